@@ -1,0 +1,137 @@
+//! Every bound of the engine: name, unit, reason. What a configuration may change is in [`Settings`];
+//! what it may not is a constant here.
+
+use std::time::Duration;
+
+use super::service::Service;
+
+/// Bytes read from one peer in one turn, and with them the most one peer can make us do in a turn: some 4,000
+/// requests, about half a millisecond. Guessed; measure before trusting.
+pub const READ_BYTES_MAX: usize = 16 * 1024;
+
+/// Replies waiting for one peer, in bytes, from which on its next requests wait.
+pub const OUTBOX_BYTES_HIGH: usize = 64 * 1024;
+
+/// Said in a room and not yet offered to all its members, in bytes, from which on members' next messages wait.
+pub const ROOM_BURST_BYTES: usize = 64 * 1024;
+
+/// Members offered new output in one turn, so that a large room delays nobody else for longer than some 100 system calls take.
+pub const FLUSHES_PER_TURN: usize = 128;
+
+/// Characters of a peer's own text that an error or a log line quotes.
+pub const QUOTE_CHARS_MAX: usize = 64;
+
+/// Characters in a chat name.
+pub const NAME_CHARS_MAX: usize = 32;
+
+/// Bytes of names that `/who` lists before it stops and only counts, so that no crowd makes its answer a flood.
+pub const WHO_BYTES_MAX: usize = 16 * 1024;
+
+/// Connections over the limit that may linger while they are being told so; further ones are told and closed at once.
+pub const REFUSED_LINGERING_MAX: usize = 32;
+
+/// How long a lingering close waits for the peer's end of file.
+pub const LINGER: Duration = Duration::from_secs(2);
+
+/// How long a raw chat member has to read its last words before the reset.
+pub const LAST_WORDS: Duration = Duration::from_millis(100);
+
+/// How long silence must last before an incomplete first burst without LF is taken for a raw client's mistake.
+pub const GUESS: Duration = Duration::from_secs(1);
+
+/// The largest `max_message` a configuration may ask for, in bytes.
+pub const MESSAGE_BYTES_CEILING: usize = 16 * 1024 * 1024;
+
+/// The largest `history` a configuration may ask for, in messages.
+pub const HISTORY_CEILING: usize = 10_000;
+
+/// What `framing` in the configuration says.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum FramingRule {
+    /// Look at the first burst.
+    #[default]
+    Auto,
+    /// Every message ends with LF.
+    Line,
+    /// Every burst is a message.
+    Raw,
+}
+
+/// The settings of one service.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServiceSettings {
+    /// Connections of this service at once; `None`: bounded by the total alone.
+    pub connections_max: Option<usize>,
+    /// Connections of this service from one address, or on Unix sockets one user; 0: no bound of its own.
+    pub connections_per_address_max: usize,
+    /// Bytes in a message, its line end not counted.
+    pub message_bytes_max: usize,
+    /// Bytes queued for one client that does not read.
+    pub backlog_bytes_max: usize,
+    /// Silence after which a connection is closed.
+    pub idle_timeout: Duration,
+    /// Time from a message's first byte to its last.
+    pub message_timeout: Duration,
+    /// The pause that ends a raw message, and the one between two replies to a raw client.
+    pub raw_gap: Duration,
+    /// How messages end.
+    pub framing: FramingRule,
+    /// Whether the service has an endpoint of its own (it may be reached through the mux all the same).
+    pub listening: bool,
+}
+
+impl Default for ServiceSettings {
+    fn default() -> Self {
+        ServiceSettings {
+            connections_max: None,
+            connections_per_address_max: 0,
+            message_bytes_max: 4096,
+            backlog_bytes_max: 1024 * 1024,
+            idle_timeout: Duration::from_secs(300),
+            message_timeout: Duration::from_secs(30),
+            raw_gap: Duration::from_millis(20),
+            framing: FramingRule::Auto,
+            listening: false,
+        }
+    }
+}
+
+/// What a configuration tells the engine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// Connections at once, of all services, lingering ones counted.
+    pub connections_max: usize,
+    /// Connections from one address, or on Unix sockets one user, of all services; 0: no bound.
+    pub connections_per_address_max: usize,
+    /// One entry per service, in the order of [`Service::ALL`].
+    pub services: [ServiceSettings; Service::ALL.len()],
+    /// Messages of the room that a newcomer is shown.
+    pub chat_history: usize,
+    /// Time to give a name in.
+    pub chat_name_timeout: Duration,
+    /// The service a first message on the mux goes to when it names none.
+    pub mux_default: Service,
+    /// Whether every message is reported as a [`Happening::Said`](super::message::Happening::Said) (log level debug).
+    pub report_messages: bool,
+}
+
+impl Settings {
+    /// The settings of one service.
+    pub fn of(&self, service: Service) -> &ServiceSettings {
+        &self.services[service as usize]
+    }
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Settings {
+            connections_max: 10_000,
+            connections_per_address_max: 0,
+            services: std::array::from_fn(|_| ServiceSettings::default()),
+            chat_history: 0,
+            chat_name_timeout: Duration::from_secs(60),
+            mux_default: Service::Multiply,
+            report_messages: false,
+        }
+    }
+}

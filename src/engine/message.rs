@@ -1,0 +1,254 @@
+//! The engine's whole vocabulary, on one screen: what it is told, what it asks for, what it reports.
+//! Knows no socket and no clock: time is an argument, a peer is a number.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::ops::Add;
+use std::rc::Rc;
+use std::time::Duration;
+
+use super::limits::Settings;
+use super::service::Service;
+
+/// A point in time: microseconds since the daemon started, on a clock that never runs backwards.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Moment(pub u64);
+
+impl Moment {
+    /// The time from `earlier` to here; zero if `earlier` is later.
+    pub fn since(self, earlier: Moment) -> Duration {
+        Duration::from_micros(self.0.saturating_sub(earlier.0))
+    }
+}
+
+impl Add<Duration> for Moment {
+    type Output = Moment;
+    fn add(self, span: Duration) -> Moment {
+        Moment(self.0.saturating_add(u64::try_from(span.as_micros()).unwrap_or(u64::MAX)))
+    }
+}
+
+/// One connection's number: a place in a table, and which of the place's successive tenants is meant,
+/// so that nothing meant for a closed connection can reach the one that took its place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Peer {
+    /// The place in the table.
+    pub index: u32,
+    /// Which tenant of that place.
+    pub generation: u32,
+}
+
+/// Where connections come in: an open endpoint and the service it offers.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Door {
+    /// The endpoint as the log and the configuration write it, for example `tcp://127.0.0.1:65432`.
+    pub endpoint: String,
+    /// What is said there.
+    pub service: Service,
+    /// Whether closing with SO_LINGER 0 sends the peer a reset (TCP does, a Unix socket cannot).
+    pub can_reset: bool,
+}
+
+/// Who is at the other end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// An address and port (TCP).
+    Address(SocketAddr),
+    /// A process on this machine (SO_PEERCRED on a Unix socket); pid 0 if the kernel did not say.
+    Process {
+        /// User id.
+        uid: u32,
+        /// Process id.
+        pid: u32,
+    },
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Origin::Address(address) => write!(f, "{address}"),
+            Origin::Process { uid, pid } => write!(f, "pid {pid} (uid {uid})"),
+        }
+    }
+}
+
+/// What the engine is told.
+#[derive(Debug)]
+pub enum Input<'a> {
+    /// A connection came in through `door`.
+    Opened {
+        /// Its number from now on.
+        peer: Peer,
+        /// The endpoint it came through.
+        door: &'a Rc<Door>,
+        /// Who it is.
+        origin: Origin,
+    },
+    /// Bytes were read. `more`: the read stopped at the end of our buffer, not at the end of what was there.
+    Bytes {
+        /// From whom.
+        peer: Peer,
+        /// What.
+        bytes: &'a [u8],
+        /// Whether the burst goes on.
+        more: bool,
+    },
+    /// End of file: the peer will send nothing more, but may still read.
+    EndOfFile {
+        /// Whose.
+        peer: Peer,
+    },
+    /// Nothing more is in the kernel's buffer for us at the moment. Told only after [`Input::Stop`].
+    Dry {
+        /// Whose buffer.
+        peer: Peer,
+    },
+    /// The first `bytes` of what [`Engine::outgoing`](super::Engine::outgoing) offered were taken.
+    Sent {
+        /// By whom.
+        peer: Peer,
+        /// How many.
+        bytes: usize,
+    },
+    /// The kernel takes no more for this peer until further notice (WouldBlock).
+    Blocked {
+        /// Who does not read.
+        peer: Peer,
+    },
+    /// The kernel takes bytes for this peer again.
+    Writable {
+        /// Who reads again.
+        peer: Peer,
+    },
+    /// The connection is gone (reset, or an error on it).
+    Lost {
+        /// Whose.
+        peer: Peer,
+    },
+    /// Time has passed: act on every deadline up to now, and go on with work that was left over.
+    Tick,
+    /// Finish: answer what was received, say goodbye, be done by `by`.
+    Stop {
+        /// When everything is closed, finished or not.
+        by: Moment,
+    },
+    /// New settings (a reload), for connections that are open as well.
+    Reconfigure(Box<Settings>),
+}
+
+/// What the engine asks the reactor to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Output {
+    /// There is something to write: offer `outgoing(peer)` to the kernel.
+    Flush(Peer),
+    /// Shut down the sending side; keep reading (and tell us), for a lingering close.
+    ShutdownWrite(Peer),
+    /// Close the descriptor.
+    Close(Peer),
+    /// Close it with a reset (SO_LINGER 0).
+    Reset(Peer),
+}
+
+/// Why a connection ended, and by whose doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CloseReason {
+    /// The service said all it has to say.
+    Served,
+    /// End of file from the peer.
+    PeerClosed,
+    /// Reset by the peer, or its network is gone.
+    PeerReset,
+    /// The peer said that it leaves (`{quit}`).
+    PeerQuit,
+    /// No complete message for `idle_timeout`.
+    PeerIdle,
+    /// A message was begun and not finished within `message_timeout`.
+    PeerUnfinished,
+    /// No name within `name_timeout`.
+    PeerNameless,
+    /// A message was longer than `max_message`.
+    PeerTooLong,
+    /// More than `backlog` was waiting for it.
+    PeerTooSlow,
+    /// It spoke another protocol.
+    PeerForeign(Foreign),
+    /// A limit on connections was reached.
+    TooMany,
+    /// Its service has no endpoint any more.
+    Withdrawn,
+    /// The daemon stops.
+    Stopping,
+}
+
+impl fmt::Display for CloseReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            CloseReason::Served => "served",
+            CloseReason::PeerClosed => "closed by the peer",
+            CloseReason::PeerReset => "reset by the peer",
+            CloseReason::PeerQuit => "the peer quit",
+            CloseReason::PeerIdle => "idle for too long",
+            CloseReason::PeerUnfinished => "a message was begun and not finished in time",
+            CloseReason::PeerNameless => "gave no name in time",
+            CloseReason::PeerTooLong => "a message was too long",
+            CloseReason::PeerTooSlow => "too slow: did not read what was sent",
+            CloseReason::PeerForeign(Foreign::Http) => "spoke HTTP",
+            CloseReason::PeerForeign(Foreign::Tls) => "spoke TLS",
+            CloseReason::TooMany => "refused: too many connections",
+            CloseReason::Withdrawn => "its service is no longer offered",
+            CloseReason::Stopping => "the daemon is stopping",
+        })
+    }
+}
+
+/// A protocol that is recognised in order to say that this is not it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Foreign {
+    /// An HTTP request line.
+    Http,
+    /// A TLS ClientHello.
+    Tls,
+}
+
+/// How a connection marks the end of a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// With LF.
+    Line,
+    /// Not at all: one send() is one message.
+    Raw,
+}
+
+/// Something that happened, for the log.
+#[derive(Clone, Debug)]
+pub struct Note {
+    /// To whose connection.
+    pub peer: Peer,
+    /// Where it came in.
+    pub door: Rc<Door>,
+    /// Who it is.
+    pub origin: Origin,
+    /// What happened.
+    pub what: Happening,
+}
+
+/// What can happen to a connection. Text that came from the peer is already escaped.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Happening {
+    /// It was accepted.
+    Opened,
+    /// Its framing is known now.
+    Decided(Kind),
+    /// It chose a service through the mux.
+    Chose(Service),
+    /// It got this error, without its `Error: `.
+    Erred(String),
+    /// It said this to the greeting service.
+    Greeted(String),
+    /// It sent this message.
+    Said(String),
+    /// It joined the room under this name.
+    Joined(String),
+    /// It ended.
+    Closed(CloseReason),
+}

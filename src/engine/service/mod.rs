@@ -1,0 +1,46 @@
+//! The one list of services. A new service is a file beside this one and a line in each `match` here.
+
+/// What is said on an endpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum Service {
+    /// Two numbers in, their product out.
+    Multiply,
+    /// One sentence out.
+    Greeting,
+    /// A room where everybody hears everybody.
+    Chat,
+    /// The first message chooses the service.
+    Mux,
+}
+
+impl Service {
+    /// Every service, in the order of their numbers.
+    pub const ALL: [Service; 4] = [Service::Multiply, Service::Greeting, Service::Chat, Service::Mux];
+
+    /// Its name in the configuration, in the log, and on the mux.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Service::Multiply => "multiply",
+            Service::Greeting => "greeting",
+            Service::Chat => "chat",
+            Service::Mux => "mux",
+        }
+    }
+
+    /// The services that a mux client can choose.
+    pub fn offered() -> impl Iterator<Item = Service> {
+        Self::ALL.into_iter().filter(|service| *service != Service::Mux)
+    }
+
+    /// The service of that name, if there is one.
+    pub fn named(name: &str) -> Option<Service> {
+        Self::ALL.into_iter().find(|service| service.name() == name)
+    }
+}
+
+impl std::fmt::Display for Service {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name())
+    }
+}
