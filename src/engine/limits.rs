@@ -15,6 +15,9 @@ pub const OUTBOX_BYTES_HIGH: usize = 64 * 1024;
 /// Said in a room and not yet offered to all its members, in bytes, from which on members' next messages wait.
 pub const ROOM_BURST_BYTES: usize = 64 * 1024;
 
+/// Bytes of the longest reply to one request, its acknowledgement included: a sentence and a quotation.
+pub const REPLY_BYTES_MAX: usize = 512;
+
 /// Members offered new output in one turn, so that a large room delays nobody else for longer than some 100 system calls take.
 pub const FLUSHES_PER_TURN: usize = 128;
 

@@ -143,6 +143,8 @@ pub enum Output {
     Flush(Peer),
     /// Shut down the sending side; keep reading (and tell us), for a lingering close.
     ShutdownWrite(Peer),
+    /// Read from this peer again; it was not [wanted](super::Engine::wants_input) for a while.
+    Listen(Peer),
     /// Close the descriptor.
     Close(Peer),
     /// Close it with a reset (SO_LINGER 0).

@@ -1,5 +1,499 @@
-//! The whole daemon without its sockets.
+//! PURE: the whole daemon without its sockets. No socket, no clock, no file, no log: time and bytes come in as
+//! arguments, what is to be done and what has happened go out as values.
+//!
+//! [`Engine::handle`] takes an [`Input`]; after it, [`Engine::poll_note`] tells what happened and
+//! [`Engine::poll_output`] what the reactor must do; [`Engine::poll_deadline`] says when it wants to be told the time
+//! again. [`Engine::outgoing`] lends the bytes to be written, [`Engine::wants_input`] says whom to read from.
+
+mod census;
+mod counters;
+mod deadlines;
+mod framing;
 pub mod limits;
 pub mod message;
+pub mod name;
 pub mod number;
+mod outbox;
+mod room;
 pub mod service;
+mod session;
+pub mod text;
+
+use std::collections::VecDeque;
+use std::rc::Rc;
+
+pub use counters::{Counters, ServiceCounters};
+
+use census::Census;
+use deadlines::Deadlines;
+use limits::{FLUSHES_PER_TURN, READ_BYTES_MAX, Settings};
+use message::{Door, Input, Moment, Note, Origin, Output, Peer};
+use outbox::Style;
+use room::{Offer, Room, Seat};
+use service::Service;
+use session::Session;
+
+/// Deadlines acted on in one turn, so that a thousand that come at once delay nobody else for long.
+const ALARMS_PER_TURN: usize = 256;
+
+/// Happenings kept for [`Engine::poll_note`]; the caller takes them after each input, so that this is never reached.
+const NOTES_MAX: usize = 64 * 1024;
+
+/// Pieces of memory that one [`Outgoing`] can name.
+pub const SLICES_MAX: usize = 8;
+
+/// The daemon's state.
+#[derive(Debug)]
+pub struct Engine {
+    world: World,
+    /// By [`Peer::index`]; the reactor keeps the indices dense.
+    sessions: Vec<Option<Session>>,
+    open: usize,
+    deadlines: Deadlines,
+    outputs: VecDeque<Output>,
+    /// Peers with a reply of their own to send: they come first.
+    replies: VecDeque<Peer>,
+    /// Members of the room with something new to hear.
+    audience: VecDeque<Peer>,
+    flushes_left: usize,
+    /// Members with messages that wait until everybody has been offered the last ones.
+    waiting: VecDeque<Peer>,
+    scratch: Vec<u8>,
+}
+
+/// What all sessions share.
+#[derive(Debug)]
+struct World {
+    settings: Settings,
+    room: Room,
+    census: Census,
+    counters: Counters,
+    notes: VecDeque<Note>,
+    /// Refused connections that linger.
+    refused_lingering: usize,
+    stop: Option<Stop>,
+}
+
+/// The daemon is stopping.
+#[derive(Debug)]
+struct Stop {
+    /// Until when connections that keep sending are listened to.
+    listen: Moment,
+    /// That moment has not come yet.
+    listening: bool,
+    /// When everything is closed.
+    by: Moment,
+}
+
+impl World {
+    fn note(&mut self, note: Note) {
+        if self.notes.len() < NOTES_MAX {
+            self.notes.push_back(note);
+        }
+    }
+}
+
+/// What may be written to a peer now, in the order in which it is to be sent.
+#[derive(Debug)]
+pub struct Outgoing<'a> {
+    slices: [&'a [u8]; SLICES_MAX],
+    count: usize,
+}
+
+impl<'a> Outgoing<'a> {
+    /// The pieces.
+    pub fn slices(&self) -> &[&'a [u8]] {
+        &self.slices[..self.count]
+    }
+
+    /// Their bytes in all.
+    pub fn len(&self) -> usize {
+        self.slices().iter().map(|slice| slice.len()).sum()
+    }
+
+    /// Whether there is nothing to write.
+    pub fn is_empty(&self) -> bool {
+        self.slices().iter().all(|slice| slice.is_empty())
+    }
+
+    fn push(&mut self, slice: &'a [u8]) {
+        if !slice.is_empty() && self.count < SLICES_MAX {
+            self.slices[self.count] = slice;
+            self.count += 1;
+        }
+    }
+}
+
+impl Engine {
+    /// An engine with no connections.
+    pub fn new(settings: Settings) -> Engine {
+        let mut census = Census::default();
+        census.retake(&settings, std::iter::empty());
+        Engine {
+            world: World {
+                settings,
+                room: Room::default(),
+                census,
+                counters: Counters::default(),
+                notes: VecDeque::new(),
+                refused_lingering: 0,
+                stop: None,
+            },
+            sessions: Vec::new(),
+            open: 0,
+            deadlines: Deadlines::default(),
+            outputs: VecDeque::new(),
+            replies: VecDeque::new(),
+            audience: VecDeque::new(),
+            flushes_left: FLUSHES_PER_TURN,
+            waiting: VecDeque::new(),
+            scratch: Vec::new(),
+        }
+    }
+
+    // ---- what is asked
+
+    /// Connections in the table, closing and refused ones included.
+    pub fn len(&self) -> usize {
+        self.open
+    }
+
+    /// Whether there is no connection.
+    pub fn is_empty(&self) -> bool {
+        self.open == 0
+    }
+
+    /// Connections of a service that were let in.
+    pub fn connections_of(&self, service: Service) -> usize {
+        self.world.census.of(service)
+    }
+
+    /// Members of the chat room.
+    pub fn members(&self) -> usize {
+        self.world.room.len()
+    }
+
+    /// Counts since the start.
+    pub fn counters(&self) -> &Counters {
+        &self.world.counters
+    }
+
+    /// Bytes in queues and in the room's log, for a status summary and for tests of the memory bound.
+    pub fn queued_bytes(&self) -> usize {
+        let sessions: usize = self.sessions.iter().flatten().map(Session::queued_bytes).sum();
+        sessions + self.world.room.log_bytes() + self.world.room.aside_bytes()
+    }
+
+    /// The most that [`queued_bytes`](Self::queued_bytes) can be with these settings, whatever peers do: what each
+    /// connection may hold (a message in parts, one read, replies, and in the room what was said to it alone), and the
+    /// room's log.
+    pub fn queued_bytes_max(settings: &Settings) -> usize {
+        let per_peer = |service: &Service| {
+            let limits = settings.of(*service);
+            let replies = limits::OUTBOX_BYTES_HIGH + limits::REPLY_BYTES_MAX + limits.message_bytes_max;
+            let backlog = if *service == Service::Chat { 2 * limits.backlog_bytes_max } else { 0 };
+            limits.message_bytes_max + READ_BYTES_MAX + replies + backlog
+        };
+        let largest = Service::ALL.iter().map(per_peer).max().unwrap_or(0);
+        let chat = settings.of(Service::Chat);
+        let room = chat.backlog_bytes_max
+            + 2 * (limits::ROOM_BURST_BYTES + chat.message_bytes_max)
+            + limits::WHO_BYTES_MAX;
+        (settings.connections_max + limits::REFUSED_LINGERING_MAX) * largest + room
+    }
+
+    /// Whether the peer is to be read from at the moment.
+    pub fn wants_input(&self, peer: Peer) -> bool {
+        self.session(peer).is_some_and(Session::wants_input)
+    }
+
+    /// Whether there is work left over that only needs another turn.
+    pub fn has_work(&self) -> bool {
+        !self.outputs.is_empty()
+            || !self.replies.is_empty()
+            || !self.audience.is_empty()
+            || !self.waiting.is_empty()
+            || self.world.room.is_dirty()
+    }
+
+    /// Whether a [stop](Input::Stop) has been completed.
+    pub fn is_done(&self) -> bool {
+        self.world.stop.is_some() && self.open == 0
+    }
+
+    // ---- what comes in
+
+    /// Takes one input, at the time `now`.
+    pub fn handle(&mut self, now: Moment, input: Input<'_>) {
+        match input {
+            Input::Opened { peer, door, origin } => self.handle_opened(now, peer, door, origin),
+            Input::Bytes { peer, bytes, more } => {
+                self.with(now, peer, |session, world| session.handle_bytes(world, now, bytes, more));
+            }
+            Input::EndOfFile { peer } => {
+                self.with(now, peer, |session, world| session.handle_end_of_file(world, now));
+            }
+            Input::Dry { peer } => self.with(now, peer, |session, _| session.set_dry()),
+            Input::Sent { peer, bytes } => self.handle_sent(now, peer, bytes),
+            Input::Blocked { peer } => {
+                self.with(now, peer, |session, world| session.set_blocked(world, true))
+            }
+            Input::Writable { peer } => {
+                self.with(now, peer, |session, world| {
+                    session.set_blocked(world, false);
+                    session.resume(world, now);
+                });
+                if self.session(peer).is_some_and(|session| session.seat().is_some()) {
+                    self.call(peer); // the room may have gone on without it
+                }
+            }
+            Input::Lost { peer } => {
+                self.with(now, peer, |session, world| session.lose(world));
+                self.remove(peer, Output::Close(peer));
+            }
+            Input::Tick => self.handle_tick(now),
+            Input::Stop { by } => {
+                let grace = by.since(now);
+                self.world.stop = Some(Stop { listen: now + grace / 2, listening: true, by });
+            }
+            Input::Reconfigure(settings) => self.reconfigure(now, *settings),
+        }
+    }
+
+    fn handle_opened(&mut self, now: Moment, peer: Peer, door: &Rc<Door>, origin: Origin) {
+        let index = peer.index as usize;
+        if self.sessions.len() <= index {
+            self.sessions.resize_with(index + 1, || None);
+        }
+        debug_assert!(self.sessions[index].is_none(), "the reactor gave a place away twice");
+        self.sessions[index] = Some(Session::open(&mut self.world, now, peer, door, origin));
+        self.open += 1;
+        self.settle(now, peer);
+    }
+
+    fn handle_sent(&mut self, now: Moment, peer: Peer, bytes: usize) {
+        self.world.counters.bytes_out += bytes as u64;
+        self.with(now, peer, |session, world| {
+            let mut left = bytes;
+            let own = session.outbox().ready(session.style()).len();
+            if own > 0 {
+                session.handle_sent(world, now, left.min(own));
+                left -= left.min(own);
+            }
+            if let Some(seat) = session.seat()
+                && (left > 0 || own == 0)
+            {
+                world.room.sent(seat, left);
+            }
+            session.resume(world, now);
+        });
+    }
+
+    fn handle_tick(&mut self, now: Moment) {
+        self.flushes_left = FLUSHES_PER_TURN;
+        for _ in 0..ALARMS_PER_TURN {
+            let Some(peer) = self.deadlines.pop(now) else { break };
+            self.with(now, peer, |session, world| {
+                session.alarm.ring();
+                session.handle_time(world, now);
+            });
+        }
+        if self.audience.is_empty() {
+            self.settle_room(now);
+        }
+        for _ in 0..self.waiting.len() {
+            let Some(peer) = self.waiting.pop_front() else { break };
+            self.with(now, peer, |session, world| {
+                session.mark_waiting(false);
+                session.resume(world, now);
+            });
+        }
+        if self.world.stop.is_some() {
+            self.go_on_stopping(now);
+        }
+    }
+
+    /// Everybody in the room has been offered what there is: who is too far behind goes.
+    fn settle_room(&mut self, now: Moment) {
+        let backlog = self.world.settings.of(Service::Chat).backlog_bytes_max;
+        for peer in self.world.room.settle(backlog) {
+            self.with(now, peer, |session, world| session.drop_slow(world, now));
+        }
+    }
+
+    fn go_on_stopping(&mut self, now: Moment) {
+        let Some(stop) = &mut self.world.stop else { return };
+        stop.listening = now < stop.listen;
+        let (patient, by) = (stop.listening, stop.by);
+        let is_settled = |session: &Session| !patient || session.is_settled();
+        let all_settled = self.sessions.iter().flatten().all(is_settled);
+        for index in 0..self.sessions.len() {
+            let Some(session) = &self.sessions[index] else { continue };
+            let (peer, settled) = (session.peer, is_settled(session));
+            if now >= by {
+                self.remove(peer, Output::Close(peer));
+            } else if session.is_serving() && settled {
+                self.with(now, peer, |session, world| {
+                    session.stop(world, now);
+                    if all_settled {
+                        session.stop_chat(world, now);
+                    }
+                });
+            }
+        }
+    }
+
+    fn reconfigure(&mut self, now: Moment, settings: Settings) {
+        let before = std::mem::replace(&mut self.world.settings, settings);
+        let counted = self.sessions.iter().flatten().filter(|session| session.is_counted());
+        let everybody = counted.map(|session| (session.service(), session.origin));
+        self.world.census.retake(&self.world.settings, everybody);
+        self.world.room.trim_history(self.world.settings.chat_history);
+        let withdrawn: Vec<Service> = Service::offered()
+            .filter(|service| before.of(*service).listening && !self.world.settings.of(*service).listening)
+            .collect();
+        let peers: Vec<Peer> = self.sessions.iter().flatten().map(|session| session.peer).collect();
+        for peer in peers {
+            // Everybody's deadlines may have changed, so that everybody is looked at.
+            self.with(now, peer, |session, world| {
+                for service in &withdrawn {
+                    session.withdraw(world, now, *service);
+                }
+            });
+        }
+    }
+
+    // ---- what goes out
+
+    /// What happened, oldest first. To be asked after each input until it says `None`.
+    pub fn poll_note(&mut self) -> Option<Note> {
+        self.world.notes.pop_front()
+    }
+
+    /// What is to be done next. To be asked until it says `None`; a [`Input::Tick`] opens the next turn.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        if let Some(output) = self.outputs.pop_front() {
+            return Some(output);
+        }
+        while let Some(peer) = self.replies.pop_front() {
+            if let Some(session) = self.session_mut(peer) {
+                session.mark_called(false);
+                return Some(Output::Flush(peer));
+            }
+        }
+        self.world.room.call(&mut self.audience);
+        while self.flushes_left > 0
+            && let Some(peer) = self.audience.pop_front()
+        {
+            if let Some(seat) = self.session(peer).and_then(Session::seat) {
+                self.world.room.answer_call(seat);
+                self.flushes_left -= 1;
+                return Some(Output::Flush(peer));
+            }
+        }
+        None
+    }
+
+    /// When to tell the time with [`Input::Tick`], if nothing else happens before.
+    pub fn poll_deadline(&self) -> Option<Moment> {
+        let stop = self.world.stop.as_ref().map(|stop| if stop.listening { stop.listen } else { stop.by });
+        [self.deadlines.next(), stop].into_iter().flatten().min()
+    }
+
+    /// What may be written to `peer` now.
+    pub fn outgoing(&mut self, peer: Peer) -> Outgoing<'_> {
+        let mut outgoing = Outgoing { slices: [&[]; SLICES_MAX], count: 0 };
+        let Some(session) = self.sessions.get(peer.index as usize).and_then(Option::as_ref) else {
+            return outgoing;
+        };
+        if session.peer != peer {
+            return outgoing;
+        }
+        let style = session.style();
+        outgoing.push(session.outbox().ready(style));
+        if let Some(seat) = session.seat()
+            && (style != Style::Bare || outgoing.count == 0)
+        {
+            offer_room(&self.world.room, seat, &mut self.scratch, &mut outgoing);
+        }
+        outgoing
+    }
+
+    // ---- within
+
+    fn session(&self, peer: Peer) -> Option<&Session> {
+        self.sessions.get(peer.index as usize)?.as_ref().filter(|session| session.peer == peer)
+    }
+
+    fn session_mut(&mut self, peer: Peer) -> Option<&mut Session> {
+        self.sessions.get_mut(peer.index as usize)?.as_mut().filter(|session| session.peer == peer)
+    }
+
+    /// Does something with a session, if it is still there, and sees to what follows from it.
+    fn with(&mut self, now: Moment, peer: Peer, act: impl FnOnce(&mut Session, &mut World)) {
+        let session = self.sessions.get_mut(peer.index as usize).and_then(Option::as_mut);
+        let Some(session) = session.filter(|session| session.peer == peer) else { return };
+        act(session, &mut self.world);
+        self.settle(now, peer);
+    }
+
+    /// What follows from a change to a session: output, another deadline, its end.
+    fn settle(&mut self, now: Moment, peer: Peer) {
+        let Some(session) = &mut self.sessions[peer.index as usize] else { return };
+        match session.step(&mut self.world, now) {
+            Some(last @ (Output::Close(_) | Output::Reset(_))) => return self.remove(peer, last),
+            Some(output) => self.outputs.push_back(output),
+            None => {}
+        }
+        if session.is_flushable() && !session.mark_called(true) {
+            self.replies.push_back(peer);
+        }
+        if session.is_to_be_heard_again() {
+            self.outputs.push_back(Output::Listen(peer));
+        }
+        if session.is_waiting_for_room() && !session.mark_waiting(true) {
+            self.waiting.push_back(peer);
+        }
+        let deadline = session.deadline(&self.world);
+        self.deadlines.arm(peer, &mut session.alarm, deadline);
+    }
+
+    fn call(&mut self, peer: Peer) {
+        if let Some(session) = self.session_mut(peer)
+            && !session.mark_called(true)
+        {
+            self.replies.push_back(peer);
+        }
+    }
+
+    fn remove(&mut self, peer: Peer, last: Output) {
+        let Some(place) = self.sessions.get_mut(peer.index as usize) else { return };
+        if place.as_ref().is_none_or(|session| session.peer != peer) {
+            return;
+        }
+        if let Some(mut session) = place.take() {
+            session.depart(&mut self.world);
+            self.deadlines.disarm(peer, &mut session.alarm);
+            self.open -= 1;
+            self.outputs.push_back(last);
+        }
+    }
+}
+
+/// Adds what a member of the room can hear next.
+fn offer_room<'a>(room: &'a Room, seat: Seat, scratch: &'a mut Vec<u8>, outgoing: &mut Outgoing<'a>) {
+    match room.offer(seat) {
+        Offer::Nothing => {}
+        Offer::Aside(text) => outgoing.push(text),
+        Offer::Log(from, to) if room.is_bare(seat) => {
+            scratch.clear();
+            room.render_bare(from, to, scratch, READ_BYTES_MAX);
+            outgoing.push(scratch);
+        }
+        Offer::Log(from, to) => {
+            let mut slices = [&[][..]; SLICES_MAX];
+            let count = room.slices(from, to, &mut slices);
+            slices[..count].iter().for_each(|slice| outgoing.push(slice));
+        }
+    }
+}

@@ -1,1 +1,603 @@
-//! Numbers.
+//! CPython's numbers, byte for byte: what `float()` reads, what `float` operators answer, what `repr()` writes.
+//! Knows texts and numbers; has never seen a message or a peer.
+
+use std::fmt;
+
+/// The operators that a request may name, as the error about another one lists them.
+pub const KNOWN: &str = "+ - * / // % **";
+
+/// Reads what CPython's `float()` reads: ASCII text without white space around it. Anything else is `None`.
+pub fn parse(text: &str) -> Option<f64> {
+    let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
+    let magnitude = match unsigned.bytes().next()? {
+        b'0'..=b'9' | b'.' => Decimal::scan(unsigned)?.magnitude()?,
+        _ if ["inf", "infinity"].iter().any(|word| unsigned.eq_ignore_ascii_case(word)) => f64::INFINITY,
+        _ if unsigned.eq_ignore_ascii_case("nan") => f64::NAN,
+        _ => return None,
+    };
+    Some(if text.starts_with('-') { -magnitude } else { magnitude })
+}
+
+/// A decimal number without its sign, once its text is known to be right.
+struct Decimal<'a> {
+    text: &'a str,
+    /// How much of `text` comes before the exponent.
+    significand_bytes: usize,
+    /// All digits as one integer, if it is below [`Decimal::INTEGER_MAX`].
+    integer: Option<u64>,
+    fraction_digits: usize,
+    /// The exponent as written, no further from zero than [`Decimal::EXPONENT_MAX`].
+    exponent: i64,
+    underscored: bool,
+}
+
+impl<'a> Decimal<'a> {
+    /// Integers below this are exact as f64.
+    const INTEGER_MAX: u64 = 1 << 53;
+    /// So large that no text can hold the zeros that would bring the number back into range.
+    const EXPONENT_MAX: i64 = 1 << 60;
+    /// `f64::from_str` stops counting at some 65,000, although enough zeros may bring a number back into range.
+    const EXPONENT_STD_MAX: u64 = 9_999;
+
+    fn scan(text: &'a str) -> Option<Self> {
+        let mut integer = Some(0u64);
+        let mut add = |digit: u8| {
+            integer = integer
+                .map(|integer| integer * 10 + u64::from(digit))
+                .filter(|integer| *integer < Self::INTEGER_MAX);
+        };
+        let whole = Run::scan(text.as_bytes(), &mut add);
+        let fraction = match whole.rest {
+            [b'.', rest @ ..] => Run::scan(rest, &mut add),
+            rest => Run { digits: 0, underscored: false, rest },
+        };
+        if whole.digits + fraction.digits == 0 {
+            return None;
+        }
+        let mut scale = 0i64;
+        let (exponent_sign, exponent) = match fraction.rest {
+            [] => (1, Run { digits: 0, underscored: false, rest: &[] }),
+            [b'e' | b'E', rest @ ..] => {
+                let (sign, rest) = match rest {
+                    [b'-', rest @ ..] => (-1, rest),
+                    [b'+', rest @ ..] => (1, rest),
+                    rest => (1, rest),
+                };
+                let run = Run::scan(rest, |digit| {
+                    scale = scale.saturating_mul(10).saturating_add(i64::from(digit)).min(Self::EXPONENT_MAX);
+                });
+                if run.digits == 0 || !run.rest.is_empty() {
+                    return None;
+                }
+                (sign, run)
+            }
+            _ => return None,
+        };
+        Some(Decimal {
+            text,
+            significand_bytes: text.len() - fraction.rest.len(),
+            integer,
+            fraction_digits: fraction.digits,
+            exponent: exponent_sign * scale,
+            underscored: whole.underscored || fraction.underscored || exponent.underscored,
+        })
+    }
+
+    /// Rounded as CPython rounds: to the nearest, and of two to the even one. `f64::from_str` does the same.
+    fn magnitude(&self) -> Option<f64> {
+        // An exact integer and an exact power of ten: their product or quotient is rounded once, so rightly.
+        if let Some(integer) = self.integer {
+            let power = self.exponent - self.fraction_digits as i64;
+            if let Some(ten) = usize::try_from(power.unsigned_abs()).ok().and_then(|power| TENS.get(power)) {
+                let integer = integer as f64;
+                return Some(if power < 0 { integer / ten } else { integer * ten });
+            }
+        }
+        if self.underscored || self.exponent.unsigned_abs() > Self::EXPONENT_STD_MAX {
+            return self.magnitude_rewritten();
+        }
+        self.text.parse().ok()
+    }
+
+    /// Rewrites the number in scientific notation: no underscores, one digit before the point, a small exponent.
+    fn magnitude_rewritten(&self) -> Option<f64> {
+        let significand = &self.text.as_bytes()[..self.significand_bytes];
+        let mut digits = significand.iter().filter(|byte| byte.is_ascii_digit());
+        let all = digits.clone().count();
+        let Some(zeros) = digits.position(|digit| *digit != b'0') else { return Some(0.0) };
+        let power = self.exponent + (all - self.fraction_digits) as i64 - zeros as i64 - 1;
+        if power > 308 {
+            return Some(f64::INFINITY);
+        }
+        if power < -325 {
+            return Some(0.0); // less than half of the smallest number there is
+        }
+        let mut text = String::with_capacity(all - zeros + 8);
+        for (place, digit) in significand.iter().filter(|byte| byte.is_ascii_digit()).skip(zeros).enumerate()
+        {
+            if place == 1 {
+                text.push('.');
+            }
+            text.push(char::from(*digit));
+        }
+        text.push('e');
+        text.push_str(&power.to_string());
+        text.parse().ok()
+    }
+}
+
+/// The powers of ten that are exact as f64.
+const TENS: [f64; 23] = [
+    1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18,
+    1e19, 1e20, 1e21, 1e22,
+];
+
+/// Digits in a row, perhaps none, with single underscores between them.
+struct Run<'a> {
+    digits: usize,
+    underscored: bool,
+    /// Starts with the first byte that does not belong, which an underscore in a wrong place is.
+    rest: &'a [u8],
+}
+
+impl<'a> Run<'a> {
+    fn scan(text: &'a [u8], mut take: impl FnMut(u8)) -> Self {
+        let mut run = Run { digits: 0, underscored: false, rest: text };
+        loop {
+            match run.rest {
+                [digit @ b'0'..=b'9', rest @ ..] => {
+                    take(digit - b'0');
+                    run.digits += 1;
+                    run.rest = rest;
+                }
+                [b'_', rest @ ..] if run.digits > 0 && rest.first().is_some_and(u8::is_ascii_digit) => {
+                    run.underscored = true;
+                    run.rest = rest;
+                }
+                _ => return run,
+            }
+        }
+    }
+}
+
+/// Appends what CPython's `repr()` writes for a float.
+pub fn write(value: f64, out: &mut Vec<u8>) {
+    if value.is_nan() {
+        return out.extend_from_slice(b"nan"); // whatever its sign
+    }
+    if value.is_sign_negative() {
+        out.push(b'-');
+    }
+    let magnitude = value.abs();
+    if magnitude.is_infinite() {
+        return out.extend_from_slice(b"inf");
+    }
+    let whole = magnitude as u64;
+    if whole < 1 << 53 && whole as f64 == magnitude {
+        write_integer(whole, 1, out);
+        return out.extend_from_slice(b".0");
+    }
+    let mut buffer = zmij::Buffer::new();
+    let shortest = buffer.format_finite(magnitude);
+    // Here zmij and CPython both write plain digits; outside, their notations and exponents differ.
+    if (1e-4..1e16).contains(&magnitude) {
+        return out.extend_from_slice(shortest.as_bytes());
+    }
+    write_scientific(shortest, out);
+}
+
+/// Writes in CPython's scientific notation what zmij wrote as `0.0000123` or `1.23e-7`.
+fn write_scientific(shortest: &str, out: &mut Vec<u8>) {
+    let (significand, exponent) = shortest.split_once('e').unwrap_or((shortest, "0"));
+    let whole = significand.find('.').unwrap_or(significand.len());
+    let digits = significand.bytes().filter(|byte| *byte != b'.');
+    let zeros = digits.clone().take_while(|digit| *digit == b'0').count();
+    let power = exponent.parse().unwrap_or(0) + whole as i32 - zeros as i32 - 1;
+
+    for (place, digit) in digits.skip(zeros).enumerate() {
+        if place == 1 {
+            out.push(b'.');
+        }
+        out.push(digit);
+    }
+    out.extend_from_slice(if power < 0 { b"e-" } else { b"e+" });
+    write_integer(u64::from(power.unsigned_abs()), 2, out);
+}
+
+fn write_integer(mut integer: u64, digits_min: usize, out: &mut Vec<u8>) {
+    let mut digits = [b'0'; 20];
+    let mut first = digits.len();
+    while integer > 0 {
+        first -= 1;
+        digits[first] = b'0' + (integer % 10) as u8;
+        integer /= 10;
+    }
+    out.extend_from_slice(&digits[first.min(digits.len() - digits_min)..]);
+}
+
+/// What may stand between two numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Operator {
+    /// `+`
+    Add,
+    /// `-`
+    Subtract,
+    /// `*`
+    Multiply,
+    /// `/`
+    Divide,
+    /// `//`: the quotient, rounded towards negative infinity.
+    FloorDivide,
+    /// `%`: the remainder of that, with the divisor's sign.
+    Remainder,
+    /// `**`
+    Power,
+}
+
+impl Operator {
+    /// The operator written so; `None`: there is no such operator (see [`KNOWN`]).
+    pub fn named(name: &str) -> Option<Operator> {
+        Some(match name {
+            "+" => Operator::Add,
+            "-" => Operator::Subtract,
+            "*" => Operator::Multiply,
+            "/" => Operator::Divide,
+            "//" => Operator::FloorDivide,
+            "%" => Operator::Remainder,
+            "**" => Operator::Power,
+            _ => return None,
+        })
+    }
+}
+
+/// Why two numbers have no result.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// CPython's ZeroDivisionError.
+    DivisionByZero,
+    /// CPython's OverflowError: of the operators, only `**` of finite numbers raises it; the others answer `inf`.
+    TooLarge,
+    /// CPython answers with a complex number.
+    NoRealResult,
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Fault::DivisionByZero => "division by zero",
+            Fault::TooLarge => "result too large",
+            Fault::NoRealResult => "no real result",
+        })
+    }
+}
+
+/// What CPython answers to two floats.
+pub fn apply(left: f64, operator: Operator, right: f64) -> Result<f64, Fault> {
+    match operator {
+        Operator::Add => Ok(left + right),
+        Operator::Subtract => Ok(left - right),
+        Operator::Multiply => Ok(left * right),
+        Operator::Divide | Operator::FloorDivide | Operator::Remainder if right == 0.0 => {
+            Err(Fault::DivisionByZero)
+        }
+        Operator::Divide => Ok(left / right),
+        Operator::FloorDivide => Ok(divide_floored(left, right).0),
+        Operator::Remainder => Ok(divide_floored(left, right).1),
+        Operator::Power => power(left, right),
+    }
+}
+
+/// Quotient and remainder; the remainder has the divisor's sign, a zero too.
+fn divide_floored(left: f64, right: f64) -> (f64, f64) {
+    let truncated = left % right;
+    let mut quotient = (left - truncated) / right;
+    let remainder = if truncated == 0.0 {
+        0f64.copysign(right)
+    } else if (right < 0.0) != (truncated < 0.0) {
+        quotient -= 1.0;
+        truncated + right
+    } else {
+        truncated
+    };
+    if quotient == 0.0 {
+        return (0f64.copysign(left / right), remainder);
+    }
+    // The quotient may have missed its integer by a rounding error, on either side.
+    let floor = quotient.floor();
+    (if quotient - floor > 0.5 { floor + 1.0 } else { floor }, remainder)
+}
+
+fn power(base: f64, exponent: f64) -> Result<f64, Fault> {
+    let odd = (exponent % 2.0).abs() == 1.0;
+    // The special cases are CPython's own, so that they hold whatever the platform's pow says.
+    if exponent == 0.0 || base == 1.0 {
+        return Ok(1.0);
+    }
+    if base.is_nan() || exponent.is_nan() {
+        return Ok(f64::NAN);
+    }
+    if exponent.is_infinite() {
+        let magnitude = base.abs();
+        return Ok(match magnitude == 1.0 {
+            true => 1.0,
+            false if (magnitude > 1.0) == (exponent > 0.0) => f64::INFINITY,
+            false => 0.0,
+        });
+    }
+    if base == 0.0 && exponent < 0.0 {
+        return Err(Fault::DivisionByZero);
+    }
+    if base == 0.0 || base.is_infinite() {
+        let magnitude = if base.is_infinite() == (exponent > 0.0) { f64::INFINITY } else { 0.0 };
+        return Ok(if odd { magnitude.copysign(base) } else { magnitude });
+    }
+    if base < 0.0 && exponent.fract() != 0.0 {
+        return Err(Fault::NoRealResult);
+    }
+    let magnitude = match base.abs() {
+        1.0 => 1.0, // also to a power too large for pow's patience
+        magnitude => magnitude.powf(exponent),
+    };
+    if magnitude.is_infinite() {
+        return Err(Fault::TooLarge);
+    }
+    Ok(if base < 0.0 && odd { -magnitude } else { magnitude })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(value: f64) -> String {
+        let mut out = Vec::new();
+        write(value, &mut out);
+        String::from_utf8(out).expect("ASCII")
+    }
+
+    fn same(left: f64, right: f64) -> bool {
+        left.to_bits() == right.to_bits() || (left.is_nan() && right.is_nan())
+    }
+
+    #[test]
+    fn every_text_that_float_takes_is_taken() {
+        for (text, value) in [
+            ("5", 5.0),
+            ("+5", 5.0),
+            ("-5", -5.0),
+            ("007", 7.0),
+            ("5.", 5.0),
+            (".5", 0.5),
+            ("-.5e1", -5.0),
+            ("1e5", 1e5),
+            ("1E+05", 1e5),
+            ("1.e-5", 1e-5),
+            ("-0", -0.0),
+            ("-0e999999999999999999999", -0.0),
+            ("1_000", 1000.0),
+            ("1_0.0_1e1_0", 10.01e10),
+            ("9007199254740993", 9007199254740992.0),
+            ("9007199254740993.0000000000000000000001", 9007199254740994.0),
+            ("9_007_199_254_740_993.000_000_000_000_000_000_000_1", 9007199254740994.0),
+            ("1e22", 1e22),
+            ("1e23", 1e23),
+            ("123456789012345678901234567890", 123456789012345678901234567890.0),
+            ("2.2250738585072011e-308", 2.225073858507201e-308),
+            ("1_7976931348623157e292", f64::MAX),
+            ("1e309", f64::INFINITY),
+            ("-1e999999999999999999999", f64::NEG_INFINITY),
+            ("1e-999999999999999999999", 0.0),
+            ("2.4703282292062327e-324", 0.0),
+            ("2.4703282292062328e-324", 5e-324),
+            ("0_2.4703282292062328e-324", 5e-324),
+            ("inf", f64::INFINITY),
+            ("-INF", f64::NEG_INFINITY),
+            ("+Infinity", f64::INFINITY),
+            ("nan", f64::NAN),
+            ("-NaN", f64::NAN),
+        ] {
+            let read = parse(text);
+            assert!(read.is_some_and(|read| same(read, value)), "{text}: {read:?}, not {value:?}");
+        }
+    }
+
+    #[test]
+    fn every_text_that_float_refuses_is_refused() {
+        for text in [
+            "",
+            "+",
+            "-",
+            ".",
+            "+.",
+            "e5",
+            ".e5",
+            "1e",
+            "1e+",
+            "1e5.",
+            "1e5.0",
+            "+-1",
+            "--1",
+            "1-",
+            "1.2.3",
+            "0x10",
+            "1f",
+            "1j",
+            "_1",
+            "1_",
+            "1__0",
+            "1_.5",
+            "1._5",
+            "1.5_",
+            "1_e5",
+            "1e_5",
+            "1e+_5",
+            "1e-5_",
+            "-_1",
+            "in",
+            "infi",
+            "infinit",
+            "infinityy",
+            "in_f",
+            "inf_",
+            "1inf",
+            "nano",
+            "nan0",
+            "nan(1)",
+            "١",
+            "1١",
+            "½",
+            "−1",
+            "∞",
+            "1\0",
+            "1,5",
+            " 1",
+            "1 ",
+            "1\n",
+            "true",
+        ] {
+            assert_eq!(parse(text), None, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn zeros_without_end_and_an_exponent_that_undoes_them_are_no_trouble() {
+        for zeros in [20, 400, 9_998, 59_000, 70_000, 700_000] {
+            let many = "0".repeat(zeros);
+            for (text, value) in [
+                (format!("0.{many}15e{}", zeros + 1), 1.5),
+                (format!("15{many}e-{}", zeros + 1), 1.5),
+                (format!("15{many}.0e-{}", zeros + 1), 1.5),
+                (format!("-0.{many}00000000012345678901234567890e{}", zeros + 11), -12.345678901234568),
+                (format!("1.{many}1"), 1.0),
+                (format!("{many}0.5"), 0.5),
+                (format!("5e{many}1"), 50.0),
+            ] {
+                assert_eq!(parse(&text), Some(value), "{zeros} zeros: {:?}…", &text[..8]);
+            }
+        }
+    }
+
+    #[test]
+    fn numbers_are_written_as_repr_writes_them() {
+        for (value, text) in [
+            (50.0, "50.0"),
+            (0.0, "0.0"),
+            (-0.0, "-0.0"),
+            (-1.0, "-1.0"),
+            (0.1, "0.1"),
+            (0.1 + 0.2, "0.30000000000000004"),
+            (100.25, "100.25"),
+            (9007199254740991.0, "9007199254740991.0"),
+            (9007199254740992.0, "9007199254740992.0"),
+            (9999999999999998.0, "9999999999999998.0"),
+            (1e16, "1e+16"),
+            (-1e16, "-1e+16"),
+            (12345678901234567000.0, "1.2345678901234567e+19"),
+            (1e22, "1e+22"),
+            (1e100, "1e+100"),
+            (1.5e300, "1.5e+300"),
+            (0.0001, "0.0001"),
+            (0.0001f64.next_down(), "9.999999999999999e-05"),
+            (0.00001, "1e-05"),
+            (-0.000012, "-1.2e-05"),
+            (1e-10, "1e-10"),
+            (2f64.powi(-44), "5.684341886080802e-14"),
+            (f64::MAX, "1.7976931348623157e+308"),
+            (f64::MIN_POSITIVE, "2.2250738585072014e-308"),
+            (5e-324, "5e-324"),
+            (f64::INFINITY, "inf"),
+            (f64::NEG_INFINITY, "-inf"),
+            (f64::NAN, "nan"),
+            (-f64::NAN, "nan"),
+        ] {
+            assert_eq!(written(value), text);
+        }
+    }
+
+    #[test]
+    fn what_is_there_already_is_kept() {
+        let mut out = b"0.00".to_vec();
+        for value in [1e16, 5.0, 1.5e-7] {
+            write(value, &mut out);
+        }
+        assert_eq!(out, b"0.001e+165.01.5e-07");
+    }
+
+    #[test]
+    fn the_known_operators_are_those_that_have_a_name() {
+        for name in KNOWN.split(' ') {
+            assert!(Operator::named(name).is_some(), "{name}");
+        }
+        for name in ["", "^", "***", "+-", "x", "/ /"] {
+            assert_eq!(Operator::named(name), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn operators_answer_as_they_do_in_python() {
+        for (left, name, right, answer) in [
+            ("5", "+", "10", "15.0"),
+            ("5", "-", "10", "-5.0"),
+            ("5", "*", "10", "50.0"),
+            ("10", "/", "4", "2.5"),
+            ("1e308", "*", "10", "inf"),
+            ("inf", "-", "inf", "nan"),
+            ("1", "/", "0", "division by zero"),
+            ("nan", "/", "-0", "division by zero"),
+            ("7", "//", "2", "3.0"),
+            ("-7", "//", "2", "-4.0"),
+            ("7", "//", "-2", "-4.0"),
+            ("1", "//", "0.1", "9.0"),
+            ("-0", "//", "5", "-0.0"),
+            ("1", "//", "inf", "0.0"),
+            ("-1", "//", "inf", "-1.0"),
+            ("inf", "//", "1", "nan"),
+            ("1", "//", "0", "division by zero"),
+            ("7", "%", "-2", "-1.0"),
+            ("-7", "%", "2", "1.0"),
+            ("6", "%", "-2", "-0.0"),
+            ("-6", "%", "2", "0.0"),
+            ("-1", "%", "inf", "inf"),
+            ("1", "%", "-inf", "-inf"),
+            ("inf", "%", "1", "nan"),
+            ("-1e-20", "%", "1", "1.0"),
+            ("1", "%", "0", "division by zero"),
+            ("2", "**", "10", "1024.0"),
+            ("-2", "**", "3", "-8.0"),
+            ("10", "**", "400", "result too large"),
+            ("-10", "**", "401", "result too large"),
+            ("10", "**", "-400", "0.0"),
+            ("-10", "**", "-401", "-0.0"),
+            ("-8", "**", "0.5", "no real result"),
+            ("-1e300", "**", "1e10", "result too large"),
+            ("-1e300", "**", "1000000000.5", "no real result"),
+            ("0", "**", "-1", "division by zero"),
+            ("-0", "**", "-0.5", "division by zero"),
+            ("0", "**", "-inf", "inf"),
+            ("0", "**", "0", "1.0"),
+            ("-0", "**", "3", "-0.0"),
+            ("-0", "**", "2", "0.0"),
+            ("nan", "**", "0", "1.0"),
+            ("1", "**", "nan", "1.0"),
+            ("-1", "**", "nan", "nan"),
+            ("-1", "**", "inf", "1.0"),
+            ("-1", "**", "1e300", "1.0"),
+            ("-1", "**", "9007199254740991", "-1.0"),
+            ("0.5", "**", "inf", "0.0"),
+            ("0.5", "**", "-inf", "inf"),
+            ("-2", "**", "inf", "inf"),
+            ("-inf", "**", "0.5", "inf"),
+            ("-inf", "**", "3", "-inf"),
+            ("-inf", "**", "-3", "-0.0"),
+            ("-inf", "**", "-2", "0.0"),
+            ("inf", "**", "-0.5", "0.0"),
+        ] {
+            let operator = Operator::named(name).expect("an operator");
+            let result = apply(parse(left).expect("a number"), operator, parse(right).expect("a number"));
+            assert_eq!(
+                result.map_or_else(|fault| fault.to_string(), written),
+                answer,
+                "{left} {name} {right}"
+            );
+        }
+    }
+}

@@ -1,5 +1,10 @@
 //! The one list of services. A new service is a file beside this one and a line in each `match` here.
 
+pub mod chat;
+pub mod greeting;
+pub mod multiply;
+pub mod mux;
+
 /// What is said on an endpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[repr(u8)]

@@ -1,0 +1,193 @@
+//! What waits to be sent to one peer, and where one message to it ends and the next begins.
+//! Knows bytes; has never seen what they say. Holds no memory while nothing waits.
+
+use std::time::Duration;
+
+use memchr::{memchr, memchr_iter};
+
+use super::message::Moment;
+
+/// How messages are told apart on the way out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Style {
+    /// Each ends with LF.
+    Lines,
+    /// Each ends with nothing and goes out on its own, a gap after the one before: one recv() each.
+    Paced,
+    /// Each ends with nothing; those that come close together may share a recv().
+    Bare,
+}
+
+/// One peer's queue.
+#[derive(Debug, Default)]
+pub struct Outbox {
+    /// Messages, each followed by LF (in [`Style::Bare`] by nothing), from `start` on not yet sent.
+    bytes: Vec<u8>,
+    start: usize,
+    /// The last message still lacks its end: the rest of the reply to it comes later.
+    open: bool,
+    /// Nothing goes out before this moment (a paced message has just gone).
+    pause: Option<Moment>,
+}
+
+impl Outbox {
+    /// Bytes that wait.
+    pub fn len(&self) -> usize {
+        self.bytes.len() - self.start
+    }
+
+    /// Whether nothing waits.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Queues a message.
+    pub fn say(&mut self, style: Style, message: &str) {
+        self.writer(style).extend_from_slice(message.as_bytes());
+        self.end(style);
+    }
+
+    /// Where a message's text can be written, before [`end`](Self::end).
+    pub fn writer(&mut self, style: Style) -> &mut Vec<u8> {
+        if std::mem::take(&mut self.open) && style != Style::Bare {
+            self.bytes.push(b'\n');
+        }
+        &mut self.bytes
+    }
+
+    /// Ends the message that was written.
+    pub fn end(&mut self, style: Style) {
+        if style != Style::Bare {
+            self.bytes.push(b'\n');
+        }
+    }
+
+    /// Queues a message of which more is to come, perhaps, in the same line: its end is written before the next one.
+    pub fn say_openly(&mut self, message: &str) {
+        self.bytes.extend_from_slice(message.as_bytes());
+        self.open = true;
+    }
+
+    /// Whether the last message was said [openly](Self::say_openly) and nothing has followed it.
+    pub fn is_open(&self) -> bool {
+        self.open
+    }
+
+    /// Queues bytes as they are.
+    pub fn push(&mut self, bytes: &[u8]) {
+        self.bytes.extend_from_slice(bytes);
+    }
+
+    /// What may be sent now.
+    pub fn ready(&self, style: Style) -> &[u8] {
+        let waiting = &self.bytes[self.start..];
+        match style {
+            Style::Lines | Style::Bare => waiting,
+            Style::Paced if self.pause.is_some() => &[],
+            Style::Paced => {
+                // An LF in front only ends a message that has gone out already.
+                let message = &waiting[usize::from(waiting.first() == Some(&b'\n'))..];
+                &message[..memchr(b'\n', message).unwrap_or(message.len())]
+            }
+        }
+    }
+
+    /// The first `count` bytes of [`ready`](Self::ready) were sent at `now`; in [`Style::Paced`] the next message waits for `gap`.
+    pub fn sent(&mut self, style: Style, count: usize, now: Moment, gap: Duration) {
+        if style == Style::Paced {
+            if self.bytes.get(self.start) == Some(&b'\n') {
+                self.start += 1;
+            }
+            self.start += count;
+            if self.bytes.get(self.start) == Some(&b'\n') {
+                self.start += 1;
+                if !self.is_empty() {
+                    self.pause = Some(now + gap);
+                }
+            }
+        } else {
+            self.start += count;
+        }
+        if self.start == self.bytes.len() {
+            // The memory goes back as well: an idle session holds none.
+            self.bytes = Vec::new();
+            self.start = 0;
+        } else if self.start > self.bytes.len() / 2 {
+            self.bytes.drain(..self.start);
+            self.start = 0;
+        }
+    }
+
+    /// Messages that wait, for a [`Style::Paced`] queue.
+    pub fn messages(&self) -> usize {
+        memchr_iter(b'\n', &self.bytes[self.start..]).count()
+    }
+
+    /// When the pause after a paced message ends.
+    pub fn pause(&self) -> Option<Moment> {
+        self.pause
+    }
+
+    /// Ends the pause if its time has come; whether it did.
+    pub fn resume(&mut self, now: Moment) -> bool {
+        let over = self.pause.is_some_and(|pause| pause <= now);
+        if over {
+            self.pause = None;
+        }
+        over
+    }
+
+    /// Drops all that waits.
+    pub fn clear(&mut self) {
+        *self = Outbox::default();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GAP: Duration = Duration::from_micros(20);
+
+    #[test]
+    fn paced_messages_go_out_one_by_one_a_gap_apart() {
+        let mut outbox = Outbox::default();
+        outbox.say(Style::Paced, "Data received");
+        outbox.say(Style::Paced, "50.0");
+        assert_eq!(outbox.ready(Style::Paced), b"Data received");
+        outbox.sent(Style::Paced, 4, Moment(0), GAP);
+        assert_eq!(outbox.ready(Style::Paced), b" received");
+        outbox.sent(Style::Paced, 9, Moment(5), GAP);
+        assert_eq!(outbox.ready(Style::Paced), b"");
+        assert!(!outbox.resume(Moment(24)) && outbox.resume(Moment(25)));
+        assert_eq!(outbox.ready(Style::Paced), b"50.0");
+        outbox.sent(Style::Paced, 4, Moment(25), GAP);
+        assert!(outbox.is_empty() && outbox.pause().is_none(), "nothing follows, so nothing waits");
+    }
+
+    #[test]
+    fn what_was_said_openly_is_ended_by_the_next_message() {
+        let mut lines = Outbox::default();
+        lines.say_openly("Data received");
+        assert_eq!(lines.ready(Style::Lines), b"Data received");
+        lines.sent(Style::Lines, 13, Moment(0), GAP);
+        lines.say(Style::Lines, "50.0");
+        assert_eq!(lines.ready(Style::Lines), b"\n50.0\n");
+
+        let mut paced = Outbox::default();
+        paced.say_openly("Data received");
+        paced.sent(Style::Lines, 13, Moment(0), GAP);
+        paced.say(Style::Paced, "50.0");
+        assert_eq!(paced.ready(Style::Paced), b"50.0");
+        paced.sent(Style::Paced, 4, Moment(20), GAP);
+        assert!(paced.is_empty());
+    }
+
+    #[test]
+    fn bare_messages_run_together() {
+        let mut outbox = Outbox::default();
+        outbox.say(Style::Bare, "a: hi");
+        outbox.say(Style::Bare, "b: ho");
+        assert_eq!(outbox.ready(Style::Bare), b"a: hib: ho");
+    }
+}

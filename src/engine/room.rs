@@ -1,0 +1,519 @@
+//! The chat room: one shared log of what was said, and a cursor into it for each member. Fan-out copies nothing, a slow
+//! member is a cursor that lags, and the memory bound is one number. Knows peers by number; has never seen a socket.
+
+use std::collections::{HashMap, VecDeque};
+
+use memchr::memchr;
+use slab::Slab;
+
+use super::limits::WHO_BYTES_MAX;
+use super::message::Peer;
+use super::name::{Key, Name};
+
+/// A member's place in the room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Seat(usize);
+
+/// The room.
+#[derive(Debug, Default)]
+pub struct Room {
+    log: Log,
+    members: Slab<Member>,
+    keys: HashMap<Key, Seat>,
+    /// How many have ever joined: the order of `/who`.
+    joins: u64,
+    history: VecDeque<Box<str>>,
+    /// Bytes said since everybody was last offered what there is.
+    fresh: usize,
+    /// Somebody has something new to be offered.
+    dirty: bool,
+}
+
+#[derive(Debug)]
+struct Member {
+    peer: Peer,
+    name: Name,
+    joined: u64,
+    /// Up to where in the log it has been sent.
+    cursor: u64,
+    /// What was said to it alone.
+    asides: VecDeque<Aside>,
+    aside_bytes: usize,
+    /// Its messages end with nothing.
+    bare: bool,
+    /// The kernel takes nothing for it at the moment.
+    blocked: bool,
+    /// It is already in the list of those to be offered something.
+    called: bool,
+}
+
+/// What is said to one member alone, at its place in the room's order.
+#[derive(Debug)]
+struct Aside {
+    at: u64,
+    text: Box<[u8]>,
+    sent: usize,
+}
+
+/// What a member can be sent next.
+pub enum Offer<'a> {
+    /// It has seen everything.
+    Nothing,
+    /// A piece said to it alone.
+    Aside(&'a [u8]),
+    /// The room's log, from one place to another.
+    Log(u64, u64),
+}
+
+impl Room {
+    /// How many are in the room.
+    pub fn len(&self) -> usize {
+        self.members.len()
+    }
+
+    /// Bytes said since everybody was last offered what there is.
+    pub fn fresh(&self) -> usize {
+        self.fresh
+    }
+
+    /// Bytes that the log holds.
+    pub fn log_bytes(&self) -> usize {
+        self.log.chunks.len() * CHUNK
+    }
+
+    /// Bytes of what was said to single members and is not yet sent.
+    pub fn aside_bytes(&self) -> usize {
+        self.members.iter().map(|(_, member)| member.aside_bytes).sum()
+    }
+
+    /// Whether somebody has something new to hear and has not been [called](Self::call).
+    pub fn is_dirty(&self) -> bool {
+        self.dirty
+    }
+
+    /// Whether that name is taken.
+    pub fn has(&self, key: &Key) -> bool {
+        self.keys.contains_key(key)
+    }
+
+    /// Who has that name.
+    pub fn seat_of(&self, key: &Key) -> Option<Seat> {
+        self.keys.get(key).copied()
+    }
+
+    /// A member's name, as it is shown.
+    pub fn name(&self, seat: Seat) -> &str {
+        &self.members[seat.0].name.shown
+    }
+
+    /// What was said last, oldest first.
+    pub fn history(&self) -> impl Iterator<Item = &str> {
+        self.history.iter().map(AsRef::as_ref)
+    }
+
+    /// Lets a member in; everybody who was in before hears of it, the newcomer hears what is said from now on.
+    pub fn join(&mut self, peer: Peer, name: Name, bare: bool) -> Seat {
+        self.announce(&format!("{} has joined the chat!", name.shown));
+        let key = name.key.clone();
+        self.joins += 1;
+        let seat = Seat(self.members.insert(Member {
+            peer,
+            name,
+            joined: self.joins,
+            cursor: self.log.end,
+            asides: VecDeque::new(),
+            aside_bytes: 0,
+            bare,
+            blocked: false,
+            called: false,
+        }));
+        self.keys.insert(key, seat);
+        seat
+    }
+
+    /// Lets a member go. What it has not been sent yet is appended to `unsent`; the others hear that it left.
+    pub fn leave(&mut self, seat: Seat, unsent: &mut Vec<u8>) {
+        loop {
+            match self.offer(seat) {
+                Offer::Nothing => break,
+                Offer::Aside(text) => {
+                    let count = text.len();
+                    unsent.extend_from_slice(text);
+                    self.sent(seat, count);
+                }
+                Offer::Log(from, to) => {
+                    let bare = self.is_bare(seat);
+                    let start = unsent.len();
+                    self.log.pieces(from, to, |piece| push_piece(unsent, piece, bare));
+                    let count = unsent.len() - start;
+                    self.sent(seat, count);
+                }
+            }
+        }
+        self.remove(seat);
+    }
+
+    /// Lets a member go that is too slow or gone. If a line was sent in part, its rest is appended to `unsent`.
+    pub fn drop_member(&mut self, seat: Seat, unsent: &mut Vec<u8>) {
+        let member = &self.members[seat.0];
+        match self.offer(seat) {
+            Offer::Aside(text) if member.asides[0].sent > 0 => unsent.extend_from_slice(text),
+            Offer::Log(from, to) if !self.log.is_at_line_start(from) => {
+                let mut rest = Vec::new();
+                self.log.pieces(from, to, |piece| rest.extend_from_slice(piece));
+                let end = memchr(b'\n', &rest).map_or(rest.len(), |lf| lf + 1);
+                push_piece(unsent, &rest[..end], member.bare);
+            }
+            _ => {}
+        }
+        self.remove(seat);
+    }
+
+    fn remove(&mut self, seat: Seat) {
+        let member = self.members.remove(seat.0);
+        self.keys.remove(&member.name.key);
+        self.announce(&format!("{} has left the chat.", member.name.shown));
+    }
+
+    /// Everybody hears `line`, and a newcomer may be shown it later.
+    pub fn say(&mut self, line: &str, history_max: usize) {
+        self.announce(line);
+        if history_max > 0 {
+            self.history.push_back(line.into());
+            self.trim_history(history_max);
+        }
+    }
+
+    /// Forgets what was said longest ago.
+    pub fn trim_history(&mut self, history_max: usize) {
+        while self.history.len() > history_max {
+            self.history.pop_front();
+        }
+    }
+
+    /// Everybody hears `line`.
+    fn announce(&mut self, line: &str) {
+        if self.members.is_empty() {
+            return;
+        }
+        self.log.append(line.as_bytes());
+        self.log.append(b"\n");
+        self.fresh += line.len() + 1;
+        self.dirty = true;
+    }
+
+    /// One member hears `line`, after all that was said before.
+    pub fn tell(&mut self, seat: Seat, line: &str) {
+        let at = self.log.end;
+        let member = &mut self.members[seat.0];
+        let mut text = Vec::with_capacity(line.len() + 1);
+        text.extend_from_slice(line.as_bytes());
+        if !member.bare {
+            text.push(b'\n');
+        }
+        member.aside_bytes += text.len();
+        self.fresh += text.len();
+        member.asides.push_back(Aside { at, text: text.into(), sent: 0 });
+        self.dirty = true;
+    }
+
+    /// `alice, bob (2)`, in the order in which they came.
+    pub fn who(&self) -> String {
+        let mut members: Vec<&Member> = self.members.iter().map(|(_, member)| member).collect();
+        members.sort_unstable_by_key(|member| member.joined);
+        let mut list = String::new();
+        for member in members {
+            if list.len() > WHO_BYTES_MAX {
+                list.push_str(", …");
+                break;
+            }
+            if !list.is_empty() {
+                list.push_str(", ");
+            }
+            list.push_str(&member.name.shown);
+        }
+        format!("{list} ({})", self.members.len())
+    }
+
+    /// What the member can be sent next.
+    pub fn offer(&self, seat: Seat) -> Offer<'_> {
+        let member = &self.members[seat.0];
+        match member.asides.front() {
+            Some(aside) if aside.at == member.cursor => Offer::Aside(&aside.text[aside.sent..]),
+            Some(aside) => Offer::Log(member.cursor, aside.at),
+            None if member.cursor == self.log.end => Offer::Nothing,
+            None => Offer::Log(member.cursor, self.log.end),
+        }
+    }
+
+    /// The log from one place to another, as it lies in memory, in at most `slices.len()` pieces; how many.
+    pub fn slices<'a>(&'a self, from: u64, to: u64, slices: &mut [&'a [u8]]) -> usize {
+        let mut count = 0;
+        self.log.pieces(from, to, |piece| {
+            if let Some(place) = slices.get_mut(count) {
+                *place = piece;
+                count += 1;
+            }
+        });
+        count
+    }
+
+    /// The log from one place to another without its line ends, into `out`, until that holds `max` bytes or a little more.
+    pub fn render_bare(&self, from: u64, to: u64, out: &mut Vec<u8>, max: usize) {
+        self.log.pieces(from, to, |piece| {
+            if out.len() < max {
+                push_piece(out, piece, true);
+            }
+        });
+    }
+
+    /// Whether the member's messages end with nothing.
+    pub fn is_bare(&self, seat: Seat) -> bool {
+        self.members[seat.0].bare
+    }
+
+    /// The first `count` bytes of the current [`offer`](Self::offer), as rendered, were sent.
+    pub fn sent(&mut self, seat: Seat, count: usize) {
+        let member = &mut self.members[seat.0];
+        match member.asides.front_mut() {
+            Some(aside) if aside.at == member.cursor => {
+                aside.sent += count;
+                if aside.sent == aside.text.len() {
+                    member.aside_bytes -= aside.text.len();
+                    member.asides.pop_front();
+                }
+            }
+            front => {
+                let to = front.map_or(self.log.end, |aside| aside.at);
+                member.cursor = if member.bare {
+                    self.log.skip_rendered(member.cursor, to, count)
+                } else {
+                    member.cursor + count as u64
+                };
+            }
+        }
+    }
+
+    /// The kernel takes nothing more for this member, or does again.
+    pub fn set_blocked(&mut self, seat: Seat, blocked: bool) {
+        self.members[seat.0].blocked = blocked;
+    }
+
+    /// Appends to `list` everybody who can be offered something new and is not in it yet.
+    pub fn call(&mut self, list: &mut VecDeque<Peer>) {
+        if !std::mem::take(&mut self.dirty) {
+            return;
+        }
+        for (_, member) in &mut self.members {
+            let behind = member.cursor < self.log.end || !member.asides.is_empty();
+            if behind && !member.blocked && !member.called {
+                member.called = true;
+                list.push_back(member.peer);
+            }
+        }
+    }
+
+    /// The member is being offered what there is.
+    pub fn answer_call(&mut self, seat: Seat) {
+        self.members[seat.0].called = false;
+    }
+
+    /// Everybody has been offered what there is: new messages are welcome again, and what all have seen is forgotten.
+    /// Returns those who are more than `backlog` bytes behind.
+    pub fn settle(&mut self, backlog: usize) -> Vec<Peer> {
+        self.fresh = 0;
+        let end = self.log.end;
+        let mut slow = Vec::new();
+        let mut oldest = end;
+        for (_, member) in &self.members {
+            if (end - member.cursor) as usize + member.aside_bytes > backlog {
+                slow.push(member.peer);
+            }
+            oldest = oldest.min(member.cursor);
+        }
+        self.log.forget(oldest);
+        slow
+    }
+
+    /// Everybody in the room.
+    #[cfg(test)]
+    pub fn peers(&self) -> impl Iterator<Item = Peer> {
+        self.members.iter().map(|(_, member)| member.peer)
+    }
+}
+
+/// Appends a piece of the log, with its line ends or without.
+fn push_piece(out: &mut Vec<u8>, piece: &[u8], bare: bool) {
+    if bare {
+        piece.split(|byte| *byte == b'\n').for_each(|text| out.extend_from_slice(text));
+    } else {
+        out.extend_from_slice(piece);
+    }
+}
+
+/// Bytes in one chunk of the log: some hundred messages.
+const CHUNK: usize = 16 * 1024;
+
+/// A sequence of bytes of which the front can be forgotten. Places in it are counted from its beginning for ever.
+#[derive(Debug, Default)]
+struct Log {
+    chunks: VecDeque<Vec<u8>>,
+    /// The place of the first chunk's first byte.
+    base: u64,
+    end: u64,
+}
+
+impl Log {
+    fn append(&mut self, mut bytes: &[u8]) {
+        while !bytes.is_empty() {
+            if self.chunks.back().is_none_or(|chunk| chunk.len() == CHUNK) {
+                self.chunks.push_back(Vec::with_capacity(CHUNK));
+            }
+            let chunk = self.chunks.back_mut().expect("a chunk with room was just seen to");
+            let count = bytes.len().min(CHUNK - chunk.len());
+            chunk.extend_from_slice(&bytes[..count]);
+            self.end += count as u64;
+            bytes = &bytes[count..];
+        }
+    }
+
+    /// Hands out `from..to`, chunk by chunk.
+    fn pieces<'a>(&'a self, from: u64, to: u64, mut each: impl FnMut(&'a [u8])) {
+        let mut at = from;
+        while at < to {
+            let offset = (at - self.base) as usize;
+            let chunk = &self.chunks[offset / CHUNK][offset % CHUNK..];
+            let piece = &chunk[..chunk.len().min((to - at) as usize)];
+            at += piece.len() as u64;
+            each(piece);
+        }
+    }
+
+    /// The place reached after `count` bytes that are no LF, and the LF right behind them.
+    fn skip_rendered(&self, from: u64, to: u64, count: usize) -> u64 {
+        let (mut at, mut left, mut done) = (from, count, false);
+        self.pieces(from, to, |piece| {
+            for byte in piece {
+                match byte {
+                    _ if done => {}
+                    b'\n' => at += 1,
+                    _ if left == 0 => done = true,
+                    _ => {
+                        at += 1;
+                        left -= 1;
+                    }
+                }
+            }
+        });
+        at
+    }
+
+    fn is_at_line_start(&self, place: u64) -> bool {
+        let mut before = Some(&b'\n');
+        if place > self.base {
+            self.pieces(place - 1, place, |piece| before = piece.first());
+        }
+        before == Some(&b'\n')
+    }
+
+    /// Forgets what lies before `place`; a single chunk that nobody needs any more is kept for the next message.
+    fn forget(&mut self, place: u64) {
+        while self.chunks.len() > 1 && place >= self.base + CHUNK as u64 {
+            self.chunks.pop_front();
+            self.base += CHUNK as u64;
+        }
+        if place == self.end {
+            self.base = self.end;
+            self.chunks.truncate(1);
+            if let Some(chunk) = self.chunks.front_mut() {
+                chunk.clear();
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn peer(index: u32) -> Peer {
+        Peer { index, generation: 1 }
+    }
+
+    fn join(room: &mut Room, index: u32, bare: bool) -> Seat {
+        room.join(peer(index), Name::new(&format!("m{index}")).unwrap(), bare)
+    }
+
+    /// All that the member can be sent, in pieces of `step` bytes at most.
+    fn drain(room: &mut Room, seat: Seat, step: usize) -> String {
+        let mut heard = Vec::new();
+        loop {
+            let mut piece = Vec::new();
+            match room.offer(seat) {
+                Offer::Nothing => return String::from_utf8(heard).unwrap(),
+                Offer::Aside(text) => piece.extend_from_slice(text),
+                Offer::Log(from, to) if room.is_bare(seat) => room.render_bare(from, to, &mut piece, 64),
+                Offer::Log(from, to) => {
+                    let mut slices = [&[][..]; 2];
+                    let count = room.slices(from, to, &mut slices);
+                    slices[..count].iter().for_each(|slice| piece.extend_from_slice(slice));
+                }
+            }
+            piece.truncate(step);
+            room.sent(seat, piece.len());
+            heard.extend_from_slice(&piece);
+        }
+    }
+
+    #[test]
+    fn every_member_hears_the_same_in_the_same_order_however_it_reads() {
+        for step in [1, 3, 7, 100_000] {
+            let mut room = Room::default();
+            let (line, bare) = (join(&mut room, 1, false), join(&mut room, 2, true));
+            room.say("m1: a", 0);
+            room.tell(line, "to you alone");
+            room.say("m2: b", 0);
+            room.tell(bare, "to me alone");
+            let long = "x".repeat(3 * CHUNK);
+            room.say(&long, 0);
+            assert_eq!(
+                drain(&mut room, line, step),
+                format!("m2 has joined the chat!\nm1: a\nto you alone\nm2: b\n{long}\n")
+            );
+            assert_eq!(drain(&mut room, bare, step), format!("m1: am2: bto me alone{long}"));
+        }
+    }
+
+    #[test]
+    fn what_all_have_seen_is_forgotten_and_who_lags_is_named() {
+        let mut room = Room::default();
+        let (fast, slow) = (join(&mut room, 1, false), join(&mut room, 2, false));
+        for _ in 0..100 {
+            room.say(&"y".repeat(1000), 0);
+            drain(&mut room, fast, CHUNK);
+            assert_eq!(room.settle(1 << 20), []);
+        }
+        assert_eq!(room.settle(100_000), [peer(2)]);
+        let mut unsent = Vec::new();
+        room.sent(slow, 10);
+        room.drop_member(slow, &mut unsent);
+        assert_eq!(unsent, "y".repeat(990).into_bytes().into_iter().chain([b'\n']).collect::<Vec<_>>());
+        drain(&mut room, fast, CHUNK);
+        room.settle(100_000);
+        assert_eq!(room.log_bytes(), CHUNK);
+    }
+
+    #[test]
+    fn who_leaves_is_sent_what_it_has_not_seen() {
+        let mut room = Room::default();
+        let (a, b) = (join(&mut room, 1, false), join(&mut room, 2, true));
+        room.say("m1: hi", 0);
+        room.tell(b, "psst");
+        let mut unsent = Vec::new();
+        room.leave(b, &mut unsent);
+        assert_eq!(unsent, b"m1: hipsst");
+        assert_eq!(drain(&mut room, a, 5), "m2 has joined the chat!\nm1: hi\nm2 has left the chat.\n");
+        assert_eq!(room.who(), "m1 (1)");
+        assert_eq!(room.peers().collect::<Vec<_>>(), [peer(1)]);
+    }
+}

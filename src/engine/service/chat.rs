@@ -1,0 +1,136 @@
+//! What a message means in the chat: a name, a command, or something said. Acts on the room; has never seen a socket.
+
+use crate::engine::limits::NAME_CHARS_MAX;
+use crate::engine::message::Peer;
+use crate::engine::name::{Key, Name, is_name_char};
+use crate::engine::room::{Room, Seat};
+use crate::engine::text::{clean, quote};
+
+/// Said to everybody who comes.
+pub const GREETING: &str = "Greetings from the cave! Now type your name and press enter!";
+
+/// Said to everybody who quits.
+pub const FAREWELL: &str = "{quit}";
+
+const HELP: &str = "Commands: /help, /who, /me TEXT, /msg NAME TEXT, /quit or {quit}; //TEXT says /TEXT";
+const NO_NAME: &str = "a name is 1 to 32 letters, digits, spaces, '-', '_' or '.'; type another one";
+
+/// What became of a message.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It was said or done.
+    Done,
+    /// The visitor is in the room now, under this name. The rest of the message, if any, is the first thing it says.
+    Joined(Seat, String),
+    /// It got this error, without its `Error: `.
+    Erred(String),
+    /// The visitor wants to go.
+    Quit,
+}
+
+/// Whether the text is one of the words for leaving.
+fn is_quit(text: &str) -> bool {
+    matches!(text.trim(), "{quit}" | "quit" | "/quit")
+}
+
+/// The first message of somebody who is not in the room: its name, and from a raw client perhaps a first
+/// message in the same burst.
+pub fn handle_name(room: &mut Room, peer: Peer, message: &[u8], bare: bool) -> Verdict {
+    let text = String::from_utf8_lossy(message);
+    if is_quit(&text) {
+        return Verdict::Quit;
+    }
+    let mut rest = "";
+    let mut name = Name::new(&text);
+    if name.is_none() && bare {
+        // A raw client whose name and first message came as one burst: no name has the character that begins the message.
+        let end = text.find(|c| !is_name_char(c)).unwrap_or(text.len());
+        (name, rest) = (Name::new(&text[..end]), &text[end..]);
+    }
+    match name {
+        None => Verdict::Erred(NO_NAME.to_owned()),
+        Some(name) if room.has(&name.key) => {
+            Verdict::Erred(format!("somebody is called '{}' already; type another name", name.shown))
+        }
+        Some(name) => Verdict::Joined(room.join(peer, name, bare), rest.to_owned()),
+    }
+}
+
+/// The welcome for a newcomer.
+pub fn welcome(name: &str) -> String {
+    format!("Welcome {name}! If you ever want to quit, type {{quit}} to exit.")
+}
+
+/// A message from somebody in the room.
+pub fn handle_message(room: &mut Room, seat: Seat, message: &[u8], history_max: usize) -> Verdict {
+    let text = clean(message);
+    if text.trim().is_empty() {
+        return Verdict::Done;
+    }
+    if is_quit(&text) {
+        return Verdict::Quit;
+    }
+    let Some(rest) = text.strip_prefix('/') else {
+        return say(room, seat, &text, history_max);
+    };
+    if rest.starts_with('/') {
+        return say(room, seat, rest, history_max);
+    }
+    let (command, arguments) = rest.split_once(char::is_whitespace).unwrap_or((rest, ""));
+    let arguments = arguments.trim();
+    let outcome = match command {
+        "help" => {
+            room.tell(seat, HELP);
+            Ok(())
+        }
+        "who" => {
+            let line = format!("In the room: {}", room.who());
+            room.tell(seat, &line);
+            Ok(())
+        }
+        "me" if arguments.is_empty() => Err("/me needs words, for example: /me waves".to_owned()),
+        "me" => {
+            let line = format!("* {} {arguments}", room.name(seat));
+            room.say(&line, history_max);
+            Ok(())
+        }
+        "msg" => whisper(room, seat, arguments),
+        _ => Err(format!("unknown command: /{} (try /help)", quote(command.as_bytes()))),
+    };
+    match outcome {
+        Ok(()) => Verdict::Done,
+        Err(error) => {
+            room.tell(seat, &format!("Error: {error}"));
+            Verdict::Erred(error)
+        }
+    }
+}
+
+fn say(room: &mut Room, seat: Seat, text: &str, history_max: usize) -> Verdict {
+    let line = format!("{}: {text}", room.name(seat));
+    room.say(&line, history_max);
+    Verdict::Done
+}
+
+/// `/msg NAME TEXT`: the name is the longest one in the room that the text starts with, as whole words, so that what
+/// is meant for somebody who has left does not go to somebody with a shorter name.
+fn whisper(room: &mut Room, seat: Seat, text: &str) -> Result<(), String> {
+    const USAGE: &str = "/msg needs a name and words, for example: /msg bob hi";
+    let ends = text.char_indices().filter(|(_, c)| c.is_whitespace()).map(|(end, _)| end).chain([text.len()]);
+    // No name is longer than this; a long text need not be tried to its end.
+    let ends = ends.take_while(|end| *end <= 16 * NAME_CHARS_MAX);
+    let named = ends.filter_map(|end| Some((end, room.seat_of(&Key::new(text[..end].trim_end()))?))).last();
+    let Some((end, to)) = named else {
+        let name = text.split_whitespace().next().ok_or(USAGE)?;
+        return Err(format!("nobody here is called '{}' (try /who)", quote(name.as_bytes())));
+    };
+    let words = text[end..].trim_start();
+    if words.is_empty() {
+        return Err(USAGE.to_owned());
+    }
+    let (to_them, to_us) =
+        (format!("{} (to you): {words}", room.name(seat)), format!("you (to {}): {words}", room.name(to)));
+    room.tell(to, &to_them);
+    room.tell(seat, &to_us);
+    Ok(())
+}

@@ -1,0 +1,128 @@
+//! Two numbers in, their product (or what another operator makes of them) out. Has never seen a connection.
+
+use std::fmt;
+
+use crate::engine::number::{self, Fault, Operator};
+use crate::engine::text::{quote, words};
+
+/// What is said before each result.
+pub const ACKNOWLEDGEMENT: &str = "Data received";
+
+/// Why there is no result.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Complaint {
+    /// Not two numbers.
+    Count,
+    /// This word, quoted, is no number.
+    NotANumber(String),
+    /// This word, quoted, is no operator.
+    UnknownOperator(String),
+    /// There is no such result.
+    Fault(Fault),
+}
+
+impl fmt::Display for Complaint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Complaint::Count => f.write_str("expected two numbers, for example: 5 10"),
+            Complaint::NotANumber(word) => write!(f, "not a number: '{word}'"),
+            Complaint::UnknownOperator(word) => {
+                write!(f, "unknown operator: '{word}' (known: {})", number::KNOWN)
+            }
+            Complaint::Fault(fault) => fault.fmt(f),
+        }
+    }
+}
+
+/// The result of a request.
+pub fn evaluate(message: &[u8]) -> Result<f64, Complaint> {
+    let mut words = words(message);
+    match (words.next(), words.next(), words.next(), words.next()) {
+        (Some(left), Some(right), None, _) => Ok(number(left)? * number(right)?),
+        (Some(left), Some(middle), Some(right), None) => match operator(middle) {
+            Some(operator) => {
+                number::apply(number(left)?, operator, number(right)?).map_err(Complaint::Fault)
+            }
+            // Three numbers, or three words of something else, are a wrong count rather than a wrong operator.
+            None if parse(left).is_some() && parse(right).is_some() && parse(middle).is_none() => {
+                Err(Complaint::UnknownOperator(quote(middle)))
+            }
+            None => Err(Complaint::Count),
+        },
+        _ => Err(Complaint::Count),
+    }
+}
+
+/// Whether the bytes are a request that could be answered as it stands: two numbers, perhaps an operator between them.
+pub fn is_complete(bytes: &[u8]) -> bool {
+    let mut words = words(bytes);
+    match (words.next(), words.next(), words.next(), words.next()) {
+        (Some(left), Some(right), None, _) => parse(left).is_some() && parse(right).is_some(),
+        (Some(left), Some(middle), Some(right), None) => {
+            operator(middle).is_some() && parse(left).is_some() && parse(right).is_some()
+        }
+        _ => false,
+    }
+}
+
+fn number(word: &[u8]) -> Result<f64, Complaint> {
+    parse(word).ok_or_else(|| Complaint::NotANumber(quote(word)))
+}
+
+fn parse(word: &[u8]) -> Option<f64> {
+    number::parse(std::str::from_utf8(word).ok()?)
+}
+
+fn operator(word: &[u8]) -> Option<Operator> {
+    Operator::named(std::str::from_utf8(word).ok()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_gets_its_result_or_the_reason_why_not() {
+        for (request, reply) in [
+            ("5 10", "50.0"),
+            (" 1.5\t2 \r", "3.0"),
+            ("10 / 4", "2.5"),
+            ("7 // 2", "3.0"),
+            ("", "expected two numbers, for example: 5 10"),
+            ("abc", "expected two numbers, for example: 5 10"),
+            ("1 2 3", "expected two numbers, for example: 5 10"),
+            ("1 + 2 + 3", "expected two numbers, for example: 5 10"),
+            ("hello big world", "expected two numbers, for example: 5 10"),
+            ("5 x", "not a number: 'x'"),
+            ("x 5", "not a number: 'x'"),
+            ("5 \u{1b}[2J", "not a number: '\\u{1b}[2J'"),
+            ("5,5 2", "not a number: '5,5'"),
+            ("x + 2", "not a number: 'x'"),
+            ("5 ^ 2", "unknown operator: '^' (known: + - * / // % **)"),
+            ("1 / 0", "division by zero"),
+            ("0 ** -1", "division by zero"),
+            ("10 ** 400", "result too large"),
+            ("-8 ** 0.5", "no real result"),
+        ] {
+            let said = match evaluate(request.as_bytes()) {
+                Ok(value) => {
+                    let mut out = Vec::new();
+                    number::write(value, &mut out);
+                    String::from_utf8(out).unwrap()
+                }
+                Err(complaint) => complaint.to_string(),
+            };
+            assert_eq!(said, reply, "{request:?}");
+        }
+    }
+
+    #[test]
+    fn a_request_is_complete_when_it_could_be_answered() {
+        for complete in ["5 10", "5 * 10", " 5  1e3", "1 / 0"] {
+            assert!(is_complete(complete.as_bytes()), "{complete}");
+        }
+        for incomplete in ["5", "5 ", "5 *", "5 x", "5 ^ 2", "5 6 7", "a b", "1 * 2 3"] {
+            assert!(!is_complete(incomplete.as_bytes()), "{incomplete}");
+        }
+    }
+}

@@ -1,0 +1,790 @@
+//! One peer: what it is being told, what of its own words is not yet a message, what waits to be sent to it, and when
+//! patience ends. Bytes fall through [`Session::handle_bytes`] → framing → [`Session::answer`] → outbox.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use memchr::memchr;
+
+use super::World;
+use super::deadlines::Alarm;
+use super::framing::{self, Decision, Framing, without_cr};
+use super::limits::{
+    GUESS, LAST_WORDS, LINGER, OUTBOX_BYTES_HIGH, REFUSED_LINGERING_MAX, ROOM_BURST_BYTES, ServiceSettings,
+};
+use super::message::{CloseReason, Door, Foreign, Happening, Kind, Moment, Note, Origin, Output, Peer};
+use super::number;
+use super::outbox::{Outbox, Style};
+use super::room::Seat;
+use super::service::mux::{self, Choice};
+use super::service::{Service, chat, greeting, multiply};
+use super::text::{is_empty, quote};
+
+/// One connection.
+#[derive(Debug)]
+pub(super) struct Session {
+    pub(super) peer: Peer,
+    pub(super) door: Rc<Door>,
+    pub(super) origin: Origin,
+    pub(super) alarm: Alarm,
+    state: State,
+    phase: Phase,
+    framing: Framing,
+    /// Bytes that are not yet a message, or that wait because too much waits to be sent.
+    inbox: Vec<u8>,
+    /// How many of them are known to hold no LF.
+    scanned: usize,
+    outbox: Outbox,
+    /// When the unfinished message in the inbox began.
+    begun: Option<Moment>,
+    /// The last complete message, or the moment when the last reply had gone out.
+    active: Moment,
+    flags: Flags,
+}
+
+/// Facts about a session that are independent of its phase.
+#[derive(Debug, Default)]
+struct Flags {
+    /// Its end of file has come.
+    ended: bool,
+    /// What is in the inbox ends with the end of a burst or of the stream: its tail is a message.
+    tail_is_message: bool,
+    /// The inbox holds messages that wait for room in a queue.
+    stalled: bool,
+    /// The kernel takes nothing for it.
+    blocked: bool,
+    /// Its first message has been looked at.
+    spoke: bool,
+    /// It counts in the census.
+    counted: bool,
+    /// The daemon stops, and the kernel holds nothing more from it.
+    dry: bool,
+    /// It stands in a list of the engine's: to be flushed, or to go on.
+    flush_called: bool,
+    waiting: bool,
+    /// The reactor was told not to read from it.
+    deaf: bool,
+}
+
+/// Where a connection is in its life.
+#[derive(Debug)]
+enum Phase {
+    /// It is served.
+    Serving,
+    /// Its last words are queued; progress was last made at the moment.
+    Draining(CloseReason, Moment),
+    /// It has its last words, and until the moment to read them; then comes a reset.
+    Parting(CloseReason, Moment),
+    /// Our side is shut down; we wait for its end of file, until the moment at most.
+    Lingering(CloseReason, Moment),
+}
+
+/// What is said to it, and what its service knows of it.
+#[derive(Debug)]
+enum State {
+    Multiply,
+    Greeting,
+    /// `Err`: it has no name yet, since the moment.
+    Chat(Result<Seat, Moment>),
+    Mux,
+}
+
+impl Session {
+    /// A connection comes in: it is let in and told what its service tells everybody, or refused.
+    pub(super) fn open(
+        world: &mut World,
+        now: Moment,
+        peer: Peer,
+        door: &Rc<Door>,
+        origin: Origin,
+    ) -> Session {
+        let mut session = Session {
+            peer,
+            door: Rc::clone(door),
+            origin,
+            alarm: Alarm::default(),
+            state: State::Mux,
+            phase: Phase::Serving,
+            framing: Framing::new(world.settings.of(door.service).framing),
+            inbox: Vec::new(),
+            scanned: 0,
+            outbox: Outbox::default(),
+            begun: None,
+            active: now,
+            flags: Flags::default(),
+        };
+        if world.census.admit(&world.settings, door.service, origin) {
+            session.flags.counted = true;
+            session.note(world, Happening::Opened);
+            session.enter(world, now, door.service);
+        } else {
+            session.refuse(world, now, door.service);
+        }
+        session
+    }
+
+    /// Begins a service.
+    fn enter(&mut self, world: &mut World, now: Moment, service: Service) {
+        world.counters.of_mut(service).connections += 1;
+        self.state = match service {
+            Service::Multiply => State::Multiply,
+            Service::Greeting => State::Greeting,
+            Service::Chat => State::Chat(Err(now)),
+            Service::Mux => State::Mux,
+        };
+        self.active = now;
+        match self.state {
+            State::Greeting => {
+                self.outbox.push(greeting::WORDS);
+                self.finish(world, now, CloseReason::Served, None);
+            }
+            State::Chat(_) => self.say(chat::GREETING),
+            State::Multiply | State::Mux => {}
+        }
+    }
+
+    fn refuse(&mut self, world: &mut World, now: Moment, service: Service) {
+        self.framing = Framing::Known(Kind::Line); // this sentence ends with LF for everybody
+        world.counters.of_mut(service).refused += 1;
+        self.finish(world, now, CloseReason::TooMany, Some("Error: too many connections, try again later"));
+    }
+
+    /// The service it is in.
+    pub(super) fn service(&self) -> Service {
+        match self.state {
+            State::Multiply => Service::Multiply,
+            State::Greeting => Service::Greeting,
+            State::Chat(_) => Service::Chat,
+            State::Mux => Service::Mux,
+        }
+    }
+
+    /// Its place in the room, while it has one.
+    pub(super) fn seat(&self) -> Option<Seat> {
+        match (&self.phase, &self.state) {
+            (Phase::Serving, State::Chat(Ok(seat))) => Some(*seat),
+            _ => None,
+        }
+    }
+
+    pub(super) fn is_serving(&self) -> bool {
+        matches!(self.phase, Phase::Serving)
+    }
+
+    pub(super) fn is_counted(&self) -> bool {
+        self.flags.counted
+    }
+
+    pub(super) fn outbox(&self) -> &Outbox {
+        &self.outbox
+    }
+
+    /// Bytes it holds in queues of its own.
+    pub(super) fn queued_bytes(&self) -> usize {
+        self.inbox.len() + self.outbox.len()
+    }
+
+    fn settings<'a>(&self, world: &'a World) -> &'a ServiceSettings {
+        world.settings.of(self.service())
+    }
+
+    /// How its messages are told apart on the way out.
+    pub(super) fn style(&self) -> Style {
+        match (self.framing.kind(), self.service()) {
+            (None | Some(Kind::Line), _) => Style::Lines,
+            (Some(Kind::Raw), Service::Multiply | Service::Mux) => Style::Paced,
+            (Some(Kind::Raw), Service::Greeting | Service::Chat) => Style::Bare,
+        }
+    }
+
+    fn say(&mut self, words: &str) {
+        self.outbox.say(self.style(), words);
+    }
+
+    fn note(&self, world: &mut World, what: Happening) {
+        world.note(Note { peer: self.peer, door: Rc::clone(&self.door), origin: self.origin, what });
+    }
+
+    // ---- what comes in
+
+    /// Whether the peer is to be read from: not when it does not read itself.
+    pub(super) fn wants_input(&self) -> bool {
+        !self.flags.ended && (!self.is_serving() || !self.is_held_back())
+    }
+
+    fn is_held_back(&self) -> bool {
+        self.flags.stalled
+            || (self.flags.blocked && self.seat().is_some())
+            || self.outbox.len() >= OUTBOX_BYTES_HIGH
+            || (self.flags.blocked && !self.outbox.is_empty())
+    }
+
+    /// Whether more may be asked of the services on this peer's behalf.
+    fn has_room(&self, world: &World) -> bool {
+        self.outbox.len() < OUTBOX_BYTES_HIGH.min(self.settings(world).backlog_bytes_max)
+            && !(self.seat().is_some() && (world.room.fresh() >= ROOM_BURST_BYTES || self.flags.blocked))
+    }
+
+    /// Bytes came. `more`: the burst goes on.
+    pub(super) fn handle_bytes(&mut self, world: &mut World, now: Moment, bytes: &[u8], more: bool) {
+        world.counters.bytes_in += bytes.len() as u64;
+        if !self.is_serving() {
+            // What a greeted client says is for the log; what anybody else says after the end is for nobody.
+            if matches!(self.state, State::Greeting)
+                && self.flags.counted
+                && !self.flags.spoke
+                && !is_empty(bytes)
+            {
+                self.flags.spoke = true;
+                world.counters.of_mut(Service::Greeting).messages += 1;
+                self.note(world, Happening::Greeted(quote(bytes.trim_ascii())));
+            }
+            return;
+        }
+        self.flags.tail_is_message = !more;
+        if self.inbox.is_empty() {
+            let consumed = self.consume(world, now, bytes);
+            self.inbox.extend_from_slice(&bytes[consumed..]);
+        } else {
+            self.inbox.extend_from_slice(bytes);
+            self.consume_inbox(world, now);
+        }
+        self.note_progress(now);
+    }
+
+    /// The peer will send nothing more.
+    pub(super) fn handle_end_of_file(&mut self, world: &mut World, now: Moment) {
+        self.flags.ended = true;
+        if self.is_serving() && !self.inbox.is_empty() {
+            self.decide(world, |framing| Decision::Is(framing.handle_end_of_file()));
+            self.flags.tail_is_message = true;
+            self.consume_inbox(world, now);
+            self.note_progress(now);
+        }
+    }
+
+    /// There may be room in the queues again.
+    pub(super) fn resume(&mut self, world: &mut World, now: Moment) {
+        if self.is_serving() && self.flags.stalled && self.has_room(world) {
+            self.consume_inbox(world, now);
+            self.begun = None; // it could not go on: its time starts again
+            self.note_progress(now);
+        }
+    }
+
+    fn consume_inbox(&mut self, world: &mut World, now: Moment) {
+        let mut inbox = std::mem::take(&mut self.inbox);
+        let consumed = self.consume(world, now, &inbox);
+        if consumed < inbox.len() {
+            inbox.drain(..consumed);
+            self.inbox = inbox;
+        }
+    }
+
+    /// After input: whether a message is begun, and whether the peer's end of file ends the connection.
+    fn note_progress(&mut self, now: Moment) {
+        if self.inbox.is_empty() {
+            self.begun = None;
+        } else if !self.flags.stalled {
+            self.begun.get_or_insert(now);
+        }
+    }
+
+    /// Takes whole messages off the front of `bytes`; how many bytes that were.
+    fn consume(&mut self, world: &mut World, now: Moment, bytes: &[u8]) -> usize {
+        self.flags.stalled = false;
+        if !self.flags.spoke && framing::is_tls(bytes) {
+            self.reject(world, now, Foreign::Tls);
+            return bytes.len();
+        }
+        if self.framing.kind().is_none() && !self.decide_by_burst(world, now, bytes) {
+            return if self.is_serving() { 0 } else { bytes.len() };
+        }
+        let mut at = 0;
+        while at < bytes.len() {
+            if !self.is_serving() {
+                return bytes.len();
+            }
+            if !self.has_room(world) {
+                self.flags.stalled = true;
+                break;
+            }
+            let scanned = std::mem::take(&mut self.scanned).min(bytes.len() - at);
+            match memchr(b'\n', &bytes[at + scanned..]) {
+                Some(offset) => {
+                    let end = at + scanned + offset;
+                    self.handle_message(world, now, without_cr(&bytes[at..end]));
+                    at = end + 1;
+                }
+                None if without_cr(&bytes[at..]).len() > self.settings(world).message_bytes_max => {
+                    self.overflow(world, now);
+                }
+                None if self.flags.tail_is_message
+                    && (self.flags.ended || self.framing.kind() == Some(Kind::Raw)) =>
+                {
+                    self.handle_message(world, now, &bytes[at..]);
+                    at = bytes.len();
+                }
+                None => {
+                    self.scanned = bytes.len() - at;
+                    break;
+                }
+            }
+        }
+        if !self.is_serving() { bytes.len() } else { at }
+    }
+
+    /// Looks at the first bursts; whether the kind of client is known now.
+    fn decide_by_burst(&mut self, world: &mut World, now: Moment, bytes: &[u8]) -> bool {
+        let settings = self.settings(world);
+        let has_line = memchr(b'\n', bytes).is_some();
+        if !has_line && without_cr(bytes).len() > settings.message_bytes_max {
+            self.overflow(world, now);
+            return false;
+        }
+        if !has_line && !self.flags.tail_is_message {
+            return false; // the rest of the first burst is there already
+        }
+        let raw_gap = settings.raw_gap;
+        let (service, default) = (self.service(), world.settings.mux_default);
+        let decision = self.decide(world, |framing| {
+            framing.handle_burst(now, raw_gap, bytes, |bytes| is_complete(service, default, bytes))
+        });
+        match decision {
+            Decision::Is(_) => return true,
+            Decision::WaitComplete if self.is_multiplication(world, bytes) => {
+                self.outbox.say_openly(multiply::ACKNOWLEDGEMENT);
+            }
+            Decision::WaitComplete | Decision::Wait => {}
+        }
+        false
+    }
+
+    /// Whether `bytes`, a complete request, is multiply's to answer.
+    fn is_multiplication(&self, world: &World, bytes: &[u8]) -> bool {
+        match self.state {
+            State::Multiply => true,
+            State::Mux => {
+                world.settings.mux_default == Service::Multiply && mux::choose(bytes) == Choice::Default
+            }
+            State::Greeting | State::Chat(_) => false,
+        }
+    }
+
+    fn decide(&mut self, world: &mut World, step: impl FnOnce(&mut Framing) -> Decision) -> Decision {
+        let known = self.framing.kind().is_some();
+        let decision = step(&mut self.framing);
+        if let (false, Decision::Is(kind)) = (known, decision) {
+            self.note(world, Happening::Decided(kind));
+        }
+        decision
+    }
+
+    // ---- what it means
+
+    /// One whole message.
+    fn handle_message(&mut self, world: &mut World, now: Moment, message: &[u8]) {
+        if is_empty(message) {
+            return;
+        }
+        if message.len() > self.settings(world).message_bytes_max {
+            return self.overflow(world, now);
+        }
+        if !std::mem::replace(&mut self.flags.spoke, true) && framing::is_http(message) {
+            return self.reject(world, now, Foreign::Http);
+        }
+        self.active = now;
+        world.counters.of_mut(self.service()).messages += 1;
+        if world.settings.report_messages {
+            self.note(world, Happening::Said(quote(message)));
+        }
+        self.answer(world, now, message);
+    }
+
+    fn answer(&mut self, world: &mut World, now: Moment, message: &[u8]) {
+        match self.state {
+            State::Multiply => self.multiply(world, message),
+            State::Greeting => {}
+            State::Chat(Err(_)) => self.name(world, now, message),
+            State::Chat(Ok(seat)) => self.chat(world, now, seat, message),
+            State::Mux => self.choose(world, now, message),
+        }
+    }
+
+    fn multiply(&mut self, world: &mut World, message: &[u8]) {
+        let style = self.style();
+        if !self.outbox.is_open() {
+            self.outbox.say(style, multiply::ACKNOWLEDGEMENT);
+        }
+        match multiply::evaluate(message) {
+            Ok(value) => {
+                number::write(value, self.outbox.writer(style));
+                self.outbox.end(style);
+            }
+            Err(complaint) => self.err(world, complaint.to_string()),
+        }
+    }
+
+    fn name(&mut self, world: &mut World, now: Moment, message: &[u8]) {
+        let bare = self.style() == Style::Bare;
+        match chat::handle_name(&mut world.room, self.peer, message, bare) {
+            chat::Verdict::Joined(seat, rest) => {
+                let name = world.room.name(seat).to_owned();
+                self.say(&chat::welcome(&name));
+                let style = self.style();
+                world.room.history().for_each(|line| self.outbox.say(style, line));
+                world.room.set_blocked(seat, self.flags.blocked);
+                self.state = State::Chat(Ok(seat));
+                self.note(world, Happening::Joined(name));
+                if !is_empty(rest.as_bytes()) {
+                    self.chat(world, now, seat, rest.as_bytes());
+                }
+            }
+            chat::Verdict::Erred(error) => self.err(world, error),
+            chat::Verdict::Quit => self.finish(world, now, CloseReason::PeerQuit, Some(chat::FAREWELL)),
+            chat::Verdict::Done => {}
+        }
+    }
+
+    fn chat(&mut self, world: &mut World, now: Moment, seat: Seat, message: &[u8]) {
+        match chat::handle_message(&mut world.room, seat, message, world.settings.chat_history) {
+            chat::Verdict::Quit => self.finish(world, now, CloseReason::PeerQuit, Some(chat::FAREWELL)),
+            chat::Verdict::Erred(error) => self.note_error(world, error), // it heard of it in the room
+            chat::Verdict::Done | chat::Verdict::Joined(..) => {}
+        }
+    }
+
+    fn choose(&mut self, world: &mut World, now: Moment, message: &[u8]) {
+        let (service, rest) = match mux::choose(message) {
+            Choice::Help => return Service::offered().for_each(|service| self.say(service.name())),
+            Choice::Named(service) => (service, None),
+            Choice::Default => (world.settings.mux_default, Some(message)),
+        };
+        if !world.census.change(&world.settings, Service::Mux, service, self.origin) {
+            return self.refuse(world, now, service);
+        }
+        self.note(world, Happening::Chose(service));
+        self.enter(world, now, service);
+        if let Some(message) = rest
+            && self.is_serving()
+        {
+            self.handle_message(world, now, message);
+        }
+    }
+
+    /// Tells the peer what was wrong with its message.
+    fn err(&mut self, world: &mut World, error: String) {
+        self.say(&format!("Error: {error}"));
+        self.note_error(world, error);
+    }
+
+    fn note_error(&mut self, world: &mut World, error: String) {
+        world.counters.of_mut(self.service()).errors += 1;
+        self.note(world, Happening::Erred(error));
+    }
+
+    // ---- how it ends
+
+    fn overflow(&mut self, world: &mut World, now: Moment) {
+        let max = self.settings(world).message_bytes_max;
+        self.fail(world, now, CloseReason::PeerTooLong, format!("message longer than {max} bytes"));
+    }
+
+    fn reject(&mut self, world: &mut World, now: Moment, foreign: Foreign) {
+        let name = match foreign {
+            Foreign::Http => "HTTP",
+            Foreign::Tls => "TLS",
+        };
+        let error = format!("this port speaks {}, not {name}", self.service());
+        // The contract's sentence ends with LF whatever the other protocol looked like.
+        self.framing = Framing::Known(Kind::Line);
+        self.fail(world, now, CloseReason::PeerForeign(foreign), error);
+    }
+
+    fn fail(&mut self, world: &mut World, now: Moment, reason: CloseReason, error: String) {
+        self.note_error(world, error.clone());
+        self.finish(world, now, reason, Some(&format!("Error: {error}")));
+    }
+
+    /// Begins the end: what is queued and `words` are still sent.
+    pub(super) fn finish(
+        &mut self,
+        world: &mut World,
+        now: Moment,
+        reason: CloseReason,
+        words: Option<&str>,
+    ) {
+        if let Some(seat) = self.seat() {
+            let mut unsent = Vec::new();
+            match reason {
+                CloseReason::PeerTooSlow => world.room.drop_member(seat, &mut unsent),
+                _ => world.room.leave(seat, &mut unsent),
+            }
+            self.outbox.push(&unsent);
+        }
+        if let Some(words) = words {
+            self.say(words);
+        }
+        self.inbox = Vec::new();
+        self.scanned = 0;
+        self.begun = None;
+        self.flags.stalled = false;
+        self.phase = Phase::Draining(reason, now);
+    }
+
+    /// The connection is gone: nobody is left to be told anything.
+    pub(super) fn lose(&mut self, world: &mut World) {
+        if let Some(seat) = self.seat() {
+            world.room.drop_member(seat, &mut Vec::new());
+        }
+        self.outbox.clear();
+        if self.is_serving() {
+            self.phase = Phase::Draining(CloseReason::PeerReset, Moment::default());
+        }
+    }
+
+    /// More than its backlog waits for it: it is told so, if that can be sent.
+    pub(super) fn drop_slow(&mut self, world: &mut World, now: Moment) {
+        world.counters.of_mut(self.service()).too_slow += 1;
+        self.finish(world, now, CloseReason::PeerTooSlow, Some("Error: too slow"));
+    }
+
+    /// Its service has no endpoint any more; whether that concerns it.
+    pub(super) fn withdraw(&mut self, world: &mut World, now: Moment, service: Service) -> bool {
+        let concerned = self.is_serving() && self.door.service == service && self.service() == service;
+        if concerned {
+            let words = format!("Error: {service} is no longer offered here");
+            self.finish(world, now, CloseReason::Withdrawn, Some(&words));
+        }
+        concerned
+    }
+
+    /// The next step towards the end, if it is time for it. The last word is [`Output::Close`] or [`Output::Reset`].
+    pub(super) fn step(&mut self, world: &mut World, now: Moment) -> Option<Output> {
+        if self.is_serving() && self.flags.ended && self.inbox.is_empty() {
+            self.finish(world, now, CloseReason::PeerClosed, None);
+        }
+        match self.phase {
+            Phase::Serving => None,
+            Phase::Draining(..) if !self.outbox.is_empty() => None,
+            Phase::Draining(CloseReason::TooMany, _)
+                if !self.flags.counted && world.refused_lingering >= REFUSED_LINGERING_MAX =>
+            {
+                Some(Output::Close(self.peer))
+            }
+            Phase::Draining(..) if self.flags.ended => Some(Output::Close(self.peer)),
+            Phase::Draining(reason, _) if self.style() == Style::Bare && self.parts_with_reset() => {
+                self.phase = Phase::Parting(reason, now + LAST_WORDS);
+                None
+            }
+            Phase::Draining(reason, _) => {
+                self.phase = Phase::Lingering(reason, now + LINGER);
+                if !self.flags.counted {
+                    world.refused_lingering += 1;
+                }
+                Some(Output::ShutdownWrite(self.peer))
+            }
+            Phase::Parting(..) | Phase::Lingering(..) if self.flags.ended => Some(Output::Close(self.peer)),
+            Phase::Parting(_, until) if until <= now => Some(Output::Reset(self.peer)),
+            Phase::Lingering(_, until) if until <= now => Some(Output::Close(self.peer)),
+            Phase::Parting(..) | Phase::Lingering(..) => None,
+        }
+    }
+
+    /// A raw chat window takes end of file for an endless row of empty messages, and stops at a reset.
+    fn parts_with_reset(&self) -> bool {
+        self.door.can_reset && matches!(self.state, State::Chat(_))
+    }
+
+    /// The session leaves the table.
+    pub(super) fn depart(&mut self, world: &mut World) {
+        if let Some(seat) = self.seat() {
+            world.room.drop_member(seat, &mut Vec::new());
+        }
+        let reason = match self.phase {
+            Phase::Serving => CloseReason::Stopping,
+            Phase::Draining(reason, _) | Phase::Parting(reason, _) | Phase::Lingering(reason, _) => reason,
+        };
+        if self.flags.counted {
+            world.census.release(self.service(), self.origin);
+        } else if matches!(self.phase, Phase::Lingering(..)) {
+            world.refused_lingering -= 1;
+        }
+        self.note(world, Happening::Closed(reason));
+    }
+
+    /// What the daemon's end means for it, once nothing more of it is in the kernel's buffer or in ours.
+    pub(super) fn stop(&mut self, world: &mut World, now: Moment) {
+        if self.is_serving() && !matches!(self.state, State::Chat(_)) {
+            self.finish(world, now, CloseReason::Stopping, None);
+        }
+    }
+
+    /// The room closes.
+    pub(super) fn stop_chat(&mut self, world: &mut World, now: Moment) {
+        if self.is_serving() {
+            self.finish(world, now, CloseReason::Stopping, Some("Server is shutting down."));
+        }
+    }
+
+    /// The kernel holds nothing more from it.
+    pub(super) fn set_dry(&mut self) {
+        self.flags.dry = true;
+    }
+
+    /// Whether all that it sent has been dealt with.
+    pub(super) fn is_settled(&self) -> bool {
+        !self.is_serving() || (self.flags.dry && !self.flags.stalled && !self.framing.holds_request())
+    }
+
+    // ---- what goes out
+
+    /// The first `count` bytes of the outbox's offer were sent.
+    pub(super) fn handle_sent(&mut self, world: &mut World, now: Moment, count: usize) {
+        let style = self.style();
+        let mut gap = self.settings(world).raw_gap;
+        if let Some(stop) = &world.stop {
+            // A long paced queue must not outlast the grace.
+            gap = gap.min(stop.by.since(now) / (2 * (self.outbox.messages() as u32 + 1)));
+        }
+        self.outbox.sent(style, count, now, gap);
+        if self.outbox.is_empty() {
+            self.active = now;
+        }
+        if let Phase::Draining(_, progress) = &mut self.phase {
+            *progress = now;
+        }
+    }
+
+    /// The kernel takes bytes for it, or does not.
+    pub(super) fn set_blocked(&mut self, world: &mut World, blocked: bool) {
+        self.flags.blocked = blocked;
+        if let Some(seat) = self.seat() {
+            world.room.set_blocked(seat, blocked);
+        }
+    }
+
+    /// Whether the outbox has something that may go out now.
+    pub(super) fn is_flushable(&self) -> bool {
+        !self.flags.blocked && !self.outbox.is_empty() && self.outbox.pause().is_none()
+    }
+
+    /// Marks that it stands in the list of those to be flushed (or no longer); whether it did.
+    pub(super) fn mark_called(&mut self, called: bool) -> bool {
+        std::mem::replace(&mut self.flags.flush_called, called)
+    }
+
+    /// Whether the reactor has to be told to read from it again.
+    pub(super) fn is_to_be_heard_again(&mut self) -> bool {
+        let deaf = !self.wants_input();
+        std::mem::replace(&mut self.flags.deaf, deaf) && !deaf
+    }
+
+    /// The same for the list of those that wait for room in the chat's log.
+    pub(super) fn mark_waiting(&mut self, waiting: bool) -> bool {
+        std::mem::replace(&mut self.flags.waiting, waiting)
+    }
+
+    /// Whether it holds messages for which its own queue has room: it waits for the room's.
+    pub(super) fn is_waiting_for_room(&self) -> bool {
+        self.flags.stalled && self.seat().is_some() && !self.flags.blocked
+    }
+
+    // ---- time
+
+    /// When it has to be woken, if nothing comes before.
+    pub(super) fn deadline(&self, world: &World) -> Option<Moment> {
+        let settings = self.settings(world);
+        match self.phase {
+            Phase::Serving => [
+                self.framing.deadline(),
+                self.outbox.pause(),
+                self.unfinished_deadline(settings),
+                self.nameless_deadline(world),
+                self.idle_deadline(settings),
+            ]
+            .into_iter()
+            .flatten()
+            .min(),
+            Phase::Draining(reason, progress) => {
+                let patience = progress + patience(reason, settings);
+                Some(self.outbox.pause().map_or(patience, |pause| pause.min(patience)))
+            }
+            Phase::Parting(_, until) | Phase::Lingering(_, until) => Some(until),
+        }
+    }
+
+    fn unfinished_deadline(&self, settings: &ServiceSettings) -> Option<Moment> {
+        let begun = self.begun.filter(|_| !self.is_held_back())?;
+        Some(begun + settings.message_timeout)
+    }
+
+    fn nameless_deadline(&self, world: &World) -> Option<Moment> {
+        match self.state {
+            State::Chat(Err(since)) => Some(since + world.settings.chat_name_timeout),
+            _ => None,
+        }
+    }
+
+    fn idle_deadline(&self, settings: &ServiceSettings) -> Option<Moment> {
+        match self.state {
+            State::Multiply | State::Mux if self.outbox.is_empty() && !self.flags.stalled => {
+                Some(self.active + settings.idle_timeout)
+            }
+            _ => None,
+        }
+    }
+
+    /// Acts on the deadlines that have passed.
+    pub(super) fn handle_time(&mut self, world: &mut World, now: Moment) {
+        let is_due = |deadline: Option<Moment>| deadline.is_some_and(|deadline| deadline <= now);
+        self.outbox.resume(now);
+        if let Phase::Draining(reason, progress) = self.phase
+            && is_due(Some(progress + patience(reason, self.settings(world))))
+        {
+            self.outbox.clear(); // it does not read its last words
+        }
+        if !self.is_serving() {
+            return;
+        }
+        if is_due(self.framing.deadline()) {
+            self.framing.handle_silence(&mut self.inbox);
+            self.scanned = 0;
+            self.note(world, Happening::Decided(Kind::Raw));
+            self.consume_inbox(world, now);
+            self.note_progress(now);
+        } else if is_due(self.unfinished_deadline(self.settings(world))) {
+            let error =
+                format!("message not finished after {}", seconds(self.settings(world).message_timeout));
+            self.fail(world, now, CloseReason::PeerUnfinished, error);
+        } else if is_due(self.nameless_deadline(world)) {
+            let error = format!("no name for {}", seconds(world.settings.chat_name_timeout));
+            self.fail(world, now, CloseReason::PeerNameless, error);
+        } else if is_due(self.idle_deadline(self.settings(world))) {
+            let error = format!("idle for {}", seconds(self.settings(world).idle_timeout));
+            self.fail(world, now, CloseReason::PeerIdle, error);
+        }
+    }
+}
+
+/// Whether the first bytes are a whole request of the service.
+fn is_complete(service: Service, mux_default: Service, bytes: &[u8]) -> bool {
+    match service {
+        Service::Multiply => multiply::is_complete(bytes),
+        Service::Mux => mux::choose(bytes) != Choice::Default || is_complete(mux_default, mux_default, bytes),
+        Service::Greeting | Service::Chat => true,
+    }
+}
+
+/// How long a closing connection may take between two signs that its peer reads.
+fn patience(reason: CloseReason, settings: &ServiceSettings) -> Duration {
+    match reason {
+        CloseReason::PeerTooSlow | CloseReason::TooMany => LINGER,
+        _ => settings.idle_timeout.max(GUESS),
+    }
+}
+
+/// `300 s`, `0.5 s`.
+fn seconds(span: Duration) -> String {
+    format!("{} s", span.as_secs_f64())
+}

@@ -1,0 +1,116 @@
+//! Text from a peer, made safe to show: in an error, in the log, to the other members of a room.
+//! Knows characters; has never seen a message's meaning.
+
+use icu_properties::props::{DefaultIgnorableCodePoint, GeneralCategory};
+use icu_properties::{CodePointMapData, CodePointSetData};
+
+use super::limits::QUOTE_CHARS_MAX;
+
+/// What CPython's `str.split()` splits ASCII text at: the isspace() characters and the four separators U+001C to U+001F.
+pub const fn is_blank(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t'..=b'\r' | 0x1c..=0x1f)
+}
+
+/// The words of a message, without allocating.
+pub fn words(message: &[u8]) -> impl Iterator<Item = &[u8]> {
+    message.split(|byte| is_blank(*byte)).filter(|word| !word.is_empty())
+}
+
+/// Whether a message has nothing in it but white space.
+pub fn is_empty(message: &[u8]) -> bool {
+    message.iter().all(|byte| is_blank(*byte))
+}
+
+/// What a peer said, as an error or the log may show it: control and invisible characters as `\u{1b}`, and no more
+/// than [`QUOTE_CHARS_MAX`] characters, the escapes counted as written; `…` where it was cut.
+pub fn quote(bytes: &[u8]) -> String {
+    // A character has at most 4 bytes: what lies behind cannot be shown anyway.
+    let head = &bytes[..bytes.len().min(4 * (QUOTE_CHARS_MAX + 1))];
+    let mut shown = String::new();
+    let mut room = QUOTE_CHARS_MAX;
+    for c in String::from_utf8_lossy(head).chars() {
+        let width = if is_invisible(c) { c.escape_unicode().count() } else { 1 };
+        if width > room {
+            shown.push('…');
+            break;
+        }
+        room -= width;
+        if is_invisible(c) { shown.extend(c.escape_unicode()) } else { shown.push(c) }
+    }
+    shown
+}
+
+/// Whether a character would not be seen, or would change how its neighbours are seen.
+fn is_invisible(c: char) -> bool {
+    if c.is_ascii() {
+        return c.is_ascii_control();
+    }
+    use GeneralCategory as G;
+    matches!(
+        CodePointMapData::<GeneralCategory>::new().get(c),
+        G::Control
+            | G::Format
+            | G::LineSeparator
+            | G::ParagraphSeparator
+            | G::SpaceSeparator
+            | G::Unassigned
+            | G::PrivateUse
+            | G::Surrogate
+    ) || CodePointSetData::new::<DefaultIgnorableCodePoint>().contains(c)
+}
+
+/// Whether a character is taken out of what is said to others: C0 but tab, DEL, C1, the line and paragraph
+/// separators, and the bidirectional controls, so that no terminal obeys it and no line is forged.
+const fn is_removed(c: char) -> bool {
+    matches!(c, '\0'..='\u{8}' | '\n'..='\u{1f}' | '\u{7f}'..='\u{9f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// What is said to others, of what was received: bad UTF-8 as U+FFFD, control characters removed.
+pub fn clean(bytes: &[u8]) -> String {
+    let mut text = String::from_utf8_lossy(bytes).into_owned();
+    text.retain(|c| !is_removed(c));
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_quote_shows_what_cannot_be_seen_and_obeys_nothing() {
+        for (said, shown) in [
+            (&b"abc"[..], "abc"),
+            (b"\x1b[31mred", "\\u{1b}[31mred"),
+            (b"a\tb\0", "a\\u{9}b\\u{0}"),
+            (b"\xff\xfe", "\u{fffd}\u{fffd}"),
+            ("a\u{200b}b\u{202e}c\u{3164}".as_bytes(), "a\\u{200b}b\\u{202e}c\\u{3164}"),
+            ("né".as_bytes(), "né"),
+            ("\u{85}\u{a0}".as_bytes(), "\\u{85}\\u{a0}"),
+        ] {
+            assert_eq!(quote(said), shown);
+        }
+    }
+
+    #[test]
+    fn a_quote_is_cut_at_64_characters_and_never_inside_an_escape() {
+        assert_eq!(quote(&[b'x'; 64]), "x".repeat(64));
+        assert_eq!(quote(&[b'x'; 65]), "x".repeat(64) + "…");
+        assert_eq!(quote(&[0x1b; 4096]), "\\u{1b}".repeat(10) + "…");
+        assert_eq!(quote("é".repeat(4096).as_bytes()), "é".repeat(64) + "…");
+    }
+
+    #[test]
+    fn what_is_said_to_others_has_no_control_characters_but_tab() {
+        let said = "a\tb\x07c\x7fd\u{9b}e\u{2028}f\u{2029}g\u{202a}h\u{202e}i\u{2066}j\u{2069}k\r";
+        assert_eq!(clean(said.as_bytes()), "a\tbcdefghijk");
+        assert_eq!(clean(b"\xffx"), "\u{fffd}x");
+    }
+
+    #[test]
+    fn words_split_where_cpython_splits_ascii_text() {
+        let words = |text: &'static [u8]| words(text).map(|word| word.to_vec()).collect::<Vec<_>>();
+        assert_eq!(words(b" 5\t10\x0b\x0c\x1c7\x1f\r"), [&b"5"[..], b"10", b"7"]);
+        assert!(words("5\u{a0}6".as_bytes()).len() == 1);
+        assert!(is_empty(b" \t\r\x1c") && is_empty(b"") && !is_empty(b"\0"));
+    }
+}
