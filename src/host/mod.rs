@@ -1,1 +1,3 @@
-//! host
+//! What is around the process: standard error and the log. Knows nothing of ours: no connection, no configuration.
+pub mod log;
+pub mod stderr;

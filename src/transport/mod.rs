@@ -1,1 +1,12 @@
-//! transport
+//! The way bytes come and go: open, accept, read, write, close. It never parses a byte and never waits.
+//!
+//! [`open`](open::open) turns a [`Place`](crate::endpoint::Place) into a [`Listener`](listener::Listener) or says
+//! who or what is in the way; a listener accepts [`Link`](link::Link)s. Everything here is a descriptor that
+//! does not block: when to try again is the reactor's business.
+pub mod directory;
+pub mod holder;
+pub mod link;
+pub mod listener;
+mod lock;
+pub mod open;
+mod unix;

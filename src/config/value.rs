@@ -1,0 +1,269 @@
+//! What stands behind a key: numbers, sizes, times, words, and the bounds of each. Knows no key and no place in the file.
+
+use std::time::Duration;
+
+use bytesize::ByteSize;
+use log::LevelFilter;
+use serde::Deserialize;
+use serde::de::{DeserializeOwned, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use toml::Spanned;
+use toml::de::{DeValue, ValueDeserializer};
+
+use crate::engine::limits::{FramingRule, HISTORY_CEILING, MESSAGE_BYTES_CEILING};
+use crate::engine::service::Service;
+
+/// A value as written, and where.
+pub(super) type Value<'t> = Spanned<DeValue<'t>>;
+
+/// The longest group name, in bytes: useradd's own bound is 32, names from a directory service are longer.
+const GROUP_BYTES_MAX: usize = 255;
+
+/// From where to where a value may be, in words too, and why.
+pub(super) struct Bounds<T> {
+    min: T,
+    max: T,
+    text: &'static str,
+    why: &'static str,
+}
+
+pub(super) const CONNECTIONS: Bounds<usize> = Bounds {
+    min: 1,
+    max: 1_000_000,
+    text: "1 to 1000000",
+    why: "with none nobody is served, and the kernel lets one process hold about a million of them",
+};
+
+pub(super) const SERVICE_CONNECTIONS: Bounds<usize> = Bounds {
+    min: 0,
+    max: 1_000_000,
+    text: "1 to 1000000, or 0 for no bound of its own",
+    why: "the kernel lets one process hold about a million of them",
+};
+
+pub(super) const CONNECTIONS_PER_ADDRESS: Bounds<usize> = Bounds {
+    min: 0,
+    max: 1_000_000,
+    text: "1 to 1000000, or 0 for no bound",
+    why: "the kernel lets one process hold about a million of them",
+};
+
+pub(super) const MESSAGE_BYTES: Bounds<usize> = Bounds {
+    min: 1,
+    max: MESSAGE_BYTES_CEILING,
+    text: "1 byte to 16MiB",
+    why: "a message is held in memory whole",
+};
+
+pub(super) const BACKLOG_BYTES: Bounds<usize> = Bounds {
+    min: 64 * 1024,
+    max: 1024 * 1024 * 1024,
+    text: "64KiB to 1GiB",
+    why: "less is one burst of replies, more is memory that one client could take",
+};
+
+pub(super) const LISTEN_BACKLOG: Bounds<usize> = Bounds {
+    min: 1,
+    max: 65535,
+    text: "1 to 65535",
+    why: "the kernel's queue needs a place; net.core.somaxconn bounds it too",
+};
+
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+pub(super) const TIMEOUT: Bounds<Duration> = Bounds {
+    min: Duration::from_millis(1),
+    max: DAY.saturating_mul(365),
+    text: "1ms to 365days",
+    why: "a time of zero would end everything at once",
+};
+
+pub(super) const SHUTDOWN_GRACE: Bounds<Duration> = Bounds {
+    min: Duration::ZERO,
+    max: DAY.saturating_mul(365),
+    text: "0s to 365days",
+    why: "a stop must end",
+};
+
+pub(super) const RAW_GAP: Bounds<Duration> = Bounds {
+    min: Duration::from_millis(1),
+    max: Duration::from_secs(1),
+    text: "1ms to 1s",
+    why: "every result to a raw client waits that long",
+};
+
+pub(super) const HISTORY: Bounds<usize> =
+    Bounds { min: 0, max: HISTORY_CEILING, text: "0 to 10000", why: "a newcomer is sent it all at once" };
+
+impl<T: PartialOrd> Bounds<T> {
+    pub(super) fn check(&self, value: T) -> Result<T, String> {
+        if self.min <= value && value <= self.max {
+            Ok(value)
+        } else {
+            Err(format!("it is {} ({})", self.text, self.why))
+        }
+    }
+}
+
+/// The value as the type it should be, or what would be right.
+pub(super) fn typed<T: DeserializeOwned>(value: Value<'_>) -> Result<T, String> {
+    T::deserialize(ValueDeserializer::from(value)).map_err(|error| error.message().to_owned())
+}
+
+/// A value before it means anything.
+enum Raw {
+    /// Any integer; what is beyond 64 bits is as wrong as the largest.
+    Integer(i64),
+    Text(String),
+    Other,
+}
+
+impl<'de> Deserialize<'de> for Raw {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Raw, D::Error> {
+        deserializer.deserialize_any(RawVisitor)
+    }
+}
+
+struct RawVisitor;
+
+impl<'de> Visitor<'de> for RawVisitor {
+    type Value = Raw;
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("a value")
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Raw, E> {
+        Ok(Raw::Integer(value))
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<Raw, E> {
+        Ok(Raw::Integer(i64::MAX))
+    }
+
+    fn visit_i128<E>(self, value: i128) -> Result<Raw, E> {
+        Ok(Raw::Integer(if value < 0 { i64::MIN } else { i64::MAX }))
+    }
+
+    fn visit_u128<E>(self, _: u128) -> Result<Raw, E> {
+        Ok(Raw::Integer(i64::MAX))
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<Raw, E> {
+        Ok(Raw::Text(value.to_owned()))
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Raw, E> {
+        Ok(Raw::Other)
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Raw, E> {
+        Ok(Raw::Other)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Raw, A::Error> {
+        while items.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(Raw::Other)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Raw, A::Error> {
+        while entries.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+        Ok(Raw::Other)
+    }
+}
+
+/// Gives a type its meaning: what of a [`Raw`] it accepts, and what would be right.
+macro_rules! meaning {
+    ($($(#[$doc:meta])* $name:ident($inner:ty), $right:expr, $read:expr;)*) => {$(
+        $(#[$doc])*
+        pub(super) struct $name(pub(super) $inner);
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let read: fn(Raw) -> Option<$inner> = $read;
+                // An integer beyond 128 bits fails in the parser itself, and is as wrong as any other.
+                let raw = Raw::deserialize(deserializer).unwrap_or(Raw::Other);
+                read(raw).map($name).ok_or_else(|| D::Error::custom($right))
+            }
+        }
+    )*};
+}
+
+meaning! {
+    /// How many.
+    Count(usize), "it is a whole number without quotes, for example 100", |raw| match raw {
+        // Below zero is out of every bounds, which say what would be right better than this could.
+        Raw::Integer(count) => Some(usize::try_from(count).unwrap_or(usize::MAX)),
+        _ => None,
+    };
+
+    /// Bytes.
+    Size(usize), "it is a number of bytes or a string with a unit, for example 4096 or \"4KiB\"", |raw| match raw {
+        Raw::Integer(bytes) => Some(usize::try_from(bytes).unwrap_or(usize::MAX)),
+        Raw::Text(text) => text.parse().ok().map(|ByteSize(bytes)| usize::try_from(bytes).unwrap_or(usize::MAX)),
+        Raw::Other => None,
+    };
+
+    /// A length of time.
+    Time(Duration), "it is a string with a unit, for example \"20ms\", \"30s\", \"5min\" or \"1h\"", |raw| match raw {
+        Raw::Text(text) => humantime::parse_duration(&text).ok(),
+        _ => None,
+    };
+
+    /// Permission bits.
+    Permissions(u32), "it is a string of octal digits, \"0000\" to \"0777\", for example \"0660\"", |raw| match raw {
+        Raw::Text(text) if text.len() <= 4 && text.bytes().all(|digit| digit.is_ascii_digit()) => {
+            u32::from_str_radix(&text, 8).ok().filter(|mode| *mode <= 0o777)
+        }
+        _ => None,
+    };
+
+    /// A group's name; whether there is one is known only when a socket is made.
+    Group(String), "it is the name of a group, for example \"ipcd\"", |raw| match raw {
+        Raw::Text(name) => {
+            let good = |c: char| !c.is_control() && c != ':' && c != ',';
+            (!name.is_empty() && name.len() <= GROUP_BYTES_MAX && name.chars().all(good)).then_some(name)
+        }
+        _ => None,
+    };
+
+    /// Any string.
+    Text(String), "an endpoint is a string, for example \"tcp://localhost:65432\"", |raw| match raw {
+        Raw::Text(text) => Some(text),
+        _ => None,
+    };
+
+    /// How messages end.
+    Framing(FramingRule), "it is \"auto\", \"line\" or \"raw\"", |raw| match raw {
+        Raw::Text(text) => match text.as_str() {
+            "auto" => Some(FramingRule::Auto),
+            "line" => Some(FramingRule::Line),
+            "raw" => Some(FramingRule::Raw),
+            _ => None,
+        },
+        _ => None,
+    };
+
+    /// What is logged.
+    Level(LevelFilter), "it is \"error\", \"warn\", \"info\", \"debug\" or \"trace\"", |raw| match raw {
+        Raw::Text(text) => match text.as_str() {
+            "error" => Some(LevelFilter::Error),
+            "warn" => Some(LevelFilter::Warn),
+            "info" => Some(LevelFilter::Info),
+            "debug" => Some(LevelFilter::Debug),
+            "trace" => Some(LevelFilter::Trace),
+            _ => None,
+        },
+        _ => None,
+    };
+
+    /// A service that the mux offers.
+    Offered(Service), offered(), |raw| match raw {
+        Raw::Text(text) => Service::offered().find(|service| service.name() == text),
+        _ => None,
+    };
+}
+
+fn offered() -> String {
+    let names: Vec<_> = Service::offered().map(|service| format!("{:?}", service.name())).collect();
+    format!("it is one of {}", names.join(", "))
+}

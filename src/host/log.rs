@@ -1,0 +1,272 @@
+//! The log: one record, one line on standard error, with a priority for the journal or the level's word for people.
+//!
+//! No line has a time of its own: the journal, and whatever else collects what services say, adds one.
+
+use std::ffi::OsStr;
+use std::fmt::{self, Write as _};
+use std::io::{self, Write as _};
+use std::sync::OnceLock;
+
+use log::{Level, LevelFilter};
+use rustix::fs::fstat;
+
+use super::stderr::{Sink, Style};
+
+/// The longest line, newline included: one below PIPE_BUF (pipe(7)), so that it is written whole or not at all.
+pub const LINE_BYTES_MAX: usize = 4095;
+
+/// What stands for the part of a line that was too long.
+const CUT: &str = "…";
+
+/// Whether the level was asked for on the command line or in the environment, so that a reload does not change it.
+static ASKED: OnceLock<()> = OnceLock::new();
+
+/// Starts the log on standard error; to be called once, and after standard error was redirected.
+///
+/// The level is `asked` (`--log-level`), else what RUST_LOG says (as env_logger reads it: `debug`, or
+/// `ipcd::reactor=trace`; what it does not mention stays as configured), else `configured`. A part of RUST_LOG that
+/// makes no sense is ignored, with a warning.
+pub fn init(configured: LevelFilter, asked: Option<LevelFilter>) {
+    let style = style();
+    let mut builder = env_logger::Builder::new();
+    builder.target(env_logger::Target::Pipe(Box::new(Sink::stderr(style))));
+    builder.format(move |out, record| out.write_all(line(style, record.level(), record.args()).as_bytes()));
+
+    let wanted = std::env::var_os("RUST_LOG").unwrap_or_default();
+    let (directives, complaints) = directives(&wanted);
+    let mut level = None;
+    if asked.is_none() && !directives.is_empty() {
+        builder.filter_level(configured).parse_filters(&directives);
+    } else {
+        // Everything comes through here; `log::max_level`, which a reload can change, decides alone.
+        builder.filter_level(LevelFilter::Trace);
+        level = Some(asked.unwrap_or(configured));
+    }
+    if asked.is_some() || level.is_none() {
+        let _ = ASKED.set(());
+    }
+    // Fails only if there is a log already, and then that one goes on.
+    let _ = builder.try_init();
+    if let Some(level) = level {
+        log::set_max_level(level);
+    }
+    for complaint in complaints {
+        log::warn!("RUST_LOG: {complaint}; ignored");
+    }
+}
+
+/// Sets another configured level (a reload). RUST_LOG and `--log-level` go on winning.
+pub fn set_level(configured: LevelFilter) {
+    if ASKED.get().is_none() {
+        log::set_max_level(configured);
+    }
+}
+
+/// The parts of RUST_LOG that make sense, and what is wrong with the others. env_logger would tell the latter with
+/// `eprintln!`, which waits for a full pipe and panics on a full disk.
+fn directives(value: &OsStr) -> (String, Vec<String>) {
+    let Some(value) = value.to_str() else {
+        return (String::new(), vec!["it is not UTF-8".to_owned()]);
+    };
+    let (levels, pattern) = match value.split_once('/') {
+        Some((levels, pattern)) => (levels, Some(pattern)),
+        None => (value, None),
+    };
+    if pattern.is_some_and(|pattern| pattern.contains('/')) {
+        return (String::new(), vec![format!("{value:?} has more than one /")]);
+    }
+    let mut kept = Vec::new();
+    let mut complaints = Vec::new();
+    for part in levels.split(',').map(str::trim).filter(|part| !part.is_empty()) {
+        let is_sound = match part.split_once('=') {
+            Some((_, level)) => level.trim().is_empty() || level.trim().parse::<LevelFilter>().is_ok(),
+            // A bare word is a module, and `RUST_LOG=debgu` would mean silence.
+            None => part.parse::<LevelFilter>().is_ok() || is_ours(part),
+        };
+        if is_sound {
+            kept.push(part);
+        } else {
+            complaints.push(format!("{part:?} is no level (off, error, warn, info, debug, trace)"));
+        }
+    }
+    let mut kept = kept.join(",");
+    if let Some(pattern) = pattern {
+        kept.extend(["/", pattern]);
+    }
+    (kept, complaints)
+}
+
+fn is_ours(module: &str) -> bool {
+    matches!(module.split("::").next(), Some("ipcd" | "ipcctl"))
+}
+
+/// How lines are to be marked on what standard error is now.
+fn style() -> Style {
+    let stream = std::env::var_os("JOURNAL_STREAM");
+    match (stream, fstat(io::stderr())) {
+        (Some(stream), Ok(it)) if is_journal(&stream, it.st_dev, it.st_ino) => Style::Priority,
+        _ => Style::Word,
+    }
+}
+
+/// Whether the file is the one that systemd connected to the journal (`JOURNAL_STREAM`, systemd.exec(5)): the
+/// variable alone says nothing, for it is inherited by those whose standard error was redirected.
+fn is_journal(stream: &OsStr, device: u64, inode: u64) -> bool {
+    let parts = stream.to_str().and_then(|text| text.split_once(':'));
+    parts.is_some_and(|(d, i)| d.parse() == Ok(device) && i.parse() == Ok(inode))
+}
+
+/// One record as one line.
+fn line(style: Style, level: Level, text: &fmt::Arguments<'_>) -> String {
+    let prefix = match (style, level) {
+        (Style::Word, Level::Error) => "error: ",
+        (Style::Word, Level::Warn) => "warning: ",
+        (Style::Word, Level::Info) => "info: ",
+        (Style::Word, Level::Debug) => "debug: ",
+        (Style::Word, Level::Trace) => "trace: ",
+        (Style::Priority, Level::Error) => "<3>",
+        (Style::Priority, Level::Warn) => "<4>",
+        (Style::Priority, Level::Info) => "<6>",
+        (Style::Priority, Level::Debug | Level::Trace) => "<7>",
+    };
+    let mut line = Line { text: prefix.to_owned(), is_cut: false };
+    // Fails only if what is logged fails to say itself; then the line ends there.
+    let _ = line.write_fmt(*text);
+    line.text.push('\n');
+    line.text
+}
+
+/// A line being written: escaped, and never longer than it may be.
+struct Line {
+    text: String,
+    is_cut: bool,
+}
+
+impl Line {
+    fn push(&mut self, part: &str) {
+        // Always with room for the mark and the newline.
+        if self.text.len() + part.len() + CUT.len() < LINE_BYTES_MAX {
+            self.text.push_str(part);
+        } else {
+            self.text.push_str(CUT);
+            self.is_cut = true;
+        }
+    }
+}
+
+impl fmt::Write for Line {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        for c in text.chars() {
+            if self.is_cut {
+                break;
+            }
+            if is_unsafe(c) {
+                self.push(&c.escape_default().to_string());
+            } else {
+                self.push(c.encode_utf8(&mut [0; 4]));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether a character can end a line, drive a terminal or turn text around. What peers say is escaped before it gets
+/// here; this is for what was forgotten.
+fn is_unsafe(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{2028}' | '\u{2029}' | '\u{61c}' | '\u{200e}' | '\u{200f}'
+            | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_is_one_line_with_its_level() {
+        for (level, word, priority) in [
+            (Level::Error, "error: x\n", "<3>x\n"),
+            (Level::Warn, "warning: x\n", "<4>x\n"),
+            (Level::Info, "info: x\n", "<6>x\n"),
+            (Level::Debug, "debug: x\n", "<7>x\n"),
+            (Level::Trace, "trace: x\n", "<7>x\n"),
+        ] {
+            assert_eq!(line(Style::Word, level, &format_args!("x")), word);
+            assert_eq!(line(Style::Priority, level, &format_args!("x")), priority);
+        }
+    }
+
+    #[test]
+    fn nothing_in_a_line_can_end_it_or_drive_the_terminal() {
+        let text = "a\nb\r\tc\0\u{1b}[2J\u{7f}\u{9b}\u{2028}\u{202e}\u{2066}\u{200f} é 日本 \\ \"'";
+        let expected = "info: a\\nb\\r\\tc\\u{0}\\u{1b}[2J\\u{7f}\\u{9b}\\u{2028}\\u{202e}\\u{2066}\\u{200f} \
+                        é 日本 \\ \"'\n";
+        assert_eq!(line(Style::Word, Level::Info, &format_args!("{text}")), expected);
+    }
+
+    #[test]
+    fn a_line_is_never_longer_than_a_pipe_takes_whole() {
+        let fits = LINE_BYTES_MAX - "info: ".len() - CUT.len() - 1;
+        for (text, is_cut) in [
+            ("x".repeat(fits), false),
+            ("x".repeat(fits + 1), true),
+            ("日".repeat(5000), true),
+            ("\n".repeat(100_000), true),
+            ("\u{202e}".repeat(3000), true),
+        ] {
+            let line = line(Style::Word, Level::Info, &format_args!("{text}"));
+            assert!(line.len() <= LINE_BYTES_MAX && line.len() > LINE_BYTES_MAX - 16, "{}", line.len());
+            assert_eq!(line.ends_with("…\n"), is_cut);
+            assert_eq!(line.matches('\n').count(), 1);
+            assert_eq!(line.matches(CUT).count(), usize::from(is_cut));
+        }
+    }
+
+    #[test]
+    fn the_journal_is_known_by_its_inode() {
+        let is = |stream: &str| is_journal(OsStr::new(stream), 9, 4711);
+        assert!(is("9:4711"));
+        for other in ["9:4712", "8:4711", "", "9", "9:", ":4711", "9:4711:0", "a:b"] {
+            assert!(!is(other), "{other}");
+        }
+    }
+
+    #[test]
+    fn a_bad_rust_log_is_told_and_the_rest_of_it_counts() {
+        let of = |value: &str| directives(OsStr::new(value));
+        for sound in [
+            "",
+            "debug",
+            "OFF",
+            "ipcd",
+            "ipcd::reactor=trace,warn",
+            "mio=off",
+            "ipcd=",
+            "info/chat",
+            "3x=info",
+        ] {
+            assert_eq!(of(sound), (sound.to_owned(), vec![]), "{sound}");
+        }
+        for (bad, kept, complaints) in [
+            ("debgu", "", 1),
+            ("warn, =x ,ipcd=loud", "warn", 2),
+            ("a/b/c", "", 1),
+            ("info,a=b=c", "info", 1),
+        ] {
+            let (text, told) = of(bad);
+            assert_eq!((text.as_str(), told.len()), (kept, complaints), "{bad}");
+        }
+        use std::os::unix::ffi::OsStrExt;
+        assert_eq!(directives(OsStr::from_bytes(b"\xff")).1, ["it is not UTF-8"]);
+    }
+
+    #[test]
+    fn what_is_kept_of_rust_log_env_logger_takes() {
+        // It says what it does not take on standard error only; so at least it must not panic.
+        for value in ["warn, =x ,ipcd=loud", "a/b/c", ",,,", "=", "==", "/", "info/"] {
+            let (kept, _) = directives(OsStr::new(value));
+            let logger = env_logger::Builder::new().parse_filters(&kept).build();
+            assert!(logger.filter() <= LevelFilter::Trace);
+        }
+    }
+}

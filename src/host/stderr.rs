@@ -1,0 +1,346 @@
+//! Log lines on standard error. A terminal that was stopped with Ctrl-S, a pipe that nobody reads and a full disk cost
+//! lines, counted and told; they never stop the daemon.
+
+use std::io::{self, Write};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::{CWD, FileType, Mode, OFlags, fstat, openat};
+use rustix::io::{Errno, fcntl_dupfd_cloexec, retry_on_intr, write};
+use rustix::net::{SendFlags, send};
+use rustix::pipe::PIPE_BUF;
+use rustix::termios::isatty;
+
+/// How a line says how urgent it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Style {
+    /// By the level's word: `warning: …`.
+    Word,
+    /// By a priority for the journal: `<4>…` (sd-daemon(3)).
+    Priority,
+}
+
+/// Takes log lines, one per `write`, and never blocks or fails. A line that cannot be written now is dropped whole
+/// and counted; the next one that can be is preceded by a line that says how many were lost.
+#[derive(Debug)]
+pub struct Sink {
+    way: Way,
+    style: Style,
+    /// How many lines were dropped since the last one that was written.
+    lost: u64,
+    /// The end of a line whose beginning was written: at most one line.
+    rest: Vec<u8>,
+}
+
+/// How to write without waiting.
+#[derive(Debug)]
+enum Way {
+    /// There is no standard error.
+    Closed,
+    /// A file, or a device that does not make one wait.
+    Plain(OwnedFd),
+    /// A pipe, FIFO or terminal of which we have a description of our own, with O_NONBLOCK.
+    NonBlocking(OwnedFd),
+    /// One that we could not reopen: asked each time whether it takes PIPE_BUF bytes.
+    Polled(OwnedFd),
+    /// A socket, as the journal's.
+    Socket(OwnedFd),
+}
+
+impl Sink {
+    /// A sink on what standard error is now: to be made after it was redirected (when the daemon has detached).
+    pub fn stderr(style: Style) -> Self {
+        // 3: the three standard streams keep their numbers, even if they are closed.
+        match fcntl_dupfd_cloexec(io::stderr(), 3) {
+            Ok(fd) => Sink::new(fd, style),
+            Err(_) => Sink { way: Way::Closed, style, lost: 0, rest: Vec::new() },
+        }
+    }
+
+    /// A sink on any descriptor, which stays as it is for whoever shares it.
+    pub fn new(fd: OwnedFd, style: Style) -> Self {
+        let kind = fstat(&fd).map(|it| FileType::from_raw_mode(it.st_mode));
+        let way = match kind {
+            Ok(FileType::Socket) => Way::Socket(fd),
+            Ok(FileType::Fifo) => unshared(fd),
+            Ok(FileType::CharacterDevice) if isatty(&fd) => unshared(fd),
+            Ok(_) => Way::Plain(fd),
+            Err(_) => Way::Closed,
+        };
+        Sink { way, style, lost: 0, rest: Vec::new() }
+    }
+
+    /// How many lines were dropped and not yet told.
+    pub fn lost(&self) -> u64 {
+        self.lost
+    }
+
+    /// Writes a line, or nothing: `false`. What the kernel does not take of a line's end is kept.
+    fn put(&mut self, line: &[u8]) -> bool {
+        let rest = std::mem::take(&mut self.rest);
+        let unwritten = self.way.write_some(&rest);
+        if unwritten > 0 {
+            self.rest = rest;
+            self.rest.drain(..self.rest.len() - unwritten);
+            return false;
+        }
+        let unwritten = self.way.write_some(line);
+        if unwritten == line.len() && !line.is_empty() {
+            return false;
+        }
+        self.rest.extend_from_slice(&line[line.len() - unwritten..]);
+        true
+    }
+
+    /// What is said of the lines that were lost.
+    fn loss(&self) -> String {
+        let prefix = match self.style {
+            Style::Word => "warning: ",
+            Style::Priority => "<4>",
+        };
+        let lines = if self.lost == 1 { "line" } else { "lines" };
+        format!("{prefix}{} log {lines} could not be written\n", self.lost)
+    }
+}
+
+impl Write for Sink {
+    /// Takes one line, with its newline. Always says that all of it was written.
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        if self.lost > 0 && self.put(self.loss().as_bytes()) {
+            self.lost = 0;
+        }
+        if self.lost > 0 || !self.put(line) {
+            self.lost += 1;
+        }
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Way {
+    /// Writes until the kernel takes no more, and says how many bytes were left.
+    fn write_some(&self, bytes: &[u8]) -> usize {
+        let mut left = bytes;
+        while !left.is_empty() {
+            match retry_on_intr(|| self.write_once(left)) {
+                Ok(written) if written > 0 => left = &left[written..],
+                // Whatever the error is, there is nowhere to tell it; the line counts as lost.
+                _ => break,
+            }
+        }
+        left.len()
+    }
+
+    fn write_once(&self, bytes: &[u8]) -> Result<usize, Errno> {
+        match self {
+            Way::Closed => Err(Errno::BADF),
+            Way::Plain(fd) | Way::NonBlocking(fd) => write(fd, bytes),
+            Way::Polled(fd) => {
+                let mut asked = [PollFd::new(fd, PollFlags::OUT)];
+                poll(&mut asked, Some(&Timespec { tv_sec: 0, tv_nsec: 0 }))?;
+                if !asked[0].revents().contains(PollFlags::OUT) {
+                    return Err(Errno::AGAIN);
+                }
+                write(fd, &bytes[..bytes.len().min(PIPE_BUF)])
+            }
+            Way::Socket(fd) => send(fd, bytes, SendFlags::DONTWAIT | SendFlags::NOSIGNAL),
+        }
+    }
+}
+
+/// Opens a pipe or terminal once more, because O_NONBLOCK belongs to the open file description: set on the one we got,
+/// it would reach the shell that started us, and everybody else who writes there.
+fn unshared(fd: OwnedFd) -> Way {
+    let path = format!("/proc/self/fd/{}", fd.as_fd().as_raw_fd());
+    let flags = OFlags::WRONLY | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOCTTY;
+    match openat(CWD, path, flags, Mode::empty()) {
+        Ok(own) => Way::NonBlocking(own),
+        // Another user's pipe (we have changed users), or /proc is not there.
+        Err(_) => Way::Polled(fd),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{self, File, OpenOptions};
+    use std::io::Read;
+    use std::os::unix::net::{UnixDatagram, UnixStream};
+
+    use rustix::fs::fcntl_getfl;
+    use rustix::io::dup;
+    use rustix::pipe::{PipeFlags, pipe_with};
+
+    use super::*;
+
+    const LINE: &[u8] = b"info: 0123456789 0123456789 0123456789 0123456789 0123456\n";
+
+    /// Writes until lines are lost, and says how many were not.
+    fn fill(sink: &mut Sink) -> u64 {
+        let mut written = 0;
+        while sink.lost() < 3 {
+            sink.write_all(LINE).unwrap();
+            written += 1;
+        }
+        written - 3
+    }
+
+    /// A sink that is full takes lines again once somebody has read, and says what was lost.
+    fn loses_and_recovers(sink: &mut Sink, reader: &mut impl Read) {
+        let written = fill(sink);
+        assert!(written > 0);
+        let mut got = Vec::new();
+        let whole = written as usize * LINE.len();
+        let mut buffer = vec![0; 65536];
+        let mut recovered = false;
+        while !recovered {
+            let n = reader.read(&mut buffer).unwrap();
+            got.extend_from_slice(&buffer[..n]);
+            if got.len() >= whole.saturating_sub(LINE.len()) && sink.lost() > 0 {
+                sink.write_all(b"info: again\n").unwrap();
+            }
+            recovered = got.ends_with(b"again\n");
+        }
+        let text = String::from_utf8(got).unwrap();
+        let mut lines = text.lines();
+        let line = std::str::from_utf8(LINE).unwrap().trim_end();
+        assert_eq!(lines.by_ref().take(written as usize).filter(|it| *it == line).count(), written as usize);
+        let notice = lines.next().unwrap();
+        assert!(
+            notice.starts_with("warning: ") && notice.ends_with(" log lines could not be written"),
+            "{notice}"
+        );
+        assert_eq!(lines.last(), Some("info: again"));
+        assert_eq!(sink.lost(), 0);
+    }
+
+    #[test]
+    fn a_pipe_that_nobody_reads_costs_lines_and_no_time() {
+        let (reader, writer) = pipe_with(PipeFlags::CLOEXEC).unwrap();
+        let shared = dup(&writer).unwrap();
+        let mut sink = Sink::new(writer, Style::Word);
+        assert!(matches!(sink.way, Way::NonBlocking(_)));
+        loses_and_recovers(&mut sink, &mut File::from(reader));
+        assert!(!fcntl_getfl(&shared).unwrap().contains(OFlags::NONBLOCK), "who shares the pipe may wait");
+    }
+
+    #[test]
+    fn a_pipe_that_cannot_be_reopened_is_asked_first() {
+        let (reader, writer) = pipe_with(PipeFlags::CLOEXEC).unwrap();
+        let mut sink = Sink::new(writer.try_clone().unwrap(), Style::Word);
+        sink.way = Way::Polled(writer);
+        loses_and_recovers(&mut sink, &mut File::from(reader));
+    }
+
+    #[test]
+    fn a_pipe_whose_reader_is_gone_is_no_error() {
+        let (reader, writer) = pipe_with(PipeFlags::CLOEXEC).unwrap();
+        let mut sink = Sink::new(writer, Style::Word);
+        drop(reader);
+        sink.write_all(LINE).unwrap();
+        assert_eq!(sink.lost(), 1);
+    }
+
+    #[test]
+    fn a_terminal_that_was_stopped_costs_lines_and_no_time() {
+        use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+        let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
+        grantpt(&master).unwrap();
+        unlockpt(&master).unwrap();
+        let name = ptsname(&master, Vec::new()).unwrap();
+        let terminal =
+            openat(CWD, name.as_c_str(), OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC, Mode::empty())
+                .unwrap();
+        let mut sink = Sink::new(terminal, Style::Word);
+        assert!(matches!(sink.way, Way::NonBlocking(_)));
+        loses_and_recovers(&mut sink, &mut File::from(master));
+    }
+
+    #[test]
+    fn a_socket_that_nobody_reads_costs_lines_and_no_time() {
+        let (ours, mut theirs) = UnixStream::pair().unwrap();
+        let mut sink = Sink::new(ours.into(), Style::Word);
+        loses_and_recovers(&mut sink, &mut theirs);
+        drop(theirs);
+        sink.write_all(LINE).unwrap();
+        assert_eq!(sink.lost(), 1, "and no SIGPIPE");
+
+        let (ours, theirs) = UnixDatagram::pair().unwrap();
+        let mut sink = Sink::new(ours.into(), Style::Priority);
+        fill(&mut sink);
+        let mut buffer = [0; 100];
+        theirs.set_nonblocking(true).unwrap();
+        while theirs.recv(&mut buffer).is_ok() {}
+        sink.write_all(b"<6>again\n").unwrap();
+        let n = theirs.recv(&mut buffer).unwrap();
+        assert_eq!(&buffer[..n], b"<4>3 log lines could not be written\n");
+    }
+
+    #[test]
+    fn a_full_disk_is_counted() {
+        let full = OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let mut sink = Sink::new(full.into(), Style::Word);
+        for _ in 0..3 {
+            sink.write_all(LINE).unwrap();
+        }
+        assert_eq!((sink.lost(), sink.rest.len()), (3, 0));
+        assert_eq!(sink.loss(), "warning: 3 log lines could not be written\n");
+        sink.way = Way::Plain(File::create("/dev/null").unwrap().into());
+        sink.write_all(LINE).unwrap();
+        assert_eq!(sink.lost(), 0);
+    }
+
+    #[test]
+    fn one_lost_line_is_one_line() {
+        let full = OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let mut sink = Sink::new(full.into(), Style::Word);
+        sink.write_all(LINE).unwrap();
+        assert_eq!(sink.loss(), "warning: 1 log line could not be written\n");
+    }
+
+    #[test]
+    fn a_file_is_shared_with_others_who_write_to_it() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("log");
+        let mut file = File::create(&path).unwrap();
+        let mut sink = Sink::new(dup(&file).unwrap(), Style::Word);
+        file.write_all(b"before\n").unwrap();
+        sink.write_all(b"info: between\n").unwrap();
+        file.write_all(b"after\n").unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "before\ninfo: between\nafter\n");
+    }
+
+    #[test]
+    fn a_line_that_was_begun_is_finished_first() {
+        let (reader, writer) = pipe_with(PipeFlags::CLOEXEC).unwrap();
+        let mut sink = Sink::new(writer, Style::Word);
+        // Longer than a pipe takes at once, and so not atomic.
+        let long = [b'x'; 100_000];
+        sink.write_all(&long).unwrap();
+        let rest = sink.rest.len();
+        assert!(rest > 0 && sink.lost() == 0);
+        sink.write_all(LINE).unwrap();
+        assert_eq!((sink.rest.len(), sink.lost()), (rest, 1));
+
+        let mut reader = File::from(reader);
+        let mut got = vec![0; long.len() - rest];
+        reader.read_exact(&mut got).unwrap();
+        sink.write_all(LINE).unwrap();
+        drop(sink);
+        let mut text = String::new();
+        reader.read_to_string(&mut text).unwrap();
+        let expected = "x".repeat(rest) + "warning: 1 log line could not be written\n";
+        assert_eq!(text, expected + std::str::from_utf8(LINE).unwrap());
+    }
+
+    #[test]
+    fn without_standard_error_nothing_fails() {
+        let mut sink = Sink { way: Way::Closed, style: Style::Word, lost: 0, rest: Vec::new() };
+        sink.write_all(LINE).unwrap();
+        sink.flush().unwrap();
+        assert_eq!(sink.lost(), 1);
+        sink.write_all(b"").unwrap();
+    }
+}

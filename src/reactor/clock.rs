@@ -1,0 +1,61 @@
+//! The clock: one reading a turn, and no time passes while the process does not run.
+
+use std::time::{Duration, Instant};
+
+use crate::engine::message::Moment;
+
+/// A turn that takes longer than it asked for by more than this did not run for the rest of the time (it was stopped, or
+/// the machine slept): no peer is to blame for that, and no deadline comes nearer.
+const LATE_MAX: Duration = Duration::from_secs(1);
+
+/// Time since the start, without the stretches in which the process did not run.
+#[derive(Debug)]
+pub(super) struct Clock {
+    read: Instant,
+    now: Duration,
+}
+
+impl Clock {
+    pub(super) fn start() -> Clock {
+        Clock { read: Instant::now(), now: Duration::ZERO }
+    }
+
+    /// The time at the last reading.
+    pub(super) fn now(&self) -> Moment {
+        Moment(u64::try_from(self.now.as_micros()).unwrap_or(u64::MAX))
+    }
+
+    /// Reads the clock, after a turn that asked to sleep for `asked` at most.
+    pub(super) fn advance(&mut self, asked: Option<Duration>) -> Moment {
+        let read = Instant::now();
+        let elapsed = read - self.read;
+        self.read = read;
+        self.now += asked.map_or(elapsed, |asked| elapsed.min(asked + LATE_MAX));
+        self.now()
+    }
+
+    /// How long to sleep until `deadline`; a little longer rather than a little shorter.
+    pub(super) fn until(&self, deadline: Moment) -> Duration {
+        deadline.since(self.now()).saturating_sub(self.read.elapsed())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stretch_in_which_the_process_did_not_run_does_not_count() {
+        let mut clock = Clock::start();
+        clock.read =
+            clock.read.checked_sub(Duration::from_secs(3600)).expect("the machine is up for an hour");
+        let now = clock.advance(Some(Duration::from_secs(5)));
+        assert_eq!(now, Moment(6_000_000));
+        clock.read =
+            clock.read.checked_sub(Duration::from_secs(600)).expect("the machine is up for ten minutes");
+        assert!(
+            clock.advance(None) >= now + Duration::from_secs(600),
+            "nobody waited for anything: time passes"
+        );
+    }
+}

@@ -1,0 +1,424 @@
+//! The only loop. Owns every descriptor and the clock; moves bytes between the kernel and the engine, and does what the
+//! engine asks. Knows no service: it could not spell "chat".
+
+mod clock;
+mod readiness;
+mod report;
+mod signals;
+mod slots;
+
+use std::io::{self, ErrorKind, IoSlice};
+use std::rc::Rc;
+use std::time::Duration;
+
+use mio::unix::SourceFd;
+use mio::{Events, Interest, Poll};
+use rustix::io::Errno;
+
+use crate::endpoint::Place;
+use crate::engine::limits::READ_BYTES_MAX;
+use crate::engine::message::{Door, Input, Moment, Origin, Output, Peer};
+use crate::engine::{Engine, SLICES_MAX};
+use crate::transport::link::Link;
+use crate::transport::listener::Listener;
+
+use clock::Clock;
+use readiness::{Ready, Spare};
+use report::{Report, Trouble};
+pub use signals::Signal;
+use signals::Signals;
+use slots::{Gate, Slots, Source};
+
+/// Events taken from the kernel at once.
+const EVENTS_PER_TURN: usize = 1024;
+
+/// Connections accepted from one listener in one turn. Guessed; measure before trusting.
+const ACCEPTS_PER_TURN: usize = 64;
+
+/// How long a listener waits that could accept nothing for want of a descriptor or memory: nothing else may wake it.
+const STARVED: Duration = Duration::from_millis(100);
+
+/// Said through the spare descriptor when there is no other.
+const NO_DESCRIPTOR: &[u8] = b"Error: too many connections, try again later\n";
+
+/// The loop and all that it owns.
+pub struct Reactor {
+    poll: Poll,
+    events: Events,
+    /// The daemon without its sockets.
+    pub engine: Engine,
+    slots: Slots,
+    ready: Ready,
+    signals: Signals,
+    clock: Clock,
+    buffer: Box<[u8]>,
+    spare: Spare,
+    /// When listeners that starved are tried again.
+    starved: Option<Moment>,
+    /// Peers are told to be dry once nothing more comes from them.
+    stopping: bool,
+    report: Report,
+}
+
+impl Reactor {
+    /// A reactor with nothing to wait for but signals.
+    pub fn new(engine: Engine) -> io::Result<Reactor> {
+        let poll = Poll::new()?;
+        let signals = Signals::new(poll.registry())?;
+        Ok(Reactor {
+            poll,
+            events: Events::with_capacity(EVENTS_PER_TURN),
+            engine,
+            slots: Slots::default(),
+            ready: Ready::default(),
+            signals,
+            clock: Clock::start(),
+            buffer: vec![0; READ_BYTES_MAX].into(),
+            spare: Spare::new(),
+            starved: None,
+            stopping: false,
+            report: Report::default(),
+        })
+    }
+
+    /// The time, as the engine is told it.
+    pub fn now(&self) -> Moment {
+        self.clock.now()
+    }
+
+    /// One turn: wait, take in what came, see to what is due, send what is to be sent. Returns the signals that came.
+    ///
+    /// # Errors
+    /// epoll_wait(2) failed, which no peer can bring about.
+    pub fn turn(&mut self) -> io::Result<Vec<Signal>> {
+        let timeout = self.timeout();
+        match self.poll.poll(&mut self.events, timeout) {
+            Err(error) if error.kind() != ErrorKind::Interrupted => return Err(error),
+            Err(_) => self.events.clear(),
+            Ok(()) => {}
+        }
+        let now = self.clock.advance(timeout);
+        let signalled = self.note_readiness();
+        self.feed_starved(now);
+        // Before deadlines, so that what came in time counts even if we were late.
+        self.take_in(now);
+        self.engine.handle(now, Input::Tick);
+        self.report.take(now, &mut self.engine);
+        self.act(now);
+        self.report.settle(now);
+        if self.slots.reap() > 0 {
+            self.ready.retry_starved();
+        }
+        Ok(if signalled { self.signals.pending() } else { Vec::new() })
+    }
+
+    /// How long to wait for events: not at all while work is left over.
+    fn timeout(&self) -> Option<Duration> {
+        if !self.ready.is_empty() || self.engine.has_work() {
+            return Some(Duration::ZERO);
+        }
+        let deadlines = [self.engine.poll_deadline(), self.starved, self.report.deadline()];
+        deadlines.into_iter().flatten().min().map(|deadline| self.clock.until(deadline))
+    }
+
+    /// Remembers what the kernel says: an edge is told once. Whether a signal came.
+    fn note_readiness(&mut self) -> bool {
+        let mut signalled = false;
+        for event in self.events.iter() {
+            match Source::of(event.token()) {
+                Source::Signals => signalled = true,
+                Source::Gate(gate) => self.ready.push(Source::Gate(gate)),
+                Source::Peer(peer) => {
+                    let Some(slot) = self.slots.get_mut(peer) else { continue }; // it was for a former tenant
+                    let failed = event.is_error();
+                    slot.ended |= event.is_read_closed() || failed;
+                    if event.is_readable() || slot.ended {
+                        slot.readable = true;
+                        self.ready.push_peer(peer, slot);
+                    }
+                    if (event.is_writable() || failed) && std::mem::take(&mut slot.blocked) {
+                        self.engine.handle(self.clock.now(), Input::Writable { peer });
+                    }
+                }
+            }
+        }
+        signalled
+    }
+
+    /// Puts starved listeners back on the ready list when it is time to try again.
+    fn feed_starved(&mut self, now: Moment) {
+        if self.starved.is_some_and(|at| at <= now) {
+            self.starved = None;
+            self.ready.retry_starved();
+        }
+    }
+
+    // ---- in
+
+    /// Accepts and reads, once for each on the ready list.
+    fn take_in(&mut self, now: Moment) {
+        for _ in 0..self.ready.len() {
+            match self.ready.pop() {
+                Some(Source::Gate(gate)) => self.accept(now, gate, ACCEPTS_PER_TURN),
+                Some(Source::Peer(peer)) => self.read(now, peer),
+                Some(Source::Signals) | None => {}
+            }
+            self.report.take(now, &mut self.engine);
+        }
+    }
+
+    fn accept(&mut self, now: Moment, gate: usize, budget: usize) {
+        for _ in 0..budget {
+            let Some(Gate { listener, door }) = self.slots.gate(gate) else { return };
+            let door = Rc::clone(door);
+            match listener.accept() {
+                Ok((link, origin)) => {
+                    self.admit(now, link, origin, &door);
+                    self.report.take(now, &mut self.engine);
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return,
+                Err(error) => match Errno::from_io_error(&error) {
+                    Some(Errno::MFILE | Errno::NFILE) if self.refuse(now, gate, &door) => {}
+                    Some(Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM) => {
+                        return self.starve(now, gate, &door, &error);
+                    }
+                    // The connection was gone before it was accepted, or its network failed (accept(2)): the next one.
+                    Some(
+                        Errno::CONNABORTED
+                        | Errno::INTR
+                        | Errno::PERM
+                        | Errno::PROTO
+                        | Errno::NOPROTOOPT
+                        | Errno::NETDOWN
+                        | Errno::NETUNREACH
+                        | Errno::HOSTDOWN
+                        | Errno::HOSTUNREACH
+                        | Errno::NONET
+                        | Errno::TIMEDOUT,
+                    ) => {}
+                    _ => return self.starve(now, gate, &door, &error),
+                },
+            }
+        }
+        self.ready.push(Source::Gate(gate));
+    }
+
+    fn admit(&mut self, now: Moment, link: Link, origin: Origin, door: &Rc<Door>) {
+        let peer = self.slots.insert(link);
+        let Some(slot) = self.slots.get_mut(peer) else { return };
+        let interest = Interest::READABLE | Interest::WRITABLE;
+        let token = Source::Peer(peer).token();
+        if let Err(error) = self.poll.registry().register(&mut SourceFd(&slot.raw_fd()), token, interest) {
+            self.report.trouble(now, Trouble::Register, door, &error);
+            self.slots.close(peer);
+            return;
+        }
+        // Tried at once: who connects has often sent something already.
+        slot.readable = true;
+        self.ready.push_peer(peer, slot);
+        self.engine.handle(now, Input::Opened { peer, door, origin });
+    }
+
+    /// Takes one connection through the spare descriptor, tells it that there is no place, and closes it.
+    fn refuse(&mut self, now: Moment, gate: usize, door: &Door) -> bool {
+        if !self.spare.lend() {
+            return false;
+        }
+        let accepted = self.slots.gate(gate).map(|gate| gate.listener.accept());
+        let refused = match accepted {
+            Some(Ok((link, origin))) => {
+                let _ = link.write(&[IoSlice::new(NO_DESCRIPTOR)]);
+                self.report.refused(now, door, origin);
+                true
+            }
+            Some(Err(error)) => error.kind() == ErrorKind::WouldBlock,
+            None => false,
+        };
+        self.spare.restore();
+        refused
+    }
+
+    /// An edge-triggered listener is not told when descriptors are free again: it is tried when one is closed here, and
+    /// after a while.
+    fn starve(&mut self, now: Moment, gate: usize, door: &Door, error: &io::Error) {
+        self.report.trouble(now, Trouble::Accept, door, error);
+        self.ready.starve(gate);
+        self.starved.get_or_insert(now + STARVED);
+    }
+
+    fn read(&mut self, now: Moment, peer: Peer) {
+        let Some(slot) = self.slots.get_mut(peer) else { return };
+        slot.queued = false;
+        if !slot.readable {
+            return;
+        }
+        if !self.engine.wants_input(peer) {
+            if slot.failed() {
+                self.lose(now, peer);
+            }
+            return; // `Output::Listen` will bring us back
+        }
+        match slot.read(&mut self.buffer) {
+            Ok(0) => {
+                slot.readable = false;
+                self.engine.handle(now, Input::EndOfFile { peer });
+            }
+            Ok(count) => {
+                let more = count == self.buffer.len();
+                // A short read has drained the socket (epoll(7)), unless its end is waiting behind the bytes.
+                slot.readable = more || slot.ended;
+                if slot.readable {
+                    self.ready.push_peer(peer, slot);
+                }
+                let drained = !slot.readable;
+                self.engine.handle(now, Input::Bytes { peer, bytes: &self.buffer[..count], more });
+                if drained {
+                    self.dry(now, peer);
+                }
+            }
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                slot.readable = false;
+                self.dry(now, peer);
+            }
+            Err(_) => self.lose(now, peer),
+        }
+    }
+
+    fn dry(&mut self, now: Moment, peer: Peer) {
+        if self.stopping {
+            self.engine.handle(now, Input::Dry { peer });
+        }
+    }
+
+    fn lose(&mut self, now: Moment, peer: Peer) {
+        self.engine.handle(now, Input::Lost { peer });
+    }
+
+    // ---- out
+
+    /// Does what the engine asks, until it asks for nothing more in this turn.
+    fn act(&mut self, now: Moment) {
+        while let Some(output) = self.engine.poll_output() {
+            match output {
+                Output::Flush(peer) => self.flush(now, peer),
+                Output::ShutdownWrite(peer) => {
+                    if let Some(slot) = self.slots.get_mut(peer) {
+                        slot.shutdown_write();
+                    }
+                }
+                Output::Listen(peer) => {
+                    if let Some(slot) = self.slots.get_mut(peer)
+                        && slot.readable
+                    {
+                        self.ready.push_peer(peer, slot);
+                    }
+                }
+                Output::Close(peer) => self.slots.close(peer),
+                Output::Reset(peer) => self.slots.reset(peer),
+            }
+            self.report.take(now, &mut self.engine);
+        }
+    }
+
+    /// Writes until nothing is left or the kernel takes no more.
+    fn flush(&mut self, now: Moment, peer: Peer) {
+        loop {
+            let Some(slot) = self.slots.get_mut(peer) else { return };
+            if slot.blocked {
+                return;
+            }
+            let outgoing = self.engine.outgoing(peer);
+            let wanted = outgoing.len();
+            if wanted == 0 {
+                return;
+            }
+            let mut slices = [IoSlice::new(&[]); SLICES_MAX];
+            for (slice, bytes) in slices.iter_mut().zip(outgoing.slices()) {
+                *slice = IoSlice::new(bytes);
+            }
+            match slot.write(&slices[..outgoing.slices().len()]) {
+                Ok(count) => {
+                    slot.blocked = count < wanted;
+                    let blocked = slot.blocked;
+                    self.engine.handle(now, Input::Sent { peer, bytes: count });
+                    if blocked {
+                        return self.engine.handle(now, Input::Blocked { peer });
+                    }
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    slot.blocked = true;
+                    return self.engine.handle(now, Input::Blocked { peer });
+                }
+                Err(_) => return self.lose(now, peer),
+            }
+        }
+    }
+
+    // ---- what the daemon asks for
+
+    /// Begins to accept from a listener.
+    ///
+    /// # Errors
+    /// The listener cannot be watched (epoll_ctl(2): ENOMEM or ENOSPC).
+    pub fn add(&mut self, listener: Listener, door: Door) -> io::Result<()> {
+        let gate = self.slots.insert_gate(Gate { listener, door: Rc::new(door) });
+        let Some(Gate { listener, .. }) = self.slots.gate(gate) else { return Ok(()) };
+        let fd = std::os::fd::AsRawFd::as_raw_fd(listener);
+        let token = Source::Gate(gate).token();
+        if let Err(error) = self.poll.registry().register(&mut SourceFd(&fd), token, Interest::READABLE) {
+            self.slots.remove_gate(gate);
+            return Err(error);
+        }
+        self.ready.push(Source::Gate(gate)); // somebody may wait there already
+        Ok(())
+    }
+
+    /// The places that are listened on, and the door each is.
+    pub fn places(&self) -> impl Iterator<Item = (&Place, &Door)> {
+        self.slots.gates().map(|(_, gate)| (gate.listener.place(), &*gate.door))
+    }
+
+    /// The listener at a place.
+    pub fn listener(&self, place: &Place) -> Option<&Listener> {
+        self.slots.gates().map(|(_, gate)| &gate.listener).find(|listener| listener.place() == place)
+    }
+
+    /// Connections that come in at `place` from now on come in through another door.
+    pub fn redirect(&mut self, place: &Place, door: Door) {
+        if let Some(gate) = self.gate_at(place) {
+            self.slots.set_door(gate, Rc::new(door));
+        }
+    }
+
+    /// Stops listening at a place, after what waits there, `waiting_max` connections at most, has been accepted.
+    pub fn remove(&mut self, place: &Place, waiting_max: usize) {
+        if let Some(gate) = self.gate_at(place) {
+            let now = self.clock.now();
+            self.accept(now, gate, waiting_max);
+            self.slots.remove_gate(gate);
+        }
+    }
+
+    fn gate_at(&self, place: &Place) -> Option<usize> {
+        self.slots.gates().find(|(_, gate)| gate.listener.place() == place).map(|(index, _)| index)
+    }
+
+    /// Begins to stop: takes what waits to be accepted, closes the listeners, and lets the engine finish within `grace`.
+    pub fn stop(&mut self, grace: Duration, waiting_max: usize) {
+        self.stopping = true;
+        let places: Vec<Place> = self.places().map(|(place, _)| place.clone()).collect();
+        for place in &places {
+            self.remove(place, waiting_max);
+        }
+        let now = self.clock.now();
+        self.engine.handle(now, Input::Stop { by: now + grace });
+        // What the kernel holds for us was received, whether we were told of it or not.
+        let peers: Vec<Peer> = self.slots.peers().collect();
+        for peer in peers {
+            if let Some(slot) = self.slots.get_mut(peer) {
+                slot.readable = true;
+                self.ready.push_peer(peer, slot);
+            }
+        }
+    }
+}

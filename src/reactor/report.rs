@@ -1,0 +1,168 @@
+//! What happened, told to the log, at this one height: a line a happening, and of a flood so many lines a second of each
+//! kind and then their number.
+
+use std::io;
+use std::time::Duration;
+
+use log::Level;
+
+use crate::engine::Engine;
+use crate::engine::message::{CloseReason, Door, Happening, Kind, Moment, Note, Origin};
+
+/// Lines a second of one kind; what comes on top is counted.
+const LINES_PER_SECOND: u32 = 20;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// Kinds of lines, each with a flood of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Line {
+    Opened,
+    Closed,
+    Refused,
+    Erred,
+    Greeted,
+    Joined,
+    Decided,
+    Chose,
+    Said,
+    Trouble,
+}
+
+impl Line {
+    const ALL: [Line; 10] = [
+        Line::Opened,
+        Line::Closed,
+        Line::Refused,
+        Line::Erred,
+        Line::Greeted,
+        Line::Joined,
+        Line::Decided,
+        Line::Chose,
+        Line::Said,
+        Line::Trouble,
+    ];
+
+    fn level(self) -> Level {
+        match self {
+            Line::Opened | Line::Closed | Line::Erred | Line::Greeted | Line::Joined => Level::Info,
+            Line::Decided | Line::Chose | Line::Said => Level::Debug,
+            Line::Refused | Line::Trouble => Level::Warn,
+        }
+    }
+
+    /// What the lines of this kind are about, in the plural.
+    fn subject(self) -> &'static str {
+        match self {
+            Line::Opened => "connections opened",
+            Line::Closed => "connections closed",
+            Line::Refused => "connections refused",
+            Line::Erred => "errors told to peers",
+            Line::Greeted => "greetings answered",
+            Line::Joined => "members joined",
+            Line::Decided => "framings decided",
+            Line::Chose => "services chosen",
+            Line::Said => "messages",
+            Line::Trouble => "troubles with accepting",
+        }
+    }
+}
+
+/// What went wrong on our side of a connection's beginning.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Trouble {
+    Accept,
+    Register,
+}
+
+/// How many lines of each kind the current second has had.
+#[derive(Debug, Default)]
+pub(super) struct Report {
+    begun: Moment,
+    written: [u32; Line::ALL.len()],
+    suppressed: [u64; Line::ALL.len()],
+}
+
+impl Report {
+    /// Writes down what the engine says happened.
+    pub(super) fn take(&mut self, now: Moment, engine: &mut Engine) {
+        while let Some(note) = engine.poll_note() {
+            self.note(now, &note);
+        }
+    }
+
+    fn note(&mut self, now: Moment, Note { door, origin, what, .. }: &Note) {
+        let mut line = |kind, text: std::fmt::Arguments| self.line(now, kind, door, Some(*origin), text);
+        match what {
+            Happening::Opened => line(Line::Opened, format_args!("connected")),
+            Happening::Decided(Kind::Line) => line(Line::Decided, format_args!("is a line client")),
+            Happening::Decided(Kind::Raw) => line(Line::Decided, format_args!("is a raw client")),
+            Happening::Chose(service) => line(Line::Chose, format_args!("chose {service}")),
+            Happening::Erred(error) => line(Line::Erred, format_args!("was told: Error: {error}")),
+            Happening::Greeted(text) => line(Line::Greeted, format_args!("says '{text}'")),
+            Happening::Said(text) => line(Line::Said, format_args!("message '{text}'")),
+            Happening::Joined(name) => line(Line::Joined, format_args!("joined as {name}")),
+            Happening::Closed(reason @ CloseReason::TooMany) => line(Line::Refused, format_args!("{reason}")),
+            Happening::Closed(reason) => line(Line::Closed, format_args!("closed: {reason}")),
+        }
+    }
+
+    /// A connection was refused for want of a descriptor.
+    pub(super) fn refused(&mut self, now: Moment, door: &Door, origin: Origin) {
+        let text =
+            format_args!("refused: no file descriptor left; raise the limit on open files (LimitNOFILE)");
+        self.line(now, Line::Refused, door, Some(origin), text);
+    }
+
+    /// Accepting failed, for now.
+    pub(super) fn trouble(&mut self, now: Moment, trouble: Trouble, door: &Door, error: &io::Error) {
+        let what = match trouble {
+            Trouble::Accept => "cannot accept for the moment, trying again",
+            Trouble::Register => "cannot watch a connection, closing it",
+        };
+        self.line(now, Line::Trouble, door, None, format_args!("{what}: {error}"));
+    }
+
+    fn line(
+        &mut self,
+        now: Moment,
+        kind: Line,
+        door: &Door,
+        origin: Option<Origin>,
+        text: std::fmt::Arguments,
+    ) {
+        if !log::log_enabled!(kind.level()) {
+            return;
+        }
+        self.settle(now);
+        if self.written[kind as usize] >= LINES_PER_SECOND {
+            self.suppressed[kind as usize] += 1;
+            return;
+        }
+        self.written[kind as usize] += 1;
+        match origin {
+            Some(origin) => log::log!(kind.level(), "{}: {origin}: {text}", door.endpoint),
+            None => log::log!(kind.level(), "{}: {text}", door.endpoint),
+        }
+    }
+
+    /// When a second is over: counts what was not written in it.
+    pub(super) fn settle(&mut self, now: Moment) {
+        if now.since(self.begun) < SECOND {
+            return;
+        }
+        for kind in Line::ALL {
+            let count = std::mem::take(&mut self.suppressed[kind as usize]);
+            if count > 0 {
+                log::log!(kind.level(), "and {count} more lines like these: {}", kind.subject());
+            }
+        }
+        self.written = Default::default();
+        self.begun = now;
+    }
+
+    /// When something that was counted is to be told.
+    pub(super) fn deadline(&self) -> Option<Moment> {
+        self.suppressed.iter().any(|count| *count > 0).then(|| self.begun + SECOND)
+    }
+}

@@ -1,0 +1,225 @@
+//! Tokens and what they stand for. A token carries a generation, so that an event which was queued for a closed
+//! connection never reaches the one that took its place; the dead are reaped between turns.
+
+use std::io::{self, IoSlice};
+use std::os::fd::{AsRawFd, RawFd};
+use std::rc::Rc;
+
+use mio::Token;
+
+use crate::engine::message::{Door, Peer};
+use crate::transport::link::Link;
+use crate::transport::listener::Listener;
+
+/// What an event is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Source {
+    Signals,
+    /// A listener, by its number.
+    Gate(usize),
+    Peer(Peer),
+}
+
+/// Tokens from here on are not peers: a generation has 31 bits.
+const GATES: u64 = 1 << 63;
+
+impl Source {
+    pub(super) fn token(self) -> Token {
+        Token(match self {
+            Source::Signals => u64::MAX,
+            Source::Gate(gate) => GATES | gate as u64,
+            Source::Peer(peer) => u64::from(peer.generation) << 32 | u64::from(peer.index),
+        } as usize)
+    }
+
+    pub(super) fn of(token: Token) -> Source {
+        match token.0 as u64 {
+            u64::MAX => Source::Signals,
+            bits if bits >= GATES => Source::Gate((bits & !GATES) as usize),
+            bits => Source::Peer(Peer { index: bits as u32, generation: (bits >> 32) as u32 }),
+        }
+    }
+}
+
+/// A listener and the door it is.
+#[derive(Debug)]
+pub(super) struct Gate {
+    pub(super) listener: Listener,
+    pub(super) door: Rc<Door>,
+}
+
+/// One connection's place.
+#[derive(Debug)]
+pub(super) struct Slot {
+    link: Option<Link>,
+    generation: u32,
+    /// An edge was seen, and no WouldBlock since.
+    pub(super) readable: bool,
+    /// Its end of file, or an error, is waiting behind what can still be read.
+    pub(super) ended: bool,
+    /// A write said WouldBlock, and no edge was seen since.
+    pub(super) blocked: bool,
+    /// It stands on the ready list.
+    pub(super) queued: bool,
+}
+
+impl Slot {
+    fn link(&self) -> io::Result<&Link> {
+        self.link.as_ref().ok_or_else(|| io::ErrorKind::NotConnected.into())
+    }
+
+    pub(super) fn raw_fd(&self) -> RawFd {
+        self.link.as_ref().map_or(-1, AsRawFd::as_raw_fd)
+    }
+
+    pub(super) fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.link()?.read(buffer)
+    }
+
+    pub(super) fn write(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        self.link()?.write(slices)
+    }
+
+    pub(super) fn shutdown_write(&self) {
+        // ENOTCONN: it is gone already, and the next read says so.
+        let _ = self.link().and_then(Link::shutdown_write);
+    }
+
+    /// Whether the connection has failed, for one that is not being read from.
+    pub(super) fn failed(&self) -> bool {
+        self.ended && self.link.as_ref().is_some_and(Link::has_failed)
+    }
+}
+
+/// The tables of connections and listeners.
+#[derive(Debug, Default)]
+pub(super) struct Slots {
+    slots: Vec<Slot>,
+    free: Vec<u32>,
+    /// Places that were left in this turn.
+    dead: Vec<u32>,
+    gates: Vec<Option<Gate>>,
+}
+
+impl Slots {
+    /// Gives a connection a place.
+    pub(super) fn insert(&mut self, link: Link) -> Peer {
+        let index = self.free.pop().unwrap_or_else(|| {
+            self.slots.push(Slot {
+                link: None,
+                generation: 0,
+                readable: false,
+                ended: false,
+                blocked: false,
+                queued: false,
+            });
+            self.slots.len() as u32 - 1
+        });
+        let slot = &mut self.slots[index as usize];
+        let generation = (slot.generation + 1) & (u32::MAX >> 1);
+        *slot = Slot {
+            link: Some(link),
+            generation,
+            readable: false,
+            ended: false,
+            blocked: false,
+            queued: false,
+        };
+        Peer { index, generation }
+    }
+
+    /// The peer's place, if it is still its.
+    pub(super) fn get_mut(&mut self, peer: Peer) -> Option<&mut Slot> {
+        let slot = self.slots.get_mut(peer.index as usize)?;
+        (slot.generation == peer.generation && slot.link.is_some()).then_some(slot)
+    }
+
+    /// Everybody who is connected.
+    pub(super) fn peers(&self) -> impl Iterator<Item = Peer> {
+        let taken = self.slots.iter().enumerate().filter(|(_, slot)| slot.link.is_some());
+        taken.map(|(index, slot)| Peer { index: index as u32, generation: slot.generation })
+    }
+
+    fn take(&mut self, peer: Peer) -> Option<Link> {
+        let link = self.get_mut(peer)?.link.take();
+        self.dead.push(peer.index);
+        link
+    }
+
+    pub(super) fn close(&mut self, peer: Peer) {
+        drop(self.take(peer));
+    }
+
+    pub(super) fn reset(&mut self, peer: Peer) {
+        if let Some(link) = self.take(peer) {
+            link.reset();
+        }
+    }
+
+    /// Lets the places that were left be taken again; how many.
+    pub(super) fn reap(&mut self) -> usize {
+        let count = self.dead.len();
+        self.free.append(&mut self.dead);
+        count
+    }
+
+    pub(super) fn insert_gate(&mut self, gate: Gate) -> usize {
+        // A number is not used twice while the daemon runs, so that no old event can mean a new listener.
+        self.gates.push(Some(gate));
+        self.gates.len() - 1
+    }
+
+    pub(super) fn gate(&self, gate: usize) -> Option<&Gate> {
+        self.gates.get(gate)?.as_ref()
+    }
+
+    pub(super) fn set_door(&mut self, gate: usize, door: Rc<Door>) {
+        if let Some(Some(gate)) = self.gates.get_mut(gate) {
+            gate.door = door;
+        }
+    }
+
+    pub(super) fn remove_gate(&mut self, gate: usize) {
+        if let Some(place) = self.gates.get_mut(gate) {
+            *place = None;
+        }
+    }
+
+    pub(super) fn gates(&self) -> impl Iterator<Item = (usize, &Gate)> {
+        self.gates.iter().enumerate().filter_map(|(index, gate)| Some((index, gate.as_ref()?)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::net::UnixStream;
+
+    use super::*;
+
+    #[test]
+    fn a_token_says_what_it_stands_for() {
+        for source in [
+            Source::Signals,
+            Source::Gate(0),
+            Source::Gate(4711),
+            Source::Peer(Peer { index: 0, generation: 1 }),
+            Source::Peer(Peer { index: u32::MAX, generation: u32::MAX >> 1 }),
+        ] {
+            assert_eq!(Source::of(source.token()), source);
+        }
+    }
+
+    #[test]
+    fn a_place_left_in_this_turn_is_taken_in_the_next_and_an_old_number_means_nobody() {
+        let link = || Link::new(UnixStream::pair().unwrap().0.into());
+        let mut slots = Slots::default();
+        let first = slots.insert(link());
+        slots.close(first);
+        assert!(slots.get_mut(first).is_none());
+        assert_ne!(slots.insert(link()).index, first.index, "not before the turn is over");
+        assert_eq!(slots.reap(), 1);
+        let second = slots.insert(link());
+        assert_eq!(second.index, first.index);
+        assert!(slots.get_mut(first).is_none() && slots.get_mut(second).is_some());
+    }
+}

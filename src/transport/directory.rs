@@ -1,0 +1,141 @@
+//! The directory that `%t` stands for, and the one that ipcd makes in it.
+
+use std::ffi::OsStr;
+use std::fs::{self, DirBuilder, Permissions};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+/// The mode of a directory made for socket files: everybody may pass, a socket's own mode says who may connect.
+const SOCKETS_MODE: u32 = 0o755;
+
+/// The mode of a runtime directory made in /tmp, as that of `$XDG_RUNTIME_DIR` is.
+const PRIVATE_MODE: u32 = 0o700;
+
+/// The runtime directory, `%t` as in systemd.unit(5): `/run` for root, `$XDG_RUNTIME_DIR` for others; where that is
+/// not set (no login session), `/tmp/ipcd-UID`, which is made if need be.
+///
+/// The error is a text that says what is wrong with `/tmp/ipcd-UID` and what to do: in /tmp anybody may have been
+/// there first, so it has to be a directory of our own that nobody else can enter.
+pub fn runtime_directory() -> Result<PathBuf, String> {
+    let uid = rustix::process::geteuid().as_raw();
+    runtime_directory_of(uid, std::env::var_os("XDG_RUNTIME_DIR").as_deref(), Path::new("/tmp"))
+}
+
+fn runtime_directory_of(uid: u32, session: Option<&OsStr>, temporary: &Path) -> Result<PathBuf, String> {
+    if uid == 0 {
+        return Ok(PathBuf::from("/run"));
+    }
+    // The specification: a relative path is to be ignored (XDG Base Directory Specification).
+    match session.map(Path::new) {
+        Some(session) if session.is_absolute() => Ok(session.to_owned()),
+        _ => private(uid, temporary.join(format!("ipcd-{uid}"))),
+    }
+}
+
+/// `path` as a directory of this user that nobody else can enter: made, or found so.
+fn private(uid: u32, path: PathBuf) -> Result<PathBuf, String> {
+    let refused =
+        |what: &str| Err(format!("{}: {what}; remove it, or set XDG_RUNTIME_DIR", path.to_string_lossy()));
+    match DirBuilder::new().mode(PRIVATE_MODE).create(&path) {
+        Ok(()) => {}
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+        Err(error) => return refused(&format!("cannot be made ({error})")),
+    }
+    // Checked also if we have just made it, for it costs nothing.
+    match fs::symlink_metadata(&path) {
+        Err(error) => refused(&format!("cannot be looked at ({error})")),
+        Ok(it) if it.is_symlink() => refused("is a symbolic link"),
+        Ok(it) if !it.is_dir() => refused("is not a directory"),
+        Ok(it) if it.uid() != uid => refused(&format!("belongs to another user (uid {})", it.uid())),
+        Ok(it) if it.mode() & 0o077 != 0 => {
+            refused(&format!("others may enter it (mode {:04o}, not {PRIVATE_MODE:04o})", it.mode() & 0o7777))
+        }
+        Ok(_) => Ok(path),
+    }
+}
+
+/// Makes a directory for socket files; `false` if it is there already.
+pub(super) fn make(path: &Path) -> io::Result<bool> {
+    match DirBuilder::new().mode(SOCKETS_MODE).create(path) {
+        Ok(()) => {
+            // The umask may have taken from the mode what clients of other users need.
+            fs::set_permissions(path, Permissions::from_mode(SOCKETS_MODE))?;
+            Ok(true)
+        }
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    const SOMEBODY: u32 = 4711;
+
+    fn our_uid() -> u32 {
+        rustix::process::geteuid().as_raw()
+    }
+
+    #[test]
+    fn root_has_run_and_a_session_its_own() {
+        let nowhere = Path::new("/nonexistent");
+        let of = |uid, session: &str| runtime_directory_of(uid, Some(OsStr::new(session)), nowhere);
+        assert_eq!(of(0, "/run/user/0"), Ok(PathBuf::from("/run")));
+        assert_eq!(of(SOMEBODY, "/run/user/4711"), Ok(PathBuf::from("/run/user/4711")));
+        for ignored in ["", "run/user/4711"] {
+            assert!(of(SOMEBODY, ignored).unwrap_err().contains("/nonexistent/ipcd-4711: cannot be made"));
+        }
+    }
+
+    #[test]
+    fn without_a_session_a_private_directory_is_made_and_found_again() {
+        let base = tempfile::tempdir().unwrap();
+        let path = base.path().join("ipcd-x");
+        for _ in 0..2 {
+            assert_eq!(private(our_uid(), path.clone()), Ok(path.clone()));
+            assert_eq!(fs::metadata(&path).unwrap().mode() & 0o7777, 0o700);
+        }
+    }
+
+    #[test]
+    fn a_directory_that_others_prepared_is_refused() {
+        let base = tempfile::tempdir().unwrap();
+        let path = base.path().join(format!("ipcd-{SOMEBODY}"));
+        let refused = |reason: &str| {
+            let error = private(our_uid(), path.clone()).unwrap_err();
+            assert!(error.contains(reason), "{error}");
+        };
+
+        fs::write(&path, "").unwrap();
+        refused("is not a directory");
+        fs::remove_file(&path).unwrap();
+
+        let target = tempfile::tempdir().unwrap();
+        symlink(target.path(), &path).unwrap();
+        refused("is a symbolic link");
+        fs::remove_file(&path).unwrap();
+
+        fs::create_dir(&path).unwrap();
+        for mode in [0o755, 0o710, 0o701] {
+            fs::set_permissions(&path, Permissions::from_mode(mode)).unwrap();
+            refused("others may enter it");
+        }
+
+        fs::set_permissions(&path, Permissions::from_mode(0o700)).unwrap();
+        let error = private(our_uid() + 1, path.clone()).unwrap_err();
+        assert!(error.contains("belongs to another user"), "{error}");
+    }
+
+    #[test]
+    fn a_directory_for_sockets_can_be_passed_by_everybody() {
+        let base = tempfile::tempdir().unwrap();
+        let path = base.path().join("ipcd");
+        assert!(make(&path).unwrap());
+        assert_eq!(fs::metadata(&path).unwrap().mode() & 0o7777, 0o755);
+        assert!(!make(&path).unwrap());
+    }
+}

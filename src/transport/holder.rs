@@ -1,0 +1,160 @@
+//! Who has what we want: the process behind a TCP port, a Unix socket or a lock, as far as /proc lets us see.
+//! Best effort, for an error message only: `None` means "not visible", never "nobody".
+
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+use std::path::Path;
+
+use procfs::net::{TcpNetEntry, TcpState};
+use procfs::process::FDTarget;
+
+/// How many processes are looked at in search of a socket. Guessed: far more than a machine of this kind runs.
+pub const PROCESSES_MAX: usize = 10_000;
+
+/// How many descriptors are looked at, over all processes: some 100 ms of readlink(2).
+pub const DESCRIPTORS_MAX: usize = 100_000;
+
+/// A process that holds what we want.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Holder {
+    /// Its process id.
+    pub pid: i32,
+    /// Its name (proc_pid_comm(5)), control characters escaped. A process chooses its name itself.
+    pub name: String,
+}
+
+impl fmt::Display for Holder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "pid {}, {}", self.pid, self.name)
+    }
+}
+
+/// Who listens where `wanted` cannot be bound any more: on the address itself, or on a wildcard that covers it
+/// or that it would cover.
+pub fn of_tcp(wanted: SocketAddr) -> Option<Holder> {
+    // A machine without IPv6 has no tcp6 table.
+    let v4 = procfs::net::tcp().unwrap_or_default();
+    let v6 = procfs::net::tcp6().unwrap_or_default();
+    let mut rivals: Vec<_> =
+        v4.iter().chain(&v6).filter_map(|e| Some((rivalry(e, wanted)?, e.inode))).collect();
+    rivals.sort_unstable();
+    rivals.into_iter().find_map(|(_, inode)| of_socket(inode))
+}
+
+/// How directly a socket is in the way of `wanted`, the most direct first; `None` if it is not.
+fn rivalry(entry: &TcpNetEntry, wanted: SocketAddr) -> Option<(bool, u8)> {
+    if entry.local_address.port() != wanted.port() || entry.inode == 0 {
+        return None; // inode 0: TIME_WAIT and the like, which nobody has open
+    }
+    let theirs = entry.local_address.ip().to_canonical();
+    let ours = wanted.ip();
+    let rank = match (theirs, ours) {
+        _ if theirs == ours => 0,
+        (IpAddr::V4(_), IpAddr::V4(_)) | (IpAddr::V6(_), IpAddr::V6(_)) => {
+            if !theirs.is_unspecified() && !ours.is_unspecified() {
+                return None;
+            }
+            1
+        }
+        // `[::]` may be both families; the table does not tell which it is.
+        (IpAddr::V6(_), IpAddr::V4(_)) if theirs.is_unspecified() => 2,
+        _ => return None,
+    };
+    // A mere connection is in the way too, if it began without SO_REUSEADDR; but a listener is the likelier culprit.
+    Some((entry.state != TcpState::Listen, rank))
+}
+
+/// Who has the Unix socket that was bound to `path`.
+pub fn of_unix(path: &Path) -> Option<Holder> {
+    let sockets = procfs::net::unix().ok()?;
+    sockets.iter().filter(|s| s.path.as_deref() == Some(path)).find_map(|s| of_socket(s.inode))
+}
+
+/// Who has locked the file with this inode number by flock(2).
+pub(super) fn of_lock(inode: u64) -> Option<Holder> {
+    let locks = procfs::locks().ok()?;
+    locks.iter().filter(|lock| lock.inode == inode).find_map(|lock| of_pid(lock.pid?))
+}
+
+/// The process with this id, by name.
+pub(super) fn of_pid(pid: i32) -> Option<Holder> {
+    let comm = std::fs::read(format!("/proc/{pid}/comm")).ok()?;
+    let name = String::from_utf8_lossy(&comm);
+    let name = name.strip_suffix('\n').unwrap_or(&name);
+    Some(Holder { pid, name: shown(name) })
+}
+
+/// Who has the socket with this inode number open; the first in the order of /proc, if several do.
+fn of_socket(inode: u64) -> Option<Holder> {
+    let mut left = DESCRIPTORS_MAX;
+    for process in procfs::process::all_processes().ok()?.take(PROCESSES_MAX).flatten() {
+        // Another user's descriptors are not visible, and processes come and go.
+        let Ok(descriptors) = process.fd() else { continue };
+        for descriptor in descriptors.flatten() {
+            if matches!(descriptor.target, FDTarget::Socket(it) if it == inode) {
+                return of_pid(process.pid);
+            }
+            left = left.checked_sub(1)?;
+        }
+    }
+    None
+}
+
+/// A name as it may be shown: a process can call itself `\x1b[2J`.
+fn shown(name: &str) -> String {
+    let mut text = String::with_capacity(name.len());
+    for c in name.chars() {
+        if c.is_control() { text.extend(c.escape_default()) } else { text.push(c) }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+    use std::os::unix::net::UnixListener;
+
+    use super::*;
+
+    fn our_pid() -> i32 {
+        std::process::id().try_into().unwrap()
+    }
+
+    #[test]
+    fn the_holder_of_a_port_is_named_also_behind_a_wildcard() {
+        for (theirs, wanted) in [
+            ("127.0.0.1:0", "127.0.0.1"),
+            ("127.0.0.1:0", "0.0.0.0"),
+            ("0.0.0.0:0", "127.0.0.1"),
+            ("[::1]:0", "::1"),
+            ("[::]:0", "127.0.0.1"), // std leaves V6ONLY off
+        ] {
+            let listener = TcpListener::bind(theirs).unwrap();
+            let port = listener.local_addr().unwrap().port();
+            let holder = of_tcp(SocketAddr::new(wanted.parse().unwrap(), port));
+            assert_eq!(holder.map(|h| h.pid), Some(our_pid()), "{wanted} against {theirs}");
+        }
+    }
+
+    #[test]
+    fn a_listener_elsewhere_is_not_blamed() {
+        let listener = TcpListener::bind("127.0.0.2:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        assert_eq!(of_tcp(SocketAddr::from(([127, 0, 0, 3], port))), None);
+        assert_eq!(of_tcp(SocketAddr::new("::1".parse().unwrap(), port)), None);
+    }
+
+    #[test]
+    fn the_holder_of_a_socket_file_is_named() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("s");
+        assert_eq!(of_unix(&path), None);
+        let _listener = UnixListener::bind(&path).unwrap();
+        assert_eq!(of_unix(&path).map(|h| h.pid), Some(our_pid()));
+    }
+
+    #[test]
+    fn a_name_cannot_write_on_the_terminal() {
+        assert_eq!(shown("a\u{1b}[2J\nb é"), "a\\u{1b}[2J\\nb é");
+    }
+}

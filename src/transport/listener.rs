@@ -1,0 +1,129 @@
+//! A listening socket: who comes in, and from where.
+
+use std::io;
+use std::net::SocketAddr;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+
+use rustix::io::{Errno, retry_on_intr};
+use rustix::net::{SocketAddrAny, SocketFlags, accept_with, acceptfrom_with, getsockname, sockopt};
+use socket2::SockRef;
+
+use super::link::Link;
+use super::open::set_for_connections;
+use super::unix::Traces;
+use crate::endpoint::Place;
+use crate::engine::message::Origin;
+
+/// The user of a process whose user the kernel cannot tell, as in /proc/sys/kernel/overflowuid.
+const UID_UNKNOWN: u32 = 65534;
+
+/// An open endpoint. Dropping it closes it: connections that wait to be accepted are reset, and a Unix socket's file
+/// (if it is still ours), its lock and the directory made for it (if it is empty) are removed.
+#[derive(Debug)]
+pub struct Listener {
+    // Dropped first: see `unix::SocketFile`.
+    traces: Option<Traces>,
+    fd: OwnedFd,
+    place: Place,
+}
+
+impl Listener {
+    pub(super) fn new(traces: Option<Traces>, fd: OwnedFd, place: Place) -> Self {
+        Listener { traces, fd, place }
+    }
+
+    /// A listening socket that somebody else opened (systemd), and whose file stays theirs. It is made non-blocking,
+    /// and its connections get the same options as those of [`open`](super::open::open).
+    ///
+    /// # Errors
+    /// Those of fcntl(2) and setsockopt(2); none is to be expected of a listening socket.
+    pub fn inherited(fd: OwnedFd, place: Place) -> io::Result<Self> {
+        let socket = SockRef::from(&fd);
+        socket.set_nonblocking(true)?;
+        socket.set_cloexec(true)?;
+        if matches!(place, Place::Tcp(_)) {
+            set_for_connections(&socket)?;
+        }
+        Ok(Listener { traces: None, fd, place })
+    }
+
+    /// Accepts one connection, if one is waiting (accept4(2)).
+    ///
+    /// # Errors
+    /// `WouldBlock`: none is waiting. ECONNABORTED: it was gone already, try the next. EMFILE, ENFILE, ENOBUFS and
+    /// ENOMEM: it goes on waiting until something is freed.
+    pub fn accept(&self) -> io::Result<(Link, Origin)> {
+        let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
+        if matches!(self.place, Place::Unix(_)) {
+            let fd = retry_on_intr(|| accept_with(&self.fd, flags))?;
+            let origin = process(&fd);
+            return Ok((Link::new(fd), origin));
+        }
+        let (fd, address) = retry_on_intr(|| acceptfrom_with(&self.fd, flags))?;
+        Ok((Link::new(fd), Origin::Address(tcp_address(address)?)))
+    }
+
+    /// Where it listens, as it was asked for.
+    pub fn place(&self) -> &Place {
+        &self.place
+    }
+
+    /// The TCP port it listens on; another than asked for, if that was 0.
+    pub fn local_port(&self) -> Option<u16> {
+        let address = getsockname(&self.fd).ok()?;
+        Some(SocketAddr::try_from(address).ok()?.port())
+    }
+
+    /// How many connections may wait from now on (listen(2) once more).
+    pub fn set_backlog(&self, backlog: i32) -> io::Result<()> {
+        Ok(rustix::net::listen(&self.fd, backlog)?)
+    }
+
+    /// Gives a Unix socket's file another mode and group; an empty or unknown group means our own. In between, the file
+    /// is never looser than the new mode. Nothing happens to anything else, nor to an inherited socket's file.
+    ///
+    /// Returns what is not quite as asked, each a line for the log.
+    ///
+    /// # Errors
+    /// The file is gone or replaced, or no longer ours to change.
+    pub fn relabel(&self, mode: u32, group: &str) -> io::Result<Vec<String>> {
+        match &self.traces {
+            Some(traces) => traces.relabel(mode, group),
+            None => Ok(Vec::new()),
+        }
+    }
+}
+
+/// Who connected to a Unix socket (SO_PEERCRED, unix(7)).
+fn process(fd: &OwnedFd) -> Origin {
+    match sockopt::socket_peercred(fd) {
+        Ok(peer) => Origin::Process {
+            uid: peer.uid.as_raw(),
+            pid: u32::try_from(peer.pid.as_raw_pid()).unwrap_or_default(),
+        },
+        // A process of a PID namespace that we do not see has no pid, which rustix has no value for.
+        Err(_) => Origin::Process { uid: UID_UNKNOWN, pid: 0 },
+    }
+}
+
+/// An IPv4 peer of a socket for both families (an inherited one) is an IPv4 peer.
+fn tcp_address(address: Option<SocketAddrAny>) -> io::Result<SocketAddr> {
+    let address = SocketAddr::try_from(address.ok_or(Errno::CONNABORTED)?)?;
+    Ok(match address.ip() {
+        ip if ip.is_ipv4() => address,
+        ip if ip.to_canonical().is_ipv4() => SocketAddr::new(ip.to_canonical(), address.port()),
+        _ => address, // with its scope
+    })
+}
+
+impl AsFd for Listener {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+}
+
+impl AsRawFd for Listener {
+    fn as_raw_fd(&self) -> RawFd {
+        self.fd.as_raw_fd()
+    }
+}

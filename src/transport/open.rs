@@ -1,0 +1,652 @@
+//! Opening a place to listen, or saying what is in the way and what to do about it.
+
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rustix::io::Errno;
+use socket2::{Domain, Socket, TcpKeepalive, Type};
+
+use super::holder::{self, Holder};
+use super::listener::Listener;
+use super::unix;
+use crate::endpoint::{Place, UNIX_PATH_BYTES_MAX};
+
+/// A peer that has said nothing for so long is asked whether it is still there (tcp(7), TCP_KEEPIDLE).
+pub const KEEPALIVE_IDLE: Duration = Duration::from_secs(60);
+/// The time from one such question to the next (TCP_KEEPINTVL).
+pub const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(15);
+/// A peer that leaves so many of them unanswered is gone, two minutes after its last word (TCP_KEEPCNT).
+pub const KEEPALIVE_PROBES: u32 = 4;
+
+/// How to open a place. What a kind of place has no use for is ignored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// How many connections may wait to be accepted (listen(2)); the kernel caps it at net.core.somaxconn.
+    pub backlog: i32,
+    /// The mode of a Unix socket's file, for example 0o660. To connect, a process needs to be allowed to write.
+    pub mode: u32,
+    /// The group of a Unix socket's file; empty: our own. One that there is not, or that we may not give it to,
+    /// is a warning.
+    pub group: String,
+    /// A directory to make (mode 0755) if it is not there, and to remove again if it is empty then. Only that one:
+    /// what it is in must be there.
+    pub make_directory: Option<PathBuf>,
+}
+
+/// A place that was opened.
+#[derive(Debug)]
+pub struct Opened {
+    /// The listening socket.
+    pub listener: Listener,
+    /// What is not quite as asked, each a line for the log.
+    pub warnings: Vec<String>,
+}
+
+/// Opens a listening socket at `place`. A failed attempt removes everything that it made.
+///
+/// # Errors
+/// An [`OpenError`] names the place, what is in the way, and what to do.
+pub fn open(place: &Place, options: &Options) -> Result<Opened, OpenError> {
+    let opened = match place {
+        Place::Tcp(address) => tcp(*address, options.backlog).map(|fd| (fd, None, Vec::new())),
+        Place::Unix(path) => unix::open(path, options).map(|(fd, traces, w)| (fd, Some(traces), w)),
+    };
+    match opened {
+        Ok((fd, traces, warnings)) => {
+            Ok(Opened { listener: Listener::new(traces, fd, place.clone()), warnings })
+        }
+        Err(obstacle) => Err(OpenError { place: place.clone(), obstacle }),
+    }
+}
+
+fn tcp(address: SocketAddr, backlog: i32) -> Result<OwnedFd, Obstacle> {
+    let obstacle = |error| Obstacle::on_tcp(address, error);
+    let kind = Type::STREAM.nonblocking().cloexec();
+    let socket = Socket::new(Domain::for_address(address), kind, None).map_err(obstacle)?;
+    // So that what is left of old connections (TIME_WAIT) does not keep the port.
+    socket.set_reuse_address(true).map_err(obstacle)?;
+    if address.is_ipv6() {
+        // `[::]` and `0.0.0.0` are two endpoints, whatever net.ipv6.bindv6only says.
+        socket.set_only_v6(true).map_err(obstacle)?;
+    }
+    set_for_connections(&socket).map_err(obstacle)?;
+    socket.bind(&address.into()).map_err(obstacle)?;
+    socket.listen(backlog).map_err(obstacle)?;
+    Ok(socket.into())
+}
+
+/// Sets on a listening socket what its connections are to have: on Linux they inherit it.
+pub(super) fn set_for_connections(socket: &Socket) -> io::Result<()> {
+    // Otherwise Nagle's algorithm and delayed acknowledgements cost 40 ms on every other reply.
+    socket.set_tcp_nodelay(true)?;
+    let keepalive = TcpKeepalive::new().with_time(KEEPALIVE_IDLE).with_interval(KEEPALIVE_INTERVAL);
+    socket.set_tcp_keepalive(&keepalive.with_retries(KEEPALIVE_PROBES))
+}
+
+/// Why a place could not be opened. As text: the place, what is in the way, and what to do, so worded that it can be
+/// followed by where the place was configured: `{error} under [multiply] in /etc/ipcd/ipcd.toml`.
+#[derive(Debug)]
+pub struct OpenError {
+    /// The place that was to be opened.
+    pub place: Place,
+    /// What is in the way.
+    pub obstacle: Obstacle,
+}
+
+/// What can be in the way of opening a place. As text it has no place and no remedy.
+#[derive(Debug)]
+pub enum Obstacle {
+    /// Somebody listens there.
+    InUse {
+        /// Who, if /proc lets us see it.
+        holder: Option<Holder>,
+    },
+    /// Another ipcd has the lock beside the socket file.
+    Locked {
+        /// Which process, if /proc lets us see it.
+        holder: Option<Holder>,
+    },
+    /// This machine does not have the address family, as without IPv6 (EAFNOSUPPORT).
+    NoSuchFamily,
+    /// No interface of this machine has the address (EADDRNOTAVAIL).
+    NotOurAddress,
+    /// The port is below 1024, which takes CAP_NET_BIND_SERVICE (capabilities(7)).
+    PrivilegedPort,
+    /// What is at the path is not a socket, and is never removed.
+    NotASocket(&'static str),
+    /// What is at this path, the socket's with `.lock`, is not a lock file of ours, and is never removed.
+    NotALock(PathBuf),
+    /// We may not open the lock file at this path.
+    LockDenied(PathBuf),
+    /// We may not connect to the socket that is there, to find out whether somebody listens on it.
+    ProbeDenied,
+    /// We may not make files in this directory, or a directory by this name.
+    DirectoryDenied(PathBuf, io::Error),
+    /// The directory is not there.
+    MissingDirectory(PathBuf),
+    /// The path has so many bytes, and can have [`UNIX_PATH_BYTES_MAX`].
+    TooLong(usize),
+    /// Anything else.
+    Other(io::Error),
+}
+
+impl OpenError {
+    /// Whether this machine just lacks the address or its family; for one half of `tcp://localhost`, that is no more
+    /// than a warning.
+    pub fn is_address_missing(&self) -> bool {
+        matches!(self.obstacle, Obstacle::NoSuchFamily | Obstacle::NotOurAddress)
+    }
+
+    /// Whether somebody else has the place.
+    pub fn is_in_use(&self) -> bool {
+        matches!(self.obstacle, Obstacle::InUse { .. } | Obstacle::Locked { .. })
+    }
+
+    /// What to do about it. Always ends in a way out through the configuration.
+    pub fn remedy(&self) -> &'static str {
+        let tcp = matches!(self.place, Place::Tcp(_));
+        match &self.obstacle {
+            Obstacle::InUse { holder: Some(_) } | Obstacle::Locked { .. } if tcp => {
+                "stop it or choose another port"
+            }
+            Obstacle::InUse { holder: None } if tcp => "stop what uses it or choose another port",
+            Obstacle::InUse { holder: Some(_) } | Obstacle::Locked { .. } => "stop it or choose another path",
+            Obstacle::InUse { holder: None } => "stop what listens there or choose another path",
+            Obstacle::NoSuchFamily => "turn IPv6 on or choose an IPv4 address",
+            Obstacle::NotOurAddress => "choose one that `ip address` shows, or 0.0.0.0 or [::]",
+            Obstacle::PrivilegedPort => {
+                "let systemd open it (ipcd.socket, see ipcd(8)) or choose a port from 1024 on"
+            }
+            Obstacle::NotASocket(_) | Obstacle::NotALock(_) => {
+                "move it away, if nobody needs it, or choose another path"
+            }
+            Obstacle::LockDenied(_) | Obstacle::ProbeDenied => {
+                "remove it, if nobody needs it, or choose another path"
+            }
+            Obstacle::DirectoryDenied(..) => "allow ipcd's user to write there or choose another path",
+            Obstacle::MissingDirectory(_) => "make it or choose another path",
+            Obstacle::TooLong(_) => "choose a shorter path",
+            Obstacle::Other(error) => match Errno::from_io_error(error) {
+                Some(Errno::MFILE | Errno::NFILE) => {
+                    "raise the limit on open files (LimitNOFILE=, ulimit -n) or list fewer endpoints"
+                }
+                _ if tcp => "choose another address or port",
+                _ => "choose another path",
+            },
+        }
+    }
+}
+
+impl Obstacle {
+    fn on_tcp(address: SocketAddr, error: io::Error) -> Obstacle {
+        match Errno::from_io_error(&error) {
+            // From listen(2) too: two sockets with SO_REUSEADDR can be bound to one port, and not both listen.
+            Some(Errno::ADDRINUSE) => Obstacle::InUse { holder: holder::of_tcp(address) },
+            Some(Errno::AFNOSUPPORT) => Obstacle::NoSuchFamily,
+            Some(Errno::ADDRNOTAVAIL) => Obstacle::NotOurAddress,
+            Some(Errno::ACCESS | Errno::PERM) if address.port() < 1024 => Obstacle::PrivilegedPort,
+            _ => Obstacle::Other(error),
+        }
+    }
+
+    /// An error on making or finding a file at `path`.
+    pub(super) fn in_directory_of(path: &Path, errno: Errno) -> Obstacle {
+        let directory = || path.parent().unwrap_or(path).to_owned();
+        match errno {
+            Errno::NOENT => Obstacle::MissingDirectory(directory()),
+            Errno::ACCESS | Errno::PERM | Errno::ROFS => Obstacle::DirectoryDenied(directory(), errno.into()),
+            _ => Obstacle::Other(errno.into()),
+        }
+    }
+
+    /// An error on making `directory`.
+    pub(super) fn making(directory: &Path, error: io::Error) -> Obstacle {
+        match Errno::from_io_error(&error) {
+            Some(Errno::NOENT) => {
+                Obstacle::MissingDirectory(directory.parent().unwrap_or(directory).to_owned())
+            }
+            Some(Errno::ACCESS | Errno::PERM | Errno::ROFS) => {
+                Obstacle::DirectoryDenied(directory.to_owned(), error)
+            }
+            _ => Obstacle::Other(error),
+        }
+    }
+}
+
+impl fmt::Display for OpenError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}; {}", self.place, self.obstacle, self.remedy())
+    }
+}
+
+impl std::error::Error for OpenError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match &self.obstacle {
+            Obstacle::DirectoryDenied(_, error) | Obstacle::Other(error) => Some(error),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Obstacle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Obstacle::InUse { holder: Some(holder) } | Obstacle::Locked { holder: Some(holder) } => {
+                write!(f, "address already in use (by {holder})")
+            }
+            Obstacle::InUse { holder: None } => f.write_str("address already in use"),
+            Obstacle::Locked { holder: None } => f.write_str("address already in use (by another ipcd)"),
+            Obstacle::NoSuchFamily => f.write_str("this machine does not have this kind of address"),
+            Obstacle::NotOurAddress => f.write_str("this machine does not have this address"),
+            Obstacle::PrivilegedPort => f.write_str("permission denied: a port below 1024 needs privilege"),
+            Obstacle::NotASocket(what) => write!(f, "there is {what}, not a socket"),
+            Obstacle::NotALock(path) => write!(f, "{} is not a lock file of ipcd", path.display()),
+            Obstacle::LockDenied(path) => {
+                write!(f, "permission denied on the lock file {}", path.display())
+            }
+            Obstacle::ProbeDenied => {
+                f.write_str("permission denied on the socket that is there, which may be in use")
+            }
+            Obstacle::DirectoryDenied(path, error) => {
+                write!(f, "cannot write in the directory {}: {error}", path.display())
+            }
+            Obstacle::MissingDirectory(path) => write!(f, "there is no directory {}", path.display()),
+            Obstacle::TooLong(bytes) => {
+                write!(f, "a socket's path has at most {UNIX_PATH_BYTES_MAX} bytes, this one has {bytes}")
+            }
+            Obstacle::Other(error) => write!(f, "cannot be opened: {error}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::io::Write;
+    use std::net::{TcpListener, TcpStream};
+    use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+    use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
+
+    use rustix::net::{accept, sockopt};
+    use tempfile::TempDir;
+
+    use super::*;
+    use crate::engine::message::Origin;
+
+    fn options() -> Options {
+        Options { backlog: 16, mode: 0o660, group: String::new(), make_directory: None }
+    }
+
+    fn tcp_at(address: &str) -> Place {
+        Place::Tcp(address.parse().unwrap())
+    }
+
+    /// A directory, and a place for a socket in it.
+    fn at_s() -> (TempDir, PathBuf, Place) {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("s");
+        (directory, path.clone(), Place::Unix(path))
+    }
+
+    fn names(directory: &TempDir) -> Vec<String> {
+        let entries = fs::read_dir(directory.path()).unwrap();
+        let mut names: Vec<_> =
+            entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+
+    fn refused(place: &Place) -> OpenError {
+        open(place, &options()).expect_err("refused")
+    }
+
+    fn this_process() -> String {
+        holder::of_pid(std::process::id() as i32).unwrap().to_string()
+    }
+
+    #[test]
+    fn a_connection_has_no_delay_and_is_kept_alive_without_being_told() {
+        for address in ["127.0.0.1:0", "[::1]:0"] {
+            let listener = open(&tcp_at(address), &options()).unwrap().listener;
+            let to =
+                SocketAddr::new(address.parse::<SocketAddr>().unwrap().ip(), listener.local_port().unwrap());
+            assert_eq!(listener.accept().unwrap_err().kind(), io::ErrorKind::WouldBlock);
+            let mut peer = TcpStream::connect(to).unwrap();
+            let (link, origin) = listener.accept().unwrap();
+            assert_eq!(origin, Origin::Address(peer.local_addr().unwrap()));
+            assert!(sockopt::tcp_nodelay(&link).unwrap());
+            assert!(sockopt::socket_keepalive(&link).unwrap());
+            assert_eq!(sockopt::tcp_keepidle(&link).unwrap(), KEEPALIVE_IDLE);
+            assert_eq!(sockopt::tcp_keepintvl(&link).unwrap(), KEEPALIVE_INTERVAL);
+            assert_eq!(sockopt::tcp_keepcnt(&link).unwrap(), KEEPALIVE_PROBES);
+            assert_eq!(link.read(&mut [0]).unwrap_err().kind(), io::ErrorKind::WouldBlock);
+            peer.write_all(b"x").unwrap();
+            listener.set_backlog(32).unwrap();
+            assert_eq!(listener.relabel(0o600, "").unwrap(), [""; 0]);
+        }
+    }
+
+    #[test]
+    fn both_families_can_have_one_port() {
+        let v6 = open(&tcp_at("[::]:0"), &options()).unwrap().listener;
+        let port = v6.local_port().unwrap();
+        assert!(sockopt::ipv6_v6only(&v6).unwrap());
+        open(&tcp_at(&format!("0.0.0.0:{port}")), &options()).unwrap();
+    }
+
+    #[test]
+    fn a_port_in_use_names_its_holder_and_what_to_do() {
+        let other = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = other.local_addr().unwrap();
+        let error = refused(&Place::Tcp(address));
+        assert!(error.is_in_use());
+        assert_eq!(
+            format!("{error} under [multiply] in /etc/ipcd/ipcd.toml"),
+            format!(
+                "tcp://{address}: address already in use (by {}); stop it or choose another port \
+                 under [multiply] in /etc/ipcd/ipcd.toml",
+                this_process()
+            )
+        );
+    }
+
+    #[test]
+    fn each_error_says_what_and_what_to_do() {
+        let tcp = tcp_at("127.0.0.1:80");
+        let unix = Place::Unix(PathBuf::from("/run/s"));
+        let holder = Some(Holder { pid: 4711, name: "python3".to_owned() });
+        let denied = || io::Error::from(Errno::ACCESS);
+        for (place, obstacle, text) in [
+            (
+                &tcp,
+                Obstacle::InUse { holder: holder.clone() },
+                "tcp://127.0.0.1:80: address already in use (by pid 4711, python3); stop it or choose another port",
+            ),
+            (
+                &tcp,
+                Obstacle::InUse { holder: None },
+                "tcp://127.0.0.1:80: address already in use; stop what uses it or choose another port",
+            ),
+            (
+                &tcp,
+                Obstacle::on_tcp("127.0.0.1:80".parse().unwrap(), denied()),
+                "tcp://127.0.0.1:80: permission denied: a port below 1024 needs privilege; let systemd open it \
+                 (ipcd.socket, see ipcd(8)) or choose a port from 1024 on",
+            ),
+            (
+                &unix,
+                Obstacle::InUse { holder },
+                "unix:///run/s: address already in use (by pid 4711, python3); stop it or choose another path",
+            ),
+            (
+                &unix,
+                Obstacle::Locked { holder: None },
+                "unix:///run/s: address already in use (by another ipcd); stop it or choose another path",
+            ),
+            (
+                &unix,
+                Obstacle::in_directory_of(Path::new("/run/s"), Errno::ACCESS),
+                "unix:///run/s: cannot write in the directory /run: Permission denied (os error 13); \
+                 allow ipcd's user to write there or choose another path",
+            ),
+            (
+                &unix,
+                Obstacle::Other(Errno::MFILE.into()),
+                "unix:///run/s: cannot be opened: Too many open files (os error 24); raise the limit on open files \
+                 (LimitNOFILE=, ulimit -n) or list fewer endpoints",
+            ),
+        ] {
+            assert_eq!(OpenError { place: place.clone(), obstacle }.to_string(), text);
+        }
+    }
+
+    #[test]
+    fn an_address_of_another_machine_is_told() {
+        let error = refused(&tcp_at("192.0.2.1:65432"));
+        assert!(error.is_address_missing());
+        assert_eq!(
+            error.to_string(),
+            "tcp://192.0.2.1:65432: this machine does not have this address; \
+             choose one that `ip address` shows, or 0.0.0.0 or [::]"
+        );
+    }
+
+    #[test]
+    fn a_unix_socket_says_who_connects_and_leaves_nothing_behind() {
+        let (directory, path, place) = at_s();
+        let opened = open(&place, &options()).unwrap();
+        assert!(opened.warnings.is_empty());
+        assert_eq!(names(&directory), ["s", "s.lock"]);
+        assert_eq!(fs::metadata(&path).unwrap().mode() & 0o7777, 0o660);
+        assert_eq!(fs::metadata(directory.path().join("s.lock")).unwrap().mode() & 0o7777, 0o600);
+
+        let _peer = UnixStream::connect(&path).unwrap();
+        let (_link, origin) = opened.listener.accept().unwrap();
+        let uid = rustix::process::geteuid().as_raw();
+        assert_eq!(origin, Origin::Process { uid, pid: std::process::id() });
+        assert_eq!((opened.listener.place(), opened.listener.local_port()), (&place, None));
+
+        drop(opened);
+        assert!(names(&directory).is_empty());
+    }
+
+    #[test]
+    fn a_socket_file_that_nobody_listens_on_is_replaced() {
+        let (directory, path, place) = at_s();
+        for _ in 0..2 {
+            drop(UnixListener::bind(&path).unwrap());
+            drop(open(&place, &options()).unwrap());
+        }
+        drop(UnixDatagram::bind(&path).unwrap());
+        drop(open(&place, &options()).unwrap());
+        assert!(names(&directory).is_empty());
+    }
+
+    #[test]
+    fn a_socket_that_somebody_listens_on_stays_and_its_holder_is_named() {
+        let (directory, path, place) = at_s();
+        let text = format!(
+            "{place}: address already in use (by {}); stop it or choose another path",
+            this_process()
+        );
+        {
+            let other = UnixListener::bind(&path).unwrap();
+            assert_eq!(refused(&place).to_string(), text);
+            // A full queue is a listener too.
+            rustix::net::listen(&other, 0).unwrap();
+            assert_eq!(refused(&place).to_string(), text);
+            assert_eq!(refused(&place).to_string(), text);
+            assert!(accept(&other).is_ok());
+        }
+        fs::remove_file(&path).unwrap();
+        let _other = UnixDatagram::bind(&path).unwrap();
+        assert_eq!(refused(&place).to_string(), text);
+        assert_eq!(names(&directory), ["s"], "its file stays, our lock does not");
+    }
+
+    #[test]
+    fn what_is_not_a_socket_is_never_removed() {
+        let (directory, path, place) = at_s();
+        let refused_for = |what: &str| {
+            assert_eq!(
+                refused(&place).to_string(),
+                format!(
+                    "{place}: there is {what}, not a socket; \
+                     move it away, if nobody needs it, or choose another path"
+                )
+            );
+        };
+        fs::write(&path, "precious").unwrap();
+        refused_for("a regular file");
+        assert_eq!(fs::read(&path).unwrap(), b"precious");
+        fs::remove_file(&path).unwrap();
+
+        fs::create_dir(&path).unwrap();
+        refused_for("a directory");
+        fs::remove_dir(&path).unwrap();
+
+        // Also not where it leads to a socket, dead or alive.
+        drop(UnixListener::bind(directory.path().join("dead")).unwrap());
+        symlink("dead", &path).unwrap();
+        refused_for("a symbolic link");
+        assert_eq!(names(&directory), ["dead", "s"]);
+    }
+
+    #[test]
+    fn a_second_open_finds_the_first_and_takes_nothing_away() {
+        let (directory, path, place) = at_s();
+        let first = open(&place, &options()).unwrap();
+        let second = refused(&place);
+        assert!(second.is_in_use() && matches!(second.obstacle, Obstacle::Locked { .. }));
+        assert_eq!(names(&directory), ["s", "s.lock"]);
+        UnixStream::connect(&path).unwrap();
+        drop(first);
+        open(&place, &options()).unwrap();
+    }
+
+    #[test]
+    fn of_many_opens_at_once_exactly_one_wins() {
+        let (directory, path, place) = at_s();
+        for stale in [false, true].repeat(20) {
+            if stale {
+                drop(UnixListener::bind(&path).unwrap());
+            }
+            let start = std::sync::Barrier::new(4);
+            let open_at_once = || {
+                start.wait();
+                open(&place, &options())
+            };
+            let opened: Vec<_> = std::thread::scope(|scope| {
+                let openers: Vec<_> = (0..4).map(|_| scope.spawn(open_at_once)).collect();
+                openers.into_iter().map(|opener| opener.join().unwrap()).collect()
+            });
+            assert_eq!(opened.iter().filter(|it| it.is_ok()).count(), 1);
+            UnixStream::connect(&path).unwrap();
+            drop(opened);
+            assert!(names(&directory).is_empty());
+        }
+    }
+
+    #[test]
+    fn a_file_that_took_our_place_is_not_removed() {
+        let (directory, path, place) = at_s();
+        let opened = open(&place, &options()).unwrap();
+        fs::remove_file(&path).unwrap();
+        fs::remove_file(directory.path().join("s.lock")).unwrap();
+        let _other = UnixListener::bind(&path).unwrap();
+        fs::write(directory.path().join("s.lock"), "").unwrap();
+        assert_eq!(opened.listener.relabel(0o600, "").unwrap_err().kind(), io::ErrorKind::NotFound);
+        drop(opened);
+        assert_eq!(names(&directory), ["s", "s.lock"]);
+    }
+
+    #[test]
+    fn a_missing_directory_is_told_or_made_and_removed_again() {
+        let base = tempfile::tempdir().unwrap();
+        let directory = base.path().join("ipcd");
+        let place = Place::Unix(directory.join("s"));
+        assert_eq!(
+            refused(&place).to_string(),
+            format!("{place}: there is no directory {}; make it or choose another path", directory.display())
+        );
+
+        let making = Options { make_directory: Some(directory.clone()), ..options() };
+        let opened = open(&place, &making).unwrap();
+        assert_eq!(fs::metadata(&directory).unwrap().mode() & 0o7777, 0o755);
+        drop(opened);
+        assert!(names(&base).is_empty());
+
+        // What was there before stays; so does one that is not empty; a failed attempt leaves none.
+        let opened = open(&place, &making).unwrap();
+        fs::write(directory.join("note"), "").unwrap();
+        drop(opened);
+        drop(open(&place, &making).unwrap());
+        assert_eq!(names(&base), ["ipcd"]);
+        fs::remove_dir_all(&directory).unwrap();
+        let elsewhere = Place::Unix(base.path().join("nowhere/s"));
+        assert!(matches!(open(&elsewhere, &making).unwrap_err().obstacle, Obstacle::MissingDirectory(_)));
+        assert!(names(&base).is_empty());
+
+        let deep = Options { make_directory: Some(base.path().join("a/b")), ..options() };
+        let error = open(&Place::Unix(base.path().join("a/b/s")), &deep).unwrap_err();
+        assert!(matches!(error.obstacle, Obstacle::MissingDirectory(it) if it == base.path().join("a")));
+    }
+
+    #[test]
+    fn a_path_that_is_too_long_is_told_before_anything_is_made() {
+        let (directory, path, _) = at_s();
+        let long = Place::Unix(path.with_file_name("x".repeat(108)));
+        assert!(matches!(refused(&long).obstacle, Obstacle::TooLong(bytes) if bytes > 108));
+        assert!(names(&directory).is_empty());
+        let most = UNIX_PATH_BYTES_MAX - directory.path().as_os_str().len() - 1;
+        open(&Place::Unix(path.with_file_name("x".repeat(most))), &options()).unwrap();
+    }
+
+    #[test]
+    fn a_group_that_there_is_not_is_a_warning_and_ours_is_used() {
+        let (_directory, path, place) = at_s();
+        let with = Options { group: "no-such-group".to_owned(), ..options() };
+        let opened = open(&place, &with).unwrap();
+        let ours = uzers::get_group_by_gid(fs::metadata(&path).unwrap().gid()).unwrap();
+        let warning =
+            format!("{place}: there is no group no-such-group; it has group {}", ours.name().display());
+        assert_eq!(opened.warnings, [warning.clone()]);
+        assert_eq!(fs::metadata(&path).unwrap().mode() & 0o7777, 0o660);
+        assert_eq!(opened.listener.relabel(0o666, "no-such-group").unwrap(), [warning]);
+        assert_eq!(fs::metadata(&path).unwrap().mode() & 0o7777, 0o666);
+    }
+
+    #[test]
+    fn a_group_is_given_if_we_may_and_else_a_warning() {
+        let (_directory, path, place) = at_s();
+        let ours = rustix::process::getegid().as_raw();
+        let another = (1..1000).find_map(|gid| uzers::get_group_by_gid(gid).filter(|it| it.gid() != ours));
+        let another = another.expect("a machine has more than one group");
+        let name = another.name().to_string_lossy().into_owned();
+        let opened = open(&place, &Options { group: name.clone(), ..options() }).unwrap();
+        let there = || fs::metadata(&path).map(|it| (it.mode() & 0o7777, it.gid())).unwrap();
+        if opened.warnings.is_empty() {
+            assert_eq!(there(), (0o660, another.gid()));
+            assert!(opened.listener.relabel(0o640, "").unwrap().is_empty());
+            assert_eq!(there(), (0o640, ours));
+        } else {
+            assert!(opened.warnings[0].contains(&format!("cannot be given to group {name}")));
+            assert_eq!(there(), (0o660, ours));
+        }
+    }
+
+    #[test]
+    fn the_umask_is_as_it_was() {
+        let (directory, _, place) = at_s();
+        let mode = |name: &str| {
+            fs::write(directory.path().join(name), "").unwrap();
+            fs::metadata(directory.path().join(name)).unwrap().permissions().mode()
+        };
+        let before = mode("before");
+        let _opened = open(&place, &options()).unwrap();
+        assert_eq!(mode("after"), before);
+    }
+
+    #[test]
+    fn an_inherited_socket_is_taken_over_and_its_file_stays() {
+        let (directory, path, place) = at_s();
+        let theirs = UnixListener::bind(&path).unwrap();
+        let listener = Listener::inherited(theirs.into(), place).unwrap();
+        assert_eq!(listener.accept().unwrap_err().kind(), io::ErrorKind::WouldBlock);
+        drop(listener);
+        assert_eq!(names(&directory), ["s"]);
+
+        // One for both families: a peer over IPv4 is an IPv4 peer.
+        let both = TcpListener::bind("[::]:0").unwrap();
+        let port = both.local_addr().unwrap().port();
+        let listener = Listener::inherited(both.into(), tcp_at(&format!("[::]:{port}"))).unwrap();
+        let peer = TcpStream::connect(("127.0.0.1", port)).unwrap();
+        let (link, origin) = listener.accept().unwrap();
+        assert_eq!(origin, Origin::Address(peer.local_addr().unwrap()));
+        assert!(sockopt::tcp_nodelay(&link).unwrap());
+    }
+}

@@ -1,0 +1,273 @@
+//! A Unix socket's file: whether the path is free, making the file with the right mode and group, removing it again.
+//! See unix(7); the lock beside it is [`Lock`](super::lock::Lock)'s.
+
+use std::fs::{self, Permissions};
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+
+use rustix::fs::{AtFlags, CWD, FileType, Gid, Mode, OFlags, Stat, chownat, fchmod, fstat, lstat, openat};
+use rustix::io::Errno;
+use rustix::net::{
+    AddressFamily, SocketAddrUnix, SocketFlags, SocketType, bind, connect, listen, socket_with, sockopt,
+};
+use rustix::process::{getegid, umask};
+
+use super::directory;
+use super::holder::{self, Holder};
+use super::lock::{Lock, is_at};
+use super::open::{Obstacle, Options};
+use crate::endpoint::UNIX_PATH_BYTES_MAX;
+
+/// How often the directory is made anew because somebody removed it just then. Guessed.
+const TRIES_MAX: u32 = 4;
+
+/// The umask belongs to the whole process. ipcd opens in one thread; its tests do not.
+static UMASK: Mutex<()> = Mutex::new(());
+
+/// What opening a Unix socket leaves in the file system. Dropping it removes that, in the order of the fields.
+#[derive(Debug)]
+pub(super) struct Traces {
+    socket: SocketFile,
+    _lock: Lock,
+    _directory: Option<Directory>,
+}
+
+/// A directory that we made; removed when dropped, if it is empty.
+#[derive(Debug)]
+struct Directory(PathBuf);
+
+impl Drop for Directory {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir(&self.0);
+    }
+}
+
+/// A socket file that we made; removed when dropped, if it is still the one. The bound socket has to live longer:
+/// as long as it does, no other file gets its inode number.
+#[derive(Debug)]
+struct SocketFile {
+    path: PathBuf,
+    made: Stat,
+}
+
+impl Drop for SocketFile {
+    fn drop(&mut self) {
+        if is_at(&self.made, &self.path) {
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+}
+
+/// Opens a listening socket at `path`. What is no socket is never removed, a live one neither.
+pub(super) fn open(path: &Path, options: &Options) -> Result<(OwnedFd, Traces, Vec<String>), Obstacle> {
+    // Looked at before anything is made.
+    let address = match SocketAddrUnix::new(path) {
+        Ok(address) if path.as_os_str().len() <= UNIX_PATH_BYTES_MAX => address,
+        _ => return Err(Obstacle::TooLong(path.as_os_str().len())),
+    };
+    let (directory, lock) = prepare(path, options.make_directory.as_deref())?;
+    clear(path, &address)?;
+
+    let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
+    let fd = socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None).map_err(other)?;
+    let wanted = find_group(&options.group);
+    // With a group other than the file will get, others are let in only when it has it.
+    let later = wanted.is_some_and(|gid| gid != group_of_new_files(path));
+    let first = if later { options.mode & 0o700 } else { options.mode };
+    bind_with_mode(&fd, &address, first).map_err(|errno| match errno {
+        Errno::ADDRINUSE => Obstacle::InUse { holder: holder::of_unix(path) },
+        errno => Obstacle::in_directory_of(path, errno),
+    })?;
+    let socket = SocketFile { path: path.to_owned(), made: lstat(path).map_err(other)? };
+    let mut warnings = Vec::new();
+    if later || wanted.is_none() && !options.group.is_empty() {
+        warnings = socket.relabel(options.mode, &options.group, None).map_err(Obstacle::Other)?;
+    }
+    // Last: before it, nobody can connect.
+    listen(&fd, options.backlog).map_err(other)?;
+    Ok((fd, Traces { socket, _lock: lock, _directory: directory }, warnings))
+}
+
+/// The directory, if it is to be made, and the lock in it.
+fn prepare(path: &Path, make: Option<&Path>) -> Result<(Option<Directory>, Lock), Obstacle> {
+    for _ in 0..TRIES_MAX {
+        let directory = match make {
+            Some(make) => {
+                let made = directory::make(make).map_err(|error| Obstacle::making(make, error))?;
+                made.then(|| Directory(make.to_owned()))
+            }
+            None => None,
+        };
+        match Lock::take(path) {
+            // The daemon that made the directory took it away between the two.
+            Err(Obstacle::MissingDirectory(_)) if make.is_some_and(|make| !make.exists()) => {}
+            lock => return Ok((directory, lock?)),
+        }
+    }
+    Err(Obstacle::MissingDirectory(path.parent().unwrap_or(path).to_owned()))
+}
+
+/// Makes sure that nothing is at `path`: removes a socket that nobody listens on, and nothing else.
+fn clear(path: &Path, address: &SocketAddrUnix) -> Result<(), Obstacle> {
+    let there = match lstat(path) {
+        Ok(there) => there,
+        Err(Errno::NOENT) => return Ok(()),
+        Err(errno) => return Err(Obstacle::in_directory_of(path, errno)),
+    };
+    match FileType::from_raw_mode(there.st_mode) {
+        FileType::Socket => {}
+        FileType::Symlink => return Err(Obstacle::NotASocket("a symbolic link")),
+        FileType::Directory => return Err(Obstacle::NotASocket("a directory")),
+        FileType::Fifo => return Err(Obstacle::NotASocket("a FIFO")),
+        FileType::RegularFile => return Err(Obstacle::NotASocket("a regular file")),
+        _ => return Err(Obstacle::NotASocket("a device")),
+    }
+    let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
+    let probe = socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None).map_err(other)?;
+    match connect(&probe, address) {
+        Err(Errno::CONNREFUSED) => match fs::remove_file(path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                Err(Obstacle::DirectoryDenied(parent(path), error))
+            }
+            _ => Ok(()),
+        },
+        Err(Errno::NOENT) => Ok(()),
+        // Its queue is full (EAGAIN), or it is of another type (EPROTOTYPE): somebody is there all the same.
+        Ok(()) => Err(Obstacle::InUse { holder: listener_behind(&probe).or_else(|| holder::of_unix(path)) }),
+        Err(Errno::AGAIN | Errno::PROTOTYPE | Errno::INPROGRESS) => {
+            Err(Obstacle::InUse { holder: holder::of_unix(path) })
+        }
+        Err(Errno::ACCESS | Errno::PERM) => Err(Obstacle::ProbeDenied),
+        Err(errno) => Err(other(errno)),
+    }
+}
+
+/// Who called listen(2) on the other end: the kernel knows, even where /proc hides whose descriptor it is.
+fn listener_behind(probe: &OwnedFd) -> Option<Holder> {
+    holder::of_pid(sockopt::socket_peercred(probe).ok()?.pid.as_raw_pid())
+}
+
+/// bind(2), with the file's mode exactly `mode` from its first moment.
+fn bind_with_mode(fd: &OwnedFd, address: &SocketAddrUnix, mode: u32) -> Result<(), Errno> {
+    let mode = Mode::from_raw_mode(mode & 0o777);
+    // Linux gives the file the mode of the socket, less the umask. What is to be taken from the owner is taken here,
+    // so that the umask need not be one under which another thread could not enter the directory it makes.
+    fchmod(fd, mode)?;
+    let _one_at_a_time = UMASK.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+    let before = umask(Mode::from_raw_mode(!mode.as_raw_mode() & 0o077));
+    let bound = bind(fd, address);
+    umask(before);
+    bound
+}
+
+/// The group that a new file beside `path` gets: ours, or the directory's if that is set-group-ID (inode(7)).
+fn group_of_new_files(path: &Path) -> u32 {
+    match fs::metadata(parent(path)) {
+        Ok(directory) if directory.mode() & 0o2000 != 0 => directory.gid(),
+        _ => getegid().as_raw(),
+    }
+}
+
+fn find_group(name: &str) -> Option<u32> {
+    if name.is_empty() || name.contains('\0') {
+        return None;
+    }
+    Some(uzers::get_group_by_name(name)?.gid())
+}
+
+/// A group as people know it: its name, or its number if it has none.
+fn group_name(gid: u32) -> String {
+    match uzers::get_group_by_gid(gid) {
+        Some(group) => group.name().to_string_lossy().into_owned(),
+        None => gid.to_string(),
+    }
+}
+
+fn parent(path: &Path) -> PathBuf {
+    path.parent().unwrap_or(path).to_owned()
+}
+
+fn other(errno: Errno) -> Obstacle {
+    Obstacle::Other(errno.into())
+}
+
+impl Traces {
+    /// Gives the socket file another mode and group; see [`Listener::relabel`](super::listener::Listener::relabel).
+    pub(super) fn relabel(&self, mode: u32, group: &str) -> io::Result<Vec<String>> {
+        self.socket.relabel(mode, group, Some(getegid().as_raw()))
+    }
+}
+
+impl SocketFile {
+    /// Sets mode and group, never looser in between than the new mode. `own` is the group to fall back to, if
+    /// there is no such group; without it, the file keeps the one it has.
+    fn relabel(&self, mode: u32, group: &str, own: Option<u32>) -> io::Result<Vec<String>> {
+        // Through a descriptor of the file itself: the name could be another file's by now.
+        let file = openat(CWD, &self.path, OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())?;
+        let now = fstat(&file)?;
+        if now.st_dev != self.made.st_dev || now.st_ino != self.made.st_ino {
+            return Err(io::Error::new(io::ErrorKind::NotFound, "the socket file was replaced by another"));
+        }
+        let mut warnings = Vec::new();
+        let named = find_group(group);
+        let mut gid = now.st_gid;
+        if let Some(wanted) = named.or(own).filter(|wanted| *wanted != now.st_gid) {
+            set_mode(&file, mode & 0o700)?;
+            match chownat(&file, "", None, Some(Gid::from_raw(wanted)), AtFlags::EMPTY_PATH) {
+                Ok(()) => gid = wanted,
+                Err(errno) => warnings.push(format!(
+                    "unix://{}: cannot be given to group {}: {}; it has group {}",
+                    self.path.display(),
+                    group_name(wanted),
+                    io::Error::from(errno),
+                    group_name(now.st_gid),
+                )),
+            }
+        }
+        set_mode(&file, mode)?;
+        if named.is_none() && !group.is_empty() {
+            warnings.push(format!(
+                "unix://{}: there is no group {group}; it has group {}",
+                self.path.display(),
+                group_name(gid),
+            ));
+        }
+        Ok(warnings)
+    }
+}
+
+/// chmod(2) of what an O_PATH descriptor stands for; fchmod(2) refuses those.
+fn set_mode(file: &OwnedFd, mode: u32) -> io::Result<()> {
+    let path = format!("/proc/self/fd/{}", file.as_fd().as_raw_fd());
+    fs::set_permissions(path, Permissions::from_mode(mode & 0o777))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_mode_is_right_from_the_first_moment() {
+        let directory = tempfile::tempdir().unwrap();
+        for mode in [0o660, 0o600, 0o666, 0o777, 0o640, 0o060, 0o000] {
+            let path = directory.path().join(format!("{mode:o}"));
+            let fd =
+                socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None).unwrap();
+            bind_with_mode(&fd, &SocketAddrUnix::new(&path).unwrap(), mode).unwrap();
+            assert_eq!(lstat(&path).unwrap().st_mode & 0o7777, mode);
+        }
+    }
+
+    #[test]
+    fn a_group_of_somebody_else_is_let_in_only_when_the_file_has_it() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("s");
+        fs::set_permissions(directory.path(), Permissions::from_mode(0o2755)).unwrap();
+        assert_eq!(group_of_new_files(&path), fs::metadata(directory.path()).unwrap().gid());
+        fs::set_permissions(directory.path(), Permissions::from_mode(0o755)).unwrap();
+        assert_eq!(group_of_new_files(&path), getegid().as_raw());
+    }
+}
