@@ -34,6 +34,7 @@ pub struct Census {
 
 impl Census {
     /// All connections.
+    #[cfg(test)]
     pub fn total(&self) -> usize {
         self.total
     }

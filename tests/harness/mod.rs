@@ -1,0 +1,368 @@
+//! A real ipcd in a directory of its own, on loopback addresses of its own, ended when the test is done.
+#![allow(dead_code)] // each test file uses its part
+
+use std::fmt::Debug;
+use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpStream};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+/// How long anything may take before a test fails: far longer than it ever does.
+pub const PATIENCE: Duration = Duration::from_secs(20);
+
+/// The services on their usual ports, at an address of the test's own, and the Unix socket; `{ip}` and `{dir}` are filled in.
+pub const USUAL: &str = r#"
+[multiply]
+listen = ["tcp://{ip}:65432"]
+[greeting]
+listen = ["tcp://{ip}:9999"]
+[chat]
+listen = ["tcp://{ip}:33000"]
+[mux]
+listen = ["unix://{dir}/ipcd.sock"]
+"#;
+
+pub const MULTIPLY: u16 = 65432;
+pub const GREETING: u16 = 9999;
+pub const CHAT: u16 = 33000;
+
+/// A running daemon.
+pub struct Daemon {
+    child: Child,
+    pub directory: tempfile::TempDir,
+    pub ip: Ipv4Addr,
+    log: Arc<Log>,
+}
+
+#[derive(Default)]
+struct Log {
+    lines: Mutex<(Vec<String>, bool)>,
+    changed: Condvar,
+}
+
+/// What `prepare` gives: everything but the process.
+pub struct Ground {
+    pub directory: tempfile::TempDir,
+    pub ip: Ipv4Addr,
+}
+
+impl Ground {
+    /// A directory and an address that no other test uses.
+    pub fn new() -> Ground {
+        static NEXT: AtomicU8 = AtomicU8::new(1);
+        let [.., high, low] = std::process::id().to_be_bytes();
+        let ip = Ipv4Addr::new(127, high | 1, low, NEXT.fetch_add(1, Ordering::Relaxed));
+        Ground { directory: tempfile::tempdir().unwrap(), ip }
+    }
+
+    /// Fills in `{ip}` and `{dir}`.
+    pub fn fill(&self, text: &str) -> String {
+        let directory = self.directory.path().to_str().unwrap();
+        text.replace("{ip}", &self.ip.to_string()).replace("{dir}", directory)
+    }
+
+    pub fn config_file(&self) -> PathBuf {
+        self.directory.path().join("ipcd.toml")
+    }
+
+    pub fn write_config(&self, text: &str) {
+        std::fs::write(self.config_file(), self.fill(text)).unwrap();
+    }
+
+    /// The command that starts ipcd with the configuration written last.
+    pub fn command(&self) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_ipcd"));
+        command.arg("--config").arg(self.config_file()).env_remove("RUST_LOG").env_remove("JOURNAL_STREAM");
+        command
+    }
+
+    /// Starts a command that ends in ipcd, and waits until it is ready.
+    pub fn start(self, mut command: Command) -> Daemon {
+        let mut child = command.stdin(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        let log = Arc::new(Log::default());
+        let (stderr, writer) = (child.stderr.take().unwrap(), Arc::clone(&log));
+        std::thread::spawn(move || {
+            for line in BufReader::new(stderr).split(b'\n') {
+                let Ok(line) = line else { break };
+                writer.lines.lock().unwrap().0.push(String::from_utf8_lossy(&line).into_owned());
+                writer.changed.notify_all();
+            }
+            writer.lines.lock().unwrap().1 = true;
+            writer.changed.notify_all();
+        });
+        let daemon = Daemon { child, directory: self.directory, ip: self.ip, log };
+        daemon.wait_for_log("is ready");
+        daemon
+    }
+}
+
+impl Daemon {
+    /// One with the usual services.
+    pub fn usual() -> Daemon {
+        Daemon::with(USUAL)
+    }
+
+    /// One with this configuration.
+    pub fn with(config: &str) -> Daemon {
+        let ground = Ground::new();
+        ground.write_config(config);
+        let command = ground.command();
+        ground.start(command)
+    }
+
+    /// One that logs every message as well.
+    pub fn talkative(config: &str) -> Daemon {
+        let ground = Ground::new();
+        ground.write_config(config);
+        let mut command = ground.command();
+        command.args(["--log-level", "debug"]);
+        ground.start(command)
+    }
+
+    pub fn pid(&self) -> i32 {
+        self.child.id() as i32
+    }
+
+    pub fn address(&self, port: u16) -> SocketAddr {
+        SocketAddr::from((self.ip, port))
+    }
+
+    pub fn socket(&self) -> PathBuf {
+        self.directory.path().join("ipcd.sock")
+    }
+
+    /// Writes another configuration; SIGHUP makes it count.
+    pub fn write_config(&self, text: &str) {
+        let directory = self.directory.path().to_str().unwrap();
+        let text = text.replace("{ip}", &self.ip.to_string()).replace("{dir}", directory);
+        std::fs::write(self.directory.path().join("ipcd.toml"), text).unwrap();
+    }
+
+    pub fn tcp(&self, port: u16) -> Client {
+        Client::tcp(self.address(port))
+    }
+
+    pub fn unix(&self) -> Client {
+        Client::unix(&self.socket())
+    }
+
+    pub fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_raw(self.pid()).unwrap(), signal).unwrap();
+    }
+
+    /// Everything logged so far.
+    pub fn log(&self) -> Vec<String> {
+        self.log.lines.lock().unwrap().0.clone()
+    }
+
+    /// Waits for a line that contains `text`, and returns it.
+    pub fn wait_for_log(&self, text: &str) -> String {
+        self.wait_for_log_since(0, text)
+    }
+
+    /// The same, among the lines from number `since` on.
+    pub fn wait_for_log_since(&self, since: usize, text: &str) -> String {
+        let deadline = Instant::now() + PATIENCE;
+        let mut state = self.log.lines.lock().unwrap();
+        loop {
+            if let Some(line) = state.0.iter().skip(since).find(|line| line.contains(text)) {
+                return line.clone();
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            assert!(!state.1 && !left.is_zero(), "no line with {text:?} in the log:\n{}", state.0.join("\n"));
+            state = self.log.changed.wait_timeout(state, left).unwrap().0;
+        }
+    }
+
+    /// Waits until the process has ended.
+    pub fn wait(&mut self) -> ExitStatus {
+        let deadline = Instant::now() + PATIENCE;
+        wait_until("the daemon ends", || {
+            assert!(Instant::now() < deadline);
+            self.child.try_wait().unwrap()
+        })
+    }
+
+    /// SIGTERM, and a clean end.
+    pub fn stop(mut self) -> Vec<String> {
+        self.signal(Signal::TERM);
+        let status = self.wait();
+        assert!(status.success(), "{status}; log:\n{}", self.log().join("\n"));
+        self.wait_for_log("stopped");
+        self.log()
+    }
+
+    /// Open descriptors.
+    pub fn descriptors(&self) -> usize {
+        std::fs::read_dir(format!("/proc/{}/fd", self.pid())).unwrap().count()
+    }
+
+    /// Resident memory, in bytes.
+    pub fn resident_bytes(&self) -> usize {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap();
+        let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
+        line.split_whitespace().nth(1).unwrap().parse::<usize>().unwrap() * 1024
+    }
+
+    /// Processor time used so far, in clock ticks (10 ms each).
+    pub fn cpu_ticks(&self) -> u64 {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.pid())).unwrap();
+        let fields: Vec<&str> = stat.rsplit(") ").next().unwrap().split(' ').collect();
+        fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if !std::thread::panicking() {
+            let log = self.log();
+            assert!(!log.iter().any(|line| line.contains("panicked")), "{}", log.join("\n"));
+        }
+    }
+}
+
+/// Waits for something that is looked for again and again, with a deadline.
+pub fn wait_until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(Instant::now() < deadline, "waited in vain: {what}");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+/// Either kind of stream.
+#[derive(Debug)]
+pub enum Stream {
+    Tcp(TcpStream),
+    Unix(UnixStream),
+}
+
+/// A client that knows what it expects.
+#[derive(Debug)]
+pub struct Client {
+    pub stream: Stream,
+    /// Received and not yet expected.
+    heard: Vec<u8>,
+}
+
+impl Client {
+    pub fn tcp(address: SocketAddr) -> Client {
+        let stream = TcpStream::connect(address).unwrap();
+        stream.set_nodelay(true).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        Client { stream: Stream::Tcp(stream), heard: Vec::new() }
+    }
+
+    pub fn unix(path: &Path) -> Client {
+        let stream = UnixStream::connect(path).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        Client { stream: Stream::Unix(stream), heard: Vec::new() }
+    }
+
+    /// Sends it all, in one call if the kernel takes it.
+    #[track_caller]
+    pub fn say(&mut self, bytes: impl AsRef<[u8]>) {
+        match &mut self.stream {
+            Stream::Tcp(stream) => stream.write_all(bytes.as_ref()),
+            Stream::Unix(stream) => stream.write_all(bytes.as_ref()),
+        }
+        .unwrap();
+    }
+
+    /// Will send nothing more.
+    pub fn half_close(&mut self) {
+        match &self.stream {
+            Stream::Tcp(stream) => stream.shutdown(Shutdown::Write),
+            Stream::Unix(stream) => stream.shutdown(Shutdown::Write),
+        }
+        .unwrap();
+    }
+
+    /// One recv(1024), as the classroom's clients call it: what comes, or nothing at end of file.
+    #[track_caller]
+    pub fn recv(&mut self) -> Vec<u8> {
+        let mut buffer = [0; 1024];
+        let count = self.read(&mut buffer).unwrap();
+        buffer[..count].to_vec()
+    }
+
+    pub fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        match &mut self.stream {
+            Stream::Tcp(stream) => stream.read(buffer),
+            Stream::Unix(stream) => stream.read(buffer),
+        }
+    }
+
+    /// Expects exactly these bytes next, however they are cut.
+    #[track_caller]
+    pub fn hear(&mut self, expected: impl AsRef<[u8]> + Debug) {
+        let expected = expected.as_ref();
+        while self.heard.len() < expected.len() && expected.starts_with(&self.heard) {
+            let mut buffer = [0; 65536];
+            match self.read(&mut buffer) {
+                Ok(0) => break,
+                Ok(count) => self.heard.extend_from_slice(&buffer[..count]),
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => {
+                    panic!("expected {}, got {} and then {error}", show(expected), show(&self.heard))
+                }
+            }
+        }
+        let common = expected.len().min(self.heard.len());
+        assert_eq!(show(&self.heard[..common]), show(expected));
+        self.heard.drain(..expected.len());
+    }
+
+    /// Expects end of file next.
+    #[track_caller]
+    pub fn hear_end(&mut self) {
+        let rest = self.hear_rest();
+        assert_eq!(show(&rest), "", "expected end of file");
+    }
+
+    /// Everything up to end of file.
+    #[track_caller]
+    pub fn hear_rest(&mut self) -> Vec<u8> {
+        let mut buffer = [0; 65536];
+        loop {
+            match self.read(&mut buffer) {
+                Ok(0) => return std::mem::take(&mut self.heard),
+                Ok(count) => self.heard.extend_from_slice(&buffer[..count]),
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => panic!("expected end of file, got {} and then {error}", show(&self.heard)),
+            }
+        }
+    }
+
+    /// Expects a reset next (a TCP connection).
+    #[track_caller]
+    pub fn hear_reset(&mut self) {
+        let error = self.read(&mut [0; 1024]).expect_err("expected a reset");
+        assert_eq!(error.kind(), ErrorKind::ConnectionReset);
+    }
+
+    /// In the room already: connects, gives a name as a line client, and hears the welcome.
+    pub fn member(daemon: &Daemon, name: &str) -> Client {
+        let mut client = daemon.tcp(CHAT);
+        client.say(format!("{name}\n"));
+        client.hear("Greetings from the cave! Now type your name and press enter!\n");
+        client.hear(format!("Welcome {name}! If you ever want to quit, type {{quit}} to exit.\n"));
+        client
+    }
+}
+
+/// Bytes as a test failure shows them.
+pub fn show(bytes: &[u8]) -> String {
+    bytes.escape_ascii().to_string()
+}
