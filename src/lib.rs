@@ -1,4 +1,47 @@
-//! ipcd: every small server of a networking course in one daemon.
+//! ipcd: every small server of a networking course in one real daemon. One thread, one event loop.
+//!
+//! # The house
+//!
+//! ```text
+//!   main.rs        arguments and exit status                         what a person typed
+//!     │
+//!   daemon         the life of the process: start, reload, stop      what is to be done
+//!     │ ├────────── config      what was asked for, checked whole
+//!     │ └────────── host        standard error and the log
+//!     ▼
+//!   reactor        the only loop: descriptors, readiness, the clock  when
+//!     │      │
+//!     ▼      ▼
+//!   engine   transport          what is said        │  how bytes come and go
+//!            │
+//!            ▼
+//!          endpoint             where: "tcp://localhost:65432"
+//! ```
+//!
+//! Every import points down, and a test reads them (`tests/layering.rs`). The [`engine`] is pure: no socket, clock, file
+//! or log in it; the [`reactor`] knows no service. [`transport`] and [`config`] borrow words of the engine's vocabulary
+//! ([`engine::message::Origin`], [`engine::limits`]), nothing else of it.
+//!
+//! # One request's path
+//!
+//! A client sends `5 10` and LF.
+//!
+//! 1. `poll` wakes; [`reactor`] finds the slot that the event's token means, unless the token's generation says that it
+//!    was meant for a former tenant, and remembers the edge.
+//! 2. It reads once into the one shared buffer and hands the bytes to [`Engine::handle`](engine::Engine::handle).
+//! 3. The session's framing cuts messages out of them; here: a line.
+//! 4. The service answers into the session's outbox: `Data received`, LF, `50.0`, LF.
+//! 5. [`Engine::poll_output`](engine::Engine::poll_output) says `Flush`, and the reactor writes once for the whole burst.
+//! 6. Should the kernel not take all of it, the rest stays queued, and the peer is not read from until it has gone.
+//!
+//! An idle session holds no buffer at all. What happened on the way comes out of
+//! [`Engine::poll_note`](engine::Engine::poll_note), and the reactor logs it, at that one height.
+//!
+//! # Where a new service goes
+//!
+//! A file in `engine/service/`, its line in `engine/service/mod.rs`, its dialogues in `tests/conversations.rs`, its words
+//! in the man page.
+
 pub mod config;
 pub mod daemon;
 pub mod endpoint;

@@ -20,10 +20,6 @@ use crate::engine::service::Service;
 /// Mistakes told of one file; after so many it is most likely not a configuration at all.
 const ERRORS_MAX: usize = 100;
 
-/// `backlog` is at least this many times `max_message`: each byte that is not UTF-8 is passed on as three, and the
-/// sender's name comes before it.
-const BACKLOG_PER_MESSAGE: usize = 4;
-
 /// Every key: its name, where it may stand, and what reads it.
 const KEYS: &[Key] = &[
     Key { name: "level", within: Within::Log, read: level },
@@ -444,13 +440,11 @@ fn check_sizes(draft: &mut Draft) {
     }
     for service in &draft.services {
         let (message, backlog) = (service.settings.message_bytes_max, service.settings.backlog_bytes_max);
-        if backlog < message * BACKLOG_PER_MESSAGE {
+        if backlog < message {
             draft.faults.push(Fault {
                 at: service.sizes_at,
                 text: format!(
-                    "a backlog of {backlog} bytes is too small for messages of {message}; it is at least \
-                     {BACKLOG_PER_MESSAGE} times max_message, {} bytes",
-                    message * BACKLOG_PER_MESSAGE
+                    "a backlog of {backlog} bytes is too small for messages of {message}; it is at least max_message"
                 ),
             });
         }
@@ -587,7 +581,7 @@ listen_backlog = 65536
 idle_timeout = 300
 message_timeout = "5 parsecs"
 shutdown_grace = "0s"
-raw_gap = "2s"
+raw_gap = "20s"
 framing = true
 colour = "red"
 max_connections_per_address = -1
@@ -608,11 +602,11 @@ f:6:9: loud is no number; text stands in quotes: "loud"
 f:9:1: unknown key "max_conections"; did you mean "max_connections"?
 f:10:19: max_connections is 0; it is 1 to 1000000 (with none nobody is served, and the kernel lets one process hold about a million of them)
 f:11:15: max_message is "17MiB"; it is 1 byte to 16MiB (a message is held in memory whole)
-f:12:11: backlog is 5; it is 64KiB to 1GiB (less is one burst of replies, more is memory that one client could take)
+f:12:11: backlog is 5; it is 4KiB to 1GiB (less is a few replies, more is memory that one client could take)
 f:13:18: listen_backlog is 65536; it is 1 to 65535 (the kernel's queue needs a place; net.core.somaxconn bounds it too)
 f:14:16: idle_timeout is 300; it is a string with a unit, for example "20ms", "30s", "5min" or "1h"
 f:15:19: message_timeout is "5 parsecs"; it is a string with a unit, for example "20ms", "30s", "5min" or "1h"
-f:17:11: raw_gap is "2s"; it is 1ms to 1s (every result to a raw client waits that long)
+f:17:11: raw_gap is "20s"; it is 1ms to 10s (every result to a raw client waits that long)
 f:18:11: framing is true; it is "auto", "line" or "raw"
 f:19:1: unknown key "colour"; known in [limits]: max_connections, max_connections_per_address, max_message, backlog, listen_backlog, idle_timeout, message_timeout, shutdown_grace, raw_gap, framing
 f:20:31: max_connections_per_address is -1; it is 1 to 1000000, or 0 for no bound (the kernel lets one process hold about a million of them)
@@ -638,11 +632,7 @@ f:28:2: mux stands here a second time; remove one"#;
                 &["1", "\"256KiB\"", "\"1 kB\""],
                 &["0", "\"16777217\"", "\"4 spoons\"", "true", "1.5"],
             ),
-            (
-                "backlog",
-                &["65536", "\"1GiB\"", "\"64KiB\""],
-                &["65535", "\"1.1GiB\"", "18446744073709551615"],
-            ),
+            ("backlog", &["4096", "\"1GiB\"", "\"64KiB\""], &["4095", "\"1.1GiB\"", "18446744073709551615"]),
             ("listen_backlog", &["1", "65535"], &["0", "65536"]),
             (
                 "idle_timeout",
@@ -651,7 +641,7 @@ f:28:2: mux stands here a second time; remove one"#;
             ),
             ("message_timeout", &["\"1ms\"", "\"1h 30min\""], &["\"0s\"", "1979-05-27"]),
             ("shutdown_grace", &["\"0s\"", "\"365days\""], &["\"366days\"", "0"]),
-            ("raw_gap", &["\"1ms\"", "\"1s\""], &["\"0ms\"", "\"1001ms\""]),
+            ("raw_gap", &["\"1ms\"", "\"10s\""], &["\"0ms\"", "\"10001ms\""]),
             ("framing", &["\"auto\"", "\"line\"", "\"raw\""], &["\"Raw\"", "1", "{ a = 1 }"]),
         ] {
             for value in good {
@@ -725,14 +715,14 @@ f:28:2: mux stands here a second time; remove one"#;
 
     #[test]
     fn a_backlog_that_no_message_fits_is_refused_where_it_was_made_so() {
-        let why = "of 1048576 bytes is too small for messages of 307200; it is at least 4 times max_message, 1228800 bytes";
-        let limits = format!("{LISTEN}[limits]\nmax_message = \"300KiB\"\n");
+        let why = "of 1048576 bytes is too small for messages of 2097152; it is at least max_message";
+        let limits = format!("{LISTEN}[limits]\nmax_message = \"2MiB\"\n");
         assert_eq!(errors(&limits), [format!("f:4:15: a backlog {why}")]);
         let chat = format!(
-            "{LISTEN}[limits]\nbacklog = \"2MiB\"\nmax_message = \"300KiB\"\n[chat]\nbacklog = \"1MiB\"\n"
+            "{LISTEN}[limits]\nbacklog = \"3MiB\"\nmax_message = \"2MiB\"\n[chat]\nbacklog = \"1MiB\"\n"
         );
         assert_eq!(errors(&chat), [format!("f:7:11: a backlog {why}")]);
-        config(&format!("{limits}backlog = \"1200KiB\"\n"));
+        config(&format!("{limits}backlog = \"2MiB\"\n"));
     }
 
     #[test]

@@ -55,10 +55,10 @@ pub(super) const MESSAGE_BYTES: Bounds<usize> = Bounds {
 };
 
 pub(super) const BACKLOG_BYTES: Bounds<usize> = Bounds {
-    min: 64 * 1024,
+    min: 4 * 1024,
     max: 1024 * 1024 * 1024,
-    text: "64KiB to 1GiB",
-    why: "less is one burst of replies, more is memory that one client could take",
+    text: "4KiB to 1GiB",
+    why: "less is a few replies, more is memory that one client could take",
 };
 
 pub(super) const LISTEN_BACKLOG: Bounds<usize> = Bounds {
@@ -86,8 +86,8 @@ pub(super) const SHUTDOWN_GRACE: Bounds<Duration> = Bounds {
 
 pub(super) const RAW_GAP: Bounds<Duration> = Bounds {
     min: Duration::from_millis(1),
-    max: Duration::from_secs(1),
-    text: "1ms to 1s",
+    max: Duration::from_secs(10),
+    text: "1ms to 10s",
     why: "every result to a raw client waits that long",
 };
 

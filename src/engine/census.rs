@@ -47,7 +47,7 @@ impl Census {
     /// Counts a new connection, unless a limit is reached.
     pub fn admit(&mut self, settings: &Settings, service: Service, origin: Origin) -> bool {
         let admitted = self.total < settings.connections_max
-            && within(self.from_there(None, origin), settings.connections_per_address_max)
+            && within(self.neighbours_of(None, origin), settings.connections_per_address_max)
             && self.has_place(settings, service, origin);
         if admitted {
             self.count(service, origin);
@@ -92,10 +92,10 @@ impl Census {
     fn has_place(&self, settings: &Settings, service: Service, origin: Origin) -> bool {
         let limits = settings.of(service);
         limits.connections_max.is_none_or(|max| self.of(service) < max)
-            && within(self.from_there(Some(service), origin), limits.connections_per_address_max)
+            && within(self.neighbours_of(Some(service), origin), limits.connections_per_address_max)
     }
 
-    fn from_there(&self, service: Option<Service>, origin: Origin) -> usize {
+    fn neighbours_of(&self, service: Option<Service>, origin: Origin) -> usize {
         let neighbours = self.neighbours.as_ref();
         neighbours.and_then(|neighbours| neighbours.get(&(service, origin.into()))).copied().unwrap_or(0)
     }

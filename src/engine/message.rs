@@ -245,8 +245,8 @@ pub enum Happening {
     Chose(Service),
     /// It got this error, without its `Error: `.
     Erred(String),
-    /// It said this to the greeting service.
-    Greeted(String),
+    /// It said this to a service that does not answer.
+    Remarked(String),
     /// It sent this message.
     Said(String),
     /// It joined the room under this name.

@@ -237,7 +237,7 @@ impl Session {
             {
                 self.flags.spoke = true;
                 world.counters.of_mut(Service::Greeting).messages += 1;
-                self.note(world, Happening::Greeted(quote(bytes.trim_ascii())));
+                self.note(world, Happening::Remarked(quote(bytes.trim_ascii())));
             }
             return;
         }

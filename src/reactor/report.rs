@@ -21,7 +21,7 @@ enum Line {
     Closed,
     Refused,
     Erred,
-    Greeted,
+    Remarked,
     Joined,
     Decided,
     Chose,
@@ -35,7 +35,7 @@ impl Line {
         Line::Closed,
         Line::Refused,
         Line::Erred,
-        Line::Greeted,
+        Line::Remarked,
         Line::Joined,
         Line::Decided,
         Line::Chose,
@@ -45,7 +45,7 @@ impl Line {
 
     fn level(self) -> Level {
         match self {
-            Line::Opened | Line::Closed | Line::Erred | Line::Greeted | Line::Joined => Level::Info,
+            Line::Opened | Line::Closed | Line::Erred | Line::Remarked | Line::Joined => Level::Info,
             Line::Decided | Line::Chose | Line::Said => Level::Debug,
             Line::Refused | Line::Trouble => Level::Warn,
         }
@@ -58,7 +58,7 @@ impl Line {
             Line::Closed => "connections closed",
             Line::Refused => "connections refused",
             Line::Erred => "errors told to peers",
-            Line::Greeted => "greetings answered",
+            Line::Remarked => "remarks that need no answer",
             Line::Joined => "members joined",
             Line::Decided => "framings decided",
             Line::Chose => "services chosen",
@@ -99,7 +99,7 @@ impl Report {
             Happening::Decided(Kind::Raw) => line(Line::Decided, format_args!("is a raw client")),
             Happening::Chose(service) => line(Line::Chose, format_args!("chose {service}")),
             Happening::Erred(error) => line(Line::Erred, format_args!("was told: Error: {error}")),
-            Happening::Greeted(text) => line(Line::Greeted, format_args!("says '{text}'")),
+            Happening::Remarked(text) => line(Line::Remarked, format_args!("says '{text}'")),
             Happening::Said(text) => line(Line::Said, format_args!("message '{text}'")),
             Happening::Joined(name) => line(Line::Joined, format_args!("joined as {name}")),
             Happening::Closed(reason @ CloseReason::TooMany) => line(Line::Refused, format_args!("{reason}")),

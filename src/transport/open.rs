@@ -577,6 +577,24 @@ mod tests {
     }
 
     #[test]
+    fn a_directory_that_we_may_not_write_in_is_told() {
+        if rustix::process::geteuid().is_root() {
+            return; // root may
+        }
+        let (directory, _, place) = at_s();
+        fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o555)).unwrap();
+        assert!(
+            matches!(refused(&place).obstacle, Obstacle::DirectoryDenied(it, _) if it == directory.path())
+        );
+        let making = Options { make_directory: Some(directory.path().join("d")), ..options() };
+        let inside = Place::Unix(directory.path().join("d/s"));
+        let error = open(&inside, &making).unwrap_err();
+        assert!(
+            matches!(error.obstacle, Obstacle::DirectoryDenied(it, _) if it == directory.path().join("d"))
+        );
+    }
+
+    #[test]
     fn a_path_that_is_too_long_is_told_before_anything_is_made() {
         let (directory, path, _) = at_s();
         let long = Place::Unix(path.with_file_name("x".repeat(108)));
@@ -594,7 +612,7 @@ mod tests {
         let ours = uzers::get_group_by_gid(fs::metadata(&path).unwrap().gid()).unwrap();
         let warning =
             format!("{place}: there is no group no-such-group; it has group {}", ours.name().display());
-        assert_eq!(opened.warnings, [warning.clone()]);
+        assert_eq!(opened.warnings, std::slice::from_ref(&warning));
         assert_eq!(fs::metadata(&path).unwrap().mode() & 0o7777, 0o660);
         assert_eq!(opened.listener.relabel(0o666, "no-such-group").unwrap(), [warning]);
         assert_eq!(fs::metadata(&path).unwrap().mode() & 0o7777, 0o666);

@@ -1,0 +1,135 @@
+//! The map in `src/lib.rs` is true: every import points down, and the engine is pure.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Who may import from whom. A name with `::` allows that part alone.
+const ARROWS: &[(&str, &[&str])] = &[
+    ("main", &["daemon"]),
+    ("daemon", &["config", "endpoint", "engine", "host", "reactor", "transport"]),
+    ("reactor", &["endpoint", "engine", "transport"]),
+    ("config", &["endpoint", "engine::limits", "engine::service", "engine::text"]),
+    ("transport", &["endpoint", "engine::message"]),
+    ("engine", &[]),
+    ("endpoint", &[]),
+    ("host", &[]),
+];
+
+/// What would make the engine depend on anything but its arguments: crates, modules, and types by their own name.
+const IMPURE: &[&str] = &[
+    "mio",
+    "rustix",
+    "socket2",
+    "signal_hook",
+    "log::info",
+    "log::warn",
+    "log::error",
+    "log::debug",
+    "log::log",
+    "log::Level",
+    "env_logger",
+    "procfs",
+    "uzers",
+    "std::io",
+    "std::fs",
+    "std::env",
+    "std::os",
+    "std::process",
+    "std::thread",
+    "std::time::Instant",
+    "std::time::SystemTime",
+    "Instant",
+    "SystemTime",
+    "TcpStream",
+    "UnixStream",
+    "UdpSocket",
+    "RandomState",
+];
+
+/// What would let the reactor know what is said.
+const SERVICES: &[&str] = &["chat", "multiply", "greeting", "Chat", "Multiply", "Greeting", "Mux"];
+
+fn sources(directory: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            sources(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push(path);
+        }
+    }
+}
+
+/// Every source file: its module's first name, its path, and its code without comments and unit tests.
+fn modules() -> Vec<(String, PathBuf, String)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut found = Vec::new();
+    sources(&root, &mut found);
+    let code = |path: &PathBuf| {
+        let text = fs::read_to_string(path).unwrap();
+        let text = text.split("#[cfg(test)]\nmod tests").next().unwrap().to_owned();
+        let lines = text.lines().map(|line| line.split("//").next().unwrap());
+        lines.collect::<Vec<_>>().join("\n")
+    };
+    let name = |path: &PathBuf| {
+        let relative = path.strip_prefix(&root).unwrap();
+        relative.iter().next().unwrap().to_str().unwrap().trim_end_matches(".rs").to_owned()
+    };
+    found
+        .iter()
+        .map(|path| (name(path), path.clone(), code(path)))
+        .filter(|(name, ..)| name != "lib")
+        .collect()
+}
+
+/// What a file imports of ours: the paths behind `crate::` and `ipcd::`.
+fn imports(code: &str) -> Vec<String> {
+    let behind = |root: &'static str| code.split(root).skip(1);
+    let path = |text: &str| {
+        text.chars().take_while(|c| c.is_alphanumeric() || matches!(c, '_' | ':')).collect::<String>()
+    };
+    behind("crate::").chain(behind("ipcd::")).map(path).collect()
+}
+
+#[test]
+fn every_import_points_down() {
+    let modules = modules();
+    assert!(modules.len() > 20, "the sources were found");
+    let mut seen = 0;
+    for (name, path, code) in &modules {
+        let allowed = ARROWS.iter().find(|(from, _)| from == name);
+        let (_, allowed) = allowed.unwrap_or_else(|| panic!("{name} is not on the map"));
+        for import in imports(code) {
+            seen += 1;
+            let own = import.split("::").next() == Some(name.as_str());
+            let fits = |to: &&str| import == **to || import.starts_with(&format!("{to}::"));
+            assert!(own || allowed.iter().any(|to| fits(to)), "{} imports {import}", path.display());
+        }
+    }
+    assert!(seen > 30, "the imports were found");
+}
+
+#[test]
+fn the_engine_is_pure() {
+    for (name, path, code) in modules() {
+        if name != "engine" {
+            continue;
+        }
+        let paths = code.split(|c: char| !(c.is_alphanumeric() || matches!(c, '_' | ':')));
+        for used in paths {
+            let impure = IMPURE.iter().find(|word| used == **word || used.starts_with(&format!("{word}::")));
+            assert!(impure.is_none(), "{} uses {used}", path.display());
+        }
+    }
+}
+
+#[test]
+fn the_reactor_and_the_transport_know_no_service() {
+    for (name, path, code) in modules() {
+        if name == "reactor" || name == "transport" {
+            for word in SERVICES {
+                assert!(!code.contains(word), "{} can spell {word}", path.display());
+            }
+        }
+    }
+}
