@@ -103,7 +103,7 @@ fn every_import_points_down() {
             seen += 1;
             let own = import.split("::").next() == Some(name.as_str());
             let fits = |to: &&str| import == **to || import.starts_with(&format!("{to}::"));
-            assert!(own || allowed.iter().any(|to| fits(to)), "{} imports {import}", path.display());
+            assert!(own || allowed.iter().any(fits), "{} imports {import}", path.display());
         }
     }
     assert!(seen > 30, "the imports were found");
