@@ -41,6 +41,14 @@ const STARVED: Duration = Duration::from_millis(100);
 /// Said through the spare descriptor when there is no other.
 const NO_DESCRIPTOR: &[u8] = b"Error: too many connections, try again later\n";
 
+/// What became of an attempt to refuse a connection for want of a descriptor.
+enum Refusal {
+    Told,
+    NobodyWaits,
+    /// It waits in the queue, until something is freed.
+    Impossible,
+}
+
 /// The loop and all that it owns.
 pub struct Reactor {
     poll: Poll,
@@ -178,10 +186,12 @@ impl Reactor {
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return,
                 Err(error) => match Errno::from_io_error(&error) {
-                    Some(Errno::MFILE | Errno::NFILE) if self.refuse(now, gate, &door) => {}
-                    Some(Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM) => {
-                        return self.starve(now, gate, &door, &error);
-                    }
+                    // Said of an empty queue as well: the kernel looks for a descriptor first.
+                    Some(Errno::MFILE | Errno::NFILE) => match self.refuse(now, gate, &door) {
+                        Refusal::Told => {}
+                        Refusal::NobodyWaits => return,
+                        Refusal::Impossible => return self.starve(now, gate, &door, &error),
+                    },
                     // The connection was gone before it was accepted, or its network failed (accept(2)): the next one.
                     Some(
                         Errno::CONNABORTED
@@ -213,29 +223,28 @@ impl Reactor {
             self.slots.close(peer);
             return;
         }
-        // Tried at once: who connects has often sent something already.
         slot.readable = true;
-        self.ready.push_peer(peer, slot);
         self.engine.handle(now, Input::Opened { peer, door, origin });
+        self.read(now, peer); // who connects has often sent something already
     }
 
     /// Takes one connection through the spare descriptor, tells it that there is no place, and closes it.
-    fn refuse(&mut self, now: Moment, gate: usize, door: &Door) -> bool {
+    fn refuse(&mut self, now: Moment, gate: usize, door: &Door) -> Refusal {
+        let Some(Gate { listener, .. }) = self.slots.gate(gate) else { return Refusal::NobodyWaits };
         if !self.spare.lend() {
-            return false;
+            return Refusal::Impossible;
         }
-        let accepted = self.slots.gate(gate).map(|gate| gate.listener.accept());
-        let refused = match accepted {
-            Some(Ok((link, origin))) => {
+        let refusal = match listener.accept() {
+            Ok((link, origin)) => {
                 let _ = link.write(&[IoSlice::new(NO_DESCRIPTOR)]);
                 self.report.refused(now, door, origin);
-                true
+                Refusal::Told
             }
-            Some(Err(error)) => error.kind() == ErrorKind::WouldBlock,
-            None => false,
+            Err(error) if error.kind() == ErrorKind::WouldBlock => Refusal::NobodyWaits,
+            Err(_) => Refusal::Impossible,
         };
         self.spare.restore();
-        refused
+        refusal
     }
 
     /// An edge-triggered listener is not told when descriptors are free again: it is tried when one is closed here, and
