@@ -4,7 +4,7 @@
 //!
 //! ```text
 //!   main.rs        arguments and exit status                         what a person typed
-//!     │
+//!     │            (bin/ipcctl is the client; both word mistakes with usage)
 //!   daemon         the life of the process: start, reload, stop      what is to be done
 //!     │ ├────────── config      what was asked for, checked whole
 //!     │ └────────── host        standard error and the log
@@ -49,3 +49,4 @@ pub mod engine;
 pub mod host;
 pub mod reactor;
 pub mod transport;
+pub mod usage;

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use clap::error::ErrorKind;
 use clap::{Parser, ValueEnum};
+use ipcd::daemon::{self, Detached, Run};
 use log::LevelFilter;
 
 /// Every small server of a networking course in one daemon: multiply, greeting, chat.
@@ -22,6 +23,18 @@ struct Arguments {
     /// Read the configuration, say OK or what is wrong with it, and exit
     #[arg(long)]
     check: bool,
+
+    /// Go into the background, for systems without systemd
+    #[arg(long, requires = "pid_file", requires = "log_file")]
+    daemon: bool,
+
+    /// With --daemon: the file that holds the process id, locked while the daemon runs
+    #[arg(long, value_name = "FILE", requires = "daemon")]
+    pid_file: Option<PathBuf>,
+
+    /// With --daemon: the file to log to
+    #[arg(long, value_name = "FILE", requires = "daemon")]
+    log_file: Option<PathBuf>,
 
     /// Log this much, whatever the configuration says
     #[arg(long, value_name = "LEVEL")]
@@ -58,12 +71,20 @@ fn main() -> ExitCode {
         Err(error) => return explain(&error),
     };
     let outcome = if arguments.check {
-        ipcd::daemon::configuration(arguments.config.as_deref()).map(|_| tell(std::io::stdout(), "OK"))
+        daemon::configuration(arguments.config.as_deref()).map(|_| {
+            tell(std::io::stdout(), "OK");
+            0
+        })
     } else {
-        ipcd::daemon::run(arguments.config, arguments.log_level.map(LevelFilter::from))
+        let detached = arguments.pid_file.zip(arguments.log_file);
+        daemon::run(Run {
+            config: arguments.config,
+            log_level: arguments.log_level.map(LevelFilter::from),
+            detached: detached.map(|(pid_file, log_file)| Detached { pid_file, log_file }),
+        })
     };
     match outcome {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(status) => ExitCode::from(status),
         Err(failure) => {
             tell(std::io::stderr(), &failure.to_string());
             ExitCode::from(failure.status())
@@ -77,13 +98,10 @@ fn explain(error: &clap::Error) -> ExitCode {
         tell(std::io::stdout(), error.to_string().trim_end());
         return ExitCode::SUCCESS;
     }
-    let text = error.to_string();
-    let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
-    let what = lines.first().map_or("", |line| line.trim_start_matches("error: "));
-    let hints = lines.iter().skip(1).take_while(|line| !line.starts_with("Usage:"));
-    let hints: Vec<&str> = hints.filter(|line| !line.starts_with("For more")).copied().collect();
-    let hints: String = hints.iter().map(|hint| format!("; {}", hint.trim_start_matches("tip: "))).collect();
-    tell(std::io::stderr(), &format!("ipcd: {what}{hints}; see 'ipcd --help'"));
+    tell(
+        std::io::stderr(),
+        &format!("ipcd: {}; see 'ipcd --help'", ipcd::usage::one_line(&error.to_string())),
+    );
     ExitCode::from(USAGE)
 }
 

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 /// Who may import from whom. A name with `::` allows that part alone.
 const ARROWS: &[(&str, &[&str])] = &[
-    ("main", &["daemon"]),
+    ("main", &["daemon", "usage"]),
+    ("bin", &["endpoint", "transport::directory", "usage"]),
     ("daemon", &["config", "endpoint", "engine", "host", "reactor", "transport"]),
     ("reactor", &["endpoint", "engine", "transport"]),
     ("config", &["endpoint", "engine::limits", "engine::service", "engine::text"]),
@@ -13,6 +14,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("engine", &[]),
     ("endpoint", &[]),
     ("host", &[]),
+    ("usage", &[]),
 ];
 
 /// What would make the engine depend on anything but its arguments: crates, modules, and types by their own name.

@@ -100,7 +100,8 @@ impl Census {
         neighbours.and_then(|neighbours| neighbours.get(&(service, origin.into()))).copied().unwrap_or(0)
     }
 
-    fn count(&mut self, service: Service, origin: Origin) {
+    /// Counts a connection that has been let in before.
+    pub fn count(&mut self, service: Service, origin: Origin) {
         self.total += 1;
         self.services[service as usize] += 1;
         if let Some(neighbours) = &mut self.neighbours {

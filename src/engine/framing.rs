@@ -4,12 +4,13 @@
 use std::time::Duration;
 
 use memchr::memchr;
+use serde::{Deserialize, Serialize};
 
 use super::limits::{FramingRule, GUESS};
 use super::message::{Kind, Moment};
 
 /// What is known of a connection's framing.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone, Serialize, Deserialize)]
 pub enum Framing {
     /// Nothing has come yet.
     #[default]

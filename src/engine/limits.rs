@@ -114,6 +114,8 @@ pub struct Settings {
     pub chat_name_timeout: Duration,
     /// The service a first message on the mux goes to when it names none.
     pub mux_default: Service,
+    /// The user, beside root, who may use the control service on the mux.
+    pub owner: u32,
     /// Whether every message is reported as a [`Happening::Said`](super::message::Happening::Said) (log level debug).
     pub report_messages: bool,
 }
@@ -134,6 +136,7 @@ impl Default for Settings {
             chat_history: 0,
             chat_name_timeout: Duration::from_secs(60),
             mux_default: Service::Multiply,
+            owner: 0,
             report_messages: false,
         }
     }

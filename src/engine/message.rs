@@ -7,11 +7,13 @@ use std::ops::Add;
 use std::rc::Rc;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::limits::Settings;
 use super::service::Service;
 
 /// A point in time: microseconds since the daemon started, on a clock that never runs backwards.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Moment(pub u64);
 
 impl Moment {
@@ -39,7 +41,7 @@ pub struct Peer {
 }
 
 /// Where connections come in: an open endpoint and the service it offers.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Door {
     /// The endpoint as the log and the configuration write it, for example `tcp://127.0.0.1:65432`.
     pub endpoint: String,
@@ -50,7 +52,7 @@ pub struct Door {
 }
 
 /// Who is at the other end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Origin {
     /// An address and port (TCP).
     Address(SocketAddr),
@@ -132,6 +134,13 @@ pub enum Input<'a> {
         /// When everything is closed, finished or not.
         by: Moment,
     },
+    /// What became of an [`Output::Ask`], in lines for the peer.
+    Answer {
+        /// Who asked.
+        peer: Peer,
+        /// What it is told.
+        lines: &'a [String],
+    },
     /// New settings (a reload), for connections that are open as well.
     Reconfigure(Box<Settings>),
 }
@@ -145,14 +154,25 @@ pub enum Output {
     ShutdownWrite(Peer),
     /// Read from this peer again; it was not [wanted](super::Engine::wants_input) for a while.
     Listen(Peer),
+    /// Somebody who may do so asks the daemon for something; the answer is [`Input::Answer`].
+    Ask(Peer, Request),
     /// Close the descriptor.
     Close(Peer),
     /// Close it with a reset (SO_LINGER 0).
     Reset(Peer),
 }
 
-/// Why a connection ended, and by whose doing.
+/// What can be asked of the daemon on its control service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Request {
+    /// Read the configuration again, and say what came of it.
+    Reload,
+    /// Give every connection to the service manager, for the process that follows.
+    HandOver,
+}
+
+/// Why a connection ended, and by whose doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum CloseReason {
     /// The service said all it has to say.
     Served,
@@ -174,6 +194,8 @@ pub enum CloseReason {
     PeerTooSlow,
     /// It spoke another protocol.
     PeerForeign(Foreign),
+    /// It asked for what it may not have.
+    PeerDenied,
     /// A limit on connections was reached.
     TooMany,
     /// Its service has no endpoint any more.
@@ -196,6 +218,7 @@ impl fmt::Display for CloseReason {
             CloseReason::PeerTooSlow => "too slow: did not read what was sent",
             CloseReason::PeerForeign(Foreign::Http) => "spoke HTTP",
             CloseReason::PeerForeign(Foreign::Tls) => "spoke TLS",
+            CloseReason::PeerDenied => "it may not control the daemon",
             CloseReason::TooMany => "refused: too many connections",
             CloseReason::Withdrawn => "its service is no longer offered",
             CloseReason::Stopping => "the daemon is stopping",
@@ -204,7 +227,7 @@ impl fmt::Display for CloseReason {
 }
 
 /// A protocol that is recognised in order to say that this is not it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Foreign {
     /// An HTTP request line.
     Http,
@@ -213,7 +236,7 @@ pub enum Foreign {
 }
 
 /// How a connection marks the end of a message.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Kind {
     /// With LF.
     Line,

@@ -14,6 +14,7 @@ pub mod message;
 pub mod name;
 pub mod number;
 mod outbox;
+pub mod record;
 mod room;
 pub mod service;
 mod session;
@@ -27,8 +28,9 @@ pub use counters::{Counters, ServiceCounters};
 use census::Census;
 use deadlines::Deadlines;
 use limits::{FLUSHES_PER_TURN, READ_BYTES_MAX, Settings};
-use message::{Door, Input, Moment, Note, Origin, Output, Peer};
+use message::{Door, Input, Moment, Note, Origin, Output, Peer, Request};
 use outbox::Style;
+use record::{Record, SavedSession};
 use room::{Offer, Room, Seat};
 use service::Service;
 use session::Session;
@@ -69,6 +71,8 @@ struct World {
     census: Census,
     counters: Counters,
     notes: VecDeque<Note>,
+    /// What was asked of the daemon.
+    requests: VecDeque<(Peer, Request)>,
     /// Refused connections that linger.
     refused_lingering: usize,
     stop: Option<Stop>,
@@ -136,6 +140,7 @@ impl Engine {
                 census,
                 counters: Counters::default(),
                 notes: VecDeque::new(),
+                requests: VecDeque::new(),
                 refused_lingering: 0,
                 stop: None,
             },
@@ -256,6 +261,7 @@ impl Engine {
                 let grace = by.since(now);
                 self.world.stop = Some(Stop { listen: now + grace / 2, listening: true, by });
             }
+            Input::Answer { peer, lines } => self.with(now, peer, |session, _| session.handle_answer(lines)),
             Input::Reconfigure(settings) => self.reconfigure(now, *settings),
         }
     }
@@ -375,6 +381,9 @@ impl Engine {
         if let Some(output) = self.outputs.pop_front() {
             return Some(output);
         }
+        if let Some((peer, request)) = self.world.requests.pop_front() {
+            return Some(Output::Ask(peer, request));
+        }
         while let Some(peer) = self.replies.pop_front() {
             if let Some(session) = self.session_mut(peer) {
                 session.mark_called(false);
@@ -417,6 +426,44 @@ impl Engine {
             offer_room(&self.world.room, seat, &mut self.scratch, &mut outgoing);
         }
         outgoing
+    }
+
+    // ---- a restart
+
+    /// Everything that the process which follows has to know. Sessions that are not in it are not carried over.
+    pub fn save(&self, now: Moment) -> (Record, Vec<Peer>) {
+        let carried = self.sessions.iter().flatten();
+        let carried = carried.filter_map(|session| Some((session.peer, session.save(&self.world)?)));
+        let (peers, sessions): (Vec<Peer>, Vec<SavedSession>) = carried.unzip();
+        let history = self.world.room.history().map(str::to_owned).collect();
+        let sessions = sessions.into_iter().map(|session| (0, session)).collect();
+        (Record { now, history, sessions }, peers)
+    }
+
+    /// Goes on where the process before left off: `present` with the connections that are there, `missing` are those
+    /// that are not.
+    pub fn restore(
+        &mut self,
+        now: Moment,
+        history: Vec<String>,
+        mut present: Vec<(Peer, SavedSession)>,
+        missing: Vec<SavedSession>,
+    ) {
+        self.world.room.restore_history(history);
+        present.sort_by_key(|(_, saved)| saved.joined());
+        let peers: Vec<Peer> = present.iter().map(|(peer, _)| *peer).collect();
+        for (peer, saved) in present {
+            let index = peer.index as usize;
+            if self.sessions.len() <= index {
+                self.sessions.resize_with(index + 1, || None);
+            }
+            self.sessions[index] = Some(Session::restore(&mut self.world, now, peer, saved));
+            self.open += 1;
+        }
+        missing.iter().filter_map(SavedSession::name).for_each(|name| self.world.room.miss(name));
+        for peer in peers {
+            self.with(now, peer, |session, world| session.resume(world, now));
+        }
     }
 
     // ---- within

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use memchr::{memchr, memchr_iter};
+use serde::{Deserialize, Serialize};
 
 use super::message::Moment;
 
@@ -19,7 +20,7 @@ pub enum Style {
 }
 
 /// One peer's queue.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone, Serialize, Deserialize)]
 pub struct Outbox {
     /// Messages, each followed by LF (in [`Style::Bare`] by nothing), from `start` on not yet sent.
     bytes: Vec<u8>,

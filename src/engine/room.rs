@@ -114,12 +114,16 @@ impl Room {
     /// Lets a member in; everybody who was in before hears of it, the newcomer hears what is said from now on.
     pub fn join(&mut self, peer: Peer, name: Name, bare: bool) -> Seat {
         self.announce(&format!("{} has joined the chat!", name.shown));
-        let key = name.key.clone();
         self.joins += 1;
+        self.admit(peer, name, self.joins, bare)
+    }
+
+    fn admit(&mut self, peer: Peer, name: Name, joined: u64, bare: bool) -> Seat {
+        let key = name.key.clone();
         let seat = Seat(self.members.insert(Member {
             peer,
             name,
-            joined: self.joins,
+            joined,
             cursor: self.log.end,
             asides: VecDeque::new(),
             aside_bytes: 0,
@@ -129,6 +133,37 @@ impl Room {
         }));
         self.keys.insert(key, seat);
         seat
+    }
+
+    /// What the process after a restart has to know of a member: its name and when it joined; and, appended to
+    /// `unheard`, what it has not been sent yet.
+    pub fn save_member(&self, seat: Seat, unheard: &mut Vec<u8>) -> (String, u64) {
+        let member = &self.members[seat.0];
+        let mut cursor = member.cursor;
+        for aside in &member.asides {
+            self.log.pieces(cursor, aside.at, |piece| push_piece(unheard, piece, member.bare));
+            cursor = aside.at;
+            unheard.extend_from_slice(&aside.text[aside.sent..]);
+        }
+        self.log.pieces(cursor, self.log.end, |piece| push_piece(unheard, piece, member.bare));
+        (member.name.shown.to_string(), member.joined)
+    }
+
+    /// Gives a member its place back, without a word to anybody; `None` if that is no name, or taken.
+    pub fn restore_member(&mut self, peer: Peer, name: &str, joined: u64, bare: bool) -> Option<Seat> {
+        let name = Name::new(name).filter(|name| !self.has(&name.key))?;
+        self.joins = self.joins.max(joined);
+        Some(self.admit(peer, name, joined, bare))
+    }
+
+    /// What was said before a restart.
+    pub fn restore_history(&mut self, history: Vec<String>) {
+        self.history = history.into_iter().map(String::into_boxed_str).collect();
+    }
+
+    /// A member did not come through a restart.
+    pub fn miss(&mut self, name: &str) {
+        self.announce(&format!("{name} has left the chat."));
     }
 
     /// Lets a member go. What it has not been sent yet is appended to `unsent`; the others hear that it left.

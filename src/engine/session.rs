@@ -15,9 +15,10 @@ use super::limits::{
 use super::message::{CloseReason, Door, Foreign, Happening, Kind, Moment, Note, Origin, Output, Peer};
 use super::number;
 use super::outbox::{Outbox, Style};
+use super::record::{SavedPhase, SavedSession, SavedState};
 use super::room::Seat;
 use super::service::mux::{self, Choice};
-use super::service::{Service, chat, greeting, multiply};
+use super::service::{Service, chat, control, greeting, multiply};
 use super::text::{is_empty, quote};
 
 /// One connection.
@@ -87,6 +88,8 @@ enum State {
     /// `Err`: it has no name yet, since the moment.
     Chat(Result<Seat, Moment>),
     Mux,
+    /// The mux itself is spoken to, by somebody who may control the daemon.
+    Control,
 }
 
 impl Session {
@@ -139,7 +142,7 @@ impl Session {
                 self.finish(world, now, CloseReason::Served, None);
             }
             State::Chat(_) => self.say(chat::GREETING),
-            State::Multiply | State::Mux => {}
+            State::Multiply | State::Mux | State::Control => {}
         }
     }
 
@@ -155,7 +158,7 @@ impl Session {
             State::Multiply => Service::Multiply,
             State::Greeting => Service::Greeting,
             State::Chat(_) => Service::Chat,
-            State::Mux => Service::Mux,
+            State::Mux | State::Control => Service::Mux,
         }
     }
 
@@ -367,7 +370,7 @@ impl Session {
             State::Mux => {
                 world.settings.mux_default == Service::Multiply && mux::choose(bytes) == Choice::Default
             }
-            State::Greeting | State::Chat(_) => false,
+            State::Greeting | State::Chat(_) | State::Control => false,
         }
     }
 
@@ -408,6 +411,7 @@ impl Session {
             State::Chat(Err(_)) => self.name(world, now, message),
             State::Chat(Ok(seat)) => self.chat(world, now, seat, message),
             State::Mux => self.choose(world, now, message),
+            State::Control => self.control(world, message),
         }
     }
 
@@ -457,6 +461,14 @@ impl Session {
     fn choose(&mut self, world: &mut World, now: Moment, message: &[u8]) {
         let (service, rest) = match mux::choose(message) {
             Choice::Help => return Service::offered().for_each(|service| self.say(service.name())),
+            Choice::Control if control::is_allowed(self.origin, world.settings.owner) => {
+                self.state = State::Control;
+                return;
+            }
+            Choice::Control => {
+                let error = "control is for root and the daemon's own user, on the Unix socket".to_owned();
+                return self.fail(world, now, CloseReason::PeerDenied, error);
+            }
             Choice::Named(service) => (service, None),
             Choice::Default => (world.settings.mux_default, Some(message)),
         };
@@ -469,6 +481,22 @@ impl Session {
             && self.is_serving()
         {
             self.handle_message(world, now, message);
+        }
+    }
+
+    fn control(&mut self, world: &mut World, message: &[u8]) {
+        match control::request(message) {
+            Some(request) => world.requests.push_back((self.peer, request)),
+            None => {
+                self.err(world, format!("unknown request: '{}' (known: reload, handover)", quote(message)))
+            }
+        }
+    }
+
+    /// What became of a request.
+    pub(super) fn handle_answer(&mut self, lines: &[String]) {
+        if matches!((&self.phase, &self.state), (Phase::Serving, State::Control)) {
+            lines.iter().for_each(|line| self.say(line));
         }
     }
 
@@ -728,7 +756,9 @@ impl Session {
 
     fn idle_deadline(&self, settings: &ServiceSettings) -> Option<Moment> {
         match self.state {
-            State::Multiply | State::Mux if self.outbox.is_empty() && !self.flags.stalled => {
+            State::Multiply | State::Mux | State::Control
+                if self.outbox.is_empty() && !self.flags.stalled =>
+            {
                 Some(self.active + settings.idle_timeout)
             }
             _ => None,
@@ -764,6 +794,93 @@ impl Session {
             let error = format!("idle for {}", seconds(self.settings(world).idle_timeout));
             self.fail(world, now, CloseReason::PeerIdle, error);
         }
+    }
+
+    // ---- a restart
+
+    /// All that the process which follows has to know of it; `None`: it is not carried over.
+    pub(super) fn save(&self, world: &World) -> Option<SavedSession> {
+        let mut outbox = self.outbox.clone();
+        let state = match &self.state {
+            State::Control => return None,
+            State::Multiply => SavedState::Multiply,
+            State::Greeting => SavedState::Greeting,
+            State::Mux => SavedState::Mux,
+            State::Chat(_) if !self.is_serving() => SavedState::Left,
+            State::Chat(Err(since)) => SavedState::Nameless(*since),
+            State::Chat(Ok(seat)) => {
+                let mut unheard = Vec::new();
+                let (name, joined) = world.room.save_member(*seat, &mut unheard);
+                outbox.push(&unheard);
+                SavedState::Member { name, joined }
+            }
+        };
+        let phase = match self.phase {
+            Phase::Serving => SavedPhase::Serving,
+            Phase::Draining(reason, since) => SavedPhase::Draining(reason, since),
+            Phase::Parting(reason, until) => SavedPhase::Parting(reason, until),
+            Phase::Lingering(reason, until) => SavedPhase::Lingering(reason, until),
+        };
+        self.flags.counted.then(|| SavedSession {
+            door: Rc::clone(&self.door),
+            origin: self.origin,
+            state,
+            phase,
+            framing: self.framing.clone(),
+            inbox: self.inbox.clone(),
+            outbox,
+            begun: self.begun,
+            active: self.active,
+            ended: self.flags.ended,
+            tail_is_message: self.flags.tail_is_message,
+            stalled: self.flags.stalled,
+            spoke: self.flags.spoke,
+        })
+    }
+
+    /// Goes on where the process before left off. A member of the room takes its place there without a word.
+    pub(super) fn restore(world: &mut World, now: Moment, peer: Peer, saved: SavedSession) -> Session {
+        let bare = saved.framing.kind() == Some(Kind::Raw);
+        let state = match saved.state {
+            SavedState::Multiply => State::Multiply,
+            SavedState::Greeting => State::Greeting,
+            SavedState::Mux => State::Mux,
+            SavedState::Left => State::Chat(Err(now)),
+            SavedState::Nameless(since) => State::Chat(Err(since)),
+            SavedState::Member { name, joined } => {
+                State::Chat(world.room.restore_member(peer, &name, joined, bare).ok_or(now))
+            }
+        };
+        let phase = match saved.phase {
+            SavedPhase::Serving => Phase::Serving,
+            SavedPhase::Draining(reason, since) => Phase::Draining(reason, since),
+            SavedPhase::Parting(reason, until) => Phase::Parting(reason, until),
+            SavedPhase::Lingering(reason, until) => Phase::Lingering(reason, until),
+        };
+        let session = Session {
+            peer,
+            door: saved.door,
+            origin: saved.origin,
+            alarm: Alarm::default(),
+            state,
+            phase,
+            framing: saved.framing,
+            inbox: saved.inbox,
+            scanned: 0,
+            outbox: saved.outbox,
+            begun: saved.begun,
+            active: saved.active,
+            flags: Flags {
+                ended: saved.ended,
+                tail_is_message: saved.tail_is_message,
+                stalled: saved.stalled,
+                spoke: saved.spoke,
+                counted: true,
+                ..Flags::default()
+            },
+        };
+        world.census.count(session.service(), session.origin);
+        session
     }
 }
 

@@ -16,6 +16,21 @@ pub fn words(message: &[u8]) -> impl Iterator<Item = &[u8]> {
     message.split(|byte| is_blank(*byte)).filter(|word| !word.is_empty())
 }
 
+/// A message without white space at its ends.
+pub fn trim(mut text: &[u8]) -> &[u8] {
+    while let [first, rest @ ..] = text
+        && is_blank(*first)
+    {
+        text = rest;
+    }
+    while let [rest @ .., last] = text
+        && is_blank(*last)
+    {
+        text = rest;
+    }
+    text
+}
+
 /// Whether a message has nothing in it but white space.
 pub fn is_empty(message: &[u8]) -> bool {
     message.iter().all(|byte| is_blank(*byte))

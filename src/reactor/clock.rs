@@ -16,8 +16,9 @@ pub(super) struct Clock {
 }
 
 impl Clock {
-    pub(super) fn start() -> Clock {
-        Clock { read: Instant::now(), now: Duration::ZERO }
+    /// A clock that goes on from `now`, which is zero unless this process follows another one.
+    pub(super) fn start(now: Moment) -> Clock {
+        Clock { read: Instant::now(), now: Duration::from_micros(now.0) }
     }
 
     /// The time at the last reading.
@@ -46,7 +47,7 @@ mod tests {
 
     #[test]
     fn a_stretch_in_which_the_process_did_not_run_does_not_count() {
-        let mut clock = Clock::start();
+        let mut clock = Clock::start(Moment(0));
         clock.read =
             clock.read.checked_sub(Duration::from_secs(3600)).expect("the machine is up for an hour");
         let now = clock.advance(Some(Duration::from_secs(5)));

@@ -7,6 +7,7 @@ mod report;
 mod signals;
 mod slots;
 
+use std::collections::HashMap;
 use std::io::{self, ErrorKind, IoSlice};
 use std::rc::Rc;
 use std::time::Duration;
@@ -17,7 +18,8 @@ use rustix::io::Errno;
 
 use crate::endpoint::Place;
 use crate::engine::limits::READ_BYTES_MAX;
-use crate::engine::message::{Door, Input, Moment, Origin, Output, Peer};
+use crate::engine::message::{Door, Input, Moment, Origin, Output, Peer, Request};
+use crate::engine::record::{Record, SavedSession};
 use crate::engine::{Engine, SLICES_MAX};
 use crate::transport::link::Link;
 use crate::transport::listener::Listener;
@@ -49,6 +51,15 @@ enum Refusal {
     Impossible,
 }
 
+/// What a turn leaves to the daemon.
+#[derive(Debug, Default)]
+pub struct Turn {
+    /// Signals that came.
+    pub signals: Vec<Signal>,
+    /// What was asked for on the control service, to be answered with [`Input::Answer`].
+    pub requests: Vec<(Peer, Request)>,
+}
+
 /// The loop and all that it owns.
 pub struct Reactor {
     poll: Poll,
@@ -69,8 +80,8 @@ pub struct Reactor {
 }
 
 impl Reactor {
-    /// A reactor with nothing to wait for but signals.
-    pub fn new(engine: Engine) -> io::Result<Reactor> {
+    /// A reactor with nothing to wait for but signals, its clock at `now`.
+    pub fn new(engine: Engine, now: Moment) -> io::Result<Reactor> {
         let poll = Poll::new()?;
         let signals = Signals::new(poll.registry())?;
         Ok(Reactor {
@@ -80,7 +91,7 @@ impl Reactor {
             slots: Slots::default(),
             ready: Ready::default(),
             signals,
-            clock: Clock::start(),
+            clock: Clock::start(now),
             buffer: vec![0; READ_BYTES_MAX].into(),
             spare: Spare::new(),
             starved: None,
@@ -94,12 +105,12 @@ impl Reactor {
         self.clock.now()
     }
 
-    /// One turn: wait, take in what came, see to what is due, send what is to be sent. Returns the signals that came.
+    /// One turn: wait, until `latest` at most, take in what came, see to what is due, send what is to be sent.
     ///
     /// # Errors
     /// epoll_wait(2) failed, which no peer can bring about.
-    pub fn turn(&mut self) -> io::Result<Vec<Signal>> {
-        let timeout = self.timeout();
+    pub fn turn(&mut self, latest: Option<Moment>) -> io::Result<Turn> {
+        let timeout = self.timeout(latest);
         match self.poll.poll(&mut self.events, timeout) {
             Err(error) if error.kind() != ErrorKind::Interrupted => return Err(error),
             Err(_) => self.events.clear(),
@@ -112,20 +123,20 @@ impl Reactor {
         self.take_in(now);
         self.engine.handle(now, Input::Tick);
         self.report.take(now, &mut self.engine);
-        self.act(now);
+        let requests = self.act(now);
         self.report.settle(now);
         if self.slots.reap() > 0 {
             self.ready.retry_starved();
         }
-        Ok(if signalled { self.signals.pending() } else { Vec::new() })
+        Ok(Turn { signals: if signalled { self.signals.pending() } else { Vec::new() }, requests })
     }
 
     /// How long to wait for events: not at all while work is left over.
-    fn timeout(&self) -> Option<Duration> {
+    fn timeout(&self, latest: Option<Moment>) -> Option<Duration> {
         if !self.ready.is_empty() || self.engine.has_work() {
             return Some(Duration::ZERO);
         }
-        let deadlines = [self.engine.poll_deadline(), self.starved, self.report.deadline()];
+        let deadlines = [self.engine.poll_deadline(), self.starved, self.report.deadline(), latest];
         deadlines.into_iter().flatten().min().map(|deadline| self.clock.until(deadline))
     }
 
@@ -214,16 +225,10 @@ impl Reactor {
     }
 
     fn admit(&mut self, now: Moment, link: Link, origin: Origin, door: &Rc<Door>) {
-        let peer = self.slots.insert(link);
-        let Some(slot) = self.slots.get_mut(peer) else { return };
-        let interest = Interest::READABLE | Interest::WRITABLE;
-        let token = Source::Peer(peer).token();
-        if let Err(error) = self.poll.registry().register(&mut SourceFd(&slot.raw_fd()), token, interest) {
-            self.report.trouble(now, Trouble::Register, door, &error);
-            self.slots.close(peer);
-            return;
-        }
-        slot.readable = true;
+        let peer = match self.watch(link) {
+            Ok(peer) => peer,
+            Err(error) => return self.report.trouble(now, Trouble::Register, door, &error),
+        };
         self.engine.handle(now, Input::Opened { peer, door, origin });
         self.read(now, peer); // who connects has often sent something already
     }
@@ -305,8 +310,9 @@ impl Reactor {
 
     // ---- out
 
-    /// Does what the engine asks, until it asks for nothing more in this turn.
-    fn act(&mut self, now: Moment) {
+    /// Does what the engine asks, until it asks for nothing more in this turn. What is the daemon's to do is returned.
+    fn act(&mut self, now: Moment) -> Vec<(Peer, Request)> {
+        let mut requests = Vec::new();
         while let Some(output) = self.engine.poll_output() {
             match output {
                 Output::Flush(peer) => self.flush(now, peer),
@@ -322,11 +328,13 @@ impl Reactor {
                         self.ready.push_peer(peer, slot);
                     }
                 }
+                Output::Ask(peer, request) => requests.push((peer, request)),
                 Output::Close(peer) => self.slots.close(peer),
                 Output::Reset(peer) => self.slots.reset(peer),
             }
             self.report.take(now, &mut self.engine);
         }
+        requests
     }
 
     /// Writes until nothing is left or the kernel takes no more.
@@ -401,9 +409,8 @@ impl Reactor {
 
     /// Stops listening at a place, after what waits there, `waiting_max` connections at most, has been accepted.
     pub fn remove(&mut self, place: &Place, waiting_max: usize) {
+        self.accept_waiting(place, waiting_max);
         if let Some(gate) = self.gate_at(place) {
-            let now = self.clock.now();
-            self.accept(now, gate, waiting_max);
             self.slots.remove_gate(gate);
         }
     }
@@ -411,6 +418,78 @@ impl Reactor {
     fn gate_at(&self, place: &Place) -> Option<usize> {
         self.slots.gates().find(|(_, gate)| gate.listener.place() == place).map(|(index, _)| index)
     }
+
+    // ---- a restart
+
+    /// Every connection that can go on in another process, with the record of them. Nothing changes here.
+    pub fn save(&self) -> (Record, Vec<&Link>) {
+        let (mut record, peers) = self.engine.save(self.now());
+        let mut links = Vec::new();
+        for ((number, _), peer) in record.sessions.iter_mut().zip(peers) {
+            if let Some(link) = self.slots.link(peer) {
+                *number = link.number();
+                links.push(link);
+            }
+        }
+        (record, links)
+    }
+
+    /// The listeners that nobody else keeps open, as far as another process can go on with them: a Unix socket's file and
+    /// lock are this process's.
+    pub fn own_listeners(&self) -> impl Iterator<Item = &Listener> {
+        let listeners = self.slots.gates().map(|(_, gate)| &gate.listener);
+        listeners.filter(|listener| !listener.is_kept() && matches!(listener.place(), Place::Tcp(_)))
+    }
+
+    /// The listeners on Unix sockets that nobody else keeps open.
+    pub fn own_unix_listeners(&self) -> impl Iterator<Item = &Listener> {
+        let listeners = self.slots.gates().map(|(_, gate)| &gate.listener);
+        listeners.filter(|listener| !listener.is_kept() && matches!(listener.place(), Place::Unix(_)))
+    }
+
+    /// Accepts what waits at a place, `waiting_max` connections at most.
+    pub fn accept_waiting(&mut self, place: &Place, waiting_max: usize) {
+        if let Some(gate) = self.gate_at(place) {
+            self.accept(self.clock.now(), gate, waiting_max);
+        }
+    }
+
+    /// Writes what waits for one peer, as far as the kernel takes it.
+    pub fn deliver(&mut self, peer: Peer) {
+        self.flush(self.clock.now(), peer);
+    }
+
+    /// Goes on with the connections of the process before, as far as they are there.
+    pub fn restore(&mut self, record: Record, links: Vec<Link>) {
+        let now = self.now();
+        let mut links: HashMap<u64, Link> = links.into_iter().map(|link| (link.number(), link)).collect();
+        let mut present: Vec<(Peer, SavedSession)> = Vec::new();
+        let mut missing = Vec::new();
+        for (number, saved) in record.sessions {
+            match links.remove(&number).and_then(|link| self.watch(link).ok()) {
+                Some(peer) => present.push((peer, saved)),
+                None => missing.push(saved),
+            }
+        }
+        self.engine.restore(now, record.history, present, missing);
+    }
+
+    /// Gives a connection a place, and watches it.
+    fn watch(&mut self, link: Link) -> io::Result<Peer> {
+        let peer = self.slots.insert(link);
+        let Some(slot) = self.slots.get_mut(peer) else { return Err(ErrorKind::NotFound.into()) };
+        let interest = Interest::READABLE | Interest::WRITABLE;
+        let token = Source::Peer(peer).token();
+        if let Err(error) = self.poll.registry().register(&mut SourceFd(&slot.raw_fd()), token, interest) {
+            self.slots.close(peer);
+            return Err(error);
+        }
+        slot.readable = true; // something may be there already
+        self.ready.push_peer(peer, slot);
+        Ok(peer)
+    }
+
+    // ---- the end
 
     /// Begins to stop: takes what waits to be accepted, closes the listeners, and lets the engine finish within `grace`.
     pub fn stop(&mut self, grace: Duration, waiting_max: usize) {

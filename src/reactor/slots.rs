@@ -134,6 +134,12 @@ impl Slots {
         (slot.generation == peer.generation && slot.link.is_some()).then_some(slot)
     }
 
+    /// A peer's connection.
+    pub(super) fn link(&self, peer: Peer) -> Option<&Link> {
+        let slot = self.slots.get(peer.index as usize)?;
+        slot.link.as_ref().filter(|_| slot.generation == peer.generation)
+    }
+
     /// Everybody who is connected.
     pub(super) fn peers(&self) -> impl Iterator<Item = Peer> {
         let taken = self.slots.iter().enumerate().filter(|(_, slot)| slot.link.is_some());

@@ -22,6 +22,21 @@ pub fn runtime_directory() -> Result<PathBuf, String> {
     runtime_directory_of(uid, std::env::var_os("XDG_RUNTIME_DIR").as_deref(), Path::new("/tmp"))
 }
 
+/// The same for a client, which makes nothing: where a daemon of this user would have its socket.
+pub fn runtime_directory_if_there() -> Option<PathBuf> {
+    let uid = rustix::process::geteuid().as_raw();
+    if uid == 0 {
+        return Some(PathBuf::from("/run"));
+    }
+    let session = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from).filter(|path| path.is_absolute());
+    session.or_else(|| Some(PathBuf::from(format!("/tmp/ipcd-{uid}"))).filter(|path| is_private(uid, path)))
+}
+
+/// Whether nobody else can have put a socket there.
+fn is_private(uid: u32, path: &Path) -> bool {
+    fs::symlink_metadata(path).is_ok_and(|it| it.is_dir() && it.uid() == uid && it.mode() & 0o077 == 0)
+}
+
 fn runtime_directory_of(uid: u32, session: Option<&OsStr>, temporary: &Path) -> Result<PathBuf, String> {
     if uid == 0 {
         return Ok(PathBuf::from("/run"));

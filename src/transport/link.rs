@@ -42,6 +42,11 @@ impl Link {
         Ok(shutdown(&self.0, Shutdown::Write)?)
     }
 
+    /// The number of the socket behind the descriptor: the same in every process that holds it (its inode).
+    pub fn number(&self) -> u64 {
+        rustix::fs::fstat(&self.0).map_or(0, |stat| stat.st_ino)
+    }
+
     /// Whether an error is pending on it, for a connection that is not being read from (SO_ERROR, socket(7)).
     pub fn has_failed(&self) -> bool {
         !matches!(sockopt::socket_error(&self.0), Ok(Ok(())))

@@ -1,11 +1,17 @@
 //! A listening socket: who comes in, and from where.
 
+use std::ffi::OsString;
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::os::unix::ffi::OsStringExt;
+use std::path::PathBuf;
 
 use rustix::io::{Errno, retry_on_intr};
-use rustix::net::{SocketAddrAny, SocketFlags, accept_with, acceptfrom_with, getsockname, sockopt};
+use rustix::net::{
+    SocketAddrAny, SocketAddrUnix, SocketFlags, SocketType, accept_with, acceptfrom_with, getsockname,
+    sockopt,
+};
 use socket2::SockRef;
 
 use super::link::Link;
@@ -25,26 +31,28 @@ pub struct Listener {
     traces: Option<Traces>,
     fd: OwnedFd,
     place: Place,
+    kept: bool,
 }
 
 impl Listener {
     pub(super) fn new(traces: Option<Traces>, fd: OwnedFd, place: Place) -> Self {
-        Listener { traces, fd, place }
+        Listener { traces, fd, place, kept: false }
     }
 
     /// A listening socket that somebody else opened (systemd), and whose file stays theirs. It is made non-blocking,
-    /// and its connections get the same options as those of [`open`](super::open::open).
+    /// and its connections get the same options as those of [`open`](super::open::open). `kept`: they go on listening
+    /// when we do not.
     ///
     /// # Errors
     /// Those of fcntl(2) and setsockopt(2); none is to be expected of a listening socket.
-    pub fn inherited(fd: OwnedFd, place: Place) -> io::Result<Self> {
+    pub fn inherited(fd: OwnedFd, place: Place, kept: bool) -> io::Result<Self> {
         let socket = SockRef::from(&fd);
         socket.set_nonblocking(true)?;
         socket.set_cloexec(true)?;
         if matches!(place, Place::Tcp(_)) {
             set_for_connections(&socket)?;
         }
-        Ok(Listener { traces: None, fd, place })
+        Ok(Listener { traces: None, fd, place, kept })
     }
 
     /// Accepts one connection, if one is waiting (accept4(2)).
@@ -61,6 +69,11 @@ impl Listener {
         }
         let (fd, address) = retry_on_intr(|| acceptfrom_with(&self.fd, flags))?;
         Ok((Link::new(fd), Origin::Address(tcp_address(address)?)))
+    }
+
+    /// Whether somebody else keeps it open when we close it.
+    pub fn is_kept(&self) -> bool {
+        self.kept
     }
 
     /// Where it listens, as it was asked for.
@@ -90,6 +103,27 @@ impl Listener {
         match &self.traces {
             Some(traces) => traces.relabel(mode, group),
             None => Ok(Vec::new()),
+        }
+    }
+}
+
+/// Where a descriptor listens that somebody else opened.
+///
+/// # Errors
+/// What it is instead of a listening stream socket on TCP or on a path.
+pub fn listening_place(fd: &OwnedFd) -> Result<Place, String> {
+    let kind = sockopt::socket_type(fd).map_err(|_| "no socket".to_owned())?;
+    let address = getsockname(fd).map_err(|error| format!("a socket without an address ({error})"))?;
+    if kind != SocketType::STREAM || sockopt::socket_acceptconn(fd) != Ok(true) {
+        return Err("not a listening stream socket".to_owned());
+    }
+    match SocketAddr::try_from(address.clone()) {
+        Ok(address) => Ok(Place::Tcp(address)),
+        Err(_) => {
+            let path =
+                SocketAddrUnix::try_from(address).ok().and_then(|unix| unix.path_bytes().map(<[u8]>::to_vec));
+            let path = path.ok_or("a Unix socket without a path")?;
+            Ok(Place::Unix(PathBuf::from(OsString::from_vec(path))))
         }
     }
 }

@@ -653,7 +653,7 @@ mod tests {
     fn an_inherited_socket_is_taken_over_and_its_file_stays() {
         let (directory, path, place) = at_s();
         let theirs = UnixListener::bind(&path).unwrap();
-        let listener = Listener::inherited(theirs.into(), place).unwrap();
+        let listener = Listener::inherited(theirs.into(), place, true).unwrap();
         assert_eq!(listener.accept().unwrap_err().kind(), io::ErrorKind::WouldBlock);
         drop(listener);
         assert_eq!(names(&directory), ["s"]);
@@ -661,7 +661,7 @@ mod tests {
         // One for both families: a peer over IPv4 is an IPv4 peer.
         let both = TcpListener::bind("[::]:0").unwrap();
         let port = both.local_addr().unwrap().port();
-        let listener = Listener::inherited(both.into(), tcp_at(&format!("[::]:{port}"))).unwrap();
+        let listener = Listener::inherited(both.into(), tcp_at(&format!("[::]:{port}")), true).unwrap();
         let peer = TcpStream::connect(("127.0.0.1", port)).unwrap();
         let (link, origin) = listener.accept().unwrap();
         assert_eq!(origin, Origin::Address(peer.local_addr().unwrap()));

@@ -1,6 +1,8 @@
 //! A real ipcd in a directory of its own, on loopback addresses of its own, ended when the test is done.
 #![allow(dead_code)] // each test file uses its part
 
+pub mod manager;
+
 use std::fmt::Debug;
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpStream};
@@ -80,6 +82,16 @@ impl Ground {
         let mut command = Command::new(env!("CARGO_BIN_EXE_ipcd"));
         command.arg("--config").arg(self.config_file()).env_remove("RUST_LOG").env_remove("JOURNAL_STREAM");
         command
+    }
+
+    /// Starts ipcd under a service manager that hands these descriptors over.
+    pub fn start_with(
+        self,
+        manager: &manager::Manager,
+        descriptors: Vec<(String, std::os::fd::OwnedFd)>,
+    ) -> Daemon {
+        let command = manager.command(&self, descriptors);
+        self.start(command)
     }
 
     /// Starts a command that ends in ipcd, and waits until it is ready.

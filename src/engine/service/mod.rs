@@ -1,12 +1,15 @@
 //! The one list of services. A new service is a file beside this one and a line in each `match` here.
 
 pub mod chat;
+pub mod control;
 pub mod greeting;
 pub mod multiply;
 pub mod mux;
 
+use serde::{Deserialize, Serialize};
+
 /// What is said on an endpoint.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[repr(u8)]
 pub enum Service {
     /// Two numbers in, their product out.

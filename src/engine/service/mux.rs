@@ -1,7 +1,7 @@
 //! The first message chooses the service. Knows the list of services; has never seen one at work.
 
 use super::Service;
-use crate::engine::text::is_blank;
+use crate::engine::text::trim;
 
 /// What a first message asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -10,6 +10,8 @@ pub enum Choice {
     Help,
     /// A service by its name.
     Named(Service),
+    /// The control service, which is no service for everybody.
+    Control,
     /// No service: the message is for the default one.
     Default,
 }
@@ -17,27 +19,15 @@ pub enum Choice {
 /// Reads a first message.
 pub fn choose(message: &[u8]) -> Choice {
     let word = trim(message);
-    if word == b"help" {
-        return Choice::Help;
+    match word {
+        b"help" => return Choice::Help,
+        b"control" => return Choice::Control,
+        _ => {}
     }
     match Service::offered().find(|service| service.name().as_bytes() == word) {
         Some(service) => Choice::Named(service),
         None => Choice::Default,
     }
-}
-
-fn trim(mut text: &[u8]) -> &[u8] {
-    while let [first, rest @ ..] = text
-        && is_blank(*first)
-    {
-        text = rest;
-    }
-    while let [rest @ .., last] = text
-        && is_blank(*last)
-    {
-        text = rest;
-    }
-    text
 }
 
 #[cfg(test)]
@@ -49,6 +39,7 @@ mod tests {
         assert_eq!(choose(b"multiply"), Choice::Named(Service::Multiply));
         assert_eq!(choose(b" chat \r"), Choice::Named(Service::Chat));
         assert_eq!(choose(b"help"), Choice::Help);
+        assert_eq!(choose(b"control"), Choice::Control);
         assert_eq!(choose(b"mux"), Choice::Default, "it is chosen already");
         assert_eq!(choose(b"5 10"), Choice::Default);
         assert_eq!(choose(b"multiply 5 10"), Choice::Default);

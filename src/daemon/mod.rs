@@ -1,8 +1,11 @@
 //! The life of the process: read the configuration, open what it names, serve, reload, stop.
 
+mod detach;
+mod handover;
+
 use std::fmt;
-use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use log::LevelFilter;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -11,12 +14,19 @@ use crate::config::{Config, Errors, Listen};
 use crate::endpoint::{Endpoint, Host, Place};
 use crate::engine::Engine;
 use crate::engine::limits::{REFUSED_LINGERING_MAX, Settings};
-use crate::engine::message::{Door, Input};
+use crate::engine::message::{Door, Input, Moment, Peer, Request};
 use crate::engine::service::Service;
 use crate::host;
+use crate::host::inherit::Inherited;
+use crate::host::manager::Manager;
 use crate::reactor::{Reactor, Signal};
 use crate::transport::directory::runtime_directory;
+use crate::transport::listener::Listener;
 use crate::transport::open::{Options, open};
+
+pub use detach::Detached;
+use detach::{Side, Terminal};
+use handover::Bequest;
 
 /// The configuration that is read when none is named, if it is there.
 pub const DEFAULT_FILE: &str = "/etc/ipcd/ipcd.toml";
@@ -70,15 +80,59 @@ pub fn configuration(named: Option<&Path>) -> Result<Config, Failure> {
     .map_err(Failure::Config)
 }
 
-/// Runs the daemon until it is told to stop.
+/// How the daemon is to run.
+#[derive(Clone, Debug, Default)]
+pub struct Run {
+    /// What `--config` named.
+    pub config: Option<PathBuf>,
+    /// What `--log-level` said.
+    pub log_level: Option<LevelFilter>,
+    /// `--daemon`: into the background.
+    pub detached: Option<Detached>,
+}
+
+/// Runs the daemon until it is told to stop; the exit status. To be called first thing: it takes what the service manager
+/// handed over.
 ///
 /// # Errors
 /// See [`Failure`].
-pub fn run(named: Option<PathBuf>, log_level: Option<LevelFilter>) -> Result<(), Failure> {
-    let config = configuration(named.as_deref())?;
-    host::log::init(config.log_level, log_level);
-    let mut daemon = Daemon::start(named, config)?;
-    daemon.serve()
+pub fn run(mut run: Run) -> Result<u8, Failure> {
+    let inherited = host::inherit::take();
+    let mut terminal = None;
+    if let Some(files) = &mut run.detached {
+        run.config = run.config.as_deref().map(detach::absolute);
+        files.pid_file = detach::absolute(&files.pid_file);
+        match detach::detach(files)? {
+            Side::Parent(status) => return Ok(status),
+            Side::Daemon(to) => terminal = Some(to),
+        }
+    }
+    let pid_file = run.detached.as_ref().map(|files| files.pid_file.clone());
+    let outcome = start_and_serve(run, inherited, terminal);
+    // It is still locked by us: nobody else's is removed.
+    pid_file.map(std::fs::remove_file);
+    outcome.map(|()| 0)
+}
+
+fn start_and_serve(
+    run: Run,
+    inherited: Result<Vec<Inherited>, String>,
+    terminal: Option<Terminal>,
+) -> Result<(), Failure> {
+    match Daemon::start(run, inherited) {
+        Ok(mut daemon) => {
+            if let Some(terminal) = terminal {
+                terminal.ready();
+            }
+            daemon.serve()
+        }
+        Err(failure) => {
+            if let Some(mut terminal) = terminal {
+                terminal.tell(&failure);
+            }
+            Err(failure)
+        }
+    }
 }
 
 /// A running daemon.
@@ -87,7 +141,27 @@ struct Daemon {
     named: Option<PathBuf>,
     config: Config,
     reactor: Reactor,
+    /// Listening sockets that were handed over and have found no endpoint yet.
+    handed: Vec<(Place, Listener)>,
+    manager: Manager,
+    status: Status,
+    /// When the watchdog was fed last.
+    fed: Moment,
 }
+
+/// What `systemctl status` shows, and what it was made from.
+#[derive(Debug, Default)]
+struct Status {
+    line: String,
+    at: Moment,
+    connections: usize,
+    messages: u64,
+    rate: u64,
+    reload: Option<bool>,
+}
+
+/// How often the status line changes at most.
+const STATUS_INTERVAL: Duration = Duration::from_secs(1);
 
 /// One socket to listen on, and why.
 struct Wanted<'a> {
@@ -107,18 +181,48 @@ impl Wanted<'_> {
 }
 
 impl Daemon {
-    fn start(named: Option<PathBuf>, config: Config) -> Result<Daemon, Failure> {
-        let runtime = |error: io::Error| Failure::Runtime(format!("cannot start: {error}"));
-        let reactor = Reactor::new(Engine::new(Settings::default())).map_err(runtime)?;
-        let mut daemon = Daemon { named, config, reactor };
-        let config = daemon.config.clone();
+    fn start(run: Run, inherited: Result<Vec<Inherited>, String>) -> Result<Daemon, Failure> {
+        let config = configuration(run.config.as_deref())?;
+        host::log::init(config.log_level, run.log_level);
+        let (manager, trouble) = Manager::find();
+        trouble.iter().for_each(|line| log::warn!("{line}"));
+        let inherited = inherited.unwrap_or_else(|line| {
+            log::warn!("{line}");
+            Vec::new()
+        });
+        let bequest = Bequest::of(inherited);
+        bequest.warnings.iter().for_each(|line| log::warn!("{line}"));
+        let reactor = Reactor::new(Engine::new(Settings::default()), bequest.record.now)
+            .map_err(|error| Failure::Runtime(format!("cannot start: {error}")))?;
+        let mut daemon = Daemon {
+            named: run.config,
+            fed: reactor.now(),
+            status: Status { at: reactor.now(), ..Status::default() },
+            config: config.clone(),
+            reactor,
+            handed: bequest.listeners,
+            manager,
+        };
         let wanted = wanted(&config).map_err(|line| Failure::Unavailable(vec![line]))?;
         daemon.open(&wanted).map_err(Failure::Unavailable)?;
-        daemon
-            .reactor
-            .engine
-            .handle(daemon.reactor.now(), Input::Reconfigure(Box::new(settings(&config, &wanted))));
+        for (place, listener) in std::mem::take(&mut daemon.handed) {
+            if listener.is_kept() {
+                let file = config.file.as_deref().unwrap_or(Path::new(DEFAULT_FILE)).display();
+                log::warn!(
+                    "{place}: handed over by the service manager, but no service listens there: closed; add it to a listen in {file}, or take it out of ipcd.socket"
+                );
+            }
+        }
+        let now = daemon.reactor.now();
+        daemon.reactor.engine.handle(now, Input::Reconfigure(Box::new(settings(&config, &wanted))));
+        let kept = bequest.connections.len();
+        daemon.reactor.restore(bequest.record, bequest.connections);
+        handover::forget(&daemon.manager);
         log::info!("ipcd {} is ready: {}", env!("CARGO_PKG_VERSION"), daemon.places());
+        if kept > 0 {
+            log::info!("{kept} connections go on from before the restart");
+        }
+        daemon.manager.ready(&daemon.status.line);
         Ok(daemon)
     }
 
@@ -131,8 +235,9 @@ impl Daemon {
     fn serve(&mut self) -> Result<(), Failure> {
         let mut stopping = false;
         while !(stopping && self.reactor.engine.is_done()) {
-            let signals = self.reactor.turn().map_err(|error| Failure::Runtime(format!("epoll: {error}")))?;
-            for signal in signals {
+            let turn = self.reactor.turn(self.next_report());
+            let turn = turn.map_err(|error| Failure::Runtime(format!("epoll: {error}")))?;
+            for signal in turn.signals {
                 match signal {
                     Signal::Stop if stopping => {
                         log::warn!("asked to stop once more: stopping at once");
@@ -141,16 +246,123 @@ impl Daemon {
                     Signal::Stop => {
                         log::info!("stopping: {} connections are open", self.reactor.engine.len());
                         stopping = true;
+                        self.manager.stopping();
                         self.reactor.stop(self.config.shutdown_grace, self.config.listen_backlog as usize);
                     }
                     Signal::Reload if stopping => log::warn!("not reloading: the daemon is stopping"),
-                    Signal::Reload => self.reload(),
+                    Signal::Reload => drop(self.reload()),
                     Signal::Status => self.log_status(),
                 }
             }
+            for (peer, request) in turn.requests {
+                let answer = match request {
+                    _ if stopping => Err(vec!["the daemon is stopping".to_owned()]),
+                    Request::Reload => self.reload(),
+                    Request::HandOver => self.hand_over().map_err(|error| vec![error]),
+                };
+                let handed_over = request == Request::HandOver && answer.is_ok();
+                self.answer(peer, answer);
+                if handed_over {
+                    self.reactor.deliver(peer);
+                    return Ok(());
+                }
+            }
+            self.report_to_manager();
         }
         log::info!("stopped");
         Ok(())
+    }
+
+    // ---- the service manager
+
+    /// When the manager has to hear of us next.
+    fn next_report(&self) -> Option<Moment> {
+        if !self.manager.is_there() {
+            return None;
+        }
+        let news = (self.status.connections, self.status.messages) != self.state() || self.status.rate > 0;
+        let status = news.then(|| self.status.at + STATUS_INTERVAL);
+        let watchdog = self.manager.watchdog.map(|interval| self.fed + interval / 3);
+        [status, watchdog].into_iter().flatten().min()
+    }
+
+    /// Connections now, and messages since the start.
+    fn state(&self) -> (usize, u64) {
+        let engine = &self.reactor.engine;
+        let messages = Service::ALL.iter().map(|service| engine.counters().of(*service).messages);
+        (engine.len(), messages.sum())
+    }
+
+    /// Says that the loop turns, and how it goes.
+    fn report_to_manager(&mut self) {
+        if !self.manager.is_there() {
+            return;
+        }
+        let now = self.reactor.now();
+        if self.manager.watchdog.is_some_and(|interval| now >= self.fed + interval / 3) {
+            self.manager.feed_watchdog();
+            self.fed = now;
+        }
+        let since = now.since(self.status.at);
+        if since >= STATUS_INTERVAL {
+            let (connections, messages) = self.state();
+            let rate = (messages - self.status.messages) as f64 / since.as_secs_f64();
+            self.status = Status {
+                at: now,
+                connections,
+                messages,
+                rate: rate.round() as u64,
+                line: self.status.line.clone(),
+                reload: self.status.reload,
+            };
+            self.tell_status();
+        }
+    }
+
+    fn tell_status(&mut self) {
+        let Status { connections, rate, reload, .. } = &self.status;
+        let reload = match reload {
+            None => "",
+            Some(true) => "; the last reload succeeded",
+            Some(false) => "; the last reload failed, see the log",
+        };
+        let line = format!("{connections} connections, {rate} requests a second{reload}");
+        if line != self.status.line {
+            self.manager.status(&line);
+            self.status.line = line;
+        }
+    }
+
+    fn answer(&mut self, peer: Peer, answer: Result<(), Vec<String>>) {
+        let lines = match answer {
+            Ok(()) => vec!["OK".to_owned()],
+            Err(lines) => lines.iter().map(|line| format!("Error: {line}")).collect(),
+        };
+        self.reactor.engine.handle(self.reactor.now(), Input::Answer { peer, lines: &lines });
+    }
+
+    /// Gives every connection to the service manager, for the process that follows.
+    fn hand_over(&mut self) -> Result<(), String> {
+        if !self.manager.is_there() {
+            return Err("there is no service manager to hand over to (NOTIFY_SOCKET is not set)".to_owned());
+        }
+        let backlog = self.config.listen_backlog as usize;
+        let unix: Vec<Place> =
+            self.reactor.own_unix_listeners().map(|listener| listener.place().clone()).collect();
+        // Nobody else can go on listening there: who waits is taken along.
+        for place in &unix {
+            self.reactor.accept_waiting(place, backlog);
+        }
+        match handover::hand_over(&self.reactor, &self.manager) {
+            Ok(count) => {
+                log::info!("handed over {count} connections to the service manager");
+                Ok(())
+            }
+            Err(error) => {
+                log::error!("handing over failed, nothing has changed: {error}");
+                Err(format!("handing over failed: {error}"))
+            }
+        }
     }
 
     // ---- endpoints
@@ -166,7 +378,7 @@ impl Daemon {
         let mut errors = Vec::new();
         let mut missing: Vec<(&Wanted, String)> = Vec::new();
         for want in wanted {
-            if self.reactor.listener(&want.place).is_some() {
+            if self.reactor.listener(&want.place).is_some() || self.take_handed(want) {
                 continue;
             }
             match self.open_one(want, wanted, &mut moved) {
@@ -194,6 +406,21 @@ impl Daemon {
             self.put_back(&place, door);
         }
         Err(errors)
+    }
+
+    /// Listens on a socket that was handed over, if there is one for this place.
+    fn take_handed(&mut self, want: &Wanted) -> bool {
+        let Some(index) = self.handed.iter().position(|(place, _)| *place == want.place) else {
+            return false;
+        };
+        let (place, listener) = self.handed.swap_remove(index);
+        match self.reactor.add(listener, want.door()) {
+            Ok(()) => true,
+            Err(error) => {
+                log::warn!("{place}: the socket that was handed over cannot be watched: {error}");
+                false
+            }
+        }
     }
 
     /// Opens one place. The error says whether it is for want of that kind of address.
@@ -259,14 +486,21 @@ impl Daemon {
 
     // ---- reload
 
-    fn reload(&mut self) {
-        match self.try_reload() {
+    /// Reads the configuration again. The errors are in the log as well.
+    fn reload(&mut self) -> Result<(), Vec<String>> {
+        self.manager.reloading();
+        let outcome = self.try_reload();
+        match &outcome {
             Ok(()) => log::info!("reloaded: {}", self.places()),
             Err(lines) => {
                 lines.iter().for_each(|line| log::error!("{line}"));
                 log::error!("reload failed, nothing has changed");
             }
         }
+        self.status.reload = Some(outcome.is_ok());
+        self.tell_status();
+        self.manager.ready(&self.status.line);
+        outcome
     }
 
     fn try_reload(&mut self) -> Result<(), Vec<String>> {
@@ -379,6 +613,7 @@ fn wanted(config: &Config) -> Result<Vec<Wanted<'_>>, String> {
 /// What the engine is told: the configuration's settings, within what the limit on open files allows.
 fn settings(config: &Config, wanted: &[Wanted]) -> Settings {
     let mut settings = config.settings.clone();
+    settings.owner = rustix::process::geteuid().as_raw();
     settings.report_messages = log::max_level() >= LevelFilter::Debug;
     // A listener has a descriptor, and on a Unix socket one for its lock.
     let others = DESCRIPTORS_OF_OUR_OWN + REFUSED_LINGERING_MAX + 2 * wanted.len();

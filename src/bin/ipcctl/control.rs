@@ -1,0 +1,29 @@
+//! `ipcctl reload` and `ipcctl handover`: a request to the daemon itself, and its outcome.
+
+use std::time::Duration;
+
+use ipcd::endpoint::Endpoint;
+
+use super::Trouble;
+use super::daemon::Conversation;
+
+pub(crate) fn run(to: Option<&Endpoint>, timeout: Duration, request: &str) -> Result<(), Trouble> {
+    let mut daemon = Conversation::begin(to, timeout, false)?;
+    daemon.say("control")?;
+    daemon.say(request)?;
+    let mut errors = Vec::new();
+    while let Some(line) = daemon.hear()? {
+        match line.strip_prefix("Error: ") {
+            None if line == "OK" => return Ok(()),
+            Some(error) => errors.push(error.to_owned()),
+            None => return Err(Trouble::Failed(format!("the daemon said {line:?}, which is no answer"))),
+        }
+        if errors.len() == 1 {
+            daemon.end()?; // every line of the answer follows at once, and then end of file
+        }
+    }
+    match errors.is_empty() {
+        true => Err(Trouble::Failed(format!("the daemon ended without an answer to {request}"))),
+        false => Err(Trouble::Refused(errors)),
+    }
+}

@@ -1,0 +1,193 @@
+//! What goes from one process to the next over a restart, through the service manager: descriptors under these names, and
+//! beside them a sealed memory file that says what they are.
+
+use std::fs::File;
+use std::io::{self, Read, Seek, Write};
+use std::os::fd::{AsFd, OwnedFd};
+
+use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, fcntl_get_seals, memfd_create};
+
+use crate::endpoint::Place;
+use crate::engine::record::{Record, VERSION};
+use crate::host::inherit::Inherited;
+use crate::host::manager::Manager;
+use crate::reactor::Reactor;
+use crate::transport::link::Link;
+use crate::transport::listener::{Listener, listening_place};
+
+/// Connections. So short, because the names of all of them come in one environment variable, of which the kernel takes
+/// 128 KiB (MAX_ARG_STRLEN, execve(2)).
+const CONNECTION: &str = "c";
+
+/// Listeners that ipcd opened by itself.
+const LISTENER: &str = "ipcd-listener";
+
+/// The record of the connections.
+const RECORD: &str = "ipcd-record";
+
+/// The record's first word.
+const MAGIC: &str = "ipcd-record";
+
+/// Nothing may change a record once it is written.
+const SEALS: SealFlags =
+    SealFlags::WRITE.union(SealFlags::GROW).union(SealFlags::SHRINK).union(SealFlags::SEAL);
+
+/// The largest record that is read, in bytes.
+const RECORD_BYTES_MAX: u64 = 4 << 30;
+
+/// What this process was given at its start.
+#[derive(Debug, Default)]
+pub(super) struct Bequest {
+    /// Listening sockets.
+    pub(super) listeners: Vec<(Place, Listener)>,
+    /// What the process before knew of its connections.
+    pub(super) record: Record,
+    /// The connections.
+    pub(super) connections: Vec<Link>,
+    /// What could not be used, a line for the log each.
+    pub(super) warnings: Vec<String>,
+}
+
+impl Bequest {
+    /// Looks at what was handed over.
+    pub(super) fn of(inherited: Vec<Inherited>) -> Bequest {
+        let mut bequest = Bequest::default();
+        let mut record = None;
+        for Inherited { fd, name } in inherited {
+            match name.as_str() {
+                CONNECTION => bequest.connections.push(Link::new(fd)),
+                RECORD => record = Some(fd),
+                name => bequest.take_listener(fd, name),
+            }
+        }
+        match record.map(read) {
+            Some(Ok(record)) => bequest.record = record,
+            Some(Err(error)) => bequest.warnings.push(format!(
+                "the record of connections before the restart cannot be read: {error}; {} connections are closed",
+                bequest.connections.len()
+            )),
+            None if bequest.connections.is_empty() => {}
+            None => bequest.warnings.push(format!(
+                "{} connections were kept over a restart, but no record of them; they are closed",
+                bequest.connections.len()
+            )),
+        }
+        bequest
+    }
+
+    fn take_listener(&mut self, fd: OwnedFd, name: &str) {
+        let kept = name != LISTENER;
+        let listener = listening_place(&fd).and_then(|place| {
+            Ok((place.clone(), Listener::inherited(fd, place, kept).map_err(|error| error.to_string())?))
+        });
+        match listener {
+            Ok(listener) => self.listeners.push(listener),
+            Err(what) => self.warnings.push(format!(
+                "the descriptor {} that was handed over is {what}; it is closed; correct ipcd.socket",
+                name.escape_default()
+            )),
+        }
+    }
+}
+
+/// Has the manager forget what it kept: a copy of a connection that is held elsewhere hides its end from the peer.
+pub(super) fn forget(manager: &Manager) {
+    [CONNECTION, LISTENER, RECORD].iter().for_each(|name| manager.forget(name));
+}
+
+/// Gives everything to the manager. Afterwards this process must end without another word to a peer.
+///
+/// # Errors
+/// The manager did not take it. It is told to forget what it has taken.
+pub(super) fn hand_over(reactor: &Reactor, manager: &Manager) -> io::Result<usize> {
+    let outcome = try_hand_over(reactor, manager);
+    if outcome.is_err() {
+        forget(manager);
+    }
+    outcome
+}
+
+fn try_hand_over(reactor: &Reactor, manager: &Manager) -> io::Result<usize> {
+    let (record, links) = reactor.save();
+    let memory = write(&record)?;
+    let links: Vec<_> = links.into_iter().map(AsFd::as_fd).collect();
+    let listeners: Vec<_> = reactor.own_listeners().map(AsFd::as_fd).collect();
+    manager.store(RECORD, &[memory.as_fd()])?;
+    manager.store(LISTENER, &listeners)?;
+    manager.store(CONNECTION, &links)?;
+    manager.wait_until_seen()?;
+    Ok(links.len())
+}
+
+/// Writes a record into a memory file and seals it.
+fn write(record: &Record) -> io::Result<File> {
+    let body = serde_json::to_vec(record)?;
+    let memory = memfd_create(RECORD, MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING)?;
+    let mut file = File::from(memory);
+    writeln!(file, "{MAGIC} {VERSION} {} {:08x}", body.len(), crc32fast::hash(&body))?;
+    file.write_all(&body)?;
+    fcntl_add_seals(&file, SEALS)?;
+    Ok(file)
+}
+
+/// Reads a record back, if it is whole, sealed, and of our version.
+fn read(fd: OwnedFd) -> Result<Record, String> {
+    let mut file = File::from(fd);
+    match fcntl_get_seals(&file) {
+        Ok(seals) if seals.contains(SEALS) => {}
+        _ => return Err("it is not a sealed memory file".to_owned()),
+    }
+    let mut bytes = Vec::new();
+    let read = file.rewind().and_then(|()| file.take(RECORD_BYTES_MAX).read_to_end(&mut bytes));
+    read.map_err(|error| error.to_string())?;
+    parse(&bytes)
+}
+
+fn parse(bytes: &[u8]) -> Result<Record, String> {
+    let end = bytes.iter().position(|byte| *byte == b'\n').ok_or("it has no first line")?;
+    let head = std::str::from_utf8(&bytes[..end]).map_err(|_| "its first line is no text")?;
+    let body = &bytes[end + 1..];
+    let fields: Vec<&str> = head.split(' ').collect();
+    let [MAGIC, version, length, sum] = fields[..] else {
+        return Err("its first line is not a record's".to_owned());
+    };
+    if version != VERSION.to_string() {
+        return Err(format!("it is of version {}, this is {VERSION}", version.escape_default()));
+    }
+    if length != body.len().to_string() {
+        return Err(format!("it has {} bytes, not {}", body.len(), length.escape_default()));
+    }
+    if sum != format!("{:08x}", crc32fast::hash(body)) {
+        return Err("its checksum is wrong".to_owned());
+    }
+    serde_json::from_slice(body).map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_reads_back_and_a_damaged_one_does_not() {
+        let mut file = write(&Record { history: vec!["alice: hi".to_owned()], ..Record::default() }).unwrap();
+        assert!(file.write(b"x").is_err(), "it is sealed");
+        let mut bytes = Vec::new();
+        file.rewind().unwrap();
+        file.read_to_end(&mut bytes).unwrap();
+        assert_eq!(read(file.into()).unwrap().history, ["alice: hi"]);
+        assert!(parse(&bytes).is_ok());
+        for index in 0..bytes.len() {
+            let mut damaged = bytes.clone();
+            damaged[index] ^= 1;
+            assert!(parse(&damaged).is_err(), "byte {index}");
+            assert!(parse(&bytes[..index]).is_err(), "cut at {index}");
+        }
+    }
+
+    #[test]
+    fn a_file_that_can_still_be_changed_is_no_record() {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(b"ipcd-record 1 0 00000000\n").unwrap();
+        assert!(read(file.into()).unwrap_err().contains("sealed"));
+    }
+}

@@ -1,0 +1,38 @@
+//! Descriptors that the service manager hands over (sd_listen_fds(3)). The one place with `unsafe`: a number in the
+//! environment becomes a descriptor that we own.
+#![allow(unsafe_code)]
+
+use std::os::fd::{FromRawFd, OwnedFd};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// A descriptor that was handed over.
+#[derive(Debug)]
+pub struct Inherited {
+    /// The descriptor, close-on-exec.
+    pub fd: OwnedFd,
+    /// Its name: FileDescriptorName= of a socket unit, or the FDNAME it was stored under.
+    pub name: String,
+}
+
+/// Takes the descriptors that LISTEN_FDS, LISTEN_PID and LISTEN_FDNAMES speak of; a second call gives none. To be called
+/// before the process opens anything itself, so that a wrong LISTEN_FDS cannot name what is ours.
+///
+/// # Errors
+/// What is wrong with the variables. Then nothing is taken.
+pub fn take() -> Result<Vec<Inherited>, String> {
+    static TAKEN: AtomicBool = AtomicBool::new(false);
+    if TAKEN.swap(true, Ordering::Relaxed) {
+        return Ok(Vec::new());
+    }
+    let named = sd_notify::listen_fds_with_names().map_err(|error| {
+        format!("the descriptors that LISTEN_FDS speaks of cannot be taken: {error}; they are ignored")
+    })?;
+    let owned = named.map(|(fd, name)| {
+        // SAFETY: sd_listen_fds(3) gives these numbers, from 3 on, to this very process (LISTEN_PID was compared), and
+        // sd-notify has just found each of them open. Nothing else owns them: nothing has been opened before this call,
+        // and no second call comes this far.
+        let fd = unsafe { OwnedFd::from_raw_fd(fd) };
+        Inherited { fd, name }
+    });
+    Ok(owned.collect())
+}

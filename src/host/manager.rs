@@ -1,0 +1,225 @@
+//! The service manager (systemd): what it is told, and what it keeps for us over a restart. Never waits for it, but where
+//! it says so.
+
+use std::ffi::OsString;
+use std::io::{self, IoSlice};
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+use rustix::net::{
+    AddressFamily, SendAncillaryBuffer, SendAncillaryMessage, SendFlags, SocketAddrUnix, SocketFlags,
+    SocketType, connect, sendmsg, socket_with,
+};
+use sd_notify::NotifyState;
+
+/// Descriptors in one message; the kernel takes 253 (SCM_MAX_FD, unix(7)).
+const DESCRIPTORS_PER_MESSAGE: usize = 200;
+
+/// How long a busy service manager is waited for when something is stored.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// The service manager, if there is one (NOTIFY_SOCKET, sd_notify(3)).
+#[derive(Debug)]
+pub struct Manager {
+    socket: Option<OwnedFd>,
+    /// How often the manager wants to hear of us, at least (WATCHDOG_USEC).
+    pub watchdog: Option<Duration>,
+}
+
+impl Manager {
+    /// The manager that the environment names. One that cannot be reached is none, with a line that says why.
+    pub fn find() -> (Manager, Option<String>) {
+        let Some(path) = std::env::var_os("NOTIFY_SOCKET") else {
+            return (Manager { socket: None, watchdog: None }, None);
+        };
+        match reach(&path) {
+            Ok(socket) => (Manager { socket: Some(socket), watchdog: sd_notify::watchdog_enabled() }, None),
+            Err(error) => {
+                let line = format!("NOTIFY_SOCKET: {}: {error}; going on without", path.display());
+                (Manager { socket: None, watchdog: None }, Some(line))
+            }
+        }
+    }
+
+    /// Whether there is one.
+    pub fn is_there(&self) -> bool {
+        self.socket.is_some()
+    }
+
+    /// Every endpoint is open.
+    pub fn ready(&self, status: &str) {
+        self.notify(&[NotifyState::Ready, NotifyState::Status(status)]);
+    }
+
+    /// The configuration is being read again; [`ready`](Self::ready) follows.
+    pub fn reloading(&self) {
+        match NotifyState::monotonic_usec_now() {
+            Ok(now) => self.notify(&[NotifyState::Reloading, now]),
+            Err(_) => self.notify(&[NotifyState::Reloading]),
+        }
+    }
+
+    /// The daemon is on its way out.
+    pub fn stopping(&self) {
+        self.notify(&[NotifyState::Stopping]);
+    }
+
+    /// One line for `systemctl status`.
+    pub fn status(&self, line: &str) {
+        self.notify(&[NotifyState::Status(line)]);
+    }
+
+    /// The loop turns.
+    pub fn feed_watchdog(&self) {
+        self.notify(&[NotifyState::Watchdog]);
+    }
+
+    /// Sends it, unless the manager's queue is full: the loop never waits, and what is said here is said again.
+    fn notify(&self, states: &[NotifyState]) {
+        if let Some(socket) = &self.socket {
+            let _ = send(socket, &message(states), &[]);
+        }
+    }
+
+    /// Gives descriptors to the manager for the process that follows, under a name. Waits for the manager.
+    ///
+    /// # Errors
+    /// There is none, or it took them not within some seconds. Some of them may be stored then.
+    pub fn store(&self, name: &str, descriptors: &[BorrowedFd<'_>]) -> io::Result<()> {
+        let name = format!("FDNAME={name}");
+        // FDPOLL=0: a connection whose peer is gone is still the next process's to bury.
+        let states =
+            [NotifyState::Custom("FDSTORE=1"), NotifyState::Custom("FDPOLL=0"), NotifyState::Custom(&name)];
+        for some in descriptors.chunks(DESCRIPTORS_PER_MESSAGE) {
+            self.send_patiently(&message(&states), some)?;
+        }
+        Ok(())
+    }
+
+    /// Has the manager forget what is stored under a name.
+    pub fn forget(&self, name: &str) {
+        let name = format!("FDNAME={name}");
+        self.notify(&[NotifyState::Custom("FDSTOREREMOVE=1"), NotifyState::Custom(&name)]);
+    }
+
+    /// Waits until the manager has seen all that was sent (BARRIER=1, sd_notify(3)): what a process says that has ended
+    /// is not heeded.
+    ///
+    /// # Errors
+    /// It did not within some seconds.
+    pub fn wait_until_seen(&self) -> io::Result<()> {
+        let (ours, theirs) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
+        self.send_patiently(&message(&[NotifyState::Custom("BARRIER=1")]), &[theirs.as_fd()])?;
+        drop(theirs);
+        wait_for(&ours, PollFlags::HUP, Instant::now() + PATIENCE)
+    }
+
+    fn send_patiently(&self, message: &str, descriptors: &[BorrowedFd<'_>]) -> io::Result<()> {
+        let socket = self.socket.as_ref().ok_or(io::ErrorKind::NotConnected)?;
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            match send(socket, message, descriptors) {
+                Ok(()) => return Ok(()),
+                Err(Errno::AGAIN) => wait_for(socket, PollFlags::OUT, deadline)?,
+                // As many of our descriptors are in flight as we may have open: the manager has to take some first.
+                Err(Errno::TOOMANYREFS) if Instant::now() < deadline => {
+                    std::thread::sleep(Duration::from_millis(5));
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+}
+
+/// The text of a message: a line a state.
+fn message(states: &[NotifyState]) -> String {
+    states.iter().map(|state| format!("{state}\n")).collect()
+}
+
+/// A socket to the manager that does not block; a path that begins with `@` is an abstract name.
+fn reach(path: &OsString) -> Result<OwnedFd, Errno> {
+    let address = match path.as_bytes() {
+        [b'@', name @ ..] => SocketAddrUnix::new_abstract_name(name)?,
+        path => SocketAddrUnix::new(path)?,
+    };
+    let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
+    let socket = socket_with(AddressFamily::UNIX, SocketType::DGRAM, flags, None)?;
+    connect(&socket, &address)?;
+    Ok(socket)
+}
+
+fn send(socket: &OwnedFd, message: &str, descriptors: &[BorrowedFd<'_>]) -> Result<(), Errno> {
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(DESCRIPTORS_PER_MESSAGE))];
+    let mut ancillary = SendAncillaryBuffer::new(&mut space);
+    if !descriptors.is_empty() && !ancillary.push(SendAncillaryMessage::ScmRights(descriptors)) {
+        return Err(Errno::INVAL);
+    }
+    let flags = SendFlags::NOSIGNAL;
+    rustix::io::retry_on_intr(|| {
+        sendmsg(socket, &[IoSlice::new(message.as_bytes())], &mut ancillary, flags)
+    })?;
+    Ok(())
+}
+
+fn wait_for(fd: impl AsFd, what: PollFlags, deadline: Instant) -> io::Result<()> {
+    loop {
+        let left = deadline.saturating_duration_since(Instant::now());
+        let timeout = Timespec { tv_sec: left.as_secs() as i64, tv_nsec: i64::from(left.subsec_nanos()) };
+        match poll(&mut [PollFd::new(&fd, what)], Some(&timeout)) {
+            Ok(0) => return Err(io::ErrorKind::TimedOut.into()),
+            Ok(_) => return Ok(()),
+            Err(Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::net::UnixDatagram;
+
+    use super::*;
+
+    /// A manager of our own, and the socket on which it listens.
+    fn manager() -> (Manager, UnixDatagram, tempfile::TempDir) {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("notify");
+        let listening = UnixDatagram::bind(&path).unwrap();
+        listening.set_nonblocking(true).unwrap();
+        let socket = reach(&path.into_os_string()).unwrap();
+        (Manager { socket: Some(socket), watchdog: None }, listening, directory)
+    }
+
+    fn heard(listening: &UnixDatagram) -> String {
+        let mut buffer = [0; 4096];
+        let count = listening.recv(&mut buffer).unwrap();
+        String::from_utf8_lossy(&buffer[..count]).into_owned()
+    }
+
+    #[test]
+    fn the_manager_is_told_in_its_own_words() {
+        let (manager, listening, _directory) = manager();
+        manager.ready("2 clients");
+        assert_eq!(heard(&listening), "READY=1\nSTATUS=2 clients\n");
+        manager.reloading();
+        assert!(heard(&listening).starts_with("RELOADING=1\nMONOTONIC_USEC="));
+        manager.feed_watchdog();
+        assert_eq!(heard(&listening), "WATCHDOG=1\n");
+        manager.forget("connection");
+        assert_eq!(heard(&listening), "FDSTOREREMOVE=1\nFDNAME=connection\n");
+    }
+
+    #[test]
+    fn a_manager_that_does_not_listen_is_not_waited_for() {
+        let (manager, listening, _directory) = manager();
+        for _ in 0..10_000 {
+            manager.feed_watchdog();
+        }
+        drop(listening);
+        manager.feed_watchdog();
+    }
+}

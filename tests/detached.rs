@@ -1,0 +1,112 @@
+//! `--daemon`, for systems without a service manager.
+
+mod harness;
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output};
+
+use harness::{Client, Ground, MULTIPLY, wait_until};
+use rustix::process::{Pid, Signal, kill_process, test_kill_process};
+
+const CONFIG: &str = "[multiply]\nlisten = [\"tcp://{ip}:65432\"]\n";
+
+/// A daemon that is nobody's child.
+struct Detached(Pid);
+
+impl Detached {
+    fn of(pid_file: &Path) -> Detached {
+        let text = fs::read_to_string(pid_file).unwrap();
+        Detached(Pid::from_raw(text.trim().parse().unwrap()).unwrap())
+    }
+
+    fn stop(&self) {
+        kill_process(self.0, Signal::TERM).unwrap();
+        wait_until("the daemon ends", || test_kill_process(self.0).is_err().then_some(()));
+    }
+}
+
+impl Drop for Detached {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let _ = kill_process(self.0, Signal::KILL);
+        }
+    }
+}
+
+/// Starts it in the test's directory, with relative paths.
+fn start(ground: &Ground, pid_file: &str) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ipcd"));
+    command.args(["--config", "ipcd.toml", "--daemon", "--log-file", "log", "--pid-file", pid_file]);
+    command.current_dir(ground.directory.path()).env_remove("RUST_LOG").output().unwrap()
+}
+
+#[test]
+fn a_detached_daemon_is_ready_when_its_starter_returns_and_leaves_no_pid_file() {
+    let ground = Ground::new();
+    ground.write_config(CONFIG);
+    let output = start(&ground, "pid");
+    assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
+    let pid_file = ground.directory.path().join("pid");
+    let daemon = Detached::of(&pid_file);
+
+    let mut client = Client::tcp((ground.ip, MULTIPLY).into());
+    client.say("5 10\n");
+    client.hear("Data received\n50.0\n");
+    drop(client);
+
+    ground.write_config("[multiply]\nlisten = [\"tcp://{ip}:65432\", \"tcp://{ip}:5\"]\n");
+    kill_process(daemon.0, Signal::HUP).unwrap();
+    let log = ground.directory.path().join("log");
+    wait_until("the relative configuration is found again", || {
+        fs::read_to_string(&log).unwrap().contains("reloaded").then_some(())
+    });
+    daemon.stop();
+    assert!(!pid_file.exists());
+    let log = fs::read_to_string(&log).unwrap();
+    assert!(log.contains("info: ipcd ") && log.ends_with("info: stopped\n"), "{log}");
+}
+
+#[test]
+fn a_start_that_fails_is_told_to_the_terminal_with_its_status() {
+    let ground = Ground::new();
+    ground.write_config(CONFIG);
+    assert!(start(&ground, "pid").status.success());
+    let first = Detached::of(&ground.directory.path().join("pid"));
+
+    let second = start(&ground, "pid");
+    let text = String::from_utf8(second.stderr).unwrap();
+    assert_eq!(second.status.code(), Some(1), "{text}");
+    assert_eq!(text.lines().count(), 1, "{text}");
+    assert!(text.contains("/pid: ") && text.contains("is another daemon running"), "{text}");
+
+    let third = start(&ground, "another");
+    let text = String::from_utf8(third.stderr).unwrap();
+    assert_eq!(third.status.code(), Some(69), "{text}");
+    assert!(
+        text.contains(&format!("tcp://{}:65432: address already in use (by pid {}", ground.ip, first.0)),
+        "{text}"
+    );
+    assert!(!ground.directory.path().join("another").exists());
+
+    ground.write_config("[multiply]\nlisten = 5\n");
+    let fourth = start(&ground, "another");
+    let text = String::from_utf8(fourth.stderr).unwrap();
+    assert_eq!(fourth.status.code(), Some(78), "{text}");
+    assert!(text.contains("ipcd.toml:2:10: "), "{text}");
+
+    let mut client = Client::tcp((ground.ip, MULTIPLY).into());
+    client.say("1 1\n");
+    client.hear("Data received\n1.0\n");
+    drop(client);
+    first.stop();
+}
+
+#[test]
+fn files_that_cannot_be_opened_are_named() {
+    let ground = Ground::new();
+    ground.write_config(CONFIG);
+    let output = start(&ground, "missing/pid");
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8(output.stderr).unwrap().contains("missing/pid: "));
+}
