@@ -112,8 +112,8 @@ fn say(room: &mut Room, seat: Seat, text: &str, history_max: usize) -> Verdict {
     Verdict::Done
 }
 
-/// `/msg NAME TEXT`: the name is the longest one in the room that the text starts with, as whole words, so that what
-/// is meant for somebody who has left does not go to somebody with a shorter name.
+/// `/msg NAME TEXT`: the name is the longest one in the room that the text starts with, as whole words: what is meant for
+/// bobby does not go to bob.
 fn whisper(room: &mut Room, seat: Seat, text: &str) -> Result<(), String> {
     const USAGE: &str = "/msg needs a name and words, for example: /msg bob hi";
     let ends = text.char_indices().filter(|(_, c)| c.is_whitespace()).map(|(end, _)| end).chain([text.len()]);
