@@ -601,7 +601,7 @@ impl Session {
                 Some(Output::Close(self.peer))
             }
             Phase::Draining(..) if self.flags.ended => Some(Output::Close(self.peer)),
-            Phase::Draining(reason, _) if self.style() == Style::Bare && self.parts_with_reset() => {
+            Phase::Draining(reason, _) if self.parts_with_reset(reason) => {
                 self.phase = Phase::Parting(reason, now + LAST_WORDS);
                 None
             }
@@ -620,8 +620,13 @@ impl Session {
     }
 
     /// A raw chat window takes end of file for an endless row of empty messages, and stops at a reset.
-    fn parts_with_reset(&self) -> bool {
-        self.door.can_reset && matches!(self.state, State::Chat(_))
+    fn parts_with_reset(&self, reason: CloseReason) -> bool {
+        let may_be_window = match self.framing.kind() {
+            Some(kind) => kind == Kind::Raw,
+            // A window waits for its user to type a name. Who sends too much would lose its last words to a reset.
+            None => reason != CloseReason::PeerTooLong,
+        };
+        may_be_window && self.door.can_reset && matches!(self.state, State::Chat(_))
     }
 
     /// The session leaves the table.
