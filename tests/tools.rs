@@ -69,6 +69,7 @@ fn exchange(tool: Command, input: &str, expected: &str) {
 }
 
 #[test]
+#[ignore = "needs other programs: see tests/tools/program.rs"]
 fn every_tool_multiplies_by_line() {
     let daemon = daemon();
     for tool in at_port(&daemon, MULTIPLY).into_iter().chain(at_socket(&daemon)) {
@@ -82,6 +83,7 @@ fn every_tool_multiplies_by_line() {
 }
 
 #[test]
+#[ignore = "needs other programs: see tests/tools/program.rs"]
 fn a_last_line_that_has_no_line_end_is_a_line_too() {
     let daemon = daemon();
     for tool in at_port(&daemon, MULTIPLY).into_iter().chain(at_socket(&daemon)) {
@@ -91,6 +93,7 @@ fn a_last_line_that_has_no_line_end_is_a_line_too() {
 }
 
 #[test]
+#[ignore = "needs other programs: see tests/tools/program.rs"]
 fn a_tool_whose_input_stays_open_is_answered_line_by_line_and_raw() {
     let daemon = daemon();
     let (ip, port) = (daemon.ip.to_string(), MULTIPLY.to_string());
@@ -116,6 +119,7 @@ fn a_tool_whose_input_stays_open_is_answered_line_by_line_and_raw() {
 }
 
 #[test]
+#[ignore = "needs other programs: see tests/tools/program.rs"]
 fn every_tool_is_greeted_and_ends() {
     let daemon = daemon();
     for tool in at_port(&daemon, GREETING) {
@@ -128,6 +132,7 @@ fn every_tool_is_greeted_and_ends() {
 }
 
 #[test]
+#[ignore = "needs other programs: see tests/tools/program.rs"]
 fn every_tool_chats_by_line() {
     let daemon = daemon();
     let expected = format!("{CAVE}{}\nalice: hello\n{{quit}}\n", welcome("alice"));
@@ -141,6 +146,7 @@ fn every_tool_chats_by_line() {
 }
 
 #[test]
+#[ignore = "needs other programs: see tests/tools/program.rs"]
 fn every_tool_chats_without_line_ends_and_is_parted_from_by_a_reset() {
     let daemon = daemon();
     for tool in at_port(&daemon, CHAT) {
@@ -159,6 +165,7 @@ fn every_tool_chats_without_line_ends_and_is_parted_from_by_a_reset() {
 }
 
 #[test]
+#[ignore = "needs other programs: see tests/tools/program.rs"]
 fn every_tool_gets_help_a_choice_and_a_default_at_the_unix_socket() {
     let daemon = daemon();
     for tool in at_socket(&daemon) {
@@ -191,6 +198,7 @@ fn every_tool_gets_help_a_choice_and_a_default_at_the_unix_socket() {
 }
 
 #[test]
+#[ignore = "needs other programs: see tests/tools/program.rs"]
 fn bash_alone_is_a_client_by_line_and_raw() {
     let daemon = daemon();
     let bash = |port: u16, script: &str| {
@@ -230,6 +238,7 @@ fn assert_quick(finished: &Finished) {
 }
 
 #[test]
+#[ignore = "needs other programs: see tests/tools/program.rs"]
 fn a_browser_is_told_in_a_line_that_this_is_not_http() {
     let daemon = daemon();
     let socket = daemon.socket();
@@ -287,6 +296,7 @@ fn client_hello() -> Vec<u8> {
 }
 
 #[test]
+#[ignore = "needs other programs: see tests/tools/program.rs"]
 fn a_tls_client_is_told_within_a_second_that_this_is_not_tls() {
     let daemon = daemon();
     let hello = client_hello();
@@ -307,6 +317,7 @@ fn a_tls_client_is_told_within_a_second_that_this_is_not_tls() {
 }
 
 #[test]
+#[ignore = "needs other programs: see tests/tools/program.rs"]
 fn openssl_sees_quickly_that_nobody_speaks_tls_here_and_the_log_says_so() {
     let daemon = daemon();
     let socket = daemon.socket();
@@ -349,6 +360,7 @@ fn run_python(daemon: &Daemon, script: &str, port: u16, arguments: &[&str]) -> S
 }
 
 #[test]
+#[ignore = "needs other programs: see tests/tools/program.rs"]
 fn the_multiply_client_never_gets_a_fused_reply_200_times_in_a_row() {
     let daemon = Daemon::usual();
     assert_eq!(run_python(&daemon, "multiply_client.py", MULTIPLY, &["200"]), "200\n");
@@ -356,6 +368,7 @@ fn the_multiply_client_never_gets_a_fused_reply_200_times_in_a_row() {
 }
 
 #[test]
+#[ignore = "needs other programs: see tests/tools/program.rs"]
 fn the_greeting_client_is_thanked_and_the_log_says_what_it_said() {
     let daemon = Daemon::usual();
     let heard = run_python(&daemon, "greeting_client.py", GREETING, &[]);
@@ -365,6 +378,7 @@ fn the_greeting_client_is_thanked_and_the_log_says_what_it_said() {
 }
 
 #[test]
+#[ignore = "needs other programs: see tests/tools/program.rs"]
 fn the_unix_client_gets_two_messages_in_two_recv() {
     let daemon = daemon();
     let finished = Program::run(python("unix_client.py", &[daemon.socket().to_str().unwrap()]), "");
@@ -373,6 +387,7 @@ fn the_unix_client_gets_two_messages_in_two_recv() {
 }
 
 #[test]
+#[ignore = "needs other programs: see tests/tools/program.rs"]
 fn the_chat_client_with_a_receiving_thread_talks_and_its_thread_ends() {
     let daemon = daemon();
     let mut alice = Client::member(&daemon, "alice");
@@ -397,6 +412,7 @@ fn the_chat_client_with_a_receiving_thread_talks_and_its_thread_ends() {
 }
 
 #[test]
+#[ignore = "needs other programs: see tests/tools/program.rs"]
 fn the_statistics_client_may_send_its_name_and_first_figures_as_one_burst() {
     let daemon = daemon();
     for how in ["burst", "sends"] {
@@ -412,6 +428,7 @@ fn the_statistics_client_may_send_its_name_and_first_figures_as_one_burst() {
 }
 
 #[test]
+#[ignore = "needs other programs: see tests/tools/program.rs"]
 fn clients_that_close_without_reading_disturb_nobody() {
     let daemon = Daemon::usual();
     let mut alice = Client::member(&daemon, "alice");
@@ -435,6 +452,7 @@ fn clients_that_close_without_reading_disturb_nobody() {
 }
 
 #[test]
+#[ignore = "needs other programs: see tests/tools/program.rs"]
 fn a_client_that_shuts_down_its_sending_side_still_gets_every_reply() {
     let daemon = daemon();
     for (port, request, expected) in [
@@ -533,6 +551,7 @@ impl Window {
 }
 
 #[test]
+#[ignore = "needs other programs: see tests/tools/program.rs"]
 fn the_courses_window_joins_talks_with_a_terminal_and_leaves() {
     let daemon = daemon();
     let display = Display::new();
@@ -582,6 +601,7 @@ fn assert_parted(mut daemon: Daemon, window: &mut Window, before: &str) {
 }
 
 #[test]
+#[ignore = "needs other programs: see tests/tools/program.rs"]
 fn the_courses_window_is_told_of_the_daemons_end_and_never_spins() {
     let daemon = daemon();
     let display = Display::new();
@@ -594,6 +614,7 @@ fn the_courses_window_is_told_of_the_daemons_end_and_never_spins() {
 }
 
 #[test]
+#[ignore = "needs other programs: see tests/tools/program.rs"]
 fn a_window_in_which_nobody_has_typed_a_name_never_spins_either() {
     let daemon = daemon();
     let display = Display::new();
@@ -615,6 +636,7 @@ fn a_window_in_which_nobody_has_typed_a_name_never_spins_either() {
 // ---- people
 
 #[test]
+#[ignore = "needs other programs: see tests/tools/program.rs"]
 fn two_people_at_terminals_talk() {
     let daemon = daemon();
     let (ip, port) = (daemon.ip.to_string(), CHAT.to_string());

@@ -90,6 +90,12 @@ struct Stop {
 }
 
 impl World {
+    /// A newcomer is shown no more than it may be behind.
+    fn set_history(&mut self) {
+        let bytes_max = self.settings.of(Service::Chat).backlog_bytes_max;
+        self.room.set_history(self.settings.chat_history, bytes_max);
+    }
+
     fn note(&mut self, note: Note) {
         if self.notes.len() < NOTES_MAX {
             self.notes.push_back(note);
@@ -133,7 +139,7 @@ impl Engine {
     pub fn new(settings: Settings) -> Engine {
         let mut census = Census::default();
         census.retake(&settings, std::iter::empty());
-        Engine {
+        let mut engine = Engine {
             world: World {
                 settings,
                 room: Room::default(),
@@ -153,7 +159,9 @@ impl Engine {
             flushes_left: FLUSHES_PER_TURN,
             waiting: VecDeque::new(),
             scratch: Vec::new(),
-        }
+        };
+        engine.world.set_history();
+        engine
     }
 
     // ---- what is asked
@@ -201,7 +209,8 @@ impl Engine {
         };
         let largest = Service::ALL.iter().map(per_peer).max().unwrap_or(0);
         let chat = settings.of(Service::Chat);
-        let room = chat.backlog_bytes_max
+        // The log, and the history, which is bounded by the same number.
+        let room = 2 * chat.backlog_bytes_max
             + 2 * (limits::ROOM_BURST_BYTES + chat.message_bytes_max)
             + limits::WHO_BYTES_MAX;
         (settings.connections_max + limits::REFUSED_LINGERING_MAX) * largest + room
@@ -354,7 +363,7 @@ impl Engine {
         let counted = self.sessions.iter().flatten().filter(|session| session.is_counted());
         let everybody = counted.map(|session| (session.service(), session.origin));
         self.world.census.retake(&self.world.settings, everybody);
-        self.world.room.trim_history(self.world.settings.chat_history);
+        self.world.set_history();
         let withdrawn: Vec<Service> = Service::offered()
             .filter(|service| before.of(*service).listening && !self.world.settings.of(*service).listening)
             .collect();

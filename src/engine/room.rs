@@ -22,7 +22,11 @@ pub struct Room {
     keys: HashMap<Key, Seat>,
     /// How many have ever joined: the order of `/who`.
     joins: u64,
+    /// What newcomers are shown, and its bounds in messages and bytes.
     history: VecDeque<Box<str>>,
+    history_bytes: usize,
+    history_max: usize,
+    history_bytes_max: usize,
     /// Bytes said since everybody was last offered what there is.
     fresh: usize,
     /// Somebody has something new to be offered.
@@ -76,9 +80,9 @@ impl Room {
         self.fresh
     }
 
-    /// Bytes that the log holds.
+    /// Bytes that the log and the history hold.
     pub fn log_bytes(&self) -> usize {
-        self.log.chunks.len() * CHUNK
+        self.log.chunks.len() * CHUNK + self.history_bytes
     }
 
     /// Bytes of what was said to single members and is not yet sent.
@@ -158,7 +162,7 @@ impl Room {
 
     /// What was said before a restart.
     pub fn restore_history(&mut self, history: Vec<String>) {
-        self.history = history.into_iter().map(String::into_boxed_str).collect();
+        history.into_iter().for_each(|line| self.remember(line.into()));
     }
 
     /// A member did not come through a restart.
@@ -211,18 +215,30 @@ impl Room {
     }
 
     /// Everybody hears `line`, and a newcomer may be shown it later.
-    pub fn say(&mut self, line: &str, history_max: usize) {
+    pub fn say(&mut self, line: &str) {
         self.announce(line);
-        if history_max > 0 {
-            self.history.push_back(line.into());
-            self.trim_history(history_max);
+        self.remember(line.into());
+    }
+
+    /// How much newcomers are shown: so many messages, and of those no more than so many bytes.
+    pub fn set_history(&mut self, max: usize, bytes_max: usize) {
+        (self.history_max, self.history_bytes_max) = (max, bytes_max);
+        self.trim_history();
+    }
+
+    fn remember(&mut self, line: Box<str>) {
+        if self.history_max > 0 {
+            self.history_bytes += line.len();
+            self.history.push_back(line);
+            self.trim_history();
         }
     }
 
     /// Forgets what was said longest ago.
-    pub fn trim_history(&mut self, history_max: usize) {
-        while self.history.len() > history_max {
-            self.history.pop_front();
+    fn trim_history(&mut self) {
+        while self.history.len() > self.history_max || self.history_bytes > self.history_bytes_max {
+            let Some(line) = self.history.pop_front() else { break };
+            self.history_bytes -= line.len();
         }
     }
 
@@ -505,12 +521,12 @@ mod tests {
         for step in [1, 3, 7, 100_000] {
             let mut room = Room::default();
             let (line, bare) = (join(&mut room, 1, false), join(&mut room, 2, true));
-            room.say("m1: a", 0);
+            room.say("m1: a");
             room.tell(line, "to you alone");
-            room.say("m2: b", 0);
+            room.say("m2: b");
             room.tell(bare, "to me alone");
             let long = "x".repeat(3 * CHUNK);
-            room.say(&long, 0);
+            room.say(&long);
             assert_eq!(
                 drain(&mut room, line, step),
                 format!("m2 has joined the chat!\nm1: a\nto you alone\nm2: b\n{long}\n")
@@ -524,7 +540,7 @@ mod tests {
         let mut room = Room::default();
         let (fast, slow) = (join(&mut room, 1, false), join(&mut room, 2, false));
         for _ in 0..100 {
-            room.say(&"y".repeat(1000), 0);
+            room.say(&"y".repeat(1000));
             drain(&mut room, fast, CHUNK);
             assert_eq!(room.settle(1 << 20), []);
         }
@@ -539,10 +555,23 @@ mod tests {
     }
 
     #[test]
+    fn history_is_bounded_in_messages_and_in_bytes() {
+        let mut room = Room::default();
+        room.say("forgotten: nobody asked for a history");
+        room.set_history(3, 20);
+        ["a: 1", "b: 2", "c: 3", "d: 4"].iter().for_each(|line| room.say(line));
+        assert_eq!(room.history().collect::<Vec<_>>(), ["b: 2", "c: 3", "d: 4"]);
+        room.say("e: a longer one");
+        assert_eq!(room.history().collect::<Vec<_>>(), ["d: 4", "e: a longer one"]);
+        room.set_history(1, 20);
+        assert_eq!(room.history().collect::<Vec<_>>(), ["e: a longer one"]);
+    }
+
+    #[test]
     fn who_leaves_is_sent_what_it_has_not_seen() {
         let mut room = Room::default();
         let (a, b) = (join(&mut room, 1, false), join(&mut room, 2, true));
-        room.say("m1: hi", 0);
+        room.say("m1: hi");
         room.tell(b, "psst");
         let mut unsent = Vec::new();
         room.leave(b, &mut unsent);

@@ -451,7 +451,7 @@ impl Session {
     }
 
     fn chat(&mut self, world: &mut World, now: Moment, seat: Seat, message: &[u8]) {
-        match chat::handle_message(&mut world.room, seat, message, world.settings.chat_history) {
+        match chat::handle_message(&mut world.room, seat, message) {
             chat::Verdict::Quit => self.finish(world, now, CloseReason::PeerQuit, Some(chat::FAREWELL)),
             chat::Verdict::Erred(error) => self.note_error(world, error), // it heard of it in the room
             chat::Verdict::Done | chat::Verdict::Joined(..) => {}

@@ -62,7 +62,7 @@ pub fn welcome(name: &str) -> String {
 }
 
 /// A message from somebody in the room.
-pub fn handle_message(room: &mut Room, seat: Seat, message: &[u8], history_max: usize) -> Verdict {
+pub fn handle_message(room: &mut Room, seat: Seat, message: &[u8]) -> Verdict {
     let text = clean(message);
     if text.trim().is_empty() {
         return Verdict::Done;
@@ -71,10 +71,10 @@ pub fn handle_message(room: &mut Room, seat: Seat, message: &[u8], history_max: 
         return Verdict::Quit;
     }
     let Some(rest) = text.strip_prefix('/') else {
-        return say(room, seat, &text, history_max);
+        return say(room, seat, &text);
     };
     if rest.starts_with('/') {
-        return say(room, seat, rest, history_max);
+        return say(room, seat, rest);
     }
     let (command, arguments) = rest.split_once(char::is_whitespace).unwrap_or((rest, ""));
     let arguments = arguments.trim();
@@ -91,7 +91,7 @@ pub fn handle_message(room: &mut Room, seat: Seat, message: &[u8], history_max: 
         "me" if arguments.is_empty() => Err("/me needs words, for example: /me waves".to_owned()),
         "me" => {
             let line = format!("* {} {arguments}", room.name(seat));
-            room.say(&line, history_max);
+            room.say(&line);
             Ok(())
         }
         "msg" => whisper(room, seat, arguments),
@@ -106,9 +106,9 @@ pub fn handle_message(room: &mut Room, seat: Seat, message: &[u8], history_max: 
     }
 }
 
-fn say(room: &mut Room, seat: Seat, text: &str, history_max: usize) -> Verdict {
+fn say(room: &mut Room, seat: Seat, text: &str) -> Verdict {
     let line = format!("{}: {text}", room.name(seat));
-    room.say(&line, history_max);
+    room.say(&line);
     Verdict::Done
 }
 
