@@ -488,7 +488,6 @@ fn numbers_are_read_reckoned_and_written_as_python_does() {
 }
 
 #[test]
-#[ignore = "needs python3"]
 fn the_numbers_halfway_are_halfway() {
     assert_eq!(halfway(1.0), "01.00000000000000011102230246251565404236316680908203125");
     assert_eq!(halfway(9007199254740992.0), "09007199254740993.");
