@@ -325,7 +325,7 @@ impl Session {
                 None if self.flags.tail_is_message
                     && (self.flags.ended || self.framing.kind() == Some(Kind::Raw)) =>
                 {
-                    self.handle_message(world, now, &bytes[at..]);
+                    self.handle_message(world, now, without_cr(&bytes[at..]));
                     at = bytes.len();
                 }
                 None => {
@@ -387,11 +387,12 @@ impl Session {
 
     /// One whole message.
     fn handle_message(&mut self, world: &mut World, now: Moment, message: &[u8]) {
-        if is_empty(message) {
-            return;
-        }
+        // The length first: whether a blank line is too long must not depend on how it was cut on its way.
         if message.len() > self.settings(world).message_bytes_max {
             return self.overflow(world, now);
+        }
+        if is_empty(message) {
+            return;
         }
         if !std::mem::replace(&mut self.flags.spoke, true) && framing::is_http(message) {
             return self.reject(world, now, Foreign::Http);
