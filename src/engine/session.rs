@@ -278,6 +278,9 @@ impl Session {
     fn consume_inbox(&mut self, world: &mut World, now: Moment) {
         let mut inbox = std::mem::take(&mut self.inbox);
         let consumed = self.consume(world, now, &inbox);
+        if consumed > 0 {
+            self.begun = None; // what is left of it is another message
+        }
         if consumed < inbox.len() {
             inbox.drain(..consumed);
             self.inbox = inbox;
