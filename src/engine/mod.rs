@@ -504,7 +504,7 @@ impl Engine {
         if session.is_flushable() && !session.mark_called(true) {
             self.replies.push_back(peer);
         }
-        if session.is_to_be_heard_again() {
+        if session.is_to_be_heard_again(now) {
             self.outputs.push_back(Output::Listen(peer));
         }
         if session.is_waiting_for_room() && !session.mark_waiting(true) {

@@ -270,7 +270,6 @@ impl Session {
     pub(super) fn resume(&mut self, world: &mut World, now: Moment) {
         if self.is_serving() && self.flags.stalled && self.has_room(world) {
             self.consume_inbox(world, now);
-            self.begun = None; // it could not go on: its time starts again
             self.note_progress(now);
         }
     }
@@ -712,9 +711,13 @@ impl Session {
     }
 
     /// Whether the reactor has to be told to read from it again.
-    pub(super) fn is_to_be_heard_again(&mut self) -> bool {
+    pub(super) fn is_to_be_heard_again(&mut self, now: Moment) -> bool {
         let deaf = !self.wants_input();
-        std::mem::replace(&mut self.flags.deaf, deaf) && !deaf
+        let again = std::mem::replace(&mut self.flags.deaf, deaf) && !deaf;
+        if again {
+            self.begun = self.begun.map(|_| now); // it could not go on: its time starts again
+        }
+        again
     }
 
     /// The same for the list of those that wait for room in the chat's log.
