@@ -102,9 +102,7 @@ impl Outbox {
             self.start += count;
             if self.bytes.get(self.start) == Some(&b'\n') {
                 self.start += 1;
-                if !self.is_empty() {
-                    self.pause = Some(now + gap);
-                }
+                self.pause = Some(now + gap); // also for a message that is not there yet
             }
         } else {
             self.start += count;
@@ -124,9 +122,9 @@ impl Outbox {
         memchr_iter(b'\n', &self.bytes[self.start..]).count()
     }
 
-    /// When the pause after a paced message ends.
+    /// When the pause after a paced message ends, if another one waits for that.
     pub fn pause(&self) -> Option<Moment> {
-        self.pause
+        self.pause.filter(|_| !self.is_empty())
     }
 
     /// Ends the pause if its time has come; whether it did.
@@ -164,6 +162,17 @@ mod tests {
         assert_eq!(outbox.ready(Style::Paced), b"50.0");
         outbox.sent(Style::Paced, 4, Moment(25), GAP);
         assert!(outbox.is_empty() && outbox.pause().is_none(), "nothing follows, so nothing waits");
+    }
+
+    #[test]
+    fn the_gap_is_kept_to_a_message_that_comes_after_the_queue_was_empty() {
+        let mut outbox = Outbox::default();
+        outbox.say(Style::Paced, "50.0");
+        outbox.sent(Style::Paced, 4, Moment(0), GAP);
+        outbox.say(Style::Paced, "Data received");
+        assert_eq!((outbox.ready(Style::Paced), outbox.pause()), (&b""[..], Some(Moment(20))));
+        assert!(outbox.resume(Moment(20)));
+        assert_eq!(outbox.ready(Style::Paced), b"Data received");
     }
 
     #[test]

@@ -245,6 +245,7 @@ impl Session {
             return;
         }
         self.flags.tail_is_message = !more;
+        self.outbox.resume(now); // a pause that nothing waited for has no deadline
         if self.inbox.is_empty() {
             let consumed = self.consume(world, now, bytes);
             self.inbox.extend_from_slice(&bytes[consumed..]);
