@@ -136,6 +136,14 @@ impl Outbox {
         over
     }
 
+    /// What waits in [`Style::Paced`] goes on in [`Style::Bare`].
+    pub fn stop_pacing(&mut self) {
+        self.bytes.drain(..self.start);
+        self.start = 0;
+        self.bytes.retain(|byte| *byte != b'\n');
+        self.pause = None;
+    }
+
     /// Drops all that waits.
     pub fn clear(&mut self) {
         *self = Outbox::default();

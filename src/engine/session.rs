@@ -129,6 +129,7 @@ impl Session {
     /// Begins a service.
     fn enter(&mut self, world: &mut World, now: Moment, service: Service) {
         world.counters.of_mut(service).connections += 1;
+        let before = self.style();
         self.state = match service {
             Service::Multiply => State::Multiply,
             Service::Greeting => State::Greeting,
@@ -136,6 +137,9 @@ impl Session {
             Service::Mux => State::Mux,
         };
         self.active = now;
+        if (before, self.style()) == (Style::Paced, Style::Bare) {
+            self.outbox.stop_pacing();
+        }
         match self.state {
             State::Greeting => {
                 self.outbox.push(greeting::WORDS);
