@@ -281,6 +281,7 @@ impl Reactor {
                 let more = count == self.buffer.len();
                 // A short read has drained the socket (epoll(7)), unless its end is waiting behind the bytes.
                 slot.readable = more || slot.ended;
+                slot.more = more;
                 if slot.readable {
                     self.ready.push_peer(peer, slot);
                 }
@@ -292,6 +293,10 @@ impl Reactor {
             }
             Err(error) if error.kind() == ErrorKind::WouldBlock => {
                 slot.readable = false;
+                if std::mem::take(&mut slot.more) {
+                    // The burst ended exactly where our buffer did.
+                    self.engine.handle(now, Input::Bytes { peer, bytes: &[], more: false });
+                }
                 self.dry(now, peer);
             }
             Err(_) => self.lose(now, peer),

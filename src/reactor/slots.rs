@@ -57,6 +57,8 @@ pub(super) struct Slot {
     pub(super) readable: bool,
     /// Its end of file, or an error, is waiting behind what can still be read.
     pub(super) ended: bool,
+    /// The last read filled the buffer: the burst goes on, unless there was nothing behind it.
+    pub(super) more: bool,
     /// A write said WouldBlock, and no edge was seen since.
     pub(super) blocked: bool,
     /// It stands on the ready list.
@@ -110,6 +112,7 @@ impl Slots {
                 generation: 0,
                 readable: false,
                 ended: false,
+                more: false,
                 blocked: false,
                 queued: false,
             });
@@ -122,6 +125,7 @@ impl Slots {
             generation,
             readable: false,
             ended: false,
+            more: false,
             blocked: false,
             queued: false,
         };
