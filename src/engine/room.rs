@@ -172,6 +172,17 @@ impl Room {
 
     /// Lets a member go. What it has not been sent yet is appended to `unsent`; the others hear that it left.
     pub fn leave(&mut self, seat: Seat, unsent: &mut Vec<u8>) {
+        self.take_unsent(seat, unsent);
+        self.remove(seat);
+    }
+
+    /// The same when all go because the room closes: nobody stays to hear that a member left.
+    pub fn send_home(&mut self, seat: Seat, unsent: &mut Vec<u8>) {
+        self.take_unsent(seat, unsent);
+        self.forget_member(seat);
+    }
+
+    fn take_unsent(&mut self, seat: Seat, unsent: &mut Vec<u8>) {
         loop {
             match self.offer(seat) {
                 Offer::Nothing => break,
@@ -189,7 +200,6 @@ impl Room {
                 }
             }
         }
-        self.remove(seat);
     }
 
     /// Lets a member go that is too slow or gone. If a line was sent in part, its rest is appended to `unsent`.
@@ -209,9 +219,14 @@ impl Room {
     }
 
     fn remove(&mut self, seat: Seat) {
+        let name = self.forget_member(seat);
+        self.announce(&format!("{} has left the chat.", name.shown));
+    }
+
+    fn forget_member(&mut self, seat: Seat) -> Name {
         let member = self.members.remove(seat.0);
         self.keys.remove(&member.name.key);
-        self.announce(&format!("{} has left the chat.", member.name.shown));
+        member.name
     }
 
     /// Everybody hears `line`, and a newcomer may be shown it later.

@@ -554,6 +554,7 @@ impl Session {
             let mut unsent = Vec::new();
             match reason {
                 CloseReason::PeerTooSlow => world.room.drop_member(seat, &mut unsent),
+                CloseReason::Stopping => world.room.send_home(seat, &mut unsent),
                 _ => world.room.leave(seat, &mut unsent),
             }
             self.outbox.push(&unsent);
