@@ -1,8 +1,559 @@
-//! Dialogues with a real daemon.
+//! One table of dialogues, held with the engine and with a real daemon, over TCP and over the Unix socket: whole, cut
+//! at every byte, and byte by byte.
 
 mod harness;
 
-use harness::{CHAT, Client, Daemon, GREETING, MULTIPLY};
+use std::rc::Rc;
+use std::time::Duration;
+
+use harness::{CHAT, Client, Daemon, GREETING, MULTIPLY, Probe, USUAL, show};
+use ipcd::engine::Engine;
+use ipcd::engine::limits::{READ_BYTES_MAX, Settings};
+use ipcd::engine::message::{Door, Input, Moment, Origin, Output, Peer};
+use ipcd::engine::service::Service;
+
+// ---- the table
+
+/// What a client of a service sends before it half-closes, and all that it receives.
+struct Dialogue {
+    service: Service,
+    sends: Vec<u8>,
+    hears: Vec<u8>,
+    /// It begins with another protocol, which is told at the first message only: not behind a service's name.
+    foreign: bool,
+}
+
+const GREETED: &str = "Message received. Thank you for connecting\r\n";
+const CAVE: &str = "Greetings from the cave! Now type your name and press enter!\n";
+const WELCOME: &str = "Welcome alice! If you ever want to quit, type {quit} to exit.\n";
+const TOO_LONG: &str = "Error: message longer than 4096 bytes\n";
+const BAD_NAME: &str =
+    "Error: a name is 1 to 32 letters, digits, spaces, '-', '_' or '.'; type another one\n";
+const HELP: &str = "Commands: /help, /who, /me TEXT, /msg NAME TEXT, /quit or {quit}; //TEXT says /TEXT\n";
+
+/// Who sits in the room already while a dialogue with the chat is held.
+const MEMBERS: [&str; 3] = ["bob", "Bob Smith", "Zoë"];
+
+/// Single requests to multiply, and what follows the acknowledgement.
+fn requests() -> Vec<(Vec<u8>, String)> {
+    let count = "Error: expected two numbers, for example: 5 10";
+    let not_a_number = |word: &str| format!("Error: not a number: '{word}'");
+    let unknown = |word: &str| format!("Error: unknown operator: '{word}' (known: + - * / // % **)");
+    let mut requests: Vec<(Vec<u8>, String)> = Vec::new();
+    for (request, reply) in [
+        ("5 10", "50.0"),
+        ("1.5 2", "3.0"),
+        ("  3\t4 ", "12.0"),
+        ("3\x0b\x0c\x1c\x1f4", "12.0"),
+        ("10 / 4", "2.5"),
+        ("7 // -2", "-4.0"),
+        ("-7 % 3", "2.0"),
+        ("2 ** 10", "1024.0"),
+        ("2 + 3", "5.0"),
+        ("2 - 3", "-1.0"),
+        ("2 * 3", "6.0"),
+        ("1_000 .5", "500.0"),
+        ("5. 1e5", "500000.0"),
+        ("inf -1", "-inf"),
+        ("NaN 1", "nan"),
+        ("1e8 1e8", "1e+16"),
+        ("1e-5 1", "1e-05"),
+        ("-0 1", "-0.0"),
+        ("1 / 0", "Error: division by zero"),
+        ("1 // 0", "Error: division by zero"),
+        ("1 % 0", "Error: division by zero"),
+        ("0 ** -1", "Error: division by zero"),
+        ("10 ** 400", "Error: result too large"),
+        ("-8 ** 0.5", "Error: no real result"),
+        ("abc", count),
+        ("5", count),
+        ("1 2 3", count),
+        ("1 + 2 + 3", count),
+        ("\0", count),
+    ] {
+        requests.push((request.into(), reply.into()));
+    }
+    for (request, reply) in [
+        (b"5 x".to_vec(), not_a_number("x")),
+        (b"x 5".to_vec(), not_a_number("x")),
+        (b"x / 5".to_vec(), not_a_number("x")),
+        ("5 ٣".into(), not_a_number("٣")),
+        (b"5 \xff\xfe".to_vec(), not_a_number("\u{fffd}\u{fffd}")),
+        (b"5 1\xe2\x82".to_vec(), not_a_number("1\u{fffd}")),
+        (b"5 1\0".to_vec(), not_a_number("1\\u{0}")),
+        (b"5 \x1b[2J".to_vec(), not_a_number("\\u{1b}[2J")),
+        ("5 a\u{202e}b\u{200b}".into(), not_a_number("a\\u{202e}b\\u{200b}")),
+        (format!("5 {}", "y".repeat(64)).into(), not_a_number(&"y".repeat(64))),
+        (format!("5 {}", "y".repeat(65)).into(), not_a_number(&("y".repeat(64) + "…"))),
+        (format!("5 {}", "é".repeat(65)).into(), not_a_number(&("é".repeat(64) + "…"))),
+        (format!("5 {}", "\u{1b}".repeat(11)).into(), not_a_number(&("\\u{1b}".repeat(10) + "…"))),
+        (b"5 ^ 2".to_vec(), unknown("^")),
+        (b"5 ** 2 ".to_vec(), "25.0".into()),
+        (b"5 <\x1b> 2".to_vec(), unknown("<\\u{1b}>")),
+        (format!("5 {} 2", "^".repeat(65)).into(), unknown(&("^".repeat(64) + "…"))),
+    ] {
+        requests.push((request, reply));
+    }
+    requests
+}
+
+fn table() -> Vec<Dialogue> {
+    let mut table = Vec::new();
+    let mut add = |service, sends: &[u8], hears: String, foreign| {
+        table.push(Dialogue { service, sends: sends.to_vec(), hears: hears.into(), foreign });
+    };
+
+    // multiply: each request alone, with LF, with CR LF, with end of file; then many in a row
+    let answer = |reply: &str| format!("Data received\n{reply}\n");
+    for (request, reply) in requests() {
+        for end in ["\n", "\r\n", ""] {
+            add(Service::Multiply, &[&request, end.as_bytes()].concat(), answer(&reply), false);
+        }
+    }
+    let pipelined: Vec<u8> =
+        requests().into_iter().flat_map(|(request, _)| [&request, &b"\n"[..]].concat()).collect();
+    add(Service::Multiply, &pipelined, requests().iter().map(|(_, reply)| answer(reply)).collect(), false);
+    for (sends, hears) in [
+        ("", String::new()),
+        ("\n", String::new()),
+        ("\n\r\n \t\r\n\x1c\n", String::new()),
+        ("\n \n5 10\n\n\r\n3 4\n\n", answer("50.0") + &answer("12.0")),
+        ("1.5 2\n3 4\n", answer("3.0") + &answer("12.0")),
+        (
+            "5 10\r\nabc\r\n3 4",
+            answer("50.0") + &answer("Error: expected two numbers, for example: 5 10") + &answer("12.0"),
+        ),
+        ("5 10\r\r\n", answer("50.0")),
+        ("5 10\r", answer("50.0")),
+        ("5\r10\n", answer("50.0")),
+    ] {
+        add(Service::Multiply, sends.as_bytes(), hears, false);
+    }
+    // as long as a message may be, and longer
+    let padded = |length: usize| format!("5 10{}", " ".repeat(length - 4));
+    for (sends, hears) in [
+        (padded(4096) + "\n3 4\n", answer("50.0") + &answer("12.0")),
+        (padded(4096) + "\r\n", answer("50.0")),
+        (padded(4096), answer("50.0")),
+        (padded(4096) + "\r", answer("50.0")),
+        ("x".repeat(4097) + "\n3 4\n", TOO_LONG.into()),
+        ("x".repeat(4097) + "\r\n", TOO_LONG.into()),
+        ("x".repeat(4097), TOO_LONG.into()),
+        (" ".repeat(4096) + "\n3 4\n", answer("12.0")),
+        (" ".repeat(4097) + "\n3 4\n", TOO_LONG.into()),
+        ("3 4\n".to_owned() + &"x".repeat(4097) + "\n3 4\n", answer("12.0") + TOO_LONG),
+    ] {
+        add(Service::Multiply, sends.as_bytes(), hears, false);
+    }
+
+    // greeting
+    for sends in ["", "Hi", "Hi\n", "\0\n", "GET / HTTP/1.1\r\n\r\n"] {
+        add(Service::Greeting, sends.as_bytes(), GREETED.into(), false);
+    }
+
+    // chat: what alice says in the room, and what she hears of it; `end` is whatever ended it
+    let say = "alice: ";
+    let in_room = [
+        ("hi\n", "alice: hi\n".to_owned()),
+        ("hi\r\nho\n\n \n", "alice: hi\nalice: ho\n".into()),
+        ("hi", "alice: hi\n".into()),
+        ("//x\n//\n", "alice: /x\nalice: /\n".into()),
+        ("/help\n", HELP.into()),
+        ("/who\n", "In the room: bob, Bob Smith, Zoë, alice (4)\n".into()),
+        ("/me waves\n/me\n", "* alice waves\nError: /me needs words, for example: /me waves\n".into()),
+        ("/msg bob hi\n", "you (to bob): hi\n".into()),
+        ("/msg BOB smith hi\n", "you (to Bob Smith): hi\n".into()),
+        ("/msg bob smithy hi\n", "you (to bob): smithy hi\n".into()),
+        ("/msg Zoe\u{308} hi\n", "you (to Zoë): hi\n".into()),
+        ("/msg alice hi\n", "alice (to you): hi\nyou (to alice): hi\n".into()),
+        ("/msg carol hi\n", "Error: nobody here is called 'carol' (try /who)\n".into()),
+        ("/msg\n/msg bob\n", "Error: /msg needs a name and words, for example: /msg bob hi\n".repeat(2)),
+        ("/dance now\n", "Error: unknown command: /dance (try /help)\n".into()),
+        (
+            "/\n/\u{1b}x\n",
+            "Error: unknown command: / (try /help)\nError: unknown command: /x (try /help)\n".into(),
+        ),
+        ("a\tb\x07c\x7f\u{9b}d\u{2028}e\u{202e}f\u{2066}g\n", format!("{say}a\tbcdefg\n")),
+        ("\x07\u{202e}\n", String::new()),
+        ("{quit}\nhi\n", "{quit}\n".into()),
+        (" quit \n", "{quit}\n".into()),
+        ("/quit\r\n", "{quit}\n".into()),
+        ("hi\n{quit}", "alice: hi\n{quit}\n".into()),
+        ("quitter\n/quitter\n", "alice: quitter\nError: unknown command: /quitter (try /help)\n".into()),
+    ];
+    for (sends, hears) in &in_room {
+        add(Service::Chat, format!("alice\n{sends}").as_bytes(), format!("{CAVE}{WELCOME}{hears}"), false);
+    }
+    add(Service::Chat, b"alice\r\nh\xffi\0\n", format!("{CAVE}{WELCOME}alice: h\u{fffd}i\n"), false);
+    // names
+    let taken = |name: &str| format!("Error: somebody is called '{name}' already; type another name\n");
+    let long = "x".repeat(33);
+    for (sends, hears) in [
+        ("", String::new()),
+        ("\n \n", String::new()),
+        ("alice", WELCOME.into()),
+        ("  alice\t\n", WELCOME.into()),
+        ("{quit}\n", "{quit}\n".into()),
+        ("quit", "{quit}\n".into()),
+        ("/quit\nalice\n", "{quit}\n".into()),
+        ("a{b\n\na/b\na:b\nalice\n", BAD_NAME.repeat(3) + WELCOME),
+        (&format!("{long}\nalice\n"), BAD_NAME.to_owned() + WELCOME),
+        ("a\u{3164}\na\u{200d}b\n½\n😀\na\tb\na\0\n\u{1b}\n", BAD_NAME.repeat(7)),
+        (
+            "BOB\nｂｏｂ\nbob smith\nZoe\u{308}\nalice\n",
+            taken("BOB") + &taken("ｂｏｂ") + &taken("bob smith") + &taken("Zoë") + WELCOME,
+        ),
+        ("٣\n", "Welcome ٣! If you ever want to quit, type {quit} to exit.\n".into()),
+    ] {
+        add(Service::Chat, sends.as_bytes(), format!("{CAVE}{hears}"), false);
+    }
+    let words = "w".repeat(4096);
+    for (sends, hears) in [
+        (format!("alice\n{words}\n"), format!("{WELCOME}alice: {words}\n")),
+        (format!("alice\n{words}w\nhi\n"), format!("{WELCOME}{TOO_LONG}")),
+        (format!("{words}w\nhi\n"), TOO_LONG.to_owned()),
+    ] {
+        add(Service::Chat, sends.as_bytes(), format!("{CAVE}{hears}"), false);
+    }
+
+    // the mux itself
+    let services: String = Service::offered().map(|service| format!("{service}\n")).collect();
+    for (sends, hears) in [
+        ("", String::new()),
+        ("help\n", services.clone()),
+        ("help", services.clone()),
+        ("help\n\r\n help \r\nmultiply\n5 10\n", services.repeat(2) + &answer("50.0")),
+        ("multiply", String::new()),
+        ("multiply\nhelp\n", answer("Error: expected two numbers, for example: 5 10")),
+        ("greeting", GREETED.into()),
+        ("mux\n", answer("Error: expected two numbers, for example: 5 10")),
+        ("multiply 5 10\n", answer("Error: expected two numbers, for example: 5 10")),
+    ] {
+        add(Service::Mux, sends.as_bytes(), hears, false);
+    }
+
+    // other protocols
+    let tls = b"\x16\x03\x01\x02\x00\x01\x00\n\xfc\x03\x03";
+    for (service, before) in [(Service::Multiply, ""), (Service::Chat, CAVE), (Service::Mux, "")] {
+        let (http_error, tls_error) = (
+            format!("{before}Error: this port speaks {service}, not HTTP\n"),
+            format!("{before}Error: this port speaks {service}, not TLS\n"),
+        );
+        for request in
+            ["GET / HTTP/1.1\r\nHost: x\r\n\r\n", "POST /a HTTP/1.0\n\n5 10\n", "OPTIONS * HTTP/1.1"]
+        {
+            add(service, request.as_bytes(), http_error.clone(), true);
+        }
+        add(service, tls, tls_error, true);
+    }
+    table
+}
+
+impl Dialogue {
+    /// What it hears of this; the whole dialogue in the failure.
+    #[track_caller]
+    fn check(&self, heard: &[u8], how: &str) {
+        let start = |bytes: &[u8]| show(&bytes[..bytes.len().min(400)]);
+        assert!(
+            heard == self.hears,
+            "{} {how}\nsends {}\nhears {}\n  not {}",
+            self.service,
+            start(&self.sends),
+            start(heard),
+            start(&self.hears)
+        );
+    }
+
+    /// The places at which it is cut when each cut costs system calls: all of them in a short dialogue.
+    fn cuts(&self) -> Vec<usize> {
+        let length = self.sends.len();
+        let some = [1, 2, 4, 4096, 4097, 4098].into_iter().chain((1..8).map(|eighth| length * eighth / 8));
+        let mut cuts: Vec<usize> = match length {
+            0..=120 => (1..length).collect(),
+            _ => some.chain(length - 2..length).filter(|cut| (1..length).contains(cut)).collect(),
+        };
+        cuts.sort_unstable();
+        cuts.dedup();
+        cuts
+    }
+}
+
+// ---- with the engine alone: no socket, and time as we say
+
+/// An engine and the far ends of its connections.
+struct Stage {
+    engine: Engine,
+    now: Moment,
+    heard: Vec<Vec<u8>>,
+    open: Vec<bool>,
+}
+
+impl Stage {
+    fn new() -> Stage {
+        Stage {
+            engine: Engine::new(Settings::default()),
+            now: Moment(0),
+            heard: Vec::new(),
+            open: Vec::new(),
+        }
+    }
+
+    fn connect(&mut self, service: Service) -> Peer {
+        let peer = Peer { index: self.heard.len() as u32, generation: 1 };
+        self.heard.push(Vec::new());
+        self.open.push(true);
+        let door = Rc::new(Door { endpoint: "stage".into(), service, can_reset: true });
+        let origin = Origin::Process { uid: 1, pid: 1 };
+        self.engine.handle(self.now, Input::Opened { peer, door: &door, origin });
+        self.settle();
+        peer
+    }
+
+    /// One burst.
+    fn send(&mut self, peer: Peer, bytes: &[u8]) {
+        for bytes in bytes.chunks(READ_BYTES_MAX) {
+            while self.open[peer.index as usize] && !self.engine.wants_input(peer) {
+                self.settle();
+            }
+            self.engine.handle(self.now, Input::Bytes { peer, bytes, more: bytes.len() == READ_BYTES_MAX });
+        }
+        self.settle();
+    }
+
+    fn half_close(&mut self, peer: Peer) {
+        self.engine.handle(self.now, Input::EndOfFile { peer });
+        self.settle();
+    }
+
+    /// Does what the engine asks, until nothing is left to be done at this moment.
+    fn settle(&mut self) {
+        loop {
+            self.engine.handle(self.now, Input::Tick);
+            while let Some(output) = self.engine.poll_output() {
+                match output {
+                    Output::Flush(peer) => self.flush(peer),
+                    Output::Close(peer) | Output::Reset(peer) => self.open[peer.index as usize] = false,
+                    Output::ShutdownWrite(_) | Output::Listen(_) => {}
+                }
+            }
+            while self.engine.poll_note().is_some() {}
+            if !self.engine.has_work() {
+                return;
+            }
+        }
+    }
+
+    fn flush(&mut self, peer: Peer) {
+        loop {
+            let bytes = self.engine.outgoing(peer).slices().concat();
+            if bytes.is_empty() {
+                return;
+            }
+            self.heard[peer.index as usize].extend_from_slice(&bytes);
+            self.engine.handle(self.now, Input::Sent { peer, bytes: bytes.len() });
+        }
+    }
+
+    fn pass(&mut self, span: Duration) {
+        let then = self.now + span;
+        while let Some(deadline) = self.engine.poll_deadline().filter(|deadline| *deadline <= then) {
+            self.now = self.now.max(deadline);
+            self.settle();
+        }
+        self.now = then;
+        self.settle();
+    }
+
+    /// A dialogue in pieces, a pause shorter than `raw_gap` after each: what the client hears, and what bob hears of it.
+    fn hold<'a>(service: Service, pieces: impl IntoIterator<Item = &'a [u8]>) -> (Vec<u8>, Vec<u8>) {
+        let mut stage = Stage::new();
+        for name in MEMBERS {
+            let member = stage.connect(Service::Chat);
+            stage.send(member, format!("{name}\n").as_bytes());
+        }
+        let client = stage.connect(service);
+        for piece in pieces {
+            stage.send(client, piece);
+            stage.pass(Duration::from_millis(1));
+        }
+        stage.half_close(client);
+        assert!(!stage.open[client.index as usize], "nothing is left to wait for");
+        (stage.heard.swap_remove(client.index as usize), stage.heard.swap_remove(0))
+    }
+}
+
+#[test]
+fn every_dialogue_is_the_same_however_it_is_cut() {
+    for dialogue in table() {
+        let (service, sends) = (dialogue.service, &dialogue.sends[..]);
+        let (heard, room) = Stage::hold(service, [sends]);
+        dialogue.check(&heard, "whole");
+        for cut in 1..sends.len() {
+            let (heard, room_now) = Stage::hold(service, [&sends[..cut], &sends[cut..]]);
+            dialogue.check(&heard, &format!("cut at {cut}"));
+            assert_eq!(show(&room_now), show(&room), "what bob hears: {} cut at {cut}", show(sends));
+        }
+        let (heard, room_now) = Stage::hold(service, sends.chunks(1));
+        dialogue.check(&heard, "byte by byte");
+        assert_eq!(show(&room_now), show(&room), "what bob hears: {} byte by byte", show(sends));
+    }
+}
+
+#[test]
+fn a_service_chosen_through_the_mux_talks_as_on_its_own_endpoint() {
+    for dialogue in table().iter().filter(|dialogue| !dialogue.foreign && dialogue.service != Service::Mux) {
+        let sends = [format!("{}\n", dialogue.service).as_bytes(), &dialogue.sends].concat();
+        for cut in 0..sends.len().min(200) {
+            let (heard, _) = Stage::hold(Service::Mux, [&sends[..cut], &sends[cut..]]);
+            dialogue.check(&heard, &format!("through the mux, cut at {cut}"));
+        }
+        if dialogue.service == Service::Multiply {
+            for cut in 0..dialogue.sends.len().min(200) {
+                let (heard, _) = Stage::hold(Service::Mux, [&dialogue.sends[..cut], &dialogue.sends[cut..]]);
+                dialogue.check(&heard, &format!("as the default, cut at {cut}"));
+            }
+        }
+    }
+}
+
+// ---- with a real daemon
+
+/// Where a dialogue is held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Way {
+    Tcp,
+    /// On the Unix socket, its service chosen first.
+    Chosen,
+    /// On the Unix socket, as the default service; and the mux itself.
+    Default,
+}
+
+impl Way {
+    fn suits(self, dialogue: &Dialogue) -> bool {
+        match self {
+            Way::Tcp => dialogue.service != Service::Mux,
+            Way::Chosen => dialogue.service != Service::Mux && !dialogue.foreign,
+            Way::Default => {
+                dialogue.service == Service::Mux
+                    || (dialogue.service == Service::Multiply && !dialogue.foreign)
+            }
+        }
+    }
+
+    fn connect(self, daemon: &Daemon, service: Service) -> Client {
+        match (self, service) {
+            (Way::Chosen | Way::Default, _) | (_, Service::Mux) => daemon.unix(),
+            (Way::Tcp, Service::Multiply) => daemon.tcp(MULTIPLY),
+            (Way::Tcp, Service::Greeting) => daemon.tcp(GREETING),
+            (Way::Tcp, Service::Chat) => daemon.tcp(CHAT),
+        }
+    }
+}
+
+/// Longer than a pause between two pieces ever is, so that all clients are line clients.
+fn patient() -> Daemon {
+    let daemon = Daemon::with(&format!("[limits]\nraw_gap = \"900ms\"\n{USUAL}"));
+    for name in MEMBERS {
+        let mut member = Client::member(&daemon, name);
+        std::thread::spawn(move || member.hear_until_gone());
+    }
+    daemon
+}
+
+/// Holds the table's dialogues on one way. Pieces are read one by one: the next is sent when the last is certainly read.
+fn hold_all(way: Way, pieces_of: impl Fn(&Dialogue) -> Vec<Vec<&[u8]>>) {
+    let daemon = patient();
+    let mut probe = Probe::new(&daemon);
+    let table = table();
+    for dialogue in table.iter().filter(|dialogue| way.suits(dialogue)) {
+        for pieces in pieces_of(dialogue) {
+            let mut client = way.connect(&daemon, dialogue.service);
+            let choice = format!("{}\n", dialogue.service);
+            if way == Way::Chosen {
+                client.say(&choice);
+            }
+            for (index, piece) in pieces.iter().enumerate() {
+                if index > 0 || way == Way::Chosen {
+                    probe.wait();
+                }
+                // The other end may be closing already, with all said: what it hears is what counts.
+                if !client.try_say(piece) {
+                    break;
+                }
+            }
+            client.half_close();
+            let lengths: Vec<usize> = pieces.iter().map(|piece| piece.len()).collect();
+            dialogue.check(&client.hear_rest(), &format!("{way:?} in pieces of {lengths:?}"));
+        }
+    }
+    drop(probe);
+    daemon.stop();
+}
+
+fn whole(dialogue: &Dialogue) -> Vec<Vec<&[u8]>> {
+    vec![vec![&dialogue.sends[..]]]
+}
+
+fn cut_at_every_byte(dialogue: &Dialogue) -> Vec<Vec<&[u8]>> {
+    let halves = |cut| vec![&dialogue.sends[..cut], &dialogue.sends[cut..]];
+    dialogue.cuts().into_iter().map(halves).collect()
+}
+
+fn byte_by_byte(dialogue: &Dialogue) -> Vec<Vec<&[u8]>> {
+    if dialogue.sends.len() > 40 { Vec::new() } else { vec![dialogue.sends.chunks(1).collect()] }
+}
+
+#[test]
+fn over_tcp_every_dialogue_whole() {
+    hold_all(Way::Tcp, whole);
+}
+
+#[test]
+fn over_tcp_every_dialogue_cut_at_every_byte() {
+    hold_all(Way::Tcp, cut_at_every_byte);
+}
+
+#[test]
+fn over_tcp_every_short_dialogue_byte_by_byte() {
+    hold_all(Way::Tcp, byte_by_byte);
+}
+
+#[test]
+fn over_the_unix_socket_every_dialogue_with_a_chosen_service() {
+    hold_all(Way::Chosen, whole);
+    hold_all(Way::Chosen, byte_by_byte);
+}
+
+#[test]
+fn over_the_unix_socket_every_dialogue_with_a_chosen_service_cut_at_every_byte() {
+    hold_all(Way::Chosen, cut_at_every_byte);
+}
+
+#[test]
+fn over_the_unix_socket_every_dialogue_with_the_default_service() {
+    hold_all(Way::Default, whole);
+    hold_all(Way::Default, byte_by_byte);
+}
+
+#[test]
+fn over_the_unix_socket_every_dialogue_with_the_default_service_cut_at_every_byte() {
+    hold_all(Way::Default, cut_at_every_byte);
+}
+
+#[test]
+fn a_line_of_10_mb_gets_its_error_and_end_of_file() {
+    let daemon = Daemon::usual();
+    for mut client in [daemon.tcp(MULTIPLY), daemon.unix()] {
+        for _ in 0..10 {
+            if !client.try_say(&[b'x'; 1 << 20]) {
+                break;
+            }
+        }
+        client.hear(TOO_LONG);
+        client.hear_end();
+    }
+    daemon.stop();
+}
 
 #[test]
 fn the_classroom_client_gets_two_messages_in_two_recv_200_times_in_a_row() {

@@ -282,6 +282,12 @@ impl Client {
         Client { stream: Stream::Unix(stream), heard: Vec::new() }
     }
 
+    /// On a connection that is there already.
+    pub fn of(stream: TcpStream) -> Client {
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        Client { stream: Stream::Tcp(stream), heard: Vec::new() }
+    }
+
     /// Sends it all, in one call if the kernel takes it.
     #[track_caller]
     pub fn say(&mut self, bytes: impl AsRef<[u8]>) {
@@ -292,13 +298,23 @@ impl Client {
         .unwrap();
     }
 
+    /// Sends it, unless the other end has closed; whether it was taken.
+    pub fn try_say(&mut self, bytes: &[u8]) -> bool {
+        match &mut self.stream {
+            Stream::Tcp(stream) => stream.write_all(bytes),
+            Stream::Unix(stream) => stream.write_all(bytes),
+        }
+        .is_ok()
+    }
+
     /// Will send nothing more.
     pub fn half_close(&mut self) {
-        match &self.stream {
+        let outcome = match &self.stream {
             Stream::Tcp(stream) => stream.shutdown(Shutdown::Write),
             Stream::Unix(stream) => stream.shutdown(Shutdown::Write),
-        }
-        .unwrap();
+        };
+        // The other end may be gone already; what it said can still be read.
+        assert!(outcome.is_ok() || outcome.is_err_and(|error| error.kind() == ErrorKind::NotConnected));
     }
 
     /// One recv(1024), as the classroom's clients call it: what comes, or nothing at end of file.
@@ -357,6 +373,12 @@ impl Client {
         }
     }
 
+    /// Reads whatever comes, until nothing more can.
+    pub fn hear_until_gone(&mut self) {
+        let mut buffer = [0; 65536];
+        while matches!(self.read(&mut buffer), Ok(1..)) {}
+    }
+
     /// Expects a reset next (a TCP connection).
     #[track_caller]
     pub fn hear_reset(&mut self) {
@@ -371,6 +393,25 @@ impl Client {
         client.hear("Greetings from the cave! Now type your name and press enter!\n");
         client.hear(format!("Welcome {name}! If you ever want to quit, type {{quit}} to exit.\n"));
         client
+    }
+}
+
+/// A connection of its own that asks something, to know how far the daemon has come with the others.
+pub struct Probe(Client);
+
+impl Probe {
+    pub fn new(daemon: &Daemon) -> Probe {
+        Probe(daemon.tcp(MULTIPLY))
+    }
+
+    /// Whatever was sent to the daemon before this call has been read by it after it: who is ready is served in order,
+    /// and accepting and reading take a turn each.
+    #[track_caller]
+    pub fn wait(&mut self) {
+        for _ in 0..3 {
+            self.0.say("1 1\n");
+            self.0.hear("Data received\n1.0\n");
+        }
     }
 }
 
