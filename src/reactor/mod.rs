@@ -7,7 +7,7 @@ mod report;
 mod signals;
 mod slots;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::io::{self, ErrorKind, IoSlice};
 use std::rc::Rc;
 use std::time::Duration;
@@ -39,6 +39,10 @@ const ACCEPTS_PER_TURN: usize = 64;
 
 /// How long a listener waits that could accept nothing for want of a descriptor or memory: nothing else may wake it.
 const STARVED: Duration = Duration::from_millis(100);
+
+/// How long nothing more may come, while the daemon stops, from a peer that has just sent as much as the kernel takes:
+/// the rest of what it has written waits in its own kernel, until ours has room.
+const DRYING: Duration = Duration::from_millis(100);
 
 /// Said through the spare descriptor when there is no other.
 const NO_DESCRIPTOR: &[u8] = b"Error: too many connections, try again later\n";
@@ -76,6 +80,8 @@ pub struct Reactor {
     starved: Option<Moment>,
     /// Peers are told to be dry once nothing more comes from them.
     stopping: bool,
+    /// Peers that are dry if nothing comes from them until the moment.
+    drying: VecDeque<(Moment, Peer)>,
     report: Report,
 }
 
@@ -96,6 +102,7 @@ impl Reactor {
             spare: Spare::new(),
             starved: None,
             stopping: false,
+            drying: VecDeque::new(),
             report: Report::default(),
         })
     }
@@ -119,6 +126,7 @@ impl Reactor {
         let now = self.clock.advance(timeout);
         let signalled = self.note_readiness();
         self.feed_starved(now);
+        self.look_at_drying(now);
         // Before deadlines, so that what came in time counts even if we were late.
         self.take_in(now);
         self.engine.handle(now, Input::Tick);
@@ -136,7 +144,8 @@ impl Reactor {
         if !self.ready.is_empty() || self.engine.has_work() {
             return Some(Duration::ZERO);
         }
-        let deadlines = [self.engine.poll_deadline(), self.starved, self.report.deadline(), latest];
+        let drying = self.drying.front().map(|(at, _)| *at);
+        let deadlines = [self.engine.poll_deadline(), self.starved, self.report.deadline(), drying, latest];
         deadlines.into_iter().flatten().min().map(|deadline| self.clock.until(deadline))
     }
 
@@ -169,6 +178,19 @@ impl Reactor {
         if self.starved.is_some_and(|at| at <= now) {
             self.starved = None;
             self.ready.retry_starved();
+        }
+    }
+
+    /// Reads once more from those from whom nothing has come for a while.
+    fn look_at_drying(&mut self, now: Moment) {
+        while self.drying.front().is_some_and(|(at, _)| *at <= now) {
+            let Some((at, peer)) = self.drying.pop_front() else { return };
+            if let Some(slot) = self.slots.get_mut(peer)
+                && slot.drained == Some(at)
+            {
+                slot.readable = true;
+                self.ready.push_peer(peer, slot);
+            }
         }
     }
 
@@ -279,6 +301,7 @@ impl Reactor {
             }
             Ok(count) => {
                 let more = count == self.buffer.len();
+                slot.torrent |= more;
                 // A short read has drained the socket (epoll(7)), unless its end is waiting behind the bytes.
                 slot.readable = more || slot.ended;
                 slot.more = more;
@@ -304,7 +327,16 @@ impl Reactor {
     }
 
     fn dry(&mut self, now: Moment, peer: Peer) {
-        if self.stopping {
+        let Some(slot) = self.slots.get_mut(peer) else { return };
+        let was_torrent = std::mem::take(&mut slot.torrent);
+        if !self.stopping {
+            return;
+        }
+        if was_torrent {
+            let at = now + DRYING;
+            slot.drained = Some(at);
+            self.drying.push_back((at, peer));
+        } else if slot.drained.is_none_or(|at| at <= now) {
             self.engine.handle(now, Input::Dry { peer });
         }
     }

@@ -7,7 +7,7 @@ use std::rc::Rc;
 
 use mio::Token;
 
-use crate::engine::message::{Door, Peer};
+use crate::engine::message::{Door, Moment, Peer};
 use crate::transport::link::Link;
 use crate::transport::listener::Listener;
 
@@ -63,6 +63,10 @@ pub(super) struct Slot {
     pub(super) blocked: bool,
     /// It stands on the ready list.
     pub(super) queued: bool,
+    /// A read filled the whole buffer, and none was tried since that found nothing.
+    pub(super) torrent: bool,
+    /// When what such a peer had sent was read to its end, while the daemon stops.
+    pub(super) drained: Option<Moment>,
 }
 
 impl Slot {
@@ -115,6 +119,8 @@ impl Slots {
                 more: false,
                 blocked: false,
                 queued: false,
+                torrent: false,
+                drained: None,
             });
             self.slots.len() as u32 - 1
         });
@@ -128,6 +134,8 @@ impl Slots {
             more: false,
             blocked: false,
             queued: false,
+            torrent: false,
+            drained: None,
         };
         Peer { index, generation }
     }
