@@ -134,6 +134,7 @@ impl Reactor {
         let requests = self.act(now);
         self.report.settle(now);
         if self.slots.reap() > 0 {
+            self.spare.restore();
             self.ready.retry_starved();
         }
         Ok(Turn { signals: if signalled { self.signals.pending() } else { Vec::new() }, requests })
@@ -177,6 +178,7 @@ impl Reactor {
     fn feed_starved(&mut self, now: Moment) {
         if self.starved.is_some_and(|at| at <= now) {
             self.starved = None;
+            self.spare.restore();
             self.ready.retry_starved();
         }
     }

@@ -1,6 +1,7 @@
 //! A real ipcd in a directory of its own, on loopback addresses of its own, ended when the test is done.
 #![allow(dead_code)] // each test file uses its part
 
+pub mod around;
 pub mod manager;
 
 use std::fmt::Debug;

@@ -1,0 +1,156 @@
+//! What is around a daemon: other processes, commands that end, a standard error that nobody reads.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read};
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::Arc;
+
+use super::{Daemon, Ground, Log, wait_until};
+
+/// Another process, ended when dropped.
+pub struct Helper(pub Child);
+
+impl Helper {
+    /// Runs Python, which says `ready` when it is.
+    pub fn python(code: &str, arguments: &[&str]) -> Helper {
+        let mut command = Command::new("python3");
+        command.args(["-c", &format!("{code}\nprint('ready', flush=True)\nimport time\ntime.sleep(600)")]);
+        let child = command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut helper = Helper(child);
+        let mut line = String::new();
+        BufReader::new(helper.0.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        assert_eq!(line, "ready\n");
+        helper
+    }
+
+    /// One that listens on a TCP address.
+    pub fn on_tcp(ip: impl ToString, port: u16) -> Helper {
+        Helper::python(
+            "import socket, sys; s = socket.create_server((sys.argv[1], int(sys.argv[2])))",
+            &[&ip.to_string(), &port.to_string()],
+        )
+    }
+
+    /// One that listens on a Unix socket and greets who connects.
+    pub fn on_unix(path: &std::path::Path) -> Helper {
+        Helper::python(
+            "import socket, sys, threading\n\
+             s = socket.socket(socket.AF_UNIX); s.bind(sys.argv[1]); s.listen()\n\
+             def greet():\n\
+             \x20 while True:\n\
+             \x20   try: s.accept()[0].sendall(b'still here')\n\
+             \x20   except OSError: pass\n\
+             threading.Thread(target=greet, daemon=True).start()",
+            &[path.to_str().unwrap()],
+        )
+    }
+
+    /// As an error names it.
+    pub fn shown(&self) -> String {
+        let pid = self.0.id();
+        let name = fs::read_to_string(format!("/proc/{pid}/comm")).unwrap();
+        format!("pid {pid}, {}", name.trim_end())
+    }
+}
+
+impl Drop for Helper {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Runs a command that ends by itself, and soon.
+#[track_caller]
+pub fn outcome(command: &mut Command) -> Output {
+    let command = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut helper = Helper(command.spawn().unwrap());
+    let status = wait_until("the command ends", || helper.0.try_wait().unwrap());
+    let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
+    helper.0.stdout.take().unwrap().read_to_end(&mut stdout).unwrap();
+    helper.0.stderr.take().unwrap().read_to_end(&mut stderr).unwrap();
+    Output { status, stdout, stderr }
+}
+
+/// Runs a command that must fail with this status; what it said on standard error.
+#[track_caller]
+pub fn failure(command: &mut Command, status: i32) -> String {
+    let output = outcome(command);
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(status), "{stderr}");
+    assert!(output.stdout.is_empty());
+    stderr
+}
+
+/// The same command, run by a shell in new namespaces (`unshare`'s options) after some preparation.
+pub fn in_namespaces(options: &[&str], prepare: &str, command: &Command) -> Command {
+    let mut outer = Command::new("unshare");
+    outer.args(options).args(["--", "sh", "-ec", &format!("{prepare}\nexec \"$@\""), "sh"]);
+    outer.arg(command.get_program()).args(command.get_args());
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => outer.env(name, value),
+            None => outer.env_remove(name),
+        };
+    }
+    outer
+}
+
+/// Whether this user may make namespaces; where not, what needs them is not tested, and that is said.
+pub fn may_unshare() -> bool {
+    let mut probe = Command::new("unshare");
+    let may = probe.args(["--net", "--mount", "true"]).stderr(Stdio::null()).status();
+    let may = may.is_ok_and(|status| status.success());
+    if !may {
+        eprintln!("not tested: no namespaces can be made here");
+    }
+    may
+}
+
+/// Whether this user may become another; where not, that is said.
+pub fn is_root() -> bool {
+    let is = rustix::process::geteuid().is_root();
+    if !is {
+        eprintln!("not tested: only root can become another user");
+    }
+    is
+}
+
+impl Ground {
+    /// Names of all that is in the directory.
+    pub fn names(&self) -> Vec<String> {
+        let entries = fs::read_dir(self.directory.path()).unwrap();
+        let mut names: Vec<String> =
+            entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+
+    pub fn socket(&self) -> PathBuf {
+        self.directory.path().join("ipcd.sock")
+    }
+
+    /// Starts ipcd without looking at what it says, and waits until somebody can connect.
+    pub fn start_unheard(self, mut command: Command, stderr: Stdio, port: u16) -> Daemon {
+        let child = command.stdin(Stdio::null()).stderr(stderr).spawn().unwrap();
+        let log = Arc::new(Log::default());
+        log.lines.lock().unwrap().1 = true;
+        let daemon = Daemon { child, directory: self.directory, ip: self.ip, log };
+        wait_until("it listens", || std::net::TcpStream::connect(daemon.address(port)).ok());
+        daemon
+    }
+
+    /// The command that starts ipcd as another user, who may read what is in the directory.
+    pub fn command_as(&self, uid: u32) -> Command {
+        let program = self.directory.path().join("ipcd");
+        fs::copy(env!("CARGO_BIN_EXE_ipcd"), &program).unwrap();
+        fs::set_permissions(self.directory.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        let mut command = Command::new("setpriv");
+        command.args([format!("--reuid={uid}"), format!("--regid={uid}"), "--clear-groups".to_owned()]);
+        command.arg(program).arg("--config").arg(self.config_file());
+        command.env_remove("RUST_LOG").env_remove("JOURNAL_STREAM").env_remove("XDG_RUNTIME_DIR");
+        command
+    }
+}
