@@ -6,7 +6,7 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::time::{Duration, Instant};
 
-use harness::{CHAT, Client, Daemon, GREETING, MULTIPLY, PATIENCE, Stream, USUAL, wait_until};
+use harness::{CHAT, Client, Daemon, GREETING, MULTIPLY, PATIENCE, Stream, USUAL};
 use rustix::process::Signal;
 
 const GREETING_WORDS: &str = "Message received. Thank you for connecting\r\n";
@@ -31,15 +31,6 @@ fn ended_after(daemon: &mut Daemon, begun: Instant) -> Duration {
     assert_eq!(status.code(), Some(0), "{}", daemon.log().join("\n"));
     daemon.wait_for_log("stop");
     took
-}
-
-/// Stops the process as Ctrl-Z does, and waits until it stands still.
-fn freeze(daemon: &Daemon) {
-    daemon.signal(Signal::STOP);
-    wait_until("it stands still", || {
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", daemon.pid())).unwrap();
-        stat.rsplit(") ").next().unwrap().starts_with('T').then_some(())
-    });
 }
 
 #[test]
@@ -84,7 +75,7 @@ fn what_lies_in_the_kernel_s_buffers_is_answered_also_from_those_not_yet_accepte
     old_raw.hear("Data received50.0");
     let mut alice = Client::member(&daemon, "alice");
 
-    freeze(&daemon);
+    daemon.freeze();
     for (n, client) in old.iter_mut().enumerate() {
         client.say(format!("{n} 2\n{n} 3\n"));
     }
@@ -140,7 +131,7 @@ fn what_lies_in_the_kernel_s_buffers_is_answered_also_from_those_not_yet_accepte
 #[test]
 fn a_full_queue_of_connections_is_taken_to_the_last_one() {
     let mut daemon = Daemon::with(&format!("[limits]\nlisten_backlog = 7\n{USUAL}"));
-    freeze(&daemon);
+    daemon.freeze();
     let mut queued: Vec<Client> = (0..8).map(|_| daemon.tcp(MULTIPLY)).collect(); // the kernel keeps one more
     queued.iter_mut().for_each(|client| client.say("5 10\n"));
     daemon.signal(Signal::TERM);
@@ -235,7 +226,7 @@ fn a_daemon_that_was_stopped_for_a_while_blames_nobody_for_it() {
         client.say("5 ");
     }
     answered(&mut idle);
-    freeze(&daemon);
+    daemon.freeze();
     // Not to wait for something, but to let time pass: longer than every timeout.
     std::thread::sleep(Duration::from_millis(4500));
     daemon.signal(Signal::CONT);

@@ -7,6 +7,8 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::Arc;
 
+use rustix::process::Signal;
+
 use super::{Daemon, Ground, Log, wait_until};
 
 /// Another process, ended when dropped.
@@ -152,5 +154,21 @@ impl Ground {
         command.arg(program).arg("--config").arg(self.config_file());
         command.env_remove("RUST_LOG").env_remove("JOURNAL_STREAM").env_remove("XDG_RUNTIME_DIR");
         command
+    }
+}
+
+impl Daemon {
+    /// Stops the process as Ctrl-Z does, and waits until it stands still.
+    pub fn freeze(&self) {
+        self.signal(Signal::STOP);
+        wait_until("it stands still", || {
+            let stat = fs::read_to_string(format!("/proc/{}/stat", self.pid())).unwrap();
+            stat.rsplit(") ").next().unwrap().starts_with('T').then_some(())
+        });
+    }
+
+    /// Lets it go on.
+    pub fn thaw(&self) {
+        self.signal(Signal::CONT);
     }
 }
