@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use rustix::process::Signal;
 
-use super::{Daemon, Ground, Log, wait_until};
+use super::{Client, Daemon, Ground, Log, wait_until};
 
 /// Another process, ended when dropped.
 pub struct Helper(pub Child);
@@ -170,5 +170,17 @@ impl Daemon {
     /// Lets it go on.
     pub fn thaw(&self) {
         self.signal(Signal::CONT);
+    }
+}
+
+impl Client {
+    /// The next byte.
+    #[track_caller]
+    pub fn hear_byte(&mut self) -> u8 {
+        if self.heard.is_empty() {
+            self.heard = self.recv();
+        }
+        assert!(!self.heard.is_empty(), "end of file");
+        self.heard.remove(0)
     }
 }
