@@ -183,4 +183,18 @@ impl Client {
         assert!(!self.heard.is_empty(), "end of file");
         self.heard.remove(0)
     }
+
+    /// The next line, without its LF.
+    #[track_caller]
+    pub fn hear_line(&mut self) -> String {
+        loop {
+            if let Some(end) = self.heard.iter().position(|byte| *byte == b'\n') {
+                let line = self.heard.drain(..=end).collect::<Vec<u8>>();
+                return String::from_utf8(line).unwrap().trim_end().to_owned();
+            }
+            let more = self.recv();
+            assert!(!more.is_empty(), "end of file after {}", super::show(&self.heard));
+            self.heard.extend(more);
+        }
+    }
 }
