@@ -117,6 +117,7 @@ impl Framing {
                 marked.push(b'\n');
                 from = cut;
             }
+            marked.extend_from_slice(&bytes[from..]); // of a burst that goes on
             *bytes = marked;
         }
         *self = Framing::Known(Kind::Raw);
@@ -179,6 +180,15 @@ mod tests {
         let mut bytes = b"5 103 4".to_vec();
         framing.handle_silence(&mut bytes);
         assert_eq!((bytes.as_slice(), framing.kind()), (&b"5 10\n3 4\n"[..], Some(Kind::Raw)));
+    }
+
+    #[test]
+    fn silence_in_the_middle_of_a_burst_loses_nothing_of_it() {
+        let mut framing = Framing::Opening;
+        burst(&mut framing, 0, b"5 10", true);
+        let mut bytes = b"5 103 ".to_vec();
+        framing.handle_silence(&mut bytes);
+        assert_eq!(bytes, b"5 10\n3 ");
     }
 
     #[test]

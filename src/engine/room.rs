@@ -385,14 +385,15 @@ impl Room {
     }
 
     /// Everybody has been offered what there is: new messages are welcome again, and what all have seen is forgotten.
-    /// Returns those who are more than `backlog` bytes behind.
+    /// Returns those who are more than `backlog` bytes behind because they do not read.
     pub fn settle(&mut self, backlog: usize) -> Vec<Peer> {
         self.fresh = 0;
         let end = self.log.end;
         let mut slow = Vec::new();
         let mut oldest = end;
         for (_, member) in &self.members {
-            if (end - member.cursor) as usize + member.aside_bytes > backlog {
+            // Who takes what it is offered is behind only by what was said in this turn, and not yet offered.
+            if member.blocked && (end - member.cursor) as usize + member.aside_bytes > backlog {
                 slow.push(member.peer);
             }
             oldest = oldest.min(member.cursor);
@@ -559,6 +560,8 @@ mod tests {
             drain(&mut room, fast, CHUNK);
             assert_eq!(room.settle(1 << 20), []);
         }
+        assert_eq!(room.settle(50_000), [], "it was not offered anything yet");
+        room.set_blocked(slow, true);
         assert_eq!(room.settle(100_000), [peer(2)]);
         let mut unsent = Vec::new();
         room.sent(slow, 10);

@@ -790,7 +790,11 @@ impl Session {
         if let Phase::Draining(reason, progress) = self.phase
             && is_due(Some(progress + patience(reason, self.settings(world))))
         {
-            self.outbox.clear(); // it does not read its last words
+            if self.flags.blocked {
+                self.outbox.clear(); // it does not read its last words
+            } else {
+                self.phase = Phase::Draining(reason, now); // it was us who were late
+            }
         }
         if !self.is_serving() {
             return;

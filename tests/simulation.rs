@@ -1,0 +1,82 @@
+//! Thousands of virtual peers and faults on the pure engine, with no socket: the kernel is a pair of queues, time is a
+//! number, and chance is a seed. A failure names its seed and step and can be repeated:
+//!
+//! `IPCD_SIM_SEED=7 IPCD_SIM_STEPS=2000 cargo test --test simulation`
+//!
+//! `IPCD_SIM_SEEDS` and `IPCD_SIM_STEPS` make it longer; with `-- --nocapture` it tells what was reached.
+
+mod simulation {
+    pub mod link;
+    pub mod peer;
+    pub mod random;
+    pub mod room;
+    pub mod settings;
+    pub mod tally;
+    pub mod world;
+}
+
+use std::cell::Cell;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
+use simulation::tally::Tally;
+use simulation::world::World;
+
+const SEEDS: u64 = 512;
+const STEPS: u64 = 1000;
+
+fn number(name: &str) -> Option<u64> {
+    let value = std::env::var(name).ok()?;
+    Some(value.parse().unwrap_or_else(|_| panic!("{name}={value}: not a number")))
+}
+
+fn run(seed: u64, steps: u64) -> Tally {
+    let step = Cell::new(0);
+    let outcome = catch_unwind(AssertUnwindSafe(|| World::new(seed).run(steps, &step)));
+    outcome.unwrap_or_else(|cause| {
+        let words = cause.downcast_ref::<String>().map(String::as_str);
+        let Some(words) = words.or(cause.downcast_ref::<&str>().copied()) else { resume_unwind(cause) };
+        panic!(
+            "seed {seed}, step {}: {words}\nagain: IPCD_SIM_SEED={seed} IPCD_SIM_STEPS={steps} cargo test --test simulation",
+            step.get()
+        )
+    })
+}
+
+#[test]
+fn whatever_peers_do_the_engine_keeps_its_promises() {
+    let steps = number("IPCD_SIM_STEPS").unwrap_or(STEPS);
+    if let Some(seed) = number("IPCD_SIM_SEED") {
+        println!("{}", run(seed, steps));
+        return;
+    }
+    let seeds = number("IPCD_SIM_SEEDS").unwrap_or(SEEDS);
+    let (next, total, began) = (AtomicU64::new(0), Mutex::new(Tally::default()), Instant::now());
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    std::thread::scope(|scope| {
+        let work = || {
+            loop {
+                let seed = next.fetch_add(1, Ordering::Relaxed);
+                if seed >= seeds {
+                    return;
+                }
+                let tally = run(seed, steps);
+                total.lock().expect("no other seed has failed").merge(tally);
+            }
+        };
+        let workers: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
+        for worker in workers {
+            if let Err(cause) = worker.join() {
+                next.store(seeds, Ordering::Relaxed);
+                resume_unwind(cause);
+            }
+        }
+    });
+    let total = total.into_inner().expect("no seed has failed");
+    println!("{total}{seeds} seeds of {steps} steps in {:.1?}", began.elapsed());
+    if seeds * steps >= SEEDS * STEPS {
+        total.assert_everything_was_reached();
+    }
+}

@@ -1,0 +1,135 @@
+//! One connection as a kernel keeps it: what is on its way in either direction, and the two ends of it; with it the
+//! reactor's memory of edges. Knows bytes and edges; has never seen a message.
+
+use std::collections::VecDeque;
+
+/// What a write came to.
+pub enum Written {
+    Bytes(usize),
+    Blocked,
+    Broken,
+}
+
+/// What a read came to.
+pub enum Read {
+    Bytes(Vec<u8>),
+    EndOfFile,
+    Blocked,
+    Broken,
+}
+
+/// A connection between the engine's end and a peer's.
+#[derive(Default)]
+pub struct Link {
+    /// Sent by the peer, not yet read by the reactor.
+    pub inbound: VecDeque<u8>,
+    /// Written by the reactor, not yet read by the peer.
+    pub outbound: VecDeque<u8>,
+    pub outbound_room: usize,
+    /// The peer sends nothing more.
+    pub fin: bool,
+    /// The peer has closed its end altogether.
+    pub abandoned: bool,
+    /// Reset: nothing passes any more.
+    pub failed: bool,
+    /// The engine shut down its sending side.
+    pub shut: bool,
+
+    // What the reactor remembers of it.
+    pub readable: bool,
+    pub ended: bool,
+    pub blocked: bool,
+    pub queued: bool,
+    /// There is room again, and the reactor has not been told.
+    pub writable_edge: bool,
+    /// It was blocked at the beginning of this turn.
+    pub was_blocked: bool,
+    pub ever_blocked: bool,
+    /// The reactor got its end of file.
+    pub end_read: bool,
+}
+
+impl Link {
+    // ---- the reactor's end
+
+    pub fn read(&mut self, max: usize) -> Read {
+        if self.failed {
+            return Read::Broken;
+        }
+        if self.inbound.is_empty() {
+            return if self.fin { Read::EndOfFile } else { Read::Blocked };
+        }
+        let count = self.inbound.len().min(max);
+        Read::Bytes(self.inbound.drain(..count).collect())
+    }
+
+    pub fn write(&mut self, slices: &[&[u8]]) -> Written {
+        assert!(!self.shut, "written to after the sending side was shut down");
+        let total = slices.iter().map(|slice| slice.len()).sum();
+        if self.failed {
+            return Written::Broken;
+        }
+        if self.abandoned {
+            // The peer's kernel answers with a reset.
+            self.failed = true;
+            self.ended = true;
+            self.readable = true;
+            return Written::Bytes(total);
+        }
+        let mut room = self.outbound_room - self.outbound.len().min(self.outbound_room);
+        if room == 0 {
+            return Written::Blocked;
+        }
+        let before = self.outbound.len();
+        for slice in slices {
+            let count = slice.len().min(room);
+            self.outbound.extend(&slice[..count]);
+            room -= count;
+        }
+        Written::Bytes(self.outbound.len() - before)
+    }
+
+    // ---- the peer's end; each says whether the reactor has to look
+
+    pub fn send(&mut self, bytes: &[u8]) -> bool {
+        if self.fin || self.failed || bytes.is_empty() {
+            return false;
+        }
+        self.inbound.extend(bytes);
+        self.readable = true;
+        true
+    }
+
+    pub fn half_close(&mut self) -> bool {
+        self.fin = true;
+        self.ended = true;
+        self.readable = true;
+        true
+    }
+
+    /// Closes it; with unread bytes that is a reset.
+    pub fn abandon(&mut self) -> bool {
+        self.abandoned = true;
+        if !self.outbound.is_empty() {
+            return self.reset();
+        }
+        self.half_close()
+    }
+
+    pub fn reset(&mut self) -> bool {
+        self.failed = true;
+        self.inbound.clear();
+        self.outbound.clear();
+        self.ended = true;
+        self.readable = true;
+        self.writable_edge = true;
+        true
+    }
+
+    pub fn receive(&mut self, max: usize) -> Vec<u8> {
+        let count = self.outbound.len().min(max);
+        let bytes: Vec<u8> = self.outbound.drain(..count).collect();
+        self.writable_edge |= self.blocked && count > 0;
+        bytes
+    }
+}

@@ -1,0 +1,819 @@
+//! A virtual peer: what it will say, how it sends and reads, how it ends, and what it must have heard. What it expects is
+//! worked out here, from the contract alone.
+
+use std::collections::VecDeque;
+use std::rc::Rc;
+use std::time::Duration;
+
+use ipcd::engine::limits::{FramingRule, Settings};
+use ipcd::engine::message::{CloseReason, Door, Foreign, Kind, Moment, Origin, Peer};
+use ipcd::engine::service::Service;
+
+use super::link::Link;
+use super::random::Random;
+use super::room::{GREETING, Record};
+use super::settings::OVERLONG;
+use super::tally::Tally;
+
+const ACKNOWLEDGEMENT: &str = "Data received";
+const REFUSAL: &str = "Error: too many connections, try again later";
+const THANKS: &str = "Message received. Thank you for connecting\r\n";
+
+/// A reply, and the place in what the peer sends where the request for it ends.
+struct Reply {
+    text: Vec<u8>,
+    ends: u64,
+}
+
+/// What a chat message does.
+enum Effect {
+    Nothing,
+    /// Everybody hears `NAME: text`.
+    Said(String),
+    /// Everybody hears `* NAME text`.
+    Acted(String),
+    /// It alone hears a line that starts with one of these.
+    Answered(Vec<String>),
+}
+
+/// What it is there for.
+enum Talk {
+    /// Replies that can be told beforehand.
+    Replies { expected: VecDeque<Reply>, at: usize, answered: usize, tail: Vec<u8> },
+    /// A member of the room; what comes after the first `free` bytes waits until it is in.
+    Chat { heard: Vec<u8>, joined: Option<(String, usize)>, effects: VecDeque<(u64, Effect)>, free: u64 },
+    /// Whatever it hears is right.
+    Noise,
+}
+
+/// How it reads.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Reading {
+    Promptly,
+    Slowly(usize),
+    Hardly,
+}
+
+/// How it ends, if nobody else ends it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Ending {
+    Stays,
+    HalfCloses,
+    Abandons,
+    Resets,
+}
+
+pub struct Actor {
+    pub peer: Peer,
+    pub who: String,
+    pub door: Rc<Door>,
+    pub origin: Origin,
+    pub service: Service,
+    pub link: Link,
+    /// It was let in.
+    pub opened: bool,
+    pub closed: Option<CloseReason>,
+    /// What was written to it last was lost because it did not read.
+    pub words_lost: bool,
+    /// Bytes that the engine was given.
+    pub taken: u64,
+    sent: u64,
+    taken_at_error: u64,
+    sent_at_stop: u64,
+    raw: bool,
+    rule: FramingRule,
+    decided: Option<Kind>,
+    /// Its framing could be guessed either way, so that its replies cannot be told.
+    ambiguous: bool,
+    whole_first_line: bool,
+    overlong: bool,
+    /// Its last message has no end.
+    unfinished: bool,
+    foreign: bool,
+    is_observer: bool,
+    talk: Talk,
+    script: VecDeque<Vec<u8>>,
+    sending: VecDeque<u8>,
+    piece: usize,
+    patient: bool,
+    reading: Reading,
+    ending: Ending,
+    /// Raw: what recv() returned so far, and when the last acknowledgement was written.
+    recvs: usize,
+    acknowledged: Moment,
+}
+
+/// A request for multiply and its reply.
+fn request(random: &mut Random) -> (String, String) {
+    let (a, b) = (random.below(2000) as i64 - 1000, random.below(1000) as i64 + 1);
+    let value = |value: i64| format!("{value}.0");
+    match random.below(14) {
+        0 => (format!("{a} + {b}"), value(a + b)),
+        1 => (format!("{a} - {b}"), value(a - b)),
+        2 => (format!("{a} // {b}"), if a == 0 { value(0) } else { value(a.div_euclid(b)) }),
+        3 => (format!("{} % {b}", a.abs()), value(a.abs() % b)),
+        4 => (format!("{} ** 2", a.abs()), value(a * a)),
+        5 => ("abc".into(), "Error: expected two numbers, for example: 5 10".into()),
+        6 => (format!("{b} x"), "Error: not a number: 'x'".into()),
+        7 => (format!("{b} / 0"), "Error: division by zero".into()),
+        8 => (format!("{b} ^ 2"), "Error: unknown operator: '^' (known: + - * / // % **)".into()),
+        9 => (format!("  {b}\t \t{b} "), value(b * b)),
+        _ => (format!("{} {b}", a.abs()), value(a.abs() * b)),
+    }
+}
+
+fn reads_as_a_request(text: &str) -> bool {
+    !(text.contains('x') || text.contains("abc") || text.contains('^'))
+}
+
+impl Actor {
+    /// Somebody with nothing to say yet, who comes in through `door`.
+    fn new(random: &mut Random, door: &Rc<Door>, origin: Origin, settings: &Settings, who: String) -> Actor {
+        let rule = settings.of(door.service).framing;
+        let raw = match rule {
+            FramingRule::Auto => random.percent(40),
+            FramingRule::Line => false,
+            FramingRule::Raw => true,
+        };
+        let reading = match random.below(10) {
+            0 | 1 => Reading::Slowly(random.within(1, 200)),
+            2 => Reading::Hardly,
+            _ => Reading::Promptly,
+        };
+        let ending = random.pick(&[
+            Ending::Stays,
+            Ending::Stays,
+            Ending::HalfCloses,
+            Ending::HalfCloses,
+            Ending::Abandons,
+            Ending::Resets,
+        ]);
+        Actor {
+            peer: Peer { index: 0, generation: 0 },
+            who,
+            door: Rc::clone(door),
+            origin,
+            service: door.service,
+            link: Link {
+                outbound_room: random.pick(&[1, 10, 64, 500, 4096, 20_000, 200_000]),
+                ..Link::default()
+            },
+            opened: false,
+            closed: None,
+            words_lost: false,
+            taken: 0,
+            sent: 0,
+            taken_at_error: 0,
+            sent_at_stop: 0,
+            raw,
+            rule,
+            decided: None,
+            ambiguous: false,
+            whole_first_line: !random.percent(15),
+            overlong: false,
+            unfinished: false,
+            foreign: false,
+            is_observer: false,
+            talk: Talk::Noise,
+            script: VecDeque::new(),
+            sending: VecDeque::new(),
+            piece: random.pick(&[1, 3, 10, 100, 5000, 5000]),
+            patient: random.percent(50),
+            reading,
+            ending,
+            recvs: 0,
+            acknowledged: Moment(0),
+        }
+    }
+
+    /// Anybody.
+    pub fn any(
+        random: &mut Random,
+        door: &Rc<Door>,
+        origin: Origin,
+        settings: &Settings,
+        serial: u64,
+    ) -> Actor {
+        let who = format!("peer {serial} at {} from {origin}", door.endpoint);
+        let mut actor = Actor::new(random, door, origin, settings, who);
+        let mut units: Vec<(String, Vec<u8>)> = Vec::new();
+        if random.percent(8) {
+            actor.speak_otherwise(random);
+            return actor;
+        }
+        let mut service = door.service;
+        if service == Service::Mux {
+            if random.percent(20) && !actor.raw {
+                units.push(("help".into(), b"multiply\ngreeting\nchat\n".to_vec()));
+            }
+            service = settings.mux_default;
+            if random.percent(70) {
+                service = random.pick(&[Service::Multiply, Service::Chat, Service::Greeting]);
+                units.push((service.name().into(), Vec::new()));
+            }
+        }
+        match service {
+            Service::Multiply | Service::Mux => actor.multiply(random, units),
+            Service::Greeting => {
+                match units.last_mut().filter(|(text, _)| text == "greeting") {
+                    Some((_, reply)) => *reply = THANKS.into(),
+                    None => units.push(("Hi".into(), THANKS.into())),
+                }
+                actor.expect(units);
+                if door.service == Service::Greeting
+                    && let Talk::Replies { expected, .. } = &mut actor.talk
+                {
+                    expected.iter_mut().for_each(|reply| reply.ends = 0); // it is said to those who say nothing, too
+                }
+            }
+            Service::Chat => actor.chat(random, units, serial),
+        }
+        actor
+    }
+
+    /// One who comes first, hears everything and says nothing.
+    pub fn observer(random: &mut Random, door: &Rc<Door>, origin: Origin, settings: &Settings) -> Actor {
+        let mut actor = Actor::new(random, door, origin, settings, "the observer".into());
+        actor.raw = false;
+        actor.is_observer = true;
+        actor.link.outbound_room = usize::MAX;
+        (actor.reading, actor.ending, actor.piece) = (Reading::Promptly, Ending::Stays, 5000);
+        actor.script.push_back(b"chat\nobserver\n".to_vec());
+        actor.talk = Talk::Chat { heard: Vec::new(), joined: None, effects: VecDeque::new(), free: u64::MAX };
+        actor
+    }
+
+    /// Another protocol, or nothing that makes sense.
+    fn speak_otherwise(&mut self, random: &mut Random) {
+        self.piece = 5000;
+        self.ending = Ending::Stays;
+        let (bytes, what): (&[u8], _) = match random.below(3) {
+            0 => (b"GET /chat HTTP/1.1\r\nHost: x\r\n\r\n", "HTTP"),
+            1 => (&[0x16, 3, 1, 0, 200, 1, 0, 0, 196, 3, 3, 10, 77], "TLS"),
+            _ => {
+                let garbage = (0..random.within(1, 3000)).map(|_| random.next() as u8).collect();
+                return self.script.push_back(garbage);
+            }
+        };
+        let before = match self.door.service {
+            Service::Greeting => THANKS.to_owned(),
+            Service::Chat if self.rule == FramingRule::Raw => GREETING.to_owned(),
+            Service::Chat => format!("{GREETING}\n"),
+            Service::Multiply | Service::Mux => String::new(),
+        };
+        let wrong = format!("Error: this port speaks {}, not {what}\n", self.door.service);
+        let replies = if self.door.service == Service::Greeting { vec![before] } else { vec![before, wrong] };
+        let replies = replies.into_iter().filter(|text| !text.is_empty());
+        let ends = |text: &str| if text.starts_with("Error: ") { bytes.len() as u64 } else { 0 };
+        let expected = replies.map(|text| Reply { ends: ends(&text), text: text.into() }).collect();
+        self.foreign = true;
+        self.script.push_back(bytes.to_vec());
+        self.talk = Talk::Replies { expected, at: 0, answered: 0, tail: Vec::new() };
+    }
+
+    fn multiply(&mut self, random: &mut Random, mut units: Vec<(String, Vec<u8>)>) {
+        let floods = random.percent(15) && !self.raw;
+        let count = if floods { random.within(200, 1500) } else { random.within(1, 20) };
+        if floods {
+            self.piece = 5000;
+        }
+        let eager = self.raw && random.percent(40);
+        for _ in 0..count {
+            let (mut text, result) = request(random);
+            // A hasty raw client must begin with what can be told to be a request, or it is taken for lines.
+            if eager && self.rule == FramingRule::Auto && units.is_empty() {
+                while !reads_as_a_request(&text) {
+                    text = request(random).0;
+                }
+                text = "5 10".into();
+                units.push((text, format!("{ACKNOWLEDGEMENT}50.0").into()));
+                continue;
+            }
+            let reply = if self.raw {
+                format!("{ACKNOWLEDGEMENT}{result}")
+            } else {
+                format!("{ACKNOWLEDGEMENT}\n{result}\n")
+            };
+            units.push((text, reply.into()));
+            if !self.raw && random.percent(5) {
+                units.push((random.pick(&["", " ", "\t \r"]).into(), Vec::new()));
+            }
+        }
+        self.patient = !eager;
+        if random.percent(6) {
+            self.overlong = true;
+            units.push(("x".repeat(OVERLONG), Vec::new()));
+            self.ending = Ending::Stays;
+        }
+        self.expect(units);
+        if !self.raw && random.percent(10) {
+            match self.ending {
+                // The last message ends with the stream.
+                Ending::HalfCloses if !self.overlong => {
+                    let last = self.script.back_mut().expect("there is a request");
+                    last.pop();
+                    self.whole_first_line &= self.script.len() > 1;
+                }
+                // The last message never ends.
+                Ending::Stays if !self.overlong => {
+                    self.unfinished = true;
+                    self.script.push_back(b"5 1".to_vec());
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// What is said, and what must be the replies.
+    fn expect(&mut self, units: Vec<(String, Vec<u8>)>) {
+        let (mut expected, mut ends) = (VecDeque::new(), 0);
+        for (text, reply) in units {
+            let end = if self.raw { "" } else { "\n" };
+            let unit = format!("{text}{end}").into_bytes();
+            ends += unit.len() as u64;
+            self.script.push_back(unit);
+            if !reply.is_empty() {
+                expected.push_back(Reply { text: reply, ends });
+            }
+        }
+        self.talk = Talk::Replies { expected, at: 0, answered: 0, tail: Vec::new() };
+    }
+
+    fn chat(&mut self, random: &mut Random, units: Vec<(String, Vec<u8>)>, serial: u64) {
+        let end = if self.raw { "" } else { "\n" };
+        let unique = self.raw || random.percent(60);
+        let name = if unique {
+            format!("{}{serial}", if self.raw { 'r' } else { 'u' })
+        } else {
+            random.pick(&["ann", "Ann", "ANN", "bob", "Bob", "carol"]).to_owned()
+        };
+        let mut effects = VecDeque::new();
+        let mut ends = 0;
+        let mut push = |script: &mut VecDeque<Vec<u8>>, text: &str, effect| {
+            let unit = format!("{text}{end}").into_bytes();
+            ends += unit.len() as u64;
+            script.push_back(unit);
+            effects.push_back((ends, effect));
+        };
+        for (text, _) in units.iter().filter(|(text, _)| text != "help") {
+            push(&mut self.script, text, Effect::Nothing);
+        }
+        let nameless = random.percent(8);
+        if !nameless {
+            push(&mut self.script, &name, Effect::Nothing);
+        }
+        let named = self.script.iter().map(|unit| unit.len() as u64).sum();
+        let free = if unique && !self.raw { u64::MAX } else { named };
+        let loud = random.percent(10);
+        let count = if nameless { 0 } else { random.within(0, if loud { 200 } else { 25 }) };
+        for at in 0..count {
+            let tag = format!("s{serial}.{at}");
+            let answer = |start: &str| Effect::Answered(vec![start.to_owned()]);
+            let choices = if self.raw { 3 } else { 10 };
+            let (text, effect) = match random.below(choices) {
+                1 => (format!("/me waves: {tag}"), Effect::Acted(format!("waves: {tag}"))),
+                2 => (format!("//{tag}: slash"), Effect::Said(format!("/{tag}: slash"))),
+                3 => ("/help".into(), answer("Commands: ")),
+                4 => ("/who".into(), answer("In the room: ")),
+                5 => ("/bad".into(), answer("Error: unknown command: /bad (try /help)")),
+                6 => {
+                    let to = random.pick(&["ann", "BOB", "carol", "nobody"]);
+                    let starts = ["you (to ", "Error: nobody here is called '"];
+                    (format!("/msg {to} psst {tag}"), Effect::Answered(starts.map(str::to_owned).to_vec()))
+                }
+                7 => {
+                    (format!("{tag}: a\u{1b}[2Jb\u{7}\u{202e}\tc"), Effect::Said(format!("{tag}: a[2Jb\tc")))
+                }
+                8 => (" \t".into(), Effect::Nothing),
+                _ => {
+                    let text = format!("{tag}:{}", " hi".repeat(random.below(15)));
+                    (text.clone(), Effect::Said(text))
+                }
+            };
+            push(&mut self.script, &text, effect);
+        }
+        if !nameless && random.percent(35) {
+            push(&mut self.script, random.pick(&["{quit}", "/quit"]), Effect::Nothing);
+        } else if !self.raw && random.percent(5) {
+            self.overlong = true;
+            push(&mut self.script, &"x".repeat(OVERLONG), Effect::Nothing);
+        }
+        if loud {
+            (self.piece, self.whole_first_line) = (5000, true);
+        }
+        self.talk = Talk::Chat { heard: Vec::new(), joined: None, effects, free };
+    }
+
+    // ---- what it does
+
+    /// Reads and sends as it does; whether the reactor has to look.
+    pub fn act(&mut self, random: &mut Random, hurry: bool, chunk: usize) -> bool {
+        let max = match self.reading {
+            Reading::Promptly => usize::MAX,
+            Reading::Slowly(max) => max,
+            Reading::Hardly if random.percent(1) => 1000,
+            Reading::Hardly => 0,
+        };
+        self.receive(max);
+        if !self.opened && self.closed.is_none() && !hurry {
+            return false;
+        }
+        let mut look = false;
+        if random.percent(60) || hurry {
+            look |= self.send(random, chunk);
+        }
+        let done = self.script.is_empty() && self.sending.is_empty();
+        look | match self.ending {
+            Ending::HalfCloses
+                if done && !self.link.fin && (!self.raw || self.is_content()) && random.percent(20) =>
+            {
+                self.link.half_close()
+            }
+            Ending::Abandons if !self.link.fin && random.percent(if done { 10 } else { 1 }) => {
+                self.link.abandon()
+            }
+            Ending::Resets if !self.link.failed && random.percent(if done { 10 } else { 1 }) => {
+                self.link.reset()
+            }
+            // Who is told that it is over closes, most of the time.
+            _ if self.link.shut && !self.link.fin && self.link.outbound.is_empty() && random.percent(20) => {
+                self.link.half_close()
+            }
+            _ => false,
+        }
+    }
+
+    /// Leaves, whatever it had in mind; whether the reactor has to look.
+    pub fn leave(&mut self, random: &mut Random) -> bool {
+        self.reading = Reading::Promptly;
+        self.link.outbound_room = self.link.outbound_room.max(20_000);
+        if self.link.fin || self.link.failed {
+            return false;
+        }
+        match random.below(3) {
+            0 => self.link.abandon(),
+            1 => self.link.reset(),
+            _ => {
+                self.ambiguous |= !self.sending.is_empty();
+                self.script.clear();
+                self.sending.clear();
+                self.ambiguous |= self.raw || self.unfinished;
+                self.link.half_close()
+            }
+        }
+    }
+
+    fn send(&mut self, random: &mut Random, chunk: usize) -> bool {
+        if self.link.fin || self.link.inbound.len() > 60_000 {
+            return false;
+        }
+        if self.raw {
+            // Each send() is one message, and the one before has been read, so that they stay apart.
+            let ready =
+                self.link.inbound.is_empty() && self.may_go_on() && (!self.patient || self.is_content());
+            if !ready {
+                return false;
+            }
+            let Some(mut unit) = self.script.pop_front() else { return false };
+            self.sent += unit.len() as u64;
+            if unit.len().is_multiple_of(chunk) {
+                // A burst that fills the reactor's buffer exactly seems to go on. A byte that nobody is shown:
+                unit.push(if matches!(self.talk, Talk::Chat { .. }) { 7 } else { b' ' });
+            }
+            return self.link.send(&unit);
+        }
+        let first = self.sent == 0;
+        let enough = if first && self.whole_first_line { 1 } else { self.piece };
+        while self.sending.len() < enough && self.may_go_on() {
+            let Some(unit) = self.script.pop_front() else { break };
+            self.sending.extend(unit);
+        }
+        let mut count = self.sending.len().min(random.within(1, self.piece));
+        if first && self.whole_first_line {
+            count = self.sending.len();
+        }
+        let bytes: Vec<u8> = self.sending.drain(..count).collect();
+        self.sent += bytes.len() as u64;
+        self.link.send(&bytes)
+    }
+
+    /// Whether its name has been accepted, if it waits for that before it speaks.
+    fn may_go_on(&self) -> bool {
+        match &self.talk {
+            Talk::Chat { joined: None, free, .. } => self.sent + (self.sending.len() as u64) < *free,
+            _ => true,
+        }
+    }
+
+    /// Whether it has heard the replies to all that it sent.
+    fn is_content(&self) -> bool {
+        match &self.talk {
+            Talk::Replies { expected, .. } => expected.front().is_none_or(|reply| reply.ends > self.sent),
+            Talk::Chat { .. } | Talk::Noise => true,
+        }
+    }
+
+    /// Another connection's name was the same: it tries one that nobody has.
+    pub fn note_error(&mut self, error: &str, serial: u64) {
+        self.taken_at_error = self.taken;
+        if let Talk::Chat { joined: None, effects, .. } = &mut self.talk
+            && error.starts_with("somebody is called")
+        {
+            let unit = format!("again{serial}\n").into_bytes();
+            let sent = self.sent;
+            effects
+                .iter_mut()
+                .filter(|(ends, _)| *ends > sent)
+                .for_each(|(ends, _)| *ends += unit.len() as u64);
+            let at = effects.iter().take_while(|(ends, _)| *ends <= sent).count();
+            effects.insert(at, (sent + unit.len() as u64, Effect::Nothing));
+            self.sending.extend(unit);
+        }
+    }
+
+    pub fn note_decision(&mut self, kind: Kind) {
+        assert!(self.decided.is_none() && self.rule == FramingRule::Auto, "{}: decided twice", self.who);
+        self.decided = Some(kind);
+        let wrong = (kind == Kind::Raw) != self.raw;
+        if wrong && !matches!(self.talk, Talk::Noise) && !self.foreign {
+            let excused = if self.raw { self.link.fin } else { !self.whole_first_line };
+            assert!(excused, "{}: taken for {kind:?} after {} bytes, {} of {:?}", self.who, self.taken, self.sent, self.script);
+            self.ambiguous = true;
+        }
+    }
+
+    pub fn note_joined(&mut self, name: &str, ordinal: usize) {
+        if let Talk::Chat { joined, .. } = &mut self.talk {
+            assert!(joined.is_none(), "{}: joined twice", self.who);
+            *joined = Some((name.to_owned(), ordinal));
+        }
+    }
+
+    pub fn note_stop(&mut self) {
+        self.sent_at_stop = self.sent;
+    }
+
+    /// Whether its replies go out one by one, with pauses between.
+    pub fn is_paced(&self) -> bool {
+        self.is_known_raw() && matches!(self.service, Service::Multiply | Service::Mux)
+    }
+
+    pub fn is_in_the_room(&self) -> bool {
+        matches!(self.talk, Talk::Chat { joined: Some(_), .. })
+    }
+
+    // ---- what it hears
+
+    /// The reactor wrote once: with a raw client that calls recv() in time, one recv().
+    pub fn note_written(
+        &mut self,
+        now: Moment,
+        bytes: &[u8],
+        whole: bool,
+        gap: Option<Duration>,
+        tally: &mut Tally,
+    ) {
+        let is_paced =
+            self.raw && (self.decided.is_some() || self.rule == FramingRule::Raw || self.recvs == 0);
+        if !is_paced || self.ambiguous || self.foreign || !matches!(self.talk, Talk::Replies { .. }) {
+            return;
+        }
+        if !whole || self.link.outbound_room < 4096 || self.service == Service::Greeting {
+            self.recvs = usize::MAX / 2; // its buffer is too small for whole messages
+            return;
+        }
+        if self.recvs >= usize::MAX / 2 || bytes.starts_with(b"Error: ") && self.recvs.is_multiple_of(2) {
+            return;
+        }
+        let text = String::from_utf8_lossy(bytes);
+        if self.recvs.is_multiple_of(2) {
+            assert_eq!(text, ACKNOWLEDGEMENT, "{}: recv {}", self.who, self.recvs);
+            self.acknowledged = now;
+        } else {
+            assert!(!text.contains(ACKNOWLEDGEMENT), "{}: one recv had two messages: {text:?}", self.who);
+            if let Some(gap) = gap {
+                let waited = now.since(self.acknowledged);
+                assert!(waited >= gap, "{}: the result came after {waited:?}, not {gap:?}", self.who);
+            }
+        }
+        self.recvs += 1;
+        tally.count("raw recv verified");
+    }
+
+    pub fn receive(&mut self, max: usize) {
+        let bytes = self.link.receive(max);
+        if bytes.is_empty() {
+            return;
+        }
+        if !self.raw {
+            let forbidden =
+                |byte: &u8| *byte < b' ' && !matches!(byte, b'\n' | b'\t' | b'\r') || *byte == 0x7f;
+            assert!(!bytes.iter().any(forbidden), "{}: heard a control character", self.who);
+        }
+        if self.ambiguous {
+            return;
+        }
+        match &mut self.talk {
+            Talk::Noise => {}
+            Talk::Chat { heard, .. } => heard.extend(bytes),
+            Talk::Replies { expected, at, answered, tail } => {
+                for byte in bytes {
+                    match expected.front().filter(|_| tail.is_empty()) {
+                        Some(reply) if reply.text[*at] == byte => {
+                            *at += 1;
+                            if *at == reply.text.len() {
+                                assert!(reply.ends <= self.taken + u64::from(self.link.end_read), "{}: a reply before its request", self.who);
+                                expected.pop_front();
+                                (*at, *answered) = (0, *answered + 1);
+                            }
+                        }
+                        // One error may begin as another does.
+                        Some(reply) if reply.text.starts_with(b"Error: ") => {
+                            tail.extend(&reply.text[..std::mem::take(at)]);
+                            tail.push(byte);
+                        }
+                        _ => tail.push(byte),
+                    }
+                }
+            }
+        }
+    }
+
+    // ---- whether that was right
+
+    fn last_words(&self, reason: CloseReason, seen: &[Settings]) -> Vec<String> {
+        let services = || seen.iter().flat_map(|settings| &settings.services);
+        let all = |text: &dyn Fn(u64) -> String, spans: Vec<u64>| spans.into_iter().map(text).collect();
+        let one = |text: &str| vec![text.to_owned()];
+        match reason {
+            CloseReason::Stopping if self.is_chatting() => one("Server is shutting down."),
+            CloseReason::Served
+            | CloseReason::PeerClosed
+            | CloseReason::PeerReset
+            | CloseReason::Stopping => one(""),
+            CloseReason::PeerQuit => one("{quit}"),
+            CloseReason::PeerIdle => all(
+                &|span| format!("Error: idle for {span} s"),
+                services().map(|service| service.idle_timeout.as_secs()).collect(),
+            ),
+            CloseReason::PeerUnfinished => all(
+                &|span| format!("Error: message not finished after {span} s"),
+                services().map(|service| service.message_timeout.as_secs()).collect(),
+            ),
+            CloseReason::PeerNameless => all(
+                &|span| format!("Error: no name for {span} s"),
+                seen.iter().map(|settings| settings.chat_name_timeout.as_secs()).collect(),
+            ),
+            CloseReason::PeerTooLong => all(
+                &|bytes| format!("Error: message longer than {bytes} bytes"),
+                services().map(|service| service.message_bytes_max as u64).collect(),
+            ),
+            CloseReason::PeerTooSlow => one("Error: too slow"),
+            CloseReason::PeerForeign(Foreign::Http | Foreign::Tls) => one(""),
+            CloseReason::TooMany => one(REFUSAL),
+            CloseReason::Withdrawn => {
+                vec![format!("Error: {} is no longer offered here", self.door.service)]
+            }
+        }
+    }
+
+    fn is_chatting(&self) -> bool {
+        self.service == Service::Chat
+    }
+
+    fn is_known_raw(&self) -> bool {
+        self.decided == Some(Kind::Raw) || self.rule == FramingRule::Raw
+    }
+
+    /// Held against what the contract says, now that it is over. Gives back what the room's log must say of it.
+    pub fn judge(
+        &mut self,
+        seen: &[Settings],
+        stop: Option<bool>,
+        over: bool,
+        tally: &mut Tally,
+    ) -> Option<Record> {
+        self.receive(usize::MAX);
+        let reason = self.closed.expect("closed without a reason");
+        if reason == CloseReason::PeerTooLong {
+            // Bursts that may still turn out to be parts of one line are too long together.
+            let joined = self.raw && !self.is_known_raw();
+            let excused = self.overlong || self.ambiguous || joined || matches!(self.talk, Talk::Noise);
+            assert!(excused, "{}: {reason:?}", self.who);
+        }
+        if self.ambiguous {
+            tally.count("ambiguous");
+            return None;
+        }
+        let complete = !self.link.failed && !self.link.abandoned && !self.words_lost && !over;
+        let lf = if self.is_known_raw() && reason != CloseReason::TooMany { "" } else { "\n" };
+        let mut words = self.last_words(reason, seen);
+        if !self.opened {
+            assert_eq!(reason, CloseReason::TooMany, "{}: never let in", self.who);
+        }
+        let prompt = self.reading == Reading::Promptly;
+        let known = self.decided.is_some() || self.rule != FramingRule::Auto;
+        match &mut self.talk {
+            Talk::Noise => None,
+            Talk::Replies { expected, at, answered, tail } => {
+                words.iter_mut().filter(|words| !words.is_empty()).for_each(|words| words.push_str(lf));
+                let open = *answered == 0 && *at >= ACKNOWLEDGEMENT.len() && *at <= ACKNOWLEDGEMENT.len() + 1;
+                assert!(
+                    !complete || *at == 0 || (open && self.rule == FramingRule::Auto),
+                    "{}: {reason:?} in the middle of a reply, after {at} bytes of {:?}; then {:?}",
+                    self.who,
+                    expected.front().map(|reply| String::from_utf8_lossy(&reply.text).into_owned()),
+                    String::from_utf8_lossy(tail)
+                );
+                // What was acknowledged before the kind was known is ended by LF before the last words.
+                if *at == ACKNOWLEDGEMENT.len() && self.raw && tail.first() == Some(&b'\n') {
+                    tail.remove(0);
+                }
+                let fits = |words: &String| {
+                    if complete { words.as_bytes() == tail } else { words.as_bytes().starts_with(tail) }
+                };
+                assert!(
+                    words.iter().any(fits),
+                    "{}: {reason:?}: last words {:?}, not {words:?}; {answered} answered, next {:?}",
+                    self.who,
+                    String::from_utf8_lossy(tail),
+                    expected.front().map(|reply| String::from_utf8_lossy(&reply.text).into_owned()),
+                );
+                let due = match reason {
+                    // Bursts that go on all the time put off the decision, and with it the first reply.
+                    CloseReason::PeerIdle | CloseReason::PeerUnfinished | CloseReason::PeerTooLong if !known => 0,
+                    CloseReason::PeerClosed => self.sent + 1, // the end counts as an LF
+                    CloseReason::PeerTooLong | CloseReason::PeerForeign(_) | CloseReason::Served => self.sent,
+                    CloseReason::PeerIdle | CloseReason::PeerUnfinished => self.taken_at_error,
+                    // What may be an unfinished line is no request yet.
+                    CloseReason::Stopping if stop == Some(true) && prompt && known => self.sent_at_stop,
+                    _ => 0,
+                };
+                let missing = expected.front().filter(|reply| reply.ends <= due && self.opened);
+                if let (true, Some(reply)) = (complete, missing) {
+                    panic!(
+                        "{}: {reason:?}, and no answer after {answered}: {:?} for the request that ends at byte {} of {due}",
+                        self.who,
+                        String::from_utf8_lossy(&reply.text),
+                        reply.ends
+                    );
+                }
+                tally.add("requests verified", *answered as u64);
+                if complete && reason == CloseReason::PeerClosed {
+                    tally.add("requests verified to the end of file", *answered as u64);
+                }
+                if complete && reason == CloseReason::Stopping && stop == Some(true) && prompt {
+                    tally.add("answered after stop", *answered as u64);
+                }
+                None
+            }
+            Talk::Chat { heard, joined, effects, .. } => {
+                let greeted_raw =
+                    self.raw && (self.rule == FramingRule::Raw || self.door.service == Service::Mux);
+                let greeting = format!("{GREETING}{}", if greeted_raw { "" } else { "\n" }).into_bytes();
+                let Some((name, ordinal)) = joined.take() else {
+                    let whole = String::from_utf8_lossy(heard).into_owned();
+                    if complete {
+                        words
+                            .iter_mut()
+                            .filter(|words| !words.is_empty())
+                            .for_each(|words| words.push_str(lf));
+                        let fits = |words: &String| whole.ends_with(words.as_str());
+                        assert!(words.iter().any(fits), "{}: {reason:?}: heard {whole:?}", self.who);
+                        if reason == CloseReason::TooMany {
+                            assert_eq!(whole, format!("{REFUSAL}\n"), "{}", self.who);
+                        }
+                    }
+                    return None;
+                };
+                let done = |ends: u64| ends <= self.sent;
+                let mut said = Vec::new();
+                let mut answers = Vec::new();
+                for (ends, effect) in effects.drain(..).filter(|(ends, _)| done(*ends)) {
+                    let _ = ends;
+                    match effect {
+                        Effect::Nothing => {}
+                        Effect::Said(text) => said.push(format!("{name}: {text}")),
+                        Effect::Acted(text) => said.push(format!("* {name} {text}")),
+                        Effect::Answered(starts) => answers.push(starts),
+                    }
+                }
+                let heard_out = reason == CloseReason::PeerQuit
+                    || (reason == CloseReason::PeerClosed && !self.link.failed && !self.link.abandoned);
+                Some(Record {
+                    who: format!("{} ({reason:?})", self.who),
+                    name,
+                    ordinal,
+                    raw: self.raw,
+                    greeting,
+                    heard: std::mem::take(heard),
+                    last_words: words,
+                    complete,
+                    heard_out,
+                    said,
+                    answers,
+                })
+            }
+        }
+    }
+}

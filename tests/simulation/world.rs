@@ -1,0 +1,586 @@
+//! The engine among its virtual peers: a reactor without descriptors, a kernel without a network, and what must be true
+//! after every turn.
+
+use std::cell::Cell;
+use std::collections::{HashMap, VecDeque};
+use std::rc::Rc;
+use std::time::Duration;
+
+use ipcd::engine::Engine;
+use ipcd::engine::limits::{FramingRule, READ_BYTES_MAX, Settings};
+use ipcd::engine::message::{CloseReason, Door, Happening, Input, Moment, Origin, Output, Peer};
+use ipcd::engine::service::Service;
+
+use super::link::{Read, Written};
+use super::peer::Actor;
+use super::random::Random;
+use super::room::{Record, Reference};
+use super::settings;
+use super::tally::Tally;
+
+/// One chunk of the room's log, which is kept for the next message.
+const LOG_CHUNK: usize = 16 * 1024;
+
+/// Outputs in one turn; more, and the engine asks for ever.
+const OUTPUTS_PER_TURN_MAX: usize = 200_000;
+
+/// Turns without any input after which nothing may be left to do.
+const TURNS_TO_REST: usize = 20_000;
+
+pub struct World {
+    random: Random,
+    engine: Engine,
+    settings: Settings,
+    /// All settings so far: a deadline of old ones may still be at work.
+    seen: Vec<Settings>,
+    now: Moment,
+    doors: Vec<Rc<Door>>,
+    slots: Vec<Option<Actor>>,
+    generations: Vec<u32>,
+    free: Vec<u32>,
+    dead: Vec<u32>,
+    ready: VecDeque<Peer>,
+    chunk: usize,
+    crowd: usize,
+    haste: usize,
+    serial: u64,
+    /// When everything has to be closed, and whether there was time enough to answer everybody.
+    stop: Option<(Moment, bool)>,
+    observer: Option<Peer>,
+    observed: Option<Vec<u8>>,
+    joins: HashMap<String, usize>,
+    records: Vec<Record>,
+    queued_max: usize,
+    tally: Tally,
+}
+
+impl World {
+    pub fn new(seed: u64) -> World {
+        let mut random = Random::new(seed);
+        let settings = settings::first(&mut random);
+        let door = |service: Service, can_reset: bool| {
+            let scheme = if can_reset { "tcp" } else { "unix" };
+            Rc::new(Door { endpoint: format!("{scheme}:{service}"), service, can_reset })
+        };
+        let doors = Service::ALL.into_iter().flat_map(|service| [door(service, true), door(service, false)]);
+        World {
+            engine: Engine::new(settings.clone()),
+            seen: vec![settings.clone()],
+            now: Moment(0),
+            doors: doors.collect(),
+            slots: Vec::new(),
+            generations: Vec::new(),
+            free: Vec::new(),
+            dead: Vec::new(),
+            ready: VecDeque::new(),
+            chunk: random.pick(&[READ_BYTES_MAX, READ_BYTES_MAX, READ_BYTES_MAX, 97, 1009]),
+            crowd: random.pick(&[3, 10, 25, 40]),
+            haste: random.pick(&[0, 0, 1, 5]),
+            serial: 0,
+            stop: None,
+            observer: None,
+            observed: None,
+            joins: HashMap::new(),
+            records: Vec::new(),
+            queued_max: Engine::queued_bytes_max(&settings),
+            tally: Tally::default(),
+            settings,
+            random,
+        }
+    }
+
+    pub fn run(mut self, steps: u64, step: &Cell<u64>) -> Tally {
+        let observed = self.settings.of(Service::Mux).framing != FramingRule::Raw && !self.random.percent(12);
+        if observed {
+            self.invite_observer();
+        }
+        for at in 0..steps {
+            step.set(at);
+            self.act_all(false);
+            self.advance();
+            self.come_in();
+            self.turn();
+            if at % 32 == 0 {
+                self.rest();
+            }
+            if self.random.percent(1) && self.random.percent(40) {
+                self.reconfigure();
+            }
+        }
+        if self.random.percent(75) {
+            self.stop()
+        } else {
+            self.empty()
+        }
+        self.check_room();
+        self.tally.add("steps", steps);
+        self.tally
+    }
+
+    // ---- the peers
+
+    fn invite_observer(&mut self) {
+        let door = self.doors.iter().find(|door| door.service == Service::Mux).map(Rc::clone);
+        let door = door.expect("there is a door to the mux");
+        let origin = Origin::Process { uid: 77, pid: 1 };
+        // Let in whatever the limits: they begin once it is there.
+        let mut free = self.settings.clone();
+        (free.connections_max, free.connections_per_address_max) = (1, 0);
+        for service in &mut free.services {
+            (service.connections_max, service.connections_per_address_max) = (None, 0);
+        }
+        self.engine.handle(self.now, Input::Reconfigure(Box::new(free)));
+        let actor = Actor::observer(&mut self.random, &door, origin, &self.settings);
+        self.observer = Some(self.open(actor));
+        let peer = self.observer.expect("it was just invited");
+        for _ in 0..5 {
+            self.act_all(true);
+            self.turn();
+        }
+        assert!(self.actor(peer).is_some_and(|actor| actor.is_in_the_room()), "the observer is in the room");
+        self.engine.handle(self.now, Input::Reconfigure(Box::new(self.settings.clone())));
+    }
+
+    fn come_in(&mut self) {
+        let present = self.slots.iter().flatten().count();
+        for _ in 0..self.random.within(0, 2) {
+            if present < self.crowd && self.random.percent(50) {
+                let door = self.doors[self.random.below(self.doors.len())].clone();
+                let origin = if door.can_reset {
+                    let address = [127, 0, 0, self.random.within(1, 4) as u8];
+                    Origin::Address((address, self.random.within(1024, 65535) as u16).into())
+                } else {
+                    Origin::Process { uid: self.random.below(3) as u32, pid: self.random.next() as u32 }
+                };
+                self.serial += 1;
+                let actor = Actor::any(&mut self.random, &door, origin, &self.settings, self.serial);
+                self.open(actor);
+            }
+        }
+    }
+
+    fn act_all(&mut self, hurry: bool) {
+        for index in 0..self.slots.len() {
+            let Some(actor) = &mut self.slots[index] else { continue };
+            if !hurry && !self.random.percent(40) && Some(actor.peer) != self.observer {
+                continue;
+            }
+            let (peer, look) = (actor.peer, actor.act(&mut self.random, hurry, self.chunk));
+            if look {
+                self.push(peer);
+            }
+        }
+    }
+
+    fn open(&mut self, mut actor: Actor) -> Peer {
+        let index = self.free.pop().unwrap_or_else(|| {
+            self.slots.push(None);
+            self.generations.push(0);
+            self.slots.len() as u32 - 1
+        });
+        let generation = &mut self.generations[index as usize];
+        *generation += 1;
+        let peer = Peer { index, generation: *generation };
+        let (door, origin, serial) = (Rc::clone(&actor.door), actor.origin, self.serial);
+        actor.peer = peer;
+        actor.link.readable = true;
+        // Who connects has often sent something already.
+        if self.random.percent(50) {
+            actor.act(&mut self.random, true, self.chunk);
+        }
+        self.slots[index as usize] = Some(actor);
+        self.push(peer);
+        let full = self.is_full(&door, origin);
+        self.tell(Input::Opened { peer, door: &door, origin });
+        let opened = self.actor(peer).is_some_and(|actor| actor.opened);
+        if serial > 0 {
+            assert_eq!(opened, !full, "let in although a limit was reached, or refused without one");
+        }
+        self.tally.count(if opened { "let in" } else { "refused at the door" });
+        peer
+    }
+
+    /// Whether some limit keeps a newcomer out.
+    fn is_full(&self, door: &Door, origin: Origin) -> bool {
+        let near = |other: Origin| match (origin, other) {
+            (Origin::Address(a), Origin::Address(b)) => a.ip() == b.ip(),
+            (Origin::Process { uid: a, .. }, Origin::Process { uid: b, .. }) => a == b,
+            _ => false,
+        };
+        let inside = || self.slots.iter().flatten().filter(|actor| actor.opened && actor.closed.is_none());
+        let here = || inside().filter(|actor| actor.service == door.service);
+        let limits = self.settings.of(door.service);
+        let reached = |count: usize, max: usize| max > 0 && count >= max;
+        inside().count() >= self.settings.connections_max
+            || limits.connections_max.is_some_and(|max| here().count() >= max)
+            || reached(
+                inside().filter(|actor| near(actor.origin)).count(),
+                self.settings.connections_per_address_max,
+            )
+            || reached(here().filter(|actor| near(actor.origin)).count(), limits.connections_per_address_max)
+    }
+
+    fn actor(&mut self, peer: Peer) -> Option<&mut Actor> {
+        self.slots.get_mut(peer.index as usize)?.as_mut().filter(|actor| actor.peer == peer)
+    }
+
+    // ---- the reactor
+
+    fn push(&mut self, peer: Peer) {
+        if let Some(actor) = self.actor(peer)
+            && !std::mem::replace(&mut actor.link.queued, true)
+        {
+            self.ready.push_back(peer);
+        }
+    }
+
+    fn advance(&mut self) {
+        let jump = match self.random.below(100) {
+            0..50 => self.random.below(2000),
+            50..80 => self.random.below(50_000),
+            80..95 => self.random.below(2_000_000),
+            95..98 if self.haste > 0 => self.random.below(10_000_000 * self.haste),
+            98 if self.haste > 1 => self.random.below(400_000_000),
+            _ => 0,
+        };
+        let mut jump = jump as u64;
+        if !self.random.percent(15) {
+            // In time, as a rule: at the next deadline, and at once while there is work.
+            if !self.ready.is_empty() || self.engine.has_work() {
+                jump = jump.min(200);
+            } else if let Some(deadline) = self.engine.poll_deadline() {
+                jump = jump.min(deadline.0.saturating_sub(self.now.0));
+            }
+        }
+        self.now.0 += jump;
+    }
+
+    fn turn(&mut self) {
+        for index in 0..self.slots.len() {
+            let Some(actor) = &mut self.slots[index] else { continue };
+            let (peer, link) = (actor.peer, &mut actor.link);
+            link.was_blocked = link.blocked;
+            link.ever_blocked |= link.blocked;
+            if std::mem::take(&mut link.writable_edge) && std::mem::take(&mut link.blocked) {
+                self.tell(Input::Writable { peer });
+            }
+        }
+        for _ in 0..self.ready.len() {
+            if let Some(peer) = self.ready.pop_front() {
+                self.read(peer);
+            }
+        }
+        self.tell(Input::Tick);
+        let mut outputs = 0;
+        while let Some(output) = self.engine.poll_output() {
+            outputs += 1;
+            assert!(outputs < OUTPUTS_PER_TURN_MAX, "the engine asks for ever: {output:?}");
+            self.obey(output);
+        }
+        self.free.append(&mut self.dead);
+        self.check();
+    }
+
+    /// Tells the engine something, and notes what happened.
+    fn tell(&mut self, input: Input<'_>) {
+        self.engine.handle(self.now, input);
+        while let Some(note) = self.engine.poll_note() {
+            self.note(note.peer, note.what);
+        }
+    }
+
+    fn note(&mut self, peer: Peer, what: Happening) {
+        self.serial += 1;
+        let serial = self.serial;
+        if let Happening::Joined(name) = &what {
+            let count = self.joins.entry(name.clone()).or_default();
+            *count += 1;
+            let ordinal = *count;
+            self.actor(peer).expect("somebody joined").note_joined(name, ordinal);
+            self.tally.count("joined");
+            return;
+        }
+        let actor = self.slots[peer.index as usize].as_mut().filter(|actor| actor.peer == peer);
+        let actor = actor.unwrap_or_else(|| panic!("{what:?} happened to nobody"));
+        assert!(actor.closed.is_none(), "{}: {what:?} after its end", actor.who);
+        match what {
+            Happening::Opened => assert!(!std::mem::replace(&mut actor.opened, true), "opened twice"),
+            Happening::Decided(kind) => {
+                actor.note_decision(kind);
+                self.tally.count(&format!("decided: {kind:?}"));
+            }
+            Happening::Chose(service) => {
+                actor.service = service;
+                let limit = self.settings.of(service).connections_max.unwrap_or(usize::MAX);
+                let count = self.engine.connections_of(service);
+                assert!(count <= limit || actor.who == "the observer", "too many chose {service}: {count}");
+            }
+            Happening::Erred(error) => actor.note_error(&error, serial),
+            Happening::Closed(reason) => {
+                if reason == CloseReason::TooMany && actor.opened {
+                    self.tally.count("refused on the mux");
+                }
+                actor.closed = Some(reason);
+                self.tally.count(&format!("closed: {reason:?}"));
+            }
+            Happening::Greeted(_) | Happening::Said(_) | Happening::Joined(_) => {}
+        }
+    }
+
+    fn read(&mut self, peer: Peer) {
+        let (chunk, stopping) = (self.chunk, self.stop.is_some());
+        let wanted = self.engine.wants_input(peer);
+        let Some(actor) = self.actor(peer) else { return };
+        let link = &mut actor.link;
+        link.queued = false;
+        if !link.readable {
+            return;
+        }
+        if !wanted {
+            if link.ended && link.failed {
+                self.tell(Input::Lost { peer });
+            }
+            return self.tally.count("not read from");
+        }
+        let mut dry = false;
+        match link.read(chunk) {
+            Read::EndOfFile => {
+                link.readable = false;
+                assert!(!std::mem::replace(&mut link.end_read, true), "read on after the end of file");
+                self.tell(Input::EndOfFile { peer });
+            }
+            Read::Bytes(bytes) => {
+                let more = bytes.len() == chunk;
+                link.readable = more || link.ended;
+                dry = !link.readable;
+                actor.taken += bytes.len() as u64;
+                if !dry {
+                    self.push(peer);
+                }
+                self.tell(Input::Bytes { peer, bytes: &bytes, more });
+            }
+            Read::Blocked => {
+                link.readable = false;
+                dry = true;
+            }
+            Read::Broken => self.tell(Input::Lost { peer }),
+        }
+        if dry && stopping {
+            self.tell(Input::Dry { peer });
+        }
+    }
+
+    fn obey(&mut self, output: Output) {
+        match output {
+            Output::Flush(peer) => self.flush(peer),
+            Output::ShutdownWrite(peer) => {
+                let actor = self.actor(peer).expect("nobody's sending side is shut down");
+                assert!(!std::mem::replace(&mut actor.link.shut, true), "{}: shut down twice", actor.who);
+                actor.words_lost |= actor.link.was_blocked || actor.link.blocked;
+            }
+            Output::Listen(peer) => {
+                self.tally.count("listened to again");
+                if self.actor(peer).expect("nobody is listened to").link.readable {
+                    self.push(peer);
+                }
+            }
+            Output::Close(peer) | Output::Reset(peer) => {
+                let place = &mut self.slots[peer.index as usize];
+                let mut actor = place.take().filter(|actor| actor.peer == peer).expect("nobody is closed");
+                assert!(actor.closed.is_some(), "{}: closed, and nothing was said of it", actor.who);
+                if matches!(output, Output::Reset(_)) {
+                    self.tally.count("reset by the engine");
+                    // Its last words may have been given up some time ago.
+                    actor.words_lost |= actor.link.ever_blocked;
+                } else if !actor.link.shut {
+                    actor.words_lost |= actor.link.was_blocked || actor.link.blocked;
+                }
+                self.dead.push(peer.index);
+                self.end(actor);
+            }
+        }
+    }
+
+    fn end(&mut self, mut actor: Actor) {
+        let over = self.stop.is_some_and(|(by, _)| self.now >= by);
+        let fair = self.stop.map(|(_, fair)| fair);
+        let record = actor.judge(&self.seen, fair, over, &mut self.tally);
+        if self.observer == Some(actor.peer) {
+            self.observer = None;
+            let record = record.expect("the observer was in the room");
+            let excused = self.stop.is_some() || self.slots.iter().flatten().count() == 0;
+            assert!(excused, "the observer was closed: {}", record.who);
+            self.observed = Some(record.heard);
+        } else {
+            self.records.extend(record);
+        }
+        self.tally.count("peers");
+    }
+
+    fn flush(&mut self, peer: Peer) {
+        loop {
+            let Some(actor) = self.slots[peer.index as usize].as_mut().filter(|actor| actor.peer == peer)
+            else {
+                return assert!(self.engine.outgoing(peer).is_empty(), "something for somebody who is gone");
+            };
+            if actor.link.blocked {
+                return;
+            }
+            let outgoing = self.engine.outgoing(peer);
+            let wanted = outgoing.len();
+            if wanted == 0 {
+                return;
+            }
+            match actor.link.write(outgoing.slices()) {
+                Written::Bytes(count) => {
+                    let gap = self.seen.iter().flat_map(|settings| &settings.services);
+                    let gap = gap.map(|service| service.raw_gap).min().filter(|_| self.stop.is_none());
+                    let bytes = outgoing.slices()[0];
+                    let whole = count == wanted && outgoing.slices().len() == 1;
+                    actor.note_written(self.now, bytes, whole, gap, &mut self.tally);
+                    actor.link.blocked = count < wanted;
+                    let blocked = actor.link.blocked;
+                    self.tell(Input::Sent { peer, bytes: count });
+                    if blocked {
+                        self.tally.count("blocked");
+                        return self.tell(Input::Blocked { peer });
+                    }
+                }
+                Written::Blocked => {
+                    actor.link.blocked = true;
+                    self.tally.count("blocked");
+                    return self.tell(Input::Blocked { peer });
+                }
+                Written::Broken => return self.tell(Input::Lost { peer }),
+            }
+        }
+    }
+
+    fn reconfigure(&mut self) {
+        settings::vary(&mut self.random, &mut self.settings);
+        self.seen.push(self.settings.clone());
+        self.queued_max = self.queued_max.max(Engine::queued_bytes_max(&self.settings));
+        self.tell(Input::Reconfigure(Box::new(self.settings.clone())));
+        self.tally.count("reconfigured");
+    }
+
+    // ---- what must be true
+
+    fn check(&mut self) {
+        let queued = self.engine.queued_bytes();
+        assert!(queued <= self.queued_max, "{queued} bytes are queued, {} at most", self.queued_max);
+        let inside = || self.slots.iter().flatten().filter(|actor| actor.closed.is_none());
+        assert_eq!(self.engine.len(), inside().count(), "connections in the table");
+        for service in Service::ALL {
+            let count = inside().filter(|actor| actor.opened && actor.service == service).count();
+            assert_eq!(self.engine.connections_of(service), count, "connections of {service}");
+        }
+    }
+
+    /// With no more input and no more time, all work comes to its end, and nobody is forgotten.
+    fn rest(&mut self) {
+        for turn in 0.. {
+            let due = self.engine.poll_deadline().is_some_and(|deadline| deadline <= self.now);
+            if self.ready.is_empty() && !self.engine.has_work() && !due {
+                break;
+            }
+            assert!(turn < TURNS_TO_REST, "no rest: work {}, deadline due {due}", self.engine.has_work());
+            self.turn();
+        }
+        let World { slots, engine, .. } = self;
+        for actor in slots.iter().flatten() {
+            let (link, wanted) = (&actor.link, engine.wants_input(actor.peer));
+            assert!(
+                !wanted || link.end_read || !link.readable,
+                "{}: wanted, has something to be read, and nobody reads it",
+                actor.who
+            );
+            if !wanted && !link.end_read {
+                assert!(link.blocked || actor.is_paced(), "{}: has read all and is not read from", actor.who);
+            }
+            if !link.blocked && !actor.is_paced() {
+                let left = engine.outgoing(actor.peer);
+                assert!(left.is_empty(), "{}: something waits for it and it could take it", actor.who);
+            }
+        }
+    }
+
+    // ---- how it ends
+
+    fn stop(&mut self) {
+        let fair = self.random.percent(70);
+        let grace = if fair {
+            Duration::from_secs(20)
+        } else {
+            Duration::from_millis(self.random.below(3000) as u64)
+        };
+        let by = self.now + grace;
+        self.stop = Some((by, fair));
+        self.tell(Input::Stop { by });
+        self.tally.count("stopped");
+        for index in 0..self.slots.len() {
+            let Some(actor) = &mut self.slots[index] else { continue };
+            actor.note_stop();
+            actor.link.readable = true;
+            let peer = actor.peer;
+            self.push(peer);
+        }
+        while !self.engine.is_done() {
+            assert!(self.now <= by + Duration::from_secs(1), "not done by the end of the grace");
+            let max = if fair { 2000 } else { 100_000 };
+            self.act_all(true);
+            self.now.0 += self.random.below(max) as u64;
+            self.turn();
+        }
+        self.check_empty();
+    }
+
+    /// Everybody leaves, the observer last.
+    fn empty(&mut self) {
+        for index in 0..self.slots.len() {
+            let Some(actor) = &mut self.slots[index] else { continue };
+            let peer = actor.peer;
+            if Some(peer) != self.observer && actor.leave(&mut self.random) {
+                self.push(peer);
+            }
+        }
+        let mut turns = 0;
+        while !self.engine.is_empty() {
+            turns += 1;
+            assert!(turns < 5000, "{} never leave", self.engine.len());
+            self.act_all(true);
+            self.now.0 += self.random.below(1_000_000) as u64;
+            self.turn();
+            if self.engine.len() == 1
+                && let Some(peer) = self.observer
+                && let Some(actor) = self.actor(peer)
+                && !actor.link.fin
+            {
+                actor.link.half_close();
+                self.push(peer);
+            }
+        }
+        self.rest();
+        self.check_empty();
+        assert_eq!(self.engine.poll_deadline(), None, "nobody is there, and somebody is to be woken");
+        assert!(!self.engine.has_work());
+        self.tally.count("emptied");
+    }
+
+    fn check_empty(&mut self) {
+        self.check();
+        assert_eq!((self.engine.len(), self.engine.members()), (0, 0));
+        assert_eq!(self.slots.iter().flatten().count(), 0, "somebody was never closed");
+        let left = self.engine.queued_bytes();
+        assert!(left <= LOG_CHUNK, "nobody is there, and {left} bytes are kept");
+    }
+
+    fn check_room(&mut self) {
+        let Some(heard) = self.observed.take() else { return };
+        let reference = Reference::new(&heard, "observer");
+        let history_max = self.seen.iter().map(|settings| settings.chat_history).max().unwrap_or(0);
+        for record in std::mem::take(&mut self.records) {
+            reference.check(&record, history_max, &mut self.tally);
+        }
+    }
+}
