@@ -24,8 +24,8 @@ use std::time::Instant;
 use simulation::tally::Tally;
 use simulation::world::World;
 
-const SEEDS: u64 = 512;
-const STEPS: u64 = 1000;
+const SEEDS: u64 = 600;
+const STEPS: u64 = 2000;
 
 fn number(name: &str) -> Option<u64> {
     let value = std::env::var(name).ok()?;

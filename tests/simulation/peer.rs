@@ -245,7 +245,7 @@ impl Actor {
 
     /// Another protocol, or nothing that makes sense.
     fn speak_otherwise(&mut self, random: &mut Random) {
-        self.piece = 5000;
+        (self.piece, self.whole_first_line) = (5000, true);
         self.ending = Ending::Stays;
         let (bytes, what): (&[u8], _) = match random.below(3) {
             0 => (b"GET /chat HTTP/1.1\r\nHost: x\r\n\r\n", "HTTP"),
@@ -273,7 +273,15 @@ impl Actor {
 
     fn multiply(&mut self, random: &mut Random, mut units: Vec<(String, Vec<u8>)>) {
         let floods = random.percent(15) && !self.raw;
-        let count = if floods { random.within(200, 1500) } else { random.within(1, 20) };
+        let torrent = floods && random.percent(4);
+        let count = match (torrent, floods) {
+            (true, _) => 25_000,
+            (_, true) => random.within(200, 1500),
+            _ => random.within(1, 20),
+        };
+        if torrent {
+            self.reading = random.pick(&[Reading::Promptly, Reading::Hardly]);
+        }
         if floods {
             self.piece = 5000;
         }
@@ -537,7 +545,11 @@ impl Actor {
         let wrong = (kind == Kind::Raw) != self.raw;
         if wrong && !matches!(self.talk, Talk::Noise) && !self.foreign {
             let excused = if self.raw { self.link.fin } else { !self.whole_first_line };
-            assert!(excused, "{}: taken for {kind:?} after {} bytes, {} of {:?}", self.who, self.taken, self.sent, self.script);
+            assert!(
+                excused,
+                "{}: taken for {kind:?} after {} bytes, {} of {:?}",
+                self.who, self.taken, self.sent, self.script
+            );
             self.ambiguous = true;
         }
     }
@@ -556,6 +568,11 @@ impl Actor {
     /// Whether its replies go out one by one, with pauses between.
     pub fn is_paced(&self) -> bool {
         self.is_known_raw() && matches!(self.service, Service::Multiply | Service::Mux)
+    }
+
+    /// Whether it is parted with by a reset.
+    pub fn is_bare(&self) -> bool {
+        self.is_known_raw() && self.service == Service::Chat
     }
 
     pub fn is_in_the_room(&self) -> bool {
@@ -622,7 +639,11 @@ impl Actor {
                         Some(reply) if reply.text[*at] == byte => {
                             *at += 1;
                             if *at == reply.text.len() {
-                                assert!(reply.ends <= self.taken + u64::from(self.link.end_read), "{}: a reply before its request", self.who);
+                                assert!(
+                                    reply.ends <= self.taken + u64::from(self.link.end_read),
+                                    "{}: a reply before its request",
+                                    self.who
+                                );
                                 expected.pop_front();
                                 (*at, *answered) = (0, *answered + 1);
                             }
@@ -741,7 +762,11 @@ impl Actor {
                 );
                 let due = match reason {
                     // Bursts that go on all the time put off the decision, and with it the first reply.
-                    CloseReason::PeerIdle | CloseReason::PeerUnfinished | CloseReason::PeerTooLong if !known => 0,
+                    CloseReason::PeerIdle | CloseReason::PeerUnfinished | CloseReason::PeerTooLong
+                        if !known =>
+                    {
+                        0
+                    }
                     CloseReason::PeerClosed => self.sent + 1, // the end counts as an LF
                     CloseReason::PeerTooLong | CloseReason::PeerForeign(_) | CloseReason::Served => self.sent,
                     CloseReason::PeerIdle | CloseReason::PeerUnfinished => self.taken_at_error,

@@ -47,17 +47,16 @@ fn is_private(line: &str) -> bool {
 }
 
 impl Reference {
-    /// From all the observer has heard. Fails when two had one name at a time.
-    pub fn new(heard: &[u8], observer: &str) -> Reference {
+    /// From all the observer has heard; `cut`: others may have heard more. Fails when two had one name at a time.
+    pub fn new(heard: &[u8], observer: &str, cut: bool) -> Reference {
         let text = std::str::from_utf8(heard).expect("the observer heard UTF-8");
         let welcome = format!("Welcome {observer}! If you ever want to quit, type {{quit}} to exit.\n");
         let (_, text) = text.split_once(&welcome).expect("the observer was welcomed");
         let mut reference =
-            Reference { lines: Vec::new(), joins: HashMap::new(), leaves: HashMap::new(), cut: false };
+            Reference { lines: Vec::new(), joins: HashMap::new(), leaves: HashMap::new(), cut };
         let mut present = HashSet::from([observer.to_lowercase()]);
         for line in text.split_terminator('\n') {
             if is_private(line) {
-                reference.cut |= line.starts_with("Server is");
                 continue;
             }
             let place = reference.lines.len();
@@ -143,10 +142,14 @@ impl Reference {
         let old: Vec<&str> = public.iter().rev().copied().collect();
         let broke_off = !record.complete
             && old.len() <= history_max
-            && said_before[..history_max.min(said_before.len())].windows(old.len().max(1)).any(|piece| piece == old);
+            && said_before[..history_max.min(said_before.len())]
+                .windows(old.len().max(1))
+                .any(|piece| piece == old);
         assert!(
             (0..=longest).rev().any(fits) || broke_off,
-            "{who}: heard no piece of what was said\n  {public:#?}\n of\n  {audible:#?}\n after {:#?}",
+            "{who} as {}, complete {}: heard no piece of what was said\n  {public:#?}\n of\n  {audible:#?}\n after {:#?}; private {private:?}",
+            record.name,
+            record.complete,
             &said_before[..longest]
         );
         assert!(!record.complete || partial.is_empty(), "{who}: half a line at the end: {partial:?}");
@@ -190,7 +193,11 @@ impl Reference {
             format!("Welcome {}! If you ever want to quit, type {{quit}} to exit.", record.name).bytes(),
         );
         if record.heard.len() < start.len() {
-            assert!(!record.complete && start.starts_with(&record.heard), "{who}: was not welcomed: {:?}", text(&record.heard));
+            assert!(
+                !record.complete && start.starts_with(&record.heard),
+                "{who}: was not welcomed: {:?}",
+                text(&record.heard)
+            );
             return;
         }
         assert!(record.heard.starts_with(&start), "{who}: was not welcomed: {:?}", text(&record.heard));

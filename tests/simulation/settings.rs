@@ -32,14 +32,14 @@ pub fn first(random: &mut Random) -> Settings {
 /// All but the framing and the mux's default service, which the peers' scripts rely on.
 pub fn vary(random: &mut Random, settings: &mut Settings) {
     let many = 10_000;
-    settings.connections_max = random.pick(&[4, 8, 16, 24, many, many]);
-    settings.connections_per_address_max = random.pick(&[0, 0, 0, 2, 6]);
+    settings.connections_max = random.pick(&[4, 8, 16, 24, many, many, many, many]);
+    settings.connections_per_address_max = random.pick(&[0, 0, 0, 0, 0, 2, 6]);
     settings.chat_history = random.pick(&[0, 0, 1, 3, 20]);
     settings.chat_name_timeout = Duration::from_secs(random.pick(&[1, 10, 60]));
     for service in &mut settings.services {
         *service = ServiceSettings {
             connections_max: random.pick(&[None, None, None, Some(2), Some(7)]),
-            connections_per_address_max: random.pick(&[0, 0, 0, 0, 1, 3]),
+            connections_per_address_max: random.pick(&[0, 0, 0, 0, 0, 0, 0, 0, 1, 3]),
             message_bytes_max: random.pick(&[ORDINARY_MAX, 100, 1000, 4096]),
             backlog_bytes_max: random.pick(&[300, 1000, 4096, 20_000, 64 * 1024, 1024 * 1024]),
             idle_timeout: Duration::from_secs(random.pick(&[1, 5, 60, 300])),

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use ipcd::engine::Engine;
-use ipcd::engine::limits::{FramingRule, READ_BYTES_MAX, Settings};
+use ipcd::engine::limits::{FramingRule, READ_BYTES_MAX, REFUSED_LINGERING_MAX, Settings};
 use ipcd::engine::message::{CloseReason, Door, Happening, Input, Moment, Origin, Output, Peer};
 use ipcd::engine::service::Service;
 
@@ -50,7 +50,9 @@ pub struct World {
     observed: Option<Vec<u8>>,
     joins: HashMap<String, usize>,
     records: Vec<Record>,
-    queued_max: usize,
+    /// The most that one connection may hold, and what the room may, with any settings so far.
+    per_peer_max: usize,
+    room_max: usize,
     tally: Tally,
 }
 
@@ -82,7 +84,8 @@ impl World {
             observed: None,
             joins: HashMap::new(),
             records: Vec::new(),
-            queued_max: Engine::queued_bytes_max(&settings),
+            per_peer_max: 0,
+            room_max: 0,
             tally: Tally::default(),
             settings,
             random,
@@ -90,6 +93,7 @@ impl World {
     }
 
     pub fn run(mut self, steps: u64, step: &Cell<u64>) -> Tally {
+        self.bound_memory();
         let observed = self.settings.of(Service::Mux).framing != FramingRule::Raw && !self.random.percent(12);
         if observed {
             self.invite_observer();
@@ -390,7 +394,9 @@ impl World {
                 assert!(actor.closed.is_some(), "{}: closed, and nothing was said of it", actor.who);
                 if matches!(output, Output::Reset(_)) {
                     self.tally.count("reset by the engine");
-                    // Its last words may have been given up some time ago.
+                }
+                if actor.is_bare() {
+                    // Its last words may have been given up some time ago: nothing tells of it.
                     actor.words_lost |= actor.link.ever_blocked;
                 } else if !actor.link.shut {
                     actor.words_lost |= actor.link.was_blocked || actor.link.blocked;
@@ -459,16 +465,28 @@ impl World {
     fn reconfigure(&mut self) {
         settings::vary(&mut self.random, &mut self.settings);
         self.seen.push(self.settings.clone());
-        self.queued_max = self.queued_max.max(Engine::queued_bytes_max(&self.settings));
+        self.bound_memory();
         self.tell(Input::Reconfigure(Box::new(self.settings.clone())));
         self.tally.count("reconfigured");
     }
 
     // ---- what must be true
 
+    /// What the engine promises for as many as there may be, told for as many as there are.
+    fn bound_memory(&mut self) {
+        let bound = |connections_max| {
+            Engine::queued_bytes_max(&Settings { connections_max, ..self.settings.clone() })
+        };
+        let per_peer = bound(1) - bound(0);
+        let room = bound(0) - REFUSED_LINGERING_MAX * per_peer;
+        self.per_peer_max = self.per_peer_max.max(per_peer);
+        self.room_max = self.room_max.max(room);
+    }
+
     fn check(&mut self) {
-        let queued = self.engine.queued_bytes();
-        assert!(queued <= self.queued_max, "{queued} bytes are queued, {} at most", self.queued_max);
+        let (queued, count) = (self.engine.queued_bytes(), self.engine.len());
+        let most = count * self.per_peer_max + self.room_max;
+        assert!(queued <= most, "{queued} bytes are queued for {count}, {most} at most");
         let inside = || self.slots.iter().flatten().filter(|actor| actor.closed.is_none());
         assert_eq!(self.engine.len(), inside().count(), "connections in the table");
         for service in Service::ALL {
@@ -577,7 +595,7 @@ impl World {
 
     fn check_room(&mut self) {
         let Some(heard) = self.observed.take() else { return };
-        let reference = Reference::new(&heard, "observer");
+        let reference = Reference::new(&heard, "observer", self.stop.is_some());
         let history_max = self.seen.iter().map(|settings| settings.chat_history).max().unwrap_or(0);
         for record in std::mem::take(&mut self.records) {
             reference.check(&record, history_max, &mut self.tally);
