@@ -247,9 +247,10 @@ impl Actor {
     fn speak_otherwise(&mut self, random: &mut Random) {
         (self.piece, self.whole_first_line) = (5000, true);
         self.ending = Ending::Stays;
-        let (bytes, what): (&[u8], _) = match random.below(3) {
-            0 => (b"GET /chat HTTP/1.1\r\nHost: x\r\n\r\n", "HTTP"),
-            1 => (&[0x16, 3, 1, 0, 200, 1, 0, 0, 196, 3, 3, 10, 77], "TLS"),
+        // And how many bytes tell that it is that.
+        let (bytes, what, told): (&[u8], _, _) = match random.below(3) {
+            0 => (b"GET /chat HTTP/1.1\r\nHost: x\r\n\r\n", "HTTP", 20),
+            1 => (&[0x16, 3, 1, 0, 200, 1, 0, 0, 196, 3, 3, 10, 77], "TLS", 3),
             _ => {
                 let garbage = (0..random.within(1, 3000)).map(|_| random.next() as u8).collect();
                 return self.script.push_back(garbage);
@@ -264,7 +265,7 @@ impl Actor {
         let wrong = format!("Error: this port speaks {}, not {what}\n", self.door.service);
         let replies = if self.door.service == Service::Greeting { vec![before] } else { vec![before, wrong] };
         let replies = replies.into_iter().filter(|text| !text.is_empty());
-        let ends = |text: &str| if text.starts_with("Error: ") { bytes.len() as u64 } else { 0 };
+        let ends = |text: &str| if text.starts_with("Error: ") { told } else { 0 };
         let expected = replies.map(|text| Reply { ends: ends(&text), text: text.into() }).collect();
         self.foreign = true;
         self.script.push_back(bytes.to_vec());
@@ -273,9 +274,9 @@ impl Actor {
 
     fn multiply(&mut self, random: &mut Random, mut units: Vec<(String, Vec<u8>)>) {
         let floods = random.percent(15) && !self.raw;
-        let torrent = floods && random.percent(4);
+        let torrent = floods && random.percent(2);
         let count = match (torrent, floods) {
-            (true, _) => 25_000,
+            (true, _) => 20_000,
             (_, true) => random.within(200, 1500),
             _ => random.within(1, 20),
         };

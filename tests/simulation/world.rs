@@ -75,7 +75,7 @@ impl World {
             free: Vec::new(),
             dead: Vec::new(),
             ready: VecDeque::new(),
-            chunk: random.pick(&[READ_BYTES_MAX, READ_BYTES_MAX, READ_BYTES_MAX, 97, 1009]),
+            chunk: random.pick(&[READ_BYTES_MAX, READ_BYTES_MAX, READ_BYTES_MAX, 23, 97, 1009]),
             crowd: random.pick(&[3, 10, 25, 40]),
             haste: random.pick(&[0, 0, 1, 5]),
             serial: 0,
