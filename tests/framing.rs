@@ -265,7 +265,7 @@ fn a_service_chosen_by_a_raw_client_is_raw() {
 
 /// Bursts come at their own pace; the client reads at once, or slowly but within the gap.
 fn no_two_replies_share_a_recv(reading_pause: Duration) {
-    const MESSAGES: usize = 25;
+    const MESSAGES: usize = 15;
     let daemon = daemon("");
     let mut probe = Probe::new(&daemon);
     let mut client = daemon.tcp(MULTIPLY);
@@ -298,6 +298,22 @@ fn bursts_of_a_raw_client_are_never_fused_nor_are_the_replies() {
 #[test]
 fn replies_to_a_raw_client_that_reads_slowly_are_not_fused() {
     no_two_replies_share_a_recv(GAP / 6);
+}
+
+#[test]
+fn a_burst_right_behind_a_result_has_its_acknowledgement_a_gap_later() {
+    let daemon = daemon("");
+    let mut probe = Probe::new(&daemon);
+    let mut client = daemon.tcp(MULTIPLY);
+    client.say("1 1");
+    for number in 1..10 {
+        recv_each(&mut client, &["Data received"]);
+        let Stream::Tcp(stream) = &client.stream else { unreachable!() };
+        stream.peek(&mut [0]).unwrap(); // the result is there, and nobody has read it
+        client.say(format!("1 {}", number + 1));
+        probe.wait();
+        recv_each(&mut client, &[&format!("{number}.0")]);
+    }
 }
 
 #[test]
