@@ -692,6 +692,9 @@ impl Actor {
             ),
             CloseReason::PeerTooSlow => one("Error: too slow"),
             CloseReason::PeerForeign(Foreign::Http | Foreign::Tls) => one(""),
+            CloseReason::PeerDenied => {
+                one("Error: control is for root and the daemon's own user, on the Unix socket")
+            }
             CloseReason::TooMany => one(REFUSAL),
             CloseReason::Withdrawn => {
                 vec![format!("Error: {} is no longer offered here", self.door.service)]

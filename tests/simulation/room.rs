@@ -228,7 +228,7 @@ impl Reference {
         };
         let longest = history_max.min(said_before.len());
         assert!(
-            (0..=longest).any(|shown| fits(shown)) || (rest.is_empty() && !record.complete),
+            (0..=longest).any(fits) || (rest.is_empty() && !record.complete),
             "{who}: heard {:?}\n of {:?}\n last words {:?}, complete {}",
             text(rest),
             text(&live),
