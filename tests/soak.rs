@@ -130,6 +130,10 @@ fn stalling(soak: &Soak, chance: &mut Chance) {
 
 fn dribbling(soak: &Soak, chance: &mut Chance) {
     let mut client = soak.daemon.tcp(MULTIPLY);
+    // Known as a line client first: bytes that come 20 ms apart and make a whole request are a raw client's.
+    let (request, reply) = products(chance, 1);
+    client.say(request);
+    client.hear(reply);
     while !soak.is_over() {
         let (request, reply) = products(chance, 1);
         for byte in request.as_bytes() {

@@ -59,7 +59,7 @@ fn idle_clients_hear_end_of_file_and_members_that_the_server_is_shutting_down() 
         raw.hear("Server is shutting down.");
         raw.hear_reset();
         nameless.hear("Server is shutting down.\n");
-        nameless.hear_end();
+        nameless.hear_reset();
         drop((idle, greeted, alice, raw, nameless));
         ended_after(&mut daemon, Instant::now());
         daemon.wait_for_log("stopped");
