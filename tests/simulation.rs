@@ -24,7 +24,7 @@ use std::time::Instant;
 use simulation::tally::Tally;
 use simulation::world::World;
 
-const SEEDS: u64 = 500;
+const SEEDS: u64 = 400;
 const STEPS: u64 = 2000;
 
 fn number(name: &str) -> Option<u64> {

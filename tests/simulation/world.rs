@@ -50,9 +50,8 @@ pub struct World {
     observed: Option<Vec<u8>>,
     joins: HashMap<String, usize>,
     records: Vec<Record>,
-    /// The most that one connection may hold, and what the room may, with any settings so far.
-    per_peer_max: usize,
-    room_max: usize,
+    /// The most that a connection may hold, that one in the chat may, and that the room may, with any settings so far.
+    memory_max: [usize; 3],
     tally: Tally,
 }
 
@@ -84,8 +83,7 @@ impl World {
             observed: None,
             joins: HashMap::new(),
             records: Vec::new(),
-            per_peer_max: 0,
-            room_max: 0,
+            memory_max: [0; 3],
             tally: Tally::default(),
             settings,
             random,
@@ -475,19 +473,24 @@ impl World {
 
     /// What the engine promises for as many as there may be, told for as many as there are.
     fn bound_memory(&mut self) {
-        let bound = |connections_max| {
-            Engine::queued_bytes_max(&Settings { connections_max, ..self.settings.clone() })
+        let bound = |connections_max, settings: &Settings| {
+            Engine::queued_bytes_max(&Settings { connections_max, ..settings.clone() })
         };
-        let per_peer = bound(1) - bound(0);
-        let room = bound(0) - REFUSED_LINGERING_MAX * per_peer;
-        self.per_peer_max = self.per_peer_max.max(per_peer);
-        self.room_max = self.room_max.max(room);
+        let with_chat = bound(1, &self.settings) - bound(0, &self.settings);
+        let room = bound(0, &self.settings) - REFUSED_LINGERING_MAX * with_chat;
+        let mut quiet = self.settings.clone();
+        quiet.services[Service::Chat as usize].backlog_bytes_max = 0;
+        let without_chat = bound(1, &quiet) - bound(0, &quiet);
+        let now = [without_chat, with_chat, room];
+        self.memory_max = std::array::from_fn(|at| self.memory_max[at].max(now[at]));
     }
 
     fn check(&mut self) {
-        let (queued, count) = (self.engine.queued_bytes(), self.engine.len());
-        let most = count * self.per_peer_max + self.room_max;
-        assert!(queued <= most, "{queued} bytes are queued for {count}, {most} at most");
+        let queued = self.engine.queued_bytes();
+        let chatting = self.slots.iter().flatten().filter(|actor| actor.service == Service::Chat).count();
+        let [other, chat, room] = self.memory_max;
+        let most = chatting * chat + (self.engine.len().max(chatting) - chatting) * other + room;
+        assert!(queued <= most, "{queued} bytes are queued, {most} at most");
         let inside = || self.slots.iter().flatten().filter(|actor| actor.closed.is_none());
         assert_eq!(self.engine.len(), inside().count(), "connections in the table");
         for service in Service::ALL {
