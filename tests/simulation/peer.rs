@@ -571,9 +571,10 @@ impl Actor {
         self.is_known_raw() && matches!(self.service, Service::Multiply | Service::Mux)
     }
 
-    /// Whether it is parted with by a reset.
-    pub fn is_bare(&self) -> bool {
-        self.is_known_raw() && self.service == Service::Chat
+    /// Whether it is parted with by a reset: a chat client that is raw, or has not shown that it is none.
+    pub fn may_be_window(&self) -> bool {
+        let is_line = self.decided == Some(Kind::Line) || self.rule == FramingRule::Line;
+        !is_line && self.service == Service::Chat
     }
 
     pub fn is_in_the_room(&self) -> bool {

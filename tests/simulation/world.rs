@@ -394,7 +394,7 @@ impl World {
                 if matches!(output, Output::Reset(_)) {
                     self.tally.count("reset by the engine");
                 }
-                if actor.is_bare() || matches!(output, Output::Reset(_)) {
+                if actor.may_be_window() {
                     // Its last words may have been given up some time ago: nothing tells of it.
                     actor.words_lost |= actor.link.ever_blocked;
                 } else if !actor.link.shut {
