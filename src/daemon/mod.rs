@@ -390,8 +390,13 @@ impl Daemon {
         for (want, error) in missing {
             // One half of localhost is enough, if the other one is there.
             let mut halves = wanted.iter().filter(|half| std::ptr::eq(half.listen, want.listen));
-            if halves.any(|half| self.reactor.listener(&half.place).is_some()) {
-                log::warn!("{error}");
+            if let Some(other) = halves.find(|half| self.reactor.listener(&half.place).is_some()) {
+                log::warn!(
+                    "{}: this machine has no such address; {} is {} alone",
+                    want.place,
+                    want.listen.endpoint,
+                    other.place
+                );
             } else {
                 errors.push(error);
             }

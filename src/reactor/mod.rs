@@ -446,9 +446,9 @@ impl Reactor {
         }
     }
 
-    /// Stops listening at a place, after what waits there, `waiting_max` connections at most, has been accepted.
-    pub fn remove(&mut self, place: &Place, waiting_max: usize) {
-        self.accept_waiting(place, waiting_max);
+    /// Stops listening at a place, after what waits there, as much as its `backlog` lets wait, has been accepted.
+    pub fn remove(&mut self, place: &Place, backlog: usize) {
+        self.accept_waiting(place, backlog);
         if let Some(gate) = self.gate_at(place) {
             self.slots.remove_gate(gate);
         }
@@ -486,10 +486,11 @@ impl Reactor {
         listeners.filter(|listener| !listener.is_kept() && matches!(listener.place(), Place::Unix(_)))
     }
 
-    /// Accepts what waits at a place, `waiting_max` connections at most.
-    pub fn accept_waiting(&mut self, place: &Place, waiting_max: usize) {
+    /// Accepts what waits at a place, as much as its `backlog` lets wait.
+    pub fn accept_waiting(&mut self, place: &Place, backlog: usize) {
         if let Some(gate) = self.gate_at(place) {
-            self.accept(self.clock.now(), gate, waiting_max);
+            // The kernel lets one more wait than it was asked for.
+            self.accept(self.clock.now(), gate, backlog + 1);
         }
     }
 
@@ -531,11 +532,11 @@ impl Reactor {
     // ---- the end
 
     /// Begins to stop: takes what waits to be accepted, closes the listeners, and lets the engine finish within `grace`.
-    pub fn stop(&mut self, grace: Duration, waiting_max: usize) {
+    pub fn stop(&mut self, grace: Duration, backlog: usize) {
         self.stopping = true;
         let places: Vec<Place> = self.places().map(|(place, _)| place.clone()).collect();
         for place in &places {
-            self.remove(place, waiting_max);
+            self.remove(place, backlog);
         }
         let now = self.clock.now();
         self.engine.handle(now, Input::Stop { by: now + grace });

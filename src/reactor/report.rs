@@ -51,6 +51,11 @@ impl Line {
         }
     }
 
+    /// Lines of this kind in a second; what comes on top is counted. Trouble comes again with each try.
+    fn per_second(self) -> u32 {
+        if self == Line::Trouble { 1 } else { LINES_PER_SECOND }
+    }
+
     /// What the lines of this kind are about, in the plural.
     fn subject(self) -> &'static str {
         match self {
@@ -135,7 +140,7 @@ impl Report {
             return;
         }
         self.settle(now);
-        if self.written[kind as usize] >= LINES_PER_SECOND {
+        if self.written[kind as usize] >= kind.per_second() {
             self.suppressed[kind as usize] += 1;
             return;
         }
