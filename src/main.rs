@@ -86,7 +86,7 @@ fn main() -> ExitCode {
     match outcome {
         Ok(status) => ExitCode::from(status),
         Err(failure) => {
-            tell(std::io::stderr(), &failure.to_string());
+            tell(std::io::stderr(), &failure.last_words());
             ExitCode::from(failure.status())
         }
     }

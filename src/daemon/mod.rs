@@ -55,6 +55,11 @@ impl Failure {
             Failure::Runtime(_) => 1,
         }
     }
+
+    /// Its text for standard error; if that is the journal, as errors.
+    pub fn last_words(&self) -> String {
+        host::log::as_errors(&self.to_string())
+    }
 }
 
 impl fmt::Display for Failure {
@@ -222,6 +227,7 @@ impl Daemon {
         if kept > 0 {
             log::info!("{kept} connections go on from before the restart");
         }
+        daemon.tell_status();
         daemon.manager.ready(&daemon.status.line);
         Ok(daemon)
     }

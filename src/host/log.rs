@@ -109,6 +109,14 @@ fn style() -> Style {
     }
 }
 
+/// What a process says last, to people as it is; in the journal each line is an error, whatever came of the log itself.
+pub fn as_errors(text: &str) -> String {
+    match style() {
+        Style::Word => text.to_owned(),
+        Style::Priority => text.lines().map(|line| format!("<3>{line}")).collect::<Vec<String>>().join("\n"),
+    }
+}
+
 /// Whether the file is the one that systemd connected to the journal (`JOURNAL_STREAM`, systemd.exec(5)): the
 /// variable alone says nothing, for it is inherited by those whose standard error was redirected.
 fn is_journal(stream: &OsStr, device: u64, inode: u64) -> bool {
