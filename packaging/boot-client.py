@@ -129,5 +129,29 @@ def stream(command):
         sys.exit("not everybody was answered")
 
 
+def many(number, *command):
+    """A crowd that was there before the command is there afterwards, and everybody is still answered."""
+    crowd = [socket.create_connection(MULTIPLY, timeout=PATIENCE) for _ in range(int(number))]
+    for peer in crowd:
+        peer.sendall(b"6")
+    took = run(command)
+    for count, peer in enumerate(crowd):
+        peer.sendall(b" 7\n")
+        heard = b""
+        while b"42.0\n" not in heard:
+            try:
+                data = peer.recv(4096)
+            except OSError as error:
+                sys.exit(f"number {count} heard {heard!r}, then: {error}")
+            if not data:
+                sys.exit(f"number {count} heard {heard!r}, then the end")
+            heard += data
+    print(f"{took:.2f} s, and {number} are still answered")
+
+
 if __name__ == "__main__":
-    {"survive": survive, "goodbye": goodbye, "stream": stream}[sys.argv[1]](sys.argv[2:])
+    mode, *rest = sys.argv[1:]
+    if mode == "many":
+        many(*rest)
+    else:
+        {"survive": survive, "goodbye": goodbye, "stream": stream}[mode](rest)
