@@ -11,13 +11,13 @@ use crate::endpoint::Place;
 use crate::engine::record::{Record, VERSION};
 use crate::host::inherit::Inherited;
 use crate::host::manager::Manager;
+use crate::host::parcel;
 use crate::reactor::Reactor;
 use crate::transport::link::Link;
 use crate::transport::listener::{Listener, listening_place};
 
-/// Connections. So short, because the names of all of them come in one environment variable, of which the kernel takes
-/// 128 KiB (MAX_ARG_STRLEN, execve(2)).
-const CONNECTION: &str = "c";
+/// Parcels of connections.
+const CONNECTIONS: &str = "ipcd-connections";
 
 /// Listeners that ipcd opened by itself.
 const LISTENER: &str = "ipcd-listener";
@@ -42,8 +42,8 @@ pub(super) struct Bequest {
     pub(super) listeners: Vec<(Place, Listener)>,
     /// What the process before knew of its connections.
     pub(super) record: Record,
-    /// The connections.
-    pub(super) connections: Vec<Link>,
+    /// The connections, still packed: a start that fails takes none of them from the next attempt.
+    pub(super) parcels: Vec<OwnedFd>,
     /// What could not be used, a line for the log each.
     pub(super) warnings: Vec<String>,
 }
@@ -55,7 +55,7 @@ impl Bequest {
         let mut record = None;
         for Inherited { fd, name } in inherited {
             match name.as_str() {
-                CONNECTION => bequest.connections.push(Link::new(fd)),
+                CONNECTIONS => bequest.parcels.push(fd),
                 RECORD => record = Some(fd),
                 name => bequest.take_listener(fd, name),
             }
@@ -63,14 +63,12 @@ impl Bequest {
         match record.map(read) {
             Some(Ok(record)) => bequest.record = record,
             Some(Err(error)) => bequest.warnings.push(format!(
-                "the record of connections before the restart cannot be read: {error}; {} connections are closed",
-                bequest.connections.len()
+                "the record of connections before the restart cannot be read: {error}; they are closed"
             )),
-            None if bequest.connections.is_empty() => {}
-            None => bequest.warnings.push(format!(
-                "{} connections were kept over a restart, but no record of them; they are closed",
-                bequest.connections.len()
-            )),
+            None if bequest.parcels.is_empty() => {}
+            None => bequest.warnings.push(
+                "connections were kept over a restart, but no record of them; they are closed".to_owned(),
+            ),
         }
         bequest
     }
@@ -90,9 +88,23 @@ impl Bequest {
     }
 }
 
+/// Opens the parcels. Connections that cannot be taken are closed, with a line in the log.
+pub(super) fn unpack(parcels: Vec<OwnedFd>) -> Vec<Link> {
+    let mut links = Vec::new();
+    for parcel in parcels {
+        match parcel::unpack(parcel) {
+            Ok(connections) => links.extend(connections.into_iter().map(Link::new)),
+            Err(error) => {
+                log::warn!("connections from before the restart cannot be taken: {error}; they are closed");
+            }
+        }
+    }
+    links
+}
+
 /// Has the manager forget what it kept: a copy of a connection that is held elsewhere hides its end from the peer.
 pub(super) fn forget(manager: &Manager) {
-    [CONNECTION, LISTENER, RECORD].iter().for_each(|name| manager.forget(name));
+    [CONNECTIONS, LISTENER, RECORD].iter().for_each(|name| manager.forget(name));
 }
 
 /// Gives everything to the manager. Afterwards this process must end without another word to a peer.
@@ -111,10 +123,12 @@ fn try_hand_over(reactor: &Reactor, manager: &Manager) -> io::Result<usize> {
     let (record, links) = reactor.save();
     let memory = write(&record)?;
     let links: Vec<_> = links.into_iter().map(AsFd::as_fd).collect();
+    let parcels = parcel::pack(&links)?;
+    let parcels: Vec<_> = parcels.iter().map(AsFd::as_fd).collect();
     let listeners: Vec<_> = reactor.own_listeners().map(AsFd::as_fd).collect();
     manager.store(RECORD, &[memory.as_fd()])?;
     manager.store(LISTENER, &listeners)?;
-    manager.store(CONNECTION, &links)?;
+    manager.store(CONNECTIONS, &parcels)?;
     manager.wait_until_seen()?;
     Ok(links.len())
 }

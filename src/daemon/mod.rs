@@ -220,8 +220,9 @@ impl Daemon {
         }
         let now = daemon.reactor.now();
         daemon.reactor.engine.handle(now, Input::Reconfigure(Box::new(settings(&config, &wanted))));
-        let kept = bequest.connections.len();
-        daemon.reactor.restore(bequest.record, bequest.connections);
+        let connections = handover::unpack(bequest.parcels);
+        let kept = connections.len();
+        daemon.reactor.restore(bequest.record, connections);
         handover::forget(&daemon.manager);
         log::info!("ipcd {} is ready: {}", env!("CARGO_PKG_VERSION"), daemon.places());
         if kept > 0 {

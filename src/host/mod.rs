@@ -2,4 +2,5 @@
 pub mod inherit;
 pub mod log;
 pub mod manager;
+pub mod parcel;
 pub mod stderr;
