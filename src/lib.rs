@@ -7,7 +7,7 @@
 //!     │            (bin/ipcctl is the client; both word mistakes with usage)
 //!   daemon         the life of the process: start, reload, stop      what is to be done
 //!     │ ├────────── config      what was asked for, checked whole
-//!     │ └────────── host        standard error and the log
+//!     │ └────────── host        systemd, standard error, the log
 //!     ▼
 //!   reactor        the only loop: descriptors, readiness, the clock  when
 //!     │      │
