@@ -31,6 +31,8 @@ pub struct Room {
     fresh: usize,
     /// Somebody has something new to be offered.
     dirty: bool,
+    /// Something was said, sent or left since the room was [settled](Self::settle): a quiet room costs a turn nothing.
+    stirred: bool,
 }
 
 #[derive(Debug)]
@@ -224,6 +226,7 @@ impl Room {
     }
 
     fn forget_member(&mut self, seat: Seat) -> Name {
+        self.stirred = true;
         let member = self.members.remove(seat.0);
         self.keys.remove(&member.name.key);
         member.name
@@ -266,6 +269,7 @@ impl Room {
         self.log.append(b"\n");
         self.fresh += line.len() + 1;
         self.dirty = true;
+        self.stirred = true;
     }
 
     /// One member hears `line`, after all that was said before.
@@ -281,6 +285,7 @@ impl Room {
         self.fresh += text.len();
         member.asides.push_back(Aside { at, text: text.into(), sent: 0 });
         self.dirty = true;
+        self.stirred = true;
     }
 
     /// `alice, bob (2)`, in the order in which they came.
@@ -340,6 +345,7 @@ impl Room {
 
     /// The first `count` bytes of the current [`offer`](Self::offer), as rendered, were sent.
     pub fn sent(&mut self, seat: Seat, count: usize) {
+        self.stirred = true;
         let member = &mut self.members[seat.0];
         match member.asides.front_mut() {
             Some(aside) if aside.at == member.cursor => {
@@ -362,6 +368,7 @@ impl Room {
 
     /// The kernel takes nothing more for this member, or does again.
     pub fn set_blocked(&mut self, seat: Seat, blocked: bool) {
+        self.stirred = true; // who was not slow may be now
         self.members[seat.0].blocked = blocked;
     }
 
@@ -387,6 +394,9 @@ impl Room {
     /// Everybody has been offered what there is: new messages are welcome again, and what all have seen is forgotten.
     /// Returns those who are more than `backlog` bytes behind because they do not read.
     pub fn settle(&mut self, backlog: usize) -> Vec<Peer> {
+        if !std::mem::take(&mut self.stirred) {
+            return Vec::new();
+        }
         self.fresh = 0;
         let end = self.log.end;
         let mut slow = Vec::new();
@@ -561,6 +571,7 @@ mod tests {
             assert_eq!(room.settle(1 << 20), []);
         }
         assert_eq!(room.settle(50_000), [], "it was not offered anything yet");
+        assert_eq!(room.settle(50_000), [], "and nothing has happened since");
         room.set_blocked(slow, true);
         assert_eq!(room.settle(100_000), [peer(2)]);
         let mut unsent = Vec::new();
