@@ -55,7 +55,7 @@ fn a_detached_daemon_is_ready_when_its_starter_returns_and_leaves_no_pid_file() 
     client.hear("Data received\n50.0\n");
     drop(client);
 
-    ground.write_config("[multiply]\nlisten = [\"tcp://{ip}:65432\", \"tcp://{ip}:5\"]\n");
+    ground.write_config("[multiply]\nlisten = [\"tcp://{ip}:65432\", \"tcp://{ip}:5000\"]\n");
     kill_process(daemon.0, Signal::HUP).unwrap();
     let log = ground.directory.path().join("log");
     wait_until("the relative configuration is found again", || {

@@ -229,8 +229,8 @@ fn wrong_words_about_descriptors_are_ignored() {
 #[test]
 fn only_root_and_the_owner_may_control_the_daemon() {
     let daemon =
-        Daemon::with("[multiply]\nlisten = [\"tcp://{ip}:65432\"]\n[mux]\nlisten = [\"tcp://{ip}:5\"]\n");
-    let mut client = daemon.tcp(5);
+        Daemon::with("[multiply]\nlisten = [\"tcp://{ip}:65432\"]\n[mux]\nlisten = [\"tcp://{ip}:5000\"]\n");
+    let mut client = daemon.tcp(5000);
     client.say("control\nreload\n");
     client.hear("Error: control is for root and the daemon's own user, on the Unix socket\n");
     client.hear_end();
