@@ -51,12 +51,37 @@ impl Key {
     /// The key of a text: NFKC and case folding, repeated until neither undoes the other (UAX #15, D146 of the
     /// Unicode Standard).
     pub fn new(text: &str) -> Key {
+        if text.is_ascii() {
+            return Key(text.to_ascii_lowercase().into()); // which NFKC leaves alone
+        }
         let nfkc = ComposingNormalizerBorrowed::new_nfkc();
         let fold = CaseMapper::new();
         let once = nfkc.normalize(&fold.fold_string(&nfkc.normalize(text))).into_owned();
         Key(nfkc.normalize(&fold.fold_string(&once)).into())
     }
 }
+
+/// The keys of a text's beginnings that end with a word, shortest first, each with where it ends. A name has single
+/// words with U+0020 between them; each word is folded once, so that a long text costs no more than its length.
+pub fn beginnings(text: &str) -> impl Iterator<Item = (usize, Key)> {
+    let mut so_far = String::new();
+    let mut at = 0;
+    std::iter::from_fn(move || {
+        let rest = &text[at..];
+        let gap = rest.len() - rest.trim_start_matches(' ').len();
+        let word = rest[gap..].split(char::is_whitespace).next().unwrap_or_default();
+        if word.is_empty() || so_far.len() > BEGINNING_BYTES_MAX || word.len() > BEGINNING_BYTES_MAX {
+            return None;
+        }
+        so_far.push_str(&rest[..gap]);
+        so_far.push_str(&Key::new(word).0);
+        at += gap + word.len();
+        Some((at, Key(so_far.as_str().into())))
+    })
+}
+
+/// Bytes of a text beyond which no name can end: the characters of one in their longest form.
+const BEGINNING_BYTES_MAX: usize = 16 * NAME_CHARS_MAX;
 
 #[cfg(test)]
 mod tests {
@@ -93,6 +118,22 @@ mod tests {
         assert_eq!(&*Name::new("  zoe\u{308}\t").unwrap().shown, "zoë");
         let combining = "e\u{301}".repeat(32);
         assert_eq!(Name::new(&combining).unwrap().shown.chars().count(), 32);
+    }
+
+    #[test]
+    fn a_text_begins_with_the_keys_of_its_words() {
+        let keys = |text: &'static str| beginnings(text).map(|(end, key)| (end, key.0)).collect::<Vec<_>>();
+        let wanted = [(3, "bob"), (9, "bob smith"), (12, "bob smith hi")];
+        assert_eq!(keys("Bob SMITH hi"), wanted.map(|(end, key)| (end, key.into())));
+        assert_eq!(keys("Stra\u{df}e\thi"), [(7, "strasse".into())], "no name has a tab in it");
+        assert_eq!(keys("a  b").last().unwrap().1, Name::new("A  B").unwrap().key.0);
+        assert!(keys("").is_empty() && keys("\t").is_empty());
+    }
+
+    #[test]
+    fn a_long_text_is_not_folded_to_its_end() {
+        let text = "\u{fdfa} ".repeat(1000);
+        assert!(beginnings(&text).count() < 100);
     }
 
     #[test]

@@ -1,8 +1,7 @@
 //! What a message means in the chat: a name, a command, or something said. Acts on the room; has never seen a socket.
 
-use crate::engine::limits::NAME_CHARS_MAX;
 use crate::engine::message::Peer;
-use crate::engine::name::{Key, Name, is_name_char};
+use crate::engine::name::{Name, beginnings, is_name_char};
 use crate::engine::room::{Room, Seat};
 use crate::engine::text::{clean, quote};
 
@@ -116,10 +115,7 @@ fn say(room: &mut Room, seat: Seat, text: &str) -> Verdict {
 /// bobby does not go to bob.
 fn whisper(room: &mut Room, seat: Seat, text: &str) -> Result<(), String> {
     const USAGE: &str = "/msg needs a name and words, for example: /msg bob hi";
-    let ends = text.char_indices().filter(|(_, c)| c.is_whitespace()).map(|(end, _)| end).chain([text.len()]);
-    // No name is longer than this; a long text need not be tried to its end.
-    let ends = ends.take_while(|end| *end <= 16 * NAME_CHARS_MAX);
-    let named = ends.filter_map(|end| Some((end, room.seat_of(&Key::new(text[..end].trim_end()))?))).last();
+    let named = beginnings(text).filter_map(|(end, key)| Some((end, room.seat_of(&key)?))).last();
     let Some((end, to)) = named else {
         let name = text.split_whitespace().next().ok_or(USAGE)?;
         return Err(format!("nobody here is called '{}' (try /who)", quote(name.as_bytes())));
