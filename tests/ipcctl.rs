@@ -41,6 +41,35 @@ fn multiply_prints_the_result_and_nothing_else() {
 }
 
 #[test]
+fn multiply_works_on_a_unix_socket_of_its_own_as_well() {
+    let own = "[multiply]\nlisten = [\"unix://{dir}/multiply.sock\"]\n";
+    let daemon = Daemon::with(own);
+    let to = format!("unix://{}", daemon.directory.path().join("multiply.sock").display());
+    let output = ipcctl(&["--to", &to, "multiply", "5", "10"]);
+    assert_eq!((text(&output.stdout), text(&output.stderr)), ("50.0\n", ""));
+    let output = ipcctl(&["--to", &to, "multiply", "5", "x"]);
+    assert_eq!((text(&output.stdout), text(&output.stderr)), ("", "ipcctl: not a number: 'x'\n"));
+    let output = ipcctl(&["--to", &to, "reload"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        text(&output.stderr).contains("this is not the mux of ipcd; name the daemon's Unix socket with --to")
+    );
+    daemon.stop();
+}
+
+#[test]
+fn a_result_that_cannot_be_written_is_a_failure() {
+    let daemon = Daemon::usual();
+    let to = format!("unix://{}", daemon.socket().display());
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ipcctl"));
+    let output = command.args(["--to", &to, "multiply", "5", "10"]).stdout(full).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stderr).starts_with("ipcctl: standard output: No space left"), "{output:?}");
+    daemon.stop();
+}
+
+#[test]
 fn reload_waits_for_the_outcome_and_fails_with_the_reason() {
     let daemon = Daemon::usual();
     let socket = format!("unix://{}", daemon.socket().display());

@@ -16,7 +16,12 @@ pub(crate) fn run(to: Option<&Endpoint>, timeout: Duration, request: &str) -> Re
         match line.strip_prefix("Error: ") {
             None if line == "OK" => return Ok(()),
             Some(error) => errors.push(error.to_owned()),
-            None => return Err(Trouble::Failed(format!("the daemon said {line:?}, which is no answer"))),
+            None => {
+                return Err(Trouble::Failed(format!(
+                    "{}: this is not the mux of ipcd; name the daemon's Unix socket with --to",
+                    daemon.place
+                )));
+            }
         }
         if errors.len() == 1 {
             daemon.end()?; // every line of the answer follows at once, and then end of file

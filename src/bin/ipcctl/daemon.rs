@@ -17,15 +17,6 @@ const SYSTEM_SOCKET: &str = "/run/ipcd/ipcd.sock";
 /// Where multiply is, on a daemon without a Unix socket.
 const MULTIPLY: &str = "tcp://localhost:65432";
 
-/// What is at the other end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Speaks {
-    /// The mux: a service has to be chosen first.
-    Mux,
-    /// One service, on an endpoint of its own.
-    Service,
-}
-
 trait Stream: Read + Write {
     fn half_close(&self) -> io::Result<()>;
 }
@@ -45,9 +36,9 @@ impl Stream for UnixStream {
 /// A connection to the daemon.
 pub(crate) struct Conversation {
     stream: BufReader<Box<dyn Stream>>,
-    place: String,
+    /// Where it is.
+    pub(crate) place: Place,
     timeout: Duration,
-    pub(crate) speaks: Speaks,
 }
 
 impl Conversation {
@@ -64,10 +55,7 @@ impl Conversation {
         let mut tried = Vec::new();
         for place in places {
             match connect(&place, timeout) {
-                Ok((stream, speaks)) => {
-                    let stream = BufReader::new(stream);
-                    return Ok(Conversation { stream, place: place.to_string(), timeout, speaks });
-                }
+                Ok(stream) => return Ok(Conversation { stream: BufReader::new(stream), place, timeout }),
                 Err(error) => tried.push(format!("{place}: {error}")),
             }
         }
@@ -127,21 +115,21 @@ fn local(with_tcp: bool) -> Vec<Place> {
     places
 }
 
-fn connect(place: &Place, timeout: Duration) -> io::Result<(Box<dyn Stream>, Speaks)> {
+fn connect(place: &Place, timeout: Duration) -> io::Result<Box<dyn Stream>> {
     let some = (!timeout.is_zero()).then_some(timeout);
     match place {
         Place::Unix(path) => {
             let stream = UnixStream::connect(path)?;
             stream.set_read_timeout(some)?;
             stream.set_write_timeout(some)?;
-            Ok((Box::new(stream), Speaks::Mux))
+            Ok(Box::new(stream))
         }
         Place::Tcp(address) => {
             let stream = dial(address, some)?;
             stream.set_nodelay(true)?;
             stream.set_read_timeout(some)?;
             stream.set_write_timeout(some)?;
-            Ok((Box::new(stream), Speaks::Service))
+            Ok(Box::new(stream))
         }
     }
 }

@@ -97,8 +97,7 @@ fn main() -> ExitCode {
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) => {
-            tell(io::stdout(), error.to_string().trim_end());
-            return ExitCode::SUCCESS;
+            return finish(print(error.to_string().trim_end()));
         }
         Err(error) => {
             tell(
@@ -116,10 +115,14 @@ fn main() -> ExitCode {
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Arguments::command(), "ipcctl", &mut script);
-            tell(io::stdout(), String::from_utf8_lossy(&script).trim_end());
-            Ok(())
+            print(String::from_utf8_lossy(&script).trim_end())
         }
     };
+    finish(outcome)
+}
+
+/// The exit status, once standard error has heard of any trouble.
+fn finish(outcome: Result<(), Trouble>) -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(trouble) => {
@@ -127,6 +130,13 @@ fn main() -> ExitCode {
             ExitCode::from(trouble.status())
         }
     }
+}
+
+/// Writes a result. One that nobody gets is none.
+fn print(text: &str) -> Result<(), Trouble> {
+    let mut stdout = io::stdout().lock();
+    let written = writeln!(stdout, "{text}").and_then(|()| stdout.flush());
+    written.map_err(|error| Trouble::Failed(format!("standard output: {error}")))
 }
 
 /// Nobody is left to be told that this could not be written.

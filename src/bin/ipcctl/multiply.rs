@@ -2,36 +2,38 @@
 
 use std::time::Duration;
 
-use ipcd::endpoint::Endpoint;
+use ipcd::endpoint::{Endpoint, Place};
 
 use super::Trouble;
-use super::daemon::{Conversation, Speaks};
+use super::daemon::Conversation;
 
 pub(crate) fn run(to: Option<&Endpoint>, timeout: Duration, request: &[String]) -> Result<(), Trouble> {
     let mut daemon = Conversation::begin(to, timeout, true)?;
-    if daemon.speaks == Speaks::Mux {
+    // A Unix socket is the mux, where the service has to be chosen, or multiply's own, which answers that as it answers
+    // any request that is none: the last reply is to ours.
+    if matches!(daemon.place, Place::Unix(_)) {
         daemon.say("multiply")?;
     }
     // White space inside an argument would make another request of it.
     daemon.say(&request.join(" ").replace(['\r', '\n'], " "))?;
     daemon.end()?;
-    let acknowledgement = daemon.hear()?;
-    if acknowledgement.as_deref() != Some("Data received") {
-        let what = acknowledgement.unwrap_or_else(|| "end of file".to_owned());
-        return Err(complaint(what.strip_prefix("Error: ").unwrap_or(&what)));
+    let mut lines = Vec::new();
+    while let Some(line) = daemon.hear()? {
+        lines.push(line);
     }
-    match daemon.hear()? {
-        None => Err(Trouble::Failed("the daemon closed before the result".to_owned())),
-        Some(line) => match line.strip_prefix("Error: ") {
-            Some(error) => Err(complaint(error)),
+    match &lines[..] {
+        [.., acknowledgement, reply] if acknowledgement == "Data received" => {
+            match reply.strip_prefix("Error: ") {
+                Some(error) => Err(Trouble::Refused(vec![error.to_owned()])),
+                None => super::print(reply),
+            }
+        }
+        [.., last] => match last.strip_prefix("Error: ") {
+            Some(error) => Err(Trouble::Refused(vec![error.to_owned()])),
             None => {
-                super::tell(std::io::stdout(), &line);
-                Ok(())
+                Err(Trouble::Failed(format!("{}: multiply is not there: it says {last:?}", daemon.place)))
             }
         },
+        [] => Err(Trouble::Failed(format!("{}: closed without an answer", daemon.place))),
     }
-}
-
-fn complaint(error: &str) -> Trouble {
-    Trouble::Refused(vec![error.to_owned()])
 }
