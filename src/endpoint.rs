@@ -103,7 +103,14 @@ fn address(host: &str) -> Result<IpAddr, String> {
             .to_owned()
     };
     match host.strip_prefix('[').and_then(|host| host.strip_suffix(']')) {
-        Some(inner) => inner.parse().map(IpAddr::V6).map_err(|_| wrong()),
+        Some(inner) => {
+            let address: std::net::Ipv6Addr = inner.parse().map_err(|_| wrong())?;
+            match address.to_ipv4_mapped() {
+                // An IPv6 socket takes no IPv4 here (IPV6_V6ONLY).
+                Some(ipv4) => Err(format!("an IPv4 address is written without the brackets: {ipv4}")),
+                None => Ok(IpAddr::V6(address)),
+            }
+        }
         None if host.contains(':') => Err(format!("an IPv6 address stands in brackets: [{host}]")),
         None => host.parse().map(IpAddr::V4).map_err(|_| wrong()),
     }
@@ -180,6 +187,7 @@ mod tests {
             ("tcp://example.org:80", "a host is"),
             ("tcp://::1:80", "brackets"),
             ("tcp://[127.0.0.1]:80", "a host is"),
+            ("tcp://[::ffff:127.0.0.1]:80", "without the brackets: 127.0.0.1"),
             ("unix://ipcd.sock", "absolute"),
             ("unix:///run/", "absolute"),
             ("unix:///run/\u{1b}", "control"),

@@ -71,10 +71,7 @@ fn main() -> ExitCode {
         Err(error) => return explain(&error),
     };
     let outcome = if arguments.check {
-        daemon::configuration(arguments.config.as_deref()).map(|_| {
-            tell(std::io::stdout(), "OK");
-            0
-        })
+        daemon::configuration(arguments.config.as_deref()).map(|_| print("OK"))
     } else {
         let detached = arguments.pid_file.zip(arguments.log_file);
         daemon::run(Run {
@@ -95,14 +92,25 @@ fn main() -> ExitCode {
 /// Help and version go to standard output; a mistake is one line that says what would be right.
 fn explain(error: &clap::Error) -> ExitCode {
     if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
-        tell(std::io::stdout(), error.to_string().trim_end());
-        return ExitCode::SUCCESS;
+        return ExitCode::from(print(error.to_string().trim_end()));
     }
     tell(
         std::io::stderr(),
         &format!("ipcd: {}; see 'ipcd --help'", ipcd::usage::one_line(&error.to_string())),
     );
     ExitCode::from(USAGE)
+}
+
+/// Writes what was asked for; the exit status, which is not 0 if nobody can have got it.
+fn print(text: &str) -> u8 {
+    let mut stdout = std::io::stdout().lock();
+    match writeln!(stdout, "{text}").and_then(|()| stdout.flush()) {
+        Ok(()) => 0,
+        Err(error) => {
+            tell(std::io::stderr(), &format!("ipcd: standard output: {error}"));
+            1
+        }
+    }
 }
 
 /// Nobody is left to be told that this could not be written.

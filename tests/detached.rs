@@ -89,6 +89,11 @@ fn a_start_that_fails_is_told_to_the_terminal_with_its_status() {
     );
     assert!(!ground.directory.path().join("another").exists());
 
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ipcd"));
+    command.args(["--config", "ipcd.toml", "--daemon", "--log-file", "new", "--pid-file", "another"]);
+    assert_eq!(command.current_dir(ground.directory.path()).output().unwrap().status.code(), Some(69));
+    assert!(!ground.directory.path().join("new").exists(), "what a failed start had made is gone");
+
     ground.write_config("[multiply]\nlisten = 5\n");
     let fourth = start(&ground, "another");
     let text = String::from_utf8(fourth.stderr).unwrap();
@@ -108,5 +113,7 @@ fn files_that_cannot_be_opened_are_named() {
     ground.write_config(CONFIG);
     let output = start(&ground, "missing/pid");
     assert_eq!(output.status.code(), Some(1));
-    assert!(String::from_utf8(output.stderr).unwrap().contains("missing/pid: "));
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert!(text.contains("missing/pid: No such file") && text.contains("choose a path"), "{text}");
+    assert!(!ground.directory.path().join("log").exists());
 }

@@ -294,3 +294,15 @@ fn a_storm_of_reloads_under_load_costs_no_session_and_no_request() {
     assert!(file.exists() && !refuses(&daemon, GREETING) && refuses(&daemon, 6000));
     daemon.stop();
 }
+
+#[test]
+fn a_socket_file_that_is_gone_is_made_anew() {
+    let daemon = Daemon::usual();
+    let mut inside = daemon.unix();
+    answered(&mut inside);
+    std::fs::remove_file(daemon.socket()).unwrap();
+    good(&daemon, USUAL);
+    answered(&mut daemon.unix());
+    answered(&mut inside);
+    daemon.stop();
+}

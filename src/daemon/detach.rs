@@ -23,7 +23,11 @@ const READY: &str = "ready";
 
 /// The daemon's end of the line to the parent that waits.
 #[derive(Debug)]
-pub struct Terminal(io::PipeWriter);
+pub struct Terminal {
+    writer: io::PipeWriter,
+    /// What a start that fails has to remove.
+    made: Vec<PathBuf>,
+}
 
 /// Which of the processes this is.
 #[derive(Debug)]
@@ -40,12 +44,20 @@ pub enum Side {
 /// # Errors
 /// The files cannot be opened, or the process cannot be copied.
 pub fn detach(files: &Detached) -> Result<Side, Failure> {
-    let failed =
-        |what: &Path, error: &dyn std::fmt::Display| Failure::Runtime(format!("{}: {error}", what.display()));
-    let log = OpenOptions::new().create(true).append(true).open(&files.log_file);
-    let log = log.map_err(|error| failed(&files.log_file, &error))?;
-    let again = || log.try_clone().map_err(|error| failed(&files.log_file, &error));
-    let pid_file = std::path::absolute(&files.pid_file).map_err(|error| failed(&files.pid_file, &error))?;
+    let failed = |what: &Path, error: io::Error| {
+        Failure::Runtime(format!("{}: {error}; choose a path where ipcd may write", what.display()))
+    };
+    let (pid_file, log_file) = (absolute(&files.pid_file), absolute(&files.log_file));
+    let mut made: Vec<PathBuf> =
+        [&pid_file, &log_file].into_iter().filter(|path| !path.exists()).cloned().collect();
+    let opened = |path: &Path| OpenOptions::new().create(true).append(true).open(path);
+    // Opened here as well, because daemonize says no more than a number when it cannot.
+    opened(&pid_file).map_err(|error| failed(&pid_file, error))?;
+    let log = opened(&log_file).map_err(|error| {
+        made.iter().filter(|path| **path == pid_file).for_each(|path| drop(std::fs::remove_file(path)));
+        failed(&log_file, error)
+    })?;
+    let again = || log.try_clone().map_err(|error| failed(&log_file, error));
     let (mut reader, writer) = io::pipe().map_err(|error| Failure::Runtime(format!("pipe: {error}")))?;
 
     let daemonize =
@@ -57,15 +69,15 @@ pub fn detach(files: &Detached) -> Result<Side, Failure> {
             Ok(Side::Parent(listen(&mut reader)))
         }
         Outcome::Child(outcome) => {
-            let mut terminal = Terminal(writer);
             match outcome {
-                Ok(_) => Ok(Side::Daemon(terminal)),
+                Ok(_) => Ok(Side::Daemon(Terminal { writer, made })),
                 Err(error) => {
                     let failure = Failure::Runtime(format!(
                         "{}: {error}; is another daemon running with this pid file?",
                         pid_file.display()
                     ));
-                    terminal.tell(&failure);
+                    made.retain(|path| *path != pid_file); // it is somebody else's
+                    Terminal { writer, made }.tell(&failure);
                     Ok(Side::Parent(failure.status())) // the terminal has heard of it, from the one who waits there
                 }
             }
@@ -88,12 +100,13 @@ fn listen(reader: &mut impl Read) -> u8 {
 impl Terminal {
     /// The daemon is ready: the one who started it may go.
     pub fn ready(mut self) {
-        let _ = self.0.write_all(READY.as_bytes());
+        let _ = self.writer.write_all(READY.as_bytes());
     }
 
-    /// The start failed.
-    pub fn tell(&mut self, failure: &Failure) {
-        let _ = self.0.write_all(format!("{}\n{failure}", failure.status()).as_bytes());
+    /// The start failed: what it had made is gone when the terminal hears of it.
+    pub fn tell(mut self, failure: &Failure) {
+        self.made.iter().for_each(|path| drop(std::fs::remove_file(path)));
+        let _ = self.writer.write_all(format!("{}\n{failure}", failure.status()).as_bytes());
     }
 }
 

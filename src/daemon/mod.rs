@@ -25,7 +25,7 @@ use crate::transport::listener::Listener;
 use crate::transport::open::{Options, open};
 
 pub use detach::Detached;
-use detach::{Side, Terminal};
+use detach::Side;
 use handover::Bequest;
 
 /// The configuration that is read when none is named, if it is there.
@@ -106,38 +106,29 @@ pub fn run(mut run: Run) -> Result<u8, Failure> {
     let mut terminal = None;
     if let Some(files) = &mut run.detached {
         run.config = run.config.as_deref().map(detach::absolute);
-        files.pid_file = detach::absolute(&files.pid_file);
+        files.pid_file = detach::absolute(&files.pid_file); // to be found from / when it is removed
         match detach::detach(files)? {
             Side::Parent(status) => return Ok(status),
             Side::Daemon(to) => terminal = Some(to),
         }
     }
     let pid_file = run.detached.as_ref().map(|files| files.pid_file.clone());
-    let outcome = start_and_serve(run, inherited, terminal);
+    let mut daemon = match Daemon::start(run, inherited) {
+        Ok(daemon) => daemon,
+        Err(failure) => {
+            if let Some(terminal) = terminal {
+                terminal.tell(&failure);
+            }
+            return Err(failure);
+        }
+    };
+    if let Some(terminal) = terminal {
+        terminal.ready();
+    }
+    let outcome = daemon.serve();
     // It is still locked by us: nobody else's is removed.
     pid_file.map(std::fs::remove_file);
     outcome.map(|()| 0)
-}
-
-fn start_and_serve(
-    run: Run,
-    inherited: Result<Vec<Inherited>, String>,
-    terminal: Option<Terminal>,
-) -> Result<(), Failure> {
-    match Daemon::start(run, inherited) {
-        Ok(mut daemon) => {
-            if let Some(terminal) = terminal {
-                terminal.ready();
-            }
-            daemon.serve()
-        }
-        Err(failure) => {
-            if let Some(mut terminal) = terminal {
-                terminal.tell(&failure);
-            }
-            Err(failure)
-        }
-    }
 }
 
 /// A running daemon.
@@ -385,6 +376,10 @@ impl Daemon {
         let mut errors = Vec::new();
         let mut missing: Vec<(&Wanted, String)> = Vec::new();
         for want in wanted {
+            if self.reactor.listener(&want.place).is_some_and(Listener::is_cut_off) {
+                log::warn!("{}: the socket file is gone or another; making it anew", want.place);
+                self.reactor.remove(&want.place, self.config.listen_backlog as usize);
+            }
             if self.reactor.listener(&want.place).is_some() || self.take_handed(want) {
                 continue;
             }
@@ -627,9 +622,10 @@ fn settings(config: &Config, wanted: &[Wanted]) -> Settings {
     let mut settings = config.settings.clone();
     settings.owner = rustix::process::geteuid().as_raw();
     settings.report_messages = log::max_level() >= LevelFilter::Debug;
-    // A listener has a descriptor, and on a Unix socket one for its lock.
-    let others = DESCRIPTORS_OF_OUR_OWN + REFUSED_LINGERING_MAX + 2 * wanted.len();
     let files = raise_open_files();
+    settings.refused_lingering_max = REFUSED_LINGERING_MAX.min(files / 8);
+    // A listener has a descriptor, and on a Unix socket one for its lock.
+    let others = DESCRIPTORS_OF_OUR_OWN + settings.refused_lingering_max + 2 * wanted.len();
     let max = files.saturating_sub(others).max(1);
     if max < settings.connections_max {
         log::warn!(

@@ -30,8 +30,12 @@ pub const NAME_CHARS_MAX: usize = 32;
 /// Bytes of names that `/who` lists before it stops and only counts, so that no crowd makes its answer a flood.
 pub const WHO_BYTES_MAX: usize = 16 * 1024;
 
-/// Connections over the limit that may linger while they are being told so; further ones are told and closed at once.
-pub const REFUSED_LINGERING_MAX: usize = 32;
+/// Connections over the limit that may linger while they are being told so; further ones are told and closed at once, as if
+/// there were no descriptor left. Where descriptors are few it is an eighth of them.
+pub const REFUSED_LINGERING_MAX: usize = 1024;
+
+/// Bytes that a refused connection has queued: the sentence alone.
+pub const REFUSAL_BYTES: usize = 64;
 
 /// How long a lingering close waits for the peer's end of file.
 pub const LINGER: Duration = Duration::from_secs(2);
@@ -106,6 +110,8 @@ pub struct Settings {
     pub connections_max: usize,
     /// Connections from one address, or on Unix sockets one user, of all services; 0: no bound.
     pub connections_per_address_max: usize,
+    /// Connections beyond these limits that linger at once.
+    pub refused_lingering_max: usize,
     /// One entry per service, in the order of [`Service::ALL`].
     pub services: [ServiceSettings; Service::ALL.len()],
     /// Messages of the room that a newcomer is shown.
@@ -132,6 +138,7 @@ impl Default for Settings {
         Settings {
             connections_max: 10_000,
             connections_per_address_max: 0,
+            refused_lingering_max: REFUSED_LINGERING_MAX,
             services: std::array::from_fn(|_| ServiceSettings::default()),
             chat_history: 0,
             chat_name_timeout: Duration::from_secs(60),

@@ -213,7 +213,8 @@ impl Engine {
         let room = 2 * chat.backlog_bytes_max
             + 2 * (limits::ROOM_BURST_BYTES + chat.message_bytes_max)
             + limits::WHO_BYTES_MAX;
-        (settings.connections_max + limits::REFUSED_LINGERING_MAX) * largest + room
+        let refused = settings.refused_lingering_max * limits::REFUSAL_BYTES;
+        settings.connections_max * largest + refused + room
     }
 
     /// Whether the peer is to be read from at the moment.

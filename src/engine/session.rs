@@ -9,9 +9,7 @@ use memchr::memchr;
 use super::World;
 use super::deadlines::Alarm;
 use super::framing::{self, Decision, Framing, without_cr};
-use super::limits::{
-    GUESS, LAST_WORDS, LINGER, OUTBOX_BYTES_HIGH, REFUSED_LINGERING_MAX, ROOM_BURST_BYTES, ServiceSettings,
-};
+use super::limits::{GUESS, LAST_WORDS, LINGER, OUTBOX_BYTES_HIGH, ROOM_BURST_BYTES, ServiceSettings};
 use super::message::{CloseReason, Door, Foreign, Happening, Kind, Moment, Note, Origin, Output, Peer};
 use super::number;
 use super::outbox::{Outbox, Style};
@@ -291,7 +289,7 @@ impl Session {
         }
     }
 
-    /// After input: whether a message is begun, and whether the peer's end of file ends the connection.
+    /// After input: whether a message is begun.
     fn note_progress(&mut self, now: Moment) {
         if self.inbox.is_empty() {
             self.begun = None;
@@ -375,7 +373,9 @@ impl Session {
         match self.state {
             State::Multiply => true,
             State::Mux => {
-                world.settings.mux_default == Service::Multiply && mux::choose(bytes) == Choice::Default
+                let fits = bytes.len() <= world.settings.of(Service::Multiply).message_bytes_max;
+                let is_default = mux::choose(bytes) == Choice::Default;
+                world.settings.mux_default == Service::Multiply && is_default && fits
             }
             State::Greeting | State::Chat(_) | State::Control => false,
         }
@@ -586,14 +586,12 @@ impl Session {
         self.finish(world, now, CloseReason::PeerTooSlow, Some("Error: too slow"));
     }
 
-    /// Its service has no endpoint any more; whether that concerns it.
-    pub(super) fn withdraw(&mut self, world: &mut World, now: Moment, service: Service) -> bool {
-        let concerned = self.is_serving() && self.door.service == service && self.service() == service;
-        if concerned {
+    /// A service has no endpoint any more: who came through one of them has to go.
+    pub(super) fn withdraw(&mut self, world: &mut World, now: Moment, service: Service) {
+        if self.is_serving() && self.door.service == service && self.service() == service {
             let words = format!("Error: {service} is no longer offered here");
             self.finish(world, now, CloseReason::Withdrawn, Some(&words));
         }
-        concerned
     }
 
     /// The next step towards the end, if it is time for it. The last word is [`Output::Close`] or [`Output::Reset`].
@@ -605,7 +603,7 @@ impl Session {
             Phase::Serving => None,
             Phase::Draining(..) if !self.outbox.is_empty() => None,
             Phase::Draining(CloseReason::TooMany, _)
-                if !self.flags.counted && world.refused_lingering >= REFUSED_LINGERING_MAX =>
+                if !self.flags.counted && world.refused_lingering >= world.settings.refused_lingering_max =>
             {
                 Some(Output::Close(self.peer))
             }

@@ -24,7 +24,7 @@ impl Ready {
         self.queue.is_empty()
     }
 
-    /// A listener (there are few: looking through the list is cheap, and each turn has at most one event for each).
+    /// A listener, unless it is in the list. Each has one event a turn at most, so that the list may be looked through.
     pub(super) fn push(&mut self, source: Source) {
         if !self.queue.contains(&source) {
             self.queue.push_back(source);

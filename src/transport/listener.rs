@@ -76,6 +76,11 @@ impl Listener {
         self.kept
     }
 
+    /// Whether nobody can come in any more, because the file of a Unix socket that we made is gone.
+    pub fn is_cut_off(&self) -> bool {
+        self.traces.as_ref().is_some_and(Traces::is_cut_off)
+    }
+
     /// Where it listens, as it was asked for.
     pub fn place(&self) -> &Place {
         &self.place

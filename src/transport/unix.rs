@@ -195,6 +195,11 @@ fn other(errno: Errno) -> Obstacle {
 }
 
 impl Traces {
+    /// Whether the socket file is gone, or another one has taken its place: nobody can come in there any more.
+    pub(super) fn is_cut_off(&self) -> bool {
+        !is_at(&self.socket.made, &self.socket.path)
+    }
+
     /// Gives the socket file another mode and group; see [`Listener::relabel`](super::listener::Listener::relabel).
     pub(super) fn relabel(&self, mode: u32, group: &str) -> io::Result<Vec<String>> {
         self.socket.relabel(mode, group, Some(getegid().as_raw()))

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use ipcd::engine::Engine;
-use ipcd::engine::limits::{FramingRule, READ_BYTES_MAX, REFUSED_LINGERING_MAX, Settings};
+use ipcd::engine::limits::{FramingRule, READ_BYTES_MAX, Settings};
 use ipcd::engine::message::{CloseReason, Door, Happening, Input, Moment, Origin, Output, Peer};
 use ipcd::engine::service::Service;
 
@@ -477,7 +477,7 @@ impl World {
             Engine::queued_bytes_max(&Settings { connections_max, ..settings.clone() })
         };
         let with_chat = bound(1, &self.settings) - bound(0, &self.settings);
-        let room = bound(0, &self.settings) - REFUSED_LINGERING_MAX * with_chat;
+        let room = bound(0, &self.settings);
         let mut quiet = self.settings.clone();
         quiet.services[Service::Chat as usize].backlog_bytes_max = 0;
         let without_chat = bound(1, &quiet) - bound(0, &quiet);
