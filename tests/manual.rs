@@ -378,7 +378,9 @@ fn every_sentence_that_a_peer_can_be_told_is_in_the_manual() {
         include_str!("../src/engine/service/mux.rs"),
         include_str!("../src/engine/number.rs"),
         include_str!("../src/engine/room.rs"),
-        include_str!("../src/engine/session.rs"),
+        include_str!("../src/engine/session/mod.rs"),
+        include_str!("../src/engine/session/ending.rs"),
+        include_str!("../src/engine/session/patience.rs"),
     ] {
         for sentence in sentences(source) {
             assert!(mentions(PROTOCOL, &sentence), "{sentence:?}");

@@ -49,7 +49,7 @@ pub(super) struct Gate {
 }
 
 /// One connection's place.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Slot {
     link: Option<Link>,
     generation: u32,
@@ -111,32 +111,12 @@ impl Slots {
     /// Gives a connection a place.
     pub(super) fn insert(&mut self, link: Link) -> Peer {
         let index = self.free.pop().unwrap_or_else(|| {
-            self.slots.push(Slot {
-                link: None,
-                generation: 0,
-                readable: false,
-                ended: false,
-                more: false,
-                blocked: false,
-                queued: false,
-                torrent: false,
-                drained: None,
-            });
+            self.slots.push(Slot::default());
             self.slots.len() as u32 - 1
         });
         let slot = &mut self.slots[index as usize];
         let generation = (slot.generation + 1) & (u32::MAX >> 1);
-        *slot = Slot {
-            link: Some(link),
-            generation,
-            readable: false,
-            ended: false,
-            more: false,
-            blocked: false,
-            queued: false,
-            torrent: false,
-            drained: None,
-        };
+        *slot = Slot { link: Some(link), generation, ..Slot::default() };
         Peer { index, generation }
     }
 

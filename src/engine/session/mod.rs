@@ -1,19 +1,21 @@
 //! One peer: what it is being told, what of its own words is not yet a message, what waits to be sent to it, and when
 //! patience ends. Bytes fall through [`Session::handle_bytes`] → framing → [`Session::answer`] → outbox.
 
+mod ending;
+mod patience;
+mod restart;
+
 use std::rc::Rc;
-use std::time::Duration;
 
 use memchr::memchr;
 
 use super::World;
 use super::deadlines::Alarm;
 use super::framing::{self, Decision, Framing, without_cr};
-use super::limits::{GUESS, LAST_WORDS, LINGER, OUTBOX_BYTES_HIGH, ROOM_BURST_BYTES, ServiceSettings};
-use super::message::{CloseReason, Door, Foreign, Happening, Kind, Moment, Note, Origin, Output, Peer};
+use super::limits::{OUTBOX_BYTES_HIGH, ROOM_BURST_BYTES, ServiceSettings};
+use super::message::{CloseReason, Door, Foreign, Happening, Kind, Moment, Note, Origin, Peer};
 use super::number;
 use super::outbox::{Outbox, Style};
-use super::record::{SavedPhase, SavedSession, SavedState};
 use super::room::Seat;
 use super::service::mux::{self, Choice};
 use super::service::{Service, chat, control, greeting, multiply};
@@ -519,164 +521,6 @@ impl Session {
         self.note(world, Happening::Erred(error));
     }
 
-    // ---- how it ends
-
-    fn overflow(&mut self, world: &mut World, now: Moment) {
-        let max = self.settings(world).message_bytes_max;
-        self.fail(world, now, CloseReason::PeerTooLong, format!("message longer than {max} bytes"));
-    }
-
-    fn reject(&mut self, world: &mut World, now: Moment, foreign: Foreign) {
-        let name = match foreign {
-            Foreign::Http => "HTTP",
-            Foreign::Tls => "TLS",
-        };
-        let error = format!("this port speaks {}, not {name}", self.service());
-        // The contract's sentence ends with LF whatever the other protocol looked like.
-        self.framing = Framing::Known(Kind::Line);
-        self.fail(world, now, CloseReason::PeerForeign(foreign), error);
-    }
-
-    fn fail(&mut self, world: &mut World, now: Moment, reason: CloseReason, error: String) {
-        self.note_error(world, error.clone());
-        self.finish(world, now, reason, Some(&format!("Error: {error}")));
-    }
-
-    /// Begins the end: what is queued and `words` are still sent.
-    pub(super) fn finish(
-        &mut self,
-        world: &mut World,
-        now: Moment,
-        reason: CloseReason,
-        words: Option<&str>,
-    ) {
-        if let Some(seat) = self.seat() {
-            let mut unsent = Vec::new();
-            match reason {
-                CloseReason::PeerTooSlow => world.room.drop_member(seat, &mut unsent),
-                CloseReason::Stopping => world.room.send_home(seat, &mut unsent),
-                _ => world.room.leave(seat, &mut unsent),
-            }
-            self.outbox.push(&unsent);
-        }
-        if let Some(words) = words {
-            self.say(words);
-        }
-        self.inbox = Vec::new();
-        self.scanned = 0;
-        self.begun = None;
-        self.flags.stalled = false;
-        self.phase = Phase::Draining(reason, now);
-    }
-
-    /// The connection is gone: nobody is left to be told anything.
-    pub(super) fn lose(&mut self, world: &mut World) {
-        if let Some(seat) = self.seat() {
-            world.room.drop_member(seat, &mut Vec::new());
-        }
-        self.outbox.clear();
-        if self.is_serving() {
-            self.phase = Phase::Draining(CloseReason::PeerReset, Moment::default());
-        }
-    }
-
-    /// More than its backlog waits for it: it is told so, if that can be sent.
-    pub(super) fn drop_slow(&mut self, world: &mut World, now: Moment) {
-        world.counters.of_mut(self.service()).too_slow += 1;
-        self.finish(world, now, CloseReason::PeerTooSlow, Some("Error: too slow"));
-    }
-
-    /// A service has no endpoint any more: who came through one of them has to go.
-    pub(super) fn withdraw(&mut self, world: &mut World, now: Moment, service: Service) {
-        if self.is_serving() && self.door.service == service && self.service() == service {
-            let words = format!("Error: {service} is no longer offered here");
-            self.finish(world, now, CloseReason::Withdrawn, Some(&words));
-        }
-    }
-
-    /// The next step towards the end, if it is time for it. The last word is [`Output::Close`] or [`Output::Reset`].
-    pub(super) fn step(&mut self, world: &mut World, now: Moment) -> Option<Output> {
-        if self.is_serving() && self.flags.ended && self.inbox.is_empty() {
-            self.finish(world, now, CloseReason::PeerClosed, None);
-        }
-        match self.phase {
-            Phase::Serving => None,
-            Phase::Draining(..) if !self.outbox.is_empty() => None,
-            Phase::Draining(CloseReason::TooMany, _)
-                if !self.flags.counted && world.refused_lingering >= world.settings.refused_lingering_max =>
-            {
-                Some(Output::Close(self.peer))
-            }
-            Phase::Draining(..) if self.flags.ended => Some(Output::Close(self.peer)),
-            Phase::Draining(reason, _) if self.parts_with_reset(reason) => {
-                self.phase = Phase::Parting(reason, now + LAST_WORDS);
-                None
-            }
-            Phase::Draining(reason, _) => {
-                self.phase = Phase::Lingering(reason, now + LINGER);
-                if !self.flags.counted {
-                    world.refused_lingering += 1;
-                }
-                Some(Output::ShutdownWrite(self.peer))
-            }
-            Phase::Parting(..) | Phase::Lingering(..) if self.flags.ended => Some(Output::Close(self.peer)),
-            Phase::Parting(_, until) if until <= now => Some(Output::Reset(self.peer)),
-            Phase::Lingering(_, until) if until <= now => Some(Output::Close(self.peer)),
-            Phase::Parting(..) | Phase::Lingering(..) => None,
-        }
-    }
-
-    /// A raw chat window takes end of file for an endless row of empty messages, and stops at a reset.
-    fn parts_with_reset(&self, reason: CloseReason) -> bool {
-        let may_be_window = match self.framing.kind() {
-            Some(kind) => kind == Kind::Raw,
-            // A window waits for its user to type a name. Who sends too much would lose its last words to a reset.
-            None => reason != CloseReason::PeerTooLong,
-        };
-        may_be_window && self.door.can_reset && matches!(self.state, State::Chat(_))
-    }
-
-    /// The session leaves the table.
-    pub(super) fn depart(&mut self, world: &mut World) {
-        if let Some(seat) = self.seat() {
-            world.room.drop_member(seat, &mut Vec::new());
-        }
-        let reason = match self.phase {
-            Phase::Serving => CloseReason::Stopping,
-            Phase::Draining(reason, _) | Phase::Parting(reason, _) | Phase::Lingering(reason, _) => reason,
-        };
-        if self.flags.counted {
-            world.census.release(self.service(), self.origin);
-        } else if matches!(self.phase, Phase::Lingering(..)) {
-            world.refused_lingering -= 1;
-        }
-        self.note(world, Happening::Closed(reason));
-    }
-
-    /// What the daemon's end means for it, once nothing more of it is in the kernel's buffer or in ours.
-    pub(super) fn stop(&mut self, world: &mut World, now: Moment) {
-        if self.is_serving() && !matches!(self.state, State::Chat(_)) {
-            self.finish(world, now, CloseReason::Stopping, None);
-        }
-    }
-
-    /// The room closes.
-    pub(super) fn stop_chat(&mut self, world: &mut World, now: Moment) {
-        if self.is_serving() {
-            self.finish(world, now, CloseReason::Stopping, Some("Server is shutting down."));
-        }
-    }
-
-    /// The kernel holds nothing more from it.
-    pub(super) fn set_dry(&mut self) {
-        self.flags.dry = true;
-    }
-
-    /// Whether all that it sent has been dealt with.
-    pub(super) fn is_settled(&self) -> bool {
-        !self.is_serving() || (self.flags.dry && !self.flags.stalled && !self.framing.holds_request())
-    }
-
     // ---- what goes out
 
     /// The first `count` bytes of the outbox's offer were sent.
@@ -733,175 +577,6 @@ impl Session {
     pub(super) fn is_waiting_for_room(&self) -> bool {
         self.flags.stalled && self.seat().is_some() && !self.flags.blocked
     }
-
-    // ---- time
-
-    /// When it has to be woken, if nothing comes before.
-    pub(super) fn deadline(&self, world: &World) -> Option<Moment> {
-        let settings = self.settings(world);
-        match self.phase {
-            Phase::Serving => [
-                self.framing.deadline(),
-                self.outbox.pause(),
-                self.unfinished_deadline(settings),
-                self.nameless_deadline(world),
-                self.idle_deadline(settings),
-            ]
-            .into_iter()
-            .flatten()
-            .min(),
-            Phase::Draining(reason, progress) => {
-                let patience = progress + patience(reason, settings);
-                Some(self.outbox.pause().map_or(patience, |pause| pause.min(patience)))
-            }
-            Phase::Parting(_, until) | Phase::Lingering(_, until) => Some(until),
-        }
-    }
-
-    fn unfinished_deadline(&self, settings: &ServiceSettings) -> Option<Moment> {
-        let begun = self.begun.filter(|_| !self.is_held_back())?;
-        Some(begun + settings.message_timeout)
-    }
-
-    fn nameless_deadline(&self, world: &World) -> Option<Moment> {
-        match self.state {
-            State::Chat(Err(since)) => Some(since + world.settings.chat_name_timeout),
-            _ => None,
-        }
-    }
-
-    fn idle_deadline(&self, settings: &ServiceSettings) -> Option<Moment> {
-        match self.state {
-            State::Multiply | State::Mux | State::Control
-                if self.outbox.is_empty() && !self.flags.stalled =>
-            {
-                Some(self.active + settings.idle_timeout)
-            }
-            _ => None,
-        }
-    }
-
-    /// Acts on the deadlines that have passed.
-    pub(super) fn handle_time(&mut self, world: &mut World, now: Moment) {
-        let is_due = |deadline: Option<Moment>| deadline.is_some_and(|deadline| deadline <= now);
-        self.outbox.resume(now);
-        if let Phase::Draining(reason, progress) = self.phase
-            && is_due(Some(progress + patience(reason, self.settings(world))))
-        {
-            if self.flags.blocked {
-                self.outbox.clear(); // it does not read its last words
-            } else {
-                self.phase = Phase::Draining(reason, now); // it was us who were late
-            }
-        }
-        if !self.is_serving() {
-            return;
-        }
-        if is_due(self.framing.deadline()) {
-            self.framing.handle_silence(&mut self.inbox);
-            self.scanned = 0;
-            self.note(world, Happening::Decided(Kind::Raw));
-            self.consume_inbox(world, now);
-            self.note_progress(now);
-        } else if is_due(self.unfinished_deadline(self.settings(world))) {
-            let error =
-                format!("message not finished after {}", seconds(self.settings(world).message_timeout));
-            self.fail(world, now, CloseReason::PeerUnfinished, error);
-        } else if is_due(self.nameless_deadline(world)) {
-            let error = format!("no name for {}", seconds(world.settings.chat_name_timeout));
-            self.fail(world, now, CloseReason::PeerNameless, error);
-        } else if is_due(self.idle_deadline(self.settings(world))) {
-            let error = format!("idle for {}", seconds(self.settings(world).idle_timeout));
-            self.fail(world, now, CloseReason::PeerIdle, error);
-        }
-    }
-
-    // ---- a restart
-
-    /// All that the process which follows has to know of it; `None`: it is not carried over.
-    pub(super) fn save(&self, world: &World) -> Option<SavedSession> {
-        let mut outbox = self.outbox.clone();
-        let state = match &self.state {
-            State::Control => return None,
-            State::Multiply => SavedState::Multiply,
-            State::Greeting => SavedState::Greeting,
-            State::Mux => SavedState::Mux,
-            State::Chat(_) if !self.is_serving() => SavedState::Left,
-            State::Chat(Err(since)) => SavedState::Nameless(*since),
-            State::Chat(Ok(seat)) => {
-                let mut unheard = Vec::new();
-                let (name, joined) = world.room.save_member(*seat, &mut unheard);
-                outbox.push(&unheard);
-                SavedState::Member { name, joined }
-            }
-        };
-        let phase = match self.phase {
-            Phase::Serving => SavedPhase::Serving,
-            Phase::Draining(reason, since) => SavedPhase::Draining(reason, since),
-            Phase::Parting(reason, until) => SavedPhase::Parting(reason, until),
-            Phase::Lingering(reason, until) => SavedPhase::Lingering(reason, until),
-        };
-        self.flags.counted.then(|| SavedSession {
-            door: Rc::clone(&self.door),
-            origin: self.origin,
-            state,
-            phase,
-            framing: self.framing.clone(),
-            inbox: self.inbox.clone(),
-            outbox,
-            begun: self.begun,
-            active: self.active,
-            ended: self.flags.ended,
-            tail_is_message: self.flags.tail_is_message,
-            stalled: self.flags.stalled,
-            spoke: self.flags.spoke,
-        })
-    }
-
-    /// Goes on where the process before left off. A member of the room takes its place there without a word.
-    pub(super) fn restore(world: &mut World, now: Moment, peer: Peer, saved: SavedSession) -> Session {
-        let bare = saved.framing.kind() == Some(Kind::Raw);
-        let state = match saved.state {
-            SavedState::Multiply => State::Multiply,
-            SavedState::Greeting => State::Greeting,
-            SavedState::Mux => State::Mux,
-            SavedState::Left => State::Chat(Err(now)),
-            SavedState::Nameless(since) => State::Chat(Err(since)),
-            SavedState::Member { name, joined } => {
-                State::Chat(world.room.restore_member(peer, &name, joined, bare).ok_or(now))
-            }
-        };
-        let phase = match saved.phase {
-            SavedPhase::Serving => Phase::Serving,
-            SavedPhase::Draining(reason, since) => Phase::Draining(reason, since),
-            SavedPhase::Parting(reason, until) => Phase::Parting(reason, until),
-            SavedPhase::Lingering(reason, until) => Phase::Lingering(reason, until),
-        };
-        let session = Session {
-            peer,
-            door: saved.door,
-            origin: saved.origin,
-            alarm: Alarm::default(),
-            state,
-            phase,
-            framing: saved.framing,
-            inbox: saved.inbox,
-            scanned: 0,
-            outbox: saved.outbox,
-            begun: saved.begun,
-            active: saved.active,
-            flags: Flags {
-                ended: saved.ended,
-                tail_is_message: saved.tail_is_message,
-                stalled: saved.stalled,
-                spoke: saved.spoke,
-                counted: true,
-                ..Flags::default()
-            },
-        };
-        world.census.count(session.service(), session.origin);
-        session
-    }
 }
 
 /// Whether the first bytes are a whole request of the service.
@@ -911,17 +586,4 @@ fn is_complete(service: Service, mux_default: Service, bytes: &[u8]) -> bool {
         Service::Mux => mux::choose(bytes) != Choice::Default || is_complete(mux_default, mux_default, bytes),
         Service::Greeting | Service::Chat => true,
     }
-}
-
-/// How long a closing connection may take between two signs that its peer reads.
-fn patience(reason: CloseReason, settings: &ServiceSettings) -> Duration {
-    match reason {
-        CloseReason::PeerTooSlow | CloseReason::TooMany => LINGER,
-        _ => settings.idle_timeout.max(GUESS),
-    }
-}
-
-/// `300 s`, `0.5 s`.
-fn seconds(span: Duration) -> String {
-    format!("{} s", span.as_secs_f64())
 }

@@ -1,0 +1,166 @@
+//! How a connection ends: last words, a lingering close, or a reset.
+
+use super::{Phase, Session, State};
+use crate::engine::World;
+use crate::engine::framing::Framing;
+use crate::engine::limits::{LAST_WORDS, LINGER};
+use crate::engine::message::{CloseReason, Foreign, Happening, Kind, Moment, Output};
+use crate::engine::service::Service;
+
+impl Session {
+    pub(super) fn overflow(&mut self, world: &mut World, now: Moment) {
+        let max = self.settings(world).message_bytes_max;
+        self.fail(world, now, CloseReason::PeerTooLong, format!("message longer than {max} bytes"));
+    }
+
+    pub(super) fn reject(&mut self, world: &mut World, now: Moment, foreign: Foreign) {
+        let name = match foreign {
+            Foreign::Http => "HTTP",
+            Foreign::Tls => "TLS",
+        };
+        let error = format!("this port speaks {}, not {name}", self.service());
+        // The contract's sentence ends with LF whatever the other protocol looked like.
+        self.framing = Framing::Known(Kind::Line);
+        self.fail(world, now, CloseReason::PeerForeign(foreign), error);
+    }
+
+    pub(super) fn fail(&mut self, world: &mut World, now: Moment, reason: CloseReason, error: String) {
+        self.note_error(world, error.clone());
+        self.finish(world, now, reason, Some(&format!("Error: {error}")));
+    }
+
+    /// Begins the end: what is queued and `words` are still sent.
+    pub(in crate::engine) fn finish(
+        &mut self,
+        world: &mut World,
+        now: Moment,
+        reason: CloseReason,
+        words: Option<&str>,
+    ) {
+        if let Some(seat) = self.seat() {
+            let mut unsent = Vec::new();
+            match reason {
+                CloseReason::PeerTooSlow => world.room.drop_member(seat, &mut unsent),
+                CloseReason::Stopping => world.room.send_home(seat, &mut unsent),
+                _ => world.room.leave(seat, &mut unsent),
+            }
+            self.outbox.push(&unsent);
+        }
+        if let Some(words) = words {
+            self.say(words);
+        }
+        self.inbox = Vec::new();
+        self.scanned = 0;
+        self.begun = None;
+        self.flags.stalled = false;
+        self.phase = Phase::Draining(reason, now);
+    }
+
+    /// The connection is gone: nobody is left to be told anything.
+    pub(in crate::engine) fn lose(&mut self, world: &mut World) {
+        if let Some(seat) = self.seat() {
+            world.room.drop_member(seat, &mut Vec::new());
+        }
+        self.outbox.clear();
+        if self.is_serving() {
+            self.phase = Phase::Draining(CloseReason::PeerReset, Moment::default());
+        }
+    }
+
+    /// More than its backlog waits for it: it is told so, if that can be sent.
+    pub(in crate::engine) fn drop_slow(&mut self, world: &mut World, now: Moment) {
+        world.counters.of_mut(self.service()).too_slow += 1;
+        self.finish(world, now, CloseReason::PeerTooSlow, Some("Error: too slow"));
+    }
+
+    /// A service has no endpoint any more: who came through one of them has to go.
+    pub(in crate::engine) fn withdraw(&mut self, world: &mut World, now: Moment, service: Service) {
+        if self.is_serving() && self.door.service == service && self.service() == service {
+            let words = format!("Error: {service} is no longer offered here");
+            self.finish(world, now, CloseReason::Withdrawn, Some(&words));
+        }
+    }
+
+    /// The next step towards the end, if it is time for it. The last word is [`Output::Close`] or [`Output::Reset`].
+    pub(in crate::engine) fn step(&mut self, world: &mut World, now: Moment) -> Option<Output> {
+        if self.is_serving() && self.flags.ended && self.inbox.is_empty() {
+            self.finish(world, now, CloseReason::PeerClosed, None);
+        }
+        match self.phase {
+            Phase::Serving => None,
+            Phase::Draining(..) if !self.outbox.is_empty() => None,
+            Phase::Draining(CloseReason::TooMany, _)
+                if !self.flags.counted && world.refused_lingering >= world.settings.refused_lingering_max =>
+            {
+                Some(Output::Close(self.peer))
+            }
+            Phase::Draining(..) if self.flags.ended => Some(Output::Close(self.peer)),
+            Phase::Draining(reason, _) if self.parts_with_reset(reason) => {
+                self.phase = Phase::Parting(reason, now + LAST_WORDS);
+                None
+            }
+            Phase::Draining(reason, _) => {
+                self.phase = Phase::Lingering(reason, now + LINGER);
+                if !self.flags.counted {
+                    world.refused_lingering += 1;
+                }
+                Some(Output::ShutdownWrite(self.peer))
+            }
+            Phase::Parting(..) | Phase::Lingering(..) if self.flags.ended => Some(Output::Close(self.peer)),
+            Phase::Parting(_, until) if until <= now => Some(Output::Reset(self.peer)),
+            Phase::Lingering(_, until) if until <= now => Some(Output::Close(self.peer)),
+            Phase::Parting(..) | Phase::Lingering(..) => None,
+        }
+    }
+
+    /// A raw chat window takes end of file for an endless row of empty messages, and stops at a reset.
+    pub(super) fn parts_with_reset(&self, reason: CloseReason) -> bool {
+        let may_be_window = match self.framing.kind() {
+            Some(kind) => kind == Kind::Raw,
+            // A window waits for its user to type a name. Who sends too much would lose its last words to a reset.
+            None => reason != CloseReason::PeerTooLong,
+        };
+        may_be_window && self.door.can_reset && matches!(self.state, State::Chat(_))
+    }
+
+    /// The session leaves the table.
+    pub(in crate::engine) fn depart(&mut self, world: &mut World) {
+        if let Some(seat) = self.seat() {
+            world.room.drop_member(seat, &mut Vec::new());
+        }
+        let reason = match self.phase {
+            Phase::Serving => CloseReason::Stopping,
+            Phase::Draining(reason, _) | Phase::Parting(reason, _) | Phase::Lingering(reason, _) => reason,
+        };
+        if self.flags.counted {
+            world.census.release(self.service(), self.origin);
+        } else if matches!(self.phase, Phase::Lingering(..)) {
+            world.refused_lingering -= 1;
+        }
+        self.note(world, Happening::Closed(reason));
+    }
+
+    /// What the daemon's end means for it, once nothing more of it is in the kernel's buffer or in ours.
+    pub(in crate::engine) fn stop(&mut self, world: &mut World, now: Moment) {
+        if self.is_serving() && !matches!(self.state, State::Chat(_)) {
+            self.finish(world, now, CloseReason::Stopping, None);
+        }
+    }
+
+    /// The room closes.
+    pub(in crate::engine) fn stop_chat(&mut self, world: &mut World, now: Moment) {
+        if self.is_serving() {
+            self.finish(world, now, CloseReason::Stopping, Some("Server is shutting down."));
+        }
+    }
+
+    /// The kernel holds nothing more from it.
+    pub(in crate::engine) fn set_dry(&mut self) {
+        self.flags.dry = true;
+    }
+
+    /// Whether all that it sent has been dealt with.
+    pub(in crate::engine) fn is_settled(&self) -> bool {
+        !self.is_serving() || (self.flags.dry && !self.flags.stalled && !self.framing.holds_request())
+    }
+}

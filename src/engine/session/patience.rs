@@ -1,0 +1,103 @@
+//! When patience with a peer ends, and what happens then.
+
+use std::time::Duration;
+
+use super::{Phase, Session, State};
+use crate::engine::World;
+use crate::engine::limits::{GUESS, LINGER, ServiceSettings};
+use crate::engine::message::{CloseReason, Happening, Kind, Moment};
+
+impl Session {
+    /// When it has to be woken, if nothing comes before.
+    pub(in crate::engine) fn deadline(&self, world: &World) -> Option<Moment> {
+        let settings = self.settings(world);
+        match self.phase {
+            Phase::Serving => [
+                self.framing.deadline(),
+                self.outbox.pause(),
+                self.unfinished_deadline(settings),
+                self.nameless_deadline(world),
+                self.idle_deadline(settings),
+            ]
+            .into_iter()
+            .flatten()
+            .min(),
+            Phase::Draining(reason, progress) => {
+                let patience = progress + patience(reason, settings);
+                Some(self.outbox.pause().map_or(patience, |pause| pause.min(patience)))
+            }
+            Phase::Parting(_, until) | Phase::Lingering(_, until) => Some(until),
+        }
+    }
+
+    pub(super) fn unfinished_deadline(&self, settings: &ServiceSettings) -> Option<Moment> {
+        let begun = self.begun.filter(|_| !self.is_held_back())?;
+        Some(begun + settings.message_timeout)
+    }
+
+    pub(super) fn nameless_deadline(&self, world: &World) -> Option<Moment> {
+        match self.state {
+            State::Chat(Err(since)) => Some(since + world.settings.chat_name_timeout),
+            _ => None,
+        }
+    }
+
+    pub(super) fn idle_deadline(&self, settings: &ServiceSettings) -> Option<Moment> {
+        match self.state {
+            State::Multiply | State::Mux | State::Control
+                if self.outbox.is_empty() && !self.flags.stalled =>
+            {
+                Some(self.active + settings.idle_timeout)
+            }
+            _ => None,
+        }
+    }
+
+    /// Acts on the deadlines that have passed.
+    pub(in crate::engine) fn handle_time(&mut self, world: &mut World, now: Moment) {
+        let is_due = |deadline: Option<Moment>| deadline.is_some_and(|deadline| deadline <= now);
+        self.outbox.resume(now);
+        if let Phase::Draining(reason, progress) = self.phase
+            && is_due(Some(progress + patience(reason, self.settings(world))))
+        {
+            if self.flags.blocked {
+                self.outbox.clear(); // it does not read its last words
+            } else {
+                self.phase = Phase::Draining(reason, now); // it was us who were late
+            }
+        }
+        if !self.is_serving() {
+            return;
+        }
+        if is_due(self.framing.deadline()) {
+            self.framing.handle_silence(&mut self.inbox);
+            self.scanned = 0;
+            self.note(world, Happening::Decided(Kind::Raw));
+            self.consume_inbox(world, now);
+            self.note_progress(now);
+        } else if is_due(self.unfinished_deadline(self.settings(world))) {
+            let error =
+                format!("message not finished after {}", seconds(self.settings(world).message_timeout));
+            self.fail(world, now, CloseReason::PeerUnfinished, error);
+        } else if is_due(self.nameless_deadline(world)) {
+            let error = format!("no name for {}", seconds(world.settings.chat_name_timeout));
+            self.fail(world, now, CloseReason::PeerNameless, error);
+        } else if is_due(self.idle_deadline(self.settings(world))) {
+            let error = format!("idle for {}", seconds(self.settings(world).idle_timeout));
+            self.fail(world, now, CloseReason::PeerIdle, error);
+        }
+    }
+}
+
+/// How long a closing connection may take between two signs that its peer reads.
+fn patience(reason: CloseReason, settings: &ServiceSettings) -> Duration {
+    match reason {
+        CloseReason::PeerTooSlow | CloseReason::TooMany => LINGER,
+        _ => settings.idle_timeout.max(GUESS),
+    }
+}
+
+/// `300 s`, `0.5 s`.
+fn seconds(span: Duration) -> String {
+    format!("{} s", span.as_secs_f64())
+}
