@@ -17,6 +17,13 @@ fn ground(config: &str) -> Ground {
     ground
 }
 
+/// The ground of the process that follows: the same address and configuration, so that it finds the same endpoints.
+fn after(before: &Daemon) -> Ground {
+    let ground = Ground { directory: tempfile::tempdir().unwrap(), ip: before.ip };
+    std::fs::copy(before.directory.path().join("ipcd.toml"), ground.config_file()).unwrap();
+    ground
+}
+
 #[test]
 fn the_manager_hears_ready_reloading_status_watchdog_and_stopping() {
     let ground = ground(USUAL);
@@ -77,8 +84,7 @@ fn a_restart_under_the_manager_is_not_noticed() {
     let mut early = before.tcp(MULTIPLY);
     early.say("3 3\n");
 
-    let ground = Ground { directory: tempfile::tempdir().unwrap(), ip: before.ip };
-    std::fs::copy(before.directory.path().join("ipcd.toml"), ground.config_file()).unwrap();
+    let ground = after(&before);
     let command = manager.command(&ground, manager.take_stored());
     let after = ground.start(command);
     manager.wait_for("READY=1");
@@ -126,8 +132,7 @@ fn a_member_whose_connection_did_not_come_through_has_left() {
             *fd = parcel::pack(&rest).unwrap().remove(0);
         }
     }
-    let ground = Ground { directory: tempfile::tempdir().unwrap(), ip: before.ip };
-    std::fs::copy(before.directory.path().join("ipcd.toml"), ground.config_file()).unwrap();
+    let ground = after(&before);
     let after = ground.start_with(&manager, stored);
     alice.hear("bob has left the chat.\n");
     drop((alice, bob));
@@ -150,8 +155,7 @@ fn connections_without_a_readable_record_are_closed_and_the_daemon_starts() {
             *fd = tempfile::tempfile().unwrap().into();
         }
     }
-    let ground = Ground { directory: tempfile::tempdir().unwrap(), ip: before.ip };
-    std::fs::copy(before.directory.path().join("ipcd.toml"), ground.config_file()).unwrap();
+    let ground = after(&before);
     let after = ground.start_with(&manager, stored);
     after.wait_for_log(
         "the record of connections before the restart cannot be read: it is not a sealed memory file",

@@ -1,4 +1,4 @@
-//! What is around the process: standard error and the log. Knows nothing of ours: no connection, no configuration.
+//! What is around the process: the service manager and what it hands over, standard error, the log. Knows nothing of ours: no connection, no configuration.
 pub mod inherit;
 pub mod log;
 pub mod manager;
