@@ -202,7 +202,9 @@ impl Daemon {
         let wanted = wanted(&config).map_err(|line| Failure::Unavailable(vec![line]))?;
         daemon.open(&wanted).map_err(Failure::Unavailable)?;
         for (place, listener) in std::mem::take(&mut daemon.handed) {
-            if listener.is_kept() {
+            let is_kept = listener.is_kept();
+            drop(listener); // before it is said
+            if is_kept {
                 let file = config.file.as_deref().unwrap_or(Path::new(DEFAULT_FILE)).display();
                 log::warn!(
                     "{place}: handed over by the service manager, but no service listens there: closed; add it to a listen in {file}, or take it out of ipcd.socket"
