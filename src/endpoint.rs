@@ -14,11 +14,19 @@ pub const UNIX_PATH_BYTES_MAX: usize = 107;
 pub enum Endpoint {
     /// `tcp://ADDRESS:PORT`
     Tcp(Host, u16),
+    /// `udp://ADDRESS:PORT`
+    Udp(Host, u16),
     /// `unix://PATH`, a stream socket; the path as written, `%t` not yet replaced.
     Unix(PathBuf),
+    /// `unixseq://PATH`, a sequenced-packet socket.
+    UnixSeq(PathBuf),
+    /// `unixgram://PATH`, a datagram socket.
+    UnixGram(PathBuf),
+    /// `fifo://PATH`, the two FIFOs `PATH.in` and `PATH.out`.
+    Fifo(PathBuf),
 }
 
-/// The host part of a TCP endpoint.
+/// The host part of a TCP or UDP endpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Host {
     /// `localhost`: 127.0.0.1 and ::1, whichever this machine has.
@@ -32,20 +40,67 @@ pub enum Host {
 pub enum Place {
     /// A TCP address and port.
     Tcp(SocketAddr),
+    /// A UDP address and port.
+    Udp(SocketAddr),
     /// A Unix stream socket's absolute path.
     Unix(PathBuf),
+    /// A Unix sequenced-packet socket's absolute path.
+    UnixSeq(PathBuf),
+    /// A Unix datagram socket's absolute path.
+    UnixGram(PathBuf),
+    /// The absolute path of two FIFOs, without their `.in` and `.out`.
+    Fifo(PathBuf),
 }
 
 impl Endpoint {
-    /// The sockets this endpoint stands for: two for `tcp://localhost`, one otherwise.
+    /// The places this endpoint stands for: two for `localhost`, one otherwise.
     pub fn places(&self, runtime_directory: &Path) -> Vec<Place> {
+        let resolved = |path: &Path| resolve(path, runtime_directory);
         match self {
-            Endpoint::Tcp(Host::Localhost, port) => vec![
-                Place::Tcp(SocketAddr::from(([127, 0, 0, 1], *port))),
-                Place::Tcp(SocketAddr::from(([0, 0, 0, 0, 0, 0, 0, 1], *port))),
+            Endpoint::Tcp(host, port) => host.addresses(*port).into_iter().map(Place::Tcp).collect(),
+            Endpoint::Udp(host, port) => host.addresses(*port).into_iter().map(Place::Udp).collect(),
+            Endpoint::Unix(path) => vec![Place::Unix(resolved(path))],
+            Endpoint::UnixSeq(path) => vec![Place::UnixSeq(resolved(path))],
+            Endpoint::UnixGram(path) => vec![Place::UnixGram(resolved(path))],
+            Endpoint::Fifo(path) => vec![Place::Fifo(resolved(path))],
+        }
+    }
+
+    /// The path of one in the file system, as written.
+    pub fn path(&self) -> Option<&Path> {
+        match self {
+            Endpoint::Tcp(..) | Endpoint::Udp(..) => None,
+            Endpoint::Unix(path)
+            | Endpoint::UnixSeq(path)
+            | Endpoint::UnixGram(path)
+            | Endpoint::Fifo(path) => Some(path),
+        }
+    }
+
+    /// Whether it is at `localhost`, of which a machine may have one half alone.
+    pub fn is_localhost(&self) -> bool {
+        matches!(self, Endpoint::Tcp(Host::Localhost, _) | Endpoint::Udp(Host::Localhost, _))
+    }
+}
+
+impl Host {
+    fn addresses(self, port: u16) -> Vec<SocketAddr> {
+        match self {
+            Host::Localhost => vec![
+                SocketAddr::from(([127, 0, 0, 1], port)),
+                SocketAddr::from(([0, 0, 0, 0, 0, 0, 0, 1], port)),
             ],
-            Endpoint::Tcp(Host::Address(address), port) => vec![Place::Tcp(SocketAddr::new(*address, *port))],
-            Endpoint::Unix(path) => vec![Place::Unix(resolve(path, runtime_directory))],
+            Host::Address(address) => vec![SocketAddr::new(address, port)],
+        }
+    }
+}
+
+impl fmt::Display for Host {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Host::Localhost => f.write_str("localhost"),
+            Host::Address(IpAddr::V4(address)) => write!(f, "{address}"),
+            Host::Address(IpAddr::V6(address)) => write!(f, "[{address}]"),
         }
     }
 }
@@ -70,14 +125,21 @@ impl FromStr for Endpoint {
             );
         };
         match scheme {
-            "tcp" => tcp(rest),
-            "unix" => unix(rest),
-            _ => Err(format!("unknown kind of endpoint {scheme:?}; known: tcp, unix")),
+            "tcp" => network(rest).map(|(host, port)| Endpoint::Tcp(host, port)),
+            "udp" => network(rest).map(|(host, port)| Endpoint::Udp(host, port)),
+            "unix" => socket_path(rest).map(Endpoint::Unix),
+            "unixseq" => socket_path(rest).map(Endpoint::UnixSeq),
+            "unixgram" => socket_path(rest).map(Endpoint::UnixGram),
+            "fifo" => path(rest).map(Endpoint::Fifo),
+            _ => Err(format!(
+                "unknown kind of endpoint {scheme:?}; known: tcp, udp, unix, unixseq, unixgram, fifo"
+            )),
         }
     }
 }
 
-fn tcp(rest: &str) -> Result<Endpoint, String> {
+/// `HOST:PORT`
+fn network(rest: &str) -> Result<(Host, u16), String> {
     let Some((host, port)) = rest.rsplit_once(':') else {
         return Err("a port is missing; for example tcp://localhost:65432".to_owned());
     };
@@ -89,7 +151,7 @@ fn tcp(rest: &str) -> Result<Endpoint, String> {
         "localhost" => Host::Localhost,
         _ => Host::Address(address(host)?),
     };
-    Ok(Endpoint::Tcp(host, port))
+    Ok((host, port))
 }
 
 /// `u16::from_str` accepts `+80`, which no URL does.
@@ -116,33 +178,49 @@ fn address(host: &str) -> Result<IpAddr, String> {
     }
 }
 
-fn unix(path: &str) -> Result<Endpoint, String> {
+fn path(path: &str) -> Result<PathBuf, String> {
     let absolute = path.starts_with('/') || path.starts_with("%t/");
     if !absolute || path.ends_with('/') {
-        return Err(
-            "a socket's path is absolute or starts with %t/, for example unix://%t/ipcd/ipcd.sock".to_owned()
-        );
+        return Err("a path is absolute or starts with %t/, for example unix://%t/ipcd/ipcd.sock".to_owned());
     }
-    if path.contains('\0') || path.chars().any(char::is_control) {
-        return Err("a socket's path has no control characters".to_owned());
+    if path.chars().any(char::is_control) {
+        return Err("a path has no control characters".to_owned());
     }
-    if path.len() > UNIX_PATH_BYTES_MAX {
+    Ok(PathBuf::from(path))
+}
+
+fn socket_path(text: &str) -> Result<PathBuf, String> {
+    let path = path(text)?;
+    if text.len() > UNIX_PATH_BYTES_MAX {
         return Err(format!(
             "a socket's path has at most {UNIX_PATH_BYTES_MAX} bytes, this one has {}",
-            path.len()
+            text.len()
         ));
     }
-    Ok(Endpoint::Unix(PathBuf::from(path)))
+    Ok(path)
 }
 
 impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Endpoint::Tcp(Host::Localhost, port) => write!(f, "tcp://localhost:{port}"),
-            Endpoint::Tcp(Host::Address(address), port) => {
-                write!(f, "tcp://{}", SocketAddr::new(*address, *port))
-            }
+            Endpoint::Tcp(host, port) => write!(f, "tcp://{host}:{port}"),
+            Endpoint::Udp(host, port) => write!(f, "udp://{host}:{port}"),
             Endpoint::Unix(path) => write!(f, "unix://{}", path.display()),
+            Endpoint::UnixSeq(path) => write!(f, "unixseq://{}", path.display()),
+            Endpoint::UnixGram(path) => write!(f, "unixgram://{}", path.display()),
+            Endpoint::Fifo(path) => write!(f, "fifo://{}", path.display()),
+        }
+    }
+}
+
+impl Place {
+    /// Its path, of one in the file system; a FIFO's without `.in` and `.out`.
+    pub fn path(&self) -> Option<&Path> {
+        match self {
+            Place::Tcp(_) | Place::Udp(_) => None,
+            Place::Unix(path) | Place::UnixSeq(path) | Place::UnixGram(path) | Place::Fifo(path) => {
+                Some(path)
+            }
         }
     }
 }
@@ -151,7 +229,11 @@ impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Place::Tcp(address) => write!(f, "tcp://{address}"),
+            Place::Udp(address) => write!(f, "udp://{address}"),
             Place::Unix(path) => write!(f, "unix://{}", path.display()),
+            Place::UnixSeq(path) => write!(f, "unixseq://{}", path.display()),
+            Place::UnixGram(path) => write!(f, "unixgram://{}", path.display()),
+            Place::Fifo(path) => write!(f, "fifo://{}", path.display()),
         }
     }
 }
@@ -169,6 +251,11 @@ mod tests {
             "tcp://0.0.0.0:1",
             "unix:///run/ipcd/ipcd.sock",
             "unix://%t/ipcd/ipcd.sock",
+            "udp://localhost:65432",
+            "udp://[::]:5",
+            "unixseq:///run/ipcd/seq",
+            "unixgram://%t/ipcd/gram",
+            "fifo://%t/ipcd/multiply",
         ] {
             assert_eq!(text.parse::<Endpoint>().expect(text).to_string(), text);
         }
@@ -192,6 +279,9 @@ mod tests {
             ("unix:///run/", "absolute"),
             ("unix:///run/\u{1b}", "control"),
             (&long, "at most 107"),
+            (&long.replace("unix:", "unixgram:"), "at most 107"),
+            ("udp://localhost", "port is missing"),
+            ("fifo://multiply", "absolute"),
         ] {
             let error = text.parse::<Endpoint>().expect_err(text);
             assert!(error.contains(reason), "{text}: {error}");

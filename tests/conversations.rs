@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use harness::{CHAT, Client, Daemon, GREETING, MULTIPLY, Probe, USUAL, show};
 use ipcd::engine::Engine;
 use ipcd::engine::limits::{READ_BYTES_MAX, Settings};
-use ipcd::engine::message::{Door, Input, Moment, Origin, Output, Peer};
+use ipcd::engine::message::{Door, Input, Medium, Moment, Origin, Output, Peer};
 use ipcd::engine::service::Service;
 
 // ---- the table
@@ -302,7 +302,7 @@ impl Stage {
         let peer = Peer { index: self.heard.len() as u32, generation: 1 };
         self.heard.push(Vec::new());
         self.open.push(true);
-        let door = Rc::new(Door { endpoint: "stage".into(), service, can_reset: true });
+        let door = Rc::new(Door { endpoint: "stage".into(), service, medium: Medium::Tcp });
         let origin = Origin::Process { uid: 1, pid: 1 };
         self.engine.handle(self.now, Input::Opened { peer, door: &door, origin });
         self.settle();

@@ -9,7 +9,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("bin", &["endpoint", "transport::directory", "usage"]),
     ("daemon", &["config", "endpoint", "engine", "host", "reactor", "transport"]),
     ("reactor", &["endpoint", "engine", "transport"]),
-    ("config", &["endpoint", "engine::limits", "engine::service", "engine::text"]),
+    ("config", &["endpoint", "engine::limits", "engine::message::Medium", "engine::service", "engine::text"]),
     ("transport", &["endpoint", "engine::message"]),
     ("engine", &[]),
     ("endpoint", &[]),

@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use toml::Spanned;
@@ -12,7 +12,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::syntax::{Cursor, Fault, quoted, shown, without_broken_lines};
 use super::value::*;
-use super::{Config, GROUP, Listen, MODE};
+use super::{Config, GROUP, Listen, MODE, medium};
 use crate::endpoint::{Endpoint, Place};
 use crate::engine::limits::{QUOTE_CHARS_MAX, ServiceSettings};
 use crate::engine::service::Service;
@@ -259,7 +259,11 @@ fn listen(draft: &mut Draft, table: Table, value: Value<'_>) -> Result<(), Strin
             text.parse::<Endpoint>().map_err(|error| format!("{}: {error}", quoted(&text)))
         });
         match read {
-            Ok(endpoint) => draft.listens.push((at, service, endpoint)),
+            Ok(endpoint) if service.fits(medium(&endpoint)) => draft.listens.push((at, service, endpoint)),
+            Ok(endpoint) => {
+                draft.fault(at, misfit(service, &endpoint));
+                draft.unclear.insert("listen");
+            }
             Err(error) => {
                 draft.fault(at, error);
                 draft.unclear.insert("listen");
@@ -267,6 +271,16 @@ fn listen(draft: &mut Draft, table: Table, value: Value<'_>) -> Result<(), Strin
         }
     }
     Ok(())
+}
+
+/// Why a service cannot be offered there, and what can.
+fn misfit(service: Service, endpoint: &Endpoint) -> String {
+    let fits = Service::ALL.into_iter().filter(|service| service.fits(medium(endpoint)));
+    let fits: Vec<&str> = fits.map(Service::name).collect();
+    format!(
+        "{endpoint} cannot carry {service}; it can carry {}, and {service} can be on tcp, unix and unixseq",
+        fits.join(", ")
+    )
 }
 
 fn mode(draft: &mut Draft, table: Table, value: Value<'_>) -> Result<(), String> {
@@ -487,12 +501,40 @@ fn place_listens(name: &str, text: &str, draft: &mut Draft) {
     draft.config.listens.sort_by_key(|listen| listen.service);
 }
 
-/// The sockets that are spoken for, each with the index of its endpoint.
+/// The places that are spoken for, each with the index of its endpoint.
 #[derive(Default)]
 struct Taken {
-    sockets: HashMap<Place, usize>,
-    /// The first endpoint on a port, for IPv4 and IPv6 apart: an address of all addresses meets it.
-    ports: HashMap<(bool, u16), usize>,
+    places: HashMap<Place, usize>,
+    /// The first endpoint on a port, for an address of all addresses meets it.
+    ports: HashMap<Port, usize>,
+    paths: HashMap<PathBuf, usize>,
+}
+
+/// A port of one protocol, for IPv4 and IPv6 apart.
+#[derive(PartialEq, Eq, Hash)]
+struct Port {
+    is_udp: bool,
+    is_ipv6: bool,
+    number: u16,
+}
+
+impl Port {
+    fn of(place: &Place) -> Option<Port> {
+        let (Place::Tcp(address) | Place::Udp(address)) = place else { return None };
+        let is_udp = matches!(place, Place::Udp(_));
+        Some(Port { is_udp, is_ipv6: address.is_ipv6(), number: address.port() })
+    }
+}
+
+/// The files that an endpoint is in the file system.
+fn claims(place: &Place) -> Vec<PathBuf> {
+    match (place, place.path()) {
+        (_, None) => Vec::new(),
+        (Place::Fifo(_), Some(path)) => {
+            [".in", ".out"].map(|end| PathBuf::from(format!("{}{end}", path.display()))).into()
+        }
+        (_, Some(path)) => vec![path.to_owned()],
+    }
 }
 
 impl Taken {
@@ -502,31 +544,37 @@ impl Taken {
             return Some(first);
         }
         for socket in sockets {
-            self.sockets.insert(socket.clone(), index);
-            if let Place::Tcp(address) = socket {
-                self.ports.entry((address.is_ipv6(), address.port())).or_insert(index);
+            self.places.insert(socket.clone(), index);
+            if let Some(port) = Port::of(socket) {
+                self.ports.entry(port).or_insert(index);
             }
+            self.paths.extend(claims(socket).into_iter().map(|path| (path, index)));
         }
         None
     }
 
-    fn holder(&self, socket: &Place) -> Option<usize> {
-        let same = self.sockets.get(socket);
-        let meets = match socket {
-            Place::Tcp(address) if address.ip().is_unspecified() => {
-                self.ports.get(&(address.is_ipv6(), address.port()))
+    fn holder(&self, place: &Place) -> Option<usize> {
+        let same = self.places.get(place);
+        let file = claims(place).iter().find_map(|path| self.paths.get(path));
+        let meets = match place {
+            Place::Tcp(address) | Place::Udp(address) if address.ip().is_unspecified() => {
+                Port::of(place).and_then(|port| self.ports.get(&port))
             }
-            Place::Tcp(address) => {
-                let all = match address.ip() {
-                    IpAddr::V4(_) => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
-                    IpAddr::V6(_) => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
-                };
-                self.sockets.get(&Place::Tcp(SocketAddr::new(all, address.port())))
-            }
+            Place::Tcp(address) => self.places.get(&Place::Tcp(all_of(*address))),
+            Place::Udp(address) => self.places.get(&Place::Udp(all_of(*address))),
             _ => None,
         };
-        same.or(meets).copied()
+        same.or(file).or(meets).copied()
     }
+}
+
+/// All addresses of its family, at its port.
+fn all_of(address: SocketAddr) -> SocketAddr {
+    let all = match address.ip() {
+        IpAddr::V4(_) => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+        IpAddr::V6(_) => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
+    };
+    SocketAddr::new(all, address.port())
 }
 
 /// The mistakes as lines, in the order of their places.
@@ -726,6 +774,25 @@ f:28:2: mux stands here a second time; remove one"#;
     }
 
     #[test]
+    fn an_endpoint_that_cannot_carry_the_service_is_refused() {
+        assert_eq!(
+            errors("[chat]\nlisten = [\"udp://localhost:5\"]\n"),
+            [
+                "f:2:11: udp://localhost:5 cannot carry chat; it can carry multiply, greeting, and chat can be on tcp, unix and unixseq"
+            ]
+        );
+        for (service, endpoint) in [("greeting", "fifo:///a"), ("mux", "unixgram:///a")] {
+            let errors = errors(&format!("[{service}]\nlisten = [\"{endpoint}\"]\n"));
+            assert!(errors[0].contains(&format!("cannot carry {service}")), "{errors:?}");
+        }
+        for (service, endpoint) in
+            [("multiply", "fifo:///a"), ("greeting", "udp://[::1]:5"), ("chat", "unixseq:///a")]
+        {
+            config(&format!("[{service}]\nlisten = [\"{endpoint}\"]\n"));
+        }
+    }
+
+    #[test]
     fn endpoints_that_would_meet_are_told_and_others_are_not() {
         for (first, second, meets) in [
             ("tcp://localhost:1", "tcp://localhost:1", true),
@@ -738,10 +805,17 @@ f:28:2: mux stands here a second time; remove one"#;
             ("tcp://127.0.0.1:1", "tcp://[::1]:1", false),
             ("tcp://127.0.0.1:1", "tcp://127.0.0.2:1", false),
             ("unix:///a", "unix://%t/a", false),
+            ("unix:///a", "unixseq:///a", true),
+            ("unixseq:///a.in", "fifo:///a", true),
+            ("unix:///a", "fifo:///a", false),
+            ("tcp://0.0.0.0:5", "udp://127.0.0.1:5", false),
+            ("udp://0.0.0.0:5", "udp://127.0.0.1:5", true),
+            ("udp://localhost:5", "udp://[::]:5", true),
         ] {
             // In one service and in two.
-            for between in ["\", \"", "\"]\n[chat]\nlisten = [\""] {
-                let text = format!("[mux]\nlisten = [\"{first}{between}{second}\"]\n");
+            let other = if second.starts_with("fifo") { "chat" } else { "greeting" };
+            for between in ["\", \"", &format!("\"]\n[{other}]\nlisten = [\"")] {
+                let text = format!("[multiply]\nlisten = [\"{first}{between}{second}\"]\n");
                 match (parse(Path::new("f"), &text), meets) {
                     (Ok(config), false) => assert_eq!(config.listens.len(), 2, "{text}"),
                     (Err(errors), true) => {

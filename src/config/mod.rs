@@ -14,6 +14,7 @@ use log::LevelFilter;
 
 use crate::endpoint::{Endpoint, Host};
 use crate::engine::limits::Settings;
+use crate::engine::message::Medium;
 use crate::engine::service::Service;
 
 pub use file::keys;
@@ -63,6 +64,23 @@ pub struct Listen {
     pub group: String,
     /// Where it is written, for messages: `/etc/ipcd/ipcd.toml:14:11`, or `the built-in configuration`.
     pub place: String,
+}
+
+impl Listen {
+    /// What what is said there travels on.
+    pub fn medium(&self) -> Medium {
+        medium(&self.endpoint)
+    }
+}
+
+fn medium(endpoint: &Endpoint) -> Medium {
+    match endpoint {
+        Endpoint::Tcp(..) => Medium::Tcp,
+        Endpoint::Unix(_) => Medium::Unix,
+        Endpoint::UnixSeq(_) => Medium::Packets,
+        Endpoint::Udp(..) | Endpoint::UnixGram(_) => Medium::Datagrams,
+        Endpoint::Fifo(_) => Medium::Fifo,
+    }
 }
 
 impl Config {

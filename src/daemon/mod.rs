@@ -11,7 +11,7 @@ use log::LevelFilter;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::config::{Config, Errors, Listen};
-use crate::endpoint::{Endpoint, Host, Place};
+use crate::endpoint::Place;
 use crate::engine::Engine;
 use crate::engine::limits::{REFUSED_LINGERING_MAX, Settings};
 use crate::engine::message::{Door, Input, Moment, Peer, Request};
@@ -168,11 +168,7 @@ struct Wanted<'a> {
 
 impl Wanted<'_> {
     fn door(&self) -> Door {
-        Door {
-            endpoint: self.place.to_string(),
-            service: self.listen.service,
-            can_reset: matches!(self.place, Place::Tcp(_)),
-        }
+        Door { endpoint: self.place.to_string(), service: self.listen.service, medium: self.listen.medium() }
     }
 }
 
@@ -578,11 +574,11 @@ impl Daemon {
 }
 
 fn copy(door: &Door) -> Door {
-    Door { endpoint: door.endpoint.clone(), service: door.service, can_reset: door.can_reset }
+    Door { endpoint: door.endpoint.clone(), service: door.service, medium: door.medium }
 }
 
 fn is_localhost(listen: &Listen) -> bool {
-    matches!(listen.endpoint, Endpoint::Tcp(Host::Localhost, _))
+    listen.endpoint.is_localhost()
 }
 
 /// An error on opening, and where to change what was asked for.
@@ -595,10 +591,7 @@ fn located(error: &str, listen: &Listen, config: &Config) -> String {
 fn wanted(config: &Config) -> Result<Vec<Wanted<'_>>, String> {
     let mut all = Vec::new();
     for listen in &config.listens {
-        let relative = match &listen.endpoint {
-            Endpoint::Unix(path) => path.strip_prefix("%t").ok(),
-            Endpoint::Tcp(..) => None,
-        };
+        let relative = listen.endpoint.path().and_then(|path| path.strip_prefix("%t").ok());
         let runtime = match relative {
             Some(_) => runtime_directory()?,
             None => PathBuf::new(),

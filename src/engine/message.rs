@@ -47,8 +47,25 @@ pub struct Door {
     pub endpoint: String,
     /// What is said there.
     pub service: Service,
-    /// Whether closing with SO_LINGER 0 sends the peer a reset (TCP does, a Unix socket cannot).
-    pub can_reset: bool,
+    /// What what is said travels on.
+    pub medium: Medium,
+}
+
+/// What a conversation travels on, as far as it matters to what is said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Medium {
+    /// A TCP connection: bytes; the one kind that can be closed with a reset (SO_LINGER 0).
+    Tcp,
+    /// A Unix stream socket: bytes.
+    Unix,
+    /// A Unix sequenced-packet socket: each packet is one message.
+    Packets,
+    /// Datagrams: no connection; each is one message, and so is each reply.
+    Datagrams,
+    /// Two FIFOs: lines from any number of writers, without end.
+    Fifo,
+    /// Standard input and output.
+    Pipe,
 }
 
 /// Who is at the other end.

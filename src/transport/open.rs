@@ -54,6 +54,9 @@ pub fn open(place: &Place, options: &Options) -> Result<Opened, OpenError> {
     let opened = match place {
         Place::Tcp(address) => tcp(*address, options.backlog).map(|fd| (fd, None, Vec::new())),
         Place::Unix(path) => unix::open(path, options).map(|(fd, traces, w)| (fd, Some(traces), w)),
+        Place::Udp(_) | Place::UnixSeq(_) | Place::UnixGram(_) | Place::Fifo(_) => {
+            Err(Obstacle::Other(Errno::PROTONOSUPPORT.into()))
+        }
     };
     match opened {
         Ok((fd, traces, warnings)) => {

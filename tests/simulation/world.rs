@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use ipcd::engine::Engine;
 use ipcd::engine::limits::{FramingRule, READ_BYTES_MAX, Settings};
-use ipcd::engine::message::{CloseReason, Door, Happening, Input, Moment, Origin, Output, Peer};
+use ipcd::engine::message::{CloseReason, Door, Happening, Input, Medium, Moment, Origin, Output, Peer};
 use ipcd::engine::service::Service;
 
 use super::link::{Read, Written};
@@ -59,11 +59,13 @@ impl World {
     pub fn new(seed: u64) -> World {
         let mut random = Random::new(seed);
         let settings = settings::first(&mut random);
-        let door = |service: Service, can_reset: bool| {
-            let scheme = if can_reset { "tcp" } else { "unix" };
-            Rc::new(Door { endpoint: format!("{scheme}:{service}"), service, can_reset })
+        let door = |service: Service, medium: Medium| {
+            let scheme = if medium == Medium::Tcp { "tcp" } else { "unix" };
+            Rc::new(Door { endpoint: format!("{scheme}:{service}"), service, medium })
         };
-        let doors = Service::ALL.into_iter().flat_map(|service| [door(service, true), door(service, false)]);
+        let doors = Service::ALL
+            .into_iter()
+            .flat_map(|service| [door(service, Medium::Tcp), door(service, Medium::Unix)]);
         World {
             engine: Engine::new(settings.clone()),
             seen: vec![settings.clone()],
@@ -148,7 +150,7 @@ impl World {
         for _ in 0..self.random.within(0, 2) {
             if present < self.crowd && self.random.percent(50) {
                 let door = self.doors[self.random.below(self.doors.len())].clone();
-                let origin = if door.can_reset {
+                let origin = if door.medium == Medium::Tcp {
                     let address = [127, 0, 0, self.random.within(1, 4) as u8];
                     Origin::Address((address, self.random.within(1024, 65535) as u16).into())
                 } else {

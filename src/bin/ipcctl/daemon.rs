@@ -131,6 +131,9 @@ fn connect(place: &Place, timeout: Duration) -> io::Result<Box<dyn Stream>> {
             stream.set_write_timeout(some)?;
             Ok(Box::new(stream))
         }
+        Place::Udp(_) | Place::UnixSeq(_) | Place::UnixGram(_) | Place::Fifo(_) => {
+            Err(io::Error::new(ErrorKind::Unsupported, "ipcctl speaks to tcp:// and unix:// endpoints"))
+        }
     }
 }
 

@@ -8,6 +8,8 @@ pub mod mux;
 
 use serde::{Deserialize, Serialize};
 
+use super::message::Medium;
+
 /// What is said on an endpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[repr(u8)]
@@ -33,6 +35,16 @@ impl Service {
             Service::Greeting => "greeting",
             Service::Chat => "chat",
             Service::Mux => "mux",
+        }
+    }
+
+    /// Whether it can be offered on such an endpoint.
+    pub fn fits(self, medium: Medium) -> bool {
+        match medium {
+            Medium::Tcp | Medium::Unix | Medium::Packets => true,
+            Medium::Datagrams => matches!(self, Service::Multiply | Service::Greeting),
+            Medium::Fifo => matches!(self, Service::Multiply | Service::Chat),
+            Medium::Pipe => !matches!(self, Service::Chat),
         }
     }
 

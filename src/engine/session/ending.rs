@@ -4,7 +4,7 @@ use super::{Phase, Session, State};
 use crate::engine::World;
 use crate::engine::framing::Framing;
 use crate::engine::limits::{LAST_WORDS, LINGER};
-use crate::engine::message::{CloseReason, Foreign, Happening, Kind, Moment, Output};
+use crate::engine::message::{CloseReason, Foreign, Happening, Kind, Medium, Moment, Output};
 use crate::engine::service::Service;
 
 impl Session {
@@ -120,7 +120,7 @@ impl Session {
             // A window waits for its user to type a name. Who sends too much would lose its last words to a reset.
             None => reason != CloseReason::PeerTooLong,
         };
-        may_be_window && self.door.can_reset && matches!(self.state, State::Chat(_))
+        may_be_window && self.door.medium == Medium::Tcp && matches!(self.state, State::Chat(_))
     }
 
     /// The session leaves the table.
