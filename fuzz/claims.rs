@@ -1,0 +1,295 @@
+//! What must hold whatever the bytes are: one function a claim. cargo-fuzz looks for bytes that break one; `tests/fuzz.rs`
+//! replays those that did, and the seeds.
+
+use std::path::Path;
+use std::rc::Rc;
+use std::time::Duration;
+
+use ipcd::config::Config;
+use ipcd::endpoint::Endpoint;
+use ipcd::engine::Engine;
+use ipcd::engine::limits::Settings;
+use ipcd::engine::message::{Door, Input, Medium, Moment, Origin, Output, Peer};
+use ipcd::engine::name::Name;
+use ipcd::engine::record::Record;
+use ipcd::engine::service::Service;
+use ipcd::engine::{number, text};
+
+/// A claim, as it is called and as it is tested.
+pub type Claim = (&'static str, fn(&[u8]));
+
+/// Every claim; each has a target of its name in `fuzz_targets` and its seeds in `seeds`.
+pub const CLAIMS: &[Claim] = &[
+    ("an_endpoint_reads_back_as_it_is_written", an_endpoint_reads_back_as_it_is_written),
+    ("a_number_reads_back_as_it_is_written", a_number_reads_back_as_it_is_written),
+    (
+        "a_configuration_is_read_or_each_mistake_has_a_place",
+        a_configuration_is_read_or_each_mistake_has_a_place,
+    ),
+    ("a_name_is_its_own_normal_form", a_name_is_its_own_normal_form),
+    ("no_control_character_comes_through", no_control_character_comes_through),
+    ("a_line_client_hears_the_same_however_it_is_cut", a_line_client_hears_the_same_however_it_is_cut),
+    ("the_engine_keeps_its_bounds_and_ends", the_engine_keeps_its_bounds_and_ends),
+    ("a_record_is_refused_or_gone_on_with", a_record_is_refused_or_gone_on_with),
+];
+
+pub fn an_endpoint_reads_back_as_it_is_written(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    match text.parse::<Endpoint>() {
+        Ok(endpoint) => {
+            let written = endpoint.to_string();
+            assert_eq!(written.parse::<Endpoint>().as_ref(), Ok(&endpoint), "{written}");
+            assert!(!endpoint.places(Path::new("/run")).is_empty());
+        }
+        Err(reason) => assert!(!reason.is_empty()),
+    }
+}
+
+pub fn a_number_reads_back_as_it_is_written(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    let Some(value) = number::parse(text) else { return };
+    let mut written = Vec::new();
+    number::write(value, &mut written);
+    let written = String::from_utf8(written).expect("digits");
+    let again = number::parse(&written).unwrap_or_else(|| panic!("{written}"));
+    assert!(again.to_bits() == value.to_bits() || (again.is_nan() && value.is_nan()), "{text:?}: {written}");
+}
+
+pub fn a_configuration_is_read_or_each_mistake_has_a_place(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    let Err(errors) = Config::parse(Path::new("f"), text) else { return };
+    assert!(errors.iter().next().is_some());
+    for error in errors.iter() {
+        let place = error.strip_prefix("f:").unwrap_or_else(|| panic!("{error}"));
+        assert!(place.starts_with(|c: char| c.is_ascii_digit()), "{error}");
+        assert!(!error.chars().any(char::is_control), "{error:?}");
+    }
+}
+
+pub fn a_name_is_its_own_normal_form(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    let Some(name) = Name::new(text) else { return };
+    let again = Name::new(&name.shown).expect("a name is one");
+    assert_eq!((&again.shown, &again.key), (&name.shown, &name.key));
+}
+
+pub fn no_control_character_comes_through(bytes: &[u8]) {
+    let quoted = text::quote(bytes);
+    assert!(!quoted.chars().any(char::is_control), "{quoted:?}");
+    let cleaned = text::clean(bytes);
+    let is_wrong = |c: char| {
+        c != '\t' && c.is_control()
+            || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    assert!(!cleaned.chars().any(is_wrong), "{cleaned:?}");
+}
+
+/// The first byte chooses the service, the second how many cuts follow, a byte each; then what the client sends.
+pub fn a_line_client_hears_the_same_however_it_is_cut(bytes: &[u8]) {
+    let [service, cuts, rest @ ..] = bytes else { return };
+    let service =
+        [Service::Multiply, Service::Greeting, Service::Chat, Service::Mux][usize::from(service % 4)];
+    let Some((cuts, sends)) = rest.split_at_checked(usize::from(cuts % 8)) else { return };
+    // How a client that never ends a line is framed depends on when it pauses. And an unterminated request that is
+    // complete so far is acknowledged before it can grow too long.
+    if !sends.ends_with(b"\n") || sends.len() > Settings::default().of(service).message_bytes_max {
+        return;
+    }
+    let whole = Stage::hold(service, &[sends]);
+    let mut places: Vec<usize> = cuts.iter().map(|cut| usize::from(*cut) * sends.len() / 256).collect();
+    places.extend([0, sends.len()]);
+    places.sort_unstable();
+    let pieces: Vec<&[u8]> =
+        places.windows(2).map(|pair| &sends[pair[0]..pair[1]]).filter(|piece| !piece.is_empty()).collect();
+    let cut = Stage::hold(service, &pieces);
+    assert_eq!(String::from_utf8_lossy(&cut), String::from_utf8_lossy(&whole), "{places:?}");
+}
+
+/// Each byte is a step in the life of a few connections, some with bytes of their own behind them.
+pub fn the_engine_keeps_its_bounds_and_ends(bytes: &[u8]) {
+    let settings = Settings { connections_max: 12, refused_lingering_max: 2, ..Settings::default() };
+    let bound = Engine::queued_bytes_max(&settings);
+    let mut stage = Stage::new(settings);
+    let mut rest = bytes;
+    while let [step, tail @ ..] = rest {
+        rest = tail;
+        let number = usize::from(step >> 3);
+        match step & 7 {
+            0 => {
+                let service = Service::ALL[number % Service::ALL.len()];
+                let media = [Medium::Tcp, Medium::Unix];
+                stage.connect(service, media[number / Service::ALL.len() % media.len()]);
+            }
+            1 | 2 => {
+                let (count, tail) =
+                    rest.split_first().map_or((0, rest), |(count, tail)| (usize::from(*count), tail));
+                let (said, tail) = tail.split_at(count.min(tail.len()));
+                rest = tail;
+                stage.send(number, said);
+            }
+            3 => stage.end(number),
+            4 => stage.lose(number),
+            5 => stage.stuck(number),
+            6 => stage.unstick(number),
+            _ => stage.pass(Duration::from_millis(1 << (number % 20))),
+        }
+        assert!(stage.engine.queued_bytes() <= bound);
+    }
+    let by = stage.now + Duration::from_secs(5);
+    stage.engine.handle(stage.now, Input::Stop { by });
+    stage.pass(Duration::from_secs(5));
+    assert!(stage.engine.is_done() && stage.engine.is_empty());
+}
+
+pub fn a_record_is_refused_or_gone_on_with(bytes: &[u8]) {
+    let Ok(record) = serde_json::from_slice::<Record>(bytes) else { return };
+    let mut stage = Stage::new(Settings::default());
+    stage.now = record.now;
+    let present = record.sessions.into_iter().map(|(_, saved)| (stage.place(), saved)).collect();
+    stage.engine.restore(stage.now, record.history, present, Vec::new());
+    stage.settle();
+    for number in 0..stage.ends.len() {
+        stage.send(number, b"5 10\n");
+        stage.end(number);
+    }
+    stage.pass(Duration::from_secs(600));
+}
+
+/// The engine, and the far end of each connection.
+struct Stage {
+    engine: Engine,
+    now: Moment,
+    ends: Vec<End>,
+}
+
+#[derive(Default)]
+struct End {
+    heard: Vec<u8>,
+    is_open: bool,
+    ended: bool,
+    /// It does not read.
+    stuck: bool,
+}
+
+impl Stage {
+    fn new(settings: Settings) -> Stage {
+        Stage { engine: Engine::new(settings), now: Moment(0), ends: Vec::new() }
+    }
+
+    fn place(&mut self) -> Peer {
+        self.ends.push(End { is_open: true, ..End::default() });
+        Peer { index: self.ends.len() as u32 - 1, generation: 1 }
+    }
+
+    fn connect(&mut self, service: Service, medium: Medium) -> usize {
+        let peer = self.place();
+        let door = Rc::new(Door { endpoint: "stage".into(), service, medium });
+        self.engine.handle(
+            self.now,
+            Input::Opened { peer, door: &door, origin: Origin::Process { uid: 1, pid: 1 } },
+        );
+        self.settle();
+        peer.index as usize
+    }
+
+    /// A peer that is still there, counted round.
+    fn peer(&self, number: usize) -> Option<Peer> {
+        let index = number.checked_rem(self.ends.len())?;
+        self.ends[index].is_open.then_some(Peer { index: index as u32, generation: 1 })
+    }
+
+    /// One burst, unless the peer is not being read from.
+    fn send(&mut self, number: usize, bytes: &[u8]) {
+        let Some(peer) = self.peer(number) else { return };
+        if !self.ends[peer.index as usize].ended && self.engine.wants_input(peer) && !bytes.is_empty() {
+            self.engine.handle(self.now, Input::Bytes { peer, bytes, more: false });
+            self.settle();
+        }
+    }
+
+    fn end(&mut self, number: usize) {
+        let Some(peer) = self.peer(number) else { return };
+        if !std::mem::replace(&mut self.ends[peer.index as usize].ended, true) {
+            self.engine.handle(self.now, Input::EndOfFile { peer });
+            self.settle();
+        }
+    }
+
+    fn lose(&mut self, number: usize) {
+        let Some(peer) = self.peer(number) else { return };
+        self.engine.handle(self.now, Input::Lost { peer });
+        self.settle();
+    }
+
+    fn stuck(&mut self, number: usize) {
+        if let Some(peer) = self.peer(number) {
+            self.ends[peer.index as usize].stuck = true;
+        }
+    }
+
+    fn unstick(&mut self, number: usize) {
+        let Some(peer) = self.peer(number) else { return };
+        if std::mem::take(&mut self.ends[peer.index as usize].stuck) {
+            self.engine.handle(self.now, Input::Writable { peer });
+            self.settle();
+        }
+    }
+
+    /// Does what the engine asks, until nothing is left to be done at this moment.
+    fn settle(&mut self) {
+        loop {
+            self.engine.handle(self.now, Input::Tick);
+            while let Some(output) = self.engine.poll_output() {
+                match output {
+                    Output::Flush(peer) => self.flush(peer),
+                    Output::Close(peer) | Output::Reset(peer) => {
+                        self.ends[peer.index as usize].is_open = false
+                    }
+                    Output::ShutdownWrite(_) | Output::Listen(_) | Output::Ask(..) => {}
+                }
+            }
+            while self.engine.poll_note().is_some() {}
+            if !self.engine.has_work() {
+                return;
+            }
+        }
+    }
+
+    fn flush(&mut self, peer: Peer) {
+        loop {
+            let bytes = self.engine.outgoing(peer).slices().concat();
+            let end = &mut self.ends[peer.index as usize];
+            if bytes.is_empty() {
+                return;
+            }
+            if end.stuck {
+                return self.engine.handle(self.now, Input::Blocked { peer });
+            }
+            end.heard.extend_from_slice(&bytes);
+            self.engine.handle(self.now, Input::Sent { peer, bytes: bytes.len() });
+        }
+    }
+
+    fn pass(&mut self, span: Duration) {
+        let then = self.now + span;
+        while !self.engine.is_done()
+            && let Some(deadline) = self.engine.poll_deadline().filter(|deadline| *deadline <= then)
+        {
+            self.now = self.now.max(deadline);
+            self.settle();
+        }
+        self.now = then;
+        self.settle();
+    }
+
+    /// What a client hears that sends these pieces, all at one moment, and half-closes.
+    fn hold(service: Service, pieces: &[&[u8]]) -> Vec<u8> {
+        let mut stage = Stage::new(Settings::default());
+        let client = stage.connect(service, Medium::Tcp);
+        for piece in pieces {
+            stage.send(client, piece);
+        }
+        stage.end(client);
+        std::mem::take(&mut stage.ends[client].heard)
+    }
+}
