@@ -67,6 +67,14 @@ impl Framing {
         matches!(self, Framing::OneByte(_) | Framing::Gap(..))
     }
 
+    /// Whether it can be that of a connection with so many bytes in its inbox.
+    pub fn is_sound(&self, inbox_bytes: usize) -> bool {
+        match self {
+            Framing::Gap(_, cuts) => cuts.is_sorted() && cuts.last().is_none_or(|cut| *cut <= inbox_bytes),
+            _ => true,
+        }
+    }
+
     /// A burst has ended; `bytes` is all that has come since the connection opened. `is_complete` says whether they
     /// are a complete request of the service.
     pub fn handle_burst(

@@ -451,15 +451,18 @@ impl Engine {
     }
 
     /// Goes on where the process before left off: `present` with the connections that are there, `missing` are those
-    /// that are not.
+    /// that are not. A session that no engine can have saved is closed.
     pub fn restore(
         &mut self,
         now: Moment,
         history: Vec<String>,
-        mut present: Vec<(Peer, SavedSession)>,
+        present: Vec<(Peer, SavedSession)>,
         missing: Vec<SavedSession>,
     ) {
         self.world.room.restore_history(history);
+        let (mut present, unsound): (Vec<_>, Vec<_>) =
+            present.into_iter().partition(|(_, saved)| saved.is_sound());
+        self.outputs.extend(unsound.into_iter().map(|(peer, _)| Output::Close(peer)));
         present.sort_by_key(|(_, saved)| saved.joined());
         let peers: Vec<Peer> = present.iter().map(|(peer, _)| *peer).collect();
         for (peer, saved) in present {

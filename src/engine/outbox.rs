@@ -42,6 +42,11 @@ impl Outbox {
         self.len() == 0
     }
 
+    /// Whether it can be one that was saved.
+    pub fn is_sound(&self) -> bool {
+        self.start <= self.bytes.len()
+    }
+
     /// Queues a message.
     pub fn say(&mut self, style: Style, message: &str) {
         self.writer(style).extend_from_slice(message.as_bytes());

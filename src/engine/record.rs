@@ -63,7 +63,15 @@ pub(super) enum SavedPhase {
     Lingering(CloseReason, Moment),
 }
 
+/// More members than can ever have joined.
+const JOINED_MAX: u64 = 1 << 62;
+
 impl SavedSession {
+    /// Whether the engine can have saved it: what is read from a file is not taken for granted.
+    pub(super) fn is_sound(&self) -> bool {
+        self.outbox.is_sound() && self.framing.is_sound(self.inbox.len()) && self.joined() < JOINED_MAX
+    }
+
     /// When it came into the room, if it is a member: members are restored in this order.
     pub(super) fn joined(&self) -> u64 {
         match self.state {
