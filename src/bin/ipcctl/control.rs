@@ -1,16 +1,13 @@
 //! `ipcctl reload` and `ipcctl handover`: a request to the daemon itself, and its outcome.
 
-use std::time::Duration;
+use super::daemon::{Conversation, Wanted};
+use super::{Reach, Trouble};
 
-use ipcd::endpoint::Endpoint;
+const CONTROL: Wanted = Wanted { name: "control", port: None, datagrams: false, fifo: false };
 
-use super::Trouble;
-use super::daemon::Conversation;
-
-pub(crate) fn run(to: Option<&Endpoint>, timeout: Duration, request: &str) -> Result<(), Trouble> {
-    let mut daemon = Conversation::begin(to, timeout, false)?;
-    daemon.say("control")?;
-    daemon.say(request)?;
+pub(crate) fn run(reach: &Reach, request: &str) -> Result<(), Trouble> {
+    let mut daemon = Conversation::begin(reach, &CONTROL)?;
+    daemon.say(request);
     let mut errors = Vec::new();
     while let Some(line) = daemon.hear()? {
         match line.strip_prefix("Error: ") {
@@ -24,7 +21,7 @@ pub(crate) fn run(to: Option<&Endpoint>, timeout: Duration, request: &str) -> Re
             }
         }
         if errors.len() == 1 {
-            daemon.end()?; // every line of the answer follows at once, and then end of file
+            daemon.end(); // every line of the answer follows at once, and then end of file
         }
     }
     match errors.is_empty() {

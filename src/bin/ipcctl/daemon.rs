@@ -1,61 +1,80 @@
 //! Finding the daemon, and a conversation with it in lines.
 
-use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpStream};
-use std::os::unix::net::UnixStream;
+use std::collections::VecDeque;
+use std::io::{self, ErrorKind};
+use std::os::fd::BorrowedFd;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use ipcd::endpoint::{Endpoint, Place};
+use ipcd::endpoint::{Endpoint, Host, Place};
+use ipcd::engine::text::clean;
 use ipcd::transport::directory::runtime_directory_if_there;
+use rustix::event::PollFlags;
 
-use super::Trouble;
+use super::link::{self, Link};
+use super::{Reach, Trouble};
 
 /// The socket of a daemon that was started by the system.
 const SYSTEM_SOCKET: &str = "/run/ipcd/ipcd.sock";
 
-/// Where multiply is, on a daemon without a Unix socket.
-const MULTIPLY: &str = "tcp://localhost:65432";
+/// The longest line that is waited for, in bytes: the state of ten thousand connections has a few hundred each.
+const LINE_BYTES_MAX: usize = 16 << 20;
 
-trait Stream: Read + Write {
-    fn half_close(&self) -> io::Result<()>;
+/// What is wanted of a daemon. Each subcommand knows its own.
+pub(crate) struct Wanted {
+    /// Its name on the mux.
+    pub(crate) name: &'static str,
+    /// Its usual TCP port, where a daemon without a Unix socket is looked for.
+    pub(crate) port: Option<u16>,
+    /// Whether a request and its reply are all of it, so that no connection is needed.
+    pub(crate) datagrams: bool,
+    /// Whether it can be had through a pair of FIFOs.
+    pub(crate) fifo: bool,
 }
 
-impl Stream for TcpStream {
-    fn half_close(&self) -> io::Result<()> {
-        self.shutdown(Shutdown::Write)
-    }
-}
-
-impl Stream for UnixStream {
-    fn half_close(&self) -> io::Result<()> {
-        self.shutdown(Shutdown::Write)
-    }
-}
-
-/// A connection to the daemon.
+/// A connection to a service, in messages of one line each. What is heard has no control characters in it.
 pub(crate) struct Conversation {
-    stream: BufReader<Box<dyn Stream>>,
+    link: Link,
     /// Where it is.
     pub(crate) place: Place,
     timeout: Duration,
+    /// Lines on their way out, each with its LF.
+    outbox: Vec<u8>,
+    /// Heard, but not to the end of the line.
+    partial: Vec<u8>,
+    /// Heard, not yet asked for.
+    lines: VecDeque<String>,
+    /// Nothing will be said any more: half-close once all is out.
+    is_ending: bool,
+    /// Nothing will be heard any more.
+    is_over: bool,
 }
 
+#[allow(dead_code)] // for the views to come
 impl Conversation {
-    /// Connects to the endpoint named, or to the local daemon. `with_tcp`: multiply's own port will do.
-    pub(crate) fn begin(
-        to: Option<&Endpoint>,
-        timeout: Duration,
-        with_tcp: bool,
-    ) -> Result<Conversation, Trouble> {
-        let places = match to {
-            Some(endpoint) => endpoint.places(&runtime_directory_if_there().unwrap_or_default()),
-            None => local(with_tcp),
+    /// Connects to the endpoint named, or to the local daemon, and chooses the service if that is a mux.
+    pub(crate) fn begin(reach: &Reach, wanted: &Wanted) -> Result<Conversation, Trouble> {
+        let places = match &reach.to {
+            Some(endpoint) => {
+                carries(endpoint, wanted)?;
+                endpoint.places(&runtime_directory_if_there().unwrap_or_default())
+            }
+            None => local(wanted.port),
         };
         let mut tried = Vec::new();
         for place in places {
-            match connect(&place, timeout) {
-                Ok(stream) => return Ok(Conversation { stream: BufReader::new(stream), place, timeout }),
+            match Link::open(&place, reach.patience()) {
+                Ok(link) => {
+                    let is_mux = is_mux(&place, wanted.name) && !reach.direct;
+                    let mut conversation = Conversation::over(link, place, reach.timeout);
+                    if is_mux {
+                        conversation.say(wanted.name);
+                    }
+                    return Ok(conversation);
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    return Err(Trouble::TimedOut(format!("{place}: its queue stays full")));
+                }
                 Err(error) => tried.push(format!("{place}: {error}")),
             }
         }
@@ -65,81 +84,213 @@ impl Conversation {
         )))
     }
 
-    /// Sends a line.
-    pub(crate) fn say(&mut self, line: &str) -> Result<(), Trouble> {
-        let sent = self.stream.get_mut().write_all(format!("{line}\n").as_bytes());
-        sent.map_err(|error| self.trouble(&error))
+    fn over(link: Link, place: Place, timeout: Duration) -> Conversation {
+        Conversation {
+            link,
+            place,
+            timeout,
+            outbox: Vec::new(),
+            partial: Vec::new(),
+            lines: VecDeque::new(),
+            is_ending: false,
+            is_over: false,
+        }
+    }
+
+    /// Says a line. It goes out while something is being heard, or with [`Conversation::turn`].
+    pub(crate) fn say(&mut self, line: &str) {
+        // White space inside would make two messages of it.
+        self.outbox.extend(line.bytes().map(|byte| if matches!(byte, b'\r' | b'\n') { b' ' } else { byte }));
+        self.outbox.push(b'\n');
     }
 
     /// Says that no more lines come.
-    pub(crate) fn end(&mut self) -> Result<(), Trouble> {
-        let ended = self.stream.get_ref().half_close();
-        ended.map_err(|error| self.trouble(&error))
+    pub(crate) fn end(&mut self) {
+        self.is_ending = true;
     }
 
-    /// The next line, or `None` at end of file.
+    /// How many bytes are still on their way out.
+    pub(crate) fn unsent(&self) -> usize {
+        self.outbox.len()
+    }
+
+    /// Whether each message is answered for itself, and can be lost: no pipelining then.
+    pub(crate) fn is_lossy(&self) -> bool {
+        matches!(self.link, Link::Datagrams(_))
+    }
+
+    /// The next line, or `None` at the end; trouble if it takes longer than the timeout.
     pub(crate) fn hear(&mut self) -> Result<Option<String>, Trouble> {
-        let mut line = Vec::new();
-        let heard = self.stream.read_until(b'\n', &mut line);
-        heard.map_err(|error| self.trouble(&error))?;
-        if line.is_empty() {
-            return Ok(None);
+        let timeout = (!self.timeout.is_zero()).then_some(self.timeout);
+        let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+        self.hear_by(deadline)?.ok_or_else(|| {
+            let timeout = humantime::format_duration(self.timeout);
+            Trouble::TimedOut(format!(
+                "{}: no answer within {timeout}; --timeout sets another time",
+                self.place
+            ))
+        })
+    }
+
+    /// The next line, or `Some(None)` at the end; `None` at the deadline (without one: never).
+    pub(crate) fn hear_by(&mut self, deadline: Option<Instant>) -> Result<Option<Option<String>>, Trouble> {
+        loop {
+            if let Some(line) = self.lines.pop_front() {
+                return Ok(Some(Some(line)));
+            }
+            if self.is_over {
+                return Ok(Some(None));
+            }
+            self.turn()?;
+            if !self.lines.is_empty() || self.is_over {
+                continue;
+            }
+            let [read, write] =
+                link::wait(self.interest(), deadline).map_err(|error| self.trouble(&error))?;
+            if !read && !write {
+                return Ok(None);
+            }
         }
-        Ok(Some(String::from_utf8_lossy(&line).trim_end_matches(['\r', '\n']).to_owned()))
+    }
+
+    /// The next line that is here already.
+    pub(crate) fn heard(&mut self) -> Option<String> {
+        self.lines.pop_front()
+    }
+
+    /// Whether it has ended and everything was heard.
+    pub(crate) fn is_over(&self) -> bool {
+        self.is_over && self.lines.is_empty()
+    }
+
+    /// What to wait for, for [`link::wait`].
+    pub(crate) fn interest(&self) -> [(Option<BorrowedFd<'_>>, PollFlags); 2] {
+        let (from, to) = self.link.descriptors();
+        let has_more = !self.outbox.is_empty();
+        [((!self.is_over).then_some(from), PollFlags::IN), (has_more.then_some(to), PollFlags::OUT)]
+    }
+
+    /// Sends and reads what is possible now; never waits.
+    pub(crate) fn turn(&mut self) -> Result<(), Trouble> {
+        // Who closes before all was sent has said why: that is read before the failure is told.
+        let sent = self.send();
+        self.receive().map_err(|error| self.trouble(&error))?;
+        match sent {
+            Err(error) if self.lines.is_empty() && !self.is_over => Err(self.trouble(&error)),
+            _ => Ok(()),
+        }
+    }
+
+    fn send(&mut self) -> io::Result<()> {
+        let mut sent = 0;
+        let mut outcome = Ok(());
+        while sent < self.outbox.len() {
+            let rest = &self.outbox[sent..];
+            let line = rest.iter().position(|byte| *byte == b'\n').map_or(rest.len(), |at| at + 1);
+            let written = match self.link.has_messages() {
+                // Whole or not at all.
+                true => self.link.write(&rest[..line - 1]).map(|_| line),
+                false => self.link.write(rest),
+            };
+            match written {
+                Ok(count) => sent += count,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => {
+                    outcome = Err(error);
+                    sent = self.outbox.len();
+                }
+            }
+        }
+        self.outbox.drain(..sent);
+        if self.is_ending && self.outbox.is_empty() && outcome.is_ok() {
+            self.is_ending = false;
+            // The other end may have closed already; what it said can still be heard.
+            let _ = self.link.half_close();
+        }
+        outcome
+    }
+
+    fn receive(&mut self) -> io::Result<()> {
+        match self.link.read(&mut self.partial) {
+            Ok(0) if self.link.has_end() => {
+                self.is_over = true;
+                self.cut(self.partial.len());
+            }
+            Ok(_) if self.link.has_messages() => {
+                self.lines.push_back(clean(&self.partial));
+                self.partial.clear();
+            }
+            Ok(_) => {
+                if let Some(end) = memchr::memrchr(b'\n', &self.partial) {
+                    self.cut(end + 1);
+                }
+                if self.partial.len() > LINE_BYTES_MAX {
+                    return Err(io::Error::new(ErrorKind::InvalidData, "a line that does not end"));
+                }
+            }
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {}
+            // A reset: the end all the same, for what it said before.
+            Err(error) if error.kind() == ErrorKind::ConnectionReset && !self.lines.is_empty() => {
+                self.is_over = true;
+            }
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    }
+
+    /// Makes lines of the first bytes.
+    fn cut(&mut self, count: usize) {
+        let bytes = &self.partial[..count];
+        let bytes = bytes.strip_suffix(b"\n").unwrap_or(bytes);
+        if count > 0 {
+            self.lines.extend(bytes.split(|byte| *byte == b'\n').map(clean));
+        }
+        self.partial.drain(..count);
     }
 
     fn trouble(&self, error: &io::Error) -> Trouble {
+        let text = format!("{}: {error}", self.place);
         match error.kind() {
-            ErrorKind::WouldBlock | ErrorKind::TimedOut => {
-                let timeout = humantime::format_duration(self.timeout);
-                Trouble::TimedOut(format!(
-                    "{}: no answer within {timeout}; --timeout sets another time",
-                    self.place
-                ))
-            }
-            _ => Trouble::Failed(format!("{}: {error}", self.place)),
+            // A datagram came back: only now is it known.
+            ErrorKind::ConnectionRefused => Trouble::Unreachable(text),
+            _ => Trouble::Failed(text),
         }
+    }
+}
+
+/// Whether such an endpoint can carry what is wanted.
+fn carries(endpoint: &Endpoint, wanted: &Wanted) -> Result<(), Trouble> {
+    let can = match endpoint {
+        Endpoint::Tcp(..) | Endpoint::Unix(_) | Endpoint::UnixSeq(_) => true,
+        Endpoint::Udp(..) | Endpoint::UnixGram(_) => wanted.datagrams,
+        Endpoint::Fifo(_) => wanted.fifo,
+    };
+    match can {
+        true => Ok(()),
+        false => Err(Trouble::Usage(format!(
+            "{endpoint}: {} needs a connection; name a tcp://, unix:// or unixseq:// endpoint with --to",
+            wanted.name
+        ))),
+    }
+}
+
+/// Whether the service has to be chosen there: on a Unix socket with connections, unless its file is named for the
+/// service, as in `chat.sock`.
+fn is_mux(place: &Place, name: &str) -> bool {
+    match place {
+        Place::Unix(path) | Place::UnixSeq(path) => path.file_stem().is_none_or(|stem| stem != name),
+        Place::Tcp(_) | Place::Udp(_) | Place::UnixGram(_) | Place::Fifo(_) => false,
     }
 }
 
 /// Where the local daemon may be, the likeliest place first.
-fn local(with_tcp: bool) -> Vec<Place> {
+fn local(port: Option<u16>) -> Vec<Place> {
     let own = runtime_directory_if_there().map(|directory| directory.join("ipcd/ipcd.sock"));
     let mut sockets: Vec<PathBuf> = own.into_iter().chain([PathBuf::from(SYSTEM_SOCKET)]).collect();
     sockets.dedup();
     let mut places: Vec<Place> = sockets.into_iter().map(Place::Unix).collect();
-    if with_tcp {
-        let endpoint: Result<Endpoint, String> = MULTIPLY.parse();
-        places.extend(endpoint.into_iter().flat_map(|endpoint| endpoint.places(Path::new(""))));
-    }
+    let tcp = port.map(|port| Endpoint::Tcp(Host::Localhost, port));
+    places.extend(tcp.into_iter().flat_map(|endpoint| endpoint.places(Path::new(""))));
     places
-}
-
-fn connect(place: &Place, timeout: Duration) -> io::Result<Box<dyn Stream>> {
-    let some = (!timeout.is_zero()).then_some(timeout);
-    match place {
-        Place::Unix(path) => {
-            let stream = UnixStream::connect(path)?;
-            stream.set_read_timeout(some)?;
-            stream.set_write_timeout(some)?;
-            Ok(Box::new(stream))
-        }
-        Place::Tcp(address) => {
-            let stream = dial(address, some)?;
-            stream.set_nodelay(true)?;
-            stream.set_read_timeout(some)?;
-            stream.set_write_timeout(some)?;
-            Ok(Box::new(stream))
-        }
-        Place::Udp(_) | Place::UnixSeq(_) | Place::UnixGram(_) | Place::Fifo(_) => {
-            Err(io::Error::new(ErrorKind::Unsupported, "ipcctl speaks to tcp:// and unix:// endpoints"))
-        }
-    }
-}
-
-fn dial(address: &SocketAddr, timeout: Option<Duration>) -> io::Result<TcpStream> {
-    match timeout {
-        Some(timeout) => TcpStream::connect_timeout(address, timeout),
-        None => TcpStream::connect(address),
-    }
 }

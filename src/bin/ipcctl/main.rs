@@ -1,18 +1,24 @@
-//! ipcctl, the client: arguments and exit status. One file a subcommand.
+//! ipcctl, the client: arguments and exit status. A subcommand is a file, and here its `mod`, its line in [`Command`]
+//! and its line in `run`.
 
+mod completions;
 mod control;
 mod daemon;
+mod link;
 mod multiply;
+mod output;
+#[cfg(feature = "tui")]
+mod terminal;
 
-use std::io::{self, Write};
 use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::error::ErrorKind;
-use clap::{CommandFactory, Parser, Subcommand};
-use clap_complete::Shell;
+use clap::{Args, Parser, Subcommand};
 
 use ipcd::endpoint::Endpoint;
+
+use output::{print, tell};
 
 /// Talk to ipcd.
 ///
@@ -26,36 +32,54 @@ use ipcd::endpoint::Endpoint;
     arg_required_else_help = false
 )]
 struct Arguments {
-    /// Talk to this endpoint (tcp://HOST:PORT or unix://PATH) instead of the local daemon
-    #[arg(long, value_name = "ENDPOINT", global = true)]
-    to: Option<Endpoint>,
-
-    /// Wait this long for an answer at most
-    #[arg(long, value_name = "DURATION", global = true, default_value = "30s", value_parser = humantime::parse_duration)]
-    timeout: Duration,
+    #[command(flatten)]
+    reach: Reach,
 
     #[command(subcommand)]
     command: Command,
 }
 
+/// How the daemon is reached.
+#[derive(Args)]
+struct Reach {
+    /// Talk to this endpoint instead of the local daemon; a Unix socket's service is chosen by name
+    #[arg(long, value_name = "ENDPOINT", global = true)]
+    to: Option<Endpoint>,
+
+    /// The Unix socket is the service's own: choose no service there
+    #[arg(long, global = true, requires = "to")]
+    direct: bool,
+
+    /// Wait this long for an answer at most; 0s: for ever
+    #[arg(long, value_name = "DURATION", global = true, default_value = "30s", value_parser = humantime::parse_duration)]
+    timeout: Duration,
+}
+
+impl Reach {
+    /// How long to wait; `None`: for ever.
+    fn patience(&self) -> Option<Duration> {
+        (!self.timeout.is_zero()).then_some(self.timeout)
+    }
+}
+
+// Its order is that of the help. What each says of itself stands above its arguments, in its file.
 #[derive(Subcommand)]
 enum Command {
-    /// Multiply two numbers, or calculate with + - * / // % **
-    #[command(allow_negative_numbers = true)]
-    Multiply {
-        /// A, an operator (none: multiplication), and B
-        #[arg(value_names = ["A", "[OP] B"], num_args = 2..=3, required = true, allow_hyphen_values = true)]
-        request: Vec<String>,
-    },
+    Multiply(multiply::Arguments),
     /// Have the daemon read its configuration again; says what is wrong with it
     Reload,
     /// Have the daemon give its connections to systemd and end, for a restart that nobody notices
     Handover,
-    /// Write completions for a shell
-    Completions {
-        /// bash, zsh or fish
-        shell: Shell,
-    },
+    Completions(completions::Arguments),
+}
+
+fn run(Arguments { reach, command }: &Arguments) -> Result<(), Trouble> {
+    match command {
+        Command::Multiply(arguments) => multiply::run(reach, arguments),
+        Command::Reload => control::run(reach, "reload"),
+        Command::Handover => control::run(reach, "handover"),
+        Command::Completions(arguments) => completions::run(arguments),
+    }
 }
 
 /// What can go wrong; each with an exit status that scripts can use.
@@ -63,18 +87,24 @@ enum Command {
 enum Trouble {
     /// The daemon's own words.
     Refused(Vec<String>),
+    /// What was asked for makes no sense there.
+    Usage(String),
     /// No daemon was reached (EX_UNAVAILABLE).
     Unreachable(String),
     /// It did not answer in time (EX_TEMPFAIL).
     TimedOut(String),
     /// The connection failed, or what came was no answer.
     Failed(String),
+    /// A signal ends the program, once everything is put back in order.
+    #[allow(dead_code)] // for the views to come
+    Signal(i32),
 }
 
 impl Trouble {
     fn status(&self) -> u8 {
         match self {
-            Trouble::Refused(_) | Trouble::Failed(_) => 1,
+            Trouble::Refused(_) | Trouble::Failed(_) | Trouble::Signal(_) => 1,
+            Trouble::Usage(_) => USAGE,
             Trouble::Unreachable(_) => 69,
             Trouble::TimedOut(_) => 75,
         }
@@ -83,9 +113,11 @@ impl Trouble {
     fn lines(&self) -> &[String] {
         match self {
             Trouble::Refused(lines) => lines,
-            Trouble::Unreachable(line) | Trouble::TimedOut(line) | Trouble::Failed(line) => {
-                std::slice::from_ref(line)
-            }
+            Trouble::Usage(line)
+            | Trouble::Unreachable(line)
+            | Trouble::TimedOut(line)
+            | Trouble::Failed(line) => std::slice::from_ref(line),
+            Trouble::Signal(_) => &[],
         }
     }
 }
@@ -100,46 +132,20 @@ fn main() -> ExitCode {
             return finish(print(error.to_string().trim_end()));
         }
         Err(error) => {
-            tell(
-                io::stderr(),
-                &format!("ipcctl: {}; see 'ipcctl --help'", ipcd::usage::one_line(&error.to_string())),
-            );
+            tell(&format!("{}; see 'ipcctl --help'", ipcd::usage::one_line(&error.to_string())));
             return ExitCode::from(USAGE);
         }
     };
-    let to = arguments.to.as_ref();
-    let outcome = match arguments.command {
-        Command::Multiply { request } => multiply::run(to, arguments.timeout, &request),
-        Command::Reload => control::run(to, arguments.timeout, "reload"),
-        Command::Handover => control::run(to, arguments.timeout, "handover"),
-        Command::Completions { shell } => {
-            let mut script = Vec::new();
-            clap_complete::generate(shell, &mut Arguments::command(), "ipcctl", &mut script);
-            print(String::from_utf8_lossy(&script).trim_end())
-        }
-    };
-    finish(outcome)
+    finish(run(&arguments))
 }
 
 /// The exit status, once standard error has heard of any trouble.
 fn finish(outcome: Result<(), Trouble>) -> ExitCode {
-    match outcome {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(trouble) => {
-            trouble.lines().iter().for_each(|line| tell(io::stderr(), &format!("ipcctl: {line}")));
-            ExitCode::from(trouble.status())
-        }
+    let Err(trouble) = outcome else { return ExitCode::SUCCESS };
+    trouble.lines().iter().for_each(|line| tell(line));
+    if let Trouble::Signal(number) = trouble {
+        // The shell is to see what ended us.
+        let _ = signal_hook::low_level::emulate_default_handler(number);
     }
-}
-
-/// Writes a result. One that nobody gets is none.
-fn print(text: &str) -> Result<(), Trouble> {
-    let mut stdout = io::stdout().lock();
-    let written = writeln!(stdout, "{text}").and_then(|()| stdout.flush());
-    written.map_err(|error| Trouble::Failed(format!("standard output: {error}")))
-}
-
-/// Nobody is left to be told that this could not be written.
-fn tell(mut to: impl Write, text: &str) {
-    let _ = writeln!(to, "{text}");
+    ExitCode::from(trouble.status())
 }

@@ -1,0 +1,19 @@
+//! `ipcctl completions SHELL`
+
+use clap::{Args, CommandFactory};
+use clap_complete::Shell;
+
+use super::{Trouble, output};
+
+/// Write completions for a shell
+#[derive(Args)]
+pub(crate) struct Arguments {
+    /// bash, zsh or fish
+    shell: Shell,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Result<(), Trouble> {
+    let mut script = Vec::new();
+    clap_complete::generate(arguments.shell, &mut super::Arguments::command(), "ipcctl", &mut script);
+    output::print(String::from_utf8_lossy(&script).trim_end())
+}

@@ -1,0 +1,164 @@
+//! The descriptors of a conversation: how bytes go to an endpoint of each kind and come back. Knows no message's meaning.
+
+use std::io::{self, ErrorKind};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use ipcd::endpoint::Place;
+use rustix::buffer::spare_capacity;
+use rustix::event::{PollFd, PollFlags, Timespec};
+use rustix::fs::{Mode, OFlags};
+use socket2::{Domain, SockAddr, Socket, Type};
+
+/// The largest packet that is taken whole, in bytes: more than the kernel lets a Unix socket carry by default (208 KiB).
+const PACKET_BYTES_MAX: usize = 256 << 10;
+
+/// An open way to an endpoint. Nothing here ever waits, but for [`Link::open`].
+pub(crate) enum Link {
+    /// Bytes.
+    Stream(Socket),
+    /// Messages, and an end.
+    Packets(Socket),
+    /// Messages.
+    Datagrams(Socket),
+    /// Bytes.
+    Fifo { to: OwnedFd, from: OwnedFd },
+}
+
+impl Link {
+    /// Connects; `timeout`: `None` waits for as long as it takes.
+    pub(crate) fn open(place: &Place, timeout: Option<Duration>) -> io::Result<Link> {
+        let socket = |domain, kind| -> io::Result<Socket> {
+            let socket = Socket::new(domain, kind, None)?;
+            socket.set_write_timeout(timeout)?; // connect() on a Unix socket keeps it
+            Ok(socket)
+        };
+        let link = match place {
+            Place::Tcp(address) => {
+                let address = SockAddr::from(*address);
+                let socket = socket(address.domain(), Type::STREAM)?;
+                match timeout {
+                    Some(timeout) => socket.connect_timeout(&address, timeout)?,
+                    None => socket.connect(&address)?,
+                }
+                socket.set_tcp_nodelay(true)?;
+                Link::Stream(socket)
+            }
+            Place::Udp(address) => {
+                let address = SockAddr::from(*address);
+                let socket = socket(address.domain(), Type::DGRAM)?;
+                socket.connect(&address)?;
+                Link::Datagrams(socket)
+            }
+            Place::Unix(path) => {
+                let socket = socket(Domain::UNIX, Type::STREAM)?;
+                socket.connect(&SockAddr::unix(path)?)?;
+                Link::Stream(socket)
+            }
+            Place::UnixSeq(path) => {
+                let socket = socket(Domain::UNIX, Type::SEQPACKET)?;
+                socket.connect(&SockAddr::unix(path)?)?;
+                Link::Packets(socket)
+            }
+            Place::UnixGram(path) => {
+                let socket = socket(Domain::UNIX, Type::DGRAM)?;
+                // An address to answer to, by the kernel's choice and in no directory: a service's own view of the
+                // file system (PrivateTmp=, ProtectHome=) would not show it a file of ours.
+                rustix::net::bind(&socket, &rustix::net::SocketAddrUnix::new_unnamed())?;
+                socket.connect(&SockAddr::unix(path)?)?;
+                Link::Datagrams(socket)
+            }
+            Place::Fifo(path) => return fifo(path),
+        };
+        if let Link::Stream(socket) | Link::Packets(socket) | Link::Datagrams(socket) = &link {
+            socket.set_nonblocking(true)?;
+        }
+        Ok(link)
+    }
+
+    /// Whether one write is one message.
+    pub(crate) fn has_messages(&self) -> bool {
+        matches!(self, Link::Packets(_) | Link::Datagrams(_))
+    }
+
+    /// Whether the other end can end it.
+    pub(crate) fn has_end(&self) -> bool {
+        !matches!(self, Link::Datagrams(_))
+    }
+
+    /// Says that nothing more comes, where that can be said.
+    pub(crate) fn half_close(&self) -> io::Result<()> {
+        match self {
+            Link::Stream(socket) | Link::Packets(socket) => socket.shutdown(std::net::Shutdown::Write),
+            Link::Datagrams(_) | Link::Fifo { .. } => Ok(()),
+        }
+    }
+
+    /// Sends what the kernel takes of `bytes`; how many that were.
+    pub(crate) fn write(&self, bytes: &[u8]) -> io::Result<usize> {
+        Ok(rustix::io::write(self.descriptors().1, bytes)?)
+    }
+
+    /// Appends what is there; how many bytes that were.
+    pub(crate) fn read(&self, into: &mut Vec<u8>) -> io::Result<usize> {
+        into.reserve(PACKET_BYTES_MAX);
+        Ok(rustix::io::read(self.descriptors().0, spare_capacity(into))?)
+    }
+
+    /// What is read from, and what is written to.
+    pub(crate) fn descriptors(&self) -> (BorrowedFd<'_>, BorrowedFd<'_>) {
+        match self {
+            Link::Stream(socket) | Link::Packets(socket) | Link::Datagrams(socket) => {
+                (socket.as_fd(), socket.as_fd())
+            }
+            Link::Fifo { to, from } => (from.as_fd(), to.as_fd()),
+        }
+    }
+}
+
+fn fifo(path: &Path) -> io::Result<Link> {
+    let open = |end: &str, flags| -> io::Result<OwnedFd> {
+        let mut path = path.as_os_str().to_owned();
+        path.push(end);
+        let flags = flags | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let fifo = rustix::fs::open(PathBuf::from(path), flags, Mode::empty())?;
+        match rustix::fs::FileType::from_raw_mode(rustix::fs::fstat(&fifo)?.st_mode).is_fifo() {
+            true => Ok(fifo),
+            false => Err(io::Error::new(ErrorKind::InvalidInput, "this is no FIFO")),
+        }
+    };
+    // A write end without a reader cannot be opened (ENXIO): nobody is there.
+    let (to, from) = (open(".in", OFlags::WRONLY)?, open(".out", OFlags::RDONLY)?);
+    let link = Link::Fifo { to, from };
+    // What somebody else was told, and nobody read.
+    let mut stale = Vec::new();
+    while link.read(&mut stale).is_ok_and(|count| count > 0) {
+        stale.clear();
+    }
+    Ok(link)
+}
+
+/// Waits until one of these is ready, or until the deadline; which ones are.
+pub(crate) fn wait<const N: usize>(
+    descriptors: [(Option<BorrowedFd<'_>>, PollFlags); N],
+    deadline: Option<Instant>,
+) -> io::Result<[bool; N]> {
+    loop {
+        let mut fds: Vec<PollFd<'_>> = descriptors
+            .iter()
+            .filter_map(|(fd, flags)| fd.map(|fd| PollFd::from_borrowed_fd(fd, *flags)))
+            .collect();
+        let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+        // One that is too long to write down is as good as none.
+        let left: Option<Timespec> = left.and_then(|left| left.try_into().ok());
+        match rustix::event::poll(&mut fds, left.as_ref()) {
+            Err(rustix::io::Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+            Ok(_) => {
+                let mut ready = fds.iter().map(|fd| !fd.revents().is_empty());
+                return Ok(descriptors.map(|(fd, _)| fd.is_some() && ready.next() == Some(true)));
+            }
+        }
+    }
+}

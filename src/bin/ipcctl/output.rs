@@ -1,0 +1,31 @@
+//! What goes to standard output and standard error, and whether anybody looks at it.
+
+#![allow(dead_code)] // for the views to come
+
+use std::io::{self, IsTerminal, Write};
+
+use super::Trouble;
+
+/// Writes a result. One that nobody gets is none.
+pub(crate) fn print(text: &str) -> Result<(), Trouble> {
+    let mut stdout = io::stdout().lock();
+    let written = writeln!(stdout, "{text}").and_then(|()| stdout.flush());
+    written.map_err(|error| Trouble::Failed(format!("standard output: {error}")))
+}
+
+/// Tells standard error. Nobody is left to be told that this could not be written.
+pub(crate) fn tell(text: &str) {
+    let _ = writeln!(io::stderr(), "ipcctl: {text}");
+}
+
+/// Whether a person sits there: keys come in, and a screen shows what goes out.
+#[cfg(feature = "tui")]
+pub(crate) fn is_interactive() -> bool {
+    let is_dumb = std::env::var_os("TERM").is_some_and(|name| name == "dumb");
+    io::stdin().is_terminal() && io::stdout().is_terminal() && !is_dumb
+}
+
+/// Whether standard output may be coloured: a terminal, whose user has not set `NO_COLOR` (to anything but nothing).
+pub(crate) fn has_colour() -> bool {
+    io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+}

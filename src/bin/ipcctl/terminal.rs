@@ -1,0 +1,152 @@
+//! The terminal: taken over, drawn on, and always given back; and everything that can happen while it is ours.
+
+#![allow(dead_code)] // for the views to come
+
+use std::io::{self, Read, Stdout, Write};
+use std::os::fd::AsFd;
+use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{self, Receiver};
+use std::time::Instant;
+
+use crossterm::event::{self, DisableBracketedPaste, EnableBracketedPaste, Event, KeyEvent, KeyEventKind};
+use crossterm::terminal::{EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode};
+use crossterm::{cursor, execute};
+use ratatui::backend::CrosstermBackend;
+use ratatui::{Frame, Terminal};
+use rustix::event::PollFlags;
+use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
+
+use super::Trouble;
+use super::daemon::Conversation;
+use super::link;
+
+/// What happened.
+pub(crate) enum Happening {
+    /// A key.
+    Key(KeyEvent),
+    /// Text that was pasted, as it was.
+    Paste(String),
+    /// The screen has another size: draw again.
+    Resize,
+    /// The conversation had a turn: look at what was heard, and whether it is over.
+    Daemon(Result<(), Trouble>),
+    /// The time asked for has come.
+    Due,
+}
+
+/// The whole screen, ours until this is dropped; a panic gives it back before it says anything.
+pub(crate) struct Screen {
+    terminal: Terminal<CrosstermBackend<Stdout>>,
+    keys: Receiver<io::Result<Event>>,
+    /// A byte for each key.
+    key_bell: UnixStream,
+    /// A byte for each signal; all that we take end the program.
+    signal_bell: UnixStream,
+    signal: Arc<AtomicUsize>,
+}
+
+impl Screen {
+    /// Takes the terminal over.
+    pub(crate) fn enter() -> Result<Screen, Trouble> {
+        Screen::open().map_err(|error| {
+            restore();
+            failed(&error)
+        })
+    }
+
+    fn open() -> io::Result<Screen> {
+        let (signal_bell, ringer) = UnixStream::pair()?;
+        ringer.set_nonblocking(true)?;
+        let signal = Arc::default();
+        for number in [SIGTERM, SIGINT, SIGHUP, SIGQUIT] {
+            // Which one first, then the bell: handlers run in the order of their registration.
+            signal_hook::flag::register_usize(number, Arc::clone(&signal), number as usize)?;
+            signal_hook::low_level::pipe::register(number, ringer.try_clone()?)?;
+        }
+        let before = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |panic| {
+            restore();
+            before(panic);
+        }));
+        enable_raw_mode()?;
+        execute!(io::stdout(), EnterAlternateScreen, EnableBracketedPaste)?;
+        let terminal = Terminal::new(CrosstermBackend::new(io::stdout()))?;
+        let (keys, key_bell) = keyboard()?;
+        Ok(Screen { terminal, keys, key_bell, signal_bell, signal })
+    }
+
+    /// Draws; only what has changed is written.
+    pub(crate) fn draw(&mut self, view: impl FnOnce(&mut Frame<'_>)) -> Result<(), Trouble> {
+        self.terminal.draw(view).map(|_| ()).map_err(|error| failed(&error))
+    }
+
+    /// Waits for the next thing to happen: on the terminal, in the conversation if there is one, or the deadline.
+    /// A signal that ends the program is [`Trouble::Signal`]; hand it on.
+    pub(crate) fn next(
+        &mut self,
+        daemon: Option<&mut Conversation>,
+        deadline: Option<Instant>,
+    ) -> Result<Happening, Trouble> {
+        loop {
+            let nothing = [(None, PollFlags::IN), (None, PollFlags::OUT)];
+            let [from, to] = daemon.as_ref().map_or(nothing, |daemon| daemon.interest());
+            let key = (Some(self.key_bell.as_fd()), PollFlags::IN);
+            let signal = (Some(self.signal_bell.as_fd()), PollFlags::IN);
+            let ready = link::wait([signal, key, from, to], deadline).map_err(|error| failed(&error))?;
+            let [signal, key, read, write] = ready;
+            if signal {
+                return Err(Trouble::Signal(self.signal.load(Ordering::SeqCst) as i32));
+            }
+            if key {
+                self.key_bell.read_exact(&mut [0]).map_err(|error| failed(&error))?;
+                match self.keys.recv() {
+                    Ok(Ok(Event::Key(key))) if key.kind != KeyEventKind::Release => {
+                        return Ok(Happening::Key(key));
+                    }
+                    Ok(Ok(Event::Paste(text))) => return Ok(Happening::Paste(text)),
+                    Ok(Ok(Event::Resize(..))) => return Ok(Happening::Resize),
+                    Ok(Err(error)) => return Err(failed(&error)),
+                    Ok(Ok(_)) | Err(_) => continue,
+                }
+            }
+            match daemon {
+                Some(daemon) if read || write => return Ok(Happening::Daemon(daemon.turn())),
+                _ => return Ok(Happening::Due),
+            }
+        }
+    }
+}
+
+impl Drop for Screen {
+    fn drop(&mut self) {
+        restore();
+    }
+}
+
+/// Gives the terminal back as it was. One that is gone needs nothing.
+fn restore() {
+    let _ = execute!(io::stdout(), DisableBracketedPaste, LeaveAlternateScreen, cursor::Show);
+    let _ = disable_raw_mode();
+}
+
+/// Reads the keyboard in a thread, since crossterm can only wait for it alone; each event rings the bell.
+fn keyboard() -> io::Result<(Receiver<io::Result<Event>>, UnixStream)> {
+    let (bell, mut ringer) = UnixStream::pair()?;
+    let (sender, keys) = mpsc::sync_channel(64);
+    std::thread::Builder::new().name("keyboard".to_owned()).spawn(move || {
+        loop {
+            let event = event::read();
+            let is_last = event.is_err();
+            if sender.send(event).is_err() || ringer.write_all(&[0]).is_err() || is_last {
+                return;
+            }
+        }
+    })?;
+    Ok((keys, bell))
+}
+
+fn failed(error: &io::Error) -> Trouble {
+    Trouble::Failed(format!("terminal: {error}"))
+}
