@@ -135,3 +135,27 @@ fn the_reactor_and_the_transport_know_no_service() {
         }
     }
 }
+
+/// The code with `unsafe` in it, all of it together, is no longer than this: it is to be read in one go.
+const UNSAFE_LINES_MAX: usize = 100;
+
+#[test]
+fn unsafe_code_is_in_one_place_and_each_use_has_its_reason() {
+    let room = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/host/raw");
+    let mut lines = 0;
+    for (_, path, code) in modules() {
+        let uses = code.matches("unsafe {").count() + code.matches("unsafe impl").count();
+        if !path.starts_with(&room) {
+            assert!(uses == 0 && !code.contains("unsafe_code"), "{}", path.display());
+            continue;
+        }
+        lines += code.lines().filter(|line| !line.trim().is_empty()).count();
+        assert_eq!(
+            fs::read_to_string(&path).unwrap().matches("// SAFETY: ").count(),
+            uses,
+            "{}",
+            path.display()
+        );
+    }
+    assert!((1..=UNSAFE_LINES_MAX).contains(&lines), "{lines}");
+}

@@ -9,9 +9,9 @@ use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, fcntl_get_seals, memfd_
 
 use crate::endpoint::Place;
 use crate::engine::record::{Record, VERSION};
-use crate::host::inherit::Inherited;
 use crate::host::manager::Manager;
 use crate::host::parcel;
+use crate::host::raw::inherit::Inherited;
 use crate::reactor::Reactor;
 use crate::transport::link::Link;
 use crate::transport::listener::{Listener, listening_place};

@@ -17,8 +17,8 @@ use crate::engine::limits::{REFUSED_LINGERING_MAX, Settings};
 use crate::engine::message::{Door, Input, Moment, Peer, Request};
 use crate::engine::service::Service;
 use crate::host;
-use crate::host::inherit::Inherited;
 use crate::host::manager::Manager;
+use crate::host::raw::inherit::Inherited;
 use crate::reactor::{Reactor, Signal};
 use crate::transport::directory::runtime_directory;
 use crate::transport::listener::Listener;
@@ -102,7 +102,7 @@ pub struct Run {
 /// # Errors
 /// See [`Failure`].
 pub fn run(mut run: Run) -> Result<u8, Failure> {
-    let inherited = host::inherit::take();
+    let inherited = host::raw::inherit::take();
     let mut terminal = None;
     if let Some(files) = &mut run.detached {
         run.config = run.config.as_deref().map(detach::absolute);

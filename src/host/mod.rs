@@ -1,6 +1,6 @@
 //! What is around the process: the service manager and what it hands over, standard error, the log. Knows nothing of ours: no connection, no configuration.
-pub mod inherit;
 pub mod log;
 pub mod manager;
 pub mod parcel;
+pub mod raw;
 pub mod stderr;

@@ -1,6 +1,5 @@
-//! Descriptors that the service manager hands over (sd_listen_fds(3)). The one place with `unsafe`: a number in the
-//! environment becomes a descriptor that we own.
-#![allow(unsafe_code)]
+//! Descriptors that the service manager hands over (sd_listen_fds(3)): a number in the environment becomes a descriptor
+//! that we own.
 
 use std::os::fd::{FromRawFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, Ordering};

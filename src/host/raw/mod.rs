@@ -1,0 +1,6 @@
+//! The one place with `unsafe`: two things that the kernel gives as a number or an address become what safe code can own.
+//! Each use says why it is sound; `tests/layering.rs` keeps them few and here.
+#![allow(unsafe_code)]
+
+pub mod inherit;
+pub mod memory;
