@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use clap::error::ErrorKind;
 use clap::{Parser, ValueEnum};
+use ipcd::daemon::stdio::{self, Single};
 use ipcd::daemon::{self, Detached, Run};
 use log::LevelFilter;
 
@@ -35,6 +36,10 @@ struct Arguments {
     /// With --daemon: the file to log to
     #[arg(long, value_name = "FILE", requires = "daemon")]
     log_file: Option<PathBuf>,
+
+    /// Serve one session on standard input and output, and open no endpoint
+    #[arg(long, value_name = "SERVICE", conflicts_with_all = ["check", "daemon"])]
+    stdio: Option<String>,
 
     /// Log this much, whatever the configuration says
     #[arg(long, value_name = "LEVEL")]
@@ -70,13 +75,16 @@ fn main() -> ExitCode {
         Ok(arguments) => arguments,
         Err(error) => return explain(&error),
     };
-    let outcome = if arguments.check {
+    let log_level = arguments.log_level.map(LevelFilter::from);
+    let outcome = if let Some(service) = arguments.stdio {
+        stdio::serve(&Single { config: arguments.config, log_level, service })
+    } else if arguments.check {
         daemon::configuration(arguments.config.as_deref()).map(|_| print("OK"))
     } else {
         let detached = arguments.pid_file.zip(arguments.log_file);
         daemon::run(Run {
             config: arguments.config,
-            log_level: arguments.log_level.map(LevelFilter::from),
+            log_level,
             detached: detached.map(|(pid_file, log_file)| Detached { pid_file, log_file }),
         })
     };

@@ -3,10 +3,13 @@
 
 mod harness;
 
+use std::io::{Read, Write};
+use std::process::Stdio;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use harness::{CHAT, Client, Daemon, GREETING, MULTIPLY, Probe, USUAL, show};
+use harness::around::Helper;
+use harness::{CHAT, Client, Daemon, GREETING, Ground, MULTIPLY, Probe, USUAL, show, wait_until};
 use ipcd::engine::Engine;
 use ipcd::engine::limits::{READ_BYTES_MAX, Settings};
 use ipcd::engine::message::{Door, Input, Medium, Moment, Origin, Output, Peer};
@@ -538,6 +541,36 @@ fn over_the_unix_socket_every_dialogue_with_the_default_service() {
 #[test]
 fn over_the_unix_socket_every_dialogue_with_the_default_service_cut_at_every_byte() {
     hold_all(Way::Default, cut_at_every_byte);
+}
+
+/// One dialogue with a process of its own on its standard input and output.
+fn hold_on_pipes(ground: &Ground, dialogue: &Dialogue) -> Vec<u8> {
+    let mut command = ground.command();
+    command.args(["--stdio", dialogue.service.name()]).stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut helper = Helper(command.spawn().unwrap());
+    let (mut stdin, sends) = (helper.0.stdin.take().unwrap(), dialogue.sends.clone());
+    // It may have ended before it has read everything.
+    let writer = std::thread::spawn(move || drop(stdin.write_all(&sends)));
+    let mut heard = Vec::new();
+    helper.0.stdout.take().unwrap().read_to_end(&mut heard).unwrap();
+    writer.join().unwrap();
+    let status = wait_until("the session ends", || helper.0.try_wait().unwrap());
+    assert!(status.success(), "{} {}: {status}", dialogue.service, show(&dialogue.sends));
+    heard
+}
+
+#[test]
+fn on_standard_input_and_output_every_dialogue_whole() {
+    let ground = Ground::new();
+    ground.write_config(&format!("[limits]\nraw_gap = \"900ms\"\n{USUAL}"));
+    let fits = |dialogue: &&Dialogue| {
+        // The list of what mux offers is another one there.
+        dialogue.service.fits(Medium::Pipe) && !dialogue.sends.starts_with(b"help")
+    };
+    let table = table();
+    for dialogue in table.iter().filter(fits) {
+        dialogue.check(&hold_on_pipes(&ground, dialogue), "on pipes");
+    }
 }
 
 #[test]

@@ -10,7 +10,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use harness::{CHAT, Client, Daemon, GREETING, MULTIPLY, PATIENCE, USUAL, wait_until};
+use harness::{CHAT, Client, Daemon, GREETING, Ground, MULTIPLY, PATIENCE, USUAL, wait_until};
 use program::{Finished, Program, command};
 use rustix::process::Signal;
 
@@ -80,6 +80,26 @@ fn every_tool_multiplies_by_line() {
         );
     }
     daemon.stop();
+}
+
+#[test]
+#[ignore = "needs other programs: see tests/tools/program.rs"]
+fn socat_gives_a_session_its_socket_or_pipes() {
+    let ground = Ground::new();
+    ground.write_config("[limits]\nraw_gap = \"300ms\"\n[multiply]\nlisten = [\"unix://{dir}/s\"]\n");
+    let (ipcd, config) = (env!("CARGO_BIN_EXE_ipcd"), ground.config_file());
+    let session = format!("{ipcd} --config {} --stdio multiply", config.display());
+    // Standard error would be lost in the conversation if it came through.
+    for how in ["", ",pipes", ",pty,rawer", ",stderr"] {
+        let tool = command("socat", ["-t", "2", "-", &format!("EXEC:{session}{how}")]);
+        if how.contains("pty") {
+            let mut tool = Program::start(tool);
+            tool.say("5 10\n");
+            tool.hear("Data received\n50.0\n");
+            continue;
+        }
+        exchange(tool, "5 10\n3 x", "Data received\n50.0\nData received\nError: not a number: 'x'\n");
+    }
 }
 
 #[test]

@@ -164,6 +164,7 @@ impl Draft {
 
 fn level(draft: &mut Draft, _: Table, value: Value<'_>) -> Result<(), String> {
     draft.config.log_level = typed::<Level>(value)?.0;
+    draft.config.is_log_level_given = true;
     Ok(())
 }
 

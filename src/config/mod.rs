@@ -41,6 +41,8 @@ pub struct Config {
     pub file: Option<PathBuf>,
     /// What is logged.
     pub log_level: LevelFilter,
+    /// Whether a file says so.
+    pub is_log_level_given: bool,
     /// Connections the kernel keeps for a listener that has not accepted them yet: 1 to 65535.
     pub listen_backlog: i32,
     /// The time a stop takes at most; zero: none is waited for.
@@ -120,6 +122,7 @@ impl Config {
         Config {
             file: None,
             log_level: LevelFilter::Info,
+            is_log_level_given: false,
             listen_backlog: LISTEN_BACKLOG,
             shutdown_grace: SHUTDOWN_GRACE,
             settings: Settings::default(),
@@ -177,10 +180,11 @@ mod tests {
     const NAME: &str = "/etc/ipcd/ipcd.toml";
     const SHIPPED: &str = include_str!("../../etc/ipcd.toml");
 
-    /// The configuration without where it was read.
+    /// The configuration without where it was read and what of it is the default all the same.
     fn parsed(text: &str) -> Config {
         let mut config = Config::parse(Path::new(NAME), text).unwrap_or_else(|errors| panic!("{errors}"));
         assert_eq!(config.file.take().as_deref(), Some(Path::new(NAME)));
+        config.is_log_level_given = false;
         for listen in &mut config.listens {
             listen.place = "the built-in configuration".to_owned();
         }

@@ -2,6 +2,7 @@
 
 mod detach;
 mod handover;
+pub mod stdio;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -44,6 +45,8 @@ pub enum Failure {
     Unavailable(Vec<String>),
     /// Something failed while running.
     Runtime(String),
+    /// What was asked for on the command line is not to be had.
+    Usage(String),
 }
 
 impl Failure {
@@ -53,6 +56,7 @@ impl Failure {
             Failure::Config(_) => 78,
             Failure::Unavailable(_) => 69,
             Failure::Runtime(_) => 1,
+            Failure::Usage(_) => 2,
         }
     }
 
@@ -70,7 +74,7 @@ impl fmt::Display for Failure {
                 let lines: Vec<String> = lines.iter().map(|line| format!("ipcd: {line}")).collect();
                 f.write_str(&lines.join("\n"))
             }
-            Failure::Runtime(line) => write!(f, "ipcd: {line}"),
+            Failure::Runtime(line) | Failure::Usage(line) => write!(f, "ipcd: {line}"),
         }
     }
 }

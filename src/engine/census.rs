@@ -12,6 +12,7 @@ use super::service::Service;
 enum Neighbourhood {
     Address(IpAddr),
     User(u32),
+    Input,
 }
 
 impl From<Origin> for Neighbourhood {
@@ -19,6 +20,7 @@ impl From<Origin> for Neighbourhood {
         match origin {
             Origin::Address(address) => Neighbourhood::Address(address.ip()),
             Origin::Process { uid, .. } => Neighbourhood::User(uid),
+            Origin::Input => Neighbourhood::Input,
         }
     }
 }

@@ -64,7 +64,7 @@ pub enum Medium {
     Datagrams,
     /// Two FIFOs: lines from any number of writers, without end.
     Fifo,
-    /// Standard input and output.
+    /// Standard input and output, whatever they are.
     Pipe,
 }
 
@@ -80,6 +80,8 @@ pub enum Origin {
         /// Process id.
         pid: u32,
     },
+    /// Whoever writes to our standard input.
+    Input,
 }
 
 impl fmt::Display for Origin {
@@ -87,6 +89,7 @@ impl fmt::Display for Origin {
         match self {
             Origin::Address(address) => write!(f, "{address}"),
             Origin::Process { uid, pid } => write!(f, "pid {pid} (uid {uid})"),
+            Origin::Input => f.write_str("standard input"),
         }
     }
 }

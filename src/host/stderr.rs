@@ -11,6 +11,13 @@ use rustix::net::{SendFlags, send};
 use rustix::pipe::PIPE_BUF;
 use rustix::termios::isatty;
 
+/// From here on, what is written to standard error is gone.
+pub fn discard() {
+    let nothing = openat(CWD, "/dev/null", OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty());
+    // Without a descriptor left or a /dev there is no session to come either.
+    let _ = nothing.and_then(|nothing| rustix::stdio::dup2_stderr(&nothing));
+}
+
 /// How a line says how urgent it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Style {

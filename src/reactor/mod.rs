@@ -9,6 +9,7 @@ mod slots;
 
 use std::collections::{HashMap, VecDeque};
 use std::io::{self, ErrorKind, IoSlice};
+use std::os::fd::RawFd;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -83,6 +84,17 @@ pub struct Reactor {
     /// Peers that are dry if nothing comes from them until the moment.
     drying: VecDeque<(Moment, Peer)>,
     report: Report,
+    /// Why a pair of descriptors failed.
+    failure: Option<io::Error>,
+}
+
+/// Whether the kernel refused to watch a file because it never makes one wait (epoll_ctl(2), EPERM).
+fn is_always_ready(registered: io::Result<()>) -> io::Result<bool> {
+    match registered {
+        Ok(()) => Ok(false),
+        Err(error) if Errno::from_io_error(&error) == Some(Errno::PERM) => Ok(true),
+        Err(error) => Err(error),
+    }
 }
 
 impl Reactor {
@@ -104,6 +116,7 @@ impl Reactor {
             stopping: false,
             drying: VecDeque::new(),
             report: Report::default(),
+            failure: None,
         })
     }
 
@@ -290,7 +303,8 @@ impl Reactor {
         if !slot.readable {
             return;
         }
-        if !self.engine.wants_input(peer) {
+        // Without a reader it does not matter what a pair's writer still says.
+        if !self.engine.wants_input(peer) || slot.is_pair() && slot.failed() {
             if slot.failed() {
                 self.lose(now, peer);
             }
@@ -304,8 +318,9 @@ impl Reactor {
             Ok(count) => {
                 let more = count == self.buffer.len();
                 slot.torrent |= more;
-                // A short read has drained the socket (epoll(7)), unless its end is waiting behind the bytes.
-                slot.readable = more || slot.ended;
+                // A short read has drained the socket (epoll(7)), unless its end is waiting behind the bytes. Of a
+                // terminal one read is one line.
+                slot.readable = more || slot.ended || slot.is_pair();
                 slot.more = more;
                 if slot.readable {
                     self.ready.push_peer(peer, slot);
@@ -324,7 +339,7 @@ impl Reactor {
                 }
                 self.dry(now, peer);
             }
-            Err(_) => self.lose(now, peer),
+            Err(error) => self.fail(now, peer, error),
         }
     }
 
@@ -343,6 +358,16 @@ impl Reactor {
         }
     }
 
+    /// A descriptor failed. Of a socket that is its peer's doing, and of a pair that its reader has gone.
+    fn fail(&mut self, now: Moment, peer: Peer, error: io::Error) {
+        if self.slots.get_mut(peer).is_some_and(|slot| slot.is_pair())
+            && error.kind() != ErrorKind::BrokenPipe
+        {
+            self.failure = Some(error);
+        }
+        self.lose(now, peer);
+    }
+
     fn lose(&mut self, now: Moment, peer: Peer) {
         self.engine.handle(now, Input::Lost { peer });
     }
@@ -356,8 +381,11 @@ impl Reactor {
             match output {
                 Output::Flush(peer) => self.flush(now, peer),
                 Output::ShutdownWrite(peer) => {
-                    if let Some(slot) = self.slots.get_mut(peer) {
-                        slot.shutdown_write();
+                    match self.slots.get_mut(peer) {
+                        // The reader has it in its pipe or file: there is nobody whose end of file could be waited for.
+                        Some(slot) if slot.is_pair() => self.engine.handle(now, Input::EndOfFile { peer }),
+                        Some(slot) => slot.shutdown_write(),
+                        None => {}
                     }
                 }
                 Output::Listen(peer) => {
@@ -394,7 +422,7 @@ impl Reactor {
             }
             match slot.write(&slices[..outgoing.slices().len()]) {
                 Ok(count) => {
-                    slot.blocked = count < wanted;
+                    slot.blocked = count < wanted && !slot.always_writable;
                     let blocked = slot.blocked;
                     self.engine.handle(now, Input::Sent { peer, bytes: count });
                     if blocked {
@@ -405,7 +433,7 @@ impl Reactor {
                     slot.blocked = true;
                     return self.engine.handle(now, Input::Blocked { peer });
                 }
-                Err(_) => return self.lose(now, peer),
+                Err(error) => return self.fail(now, peer, error),
             }
         }
     }
@@ -514,13 +542,37 @@ impl Reactor {
         self.engine.restore(now, record.history, present, missing);
     }
 
+    /// Serves a connection that nobody had to accept.
+    ///
+    /// # Errors
+    /// It cannot be watched (epoll_ctl(2): ENOMEM or ENOSPC).
+    pub fn serve(&mut self, link: Link, origin: Origin, door: Door) -> io::Result<()> {
+        let peer = self.watch(link)?;
+        self.engine.handle(self.now(), Input::Opened { peer, door: &Rc::new(door), origin });
+        Ok(())
+    }
+
+    /// Why a pair of descriptors failed, if that was nobody's leaving: a full disk, a directory to read from.
+    pub fn take_failure(&mut self) -> Option<io::Error> {
+        self.failure.take()
+    }
+
     /// Gives a connection a place, and watches it.
     fn watch(&mut self, link: Link) -> io::Result<Peer> {
         let peer = self.slots.insert(link);
         let Some(slot) = self.slots.get_mut(peer) else { return Err(ErrorKind::NotFound.into()) };
-        let interest = Interest::READABLE | Interest::WRITABLE;
         let token = Source::Peer(peer).token();
-        if let Err(error) = self.poll.registry().register(&mut SourceFd(&slot.raw_fd()), token, interest) {
+        let register =
+            |fd: RawFd, interest| self.poll.registry().register(&mut SourceFd(&fd), token, interest);
+        let registered = match slot.raw_fds() {
+            (socket, None) => register(socket, Interest::READABLE | Interest::WRITABLE),
+            // An input that is always ready is read from until its end: no event is missed.
+            (input, Some(output)) => is_always_ready(register(input, Interest::READABLE)).and_then(|_| {
+                slot.always_writable = is_always_ready(register(output, Interest::WRITABLE))?;
+                Ok(())
+            }),
+        };
+        if let Err(error) = registered {
             self.slots.close(peer);
             return Err(error);
         }

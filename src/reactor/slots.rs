@@ -65,6 +65,8 @@ pub(super) struct Slot {
     pub(super) queued: bool,
     /// A read filled the whole buffer, and none was tried since that found nothing.
     pub(super) torrent: bool,
+    /// Epoll takes no such file (a regular one): a write never waits, and no event would tell that it can go on.
+    pub(super) always_writable: bool,
     /// When what such a peer had sent was read to its end, while the daemon stops.
     pub(super) drained: Option<Moment>,
 }
@@ -74,8 +76,15 @@ impl Slot {
         self.link.as_ref().ok_or_else(|| io::ErrorKind::NotConnected.into())
     }
 
-    pub(super) fn raw_fd(&self) -> RawFd {
-        self.link.as_ref().map_or(-1, AsRawFd::as_raw_fd)
+    /// What is read from, and what is written to if that is another one.
+    pub(super) fn raw_fds(&self) -> (RawFd, Option<RawFd>) {
+        let output = self.link.as_ref().and_then(Link::output).map(|fd| fd.as_raw_fd());
+        (self.link.as_ref().map_or(-1, AsRawFd::as_raw_fd), output)
+    }
+
+    /// Whether it is written to another descriptor than it is read from.
+    pub(super) fn is_pair(&self) -> bool {
+        self.link.as_ref().is_some_and(|link| link.output().is_some())
     }
 
     pub(super) fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {

@@ -4,25 +4,42 @@ use std::io::{self, IoSlice};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::time::Duration;
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::{retry_on_intr, write, writev};
 use rustix::net::{Shutdown, shutdown, sockopt};
 
-/// A connected descriptor that does not block: a TCP or Unix stream socket (or one end of a pipe or FIFO).
+/// A connected descriptor that does not block: a TCP or Unix stream socket; or two, one to read from and one to write to
+/// (pipes, FIFOs, a terminal, files).
 ///
 /// Dropping it closes it.
 #[derive(Debug)]
-pub struct Link(OwnedFd);
+pub struct Link {
+    /// What is read from, and written to where there is no other.
+    input: OwnedFd,
+    /// What is written to, of a pair.
+    output: Option<OwnedFd>,
+}
 
 impl Link {
     /// Takes over a connected descriptor. The caller has made it non-blocking and close-on-exec.
     pub fn new(fd: OwnedFd) -> Self {
-        Link(fd)
+        Link { input: fd, output: None }
+    }
+
+    /// Takes over two descriptors, none of which blocks for long: one to read from, another to write to.
+    pub fn pair(input: OwnedFd, output: OwnedFd) -> Self {
+        Link { input, output: Some(output) }
+    }
+
+    /// What is written to, where it is not what is read from.
+    pub fn output(&self) -> Option<BorrowedFd<'_>> {
+        self.output.as_ref().map(AsFd::as_fd)
     }
 
     /// Reads what is there into `buffer`: `Ok(0)` is end of file (or an empty buffer), `WouldBlock` is nothing now
     /// (read(2)).
     pub fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        Ok(retry_on_intr(|| rustix::io::read(&self.0, &mut *buffer))?)
+        Ok(retry_on_intr(|| rustix::io::read(&self.input, &mut *buffer))?)
     }
 
     /// Writes as much of `slices` as the kernel takes, in one call (writev(2)); slices beyond IOV_MAX (1024) wait
@@ -30,45 +47,52 @@ impl Link {
     ///
     /// A peer that is gone is `BrokenPipe`: Rust's runtime has ignored SIGPIPE since before `main`.
     pub fn write(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        let output = self.output.as_ref().unwrap_or(&self.input);
         Ok(retry_on_intr(|| match slices {
             [] => Ok(0),
-            [one] => write(&self.0, one),
-            many => writev(&self.0, many),
+            [one] => write(output, one),
+            many => writev(output, many),
         })?)
     }
 
-    /// Tells the peer that nothing more will come, and goes on reading (shutdown(2) with SHUT_WR).
+    /// Tells the peer that nothing more will come, and goes on reading (shutdown(2) with SHUT_WR). Not for a pair.
     pub fn shutdown_write(&self) -> io::Result<()> {
-        Ok(shutdown(&self.0, Shutdown::Write)?)
+        Ok(shutdown(&self.input, Shutdown::Write)?)
     }
 
     /// The number of the socket behind the descriptor: the same in every process that holds it (its inode).
     pub fn number(&self) -> u64 {
-        rustix::fs::fstat(&self.0).map_or(0, |stat| stat.st_ino)
+        rustix::fs::fstat(&self.input).map_or(0, |stat| stat.st_ino)
     }
 
-    /// Whether an error is pending on it, for a connection that is not being read from (SO_ERROR, socket(7)).
+    /// Whether an error is pending on it, for a connection that is not being read from (SO_ERROR, socket(7)); of a pair,
+    /// whether nobody is left to read what is written (POLLERR, poll(2)).
     pub fn has_failed(&self) -> bool {
-        !matches!(sockopt::socket_error(&self.0), Ok(Ok(())))
+        let Some(output) = &self.output else {
+            return !matches!(sockopt::socket_error(&self.input), Ok(Ok(())));
+        };
+        let mut output = [PollFd::new(output, PollFlags::OUT)];
+        let _ = poll(&mut output, Some(&Timespec::default()));
+        output[0].revents().contains(PollFlags::ERR)
     }
 
     /// Closes it with a reset: what waits to be sent is thrown away (SO_LINGER 0, socket(7)).
     /// On anything but TCP it is a plain close.
     pub fn reset(self) {
         // A pipe has no such option; then the close below is all there is.
-        let _ = sockopt::set_socket_linger(&self.0, Some(Duration::ZERO));
+        let _ = sockopt::set_socket_linger(&self.input, Some(Duration::ZERO));
     }
 }
 
 impl AsFd for Link {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.0.as_fd()
+        self.input.as_fd()
     }
 }
 
 impl AsRawFd for Link {
     fn as_raw_fd(&self) -> RawFd {
-        self.0.as_raw_fd()
+        self.input.as_raw_fd()
     }
 }
 

@@ -134,7 +134,7 @@ pub fn listening_place(fd: &OwnedFd) -> Result<Place, String> {
 }
 
 /// Who connected to a Unix socket (SO_PEERCRED, unix(7)).
-fn process(fd: &OwnedFd) -> Origin {
+pub(super) fn process(fd: impl AsFd) -> Origin {
     match sockopt::socket_peercred(fd) {
         Ok(peer) => Origin::Process {
             uid: peer.uid.as_raw(),

@@ -9,4 +9,5 @@ pub mod link;
 pub mod listener;
 mod lock;
 pub mod open;
+pub mod stdio;
 mod unix;

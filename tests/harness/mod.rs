@@ -289,6 +289,11 @@ impl Client {
         Client { stream: Stream::Tcp(stream), heard: Vec::new() }
     }
 
+    /// On any connection, its timeout set.
+    pub fn on(stream: Stream) -> Client {
+        Client { stream, heard: Vec::new() }
+    }
+
     /// Sends it all, in one call if the kernel takes it.
     #[track_caller]
     pub fn say(&mut self, bytes: impl AsRef<[u8]>) {

@@ -13,7 +13,7 @@ use super::World;
 use super::deadlines::Alarm;
 use super::framing::{self, Decision, Framing, without_cr};
 use super::limits::{OUTBOX_BYTES_HIGH, ROOM_BURST_BYTES, ServiceSettings};
-use super::message::{CloseReason, Door, Foreign, Happening, Kind, Moment, Note, Origin, Peer};
+use super::message::{CloseReason, Door, Foreign, Happening, Kind, Medium, Moment, Note, Origin, Peer};
 use super::number;
 use super::outbox::{Outbox, Style};
 use super::room::Seat;
@@ -469,9 +469,16 @@ impl Session {
     }
 
     fn choose(&mut self, world: &mut World, now: Moment, message: &[u8]) {
+        let medium = self.door.medium;
         let (service, rest) = match mux::choose(message) {
-            Choice::Help => return Service::offered().for_each(|service| self.say(service.name())),
-            Choice::Control if control::is_allowed(self.origin, world.settings.owner) => {
+            Choice::Help => {
+                let offered = Service::offered().filter(|service| service.fits(medium));
+                return offered.for_each(|service| self.say(service.name()));
+            }
+            // No daemon is behind standard input.
+            Choice::Control
+                if medium != Medium::Pipe && control::is_allowed(self.origin, world.settings.owner) =>
+            {
                 self.state = State::Control;
                 return;
             }
@@ -482,6 +489,10 @@ impl Session {
             Choice::Named(service) => (service, None),
             Choice::Default => (world.settings.mux_default, Some(message)),
         };
+        if !service.fits(medium) {
+            return self
+                .err(world, format!("{service} is not offered here: it lives in the daemon; try help"));
+        }
         if !world.census.change(&world.settings, Service::Mux, service, self.origin) {
             return self.refuse(world, now, service);
         }

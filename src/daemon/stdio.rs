@@ -1,0 +1,94 @@
+//! `--stdio SERVICE`: one session on descriptors 0 and 1, and nothing else: no endpoint, no service manager.
+
+use std::path::PathBuf;
+
+use log::LevelFilter;
+
+use super::{Failure, configuration};
+use crate::config::Config;
+use crate::engine::Engine;
+use crate::engine::limits::Settings;
+use crate::engine::message::{Door, Medium, Moment};
+use crate::engine::service::Service;
+use crate::host;
+use crate::reactor::{Reactor, Signal};
+use crate::transport::stdio;
+
+/// What was asked for.
+#[derive(Clone, Debug)]
+pub struct Single {
+    /// What `--config` named.
+    pub config: Option<PathBuf>,
+    /// What `--log-level` said.
+    pub log_level: Option<LevelFilter>,
+    /// The service's name, as typed.
+    pub service: String,
+}
+
+/// Serves the one session until it has ended; the exit status.
+///
+/// # Errors
+/// There is no such service here, the configuration is wrong, or a descriptor cannot be used.
+pub fn serve(single: &Single) -> Result<u8, Failure> {
+    if stdio::is_stderr_the_client() {
+        // The client asked for a service, not for our log; from here on nothing of it can get there, last words included.
+        host::stderr::discard();
+    }
+    let service = service(&single.service).map_err(Failure::Usage)?;
+    let config = configuration(single.config.as_deref())?;
+    host::log::init(level(&config), single.log_level);
+    let failed = |what: String| Failure::Runtime(what);
+    let standard = stdio::take().map_err(failed)?;
+    let mut reactor = Reactor::new(Engine::new(settings(&config)), Moment::default())
+        .map_err(|error| failed(format!("cannot start: {error}")))?;
+    let door = Door { endpoint: "stdio".to_owned(), service, medium: Medium::Pipe };
+    let served = reactor.serve(standard.link, standard.origin, door);
+    served.map_err(|error| failed(format!("standard input and output cannot be watched: {error}")))?;
+    let mut stopping = false;
+    while !reactor.engine.is_empty() {
+        let turn = reactor.turn(None).map_err(|error| failed(format!("epoll: {error}")))?;
+        // Nothing is reloaded here: a hangup means that the terminal has gone.
+        for signal in turn.signals.into_iter().filter(|signal| *signal != Signal::Status) {
+            if stopping {
+                log::warn!("asked to stop once more ({signal:?}): stopping at once");
+                return Ok(0);
+            }
+            stopping = true;
+            reactor.stop(config.shutdown_grace, 0);
+        }
+    }
+    match reactor.take_failure() {
+        Some(error) => Err(failed(format!("standard input or output: {error}"))),
+        None => Ok(0),
+    }
+}
+
+/// A session between two programs is of interest when something is wrong with it.
+fn level(config: &Config) -> LevelFilter {
+    if config.is_log_level_given { config.log_level } else { LevelFilter::Warn }
+}
+
+fn service(name: &str) -> Result<Service, String> {
+    let here = Service::ALL.into_iter().filter(|service| service.fits(Medium::Pipe));
+    let known = || here.map(Service::name).collect::<Vec<_>>().join(", ");
+    match Service::named(name) {
+        Some(service) if service.fits(Medium::Pipe) => Ok(service),
+        Some(service) => Err(format!(
+            "--stdio {service}: it lives in the daemon, where others are; try ipcctl {service}, or with --stdio one of {}",
+            known()
+        )),
+        None => Err(format!("--stdio {}: there is no such service; known: {}", name.escape_debug(), known())),
+    }
+}
+
+/// The configuration's settings; whom to let in was decided by whoever started us.
+fn settings(config: &Config) -> Settings {
+    let mut settings = config.settings.clone();
+    settings.connections_per_address_max = 0;
+    for service in &mut settings.services {
+        service.connections_max = None;
+        service.connections_per_address_max = 0;
+    }
+    settings.report_messages = log::max_level() >= LevelFilter::Debug;
+    settings
+}

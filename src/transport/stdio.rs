@@ -1,0 +1,197 @@
+//! Descriptors 0 and 1 as a [`Link`], whoever else shares them.
+//!
+//! O_NONBLOCK belongs to the open file description, which a terminal's or pipe's other users share: set there, it would
+//! break their reads and writes. So we open a description of our own through /proc where there is one to be had (pipes,
+//! FIFOs, terminals). Where not (sockets, a terminal of somebody else's), it is set and taken back at the end.
+
+use std::io;
+use std::net::SocketAddr;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+
+use rustix::fs::{CWD, FileType, Mode, OFlags, Stat, fcntl_getfl, fcntl_setfl, fstat, major, minor, openat};
+use rustix::net::{SocketType, getpeername, sockopt};
+use rustix::termios::isatty;
+use socket2::SockRef;
+
+use super::link::Link;
+use super::listener::process;
+use super::open::set_for_connections;
+use crate::engine::message::Origin;
+
+/// Standard input and output as one connection.
+#[derive(Debug)]
+pub struct Standard {
+    /// The connection.
+    pub link: Link,
+    /// Who is at its other end.
+    pub origin: Origin,
+    /// To be dropped last.
+    pub blocking: Blocking,
+}
+
+/// Descriptors that are to block again when this is dropped.
+#[derive(Debug, Default)]
+pub struct Blocking(Vec<OwnedFd>);
+
+impl Drop for Blocking {
+    fn drop(&mut self) {
+        for fd in &self.0 {
+            if let Ok(flags) = fcntl_getfl(fd) {
+                let _ = fcntl_setfl(fd, flags - OFlags::NONBLOCK);
+            }
+        }
+    }
+}
+
+/// Takes standard input and output.
+///
+/// # Errors
+/// What is wrong with one of them, and what would be right.
+pub fn take() -> Result<Standard, String> {
+    let (stdin, stdout) = (io::stdin(), io::stdout());
+    let (input, output) = (stdin.as_fd(), stdout.as_fd());
+    let look = |fd, name: &str| fstat(fd).map_err(|errno| format!("{name}: {}", io::Error::from(errno)));
+    let (from, to) = (look(input, "standard input")?, look(output, "standard output")?);
+    let mut blocking = Blocking::default();
+    check(input, &from, "standard input")?;
+    check(output, &to, "standard output")?;
+    let failed = |error: io::Error| format!("standard input and output: {error}");
+    if is_socket(&from) && is_same(&from, &to) {
+        let link = Link::new(shared(input, &mut blocking).map_err(failed)?);
+        return Ok(Standard { origin: origin(&link), link, blocking });
+    }
+    let input = own(input, &from, OFlags::RDONLY, &mut blocking).map_err(failed)?;
+    let output = own(output, &to, OFlags::WRONLY, &mut blocking).map_err(failed)?;
+    Ok(Standard { link: Link::pair(input, output), origin: Origin::Input, blocking })
+}
+
+/// Whether what is written to standard error would reach the client: it is the very socket that the client is at.
+pub fn is_stderr_the_client() -> bool {
+    let Ok(error) = fstat(io::stderr()) else { return false };
+    let is_it = |other: rustix::io::Result<Stat>| other.is_ok_and(|other| is_same(&error, &other));
+    is_socket(&error) && (is_it(fstat(io::stdin())) || is_it(fstat(io::stdout())))
+}
+
+fn is_socket(stat: &Stat) -> bool {
+    FileType::from_raw_mode(stat.st_mode) == FileType::Socket
+}
+
+fn is_same(one: &Stat, other: &Stat) -> bool {
+    (one.st_dev, one.st_ino) == (other.st_dev, other.st_ino)
+}
+
+/// Refuses sockets that are no connections.
+fn check(fd: BorrowedFd<'_>, stat: &Stat, name: &str) -> Result<(), String> {
+    if !is_socket(stat) {
+        return Ok(());
+    }
+    if sockopt::socket_acceptconn(fd) == Ok(true) {
+        return Err(format!(
+            "{name} is a listening socket; a connection is needed (Accept=yes, inetd's nowait)"
+        ));
+    }
+    match sockopt::socket_type(fd) {
+        Ok(SocketType::STREAM) => Ok(()),
+        _ => Err(format!("{name} is a socket without a stream; a stream socket, a pipe or a file is needed")),
+    }
+}
+
+/// A descriptor that does not block, of the same file.
+fn own(fd: BorrowedFd<'_>, stat: &Stat, access: OFlags, blocking: &mut Blocking) -> io::Result<OwnedFd> {
+    match FileType::from_raw_mode(stat.st_mode) {
+        FileType::Fifo => reopened(fd, access).or_else(|_| shared(fd, blocking)),
+        // The master side of a pseudo-terminal opened anew would be another terminal.
+        FileType::CharacterDevice if isatty(fd) && (major(stat.st_rdev), minor(stat.st_rdev)) != PTMX => {
+            reopened(fd, access).or_else(|_| shared(fd, blocking))
+        }
+        FileType::Socket | FileType::CharacterDevice => shared(fd, blocking),
+        // They never make one wait, and a description of our own would not have the place where others are in the file.
+        _ => fd.try_clone_to_owned(),
+    }
+}
+
+/// /dev/ptmx (the kernel's Documentation/admin-guide/devices.txt).
+const PTMX: (u32, u32) = (5, 2);
+
+/// A description of our own.
+fn reopened(fd: BorrowedFd<'_>, access: OFlags) -> io::Result<OwnedFd> {
+    let path = format!("/proc/self/fd/{}", fd.as_raw_fd());
+    let flags = access | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOCTTY;
+    Ok(openat(CWD, path, flags, Mode::empty())?)
+}
+
+/// The description that others have too, until the end.
+fn shared(fd: BorrowedFd<'_>, blocking: &mut Blocking) -> io::Result<OwnedFd> {
+    let flags = fcntl_getfl(fd)?;
+    if !flags.contains(OFlags::NONBLOCK) {
+        blocking.0.push(fd.try_clone_to_owned()?);
+        fcntl_setfl(fd, flags | OFlags::NONBLOCK)?;
+    }
+    fd.try_clone_to_owned()
+}
+
+/// Who is at the other end of a socket.
+fn origin(link: &Link) -> Origin {
+    let address = getpeername(link).ok().flatten().and_then(|address| SocketAddr::try_from(address).ok());
+    match address {
+        Some(address) => {
+            // The same as for a connection that we accepted; without it, it still works.
+            let _ = set_for_connections(&SockRef::from(link));
+            Origin::Address(address)
+        }
+        None => process(link),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::os::unix::net::UnixStream;
+
+    use super::*;
+
+    fn flags(fd: impl AsFd) -> OFlags {
+        fcntl_getfl(fd).unwrap()
+    }
+
+    #[test]
+    fn a_pipe_is_opened_anew_and_stays_as_it_is() {
+        let (mut reader, mut writer) = io::pipe().unwrap();
+        let mut blocking = Blocking::default();
+        let stat = fstat(&reader).unwrap();
+        let input = own(reader.as_fd(), &stat, OFlags::RDONLY, &mut blocking).unwrap();
+        let output = own(writer.as_fd(), &stat, OFlags::WRONLY, &mut blocking).unwrap();
+        assert!(blocking.0.is_empty());
+        assert!(flags(&input).contains(OFlags::NONBLOCK) && flags(&output).contains(OFlags::NONBLOCK));
+        assert!(!flags(&reader).contains(OFlags::NONBLOCK) && !flags(&writer).contains(OFlags::NONBLOCK));
+        let link = Link::pair(input, output);
+        writer.write_all(b"in").unwrap();
+        let mut buffer = [0; 2];
+        assert_eq!(link.read(&mut buffer).unwrap(), 2);
+        assert_eq!(link.write(&[io::IoSlice::new(b"on")]).unwrap(), 2);
+        reader.read_exact(&mut buffer).unwrap();
+        assert_eq!(&buffer, b"on");
+    }
+
+    #[test]
+    fn a_socket_blocks_again_in_the_end() {
+        let (ours, _theirs) = UnixStream::pair().unwrap();
+        let mut blocking = Blocking::default();
+        let fd = shared(ours.as_fd(), &mut blocking).unwrap();
+        let again = shared(ours.as_fd(), &mut blocking).unwrap();
+        assert!(flags(&ours).contains(OFlags::NONBLOCK));
+        drop((fd, again, blocking));
+        assert!(!flags(&ours).contains(OFlags::NONBLOCK));
+    }
+
+    #[test]
+    fn a_socket_that_is_no_connection_is_refused_with_a_reason() {
+        let directory = tempfile::tempdir().unwrap();
+        let listener = std::os::unix::net::UnixListener::bind(directory.path().join("s")).unwrap();
+        let refused = check(listener.as_fd(), &fstat(&listener).unwrap(), "standard input").unwrap_err();
+        assert!(refused.contains("Accept=yes"), "{refused}");
+        let datagrams = std::os::unix::net::UnixDatagram::unbound().unwrap();
+        let refused = check(datagrams.as_fd(), &fstat(&datagrams).unwrap(), "standard output").unwrap_err();
+        assert!(refused.starts_with("standard output is a socket without a stream"), "{refused}");
+    }
+}
