@@ -2,10 +2,11 @@
 
 mod harness;
 
+use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
-use harness::{Daemon, USUAL};
+use harness::{Client, Daemon, USUAL};
 
 fn ipcctl(arguments: &[&str]) -> Output {
     // Neither an own nor a system-wide daemon is meant by these tests.
@@ -96,7 +97,8 @@ fn reload_waits_for_the_outcome_and_fails_with_the_reason() {
 fn each_trouble_has_its_status_and_says_what_to_do() {
     for (arguments, status, says) in [
         (&["--to", "unix:///nonexistent/s", "reload"][..], 69, "no daemon there (unix:///nonexistent/s: "),
-        (&["multiply", "1"], 2, "see 'ipcctl --help'"),
+        (&["multiply", "1"], 2, "a second number is missing"),
+        (&["--direct", "reload"], 2, "--to"),
         (&["--to", "tcp://localhost:99999", "reload"], 2, "a port is 1 to 65535"),
         (&["frobnicate"], 2, "see 'ipcctl --help'"),
         (&[], 2, "see 'ipcctl --help'"),
@@ -115,6 +117,158 @@ fn a_daemon_that_does_not_answer_is_not_waited_for_longer_than_asked() {
     let output = ipcctl(&["--to", &to, "--timeout", "50ms", "multiply", "1", "1"]);
     assert_eq!(output.status.code(), Some(75), "{output:?}");
     assert!(text(&output.stderr).contains("no answer within 50ms"));
+}
+
+/// The same with this on its standard input.
+fn ipcctl_with(arguments: &[&str], input: &str) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ipcctl"));
+    command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let (mut stdin, input) = (child.stdin.take().unwrap(), input.to_owned());
+    let writer = std::thread::spawn(move || stdin.write_all(input.as_bytes()));
+    let output = child.wait_with_output().unwrap();
+    // One that leaves early need not have read it all.
+    let _ = writer.join().unwrap();
+    output
+}
+
+fn socket(daemon: &Daemon) -> String {
+    format!("unix://{}", daemon.socket().display())
+}
+
+#[test]
+fn each_line_of_standard_input_has_its_line_of_output_in_the_same_order() {
+    let daemon = Daemon::usual();
+    let to = socket(&daemon);
+    let output = ipcctl_with(&["--to", &to, "multiply", "-"], "5 10\n1 / 0\n\n7 * 6");
+    assert_eq!(text(&output.stdout), "50.0\nError: division by zero\n\n42.0\n");
+    assert_eq!(text(&output.stderr), "ipcctl: 1 of 4 requests failed\n");
+    assert_eq!(output.status.code(), Some(1));
+    // More than any buffer between us and the daemon holds, in both directions.
+    let requests: String = (0..200_000).map(|number| format!("{number} 1\n")).collect();
+    let results: String = (0..200_000).map(|number| format!("{number}.0\n")).collect();
+    let output = ipcctl_with(&["--to", &to, "multiply", "-"], &requests);
+    assert!(output.status.success() && text(&output.stdout) == results, "{}", text(&output.stderr));
+    let output = ipcctl_with(&["--to", &to, "multiply", "-"], "");
+    assert!(output.status.success() && output.stdout.is_empty(), "{output:?}");
+    daemon.stop();
+}
+
+#[test]
+fn what_has_data_has_json() {
+    let daemon = Daemon::usual();
+    let to = socket(&daemon);
+    let output = ipcctl(&["--to", &to, "multiply", "--json", "10", "/", "4"]);
+    assert_eq!(text(&output.stdout), "{\"request\":\"10 / 4\",\"result\":2.5}\n");
+    let output = ipcctl_with(&["--to", &to, "multiply", "--json", "-"], "inf 1\n2 x\n\n");
+    let lines = [
+        r#"{"request":"inf 1","result":"inf"}"#,
+        r#"{"error":"not a number: 'x'","request":"2 x"}"#,
+        r#"{"request":"","result":null}"#,
+    ];
+    assert_eq!(text(&output.stdout).lines().collect::<Vec<_>>(), lines);
+    let output = ipcctl(&["--to", &to, "greet", "--json"]);
+    assert_eq!(text(&output.stdout), "{\"reply\":\"Message received. Thank you for connecting\"}\n");
+    daemon.stop();
+}
+
+#[test]
+fn greet_prints_the_greeting_and_notices_who_does_not_greet() {
+    let daemon = Daemon::usual();
+    for to in [socket(&daemon), format!("tcp://{}:9999", daemon.ip)] {
+        let output = ipcctl(&["--to", &to, "greet"]);
+        assert_eq!(text(&output.stdout), "Message received. Thank you for connecting\n", "{output:?}");
+        assert!(output.status.success());
+    }
+    let output = ipcctl(&["--to", &format!("tcp://{}:65432", daemon.ip), "greet"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stderr).contains("greeting is not there: it says 'Data received'"), "{output:?}");
+    daemon.stop();
+}
+
+#[test]
+fn a_line_filter_says_everything_in_the_room_before_it_leaves() {
+    let daemon = Daemon::usual();
+    let to = socket(&daemon);
+    let mut bob = Client::member(&daemon, "bob");
+    let output = ipcctl_with(&["--to", &to, "chat", "--name", "cron"], "build finished\n//really");
+    assert_eq!(text(&output.stdout), "cron: build finished\ncron: /really\n", "{output:?}");
+    assert!(output.status.success() && output.stderr.is_empty());
+    bob.hear("cron has joined the chat!\ncron: build finished\ncron: /really\ncron has left the chat.\n");
+    // Far more than the buffers hold.
+    let lines: String = (0..50_000).map(|number| format!("line {number}\n")).collect();
+    let output =
+        ipcctl_with(&["--to", &format!("tcp://{}:33000", daemon.ip), "chat", "--name", "log"], &lines);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    assert_eq!(text(&output.stdout).lines().filter(|line| line.starts_with("log: ")).count(), 50_000);
+    daemon.stop();
+}
+
+#[test]
+fn a_line_filter_that_cannot_enter_or_errs_fails_with_the_daemons_words() {
+    let daemon = Daemon::usual();
+    let to = socket(&daemon);
+    let _bob = Client::member(&daemon, "bob");
+    let output = ipcctl_with(&["--to", &to, "chat", "--name", "Bob"], "hi\n");
+    assert_eq!(text(&output.stderr), "ipcctl: somebody is called 'Bob' already; type another name\n");
+    assert_eq!((output.status.code(), &output.stdout[..]), (Some(1), &b""[..]));
+    let output = ipcctl_with(&["--to", &to, "chat", "--name", "cron"], "/nonsense\nhi\n");
+    assert_eq!(text(&output.stderr), "ipcctl: unknown command: /nonsense (try /help)\n");
+    assert_eq!((output.status.code(), text(&output.stdout)), (Some(1), "cron: hi\n"));
+    daemon.stop();
+}
+
+#[test]
+fn a_line_filter_prints_what_is_said_while_its_input_stays_open() {
+    let daemon = Daemon::usual();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ipcctl"));
+    command.args(["--to", &socket(&daemon), "chat", "--name", "ear"]);
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    daemon.wait_for_log("joined as ear");
+    let mut bob = Client::member(&daemon, "bob");
+    bob.say("red \u{1b}[31malert\n");
+    assert_eq!(lines.next().unwrap().unwrap(), "bob has joined the chat!");
+    assert_eq!(lines.next().unwrap().unwrap(), "bob: red [31malert");
+    child.stdin.take().unwrap().write_all(b"noted\n").unwrap();
+    assert_eq!(lines.next().unwrap().unwrap(), "ear: noted");
+    assert!(child.wait().unwrap().success());
+    daemon.stop();
+}
+
+#[test]
+fn a_room_that_ends_before_the_farewell_is_a_failure() {
+    let daemon = Daemon::usual();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ipcctl"));
+    command.args(["--to", &socket(&daemon), "chat", "--name", "ear"]);
+    let child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    daemon.wait_for_log("joined as ear");
+    daemon.stop();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(text(&output.stdout), "Server is shutting down.\n");
+    assert!(text(&output.stderr).ends_with("the connection ended\n"), "{output:?}");
+    assert_eq!(output.status.code(), Some(1));
+}
+
+#[test]
+fn a_unix_socket_is_the_services_own_if_it_is_named_so_or_said_to_be() {
+    let own = "[chat]\nlisten = [\"unix://{dir}/chat.sock\", \"unix://{dir}/room\"]\n";
+    let daemon = Daemon::with(own);
+    let place = |name: &str| format!("unix://{}", daemon.directory.path().join(name).display());
+    for to in [&["--to", &place("chat.sock")][..], &["--to", &place("room"), "--direct"]] {
+        let output = ipcctl_with(&[to, &["chat", "--name", "cron"]].concat(), "hi\n");
+        assert_eq!(text(&output.stdout), "cron: hi\n", "{output:?}");
+    }
+    daemon.stop();
+}
+
+#[test]
+fn what_needs_a_connection_says_so_before_it_tries() {
+    for to in ["udp://127.0.0.1:1", "unixgram:///nonexistent/g", "fifo:///nonexistent/f"] {
+        let output = ipcctl_with(&["--to", to, "chat", "--name", "x"], "");
+        assert_eq!(output.status.code(), Some(2), "{output:?}");
+        assert!(text(&output.stderr).contains("chat needs a connection"), "{output:?}");
+    }
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use ipcd::endpoint::{Endpoint, Host, Place};
-use ipcd::engine::text::clean;
+use ipcd::engine::text::{clean, quote};
 use ipcd::transport::directory::runtime_directory_if_there;
 use rustix::event::PollFlags;
 
@@ -35,6 +35,8 @@ pub(crate) struct Wanted {
 /// A connection to a service, in messages of one line each. What is heard has no control characters in it.
 pub(crate) struct Conversation {
     link: Link,
+    /// Whether the service was chosen there.
+    is_mux: bool,
     /// Where it is.
     pub(crate) place: Place,
     timeout: Duration,
@@ -50,7 +52,6 @@ pub(crate) struct Conversation {
     is_over: bool,
 }
 
-#[allow(dead_code)] // for the views to come
 impl Conversation {
     /// Connects to the endpoint named, or to the local daemon, and chooses the service if that is a mux.
     pub(crate) fn begin(reach: &Reach, wanted: &Wanted) -> Result<Conversation, Trouble> {
@@ -66,11 +67,7 @@ impl Conversation {
             match Link::open(&place, reach.patience()) {
                 Ok(link) => {
                     let is_mux = is_mux(&place, wanted.name) && !reach.direct;
-                    let mut conversation = Conversation::over(link, place, reach.timeout);
-                    if is_mux {
-                        conversation.say(wanted.name);
-                    }
-                    return Ok(conversation);
+                    return Ok(Conversation::over(link, place, reach.timeout, is_mux, wanted));
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
                     return Err(Trouble::TimedOut(format!("{place}: its queue stays full")));
@@ -84,9 +81,17 @@ impl Conversation {
         )))
     }
 
-    fn over(link: Link, place: Place, timeout: Duration) -> Conversation {
-        Conversation {
+    /// The same once more, on a new connection to the same place, without waiting for it: should it fail, hearing does.
+    #[cfg_attr(not(feature = "tui"), allow(dead_code))] // a line filter ends with its connection
+    pub(crate) fn again(&self, wanted: &Wanted) -> io::Result<Conversation> {
+        let link = Link::open_soon(&self.place)?;
+        Ok(Conversation::over(link, self.place.clone(), self.timeout, self.is_mux, wanted))
+    }
+
+    fn over(link: Link, place: Place, timeout: Duration, is_mux: bool, wanted: &Wanted) -> Conversation {
+        let mut conversation = Conversation {
             link,
+            is_mux,
             place,
             timeout,
             outbox: Vec::new(),
@@ -94,7 +99,11 @@ impl Conversation {
             lines: VecDeque::new(),
             is_ending: false,
             is_over: false,
+        };
+        if is_mux {
+            conversation.say(wanted.name);
         }
+        conversation
     }
 
     /// Says a line. It goes out while something is being heard, or with [`Conversation::turn`].
@@ -121,8 +130,7 @@ impl Conversation {
 
     /// The next line, or `None` at the end; trouble if it takes longer than the timeout.
     pub(crate) fn hear(&mut self) -> Result<Option<String>, Trouble> {
-        let timeout = (!self.timeout.is_zero()).then_some(self.timeout);
-        let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+        let deadline = deadline(self.timeout);
         self.hear_by(deadline)?.ok_or_else(|| {
             let timeout = humantime::format_duration(self.timeout);
             Trouble::TimedOut(format!(
@@ -249,6 +257,17 @@ impl Conversation {
         self.partial.drain(..count);
     }
 
+    /// The daemon did not answer within the timeout.
+    pub(crate) fn too_late(&self) -> Trouble {
+        let timeout = humantime::format_duration(self.timeout);
+        Trouble::TimedOut(format!("{}: no answer within {timeout}; --timeout sets another time", self.place))
+    }
+
+    /// Something answers there, but not the service.
+    pub(crate) fn not_there(&self, name: &str, line: &str) -> Trouble {
+        Trouble::Failed(format!("{}: {name} is not there: it says '{}'", self.place, quote(line.as_bytes())))
+    }
+
     fn trouble(&self, error: &io::Error) -> Trouble {
         let text = format!("{}: {error}", self.place);
         match error.kind() {
@@ -257,6 +276,12 @@ impl Conversation {
             _ => Trouble::Failed(text),
         }
     }
+}
+
+/// When so much time has passed; `None` if it never has, as for 0.
+pub(crate) fn deadline(timeout: Duration) -> Option<Instant> {
+    let timeout = (!timeout.is_zero()).then_some(timeout);
+    timeout.and_then(|timeout| Instant::now().checked_add(timeout))
 }
 
 /// Whether such an endpoint can carry what is wanted.

@@ -9,6 +9,7 @@ use ipcd::endpoint::Place;
 use rustix::buffer::spare_capacity;
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
 use socket2::{Domain, SockAddr, Socket, Type};
 
 /// The largest packet that is taken whole, in bytes: more than the kernel lets a Unix socket carry by default (208 KiB).
@@ -27,6 +28,29 @@ pub(crate) enum Link {
 }
 
 impl Link {
+    /// Connects to a stream or packets anew, without waiting: until it is there, nothing goes out or comes in, and if
+    /// it cannot be, the next read says why.
+    pub(crate) fn open_soon(place: &Place) -> io::Result<Link> {
+        let open = |address: SockAddr, kind| -> io::Result<Socket> {
+            let socket = Socket::new(address.domain(), kind, None)?;
+            socket.set_nonblocking(true)?;
+            match socket.connect(&address) {
+                Err(error) if error.raw_os_error() != Some(Errno::INPROGRESS.raw_os_error()) => Err(error),
+                _ => Ok(socket),
+            }
+        };
+        match place {
+            Place::Tcp(address) => {
+                let socket = open(SockAddr::from(*address), Type::STREAM)?;
+                socket.set_tcp_nodelay(true)?;
+                Ok(Link::Stream(socket))
+            }
+            Place::Unix(path) => Ok(Link::Stream(open(SockAddr::unix(path)?, Type::STREAM)?)),
+            Place::UnixSeq(path) => Ok(Link::Packets(open(SockAddr::unix(path)?, Type::SEQPACKET)?)),
+            Place::Udp(_) | Place::UnixGram(_) | Place::Fifo(_) => Link::open(place, None),
+        }
+    }
+
     /// Connects; `timeout`: `None` waits for as long as it takes.
     pub(crate) fn open(place: &Place, timeout: Option<Duration>) -> io::Result<Link> {
         let socket = |domain, kind| -> io::Result<Socket> {
@@ -153,7 +177,7 @@ pub(crate) fn wait<const N: usize>(
         // One that is too long to write down is as good as none.
         let left: Option<Timespec> = left.and_then(|left| left.try_into().ok());
         match rustix::event::poll(&mut fds, left.as_ref()) {
-            Err(rustix::io::Errno::INTR) => {}
+            Err(Errno::INTR) => {}
             Err(error) => return Err(error.into()),
             Ok(_) => {
                 let mut ready = fds.iter().map(|fd| !fd.revents().is_empty());

@@ -1,17 +1,29 @@
 //! ipcctl, the client: arguments and exit status. A subcommand is a file, and here its `mod`, its line in [`Command`]
 //! and its line in `run`.
 
+mod chat;
 mod completions;
 mod control;
 mod daemon;
+#[cfg(feature = "tui")]
+mod edit;
+mod filter;
+mod input;
 mod link;
 mod multiply;
 mod output;
 #[cfg(feature = "tui")]
+mod room;
+#[cfg(feature = "tui")]
+mod scrollback;
+mod sentence;
+mod speech;
+mod talk;
+#[cfg(feature = "tui")]
 mod terminal;
 
 use std::process::ExitCode;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand};
@@ -60,12 +72,24 @@ impl Reach {
     fn patience(&self) -> Option<Duration> {
         (!self.timeout.is_zero()).then_some(self.timeout)
     }
+
+    /// When that is over.
+    fn deadline(&self) -> Option<Instant> {
+        daemon::deadline(self.timeout)
+    }
 }
 
 // Its order is that of the help. What each says of itself stands above its arguments, in its file.
 #[derive(Subcommand)]
 enum Command {
     Multiply(multiply::Arguments),
+    /// Be greeted
+    Greet(sentence::Arguments),
+    /// Say hello, and hear what the daemon says
+    Hello(sentence::Arguments),
+    Chat(chat::Arguments),
+    /// Talk to whoever comes next; in a pipe: say each line of standard input, and print what is said
+    Talk,
     /// Have the daemon read its configuration again; says what is wrong with it
     Reload,
     /// Have the daemon give its connections to systemd and end, for a restart that nobody notices
@@ -76,6 +100,10 @@ enum Command {
 fn run(Arguments { reach, command }: &Arguments) -> Result<(), Trouble> {
     match command {
         Command::Multiply(arguments) => multiply::run(reach, arguments),
+        Command::Greet(arguments) => sentence::run(reach, arguments, &sentence::GREETING),
+        Command::Hello(arguments) => sentence::run(reach, arguments, &sentence::HELLO),
+        Command::Chat(arguments) => chat::run(reach, arguments),
+        Command::Talk => talk::run(reach),
         Command::Reload => control::run(reach, "reload"),
         Command::Handover => control::run(reach, "handover"),
         Command::Completions(arguments) => completions::run(arguments),
@@ -95,8 +123,8 @@ enum Trouble {
     TimedOut(String),
     /// The connection failed, or what came was no answer.
     Failed(String),
+    #[cfg_attr(not(feature = "tui"), allow(dead_code))] // the default action does for a line filter
     /// A signal ends the program, once everything is put back in order.
-    #[allow(dead_code)] // for the views to come
     Signal(i32),
 }
 

@@ -1,49 +1,179 @@
 //! `ipcctl multiply A [OP] B`, and `-` for a request on each line of standard input.
 
 use clap::Args;
+use ipcd::engine::text::is_empty;
+use rustix::event::PollFlags;
+use serde_json::json;
+use std::collections::VecDeque;
 
 use super::daemon::{Conversation, Wanted};
-use super::{Reach, Trouble, output};
+use super::input::Input;
+use super::{Reach, Trouble, link, output};
 
 const MULTIPLY: Wanted = Wanted { name: "multiply", port: Some(65432), datagrams: true, fifo: true };
 
 /// What goes before each result.
 const ACKNOWLEDGEMENT: &str = "Data received";
 
+/// Requests on their way at most: enough to keep any line busy, and little to remember.
+const REQUESTS_MAX: usize = 4096;
+
 /// Multiply two numbers, or calculate with + - * / // % **
 #[derive(Args)]
 #[command(allow_negative_numbers = true)]
 pub(crate) struct Arguments {
-    /// A, an operator (none: multiplication), and B
-    #[arg(value_names = ["A", "[OP] B"], num_args = 2..=3, required = true, allow_hyphen_values = true)]
+    /// A, an operator (none: multiplication), and B; or - for a request on each line of standard input
+    #[arg(value_names = ["A", "[OP] B"], num_args = 1..=3, required = true, allow_hyphen_values = true)]
     request: Vec<String>,
+
+    /// Print JSON, one object a line: {"request": "5 10", "result": 50.0}, or "error" instead of "result"
+    #[arg(long)]
+    json: bool,
 }
+
+/// A result, or why there is none.
+type Answer = Result<String, String>;
 
 pub(crate) fn run(reach: &Reach, arguments: &Arguments) -> Result<(), Trouble> {
-    let mut daemon = Conversation::begin(reach, &MULTIPLY)?;
-    daemon.say(&arguments.request.join(" "));
-    daemon.end();
-    match hear(&mut daemon)? {
-        Ok(result) => output::print(&result),
-        Err(error) => Err(Trouble::Refused(vec![error])),
+    match &arguments.request[..] {
+        [dash] if dash == "-" => all(reach, arguments.json),
+        [one] => Err(Trouble::Usage(format!("multiply {one}: a second number is missing, or - alone"))),
+        request => single(reach, &request.join(" "), arguments.json),
     }
 }
 
-/// The next result, or why there is none.
-fn hear(daemon: &mut Conversation) -> Result<Result<String, String>, Trouble> {
-    let refused = |line: &str| line.strip_prefix("Error: ").map(str::to_owned);
-    let Some(first) = daemon.hear()? else {
-        return Err(Trouble::Failed(format!("{}: closed without an answer", daemon.place)));
-    };
-    if first != ACKNOWLEDGEMENT {
-        return Err(match refused(&first) {
-            // It is not this request that is refused, but we are.
-            Some(error) => Trouble::Refused(vec![error]),
-            None => Trouble::Failed(format!("{}: multiply is not there: it says {first:?}", daemon.place)),
-        });
+fn single(reach: &Reach, request: &str, json: bool) -> Result<(), Trouble> {
+    let mut daemon = Conversation::begin(reach, &MULTIPLY)?;
+    daemon.say(request);
+    daemon.end();
+    let mut replies = Replies::default();
+    while let Some(line) = daemon.hear()? {
+        if let Some(answer) = replies.handle(line, &daemon)? {
+            if json || answer.is_ok() {
+                output::print(&shown(request, &answer, json))?;
+            }
+            return answer.map(|_| ()).map_err(|error| Trouble::Refused(vec![error]));
+        }
     }
-    match daemon.hear()? {
-        Some(result) => Ok(refused(&result).map_or(Ok(result), Err)),
-        None => Err(Trouble::Failed(format!("{}: closed before the result", daemon.place))),
+    Err(Trouble::Failed(format!("{}: closed without an answer", daemon.place)))
+}
+
+/// A line out for each line in, whatever becomes of it.
+fn all(reach: &Reach, json: bool) -> Result<(), Trouble> {
+    let mut daemon = Conversation::begin(reach, &MULTIPLY)?;
+    // A datagram can be lost: then it is known which.
+    let most = if daemon.is_lossy() { 1 } else { REQUESTS_MAX };
+    let mut input = Input::new();
+    let mut replies = Replies::default();
+    let mut pending: VecDeque<String> = VecDeque::new();
+    let (mut count, mut failures) = (0, 0);
+    let mut until = reach.deadline();
+    loop {
+        while pending.len() < most
+            && let Some(line) = input.line()
+        {
+            if pending.is_empty() {
+                until = reach.deadline();
+            }
+            // The daemon answers nothing to an empty one.
+            if !is_empty(line.as_bytes()) {
+                daemon.say(&line);
+            }
+            pending.push_back(line);
+            count += 1;
+        }
+        // What was answered is printed, whatever comes behind it.
+        let mut answers = String::new();
+        let outcome = loop {
+            let answer = if pending.front().is_some_and(|line| is_empty(line.as_bytes())) {
+                Ok(String::new())
+            } else {
+                let Some(line) = daemon.heard() else { break Ok(()) };
+                match replies.handle(line, &daemon) {
+                    Ok(None) => continue,
+                    Ok(Some(answer)) => answer,
+                    Err(trouble) => break Err(trouble),
+                }
+            };
+            let request = pending.pop_front().unwrap_or_default();
+            failures += usize::from(answer.is_err());
+            answers += &shown(&request, &answer, json);
+            answers.push('\n');
+            until = reach.deadline();
+        };
+        if let Some(answers) = answers.strip_suffix('\n') {
+            output::print(answers)?;
+        }
+        outcome?;
+        if pending.is_empty() && input.is_over() {
+            break;
+        }
+        if pending.len() < most && input.has_line() {
+            continue;
+        }
+        if daemon.is_over() {
+            return Err(Trouble::Failed(format!("{}: closed before the last answer", daemon.place)));
+        }
+        let wanted = if pending.len() < most { input.descriptor() } else { None };
+        let [from, to] = daemon.interest();
+        let until = if pending.is_empty() { None } else { until };
+        let ready = link::wait([(wanted, PollFlags::IN), from, to], until);
+        match ready.map_err(|error| Trouble::Failed(error.to_string()))? {
+            [false, false, false] => return Err(daemon.too_late()),
+            [stdin, from, to] => {
+                if stdin {
+                    input.turn()?;
+                }
+                if from || to {
+                    daemon.turn()?;
+                }
+            }
+        }
+    }
+    match failures {
+        0 => Ok(()),
+        _ => Err(Trouble::Refused(vec![format!("{failures} of {count} requests failed")])),
+    }
+}
+
+/// An answer as it is printed.
+fn shown(request: &str, answer: &Answer, json: bool) -> String {
+    match answer {
+        Ok(result) if json => match result.parse::<f64>() {
+            Ok(number) if number.is_finite() => json!({ "request": request, "result": number }),
+            _ if result.is_empty() => json!({ "request": request, "result": null }),
+            // JSON has no infinity.
+            _ => json!({ "request": request, "result": result }),
+        }
+        .to_string(),
+        Err(error) if json => json!({ "request": request, "error": error }).to_string(),
+        Ok(result) => result.clone(),
+        Err(error) => format!("Error: {error}"),
+    }
+}
+
+/// How far the reply to the oldest request has come.
+#[derive(Default)]
+struct Replies {
+    is_acknowledged: bool,
+}
+
+impl Replies {
+    /// The answer, if it is whole with this line.
+    fn handle(&mut self, line: String, daemon: &Conversation) -> Result<Option<Answer>, Trouble> {
+        let error = line.strip_prefix("Error: ").map(str::to_owned);
+        match (self.is_acknowledged, error) {
+            (true, error) => {
+                self.is_acknowledged = false;
+                Ok(Some(error.map_or(Ok(line), Err)))
+            }
+            (false, None) if line == ACKNOWLEDGEMENT => {
+                self.is_acknowledged = true;
+                Ok(None)
+            }
+            // It is not this request that is refused, but we are.
+            (false, Some(error)) => Err(Trouble::Refused(vec![error])),
+            (false, None) => Err(daemon.not_there(MULTIPLY.name, &line)),
+        }
     }
 }

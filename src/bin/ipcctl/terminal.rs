@@ -1,7 +1,5 @@
 //! The terminal: taken over, drawn on, and always given back; and everything that can happen while it is ours.
 
-#![allow(dead_code)] // for the views to come
-
 use std::io::{self, Read, Stdout, Write};
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
@@ -14,7 +12,8 @@ use crossterm::event::{self, DisableBracketedPaste, EnableBracketedPaste, Event,
 use crossterm::terminal::{EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode};
 use crossterm::{cursor, execute};
 use ratatui::backend::CrosstermBackend;
-use ratatui::{Frame, Terminal};
+use ratatui::layout::Rect;
+use ratatui::{Frame, Terminal, TerminalOptions, Viewport};
 use rustix::event::PollFlags;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 
@@ -39,6 +38,8 @@ pub(crate) enum Happening {
 /// The whole screen, ours until this is dropped; a panic gives it back before it says anything.
 pub(crate) struct Screen {
     terminal: Terminal<CrosstermBackend<Stdout>>,
+    /// As drawn last.
+    area: Rect,
     keys: Receiver<io::Result<Event>>,
     /// A byte for each key.
     key_bell: UnixStream,
@@ -72,14 +73,26 @@ impl Screen {
         }));
         enable_raw_mode()?;
         execute!(io::stdout(), EnterAlternateScreen, EnableBracketedPaste)?;
-        let terminal = Terminal::new(CrosstermBackend::new(io::stdout()))?;
+        let area = area()?;
+        let options = TerminalOptions { viewport: Viewport::Fixed(area) };
+        let terminal = Terminal::with_options(CrosstermBackend::new(io::stdout()), options)?;
         let (keys, key_bell) = keyboard()?;
-        Ok(Screen { terminal, keys, key_bell, signal_bell, signal })
+        Ok(Screen { terminal, area, keys, key_bell, signal_bell, signal })
     }
 
     /// Draws; only what has changed is written.
     pub(crate) fn draw(&mut self, view: impl FnOnce(&mut Frame<'_>)) -> Result<(), Trouble> {
-        self.terminal.draw(view).map(|_| ()).map_err(|error| failed(&error))
+        self.fit().and_then(|()| self.terminal.draw(view).map(|_| ())).map_err(|error| failed(&error))
+    }
+
+    /// Takes the size that the terminal has now.
+    fn fit(&mut self) -> io::Result<()> {
+        let area = area()?;
+        if area != self.area {
+            self.area = area;
+            self.terminal.resize(area)?;
+        }
+        Ok(())
     }
 
     /// Waits for the next thing to happen: on the terminal, in the conversation if there is one, or the deadline.
@@ -123,6 +136,14 @@ impl Drop for Screen {
     fn drop(&mut self) {
         restore();
     }
+}
+
+/// The size of what we write to. (Left to itself, crossterm would ask the controlling terminal, which may be another.)
+fn area() -> io::Result<Rect> {
+    let size = rustix::termios::tcgetwinsize(io::stdout())?;
+    // A terminal that does not know its size says 0.
+    let or = |size, usual| if size == 0 { usual } else { size };
+    Ok(Rect::new(0, 0, or(size.ws_col, 80), or(size.ws_row, 24)))
 }
 
 /// Gives the terminal back as it was. One that is gone needs nothing.

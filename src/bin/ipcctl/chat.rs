@@ -1,0 +1,24 @@
+//! `ipcctl chat [--name NAME]`
+
+use clap::Args;
+
+use super::speech::Speech;
+use super::{Reach, Trouble};
+
+/// Join the chat room; in a pipe: say each line of standard input there, and print what is said
+#[derive(Args)]
+pub(crate) struct Arguments {
+    /// Your name in the room [default: your login name]
+    #[arg(long)]
+    name: Option<String>,
+}
+
+pub(crate) fn run(reach: &Reach, arguments: &Arguments) -> Result<(), Trouble> {
+    let name = arguments.name.clone().or_else(login_name);
+    let name = name.ok_or_else(|| Trouble::Usage("who are you? Give a name with --name".to_owned()))?;
+    super::talk::hold(reach, Speech::chat(name))
+}
+
+fn login_name() -> Option<String> {
+    uzers::get_user_by_uid(uzers::get_current_uid()).map(|user| user.name().to_string_lossy().into_owned())
+}

@@ -1,0 +1,245 @@
+//! The line that is being typed: a cursor between what people call characters, words, and the lines typed before.
+//! Knows keys; has never seen a screen.
+
+use std::collections::VecDeque;
+
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use ipcd::engine::text::clean;
+use unicode_segmentation::{GraphemeCursor, UnicodeSegmentation};
+use unicode_width::UnicodeWidthStr;
+
+/// The longest line, in bytes: the daemon's own bound on a message, by default.
+const LINE_BYTES_MAX: usize = 4096;
+
+/// Lines remembered: more than anybody goes back to.
+const HISTORY_LINES_MAX: usize = 500;
+
+/// A line with a cursor.
+#[derive(Default)]
+pub(crate) struct Edit {
+    text: String,
+    /// In bytes.
+    cursor: usize,
+    history: VecDeque<String>,
+    /// Which line of the history is shown, from the newest; and what had been typed before.
+    recalled: Option<(usize, String)>,
+}
+
+impl Edit {
+    pub(crate) fn text(&self) -> &str {
+        &self.text
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.text.is_empty()
+    }
+
+    /// Takes the line away, and remembers it.
+    pub(crate) fn take(&mut self) -> String {
+        let line = std::mem::take(&mut self.text);
+        self.cursor = 0;
+        self.recalled = None;
+        if !line.trim().is_empty() && self.history.back() != Some(&line) {
+            self.history.push_back(line.clone());
+            if self.history.len() > HISTORY_LINES_MAX {
+                self.history.pop_front();
+            }
+        }
+        line
+    }
+
+    /// Inserts text at the cursor: one line of it, without what no line has. Whole characters, or none.
+    pub(crate) fn insert(&mut self, text: &str) {
+        let text = clean(text.replace(['\n', '\t'], " ").as_bytes());
+        for grapheme in text.graphemes(true) {
+            if self.text.len() + grapheme.len() > LINE_BYTES_MAX {
+                return;
+            }
+            self.text.insert_str(self.cursor, grapheme);
+            self.cursor += grapheme.len();
+        }
+    }
+
+    /// Does what a key says; whether it was one of ours.
+    pub(crate) fn handle_key(&mut self, key: KeyEvent) -> bool {
+        let control = key.modifiers.contains(KeyModifiers::CONTROL);
+        let alt = key.modifiers.contains(KeyModifiers::ALT);
+        match key.code {
+            KeyCode::Char('a') if control => self.cursor = 0,
+            KeyCode::Home => self.cursor = 0,
+            KeyCode::Char('e') if control => self.cursor = self.text.len(),
+            KeyCode::End => self.cursor = self.text.len(),
+            KeyCode::Left if control || alt => self.cursor = self.word_before(),
+            KeyCode::Char('b') if alt => self.cursor = self.word_before(),
+            KeyCode::Right if control || alt => self.cursor = self.word_after(),
+            KeyCode::Char('f') if alt => self.cursor = self.word_after(),
+            KeyCode::Char('b') if control => self.cursor = self.before(),
+            KeyCode::Left => self.cursor = self.before(),
+            KeyCode::Char('f') if control => self.cursor = self.after(),
+            KeyCode::Right => self.cursor = self.after(),
+            KeyCode::Char('w') if control => self.delete(self.word_before(), self.cursor),
+            KeyCode::Backspace if control || alt => self.delete(self.word_before(), self.cursor),
+            KeyCode::Char('d') if alt => self.delete(self.cursor, self.word_after()),
+            KeyCode::Char('u') if control => self.delete(0, self.cursor),
+            KeyCode::Char('k') if control => self.delete(self.cursor, self.text.len()),
+            KeyCode::Char('h') if control => self.delete(self.before(), self.cursor),
+            KeyCode::Backspace => self.delete(self.before(), self.cursor),
+            KeyCode::Char('d') if control => self.delete(self.cursor, self.after()),
+            KeyCode::Delete => self.delete(self.cursor, self.after()),
+            KeyCode::Char('p') if control => self.recall(true),
+            KeyCode::Up => self.recall(true),
+            KeyCode::Char('n') if control => self.recall(false),
+            KeyCode::Down => self.recall(false),
+            KeyCode::Char(c) if !control && !alt => self.insert(c.encode_utf8(&mut [0; 4])),
+            _ => return false,
+        }
+        true
+    }
+
+    /// The part to show in so many columns, and the cursor's column in it.
+    pub(crate) fn view(&self, columns: usize) -> (&str, usize) {
+        let mut start = 0;
+        let mut column = self.text[..self.cursor].width();
+        // The cursor may stand behind the last character: it needs a column too.
+        for grapheme in self.text[..self.cursor].graphemes(true) {
+            if column < columns {
+                break;
+            }
+            start += grapheme.len();
+            column -= grapheme.width().min(column);
+        }
+        (&self.text[start..], column)
+    }
+
+    fn delete(&mut self, from: usize, to: usize) {
+        self.text.replace_range(from..to, "");
+        self.cursor = from;
+    }
+
+    fn before(&self) -> usize {
+        let mut cursor = GraphemeCursor::new(self.cursor, self.text.len(), true);
+        cursor.prev_boundary(&self.text, 0).ok().flatten().unwrap_or(0)
+    }
+
+    fn after(&self) -> usize {
+        let mut cursor = GraphemeCursor::new(self.cursor, self.text.len(), true);
+        cursor.next_boundary(&self.text, 0).ok().flatten().unwrap_or(self.text.len())
+    }
+
+    /// Words are what white space parts.
+    fn word_before(&self) -> usize {
+        let text = self.text[..self.cursor].trim_end();
+        text.char_indices().rev().find(|(_, c)| c.is_whitespace()).map_or(0, |(at, c)| at + c.len_utf8())
+    }
+
+    fn word_after(&self) -> usize {
+        let rest = &self.text[self.cursor..];
+        let blank = rest.len() - rest.trim_start().len();
+        rest[blank..].find(char::is_whitespace).map_or(self.text.len(), |at| self.cursor + blank + at)
+    }
+
+    /// Shows the line before, or after, in the history; behind the newest is what had been typed.
+    fn recall(&mut self, is_older: bool) {
+        let at = match (&self.recalled, is_older) {
+            (None, true) => Some(0),
+            (None, false) => return,
+            (Some((at, _)), true) => Some(at + 1),
+            (Some((at, _)), false) => at.checked_sub(1),
+        };
+        let Some(at) = at else {
+            self.text = self.recalled.take().map(|(_, typed)| typed).unwrap_or_default();
+            self.cursor = self.text.len();
+            return;
+        };
+        let Some(line) = self.history.iter().rev().nth(at).cloned() else { return };
+        let before = std::mem::replace(&mut self.text, line);
+        let typed = self.recalled.take().map_or(before, |(_, typed)| typed);
+        self.recalled = Some((at, typed));
+        self.cursor = self.text.len();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn press(edit: &mut Edit, keys: &[(KeyCode, KeyModifiers)]) {
+        for (code, modifiers) in keys {
+            assert!(edit.handle_key(KeyEvent::new(*code, *modifiers)), "{code:?}");
+        }
+    }
+
+    const NONE: KeyModifiers = KeyModifiers::NONE;
+    const CONTROL: KeyModifiers = KeyModifiers::CONTROL;
+    const ALT: KeyModifiers = KeyModifiers::ALT;
+
+    #[test]
+    fn a_key_moves_over_what_people_call_a_character() {
+        let mut edit = Edit::default();
+        // An accent of its own, a family of four joined, a wide character.
+        edit.insert("e\u{301}👨\u{200d}👩\u{200d}👧\u{200d}👦字x");
+        press(&mut edit, &[(KeyCode::Left, NONE), (KeyCode::Backspace, NONE)]);
+        assert_eq!(edit.text(), "e\u{301}👨\u{200d}👩\u{200d}👧\u{200d}👦x");
+        press(&mut edit, &[(KeyCode::Backspace, NONE)]);
+        assert_eq!(edit.text(), "e\u{301}x");
+        press(&mut edit, &[(KeyCode::Home, NONE), (KeyCode::Delete, NONE)]);
+        assert_eq!(edit.text(), "x");
+    }
+
+    #[test]
+    fn the_usual_control_keys_do_what_they_do_elsewhere() {
+        let mut edit = Edit::default();
+        edit.insert("one two  three");
+        press(&mut edit, &[(KeyCode::Char('w'), CONTROL)]);
+        assert_eq!(edit.text(), "one two  ");
+        press(&mut edit, &[(KeyCode::Char('b'), ALT), (KeyCode::Char('k'), CONTROL)]);
+        assert_eq!(edit.text(), "one ");
+        press(&mut edit, &[(KeyCode::Char('a'), CONTROL), (KeyCode::Char('d'), ALT)]);
+        assert_eq!(edit.text(), " ");
+        edit.insert("four five");
+        press(&mut edit, &[(KeyCode::Left, CONTROL), (KeyCode::Char('u'), CONTROL)]);
+        assert_eq!((edit.text(), edit.view(80).1), ("five ", 0));
+        press(&mut edit, &[(KeyCode::Right, CONTROL)]);
+        assert_eq!(edit.view(80).1, 4);
+        assert!(!edit.handle_key(KeyEvent::new(KeyCode::Char('x'), CONTROL)));
+    }
+
+    #[test]
+    fn what_was_being_typed_waits_behind_the_newest_line_of_the_history() {
+        let mut edit = Edit::default();
+        for line in ["first", "second", "second", " "] {
+            edit.insert(line);
+            assert_eq!(edit.take(), line);
+        }
+        edit.insert("third");
+        press(&mut edit, &[(KeyCode::Up, NONE)]);
+        assert_eq!(edit.text(), "second");
+        press(&mut edit, &[(KeyCode::Up, NONE), (KeyCode::Up, NONE)]);
+        assert_eq!(edit.text(), "first");
+        press(&mut edit, &[(KeyCode::Down, NONE), (KeyCode::Down, NONE), (KeyCode::Down, NONE)]);
+        assert_eq!(edit.text(), "third");
+    }
+
+    #[test]
+    fn the_cursor_is_always_in_view() {
+        let mut edit = Edit::default();
+        edit.insert("0123456789");
+        assert_eq!(edit.view(20), ("0123456789", 10));
+        assert_eq!(edit.view(5), ("6789", 4));
+        edit.insert("字字");
+        // Half of a wide character is no place to begin.
+        assert_eq!(edit.view(4), ("字", 2));
+        assert_eq!(edit.view(1), ("", 0));
+        press(&mut edit, &[(KeyCode::Home, NONE)]);
+        assert_eq!(edit.view(4).1, 0);
+    }
+
+    #[test]
+    fn what_is_pasted_becomes_one_line_of_bounded_length_without_control_characters() {
+        let mut edit = Edit::default();
+        edit.insert("a\r\nb\tc\x1b[31m");
+        assert_eq!(edit.text(), "a b c[31m");
+        edit.insert(&"字".repeat(LINE_BYTES_MAX));
+        assert!(edit.text().len() <= LINE_BYTES_MAX && edit.text().len() > LINE_BYTES_MAX - 3);
+    }
+}

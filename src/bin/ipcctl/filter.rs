@@ -1,0 +1,77 @@
+//! chat and talk without a terminal: lines in, lines out, and nothing of either is lost.
+
+use rustix::event::PollFlags;
+
+use super::daemon::Conversation;
+use super::input::Input;
+use super::speech::{Heard, Speech};
+use super::{Reach, Trouble, link, output};
+
+/// What may be on its way to the daemon before more is read from standard input, in bytes.
+const UNSENT_BYTES_MAX: usize = 64 << 10;
+
+pub(crate) fn run(reach: &Reach, mut speech: Speech) -> Result<(), Trouble> {
+    let mut daemon = Conversation::begin(reach, speech.wanted())?;
+    speech.opening().iter().for_each(|line| daemon.say(line));
+    let mut input = Input::new();
+    let mut has_erred = false;
+    let mut is_leaving = false;
+    let mut until = reach.deadline();
+    loop {
+        while let Some(line) = daemon.heard() {
+            match speech.handle(line) {
+                Heard::Nothing | Heard::Joined => {}
+                Heard::NotIn(error) => return Err(Trouble::Refused(vec![error])),
+                Heard::Line(line) => output::print(&line)?,
+                Heard::Error(error) => {
+                    output::tell(&error);
+                    has_erred = true;
+                }
+                Heard::Farewell => return ended(has_erred),
+            }
+            until = reach.deadline();
+        }
+        if daemon.is_over() {
+            return match speech {
+                Speech::Talk => ended(has_erred),
+                Speech::Chat { .. } => {
+                    Err(Trouble::Failed(format!("{}: the connection ended", daemon.place)))
+                }
+            };
+        }
+        while speech.is_in()
+            && daemon.unsent() < UNSENT_BYTES_MAX
+            && let Some(line) = input.line()
+        {
+            daemon.say(&line);
+        }
+        if speech.is_in() && input.is_over() && !is_leaving {
+            is_leaving = true;
+            // What comes back after it proves that all before was heard.
+            daemon.say(speech.farewell());
+            until = reach.deadline();
+        }
+        let wanted =
+            if speech.is_in() && daemon.unsent() < UNSENT_BYTES_MAX { input.descriptor() } else { None };
+        // A partner may take as long as it likes to come.
+        let is_urgent = speech.is_echoed() && (is_leaving || !speech.is_in());
+        let [from, to] = daemon.interest();
+        let ready = link::wait([(wanted, PollFlags::IN), from, to], until.filter(|_| is_urgent));
+        match ready.map_err(|error| Trouble::Failed(error.to_string()))? {
+            [false, false, false] => return Err(daemon.too_late()),
+            [stdin, from, to] => {
+                if stdin {
+                    input.turn()?;
+                }
+                if from || to {
+                    daemon.turn()?;
+                }
+            }
+        }
+    }
+}
+
+/// What went wrong on the way was told at once.
+fn ended(has_erred: bool) -> Result<(), Trouble> {
+    if has_erred { Err(Trouble::Refused(Vec::new())) } else { Ok(()) }
+}
