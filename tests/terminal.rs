@@ -289,7 +289,9 @@ fn a_daemon_that_comes_back_finds_everybody_again_under_their_names() {
     ann.see("you are in the room as ann");
     daemon.stop();
     ann.see("Server is shutting down.");
-    ann.see("the connection ended; trying again in 500ms");
+    ann.see("the connection ended; trying again until it is there");
+    let rows = ann.see("Connection refused");
+    assert_eq!(count(&rows, "trying again"), 1, "{rows:?}");
     ann.press("kept\r");
     ann.see("not connected: your line waits here");
     ann.see_typed("kept", 4);

@@ -184,7 +184,7 @@ impl Conversation {
         let sent = self.send();
         self.receive().map_err(|error| self.trouble(&error))?;
         match sent {
-            Err(error) if self.lines.is_empty() && !self.is_over => Err(self.trouble(&error)),
+            Err(error) if self.lines.is_empty() => Err(self.trouble(&error)),
             _ => Ok(()),
         }
     }

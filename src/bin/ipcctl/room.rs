@@ -35,8 +35,8 @@ const COLOURS: [Color; 6] =
 enum Phase {
     /// Connected, or about to be; being in is the speech's business. Until then it has this long.
     Open { conversation: Conversation, until: Option<Instant> },
-    /// Lost; the next try, and the pause before the one after it.
-    Lost { conversation: Conversation, next: Instant, pause: Duration },
+    /// Lost, and why; when it is tried again.
+    Lost { conversation: Conversation, why: String, next: Instant },
     /// We said farewell.
     Leaving { conversation: Conversation, until: Instant },
     /// The talk has ended; what was said is there to read until a key is pressed.
@@ -47,8 +47,10 @@ struct Room<'r> {
     reach: &'r Reach,
     speech: Speech,
     phase: Phase,
-    /// The pause before the next try, should this connection be lost as well.
+    /// The pause before the next try, should this connection be lost.
     pause: Duration,
+    /// A note says that it is lost: one is enough, however often it is tried.
+    is_loss_told: bool,
     edit: Edit,
     scrollback: Scrollback,
     has_colour: bool,
@@ -66,6 +68,7 @@ pub(crate) fn run(reach: &Reach, mut speech: Speech) -> Result<(), Trouble> {
         speech,
         phase,
         pause: PAUSE_MIN,
+        is_loss_told: false,
         edit: Edit::default(),
         scrollback: Scrollback::default(),
         has_colour: output::has_colour(),
@@ -175,6 +178,7 @@ impl Room<'_> {
                 Heard::Nothing => {}
                 Heard::Joined => {
                     self.pause = PAUSE_MIN;
+                    self.is_loss_told = false;
                     self.note(&format!("you are in the room as {}", self.speech.name()));
                 }
                 Heard::NotIn(error) if speech::is_taken(&error) => match self.speech.another_name() {
@@ -221,23 +225,26 @@ impl Room<'_> {
 
     /// The connection is no more; whether it goes on.
     fn lose(&mut self, why: &str) -> bool {
-        let conversation = match std::mem::replace(&mut self.phase, Phase::Ended) {
-            Phase::Open { conversation, .. } if self.speech.is_echoed() => conversation,
+        match std::mem::replace(&mut self.phase, Phase::Ended) {
+            Phase::Open { conversation, .. } if self.speech.is_echoed() => {
+                if !self.is_loss_told {
+                    self.note(&format!("{why}; trying again until it is there"));
+                    self.is_loss_told = true;
+                }
+                self.wait(conversation, why.to_owned());
+                true
+            }
             Phase::Open { .. } => {
                 self.note("the talk has ended; press any key");
-                return true;
+                true
             }
-            _ => return false,
-        };
-        let pause = humantime::format_duration(self.pause);
-        self.note(&format!("{why}; trying again in {pause}"));
-        self.wait(conversation);
-        true
+            _ => false,
+        }
     }
 
-    fn wait(&mut self, conversation: Conversation) {
-        let pause = (self.pause * 2).min(PAUSE_MAX);
-        self.phase = Phase::Lost { conversation, next: Instant::now() + self.pause, pause };
+    fn wait(&mut self, conversation: Conversation, why: String) {
+        self.phase = Phase::Lost { conversation, why, next: Instant::now() + self.pause };
+        self.pause = (self.pause * 2).min(PAUSE_MAX);
     }
 
     fn handle_deadline(&mut self) -> Result<bool, Trouble> {
@@ -247,17 +254,13 @@ impl Room<'_> {
                 self.phase = Phase::Open { conversation, until };
                 Ok(self.lose(&why))
             }
-            Phase::Lost { conversation, pause, .. } => {
-                self.pause = pause;
+            Phase::Lost { conversation, .. } => {
                 match conversation.again(self.speech.wanted()) {
                     Ok(mut again) => {
                         self.speech.opening().iter().for_each(|line| again.say(line));
                         self.phase = Phase::Open { conversation: again, until: self.reach.deadline() };
                     }
-                    Err(_) => {
-                        // The note that it is lost is there already.
-                        self.wait(conversation);
-                    }
+                    Err(error) => self.wait(conversation, error.to_string()),
                 }
                 Ok(true)
             }
@@ -305,7 +308,7 @@ impl Room<'_> {
         let state = match &self.phase {
             Phase::Open { conversation, .. } if self.speech.is_in() => conversation.place.to_string(),
             Phase::Open { conversation, .. } => format!("joining {}", conversation.place),
-            Phase::Lost { conversation, .. } => format!("not connected to {}", conversation.place),
+            Phase::Lost { why, .. } => format!("not connected: {why}"),
             Phase::Leaving { .. } => "leaving".to_owned(),
             Phase::Ended => "ended; press any key".to_owned(),
         };

@@ -10,6 +10,9 @@ use unicode_width::UnicodeWidthStr;
 /// Lines kept: a long day in a lively room.
 const LINES_MAX: usize = 10_000;
 
+/// The text kept, in bytes, should lines be long: an ordinary one has a hundred.
+const BYTES_MAX: usize = 16 << 20;
+
 /// What a line is, for how it looks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
@@ -31,6 +34,8 @@ pub(crate) struct Line {
 #[derive(Default)]
 pub(crate) struct Scrollback {
     lines: VecDeque<Line>,
+    /// Of all lines.
+    bytes: usize,
     /// Rows below the view.
     below: usize,
     /// The width it was drawn with last, in columns.
@@ -44,9 +49,11 @@ impl Scrollback {
         if self.below > 0 {
             self.below += rows(&line.text, self.columns).len();
         }
+        self.bytes += line.text.len();
         self.lines.push_back(line);
-        if self.lines.len() > LINES_MAX {
-            self.lines.pop_front();
+        while self.lines.len() > LINES_MAX || self.bytes > BYTES_MAX {
+            let oldest = self.lines.pop_front();
+            self.bytes -= oldest.map_or(0, |line| line.text.len());
         }
     }
 
@@ -164,5 +171,7 @@ mod tests {
         (0..LINES_MAX + 5).for_each(|number| scrollback.push(Kind::Room, number.to_string()));
         scrollback.scroll(isize::MAX);
         assert_eq!(texts(&mut scrollback, 9, 1), ["5"]);
+        scrollback.push(Kind::Room, "x".repeat(BYTES_MAX));
+        assert_eq!((scrollback.lines.len(), scrollback.bytes), (1, BYTES_MAX));
     }
 }
