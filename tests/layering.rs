@@ -6,7 +6,19 @@ use std::path::{Path, PathBuf};
 /// Who may import from whom. A name with `::` allows that part alone.
 const ARROWS: &[(&str, &[&str])] = &[
     ("main", &["daemon", "usage"]),
-    ("bin", &["endpoint", "engine::text", "transport::directory", "usage"]),
+    (
+        "bin",
+        &[
+            "endpoint",
+            "engine::number",
+            "engine::service::multiply",
+            "engine::text",
+            "host::parcel",
+            "host::raw::memory",
+            "transport::directory",
+            "usage",
+        ],
+    ),
     ("daemon", &["config", "endpoint", "engine", "host", "reactor", "transport"]),
     ("reactor", &["endpoint", "engine", "transport"]),
     ("config", &["endpoint", "engine::limits", "engine::message::Medium", "engine::service", "engine::text"]),

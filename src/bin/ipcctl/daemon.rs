@@ -302,7 +302,7 @@ fn carries(endpoint: &Endpoint, wanted: &Wanted) -> Result<(), Trouble> {
 
 /// Whether the service has to be chosen there: on a Unix socket with connections, unless its file is named for the
 /// service, as in `chat.sock`.
-fn is_mux(place: &Place, name: &str) -> bool {
+pub(crate) fn is_mux(place: &Place, name: &str) -> bool {
     match place {
         Place::Unix(path) | Place::UnixSeq(path) => path.file_stem().is_none_or(|stem| stem != name),
         Place::Tcp(_) | Place::Udp(_) | Place::UnixGram(_) | Place::Fifo(_) => false,

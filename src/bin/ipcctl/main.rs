@@ -1,6 +1,7 @@
 //! ipcctl, the client: arguments and exit status. A subcommand is a file, and here its `mod`, its line in [`Command`]
 //! and its line in `run`.
 
+mod bench;
 mod chat;
 mod completions;
 mod control;
@@ -94,6 +95,7 @@ enum Command {
     Reload,
     /// Have the daemon give its connections to systemd and end, for a restart that nobody notices
     Handover,
+    Bench(bench::Arguments),
     Completions(completions::Arguments),
 }
 
@@ -106,6 +108,7 @@ fn run(Arguments { reach, command }: &Arguments) -> Result<(), Trouble> {
         Command::Talk => talk::run(reach),
         Command::Reload => control::run(reach, "reload"),
         Command::Handover => control::run(reach, "handover"),
+        Command::Bench(arguments) => bench::run(reach, arguments),
         Command::Completions(arguments) => completions::run(arguments),
     }
 }
@@ -154,6 +157,9 @@ impl Trouble {
 const USAGE: u8 = 2;
 
 fn main() -> ExitCode {
+    if let Some(outcome) = bench::partner::run() {
+        return finish(outcome);
+    }
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) => {

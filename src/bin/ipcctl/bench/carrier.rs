@@ -1,0 +1,111 @@
+//! Messages to and fro between two processes, over each kind of mechanism. Both sides are the same. Every call waits.
+
+use std::io;
+use std::os::fd::OwnedFd;
+
+use memchr::memchr;
+use nix::mqueue::{MqdT, mq_receive, mq_send};
+use rustix::buffer::spare_capacity;
+use rustix::io::{ioctl_fionbio, read, retry_on_intr, write};
+
+use super::super::link::Link;
+use super::memory::Memory;
+
+/// The largest message, in bytes: far longer than any here.
+pub(crate) const MESSAGE_BYTES_MAX: usize = 1024;
+
+/// How much of a stream is read at once, in bytes.
+const READ_BYTES: usize = 64 << 10;
+
+pub(crate) enum Carrier {
+    /// Bytes, in which each message ends with LF.
+    Lines { to: OwnedFd, from: OwnedFd, heard: Vec<u8> },
+    /// A socket that keeps messages apart.
+    Packets { socket: OwnedFd, has_end: bool },
+    /// A queue for each direction.
+    Queues { to: MqdT, from: MqdT },
+    /// A ring in shared memory for each direction.
+    Memory(Memory),
+}
+
+impl Carrier {
+    pub(crate) fn lines(to: OwnedFd, from: OwnedFd) -> Carrier {
+        Carrier::Lines { to, from, heard: Vec::new() }
+    }
+
+    /// Over a way to an endpoint.
+    pub(crate) fn over(link: Link) -> io::Result<Carrier> {
+        let (from, to) = link.descriptors();
+        ioctl_fionbio(from, false)?;
+        ioctl_fionbio(to, false)?;
+        Ok(match link {
+            Link::Stream(socket) => Carrier::lines(socket.try_clone()?.into(), socket.into()),
+            Link::Packets(socket) => Carrier::Packets { socket: socket.into(), has_end: true },
+            Link::Datagrams(socket) => Carrier::Packets { socket: socket.into(), has_end: false },
+            Link::Fifo { to, from } => Carrier::lines(to, from),
+        })
+    }
+
+    /// Sends messages that belong together, in one go where the mechanism can.
+    pub(crate) fn send(&mut self, messages: &[&[u8]]) -> io::Result<()> {
+        match self {
+            Carrier::Lines { to, .. } => {
+                let mut bytes = Vec::with_capacity(MESSAGE_BYTES_MAX);
+                for message in messages {
+                    bytes.extend_from_slice(message);
+                    bytes.push(b'\n');
+                }
+                let mut rest = &bytes[..];
+                while !rest.is_empty() {
+                    let count = retry_on_intr(|| write(&*to, rest))?;
+                    rest = &rest[count..];
+                }
+            }
+            Carrier::Packets { socket, .. } => {
+                for message in messages {
+                    retry_on_intr(|| write(&*socket, message))?;
+                }
+            }
+            Carrier::Queues { to, .. } => {
+                for message in messages {
+                    mq_send(to, message, 0)?;
+                }
+            }
+            Carrier::Memory(memory) => memory.send(messages)?,
+        }
+        Ok(())
+    }
+
+    /// Waits for the next message; `false`: there is none any more.
+    pub(crate) fn receive(&mut self, message: &mut Vec<u8>) -> io::Result<bool> {
+        message.clear();
+        match self {
+            Carrier::Lines { from, heard, .. } => loop {
+                if let Some(end) = memchr(b'\n', heard) {
+                    message.extend_from_slice(&heard[..end]);
+                    heard.drain(..=end);
+                    return Ok(true);
+                }
+                if heard.len() > MESSAGE_BYTES_MAX {
+                    return Err(io::Error::other("it sends a line that does not end"));
+                }
+                heard.reserve(READ_BYTES);
+                if retry_on_intr(|| read(&*from, spare_capacity(heard)))? == 0 {
+                    return Ok(false);
+                }
+            },
+            Carrier::Packets { socket, has_end } => {
+                message.reserve(MESSAGE_BYTES_MAX);
+                let count = retry_on_intr(|| read(&*socket, spare_capacity(message)))?;
+                Ok(count > 0 || !*has_end)
+            }
+            Carrier::Queues { from, .. } => {
+                message.resize(MESSAGE_BYTES_MAX, 0);
+                let count = mq_receive(from, message, &mut 0)?;
+                message.truncate(count);
+                Ok(true)
+            }
+            Carrier::Memory(memory) => memory.receive(message).map(|()| true),
+        }
+    }
+}

@@ -1,0 +1,225 @@
+//! What a measurement needs around it and leaves nothing of: a private directory, other processes, message queues. A
+//! signal that ends ipcctl clears them away first; should it be killed, the processes end with it (PR_SET_PDEATHSIG).
+
+use std::ffi::OsStr;
+use std::io::{self, BufRead, BufReader};
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::PathBuf;
+use std::process::{Child, ChildStderr, Command, Stdio};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use ipcd::engine::text::clean;
+use rustix::process::{Pid, Signal, getpid, kill_process};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+use tempfile::TempDir;
+
+/// How long a process that is asked to end may take.
+const END: Duration = Duration::from_secs(2);
+
+/// How often it is looked whether it has.
+const LOOK: Duration = Duration::from_millis(1);
+
+pub(crate) struct Ground(Arc<Mutex<Belongings>>);
+
+#[derive(Default)]
+struct Belongings {
+    directory: Option<TempDir>,
+    children: Vec<Child>,
+    queues: Vec<String>,
+}
+
+/// Another process.
+#[derive(Clone)]
+pub(crate) struct Partner {
+    pub(crate) pid: Pid,
+    voice: Arc<Voice>,
+}
+
+/// What a process says on standard error.
+#[derive(Default)]
+struct Voice {
+    heard: Mutex<Heard>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct Heard {
+    last: Option<String>,
+    is_ready: bool,
+    is_over: bool,
+}
+
+impl Ground {
+    /// Makes the directory, and sees to signals from now on.
+    pub(crate) fn new() -> io::Result<Ground> {
+        let directory = tempfile::Builder::new().prefix("ipcctl-bench-").tempdir()?;
+        let belongings = Belongings { directory: Some(directory), ..Belongings::default() };
+        let ground = Ground(Arc::new(Mutex::new(belongings)));
+        let theirs = Arc::clone(&ground.0);
+        let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP])?;
+        std::thread::spawn(move || {
+            for signal in signals.forever() {
+                // Held to the end: nothing new comes after it.
+                let mut belongings = lock(&theirs);
+                belongings.clear();
+                // The shell is to see what ended us.
+                let _ = signal_hook::low_level::emulate_default_handler(signal);
+            }
+        });
+        Ok(ground)
+    }
+
+    /// A path in the private directory.
+    pub(crate) fn path(&self, name: impl AsRef<OsStr>) -> PathBuf {
+        let belongings = lock(&self.0);
+        belongings.directory.iter().map(|directory| directory.path().join(name.as_ref())).collect()
+    }
+
+    /// Has the queue of this name removed in the end.
+    pub(crate) fn own_queue(&self, name: String) {
+        lock(&self.0).queues.push(name);
+    }
+
+    /// Starts a program that ends when this one does; `prepare` gives it its standard input and output.
+    pub(crate) fn start(
+        &self,
+        arguments: impl IntoIterator<Item = impl AsRef<OsStr>>,
+        stdin: Stdio,
+        stdout: Stdio,
+    ) -> io::Result<Partner> {
+        // This program as it was when it was started, also when a newer one has taken its place.
+        let mut command = Command::new("/proc/self/exe");
+        command.arg0("ipcctl").arg(super::partner::NAME).arg(getpid().as_raw_nonzero().to_string());
+        command.args(arguments).stdin(stdin).stdout(stdout).stderr(Stdio::piped());
+        // The terminal's Ctrl-C is for us alone, who end the others in order.
+        command.process_group(0);
+        for variable in super::server::VARIABLES {
+            command.env_remove(variable);
+        }
+        // Started and listed with nothing in between: a signal finds it.
+        let mut belongings = lock(&self.0);
+        let mut child = command.spawn()?;
+        let (pid, stderr) = (Pid::from_child(&child), child.stderr.take());
+        belongings.children.push(child);
+        drop(belongings);
+        let voice = Arc::new(Voice::default());
+        let listener = Arc::clone(&voice);
+        std::thread::spawn(move || listener.listen(stderr));
+        Ok(Partner { pid, voice })
+    }
+
+    /// How a process has ended, in words; `None`: it runs.
+    pub(crate) fn end_of(&self, partner: &Partner) -> Option<String> {
+        let mut belongings = lock(&self.0);
+        let mut children = belongings.children.iter_mut();
+        let child = children.find(|child| Pid::from_child(child) == partner.pid)?;
+        let status = child.try_wait().ok()??;
+        drop(belongings);
+        Some(match (status.code(), status.signal()) {
+            (_, Some(signal)) => format!("the other process was ended by signal {signal}"),
+            (code, None) => partner.voice.last_words().unwrap_or_else(|| {
+                format!("the other process ended with status {}", code.unwrap_or_default())
+            }),
+        })
+    }
+
+    /// Ends what was started, and removes queues; the directory stays.
+    pub(crate) fn sweep(&self) {
+        lock(&self.0).sweep();
+    }
+}
+
+impl Drop for Ground {
+    fn drop(&mut self) {
+        lock(&self.0).clear();
+    }
+}
+
+impl Belongings {
+    fn sweep(&mut self) {
+        for child in &mut self.children {
+            end(child);
+        }
+        self.children.clear();
+        for queue in self.queues.drain(..) {
+            // It may never have been made.
+            let _ = nix::mqueue::mq_unlink(queue.as_str());
+        }
+    }
+
+    fn clear(&mut self) {
+        self.sweep();
+        // Dropped, it is removed with all that is in it.
+        self.directory = None;
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn end(child: &mut Child) {
+    let deadline = Instant::now() + END;
+    // Not waited for yet, so the number is still its own.
+    let _ = kill_process(Pid::from_child(child), Signal::TERM);
+    while Instant::now() < deadline {
+        match child.try_wait() {
+            Ok(None) => std::thread::sleep(LOOK),
+            Ok(Some(_)) | Err(_) => return,
+        }
+    }
+    let _ = child.kill();
+    let _ = child.wait();
+}
+
+impl Partner {
+    /// Waits until it says that it is ready.
+    pub(crate) fn wait_until_ready(&self, timeout: Option<Duration>) -> Result<(), String> {
+        let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+        let mut heard = lock(&self.voice.heard);
+        loop {
+            if heard.is_ready {
+                return Ok(());
+            }
+            if heard.is_over {
+                let last = heard.last.clone();
+                return Err(last.unwrap_or_else(|| "it ended at once, without a word".to_owned()));
+            }
+            let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+            heard = match left {
+                Some(Duration::ZERO) => return Err("it was not ready in time".to_owned()),
+                Some(left) => {
+                    let woken = self.voice.changed.wait_timeout(heard, left);
+                    woken.unwrap_or_else(PoisonError::into_inner).0
+                }
+                None => self.voice.changed.wait(heard).unwrap_or_else(PoisonError::into_inner),
+            };
+        }
+    }
+}
+
+impl Voice {
+    fn listen(&self, stderr: Option<ChildStderr>) {
+        for line in stderr.into_iter().flat_map(|stderr| BufReader::new(stderr).split(b'\n')) {
+            let Ok(line) = line else { break };
+            let line = clean(&line);
+            let mut heard = lock(&self.heard);
+            heard.is_ready |= line.contains(super::server::READY);
+            let line = line.strip_prefix("ipcd: ").or(line.strip_prefix("ipcctl: ")).unwrap_or(&line);
+            heard.last = Some(line.to_owned());
+            self.changed.notify_all();
+        }
+        lock(&self.heard).is_over = true;
+        self.changed.notify_all();
+    }
+
+    /// What a process that has ended said last.
+    fn last_words(&self) -> Option<String> {
+        let heard = lock(&self.heard);
+        let patience = Duration::from_secs(1); // somebody else may have its standard error as well
+        let over = self.changed.wait_timeout_while(heard, patience, |heard| !heard.is_over);
+        over.unwrap_or_else(PoisonError::into_inner).0.last.clone()
+    }
+}

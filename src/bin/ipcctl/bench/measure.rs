@@ -1,0 +1,292 @@
+//! The measurement itself, and what is made of it.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::time::{Duration, Instant};
+
+use clap::ValueEnum;
+use rustix::process::Pid;
+use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
+use serde::Serialize;
+
+use super::carrier::Carrier;
+use super::ground::{Ground, Partner};
+use super::question::Question;
+use super::setup::Setup;
+
+/// Round trips that are timed, at most: each is remembered (8 bytes), so that percentiles are exact.
+pub(crate) const ROUND_TRIPS_MAX: u64 = 10_000_000;
+
+/// Requests on their way at once, when they are pipelined: their replies fit into the queue of a Unix datagram socket
+/// (net.unix.max_dgram_qlen, 10 messages) and of a POSIX message queue, so that every mechanism can do it.
+pub(crate) const IN_FLIGHT: u64 = 4;
+
+/// Round trips before it counts, at most: caches are warm and the processors awake.
+const WARM_UP: u64 = 1000;
+
+/// How often it is looked how far a measurement is.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// How much later a process can be seen to end than its descriptors.
+const END: Duration = Duration::from_secs(1);
+
+/// When to stop, of each of the two parts of a measurement.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Limit {
+    Count(u64),
+    Time(Duration),
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Plan {
+    pub(crate) question: Question,
+    pub(crate) limit: Limit,
+    /// The processor for us, and that for the other process.
+    pub(crate) pins: Option<[usize; 2]>,
+    pub(crate) timeout: Option<Duration>,
+}
+
+/// What was measured.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Figures {
+    pub(crate) round_trips: u64,
+    /// Of round trips one at a time.
+    pub(crate) latency_ns: Latency,
+    pub(crate) per_second: u64,
+    pub(crate) pipelined: Pipelined,
+}
+
+/// Percentiles, in nanoseconds: exact, by nearest rank.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Latency {
+    pub(crate) min: u64,
+    pub(crate) p50: u64,
+    pub(crate) p90: u64,
+    pub(crate) p99: u64,
+    pub(crate) max: u64,
+}
+
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Pipelined {
+    pub(crate) in_flight: u64,
+    pub(crate) round_trips: u64,
+    pub(crate) per_second: u64,
+}
+
+/// Why there are no figures.
+#[derive(Clone, Debug)]
+pub(crate) enum Fault {
+    /// The mechanism or the endpoint is not there.
+    Missing(String),
+    /// No answer in time.
+    TimedOut(String),
+    /// It ended, or answered wrongly.
+    Broke(String),
+}
+
+impl Fault {
+    pub(crate) fn text(&self) -> &str {
+        match self {
+            Fault::Missing(text) | Fault::TimedOut(text) | Fault::Broke(text) => text,
+        }
+    }
+}
+
+/// Measures over what was set up, in a thread of its own: one that gets no answer is left alone, for not every wait has
+/// a limit that costs nothing. `tell` hears now and then how much is done, in 0 to 1.
+pub(crate) fn run(plan: &Plan, setup: Setup, ground: &Ground, tell: impl Fn(f64)) -> Result<Figures, Fault> {
+    let Setup { partner, open } = setup;
+    let (result, outcome) = channel();
+    let done = Arc::new(AtomicU64::new(0));
+    let (their_plan, their_done, pid) =
+        (plan.clone(), Arc::clone(&done), partner.as_ref().map(|partner| partner.pid));
+    std::thread::spawn(move || {
+        // Nobody hears it who has given up.
+        let _ = result.send(work(&their_plan, open, pid, &their_done));
+    });
+    let started = Instant::now();
+    let (mut seen, mut since) = (0, started);
+    loop {
+        match outcome.recv_timeout(LOOK) {
+            Ok(Err(Fault::Broke(error))) => {
+                let end = partner.as_ref().and_then(|partner| end_soon(ground, partner));
+                return Err(Fault::Broke(end.unwrap_or(error)));
+            }
+            Ok(outcome) => return outcome,
+            Err(RecvTimeoutError::Disconnected) => {
+                return Err(Fault::Broke("the measurement ended without figures".to_owned()));
+            }
+            Err(RecvTimeoutError::Timeout) => {}
+        }
+        let count = done.load(Ordering::Relaxed);
+        if count != seen {
+            (seen, since) = (count, Instant::now());
+        } else if let Some(end) = partner.as_ref().and_then(|partner| ground.end_of(partner)) {
+            return Err(Fault::Broke(end));
+        } else if let Some(timeout) = plan.timeout.filter(|timeout| since.elapsed() > *timeout) {
+            let timeout = humantime::format_duration(timeout);
+            return Err(Fault::TimedOut(format!("no answer within {timeout}; --timeout sets another time")));
+        }
+        tell(match plan.limit {
+            Limit::Count(all) => seen as f64 / (2 * all) as f64,
+            Limit::Time(time) => started.elapsed().as_secs_f64() / (2.0 * time.as_secs_f64()),
+        });
+    }
+}
+
+/// How the other process ended: that says more than what came of it here, which is seen a moment before.
+fn end_soon(ground: &Ground, partner: &Partner) -> Option<String> {
+    let deadline = Instant::now() + END;
+    loop {
+        match ground.end_of(partner) {
+            None if Instant::now() < deadline => std::thread::sleep(LOOK / 10),
+            end => return end,
+        }
+    }
+}
+
+fn work(
+    plan: &Plan,
+    open: impl FnOnce() -> io::Result<Carrier>,
+    partner: Option<Pid>,
+    done: &AtomicU64,
+) -> Result<Figures, Fault> {
+    if let Some([ours, theirs]) = plan.pins {
+        pin(None, ours)?;
+        if partner.is_some() {
+            pin(partner, theirs)?;
+        }
+    }
+    let mut carrier = open().map_err(|error| Fault::Missing(error.to_string()))?;
+    measure(plan, &mut carrier, done).map_err(Fault::Broke)
+}
+
+/// Where the two processes are kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Pin {
+    Apart,
+    Together,
+}
+
+impl Pin {
+    /// The processor for us and that for the other process, of those that we may run on.
+    pub(crate) fn processors(self) -> Result<[usize; 2], String> {
+        let allowed = sched_getaffinity(None).map_err(|error| error.to_string())?;
+        let mut processors = (0..CpuSet::MAX_CPU).filter(|cpu| allowed.is_set(*cpu));
+        match (self, processors.next(), processors.next()) {
+            (Pin::Together, Some(one), _) => Ok([one, one]),
+            (Pin::Apart, Some(one), Some(other)) => Ok([one, other]),
+            _ => Err("--pin=apart needs two processors, and this process may use one; try --pin=together"
+                .to_owned()),
+        }
+    }
+}
+
+fn pin(process: Option<Pid>, processor: usize) -> Result<(), Fault> {
+    let mut set = CpuSet::new();
+    set.set(processor);
+    sched_setaffinity(process, &set)
+        .map_err(|error| Fault::Broke(format!("cannot be kept on processor {processor}: {error}")))
+}
+
+impl Limit {
+    /// Whether a part that began at `start` goes on after so many round trips.
+    fn goes_on(self, count: u64, start: Instant, now: Instant) -> bool {
+        match self {
+            Limit::Count(all) => count < all,
+            Limit::Time(time) => count < ROUND_TRIPS_MAX && now.duration_since(start) < time,
+        }
+    }
+
+    fn warm_up(self) -> Limit {
+        match self {
+            Limit::Count(all) => Limit::Count((all / 10).clamp(1, WARM_UP)),
+            Limit::Time(time) => Limit::Time(time / 10),
+        }
+    }
+}
+
+fn measure(plan: &Plan, carrier: &mut Carrier, done: &AtomicU64) -> Result<Figures, String> {
+    let (question, limit) = (&plan.question, plan.limit);
+    let mut heard = Vec::new();
+    let mut trip = |carrier: &mut Carrier| -> Result<(), String> {
+        question.ask(carrier).map_err(|error| error.to_string())?;
+        question.hear(carrier, &mut heard)?;
+        done.fetch_add(1, Ordering::Relaxed);
+        Ok(())
+    };
+
+    let (start, mut count) = (Instant::now(), 0);
+    while count == 0 || (count < WARM_UP && limit.warm_up().goes_on(count, start, Instant::now())) {
+        trip(carrier)?;
+        count += 1;
+    }
+
+    let mut samples = Vec::new();
+    let start = Instant::now();
+    let mut now = start;
+    while samples.is_empty() || limit.goes_on(samples.len() as u64, start, now) {
+        let before = Instant::now();
+        trip(carrier)?;
+        now = Instant::now();
+        samples.push(u64::try_from(now.duration_since(before).as_nanos()).unwrap_or(u64::MAX));
+    }
+    let round_trips = samples.len() as u64;
+    let rate = per_second(round_trips, now.duration_since(start));
+
+    let start = Instant::now();
+    let (mut now, mut asked, mut answered) = (start, 0, 0);
+    while answered == 0 || answered < asked || limit.goes_on(asked, start, now) {
+        while asked - answered < IN_FLIGHT && (asked == 0 || limit.goes_on(asked, start, now)) {
+            question.ask(carrier).map_err(|error| error.to_string())?;
+            asked += 1;
+        }
+        question.hear(carrier, &mut heard)?;
+        answered += 1;
+        done.fetch_add(1, Ordering::Relaxed);
+        now = Instant::now();
+    }
+    let pipelined = Pipelined {
+        in_flight: IN_FLIGHT,
+        round_trips: answered,
+        per_second: per_second(answered, now.duration_since(start)),
+    };
+    Ok(Figures { round_trips, latency_ns: Latency::of(samples), per_second: rate, pipelined })
+}
+
+fn per_second(count: u64, time: Duration) -> u64 {
+    (count as f64 / time.as_secs_f64().max(1e-9)).round() as u64
+}
+
+impl Latency {
+    /// Of at least one sample.
+    fn of(mut samples: Vec<u64>) -> Latency {
+        samples.sort_unstable();
+        let rank = |percent: usize| samples[(samples.len() * percent).div_ceil(100).max(1) - 1];
+        Latency { min: rank(0), p50: rank(50), p90: rank(90), p99: rank(99), max: rank(100) }
+    }
+
+    /// From the least to the greatest.
+    pub(crate) fn all(&self) -> [u64; 5] {
+        [self.min, self.p50, self.p90, self.p99, self.max]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_percentile_is_the_smallest_sample_that_so_many_do_not_exceed() {
+        let of = |samples: &[u64]| Latency::of(samples.to_vec()).all();
+        assert_eq!(of(&[7]), [7; 5]);
+        assert_eq!(of(&[2, 1]), [1, 1, 2, 2, 2]);
+        let hundred: Vec<u64> = (1..=100).rev().collect();
+        assert_eq!(of(&hundred), [1, 50, 90, 99, 100]);
+        let thousand: Vec<u64> = (1..=1000).collect();
+        assert_eq!(of(&thousand), [1, 500, 900, 990, 1000]);
+    }
+}

@@ -1,0 +1,88 @@
+//! The one list of mechanisms that are measured.
+
+use clap::ValueEnum;
+use serde::Serialize;
+
+use ipcd::endpoint::Place;
+
+/// A way for a request to another process and its reply back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[value(rename_all = "lower")]
+pub(crate) enum Mechanism {
+    Tcp,
+    Unix,
+    UnixSeq,
+    Udp,
+    UnixGram,
+    Fifo,
+    Stdio,
+    Pipes,
+    SocketPair,
+    MQueue,
+    Futex,
+    EventFd,
+}
+
+/// Who answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Partner {
+    /// The daemon: its event loop, its framing, its limits.
+    Ipcd,
+    /// A second ipcctl that does nothing but answer.
+    Ipcctl,
+}
+
+impl Mechanism {
+    /// What the course calls it.
+    pub(crate) fn title(self) -> &'static str {
+        match self {
+            Mechanism::Tcp => "TCP",
+            Mechanism::Unix => "Unix stream socket",
+            Mechanism::UnixSeq => "Unix packet socket",
+            Mechanism::Udp => "UDP",
+            Mechanism::UnixGram => "Unix datagram socket",
+            Mechanism::Fifo => "two FIFOs",
+            Mechanism::Stdio => "two pipes (--stdio)",
+            Mechanism::Pipes => "two pipes",
+            Mechanism::SocketPair => "Unix socket pair",
+            Mechanism::MQueue => "POSIX message queues",
+            Mechanism::Futex => "shared memory, futex",
+            Mechanism::EventFd => "shared memory, eventfd",
+        }
+    }
+
+    /// Its name for `--only`.
+    pub(crate) fn name(self) -> String {
+        format!("{self:?}").to_lowercase()
+    }
+
+    pub(crate) fn partner(self) -> Partner {
+        match self {
+            Mechanism::Tcp
+            | Mechanism::Unix
+            | Mechanism::UnixSeq
+            | Mechanism::Udp
+            | Mechanism::UnixGram
+            | Mechanism::Fifo
+            | Mechanism::Stdio => Partner::Ipcd,
+            Mechanism::Pipes
+            | Mechanism::SocketPair
+            | Mechanism::MQueue
+            | Mechanism::Futex
+            | Mechanism::EventFd => Partner::Ipcctl,
+        }
+    }
+
+    /// That of an endpoint.
+    pub(crate) fn of(place: &Place) -> Mechanism {
+        match place {
+            Place::Tcp(_) => Mechanism::Tcp,
+            Place::Udp(_) => Mechanism::Udp,
+            Place::Unix(_) => Mechanism::Unix,
+            Place::UnixSeq(_) => Mechanism::UnixSeq,
+            Place::UnixGram(_) => Mechanism::UnixGram,
+            Place::Fifo(_) => Mechanism::Fifo,
+        }
+    }
+}

@@ -1,0 +1,183 @@
+//! Messages through shared memory: a ring of words for each direction, with one writer and one reader. Nobody spins: who
+//! finds nothing sleeps in the kernel, and is woken by a system call, through a futex or an eventfd.
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use ipcd::host::raw::memory::SharedWords;
+use rustix::io::{Errno, read, retry_on_intr, write};
+use rustix::thread::futex;
+
+use super::carrier::MESSAGE_BYTES_MAX;
+
+/// A ring's messages, in words; a power of two, because positions run over.
+const RING_WORDS: usize = 4096;
+
+/// Before them: how many words were ever written, and, in another cache line, how many were ever read.
+const WRITTEN: usize = 0;
+const READ: usize = 16;
+const HEADER_WORDS: usize = 32;
+
+/// The memory of two rings.
+pub(crate) const WORDS: usize = 2 * (HEADER_WORDS + RING_WORDS);
+
+/// Which of the two sides this is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Side {
+    Asks,
+    Answers,
+}
+
+/// How the reader of a ring is woken.
+pub(crate) enum Bells {
+    /// It sleeps on the word that says how much was written.
+    Futex,
+    /// It sleeps in read().
+    EventFd { to: OwnedFd, from: OwnedFd },
+}
+
+pub(crate) struct Memory {
+    words: SharedWords,
+    side: Side,
+    bells: Bells,
+    /// How far we have written, and read. What the other side says of us counts for nothing.
+    written: u32,
+    read: u32,
+}
+
+impl Memory {
+    pub(crate) fn new(words: SharedWords, side: Side, bells: Bells) -> Memory {
+        Memory { words, side, bells, written: 0, read: 0 }
+    }
+
+    fn ring(&self, of: Side) -> &[AtomicU32] {
+        let (first, second) = self.words.split_at(WORDS / 2);
+        if of == Side::Asks { first } else { second }
+    }
+
+    fn ours(&self) -> &[AtomicU32] {
+        self.ring(self.side)
+    }
+
+    fn theirs(&self) -> &[AtomicU32] {
+        self.ring(if self.side == Side::Asks { Side::Answers } else { Side::Asks })
+    }
+
+    /// Writes messages, and wakes the other side once.
+    pub(crate) fn send(&mut self, messages: &[&[u8]]) -> io::Result<()> {
+        let mut at = self.written;
+        let ring = self.ours();
+        let read = ring[READ].load(Ordering::Acquire);
+        for message in messages {
+            let needed = 1 + message.len().div_ceil(4);
+            if at.wrapping_sub(read) as usize + needed > RING_WORDS {
+                return Err(io::Error::other("the ring in the shared memory is full"));
+            }
+            put(ring, &mut at, message.len() as u32);
+            for four in message.chunks(4) {
+                let mut word = [0; 4];
+                word[..four.len()].copy_from_slice(four);
+                put(ring, &mut at, u32::from_ne_bytes(word));
+            }
+        }
+        ring[WRITTEN].store(at, Ordering::Release);
+        match &self.bells {
+            Bells::Futex => drop(futex::wake(&ring[WRITTEN], futex::Flags::empty(), 1)?),
+            Bells::EventFd { to, .. } => drop(retry_on_intr(|| write(to, &1_u64.to_ne_bytes()))?),
+        }
+        self.written = at;
+        Ok(())
+    }
+
+    /// Waits for a message.
+    pub(crate) fn receive(&mut self, message: &mut Vec<u8>) -> io::Result<()> {
+        let mut at = self.read;
+        let ring = self.theirs();
+        let written = loop {
+            let written = ring[WRITTEN].load(Ordering::Acquire);
+            if written != at {
+                break written;
+            }
+            match &self.bells {
+                // Does not sleep if something was written since.
+                Bells::Futex => match futex::wait(&ring[WRITTEN], futex::Flags::empty(), at, None) {
+                    Ok(()) | Err(Errno::AGAIN | Errno::INTR) => {}
+                    Err(error) => return Err(error.into()),
+                },
+                // It counts what was rung, so nothing is missed; it may wake for what was read already.
+                Bells::EventFd { from, .. } => drop(retry_on_intr(|| read(from, &mut [0; 8]))?),
+            }
+        };
+        let length = get(ring, &mut at) as usize;
+        let there = written.wrapping_sub(at) as usize;
+        if length > MESSAGE_BYTES_MAX || length.div_ceil(4) > there || there > RING_WORDS {
+            return Err(io::Error::other("the shared memory holds no message"));
+        }
+        while message.len() < length {
+            message.extend_from_slice(&get(ring, &mut at).to_ne_bytes());
+        }
+        message.truncate(length);
+        ring[READ].store(at, Ordering::Release);
+        self.read = at;
+        Ok(())
+    }
+}
+
+fn put(ring: &[AtomicU32], at: &mut u32, word: u32) {
+    ring[HEADER_WORDS + *at as usize % RING_WORDS].store(word, Ordering::Relaxed);
+    *at = at.wrapping_add(1);
+}
+
+fn get(ring: &[AtomicU32], at: &mut u32) -> u32 {
+    let word = ring[HEADER_WORDS + *at as usize % RING_WORDS].load(Ordering::Relaxed);
+    *at = at.wrapping_add(1);
+    word
+}
+
+#[cfg(test)]
+mod tests {
+    use ipcd::host::raw::memory::allocate;
+
+    use super::*;
+
+    fn pair() -> (Memory, Memory) {
+        let memory = allocate(WORDS).unwrap();
+        let side = |side| Memory::new(SharedWords::map(&memory, WORDS).unwrap(), side, Bells::Futex);
+        (side(Side::Asks), side(Side::Answers))
+    }
+
+    #[test]
+    fn messages_come_whole_and_in_order_however_often_the_ring_goes_round() {
+        let (mut ours, mut theirs) = pair();
+        // Positions run over as well.
+        for memory in [&mut ours, &mut theirs] {
+            (memory.written, memory.read) = (u32::MAX - 100, u32::MAX - 100);
+        }
+        for ring in [ours.ours(), ours.theirs()] {
+            for position in [WRITTEN, READ] {
+                ring[position].store(u32::MAX - 100, Ordering::Relaxed);
+            }
+        }
+        let mut heard = Vec::new();
+        for turn in 0..5000_usize {
+            let (first, second) = (vec![b'x'; turn % 9], vec![turn as u8; turn % MESSAGE_BYTES_MAX]);
+            ours.send(&[&first, &second]).unwrap();
+            for sent in [first, second] {
+                heard.clear();
+                theirs.receive(&mut heard).unwrap();
+                assert_eq!(heard, sent);
+            }
+        }
+    }
+
+    #[test]
+    fn a_full_ring_and_a_false_length_are_errors() {
+        let (mut ours, mut theirs) = pair();
+        let message = [7; MESSAGE_BYTES_MAX];
+        let sent = (0..100).take_while(|_| ours.send(&[&message]).is_ok()).count();
+        assert_eq!(sent, RING_WORDS / (1 + MESSAGE_BYTES_MAX / 4));
+        ours.ours()[HEADER_WORDS].store(u32::MAX, Ordering::Relaxed);
+        assert!(theirs.receive(&mut Vec::new()).is_err());
+    }
+}

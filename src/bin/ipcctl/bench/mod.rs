@@ -1,0 +1,163 @@
+//! `ipcctl bench`: round trips of one request over every mechanism, with ipcd and between two bare processes.
+
+mod carrier;
+mod ground;
+mod machine;
+mod measure;
+mod mechanism;
+mod memory;
+pub(crate) mod partner;
+mod question;
+mod report;
+mod server;
+mod setup;
+mod svg;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use ipcd::endpoint::Endpoint;
+use ipcd::transport::directory::runtime_directory_if_there;
+
+use self::ground::Ground;
+use self::measure::{Fault, Figures, Limit, Pin, Plan, ROUND_TRIPS_MAX};
+use self::mechanism::Mechanism;
+use self::question::Question;
+use self::report::{Report, Row};
+use self::setup::Setup;
+use super::{Reach, Trouble, daemon, output};
+
+/// The progress bar's steps for each mechanism.
+const STEPS: u64 = 100;
+
+/// Measure round trips of one request over every mechanism: with an ipcd of its own, and between two bare processes
+#[derive(Args)]
+pub(crate) struct Arguments {
+    /// Measure these alone, separated by commas
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    only: Vec<Mechanism>,
+
+    /// Make this many round trips one by one, and as many with several in flight
+    #[arg(long, value_name = "N", conflicts_with = "duration", value_parser = clap::value_parser!(u64).range(1..=ROUND_TRIPS_MAX))]
+    count: Option<u64>,
+
+    /// Make round trips one by one for this long, and as long with several in flight
+    #[arg(long, value_name = "DURATION", default_value = "500ms", value_parser = humantime::parse_duration)]
+    duration: Duration,
+
+    /// The request, one of multiply's
+    #[arg(long, value_name = "REQUEST", default_value = "5 10", allow_hyphen_values = true)]
+    request: Question,
+
+    /// Keep each process on a processor: apart (if nothing else is said) on two, together on one
+    #[arg(long, value_name = "WHERE", num_args = 0..=1, require_equals = true, default_missing_value = "apart")]
+    pin: Option<Pin>,
+
+    /// Print the figures as JSON
+    #[arg(long, conflicts_with = "markdown")]
+    json: bool,
+
+    /// Print the table in Markdown
+    #[arg(long)]
+    markdown: bool,
+
+    /// Draw the figures into this file as well
+    #[arg(long, value_name = "FILE")]
+    svg: Option<PathBuf>,
+}
+
+pub(crate) fn run(reach: &Reach, arguments: &Arguments) -> Result<(), Trouble> {
+    let plan = Plan {
+        question: arguments.request.clone(),
+        limit: arguments.count.map_or(Limit::Time(arguments.duration), Limit::Count),
+        pins: arguments.pin.map(Pin::processors).transpose().map_err(Trouble::Failed)?,
+        timeout: reach.patience(),
+    };
+    let ground = Ground::new().map_err(|error| Trouble::Failed(format!("a private directory: {error}")))?;
+    let rows = match &reach.to {
+        Some(_) if !arguments.only.is_empty() => {
+            return Err(Trouble::Usage(
+                "--to names one endpoint, which is all that is measured; leave out --only".to_owned(),
+            ));
+        }
+        Some(endpoint) => vec![one(reach, endpoint, &plan, &ground)?],
+        None => all(&arguments.only, &plan, &ground)?,
+    };
+    let request = plan.question.request;
+    let report = Report::new(request, arguments.pin, machine::today(), rows);
+    if let Some(path) = &arguments.svg {
+        let written = std::fs::write(path, svg::plot(&report) + "\n");
+        written.map_err(|error| Trouble::Failed(format!("{}: {error}", path.display())))?;
+    }
+    match (arguments.json, arguments.markdown) {
+        (true, _) => {
+            let json = serde_json::to_string_pretty(&report);
+            output::print(&json.map_err(|error| Trouble::Failed(error.to_string()))?)
+        }
+        (_, true) => output::print(&report.markdown()),
+        _ => output::print(&report.table()),
+    }
+}
+
+/// A row for each mechanism, those included that this machine does not have; trouble if it has none.
+fn all(only: &[Mechanism], plan: &Plan, ground: &Ground) -> Result<Vec<Row>, Trouble> {
+    let chosen = |mechanism: &&Mechanism| only.is_empty() || only.contains(mechanism);
+    let mechanisms: Vec<Mechanism> = Mechanism::value_variants().iter().filter(chosen).copied().collect();
+    let bar = progress(mechanisms.len() as u64);
+    let (mut rows, mut faults) = (Vec::new(), Vec::new());
+    for (at, mechanism) in (0..).zip(mechanisms) {
+        bar.set_message(mechanism.title());
+        let tell = |part: f64| bar.set_position(at * STEPS + (part.min(1.0) * STEPS as f64) as u64);
+        tell(0.0);
+        let outcome = Setup::of(mechanism, ground, plan.timeout)
+            .map_err(Fault::Missing)
+            .and_then(|setup| measure::run(plan, setup, ground, tell));
+        // None waits for another's partner, and none runs beside it.
+        ground.sweep();
+        faults.extend(outcome.as_ref().err().map(|fault| format!("{}: {}", mechanism.name(), fault.text())));
+        rows.push(Row::new(mechanism, &outcome));
+    }
+    bar.finish_and_clear();
+    match faults.len() == rows.len() {
+        true => Err(Trouble::Refused(faults)),
+        false => Ok(rows),
+    }
+}
+
+/// The row of an endpoint of a daemon that runs already.
+fn one(reach: &Reach, endpoint: &Endpoint, plan: &Plan, ground: &Ground) -> Result<Row, Trouble> {
+    let bar = progress(1);
+    bar.set_message("the endpoint");
+    let mut tried = Vec::new();
+    for place in endpoint.places(&runtime_directory_if_there().unwrap_or_default()) {
+        let service = (daemon::is_mux(&place, "multiply") && !reach.direct).then_some("multiply");
+        let setup = Setup::at(place.clone(), service, plan.timeout);
+        let outcome =
+            measure::run(plan, setup, ground, |part| bar.set_position((part * STEPS as f64) as u64));
+        match outcome {
+            Ok(figures) => {
+                bar.finish_and_clear();
+                let mut row = Row::new(Mechanism::of(&place), &Ok::<Figures, Fault>(figures));
+                row.title = place.to_string();
+                return Ok(row);
+            }
+            Err(Fault::Missing(error)) => tried.push(format!("{place}: {error}")),
+            Err(Fault::TimedOut(error)) => return Err(Trouble::TimedOut(format!("{place}: {error}"))),
+            Err(Fault::Broke(error)) => return Err(Trouble::Failed(format!("{place}: {error}"))),
+        }
+    }
+    Err(Trouble::Unreachable(format!("no daemon there ({})", tried.join("; "))))
+}
+
+/// On a terminal only.
+fn progress(mechanisms: u64) -> ProgressBar {
+    let bar = ProgressBar::with_draw_target(Some(mechanisms * STEPS), ProgressDrawTarget::stderr());
+    let style = ProgressStyle::with_template("{msg:24} {wide_bar} {percent:>3}%");
+    if let Ok(style) = style {
+        bar.set_style(style);
+    }
+    bar
+}

@@ -1,0 +1,113 @@
+//! The other process, which only the bench starts, with arguments that are nobody else's (and so in no help): it answers
+//! over a mechanism, or becomes another program that ends when the bench does.
+
+use std::ffi::OsString;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::process::CommandExt;
+use std::process::Command;
+
+use clap::{Parser, Subcommand};
+use ipcd::host::parcel::{pack, unpack};
+use ipcd::host::raw::memory::SharedWords;
+use nix::mqueue::{MQ_OFlag, mq_open};
+use nix::sys::stat::Mode;
+use rustix::process::{Signal, getppid, set_parent_process_death_signal};
+
+use super::super::Trouble;
+use super::carrier::Carrier;
+use super::memory::{Bells, Memory, Side, WORDS};
+use super::question::answer;
+
+/// The first argument of this program as the bench's partner.
+pub(crate) const NAME: &str = "bench-partner";
+
+#[derive(Parser)]
+struct Arguments {
+    /// The bench's process id
+    bench: i32,
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Become this program
+    Run {
+        program: OsString,
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<OsString>,
+    },
+    /// Answer lines; standard input is a parcel of what to read from and what to write to
+    Lines,
+    /// Answer through shared memory, and futexes in it; standard input is a parcel of it
+    Futex,
+    /// Answer through shared memory; standard input is a parcel of it and of the eventfds to ring and to hear
+    EventFd,
+    /// Answer messages of a queue through another
+    Queues { requests: String, replies: String },
+}
+
+/// Does what the bench wants, if that is what this process was started for.
+pub(crate) fn run() -> Option<Result<(), Trouble>> {
+    let mut arguments = std::env::args_os().skip(1).peekable();
+    if arguments.peek()? != NAME {
+        return None;
+    }
+    let wrong = |_| Trouble::Usage(format!("{NAME} is for ipcctl bench alone"));
+    Some(Arguments::try_parse_from(arguments).map_err(wrong).and_then(|arguments| work(&arguments)))
+}
+
+fn work(arguments: &Arguments) -> Result<(), Trouble> {
+    let failed = |error: io::Error| Trouble::Failed(error.to_string());
+    set_parent_process_death_signal(Some(Signal::TERM)).map_err(|error| failed(error.into()))?;
+    // It may have gone before that was set.
+    if getppid().is_none_or(|parent| parent.as_raw_nonzero().get() != arguments.bench) {
+        return Err(Trouble::Usage(format!("{NAME} is for ipcctl bench alone")));
+    }
+    if let Task::Run { program, arguments } = &arguments.task {
+        // The signal stays set through exec.
+        let error = Command::new(program).args(arguments).exec();
+        return Err(Trouble::Failed(format!("{}: {error}", program.to_string_lossy())));
+    }
+    carrier(&arguments.task).and_then(|mut carrier| answer(&mut carrier)).map_err(failed)
+}
+
+fn carrier(task: &Task) -> io::Result<Carrier> {
+    Ok(match task {
+        Task::Run { .. } => return Err(io::Error::other("another program")),
+        Task::Lines => {
+            let [from, to] = given()?;
+            Carrier::lines(to, from)
+        }
+        Task::Futex => {
+            let [memory] = given()?;
+            Carrier::Memory(Memory::new(SharedWords::map(memory, WORDS)?, Side::Answers, Bells::Futex))
+        }
+        Task::EventFd => {
+            let [memory, to, from] = given()?;
+            let bells = Bells::EventFd { to, from };
+            Carrier::Memory(Memory::new(SharedWords::map(memory, WORDS)?, Side::Answers, bells))
+        }
+        Task::Queues { requests, replies } => {
+            let open = |name: &str, flag| mq_open(name, flag | MQ_OFlag::O_CLOEXEC, Mode::empty(), None);
+            Carrier::Queues {
+                to: open(replies, MQ_OFlag::O_WRONLY)?,
+                from: open(requests, MQ_OFlag::O_RDONLY)?,
+            }
+        }
+    })
+}
+
+/// The descriptors that came with standard input.
+fn given<const N: usize>() -> io::Result<[OwnedFd; N]> {
+    let descriptors = unpack(io::stdin())?;
+    descriptors.try_into().map_err(|_| io::Error::other("standard input is not what the bench gives"))
+}
+
+/// Standard input for a partner that is to have these.
+pub(crate) fn giving(descriptors: &[&OwnedFd]) -> io::Result<OwnedFd> {
+    let borrowed: Vec<BorrowedFd<'_>> = descriptors.iter().map(|fd| fd.as_fd()).collect();
+    let parcel = pack(&borrowed)?.pop();
+    parcel.ok_or_else(|| io::Error::other("nothing to give"))
+}

@@ -1,0 +1,70 @@
+//! The request, and the two messages that answer it: the same words, and the same arithmetic, over every mechanism.
+
+use std::io;
+use std::str::FromStr;
+
+use ipcd::engine::number;
+use ipcd::engine::service::multiply;
+
+use super::carrier::Carrier;
+
+/// The longest request, in bytes: it and its replies fit into every mechanism's smallest message many times over.
+const REQUEST_BYTES_MAX: usize = 256;
+
+/// A request of multiply that has a result, and what answers it.
+#[derive(Clone, Debug)]
+pub(crate) struct Question {
+    pub(crate) request: String,
+    replies: [Vec<u8>; 2],
+}
+
+impl FromStr for Question {
+    type Err = String;
+
+    fn from_str(request: &str) -> Result<Question, String> {
+        if request.len() > REQUEST_BYTES_MAX || request.contains(char::is_control) {
+            return Err(format!("a request is one line of at most {REQUEST_BYTES_MAX} bytes"));
+        }
+        let value = multiply::evaluate(request.as_bytes()).map_err(|complaint| complaint.to_string())?;
+        let mut result = Vec::new();
+        number::write(value, &mut result);
+        let replies = [multiply::ACKNOWLEDGEMENT.as_bytes().to_vec(), result];
+        Ok(Question { request: request.to_owned(), replies })
+    }
+}
+
+impl Question {
+    pub(crate) fn ask(&self, carrier: &mut Carrier) -> io::Result<()> {
+        carrier.send(&[self.request.as_bytes()])
+    }
+
+    /// Waits for both messages; `heard` is room for them.
+    pub(crate) fn hear(&self, carrier: &mut Carrier, heard: &mut Vec<u8>) -> Result<(), String> {
+        for reply in &self.replies {
+            match carrier.receive(heard) {
+                Ok(true) if heard == reply => {}
+                Ok(true) => {
+                    let (said, expected) = (heard.escape_ascii(), reply.escape_ascii());
+                    return Err(format!("it answers \"{said}\" and not \"{expected}\", as multiply does"));
+                }
+                Ok(false) => return Err("it ended without an answer".to_owned()),
+                Err(error) => return Err(error.to_string()),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Answers every request that comes, until no more can.
+pub(crate) fn answer(carrier: &mut Carrier) -> io::Result<()> {
+    let (mut request, mut result) = (Vec::new(), Vec::new());
+    while carrier.receive(&mut request)? {
+        result.clear();
+        match multiply::evaluate(&request) {
+            Ok(value) => number::write(value, &mut result),
+            Err(complaint) => result.extend(format!("Error: {complaint}").bytes()),
+        }
+        carrier.send(&[multiply::ACKNOWLEDGEMENT.as_bytes(), &result])?;
+    }
+    Ok(())
+}

@@ -1,0 +1,105 @@
+//! An ipcd of the bench's own for one endpoint, so that no configuration but its own matters and one mechanism that this
+//! machine does not have takes no other with it.
+
+use std::ffi::OsString;
+use std::io;
+use std::net::{TcpListener, UdpSocket};
+use std::os::fd::OwnedFd;
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::time::Duration;
+
+use ipcd::endpoint::Place;
+use rustix::pipe::{PipeFlags, pipe_with};
+
+use super::ground::{Ground, Partner};
+use super::mechanism::Mechanism;
+
+/// What the log of a daemon says that can be spoken to.
+pub(crate) const READY: &str = "is ready";
+
+/// What another service manager has told us is not for a daemon that we start.
+pub(crate) const VARIABLES: [&str; 8] = [
+    "RUST_LOG",
+    "JOURNAL_STREAM",
+    "NOTIFY_SOCKET",
+    "WATCHDOG_USEC",
+    "WATCHDOG_PID",
+    "LISTEN_FDS",
+    "LISTEN_PID",
+    "LISTEN_FDNAMES",
+];
+
+/// Somebody else may take a port between our choice and the daemon's start.
+const PORTS_TRIED: usize = 3;
+
+/// Starts one at a place of the bench's choice.
+pub(crate) fn start(
+    mechanism: Mechanism,
+    ground: &Ground,
+    timeout: Option<Duration>,
+) -> Result<(Partner, Place), String> {
+    let mut tries = PORTS_TRIED;
+    loop {
+        tries -= 1;
+        let place = place(mechanism, ground).map_err(|error| error.to_string())?;
+        let config = configure(ground, &place)?;
+        let arguments = [OsString::from("run"), find()?.into(), "--config".into(), config.into()];
+        let partner = ground
+            .start(arguments, Stdio::null(), Stdio::null())
+            .map_err(|error| format!("no other process can be started: {error}"))?;
+        match partner.wait_until_ready(timeout) {
+            Ok(()) => return Ok((partner, place)),
+            Err(error) if tries > 0 && error.contains("in use") => {}
+            Err(error) => return Err(format!("ipcd: {error}")),
+        }
+    }
+}
+
+/// Starts one on two pipes; gives what to write to and what to read from.
+pub(crate) fn start_on_pipes(ground: &Ground) -> Result<(Partner, OwnedFd, OwnedFd), String> {
+    let make = || -> io::Result<_> { Ok((pipe_with(PipeFlags::CLOEXEC)?, pipe_with(PipeFlags::CLOEXEC)?)) };
+    let ((theirs_in, to), (from, theirs_out)) = make().map_err(|error| error.to_string())?;
+    // That of the system, if there is one, does not matter here; the endpoint is not opened.
+    let config = configure(ground, &Place::Unix(ground.path("multiply.sock")))?;
+    let arguments = ["--stdio".into(), "multiply".into(), "--config".into(), config.into()];
+    let program: [OsString; 2] = ["run".into(), find()?.into()];
+    let partner = ground
+        .start(program.into_iter().chain(arguments), theirs_in.into(), theirs_out.into())
+        .map_err(|error| format!("no other process can be started: {error}"))?;
+    Ok((partner, to, from))
+}
+
+/// Writes the configuration of a daemon that has this endpoint alone.
+fn configure(ground: &Ground, place: &Place) -> Result<PathBuf, String> {
+    let config = ground.path("ipcd.toml");
+    // A string of JSON is one of TOML.
+    let listen = serde_json::Value::from(place.to_string());
+    let written = std::fs::write(&config, format!("[multiply]\nlisten = [{listen}]\n"));
+    written.map_err(|error| format!("{}: {error}", config.display()))?;
+    Ok(config)
+}
+
+/// Where the daemon of this client is: beside it (a build, or one directory for both), where the system's is, or
+/// wherever it is found by name.
+fn find() -> Result<PathBuf, String> {
+    let beside = std::env::current_exe().ok().and_then(|path| Some(path.parent()?.join("ipcd")));
+    let system = PathBuf::from("/usr/sbin/ipcd");
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let named = std::env::split_paths(&path).map(|directory| directory.join("ipcd"));
+    let found = beside.into_iter().chain([system]).chain(named).find(|path| path.is_file());
+    found.ok_or_else(|| "there is no ipcd beside ipcctl, in /usr/sbin or in $PATH".to_owned())
+}
+
+fn place(mechanism: Mechanism, ground: &Ground) -> io::Result<Place> {
+    const ANY: (&str, u16) = ("127.0.0.1", 0);
+    Ok(match mechanism {
+        Mechanism::Tcp => Place::Tcp(TcpListener::bind(ANY)?.local_addr()?),
+        Mechanism::Udp => Place::Udp(UdpSocket::bind(ANY)?.local_addr()?),
+        Mechanism::Unix => Place::Unix(ground.path("multiply.sock")),
+        Mechanism::UnixSeq => Place::UnixSeq(ground.path("multiply.seq")),
+        Mechanism::UnixGram => Place::UnixGram(ground.path("multiply.gram")),
+        Mechanism::Fifo => Place::Fifo(ground.path("multiply")),
+        _ => return Err(io::Error::other("the daemon has no such endpoint")),
+    })
+}
