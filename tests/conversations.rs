@@ -9,7 +9,9 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use harness::around::Helper;
-use harness::{CHAT, Client, Daemon, GREETING, Ground, MULTIPLY, Probe, USUAL, show, wait_until};
+use harness::{
+    BESIDE, CHAT, Client, Daemon, GREETING, Ground, HELLO, MULTIPLY, Probe, TALK, USUAL, show, wait_until,
+};
 use ipcd::engine::Engine;
 use ipcd::engine::limits::{READ_BYTES_MAX, Settings};
 use ipcd::engine::message::{Door, Input, Medium, Moment, Origin, Output, Peer};
@@ -217,6 +219,30 @@ fn table() -> Vec<Dialogue> {
         (format!("{words}w\nhi\n"), TOO_LONG.to_owned()),
     ] {
         add(Service::Chat, sends.as_bytes(), format!("{CAVE}{hears}"), false);
+    }
+
+    // hello
+    const HELLO: &str = "Hello from server\n";
+    for (sends, hears) in [
+        ("", ""),
+        ("\n \r\n", ""),
+        ("Hello from client", HELLO),
+        ("Hello from client\n", HELLO),
+        ("\n\0\r\nHello again\n", HELLO),
+    ] {
+        add(Service::Hello, sends.as_bytes(), hears.into(), false);
+    }
+    add(Service::Hello, "x".repeat(4097).as_bytes(), TOO_LONG.into(), false);
+
+    // talk, with nobody to talk with
+    for sends in ["", "hi", "hi\nho\n", "bye\n"] {
+        add(Service::Talk, sends.as_bytes(), String::new(), false);
+    }
+    for service in [Service::Hello, Service::Talk] {
+        let error = format!("Error: this port speaks {service}, not HTTP\n");
+        add(service, b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", error, true);
+        let error = format!("Error: this port speaks {service}, not TLS\n");
+        add(service, b"\x16\x03\x01\x02\x00\x01", error, true);
     }
 
     // the mux itself
@@ -449,13 +475,15 @@ impl Way {
             (Way::Tcp, Service::Multiply) => daemon.tcp(MULTIPLY),
             (Way::Tcp, Service::Greeting) => daemon.tcp(GREETING),
             (Way::Tcp, Service::Chat) => daemon.tcp(CHAT),
+            (Way::Tcp, Service::Hello) => daemon.tcp(HELLO),
+            (Way::Tcp, Service::Talk) => daemon.tcp(TALK),
         }
     }
 }
 
 /// Longer than a pause between two pieces ever is, so that all clients are line clients.
 fn patient() -> Daemon {
-    let daemon = Daemon::with(&format!("[limits]\nraw_gap = \"900ms\"\n{USUAL}"));
+    let daemon = Daemon::with(&format!("[limits]\nraw_gap = \"900ms\"\n{USUAL}{BESIDE}"));
     for name in MEMBERS {
         let mut member = Client::member(&daemon, name);
         std::thread::spawn(move || member.hear_until_gone());

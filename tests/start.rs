@@ -468,3 +468,26 @@ fn a_directory_in_tmp_that_somebody_else_prepared_is_refused() {
     assert_eq!(said.matches('\n').count(), 1, "{said}");
     assert_eq!(fs::read_dir(user.directory()).unwrap().count(), 0);
 }
+
+#[test]
+fn the_classrooms_configuration_serves_everything_in_it() {
+    let ground = Ground::new();
+    let text = include_str!("../etc/classroom.toml");
+    let local = text.replace("tcp://localhost", "tcp://{ip}").replace("udp://localhost", "udp://{ip}");
+    ground.write_config(&local.replace("%t/ipcd", "{dir}"));
+    let command = ground.command();
+    let daemon = ground.start(command);
+    let mut client = daemon.tcp(MULTIPLY);
+    client.say("5 10\n");
+    client.hear("Data received\n50.0\n");
+    let mut hello = daemon.tcp(8080);
+    hello.say("hi\n");
+    hello.hear("Hello from server\n");
+    let (mut one, mut other) = (daemon.tcp(5000), daemon.tcp(5000));
+    one.say("hi\n");
+    other.hear("hi\n");
+    let mut mux = daemon.unix();
+    mux.say("greeting\n");
+    mux.hear("Message received. Thank you for connecting\r\n");
+    daemon.stop();
+}

@@ -10,7 +10,9 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use harness::{CHAT, Client, Daemon, GREETING, Ground, MULTIPLY, PATIENCE, USUAL, wait_until};
+use harness::{
+    BESIDE, CHAT, Client, Daemon, GREETING, Ground, HELLO, MULTIPLY, PATIENCE, TALK, USUAL, wait_until,
+};
 use program::{Finished, Program, command};
 use rustix::process::Signal;
 
@@ -394,6 +396,35 @@ fn the_greeting_client_is_thanked_and_the_log_says_what_it_said() {
     let heard = run_python(&daemon, "greeting_client.py", GREETING, &[]);
     assert_eq!(heard, "b'Message received. Thank you for connecting\\r\\n'\n");
     daemon.wait_for_log("says 'Hi'");
+    daemon.stop();
+}
+
+#[test]
+#[ignore = "needs other programs: see tests/tools/program.rs"]
+fn the_hello_client_is_greeted() {
+    let daemon = Daemon::with(&format!("{USUAL}{BESIDE}"));
+    assert_eq!(run_python(&daemon, "hello_client.py", HELLO, &[]), "b'Hello from server'\n");
+    daemon.stop();
+}
+
+#[test]
+#[ignore = "needs other programs: see tests/tools/program.rs"]
+fn two_talk_clients_take_turns_until_one_says_bye() {
+    let daemon = Daemon::with(&format!("{USUAL}{BESIDE}"));
+    let (ip, port) = (daemon.ip.to_string(), TALK.to_string());
+    let [mut one, mut other] = [(); 2].map(|()| Program::start(python("talk_client.py", &[&ip, &port])));
+    one.say("hi\n");
+    other.say("ho\n");
+    one.hear("Received: ho\n");
+    other.hear("Received: hi\n");
+    one.say("how are you?\n");
+    other.say("fine\n");
+    other.hear("Received: how are you?\n");
+    one.hear("Received: fine\n");
+    one.say("Bye\n");
+    assert!(one.finish().status.success());
+    other.say("anybody?\n"); // it hears the bye, or that the talk is over
+    other.finish();
     daemon.stop();
 }
 

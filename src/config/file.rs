@@ -644,7 +644,7 @@ history = "inside a table that is not understood"
 [mux]
 "#;
         let expected = r#"f:1:1: unknown key "history"; it belongs under [chat]
-f:2:1: unknown key "colour"; known tables: [log], [limits], [multiply], [greeting], [chat], [mux]
+f:2:1: unknown key "colour"; known tables: [log], [limits], [multiply], [greeting], [chat], [hello], [talk], [mux]
 f:3:1: mux is 7; it is a table: [mux]
 f:4:2: unknown table [lgo]; did you mean [log]?
 f:6:9: loud is no number; text stands in quotes: "loud"
@@ -779,7 +779,7 @@ f:28:2: mux stands here a second time; remove one"#;
         assert_eq!(
             errors("[chat]\nlisten = [\"udp://localhost:5\"]\n"),
             [
-                "f:2:11: udp://localhost:5 cannot carry chat; it can carry multiply, greeting, and chat can be on tcp, unix and unixseq"
+                "f:2:11: udp://localhost:5 cannot carry chat; it can carry multiply, greeting, hello, and chat can be on tcp, unix and unixseq"
             ]
         );
         for (service, endpoint) in [("greeting", "fifo:///a"), ("mux", "unixgram:///a")] {

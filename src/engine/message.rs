@@ -200,8 +200,10 @@ pub enum CloseReason {
     PeerClosed,
     /// Reset by the peer, or its network is gone.
     PeerReset,
-    /// The peer said that it leaves (`{quit}`).
+    /// The peer said that it leaves (`{quit}`, `bye`).
     PeerQuit,
+    /// The one it talked with has left.
+    PartnerLeft,
     /// No complete message for `idle_timeout`.
     PeerIdle,
     /// A message was begun and not finished within `message_timeout`.
@@ -231,6 +233,7 @@ impl fmt::Display for CloseReason {
             CloseReason::PeerClosed => "closed by the peer",
             CloseReason::PeerReset => "reset by the peer",
             CloseReason::PeerQuit => "the peer quit",
+            CloseReason::PartnerLeft => "its partner left",
             CloseReason::PeerIdle => "idle for too long",
             CloseReason::PeerUnfinished => "a message was begun and not finished in time",
             CloseReason::PeerNameless => "gave no name in time",
@@ -294,6 +297,8 @@ pub enum Happening {
     Said(String),
     /// It joined the room under this name.
     Joined(String),
+    /// It talks with the one who is there.
+    Met(Origin),
     /// It ended.
     Closed(CloseReason),
 }

@@ -33,6 +33,7 @@ use outbox::Style;
 use record::{Record, SavedSession};
 use room::{Offer, Room, Seat};
 use service::Service;
+use service::talk::Lines;
 use session::Session;
 
 /// Deadlines acted on in one turn, so that a thousand that come at once delay nobody else for long.
@@ -71,11 +72,27 @@ struct World {
     census: Census,
     counters: Counters,
     notes: VecDeque<Note>,
+    talk: Lines,
+    /// What sessions have for other ones; delivered before anything else happens.
+    letters: VecDeque<(Peer, Letter)>,
     /// What was asked of the daemon.
     requests: VecDeque<(Peer, Request)>,
     /// Refused connections that linger.
     refused_lingering: usize,
     stop: Option<Stop>,
+}
+
+/// What one session has for another.
+#[derive(Debug)]
+enum Letter {
+    /// Somebody to talk with has come.
+    Met(Origin),
+    /// This was said to it.
+    Said(String),
+    /// There is room for what it has to say.
+    GoOn,
+    /// The one it talked with has left.
+    Left,
 }
 
 /// The daemon is stopping.
@@ -146,6 +163,8 @@ impl Engine {
                 census,
                 counters: Counters::default(),
                 notes: VecDeque::new(),
+                talk: Lines::default(),
+                letters: VecDeque::new(),
                 requests: VecDeque::new(),
                 refused_lingering: 0,
                 stop: None,
@@ -204,7 +223,11 @@ impl Engine {
         let per_peer = |service: &Service| {
             let limits = settings.of(*service);
             let replies = limits::OUTBOX_BYTES_HIGH + limits::REPLY_BYTES_MAX + limits.message_bytes_max;
-            let backlog = if *service == Service::Chat { 2 * limits.backlog_bytes_max } else { 0 };
+            let backlog = match service {
+                Service::Chat => 2 * limits.backlog_bytes_max,
+                Service::Talk => limits.backlog_bytes_max, // for a partner who has not come
+                _ => 0,
+            };
             limits.message_bytes_max + READ_BYTES_MAX + replies + backlog
         };
         let largest = Service::ALL.iter().map(per_peer).max().unwrap_or(0);
@@ -219,7 +242,7 @@ impl Engine {
 
     /// Whether the peer is to be read from at the moment.
     pub fn wants_input(&self, peer: Peer) -> bool {
-        self.session(peer).is_some_and(Session::wants_input)
+        self.session(peer).is_some_and(|session| session.wants_input(&self.world))
     }
 
     /// Whether there is work left over that only needs another turn.
@@ -273,6 +296,14 @@ impl Engine {
             }
             Input::Answer { peer, lines } => self.with(now, peer, |session, _| session.handle_answer(lines)),
             Input::Reconfigure(settings) => self.reconfigure(now, *settings),
+        }
+        self.deliver(now);
+    }
+
+    /// Gives sessions what others have for them.
+    fn deliver(&mut self, now: Moment) {
+        while let Some((peer, letter)) = self.world.letters.pop_front() {
+            self.with(now, peer, |session, world| session.handle_letter(world, now, letter));
         }
     }
 
@@ -341,18 +372,18 @@ impl Engine {
         let Some(stop) = &mut self.world.stop else { return };
         stop.listening = now < stop.listen;
         let (patient, by) = (stop.listening, stop.by);
-        let is_settled = |session: &Session| !patient || session.is_settled();
-        let all_settled = self.sessions.iter().flatten().all(is_settled);
+        let is_settled = |session: &Session, world: &World| !patient || session.is_settled(world);
+        let all_settled = self.sessions.iter().flatten().all(|session| is_settled(session, &self.world));
         for index in 0..self.sessions.len() {
             let Some(session) = &self.sessions[index] else { continue };
-            let (peer, settled) = (session.peer, is_settled(session));
+            let (peer, settled) = (session.peer, is_settled(session, &self.world));
             if now >= by {
                 self.remove(peer, Output::Close(peer));
             } else if session.is_serving() && settled {
                 self.with(now, peer, |session, world| {
                     session.stop(world, now);
                     if all_settled {
-                        session.stop_chat(world, now);
+                        session.stop_talking(world, now);
                     }
                 });
             }
@@ -473,10 +504,14 @@ impl Engine {
             self.sessions[index] = Some(Session::restore(&mut self.world, now, peer, saved));
             self.open += 1;
         }
+        for peer in self.world.talk.take_widowed() {
+            self.with(now, peer, |session, world| session.handle_letter(world, now, Letter::Left));
+        }
         missing.iter().filter_map(SavedSession::name).for_each(|name| self.world.room.miss(name));
         for peer in peers {
             self.with(now, peer, |session, world| session.resume(world, now));
         }
+        self.deliver(now);
     }
 
     // ---- within
@@ -508,7 +543,7 @@ impl Engine {
         if session.is_flushable() && !session.mark_called(true) {
             self.replies.push_back(peer);
         }
-        if session.is_to_be_heard_again(now) {
+        if session.is_to_be_heard_again(&self.world, now) {
             self.outputs.push_back(Output::Listen(peer));
         }
         if session.is_waiting_for_room() && !session.mark_waiting(true) {

@@ -10,7 +10,7 @@ use super::message::{CloseReason, Door, Moment, Origin};
 use super::outbox::Outbox;
 
 /// The version of [`Record`]: to be raised with every change of what it holds or means.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// The engine at one moment.
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -53,6 +53,13 @@ pub(super) enum SavedState {
     },
     /// It was in the chat and is on its way out.
     Left,
+    Hello,
+    /// It waits for somebody to talk with.
+    Waiting,
+    /// It talks, on the line of this number.
+    Talking(usize),
+    /// It talked and is on its way out.
+    Parted,
 }
 
 #[derive(Debug, Serialize, Deserialize)]

@@ -64,7 +64,7 @@ impl Line {
             Line::Refused => "connections refused",
             Line::Erred => "errors told to peers",
             Line::Remarked => "remarks that need no answer",
-            Line::Joined => "members joined",
+            Line::Joined => "members joined, and pairs",
             Line::Decided => "framings decided",
             Line::Chose => "services chosen",
             Line::Said => "messages",
@@ -107,6 +107,7 @@ impl Report {
             Happening::Remarked(text) => line(Line::Remarked, format_args!("says '{text}'")),
             Happening::Said(text) => line(Line::Said, format_args!("message '{text}'")),
             Happening::Joined(name) => line(Line::Joined, format_args!("joined as {name}")),
+            Happening::Met(partner) => line(Line::Joined, format_args!("talks with {partner}")),
             Happening::Closed(reason @ CloseReason::TooMany) => line(Line::Refused, format_args!("{reason}")),
             Happening::Closed(reason) => line(Line::Closed, format_args!("closed: {reason}")),
         }

@@ -31,9 +31,19 @@ listen = ["tcp://{ip}:33000"]
 listen = ["unix://{dir}/ipcd.sock"]
 "#;
 
+/// What stands beside [`USUAL`] in a course.
+pub const BESIDE: &str = r#"
+[hello]
+listen = ["tcp://{ip}:8080"]
+[talk]
+listen = ["tcp://{ip}:5000"]
+"#;
+
 pub const MULTIPLY: u16 = 65432;
 pub const GREETING: u16 = 9999;
 pub const CHAT: u16 = 33000;
+pub const HELLO: u16 = 8080;
+pub const TALK: u16 = 5000;
 
 /// A running daemon.
 pub struct Daemon {

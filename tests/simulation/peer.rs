@@ -42,6 +42,8 @@ enum Talk {
     Replies { expected: VecDeque<Reply>, at: usize, answered: usize, tail: Vec<u8> },
     /// A member of the room; what comes after the first `free` bytes waits until it is in.
     Chat { heard: Vec<u8>, joined: Option<(String, usize)>, effects: VecDeque<(u64, Effect)>, free: u64 },
+    /// One of two; its own messages have this number.
+    Partner { serial: u64, heard: Vec<u8> },
     /// Whatever it hears is right.
     Noise,
 }
@@ -126,6 +128,11 @@ fn reads_as_a_request(text: &str) -> bool {
     !(text.contains('x') || text.contains("abc") || text.contains('^'))
 }
 
+/// What `help` on the mux lists.
+fn help() -> Vec<u8> {
+    Service::offered().map(|service| format!("{service}\n")).collect::<String>().into()
+}
+
 impl Actor {
     /// Somebody with nothing to say yet, who comes in through `door`.
     fn new(random: &mut Random, door: &Rc<Door>, origin: Origin, settings: &Settings, who: String) -> Actor {
@@ -204,11 +211,17 @@ impl Actor {
         let mut service = door.service;
         if service == Service::Mux {
             if random.percent(20) && !actor.raw {
-                units.push(("help".into(), b"multiply\ngreeting\nchat\n".to_vec()));
+                units.push(("help".into(), help()));
             }
             service = settings.mux_default;
             if random.percent(70) {
-                service = random.pick(&[Service::Multiply, Service::Chat, Service::Greeting]);
+                service = random.pick(&[
+                    Service::Multiply,
+                    Service::Chat,
+                    Service::Greeting,
+                    Service::Hello,
+                    Service::Talk,
+                ]);
                 units.push((service.name().into(), Vec::new()));
             }
         }
@@ -227,6 +240,12 @@ impl Actor {
                 }
             }
             Service::Chat => actor.chat(random, units, serial),
+            Service::Hello => {
+                let reply = if actor.raw { "Hello from server" } else { "Hello from server\n" };
+                units.push(("Hello from client".into(), reply.into()));
+                actor.expect(units);
+            }
+            Service::Talk => actor.talk(random, units, serial),
         }
         actor
     }
@@ -248,7 +267,8 @@ impl Actor {
         (self.piece, self.whole_first_line) = (5000, true);
         self.ending = Ending::Stays;
         // And how many bytes tell that it is that.
-        let (bytes, what, told): (&[u8], _, _) = match random.below(3) {
+        let kinds = if self.door.service == Service::Talk { 2 } else { 3 }; // its partner knows what to hear
+        let (bytes, what, told): (&[u8], _, _) = match random.below(kinds) {
             0 => (b"GET /chat HTTP/1.1\r\nHost: x\r\n\r\n", "HTTP", 20),
             1 => (&[0x16, 3, 1, 0, 200, 1, 0, 0, 196, 3, 3, 10, 77], "TLS", 3),
             _ => {
@@ -260,7 +280,7 @@ impl Actor {
             Service::Greeting => THANKS.to_owned(),
             Service::Chat if self.rule == FramingRule::Raw => GREETING.to_owned(),
             Service::Chat => format!("{GREETING}\n"),
-            Service::Multiply | Service::Mux => String::new(),
+            Service::Multiply | Service::Hello | Service::Talk | Service::Mux => String::new(),
         };
         let wrong = format!("Error: this port speaks {}, not {what}\n", self.door.service);
         let replies = if self.door.service == Service::Greeting { vec![before] } else { vec![before, wrong] };
@@ -269,7 +289,30 @@ impl Actor {
         let expected = replies.map(|text| Reply { ends: ends(&text), text: text.into() }).collect();
         self.foreign = true;
         self.script.push_back(bytes.to_vec());
+        if self.door.service == Service::Talk {
+            return; // it may hear a partner before it is told
+        }
         self.talk = Talk::Replies { expected, at: 0, answered: 0, tail: Vec::new() };
+    }
+
+    /// Messages that say whose they are, which one, and where they end.
+    fn talk(&mut self, random: &mut Random, units: Vec<(String, Vec<u8>)>, serial: u64) {
+        let end = if self.raw { "" } else { "\n" };
+        for (text, _) in units {
+            self.script.push_back(format!("{text}{end}").into());
+        }
+        let loud = random.percent(10);
+        for at in 0..random.within(0, if loud { 2000 } else { 20 }) {
+            let filling = "x".repeat(random.below(if loud { 40 } else { 20 }));
+            self.script.push_back(format!("t{serial}.{at}~\u{7}{filling}|{end}").into());
+        }
+        if random.percent(30) {
+            self.script.push_back(format!("{}{end}", random.pick(&["bye", "BYE"])).into());
+        }
+        if loud {
+            self.piece = 5000;
+        }
+        self.talk = Talk::Partner { serial, heard: Vec::new() };
     }
 
     fn multiply(&mut self, random: &mut Random, mut units: Vec<(String, Vec<u8>)>) {
@@ -518,7 +561,7 @@ impl Actor {
     fn is_content(&self) -> bool {
         match &self.talk {
             Talk::Replies { expected, .. } => expected.front().is_none_or(|reply| reply.ends > self.sent),
-            Talk::Chat { .. } | Talk::Noise => true,
+            Talk::Chat { .. } | Talk::Partner { .. } | Talk::Noise => true,
         }
     }
 
@@ -574,7 +617,8 @@ impl Actor {
     /// Whether it is parted with by a reset: a chat client that is raw, or has not shown that it is none.
     pub fn may_be_window(&self) -> bool {
         let is_line = self.decided == Some(Kind::Line) || self.rule == FramingRule::Line;
-        !is_line && self.service == Service::Chat
+        let listens = self.service == Service::Talk && !self.is_known_raw();
+        !is_line && self.is_chatting() && !listens
     }
 
     pub fn is_in_the_room(&self) -> bool {
@@ -597,7 +641,10 @@ impl Actor {
         if !is_paced || self.ambiguous || self.foreign || !matches!(self.talk, Talk::Replies { .. }) {
             return;
         }
-        if !whole || self.link.outbound_room < 4096 || self.service == Service::Greeting {
+        if !whole
+            || self.link.outbound_room < 4096
+            || matches!(self.service, Service::Greeting | Service::Hello)
+        {
             self.recvs = usize::MAX / 2; // its buffer is too small for whole messages
             return;
         }
@@ -634,7 +681,7 @@ impl Actor {
         }
         match &mut self.talk {
             Talk::Noise => {}
-            Talk::Chat { heard, .. } => heard.extend(bytes),
+            Talk::Chat { heard, .. } | Talk::Partner { heard, .. } => heard.extend(bytes),
             Talk::Replies { expected, at, answered, tail } => {
                 for byte in bytes {
                     match expected.front().filter(|_| tail.is_empty()) {
@@ -651,8 +698,12 @@ impl Actor {
                             }
                         }
                         // One error may begin as another does.
-                        Some(reply) if reply.text.starts_with(b"Error: ") => {
-                            tail.extend(&reply.text[..std::mem::take(at)]);
+                        Some(reply) => {
+                            let begun = &reply.text[..*at];
+                            if let Some(error) = begun.windows(7).position(|window| window == b"Error: ") {
+                                tail.extend(&begun[error..]);
+                                *at = error;
+                            }
                             tail.push(byte);
                         }
                         _ => tail.push(byte),
@@ -673,7 +724,9 @@ impl Actor {
             CloseReason::Served
             | CloseReason::PeerClosed
             | CloseReason::PeerReset
+            | CloseReason::PartnerLeft
             | CloseReason::Stopping => one(""),
+            CloseReason::PeerQuit if self.service == Service::Talk => one(""),
             CloseReason::PeerQuit => one("{quit}"),
             CloseReason::PeerIdle => all(
                 &|span| format!("Error: idle for {span} s"),
@@ -704,7 +757,7 @@ impl Actor {
     }
 
     fn is_chatting(&self) -> bool {
-        self.service == Service::Chat
+        matches!(self.service, Service::Chat | Service::Talk)
     }
 
     fn is_known_raw(&self) -> bool {
@@ -741,6 +794,49 @@ impl Actor {
         let known = self.decided.is_some() || self.rule != FramingRule::Auto;
         match &mut self.talk {
             Talk::Noise => None,
+            Talk::Partner { serial, heard } => {
+                let heard = String::from_utf8_lossy(heard).into_owned();
+                let help = String::from_utf8_lossy(&help()).into_owned();
+                let heard = heard.strip_prefix(&help).unwrap_or(&heard); // through the mux
+                // Where lines end is no matter: the partner may have been taken for a raw client, each burst a message.
+                let mut heard = heard.to_owned();
+                let last = heard.rfind('|').unwrap_or(0);
+                heard.replace_range(..last, &heard[..last].replace(['\n', ' '], ""));
+                let mut messages: Vec<&str> = heard.split('|').map(str::trim).collect();
+                let tail = messages.pop().unwrap_or_default();
+                let mut partner = None;
+                for (index, message) in messages.iter().enumerate() {
+                    let said = message.strip_prefix('t').and_then(|said| said.split_once('~'));
+                    let (whose, at) = said.and_then(|(said, _)| said.split_once('.')).unwrap_or_else(|| {
+                        panic!("{}: heard {message:?} of {heard:?}", self.who);
+                    });
+                    assert_eq!(
+                        at,
+                        index.to_string(),
+                        "{}: lost, doubled or out of order: {heard:?}",
+                        self.who
+                    );
+                    assert_ne!(whose, serial.to_string(), "{}: heard itself", self.who);
+                    assert_eq!(*partner.get_or_insert(whose), whose, "{}: heard two", self.who);
+                }
+                tally.add("said between two", messages.len() as u64);
+                if complete {
+                    // The partner may be in the middle of a message.
+                    let is_last = |text: &str| {
+                        let text = text.replace('\n', "").to_lowercase();
+                        text.starts_with('t') || "bye".starts_with(&text)
+                    };
+                    let fits = |words: &String| {
+                        tail.strip_suffix(words.trim()).is_some_and(|before| is_last(before.trim()))
+                    };
+                    assert!(
+                        words.iter().any(fits),
+                        "{}: {reason:?}: last words {tail:?}, not {words:?}",
+                        self.who
+                    );
+                }
+                None
+            }
             Talk::Replies { expected, at, answered, tail } => {
                 words.iter_mut().filter(|words| !words.is_empty()).for_each(|words| words.push_str(lf));
                 let open = *answered == 0 && *at >= ACKNOWLEDGEMENT.len() && *at <= ACKNOWLEDGEMENT.len() + 1;

@@ -3,8 +3,10 @@
 pub mod chat;
 pub mod control;
 pub mod greeting;
+pub mod hello;
 pub mod multiply;
 pub mod mux;
+pub mod talk;
 
 use serde::{Deserialize, Serialize};
 
@@ -20,13 +22,18 @@ pub enum Service {
     Greeting,
     /// A room where everybody hears everybody.
     Chat,
+    /// One message in, one sentence out.
+    Hello,
+    /// Two who come one after the other talk to each other.
+    Talk,
     /// The first message chooses the service.
     Mux,
 }
 
 impl Service {
     /// Every service, in the order of their numbers.
-    pub const ALL: [Service; 4] = [Service::Multiply, Service::Greeting, Service::Chat, Service::Mux];
+    pub const ALL: [Service; 6] =
+        [Service::Multiply, Service::Greeting, Service::Chat, Service::Hello, Service::Talk, Service::Mux];
 
     /// Its name in the configuration, in the log, and on the mux.
     pub const fn name(self) -> &'static str {
@@ -34,6 +41,8 @@ impl Service {
             Service::Multiply => "multiply",
             Service::Greeting => "greeting",
             Service::Chat => "chat",
+            Service::Hello => "hello",
+            Service::Talk => "talk",
             Service::Mux => "mux",
         }
     }
@@ -42,9 +51,9 @@ impl Service {
     pub fn fits(self, medium: Medium) -> bool {
         match medium {
             Medium::Tcp | Medium::Unix | Medium::Packets => true,
-            Medium::Datagrams => matches!(self, Service::Multiply | Service::Greeting),
+            Medium::Datagrams => matches!(self, Service::Multiply | Service::Greeting | Service::Hello),
             Medium::Fifo => matches!(self, Service::Multiply | Service::Chat),
-            Medium::Pipe => !matches!(self, Service::Chat),
+            Medium::Pipe => !matches!(self, Service::Chat | Service::Talk),
         }
     }
 

@@ -1,11 +1,11 @@
 //! How a connection ends: last words, a lingering close, or a reset.
 
 use super::{Phase, Session, State};
-use crate::engine::World;
 use crate::engine::framing::Framing;
 use crate::engine::limits::{LAST_WORDS, LINGER};
 use crate::engine::message::{CloseReason, Foreign, Happening, Kind, Medium, Moment, Output};
 use crate::engine::service::Service;
+use crate::engine::{Letter, World};
 
 impl Session {
     pub(super) fn overflow(&mut self, world: &mut World, now: Moment) {
@@ -46,6 +46,7 @@ impl Session {
             }
             self.outbox.push(&unsent);
         }
+        self.hang_up(world);
         if let Some(words) = words {
             self.say(words);
         }
@@ -56,11 +57,22 @@ impl Session {
         self.phase = Phase::Draining(reason, now);
     }
 
+    /// Leaves its partner, if it talks.
+    fn hang_up(&mut self, world: &mut World) {
+        if let State::Talk(chair) = &mut self.state
+            && let Some(chair) = chair.take()
+            && let Some(partner) = world.talk.leave(chair)
+        {
+            world.letters.push_back((partner, Letter::Left));
+        }
+    }
+
     /// The connection is gone: nobody is left to be told anything.
     pub(in crate::engine) fn lose(&mut self, world: &mut World) {
         if let Some(seat) = self.seat() {
             world.room.drop_member(seat, &mut Vec::new());
         }
+        self.hang_up(world);
         self.outbox.clear();
         if self.is_serving() {
             self.phase = Phase::Draining(CloseReason::PeerReset, Moment::default());
@@ -118,9 +130,11 @@ impl Session {
         let may_be_window = match self.framing.kind() {
             Some(kind) => kind == Kind::Raw,
             // A window waits for its user to type a name. Who sends too much would lose its last words to a reset.
-            None => reason != CloseReason::PeerTooLong,
+            None => reason != CloseReason::PeerTooLong && matches!(self.state, State::Chat(_)),
         };
-        may_be_window && self.door.medium == Medium::Tcp && matches!(self.state, State::Chat(_))
+        may_be_window
+            && self.door.medium == Medium::Tcp
+            && matches!(self.state, State::Chat(_) | State::Talk(_))
     }
 
     /// The session leaves the table.
@@ -128,6 +142,7 @@ impl Session {
         if let Some(seat) = self.seat() {
             world.room.drop_member(seat, &mut Vec::new());
         }
+        self.hang_up(world);
         let reason = match self.phase {
             Phase::Serving => CloseReason::Stopping,
             Phase::Draining(reason, _) | Phase::Parting(reason, _) | Phase::Lingering(reason, _) => reason,
@@ -142,13 +157,13 @@ impl Session {
 
     /// What the daemon's end means for it, once nothing more of it is in the kernel's buffer or in ours.
     pub(in crate::engine) fn stop(&mut self, world: &mut World, now: Moment) {
-        if self.is_serving() && !matches!(self.state, State::Chat(_)) {
+        if self.is_serving() && !matches!(self.state, State::Chat(_) | State::Talk(_)) {
             self.finish(world, now, CloseReason::Stopping, None);
         }
     }
 
-    /// The room closes.
-    pub(in crate::engine) fn stop_chat(&mut self, world: &mut World, now: Moment) {
+    /// The room closes, and every line.
+    pub(in crate::engine) fn stop_talking(&mut self, world: &mut World, now: Moment) {
         if self.is_serving() {
             self.finish(world, now, CloseReason::Stopping, Some("Server is shutting down."));
         }
@@ -160,7 +175,10 @@ impl Session {
     }
 
     /// Whether all that it sent has been dealt with.
-    pub(in crate::engine) fn is_settled(&self) -> bool {
-        !self.is_serving() || (self.flags.dry && !self.flags.stalled && !self.framing.holds_request())
+    pub(in crate::engine) fn is_settled(&self, world: &World) -> bool {
+        // What is kept for somebody who has not come is dealt with.
+        let is_waiting = self.is_alone(world);
+        let is_stalled = self.flags.stalled && !is_waiting;
+        !self.is_serving() || (self.flags.dry && !is_stalled && !self.framing.holds_request())
     }
 }

@@ -9,7 +9,6 @@ use std::rc::Rc;
 
 use memchr::memchr;
 
-use super::World;
 use super::deadlines::Alarm;
 use super::framing::{self, Decision, Framing, without_cr};
 use super::limits::{OUTBOX_BYTES_HIGH, ROOM_BURST_BYTES, ServiceSettings};
@@ -18,8 +17,10 @@ use super::number;
 use super::outbox::{Outbox, Style};
 use super::room::Seat;
 use super::service::mux::{self, Choice};
-use super::service::{Service, chat, control, greeting, multiply};
-use super::text::{is_empty, quote};
+use super::service::talk::{self, Chair};
+use super::service::{Service, chat, control, greeting, hello, multiply};
+use super::text::{clean, is_empty, quote};
+use super::{Letter, World};
 
 /// One connection.
 #[derive(Debug)]
@@ -87,6 +88,9 @@ enum State {
     Greeting,
     /// `Err`: it has no name yet, since the moment.
     Chat(Result<Seat, Moment>),
+    Hello,
+    /// `None`: it talks no more.
+    Talk(Option<Chair>),
     Mux,
     /// The mux itself is spoken to, by somebody who may control the daemon.
     Control,
@@ -134,6 +138,8 @@ impl Session {
             Service::Multiply => State::Multiply,
             Service::Greeting => State::Greeting,
             Service::Chat => State::Chat(Err(now)),
+            Service::Hello => State::Hello,
+            Service::Talk => State::Talk(Some(world.talk.sit(self.peer))),
             Service::Mux => State::Mux,
         };
         self.active = now;
@@ -146,7 +152,8 @@ impl Session {
                 self.finish(world, now, CloseReason::Served, None);
             }
             State::Chat(_) => self.say(chat::GREETING),
-            State::Multiply | State::Mux | State::Control => {}
+            State::Talk(_) => self.meet(world),
+            State::Multiply | State::Hello | State::Mux | State::Control => {}
         }
     }
 
@@ -162,6 +169,8 @@ impl Session {
             State::Multiply => Service::Multiply,
             State::Greeting => Service::Greeting,
             State::Chat(_) => Service::Chat,
+            State::Hello => Service::Hello,
+            State::Talk(_) => Service::Talk,
             State::Mux | State::Control => Service::Mux,
         }
     }
@@ -200,7 +209,9 @@ impl Session {
         match (self.framing.kind(), self.service()) {
             (None | Some(Kind::Line), _) => Style::Lines,
             (Some(Kind::Raw), Service::Multiply | Service::Mux) => Style::Paced,
-            (Some(Kind::Raw), Service::Greeting | Service::Chat) => Style::Bare,
+            (Some(Kind::Raw), Service::Greeting | Service::Chat | Service::Hello | Service::Talk) => {
+                Style::Bare
+            }
         }
     }
 
@@ -215,19 +226,38 @@ impl Session {
     // ---- what comes in
 
     /// Whether the peer is to be read from: not when it does not read itself.
-    pub(super) fn wants_input(&self) -> bool {
-        !self.flags.ended && (!self.is_serving() || !self.is_held_back())
+    pub(super) fn wants_input(&self, world: &World) -> bool {
+        !self.flags.ended && (!self.is_serving() || !self.is_held_back(world))
     }
 
-    fn is_held_back(&self) -> bool {
-        self.flags.stalled
+    /// Whether it waits for somebody to talk with.
+    fn is_alone(&self, world: &World) -> bool {
+        matches!(self.state, State::Talk(Some(_))) && self.partner(world).is_none()
+    }
+
+    /// Whom it talks with.
+    fn partner(&self, world: &World) -> Option<Peer> {
+        match self.state {
+            State::Talk(Some(chair)) => world.talk.partner(chair),
+            _ => None,
+        }
+    }
+
+    fn is_held_back(&self, world: &World) -> bool {
+        // What is said before a partner has come is kept for that one.
+        let keeps = self.is_alone(world) && self.inbox.len() < self.settings(world).backlog_bytes_max;
+        (self.flags.stalled && !keeps)
             || (self.flags.blocked && self.seat().is_some())
             || self.outbox.len() >= OUTBOX_BYTES_HIGH
             || (self.flags.blocked && !self.outbox.is_empty())
     }
 
     /// Whether more may be asked of the services on this peer's behalf.
-    fn has_room(&self, world: &World) -> bool {
+    fn has_room(&self, world: &mut World) -> bool {
+        if let State::Talk(Some(chair)) = self.state {
+            let max = line_bytes_max(world);
+            return world.talk.has_room(chair, max);
+        }
         self.outbox.len() < OUTBOX_BYTES_HIGH.min(self.settings(world).backlog_bytes_max)
             && !(self.seat().is_some() && (world.room.fresh() >= ROOM_BURST_BYTES || self.flags.blocked))
     }
@@ -248,6 +278,9 @@ impl Session {
             }
             return;
         }
+        if self.flags.tail_is_message && self.framing.kind() == Some(Kind::Raw) && !self.inbox.is_empty() {
+            self.inbox.push(b'\n'); // the burst before ended here
+        }
         self.flags.tail_is_message = !more;
         self.outbox.resume(now); // a pause that nothing waited for has no deadline
         if self.inbox.is_empty() {
@@ -263,6 +296,10 @@ impl Session {
     /// The peer will send nothing more.
     pub(super) fn handle_end_of_file(&mut self, world: &mut World, now: Moment) {
         self.flags.ended = true;
+        if self.is_alone(world) {
+            self.inbox = Vec::new();
+            self.flags.stalled = false;
+        }
         if self.is_serving() && !self.inbox.is_empty() {
             self.decide(world, |framing| Decision::Is(framing.handle_end_of_file()));
             self.flags.tail_is_message = true;
@@ -317,6 +354,7 @@ impl Session {
             }
             if !self.has_room(world) {
                 self.flags.stalled = true;
+                self.reject_http(world, now, &bytes[at..]);
                 break;
             }
             let scanned = std::mem::take(&mut self.scanned).min(bytes.len() - at);
@@ -342,6 +380,16 @@ impl Session {
             }
         }
         if !self.is_serving() { bytes.len() } else { at }
+    }
+
+    /// Who speaks HTTP is told so even if its first message cannot be taken yet.
+    fn reject_http(&mut self, world: &mut World, now: Moment, waiting: &[u8]) {
+        if !self.flags.spoke
+            && let Some(end) = memchr(b'\n', waiting)
+            && framing::is_http(without_cr(&waiting[..end]))
+        {
+            self.reject(world, now, Foreign::Http);
+        }
     }
 
     /// Looks at the first bursts; whether the kind of client is known now.
@@ -379,7 +427,7 @@ impl Session {
                 let is_default = mux::choose(bytes) == Choice::Default;
                 world.settings.mux_default == Service::Multiply && is_default && fits
             }
-            State::Greeting | State::Chat(_) | State::Control => false,
+            State::Greeting | State::Chat(_) | State::Hello | State::Talk(_) | State::Control => false,
         }
     }
 
@@ -420,6 +468,12 @@ impl Session {
             State::Greeting => {}
             State::Chat(Err(_)) => self.name(world, now, message),
             State::Chat(Ok(seat)) => self.chat(world, now, seat, message),
+            State::Hello => {
+                self.say(hello::WORDS);
+                self.finish(world, now, CloseReason::Served, None);
+            }
+            State::Talk(Some(chair)) => self.talk(world, now, chair, message),
+            State::Talk(None) => {}
             State::Mux => self.choose(world, now, message),
             State::Control => self.control(world, message),
         }
@@ -465,6 +519,56 @@ impl Session {
             chat::Verdict::Quit => self.finish(world, now, CloseReason::PeerQuit, Some(chat::FAREWELL)),
             chat::Verdict::Erred(error) => self.note_error(world, error), // it heard of it in the room
             chat::Verdict::Done | chat::Verdict::Joined(..) => {}
+        }
+    }
+
+    /// Takes its place at a line; who waited there hears of it.
+    fn meet(&mut self, world: &mut World) {
+        if let Some(partner) = self.partner(world) {
+            world.letters.push_back((partner, Letter::Met(self.origin)));
+        }
+    }
+
+    fn talk(&mut self, world: &mut World, now: Moment, chair: Chair, message: &[u8]) {
+        let Some(partner) = world.talk.partner(chair) else { return };
+        let text = clean(message);
+        if !text.trim().is_empty() {
+            world.talk.add(chair, text.len() + 1);
+            world.letters.push_back((partner, Letter::Said(text)));
+        }
+        if talk::is_bye(message) {
+            self.finish(world, now, CloseReason::PeerQuit, None);
+        }
+    }
+
+    /// Another session has something for it.
+    pub(super) fn handle_letter(&mut self, world: &mut World, now: Moment, letter: Letter) {
+        if !self.is_serving() {
+            return;
+        }
+        match letter {
+            Letter::Met(partner) => {
+                self.note(world, Happening::Met(partner));
+                self.resume(world, now);
+            }
+            Letter::Said(text) => {
+                self.say(&text);
+                self.report_held(world);
+            }
+            Letter::GoOn => self.resume(world, now),
+            Letter::Left => {
+                self.state = State::Talk(None);
+                self.finish(world, now, CloseReason::PartnerLeft, None);
+            }
+        }
+    }
+
+    /// Its partner may say more once little enough waits to be sent.
+    fn report_held(&mut self, world: &mut World) {
+        if let State::Talk(Some(chair)) = self.state
+            && let Some(partner) = world.talk.set_held(chair, self.outbox.len(), line_bytes_max(world))
+        {
+            world.letters.push_back((partner, Letter::GoOn));
         }
     }
 
@@ -546,6 +650,7 @@ impl Session {
         if self.outbox.is_empty() {
             self.active = now;
         }
+        self.report_held(world);
         if let Phase::Draining(_, progress) = &mut self.phase {
             *progress = now;
         }
@@ -570,8 +675,8 @@ impl Session {
     }
 
     /// Whether the reactor has to be told to read from it again.
-    pub(super) fn is_to_be_heard_again(&mut self, now: Moment) -> bool {
-        let deaf = !self.wants_input();
+    pub(super) fn is_to_be_heard_again(&mut self, world: &World, now: Moment) -> bool {
+        let deaf = !self.wants_input(world);
         let again = std::mem::replace(&mut self.flags.deaf, deaf) && !deaf;
         if again {
             self.begun = self.begun.map(|_| now); // it could not go on: its time starts again
@@ -590,11 +695,16 @@ impl Session {
     }
 }
 
+/// Bytes waiting for a talker, from which on its partner's next messages wait.
+fn line_bytes_max(world: &World) -> usize {
+    OUTBOX_BYTES_HIGH.min(world.settings.of(Service::Talk).backlog_bytes_max)
+}
+
 /// Whether the first bytes are a whole request of the service.
 fn is_complete(service: Service, mux_default: Service, bytes: &[u8]) -> bool {
     match service {
         Service::Multiply => multiply::is_complete(bytes),
         Service::Mux => mux::choose(bytes) != Choice::Default || is_complete(mux_default, mux_default, bytes),
-        Service::Greeting | Service::Chat => true,
+        Service::Greeting | Service::Chat | Service::Hello | Service::Talk => true,
     }
 }

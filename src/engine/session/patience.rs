@@ -15,9 +15,9 @@ impl Session {
             Phase::Serving => [
                 self.framing.deadline(),
                 self.outbox.pause(),
-                self.unfinished_deadline(settings),
+                self.unfinished_deadline(world),
                 self.nameless_deadline(world),
-                self.idle_deadline(settings),
+                self.idle_deadline(world),
             ]
             .into_iter()
             .flatten()
@@ -30,9 +30,9 @@ impl Session {
         }
     }
 
-    pub(super) fn unfinished_deadline(&self, settings: &ServiceSettings) -> Option<Moment> {
-        let begun = self.begun.filter(|_| !self.is_held_back())?;
-        Some(begun + settings.message_timeout)
+    pub(super) fn unfinished_deadline(&self, world: &World) -> Option<Moment> {
+        let begun = self.begun.filter(|_| !self.is_held_back(world))?;
+        Some(begun + self.settings(world).message_timeout)
     }
 
     pub(super) fn nameless_deadline(&self, world: &World) -> Option<Moment> {
@@ -42,9 +42,12 @@ impl Session {
         }
     }
 
-    pub(super) fn idle_deadline(&self, settings: &ServiceSettings) -> Option<Moment> {
+    pub(super) fn idle_deadline(&self, world: &World) -> Option<Moment> {
+        let settings = self.settings(world);
         match self.state {
-            State::Multiply | State::Mux | State::Control
+            // It may have said something already, which waits as it does.
+            State::Talk(_) if self.is_alone(world) => Some(self.active + settings.idle_timeout),
+            State::Multiply | State::Hello | State::Mux | State::Control
                 if self.outbox.is_empty() && !self.flags.stalled =>
             {
                 Some(self.active + settings.idle_timeout)
@@ -75,14 +78,14 @@ impl Session {
             self.note(world, Happening::Decided(Kind::Raw));
             self.consume_inbox(world, now);
             self.note_progress(now);
-        } else if is_due(self.unfinished_deadline(self.settings(world))) {
+        } else if is_due(self.unfinished_deadline(world)) {
             let error =
                 format!("message not finished after {}", seconds(self.settings(world).message_timeout));
             self.fail(world, now, CloseReason::PeerUnfinished, error);
         } else if is_due(self.nameless_deadline(world)) {
             let error = format!("no name for {}", seconds(world.settings.chat_name_timeout));
             self.fail(world, now, CloseReason::PeerNameless, error);
-        } else if is_due(self.idle_deadline(self.settings(world))) {
+        } else if is_due(self.idle_deadline(world)) {
             let error = format!("idle for {}", seconds(self.settings(world).idle_timeout));
             self.fail(world, now, CloseReason::PeerIdle, error);
         }

@@ -17,6 +17,10 @@ impl Session {
             State::Multiply => SavedState::Multiply,
             State::Greeting => SavedState::Greeting,
             State::Mux => SavedState::Mux,
+            State::Hello => SavedState::Hello,
+            State::Talk(None) => SavedState::Parted,
+            State::Talk(Some(chair)) if world.talk.partner(*chair).is_none() => SavedState::Waiting,
+            State::Talk(Some(chair)) => SavedState::Talking(chair.line()),
             State::Chat(_) if !self.is_serving() => SavedState::Left,
             State::Chat(Err(since)) => SavedState::Nameless(*since),
             State::Chat(Ok(seat)) => {
@@ -61,6 +65,10 @@ impl Session {
             SavedState::Multiply => State::Multiply,
             SavedState::Greeting => State::Greeting,
             SavedState::Mux => State::Mux,
+            SavedState::Hello => State::Hello,
+            SavedState::Waiting => State::Talk(Some(world.talk.sit(peer))),
+            SavedState::Talking(line) => State::Talk(Some(world.talk.restore(peer, line))),
+            SavedState::Parted => State::Talk(None),
             SavedState::Left => State::Chat(Err(now)),
             SavedState::Nameless(since) => State::Chat(Err(since)),
             SavedState::Member { name, joined } => {

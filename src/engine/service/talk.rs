@@ -1,0 +1,199 @@
+//! Who talks with whom. Those who come are paired in the order of their arrival. Knows peers by number, and how much
+//! waits to be sent to each; has never seen what they say.
+
+use std::collections::BTreeMap;
+
+use slab::Slab;
+
+use crate::engine::message::Peer;
+use crate::engine::text::trim;
+
+/// One end of a line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Chair {
+    line: usize,
+    end: usize,
+}
+
+impl Chair {
+    fn other(self) -> Chair {
+        Chair { end: 1 - self.end, ..self }
+    }
+
+    /// The line's number, the same for both ends.
+    pub fn line(self) -> usize {
+        self.line
+    }
+}
+
+/// Every line: two ends each, but for the one whose second end has not come yet.
+#[derive(Debug, Default)]
+pub struct Lines {
+    lines: Slab<[Option<End>; 2]>,
+    /// The line with one end free.
+    waiting: Option<usize>,
+    /// Lines from before a restart with one end so far, by the number they had then.
+    halves: BTreeMap<usize, Chair>,
+}
+
+/// Who sits at one end.
+#[derive(Debug)]
+struct End {
+    peer: Peer,
+    /// Bytes that wait to be sent to it.
+    held: usize,
+    /// The other end has more to say than was taken.
+    awaited: bool,
+}
+
+impl End {
+    fn new(peer: Peer) -> Option<End> {
+        Some(End { peer, held: 0, awaited: false })
+    }
+}
+
+/// Whether a message ends the talk.
+pub fn is_bye(message: &[u8]) -> bool {
+    trim(message).eq_ignore_ascii_case(b"bye")
+}
+
+impl Lines {
+    /// Gives somebody who comes a chair, at the line of the one who waits, if there is one.
+    pub fn sit(&mut self, peer: Peer) -> Chair {
+        match self.waiting.take() {
+            Some(line) => {
+                self.lines[line][1] = End::new(peer);
+                Chair { line, end: 1 }
+            }
+            None => {
+                let line = self.lines.insert([End::new(peer), None]);
+                self.waiting = Some(line);
+                Chair { line, end: 0 }
+            }
+        }
+    }
+
+    /// Who sits at the other end.
+    pub fn partner(&self, chair: Chair) -> Option<Peer> {
+        self.end(chair.other()).map(|end| end.peer)
+    }
+
+    /// Whether the other end can be told more, with no more than `max` bytes waiting for it. If not, the one at this
+    /// end is to be [told](Self::set_held) when it can.
+    pub fn has_room(&mut self, chair: Chair, max: usize) -> bool {
+        let Some(end) = self.end_mut(chair.other()) else { return false };
+        end.awaited = end.held >= max;
+        !end.awaited
+    }
+
+    /// So many bytes more wait for the other end.
+    pub fn add(&mut self, chair: Chair, bytes: usize) {
+        if let Some(end) = self.end_mut(chair.other()) {
+            end.held += bytes;
+        }
+    }
+
+    /// So many bytes wait for this end. Who is to be told that there is room again.
+    pub fn set_held(&mut self, chair: Chair, held: usize, max: usize) -> Option<Peer> {
+        let end = self.end_mut(chair)?;
+        end.held = held;
+        if held < max && std::mem::take(&mut end.awaited) { self.partner(chair) } else { None }
+    }
+
+    /// Leaves; who was at the other end sits there no longer either.
+    pub fn leave(&mut self, chair: Chair) -> Option<Peer> {
+        let partner = self.partner(chair);
+        if self.lines.try_remove(chair.line).is_some() && self.waiting == Some(chair.line) {
+            self.waiting = None;
+        }
+        partner
+    }
+
+    /// Whether the line is still there: the other end may have left.
+    pub fn has(&self, chair: Chair) -> bool {
+        self.end(chair).is_some()
+    }
+
+    fn end(&self, chair: Chair) -> Option<&End> {
+        self.lines.get(chair.line)?[chair.end].as_ref()
+    }
+
+    /// `None` once one of the two has left: the line is gone.
+    fn end_mut(&mut self, chair: Chair) -> Option<&mut End> {
+        self.lines.get_mut(chair.line)?[chair.end].as_mut()
+    }
+
+    /// Gives somebody from before a restart a chair at the line that had this number.
+    pub fn restore(&mut self, peer: Peer, line: usize) -> Chair {
+        if let Some(half) = self.halves.remove(&line) {
+            self.lines[half.line][1] = End::new(peer);
+            return half.other();
+        }
+        let chair = Chair { line: self.lines.insert([End::new(peer), None]), end: 0 };
+        self.halves.insert(line, chair);
+        chair
+    }
+
+    /// Everybody from before a restart is there: who sits alone where two were, has been left.
+    pub fn take_widowed(&mut self) -> Vec<Peer> {
+        let halves = std::mem::take(&mut self.halves);
+        let taken = halves.into_values().filter_map(|chair| self.lines.try_remove(chair.line));
+        taken.flatten().flatten().map(|end| end.peer).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn peer(index: u32) -> Peer {
+        Peer { index, generation: 1 }
+    }
+
+    #[test]
+    fn those_who_come_are_paired_in_order_and_one_who_leaves_early_leaves_nothing_behind() {
+        let mut lines = Lines::default();
+        let (early, first, second, third) = (lines.sit(peer(0)), peer(1), peer(2), peer(3));
+        assert_eq!(lines.leave(early), None);
+        let (first_chair, second_chair) = (lines.sit(first), lines.sit(second));
+        let third_chair = lines.sit(third);
+        assert_eq!(lines.partner(first_chair), Some(second));
+        assert_eq!(lines.partner(second_chair), Some(first));
+        assert_eq!(lines.partner(third_chair), None);
+        assert_eq!(lines.leave(first_chair), Some(second));
+        assert!(!lines.has(second_chair) && lines.has(third_chair));
+        assert_eq!(lines.leave(second_chair), None);
+    }
+
+    #[test]
+    fn one_who_may_say_no_more_is_told_once_there_is_room() {
+        let mut lines = Lines::default();
+        let (first, second) = (lines.sit(peer(1)), lines.sit(peer(2)));
+        assert!(lines.has_room(first, 10));
+        lines.add(first, 10);
+        assert!(!lines.has_room(first, 10) && lines.has_room(second, 10));
+        assert_eq!(lines.set_held(second, 10, 10), None);
+        assert_eq!(lines.set_held(second, 9, 10), Some(peer(1)));
+        assert_eq!(lines.set_held(second, 0, 10), None, "once");
+        let alone = lines.sit(peer(3));
+        assert!(!lines.has_room(alone, 10), "there is nobody to be told");
+    }
+
+    #[test]
+    fn after_a_restart_the_same_two_talk_and_one_without_the_other_is_told() {
+        let mut lines = Lines::default();
+        let (a, b) = (lines.restore(peer(1), 7), lines.restore(peer(2), 9));
+        let c = lines.restore(peer(3), 7);
+        assert_eq!((lines.partner(a), lines.partner(c)), (Some(peer(3)), Some(peer(1))));
+        assert_eq!(lines.take_widowed(), [peer(2)]);
+        assert!(!lines.has(b) && lines.has(a));
+        let later = lines.restore(peer(4), 9);
+        assert_eq!(lines.partner(later), None);
+    }
+
+    #[test]
+    fn bye_is_a_word_of_its_own_in_any_case() {
+        assert!(is_bye(b"bye") && is_bye(b" BYE\r") && is_bye(b"Bye"));
+        assert!(!is_bye(b"bye bye") && !is_bye(b"goodbye") && !is_bye(b""));
+    }
+}
