@@ -410,13 +410,14 @@ fn the_hello_client_is_greeted() {
 #[test]
 #[ignore = "needs other programs: see tests/tools/program.rs"]
 fn two_talk_clients_take_turns_until_one_says_bye() {
-    let daemon = Daemon::with(&format!("{USUAL}{BESIDE}"));
+    let daemon = Daemon::talkative(&format!("{USUAL}{BESIDE}"));
     let (ip, port) = (daemon.ip.to_string(), TALK.to_string());
     let [mut one, mut other] = [(); 2].map(|()| Program::start(python("talk_client.py", &[&ip, &port])));
     one.say("hi\n");
+    daemon.wait_for_log("is a raw client");
     other.say("ho\n");
     one.hear("Received: ho\n");
-    other.hear("Received: hi\n");
+    other.hear("Received: hi\n\n"); // it had not said anything yet by which to know it
     one.say("how are you?\n");
     other.say("fine\n");
     other.hear("Received: how are you?\n");
