@@ -280,3 +280,42 @@ fn a_result_that_nobody_gets_is_a_failure() {
     assert_eq!(output.status.code(), Some(1));
     assert!(text(&output.stderr).starts_with("ipcctl: standard output: No space left"), "{output:?}");
 }
+
+/// What the README shows between two marks: the command's arguments, and what it said.
+fn shown() -> Vec<(Vec<&'static str>, &'static str)> {
+    let parts = include_str!("../README.md").split("<!-- ipcctl ").skip(1);
+    let parts = parts.map(|part| part.split_once(" -->").unwrap());
+    parts
+        .map(|(arguments, rest)| {
+            let text = rest.split("<!-- end -->").next().unwrap().trim();
+            (arguments.split(' ').skip(1).collect(), text)
+        })
+        .collect()
+}
+
+/// The lines of a table in Markdown, with `#` for each figure, behind that of the machine.
+fn form(text: &str) -> Vec<String> {
+    let lines: Vec<&str> = text.lines().collect();
+    let [machine, "", head, rule, rows @ ..] = &lines[..] else { panic!("{text}") };
+    assert!(machine.starts_with("ipcctl ") && machine.contains("Linux "), "{machine}");
+    let cell = |cell: &str| {
+        let is_figure = cell.replace(',', "").parse::<f64>().is_ok();
+        if is_figure { "#".to_owned() } else { cell.to_owned() }
+    };
+    let row = |row: &&str| row.split('|').map(str::trim).map(cell).collect::<Vec<_>>().join("|");
+    [*head, *rule].map(str::to_owned).into_iter().chain(rows.iter().map(row)).collect()
+}
+
+#[test]
+fn the_tables_in_the_readme_are_such_as_the_command_makes() {
+    let shown = shown();
+    assert_eq!(shown.len(), 2);
+    for (mut arguments, text) in shown {
+        // The machine that runs the tests may have one processor.
+        arguments.retain(|argument| *argument != "--pin=apart");
+        arguments.extend(["--count", "10"]);
+        let form = form(text);
+        assert_eq!(form, self::form(measured(&arguments).trim()));
+        assert!(form.len() > 8 && form[2..].iter().all(|row| row.ends_with("|#|#|#|#|#|#|#|")), "{form:?}");
+    }
+}

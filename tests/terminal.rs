@@ -377,3 +377,14 @@ fn without_colour_a_name_is_bold_and_no_colour_is_written() {
     ann.press("\x03");
     assert!(ann.end().0.success());
 }
+
+#[test]
+fn a_bench_shows_how_far_it_is_and_then_the_table_alone() {
+    let seat = Seat::take(&["bench", "--duration", "200ms", "--only", "pipes"]);
+    let rows = seat.see("round trips a second: one by one");
+    assert!(rows.iter().all(|row| !row.contains('%')), "{rows:?}");
+    let (status, bytes) = seat.end();
+    assert!(status.success(), "{status}");
+    let text = String::from_utf8_lossy(&bytes);
+    assert!(text.contains("two pipes ") && text.contains('%'), "{text:?}");
+}

@@ -11,6 +11,10 @@ use super::mechanism::{Mechanism, Partner};
 /// Raised with every change that a reader of the JSON would notice, but for a new member.
 const SCHEMA: u32 = 1;
 
+/// The columns of a name, and at least those of a title.
+const NAME: usize = 14;
+const TITLE: usize = 21;
+
 /// A bar's length, in characters.
 const BAR: usize = 40;
 
@@ -123,11 +127,11 @@ impl Report {
 
     pub(crate) fn table(&self) -> String {
         let mut text = self.heading().join("\n") + "\n\n";
-        let _ = writeln!(text, "{:36}{:^40}{:>25}", "", "one round trip, µs", "round trips a second");
+        let indent = " ".repeat(self.names_width());
+        let _ = writeln!(text, "{indent}{:^40}{:>25}", "one round trip, µs", "round trips a second");
         let _ = writeln!(
             text,
-            "{:36}{:>8}{:>8}{:>8}{:>8}{:>8}{:>12}{:>13}",
-            "",
+            "{indent}{:>8}{:>8}{:>8}{:>8}{:>8}{:>12}{:>13}",
             "min",
             "p50",
             "p90",
@@ -151,6 +155,12 @@ impl Report {
         text
     }
 
+    /// How wide the names and titles are, in columns.
+    fn names_width(&self) -> usize {
+        let longest = self.mechanisms.iter().map(|row| row.title.chars().count()).max().unwrap_or(0);
+        NAME + longest.max(TITLE) + 1
+    }
+
     /// A line for each row that `write` has something to say of.
     fn grouped_rows(&self, text: &mut String, write: impl Fn(&Row) -> Option<String>) {
         for partner in [Partner::Ipcd, Partner::Ipcctl] {
@@ -160,7 +170,8 @@ impl Report {
                 let _ = writeln!(text, "{}", partner.heading());
             }
             for (row, rest) in rows {
-                let _ = writeln!(text, "  {:11} {:22}{rest}", row.name, row.title);
+                let names = format!("  {:11} {}", row.name, row.title);
+                let _ = writeln!(text, "{names:0$}{rest}", self.names_width());
             }
         }
     }
