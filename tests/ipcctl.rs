@@ -2,11 +2,14 @@
 
 mod harness;
 
-use std::io::{BufRead, BufReader, Write};
-use std::net::TcpListener;
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, UdpSocket};
+use std::os::unix::net::UnixDatagram;
 use std::process::{Command, Output, Stdio};
 
 use harness::{Client, Daemon, USUAL};
+use socket2::{Domain, SockAddr, Socket, Type};
 
 fn ipcctl(arguments: &[&str]) -> Output {
     // Neither an own nor a system-wide daemon is meant by these tests.
@@ -269,6 +272,118 @@ fn what_needs_a_connection_says_so_before_it_tries() {
         assert_eq!(output.status.code(), Some(2), "{output:?}");
         assert!(text(&output.stderr).contains("chat needs a connection"), "{output:?}");
     }
+}
+
+/// What multiply answers to `6 7`, as two messages.
+const REPLY: [&[u8]; 2] = [b"Data received", b"42.0"];
+
+#[test]
+fn a_datagram_is_answered_over_udp_and_over_a_unix_socket_with_an_address_to_answer_to() {
+    let directory = tempfile::tempdir().unwrap();
+    let udp = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let path = directory.path().join("multiply.gram");
+    let gram = UnixDatagram::bind(&path).unwrap();
+    let places = [format!("udp://{}", udp.local_addr().unwrap()), format!("unixgram://{}", path.display())];
+    let servers = [
+        std::thread::spawn(move || {
+            for _ in 0..2 {
+                let mut buffer = [0; 100];
+                let (count, from) = udp.recv_from(&mut buffer).unwrap();
+                assert_eq!(&buffer[..count], b"6 7");
+                REPLY.iter().for_each(|message| assert!(udp.send_to(message, from).is_ok()));
+            }
+        }),
+        std::thread::spawn(move || {
+            for _ in 0..2 {
+                let mut buffer = [0; 100];
+                let (count, from) = gram.recv_from(&mut buffer).unwrap();
+                assert_eq!(&buffer[..count], b"6 7");
+                REPLY.iter().for_each(|message| assert!(gram.send_to_addr(message, &from).is_ok()));
+            }
+        }),
+    ];
+    for to in &places {
+        let output = ipcctl_with(&["--to", to, "multiply", "-"], "6 7\n6 7\n");
+        assert_eq!((text(&output.stdout), text(&output.stderr)), ("42.0\n42.0\n", ""), "{to}");
+        assert!(output.status.success());
+    }
+    servers.into_iter().for_each(|server| server.join().unwrap());
+}
+
+#[test]
+fn a_datagram_that_is_lost_or_refused_has_its_status() {
+    let silent = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let to = format!("udp://{}", silent.local_addr().unwrap());
+    let output = ipcctl(&["--to", &to, "--timeout", "50ms", "multiply", "6", "7"]);
+    assert_eq!(output.status.code(), Some(75), "{output:?}");
+    drop(silent);
+    let output = ipcctl(&["--to", &to, "multiply", "6", "7"]);
+    assert_eq!(output.status.code(), Some(69), "{output:?}");
+}
+
+#[test]
+fn on_a_socket_of_packets_each_line_is_a_packet_and_the_service_is_chosen_first() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("ipcd.seq");
+    let listener = Socket::new(Domain::UNIX, Type::SEQPACKET, None).unwrap();
+    listener.bind(&SockAddr::unix(&path).unwrap()).unwrap();
+    listener.listen(1).unwrap();
+    let server = std::thread::spawn(move || {
+        let (peer, _) = listener.accept().unwrap();
+        for expected in [&b"multiply"[..], b"6 7"] {
+            let mut buffer = [0; 100];
+            let count = (&peer).read(&mut buffer).unwrap();
+            assert_eq!(&buffer[..count], expected);
+        }
+        REPLY.iter().for_each(|message| assert!(peer.send(message).is_ok()));
+    });
+    let to = format!("unixseq://{}", path.display());
+    let output = ipcctl(&["--to", &to, "multiply", "6", "7"]);
+    assert_eq!((text(&output.stdout), text(&output.stderr)), ("42.0\n", ""));
+    server.join().unwrap();
+}
+
+#[test]
+fn a_pair_of_fifos_is_asked_and_what_somebody_else_left_in_it_is_no_answer() {
+    let directory = tempfile::tempdir().unwrap();
+    let end = |name: &str| {
+        let path = directory.path().join(name);
+        rustix::fs::mkfifoat(rustix::fs::CWD, &path, rustix::fs::Mode::RWXU).unwrap();
+        File::options().read(true).write(true).open(path).unwrap()
+    };
+    let (input, mut output) = (end("multiply.in"), end("multiply.out"));
+    output.write_all(b"Data received\n1.0\n").unwrap();
+    let server = std::thread::spawn(move || {
+        let mut line = String::new();
+        BufReader::new(input).read_line(&mut line).unwrap();
+        assert_eq!(line, "6 7\n");
+        output.write_all(b"Data received\n42.0\n").unwrap();
+        output // stays open until it was read
+    });
+    let to = format!("fifo://{}", directory.path().join("multiply").display());
+    let output = ipcctl(&["--to", &to, "multiply", "6", "7"]);
+    assert_eq!((text(&output.stdout), text(&output.stderr)), ("42.0\n", ""));
+    drop(server.join().unwrap());
+    // Nobody reads there any more.
+    let output = ipcctl(&["--to", &to, "multiply", "6", "7"]);
+    assert_eq!(output.status.code(), Some(69), "{output:?}");
+}
+
+#[test]
+fn a_talk_in_a_pipe_says_bye_at_its_end_and_prints_what_the_partner_says() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let to = format!("tcp://{}", listener.local_addr().unwrap());
+    let partner = std::thread::spawn(move || {
+        let (stream, _) = listener.accept().unwrap();
+        let mut lines = BufReader::new(&stream).lines().map(Result::unwrap);
+        assert_eq!(lines.next().as_deref(), Some("hi"));
+        assert_eq!(lines.next().as_deref(), Some("bye"));
+        (&stream).write_all(b"hello\nbye\n").unwrap();
+    });
+    let output = ipcctl_with(&["--to", &to, "talk"], "hi\n");
+    assert_eq!((text(&output.stdout), text(&output.stderr)), ("hello\nbye\n", ""));
+    assert!(output.status.success());
+    partner.join().unwrap();
 }
 
 #[test]

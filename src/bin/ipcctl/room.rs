@@ -117,6 +117,8 @@ impl Room<'_> {
             KeyCode::PageDown => self.scrollback.scroll(-self.page()),
             KeyCode::Esc => self.scrollback.scroll_to_end(),
             KeyCode::Enter => return Ok(self.enter()),
+            // So comes an Enter that was typed before the terminal was ours.
+            KeyCode::Char('j') if control => return Ok(self.enter()),
             _ => {
                 self.edit.handle_key(key);
             }

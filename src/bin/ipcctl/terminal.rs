@@ -1,6 +1,6 @@
 //! The terminal: taken over, drawn on, and always given back; and everything that can happen while it is ours.
 
-use std::io::{self, Read, Stdout, Write};
+use std::io::{self, BufWriter, Read, Stdout, Write};
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
@@ -21,6 +21,9 @@ use super::Trouble;
 use super::daemon::Conversation;
 use super::link;
 
+/// What a picture takes at most, roughly: a large screen, all of it new.
+const FRAME_BYTES: usize = 64 << 10;
+
 /// What happened.
 pub(crate) enum Happening {
     /// A key.
@@ -37,7 +40,7 @@ pub(crate) enum Happening {
 
 /// The whole screen, ours until this is dropped; a panic gives it back before it says anything.
 pub(crate) struct Screen {
-    terminal: Terminal<CrosstermBackend<Stdout>>,
+    terminal: Terminal<CrosstermBackend<BufWriter<Stdout>>>,
     /// As drawn last.
     area: Rect,
     keys: Receiver<io::Result<Event>>,
@@ -75,7 +78,9 @@ impl Screen {
         execute!(io::stdout(), EnterAlternateScreen, EnableBracketedPaste)?;
         let area = area()?;
         let options = TerminalOptions { viewport: Viewport::Fixed(area) };
-        let terminal = Terminal::with_options(CrosstermBackend::new(io::stdout()), options)?;
+        // One write for a picture: nobody sees half of it.
+        let stdout = BufWriter::with_capacity(FRAME_BYTES, io::stdout());
+        let terminal = Terminal::with_options(CrosstermBackend::new(stdout), options)?;
         let (keys, key_bell) = keyboard()?;
         Ok(Screen { terminal, area, keys, key_bell, signal_bell, signal })
     }
