@@ -338,6 +338,17 @@ impl Stage {
         peer
     }
 
+    /// A FIFO's session, which is there without anybody.
+    fn stand(&mut self, service: Service) -> Peer {
+        let peer = Peer { index: self.heard.len() as u32, generation: 1 };
+        self.heard.push(Vec::new());
+        self.open.push(true);
+        let door = Rc::new(Door { endpoint: "fifo:///run/fifo".into(), service, medium: Medium::Fifo });
+        self.engine.handle(self.now, Input::Opened { peer, door: &door, origin: Origin::Writers });
+        self.settle();
+        peer
+    }
+
     /// One burst.
     fn send(&mut self, peer: Peer, bytes: &[u8]) {
         for bytes in bytes.chunks(READ_BYTES_MAX) {
@@ -426,6 +437,28 @@ fn every_dialogue_is_the_same_however_it_is_cut() {
         dialogue.check(&heard, "byte by byte");
         assert_eq!(show(&room_now), show(&room), "what bob hears: {} byte by byte", show(sends));
     }
+}
+
+#[test]
+fn on_a_fifo_every_request_is_answered_however_it_is_cut_and_nothing_ends_it() {
+    let mut stage = Stage::new();
+    let fifo = stage.stand(Service::Multiply);
+    let fits = |dialogue: &&Dialogue| dialogue.service == Service::Multiply && !dialogue.foreign;
+    for dialogue in table().iter().filter(fits) {
+        // What goes on after a line that is too long is told elsewhere.
+        if dialogue.hears.ends_with(TOO_LONG.as_bytes()) {
+            continue;
+        }
+        let sends = [&dialogue.sends, &b"\n"[..]].concat();
+        for cut in 0..sends.len().min(200) {
+            stage.send(fifo, &sends[..cut]);
+            stage.pass(Duration::from_secs(2));
+            stage.send(fifo, &sends[cut..]);
+            let heard = std::mem::take(&mut stage.heard[fifo.index as usize]);
+            dialogue.check(&heard, &format!("on a FIFO, cut at {cut}"));
+        }
+    }
+    assert!(stage.open[fifo.index as usize]);
 }
 
 #[test]

@@ -15,7 +15,7 @@ use super::value::*;
 use super::{Config, GROUP, Listen, MODE, medium};
 use crate::endpoint::{Endpoint, Place};
 use crate::engine::limits::{QUOTE_CHARS_MAX, ServiceSettings};
-use crate::engine::service::Service;
+use crate::engine::service::{Service, chat};
 
 /// Mistakes told of one file; after so many it is most likely not a configuration at all.
 const ERRORS_MAX: usize = 100;
@@ -257,7 +257,12 @@ fn listen(draft: &mut Draft, table: Table, value: Value<'_>) -> Result<(), Strin
     for endpoint in endpoints {
         let at = endpoint.span().start;
         let read = typed::<Text>(endpoint).and_then(|Text(text)| {
-            text.parse::<Endpoint>().map_err(|error| format!("{}: {error}", quoted(&text)))
+            let endpoint = text.parse::<Endpoint>();
+            let endpoint = endpoint.and_then(|endpoint| match unnamed(service, &endpoint) {
+                Some(why) => Err(why),
+                None => Ok(endpoint),
+            });
+            endpoint.map_err(|error| format!("{}: {error}", quoted(&text)))
         });
         match read {
             Ok(endpoint) if service.fits(medium(&endpoint)) => draft.listens.push((at, service, endpoint)),
@@ -272,6 +277,14 @@ fn listen(draft: &mut Draft, table: Table, value: Value<'_>) -> Result<(), Strin
         }
     }
     Ok(())
+}
+
+/// Why a FIFO's file name cannot be its name in the chat.
+fn unnamed(service: Service, endpoint: &Endpoint) -> Option<String> {
+    let Endpoint::Fifo(path) = endpoint else { return None };
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let why = "the file name is its name in the chat: 1 to 32 letters, digits, spaces, '-', '_' or '.'; choose another path";
+    (service == Service::Chat && !chat::is_name(&name)).then(|| why.to_owned())
 }
 
 /// Why a service cannot be offered there, and what can.

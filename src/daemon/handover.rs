@@ -13,6 +13,7 @@ use crate::host::manager::Manager;
 use crate::host::parcel;
 use crate::host::raw::inherit::Inherited;
 use crate::reactor::Reactor;
+use crate::transport::fifo::Fifo;
 use crate::transport::link::Link;
 use crate::transport::listener::{Listener, listening_place};
 
@@ -21,6 +22,9 @@ const CONNECTIONS: &str = "ipcd-connections";
 
 /// Listeners that ipcd opened by itself.
 const LISTENER: &str = "ipcd-listener";
+
+/// The ends of FIFOs: what is in them is not lost while somebody has them.
+const FIFO: &str = "ipcd-fifo";
 
 /// The record of the connections.
 const RECORD: &str = "ipcd-record";
@@ -44,6 +48,8 @@ pub(super) struct Bequest {
     pub(super) record: Record,
     /// The connections, still packed: a start that fails takes none of them from the next attempt.
     pub(super) parcels: Vec<OwnedFd>,
+    /// To be held until the FIFOs are open again.
+    pub(super) fifos: Vec<OwnedFd>,
     /// What could not be used, a line for the log each.
     pub(super) warnings: Vec<String>,
 }
@@ -57,6 +63,7 @@ impl Bequest {
             match name.as_str() {
                 CONNECTIONS => bequest.parcels.push(fd),
                 RECORD => record = Some(fd),
+                FIFO => bequest.fifos.push(fd),
                 name => bequest.take_listener(fd, name),
             }
         }
@@ -104,7 +111,7 @@ pub(super) fn unpack(parcels: Vec<OwnedFd>) -> Vec<Link> {
 
 /// Has the manager forget what it kept: a copy of a connection that is held elsewhere hides its end from the peer.
 pub(super) fn forget(manager: &Manager) {
-    [CONNECTIONS, LISTENER, RECORD].iter().for_each(|name| manager.forget(name));
+    [CONNECTIONS, LISTENER, FIFO, RECORD].iter().for_each(|name| manager.forget(name));
 }
 
 /// Gives everything to the manager. Afterwards this process must end without another word to a peer.
@@ -128,6 +135,8 @@ fn try_hand_over(reactor: &Reactor, manager: &Manager) -> io::Result<usize> {
     let listeners: Vec<_> = reactor.own_listeners().map(AsFd::as_fd).collect();
     manager.store(RECORD, &[memory.as_fd()])?;
     manager.store(LISTENER, &listeners)?;
+    let fifos: Vec<_> = reactor.fifos().flat_map(Fifo::descriptors).collect();
+    manager.store(FIFO, &fifos)?;
     manager.store(CONNECTIONS, &parcels)?;
     manager.wait_until_seen()?;
     Ok(links.len())

@@ -22,6 +22,7 @@ use crate::host::manager::Manager;
 use crate::host::raw::inherit::Inherited;
 use crate::reactor::{Reactor, Signal};
 use crate::transport::directory::runtime_directory;
+use crate::transport::fifo::{self, Fifo};
 use crate::transport::listener::Listener;
 use crate::transport::open::{Options, open};
 
@@ -378,6 +379,14 @@ impl Daemon {
         let mut errors = Vec::new();
         let mut missing: Vec<(&Wanted, String)> = Vec::new();
         for want in wanted {
+            if matches!(want.place, Place::Fifo(_)) {
+                match self.open_fifo(want) {
+                    Ok(true) => opened.push(want.place.clone()),
+                    Ok(false) => {}
+                    Err(error) => errors.push(error),
+                }
+                continue;
+            }
             if self.reactor.listener(&want.place).is_some_and(Listener::is_cut_off) {
                 log::warn!("{}: the socket file is gone or another; making it anew", want.place);
                 self.reactor.remove(&want.place, self.config.listen_backlog as usize);
@@ -406,6 +415,7 @@ impl Daemon {
             }
         }
         if errors.is_empty() {
+            opened.iter().filter_map(|place| self.reactor.fifo(place)).for_each(Fifo::keep);
             return Ok(());
         }
         for place in opened {
@@ -430,6 +440,23 @@ impl Daemon {
                 false
             }
         }
+    }
+
+    /// Opens a FIFO, unless it is open; whether that was to be done.
+    fn open_fifo(&mut self, want: &Wanted) -> Result<bool, String> {
+        if self.reactor.fifo(&want.place).is_some_and(Fifo::is_cut_off) {
+            log::warn!("{}: a file of it is gone or another; making it anew", want.place);
+            self.reactor.remove(&want.place, 0);
+        }
+        if self.reactor.fifo(&want.place).is_some() {
+            return Ok(false);
+        }
+        let opened = fifo::open(&want.place, &want.options);
+        let (fifo, warnings) =
+            opened.map_err(|error| located(&error.to_string(), want.listen, &self.config))?;
+        warnings.iter().for_each(|warning| log::warn!("{warning}"));
+        self.reactor.add_fifo(fifo, want.door());
+        Ok(true)
     }
 
     /// Opens one place. The error says whether it is for want of that kind of address.
@@ -524,6 +551,9 @@ impl Daemon {
             .filter(|place| !wanted.iter().any(|want| want.place == *place))
             .collect();
         for place in &superfluous {
+            if let Some(fifo) = self.reactor.fifo(place) {
+                fifo.discard();
+            }
             self.reactor.remove(place, self.config.listen_backlog as usize);
         }
         for want in &wanted {
@@ -532,17 +562,24 @@ impl Daemon {
         host::log::set_level(config.log_level);
         let settings = settings(&config, &wanted);
         self.reactor.engine.handle(self.reactor.now(), Input::Reconfigure(Box::new(settings)));
+        self.reactor.begin_fifos();
         self.config = config.clone();
         Ok(())
     }
 
     /// Gives a listener that stays what the new configuration says.
     fn adjust(&mut self, want: &Wanted) {
-        let Some(listener) = self.reactor.listener(&want.place) else { return };
-        if let Err(error) = listener.set_backlog(want.options.backlog) {
-            log::warn!("{}: the backlog stays as it is: {error}", want.place);
-        }
-        match listener.relabel(want.options.mode, &want.options.group) {
+        let relabelled = if let Some(fifo) = self.reactor.fifo(&want.place) {
+            fifo.relabel(want.options.mode, &want.options.group)
+        } else if let Some(listener) = self.reactor.listener(&want.place) {
+            if let Err(error) = listener.set_backlog(want.options.backlog) {
+                log::warn!("{}: the backlog stays as it is: {error}", want.place);
+            }
+            listener.relabel(want.options.mode, &want.options.group)
+        } else {
+            return;
+        };
+        match relabelled {
             Ok(warnings) => warnings.iter().for_each(|warning| log::warn!("{warning}")),
             Err(error) => log::warn!("{}: mode and group stay as they are: {error}", want.place),
         }
@@ -565,13 +602,14 @@ impl Daemon {
         for service in Service::ALL {
             let counters = engine.counters().of(service);
             log::info!(
-                "status: {service}: {} connections now, {} in all, {} refused, {} messages, {} errors, {} too slow",
+                "status: {service}: {} connections now, {} in all, {} refused, {} messages, {} errors, {} too slow, {} dropped",
                 engine.connections_of(service),
                 counters.connections,
                 counters.refused,
                 counters.messages,
                 counters.errors,
                 counters.too_slow,
+                counters.dropped,
             );
         }
     }
@@ -624,7 +662,10 @@ fn settings(config: &Config, wanted: &[Wanted]) -> Settings {
     let files = raise_open_files();
     settings.refused_lingering_max = REFUSED_LINGERING_MAX.min(files / 8);
     // A listener has a descriptor, and on a Unix socket one for its lock.
-    let others = DESCRIPTORS_OF_OUR_OWN + settings.refused_lingering_max + 2 * wanted.len();
+    // A FIFO has two at each of its ends, and one for its lock.
+    settings.fifos = wanted.iter().filter(|want| matches!(want.place, Place::Fifo(_))).count();
+    let others =
+        DESCRIPTORS_OF_OUR_OWN + settings.refused_lingering_max + 2 * wanted.len() + 3 * settings.fifos;
     let max = files.saturating_sub(others).max(1);
     if max < settings.connections_max {
         log::warn!(

@@ -13,6 +13,7 @@ enum Neighbourhood {
     Address(IpAddr),
     User(u32),
     Input,
+    Writers,
 }
 
 impl From<Origin> for Neighbourhood {
@@ -21,6 +22,7 @@ impl From<Origin> for Neighbourhood {
             Origin::Address(address) => Neighbourhood::Address(address.ip()),
             Origin::Process { uid, .. } => Neighbourhood::User(uid),
             Origin::Input => Neighbourhood::Input,
+            Origin::Writers => Neighbourhood::Writers,
         }
     }
 }
@@ -30,6 +32,8 @@ impl From<Origin> for Neighbourhood {
 pub struct Census {
     total: usize,
     services: [usize; Service::ALL.len()],
+    /// Sessions on FIFOs, which no limit keeps out and which keep nobody out.
+    standing: [usize; Service::ALL.len()],
     /// Per neighbourhood in total (`None`) and per service; kept only while some limit per address is set.
     neighbours: Option<HashMap<(Option<Service>, Neighbourhood), usize>>,
 }
@@ -43,7 +47,7 @@ impl Census {
 
     /// Those of one service.
     pub fn of(&self, service: Service) -> usize {
-        self.services[service as usize]
+        self.services[service as usize] + self.standing[service as usize]
     }
 
     /// Counts a new connection, unless a limit is reached.
@@ -69,6 +73,10 @@ impl Census {
 
     /// Counts a connection out.
     pub fn release(&mut self, service: Service, origin: Origin) {
+        if origin == Origin::Writers {
+            self.standing[service as usize] -= 1;
+            return;
+        }
         self.total -= 1;
         self.services[service as usize] -= 1;
         if let Some(neighbours) = &mut self.neighbours {
@@ -93,7 +101,7 @@ impl Census {
 
     fn has_place(&self, settings: &Settings, service: Service, origin: Origin) -> bool {
         let limits = settings.of(service);
-        limits.connections_max.is_none_or(|max| self.of(service) < max)
+        limits.connections_max.is_none_or(|max| self.services[service as usize] < max)
             && within(self.neighbours_of(Some(service), origin), limits.connections_per_address_max)
     }
 
@@ -104,6 +112,10 @@ impl Census {
 
     /// Counts a connection that has been let in before.
     pub fn count(&mut self, service: Service, origin: Origin) {
+        if origin == Origin::Writers {
+            self.standing[service as usize] += 1;
+            return;
+        }
         self.total += 1;
         self.services[service as usize] += 1;
         if let Some(neighbours) = &mut self.neighbours {
@@ -146,5 +158,9 @@ mod tests {
         census.release(Service::Chat, user(1));
         assert!(census.admit(&settings, Service::Chat, user(3)));
         assert_eq!((census.total(), census.of(Service::Chat), census.of(Service::Mux)), (3, 1, 0));
+        census.count(Service::Chat, Origin::Writers);
+        assert_eq!((census.total(), census.of(Service::Chat)), (3, 2), "a FIFO takes nobody's place");
+        census.release(Service::Chat, Origin::Writers);
+        assert_eq!(census.of(Service::Chat), 1);
     }
 }

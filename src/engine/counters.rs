@@ -15,6 +15,8 @@ pub struct ServiceCounters {
     pub errors: u64,
     /// Connections closed because they did not read.
     pub too_slow: u64,
+    /// Lines that were dropped because nobody read them (FIFOs).
+    pub dropped: u64,
 }
 
 /// Counts since the start.

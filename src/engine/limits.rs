@@ -110,6 +110,8 @@ pub struct Settings {
     pub connections_max: usize,
     /// Connections from one address, or on Unix sockets one user, of all services; 0: no bound.
     pub connections_per_address_max: usize,
+    /// Sessions on FIFOs: as many as there are such endpoints, beside all connections.
+    pub fifos: usize,
     /// Connections beyond these limits that linger at once.
     pub refused_lingering_max: usize,
     /// One entry per service, in the order of [`Service::ALL`].
@@ -138,6 +140,7 @@ impl Default for Settings {
         Settings {
             connections_max: 10_000,
             connections_per_address_max: 0,
+            fifos: 0,
             refused_lingering_max: REFUSED_LINGERING_MAX,
             services: std::array::from_fn(|_| ServiceSettings::default()),
             chat_history: 0,

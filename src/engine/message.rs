@@ -82,6 +82,8 @@ pub enum Origin {
     },
     /// Whoever writes to our standard input.
     Input,
+    /// All who write to a FIFO: it does not tell them apart.
+    Writers,
 }
 
 impl fmt::Display for Origin {
@@ -90,6 +92,7 @@ impl fmt::Display for Origin {
             Origin::Address(address) => write!(f, "{address}"),
             Origin::Process { uid, pid } => write!(f, "pid {pid} (uid {uid})"),
             Origin::Input => f.write_str("standard input"),
+            Origin::Writers => f.write_str("its writers"),
         }
     }
 }

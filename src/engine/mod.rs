@@ -237,7 +237,9 @@ impl Engine {
             + 2 * (limits::ROOM_BURST_BYTES + chat.message_bytes_max)
             + limits::WHO_BYTES_MAX;
         let refused = settings.refused_lingering_max * limits::REFUSAL_BYTES;
-        settings.connections_max * largest + refused + room
+        // On a FIFO nothing waits for the reader: its replies may fill the backlog.
+        let backlog = settings.services.iter().map(|service| service.backlog_bytes_max).max().unwrap_or(0);
+        settings.connections_max * largest + settings.fifos * (largest + backlog) + refused + room
     }
 
     /// Whether the peer is to be read from at the moment.
@@ -274,7 +276,12 @@ impl Engine {
             Input::Dry { peer } => self.with(now, peer, |session, _| session.set_dry()),
             Input::Sent { peer, bytes } => self.handle_sent(now, peer, bytes),
             Input::Blocked { peer } => {
-                self.with(now, peer, |session, world| session.set_blocked(world, true))
+                self.with(now, peer, |session, world| {
+                    session.set_blocked(world, true);
+                    if session.is_on_fifo() {
+                        session.resume(world, now); // nobody waits for its reader
+                    }
+                });
             }
             Input::Writable { peer } => {
                 self.with(now, peer, |session, world| {
@@ -366,6 +373,7 @@ impl Engine {
         for peer in self.world.room.settle(backlog) {
             self.with(now, peer, |session, world| session.drop_slow(world, now));
         }
+        self.world.counters.of_mut(Service::Chat).dropped += self.world.room.take_skipped();
     }
 
     fn go_on_stopping(&mut self, now: Moment) {

@@ -27,6 +27,8 @@ pub struct Outbox {
     start: usize,
     /// The last message still lacks its end: the rest of the reply to it comes later.
     open: bool,
+    /// The message in front was sent in part.
+    partial: bool,
     /// Nothing goes out before this moment (a paced message has just gone).
     pause: Option<Moment>,
 }
@@ -109,9 +111,14 @@ impl Outbox {
                 self.start += 1;
                 self.pause = Some(now + gap); // also for a message that is not there yet
             }
-        } else {
+        } else if count > 0 {
             self.start += count;
+            self.partial = self.bytes[self.start - 1] != b'\n';
         }
+        self.compact();
+    }
+
+    fn compact(&mut self) {
         if self.start == self.bytes.len() {
             // The memory goes back as well: an idle session holds none.
             self.bytes = Vec::new();
@@ -120,6 +127,24 @@ impl Outbox {
             self.bytes.drain(..self.start);
             self.start = 0;
         }
+    }
+
+    /// Drops the oldest lines, so that no more than `max` bytes wait; how many. One that was sent in part stays.
+    pub fn drop_oldest(&mut self, max: usize) -> u64 {
+        let Some(excess) = self.len().checked_sub(max).filter(|excess| *excess > 0) else { return 0 };
+        let waiting = &self.bytes[self.start..];
+        let behind_lf = |from: usize| {
+            let rest = waiting.get(from..).unwrap_or_default();
+            memchr(b'\n', rest).map_or(waiting.len(), |lf| from + lf + 1)
+        };
+        let head = if self.partial { behind_lf(0) } else { 0 };
+        let end = behind_lf(head + excess - 1);
+        let count = memchr_iter(b'\n', &waiting[head..end]).count();
+        // The rest of the partial line is moved to where the lines go on.
+        self.bytes.copy_within(self.start..self.start + head, self.start + end - head);
+        self.start += end - head;
+        self.compact();
+        count as u64
     }
 
     /// Messages that wait, for a [`Style::Paced`] queue.
@@ -204,6 +229,28 @@ mod tests {
         assert_eq!(paced.ready(Style::Paced), b"50.0");
         paced.sent(Style::Paced, 4, Moment(20), GAP);
         assert!(paced.is_empty());
+    }
+
+    #[test]
+    fn of_what_nobody_reads_the_oldest_whole_lines_are_dropped() {
+        let mut outbox = Outbox::default();
+        for line in ["one", "two", "three", "four"] {
+            outbox.say(Style::Lines, line);
+        }
+        assert_eq!(outbox.drop_oldest(100), 0);
+        assert_eq!((outbox.drop_oldest(12), outbox.ready(Style::Lines)), (2, &b"three\nfour\n"[..]));
+        outbox.sent(Style::Lines, 2, Moment(0), GAP);
+        outbox.say(Style::Lines, "five");
+        assert_eq!((outbox.drop_oldest(9), outbox.ready(Style::Lines)), (1, &b"ree\nfive\n"[..]));
+        assert_eq!(
+            (outbox.drop_oldest(2), outbox.ready(Style::Lines)),
+            (1, &b"ree\n"[..]),
+            "the rest of a line stays"
+        );
+        assert_eq!(outbox.drop_oldest(0), 0);
+        outbox.sent(Style::Lines, 4, Moment(0), GAP);
+        outbox.say(Style::Lines, "six");
+        assert_eq!((outbox.drop_oldest(3), outbox.is_empty()), (1, true));
     }
 
     #[test]

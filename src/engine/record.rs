@@ -6,7 +6,7 @@ use std::rc::Rc;
 use serde::{Deserialize, Serialize};
 
 use super::framing::Framing;
-use super::message::{CloseReason, Door, Moment, Origin};
+use super::message::{CloseReason, Door, Medium, Moment, Origin};
 use super::outbox::Outbox;
 
 /// The version of [`Record`]: to be raised with every change of what it holds or means.
@@ -39,6 +39,7 @@ pub struct SavedSession {
     pub(super) tail_is_message: bool,
     pub(super) stalled: bool,
     pub(super) spoke: bool,
+    pub(super) skipping: bool,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -77,6 +78,11 @@ impl SavedSession {
     /// Whether the engine can have saved it: what is read from a file is not taken for granted.
     pub(super) fn is_sound(&self) -> bool {
         self.outbox.is_sound() && self.framing.is_sound(self.inbox.len()) && self.joined() < JOINED_MAX
+    }
+
+    /// Whether it was on a FIFO, which is opened anew and not handed over.
+    pub fn is_on_fifo(&self) -> bool {
+        self.door.medium == Medium::Fifo
     }
 
     /// When it came into the room, if it is a member: members are restored in this order.

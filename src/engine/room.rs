@@ -33,6 +33,8 @@ pub struct Room {
     dirty: bool,
     /// Something was said, sent or left since the room was [settled](Self::settle): a quiet room costs a turn nothing.
     stirred: bool,
+    /// Lines that members missed since this was last asked.
+    skipped: u64,
 }
 
 #[derive(Debug)]
@@ -51,6 +53,8 @@ struct Member {
     blocked: bool,
     /// It is already in the list of those to be offered something.
     called: bool,
+    /// When it is too far behind, it misses the oldest lines and stays.
+    lossy: bool,
 }
 
 /// What is said to one member alone, at its place in the room's order.
@@ -136,6 +140,7 @@ impl Room {
             bare,
             blocked: false,
             called: false,
+            lossy: false,
         }));
         self.keys.insert(key, seat);
         seat
@@ -372,6 +377,16 @@ impl Room {
         self.members[seat.0].blocked = blocked;
     }
 
+    /// The member is never too slow: it misses the oldest lines instead.
+    pub fn set_lossy(&mut self, seat: Seat) {
+        self.members[seat.0].lossy = true;
+    }
+
+    /// Lines that members missed since the last call.
+    pub fn take_skipped(&mut self) -> u64 {
+        std::mem::take(&mut self.skipped)
+    }
+
     /// Appends to `list` everybody who can be offered something new and is not in it yet.
     pub fn call(&mut self, list: &mut VecDeque<Peer>) {
         if !std::mem::take(&mut self.dirty) {
@@ -401,10 +416,14 @@ impl Room {
         let end = self.log.end;
         let mut slow = Vec::new();
         let mut oldest = end;
-        for (_, member) in &self.members {
+        for (_, member) in &mut self.members {
             // Who takes what it is offered is behind only by what was said in this turn, and not yet offered.
-            if member.blocked && (end - member.cursor) as usize + member.aside_bytes > backlog {
-                slow.push(member.peer);
+            if member.blocked && member.behind(end) > backlog {
+                if member.lossy {
+                    self.skipped += member.skip_oldest(&self.log, backlog);
+                } else {
+                    slow.push(member.peer);
+                }
             }
             oldest = oldest.min(member.cursor);
         }
@@ -416,6 +435,46 @@ impl Room {
     #[cfg(test)]
     pub fn peers(&self) -> impl Iterator<Item = Peer> {
         self.members.iter().map(|(_, member)| member.peer)
+    }
+}
+
+impl Member {
+    /// Bytes that it has not been sent.
+    fn behind(&self, end: u64) -> usize {
+        (end - self.cursor) as usize + self.aside_bytes
+    }
+
+    /// Leaves out the oldest lines until no more than `backlog` bytes wait for it; how many lines. One that was sent in
+    /// part is finished first.
+    fn skip_oldest(&mut self, log: &Log, backlog: usize) -> u64 {
+        let begun = match self.asides.front() {
+            Some(aside) if aside.at == self.cursor && aside.sent > 0 => self.asides.pop_front(),
+            _ if !log.is_at_line_start(self.cursor) => {
+                let end = log.line_end(self.cursor);
+                let mut text = vec![b'\n']; // stands for what was sent
+                log.pieces(self.cursor, end, |piece| text.extend_from_slice(piece));
+                self.cursor = end;
+                self.aside_bytes += text.len();
+                Some(Aside { at: end, text: text.into(), sent: 1 })
+            }
+            _ => None,
+        };
+        let mut count = 0;
+        while self.behind(log.end) > backlog {
+            match self.asides.front() {
+                Some(aside) if aside.at == self.cursor => {
+                    self.aside_bytes -= aside.text.len();
+                    self.asides.pop_front();
+                }
+                _ if self.cursor < log.end => self.cursor = log.line_end(self.cursor),
+                _ => break,
+            }
+            count += 1;
+        }
+        if let Some(begun) = begun {
+            self.asides.push_front(Aside { at: self.cursor, ..begun });
+        }
+        count
     }
 }
 
@@ -483,6 +542,20 @@ impl Log {
             }
         });
         at
+    }
+
+    /// The place behind the LF that ends the line at `from`.
+    fn line_end(&self, from: u64) -> u64 {
+        let mut at = from;
+        while at < self.end {
+            let offset = (at - self.base) as usize;
+            let chunk = &self.chunks[offset / CHUNK][offset % CHUNK..];
+            match memchr(b'\n', chunk) {
+                Some(lf) => return at + lf as u64 + 1,
+                None => at += chunk.len() as u64,
+            }
+        }
+        self.end
     }
 
     fn is_at_line_start(&self, place: u64) -> bool {

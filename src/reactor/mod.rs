@@ -2,6 +2,7 @@
 //! engine asks. Knows no service: it could not spell "chat".
 
 mod clock;
+mod fifos;
 mod readiness;
 mod report;
 mod signals;
@@ -26,6 +27,7 @@ use crate::transport::link::Link;
 use crate::transport::listener::Listener;
 
 use clock::Clock;
+use fifos::Standing;
 use readiness::{Ready, Spare};
 use report::{Report, Trouble};
 pub use signals::Signal;
@@ -84,6 +86,7 @@ pub struct Reactor {
     /// Peers that are dry if nothing comes from them until the moment.
     drying: VecDeque<(Moment, Peer)>,
     report: Report,
+    fifos: Vec<Standing>,
     /// Why a pair of descriptors failed.
     failure: Option<io::Error>,
 }
@@ -116,6 +119,7 @@ impl Reactor {
             stopping: false,
             drying: VecDeque::new(),
             report: Report::default(),
+            fifos: Vec::new(),
             failure: None,
         })
     }
@@ -459,7 +463,8 @@ impl Reactor {
 
     /// The places that are listened on, and the door each is.
     pub fn places(&self) -> impl Iterator<Item = (&Place, &Door)> {
-        self.slots.gates().map(|(_, gate)| (gate.listener.place(), &*gate.door))
+        let gates = self.slots.gates().map(|(_, gate)| (gate.listener.place(), &*gate.door));
+        gates.chain(self.fifos.iter().map(Standing::place_and_door))
     }
 
     /// The listener at a place.
@@ -469,6 +474,7 @@ impl Reactor {
 
     /// Connections that come in at `place` from now on come in through another door.
     pub fn redirect(&mut self, place: &Place, door: Door) {
+        self.redirect_fifo(place, &door);
         if let Some(gate) = self.gate_at(place) {
             self.slots.set_door(gate, Rc::new(door));
         }
@@ -476,6 +482,7 @@ impl Reactor {
 
     /// Stops listening at a place, after what waits there, as much as its `backlog` lets wait, has been accepted.
     pub fn remove(&mut self, place: &Place, backlog: usize) {
+        self.remove_fifo(place);
         self.accept_waiting(place, backlog);
         if let Some(gate) = self.gate_at(place) {
             self.slots.remove_gate(gate);
@@ -495,7 +502,10 @@ impl Reactor {
         for ((number, _), peer) in record.sessions.iter_mut().zip(peers) {
             if let Some(link) = self.slots.link(peer) {
                 *number = link.number();
-                links.push(link);
+                // A FIFO's descriptors go their own way: see `fifos`.
+                if link.output().is_none() {
+                    links.push(link);
+                }
             }
         }
         (record, links)
@@ -534,12 +544,17 @@ impl Reactor {
         let mut present: Vec<(Peer, SavedSession)> = Vec::new();
         let mut missing = Vec::new();
         for (number, saved) in record.sessions {
-            match links.remove(&number).and_then(|link| self.watch(link).ok()) {
+            let found = match saved.is_on_fifo() {
+                true => self.restore_fifo(number),
+                false => links.remove(&number).and_then(|link| self.watch(link).ok()),
+            };
+            match found {
                 Some(peer) => present.push((peer, saved)),
                 None => missing.push(saved),
             }
         }
         self.engine.restore(now, record.history, present, missing);
+        self.begin_fifos();
     }
 
     /// Serves a connection that nobody had to accept.
@@ -586,7 +601,8 @@ impl Reactor {
     /// Begins to stop: takes what waits to be accepted, closes the listeners, and lets the engine finish within `grace`.
     pub fn stop(&mut self, grace: Duration, backlog: usize) {
         self.stopping = true;
-        let places: Vec<Place> = self.places().map(|(place, _)| place.clone()).collect();
+        // FIFOs stay open: there is nobody to be sent away, and what is in them is to be answered.
+        let places: Vec<Place> = self.slots.gates().map(|(_, gate)| gate.listener.place().clone()).collect();
         for place in &places {
             self.remove(place, backlog);
         }

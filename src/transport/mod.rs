@@ -4,6 +4,7 @@
 //! who or what is in the way; a listener accepts [`Link`](link::Link)s. Everything here is a descriptor that
 //! does not block: when to try again is the reactor's business.
 pub mod directory;
+pub mod fifo;
 pub mod holder;
 pub mod link;
 pub mod listener;

@@ -121,6 +121,10 @@ pub enum Obstacle {
     PrivilegedPort,
     /// What is at the path is not a socket, and is never removed.
     NotASocket(&'static str),
+    /// At this path is something that is no FIFO, and is not removed.
+    NotAFifo(PathBuf, &'static str),
+    /// The FIFO at this path is this user's, and not ours.
+    SomebodyElses(PathBuf, u32),
     /// What is at this path, the socket's with `.lock`, is not a lock file of ours, and is never removed.
     NotALock(PathBuf),
     /// We may not open the lock file at this path.
@@ -164,9 +168,10 @@ impl OpenError {
             Obstacle::PrivilegedPort => {
                 "let systemd open it (ipcd.socket, see ipcd(8)) or choose a port from 1024 on"
             }
-            Obstacle::NotASocket(_) | Obstacle::NotALock(_) => {
-                "move it away, if nobody needs it, or choose another path"
-            }
+            Obstacle::NotASocket(_)
+            | Obstacle::NotALock(_)
+            | Obstacle::NotAFifo(..)
+            | Obstacle::SomebodyElses(..) => "move it away, if nobody needs it, or choose another path",
             Obstacle::LockDenied(_) | Obstacle::ProbeDenied => {
                 "remove it, if nobody needs it, or choose another path"
             }
@@ -247,6 +252,10 @@ impl fmt::Display for Obstacle {
             Obstacle::NotOurAddress => f.write_str("this machine does not have this address"),
             Obstacle::PrivilegedPort => f.write_str("permission denied: a port below 1024 needs privilege"),
             Obstacle::NotASocket(what) => write!(f, "there is {what}, not a socket"),
+            Obstacle::NotAFifo(path, what) => write!(f, "{} is {what}, not a FIFO", path.display()),
+            Obstacle::SomebodyElses(path, uid) => {
+                write!(f, "{} is a FIFO of user {uid}, not of ours", path.display())
+            }
             Obstacle::NotALock(path) => write!(f, "{} is not a lock file of ipcd", path.display()),
             Obstacle::LockDenied(path) => {
                 write!(f, "permission denied on the lock file {}", path.display())

@@ -37,7 +37,7 @@ pub(super) struct Traces {
 
 /// A directory that we made; removed when dropped, if it is empty.
 #[derive(Debug)]
-struct Directory(PathBuf);
+pub(super) struct Directory(PathBuf);
 
 impl Drop for Directory {
     fn drop(&mut self) {
@@ -92,7 +92,7 @@ pub(super) fn open(path: &Path, options: &Options) -> Result<(OwnedFd, Traces, V
 }
 
 /// The directory, if it is to be made, and the lock in it.
-fn prepare(path: &Path, make: Option<&Path>) -> Result<(Option<Directory>, Lock), Obstacle> {
+pub(super) fn prepare(path: &Path, make: Option<&Path>) -> Result<(Option<Directory>, Lock), Obstacle> {
     for _ in 0..TRIES_MAX {
         let directory = match make {
             Some(make) => {
@@ -156,22 +156,27 @@ fn bind_with_mode(fd: &OwnedFd, address: &SocketAddrUnix, mode: u32) -> Result<(
     // Linux gives the file the mode of the socket, less the umask. What is to be taken from the owner is taken here,
     // so that the umask need not be one under which another thread could not enter the directory it makes.
     fchmod(fd, mode)?;
+    with_umask(mode, || bind(fd, address))
+}
+
+/// Does something while the umask takes nothing but what `mode` does not give to group and others.
+pub(super) fn with_umask<T>(mode: Mode, act: impl FnOnce() -> T) -> T {
     let _one_at_a_time = UMASK.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
     let before = umask(Mode::from_raw_mode(!mode.as_raw_mode() & 0o077));
-    let bound = bind(fd, address);
+    let outcome = act();
     umask(before);
-    bound
+    outcome
 }
 
 /// The group that a new file beside `path` gets: ours, or the directory's if that is set-group-ID (inode(7)).
-fn group_of_new_files(path: &Path) -> u32 {
+pub(super) fn group_of_new_files(path: &Path) -> u32 {
     match fs::metadata(parent(path)) {
         Ok(directory) if directory.mode() & 0o2000 != 0 => directory.gid(),
         _ => getegid().as_raw(),
     }
 }
 
-fn find_group(name: &str) -> Option<u32> {
+pub(super) fn find_group(name: &str) -> Option<u32> {
     if name.is_empty() || name.contains('\0') {
         return None;
     }
@@ -179,7 +184,7 @@ fn find_group(name: &str) -> Option<u32> {
 }
 
 /// A group as people know it: its name, or its number if it has none.
-fn group_name(gid: u32) -> String {
+pub(super) fn group_name(gid: u32) -> String {
     match uzers::get_group_by_gid(gid) {
         Some(group) => group.name().to_string_lossy().into_owned(),
         None => gid.to_string(),
@@ -190,7 +195,7 @@ fn parent(path: &Path) -> PathBuf {
     path.parent().unwrap_or(path).to_owned()
 }
 
-fn other(errno: Errno) -> Obstacle {
+pub(super) fn other(errno: Errno) -> Obstacle {
     Obstacle::Other(errno.into())
 }
 

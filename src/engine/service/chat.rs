@@ -1,5 +1,6 @@
 //! What a message means in the chat: a name, a command, or something said. Acts on the room; has never seen a socket.
 
+use crate::engine::limits::NAME_CHARS_MAX;
 use crate::engine::message::Peer;
 use crate::engine::name::{Name, beginnings, is_name_char};
 use crate::engine::room::{Room, Seat};
@@ -53,6 +54,27 @@ pub fn handle_name(room: &mut Room, peer: Peer, message: &[u8], bare: bool) -> V
         }
         Some(name) => Verdict::Joined(room.join(peer, name, bare), rest.to_owned()),
     }
+}
+
+/// Whether somebody in the room can be called so.
+pub fn is_name(text: &str) -> bool {
+    Name::new(text).is_some()
+}
+
+/// Lets in somebody whom nobody can ask for another name: if `wanted` is taken it is `wanted-2`, and so on.
+pub fn enter_as(room: &mut Room, peer: Peer, wanted: &str) -> Seat {
+    let mut number = 1;
+    let name = loop {
+        let suffix = if number == 1 { String::new() } else { format!("-{number}") };
+        let base: String = wanted.chars().take(NAME_CHARS_MAX - suffix.len()).collect();
+        // A configuration is refused in which that is no name; somebody comes in all the same.
+        let name = Name::new(&format!("{base}{suffix}")).or_else(|| Name::new(&format!("fifo{suffix}")));
+        match name.filter(|name| !room.has(&name.key)) {
+            Some(name) => break name,
+            None => number += 1,
+        }
+    };
+    room.join(peer, name, false)
 }
 
 /// The welcome for a newcomer.

@@ -10,7 +10,11 @@ use crate::engine::{Letter, World};
 impl Session {
     pub(super) fn overflow(&mut self, world: &mut World, now: Moment) {
         let max = self.settings(world).message_bytes_max;
-        self.fail(world, now, CloseReason::PeerTooLong, format!("message longer than {max} bytes"));
+        let error = format!("message longer than {max} bytes");
+        if self.is_on_fifo() {
+            return self.err_on_fifo(world, error);
+        }
+        self.fail(world, now, CloseReason::PeerTooLong, error);
     }
 
     pub(super) fn reject(&mut self, world: &mut World, now: Moment, foreign: Foreign) {
@@ -53,6 +57,7 @@ impl Session {
         self.inbox = Vec::new();
         self.scanned = 0;
         self.begun = None;
+        self.flags.skipping = false;
         self.flags.stalled = false;
         self.phase = Phase::Draining(reason, now);
     }
@@ -96,7 +101,9 @@ impl Session {
     /// The next step towards the end, if it is time for it. The last word is [`Output::Close`] or [`Output::Reset`].
     pub(in crate::engine) fn step(&mut self, world: &mut World, now: Moment) -> Option<Output> {
         if self.is_serving() && self.flags.ended && self.inbox.is_empty() {
-            self.finish(world, now, CloseReason::PeerClosed, None);
+            // The end of a FIFO is its endpoint's: its writers come and go.
+            let reason = if self.is_on_fifo() { CloseReason::Withdrawn } else { CloseReason::PeerClosed };
+            self.finish(world, now, reason, None);
         }
         match self.phase {
             Phase::Serving => None,
@@ -106,7 +113,7 @@ impl Session {
             {
                 Some(Output::Close(self.peer))
             }
-            Phase::Draining(..) if self.flags.ended => Some(Output::Close(self.peer)),
+            Phase::Draining(..) if self.flags.ended || self.is_on_fifo() => Some(Output::Close(self.peer)),
             Phase::Draining(reason, _) if self.parts_with_reset(reason) => {
                 self.phase = Phase::Parting(reason, now + LAST_WORDS);
                 None

@@ -2,6 +2,7 @@
 //! patience ends. Bytes fall through [`Session::handle_bytes`] → framing → [`Session::answer`] → outbox.
 
 mod ending;
+mod fifo;
 mod patience;
 mod restart;
 
@@ -61,6 +62,8 @@ struct Flags {
     counted: bool,
     /// The daemon stops, and the kernel holds nothing more from it.
     dry: bool,
+    /// The rest of a line that was too long is still to come (on a FIFO).
+    skipping: bool,
     /// It stands in a list of the engine's: to be flushed, or to go on.
     flush_called: bool,
     waiting: bool,
@@ -120,7 +123,9 @@ impl Session {
             active: now,
             flags: Flags::default(),
         };
-        if world.census.admit(&world.settings, door.service, origin) {
+        if session.is_on_fifo() {
+            session.open_fifo(world, now);
+        } else if world.census.admit(&world.settings, door.service, origin) {
             session.flags.counted = true;
             session.note(world, Happening::Opened);
             session.enter(world, now, door.service);
@@ -151,6 +156,7 @@ impl Session {
                 self.outbox.push(greeting::WORDS);
                 self.finish(world, now, CloseReason::Served, None);
             }
+            State::Chat(_) if self.is_on_fifo() => self.join_from_fifo(world),
             State::Chat(_) => self.say(chat::GREETING),
             State::Talk(_) => self.meet(world),
             State::Multiply | State::Hello | State::Mux | State::Control => {}
@@ -244,6 +250,9 @@ impl Session {
     }
 
     fn is_held_back(&self, world: &World) -> bool {
+        if self.is_on_fifo() {
+            return self.flags.stalled;
+        }
         // What is said before a partner has come is kept for that one.
         let keeps = self.is_alone(world) && self.inbox.len() < self.settings(world).backlog_bytes_max;
         (self.flags.stalled && !keeps)
@@ -258,8 +267,15 @@ impl Session {
             let max = line_bytes_max(world);
             return world.talk.has_room(chair, max);
         }
-        self.outbox.len() < OUTBOX_BYTES_HIGH.min(self.settings(world).backlog_bytes_max)
-            && !(self.seat().is_some() && (world.room.fresh() >= ROOM_BURST_BYTES || self.flags.blocked))
+        let is_member = self.seat().is_some();
+        if is_member && world.room.fresh() >= ROOM_BURST_BYTES {
+            return false;
+        }
+        if self.is_on_fifo() && self.flags.blocked {
+            return true; // what nobody reads is dropped, and only then
+        }
+        let high = OUTBOX_BYTES_HIGH.min(self.settings(world).backlog_bytes_max);
+        self.outbox.len() < high && !(is_member && self.flags.blocked)
     }
 
     /// Bytes came. `more`: the burst goes on.
@@ -330,7 +346,7 @@ impl Session {
 
     /// After input: whether a message is begun.
     fn note_progress(&mut self, now: Moment) {
-        if self.inbox.is_empty() {
+        if self.inbox.is_empty() && !self.flags.skipping {
             self.begun = None;
         } else if !self.flags.stalled {
             self.begun.get_or_insert(now);
@@ -347,7 +363,7 @@ impl Session {
         if self.framing.kind().is_none() && !self.decide_by_burst(world, now, bytes) {
             return if self.is_serving() { 0 } else { bytes.len() };
         }
-        let mut at = 0;
+        let mut at = if self.flags.skipping { self.skip(bytes) } else { 0 };
         while at < bytes.len() {
             if !self.is_serving() {
                 return bytes.len();
@@ -366,7 +382,12 @@ impl Session {
                 }
                 None if without_cr(&bytes[at..]).len() > self.settings(world).message_bytes_max => {
                     self.overflow(world, now);
+                    if self.is_on_fifo() {
+                        self.flags.skipping = true;
+                        return bytes.len();
+                    }
                 }
+                None if self.is_on_fifo() && self.flags.ended => return bytes.len(), // no line
                 None if self.flags.tail_is_message
                     && (self.flags.ended || self.framing.kind() == Some(Kind::Raw)) =>
                 {
@@ -460,6 +481,9 @@ impl Session {
             self.note(world, Happening::Said(quote(message)));
         }
         self.answer(world, now, message);
+        if self.is_on_fifo() {
+            self.drop_unread(world);
+        }
     }
 
     fn answer(&mut self, world: &mut World, now: Moment, message: &[u8]) {
@@ -516,6 +540,7 @@ impl Session {
 
     fn chat(&mut self, world: &mut World, now: Moment, seat: Seat, message: &[u8]) {
         match chat::handle_message(&mut world.room, seat, message) {
+            chat::Verdict::Quit if self.is_on_fifo() => self.err_on_fifo(world, fifo::STAYS.to_owned()),
             chat::Verdict::Quit => self.finish(world, now, CloseReason::PeerQuit, Some(chat::FAREWELL)),
             chat::Verdict::Erred(error) => self.note_error(world, error), // it heard of it in the room
             chat::Verdict::Done | chat::Verdict::Joined(..) => {}
@@ -691,7 +716,7 @@ impl Session {
 
     /// Whether it holds messages for which its own queue has room: it waits for the room's.
     pub(super) fn is_waiting_for_room(&self) -> bool {
-        self.flags.stalled && self.seat().is_some() && !self.flags.blocked
+        self.flags.stalled && self.seat().is_some() && (!self.flags.blocked || self.is_on_fifo())
     }
 }
 

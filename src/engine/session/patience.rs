@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{Phase, Session, State};
 use crate::engine::World;
-use crate::engine::limits::{GUESS, LINGER, ServiceSettings};
+use crate::engine::limits::{GUESS, LAST_WORDS, LINGER, ServiceSettings};
 use crate::engine::message::{CloseReason, Happening, Kind, Moment};
 
 impl Session {
@@ -23,7 +23,7 @@ impl Session {
             .flatten()
             .min(),
             Phase::Draining(reason, progress) => {
-                let patience = progress + patience(reason, settings);
+                let patience = progress + self.patience(reason, settings);
                 Some(self.outbox.pause().map_or(patience, |pause| pause.min(patience)))
             }
             Phase::Parting(_, until) | Phase::Lingering(_, until) => Some(until),
@@ -45,6 +45,7 @@ impl Session {
     pub(super) fn idle_deadline(&self, world: &World) -> Option<Moment> {
         let settings = self.settings(world);
         match self.state {
+            _ if self.is_on_fifo() => None,
             // It may have said something already, which waits as it does.
             State::Talk(_) if self.is_alone(world) => Some(self.active + settings.idle_timeout),
             State::Multiply | State::Hello | State::Mux | State::Control
@@ -61,7 +62,7 @@ impl Session {
         let is_due = |deadline: Option<Moment>| deadline.is_some_and(|deadline| deadline <= now);
         self.outbox.resume(now);
         if let Phase::Draining(reason, progress) = self.phase
-            && is_due(Some(progress + patience(reason, self.settings(world))))
+            && is_due(Some(progress + self.patience(reason, self.settings(world))))
         {
             if self.flags.blocked {
                 self.outbox.clear(); // it does not read its last words
@@ -81,6 +82,9 @@ impl Session {
         } else if is_due(self.unfinished_deadline(world)) {
             let error =
                 format!("message not finished after {}", seconds(self.settings(world).message_timeout));
+            if self.is_on_fifo() {
+                return self.drop_fragment(world, error);
+            }
             self.fail(world, now, CloseReason::PeerUnfinished, error);
         } else if is_due(self.nameless_deadline(world)) {
             let error = format!("no name for {}", seconds(world.settings.chat_name_timeout));
@@ -90,13 +94,14 @@ impl Session {
             self.fail(world, now, CloseReason::PeerIdle, error);
         }
     }
-}
 
-/// How long a closing connection may take between two signs that its peer reads.
-fn patience(reason: CloseReason, settings: &ServiceSettings) -> Duration {
-    match reason {
-        CloseReason::PeerTooSlow | CloseReason::TooMany => LINGER,
-        _ => settings.idle_timeout.max(GUESS),
+    /// How long a closing connection may take between two signs that its peer reads.
+    fn patience(&self, reason: CloseReason, settings: &ServiceSettings) -> Duration {
+        match reason {
+            _ if self.is_on_fifo() => LAST_WORDS, // perhaps there is no reader, and there need not be one
+            CloseReason::PeerTooSlow | CloseReason::TooMany => LINGER,
+            _ => settings.idle_timeout.max(GUESS),
+        }
     }
 }
 

@@ -50,6 +50,7 @@ impl Session {
             tail_is_message: self.flags.tail_is_message,
             stalled: self.flags.stalled,
             spoke: self.flags.spoke,
+            skipping: self.flags.skipping,
         })
     }
 
@@ -99,10 +100,14 @@ impl Session {
                 tail_is_message: saved.tail_is_message,
                 stalled: saved.stalled,
                 spoke: saved.spoke,
+                skipping: saved.skipping,
                 counted: true,
                 ..Flags::default()
             },
         };
+        if let (true, Some(seat)) = (session.is_on_fifo(), session.seat()) {
+            world.room.set_lossy(seat);
+        }
         world.census.count(session.service(), session.origin);
         session
     }

@@ -1,0 +1,81 @@
+//! A session on a FIFO: lines from any number of writers, without end. It has no first message, no last one, and nobody
+//! whom a close would reach; so what is wrong is said and passed over.
+
+use super::{Session, State};
+use crate::engine::World;
+use crate::engine::framing::Framing;
+use crate::engine::message::{Happening, Kind, Medium, Moment};
+use crate::engine::service::chat;
+
+use memchr::memchr;
+
+/// Said to who would leave the room.
+pub(super) const STAYS: &str = "a FIFO stays in the room; take it out of the configuration to end this";
+
+impl Session {
+    pub(in crate::engine) fn is_on_fifo(&self) -> bool {
+        self.door.medium == Medium::Fifo
+    }
+
+    /// Begins it. No limit keeps it out: nobody could be told.
+    pub(super) fn open_fifo(&mut self, world: &mut World, now: Moment) {
+        self.framing = Framing::Known(Kind::Line);
+        self.flags.spoke = true; // nobody's first message can be known for one: no other protocol is looked for
+        self.flags.counted = true;
+        world.census.count(self.door.service, self.origin);
+        self.note(world, Happening::Opened);
+        self.enter(world, now, self.door.service);
+    }
+
+    /// Takes a place in the room, under the file's name and without a word of our own.
+    pub(super) fn join_from_fifo(&mut self, world: &mut World) {
+        let name = self.door.endpoint.rsplit('/').next().unwrap_or_default();
+        let seat = chat::enter_as(&mut world.room, self.peer, name);
+        world.room.set_lossy(seat);
+        self.state = State::Chat(Ok(seat));
+        self.note(world, Happening::Joined(world.room.name(seat).to_owned()));
+    }
+
+    /// Tells what was wrong, in the order in which it came: in the room behind what was said there.
+    pub(super) fn err_on_fifo(&mut self, world: &mut World, error: String) {
+        match self.seat() {
+            Some(seat) => {
+                world.room.tell(seat, &format!("Error: {error}"));
+                self.note_error(world, error);
+            }
+            None => self.err(world, error),
+        }
+        self.drop_unread(world);
+    }
+
+    /// Of the replies that nobody reads, the oldest go. As long as the pipe takes them, none does.
+    pub(super) fn drop_unread(&mut self, world: &mut World) {
+        if !self.flags.blocked {
+            return;
+        }
+        let max = self.settings(world).backlog_bytes_max;
+        world.counters.of_mut(self.service()).dropped += self.outbox.drop_oldest(max);
+    }
+
+    /// Passes over the rest of a line that was too long; how many bytes that were.
+    pub(super) fn skip(&mut self, bytes: &[u8]) -> usize {
+        match memchr(b'\n', bytes) {
+            Some(lf) => {
+                self.flags.skipping = false;
+                lf + 1
+            }
+            None => bytes.len(),
+        }
+    }
+
+    /// A line that was begun is not finished in time: whoever wrote it may have gone, and the next one begins anew.
+    pub(super) fn drop_fragment(&mut self, world: &mut World, error: String) {
+        self.begun = None;
+        self.scanned = 0;
+        if std::mem::take(&mut self.flags.skipping) {
+            return; // of that one it was said already that it is too long
+        }
+        self.inbox = Vec::new();
+        self.err_on_fifo(world, error);
+    }
+}

@@ -1,0 +1,107 @@
+//! FIFOs: no one connects to them, so that each has one session as long as it is open.
+
+use std::rc::Rc;
+
+use super::Reactor;
+use super::report::Trouble;
+use crate::endpoint::Place;
+use crate::engine::message::{Door, Input, Origin, Peer};
+use crate::transport::fifo::Fifo;
+
+/// How often a FIFO that is closed is read from, to take what is in it: more than a pipe of the usual size has, and an end
+/// for writers that go on.
+const LAST_READS: usize = 8;
+
+/// An open FIFO.
+#[derive(Debug)]
+pub(super) struct Standing {
+    fifo: Fifo,
+    door: Rc<Door>,
+    /// Its session, once it has begun.
+    peer: Option<Peer>,
+}
+
+impl Standing {
+    pub(super) fn place_and_door(&self) -> (&Place, &Door) {
+        (self.fifo.place(), &self.door)
+    }
+}
+
+impl Reactor {
+    /// Takes over a FIFO, whose session begins with [`begin_fifos`](Self::begin_fifos).
+    pub fn add_fifo(&mut self, fifo: Fifo, door: Door) {
+        self.fifos.push(Standing { fifo, door: Rc::new(door), peer: None });
+    }
+
+    /// The FIFO at a place.
+    pub fn fifo(&self, place: &Place) -> Option<&Fifo> {
+        self.fifos().find(|fifo| fifo.place() == place)
+    }
+
+    /// All FIFOs.
+    pub fn fifos(&self) -> impl Iterator<Item = &Fifo> {
+        self.fifos.iter().map(|standing| &standing.fifo)
+    }
+
+    /// Begins the session of each FIFO that has none.
+    pub fn begin_fifos(&mut self) {
+        for index in 0..self.fifos.len() {
+            let Standing { fifo, door, peer: None } = &self.fifos[index] else { continue };
+            let (link, door) = (fifo.link(), Rc::clone(door));
+            match link.and_then(|link| self.watch(link)) {
+                Ok(peer) => {
+                    self.fifos[index].peer = Some(peer);
+                    let opened = Input::Opened { peer, door: &door, origin: Origin::Writers };
+                    self.engine.handle(self.clock.now(), opened);
+                }
+                Err(error) => self.report.trouble(self.clock.now(), Trouble::Register, &door, &error),
+            }
+        }
+    }
+
+    /// Gives the FIFO whose `.in` has this number to the session that was on it before a restart.
+    pub(super) fn restore_fifo(&mut self, number: u64) -> Option<Peer> {
+        for index in 0..self.fifos.len() {
+            let link = self.fifos[index].fifo.link().ok()?;
+            if self.fifos[index].peer.is_none() && link.number() == number {
+                let peer = self.watch(link).ok();
+                self.fifos[index].peer = peer;
+                return peer;
+            }
+        }
+        None
+    }
+
+    /// Another service is another session.
+    pub(super) fn redirect_fifo(&mut self, place: &Place, door: &Door) {
+        let Some(index) = self.fifos.iter().position(|standing| standing.fifo.place() == place) else {
+            return;
+        };
+        if *self.fifos[index].door != *door {
+            let peer = self.fifos[index].peer.take();
+            self.end(peer);
+            let door = Door { endpoint: door.endpoint.clone(), service: door.service, medium: door.medium };
+            self.fifos[index].door = Rc::new(door);
+        }
+    }
+
+    /// Closes a FIFO. What is in it was sent to us.
+    pub(super) fn remove_fifo(&mut self, place: &Place) {
+        if let Some(index) = self.fifos.iter().position(|standing| standing.fifo.place() == place) {
+            // The files first, so that nobody writes to what is not read any more.
+            let Standing { peer, .. } = self.fifos.swap_remove(index);
+            self.end(peer);
+        }
+    }
+
+    fn end(&mut self, peer: Option<Peer>) {
+        let Some(peer) = peer else { return };
+        for _ in 0..LAST_READS {
+            if let Some(slot) = self.slots.get_mut(peer) {
+                slot.readable = true;
+                self.read(self.clock.now(), peer);
+            }
+        }
+        self.engine.handle(self.clock.now(), Input::EndOfFile { peer });
+    }
+}

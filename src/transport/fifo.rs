@@ -1,0 +1,322 @@
+//! Two FIFOs, `PATH.in` and `PATH.out`: whether the paths are free, making them with the right mode and group, and what
+//! becomes of them in the end. See fifo(7); the lock beside `PATH.in` is [`Lock`]'s.
+//!
+//! Both are opened read-write, so that the last writer leaving is not end of file, a missing reader is no error, and
+//! neither wakes us.
+
+use std::cell::Cell;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::PathBuf;
+
+use rustix::fs::{CWD, FileType, Gid, Mode, OFlags, Stat, fchmod, fchown, fstat, lstat, mknodat, openat};
+use rustix::io::Errno;
+use rustix::process::{getegid, geteuid};
+
+use super::link::Link;
+use super::lock::{Lock, is_at};
+use super::open::{Obstacle, OpenError, Options};
+use super::unix::{Directory, find_group, group_name, group_of_new_files, other, prepare, with_umask};
+use crate::endpoint::Place;
+
+/// An open pair of FIFOs. Dropping it leaves the files where they are, or not: see [`keep`](Fifo::keep).
+#[derive(Debug)]
+pub struct Fifo {
+    place: Place,
+    // Removed before the lock is given back.
+    input: End,
+    output: End,
+    _lock: Lock,
+    _directory: Option<Directory>,
+}
+
+/// What becomes of a file when it is no longer needed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fate {
+    /// Removed if we made it: the start or the reload that it was made for may still fail.
+    AsBefore,
+    /// It stays: a writer that comes while no daemon runs waits for the next one.
+    Stays,
+    /// Removed.
+    Goes,
+}
+
+/// One of the two.
+#[derive(Debug)]
+struct End {
+    path: PathBuf,
+    fd: OwnedFd,
+    stat: Stat,
+    made: bool,
+    fate: Cell<Fate>,
+}
+
+impl Drop for End {
+    fn drop(&mut self) {
+        let goes = match self.fate.get() {
+            Fate::AsBefore => self.made,
+            Fate::Stays => false,
+            Fate::Goes => true,
+        };
+        if goes && is_at(&self.stat, &self.path) {
+            let _ = std::fs::remove_file(&self.path);
+        }
+    }
+}
+
+/// Opens the two FIFOs of `place`, and makes those that are not there. What is no FIFO of ours is never removed.
+///
+/// Returns what is not quite as asked as well, each a line for the log.
+///
+/// # Errors
+/// What is in the way.
+pub fn open(place: &Place, options: &Options) -> Result<(Fifo, Vec<String>), OpenError> {
+    try_open(place, options).map_err(|obstacle| OpenError { place: place.clone(), obstacle })
+}
+
+fn try_open(place: &Place, options: &Options) -> Result<(Fifo, Vec<String>), Obstacle> {
+    let path = place.path().ok_or(Errno::PROTONOSUPPORT).map_err(other)?;
+    let end = |suffix: &str| {
+        let mut path = path.as_os_str().to_owned();
+        path.push(suffix);
+        PathBuf::from(path)
+    };
+    let (input, output) = (end(".in"), end(".out"));
+    let (directory, lock) = prepare(&input, options.make_directory.as_deref())?;
+    let (input, output) = (open_end(input, options)?, open_end(output, options)?);
+    let fifo = Fifo { place: place.clone(), input, output, _lock: lock, _directory: directory };
+    let warnings = fifo.relabel(options.mode, &options.group).map_err(Obstacle::Other)?;
+    Ok((fifo, warnings))
+}
+
+/// Makes one FIFO, if it is not there, and opens it.
+fn open_end(path: PathBuf, options: &Options) -> Result<End, Obstacle> {
+    // With a group other than the file will get, others are let in only when it has it.
+    let later = find_group(&options.group).is_some_and(|gid| gid != group_of_new_files(&path));
+    let mode = if later { options.mode & 0o700 } else { options.mode };
+    // What is to be taken from the owner is taken when it is open.
+    let mode = Mode::from_raw_mode(mode & 0o777 | 0o600);
+    let made = match with_umask(mode, || mknodat(CWD, &path, FileType::Fifo, mode, 0)) {
+        Ok(()) => true,
+        Err(Errno::EXIST) => false,
+        Err(errno) => return Err(Obstacle::in_directory_of(&path, errno)),
+    };
+    let stat = lstat(&path).map_err(other)?;
+    match FileType::from_raw_mode(stat.st_mode) {
+        FileType::Fifo => {}
+        what => return Err(Obstacle::NotAFifo(path, name_of(what))),
+    }
+    if stat.st_uid != geteuid().as_raw() {
+        return Err(Obstacle::SomebodyElses(path, stat.st_uid));
+    }
+    let flags = OFlags::RDWR | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+    let fd = match openat(CWD, &path, flags, Mode::empty()) {
+        // Its owner may always give it back.
+        Err(Errno::ACCESS) => {
+            let mode = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+            std::fs::set_permissions(&path, mode).map_err(Obstacle::Other)?;
+            openat(CWD, &path, flags, Mode::empty())
+        }
+        fd => fd,
+    }
+    .map_err(other)?;
+    let opened = fstat(&fd).map_err(other)?;
+    if (opened.st_dev, opened.st_ino) != (stat.st_dev, stat.st_ino) {
+        return Err(other(Errno::STALE)); // somebody is exchanging files there
+    }
+    Ok(End { path, fd, stat: opened, made, fate: Cell::new(Fate::AsBefore) })
+}
+
+fn name_of(kind: FileType) -> &'static str {
+    match kind {
+        FileType::Socket => "a socket",
+        FileType::Symlink => "a symbolic link",
+        FileType::Directory => "a directory",
+        FileType::RegularFile => "a regular file",
+        _ => "a device",
+    }
+}
+
+impl Fifo {
+    /// Where it is, without `.in` and `.out`.
+    pub fn place(&self) -> &Place {
+        &self.place
+    }
+
+    /// Both as one connection: what is written to `.in` is read, and what is written comes out of `.out`.
+    ///
+    /// # Errors
+    /// No descriptor is left.
+    pub fn link(&self) -> io::Result<Link> {
+        Ok(Link::pair(self.input.fd.try_clone()?, self.output.fd.try_clone()?))
+    }
+
+    /// The two descriptors: as long as somebody has them, what is in the FIFOs is not lost.
+    pub fn descriptors(&self) -> [BorrowedFd<'_>; 2] {
+        [self.input.fd.as_fd(), self.output.fd.as_fd()]
+    }
+
+    /// Whether nobody can write or read any more, because a file is gone or another one is in its place.
+    pub fn is_cut_off(&self) -> bool {
+        [&self.input, &self.output].iter().any(|end| !is_at(&end.stat, &end.path))
+    }
+
+    /// The files stay when this is dropped: a writer that comes meanwhile waits, instead of making a file of that name.
+    /// Before this is said, those that we made go.
+    pub fn keep(&self) {
+        self.decide(Fate::Stays);
+    }
+
+    /// The files go when this is dropped.
+    pub fn discard(&self) {
+        self.decide(Fate::Goes);
+    }
+
+    fn decide(&self, fate: Fate) {
+        self.input.fate.set(fate);
+        self.output.fate.set(fate);
+    }
+
+    /// Gives the files another mode and group; an empty or unknown group means our own. In between, they are never looser
+    /// than the new mode.
+    ///
+    /// Returns what is not quite as asked, each a line for the log.
+    ///
+    /// # Errors
+    /// They are no longer ours to change.
+    pub fn relabel(&self, mode: u32, group: &str) -> io::Result<Vec<String>> {
+        let mode_of = |mode| Mode::from_raw_mode(mode & 0o777);
+        let named = find_group(group);
+        let wanted = named.unwrap_or(getegid().as_raw());
+        let mut warnings = Vec::new();
+        for end in [&self.input, &self.output] {
+            let now = fstat(&end.fd)?;
+            let mut gid = now.st_gid;
+            if wanted != gid {
+                fchmod(&end.fd, mode_of(mode & 0o700))?;
+                match fchown(&end.fd, None, Some(Gid::from_raw(wanted))) {
+                    Ok(()) => gid = wanted,
+                    Err(errno) => warnings.push(format!(
+                        "{}: cannot be given to group {}: {}; it has group {}",
+                        end.path.display(),
+                        group_name(wanted),
+                        io::Error::from(errno),
+                        group_name(gid),
+                    )),
+                }
+            }
+            fchmod(&end.fd, mode_of(mode))?;
+            if named.is_none() && !group.is_empty() {
+                warnings.push(format!(
+                    "{}: there is no group {group}; it has group {}",
+                    end.path.display(),
+                    group_name(gid)
+                ));
+            }
+        }
+        Ok(warnings)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::io::IoSlice;
+    use std::os::unix::fs::{FileTypeExt, MetadataExt};
+
+    use tempfile::TempDir;
+
+    use super::*;
+
+    fn options(mode: u32) -> Options {
+        Options { backlog: 0, mode, group: String::new(), make_directory: None }
+    }
+
+    fn ground() -> (TempDir, Place) {
+        let directory = tempfile::tempdir().unwrap();
+        let place = Place::Fifo(directory.path().join("f"));
+        (directory, place)
+    }
+
+    fn names(directory: &TempDir) -> Vec<String> {
+        let entries = fs::read_dir(directory.path()).unwrap();
+        let mut names: Vec<_> =
+            entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn both_have_their_mode_and_no_end_of_file() {
+        let (directory, place) = ground();
+        for mode in [0o660, 0o622, 0o600, 0o666, 0o000, 0o777] {
+            let (fifo, warnings) = open(&place, &options(mode)).unwrap();
+            assert!(warnings.is_empty());
+            for name in ["f.in", "f.out"] {
+                let there = fs::metadata(directory.path().join(name)).unwrap();
+                assert!(there.file_type().is_fifo());
+                assert_eq!(there.mode() & 0o7777, mode, "{name}");
+            }
+            let link = fifo.link().unwrap();
+            assert_eq!(link.read(&mut [0]).unwrap_err().kind(), io::ErrorKind::WouldBlock);
+            assert_eq!(link.write(&[IoSlice::new(b"x")]).unwrap(), 1, "nobody has to read");
+            assert!(!link.has_failed());
+        }
+    }
+
+    #[test]
+    fn a_start_that_fails_removes_what_it_made_and_nothing_else() {
+        let (directory, place) = ground();
+        drop(open(&place, &options(0o660)).unwrap());
+        assert_eq!(names(&directory), [""; 0]);
+        let (fifo, _) = open(&place, &options(0o660)).unwrap();
+        assert_eq!(names(&directory), ["f.in", "f.in.lock", "f.out"]);
+        fifo.keep();
+        drop(fifo);
+        assert_eq!(names(&directory), ["f.in", "f.out"]);
+        drop(open(&place, &options(0o660)).unwrap());
+        assert_eq!(names(&directory), ["f.in", "f.out"], "they were there before");
+        let (fifo, _) = open(&place, &options(0o660)).unwrap();
+        fifo.discard();
+        drop(fifo);
+        assert_eq!(names(&directory), [""; 0]);
+    }
+
+    #[test]
+    fn what_is_no_fifo_is_left_alone_and_named() {
+        let (directory, place) = ground();
+        let path = directory.path().join("f.out");
+        fs::write(&path, "somebody's").unwrap();
+        let error = open(&place, &options(0o660)).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            format!(
+                "{place}: {} is a regular file, not a FIFO; move it away, if nobody needs it, or choose another path",
+                path.display()
+            )
+        );
+        assert_eq!(names(&directory), ["f.out"]);
+        fs::remove_file(&path).unwrap();
+        std::os::unix::fs::symlink("f.in", &path).unwrap();
+        assert!(open(&place, &options(0o660)).unwrap_err().to_string().contains("a symbolic link"));
+        assert_eq!(names(&directory), ["f.out"]);
+    }
+
+    #[test]
+    fn two_never_share_one() {
+        let (_directory, place) = ground();
+        let (fifo, _) = open(&place, &options(0o660)).unwrap();
+        assert!(open(&place, &options(0o660)).unwrap_err().is_in_use());
+        assert!(!fifo.is_cut_off(), "the second one has removed nothing");
+    }
+
+    #[test]
+    fn a_group_that_there_is_not_is_a_warning_for_each_file() {
+        let (_directory, place) = ground();
+        let with = Options { group: "no-such-group".to_owned(), ..options(0o640) };
+        let (fifo, warnings) = open(&place, &with).unwrap();
+        assert_eq!(warnings.len(), 2);
+        assert!(warnings[0].contains("f.in: there is no group no-such-group"), "{warnings:?}");
+        assert!(fifo.relabel(0o600, "").unwrap().is_empty());
+    }
+}
