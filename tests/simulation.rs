@@ -6,6 +6,7 @@
 //! `IPCD_SIM_SEEDS` and `IPCD_SIM_STEPS` make it longer; with `-- --nocapture` it tells what was reached.
 
 mod simulation {
+    pub mod fifo;
     pub mod link;
     pub mod peer;
     pub mod random;
@@ -43,6 +44,28 @@ fn run(seed: u64, steps: u64) -> Tally {
             step.get()
         )
     })
+}
+
+#[test]
+fn whatever_is_written_to_a_fifo_comes_out_in_order_or_is_counted() {
+    let steps = number("IPCD_SIM_STEPS").unwrap_or(STEPS / 5);
+    if let Some(seed) = number("IPCD_SIM_SEED") {
+        println!("{}", simulation::fifo::run(seed, steps));
+        return;
+    }
+    let seeds = number("IPCD_SIM_SEEDS").unwrap_or(SEEDS / 4);
+    let mut total = Tally::default();
+    for seed in 0..seeds {
+        let outcome = catch_unwind(|| simulation::fifo::run(seed, steps));
+        total.merge(outcome.unwrap_or_else(|cause| {
+            eprintln!("seed {seed}; again: IPCD_SIM_SEED={seed} IPCD_SIM_STEPS={steps} cargo test --test simulation fifo");
+            resume_unwind(cause)
+        }));
+    }
+    println!("{total}");
+    for what in ["FIFO: too long", "FIFO: replies dropped", "FIFO: lines of the room missed"] {
+        assert!(total.0.get(what).is_some_and(|count| *count > 0), "never reached: {what}");
+    }
 }
 
 #[test]

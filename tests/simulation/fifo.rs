@@ -1,0 +1,280 @@
+//! FIFOs on the engine alone: lines cut anywhere by writers that come and go, a reader that often is not there, and time.
+//! What comes out are whole lines in their order; the newest is among them; and what is missing was counted.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use ipcd::engine::Engine;
+use ipcd::engine::limits::Settings;
+use ipcd::engine::message::{CloseReason, Door, Happening, Input, Medium, Moment, Origin, Output, Peer};
+use ipcd::engine::service::Service;
+
+use super::random::Random;
+use super::tally::Tally;
+
+/// Bytes that a pipe holds.
+const PIPES: &[usize] = &[1, 7, 64, 500, 4096, 65536];
+
+/// One FIFO, or the one ordinary member of the room, who always reads.
+struct End {
+    peer: Peer,
+    /// What waits in `.in`, and in `.out`.
+    inbound: Vec<u8>,
+    outbound: usize,
+    room: usize,
+    blocked: bool,
+    heard: Vec<u8>,
+    closed: Option<CloseReason>,
+}
+
+struct World {
+    random: Random,
+    engine: Engine,
+    settings: Settings,
+    /// The largest bound of all settings so far.
+    bytes_max: usize,
+    now: Moment,
+    ends: Vec<End>,
+}
+
+/// What the lines of one FIFO's `.in` were.
+#[derive(Default)]
+struct Told {
+    lines: usize,
+    errors: usize,
+}
+
+impl World {
+    fn new(seed: u64) -> World {
+        let mut random = Random::new(seed);
+        let settings = settings(&mut random);
+        let mut world = World {
+            engine: Engine::new(settings.clone()),
+            bytes_max: Engine::queued_bytes_max(&settings),
+            now: Moment(0),
+            ends: Vec::new(),
+            settings,
+            random,
+        };
+        world.open(Service::Multiply, Medium::Fifo, Origin::Writers);
+        world.open(Service::Chat, Medium::Fifo, Origin::Writers);
+        world.open(Service::Chat, Medium::Unix, Origin::Process { uid: 1, pid: 1 });
+        world.ends[2].room = usize::MAX;
+        world.give(2, b"alice\n");
+        (0..10).for_each(|_| world.turn());
+        assert_eq!(world.engine.members(), 2);
+        world
+    }
+
+    fn open(&mut self, service: Service, medium: Medium, origin: Origin) {
+        let peer = Peer { index: self.ends.len() as u32, generation: 1 };
+        let room = self.random.pick(PIPES);
+        self.ends.push(End {
+            peer,
+            inbound: Vec::new(),
+            outbound: 0,
+            room,
+            blocked: false,
+            heard: Vec::new(),
+            closed: None,
+        });
+        let door = Rc::new(Door { endpoint: format!("fifo:///run/{service}"), service, medium });
+        self.engine.handle(self.now, Input::Opened { peer, door: &door, origin });
+    }
+
+    fn give(&mut self, index: usize, bytes: &[u8]) {
+        self.ends[index].inbound.extend_from_slice(bytes);
+    }
+
+    /// Reads as much as there is, if it is wanted, and does what the engine asks.
+    fn turn(&mut self) {
+        for index in 0..self.ends.len() {
+            let peer = self.ends[index].peer;
+            let max = self.random.pick(&[1, 10, 1000, 16384]);
+            if self.engine.wants_input(peer) && !self.ends[index].inbound.is_empty() {
+                let count = self.ends[index].inbound.len().min(max);
+                let bytes: Vec<u8> = self.ends[index].inbound.drain(..count).collect();
+                self.engine.handle(self.now, Input::Bytes { peer, bytes: &bytes, more: false });
+            }
+        }
+        self.engine.handle(self.now, Input::Tick);
+        for _ in 0..100_000 {
+            self.notes();
+            match self.engine.poll_output() {
+                None => break,
+                Some(Output::Flush(peer)) => self.flush(peer),
+                Some(Output::Listen(_)) => {}
+                Some(Output::Close(peer)) => assert!(self.ends[peer.index as usize].closed.is_some()),
+                Some(output) => assert_eq!(output, Output::ShutdownWrite(self.ends[2].peer)),
+            }
+        }
+        let (queued, most) = (self.engine.queued_bytes(), self.bytes_max);
+        assert!(queued <= most, "{queued} bytes are queued, {most} at most");
+    }
+
+    fn notes(&mut self) {
+        while let Some(note) = self.engine.poll_note() {
+            if let Happening::Closed(reason) = note.what {
+                self.ends[note.peer.index as usize].closed = Some(reason);
+            }
+        }
+    }
+
+    fn flush(&mut self, peer: Peer) {
+        let end = &mut self.ends[peer.index as usize];
+        while !end.blocked {
+            let bytes = self.engine.outgoing(peer).slices().concat();
+            if bytes.is_empty() {
+                return;
+            }
+            let count = bytes.len().min(end.room - end.outbound);
+            if count > 0 {
+                end.outbound = if end.room == usize::MAX { 0 } else { end.outbound + count };
+                end.heard.extend_from_slice(&bytes[..count]);
+                self.engine.handle(self.now, Input::Sent { peer, bytes: count });
+            }
+            if count < bytes.len() {
+                end.blocked = true;
+                self.engine.handle(self.now, Input::Blocked { peer });
+            }
+        }
+    }
+
+    /// Somebody reads what is in `.out`.
+    fn read_out(&mut self, index: usize) {
+        let end = &mut self.ends[index];
+        end.outbound = 0;
+        if std::mem::take(&mut end.blocked) {
+            let peer = end.peer;
+            self.engine.handle(self.now, Input::Writable { peer });
+        }
+    }
+
+    fn rest(&mut self, reading: bool) {
+        for turn in 0.. {
+            if reading {
+                (0..2).for_each(|index| self.read_out(index));
+            }
+            let busy = self.engine.has_work() || self.ends.iter().any(|end| !end.inbound.is_empty());
+            if !busy && turn > 3 {
+                return;
+            }
+            assert!(turn < 1_000_000, "no rest");
+            self.turn();
+        }
+    }
+}
+
+fn settings(random: &mut Random) -> Settings {
+    let mut settings = Settings { connections_max: 1, fifos: 2, ..Settings::default() };
+    for service in &mut settings.services {
+        service.backlog_bytes_max = random.pick(&[4096, 5000, 20_000, 65536, 1 << 20]);
+        service.message_bytes_max = random.pick(&[64, 100, 4096]);
+        service.message_timeout = Duration::from_secs(random.pick(&[1, 30]));
+        service.idle_timeout = Duration::from_secs(1);
+        service.listening = true;
+    }
+    settings
+}
+
+/// Runs one seed.
+pub fn run(seed: u64, steps: u64) -> Tally {
+    let mut world = World::new(seed);
+    let mut told = <[Told; 2]>::default();
+    let mut tally = Tally::default();
+    for _ in 0..steps {
+        let index = world.random.below(2);
+        // Whoever writes ends the line sooner or later, and in time.
+        for _ in 0..world.random.within(0, 40) {
+            if world.random.percent(3) {
+                let length = 4097 + world.random.below(3000);
+                world.give(index, &[&vec![b'x'; length][..], b"\n"].concat());
+                told[index].errors += 1;
+                tally.count("FIFO: too long");
+            } else if index == 1 && world.random.percent(3) {
+                world.give(index, b"{quit}\n");
+                told[index].errors += 1;
+            } else {
+                let line = format!("{} 1\n", told[index].lines);
+                world.give(index, line.as_bytes());
+                told[index].lines += 1;
+            }
+        }
+        for _ in 0..world.random.within(1, 3) {
+            world.turn();
+        }
+        if world.random.percent(30) {
+            let reader = world.random.below(2);
+            world.read_out(reader);
+        }
+        if world.random.percent(2) {
+            world.rest(false);
+            world.now.0 += 40_000_000;
+            world.turn();
+        }
+        if world.random.percent(1) {
+            world.settings = settings(&mut world.random);
+            world.bytes_max = world.bytes_max.max(Engine::queued_bytes_max(&world.settings));
+            let settings = Box::new(world.settings.clone());
+            world.engine.handle(world.now, Input::Reconfigure(settings));
+        }
+    }
+    world.rest(true);
+    assert!(
+        world.ends.iter().all(|end| end.closed.is_none()),
+        "nothing ends a FIFO, and nobody waits for it"
+    );
+    check_multiply(&world, &told[0], &mut tally);
+    check_chat(&world, &told[1], &mut tally);
+    world.engine.handle(world.now, Input::Stop { by: world.now + Duration::from_secs(5) });
+    for index in 0..3 {
+        let peer = world.ends[index].peer;
+        world.engine.handle(world.now, Input::Dry { peer });
+    }
+    for _ in 0..10 {
+        world.turn();
+        world.now.0 += 300_000;
+    }
+    let reasons: Vec<_> = world.ends[..2].iter().map(|end| end.closed).collect();
+    assert_eq!(reasons, [Some(CloseReason::Stopping); 2], "a reader that is not there is not waited for");
+    tally
+}
+
+fn lines(end: &End) -> Vec<&str> {
+    let text = std::str::from_utf8(&end.heard).expect("whole characters");
+    assert!(text.is_empty() || text.ends_with('\n'), "whole lines");
+    text.lines().collect()
+}
+
+fn check_multiply(world: &World, told: &Told, tally: &mut Tally) {
+    let lines = lines(&world.ends[0]);
+    let numbers: Vec<f64> = lines.iter().filter_map(|line| line.parse().ok()).collect();
+    let errors = lines.iter().filter(|line| line.starts_with("Error: message longer than ")).count();
+    let acknowledged = lines.iter().filter(|line| **line == "Data received").count();
+    assert_eq!(lines.len(), numbers.len() + errors + acknowledged, "{lines:?}");
+    assert!(numbers.is_sorted_by(|one, next| one < next), "in order, each once");
+    if let Some(last) = told.lines.checked_sub(1) {
+        assert_eq!(numbers.last(), Some(&(last as f64)), "the newest is there");
+    }
+    let dropped = world.engine.counters().of(Service::Multiply).dropped;
+    assert_eq!(
+        lines.len() as u64 + dropped,
+        (2 * told.lines + told.errors) as u64,
+        "what is missing was counted"
+    );
+    tally.add("FIFO: replies dropped", dropped);
+}
+
+fn check_chat(world: &World, told: &Told, tally: &mut Tally) {
+    let said = |line: &&str| line.starts_with("chat: ");
+    let from_fifo: Vec<&str> = lines(&world.ends[1]).into_iter().filter(said).collect();
+    let to_alice: Vec<&str> = lines(&world.ends[2]).into_iter().filter(said).collect();
+    assert_eq!(to_alice.len(), told.lines, "who reads hears everything");
+    let mut all = to_alice.iter();
+    assert!(from_fifo.iter().all(|line| all.any(|other| other == line)), "in the room's order, each once");
+    let dropped = world.engine.counters().of(Service::Chat).dropped;
+    // The other member's joining is one line more.
+    let heard = lines(&world.ends[1]).len() as u64;
+    assert_eq!(heard + dropped, (told.lines + told.errors + 1) as u64, "what is missing was counted");
+    tally.add("FIFO: lines of the room missed", dropped);
+}
