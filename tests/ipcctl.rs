@@ -370,20 +370,35 @@ fn a_pair_of_fifos_is_asked_and_what_somebody_else_left_in_it_is_no_answer() {
 }
 
 #[test]
-fn a_talk_in_a_pipe_says_bye_at_its_end_and_prints_what_the_partner_says() {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let to = format!("tcp://{}", listener.local_addr().unwrap());
-    let partner = std::thread::spawn(move || {
-        let (stream, _) = listener.accept().unwrap();
-        let mut lines = BufReader::new(&stream).lines().map(Result::unwrap);
-        assert_eq!(lines.next().as_deref(), Some("hi"));
-        assert_eq!(lines.next().as_deref(), Some("bye"));
-        (&stream).write_all(b"hello\nbye\n").unwrap();
-    });
-    let output = ipcctl_with(&["--to", &to, "talk"], "hi\n");
-    assert_eq!((text(&output.stdout), text(&output.stderr)), ("hello\nbye\n", ""));
-    assert!(output.status.success());
-    partner.join().unwrap();
+fn a_talk_in_a_pipe_waits_for_its_partner_and_says_bye_at_its_end() {
+    let daemon = Daemon::usual();
+    let to = socket(&daemon);
+    let first = {
+        let to = to.clone();
+        std::thread::spawn(move || ipcctl_with(&["--to", &to, "talk"], "anybody?\nhello\n"))
+    };
+    daemon.wait_for_log("connected");
+    let mut second = daemon.unix();
+    second.say("talk\n");
+    second.hear("anybody?\nhello\nbye\n");
+    second.hear_end();
+    let output = first.join().unwrap();
+    assert!(output.status.success() && output.stdout.is_empty() && output.stderr.is_empty(), "{output:?}");
+
+    let mut third = daemon.unix();
+    third.say("talk\nwho is there?\n");
+    let output = ipcctl_with(&["--to", &to, "talk"], "bye\n");
+    assert_eq!((text(&output.stdout), output.status.code()), ("who is there?\n", Some(0)));
+    third.hear("bye\n");
+    daemon.stop();
+}
+
+#[test]
+fn hello_is_answered() {
+    let daemon = Daemon::usual();
+    let output = ipcctl(&["--to", &socket(&daemon), "hello"]);
+    assert_eq!((text(&output.stdout), text(&output.stderr)), ("Hello from server\n", ""));
+    daemon.stop();
 }
 
 #[test]

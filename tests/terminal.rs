@@ -4,8 +4,8 @@
 mod harness;
 
 use std::fs::File;
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{Shutdown, TcpListener, TcpStream};
+use std::io::{Read, Write};
+use std::net::TcpListener;
 use std::num::NonZero;
 use std::process::{Child, Command, ExitStatus};
 use std::sync::{Arc, Condvar, Mutex};
@@ -313,32 +313,10 @@ fn a_daemon_that_comes_back_finds_everybody_again_under_their_names() {
     daemon.stop();
 }
 
-/// Two who talk: lines go from one to the other, and `bye` ends both.
-fn pair(listener: TcpListener) -> std::thread::JoinHandle<()> {
-    std::thread::spawn(move || {
-        let ends = [listener.accept().unwrap().0, listener.accept().unwrap().0];
-        let other = |at: usize| (ends[at].try_clone().unwrap(), ends[1 - at].try_clone().unwrap());
-        let pass = |(from, mut to): (TcpStream, TcpStream)| {
-            std::thread::spawn(move || {
-                for line in BufReader::new(&from).lines().map_while(Result::ok) {
-                    to.write_all(format!("{line}\n").as_bytes()).unwrap();
-                    if line == "bye" {
-                        break;
-                    }
-                }
-                let _ = (from.shutdown(Shutdown::Both), to.shutdown(Shutdown::Both));
-            })
-        };
-        let threads = [pass(other(0)), pass(other(1))];
-        threads.into_iter().for_each(|thread| thread.join().unwrap());
-    })
-}
-
 #[test]
 fn two_people_talk_until_one_says_bye_and_the_other_can_still_read_it() {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let to = format!("tcp://{}", listener.local_addr().unwrap());
-    let partners = pair(listener);
+    let daemon = Daemon::usual();
+    let to = mux(&daemon);
     let mut first = Seat::take(&["--to", &to, "talk"]);
     first.press("anybody?\r");
     first.see("you: anybody?");
@@ -352,7 +330,7 @@ fn two_people_talk_until_one_says_bye_and_the_other_can_still_read_it() {
     second.see("the talk has ended; press any key");
     second.press(" ");
     assert!(second.end().0.success());
-    partners.join().unwrap();
+    daemon.stop();
 }
 
 #[test]
