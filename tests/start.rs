@@ -12,7 +12,7 @@ use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use harness::around::{Helper, failure, in_namespaces, is_root, may_unshare, outcome};
-use harness::{Daemon, Ground, MULTIPLY, USUAL, wait_until};
+use harness::{Client, Daemon, Ground, MULTIPLY, USUAL, wait_until};
 use rustix::process::{Pid, Signal, kill_process};
 
 const SOCKET: &str = "[mux]\nlisten = [\"unix://{dir}/ipcd.sock\"]\n";
@@ -489,5 +489,8 @@ fn the_classrooms_configuration_serves_everything_in_it() {
     let mut mux = daemon.unix();
     mux.say("greeting\n");
     mux.hear("Message received. Thank you for connecting\r\n");
+    let mut member = Client::member(&daemon, "alice");
+    fs::write(daemon.directory.path().join("chat.in"), "build finished\n").unwrap();
+    member.hear("chat: build finished\n");
     daemon.stop();
 }
