@@ -406,5 +406,9 @@ fn completions_are_there_for_the_three_shells() {
     for (shell, word) in [("bash", "complete"), ("zsh", "#compdef ipcctl"), ("fish", "complete -c ipcctl")] {
         let output = ipcctl(&["completions", shell]);
         assert!(output.status.success() && text(&output.stdout).contains(word), "{shell}");
+        for command in ["multiply", "greet", "hello", "chat", "talk", "--direct", "--json", "--name"] {
+            let name = if shell == "fish" { command.trim_start_matches('-') } else { command };
+            assert!(text(&output.stdout).contains(name), "{shell}: {command}");
+        }
     }
 }

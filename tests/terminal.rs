@@ -12,6 +12,7 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
 use harness::{Client, Daemon, Ground, USUAL, wait_until};
+use rustix::fs::{Mode, OFlags};
 use rustix::process::{Pid, Signal, kill_process};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{Termios, Winsize, tcgetattr, tcsetwinsize};
@@ -44,13 +45,7 @@ impl Seat {
     }
 
     fn with(arguments: &[&str], prepare: impl FnOnce(&mut Command)) -> Seat {
-        let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
-        grantpt(&master).unwrap();
-        unlockpt(&master).unwrap();
-        let name = ptsname(&master, Vec::new()).unwrap();
-        let flags = rustix::fs::OFlags::RDWR | rustix::fs::OFlags::NOCTTY | rustix::fs::OFlags::CLOEXEC;
-        let slave = File::from(rustix::fs::open(name, flags, rustix::fs::Mode::empty()).unwrap());
-        let master = File::from(master);
+        let (master, slave) = terminal();
         tcsetwinsize(&master, size(24, 80)).unwrap();
         let before = settings(&tcgetattr(&slave).unwrap());
 
@@ -149,6 +144,17 @@ impl Drop for Seat {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Both ends of a terminal: the person's, and the program's.
+fn terminal() -> (File, File) {
+    let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
+    grantpt(&master).unwrap();
+    unlockpt(&master).unwrap();
+    let name = ptsname(&master, Vec::new()).unwrap();
+    let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC;
+    let slave = rustix::fs::open(name, flags, Mode::empty()).unwrap();
+    (File::from(master), File::from(slave))
 }
 
 fn size(height: u16, width: u16) -> Winsize {
@@ -359,6 +365,41 @@ fn a_signal_gives_the_terminal_back_and_ends_the_client() {
         ann.signal(signal);
         assert_eq!(ann.end().0.signal(), Some(signal.as_raw()));
     }
+}
+
+#[test]
+fn a_client_whose_terminal_is_gone_goes_too() {
+    let daemon = Daemon::usual();
+    let (mut master, slave) = terminal();
+    let end = || slave.try_clone().unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ipcctl"));
+    command.args(["--to", &mux(&daemon), "chat", "--name", "ann"]).env("TERM", "xterm");
+    let mut child = command.stdin(end()).stdout(end()).stderr(end()).spawn().unwrap();
+    drop((command, slave));
+    let mut shown = Vec::new();
+    while !String::from_utf8_lossy(&shown).contains("you are in the room") {
+        let mut buffer = [0; 4096];
+        let count = master.read(&mut buffer).unwrap();
+        shown.extend_from_slice(&buffer[..count]);
+    }
+    drop(master);
+    let status = wait_until("ipcctl ends", || child.try_wait().unwrap());
+    assert_eq!(status.code(), Some(1));
+    daemon.stop();
+}
+
+#[test]
+fn a_dumb_terminal_gets_lines_and_no_orders() {
+    let daemon = Daemon::usual();
+    let mut ann = Seat::with(&["--to", &mux(&daemon), "chat", "--name", "ann"], |command| {
+        command.env("TERM", "dumb");
+    });
+    ann.press("hi\n");
+    ann.see("ann: hi");
+    ann.press("\x04");
+    let (status, bytes) = ann.end();
+    assert!(status.success() && !bytes.contains(&0x1b), "{status}");
+    daemon.stop();
 }
 
 #[test]

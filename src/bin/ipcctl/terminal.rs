@@ -112,10 +112,16 @@ impl Screen {
             let [from, to] = daemon.as_ref().map_or(nothing, |daemon| daemon.interest());
             let key = (Some(self.key_bell.as_fd()), PollFlags::IN);
             let signal = (Some(self.signal_bell.as_fd()), PollFlags::IN);
-            let ready = link::wait([signal, key, from, to], deadline).map_err(|error| failed(&error))?;
-            let [signal, key, read, write] = ready;
+            // Its end is told without being asked for; the keyboard's thread would not notice.
+            let stdin = io::stdin();
+            let hangup = (Some(stdin.as_fd()), PollFlags::empty());
+            let ready = link::wait([signal, hangup, key, from, to], deadline);
+            let [signal, hangup, key, read, write] = ready.map_err(|error| failed(&error))?;
             if signal {
                 return Err(Trouble::Signal(self.signal.load(Ordering::SeqCst) as i32));
+            }
+            if hangup {
+                return Err(Trouble::Failed("terminal: it is gone".to_owned()));
             }
             if key {
                 self.key_bell.read_exact(&mut [0]).map_err(|error| failed(&error))?;
