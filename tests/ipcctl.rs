@@ -9,6 +9,8 @@ use std::os::unix::net::UnixDatagram;
 use std::process::{Command, Output, Stdio};
 
 use harness::{Client, Daemon, USUAL};
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::fs::{CWD, Mode, mkfifoat};
 use socket2::{Domain, SockAddr, Socket, Type};
 
 fn ipcctl(arguments: &[&str]) -> Output {
@@ -345,28 +347,27 @@ fn on_a_socket_of_packets_each_line_is_a_packet_and_the_service_is_chosen_first(
 
 #[test]
 fn a_pair_of_fifos_is_asked_and_what_somebody_else_left_in_it_is_no_answer() {
+    let daemon = Daemon::with("[multiply]\nlisten = [\"fifo://{dir}/multiply\"]\n");
+    let path = |end: &str| daemon.directory.path().join(format!("multiply{end}"));
+    let mut other = File::options().write(true).open(path(".in")).unwrap();
+    other.write_all(b"1 1\n").unwrap();
+    // Its answer is there, and stays.
+    let out = File::options().read(true).open(path(".out")).unwrap();
+    let mut ready = [PollFd::new(&out, PollFlags::IN)];
+    assert_eq!(poll(&mut ready, None).unwrap(), 1);
+    let to = format!("fifo://{}", path("").display());
+    let output = ipcctl_with(&["--to", &to, "multiply", "-"], "6 7\n8 9\n");
+    assert_eq!((text(&output.stdout), text(&output.stderr)), ("42.0\n72.0\n", ""));
     let directory = tempfile::tempdir().unwrap();
-    let end = |name: &str| {
-        let path = directory.path().join(name);
-        rustix::fs::mkfifoat(rustix::fs::CWD, &path, rustix::fs::Mode::RWXU).unwrap();
-        File::options().read(true).write(true).open(path).unwrap()
-    };
-    let (input, mut output) = (end("multiply.in"), end("multiply.out"));
-    output.write_all(b"Data received\n1.0\n").unwrap();
-    let server = std::thread::spawn(move || {
-        let mut line = String::new();
-        BufReader::new(input).read_line(&mut line).unwrap();
-        assert_eq!(line, "6 7\n");
-        output.write_all(b"Data received\n42.0\n").unwrap();
-        output // stays open until it was read
-    });
+    for end in ["in", "out"] {
+        let path = directory.path().join(format!("multiply.{end}"));
+        mkfifoat(CWD, path, Mode::RWXU).unwrap();
+    }
+    // Nobody reads there.
     let to = format!("fifo://{}", directory.path().join("multiply").display());
     let output = ipcctl(&["--to", &to, "multiply", "6", "7"]);
-    assert_eq!((text(&output.stdout), text(&output.stderr)), ("42.0\n", ""));
-    drop(server.join().unwrap());
-    // Nobody reads there any more.
-    let output = ipcctl(&["--to", &to, "multiply", "6", "7"]);
     assert_eq!(output.status.code(), Some(69), "{output:?}");
+    daemon.stop();
 }
 
 #[test]
