@@ -510,6 +510,7 @@ impl Way {
             (Way::Tcp, Service::Chat) => daemon.tcp(CHAT),
             (Way::Tcp, Service::Hello) => daemon.tcp(HELLO),
             (Way::Tcp, Service::Talk) => daemon.tcp(TALK),
+            (Way::Tcp, Service::Status) => unreachable!("no report is like another: tests/status.rs"),
         }
     }
 }

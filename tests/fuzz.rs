@@ -66,6 +66,14 @@ fn every_seed_and_what_was_found_holds() {
 }
 
 #[test]
+fn the_records_among_the_seeds_are_records_of_this_version() {
+    for (path, bytes) in inputs("a_record_is_refused_or_gone_on_with") {
+        let read = serde_json::from_slice::<ipcd::engine::record::Record>(&bytes);
+        assert!(read.is_ok(), "{}: {}", path.display(), read.unwrap_err());
+    }
+}
+
+#[test]
 fn mutants_of_the_seeds_hold() {
     for (claim, check) in CLAIMS {
         for (path, bytes) in inputs(claim) {

@@ -377,6 +377,7 @@ fn every_sentence_that_a_peer_can_be_told_is_in_the_manual() {
         include_str!("../src/engine/service/hello.rs"),
         include_str!("../src/engine/service/multiply.rs"),
         include_str!("../src/engine/service/mux.rs"),
+        include_str!("../src/engine/session/state.rs"),
         include_str!("../src/engine/number.rs"),
         include_str!("../src/engine/room.rs"),
         include_str!("../src/engine/session/mod.rs"),
@@ -439,6 +440,7 @@ impl Dialogue {
                 match word.as_str() {
                     "recv" => dialogue.by_recv = true,
                     "tcp" => dialogue.over = vec![Over::Tcp],
+                    "unix" => dialogue.over = vec![Over::Unix],
                     _ => panic!("{word:?} means nothing here"),
                 }
             }

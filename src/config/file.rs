@@ -15,6 +15,7 @@ use super::value::*;
 use super::{Config, GROUP, Listen, MODE, medium};
 use crate::endpoint::{Endpoint, Place};
 use crate::engine::limits::{QUOTE_CHARS_MAX, ServiceSettings};
+use crate::engine::message::Medium;
 use crate::engine::service::{Service, chat};
 
 /// Mistakes told of one file; after so many it is most likely not a configuration at all.
@@ -291,8 +292,9 @@ fn unnamed(service: Service, endpoint: &Endpoint) -> Option<String> {
 fn misfit(service: Service, endpoint: &Endpoint) -> String {
     let fits = Service::ALL.into_iter().filter(|service| service.fits(medium(endpoint)));
     let fits: Vec<&str> = fits.map(Service::name).collect();
+    let others = if service.fits(Medium::Packets) { "tcp, unix and unixseq" } else { "tcp and unix" };
     format!(
-        "{endpoint} cannot carry {service}; it can carry {}, and {service} can be on tcp, unix and unixseq",
+        "{endpoint} cannot carry {service}; it can carry {}, and {service} can be on {others}",
         fits.join(", ")
     )
 }
@@ -657,7 +659,7 @@ history = "inside a table that is not understood"
 [mux]
 "#;
         let expected = r#"f:1:1: unknown key "history"; it belongs under [chat]
-f:2:1: unknown key "colour"; known tables: [log], [limits], [multiply], [greeting], [chat], [hello], [talk], [mux]
+f:2:1: unknown key "colour"; known tables: [log], [limits], [multiply], [greeting], [chat], [hello], [talk], [status], [mux]
 f:3:1: mux is 7; it is a table: [mux]
 f:4:2: unknown table [lgo]; did you mean [log]?
 f:6:9: loud is no number; text stands in quotes: "loud"

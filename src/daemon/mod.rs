@@ -596,8 +596,8 @@ impl Daemon {
             engine.len(),
             engine.members(),
             engine.queued_bytes(),
-            engine.counters().bytes_in,
-            engine.counters().bytes_out,
+            engine.counters().bytes_in(),
+            engine.counters().bytes_out(),
         );
         for service in Service::ALL {
             let counters = engine.counters().of(service);
@@ -607,7 +607,7 @@ impl Daemon {
                 counters.connections,
                 counters.refused,
                 counters.messages,
-                counters.errors,
+                counters.errors(),
                 counters.too_slow,
                 counters.dropped,
             );
@@ -659,6 +659,8 @@ fn settings(config: &Config, wanted: &[Wanted]) -> Settings {
     let mut settings = config.settings.clone();
     settings.owner = rustix::process::geteuid().as_raw();
     settings.report_messages = log::max_level() >= LevelFilter::Debug;
+    settings.pid = Some(std::process::id());
+    settings.endpoints = wanted.iter().map(|want| (want.place.to_string(), want.listen.service)).collect();
     let files = raise_open_files();
     settings.refused_lingering_max = REFUSED_LINGERING_MAX.min(files / 8);
     // A listener has a descriptor, and on a Unix socket one for its lock.

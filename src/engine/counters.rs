@@ -1,6 +1,84 @@
 //! What has happened so far, in numbers.
 
+use std::time::Duration;
+
+use super::message::CloseReason;
 use super::service::Service;
+
+/// What was wrong, when a peer is told an error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum ErrorKind {
+    /// A message that the service cannot read.
+    Request,
+    /// A request that has no result.
+    Result,
+    /// A name that nobody can have, or somebody has.
+    Name,
+    /// A command that there is not.
+    Command,
+    /// A service that is not to be had there.
+    Unavailable,
+    /// A message longer than `max_message`.
+    TooLong,
+    /// A message not finished within `message_timeout`.
+    Unfinished,
+    /// No name within `name_timeout`.
+    Nameless,
+    /// No message within `idle_timeout`.
+    Idle,
+    /// Another protocol.
+    Foreign,
+    /// Something that the peer may not ask for.
+    Denied,
+}
+
+impl ErrorKind {
+    /// Every kind, in the order of their numbers.
+    pub const ALL: [ErrorKind; 11] = [
+        ErrorKind::Request,
+        ErrorKind::Result,
+        ErrorKind::Name,
+        ErrorKind::Command,
+        ErrorKind::Unavailable,
+        ErrorKind::TooLong,
+        ErrorKind::Unfinished,
+        ErrorKind::Nameless,
+        ErrorKind::Idle,
+        ErrorKind::Foreign,
+        ErrorKind::Denied,
+    ];
+
+    /// Its name in the status report.
+    pub const fn name(self) -> &'static str {
+        match self {
+            ErrorKind::Request => "request",
+            ErrorKind::Result => "result",
+            ErrorKind::Name => "name",
+            ErrorKind::Command => "command",
+            ErrorKind::Unavailable => "unavailable",
+            ErrorKind::TooLong => "too_long",
+            ErrorKind::Unfinished => "unfinished",
+            ErrorKind::Nameless => "nameless",
+            ErrorKind::Idle => "idle",
+            ErrorKind::Foreign => "foreign",
+            ErrorKind::Denied => "denied",
+        }
+    }
+
+    /// What a connection is told that is closed for this reason.
+    pub fn of(reason: CloseReason) -> ErrorKind {
+        match reason {
+            CloseReason::PeerTooLong => ErrorKind::TooLong,
+            CloseReason::PeerUnfinished => ErrorKind::Unfinished,
+            CloseReason::PeerNameless => ErrorKind::Nameless,
+            CloseReason::PeerIdle => ErrorKind::Idle,
+            CloseReason::PeerForeign(_) => ErrorKind::Foreign,
+            CloseReason::PeerDenied => ErrorKind::Denied,
+            _ => ErrorKind::Request,
+        }
+    }
+}
 
 /// Counts since the start, of one service.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -11,22 +89,64 @@ pub struct ServiceCounters {
     pub refused: u64,
     /// Complete messages.
     pub messages: u64,
-    /// Messages that got an error, and connections that were closed with one.
-    pub errors: u64,
+    /// Messages that got an error, and connections that were closed with one, by [kind](ErrorKind).
+    errors: [u64; ErrorKind::ALL.len()],
     /// Connections closed because they did not read.
     pub too_slow: u64,
     /// Lines that were dropped because nobody read them (FIFOs).
     pub dropped: u64,
+    /// Bytes received from peers.
+    pub bytes_in: u64,
+    /// Bytes the kernel took for peers.
+    pub bytes_out: u64,
+}
+
+impl ServiceCounters {
+    /// Counts one error.
+    pub fn count_error(&mut self, kind: ErrorKind) {
+        self.errors[kind as usize] += 1;
+    }
+
+    /// Errors of one kind.
+    pub fn errors_of(&self, kind: ErrorKind) -> u64 {
+        self.errors[kind as usize]
+    }
+
+    /// Errors of all kinds.
+    pub fn errors(&self) -> u64 {
+        self.errors.iter().sum()
+    }
+}
+
+/// How long turns of the loop took: each bucket counts those of up to twice the time of the one before.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Turns([u64; Turns::BUCKETS]);
+
+impl Turns {
+    /// From 1 µs to some 4 s, and one for what takes longer.
+    const BUCKETS: usize = 24;
+
+    /// Counts one turn.
+    pub fn count(&mut self, took: Duration) {
+        let micros = took.as_micros().max(1);
+        let bucket = u128::BITS - (micros - 1).leading_zeros();
+        self.0[(bucket as usize).min(Self::BUCKETS - 1)] += 1;
+    }
+
+    /// Each bucket: the longest time that is counted in it, in microseconds, and how many turns are. The last has no
+    /// longest time.
+    pub fn buckets(&self) -> impl Iterator<Item = (Option<u64>, u64)> {
+        let bound = |at| (at < Self::BUCKETS - 1).then(|| 1_u64 << at);
+        self.0.iter().enumerate().map(move |(at, count)| (bound(at), *count))
+    }
 }
 
 /// Counts since the start.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Counters {
     services: [ServiceCounters; Service::ALL.len()],
-    /// Bytes received from peers.
-    pub bytes_in: u64,
-    /// Bytes the kernel took for peers.
-    pub bytes_out: u64,
+    /// Turns of the loop, by the time they took.
+    pub turns: Turns,
 }
 
 impl Counters {
@@ -38,5 +158,48 @@ impl Counters {
     /// The same, to count on.
     pub fn of_mut(&mut self, service: Service) -> &mut ServiceCounters {
         &mut self.services[service as usize]
+    }
+
+    /// Bytes received from peers, of all services.
+    pub fn bytes_in(&self) -> u64 {
+        self.services.iter().map(|service| service.bytes_in).sum()
+    }
+
+    /// Bytes the kernel took for peers, of all services.
+    pub fn bytes_out(&self) -> u64 {
+        self.services.iter().map(|service| service.bytes_out).sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_turn_is_counted_in_the_first_bucket_that_it_fits_into() {
+        for (micros, bound) in [
+            (0, Some(1)),
+            (1, Some(1)),
+            (2, Some(2)),
+            (3, Some(4)),
+            (4, Some(4)),
+            (5, Some(8)),
+            (1 << 40, None),
+        ] {
+            let mut turns = Turns::default();
+            turns.count(Duration::from_micros(micros));
+            let counted: Vec<_> = turns.buckets().filter(|(_, count)| *count > 0).collect();
+            assert_eq!(counted, [(bound, 1)], "{micros} µs");
+        }
+    }
+
+    #[test]
+    fn every_kind_of_error_is_counted_for_itself() {
+        let mut counters = ServiceCounters::default();
+        for (at, kind) in ErrorKind::ALL.into_iter().enumerate() {
+            assert_eq!(kind as usize, at);
+            counters.count_error(kind);
+            assert_eq!((counters.errors_of(kind), counters.errors()), (1, at as u64 + 1));
+        }
     }
 }

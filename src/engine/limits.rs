@@ -21,6 +21,17 @@ pub const REPLY_BYTES_MAX: usize = 512;
 /// Members offered new output in one turn, so that a large room delays nobody else for longer than some 100 system calls take.
 pub const FLUSHES_PER_TURN: usize = 128;
 
+/// Connections and endpoints written down for status reports in one turn, of all that are being given: some tenth of a
+/// millisecond. Guessed; measure before trusting.
+pub const STATUS_PARTS_PER_TURN: usize = 128;
+
+/// Bytes of a report, from which on the rest waits for another turn: with those that wait to be sent, and an entry of the
+/// longest name, less than [`OUTBOX_BYTES_HIGH`].
+pub const STATUS_PIECE_BYTES: usize = 24 * 1024;
+
+/// Bytes of a report that wait to be sent, from which on the rest is not written yet.
+pub const STATUS_BYTES_LOW: usize = 16 * 1024;
+
 /// Characters of a peer's own text that an error or a log line quotes.
 pub const QUOTE_CHARS_MAX: usize = 64;
 
@@ -124,6 +135,10 @@ pub struct Settings {
     pub mux_default: Service,
     /// The user, beside root, who may use the control service on the mux.
     pub owner: u32,
+    /// What is open, as the log writes it, for the status report.
+    pub endpoints: Vec<(String, Service)>,
+    /// The daemon's process id, for the same.
+    pub pid: Option<u32>,
     /// Whether every message is reported as a [`Happening::Said`](super::message::Happening::Said) (log level debug).
     pub report_messages: bool,
 }
@@ -147,6 +162,8 @@ impl Default for Settings {
             chat_name_timeout: Duration::from_secs(60),
             mux_default: Service::Multiply,
             owner: 0,
+            endpoints: Vec::new(),
+            pid: None,
             report_messages: false,
         }
     }

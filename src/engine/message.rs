@@ -164,6 +164,8 @@ pub enum Input<'a> {
         /// What it is told.
         lines: &'a [String],
     },
+    /// The last turn of the loop took so long, from its waking to its end.
+    Turned(Duration),
     /// New settings (a reload), for connections that are open as well.
     Reconfigure(Box<Settings>),
 }

@@ -15,6 +15,7 @@ pub mod name;
 pub mod number;
 mod outbox;
 pub mod record;
+mod reporting;
 mod room;
 pub mod service;
 mod session;
@@ -23,7 +24,7 @@ pub mod text;
 use std::collections::VecDeque;
 use std::rc::Rc;
 
-pub use counters::{Counters, ServiceCounters};
+pub use counters::{Counters, ErrorKind, ServiceCounters, Turns};
 
 use census::Census;
 use deadlines::Deadlines;
@@ -61,6 +62,8 @@ pub struct Engine {
     flushes_left: usize,
     /// Members with messages that wait until everybody has been offered the last ones.
     waiting: VecDeque<Peer>,
+    /// Peers whose status report goes on.
+    reporting: VecDeque<Peer>,
     scratch: Vec<u8>,
 }
 
@@ -177,6 +180,7 @@ impl Engine {
             audience: VecDeque::new(),
             flushes_left: FLUSHES_PER_TURN,
             waiting: VecDeque::new(),
+            reporting: VecDeque::new(),
             scratch: Vec::new(),
         };
         engine.world.set_history();
@@ -253,6 +257,7 @@ impl Engine {
             || !self.replies.is_empty()
             || !self.audience.is_empty()
             || !self.waiting.is_empty()
+            || !self.reporting.is_empty()
             || self.world.room.is_dirty()
     }
 
@@ -302,6 +307,7 @@ impl Engine {
                 self.world.stop = Some(Stop { listen: now + grace / 2, listening: true, by });
             }
             Input::Answer { peer, lines } => self.with(now, peer, |session, _| session.handle_answer(lines)),
+            Input::Turned(took) => self.world.counters.turns.count(took),
             Input::Reconfigure(settings) => self.reconfigure(now, *settings),
         }
         self.deliver(now);
@@ -326,8 +332,8 @@ impl Engine {
     }
 
     fn handle_sent(&mut self, now: Moment, peer: Peer, bytes: usize) {
-        self.world.counters.bytes_out += bytes as u64;
         self.with(now, peer, |session, world| {
+            world.counters.of_mut(session.service()).bytes_out += bytes as u64;
             let mut left = bytes;
             let own = session.outbox().ready(session.style()).len();
             if own > 0 {
@@ -362,6 +368,7 @@ impl Engine {
                 session.resume(world, now);
             });
         }
+        self.go_on_reporting(now);
         if self.world.stop.is_some() {
             self.go_on_stopping(now);
         }
@@ -556,6 +563,9 @@ impl Engine {
         }
         if session.is_waiting_for_room() && !session.mark_waiting(true) {
             self.waiting.push_back(peer);
+        }
+        if session.can_report() && !session.mark_reporting(true) {
+            self.reporting.push_back(peer);
         }
         let deadline = session.deadline(&self.world);
         self.deadlines.arm(peer, &mut session.alarm, deadline);

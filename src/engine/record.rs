@@ -33,6 +33,7 @@ pub struct SavedSession {
     pub(super) framing: Framing,
     pub(super) inbox: Vec<u8>,
     pub(super) outbox: Outbox,
+    pub(super) opened: Moment,
     pub(super) begun: Option<Moment>,
     pub(super) active: Moment,
     pub(super) ended: bool,

@@ -91,6 +91,12 @@ impl Room {
         self.log.chunks.len() * CHUNK + self.history_bytes
     }
 
+    /// Bytes that one member has not been sent yet.
+    pub fn behind(&self, seat: Seat) -> usize {
+        let member = &self.members[seat.0];
+        (self.log.end - member.cursor) as usize + member.aside_bytes
+    }
+
     /// Bytes of what was said to single members and is not yet sent.
     pub fn aside_bytes(&self) -> usize {
         self.members.iter().map(|(_, member)| member.aside_bytes).sum()

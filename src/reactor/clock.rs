@@ -40,6 +40,11 @@ impl Clock {
         self.now()
     }
 
+    /// How long ago the clock was read, by another reading.
+    pub(super) fn since_reading(&self) -> Duration {
+        self.read.elapsed()
+    }
+
     /// How long to sleep until `deadline`; a little longer rather than a little shorter.
     pub(super) fn until(&self, deadline: Moment) -> Duration {
         deadline.since(self.now()).saturating_sub(self.read.elapsed())

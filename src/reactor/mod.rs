@@ -154,6 +154,7 @@ impl Reactor {
             self.spare.restore();
             self.ready.retry_starved();
         }
+        self.engine.handle(now, Input::Turned(self.clock.since_reading()));
         Ok(Turn { signals: if signalled { self.signals.pending() } else { Vec::new() }, requests })
     }
 

@@ -44,6 +44,8 @@ enum Talk {
     Chat { heard: Vec<u8>, joined: Option<(String, usize)>, effects: VecDeque<(u64, Effect)>, free: u64 },
     /// One of two; its own messages have this number.
     Partner { serial: u64, heard: Vec<u8> },
+    /// Somebody who asks for so many reports, if it may.
+    Asker { heard: Vec<u8>, asked: usize, is_known: bool },
     /// Whatever it hears is right.
     Noise,
 }
@@ -129,8 +131,10 @@ fn reads_as_a_request(text: &str) -> bool {
 }
 
 /// What `help` on the mux lists.
-fn help() -> Vec<u8> {
-    Service::offered().map(|service| format!("{service}\n")).collect::<String>().into()
+fn help(origin: Origin) -> Vec<u8> {
+    let is_known = matches!(origin, Origin::Process { .. });
+    let offered = Service::offered().filter(|service| is_known || *service != Service::Status);
+    offered.map(|service| format!("{service}\n")).collect::<String>().into()
 }
 
 impl Actor {
@@ -211,7 +215,7 @@ impl Actor {
         let mut service = door.service;
         if service == Service::Mux {
             if random.percent(20) && !actor.raw {
-                units.push(("help".into(), help()));
+                units.push(("help".into(), help(origin)));
             }
             service = settings.mux_default;
             if random.percent(70) {
@@ -221,6 +225,7 @@ impl Actor {
                     Service::Greeting,
                     Service::Hello,
                     Service::Talk,
+                    Service::Status,
                 ]);
                 units.push((service.name().into(), Vec::new()));
             }
@@ -246,6 +251,7 @@ impl Actor {
                 actor.expect(units);
             }
             Service::Talk => actor.talk(random, units, serial),
+            Service::Status => actor.ask(random, units),
         }
         actor
     }
@@ -280,7 +286,9 @@ impl Actor {
             Service::Greeting => THANKS.to_owned(),
             Service::Chat if self.rule == FramingRule::Raw => GREETING.to_owned(),
             Service::Chat => format!("{GREETING}\n"),
-            Service::Multiply | Service::Hello | Service::Talk | Service::Mux => String::new(),
+            Service::Multiply | Service::Hello | Service::Talk | Service::Status | Service::Mux => {
+                String::new()
+            }
         };
         let wrong = format!("Error: this port speaks {}, not {what}\n", self.door.service);
         let replies = if self.door.service == Service::Greeting { vec![before] } else { vec![before, wrong] };
@@ -293,6 +301,20 @@ impl Actor {
             return; // it may hear a partner before it is told
         }
         self.talk = Talk::Replies { expected, at: 0, answered: 0, tail: Vec::new() };
+    }
+
+    /// Asks for reports, and may be somebody who is told that it may not.
+    fn ask(&mut self, random: &mut Random, units: Vec<(String, Vec<u8>)>) {
+        let end = if self.raw { "" } else { "\n" };
+        let chosen = units.last().is_some_and(|(text, _)| text == "status");
+        let is_known = !chosen || matches!(self.origin, Origin::Process { .. });
+        let more = random.within(usize::from(!chosen), 3);
+        let asked = more + usize::from(chosen);
+        let words = units.into_iter().map(|(text, _)| text).chain((0..more).map(|_| "status".to_owned()));
+        for text in words {
+            self.script.push_back(format!("{text}{end}").into());
+        }
+        self.talk = Talk::Asker { heard: Vec::new(), asked, is_known };
     }
 
     /// Messages that say whose they are, which one, and where they end.
@@ -561,7 +583,7 @@ impl Actor {
     fn is_content(&self) -> bool {
         match &self.talk {
             Talk::Replies { expected, .. } => expected.front().is_none_or(|reply| reply.ends > self.sent),
-            Talk::Chat { .. } | Talk::Partner { .. } | Talk::Noise => true,
+            Talk::Chat { .. } | Talk::Partner { .. } | Talk::Asker { .. } | Talk::Noise => true,
         }
     }
 
@@ -681,7 +703,9 @@ impl Actor {
         }
         match &mut self.talk {
             Talk::Noise => {}
-            Talk::Chat { heard, .. } | Talk::Partner { heard, .. } => heard.extend(bytes),
+            Talk::Chat { heard, .. } | Talk::Partner { heard, .. } | Talk::Asker { heard, .. } => {
+                heard.extend(bytes)
+            }
             Talk::Replies { expected, at, answered, tail } => {
                 for byte in bytes {
                     match expected.front().filter(|_| tail.is_empty()) {
@@ -785,7 +809,9 @@ impl Actor {
             return None;
         }
         let complete = !self.link.failed && !self.link.abandoned && !self.words_lost && !over;
-        let lf = if self.is_known_raw() && reason != CloseReason::TooMany { "" } else { "\n" };
+        let is_bare =
+            self.is_known_raw() && self.service != Service::Status && reason != CloseReason::TooMany;
+        let lf = if is_bare { "" } else { "\n" };
         let mut words = self.last_words(reason, seen);
         if !self.opened {
             assert_eq!(reason, CloseReason::TooMany, "{}: never let in", self.who);
@@ -794,9 +820,36 @@ impl Actor {
         let known = self.decided.is_some() || self.rule != FramingRule::Auto;
         match &mut self.talk {
             Talk::Noise => None,
+            Talk::Asker { heard, asked, is_known } => {
+                let heard = String::from_utf8_lossy(heard).into_owned();
+                let help = String::from_utf8_lossy(&help(self.origin)).into_owned();
+                let heard = heard.strip_prefix(&help).unwrap_or(&heard); // through the mux
+                let mut reports = 0;
+                let whole = heard.rfind('\n').map_or("", |end| &heard[..end]);
+                for line in whole.lines().filter(|line| line.starts_with('{')) {
+                    let report: serde_json::Value = serde_json::from_str(line)
+                        .unwrap_or_else(|error| panic!("{}: {reason:?}: {error}: {line}", self.who));
+                    let connections = report["connections"].as_array().expect("a list");
+                    let is_itself = |peer: &serde_json::Value| *peer == self.origin.to_string();
+                    assert!(connections.iter().any(|one| is_itself(&one["peer"])), "{}", self.who);
+                    reports += 1;
+                }
+                tally.add("reports verified", reports as u64);
+                assert!(*is_known || reports == 0, "{}: was told what is not for it", self.who);
+                assert!(reports <= *asked, "{}: {reports} reports for {asked} questions", self.who);
+                if complete
+                    && *is_known
+                    && self.opened
+                    && reason == CloseReason::PeerClosed
+                    && !self.link.abandoned
+                {
+                    assert_eq!(reports, *asked, "{}: {heard:?}", self.who);
+                }
+                None
+            }
             Talk::Partner { serial, heard } => {
                 let heard = String::from_utf8_lossy(heard).into_owned();
-                let help = String::from_utf8_lossy(&help()).into_owned();
+                let help = String::from_utf8_lossy(&help(self.origin)).into_owned();
                 let heard = heard.strip_prefix(&help).unwrap_or(&heard); // through the mux
                 // Where lines end is no matter: the partner may have been taken for a raw client, each burst a message.
                 let mut heard = heard.to_owned();

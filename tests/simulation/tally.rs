@@ -60,6 +60,7 @@ impl Tally {
             "raw recv verified",
             "requests verified to the end of file",
             "answered after stop",
+            "reports verified",
         ];
         for what in reasons.chain(others.iter().map(|what| (*what).to_owned())) {
             assert!(self.0.contains_key(&what), "never reached: {what}");

@@ -6,11 +6,12 @@ pub mod greeting;
 pub mod hello;
 pub mod multiply;
 pub mod mux;
+pub mod status;
 pub mod talk;
 
 use serde::{Deserialize, Serialize};
 
-use super::message::Medium;
+use super::message::{Medium, Origin};
 
 /// What is said on an endpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -26,14 +27,23 @@ pub enum Service {
     Hello,
     /// Two who come one after the other talk to each other.
     Talk,
+    /// What the daemon is and does, as JSON.
+    Status,
     /// The first message chooses the service.
     Mux,
 }
 
 impl Service {
     /// Every service, in the order of their numbers.
-    pub const ALL: [Service; 6] =
-        [Service::Multiply, Service::Greeting, Service::Chat, Service::Hello, Service::Talk, Service::Mux];
+    pub const ALL: [Service; 7] = [
+        Service::Multiply,
+        Service::Greeting,
+        Service::Chat,
+        Service::Hello,
+        Service::Talk,
+        Service::Status,
+        Service::Mux,
+    ];
 
     /// Its name in the configuration, in the log, and on the mux.
     pub const fn name(self) -> &'static str {
@@ -43,6 +53,7 @@ impl Service {
             Service::Chat => "chat",
             Service::Hello => "hello",
             Service::Talk => "talk",
+            Service::Status => "status",
             Service::Mux => "mux",
         }
     }
@@ -50,11 +61,17 @@ impl Service {
     /// Whether it can be offered on such an endpoint.
     pub fn fits(self, medium: Medium) -> bool {
         match medium {
-            Medium::Tcp | Medium::Unix | Medium::Packets => true,
+            Medium::Tcp | Medium::Unix => true,
+            Medium::Packets => self != Service::Status, // a report can be longer than a packet
             Medium::Datagrams => matches!(self, Service::Multiply | Service::Greeting | Service::Hello),
             Medium::Fifo => matches!(self, Service::Multiply | Service::Chat),
-            Medium::Pipe => !matches!(self, Service::Chat | Service::Talk),
+            Medium::Pipe => !matches!(self, Service::Chat | Service::Talk | Service::Status),
         }
+    }
+
+    /// Whether somebody can choose it on the mux: what the daemon says of others is for those whom the kernel vouches for.
+    pub fn is_for(self, origin: Origin) -> bool {
+        self != Service::Status || matches!(origin, Origin::Process { .. })
     }
 
     /// The services that a mux client can choose.

@@ -1,6 +1,7 @@
 //! How a connection ends: last words, a lingering close, or a reset.
 
 use super::{Phase, Session, State};
+use crate::engine::counters::ErrorKind;
 use crate::engine::framing::Framing;
 use crate::engine::limits::{LAST_WORDS, LINGER};
 use crate::engine::message::{CloseReason, Foreign, Happening, Kind, Medium, Moment, Output};
@@ -12,7 +13,7 @@ impl Session {
         let max = self.settings(world).message_bytes_max;
         let error = format!("message longer than {max} bytes");
         if self.is_on_fifo() {
-            return self.err_on_fifo(world, error);
+            return self.err_on_fifo(world, ErrorKind::TooLong, error);
         }
         self.fail(world, now, CloseReason::PeerTooLong, error);
     }
@@ -29,7 +30,7 @@ impl Session {
     }
 
     pub(super) fn fail(&mut self, world: &mut World, now: Moment, reason: CloseReason, error: String) {
-        self.note_error(world, error.clone());
+        self.note_error(world, ErrorKind::of(reason), error.clone());
         self.finish(world, now, reason, Some(&format!("Error: {error}")));
     }
 
@@ -100,7 +101,7 @@ impl Session {
 
     /// The next step towards the end, if it is time for it. The last word is [`Output::Close`] or [`Output::Reset`].
     pub(in crate::engine) fn step(&mut self, world: &mut World, now: Moment) -> Option<Output> {
-        if self.is_serving() && self.flags.ended && self.inbox.is_empty() {
+        if self.is_serving() && self.flags.ended && self.inbox.is_empty() && self.report().is_none() {
             // The end of a FIFO is its endpoint's: its writers come and go.
             let reason = if self.is_on_fifo() { CloseReason::Withdrawn } else { CloseReason::PeerClosed };
             self.finish(world, now, reason, None);
@@ -186,6 +187,7 @@ impl Session {
         // What is kept for somebody who has not come is dealt with.
         let is_waiting = self.is_alone(world);
         let is_stalled = self.flags.stalled && !is_waiting;
-        !self.is_serving() || (self.flags.dry && !is_stalled && !self.framing.holds_request())
+        !self.is_serving()
+            || (self.flags.dry && !is_stalled && !self.framing.holds_request() && self.report().is_none())
     }
 }

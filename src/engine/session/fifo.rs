@@ -3,6 +3,7 @@
 
 use super::{Session, State};
 use crate::engine::World;
+use crate::engine::counters::ErrorKind;
 use crate::engine::framing::Framing;
 use crate::engine::message::{Happening, Kind, Medium, Moment};
 use crate::engine::service::chat;
@@ -37,13 +38,13 @@ impl Session {
     }
 
     /// Tells what was wrong, in the order in which it came: in the room behind what was said there.
-    pub(super) fn err_on_fifo(&mut self, world: &mut World, error: String) {
+    pub(super) fn err_on_fifo(&mut self, world: &mut World, kind: ErrorKind, error: String) {
         match self.seat() {
             Some(seat) => {
                 world.room.tell(seat, &format!("Error: {error}"));
-                self.note_error(world, error);
+                self.note_error(world, kind, error);
             }
-            None => self.err(world, error),
+            None => self.err(world, kind, error),
         }
         self.drop_unread(world);
     }
@@ -76,6 +77,6 @@ impl Session {
             return; // of that one it was said already that it is too long
         }
         self.inbox = Vec::new();
-        self.err_on_fifo(world, error);
+        self.err_on_fifo(world, ErrorKind::Unfinished, error);
     }
 }

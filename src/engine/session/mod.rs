@@ -5,11 +5,13 @@ mod ending;
 mod fifo;
 mod patience;
 mod restart;
+mod state;
 
 use std::rc::Rc;
 
 use memchr::memchr;
 
+use super::counters::ErrorKind;
 use super::deadlines::Alarm;
 use super::framing::{self, Decision, Framing, without_cr};
 use super::limits::{OUTBOX_BYTES_HIGH, ROOM_BURST_BYTES, ServiceSettings};
@@ -17,9 +19,11 @@ use super::message::{CloseReason, Door, Foreign, Happening, Kind, Medium, Moment
 use super::number;
 use super::outbox::{Outbox, Style};
 use super::room::Seat;
+use super::service::multiply::{self, Complaint};
 use super::service::mux::{self, Choice};
+use super::service::status::Progress;
 use super::service::talk::{self, Chair};
-use super::service::{Service, chat, control, greeting, hello, multiply};
+use super::service::{Service, chat, control, greeting, hello};
 use super::text::{clean, is_empty, quote};
 use super::{Letter, World};
 
@@ -30,6 +34,7 @@ pub(super) struct Session {
     pub(super) door: Rc<Door>,
     pub(super) origin: Origin,
     pub(super) alarm: Alarm,
+    opened: Moment,
     state: State,
     phase: Phase,
     framing: Framing,
@@ -67,6 +72,7 @@ struct Flags {
     /// It stands in a list of the engine's: to be flushed, or to go on.
     flush_called: bool,
     waiting: bool,
+    reporting: bool,
     /// The reactor was told not to read from it.
     deaf: bool,
 }
@@ -94,6 +100,8 @@ enum State {
     Hello,
     /// `None`: it talks no more.
     Talk(Option<Chair>),
+    /// How far the report is that it is being given.
+    Status(Option<Progress>),
     Mux,
     /// The mux itself is spoken to, by somebody who may control the daemon.
     Control,
@@ -113,6 +121,7 @@ impl Session {
             door: Rc::clone(door),
             origin,
             alarm: Alarm::default(),
+            opened: now,
             state: State::Mux,
             phase: Phase::Serving,
             framing: Framing::new(world.settings.of(door.service).framing),
@@ -145,6 +154,9 @@ impl Session {
             Service::Chat => State::Chat(Err(now)),
             Service::Hello => State::Hello,
             Service::Talk => State::Talk(Some(world.talk.sit(self.peer))),
+            // Who chose it has asked.
+            Service::Status if self.door.service != Service::Status => State::Status(Some(Progress::Begun)),
+            Service::Status => State::Status(None),
             Service::Mux => State::Mux,
         };
         self.active = now;
@@ -159,7 +171,7 @@ impl Session {
             State::Chat(_) if self.is_on_fifo() => self.join_from_fifo(world),
             State::Chat(_) => self.say(chat::GREETING),
             State::Talk(_) => self.meet(world),
-            State::Multiply | State::Hello | State::Mux | State::Control => {}
+            State::Multiply | State::Hello | State::Status(_) | State::Mux | State::Control => {}
         }
     }
 
@@ -177,6 +189,7 @@ impl Session {
             State::Chat(_) => Service::Chat,
             State::Hello => Service::Hello,
             State::Talk(_) => Service::Talk,
+            State::Status(_) => Service::Status,
             State::Mux | State::Control => Service::Mux,
         }
     }
@@ -213,7 +226,7 @@ impl Session {
     /// How its messages are told apart on the way out.
     pub(super) fn style(&self) -> Style {
         match (self.framing.kind(), self.service()) {
-            (None | Some(Kind::Line), _) => Style::Lines,
+            (None | Some(Kind::Line), _) | (Some(Kind::Raw), Service::Status) => Style::Lines,
             (Some(Kind::Raw), Service::Multiply | Service::Mux) => Style::Paced,
             (Some(Kind::Raw), Service::Greeting | Service::Chat | Service::Hello | Service::Talk) => {
                 Style::Bare
@@ -263,6 +276,9 @@ impl Session {
 
     /// Whether more may be asked of the services on this peer's behalf.
     fn has_room(&self, world: &mut World) -> bool {
+        if self.report().is_some() {
+            return false; // one after the other
+        }
         if let State::Talk(Some(chair)) = self.state {
             let max = line_bytes_max(world);
             return world.talk.has_room(chair, max);
@@ -280,7 +296,7 @@ impl Session {
 
     /// Bytes came. `more`: the burst goes on.
     pub(super) fn handle_bytes(&mut self, world: &mut World, now: Moment, bytes: &[u8], more: bool) {
-        world.counters.bytes_in += bytes.len() as u64;
+        world.counters.of_mut(self.service()).bytes_in += bytes.len() as u64;
         if !self.is_serving() {
             // What a greeted client says is for the log; what anybody else says after the end is for nobody.
             if matches!(self.state, State::Greeting)
@@ -448,7 +464,12 @@ impl Session {
                 let is_default = mux::choose(bytes) == Choice::Default;
                 world.settings.mux_default == Service::Multiply && is_default && fits
             }
-            State::Greeting | State::Chat(_) | State::Hello | State::Talk(_) | State::Control => false,
+            State::Greeting
+            | State::Chat(_)
+            | State::Hello
+            | State::Talk(_)
+            | State::Status(_)
+            | State::Control => false,
         }
     }
 
@@ -498,6 +519,7 @@ impl Session {
             }
             State::Talk(Some(chair)) => self.talk(world, now, chair, message),
             State::Talk(None) => {}
+            State::Status(_) => self.state = State::Status(Some(Progress::Begun)),
             State::Mux => self.choose(world, now, message),
             State::Control => self.control(world, message),
         }
@@ -513,7 +535,13 @@ impl Session {
                 number::write(value, self.outbox.writer(style));
                 self.outbox.end(style);
             }
-            Err(complaint) => self.err(world, complaint.to_string()),
+            Err(complaint) => {
+                let kind = match complaint {
+                    Complaint::Fault(_) => ErrorKind::Result,
+                    _ => ErrorKind::Request,
+                };
+                self.err(world, kind, complaint.to_string());
+            }
         }
     }
 
@@ -532,7 +560,7 @@ impl Session {
                     self.chat(world, now, seat, rest.as_bytes());
                 }
             }
-            chat::Verdict::Erred(error) => self.err(world, error),
+            chat::Verdict::Erred(error) => self.err(world, ErrorKind::Name, error),
             chat::Verdict::Quit => self.finish(world, now, CloseReason::PeerQuit, Some(chat::FAREWELL)),
             chat::Verdict::Done => {}
         }
@@ -540,9 +568,11 @@ impl Session {
 
     fn chat(&mut self, world: &mut World, now: Moment, seat: Seat, message: &[u8]) {
         match chat::handle_message(&mut world.room, seat, message) {
-            chat::Verdict::Quit if self.is_on_fifo() => self.err_on_fifo(world, fifo::STAYS.to_owned()),
+            chat::Verdict::Quit if self.is_on_fifo() => {
+                self.err_on_fifo(world, ErrorKind::Command, fifo::STAYS.to_owned());
+            }
             chat::Verdict::Quit => self.finish(world, now, CloseReason::PeerQuit, Some(chat::FAREWELL)),
-            chat::Verdict::Erred(error) => self.note_error(world, error), // it heard of it in the room
+            chat::Verdict::Erred(error) => self.note_error(world, ErrorKind::Command, error), // it heard of it in the room
             chat::Verdict::Done | chat::Verdict::Joined(..) => {}
         }
     }
@@ -601,7 +631,9 @@ impl Session {
         let medium = self.door.medium;
         let (service, rest) = match mux::choose(message) {
             Choice::Help => {
-                let offered = Service::offered().filter(|service| service.fits(medium));
+                let offered = Service::offered();
+                let origin = self.origin;
+                let offered = offered.filter(|service| service.fits(medium) && service.is_for(origin));
                 return offered.for_each(|service| self.say(service.name()));
             }
             // No daemon is behind standard input.
@@ -619,8 +651,12 @@ impl Session {
             Choice::Default => (world.settings.mux_default, Some(message)),
         };
         if !service.fits(medium) {
-            return self
-                .err(world, format!("{service} is not offered here: it lives in the daemon; try help"));
+            let error = format!("{service} is not offered here: it lives in the daemon; try help");
+            return self.err(world, ErrorKind::Unavailable, error);
+        }
+        if !service.is_for(self.origin) {
+            let error = format!("{service} is for the Unix socket, where it is known who asks");
+            return self.err(world, ErrorKind::Unavailable, error);
         }
         if !world.census.change(&world.settings, Service::Mux, service, self.origin) {
             return self.refuse(world, now, service);
@@ -638,7 +674,8 @@ impl Session {
         match control::request(message) {
             Some(request) => world.requests.push_back((self.peer, request)),
             None => {
-                self.err(world, format!("unknown request: '{}' (known: reload, handover)", quote(message)))
+                let error = format!("unknown request: '{}' (known: reload, handover)", quote(message));
+                self.err(world, ErrorKind::Command, error);
             }
         }
     }
@@ -651,13 +688,13 @@ impl Session {
     }
 
     /// Tells the peer what was wrong with its message.
-    fn err(&mut self, world: &mut World, error: String) {
+    fn err(&mut self, world: &mut World, kind: ErrorKind, error: String) {
         self.say(&format!("Error: {error}"));
-        self.note_error(world, error);
+        self.note_error(world, kind, error);
     }
 
-    fn note_error(&mut self, world: &mut World, error: String) {
-        world.counters.of_mut(self.service()).errors += 1;
+    fn note_error(&mut self, world: &mut World, kind: ErrorKind, error: String) {
+        world.counters.of_mut(self.service()).count_error(kind);
         self.note(world, Happening::Erred(error));
     }
 
@@ -730,6 +767,6 @@ fn is_complete(service: Service, mux_default: Service, bytes: &[u8]) -> bool {
     match service {
         Service::Multiply => multiply::is_complete(bytes),
         Service::Mux => mux::choose(bytes) != Choice::Default || is_complete(mux_default, mux_default, bytes),
-        Service::Greeting | Service::Chat | Service::Hello | Service::Talk => true,
+        Service::Greeting | Service::Chat | Service::Hello | Service::Talk | Service::Status => true,
     }
 }

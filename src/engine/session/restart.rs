@@ -13,7 +13,7 @@ impl Session {
     pub(in crate::engine) fn save(&self, world: &World) -> Option<SavedSession> {
         let mut outbox = self.outbox.clone();
         let state = match &self.state {
-            State::Control => return None,
+            State::Control | State::Status(_) => return None,
             State::Multiply => SavedState::Multiply,
             State::Greeting => SavedState::Greeting,
             State::Mux => SavedState::Mux,
@@ -44,6 +44,7 @@ impl Session {
             framing: self.framing.clone(),
             inbox: self.inbox.clone(),
             outbox,
+            opened: self.opened,
             begun: self.begun,
             active: self.active,
             ended: self.flags.ended,
@@ -87,6 +88,7 @@ impl Session {
             door: saved.door,
             origin: saved.origin,
             alarm: Alarm::default(),
+            opened: saved.opened,
             state,
             phase,
             framing: saved.framing,

@@ -1,0 +1,82 @@
+//! Status reports on their way: a piece of each a turn, as far as its reader keeps up. What is said of whom is looked up
+//! when its piece is written.
+
+use super::message::Moment;
+use super::service::Service;
+use super::service::status::{self, EndpointPart, Progress};
+use super::{Engine, limits};
+
+impl Engine {
+    /// Writes on at the reports that can go on; those that did not have their turn stay in the list.
+    pub(super) fn go_on_reporting(&mut self, now: Moment) {
+        let mut budget = limits::STATUS_PARTS_PER_TURN;
+        for _ in 0..self.reporting.len() {
+            if budget == 0 {
+                return;
+            }
+            let Some(peer) = self.reporting.pop_front() else { return };
+            let Some(session) = self.session_mut(peer) else { continue };
+            session.mark_reporting(false);
+            let Some(progress) = session.report().filter(|_| session.can_report()) else { continue };
+            let mut text = Vec::new();
+            let progress = self.write_report(now, progress, &mut text, &mut budget);
+            self.with(now, peer, |session, world| session.go_on_reporting(world, now, &text, progress));
+        }
+    }
+
+    /// The next piece of a report; how far it is then, or `None` at its end.
+    fn write_report(
+        &self,
+        now: Moment,
+        progress: Progress,
+        out: &mut Vec<u8>,
+        budget: &mut usize,
+    ) -> Option<Progress> {
+        let settings = &self.world.settings;
+        let mut progress = progress;
+        while *budget > 0 && out.len() < limits::STATUS_PIECE_BYTES {
+            *budget -= 1;
+            progress = match progress {
+                Progress::Begun => {
+                    self.write_head(now, out);
+                    Progress::Endpoints(0)
+                }
+                Progress::Endpoints(at) => match settings.endpoints.get(at) {
+                    Some((endpoint, service)) => {
+                        status::write_element(
+                            out,
+                            at == 0,
+                            &EndpointPart { endpoint, service: service.name() },
+                        );
+                        Progress::Endpoints(at + 1)
+                    }
+                    None => {
+                        status::write_turn_to_connections(out);
+                        Progress::Connections(0, false)
+                    }
+                },
+                Progress::Connections(at, _) if at >= self.sessions.len() => {
+                    status::write_end(out);
+                    return None;
+                }
+                Progress::Connections(at, written) => {
+                    if let Some(session) = &self.sessions[at] {
+                        status::write_element(out, !written, &session.describe(&self.world, now));
+                    }
+                    Progress::Connections(at + 1, written || self.sessions[at].is_some())
+                }
+            };
+        }
+        Some(progress)
+    }
+
+    fn write_head(&self, now: Moment, out: &mut Vec<u8>) {
+        let world = &self.world;
+        let services = Service::ALL
+            .into_iter()
+            .map(|service| (service.name(), world.census.of(service), *world.counters.of(service)));
+        let room = (world.room.len(), world.room.log_bytes());
+        let uptime = now.since(Moment::default());
+        status::write_head(out, world.settings.pid, uptime, room, &world.counters, services);
+    }
+}

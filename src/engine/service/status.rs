@@ -1,0 +1,182 @@
+//! What the daemon is and does at the moment, as JSON. Knows the words and the order of a report, which is written piece
+//! by piece; has never seen a connection. docs/status.schema.json says the same to a validator.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::engine::counters::{Counters, ErrorKind, ServiceCounters};
+
+/// The version of what is said: raised when a field goes or means something else, not when one is added.
+pub const SCHEMA: u32 = 1;
+
+/// How far a report has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// Nothing is written yet.
+    Begun,
+    /// The endpoints from this one on come next.
+    Endpoints(usize),
+    /// The connections from this place in the table on come next; whether one has been written.
+    Connections(usize, bool),
+}
+
+/// What is said of the whole daemon. Times are in seconds.
+#[derive(Debug, Serialize)]
+pub struct Head<'a> {
+    schema: u32,
+    version: &'a str,
+    pid: Option<u32>,
+    uptime: f64,
+    members: usize,
+    room_bytes: usize,
+    turns: Vec<Bucket>,
+    services: Vec<ServicePart<'a>>,
+}
+
+#[derive(Debug, Serialize)]
+struct Bucket {
+    up_to_us: Option<u64>,
+    count: u64,
+}
+
+/// What is said of a service.
+#[derive(Debug, Serialize)]
+struct ServicePart<'a> {
+    service: &'a str,
+    connections: usize,
+    connections_total: u64,
+    messages: u64,
+    errors: u64,
+    errors_by_kind: BTreeMap<&'a str, u64>,
+    bytes_in: u64,
+    bytes_out: u64,
+    refused: u64,
+    too_slow: u64,
+    dropped: u64,
+}
+
+/// What is said of an endpoint.
+#[derive(Debug, Serialize)]
+pub struct EndpointPart<'a> {
+    /// The endpoint as the log writes it.
+    pub endpoint: &'a str,
+    /// What is said there.
+    pub service: &'a str,
+}
+
+/// What is said of a connection. Times are in seconds, queues in bytes.
+#[derive(Debug, Serialize)]
+pub struct ConnectionPart<'a> {
+    /// The service it is in.
+    pub service: &'a str,
+    /// Where it came in.
+    pub endpoint: &'a str,
+    /// Who it is, as the log writes it.
+    pub peer: String,
+    /// How it marks the end of a message, if that is known.
+    pub kind: Option<&'a str>,
+    /// Where it is in its life.
+    pub state: &'a str,
+    /// Why it is closed, if it is on its way out.
+    pub reason: Option<String>,
+    /// Its name in the room.
+    pub name: Option<&'a str>,
+    /// Since it came.
+    pub age: f64,
+    /// Since its last message, or since the last reply to it had gone out.
+    pub idle: f64,
+    /// Of what it sent: not yet a message, or waiting.
+    pub inbox: usize,
+    /// Of what it is sent: not yet taken by the kernel.
+    pub outbox: usize,
+    /// Said in the room and not yet sent to it.
+    pub behind: usize,
+}
+
+/// Begins a report: everything but the endpoints and the connections.
+pub fn write_head(
+    out: &mut Vec<u8>,
+    pid: Option<u32>,
+    uptime: Duration,
+    room: (usize, usize),
+    counters: &Counters,
+    services: impl Iterator<Item = (&'static str, usize, ServiceCounters)>,
+) {
+    let turns = counters.turns.buckets().map(|(up_to_us, count)| Bucket { up_to_us, count }).collect();
+    let services = services
+        .map(|(service, connections, counts)| ServicePart {
+            service,
+            connections,
+            connections_total: counts.connections,
+            messages: counts.messages,
+            errors: counts.errors(),
+            errors_by_kind: ErrorKind::ALL.map(|kind| (kind.name(), counts.errors_of(kind))).into(),
+            bytes_in: counts.bytes_in,
+            bytes_out: counts.bytes_out,
+            refused: counts.refused,
+            too_slow: counts.too_slow,
+            dropped: counts.dropped,
+        })
+        .collect();
+    let (members, room_bytes) = room;
+    let version = env!("CARGO_PKG_VERSION");
+    let uptime = uptime.as_secs_f64();
+    push(out, &Head { schema: SCHEMA, version, pid, uptime, members, room_bytes, turns, services });
+    // The object goes on.
+    out.pop();
+    out.extend_from_slice(b",\"endpoints\":[");
+}
+
+/// One element of a list, which is the `first` or not.
+pub fn write_element(out: &mut Vec<u8>, first: bool, part: &impl Serialize) {
+    if !first {
+        out.push(b',');
+    }
+    push(out, part);
+}
+
+/// Between the endpoints and the connections.
+pub fn write_turn_to_connections(out: &mut Vec<u8>) {
+    out.extend_from_slice(b"],\"connections\":[");
+}
+
+/// The end of the report, and of its line.
+pub fn write_end(out: &mut Vec<u8>) {
+    out.extend_from_slice(b"]}\n");
+}
+
+fn push(out: &mut Vec<u8>, part: &impl Serialize) {
+    serde_json::to_writer(out, part).expect("memory takes every byte, and every key is text");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_pieces_of_a_report_are_one_object_on_one_line() {
+        let mut out = Vec::new();
+        let services = [("chat", 3, ServiceCounters::default())];
+        write_head(
+            &mut out,
+            Some(7),
+            Duration::from_millis(1500),
+            (2, 3),
+            &Counters::default(),
+            services.into_iter(),
+        );
+        for first in [true, false] {
+            write_element(&mut out, first, &EndpointPart { endpoint: "unix:///a\"b\n", service: "chat" });
+        }
+        write_turn_to_connections(&mut out);
+        write_end(&mut out);
+        assert_eq!(out.iter().filter(|byte| **byte == b'\n').count(), 1);
+        let report: serde_json::Value = serde_json::from_slice(&out).unwrap();
+        assert_eq!((&report["uptime"], &report["pid"]), (&1.5.into(), &7.into()));
+        assert_eq!(report["endpoints"][1]["endpoint"], "unix:///a\"b\n");
+        assert_eq!(report["services"][0]["errors_by_kind"]["too_long"], 0);
+        assert_eq!(report["connections"].as_array().map(Vec::len), Some(0));
+    }
+}

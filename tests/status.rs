@@ -1,0 +1,202 @@
+//! The status report is what docs/status.schema.json says, and true: of every service, of connections in every state, of
+//! errors by kind, and of ten thousand connections piece by piece while others are served.
+
+mod harness;
+
+use harness::{BESIDE, CHAT, Client, Daemon, GREETING, MULTIPLY, TALK, USUAL, wait_until};
+use serde_json::Value;
+
+/// Checks a report against the schema.
+fn check(line: &str) -> Value {
+    let schema: Value = serde_json::from_str(include_str!("../docs/status.schema.json")).unwrap();
+    jsonschema::draft202012::meta::validate(&schema).expect("the schema is one");
+    let report: Value = serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
+    let errors: Vec<String> = jsonschema::draft202012::new(&schema)
+        .expect("a schema")
+        .iter_errors(&report)
+        .map(|error| format!("{}: {error}", error.instance_path()))
+        .collect();
+    assert!(errors.is_empty(), "{errors:#?}: {line}");
+    report
+}
+
+fn report(daemon: &Daemon) -> Value {
+    let mut client = daemon.unix();
+    client.say("status\n");
+    check(&client.hear_line())
+}
+
+fn service<'r>(report: &'r Value, name: &str) -> &'r Value {
+    let services = report["services"].as_array().unwrap();
+    services.iter().find(|service| service["service"] == name).unwrap_or_else(|| panic!("no {name}"))
+}
+
+/// The connections of a service, in one state.
+fn connections<'r>(report: &'r Value, name: &str, state: &str) -> Vec<&'r Value> {
+    let all = report["connections"].as_array().unwrap().iter();
+    all.filter(|one| one["service"] == name && one["state"] == state).collect()
+}
+
+/// Asks until a service has so many connections in a state.
+fn wait_for(daemon: &Daemon, name: &str, state: &str, count: usize) -> Value {
+    wait_until(&format!("{count} of {name} {state}"), || {
+        let report = report(daemon);
+        (connections(&report, name, state).len() == count).then_some(report)
+    })
+}
+
+#[test]
+fn echo_status_prints_one_line_and_ends() {
+    let daemon = Daemon::usual();
+    for asks in ["status\n", "status", "status\r\n"] {
+        let mut client = daemon.unix();
+        client.say(asks);
+        client.half_close();
+        let said = String::from_utf8(client.hear_rest()).unwrap();
+        assert_eq!((said.matches('\n').count(), said.ends_with('\n')), (1, true), "{said}");
+        check(&said);
+    }
+    daemon.stop();
+}
+
+#[test]
+fn a_report_names_the_daemon_its_endpoints_and_every_service() {
+    let daemon = Daemon::usual();
+    let report = report(&daemon);
+    assert_eq!(report["pid"], daemon.pid());
+    assert_eq!(report["version"], env!("CARGO_PKG_VERSION"));
+    let endpoints = report["endpoints"].as_array().unwrap();
+    let multiply = format!("tcp://{}:{MULTIPLY}", daemon.ip);
+    assert!(endpoints.iter().any(|one| one["endpoint"] == multiply && one["service"] == "multiply"));
+    let names: Vec<&str> =
+        report["services"].as_array().unwrap().iter().map(|one| one["service"].as_str().unwrap()).collect();
+    let all: Vec<&str> = ipcd::engine::service::Service::ALL.map(|service| service.name()).into();
+    assert_eq!(names, all);
+    wait_until("turns have been counted", || {
+        let report = self::report(&daemon);
+        let counts =
+            report["turns"].as_array().unwrap().iter().map(|bucket| bucket["count"].as_u64().unwrap());
+        (counts.sum::<u64>() > 0).then_some(())
+    });
+    daemon.stop();
+}
+
+#[test]
+fn each_connection_is_told_in_its_state() {
+    let daemon = Daemon::with(&format!("{USUAL}{BESIDE}"));
+    let mut serving = daemon.tcp(MULTIPLY);
+    serving.say("5 10\n");
+    serving.hear("Data received\n50.0\n");
+    let mut raw = daemon.tcp(MULTIPLY);
+    raw.say("5 10");
+    raw.hear("Data received50.0");
+    let _unknown = daemon.tcp(MULTIPLY);
+    let _naming = daemon.tcp(CHAT);
+    let _waiting = daemon.tcp(TALK);
+    let _choosing = daemon.unix();
+    let member = Client::member(&daemon, "alice \u{e4}");
+    let mut greeted = daemon.tcp(GREETING);
+    greeted.hear("Message received. Thank you for connecting\r\n");
+    greeted.hear_end();
+    let report = wait_for(&daemon, "multiply", "serving", 3);
+    let kinds: Vec<&Value> =
+        connections(&report, "multiply", "serving").into_iter().map(|one| &one["kind"]).collect();
+    assert_eq!(kinds, ["line", "raw"].map(Value::from).iter().chain([&Value::Null]).collect::<Vec<_>>());
+    assert_eq!(connections(&report, "chat", "naming").len(), 1);
+    assert_eq!(connections(&report, "talk", "waiting").len(), 1);
+    assert_eq!(connections(&report, "mux", "choosing").len(), 1);
+    assert_eq!(connections(&report, "chat", "serving")[0]["name"], "alice \u{e4}");
+    assert_eq!(report["members"], 1);
+    let lingering = connections(&report, "greeting", "lingering");
+    assert_eq!(lingering[0]["reason"], "served");
+    let asker = connections(&report, "status", "serving");
+    assert_eq!((asker.len(), asker[0]["kind"].as_str()), (1, Some("line")));
+    drop(member);
+    daemon.stop();
+}
+
+#[test]
+fn what_waits_for_one_who_does_not_read_is_told() {
+    let daemon = Daemon::usual();
+    let mut client = daemon.tcp(MULTIPLY);
+    // More requests than all buffers on the way take: this ends when the daemon does.
+    let writer = std::thread::spawn(move || while client.try_say(&b"5 10\n".repeat(10_000)) {});
+    let mut before = 0;
+    wait_until("the same number of bytes waits twice", || {
+        let report = report(&daemon);
+        let one = connections(&report, "multiply", "serving").first().map(|one| one["outbox"].as_u64());
+        let waiting = one.flatten().unwrap_or(0);
+        (std::mem::replace(&mut before, waiting) == waiting && waiting > 0).then_some(())
+    });
+    drop(daemon);
+    writer.join().unwrap();
+}
+
+#[test]
+fn errors_are_counted_by_kind_and_bytes_by_service() {
+    let daemon = Daemon::usual();
+    let mut client = daemon.tcp(MULTIPLY);
+    client.say("abc\n5 x\n1 / 0\n");
+    for _ in 0..6 {
+        client.hear_line();
+    }
+    let mut chatter = daemon.tcp(CHAT);
+    chatter.say("?\n");
+    chatter.hear_line();
+    chatter.hear_line();
+    let mut greeted = daemon.tcp(GREETING);
+    greeted.hear("Message received. Thank you for connecting\r\n");
+    let mut browser = daemon.tcp(MULTIPLY);
+    browser.say("GET / HTTP/1.1\r\n");
+    browser.hear_line();
+    let report = report(&daemon);
+    let multiply = service(&report, "multiply");
+    assert_eq!((&multiply["errors"], &multiply["messages"]), (&4.into(), &3.into()));
+    let kinds = &multiply["errors_by_kind"];
+    assert_eq!((&kinds["request"], &kinds["result"], &kinds["foreign"]), (&2.into(), &1.into(), &1.into()));
+    assert_eq!(multiply["bytes_in"], 14 + 16);
+    assert_eq!(service(&report, "chat")["errors_by_kind"]["name"], 1);
+    assert_eq!(service(&report, "greeting")["bytes_out"], 44);
+    daemon.stop();
+}
+
+#[test]
+fn who_comes_from_the_network_is_told_nothing_through_the_mux() {
+    let daemon = Daemon::with("[mux]\nlisten = [\"tcp://{ip}:65432\"]");
+    let mut client = daemon.tcp(MULTIPLY);
+    client.say("help\nstatus\nmultiply\n");
+    client.half_close();
+    let heard = String::from_utf8(client.hear_rest()).unwrap();
+    assert!(!heard.lines().any(|line| line == "status"), "{heard}");
+    assert!(heard.ends_with("Error: status is for the Unix socket, where it is known who asks\n"), "{heard}");
+    daemon.stop();
+}
+
+#[test]
+fn on_an_endpoint_of_its_own_each_message_is_a_question() {
+    let daemon = Daemon::with("[status]\nlisten = [\"tcp://{ip}:65432\"]");
+    let mut client = daemon.tcp(MULTIPLY);
+    client.say("status\n\nagain\n");
+    client.half_close();
+    let heard = String::from_utf8(client.hear_rest()).unwrap();
+    assert_eq!(heard.lines().map(check).count(), 2);
+    daemon.stop();
+}
+
+#[test]
+fn a_crowd_is_reported_whole_to_one_who_reads_slowly_and_others_are_served_meanwhile() {
+    let daemon = Daemon::usual();
+    let crowd: Vec<Client> = (0..2000).map(|_| daemon.tcp(CHAT)).collect();
+    let report = wait_for(&daemon, "chat", "naming", crowd.len());
+    assert!(report.to_string().len() > 256 * 1024);
+    let mut slow = daemon.unix();
+    slow.say("status\n");
+    let begin = slow.hear_byte();
+    let mut other = daemon.tcp(MULTIPLY);
+    other.say("5 10\n");
+    other.hear("Data received\n50.0\n");
+    let rest = slow.hear_line();
+    let report = check(&format!("{}{rest}", char::from(begin)));
+    assert_eq!(connections(&report, "chat", "naming").len(), crowd.len());
+    daemon.stop();
+}
