@@ -425,6 +425,7 @@ fn two_talk_clients_take_turns_until_one_says_bye() {
     one.say("Bye\n");
     assert!(one.finish().status.success());
     other.say("anybody?\n"); // it hears the bye, or that the talk is over
+    other.close_input();
     other.finish();
     daemon.stop();
 }
