@@ -100,7 +100,7 @@ pub(super) fn unpack(parcels: Vec<OwnedFd>) -> Vec<Link> {
     let mut links = Vec::new();
     for parcel in parcels {
         match parcel::unpack(parcel) {
-            Ok(connections) => links.extend(connections.into_iter().map(Link::new)),
+            Ok(connections) => links.extend(connections.into_iter().map(Link::of)),
             Err(error) => {
                 log::warn!("connections from before the restart cannot be taken: {error}; they are closed");
             }

@@ -109,7 +109,8 @@ pub enum Input<'a> {
         /// Who it is.
         origin: Origin,
     },
-    /// Bytes were read. `more`: the read stopped at the end of our buffer, not at the end of what was there.
+    /// Bytes were read, or one packet. `more`: the read stopped at the end of our buffer, not at the end of what was
+    /// there (and the rest of a packet is lost).
     Bytes {
         /// From whom.
         peer: Peer,
@@ -270,6 +271,8 @@ pub enum Kind {
     Line,
     /// Not at all: one send() is one message.
     Raw,
+    /// Not at all, and it need not: the medium keeps messages apart.
+    Packet,
 }
 
 /// Something that happened, for the log.

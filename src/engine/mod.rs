@@ -24,6 +24,8 @@ pub mod text;
 use std::collections::VecDeque;
 use std::rc::Rc;
 
+use memchr::memchr;
+
 pub use counters::{Counters, ErrorKind, ServiceCounters, Turns};
 
 use census::Census;
@@ -144,6 +146,17 @@ impl<'a> Outgoing<'a> {
     /// Whether there is nothing to write.
     pub fn is_empty(&self) -> bool {
         self.slices().iter().all(|slice| slice.is_empty())
+    }
+
+    /// Leaves what comes before the first LF.
+    fn keep_first_line(&mut self) {
+        for (index, slice) in self.slices[..self.count].iter_mut().enumerate() {
+            if let Some(end) = memchr(b'\n', slice) {
+                *slice = &slice[..end];
+                self.count = index + usize::from(end > 0);
+                return;
+            }
+        }
     }
 
     fn push(&mut self, slice: &'a [u8]) {
@@ -343,7 +356,8 @@ impl Engine {
             if let Some(seat) = session.seat()
                 && (left > 0 || own == 0)
             {
-                world.room.sent(seat, left);
+                // A packet is a line without its LF.
+                world.room.sent(seat, left + usize::from(session.style() == Style::Packets));
             }
             session.resume(world, now);
         });
@@ -477,9 +491,12 @@ impl Engine {
         let style = session.style();
         outgoing.push(session.outbox().ready(style));
         if let Some(seat) = session.seat()
-            && (style != Style::Bare || outgoing.count == 0)
+            && (style == Style::Lines || outgoing.count == 0)
         {
             offer_room(&self.world.room, seat, &mut self.scratch, &mut outgoing);
+            if style == Style::Packets {
+                outgoing.keep_first_line();
+            }
         }
         outgoing
     }

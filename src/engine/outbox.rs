@@ -17,6 +17,8 @@ pub enum Style {
     Paced,
     /// Each ends with nothing; those that come close together may share a recv().
     Bare,
+    /// Each ends with nothing and is one packet.
+    Packets,
 }
 
 /// One peer's queue.
@@ -92,7 +94,7 @@ impl Outbox {
         match style {
             Style::Lines | Style::Bare => waiting,
             Style::Paced if self.pause.is_some() => &[],
-            Style::Paced => {
+            Style::Paced | Style::Packets => {
                 // An LF in front only ends a message that has gone out already.
                 let message = &waiting[usize::from(waiting.first() == Some(&b'\n'))..];
                 &message[..memchr(b'\n', message).unwrap_or(message.len())]
@@ -102,14 +104,16 @@ impl Outbox {
 
     /// The first `count` bytes of [`ready`](Self::ready) were sent at `now`; in [`Style::Paced`] the next message waits for `gap`.
     pub fn sent(&mut self, style: Style, count: usize, now: Moment, gap: Duration) {
-        if style == Style::Paced {
+        if matches!(style, Style::Paced | Style::Packets) {
             if self.bytes.get(self.start) == Some(&b'\n') {
                 self.start += 1;
             }
             self.start += count;
             if self.bytes.get(self.start) == Some(&b'\n') {
                 self.start += 1;
-                self.pause = Some(now + gap); // also for a message that is not there yet
+                if style == Style::Paced {
+                    self.pause = Some(now + gap); // also for a message that is not there yet
+                }
             }
         } else if count > 0 {
             self.start += count;
@@ -251,6 +255,18 @@ mod tests {
         outbox.sent(Style::Lines, 4, Moment(0), GAP);
         outbox.say(Style::Lines, "six");
         assert_eq!((outbox.drop_oldest(3), outbox.is_empty()), (1, true));
+    }
+
+    #[test]
+    fn packets_are_offered_one_by_one_without_a_pause() {
+        let mut outbox = Outbox::default();
+        outbox.say(Style::Packets, "Data received");
+        outbox.say(Style::Packets, "50.0");
+        assert_eq!(outbox.ready(Style::Packets), b"Data received");
+        outbox.sent(Style::Packets, 13, Moment(0), GAP);
+        assert_eq!((outbox.ready(Style::Packets), outbox.pause()), (&b"50.0"[..], None));
+        outbox.sent(Style::Packets, 4, Moment(0), GAP);
+        assert!(outbox.is_empty());
     }
 
     #[test]

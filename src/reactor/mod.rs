@@ -23,7 +23,7 @@ use crate::engine::limits::READ_BYTES_MAX;
 use crate::engine::message::{Door, Input, Moment, Origin, Output, Peer, Request};
 use crate::engine::record::{Record, SavedSession};
 use crate::engine::{Engine, SLICES_MAX};
-use crate::transport::link::Link;
+use crate::transport::link::{Link, Received};
 use crate::transport::listener::Listener;
 
 use clock::Clock;
@@ -39,6 +39,13 @@ const EVENTS_PER_TURN: usize = 1024;
 
 /// Connections accepted from one listener in one turn. Guessed; measure before trusting.
 const ACCEPTS_PER_TURN: usize = 64;
+
+/// The largest packet or datagram that is taken whole: more than a sender's buffer holds at its default size. Pages of the
+/// buffer that nobody fills cost nothing.
+const PACKET_BYTES_MAX: usize = 256 * 1024;
+
+/// What a packet counts for in its peer's budget beside its bytes.
+const PACKET_COST: usize = 128;
 
 /// How long a listener waits that could accept nothing for want of a descriptor or memory: nothing else may wake it.
 const STARVED: Duration = Duration::from_millis(100);
@@ -113,7 +120,7 @@ impl Reactor {
             ready: Ready::default(),
             signals,
             clock: Clock::start(now),
-            buffer: vec![0; READ_BYTES_MAX].into(),
+            buffer: vec![0; PACKET_BYTES_MAX].into(),
             spare: Spare::new(),
             starved: None,
             stopping: false,
@@ -315,13 +322,16 @@ impl Reactor {
             }
             return; // `Output::Listen` will bring us back
         }
-        match slot.read(&mut self.buffer) {
+        if slot.is_packets() {
+            return self.receive(now, peer);
+        }
+        match slot.read(&mut self.buffer[..READ_BYTES_MAX]) {
             Ok(0) => {
                 slot.readable = false;
                 self.engine.handle(now, Input::EndOfFile { peer });
             }
             Ok(count) => {
-                let more = count == self.buffer.len();
+                let more = count == READ_BYTES_MAX;
                 slot.torrent |= more;
                 // A short read has drained the socket (epoll(7)), unless its end is waiting behind the bytes. Of a
                 // terminal one read is one line.
@@ -345,6 +355,36 @@ impl Reactor {
                 self.dry(now, peer);
             }
             Err(error) => self.fail(now, peer, error),
+        }
+    }
+
+    /// Takes packets, as many as one read takes bytes.
+    fn receive(&mut self, now: Moment, peer: Peer) {
+        let mut budget = READ_BYTES_MAX;
+        loop {
+            let Some(slot) = self.slots.get_mut(peer) else { return };
+            if !self.engine.wants_input(peer) {
+                return; // `Output::Listen` will bring us back
+            }
+            if budget == 0 {
+                return self.ready.push_peer(peer, slot);
+            }
+            match slot.receive(&mut self.buffer) {
+                Ok(Received::Packet { count, truncated }) => {
+                    budget = budget.saturating_sub(count + PACKET_COST);
+                    let bytes = &self.buffer[..count];
+                    self.engine.handle(now, Input::Bytes { peer, bytes, more: truncated });
+                }
+                Ok(Received::End) => {
+                    slot.readable = false;
+                    return self.engine.handle(now, Input::EndOfFile { peer });
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    slot.readable = false;
+                    return self.dry(now, peer);
+                }
+                Err(error) => return self.fail(now, peer, error),
+            }
         }
     }
 
@@ -522,7 +562,7 @@ impl Reactor {
     /// The listeners on Unix sockets that nobody else keeps open.
     pub fn own_unix_listeners(&self) -> impl Iterator<Item = &Listener> {
         let listeners = self.slots.gates().map(|(_, gate)| &gate.listener);
-        listeners.filter(|listener| !listener.is_kept() && matches!(listener.place(), Place::Unix(_)))
+        listeners.filter(|listener| !listener.is_kept() && listener.place().path().is_some())
     }
 
     /// Accepts what waits at a place, as much as its `backlog` lets wait.

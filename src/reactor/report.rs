@@ -102,6 +102,7 @@ impl Report {
             Happening::Opened => line(Line::Opened, format_args!("connected")),
             Happening::Decided(Kind::Line) => line(Line::Decided, format_args!("is a line client")),
             Happening::Decided(Kind::Raw) => line(Line::Decided, format_args!("is a raw client")),
+            Happening::Decided(Kind::Packet) => {} // known from the start
             Happening::Chose(service) => line(Line::Chose, format_args!("chose {service}")),
             Happening::Erred(error) => line(Line::Erred, format_args!("was told: Error: {error}")),
             Happening::Remarked(text) => line(Line::Remarked, format_args!("says '{text}'")),

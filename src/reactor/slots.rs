@@ -8,7 +8,7 @@ use std::rc::Rc;
 use mio::Token;
 
 use crate::engine::message::{Door, Moment, Peer};
-use crate::transport::link::Link;
+use crate::transport::link::{Link, Received};
 use crate::transport::listener::Listener;
 
 /// What an event is about.
@@ -89,6 +89,15 @@ impl Slot {
 
     pub(super) fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
         self.link()?.read(buffer)
+    }
+
+    /// Whether it carries packets.
+    pub(super) fn is_packets(&self) -> bool {
+        self.link.as_ref().is_some_and(Link::is_packets)
+    }
+
+    pub(super) fn receive(&self, buffer: &mut [u8]) -> io::Result<Received> {
+        self.link()?.receive(buffer)
     }
 
     pub(super) fn write(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {

@@ -5,8 +5,8 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::io::{retry_on_intr, write, writev};
-use rustix::net::{Shutdown, shutdown, sockopt};
+use rustix::io::{ioctl_fionread, retry_on_intr, write, writev};
+use rustix::net::{RecvFlags, Shutdown, SocketType, recv, shutdown, sockopt};
 
 /// A connected descriptor that does not block: a TCP or Unix stream socket; or two, one to read from and one to write to
 /// (pipes, FIFOs, a terminal, files).
@@ -18,17 +18,49 @@ pub struct Link {
     input: OwnedFd,
     /// What is written to, of a pair.
     output: Option<OwnedFd>,
+    /// It carries packets.
+    packets: bool,
+}
+
+/// What [`Link::receive`] found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Received {
+    /// One packet, so many bytes of it in the buffer; `truncated`: it was longer, and the rest is lost.
+    Packet {
+        /// Bytes in the buffer.
+        count: usize,
+        /// Whether that is not all.
+        truncated: bool,
+    },
+    /// Nothing more will come.
+    End,
 }
 
 impl Link {
     /// Takes over a connected descriptor. The caller has made it non-blocking and close-on-exec.
     pub fn new(fd: OwnedFd) -> Self {
-        Link { input: fd, output: None }
+        Link { input: fd, output: None, packets: false }
+    }
+
+    /// The same of a socket that carries packets (SOCK_SEQPACKET, unix(7)).
+    pub fn packets(fd: OwnedFd) -> Self {
+        Link { input: fd, output: None, packets: true }
+    }
+
+    /// The same of a socket of whichever kind it is.
+    pub fn of(fd: OwnedFd) -> Self {
+        let packets = sockopt::socket_type(&fd) == Ok(SocketType::SEQPACKET);
+        Link { input: fd, output: None, packets }
+    }
+
+    /// Whether it carries packets: then it is to be [received](Self::receive) from.
+    pub fn is_packets(&self) -> bool {
+        self.packets
     }
 
     /// Takes over two descriptors, none of which blocks for long: one to read from, another to write to.
     pub fn pair(input: OwnedFd, output: OwnedFd) -> Self {
-        Link { input, output: Some(output) }
+        Link { input, output: Some(output), packets: false }
     }
 
     /// What is written to, where it is not what is read from.
@@ -40,6 +72,24 @@ impl Link {
     /// (read(2)).
     pub fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
         Ok(retry_on_intr(|| rustix::io::read(&self.input, &mut *buffer))?)
+    }
+
+    /// Takes one packet into `buffer`; `WouldBlock` is none now (recv(2)). Each write is a packet, and is taken whole or
+    /// not at all; one that is longer than the socket's send buffer is EMSGSIZE.
+    pub fn receive(&self, buffer: &mut [u8]) -> io::Result<Received> {
+        let (_, length) = retry_on_intr(|| recv(&self.input, &mut *buffer, RecvFlags::TRUNC))?;
+        if length == 0 && self.has_ended() {
+            return Ok(Received::End);
+        }
+        Ok(Received::Packet { count: length.min(buffer.len()), truncated: length > buffer.len() })
+    }
+
+    /// Whether nothing was received because nothing more will come, and not because a packet was empty.
+    fn has_ended(&self) -> bool {
+        let mut input = [PollFd::new(&self.input, PollFlags::RDHUP)];
+        let _ = poll(&mut input, Some(&Timespec::default()));
+        let is_shut = input[0].revents().intersects(PollFlags::RDHUP | PollFlags::HUP);
+        is_shut && ioctl_fionread(&self.input).unwrap_or(0) == 0
     }
 
     /// Writes as much of `slices` as the kernel takes, in one call (writev(2)); slices beyond IOV_MAX (1024) wait
@@ -102,6 +152,8 @@ mod tests {
     use std::net::{TcpListener, TcpStream};
     use std::os::unix::net::UnixStream;
 
+    use rustix::net::{AddressFamily, SocketFlags, socketpair};
+
     use super::*;
 
     fn pair() -> (Link, UnixStream) {
@@ -130,6 +182,27 @@ mod tests {
         assert_eq!(link.read(&mut buffer).unwrap(), 5, "the other direction stays open");
         drop(peer);
         assert_eq!(link.read(&mut buffer).unwrap(), 0);
+    }
+
+    #[test]
+    fn an_empty_packet_is_no_end_of_file_and_a_long_one_is_told() {
+        let (ours, theirs) =
+            socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::NONBLOCK, None).unwrap();
+        let (link, peer) = (Link::of(ours), Link::packets(theirs));
+        assert!(link.is_packets());
+        let mut buffer = [0; 8];
+        assert_eq!(link.receive(&mut buffer).unwrap_err().kind(), io::ErrorKind::WouldBlock);
+        for packet in [&b""[..], b"ab", b"", b"123456789", b""] {
+            peer.write(&[IoSlice::new(packet)]).unwrap();
+        }
+        peer.shutdown_write().unwrap();
+        let packet = |count, truncated| Received::Packet { count, truncated };
+        let expected = [packet(0, false), packet(2, false), packet(0, false), packet(8, true)];
+        for packet in expected {
+            assert_eq!(link.receive(&mut buffer).unwrap(), packet);
+        }
+        assert_eq!(link.receive(&mut buffer).unwrap(), Received::End, "the last empty one is no matter");
+        assert_eq!(link.receive(&mut buffer).unwrap(), Received::End);
     }
 
     #[test]

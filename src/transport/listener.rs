@@ -62,10 +62,11 @@ impl Listener {
     /// ENOMEM: it goes on waiting until something is freed.
     pub fn accept(&self) -> io::Result<(Link, Origin)> {
         let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
-        if matches!(self.place, Place::Unix(_)) {
+        if matches!(self.place, Place::Unix(_) | Place::UnixSeq(_)) {
             let fd = retry_on_intr(|| accept_with(&self.fd, flags))?;
             let origin = process(&fd);
-            return Ok((Link::new(fd), origin));
+            let is_packets = matches!(self.place, Place::UnixSeq(_));
+            return Ok((if is_packets { Link::packets(fd) } else { Link::new(fd) }, origin));
         }
         let (fd, address) = retry_on_intr(|| acceptfrom_with(&self.fd, flags))?;
         Ok((Link::new(fd), Origin::Address(tcp_address(address)?)))
@@ -115,20 +116,22 @@ impl Listener {
 /// Where a descriptor listens that somebody else opened.
 ///
 /// # Errors
-/// What it is instead of a listening stream socket on TCP or on a path.
+/// What it is instead of a listening socket on TCP or on a path.
 pub fn listening_place(fd: &OwnedFd) -> Result<Place, String> {
     let kind = sockopt::socket_type(fd).map_err(|_| "no socket".to_owned())?;
     let address = getsockname(fd).map_err(|error| format!("a socket without an address ({error})"))?;
-    if kind != SocketType::STREAM || sockopt::socket_acceptconn(fd) != Ok(true) {
-        return Err("not a listening stream socket".to_owned());
+    let is_packets = kind == SocketType::SEQPACKET;
+    if !(is_packets || kind == SocketType::STREAM) || sockopt::socket_acceptconn(fd) != Ok(true) {
+        return Err("not a listening stream or sequenced-packet socket".to_owned());
     }
     match SocketAddr::try_from(address.clone()) {
-        Ok(address) => Ok(Place::Tcp(address)),
-        Err(_) => {
+        Ok(address) if !is_packets => Ok(Place::Tcp(address)),
+        _ => {
             let path =
                 SocketAddrUnix::try_from(address).ok().and_then(|unix| unix.path_bytes().map(<[u8]>::to_vec));
             let path = path.ok_or("a Unix socket without a path")?;
-            Ok(Place::Unix(PathBuf::from(OsString::from_vec(path))))
+            let path = PathBuf::from(OsString::from_vec(path));
+            Ok(if is_packets { Place::UnixSeq(path) } else { Place::Unix(path) })
         }
     }
 }

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rustix::io::Errno;
+use rustix::net::SocketType;
 use socket2::{Domain, Socket, TcpKeepalive, Type};
 
 use super::holder::{self, Holder};
@@ -53,8 +54,11 @@ pub struct Opened {
 pub fn open(place: &Place, options: &Options) -> Result<Opened, OpenError> {
     let opened = match place {
         Place::Tcp(address) => tcp(*address, options.backlog).map(|fd| (fd, None, Vec::new())),
-        Place::Unix(path) => unix::open(path, options).map(|(fd, traces, w)| (fd, Some(traces), w)),
-        Place::Udp(_) | Place::UnixSeq(_) | Place::UnixGram(_) | Place::Fifo(_) => {
+        Place::Unix(path) => unix::open(path, SocketType::STREAM, options)
+            .map(|(fd, traces, warnings)| (fd, Some(traces), warnings)),
+        Place::UnixSeq(path) => unix::open(path, SocketType::SEQPACKET, options)
+            .map(|(fd, traces, warnings)| (fd, Some(traces), warnings)),
+        Place::Udp(_) | Place::UnixGram(_) | Place::Fifo(_) => {
             Err(Obstacle::Other(Errno::PROTONOSUPPORT.into()))
         }
     };

@@ -61,8 +61,12 @@ impl Drop for SocketFile {
     }
 }
 
-/// Opens a listening socket at `path`. What is no socket is never removed, a live one neither.
-pub(super) fn open(path: &Path, options: &Options) -> Result<(OwnedFd, Traces, Vec<String>), Obstacle> {
+/// Opens a socket at `path`, which listens if it is of a kind that can. What is no socket is never removed, a live one neither.
+pub(super) fn open(
+    path: &Path,
+    kind: SocketType,
+    options: &Options,
+) -> Result<(OwnedFd, Traces, Vec<String>), Obstacle> {
     // Looked at before anything is made.
     let address = match SocketAddrUnix::new(path) {
         Ok(address) if path.as_os_str().len() <= UNIX_PATH_BYTES_MAX => address,
@@ -72,7 +76,7 @@ pub(super) fn open(path: &Path, options: &Options) -> Result<(OwnedFd, Traces, V
     clear(path, &address)?;
 
     let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
-    let fd = socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None).map_err(other)?;
+    let fd = socket_with(AddressFamily::UNIX, kind, flags, None).map_err(other)?;
     let wanted = find_group(&options.group);
     // With a group other than the file will get, others are let in only when it has it.
     let later = wanted.is_some_and(|gid| gid != group_of_new_files(path));
@@ -86,8 +90,10 @@ pub(super) fn open(path: &Path, options: &Options) -> Result<(OwnedFd, Traces, V
     if later || wanted.is_none() && !options.group.is_empty() {
         warnings = socket.relabel(options.mode, &options.group, None).map_err(Obstacle::Other)?;
     }
-    // Last: before it, nobody can connect.
-    listen(&fd, options.backlog).map_err(other)?;
+    if kind != SocketType::DGRAM {
+        // Last: before it, nobody can connect.
+        listen(&fd, options.backlog).map_err(other)?;
+    }
     Ok((fd, Traces { socket, _lock: lock, _directory: directory }, warnings))
 }
 

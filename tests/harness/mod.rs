@@ -3,6 +3,7 @@
 
 pub mod around;
 pub mod manager;
+pub mod packets;
 
 use std::fmt::Debug;
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};

@@ -2,7 +2,6 @@
 
 use super::{Phase, Session, State};
 use crate::engine::counters::ErrorKind;
-use crate::engine::framing::Framing;
 use crate::engine::limits::{LAST_WORDS, LINGER};
 use crate::engine::message::{CloseReason, Foreign, Happening, Kind, Medium, Moment, Output};
 use crate::engine::service::Service;
@@ -25,7 +24,7 @@ impl Session {
         };
         let error = format!("this port speaks {}, not {name}", self.service());
         // The contract's sentence ends with LF whatever the other protocol looked like.
-        self.framing = Framing::Known(Kind::Line);
+        self.end_lines_with_lf();
         self.fail(world, now, CloseReason::PeerForeign(foreign), error);
     }
 

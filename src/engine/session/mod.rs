@@ -124,7 +124,10 @@ impl Session {
             opened: now,
             state: State::Mux,
             phase: Phase::Serving,
-            framing: Framing::new(world.settings.of(door.service).framing),
+            framing: match door.medium {
+                Medium::Packets => Framing::Known(Kind::Packet),
+                _ => Framing::new(world.settings.of(door.service).framing),
+            },
             inbox: Vec::new(),
             scanned: 0,
             outbox: Outbox::default(),
@@ -165,7 +168,10 @@ impl Session {
         }
         match self.state {
             State::Greeting => {
-                self.outbox.push(greeting::WORDS);
+                match self.style() {
+                    Style::Packets => self.say(greeting::WORDS.trim_end()),
+                    _ => self.outbox.push(greeting::WORDS.as_bytes()),
+                }
                 self.finish(world, now, CloseReason::Served, None);
             }
             State::Chat(_) if self.is_on_fifo() => self.join_from_fifo(world),
@@ -176,7 +182,7 @@ impl Session {
     }
 
     fn refuse(&mut self, world: &mut World, now: Moment, service: Service) {
-        self.framing = Framing::Known(Kind::Line); // this sentence ends with LF for everybody
+        self.end_lines_with_lf();
         world.counters.of_mut(service).refused += 1;
         self.finish(world, now, CloseReason::TooMany, Some("Error: too many connections, try again later"));
     }
@@ -227,6 +233,7 @@ impl Session {
     pub(super) fn style(&self) -> Style {
         match (self.framing.kind(), self.service()) {
             (None | Some(Kind::Line), _) | (Some(Kind::Raw), Service::Status) => Style::Lines,
+            (Some(Kind::Packet), _) => Style::Packets,
             (Some(Kind::Raw), Service::Multiply | Service::Mux) => Style::Paced,
             (Some(Kind::Raw), Service::Greeting | Service::Chat | Service::Hello | Service::Talk) => {
                 Style::Bare
@@ -313,6 +320,9 @@ impl Session {
         if self.flags.tail_is_message && self.framing.kind() == Some(Kind::Raw) && !self.inbox.is_empty() {
             self.inbox.push(b'\n'); // the burst before ended here
         }
+        if self.framing.kind() == Some(Kind::Packet) {
+            return self.handle_packet(world, now, bytes, more);
+        }
         self.flags.tail_is_message = !more;
         self.outbox.resume(now); // a pause that nothing waited for has no deadline
         if self.inbox.is_empty() {
@@ -323,6 +333,30 @@ impl Session {
             self.consume_inbox(world, now);
         }
         self.note_progress(now);
+    }
+
+    /// One packet is one message: it is kept as a line, in which an LF within it must not end it.
+    fn handle_packet(&mut self, world: &mut World, now: Moment, packet: &[u8], truncated: bool) {
+        if truncated {
+            return self.overflow(world, now);
+        }
+        self.reject_http(world, now, packet);
+        if !self.is_serving() {
+            return;
+        }
+        let message = without_cr(packet.strip_suffix(b"\n").unwrap_or(packet));
+        let inner = |byte: &u8| if *byte == b'\n' { b'\r' } else { *byte }; // both are white space, or removed
+        let line = message.iter().map(inner).chain([b'\n']);
+        self.inbox.extend(line);
+        self.consume_inbox(world, now);
+        self.note_progress(now);
+    }
+
+    /// What is said next ends with LF, whoever hears it, unless that is a packet.
+    fn end_lines_with_lf(&mut self) {
+        if self.framing.kind() != Some(Kind::Packet) {
+            self.framing = Framing::Known(Kind::Line);
+        }
     }
 
     /// The peer will send nothing more.

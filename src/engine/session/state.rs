@@ -3,7 +3,7 @@
 use super::{Phase, Session, State};
 use crate::engine::World;
 use crate::engine::limits::STATUS_BYTES_LOW;
-use crate::engine::message::{Kind, Medium, Moment};
+use crate::engine::message::{Kind, Moment};
 use crate::engine::service::status::{ConnectionPart, Progress};
 
 impl Session {
@@ -55,11 +55,11 @@ impl Session {
                 Some(reason.to_string())
             }
         };
-        let kind = match (self.door.medium, self.framing.kind()) {
-            (Medium::Packets | Medium::Datagrams, _) => Some("packets"),
-            (_, Some(Kind::Line)) => Some("line"),
-            (_, Some(Kind::Raw)) => Some("raw"),
-            (_, None) => None,
+        let kind = match self.framing.kind() {
+            Some(Kind::Line) => Some("line"),
+            Some(Kind::Raw) => Some("raw"),
+            Some(Kind::Packet) => Some("packets"),
+            None => None,
         };
         ConnectionPart {
             service: self.service().name(),
