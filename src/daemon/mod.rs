@@ -491,7 +491,7 @@ impl Daemon {
     fn in_the_way_of(&self, place: &Place, wanted: &[Wanted]) -> Vec<(Place, Door)> {
         let is_wanted = |place: &Place| wanted.iter().any(|want| want.place == *place);
         let conflicts = |other: &Place| match (place, other) {
-            (Place::Tcp(new), Place::Tcp(old)) => {
+            (Place::Tcp(new), Place::Tcp(old)) | (Place::Udp(new), Place::Udp(old)) => {
                 new.port() == old.port()
                     && new.is_ipv4() == old.is_ipv4()
                     && (new.ip().is_unspecified() || old.ip().is_unspecified())
@@ -504,7 +504,7 @@ impl Daemon {
 
     /// Opens again what was closed for something that could not be opened then.
     fn put_back(&mut self, place: &Place, door: Door) {
-        // What is moved is TCP alone, which has neither mode nor group.
+        // What is moved is on the network, and has neither mode nor group.
         let options = Options {
             backlog: self.config.listen_backlog,
             mode: 0,

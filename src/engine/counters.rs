@@ -93,7 +93,8 @@ pub struct ServiceCounters {
     errors: [u64; ErrorKind::ALL.len()],
     /// Connections closed because they did not read.
     pub too_slow: u64,
-    /// Lines that were dropped because nobody read them (FIFOs).
+    /// Lines that were dropped because nobody read them (FIFOs), datagrams that were not answered, and answers that their
+    /// sender did not take.
     pub dropped: u64,
     /// Bytes received from peers.
     pub bytes_in: u64,

@@ -119,6 +119,26 @@ pub enum Input<'a> {
         /// Whether the burst goes on.
         more: bool,
     },
+    /// A datagram came. Its answer is in [`Engine::poll_reply`](super::Engine::poll_reply), until the next one comes.
+    Datagram {
+        /// The endpoint it came to.
+        door: &'a Rc<Door>,
+        /// Who sent it.
+        origin: Origin,
+        /// What it says.
+        bytes: &'a [u8],
+        /// It was longer than our buffer.
+        truncated: bool,
+        /// Its sender has an address that an answer can be sent to.
+        answerable: bool,
+    },
+    /// What became of one message of the answer to a datagram.
+    Replied {
+        /// The endpoint that the datagram came to.
+        door: &'a Door,
+        /// Its bytes; `None`: its sender takes nothing.
+        bytes: Option<usize>,
+    },
     /// End of file: the peer will send nothing more, but may still read.
     EndOfFile {
         /// Whose.
@@ -278,8 +298,8 @@ pub enum Kind {
 /// Something that happened, for the log.
 #[derive(Clone, Debug)]
 pub struct Note {
-    /// To whose connection.
-    pub peer: Peer,
+    /// To whose connection; `None`: to a datagram.
+    pub peer: Option<Peer>,
     /// Where it came in.
     pub door: Rc<Door>,
     /// Who it is.
@@ -307,6 +327,26 @@ pub enum Happening {
     Joined(String),
     /// It talks with the one who is there.
     Met(Origin),
+    /// A datagram got no answer.
+    Dropped(Dropped),
     /// It ended.
     Closed(CloseReason),
+}
+
+/// Why a datagram gets no answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dropped {
+    /// It begins as our own answers do.
+    OwnWords,
+    /// Its sender has no address.
+    NoAddress,
+}
+
+impl fmt::Display for Dropped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Dropped::OwnWords => "it begins as an answer of ipcd's does",
+            Dropped::NoAddress => "it comes from a socket without an address",
+        })
+    }
 }

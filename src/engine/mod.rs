@@ -7,6 +7,7 @@
 
 mod census;
 mod counters;
+mod datagram;
 mod deadlines;
 mod framing;
 pub mod limits;
@@ -29,6 +30,7 @@ use memchr::memchr;
 pub use counters::{Counters, ErrorKind, ServiceCounters, Turns};
 
 use census::Census;
+use datagram::Datagram;
 use deadlines::Deadlines;
 use limits::{FLUSHES_PER_TURN, READ_BYTES_MAX, Settings};
 use message::{Door, Input, Moment, Note, Origin, Output, Peer, Request};
@@ -61,6 +63,8 @@ pub struct Engine {
     replies: VecDeque<Peer>,
     /// Members of the room with something new to hear.
     audience: VecDeque<Peer>,
+    /// The answer to the last datagram.
+    replies_to_datagram: VecDeque<String>,
     flushes_left: usize,
     /// Members with messages that wait until everybody has been offered the last ones.
     waiting: VecDeque<Peer>,
@@ -191,6 +195,7 @@ impl Engine {
             outputs: VecDeque::new(),
             replies: VecDeque::new(),
             audience: VecDeque::new(),
+            replies_to_datagram: VecDeque::new(),
             flushes_left: FLUSHES_PER_TURN,
             waiting: VecDeque::new(),
             reporting: VecDeque::new(),
@@ -288,6 +293,13 @@ impl Engine {
             Input::Bytes { peer, bytes, more } => {
                 self.with(now, peer, |session, world| session.handle_bytes(world, now, bytes, more));
             }
+            Input::Datagram { door, origin, bytes, truncated, answerable } => {
+                self.handle_datagram(&Datagram { door, origin, bytes, truncated, answerable });
+            }
+            Input::Replied { door, bytes: Some(bytes) } => {
+                self.world.counters.of_mut(door.service).bytes_out += bytes as u64;
+            }
+            Input::Replied { door, bytes: None } => self.world.counters.of_mut(door.service).dropped += 1,
             Input::EndOfFile { peer } => {
                 self.with(now, peer, |session, world| session.handle_end_of_file(world, now));
             }

@@ -23,6 +23,7 @@ use crate::engine::limits::READ_BYTES_MAX;
 use crate::engine::message::{Door, Input, Moment, Origin, Output, Peer, Request};
 use crate::engine::record::{Record, SavedSession};
 use crate::engine::{Engine, SLICES_MAX};
+use crate::transport::datagram;
 use crate::transport::link::{Link, Received};
 use crate::transport::listener::Listener;
 
@@ -239,6 +240,17 @@ impl Reactor {
         for _ in 0..budget {
             let Some(Gate { listener, door }) = self.slots.gate(gate) else { return };
             let door = Rc::clone(door);
+            if listener.is_for_datagrams() {
+                match self.take_datagram(now, gate, &door) {
+                    Ok(()) => continue,
+                    Err(error) if error.kind() == ErrorKind::WouldBlock => return,
+                    // An error of an earlier datagram's (ip(7)), or memory is short for this one: the next.
+                    Err(error) => {
+                        self.report.trouble(now, Trouble::Accept, &door, &error);
+                        continue;
+                    }
+                }
+            }
             match listener.accept() {
                 Ok((link, origin)) => {
                     self.admit(now, link, origin, &door);
@@ -271,6 +283,20 @@ impl Reactor {
             }
         }
         self.ready.push(Source::Gate(gate));
+    }
+
+    /// Takes one datagram and answers it; whoever does not take an answer goes without.
+    fn take_datagram(&mut self, now: Moment, gate: usize, door: &Rc<Door>) -> io::Result<()> {
+        let Some(Gate { listener, .. }) = self.slots.gate(gate) else { return Ok(()) };
+        let datagram::Received { count, truncated, sender, origin } = listener.receive(&mut self.buffer)?;
+        let (bytes, answerable) = (&self.buffer[..count], sender.has_address());
+        self.engine.handle(now, Input::Datagram { door, origin, bytes, truncated, answerable });
+        while let Some(reply) = self.engine.poll_reply() {
+            let sent = listener.reply(&sender, reply.as_bytes()).is_ok();
+            self.engine.handle(now, Input::Replied { door, bytes: sent.then_some(reply.len()) });
+        }
+        self.report.take(now, &mut self.engine);
+        Ok(())
     }
 
     fn admit(&mut self, now: Moment, link: Link, origin: Origin, door: &Rc<Door>) {
@@ -556,7 +582,9 @@ impl Reactor {
     /// lock are this process's.
     pub fn own_listeners(&self) -> impl Iterator<Item = &Listener> {
         let listeners = self.slots.gates().map(|(_, gate)| &gate.listener);
-        listeners.filter(|listener| !listener.is_kept() && matches!(listener.place(), Place::Tcp(_)))
+        listeners.filter(|listener| {
+            !listener.is_kept() && matches!(listener.place(), Place::Tcp(_) | Place::Udp(_))
+        })
     }
 
     /// The listeners on Unix sockets that nobody else keeps open.

@@ -26,11 +26,12 @@ enum Line {
     Decided,
     Chose,
     Said,
+    Dropped,
     Trouble,
 }
 
 impl Line {
-    const ALL: [Line; 10] = [
+    const ALL: [Line; 11] = [
         Line::Opened,
         Line::Closed,
         Line::Refused,
@@ -40,12 +41,15 @@ impl Line {
         Line::Decided,
         Line::Chose,
         Line::Said,
+        Line::Dropped,
         Line::Trouble,
     ];
 
     fn level(self) -> Level {
         match self {
-            Line::Opened | Line::Closed | Line::Erred | Line::Remarked | Line::Joined => Level::Info,
+            Line::Opened | Line::Closed | Line::Erred | Line::Remarked | Line::Joined | Line::Dropped => {
+                Level::Info
+            }
             Line::Decided | Line::Chose | Line::Said => Level::Debug,
             Line::Refused | Line::Trouble => Level::Warn,
         }
@@ -68,6 +72,7 @@ impl Line {
             Line::Decided => "framings decided",
             Line::Chose => "services chosen",
             Line::Said => "messages",
+            Line::Dropped => "datagrams not answered",
             Line::Trouble => "troubles with accepting",
         }
     }
@@ -109,6 +114,7 @@ impl Report {
             Happening::Said(text) => line(Line::Said, format_args!("message '{text}'")),
             Happening::Joined(name) => line(Line::Joined, format_args!("joined as {name}")),
             Happening::Met(partner) => line(Line::Joined, format_args!("talks with {partner}")),
+            Happening::Dropped(why) => line(Line::Dropped, format_args!("datagram not answered: {why}")),
             Happening::Closed(reason @ CloseReason::TooMany) => line(Line::Refused, format_args!("{reason}")),
             Happening::Closed(reason) => line(Line::Closed, format_args!("closed: {reason}")),
         }

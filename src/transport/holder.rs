@@ -41,27 +41,45 @@ pub fn of_tcp(wanted: SocketAddr) -> Option<Holder> {
     rivals.into_iter().find_map(|(_, inode)| of_socket(inode))
 }
 
+/// Who takes the datagrams where `wanted` cannot be bound any more.
+pub fn of_udp(wanted: SocketAddr) -> Option<Holder> {
+    let v4 = procfs::net::udp().unwrap_or_default();
+    let v6 = procfs::net::udp6().unwrap_or_default();
+    let mut rivals: Vec<_> = v4
+        .iter()
+        .chain(&v6)
+        .filter(|entry| entry.inode != 0)
+        .filter_map(|entry| Some((rank(entry.local_address, wanted)?, entry.inode)))
+        .collect();
+    rivals.sort_unstable();
+    rivals.into_iter().find_map(|(_, inode)| of_socket(inode))
+}
+
 /// How directly a socket is in the way of `wanted`, the most direct first; `None` if it is not.
 fn rivalry(entry: &TcpNetEntry, wanted: SocketAddr) -> Option<(bool, u8)> {
-    if entry.local_address.port() != wanted.port() || entry.inode == 0 {
-        return None; // inode 0: TIME_WAIT and the like, which nobody has open
+    if entry.inode == 0 {
+        return None; // TIME_WAIT and the like, which nobody has open
     }
-    let theirs = entry.local_address.ip().to_canonical();
+    // A mere connection is in the way too, if it began without SO_REUSEADDR; but a listener is the likelier culprit.
+    Some((entry.state != TcpState::Listen, rank(entry.local_address, wanted)?))
+}
+
+/// The same for addresses alone.
+fn rank(local: SocketAddr, wanted: SocketAddr) -> Option<u8> {
+    if local.port() != wanted.port() {
+        return None;
+    }
+    let theirs = local.ip().to_canonical();
     let ours = wanted.ip();
-    let rank = match (theirs, ours) {
-        _ if theirs == ours => 0,
+    match (theirs, ours) {
+        _ if theirs == ours => Some(0),
         (IpAddr::V4(_), IpAddr::V4(_)) | (IpAddr::V6(_), IpAddr::V6(_)) => {
-            if !theirs.is_unspecified() && !ours.is_unspecified() {
-                return None;
-            }
-            1
+            (theirs.is_unspecified() || ours.is_unspecified()).then_some(1)
         }
         // `[::]` may be both families; the table does not tell which it is.
-        (IpAddr::V6(_), IpAddr::V4(_)) if theirs.is_unspecified() => 2,
-        _ => return None,
-    };
-    // A mere connection is in the way too, if it began without SO_REUSEADDR; but a listener is the likelier culprit.
-    Some((entry.state != TcpState::Listen, rank))
+        (IpAddr::V6(_), IpAddr::V4(_)) if theirs.is_unspecified() => Some(2),
+        _ => None,
+    }
 }
 
 /// Who has the Unix socket that was bound to `path`.

@@ -14,6 +14,7 @@ use rustix::net::{
 };
 use socket2::SockRef;
 
+use super::datagram::{self, Received, Sender};
 use super::link::Link;
 use super::open::set_for_connections;
 use super::unix::Traces;
@@ -21,7 +22,7 @@ use crate::endpoint::Place;
 use crate::engine::message::Origin;
 
 /// The user of a process whose user the kernel cannot tell, as in /proc/sys/kernel/overflowuid.
-const UID_UNKNOWN: u32 = 65534;
+pub(super) const UID_UNKNOWN: u32 = 65534;
 
 /// An open endpoint. Dropping it closes it: connections that wait to be accepted are reset, and a Unix socket's file
 /// (if it is still ours), its lock and the directory made for it (if it is empty) are removed.
@@ -49,8 +50,10 @@ impl Listener {
         let socket = SockRef::from(&fd);
         socket.set_nonblocking(true)?;
         socket.set_cloexec(true)?;
-        if matches!(place, Place::Tcp(_)) {
-            set_for_connections(&socket)?;
+        match place {
+            Place::Tcp(_) => set_for_connections(&socket)?,
+            Place::Udp(_) | Place::UnixGram(_) => datagram::prepare(&fd, socket.domain()?)?,
+            _ => {}
         }
         Ok(Listener { traces: None, fd, place, kept })
     }
@@ -70,6 +73,27 @@ impl Listener {
         }
         let (fd, address) = retry_on_intr(|| acceptfrom_with(&self.fd, flags))?;
         Ok((Link::new(fd), Origin::Address(tcp_address(address)?)))
+    }
+
+    /// Whether it takes datagrams, and not connections.
+    pub fn is_for_datagrams(&self) -> bool {
+        matches!(self.place, Place::Udp(_) | Place::UnixGram(_))
+    }
+
+    /// Takes one datagram into `buffer`.
+    ///
+    /// # Errors
+    /// `WouldBlock`: none is there.
+    pub fn receive(&self, buffer: &mut [u8]) -> io::Result<Received> {
+        datagram::receive(&self.fd, matches!(self.place, Place::UnixGram(_)), buffer)
+    }
+
+    /// Sends one to who sent one.
+    ///
+    /// # Errors
+    /// It cannot be taken: its sender has no room for it or is gone. That is its own affair.
+    pub fn reply(&self, to: &Sender, bytes: &[u8]) -> io::Result<()> {
+        datagram::reply(&self.fd, to, bytes)
     }
 
     /// Whether somebody else keeps it open when we close it.
@@ -95,6 +119,9 @@ impl Listener {
 
     /// How many connections may wait from now on (listen(2) once more).
     pub fn set_backlog(&self, backlog: i32) -> io::Result<()> {
+        if self.is_for_datagrams() {
+            return Ok(());
+        }
         Ok(rustix::net::listen(&self.fd, backlog)?)
     }
 
@@ -113,26 +140,28 @@ impl Listener {
     }
 }
 
-/// Where a descriptor listens that somebody else opened.
+/// Where a descriptor listens, or takes datagrams, that somebody else opened.
 ///
 /// # Errors
-/// What it is instead of a listening socket on TCP or on a path.
+/// What it is instead of such a socket.
 pub fn listening_place(fd: &OwnedFd) -> Result<Place, String> {
     let kind = sockopt::socket_type(fd).map_err(|_| "no socket".to_owned())?;
     let address = getsockname(fd).map_err(|error| format!("a socket without an address ({error})"))?;
-    let is_packets = kind == SocketType::SEQPACKET;
-    if !(is_packets || kind == SocketType::STREAM) || sockopt::socket_acceptconn(fd) != Ok(true) {
-        return Err("not a listening stream or sequenced-packet socket".to_owned());
-    }
-    match SocketAddr::try_from(address.clone()) {
-        Ok(address) if !is_packets => Ok(Place::Tcp(address)),
-        _ => {
-            let path =
-                SocketAddrUnix::try_from(address).ok().and_then(|unix| unix.path_bytes().map(<[u8]>::to_vec));
-            let path = path.ok_or("a Unix socket without a path")?;
-            let path = PathBuf::from(OsString::from_vec(path));
-            Ok(if is_packets { Place::UnixSeq(path) } else { Place::Unix(path) })
-        }
+    let listens = sockopt::socket_acceptconn(fd) == Ok(true);
+    let network = SocketAddr::try_from(address.clone()).ok();
+    let path = || {
+        let path =
+            SocketAddrUnix::try_from(address).ok().and_then(|unix| unix.path_bytes().map(<[u8]>::to_vec));
+        let path = path.ok_or("a Unix socket without a path")?;
+        Ok::<_, String>(PathBuf::from(OsString::from_vec(path)))
+    };
+    match (kind, network) {
+        (SocketType::STREAM, Some(address)) if listens => Ok(Place::Tcp(address)),
+        (SocketType::STREAM, None) if listens => path().map(Place::Unix),
+        (SocketType::SEQPACKET, None) if listens => path().map(Place::UnixSeq),
+        (SocketType::DGRAM, Some(address)) => Ok(Place::Udp(address)),
+        (SocketType::DGRAM, None) => path().map(Place::UnixGram),
+        _ => Err("neither a listening socket nor one for datagrams".to_owned()),
     }
 }
 

@@ -3,6 +3,7 @@
 //! [`open`](open::open) turns a [`Place`](crate::endpoint::Place) into a [`Listener`](listener::Listener) or says
 //! who or what is in the way; a listener accepts [`Link`](link::Link)s. Everything here is a descriptor that
 //! does not block: when to try again is the reactor's business.
+pub mod datagram;
 pub mod directory;
 pub mod fifo;
 pub mod holder;

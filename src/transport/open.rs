@@ -11,6 +11,7 @@ use rustix::io::Errno;
 use rustix::net::SocketType;
 use socket2::{Domain, Socket, TcpKeepalive, Type};
 
+use super::datagram;
 use super::holder::{self, Holder};
 use super::listener::Listener;
 use super::unix;
@@ -58,9 +59,15 @@ pub fn open(place: &Place, options: &Options) -> Result<Opened, OpenError> {
             .map(|(fd, traces, warnings)| (fd, Some(traces), warnings)),
         Place::UnixSeq(path) => unix::open(path, SocketType::SEQPACKET, options)
             .map(|(fd, traces, warnings)| (fd, Some(traces), warnings)),
-        Place::Udp(_) | Place::UnixGram(_) | Place::Fifo(_) => {
-            Err(Obstacle::Other(Errno::PROTONOSUPPORT.into()))
+        Place::Udp(address) => udp(*address).map(|fd| (fd, None, Vec::new())),
+        Place::UnixGram(path) => {
+            unix::open(path, SocketType::DGRAM, options).and_then(|(fd, traces, warnings)| {
+                datagram::prepare(&fd, Domain::UNIX).map_err(Obstacle::Other)?;
+                Ok((fd, Some(traces), warnings))
+            })
         }
+        // `fifo::open` opens these.
+        Place::Fifo(_) => Err(Obstacle::Other(Errno::PROTONOSUPPORT.into())),
     };
     match opened {
         Ok((fd, traces, warnings)) => {
@@ -70,8 +77,15 @@ pub fn open(place: &Place, options: &Options) -> Result<Opened, OpenError> {
     }
 }
 
+fn udp(address: SocketAddr) -> Result<OwnedFd, Obstacle> {
+    let obstacle = |error| Obstacle::on_network(address, error, holder::of_udp);
+    let socket = datagram::open(address).map_err(obstacle)?;
+    datagram::prepare(&socket, Domain::for_address(address)).map_err(obstacle)?;
+    Ok(socket.into())
+}
+
 fn tcp(address: SocketAddr, backlog: i32) -> Result<OwnedFd, Obstacle> {
-    let obstacle = |error| Obstacle::on_tcp(address, error);
+    let obstacle = |error| Obstacle::on_network(address, error, holder::of_tcp);
     let kind = Type::STREAM.nonblocking().cloexec();
     let socket = Socket::new(Domain::for_address(address), kind, None).map_err(obstacle)?;
     // So that what is left of old connections (TIME_WAIT) does not keep the port.
@@ -159,7 +173,7 @@ impl OpenError {
 
     /// What to do about it. Always ends in a way out through the configuration.
     pub fn remedy(&self) -> &'static str {
-        let tcp = matches!(self.place, Place::Tcp(_));
+        let tcp = matches!(self.place, Place::Tcp(_) | Place::Udp(_));
         match &self.obstacle {
             Obstacle::InUse { holder: Some(_) } | Obstacle::Locked { .. } if tcp => {
                 "stop it or choose another port"
@@ -194,10 +208,14 @@ impl OpenError {
 }
 
 impl Obstacle {
-    fn on_tcp(address: SocketAddr, error: io::Error) -> Obstacle {
+    fn on_network(
+        address: SocketAddr,
+        error: io::Error,
+        holder: fn(SocketAddr) -> Option<Holder>,
+    ) -> Obstacle {
         match Errno::from_io_error(&error) {
             // From listen(2) too: two sockets with SO_REUSEADDR can be bound to one port, and not both listen.
-            Some(Errno::ADDRINUSE) => Obstacle::InUse { holder: holder::of_tcp(address) },
+            Some(Errno::ADDRINUSE) => Obstacle::InUse { holder: holder(address) },
             Some(Errno::AFNOSUPPORT) => Obstacle::NoSuchFamily,
             Some(Errno::ADDRNOTAVAIL) => Obstacle::NotOurAddress,
             Some(Errno::ACCESS | Errno::PERM) if address.port() < 1024 => Obstacle::PrivilegedPort,
@@ -389,7 +407,7 @@ mod tests {
             ),
             (
                 &tcp,
-                Obstacle::on_tcp("127.0.0.1:80".parse().unwrap(), denied()),
+                Obstacle::on_network("127.0.0.1:80".parse().unwrap(), denied(), holder::of_tcp),
                 "tcp://127.0.0.1:80: permission denied: a port below 1024 needs privilege; let systemd open it \
                  (ipcd.socket, see ipcd(8)) or choose a port from 1024 on",
             ),

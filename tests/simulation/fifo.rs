@@ -115,7 +115,7 @@ impl World {
     fn notes(&mut self) {
         while let Some(note) = self.engine.poll_note() {
             if let Happening::Closed(reason) = note.what {
-                self.ends[note.peer.index as usize].closed = Some(reason);
+                self.ends[note.peer.expect("a connection").index as usize].closed = Some(reason);
             }
         }
     }

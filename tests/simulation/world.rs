@@ -289,7 +289,7 @@ impl World {
     fn tell(&mut self, input: Input<'_>) {
         self.engine.handle(self.now, input);
         while let Some(note) = self.engine.poll_note() {
-            self.note(note.peer, note.what);
+            self.note(note.peer.expect("a connection"), note.what);
         }
     }
 
@@ -327,7 +327,11 @@ impl World {
                 actor.closed = Some(reason);
                 self.tally.count(&format!("closed: {reason:?}"));
             }
-            Happening::Met(_) | Happening::Remarked(_) | Happening::Said(_) | Happening::Joined(_) => {}
+            Happening::Met(_)
+            | Happening::Dropped(_)
+            | Happening::Remarked(_)
+            | Happening::Said(_)
+            | Happening::Joined(_) => {}
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::engine::counters::ErrorKind;
 use crate::engine::number::{self, Fault, Operator};
 use crate::engine::text::{quote, words};
 
@@ -19,6 +20,16 @@ pub enum Complaint {
     UnknownOperator(String),
     /// There is no such result.
     Fault(Fault),
+}
+
+impl Complaint {
+    /// What kind of error it is.
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Complaint::Fault(_) => ErrorKind::Result,
+            _ => ErrorKind::Request,
+        }
+    }
 }
 
 impl fmt::Display for Complaint {

@@ -19,7 +19,7 @@ use super::message::{CloseReason, Door, Foreign, Happening, Kind, Medium, Moment
 use super::number;
 use super::outbox::{Outbox, Style};
 use super::room::Seat;
-use super::service::multiply::{self, Complaint};
+use super::service::multiply;
 use super::service::mux::{self, Choice};
 use super::service::status::Progress;
 use super::service::talk::{self, Chair};
@@ -246,7 +246,7 @@ impl Session {
     }
 
     fn note(&self, world: &mut World, what: Happening) {
-        world.note(Note { peer: self.peer, door: Rc::clone(&self.door), origin: self.origin, what });
+        world.note(Note { peer: Some(self.peer), door: Rc::clone(&self.door), origin: self.origin, what });
     }
 
     // ---- what comes in
@@ -569,13 +569,7 @@ impl Session {
                 number::write(value, self.outbox.writer(style));
                 self.outbox.end(style);
             }
-            Err(complaint) => {
-                let kind = match complaint {
-                    Complaint::Fault(_) => ErrorKind::Result,
-                    _ => ErrorKind::Request,
-                };
-                self.err(world, kind, complaint.to_string());
-            }
+            Err(complaint) => self.err(world, complaint.kind(), complaint.to_string()),
         }
     }
 
