@@ -413,3 +413,41 @@ fn completions_are_there_for_the_three_shells() {
         }
     }
 }
+
+#[test]
+fn one_request_reaches_the_daemon_over_every_kind_of_endpoint() {
+    let daemon = Daemon::with(
+        r#"
+        [multiply]
+        listen = ["tcp://{ip}:65432", "udp://{ip}:65432", "unix://{dir}/multiply.sock", "unixseq://{dir}/multiply.seq",
+            "unixgram://{dir}/multiply.gram", "fifo://{dir}/multiply"]
+        [hello]
+        listen = ["tcp://{ip}:8080", "udp://{ip}:8080", "unixgram://{dir}/hello.gram", "unixseq://{dir}/hello.seq"]
+        "#,
+    );
+    let directory = daemon.directory.path().display().to_string();
+    let endpoint = |to: &str, service: &str, suffix: &str| match to {
+        "tcp" | "udp" => {
+            format!("{to}://{}", daemon.address(if service == "hello" { 8080 } else { 65432 }))
+        }
+        _ => format!("{to}://{directory}/{service}{suffix}"),
+    };
+    for (kind, suffix) in [
+        ("tcp", ""),
+        ("udp", ""),
+        ("unix", ".sock"),
+        ("unixseq", ".seq"),
+        ("unixgram", ".gram"),
+        ("fifo", ""),
+    ] {
+        let to = endpoint(kind, "multiply", suffix);
+        let output = ipcctl(&["--to", &to, "multiply", "6", "7"]);
+        assert_eq!((text(&output.stdout), text(&output.stderr)), ("42.0\n", ""), "{to}");
+        if !matches!(kind, "unix" | "fifo") {
+            let to = endpoint(kind, "hello", suffix);
+            let output = ipcctl(&["--to", &to, "hello"]);
+            assert_eq!((text(&output.stdout), text(&output.stderr)), ("Hello from server\n", ""), "{to}");
+        }
+    }
+    daemon.stop();
+}

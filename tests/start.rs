@@ -12,6 +12,7 @@ use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use harness::around::{Helper, failure, in_namespaces, is_root, may_unshare, outcome};
+use harness::packets::Packets;
 use harness::{Client, Daemon, Ground, MULTIPLY, USUAL, wait_until};
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -489,6 +490,17 @@ fn the_classrooms_configuration_serves_everything_in_it() {
     let mut mux = daemon.unix();
     mux.say("greeting\n");
     mux.hear("Message received. Thank you for connecting\r\n");
+    let file = |name: &str| daemon.directory.path().join(name);
+    let packets = [
+        Packets::udp(daemon.address(MULTIPLY)),
+        Packets::seq(&file("multiply.seq")),
+        Packets::gram(&file("multiply.gram"), &file("client")),
+    ];
+    for client in packets {
+        client.say("5 10");
+        client.hear("Data received");
+        client.hear("50.0");
+    }
     let mut member = Client::member(&daemon, "alice");
     fs::write(daemon.directory.path().join("chat.in"), "build finished\n").unwrap();
     member.hear("chat: build finished\n");
