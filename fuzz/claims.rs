@@ -8,11 +8,12 @@ use std::time::Duration;
 use ipcd::config::Config;
 use ipcd::endpoint::Endpoint;
 use ipcd::engine::Engine;
-use ipcd::engine::limits::Settings;
+use ipcd::engine::limits::{REPORT_BYTES_MAX, STATS_LINE_BYTES_MAX, Settings};
 use ipcd::engine::message::{Door, Input, Medium, Moment, Origin, Output, Peer};
 use ipcd::engine::name::Name;
 use ipcd::engine::record::Record;
 use ipcd::engine::service::Service;
+use ipcd::engine::service::stats::{self, Message, Report};
 use ipcd::engine::{number, text};
 
 /// A claim, as it is called and as it is tested.
@@ -30,6 +31,7 @@ pub const CLAIMS: &[Claim] = &[
     ("no_control_character_comes_through", no_control_character_comes_through),
     ("a_line_client_hears_the_same_however_it_is_cut", a_line_client_hears_the_same_however_it_is_cut),
     ("the_engine_keeps_its_bounds_and_ends", the_engine_keeps_its_bounds_and_ends),
+    ("a_report_reads_back_as_it_is_kept", a_report_reads_back_as_it_is_kept),
     ("a_record_is_refused_or_gone_on_with", a_record_is_refused_or_gone_on_with),
 ];
 
@@ -87,8 +89,8 @@ pub fn no_control_character_comes_through(bytes: &[u8]) {
 /// The first byte chooses the service, the second how many cuts follow, a byte each; then what the client sends.
 pub fn a_line_client_hears_the_same_however_it_is_cut(bytes: &[u8]) {
     let [service, cuts, rest @ ..] = bytes else { return };
-    let service =
-        [Service::Multiply, Service::Greeting, Service::Chat, Service::Mux][usize::from(service % 4)];
+    let service = [Service::Multiply, Service::Greeting, Service::Chat, Service::Mux, Service::Stats]
+        [usize::from(service % 5)];
     let Some((cuts, sends)) = rest.split_at_checked(usize::from(cuts % 8)) else { return };
     // How a client that never ends a line is framed depends on when it pauses. And an unterminated request that is
     // complete so far is acknowledged before it can grow too long.
@@ -141,11 +143,27 @@ pub fn the_engine_keeps_its_bounds_and_ends(bytes: &[u8]) {
     assert!(stage.engine.is_done() && stage.engine.is_empty());
 }
 
+pub fn a_report_reads_back_as_it_is_kept(bytes: &[u8]) {
+    let report = match stats::read(bytes) {
+        Ok(Message::Report(report)) => report,
+        Ok(_) => return,
+        Err(error) => {
+            assert!(!error.chars().any(char::is_control), "{error:?}");
+            return assert!(error.len() <= STATS_LINE_BYTES_MAX, "{error}");
+        }
+    };
+    assert!(report.text.len() <= REPORT_BYTES_MAX && report.host.as_deref().is_none_or(stats::is_host));
+    assert!(!report.text.chars().any(text::is_invisible), "{:?}", report.text);
+    let again = stats::read(report.text.as_bytes());
+    assert_eq!(again, Ok(Message::Report(Report { host: None, ..report })));
+}
+
 pub fn a_record_is_refused_or_gone_on_with(bytes: &[u8]) {
     let Ok(record) = serde_json::from_slice::<Record>(bytes) else { return };
     let mut stage = Stage::new(Settings::default());
     stage.now = record.now;
     let present = record.sessions.into_iter().map(|(_, saved)| (stage.place(), saved)).collect();
+    stage.engine.restore_machines(stage.now, record.machines);
     stage.engine.restore(stage.now, record.history, present, Vec::new());
     stage.settle();
     for number in 0..stage.ends.len() {

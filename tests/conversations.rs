@@ -10,7 +10,8 @@ use std::time::{Duration, Instant};
 
 use harness::around::Helper;
 use harness::{
-    BESIDE, CHAT, Client, Daemon, GREETING, Ground, HELLO, MULTIPLY, Probe, TALK, USUAL, show, wait_until,
+    BESIDE, CHAT, Client, Daemon, GREETING, Ground, HELLO, MULTIPLY, Probe, STATS, TALK, USUAL, show,
+    wait_until,
 };
 use ipcd::engine::Engine;
 use ipcd::engine::limits::{READ_BYTES_MAX, Settings};
@@ -238,7 +239,31 @@ fn table() -> Vec<Dialogue> {
     for sends in ["", "hi", "hi\nho\n", "bye\n"] {
         add(Service::Talk, sends.as_bytes(), String::new(), false);
     }
-    for service in [Service::Hello, Service::Talk] {
+
+    // stats: what is told of ages is elsewhere
+    const TAKEN: &str = "Data received\n";
+    const WORDS: &str = "Requests: latest, latest HOST, history HOST, help; a report is one JSON object, for example: {\"host\":\"pc7\",\"cpu_percent\":12.5}\n";
+    let unknown = |word: &str| {
+        format!(
+            "Error: unknown request: '{word}' (known: latest, latest HOST, history HOST, help; a report starts with {{)\n"
+        )
+    };
+    for (sends, hears) in [
+        ("", String::new()),
+        ("\n \r\n", String::new()),
+        ("{}", TAKEN.into()),
+        ("{\"host\":\"pc7\",\"cpu_percent\":12.5}\r\n", TAKEN.into()),
+        (" {\"cpu_percent\":1}\n{\"virtual_memory\":{\"percent\":2}}\nhelp", TAKEN.repeat(2) + WORDS),
+        ("latest nobody\nhistory no\u{1b}body\n", "Error: no machine is called 'nobody' (latest lists them)\nError: no machine is called 'no\\u{1b}body' (latest lists them)\n".into()),
+        ("Latest\n[1]\n", unknown("Latest") + &unknown("[1]")),
+        ("history\n", "Error: history needs a machine, for example: history pc7 (latest lists them)\n".into()),
+        ("{\"cpu_percent\":101}\n{}\n", "Error: cpu_percent is a number from 0 to 100, not 101\n".to_owned() + TAKEN),
+        ("{\"cpu_percent\":NaN}\n", "Error: not JSON: expected value at byte 16; a report is one object on one line, for example: {\"host\":\"pc7\",\"cpu_percent\":12.5}\n".into()),
+    ] {
+        add(Service::Stats, sends.as_bytes(), hears, false);
+    }
+    add(Service::Stats, format!("{{\"x\":\"{}\"}}\n", "x".repeat(4096)).as_bytes(), TOO_LONG.into(), false);
+    for service in [Service::Hello, Service::Talk, Service::Stats] {
         let error = format!("Error: this port speaks {service}, not HTTP\n");
         add(service, b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", error, true);
         let error = format!("Error: this port speaks {service}, not TLS\n");
@@ -510,6 +535,7 @@ impl Way {
             (Way::Tcp, Service::Chat) => daemon.tcp(CHAT),
             (Way::Tcp, Service::Hello) => daemon.tcp(HELLO),
             (Way::Tcp, Service::Talk) => daemon.tcp(TALK),
+            (Way::Tcp, Service::Stats) => daemon.tcp(STATS),
             (Way::Tcp, Service::Status) => unreachable!("no report is like another: tests/status.rs"),
         }
     }

@@ -377,12 +377,14 @@ fn every_sentence_that_a_peer_can_be_told_is_in_the_manual() {
         include_str!("../src/engine/service/hello.rs"),
         include_str!("../src/engine/service/multiply.rs"),
         include_str!("../src/engine/service/mux.rs"),
+        include_str!("../src/engine/service/stats.rs"),
         include_str!("../src/engine/session/state.rs"),
         include_str!("../src/engine/number.rs"),
         include_str!("../src/engine/room.rs"),
         include_str!("../src/engine/session/mod.rs"),
         include_str!("../src/engine/session/ending.rs"),
         include_str!("../src/engine/session/patience.rs"),
+        include_str!("../src/engine/session/stats.rs"),
     ] {
         for sentence in sentences(source) {
             assert!(mentions(PROTOCOL, &sentence), "{sentence:?}");

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use super::machines::SAMPLE_BYTES;
 use super::service::Service;
 
 /// Bytes read from one peer in one turn, and with them the most one peer can make us do in a turn: some 4,000
@@ -40,6 +41,28 @@ pub const NAME_CHARS_MAX: usize = 32;
 
 /// Bytes of names that `/who` lists before it stops and only counts, so that no crowd makes its answer a flood.
 pub const WHO_BYTES_MAX: usize = 16 * 1024;
+
+/// Machines that stats keeps the reports of: a large lab. One more replaces the one heard of longest ago.
+pub const MACHINES_MAX: usize = 256;
+
+/// Bytes of a machine's last report as it is kept: psutil's figures of a machine with 64 processors need half of it.
+pub const REPORT_BYTES_MAX: usize = 16 * 1024;
+
+/// Objects and lists in a report, one in another: psutil's have three.
+pub const REPORT_DEPTH_MAX: usize = 8;
+
+/// Reports of a machine that its history remembers: two minutes at one every 2 s.
+pub const SAMPLES_MAX: usize = 60;
+
+/// Characters in a machine's name: what Linux allows a host's.
+pub const HOST_CHARS_MAX: usize = 64;
+
+/// Bytes of the longest line that stats says: a report with its name and age, or a history.
+pub const STATS_LINE_BYTES_MAX: usize = REPORT_BYTES_MAX + 1024;
+
+/// Bytes that the machines' names, reports and histories can hold.
+pub const MACHINES_BYTES_MAX: usize =
+    MACHINES_MAX * (4 * HOST_CHARS_MAX + REPORT_BYTES_MAX + SAMPLES_MAX * SAMPLE_BYTES);
 
 /// Connections over the limit that may linger while they are being told so; further ones are told and closed at once, as if
 /// there were no descriptor left. Where descriptors are few it is an eighth of them.

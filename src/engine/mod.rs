@@ -11,6 +11,7 @@ mod datagram;
 mod deadlines;
 mod framing;
 pub mod limits;
+mod machines;
 pub mod message;
 pub mod name;
 pub mod number;
@@ -33,6 +34,7 @@ use census::Census;
 use datagram::Datagram;
 use deadlines::Deadlines;
 use limits::{FLUSHES_PER_TURN, READ_BYTES_MAX, Settings};
+use machines::{Machine, Machines};
 use message::{Door, Input, Moment, Note, Origin, Output, Peer, Request};
 use outbox::Style;
 use record::{Record, SavedSession};
@@ -82,6 +84,7 @@ struct World {
     counters: Counters,
     notes: VecDeque<Note>,
     talk: Lines,
+    machines: Machines,
     /// What sessions have for other ones; delivered before anything else happens.
     letters: VecDeque<(Peer, Letter)>,
     /// What was asked of the daemon.
@@ -184,6 +187,7 @@ impl Engine {
                 counters: Counters::default(),
                 notes: VecDeque::new(),
                 talk: Lines::default(),
+                machines: Machines::default(),
                 letters: VecDeque::new(),
                 requests: VecDeque::new(),
                 refused_lingering: 0,
@@ -232,19 +236,24 @@ impl Engine {
         &self.world.counters
     }
 
-    /// Bytes in queues and in the room's log, for a status summary and for tests of the memory bound.
+    /// Bytes in queues, in the room's log and in the machines' reports, for a status summary and for tests of the memory bound.
     pub fn queued_bytes(&self) -> usize {
         let sessions: usize = self.sessions.iter().flatten().map(Session::queued_bytes).sum();
-        sessions + self.world.room.log_bytes() + self.world.room.aside_bytes()
+        let room = self.world.room.log_bytes() + self.world.room.aside_bytes();
+        sessions + room + self.world.machines.bytes()
     }
 
     /// The most that [`queued_bytes`](Self::queued_bytes) can be with these settings, whatever peers do: what each
-    /// connection may hold (a message in parts, one read, replies, and in the room what was said to it alone), and the
-    /// room's log.
+    /// connection may hold (a message in parts, one read, replies, and in the room what was said to it alone), the
+    /// room's log, and the machines' reports.
     pub fn queued_bytes_max(settings: &Settings) -> usize {
         let per_peer = |service: &Service| {
             let limits = settings.of(*service);
-            let replies = limits::OUTBOX_BYTES_HIGH + limits::REPLY_BYTES_MAX + limits.message_bytes_max;
+            let reply = match service {
+                Service::Stats => limits::STATS_LINE_BYTES_MAX,
+                _ => limits::REPLY_BYTES_MAX,
+            };
+            let replies = limits::OUTBOX_BYTES_HIGH + reply + limits.message_bytes_max;
             let backlog = match service {
                 Service::Chat => 2 * limits.backlog_bytes_max,
                 Service::Talk => limits.backlog_bytes_max, // for a partner who has not come
@@ -261,7 +270,11 @@ impl Engine {
         let refused = settings.refused_lingering_max * limits::REFUSAL_BYTES;
         // On a FIFO nothing waits for the reader: its replies may fill the backlog.
         let backlog = settings.services.iter().map(|service| service.backlog_bytes_max).max().unwrap_or(0);
-        settings.connections_max * largest + settings.fifos * (largest + backlog) + refused + room
+        settings.connections_max * largest
+            + settings.fifos * (largest + backlog)
+            + refused
+            + room
+            + limits::MACHINES_BYTES_MAX
     }
 
     /// Whether the peer is to be read from at the moment.
@@ -522,7 +535,13 @@ impl Engine {
         let (peers, sessions): (Vec<Peer>, Vec<SavedSession>) = carried.unzip();
         let history = self.world.room.history().map(str::to_owned).collect();
         let sessions = sessions.into_iter().map(|session| (0, session)).collect();
-        (Record { now, history, sessions }, peers)
+        let machines = self.world.machines.save();
+        (Record { now, history, machines, sessions }, peers)
+    }
+
+    /// Takes the machines' reports from the process before.
+    pub fn restore_machines(&mut self, now: Moment, saved: Vec<(String, Machine)>) {
+        self.world.machines.restore(now, saved);
     }
 
     /// Goes on where the process before left off: `present` with the connections that are there, `missing` are those

@@ -6,8 +6,10 @@ use std::rc::Rc;
 use serde::{Deserialize, Serialize};
 
 use super::framing::Framing;
+use super::machines::Machine;
 use super::message::{CloseReason, Door, Medium, Moment, Origin};
 use super::outbox::Outbox;
+use super::session::Telling;
 
 /// The version of [`Record`]: to be raised with every change of what it holds or means.
 pub const VERSION: u32 = 2;
@@ -19,6 +21,8 @@ pub struct Record {
     pub now: Moment,
     /// What newcomers to the room are shown, oldest first.
     pub history: Vec<String>,
+    /// The machines that report, by name.
+    pub machines: Vec<(String, Machine)>,
     /// The sessions, each with the number by which its descriptor is found again.
     pub sessions: Vec<(u64, SavedSession)>,
 }
@@ -56,6 +60,7 @@ pub(super) enum SavedState {
     /// It was in the chat and is on its way out.
     Left,
     Hello,
+    Stats(Option<Telling>),
     /// It waits for somebody to talk with.
     Waiting,
     /// It talks, on the line of this number.

@@ -56,7 +56,7 @@ pub fn quote(bytes: &[u8]) -> String {
 }
 
 /// Whether a character would not be seen, or would change how its neighbours are seen.
-fn is_invisible(c: char) -> bool {
+pub fn is_invisible(c: char) -> bool {
     if c.is_ascii() {
         return c.is_ascii_control();
     }
@@ -72,6 +72,19 @@ fn is_invisible(c: char) -> bool {
             | G::PrivateUse
             | G::Surrogate
     ) || CodePointSetData::new::<DefaultIgnorableCodePoint>().contains(c)
+}
+
+/// JSON with every character that would not be seen written as JSON escapes it: it means the same, and no terminal obeys it.
+pub fn escape_json(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for c in text.chars() {
+        if is_invisible(c) {
+            c.encode_utf16(&mut [0; 2]).iter().for_each(|unit| escaped += &format!("\\u{unit:04x}"));
+        } else {
+            escaped.push(c);
+        }
+    }
+    escaped
 }
 
 /// Whether a character is taken out of what is said to others: C0 but tab, DEL, C1, the line and paragraph

@@ -622,6 +622,7 @@ impl Reactor {
                 None => missing.push(saved),
             }
         }
+        self.engine.restore_machines(now, record.machines);
         self.engine.restore(now, record.history, present, missing);
         self.begin_fifos();
     }

@@ -38,6 +38,8 @@ pub const BESIDE: &str = r#"
 listen = ["tcp://{ip}:8080"]
 [talk]
 listen = ["tcp://{ip}:5000"]
+[stats]
+listen = ["tcp://{ip}:33001"]
 "#;
 
 pub const MULTIPLY: u16 = 65432;
@@ -45,6 +47,7 @@ pub const GREETING: u16 = 9999;
 pub const CHAT: u16 = 33000;
 pub const HELLO: u16 = 8080;
 pub const TALK: u16 = 5000;
+pub const STATS: u16 = 33001;
 
 /// A running daemon.
 pub struct Daemon {

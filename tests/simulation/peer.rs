@@ -16,6 +16,9 @@ use super::settings::OVERLONG;
 use super::tally::Tally;
 
 const ACKNOWLEDGEMENT: &str = "Data received";
+/// Machines that report.
+pub const MACHINES: usize = 30;
+
 const REFUSAL: &str = "Error: too many connections, try again later";
 const THANKS: &str = "Message received. Thank you for connecting\r\n";
 
@@ -46,6 +49,8 @@ enum Talk {
     Partner { serial: u64, heard: Vec<u8> },
     /// Somebody who asks for so many reports, if it may.
     Asker { heard: Vec<u8>, asked: usize, is_known: bool },
+    /// One who asks for lists of machines, whole lists or, at the end of the connection, the beginning of one.
+    List { heard: Vec<u8> },
     /// Whatever it hears is right.
     Noise,
 }
@@ -226,6 +231,7 @@ impl Actor {
                     Service::Hello,
                     Service::Talk,
                     Service::Status,
+                    Service::Stats,
                 ]);
                 units.push((service.name().into(), Vec::new()));
             }
@@ -252,6 +258,8 @@ impl Actor {
             }
             Service::Talk => actor.talk(random, units, serial),
             Service::Status => actor.ask(random, units),
+            Service::Stats if !actor.raw && random.percent(40) => actor.ask_for_lists(random, units),
+            Service::Stats => actor.report(random, units),
         }
         actor
     }
@@ -286,9 +294,12 @@ impl Actor {
             Service::Greeting => THANKS.to_owned(),
             Service::Chat if self.rule == FramingRule::Raw => GREETING.to_owned(),
             Service::Chat => format!("{GREETING}\n"),
-            Service::Multiply | Service::Hello | Service::Talk | Service::Status | Service::Mux => {
-                String::new()
-            }
+            Service::Multiply
+            | Service::Hello
+            | Service::Talk
+            | Service::Stats
+            | Service::Status
+            | Service::Mux => String::new(),
         };
         let wrong = format!("Error: this port speaks {}, not {what}\n", self.door.service);
         let replies = if self.door.service == Service::Greeting { vec![before] } else { vec![before, wrong] };
@@ -335,6 +346,37 @@ impl Actor {
             self.piece = 5000;
         }
         self.talk = Talk::Partner { serial, heard: Vec::new() };
+    }
+
+    /// A machine that reports itself, not always rightly.
+    fn report(&mut self, random: &mut Random, mut units: Vec<(String, Vec<u8>)>) {
+        let machine = random.below(MACHINES);
+        for _ in 0..random.within(1, 30) {
+            let percent = random.below(101);
+            let (text, reply) = match random.below(10) {
+                0 => (
+                    r#"{"cpu_percent":101}"#.to_owned(),
+                    "Error: cpu_percent is a number from 0 to 100, not 101",
+                ),
+                1 => ("latest nobody".to_owned(), "Error: no machine is called 'nobody' (latest lists them)"),
+                2 => (
+                    format!(r#"{{"host":"pc{machine}","x":"{}"}}"#, "x".repeat(random.below(40))),
+                    ACKNOWLEDGEMENT,
+                ),
+                _ => (format!(r#"{{"host":"pc{machine}","cpu_percent":{percent}}}"#), ACKNOWLEDGEMENT),
+            };
+            units.push((text, format!("{reply}{}", if self.raw { "" } else { "\n" }).into()));
+        }
+        self.expect(units);
+    }
+
+    fn ask_for_lists(&mut self, random: &mut Random, units: Vec<(String, Vec<u8>)>) {
+        let asked = random.pick(&[1, 3, 30]);
+        let texts = units.into_iter().map(|(text, _)| text);
+        for text in texts.chain((0..asked).map(|_| "latest".to_owned())) {
+            self.script.push_back(format!("{text}\n").into());
+        }
+        self.talk = Talk::List { heard: Vec::new() };
     }
 
     fn multiply(&mut self, random: &mut Random, mut units: Vec<(String, Vec<u8>)>) {
@@ -583,7 +625,11 @@ impl Actor {
     fn is_content(&self) -> bool {
         match &self.talk {
             Talk::Replies { expected, .. } => expected.front().is_none_or(|reply| reply.ends > self.sent),
-            Talk::Chat { .. } | Talk::Partner { .. } | Talk::Asker { .. } | Talk::Noise => true,
+            Talk::Chat { .. }
+            | Talk::Partner { .. }
+            | Talk::Asker { .. }
+            | Talk::List { .. }
+            | Talk::Noise => true,
         }
     }
 
@@ -633,7 +679,7 @@ impl Actor {
 
     /// Whether its replies go out one by one, with pauses between.
     pub fn is_paced(&self) -> bool {
-        self.is_known_raw() && matches!(self.service, Service::Multiply | Service::Mux)
+        self.is_known_raw() && matches!(self.service, Service::Multiply | Service::Stats | Service::Mux)
     }
 
     /// Whether it is parted with by a reset: a chat client that is raw, or has not shown that it is none.
@@ -665,7 +711,7 @@ impl Actor {
         }
         if !whole
             || self.link.outbound_room < 4096
-            || matches!(self.service, Service::Greeting | Service::Hello)
+            || matches!(self.service, Service::Greeting | Service::Hello | Service::Stats)
         {
             self.recvs = usize::MAX / 2; // its buffer is too small for whole messages
             return;
@@ -703,9 +749,10 @@ impl Actor {
         }
         match &mut self.talk {
             Talk::Noise => {}
-            Talk::Chat { heard, .. } | Talk::Partner { heard, .. } | Talk::Asker { heard, .. } => {
-                heard.extend(bytes)
-            }
+            Talk::Chat { heard, .. }
+            | Talk::Partner { heard, .. }
+            | Talk::Asker { heard, .. }
+            | Talk::List { heard } => heard.extend(bytes),
             Talk::Replies { expected, at, answered, tail } => {
                 for byte in bytes {
                     match expected.front().filter(|_| tail.is_empty()) {
@@ -845,6 +892,46 @@ impl Actor {
                 {
                     assert_eq!(reports, *asked, "{}: {heard:?}", self.who);
                 }
+                None
+            }
+            Talk::List { heard } => {
+                let heard = String::from_utf8_lossy(heard).into_owned();
+                let help = String::from_utf8_lossy(&help(self.origin)).into_owned();
+                if help.starts_with(&heard) {
+                    return None; // through the mux, and no further
+                }
+                let heard = heard.strip_prefix(&help).unwrap_or(&heard);
+                let (mut hosts, mut lists): (Vec<String>, u64) = (Vec::new(), 0);
+                let whole = heard.rfind('\n').map_or(0, |lf| lf + 1);
+                let mut last = "";
+                for line in heard[..whole].lines() {
+                    assert_eq!(last, "", "{}: {line:?} follows its last words", self.who);
+                    if line.starts_with("Error: ") {
+                        last = line;
+                        continue;
+                    }
+                    let told: serde_json::Value = serde_json::from_str(line).expect(line);
+                    if let Some(host) = told["host"].as_str() {
+                        let follows = hosts.last().is_none_or(|before| before.as_str() < host);
+                        assert!(follows && told["age"].is_f64(), "{}: {line:?} after {hosts:?}", self.who);
+                        hosts.push(host.to_owned());
+                    } else {
+                        assert_eq!(
+                            told["machines"].as_u64(),
+                            Some(hosts.len() as u64),
+                            "{}: {line}",
+                            self.who
+                        );
+                        hosts.clear();
+                        lists += 1;
+                    }
+                }
+                if complete {
+                    assert!(words.iter().any(|words| words == last), "{}: {last:?}, not {words:?}", self.who);
+                    let cut = reason != CloseReason::PeerClosed;
+                    assert!(cut || hosts.is_empty(), "{}: a list was cut after {hosts:?}", self.who);
+                }
+                tally.add("lists verified", lists);
                 None
             }
             Talk::Partner { serial, heard } => {

@@ -61,6 +61,7 @@ impl Tally {
             "requests verified to the end of file",
             "answered after stop",
             "reports verified",
+            "lists verified",
         ];
         for what in reasons.chain(others.iter().map(|what| (*what).to_owned())) {
             assert!(self.0.contains_key(&what), "never reached: {what}");

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use ipcd::engine::Engine;
-use ipcd::engine::limits::{FramingRule, READ_BYTES_MAX, Settings};
+use ipcd::engine::limits::{FramingRule, READ_BYTES_MAX, SAMPLES_MAX, Settings};
 use ipcd::engine::message::{CloseReason, Door, Happening, Input, Medium, Moment, Origin, Output, Peer};
 use ipcd::engine::service::Service;
 
@@ -607,7 +607,8 @@ impl World {
             _ => settings.of(Service::Chat).backlog_bytes_max,
         };
         let history_max = self.seen.iter().map(history).max().unwrap_or(0);
-        assert!(left <= LOG_CHUNK + history_max, "nobody is there, and {left} bytes are kept");
+        let machines_max = super::peer::MACHINES * (SAMPLES_MAX * 100 + 200);
+        assert!(left <= LOG_CHUNK + history_max + machines_max, "nobody is there, and {left} bytes are kept");
     }
 
     fn check_room(&mut self) {

@@ -6,6 +6,7 @@ pub mod greeting;
 pub mod hello;
 pub mod multiply;
 pub mod mux;
+pub mod stats;
 pub mod status;
 pub mod talk;
 
@@ -27,6 +28,8 @@ pub enum Service {
     Hello,
     /// Two who come one after the other talk to each other.
     Talk,
+    /// Machines report their figures, and anybody asks for them.
+    Stats,
     /// What the daemon is and does, as JSON.
     Status,
     /// The first message chooses the service.
@@ -35,12 +38,13 @@ pub enum Service {
 
 impl Service {
     /// Every service, in the order of their numbers.
-    pub const ALL: [Service; 7] = [
+    pub const ALL: [Service; 8] = [
         Service::Multiply,
         Service::Greeting,
         Service::Chat,
         Service::Hello,
         Service::Talk,
+        Service::Stats,
         Service::Status,
         Service::Mux,
     ];
@@ -53,6 +57,7 @@ impl Service {
             Service::Chat => "chat",
             Service::Hello => "hello",
             Service::Talk => "talk",
+            Service::Stats => "stats",
             Service::Status => "status",
             Service::Mux => "mux",
         }
@@ -65,7 +70,7 @@ impl Service {
             Medium::Packets => self != Service::Status, // a report can be longer than a packet
             Medium::Datagrams => matches!(self, Service::Multiply | Service::Greeting | Service::Hello),
             Medium::Fifo => matches!(self, Service::Multiply | Service::Chat),
-            Medium::Pipe => !matches!(self, Service::Chat | Service::Talk | Service::Status),
+            Medium::Pipe => !matches!(self, Service::Chat | Service::Talk | Service::Stats | Service::Status),
         }
     }
 

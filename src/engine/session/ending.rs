@@ -51,6 +51,9 @@ impl Session {
             self.outbox.push(&unsent);
         }
         self.hang_up(world);
+        if let State::Stats(telling) = &mut self.state {
+            *telling = None; // a list without its last line is one that was cut off
+        }
         if let Some(words) = words {
             self.say(words);
         }
@@ -100,7 +103,12 @@ impl Session {
 
     /// The next step towards the end, if it is time for it. The last word is [`Output::Close`] or [`Output::Reset`].
     pub(in crate::engine) fn step(&mut self, world: &mut World, now: Moment) -> Option<Output> {
-        if self.is_serving() && self.flags.ended && self.inbox.is_empty() && self.report().is_none() {
+        if self.is_serving()
+            && self.flags.ended
+            && self.inbox.is_empty()
+            && self.report().is_none()
+            && !self.is_telling()
+        {
             // The end of a FIFO is its endpoint's: its writers come and go.
             let reason = if self.is_on_fifo() { CloseReason::Withdrawn } else { CloseReason::PeerClosed };
             self.finish(world, now, reason, None);
@@ -187,6 +195,10 @@ impl Session {
         let is_waiting = self.is_alone(world);
         let is_stalled = self.flags.stalled && !is_waiting;
         !self.is_serving()
-            || (self.flags.dry && !is_stalled && !self.framing.holds_request() && self.report().is_none())
+            || (self.flags.dry
+                && !is_stalled
+                && !self.framing.holds_request()
+                && self.report().is_none()
+                && !self.is_telling())
     }
 }

@@ -6,6 +6,7 @@ mod fifo;
 mod patience;
 mod restart;
 mod state;
+mod stats;
 
 use std::rc::Rc;
 
@@ -26,6 +27,7 @@ use super::service::talk::{self, Chair};
 use super::service::{Service, chat, control, greeting, hello};
 use super::text::{clean, is_empty, quote};
 use super::{Letter, World};
+pub(super) use stats::Telling;
 
 /// One connection.
 #[derive(Debug)]
@@ -100,6 +102,8 @@ enum State {
     Hello,
     /// `None`: it talks no more.
     Talk(Option<Chair>),
+    /// `Some`: it is being told the list of all machines.
+    Stats(Option<Telling>),
     /// How far the report is that it is being given.
     Status(Option<Progress>),
     Mux,
@@ -157,6 +161,7 @@ impl Session {
             Service::Chat => State::Chat(Err(now)),
             Service::Hello => State::Hello,
             Service::Talk => State::Talk(Some(world.talk.sit(self.peer))),
+            Service::Stats => State::Stats(None),
             // Who chose it has asked.
             Service::Status if self.door.service != Service::Status => State::Status(Some(Progress::Begun)),
             Service::Status => State::Status(None),
@@ -177,7 +182,12 @@ impl Session {
             State::Chat(_) if self.is_on_fifo() => self.join_from_fifo(world),
             State::Chat(_) => self.say(chat::GREETING),
             State::Talk(_) => self.meet(world),
-            State::Multiply | State::Hello | State::Status(_) | State::Mux | State::Control => {}
+            State::Multiply
+            | State::Hello
+            | State::Stats(_)
+            | State::Status(_)
+            | State::Mux
+            | State::Control => {}
         }
     }
 
@@ -195,6 +205,7 @@ impl Session {
             State::Chat(_) => Service::Chat,
             State::Hello => Service::Hello,
             State::Talk(_) => Service::Talk,
+            State::Stats(_) => Service::Stats,
             State::Status(_) => Service::Status,
             State::Mux | State::Control => Service::Mux,
         }
@@ -234,7 +245,7 @@ impl Session {
         match (self.framing.kind(), self.service()) {
             (None | Some(Kind::Line), _) | (Some(Kind::Raw), Service::Status) => Style::Lines,
             (Some(Kind::Packet), _) => Style::Packets,
-            (Some(Kind::Raw), Service::Multiply | Service::Mux) => Style::Paced,
+            (Some(Kind::Raw), Service::Multiply | Service::Stats | Service::Mux) => Style::Paced,
             (Some(Kind::Raw), Service::Greeting | Service::Chat | Service::Hello | Service::Talk) => {
                 Style::Bare
             }
@@ -283,7 +294,7 @@ impl Session {
 
     /// Whether more may be asked of the services on this peer's behalf.
     fn has_room(&self, world: &mut World) -> bool {
-        if self.report().is_some() {
+        if self.report().is_some() || self.is_telling() {
             return false; // one after the other
         }
         if let State::Talk(Some(chair)) = self.state {
@@ -376,6 +387,7 @@ impl Session {
 
     /// There may be room in the queues again.
     pub(super) fn resume(&mut self, world: &mut World, now: Moment) {
+        self.go_on_telling(world, now);
         if self.is_serving() && self.flags.stalled && self.has_room(world) {
             self.consume_inbox(world, now);
             self.note_progress(now);
@@ -502,6 +514,7 @@ impl Session {
             | State::Chat(_)
             | State::Hello
             | State::Talk(_)
+            | State::Stats(_)
             | State::Status(_)
             | State::Control => false,
         }
@@ -553,6 +566,7 @@ impl Session {
             }
             State::Talk(Some(chair)) => self.talk(world, now, chair, message),
             State::Talk(None) => {}
+            State::Stats(_) => self.stats(world, now, message),
             State::Status(_) => self.state = State::Status(Some(Progress::Begun)),
             State::Mux => self.choose(world, now, message),
             State::Control => self.control(world, message),
@@ -795,6 +809,11 @@ fn is_complete(service: Service, mux_default: Service, bytes: &[u8]) -> bool {
     match service {
         Service::Multiply => multiply::is_complete(bytes),
         Service::Mux => mux::choose(bytes) != Choice::Default || is_complete(mux_default, mux_default, bytes),
-        Service::Greeting | Service::Chat | Service::Hello | Service::Talk | Service::Status => true,
+        Service::Greeting
+        | Service::Chat
+        | Service::Hello
+        | Service::Talk
+        | Service::Stats
+        | Service::Status => true,
     }
 }

@@ -48,7 +48,12 @@ impl Session {
             _ if self.is_on_fifo() => None,
             // It may have said something already, which waits as it does.
             State::Talk(_) if self.is_alone(world) => Some(self.active + settings.idle_timeout),
-            State::Multiply | State::Hello | State::Status(None) | State::Mux | State::Control
+            State::Multiply
+            | State::Hello
+            | State::Stats(_)
+            | State::Status(None)
+            | State::Mux
+            | State::Control
                 if self.outbox.is_empty() && !self.flags.stalled =>
             {
                 Some(self.active + settings.idle_timeout)

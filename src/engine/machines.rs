@@ -1,0 +1,254 @@
+//! The machines that report, each with its last report and a short history. Knows names, times and JSON as text; has never
+//! seen who sent it: a name belongs to whoever sends it last.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::ops::Bound;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::limits::{MACHINES_MAX, REPORT_BYTES_MAX, SAMPLES_MAX};
+use super::message::Moment;
+use super::service::stats::{Report, is_host};
+
+/// What is kept of a report after the next one has come.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Sample {
+    /// `cpu_percent`.
+    pub cpu_percent: Option<f64>,
+    /// `virtual_memory.percent`.
+    pub memory_percent: Option<f64>,
+    /// `cpu_freq.current`, in MHz.
+    pub frequency: Option<f64>,
+    /// `getloadavg`.
+    pub loads: Option<[f64; 3]>,
+}
+
+/// One machine.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Machine {
+    /// A compact JSON object.
+    latest: String,
+    /// What it reported and when, oldest first, the last report included.
+    history: VecDeque<(Moment, Sample)>,
+}
+
+/// All of them, by name.
+#[derive(Debug, Default)]
+pub struct Machines {
+    machines: BTreeMap<String, Machine>,
+    /// Bytes of names and reports.
+    text_bytes: usize,
+}
+
+impl Machines {
+    /// Takes a report. When there are as many machines as may be, the one heard of longest ago makes room for a new one.
+    pub fn handle_report(&mut self, now: Moment, host: String, report: Report) {
+        if !self.machines.contains_key(&host) && self.machines.len() >= MACHINES_MAX {
+            let oldest = self.machines.iter().min_by_key(|(_, machine)| machine.heard());
+            if let Some(oldest) = oldest.map(|(host, _)| host.clone()) {
+                self.remove(&oldest);
+            }
+        }
+        let before = self.remove(&host);
+        let mut history = before.map(|machine| machine.history).unwrap_or_default();
+        if history.len() >= SAMPLES_MAX {
+            history.pop_front();
+        }
+        history.push_back((now, report.sample));
+        self.insert(host, Machine { latest: report.text, history });
+    }
+
+    fn insert(&mut self, host: String, machine: Machine) {
+        self.text_bytes += host.len() + machine.latest.len();
+        self.machines.insert(host, machine);
+    }
+
+    fn remove(&mut self, host: &str) -> Option<Machine> {
+        let machine = self.machines.remove(host)?;
+        self.text_bytes -= host.len() + machine.latest.len();
+        Some(machine)
+    }
+
+    /// Bytes that names, reports and histories hold.
+    pub fn bytes(&self) -> usize {
+        let samples: usize = self.machines.values().map(|machine| machine.history.len()).sum();
+        self.text_bytes + samples * SAMPLE_BYTES
+    }
+
+    /// The last report of a machine, as one line of JSON.
+    pub fn latest(&self, now: Moment, host: &str) -> Option<String> {
+        Some(latest_line(now, host, self.machines.get(host)?))
+    }
+
+    /// The machine that follows `after` (the first, if that is `None`) in the order of names, and its last report.
+    pub fn next(&self, now: Moment, after: Option<&str>) -> Option<(&str, String)> {
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let (host, machine) = self.machines.range::<str, _>((from, Bound::Unbounded)).next()?;
+        Some((host, latest_line(now, host, machine)))
+    }
+
+    /// The history of a machine, oldest first, as one line of JSON.
+    pub fn history(&self, now: Moment, host: &str) -> Option<String> {
+        let machine = self.machines.get(host)?;
+        let samples: Vec<String> = machine.history.iter().map(|(at, sample)| sample.line(now, *at)).collect();
+        Some(format!("{{\"host\":{},\"history\":[{}]}}", Value::from(host), samples.join(",")))
+    }
+
+    /// All of it, for the process that follows.
+    pub fn save(&self) -> Vec<(String, Machine)> {
+        self.machines.iter().map(|(host, machine)| (host.clone(), machine.clone())).collect()
+    }
+
+    /// What the process before had; what it cannot have had is left out.
+    pub fn restore(&mut self, now: Moment, saved: Vec<(String, Machine)>) {
+        for (host, mut machine) in saved {
+            if self.machines.len() < MACHINES_MAX && is_host(&host) && machine.is_sound() {
+                machine.history.iter_mut().for_each(|(at, _)| *at = (*at).min(now));
+                self.remove(&host);
+                self.insert(host, machine);
+            }
+        }
+    }
+}
+
+/// Bytes of one entry of a history.
+pub const SAMPLE_BYTES: usize = size_of::<(Moment, Sample)>();
+
+impl Machine {
+    fn heard(&self) -> Moment {
+        self.history.back().map_or(Moment::default(), |(at, _)| *at)
+    }
+
+    fn is_sound(&self) -> bool {
+        self.latest.len() <= REPORT_BYTES_MAX
+            && (1..=SAMPLES_MAX).contains(&self.history.len())
+            && !self.latest.contains(char::is_control)
+            && self.latest.starts_with('{')
+            && serde_json::from_str::<Value>(&self.latest).is_ok_and(|value| value.is_object())
+    }
+}
+
+fn latest_line(now: Moment, host: &str, machine: &Machine) -> String {
+    let start = format!("{{\"host\":{},\"age\":{}", Value::from(host), age(now, machine.heard()));
+    match machine.latest.as_str() {
+        "{}" => start + "}",
+        fields => format!("{start},{}", &fields[1..]),
+    }
+}
+
+/// What follows the last machine of a list: how many there were.
+pub fn last_line(count: usize) -> String {
+    format!("{{\"machines\":{count}}}")
+}
+
+/// In seconds.
+fn age(now: Moment, at: Moment) -> String {
+    format!("{:.3}", now.since(at).as_secs_f64())
+}
+
+impl Sample {
+    fn line(&self, now: Moment, at: Moment) -> String {
+        let mut line = format!("{{\"age\":{}", age(now, at));
+        if let Some(percent) = self.cpu_percent {
+            line += &format!(",\"cpu_percent\":{}", Value::from(percent));
+        }
+        if let Some(frequency) = self.frequency {
+            line += &format!(",\"cpu_freq\":{{\"current\":{}}}", Value::from(frequency));
+        }
+        if let Some(percent) = self.memory_percent {
+            line += &format!(",\"virtual_memory\":{{\"percent\":{}}}", Value::from(percent));
+        }
+        if let Some(loads) = self.loads {
+            line += &format!(",\"getloadavg\":{}", Value::from(loads.to_vec()));
+        }
+        line + "}"
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::limits::STATS_LINE_BYTES_MAX;
+    use crate::engine::service::stats::{Message, read};
+
+    fn report(machines: &mut Machines, at: u64, host: &str, text: &str) {
+        let Ok(Message::Report(report)) = read(text.as_bytes()) else { panic!("{text}") };
+        machines.handle_report(Moment(at), host.into(), report);
+    }
+
+    #[test]
+    fn the_latest_report_of_each_is_kept_and_told_in_the_order_of_names() {
+        let mut machines = Machines::default();
+        report(&mut machines, 0, "b", r#"{"cpu_percent":5}"#);
+        report(&mut machines, 1_000_000, "a \"1\"", "{}");
+        report(&mut machines, 2_000_000, "b", r#"{"cpu_percent":6}"#);
+        let now = Moment(3_500_000);
+        let first = machines.next(now, None).unwrap();
+        assert_eq!(first, ("a \"1\"", r#"{"host":"a \"1\"","age":2.500}"#.into()));
+        let second = machines.next(now, Some(first.0)).unwrap();
+        assert_eq!(second, ("b", r#"{"host":"b","age":1.500,"cpu_percent":6}"#.into()));
+        assert_eq!(machines.next(now, Some("b")), None);
+        assert_eq!(machines.latest(now, "b"), Some(second.1));
+        assert_eq!(machines.latest(now, "c"), None);
+        let wanted =
+            r#"{"host":"b","history":[{"age":3.500,"cpu_percent":5.0},{"age":1.500,"cpu_percent":6.0}]}"#;
+        assert_eq!(machines.history(now, "b").unwrap(), wanted);
+    }
+
+    #[test]
+    fn the_one_heard_of_longest_ago_makes_room_and_the_memory_is_bounded() {
+        let mut machines = Machines::default();
+        for at in 0..MACHINES_MAX as u64 {
+            report(&mut machines, at, &format!("pc{at}"), "{}");
+        }
+        report(&mut machines, 1000, "pc0", "{}");
+        report(&mut machines, 1001, "new", "{}");
+        assert_eq!(machines.machines.len(), MACHINES_MAX);
+        assert!(machines.latest(Moment(0), "pc1").is_none() && machines.latest(Moment(0), "pc0").is_some());
+        for at in 0..3 * SAMPLES_MAX as u64 {
+            report(&mut machines, 2000 + at, "new", r#"{"cpu_percent":1}"#);
+        }
+        assert_eq!(machines.machines["new"].history.len(), SAMPLES_MAX);
+        assert_eq!(machines.machines["new"].history[0].0, Moment(2000 + 2 * SAMPLES_MAX as u64));
+        let counted: usize =
+            machines.machines.iter().map(|(host, machine)| host.len() + machine.latest.len()).sum();
+        assert_eq!(machines.text_bytes, counted);
+    }
+
+    #[test]
+    fn no_line_is_longer_than_its_bound() {
+        let mut machines = Machines::default();
+        let host = "\u{1f600}".repeat(64);
+        let long = -1.234_567_890_123_456_7e-300;
+        let text = format!(
+            "{{\"cpu_percent\":0.12345678901234567,\"cpu_freq\":{{\"current\":{long}}},\"virtual_memory\":{{\"percent\":0.12345678901234567}},\"getloadavg\":[{long},{long},{long}],\"x\":\"{}\"}}",
+            "x".repeat(REPORT_BYTES_MAX - 800)
+        );
+        for _ in 0..SAMPLES_MAX {
+            report(&mut machines, 0, &host, &text);
+        }
+        let late = Moment(u64::MAX);
+        assert!(machines.latest(late, &host).unwrap().len() < STATS_LINE_BYTES_MAX);
+        assert!(machines.history(late, &host).unwrap().len() < STATS_LINE_BYTES_MAX);
+    }
+
+    #[test]
+    fn what_is_restored_is_what_was_saved_and_nothing_that_cannot_have_been() {
+        let mut machines = Machines::default();
+        report(&mut machines, 5, "pc7", r#"{"cpu_percent":5}"#);
+        let mut saved = machines.save();
+        let mut forged = saved[0].1.clone();
+        forged.latest = "no JSON".into();
+        saved.push(("pc8".into(), forged));
+        saved.push(("\u{1b}".into(), saved[0].1.clone()));
+        let mut restored = Machines::default();
+        restored.restore(Moment(3), saved);
+        assert_eq!(
+            restored.next(Moment(3), None),
+            Some(("pc7", r#"{"host":"pc7","age":0.000,"cpu_percent":5}"#.into()))
+        );
+        assert_eq!(restored.next(Moment(3), Some("pc7")), None);
+        assert_eq!(restored.bytes(), machines.bytes());
+    }
+}

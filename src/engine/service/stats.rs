@@ -1,0 +1,320 @@
+//! What machines report of themselves, with psutil's names, and what can be asked of it. Knows one message; has never seen
+//! the table in which reports are kept.
+
+use serde_json::{Map, Value};
+
+use crate::engine::limits::{HOST_CHARS_MAX, REPORT_BYTES_MAX, REPORT_DEPTH_MAX};
+use crate::engine::machines::Sample;
+use crate::engine::text::{escape_json, is_invisible, quote, trim};
+
+/// Said to whoever reported, so that a raw client has something to receive.
+pub const ACKNOWLEDGEMENT: &str = "Data received";
+
+/// A report, as errors and `help` show one.
+const EXAMPLE: &str = r#"{"host":"pc7","cpu_percent":12.5}"#;
+
+/// The answer to `help`.
+pub fn help() -> String {
+    format!(
+        "Requests: latest, latest HOST, history HOST, help; a report is one JSON object, for example: {EXAMPLE}"
+    )
+}
+
+/// What a message is.
+#[derive(Debug, PartialEq)]
+pub enum Message {
+    /// A machine's figures.
+    Report(Report),
+    /// The last report of each machine, or of one.
+    Latest(Option<String>),
+    /// The short history of one machine.
+    History(String),
+    /// The list of these.
+    Help,
+}
+
+/// One report, checked.
+#[derive(Debug, PartialEq)]
+pub struct Report {
+    /// The machine; `None`: it gave no name.
+    pub host: Option<String>,
+    /// All other fields, as one compact JSON object in which every character can be seen.
+    pub text: String,
+    /// What the history keeps of it.
+    pub sample: Sample,
+}
+
+/// What psutil's field of a name holds. `null` is right everywhere: psutil's `None`, what the machine does not know.
+#[derive(Clone, Copy)]
+enum Shape {
+    Percent,
+    Number,
+    Numbers,
+    Loads,
+    Object,
+}
+
+const FIELDS: &[(&str, Shape)] = &[
+    ("boot_time", Shape::Number),
+    ("cpu_count", Shape::Number),
+    ("cpu_freq", Shape::Numbers),
+    ("cpu_percent", Shape::Percent),
+    ("cpu_times_percent", Shape::Numbers),
+    ("disk_usage", Shape::Numbers),
+    ("getloadavg", Shape::Loads),
+    ("net_io_counters", Shape::Object),
+    ("swap_memory", Shape::Numbers),
+    ("virtual_memory", Shape::Numbers),
+];
+
+/// Reads a message; the error says what would be right.
+pub fn read(message: &[u8]) -> Result<Message, String> {
+    let message = trim(message);
+    if message.starts_with(b"{") {
+        return read_report(&String::from_utf8_lossy(message)).map(Message::Report);
+    }
+    let (word, rest) =
+        message.split_at(message.iter().position(|byte| *byte == b' ').unwrap_or(message.len()));
+    let host = Some(String::from_utf8_lossy(trim(rest)).into_owned()).filter(|host| !host.is_empty());
+    match (word, host) {
+        (b"latest", host) => Ok(Message::Latest(host)),
+        (b"history", Some(host)) => Ok(Message::History(host)),
+        (b"history", None) => {
+            Err("history needs a machine, for example: history pc7 (latest lists them)".into())
+        }
+        (b"help", None) => Ok(Message::Help),
+        _ => Err(format!(
+            "unknown request: '{}' (known: latest, latest HOST, history HOST, help; a report starts with {{)",
+            quote(message)
+        )),
+    }
+}
+
+fn read_report(text: &str) -> Result<Report, String> {
+    let mut fields: Map<String, Value> = serde_json::from_str(text).map_err(|error| not_json(&error))?;
+    if fields.values().any(|value| is_deeper(value, REPORT_DEPTH_MAX - 1)) {
+        return Err(too_deep());
+    }
+    let host = fields.remove("host").map(host).transpose()?;
+    fields.remove("age"); // ours to say
+    for (name, shape) in FIELDS {
+        match fields.get(*name) {
+            None | Some(Value::Null) => {}
+            Some(value) => shape.check(name, value)?,
+        }
+    }
+    let sample = Sample {
+        cpu_percent: fields.get("cpu_percent").and_then(Value::as_f64),
+        memory_percent: number_in(&fields, "virtual_memory", "percent"),
+        frequency: number_in(&fields, "cpu_freq", "current"),
+        loads: fields.get("getloadavg").and_then(loads),
+    };
+    // Numbers may be longer here than as they were sent, and so may what has to be escaped.
+    let text = escape_json(&Value::Object(fields).to_string());
+    if text.len() > REPORT_BYTES_MAX {
+        return Err(format!("report longer than {REPORT_BYTES_MAX} bytes; send fewer fields"));
+    }
+    Ok(Report { host, text, sample })
+}
+
+fn not_json(error: &serde_json::Error) -> String {
+    let told = error.to_string();
+    let words: Vec<&str> = told.split(' ').collect();
+    let what = words[..words.len().saturating_sub(5)].join(" "); // the rest is "at line 1 column 5"
+    if what.starts_with("recursion") {
+        return too_deep();
+    }
+    let at = error.column();
+    format!("not JSON: {what} at byte {at}; a report is one object on one line, for example: {EXAMPLE}")
+}
+
+fn too_deep() -> String {
+    format!("nested too deep; a report has up to {REPORT_DEPTH_MAX} objects and lists one in another")
+}
+
+/// Whether it has more than `depth` objects and lists one in another. The parser bounds how deep this goes.
+fn is_deeper(value: &Value, depth: usize) -> bool {
+    match value {
+        Value::Array(values) => depth == 0 || values.iter().any(|value| is_deeper(value, depth - 1)),
+        Value::Object(fields) => depth == 0 || fields.values().any(|value| is_deeper(value, depth - 1)),
+        _ => false,
+    }
+}
+
+fn host(value: Value) -> Result<String, String> {
+    let name = value.as_str().unwrap_or_default().trim();
+    if is_host(name) {
+        return Ok(name.to_owned());
+    }
+    Err(format!("host is 1 to {HOST_CHARS_MAX} printable characters, for example pc7, not {}", shown(&value)))
+}
+
+/// Whether a machine can be called that.
+pub fn is_host(name: &str) -> bool {
+    !name.is_empty() && name.chars().count() <= HOST_CHARS_MAX && !name.chars().any(is_invisible)
+}
+
+fn shown(value: &Value) -> String {
+    quote(value.to_string().as_bytes())
+}
+
+impl Shape {
+    fn check(self, name: &str, value: &Value) -> Result<(), String> {
+        let right = match self {
+            Shape::Percent if is_percentage(value) => return Ok(()),
+            Shape::Percent => "a number from 0 to 100",
+            Shape::Number if value.is_number() => return Ok(()),
+            Shape::Number => "a number",
+            Shape::Loads if loads(value).is_some() => return Ok(()),
+            Shape::Loads => "a list of three numbers: over 1, 5 and 15 minutes",
+            Shape::Numbers => match value {
+                Value::Object(fields) => return check_numbers(name, fields),
+                _ => "an object of numbers (in Python: ._asdict())",
+            },
+            Shape::Object if value.is_object() => return Ok(()),
+            Shape::Object => "an object (in Python: ._asdict())",
+        };
+        Err(format!("{name} is {right}, not {}", shown(value)))
+    }
+}
+
+fn check_numbers(name: &str, fields: &Map<String, Value>) -> Result<(), String> {
+    match fields.iter().find(|(_, value)| !value.is_number() && !value.is_null()) {
+        Some((field, value)) => {
+            let field = quote(field.as_bytes());
+            Err(format!("{name} is an object of numbers, but its {field} is {}", shown(value)))
+        }
+        None => match fields.get("percent").filter(|value| !value.is_null() && !is_percentage(value)) {
+            Some(value) => Err(format!("{name}'s percent is a number from 0 to 100, not {}", shown(value))),
+            None => Ok(()),
+        },
+    }
+}
+
+fn is_percentage(value: &Value) -> bool {
+    value.as_f64().is_some_and(|percent| (0.0..=100.0).contains(&percent))
+}
+
+fn number_in(fields: &Map<String, Value>, name: &str, field: &str) -> Option<f64> {
+    fields.get(name)?.get(field)?.as_f64()
+}
+
+fn loads(value: &Value) -> Option<[f64; 3]> {
+    let [one, five, fifteen] = value.as_array()?.as_slice() else { return None };
+    Some([one.as_f64()?, five.as_f64()?, fifteen.as_f64()?])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn report(message: &str) -> Report {
+        match read(message.as_bytes()) {
+            Ok(Message::Report(report)) => report,
+            other => panic!("{message}: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_report_keeps_what_it_does_not_know_and_loses_what_is_said_of_it() {
+        let read = report(r#" {"host":" pc7 ","age":5,"x":{"y":[1,null,"z"]},"cpu_percent":12.5} "#);
+        assert_eq!(read.host.as_deref(), Some("pc7"));
+        assert_eq!(read.text, r#"{"cpu_percent":12.5,"x":{"y":[1,null,"z"]}}"#);
+        assert_eq!(read.sample, Sample { cpu_percent: Some(12.5), ..Sample::default() });
+        assert_eq!(report("{}"), Report { host: None, text: "{}".into(), sample: Sample::default() });
+        assert_eq!(report(r#"{"cpu_freq":null}"#).text, r#"{"cpu_freq":null}"#);
+    }
+
+    #[test]
+    fn the_history_keeps_the_figures_that_are_plotted() {
+        let read = report(
+            r#"{"virtual_memory":{"percent":40.5,"total":8},"cpu_freq":{"current":2400},"getloadavg":[1,2.5,3]}"#,
+        );
+        let wanted = Sample {
+            cpu_percent: None,
+            memory_percent: Some(40.5),
+            frequency: Some(2400.0),
+            loads: Some([1.0, 2.5, 3.0]),
+        };
+        assert_eq!(read.sample, wanted);
+    }
+
+    #[test]
+    fn what_is_kept_can_be_shown_on_a_terminal() {
+        let read = report("{\"a\\u001b[2J\":\"\u{7f}\u{9b}\u{202e}\u{e0001}\"}");
+        assert_eq!(read.text, "{\"a\\u001b[2J\":\"\\u007f\\u009b\\u202e\\udb40\\udc01\"}");
+        let again: Value = serde_json::from_str(&read.text).unwrap();
+        assert_eq!(again["a\u{1b}[2J"], "\u{7f}\u{9b}\u{202e}\u{e0001}");
+    }
+
+    #[test]
+    fn a_report_that_is_wrong_is_told_where_and_what_would_be_right() {
+        for (message, error) in [
+            (
+                "{",
+                "not JSON: EOF while parsing an object at byte 1; a report is one object on one line, for example: {\"host\":\"pc7\",\"cpu_percent\":12.5}",
+            ),
+            ("{\"cpu_percent\":NaN}", "not JSON: expected value at byte 16;"),
+            ("{'host':'x'}", "not JSON: key must be a string at byte 2;"),
+            ("{} {}", "not JSON: trailing characters at byte 4;"),
+            ("{\"x\":1e999}", "not JSON: number out of range at byte"),
+            (r#"{"host":""}"#, "host is 1 to 64 printable characters, for example pc7, not \"\""),
+            (r#"{"host":7}"#, "host is 1 to 64 printable characters, for example pc7, not 7"),
+            (
+                "{\"host\":\"a\\u001b\"}",
+                "host is 1 to 64 printable characters, for example pc7, not \"a\\u001b\"",
+            ),
+            (r#"{"cpu_percent":"5"}"#, "cpu_percent is a number from 0 to 100, not \"5\""),
+            (r#"{"cpu_percent":101}"#, "cpu_percent is a number from 0 to 100, not 101"),
+            (r#"{"cpu_count":[]}"#, "cpu_count is a number, not []"),
+            (
+                r#"{"cpu_freq":[1,2,3]}"#,
+                "cpu_freq is an object of numbers (in Python: ._asdict()), not [1,2,3]",
+            ),
+            (r#"{"cpu_freq":{"current":"x"}}"#, "cpu_freq is an object of numbers, but its current is \"x\""),
+            (
+                r#"{"virtual_memory":{"percent":-1}}"#,
+                "virtual_memory's percent is a number from 0 to 100, not -1",
+            ),
+            (
+                r#"{"getloadavg":[1,2]}"#,
+                "getloadavg is a list of three numbers: over 1, 5 and 15 minutes, not [1,2]",
+            ),
+            (r#"{"net_io_counters":5}"#, "net_io_counters is an object (in Python: ._asdict()), not 5"),
+        ] {
+            let told = read(message.as_bytes()).expect_err(message);
+            assert!(told.starts_with(error), "{message}: {told}");
+        }
+        let long = "x".repeat(65);
+        assert!(read(format!("{{\"host\":\"{long}\"}}").as_bytes()).is_err());
+    }
+
+    #[test]
+    fn how_deep_and_how_long_a_report_may_be_is_bounded() {
+        let nested = |depth: usize| format!("{{\"x\":{}{}}}", "[".repeat(depth - 1), "]".repeat(depth - 1));
+        assert_eq!(report(&nested(REPORT_DEPTH_MAX)).host, None);
+        for depth in [REPORT_DEPTH_MAX + 1, 100, 200, 5000] {
+            assert_eq!(read(nested(depth).as_bytes()), Err(too_deep()), "{depth}");
+        }
+        // DEL is one byte as it is sent, six as it is kept.
+        let fits = "\u{7f}".repeat((REPORT_BYTES_MAX - 8) / 6);
+        assert!(read(format!("{{\"x\":\"{fits}\"}}").as_bytes()).is_ok());
+        let error = read(format!("{{\"x\":\"{fits}\u{7f}\"}}").as_bytes()).unwrap_err();
+        assert_eq!(error, "report longer than 16384 bytes; send fewer fields");
+    }
+
+    #[test]
+    fn the_other_requests_are_words() {
+        assert_eq!(read(b"latest"), Ok(Message::Latest(None)));
+        assert_eq!(read(b"latest  lab pc \t"), Ok(Message::Latest(Some("lab pc".into()))));
+        assert_eq!(read(b"history pc7"), Ok(Message::History("pc7".into())));
+        assert_eq!(read(b" help "), Ok(Message::Help));
+        assert!(read(b"history").unwrap_err().starts_with("history needs a machine"));
+        for wrong in ["LATEST", "latestpc7", "[1]", "help me"] {
+            let error = format!(
+                "unknown request: '{wrong}' (known: latest, latest HOST, history HOST, help; a report starts with {{)"
+            );
+            assert_eq!(read(wrong.as_bytes()), Err(error));
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! A session on stats: reports go into the table, and a list of all machines comes out of it piece by piece, as the peer
+//! reads, so that neither its length nor a peer that does not read costs anybody anything.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Session, State};
+use crate::engine::World;
+use crate::engine::counters::ErrorKind;
+use crate::engine::limits::OUTBOX_BYTES_HIGH;
+use crate::engine::machines;
+use crate::engine::message::{Moment, Origin};
+use crate::engine::service::Service;
+use crate::engine::service::stats::{self, Message};
+use crate::engine::text::quote;
+
+/// A list of all machines that has begun and is not at its end.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(in crate::engine) struct Telling {
+    /// The machine told last.
+    after: Option<String>,
+    told: usize,
+}
+
+impl Session {
+    /// Whether it is being told a list: what else it asks waits.
+    pub(in crate::engine) fn is_telling(&self) -> bool {
+        matches!(self.state, State::Stats(Some(_)))
+    }
+
+    pub(super) fn stats(&mut self, world: &mut World, now: Moment, message: &[u8]) {
+        let unknown =
+            |host: &str| format!("no machine is called '{}' (latest lists them)", quote(host.as_bytes()));
+        let said = match stats::read(message) {
+            Ok(Message::Report(mut report)) => {
+                let host = report.host.take().unwrap_or_else(|| self.address());
+                world.machines.handle_report(now, host, report);
+                Ok(stats::ACKNOWLEDGEMENT.to_owned())
+            }
+            Ok(Message::Latest(None)) => {
+                self.state = State::Stats(Some(Telling::default()));
+                return self.go_on_telling(world, now);
+            }
+            Ok(Message::Latest(Some(host))) => {
+                world.machines.latest(now, &host).ok_or_else(|| unknown(&host))
+            }
+            Ok(Message::History(host)) => world.machines.history(now, &host).ok_or_else(|| unknown(&host)),
+            Ok(Message::Help) => Ok(stats::help()),
+            Err(error) => Err(error),
+        };
+        match said {
+            Ok(line) => self.say(&line),
+            Err(error) => self.err(world, ErrorKind::Request, error),
+        }
+    }
+
+    /// The name of a machine that gives none.
+    fn address(&self) -> String {
+        match self.origin {
+            Origin::Address(address) => address.ip().to_canonical().to_string(),
+            Origin::Process { .. } | Origin::Input | Origin::Writers => "localhost".to_owned(),
+        }
+    }
+
+    /// Tells more of the list, as much as may wait to be sent.
+    pub(super) fn go_on_telling(&mut self, world: &World, now: Moment) {
+        let style = self.style();
+        let high = OUTBOX_BYTES_HIGH.min(world.settings.of(Service::Stats).backlog_bytes_max);
+        let State::Stats(place) = &mut self.state else { return };
+        let Some(mut telling) = place.take() else { return };
+        while self.outbox.len() < high {
+            let Some((host, line)) = world.machines.next(now, telling.after.as_deref()) else {
+                return self.outbox.say(style, &machines::last_line(telling.told));
+            };
+            telling = Telling { after: Some(host.to_owned()), told: telling.told + 1 };
+            self.outbox.say(style, &line);
+        }
+        *place = Some(telling);
+    }
+}
