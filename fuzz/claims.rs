@@ -12,9 +12,9 @@ use ipcd::engine::limits::{REPORT_BYTES_MAX, STATS_LINE_BYTES_MAX, Settings};
 use ipcd::engine::message::{Door, Input, Medium, Moment, Origin, Output, Peer};
 use ipcd::engine::name::Name;
 use ipcd::engine::record::Record;
-use ipcd::engine::service::Service;
 use ipcd::engine::service::stats::{self, Message, Report};
-use ipcd::engine::{number, text};
+use ipcd::engine::service::{Service, watch};
+use ipcd::engine::{diagnosis, number, text};
 
 /// A claim, as it is called and as it is tested.
 pub type Claim = (&'static str, fn(&[u8]));
@@ -33,6 +33,11 @@ pub const CLAIMS: &[Claim] = &[
     ("the_engine_keeps_its_bounds_and_ends", the_engine_keeps_its_bounds_and_ends),
     ("a_report_reads_back_as_it_is_kept", a_report_reads_back_as_it_is_kept),
     ("a_record_is_refused_or_gone_on_with", a_record_is_refused_or_gone_on_with),
+    (
+        "a_watchers_filter_is_read_or_told_what_would_be_right",
+        a_watchers_filter_is_read_or_told_what_would_be_right,
+    ),
+    ("a_hint_is_one_line_without_control_characters", a_hint_is_one_line_without_control_characters),
 ];
 
 pub fn an_endpoint_reads_back_as_it_is_written(bytes: &[u8]) {
@@ -171,6 +176,34 @@ pub fn a_record_is_refused_or_gone_on_with(bytes: &[u8]) {
         stage.end(number);
     }
     stage.pass(Duration::from_secs(600));
+}
+
+pub fn a_watchers_filter_is_read_or_told_what_would_be_right(bytes: &[u8]) {
+    let is_clean = |text: &str| !text.is_empty() && !text.chars().any(char::is_control);
+    match watch::read(bytes) {
+        Ok(filter) => {
+            let shown = filter.to_string();
+            assert!(is_clean(&shown), "{shown:?}");
+            if shown.is_ascii() && !shown.contains('\\') {
+                let again = watch::read(shown.as_bytes()).expect("a filter is one");
+                assert_eq!(again.to_string(), shown);
+            }
+        }
+        Err(error) => assert!(is_clean(&error), "{error:?}"),
+    }
+}
+
+pub fn a_hint_is_one_line_without_control_characters(bytes: &[u8]) {
+    let endpoints = [("tcp://[::1]:1".to_owned(), Service::Chat)];
+    let name = String::from_utf8_lossy(bytes);
+    let hints = [
+        diagnosis::of_request(bytes, &endpoints),
+        diagnosis::of_name(&name, &endpoints),
+        Some(diagnosis::of_unfinished(bytes)),
+    ];
+    for hint in hints.into_iter().flatten() {
+        assert!(!hint.text.chars().any(char::is_control), "{:?}", hint.text);
+    }
 }
 
 /// The engine, and the far end of each connection.

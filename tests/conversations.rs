@@ -536,7 +536,7 @@ impl Way {
             (Way::Tcp, Service::Hello) => daemon.tcp(HELLO),
             (Way::Tcp, Service::Talk) => daemon.tcp(TALK),
             (Way::Tcp, Service::Stats) => daemon.tcp(STATS),
-            (Way::Tcp, Service::Status) => unreachable!("no report is like another: tests/status.rs"),
+            (Way::Tcp, Service::Status | Service::Watch) => unreachable!("no two reports are the same"),
         }
     }
 }

@@ -659,7 +659,7 @@ history = "inside a table that is not understood"
 [mux]
 "#;
         let expected = r#"f:1:1: unknown key "history"; it belongs under [chat]
-f:2:1: unknown key "colour"; known tables: [log], [limits], [multiply], [greeting], [chat], [hello], [talk], [stats], [status], [mux]
+f:2:1: unknown key "colour"; known tables: [log], [limits], [multiply], [greeting], [chat], [hello], [talk], [stats], [status], [watch], [mux]
 f:3:1: mux is 7; it is a table: [mux]
 f:4:2: unknown table [lgo]; did you mean [log]?
 f:6:9: loud is no number; text stands in quotes: "loud"

@@ -5,9 +5,10 @@ use std::rc::Rc;
 use super::counters::ErrorKind;
 use super::framing::{is_http, is_tls, without_cr};
 use super::message::{Door, Dropped, Happening, Note, Origin};
+use super::service::watch::Sight;
 use super::service::{Service, greeting, hello, multiply};
 use super::text::{is_empty, quote};
-use super::{Engine, number};
+use super::{Engine, diagnosis, number};
 
 /// How ipcd's own answers begin: what begins so was not sent by a client, and two daemons would answer each other for ever.
 const OWN_WORDS: [&[u8]; 4] = [b"Data received", b"Error: ", b"Hello from server", b"Message received."];
@@ -38,7 +39,8 @@ impl Engine {
             return;
         }
         self.world.counters.of_mut(service).messages += 1;
-        if self.world.settings.report_messages {
+        let is_watched = self.world.tower.is_manned();
+        if self.world.settings.report_messages || is_watched {
             self.world.note(note(Happening::Said(quote(message))));
         }
         let (replies, error) = self.answer_datagram(service, message, truncated);
@@ -50,11 +52,27 @@ impl Engine {
             let text = text.strip_prefix("Error: ").unwrap_or(text);
             self.world.note(note(Happening::Erred(text.to_owned())));
         }
+        if is_watched {
+            self.show_answer(datagram, message, &replies);
+        }
         if answerable {
             self.replies_to_datagram.extend(replies);
         } else {
             self.world.counters.of_mut(service).dropped += 1;
             self.world.note(note(Happening::Dropped(Dropped::NoAddress)));
+        }
+    }
+
+    /// Lets watchers see the answer, and what was wrong with the question.
+    fn show_answer(&mut self, datagram: &Datagram<'_>, message: &[u8], replies: &[String]) {
+        let Datagram { door, origin, answerable, .. } = *datagram;
+        for reply in replies.iter().filter(|_| answerable) {
+            self.world.show_datagram(door, origin, Sight::Replied(quote(reply.as_bytes())));
+        }
+        let is_wrong = door.service == Service::Multiply && multiply::evaluate(message).is_err();
+        let hint = is_wrong.then(|| diagnosis::of_request(message, &self.world.settings.endpoints));
+        if let Some(hint) = hint.flatten() {
+            self.world.show_datagram(door, origin, Sight::Mistaken(hint));
         }
     }
 

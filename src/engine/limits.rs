@@ -33,6 +33,36 @@ pub const STATUS_PIECE_BYTES: usize = 24 * 1024;
 /// Bytes of a report that wait to be sent, from which on the rest is not written yet.
 pub const STATUS_BYTES_LOW: usize = 16 * 1024;
 
+/// Those who watch at once: what happens is written down for each.
+pub const WATCHERS_MAX: usize = 16;
+
+/// Events kept for those who watch: some tenths of a second of a flood.
+pub const WATCH_EVENTS_MAX: usize = 8192;
+
+/// Bytes of these events, their texts included.
+pub const WATCH_RING_BYTES_MAX: usize = 1024 * 1024;
+
+/// Bytes that an event counts for beside its text.
+pub const WATCH_EVENT_BYTES: usize = 96;
+
+/// Events that one watcher is shown in one turn.
+pub const WATCH_EVENTS_PER_TURN: usize = 128;
+
+/// Bytes that wait to be sent to a watcher, from which on it is shown nothing more: it misses events, and is told how many.
+pub const WATCH_BYTES_HIGH: usize = 16 * 1024;
+
+/// Replies in one write that watchers see, and bytes of it that are looked at for them: of a flood they see its beginning.
+pub const WATCH_REPLIES_PER_WRITE: usize = 16;
+
+/// See [`WATCH_REPLIES_PER_WRITE`].
+pub const WATCH_REPLY_BYTES: usize = 4096;
+
+/// How long a connection may say nothing from its beginning on, before those who watch are told.
+pub const SILENCE: Duration = Duration::from_secs(5);
+
+/// Endpoints that a hint names.
+pub const HINT_ENDPOINTS_MAX: usize = 8;
+
 /// Characters of a peer's own text that an error or a log line quotes.
 pub const QUOTE_CHARS_MAX: usize = 64;
 

@@ -9,6 +9,7 @@ mod census;
 mod counters;
 mod datagram;
 mod deadlines;
+pub mod diagnosis;
 mod framing;
 pub mod limits;
 mod machines;
@@ -22,6 +23,7 @@ mod room;
 pub mod service;
 mod session;
 pub mod text;
+mod watchtower;
 
 use std::collections::VecDeque;
 use std::rc::Rc;
@@ -41,7 +43,9 @@ use record::{Record, SavedSession};
 use room::{Offer, Room, Seat};
 use service::Service;
 use service::talk::Lines;
+use service::watch::Sight;
 use session::Session;
+use watchtower::{Event, Watchtower};
 
 /// Deadlines acted on in one turn, so that a thousand that come at once delay nobody else for long.
 const ALARMS_PER_TURN: usize = 256;
@@ -85,6 +89,9 @@ struct World {
     notes: VecDeque<Note>,
     talk: Lines,
     machines: Machines,
+    tower: Watchtower,
+    /// The time of the input that is being handled.
+    now: Moment,
     /// What sessions have for other ones; delivered before anything else happens.
     letters: VecDeque<(Peer, Letter)>,
     /// What was asked of the daemon.
@@ -125,7 +132,16 @@ impl World {
         self.room.set_history(self.settings.chat_history, bytes_max);
     }
 
+    /// Lets watchers see what became of a datagram, which no session stands for.
+    fn show_datagram(&mut self, door: &Rc<Door>, origin: Origin, sight: Sight) {
+        let service = door.service;
+        self.tower.push(Event { at: self.now, door: Rc::clone(door), origin, service, sight });
+    }
+
     fn note(&mut self, note: Note) {
+        if note.peer.is_none() && self.tower.is_manned() {
+            self.show_datagram(&note.door, note.origin, Sight::Happened(note.what.clone()));
+        }
         if self.notes.len() < NOTES_MAX {
             self.notes.push_back(note);
         }
@@ -188,6 +204,8 @@ impl Engine {
                 notes: VecDeque::new(),
                 talk: Lines::default(),
                 machines: Machines::default(),
+                tower: Watchtower::default(),
+                now: Moment::default(),
                 letters: VecDeque::new(),
                 requests: VecDeque::new(),
                 refused_lingering: 0,
@@ -240,7 +258,7 @@ impl Engine {
     pub fn queued_bytes(&self) -> usize {
         let sessions: usize = self.sessions.iter().flatten().map(Session::queued_bytes).sum();
         let room = self.world.room.log_bytes() + self.world.room.aside_bytes();
-        sessions + room + self.world.machines.bytes()
+        sessions + room + self.world.machines.bytes() + self.world.tower.bytes()
     }
 
     /// The most that [`queued_bytes`](Self::queued_bytes) can be with these settings, whatever peers do: what each
@@ -275,6 +293,7 @@ impl Engine {
             + refused
             + room
             + limits::MACHINES_BYTES_MAX
+            + limits::WATCH_RING_BYTES_MAX
     }
 
     /// Whether the peer is to be read from at the moment.
@@ -289,6 +308,7 @@ impl Engine {
             || !self.audience.is_empty()
             || !self.waiting.is_empty()
             || !self.reporting.is_empty()
+            || self.world.tower.is_stirred()
             || self.world.room.is_dirty()
     }
 
@@ -301,6 +321,7 @@ impl Engine {
 
     /// Takes one input, at the time `now`.
     pub fn handle(&mut self, now: Moment, input: Input<'_>) {
+        self.world.now = now;
         match input {
             Input::Opened { peer, door, origin } => self.handle_opened(now, peer, door, origin),
             Input::Bytes { peer, bytes, more } => {
@@ -370,6 +391,7 @@ impl Engine {
     }
 
     fn handle_sent(&mut self, now: Moment, peer: Peer, bytes: usize) {
+        self.show_reply(peer, bytes);
         self.with(now, peer, |session, world| {
             world.counters.of_mut(session.service()).bytes_out += bytes as u64;
             let mut left = bytes;
@@ -408,6 +430,7 @@ impl Engine {
             });
         }
         self.go_on_reporting(now);
+        self.show_events(now);
         if self.world.stop.is_some() {
             self.go_on_stopping(now);
         }
@@ -614,6 +637,9 @@ impl Engine {
         }
         if session.can_report() && !session.mark_reporting(true) {
             self.reporting.push_back(peer);
+        }
+        if session.is_to_be_shown_more(&self.world) {
+            self.world.tower.stir();
         }
         let deadline = session.deadline(&self.world);
         self.deadlines.arm(peer, &mut session.alarm, deadline);

@@ -1,9 +1,11 @@
-//! Status reports on their way: a piece of each a turn, as far as its reader keeps up. What is said of whom is looked up
-//! when its piece is written.
+//! Status reports and what watchers see, on their way: a piece of each a turn, as far as its reader keeps up.
 
-use super::message::Moment;
+use super::message::{Moment, Peer};
+use super::outbox::Style;
 use super::service::Service;
 use super::service::status::{self, EndpointPart, Progress};
+use super::service::watch::Sight;
+use super::text::quote;
 use super::{Engine, limits};
 
 impl Engine {
@@ -78,5 +80,35 @@ impl Engine {
         let room = (world.room.len(), world.room.log_bytes());
         let uptime = now.since(Moment::default());
         status::write_head(out, world.settings.pid, uptime, room, &world.counters, services);
+    }
+
+    /// Shows watchers what has happened.
+    pub(super) fn show_events(&mut self, now: Moment) {
+        if !self.world.tower.take_stirred() {
+            return;
+        }
+        for peer in self.world.tower.watchers().to_vec() {
+            self.with(now, peer, |session, world| session.show(world, limits::WATCH_EVENTS_PER_TURN));
+        }
+    }
+
+    /// Shows watchers what the kernel took for a peer: the beginning of the current offer.
+    pub(super) fn show_reply(&mut self, peer: Peer, bytes: usize) {
+        let Some(session) = self.session(peer).filter(|session| session.is_seen(&self.world)) else { return };
+        if session.service() == Service::Status {
+            return; // a report is no news
+        }
+        let is_lines = session.style() == Style::Lines;
+        let mut head = Vec::new();
+        for slice in self.outgoing(peer).slices() {
+            let room = bytes.min(limits::WATCH_REPLY_BYTES).saturating_sub(head.len());
+            head.extend_from_slice(&slice[..slice.len().min(room)]);
+        }
+        let Some(session) = self.sessions[peer.index as usize].as_ref() else { return };
+        let replies = head.split(|byte| is_lines && *byte == b'\n').filter(|reply| !reply.is_empty());
+        for reply in replies.take(limits::WATCH_REPLIES_PER_WRITE) {
+            let reply = reply.strip_suffix(b"\r").unwrap_or(reply);
+            session.show_to_watchers(&mut self.world, || Sight::Replied(quote(reply)));
+        }
     }
 }

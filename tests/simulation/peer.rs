@@ -51,6 +51,8 @@ enum Talk {
     Asker { heard: Vec<u8>, asked: usize, is_known: bool },
     /// One who asks for lists of machines, whole lists or, at the end of the connection, the beginning of one.
     List { heard: Vec<u8> },
+    /// Somebody who watches, if it may.
+    Watcher { heard: Vec<u8> },
     /// Whatever it hears is right.
     Noise,
 }
@@ -138,7 +140,8 @@ fn reads_as_a_request(text: &str) -> bool {
 /// What `help` on the mux lists.
 fn help(origin: Origin) -> Vec<u8> {
     let is_known = matches!(origin, Origin::Process { .. });
-    let offered = Service::offered().filter(|service| is_known || *service != Service::Status);
+    let offered =
+        Service::offered().filter(|service| is_known || !matches!(service, Service::Status | Service::Watch));
     offered.map(|service| format!("{service}\n")).collect::<String>().into()
 }
 
@@ -232,6 +235,7 @@ impl Actor {
                     Service::Talk,
                     Service::Status,
                     Service::Stats,
+                    Service::Watch,
                 ]);
                 units.push((service.name().into(), Vec::new()));
             }
@@ -260,6 +264,7 @@ impl Actor {
             Service::Status => actor.ask(random, units),
             Service::Stats if !actor.raw && random.percent(40) => actor.ask_for_lists(random, units),
             Service::Stats => actor.report(random, units),
+            Service::Watch => actor.watch(random, units),
         }
         actor
     }
@@ -299,6 +304,7 @@ impl Actor {
             | Service::Talk
             | Service::Stats
             | Service::Status
+            | Service::Watch
             | Service::Mux => String::new(),
         };
         let wrong = format!("Error: this port speaks {}, not {what}\n", self.door.service);
@@ -312,6 +318,17 @@ impl Actor {
             return; // it may hear a partner before it is told
         }
         self.talk = Talk::Replies { expected, at: 0, answered: 0, tail: Vec::new() };
+    }
+
+    /// Watches the others, and may change its mind about whom.
+    fn watch(&mut self, random: &mut Random, units: Vec<(String, Vec<u8>)>) {
+        let end = if self.raw { "" } else { "\n" };
+        let filters = ["all", "json", "service=multiply", "peer=127.0.0.1 json", "peer=uid:1", "nonsense"];
+        let said = (0..random.within(0, 4)).map(|_| random.pick(&filters).to_owned()).collect::<Vec<_>>();
+        for text in units.into_iter().map(|(text, _)| text).chain(said) {
+            self.script.push_back(format!("{text}{end}").into());
+        }
+        self.talk = Talk::Watcher { heard: Vec::new() };
     }
 
     /// Asks for reports, and may be somebody who is told that it may not.
@@ -629,6 +646,7 @@ impl Actor {
             | Talk::Partner { .. }
             | Talk::Asker { .. }
             | Talk::List { .. }
+            | Talk::Watcher { .. }
             | Talk::Noise => true,
         }
     }
@@ -752,7 +770,8 @@ impl Actor {
             Talk::Chat { heard, .. }
             | Talk::Partner { heard, .. }
             | Talk::Asker { heard, .. }
-            | Talk::List { heard } => heard.extend(bytes),
+            | Talk::List { heard }
+            | Talk::Watcher { heard } => heard.extend(bytes),
             Talk::Replies { expected, at, answered, tail } => {
                 for byte in bytes {
                     match expected.front().filter(|_| tail.is_empty()) {
@@ -856,8 +875,9 @@ impl Actor {
             return None;
         }
         let complete = !self.link.failed && !self.link.abandoned && !self.words_lost && !over;
-        let is_bare =
-            self.is_known_raw() && self.service != Service::Status && reason != CloseReason::TooMany;
+        let is_bare = self.is_known_raw()
+            && !matches!(self.service, Service::Status | Service::Watch)
+            && reason != CloseReason::TooMany;
         let lf = if is_bare { "" } else { "\n" };
         let mut words = self.last_words(reason, seen);
         if !self.opened {
@@ -867,6 +887,28 @@ impl Actor {
         let known = self.decided.is_some() || self.rule != FramingRule::Auto;
         match &mut self.talk {
             Talk::Noise => None,
+            Talk::Watcher { heard } => {
+                let heard = String::from_utf8_lossy(heard).into_owned();
+                let help = String::from_utf8_lossy(&help(self.origin)).into_owned();
+                let heard = heard.strip_prefix(&help).unwrap_or(&heard); // through the mux
+                let whole = heard.rfind('\n').map_or("", |end| &heard[..end]);
+                for line in whole.lines() {
+                    let begins =
+                        ["+", "Watching: ", "… ", "Error: "].iter().any(|word| line.starts_with(word));
+                    if !line.starts_with('{') {
+                        assert!(begins || self.service != Service::Watch, "{}: heard {line:?}", self.who);
+                        continue;
+                    }
+                    let event: serde_json::Value = serde_json::from_str(line)
+                        .unwrap_or_else(|error| panic!("{}: {reason:?}: {error}: {line}", self.who));
+                    assert_ne!(event["service"], "watch", "{}: saw a watcher: {line}", self.who);
+                    tally.count("events verified");
+                    if event["event"] == "missed" || event["event"] == "hint" {
+                        tally.count(&format!("events: {}", event["event"]));
+                    }
+                }
+                None
+            }
             Talk::Asker { heard, asked, is_known } => {
                 let heard = String::from_utf8_lossy(heard).into_owned();
                 let help = String::from_utf8_lossy(&help(self.origin)).into_owned();

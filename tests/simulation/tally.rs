@@ -62,6 +62,8 @@ impl Tally {
             "answered after stop",
             "reports verified",
             "lists verified",
+            "events verified",
+            "events: \"hint\"",
         ];
         for what in reasons.chain(others.iter().map(|what| (*what).to_owned())) {
             assert!(self.0.contains_key(&what), "never reached: {what}");

@@ -9,6 +9,7 @@ pub mod mux;
 pub mod stats;
 pub mod status;
 pub mod talk;
+pub mod watch;
 
 use serde::{Deserialize, Serialize};
 
@@ -32,13 +33,15 @@ pub enum Service {
     Stats,
     /// What the daemon is and does, as JSON.
     Status,
+    /// What connections do, as it happens.
+    Watch,
     /// The first message chooses the service.
     Mux,
 }
 
 impl Service {
     /// Every service, in the order of their numbers.
-    pub const ALL: [Service; 8] = [
+    pub const ALL: [Service; 9] = [
         Service::Multiply,
         Service::Greeting,
         Service::Chat,
@@ -46,6 +49,7 @@ impl Service {
         Service::Talk,
         Service::Stats,
         Service::Status,
+        Service::Watch,
         Service::Mux,
     ];
 
@@ -59,6 +63,7 @@ impl Service {
             Service::Talk => "talk",
             Service::Stats => "stats",
             Service::Status => "status",
+            Service::Watch => "watch",
             Service::Mux => "mux",
         }
     }
@@ -70,13 +75,16 @@ impl Service {
             Medium::Packets => self != Service::Status, // a report can be longer than a packet
             Medium::Datagrams => matches!(self, Service::Multiply | Service::Greeting | Service::Hello),
             Medium::Fifo => matches!(self, Service::Multiply | Service::Chat),
-            Medium::Pipe => !matches!(self, Service::Chat | Service::Talk | Service::Stats | Service::Status),
+            Medium::Pipe => !matches!(
+                self,
+                Service::Chat | Service::Talk | Service::Stats | Service::Status | Service::Watch
+            ),
         }
     }
 
     /// Whether somebody can choose it on the mux: what the daemon says of others is for those whom the kernel vouches for.
     pub fn is_for(self, origin: Origin) -> bool {
-        self != Service::Status || matches!(origin, Origin::Process { .. })
+        !matches!(self, Service::Status | Service::Watch) || matches!(origin, Origin::Process { .. })
     }
 
     /// The services that a mux client can choose.

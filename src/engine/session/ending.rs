@@ -2,6 +2,7 @@
 
 use super::{Phase, Session, State};
 use crate::engine::counters::ErrorKind;
+use crate::engine::diagnosis;
 use crate::engine::limits::{LAST_WORDS, LINGER};
 use crate::engine::message::{CloseReason, Foreign, Happening, Kind, Medium, Moment, Output};
 use crate::engine::service::Service;
@@ -25,6 +26,8 @@ impl Session {
         let error = format!("this port speaks {}, not {name}", self.service());
         // The contract's sentence ends with LF whatever the other protocol looked like.
         self.end_lines_with_lf();
+        let service = self.service();
+        self.hint(world, |world| Some(diagnosis::of_foreign(foreign, service, &world.settings.endpoints)));
         self.fail(world, now, CloseReason::PeerForeign(foreign), error);
     }
 
@@ -65,8 +68,9 @@ impl Session {
         self.phase = Phase::Draining(reason, now);
     }
 
-    /// Leaves its partner, if it talks.
+    /// Leaves its partner, if it talks, and the others, if it watches.
     fn hang_up(&mut self, world: &mut World) {
+        self.look_away(world);
         if let State::Talk(chair) = &mut self.state
             && let Some(chair) = chair.take()
             && let Some(partner) = world.talk.leave(chair)
@@ -77,6 +81,7 @@ impl Session {
 
     /// The connection is gone: nobody is left to be told anything.
     pub(in crate::engine) fn lose(&mut self, world: &mut World) {
+        self.hint_at_reset(world);
         if let Some(seat) = self.seat() {
             world.room.drop_member(seat, &mut Vec::new());
         }
@@ -167,6 +172,7 @@ impl Session {
         } else if matches!(self.phase, Phase::Lingering(..)) {
             world.refused_lingering -= 1;
         }
+        self.hint_at_end(world, reason);
         self.note(world, Happening::Closed(reason));
     }
 

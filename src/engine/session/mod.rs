@@ -7,6 +7,7 @@ mod patience;
 mod restart;
 mod state;
 mod stats;
+mod watching;
 
 use std::rc::Rc;
 
@@ -14,6 +15,7 @@ use memchr::memchr;
 
 use super::counters::ErrorKind;
 use super::deadlines::Alarm;
+use super::diagnosis;
 use super::framing::{self, Decision, Framing, without_cr};
 use super::limits::{OUTBOX_BYTES_HIGH, ROOM_BURST_BYTES, ServiceSettings};
 use super::message::{CloseReason, Door, Foreign, Happening, Kind, Medium, Moment, Note, Origin, Peer};
@@ -24,10 +26,12 @@ use super::service::multiply;
 use super::service::mux::{self, Choice};
 use super::service::status::Progress;
 use super::service::talk::{self, Chair};
+use super::service::watch::Sight;
 use super::service::{Service, chat, control, greeting, hello};
 use super::text::{clean, is_empty, quote};
 use super::{Letter, World};
 pub(super) use stats::Telling;
+use watching::Watcher;
 
 /// One connection.
 #[derive(Debug)]
@@ -74,6 +78,11 @@ struct Flags {
     /// It stands in a list of the engine's: to be flushed, or to go on.
     flush_called: bool,
     waiting: bool,
+    /// Something has come from it, and something was sent to it.
+    heard: bool,
+    told: bool,
+    /// Watchers know of its silence.
+    hinted: bool,
     reporting: bool,
     /// The reactor was told not to read from it.
     deaf: bool,
@@ -106,6 +115,8 @@ enum State {
     Stats(Option<Telling>),
     /// How far the report is that it is being given.
     Status(Option<Progress>),
+    /// `None`: it has not said what it wants to see.
+    Watch(Option<Box<Watcher>>),
     Mux,
     /// The mux itself is spoken to, by somebody who may control the daemon.
     Control,
@@ -165,6 +176,7 @@ impl Session {
             // Who chose it has asked.
             Service::Status if self.door.service != Service::Status => State::Status(Some(Progress::Begun)),
             Service::Status => State::Status(None),
+            Service::Watch => State::Watch(None),
             Service::Mux => State::Mux,
         };
         self.active = now;
@@ -186,6 +198,7 @@ impl Session {
             | State::Hello
             | State::Stats(_)
             | State::Status(_)
+            | State::Watch(_)
             | State::Mux
             | State::Control => {}
         }
@@ -207,6 +220,7 @@ impl Session {
             State::Talk(_) => Service::Talk,
             State::Stats(_) => Service::Stats,
             State::Status(_) => Service::Status,
+            State::Watch(_) => Service::Watch,
             State::Mux | State::Control => Service::Mux,
         }
     }
@@ -243,7 +257,9 @@ impl Session {
     /// How its messages are told apart on the way out.
     pub(super) fn style(&self) -> Style {
         match (self.framing.kind(), self.service()) {
-            (None | Some(Kind::Line), _) | (Some(Kind::Raw), Service::Status) => Style::Lines,
+            (None | Some(Kind::Line), _) | (Some(Kind::Raw), Service::Status | Service::Watch) => {
+                Style::Lines
+            }
             (Some(Kind::Packet), _) => Style::Packets,
             (Some(Kind::Raw), Service::Multiply | Service::Stats | Service::Mux) => Style::Paced,
             (Some(Kind::Raw), Service::Greeting | Service::Chat | Service::Hello | Service::Talk) => {
@@ -257,6 +273,7 @@ impl Session {
     }
 
     fn note(&self, world: &mut World, what: Happening) {
+        self.show_to_watchers(world, || Sight::Happened(what.clone()));
         world.note(Note { peer: Some(self.peer), door: Rc::clone(&self.door), origin: self.origin, what });
     }
 
@@ -315,6 +332,7 @@ impl Session {
     /// Bytes came. `more`: the burst goes on.
     pub(super) fn handle_bytes(&mut self, world: &mut World, now: Moment, bytes: &[u8], more: bool) {
         world.counters.of_mut(self.service()).bytes_in += bytes.len() as u64;
+        self.flags.heard |= !bytes.is_empty();
         if !self.is_serving() {
             // What a greeted client says is for the log; what anybody else says after the end is for nobody.
             if matches!(self.state, State::Greeting)
@@ -372,6 +390,7 @@ impl Session {
 
     /// The peer will send nothing more.
     pub(super) fn handle_end_of_file(&mut self, world: &mut World, now: Moment) {
+        self.hint_at_leaving(world);
         self.flags.ended = true;
         if self.is_alone(world) {
             self.inbox = Vec::new();
@@ -516,6 +535,7 @@ impl Session {
             | State::Talk(_)
             | State::Stats(_)
             | State::Status(_)
+            | State::Watch(_)
             | State::Control => false,
         }
     }
@@ -547,6 +567,8 @@ impl Session {
         world.counters.of_mut(self.service()).messages += 1;
         if world.settings.report_messages {
             self.note(world, Happening::Said(quote(message)));
+        } else {
+            self.show_to_watchers(world, || Sight::Happened(Happening::Said(quote(message))));
         }
         self.answer(world, now, message);
         if self.is_on_fifo() {
@@ -568,6 +590,7 @@ impl Session {
             State::Talk(None) => {}
             State::Stats(_) => self.stats(world, now, message),
             State::Status(_) => self.state = State::Status(Some(Progress::Begun)),
+            State::Watch(_) => self.watch(world, now, message),
             State::Mux => self.choose(world, now, message),
             State::Control => self.control(world, message),
         }
@@ -583,7 +606,10 @@ impl Session {
                 number::write(value, self.outbox.writer(style));
                 self.outbox.end(style);
             }
-            Err(complaint) => self.err(world, complaint.kind(), complaint.to_string()),
+            Err(complaint) => {
+                self.err(world, complaint.kind(), complaint.to_string());
+                self.hint(world, |world| diagnosis::of_request(message, &world.settings.endpoints));
+            }
         }
     }
 
@@ -597,7 +623,8 @@ impl Session {
                 world.room.history().for_each(|line| self.outbox.say(style, line));
                 world.room.set_blocked(seat, self.flags.blocked);
                 self.state = State::Chat(Ok(seat));
-                self.note(world, Happening::Joined(name));
+                self.note(world, Happening::Joined(name.clone()));
+                self.hint(world, |world| diagnosis::of_name(&name, &world.settings.endpoints));
                 if !is_empty(rest.as_bytes()) {
                     self.chat(world, now, seat, rest.as_bytes());
                 }
@@ -693,7 +720,12 @@ impl Session {
             Choice::Default => (world.settings.mux_default, Some(message)),
         };
         if !service.fits(medium) {
-            let error = format!("{service} is not offered here: it lives in the daemon; try help");
+            let error = match medium {
+                Medium::Packets => {
+                    format!("{service} is not offered here: its answer is longer than a packet")
+                }
+                _ => format!("{service} is not offered here: it lives in the daemon; try help"),
+            };
             return self.err(world, ErrorKind::Unavailable, error);
         }
         if !service.is_for(self.origin) {
@@ -744,6 +776,7 @@ impl Session {
 
     /// The first `count` bytes of the outbox's offer were sent.
     pub(super) fn handle_sent(&mut self, world: &mut World, now: Moment, count: usize) {
+        self.flags.told = true;
         let style = self.style();
         let mut gap = self.settings(world).raw_gap;
         if let Some(stop) = &world.stop {
@@ -814,6 +847,7 @@ fn is_complete(service: Service, mux_default: Service, bytes: &[u8]) -> bool {
         | Service::Hello
         | Service::Talk
         | Service::Stats
-        | Service::Status => true,
+        | Service::Status
+        | Service::Watch => true,
     }
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::{Phase, Session, State};
 use crate::engine::World;
+use crate::engine::framing::Framing;
 use crate::engine::limits::{GUESS, LAST_WORDS, LINGER, ServiceSettings};
 use crate::engine::message::{CloseReason, Happening, Kind, Moment};
 
@@ -18,6 +19,7 @@ impl Session {
                 self.unfinished_deadline(world),
                 self.nameless_deadline(world),
                 self.idle_deadline(world),
+                self.silence_deadline(world),
             ]
             .into_iter()
             .flatten()
@@ -52,6 +54,7 @@ impl Session {
             | State::Hello
             | State::Stats(_)
             | State::Status(None)
+            | State::Watch(None)
             | State::Mux
             | State::Control
                 if self.outbox.is_empty() && !self.flags.stalled =>
@@ -78,7 +81,13 @@ impl Session {
         if !self.is_serving() {
             return;
         }
+        if is_due(self.silence_deadline(world)) {
+            self.hint_at_silence(world);
+        }
         if is_due(self.framing.deadline()) {
+            if matches!(self.framing, Framing::LikelyLine(_)) {
+                self.hint_at_fragment(world);
+            }
             self.framing.handle_silence(&mut self.inbox);
             self.scanned = 0;
             self.note(world, Happening::Decided(Kind::Raw));
@@ -90,6 +99,7 @@ impl Session {
             if self.is_on_fifo() {
                 return self.drop_fragment(world, error);
             }
+            self.hint_at_fragment(world);
             self.fail(world, now, CloseReason::PeerUnfinished, error);
         } else if is_due(self.nameless_deadline(world)) {
             let error = format!("no name for {}", seconds(world.settings.chat_name_timeout));

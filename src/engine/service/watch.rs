@@ -1,0 +1,321 @@
+//! What connections do, told to those who watch: which of it a watcher wants, and how it is written. Has never seen a
+//! connection.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use super::Service;
+use crate::engine::diagnosis::Hint;
+use crate::engine::message::{CloseReason, Happening, Kind, Moment, Origin};
+use crate::engine::text::{quote, words};
+
+/// The version of the JSON: raised when a field goes or means something else, not when one is added.
+pub const SCHEMA: u32 = 1;
+
+/// What a watcher wants to see, and how.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Filter {
+    /// This service alone.
+    service: Option<Service>,
+    /// Those alone whose peer is shown so from its beginning on.
+    peer: Option<Wanted>,
+    /// As JSON objects, not as plain lines.
+    pub json: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Wanted {
+    Text(String),
+    Pid(u32),
+    Uid(u32),
+}
+
+impl fmt::Display for Filter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (&self.service, &self.peer) {
+            (None, None) => f.write_str("all"),
+            (Some(service), None) => write!(f, "service={service}"),
+            (None, Some(peer)) => write!(f, "peer={peer}"),
+            (Some(service), Some(peer)) => write!(f, "service={service} peer={peer}"),
+        }
+    }
+}
+
+impl fmt::Display for Wanted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Wanted::Text(text) => f.write_str(text),
+            Wanted::Pid(pid) => write!(f, "pid:{pid}"),
+            Wanted::Uid(uid) => write!(f, "uid:{uid}"),
+        }
+    }
+}
+
+/// Reads a watcher's message. The error says what would be right.
+pub fn read(message: &[u8]) -> Result<Filter, String> {
+    let mut filter = Filter::default();
+    for word in words(message) {
+        let text = String::from_utf8_lossy(word);
+        match text.split_once('=') {
+            None if text == "all" => {}
+            None if text == "json" => filter.json = true,
+            Some(("service", name)) => match Service::named(name) {
+                Some(service) => filter.service = Some(service),
+                None => {
+                    let names = Service::ALL.map(Service::name).join(", ");
+                    return Err(format!("unknown service: '{}' (known: {names})", quote(name.as_bytes())));
+                }
+            },
+            Some(("peer", peer)) if !peer.is_empty() => filter.peer = Some(wanted(peer)),
+            _ => {
+                return Err(format!(
+                    "unknown filter: '{}'; say all, or any of service=NAME, peer=ADDRESS, peer=pid:PID, peer=uid:UID and json",
+                    quote(word)
+                ));
+            }
+        }
+    }
+    Ok(filter)
+}
+
+fn wanted(peer: &str) -> Wanted {
+    let number = |name: &str| peer.strip_prefix(name)?.parse().ok();
+    match (number("pid:"), number("uid:")) {
+        (Some(pid), _) => Wanted::Pid(pid),
+        (_, Some(uid)) => Wanted::Uid(uid),
+        _ => Wanted::Text(quote(peer.as_bytes())),
+    }
+}
+
+impl Filter {
+    /// Whether an event of this service and peer is wanted.
+    pub fn wants(&self, service: Service, origin: Origin) -> bool {
+        let is_peer = |wanted: &Wanted| match (wanted, origin) {
+            (Wanted::Pid(wanted), Origin::Process { pid, .. }) => *wanted == pid,
+            (Wanted::Uid(wanted), Origin::Process { uid, .. }) => *wanted == uid,
+            (Wanted::Text(text), _) => origin.to_string().starts_with(text.as_str()),
+            _ => false,
+        };
+        self.service.is_none_or(|wanted| wanted == service) && self.peer.as_ref().is_none_or(is_peer)
+    }
+}
+
+/// What a watcher can see. Text that came from the peer is already escaped.
+#[derive(Clone, Debug)]
+pub enum Sight {
+    /// What the log is told as well.
+    Happened(Happening),
+    /// The kernel took this reply for it.
+    Replied(String),
+    /// It made a classic mistake.
+    Mistaken(Hint),
+}
+
+impl Sight {
+    /// Bytes of text in it.
+    pub fn text_bytes(&self) -> usize {
+        match self {
+            Sight::Happened(Happening::Erred(text) | Happening::Remarked(text) | Happening::Said(text)) => {
+                text.len()
+            }
+            Sight::Happened(Happening::Joined(text)) | Sight::Replied(text) => text.len(),
+            Sight::Mistaken(hint) => hint.text.len(),
+            Sight::Happened(_) => 0,
+        }
+    }
+
+    /// The event's name in JSON, and its text.
+    fn parts(&self) -> (&'static str, Option<String>) {
+        let (name, text) = match self {
+            Sight::Happened(Happening::Opened) => return ("opened", None),
+            Sight::Happened(Happening::Decided(Kind::Line)) => ("framing", "line".to_owned()),
+            Sight::Happened(Happening::Decided(Kind::Raw)) => ("framing", "raw".to_owned()),
+            Sight::Happened(Happening::Decided(Kind::Packet)) => ("framing", "packet".to_owned()),
+            Sight::Happened(Happening::Chose(service)) => ("chose", service.to_string()),
+            Sight::Happened(Happening::Erred(error)) => ("error", error.clone()),
+            Sight::Happened(Happening::Remarked(text) | Happening::Said(text)) => ("message", text.clone()),
+            Sight::Happened(Happening::Joined(name)) => ("joined", name.clone()),
+            Sight::Happened(Happening::Met(partner)) => ("met", partner.to_string()),
+            Sight::Happened(Happening::Dropped(why)) => ("dropped", why.to_string()),
+            Sight::Happened(Happening::Closed(reason)) => {
+                let name = match reason {
+                    CloseReason::PeerTooSlow => "dropped",
+                    CloseReason::TooMany => "refused",
+                    _ => "closed",
+                };
+                (name, reason.to_string())
+            }
+            Sight::Replied(text) => ("reply", text.clone()),
+            Sight::Mistaken(hint) => ("hint", hint.text.clone()),
+        };
+        (name, Some(text))
+    }
+}
+
+/// One event, as JSON.
+#[derive(Debug, Serialize)]
+struct Line<'a> {
+    schema: u32,
+    event: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    time: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    endpoint: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    service: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    peer: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mistake: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    text: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    count: Option<u64>,
+}
+
+impl Line<'_> {
+    fn new(event: &str) -> Line<'_> {
+        Line {
+            schema: SCHEMA,
+            event,
+            time: None,
+            endpoint: None,
+            service: None,
+            peer: None,
+            mistake: None,
+            text: None,
+            count: None,
+        }
+    }
+
+    fn write(&self) -> String {
+        serde_json::to_string(self).expect("serializable")
+    }
+}
+
+/// What a watcher is told first.
+pub fn begin(filter: &Filter, now: Moment) -> String {
+    match filter.json {
+        true => {
+            Line { time: Some(seconds(now)), text: Some(filter.to_string()), ..Line::new("watching") }.write()
+        }
+        false => format!("Watching: {filter}"),
+    }
+}
+
+/// What a watcher is told that did not keep up.
+pub fn missed(filter: &Filter, count: u64) -> String {
+    match filter.json {
+        true => Line { count: Some(count), ..Line::new("missed") }.write(),
+        false => format!("… {count} events missed"),
+    }
+}
+
+/// Who did it, and where.
+#[derive(Clone, Copy, Debug)]
+pub struct Actor<'a> {
+    /// The endpoint it came in through.
+    pub endpoint: &'a str,
+    /// The service it was in.
+    pub service: Service,
+    /// Who it is.
+    pub origin: Origin,
+}
+
+/// One event, for one who watches since a moment.
+pub fn write(filter: &Filter, since: Moment, at: Moment, actor: Actor<'_>, sight: &Sight) -> String {
+    let (event, text) = sight.parts();
+    let Actor { endpoint, service, origin } = actor;
+    if filter.json {
+        let mistake = match sight {
+            Sight::Mistaken(hint) => Some(hint.mistake.name()),
+            _ => None,
+        };
+        let line = Line {
+            time: Some(seconds(at)),
+            endpoint: Some(endpoint),
+            service: Some(service.name()),
+            peer: Some(origin.to_string()),
+            mistake,
+            text,
+            ..Line::new(event)
+        };
+        return line.write();
+    }
+    let text = text.unwrap_or_default();
+    let what = match event {
+        "message" | "reply" => format!("{event} '{text}'"),
+        "error" => format!("told: Error: {text}"),
+        "framing" => format!("is a {text} client"),
+        "joined" => format!("joined as {text}"),
+        "met" => format!("talks with {text}"),
+        "opened" => event.to_owned(),
+        "chose" => format!("chose {text}"),
+        _ => format!("{event}: {text}"),
+    };
+    format!("+{:.6} s  {endpoint}  {origin}  {what}", at.since(since).as_secs_f64())
+}
+
+fn seconds(moment: Moment) -> f64 {
+    moment.since(Moment::default()).as_secs_f64()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::diagnosis::Mistake;
+
+    #[test]
+    fn a_filter_is_what_its_words_say_and_another_word_is_told_what_would_be_right() {
+        for (message, shown) in [
+            ("all", "all"),
+            ("json", "all"),
+            ("service=chat", "service=chat"),
+            ("peer=127.0.0.1 service=multiply json", "service=multiply peer=127.0.0.1"),
+            ("peer=pid:7", "peer=pid:7"),
+        ] {
+            assert_eq!(read(message.as_bytes()).unwrap().to_string(), shown, "{message}");
+        }
+        assert!(read(b"json").unwrap().json);
+        assert!(read(b"service=chess").unwrap_err().starts_with("unknown service: 'chess' (known: multiply"));
+        assert!(
+            read(b"everything\x1b").unwrap_err().starts_with("unknown filter: 'everything\\u{1b}'; say all")
+        );
+        assert!(read(b"peer=").is_err());
+    }
+
+    #[test]
+    fn a_filter_wants_its_service_and_its_peer_alone() {
+        let (near, far) = ("127.0.0.1:40112".parse().unwrap(), "10.0.0.1:1".parse().unwrap());
+        let wants = |filter: &str, origin| read(filter.as_bytes()).unwrap().wants(Service::Chat, origin);
+        assert!(wants("all", Origin::Input) && wants("service=chat", Origin::Input));
+        assert!(!wants("service=multiply", Origin::Input));
+        assert!(
+            wants("peer=127.0.0.1", Origin::Address(near)) && !wants("peer=127.0.0.1", Origin::Address(far))
+        );
+        assert!(wants("peer=127.0.0.1:40112", Origin::Address(near)));
+        let process = Origin::Process { uid: 5, pid: 7 };
+        assert!(wants("peer=pid:7", process) && wants("peer=uid:5", process) && wants("peer=pid", process));
+        assert!(!wants("peer=pid:5", process) && !wants("peer=uid:5", Origin::Address(near)));
+    }
+
+    #[test]
+    fn an_event_is_one_line_plain_or_json() {
+        let actor = Actor { endpoint: "tcp://[::1]:1", service: Service::Multiply, origin: Origin::Input };
+        let (since, at) = (Moment(1_000_000), Moment(2_234_567));
+        let plain = read(b"all").unwrap();
+        let said = Sight::Happened(Happening::Said("5 10".into()));
+        assert_eq!(
+            write(&plain, since, at, actor, &said),
+            "+1.234567 s  tcp://[::1]:1  standard input  message '5 10'"
+        );
+        let json = read(b"json").unwrap();
+        let hint = Sight::Mistaken(Hint { mistake: Mistake::Comma, text: "a \"b\"".into() });
+        let value: serde_json::Value = serde_json::from_str(&write(&json, since, at, actor, &hint)).unwrap();
+        assert_eq!((&value["event"], &value["mistake"]), (&"hint".into(), &"comma".into()));
+        assert_eq!((&value["time"], &value["text"]), (&2.234567.into(), &"a \"b\"".into()));
+        assert_eq!(missed(&plain, 3), "… 3 events missed");
+        assert_eq!(missed(&json, 3), "{\"schema\":1,\"event\":\"missed\",\"count\":3}");
+    }
+}
