@@ -451,3 +451,51 @@ fn one_request_reaches_the_daemon_over_every_kind_of_endpoint() {
     }
     daemon.stop();
 }
+
+#[test]
+fn status_is_a_table_for_people_and_the_daemons_report_for_programs() {
+    let daemon = Daemon::usual();
+    let _member = Client::member(&daemon, "alice");
+    let output = ipcctl(&["status", "--to", &socket(&daemon)]);
+    let table = text(&output.stdout);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    assert!(table.starts_with(&format!("ipcd {}, pid {}, up ", env!("CARGO_PKG_VERSION"), daemon.pid())));
+    let rows: Vec<Vec<&str>> = table.lines().map(|line| line.split_whitespace().collect()).collect();
+    assert!(rows.iter().any(|row| row.starts_with(&["chat", "1", "1"])), "{table}");
+    let member = rows.iter().find(|row| row.last() == Some(&"alice"));
+    assert!(member.is_some_and(|row| row.starts_with(&["chat"]) && row.contains(&"serving")), "{table}");
+
+    let output = ipcctl(&["status", "--json", "--to", &socket(&daemon)]);
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((&report["schema"], &report["members"]), (&1.into(), &1.into()));
+    daemon.stop();
+}
+
+#[test]
+fn watch_prints_a_line_for_each_thing_that_happens_and_ends_with_the_daemon() {
+    let daemon = Daemon::usual();
+    let mut child = Command::new(env!("CARGO_BIN_EXE_ipcctl"))
+        .args(["watch", "--service", "multiply", "--to", &socket(&daemon)])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut told = String::new();
+    let mut stderr = BufReader::new(child.stderr.take().unwrap());
+    stderr.read_line(&mut told).unwrap();
+    assert_eq!(told, "ipcctl: Watching: service=multiply\n");
+    let mut client = daemon.tcp(65432);
+    client.say("3,14 2\n");
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let hint = lines.find(|line| line.as_ref().unwrap().contains("  hint: ")).unwrap().unwrap();
+    assert!(hint.ends_with("'3,14' is no number here: write 3.14, with a point"), "{hint}");
+    daemon.stop();
+    assert_eq!(child.wait().unwrap().code(), Some(1));
+
+    let daemon = Daemon::usual();
+    let output = ipcctl(&["watch", "--service", "chess", "--to", &socket(&daemon)]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stderr).starts_with("ipcctl: unknown service: 'chess' (known: multiply"));
+    assert_eq!(ipcctl(&["watch", "--peer", "a b"]).status.code(), Some(2));
+    daemon.stop();
+}

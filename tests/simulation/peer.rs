@@ -588,6 +588,7 @@ impl Actor {
             1 => self.link.reset(),
             _ => {
                 self.ambiguous |= !self.sending.is_empty();
+                self.ambiguous |= matches!(self.talk, Talk::Asker { .. }) && !self.script.is_empty();
                 self.script.clear();
                 self.sending.clear();
                 self.ambiguous |= self.raw || self.unfinished;
@@ -891,6 +892,8 @@ impl Actor {
                 let heard = String::from_utf8_lossy(heard).into_owned();
                 let help = String::from_utf8_lossy(&help(self.origin)).into_owned();
                 let heard = heard.strip_prefix(&help).unwrap_or(&heard); // through the mux
+                // It may have left in the middle of that.
+                let heard = if help.starts_with(heard) { "" } else { heard };
                 let whole = heard.rfind('\n').map_or("", |end| &heard[..end]);
                 for line in whole.lines() {
                     let begins =

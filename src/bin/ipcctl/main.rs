@@ -19,9 +19,11 @@ mod room;
 mod scrollback;
 mod sentence;
 mod speech;
+mod status;
 mod talk;
 #[cfg(feature = "tui")]
 mod terminal;
+mod watch;
 
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -91,6 +93,8 @@ enum Command {
     Chat(chat::Arguments),
     /// Talk to whoever comes next; in a pipe: say each line of standard input, and print what is said
     Talk,
+    Status(status::Arguments),
+    Watch(watch::Arguments),
     /// Have the daemon read its configuration again; says what is wrong with it
     Reload,
     /// Have the daemon give its connections to systemd and end, for a restart that nobody notices
@@ -106,6 +110,8 @@ fn run(Arguments { reach, command }: &Arguments) -> Result<(), Trouble> {
         Command::Hello(arguments) => sentence::run(reach, arguments, &sentence::HELLO),
         Command::Chat(arguments) => chat::run(reach, arguments),
         Command::Talk => talk::run(reach),
+        Command::Status(arguments) => status::run(reach, arguments),
+        Command::Watch(arguments) => watch::run(reach, arguments),
         Command::Reload => control::run(reach, "reload"),
         Command::Handover => control::run(reach, "handover"),
         Command::Bench(arguments) => bench::run(reach, arguments),

@@ -1,8 +1,6 @@
 //! What goes to standard output and standard error, and whether anybody looks at it.
 
-#[cfg(feature = "tui")]
-use std::io::IsTerminal;
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 
 use super::Trouble;
 
@@ -26,7 +24,6 @@ pub(crate) fn is_interactive() -> bool {
 }
 
 /// Whether standard output may be coloured: a terminal, whose user has not set `NO_COLOR` (to anything but nothing).
-#[cfg(feature = "tui")]
 pub(crate) fn has_colour() -> bool {
     io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }

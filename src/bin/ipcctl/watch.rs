@@ -1,0 +1,98 @@
+//! `ipcctl watch`: what connections do, as it happens, a line each.
+
+use clap::Args;
+
+use super::daemon::{Conversation, Wanted};
+use super::{Reach, Trouble, output};
+
+const WATCH: Wanted = Wanted { name: "watch", port: None, datagrams: false, fifo: false };
+
+/// Print what connections do, as it happens, and what was wrong with a client
+///
+/// Each line has the time, the endpoint, the peer and what it did. Hints name the classic mistakes and say what would be right.
+#[derive(Args)]
+pub(crate) struct Arguments {
+    /// Show this service alone
+    #[arg(long, value_name = "NAME")]
+    service: Option<String>,
+
+    /// Show this peer alone: the beginning of its address, pid:PID or uid:UID
+    #[arg(long, value_name = "PEER")]
+    peer: Option<String>,
+
+    /// Print JSON, an object a line
+    #[arg(long)]
+    json: bool,
+}
+
+impl Arguments {
+    /// The daemon's words for it.
+    fn filter(&self) -> Result<String, Trouble> {
+        let mut words = vec!["all".to_owned()];
+        for (name, value) in [("service", &self.service), ("peer", &self.peer)] {
+            match value {
+                Some(value) if value.is_empty() || value.contains(char::is_whitespace) => {
+                    return Err(Trouble::Usage(format!(
+                        "--{name} '{}': it is one word",
+                        value.escape_debug()
+                    )));
+                }
+                Some(value) => words.push(format!("{name}={value}")),
+                None => {}
+            }
+        }
+        if self.json {
+            words.push("json".to_owned());
+        }
+        Ok(words.join(" "))
+    }
+}
+
+pub(crate) fn run(reach: &Reach, arguments: &Arguments) -> Result<(), Trouble> {
+    let filter = arguments.filter()?;
+    let mut daemon = Conversation::begin(reach, &WATCH)?;
+    daemon.say(&filter);
+    let first = daemon.hear()?;
+    match first.as_deref() {
+        Some(line) if arguments.json && line.starts_with('{') => output::print(line)?,
+        Some(line) if line.starts_with("Watching: ") => output::tell(line),
+        Some(line) => {
+            return Err(match line.strip_prefix("Error: ") {
+                Some(error) => Trouble::Refused(vec![error.to_owned()]),
+                None => daemon.not_there(WATCH.name, line),
+            });
+        }
+        None => return Err(Trouble::Failed(format!("{}: closed without an answer", daemon.place))),
+    }
+    let is_coloured = output::has_colour() && !arguments.json;
+    while let Some(Some(line)) = daemon.hear_by(None)? {
+        output::print(&if is_coloured { coloured(&line) } else { line })?;
+    }
+    Err(Trouble::Failed(format!("{}: the connection ended", daemon.place)))
+}
+
+/// A line for a terminal: hints stand out, and so do errors and what was missed.
+fn coloured(line: &str) -> String {
+    let what = line.splitn(4, "  ").nth(3).unwrap_or(line);
+    let colour = match what {
+        _ if what.starts_with("hint: ") => "1;33",
+        _ if what.starts_with("told: ") || what.starts_with("dropped: ") => "31",
+        _ if what.starts_with('…') => "35",
+        _ if what.starts_with("message ") || what.starts_with("reply ") => return line.to_owned(),
+        _ => "2",
+    };
+    format!("\u{1b}[{colour}m{line}\u{1b}[0m")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hint_stands_out_and_a_message_that_looks_like_one_does_not() {
+        let line = |what: &str| format!("+1.0 s  tcp://[::1]:1  [::1]:2  {what}");
+        assert!(coloured(&line("hint: read")).starts_with("\u{1b}[1;33m"));
+        let message = line("message '  hint: x'");
+        assert_eq!(coloured(&message), message);
+    }
+}
