@@ -3,12 +3,14 @@
 
 mod harness;
 
-use std::io::{Read, Write};
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read, Write};
 use std::process::Stdio;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use harness::around::Helper;
+use harness::packets::Packets;
 use harness::{
     BESIDE, CHAT, Client, Daemon, GREETING, Ground, HELLO, MULTIPLY, Probe, STATS, TALK, USUAL, show,
     wait_until,
@@ -21,6 +23,7 @@ use ipcd::engine::service::Service;
 // ---- the table
 
 /// What a client of a service sends before it half-closes, and all that it receives.
+#[derive(Clone)]
 struct Dialogue {
     service: Service,
     sends: Vec<u8>,
@@ -659,6 +662,105 @@ fn on_standard_input_and_output_every_dialogue_whole() {
     for dialogue in table.iter().filter(fits) {
         dialogue.check(&hold_on_pipes(&ground, dialogue), "on pipes");
     }
+}
+
+/// Where each service is on the kinds of endpoint that carry packets and datagrams.
+const PACKETS: &str = r#"
+[multiply]
+listen = ["unixseq://{dir}/multiply.seq", "udp://{ip}:65432", "unixgram://{dir}/multiply.gram", "fifo://{dir}/multiply"]
+[greeting]
+listen = ["unixseq://{dir}/greeting.seq"]
+[chat]
+listen = ["tcp://{ip}:33000", "unixseq://{dir}/chat.seq"]
+[hello]
+listen = ["unixseq://{dir}/hello.seq", "udp://{ip}:8080", "unixgram://{dir}/hello.gram"]
+[talk]
+listen = ["unixseq://{dir}/talk.seq"]
+[mux]
+listen = ["unixseq://{dir}/mux.seq"]
+"#;
+
+#[test]
+fn over_sequenced_packets_every_dialogue_a_line_a_packet() {
+    let daemon = Daemon::with(PACKETS);
+    let members = MEMBERS.map(|name| Client::member(&daemon, name));
+    let table = table();
+    // What `help` lists depends on what the medium can carry.
+    let dialogues = table
+        .iter()
+        .filter(|dialogue| dialogue.service.fits(Medium::Packets) && !dialogue.sends.starts_with(b"help"));
+    let mut count = 0;
+    for dialogue in dialogues {
+        let path = daemon.directory.path().join(format!("{}.seq", dialogue.service));
+        let client = Packets::seq(&path);
+        for line in dialogue.sends.split_inclusive(|byte| *byte == b'\n') {
+            if !client.try_say(line) {
+                break; // it has said its last word
+            }
+        }
+        client.half_close();
+        let heard = String::from_utf8(client.hear_rest()).unwrap();
+        let heard = if dialogue.service == Service::Greeting { heard.replace('\n', "\r\n") } else { heard };
+        // Through the mux greeting says no more than elsewhere.
+        let hears = if dialogue.service == Service::Mux {
+            Dialogue {
+                hears: String::from_utf8_lossy(&dialogue.hears).replace('\r', "").into(),
+                ..dialogue.clone()
+            }
+        } else {
+            dialogue.clone()
+        };
+        hears.check(heard.as_bytes(), "in packets");
+        count += 1;
+    }
+    assert!(count > 200, "{count}");
+    drop(members);
+    daemon.stop();
+}
+
+#[test]
+fn over_datagrams_every_request_alone() {
+    let daemon = Daemon::with(PACKETS);
+    let directory = daemon.directory.path();
+    let clients = |service: &str, port| {
+        [
+            Packets::udp(daemon.address(port)),
+            Packets::gram(
+                &directory.join(format!("{service}.gram")),
+                &directory.join(format!("{service} client")),
+            ),
+        ]
+    };
+    for client in clients("multiply", MULTIPLY) {
+        for (request, reply) in requests() {
+            for end in [&b""[..], b"\n", b"\r\n"] {
+                client.say([&request, end].concat());
+                client.hear("Data received");
+                client.hear(&reply);
+            }
+        }
+    }
+    for client in clients("hello", HELLO) {
+        for request in ["Hello from client", "x\n", "\0"] {
+            client.say(request);
+            client.hear("Hello from server");
+        }
+    }
+    daemon.stop();
+}
+
+#[test]
+fn over_fifos_every_request_in_a_row() {
+    let daemon = Daemon::with(PACKETS);
+    let path = |end: &str| daemon.directory.path().join(format!("multiply{end}"));
+    let mut lines = BufReader::new(File::open(path(".out")).unwrap()).split(b'\n');
+    let mut input = File::options().write(true).open(path(".in")).unwrap();
+    for (request, reply) in requests() {
+        input.write_all(&[&request, &b"\n"[..]].concat()).unwrap();
+        assert_eq!(show(&lines.next().unwrap().unwrap()), "Data received");
+        assert_eq!(show(&lines.next().unwrap().unwrap()), show(reply.as_bytes()));
+    }
+    daemon.stop();
 }
 
 #[test]
