@@ -89,6 +89,19 @@ impl Link {
         Written::Bytes(self.outbound.len() - before)
     }
 
+    /// All of a packet or nothing; an empty queue has room for any.
+    pub fn write_packet(&mut self, packet: &[u8]) -> Written {
+        let lost = self.failed || self.abandoned;
+        if !lost && !self.outbound.is_empty() && self.outbound.len() + packet.len() > self.outbound_room {
+            return Written::Blocked;
+        }
+        let room = self.outbound_room;
+        self.outbound_room = usize::MAX;
+        let written = self.write(&[packet]);
+        self.outbound_room = room;
+        written
+    }
+
     // ---- the peer's end; each says whether the reactor has to look
 
     pub fn send(&mut self, bytes: &[u8]) -> bool {

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use ipcd::engine::limits::{FramingRule, Settings};
-use ipcd::engine::message::{CloseReason, Door, Foreign, Kind, Moment, Origin, Peer};
+use ipcd::engine::message::{CloseReason, Door, Foreign, Kind, Medium, Moment, Origin, Peer};
 use ipcd::engine::service::Service;
 
 use super::link::Link;
@@ -138,17 +138,19 @@ fn reads_as_a_request(text: &str) -> bool {
 }
 
 /// What `help` on the mux lists.
-fn help(origin: Origin) -> Vec<u8> {
-    let is_known = matches!(origin, Origin::Process { .. });
-    let offered =
-        Service::offered().filter(|service| is_known || !matches!(service, Service::Status | Service::Watch));
+fn help(origin: Origin, medium: Medium) -> Vec<u8> {
+    let offered = Service::offered().filter(|service| service.is_for(origin) && service.fits(medium));
     offered.map(|service| format!("{service}\n")).collect::<String>().into()
 }
 
 impl Actor {
     /// Somebody with nothing to say yet, who comes in through `door`.
     fn new(random: &mut Random, door: &Rc<Door>, origin: Origin, settings: &Settings, who: String) -> Actor {
-        let rule = settings.of(door.service).framing;
+        // A packet is a line here, without its LF on the way.
+        let rule = match door.medium {
+            Medium::Packets => FramingRule::Line,
+            _ => settings.of(door.service).framing,
+        };
         let raw = match rule {
             FramingRule::Auto => random.percent(40),
             FramingRule::Line => false,
@@ -223,7 +225,7 @@ impl Actor {
         let mut service = door.service;
         if service == Service::Mux {
             if random.percent(20) && !actor.raw {
-                units.push(("help".into(), help(origin)));
+                units.push(("help".into(), help(origin, door.medium)));
             }
             service = settings.mux_default;
             if random.percent(70) {
@@ -237,6 +239,9 @@ impl Actor {
                     Service::Stats,
                     Service::Watch,
                 ]);
+                if !service.fits(door.medium) {
+                    service = Service::Hello;
+                }
                 units.push((service.name().into(), Vec::new()));
             }
         }
@@ -696,6 +701,17 @@ impl Actor {
         self.sent_at_stop = self.sent;
     }
 
+    pub fn is_on_packets(&self) -> bool {
+        self.door.medium == Medium::Packets
+    }
+
+    /// A packet, as the line it is here.
+    pub fn line_of(&self, packet: &[u8]) -> Vec<u8> {
+        assert!(!packet.contains(&b'\n'), "{}: {}", self.who, packet.escape_ascii());
+        let end: &[u8] = if packet == THANKS.trim_end().as_bytes() { b"\r\n" } else { b"\n" };
+        [packet, end].concat()
+    }
+
     /// Whether its replies go out one by one, with pauses between.
     pub fn is_paced(&self) -> bool {
         self.is_known_raw() && matches!(self.service, Service::Multiply | Service::Stats | Service::Mux)
@@ -890,7 +906,7 @@ impl Actor {
             Talk::Noise => None,
             Talk::Watcher { heard } => {
                 let heard = String::from_utf8_lossy(heard).into_owned();
-                let help = String::from_utf8_lossy(&help(self.origin)).into_owned();
+                let help = String::from_utf8_lossy(&help(self.origin, self.door.medium)).into_owned();
                 let heard = heard.strip_prefix(&help).unwrap_or(&heard); // through the mux
                 // It may have left in the middle of that.
                 let heard = if help.starts_with(heard) { "" } else { heard };
@@ -914,7 +930,7 @@ impl Actor {
             }
             Talk::Asker { heard, asked, is_known } => {
                 let heard = String::from_utf8_lossy(heard).into_owned();
-                let help = String::from_utf8_lossy(&help(self.origin)).into_owned();
+                let help = String::from_utf8_lossy(&help(self.origin, self.door.medium)).into_owned();
                 let heard = heard.strip_prefix(&help).unwrap_or(&heard); // through the mux
                 let mut reports = 0;
                 let whole = heard.rfind('\n').map_or("", |end| &heard[..end]);
@@ -941,7 +957,7 @@ impl Actor {
             }
             Talk::List { heard } => {
                 let heard = String::from_utf8_lossy(heard).into_owned();
-                let help = String::from_utf8_lossy(&help(self.origin)).into_owned();
+                let help = String::from_utf8_lossy(&help(self.origin, self.door.medium)).into_owned();
                 if help.starts_with(&heard) {
                     return None; // through the mux, and no further
                 }
@@ -981,7 +997,7 @@ impl Actor {
             }
             Talk::Partner { serial, heard } => {
                 let heard = String::from_utf8_lossy(heard).into_owned();
-                let help = String::from_utf8_lossy(&help(self.origin)).into_owned();
+                let help = String::from_utf8_lossy(&help(self.origin, self.door.medium)).into_owned();
                 let heard = heard.strip_prefix(&help).unwrap_or(&heard); // through the mux
                 // Where lines end is no matter: the partner may have been taken for a raw client, each burst a message.
                 let mut heard = heard.to_owned();

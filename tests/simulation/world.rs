@@ -60,12 +60,18 @@ impl World {
         let mut random = Random::new(seed);
         let settings = settings::first(&mut random);
         let door = |service: Service, medium: Medium| {
-            let scheme = if medium == Medium::Tcp { "tcp" } else { "unix" };
+            let scheme = match medium {
+                Medium::Tcp => "tcp",
+                Medium::Unix => "unix",
+                _ => "unixseq",
+            };
             Rc::new(Door { endpoint: format!("{scheme}:{service}"), service, medium })
         };
         let doors = Service::ALL
             .into_iter()
-            .flat_map(|service| [door(service, Medium::Tcp), door(service, Medium::Unix)]);
+            .flat_map(|service| [Medium::Tcp, Medium::Unix, Medium::Packets].map(|medium| (service, medium)))
+            .filter(|(service, medium)| service.fits(*medium))
+            .map(|(service, medium)| door(service, medium));
         World {
             engine: Engine::new(settings.clone()),
             seen: vec![settings.clone()],
@@ -339,6 +345,7 @@ impl World {
         let (chunk, stopping) = (self.chunk, self.stop.is_some());
         let wanted = self.engine.wants_input(peer);
         let Some(actor) = self.actor(peer) else { return };
+        let is_on_packets = actor.is_on_packets();
         let link = &mut actor.link;
         link.queued = false;
         if !link.readable {
@@ -349,6 +356,15 @@ impl World {
                 self.tell(Input::Lost { peer });
             }
             return self.tally.count("not read from");
+        }
+        if is_on_packets {
+            // As many as one read of the reactor's takes.
+            for _ in 0..50 {
+                if self.engine.wants_input(peer) {
+                    self.receive(peer);
+                }
+            }
+            return;
         }
         let mut dry = false;
         match link.read(chunk) {
@@ -428,6 +444,43 @@ impl World {
         self.tally.count("peers");
     }
 
+    /// Takes one packet: a line of those who are written here as line clients.
+    fn receive(&mut self, peer: Peer) {
+        let stopping = self.stop.is_some();
+        let Some(actor) = self.actor(peer).filter(|actor| actor.link.readable) else { return };
+        let link = &mut actor.link;
+        let line = link.inbound.iter().position(|byte| *byte == b'\n').map(|lf| lf + 1);
+        let rest = (link.fin && !link.inbound.is_empty()).then_some(link.inbound.len());
+        let packet = line.or(rest).unwrap_or(0);
+        if packet == 0 && !link.inbound.is_empty() && !link.failed {
+            link.readable = false; // it is still being written
+            if stopping {
+                self.tell(Input::Dry { peer });
+            }
+            return;
+        }
+        match link.read(packet) {
+            Read::EndOfFile => {
+                link.readable = false;
+                assert!(!std::mem::replace(&mut link.end_read, true), "read on after the end of file");
+                self.tell(Input::EndOfFile { peer });
+            }
+            Read::Bytes(bytes) => {
+                actor.taken += bytes.len() as u64 + u64::from(line.is_none()); // its end counts as an LF
+                self.push(peer);
+                self.tally.count("packets");
+                self.tell(Input::Bytes { peer, bytes: &bytes, more: false });
+            }
+            Read::Blocked => {
+                link.readable = false;
+                if stopping {
+                    self.tell(Input::Dry { peer });
+                }
+            }
+            Read::Broken => self.tell(Input::Lost { peer }),
+        }
+    }
+
     fn flush(&mut self, peer: Peer) {
         loop {
             let Some(actor) = self.slots[peer.index as usize].as_mut().filter(|actor| actor.peer == peer)
@@ -441,6 +494,19 @@ impl World {
             let wanted = outgoing.len();
             if wanted == 0 {
                 return;
+            }
+            if actor.is_on_packets() {
+                let line = actor.line_of(&outgoing.slices().concat());
+                match actor.link.write_packet(&line) {
+                    Written::Bytes(_) => self.tell(Input::Sent { peer, bytes: wanted }),
+                    Written::Blocked => {
+                        actor.link.blocked = true;
+                        self.tally.count("blocked");
+                        return self.tell(Input::Blocked { peer });
+                    }
+                    Written::Broken => return self.tell(Input::Lost { peer }),
+                }
+                continue;
             }
             match actor.link.write(outgoing.slices()) {
                 Written::Bytes(count) => {
