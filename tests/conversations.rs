@@ -676,6 +676,8 @@ listen = ["tcp://{ip}:33000", "unixseq://{dir}/chat.seq"]
 listen = ["unixseq://{dir}/hello.seq", "udp://{ip}:8080", "unixgram://{dir}/hello.gram"]
 [talk]
 listen = ["unixseq://{dir}/talk.seq"]
+[stats]
+listen = ["unixseq://{dir}/stats.seq"]
 [mux]
 listen = ["unixseq://{dir}/mux.seq"]
 "#;
