@@ -31,6 +31,7 @@ pub const CLAIMS: &[Claim] = &[
     ("no_control_character_comes_through", no_control_character_comes_through),
     ("a_line_client_hears_the_same_however_it_is_cut", a_line_client_hears_the_same_however_it_is_cut),
     ("the_engine_keeps_its_bounds_and_ends", the_engine_keeps_its_bounds_and_ends),
+    ("a_datagram_gets_its_answer_and_no_loop", a_datagram_gets_its_answer_and_no_loop),
     ("a_report_reads_back_as_it_is_kept", a_report_reads_back_as_it_is_kept),
     ("a_record_is_refused_or_gone_on_with", a_record_is_refused_or_gone_on_with),
     (
@@ -112,9 +113,34 @@ pub fn a_line_client_hears_the_same_however_it_is_cut(bytes: &[u8]) {
     assert_eq!(String::from_utf8_lossy(&cut), String::from_utf8_lossy(&whole), "{places:?}");
 }
 
+/// The first byte chooses the service, the rest is the datagram. Whatever it says, a daemon that is answered by another one
+/// falls silent.
+pub fn a_datagram_gets_its_answer_and_no_loop(bytes: &[u8]) {
+    let [service, bytes @ ..] = bytes else { return };
+    let service = [Service::Multiply, Service::Greeting, Service::Hello][usize::from(service % 3)];
+    let mut engine = Engine::new(Settings::default());
+    let mut answer = |service: Service, bytes: &[u8]| -> Vec<String> {
+        let door = Rc::new(Door { endpoint: "stage".into(), service, medium: Medium::Datagrams });
+        let origin = Origin::Process { uid: 1, pid: 1 };
+        let (truncated, answerable) = (false, true);
+        engine.handle(Moment(0), Input::Datagram { door: &door, origin, bytes, truncated, answerable });
+        while engine.poll_note().is_some() {}
+        std::iter::from_fn(|| engine.poll_reply()).collect()
+    };
+    let replies = answer(service, bytes);
+    assert!(replies.len() <= if service == Service::Multiply { 2 } else { 1 }, "{replies:?}");
+    for reply in replies {
+        assert!(!reply.chars().any(char::is_control) && reply.len() <= 512, "{reply:?}");
+        for again in answer(service, reply.as_bytes()) {
+            assert!(answer(service, again.as_bytes()).is_empty(), "{again}");
+        }
+    }
+}
+
 /// Each byte is a step in the life of a few connections, some with bytes of their own behind them.
 pub fn the_engine_keeps_its_bounds_and_ends(bytes: &[u8]) {
-    let settings = Settings { connections_max: 12, refused_lingering_max: 2, ..Settings::default() };
+    let settings =
+        Settings { connections_max: 12, refused_lingering_max: 2, fifos: 4096, ..Settings::default() };
     let bound = Engine::queued_bytes_max(&settings);
     let mut stage = Stage::new(settings);
     let mut rest = bytes;
@@ -124,8 +150,11 @@ pub fn the_engine_keeps_its_bounds_and_ends(bytes: &[u8]) {
         match step & 7 {
             0 => {
                 let service = Service::ALL[number % Service::ALL.len()];
-                let media = [Medium::Tcp, Medium::Unix];
-                stage.connect(service, media[number / Service::ALL.len() % media.len()]);
+                let media = [Medium::Tcp, Medium::Unix, Medium::Packets, Medium::Fifo];
+                let medium = media[number / Service::ALL.len() % media.len()];
+                if service.fits(medium) {
+                    stage.connect(service, medium);
+                }
             }
             1 | 2 => {
                 let (count, tail) =
