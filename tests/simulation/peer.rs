@@ -907,9 +907,6 @@ impl Actor {
             Talk::Watcher { heard } => {
                 let heard = String::from_utf8_lossy(heard).into_owned();
                 let help = String::from_utf8_lossy(&help(self.origin, self.door.medium)).into_owned();
-                if help.starts_with(&heard) {
-                    return None; // it was gone before all of it was told
-                }
                 let heard = heard.strip_prefix(&help).unwrap_or(&heard); // through the mux
                 // It may have left in the middle of that.
                 let heard = if help.starts_with(heard) { "" } else { heard };
