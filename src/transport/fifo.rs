@@ -1,5 +1,5 @@
 //! Two FIFOs, `PATH.in` and `PATH.out`: whether the paths are free, making them with the right mode and group, and what
-//! becomes of them in the end. See fifo(7); the lock beside `PATH.in` is [`Lock`]'s.
+//! becomes of them in the end. See fifo(7); the lock beside `PATH.in` is `lock::Lock`'s.
 //!
 //! Both are opened read-write, so that the last writer leaving is not end of file, a missing reader is no error, and
 //! neither wakes us.
