@@ -186,7 +186,7 @@ pub fn a_report_reads_back_as_it_is_kept(bytes: &[u8]) {
             return assert!(error.len() <= STATS_LINE_BYTES_MAX, "{error}");
         }
     };
-    assert!(report.text.len() <= REPORT_BYTES_MAX && report.host.as_deref().is_none_or(stats::is_host));
+    assert!(report.text.len() <= REPORT_BYTES_MAX && report.host.as_deref().is_none_or(text::is_host));
     assert!(!report.text.chars().any(text::is_invisible), "{:?}", report.text);
     let again = stats::read(report.text.as_bytes());
     assert_eq!(again, Ok(Message::Report(Report { host: None, ..report })));

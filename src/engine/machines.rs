@@ -9,7 +9,8 @@ use serde_json::Value;
 
 use super::limits::{MACHINES_MAX, REPORT_BYTES_MAX, SAMPLES_MAX};
 use super::message::Moment;
-use super::service::stats::{Report, is_host};
+use super::service::stats::Report;
+use super::text::is_host;
 
 /// What is kept of a report after the next one has come.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]

@@ -4,7 +4,7 @@
 use icu_properties::props::{DefaultIgnorableCodePoint, GeneralCategory};
 use icu_properties::{CodePointMapData, CodePointSetData};
 
-use super::limits::QUOTE_CHARS_MAX;
+use super::limits::{HOST_CHARS_MAX, QUOTE_CHARS_MAX};
 
 /// What CPython's `str.split()` splits ASCII text at: the isspace() characters and the four separators U+001C to U+001F.
 pub const fn is_blank(byte: u8) -> bool {
@@ -85,6 +85,11 @@ pub fn escape_json(text: &str) -> String {
         }
     }
     escaped
+}
+
+/// Whether a machine can be called that.
+pub fn is_host(name: &str) -> bool {
+    !name.is_empty() && name.chars().count() <= HOST_CHARS_MAX && !name.chars().any(is_invisible)
 }
 
 /// Whether a character is taken out of what is said to others: C0 but tab, DEL, C1, the line and paragraph

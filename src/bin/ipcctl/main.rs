@@ -8,11 +8,13 @@ mod control;
 mod daemon;
 #[cfg(feature = "tui")]
 mod edit;
+mod figures;
 mod filter;
 mod input;
 mod link;
 mod multiply;
 mod output;
+mod report;
 #[cfg(feature = "tui")]
 mod room;
 #[cfg(feature = "tui")]
@@ -95,6 +97,7 @@ enum Command {
     Talk,
     Status(status::Arguments),
     Watch(watch::Arguments),
+    Report(report::Arguments),
     /// Have the daemon read its configuration again; says what is wrong with it
     Reload,
     /// Have the daemon give its connections to systemd and end, for a restart that nobody notices
@@ -112,6 +115,7 @@ fn run(Arguments { reach, command }: &Arguments) -> Result<(), Trouble> {
         Command::Talk => talk::run(reach),
         Command::Status(arguments) => status::run(reach, arguments),
         Command::Watch(arguments) => watch::run(reach, arguments),
+        Command::Report(arguments) => report::run(reach, arguments),
         Command::Reload => control::run(reach, "reload"),
         Command::Handover => control::run(reach, "handover"),
         Command::Bench(arguments) => bench::run(reach, arguments),

@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 
 use crate::engine::limits::{HOST_CHARS_MAX, REPORT_BYTES_MAX, REPORT_DEPTH_MAX};
 use crate::engine::machines::Sample;
-use crate::engine::text::{escape_json, is_invisible, quote, trim};
+use crate::engine::text::{escape_json, is_host, quote, trim};
 
 /// Said to whoever reported, so that a raw client has something to receive.
 pub const ACKNOWLEDGEMENT: &str = "Data received";
@@ -147,11 +147,6 @@ fn host(value: Value) -> Result<String, String> {
         return Ok(name.to_owned());
     }
     Err(format!("host is 1 to {HOST_CHARS_MAX} printable characters, for example pc7, not {}", shown(&value)))
-}
-
-/// Whether a machine can be called that.
-pub fn is_host(name: &str) -> bool {
-    !name.is_empty() && name.chars().count() <= HOST_CHARS_MAX && !name.chars().any(is_invisible)
 }
 
 fn shown(value: &Value) -> String {

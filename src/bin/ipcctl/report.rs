@@ -1,0 +1,191 @@
+//! `ipcctl report`: this machine's figures, again and again.
+
+use std::time::{Duration, Instant};
+
+use clap::Args;
+use ipcd::engine::text::is_host;
+use serde_json::Value;
+
+use super::daemon::{Conversation, Wanted};
+use super::figures::{self, Figures};
+use super::{Reach, Trouble, output};
+
+/// What `report` and `top` speak to.
+pub(crate) const WANTED: Wanted = Wanted { name: "stats", port: Some(33001), datagrams: false, fifo: false };
+
+/// More often, a report would measure little but itself.
+pub(crate) const EVERY_MIN: Duration = Duration::from_millis(100);
+
+/// What the processors did is told of this time at least; the first report waits for it.
+const FIRST: Duration = Duration::from_millis(500);
+
+/// The longest pause before a lost daemon is tried again.
+const PAUSE_MAX: Duration = Duration::from_secs(30);
+
+/// Report this machine's processor, memory, load, disk and network, with psutil's names
+#[derive(Args)]
+pub(crate) struct Arguments {
+    /// The time between two reports, 100ms at least
+    #[arg(long, value_name = "DURATION", default_value = "2s", value_parser = every)]
+    every: Duration,
+
+    /// Report once
+    #[arg(long, conflicts_with = "count")]
+    once: bool,
+
+    /// Report N times [default: until it is ended]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    count: Option<u64>,
+
+    /// The machine's name [default: its host name]
+    #[arg(long, value_parser = machine)]
+    host: Option<String>,
+
+    /// Print each report as well: one JSON object a line
+    #[arg(long)]
+    json: bool,
+
+    /// Print each report and send none; no daemon is needed
+    #[arg(long, conflicts_with = "to")]
+    dry_run: bool,
+}
+
+/// A time between two reports, or two looks.
+pub(crate) fn every(text: &str) -> Result<Duration, String> {
+    let span = humantime::parse_duration(text).map_err(|error| error.to_string())?;
+    match span >= EVERY_MIN {
+        true => Ok(span),
+        false => Err("100ms is the least".to_owned()),
+    }
+}
+
+fn machine(text: &str) -> Result<String, String> {
+    match is_host(text.trim()) {
+        true => Ok(text.trim().to_owned()),
+        false => Err("a machine's name is 1 to 64 printable characters".to_owned()),
+    }
+}
+
+/// The daemon, as far as it is there.
+enum Daemon {
+    Unwanted,
+    There(Conversation),
+    /// Since it was lost it has been tried with this pause, and will be next then.
+    Lost {
+        pause: Duration,
+        next: Instant,
+    },
+}
+
+pub(crate) fn run(reach: &Reach, arguments: &Arguments) -> Result<(), Trouble> {
+    let unreadable = |error: std::io::Error| Trouble::Failed(format!("/proc: {error}"));
+    let mut figures = Figures::new().map_err(unreadable)?;
+    let mut daemon = match arguments.dry_run {
+        true => Daemon::Unwanted,
+        false => Daemon::There(begin(reach)?),
+    };
+    let host = arguments.host.clone().unwrap_or_else(figures::host);
+    let count = if arguments.once { Some(1) } else { arguments.count };
+    let mut due = Instant::now() + FIRST.min(arguments.every);
+    let mut reported = 0;
+    loop {
+        daemon.wait(due);
+        let mut report = figures.read().map_err(unreadable)?;
+        report.insert("host".to_owned(), Value::from(host.as_str()));
+        let report = Value::Object(report).to_string();
+        if arguments.json || arguments.dry_run {
+            output::print(&report)?;
+        }
+        reported += 1;
+        let is_last = count == Some(reported);
+        let outcome = daemon.report(reach, &report, is_last);
+        match outcome {
+            // Somebody waits for this one.
+            Err(trouble) if is_last => return Err(trouble),
+            Err(trouble @ Trouble::Refused(_)) => return Err(trouble),
+            Err(trouble) => daemon.lose(&trouble, arguments.every),
+            Ok(()) if is_last => return Ok(()),
+            Ok(()) => {}
+        }
+        // A machine that slept does not catch up.
+        due = (due + arguments.every).max(Instant::now());
+    }
+}
+
+/// Connects, and makes sure that it is stats: multiply, for one, receives data just as well.
+pub(crate) fn begin(reach: &Reach) -> Result<Conversation, Trouble> {
+    let mut conversation = Conversation::begin(reach, &WANTED)?;
+    conversation.say("help");
+    match conversation.hear()? {
+        Some(reply) if reply.starts_with("Requests: latest") => Ok(conversation),
+        Some(reply) => Err(complaint(&conversation, &reply)),
+        None => Err(gone(&conversation)),
+    }
+}
+
+/// What a reply means that is not the one hoped for.
+pub(crate) fn complaint(conversation: &Conversation, reply: &str) -> Trouble {
+    match reply.strip_prefix("Error: ") {
+        // Said to who was there too long, or came when too many were: it may be different next time.
+        Some(error) if error.starts_with("idle for") || error.starts_with("too many connections") => {
+            Trouble::Failed(format!("{}: {error}", conversation.place))
+        }
+        Some(error) => Trouble::Refused(vec![error.to_owned()]),
+        None => conversation.not_there(WANTED.name, reply),
+    }
+}
+
+pub(crate) fn gone(conversation: &Conversation) -> Trouble {
+    Trouble::Failed(format!("{}: the connection is closed", conversation.place))
+}
+
+impl Daemon {
+    /// Waits; a daemon that goes away meanwhile is noticed by the next report.
+    fn wait(&mut self, due: Instant) {
+        std::thread::sleep(due.saturating_duration_since(Instant::now()));
+    }
+
+    /// Sends a report, to a daemon that may have come back.
+    fn report(&mut self, reach: &Reach, report: &str, is_last: bool) -> Result<(), Trouble> {
+        if let Daemon::Lost { next, .. } = self {
+            if *next > Instant::now() && !is_last {
+                return Ok(());
+            }
+            *self = Daemon::There(begin(reach)?);
+            output::tell("the daemon is there again");
+        }
+        let Daemon::There(conversation) = self else { return Ok(()) };
+        conversation.say(report);
+        match conversation.hear()? {
+            Some(reply) if reply == "Data received" => Ok(()),
+            Some(reply) => Err(complaint(conversation, &reply)),
+            None => Err(gone(conversation)),
+        }
+    }
+
+    /// Says once that it is gone; each pause before another try is twice as long as the last.
+    fn lose(&mut self, trouble: &Trouble, every: Duration) {
+        let pause = match self {
+            Daemon::Lost { pause, .. } => (*pause * 2).min(PAUSE_MAX.max(every)),
+            Daemon::Unwanted | Daemon::There(_) => {
+                trouble.lines().iter().for_each(|line| output::tell(&format!("{line}; trying again")));
+                every
+            }
+        };
+        *self = Daemon::Lost { pause, next: Instant::now() + pause };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reports_are_not_asked_for_faster_than_they_mean_something() {
+        assert_eq!(every("2s"), Ok(Duration::from_secs(2)));
+        assert_eq!(every("100ms"), Ok(EVERY_MIN));
+        for wrong in ["0s", "99ms", "soon", "-1s"] {
+            assert!(every(wrong).is_err(), "{wrong}");
+        }
+    }
+}
