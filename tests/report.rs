@@ -1,4 +1,5 @@
-//! `ipcctl report`: this machine's figures reach the daemon, and go on reaching it when it comes back.
+//! `ipcctl report` and `ipcctl top`: this machine's figures reach the daemon, and go on reaching it when it comes back; and
+//! whoever looks sees those of all machines.
 
 mod harness;
 
@@ -150,4 +151,44 @@ fn a_daemon_that_is_not_ours_cannot_write_on_the_terminal() {
     client.say("Error: \x1b[2Jgone\u{202e}\n");
     let output = child.wait_with_output().unwrap();
     assert_eq!((output.status.code(), text(&output.stderr)), (Some(1), "ipcctl: [2Jgone\n".into()));
+}
+
+/// A daemon that two machines have reported to.
+fn reported() -> Daemon {
+    let daemon = daemon();
+    let mut client = daemon.tcp(STATS);
+    client.say("{\"host\":\"calm\",\"cpu_percent\":5,\"virtual_memory\":{\"percent\":40},\"getloadavg\":[0.5,1,1]}\n");
+    client.say("{\"host\":\"wild\",\"cpu_percent\":95.5,\"cpu_freq\":{\"current\":3200.4}}\n");
+    client.hear("Data received\nData received\n");
+    daemon
+}
+
+#[test]
+fn in_a_pipe_top_prints_a_line_for_each_machine_sorted_as_asked() {
+    let daemon = reported();
+    let output = run(&["--to", &at(&daemon), "top", "--once", "--sort", "cpu"]);
+    assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
+    let printed = text(&output.stdout);
+    let words: Vec<Vec<&str>> = printed.lines().map(|line| line.split_whitespace().collect()).collect();
+    assert_eq!(words[0], ["HOST", "CPU", "MEMORY", "LOAD", "MHZ", "AGE"]);
+    assert_eq!(words[1][..5], ["wild", "95.5%", "-", "-", "3200"]);
+    assert_eq!(words[2][..5], ["calm", "5.0%", "40.0%", "0.50", "-"]);
+    assert_eq!(words.len(), 3);
+    daemon.stop();
+}
+
+#[test]
+fn top_prints_json_at_each_look_until_the_daemon_ends() {
+    let daemon = reported();
+    let socket = format!("unix://{}", daemon.socket().display());
+    let mut command = ipcctl(&["--to", &socket, "top", "--json", "--every", "100ms"]);
+    let mut top = Reporter(command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap());
+    let mut printed = BufReader::new(top.0.stdout.take().unwrap()).lines();
+    for _ in 0..3 {
+        let look: Value = serde_json::from_str(&printed.next().unwrap().unwrap()).unwrap();
+        assert_eq!((&look[0]["host"], &look[1]["cpu_percent"]), (&Value::from("calm"), &Value::from(95.5)));
+    }
+    daemon.stop();
+    let status = wait_until("top ends", || top.0.try_wait().unwrap());
+    assert_eq!(status.code(), Some(1));
 }

@@ -455,3 +455,33 @@ fn a_bench_shows_how_far_it_is_and_then_the_table_alone() {
     let text = String::from_utf8_lossy(&bytes);
     assert!(text.contains("two pipes ") && text.contains('%'), "{text:?}");
 }
+
+#[test]
+fn top_shows_all_machines_sorts_them_and_follows_the_size_of_the_terminal() {
+    let daemon = Daemon::usual();
+    let mut machines = daemon.unix();
+    machines.say("stats\n{\"host\":\"calm\",\"cpu_percent\":5}\n{\"host\":\"wild\",\"cpu_percent\":100}\n");
+    machines.hear("Data received\nData received\n");
+    let mut top = Seat::take(&["--to", &mux(&daemon), "top", "--every", "100ms"]);
+    let first = top.see("2 machines, by host");
+    assert!(first[0].starts_with("HOST") && first[1].starts_with("calm"), "{first:?}");
+    assert!(first[2].starts_with("wild") && first[2].contains("100.0% ##########"), "{first:?}");
+    top.press("s");
+    top.wait_for("the busiest first", |screen| rows_of(screen, "by cpu", "wild"));
+    machines.say("{\"host\":\"new one\"}\n");
+    top.see("3 machines");
+    top.press("j");
+    top.wait_for("the first out of sight", |screen| rows_of(screen, "by cpu", "calm"));
+    top.resize(10, 100);
+    top.wait_for("the last row in its place", |screen| rows(screen)[9].contains("3 machines"));
+    top.press("q");
+    let (status, _) = top.end();
+    assert!(status.success(), "{status}");
+    daemon.stop();
+}
+
+/// Whether the screen says so below, and this machine is the first.
+fn rows_of(screen: &vt100::Screen, status: &str, first: &str) -> bool {
+    let rows = rows(screen);
+    count(&rows, status) == 1 && rows[1].starts_with(first)
+}

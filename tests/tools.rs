@@ -11,7 +11,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use harness::{
-    BESIDE, CHAT, Client, Daemon, GREETING, Ground, HELLO, MULTIPLY, PATIENCE, TALK, USUAL, wait_until,
+    BESIDE, CHAT, Client, Daemon, GREETING, Ground, HELLO, MULTIPLY, PATIENCE, STATS, TALK, USUAL, wait_until,
 };
 use program::{Finished, Program, command};
 use rustix::process::Signal;
@@ -476,6 +476,17 @@ fn the_statistics_client_may_send_its_name_and_first_figures_as_one_burst() {
         watcher.say("{quit}\n");
         watcher.hear("{quit}\n");
         watcher.hear_end();
+    }
+    daemon.stop();
+}
+
+#[test]
+#[ignore = "needs other programs: see tests/tools/program.rs"]
+fn a_program_in_python_reports_its_machine_and_reads_what_is_kept() {
+    let daemon = Daemon::talkative(&format!("[limits]\nraw_gap = \"300ms\"\n{USUAL}{BESIDE}"));
+    for how in ["raw", "lines"] {
+        let printed = run_python(&daemon, "stats_client.py", STATS, &["pc7", how]);
+        assert_eq!(printed, "Data received\nData received\nData received\npc7 2 True\n", "{how}");
     }
     daemon.stop();
 }

@@ -2,6 +2,8 @@
 //! and its line in `run`.
 
 mod bench;
+#[cfg(feature = "tui")]
+mod board;
 mod chat;
 mod completions;
 mod control;
@@ -25,6 +27,7 @@ mod status;
 mod talk;
 #[cfg(feature = "tui")]
 mod terminal;
+mod top;
 mod watch;
 
 use std::process::ExitCode;
@@ -98,6 +101,7 @@ enum Command {
     Status(status::Arguments),
     Watch(watch::Arguments),
     Report(report::Arguments),
+    Top(top::Arguments),
     /// Have the daemon read its configuration again; says what is wrong with it
     Reload,
     /// Have the daemon give its connections to systemd and end, for a restart that nobody notices
@@ -116,6 +120,7 @@ fn run(Arguments { reach, command }: &Arguments) -> Result<(), Trouble> {
         Command::Status(arguments) => status::run(reach, arguments),
         Command::Watch(arguments) => watch::run(reach, arguments),
         Command::Report(arguments) => report::run(reach, arguments),
+        Command::Top(arguments) => top::run(reach, arguments),
         Command::Reload => control::run(reach, "reload"),
         Command::Handover => control::run(reach, "handover"),
         Command::Bench(arguments) => bench::run(reach, arguments),

@@ -1,0 +1,184 @@
+//! `ipcctl top`: all machines that report to stats, again and again: in a pipe as lines, or on the whole terminal.
+
+use std::time::{Duration, Instant};
+
+use clap::{Args, ValueEnum};
+use ipcd::engine::text::quote;
+use serde_json::Value;
+
+use super::daemon::Conversation;
+use super::{Reach, Trouble, output, report};
+
+/// Show all machines that report to stats; in a pipe: a line for each, again and again
+#[derive(Args)]
+pub(crate) struct Arguments {
+    /// The time between two looks, 100ms at least
+    #[arg(long, value_name = "DURATION", default_value = "1s", value_parser = report::every)]
+    every: Duration,
+
+    /// Look once, and print lines on a terminal too
+    #[arg(long)]
+    once: bool,
+
+    /// What the machines are sorted by
+    #[arg(long, value_name = "FIGURE", default_value = "host")]
+    sort: Sort,
+
+    /// Print one JSON array for each look: what each machine reported last, and its age
+    #[arg(long)]
+    json: bool,
+}
+
+/// What the machines are sorted by: the busiest first, or by name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Sort {
+    Host,
+    Cpu,
+    Memory,
+    Load,
+    Age,
+}
+
+/// A machine's figures, as far as it told them. Nothing in them can harm a terminal.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Machine {
+    pub(crate) host: String,
+    /// Seconds since it reported.
+    pub(crate) age: f64,
+    /// Percent.
+    pub(crate) cpu: Option<f64>,
+    pub(crate) memory: Option<f64>,
+    /// Over a minute.
+    pub(crate) load: Option<f64>,
+    /// MHz.
+    pub(crate) frequency: Option<f64>,
+}
+
+pub(crate) fn run(reach: &Reach, arguments: &Arguments) -> Result<(), Trouble> {
+    let mut conversation = report::begin(reach)?;
+    #[cfg(feature = "tui")]
+    if output::is_interactive() && !arguments.json && !arguments.once {
+        return super::board::run(reach, conversation, arguments.every, arguments.sort);
+    }
+    loop {
+        let due = Instant::now() + arguments.every;
+        let told = ask(&mut conversation)?;
+        if arguments.json {
+            let line = Value::Array(told).to_string();
+            output::print(&line)?;
+        } else {
+            output::print(&lines(&sorted(&told, arguments.sort)))?;
+        }
+        if arguments.once {
+            return Ok(());
+        }
+        std::thread::sleep(due.saturating_duration_since(Instant::now()));
+    }
+}
+
+/// The whole list, once.
+fn ask(conversation: &mut Conversation) -> Result<Vec<Value>, Trouble> {
+    conversation.say("latest");
+    let mut told = Vec::new();
+    loop {
+        let line = conversation.hear()?.ok_or_else(|| report::gone(conversation))?;
+        if take(conversation, &line, &mut told)? {
+            return Ok(told);
+        }
+    }
+}
+
+/// Takes one line of a list; whether that was the last.
+pub(crate) fn take(conversation: &Conversation, line: &str, told: &mut Vec<Value>) -> Result<bool, Trouble> {
+    match serde_json::from_str::<Value>(line) {
+        Ok(machine) if machine["host"].is_string() && told.len() < LIST_MAX => {
+            told.push(machine);
+            Ok(false)
+        }
+        Ok(end) if end["machines"].is_u64() => Ok(true),
+        _ => Err(report::complaint(conversation, line)),
+    }
+}
+
+/// More machines than any daemon has; a list that is longer is none.
+const LIST_MAX: usize = 10_000;
+
+/// What was told, in order.
+pub(crate) fn sorted(told: &[Value], sort: Sort) -> Vec<Machine> {
+    let mut machines: Vec<Machine> = told.iter().map(Machine::of).collect();
+    machines.sort_by(|a, b| a.host.cmp(&b.host));
+    // What was not told comes last.
+    let falling = |a: Option<f64>, b: Option<f64>| b.unwrap_or(-1.0).total_cmp(&a.unwrap_or(-1.0));
+    match sort {
+        Sort::Host => {}
+        Sort::Cpu => machines.sort_by(|a, b| falling(a.cpu, b.cpu)),
+        Sort::Memory => machines.sort_by(|a, b| falling(a.memory, b.memory)),
+        Sort::Load => machines.sort_by(|a, b| falling(a.load, b.load)),
+        Sort::Age => machines.sort_by(|a, b| a.age.total_cmp(&b.age)),
+    }
+    machines
+}
+
+impl Machine {
+    fn of(told: &Value) -> Machine {
+        Machine {
+            host: quote(told["host"].as_str().unwrap_or_default().as_bytes()),
+            age: told["age"].as_f64().unwrap_or_default(),
+            cpu: told["cpu_percent"].as_f64(),
+            memory: told["virtual_memory"]["percent"].as_f64(),
+            load: told["getloadavg"][0].as_f64(),
+            frequency: told["cpu_freq"]["current"].as_f64(),
+        }
+    }
+
+    /// Its cells: host, CPU, memory, load, MHz, age.
+    pub(crate) fn cells(&self) -> [String; 6] {
+        let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
+        [
+            self.host.clone(),
+            or_dash(self.cpu.map(|percent| format!("{percent:.1}%"))),
+            or_dash(self.memory.map(|percent| format!("{percent:.1}%"))),
+            or_dash(self.load.map(|load| format!("{load:.2}"))),
+            or_dash(self.frequency.map(|megahertz| format!("{megahertz:.0}"))),
+            format!("{:.0}s", self.age),
+        ]
+    }
+}
+
+/// What stands above the cells.
+pub(crate) const HEADINGS: [&str; 6] = ["HOST", "CPU", "MEMORY", "LOAD", "MHZ", "AGE"];
+
+fn lines(machines: &[Machine]) -> String {
+    let width = machines.iter().map(|machine| machine.host.chars().count()).max().unwrap_or(0).max(4);
+    let line = |[host, cpu, memory, load, frequency, age]: [&str; 6]| {
+        format!("{host:width$} {cpu:>7} {memory:>7} {load:>7} {frequency:>6} {age:>6}")
+    };
+    let rows = machines.iter().map(|machine| line(machine.cells().each_ref().map(String::as_str)));
+    std::iter::once(line(HEADINGS)).chain(rows).collect::<Vec<_>>().join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn machines_are_sorted_by_what_was_asked_and_those_that_do_not_say_come_last() {
+        let told = [
+            json!({"host": "c", "age": 1.5, "cpu_percent": 5}),
+            json!({"host": "a", "age": 3.0, "cpu_percent": 50.0, "virtual_memory": {"percent": 1}}),
+            json!({"host": "b\u{1b}", "age": 2.0, "getloadavg": [1, 2, 3]}),
+        ];
+        let order = |sort| sorted(&told, sort).iter().map(|machine| machine.host.clone()).collect::<Vec<_>>();
+        assert_eq!(order(Sort::Host), ["a", "b\\u{1b}", "c"]);
+        assert_eq!(order(Sort::Cpu), ["a", "c", "b\\u{1b}"]);
+        assert_eq!(order(Sort::Memory), ["a", "b\\u{1b}", "c"]);
+        assert_eq!(order(Sort::Load), ["b\\u{1b}", "a", "c"]);
+        assert_eq!(order(Sort::Age), ["c", "b\\u{1b}", "a"]);
+        let shown = lines(&sorted(&told[..1], Sort::Host));
+        assert_eq!(
+            shown,
+            "HOST     CPU  MEMORY    LOAD    MHZ    AGE\nc       5.0%       -       -      -     2s"
+        );
+    }
+}
