@@ -206,7 +206,8 @@ fn who_waits_too_long_for_a_partner_is_told_and_a_pair_may_be_silent() {
 
 #[test]
 fn a_third_is_refused_where_there_is_place_for_two() {
-    let daemon = Daemon::talkative(&format!("{USUAL}{BESIDE}max_connections = 2\n"));
+    let config = format!("{USUAL}{BESIDE}").replace("[talk]\n", "[talk]\nmax_connections = 2\n");
+    let daemon = Daemon::talkative(&config);
     let (mut one, mut other) = pair(&daemon);
     let mut third = daemon.tcp(TALK);
     third.hear("Error: too many connections, try again later\n");
