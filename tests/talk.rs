@@ -59,6 +59,21 @@ fn what_the_first_says_is_kept_for_the_second_who_hears_it_once() {
 }
 
 #[test]
+fn who_says_bye_in_its_first_breath_hears_what_was_kept_for_it() {
+    let daemon = daemon();
+    let mut first = come(&daemon);
+    first.say("one\ntwo\n");
+    daemon.wait_for_log("is a line client");
+    let mut second = daemon.unix();
+    second.say("talk\nhi\nbye\n");
+    second.hear("one\ntwo\n");
+    second.hear_end();
+    first.hear("hi\nbye\n");
+    first.hear_end();
+    daemon.stop();
+}
+
+#[test]
 fn a_raw_clients_messages_stay_apart_while_they_are_kept() {
     let daemon = daemon();
     let mut first = come(&daemon);

@@ -71,6 +71,8 @@ struct Flags {
     spoke: bool,
     /// It counts in the census.
     counted: bool,
+    /// It is about to hear what its partner has said before it came: its own words wait for that.
+    meeting: bool,
     /// The daemon stops, and the kernel holds nothing more from it.
     dry: bool,
     /// The rest of a line that was too long is still to come (on a FIFO).
@@ -316,7 +318,7 @@ impl Session {
         }
         if let State::Talk(Some(chair)) = self.state {
             let max = line_bytes_max(world);
-            return world.talk.has_room(chair, max);
+            return !self.flags.meeting && world.talk.has_room(chair, max);
         }
         let is_member = self.seat().is_some();
         if is_member && world.room.fresh() >= ROOM_BURST_BYTES {
@@ -649,6 +651,7 @@ impl Session {
     /// Takes its place at a line; who waited there hears of it.
     fn meet(&mut self, world: &mut World) {
         if let Some(partner) = self.partner(world) {
+            self.flags.meeting = true;
             world.letters.push_back((partner, Letter::Met(self.origin)));
         }
     }
@@ -674,12 +677,18 @@ impl Session {
             Letter::Met(partner) => {
                 self.note(world, Happening::Met(partner));
                 self.resume(world, now);
+                if let Some(partner) = self.partner(world) {
+                    world.letters.push_back((partner, Letter::GoOn));
+                }
             }
             Letter::Said(text) => {
                 self.say(&text);
                 self.report_held(world);
             }
-            Letter::GoOn => self.resume(world, now),
+            Letter::GoOn => {
+                self.flags.meeting = false;
+                self.resume(world, now);
+            }
             Letter::Left => {
                 self.state = State::Talk(None);
                 self.finish(world, now, CloseReason::PartnerLeft, None);
