@@ -6,7 +6,10 @@ use std::io::{ErrorKind, Write};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
-use harness::{CHAT, Client, Daemon, GREETING, MULTIPLY, Probe, Stream, USUAL, show, wait_until};
+use harness::{
+    BESIDE, CHAT, Client, Daemon, GREETING, HELLO, MULTIPLY, Probe, STATS, Stream, TALK, USUAL, show,
+    wait_until,
+};
 
 const TOO_MANY: &str = "Error: too many connections, try again later\n";
 const COUNT: &str = "Error: expected two numbers, for example: 5 10";
@@ -140,6 +143,64 @@ fn who_is_idle_is_told_so_and_a_chat_member_is_not() {
     assert!(busy_until.elapsed() >= Duration::from_millis(990));
     alice.say("hi\n");
     alice.hear("alice: hi\n");
+}
+
+#[test]
+fn who_sends_no_first_message_in_time_is_told_so_wherever_one_is_waited_for() {
+    let daemon = limited(&format!(
+        "first_message_timeout = \"1s\"\nidle_timeout = \"10s\"\nframing = \"line\"\n{}",
+        BESIDE.replace("[talk]", "[talk]\nfirst_message_timeout = \"0s\"")
+    ));
+    let start = Instant::now();
+    let mut silent = [daemon.tcp(MULTIPLY), daemon.tcp(HELLO), daemon.tcp(STATS), daemon.unix()];
+    // Blank lines are no message, and neither is the beginning of one.
+    silent[0].say("\n \n");
+    silent[3].say("5 ");
+    let (mut alice, mut nameless) = (Client::member(&daemon, "alice"), daemon.tcp(CHAT));
+    let (mut talker, mut greeted, mut busy) = (daemon.tcp(TALK), daemon.tcp(GREETING), daemon.unix());
+    is_served(&mut busy);
+    for client in &mut silent {
+        client.hear("Error: no message for 1 s\n");
+        client.hear_end();
+    }
+    assert!(start.elapsed() >= Duration::from_millis(990));
+    daemon.wait_for_log("closed: sent no message in time");
+    // Who has said something, has another time for it, or none, is not touched.
+    is_served(&mut busy);
+    alice.say("hi\n");
+    alice.hear("alice: hi\n");
+    nameless.say("bob\n");
+    nameless.hear("Greetings from the cave! Now type your name and press enter!\nWelcome bob!");
+    greeted.hear("Message received. Thank you for connecting\r\n");
+    let mut partner = daemon.tcp(TALK);
+    partner.say("hi\n");
+    talker.hear("hi\n");
+    let mut status = daemon.unix();
+    status.say("status\n");
+    status.half_close();
+    let report: serde_json::Value = serde_json::from_slice(&status.hear_rest()).unwrap();
+    let services = report["services"].as_array().unwrap().iter();
+    let silent: u64 = services.map(|service| service["errors_by_kind"]["silent"].as_u64().unwrap()).sum();
+    assert_eq!(silent, 4);
+}
+
+#[test]
+fn a_talker_is_waited_for_until_it_has_said_something_and_no_longer() {
+    let daemon = limited(&format!("first_message_timeout = \"1s\"\n{BESIDE}"));
+    let mut alice = daemon.tcp(TALK);
+    alice.say("is anybody there?\n"); // kept, until somebody is
+    let mut probe = Probe::new(&daemon);
+    let start = Instant::now();
+    while start.elapsed() < Duration::from_millis(1500) {
+        probe.wait();
+    }
+    let mut bob = daemon.tcp(TALK);
+    bob.hear("is anybody there?\n");
+    let start = Instant::now();
+    bob.hear("Error: no message for 1 s\n");
+    bob.hear_end();
+    assert!(start.elapsed() >= Duration::from_millis(900));
+    alice.hear_end();
 }
 
 #[test]
@@ -279,4 +340,33 @@ fn who_never_closes_is_closed_after_two_seconds() {
     assert!(spent >= Duration::from_millis(1700) && spent < Duration::from_secs(5), "{spent:?}");
     // What is sent to it now meets nobody.
     wait_until("a reset", || (!clients[0].try_say(b"x")).then_some(()));
+}
+
+#[test]
+fn who_never_closes_has_the_time_that_the_configuration_gives() {
+    let daemon = limited("linger_timeout = \"200ms\"");
+    let before = daemon.descriptors();
+    let mut client = daemon.tcp(GREETING);
+    client.hear("Message received. Thank you for connecting\r\n");
+    client.hear_end();
+    let start = Instant::now();
+    wait_until("the last closes", || (daemon.descriptors() <= before).then_some(()));
+    assert!(start.elapsed() < Duration::from_millis(1700), "{:?}", start.elapsed());
+}
+
+#[test]
+fn of_the_refused_no_more_linger_than_may() {
+    let daemon = limited("max_connections = 1\nmax_refused_lingering = 3\nlinger_timeout = \"1h\"");
+    let mut one = daemon.tcp(MULTIPLY);
+    is_served(&mut one);
+    let before = daemon.descriptors();
+    let mut refused: Vec<Client> = (0..20).map(|_| daemon.tcp(MULTIPLY)).collect();
+    for client in &mut refused {
+        client.hear(TOO_MANY);
+        client.hear_end();
+    }
+    is_served(&mut one);
+    assert_eq!(daemon.descriptors(), before + 3);
+    drop(refused);
+    wait_until("those have gone", || (daemon.descriptors() == before).then_some(()));
 }

@@ -139,6 +139,22 @@ fn the_table_and_the_histories_are_bounded_and_who_was_silent_longest_goes() {
 }
 
 #[test]
+fn the_configuration_says_how_many_machines_are_kept_and_a_reload_may_leave_fewer() {
+    let text = |max: usize| format!("[stats]\nlisten = [\"tcp://{{ip}}:33001\"]\nmax_machines = {max}\n");
+    let daemon = Daemon::with(&text(3));
+    let mut asker = Asker::new(&daemon);
+    for host in ["a", "b", "c", "a", "d"] {
+        asker.report(&format!("{{\"host\":\"{host}\"}}"));
+    }
+    assert_eq!(hosts(&asker.latest()), ["a", "c", "d"]);
+    daemon.write_config(&text(1));
+    daemon.signal(rustix::process::Signal::HUP);
+    daemon.wait_for_log("reloaded");
+    assert_eq!(hosts(&asker.latest()), ["d"]);
+    daemon.stop();
+}
+
+#[test]
 fn a_list_reaches_one_who_closed_its_side_and_requests_behind_it_wait_for_it() {
     let daemon = daemon();
     let mut asker = Asker::new(&daemon);

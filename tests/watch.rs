@@ -319,8 +319,8 @@ fn a_slow_watcher_is_told_how_much_it_missed_and_multiply_goes_on() {
 #[test]
 fn there_is_an_end_to_the_places_of_watchers_and_one_that_leaves_makes_place() {
     let daemon = daemon();
-    let mut watchers: Vec<Client> =
-        (0..ipcd::engine::limits::WATCHERS_MAX).map(|_| watcher(&daemon, "all")).collect();
+    let places = ipcd::engine::limits::WATCHERS_MAX;
+    let mut watchers: Vec<Client> = (0..places).map(|_| watcher(&daemon, "all")).collect();
     let mut late = daemon.unix();
     late.say("watch\nall\n");
     assert_eq!(late.hear_line(), "Error: too many watch already, try again later");
@@ -329,6 +329,16 @@ fn there_is_an_end_to_the_places_of_watchers_and_one_that_leaves_makes_place() {
         late.say("all\n");
         late.hear_line().starts_with("Watching").then_some(())
     });
+    daemon.stop();
+}
+
+#[test]
+fn the_configuration_says_how_many_may_watch() {
+    let daemon = Daemon::with(&format!("{USUAL}[watch]\nmax_watchers = 1\n"));
+    let _watcher = watcher(&daemon, "all");
+    let mut late = daemon.unix();
+    late.say("watch\nall\n");
+    assert_eq!(late.hear_line(), "Error: too many watch already, try again later");
     daemon.stop();
 }
 

@@ -33,8 +33,11 @@ const KEYS: &[Key] = &[
     Key { name: "max_message", within: Within::LimitsAndServices, read: max_message },
     Key { name: "backlog", within: Within::LimitsAndServices, read: backlog },
     Key { name: "listen_backlog", within: Within::Limits, read: listen_backlog },
+    Key { name: "first_message_timeout", within: Within::LimitsAndAwaiting, read: first_message_timeout },
     Key { name: "idle_timeout", within: Within::LimitsAndServices, read: idle_timeout },
     Key { name: "message_timeout", within: Within::LimitsAndServices, read: message_timeout },
+    Key { name: "linger_timeout", within: Within::Limits, read: linger_timeout },
+    Key { name: "max_refused_lingering", within: Within::Limits, read: max_refused_lingering },
     Key { name: "shutdown_grace", within: Within::Limits, read: shutdown_grace },
     Key { name: "raw_gap", within: Within::LimitsAndServices, read: raw_gap },
     Key { name: "framing", within: Within::LimitsAndServices, read: framing },
@@ -43,6 +46,8 @@ const KEYS: &[Key] = &[
     Key { name: "group", within: Within::Services, read: group },
     Key { name: "history", within: Within::Only(Service::Chat), read: history },
     Key { name: "name_timeout", within: Within::Only(Service::Chat), read: name_timeout },
+    Key { name: "max_machines", within: Within::Only(Service::Stats), read: max_machines },
+    Key { name: "max_watchers", within: Within::Only(Service::Watch), read: max_watchers },
     Key { name: "default", within: Within::Only(Service::Mux), read: mux_default },
 ];
 
@@ -61,6 +66,8 @@ enum Within {
     Limits,
     Services,
     LimitsAndServices,
+    /// Those services that wait for a message and have no other time for the first one.
+    LimitsAndAwaiting,
     Only(Service),
 }
 
@@ -98,8 +105,11 @@ impl Within {
     fn has(self, table: Table) -> bool {
         match (self, table) {
             (Within::Log, Table::Log) => true,
-            (Within::Limits | Within::LimitsAndServices, Table::Limits) => true,
+            (Within::Limits | Within::LimitsAndServices | Within::LimitsAndAwaiting, Table::Limits) => true,
             (Within::Services | Within::LimitsAndServices, Table::Service(_)) => true,
+            (Within::LimitsAndAwaiting, Table::Service(service)) => {
+                !matches!(service, Service::Greeting | Service::Chat)
+            }
             (Within::Only(service), Table::Service(other)) => service == other,
             _ => false,
         }
@@ -221,6 +231,12 @@ fn listen_backlog(draft: &mut Draft, _: Table, value: Value<'_>) -> Result<(), S
     Ok(())
 }
 
+fn first_message_timeout(draft: &mut Draft, table: Table, value: Value<'_>) -> Result<(), String> {
+    let timeout = Some(time(value, &FIRST_MESSAGE_TIMEOUT)?).filter(|timeout| !timeout.is_zero());
+    draft.services(table).iter_mut().for_each(|service| service.settings.first_message_timeout = timeout);
+    Ok(())
+}
+
 fn idle_timeout(draft: &mut Draft, table: Table, value: Value<'_>) -> Result<(), String> {
     let timeout = time(value, &TIMEOUT)?;
     draft.services(table).iter_mut().for_each(|service| service.settings.idle_timeout = timeout);
@@ -230,6 +246,17 @@ fn idle_timeout(draft: &mut Draft, table: Table, value: Value<'_>) -> Result<(),
 fn message_timeout(draft: &mut Draft, table: Table, value: Value<'_>) -> Result<(), String> {
     let timeout = time(value, &TIMEOUT)?;
     draft.services(table).iter_mut().for_each(|service| service.settings.message_timeout = timeout);
+    Ok(())
+}
+
+fn linger_timeout(draft: &mut Draft, _: Table, value: Value<'_>) -> Result<(), String> {
+    draft.config.settings.linger = time(value, &LINGER_TIMEOUT)?;
+    Ok(())
+}
+
+fn max_refused_lingering(draft: &mut Draft, _: Table, value: Value<'_>) -> Result<(), String> {
+    let Count(count) = typed(value)?;
+    draft.config.settings.refused_lingering_max = REFUSED_LINGERING.check(count)?;
     Ok(())
 }
 
@@ -319,6 +346,18 @@ fn history(draft: &mut Draft, _: Table, value: Value<'_>) -> Result<(), String> 
 
 fn name_timeout(draft: &mut Draft, _: Table, value: Value<'_>) -> Result<(), String> {
     draft.config.settings.chat_name_timeout = time(value, &TIMEOUT)?;
+    Ok(())
+}
+
+fn max_machines(draft: &mut Draft, _: Table, value: Value<'_>) -> Result<(), String> {
+    let Count(count) = typed(value)?;
+    draft.config.settings.machines_max = MACHINES.check(count)?;
+    Ok(())
+}
+
+fn max_watchers(draft: &mut Draft, _: Table, value: Value<'_>) -> Result<(), String> {
+    let Count(count) = typed(value)?;
+    draft.config.settings.watchers_max = WATCHERS.check(count)?;
     Ok(())
 }
 
@@ -672,7 +711,7 @@ f:14:16: idle_timeout is 300; it is a string with a unit, for example "20ms", "3
 f:15:19: message_timeout is "5 parsecs"; it is a string with a unit, for example "20ms", "30s", "5min" or "1h"
 f:17:11: raw_gap is "20s"; it is 1ms to 10s (every result to a raw client waits that long)
 f:18:11: framing is true; it is "auto", "line" or "raw"
-f:19:1: unknown key "colour"; known in [limits]: max_connections, max_connections_per_address, max_message, backlog, listen_backlog, idle_timeout, message_timeout, shutdown_grace, raw_gap, framing
+f:19:1: unknown key "colour"; known in [limits]: max_connections, max_connections_per_address, max_message, backlog, listen_backlog, first_message_timeout, idle_timeout, message_timeout, linger_timeout, max_refused_lingering, shutdown_grace, raw_gap, framing
 f:20:31: max_connections_per_address is -1; it is 1 to 1000000, or 0 for no bound (the kernel lets one process hold about a million of them)
 f:22:11: tcp://localhost:70000: a port is 1 to 65535
 f:22:36: an endpoint is a string, for example "tcp://localhost:65432"
@@ -703,6 +742,13 @@ f:28:2: mux stands here a second time; remove one"#;
                 &["\"1ms\"", "\"365days\""],
                 &["\"999us\"", "\"366days\"", "5", "\"5\"", "\"\""],
             ),
+            (
+                "first_message_timeout",
+                &["\"0s\"", "\"1ms\"", "\"365days\""],
+                &["\"366days\"", "0", "\"never\""],
+            ),
+            ("linger_timeout", &["\"1ms\"", "\"1h\""], &["\"0s\"", "\"61min\"", "2"]),
+            ("max_refused_lingering", &["0", "65536"], &["-1", "65537", "\"5\""]),
             ("message_timeout", &["\"1ms\"", "\"1h 30min\""], &["\"0s\"", "1979-05-27"]),
             ("shutdown_grace", &["\"0s\"", "\"365days\""], &["\"366days\"", "0"]),
             ("raw_gap", &["\"1ms\"", "\"10s\""], &["\"0ms\"", "\"10001ms\""]),
@@ -732,6 +778,9 @@ f:28:2: mux stands here a second time; remove one"#;
                 &["\"users\"", "\"domain users\""],
                 &["\"\"", "\"a:b\"", "\"a\\u001b\"", "5"],
             ),
+            ("talk", "first_message_timeout", &["\"0s\"", "\"1s\""], &["1", "\"-1s\""]),
+            ("stats", "max_machines", &["1", "10000"], &["0", "10001"]),
+            ("watch", "max_watchers", &["1", "64"], &["0", "65"]),
             ("chat", "history", &["0", "10000"], &["-1", "10001"]),
             ("chat", "name_timeout", &["\"1ms\""], &["60", "\"0s\""]),
             ("mux", "default", &["\"multiply\"", "\"chat\""], &["\"mux\"", "\"talking\"", "5"]),
@@ -775,6 +824,22 @@ f:28:2: mux stands here a second time; remove one"#;
             listens,
             [(Service::Greeting, 0o660, "ipcd", "f:14:11"), (Service::Chat, 0o600, "g", "f:7:11")]
         );
+    }
+
+    #[test]
+    fn where_no_first_message_is_waited_for_nobody_can_give_it_a_time() {
+        let text =
+            format!("{LISTEN}first_message_timeout = \"1s\"\n[chat]\nfirst_message_timeout = \"1s\"\n");
+        let why = "unknown key \"first_message_timeout\"; it belongs under [limits] or [multiply] or [hello]";
+        for (error, place) in errors(&text).iter().zip(["f:3:1: ", "f:5:1: "]) {
+            assert!(error.strip_prefix(place).is_some_and(|rest| rest.starts_with(why)), "{error}");
+        }
+        let text = format!(
+            "{LISTEN}[limits]\nfirst_message_timeout = \"9s\"\n[mux]\nfirst_message_timeout = \"0s\"\n"
+        );
+        let config = config(&text);
+        let timeout = |service| config.settings.of(service).first_message_timeout;
+        assert_eq!((timeout(Service::Hello), timeout(Service::Mux)), (Some(Duration::from_secs(9)), None));
     }
 
     #[test]

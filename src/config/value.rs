@@ -68,6 +68,23 @@ pub(super) const LISTEN_BACKLOG: Bounds<usize> = Bounds {
     why: "the kernel's queue needs a place; net.core.somaxconn bounds it too",
 };
 
+pub(super) const REFUSED_LINGERING: Bounds<usize> = Bounds {
+    min: 0,
+    max: 65536,
+    text: "0 to 65536",
+    why: "each holds a descriptor; with 0 every refused connection is told so and closed at once",
+};
+
+pub(super) const MACHINES: Bounds<usize> = Bounds {
+    min: 1,
+    max: 10_000,
+    text: "1 to 10000",
+    why: "the last report of each is held in memory, up to 16KiB",
+};
+
+pub(super) const WATCHERS: Bounds<usize> =
+    Bounds { min: 1, max: 64, text: "1 to 64", why: "what happens is written down for each" };
+
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 pub(super) const TIMEOUT: Bounds<Duration> = Bounds {
@@ -75,6 +92,20 @@ pub(super) const TIMEOUT: Bounds<Duration> = Bounds {
     max: DAY.saturating_mul(365),
     text: "1ms to 365days",
     why: "a time of zero would end everything at once",
+};
+
+pub(super) const FIRST_MESSAGE_TIMEOUT: Bounds<Duration> = Bounds {
+    min: Duration::ZERO,
+    max: DAY.saturating_mul(365),
+    text: "1ms to 365days, or 0s for none",
+    why: "without one of its own, silence is bounded by idle_timeout",
+};
+
+pub(super) const LINGER_TIMEOUT: Bounds<Duration> = Bounds {
+    min: Duration::from_millis(1),
+    max: Duration::from_secs(60 * 60),
+    text: "1ms to 1h",
+    why: "as long as a client does not close, its place is taken",
 };
 
 pub(super) const SHUTDOWN_GRACE: Bounds<Duration> = Bounds {

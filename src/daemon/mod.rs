@@ -14,7 +14,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use crate::config::{Config, Errors, Listen};
 use crate::endpoint::Place;
 use crate::engine::Engine;
-use crate::engine::limits::{REFUSED_LINGERING_MAX, Settings};
+use crate::engine::limits::Settings;
 use crate::engine::message::{Door, Input, Moment, Peer, Request};
 use crate::engine::service::Service;
 use crate::host;
@@ -662,7 +662,7 @@ fn settings(config: &Config, wanted: &[Wanted]) -> Settings {
     settings.pid = Some(std::process::id());
     settings.endpoints = wanted.iter().map(|want| (want.place.to_string(), want.listen.service)).collect();
     let files = raise_open_files();
-    settings.refused_lingering_max = REFUSED_LINGERING_MAX.min(files / 8);
+    settings.refused_lingering_max = settings.refused_lingering_max.min(files / 8);
     // A listener has a descriptor, and on a Unix socket one for its lock.
     // A FIFO has two at each of its ends, and one for its lock.
     settings.fifos = wanted.iter().filter(|want| matches!(want.place, Place::Fifo(_))).count();

@@ -27,6 +27,8 @@ pub enum ErrorKind {
     Nameless,
     /// No message within `idle_timeout`.
     Idle,
+    /// No first message within `first_message_timeout`.
+    Silent,
     /// Another protocol.
     Foreign,
     /// Something that the peer may not ask for.
@@ -35,7 +37,7 @@ pub enum ErrorKind {
 
 impl ErrorKind {
     /// Every kind, in the order of their numbers.
-    pub const ALL: [ErrorKind; 11] = [
+    pub const ALL: [ErrorKind; 12] = [
         ErrorKind::Request,
         ErrorKind::Result,
         ErrorKind::Name,
@@ -45,6 +47,7 @@ impl ErrorKind {
         ErrorKind::Unfinished,
         ErrorKind::Nameless,
         ErrorKind::Idle,
+        ErrorKind::Silent,
         ErrorKind::Foreign,
         ErrorKind::Denied,
     ];
@@ -61,6 +64,7 @@ impl ErrorKind {
             ErrorKind::Unfinished => "unfinished",
             ErrorKind::Nameless => "nameless",
             ErrorKind::Idle => "idle",
+            ErrorKind::Silent => "silent",
             ErrorKind::Foreign => "foreign",
             ErrorKind::Denied => "denied",
         }
@@ -73,6 +77,7 @@ impl ErrorKind {
             CloseReason::PeerUnfinished => ErrorKind::Unfinished,
             CloseReason::PeerNameless => ErrorKind::Nameless,
             CloseReason::PeerIdle => ErrorKind::Idle,
+            CloseReason::PeerSilent => ErrorKind::Silent,
             CloseReason::PeerForeign(_) => ErrorKind::Foreign,
             CloseReason::PeerDenied => ErrorKind::Denied,
             _ => ErrorKind::Request,

@@ -33,7 +33,7 @@ pub const STATUS_PIECE_BYTES: usize = 24 * 1024;
 /// Bytes of a report that wait to be sent, from which on the rest is not written yet.
 pub const STATUS_BYTES_LOW: usize = 16 * 1024;
 
-/// Those who watch at once: what happens is written down for each.
+/// Those who watch at once, unless the configuration says otherwise: what happens is written down for each.
 pub const WATCHERS_MAX: usize = 16;
 
 /// Events kept for those who watch: some tenths of a second of a flood.
@@ -72,7 +72,8 @@ pub const NAME_CHARS_MAX: usize = 32;
 /// Bytes of names that `/who` lists before it stops and only counts, so that no crowd makes its answer a flood.
 pub const WHO_BYTES_MAX: usize = 16 * 1024;
 
-/// Machines that stats keeps the reports of: a large lab. One more replaces the one heard of longest ago.
+/// Machines that stats keeps the reports of, unless the configuration says otherwise: a large lab. One more replaces the
+/// one heard of longest ago.
 pub const MACHINES_MAX: usize = 256;
 
 /// Bytes of a machine's last report as it is kept: psutil's figures of a machine with 64 processors need half of it.
@@ -90,18 +91,18 @@ pub const HOST_CHARS_MAX: usize = 64;
 /// Bytes of the longest line that stats says: a report with its name and age, or a history.
 pub const STATS_LINE_BYTES_MAX: usize = REPORT_BYTES_MAX + 1024;
 
-/// Bytes that the machines' names, reports and histories can hold.
-pub const MACHINES_BYTES_MAX: usize =
-    MACHINES_MAX * (4 * HOST_CHARS_MAX + REPORT_BYTES_MAX + SAMPLES_MAX * SAMPLE_BYTES);
+/// Bytes that a machine's name, report and history can hold.
+pub const MACHINE_BYTES_MAX: usize = 4 * HOST_CHARS_MAX + REPORT_BYTES_MAX + SAMPLES_MAX * SAMPLE_BYTES;
 
-/// Connections over the limit that may linger while they are being told so; further ones are told and closed at once, as if
-/// there were no descriptor left. Where descriptors are few it is an eighth of them.
+/// Connections over the limit that may linger while they are being told so, unless the configuration says otherwise;
+/// further ones are told and closed at once, as if there were no descriptor left. Where descriptors are few it is an
+/// eighth of them.
 pub const REFUSED_LINGERING_MAX: usize = 1024;
 
 /// Bytes that a refused connection has queued: the sentence alone.
 pub const REFUSAL_BYTES: usize = 64;
 
-/// How long a lingering close waits for the peer's end of file.
+/// How long a lingering close waits for the peer's end of file, unless the configuration says otherwise.
 pub const LINGER: Duration = Duration::from_secs(2);
 
 /// How long a raw chat member has to read its last words before the reset.
@@ -139,6 +140,9 @@ pub struct ServiceSettings {
     pub message_bytes_max: usize,
     /// Bytes queued for one client that does not read.
     pub backlog_bytes_max: usize,
+    /// Time from the connection to the first complete message; `None`: no bound of its own. The chat has
+    /// [`chat_name_timeout`](Settings::chat_name_timeout) instead, and greeting waits for nothing.
+    pub first_message_timeout: Option<Duration>,
     /// Silence after which a connection is closed.
     pub idle_timeout: Duration,
     /// Time from a message's first byte to its last.
@@ -158,6 +162,7 @@ impl Default for ServiceSettings {
             connections_per_address_max: 0,
             message_bytes_max: 4096,
             backlog_bytes_max: 1024 * 1024,
+            first_message_timeout: None,
             idle_timeout: Duration::from_secs(300),
             message_timeout: Duration::from_secs(30),
             raw_gap: Duration::from_millis(20),
@@ -178,6 +183,12 @@ pub struct Settings {
     pub fifos: usize,
     /// Connections beyond these limits that linger at once.
     pub refused_lingering_max: usize,
+    /// How long a lingering close waits for the peer's end of file.
+    pub linger: Duration,
+    /// Machines that stats keeps the reports of: at least 1.
+    pub machines_max: usize,
+    /// Those who watch at once: at least 1.
+    pub watchers_max: usize,
     /// One entry per service, in the order of [`Service::ALL`].
     pub services: [ServiceSettings; Service::ALL.len()],
     /// Messages of the room that a newcomer is shown.
@@ -210,6 +221,9 @@ impl Default for Settings {
             connections_per_address_max: 0,
             fifos: 0,
             refused_lingering_max: REFUSED_LINGERING_MAX,
+            linger: LINGER,
+            machines_max: MACHINES_MAX,
+            watchers_max: WATCHERS_MAX,
             services: std::array::from_fn(|_| ServiceSettings::default()),
             chat_history: 0,
             chat_name_timeout: Duration::from_secs(60),

@@ -1,13 +1,14 @@
 //! The machines that report, each with its last report and a short history. Knows names, times and JSON as text; has never
 //! seen who sent it: a name belongs to whoever sends it last.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::ops::Bound;
+use std::rc::Rc;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::limits::{MACHINES_MAX, REPORT_BYTES_MAX, SAMPLES_MAX};
+use super::limits::{REPORT_BYTES_MAX, SAMPLES_MAX};
 use super::message::Moment;
 use super::service::stats::Report;
 use super::text::is_host;
@@ -37,21 +38,18 @@ pub struct Machine {
 /// All of them, by name.
 #[derive(Debug, Default)]
 pub struct Machines {
-    machines: BTreeMap<String, Machine>,
+    machines: BTreeMap<Rc<str>, Machine>,
+    /// The same names, by when they were heard of last.
+    ages: BTreeSet<(Moment, Rc<str>)>,
     /// Bytes of names and reports.
     text_bytes: usize,
 }
 
 impl Machines {
-    /// Takes a report. When there are as many machines as may be, the one heard of longest ago makes room for a new one.
-    pub fn handle_report(&mut self, now: Moment, host: String, report: Report) {
-        if !self.machines.contains_key(&host) && self.machines.len() >= MACHINES_MAX {
-            let oldest = self.machines.iter().min_by_key(|(_, machine)| machine.heard());
-            if let Some(oldest) = oldest.map(|(host, _)| host.clone()) {
-                self.remove(&oldest);
-            }
-        }
+    /// Takes a report. When there are `max` machines, the one heard of longest ago makes room for a new one.
+    pub fn handle_report(&mut self, now: Moment, host: String, report: Report, max: usize) {
         let before = self.remove(&host);
+        self.keep(max.saturating_sub(1));
         let mut history = before.map(|machine| machine.history).unwrap_or_default();
         if history.len() >= SAMPLES_MAX {
             history.pop_front();
@@ -60,14 +58,26 @@ impl Machines {
         self.insert(host, Machine { latest: report.text, history });
     }
 
+    /// Forgets those heard of longest ago, but for `max`.
+    pub fn keep(&mut self, max: usize) {
+        while self.machines.len() > max
+            && let Some((_, host)) = self.ages.first().cloned()
+        {
+            self.remove(&host);
+        }
+    }
+
     fn insert(&mut self, host: String, machine: Machine) {
         self.text_bytes += host.len() + machine.latest.len();
+        let host: Rc<str> = host.into();
+        self.ages.insert((machine.heard(), Rc::clone(&host)));
         self.machines.insert(host, machine);
     }
 
     fn remove(&mut self, host: &str) -> Option<Machine> {
-        let machine = self.machines.remove(host)?;
+        let (host, machine) = self.machines.remove_entry(host)?;
         self.text_bytes -= host.len() + machine.latest.len();
+        self.ages.remove(&(machine.heard(), host));
         Some(machine)
     }
 
@@ -98,16 +108,17 @@ impl Machines {
 
     /// All of it, for the process that follows.
     pub fn save(&self) -> Vec<(String, Machine)> {
-        self.machines.iter().map(|(host, machine)| (host.clone(), machine.clone())).collect()
+        self.machines.iter().map(|(host, machine)| (host.to_string(), machine.clone())).collect()
     }
 
-    /// What the process before had; what it cannot have had is left out.
-    pub fn restore(&mut self, now: Moment, saved: Vec<(String, Machine)>) {
+    /// What the process before had, `max` at most; what it cannot have had is left out.
+    pub fn restore(&mut self, now: Moment, saved: Vec<(String, Machine)>, max: usize) {
         for (host, mut machine) in saved {
-            if self.machines.len() < MACHINES_MAX && is_host(&host) && machine.is_sound() {
+            if is_host(&host) && machine.is_sound() {
                 machine.history.iter_mut().for_each(|(at, _)| *at = (*at).min(now));
                 self.remove(&host);
                 self.insert(host, machine);
+                self.keep(max);
             }
         }
     }
@@ -170,12 +181,12 @@ impl Sample {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::limits::STATS_LINE_BYTES_MAX;
+    use crate::engine::limits::{MACHINES_MAX, STATS_LINE_BYTES_MAX};
     use crate::engine::service::stats::{Message, read};
 
     fn report(machines: &mut Machines, at: u64, host: &str, text: &str) {
         let Ok(Message::Report(report)) = read(text.as_bytes()) else { panic!("{text}") };
-        machines.handle_report(Moment(at), host.into(), report);
+        machines.handle_report(Moment(at), host.into(), report, MACHINES_MAX);
     }
 
     #[test]
@@ -215,6 +226,9 @@ mod tests {
         let counted: usize =
             machines.machines.iter().map(|(host, machine)| host.len() + machine.latest.len()).sum();
         assert_eq!(machines.text_bytes, counted);
+        machines.keep(2);
+        let left: Vec<&str> = machines.machines.keys().map(|host| &**host).collect();
+        assert_eq!((left, machines.ages.len()), (vec!["new", "pc0"], 2), "a reload may leave fewer");
     }
 
     #[test]
@@ -244,7 +258,9 @@ mod tests {
         saved.push(("pc8".into(), forged));
         saved.push(("\u{1b}".into(), saved[0].1.clone()));
         let mut restored = Machines::default();
-        restored.restore(Moment(3), saved);
+        restored.restore(Moment(3), saved.clone(), 0);
+        assert_eq!(restored.bytes(), 0);
+        restored.restore(Moment(3), saved, 5);
         assert_eq!(
             restored.next(Moment(3), None),
             Some(("pc7", r#"{"host":"pc7","age":0.000,"cpu_percent":5}"#.into()))

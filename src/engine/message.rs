@@ -232,6 +232,8 @@ pub enum CloseReason {
     PartnerLeft,
     /// No complete message for `idle_timeout`.
     PeerIdle,
+    /// No complete message within `first_message_timeout`.
+    PeerSilent,
     /// A message was begun and not finished within `message_timeout`.
     PeerUnfinished,
     /// No name within `name_timeout`.
@@ -261,6 +263,7 @@ impl fmt::Display for CloseReason {
             CloseReason::PeerQuit => "the peer quit",
             CloseReason::PartnerLeft => "its partner left",
             CloseReason::PeerIdle => "idle for too long",
+            CloseReason::PeerSilent => "sent no message in time",
             CloseReason::PeerUnfinished => "a message was begun and not finished in time",
             CloseReason::PeerNameless => "gave no name in time",
             CloseReason::PeerTooLong => "a message was too long",

@@ -292,7 +292,7 @@ impl Engine {
             + settings.fifos * (largest + backlog)
             + refused
             + room
-            + limits::MACHINES_BYTES_MAX
+            + settings.machines_max * limits::MACHINE_BYTES_MAX
             + limits::WATCH_RING_BYTES_MAX
     }
 
@@ -473,6 +473,7 @@ impl Engine {
         let everybody = counted.map(|session| (session.service(), session.origin));
         self.world.census.retake(&self.world.settings, everybody);
         self.world.set_history();
+        self.world.machines.keep(self.world.settings.machines_max);
         let withdrawn: Vec<Service> = Service::offered()
             .filter(|service| before.of(*service).listening && !self.world.settings.of(*service).listening)
             .collect();
@@ -564,7 +565,7 @@ impl Engine {
 
     /// Takes the machines' reports from the process before.
     pub fn restore_machines(&mut self, now: Moment, saved: Vec<(String, Machine)>) {
-        self.world.machines.restore(now, saved);
+        self.world.machines.restore(now, saved, self.world.settings.machines_max);
     }
 
     /// Goes on where the process before left off: `present` with the connections that are there, `missing` are those

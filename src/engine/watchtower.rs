@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 use std::rc::Rc;
 
-use super::limits::{WATCH_EVENT_BYTES, WATCH_EVENTS_MAX, WATCH_RING_BYTES_MAX, WATCHERS_MAX};
+use super::limits::{WATCH_EVENT_BYTES, WATCH_EVENTS_MAX, WATCH_RING_BYTES_MAX};
 use super::message::{Door, Moment, Origin, Peer};
 use super::service::Service;
 use super::service::watch::Sight;
@@ -53,12 +53,12 @@ impl Watchtower {
         &self.watchers
     }
 
-    /// Lets somebody watch, unless there are too many.
-    pub fn enter(&mut self, peer: Peer) -> bool {
+    /// Lets somebody watch, unless `max` do already.
+    pub fn enter(&mut self, peer: Peer, max: usize) -> bool {
         if self.watchers.contains(&peer) {
             return true;
         }
-        let has_place = self.watchers.len() < WATCHERS_MAX;
+        let has_place = self.watchers.len() < max;
         if has_place {
             self.watchers.push(peer);
         }
@@ -146,7 +146,7 @@ mod tests {
         let mut tower = Watchtower::default();
         tower.push(event("x"));
         assert_eq!((tower.end(), tower.bytes()), (0, 0));
-        assert!(tower.enter(peer(1)) && tower.enter(peer(1)));
+        assert!(tower.enter(peer(1), 1) && tower.enter(peer(1), 1));
         tower.push(event("x"));
         assert!((tower.end(), tower.take_stirred(), tower.is_stirred()) == (1, true, false));
         tower.leave(peer(1));
@@ -157,7 +157,7 @@ mod tests {
     fn the_ring_is_bounded_in_events_and_in_bytes_and_counts_what_it_forgot() {
         for text in ["", &"x".repeat(4096)] {
             let mut tower = Watchtower::default();
-            tower.enter(peer(1));
+            tower.enter(peer(1), 1);
             for _ in 0..3 * WATCH_EVENTS_MAX {
                 tower.push(event(text));
                 assert!(tower.bytes() <= WATCH_RING_BYTES_MAX && tower.events.len() <= WATCH_EVENTS_MAX);
@@ -171,7 +171,10 @@ mod tests {
     #[test]
     fn there_is_no_place_for_more_watchers_than_the_bound() {
         let mut tower = Watchtower::default();
-        assert!((0..WATCHERS_MAX as u32).all(|index| tower.enter(peer(index))));
-        assert!(!tower.enter(peer(1000)) && tower.enter(peer(0)));
+        assert!((0..3).all(|index| tower.enter(peer(index), 3)));
+        assert!(!tower.enter(peer(1000), 3) && tower.enter(peer(0), 3));
+        assert!(tower.enter(peer(1000), 4), "a reload gives it one");
+        tower.leave(peer(0));
+        assert!(!tower.enter(peer(0), 2), "and takes it away, once it is left");
     }
 }

@@ -839,6 +839,10 @@ impl Actor {
                 &|span| format!("Error: idle for {span} s"),
                 services().map(|service| service.idle_timeout.as_secs()).collect(),
             ),
+            CloseReason::PeerSilent => services()
+                .filter_map(|service| service.first_message_timeout)
+                .map(|span| format!("Error: no message for {} s", span.as_secs()))
+                .collect(),
             CloseReason::PeerUnfinished => all(
                 &|span| format!("Error: message not finished after {span} s"),
                 services().map(|service| service.message_timeout.as_secs()).collect(),
@@ -861,6 +865,18 @@ impl Actor {
                 vec![format!("Error: {} is no longer offered here", self.door.service)]
             }
         }
+    }
+
+    /// Closed for want of a first message: somebody waited for one, and it had sent none.
+    fn judge_silence(&self, seen: &[Settings]) {
+        let is_set = seen.iter().any(|settings| settings.of(self.service).first_message_timeout.is_some());
+        let waits = !matches!(self.service, Service::Chat | Service::Greeting);
+        assert!(is_set && waits, "{}: nobody waited for its first message", self.who);
+        let answered = match &self.talk {
+            Talk::Replies { answered, .. } => *answered,
+            _ => 0,
+        };
+        assert_eq!(answered, 0, "{}: it had sent a message", self.who);
     }
 
     fn is_chatting(&self) -> bool {
@@ -886,6 +902,9 @@ impl Actor {
             let joined = self.raw && !self.is_known_raw();
             let excused = self.overlong || self.ambiguous || joined || matches!(self.talk, Talk::Noise);
             assert!(excused, "{}: {reason:?}", self.who);
+        }
+        if reason == CloseReason::PeerSilent {
+            self.judge_silence(seen);
         }
         if self.ambiguous {
             tally.count("ambiguous");
@@ -1064,14 +1083,19 @@ impl Actor {
                 );
                 let due = match reason {
                     // Bursts that go on all the time put off the decision, and with it the first reply.
-                    CloseReason::PeerIdle | CloseReason::PeerUnfinished | CloseReason::PeerTooLong
+                    CloseReason::PeerIdle
+                    | CloseReason::PeerSilent
+                    | CloseReason::PeerUnfinished
+                    | CloseReason::PeerTooLong
                         if !known =>
                     {
                         0
                     }
                     CloseReason::PeerClosed => self.sent + 1, // the end counts as an LF
                     CloseReason::PeerTooLong | CloseReason::PeerForeign(_) | CloseReason::Served => self.sent,
-                    CloseReason::PeerIdle | CloseReason::PeerUnfinished => self.taken_at_error,
+                    CloseReason::PeerIdle | CloseReason::PeerSilent | CloseReason::PeerUnfinished => {
+                        self.taken_at_error
+                    }
                     // What may be an unfinished line is no request yet.
                     CloseReason::Stopping if stop == Some(true) && prompt && known => self.sent_at_stop,
                     _ => 0,

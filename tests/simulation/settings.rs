@@ -36,12 +36,19 @@ pub fn vary(random: &mut Random, settings: &mut Settings) {
     settings.connections_per_address_max = random.pick(&[0, 0, 0, 0, 0, 2, 6]);
     settings.chat_history = random.pick(&[0, 0, 1, 3, 20]);
     settings.chat_name_timeout = Duration::from_secs(random.pick(&[1, 10, 60]));
+    settings.linger = Duration::from_millis(random.pick(&[1, 100, 2000, 2000, 60_000]));
+    settings.refused_lingering_max = random.pick(&[0, 1, 3, 1024, 1024]);
+    settings.machines_max = random.pick(&[1, 5, 256, 256]);
+    settings.watchers_max = random.pick(&[1, 2, 16]);
     for service in &mut settings.services {
         *service = ServiceSettings {
             connections_max: random.pick(&[None, None, None, Some(2), Some(7)]),
             connections_per_address_max: random.pick(&[0, 0, 0, 0, 0, 0, 0, 0, 1, 3]),
             message_bytes_max: random.pick(&[ORDINARY_MAX, 100, 1000, 4096]),
             backlog_bytes_max: random.pick(&[300, 1000, 4096, 20_000, 64 * 1024, 1024 * 1024]),
+            first_message_timeout: random
+                .pick(&[None, None, None, Some(1), Some(20)])
+                .map(Duration::from_secs),
             idle_timeout: Duration::from_secs(random.pick(&[1, 5, 60, 300])),
             message_timeout: Duration::from_secs(random.pick(&[1, 5, 30])),
             raw_gap: Duration::from_millis(random.pick(&[1, 5, 20, 20, 200])),

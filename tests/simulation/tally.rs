@@ -33,6 +33,7 @@ impl Tally {
             CloseReason::PeerReset,
             CloseReason::PeerQuit,
             CloseReason::PeerIdle,
+            CloseReason::PeerSilent,
             CloseReason::PeerUnfinished,
             CloseReason::PeerNameless,
             CloseReason::PeerTooLong,

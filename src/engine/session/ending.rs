@@ -3,7 +3,7 @@
 use super::{Phase, Session, State};
 use crate::engine::counters::ErrorKind;
 use crate::engine::diagnosis;
-use crate::engine::limits::{LAST_WORDS, LINGER};
+use crate::engine::limits::LAST_WORDS;
 use crate::engine::message::{CloseReason, Foreign, Happening, Kind, Medium, Moment, Output};
 use crate::engine::service::Service;
 use crate::engine::{Letter, World};
@@ -132,7 +132,7 @@ impl Session {
                 None
             }
             Phase::Draining(reason, _) => {
-                self.phase = Phase::Lingering(reason, now + LINGER);
+                self.phase = Phase::Lingering(reason, now + world.settings.linger);
                 if !self.flags.counted {
                     world.refused_lingering += 1;
                 }

@@ -5,19 +5,19 @@ use std::time::Duration;
 use super::{Phase, Session, State};
 use crate::engine::World;
 use crate::engine::framing::Framing;
-use crate::engine::limits::{GUESS, LAST_WORDS, LINGER, ServiceSettings};
+use crate::engine::limits::{GUESS, LAST_WORDS};
 use crate::engine::message::{CloseReason, Happening, Kind, Moment};
 
 impl Session {
     /// When it has to be woken, if nothing comes before.
     pub(in crate::engine) fn deadline(&self, world: &World) -> Option<Moment> {
-        let settings = self.settings(world);
         match self.phase {
             Phase::Serving => [
                 self.framing.deadline(),
                 self.outbox.pause(),
                 self.unfinished_deadline(world),
                 self.nameless_deadline(world),
+                self.first_message_deadline(world),
                 self.idle_deadline(world),
                 self.silence_deadline(world),
             ]
@@ -25,7 +25,7 @@ impl Session {
             .flatten()
             .min(),
             Phase::Draining(reason, progress) => {
-                let patience = progress + self.patience(reason, settings);
+                let patience = progress + self.patience(reason, world);
                 Some(self.outbox.pause().map_or(patience, |pause| pause.min(patience)))
             }
             Phase::Parting(_, until) | Phase::Lingering(_, until) => Some(until),
@@ -42,6 +42,15 @@ impl Session {
             State::Chat(Err(since)) => Some(since + world.settings.chat_name_timeout),
             _ => None,
         }
+    }
+
+    pub(super) fn first_message_deadline(&self, world: &World) -> Option<Moment> {
+        // Once it waits for room with us, or for somebody to talk with, it has said something.
+        let is_waited_for =
+            !self.flags.spoke && !self.flags.stalled && !self.is_on_fifo() && !self.is_held_back(world);
+        let has_another = matches!(self.state, State::Chat(_) | State::Greeting);
+        let timeout = self.settings(world).first_message_timeout?;
+        (is_waited_for && !has_another).then(|| self.opened + timeout)
     }
 
     pub(super) fn idle_deadline(&self, world: &World) -> Option<Moment> {
@@ -70,7 +79,7 @@ impl Session {
         let is_due = |deadline: Option<Moment>| deadline.is_some_and(|deadline| deadline <= now);
         self.outbox.resume(now);
         if let Phase::Draining(reason, progress) = self.phase
-            && is_due(Some(progress + self.patience(reason, self.settings(world))))
+            && is_due(Some(progress + self.patience(reason, world)))
         {
             if self.flags.blocked {
                 self.outbox.clear(); // it does not read its last words
@@ -104,6 +113,10 @@ impl Session {
         } else if is_due(self.nameless_deadline(world)) {
             let error = format!("no name for {}", seconds(world.settings.chat_name_timeout));
             self.fail(world, now, CloseReason::PeerNameless, error);
+        } else if is_due(self.first_message_deadline(world)) {
+            let timeout = self.settings(world).first_message_timeout.unwrap_or_default();
+            self.hint_at_fragment(world);
+            self.fail(world, now, CloseReason::PeerSilent, format!("no message for {}", seconds(timeout)));
         } else if is_due(self.idle_deadline(world)) {
             let error = format!("idle for {}", seconds(self.settings(world).idle_timeout));
             self.fail(world, now, CloseReason::PeerIdle, error);
@@ -111,11 +124,11 @@ impl Session {
     }
 
     /// How long a closing connection may take between two signs that its peer reads.
-    fn patience(&self, reason: CloseReason, settings: &ServiceSettings) -> Duration {
+    fn patience(&self, reason: CloseReason, world: &World) -> Duration {
         match reason {
             _ if self.is_on_fifo() => LAST_WORDS, // perhaps there is no reader, and there need not be one
-            CloseReason::PeerTooSlow | CloseReason::TooMany => LINGER,
-            _ => settings.idle_timeout.max(GUESS),
+            CloseReason::PeerTooSlow | CloseReason::TooMany => world.settings.linger,
+            _ => self.settings(world).idle_timeout.max(GUESS),
         }
     }
 }

@@ -33,7 +33,7 @@ impl Session {
         let said = match stats::read(message) {
             Ok(Message::Report(mut report)) => {
                 let host = report.host.take().unwrap_or_else(|| self.address());
-                world.machines.handle_report(now, host, report);
+                world.machines.handle_report(now, host, report, world.settings.machines_max);
                 Ok(stats::ACKNOWLEDGEMENT.to_owned())
             }
             Ok(Message::Latest(None)) => {

@@ -29,7 +29,7 @@ impl Session {
             Ok(filter) => filter,
             Err(error) => return self.err(world, ErrorKind::Request, error),
         };
-        if !world.tower.enter(self.peer) {
+        if !world.tower.enter(self.peer, world.settings.watchers_max) {
             let error = "too many watch already, try again later".to_owned();
             return self.err(world, ErrorKind::Unavailable, error);
         }
@@ -175,6 +175,7 @@ impl Session {
             CloseReason::PeerClosed
                 | CloseReason::PeerReset
                 | CloseReason::PeerIdle
+                | CloseReason::PeerSilent
                 | CloseReason::PeerNameless
         );
         if by_itself && !self.flags.heard && self.flags.counted && !self.is_on_fifo() {
