@@ -3,7 +3,8 @@
 //!
 //! `IPCD_SIM_SEED=7 IPCD_SIM_STEPS=2000 cargo test --test simulation`
 //!
-//! `IPCD_SIM_SEEDS` and `IPCD_SIM_STEPS` make it longer; with `-- --nocapture` it tells what was reached.
+//! `IPCD_SIM_SEEDS` (seeds) and `IPCD_SIM_STEPS` (steps of each) make it longer, `IPCD_SIM_FIRST` begins at another seed;
+//! with `-- --nocapture` it tells what was reached, and how far it is.
 
 mod simulation {
     pub mod fifo;
@@ -27,6 +28,9 @@ use simulation::world::World;
 
 const SEEDS: u64 = 400;
 const STEPS: u64 = 2000;
+
+/// Of a long run it is told how far it is.
+const PROGRESS_SEEDS: u64 = 5000;
 
 fn number(name: &str) -> Option<u64> {
     let value = std::env::var(name).ok()?;
@@ -76,6 +80,7 @@ fn whatever_peers_do_the_engine_keeps_its_promises() {
         return;
     }
     let seeds = number("IPCD_SIM_SEEDS").unwrap_or(SEEDS);
+    let first = number("IPCD_SIM_FIRST").unwrap_or(0);
     let (next, total, began) = (AtomicU64::new(0), Mutex::new(Tally::default()), Instant::now());
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     std::thread::scope(|scope| {
@@ -85,7 +90,13 @@ fn whatever_peers_do_the_engine_keeps_its_promises() {
                 if seed >= seeds {
                     return;
                 }
-                let tally = run(seed, steps);
+                if seed > 0 && seed % PROGRESS_SEEDS == 0 {
+                    println!(
+                        "{seed} seeds of {steps} steps begun, from seed {first} on: {:.0?}",
+                        began.elapsed()
+                    );
+                }
+                let tally = run(first + seed, steps);
                 total.lock().expect("no other seed has failed").merge(tally);
             }
         };

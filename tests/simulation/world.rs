@@ -559,14 +559,19 @@ impl World {
 
     fn check(&mut self) {
         let queued = self.engine.queued_bytes();
-        let chatting = self.slots.iter().flatten().filter(|actor| actor.service == Service::Chat).count();
+        let (mut chatting, mut inside, mut of) = (0, 0, [0; Service::ALL.len()]);
+        for actor in self.slots.iter().flatten() {
+            chatting += usize::from(actor.service == Service::Chat);
+            if actor.closed.is_none() {
+                inside += 1;
+                of[actor.service as usize] += usize::from(actor.opened);
+            }
+        }
         let [other, chat, room] = self.memory_max;
         let most = chatting * chat + (self.engine.len().max(chatting) - chatting) * other + room;
         assert!(queued <= most, "{queued} bytes are queued, {most} at most");
-        let inside = || self.slots.iter().flatten().filter(|actor| actor.closed.is_none());
-        assert_eq!(self.engine.len(), inside().count(), "connections in the table");
-        for service in Service::ALL {
-            let count = inside().filter(|actor| actor.opened && actor.service == service).count();
+        assert_eq!(self.engine.len(), inside, "connections in the table");
+        for (service, count) in Service::ALL.into_iter().zip(of) {
             assert_eq!(self.engine.connections_of(service), count, "connections of {service}");
         }
     }

@@ -98,16 +98,25 @@ impl Session {
         self.finish(world, now, CloseReason::PeerTooSlow, Some("Error: too slow"));
     }
 
-    /// A service has no endpoint any more: who came through one of them has to go.
+    /// A service has no endpoint any more: who came through one of them has to go, and one that is in the middle of a long
+    /// reply once it has it.
     pub(in crate::engine) fn withdraw(&mut self, world: &mut World, now: Moment, service: Service) {
         if self.is_serving() && self.door.service == service && self.service() == service {
-            let words = format!("Error: {service} is no longer offered here");
+            self.flags.withdrawn = true;
+            self.leave_when_withdrawn(world, now);
+        }
+    }
+
+    fn leave_when_withdrawn(&mut self, world: &mut World, now: Moment) {
+        if self.flags.withdrawn && self.is_serving() && self.report().is_none() && !self.is_telling() {
+            let words = format!("Error: {} is no longer offered here", self.service());
             self.finish(world, now, CloseReason::Withdrawn, Some(&words));
         }
     }
 
     /// The next step towards the end, if it is time for it. The last word is [`Output::Close`] or [`Output::Reset`].
     pub(in crate::engine) fn step(&mut self, world: &mut World, now: Moment) -> Option<Output> {
+        self.leave_when_withdrawn(world, now);
         if self.is_serving()
             && self.flags.ended
             && self.inbox.is_empty()

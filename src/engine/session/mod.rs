@@ -63,6 +63,8 @@ struct Flags {
     ended: bool,
     /// What is in the inbox ends with the end of a burst or of the stream: its tail is a message.
     tail_is_message: bool,
+    /// More of the burst has come than was read in the turn before.
+    goes_on: bool,
     /// The inbox holds messages that wait for room in a queue.
     stalled: bool,
     /// The kernel takes nothing for it.
@@ -88,6 +90,8 @@ struct Flags {
     reporting: bool,
     /// The reactor was told not to read from it.
     deaf: bool,
+    /// Its service is no longer offered: it is given the rest of a long reply, and no other.
+    withdrawn: bool,
 }
 
 /// Where a connection is in its life.
@@ -313,7 +317,7 @@ impl Session {
 
     /// Whether more may be asked of the services on this peer's behalf.
     fn has_room(&self, world: &mut World) -> bool {
-        if self.report().is_some() || self.is_telling() {
+        if self.report().is_some() || self.is_telling() || self.flags.withdrawn {
             return false; // one after the other
         }
         if let State::Talk(Some(chair)) = self.state {
@@ -354,7 +358,7 @@ impl Session {
         if self.framing.kind() == Some(Kind::Packet) {
             return self.handle_packet(world, now, bytes, more);
         }
-        self.flags.tail_is_message = !more;
+        (self.flags.tail_is_message, self.flags.goes_on) = (!more, more);
         self.outbox.resume(now); // a pause that nothing waited for has no deadline
         if self.inbox.is_empty() {
             let consumed = self.consume(world, now, bytes);

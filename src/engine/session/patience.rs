@@ -93,6 +93,11 @@ impl Session {
         if is_due(self.silence_deadline(world)) {
             self.hint_at_silence(world);
         }
+        let of_a_message =
+            [self.framing.deadline(), self.unfinished_deadline(world), self.first_message_deadline(world)];
+        if of_a_message.into_iter().any(is_due) && std::mem::take(&mut self.flags.goes_on) {
+            return; // it is us who are late: the rest has come, and is read in the next turn
+        }
         if is_due(self.framing.deadline()) {
             if matches!(self.framing, Framing::LikelyLine(_)) {
                 self.hint_at_fragment(world);
