@@ -120,8 +120,9 @@ pub fn a_datagram_gets_its_answer_and_no_loop(bytes: &[u8]) {
     let service = [Service::Multiply, Service::Greeting, Service::Hello][usize::from(service % 3)];
     let mut engine = Engine::new(Settings::default());
     let mut answer = |service: Service, bytes: &[u8]| -> Vec<String> {
-        let door = Rc::new(Door { endpoint: "stage".into(), service, medium: Medium::Datagrams });
-        let origin = Origin::Process { uid: 1, pid: 1 };
+        let door =
+            Rc::new(Door { endpoint: "stage".into(), service, medium: Medium::Datagrams, allowed: None });
+        let origin = Origin::Process { uid: 1, gid: 1, pid: 1 };
         let (truncated, answerable) = (false, true);
         engine.handle(Moment(0), Input::Datagram { door: &door, origin, bytes, truncated, answerable });
         while engine.poll_note().is_some() {}
@@ -263,10 +264,10 @@ impl Stage {
 
     fn connect(&mut self, service: Service, medium: Medium) -> usize {
         let peer = self.place();
-        let door = Rc::new(Door { endpoint: "stage".into(), service, medium });
+        let door = Rc::new(Door { endpoint: "stage".into(), service, medium, allowed: None });
         self.engine.handle(
             self.now,
-            Input::Opened { peer, door: &door, origin: Origin::Process { uid: 1, pid: 1 } },
+            Input::Opened { peer, door: &door, origin: Origin::Process { uid: 1, gid: 1, pid: 1 } },
         );
         self.settle();
         peer.index as usize

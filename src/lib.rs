@@ -20,7 +20,7 @@
 //!
 //! Every import points down, and a test reads them (`tests/layering.rs`). The [`engine`] is pure: no socket, clock, file
 //! or log in it; the [`reactor`] knows no service. [`transport`] and [`config`] borrow words of the engine's vocabulary
-//! ([`engine::message::Origin`], [`engine::limits`]), nothing else of it.
+//! ([`engine::message::Origin`], [`engine::limits`], [`engine::allow`]), nothing else of it.
 //!
 //! # One request's path
 //!

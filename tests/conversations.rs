@@ -359,8 +359,8 @@ impl Stage {
         let peer = Peer { index: self.heard.len() as u32, generation: 1 };
         self.heard.push(Vec::new());
         self.open.push(true);
-        let door = Rc::new(Door { endpoint: "stage".into(), service, medium: Medium::Tcp });
-        let origin = Origin::Process { uid: 1, pid: 1 };
+        let door = Rc::new(Door { endpoint: "stage".into(), service, medium: Medium::Tcp, allowed: None });
+        let origin = Origin::Process { uid: 1, gid: 1, pid: 1 };
         self.engine.handle(self.now, Input::Opened { peer, door: &door, origin });
         self.settle();
         peer
@@ -371,7 +371,12 @@ impl Stage {
         let peer = Peer { index: self.heard.len() as u32, generation: 1 };
         self.heard.push(Vec::new());
         self.open.push(true);
-        let door = Rc::new(Door { endpoint: "fifo:///run/fifo".into(), service, medium: Medium::Fifo });
+        let door = Rc::new(Door {
+            endpoint: "fifo:///run/fifo".into(),
+            service,
+            medium: Medium::Fifo,
+            allowed: None,
+        });
         self.engine.handle(self.now, Input::Opened { peer, door: &door, origin: Origin::Writers });
         self.settle();
         peer

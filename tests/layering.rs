@@ -21,7 +21,17 @@ const ARROWS: &[(&str, &[&str])] = &[
     ),
     ("daemon", &["config", "endpoint", "engine", "host", "reactor", "transport"]),
     ("reactor", &["endpoint", "engine", "transport"]),
-    ("config", &["endpoint", "engine::limits", "engine::message::Medium", "engine::service", "engine::text"]),
+    (
+        "config",
+        &[
+            "endpoint",
+            "engine::allow",
+            "engine::limits",
+            "engine::message::Medium",
+            "engine::service",
+            "engine::text",
+        ],
+    ),
     ("transport", &["endpoint", "engine::message"]),
     ("engine", &[]),
     ("endpoint", &[]),

@@ -2,21 +2,22 @@
 //! Knows how each key is written and within which bounds; what it does is not known here.
 
 use std::borrow::Cow;
-use std::collections::{BTreeSet, HashMap};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::path::{Path, PathBuf};
+use std::collections::BTreeSet;
+use std::ops::Range;
+use std::path::Path;
 use std::time::Duration;
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use super::listen::{ListenDraft, listen, place_listens};
+use super::people::{self, People};
 use super::syntax::{Cursor, Fault, quoted, shown, without_broken_lines};
 use super::value::*;
-use super::{Config, GROUP, Listen, MODE, medium};
-use crate::endpoint::{Endpoint, Place};
+use super::{Config, GROUP, MODE};
+use crate::engine::allow::Allowed;
 use crate::engine::limits::{QUOTE_CHARS_MAX, ServiceSettings};
-use crate::engine::message::Medium;
-use crate::engine::service::{Service, chat};
+use crate::engine::service::Service;
 
 /// Mistakes told of one file; after so many it is most likely not a configuration at all.
 const ERRORS_MAX: usize = 100;
@@ -44,6 +45,8 @@ const KEYS: &[Key] = &[
     Key { name: "listen", within: Within::Services, read: listen },
     Key { name: "mode", within: Within::Services, read: mode },
     Key { name: "group", within: Within::Services, read: group },
+    Key { name: "allow_users", within: Within::Services, read: allow_users },
+    Key { name: "allow_groups", within: Within::Services, read: allow_groups },
     Key { name: "history", within: Within::Only(Service::Chat), read: history },
     Key { name: "name_timeout", within: Within::Only(Service::Chat), read: name_timeout },
     Key { name: "max_machines", within: Within::Only(Service::Stats), read: max_machines },
@@ -73,7 +76,7 @@ enum Within {
 
 /// One table of the configuration.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Table {
+pub(super) enum Table {
     Log,
     Limits,
     Service(Service),
@@ -122,35 +125,41 @@ pub fn keys() -> Vec<(&'static str, &'static str)> {
 }
 
 /// What the file said so far.
-struct Draft {
-    config: Config,
+pub(super) struct Draft<'t> {
+    text: &'t str,
+    pub(super) config: Config,
     /// In the order of [`Service::ALL`]; a key under `[limits]` writes to all of them, and is read first.
-    services: Vec<ServiceDraft>,
-    /// Endpoints as they come, with their byte offsets.
-    listens: Vec<(usize, Service, Endpoint)>,
-    faults: Vec<Fault>,
+    pub(super) services: Vec<ServiceDraft>,
+    /// Endpoints as they come.
+    pub(super) listens: Vec<ListenDraft>,
+    pub(super) faults: Vec<Fault>,
     /// Keys that are there, or were meant, and were not understood: nothing is concluded from them.
-    unclear: BTreeSet<&'static str>,
+    pub(super) unclear: BTreeSet<&'static str>,
 }
 
 /// What the file said of one service.
-struct ServiceDraft {
+pub(super) struct ServiceDraft {
     settings: ServiceSettings,
-    mode: u32,
-    group: String,
+    pub(super) mode: u32,
+    pub(super) group: String,
+    pub(super) allowed_users: Allowed,
+    pub(super) allowed_groups: Allowed,
     /// The byte offset of the `max_message` or `backlog` read last for it: in its own table, if one stands there.
     sizes_at: usize,
 }
 
-impl Draft {
-    fn new() -> Draft {
+impl<'t> Draft<'t> {
+    fn new(text: &'t str) -> Draft<'t> {
         let service = |_| ServiceDraft {
             settings: ServiceSettings::default(),
             mode: MODE,
             group: GROUP.to_owned(),
+            allowed_users: Allowed::default(),
+            allowed_groups: Allowed::default(),
             sizes_at: 0,
         };
         Draft {
+            text,
             config: Config::without_endpoints(),
             services: Service::ALL.map(service).into(),
             listens: Vec::new(),
@@ -159,8 +168,13 @@ impl Draft {
         }
     }
 
-    fn fault(&mut self, at: usize, text: String) {
+    pub(super) fn fault(&mut self, at: usize, text: String) {
         self.faults.push(Fault { at, text });
+    }
+
+    /// A value as it is written, for a message.
+    pub(super) fn written(&self, span: Range<usize>) -> String {
+        quoted(self.text.get(span).unwrap_or_default())
     }
 
     /// The services that a key in this table speaks of.
@@ -277,55 +291,6 @@ fn framing(draft: &mut Draft, table: Table, value: Value<'_>) -> Result<(), Stri
     Ok(())
 }
 
-fn listen(draft: &mut Draft, table: Table, value: Value<'_>) -> Result<(), String> {
-    let Table::Service(service) = table else { return Ok(()) };
-    let DeValue::Array(endpoints) = value.into_inner() else {
-        return Err("it is a list of endpoints, for example [\"tcp://localhost:65432\"]".to_owned());
-    };
-    for endpoint in endpoints {
-        let at = endpoint.span().start;
-        let read = typed::<Text>(endpoint).and_then(|Text(text)| {
-            let endpoint = text.parse::<Endpoint>();
-            let endpoint = endpoint.and_then(|endpoint| match unnamed(service, &endpoint) {
-                Some(why) => Err(why),
-                None => Ok(endpoint),
-            });
-            endpoint.map_err(|error| format!("{}: {error}", quoted(&text)))
-        });
-        match read {
-            Ok(endpoint) if service.fits(medium(&endpoint)) => draft.listens.push((at, service, endpoint)),
-            Ok(endpoint) => {
-                draft.fault(at, misfit(service, &endpoint));
-                draft.unclear.insert("listen");
-            }
-            Err(error) => {
-                draft.fault(at, error);
-                draft.unclear.insert("listen");
-            }
-        }
-    }
-    Ok(())
-}
-
-/// Why a FIFO's file name cannot be its name in the chat.
-fn unnamed(service: Service, endpoint: &Endpoint) -> Option<String> {
-    let Endpoint::Fifo(path) = endpoint else { return None };
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let why = "the file name is its name in the chat: 1 to 32 letters, digits, spaces, '-', '_' or '.'; choose another path";
-    (service == Service::Chat && !chat::is_name(&name)).then(|| why.to_owned())
-}
-
-/// Why a service cannot be offered there, and what can.
-fn misfit(service: Service, endpoint: &Endpoint) -> String {
-    let fits = Service::ALL.into_iter().filter(|service| service.fits(medium(endpoint)));
-    let fits: Vec<&str> = fits.map(Service::name).collect();
-    let others = if service.fits(Medium::Packets) { "tcp, unix and unixseq" } else { "tcp and unix" };
-    format!(
-        "{endpoint} cannot carry {service}; it can carry {}, and {service} can be on {others}",
-        fits.join(", ")
-    )
-}
-
 fn mode(draft: &mut Draft, table: Table, value: Value<'_>) -> Result<(), String> {
     let Permissions(mode) = typed(value)?;
     draft.services(table).iter_mut().for_each(|service| service.mode = mode);
@@ -335,6 +300,18 @@ fn mode(draft: &mut Draft, table: Table, value: Value<'_>) -> Result<(), String>
 fn group(draft: &mut Draft, table: Table, value: Value<'_>) -> Result<(), String> {
     let Group(group) = typed(value)?;
     draft.services(table).iter_mut().for_each(|service| service.group.clone_from(&group));
+    Ok(())
+}
+
+fn allow_users(draft: &mut Draft, table: Table, value: Value<'_>) -> Result<(), String> {
+    let allowed = people::read(People::Users, value, &mut draft.faults)?;
+    draft.services(table).iter_mut().for_each(|service| service.allowed_users.clone_from(&allowed));
+    Ok(())
+}
+
+fn allow_groups(draft: &mut Draft, table: Table, value: Value<'_>) -> Result<(), String> {
+    let allowed = people::read(People::Groups, value, &mut draft.faults)?;
+    draft.services(table).iter_mut().for_each(|service| service.allowed_groups.clone_from(&allowed));
     Ok(())
 }
 
@@ -377,7 +354,7 @@ pub(super) fn parse(name: &Path, text: &str) -> Result<Config, Vec<String>> {
     // A byte order mark is no part of the first line.
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let name_shown = shown(name);
-    let mut draft = Draft::new();
+    let mut draft = Draft::new(text);
 
     let readable = without_broken_lines(text, &mut draft.faults);
     if !draft.faults.is_empty() {
@@ -386,7 +363,7 @@ pub(super) fn parse(name: &Path, text: &str) -> Result<Config, Vec<String>> {
     }
     let (document, errors) = DeTable::parse_recoverable(&readable);
     if errors.is_empty() {
-        walk(document.into_inner(), text, &mut draft);
+        walk(document.into_inner(), &mut draft);
         check_sizes(&mut draft);
         place_listens(&name_shown, text, &mut draft);
         if draft.config.listens.is_empty() && !draft.unclear.contains("listen") {
@@ -413,7 +390,7 @@ pub(super) fn parse(name: &Path, text: &str) -> Result<Config, Vec<String>> {
 }
 
 /// Goes through the tables, `[limits]` before the services.
-fn walk(document: DeTable<'_>, text: &str, draft: &mut Draft) {
+fn walk(document: DeTable<'_>, draft: &mut Draft) {
     let mut tables = Vec::new();
     for (key, value) in document {
         let name = key.get_ref();
@@ -421,7 +398,7 @@ fn walk(document: DeTable<'_>, text: &str, draft: &mut Draft) {
             (Some(table), DeValue::Table(_)) => tables.push((table, value)),
             (Some(table), _) => {
                 draft.unclear.extend(table.keys().map(|key| key.name));
-                let value = quoted(text.get(value.span()).unwrap_or_default());
+                let value = draft.written(value.span());
                 draft.fault(key.span().start, format!("{name} is {value}; it is a table: [{name}]"));
             }
             (None, value) => unknown_table(&key, matches!(value, DeValue::Table(_)), draft),
@@ -437,7 +414,7 @@ fn walk(document: DeTable<'_>, text: &str, draft: &mut Draft) {
             };
             let span = value.span();
             if let Err(right) = (known.read)(draft, table, value) {
-                let value = quoted(text.get(span.clone()).unwrap_or_default());
+                let value = draft.written(span.clone());
                 draft.fault(span.start, format!("{} is {value}; {right}", known.name));
                 draft.unclear.insert(known.name);
             }
@@ -491,7 +468,7 @@ fn belongs(name: &str) -> String {
 }
 
 /// The known name that was most likely meant.
-fn nearest<'n>(name: &str, known: impl Iterator<Item = &'n str>) -> Option<&'n str> {
+pub(super) fn nearest<'n>(name: &str, known: impl Iterator<Item = &'n str>) -> Option<&'n str> {
     // What is longer than any name is no misspelling, and would take long to compare.
     if name.len() > QUOTE_CHARS_MAX {
         return None;
@@ -518,118 +495,6 @@ fn check_sizes(draft: &mut Draft) {
             });
         }
     }
-}
-
-/// Gives each endpoint its place in the file, and finds those that would meet on one socket.
-fn place_listens(name: &str, text: &str, draft: &mut Draft) {
-    draft.listens.sort_by_key(|(at, ..)| *at);
-    let mut cursor = Cursor::new(text.as_bytes());
-    let mut taken = Taken::default();
-    for (at, service, endpoint) in std::mem::take(&mut draft.listens) {
-        let (line, column) = cursor.advance(at);
-        // Any path does here: it only has to be the same for all.
-        let sockets = endpoint.places(Path::new("%t"));
-        let service_draft = &draft.services[service as usize];
-        let listen = Listen {
-            endpoint,
-            service,
-            mode: service_draft.mode,
-            group: service_draft.group.clone(),
-            place: format!("{name}:{line}:{column}"),
-        };
-        let index = draft.config.listens.len();
-        match taken.take(&sockets, index) {
-            None => draft.config.listens.push(listen),
-            Some(first) => {
-                let first = &draft.config.listens[first];
-                let (shown, first_shown) = (listen.endpoint.to_string(), first.endpoint.to_string());
-                let what = if shown == first_shown {
-                    format!("{shown} stands already at {}", first.place)
-                } else {
-                    format!("{shown} would meet {first_shown} at {}", first.place)
-                };
-                draft.faults.push(Fault { at, text: format!("{what}; remove one or choose another place") });
-            }
-        }
-    }
-    // What it says must not depend on the order in which the tables stand.
-    draft.config.listens.sort_by_key(|listen| listen.service);
-}
-
-/// The places that are spoken for, each with the index of its endpoint.
-#[derive(Default)]
-struct Taken {
-    places: HashMap<Place, usize>,
-    /// The first endpoint on a port, for an address of all addresses meets it.
-    ports: HashMap<Port, usize>,
-    paths: HashMap<PathBuf, usize>,
-}
-
-/// A port of one protocol, for IPv4 and IPv6 apart.
-#[derive(PartialEq, Eq, Hash)]
-struct Port {
-    is_udp: bool,
-    is_ipv6: bool,
-    number: u16,
-}
-
-impl Port {
-    fn of(place: &Place) -> Option<Port> {
-        let (Place::Tcp(address) | Place::Udp(address)) = place else { return None };
-        let is_udp = matches!(place, Place::Udp(_));
-        Some(Port { is_udp, is_ipv6: address.is_ipv6(), number: address.port() })
-    }
-}
-
-/// The files that an endpoint is in the file system.
-fn claims(place: &Place) -> Vec<PathBuf> {
-    match (place, place.path()) {
-        (_, None) => Vec::new(),
-        (Place::Fifo(_), Some(path)) => {
-            [".in", ".out"].map(|end| PathBuf::from(format!("{}{end}", path.display()))).into()
-        }
-        (_, Some(path)) => vec![path.to_owned()],
-    }
-}
-
-impl Taken {
-    /// Takes the sockets, or says which endpoint has one of them already.
-    fn take(&mut self, sockets: &[Place], index: usize) -> Option<usize> {
-        if let Some(first) = sockets.iter().find_map(|socket| self.holder(socket)) {
-            return Some(first);
-        }
-        for socket in sockets {
-            self.places.insert(socket.clone(), index);
-            if let Some(port) = Port::of(socket) {
-                self.ports.entry(port).or_insert(index);
-            }
-            self.paths.extend(claims(socket).into_iter().map(|path| (path, index)));
-        }
-        None
-    }
-
-    fn holder(&self, place: &Place) -> Option<usize> {
-        let same = self.places.get(place);
-        let file = claims(place).iter().find_map(|path| self.paths.get(path));
-        let meets = match place {
-            Place::Tcp(address) | Place::Udp(address) if address.ip().is_unspecified() => {
-                Port::of(place).and_then(|port| self.ports.get(&port))
-            }
-            Place::Tcp(address) => self.places.get(&Place::Tcp(all_of(*address))),
-            Place::Udp(address) => self.places.get(&Place::Udp(all_of(*address))),
-            _ => None,
-        };
-        same.or(file).or(meets).copied()
-    }
-}
-
-/// All addresses of its family, at its port.
-fn all_of(address: SocketAddr) -> SocketAddr {
-    let all = match address.ip() {
-        IpAddr::V4(_) => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
-        IpAddr::V6(_) => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
-    };
-    SocketAddr::new(all, address.port())
 }
 
 /// The mistakes as lines, in the order of their places.

@@ -1,7 +1,9 @@
 //! What everybody receives of the configuration: checked whole, defaults filled in. What a person
-//! types is in `file`, the values in `value`, the text and its broken lines in `syntax`, the file as bytes in `read`.
+//! types is in `file` and, for endpoints, in `listen`, the values in `value`, users and groups in `people`, the text and its broken lines in `syntax`, the file as bytes in `read`.
 
 mod file;
+mod listen;
+mod people;
 mod read;
 mod syntax;
 mod value;
@@ -13,6 +15,7 @@ use std::time::Duration;
 use log::LevelFilter;
 
 use crate::endpoint::{Endpoint, Host};
+use crate::engine::allow::Allowed;
 use crate::engine::limits::Settings;
 use crate::engine::message::Medium;
 use crate::engine::service::Service;
@@ -64,6 +67,8 @@ pub struct Listen {
     pub mode: u32,
     /// The group of a socket file or FIFO.
     pub group: String,
+    /// Who may come in, of those whom mode and group let connect, beside root and the daemon's own user; `None`: all.
+    pub allowed: Option<Allowed>,
     /// Where it is written, for messages: `/etc/ipcd/ipcd.toml:14:11`, or `the built-in configuration`.
     pub place: String,
 }
@@ -133,7 +138,7 @@ impl Config {
 
 fn built_in_listen(service: Service, endpoint: Endpoint) -> Listen {
     let place = "the built-in configuration".to_owned();
-    Listen { endpoint, service, mode: MODE, group: GROUP.to_owned(), place }
+    Listen { endpoint, service, mode: MODE, group: GROUP.to_owned(), allowed: None, place }
 }
 
 /// Everything that is wrong with a configuration, at least one line: `FILE:LINE:COLUMN: what is wrong; what would be right`.

@@ -15,8 +15,8 @@ use crate::engine::service::Service;
 /// A value as written, and where.
 pub(super) type Value<'t> = Spanned<DeValue<'t>>;
 
-/// The longest group name, in bytes: useradd's own bound is 32, names from a directory service are longer.
-const GROUP_BYTES_MAX: usize = 255;
+/// The longest name of a group or user, in bytes: useradd's own bound is 32, names from a directory service are longer.
+const NAME_BYTES_MAX: usize = 255;
 
 /// From where to where a value may be, in words too, and why.
 pub(super) struct Bounds<T> {
@@ -250,11 +250,16 @@ meaning! {
 
     /// A group's name; whether there is one is known only when a socket is made.
     Group(String), "it is the name of a group, for example \"ipcd\"", |raw| match raw {
-        Raw::Text(name) => {
-            let good = |c: char| !c.is_control() && c != ':' && c != ',';
-            (!name.is_empty() && name.len() <= GROUP_BYTES_MAX && name.chars().all(good)).then_some(name)
-        }
+        Raw::Text(name) => is_name(&name).then_some(name),
         _ => None,
+    };
+
+    /// A user or a group, by name or number; whether there is such a name is known only to the system's databases.
+    Person(Who), "a name in quotes or a number, for example \"root\" or 1000", |raw| match raw {
+        // The highest number means nobody (chown(2)).
+        Raw::Integer(id) => u32::try_from(id).ok().filter(|id| *id < u32::MAX).map(Who::Id),
+        Raw::Text(name) => is_name(&name).then_some(Who::Name(name)),
+        Raw::Other => None,
     };
 
     /// Any string.
@@ -292,6 +297,18 @@ meaning! {
         Raw::Text(text) => Service::offered().find(|service| service.name() == text),
         _ => None,
     };
+}
+
+/// A user or a group as it is written.
+pub(super) enum Who {
+    Name(String),
+    Id(u32),
+}
+
+/// Whether a user or a group can have such a name (passwd(5), group(5)).
+fn is_name(name: &str) -> bool {
+    let good = |c: char| !c.is_control() && c != ':' && c != ',';
+    !name.is_empty() && name.len() <= NAME_BYTES_MAX && name.chars().all(good)
 }
 
 fn offered() -> String {

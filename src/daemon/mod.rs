@@ -173,7 +173,12 @@ struct Wanted<'a> {
 
 impl Wanted<'_> {
     fn door(&self) -> Door {
-        Door { endpoint: self.place.to_string(), service: self.listen.service, medium: self.listen.medium() }
+        Door {
+            endpoint: self.place.to_string(),
+            service: self.listen.service,
+            medium: self.listen.medium(),
+            allowed: self.listen.allowed.clone(),
+        }
     }
 }
 
@@ -499,7 +504,7 @@ impl Daemon {
             _ => false,
         };
         let ours = self.reactor.places().filter(|(other, _)| conflicts(other) && !is_wanted(other));
-        ours.map(|(place, door)| (place.clone(), copy(door))).collect()
+        ours.map(|(place, door)| (place.clone(), door.clone())).collect()
     }
 
     /// Opens again what was closed for something that could not be opened then.
@@ -613,10 +618,6 @@ impl Daemon {
             );
         }
     }
-}
-
-fn copy(door: &Door) -> Door {
-    Door { endpoint: door.endpoint.clone(), service: door.service, medium: door.medium }
 }
 
 fn is_localhost(listen: &Listen) -> bool {

@@ -41,7 +41,7 @@ pub fn serve(single: &Single) -> Result<u8, Failure> {
     let standard = stdio::take().map_err(failed)?;
     let mut reactor = Reactor::new(Engine::new(settings(&config)), Moment::default())
         .map_err(|error| failed(format!("cannot start: {error}")))?;
-    let door = Door { endpoint: "stdio".to_owned(), service, medium: Medium::Pipe };
+    let door = Door { endpoint: "stdio".to_owned(), service, medium: Medium::Pipe, allowed: None };
     let served = reactor.serve(standard.link, standard.origin, door);
     served.map_err(|error| failed(format!("standard input and output cannot be watched: {error}")))?;
     let mut stopping = false;

@@ -135,7 +135,7 @@ mod tests {
     use super::*;
 
     fn user(uid: u32) -> Origin {
-        Origin::Process { uid, pid: 1 }
+        Origin::Process { uid, gid: 1, pid: 1 }
     }
 
     #[test]

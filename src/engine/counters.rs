@@ -90,7 +90,7 @@ impl ErrorKind {
 pub struct ServiceCounters {
     /// Connections that were let in, those that chose the service on the mux included.
     pub connections: u64,
-    /// Connections that a limit kept out.
+    /// Connections that a limit or an endpoint's list kept out, and datagrams that a list did.
     pub refused: u64,
     /// Complete messages.
     pub messages: u64,

@@ -8,7 +8,7 @@ use super::message::{Door, Dropped, Happening, Note, Origin};
 use super::service::watch::Sight;
 use super::service::{Service, greeting, hello, multiply};
 use super::text::{is_empty, quote};
-use super::{Engine, diagnosis, number};
+use super::{Engine, allow, diagnosis, number};
 
 /// How ipcd's own answers begin: what begins so was not sent by a client, and two daemons would answer each other for ever.
 const OWN_WORDS: [&[u8]; 4] = [b"Data received", b"Error: ", b"Hello from server", b"Message received."];
@@ -30,6 +30,15 @@ impl Engine {
         self.world.counters.of_mut(service).bytes_in += bytes.len() as u64;
         self.replies_to_datagram.clear(); // who asked for the last ones does not want them any more
         let note = |what| Note { peer: None, door: Rc::clone(door), origin, what };
+        // As on a connection, before a word is looked at.
+        let refused =
+            door.allowed.as_ref().and_then(|allowed| allowed.refuses(origin, self.world.settings.owner));
+        if let Some(uid) = refused {
+            self.world.counters.of_mut(service).refused += 1;
+            let is_own = OWN_WORDS.iter().any(|words| bytes.starts_with(words));
+            self.replies_to_datagram.extend((answerable && !is_own).then(|| allow::refusal(uid)));
+            return self.world.note(note(Happening::Refused));
+        }
         if OWN_WORDS.iter().any(|words| bytes.starts_with(words)) {
             self.world.counters.of_mut(service).dropped += 1;
             return self.world.note(note(Happening::Dropped(Dropped::OwnWords)));
@@ -126,8 +135,9 @@ mod tests {
     use super::*;
 
     fn answer(engine: &mut Engine, service: Service, bytes: &[u8], truncated: bool) -> Vec<String> {
-        let door = Rc::new(Door { endpoint: "udp://x".into(), service, medium: Medium::Datagrams });
-        let origin = Origin::Process { uid: 1, pid: 1 };
+        let door =
+            Rc::new(Door { endpoint: "udp://x".into(), service, medium: Medium::Datagrams, allowed: None });
+        let origin = Origin::Process { uid: 1, gid: 1, pid: 1 };
         engine.handle(Moment(0), Input::Datagram { door: &door, origin, bytes, truncated, answerable: true });
         std::iter::from_fn(|| engine.poll_reply()).collect()
     }

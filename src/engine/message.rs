@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::allow::Allowed;
 use super::limits::Settings;
 use super::service::Service;
 
@@ -41,7 +42,7 @@ pub struct Peer {
 }
 
 /// Where connections come in: an open endpoint and the service it offers.
-#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Door {
     /// The endpoint as the log and the configuration write it, for example `tcp://127.0.0.1:65432`.
     pub endpoint: String,
@@ -49,6 +50,9 @@ pub struct Door {
     pub service: Service,
     /// What what is said travels on.
     pub medium: Medium,
+    /// Who may come in; `None`: everybody. Of a door that was saved nothing is asked any more.
+    #[serde(skip)]
+    pub allowed: Option<Allowed>,
 }
 
 /// What a conversation travels on, as far as it matters to what is said.
@@ -77,6 +81,8 @@ pub enum Origin {
     Process {
         /// User id.
         uid: u32,
+        /// Group id: that of the process, not all that its user has.
+        gid: u32,
         /// Process id.
         pid: u32,
     },
@@ -90,7 +96,7 @@ impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Origin::Address(address) => write!(f, "{address}"),
-            Origin::Process { uid, pid } => write!(f, "pid {pid} (uid {uid})"),
+            Origin::Process { uid, pid, .. } => write!(f, "pid {pid} (uid {uid})"),
             Origin::Input => f.write_str("standard input"),
             Origin::Writers => f.write_str("its writers"),
         }
@@ -246,12 +252,21 @@ pub enum CloseReason {
     PeerForeign(Foreign),
     /// It asked for what it may not have.
     PeerDenied,
+    /// Its user may not come in there.
+    NotAllowed,
     /// A limit on connections was reached.
     TooMany,
     /// Its service has no endpoint any more.
     Withdrawn,
     /// The daemon stops.
     Stopping,
+}
+
+impl CloseReason {
+    /// Whether it was never let in.
+    pub fn is_refusal(self) -> bool {
+        matches!(self, CloseReason::NotAllowed | CloseReason::TooMany)
+    }
 }
 
 impl fmt::Display for CloseReason {
@@ -271,6 +286,7 @@ impl fmt::Display for CloseReason {
             CloseReason::PeerForeign(Foreign::Http) => "spoke HTTP",
             CloseReason::PeerForeign(Foreign::Tls) => "spoke TLS",
             CloseReason::PeerDenied => "it may not control the daemon",
+            CloseReason::NotAllowed => "refused: its user may not use this socket",
             CloseReason::TooMany => "refused: too many connections",
             CloseReason::Withdrawn => "its service is no longer offered",
             CloseReason::Stopping => "the daemon is stopping",
@@ -332,6 +348,8 @@ pub enum Happening {
     Met(Origin),
     /// A datagram got no answer.
     Dropped(Dropped),
+    /// A datagram of it was refused: its user may not use the endpoint.
+    Refused,
     /// It ended.
     Closed(CloseReason),
 }

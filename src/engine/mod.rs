@@ -5,6 +5,7 @@
 //! [`Engine::poll_output`] what the reactor must do; [`Engine::poll_deadline`] says when it wants to be told the time
 //! again. [`Engine::outgoing`] lends the bytes to be written, [`Engine::wants_input`] says whom to read from.
 
+pub mod allow;
 mod census;
 mod counters;
 mod datagram;

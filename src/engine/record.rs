@@ -12,7 +12,7 @@ use super::outbox::Outbox;
 use super::session::Telling;
 
 /// The version of [`Record`]: to be raised with every change of what it holds or means.
-pub const VERSION: u32 = 3;
+pub const VERSION: u32 = 4;
 
 /// The engine at one moment.
 #[derive(Debug, Default, Serialize, Deserialize)]

@@ -132,7 +132,8 @@ mod tests {
     use crate::engine::message::Medium;
 
     fn event(text: &str) -> Event {
-        let door = Door { endpoint: "tcp".into(), service: Service::Chat, medium: Medium::Tcp };
+        let door =
+            Door { endpoint: "tcp".into(), service: Service::Chat, medium: Medium::Tcp, allowed: None };
         let sight = Sight::Replied(text.into());
         Event { at: Moment(0), door: Rc::new(door), origin: Origin::Input, service: Service::Chat, sight }
     }

@@ -80,8 +80,7 @@ impl Reactor {
         if *self.fifos[index].door != *door {
             let peer = self.fifos[index].peer.take();
             self.end(peer);
-            let door = Door { endpoint: door.endpoint.clone(), service: door.service, medium: door.medium };
-            self.fifos[index].door = Rc::new(door);
+            self.fifos[index].door = Rc::new(door.clone());
         }
     }
 

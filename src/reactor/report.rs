@@ -115,7 +115,8 @@ impl Report {
             Happening::Joined(name) => line(Line::Joined, format_args!("joined as {name}")),
             Happening::Met(partner) => line(Line::Joined, format_args!("talks with {partner}")),
             Happening::Dropped(why) => line(Line::Dropped, format_args!("datagram not answered: {why}")),
-            Happening::Closed(reason @ CloseReason::TooMany) => line(Line::Refused, format_args!("{reason}")),
+            Happening::Refused => line(Line::Refused, format_args!("{}", CloseReason::NotAllowed)),
+            Happening::Closed(reason) if reason.is_refusal() => line(Line::Refused, format_args!("{reason}")),
             Happening::Closed(reason) => line(Line::Closed, format_args!("closed: {reason}")),
         }
     }

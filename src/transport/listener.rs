@@ -21,7 +21,7 @@ use super::unix::Traces;
 use crate::endpoint::Place;
 use crate::engine::message::Origin;
 
-/// The user of a process whose user the kernel cannot tell, as in /proc/sys/kernel/overflowuid.
+/// The user and the group of a process that the kernel does not name, as in /proc/sys/kernel/overflowuid.
 pub(super) const UID_UNKNOWN: u32 = 65534;
 
 /// An open endpoint. Dropping it closes it: connections that wait to be accepted are reset, and a Unix socket's file
@@ -170,10 +170,11 @@ pub(super) fn process(fd: impl AsFd) -> Origin {
     match sockopt::socket_peercred(fd) {
         Ok(peer) => Origin::Process {
             uid: peer.uid.as_raw(),
+            gid: peer.gid.as_raw(),
             pid: u32::try_from(peer.pid.as_raw_pid()).unwrap_or_default(),
         },
         // A process of a PID namespace that we do not see has no pid, which rustix has no value for.
-        Err(_) => Origin::Process { uid: UID_UNKNOWN, pid: 0 },
+        Err(_) => Origin::Process { uid: UID_UNKNOWN, gid: UID_UNKNOWN, pid: 0 },
     }
 }
 

@@ -461,7 +461,8 @@ mod tests {
         let _peer = UnixStream::connect(&path).unwrap();
         let (_link, origin) = opened.listener.accept().unwrap();
         let uid = rustix::process::geteuid().as_raw();
-        assert_eq!(origin, Origin::Process { uid, pid: std::process::id() });
+        let gid = rustix::process::getegid().as_raw();
+        assert_eq!(origin, Origin::Process { uid, gid, pid: std::process::id() });
         assert_eq!((opened.listener.place(), opened.listener.local_port()), (&place, None));
 
         drop(opened);

@@ -3,11 +3,13 @@
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::os::unix::fs::PermissionsExt;
+use std::panic::resume_unwind;
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::Arc;
 
-use rustix::process::Signal;
+use rustix::process::{Gid, Signal, Uid};
+use rustix::thread::{set_thread_groups, set_thread_res_gid, set_thread_res_uid};
 
 use super::{Client, Daemon, Ground, Log, wait_until};
 
@@ -118,6 +120,18 @@ pub fn is_root() -> bool {
         eprintln!("not tested: only root can become another user");
     }
     is
+}
+
+/// Does something as another user, in a thread of its own: there alone the kernel takes it for that one. Needs root.
+pub fn as_user<T: Send>(uid: u32, gid: u32, act: impl FnOnce() -> T + Send) -> T {
+    let change = || {
+        let (uid, gid) = (Uid::from_raw(uid), Gid::from_raw(gid));
+        set_thread_groups(&[]).unwrap();
+        set_thread_res_gid(gid, gid, gid).unwrap();
+        set_thread_res_uid(uid, uid, uid).unwrap();
+        act()
+    };
+    std::thread::scope(|scope| scope.spawn(change).join()).unwrap_or_else(|cause| resume_unwind(cause))
 }
 
 impl Ground {

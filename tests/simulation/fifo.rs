@@ -58,7 +58,7 @@ impl World {
         };
         world.open(Service::Multiply, Medium::Fifo, Origin::Writers);
         world.open(Service::Chat, Medium::Fifo, Origin::Writers);
-        world.open(Service::Chat, Medium::Unix, Origin::Process { uid: 1, pid: 1 });
+        world.open(Service::Chat, Medium::Unix, Origin::Process { uid: 1, gid: 1, pid: 1 });
         world.ends[2].room = usize::MAX;
         world.give(2, b"alice\n");
         (0..10).for_each(|_| world.turn());
@@ -78,7 +78,8 @@ impl World {
             heard: Vec::new(),
             closed: None,
         });
-        let door = Rc::new(Door { endpoint: format!("fifo:///run/{service}"), service, medium });
+        let door =
+            Rc::new(Door { endpoint: format!("fifo:///run/{service}"), service, medium, allowed: None });
         self.engine.handle(self.now, Input::Opened { peer, door: &door, origin });
     }
 

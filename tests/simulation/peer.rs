@@ -861,6 +861,10 @@ impl Actor {
                 one("Error: control is for root and the daemon's own user, on the Unix socket")
             }
             CloseReason::TooMany => one(REFUSAL),
+            CloseReason::NotAllowed => {
+                let Origin::Process { uid, .. } = self.origin else { panic!("{}: refused", self.who) };
+                vec![format!("Error: user {uid} may not use this socket")]
+            }
             CloseReason::Withdrawn => {
                 vec![format!("Error: {} is no longer offered here", self.door.service)]
             }
@@ -913,11 +917,11 @@ impl Actor {
         let complete = !self.link.failed && !self.link.abandoned && !self.words_lost && !over;
         let is_bare = self.is_known_raw()
             && !matches!(self.service, Service::Status | Service::Watch)
-            && reason != CloseReason::TooMany;
+            && !reason.is_refusal();
         let lf = if is_bare { "" } else { "\n" };
         let mut words = self.last_words(reason, seen);
         if !self.opened {
-            assert_eq!(reason, CloseReason::TooMany, "{}: never let in", self.who);
+            assert!(reason.is_refusal(), "{}: never let in, {reason:?}", self.who);
         }
         let prompt = self.reading == Reading::Promptly;
         let known = self.decided.is_some() || self.rule != FramingRule::Auto;

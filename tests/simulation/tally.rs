@@ -41,6 +41,7 @@ impl Tally {
             CloseReason::PeerForeign(Foreign::Http),
             CloseReason::PeerForeign(Foreign::Tls),
             CloseReason::TooMany,
+            CloseReason::NotAllowed,
             CloseReason::Withdrawn,
             CloseReason::Stopping,
         ];

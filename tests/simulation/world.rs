@@ -7,6 +7,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use ipcd::engine::Engine;
+use ipcd::engine::allow::Allowed;
 use ipcd::engine::limits::{FramingRule, READ_BYTES_MAX, SAMPLES_MAX, Settings};
 use ipcd::engine::message::{CloseReason, Door, Happening, Input, Medium, Moment, Origin, Output, Peer};
 use ipcd::engine::service::Service;
@@ -17,6 +18,10 @@ use super::random::Random;
 use super::room::{Record, Reference};
 use super::settings;
 use super::tally::Tally;
+
+/// Whom a door with a list lets in, of users and groups 0 to 2, and the observer.
+const LISTED_USERS: [u32; 2] = [1, 77];
+const LISTED_GROUP: u32 = 2;
 
 /// One chunk of the room's log, which is kept for the next message.
 const LOG_CHUNK: usize = 16 * 1024;
@@ -59,24 +64,28 @@ impl World {
     pub fn new(seed: u64) -> World {
         let mut random = Random::new(seed);
         let settings = settings::first(&mut random);
-        let door = |service: Service, medium: Medium| {
+        let door = |service: Service, medium: Medium, allowed: Option<Allowed>| {
             let scheme = match medium {
                 Medium::Tcp => "tcp",
                 Medium::Unix => "unix",
                 _ => "unixseq",
             };
-            Rc::new(Door { endpoint: format!("{scheme}:{service}"), service, medium })
+            Rc::new(Door { endpoint: format!("{scheme}:{service}"), service, medium, allowed })
         };
-        let doors = Service::ALL
+        let doors: Vec<_> = Service::ALL
             .into_iter()
             .flat_map(|service| [Medium::Tcp, Medium::Unix, Medium::Packets].map(|medium| (service, medium)))
             .filter(|(service, medium)| service.fits(*medium))
-            .map(|(service, medium)| door(service, medium));
+            .map(|(service, medium)| {
+                let is_listed = medium != Medium::Tcp && random.percent(15);
+                door(service, medium, is_listed.then(|| Allowed::new(LISTED_USERS, [LISTED_GROUP])))
+            })
+            .collect();
         World {
             engine: Engine::new(settings.clone()),
             seen: vec![settings.clone()],
             now: Moment(0),
-            doors: doors.collect(),
+            doors,
             slots: Vec::new(),
             generations: Vec::new(),
             free: Vec::new(),
@@ -132,7 +141,7 @@ impl World {
     fn invite_observer(&mut self) {
         let door = self.doors.iter().find(|door| door.service == Service::Mux).map(Rc::clone);
         let door = door.expect("there is a door to the mux");
-        let origin = Origin::Process { uid: 77, pid: 1 };
+        let origin = Origin::Process { uid: 77, gid: 1, pid: 1 };
         // Let in whatever the limits: they begin once it is there.
         let mut free = self.settings.clone();
         (free.connections_max, free.connections_per_address_max) = (1, 0);
@@ -160,7 +169,11 @@ impl World {
                     let address = [127, 0, 0, self.random.within(1, 4) as u8];
                     Origin::Address((address, self.random.within(1024, 65535) as u16).into())
                 } else {
-                    Origin::Process { uid: self.random.below(3) as u32, pid: self.random.next() as u32 }
+                    Origin::Process {
+                        uid: self.random.below(3) as u32,
+                        gid: self.random.below(3) as u32,
+                        pid: self.random.next() as u32,
+                    }
                 };
                 self.serial += 1;
                 let actor = Actor::any(&mut self.random, &door, origin, &self.settings, self.serial);
@@ -200,11 +213,14 @@ impl World {
         }
         self.slots[index as usize] = Some(actor);
         self.push(peer);
-        let full = self.is_full(&door, origin);
+        let kept_out = self.is_full(&door, origin) || !is_on_the_list(&door, origin);
         self.tell(Input::Opened { peer, door: &door, origin });
         let opened = self.actor(peer).is_some_and(|actor| actor.opened);
         if serial > 0 {
-            assert_eq!(opened, !full, "let in although a limit was reached, or refused without one");
+            assert_eq!(
+                opened, !kept_out,
+                "let in although a limit was reached or a list has it not, or refused"
+            );
         }
         self.tally.count(if opened { "let in" } else { "refused at the door" });
         peer
@@ -335,6 +351,7 @@ impl World {
             }
             Happening::Met(_)
             | Happening::Dropped(_)
+            | Happening::Refused
             | Happening::Remarked(_)
             | Happening::Said(_)
             | Happening::Joined(_) => {}
@@ -690,4 +707,10 @@ impl World {
             reference.check(&record, history_max, &mut self.tally);
         }
     }
+}
+
+/// Whether a door's list, if it has one, has whoever comes there: root always, and these.
+fn is_on_the_list(door: &Door, origin: Origin) -> bool {
+    let Origin::Process { uid, gid, .. } = origin else { return door.allowed.is_none() };
+    door.allowed.is_none() || uid == 0 || LISTED_USERS.contains(&uid) || gid == LISTED_GROUP
 }

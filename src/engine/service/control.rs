@@ -23,9 +23,9 @@ mod tests {
 
     #[test]
     fn root_and_the_owner_may_and_nobody_from_the_network() {
-        assert!(is_allowed(Origin::Process { uid: 0, pid: 1 }, 990));
-        assert!(is_allowed(Origin::Process { uid: 990, pid: 1 }, 990));
-        assert!(!is_allowed(Origin::Process { uid: 1000, pid: 1 }, 990));
+        assert!(is_allowed(Origin::Process { uid: 0, gid: 1, pid: 1 }, 990));
+        assert!(is_allowed(Origin::Process { uid: 990, gid: 1, pid: 1 }, 990));
+        assert!(!is_allowed(Origin::Process { uid: 1000, gid: 1, pid: 1 }, 990));
         assert!(!is_allowed(Origin::Address("127.0.0.1:5".parse().unwrap()), 0));
     }
 

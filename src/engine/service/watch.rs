@@ -138,10 +138,11 @@ impl Sight {
             Sight::Happened(Happening::Joined(name)) => ("joined", name.clone()),
             Sight::Happened(Happening::Met(partner)) => ("met", partner.to_string()),
             Sight::Happened(Happening::Dropped(why)) => ("dropped", why.to_string()),
+            Sight::Happened(Happening::Refused) => ("refused", CloseReason::NotAllowed.to_string()),
             Sight::Happened(Happening::Closed(reason)) => {
                 let name = match reason {
                     CloseReason::PeerTooSlow => "dropped",
-                    CloseReason::TooMany => "refused",
+                    reason if reason.is_refusal() => "refused",
                     _ => "closed",
                 };
                 (name, reason.to_string())
@@ -295,7 +296,7 @@ mod tests {
             wants("peer=127.0.0.1", Origin::Address(near)) && !wants("peer=127.0.0.1", Origin::Address(far))
         );
         assert!(wants("peer=127.0.0.1:40112", Origin::Address(near)));
-        let process = Origin::Process { uid: 5, pid: 7 };
+        let process = Origin::Process { uid: 5, gid: 5, pid: 7 };
         assert!(wants("peer=pid:7", process) && wants("peer=uid:5", process) && wants("peer=pid", process));
         assert!(!wants("peer=pid:5", process) && !wants("peer=uid:5", Origin::Address(near)));
     }

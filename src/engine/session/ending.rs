@@ -130,8 +130,10 @@ impl Session {
         match self.phase {
             Phase::Serving => None,
             Phase::Draining(..) if !self.outbox.is_empty() => None,
-            Phase::Draining(CloseReason::TooMany, _)
-                if !self.flags.counted && world.refused_lingering >= world.settings.refused_lingering_max =>
+            Phase::Draining(reason, _)
+                if reason.is_refusal()
+                    && !self.flags.counted
+                    && world.refused_lingering >= world.settings.refused_lingering_max =>
             {
                 Some(Output::Close(self.peer))
             }

@@ -13,6 +13,7 @@ use std::rc::Rc;
 
 use memchr::memchr;
 
+use super::allow;
 use super::counters::ErrorKind;
 use super::deadlines::Alarm;
 use super::diagnosis;
@@ -32,6 +33,9 @@ use super::text::{clean, is_empty, quote};
 use super::{Letter, World};
 pub(super) use stats::Telling;
 use watching::Watcher;
+
+/// Said when a limit on connections is reached.
+const TOO_MANY: &str = "Error: too many connections, try again later";
 
 /// One connection.
 #[derive(Debug)]
@@ -110,6 +114,8 @@ enum Phase {
 /// What is said to it, and what its service knows of it.
 #[derive(Debug)]
 enum State {
+    /// It has not been let in, or never is.
+    Outside,
     Multiply,
     Greeting,
     /// `Err`: it has no name yet, since the moment.
@@ -143,7 +149,7 @@ impl Session {
             origin,
             alarm: Alarm::default(),
             opened: now,
-            state: State::Mux,
+            state: State::Outside,
             phase: Phase::Serving,
             framing: match door.medium {
                 Medium::Packets => Framing::Known(Kind::Packet),
@@ -158,12 +164,14 @@ impl Session {
         };
         if session.is_on_fifo() {
             session.open_fifo(world, now);
+        } else if let Some(uid) = session.refused_user(world) {
+            session.refuse(world, now, door.service, CloseReason::NotAllowed, &allow::refusal(uid));
         } else if world.census.admit(&world.settings, door.service, origin) {
             session.flags.counted = true;
             session.note(world, Happening::Opened);
             session.enter(world, now, door.service);
         } else {
-            session.refuse(world, now, door.service);
+            session.refuse(world, now, door.service, CloseReason::TooMany, TOO_MANY);
         }
         session
     }
@@ -206,19 +214,26 @@ impl Session {
             | State::Status(_)
             | State::Watch(_)
             | State::Mux
+            | State::Outside
             | State::Control => {}
         }
     }
 
-    fn refuse(&mut self, world: &mut World, now: Moment, service: Service) {
+    /// The user who it is, if that one may not come in.
+    fn refused_user(&self, world: &World) -> Option<u32> {
+        self.door.allowed.as_ref()?.refuses(self.origin, world.settings.owner)
+    }
+
+    fn refuse(&mut self, world: &mut World, now: Moment, service: Service, reason: CloseReason, words: &str) {
         self.end_lines_with_lf();
         world.counters.of_mut(service).refused += 1;
-        self.finish(world, now, CloseReason::TooMany, Some("Error: too many connections, try again later"));
+        self.finish(world, now, reason, Some(words));
     }
 
     /// The service it is in.
     pub(super) fn service(&self) -> Service {
         match self.state {
+            State::Outside => self.door.service,
             State::Multiply => Service::Multiply,
             State::Greeting => Service::Greeting,
             State::Chat(_) => Service::Chat,
@@ -542,6 +557,7 @@ impl Session {
             | State::Stats(_)
             | State::Status(_)
             | State::Watch(_)
+            | State::Outside
             | State::Control => false,
         }
     }
@@ -585,7 +601,7 @@ impl Session {
     fn answer(&mut self, world: &mut World, now: Moment, message: &[u8]) {
         match self.state {
             State::Multiply => self.multiply(world, message),
-            State::Greeting => {}
+            State::Outside | State::Greeting => {}
             State::Chat(Err(_)) => self.name(world, now, message),
             State::Chat(Ok(seat)) => self.chat(world, now, seat, message),
             State::Hello => {
@@ -746,7 +762,7 @@ impl Session {
             return self.err(world, ErrorKind::Unavailable, error);
         }
         if !world.census.change(&world.settings, Service::Mux, service, self.origin) {
-            return self.refuse(world, now, service);
+            return self.refuse(world, now, service, CloseReason::TooMany, TOO_MANY);
         }
         self.note(world, Happening::Chose(service));
         self.enter(world, now, service);

@@ -45,9 +45,9 @@ impl Session {
     }
 
     pub(super) fn first_message_deadline(&self, world: &World) -> Option<Moment> {
-        // Once it waits for room with us, or for somebody to talk with, it has said something.
-        let is_waited_for =
-            !self.flags.spoke && !self.flags.stalled && !self.is_on_fifo() && !self.is_held_back(world);
+        // What waits for room with us, for somebody to talk with, or for a line end that may follow it, was said in time.
+        let waits = self.flags.stalled || self.is_held_back(world) || self.framing.holds_request();
+        let is_waited_for = !self.flags.spoke && !waits && !self.is_on_fifo();
         let has_another = matches!(self.state, State::Chat(_) | State::Greeting);
         let timeout = self.settings(world).first_message_timeout?;
         (is_waited_for && !has_another).then(|| self.opened + timeout)
@@ -132,7 +132,7 @@ impl Session {
     fn patience(&self, reason: CloseReason, world: &World) -> Duration {
         match reason {
             _ if self.is_on_fifo() => LAST_WORDS, // perhaps there is no reader, and there need not be one
-            CloseReason::PeerTooSlow | CloseReason::TooMany => world.settings.linger,
+            _ if reason.is_refusal() || reason == CloseReason::PeerTooSlow => world.settings.linger,
             _ => self.settings(world).idle_timeout.max(GUESS),
         }
     }

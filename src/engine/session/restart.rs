@@ -13,7 +13,7 @@ impl Session {
     pub(in crate::engine) fn save(&self, world: &World) -> Option<SavedSession> {
         let mut outbox = self.outbox.clone();
         let state = match &self.state {
-            State::Control | State::Status(_) | State::Watch(_) => return None,
+            State::Outside | State::Control | State::Status(_) | State::Watch(_) => return None,
             State::Multiply => SavedState::Multiply,
             State::Greeting => SavedState::Greeting,
             State::Mux => SavedState::Mux,

@@ -1,0 +1,412 @@
+//! `listen`: endpoints as a person writes them, alone or with keys of their own, each in its place, and none where another
+//! one is already. Knows how they are written; opens none.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+use toml::de::{DeTable, DeValue};
+
+use super::file::{Draft, Table, nearest};
+use super::people::{self, People};
+use super::syntax::{Cursor, Fault, quoted};
+use super::value::{Group, Permissions, Text, Value, typed};
+use super::{Listen, medium};
+use crate::endpoint::{Endpoint, Place};
+use crate::engine::allow::Allowed;
+use crate::engine::message::Medium;
+use crate::engine::service::{Service, chat};
+
+/// What an endpoint's own table may say.
+const KEYS: [&str; 5] = ["endpoint", "mode", "group", "allow_users", "allow_groups"];
+
+/// One endpoint, where it is written, and what its own table says.
+pub(super) struct ListenDraft {
+    at: usize,
+    service: Service,
+    endpoint: Endpoint,
+    own: Own,
+}
+
+/// What is said of one endpoint alone, each with its byte offset.
+#[derive(Default)]
+struct Own {
+    mode: Option<(usize, u32)>,
+    group: Option<(usize, String)>,
+    allowed_users: Option<Allowed>,
+    allowed_groups: Option<Allowed>,
+}
+
+pub(super) fn listen(draft: &mut Draft, table: Table, value: Value<'_>) -> Result<(), String> {
+    let Table::Service(service) = table else { return Ok(()) };
+    let DeValue::Array(endpoints) = value.into_inner() else {
+        return Err("it is a list of endpoints, for example [\"tcp://localhost:65432\"]".to_owned());
+    };
+    for element in endpoints {
+        let (mut at, mut own) = (element.span().start, Own::default());
+        let text = if matches!(element.get_ref(), DeValue::Table(_)) {
+            let DeValue::Table(entries) = element.into_inner() else { continue };
+            match read_table(draft, at, entries) {
+                Some((place, text, keys)) => {
+                    (at, own) = (place, keys);
+                    Ok(text)
+                }
+                None => continue,
+            }
+        } else {
+            typed::<Text>(element).map(|Text(text)| text)
+        };
+        match text.and_then(|text| read_endpoint(service, &text)) {
+            Ok(endpoint) => draft.listens.push(ListenDraft { at, service, endpoint, own }),
+            Err(error) => {
+                draft.fault(at, error);
+                draft.unclear.insert("listen");
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The endpoint that a text says, if the service can be offered there.
+fn read_endpoint(service: Service, text: &str) -> Result<Endpoint, String> {
+    let endpoint = text.parse::<Endpoint>().map_err(|error| format!("{}: {error}", quoted(text)))?;
+    if let Some(why) = unnamed(service, &endpoint) {
+        return Err(format!("{}: {why}", quoted(text)));
+    }
+    if !service.fits(medium(&endpoint)) {
+        return Err(misfit(service, &endpoint));
+    }
+    Ok(endpoint)
+}
+
+/// Reads an endpoint's own table: the place and the text of the endpoint, if there is one, and the other keys.
+fn read_table(draft: &mut Draft, at: usize, entries: DeTable<'_>) -> Option<(usize, String, Own)> {
+    let (mut endpoint, mut own) = (None, Own::default());
+    let before = draft.faults.len();
+    for (key, value) in entries {
+        let (name, span) = (key.get_ref(), value.span());
+        let place = span.start;
+        let read = match &**name {
+            "endpoint" => typed(value).map(|Text(text)| endpoint = Some((place, text))),
+            "mode" => typed(value).map(|Permissions(mode)| own.mode = Some((place, mode))),
+            "group" => typed(value).map(|Group(group)| own.group = Some((place, group))),
+            "allow_users" => people::read(People::Users, value, &mut draft.faults)
+                .map(|allowed| own.allowed_users = Some(allowed)),
+            "allow_groups" => people::read(People::Groups, value, &mut draft.faults)
+                .map(|allowed| own.allowed_groups = Some(allowed)),
+            _ => {
+                let right = match nearest(name, KEYS.into_iter()) {
+                    Some(near) => format!("did you mean {near:?}?"),
+                    None => format!("known of one endpoint: {}", KEYS.join(", ")),
+                };
+                draft.fault(key.span().start, format!("unknown key \"{}\"; {right}", quoted(name)));
+                continue;
+            }
+        };
+        if let Err(right) = read {
+            let value = draft.written(span);
+            draft.fault(place, format!("{name} is {value}; {right}"));
+        }
+    }
+    if endpoint.is_none() && draft.faults.len() == before {
+        let example = "{ endpoint = \"unix:///run/ipcd/multiply.sock\", allow_users = [\"root\"] }";
+        draft.fault(at, format!("this has no endpoint; add one, for example {example}"));
+    }
+    if endpoint.is_none() || draft.faults.len() > before {
+        draft.unclear.insert("listen");
+    }
+    endpoint.map(|(place, text)| (place, text, own))
+}
+
+/// Why a FIFO's file name cannot be its name in the chat.
+fn unnamed(service: Service, endpoint: &Endpoint) -> Option<String> {
+    let Endpoint::Fifo(path) = endpoint else { return None };
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let why = "the file name is its name in the chat: 1 to 32 letters, digits, spaces, '-', '_' or '.'; choose another path";
+    (service == Service::Chat && !chat::is_name(&name)).then(|| why.to_owned())
+}
+
+/// Why a service cannot be offered there, and what can.
+fn misfit(service: Service, endpoint: &Endpoint) -> String {
+    let fits = Service::ALL.into_iter().filter(|service| service.fits(medium(endpoint)));
+    let fits: Vec<&str> = fits.map(Service::name).collect();
+    let others = if service.fits(Medium::Packets) { "tcp, unix and unixseq" } else { "tcp and unix" };
+    format!(
+        "{endpoint} cannot carry {service}; it can carry {}, and {service} can be on {others}",
+        fits.join(", ")
+    )
+}
+
+/// Why nobody can be kept from an endpoint by user or group, and what does instead.
+fn instead_of_list(endpoint: &Endpoint) -> Option<&'static str> {
+    match medium(endpoint) {
+        Medium::Fifo => Some(
+            "a FIFO does not tell who writes to it; use mode and group instead of allow_users and allow_groups",
+        ),
+        Medium::Tcp | Medium::Datagrams if endpoint.path().is_none() => Some(
+            "nobody vouches for users of the network; use an address that others do not reach, or a firewall, and give allow_users and allow_groups to Unix endpoints alone: { endpoint = \"unix://PATH\", allow_users = [\"NAME\"] }",
+        ),
+        _ => None,
+    }
+}
+
+/// Gives each endpoint its place in the file, and finds those that would meet on one socket.
+pub(super) fn place_listens(name: &str, text: &str, draft: &mut Draft) {
+    draft.listens.sort_by_key(|listen| listen.at);
+    let mut cursor = Cursor::new(text.as_bytes());
+    let mut taken = Taken::default();
+    for ListenDraft { at, service, endpoint, own } in std::mem::take(&mut draft.listens) {
+        let (line, column) = cursor.advance(at);
+        // Any path does here: it only has to be the same for all.
+        let sockets = endpoint.places(Path::new("%t"));
+        let service_draft = &draft.services[service as usize];
+        let users = own.allowed_users.unwrap_or_else(|| service_draft.allowed_users.clone());
+        let groups = own.allowed_groups.unwrap_or_else(|| service_draft.allowed_groups.clone());
+        let allowed = Some(users.or(groups)).filter(|allowed| !allowed.is_empty());
+        let is_file = endpoint.path().is_some();
+        let pointless = [own.mode.as_ref().map(|(at, _)| at), own.group.as_ref().map(|(at, _)| at)];
+        for at in pointless.into_iter().flatten().filter(|_| !is_file) {
+            let text = format!("{endpoint} is no file, and has neither mode nor group; leave them out");
+            draft.faults.push(Fault { at: *at, text });
+        }
+        if allowed.is_some()
+            && let Some(instead) = instead_of_list(&endpoint)
+        {
+            draft.faults.push(Fault { at, text: format!("{endpoint}: {instead}") });
+        }
+        let listen = Listen {
+            endpoint,
+            service,
+            mode: own.mode.map_or(service_draft.mode, |(_, mode)| mode),
+            group: own.group.map_or_else(|| service_draft.group.clone(), |(_, group)| group),
+            allowed,
+            place: format!("{name}:{line}:{column}"),
+        };
+        let index = draft.config.listens.len();
+        match taken.take(&sockets, index) {
+            None => draft.config.listens.push(listen),
+            Some(first) => {
+                let first = &draft.config.listens[first];
+                let (shown, first_shown) = (listen.endpoint.to_string(), first.endpoint.to_string());
+                let what = if shown == first_shown {
+                    format!("{shown} stands already at {}", first.place)
+                } else {
+                    format!("{shown} would meet {first_shown} at {}", first.place)
+                };
+                draft.faults.push(Fault { at, text: format!("{what}; remove one or choose another place") });
+            }
+        }
+    }
+    // What it says must not depend on the order in which the tables stand.
+    draft.config.listens.sort_by_key(|listen| listen.service);
+}
+
+/// The places that are spoken for, each with the index of its endpoint.
+#[derive(Default)]
+struct Taken {
+    places: HashMap<Place, usize>,
+    /// The first endpoint on a port, for an address of all addresses meets it.
+    ports: HashMap<Port, usize>,
+    paths: HashMap<PathBuf, usize>,
+}
+
+/// A port of one protocol, for IPv4 and IPv6 apart.
+#[derive(PartialEq, Eq, Hash)]
+struct Port {
+    is_udp: bool,
+    is_ipv6: bool,
+    number: u16,
+}
+
+impl Port {
+    fn of(place: &Place) -> Option<Port> {
+        let (Place::Tcp(address) | Place::Udp(address)) = place else { return None };
+        let is_udp = matches!(place, Place::Udp(_));
+        Some(Port { is_udp, is_ipv6: address.is_ipv6(), number: address.port() })
+    }
+}
+
+/// The files that an endpoint is in the file system.
+fn claims(place: &Place) -> Vec<PathBuf> {
+    match (place, place.path()) {
+        (_, None) => Vec::new(),
+        (Place::Fifo(_), Some(path)) => {
+            [".in", ".out"].map(|end| PathBuf::from(format!("{}{end}", path.display()))).into()
+        }
+        (_, Some(path)) => vec![path.to_owned()],
+    }
+}
+
+impl Taken {
+    /// Takes the sockets, or says which endpoint has one of them already.
+    fn take(&mut self, sockets: &[Place], index: usize) -> Option<usize> {
+        if let Some(first) = sockets.iter().find_map(|socket| self.holder(socket)) {
+            return Some(first);
+        }
+        for socket in sockets {
+            self.places.insert(socket.clone(), index);
+            if let Some(port) = Port::of(socket) {
+                self.ports.entry(port).or_insert(index);
+            }
+            self.paths.extend(claims(socket).into_iter().map(|path| (path, index)));
+        }
+        None
+    }
+
+    fn holder(&self, place: &Place) -> Option<usize> {
+        let same = self.places.get(place);
+        let file = claims(place).iter().find_map(|path| self.paths.get(path));
+        let meets = match place {
+            Place::Tcp(address) | Place::Udp(address) if address.ip().is_unspecified() => {
+                Port::of(place).and_then(|port| self.ports.get(&port))
+            }
+            Place::Tcp(address) => self.places.get(&Place::Tcp(all_of(*address))),
+            Place::Udp(address) => self.places.get(&Place::Udp(all_of(*address))),
+            _ => None,
+        };
+        same.or(file).or(meets).copied()
+    }
+}
+
+/// All addresses of its family, at its port.
+fn all_of(address: SocketAddr) -> SocketAddr {
+    let all = match address.ip() {
+        IpAddr::V4(_) => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+        IpAddr::V6(_) => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
+    };
+    SocketAddr::new(all, address.port())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+    use crate::engine::message::Origin;
+
+    fn parse(text: &str) -> Result<Config, Vec<String>> {
+        Config::parse(Path::new("f"), text).map_err(|errors| errors.iter().cloned().collect())
+    }
+
+    #[track_caller]
+    fn config(text: &str) -> Config {
+        parse(text).unwrap_or_else(|errors| panic!("{}", errors.join("\n")))
+    }
+
+    #[track_caller]
+    fn error(text: &str, expected: &str) {
+        assert_eq!(parse(text).expect_err(text), [expected], "{text}");
+    }
+
+    fn lets_in(listen: &Listen, uid: u32, gid: u32) -> bool {
+        let origin = Origin::Process { uid, gid, pid: 1 };
+        listen.allowed.as_ref().is_none_or(|allowed| allowed.refuses(origin, 990).is_none())
+    }
+
+    #[test]
+    fn an_endpoint_has_its_services_list_unless_it_has_its_own() {
+        let config = config(
+            "[multiply]\nallow_users = [1000]\nallow_groups = [70000]\nmode = \"0600\"\nlisten = [\"unix:///a\", \
+             { endpoint = \"unixseq:///b\", allow_users = [1001, \"root\"], mode = \"0666\", group = \"g\" }, \
+             { endpoint = \"unixgram:///c\", allow_groups = [], allow_users = [] }, \
+             { endpoint = \"tcp://localhost:1\", allow_users = [], allow_groups = [] }]\n",
+        );
+        let who = [(1000, 7), (1001, 7), (7, 70000), (7, 7)];
+        for (listen, let_in, mode, group, place) in [
+            (&config.listens[0], [true, false, true, false], 0o600, "ipcd", "f:5:11"),
+            (&config.listens[1], [false, true, true, false], 0o666, "g", "f:5:37"),
+            (&config.listens[2], [true; 4], 0o600, "ipcd", "f:5:126"),
+            (&config.listens[3], [true; 4], 0o600, "ipcd", "f:5:195"),
+        ] {
+            assert_eq!(who.map(|(uid, gid)| lets_in(listen, uid, gid)), let_in, "{}", listen.endpoint);
+            assert_eq!((listen.mode, listen.group.as_str(), listen.place.as_str()), (mode, group, place));
+            assert!(lets_in(listen, 0, 7) && lets_in(listen, 990, 7), "root and the daemon's own user");
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_list_is_told_at_its_place_and_lets_nobody_in() {
+        let begin = "[chat]\nlisten = [\"unix:///a\"]\n";
+        error(
+            &format!("{begin}allow_users = [\"root\", \"no such\\tuser\"]\n"),
+            "f:3:24: a user is a name in quotes or a number, for example \"root\" or 1000",
+        );
+        error(
+            &format!("{begin}allow_users = [\"root\", \"nosuchuser\"]\n"),
+            "f:3:24: there is no user \"nosuchuser\"; name one that exists, or write its number without quotes",
+        );
+        error(
+            &format!("{begin}allow_groups = [\"root\", \"nosuchgroup\"]\n"),
+            "f:3:25: there is no group \"nosuchgroup\"; name one that exists, or write its number without quotes",
+        );
+        for wrong in ["-1", "4294967295", "1.5", "[]", "\"\"", "\"a:b\""] {
+            error(
+                &format!("{begin}allow_users = [{wrong}]\n"),
+                "f:3:16: a user is a name in quotes or a number, for example \"root\" or 1000",
+            );
+        }
+        error(
+            &format!("{begin}allow_groups = \"root\"\n"),
+            "f:3:16: allow_groups is \"root\"; it is a list of groups, names in quotes or numbers, for example [\"root\", 1000]",
+        );
+        let many = vec!["1"; 257].join(",");
+        let error = parse(&format!("{begin}allow_users = [{many}]\n")).expect_err("too many").concat();
+        assert!(
+            error.ends_with("it is a list of at most 256 users; name a group of them in allow_groups"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn where_nobody_vouches_for_users_a_list_is_refused_with_what_does_instead() {
+        for (endpoint, instead) in [
+            ("tcp://localhost:1", "nobody vouches for users of the network; use an address"),
+            ("udp://localhost:1", "nobody vouches for users of the network; use an address"),
+            ("fifo:///a", "a FIFO does not tell who writes to it; use mode and group"),
+        ] {
+            for text in [
+                format!("[multiply]\nlisten = [\"{endpoint}\", \"unix:///b\"]\nallow_users = [\"root\"]\n"),
+                format!("[multiply]\nlisten = [{{endpoint=\"{endpoint}\", allow_groups = [5]}}]\n"),
+            ] {
+                let errors = parse(&text).expect_err(&text);
+                assert_eq!(errors.len(), 1, "{errors:?}");
+                assert!(
+                    errors[0].starts_with("f:2:") && errors[0].contains(&format!("{endpoint}: {instead}"))
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn a_table_of_an_endpoint_is_as_strict_as_any_other() {
+        for (table, expected) in [
+            ("{ endpont = \"unix:///a\" }", "f:2:13: unknown key \"endpont\"; did you mean \"endpoint\"?"),
+            (
+                "{ endpoint = \"unix:///a\", colour = 1 }",
+                "f:2:37: unknown key \"colour\"; known of one endpoint: endpoint, mode, group, allow_users, allow_groups",
+            ),
+            (
+                "{ endpoint = 5 }",
+                "f:2:24: endpoint is 5; an endpoint is a string, for example \"tcp://localhost:65432\"",
+            ),
+            ("{ endpoint = \"tcp://localhost\" }", "f:2:24: tcp://localhost: a port is missing"),
+            (
+                "{ endpoint = \"unix:///a\", mode = 0o660 }",
+                "f:2:44: mode is 0o660; it is a string of octal digits, \"0000\" to \"0777\", for example \"0660\"",
+            ),
+            (
+                "{ endpoint = \"tcp://localhost:1\", mode = \"0600\" }",
+                "f:2:52: tcp://localhost:1 is no file, and has neither mode nor group; leave them out",
+            ),
+            (
+                "{ mode = \"0600\" }",
+                "f:2:11: this has no endpoint; add one, for example { endpoint = \"unix:///run/ipcd/multiply.sock\", allow_users = [\"root\"] }",
+            ),
+        ] {
+            let text = format!("[multiply]\nlisten = [{table}]\n");
+            let errors = parse(&text).expect_err(&text);
+            assert_eq!(errors.len(), 1, "{errors:?}");
+            let told = errors[0].starts_with(expected.split(" a port").next().unwrap());
+            assert!(told, "{errors:?}, not {expected}");
+        }
+    }
+}

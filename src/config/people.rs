@@ -1,0 +1,113 @@
+//! Users and groups as a configuration names them, looked up in the system's databases: whom an endpoint lets in. This may
+//! take its time (nsswitch.conf(5) decides where it asks), so it is done once, when the configuration is read.
+
+use toml::de::DeValue;
+use uzers::os::unix::GroupExt;
+
+use super::syntax::{Fault, quoted};
+use super::value::{Person, Value, Who, typed};
+use crate::engine::allow::Allowed;
+
+/// Names in one list: more belong into a group.
+const PEOPLE_MAX: usize = 256;
+
+/// Which database a list is about.
+#[derive(Clone, Copy)]
+pub(super) enum People {
+    Users,
+    Groups,
+}
+
+impl People {
+    fn one(self) -> &'static str {
+        match self {
+            People::Users => "user",
+            People::Groups => "group",
+        }
+    }
+
+    /// Those that a name stands for, if there are such.
+    fn find(self, who: &Who) -> Option<Allowed> {
+        match (self, who) {
+            (People::Users, Who::Id(uid)) => Some(Allowed::new([*uid], [])),
+            (People::Users, Who::Name(name)) => {
+                Some(Allowed::new([uzers::get_user_by_name(name)?.uid()], []))
+            }
+            (People::Groups, Who::Id(gid)) => Some(match uzers::get_group_by_gid(*gid) {
+                Some(group) => group_and_members(&group),
+                None => Allowed::new([], [*gid]),
+            }),
+            (People::Groups, Who::Name(name)) => Some(group_and_members(&uzers::get_group_by_name(name)?)),
+        }
+    }
+}
+
+/// Those whose own group it is are known by it; its other members only the database knows.
+fn group_and_members(group: &uzers::Group) -> Allowed {
+    // A member that is no user any more cannot come either.
+    let members = group.members().iter().filter_map(uzers::get_user_by_name);
+    Allowed::new(members.map(|user| user.uid()), [group.gid()])
+}
+
+/// Reads a list. What is wrong in it is told at its own place; the error is about the whole value.
+pub(super) fn read(people: People, value: Value<'_>, faults: &mut Vec<Fault>) -> Result<Allowed, String> {
+    let one = people.one();
+    let DeValue::Array(names) = value.into_inner() else {
+        return Err(format!(
+            "it is a list of {one}s, names in quotes or numbers, for example [\"root\", 1000]"
+        ));
+    };
+    if names.len() > PEOPLE_MAX {
+        return Err(format!(
+            "it is a list of at most {PEOPLE_MAX} {one}s; name a group of them in allow_groups"
+        ));
+    }
+    let mut allowed = Allowed::default();
+    for name in names {
+        let at = name.span().start;
+        let text = match typed::<Person>(name) {
+            Ok(Person(who)) => match people.find(&who) {
+                Some(found) => {
+                    allowed = allowed.or(found);
+                    continue;
+                }
+                None => {
+                    let Who::Name(name) = who else { continue };
+                    format!(
+                        "there is no {one} \"{}\"; name one that exists, or write its number without quotes",
+                        quoted(&name)
+                    )
+                }
+            },
+            Err(error) => format!("a {one} is {error}"),
+        };
+        faults.push(Fault { at, text });
+    }
+    Ok(allowed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::message::Origin;
+
+    #[test]
+    fn a_group_lets_in_whose_own_it_is_and_its_members_who_are_users() {
+        let group = uzers::Group::new(70_000, "lab").add_member("root").add_member("nosuchuser");
+        let allowed = group_and_members(&group);
+        assert_eq!(allowed, Allowed::new([0], [70_000]));
+        assert_eq!(allowed.refuses(Origin::Process { uid: 5, gid: 70_000, pid: 1 }, 990), None);
+        assert_eq!(allowed.refuses(Origin::Process { uid: 5, gid: 5, pid: 1 }, 990), Some(5));
+    }
+
+    #[test]
+    fn a_name_is_looked_up_and_a_number_is_taken_as_it_is() {
+        let find = |people: People, who| people.find(&who);
+        assert_eq!(find(People::Users, Who::Name("root".into())), Some(Allowed::new([0], [])));
+        assert_eq!(find(People::Users, Who::Id(4_000_000)), Some(Allowed::new([4_000_000], [])));
+        assert_eq!(find(People::Groups, Who::Id(4_000_000)), Some(Allowed::new([], [4_000_000])));
+        assert!(find(People::Groups, Who::Name("root".into())).is_some_and(|allowed| !allowed.is_empty()));
+        assert_eq!(find(People::Users, Who::Name("nosuchuser".into())), None);
+        assert_eq!(find(People::Groups, Who::Name("nosuchgroup".into())), None);
+    }
+}
