@@ -1,9 +1,11 @@
 //! `ipcctl top` on the whole terminal: a row for each machine, drawn anew at each look.
 
 use std::collections::{HashMap, VecDeque};
+use std::fmt::{self, Write};
 use std::time::{Duration, Instant};
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use ipcd::engine::text::quote;
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout};
 use ratatui::style::{Color, Modifier, Style};
@@ -12,99 +14,210 @@ use ratatui::widgets::{Cell, Row, Table};
 use serde_json::Value;
 
 use super::daemon::Conversation;
+use super::report::{self, WANTED};
 use super::terminal::{Happening, Screen};
+use super::tie::{Due, Tie};
 use super::top::{HEADINGS, Machine, Sort, sorted, take};
-use super::{Reach, Trouble, output, report};
+use super::{Reach, Trouble, output};
 
 /// A machine that has not reported for this long, in seconds, is shown as stale: five reports at the usual pace.
 const STALE: f64 = 10.0;
 
-/// Looks that a machine's curve shows.
+/// Reports that a machine's curve shows.
 const CURVE: usize = 20;
+
+/// A report with the same figures as the last is another one if it came so much later: how long its age was on its way to
+/// us is not known.
+const SAME: Duration = Duration::from_secs(1);
 
 /// Cells of the bar of a processor that is wholly busy.
 const BAR: usize = 10;
 
 struct Board {
+    tie: Tie,
     sort: Sort,
-    /// As told last.
+    /// As told last, and when.
     told: Vec<Value>,
+    heard: Instant,
     /// A list that has begun.
     coming: Vec<Value>,
-    curves: HashMap<String, VecDeque<f64>>,
+    /// What was asked and is not answered.
+    asked: VecDeque<Question>,
+    curves: HashMap<String, Curve>,
+    /// What happened to the connection: shown until a key is pressed.
+    note: Option<&'static str>,
     /// The first machine shown.
     from: usize,
     has_colour: bool,
 }
 
+/// What the daemon was asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Question {
+    Latest,
+    History,
+}
+
+/// How busy a machine was at its last reports.
+struct Curve {
+    percents: VecDeque<f64>,
+    /// What the last one said, as far as it is shown.
+    figures: [Option<f64>; 4],
+    /// When it came, by our clock.
+    reported: Instant,
+}
+
 pub(crate) fn run(
     reach: &Reach,
-    mut conversation: Conversation,
+    conversation: Conversation,
     every: Duration,
     sort: Sort,
 ) -> Result<(), Trouble> {
     let mut screen = Screen::enter()?;
     let mut board = Board {
+        tie: Tie::around(conversation, &WANTED, reach.timeout),
         sort,
         told: Vec::new(),
+        heard: Instant::now(),
         coming: Vec::new(),
+        asked: VecDeque::new(),
         curves: HashMap::new(),
+        note: None,
         from: 0,
         has_colour: output::has_colour(),
     };
-    conversation.say("latest");
-    let (mut asked, mut is_waiting) = (Instant::now(), true);
+    board.ask_latest();
+    let mut next = Instant::now() + every;
     loop {
         screen.draw(|frame| board.draw(frame))?;
-        // A slow daemon is not asked more often than it answers.
-        let due = if is_waiting { reach.patience().map(|span| asked + span) } else { Some(asked + every) };
-        match screen.next(Some(&mut conversation), due)? {
+        let due = board.tie.deadline().map_or(next, |deadline| deadline.min(next));
+        match screen.next(board.tie.conversation(), Some(due))? {
             Happening::Key(key) => {
                 if !board.handle_key(key) {
                     return Ok(());
                 }
             }
             Happening::Paste(_) | Happening::Resize => {}
-            Happening::Daemon(outcome) => {
-                outcome?;
-                while let Some(line) = conversation.heard() {
-                    if take(&conversation, &line, &mut board.coming)? {
-                        board.show();
-                        is_waiting = false;
+            Happening::Daemon(outcome) => board.handle_daemon(outcome)?,
+            Happening::Due => {
+                board.handle_deadline()?;
+                if next <= Instant::now() {
+                    next = Instant::now() + every;
+                    // A slow daemon is not asked more often than it answers.
+                    if board.asked.is_empty() {
+                        board.ask_latest();
                     }
                 }
-                if conversation.is_over() {
-                    return Err(report::gone(&conversation));
-                }
-            }
-            Happening::Due if is_waiting => {
-                return Err(Trouble::TimedOut(format!("{}: no list in time", conversation.place)));
-            }
-            Happening::Due => {
-                conversation.say("latest");
-                (asked, is_waiting) = (Instant::now(), true);
             }
         }
     }
 }
 
 impl Board {
+    // ---- the daemon
+
+    fn ask_latest(&mut self) {
+        if self.tie.conversation().is_some() {
+            self.tie.ask("latest");
+            self.asked.push_back(Question::Latest);
+        }
+    }
+
+    fn handle_deadline(&mut self) -> Result<(), Trouble> {
+        match self.tie.handle_deadline() {
+            Due::Nothing => {}
+            Due::Overdue(trouble) => self.lose(trouble)?,
+            Due::Begun => {
+                self.asked.clear();
+                self.coming.clear();
+                self.ask_latest();
+            }
+        }
+        Ok(())
+    }
+
+    fn handle_daemon(&mut self, outcome: Result<(), Trouble>) -> Result<(), Trouble> {
+        while let Some(line) = self.tie.conversation().and_then(Conversation::heard) {
+            if let Err(trouble) = self.hear(&line) {
+                return self.lose(trouble);
+            }
+        }
+        match (outcome, self.tie.conversation()) {
+            (Err(trouble), _) => self.lose(trouble),
+            (Ok(()), Some(conversation)) if conversation.is_over() => {
+                let trouble = report::gone(conversation);
+                self.lose(trouble)
+            }
+            (Ok(()), _) => Ok(()),
+        }
+    }
+
+    fn hear(&mut self, line: &str) -> Result<(), Trouble> {
+        match self.asked.front() {
+            Some(Question::History) => {
+                self.asked.pop_front();
+                // One that is no longer there, or a daemon that keeps none: the curve begins now.
+                if let Ok(told) = serde_json::from_str::<Value>(line) {
+                    self.handle_history(&told);
+                }
+            }
+            _ => {
+                let Some(conversation) = self.tie.conversation() else { return Ok(()) };
+                if take(conversation, line, &mut self.coming)? {
+                    self.asked.pop_front();
+                    self.handle_latest();
+                }
+            }
+        }
+        if self.asked.is_empty() && self.tie.handle_answer() {
+            self.note = Some("the daemon is there again");
+        }
+        Ok(())
+    }
+
     /// The list is whole.
-    fn show(&mut self) {
+    fn handle_latest(&mut self) {
         self.told = std::mem::take(&mut self.coming);
+        self.heard = Instant::now();
         let machines = sorted(&self.told, Sort::Host);
         self.curves.retain(|host, _| machines.iter().any(|machine| machine.host == *host));
-        for machine in machines {
-            let curve = self.curves.entry(machine.host).or_default();
-            curve.push_back(machine.cpu.unwrap_or(0.0));
-            if curve.len() > CURVE {
-                curve.pop_front();
+        for machine in &machines {
+            let reported = before(self.heard, machine.age);
+            match self.curves.get_mut(&machine.host) {
+                Some(curve) => curve.push(machine, reported),
+                None => {
+                    self.curves.insert(machine.host.clone(), Curve::beginning(machine, reported));
+                    self.tie.ask(&format!("history {}", machine.name));
+                    self.asked.push_back(Question::History);
+                }
             }
         }
     }
 
+    fn handle_history(&mut self, told: &Value) {
+        let host = quote(told["host"].as_str().unwrap_or_default().as_bytes());
+        let Some(curve) = self.curves.get_mut(&host) else { return };
+        let history = told["history"].as_array().map(Vec::as_slice).unwrap_or_default();
+        let from = history.len().saturating_sub(CURVE);
+        let percents = history[from..].iter().map(|sample| sample["cpu_percent"].as_f64().unwrap_or(0.0));
+        curve.percents = percents.collect();
+    }
+
+    /// It is no more, unless it refuses for good.
+    fn lose(&mut self, trouble: Trouble) -> Result<(), Trouble> {
+        if matches!(trouble, Trouble::Refused(_)) {
+            return Err(trouble);
+        }
+        self.note = None;
+        self.tie.lose(trouble.lines().join("; "));
+        Ok(())
+    }
+
+    // ---- the person
+
     /// Whether it goes on.
     fn handle_key(&mut self, key: KeyEvent) -> bool {
+        self.note = None;
         let last = self.told.len().saturating_sub(1);
         match key.code {
             KeyCode::Char('c') if key.modifiers.contains(KeyModifiers::CONTROL) => return false,
@@ -126,13 +239,20 @@ impl Board {
         true
     }
 
+    // ---- drawing
+
     fn draw(&self, frame: &mut Frame<'_>) {
         let [above, below] =
             Layout::vertical([Constraint::Min(0), Constraint::Length(1)]).areas(frame.area());
         let bold = Style::new().add_modifier(Modifier::BOLD);
         let [host, cpu, rest @ ..] = HEADINGS;
         let headings = [host, cpu, "", "BEFORE"].into_iter().chain(rest);
-        let machines = sorted(&self.told, self.sort);
+        let mut machines = sorted(&self.told, self.sort);
+        if !self.tie.is_in() {
+            // Nobody says how old they are now.
+            let since = self.heard.elapsed().as_secs_f64();
+            machines.iter_mut().for_each(|machine| machine.age += since);
+        }
         let from = self.from.min(machines.len().saturating_sub(1));
         let rows = machines[from..].iter().map(|machine| self.row(machine));
         let widths = [
@@ -149,7 +269,13 @@ impl Board {
         let count = machines.len();
         let unit = if count == 1 { "machine" } else { "machines" };
         let order = format!("{:?}", self.sort).to_lowercase();
-        let status = format!("{count} {unit}, by {order}; s: sort, j k: scroll, q: quit");
+        let how = match (self.tie.why(), self.note) {
+            (Some(why), _) => format!("not connected, trying again: {why}; "),
+            (None, _) if !self.tie.is_in() => "not connected, trying again; ".to_owned(),
+            (None, Some(note)) => format!("{note}; "),
+            (None, None) => String::new(),
+        };
+        let status = format!("{how}{count} {unit}, by {order}; s: sort, j k: scroll, q: quit");
         frame.render_widget(Line::styled(status, Style::new().add_modifier(Modifier::REVERSED)), below);
     }
 
@@ -164,8 +290,7 @@ impl Board {
         };
         let full = (percent / 100.0 * BAR as f64).round() as usize;
         let bar = Cell::from("#".repeat(full.min(BAR))).style(colour);
-        let curve: String =
-            self.curves.get(&machine.host).into_iter().flatten().map(|at| step(*at)).collect();
+        let curve = self.curves.get(&machine.host).map(Curve::to_string).unwrap_or_default();
         let row = Row::new([
             Cell::from(host),
             Cell::from(cpu),
@@ -179,6 +304,44 @@ impl Board {
         let is_stale = machine.age > STALE;
         row.style(if is_stale { Style::new().add_modifier(Modifier::DIM) } else { Style::new() })
     }
+}
+
+impl Curve {
+    fn beginning(machine: &Machine, reported: Instant) -> Curve {
+        let percents = VecDeque::from([machine.cpu.unwrap_or(0.0)]);
+        Curve { percents, figures: figures(machine), reported }
+    }
+
+    /// Takes what was reported then, unless it is what the last look has told already.
+    fn push(&mut self, machine: &Machine, reported: Instant) {
+        let figures = figures(machine);
+        let is_later = reported.saturating_duration_since(self.reported) >= SAME;
+        if figures == self.figures && !is_later {
+            return;
+        }
+        self.figures = figures;
+        self.reported = reported;
+        self.percents.push_back(machine.cpu.unwrap_or(0.0));
+        if self.percents.len() > CURVE {
+            self.percents.pop_front();
+        }
+    }
+}
+
+impl fmt::Display for Curve {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.percents.iter().try_for_each(|percent| f.write_char(step(*percent)))
+    }
+}
+
+fn figures(machine: &Machine) -> [Option<f64>; 4] {
+    [machine.cpu, machine.memory, machine.load, machine.frequency]
+}
+
+/// So many seconds before a moment.
+fn before(moment: Instant, seconds: f64) -> Instant {
+    let span = Duration::try_from_secs_f64(seconds).ok();
+    span.and_then(|span| moment.checked_sub(span)).unwrap_or(moment)
 }
 
 /// A percentage as a block of that height.

@@ -14,6 +14,8 @@ mod figures;
 mod filter;
 mod input;
 mod link;
+#[cfg(feature = "tui")]
+mod lookout;
 mod multiply;
 mod output;
 mod report;
@@ -22,11 +24,15 @@ mod room;
 #[cfg(feature = "tui")]
 mod scrollback;
 mod sentence;
+#[cfg(feature = "tui")]
+mod sighting;
 mod speech;
 mod status;
 mod talk;
 #[cfg(feature = "tui")]
 mod terminal;
+#[cfg(feature = "tui")]
+mod tie;
 mod top;
 mod watch;
 

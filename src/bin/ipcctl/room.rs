@@ -10,7 +10,7 @@ use ratatui::text::{Line, Span};
 
 use super::daemon::Conversation;
 use super::edit::Edit;
-use super::scrollback::{self, Kind, Scrollback};
+use super::scrollback::{self, Scrollback};
 use super::speech::{self, Heard, Speech};
 use super::terminal::{Happening, Screen};
 use super::{Reach, Trouble, output};
@@ -30,6 +30,19 @@ const PROMPT: &str = "> ";
 /// The colours of names: those that can be read on black and on white.
 const COLOURS: [Color; 6] =
     [Color::Cyan, Color::Green, Color::Magenta, Color::Blue, Color::LightRed, Color::Yellow];
+
+/// What a line is, for how it looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    /// Somebody said it; the first bytes are the name.
+    Said { name_bytes: usize },
+    /// The room says it.
+    Room,
+    /// We say it.
+    Note,
+    /// The daemon's error.
+    Error,
+}
 
 /// What goes on with the daemon.
 enum Phase {
@@ -52,7 +65,7 @@ struct Room<'r> {
     /// A note says that it is lost: one is enough, however often it is tried.
     is_loss_told: bool,
     edit: Edit,
-    scrollback: Scrollback,
+    scrollback: Scrollback<Kind>,
     has_colour: bool,
     /// Rows of what is heard, as drawn last.
     height: usize,
@@ -329,7 +342,7 @@ impl Room<'_> {
 }
 
 /// A row of a line in its colours.
-fn painted(line: &scrollback::Line, bytes: std::ops::Range<usize>, has_colour: bool) -> Line<'_> {
+fn painted(line: &scrollback::Line<Kind>, bytes: std::ops::Range<usize>, has_colour: bool) -> Line<'_> {
     let style = match line.kind {
         Kind::Said { name_bytes } => {
             let name_end = name_bytes.clamp(bytes.start, bytes.end);

@@ -7,53 +7,56 @@ use std::ops::Range;
 use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::UnicodeWidthStr;
 
-/// Lines kept: a long day in a lively room.
+/// Lines kept: a long day in a lively room, a minute of a busy daemon.
 const LINES_MAX: usize = 10_000;
 
 /// The text kept, in bytes, should lines be long: an ordinary one has a hundred.
 const BYTES_MAX: usize = 16 << 20;
 
-/// What a line is, for how it looks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
-    /// Somebody said it; the first bytes are the name.
-    Said { name_bytes: usize },
-    /// The room says it.
-    Room,
-    /// We say it.
-    Note,
-    /// The daemon's error.
-    Error,
-}
-
-pub(crate) struct Line {
-    pub(crate) kind: Kind,
+/// A line, and what it is for how it looks: `K` is its owner's business.
+pub(crate) struct Line<K> {
+    pub(crate) kind: K,
     pub(crate) text: String,
+    /// Rows that it takes at the width it was drawn with last.
+    rows: usize,
 }
 
-#[derive(Default)]
-pub(crate) struct Scrollback {
-    lines: VecDeque<Line>,
+pub(crate) struct Scrollback<K> {
+    lines: VecDeque<Line<K>>,
     /// Of all lines.
     bytes: usize,
+    /// Of all lines.
+    rows: usize,
     /// Rows below the view.
     below: usize,
+    /// The view stands still even at the end: lines that came since then.
+    held: Option<usize>,
     /// The width it was drawn with last, in columns.
     columns: usize,
 }
 
-impl Scrollback {
-    pub(crate) fn push(&mut self, kind: Kind, text: String) {
+impl<K> Default for Scrollback<K> {
+    fn default() -> Scrollback<K> {
+        Scrollback { lines: VecDeque::new(), bytes: 0, rows: 0, below: 0, held: None, columns: 0 }
+    }
+}
+
+impl<K> Scrollback<K> {
+    pub(crate) fn push(&mut self, kind: K, text: String) {
         // What the terminal would make of a tab is its own business.
-        let line = Line { kind, text: text.replace('\t', "    ") };
-        if self.below > 0 {
-            self.below += rows(&line.text, self.columns).len();
+        let text = text.replace('\t', "    ");
+        let rows = rows(&text, self.columns).len();
+        self.held = self.held.map(|lines| lines + 1);
+        if self.below > 0 || self.held.is_some() {
+            self.below = self.below.saturating_add(rows);
         }
-        self.bytes += line.text.len();
-        self.lines.push_back(line);
+        self.bytes += text.len();
+        self.rows += rows;
+        self.lines.push_back(Line { kind, text, rows });
         while self.lines.len() > LINES_MAX || self.bytes > BYTES_MAX {
-            let oldest = self.lines.pop_front();
-            self.bytes -= oldest.map_or(0, |line| line.text.len());
+            let Some(oldest) = self.lines.pop_front() else { break };
+            self.bytes -= oldest.text.len();
+            self.rows -= oldest.rows;
         }
     }
 
@@ -67,27 +70,58 @@ impl Scrollback {
         self.below = 0;
     }
 
+    /// Lets the view stand still wherever it is, or go with the newest when it is at the end.
+    pub(crate) fn hold(&mut self, is_held: bool) {
+        self.held = is_held.then_some(0);
+    }
+
     /// Rows below the view.
     pub(crate) fn below(&self) -> usize {
         self.below
     }
 
     /// The rows to show in this space, from the top: which line, and which bytes of it.
-    pub(crate) fn view(&mut self, columns: usize, height: usize) -> Vec<(&Line, Range<usize>)> {
-        self.columns = columns;
-        let mut shown = Vec::new();
-        let wanted = self.below.saturating_add(height);
+    pub(crate) fn view(&mut self, columns: usize, height: usize) -> Vec<(&Line<K>, Range<usize>)> {
+        self.fit(columns);
+        // Not beyond the first row; but what came since the view is held does not fill it up.
+        let came = self.lines.iter().rev().take(self.held.unwrap_or(0)).map(|line| line.rows).sum();
+        self.below = self.below.min(self.rows.saturating_sub(height).max(came));
+        let mut view = Vec::new();
+        let mut below = self.below;
         for line in self.lines.iter().rev() {
-            if shown.len() >= wanted {
+            if view.len() >= height {
                 break;
             }
-            shown.extend(rows(&line.text, columns).into_iter().rev().map(|row| (line, row)));
+            if below >= line.rows {
+                below -= line.rows;
+                continue;
+            }
+            let shown = rows(&line.text, columns).into_iter().rev().skip(std::mem::take(&mut below));
+            view.extend(shown.map(|row| (line, row)));
         }
-        // Not beyond the first row.
-        self.below = self.below.min(shown.len().saturating_sub(height));
-        let mut view: Vec<_> = shown.into_iter().skip(self.below).take(height).collect();
+        view.truncate(height);
         view.reverse();
         view
+    }
+
+    /// Takes another width; the last line in the view stays there.
+    fn fit(&mut self, columns: usize) {
+        if self.columns == columns {
+            return;
+        }
+        let mut below = self.below;
+        let mut after = 0;
+        for line in self.lines.iter().rev() {
+            if below < line.rows {
+                break;
+            }
+            below -= line.rows;
+            after += 1;
+        }
+        self.columns = columns;
+        self.lines.iter_mut().for_each(|line| line.rows = rows(&line.text, columns).len());
+        self.rows = self.lines.iter().map(|line| line.rows).sum();
+        self.below = self.lines.iter().rev().take(after).map(|line| line.rows).sum();
     }
 }
 
@@ -143,18 +177,18 @@ mod tests {
         assert_eq!(broken("e\u{301}e\u{301}e\u{301}", 2), ["e\u{301}e\u{301}", "e\u{301}"]);
     }
 
-    fn texts(scrollback: &mut Scrollback, columns: usize, height: usize) -> Vec<String> {
+    fn texts(scrollback: &mut Scrollback<()>, columns: usize, height: usize) -> Vec<String> {
         scrollback.view(columns, height).into_iter().map(|(line, row)| line.text[row].to_owned()).collect()
     }
 
     #[test]
     fn the_view_stands_still_while_somebody_reads_further_up() {
         let mut scrollback = Scrollback::default();
-        (0..9).for_each(|number| scrollback.push(Kind::Room, number.to_string()));
+        (0..9).for_each(|number| scrollback.push((), number.to_string()));
         assert_eq!(texts(&mut scrollback, 5, 3), ["6", "7", "8"]);
         scrollback.scroll(2);
         assert_eq!(texts(&mut scrollback, 5, 3), ["4", "5", "6"]);
-        scrollback.push(Kind::Room, "0123456789".to_owned());
+        scrollback.push((), "0123456789".to_owned());
         assert_eq!(texts(&mut scrollback, 5, 3), ["4", "5", "6"]);
         assert_eq!(scrollback.below(), 4);
         scrollback.scroll(100);
@@ -166,12 +200,29 @@ mod tests {
     }
 
     #[test]
+    fn a_view_that_is_held_stands_still_at_the_end_too_and_keeps_its_line_at_another_width() {
+        let mut scrollback = Scrollback::default();
+        (0..5).for_each(|number| scrollback.push((), format!("{number} 23456789")));
+        assert_eq!(texts(&mut scrollback, 20, 2), ["3 23456789", "4 23456789"]);
+        scrollback.hold(true);
+        scrollback.push((), "5 23456789".to_owned());
+        assert_eq!(texts(&mut scrollback, 20, 2), ["3 23456789", "4 23456789"]);
+        assert_eq!(texts(&mut scrollback, 5, 2), ["23456", "789"]);
+        assert_eq!(scrollback.below(), 3);
+        assert_eq!(texts(&mut scrollback, 20, 9).len(), 5);
+        scrollback.hold(false);
+        scrollback.scroll_to_end();
+        scrollback.push((), "6".to_owned());
+        assert_eq!(texts(&mut scrollback, 20, 1), ["6"]);
+    }
+
+    #[test]
     fn the_oldest_line_makes_room() {
         let mut scrollback = Scrollback::default();
-        (0..LINES_MAX + 5).for_each(|number| scrollback.push(Kind::Room, number.to_string()));
+        (0..LINES_MAX + 5).for_each(|number| scrollback.push((), number.to_string()));
         scrollback.scroll(isize::MAX);
         assert_eq!(texts(&mut scrollback, 9, 1), ["5"]);
-        scrollback.push(Kind::Room, "x".repeat(BYTES_MAX));
+        scrollback.push((), "x".repeat(BYTES_MAX));
         assert_eq!((scrollback.lines.len(), scrollback.bytes), (1, BYTES_MAX));
     }
 }

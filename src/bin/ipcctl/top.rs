@@ -39,10 +39,13 @@ pub(crate) enum Sort {
     Age,
 }
 
-/// A machine's figures, as far as it told them. Nothing in them can harm a terminal.
+/// A machine's figures, as far as it told them. Nothing in them can harm a terminal, but for the name as it was told.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Machine {
     pub(crate) host: String,
+    /// The same as it was told, for whom it is asked of.
+    #[cfg_attr(not(feature = "tui"), allow(dead_code))]
+    pub(crate) name: String,
     /// Seconds since it reported.
     pub(crate) age: f64,
     /// Percent.
@@ -121,8 +124,10 @@ pub(crate) fn sorted(told: &[Value], sort: Sort) -> Vec<Machine> {
 
 impl Machine {
     fn of(told: &Value) -> Machine {
+        let name = told["host"].as_str().unwrap_or_default();
         Machine {
-            host: quote(told["host"].as_str().unwrap_or_default().as_bytes()),
+            host: quote(name.as_bytes()),
+            name: name.to_owned(),
             age: told["age"].as_f64().unwrap_or_default(),
             cpu: told["cpu_percent"].as_f64(),
             memory: told["virtual_memory"]["percent"].as_f64(),

@@ -1,13 +1,13 @@
-//! `ipcctl watch`: what connections do, as it happens, a line each.
+//! `ipcctl watch`: what connections do, as it happens, a line each; on a terminal, the whole of it.
 
 use clap::Args;
 
 use super::daemon::{Conversation, Wanted};
 use super::{Reach, Trouble, output};
 
-const WATCH: Wanted = Wanted { name: "watch", port: None, datagrams: false, fifo: false };
+pub(crate) const WATCH: Wanted = Wanted { name: "watch", port: None, datagrams: false, fifo: false };
 
-/// Print what connections do, as it happens, and what was wrong with a client
+/// Show what connections do, as it happens, and what was wrong with a client; in a pipe: a line for each
 ///
 /// Each line has the time, the endpoint, the peer and what it did. Hints name the classic mistakes and say what would be right.
 #[derive(Args)]
@@ -26,7 +26,7 @@ pub(crate) struct Arguments {
 }
 
 impl Arguments {
-    /// The daemon's words for it.
+    /// The daemon's words for it, but for how it is written.
     fn filter(&self) -> Result<String, Trouble> {
         let mut words = vec!["all".to_owned()];
         for (name, value) in [("service", &self.service), ("peer", &self.peer)] {
@@ -41,19 +41,24 @@ impl Arguments {
                 None => {}
             }
         }
-        if self.json {
-            words.push("json".to_owned());
-        }
         Ok(words.join(" "))
     }
 }
 
 pub(crate) fn run(reach: &Reach, arguments: &Arguments) -> Result<(), Trouble> {
     let filter = arguments.filter()?;
+    #[cfg(feature = "tui")]
+    let is_screen = output::is_interactive() && !arguments.json;
+    #[cfg(not(feature = "tui"))]
+    let is_screen = false;
     let mut daemon = Conversation::begin(reach, &WATCH)?;
-    daemon.say(&filter);
+    daemon.say(&if arguments.json || is_screen { format!("{filter} json") } else { filter.clone() });
     let first = daemon.hear()?;
     match first.as_deref() {
+        #[cfg(feature = "tui")]
+        Some(line) if is_screen && line.starts_with('{') => {
+            return super::lookout::run(reach, daemon, filter, line);
+        }
         Some(line) if arguments.json && line.starts_with('{') => output::print(line)?,
         Some(line) if line.starts_with("Watching: ") => output::tell(line),
         Some(line) => {

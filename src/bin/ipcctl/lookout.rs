@@ -1,0 +1,327 @@
+//! `ipcctl watch` on the whole terminal: what happens above, and below it how things are and what is shown.
+
+use std::collections::VecDeque;
+use std::ops::Range;
+use std::time::Instant;
+
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use ratatui::Frame;
+use ratatui::layout::{Position, Rect};
+use ratatui::style::{Color, Modifier, Style};
+use ratatui::text::Line;
+
+use super::daemon::Conversation;
+use super::edit::Edit;
+use super::scrollback::{self, Scrollback};
+use super::sighting::{Kind, Saying};
+use super::terminal::{Happening, Screen};
+use super::tie::{Due, Tie};
+use super::watch::WATCH;
+use super::{Reach, Trouble, output};
+
+/// Before a filter that is being typed.
+const PROMPT: &str = "filter> ";
+
+/// What a screen looks like where nothing is typed.
+const KEYS: &str = " q: quit | p: pause | f: filter | Page Up, Page Down, Home, End: look back";
+
+/// Rows that the daemon's complaint takes at most.
+const COMPLAINT_ROWS_MAX: usize = 4;
+
+struct Lookout {
+    tie: Tie,
+    /// What is shown, in the words that it was asked for with; and as the daemon says it.
+    filter: String,
+    shown: String,
+    /// Filters that were asked for and not answered.
+    asked: VecDeque<String>,
+    edit: Edit,
+    is_typing: bool,
+    is_paused: bool,
+    /// What is wrong with the filter: shown until a key is pressed.
+    complaint: Option<String>,
+    events: u64,
+    hints: u64,
+    missed: u64,
+    /// The daemon's clock when ours began, in seconds; of each daemon another.
+    zero: Option<f64>,
+    begun: Instant,
+    scrollback: Scrollback<Kind>,
+    has_colour: bool,
+    /// Rows of events, as drawn last.
+    height: usize,
+}
+
+/// Goes on with a conversation in which `filter` was asked for and `first` was the answer.
+pub(crate) fn run(
+    reach: &Reach,
+    conversation: Conversation,
+    filter: String,
+    first: &str,
+) -> Result<(), Trouble> {
+    let mut screen = Screen::enter()?;
+    let mut lookout = Lookout {
+        tie: Tie::around(conversation, &WATCH, reach.timeout),
+        filter: filter.clone(),
+        shown: String::new(),
+        asked: VecDeque::from([filter]),
+        edit: Edit::default(),
+        is_typing: false,
+        is_paused: false,
+        complaint: None,
+        events: 0,
+        hints: 0,
+        missed: 0,
+        zero: None,
+        begun: Instant::now(),
+        scrollback: Scrollback::default(),
+        has_colour: output::has_colour(),
+        height: 0,
+    };
+    lookout.hear(first)?;
+    while lookout.turn(&mut screen)? {}
+    Ok(())
+}
+
+impl Lookout {
+    /// One thing that happens, and what it means; whether it goes on.
+    fn turn(&mut self, screen: &mut Screen) -> Result<bool, Trouble> {
+        screen.draw(|frame| self.draw(frame))?;
+        let deadline = self.tie.deadline();
+        match screen.next(self.tie.conversation(), deadline)? {
+            Happening::Key(key) => return Ok(self.handle_key(key)),
+            Happening::Paste(text) if self.is_typing => self.edit.insert(&text),
+            Happening::Paste(_) | Happening::Resize => {}
+            Happening::Daemon(outcome) => self.handle_daemon(outcome)?,
+            Happening::Due => match self.tie.handle_deadline() {
+                Due::Nothing => {}
+                Due::Overdue(trouble) => self.lose(&trouble.lines().join("; ")),
+                Due::Begun => {
+                    self.zero = None;
+                    self.asked.clear();
+                    self.ask(self.filter.clone());
+                }
+            },
+        }
+        Ok(true)
+    }
+
+    // ---- the person
+
+    fn handle_key(&mut self, key: KeyEvent) -> bool {
+        self.complaint = None;
+        let control = key.modifiers.contains(KeyModifiers::CONTROL);
+        match key.code {
+            KeyCode::Char('c') if control => return false,
+            KeyCode::Char('d') if control && (!self.is_typing || self.edit.is_empty()) => return false,
+            KeyCode::PageUp => self.scrollback.scroll(self.page()),
+            KeyCode::PageDown => self.scrollback.scroll(-self.page()),
+            _ if self.is_typing => self.handle_typing(key),
+            KeyCode::Char('q') => return false,
+            KeyCode::Char('p' | ' ') => self.pause(),
+            KeyCode::Char('f' | '/') => {
+                self.is_typing = true;
+                self.edit.take();
+                if self.filter != "all" {
+                    self.edit.insert(&self.filter);
+                }
+            }
+            KeyCode::Up | KeyCode::Char('k') => self.scrollback.scroll(1),
+            KeyCode::Down | KeyCode::Char('j') => self.scrollback.scroll(-1),
+            KeyCode::Home => self.scrollback.scroll(isize::MAX),
+            KeyCode::End | KeyCode::Esc => self.scrollback.scroll_to_end(),
+            _ => {}
+        }
+        true
+    }
+
+    fn handle_typing(&mut self, key: KeyEvent) {
+        let is_line_feed = key.code == KeyCode::Char('j') && key.modifiers.contains(KeyModifiers::CONTROL);
+        match key.code {
+            KeyCode::Esc => {
+                self.edit.take();
+                self.is_typing = false;
+            }
+            _ if (key.code == KeyCode::Enter || is_line_feed) && !self.tie.is_in() => {
+                self.complaint = Some("not connected: your filter waits here".to_owned());
+            }
+            _ if key.code == KeyCode::Enter || is_line_feed => {
+                self.is_typing = false;
+                let filter = self.edit.take().trim().to_owned();
+                self.ask(if filter.is_empty() { "all".to_owned() } else { filter });
+            }
+            _ => {
+                self.edit.handle_key(key);
+            }
+        }
+    }
+
+    /// Almost a screenful: a row stays in view.
+    fn page(&self) -> isize {
+        isize::try_from(self.height.saturating_sub(1).max(1)).unwrap_or(1)
+    }
+
+    /// Lets the picture stand still, or go on with the newest. What happens meanwhile is kept.
+    fn pause(&mut self) {
+        self.is_paused = !self.is_paused;
+        self.scrollback.hold(self.is_paused);
+        if !self.is_paused {
+            self.scrollback.scroll_to_end();
+        }
+    }
+
+    // ---- the daemon
+
+    fn ask(&mut self, filter: String) {
+        self.tie.ask(&format!("{filter} json"));
+        self.asked.push_back(filter);
+    }
+
+    fn handle_daemon(&mut self, outcome: Result<(), Trouble>) -> Result<(), Trouble> {
+        while let Some(line) = self.tie.conversation().and_then(Conversation::heard) {
+            self.hear(&line)?;
+        }
+        match outcome {
+            Err(trouble) => self.lose(&trouble.lines().join("; ")),
+            Ok(()) if self.tie.conversation().is_some_and(|conversation| conversation.is_over()) => {
+                self.lose("the connection ended");
+            }
+            Ok(()) => {}
+        }
+        Ok(())
+    }
+
+    /// One line of the daemon's.
+    fn hear(&mut self, line: &str) -> Result<(), Trouble> {
+        let ours = self.begun.elapsed().as_secs_f64();
+        match Saying::of(line) {
+            Saying::Watching { filter, time } => {
+                if let Some(asked) = self.asked.pop_front() {
+                    self.filter = asked;
+                }
+                let zero = *self.zero.get_or_insert(time - ours);
+                let again = if self.tie.handle_answer() { "the daemon is there again; " } else { "" };
+                let at = time - zero;
+                self.scrollback.push(Kind::Note, format!("-- +{at:.6} s  {again}watching: {filter}"));
+                self.shown = filter;
+            }
+            Saying::Seen(event) => {
+                self.events += 1;
+                self.hints += u64::from(event.kind == Kind::Hint);
+                let since = event.time - self.zero.unwrap_or(event.time);
+                self.scrollback.push(event.kind, event.line(since));
+            }
+            Saying::Missed(count) => {
+                self.missed += count;
+                self.scrollback.push(Kind::Missed, format!("… {count} events missed"));
+            }
+            Saying::Error(error) => self.handle_error(error)?,
+            Saying::Other => {
+                let trouble = self.tie.conversation().map(|daemon| daemon.not_there(WATCH.name, line));
+                self.lose(&trouble.iter().flat_map(Trouble::lines).cloned().collect::<String>());
+            }
+        }
+        Ok(())
+    }
+
+    fn handle_error(&mut self, error: String) -> Result<(), Trouble> {
+        let is_full = error.starts_with("too many ");
+        match self.asked.pop_front() {
+            // It watches already, and goes on as before.
+            Some(_) if self.tie.is_in() => {
+                self.tie.handle_answer();
+                self.complaint = Some(error);
+            }
+            // There may be a place later; what else is wrong now will be wrong then.
+            Some(_) if is_full => self.lose(&error),
+            Some(_) => return Err(Trouble::Refused(vec![error])),
+            None => self.scrollback.push(Kind::Error, format!("-- {error}")),
+        }
+        Ok(())
+    }
+
+    fn lose(&mut self, why: &str) {
+        if self.tie.lose(why.to_owned()) {
+            self.scrollback.push(Kind::Note, format!("-- {why}; trying again until it is there"));
+        }
+    }
+
+    // ---- drawing
+
+    fn draw(&mut self, frame: &mut Frame<'_>) {
+        let area = frame.area();
+        let (columns, height) = (usize::from(area.width), usize::from(area.height));
+        let status = self.status(columns);
+        let shown = status.len().min(height.saturating_sub(1));
+        self.height = height.saturating_sub(shown + 1);
+        let row =
+            |y: usize| Rect { y: area.y + u16::try_from(y).unwrap_or(0), height: area.height.min(1), ..area };
+        let has_colour = self.has_colour;
+        let rows = self.scrollback.view(columns, self.height);
+        // The newest stands right above, as it would on paper.
+        let top = self.height - rows.len();
+        for (y, (line, bytes)) in (top..).zip(rows) {
+            frame.render_widget(painted(line, bytes, has_colour), row(y));
+        }
+        for (y, text) in (self.height..).zip(&status[..shown]) {
+            let style = Style::new().add_modifier(Modifier::REVERSED);
+            frame.render_widget(Line::styled(text.as_str(), style), row(y));
+        }
+        let last = row(height.saturating_sub(1));
+        if !self.is_typing {
+            frame.render_widget(Line::styled(KEYS, Style::new().add_modifier(Modifier::DIM)), last);
+            return;
+        }
+        let prompt = if columns > 2 * PROMPT.len() { PROMPT } else { "" };
+        let (text, cursor) = self.edit.view(columns - prompt.len());
+        frame.render_widget(Line::from_iter([prompt, text]), last);
+        let x = area.x + u16::try_from(prompt.len() + cursor).unwrap_or(0);
+        frame.set_cursor_position(Position { x, y: last.y });
+    }
+
+    /// How things are, each row as wide as the screen; or what the daemon has to say of a filter, as long as that may be.
+    fn status(&self, columns: usize) -> Vec<String> {
+        let wide = |text: &str| format!("{text:columns$}");
+        if let Some(complaint) = &self.complaint {
+            let text = format!(" {complaint}");
+            let rows = scrollback::rows(&text, columns).into_iter().take(COMPLAINT_ROWS_MAX);
+            return rows.map(|row| wide(&text[row])).collect();
+        }
+        let count = |count: u64, what: &str| match count {
+            1 => format!("1 {what}"),
+            _ => format!("{count} {what}s"),
+        };
+        let why = match (self.tie.why(), self.tie.is_in()) {
+            (Some(why), _) => Some(format!("not connected: {why}")),
+            (None, false) => Some("not connected: trying".to_owned()),
+            (None, true) => None,
+        };
+        let below = self.scrollback.below();
+        let parts = [
+            Some(" watch".to_owned()),
+            self.is_paused.then(|| "paused".to_owned()),
+            (below > 0).then(|| format!("{below} more below")),
+            why,
+            Some(self.shown.clone()),
+            Some(format!("{}, {}", count(self.events, "event"), count(self.hints, "hint"))),
+            (self.missed > 0).then(|| format!("missed {}", count(self.missed, "event"))),
+            Some(self.tie.place().to_string()),
+        ];
+        let text = parts.into_iter().flatten().collect::<Vec<_>>().join(" | ");
+        vec![wide(&text[scrollback::rows(&text, columns).swap_remove(0)])]
+    }
+}
+
+/// A row of a line in its colours.
+fn painted(line: &scrollback::Line<Kind>, bytes: Range<usize>, has_colour: bool) -> Line<'_> {
+    let bold = Style::new().add_modifier(Modifier::BOLD);
+    let style = match line.kind {
+        Kind::Said => Style::new(),
+        Kind::Life | Kind::Note => Style::new().add_modifier(Modifier::DIM),
+        Kind::Hint if has_colour => bold.fg(Color::Yellow),
+        Kind::Error if has_colour => Style::new().fg(Color::Red),
+        Kind::Missed if has_colour => Style::new().fg(Color::Magenta),
+        Kind::Hint | Kind::Error | Kind::Missed => bold,
+    };
+    Line::styled(&line.text[bytes], style)
+}

@@ -1,0 +1,151 @@
+//! What the daemon says to one who watches: read, and written as a line. Knows no connection and no screen.
+
+use ipcd::engine::text::clean;
+use serde::Deserialize;
+
+/// What a line is, for how it looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// A message, or a reply.
+    Said,
+    /// A connection's life.
+    Life,
+    /// A mistake, and what would be right.
+    Hint,
+    /// What a peer was told off for, or dropped.
+    Error,
+    /// What we were too slow for.
+    Missed,
+    /// We say it.
+    Note,
+}
+
+/// What a line of the daemon's means.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Saying {
+    /// This filter counts from now on; the daemon's clock, in seconds.
+    Watching { filter: String, time: f64 },
+    /// Something happened.
+    Seen(Sighting),
+    /// So many events were too many for us.
+    Missed(u64),
+    /// A filter is wrong, or we may not watch; without `Error: `.
+    Error(String),
+    /// Whoever says that is no ipcd.
+    Other,
+}
+
+/// One event, without anything that a terminal would obey.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Sighting {
+    pub(crate) kind: Kind,
+    /// The daemon's clock, in seconds.
+    pub(crate) time: f64,
+    endpoint: String,
+    peer: String,
+    what: String,
+}
+
+/// What stands in the daemon's JSON.
+#[derive(Deserialize)]
+struct Event {
+    event: String,
+    #[serde(default)]
+    time: f64,
+    #[serde(default)]
+    endpoint: String,
+    #[serde(default)]
+    peer: String,
+    #[serde(default)]
+    text: String,
+    #[serde(default)]
+    count: u64,
+}
+
+impl Saying {
+    pub(crate) fn of(line: &str) -> Saying {
+        if let Some(error) = line.strip_prefix("Error: ") {
+            return Saying::Error(error.to_owned());
+        }
+        let Ok(event) = serde_json::from_str::<Event>(line) else { return Saying::Other };
+        // What JSON escapes is there again.
+        let [endpoint, peer, text] =
+            [&event.endpoint, &event.peer, &event.text].map(|text| clean(text.as_bytes()));
+        let (kind, what) = match event.event.as_str() {
+            "watching" => return Saying::Watching { filter: text, time: event.time },
+            "missed" => return Saying::Missed(event.count),
+            name @ ("message" | "reply") => (Kind::Said, format!("{name} '{text}'")),
+            "hint" => (Kind::Hint, format!("hint: {text}")),
+            "error" => (Kind::Error, format!("told: Error: {text}")),
+            name @ ("dropped" | "refused") => (Kind::Error, format!("{name}: {text}")),
+            "opened" => (Kind::Life, "opened".to_owned()),
+            "framing" => (Kind::Life, format!("is a {text} client")),
+            "chose" => (Kind::Life, format!("chose {text}")),
+            "joined" => (Kind::Life, format!("joined as {text}")),
+            "met" => (Kind::Life, format!("talks with {text}")),
+            name => (Kind::Life, format!("{}: {text}", clean(name.as_bytes()))),
+        };
+        Saying::Seen(Sighting { kind, time: event.time, endpoint, peer, what })
+    }
+}
+
+impl Sighting {
+    /// As one line, so long after the beginning, in seconds.
+    pub(crate) fn line(&self, since: f64) -> String {
+        format!("+{since:.6} s  {}  {}  {}", self.endpoint, self.peer, self.what)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn seen(line: &str) -> (Kind, String) {
+        match Saying::of(line) {
+            Saying::Seen(sighting) => (sighting.kind, sighting.line(sighting.time - 1.0)),
+            other => panic!("{line}: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn an_event_reads_as_the_daemon_writes_it_in_lines() {
+        let line = |event: &str, text: &str| {
+            format!(
+                r#"{{"schema":1,"event":"{event}","time":2.5,"endpoint":"tcp://[::1]:1","service":"chat","peer":"[::1]:2","text":"{text}"}}"#
+            )
+        };
+        for (event, text, kind, what) in [
+            ("message", "hint: x", Kind::Said, "message 'hint: x'"),
+            ("reply", "50.0", Kind::Said, "reply '50.0'"),
+            ("hint", "call recv() twice", Kind::Hint, "hint: call recv() twice"),
+            ("error", "not a number", Kind::Error, "told: Error: not a number"),
+            ("refused", "too many", Kind::Error, "refused: too many"),
+            ("dropped", "too slow", Kind::Error, "dropped: too slow"),
+            ("framing", "raw", Kind::Life, "is a raw client"),
+            ("chose", "chat", Kind::Life, "chose chat"),
+            ("joined", "ann", Kind::Life, "joined as ann"),
+            ("met", "[::1]:3", Kind::Life, "talks with [::1]:3"),
+            ("closed", "served", Kind::Life, "closed: served"),
+            ("new", "to us", Kind::Life, "new: to us"),
+        ] {
+            let shown = format!("+1.500000 s  tcp://[::1]:1  [::1]:2  {what}");
+            assert_eq!(seen(&line(event, text)), (kind, shown), "{event}");
+        }
+        let opened = r#"{"event":"opened","time":1,"endpoint":"e","peer":"p"}"#;
+        assert_eq!(seen(opened), (Kind::Life, "+0.000000 s  e  p  opened".to_owned()));
+    }
+
+    #[test]
+    fn what_is_no_event_has_its_meaning_and_nothing_is_left_in_it_that_a_terminal_obeys() {
+        assert_eq!(Saying::of(r#"{"event":"missed","count":7}"#), Saying::Missed(7));
+        let watching = r#"{"event":"watching","time":2,"text":"service=chat"}"#;
+        assert_eq!(Saying::of(watching), Saying::Watching { filter: "service=chat".to_owned(), time: 2.0 });
+        assert_eq!(Saying::of("Error: no"), Saying::Error("no".to_owned()));
+        for other in ["Data received", "", "{}", "[1]", r#"{"event":1}"#] {
+            assert_eq!(Saying::of(other), Saying::Other, "{other}");
+        }
+        let hostile = r#"{"event":"\u001b]0;x\u0007","endpoint":"\u001b[2J","peer":"\u009b5m\n","text":"\u202e\u001bc"}"#;
+        let (kind, shown) = seen(hostile);
+        assert_eq!((kind, shown.as_str()), (Kind::Life, "+-1.000000 s  [2J  5m  ]0;x: c"));
+    }
+}
