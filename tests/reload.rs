@@ -4,11 +4,10 @@ mod harness;
 
 use std::net::TcpStream;
 use std::os::unix::fs::MetadataExt;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use harness::around::Helper;
-use harness::{CHAT, Client, Daemon, GREETING, MULTIPLY, USUAL, wait_until};
+use harness::{CHAT, Client, Daemon, GREETING, MULTIPLY, USUAL};
 use rustix::process::Signal;
 
 /// Makes this configuration count; what the daemon says of it.
@@ -243,55 +242,6 @@ fn a_withdrawn_service_s_connections_are_told_and_those_through_the_mux_stay() {
     answered(&mut default);
     answered(&mut daemon.unix());
     assert!(refuses(&daemon, MULTIPLY) && refuses(&daemon, CHAT));
-    daemon.stop();
-}
-
-#[test]
-fn a_storm_of_reloads_under_load_costs_no_session_and_no_request() {
-    let daemon = Daemon::usual();
-    let (over, requests) = (AtomicBool::new(false), AtomicU64::new(0));
-    let mut alice = Client::member(&daemon, "alice");
-    std::thread::scope(|scope| {
-        for worker in 0..4 {
-            let (daemon, over, requests) = (&daemon, &over, &requests);
-            scope.spawn(move || {
-                let mut lasting = if worker % 2 == 0 { daemon.tcp(MULTIPLY) } else { daemon.unix() };
-                while !over.load(Ordering::Relaxed) {
-                    answered(&mut lasting);
-                    // The endpoints that stay refuse nobody.
-                    answered(&mut if worker % 2 == 0 { daemon.unix() } else { daemon.tcp(MULTIPLY) });
-                    requests.fetch_add(2, Ordering::Relaxed);
-                }
-            });
-        }
-        for round in 0..300 {
-            match round % 4 {
-                0 => daemon.write_config("[multiply]\nlisten = [\n"),
-                1 => daemon.write_config(&USUAL.replace(":9999", ":6000")),
-                2 => daemon.write_config("[caht]\n"),
-                _ => daemon.write_config(&format!("[limits]\nmax_message = {}\n{USUAL}", 100 + round)),
-            }
-            let before = requests.load(Ordering::Relaxed);
-            daemon.signal(Signal::HUP);
-            if round % 3 == 0 {
-                // Some come in a row; after others there is work in between.
-                wait_until("requests go on", || (requests.load(Ordering::Relaxed) > before).then_some(()));
-            }
-            alice.say(format!("{round}\n"));
-            alice.hear(format!("alice: {round}\n"));
-        }
-        over.store(true, Ordering::Relaxed);
-    });
-    let log = daemon.log();
-    assert!(
-        log.iter().any(|line| line.contains("reloaded: "))
-            && log.iter().any(|line| line.contains("reload failed"))
-    );
-    good(&daemon, USUAL);
-    alice.say("still here\n");
-    alice.hear("alice: still here\n");
-    let file = daemon.directory.path().join("ipcd.toml");
-    assert!(file.exists() && !refuses(&daemon, GREETING) && refuses(&daemon, 6000));
     daemon.stop();
 }
 

@@ -4,7 +4,6 @@ mod harness;
 
 use std::collections::BTreeSet;
 use std::fs::{self, Permissions};
-use std::io::Read;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
@@ -263,30 +262,6 @@ fn a_directory_that_is_missing_or_read_only_is_named() {
         let said = failure(&mut in_namespaces(&["--mount"], &prepare, &ground.command()), 69);
         assert!(said.contains(&format!("cannot write in the directory {none}: ")), "{said}");
         assert_eq!(said.matches('\n').count(), 1, "{said}");
-    }
-}
-
-#[test]
-fn of_two_starts_at_once_exactly_one_wins_and_the_other_harms_nothing() {
-    let ground = Ground::new();
-    ground.write_config(SOCKET);
-    for round in 0..40 {
-        if round % 2 == 1 {
-            drop(UnixListener::bind(ground.socket()).unwrap()); // both find a stale one
-        }
-        let mut both = [0, 1].map(|_| Helper(ground.command().stderr(Stdio::piped()).spawn().unwrap()));
-        let loser = wait_until("one gives up", || {
-            both.iter_mut().position(|one| one.0.try_wait().unwrap().is_some())
-        });
-        assert_eq!(both[loser].0.wait().unwrap().code(), Some(69));
-        let mut said = String::new();
-        both[loser].0.stderr.take().unwrap().read_to_string(&mut said).unwrap();
-        assert!(said.contains("address already in use") && said.matches('\n').count() == 1, "{said}");
-        let winner = &mut both[1 - loser];
-        wait_until("the winner listens", || UnixStream::connect(ground.socket()).ok());
-        harness::Client::unix(&ground.socket()).hear_answer();
-        terminate(winner);
-        assert_eq!(ground.names(), ["ipcd.toml"]);
     }
 }
 

@@ -217,31 +217,6 @@ fn a_broken_pipe_is_no_reason_to_end_and_usr1_writes_a_summary() {
 }
 
 #[test]
-fn a_daemon_that_was_stopped_for_a_while_blames_nobody_for_it() {
-    let limits = "[limits]\nmessage_timeout = \"2s\"\nidle_timeout = \"2500ms\"\n";
-    let daemon = Daemon::with(&format!("{limits}{USUAL}"));
-    let mut begun: Vec<Client> = (0..50).map(|_| begun(&daemon)).collect();
-    let mut idle = daemon.tcp(MULTIPLY);
-    for client in &mut begun {
-        client.say("5 ");
-    }
-    answered(&mut idle);
-    daemon.freeze();
-    // Not to wait for something, but to let time pass: longer than every timeout.
-    std::thread::sleep(Duration::from_millis(4500));
-    daemon.signal(Signal::CONT);
-    // It has had its turn before anybody goes on.
-    let mut first = daemon.tcp(MULTIPLY);
-    answered(&mut first);
-    for client in &mut begun {
-        client.say("10\n");
-        client.hear("Data received\n50.0\n");
-    }
-    answered(&mut idle);
-    daemon.stop();
-}
-
-#[test]
 fn a_reply_under_way_is_finished_while_it_stops() {
     let mut daemon = Daemon::usual();
     let mut stream = TcpStream::connect(daemon.address(MULTIPLY)).unwrap();

@@ -2,17 +2,21 @@
 //! Best effort, for an error message only: `None` means "not visible", never "nobody".
 
 use std::fmt;
+use std::fs::File;
+use std::io::{BufRead, BufReader};
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 
-use procfs::net::{TcpNetEntry, TcpState};
+use procfs::net::{TcpNetEntries, TcpNetEntry, TcpState};
 use procfs::process::FDTarget;
+use procfs::{FromBufReadSI, current_system_info};
 
 /// How many processes are looked at in search of a socket. Guessed: far more than a machine of this kind runs.
 pub const PROCESSES_MAX: usize = 10_000;
 
-/// How many descriptors are looked at, over all processes: some 100 ms of readlink(2).
-pub const DESCRIPTORS_MAX: usize = 100_000;
+/// How many descriptors are looked at, over all processes: some 20 ms of readlink(2), for which others wait when it is a
+/// reload that failed.
+pub const DESCRIPTORS_MAX: usize = 20_000;
 
 /// A process that holds what we want.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,12 +37,39 @@ impl fmt::Display for Holder {
 /// or that it would cover.
 pub fn of_tcp(wanted: SocketAddr) -> Option<Holder> {
     // A machine without IPv6 has no tcp6 table.
-    let v4 = procfs::net::tcp().unwrap_or_default();
-    let v6 = procfs::net::tcp6().unwrap_or_default();
-    let mut rivals: Vec<_> =
-        v4.iter().chain(&v6).filter_map(|e| Some((rivalry(e, wanted)?, e.inode))).collect();
+    let listening = ["/proc/net/tcp", "/proc/net/tcp6"].into_iter().filter_map(listeners).flatten();
+    // A mere connection is in the way too, if it began without SO_REUSEADDR; but a listener is the likelier culprit, and
+    // connections can be so many that reading of them all takes long.
+    among(listening, wanted).or_else(|| {
+        let all = [procfs::net::tcp(), procfs::net::tcp6()].into_iter().filter_map(Result::ok).flatten();
+        among(all.filter(|entry| entry.state != TcpState::Listen), wanted)
+    })
+}
+
+fn among(entries: impl Iterator<Item = TcpNetEntry>, wanted: SocketAddr) -> Option<Holder> {
+    // Without an inode: TIME_WAIT and the like, which nobody has open.
+    let mut rivals: Vec<_> = entries
+        .filter(|entry| entry.inode != 0)
+        .filter_map(|entry| Some((rank(entry.local_address, wanted)?, entry.inode)))
+        .collect();
     rivals.sort_unstable();
     rivals.into_iter().find_map(|(_, inode)| of_socket(inode))
+}
+
+/// The listeners of a table, which stand at its beginning (Linux, `tcp_seq_start`): nothing behind them is read.
+fn listeners(table: &str) -> Option<Vec<TcpNetEntry>> {
+    const LISTENING: &str = "0A";
+    let mut lines = BufReader::new(File::open(table).ok()?).lines();
+    let mut text = lines.next()?.ok()?;
+    for line in lines {
+        let line = line.ok()?;
+        if line.split_ascii_whitespace().nth(3) != Some(LISTENING) {
+            break;
+        }
+        text += "\n";
+        text += &line;
+    }
+    TcpNetEntries::from_buf_read(text.as_bytes(), current_system_info()).ok().map(|entries| entries.0)
 }
 
 /// Who takes the datagrams where `wanted` cannot be bound any more.
@@ -56,15 +87,6 @@ pub fn of_udp(wanted: SocketAddr) -> Option<Holder> {
 }
 
 /// How directly a socket is in the way of `wanted`, the most direct first; `None` if it is not.
-fn rivalry(entry: &TcpNetEntry, wanted: SocketAddr) -> Option<(bool, u8)> {
-    if entry.inode == 0 {
-        return None; // TIME_WAIT and the like, which nobody has open
-    }
-    // A mere connection is in the way too, if it began without SO_REUSEADDR; but a listener is the likelier culprit.
-    Some((entry.state != TcpState::Listen, rank(entry.local_address, wanted)?))
-}
-
-/// The same for addresses alone.
 fn rank(local: SocketAddr, wanted: SocketAddr) -> Option<u8> {
     if local.port() != wanted.port() {
         return None;

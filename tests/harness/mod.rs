@@ -168,7 +168,11 @@ impl Daemon {
     pub fn write_config(&self, text: &str) {
         let directory = self.directory.path().to_str().unwrap();
         let text = text.replace("{ip}", &self.ip.to_string()).replace("{dir}", directory);
-        std::fs::write(self.directory.path().join("ipcd.toml"), text).unwrap();
+        // In one step: a reload under way reads the old one or the new one.
+        let (new, file) =
+            (self.directory.path().join("ipcd.toml.new"), self.directory.path().join("ipcd.toml"));
+        std::fs::write(&new, text).unwrap();
+        std::fs::rename(new, file).unwrap();
     }
 
     pub fn tcp(&self, port: u16) -> Client {

@@ -1,0 +1,15 @@
+//! The catalogue of faults that docs/faults.md promises to survive: in each a healthy client goes on beside the fault,
+//! and descriptors, memory and log are as before when it is over.
+//!
+//! A little of each runs with all tests. As much as the catalogue says, with what was measured:
+//!
+//! `IPCD_FAULTS=full IPCD_SEED=1 IPCD_SECONDS=600 cargo test --release --test faults -- --include-ignored --nocapture --test-threads=1`
+
+mod harness;
+
+mod faults {
+    mod life;
+    mod room;
+    mod streams;
+    pub mod trial;
+}

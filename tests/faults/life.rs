@@ -1,0 +1,327 @@
+//! The life of the process under load: stopped, killed, started twice, reloaded in a storm, restarted, frozen.
+
+use std::io::Read;
+use std::net::{TcpListener, TcpStream};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixListener;
+use std::process::Stdio;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use super::super::harness::around::Helper;
+use super::super::harness::manager::Manager;
+use super::super::harness::{Client, Daemon, Ground, MULTIPLY, USUAL, wait_until};
+use super::trial::{Chance, Healthy, Trial, answered, effort, raise_descriptors, step_back};
+use rustix::process::Signal;
+
+#[test]
+fn a_stop_under_load_answers_every_request_that_was_received() {
+    raise_descriptors();
+    let count: usize = effort(1_000, 9_500);
+    let mut daemon = Daemon::usual();
+    let healthy = Healthy::on(daemon.tcp(MULTIPLY));
+    let mut chance = Chance::new(7);
+    let mut busy: Vec<(Client, String)> = Vec::new();
+    for _ in 0..count {
+        let mut client = daemon.tcp(MULTIPLY);
+        answered(&mut client);
+        busy.push((client, String::new()));
+    }
+    let waits = healthy.end();
+    let worst = *waits.last().unwrap();
+    // Each has several requests under way when the signal comes.
+    for (client, replies) in &mut busy {
+        let mut requests = String::new();
+        for _ in 0..1 + chance.below(20) {
+            let (a, b) = (chance.below(1000), chance.below(1000));
+            requests += &format!("{a} {b}\n");
+            *replies += &format!("Data received\n{}.0\n", a * b);
+        }
+        client.say(requests);
+    }
+    let asked = Instant::now();
+    daemon.signal(Signal::TERM);
+    std::thread::scope(|scope| {
+        for part in busy.chunks_mut(count.div_ceil(4)) {
+            scope.spawn(move || {
+                for (client, replies) in part {
+                    client.hear(&*replies);
+                    client.hear_end();
+                    client.half_close();
+                }
+            });
+        }
+    });
+    drop(busy);
+    assert!(daemon.wait().success());
+    let took = asked.elapsed();
+    assert!(took < Duration::from_millis(5_500), "the grace is 5 s: {took:?}");
+    daemon.wait_for_log("stopped");
+    eprintln!(
+        "SIGTERM with {count} busy connections: all answered, ended after {took:.1?}; H before it {worst:.0?} at worst"
+    );
+}
+
+#[test]
+fn a_storm_of_reloads_good_and_bad_costs_no_session() {
+    let rounds = effort(300, 10_000);
+    let trial =
+        Trial::with(USUAL).expect_in_log("reload").expect_in_log("ipcd.toml:").expect_in_log("in use");
+    let taken = TcpListener::bind((trial.ip, 7001)).unwrap();
+    let several = USUAL.replace(
+        "[greeting]",
+        "[hello]\nlisten = [\"tcp://{ip}:7000\", \"tcp://{ip}:7001\", \"tcp://{ip}:7002\"]\n[greeting]",
+    );
+    let mut alice = Client::member(&trial, "alice");
+    let over = AtomicBool::new(false);
+    let requests = AtomicUsize::new(0);
+    std::thread::scope(|scope| {
+        for worker in 0..4 {
+            let (trial, over, requests) = (&trial, &over, &requests);
+            scope.spawn(move || {
+                step_back();
+                let mut lasting = if worker % 2 == 0 { trial.tcp(MULTIPLY) } else { trial.unix() };
+                while !over.load(Ordering::Relaxed) {
+                    answered(&mut lasting);
+                    // The endpoints that stay refuse nobody.
+                    answered(&mut if worker % 2 == 0 { trial.unix() } else { trial.tcp(MULTIPLY) });
+                    requests.fetch_add(2, Ordering::Relaxed);
+                }
+            });
+        }
+        for round in 0..rounds {
+            match round % 5 {
+                0 => trial.write_config("[multiply]\nlisten = [\n"),
+                1 => trial.write_config(&USUAL.replace(":9999", ":6000")),
+                2 => trial.write_config("[caht]\n"),
+                3 => trial.write_config(&several),
+                _ => trial.write_config(&format!("[limits]\nmax_message = {}\n{USUAL}", 100 + round)),
+            }
+            let before = requests.load(Ordering::Relaxed);
+            trial.signal(Signal::HUP);
+            if round % 3 == 0 {
+                // Some come in a row; after others there is work in between.
+                wait_until("requests go on", || (requests.load(Ordering::Relaxed) > before).then_some(()));
+            }
+            alice.say(format!("{round}\n"));
+            alice.hear(format!("alice: {round}\n"));
+            if round % 5 == 3 {
+                let mut control = trial.unix();
+                control.say("control\nreload\n");
+                assert!(control.hear_line().contains("7001: address already in use"));
+                let opened = [7000, 7002].map(|port| TcpStream::connect(trial.address(port)).is_ok());
+                assert_eq!(opened, [false; 2], "all of several ports, or none");
+            }
+        }
+        over.store(true, Ordering::Relaxed);
+    });
+    let log = trial.log();
+    let count = |text: &str| log.iter().filter(|line| line.contains(text)).count();
+    assert!(count("reloaded: ") > 0 && count("reload failed") > 0 && count("address already in use") > 0);
+    let since = log.len();
+    trial.write_config(USUAL);
+    trial.signal(Signal::HUP);
+    trial.wait_for_log_since(since, "reloaded");
+    drop((alice, taken));
+    let requests = requests.into_inner();
+    trial.end(&format!("{rounds} reloads, {requests} requests beside them"));
+}
+
+/// SIGKILL at any moment, also amid a start, leaves nothing that keeps the next one from starting.
+#[test]
+fn after_a_kill_the_next_start_serves() {
+    let rounds = effort(30, 1_000);
+    let beside = Trial::with(USUAL);
+    let mut chance = Chance::new(13);
+    let mut ground = Ground::new();
+    let with_fifo = format!(
+        "{USUAL}[hello]\nlisten = [\"unixseq://{{dir}}/hello.seq\", \"unixgram://{{dir}}/hello.gram\"]\n"
+    );
+    ground.write_config(
+        &with_fifo.replace("[multiply]\nlisten = [", "[multiply]\nlisten = [\"fifo://{dir}/multiply\", "),
+    );
+    for _ in 0..rounds {
+        let mut early = Helper(ground.command().stderr(Stdio::null()).spawn().unwrap());
+        // Not to wait for something: the moment of the kill is what varies, from before the first endpoint to after the last.
+        std::thread::sleep(Duration::from_micros(chance.below(12_000) as u64));
+        early.0.kill().unwrap();
+        early.0.wait().unwrap();
+        let command = ground.command();
+        let (directory, ip) = (ground.directory, ground.ip);
+        let mut daemon = Ground { directory, ip }.start(command);
+        answered(&mut daemon.unix());
+        answered(&mut daemon.tcp(MULTIPLY));
+        daemon.signal(Signal::KILL);
+        daemon.wait();
+        ground =
+            Ground { directory: std::mem::replace(&mut daemon.directory, tempfile::tempdir().unwrap()), ip };
+    }
+    beside.end(&format!("{} kills, {rounds} starts after them", 2 * rounds));
+}
+
+#[test]
+fn of_two_starts_at_once_exactly_one_wins() {
+    let rounds = effort(40, 1_000);
+    let beside = Trial::with(USUAL);
+    let ground = Ground::new();
+    ground.write_config("[mux]\nlisten = [\"unix://{dir}/ipcd.sock\"]\n");
+    for round in 0..rounds {
+        if round % 2 == 1 {
+            drop(UnixListener::bind(ground.socket()).unwrap()); // both find a stale one
+        }
+        let mut both = [0, 1].map(|_| Helper(ground.command().stderr(Stdio::piped()).spawn().unwrap()));
+        let loser = wait_until("one gives up", || {
+            both.iter_mut().position(|one| one.0.try_wait().unwrap().is_some())
+        });
+        assert_eq!(both[loser].0.wait().unwrap().code(), Some(69));
+        let mut said = String::new();
+        both[loser].0.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+        assert!(said.contains("address already in use") && said.matches('\n').count() == 1, "{said}");
+        let winner = &mut both[1 - loser].0;
+        wait_until("the winner listens", || std::os::unix::net::UnixStream::connect(ground.socket()).ok());
+        answered(&mut Client::unix(&ground.socket()));
+        rustix::process::kill_process(rustix::process::Pid::from_child(winner), Signal::TERM).unwrap();
+        assert!(wait_until("the winner ends", || winner.try_wait().unwrap()).success());
+        assert_eq!(ground.names(), ["ipcd.toml"]);
+    }
+    beside.end(&format!("{rounds} times two starts at once"));
+}
+
+/// The manager keeps the listening sockets and, over the restart, the connections.
+#[test]
+fn restarts_under_a_service_manager_refuse_and_reset_nobody() {
+    let rounds = effort(10, 1_000);
+    let ground = Ground::new();
+    ground.write_config(USUAL);
+    let ip = ground.ip;
+    let kept: Vec<OwnedFd> = [MULTIPLY, 9999, 33000]
+        .map(|port| TcpListener::bind((ip, port)).unwrap().into())
+        .into_iter()
+        .chain([UnixListener::bind(ground.socket()).unwrap().into()])
+        .collect();
+    let inherited = || kept.iter().map(|fd| ("ipcd.socket".to_owned(), fd.try_clone().unwrap()));
+    let manager = Manager::new(&ground);
+    let mut daemon = ground.start_with(&manager, inherited().collect());
+    let healthy = Healthy::on(daemon.tcp(MULTIPLY));
+    let mut alice = Client::member(&daemon, "alice");
+    let (over, newcomers, longest) = (AtomicBool::new(false), AtomicUsize::new(0), AtomicUsize::new(0));
+    let address = daemon.address(MULTIPLY);
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            let (over, newcomers, longest) = (&over, &newcomers, &longest);
+            scope.spawn(move || {
+                step_back();
+                while !over.load(Ordering::Relaxed) {
+                    let begun = Instant::now();
+                    let mut client = Client::tcp(address);
+                    answered(&mut client);
+                    client.half_close();
+                    client.hear_end();
+                    newcomers.fetch_add(1, Ordering::Relaxed);
+                    longest.fetch_max(begun.elapsed().as_micros() as usize, Ordering::Relaxed);
+                }
+            });
+        }
+        for round in 0..rounds {
+            let mut control = daemon.unix();
+            control.say("control\nhandover\n");
+            control.hear("OK\n");
+            assert!(daemon.wait().success());
+            let log = daemon.log();
+            let bad = log.iter().find(|line| line.starts_with("error") || line.contains("panicked"));
+            assert_eq!(bad, None);
+            let directory = std::mem::replace(&mut daemon.directory, tempfile::tempdir().unwrap());
+            let ground = Ground { directory, ip };
+            let descriptors = inherited().chain(manager.take_stored()).collect();
+            daemon = ground.start_with(&manager, descriptors);
+            alice.say(format!("{round}\n"));
+            alice.hear(format!("alice: {round}\n"));
+        }
+        over.store(true, Ordering::Relaxed);
+    });
+    let waits = healthy.end();
+    drop(alice);
+    daemon.stop();
+    eprintln!(
+        "{rounds} restarts: 0 refused, 0 reset; H {} requests, worst pause {:.0?}; {} newcomers, worst pause {:.0?}",
+        waits.len(),
+        waits.last().unwrap(),
+        newcomers.into_inner(),
+        Duration::from_micros(longest.into_inner() as u64),
+    );
+}
+
+#[test]
+fn a_daemon_that_stood_still_blames_nobody() {
+    let (timeout, pause) = effort(("1s", 2_500), ("15s", 30_000));
+    let daemon = Daemon::with(&format!(
+        "[limits]\nmessage_timeout = \"{timeout}\"\nidle_timeout = \"{timeout}\"\n{USUAL}"
+    ));
+    let mut begun: Vec<Client> = (0..200).map(|_| daemon.tcp(MULTIPLY)).collect();
+    for client in &mut begun {
+        answered(client);
+        client.say("5 ");
+    }
+    let mut alice = Client::member(&daemon, "alice");
+    daemon.freeze();
+    // Not to wait for something, but to let time pass: longer than every timeout.
+    std::thread::sleep(Duration::from_millis(pause));
+    daemon.thaw();
+    answered(&mut daemon.tcp(MULTIPLY)); // it has had its turn before anybody goes on
+    let healthy = Healthy::on(daemon.tcp(MULTIPLY));
+    for client in &mut begun {
+        client.say("10\n");
+        client.hear("Data received\n50.0\n");
+    }
+    alice.say("still here\n");
+    alice.hear("alice: still here\n");
+    let waits = healthy.end();
+    drop((begun, alice));
+    let log = daemon.stop();
+    assert!(!log.iter().any(|line| line.contains("not finished") || line.contains("idle for")), "{log:#?}");
+    eprintln!(
+        "stood still for {pause} ms: nobody timed out of 201; H {:.0?} at worst after it",
+        waits.last().unwrap()
+    );
+}
+
+#[test]
+#[ignore = "needs libfaketime"]
+fn a_wall_clock_that_moves_by_years_ends_nothing() {
+    let library = std::fs::read_dir("/usr/lib")
+        .unwrap()
+        .filter_map(|entry| Some(entry.ok()?.path().join("faketime/libfaketime.so.1")))
+        .find(|path| path.exists())
+        .expect("libfaketime is installed (Debian: libfaketime)");
+    let ground = Ground::new();
+    ground.write_config(&format!("[limits]\nmessage_timeout = \"20s\"\n{USUAL}"));
+    let clock = ground.directory.path().join("clock");
+    let set = |offset: &str| std::fs::write(&clock, offset).unwrap();
+    set("+0");
+    let mut command = ground.command();
+    command.env("LD_PRELOAD", library).env("FAKETIME_TIMESTAMP_FILE", &clock);
+    // The daemon lives by the monotonic clock; only the wall clock moves, as an administrator or NTP moves it.
+    command.env("FAKETIME_NO_CACHE", "1").env("FAKETIME_DONT_FAKE_MONOTONIC", "1");
+    let clock = clock.clone();
+    let trial = Trial::on(ground.start(command));
+    let mut begun: Vec<Client> = (0..100).map(|_| trial.tcp(MULTIPLY)).collect();
+    let mut alice = Client::member(&trial, "alice");
+    for client in &mut begun {
+        answered(client);
+        client.say("5 ");
+    }
+    for offset in ["+3y", "-20y", "+30y", "-1d", "+0"] {
+        std::fs::write(&clock, offset).unwrap();
+        for _ in 0..20 {
+            alice.say("tick\n");
+            alice.hear("alice: tick\n");
+            answered(&mut trial.tcp(MULTIPLY));
+        }
+    }
+    for client in &mut begun {
+        client.say("10\n");
+        client.hear("Data received\n50.0\n");
+    }
+    drop((begun, alice));
+    trial.end("the wall clock moved by 3, 20 and 30 years");
+}

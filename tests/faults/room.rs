@@ -1,0 +1,254 @@
+//! The room among members that stop, die, or say what no terminal should hear.
+
+use std::collections::HashMap;
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{Builder, sleep};
+use std::time::{Duration, Instant};
+
+use super::super::harness::{BESIDE, CHAT, Client, Daemon, MULTIPLY, TALK, USUAL, wait_until};
+use super::trial::{Chance, Trial, effort, step_back};
+use rustix::process::{Pid, Signal, kill_process};
+
+/// Members that are processes of their own: to be stopped or killed as real ones are.
+struct Crowd(Vec<Child>);
+
+impl Crowd {
+    fn join(daemon: &Daemon, count: usize) -> Crowd {
+        let to = format!("unix://{}", daemon.socket().display());
+        let member = |number| {
+            let mut ipcctl = Command::new(env!("CARGO_BIN_EXE_ipcctl"));
+            ipcctl.args(["--to", &to, "chat", "--name", &format!("p{number}")]);
+            ipcctl.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+        };
+        Crowd((0..count).map(member).collect())
+    }
+
+    fn signal(&self, signal: Signal) {
+        for child in &self.0 {
+            kill_process(Pid::from_child(child), signal).unwrap();
+        }
+    }
+}
+
+impl Drop for Crowd {
+    fn drop(&mut self) {
+        for child in &mut self.0 {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
+/// What a member has heard up to the last message: messages of the speaker in order, and how often who left.
+fn hear_to_the_end(client: &mut Client) -> (usize, HashMap<String, usize>) {
+    let (mut next, mut left) = (0, HashMap::new());
+    loop {
+        let line = client.hear_line();
+        if line == "speaker: end" {
+            return (next, left);
+        }
+        if let Some(said) = line.strip_prefix("speaker: ") {
+            let number = said.split(' ').next().unwrap();
+            assert_eq!(number.parse(), Ok(next), "nothing is lost, and the order is kept");
+            next += 1;
+        } else if let Some(name) = line.strip_suffix(" has left the chat.") {
+            *left.entry(name.to_owned()).or_default() += 1;
+        }
+    }
+}
+
+/// Of twice `count` members half are sent `signal` amid a broadcast.
+fn half_of_the_room(count: usize, signal: Signal) {
+    let trial = Trial::with(&USUAL.replace("[chat]", "[chat]\nbacklog = \"64KiB\""));
+    let crowd = Crowd::join(&trial, count);
+    let mut members: Vec<Client> =
+        (0..count).map(|number| Client::member(&trial, &format!("m{number}"))).collect();
+    let mut speaker = Client::member(&trial, "speaker");
+    wait_until("everybody is in", || {
+        speaker.say("/who\n");
+        speaker.hear_line().ends_with(&format!("({})", 2 * count + 1)).then_some(())
+    });
+    let before = trial.resident_bytes();
+    let over = AtomicBool::new(false);
+    let (mut waits, mut said, mut grown) = ([Vec::new(), Vec::new()], 0, 0);
+    let heard: Vec<_> = std::thread::scope(|scope| {
+        let over = &over;
+        let hearing = members.iter_mut().map(|member| {
+            let hear = move || {
+                step_back();
+                let heard = hear_to_the_end(member);
+                assert!(over.load(Ordering::Relaxed));
+                heard
+            };
+            Builder::new().stack_size(256 * 1024).spawn_scoped(scope, hear).unwrap()
+        });
+        let hearing: Vec<_> = hearing.collect();
+        let mut left = 0;
+        let mut say = |speaker: &mut Client, waits: &mut Vec<Duration>| {
+            let text = format!("{said} {}", "z".repeat(1000));
+            let asked = Instant::now();
+            speaker.say(format!("{text}\n"));
+            said += 1;
+            loop {
+                let line = speaker.hear_line();
+                if line.strip_prefix("speaker: ") == Some(&text) {
+                    waits.push(asked.elapsed());
+                    break;
+                }
+                left += usize::from(line.ends_with(" has left the chat."));
+            }
+            grown = grown.max(trial.resident_bytes().saturating_sub(before));
+            // Its pace: a room that is talked in, not a flood.
+            sleep(Duration::from_millis(4));
+            left
+        };
+        for _ in 0..200 {
+            say(&mut speaker, &mut waits[0]);
+        }
+        crowd.signal(signal);
+        let mut rest = 200;
+        while rest > 0 {
+            // They leave when they are too far behind, or at once; and then it goes on for a while.
+            rest -= usize::from(say(&mut speaker, &mut waits[1]) >= count);
+            assert!(waits[1].len() < 20_000, "they never leave");
+        }
+        over.store(true, Ordering::Relaxed);
+        speaker.say("end\n");
+        hearing.into_iter().map(|thread| thread.join().unwrap()).collect()
+    });
+    for (messages, left) in &heard {
+        assert_eq!(*messages, said);
+        let all_once = (0..count).all(|number| left.get(&format!("p{number}")) == Some(&1));
+        assert!(all_once && left.len() == count, "each has left once: {left:?}");
+    }
+    // One log for all, and for each that is too slow the line begun and its last words.
+    let bound = (8 << 20) + count * 16 * 1024;
+    assert!(grown < bound, "{grown} bytes more");
+    let [before, after] = waits.map(|mut waits| {
+        waits.sort();
+        waits[waits.len() * 99 / 100]
+    });
+    let dropped: usize = trial.log().iter().filter(|line| line.contains("too slow")).count();
+    drop((crowd, members, speaker));
+    trial.end(&format!(
+        "{count} of {} members {signal:?}: an echo's p99 {before:.0?} before, {after:.0?} after; {} KiB more; {dropped} logged as too slow",
+        2 * count,
+        grown / 1024,
+    ));
+}
+
+#[test]
+fn when_half_the_members_are_stopped_the_others_hear_everything_and_the_stopped_are_dropped() {
+    half_of_the_room(effort(40, 500), Signal::STOP);
+}
+
+#[test]
+fn when_half_the_members_are_killed_amid_a_broadcast_the_others_lose_nothing() {
+    half_of_the_room(effort(40, 500), Signal::KILL);
+}
+
+/// What a terminal would obey, what looks like nothing, what turns text around, and what would forge a line.
+const CORPUS: &[&str] = &[
+    "\u{1b}[2J\u{1b}[H",
+    "\u{1b}]0;title\u{7}",
+    "\u{1b}]52;c;aGVsbG8=\u{1b}\\",
+    "\u{1b}P$q\"p\u{1b}\\",
+    "\u{1b}[6n",
+    "\u{9b}31m",
+    "\u{9d}0;title\u{9c}",
+    "\u{85}next line",
+    "a\u{8}\u{8}b",
+    "x\ry",
+    "x\u{b}y\u{c}z",
+    "bell\u{7}",
+    "nul\0nul",
+    "del\u{7f}",
+    "line\u{2028}separator",
+    "paragraph\u{2029}separator",
+    "\u{202e}desrever",
+    "\u{202a}\u{202b}\u{202c}\u{202d}embedded",
+    "\u{2066}\u{2067}\u{2068}\u{2069}isolated",
+    "zero\u{200b}width\u{200c}and\u{200d}joined",
+    "\u{feff}mark",
+    "soft\u{ad}hyphen",
+    "\u{3164}",
+    "\u{115f}\u{1160}\u{17b4}\u{180e}",
+    "admin\u{200b}",
+    "\u{ff41}dmin",
+    "ADMIN",
+    "a\u{300}\u{301}\u{302}\u{303}",
+    "\u{e0001}\u{e0041}tag",
+    "info: stopped",
+    "\u{fff9}annotated\u{fffa}text\u{fffb}",
+    "\u{d7ff}\u{e000}\u{10ffff}",
+];
+
+/// Whether a terminal, or a reader of lines, takes it for something other than a character on its screen.
+fn is_dangerous(character: char) -> bool {
+    let is_bidi = matches!(character, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    (character.is_control() && character != '\t') || is_bidi || matches!(character, '\u{2028}' | '\u{2029}')
+}
+
+#[track_caller]
+fn harmless(what: &str, text: &str) {
+    let found: Vec<char> = text.chars().filter(|character| is_dangerous(*character)).collect();
+    assert!(found.is_empty(), "{found:?} reached {what}: {text:?}");
+}
+
+#[test]
+fn nothing_that_is_said_reaches_another_terminal_or_the_log_as_a_control_character() {
+    let ground = super::super::harness::Ground::new();
+    ground.write_config(&format!("{USUAL}{BESIDE}"));
+    let mut command = ground.command();
+    command.args(["--log-level", "debug"]); // every message is logged
+    let trial = Trial::on(ground.start(command)).expect_in_log("debug: ");
+    let mut ear = Client::member(&trial, "ear");
+    let mut chance = Chance::new(3);
+    let mut said: Vec<Vec<u8>> = CORPUS.iter().map(|text| text.as_bytes().to_vec()).collect();
+    for byte in 0x80..=0x9f {
+        said.push(vec![b'x', byte, b'm']); // C1 as one byte: not UTF-8
+    }
+    for _ in 0..effort(300, 20_000) {
+        let pieces = (0..1 + chance.below(4)).map(|_| chance.pick(CORPUS)).collect::<String>();
+        let mut bytes = pieces.into_bytes();
+        let at = chance.below(bytes.len());
+        bytes[at] ^= 1 << chance.below(8);
+        bytes.retain(|byte| *byte != b'\n');
+        said.push(bytes);
+    }
+    let mut mouth = Client::member(&trial, "mouth");
+    let mut count = 0;
+    for bytes in &said {
+        count += 1;
+        // As a name, as a message, as a request, as what one talks, and as what nobody asked for.
+        if count % 16 == 0 {
+            let mut named = trial.tcp(CHAT);
+            named.say([bytes, &b"\n{quit}\n"[..]].concat());
+            harmless("who was refused", &String::from_utf8_lossy(&named.hear_rest()).replace('\n', ""));
+            let (mut one, mut other) = (trial.tcp(TALK), trial.tcp(TALK));
+            one.say([bytes, &b"\nbye\n"[..]].concat());
+            other.say("hello\n");
+            harmless("a talker", &String::from_utf8_lossy(&other.hear_rest()).replace('\n', ""));
+            let mut asking = trial.tcp(MULTIPLY);
+            asking.say([b"7 ", &bytes[..], b"\n"].concat());
+            asking.half_close();
+            harmless("who asked", &String::from_utf8_lossy(&asking.hear_rest()).replace('\n', ""));
+        }
+        mouth.say([bytes, &b"\n"[..]].concat());
+        mouth.say(format!("/me {count}\n"));
+        loop {
+            let line = ear.hear_line();
+            harmless("a member", &line);
+            if line == format!("* mouth {count}") {
+                break;
+            }
+        }
+        while mouth.hear_line() != format!("* mouth {count}") {}
+    }
+    for line in trial.log() {
+        harmless("the log", &line);
+    }
+    drop((ear, mouth));
+    trial.end(&format!("{} words of the corpus and their mutants", said.len()));
+}

@@ -1,0 +1,298 @@
+//! What one connection, or ten thousand, can do to others: nothing.
+
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpStream};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use super::super::harness::{BESIDE, CHAT, Client, HELLO, MULTIPLY, PATIENCE, Probe, USUAL, wait_until};
+use super::trial::{Chance, Trial, answered, effort, step_back};
+
+const REQUESTS: &str = "5 10\n";
+const REPLIES: &str = "Data received\n50.0\n";
+
+#[test]
+fn connecting_and_resetting_again_and_again_leaks_nothing() {
+    let trial = Trial::with(USUAL);
+    let each = effort(2_500, 250_000);
+    std::thread::scope(|scope| {
+        for worker in 0..4 {
+            let trial = &trial;
+            scope.spawn(move || {
+                step_back();
+                let mut chance = Chance::new(worker);
+                for _ in 0..each {
+                    let port = chance.pick(&[MULTIPLY, MULTIPLY, CHAT]);
+                    let Ok(stream) = TcpStream::connect(trial.address(port)) else { continue };
+                    let words = chance.pick(&["", "5 10\n", "5 1", "5 10\n5 10\nx\n"]);
+                    if port == MULTIPLY {
+                        let _ = (&stream).write(words.as_bytes());
+                    }
+                    rustix::net::sockopt::set_socket_linger(&stream, Some(Duration::ZERO)).unwrap();
+                }
+            });
+        }
+    });
+    trial.end(&format!("{} connections reset", 4 * each));
+}
+
+#[test]
+fn slow_writers_are_closed_by_the_deadline_and_a_slow_one_that_finishes_is_answered() {
+    let (count, seconds) = effort((200, 3), (1_000, 30));
+    let trial = Trial::with(&format!("[limits]\nmessage_timeout = \"{seconds}s\"\n{USUAL}"));
+    let mut finishing = trial.tcp(MULTIPLY);
+    answered(&mut finishing);
+    let begun = Instant::now();
+    let mut slow: Vec<Client> = (0..count).map(|_| trial.tcp(MULTIPLY)).collect();
+    for client in &mut slow {
+        client.say("5 10\n1"); // a line client from the first burst on
+        client.hear(REPLIES);
+    }
+    let lateness = std::thread::scope(|scope| {
+        scope
+            .spawn(|| {
+                step_back();
+                // One byte a second each, until told to stop; the last byte in time is an LF.
+                for second in 1..seconds {
+                    std::thread::sleep(
+                        (begun + Duration::from_secs(second)).saturating_duration_since(Instant::now()),
+                    );
+                    slow.iter_mut().for_each(|client| assert!(client.try_say(b"1")));
+                    finishing.say("1");
+                }
+                finishing.say(" 2\n");
+                let product = "1".repeat(seconds as usize - 1).parse::<f64>().unwrap() * 2.0;
+                finishing.hear("Data received\n");
+                assert_eq!(finishing.hear_line().parse(), Ok(product));
+                let error = format!("Error: message not finished after {seconds} s\n");
+                slow.iter_mut().for_each(|client| client.hear(&error));
+                begun.elapsed()
+            })
+            .join()
+            .unwrap()
+    });
+    slow.iter_mut().for_each(Client::hear_end);
+    assert!(lateness >= Duration::from_secs(seconds), "the deadline counts from the message's first byte");
+    drop((slow, finishing));
+    trial.end(&format!("{count} slow writers, all told {:.1?} after they began", lateness));
+}
+
+#[test]
+fn an_endless_line_costs_an_error_and_no_memory() {
+    let bytes: usize = effort(64 << 20, 1 << 30);
+    let trial = Trial::with(USUAL);
+    let mut client = trial.tcp(MULTIPLY);
+    let before = trial.resident_bytes();
+    client.say("1".repeat(5000));
+    client.hear("Error: message longer than 4096 bytes\n");
+    client.hear_end();
+    let mut most = 0;
+    let chunk = vec![b'1'; 1 << 20];
+    let mut sent = 5000;
+    // What comes after the last words is read and dropped, until the lingering close is over.
+    while sent < bytes && client.try_say(&chunk) {
+        sent += chunk.len();
+        most = most.max(trial.resident_bytes().saturating_sub(before));
+    }
+    drop(client);
+    // And to one who begins again and again.
+    while sent < bytes {
+        let mut client = trial.tcp(MULTIPLY);
+        while sent < bytes && client.try_say(&chunk) {
+            sent += chunk.len();
+            most = most.max(trial.resident_bytes().saturating_sub(before));
+        }
+    }
+    assert!(most <= 64 * 1024, "{most} bytes more for {sent} bytes in a line");
+    trial.end(&format!("a line of {} MiB, {} KiB more meanwhile", sent >> 20, most / 1024));
+}
+
+#[test]
+fn a_firehose_is_answered_in_order() {
+    const COUNT: usize = 100_000;
+    let trial = Trial::with(USUAL);
+    let mut requests = String::new();
+    let mut replies = String::new();
+    for number in 0..COUNT {
+        requests += &format!("{number} 3\n");
+        replies += &format!("Data received\n{}.0\n", number * 3);
+    }
+    for _ in 0..effort(2, 20) {
+        let stream = TcpStream::connect(trial.address(MULTIPLY)).unwrap();
+        let mut client = Client::of(stream.try_clone().unwrap());
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                step_back();
+                (&stream).write_all(requests.as_bytes()).unwrap();
+                stream.shutdown(Shutdown::Write).unwrap();
+            });
+            scope.spawn(|| {
+                step_back();
+                client.hear(&replies);
+                client.hear_end();
+            });
+        });
+    }
+    trial.end("100,000 requests in one write");
+}
+
+#[test]
+fn a_reply_arrives_whole_though_the_client_is_still_sending() {
+    let (count, workers) = (effort(1_000, 10_000), 8);
+    let trial = Trial::with(&format!("{USUAL}{BESIDE}"));
+    let whole = AtomicUsize::new(0);
+    std::thread::scope(|scope| {
+        for _ in 0..workers {
+            let (trial, whole) = (&trial, &whole);
+            scope.spawn(move || {
+                step_back();
+                for _ in 0..count / workers {
+                    let mut stream = TcpStream::connect(trial.address(HELLO)).unwrap();
+                    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+                    stream.write_all(b"Hello from client\n").unwrap();
+                    // More than it will ever read, sent while it answers and closes.
+                    for _ in 0..4 {
+                        stream.write_all(&[b'x'; 8192]).unwrap();
+                    }
+                    let mut heard = Vec::new();
+                    stream.read_to_end(&mut heard).expect("end of file and no reset");
+                    assert_eq!(heard, b"Hello from server\n");
+                    whole.fetch_add(1, Ordering::Relaxed);
+                }
+            });
+        }
+    });
+    assert_eq!(whole.into_inner(), count);
+    trial.end(&format!("{count} of {count} replies whole"));
+}
+
+#[test]
+fn who_never_closes_after_our_close_is_closed_by_the_limit_of_lingering() {
+    let count = effort(200, 2_000);
+    let trial = Trial::with(&format!("{USUAL}{BESIDE}"));
+    let before = trial.descriptors();
+    let mut held: Vec<Client> = (0..count).map(|_| trial.tcp(HELLO)).collect();
+    for client in &mut held {
+        client.say("Hello from client\n");
+        client.hear("Hello from server\n");
+        client.hear_end();
+    }
+    let begun = Instant::now();
+    wait_until("all are closed by the daemon", || (trial.descriptors() == before).then_some(()));
+    let took = begun.elapsed();
+    drop(held);
+    trial.end(&format!("{count} never closed, gone {took:.1?} after the last was told"));
+}
+
+/// Each batch of events holds closes, and right behind them newcomers who get the same places.
+#[test]
+fn nobody_is_given_what_was_meant_for_the_one_whose_place_it_has() {
+    let (rounds, batch) = effort((40, 250), (4_000, 250));
+    let trial = Trial::with(USUAL);
+    let mut chance = Chance::new(11);
+    let mut probe = Probe::new(&trial);
+    let mut wrong = 0;
+    let mut old: Vec<(usize, TcpStream)> = Vec::new();
+    let mut serial = 0;
+    for _ in 0..rounds {
+        // All of this waits in the kernel, and comes as one batch.
+        trial.freeze();
+        for (number, stream) in old.drain(..) {
+            // Half of them with requests that are answered to nobody.
+            if number % 2 == 0 {
+                let _ = (&stream).write_all(format!("{number} 1\n{number} 1\n").as_bytes());
+            }
+            if chance.below(2) == 0 {
+                rustix::net::sockopt::set_socket_linger(&stream, Some(Duration::ZERO)).unwrap();
+            }
+        }
+        for _ in 0..batch {
+            serial += 1;
+            let stream = TcpStream::connect(trial.address(MULTIPLY)).unwrap();
+            stream.set_read_timeout(Some(PATIENCE)).unwrap();
+            (&stream).write_all(format!("{serial} 1\n").as_bytes()).unwrap();
+            old.push((serial, stream));
+        }
+        trial.thaw();
+        for (number, stream) in &mut old {
+            let reply = format!("Data received\n{number}.0\n");
+            let mut heard = vec![0; reply.len()];
+            stream.read_exact(&mut heard).unwrap();
+            wrong += usize::from(heard != reply.as_bytes());
+        }
+        probe.wait();
+    }
+    assert_eq!(wrong, 0);
+    drop((old, probe));
+    trial.end(&format!("{} places taken again, 0 bytes to the wrong peer", rounds * batch));
+}
+
+/// What a browser and a TLS client say first, to a port that speaks something else.
+#[test]
+fn another_protocols_hello_gets_one_error_and_is_closed() {
+    let trial = Trial::with(&format!("{USUAL}{BESIDE}"));
+    let tls = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03";
+    let hellos: [(&[u8], &str); 5] = [
+        (b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n", "HTTP"),
+        (b"POST /submit HTTP/1.1\r\nContent-Length: 3\r\n\r\nabc", "HTTP"),
+        (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "HTTP"),
+        (b"OPTIONS * HTTP/1.0\n\n", "HTTP"),
+        (tls, "TLS"),
+    ];
+    for _ in 0..effort(20, 500) {
+        for (hello, name) in hellos {
+            for (port, service, greeting) in [
+                (MULTIPLY, "multiply", ""),
+                (CHAT, "chat", "Greetings from the cave! Now type your name and press enter!\n"),
+                (HELLO, "hello", ""),
+            ] {
+                let mut client = trial.tcp(port);
+                client.say(hello);
+                client.hear(greeting);
+                client.hear(format!("Error: this port speaks {service}, not {name}\n"));
+                client.hear_end();
+            }
+        }
+    }
+    trial.end("hellos of other protocols");
+}
+
+#[test]
+fn with_no_descriptor_left_it_idles_and_serves_who_waited_as_soon_as_there_are_some() {
+    use rustix::process::{Pid, Resource, Rlimit, prlimit};
+    let trial = Trial::with(USUAL)
+        .expect_in_log("cannot accept for the moment")
+        .expect_in_log("troubles with accepting");
+    let limit = |files: u64| {
+        let maximum = rustix::process::getrlimit(Resource::Nofile).maximum;
+        let new = Rlimit { current: Some(files), maximum };
+        prlimit(Some(Pid::from_raw(trial.pid()).unwrap()), Resource::Nofile, new).unwrap();
+    };
+    let mut inside: Vec<Client> = (0..200).map(|_| trial.tcp(MULTIPLY)).collect();
+    inside.iter_mut().for_each(answered);
+    limit(0);
+    let mut waiting: Vec<Client> = (0..200).map(|_| trial.tcp(MULTIPLY)).collect();
+    waiting.iter_mut().for_each(|client| client.say(REQUESTS));
+    trial.wait_for_log("cannot accept for the moment");
+    let ticks = trial.cpu_ticks();
+    let quiet = Instant::now();
+    // To let time pass: it is looked at what the daemon does beside the healthy client's hundred requests a second.
+    std::thread::sleep(Duration::from_secs(1));
+    let share = (trial.cpu_ticks() - ticks) as f64 / 100.0 / quiet.elapsed().as_secs_f64();
+    assert!(share < 0.15, "it idles: {share}");
+    limit(10_000);
+    let freed = Instant::now();
+    let refused = waiting.iter_mut().filter_map(|client| {
+        let heard = client.hear_line();
+        (heard != "Data received").then(|| assert_eq!(heard, "Error: too many connections, try again later"))
+    });
+    let refused = refused.count();
+    let after = freed.elapsed();
+    inside.iter_mut().for_each(answered);
+    drop((inside, waiting));
+    trial.end(&format!(
+        "no descriptor left: {:.0} % of a processor; {refused} told, the other {} served {after:.0?} after the freeing",
+        share * 100.0,
+        200 - refused,
+    ));
+}
