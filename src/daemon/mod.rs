@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use log::LevelFilter;
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 use crate::config::{Config, Errors, Listen};
 use crate::endpoint::Place;
@@ -36,6 +36,9 @@ pub const DEFAULT_FILE: &str = "/etc/ipcd/ipcd.toml";
 /// Descriptors beside those of connections and listeners: standard ones, epoll, signals, the log, the spare one, and
 /// some for a moment (a file being read, /proc).
 const DESCRIPTORS_OF_OUR_OWN: usize = 24;
+
+/// The limit on open files where it cannot be asked for: Linux's own (INR_OPEN_CUR).
+const OPEN_FILES: usize = 1024;
 
 /// Why the daemon ended other than as asked. As text: a line for each thing that is wrong.
 #[derive(Debug)]
@@ -682,8 +685,9 @@ fn settings(config: &Config, wanted: &[Wanted]) -> Settings {
 
 /// Raises the limit on open files to the hard limit; the limit then in force.
 fn raise_open_files() -> usize {
-    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
-    let _ = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
-    let in_force = getrlimit(Resource::Nofile).current.or(current);
-    in_force.map_or(usize::MAX, |files| usize::try_from(files).unwrap_or(usize::MAX))
+    // A filter of system calls may forbid to ask or to change it (systemd.exec(5), SystemCallFilter=).
+    let Ok((_, hard)) = getrlimit(Resource::RLIMIT_NOFILE) else { return OPEN_FILES };
+    let _ = setrlimit(Resource::RLIMIT_NOFILE, hard, hard);
+    getrlimit(Resource::RLIMIT_NOFILE)
+        .map_or(OPEN_FILES, |(soft, _)| usize::try_from(soft).unwrap_or(usize::MAX))
 }

@@ -2,7 +2,7 @@
 //! lines, counted and told; they never stop the daemon.
 
 use std::io::{self, Write};
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{CWD, FileType, Mode, OFlags, fstat, openat};
@@ -50,6 +50,8 @@ enum Way {
     NonBlocking(OwnedFd),
     /// One that we could not reopen: asked each time whether it takes PIPE_BUF bytes.
     Polled(OwnedFd),
+    /// The same of standard error itself, for want of a descriptor.
+    Shared,
     /// A socket, as the journal's.
     Socket(OwnedFd),
 }
@@ -60,7 +62,10 @@ impl Sink {
         // 3: the three standard streams keep their numbers, even if they are closed.
         match fcntl_dupfd_cloexec(io::stderr(), 3) {
             Ok(fd) => Sink::new(fd, style),
-            Err(_) => Sink { way: Way::Closed, style, lost: 0, rest: Vec::new() },
+            Err(error) => {
+                let way = if error == Errno::BADF { Way::Closed } else { Way::Shared };
+                Sink { way, style, lost: 0, rest: Vec::new() }
+            }
         }
     }
 
@@ -72,7 +77,7 @@ impl Sink {
             Ok(FileType::Fifo) => unshared(fd),
             Ok(FileType::CharacterDevice) if isatty(&fd) => unshared(fd),
             Ok(_) => Way::Plain(fd),
-            Err(_) => Way::Closed,
+            Err(_) => Way::Polled(fd),
         };
         Sink { way, style, lost: 0, rest: Vec::new() }
     }
@@ -145,17 +150,21 @@ impl Way {
         match self {
             Way::Closed => Err(Errno::BADF),
             Way::Plain(fd) | Way::NonBlocking(fd) => write(fd, bytes),
-            Way::Polled(fd) => {
-                let mut asked = [PollFd::new(fd, PollFlags::OUT)];
-                poll(&mut asked, Some(&Timespec { tv_sec: 0, tv_nsec: 0 }))?;
-                if !asked[0].revents().contains(PollFlags::OUT) {
-                    return Err(Errno::AGAIN);
-                }
-                write(fd, &bytes[..bytes.len().min(PIPE_BUF)])
-            }
+            Way::Polled(fd) => write_if_taken(fd.as_fd(), bytes),
+            Way::Shared => write_if_taken(io::stderr().as_fd(), bytes),
             Way::Socket(fd) => send(fd, bytes, SendFlags::DONTWAIT | SendFlags::NOSIGNAL),
         }
     }
+}
+
+/// Writes what a descriptor that may block takes without blocking.
+fn write_if_taken(fd: BorrowedFd<'_>, bytes: &[u8]) -> Result<usize, Errno> {
+    let mut asked = [PollFd::new(&fd, PollFlags::OUT)];
+    poll(&mut asked, Some(&Timespec { tv_sec: 0, tv_nsec: 0 }))?;
+    if !asked[0].revents().contains(PollFlags::OUT) {
+        return Err(Errno::AGAIN);
+    }
+    write(fd, &bytes[..bytes.len().min(PIPE_BUF)])
 }
 
 /// Opens a pipe or terminal once more, because O_NONBLOCK belongs to the open file description: set on the one we got,

@@ -1,11 +1,12 @@
 //! FIFOs: no one connects to them, so that each has one session as long as it is open.
 
+use std::io;
 use std::rc::Rc;
 
-use super::Reactor;
 use super::report::Trouble;
+use super::{Reactor, STARVED};
 use crate::endpoint::Place;
-use crate::engine::message::{Door, Input, Origin, Peer};
+use crate::engine::message::{Door, Input, Moment, Origin, Peer};
 use crate::transport::fifo::Fifo;
 
 /// How often a FIFO that is closed is read from, to take what is in it: more than a pipe of the usual size has, and an end
@@ -43,7 +44,8 @@ impl Reactor {
         self.fifos.iter().map(|standing| &standing.fifo)
     }
 
-    /// Begins the session of each FIFO that has none.
+    /// Begins the session of each FIFO that has none. Where that fails it is tried again after a while: nobody connects to a
+    /// FIFO, and so nobody would bring it about.
     pub fn begin_fifos(&mut self) {
         for index in 0..self.fifos.len() {
             let Standing { fifo, door, peer: None } = &self.fifos[index] else { continue };
@@ -54,8 +56,21 @@ impl Reactor {
                     let opened = Input::Opened { peer, door: &door, origin: Origin::Writers };
                     self.engine.handle(self.clock.now(), opened);
                 }
-                Err(error) => self.report.trouble(self.clock.now(), Trouble::Register, &door, &error),
+                Err(error) => {
+                    let now = self.clock.now();
+                    self.report.trouble(now, Trouble::Fifo, &door, &error);
+                    self.starved.get_or_insert(now + STARVED);
+                }
             }
+        }
+    }
+
+    /// If this is a FIFO's session, it has failed, and is over: another one begins after a while.
+    pub(super) fn note_failed_fifo(&mut self, now: Moment, peer: Peer, error: &io::Error) {
+        if let Some(standing) = self.fifos.iter_mut().find(|standing| standing.peer == Some(peer)) {
+            standing.peer = None;
+            self.report.trouble(now, Trouble::Fifo, &standing.door, error);
+            self.starved.get_or_insert(now + STARVED);
         }
     }
 

@@ -48,12 +48,16 @@ const PACKET_BYTES_MAX: usize = 256 * 1024;
 /// What a packet counts for in its peer's budget beside its bytes.
 const PACKET_COST: usize = 128;
 
-/// How long a listener waits that could accept nothing for want of a descriptor or memory: nothing else may wake it.
+/// How long a listener waits that could accept nothing for want of a descriptor or memory, and a FIFO that failed: nothing
+/// else may wake them.
 const STARVED: Duration = Duration::from_millis(100);
 
 /// How long nothing more may come, while the daemon stops, from a peer that has just sent as much as the kernel takes:
 /// the rest of what it has written waits in its own kernel, until ours has room.
 const DRYING: Duration = Duration::from_millis(100);
+
+/// How often in a row epoll_wait(2) may fail: with what never comes from outside, and each time without having waited.
+const POLL_FAILURES_MAX: u32 = 16;
 
 /// Said through the spare descriptor when there is no other.
 const NO_DESCRIPTOR: &[u8] = b"Error: too many connections, try again later\n";
@@ -84,10 +88,12 @@ pub struct Reactor {
     slots: Slots,
     ready: Ready,
     signals: Signals,
+    /// How often in a row epoll_wait(2) has failed.
+    poll_failures: u32,
     clock: Clock,
     buffer: Box<[u8]>,
     spare: Spare,
-    /// When listeners that starved are tried again.
+    /// When listeners that starved, and FIFOs that failed, are tried again.
     starved: Option<Moment>,
     /// Peers are told to be dry once nothing more comes from them.
     stopping: bool,
@@ -110,9 +116,13 @@ fn is_always_ready(registered: io::Result<()>) -> io::Result<bool> {
 
 impl Reactor {
     /// A reactor with nothing to wait for but signals, its clock at `now`.
+    ///
+    /// # Errors
+    /// epoll or the signals are not to be had (EMFILE, ENFILE, ENOMEM); the text says which.
     pub fn new(engine: Engine, now: Moment) -> io::Result<Reactor> {
-        let poll = Poll::new()?;
-        let signals = Signals::new(poll.registry())?;
+        let named = |what: &str, error: io::Error| io::Error::new(error.kind(), format!("{what}: {error}"));
+        let poll = Poll::new().map_err(|error| named("epoll", error))?;
+        let signals = Signals::new(poll.registry()).map_err(|error| named("signals", error))?;
         Ok(Reactor {
             poll,
             events: Events::with_capacity(EVENTS_PER_TURN),
@@ -120,6 +130,7 @@ impl Reactor {
             slots: Slots::default(),
             ready: Ready::default(),
             signals,
+            poll_failures: 0,
             clock: Clock::start(now),
             buffer: vec![0; PACKET_BYTES_MAX].into(),
             spare: Spare::new(),
@@ -140,16 +151,12 @@ impl Reactor {
     /// One turn: wait, until `latest` at most, take in what came, see to what is due, send what is to be sent.
     ///
     /// # Errors
-    /// epoll_wait(2) failed, which no peer can bring about.
+    /// epoll_wait(2) fails again and again, which no peer can bring about.
     pub fn turn(&mut self, latest: Option<Moment>) -> io::Result<Turn> {
         let timeout = self.timeout(latest);
-        match self.poll.poll(&mut self.events, timeout) {
-            Err(error) if error.kind() != ErrorKind::Interrupted => return Err(error),
-            Err(_) => self.events.clear(),
-            Ok(()) => {}
-        }
+        self.wait(timeout)?;
         let now = self.clock.advance(timeout);
-        let signalled = self.note_readiness();
+        let signalled = self.note_readiness() || self.signals.have_come();
         self.feed_starved(now);
         self.look_at_drying(now);
         // Before deadlines, so that what came in time counts even if we were late.
@@ -166,9 +173,25 @@ impl Reactor {
         Ok(Turn { signals: if signalled { self.signals.pending() } else { Vec::new() }, requests })
     }
 
+    /// Waits for events.
+    fn wait(&mut self, timeout: Option<Duration>) -> io::Result<()> {
+        let outcome = self.poll.poll(&mut self.events, timeout);
+        let Err(error) = outcome else {
+            self.poll_failures = 0;
+            return Ok(());
+        };
+        self.events.clear();
+        if error.kind() == ErrorKind::Interrupted {
+            return Ok(());
+        }
+        // No edge is lost by it, so that it costs nobody anything if it passes.
+        self.poll_failures += 1;
+        if self.poll_failures < POLL_FAILURES_MAX { Ok(()) } else { Err(error) }
+    }
+
     /// How long to wait for events: not at all while work is left over.
     fn timeout(&self, latest: Option<Moment>) -> Option<Duration> {
-        if !self.ready.is_empty() || self.engine.has_work() {
+        if !self.ready.is_empty() || self.engine.has_work() || self.signals.have_come() {
             return Some(Duration::ZERO);
         }
         let drying = self.drying.front().map(|(at, _)| *at);
@@ -206,6 +229,9 @@ impl Reactor {
             self.starved = None;
             self.spare.restore();
             self.ready.retry_starved();
+            if !self.stopping {
+                self.begin_fifos();
+            }
         }
     }
 
@@ -431,6 +457,7 @@ impl Reactor {
 
     /// A descriptor failed. Of a socket that is its peer's doing, and of a pair that its reader has gone.
     fn fail(&mut self, now: Moment, peer: Peer, error: io::Error) {
+        self.note_failed_fifo(now, peer, &error);
         if self.slots.get_mut(peer).is_some_and(|slot| slot.is_pair())
             && error.kind() != ErrorKind::BrokenPipe
         {
@@ -467,7 +494,7 @@ impl Reactor {
                     }
                 }
                 Output::Ask(peer, request) => requests.push((peer, request)),
-                Output::Close(peer) => self.slots.close(peer),
+                Output::Close(peer) => self.close(peer),
                 Output::Reset(peer) => self.slots.reset(peer),
             }
             self.report.take(now, &mut self.engine);
@@ -658,12 +685,24 @@ impl Reactor {
             }),
         };
         if let Err(error) = registered {
-            self.slots.close(peer);
+            self.close(peer);
             return Err(error);
         }
         slot.readable = true; // something may be there already
         self.ready.push_peer(peer, slot);
         Ok(peer)
+    }
+
+    fn close(&mut self, peer: Peer) {
+        if let Some(slot) = self.slots.get_mut(peer)
+            && let (input, Some(output)) = slot.raw_fds()
+        {
+            // Closing does not end the watch where somebody else has the same open file (epoll(7)), as with a FIFO.
+            for fd in [input, output] {
+                let _ = self.poll.registry().deregister(&mut SourceFd(&fd)); // a regular file is not watched
+            }
+        }
+        self.slots.close(peer);
     }
 
     // ---- the end

@@ -73,7 +73,7 @@ impl Line {
             Line::Chose => "services chosen",
             Line::Said => "messages",
             Line::Dropped => "datagrams not answered",
-            Line::Trouble => "troubles with accepting",
+            Line::Trouble => "troubles with endpoints",
         }
     }
 }
@@ -83,6 +83,7 @@ impl Line {
 pub(super) enum Trouble {
     Accept,
     Register,
+    Fifo,
 }
 
 /// How many lines of each kind the current second has had.
@@ -133,6 +134,7 @@ impl Report {
         let what = match trouble {
             Trouble::Accept => "cannot accept for the moment, trying again",
             Trouble::Register => "cannot watch a connection, closing it",
+            Trouble::Fifo => "cannot go on for the moment, trying again",
         };
         self.line(now, Line::Trouble, door, None, format_args!("{what}: {error}"));
     }

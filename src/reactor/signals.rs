@@ -1,6 +1,8 @@
 //! Signals as ordinary readable events.
 
 use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use mio::{Interest, Registry};
 use signal_hook::consts::signal::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
@@ -18,13 +20,28 @@ pub enum Signal {
     Status,
 }
 
-pub(super) struct Signals(signal_hook_mio::v1_0::Signals);
+pub(super) struct Signals {
+    events: signal_hook_mio::v1_0::Signals,
+    /// One came. The event that says so may be missing: its handler writes to a socket, and may find no memory for it.
+    came: Arc<AtomicBool>,
+}
+
+const ALL: [i32; 4] = [SIGTERM, SIGINT, SIGHUP, SIGUSR1];
 
 impl Signals {
     pub(super) fn new(registry: &Registry) -> io::Result<Signals> {
-        let mut signals = signal_hook_mio::v1_0::Signals::new([SIGTERM, SIGINT, SIGHUP, SIGUSR1])?;
-        registry.register(&mut signals, Source::Signals.token(), Interest::READABLE)?;
-        Ok(Signals(signals))
+        let mut events = signal_hook_mio::v1_0::Signals::new(ALL)?;
+        registry.register(&mut events, Source::Signals.token(), Interest::READABLE)?;
+        let came = Arc::new(AtomicBool::new(false));
+        for signal in ALL {
+            signal_hook::flag::register(signal, Arc::clone(&came))?;
+        }
+        Ok(Signals { events, came })
+    }
+
+    /// Whether one came since [`pending`](Self::pending) was called.
+    pub(super) fn have_come(&self) -> bool {
+        self.came.load(Ordering::Relaxed)
     }
 
     /// Those that came since the last call.
@@ -34,6 +51,7 @@ impl Signals {
             SIGUSR1 => Signal::Status,
             _ => Signal::Stop,
         };
-        self.0.pending().map(signal).collect()
+        self.came.store(false, Ordering::Relaxed);
+        self.events.pending().map(signal).collect()
     }
 }

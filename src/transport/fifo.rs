@@ -14,7 +14,7 @@ use rustix::io::Errno;
 use rustix::process::{getegid, geteuid};
 
 use super::link::Link;
-use super::lock::{Lock, is_at};
+use super::lock::{Lock, is_at, is_gone};
 use super::open::{Obstacle, OpenError, Options};
 use super::unix::{Directory, find_group, group_name, group_of_new_files, other, prepare, with_umask};
 use crate::endpoint::Place;
@@ -158,7 +158,7 @@ impl Fifo {
 
     /// Whether nobody can write or read any more, because a file is gone or another one is in its place.
     pub fn is_cut_off(&self) -> bool {
-        [&self.input, &self.output].iter().any(|end| !is_at(&end.stat, &end.path))
+        [&self.input, &self.output].iter().any(|end| is_gone(&end.stat, &end.path))
     }
 
     /// The files stay when this is dropped: a writer that comes meanwhile waits, instead of making a file of that name.

@@ -76,6 +76,14 @@ pub(super) fn is_at(ours: &Stat, path: &Path) -> bool {
     lstat(path).is_ok_and(|there| there.st_dev == ours.st_dev && there.st_ino == ours.st_ino)
 }
 
+/// Whether `path` is no longer the file that `ours` was said of: where it cannot be looked at, nobody knows.
+pub(super) fn is_gone(ours: &Stat, path: &Path) -> bool {
+    match lstat(path) {
+        Ok(there) => (there.st_dev, there.st_ino) != (ours.st_dev, ours.st_ino),
+        Err(error) => matches!(error, Errno::NOENT | Errno::NOTDIR),
+    }
+}
+
 fn other(errno: Errno) -> Obstacle {
     Obstacle::Other(io::Error::from(errno))
 }

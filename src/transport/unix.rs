@@ -17,7 +17,7 @@ use rustix::process::{getegid, umask};
 
 use super::directory;
 use super::holder::{self, Holder};
-use super::lock::{Lock, is_at};
+use super::lock::{Lock, is_at, is_gone};
 use super::open::{Obstacle, Options};
 use crate::endpoint::UNIX_PATH_BYTES_MAX;
 
@@ -208,7 +208,7 @@ pub(super) fn other(errno: Errno) -> Obstacle {
 impl Traces {
     /// Whether the socket file is gone, or another one has taken its place: nobody can come in there any more.
     pub(super) fn is_cut_off(&self) -> bool {
-        !is_at(&self.socket.made, &self.socket.path)
+        is_gone(&self.socket.made, &self.socket.path)
     }
 
     /// Gives the socket file another mode and group; see [`Listener::relabel`](super::listener::Listener::relabel).

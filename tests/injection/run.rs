@@ -1,0 +1,392 @@
+//! One run: a real ipcd under strace, of whose calls one fails.
+
+use std::collections::HashMap;
+use std::fs::{self, File};
+use std::net::Ipv4Addr;
+use std::os::unix::net::UnixListener;
+use std::path::PathBuf;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+
+use super::script::{self, CONFIG, RELOADED, SECOND};
+use crate::harness::{Ground, MULTIPLY};
+
+/// How long a start, a reload, or a stop may take.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// How long a line in the log is waited for that may have been the call that failed.
+const LINE: Duration = Duration::from_secs(3);
+
+/// How long the daemon is watched doing nothing.
+const QUIET: Duration = Duration::from_millis(500);
+
+/// Processor time in that, in ticks of 10 ms: a loop that never waits takes 50, or its share of a busy machine.
+const QUIET_TICKS_MAX: u64 = 4;
+
+/// What is left behind: FIFOs stay, so that writers wait.
+const LEFT: [&str; 5] = ["ipcd.toml", "multiply.in", "multiply.out", "second.in", "second.out"];
+
+/// The socket file of a daemon that was killed, there from the beginning.
+const STALE: &str = "multiply.seq";
+
+/// Lines that follow from a call that failed, without its reason.
+const FOLLOWING: [&str; 6] = [
+    "the limit on open files is 1024", // where it cannot be asked for
+    "is gone or another",              // what lstat(2) was made to say
+    "refused: no file descriptor left; raise the limit on open files",
+    "log line could not be written",
+    "there is no group ",     // what was read of the groups says so
+    "address already in use", // what bind(2) or flock(2) was made to say
+];
+
+/// A call that fails.
+#[derive(Clone, Debug)]
+pub struct Fault {
+    pub call: String,
+    pub errno: &'static str,
+    /// Which use of it, as strace counts: from the first instruction of the process.
+    pub when: usize,
+}
+
+/// What a run has shown.
+#[derive(Debug, Default)]
+pub struct Usual {
+    /// Whether the call has failed that was to fail.
+    pub happened: bool,
+    /// Of each call, where none was to fail: its uses before the daemon's own code began, before it was ready, and in all.
+    pub uses: HashMap<String, [usize; 3]>,
+    /// Descriptors when all is over.
+    pub descriptors: usize,
+}
+
+/// A daemon, killed when dropped: `-D` makes it our own child, and strace ends with it.
+struct Subject {
+    child: Child,
+    ground: Ground,
+    /// What it says and what strace says.
+    beside: TempDir,
+}
+
+impl Drop for Subject {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn ground(ip: Ipv4Addr) -> Ground {
+    let ground = Ground { directory: tempfile::tempdir().unwrap(), ip };
+    ground.write_config(CONFIG);
+    // One that a daemon which was killed has left.
+    drop(UnixListener::bind(ground.directory.path().join(STALE)).unwrap());
+    ground
+}
+
+impl Subject {
+    /// Under strace with these options.
+    fn start(ground: Ground, options: &[String]) -> Subject {
+        let beside = tempfile::tempdir().unwrap();
+        let ipcd = ground.command();
+        let mut command = Command::new("strace");
+        command.args(["-D", "-qq", "-o"]).arg(beside.path().join("trace")).args(options);
+        command.arg(ipcd.get_program()).args(ipcd.get_args());
+        command.env_remove("RUST_LOG").env_remove("JOURNAL_STREAM").env_remove("NOTIFY_SOCKET");
+        let stderr = File::create(beside.path().join("stderr")).unwrap();
+        let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(stderr).spawn();
+        Subject { child: child.expect("strace is to be installed"), ground, beside }
+    }
+
+    /// The next daemon, in the place of one that has ended, and without strace.
+    fn start_again(&mut self) {
+        let mut command = self.ground.command();
+        self.child =
+            command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    }
+
+    fn log(&self) -> String {
+        String::from_utf8_lossy(&fs::read(self.beside.path().join("stderr")).unwrap()).into_owned()
+    }
+
+    fn trace(&self) -> String {
+        String::from_utf8_lossy(&fs::read(self.beside.path().join("trace")).unwrap_or_default()).into_owned()
+    }
+
+    /// What the call that failed was, if it has.
+    fn injected(&self) -> Option<String> {
+        self.trace().lines().find(|line| line.ends_with("(INJECTED)")).map(str::to_owned)
+    }
+
+    fn ended(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().unwrap()
+    }
+
+    fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_raw(self.child.id() as i32).unwrap(), signal).unwrap();
+    }
+
+    fn proc(&self, name: &str) -> PathBuf {
+        PathBuf::from(format!("/proc/{}/{name}", self.child.id()))
+    }
+
+    fn descriptors(&self) -> usize {
+        fs::read_dir(self.proc("fd")).map_or(0, Iterator::count)
+    }
+
+    /// Processor time used so far, in ticks.
+    fn ticks(&self) -> u64 {
+        let stat = fs::read_to_string(self.proc("stat")).unwrap_or_default();
+        let fields: Vec<&str> = stat.rsplit(") ").next().unwrap_or_default().split(' ').collect();
+        fields.iter().skip(11).take(2).filter_map(|field| field.parse::<u64>().ok()).sum()
+    }
+
+    fn names(&self) -> Vec<String> {
+        let mut names = self.ground.names();
+        names.retain(|name| name != "own");
+        names
+    }
+
+    /// Waits until it has ended.
+    fn wait(&mut self) -> Result<ExitStatus, String> {
+        let deadline = Instant::now() + PATIENCE;
+        while Instant::now() < deadline {
+            if let Some(status) = self.ended() {
+                return Ok(status);
+            }
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        Err("it does not end".to_owned())
+    }
+
+    /// Waits until it answers; who was not answered before. `Ok(Err(_))`: it has ended.
+    fn wait_until_ready(&mut self) -> Result<Result<Vec<String>, ExitStatus>, String> {
+        let (deadline, mut lost) = (Instant::now() + PATIENCE, Vec::new());
+        loop {
+            if let Some(status) = self.ended() {
+                return Ok(Err(status));
+            }
+            match script::line(&self.ground, MULTIPLY) {
+                Ok(()) => return Ok(Ok(lost)),
+                Err(error) if error.contains("os error 111") => {} // nobody listens there yet
+                Err(error) => lost.push(format!("first: {error}")),
+            }
+            if Instant::now() > deadline {
+                return Err(format!("it is not ready: {lost:?}"));
+            }
+            std::thread::sleep(Duration::from_millis(2));
+        }
+    }
+}
+
+/// One round; adds to `lost` who was not answered, which nobody may be who came after the fault.
+fn round(subject: &mut Subject, reloaded: bool, lost: &mut Vec<String>) -> Result<(), String> {
+    let over = subject.injected().is_some();
+    let now = script::round(&subject.ground, reloaded);
+    if let Some(status) = subject.ended() {
+        return Err(format!("it has ended: {status}"));
+    }
+    if over && !now.is_empty() {
+        return Err(format!("after the fault was over: {now:?}, and before: {lost:?}"));
+    }
+    lost.extend(now);
+    Ok(())
+}
+
+/// Reloads until it has succeeded, which it has to the second time.
+fn reload(subject: &Subject, fault: Option<&Fault>) -> Result<(), String> {
+    subject.ground.write_config(RELOADED);
+    for _ in 0..2 {
+        let (over, mark) = (subject.injected().is_some(), subject.log().len());
+        let silent = fault.is_some_and(|fault| fault.call.starts_with("write"));
+        subject.signal(Signal::HUP);
+        let deadline = Instant::now() + if silent { LINE } else { PATIENCE };
+        let failed = loop {
+            let log = subject.log()[mark..].to_owned();
+            if log.contains("reloaded: ") {
+                return Ok(());
+            }
+            if log.contains("reload failed") {
+                break log;
+            }
+            if Instant::now() > deadline {
+                break "nothing is said of the reload".to_owned();
+            }
+            std::thread::sleep(Duration::from_millis(2));
+        };
+        if over || subject.injected().is_none() || (failed.starts_with("nothing") && !silent) {
+            return Err(failed);
+        }
+        if silent && script::line(&subject.ground, SECOND).is_ok() {
+            return Ok(());
+        }
+    }
+    Err("the second reload failed as well".to_owned())
+}
+
+/// The whole life of a daemon with one fault, or none. What was learnt of it, or what is wrong with it.
+pub fn run(ip: Ipv4Addr, fault: Option<&Fault>, usual: &Usual) -> Result<Usual, String> {
+    let options = match fault {
+        // Only what is asked for is stopped at: the rest runs at full speed.
+        Some(Fault { call, errno, when }) => vec![
+            "-f".to_owned(),
+            "--seccomp-bpf".to_owned(),
+            format!("-etrace={call}"),
+            "-esignal=none".to_owned(),
+            format!("-einject={call}:error={errno}:when={when}"),
+        ],
+        None => Vec::new(),
+    };
+    let mut subject = Subject::start(ground(ip), &options);
+    let outcome = live(&mut subject, fault, usual);
+    let context = || {
+        let injected = subject.injected().unwrap_or_else(|| "not injected".to_owned());
+        let log = subject.log();
+        format!("{injected}\n    {}", log.trim_end().replace('\n', "\n    "))
+    };
+    let happened = subject.injected().is_some();
+    outcome
+        .and_then(|learnt| check_log(&subject).map(|()| Usual { happened, ..learnt }))
+        .map_err(|what| format!("{what}\n    {}", context()))
+}
+
+fn live(subject: &mut Subject, fault: Option<&Fault>, usual: &Usual) -> Result<Usual, String> {
+    let mut lost = match subject.wait_until_ready()? {
+        Ok(lost) => lost,
+        Err(status) => return check_refusal(subject, fault, status),
+    };
+    round(subject, false, &mut lost)?;
+    reload(subject, fault)?;
+    round(subject, true, &mut lost)?;
+    // Whose descriptor is not closed waits for the end.
+    let is_transient =
+        fault.is_some_and(|fault| ["EINTR", "EAGAIN"].contains(&fault.errno) && fault.call != "close");
+    if lost.len() > usize::from(!is_transient && subject.injected().is_some()) {
+        return Err(format!("lost: {lost:?}"));
+    }
+    let descriptors = check_rest(subject, fault, usual)?;
+    let over = subject.injected().is_some();
+    subject.signal(Signal::TERM);
+    let status = subject.wait()?;
+    if !status.success() {
+        return Err(format!("it ended with {status}"));
+    }
+    check_left(subject, &LEFT, !over || fault.is_some_and(leaves_files))?;
+    let uses = if fault.is_none() { count(&subject.trace()) } else { HashMap::new() };
+    Ok(Usual { uses, descriptors, ..Usual::default() })
+}
+
+/// It does nothing when there is nothing to do, and holds no more than it should. How many descriptors that is.
+fn check_rest(subject: &Subject, fault: Option<&Fault>, usual: &Usual) -> Result<usize, String> {
+    // strace keeps close(2) from being called.
+    let kept = fault.is_some_and(|fault| fault.call == "close" || fault.errno == "ENOSYS"); // and then /dev/urandom is open
+    let kept = usize::from(kept);
+    let deadline = Instant::now() + PATIENCE;
+    // Where fcntl(2) gives no other, the log has standard error itself.
+    let fewest = usual.descriptors - usize::from(fault.is_some_and(|fault| fault.call == "fcntl"));
+    while fault.is_some() && !(fewest..=usual.descriptors + kept).contains(&subject.descriptors()) {
+        if Instant::now() > deadline {
+            let now = subject.descriptors();
+            return Err(format!("{now} descriptors are open, not {}", usual.descriptors));
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let ticks = subject.ticks();
+    // To let time pass: it is looked at what the daemon does when nothing happens.
+    std::thread::sleep(QUIET);
+    match subject.ticks() - ticks {
+        0..=QUIET_TICKS_MAX => Ok(subject.descriptors()),
+        ticks => Err(format!("it does not rest: {ticks} ticks")),
+    }
+}
+
+/// A start that failed says why, in one line, and leaves nothing behind.
+fn check_refusal(subject: &mut Subject, fault: Option<&Fault>, status: ExitStatus) -> Result<Usual, String> {
+    if subject.injected().is_none() {
+        return Err(format!("it ended without a fault: {status}"));
+    }
+    if !status.code().is_some_and(|code| [1, 2, 69, 78].contains(&code)) {
+        return Err(format!("it ended with {status}"));
+    }
+    let log = subject.log();
+    let last: Vec<&str> =
+        log.lines().filter(|line| !line.starts_with("info: ") && !line.starts_with("warning: ")).collect();
+    match last[..] {
+        [line] if ["/", "epoll: ", "signals: "].iter().any(|name| line.contains(name)) => {}
+        _ => return Err(format!("it does not say in one line what failed: {last:?}")),
+    }
+    check_left(subject, &["ipcd.toml", STALE], fault.is_some_and(leaves_files))?;
+    Ok(Usual::default())
+}
+
+/// Whether the fault is such that a file may stay which should have gone.
+fn leaves_files(fault: &Fault) -> bool {
+    // Of a lock file that could not be locked nobody knows whose it is.
+    ["unlink", "newfstatat", "fstat", "flock"].contains(&fault.call.as_str())
+}
+
+/// Nothing is left but what is meant to be. Where more `may` be left, it is in nobody's way: the next daemon starts, serves,
+/// and leaves nothing.
+fn check_left(subject: &mut Subject, meant: &[&str], may: bool) -> Result<(), String> {
+    let left = subject.names();
+    if left.iter().all(|name| meant.contains(&name.as_str())) && !meant.contains(&STALE) {
+        return Ok(());
+    }
+    if !may && !meant.contains(&STALE) {
+        return Err(format!("left behind: {left:?}"));
+    }
+    subject.start_again();
+    let lost = subject.wait_until_ready()?.map_err(|status| format!("the next one ended with {status}"))?;
+    subject.signal(Signal::TERM);
+    let status = subject.wait()?;
+    let left = subject.names();
+    if !lost.is_empty()
+        || !status.success()
+        || !left.iter().all(|name| LEFT.contains(&name.as_str()) || name.starts_with("chat."))
+    {
+        return Err(format!("the next one: {status}, lost {lost:?}, left {left:?}"));
+    }
+    Ok(())
+}
+
+/// No panic, and no warning but of what failed.
+fn check_log(subject: &Subject) -> Result<(), String> {
+    let reason = subject
+        .injected()
+        .and_then(|line| Some(line.rsplit_once(") (INJECTED)")?.0.rsplit_once(" (")?.1.to_owned()));
+    for line in subject.log().lines() {
+        let is_trouble = line.starts_with("warning: ") || line.starts_with("error: ");
+        let is_usual = line.contains("refused: too many connections"); // the third in the room
+        let is_explained = is_usual
+            || reason.as_ref().is_some_and(|reason| {
+                line.starts_with("error: ")
+                    || line.contains(reason)
+                    || FOLLOWING.iter().any(|following| line.contains(following))
+            });
+        if line.contains("panicked") || is_trouble && !is_explained {
+            return Err(format!("unexpected: {line}"));
+        }
+    }
+    Ok(())
+}
+
+/// Counts the calls in a trace.
+fn count(trace: &str) -> HashMap<String, [usize; 3]> {
+    let (mut uses, mut phase) = (HashMap::<String, [usize; 3]>::new(), 0);
+    for line in trace.lines() {
+        let Some((call, arguments)) = line.split_once('(') else { continue };
+        if !call.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') {
+            continue; // a signal
+        }
+        if phase == 0 && call != "execve" && arguments.contains("/ipcd.toml") {
+            phase = 1;
+        }
+        let uses = uses.entry(call.to_owned()).or_default();
+        uses[phase..].iter_mut().for_each(|count| *count += 1);
+        if phase == 1 && call == "write" && arguments.contains(" is ready: ") {
+            phase = 2;
+        }
+    }
+    uses
+}

@@ -1,0 +1,315 @@
+//! What clients say to every kind of endpoint while a call fails. Nothing here asserts: what went wrong is a value.
+
+use std::fs::OpenOptions;
+use std::io::{ErrorKind, Read, Write};
+use std::net::{Shutdown, SocketAddr};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use rustix::fs::OFlags;
+use socket2::{Domain, SockAddr, Socket, Type};
+
+use crate::harness::{CHAT, GREETING, Ground, MULTIPLY, show};
+
+/// Every kind of endpoint. `{more}` is what a reload brings.
+pub const CONFIG: &str = r#"
+[limits]
+shutdown_grace = "2s"
+[multiply]
+group = "root"
+listen = ["tcp://{ip}:65432", "udp://{ip}:65432", "fifo://{dir}/multiply", "unixseq://{dir}/multiply.seq", "unixgram://{dir}/multiply.dgram"]
+[greeting]
+listen = ["tcp://{ip}:9999"]
+[chat]
+group = "daemon"
+max_connections = 2
+listen = ["tcp://{ip}:33000", "unix://{dir}/chat.sock", "fifo://{dir}/chat"]
+[mux]
+group = "root"
+listen = ["unix://{dir}/ipcd.sock"]
+"#;
+
+/// The same after the reload: one of each kind is new, and some have gone.
+pub const RELOADED: &str = r#"
+[limits]
+shutdown_grace = "2s"
+[multiply]
+group = "root"
+listen = ["tcp://{ip}:65432", "tcp://{ip}:65433", "udp://{ip}:65432", "fifo://{dir}/multiply", "fifo://{dir}/second", "unixseq://{dir}/multiply.seq", "unixgram://{dir}/multiply.dgram"]
+[greeting]
+listen = ["tcp://{ip}:9999"]
+[chat]
+max_connections = 2
+listen = ["tcp://{ip}:33000"]
+[mux]
+group = "root"
+listen = ["unix://{dir}/ipcd.sock"]
+"#;
+
+/// The TCP port that the reload opens.
+pub const SECOND: u16 = 65433;
+
+/// How long a client waits for an answer.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How long a datagram, or a line on a FIFO, is waited for before it is sent once more.
+const AGAIN: Duration = Duration::from_millis(400);
+
+/// `Err`: what was heard instead.
+type Outcome = Result<(), String>;
+
+/// Somebody who talks with the daemon on a socket.
+struct Talk {
+    socket: Socket,
+    heard: Vec<u8>,
+}
+
+impl Drop for Talk {
+    fn drop(&mut self) {
+        // Closing is not enough: a child that another thread is just starting has the socket too, until it is strace.
+        let _ = self.socket.shutdown(Shutdown::Both);
+    }
+}
+
+fn text(error: std::io::Error) -> String {
+    error.to_string()
+}
+
+impl Talk {
+    fn on(domain: Domain, kind: Type, address: &SockAddr, own: Option<&Path>) -> Result<Talk, String> {
+        let socket = Socket::new(domain, kind, None).map_err(text)?;
+        if let Some(own) = own {
+            socket.bind(&SockAddr::unix(own).map_err(text)?).map_err(text)?;
+        }
+        socket.set_read_timeout(Some(PATIENCE)).map_err(text)?;
+        socket.set_write_timeout(Some(PATIENCE)).map_err(text)?;
+        socket.connect(address).map_err(text)?;
+        Ok(Talk { socket, heard: Vec::new() })
+    }
+
+    fn tcp(ground: &Ground, port: u16) -> Result<Talk, String> {
+        Talk::on(Domain::IPV4, Type::STREAM, &SocketAddr::from((ground.ip, port)).into(), None)
+    }
+
+    fn unix(path: &Path, kind: Type) -> Result<Talk, String> {
+        Talk::on(Domain::UNIX, kind, &SockAddr::unix(path).map_err(text)?, None)
+    }
+
+    fn say(&mut self, words: &str) -> Outcome {
+        self.socket.write_all(words.as_bytes()).map_err(text)
+    }
+
+    /// Waits until this was said.
+    fn hear(&mut self, expected: &str) -> Outcome {
+        let mut buffer = [0; 4096];
+        loop {
+            if let Some(at) = self.heard.windows(expected.len()).position(|it| it == expected.as_bytes()) {
+                self.heard.drain(..at + expected.len());
+                return Ok(());
+            }
+            match self.socket.read(&mut buffer) {
+                Ok(0) => {
+                    return Err(format!("{expected:?} did not come, but {}, and the end", show(&self.heard)));
+                }
+                Ok(count) => self.heard.extend_from_slice(&buffer[..count]),
+                Err(error) => {
+                    return Err(format!("{expected:?} did not come, but {}, and {error}", show(&self.heard)));
+                }
+            }
+        }
+    }
+
+    fn hear_end(&mut self) -> Outcome {
+        let mut buffer = [0; 4096];
+        match self.socket.read(&mut buffer).map_err(text)? {
+            0 => Ok(()),
+            count => Err(format!("{} and not the end", show(&buffer[..count]))),
+        }
+    }
+
+    /// Leaves the room, and is not in it any more when this returns.
+    fn quit(&mut self) -> Outcome {
+        self.say("{quit}\n")?;
+        self.hear("{quit}\n")?;
+        self.hear_end()
+    }
+
+    /// Says it again until the answer comes: a datagram may be lost.
+    fn hear_at_last(&mut self, words: &str, expected: &str) -> Outcome {
+        self.socket.set_read_timeout(Some(AGAIN)).map_err(text)?;
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            self.say(words)?;
+            match self.hear(expected) {
+                Err(_) if Instant::now() < deadline => {}
+                outcome => return outcome,
+            }
+        }
+    }
+}
+
+pub fn line(ground: &Ground, port: u16) -> Outcome {
+    let mut talk = Talk::tcp(ground, port)?;
+    talk.say("5 10\n")?;
+    talk.hear("Data received\n50.0\n")?;
+    talk.say("6 7\n2 3\n")?;
+    talk.hear("42.0\nData received\n6.0\n")?;
+    talk.socket.shutdown(Shutdown::Write).map_err(text)?;
+    talk.hear_end()
+}
+
+fn raw(ground: &Ground) -> Outcome {
+    let mut talk = Talk::tcp(ground, MULTIPLY)?;
+    for (numbers, product) in [("5 10", "50.0"), ("6 7", "42.0")] {
+        talk.say(numbers)?;
+        talk.hear(product)?;
+    }
+    Ok(())
+}
+
+fn greeted(ground: &Ground) -> Outcome {
+    let mut talk = Talk::tcp(ground, GREETING)?;
+    talk.hear("Message received. Thank you for connecting\r\n")?;
+    talk.hear_end()
+}
+
+/// A browser, which is sent away.
+fn refused(ground: &Ground) -> Outcome {
+    let mut talk = Talk::tcp(ground, MULTIPLY)?;
+    talk.say("GET / HTTP/1.1\r\n\r\n")?;
+    talk.hear("this port speaks multiply, not HTTP")
+}
+
+fn chosen(ground: &Ground) -> Outcome {
+    let mut talk = Talk::unix(&ground.directory.path().join("ipcd.sock"), Type::STREAM)?;
+    talk.say("multiply\n6 7\n")?;
+    talk.hear("42.0\n")
+}
+
+fn packets(ground: &Ground) -> Outcome {
+    let mut talk = Talk::unix(&ground.directory.path().join("multiply.seq"), Type::SEQPACKET)?;
+    talk.say("6 7")?;
+    talk.hear("Data received")?;
+    talk.hear("42.0")
+}
+
+fn datagram(ground: &Ground) -> Outcome {
+    let address = SocketAddr::from((ground.ip, MULTIPLY));
+    let mut talk = Talk::on(Domain::IPV4, Type::DGRAM, &address.into(), None)?;
+    talk.hear_at_last("6 7", "42.0")
+}
+
+fn local_datagram(ground: &Ground) -> Outcome {
+    let own = ground.directory.path().join("own");
+    let _ = std::fs::remove_file(&own);
+    let address = SockAddr::unix(ground.directory.path().join("multiply.dgram")).map_err(text)?;
+    let mut talk = Talk::on(Domain::UNIX, Type::DGRAM, &address, Some(&own))?;
+    let outcome = talk.hear_at_last("6 7", "42.0");
+    let _ = std::fs::remove_file(&own);
+    outcome
+}
+
+/// A line on a FIFO; what was said there before, and heard by nobody, comes first.
+fn on_fifo(ground: &Ground, name: &str) -> Outcome {
+    let end = |suffix: &str| -> PathBuf { ground.directory.path().join(format!("{name}.{suffix}")) };
+    let nonblocking = OFlags::NONBLOCK.bits() as i32;
+    let open = |options: &mut OpenOptions, suffix| {
+        options
+            .custom_flags(nonblocking)
+            .open(end(suffix))
+            .map_err(|error| format!("{name}.{suffix}: {error}"))
+    };
+    let mut input = open(OpenOptions::new().write(true), "in")?;
+    let mut output = open(OpenOptions::new().read(true), "out")?;
+    let deadline = Instant::now() + PATIENCE;
+    let mut heard = Vec::new();
+    while Instant::now() < deadline {
+        input.write_all(b"6 7\n").map_err(text)?;
+        let again = Instant::now() + AGAIN;
+        while Instant::now() < again {
+            let mut buffer = [0; 4096];
+            match output.read(&mut buffer) {
+                Ok(0) => {}
+                Ok(count) => heard.extend_from_slice(&buffer[..count]),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+                Err(error) => return Err(text(error)),
+            }
+            if heard.ends_with(b"42.0\n") {
+                return Ok(());
+            }
+            std::thread::sleep(Duration::from_millis(2));
+        }
+    }
+    Err(format!("the FIFO says {}", show(&heard)))
+}
+
+/// Two in the room, one of whom leaves, and a third who finds it full.
+fn chat(ground: &Ground, lost: &mut Vec<String>) {
+    let enter = |name: &str| {
+        let mut member = Talk::tcp(ground, CHAT)?;
+        member.say(&format!("{name}\nhello\n"))?;
+        member.hear("type {quit} to exit.\n")?;
+        member.hear(&format!("{name}: hello\n"))?;
+        Ok::<_, String>(member)
+    };
+    let (mut alice, mut bob) = (enter("alice"), enter("bob"));
+    if let (Ok(alice), Ok(_)) = (&mut alice, &bob)
+        && let Err(error) = alice.hear("bob has joined the chat!\n")
+    {
+        lost.push(format!("alice: {error}"));
+    }
+    let third = Talk::tcp(ground, CHAT).and_then(|mut third| third.hear("Error: too many connections"));
+    if let (Ok(_), Ok(_), Err(error)) = (&alice, &bob, third) {
+        lost.push(format!("the third: {error}"));
+    }
+    let said = bob.as_mut().map_err(|error| error.clone()).and_then(|bob| {
+        bob.say("one\ntwo\nthree\n")?;
+        bob.hear("bob: one\nbob: two\nbob: three\n")
+    });
+    let heard = alice.as_mut().map_err(|error| error.clone()).and_then(|alice| {
+        alice.say("hi\n")?;
+        if said.is_ok() {
+            alice.hear("bob: one\nbob: two\nbob: three\n")?;
+        }
+        alice.hear("alice: hi\n")
+    });
+    let left = said.and_then(|()| {
+        let bob = bob.as_mut().map_err(|error| error.clone())?;
+        if heard.is_ok() {
+            bob.hear("alice: hi\n")?;
+        }
+        bob.quit()
+    });
+    let heard = heard.and_then(|()| alice.as_mut().map_err(|error| error.clone())?.quit());
+    for (name, outcome) in [("alice", heard), ("bob", left)] {
+        if let Err(error) = outcome {
+            lost.push(format!("{name}: {error}"));
+        }
+    }
+}
+
+/// Everybody once; those who were not answered. After a reload there is a second port and a second FIFO.
+pub fn round(ground: &Ground, reloaded: bool) -> Vec<String> {
+    let mut lost = Vec::new();
+    let mut took = |who: &str, outcome: Outcome| {
+        if let Err(error) = outcome {
+            lost.push(format!("{who}: {error}"));
+        }
+    };
+    took("line", line(ground, MULTIPLY));
+    took("raw", raw(ground));
+    took("greeted", greeted(ground));
+    took("refused", refused(ground));
+    took("mux", chosen(ground));
+    took("packets", packets(ground));
+    took("datagram", datagram(ground));
+    took("local datagram", local_datagram(ground));
+    took("fifo", on_fifo(ground, "multiply"));
+    if reloaded {
+        took("second line", line(ground, SECOND));
+        took("second fifo", on_fifo(ground, "second"));
+    }
+    chat(ground, &mut lost);
+    lost
+}
