@@ -9,6 +9,7 @@ mod harness;
 
 mod faults {
     mod life;
+    mod outside;
     mod room;
     mod streams;
     pub mod trial;
