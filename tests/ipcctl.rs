@@ -472,6 +472,43 @@ fn status_is_a_table_for_people_and_the_daemons_report_for_programs() {
 }
 
 #[test]
+fn status_shows_how_long_turns_of_the_loop_took() {
+    let daemon = Daemon::usual();
+    let mut client = daemon.tcp(65432);
+    for _ in 0..100 {
+        client.say("5 10\n");
+        client.hear("Data received\n50.0\n");
+    }
+    let output = ipcctl(&["status", "--to", &socket(&daemon)]);
+    let table = text(&output.stdout);
+    let summary = table.lines().nth(1).unwrap();
+    let rest = summary.strip_prefix("turns of the loop: ").unwrap_or_else(|| panic!("{table}"));
+    let (turns, percentiles) = rest.split_once("; ").unwrap();
+    let turns: u64 = turns.parse().unwrap();
+    assert!(turns >= 100, "{summary}");
+    for (percentile, name) in percentiles.split(", ").zip(["p50 ", "p90 ", "p99 ", "max "]) {
+        let bound = percentile.strip_prefix(name).unwrap_or_else(|| panic!("{summary}"));
+        let is_bound = bound.starts_with("<= ") || bound.starts_with("> ");
+        assert!(is_bound && bound.ends_with('s'), "{summary}");
+    }
+    let rows: Vec<Vec<&str>> = table
+        .lines()
+        .skip_while(|line| !line.starts_with("TURN UP TO"))
+        .skip(1)
+        .take_while(|line| !line.is_empty())
+        .map(|line| line.split_whitespace().collect())
+        .collect();
+    assert!((1..=8).contains(&rows.len()), "{table}");
+    // No turn is counted twice or forgotten, and where there are some there is a bar.
+    let counts = rows.iter().map(|row| row[1].parse::<u64>().unwrap());
+    assert_eq!(counts.clone().sum::<u64>(), turns, "{table}");
+    for (row, count) in rows.iter().zip(counts) {
+        assert_eq!(row.get(2).is_some_and(|bar| bar.starts_with('#')), count > 0, "{table}");
+    }
+    daemon.stop();
+}
+
+#[test]
 fn watch_prints_a_line_for_each_thing_that_happens_and_ends_with_the_daemon() {
     let daemon = Daemon::usual();
     let mut child = Command::new(env!("CARGO_BIN_EXE_ipcctl"))

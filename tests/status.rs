@@ -4,6 +4,7 @@
 mod harness;
 
 use harness::{BESIDE, CHAT, Client, Daemon, GREETING, MULTIPLY, TALK, USUAL, wait_until};
+use rustix::process::Signal;
 use serde_json::Value;
 
 /// Checks a report against the schema.
@@ -112,6 +113,91 @@ fn each_connection_is_told_in_its_state() {
     let asker = connections(&report, "status", "serving");
     assert_eq!((asker.len(), asker[0]["kind"].as_str()), (1, Some("line")));
     drop(member);
+    daemon.stop();
+}
+
+/// One who asks again and again, and reads when it likes: while questions of its wait, the daemon is not at its end.
+struct Asker(Client);
+
+impl Asker {
+    /// What has to stand in the configuration.
+    const ENDPOINT: &str = "[status]\nlisten = [\"unix://{dir}/status.sock\"]\n";
+
+    fn new(daemon: &Daemon) -> Asker {
+        Asker(Client::unix(&daemon.directory.path().join("status.sock")))
+    }
+
+    fn ask(&mut self, count: usize) {
+        self.0.say("status\n".repeat(count));
+    }
+
+    /// The connections of a service in a state, in the next of `count` reports that has any.
+    fn find(&mut self, count: usize, name: &str, state: &str) -> Option<Vec<Value>> {
+        (0..count).find_map(|_| {
+            let report = check(&self.0.hear_line());
+            let found: Vec<Value> = connections(&report, name, state).into_iter().cloned().collect();
+            (!found.is_empty()).then_some(found)
+        })
+    }
+}
+
+#[test]
+fn who_has_something_to_hear_yet_is_draining_while_the_daemon_stops_and_who_has_not_lingers() {
+    let services = USUAL.replace("[greeting]", "raw_gap = \"10s\"\nframing = \"raw\"\n[greeting]");
+    let limits = "[limits]\nshutdown_grace = \"1h\"\nlinger_timeout = \"1h\"\n";
+    let daemon = Daemon::with(&format!("{limits}{services}{}", Asker::ENDPOINT));
+    // Its second message is due after the gap.
+    let mut hearing = daemon.tcp(MULTIPLY);
+    hearing.say("5 10");
+    hearing.hear("Data received");
+    let _idle = daemon.tcp(MULTIPLY);
+    let mut asker = Asker::new(&daemon);
+    // So many reports fit into no buffer.
+    let questions = 2000;
+    asker.ask(questions);
+    assert_eq!(asker.find(1, "multiply", "serving").map(|serving| serving.len()), Some(2));
+    daemon.signal(Signal::TERM);
+    daemon.wait_for_log("stopping");
+    let draining = asker.find(questions / 2, "multiply", "draining").expect("one drains");
+    assert_eq!((draining.len(), &draining[0]["reason"]), (1, &"the daemon is stopping".into()));
+    assert!(draining[0]["outbox"].as_u64() > Some(0), "{draining:?}");
+    let lingering = asker.find(questions / 4, "multiply", "lingering").expect("one lingers");
+    assert_eq!((lingering.len(), &lingering[0]["reason"]), (1, &"the daemon is stopping".into()));
+}
+
+#[test]
+fn a_chat_window_parts_before_it_is_reset() {
+    let daemon = Daemon::with(&format!("{USUAL}{}", Asker::ENDPOINT));
+    let mut number = 0;
+    let parting = wait_until("the moment between the last words and the reset is met", || {
+        number += 1;
+        let mut window = daemon.tcp(CHAT);
+        window.hear_line();
+        window.say(format!("window{number}"));
+        window.hear(format!("Welcome window{number}! If you ever want to quit, type {{quit}} to exit."));
+        let mut asker = Asker::new(&daemon);
+        window.say("{quit}");
+        asker.ask(100);
+        let found = asker.find(100, "chat", "parting");
+        drop(window);
+        found
+    });
+    assert_eq!((parting.len(), &parting[0]["reason"]), (1, &"the peer quit".into()));
+    assert_eq!((&parting[0]["kind"], &parting[0]["outbox"]), (&"raw".into(), &0.into()));
+    daemon.stop();
+}
+
+#[test]
+fn who_is_told_that_this_is_no_http_server_lingers_until_it_has_read_that() {
+    let daemon = Daemon::with(&format!("[limits]\nlinger_timeout = \"1h\"\n{USUAL}"));
+    let mut browser = daemon.tcp(MULTIPLY);
+    browser.say("GET / HTTP/1.1\r\n");
+    let report = wait_for(&daemon, "multiply", "lingering", 1);
+    assert_eq!(connections(&report, "multiply", "lingering")[0]["reason"], "spoke HTTP");
+    browser.hear("Error: this port speaks multiply, not HTTP\n");
+    browser.hear_end();
+    drop(browser);
+    wait_for(&daemon, "multiply", "lingering", 0);
     daemon.stop();
 }
 

@@ -34,6 +34,7 @@ mod terminal;
 #[cfg(feature = "tui")]
 mod tie;
 mod top;
+mod turns;
 mod watch;
 
 use std::process::ExitCode;

@@ -7,6 +7,7 @@ use ipcd::engine::text::clean;
 use serde_json::Value;
 
 use super::daemon::{self, Conversation, Wanted};
+use super::turns::Turns;
 use super::{Reach, Trouble, output};
 
 const STATUS: Wanted = Wanted { name: "status", port: None, datagrams: false, fifo: false };
@@ -50,13 +51,15 @@ pub(crate) fn run(reach: &Reach, arguments: &Arguments) -> Result<(), Trouble> {
 /// The report for a person.
 fn show(report: &Value) -> String {
     let list = |name: &str| report[name].as_array().map(Vec::as_slice).unwrap_or_default().iter();
+    let turns = Turns::of(&report["turns"]);
     let mut text = format!(
-        "ipcd {}, pid {}, up {}; {} connections, {} in the room",
+        "ipcd {}, pid {}, up {}; {} connections, {} in the room\n{}",
         cell(&report["version"]),
         cell(&report["pid"]),
         span(&report["uptime"]),
         list("connections").count(),
         cell(&report["members"]),
+        turns.summary(),
     );
     let names = [
         "service",
@@ -73,6 +76,7 @@ fn show(report: &Value) -> String {
     let heads = ["SERVICE", "NOW", "TOTAL", "MESSAGES", "ERRORS", "IN", "OUT", "REFUSED", "SLOW", "DROPPED"];
     let rows = list("services").map(|one| names.map(|name| cell(&one[name])));
     text += &table(heads, rows.collect());
+    text += &table(["TURN UP TO", "TURNS", ""], turns.rows());
     let rows = list("endpoints").map(|one| [cell(&one["service"]), cell(&one["endpoint"])]);
     text += &table(["SERVICE", "ENDPOINT"], rows.collect());
     let rows = list("connections").map(|one| {
