@@ -3,7 +3,7 @@
 //!
 //! A little of each runs with all tests. As much as the catalogue says, with what was measured:
 //!
-//! `IPCD_FAULTS=full IPCD_SEED=1 IPCD_SECONDS=600 cargo test --release --test faults -- --include-ignored --nocapture --test-threads=1`
+//! `IPCD_FAULTS=full IPCD_SEED=1 cargo test --release --test faults -- --include-ignored --nocapture --test-threads=1`
 
 mod harness;
 
