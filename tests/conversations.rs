@@ -372,7 +372,7 @@ impl Stage {
         self.heard.push(Vec::new());
         self.open.push(true);
         let door = Rc::new(Door {
-            endpoint: "fifo:///run/fifo".into(),
+            endpoint: "fifo:///run/alice".into(),
             service,
             medium: Medium::Fifo,
             allowed: None,
@@ -489,6 +489,43 @@ fn on_a_fifo_every_request_is_answered_however_it_is_cut_and_nothing_ends_it() {
             stage.send(fifo, &sends[cut..]);
             let heard = std::mem::take(&mut stage.heard[fifo.index as usize]);
             dialogue.check(&heard, &format!("on a FIFO, cut at {cut}"));
+        }
+    }
+    assert!(stage.open[fifo.index as usize]);
+}
+
+/// What alice says in the room and hears of it, her name not asked for: a FIFO called `alice` has its name.
+fn in_the_room_by_fifo(table: &[Dialogue]) -> Vec<Dialogue> {
+    let named = format!("{CAVE}{WELCOME}");
+    let of_a_fifo = |dialogue: &Dialogue| {
+        let hears = dialogue.hears.strip_prefix(named.as_bytes())?;
+        let said = dialogue.sends.strip_prefix(b"alice\n")?;
+        // It never leaves, and what goes on after a line that is too long is told elsewhere.
+        let ends = String::from_utf8_lossy(hears).contains("{quit}") || hears.ends_with(TOO_LONG.as_bytes());
+        let sends = [said, &b"\n"[..]].concat();
+        (!ends).then(|| Dialogue { sends, hears: hears.to_vec(), ..dialogue.clone() })
+    };
+    table.iter().filter(|dialogue| dialogue.service == Service::Chat).filter_map(of_a_fifo).collect()
+}
+
+#[test]
+fn what_is_said_in_the_room_through_a_fifo_is_heard_however_it_is_cut() {
+    let mut stage = Stage::new();
+    for name in MEMBERS {
+        let member = stage.connect(Service::Chat);
+        stage.send(member, format!("{name}\n").as_bytes());
+    }
+    let fifo = stage.stand(Service::Chat);
+    stage.heard[fifo.index as usize].clear();
+    let dialogues = in_the_room_by_fifo(&table());
+    assert!(dialogues.len() > 15, "{}", dialogues.len());
+    for dialogue in dialogues {
+        for cut in 0..dialogue.sends.len().min(200) {
+            stage.send(fifo, &dialogue.sends[..cut]);
+            stage.pass(Duration::from_secs(2));
+            stage.send(fifo, &dialogue.sends[cut..]);
+            let heard = std::mem::take(&mut stage.heard[fifo.index as usize]);
+            dialogue.check(&heard, &format!("in the room through a FIFO, cut at {cut}"));
         }
     }
     assert!(stage.open[fifo.index as usize]);
@@ -767,6 +804,33 @@ fn over_fifos_every_request_in_a_row() {
         assert_eq!(show(&lines.next().unwrap().unwrap()), "Data received");
         assert_eq!(show(&lines.next().unwrap().unwrap()), show(reply.as_bytes()));
     }
+    daemon.stop();
+}
+
+#[test]
+fn over_fifos_everything_that_is_said_in_the_room() {
+    let config = USUAL.replace("tcp://{ip}:33000\"", "tcp://{ip}:33000\", \"fifo://{dir}/alice\"");
+    let daemon = Daemon::with(&config);
+    let path = |end: &str| daemon.directory.path().join(format!("alice{end}"));
+    let mut out = BufReader::new(File::open(path(".out")).unwrap());
+    let mut input = File::options().write(true).open(path(".in")).unwrap();
+    let members = MEMBERS.map(|name| Client::member(&daemon, name));
+    for name in MEMBERS {
+        let mut line = String::new();
+        out.read_line(&mut line).unwrap();
+        assert_eq!(line, format!("{name} has joined the chat!\n"));
+    }
+    // It was there before the others: `/who` has another order.
+    let dialogues = in_the_room_by_fifo(&table());
+    for dialogue in dialogues.iter().filter(|dialogue| !dialogue.sends.starts_with(b"/who")) {
+        // Written in one piece by somebody who goes again, as `echo` does.
+        input.write_all(&dialogue.sends).unwrap();
+        input = File::options().write(true).open(path(".in")).unwrap();
+        let mut heard = vec![0; dialogue.hears.len()];
+        out.read_exact(&mut heard).unwrap();
+        dialogue.check(&heard, "in the room through a real FIFO");
+    }
+    drop(members);
     daemon.stop();
 }
 
