@@ -64,3 +64,30 @@ fn every_fault_that_is_tried_stands_on_the_page() {
         }
     }
 }
+
+#[test]
+fn the_page_of_dependencies_gives_a_reason_for_each() {
+    let page = fs::read_to_string(root().join("docs/dependencies.md")).unwrap();
+    let first_cells = page.lines().filter_map(|line| line.strip_prefix("| ")?.split(" |").next());
+    let explained: Vec<&str> = first_cells
+        .flat_map(|cell| cell.split([',', ' ', '(', ')']))
+        .filter(|name| !name.is_empty())
+        .collect();
+    let manifest: toml::Table = fs::read_to_string(root().join("Cargo.toml")).unwrap().parse().unwrap();
+    let asked = ["dependencies", "dev-dependencies"]
+        .into_iter()
+        .flat_map(|table| manifest[table].as_table().unwrap());
+    let asked: Vec<&String> = asked.map(|(name, _)| name).collect();
+    assert!(asked.len() > 30);
+    for name in &asked {
+        assert!(explained.contains(&name.as_str()), "docs/dependencies.md gives no reason for {name}");
+    }
+    let headings = ["crate", "---|---|", "daemonix"];
+    for name in explained {
+        let is_asked = asked.iter().any(|asked| *asked == name);
+        assert!(
+            is_asked || headings.contains(&name),
+            "docs/dependencies.md explains {name}, which is not in Cargo.toml"
+        );
+    }
+}

@@ -336,7 +336,9 @@ fn a_thousand_clients_of_every_kind_hear_exactly_what_they_should_and_leave_noth
         transcripts[0].len(),
         kept / 1024,
     );
-    assert!(kept < MEMORY_KEPT_BYTES_MAX, "{kept} bytes more than before");
+    // AddressSanitizer keeps freed memory for a while (`.ci/sanitize`).
+    let is_sanitized = std::env::var_os("IPCD_SANITIZED").is_some();
+    assert!(kept < MEMORY_KEPT_BYTES_MAX || is_sanitized, "{kept} bytes more than before");
     nothing_is_lost_in_the_end(daemon);
 }
 

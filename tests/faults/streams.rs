@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use super::super::harness::{BESIDE, CHAT, Client, HELLO, MULTIPLY, PATIENCE, Probe, USUAL, wait_until};
-use super::trial::{Chance, Trial, answered, effort, step_back};
+use super::trial::{Chance, Trial, answered, effort, is_sanitized, step_back};
 
 const REQUESTS: &str = "5 10\n";
 const REPLIES: &str = "Data received\n50.0\n";
@@ -103,7 +103,7 @@ fn an_endless_line_costs_an_error_and_no_memory() {
             most = most.max(trial.resident_bytes().saturating_sub(before));
         }
     }
-    assert!(most <= 64 * 1024, "{most} bytes more for {sent} bytes in a line");
+    assert!(most <= 64 * 1024 || is_sanitized(), "{most} bytes more for {sent} bytes in a line");
     trial.end(&format!("a line of {} MiB, {} KiB more meanwhile", sent >> 20, most / 1024));
 }
 

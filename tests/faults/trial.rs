@@ -32,6 +32,11 @@ pub fn is_full() -> bool {
     }
 }
 
+/// Whether this was built with AddressSanitizer, which keeps freed memory for a while (`.ci/sanitize` says so).
+pub fn is_sanitized() -> bool {
+    std::env::var_os("IPCD_SANITIZED").is_some()
+}
+
 /// A whole number in the environment, or this one.
 pub fn number(name: &str, usual: u64) -> u64 {
     let Ok(text) = std::env::var(name) else { return usual };
@@ -180,7 +185,7 @@ impl Trial {
             kept / 1024,
         );
         assert!(worst < HEALTHY_WAIT_MAX, "the healthy client waited {worst:?}");
-        assert!(kept < MEMORY_KEPT_BYTES_MAX, "{kept} bytes more than before");
+        assert!(kept < MEMORY_KEPT_BYTES_MAX || is_sanitized(), "{kept} bytes more than before");
         kept
     }
 
