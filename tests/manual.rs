@@ -168,6 +168,27 @@ fn the_memory_bound_in_the_manual_is_that_of_the_defaults() {
 }
 
 #[test]
+fn the_sum_of_all_memory_in_the_manual_is_that_of_the_defaults() {
+    let mib = |bytes: usize| bytes as f64 / f64::from(1 << 20);
+    let lines: Vec<&str> = IPCD.lines().collect();
+    // What a line begins with stands behind its number. Sizes of tables are the compiler's to choose, within bounds.
+    let is_told = |name: &str, bytes: usize| {
+        lines.windows(2).any(|pair| {
+            let number = pair[0].strip_prefix(".It Li \"").and_then(|rest| rest.strip_suffix(" MiB\""));
+            let number = number.and_then(|number| number.parse::<f64>().ok());
+            let is_near = number.is_some_and(|number| (number - mib(bytes)).abs() <= 0.1 + 0.05 * mib(bytes));
+            is_near && pair[1].starts_with(name)
+        })
+    };
+    let settings = Settings::default();
+    for part in ipcd::daemon::bounds::parts(&settings) {
+        assert!(is_told(part.name, part.bytes), "{}: {:.1} MiB", part.name, mib(part.bytes));
+    }
+    let total = ipcd::daemon::bounds::total(&settings);
+    assert!(is_told("the sum.", total), "{:.1}", mib(total));
+}
+
+#[test]
 fn every_reason_for_a_close_is_in_the_manual() {
     for reason in sentences(include_str!("../src/engine/message.rs")) {
         assert!(mentions(IPCD, &reason), "{reason:?}");

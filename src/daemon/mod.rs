@@ -1,5 +1,6 @@
 //! The life of the process: read the configuration, open what it names, serve, reload, stop.
 
+pub mod bounds;
 mod detach;
 mod handover;
 pub mod stdio;
@@ -680,6 +681,7 @@ fn settings(config: &Config, wanted: &[Wanted]) -> Settings {
         );
         settings.connections_max = max;
     }
+    settings.memory_bytes_max = Some(bounds::total(&settings));
     settings
 }
 

@@ -18,7 +18,7 @@ pub enum Framing {
     /// One byte that could be a message: perhaps somebody types in character mode. Raw if nothing follows until then.
     OneByte(Moment),
     /// A complete request without LF, in bursts that ended at `cuts`: raw if the pause lasts until then.
-    Gap(Moment, Vec<usize>),
+    Gap(Moment, Vec<u32>),
     /// Something incomplete without LF: a line, but if nothing follows until then a raw client's mistake.
     LikelyLine(Moment),
     /// Decided.
@@ -70,7 +70,9 @@ impl Framing {
     /// Whether it can be that of a connection with so many bytes in its inbox.
     pub fn is_sound(&self, inbox_bytes: usize) -> bool {
         match self {
-            Framing::Gap(_, cuts) => cuts.is_sorted() && cuts.last().is_none_or(|cut| *cut <= inbox_bytes),
+            Framing::Gap(_, cuts) => {
+                cuts.is_sorted() && cuts.last().is_none_or(|cut| *cut as usize <= inbox_bytes)
+            }
             _ => true,
         }
     }
@@ -90,14 +92,14 @@ impl Framing {
             Framing::OneByte(_) | Framing::LikelyLine(_) => Framing::Known(Kind::Line),
             Framing::Gap(until, cuts) => {
                 *until = now + raw_gap;
-                cuts.push(bytes.len());
+                cuts.push(bytes.len() as u32); // no message is as long as u32 can say
                 return Decision::Wait;
             }
             Framing::Opening => match (bytes.len(), is_complete(bytes)) {
                 (0 | 1, false) => Framing::Known(Kind::Line),
                 (0 | 1, true) => Framing::OneByte(now + GUESS),
                 (_, false) => Framing::LikelyLine(now + GUESS),
-                (length, true) => Framing::Gap(now + raw_gap, vec![length]),
+                (length, true) => Framing::Gap(now + raw_gap, vec![length as u32]),
             },
         };
         *self = next;
@@ -120,7 +122,7 @@ impl Framing {
         if let Framing::Gap(_, cuts) = self {
             let mut marked = Vec::with_capacity(bytes.len() + cuts.len());
             let mut from = 0;
-            for cut in cuts.drain(..) {
+            for cut in cuts.drain(..).map(|cut| cut as usize) {
                 marked.extend_from_slice(&bytes[from..cut]);
                 marked.push(b'\n');
                 from = cut;

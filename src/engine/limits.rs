@@ -19,6 +19,9 @@ pub const ROOM_BURST_BYTES: usize = 64 * 1024;
 /// Bytes of the longest reply to one request, its acknowledgement included: a sentence and a quotation.
 pub const REPLY_BYTES_MAX: usize = 512;
 
+/// What something said to one member alone counts for beside its bytes: its place in the order, and in memory.
+pub const ASIDE_BYTES: usize = 96;
+
 /// Members offered new output in one turn, so that a large room delays nobody else for longer than some 100 system calls take.
 pub const FLUSHES_PER_TURN: usize = 128;
 
@@ -79,6 +82,9 @@ pub const MACHINES_MAX: usize = 256;
 /// Bytes of a machine's last report as it is kept: psutil's figures of a machine with 64 processors need half of it.
 pub const REPORT_BYTES_MAX: usize = 16 * 1024;
 
+/// Bytes of a message that is read as a report at all: spaces and escapes may make it that much longer than what is kept.
+pub const REPORT_TEXT_BYTES_MAX: usize = 4 * REPORT_BYTES_MAX;
+
 /// Objects and lists in a report, one in another: psutil's have three.
 pub const REPORT_DEPTH_MAX: usize = 8;
 
@@ -93,6 +99,9 @@ pub const STATS_LINE_BYTES_MAX: usize = REPORT_BYTES_MAX + 1024;
 
 /// Bytes that a machine's name, report and history can hold.
 pub const MACHINE_BYTES_MAX: usize = 4 * HOST_CHARS_MAX + REPORT_BYTES_MAX + SAMPLES_MAX * SAMPLE_BYTES;
+
+/// What a machine takes beside that, in two trees that are half full.
+pub const MACHINE_ENTRY_BYTES: usize = 512;
 
 /// Connections over the limit that may linger while they are being told so, unless the configuration says otherwise;
 /// further ones are told and closed at once, as if there were no descriptor left. Where descriptors are few it is an
@@ -201,6 +210,8 @@ pub struct Settings {
     pub owner: u32,
     /// What is open, as the log writes it, for the status report.
     pub endpoints: Vec<(String, Service)>,
+    /// What all bounds add up to in bytes, for the same; `None`: nobody has added them up.
+    pub memory_bytes_max: Option<usize>,
     /// The daemon's process id, for the same.
     pub pid: Option<u32>,
     /// Whether every message is reported as a [`Happening::Said`](super::message::Happening::Said) (log level debug).
@@ -230,6 +241,7 @@ impl Default for Settings {
             mux_default: Service::Multiply,
             owner: 0,
             endpoints: Vec::new(),
+            memory_bytes_max: None,
             pid: None,
             report_messages: false,
         }

@@ -14,6 +14,7 @@ pub mod diagnosis;
 mod framing;
 pub mod limits;
 mod machines;
+pub mod memory;
 pub mod message;
 pub mod name;
 pub mod number;

@@ -21,6 +21,9 @@ pub enum Style {
     Packets,
 }
 
+/// Bytes of room in a queue's memory, from which on it is going to grow: a common reply.
+const ROOM: usize = 64;
+
 /// One peer's queue.
 #[derive(Debug, Default, Clone, Serialize, Deserialize)]
 pub struct Outbox {
@@ -53,6 +56,7 @@ impl Outbox {
 
     /// Queues a message.
     pub fn say(&mut self, style: Style, message: &str) {
+        self.make_room(message.len() + 2);
         self.writer(style).extend_from_slice(message.as_bytes());
         self.end(style);
     }
@@ -62,6 +66,7 @@ impl Outbox {
         if std::mem::take(&mut self.open) && style != Style::Bare {
             self.bytes.push(b'\n');
         }
+        self.make_room(ROOM);
         &mut self.bytes
     }
 
@@ -85,6 +90,7 @@ impl Outbox {
 
     /// Queues bytes as they are.
     pub fn push(&mut self, bytes: &[u8]) {
+        self.make_room(bytes.len());
         self.bytes.extend_from_slice(bytes);
     }
 
@@ -120,6 +126,20 @@ impl Outbox {
             self.partial = self.bytes[self.start - 1] != b'\n';
         }
         self.compact();
+    }
+
+    /// So many bytes come next: their memory need not be guessed.
+    pub fn expect(&mut self, bytes: usize) {
+        self.bytes.reserve_exact(bytes);
+    }
+
+    /// Before it grows, because so many bytes come: what was sent goes, if that is worth the copying.
+    fn make_room(&mut self, bytes: usize) {
+        let is_full = self.bytes.capacity() - self.bytes.len() < bytes;
+        if is_full && self.start > self.bytes.len() / 4 {
+            self.bytes.drain(..self.start);
+            self.start = 0;
+        }
     }
 
     fn compact(&mut self) {
@@ -255,6 +275,18 @@ mod tests {
         outbox.sent(Style::Lines, 4, Moment(0), GAP);
         outbox.say(Style::Lines, "six");
         assert_eq!((outbox.drop_oldest(3), outbox.is_empty()), (1, true));
+    }
+
+    #[test]
+    fn what_was_sent_is_not_kept_while_more_is_said() {
+        let mut outbox = Outbox::default();
+        outbox.push(&[b'x'; 4096]);
+        for _ in 0..1000 {
+            outbox.push(&[b'y'; 1000]);
+            outbox.sent(Style::Lines, 1000, Moment(0), GAP);
+            assert_eq!(outbox.len(), 4096);
+            assert!(outbox.bytes.capacity() <= 2 * 5096, "{}", outbox.bytes.capacity());
+        }
     }
 
     #[test]

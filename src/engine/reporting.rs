@@ -79,7 +79,8 @@ impl Engine {
             .map(|service| (service.name(), world.census.of(service), *world.counters.of(service)));
         let room = (world.room.len(), world.room.log_bytes());
         let uptime = now.since(Moment::default());
-        status::write_head(out, world.settings.pid, uptime, room, &world.counters, services);
+        let daemon = (world.settings.pid, world.settings.memory_bytes_max);
+        status::write_head(out, daemon, uptime, room, &world.counters, services);
     }
 
     /// Shows watchers what has happened.

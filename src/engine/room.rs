@@ -6,7 +6,7 @@ use std::collections::{HashMap, VecDeque};
 use memchr::memchr;
 use slab::Slab;
 
-use super::limits::WHO_BYTES_MAX;
+use super::limits::{ASIDE_BYTES, NAME_CHARS_MAX, WHO_BYTES_MAX};
 use super::message::Peer;
 use super::name::{Key, Name};
 
@@ -65,6 +65,13 @@ struct Aside {
     sent: usize,
 }
 
+impl Aside {
+    /// What it counts for: many short ones must not take more memory than the backlog says.
+    fn bytes(&self) -> usize {
+        self.text.len() + ASIDE_BYTES
+    }
+}
+
 /// What a member can be sent next.
 pub enum Offer<'a> {
     /// It has seen everything.
@@ -94,10 +101,11 @@ impl Room {
     /// Bytes that one member has not been sent yet.
     pub fn behind(&self, seat: Seat) -> usize {
         let member = &self.members[seat.0];
-        (self.log.end - member.cursor) as usize + member.aside_bytes
+        let asides: usize = member.asides.iter().map(|aside| aside.text.len() - aside.sent).sum();
+        (self.log.end - member.cursor) as usize + asides
     }
 
-    /// Bytes of what was said to single members and is not yet sent.
+    /// What is held of what was said to single members and is not yet sent.
     pub fn aside_bytes(&self) -> usize {
         self.members.iter().map(|(_, member)| member.aside_bytes).sum()
     }
@@ -125,6 +133,11 @@ impl Room {
     /// What was said last, oldest first.
     pub fn history(&self) -> impl Iterator<Item = &str> {
         self.history.iter().map(AsRef::as_ref)
+    }
+
+    /// Its bytes, with a line end each.
+    pub fn history_bytes(&self) -> usize {
+        self.history_bytes + self.history.len()
     }
 
     /// Lets a member in; everybody who was in before hears of it, the newcomer hears what is said from now on.
@@ -292,9 +305,10 @@ impl Room {
         if !member.bare {
             text.push(b'\n');
         }
-        member.aside_bytes += text.len();
-        self.fresh += text.len();
-        member.asides.push_back(Aside { at, text: text.into(), sent: 0 });
+        let aside = Aside { at, text: text.into(), sent: 0 };
+        member.aside_bytes += aside.bytes();
+        self.fresh += aside.bytes();
+        member.asides.push_back(aside);
         self.dirty = true;
         self.stirred = true;
     }
@@ -362,7 +376,7 @@ impl Room {
             Some(aside) if aside.at == member.cursor => {
                 aside.sent += count;
                 if aside.sent == aside.text.len() {
-                    member.aside_bytes -= aside.text.len();
+                    member.aside_bytes -= aside.bytes();
                     member.asides.pop_front();
                 }
             }
@@ -445,7 +459,7 @@ impl Room {
 }
 
 impl Member {
-    /// Bytes that it has not been sent.
+    /// Bytes that it has not been sent, as they count.
     fn behind(&self, end: u64) -> usize {
         (end - self.cursor) as usize + self.aside_bytes
     }
@@ -460,8 +474,9 @@ impl Member {
                 let mut text = vec![b'\n']; // stands for what was sent
                 log.pieces(self.cursor, end, |piece| text.extend_from_slice(piece));
                 self.cursor = end;
-                self.aside_bytes += text.len();
-                Some(Aside { at: end, text: text.into(), sent: 1 })
+                let aside = Aside { at: end, text: text.into(), sent: 1 };
+                self.aside_bytes += aside.bytes();
+                Some(aside)
             }
             _ => None,
         };
@@ -469,7 +484,7 @@ impl Member {
         while self.behind(log.end) > backlog {
             match self.asides.front() {
                 Some(aside) if aside.at == self.cursor => {
-                    self.aside_bytes -= aside.text.len();
+                    self.aside_bytes -= aside.bytes();
                     self.asides.pop_front();
                 }
                 _ if self.cursor < log.end => self.cursor = log.line_end(self.cursor),
@@ -483,6 +498,14 @@ impl Member {
         count
     }
 }
+
+/// What a member takes beside its session and what is said to it: its place, its name as shown and as compared, each at its
+/// longest, and its entry among the names, in tables that have room to grow.
+pub const MEMBER_BYTES: usize =
+    2 * size_of::<(usize, Member)>() + 2 * size_of::<(Key, Seat)>() + 16 * NAME_CHARS_MAX;
+
+/// What a line of the history takes beside its text.
+pub const HISTORY_LINE_BYTES: usize = 2 * size_of::<Box<str>>() + 24;
 
 /// Appends a piece of the log, with its line ends or without.
 fn push_piece(out: &mut Vec<u8>, piece: &[u8], bare: bool) {
@@ -598,6 +621,27 @@ mod tests {
 
     fn join(room: &mut Room, index: u32, bare: bool) -> Seat {
         room.join(peer(index), Name::new(&format!("m{index}")).unwrap(), bare)
+    }
+
+    #[test]
+    fn many_short_words_to_one_member_count_for_the_memory_that_they_take() {
+        let mut room = Room::default();
+        let seat = join(&mut room, 1, false);
+        drain(&mut room, seat, 100);
+        room.set_blocked(seat, true);
+        let backlog = 64 * 1024;
+        let mut count = 0;
+        while room.settle(backlog).is_empty() {
+            room.tell(seat, "x");
+            count += 1;
+        }
+        assert_eq!(count, backlog / (2 + ASIDE_BYTES) + 1);
+        let (member, words) = (&room.members[seat.0], count * 2);
+        // Each has a place of its own, and its text in the smallest piece that the allocator gives.
+        assert!(member.asides.capacity() * size_of::<Aside>() + count * 32 <= backlog * 3 / 2);
+        assert_eq!((room.behind(seat), room.aside_bytes()), (words, words + count * ASIDE_BYTES));
+        assert_eq!(drain(&mut room, seat, 100).len(), words);
+        assert_eq!((room.behind(seat), room.aside_bytes()), (0, 0));
     }
 
     /// All that the member can be sent, in pieces of `step` bytes at most.

@@ -62,6 +62,12 @@ const POLL_FAILURES_MAX: u32 = 16;
 /// Said through the spare descriptor when there is no other.
 const NO_DESCRIPTOR: &[u8] = b"Error: too many connections, try again later\n";
 
+/// The most memory that the loop takes for so many connections, beside what they themselves hold.
+pub fn memory_bytes_max(connections: usize) -> usize {
+    // An event is 12 bytes (epoll_event, epoll_wait(2)), or 16.
+    connections * slots::CONNECTION_BYTES + PACKET_BYTES_MAX + EVENTS_PER_TURN * 16
+}
+
 /// What became of an attempt to refuse a connection for want of a descriptor.
 enum Refusal {
     Told,

@@ -206,6 +206,10 @@ impl Slots {
     }
 }
 
+/// What one connection takes in these tables, which have just grown, and on the lists of those that are ready.
+pub(super) const CONNECTION_BYTES: usize =
+    2 * (size_of::<Slot>() + 2 * size_of::<u32>() + size_of::<Source>() + size_of::<(Moment, Peer)>());
+
 #[cfg(test)]
 mod tests {
     use std::os::unix::net::UnixStream;

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use bytesize::ByteSize;
 use clap::Args;
 use ipcd::engine::text::clean;
 use serde_json::Value;
@@ -53,12 +54,14 @@ fn show(report: &Value) -> String {
     let list = |name: &str| report[name].as_array().map(Vec::as_slice).unwrap_or_default().iter();
     let turns = Turns::of(&report["turns"]);
     let mut text = format!(
-        "ipcd {}, pid {}, up {}; {} connections, {} in the room\n{}",
+        "ipcd {}, pid {}, up {}; {} connections, {} in the room; at most {} of memory
+{}",
         cell(&report["version"]),
         cell(&report["pid"]),
         span(&report["uptime"]),
         list("connections").count(),
         cell(&report["members"]),
+        size(&report["memory_max"]),
         turns.summary(),
     );
     let names = [
@@ -105,6 +108,14 @@ fn cell(value: &Value) -> String {
     }
 }
 
+/// Bytes as a cell: `4.1 GiB`.
+fn size(value: &Value) -> String {
+    match value.as_u64() {
+        Some(bytes) => format!("{:.1}", ByteSize(bytes).display().iec()),
+        None => cell(value),
+    }
+}
+
 /// Seconds as a cell: `3m 20s`.
 fn span(value: &Value) -> String {
     let seconds = value.as_f64().filter(|seconds| (0.0..1e15).contains(seconds)).unwrap_or(0.0);
@@ -141,6 +152,7 @@ mod tests {
         let rows = vec![["a".to_owned(), "7".to_owned()], ["bcd".to_owned(), "1234".to_owned()]];
         assert_eq!(table(["N", "OUT"], rows), "\n\nN     OUT\na       7\nbcd  1234");
         assert_eq!(cell(&"a\u{1b}[2Jb".into()), "a[2Jb");
+        assert_eq!((size(&(5_u64 << 29).into()), size(&Value::Null)), ("2.5 GiB".to_owned(), "-".to_owned()));
         assert_eq!((cell(&Value::Null), span(&3723.9.into())), ("-".to_owned(), "1h 2m 3s".to_owned()));
     }
 }

@@ -3,7 +3,7 @@
 
 use serde_json::{Map, Value};
 
-use crate::engine::limits::{HOST_CHARS_MAX, REPORT_BYTES_MAX, REPORT_DEPTH_MAX};
+use crate::engine::limits::{HOST_CHARS_MAX, REPORT_BYTES_MAX, REPORT_DEPTH_MAX, REPORT_TEXT_BYTES_MAX};
 use crate::engine::machines::Sample;
 use crate::engine::text::{escape_json, is_host, quote, trim};
 
@@ -91,6 +91,10 @@ pub fn read(message: &[u8]) -> Result<Message, String> {
 }
 
 fn read_report(text: &str) -> Result<Report, String> {
+    // Before it is taken apart: its parts take up to a hundred times as much as its text.
+    if text.len() > REPORT_TEXT_BYTES_MAX {
+        return Err(too_long());
+    }
     let mut fields: Map<String, Value> = serde_json::from_str(text).map_err(|error| not_json(&error))?;
     if fields.values().any(|value| is_deeper(value, REPORT_DEPTH_MAX - 1)) {
         return Err(too_deep());
@@ -112,7 +116,7 @@ fn read_report(text: &str) -> Result<Report, String> {
     // Numbers may be longer here than as they were sent, and so may what has to be escaped.
     let text = escape_json(&Value::Object(fields).to_string());
     if text.len() > REPORT_BYTES_MAX {
-        return Err(format!("report longer than {REPORT_BYTES_MAX} bytes; send fewer fields"));
+        return Err(too_long());
     }
     Ok(Report { host, text, sample })
 }
@@ -126,6 +130,10 @@ fn not_json(error: &serde_json::Error) -> String {
     }
     let at = error.column();
     format!("not JSON: {what} at byte {at}; a report is one object on one line, for example: {EXAMPLE}")
+}
+
+fn too_long() -> String {
+    format!("report longer than {REPORT_BYTES_MAX} bytes; send fewer fields")
 }
 
 fn too_deep() -> String {
@@ -286,6 +294,12 @@ mod tests {
 
     #[test]
     fn how_deep_and_how_long_a_report_may_be_is_bounded() {
+        // What is far too long is not even looked at, be it the beginning of one that is no JSON.
+        let spaces = " ".repeat(REPORT_TEXT_BYTES_MAX - 3);
+        assert!(matches!(read(format!("{{{spaces}}}").as_bytes()), Ok(Message::Report(_))));
+        for text in [format!("{{{spaces}  }}"), format!("{{{spaces}  x")] {
+            assert_eq!(read(text.as_bytes()), Err(too_long()));
+        }
         let nested = |depth: usize| format!("{{\"x\":{}{}}}", "[".repeat(depth - 1), "]".repeat(depth - 1));
         assert_eq!(report(&nested(REPORT_DEPTH_MAX)).host, None);
         for depth in [REPORT_DEPTH_MAX + 1, 100, 200, 5000] {

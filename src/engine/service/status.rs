@@ -31,6 +31,7 @@ pub struct Head<'a> {
     uptime: f64,
     members: usize,
     room_bytes: usize,
+    memory_max: Option<usize>,
     turns: Vec<Bucket>,
     services: Vec<ServicePart<'a>>,
 }
@@ -98,7 +99,7 @@ pub struct ConnectionPart<'a> {
 /// Begins a report: everything but the endpoints and the connections.
 pub fn write_head(
     out: &mut Vec<u8>,
-    pid: Option<u32>,
+    (pid, memory_max): (Option<u32>, Option<usize>),
     uptime: Duration,
     room: (usize, usize),
     counters: &Counters,
@@ -123,7 +124,10 @@ pub fn write_head(
     let (members, room_bytes) = room;
     let version = env!("CARGO_PKG_VERSION");
     let uptime = uptime.as_secs_f64();
-    push(out, &Head { schema: SCHEMA, version, pid, uptime, members, room_bytes, turns, services });
+    push(
+        out,
+        &Head { schema: SCHEMA, version, pid, uptime, members, room_bytes, memory_max, turns, services },
+    );
     // The object goes on.
     out.pop();
     out.extend_from_slice(b",\"endpoints\":[");
@@ -161,7 +165,7 @@ mod tests {
         let services = [("chat", 3, ServiceCounters::default())];
         write_head(
             &mut out,
-            Some(7),
+            (Some(7), Some(8)),
             Duration::from_millis(1500),
             (2, 3),
             &Counters::default(),
@@ -174,7 +178,10 @@ mod tests {
         write_end(&mut out);
         assert_eq!(out.iter().filter(|byte| **byte == b'\n').count(), 1);
         let report: serde_json::Value = serde_json::from_slice(&out).unwrap();
-        assert_eq!((&report["uptime"], &report["pid"]), (&1.5.into(), &7.into()));
+        assert_eq!(
+            (&report["uptime"], &report["pid"], &report["memory_max"]),
+            (&1.5.into(), &7.into(), &8.into())
+        );
         assert_eq!(report["endpoints"][1]["endpoint"], "unix:///a\"b\n");
         assert_eq!(report["services"][0]["errors_by_kind"]["too_long"], 0);
         assert_eq!(report["connections"].as_array().map(Vec::len), Some(0));

@@ -642,6 +642,7 @@ impl Session {
                 let name = world.room.name(seat).to_owned();
                 self.say(&chat::welcome(&name));
                 let style = self.style();
+                self.outbox.expect(world.room.history_bytes());
                 world.room.history().for_each(|line| self.outbox.say(style, line));
                 world.room.set_blocked(seat, self.flags.blocked);
                 self.state = State::Chat(Ok(seat));

@@ -1,0 +1,103 @@
+//! What all bounds add up to: the most memory that peers can make the engine hold, whatever they do. Knows settings and
+//! sizes; counts nothing that is there.
+
+use super::limits::{self, Settings};
+use super::message::Peer;
+use super::room::{HISTORY_LINE_BYTES, MEMBER_BYTES};
+use super::service::Service;
+use super::session::Session;
+use super::watchtower::Event;
+
+/// A queue of bytes takes up to twice its bytes, because it has grown by doubling.
+const GROWN: usize = 2;
+
+/// The outbox takes up to three times what waits in it: it has grown, and up to a quarter of it has been sent already.
+const GROWN_AND_PARTLY_SENT: usize = 3;
+
+/// What a connection's entries in lists and tables take: its deadline, its address among the neighbours (twice), its chair,
+/// the lists of those to be flushed, offered, heard or reported to. Counted by hand, each with room to grow.
+const ENTRIES_BYTES: usize = 2 * (2 * 16 + 2 * 64 + 48 + 8 * size_of::<Peer>());
+
+/// Memory that a report in JSON takes for each byte of its text while it is read. Objects of one short field are the worst:
+/// 8 bytes of text are a node of 632 bytes in a map, a key of 32, and a place of 32 in a list that has grown.
+const JSON_BYTES_PER_BYTE: usize = 96;
+
+/// What one turn has in hand: notes for the log, one piece of a status report, one rendering for a raw member, one number.
+/// Most of it are notes: the mistakes in one read, of which each takes some 200 bytes.
+const IN_HAND_BYTES: usize = 1024 * 1024;
+
+/// One line of the sum.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Part {
+    /// What it is.
+    pub name: &'static str,
+    /// How much of it there can be in bytes.
+    pub bytes: usize,
+}
+
+/// What a connection takes that says nothing.
+pub fn connection_bytes() -> usize {
+    // A table that has just grown is half empty.
+    GROWN * size_of::<Option<Session>>() + MEMBER_BYTES + ENTRIES_BYTES
+}
+
+/// The most that the queues of one connection to a service take.
+pub fn queues_bytes(settings: &Settings, service: Service) -> usize {
+    let limits = settings.of(service);
+    let kept = match service {
+        Service::Talk => limits.backlog_bytes_max, // for a partner who has not come
+        _ => 0,
+    };
+    let reply = match service {
+        Service::Stats => limits::STATS_LINE_BYTES_MAX,
+        _ => limits::REPLY_BYTES_MAX,
+    };
+    // What was said to it alone in the room; and the history, or what it has not heard when it leaves, in its outbox.
+    let unheard = match service {
+        Service::Chat => 2 * limits.backlog_bytes_max,
+        _ => 0,
+    };
+    let inbox = GROWN * (limits.message_bytes_max + limits::READ_BYTES_MAX + kept);
+    let outbox = GROWN_AND_PARTLY_SENT * (limits::OUTBOX_BYTES_HIGH + reply + limits.message_bytes_max);
+    // Where the first bursts ended, while it is not known what kind of client it is: as many as bytes, if each is one.
+    // Nothing has been answered then.
+    let cuts = GROWN * limits.message_bytes_max * size_of::<u32>();
+    inbox + outbox.max(cuts) + unheard
+}
+
+/// All that these settings bound, part by part. What an engine holds without connections is not in it.
+pub fn parts(settings: &Settings) -> Vec<Part> {
+    let largest = Service::ALL.into_iter().map(|service| queues_bytes(settings, service)).max().unwrap_or(0);
+    let backlog = settings.services.iter().map(|service| service.backlog_bytes_max).max().unwrap_or(0);
+    let (chat, stats) = (settings.of(Service::Chat), settings.of(Service::Stats));
+    let connections = settings.connections_max + settings.refused_lingering_max + settings.fifos;
+    let message = settings.services.iter().map(|service| service.message_bytes_max).max().unwrap_or(0);
+    let report = stats.message_bytes_max.min(limits::REPORT_TEXT_BYTES_MAX) * JSON_BYTES_PER_BYTE;
+    // The log up to the slowest member, in chunks, and what is said before all have been offered it; the history, line by line.
+    let room = GROWN * chat.backlog_bytes_max // what one who leaves has not heard, on its way to its outbox
+        + chat.backlog_bytes_max
+        + 3 * (limits::ROOM_BURST_BYTES + chat.message_bytes_max)
+        + limits::WHO_BYTES_MAX
+        + chat.backlog_bytes_max
+        + settings.chat_history * HISTORY_LINE_BYTES;
+    vec![
+        Part { name: "connections", bytes: connections * connection_bytes() },
+        Part { name: "their queues", bytes: settings.connections_max * largest },
+        Part { name: "FIFOs' queues", bytes: settings.fifos * (largest + GROWN_AND_PARTLY_SENT * backlog) },
+        Part {
+            name: "words for refused connections",
+            bytes: settings.refused_lingering_max * GROWN * limits::REFUSAL_BYTES,
+        },
+        Part { name: "the room's log and history", bytes: room },
+        Part {
+            name: "machines",
+            bytes: settings.machines_max * (GROWN * limits::MACHINE_BYTES_MAX + limits::MACHINE_ENTRY_BYTES),
+        },
+        Part {
+            name: "events for those who watch",
+            bytes: GROWN * limits::WATCH_EVENTS_MAX * size_of::<Event>() + limits::WATCH_RING_BYTES_MAX,
+        },
+        // One message, cut out of its queue and cleaned, and what a report in it becomes.
+        Part { name: "the message in hand", bytes: GROWN * message + report + IN_HAND_BYTES },
+    ]
+}
