@@ -117,3 +117,19 @@ fn files_that_cannot_be_opened_are_named() {
     assert!(text.contains("missing/pid: No such file") && text.contains("choose a path"), "{text}");
     assert!(!ground.directory.path().join("log").exists());
 }
+
+#[test]
+fn a_start_without_descriptors_leaves_no_files() {
+    let ground = Ground::new();
+    ground.write_config(CONFIG);
+    for limit in 4..=7 {
+        let mut command = Command::new("prlimit");
+        command.arg(format!("--nofile={limit}")).arg(env!("CARGO_BIN_EXE_ipcd"));
+        command.args(["--config", "ipcd.toml", "--daemon", "--log-file", "log", "--pid-file", "pid"]);
+        let output = command.current_dir(ground.directory.path()).output().unwrap();
+        let text = String::from_utf8(output.stderr).unwrap();
+        assert_eq!((output.status.code(), text.lines().count()), (Some(1), 1), "{limit}: {text}");
+        assert!(text.contains("Too many open files"), "{limit}: {text}");
+        assert_eq!(ground.names(), ["ipcd.toml"], "{limit}");
+    }
+}

@@ -58,10 +58,12 @@ pub fn detach(files: &Detached) -> Result<Side, Failure> {
         failed(&log_file, error)
     })?;
     let again = || log.try_clone().map_err(|error| failed(&log_file, error));
-    let (mut reader, writer) = io::pipe().map_err(|error| Failure::Runtime(format!("pipe: {error}")))?;
+    let pipe = || io::pipe().map_err(|error| Failure::Runtime(format!("pipe: {error}")));
+    let prepared = again().and_then(|stdout| Ok((stdout, again()?, pipe()?)));
+    let (stdout, stderr, (mut reader, writer)) =
+        prepared.inspect_err(|_| made.iter().for_each(|path| drop(std::fs::remove_file(path))))?;
 
-    let daemonize =
-        Daemonize::new().pid_file(&pid_file).working_directory("/").stdout(again()?).stderr(again()?);
+    let daemonize = Daemonize::new().pid_file(&pid_file).working_directory("/").stdout(stdout).stderr(stderr);
     match daemonize.execute() {
         Outcome::Parent(Err(error)) => Err(Failure::Runtime(format!("cannot detach: {error}"))),
         Outcome::Parent(Ok(_)) => {
