@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::fmt::{self, Write};
+use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
@@ -26,9 +27,8 @@ const STALE: f64 = 10.0;
 /// Reports that a machine's curve shows.
 const CURVE: usize = 20;
 
-/// A report with the same figures as the last is another one if it came so much later: how long its age was on its way to
-/// us is not known.
-const SAME: Duration = Duration::from_secs(1);
+/// A report with the same figures as the last is another one if it came so much later; ages are told to a millisecond.
+const SAME: Duration = Duration::from_millis(10);
 
 /// Cells of the bar of a processor that is wholly busy.
 const BAR: usize = 10;
@@ -36,8 +36,9 @@ const BAR: usize = 10;
 struct Board {
     tie: Tie,
     sort: Sort,
-    /// As told last, and when.
+    /// As told last; when that was asked, and when it was heard.
     told: Vec<Value>,
+    begun: Instant,
     heard: Instant,
     /// A list that has begun.
     coming: Vec<Value>,
@@ -63,7 +64,7 @@ struct Curve {
     percents: VecDeque<f64>,
     /// What the last one said, as far as it is shown.
     figures: [Option<f64>; 4],
-    /// When it came, by our clock.
+    /// Before when it came, by our clock.
     reported: Instant,
 }
 
@@ -78,6 +79,7 @@ pub(crate) fn run(
         tie: Tie::around(conversation, &WANTED, reach.timeout),
         sort,
         told: Vec::new(),
+        begun: Instant::now(),
         heard: Instant::now(),
         coming: Vec::new(),
         asked: VecDeque::new(),
@@ -119,6 +121,7 @@ impl Board {
     fn ask_latest(&mut self) {
         if self.tie.conversation().is_some() {
             self.tie.ask("latest");
+            self.begun = Instant::now();
             self.asked.push_back(Question::Latest);
         }
     }
@@ -182,7 +185,8 @@ impl Board {
         let machines = sorted(&self.told, Sort::Host);
         self.curves.retain(|host, _| machines.iter().any(|machine| machine.host == *host));
         for machine in &machines {
-            let reported = before(self.heard, machine.age);
+            // Its age is that of a moment between.
+            let reported = before(self.begun, machine.age)..before(self.heard, machine.age);
             match self.curves.get_mut(&machine.host) {
                 Some(curve) => curve.push(machine, reported),
                 None => {
@@ -307,20 +311,21 @@ impl Board {
 }
 
 impl Curve {
-    fn beginning(machine: &Machine, reported: Instant) -> Curve {
+    fn beginning(machine: &Machine, reported: Range<Instant>) -> Curve {
         let percents = VecDeque::from([machine.cpu.unwrap_or(0.0)]);
-        Curve { percents, figures: figures(machine), reported }
+        Curve { percents, figures: figures(machine), reported: reported.end }
     }
 
     /// Takes what was reported then, unless it is what the last look has told already.
-    fn push(&mut self, machine: &Machine, reported: Instant) {
+    fn push(&mut self, machine: &Machine, reported: Range<Instant>) {
         let figures = figures(machine);
-        let is_later = reported.saturating_duration_since(self.reported) >= SAME;
+        let is_later = reported.start > self.reported + SAME;
         if figures == self.figures && !is_later {
+            self.reported = self.reported.min(reported.end);
             return;
         }
         self.figures = figures;
-        self.reported = reported;
+        self.reported = reported.end;
         self.percents.push_back(machine.cpu.unwrap_or(0.0));
         if self.percents.len() > CURVE {
             self.percents.pop_front();
@@ -348,4 +353,32 @@ fn before(moment: Instant, seconds: f64) -> Instant {
 fn step(percent: f64) -> char {
     const STEPS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
     STEPS[((percent / 100.0 * 8.0) as usize).min(7)]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_curve_has_a_point_for_each_report_however_late_it_is_told() {
+        let zero = Instant::now();
+        let at = |seconds: f64| zero + Duration::from_secs_f64(seconds);
+        let machine = |percent: u32| {
+            let told = [json!({"host": "pc7", "age": 0, "cpu_percent": percent})];
+            sorted(&told, Sort::Host).swap_remove(0)
+        };
+        let mut curve = Curve::beginning(&machine(0), at(10.0)..at(10.5));
+        // The same report, asked for at once and told after seconds; then another with the same figures.
+        curve.push(&machine(0), at(9.9)..at(14.0));
+        curve.push(&machine(0), at(9.0)..at(10.1));
+        assert_eq!(curve.to_string(), "▁");
+        curve.push(&machine(0), at(10.2)..at(15.0));
+        assert_eq!(curve.to_string(), "▁▁");
+        // Other figures are another report.
+        curve.push(&machine(100), at(10.2)..at(15.0));
+        assert_eq!(curve.to_string(), "▁▁█");
+        (0..100).for_each(|percent| curve.push(&machine(percent), at(20.0)..at(20.0)));
+        assert_eq!(curve.to_string().chars().count(), CURVE);
+    }
 }

@@ -212,7 +212,7 @@ impl Lookout {
                 self.scrollback.push(event.kind, event.line(since));
             }
             Saying::Missed(count) => {
-                self.missed += count;
+                self.missed = self.missed.saturating_add(count);
                 self.scrollback.push(Kind::Missed, format!("… {count} events missed"));
             }
             Saying::Error(error) => self.handle_error(error)?,

@@ -19,11 +19,17 @@ pub(crate) fn tell(text: &str) {
 /// Whether a person sits there: keys come in, and a screen shows what goes out.
 #[cfg(feature = "tui")]
 pub(crate) fn is_interactive() -> bool {
-    let is_dumb = std::env::var_os("TERM").is_some_and(|name| name == "dumb");
-    io::stdin().is_terminal() && io::stdout().is_terminal() && !is_dumb
+    io::stdin().is_terminal() && io::stdout().is_terminal() && !is_dumb()
 }
 
-/// Whether standard output may be coloured: a terminal, whose user has not set `NO_COLOR` (to anything but nothing).
+/// Whether standard output may be coloured: a terminal that is not dumb, whose user has not set `NO_COLOR` (to anything but
+/// nothing).
 pub(crate) fn has_colour() -> bool {
-    io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+    let is_unwanted = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    io::stdout().is_terminal() && !is_dumb() && !is_unwanted
+}
+
+/// A terminal that would print what others obey.
+fn is_dumb() -> bool {
+    std::env::var_os("TERM").is_some_and(|name| name == "dumb")
 }
