@@ -595,9 +595,10 @@ impl Log {
         before == Some(&b'\n')
     }
 
-    /// Forgets what lies before `place`; a single chunk that nobody needs any more is kept for the next message.
+    /// Forgets what lies before `place`, but for the last byte, which says whether a line starts there; a single chunk that
+    /// nobody needs any more is kept for the next message.
     fn forget(&mut self, place: u64) {
-        while self.chunks.len() > 1 && place >= self.base + CHUNK as u64 {
+        while self.chunks.len() > 1 && place > self.base + CHUNK as u64 {
             self.chunks.pop_front();
             self.base += CHUNK as u64;
         }
@@ -621,6 +622,26 @@ mod tests {
 
     fn join(room: &mut Room, index: u32, bare: bool) -> Seat {
         room.join(peer(index), Name::new(&format!("m{index}")).unwrap(), bare)
+    }
+
+    #[test]
+    fn a_line_that_was_cut_where_a_chunk_ends_is_still_known_for_one() {
+        let mut room = Room::default();
+        let (seat, other) = (join(&mut room, 1, false), join(&mut room, 2, false));
+        room.set_lossy(seat);
+        drain(&mut room, seat, 100);
+        room.say(&"x".repeat(2 * CHUNK));
+        drain(&mut room, other, CHUNK);
+        // It takes what is left of the first chunk, and then nothing.
+        let Offer::Log(from, _) = room.offer(seat) else { panic!("nothing to hear") };
+        room.sent(seat, CHUNK - from as usize);
+        room.set_blocked(seat, true);
+        (0..3).for_each(|_| assert!(room.settle(2 * CHUNK).is_empty()));
+        room.say("the last");
+        room.settle(10);
+        assert_eq!(room.take_skipped(), 1, "the last alone: what was begun is finished");
+        let heard = drain(&mut room, seat, 100);
+        assert!(heard.ends_with("x\n") && heard.len() > CHUNK, "{}", heard.len());
     }
 
     #[test]
