@@ -61,7 +61,10 @@ fn a_hint_stands_out_in_colour_and_without_colour_it_is_bold_and_has_its_word() 
     let mut client = daemon.tcp(MULTIPLY);
     client.say("5 10\n");
     client.hear("Data received\n50.0\n");
-    daemon.tcp(MULTIPLY).say("GET / HTTP/1.1\r\n");
+    // It reads what it is told: leaving that unread would be another mistake.
+    let mut browser = daemon.tcp(MULTIPLY);
+    browser.say("GET / HTTP/1.1\r\n");
+    browser.hear("Error: this port speaks multiply, not HTTP\n");
     for seat in [&coloured, &plain] {
         seat.see("  message '5 10'");
         seat.see("  reply '50.0'");
