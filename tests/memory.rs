@@ -222,6 +222,17 @@ fn when_memory_runs_out_under_an_attack_it_ends_with_a_word_and_not_before() {
     }
 }
 
+/// A daemon that nobody waits for; a test that fails does not leave it behind.
+struct Detached(Pid);
+
+impl Drop for Detached {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let _ = kill_process(self.0, Signal::KILL);
+        }
+    }
+}
+
 #[test]
 fn a_detached_daemon_that_ran_out_of_memory_says_so_in_its_log_and_its_pid_file_is_in_nobodys_way() {
     let ground = ground();
@@ -232,17 +243,19 @@ fn a_detached_daemon_that_ran_out_of_memory_says_so_in_its_log_and_its_pid_file_
         let output = outcome(command.env_remove("RUST_BACKTRACE"));
         assert!(output.status.success(), "{output:?}");
         let text = fs::read_to_string(path("pid")).unwrap();
-        Pid::from_raw(text.trim().parse().unwrap()).unwrap()
+        Detached(Pid::from_raw(text.trim().parse().unwrap()).unwrap())
     };
-    let is_gone = |pid| wait_until("the daemon ends", || test_kill_process(pid).is_err().then_some(()));
+    let is_gone = |daemon: &Detached| {
+        wait_until("the daemon ends", || test_kill_process(daemon.0).is_err().then_some(()))
+    };
     let first = start();
-    limit(first, MIB);
+    limit(first.0, MIB);
     attack(ground.ip, 64 * MIB);
-    is_gone(first);
+    is_gone(&first);
     assert!(path("pid").exists() && fs::read_to_string(path("log")).unwrap().contains(WORD));
     let second = start();
     answers(ground.ip, ground.directory.path());
-    kill_process(second, Signal::TERM).unwrap();
-    is_gone(second);
+    kill_process(second.0, Signal::TERM).unwrap();
+    is_gone(&second);
     assert_eq!(ground.names(), ["ipcd.toml", "log", "multiply.in", "multiply.out"]);
 }
