@@ -5,7 +5,7 @@ mod harness;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use harness::{CHAT, Client, Daemon, Stream, USUAL, show};
+use harness::{CHAT, Client, Daemon, Stream, USUAL, is_sanitized, show};
 use rustix::process::{Resource, Rlimit, Signal, getrlimit, setrlimit};
 use socket2::SockRef;
 
@@ -278,7 +278,7 @@ fn of_a_thousand_a_hundred_stop_reading_and_the_others_hear_everything_in_order(
     });
     // The log is one for all; a line cut in the middle and the last words are all that is kept for one of the dropped.
     let grown = grown.into_inner();
-    assert!(grown < 8 << 20, "{grown} bytes more for a backlog of 256 KiB");
+    assert!(grown < 8 << 20 || is_sanitized(), "{grown} bytes more for a backlog of 256 KiB");
     drop(deaf);
 }
 

@@ -9,7 +9,7 @@ use std::sync::{Barrier, Mutex};
 use std::thread::{Builder, Scope, sleep};
 use std::time::{Duration, Instant};
 
-use harness::{CHAT, Client, Daemon, GREETING, MULTIPLY, wait_until};
+use harness::{CHAT, Client, Daemon, GREETING, MULTIPLY, is_sanitized, wait_until};
 use rustix::process::{Resource, Rlimit, Signal, getrlimit, setrlimit};
 
 const GREETING_WORDS: &str = "Message received. Thank you for connecting\r\n";
@@ -336,9 +336,7 @@ fn a_thousand_clients_of_every_kind_hear_exactly_what_they_should_and_leave_noth
         transcripts[0].len(),
         kept / 1024,
     );
-    // AddressSanitizer keeps freed memory for a while (`.ci/sanitize`).
-    let is_sanitized = std::env::var_os("IPCD_SANITIZED").is_some();
-    assert!(kept < MEMORY_KEPT_BYTES_MAX || is_sanitized, "{kept} bytes more than before");
+    assert!(kept < MEMORY_KEPT_BYTES_MAX || is_sanitized(), "{kept} bytes more than before");
     nothing_is_lost_in_the_end(daemon);
 }
 

@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{Builder, sleep};
 use std::time::{Duration, Instant};
 
-use super::super::harness::{BESIDE, CHAT, Client, Daemon, MULTIPLY, TALK, USUAL, wait_until};
-use super::trial::{Chance, Trial, effort, is_sanitized, step_back};
+use super::super::harness::{BESIDE, CHAT, Client, Daemon, MULTIPLY, TALK, USUAL, is_sanitized, wait_until};
+use super::trial::{Chance, Trial, effort, step_back};
 use rustix::process::{Pid, Signal, kill_process};
 
 /// Members that are processes of their own: to be stopped or killed as real ones are.

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{JoinHandle, sleep};
 use std::time::{Duration, Instant};
 
-use super::super::harness::{Client, Daemon, MULTIPLY, wait_until};
+use super::super::harness::{Client, Daemon, MULTIPLY, is_sanitized, wait_until};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 /// Between two requests of the healthy client: a hundred a second.
@@ -30,11 +30,6 @@ pub fn is_full() -> bool {
         Ok("full") => true,
         Ok(other) => panic!("IPCD_FAULTS={other}: only `full` has a meaning"),
     }
-}
-
-/// Whether this was built with AddressSanitizer, which keeps freed memory for a while (`.ci/sanitize` says so).
-pub fn is_sanitized() -> bool {
-    std::env::var_os("IPCD_SANITIZED").is_some()
 }
 
 /// A whole number in the environment, or this one.

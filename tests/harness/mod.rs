@@ -260,6 +260,11 @@ impl Drop for Daemon {
     }
 }
 
+/// Whether this was built with AddressSanitizer, which keeps freed memory for a while (`.ci/sanitize` says so).
+pub fn is_sanitized() -> bool {
+    std::env::var_os("IPCD_SANITIZED").is_some()
+}
+
 /// Waits for something that is looked for again and again, with a deadline.
 pub fn wait_until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     let deadline = Instant::now() + PATIENCE;
