@@ -264,7 +264,7 @@ fn with_no_descriptor_left_it_idles_and_serves_who_waited_as_soon_as_there_are_s
     use rustix::process::{Pid, Resource, Rlimit, prlimit};
     let trial = Trial::with(USUAL)
         .expect_in_log("cannot accept for the moment")
-        .expect_in_log("troubles with accepting");
+        .expect_in_log("troubles with endpoints");
     let limit = |files: u64| {
         let maximum = rustix::process::getrlimit(Resource::Nofile).maximum;
         let new = Rlimit { current: Some(files), maximum };

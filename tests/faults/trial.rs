@@ -88,7 +88,7 @@ impl Healthy {
         let until = Arc::clone(&over);
         let thread = std::thread::spawn(move || {
             let (begun, mut waits) = (Instant::now(), Vec::new());
-            while !until.load(Ordering::Relaxed) {
+            while waits.is_empty() || !until.load(Ordering::Relaxed) {
                 let number = waits.len();
                 let asked = Instant::now();
                 client.say(format!("{number} 2\n"));
