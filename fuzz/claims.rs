@@ -225,10 +225,11 @@ pub fn a_watchers_filter_is_read_or_told_what_would_be_right(bytes: &[u8]) {
 
 pub fn a_hint_is_one_line_without_control_characters(bytes: &[u8]) {
     let endpoints = [("tcp://[::1]:1".to_owned(), Service::Chat)];
+    let place = diagnosis::Place { here: "tcp://[::1]:2", endpoints: &endpoints };
     let name = String::from_utf8_lossy(bytes);
     let hints = [
-        diagnosis::of_request(bytes, &endpoints),
-        diagnosis::of_name(&name, &endpoints),
+        diagnosis::of_request(bytes, place),
+        diagnosis::of_name(&name, place),
         Some(diagnosis::of_unfinished(bytes)),
     ];
     for hint in hints.into_iter().flatten() {

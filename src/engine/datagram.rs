@@ -3,6 +3,7 @@
 use std::rc::Rc;
 
 use super::counters::ErrorKind;
+use super::diagnosis::Place;
 use super::framing::{is_http, is_tls, without_cr};
 use super::message::{Door, Dropped, Happening, Note, Origin};
 use super::service::watch::Sight;
@@ -79,7 +80,8 @@ impl Engine {
             self.world.show_datagram(door, origin, Sight::Replied(quote(reply.as_bytes())));
         }
         let is_wrong = door.service == Service::Multiply && multiply::evaluate(message).is_err();
-        let hint = is_wrong.then(|| diagnosis::of_request(message, &self.world.settings.endpoints));
+        let place = Place { here: &door.endpoint, endpoints: &self.world.settings.endpoints };
+        let hint = is_wrong.then(|| diagnosis::of_request(message, place));
         if let Some(hint) = hint.flatten() {
             self.world.show_datagram(door, origin, Sight::Mistaken(hint));
         }

@@ -1,7 +1,6 @@
 //! The classic mistakes of a first client, named in plain words with what would be right. Knows what was said and what it
 //! looked like; has never seen a connection.
 
-use super::limits::HINT_ENDPOINTS_MAX;
 use super::message::Foreign;
 use super::number;
 use super::service::{Service, multiply};
@@ -66,6 +65,15 @@ impl Hint {
 /// What is open, and what is said there.
 pub type Endpoints<'a> = &'a [(String, Service)];
 
+/// Where a mistake is made.
+#[derive(Clone, Copy, Debug)]
+pub struct Place<'a> {
+    /// The endpoint that the peer came in through.
+    pub here: &'a str,
+    /// Everything that is open, in the configuration's order.
+    pub endpoints: Endpoints<'a>,
+}
+
 /// The connection was reset after something had been sent to it.
 pub fn of_reset(service: Service) -> Hint {
     let more = match service {
@@ -117,16 +125,19 @@ pub fn of_unfinished(bytes: &[u8]) -> Hint {
 }
 
 /// It spoke another protocol.
-pub fn of_foreign(foreign: Foreign, service: Service, endpoints: Endpoints<'_>) -> Hint {
+pub fn of_foreign(foreign: Foreign, service: Service, place: Place<'_>) -> Hint {
     let what = match foreign {
         Foreign::Http => "it speaks HTTP, as a browser does",
         Foreign::Tls => "it speaks TLS, as https does",
     };
-    Hint::new(Mistake::WrongPort, format!("{what}, and here is {service}: {}", elsewhere(endpoints, None)))
+    Hint::new(Mistake::WrongPort, format!("{what}, and here is {service}: {}", place.elsewhere(service)))
 }
 
 /// Multiply could not read this request.
-pub fn of_request(request: &[u8], endpoints: Endpoints<'_>) -> Option<Hint> {
+pub fn of_request(request: &[u8], place: Place<'_>) -> Option<Hint> {
+    if let Some(text) = of_separator(request) {
+        return Some(Hint::new(Mistake::Comma, text));
+    }
     for word in words(request) {
         let Ok(word) = std::str::from_utf8(word) else { continue };
         let pointed = word.replace(',', ".");
@@ -139,15 +150,26 @@ pub fn of_request(request: &[u8], endpoints: Endpoints<'_>) -> Option<Hint> {
     let is_number = |word: &[u8]| std::str::from_utf8(word).is_ok_and(|word| number::parse(word).is_some());
     let has_number = request.iter().any(u8::is_ascii_digit) || words(request).any(is_number);
     (!has_number).then(|| {
-        let (said, others) = (quote(request), elsewhere(endpoints, Some(Service::Multiply)));
+        let (said, others) = (quote(request), place.elsewhere(Service::Multiply));
         Hint::new(Mistake::WrongPort, format!("'{said}' has no number in it, and here is multiply: {others}"))
     })
 }
 
+/// A comma stands between the numbers, and not in one of them: there is a request once it is gone.
+fn of_separator(request: &[u8]) -> Option<String> {
+    let said = std::str::from_utf8(request).ok().filter(|said| said.contains(','))?;
+    let meant = said.replace(',', " ");
+    multiply::is_complete(meant.as_bytes()).then(|| {
+        let meant: Vec<&str> = meant.split_ascii_whitespace().collect();
+        let (said, meant) = (quote(request), quote(meant.join(" ").as_bytes()));
+        format!("'{said}' has a comma between its numbers: write {meant}, with white space alone")
+    })
+}
+
 /// Somebody wants to be called this in the chat.
-pub fn of_name(name: &str, endpoints: Endpoints<'_>) -> Option<Hint> {
+pub fn of_name(name: &str, place: Place<'_>) -> Option<Hint> {
     multiply::is_complete(name.as_bytes()).then(|| {
-        let (name, others) = (quote(name.as_bytes()), elsewhere(endpoints, Some(Service::Chat)));
+        let (name, others) = (quote(name.as_bytes()), place.elsewhere(Service::Chat));
         Hint::new(
             Mistake::WrongPort,
             format!("'{name}' looks like a request for multiply, and is a name here: {others}"),
@@ -155,16 +177,27 @@ pub fn of_name(name: &str, endpoints: Endpoints<'_>) -> Option<Hint> {
     })
 }
 
-/// What is said where, but for one service.
-fn elsewhere(endpoints: Endpoints<'_>, but: Option<Service>) -> String {
-    let others = endpoints.iter().filter(|(_, service)| Some(*service) != but);
-    let list: Vec<String> = others
-        .take(HINT_ENDPOINTS_MAX)
-        .map(|(endpoint, service)| format!("{service} is on {endpoint}"))
-        .collect();
-    match list.is_empty() {
-        true => "nothing else is open".to_owned(),
-        false => list.join(", "),
+impl Place<'_> {
+    /// Where the other services are, each once: at an endpoint of the same kind, since that is what the peer can speak, or,
+    /// where it has none, at its first. In their order, however many endpoints each has.
+    fn elsewhere(self, but: Service) -> String {
+        let kind = |endpoint: &str| endpoint.split(':').next().map(str::to_owned);
+        let mut others: Vec<(&str, Service)> = Vec::new();
+        for (endpoint, service) in self.endpoints.iter().filter(|(_, service)| *service != but) {
+            match others.iter_mut().find(|(_, known)| known == service) {
+                None => others.push((endpoint, *service)),
+                Some((best, _)) if kind(best) != kind(self.here) && kind(endpoint) == kind(self.here) => {
+                    *best = endpoint;
+                }
+                Some(_) => {}
+            }
+        }
+        let list: Vec<String> =
+            others.iter().map(|(endpoint, service)| format!("{service} is on {endpoint}")).collect();
+        match list.is_empty() {
+            true => "nothing else is open".to_owned(),
+            false => list.join(", "),
+        }
     }
 }
 
@@ -176,10 +209,16 @@ mod tests {
         vec![("tcp://[::1]:1".into(), Service::Multiply), ("tcp://[::1]:2".into(), Service::Chat)]
     }
 
+    fn place(endpoints: Endpoints<'_>) -> Place<'_> {
+        Place { here: "tcp://[::1]:1", endpoints }
+    }
+
     #[test]
-    fn a_comma_is_told_with_the_number_that_was_meant_and_other_mistakes_are_not_commas() {
-        let of = |request: &str| of_request(request.as_bytes(), &endpoints());
+    fn a_comma_is_told_with_what_was_meant_and_other_mistakes_are_not_commas() {
+        let endpoints = endpoints();
+        let of = |request: &str| of_request(request.as_bytes(), place(&endpoints));
         assert_eq!(of("3,14 2").unwrap().text, "'3,14' is no number here: write 3.14, with a point");
+        assert_eq!(of("1,5 * 2,5").unwrap().text, "'1,5' is no number here: write 1.5, with a point");
         assert_eq!(of("2 -1,5").map(|hint| hint.mistake), Some(Mistake::Comma));
         assert_eq!(of("5 x"), None);
         assert_eq!(of("1,2,3 4"), None);
@@ -187,8 +226,23 @@ mod tests {
     }
 
     #[test]
+    fn a_comma_between_the_numbers_is_not_taken_for_a_point_in_one() {
+        let endpoints = endpoints();
+        for said in ["5,10", "5, 10", "5 ,10", "5 , 10"] {
+            let hint = of_request(said.as_bytes(), place(&endpoints)).unwrap();
+            let text =
+                format!("'{said}' has a comma between its numbers: write 5 10, with white space alone");
+            assert_eq!((hint.mistake, hint.text), (Mistake::Comma, text));
+        }
+        let hint = of_request(b"5,*, 10", place(&endpoints)).unwrap();
+        assert!(hint.text.contains("write 5 * 10,"), "{}", hint.text);
+    }
+
+    #[test]
     fn text_without_a_number_is_told_what_is_open_elsewhere() {
-        let hint = of_request(b"Hi\x1b", &endpoints()).unwrap();
+        let endpoints = endpoints();
+        let place = place(&endpoints);
+        let hint = of_request(b"Hi\x1b", place).unwrap();
         assert_eq!(
             (hint.mistake, hint.text.as_str()),
             (
@@ -196,15 +250,25 @@ mod tests {
                 "'Hi\\u{1b}' has no number in it, and here is multiply: chat is on tcp://[::1]:2"
             )
         );
-        assert!(of_request(b"Hi", &[]).unwrap().text.ends_with("nothing else is open"));
-        assert!(of_name("5 10", &endpoints()).unwrap().text.ends_with("multiply is on tcp://[::1]:1"));
-        assert_eq!(of_name("alice", &endpoints()), None);
+        let nothing = Place { endpoints: &[], ..place };
+        assert!(of_request(b"Hi", nothing).unwrap().text.ends_with("nothing else is open"));
+        assert!(of_name("5 10", place).unwrap().text.ends_with("multiply is on tcp://[::1]:1"));
+        assert_eq!(of_name("alice", place), None);
     }
 
     #[test]
-    fn no_list_of_endpoints_is_longer_than_its_bound() {
-        let many: Vec<_> = (0..100).map(|port| (format!("tcp://[::1]:{port}"), Service::Chat)).collect();
-        let hint = of_foreign(Foreign::Http, Service::Chat, &many);
-        assert_eq!(hint.text.matches("chat is on").count(), HINT_ENDPOINTS_MAX);
+    fn each_other_service_is_named_once_where_the_peer_can_reach_it_and_its_own_never() {
+        let kinds = ["udp://[::1]", "unix:///s", "tcp://127.0.0.1", "tcp://[::1]", "fifo:///f"];
+        let services = [Service::Chat, Service::Multiply, Service::Greeting, Service::Hello, Service::Talk];
+        let all = services.into_iter().zip(1..);
+        let mut endpoints: Vec<_> =
+            all.flat_map(|(service, port)| kinds.map(|kind| (format!("{kind}:{port}"), service))).collect();
+        endpoints.push(("unixseq:///stats".to_owned(), Service::Stats));
+        let hint = of_foreign(Foreign::Http, Service::Multiply, place(&endpoints));
+        assert_eq!(
+            hint.text,
+            "it speaks HTTP, as a browser does, and here is multiply: chat is on tcp://127.0.0.1:1, greeting is on \
+             tcp://127.0.0.1:3, hello is on tcp://127.0.0.1:4, talk is on tcp://127.0.0.1:5, stats is on unixseq:///stats"
+        );
     }
 }

@@ -63,9 +63,6 @@ pub const WATCH_REPLY_BYTES: usize = 4096;
 /// How long a connection may say nothing from its beginning on, before those who watch are told.
 pub const SILENCE: Duration = Duration::from_secs(5);
 
-/// Endpoints that a hint names.
-pub const HINT_ENDPOINTS_MAX: usize = 8;
-
 /// Characters of a peer's own text that an error or a log line quotes.
 pub const QUOTE_CHARS_MAX: usize = 64;
 

@@ -27,7 +27,7 @@ impl Session {
         // The contract's sentence ends with LF whatever the other protocol looked like.
         self.end_lines_with_lf();
         let service = self.service();
-        self.hint(world, |world| Some(diagnosis::of_foreign(foreign, service, &world.settings.endpoints)));
+        self.hint(world, |world| Some(diagnosis::of_foreign(foreign, service, self.place(world))));
         self.fail(world, now, CloseReason::PeerForeign(foreign), error);
     }
 

@@ -630,7 +630,7 @@ impl Session {
             }
             Err(complaint) => {
                 self.err(world, complaint.kind(), complaint.to_string());
-                self.hint(world, |world| diagnosis::of_request(message, &world.settings.endpoints));
+                self.hint(world, |world| diagnosis::of_request(message, self.place(world)));
             }
         }
     }
@@ -647,7 +647,7 @@ impl Session {
                 world.room.set_blocked(seat, self.flags.blocked);
                 self.state = State::Chat(Ok(seat));
                 self.note(world, Happening::Joined(name.clone()));
-                self.hint(world, |world| diagnosis::of_name(&name, &world.settings.endpoints));
+                self.hint(world, |world| diagnosis::of_name(&name, self.place(world)));
                 if !is_empty(rest.as_bytes()) {
                     self.chat(world, now, seat, rest.as_bytes());
                 }

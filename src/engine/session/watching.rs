@@ -3,7 +3,7 @@
 use super::{Phase, Session, State};
 use crate::engine::World;
 use crate::engine::counters::ErrorKind;
-use crate::engine::diagnosis::{self, Hint};
+use crate::engine::diagnosis::{self, Hint, Place};
 use crate::engine::framing::Framing;
 use crate::engine::limits::{SILENCE, WATCH_BYTES_HIGH};
 use crate::engine::message::{CloseReason, Kind, Moment};
@@ -83,6 +83,11 @@ impl Session {
 
     // ---- being seen
 
+    /// Where it makes its mistakes.
+    pub(super) fn place<'a>(&'a self, world: &'a World) -> Place<'a> {
+        Place { here: &self.door.endpoint, endpoints: &world.settings.endpoints }
+    }
+
     /// Lets watchers see it. Of a watcher they see nothing, or one would be shown what it is shown.
     pub(in crate::engine) fn is_seen(&self, world: &World) -> bool {
         world.tower.is_manned() && self.service() != Service::Watch
@@ -154,7 +159,7 @@ impl Session {
         let inbox = &self.inbox;
         self.hint(world, |world| {
             // The better hint comes when the message is read.
-            let is_named = asks && diagnosis::of_request(inbox, &world.settings.endpoints).is_some();
+            let is_named = asks && diagnosis::of_request(inbox, self.place(world)).is_some();
             (!is_named).then(|| diagnosis::of_unfinished(inbox))
         });
     }
