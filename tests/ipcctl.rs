@@ -11,6 +11,7 @@ use std::process::{Command, Output, Stdio};
 use harness::{Client, Daemon, USUAL};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fs::{CWD, Mode, mkfifoat};
+use rustix::process::Signal;
 use socket2::{Domain, SockAddr, Socket, Type};
 
 fn ipcctl(arguments: &[&str]) -> Output {
@@ -506,6 +507,52 @@ fn status_shows_how_long_turns_of_the_loop_took() {
     for (row, count) in rows.iter().zip(counts) {
         assert_eq!(row.get(2).is_some_and(|bar| bar.starts_with('#')), count > 0, "{table}");
     }
+    daemon.stop();
+}
+
+#[test]
+fn who_has_read_enough_ends_the_client_though_nothing_more_happens() {
+    use std::os::unix::process::ExitStatusExt;
+    let daemon = Daemon::usual();
+    let to = socket(&daemon);
+    for arguments in
+        [&["watch"][..], &["chat", "--name", "ann"], &["talk"], &["status"], &["multiply", "6", "7"]]
+    {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_ipcctl"))
+            .args(["--to", &to])
+            .args(arguments)
+            // Stays open: its end is not what ends it.
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        drop(child.stdout.take());
+        let status = harness::wait_until("it ends", || child.try_wait().unwrap());
+        let mut told = String::new();
+        child.stderr.take().unwrap().read_to_string(&mut told).unwrap();
+        assert_eq!(status.signal(), Some(Signal::PIPE.as_raw()), "{arguments:?}: {status}, {told}");
+        assert_eq!(told.replace("ipcctl: Watching: all\n", ""), "", "{arguments:?}");
+    }
+    daemon.stop();
+}
+
+#[test]
+fn what_the_room_takes_for_no_name_is_told_at_once_and_so_is_another_service() {
+    let daemon = Daemon::usual();
+    for name in ["", " ", "quit", "{quit}", "\n"] {
+        let output = ipcctl_with(&["--to", &socket(&daemon), "chat", "--name", name], "hi\n");
+        assert_eq!((text(&output.stdout), output.status.code()), ("", Some(2)), "{name:?}: {output:?}");
+        let told = text(&output.stderr);
+        assert!(
+            told.starts_with("ipcctl: chat --name '") && told.contains("is no name; give another"),
+            "{told}"
+        );
+    }
+    let to = format!("tcp://{}:65432", daemon.ip);
+    let output = ipcctl_with(&["--to", &to, "chat", "--name", "ann"], "hi\n");
+    let told = format!("ipcctl: {to}: chat is not there: it says 'Data received'\n");
+    assert_eq!((text(&output.stderr), output.status.code()), (told.as_str(), Some(1)));
     daemon.stop();
 }
 

@@ -1,6 +1,7 @@
 //! `ipcctl chat [--name NAME]`
 
 use clap::Args;
+use ipcd::engine::text::{is_empty, quote};
 
 use super::speech::Speech;
 use super::{Reach, Trouble};
@@ -16,6 +17,13 @@ pub(crate) struct Arguments {
 pub(crate) fn run(reach: &Reach, arguments: &Arguments) -> Result<(), Trouble> {
     let name = arguments.name.clone().or_else(login_name);
     let name = name.ok_or_else(|| Trouble::Usage("who are you? Give a name with --name".to_owned()))?;
+    // To the room these are no names, and it would wait for one, or see us off.
+    if is_empty(name.as_bytes()) || matches!(name.trim(), "{quit}" | "quit" | "/quit") {
+        let quoted = quote(name.as_bytes());
+        return Err(Trouble::Usage(format!(
+            "chat --name '{quoted}' is no name; give another one, for example ann"
+        )));
+    }
     super::talk::hold(reach, Speech::chat(name))
 }
 

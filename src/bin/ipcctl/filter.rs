@@ -17,11 +17,13 @@ pub(crate) fn run(reach: &Reach, mut speech: Speech) -> Result<(), Trouble> {
     let mut has_erred = false;
     let mut is_leaving = false;
     let mut until = reach.deadline();
+    let stdout = std::io::stdout();
     loop {
         while let Some(line) = daemon.heard() {
             match speech.handle(line) {
                 Heard::Nothing | Heard::Joined => {}
                 Heard::NotIn(error) => return Err(Trouble::Refused(vec![error])),
+                Heard::Other(line) => return Err(daemon.not_there(speech.wanted().name, &line)),
                 Heard::Line(line) => output::print(&line)?,
                 Heard::Error(error) => {
                     output::tell(&error);
@@ -56,10 +58,12 @@ pub(crate) fn run(reach: &Reach, mut speech: Speech) -> Result<(), Trouble> {
         // A partner may take as long as it likes to come.
         let is_urgent = speech.is_echoed() && (is_leaving || !speech.is_in());
         let [from, to] = daemon.interest();
-        let ready = link::wait([(wanted, PollFlags::IN), from, to], until.filter(|_| is_urgent));
+        let awaited = [output::reader(&stdout), (wanted, PollFlags::IN), from, to];
+        let ready = link::wait(awaited, until.filter(|_| is_urgent));
         match ready.map_err(|error| Trouble::Failed(error.to_string()))? {
-            [false, false, false] => return Err(daemon.too_late()),
-            [stdin, from, to] => {
+            [true, ..] => return Err(output::unread()),
+            [false, false, false, false] => return Err(daemon.too_late()),
+            [false, stdin, from, to] => {
                 if stdin {
                     input.turn()?;
                 }

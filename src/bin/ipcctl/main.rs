@@ -148,7 +148,6 @@ enum Trouble {
     TimedOut(String),
     /// The connection failed, or what came was no answer.
     Failed(String),
-    #[cfg_attr(not(feature = "tui"), allow(dead_code))] // the default action does for a line filter
     /// A signal ends the program, once everything is put back in order.
     Signal(i32),
 }

@@ -1,14 +1,31 @@
 //! What goes to standard output and standard error, and whether anybody looks at it.
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, ErrorKind, IsTerminal, Write};
+use std::os::fd::{AsFd, BorrowedFd};
+
+use rustix::event::PollFlags;
+use signal_hook::consts::SIGPIPE;
 
 use super::Trouble;
 
-/// Writes a result. One that nobody gets is none.
+/// Writes a result. One that nobody gets is none; and who reads no further wants no more of them, nor a complaint.
 pub(crate) fn print(text: &str) -> Result<(), Trouble> {
     let mut stdout = io::stdout().lock();
     let written = writeln!(stdout, "{text}").and_then(|()| stdout.flush());
-    written.map_err(|error| Trouble::Failed(format!("standard output: {error}")))
+    written.map_err(|error| match error.kind() {
+        ErrorKind::BrokenPipe => unread(),
+        _ => Trouble::Failed(format!("standard output: {error}")),
+    })
+}
+
+/// For [`super::link::wait`]: that nobody reads standard output any more, which is known without writing to it. See [`unread`].
+pub(crate) fn reader(stdout: &io::Stdout) -> (Option<BorrowedFd<'_>>, PollFlags) {
+    (Some(stdout.as_fd()), PollFlags::empty())
+}
+
+/// What it means that nobody does.
+pub(crate) fn unread() -> Trouble {
+    Trouble::Signal(SIGPIPE)
 }
 
 /// Tells standard error. Nobody is left to be told that this could not be written.

@@ -207,7 +207,7 @@ impl Room<'_> {
                 Heard::NotIn(error) if error.starts_with("a name is ") => {
                     return Err(Trouble::Refused(vec![error]));
                 }
-                Heard::NotIn(error) => self.scrollback.push(Kind::Error, error),
+                Heard::NotIn(error) | Heard::Other(error) => self.scrollback.push(Kind::Error, error),
                 Heard::Line(line) => self.hear(line),
                 Heard::Error(error) => self.scrollback.push(Kind::Error, error),
                 Heard::Farewell => return Ok(false),

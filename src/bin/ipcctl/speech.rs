@@ -38,6 +38,8 @@ pub(crate) enum Heard {
     Joined,
     /// This error, before we are in.
     NotIn(String),
+    /// Something else before we are in: another service may live there.
+    Other(String),
     /// To be shown.
     Line(String),
     /// An error of ours, without `Error: `.
@@ -108,7 +110,7 @@ impl Speech {
                 *is_in = true;
                 Heard::Joined
             }
-            Speech::Chat { is_in: false, .. } => Heard::NotIn(error.unwrap_or(line)),
+            Speech::Chat { is_in: false, .. } => error.map_or(Heard::Other(line), Heard::NotIn),
             // A partner may say anything, even that.
             Speech::Talk => Heard::Line(line),
             Speech::Chat { .. } => error.map_or(Heard::Line(line), Heard::Error),
@@ -172,6 +174,7 @@ mod tests {
     fn only_the_room_itself_can_say_that_we_are_in_or_that_this_is_the_end() {
         let mut speech = Speech::chat("ann".to_owned());
         speech.handle("Welcome ann! If".to_owned());
+        assert_eq!(Speech::chat("ann".to_owned()).handle("50.0".to_owned()), Heard::Other("50.0".to_owned()));
         for line in ["Welcome ann! If", "bob: {quit}", "Greetings from the cave!"] {
             assert_eq!(speech.handle(line.to_owned()), Heard::Line(line.to_owned()));
         }

@@ -3,7 +3,7 @@
 use clap::Args;
 
 use super::daemon::{Conversation, Wanted};
-use super::{Reach, Trouble, output};
+use super::{Reach, Trouble, link, output};
 
 pub(crate) const WATCH: Wanted = Wanted { name: "watch", port: None, datagrams: false, fifo: false };
 
@@ -70,8 +70,18 @@ pub(crate) fn run(reach: &Reach, arguments: &Arguments) -> Result<(), Trouble> {
         None => return Err(Trouble::Failed(format!("{}: closed without an answer", daemon.place))),
     }
     let is_coloured = output::has_colour() && !arguments.json;
-    while let Some(Some(line)) = daemon.hear_by(None)? {
-        output::print(&if is_coloured { coloured(&line) } else { line })?;
+    let stdout = std::io::stdout();
+    while !daemon.is_over() {
+        while let Some(line) = daemon.heard() {
+            output::print(&if is_coloured { coloured(&line) } else { line })?;
+        }
+        // Perhaps nothing happens for hours: then it is not a failing write that tells that nobody reads.
+        let [from, to] = daemon.interest();
+        match link::wait([output::reader(&stdout), from, to], None) {
+            Ok([true, ..]) => return Err(output::unread()),
+            Ok(_) => daemon.turn()?,
+            Err(error) => return Err(Trouble::Failed(error.to_string())),
+        }
     }
     Err(Trouble::Failed(format!("{}: the connection ended", daemon.place)))
 }
