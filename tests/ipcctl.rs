@@ -8,7 +8,7 @@ use std::net::{TcpListener, UdpSocket};
 use std::os::unix::net::UnixDatagram;
 use std::process::{Command, Output, Stdio};
 
-use harness::{Client, Daemon, USUAL};
+use harness::{Client, Daemon, Ground, USUAL};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fs::{CWD, Mode, mkfifoat};
 use rustix::process::Signal;
@@ -315,7 +315,8 @@ fn a_datagram_is_answered_over_udp_and_over_a_unix_socket_with_an_address_to_ans
 
 #[test]
 fn a_datagram_that_is_lost_or_refused_has_its_status() {
-    let silent = UdpSocket::bind("127.0.0.1:0").unwrap();
+    // At an address of its own: nobody else takes the port once it is free.
+    let silent = UdpSocket::bind((Ground::new().ip, 0)).unwrap();
     let to = format!("udp://{}", silent.local_addr().unwrap());
     let output = ipcctl(&["--to", &to, "--timeout", "50ms", "multiply", "6", "7"]);
     assert_eq!(output.status.code(), Some(75), "{output:?}");
@@ -534,6 +535,27 @@ fn who_has_read_enough_ends_the_client_though_nothing_more_happens() {
         assert_eq!(status.signal(), Some(Signal::PIPE.as_raw()), "{arguments:?}: {status}, {told}");
         assert_eq!(told.replace("ipcctl: Watching: all\n", ""), "", "{arguments:?}");
     }
+    daemon.stop();
+}
+
+#[test]
+fn a_line_that_is_too_long_has_its_line_of_output_too() {
+    let daemon =
+        Daemon::with("[multiply]\nlisten = [\"tcp://{ip}:65432\", \"udp://{ip}:65432\"]\nmax_message = 64\n");
+    let input = format!("1 2\n{}\n6 7\n", "1".repeat(65));
+    let ask = |kind: &str| {
+        let to = format!("{kind}://{}:65432", daemon.ip);
+        let output = ipcctl_with(&["--to", &to, "multiply", "-"], &input);
+        assert_eq!(output.status.code(), Some(1), "{output:?}");
+        (text(&output.stdout).to_owned(), text(&output.stderr).to_owned())
+    };
+    let told = "2.0\nError: message longer than 64 bytes\n";
+    // There the next request is another one.
+    assert_eq!(ask("udp"), (format!("{told}42.0\n"), "ipcctl: 1 of 3 requests failed\n".to_owned()));
+    // Here it is the end.
+    let (out, err) = ask("tcp");
+    assert_eq!(out, told);
+    assert!(err.contains("closed before the last answer"), "{err}");
     daemon.stop();
 }
 

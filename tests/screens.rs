@@ -321,10 +321,21 @@ fn top_shows_all_machines_sorts_them_and_follows_the_size_of_the_terminal() {
     top.wait_for("the busiest first", |screen| rows_of(screen, "by cpu", "wild"));
     machines.say("{\"host\":\"new one\"}\n");
     top.see("3 machines");
+    // There is room for all: nothing goes out of sight.
+    top.press("jjjs");
+    top.wait_for("the first in its place", |screen| rows_of(screen, "by memory", "calm"));
+    top.resize(4, 100);
+    top.wait_for("room for two", |screen| rows(screen)[3].contains("3 machines"));
+    top.press("jjj");
+    top.wait_for("the last two", |screen| rows_of(screen, "by memory", "new one"));
+    top.press("k");
+    top.wait_for("one back", |screen| rows_of(screen, "by memory", "calm"));
     top.press("j");
-    top.wait_for("the first out of sight", |screen| rows_of(screen, "by cpu", "calm"));
+    top.wait_for("the last two again", |screen| rows_of(screen, "by memory", "new one"));
     top.resize(10, 100);
-    top.wait_for("the last row in its place", |screen| rows(screen)[9].contains("3 machines"));
+    top.wait_for("all of them", |screen| {
+        rows_of(screen, "by memory", "calm") && rows(screen)[9].contains("3 machines")
+    });
     top.press("q");
     let (status, _) = top.end();
     assert!(status.success(), "{status}");
@@ -388,4 +399,24 @@ fn top_says_that_the_daemon_is_gone_and_goes_on_when_it_is_back() {
     top.press("q");
     assert!(top.end().0.success());
     daemon.stop();
+}
+
+#[test]
+fn a_daemon_that_ends_is_not_kept_waiting_by_those_who_wait_for_the_next_one() {
+    // Longer than a test has patience.
+    let slow = "[limits]\nlinger_timeout = \"10min\"\nshutdown_grace = \"10min\"\n";
+    let daemon = Daemon::with(&format!("{slow}{USUAL}{BESIDE}"));
+    let place = mux(&daemon);
+    let seat = |arguments: &[&str]| Seat::take(&[&["--to", &place], arguments].concat());
+    let [chat, talk, watch, top] =
+        [&["chat", "--name", "ann"][..], &["talk"], &["watch"], &["top"]].map(seat);
+    chat.see("you are in the room as ann");
+    talk.see("what you type goes to your partner");
+    watch.see("watching: all");
+    top.see("0 machines");
+    daemon.stop();
+    for mut seat in [chat, talk, watch, top] {
+        seat.press("\x03");
+        assert!(seat.end().0.success());
+    }
 }

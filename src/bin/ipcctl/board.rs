@@ -16,6 +16,7 @@ use serde_json::Value;
 
 use super::daemon::Conversation;
 use super::report::{self, WANTED};
+use super::scrollback::drawable;
 use super::terminal::{Happening, Screen};
 use super::tie::{Due, Tie};
 use super::top::{HEADINGS, Machine, Sort, sorted, take};
@@ -245,7 +246,7 @@ impl Board {
 
     // ---- drawing
 
-    fn draw(&self, frame: &mut Frame<'_>) {
+    fn draw(&mut self, frame: &mut Frame<'_>) {
         let [above, below] =
             Layout::vertical([Constraint::Min(0), Constraint::Length(1)]).areas(frame.area());
         let bold = Style::new().add_modifier(Modifier::BOLD);
@@ -257,8 +258,10 @@ impl Board {
             let since = self.heard.elapsed().as_secs_f64();
             machines.iter_mut().for_each(|machine| machine.age += since);
         }
-        let from = self.from.min(machines.len().saturating_sub(1));
-        let rows = machines[from..].iter().map(|machine| self.row(machine));
+        // No machine is out of sight while there is room for it.
+        let room = usize::from(above.height).saturating_sub(1).max(1);
+        self.from = self.from.min(machines.len().saturating_sub(room));
+        let rows = machines[self.from..].iter().map(|machine| self.row(machine));
         let widths = [
             Constraint::Min(8),
             Constraint::Length(6),
@@ -296,7 +299,7 @@ impl Board {
         let bar = Cell::from("#".repeat(full.min(BAR))).style(colour);
         let curve = self.curves.get(&machine.host).map(Curve::to_string).unwrap_or_default();
         let row = Row::new([
-            Cell::from(host),
+            Cell::from(drawable(&host).into_owned()),
             Cell::from(cpu),
             bar,
             Cell::from(curve),

@@ -118,6 +118,13 @@ impl Conversation {
         self.is_ending = true;
     }
 
+    /// It is given up, and only its place still matters. A daemon that is about to end waits for nobody who has hung up.
+    #[cfg_attr(not(feature = "tui"), allow(dead_code))] // a line filter ends with its connection
+    pub(crate) fn hang_up(&self) {
+        // One that is gone needs nothing.
+        let _ = self.link.hang_up();
+    }
+
     /// How many bytes are still on their way out.
     pub(crate) fn unsent(&self) -> usize {
         self.outbox.len()

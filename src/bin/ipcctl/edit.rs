@@ -8,6 +8,8 @@ use ipcd::engine::text::clean;
 use unicode_segmentation::{GraphemeCursor, UnicodeSegmentation};
 use unicode_width::UnicodeWidthStr;
 
+use super::scrollback::drawable;
+
 /// The longest line, in bytes: the daemon's own bound on a message, by default.
 const LINE_BYTES_MAX: usize = 4096;
 
@@ -97,18 +99,19 @@ impl Edit {
     }
 
     /// The part to show in so many columns, and the cursor's column in it.
-    pub(crate) fn view(&self, columns: usize) -> (&str, usize) {
+    pub(crate) fn view(&self, columns: usize) -> (String, usize) {
+        let [before, after] = [&self.text[..self.cursor], &self.text[self.cursor..]].map(drawable);
         let mut start = 0;
-        let mut column = self.text[..self.cursor].width();
+        let mut column = before.width();
         // The cursor may stand behind the last character: it needs a column too.
-        for grapheme in self.text[..self.cursor].graphemes(true) {
+        for grapheme in before.graphemes(true) {
             if column < columns {
                 break;
             }
             start += grapheme.len();
             column -= grapheme.width().min(column);
         }
-        (&self.text[start..], column)
+        (format!("{}{after}", &before[start..]), column)
     }
 
     fn delete(&mut self, from: usize, to: usize) {
@@ -224,12 +227,16 @@ mod tests {
     fn the_cursor_is_always_in_view() {
         let mut edit = Edit::default();
         edit.insert("0123456789");
-        assert_eq!(edit.view(20), ("0123456789", 10));
-        assert_eq!(edit.view(5), ("6789", 4));
+        assert_eq!(edit.view(20), ("0123456789".to_owned(), 10));
+        assert_eq!(edit.view(5), ("6789".to_owned(), 4));
         edit.insert("字字");
         // Half of a wide character is no place to begin.
-        assert_eq!(edit.view(4), ("字", 2));
-        assert_eq!(edit.view(1), ("", 0));
+        assert_eq!(edit.view(4), ("字".to_owned(), 2));
+        assert_eq!(edit.view(1), (String::new(), 0));
+        // Kept whole, and drawn as wide as every terminal draws it.
+        edit.insert("\u{1f468}\u{200d}\u{1f469}");
+        assert_eq!(edit.view(5), ("字\u{1f468}".to_owned(), 4));
+        assert!(edit.text().ends_with("\u{200d}\u{1f469}"));
         press(&mut edit, &[(KeyCode::Home, NONE)]);
         assert_eq!(edit.view(4).1, 0);
     }

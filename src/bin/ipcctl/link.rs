@@ -119,6 +119,15 @@ impl Link {
         }
     }
 
+    /// Says that nothing more goes either way: who waits for our end has it, though the descriptor is still there.
+    #[cfg_attr(not(feature = "tui"), allow(dead_code))] // a line filter ends with its connection
+    pub(crate) fn hang_up(&self) -> io::Result<()> {
+        match self {
+            Link::Stream(socket) | Link::Packets(socket) => socket.shutdown(std::net::Shutdown::Both),
+            Link::Datagrams(_) | Link::Fifo { .. } => Ok(()),
+        }
+    }
+
     /// Sends what the kernel takes of `bytes`; how many that were.
     pub(crate) fn write(&self, bytes: &[u8]) -> io::Result<usize> {
         Ok(rustix::io::write(self.descriptors().1, bytes)?)

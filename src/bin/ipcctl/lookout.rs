@@ -274,7 +274,7 @@ impl Lookout {
         }
         let prompt = if columns > 2 * PROMPT.len() { PROMPT } else { "" };
         let (text, cursor) = self.edit.view(columns - prompt.len());
-        frame.render_widget(Line::from_iter([prompt, text]), last);
+        frame.render_widget(Line::from_iter([prompt, &text]), last);
         let x = area.x + u16::try_from(prompt.len() + cursor).unwrap_or(0);
         frame.set_cursor_position(Position { x, y: last.y });
     }

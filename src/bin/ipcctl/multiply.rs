@@ -15,6 +15,9 @@ const MULTIPLY: Wanted = Wanted { name: "multiply", port: Some(65432), datagrams
 /// What goes before each result.
 const ACKNOWLEDGEMENT: &str = "Data received";
 
+/// How the error begins that comes without an acknowledgement.
+const TOO_LONG: &str = "message longer than ";
+
 /// Requests on their way at most: enough to keep any line busy, and little to remember.
 const REQUESTS_MAX: usize = 4096;
 
@@ -171,6 +174,8 @@ impl Replies {
                 self.is_acknowledged = true;
                 Ok(None)
             }
+            // Not even acknowledged, it is an answer all the same: a message too long, or whatever a datagram gets.
+            (false, Some(error)) if daemon.is_lossy() || error.starts_with(TOO_LONG) => Ok(Some(Err(error))),
             // It is not this request that is refused, but we are.
             (false, Some(error)) => Err(Trouble::Refused(vec![error])),
             (false, None) => Err(daemon.not_there(MULTIPLY.name, &line)),

@@ -249,7 +249,8 @@ impl Room<'_> {
                 self.wait(conversation, why.to_owned());
                 true
             }
-            Phase::Open { .. } => {
+            Phase::Open { conversation, .. } => {
+                conversation.hang_up();
                 self.note("the talk has ended; press any key");
                 true
             }
@@ -258,6 +259,7 @@ impl Room<'_> {
     }
 
     fn wait(&mut self, conversation: Conversation, why: String) {
+        conversation.hang_up();
         self.phase = Phase::Lost { conversation, why, next: Instant::now() + self.pause };
         self.pause = (self.pause * 2).min(PAUSE_MAX);
     }
@@ -312,7 +314,7 @@ impl Room<'_> {
         let prompt = if usize::from(area.width) > 2 * PROMPT.len() { PROMPT } else { "" };
         let columns = usize::from(area.width) - prompt.len();
         let (text, cursor) = self.edit.view(columns);
-        frame.render_widget(Line::from_iter([prompt, text]), row(1));
+        frame.render_widget(Line::from_iter([prompt, &text]), row(1));
         let x = area.x + u16::try_from(prompt.len() + cursor).unwrap_or(0);
         frame.set_cursor_position(Position { x, y: row(1).y });
     }

@@ -1,11 +1,12 @@
 //! What was heard, as rows of a width: broken at white space, the newest at the bottom, and standing still while
 //! somebody reads further up. Knows columns; has never drawn one.
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::ops::Range;
 
 use unicode_segmentation::UnicodeSegmentation;
-use unicode_width::UnicodeWidthStr;
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 /// Lines kept: a long day in a lively room, a minute of a busy daemon.
 const LINES_MAX: usize = 10_000;
@@ -44,7 +45,7 @@ impl<K> Default for Scrollback<K> {
 impl<K> Scrollback<K> {
     pub(crate) fn push(&mut self, kind: K, text: String) {
         // What the terminal would make of a tab is its own business.
-        let text = text.replace('\t', "    ");
+        let text = drawable(&text.replace('\t', "    ")).into_owned();
         let rows = rows(&text, self.columns).len();
         self.held = self.held.map(|lines| lines + 1);
         if self.below > 0 || self.held.is_some() {
@@ -123,6 +124,20 @@ impl<K> Scrollback<K> {
         self.rows = self.lines.iter().map(|line| line.rows).sum();
         self.below = self.lines.iter().rev().take(after).map(|line| line.rows).sum();
     }
+}
+
+/// As it can be drawn on any terminal. What is one character to people is, on some, as wide as all that it is made of (a
+/// family, a coloured hand), and what others draw there would be in the wrong place, and stay. Its first character
+/// stands for it.
+pub(crate) fn drawable(text: &str) -> Cow<'_, str> {
+    let is_plain =
+        |grapheme: &str| grapheme.width() == grapheme.chars().map(|c| c.width().unwrap_or(0)).sum::<usize>();
+    if text.is_ascii() || text.graphemes(true).all(is_plain) {
+        return Cow::Borrowed(text);
+    }
+    let first = |grapheme: &str| grapheme.chars().next().map_or(0, char::len_utf8);
+    let drawn = |grapheme| if is_plain(grapheme) { grapheme } else { &grapheme[..first(grapheme)] };
+    Cow::Owned(text.graphemes(true).map(drawn).collect())
 }
 
 /// Where a text is broken: at the last white space that fits, inside a word that is wider than a row.
@@ -214,6 +229,24 @@ mod tests {
         scrollback.scroll_to_end();
         scrollback.push((), "6".to_owned());
         assert_eq!(texts(&mut scrollback, 20, 1), ["6"]);
+    }
+
+    #[test]
+    fn what_terminals_disagree_about_is_drawn_as_its_first_character() {
+        for (said, drawn) in [
+            ("plain", "plain"),
+            ("e\u{301}字 \u{1f600}", "e\u{301}字 \u{1f600}"),
+            ("a \u{1f468}\u{200d}\u{1f469}\u{200d}\u{1f467} b", "a \u{1f468} b"),
+            ("\u{2764}\u{fe0f}!", "\u{2764}!"),
+            ("\u{1f44d}\u{1f3fd}", "\u{1f44d}"),
+        ] {
+            assert_eq!(drawable(said), drawn);
+            let columns: usize = drawn.chars().map(|c| c.width().unwrap_or(0)).sum();
+            assert_eq!(drawable(said).width(), columns, "{said:?}");
+        }
+        let mut scrollback = Scrollback::default();
+        scrollback.push((), "ann: \u{2764}\u{fe0f}".to_owned());
+        assert_eq!(texts(&mut scrollback, 20, 1), ["ann: \u{2764}"]);
     }
 
     #[test]

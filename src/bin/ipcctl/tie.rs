@@ -100,6 +100,7 @@ impl Tie {
 
     /// It is no more; whether that is news.
     pub(crate) fn lose(&mut self, why: String) -> bool {
+        self.conversation.hang_up();
         self.state = State::Lost { why, next: Instant::now() + self.pause };
         self.pause = (self.pause * 2).min(PAUSE_MAX);
         !std::mem::replace(&mut self.is_loss_told, true)
