@@ -12,7 +12,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::listen::{ListenDraft, listen, place_listens};
 use super::people::{self, People};
-use super::syntax::{Cursor, Fault, quoted, shown, without_broken_lines};
+use super::syntax::{Cursor, Fault, quoted, shown, visible, without_broken_lines};
 use super::value::*;
 use super::{Config, GROUP, MODE};
 use crate::engine::allow::Allowed;
@@ -507,7 +507,8 @@ fn lines(name: &str, text: &str, mut faults: Vec<Fault>) -> Vec<String> {
         .take(ERRORS_MAX)
         .map(|fault| {
             let (line, column) = cursor.advance(fault.at);
-            format!("{name}:{line}:{column}: {}", fault.text)
+            // An endpoint is told as it was typed, in which there may be what turns text around.
+            format!("{name}:{line}:{column}: {}", visible(&fault.text))
         })
         .collect();
     if faults.len() > ERRORS_MAX {
@@ -727,6 +728,9 @@ f:28:2: mux stands here a second time; remove one"#;
                 "f:2:11: udp://localhost:5 cannot carry chat; it can carry multiply, greeting, hello, and chat can be on tcp, unix and unixseq"
             ]
         );
+        // What turns text around is told as its number.
+        let turned = errors("[chat]\nlisten = [\"unixgram:///a\\u202eb\"]\n");
+        assert!(turned[0].starts_with("f:2:11: unixgram:///a\\u{202e}b cannot carry chat"), "{turned:?}");
         for (service, endpoint) in [("greeting", "fifo:///a"), ("mux", "unixgram:///a")] {
             let errors = errors(&format!("[{service}]\nlisten = [\"{endpoint}\"]\n"));
             assert!(errors[0].contains(&format!("cannot carry {service}")), "{errors:?}");

@@ -70,8 +70,13 @@ fn escape(c: char, out: &mut String) {
 
 /// A path as a message shows it, always one line.
 pub(super) fn shown(path: &Path) -> String {
+    visible(&path.to_string_lossy())
+}
+
+/// A text on one line, and with nothing in it that a terminal obeys.
+pub(super) fn visible(text: &str) -> String {
     let mut out = String::new();
-    path.to_string_lossy().chars().for_each(|c| escape(c, &mut out));
+    text.chars().for_each(|c| escape(c, &mut out));
     out
 }
 /// The text with spaces in place of what is no TOML, which is told; so the mistakes of the rest can be told too.

@@ -136,6 +136,7 @@ impl Trial {
     pub fn on(daemon: Daemon) -> Trial {
         raise_descriptors();
         let healthy = Healthy::on(daemon.tcp(MULTIPLY));
+        let descriptors = daemon.descriptors();
         // What is needed once is there before it is measured.
         drop(Client::member(&daemon, "first"));
         answered(&mut daemon.unix());
@@ -143,10 +144,8 @@ impl Trial {
         again.say("/quit\n");
         again.hear_rest();
         drop(again);
-        let descriptors = wait_until("only the healthy client is there", || {
-            let count = daemon.descriptors();
-            sleep(Duration::from_millis(5));
-            (daemon.descriptors() == count).then_some(count)
+        wait_until("only the healthy client is there", || {
+            (daemon.descriptors() == descriptors).then_some(())
         });
         let resident = daemon.resident_bytes();
         Trial { daemon, healthy: Some(healthy), descriptors, resident, expected: Vec::new() }
