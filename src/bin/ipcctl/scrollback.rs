@@ -130,14 +130,16 @@ impl<K> Scrollback<K> {
 /// family, a coloured hand), and what others draw there would be in the wrong place, and stay. Its first character
 /// stands for it.
 pub(crate) fn drawable(text: &str) -> Cow<'_, str> {
-    let is_plain =
-        |grapheme: &str| grapheme.width() == grapheme.chars().map(|c| c.width().unwrap_or(0)).sum::<usize>();
-    if text.is_ascii() || text.graphemes(true).all(is_plain) {
+    if text.is_ascii() {
         return Cow::Borrowed(text);
     }
     let first = |grapheme: &str| grapheme.chars().next().map_or(0, char::len_utf8);
-    let drawn = |grapheme| if is_plain(grapheme) { grapheme } else { &grapheme[..first(grapheme)] };
-    Cow::Owned(text.graphemes(true).map(drawn).collect())
+    let is_alike =
+        |grapheme: &str| grapheme.width() == grapheme.chars().map(|c| c.width().unwrap_or(0)).sum::<usize>();
+    let drawn = |grapheme| if is_alike(grapheme) { grapheme } else { &grapheme[..first(grapheme)] };
+    // What is typed comes in pieces: a joiner whose other side is still to come would take whatever is drawn next.
+    let is_drawn = |c: &char| !matches!(c, '\u{200d}' | '\u{fe0e}' | '\u{fe0f}');
+    Cow::Owned(text.graphemes(true).flat_map(|grapheme| drawn(grapheme).chars()).filter(is_drawn).collect())
 }
 
 /// Where a text is broken: at the last white space that fits, inside a word that is wider than a row.
@@ -239,6 +241,9 @@ mod tests {
             ("a \u{1f468}\u{200d}\u{1f469}\u{200d}\u{1f467} b", "a \u{1f468} b"),
             ("\u{2764}\u{fe0f}!", "\u{2764}!"),
             ("\u{1f44d}\u{1f3fd}", "\u{1f44d}"),
+            // Half of it, as it is typed.
+            ("\u{1f468}\u{200d}", "\u{1f468}"),
+            ("\u{1f600}\u{fe0f}", "\u{1f600}"),
         ] {
             assert_eq!(drawable(said), drawn);
             let columns: usize = drawn.chars().map(|c| c.width().unwrap_or(0)).sum();
