@@ -37,49 +37,30 @@ fn number(name: &str) -> Option<u64> {
     Some(value.parse().unwrap_or_else(|_| panic!("{name}={value}: not a number")))
 }
 
-fn run(seed: u64, steps: u64) -> Tally {
-    let step = Cell::new(0);
-    let outcome = catch_unwind(AssertUnwindSafe(|| World::new(seed).run(steps, &step)));
-    outcome.unwrap_or_else(|cause| {
-        let words = cause.downcast_ref::<String>().map(String::as_str);
-        let Some(words) = words.or(cause.downcast_ref::<&str>().copied()) else { resume_unwind(cause) };
-        panic!(
-            "seed {seed}, step {}: {words}\nagain: IPCD_SIM_SEED={seed} IPCD_SIM_STEPS={steps} cargo test --test simulation",
-            step.get()
-        )
-    })
-}
-
-#[test]
-fn whatever_is_written_to_a_fifo_comes_out_in_order_or_is_counted() {
-    let steps = number("IPCD_SIM_STEPS").unwrap_or(STEPS / 5);
+/// Plays seeds, `default` ones of so many steps unless the environment says otherwise; what happened, and whether that was
+/// at least as much as by default.
+fn play(
+    default: (u64, u64),
+    test: &str,
+    run: impl Fn(u64, u64, &Cell<u64>) -> Tally + Sync,
+) -> (Tally, bool) {
+    let steps = number("IPCD_SIM_STEPS").unwrap_or(default.1);
+    let run = |seed| {
+        let step = Cell::new(0);
+        let outcome = catch_unwind(AssertUnwindSafe(|| run(seed, steps, &step)));
+        outcome.unwrap_or_else(|cause| {
+            let words = cause.downcast_ref::<String>().map(String::as_str);
+            let Some(words) = words.or(cause.downcast_ref::<&str>().copied()) else { resume_unwind(cause) };
+            panic!(
+                "seed {seed}, step {}: {words}\nagain: IPCD_SIM_SEED={seed} IPCD_SIM_STEPS={steps} cargo test --test simulation {test}",
+                step.get()
+            )
+        })
+    };
     if let Some(seed) = number("IPCD_SIM_SEED") {
-        println!("{}", simulation::fifo::run(seed, steps));
-        return;
+        return (run(seed), false);
     }
-    let seeds = number("IPCD_SIM_SEEDS").unwrap_or(SEEDS / 4);
-    let mut total = Tally::default();
-    for seed in 0..seeds {
-        let outcome = catch_unwind(|| simulation::fifo::run(seed, steps));
-        total.merge(outcome.unwrap_or_else(|cause| {
-            eprintln!("seed {seed}; again: IPCD_SIM_SEED={seed} IPCD_SIM_STEPS={steps} cargo test --test simulation fifo");
-            resume_unwind(cause)
-        }));
-    }
-    println!("{total}");
-    for what in ["FIFO: too long", "FIFO: replies dropped", "FIFO: lines of the room missed"] {
-        assert!(total.0.get(what).is_some_and(|count| *count > 0), "never reached: {what}");
-    }
-}
-
-#[test]
-fn whatever_peers_do_the_engine_keeps_its_promises() {
-    let steps = number("IPCD_SIM_STEPS").unwrap_or(STEPS);
-    if let Some(seed) = number("IPCD_SIM_SEED") {
-        println!("{}", run(seed, steps));
-        return;
-    }
-    let seeds = number("IPCD_SIM_SEEDS").unwrap_or(SEEDS);
+    let seeds = number("IPCD_SIM_SEEDS").unwrap_or(default.0);
     let first = number("IPCD_SIM_FIRST").unwrap_or(0);
     let (next, total, began) = (AtomicU64::new(0), Mutex::new(Tally::default()), Instant::now());
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
@@ -92,11 +73,11 @@ fn whatever_peers_do_the_engine_keeps_its_promises() {
                 }
                 if seed > 0 && seed % PROGRESS_SEEDS == 0 {
                     println!(
-                        "{seed} seeds of {steps} steps begun, from seed {first} on: {:.0?}",
+                        "{test}: {seed} seeds of {steps} steps begun, from seed {first} on: {:.0?}",
                         began.elapsed()
                     );
                 }
-                let tally = run(first + seed, steps);
+                let tally = run(first + seed);
                 total.lock().expect("no other seed has failed").merge(tally);
             }
         };
@@ -108,9 +89,27 @@ fn whatever_peers_do_the_engine_keeps_its_promises() {
             }
         }
     });
+    println!("{test}: {seeds} seeds of {steps} steps in {:.1?}", began.elapsed());
     let total = total.into_inner().expect("no seed has failed");
-    println!("{total}{seeds} seeds of {steps} steps in {:.1?}", began.elapsed());
-    if seeds * steps >= SEEDS * STEPS {
+    (total, seeds * steps >= default.0 * default.1)
+}
+
+#[test]
+fn whatever_is_written_to_a_fifo_comes_out_in_order_or_is_counted() {
+    let default = (SEEDS / 4, STEPS / 5);
+    let (total, is_enough) = play(default, "fifo", simulation::fifo::run);
+    println!("{total}");
+    for what in ["FIFO: too long", "FIFO: replies dropped", "FIFO: lines of the room missed"] {
+        assert!(!is_enough || total.of(what) > 0, "never reached: {what}");
+    }
+}
+
+#[test]
+fn whatever_peers_do_the_engine_keeps_its_promises() {
+    let (total, is_enough) =
+        play((SEEDS, STEPS), "peers", |seed, steps, step| World::new(seed).run(steps, step));
+    println!("{total}");
+    if is_enough {
         total.assert_everything_was_reached();
     }
 }

@@ -41,8 +41,8 @@ pub struct Machines {
     machines: BTreeMap<Rc<str>, Machine>,
     /// The same names, by when they were heard of last.
     ages: BTreeSet<(Moment, Rc<str>)>,
-    /// Bytes of names and reports.
-    text_bytes: usize,
+    /// Bytes of names, reports and histories.
+    bytes: usize,
 }
 
 impl Machines {
@@ -68,7 +68,7 @@ impl Machines {
     }
 
     fn insert(&mut self, host: String, machine: Machine) {
-        self.text_bytes += host.len() + machine.latest.len();
+        self.bytes += host.len() + machine.bytes();
         let host: Rc<str> = host.into();
         self.ages.insert((machine.heard(), Rc::clone(&host)));
         self.machines.insert(host, machine);
@@ -76,15 +76,14 @@ impl Machines {
 
     fn remove(&mut self, host: &str) -> Option<Machine> {
         let (host, machine) = self.machines.remove_entry(host)?;
-        self.text_bytes -= host.len() + machine.latest.len();
+        self.bytes -= host.len() + machine.bytes();
         self.ages.remove(&(machine.heard(), host));
         Some(machine)
     }
 
     /// Bytes that names, reports and histories hold.
     pub fn bytes(&self) -> usize {
-        let samples: usize = self.machines.values().map(|machine| machine.history.len()).sum();
-        self.text_bytes + samples * SAMPLE_BYTES
+        self.bytes
     }
 
     /// The last report of a machine, as one line of JSON.
@@ -130,6 +129,10 @@ pub const SAMPLE_BYTES: usize = size_of::<(Moment, Sample)>();
 impl Machine {
     fn heard(&self) -> Moment {
         self.history.back().map_or(Moment::default(), |(at, _)| *at)
+    }
+
+    fn bytes(&self) -> usize {
+        self.latest.len() + self.history.len() * SAMPLE_BYTES
     }
 
     fn is_sound(&self) -> bool {
@@ -223,9 +226,11 @@ mod tests {
         }
         assert_eq!(machines.machines["new"].history.len(), SAMPLES_MAX);
         assert_eq!(machines.machines["new"].history[0].0, Moment(2000 + 2 * SAMPLES_MAX as u64));
-        let counted: usize =
-            machines.machines.iter().map(|(host, machine)| host.len() + machine.latest.len()).sum();
-        assert_eq!(machines.text_bytes, counted);
+        let of_one = |(host, machine): (&Rc<str>, &Machine)| {
+            host.len() + machine.latest.len() + machine.history.len() * SAMPLE_BYTES
+        };
+        let counted: usize = machines.machines.iter().map(of_one).sum();
+        assert_eq!(machines.bytes(), counted);
         machines.keep(2);
         let left: Vec<&str> = machines.machines.keys().map(|host| &**host).collect();
         assert_eq!((left, machines.ages.len()), (vec!["new", "pc0"], 2), "a reload may leave fewer");

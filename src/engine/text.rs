@@ -41,6 +41,13 @@ pub fn is_empty(message: &[u8]) -> bool {
 pub fn quote(bytes: &[u8]) -> String {
     // A character has at most 4 bytes: what lies behind cannot be shown anyway.
     let head = &bytes[..bytes.len().min(4 * (QUOTE_CHARS_MAX + 1))];
+    // Most of what is shown is short and plain.
+    if head.len() <= QUOTE_CHARS_MAX
+        && let Ok(text) = std::str::from_utf8(head)
+        && head.iter().all(|byte| matches!(byte, b' '..=b'~'))
+    {
+        return text.to_owned();
+    }
     let mut shown = String::new();
     let mut room = QUOTE_CHARS_MAX;
     for c in String::from_utf8_lossy(head).chars() {

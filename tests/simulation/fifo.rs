@@ -1,6 +1,8 @@
 //! FIFOs on the engine alone: lines cut anywhere by writers that come and go, a reader that often is not there, and time.
 //! What comes out are whole lines in their order; the newest is among them; and what is missing was counted.
 
+use std::cell::Cell;
+use std::io::Write;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -9,6 +11,7 @@ use ipcd::engine::limits::Settings;
 use ipcd::engine::message::{CloseReason, Door, Happening, Input, Medium, Moment, Origin, Output, Peer};
 use ipcd::engine::service::Service;
 
+use super::link::Bytes;
 use super::random::Random;
 use super::tally::Tally;
 
@@ -19,7 +22,7 @@ const PIPES: &[usize] = &[1, 7, 64, 500, 4096, 65536];
 struct End {
     peer: Peer,
     /// What waits in `.in`, and in `.out`.
-    inbound: Vec<u8>,
+    inbound: Bytes,
     outbound: usize,
     room: usize,
     blocked: bool,
@@ -71,7 +74,7 @@ impl World {
         let room = self.random.pick(PIPES);
         self.ends.push(End {
             peer,
-            inbound: Vec::new(),
+            inbound: Bytes::default(),
             outbound: 0,
             room,
             blocked: false,
@@ -83,8 +86,14 @@ impl World {
         self.engine.handle(self.now, Input::Opened { peer, door: &door, origin });
     }
 
+    /// A line with its number.
+    fn give_line(&mut self, index: usize, number: usize) {
+        let inbound = self.ends[index].inbound.growing();
+        writeln!(inbound, "{number} 1").expect("memory can be written to");
+    }
+
     fn give(&mut self, index: usize, bytes: &[u8]) {
-        self.ends[index].inbound.extend_from_slice(bytes);
+        self.ends[index].inbound.push(bytes);
     }
 
     /// Reads as much as there is, if it is wanted, and does what the engine asks.
@@ -94,8 +103,8 @@ impl World {
             let max = self.random.pick(&[1, 10, 1000, 16384]);
             if self.engine.wants_input(peer) && !self.ends[index].inbound.is_empty() {
                 let count = self.ends[index].inbound.len().min(max);
-                let bytes: Vec<u8> = self.ends[index].inbound.drain(..count).collect();
-                self.engine.handle(self.now, Input::Bytes { peer, bytes: &bytes, more: false });
+                let bytes = self.ends[index].inbound.take(count);
+                self.engine.handle(self.now, Input::Bytes { peer, bytes, more: false });
             }
         }
         self.engine.handle(self.now, Input::Tick);
@@ -124,17 +133,23 @@ impl World {
     fn flush(&mut self, peer: Peer) {
         let end = &mut self.ends[peer.index as usize];
         while !end.blocked {
-            let bytes = self.engine.outgoing(peer).slices().concat();
-            if bytes.is_empty() {
+            let outgoing = self.engine.outgoing(peer);
+            let wanted = outgoing.len();
+            if wanted == 0 {
                 return;
             }
-            let count = bytes.len().min(end.room - end.outbound);
+            let count = wanted.min(end.room - end.outbound);
             if count > 0 {
                 end.outbound = if end.room == usize::MAX { 0 } else { end.outbound + count };
-                end.heard.extend_from_slice(&bytes[..count]);
+                let mut left = count;
+                for slice in outgoing.slices() {
+                    let taken = slice.len().min(left);
+                    end.heard.extend_from_slice(&slice[..taken]);
+                    left -= taken;
+                }
                 self.engine.handle(self.now, Input::Sent { peer, bytes: count });
             }
-            if count < bytes.len() {
+            if count < wanted {
                 end.blocked = true;
                 self.engine.handle(self.now, Input::Blocked { peer });
             }
@@ -179,11 +194,12 @@ fn settings(random: &mut Random) -> Settings {
 }
 
 /// Runs one seed.
-pub fn run(seed: u64, steps: u64) -> Tally {
+pub fn run(seed: u64, steps: u64, step: &Cell<u64>) -> Tally {
     let mut world = World::new(seed);
     let mut told = <[Told; 2]>::default();
     let mut tally = Tally::default();
-    for _ in 0..steps {
+    for at in 0..steps {
+        step.set(at);
         let index = world.random.below(2);
         // Whoever writes ends the line sooner or later, and in time.
         for _ in 0..world.random.within(0, 40) {
@@ -196,8 +212,7 @@ pub fn run(seed: u64, steps: u64) -> Tally {
                 world.give(index, b"{quit}\n");
                 told[index].errors += 1;
             } else {
-                let line = format!("{} 1\n", told[index].lines);
-                world.give(index, line.as_bytes());
+                world.give_line(index, told[index].lines);
                 told[index].lines += 1;
             }
         }
@@ -268,14 +283,18 @@ fn check_multiply(world: &World, told: &Told, tally: &mut Tally) {
 
 fn check_chat(world: &World, told: &Told, tally: &mut Tally) {
     let said = |line: &&str| line.starts_with("chat: ");
-    let from_fifo: Vec<&str> = lines(&world.ends[1]).into_iter().filter(said).collect();
+    let heard = lines(&world.ends[1]);
+    let from_fifo: Vec<&str> = heard.iter().copied().filter(said).collect();
     let to_alice: Vec<&str> = lines(&world.ends[2]).into_iter().filter(said).collect();
     assert_eq!(to_alice.len(), told.lines, "who reads hears everything");
     let mut all = to_alice.iter();
     assert!(from_fifo.iter().all(|line| all.any(|other| other == line)), "in the room's order, each once");
     let dropped = world.engine.counters().of(Service::Chat).dropped;
     // The other member's joining is one line more.
-    let heard = lines(&world.ends[1]).len() as u64;
-    assert_eq!(heard + dropped, (told.lines + told.errors + 1) as u64, "what is missing was counted");
+    assert_eq!(
+        heard.len() as u64 + dropped,
+        (told.lines + told.errors + 1) as u64,
+        "what is missing was counted"
+    );
     tally.add("FIFO: lines of the room missed", dropped);
 }

@@ -1,7 +1,51 @@
 //! One connection as a kernel keeps it: what is on its way in either direction, and the two ends of it; with it the
 //! reactor's memory of edges. Knows bytes and edges; has never seen a message.
 
-use std::collections::VecDeque;
+/// Bytes on their way: put in behind, taken from the front.
+#[derive(Default)]
+pub struct Bytes {
+    bytes: Vec<u8>,
+    start: usize,
+}
+
+impl Bytes {
+    pub fn len(&self) -> usize {
+        self.bytes.len() - self.start
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    pub fn push(&mut self, bytes: &[u8]) {
+        self.growing().extend_from_slice(bytes);
+    }
+
+    /// Where more can be written.
+    pub fn growing(&mut self) -> &mut Vec<u8> {
+        // What was taken goes before it is more than what is left.
+        if self.start >= self.len() {
+            self.bytes.drain(..self.start);
+            self.start = 0;
+        }
+        &mut self.bytes
+    }
+
+    pub fn take(&mut self, count: usize) -> &[u8] {
+        let start = self.start;
+        self.start += count;
+        &self.bytes[start..self.start]
+    }
+
+    pub fn clear(&mut self) {
+        *self = Bytes::default();
+    }
+
+    /// What there is.
+    pub fn all(&self) -> &[u8] {
+        &self.bytes[self.start..]
+    }
+}
 
 /// What a write came to.
 pub enum Written {
@@ -12,7 +56,7 @@ pub enum Written {
 
 /// What a read came to.
 pub enum Read {
-    Bytes(Vec<u8>),
+    Bytes,
     EndOfFile,
     Blocked,
     Broken,
@@ -22,9 +66,9 @@ pub enum Read {
 #[derive(Default)]
 pub struct Link {
     /// Sent by the peer, not yet read by the reactor.
-    pub inbound: VecDeque<u8>,
+    pub inbound: Bytes,
     /// Written by the reactor, not yet read by the peer.
-    pub outbound: VecDeque<u8>,
+    pub outbound: Bytes,
     pub outbound_room: usize,
     /// The peer sends nothing more.
     pub fin: bool,
@@ -52,7 +96,8 @@ pub struct Link {
 impl Link {
     // ---- the reactor's end
 
-    pub fn read(&mut self, max: usize) -> Read {
+    /// At most `max` bytes, which are put `into` what had others.
+    pub fn read(&mut self, max: usize, into: &mut Vec<u8>) -> Read {
         if self.failed {
             return Read::Broken;
         }
@@ -60,7 +105,9 @@ impl Link {
             return if self.fin { Read::EndOfFile } else { Read::Blocked };
         }
         let count = self.inbound.len().min(max);
-        Read::Bytes(self.inbound.drain(..count).collect())
+        into.clear();
+        into.extend_from_slice(self.inbound.take(count));
+        Read::Bytes
     }
 
     pub fn write(&mut self, slices: &[&[u8]]) -> Written {
@@ -83,7 +130,7 @@ impl Link {
         let before = self.outbound.len();
         for slice in slices {
             let count = slice.len().min(room);
-            self.outbound.extend(&slice[..count]);
+            self.outbound.push(&slice[..count]);
             room -= count;
         }
         Written::Bytes(self.outbound.len() - before)
@@ -108,7 +155,7 @@ impl Link {
         if self.fin || self.failed || bytes.is_empty() {
             return false;
         }
-        self.inbound.extend(bytes);
+        self.inbound.push(bytes);
         self.readable = true;
         true
     }
@@ -139,10 +186,9 @@ impl Link {
         true
     }
 
-    pub fn receive(&mut self, max: usize) -> Vec<u8> {
+    pub fn receive(&mut self, max: usize) -> &[u8] {
         let count = self.outbound.len().min(max);
-        let bytes: Vec<u8> = self.outbound.drain(..count).collect();
         self.writable_edge |= self.blocked && count > 0;
-        bytes
+        self.outbound.take(count)
     }
 }

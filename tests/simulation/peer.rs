@@ -1,15 +1,20 @@
 //! A virtual peer: what it will say, how it sends and reads, how it ends, and what it must have heard. What it expects is
 //! worked out here, from the contract alone.
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
+use std::fmt;
 use std::rc::Rc;
 use std::time::Duration;
 
 use ipcd::engine::limits::{FramingRule, Settings};
 use ipcd::engine::message::{CloseReason, Door, Foreign, Kind, Medium, Moment, Origin, Peer};
 use ipcd::engine::service::Service;
+use serde::Deserialize;
 
-use super::link::Link;
+use MoreOf::{Messages, Requests};
+
+use super::link::{Bytes, Link};
 use super::random::Random;
 use super::room::{GREETING, Record};
 use super::settings::OVERLONG;
@@ -22,10 +27,65 @@ pub const MACHINES: usize = 30;
 const REFUSAL: &str = "Error: too many connections, try again later";
 const THANKS: &str = "Message received. Thank you for connecting\r\n";
 
+/// What a watcher is told, every field of it.
+#[expect(dead_code, reason = "that it can be read is what is asked of the rest")]
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Event<'a> {
+    schema: u32,
+    event: &'a str,
+    time: Option<f64>,
+    endpoint: Option<&'a str>,
+    service: Option<&'a str>,
+    #[serde(borrow)]
+    peer: Option<Cow<'a, str>>,
+    mistake: Option<&'a str>,
+    #[serde(borrow)]
+    text: Option<Cow<'a, str>>,
+    count: Option<u64>,
+}
+
+/// A line of a list of machines, with all that they report here.
+#[expect(dead_code, reason = "that it can be read is what is asked of the rest")]
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Listed<'a> {
+    #[serde(borrow)]
+    host: Option<Cow<'a, str>>,
+    age: Option<serde_json::Number>,
+    cpu_percent: Option<f64>,
+    x: Option<&'a str>,
+    machines: Option<u64>,
+}
+
+/// Whose it is, for those who read of a mistake.
+pub struct Who {
+    /// 0: the observer.
+    serial: u64,
+    door: Rc<Door>,
+    origin: Origin,
+}
+
+impl fmt::Display for Who {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.serial {
+            0 => f.write_str("the observer"),
+            serial => write!(f, "peer {serial} at {} from {}", self.door.endpoint, self.origin),
+        }
+    }
+}
+
 /// A reply, and the place in what the peer sends where the request for it ends.
 struct Reply {
     text: Vec<u8>,
     ends: u64,
+}
+
+impl Reply {
+    /// It was heard whole.
+    fn check_time(&self, taken: u64, end_read: bool, who: &Who) {
+        assert!(self.ends <= taken + u64::from(end_read), "{who}: a reply before its request");
+    }
 }
 
 /// What a chat message does.
@@ -39,10 +99,38 @@ enum Effect {
     Answered(Vec<String>),
 }
 
+/// What is left to be said, made up when its turn comes: most peers leave before they have said it all.
+struct More {
+    what: MoreOf,
+    left: usize,
+    /// How many there were.
+    at: usize,
+    random: Random,
+}
+
+enum MoreOf {
+    /// Requests for multiply.
+    Requests { eager: bool, end: End },
+    /// Messages from one of two.
+    Messages { serial: u64, loud: bool, bye: Option<&'static str> },
+}
+
+/// How the last request ends, or what follows it.
+#[derive(Clone, Copy)]
+enum End {
+    Whole,
+    /// It ends with the stream.
+    WithTheStream,
+    /// One more that never ends.
+    Never,
+    /// One more that is too long.
+    Overlong,
+}
+
 /// What it is there for.
 enum Talk {
-    /// Replies that can be told beforehand.
-    Replies { expected: VecDeque<Reply>, at: usize, answered: usize, tail: Vec<u8> },
+    /// Replies that can be told beforehand, to requests that end so far.
+    Replies { expected: VecDeque<Reply>, ends: u64, at: usize, answered: usize, tail: Vec<u8> },
     /// A member of the room; what comes after the first `free` bytes waits until it is in.
     Chat { heard: Vec<u8>, joined: Option<(String, usize)>, effects: VecDeque<(u64, Effect)>, free: u64 },
     /// One of two; its own messages have this number.
@@ -76,7 +164,7 @@ enum Ending {
 
 pub struct Actor {
     pub peer: Peer,
-    pub who: String,
+    pub who: Who,
     pub door: Rc<Door>,
     pub origin: Origin,
     pub service: Service,
@@ -104,7 +192,8 @@ pub struct Actor {
     is_observer: bool,
     talk: Talk,
     script: VecDeque<Vec<u8>>,
-    sending: VecDeque<u8>,
+    more: Option<More>,
+    sending: Bytes,
     piece: usize,
     patient: bool,
     reading: Reading,
@@ -133,19 +222,22 @@ fn request(random: &mut Random) -> (String, String) {
     }
 }
 
-fn reads_as_a_request(text: &str) -> bool {
-    !(text.contains('x') || text.contains("abc") || text.contains('^'))
-}
-
-/// What `help` on the mux lists.
+/// What `help` on the mux lists; nobody hears it elsewhere.
 fn help(origin: Origin, medium: Medium) -> Vec<u8> {
     let offered = Service::offered().filter(|service| service.is_for(origin) && service.fits(medium));
     offered.map(|service| format!("{service}\n")).collect::<String>().into()
 }
 
+fn help_through(door: &Door, origin: Origin) -> String {
+    match door.service {
+        Service::Mux => String::from_utf8(help(origin, door.medium)).expect("names of services"),
+        _ => String::new(),
+    }
+}
+
 impl Actor {
     /// Somebody with nothing to say yet, who comes in through `door`.
-    fn new(random: &mut Random, door: &Rc<Door>, origin: Origin, settings: &Settings, who: String) -> Actor {
+    fn new(random: &mut Random, door: &Rc<Door>, origin: Origin, settings: &Settings, serial: u64) -> Actor {
         // A packet is a line here, without its LF on the way.
         let rule = match door.medium {
             Medium::Packets => FramingRule::Line,
@@ -171,7 +263,7 @@ impl Actor {
         ]);
         Actor {
             peer: Peer { index: 0, generation: 0 },
-            who,
+            who: Who { serial, door: Rc::clone(door), origin },
             door: Rc::clone(door),
             origin,
             service: door.service,
@@ -197,7 +289,8 @@ impl Actor {
             is_observer: false,
             talk: Talk::Noise,
             script: VecDeque::new(),
-            sending: VecDeque::new(),
+            more: None,
+            sending: Bytes::default(),
             piece: random.pick(&[1, 3, 10, 100, 5000, 5000]),
             patient: random.percent(50),
             reading,
@@ -215,8 +308,7 @@ impl Actor {
         settings: &Settings,
         serial: u64,
     ) -> Actor {
-        let who = format!("peer {serial} at {} from {origin}", door.endpoint);
-        let mut actor = Actor::new(random, door, origin, settings, who);
+        let mut actor = Actor::new(random, door, origin, settings, serial);
         let mut units: Vec<(String, Vec<u8>)> = Vec::new();
         if random.percent(8) {
             actor.speak_otherwise(random);
@@ -276,7 +368,7 @@ impl Actor {
 
     /// One who comes first, hears everything and says nothing.
     pub fn observer(random: &mut Random, door: &Rc<Door>, origin: Origin, settings: &Settings) -> Actor {
-        let mut actor = Actor::new(random, door, origin, settings, "the observer".into());
+        let mut actor = Actor::new(random, door, origin, settings, 0);
         actor.raw = false;
         actor.is_observer = true;
         actor.link.outbound_room = usize::MAX;
@@ -322,7 +414,8 @@ impl Actor {
         if self.door.service == Service::Talk {
             return; // it may hear a partner before it is told
         }
-        self.talk = Talk::Replies { expected, at: 0, answered: 0, tail: Vec::new() };
+        self.talk =
+            Talk::Replies { expected, ends: bytes.len() as u64, at: 0, answered: 0, tail: Vec::new() };
     }
 
     /// Watches the others, and may change its mind about whom.
@@ -357,13 +450,14 @@ impl Actor {
             self.script.push_back(format!("{text}{end}").into());
         }
         let loud = random.percent(10);
-        for at in 0..random.within(0, if loud { 2000 } else { 20 }) {
-            let filling = "x".repeat(random.below(if loud { 40 } else { 20 }));
-            self.script.push_back(format!("t{serial}.{at}~\u{7}{filling}|{end}").into());
-        }
-        if random.percent(30) {
-            self.script.push_back(format!("{}{end}", random.pick(&["bye", "BYE"])).into());
-        }
+        let left = random.within(0, if loud { 2000 } else { 20 });
+        let bye = random.percent(30).then(|| random.pick(&["bye", "BYE"]));
+        self.more = Some(More {
+            what: Messages { serial, loud, bye },
+            left,
+            at: 0,
+            random: Random::new(random.next()),
+        });
         if loud {
             self.piece = 5000;
         }
@@ -401,7 +495,7 @@ impl Actor {
         self.talk = Talk::List { heard: Vec::new() };
     }
 
-    fn multiply(&mut self, random: &mut Random, mut units: Vec<(String, Vec<u8>)>) {
+    fn multiply(&mut self, random: &mut Random, units: Vec<(String, Vec<u8>)>) {
         let floods = random.percent(15) && !self.raw;
         let torrent = floods && random.percent(2);
         let count = match (torrent, floods) {
@@ -416,50 +510,34 @@ impl Actor {
             self.piece = 5000;
         }
         let eager = self.raw && random.percent(40);
-        for _ in 0..count {
-            let (mut text, result) = request(random);
-            // A hasty raw client must begin with what can be told to be a request, or it is taken for lines.
-            if eager && self.rule == FramingRule::Auto && units.is_empty() {
-                while !reads_as_a_request(&text) {
-                    text = request(random).0;
-                }
-                text = "5 10".into();
-                units.push((text, format!("{ACKNOWLEDGEMENT}50.0").into()));
-                continue;
-            }
-            let reply = if self.raw {
-                format!("{ACKNOWLEDGEMENT}{result}")
-            } else {
-                format!("{ACKNOWLEDGEMENT}\n{result}\n")
-            };
-            units.push((text, reply.into()));
-            if !self.raw && random.percent(5) {
-                units.push((random.pick(&["", " ", "\t \r"]).into(), Vec::new()));
-            }
-        }
         self.patient = !eager;
+        let mut end = End::Whole;
         if random.percent(6) {
             self.overlong = true;
-            units.push(("x".repeat(OVERLONG), Vec::new()));
             self.ending = Ending::Stays;
+            end = End::Overlong;
         }
-        self.expect(units);
-        if !self.raw && random.percent(10) {
+        if !self.raw && !self.overlong && random.percent(10) {
             match self.ending {
-                // The last message ends with the stream.
-                Ending::HalfCloses if !self.overlong => {
-                    let last = self.script.back_mut().expect("there is a request");
-                    last.pop();
-                    self.whole_first_line &= self.script.len() > 1;
+                Ending::HalfCloses => {
+                    end = End::WithTheStream;
+                    self.whole_first_line &= count + units.len() > 1;
                 }
-                // The last message never ends.
-                Ending::Stays if !self.overlong => {
+                Ending::Stays => {
                     self.unfinished = true;
-                    self.script.push_back(b"5 1".to_vec());
+                    end = End::Never;
                 }
                 _ => {}
             }
         }
+        let begins = units.is_empty();
+        self.expect(units);
+        self.more = Some(More {
+            what: Requests { eager: begins && eager, end },
+            left: count,
+            at: 0,
+            random: Random::new(random.next()),
+        });
     }
 
     /// What is said, and what must be the replies.
@@ -474,7 +552,66 @@ impl Actor {
                 expected.push_back(Reply { text: reply, ends });
             }
         }
-        self.talk = Talk::Replies { expected, at: 0, answered: 0, tail: Vec::new() };
+        self.talk = Talk::Replies { expected, ends, at: 0, answered: 0, tail: Vec::new() };
+    }
+
+    /// What it says next.
+    fn next_unit(&mut self) -> Option<Vec<u8>> {
+        let unit = self.script.pop_front();
+        // The last one is known for the last when it goes.
+        if self.script.is_empty()
+            && let Some(mut more) = self.more.take()
+        {
+            match more.what {
+                Requests { eager, end } => self.request_more(&mut more, eager, end),
+                Messages { serial, loud, bye } => self.say_more(&mut more, serial, loud, bye),
+            }
+            self.more = Some(more).filter(|more| more.left > 0);
+        }
+        unit.or_else(|| self.script.pop_front())
+    }
+
+    fn request_more(&mut self, more: &mut More, eager: bool, end: End) {
+        let random = &mut more.random;
+        let (mut text, mut result) = request(random);
+        // A hasty raw client must begin with what can be told to be a request, or it is taken for lines.
+        if eager && self.rule == FramingRule::Auto && more.at == 0 {
+            (text, result) = ("5 10".into(), "50.0".into());
+        }
+        let lf = if self.raw { "" } else { "\n" };
+        text += lf;
+        let reply = [ACKNOWLEDGEMENT, lf, &result, lf].concat();
+        let Talk::Replies { expected, ends, .. } = &mut self.talk else { panic!("requests without replies") };
+        *ends += text.len() as u64;
+        expected.push_back(Reply { text: reply.into(), ends: *ends });
+        self.script.push_back(text.into());
+        (more.left, more.at) = (more.left - 1, more.at + 1);
+        if !self.raw && random.percent(5) {
+            let blank = random.pick(&["\n", " \n", "\t \r\n"]);
+            *ends += blank.len() as u64;
+            self.script.push_back(blank.into());
+        }
+        match end {
+            _ if more.left > 0 => {}
+            End::Whole => {}
+            End::WithTheStream => {
+                self.script.back_mut().expect("there is a request").pop();
+            }
+            End::Never => self.script.push_back(b"5 1".to_vec()),
+            End::Overlong => self.script.push_back(("x".repeat(OVERLONG) + lf).into()),
+        }
+    }
+
+    fn say_more(&mut self, more: &mut More, serial: u64, loud: bool, bye: Option<&str>) {
+        let end = if self.raw { "" } else { "\n" };
+        if more.left > 0 {
+            let filling = &"x".repeat(40)[..more.random.below(if loud { 40 } else { 20 })];
+            self.script.push_back(format!("t{serial}.{}~\u{7}{filling}|{end}", more.at).into());
+            (more.left, more.at) = (more.left - 1, more.at + 1);
+        }
+        if let Some(bye) = bye.filter(|_| more.left == 0) {
+            self.script.push_back(format!("{bye}{end}").into());
+        }
     }
 
     fn chat(&mut self, random: &mut Random, units: Vec<(String, Vec<u8>)>, serial: u64) {
@@ -560,7 +697,7 @@ impl Actor {
         if random.percent(60) || hurry {
             look |= self.send(random, chunk);
         }
-        let done = self.script.is_empty() && self.sending.is_empty();
+        let done = self.script.is_empty() && self.more.is_none() && self.sending.is_empty();
         look | match self.ending {
             Ending::HalfCloses
                 if done && !self.link.fin && (!self.raw || self.is_content()) && random.percent(20) =>
@@ -595,6 +732,7 @@ impl Actor {
                 self.ambiguous |= !self.sending.is_empty();
                 self.ambiguous |= matches!(self.talk, Talk::Asker { .. }) && !self.script.is_empty();
                 self.script.clear();
+                self.more = None;
                 self.sending.clear();
                 self.ambiguous |= self.raw || self.unfinished;
                 self.link.half_close()
@@ -613,7 +751,7 @@ impl Actor {
             if !ready {
                 return false;
             }
-            let Some(mut unit) = self.script.pop_front() else { return false };
+            let Some(mut unit) = self.next_unit() else { return false };
             self.sent += unit.len() as u64;
             if unit.len().is_multiple_of(chunk) {
                 // A burst that fills the reactor's buffer exactly seems to go on. A byte that nobody is shown:
@@ -624,16 +762,15 @@ impl Actor {
         let first = self.sent == 0;
         let enough = if first && self.whole_first_line { 1 } else { self.piece };
         while self.sending.len() < enough && self.may_go_on() {
-            let Some(unit) = self.script.pop_front() else { break };
-            self.sending.extend(unit);
+            let Some(unit) = self.next_unit() else { break };
+            self.sending.push(&unit);
         }
         let mut count = self.sending.len().min(random.within(1, self.piece));
         if first && self.whole_first_line {
             count = self.sending.len();
         }
-        let bytes: Vec<u8> = self.sending.drain(..count).collect();
-        self.sent += bytes.len() as u64;
-        self.link.send(&bytes)
+        self.sent += count as u64;
+        self.link.send(self.sending.take(count))
     }
 
     /// Whether its name has been accepted, if it waits for that before it speaks.
@@ -671,7 +808,7 @@ impl Actor {
                 .for_each(|(ends, _)| *ends += unit.len() as u64);
             let at = effects.iter().take_while(|(ends, _)| *ends <= sent).count();
             effects.insert(at, (sent + unit.len() as u64, Effect::Nothing));
-            self.sending.extend(unit);
+            self.sending.push(&unit);
         }
     }
 
@@ -724,6 +861,10 @@ impl Actor {
         !is_line && self.is_chatting() && !listens
     }
 
+    pub fn is_observer(&self) -> bool {
+        self.is_observer
+    }
+
     pub fn is_in_the_room(&self) -> bool {
         matches!(self.talk, Talk::Chat { joined: Some(_), .. })
     }
@@ -770,6 +911,7 @@ impl Actor {
     }
 
     pub fn receive(&mut self, max: usize) {
+        let end_read = self.link.end_read;
         let bytes = self.link.receive(max);
         if bytes.is_empty() {
             return;
@@ -788,18 +930,24 @@ impl Actor {
             | Talk::Partner { heard, .. }
             | Talk::Asker { heard, .. }
             | Talk::List { heard }
-            | Talk::Watcher { heard } => heard.extend(bytes),
-            Talk::Replies { expected, at, answered, tail } => {
-                for byte in bytes {
+            | Talk::Watcher { heard } => heard.extend_from_slice(bytes),
+            Talk::Replies { expected, at, answered, tail, .. } => {
+                let mut rest = bytes;
+                // Most of it is as expected, reply by reply.
+                while tail.is_empty()
+                    && let Some(reply) = expected.front()
+                    && let Some(after) = rest.strip_prefix(&reply.text[*at..])
+                {
+                    reply.check_time(self.taken, end_read, &self.who);
+                    expected.pop_front();
+                    (*at, *answered, rest) = (0, *answered + 1, after);
+                }
+                for &byte in rest {
                     match expected.front().filter(|_| tail.is_empty()) {
                         Some(reply) if reply.text[*at] == byte => {
                             *at += 1;
                             if *at == reply.text.len() {
-                                assert!(
-                                    reply.ends <= self.taken + u64::from(self.link.end_read),
-                                    "{}: a reply before its request",
-                                    self.who
-                                );
+                                reply.check_time(self.taken, end_read, &self.who);
                                 expected.pop_front();
                                 (*at, *answered) = (0, *answered + 1);
                             }
@@ -824,7 +972,12 @@ impl Actor {
 
     fn last_words(&self, reason: CloseReason, seen: &[Settings]) -> Vec<String> {
         let services = || seen.iter().flat_map(|settings| &settings.services);
-        let all = |text: &dyn Fn(u64) -> String, spans: Vec<u64>| spans.into_iter().map(text).collect();
+        // Each once: most settings have few different ones.
+        let all = |text: &dyn Fn(u64) -> String, mut spans: Vec<u64>| {
+            spans.sort_unstable();
+            spans.dedup();
+            spans.into_iter().map(text).collect()
+        };
         let one = |text: &str| vec![text.to_owned()];
         match reason {
             CloseReason::Stopping if self.is_chatting() => one("Server is shutting down."),
@@ -839,10 +992,13 @@ impl Actor {
                 &|span| format!("Error: idle for {span} s"),
                 services().map(|service| service.idle_timeout.as_secs()).collect(),
             ),
-            CloseReason::PeerSilent => services()
-                .filter_map(|service| service.first_message_timeout)
-                .map(|span| format!("Error: no message for {} s", span.as_secs()))
-                .collect(),
+            CloseReason::PeerSilent => all(
+                &|span| format!("Error: no message for {span} s"),
+                services()
+                    .filter_map(|service| service.first_message_timeout)
+                    .map(|span| span.as_secs())
+                    .collect(),
+            ),
             CloseReason::PeerUnfinished => all(
                 &|span| format!("Error: message not finished after {span} s"),
                 services().map(|service| service.message_timeout.as_secs()).collect(),
@@ -928,8 +1084,8 @@ impl Actor {
         match &mut self.talk {
             Talk::Noise => None,
             Talk::Watcher { heard } => {
-                let heard = String::from_utf8_lossy(heard).into_owned();
-                let help = String::from_utf8_lossy(&help(self.origin, self.door.medium)).into_owned();
+                let heard = String::from_utf8_lossy(heard);
+                let help = help_through(&self.door, self.origin);
                 let heard = heard.strip_prefix(&help).unwrap_or(&heard); // through the mux
                 // It may have left in the middle of that.
                 let heard = if help.starts_with(heard) { "" } else { heard };
@@ -941,19 +1097,19 @@ impl Actor {
                         assert!(begins || self.service != Service::Watch, "{}: heard {line:?}", self.who);
                         continue;
                     }
-                    let event: serde_json::Value = serde_json::from_str(line)
+                    let event: Event<'_> = serde_json::from_str(line)
                         .unwrap_or_else(|error| panic!("{}: {reason:?}: {error}: {line}", self.who));
-                    assert_ne!(event["service"], "watch", "{}: saw a watcher: {line}", self.who);
+                    assert_ne!(event.service, Some("watch"), "{}: saw a watcher: {line}", self.who);
                     tally.count("events verified");
-                    if event["event"] == "missed" || event["event"] == "hint" {
-                        tally.count(&format!("events: {}", event["event"]));
+                    if matches!(event.event, "missed" | "hint") {
+                        tally.count_case("events", &event.event);
                     }
                 }
                 None
             }
             Talk::Asker { heard, asked, is_known } => {
-                let heard = String::from_utf8_lossy(heard).into_owned();
-                let help = String::from_utf8_lossy(&help(self.origin, self.door.medium)).into_owned();
+                let heard = String::from_utf8_lossy(heard);
+                let help = help_through(&self.door, self.origin);
                 let heard = heard.strip_prefix(&help).unwrap_or(&heard); // through the mux
                 let mut reports = 0;
                 let whole = heard.rfind('\n').map_or("", |end| &heard[..end]);
@@ -961,8 +1117,8 @@ impl Actor {
                     let report: serde_json::Value = serde_json::from_str(line)
                         .unwrap_or_else(|error| panic!("{}: {reason:?}: {error}: {line}", self.who));
                     let connections = report["connections"].as_array().expect("a list");
-                    let is_itself = |peer: &serde_json::Value| *peer == self.origin.to_string();
-                    assert!(connections.iter().any(|one| is_itself(&one["peer"])), "{}", self.who);
+                    let itself = self.origin.to_string();
+                    assert!(connections.iter().any(|one| one["peer"] == itself), "{}", self.who);
                     reports += 1;
                 }
                 tally.add("reports verified", reports as u64);
@@ -979,13 +1135,13 @@ impl Actor {
                 None
             }
             Talk::List { heard } => {
-                let heard = String::from_utf8_lossy(heard).into_owned();
-                let help = String::from_utf8_lossy(&help(self.origin, self.door.medium)).into_owned();
-                if help.starts_with(&heard) {
+                let heard = String::from_utf8_lossy(heard);
+                let help = help_through(&self.door, self.origin);
+                if help.starts_with(&*heard) {
                     return None; // through the mux, and no further
                 }
                 let heard = heard.strip_prefix(&help).unwrap_or(&heard);
-                let (mut hosts, mut lists): (Vec<String>, u64) = (Vec::new(), 0);
+                let (mut hosts, mut lists): (Vec<Cow<'_, str>>, u64) = (Vec::new(), 0);
                 let whole = heard.rfind('\n').map_or(0, |lf| lf + 1);
                 let mut last = "";
                 for line in heard[..whole].lines() {
@@ -994,18 +1150,14 @@ impl Actor {
                         last = line;
                         continue;
                     }
-                    let told: serde_json::Value = serde_json::from_str(line).expect(line);
-                    if let Some(host) = told["host"].as_str() {
-                        let follows = hosts.last().is_none_or(|before| before.as_str() < host);
-                        assert!(follows && told["age"].is_f64(), "{}: {line:?} after {hosts:?}", self.who);
-                        hosts.push(host.to_owned());
+                    let told: Listed<'_> = serde_json::from_str(line).expect(line);
+                    if let Some(host) = told.host {
+                        let follows = hosts.last().is_none_or(|before| *before < host);
+                        let has_age = told.age.is_some_and(|age| age.is_f64());
+                        assert!(follows && has_age, "{}: {line:?} after {hosts:?}", self.who);
+                        hosts.push(host);
                     } else {
-                        assert_eq!(
-                            told["machines"].as_u64(),
-                            Some(hosts.len() as u64),
-                            "{}: {line}",
-                            self.who
-                        );
+                        assert_eq!(told.machines, Some(hosts.len() as u64), "{}: {line}", self.who);
                         hosts.clear();
                         lists += 1;
                     }
@@ -1019,8 +1171,8 @@ impl Actor {
                 None
             }
             Talk::Partner { serial, heard } => {
-                let heard = String::from_utf8_lossy(heard).into_owned();
-                let help = String::from_utf8_lossy(&help(self.origin, self.door.medium)).into_owned();
+                let heard = String::from_utf8_lossy(heard);
+                let help = help_through(&self.door, self.origin);
                 let heard = heard.strip_prefix(&help).unwrap_or(&heard); // through the mux
                 // Where lines end is no matter: the partner may have been taken for a raw client, each burst a message.
                 let mut heard = heard.to_owned();
@@ -1061,7 +1213,7 @@ impl Actor {
                 }
                 None
             }
-            Talk::Replies { expected, at, answered, tail } => {
+            Talk::Replies { expected, at, answered, tail, .. } => {
                 words.iter_mut().filter(|words| !words.is_empty()).for_each(|words| words.push_str(lf));
                 let open = *answered == 0 && *at >= ACKNOWLEDGEMENT.len() && *at <= ACKNOWLEDGEMENT.len() + 1;
                 assert!(

@@ -1,28 +1,52 @@
 //! What happened in all runs, so that one can see that the simulation reaches the states it is there for.
 
 use std::collections::BTreeMap;
+use std::fmt::Debug;
 
 use ipcd::engine::message::{CloseReason, Foreign};
 
 #[derive(Default)]
-pub struct Tally(pub BTreeMap<String, u64>);
+pub struct Tally {
+    /// Some things happen several times a step: each place that counts is told by where its word lies in memory.
+    counts: Vec<(&'static str, u64)>,
+    composed: BTreeMap<String, u64>,
+}
 
 impl Tally {
-    pub fn count(&mut self, what: &str) {
+    pub fn count(&mut self, what: &'static str) {
         self.add(what, 1);
     }
 
-    pub fn add(&mut self, what: &str, count: u64) {
-        match self.0.get_mut(what) {
-            Some(total) => *total += count,
-            None => {
-                self.0.insert(what.to_owned(), count);
-            }
+    pub fn add(&mut self, what: &'static str, count: u64) {
+        match self.counts.iter_mut().find(|(other, _)| std::ptr::eq(*other, what)) {
+            Some((_, total)) => *total += count,
+            None => self.counts.push((what, count)),
         }
     }
 
+    /// Counts one of several cases.
+    pub fn count_case(&mut self, what: &str, case: &dyn Debug) {
+        *self.composed.entry(format!("{what}: {case:?}")).or_default() += 1;
+    }
+
     pub fn merge(&mut self, other: Tally) {
-        other.0.iter().for_each(|(what, count)| self.add(what, *count));
+        for (what, count) in other.totals() {
+            *self.composed.entry(what).or_default() += count;
+        }
+    }
+
+    /// How often it happened.
+    pub fn of(&self, what: &str) -> u64 {
+        self.totals().get(what).copied().unwrap_or(0)
+    }
+
+    /// By their words, in their order.
+    fn totals(&self) -> BTreeMap<String, u64> {
+        let mut totals = self.composed.clone();
+        for (what, count) in &self.counts {
+            *totals.entry((*what).to_owned()).or_default() += count;
+        }
+        totals
     }
 
     /// Every reason, both kinds, and the troubles must have been met.
@@ -67,14 +91,15 @@ impl Tally {
             "events verified",
             "events: \"hint\"",
         ];
+        let totals = self.totals();
         for what in reasons.chain(others.iter().map(|what| (*what).to_owned())) {
-            assert!(self.0.contains_key(&what), "never reached: {what}");
+            assert!(totals.contains_key(&what), "never reached: {what}");
         }
     }
 }
 
 impl std::fmt::Display for Tally {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.0.iter().try_for_each(|(what, count)| writeln!(f, "{count:>12}  {what}"))
+        self.totals().iter().try_for_each(|(what, count)| writeln!(f, "{count:>12}  {what}"))
     }
 }

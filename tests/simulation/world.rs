@@ -12,6 +12,8 @@ use ipcd::engine::limits::{FramingRule, READ_BYTES_MAX, SAMPLES_MAX, Settings};
 use ipcd::engine::message::{CloseReason, Door, Happening, Input, Medium, Moment, Origin, Output, Peer};
 use ipcd::engine::service::Service;
 
+use memchr::memchr;
+
 use super::link::{Read, Written};
 use super::peer::Actor;
 use super::random::Random;
@@ -38,11 +40,15 @@ pub struct World {
     settings: Settings,
     /// All settings so far: a deadline of old ones may still be at work.
     seen: Vec<Settings>,
+    /// The shortest gap of them all.
+    gap_min: Duration,
     now: Moment,
     doors: Vec<Rc<Door>>,
     slots: Vec<Option<Actor>>,
     generations: Vec<u32>,
     free: Vec<u32>,
+    /// What was read last.
+    buffer: Vec<u8>,
     dead: Vec<u32>,
     ready: VecDeque<Peer>,
     chunk: usize,
@@ -84,11 +90,13 @@ impl World {
         World {
             engine: Engine::new(settings.clone()),
             seen: vec![settings.clone()],
+            gap_min: shortest_gap(&settings),
             now: Moment(0),
             doors,
             slots: Vec::new(),
             generations: Vec::new(),
             free: Vec::new(),
+            buffer: Vec::new(),
             dead: Vec::new(),
             ready: VecDeque::new(),
             chunk: random.pick(&[READ_BYTES_MAX, READ_BYTES_MAX, READ_BYTES_MAX, 23, 97, 1009]),
@@ -333,13 +341,13 @@ impl World {
             Happening::Opened => assert!(!std::mem::replace(&mut actor.opened, true), "opened twice"),
             Happening::Decided(kind) => {
                 actor.note_decision(kind);
-                self.tally.count(&format!("decided: {kind:?}"));
+                self.tally.count_case("decided", &kind);
             }
             Happening::Chose(service) => {
                 actor.service = service;
                 let limit = self.settings.of(service).connections_max.unwrap_or(usize::MAX);
                 let count = self.engine.connections_of(service);
-                assert!(count <= limit || actor.who == "the observer", "too many chose {service}: {count}");
+                assert!(count <= limit || actor.is_observer(), "too many chose {service}: {count}");
             }
             Happening::Erred(error) => actor.note_error(&error, serial),
             Happening::Closed(reason) => {
@@ -347,7 +355,7 @@ impl World {
                     self.tally.count("refused on the mux");
                 }
                 actor.closed = Some(reason);
-                self.tally.count(&format!("closed: {reason:?}"));
+                self.tally.count_case("closed", &reason);
             }
             Happening::Met(_)
             | Happening::Dropped(_)
@@ -361,7 +369,8 @@ impl World {
     fn read(&mut self, peer: Peer) {
         let (chunk, stopping) = (self.chunk, self.stop.is_some());
         let wanted = self.engine.wants_input(peer);
-        let Some(actor) = self.actor(peer) else { return };
+        let place = self.slots[peer.index as usize].as_mut();
+        let Some(actor) = place.filter(|actor| actor.peer == peer) else { return };
         let is_on_packets = actor.is_on_packets();
         let link = &mut actor.link;
         link.queued = false;
@@ -377,20 +386,21 @@ impl World {
         if is_on_packets {
             // As many as one read of the reactor's takes.
             for _ in 0..50 {
-                if self.engine.wants_input(peer) {
-                    self.receive(peer);
+                if !self.engine.wants_input(peer) || !self.receive(peer) {
+                    break;
                 }
             }
             return;
         }
         let mut dry = false;
-        match link.read(chunk) {
+        match link.read(chunk, &mut self.buffer) {
             Read::EndOfFile => {
                 link.readable = false;
                 assert!(!std::mem::replace(&mut link.end_read, true), "read on after the end of file");
                 self.tell(Input::EndOfFile { peer });
             }
-            Read::Bytes(bytes) => {
+            Read::Bytes => {
+                let bytes = std::mem::take(&mut self.buffer);
                 let more = bytes.len() == chunk;
                 link.readable = more || link.ended;
                 dry = !link.readable;
@@ -399,6 +409,7 @@ impl World {
                     self.push(peer);
                 }
                 self.tell(Input::Bytes { peer, bytes: &bytes, more });
+                self.buffer = bytes;
             }
             Read::Blocked => {
                 link.readable = false;
@@ -461,12 +472,14 @@ impl World {
         self.tally.count("peers");
     }
 
-    /// Takes one packet: a line of those who are written here as line clients.
-    fn receive(&mut self, peer: Peer) {
+    /// Takes one packet: a line of those who are written here as line clients; whether there may be another.
+    fn receive(&mut self, peer: Peer) -> bool {
         let stopping = self.stop.is_some();
-        let Some(actor) = self.actor(peer).filter(|actor| actor.link.readable) else { return };
+        let place = self.slots[peer.index as usize].as_mut();
+        let place = place.filter(|actor| actor.peer == peer && actor.link.readable);
+        let Some(actor) = place else { return false };
         let link = &mut actor.link;
-        let line = link.inbound.iter().position(|byte| *byte == b'\n').map(|lf| lf + 1);
+        let line = memchr(b'\n', link.inbound.all()).map(|lf| lf + 1);
         let rest = (link.fin && !link.inbound.is_empty()).then_some(link.inbound.len());
         let packet = line.or(rest).unwrap_or(0);
         if packet == 0 && !link.inbound.is_empty() && !link.failed {
@@ -474,19 +487,21 @@ impl World {
             if stopping {
                 self.tell(Input::Dry { peer });
             }
-            return;
+            return false;
         }
-        match link.read(packet) {
+        match link.read(packet, &mut self.buffer) {
             Read::EndOfFile => {
                 link.readable = false;
                 assert!(!std::mem::replace(&mut link.end_read, true), "read on after the end of file");
                 self.tell(Input::EndOfFile { peer });
             }
-            Read::Bytes(bytes) => {
+            Read::Bytes => {
+                let bytes = std::mem::take(&mut self.buffer);
                 actor.taken += bytes.len() as u64 + u64::from(line.is_none()); // its end counts as an LF
                 self.push(peer);
                 self.tally.count("packets");
                 self.tell(Input::Bytes { peer, bytes: &bytes, more: false });
+                self.buffer = bytes;
             }
             Read::Blocked => {
                 link.readable = false;
@@ -496,6 +511,7 @@ impl World {
             }
             Read::Broken => self.tell(Input::Lost { peer }),
         }
+        true
     }
 
     fn flush(&mut self, peer: Peer) {
@@ -527,8 +543,7 @@ impl World {
             }
             match actor.link.write(outgoing.slices()) {
                 Written::Bytes(count) => {
-                    let gap = self.seen.iter().flat_map(|settings| &settings.services);
-                    let gap = gap.map(|service| service.raw_gap).min().filter(|_| self.stop.is_none());
+                    let gap = Some(self.gap_min).filter(|_| self.stop.is_none());
                     let bytes = outgoing.slices()[0];
                     let whole = count == wanted && outgoing.slices().len() == 1;
                     actor.note_written(self.now, bytes, whole, gap, &mut self.tally);
@@ -553,6 +568,7 @@ impl World {
     fn reconfigure(&mut self) {
         settings::vary(&mut self.random, &mut self.settings);
         self.seen.push(self.settings.clone());
+        self.gap_min = self.gap_min.min(shortest_gap(&self.settings));
         self.bound_memory();
         self.tell(Input::Reconfigure(Box::new(self.settings.clone())));
         self.tally.count("reconfigured");
@@ -707,6 +723,10 @@ impl World {
             reference.check(&record, history_max, &mut self.tally);
         }
     }
+}
+
+fn shortest_gap(settings: &Settings) -> Duration {
+    settings.services.iter().map(|service| service.raw_gap).min().expect("there are services")
 }
 
 /// Whether a door's list, if it has one, has whoever comes there: root always, and these.

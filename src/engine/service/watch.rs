@@ -1,9 +1,10 @@
 //! What connections do, told to those who watch: which of it a watcher wants, and how it is written. Has never seen a
 //! connection.
 
-use std::fmt;
+use std::borrow::Cow;
+use std::fmt::{self, Write};
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use super::Service;
 use crate::engine::diagnosis::Hint;
@@ -12,6 +13,9 @@ use crate::engine::text::{quote, words};
 
 /// The version of the JSON: raised when a field goes or means something else, not when one is added.
 pub const SCHEMA: u32 = 1;
+
+/// Bytes of a common line.
+const LINE_BYTES: usize = 128;
 
 /// What a watcher wants to see, and how.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -126,29 +130,29 @@ impl Sight {
     }
 
     /// The event's name in JSON, and its text.
-    fn parts(&self) -> (&'static str, Option<String>) {
+    fn parts(&self) -> (&'static str, Option<Cow<'_, str>>) {
         let (name, text) = match self {
             Sight::Happened(Happening::Opened) => return ("opened", None),
-            Sight::Happened(Happening::Decided(Kind::Line)) => ("framing", "line".to_owned()),
-            Sight::Happened(Happening::Decided(Kind::Raw)) => ("framing", "raw".to_owned()),
-            Sight::Happened(Happening::Decided(Kind::Packet)) => ("framing", "packet".to_owned()),
-            Sight::Happened(Happening::Chose(service)) => ("chose", service.to_string()),
-            Sight::Happened(Happening::Erred(error)) => ("error", error.clone()),
-            Sight::Happened(Happening::Remarked(text) | Happening::Said(text)) => ("message", text.clone()),
-            Sight::Happened(Happening::Joined(name)) => ("joined", name.clone()),
-            Sight::Happened(Happening::Met(partner)) => ("met", partner.to_string()),
-            Sight::Happened(Happening::Dropped(why)) => ("dropped", why.to_string()),
-            Sight::Happened(Happening::Refused) => ("refused", CloseReason::NotAllowed.to_string()),
+            Sight::Happened(Happening::Decided(Kind::Line)) => ("framing", "line".into()),
+            Sight::Happened(Happening::Decided(Kind::Raw)) => ("framing", "raw".into()),
+            Sight::Happened(Happening::Decided(Kind::Packet)) => ("framing", "packet".into()),
+            Sight::Happened(Happening::Chose(service)) => ("chose", service.name().into()),
+            Sight::Happened(Happening::Erred(error)) => ("error", error.into()),
+            Sight::Happened(Happening::Remarked(text) | Happening::Said(text)) => ("message", text.into()),
+            Sight::Happened(Happening::Joined(name)) => ("joined", name.into()),
+            Sight::Happened(Happening::Met(partner)) => ("met", partner.to_string().into()),
+            Sight::Happened(Happening::Dropped(why)) => ("dropped", why.to_string().into()),
+            Sight::Happened(Happening::Refused) => ("refused", CloseReason::NotAllowed.to_string().into()),
             Sight::Happened(Happening::Closed(reason)) => {
                 let name = match reason {
                     CloseReason::PeerTooSlow => "dropped",
                     reason if reason.is_refusal() => "refused",
                     _ => "closed",
                 };
-                (name, reason.to_string())
+                (name, reason.to_string().into())
             }
-            Sight::Replied(text) => ("reply", text.clone()),
-            Sight::Mistaken(hint) => ("hint", hint.text.clone()),
+            Sight::Replied(text) => ("reply", text.into()),
+            Sight::Mistaken(hint) => ("hint", hint.text.as_str().into()),
         };
         (name, Some(text))
     }
@@ -166,11 +170,12 @@ struct Line<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     service: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    peer: Option<String>,
+    #[serde(serialize_with = "shown")]
+    peer: Option<Origin>,
     #[serde(skip_serializing_if = "Option::is_none")]
     mistake: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    text: Option<String>,
+    text: Option<Cow<'a, str>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     count: Option<u64>,
 }
@@ -195,11 +200,16 @@ impl Line<'_> {
     }
 }
 
+fn shown<S: Serializer>(origin: &Option<Origin>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(origin.as_ref().expect("skipped if there is none"))
+}
+
 /// What a watcher is told first.
 pub fn begin(filter: &Filter, now: Moment) -> String {
     match filter.json {
         true => {
-            Line { time: Some(seconds(now)), text: Some(filter.to_string()), ..Line::new("watching") }.write()
+            Line { time: Some(seconds(now)), text: Some(filter.to_string().into()), ..Line::new("watching") }
+                .write()
         }
         false => format!("Watching: {filter}"),
     }
@@ -237,7 +247,7 @@ pub fn write(filter: &Filter, since: Moment, at: Moment, actor: Actor<'_>, sight
             time: Some(seconds(at)),
             endpoint: Some(endpoint),
             service: Some(service.name()),
-            peer: Some(origin.to_string()),
+            peer: Some(origin),
             mistake,
             text,
             ..Line::new(event)
@@ -245,17 +255,20 @@ pub fn write(filter: &Filter, since: Moment, at: Moment, actor: Actor<'_>, sight
         return line.write();
     }
     let text = text.unwrap_or_default();
-    let what = match event {
-        "message" | "reply" => format!("{event} '{text}'"),
-        "error" => format!("told: Error: {text}"),
-        "framing" => format!("is a {text} client"),
-        "joined" => format!("joined as {text}"),
-        "met" => format!("talks with {text}"),
-        "opened" => event.to_owned(),
-        "chose" => format!("chose {text}"),
-        _ => format!("{event}: {text}"),
+    let mut line = String::with_capacity(LINE_BYTES);
+    let begun = write!(line, "+{:.6} s  {endpoint}  {origin}  ", at.since(since).as_secs_f64());
+    let done = match event {
+        "message" | "reply" => write!(line, "{event} '{text}'"),
+        "error" => write!(line, "told: Error: {text}"),
+        "framing" => write!(line, "is a {text} client"),
+        "joined" => write!(line, "joined as {text}"),
+        "met" => write!(line, "talks with {text}"),
+        "opened" => write!(line, "{event}"),
+        "chose" => write!(line, "chose {text}"),
+        _ => write!(line, "{event}: {text}"),
     };
-    format!("+{:.6} s  {endpoint}  {origin}  {what}", at.since(since).as_secs_f64())
+    begun.and(done).expect("memory can be written to");
+    line
 }
 
 fn seconds(moment: Moment) -> f64 {

@@ -809,7 +809,7 @@ impl Session {
         self.flags.told = true;
         let style = self.style();
         let mut gap = self.settings(world).raw_gap;
-        if let Some(stop) = &world.stop {
+        if let Some(stop) = world.stop.as_ref().filter(|_| style == Style::Paced) {
             // A long paced queue must not outlast the grace.
             gap = gap.min(stop.by.since(now) / (2 * (self.outbox.messages() as u32 + 1)));
         }
