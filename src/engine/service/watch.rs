@@ -201,7 +201,10 @@ impl Line<'_> {
 }
 
 fn shown<S: Serializer>(origin: &Option<Origin>, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_str(origin.as_ref().expect("skipped if there is none"))
+    match origin {
+        Some(origin) => serializer.collect_str(origin),
+        None => serializer.serialize_none(),
+    }
 }
 
 /// What a watcher is told first.
