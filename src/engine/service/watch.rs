@@ -270,7 +270,7 @@ pub fn write(filter: &Filter, since: Moment, at: Moment, actor: Actor<'_>, sight
         "chose" => write!(line, "chose {text}"),
         _ => write!(line, "{event}: {text}"),
     };
-    begun.and(done).expect("memory can be written to");
+    begun.and(done).expect("infallible");
     line
 }
 
