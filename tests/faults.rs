@@ -8,7 +8,9 @@
 mod harness;
 
 mod faults {
+    mod chaos;
     mod life;
+    mod mischief;
     mod outside;
     mod room;
     mod streams;

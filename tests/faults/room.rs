@@ -159,7 +159,7 @@ fn when_half_the_members_are_killed_amid_a_broadcast_the_others_lose_nothing() {
 }
 
 /// What a terminal would obey, what looks like nothing, what turns text around, and what would forge a line.
-const CORPUS: &[&str] = &[
+pub(super) const CORPUS: &[&str] = &[
     "\u{1b}[2J\u{1b}[H",
     "\u{1b}]0;title\u{7}",
     "\u{1b}]52;c;aGVsbG8=\u{1b}\\",

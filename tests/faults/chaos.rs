@@ -1,0 +1,210 @@
+//! One fault after another, and several at once, in the order that the seed chooses: on every kind of endpoint, by every
+//! kind of client, and by whoever has the machine in hand.
+
+use std::collections::BTreeMap;
+use std::net::TcpListener;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, prlimit};
+
+use super::super::harness::packets::Packets;
+use super::super::harness::{CHAT, GREETING, HELLO, MULTIPLY, STATS, TALK};
+use super::mischief::{MISCHIEFS, newcomer};
+use super::trial::{Chance, Healthy, Trial, answered, effort, number, step_back};
+
+/// Every service, on every kind of endpoint that it can have.
+const EVERYTHING: &str = r#"
+[limits]
+message_timeout = "2s"
+[multiply]
+listen = ["tcp://{ip}:65432", "udp://{ip}:65432", "unixseq://{dir}/multiply.seq", "unixgram://{dir}/multiply.gram", "fifo://{dir}/multiply"]
+[greeting]
+listen = ["tcp://{ip}:9999", "udp://{ip}:9999"]
+[chat]
+listen = ["tcp://{ip}:33000", "unix://{dir}/chat.sock", "unixseq://{dir}/chat.seq", "fifo://{dir}/chat"]
+history = 20
+[hello]
+listen = ["tcp://{ip}:8080", "udp://{ip}:8080"]
+[talk]
+listen = ["tcp://{ip}:5000"]
+[stats]
+listen = ["tcp://{ip}:33001"]
+[mux]
+listen = ["unix://{dir}/ipcd.sock"]
+"#;
+
+/// Who commits a mischief after another, all at once.
+const ROGUES: u64 = 4;
+
+/// A port that is in use, at the daemon's address.
+const TAKEN: u16 = 7001;
+
+/// What stays of everything that was there at once: tables that have grown, the room's history, the machines' reports, and
+/// pieces of the heap between them. Measured: 7.5 MiB after 8 s and after 40 s.
+const KEPT_BYTES_MAX: usize = 16 << 20;
+
+fn descriptors_allowed(trial: &Trial, count: u64) {
+    let maximum = getrlimit(Resource::Nofile).maximum;
+    let new = Rlimit { current: Some(count.min(maximum.unwrap_or(u64::MAX))), maximum };
+    prlimit(Some(Pid::from_raw(trial.pid()).unwrap()), Resource::Nofile, new).unwrap();
+}
+
+/// Another configuration, good or bad, that leaves the healthy clients their endpoints.
+fn reload(trial: &Trial, chance: &mut Chance) {
+    for _ in 0..1 + chance.below(3) {
+        match chance.below(7) {
+            0 => trial.write_config("[multiply]\nlisten = [\n"),
+            1 => trial.write_config("[caht]\n"),
+            2 => trial.write_config(&EVERYTHING.replace("8080", "7001")),
+            3 => trial.write_config(&EVERYTHING.replace("8080", "7000")),
+            4 => trial.write_config(&EVERYTHING.split("[hello]").next().map_or(String::new(), |most| {
+                format!("{most}[mux]\nlisten = [\"unix://{{dir}}/ipcd.sock\"]\n")
+            })),
+            5 => trial.write_config(&format!(
+                "[limits]\nmax_connections_per_address = {}\n{}",
+                200 + chance.below(100),
+                EVERYTHING.replacen("[limits]\n", "", 1)
+            )),
+            _ => trial.write_config(EVERYTHING),
+        }
+        trial.signal(Signal::HUP);
+        sleep(Duration::from_millis(chance.below(20) as u64));
+    }
+}
+
+/// What is done to the process itself.
+fn to_the_process(trial: &Trial, chance: &mut Chance) -> &'static str {
+    match chance.below(8) {
+        0..4 => {
+            reload(trial, chance);
+            "reloads"
+        }
+        4..6 => {
+            let count = chance.pick(&[0, trial.descriptors() as u64, 40]);
+            descriptors_allowed(trial, count);
+            sleep(Duration::from_millis(chance.below(300) as u64));
+            descriptors_allowed(trial, u64::MAX);
+            "descriptors withheld"
+        }
+        6 => {
+            trial.stand_still(Duration::from_millis(chance.below(500) as u64));
+            "stood still"
+        }
+        _ => {
+            // The next reload makes it anew.
+            let name = chance.pick(&["chat.sock", "chat.seq", "multiply.gram", "chat.in"]);
+            let _ = std::fs::remove_file(trial.directory.path().join(name));
+            "files removed"
+        }
+    }
+}
+
+/// Every service answers on every kind of endpoint.
+fn everything_serves(trial: &Trial) {
+    let since = trial.log().len();
+    trial.write_config(EVERYTHING);
+    trial.signal(Signal::HUP);
+    trial.wait_for_log_since(since, "reloaded: ");
+    answered(&mut trial.tcp(MULTIPLY));
+    answered(&mut trial.unix());
+    trial.tcp(GREETING).hear("Message received. Thank you for connecting\r\n");
+    let mut hello = trial.tcp(HELLO);
+    hello.say("hi\n");
+    hello.hear("Hello from server\n");
+    let mut stats = trial.tcp(STATS);
+    stats.say("{\"host\": \"pc1\", \"cpu_percent\": 1}\n");
+    stats.hear("Data received\n");
+    let (mut one, mut other) = (trial.tcp(TALK), trial.tcp(TALK));
+    one.say("hi\n");
+    other.hear("hi\n");
+    let file = |name: &str| trial.directory.path().join(name);
+    for packets in [
+        Packets::udp(trial.address(MULTIPLY)),
+        Packets::seq(&file("multiply.seq")),
+        Packets::gram(&file("multiply.gram"), &file("own")),
+    ] {
+        packets.say("5 10");
+        packets.hear("Data received");
+        packets.hear("50.0");
+    }
+    std::fs::remove_file(file("own")).unwrap();
+    let mut member = trial.tcp(CHAT);
+    member.say("the last\n/me was here\n");
+    while member.hear_line() != "* the last was here" {}
+    std::fs::write(file("chat.in"), "from the FIFO\n").unwrap();
+    while member.hear_line() != "chat: from the FIFO" {}
+    let mut status = trial.unix();
+    status.say("status\n");
+    let report: serde_json::Value = serde_json::from_str(&status.hear_line()).unwrap();
+    assert!(report["services"].is_array(), "{report}");
+}
+
+#[test]
+fn whatever_is_done_to_it_for_a_while_the_healthy_client_never_notices() {
+    let (seed, seconds) = (number("IPCD_SEED", 1), number("IPCD_SECONDS", effort(5, 60)));
+    eprintln!("IPCD_SEED={seed} IPCD_SECONDS={seconds} repeats this");
+    let trial = Trial::with(EVERYTHING)
+        .keep_at_most(KEPT_BYTES_MAX)
+        .expect_in_log("reload")
+        .expect_in_log("ipcd.toml:")
+        .expect_in_log("in use")
+        .expect_in_log("cannot accept for the moment")
+        .expect_in_log("troubles with endpoints")
+        .expect_in_log("is gone or another; making it anew")
+        .expect_in_log("no file descriptor left")
+        .expect_in_log("Too many open files")
+        .expect_in_log("more lines like these");
+    let _taken = TcpListener::bind((trial.ip, TAKEN)).unwrap();
+    let beside = Healthy::on(trial.unix());
+    let end = Instant::now() + Duration::from_secs(seconds);
+    let [served, refused] = [const { AtomicUsize::new(0) }; 2];
+    let done: Mutex<BTreeMap<&str, usize>> = Mutex::default();
+    let count = |what: &'static str| *done.lock().unwrap().entry(what).or_default() += 1;
+    // Who takes long is not waited for by the others: only the order of each one's own doings is the seed's.
+    std::thread::scope(|scope| {
+        for rogue in 0..ROGUES {
+            let (trial, count) = (&trial, &count);
+            scope.spawn(move || {
+                step_back();
+                let mut chance = Chance::new(100 + rogue);
+                while Instant::now() < end {
+                    let (name, commit) = chance.pick(MISCHIEFS);
+                    commit(trial, &mut Chance::new(chance.next()));
+                    count(name);
+                }
+            });
+        }
+        scope.spawn(|| {
+            step_back();
+            let mut chance = Chance::new(98);
+            while Instant::now() < end {
+                let which = if newcomer(&trial, &mut chance) { &served } else { &refused };
+                which.fetch_add(1, Ordering::Relaxed);
+            }
+        });
+        let mut chance = Chance::new(99);
+        while Instant::now() < end {
+            sleep(Duration::from_millis(chance.below(100) as u64));
+            count(to_the_process(&trial, &mut Chance::new(chance.next())));
+        }
+    });
+    everything_serves(&trial);
+    let waits = beside.end_but_for(&trial.stood_still());
+    let at = |percent: usize| waits[(waits.len() - 1) * percent / 100];
+    let (served, refused) = (served.into_inner(), refused.into_inner());
+    assert!(served > 0, "no newcomer was served, {refused} were refused");
+    let done: Vec<String> =
+        done.into_inner().unwrap().into_iter().map(|(what, count)| format!("{what} {count}")).collect();
+    eprintln!("{}", done.join(", "));
+    eprintln!(
+        "H on the Unix socket {} requests, p50 {:.0?}, p99 {:.0?}, worst {:.0?}; newcomers: {served} served, {refused} refused",
+        waits.len(),
+        at(50),
+        at(99),
+        at(100),
+    );
+    trial.end(&format!("chaos for {seconds} s with seed {seed}"));
+}
