@@ -8,6 +8,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::rc::Rc;
 
 use harness::around::{as_user, is_root};
+use harness::healthy::Healthy;
 use harness::packets::Packets;
 use harness::{Client, Daemon, MULTIPLY, USUAL};
 use ipcd::engine::Engine;
@@ -236,8 +237,10 @@ fn who_opens_ten_thousand_connections_gets_its_share_and_others_are_served() {
         socket.connect(&daemon.address(MULTIPLY).into()).unwrap();
         Client::of(socket.into())
     };
+    let healthy = Healthy::on(from(3));
     let (served, _kept) = take_everything(|| from(1));
     assert_eq!(served, 50);
+    eprintln!("H {:.0?} at worst", healthy.end().last().unwrap());
     assert!(daemon.descriptors() < 50 + 64 + 50, "{}", daemon.descriptors());
     for _ in 0..20 {
         let mut other = from(2);
@@ -254,8 +257,10 @@ fn a_user_who_opens_ten_thousand_connections_gets_its_share_and_others_are_serve
     }
     let daemon = open_to_all(&format!("{SHARE}{USUAL}mode = \"0666\"\n"), "");
     let connect = || daemon.unix();
+    let healthy = Healthy::on(as_user(BOB, BOB, connect));
     let (served, _kept) = as_user(ALICE, ALICE, || take_everything(connect));
     assert_eq!(served, 50);
+    eprintln!("H {:.0?} at worst", healthy.end().last().unwrap());
     let mut bob = as_user(BOB, BOB, connect);
     for client in [&mut bob, &mut connect()] {
         client.say("6 7\n");

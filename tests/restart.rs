@@ -6,6 +6,7 @@ use std::net::TcpListener;
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixListener;
 
+use harness::healthy::Healthy;
 use harness::manager::Manager;
 use harness::{CHAT, Client, Daemon, Ground, MULTIPLY, USUAL, wait_until};
 use ipcd::host::parcel;
@@ -223,10 +224,7 @@ fn wrong_words_about_descriptors_are_ignored() {
         }
         let daemon = ground.start(command);
         daemon.wait_for_log("LISTEN_FDS");
-        let mut client = daemon.tcp(MULTIPLY);
-        client.say("5 10\n");
-        client.hear("Data received\n50.0\n");
-        drop(client);
+        Healthy::on(daemon.tcp(MULTIPLY)).end();
         daemon.stop();
     }
 }

@@ -11,6 +11,7 @@ use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use harness::around::{Helper, failure, in_namespaces, is_root, may_unshare, outcome};
+use harness::healthy::Healthy;
 use harness::packets::Packets;
 use harness::{Client, Daemon, Ground, MULTIPLY, USUAL, wait_until};
 use rustix::process::{Pid, Signal, kill_process};
@@ -153,6 +154,7 @@ fn a_port_in_use_is_told_with_who_has_it() {
 #[test]
 fn several_endpoints_in_use_are_told_together() {
     let daemon = Daemon::usual();
+    let healthy = [Healthy::on(daemon.tcp(MULTIPLY)), Healthy::on(daemon.unix())];
     let mut again = ipcd(&["--config", daemon.directory.path().join("ipcd.toml").to_str().unwrap()]);
     let said = failure(&mut again, 69);
     let lines: Vec<&str> = said.lines().filter(|line| !line.starts_with("warning: ")).collect();
@@ -161,6 +163,7 @@ fn several_endpoints_in_use_are_told_together() {
         assert!(line.contains(&format!("(by pid {}, ipcd)", daemon.pid())), "{line}");
         assert!(line.contains(&format!("under [{service}] in ")), "{line}");
     }
+    healthy.into_iter().for_each(|one| drop(one.end()));
     daemon.unix().hear_answer();
     daemon.stop();
 }
@@ -239,10 +242,12 @@ fn what_is_no_socket_is_never_removed() {
 #[test]
 fn a_link_to_a_live_socket_is_no_socket_either() {
     let daemon = Daemon::usual();
+    let healthy = Healthy::on(daemon.unix());
     let ground = Ground::new();
     ground.write_config(SOCKET);
     symlink(daemon.socket(), ground.socket()).unwrap();
     assert!(refused(&ground, 69).contains("a symbolic link"));
+    healthy.end();
     daemon.unix().hear_answer();
     daemon.stop();
 }

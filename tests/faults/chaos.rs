@@ -13,7 +13,7 @@ use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, prlimit};
 use super::super::harness::packets::Packets;
 use super::super::harness::{CHAT, GREETING, HELLO, MULTIPLY, STATS, TALK};
 use super::mischief::{MISCHIEFS, newcomer};
-use super::trial::{Chance, Healthy, Trial, answered, effort, number, step_back};
+use super::trial::{Chance, Healthy, Trial, answered, effort, figures, number, step_back};
 
 /// Every service, on every kind of endpoint that it can have.
 const EVERYTHING: &str = r#"
@@ -158,7 +158,7 @@ fn whatever_is_done_to_it_for_a_while_the_healthy_client_never_notices() {
         .expect_in_log("Too many open files")
         .expect_in_log("more lines like these");
     let _taken = TcpListener::bind((trial.ip, TAKEN)).unwrap();
-    let beside = Healthy::on(trial.unix());
+    let beside = Healthy::of(trial.unix(), trial.pid());
     let end = Instant::now() + Duration::from_secs(seconds);
     let [served, refused] = [const { AtomicUsize::new(0) }; 2];
     let done: Mutex<BTreeMap<&str, usize>> = Mutex::default();
@@ -192,19 +192,12 @@ fn whatever_is_done_to_it_for_a_while_the_healthy_client_never_notices() {
         }
     });
     everything_serves(&trial);
-    let waits = beside.end_but_for(&trial.stood_still());
-    let at = |percent: usize| waits[(waits.len() - 1) * percent / 100];
+    let waits = beside.waits_but_for(&trial.stood_still());
     let (served, refused) = (served.into_inner(), refused.into_inner());
     assert!(served > 0, "no newcomer was served, {refused} were refused");
     let done: Vec<String> =
         done.into_inner().unwrap().into_iter().map(|(what, count)| format!("{what} {count}")).collect();
     eprintln!("{}", done.join(", "));
-    eprintln!(
-        "H on the Unix socket {} requests, p50 {:.0?}, p99 {:.0?}, worst {:.0?}; newcomers: {served} served, {refused} refused",
-        waits.len(),
-        at(50),
-        at(99),
-        at(100),
-    );
+    eprintln!("H on the Unix socket {}; newcomers: {served} served, {refused} refused", figures(waits));
     trial.end(&format!("chaos for {seconds} s with seed {seed}"));
 }

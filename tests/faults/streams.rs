@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use super::super::harness::{
     BESIDE, CHAT, Client, HELLO, MULTIPLY, PATIENCE, Probe, USUAL, is_sanitized, wait_until,
 };
-use super::trial::{Chance, Trial, answered, effort, step_back};
+use super::trial::{Chance, Trial, answered, effort, is_full, step_back};
 
 const REQUESTS: &str = "5 10\n";
 const REPLIES: &str = "Data received\n50.0\n";
@@ -248,16 +248,20 @@ fn another_protocols_hello_gets_one_error_and_is_closed() {
                 (CHAT, "chat", "Greetings from the cave! Now type your name and press enter!\n"),
                 (HELLO, "hello", ""),
             ] {
-                let mut client = trial.tcp(port);
+                let (mut client, begun) = (trial.tcp(port), Instant::now());
                 client.say(hello);
                 client.hear(greeting);
                 client.hear(format!("Error: this port speaks {service}, not {name}\n"));
                 client.hear_end();
+                assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
             }
         }
     }
     trial.end("hellos of other protocols");
 }
+
+/// From the freeing of descriptors until the last of two hundred in the queue is served.
+const FREED_MAX: Duration = Duration::from_millis(150);
 
 #[test]
 fn with_no_descriptor_left_it_idles_and_serves_who_waited_as_soon_as_there_are_some() {
@@ -290,6 +294,7 @@ fn with_no_descriptor_left_it_idles_and_serves_who_waited_as_soon_as_there_are_s
     });
     let refused = refused.count();
     let after = freed.elapsed();
+    assert!(after < FREED_MAX || !is_full(), "{after:?} after the freeing");
     inside.iter_mut().for_each(answered);
     drop((inside, waiting));
     trial.end(&format!(

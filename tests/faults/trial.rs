@@ -1,16 +1,13 @@
 //! A fault's surroundings: a daemon, a healthy client beside the fault, and what must be as before when it is over.
 
 use std::ops::Deref;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
-use std::thread::{JoinHandle, sleep};
+use std::sync::Mutex;
+use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+pub use super::super::harness::healthy::{Healthy, Wait, step_back};
 use super::super::harness::{Client, Daemon, MULTIPLY, is_sanitized, wait_until};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-
-/// Between two requests of the healthy client: a hundred a second.
-const PACE: Duration = Duration::from_millis(10);
 
 /// Longer than the healthy client ever waits for its reply, also where ten other tests share two processors. What it
 /// waited is printed: that is the figure, this only finds a loop that stood still.
@@ -69,57 +66,18 @@ pub fn raise_descriptors() {
     setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }).unwrap();
 }
 
-/// The processor is the others' first: what is measured is the daemon's delay, not the test's own crowd.
-pub fn step_back() {
-    let _ = rustix::process::setpriority_process(None, 10);
-}
-
-/// A hundred requests a second on one connection, each answered rightly, until it is asked.
-pub struct Healthy {
-    over: Arc<AtomicBool>,
-    /// When each request was sent, and how long its reply was waited for.
-    thread: JoinHandle<Vec<(Instant, Duration)>>,
-}
-
-impl Healthy {
-    pub fn on(mut client: Client) -> Healthy {
-        let over = Arc::new(AtomicBool::new(false));
-        client.say("1 1\n");
-        client.hear("Data received\n1.0\n");
-        let until = Arc::clone(&over);
-        let thread = std::thread::spawn(move || {
-            let (begun, mut waits) = (Instant::now(), Vec::new());
-            while waits.is_empty() || !until.load(Ordering::Relaxed) {
-                let number = waits.len();
-                let asked = Instant::now();
-                client.say(format!("{number} 2\n"));
-                client.hear(format!("Data received\n{}.0\n", number * 2));
-                waits.push((asked, asked.elapsed()));
-                let next = begun + PACE * (number as u32 + 1);
-                sleep(next.saturating_duration_since(Instant::now()).min(PACE));
-            }
-            waits
-        });
-        Healthy { over, thread }
-    }
-
-    /// Ends it: no error, and every wait for a reply, the shortest first.
-    pub fn end(self) -> Vec<Duration> {
-        self.end_but_for(&[])
-    }
-
-    /// The same without the waits that a daemon which was made to stand still from here to there owes nobody.
-    pub fn end_but_for(self, still: &[(Instant, Instant)]) -> Vec<Duration> {
-        self.over.store(true, Ordering::Relaxed);
-        let waits = self.thread.join().expect("the healthy client had no error");
-        let is_owed = |asked: Instant, wait: Duration| {
-            !still.iter().any(|(from, to)| asked <= *to && asked + wait >= *from)
-        };
-        let mut waits: Vec<Duration> =
-            waits.into_iter().filter_map(|(asked, wait)| is_owed(asked, wait).then_some(wait)).collect();
-        waits.sort();
-        waits
-    }
+/// What the healthy client's waits were, and in brackets without those for a processor.
+pub fn figures(waits: Vec<Wait>) -> String {
+    let at = |times: fn(&Wait) -> Duration| {
+        let mut times: Vec<Duration> = waits.iter().map(times).collect();
+        times.sort();
+        [50, 99, 100].map(|percent| times[(times.len() - 1) * percent / 100])
+    };
+    let ([p50, p99, worst], [_, owed_p99, owed_worst]) = (at(|wait| wait.whole), at(|wait| wait.owed));
+    let count = waits.len();
+    format!(
+        "{count} requests, p50 {p50:.0?}, p99 {p99:.0?} ({owed_p99:.0?}), worst {worst:.0?} ({owed_worst:.0?})"
+    )
 }
 
 /// One fault, and a healthy client beside it.
@@ -148,7 +106,7 @@ impl Trial {
 
     pub fn on(daemon: Daemon) -> Trial {
         raise_descriptors();
-        let healthy = Healthy::on(daemon.tcp(MULTIPLY));
+        let healthy = Healthy::of(daemon.tcp(MULTIPLY), daemon.pid());
         let descriptors = daemon.descriptors();
         // What is needed once is there before it is measured.
         drop(Client::member(&daemon, "first"));
@@ -205,20 +163,14 @@ impl Trial {
 
     /// The healthy client has had no error, and says how long it waited; everything else has gone.
     fn settle(&mut self, row: &str) -> usize {
-        let waits = self.healthy.take().expect("it ends once").end_but_for(&self.stood_still());
-        let at = |percent: usize| waits[(waits.len() - 1) * percent / 100];
-        let worst = *waits.last().expect("it has asked at least once");
+        let healthy = self.healthy.take().expect("it ends once");
+        let waits = healthy.waits_but_for(&self.stood_still());
+        let worst = waits.iter().map(|wait| wait.whole).max().expect("it has asked at least once");
         // Of a connection and of that of the healthy client itself, which has just ended.
         let begun = self.descriptors - 1;
         wait_until("every descriptor is back", || (self.daemon.descriptors() == begun).then_some(()));
         let kept = self.grown();
-        eprintln!(
-            "{row}: H {} requests, p50 {:.0?}, p99 {:.0?}, worst {worst:.0?}; {} KiB more than before",
-            waits.len(),
-            at(50),
-            at(99),
-            kept / 1024,
-        );
+        eprintln!("{row}: H {}; {} KiB more than before", figures(waits), kept / 1024);
         assert!(worst < HEALTHY_WAIT_MAX, "the healthy client waited {worst:?}");
         assert!(kept < self.kept_bytes_max || is_sanitized(), "{kept} bytes more than before");
         kept

@@ -1,0 +1,91 @@
+//! The healthy client, H: beside whatever is done to a daemon it asks a hundred times a second, and is answered.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{JoinHandle, sleep};
+use std::time::{Duration, Instant};
+
+use super::Client;
+
+/// Between two requests of the healthy client: a hundred a second.
+const PACE: Duration = Duration::from_millis(10);
+
+/// The processor is the others' first: what is measured is the daemon's delay, not the test's own crowd.
+pub fn step_back() {
+    let _ = rustix::process::setpriority_process(None, 10);
+}
+
+/// A hundred requests a second on one connection, each answered rightly, until it is asked.
+pub struct Healthy {
+    over: Arc<AtomicBool>,
+    thread: JoinHandle<Vec<Wait>>,
+}
+
+/// For one reply.
+#[derive(Clone, Copy, Debug)]
+pub struct Wait {
+    asked: Instant,
+    pub whole: Duration,
+    /// Without the time for which the daemon, or this client, could have run and was given no processor.
+    pub owed: Duration,
+}
+
+/// How long a thread has waited for a processor so far (the second number in /proc/PID/schedstat).
+fn queued(process: &str) -> Duration {
+    let text = std::fs::read_to_string(format!("/proc/{process}/schedstat")).unwrap_or_default();
+    Duration::from_nanos(text.split(' ').nth(1).and_then(|number| number.parse().ok()).unwrap_or(0))
+}
+
+impl Healthy {
+    pub fn on(client: Client) -> Healthy {
+        Healthy::with(client, None)
+    }
+
+    /// The same, who knows the daemon's process.
+    pub fn of(client: Client, daemon: i32) -> Healthy {
+        Healthy::with(client, Some(daemon.to_string()))
+    }
+
+    fn with(mut client: Client, daemon: Option<String>) -> Healthy {
+        let over = Arc::new(AtomicBool::new(false));
+        client.say("1 1\n");
+        client.hear("Data received\n1.0\n");
+        let until = Arc::clone(&over);
+        let both =
+            move || daemon.as_deref().map_or(Duration::ZERO, |daemon| queued(daemon) + queued("thread-self"));
+        let thread = std::thread::spawn(move || {
+            let (begun, mut waits) = (Instant::now(), Vec::new());
+            while waits.is_empty() || !until.load(Ordering::Relaxed) {
+                let number = waits.len();
+                let before = both();
+                let asked = Instant::now();
+                client.say(format!("{number} 2\n"));
+                client.hear(format!("Data received\n{}.0\n", number * 2));
+                let whole = asked.elapsed();
+                let owed = whole.saturating_sub(both().saturating_sub(before));
+                waits.push(Wait { asked, whole, owed });
+                let next = begun + PACE * (number as u32 + 1);
+                sleep(next.saturating_duration_since(Instant::now()).min(PACE));
+            }
+            waits
+        });
+        Healthy { over, thread }
+    }
+
+    /// Ends it: no error, and every wait for a reply, the shortest first.
+    pub fn end(self) -> Vec<Duration> {
+        let mut waits: Vec<Duration> = self.waits_but_for(&[]).iter().map(|wait| wait.whole).collect();
+        waits.sort();
+        waits
+    }
+
+    /// The same without the waits that a daemon which was made to stand still from here to there owes nobody.
+    pub fn waits_but_for(self, still: &[(Instant, Instant)]) -> Vec<Wait> {
+        self.over.store(true, Ordering::Relaxed);
+        let mut waits = self.thread.join().expect("the healthy client had no error");
+        waits.retain(|wait| {
+            !still.iter().any(|(from, to)| wait.asked <= *to && wait.asked + wait.whole >= *from)
+        });
+        waits
+    }
+}
