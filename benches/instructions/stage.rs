@@ -1,0 +1,207 @@
+//! What the paths are counted on: the engine with a kernel that takes everything, and the whole loop over socket pairs.
+//! Knows how a turn goes; has never seen a count.
+
+use std::hint::black_box;
+use std::io::Write;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::rc::Rc;
+use std::time::Duration;
+
+use ipcd::engine::Engine;
+use ipcd::engine::limits::Settings;
+use ipcd::engine::message::{Door, Input, Medium, Moment, Origin, Output, Peer};
+use ipcd::engine::service::Service;
+use ipcd::reactor::Reactor;
+use ipcd::transport::link::Link;
+
+/// How much later the next turn is.
+const TURN: Duration = Duration::from_micros(100);
+
+const ORIGIN: Origin = Origin::Process { uid: 1, gid: 1, pid: 1 };
+
+fn door(service: Service) -> Door {
+    Door { endpoint: "stage".into(), service, medium: Medium::Unix, allowed: None }
+}
+
+/// The engine, and a reactor without a kernel: it asks the engine what the real one asks, in the same order.
+pub struct Stage {
+    engine: Engine,
+    door: Rc<Door>,
+    now: Moment,
+    peers: u32,
+    /// What it is to have said when it is asked.
+    expected: u64,
+}
+
+impl Stage {
+    /// An engine that has served a connection already: tables and queues have the memory that they keep.
+    pub fn new(service: Service) -> Box<Stage> {
+        let engine = Engine::new(Settings::default());
+        let door = Rc::new(door(service));
+        let mut stage = Box::new(Stage { engine, door, now: Moment(0), peers: 0, expected: 0 });
+        let peer = stage.connect();
+        stage.send(peer, b"warm up\n");
+        stage.end(peer);
+        assert!(stage.engine.is_empty(), "the first one has gone");
+        stage
+    }
+
+    /// So many connections, each of which has sent `first` already.
+    pub fn with(service: Service, count: u32, first: impl Fn(u32) -> String) -> Box<Stage> {
+        let mut stage = Stage::new(service);
+        for number in 1..=count {
+            let peer = stage.connect();
+            stage.send(peer, first(number).as_bytes());
+        }
+        stage
+    }
+
+    /// So many members of the room, who have heard each other come.
+    pub fn room(members: u32) -> Box<Stage> {
+        let stage = Stage::with(Service::Chat, members, |number| format!("member {number}\n"));
+        assert_eq!(stage.engine.members(), members as usize);
+        stage
+    }
+
+    /// The `number`th connection, from 1 on.
+    pub fn peer(number: u32) -> Peer {
+        Peer { index: number, generation: 1 }
+    }
+
+    /// A connection comes in.
+    pub fn connect(&mut self) -> Peer {
+        let peer = Stage::peer(self.peers);
+        self.peers += 1;
+        self.engine.handle(self.now, Input::Opened { peer, door: &self.door, origin: ORIGIN });
+        self.note();
+        peer
+    }
+
+    /// A turn in which a peer has sent something.
+    pub fn send(&mut self, peer: Peer, bytes: &[u8]) {
+        assert!(self.engine.wants_input(peer));
+        self.engine.handle(self.now, Input::Bytes { peer, bytes, more: false });
+        self.note();
+        self.finish_turn();
+    }
+
+    /// A peer sends nothing more; turns until it is gone.
+    pub fn end(&mut self, peer: Peer) {
+        self.engine.handle(self.now, Input::EndOfFile { peer });
+        self.note();
+        self.finish_turn();
+    }
+
+    /// A turn after so much time, in which nothing comes.
+    pub fn pass(&mut self, time: Duration) {
+        self.now = self.now + time;
+        self.finish_turn();
+    }
+
+    fn finish_turn(&mut self) {
+        self.engine.handle(self.now, Input::Tick);
+        self.note();
+        while let Some(output) = self.engine.poll_output() {
+            if let Output::Flush(peer) = output {
+                self.flush(peer);
+            }
+            self.note();
+        }
+        self.engine.handle(self.now, Input::Turned(Duration::from_micros(5)));
+        self.now = self.now + TURN;
+    }
+
+    fn flush(&mut self, peer: Peer) {
+        loop {
+            let outgoing = self.engine.outgoing(peer);
+            let bytes = outgoing.len();
+            if bytes == 0 {
+                return;
+            }
+            black_box(outgoing.slices());
+            self.engine.handle(self.now, Input::Sent { peer, bytes });
+        }
+    }
+
+    fn note(&mut self) {
+        while let Some(note) = self.engine.poll_note() {
+            black_box(note);
+        }
+    }
+
+    /// From here on so many bytes are to be said.
+    pub fn expect(&mut self, bytes: usize) {
+        self.expected = self.engine.counters().bytes_out() + bytes as u64;
+    }
+
+    /// They were.
+    pub fn is_as_expected(&self) -> bool {
+        self.engine.counters().bytes_out() == self.expected
+    }
+}
+
+/// The whole loop, and the far ends of its connections.
+pub struct House {
+    reactor: Reactor,
+    service: Service,
+    ends: Vec<UnixStream>,
+    expected: u64,
+}
+
+impl House {
+    /// A loop with so many connections, each of which has sent `first` already.
+    pub fn with(service: Service, count: usize, first: impl Fn(usize) -> String) -> Box<House> {
+        let reactor = Reactor::new(Engine::new(Settings::default()), Moment(0)).expect("epoll");
+        let mut house = Box::new(House { reactor, service, ends: Vec::new(), expected: 0 });
+        for number in 0..count {
+            house.connect();
+            house.send(number, first(number).as_bytes());
+            house.settle();
+        }
+        house
+    }
+
+    /// So many members of the room, who have heard each other come.
+    pub fn room(members: usize) -> Box<House> {
+        let house = House::with(Service::Chat, members, |number| format!("member {}\n", number + 1));
+        assert_eq!(house.reactor.engine.members(), members);
+        house
+    }
+
+    /// A connection.
+    pub fn connect(&mut self) {
+        let (ours, theirs) = UnixStream::pair().expect("a socket pair");
+        ours.set_nonblocking(true).expect("fcntl");
+        self.reactor.serve(Link::new(OwnedFd::from(ours)), ORIGIN, door(self.service)).expect("epoll");
+        self.ends.push(theirs);
+    }
+
+    /// A client sends something, for the next turn.
+    pub fn send(&mut self, number: usize, bytes: &[u8]) {
+        self.ends[number].write_all(bytes).expect("room in the kernel");
+    }
+
+    /// One turn.
+    pub fn turn(&mut self) {
+        let turn = self.reactor.turn(Some(self.reactor.now())).expect("epoll");
+        black_box(turn);
+    }
+
+    fn settle(&mut self) {
+        self.turn();
+        while self.reactor.engine.has_work() {
+            self.turn();
+        }
+    }
+
+    /// From here on so many bytes are to be said.
+    pub fn expect(&mut self, bytes: usize) {
+        self.expected = self.reactor.engine.counters().bytes_out() + bytes as u64;
+    }
+
+    /// They were.
+    pub fn is_as_expected(&self) -> bool {
+        self.reactor.engine.counters().bytes_out() == self.expected
+    }
+}
