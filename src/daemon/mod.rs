@@ -132,7 +132,7 @@ pub fn run(mut run: Run) -> Result<u8, Failure> {
         }
     };
     if let Some(terminal) = terminal {
-        terminal.ready();
+        terminal.ready()?;
     }
     let outcome = daemon.serve();
     // It is still locked by us: nobody else's is removed.
