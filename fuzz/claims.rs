@@ -16,6 +16,15 @@ use ipcd::engine::service::stats::{self, Message, Report};
 use ipcd::engine::service::{Service, watch};
 use ipcd::engine::{diagnosis, number, text};
 
+// Parts of ipcctl, which is a program and no library.
+#[path = "../src/bin/ipcctl/sighting.rs"]
+#[allow(dead_code)]
+mod sighting;
+#[path = "../src/bin/ipcctl/tables.rs"]
+mod tables;
+#[path = "../src/bin/ipcctl/turns.rs"]
+mod turns;
+
 /// A claim, as it is called and as it is tested.
 pub type Claim = (&'static str, fn(&[u8]));
 
@@ -39,6 +48,10 @@ pub const CLAIMS: &[Claim] = &[
         a_watchers_filter_is_read_or_told_what_would_be_right,
     ),
     ("a_hint_is_one_line_without_control_characters", a_hint_is_one_line_without_control_characters),
+    ("a_fifo_answers_the_same_however_it_is_cut", a_fifo_answers_the_same_however_it_is_cut),
+    ("a_packet_is_answered_as_a_line_is", a_packet_is_answered_as_a_line_is),
+    ("whatever_a_daemon_says_a_watcher_shows_lines", whatever_a_daemon_says_a_watcher_shows_lines),
+    ("whatever_a_daemon_reports_its_status_is_tables", whatever_a_daemon_reports_its_status_is_tables),
 ];
 
 pub fn an_endpoint_reads_back_as_it_is_written(bytes: &[u8]) {
@@ -85,11 +98,7 @@ pub fn no_control_character_comes_through(bytes: &[u8]) {
     let quoted = text::quote(bytes);
     assert!(!quoted.chars().any(char::is_control), "{quoted:?}");
     let cleaned = text::clean(bytes);
-    let is_wrong = |c: char| {
-        c != '\t' && c.is_control()
-            || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-    };
-    assert!(!cleaned.chars().any(is_wrong), "{cleaned:?}");
+    assert!(!cleaned.chars().any(is_obeyed), "{cleaned:?}");
 }
 
 /// The first byte chooses the service, the second how many cuts follow, a byte each; then what the client sends.
@@ -111,6 +120,66 @@ pub fn a_line_client_hears_the_same_however_it_is_cut(bytes: &[u8]) {
         places.windows(2).map(|pair| &sends[pair[0]..pair[1]]).filter(|piece| !piece.is_empty()).collect();
     let cut = Stage::hold(service, &pieces);
     assert_eq!(String::from_utf8_lossy(&cut), String::from_utf8_lossy(&whole), "{places:?}");
+}
+
+/// The first byte says how many cuts follow, a byte each; then what writers wrote.
+pub fn a_fifo_answers_the_same_however_it_is_cut(bytes: &[u8]) {
+    let [cuts, rest @ ..] = bytes else { return };
+    let Some((cuts, sends)) = rest.split_at_checked(usize::from(cuts % 8)) else { return };
+    let mut places: Vec<usize> = cuts.iter().map(|cut| usize::from(*cut) * sends.len() / 256).collect();
+    places.extend([0, sends.len()]);
+    places.sort_unstable();
+    let heard = |pieces: &[&[u8]]| {
+        let mut stage = Stage::new(Settings { fifos: 4096, ..Settings::default() });
+        let fifo = stage.connect(Service::Multiply, Medium::Fifo);
+        pieces.iter().for_each(|piece| stage.send(fifo, piece));
+        assert!(stage.ends[fifo].is_open, "nothing that is written ends a FIFO");
+        String::from_utf8_lossy(&stage.ends[fifo].heard).into_owned()
+    };
+    let pieces: Vec<&[u8]> = places.windows(2).map(|pair| &sends[pair[0]..pair[1]]).collect();
+    assert_eq!(heard(&pieces), heard(&[sends]), "{places:?}");
+}
+
+/// Each line is a packet to one and a line to the other, who hear the same but for the ends of the lines.
+pub fn a_packet_is_answered_as_a_line_is(bytes: &[u8]) {
+    if bytes.len() > Settings::default().of(Service::Multiply).message_bytes_max {
+        return;
+    }
+    let lines = [b"1 1\n", bytes, b"\n"].concat(); // with a first line that no other protocol begins with
+    let packets: Vec<&[u8]> = lines.split(|byte| *byte == b'\n').collect();
+    let mut stage = Stage::new(Settings::default());
+    let client = stage.connect(Service::Multiply, Medium::Packets);
+    packets.iter().for_each(|packet| stage.send(client, packet));
+    stage.end(client);
+    let mut by_line = Stage::hold(Service::Multiply, &[&lines]);
+    by_line.retain(|byte| *byte != b'\n');
+    let heard = &stage.ends[client].heard;
+    assert_eq!(String::from_utf8_lossy(heard), String::from_utf8_lossy(&by_line));
+}
+
+/// What a client that watches makes of a line, which it has cleaned before, and JSON has escaped.
+pub fn whatever_a_daemon_says_a_watcher_shows_lines(bytes: &[u8]) {
+    for line in bytes.split(|byte| *byte == b'\n').map(text::clean) {
+        let shown = match sighting::Saying::of(&line) {
+            sighting::Saying::Seen(seen) => seen.line(seen.time),
+            sighting::Saying::Watching { filter, .. } => filter,
+            sighting::Saying::Error(error) => error,
+            sighting::Saying::Missed(_) | sighting::Saying::Other => continue,
+        };
+        assert!(!shown.contains(is_obeyed), "{shown:?}");
+    }
+}
+
+pub fn whatever_a_daemon_reports_its_status_is_tables(bytes: &[u8]) {
+    let Ok(report) = serde_json::from_str(&text::clean(bytes)) else { return };
+    let shown = tables::show(&report);
+    assert!(!shown.contains(|c| c != '\n' && is_obeyed(c)), "{shown:?}");
+}
+
+/// Whether a terminal takes it for something else than a character.
+fn is_obeyed(c: char) -> bool {
+    c != '\t' && c.is_control()
+        || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// The first byte chooses the service, the rest is the datagram. Whatever it says, a daemon that is answered by another one

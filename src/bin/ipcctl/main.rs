@@ -28,6 +28,7 @@ mod sentence;
 mod sighting;
 mod speech;
 mod status;
+mod tables;
 mod talk;
 #[cfg(feature = "tui")]
 mod terminal;
