@@ -21,7 +21,8 @@ pub enum Style {
     Packets,
 }
 
-/// Bytes of room in a queue's memory, from which on it is going to grow: a common reply.
+/// Bytes of room in a queue's memory, from which on it is going to grow, and the least that it takes: a common reply, which
+/// is an acknowledgement and a result.
 const ROOM: usize = 64;
 
 /// One peer's queue.
@@ -133,10 +134,19 @@ impl Outbox {
         self.bytes.reserve_exact(bytes);
     }
 
-    /// Before it grows, because so many bytes come: what was sent goes, if that is worth the copying.
+    /// So many bytes come.
     fn make_room(&mut self, bytes: usize) {
-        let is_full = self.bytes.capacity() - self.bytes.len() < bytes;
-        if is_full && self.start > self.bytes.len() / 4 {
+        if self.bytes.capacity() - self.bytes.len() < bytes {
+            self.grow(bytes);
+        }
+    }
+
+    /// The memory is full: what was sent goes, if that is worth the copying. The first memory is enough for a common reply.
+    #[cold]
+    fn grow(&mut self, bytes: usize) {
+        if self.bytes.capacity() == 0 {
+            self.bytes.reserve_exact(bytes.max(ROOM));
+        } else if self.start > self.bytes.len() / 4 {
             self.bytes.drain(..self.start);
             self.start = 0;
         }
