@@ -84,6 +84,8 @@ fn a_mutated_configuration_is_read_or_each_error_has_a_place() {
     let file = trial.directory.path().join("mutated.toml");
     for _ in 0..count {
         let bytes = mutated(&mut chance);
+        // A new file: one that is cut and written again is waited for by some file systems until it is on the disk.
+        let _ = std::fs::remove_file(&file);
         std::fs::write(&file, &bytes).unwrap();
         let begun = Instant::now();
         match Config::read(&file) {
