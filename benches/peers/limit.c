@@ -1,0 +1,175 @@
+/* The practical limit: what the kernel takes for the same bytes, with as little around it as can be. One read and one write
+ * per wake-up; nothing that the benchmark does not need, above all no care for partial lines, slow readers or bad input.
+ *
+ *     limit multiply|greeting|chat tcp PORT
+ *     limit multiply|greeting|chat unix PATH
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+enum { BACKLOG = 4096, EVENTS = 1024, DESCRIPTORS = 20000, NAME = 32, BURST = 64 * 1024 };
+
+/* Which member a descriptor is; in the room only. */
+struct member {
+    int place; /* in the room; -1: not yet */
+    int name_length;
+    char name[NAME];
+};
+
+static int poller;
+static char in[BURST], out[4 * BURST];
+static struct member *members;
+static int room[DESCRIPTORS], in_room;
+
+static void die(const char *what) {
+    perror(what);
+    exit(1);
+}
+
+/* A reply that the kernel does not take whole would need a queue; no run of the benchmark makes one. */
+static void say(int fd, const char *text, size_t length) {
+    if (write(fd, text, length) != (ssize_t)length) die("write");
+}
+
+static char *put(char *to, const char *text, size_t length) {
+    memcpy(to, text, length);
+    return to + length;
+}
+
+#define PUT(to, text) put(to, text, sizeof text - 1)
+
+static void multiply(int fd, ssize_t length) {
+    char *to = out;
+    for (const char *at = in, *end = in + length; at < end;) {
+        unsigned long factors[2] = {0, 0};
+        for (int i = 0; i < 2; i++) {
+            for (; *at >= '0' && *at <= '9'; at++) factors[i] = factors[i] * 10 + (unsigned long)(*at - '0');
+            at++; /* the space, the LF */
+        }
+        to = PUT(to, "Data received\n");
+        char digits[24], *digit = digits + sizeof digits;
+        unsigned long product = factors[0] * factors[1];
+        do *--digit = (char)('0' + product % 10);
+        while (product /= 10);
+        to = put(to, digit, (size_t)(digits + sizeof digits - digit));
+        to = PUT(to, ".0\n");
+    }
+    say(fd, out, (size_t)(to - out));
+}
+
+static void everybody(const char *text, size_t length) {
+    for (int i = 0; i < in_room; i++) say(room[i], text, length);
+}
+
+static void chat(int fd, ssize_t length) {
+    struct member *member = &members[fd];
+    char *to = out;
+    if (member->place < 0) {
+        if (length > NAME) length = NAME;
+        member->name_length = (int)length - 1;
+        memcpy(member->name, in, (size_t)member->name_length);
+        to = PUT(to, "Welcome ");
+        to = put(to, member->name, (size_t)member->name_length);
+        to = PUT(to, "! If you ever want to quit, type {quit} to exit.\n");
+        say(fd, out, (size_t)(to - out));
+        to = put(out, member->name, (size_t)member->name_length);
+        to = PUT(to, " has joined the chat!\n");
+        everybody(out, (size_t)(to - out));
+        member->place = in_room;
+        room[in_room++] = fd;
+        return;
+    }
+    /* All that came at once goes on at once. */
+    for (const char *at = in, *end = in + length; at < end;) {
+        const char *next = (const char *)memchr(at, '\n', (size_t)(end - at)) + 1;
+        to = put(to, member->name, (size_t)member->name_length);
+        to = PUT(to, ": ");
+        to = put(to, at, (size_t)(next - at));
+        at = next;
+    }
+    everybody(out, (size_t)(to - out));
+}
+
+static void leave(int fd) {
+    int place = members[fd].place;
+    close(fd);
+    if (place < 0) return;
+    room[place] = room[--in_room];
+    members[room[place]].place = place;
+    char *to = put(out, members[fd].name, (size_t)members[fd].name_length);
+    to = PUT(to, " has left the chat.\n");
+    everybody(out, (size_t)(to - out));
+}
+
+static int listen_at(const char *kind, const char *where) {
+    int listener;
+    if (!strcmp(kind, "unix")) {
+        struct sockaddr_un address = {.sun_family = AF_UNIX};
+        strncpy(address.sun_path, where, sizeof address.sun_path - 1);
+        listener = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
+        if (bind(listener, (struct sockaddr *)&address, sizeof address)) die("bind");
+    } else {
+        struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+        address.sin_port = htons((unsigned short)atoi(where));
+        listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+        int yes = 1;
+        setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
+        /* Those that are accepted inherit it. */
+        setsockopt(listener, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
+        if (bind(listener, (struct sockaddr *)&address, sizeof address)) die("bind");
+    }
+    if (listen(listener, BACKLOG)) die("listen");
+    return listener;
+}
+
+int main(int argc, char **argv) {
+    if (argc != 4) {
+        fprintf(stderr, "usage: limit multiply|greeting|chat tcp|unix PORT|PATH\n");
+        return 2;
+    }
+    char service = argv[1][0];
+    int listener = listen_at(argv[2], argv[3]);
+    if (service == 'c' && !(members = calloc(DESCRIPTORS, sizeof *members))) die("calloc");
+    poller = epoll_create1(0);
+    struct epoll_event event = {.events = EPOLLIN, .data.fd = listener}, events[EVENTS];
+    epoll_ctl(poller, EPOLL_CTL_ADD, listener, &event);
+    for (;;) {
+        int ready = epoll_wait(poller, events, EVENTS, -1);
+        for (int i = 0; i < ready; i++) {
+            int fd = events[i].data.fd;
+            if (fd != listener) {
+                ssize_t length = read(fd, in, sizeof in);
+                if (length <= 0) {
+                    if (service == 'c') leave(fd);
+                    else close(fd);
+                } else if (service == 'm') multiply(fd, length);
+                else if (service == 'c') chat(fd, length);
+                continue;
+            }
+            while ((fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK)) >= 0) {
+                if (service == 'g') {
+                    static const char greeting[] = "Message received. Thank you for connecting\r\n";
+                    say(fd, greeting, sizeof greeting - 1);
+                    /* What the client may still send would, after close(), cost it the greeting. */
+                    shutdown(fd, SHUT_WR);
+                } else if (service == 'c') {
+                    static const char greeting[] = "Greetings from the cave! Now type your name and press enter!\n";
+                    say(fd, greeting, sizeof greeting - 1);
+                    members[fd].place = -1;
+                }
+                event.data.fd = fd;
+                epoll_ctl(poller, EPOLL_CTL_ADD, fd, &event);
+            }
+            if (errno != EAGAIN) die("accept");
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! The server as a competent tokio program has it: one thread, a task for each connection. What came in one read is
+//! answered in one write; a member of the chat has a bounded channel, and is written all that waits in it at once.
+//!
+//!     tokio-server multiply|greeting|chat tcp PORT
+//!     tokio-server multiply|greeting unix PATH
+
+use std::collections::HashMap;
+use std::io::{self, Write};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
+use tokio::net::{TcpSocket, TcpStream, UnixListener};
+use tokio::sync::mpsc;
+
+const BACKLOG: u32 = 4096;
+
+/// Bytes read at once.
+const BURST: usize = 4096;
+
+/// Messages that wait for one member; who has more is dropped.
+const WAITING: usize = 1024;
+
+type Heard = Arc<[u8]>;
+
+#[derive(Default)]
+struct Room {
+    next: u64,
+    members: HashMap<u64, mpsc::Sender<Heard>>,
+}
+
+impl Room {
+    fn say(&mut self, text: &[u8]) {
+        let text: Heard = text.into();
+        self.members.retain(|_, member| member.try_send(Arc::clone(&text)).is_ok());
+    }
+}
+
+type Shared = Arc<Mutex<Room>>;
+
+#[derive(Clone, Copy)]
+enum Service {
+    Multiply,
+    Greeting,
+    Chat,
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> io::Result<()> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let [service, kind, place] = &arguments[..] else {
+        return Err(io::Error::other("usage: tokio-server multiply|greeting|chat tcp|unix PORT|PATH"));
+    };
+    let service = match service.as_str() {
+        "multiply" => Service::Multiply,
+        "greeting" => Service::Greeting,
+        _ => Service::Chat,
+    };
+    let room = Shared::default();
+    if kind == "unix" {
+        let listener = UnixListener::bind(place)?;
+        loop {
+            let (stream, _) = listener.accept().await?;
+            tokio::spawn(serve(service, stream));
+        }
+    }
+    let port = place.parse().map_err(io::Error::other)?;
+    let socket = TcpSocket::new_v4()?;
+    socket.set_reuseaddr(true)?;
+    socket.bind(SocketAddr::from((Ipv4Addr::LOCALHOST, port)))?;
+    let listener = socket.listen(BACKLOG)?;
+    loop {
+        let (stream, _) = listener.accept().await?;
+        stream.set_nodelay(true)?;
+        match service {
+            Service::Chat => drop(tokio::spawn(chat(stream, Arc::clone(&room)))),
+            _ => drop(tokio::spawn(serve(service, stream))),
+        }
+    }
+}
+
+async fn serve(service: Service, stream: impl AsyncRead + AsyncWrite + Unpin) -> io::Result<()> {
+    match service {
+        Service::Multiply => multiply(stream).await,
+        Service::Greeting => greeting(stream).await,
+        Service::Chat => Err(io::Error::other("the chat is on TCP")),
+    }
+}
+
+async fn multiply(mut stream: impl AsyncRead + AsyncWrite + Unpin) -> io::Result<()> {
+    let mut request = Vec::with_capacity(BURST);
+    let mut reply = Vec::new();
+    while stream.read_buf(&mut request).await? > 0 {
+        let Some(end) = request.iter().rposition(|&byte| byte == b'\n') else { continue };
+        for line in request[..end].split(|&byte| byte == b'\n') {
+            reply.extend_from_slice(b"Data received\n");
+            match product(line) {
+                Some(product) => writeln!(reply, "{product:?}")?,
+                None => reply.extend_from_slice(b"Error: expected two numbers, for example: 5 10\n"),
+            }
+        }
+        request.drain(..=end);
+        stream.write_all(&reply).await?;
+        reply.clear();
+    }
+    Ok(())
+}
+
+fn product(line: &[u8]) -> Option<f64> {
+    let mut numbers = std::str::from_utf8(line).ok()?.split_whitespace();
+    let (a, b) = (numbers.next()?, numbers.next()?);
+    Some(a.parse::<f64>().ok()? * b.parse::<f64>().ok()?)
+}
+
+async fn greeting(mut stream: impl AsyncRead + AsyncWrite + Unpin) -> io::Result<()> {
+    stream.write_all(b"Message received. Thank you for connecting\r\n").await?;
+    stream.shutdown().await?;
+    // What the client may still send would, after close(), cost it the greeting.
+    let mut rest = [0; 256];
+    while stream.read(&mut rest).await? > 0 {}
+    Ok(())
+}
+
+async fn chat(stream: TcpStream, room: Shared) -> io::Result<()> {
+    let (reader, mut writer) = stream.into_split();
+    let mut reader = BufReader::with_capacity(BURST, reader);
+    writer.write_all(b"Greetings from the cave! Now type your name and press enter!\n").await?;
+    let mut name = String::new();
+    reader.read_line(&mut name).await?;
+    let name = name.trim_end();
+    let (sender, mut heard) = mpsc::channel(WAITING);
+    let welcome = format!("Welcome {name}! If you ever want to quit, type {{quit}} to exit.\n");
+    writer.write_all(welcome.as_bytes()).await?;
+    let id = {
+        let mut room = room.lock().unwrap_or_else(PoisonError::into_inner);
+        room.say(format!("{name} has joined the chat!\n").as_bytes());
+        room.next += 1;
+        let id = room.next;
+        room.members.insert(id, sender);
+        id
+    };
+    let hears = async {
+        let mut gathered = Vec::new();
+        while let Some(first) = heard.recv().await {
+            gathered.clear();
+            gathered.extend_from_slice(&first);
+            while let Ok(next) = heard.try_recv() {
+                gathered.extend_from_slice(&next);
+            }
+            writer.write_all(&gathered).await?;
+        }
+        io::Result::Ok(())
+    };
+    let says = async {
+        let mut line = Vec::new();
+        while reader.read_until(b'\n', &mut line).await? > 0 {
+            let text = [name.as_bytes(), b": ", &line].concat();
+            room.lock().unwrap_or_else(PoisonError::into_inner).say(&text);
+            line.clear();
+        }
+        io::Result::Ok(())
+    };
+    let ended = tokio::select! { ended = hears => ended, ended = says => ended };
+    let mut room = room.lock().unwrap_or_else(PoisonError::into_inner);
+    if room.members.remove(&id).is_some() {
+        room.say(format!("{name} has left the chat.\n").as_bytes());
+    }
+    ended
+}

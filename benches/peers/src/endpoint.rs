@@ -1,0 +1,104 @@
+//! Where a server listens, and how one connects there. Knows nothing of what is said.
+
+use std::fs;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use nix::sys::socket::{setsockopt, sockopt};
+use socket2::{Domain, SockAddr, Socket, Type};
+
+/// How long a server may take for one thing, at the worst.
+pub const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Connections that are closed at once keep their port for a while, 28,000 of which one address has: so clients of
+/// short connections come from this many.
+const SOURCES: u32 = 64;
+
+/// The first port that is tried; below those that the kernel gives to clients.
+const PORT_FIRST: u16 = 21_000;
+
+#[derive(Clone, Debug)]
+pub enum Endpoint {
+    Tcp(u16),
+    Unix(PathBuf),
+}
+
+impl Endpoint {
+    /// A port of this machine alone that nobody has.
+    pub fn tcp() -> io::Result<Endpoint> {
+        use std::sync::atomic::{AtomicU16, Ordering};
+        static NEXT: AtomicU16 = AtomicU16::new(PORT_FIRST);
+        for _ in 0..1000 {
+            let port = NEXT.fetch_add(1, Ordering::Relaxed);
+            if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
+                return Ok(Endpoint::Tcp(port));
+            }
+        }
+        Err(io::ErrorKind::AddrInUse.into())
+    }
+
+    fn address(&self) -> io::Result<SockAddr> {
+        match self {
+            Endpoint::Tcp(port) => Ok(SockAddr::from(SocketAddr::from((Ipv4Addr::LOCALHOST, *port)))),
+            Endpoint::Unix(path) => SockAddr::unix(path),
+        }
+    }
+
+    fn socket(&self) -> io::Result<Socket> {
+        let domain = match self {
+            Endpoint::Tcp(_) => Domain::IPV4,
+            Endpoint::Unix(_) => Domain::UNIX,
+        };
+        let socket = Socket::new(domain, Type::STREAM, None)?;
+        if let Endpoint::Tcp(_) = self {
+            socket.set_tcp_nodelay(true)?;
+        }
+        Ok(socket)
+    }
+
+    /// Whether somebody listens here, as the kernel's tables have it.
+    pub fn is_listening(&self) -> io::Result<bool> {
+        Ok(match self {
+            Endpoint::Tcp(port) => {
+                let local = format!("0100007F:{port:04X}");
+                let is_listener = |line: &str| {
+                    let mut columns = line.split_whitespace().skip(1);
+                    // 0A is LISTEN.
+                    columns.next() == Some(&local) && columns.nth(1) == Some("0A")
+                };
+                fs::read_to_string("/proc/net/tcp")?.lines().any(is_listener)
+            }
+            Endpoint::Unix(path) => {
+                let (path, listens) = (path.display().to_string(), " 00010000 ");
+                fs::read_to_string("/proc/net/unix")?
+                    .lines()
+                    .any(|line| line.contains(listens) && line.ends_with(&path))
+            }
+        })
+    }
+
+    /// A connection that waits, but not for ever.
+    pub fn connect(&self) -> io::Result<Socket> {
+        let socket = self.socket()?;
+        socket.connect(&self.address()?)?;
+        socket.set_read_timeout(Some(PATIENCE))?;
+        socket.set_write_timeout(Some(PATIENCE))?;
+        Ok(socket)
+    }
+
+    /// A connection that will not last; the `nth`, which says where from.
+    pub fn connect_shortly(&self, nth: u64) -> io::Result<Socket> {
+        let socket = self.socket()?;
+        if let Endpoint::Tcp(_) = self {
+            let source = Ipv4Addr::from(u32::from(Ipv4Addr::LOCALHOST) + (nth % u64::from(SOURCES)) as u32);
+            // The port is chosen when connecting, where one in use towards others will do.
+            setsockopt(&socket, sockopt::IpBindAddressNoPort, &true)?;
+            socket.bind(&SockAddr::from(SocketAddr::from((source, 0))))?;
+        }
+        socket.connect(&self.address()?)?;
+        socket.set_nonblocking(true)?;
+        Ok(socket)
+    }
+}

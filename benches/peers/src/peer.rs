@@ -1,0 +1,208 @@
+//! Who is measured: how each is started, and in whose words it is asked.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Result, bail};
+
+use crate::endpoint::Endpoint;
+use crate::server::{Cores, Server, is_installed};
+
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, clap::ValueEnum)]
+pub enum Peer {
+    Limit,
+    Ipcd,
+    Redis,
+    Tokio,
+    Python,
+    Memcached,
+    Ngircd,
+    Ncat,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Service {
+    Multiply,
+    Greeting,
+    Chat,
+}
+
+impl Service {
+    fn name(self) -> &'static str {
+        match self {
+            Service::Multiply => "multiply",
+            Service::Greeting => "greeting",
+            Service::Chat => "chat",
+        }
+    }
+}
+
+/// Where the programs are, and a directory for what they need.
+pub struct Ground {
+    pub ipcd: PathBuf,
+    pub limit: PathBuf,
+    pub tokio: PathBuf,
+    pub python: PathBuf,
+    pub directory: PathBuf,
+    pub cores: Cores,
+    /// Descriptors that a process may have here.
+    pub descriptors: u64,
+}
+
+impl Peer {
+    pub const ALL: [Peer; 8] = [
+        Peer::Limit,
+        Peer::Ipcd,
+        Peer::Redis,
+        Peer::Tokio,
+        Peer::Python,
+        Peer::Memcached,
+        Peer::Ngircd,
+        Peer::Ncat,
+    ];
+
+    pub fn title(self) -> &'static str {
+        match self {
+            Peer::Limit => "C limit",
+            Peer::Ipcd => "ipcd",
+            Peer::Redis => "redis",
+            Peer::Tokio => "tokio",
+            Peer::Python => "Python",
+            Peer::Memcached => "memcached",
+            Peer::Ngircd => "ngircd",
+            Peer::Ncat => "ncat",
+        }
+    }
+
+    /// The program that has to be installed for it.
+    fn program(self) -> Option<&'static str> {
+        match self {
+            Peer::Limit | Peer::Ipcd | Peer::Tokio => None,
+            Peer::Redis => Some("redis-server"),
+            Peer::Python => Some("python3"),
+            Peer::Memcached => Some("memcached"),
+            Peer::Ngircd => Some("ngircd"),
+            Peer::Ncat => Some("ncat"),
+        }
+    }
+
+    /// What is missing, if something is.
+    pub fn missing(self) -> Option<&'static str> {
+        self.program().filter(|program| !is_installed(program))
+    }
+
+    /// Starts it for one service at one place.
+    pub fn spawn(self, service: Service, on_unix: bool, ground: &Ground) -> Result<Server> {
+        let endpoint = if on_unix {
+            Endpoint::Unix(ground.directory.join(format!(
+                "{}-{}.sock",
+                self.title().replace(' ', "-"),
+                service.name()
+            )))
+        } else {
+            Endpoint::tcp()?
+        };
+        let command = self.command(service, &endpoint, ground)?;
+        Server::spawn(command, endpoint, ground.cores)
+    }
+
+    fn command(self, service: Service, endpoint: &Endpoint, ground: &Ground) -> Result<Command> {
+        let (kind, place) = match endpoint {
+            Endpoint::Tcp(port) => ("tcp", port.to_string()),
+            Endpoint::Unix(path) => ("unix", path.display().to_string()),
+        };
+        let own = |program: &Path| {
+            let mut command = Command::new(program);
+            command.args([service.name(), kind, &place]);
+            command
+        };
+        let clients = (ground.descriptors - 100).to_string();
+        Ok(match self {
+            Peer::Limit => own(&ground.limit),
+            Peer::Tokio => own(&ground.tokio),
+            Peer::Python => {
+                // Debian's rather than a version manager's, which is a script around it.
+                let debian = "/usr/bin/python3";
+                let mut command = Command::new(if is_installed(debian) { debian } else { "python3" });
+                command.arg(&ground.python).args([service.name(), kind, &place]);
+                command
+            }
+            Peer::Ipcd => {
+                let file = ground.directory.join(format!("ipcd-{}-{kind}.toml", service.name()));
+                fs::write(&file, ipcd_configuration(service, endpoint, &clients))?;
+                let mut command = Command::new(&ground.ipcd);
+                command.arg("--config").arg(file);
+                command
+            }
+            Peer::Redis => {
+                let mut command = Command::new("redis-server");
+                match endpoint {
+                    Endpoint::Tcp(_) => command.args(["--port", &place, "--bind", "127.0.0.1"]),
+                    Endpoint::Unix(_) => command.args(["--port", "0", "--unixsocket", &place]),
+                };
+                command.args([
+                    "--save",
+                    "",
+                    "--appendonly",
+                    "no",
+                    "--daemonize",
+                    "no",
+                    "--loglevel",
+                    "warning",
+                ]);
+                command.args(["--protected-mode", "no", "--tcp-backlog", "4096", "--maxclients", &clients]);
+                command.args(["--client-output-buffer-limit", "pubsub 0 0 0"]);
+                command.arg("--dir").arg(&ground.directory);
+                command
+            }
+            Peer::Memcached => {
+                let mut command = Command::new("memcached");
+                command.args(["-l", "127.0.0.1", "-p", &place, "-U", "0", "-t", "1", "-b", "4096"]);
+                command.args(["-c", &clients, "-u", "root"]);
+                command
+            }
+            Peer::Ngircd => {
+                let file = ground.directory.join("ngircd.conf");
+                fs::write(&file, ngircd_configuration(&place))?;
+                let mut command = Command::new(sbin("ngircd"));
+                command.args(["--nodaemon", "--config"]).arg(file);
+                command
+            }
+            Peer::Ncat => {
+                if service != Service::Chat {
+                    bail!("ncat has only a chat");
+                }
+                let mut command = Command::new("ncat");
+                command.args(["--listen", "127.0.0.1", &place, "--chat", "--max-conns", &clients]);
+                command
+            }
+        })
+    }
+}
+
+fn sbin(program: &str) -> PathBuf {
+    let path = Path::new("/usr/sbin").join(program);
+    if path.is_file() { path } else { program.into() }
+}
+
+/// Limits so far up that none is met; all else as it is by default.
+fn ipcd_configuration(service: Service, endpoint: &Endpoint, clients: &str) -> String {
+    let endpoint = match endpoint {
+        Endpoint::Tcp(port) => format!("tcp://127.0.0.1:{port}"),
+        Endpoint::Unix(path) => format!("unix://{}", path.display()),
+    };
+    format!(
+        "[limits]\nmax_connections = {clients}\nmax_connections_per_address = 0\n\n[{}]\nlisten = [\"{endpoint}\"]\n",
+        service.name()
+    )
+}
+
+/// Without the brakes on those who say much.
+fn ngircd_configuration(port: &str) -> String {
+    format!(
+        "[Global]\nName = bench.example.net\nInfo = a benchmark\nListen = 127.0.0.1\nPorts = {port}\nMotdPhrase = -\n\
+         [Limits]\nMaxConnections = 0\nMaxConnectionsIP = 0\nMaxNickLength = 20\nMaxPenaltyTime = 0\n\
+         PingTimeout = 100000\n[Options]\nDNS = no\nIdent = no\nPAM = no\n"
+    )
+}

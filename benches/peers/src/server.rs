@@ -1,0 +1,154 @@
+//! A server that is measured: a process on its own processor, started here and ended here.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
+use nix::sys::signal::{Signal, kill};
+use nix::time::{ClockId, clock_getcpuclockid, clock_gettime};
+use nix::unistd::Pid;
+use socket2::Socket;
+
+use crate::endpoint::{Endpoint, PATIENCE};
+
+/// How often it is looked whether it is there, or gone.
+const LOOK: Duration = Duration::from_micros(100);
+
+/// What would tell ipcd that a service manager has started it.
+const FOREIGN: [&str; 6] =
+    ["RUST_LOG", "JOURNAL_STREAM", "NOTIFY_SOCKET", "LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES"];
+
+/// The two processors: one for the servers, one for who asks them.
+#[derive(Clone, Copy)]
+pub struct Cores {
+    server: usize,
+    generator: usize,
+}
+
+impl Cores {
+    /// The first two that this process may use.
+    pub fn choose() -> Result<Cores> {
+        let allowed = sched_getaffinity(Pid::from_raw(0))?;
+        let mut ours = (0..CpuSet::count()).filter(|&core| allowed.is_set(core).unwrap_or(false));
+        let Some(server) = ours.next() else { bail!("this process may use no processor") };
+        let generator = ours.next().unwrap_or_else(|| {
+            eprintln!(
+                "only one processor: the server and who asks it share it, and the figures are about that"
+            );
+            server
+        });
+        pin(generator)?;
+        Ok(Cores { server, generator })
+    }
+
+    pub fn as_words(&self) -> String {
+        format!("servers on processor {}, load generator on processor {}", self.server, self.generator)
+    }
+}
+
+fn pin(core: usize) -> Result<()> {
+    let mut only = CpuSet::new();
+    only.set(core)?;
+    Ok(sched_setaffinity(Pid::from_raw(0), &only)?)
+}
+
+pub struct Server {
+    child: Child,
+    clock: ClockId,
+    pub endpoint: Endpoint,
+}
+
+impl Server {
+    /// Starts it and does not wait.
+    pub fn spawn(mut command: Command, endpoint: Endpoint, cores: Cores) -> Result<Server> {
+        for variable in FOREIGN {
+            command.env_remove(variable);
+        }
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        // A child has the affinity of who starts it.
+        pin(cores.server)?;
+        let child = command.spawn();
+        pin(cores.generator)?;
+        let program = command.get_program().to_string_lossy().into_owned();
+        let child = child.with_context(|| format!("starting {program}"))?;
+        let clock = clock_getcpuclockid(Pid::from_raw(child.id() as i32))?;
+        Ok(Server { child, clock, endpoint })
+    }
+
+    /// Waits until it listens, and does not connect: to some, who comes and goes is somebody.
+    pub fn wait(&mut self) -> Result<()> {
+        self.wait_for(|server| Ok(server.endpoint.is_listening()?.then_some(())))
+    }
+
+    /// Waits until it lets somebody in.
+    pub fn wait_to_connect(&mut self) -> Result<Socket> {
+        self.wait_for(|server| match server.endpoint.connect() {
+            Ok(socket) => Ok(Some(socket)),
+            Err(error) if is_early(&error) => Ok(None),
+            Err(error) => Err(error),
+        })
+    }
+
+    fn wait_for<T>(&mut self, look: impl Fn(&Server) -> io::Result<Option<T>>) -> Result<T> {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            if let Some(found) = look(self).context("looking for a server that has just started")? {
+                return Ok(found);
+            }
+            if let Some(status) = self.child.try_wait()? {
+                bail!("it ended at once, {status}");
+            }
+            if Instant::now() > deadline {
+                bail!("it did not listen within {PATIENCE:?}");
+            }
+            sleep(LOOK);
+        }
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Processor time of all its threads, ended ones too, to the nanosecond.
+    pub fn cpu(&self) -> Result<Duration> {
+        Ok(Duration::from(clock_gettime(self.clock)?))
+    }
+
+    /// A line of smaps_rollup, in bytes.
+    pub fn memory(&self, which: &str) -> Result<u64> {
+        let path = format!("/proc/{}/smaps_rollup", self.pid());
+        let text = fs::read_to_string(&path).with_context(|| path.clone())?;
+        let line = text.lines().find_map(|line| line.strip_prefix(which)?.strip_prefix(':'));
+        let kib = line.and_then(|rest| rest.split_whitespace().next()?.parse::<u64>().ok());
+        Ok(kib.with_context(|| format!("{path}: no {which}"))? * 1024)
+    }
+}
+
+fn is_early(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::ConnectionRefused | io::ErrorKind::NotFound)
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // Nothing of it is needed any more; and not waited for yet, so the number is still its own.
+        let _ = kill(Pid::from_raw(self.child.id() as i32), Signal::SIGKILL);
+        let _ = self.child.wait();
+        if let Endpoint::Unix(path) = &self.endpoint {
+            let _ = fs::remove_file(path);
+        }
+    }
+}
+
+/// Whether a program is to be found.
+pub fn is_installed(program: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    // Debian has daemons where not every user's PATH leads.
+    let also = ["/usr/sbin", "/usr/local/sbin"].map(Into::into);
+    program.starts_with('/') && Path::new(program).is_file()
+        || std::env::split_paths(&path).chain(also).any(|directory| directory.join(program).is_file())
+}

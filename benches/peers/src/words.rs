@@ -1,0 +1,179 @@
+//! What is asked and what has to come back: the bytes of each peer. Knows no socket.
+
+use anyhow::{Result, bail};
+
+use crate::peer::Peer;
+
+/// Exchanges that differ, so that no server answers from memory.
+const DIFFERENT: u64 = 61;
+
+/// What is written at once, and all that comes back.
+#[derive(Clone)]
+pub struct Exchange {
+    pub request: Vec<u8>,
+    pub reply: Vec<u8>,
+}
+
+/// Exchanges of `depth` requests each.
+pub fn exchanges(peer: Peer, depth: u64) -> Vec<Exchange> {
+    match peer {
+        Peer::Redis => {
+            vec![Exchange {
+                request: b"PING\r\n".repeat(depth as usize),
+                reply: b"+PONG\r\n".repeat(depth as usize),
+            }]
+        }
+        Peer::Memcached => vec![Exchange {
+            request: b"mn\r\n".repeat(depth as usize),
+            reply: b"MN\r\n".repeat(depth as usize),
+        }],
+        _ => {
+            let mut factors = (0..).map(|n: u64| (n * 37 % 1000, n * 11 % 100));
+            let exchange = |_| {
+                let mut exchange = Exchange { request: Vec::new(), reply: Vec::new() };
+                for (a, b) in factors.by_ref().take(depth as usize) {
+                    exchange.request.extend_from_slice(format!("{a} {b}\n").as_bytes());
+                    exchange.reply.extend_from_slice(format!("Data received\n{}.0\n", a * b).as_bytes());
+                }
+                exchange
+            };
+            (0..DIFFERENT).map(exchange).collect()
+        }
+    }
+}
+
+pub const GREETING: &[u8] = b"Message received. Thank you for connecting\r\n";
+
+/// How one speaks in a room.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Room {
+    /// ipcd's, and of those who say the same.
+    Cave,
+    Redis,
+    Irc,
+    Ncat,
+}
+
+impl Room {
+    pub fn of(peer: Peer) -> Result<Room> {
+        Ok(match peer {
+            Peer::Limit | Peer::Ipcd | Peer::Tokio | Peer::Python => Room::Cave,
+            Peer::Redis => Room::Redis,
+            Peer::Ngircd => Room::Irc,
+            Peer::Ncat => Room::Ncat,
+            Peer::Memcached => bail!("memcached has no room"),
+        })
+    }
+
+    /// Whether who says something is one of the members that hear it; else it is one more, who is not counted.
+    pub fn hears_itself(self) -> bool {
+        self == Room::Cave
+    }
+
+    /// What a newcomer writes and what the last line of the answer has in it, step by step.
+    pub fn entrance(self, nth: usize, is_speaker: bool) -> Vec<(String, &'static str)> {
+        let name = name(nth);
+        match self {
+            Room::Cave => vec![
+                (String::new(), "Greetings from the cave! Now type your name and press enter!\n"),
+                (format!("{name}\n"), "! If you ever want to quit, type {quit} to exit.\n"),
+            ],
+            Room::Redis if is_speaker => vec![],
+            Room::Redis => vec![("SUBSCRIBE c\r\n".to_owned(), "$9\r\nsubscribe\r\n$1\r\nc\r\n:1\r\n")],
+            Room::Irc => vec![
+                (format!("NICK {name}\r\nUSER {name} 0 * :{name}\r\n"), " 376 "),
+                ("JOIN #c\r\n".to_owned(), " 366 "),
+            ],
+            Room::Ncat => vec![(String::new(), "<announce> ")],
+        }
+    }
+
+    /// All that the `nth` of `count` members has heard of the entrances after its own; `None`: not to be foreseen.
+    pub fn newcomers(self, nth: usize, count: usize) -> Option<Vec<u8>> {
+        match self {
+            Room::Cave => {
+                let lines = (nth + 1..count).map(|other| format!("{} has joined the chat!\n", name(other)));
+                Some(lines.collect::<String>().into_bytes())
+            }
+            Room::Redis => Some(Vec::new()),
+            Room::Irc | Room::Ncat => None,
+        }
+    }
+
+    /// Whether what one says at once has the speaker's name before each line; else before the first.
+    pub fn names_each(self) -> bool {
+        self != Room::Ncat
+    }
+
+    /// The `nth` thing said, as the speaker writes it.
+    pub fn said(self, nth: usize) -> String {
+        let text = text(nth);
+        match self {
+            Room::Cave | Room::Ncat => format!("{text}\n"),
+            Room::Redis => format!("PUBLISH c \"{text}\"\r\n"),
+            Room::Irc => format!("PRIVMSG #c :{text}\r\n"),
+        }
+    }
+
+    /// The same, as a member hears it; `prefix` is what the server puts before it.
+    pub fn heard(self, nth: usize, prefix: &str) -> String {
+        let text = text(nth);
+        match self {
+            Room::Redis => {
+                format!("*3\r\n$7\r\nmessage\r\n$1\r\nc\r\n${}\r\n{text}\r\n", text.len())
+            }
+            Room::Irc => format!("{prefix}{text}\r\n"),
+            Room::Cave | Room::Ncat => format!("{prefix}{text}\n"),
+        }
+    }
+
+    /// What the server says to a speaker, to each thing.
+    pub fn thanks(self, members: usize) -> String {
+        if self == Room::Redis { format!(":{members}\r\n") } else { String::new() }
+    }
+
+    /// The prefix that a first message heard by a member shows.
+    pub fn prefix(self, heard: &[u8], speaker: usize) -> Result<String> {
+        if self == Room::Cave {
+            return Ok(format!("{}: ", name(speaker)));
+        }
+        let heard = str::from_utf8(heard)?;
+        let Some(at) = heard.find(&text(0)).filter(|_| self != Room::Redis) else { return Ok(String::new()) };
+        Ok(heard[..at].to_owned())
+    }
+}
+
+fn name(nth: usize) -> String {
+    format!("m{nth:04}")
+}
+
+/// Of one length, so that a member's bytes tell how much it has heard.
+fn text(nth: usize) -> String {
+    format!("thing {nth:04} that is said in the room")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_exchange_is_what_the_contract_says() {
+        let exchange = &exchanges(Peer::Ipcd, 3)[0];
+        assert_eq!(exchange.request, b"0 0\n37 11\n74 22\n");
+        assert_eq!(exchange.reply, b"Data received\n0.0\nData received\n407.0\nData received\n1628.0\n");
+    }
+
+    #[test]
+    fn everything_said_is_heard_at_one_length() {
+        for room in [Room::Cave, Room::Redis, Room::Irc, Room::Ncat] {
+            let lengths = [0, 7, 2047].map(|nth| room.heard(nth, ":x ").len());
+            assert!(lengths.iter().all(|&length| length == lengths[0]), "{room:?}: {lengths:?}");
+        }
+    }
+
+    #[test]
+    fn the_prefix_is_what_stands_before_what_was_said() {
+        let heard = Room::Irc.heard(0, ":m0005!~m0005@127.0.0.1 PRIVMSG #c :");
+        assert_eq!(Room::Irc.prefix(heard.as_bytes(), 5).unwrap(), ":m0005!~m0005@127.0.0.1 PRIVMSG #c :");
+    }
+}

@@ -1,0 +1,157 @@
+//! What is done to the servers, and who can be asked to do it.
+
+use std::time::Duration;
+
+use anyhow::Result;
+
+use crate::endpoint::Endpoint;
+use crate::load::{Load, Requests, Short};
+use crate::peer::{Ground, Peer, Service};
+use crate::room::Chat;
+use crate::server::Server;
+use crate::words::exchanges;
+
+/// Short connections in one run at most: the ports of all sources together last for some 64 × 28,000 a minute.
+const SHORT_MAX: u64 = 300_000;
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// So many connections, so many requests in flight on each.
+    Requests(usize, u64),
+    Short,
+    Greeting,
+    /// So many members, so many messages at once.
+    Chat(usize, usize),
+    /// So many members, so many messages a second.
+    Latency(usize, u64),
+}
+
+pub struct Workload {
+    pub name: &'static str,
+    pub title: &'static str,
+    pub kind: Kind,
+    pub is_unix: bool,
+}
+
+const fn tcp(name: &'static str, title: &'static str, kind: Kind) -> Workload {
+    Workload { name, title, kind, is_unix: false }
+}
+
+const fn unix(name: &'static str, title: &'static str, kind: Kind) -> Workload {
+    Workload { name, title, kind, is_unix: true }
+}
+
+use Kind::{Chat as Room, Greeting, Latency, Requests as Ask, Short as Brief};
+
+pub const ALL: [Workload; 15] = [
+    tcp("tcp-64x1", "multiply, TCP, 64 connections, 1 in flight", Ask(64, 1)),
+    tcp("tcp-1000x1", "multiply, TCP, 1,000 connections, 1 in flight", Ask(1000, 1)),
+    tcp("tcp-64x32", "multiply, TCP, 64 connections, 32 in flight", Ask(64, 32)),
+    unix("unix-64x1", "multiply, Unix socket, 64 connections, 1 in flight", Ask(64, 1)),
+    unix("unix-1000x1", "multiply, Unix socket, 1,000 connections, 1 in flight", Ask(1000, 1)),
+    unix("unix-64x32", "multiply, Unix socket, 64 connections, 32 in flight", Ask(64, 32)),
+    tcp("short", "connect, multiply, close", Brief),
+    tcp("greeting", "greeting: connect, read to the end, close", Greeting),
+    tcp("chat-10", "chat, 10 members, single messages", Room(10, 1)),
+    tcp("chat-100", "chat, 100 members, single messages", Room(100, 1)),
+    tcp("chat-1000", "chat, 1,000 members, single messages", Room(1000, 1)),
+    tcp("bulk-10", "chat, 10 members, 32 messages a write", Room(10, 32)),
+    tcp("bulk-100", "chat, 100 members, 32 messages a write", Room(100, 32)),
+    tcp("bulk-1000", "chat, 1,000 members, 32 messages a write", Room(1000, 32)),
+    tcp("latency", "chat, 100 members, 1,000 messages a second", Latency(100, 1000)),
+];
+
+impl Workload {
+    pub fn can(&self, peer: Peer) -> bool {
+        match self.kind {
+            Kind::Requests(..) | Kind::Short => {
+                matches!(peer, Peer::Limit | Peer::Ipcd | Peer::Redis | Peer::Tokio | Peer::Python)
+            }
+            Kind::Greeting => matches!(peer, Peer::Limit | Peer::Ipcd | Peer::Tokio | Peer::Python),
+            Kind::Chat(..) => peer != Peer::Memcached,
+            // What ncat reads at once it names once, and how much that is in an open loop nobody can foresee.
+            Kind::Latency(..) => !matches!(peer, Peer::Memcached | Peer::Ncat),
+        }
+    }
+
+    /// Starts a server and opens its connections; `quick`: few of them.
+    pub fn prepare(&self, peer: Peer, ground: &Ground, quick: bool) -> Result<(Server, Box<dyn Load>)> {
+        let service = match self.kind {
+            Kind::Requests(..) | Kind::Short => Service::Multiply,
+            Kind::Greeting => Service::Greeting,
+            Kind::Chat(..) | Kind::Latency(..) => Service::Chat,
+        };
+        let mut server = peer.spawn(service, self.is_unix, ground)?;
+        server.wait()?;
+        let few = |count: usize| if quick { count.min(100) } else { count };
+        let endpoint = &server.endpoint;
+        let load = self.load(peer, endpoint, few)?;
+        Ok((server, load))
+    }
+
+    fn load(&self, peer: Peer, endpoint: &Endpoint, few: impl Fn(usize) -> usize) -> Result<Box<dyn Load>> {
+        Ok(match self.kind {
+            Kind::Requests(clients, depth) => {
+                Box::new(Requests::connect(endpoint, few(clients), exchanges(peer, depth), depth)?)
+            }
+            Kind::Short => Box::new(Short::new(endpoint, Some(exchanges(peer, 1)), SHORT_MAX)),
+            Kind::Greeting => Box::new(Short::new(endpoint, None, SHORT_MAX)),
+            Kind::Chat(members, burst) => Box::new(Chat::enter(peer, endpoint, few(members), burst, None)?),
+            Kind::Latency(members, pace) => {
+                Box::new(Chat::enter(peer, endpoint, few(members), 1, Some(pace))?)
+            }
+        })
+    }
+}
+
+/// One peer's part in a workload.
+pub type Outcome = Result<Vec<Round>, String>;
+
+#[derive(Clone, Copy, Debug)]
+pub struct Round {
+    /// The server's processor time per unit, in µs.
+    pub cpu: f64,
+    pub per_second: f64,
+    /// The share of the time that the server was on its processor.
+    pub busy: f64,
+    pub latency: Option<crate::load::Latency>,
+}
+
+/// Measures all that are named, in turn, round by round.
+pub fn measure(
+    workload: &Workload,
+    peers: &[Peer],
+    rounds: usize,
+    time: Duration,
+    quick: bool,
+    ground: &Ground,
+) -> Vec<(Peer, Outcome)> {
+    let mut all: Vec<_> = peers
+        .iter()
+        .filter(|&&peer| workload.can(peer))
+        .map(|&peer| (peer, workload.prepare(peer, ground, quick), Vec::new()))
+        .collect();
+    for _ in 0..rounds {
+        for (_, prepared, done) in &mut all {
+            let Ok((server, load)) = prepared else { continue };
+            match round(server, load.as_mut(), time) {
+                Ok(round) => done.push(round),
+                Err(error) => *prepared = Err(error),
+            }
+        }
+    }
+    all.into_iter()
+        .map(|(peer, prepared, done)| match prepared {
+            Ok(_) => (peer, Ok(done)),
+            Err(error) => (peer, Err(format!("{error:#}"))),
+        })
+        .collect()
+}
+
+fn round(server: &Server, load: &mut dyn Load, time: Duration) -> Result<Round> {
+    let (cpu, start) = (server.cpu()?, std::time::Instant::now());
+    let work = load.run(time)?;
+    let (wall, cpu) = (start.elapsed().as_secs_f64(), (server.cpu()? - cpu).as_secs_f64());
+    let units = work.units as f64;
+    Ok(Round { cpu: cpu * 1e6 / units, per_second: units / wall, busy: cpu / wall, latency: work.latency })
+}
