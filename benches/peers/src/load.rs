@@ -84,7 +84,7 @@ impl Requests {
             (&socket).write_all(request)?;
             let heard = &mut buffer[..reply.len()];
             (&socket).read_exact(heard).with_context(|| format!("connection {nth}, its first reply"))?;
-            compare(heard, reply)?;
+            compare(heard, reply).with_context(|| format!("connection {nth}, its first reply"))?;
             socket.set_nonblocking(true)?;
             poller.add(&socket, nth)?;
             clients.push(Client { socket, at, got: 0, since: Instant::now() });
@@ -107,11 +107,6 @@ impl Requests {
         let request = &exchanges[client.at].request;
         ensure!((&client.socket).write(request)? == request.len(), "a request was not taken whole");
         Ok(())
-    }
-
-    /// Asks all once more, which ends when all are answered.
-    pub fn once(&mut self) -> Result<Work> {
-        self.run(Duration::ZERO)
     }
 }
 

@@ -1,18 +1,20 @@
 //! Measures ipcd beside what people would use instead. `benches/run` builds everything and calls this.
 
-#![allow(dead_code)]
-
 mod endpoint;
 mod load;
 mod peer;
+mod plot;
 mod poller;
 mod report;
+mod rest;
 mod room;
+mod scaling;
 mod server;
 mod words;
 mod workload;
 
-use std::path::PathBuf;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -57,6 +59,17 @@ struct Arguments {
     root: PathBuf,
 }
 
+/// Workloads that are not about a request's processor time.
+const OTHERS: [(&str, &str); 4] = [
+    ("idle", "as many idle connections as there can be: memory, processor time"),
+    ("start", "from the start to the first reply"),
+    ("calls", "system calls for a request"),
+    ("scaling", "one request in flight on each of 1 to 19,000 connections"),
+];
+
+/// Rounds of the last one, in which connecting takes most of the time.
+const SCALING_ROUNDS: usize = 3;
+
 impl Arguments {
     fn wants(&self, workload: &str) -> bool {
         self.workloads.is_empty() || self.workloads.iter().any(|name| workload.starts_with(name.as_str()))
@@ -74,15 +87,17 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: Arguments) -> Result<ExitCode> {
+    let names: Vec<(&str, &str)> =
+        workload::ALL.iter().map(|workload| (workload.name, workload.title)).chain(OTHERS).collect();
     if arguments.list {
-        for workload in &workload::ALL {
-            println!("{:12} {}", workload.name, workload.title);
+        for (name, title) in names {
+            println!("{name:12} {title}");
         }
         return Ok(ExitCode::SUCCESS);
     }
-    let known = |name: &String| workload::ALL.iter().any(|workload| workload.name.starts_with(name.as_str()));
-    for name in &arguments.workloads {
-        ensure!(known(name), "no workload begins with {name:?}; --list shows them");
+    for wanted in &arguments.workloads {
+        let is_known = names.iter().any(|(name, _)| name.starts_with(wanted.as_str()));
+        ensure!(is_known, "no workload begins with {wanted:?}; --list shows them");
     }
     let (rounds, time) = match arguments.quick {
         true => (1, Duration::from_millis(50)),
@@ -113,22 +128,77 @@ fn run(arguments: Arguments) -> Result<ExitCode> {
         }
     }
     let mut report = Report::new(&ground, rounds, time);
+    let quick = arguments.quick;
     for workload in workload::ALL.iter().filter(|workload| arguments.wants(workload.name)) {
         eprintln!("{}", workload.title);
-        let outcomes = workload::measure(workload, &peers, rounds, time, arguments.quick, &ground);
+        let outcomes = workload::measure(workload, &peers, rounds, time, quick, &ground);
         for (peer, outcome) in &outcomes {
             if let Err(error) = outcome {
-                eprintln!("  {}: {error}", peer.title());
+                report.fail(*peer, error);
             }
         }
         report.timed.push((workload, outcomes));
     }
+    let [idle, start, calls, scaling] = OTHERS;
+    let rest: Vec<Peer> = rest::PEERS.into_iter().filter(|peer| peers.contains(peer)).collect();
+    report.silence = rest::silence(quick);
+    if arguments.wants(idle.0) {
+        eprintln!("{}", idle.1);
+        report.idle = each(&rest, &mut report.failed, |peer| rest::idle(peer, &ground, quick));
+    }
+    if arguments.wants(start.0) {
+        eprintln!("{}", start.1);
+        let times = if quick { 1 } else { 3 * rounds };
+        report.start = each(&rest, &mut report.failed, |peer| rest::start(peer, &ground, times));
+    }
+    if arguments.wants(calls.0) && !rest::can_count() {
+        eprintln!("strace is not installed: system calls are left out");
+    } else if arguments.wants(calls.0) {
+        eprintln!("{}", calls.1);
+        report.calls = each(&rest, &mut report.failed, |peer| rest::calls(peer, &ground));
+    }
+    if arguments.wants(scaling.0) {
+        eprintln!("{}", scaling.1);
+        report.scaling = scaling::measure(&peers, rounds.min(SCALING_ROUNDS), time, quick, &ground)?;
+    }
     println!("{}", report.heading());
-    println!("\n{}", report.timed_table());
-    // What ipcd or the limit cannot do is a mistake; of others it is a result.
-    Ok(if report.has_failed(&[Peer::Ipcd, Peer::Limit, Peer::Tokio]) {
-        ExitCode::FAILURE
-    } else {
-        ExitCode::SUCCESS
-    })
+    for table in [report.timed_table(), report.rest_table(), report.scaling_table()] {
+        if table.lines().count() > 2 {
+            println!("\n{table}");
+        }
+    }
+    let is_whole = arguments.workloads.is_empty() && arguments.peers.is_empty() && !quick;
+    if is_whole {
+        write(&report, &arguments.root)?;
+    }
+    // What the others cannot do is a result; what these cannot is a mistake.
+    let ours = [Peer::Ipcd, Peer::Limit, Peer::Tokio];
+    let is_mistaken = report.failed.iter().any(|peer| ours.contains(peer));
+    Ok(if is_mistaken { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+/// Asks all of them, and keeps what they have in figures.
+fn each<T>(peers: &[Peer], failed: &mut Vec<Peer>, ask: impl Fn(Peer) -> Result<T>) -> Vec<(Peer, T)> {
+    let mut all = Vec::new();
+    for &peer in peers {
+        match ask(peer) {
+            Ok(figures) => all.push((peer, figures)),
+            Err(error) => {
+                eprintln!("  {}: {error:#}", peer.title());
+                failed.push(peer);
+            }
+        }
+    }
+    all
+}
+
+/// Puts the figures of a whole run where they are read.
+fn write(report: &Report, root: &Path) -> Result<()> {
+    let heading = report.heading();
+    let timed = format!("{heading}\n\n{}", report.timed_table());
+    let rest = format!("{heading}\n\n{}\n{}", report.rest_table(), report.scaling_table());
+    report::rewrite(&root.join("README.md"), &timed)?;
+    report::rewrite(&root.join("docs/performance.md"), &rest)?;
+    let plot = root.join("docs/scaling.svg");
+    fs::write(&plot, plot::scaling(&report.scaling, &heading)?).with_context(|| plot.display().to_string())
 }

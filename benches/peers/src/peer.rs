@@ -186,14 +186,14 @@ fn sbin(program: &str) -> PathBuf {
     if path.is_file() { path } else { program.into() }
 }
 
-/// Limits so far up that none is met; all else as it is by default.
+/// Limits so far up that none is met, and no descriptors kept for those who are refused; all else as it is by default.
 fn ipcd_configuration(service: Service, endpoint: &Endpoint, clients: &str) -> String {
     let endpoint = match endpoint {
         Endpoint::Tcp(port) => format!("tcp://127.0.0.1:{port}"),
         Endpoint::Unix(path) => format!("unix://{}", path.display()),
     };
     format!(
-        "[limits]\nmax_connections = {clients}\nmax_connections_per_address = 0\n\n[{}]\nlisten = [\"{endpoint}\"]\n",
+        "[limits]\nmax_connections = {clients}\nmax_connections_per_address = 0\nmax_refused_lingering = 16\n\n[{}]\nlisten = [\"{endpoint}\"]\n",
         service.name()
     )
 }

@@ -2,10 +2,15 @@
 
 use std::fmt::Write;
 use std::fs;
+use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
+use anyhow::{Context, Result};
+
 use crate::peer::{Ground, Peer};
+use crate::rest::{self, Calls, Idle, Start};
+use crate::scaling::{self, Curve};
 use crate::workload::{Kind, Outcome, Round, Workload};
 
 /// Where nobody was asked.
@@ -15,6 +20,14 @@ pub struct Report {
     machine: String,
     how: String,
     pub timed: Vec<(&'static Workload, Vec<(Peer, Outcome)>)>,
+    pub idle: Vec<(Peer, Idle)>,
+    pub start: Vec<(Peer, Start)>,
+    pub calls: Vec<(Peer, Calls)>,
+    pub scaling: Vec<(Peer, Curve)>,
+    /// For how long those that idle did.
+    pub silence: Duration,
+    /// Who could not do what was asked.
+    pub failed: Vec<Peer>,
 }
 
 impl Report {
@@ -36,16 +49,26 @@ impl Report {
             time.as_secs_f64(),
             ground.cores.as_words()
         );
-        Report { machine, how, timed: Vec::new() }
+        Report {
+            machine,
+            how,
+            timed: Vec::new(),
+            idle: Vec::new(),
+            start: Vec::new(),
+            calls: Vec::new(),
+            scaling: Vec::new(),
+            silence: Duration::ZERO,
+            failed: Vec::new(),
+        }
     }
 
     pub fn heading(&self) -> String {
         format!("{}; {}.", self.machine, self.how)
     }
 
-    pub fn has_failed(&self, peers: &[Peer]) -> bool {
-        let outcomes = self.timed.iter().flat_map(|(_, outcomes)| outcomes);
-        outcomes.filter(|(peer, _)| peers.contains(peer)).any(|(_, outcome)| outcome.is_err())
+    pub fn fail(&mut self, peer: Peer, error: &str) {
+        eprintln!("  {}: {error}", peer.title());
+        self.failed.push(peer);
     }
 
     /// Processor time, ratio to the limit, rate.
@@ -68,6 +91,81 @@ impl Report {
         }
         table
     }
+
+    /// Memory, idling, starting, system calls.
+    pub fn rest_table(&self) -> String {
+        let mut table = header("", rest::PEERS.iter().map(|peer| peer.title()));
+        if let Some((_, Idle { connections, .. })) = self.idle.first() {
+            let title = format!("bytes of memory for each of {} idle connections", grouped(*connections));
+            line(&mut table, &title, &self.idle, |idle| format!("{:.0}", idle.each));
+            let title = "kept of it when all have closed";
+            line(&mut table, title, &self.idle, |idle| format!("{:.0} %", idle.kept * 100.0));
+            let title = format!("ms of processor time in {} s with all idle", self.silence.as_secs_f64());
+            line(&mut table, &title, &self.idle, |idle| format!("{:.1}", idle.cpu_ms));
+        }
+        line(&mut table, "ms from the start to the first reply", &self.start, |start| {
+            format!("{:.1}", start.ms)
+        });
+        let mebibytes = |bytes: u64| format!("{:.1}", bytes as f64 / f64::from(1 << 20));
+        line(&mut table, "MiB resident at rest", &self.start, |start| mebibytes(start.resident));
+        let calls = |title, which: fn(&Calls) -> f64, table: &mut String| {
+            line(table, title, &self.calls, |calls| significant(which(calls)));
+        };
+        calls("system calls for a request, 1 in flight", |calls| calls.one, &mut table);
+        calls("the same, 32 in flight", |calls| calls.pipelined, &mut table);
+        calls("system calls for a short connection", |calls| calls.short, &mut table);
+        table
+    }
+
+    /// What the plot shows.
+    pub fn scaling_table(&self) -> String {
+        let columns =
+            scaling::PEERS.into_iter().filter(|peer| self.scaling.iter().any(|(other, _)| other == peer));
+        let mut table =
+            header("connections: µs of processor time; latency p50 / p99", columns.map(Peer::title));
+        let counts = self.scaling.first().into_iter().flat_map(|(_, curve)| curve.iter().enumerate());
+        for (at, (count, _)) in counts {
+            let cells = self.scaling.iter().map(|(_, curve)| {
+                let rounds = &curve[at].1;
+                let cpu = significant(median(rounds.iter().map(|round| round.cpu)));
+                let latencies = || rounds.iter().filter_map(|round| round.latency);
+                let [p50, p99] = [median(latencies().map(|it| it.p50)), median(latencies().map(|it| it.p99))];
+                format!("{cpu}; {p50:.0} / {p99:.0}")
+            });
+            row(&mut table, &grouped(*count), cells);
+        }
+        table
+    }
+}
+
+/// A row of what those had that were asked; none, if nobody was.
+fn line<T>(table: &mut String, title: &str, all: &[(Peer, T)], cell: impl Fn(&T) -> String) {
+    if all.is_empty() {
+        return;
+    }
+    let of = |peer| all.iter().find(|(other, _)| *other == peer);
+    row(
+        table,
+        title,
+        rest::PEERS.iter().map(|&peer| of(peer).map_or(NOTHING.to_owned(), |(_, figures)| cell(figures))),
+    );
+}
+
+/// Puts a text between two lines of a file, which stay.
+pub fn rewrite(path: &Path, text: &str) -> Result<()> {
+    let name = path.display();
+    let old = fs::read_to_string(path).with_context(|| name.to_string())?;
+    let new = between(&old, text).with_context(|| format!("{name}: no line {BEGIN} with {END} behind it"))?;
+    fs::write(path, new).with_context(|| name.to_string())
+}
+
+const BEGIN: &str = "<!-- benches/run -->\n";
+const END: &str = "<!-- end of benches/run -->";
+
+fn between(old: &str, text: &str) -> Option<String> {
+    let (before, rest) = old.split_once(BEGIN)?;
+    let (_, after) = rest.split_once(END)?;
+    Some(format!("{before}{BEGIN}\n{}\n\n{END}{after}", text.trim_end()))
 }
 
 fn cell(rounds: &[Round], limit: Option<&Vec<Round>>) -> String {
@@ -127,6 +225,19 @@ pub fn significant(value: f64) -> String {
     }
 }
 
+/// 19,600 for 19600.
+fn grouped(value: usize) -> String {
+    let digits = value.to_string();
+    let mut grouped = String::new();
+    for (nth, digit) in digits.chars().enumerate() {
+        if nth > 0 && (digits.len() - nth).is_multiple_of(3) {
+            grouped.push(',');
+        }
+        grouped.push(digit);
+    }
+    grouped
+}
+
 /// So many a second.
 fn rate(value: f64) -> String {
     match value {
@@ -145,6 +256,13 @@ mod tests {
     fn the_median_is_the_middle_or_between_the_two() {
         assert_eq!(median([3.0, 1.0, 2.0].into_iter()), 2.0);
         assert_eq!(median([4.0, 1.0, 2.0, 3.0].into_iter()), 2.5);
+    }
+
+    #[test]
+    fn what_lies_between_the_two_lines_is_replaced_and_nothing_else() {
+        let old = format!("a\n{BEGIN}old\n{END}\nb\n");
+        assert_eq!(between(&old, "new\n").unwrap(), format!("a\n{BEGIN}\nnew\n\n{END}\nb\n"));
+        assert_eq!(between(END, "new"), None);
     }
 
     #[test]

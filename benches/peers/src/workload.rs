@@ -112,8 +112,6 @@ pub struct Round {
     /// The server's processor time per unit, in µs.
     pub cpu: f64,
     pub per_second: f64,
-    /// The share of the time that the server was on its processor.
-    pub busy: f64,
     pub latency: Option<crate::load::Latency>,
 }
 
@@ -148,10 +146,11 @@ pub fn measure(
         .collect()
 }
 
-fn round(server: &Server, load: &mut dyn Load, time: Duration) -> Result<Round> {
+/// One turn of one peer.
+pub fn round(server: &Server, load: &mut dyn Load, time: Duration) -> Result<Round> {
     let (cpu, start) = (server.cpu()?, std::time::Instant::now());
     let work = load.run(time)?;
     let (wall, cpu) = (start.elapsed().as_secs_f64(), (server.cpu()? - cpu).as_secs_f64());
     let units = work.units as f64;
-    Ok(Round { cpu: cpu * 1e6 / units, per_second: units / wall, busy: cpu / wall, latency: work.latency })
+    Ok(Round { cpu: cpu * 1e6 / units, per_second: units / wall, latency: work.latency })
 }

@@ -1,0 +1,155 @@
+//! What is not about a request's processor time: memory, idling, starting, system calls.
+
+use std::fs;
+use std::io::{Read, Write};
+use std::process::{Child, Command, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use crate::endpoint::PATIENCE;
+use crate::load::{Load, Requests, Short, compare};
+use crate::peer::{Ground, Peer, Service};
+use crate::report::median;
+use crate::server::{Server, is_installed};
+use crate::words::exchanges;
+
+/// Descriptors that server and load generator need for other things.
+const SPARE: u64 = 400;
+
+/// Time for a server to give back what it will.
+const AFTER: Duration = Duration::from_secs(1);
+
+/// System calls are counted for so many requests, at least.
+const COUNTED: Duration = Duration::from_millis(300);
+
+/// Those who answer one request with one reply, or can be held open.
+pub const PEERS: [Peer; 6] =
+    [Peer::Limit, Peer::Ipcd, Peer::Redis, Peer::Tokio, Peer::Python, Peer::Memcached];
+
+/// What idle connections cost.
+#[derive(Clone, Copy)]
+pub struct Idle {
+    pub connections: usize,
+    /// Bytes that the process has grown by, for each.
+    pub each: f64,
+    /// The share of that which it still has after all have closed.
+    pub kept: f64,
+    /// Processor time, in ms, while nobody said anything.
+    pub cpu_ms: f64,
+}
+
+/// For how long that was.
+pub fn silence(quick: bool) -> Duration {
+    if quick { Duration::from_millis(100) } else { Duration::from_secs(10) }
+}
+
+pub fn idle(peer: Peer, ground: &Ground, quick: bool) -> Result<Idle> {
+    let mut server = peer.spawn(Service::Multiply, false, ground)?;
+    server.wait()?;
+    let ask = |count| Requests::connect(&server.endpoint, count, exchanges(peer, 1), 1);
+    // What one connection needs once is no other's.
+    drop(ask(1)?);
+    let before = server.memory("Rss")?;
+    let connections = if quick { 200 } else { ground.descriptors.saturating_sub(SPARE).min(19_600) as usize };
+    let clients = ask(connections)?;
+    let full = server.memory("Rss")?;
+    // Replies just given are answered with acknowledgements.
+    sleep(AFTER / 10);
+    let cpu = server.cpu()?;
+    sleep(silence(quick));
+    let cpu_ms = (server.cpu()? - cpu).as_secs_f64() * 1e3;
+    drop(clients);
+    sleep(AFTER);
+    let growth = full.saturating_sub(before) as f64;
+    let left = server.memory("Rss")?.saturating_sub(before) as f64;
+    let kept = if growth > 0.0 { left / growth } else { 0.0 };
+    Ok(Idle { connections, each: growth / connections as f64, kept, cpu_ms })
+}
+
+#[derive(Clone, Copy)]
+pub struct Start {
+    /// From its start to its first reply, in ms.
+    pub ms: f64,
+    /// Bytes resident then, with nobody connected.
+    pub resident: u64,
+}
+
+pub fn start(peer: Peer, ground: &Ground, times: usize) -> Result<Start> {
+    let (mut all, mut resident) = (Vec::new(), 0);
+    for _ in 0..times {
+        let started = Instant::now();
+        let mut server = peer.spawn(Service::Multiply, false, ground)?;
+        let mut socket = server.wait_to_connect()?;
+        let exchange = &exchanges(peer, 1)[0];
+        socket.write_all(&exchange.request)?;
+        let mut reply = vec![0; exchange.reply.len()];
+        socket.read_exact(&mut reply)?;
+        all.push(started.elapsed().as_secs_f64() * 1e3);
+        compare(&reply, &exchange.reply)?;
+        drop(socket);
+        sleep(AFTER / 10);
+        resident = server.memory("Rss")?;
+    }
+    Ok(Start { ms: median(all.into_iter()), resident })
+}
+
+/// System calls of the server for each request.
+#[derive(Clone, Copy)]
+pub struct Calls {
+    pub one: f64,
+    pub pipelined: f64,
+    pub short: f64,
+}
+
+pub fn can_count() -> bool {
+    is_installed("strace")
+}
+
+pub fn calls(peer: Peer, ground: &Ground) -> Result<Calls> {
+    let mut server = peer.spawn(Service::Multiply, false, ground)?;
+    server.wait()?;
+    let count = |load: &mut dyn Load| count(&server, load, ground);
+    let endpoint = &server.endpoint;
+    Ok(Calls {
+        one: count(&mut Requests::connect(endpoint, 64, exchanges(peer, 1), 1)?)?,
+        pipelined: count(&mut Requests::connect(endpoint, 64, exchanges(peer, 32), 32)?)?,
+        short: count(&mut Short::new(endpoint, Some(exchanges(peer, 1)), u64::MAX))?,
+    })
+}
+
+fn count(server: &Server, load: &mut dyn Load, ground: &Ground) -> Result<f64> {
+    let summary = ground.directory.join("strace");
+    let mut strace = Command::new("strace");
+    strace.args(["-f", "-c", "-p", &server.pid().to_string(), "-o"]).arg(&summary);
+    let mut strace = Tracer(strace.stdin(Stdio::null()).stderr(Stdio::null()).spawn().context("strace")?);
+    let status = format!("/proc/{}/status", server.pid());
+    let deadline = Instant::now() + PATIENCE;
+    while fs::read_to_string(&status)?.contains("TracerPid:\t0\n") {
+        ensure!(strace.0.try_wait()?.is_none(), "strace may not look at the server");
+        ensure!(Instant::now() < deadline, "strace did not begin within {PATIENCE:?}");
+        sleep(Duration::from_millis(1));
+    }
+    let work = load.run(COUNTED)?;
+    kill(Pid::from_raw(strace.0.id() as i32), Signal::SIGINT)?;
+    strace.0.wait()?;
+    let text = fs::read_to_string(&summary)?;
+    let total = text.lines().rev().find(|line| line.ends_with(" total"));
+    let calls = total.and_then(|line| line.split_whitespace().nth(3)?.parse::<f64>().ok());
+    Ok(calls.with_context(|| format!("strace's summary has no total:\n{text}"))? / work.units as f64)
+}
+
+/// Ends with its value.
+struct Tracer(Child);
+
+impl Drop for Tracer {
+    fn drop(&mut self) {
+        if let Ok(None) = self.0.try_wait() {
+            let _ = self.0.kill();
+            let _ = self.0.wait();
+        }
+    }
+}

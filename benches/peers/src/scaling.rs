@@ -1,0 +1,50 @@
+//! How the cost grows with the connections.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+
+use crate::load::Requests;
+use crate::peer::{Ground, Peer, Service};
+use crate::words::exchanges;
+use crate::workload::{Round, round};
+
+pub const PEERS: [Peer; 4] = [Peer::Limit, Peer::Ipcd, Peer::Redis, Peer::Tokio];
+
+/// Connections, one request in flight on each.
+pub const COUNTS: [usize; 7] = [1, 10, 100, 1000, 5000, 10_000, 19_000];
+
+/// Of one peer, its rounds at each count.
+pub type Curve = Vec<(usize, Vec<Round>)>;
+
+/// All peers at all counts that fit, in turn, round by round.
+pub fn measure(
+    peers: &[Peer],
+    rounds: usize,
+    time: Duration,
+    quick: bool,
+    ground: &Ground,
+) -> Result<Vec<(Peer, Curve)>> {
+    let most = if quick { 100 } else { ground.descriptors as usize - 200 };
+    let counts = COUNTS.into_iter().filter(|&count| count <= most);
+    let curve: Curve = counts.map(|count| (count, Vec::new())).collect();
+    let mut curves: Vec<_> =
+        PEERS.into_iter().filter(|peer| peers.contains(peer)).map(|peer| (peer, curve.clone())).collect();
+    for _ in 0..rounds {
+        for at in 0..curve.len() {
+            for (peer, curve) in &mut curves {
+                let (count, done) = &mut curve[at];
+                let once = once(*peer, *count, time, ground);
+                done.push(once.with_context(|| format!("{}, {count} connections", peer.title()))?);
+            }
+        }
+    }
+    Ok(curves)
+}
+
+fn once(peer: Peer, count: usize, time: Duration, ground: &Ground) -> Result<Round> {
+    let mut server = peer.spawn(Service::Multiply, false, ground)?;
+    server.wait()?;
+    let mut clients = Requests::connect(&server.endpoint, count, exchanges(peer, 1), 1)?.with_latency();
+    round(&server, &mut clients, time)
+}
