@@ -193,7 +193,7 @@ pub fn a_datagram_gets_its_answer_and_no_loop(bytes: &[u8]) {
             Rc::new(Door { endpoint: "stage".into(), service, medium: Medium::Datagrams, allowed: None });
         let origin = Origin::Process { uid: 1, gid: 1, pid: 1 };
         let (truncated, answerable) = (false, true);
-        engine.handle(Moment(0), Input::Datagram { door: &door, origin, bytes, truncated, answerable });
+        engine.handle(Moment::at(0), Input::Datagram { door: &door, origin, bytes, truncated, answerable });
         while engine.poll_note().is_some() {}
         std::iter::from_fn(|| engine.poll_reply()).collect()
     };
@@ -324,7 +324,7 @@ struct End {
 
 impl Stage {
     fn new(settings: Settings) -> Stage {
-        Stage { engine: Engine::new(settings), now: Moment(0), ends: Vec::new() }
+        Stage { engine: Engine::new(settings), now: Moment::at(0), ends: Vec::new() }
     }
 
     fn place(&mut self) -> Peer {

@@ -39,7 +39,7 @@ fn user(uid: u32, gid: u32) -> Origin {
 /// What somebody hears who comes in, and what becomes of it when it does not close.
 fn come(engine: &mut Engine, index: u32, origin: Origin) -> (String, Vec<Output>, Vec<Happening>) {
     let peer = Peer { index, generation: 1 };
-    engine.handle(Moment(0), Input::Opened { peer, door: &door(Medium::Unix), origin });
+    engine.handle(Moment::at(0), Input::Opened { peer, door: &door(Medium::Unix), origin });
     let (mut heard, mut outputs) = (Vec::new(), Vec::new());
     for now in [0, 1_999_999, 2_000_000].map(Moment) {
         engine.handle(now, Input::Tick);
@@ -86,7 +86,7 @@ fn a_datagram_of_somebody_else_gets_the_same_words_and_no_answer() {
     let mut ask = |uid, bytes: &[u8], answerable| {
         let origin = user(uid, BOB);
         let datagram = Input::Datagram { door: &door, origin, bytes, truncated: false, answerable };
-        engine.handle(Moment(0), datagram);
+        engine.handle(Moment::at(0), datagram);
         let replies: Vec<String> = std::iter::from_fn(|| engine.poll_reply()).collect();
         let refused = std::iter::from_fn(|| engine.poll_note()).any(|note| note.what == Happening::Refused);
         (replies.join("|"), refused)

@@ -349,7 +349,7 @@ impl Stage {
     fn new() -> Stage {
         Stage {
             engine: Engine::new(Settings::default()),
-            now: Moment(0),
+            now: Moment::at(0),
             heard: Vec::new(),
             open: Vec::new(),
         }

@@ -39,7 +39,7 @@ impl Stage {
     pub fn new(service: Service) -> Box<Stage> {
         let engine = Engine::new(Settings::default());
         let door = Rc::new(door(service));
-        let mut stage = Box::new(Stage { engine, door, now: Moment(0), peers: 0, expected: 0 });
+        let mut stage = Box::new(Stage { engine, door, now: Moment::at(0), peers: 0, expected: 0 });
         let peer = stage.connect();
         stage.send(peer, b"warm up\n");
         stage.end(peer);
@@ -152,7 +152,7 @@ pub struct House {
 impl House {
     /// A loop with so many connections, each of which has sent `first` already.
     pub fn with(service: Service, count: usize, first: impl Fn(usize) -> String) -> Box<House> {
-        let reactor = Reactor::new(Engine::new(Settings::default()), Moment(0)).expect("epoll");
+        let reactor = Reactor::new(Engine::new(Settings::default()), Moment::at(0)).expect("epoll");
         let mut house = Box::new(House { reactor, service, ends: Vec::new(), expected: 0 });
         for number in 0..count {
             house.connect();

@@ -1,13 +1,22 @@
 //! Who must be woken when. One entry a peer, and that one lazy: a deadline that moves later costs nothing until the
-//! old one comes, so that a request on a busy connection touches no timer at all.
+//! old one comes, so that a request on a busy connection touches no timer at all. Nor is an entry looked for that has
+//! become void: it is dropped when it comes to the front, or when half of all are.
 
-use std::collections::BTreeSet;
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
 
 use super::message::{Moment, Peer};
 
+/// Entries whose memory is kept, and void ones that are not worth dropping.
+const KEPT: usize = 64;
+
 /// The deadlines of all peers, the next one first.
 #[derive(Debug, Default)]
-pub struct Deadlines(BTreeSet<(Moment, Peer)>);
+pub struct Deadlines {
+    /// Void is an entry whose peer's alarm says another moment.
+    entries: BinaryHeap<Reverse<(Moment, Peer)>>,
+    void: usize,
+}
 
 /// A peer's own half: when it will be woken. Belongs into its session.
 #[derive(Debug, Default)]
@@ -19,31 +28,46 @@ impl Deadlines {
         let Some(wanted) = wanted else { return };
         match alarm.0 {
             Some(armed) if armed <= wanted => return,
-            Some(armed) => self.0.remove(&(armed, peer)),
-            None => true,
+            Some(_) => self.void += 1,
+            None => {}
         };
-        self.0.insert((wanted, peer));
+        self.entries.push(Reverse((wanted, peer)));
         alarm.0 = Some(wanted);
     }
 
-    /// Takes the entry of a peer that goes.
-    pub fn disarm(&mut self, peer: Peer, alarm: &mut Alarm) {
-        if let Some(armed) = alarm.0.take() {
-            self.0.remove(&(armed, peer));
+    /// The entry of a peer that goes is void. To be followed by [`tidy`](Self::tidy).
+    pub fn disarm(&mut self, alarm: &mut Alarm) {
+        self.void += usize::from(alarm.0.take().is_some());
+    }
+
+    /// Drops void entries in front, so that nobody wakes for them, and all of them where they are many. `is_armed`
+    /// says whether a peer's alarm is for that moment.
+    pub fn tidy(&mut self, is_armed: impl Fn(Peer, Moment) -> bool) {
+        if self.void > KEPT + self.entries.len() / 2 {
+            self.entries.retain(|Reverse((at, peer))| is_armed(*peer, *at));
+            self.entries.shrink_to(2 * self.entries.len().max(KEPT));
+            self.void = 0;
+        }
+        while let Some(Reverse((at, peer))) = self.entries.peek()
+            && !is_armed(*peer, *at)
+        {
+            self.entries.pop();
+            self.void = self.void.saturating_sub(1);
         }
     }
 
     /// When the next peer must be woken.
     pub fn next(&self) -> Option<Moment> {
-        self.0.first().map(|(moment, _)| *moment)
+        self.entries.peek().map(|Reverse((moment, _))| *moment)
     }
 
-    /// Takes the next peer whose time has come; its alarm has to be [rung](Alarm::ring).
+    /// Takes the next peer whose time has come; its alarm has to be [rung](Alarm::ring), and what is behind it
+    /// [tidied](Self::tidy).
     pub fn pop(&mut self, now: Moment) -> Option<Peer> {
         if self.next()? > now {
             return None;
         }
-        self.0.pop_first().map(|(_, peer)| peer)
+        self.entries.pop().map(|Reverse((_, peer))| peer)
     }
 }
 
@@ -52,35 +76,65 @@ impl Alarm {
     pub fn ring(&mut self) {
         self.0 = None;
     }
+
+    /// Whether it is for that moment.
+    pub fn is_for(&self, moment: Moment) -> bool {
+        self.0 == Some(moment)
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn the_earliest_is_woken_first_and_a_later_wish_costs_no_entry() {
-        let (a, b) = (Peer { index: 1, generation: 1 }, Peer { index: 2, generation: 1 });
-        let (mut deadlines, mut alarm_a, mut alarm_b) =
-            (Deadlines::default(), Alarm::default(), Alarm::default());
-        deadlines.arm(a, &mut alarm_a, Some(Moment(50)));
-        deadlines.arm(b, &mut alarm_b, Some(Moment(70)));
-        deadlines.arm(a, &mut alarm_a, Some(Moment(90)));
-        deadlines.arm(b, &mut alarm_b, Some(Moment(30)));
-        deadlines.arm(b, &mut alarm_b, None);
-        assert_eq!(deadlines.next(), Some(Moment(30)));
-        assert_eq!(deadlines.pop(Moment(29)), None);
-        assert_eq!(deadlines.pop(Moment(60)), Some(b));
-        assert_eq!(deadlines.pop(Moment(60)), Some(a));
-        assert_eq!(deadlines.pop(Moment(1000)), None);
+    fn peer(index: u32) -> Peer {
+        Peer { index, generation: 1 }
     }
 
     #[test]
-    fn a_peer_that_went_leaves_nothing_behind() {
-        let peer = Peer { index: 1, generation: 1 };
-        let (mut deadlines, mut alarm) = (Deadlines::default(), Alarm::default());
-        deadlines.arm(peer, &mut alarm, Some(Moment(50)));
-        deadlines.disarm(peer, &mut alarm);
-        assert_eq!(deadlines.next(), None);
+    fn the_earliest_is_woken_first_and_a_later_wish_costs_no_entry() {
+        let mut deadlines = Deadlines::default();
+        let mut alarms = [Alarm::default(), Alarm::default()];
+        let mut arm = |deadlines: &mut Deadlines, index: usize, wanted| {
+            deadlines.arm(peer(index as u32), &mut alarms[index], wanted);
+        };
+        arm(&mut deadlines, 0, Some(Moment::at(50)));
+        arm(&mut deadlines, 1, Some(Moment::at(70)));
+        arm(&mut deadlines, 0, Some(Moment::at(90)));
+        arm(&mut deadlines, 1, Some(Moment::at(30)));
+        arm(&mut deadlines, 1, None);
+        assert_eq!((deadlines.next(), deadlines.entries.len()), (Some(Moment::at(30)), 3));
+        assert_eq!(deadlines.pop(Moment::at(29)), None);
+        assert_eq!(deadlines.pop(Moment::at(60)), Some(peer(1)));
+        alarms[1].ring();
+        deadlines.tidy(|peer, at| alarms[peer.index as usize].is_for(at));
+        assert_eq!(deadlines.pop(Moment::at(60)), Some(peer(0)));
+        alarms[0].ring();
+        deadlines.tidy(|peer, at| alarms[peer.index as usize].is_for(at));
+        assert_eq!((deadlines.next(), deadlines.pop(Moment::at(1000))), (None, None), "one of 70 was void");
+    }
+
+    #[test]
+    fn those_who_went_leave_nothing_behind_and_wake_nobody() {
+        let mut deadlines = Deadlines::default();
+        let mut alarms: Vec<Alarm> = (0..1000).map(|_| Alarm::default()).collect();
+        for (index, alarm) in alarms.iter_mut().enumerate() {
+            deadlines.arm(peer(index as u32), alarm, Some(Moment::at(index as u64)));
+        }
+        for index in 0..999 {
+            deadlines.disarm(&mut alarms[index]);
+            deadlines.tidy(|peer, at| alarms[peer.index as usize].is_for(at));
+            assert_eq!(deadlines.next(), Some(Moment::at(index as u64 + 1)));
+        }
+        // From behind, none of them comes to the front.
+        alarms.truncate(1);
+        for _ in 0..999 {
+            let mut alarm = Alarm::default();
+            deadlines.arm(peer(0), &mut alarm, Some(Moment::at(5000)));
+            deadlines.disarm(&mut alarm);
+            deadlines.tidy(|_, at| at == Moment::at(999));
+            assert!(deadlines.entries.len() <= 3 * KEPT, "{}", deadlines.entries.len());
+        }
+        assert!(deadlines.next() == Some(Moment::at(999)) && deadlines.entries.capacity() <= 8 * KEPT);
     }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use memchr::memchr;
 use serde::{Deserialize, Serialize};
+use thin_vec::ThinVec;
 
 use super::limits::{FramingRule, GUESS};
 use super::message::{Kind, Moment};
@@ -17,12 +18,20 @@ pub enum Framing {
     Opening,
     /// One byte that could be a message: perhaps somebody types in character mode. Raw if nothing follows until then.
     OneByte(Moment),
-    /// A complete request without LF, in bursts that ended at `cuts`: raw if the pause lasts until then.
-    Gap(Moment, Vec<u32>),
+    /// A complete request without LF: raw if the pause lasts.
+    Gap(Box<Gap>),
     /// Something incomplete without LF: a line, but if nothing follows until then a raw client's mistake.
     LikelyLine(Moment),
     /// Decided.
     Known(Kind),
+}
+
+/// A pause that tells whether a client is raw.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Gap {
+    until: Moment,
+    /// Where the bursts so far ended, in all that has come.
+    cuts: Vec<u32>,
 }
 
 /// What the first bursts say.
@@ -57,7 +66,8 @@ impl Framing {
     /// When a pause decides.
     pub fn deadline(&self) -> Option<Moment> {
         match self {
-            Framing::OneByte(until) | Framing::Gap(until, _) | Framing::LikelyLine(until) => Some(*until),
+            Framing::OneByte(until) | Framing::LikelyLine(until) => Some(*until),
+            Framing::Gap(gap) => Some(gap.until),
             Framing::Opening | Framing::Known(_) => None,
         }
     }
@@ -70,8 +80,8 @@ impl Framing {
     /// Whether it can be that of a connection with so many bytes in its inbox.
     pub fn is_sound(&self, inbox_bytes: usize) -> bool {
         match self {
-            Framing::Gap(_, cuts) => {
-                cuts.is_sorted() && cuts.last().is_none_or(|cut| *cut as usize <= inbox_bytes)
+            Framing::Gap(gap) => {
+                gap.cuts.is_sorted() && gap.cuts.last().is_none_or(|cut| *cut as usize <= inbox_bytes)
             }
             _ => true,
         }
@@ -90,16 +100,18 @@ impl Framing {
             Framing::Known(kind) => return Decision::Is(*kind),
             _ if memchr(b'\n', bytes).is_some() => Framing::Known(Kind::Line),
             Framing::OneByte(_) | Framing::LikelyLine(_) => Framing::Known(Kind::Line),
-            Framing::Gap(until, cuts) => {
-                *until = now + raw_gap;
-                cuts.push(bytes.len() as u32); // no message is as long as u32 can say
+            Framing::Gap(gap) => {
+                gap.until = now + raw_gap;
+                gap.cuts.push(bytes.len() as u32); // no message is as long as u32 can say
                 return Decision::Wait;
             }
             Framing::Opening => match (bytes.len(), is_complete(bytes)) {
                 (0 | 1, false) => Framing::Known(Kind::Line),
                 (0 | 1, true) => Framing::OneByte(now + GUESS),
                 (_, false) => Framing::LikelyLine(now + GUESS),
-                (length, true) => Framing::Gap(now + raw_gap, vec![length as u32]),
+                (length, true) => {
+                    Framing::Gap(Box::new(Gap { until: now + raw_gap, cuts: vec![length as u32] }))
+                }
             },
         };
         *self = next;
@@ -118,11 +130,11 @@ impl Framing {
     }
 
     /// The pause has lasted: raw. Marks in `bytes`, with an LF each, where one burst ended and the next began.
-    pub fn handle_silence(&mut self, bytes: &mut Vec<u8>) {
-        if let Framing::Gap(_, cuts) = self {
-            let mut marked = Vec::with_capacity(bytes.len() + cuts.len());
+    pub fn handle_silence(&mut self, bytes: &mut ThinVec<u8>) {
+        if let Framing::Gap(gap) = self {
+            let mut marked = ThinVec::with_capacity(bytes.len() + gap.cuts.len());
             let mut from = 0;
-            for cut in cuts.drain(..).map(|cut| cut as usize) {
+            for cut in gap.cuts.drain(..).map(|cut| cut as usize) {
                 marked.extend_from_slice(&bytes[from..cut]);
                 marked.push(b'\n');
                 from = cut;
@@ -163,7 +175,7 @@ mod tests {
     const GAP: Duration = Duration::from_micros(20);
 
     fn burst(framing: &mut Framing, now: u64, bytes: &[u8], complete: bool) -> Decision {
-        framing.handle_burst(Moment(now), GAP, bytes, |_| complete)
+        framing.handle_burst(Moment::at(now), GAP, bytes, |_| complete)
     }
 
     #[test]
@@ -184,10 +196,10 @@ mod tests {
     fn each_burst_in_the_gap_starts_it_again_and_stays_a_message_of_its_own() {
         let mut framing = Framing::Opening;
         burst(&mut framing, 0, b"5 10", true);
-        assert_eq!(framing.deadline(), Some(Moment(20)));
+        assert_eq!(framing.deadline(), Some(Moment::at(20)));
         assert_eq!(burst(&mut framing, 15, b"5 103 4", true), Decision::Wait);
-        assert_eq!(framing.deadline(), Some(Moment(35)));
-        let mut bytes = b"5 103 4".to_vec();
+        assert_eq!(framing.deadline(), Some(Moment::at(35)));
+        let mut bytes = ThinVec::from(&b"5 103 4"[..]);
         framing.handle_silence(&mut bytes);
         assert_eq!((bytes.as_slice(), framing.kind()), (&b"5 10\n3 4\n"[..], Some(Kind::Raw)));
     }
@@ -196,7 +208,7 @@ mod tests {
     fn silence_in_the_middle_of_a_burst_loses_nothing_of_it() {
         let mut framing = Framing::Opening;
         burst(&mut framing, 0, b"5 10", true);
-        let mut bytes = b"5 103 ".to_vec();
+        let mut bytes = ThinVec::from(&b"5 103 "[..]);
         framing.handle_silence(&mut bytes);
         assert_eq!(bytes, b"5 10\n3 ");
     }
@@ -213,12 +225,12 @@ mod tests {
         for (first, complete) in [(&b"a"[..], true), (b"5 ", false)] {
             let mut framing = Framing::Opening;
             burst(&mut framing, 0, first, complete);
-            assert_eq!(framing.deadline(), Some(Moment(0) + GUESS));
+            assert_eq!(framing.deadline(), Some(Moment::at(0) + GUESS));
             assert_eq!(burst(&mut framing, 5, b"5 1", true), Decision::Is(Kind::Line));
 
             let mut framing = Framing::Opening;
             burst(&mut framing, 0, first, complete);
-            framing.handle_silence(&mut first.to_vec());
+            framing.handle_silence(&mut ThinVec::from(first));
             assert_eq!(framing.kind(), Some(Kind::Raw));
         }
     }

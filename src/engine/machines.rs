@@ -189,7 +189,7 @@ mod tests {
 
     fn report(machines: &mut Machines, at: u64, host: &str, text: &str) {
         let Ok(Message::Report(report)) = read(text.as_bytes()) else { panic!("{text}") };
-        machines.handle_report(Moment(at), host.into(), report, MACHINES_MAX);
+        machines.handle_report(Moment::at(at), host.into(), report, MACHINES_MAX);
     }
 
     #[test]
@@ -198,7 +198,7 @@ mod tests {
         report(&mut machines, 0, "b", r#"{"cpu_percent":5}"#);
         report(&mut machines, 1_000_000, "a \"1\"", "{}");
         report(&mut machines, 2_000_000, "b", r#"{"cpu_percent":6}"#);
-        let now = Moment(3_500_000);
+        let now = Moment::at(3_500_000);
         let first = machines.next(now, None).unwrap();
         assert_eq!(first, ("a \"1\"", r#"{"host":"a \"1\"","age":2.500}"#.into()));
         let second = machines.next(now, Some(first.0)).unwrap();
@@ -220,12 +220,12 @@ mod tests {
         report(&mut machines, 1000, "pc0", "{}");
         report(&mut machines, 1001, "new", "{}");
         assert_eq!(machines.machines.len(), MACHINES_MAX);
-        assert!(machines.latest(Moment(0), "pc1").is_none() && machines.latest(Moment(0), "pc0").is_some());
+        assert!(machines.latest(Moment::at(0), "pc1").is_none() && machines.latest(Moment::at(0), "pc0").is_some());
         for at in 0..3 * SAMPLES_MAX as u64 {
             report(&mut machines, 2000 + at, "new", r#"{"cpu_percent":1}"#);
         }
         assert_eq!(machines.machines["new"].history.len(), SAMPLES_MAX);
-        assert_eq!(machines.machines["new"].history[0].0, Moment(2000 + 2 * SAMPLES_MAX as u64));
+        assert_eq!(machines.machines["new"].history[0].0, Moment::at(2000 + 2 * SAMPLES_MAX as u64));
         let of_one = |(host, machine): (&Rc<str>, &Machine)| {
             host.len() + machine.latest.len() + machine.history.len() * SAMPLE_BYTES
         };
@@ -248,7 +248,7 @@ mod tests {
         for _ in 0..SAMPLES_MAX {
             report(&mut machines, 0, &host, &text);
         }
-        let late = Moment(u64::MAX);
+        let late = Moment::at(u64::MAX);
         assert!(machines.latest(late, &host).unwrap().len() < STATS_LINE_BYTES_MAX);
         assert!(machines.history(late, &host).unwrap().len() < STATS_LINE_BYTES_MAX);
     }
@@ -263,14 +263,14 @@ mod tests {
         saved.push(("pc8".into(), forged));
         saved.push(("\u{1b}".into(), saved[0].1.clone()));
         let mut restored = Machines::default();
-        restored.restore(Moment(3), saved.clone(), 0);
+        restored.restore(Moment::at(3), saved.clone(), 0);
         assert_eq!(restored.bytes(), 0);
-        restored.restore(Moment(3), saved, 5);
+        restored.restore(Moment::at(3), saved, 5);
         assert_eq!(
-            restored.next(Moment(3), None),
+            restored.next(Moment::at(3), None),
             Some(("pc7", r#"{"host":"pc7","age":0.000,"cpu_percent":5}"#.into()))
         );
-        assert_eq!(restored.next(Moment(3), Some("pc7")), None);
+        assert_eq!(restored.next(Moment::at(3), Some("pc7")), None);
         assert_eq!(restored.bytes(), machines.bytes());
     }
 }

@@ -3,6 +3,7 @@
 
 use std::fmt;
 use std::net::SocketAddr;
+use std::num::NonZeroU64;
 use std::ops::Add;
 use std::rc::Rc;
 use std::time::Duration;
@@ -14,20 +15,49 @@ use super::limits::Settings;
 use super::service::Service;
 
 /// A point in time: microseconds since the daemon started, on a clock that never runs backwards.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct Moment(pub u64);
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(from = "u64", into = "u64")]
+pub struct Moment(NonZeroU64); // one more than the microseconds: a session has several that may not be set
+
+impl From<u64> for Moment {
+    fn from(micros: u64) -> Moment {
+        Moment::at(micros)
+    }
+}
+
+impl From<Moment> for u64 {
+    fn from(moment: Moment) -> u64 {
+        moment.micros()
+    }
+}
+
+impl Default for Moment {
+    fn default() -> Moment {
+        Moment::at(0)
+    }
+}
 
 impl Moment {
+    /// So many microseconds after the start; half a million years at most.
+    pub const fn at(micros: u64) -> Moment {
+        Moment(NonZeroU64::MIN.saturating_add(micros))
+    }
+
+    /// Microseconds since the start.
+    pub const fn micros(self) -> u64 {
+        self.0.get() - 1
+    }
+
     /// The time from `earlier` to here; zero if `earlier` is later.
     pub fn since(self, earlier: Moment) -> Duration {
-        Duration::from_micros(self.0.saturating_sub(earlier.0))
+        Duration::from_micros(self.micros().saturating_sub(earlier.micros()))
     }
 }
 
 impl Add<Duration> for Moment {
     type Output = Moment;
     fn add(self, span: Duration) -> Moment {
-        Moment(self.0.saturating_add(u64::try_from(span.as_micros()).unwrap_or(u64::MAX)))
+        Moment::at(self.micros().saturating_add(u64::try_from(span.as_micros()).unwrap_or(u64::MAX)))
     }
 }
 

@@ -55,6 +55,9 @@ const ALARMS_PER_TURN: usize = 256;
 /// Happenings kept for [`Engine::poll_note`]; the caller takes them after each input, so that this is never reached.
 const NOTES_MAX: usize = 64 * 1024;
 
+/// Places whose memory is kept when nobody has them.
+const PLACES_KEPT: usize = 64;
+
 /// Pieces of memory that one [`Outgoing`] can name.
 pub const SLICES_MAX: usize = 8;
 
@@ -62,7 +65,7 @@ pub const SLICES_MAX: usize = 8;
 #[derive(Debug)]
 pub struct Engine {
     world: World,
-    /// By [`Peer::index`]; the reactor keeps the indices dense.
+    /// By [`Peer::index`]; the reactor keeps the indices dense. The last one is there: after a peak the memory goes back.
     sessions: Vec<Option<Session>>,
     open: usize,
     deadlines: Deadlines,
@@ -420,6 +423,7 @@ impl Engine {
                 session.alarm.ring();
                 session.handle_time(world, now);
             });
+            self.tidy_deadlines();
         }
         if self.audience.is_empty() {
             self.settle_room(now);
@@ -454,7 +458,7 @@ impl Engine {
         let is_settled = |session: &Session, world: &World| !patient || session.is_settled(world);
         let all_settled = self.sessions.iter().flatten().all(|session| is_settled(session, &self.world));
         for index in 0..self.sessions.len() {
-            let Some(session) = &self.sessions[index] else { continue };
+            let Some(Some(session)) = self.sessions.get(index) else { continue };
             let (peer, settled) = (session.peer, is_settled(session, &self.world));
             if now >= by {
                 self.remove(peer, Output::Close(peer));
@@ -623,7 +627,7 @@ impl Engine {
 
     /// What follows from a change to a session: output, another deadline, its end.
     fn settle(&mut self, now: Moment, peer: Peer) {
-        let Some(session) = &mut self.sessions[peer.index as usize] else { return };
+        let Some(Some(session)) = self.sessions.get_mut(peer.index as usize) else { return };
         match session.step(&mut self.world, now) {
             Some(last @ (Output::Close(_) | Output::Reset(_))) => return self.remove(peer, last),
             Some(output) => self.outputs.push_back(output),
@@ -648,6 +652,14 @@ impl Engine {
         self.deadlines.arm(peer, &mut session.alarm, deadline);
     }
 
+    fn tidy_deadlines(&mut self) {
+        let sessions = &self.sessions;
+        self.deadlines.tidy(|peer, at| {
+            let session = sessions.get(peer.index as usize).and_then(Option::as_ref);
+            session.is_some_and(|session| session.peer == peer && session.alarm.is_for(at))
+        });
+    }
+
     fn call(&mut self, peer: Peer) {
         if let Some(session) = self.session_mut(peer)
             && !session.mark_called(true)
@@ -663,9 +675,14 @@ impl Engine {
         }
         if let Some(mut session) = place.take() {
             session.depart(&mut self.world);
-            self.deadlines.disarm(peer, &mut session.alarm);
+            self.deadlines.disarm(&mut session.alarm);
+            self.tidy_deadlines();
             self.open -= 1;
             self.outputs.push_back(last);
+            while self.sessions.pop_if(|place| place.is_none()).is_some() {}
+            if self.sessions.capacity() > 4 * self.sessions.len().max(PLACES_KEPT) {
+                self.sessions.shrink_to(2 * self.sessions.len());
+            }
         }
     }
 }

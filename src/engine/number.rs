@@ -160,8 +160,46 @@ impl<'a> Run<'a> {
     }
 }
 
+/// The longest that CPython's `repr()` of a float gets: `-2.2250738585072014e-308`.
+const TEXT_BYTES_MAX: usize = 24;
+
+/// A float as CPython's `repr()` writes it.
+#[derive(Debug, Default)]
+pub struct Text {
+    bytes: [u8; TEXT_BYTES_MAX],
+    len: usize,
+}
+
+impl Text {
+    /// What `repr()` writes for `value`.
+    pub fn of(value: f64) -> Text {
+        let mut text = Text::default();
+        write_to(value, &mut text);
+        text
+    }
+
+    fn push(&mut self, byte: u8) {
+        self.extend_from_slice(&[byte]);
+    }
+
+    fn extend_from_slice(&mut self, bytes: &[u8]) {
+        self.bytes[self.len..][..bytes.len()].copy_from_slice(bytes);
+        self.len += bytes.len();
+    }
+}
+
+impl AsRef<[u8]> for Text {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes[..self.len]
+    }
+}
+
 /// Appends what CPython's `repr()` writes for a float.
 pub fn write(value: f64, out: &mut Vec<u8>) {
+    out.extend_from_slice(Text::of(value).as_ref());
+}
+
+fn write_to(value: f64, out: &mut Text) {
     if value.is_nan() {
         return out.extend_from_slice(b"nan"); // whatever its sign
     }
@@ -187,7 +225,7 @@ pub fn write(value: f64, out: &mut Vec<u8>) {
 }
 
 /// Writes in CPython's scientific notation what zmij wrote as `0.0000123` or `1.23e-7`.
-fn write_scientific(shortest: &str, out: &mut Vec<u8>) {
+fn write_scientific(shortest: &str, out: &mut Text) {
     let (significand, exponent) = shortest.split_once('e').unwrap_or((shortest, "0"));
     let whole = significand.find('.').unwrap_or(significand.len());
     let digits = significand.bytes().filter(|byte| *byte != b'.');
@@ -204,7 +242,7 @@ fn write_scientific(shortest: &str, out: &mut Vec<u8>) {
     write_integer(u64::from(power.unsigned_abs()), 2, out);
 }
 
-fn write_integer(mut integer: u64, digits_min: usize, out: &mut Vec<u8>) {
+fn write_integer(mut integer: u64, digits_min: usize, out: &mut Text) {
     let mut digits = [b'0'; 20];
     let mut first = digits.len();
     while integer > 0 {

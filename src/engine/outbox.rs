@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use memchr::{memchr, memchr_iter};
 use serde::{Deserialize, Serialize};
+use thin_vec::ThinVec;
 
 use super::message::Moment;
 
@@ -29,8 +30,8 @@ const ROOM: usize = 64;
 #[derive(Debug, Default, Clone, Serialize, Deserialize)]
 pub struct Outbox {
     /// Messages, each followed by LF (in [`Style::Bare`] by nothing), from `start` on not yet sent.
-    bytes: Vec<u8>,
-    start: usize,
+    bytes: ThinVec<u8>,
+    start: u32,
     /// The last message still lacks its end: the rest of the reply to it comes later.
     open: bool,
     /// The message in front was sent in part.
@@ -42,7 +43,7 @@ pub struct Outbox {
 impl Outbox {
     /// Bytes that wait.
     pub fn len(&self) -> usize {
-        self.bytes.len() - self.start
+        self.bytes.len() - self.start()
     }
 
     /// Whether nothing waits.
@@ -52,27 +53,17 @@ impl Outbox {
 
     /// Whether it can be one that was saved.
     pub fn is_sound(&self) -> bool {
-        self.start <= self.bytes.len()
+        self.start() <= self.bytes.len()
     }
 
     /// Queues a message.
-    pub fn say(&mut self, style: Style, message: &str) {
+    pub fn say(&mut self, style: Style, message: impl AsRef<[u8]>) {
+        let message = message.as_ref();
         self.make_room(message.len() + 2);
-        self.writer(style).extend_from_slice(message.as_bytes());
-        self.end(style);
-    }
-
-    /// Where a message's text can be written, before [`end`](Self::end).
-    pub fn writer(&mut self, style: Style) -> &mut Vec<u8> {
         if std::mem::take(&mut self.open) && style != Style::Bare {
             self.bytes.push(b'\n');
         }
-        self.make_room(ROOM);
-        &mut self.bytes
-    }
-
-    /// Ends the message that was written.
-    pub fn end(&mut self, style: Style) {
+        self.bytes.extend_from_slice(message);
         if style != Style::Bare {
             self.bytes.push(b'\n');
         }
@@ -97,7 +88,7 @@ impl Outbox {
 
     /// What may be sent now.
     pub fn ready(&self, style: Style) -> &[u8] {
-        let waiting = &self.bytes[self.start..];
+        let waiting = self.waiting();
         match style {
             Style::Lines | Style::Bare => waiting,
             Style::Paced if self.pause.is_some() => &[],
@@ -112,19 +103,19 @@ impl Outbox {
     /// The first `count` bytes of [`ready`](Self::ready) were sent at `now`; in [`Style::Paced`] the next message waits for `gap`.
     pub fn sent(&mut self, style: Style, count: usize, now: Moment, gap: Duration) {
         if matches!(style, Style::Paced | Style::Packets) {
-            if self.bytes.get(self.start) == Some(&b'\n') {
-                self.start += 1;
-            }
-            self.start += count;
-            if self.bytes.get(self.start) == Some(&b'\n') {
-                self.start += 1;
+            let mut start = self.start();
+            start += usize::from(self.bytes.get(start) == Some(&b'\n')) + count;
+            let ended = self.bytes.get(start) == Some(&b'\n');
+            self.skip_to(start + usize::from(ended));
+            if ended {
                 if style == Style::Paced {
                     self.pause = Some(now + gap); // also for a message that is not there yet
                 }
             }
         } else if count > 0 {
-            self.start += count;
-            self.partial = self.bytes[self.start - 1] != b'\n';
+            let start = self.start() + count;
+            self.partial = self.bytes[start - 1] != b'\n';
+            self.skip_to(start);
         }
         self.compact();
     }
@@ -146,27 +137,49 @@ impl Outbox {
     fn grow(&mut self, bytes: usize) {
         if self.bytes.capacity() == 0 {
             self.bytes.reserve_exact(bytes.max(ROOM));
-        } else if self.start > self.bytes.len() / 4 {
-            self.bytes.drain(..self.start);
-            self.start = 0;
+        } else if self.start() > self.bytes.len() / 4 {
+            self.forget_sent();
         }
     }
 
+    fn start(&self) -> usize {
+        self.start as usize
+    }
+
+    fn waiting(&self) -> &[u8] {
+        &self.bytes[self.start()..]
+    }
+
+    /// What comes before was sent, or is dropped.
+    fn skip_to(&mut self, start: usize) {
+        match u32::try_from(start) {
+            Ok(start) => self.start = start,
+            Err(_) => {
+                self.bytes.drain(..start);
+                self.start = 0;
+            }
+        }
+    }
+
+    fn forget_sent(&mut self) {
+        self.bytes.drain(..self.start());
+        self.start = 0;
+    }
+
     fn compact(&mut self) {
-        if self.start == self.bytes.len() {
+        if self.start() == self.bytes.len() {
             // The memory goes back as well: an idle session holds none.
-            self.bytes = Vec::new();
+            self.bytes = ThinVec::new();
             self.start = 0;
-        } else if self.start > self.bytes.len() / 2 {
-            self.bytes.drain(..self.start);
-            self.start = 0;
+        } else if self.start() > self.bytes.len() / 2 {
+            self.forget_sent();
         }
     }
 
     /// Drops the oldest lines, so that no more than `max` bytes wait; how many. One that was sent in part stays.
     pub fn drop_oldest(&mut self, max: usize) -> u64 {
         let Some(excess) = self.len().checked_sub(max).filter(|excess| *excess > 0) else { return 0 };
-        let waiting = &self.bytes[self.start..];
+        let waiting = self.waiting();
         let behind_lf = |from: usize| {
             let rest = waiting.get(from..).unwrap_or_default();
             memchr(b'\n', rest).map_or(waiting.len(), |lf| from + lf + 1)
@@ -175,15 +188,16 @@ impl Outbox {
         let end = behind_lf(head + excess - 1);
         let count = memchr_iter(b'\n', &waiting[head..end]).count();
         // The rest of the partial line is moved to where the lines go on.
-        self.bytes.copy_within(self.start..self.start + head, self.start + end - head);
-        self.start += end - head;
+        let start = self.start();
+        self.bytes.copy_within(start..start + head, start + end - head);
+        self.skip_to(start + end - head);
         self.compact();
         count as u64
     }
 
     /// Messages that wait, for a [`Style::Paced`] queue.
     pub fn messages(&self) -> usize {
-        memchr_iter(b'\n', &self.bytes[self.start..]).count()
+        memchr_iter(b'\n', self.waiting()).count()
     }
 
     /// When the pause after a paced message ends, if another one waits for that.
@@ -202,8 +216,7 @@ impl Outbox {
 
     /// What waits in [`Style::Paced`] goes on in [`Style::Bare`].
     pub fn stop_pacing(&mut self) {
-        self.bytes.drain(..self.start);
-        self.start = 0;
+        self.forget_sent();
         self.bytes.retain(|byte| *byte != b'\n');
         self.pause = None;
     }
@@ -226,13 +239,13 @@ mod tests {
         outbox.say(Style::Paced, "Data received");
         outbox.say(Style::Paced, "50.0");
         assert_eq!(outbox.ready(Style::Paced), b"Data received");
-        outbox.sent(Style::Paced, 4, Moment(0), GAP);
+        outbox.sent(Style::Paced, 4, Moment::at(0), GAP);
         assert_eq!(outbox.ready(Style::Paced), b" received");
-        outbox.sent(Style::Paced, 9, Moment(5), GAP);
+        outbox.sent(Style::Paced, 9, Moment::at(5), GAP);
         assert_eq!(outbox.ready(Style::Paced), b"");
-        assert!(!outbox.resume(Moment(24)) && outbox.resume(Moment(25)));
+        assert!(!outbox.resume(Moment::at(24)) && outbox.resume(Moment::at(25)));
         assert_eq!(outbox.ready(Style::Paced), b"50.0");
-        outbox.sent(Style::Paced, 4, Moment(25), GAP);
+        outbox.sent(Style::Paced, 4, Moment::at(25), GAP);
         assert!(outbox.is_empty() && outbox.pause().is_none(), "nothing follows, so nothing waits");
     }
 
@@ -240,10 +253,10 @@ mod tests {
     fn the_gap_is_kept_to_a_message_that_comes_after_the_queue_was_empty() {
         let mut outbox = Outbox::default();
         outbox.say(Style::Paced, "50.0");
-        outbox.sent(Style::Paced, 4, Moment(0), GAP);
+        outbox.sent(Style::Paced, 4, Moment::at(0), GAP);
         outbox.say(Style::Paced, "Data received");
-        assert_eq!((outbox.ready(Style::Paced), outbox.pause()), (&b""[..], Some(Moment(20))));
-        assert!(outbox.resume(Moment(20)));
+        assert_eq!((outbox.ready(Style::Paced), outbox.pause()), (&b""[..], Some(Moment::at(20))));
+        assert!(outbox.resume(Moment::at(20)));
         assert_eq!(outbox.ready(Style::Paced), b"Data received");
     }
 
@@ -252,16 +265,16 @@ mod tests {
         let mut lines = Outbox::default();
         lines.say_openly("Data received");
         assert_eq!(lines.ready(Style::Lines), b"Data received");
-        lines.sent(Style::Lines, 13, Moment(0), GAP);
+        lines.sent(Style::Lines, 13, Moment::at(0), GAP);
         lines.say(Style::Lines, "50.0");
         assert_eq!(lines.ready(Style::Lines), b"\n50.0\n");
 
         let mut paced = Outbox::default();
         paced.say_openly("Data received");
-        paced.sent(Style::Lines, 13, Moment(0), GAP);
+        paced.sent(Style::Lines, 13, Moment::at(0), GAP);
         paced.say(Style::Paced, "50.0");
         assert_eq!(paced.ready(Style::Paced), b"50.0");
-        paced.sent(Style::Paced, 4, Moment(20), GAP);
+        paced.sent(Style::Paced, 4, Moment::at(20), GAP);
         assert!(paced.is_empty());
     }
 
@@ -273,7 +286,7 @@ mod tests {
         }
         assert_eq!(outbox.drop_oldest(100), 0);
         assert_eq!((outbox.drop_oldest(12), outbox.ready(Style::Lines)), (2, &b"three\nfour\n"[..]));
-        outbox.sent(Style::Lines, 2, Moment(0), GAP);
+        outbox.sent(Style::Lines, 2, Moment::at(0), GAP);
         outbox.say(Style::Lines, "five");
         assert_eq!((outbox.drop_oldest(9), outbox.ready(Style::Lines)), (1, &b"ree\nfive\n"[..]));
         assert_eq!(
@@ -282,7 +295,7 @@ mod tests {
             "the rest of a line stays"
         );
         assert_eq!(outbox.drop_oldest(0), 0);
-        outbox.sent(Style::Lines, 4, Moment(0), GAP);
+        outbox.sent(Style::Lines, 4, Moment::at(0), GAP);
         outbox.say(Style::Lines, "six");
         assert_eq!((outbox.drop_oldest(3), outbox.is_empty()), (1, true));
     }
@@ -293,7 +306,7 @@ mod tests {
         outbox.push(&[b'x'; 4096]);
         for _ in 0..1000 {
             outbox.push(&[b'y'; 1000]);
-            outbox.sent(Style::Lines, 1000, Moment(0), GAP);
+            outbox.sent(Style::Lines, 1000, Moment::at(0), GAP);
             assert_eq!(outbox.len(), 4096);
             assert!(outbox.bytes.capacity() <= 2 * 5096, "{}", outbox.bytes.capacity());
         }
@@ -305,9 +318,9 @@ mod tests {
         outbox.say(Style::Packets, "Data received");
         outbox.say(Style::Packets, "50.0");
         assert_eq!(outbox.ready(Style::Packets), b"Data received");
-        outbox.sent(Style::Packets, 13, Moment(0), GAP);
+        outbox.sent(Style::Packets, 13, Moment::at(0), GAP);
         assert_eq!((outbox.ready(Style::Packets), outbox.pause()), (&b"50.0"[..], None));
-        outbox.sent(Style::Packets, 4, Moment(0), GAP);
+        outbox.sent(Style::Packets, 4, Moment::at(0), GAP);
         assert!(outbox.is_empty());
     }
 

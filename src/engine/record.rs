@@ -4,6 +4,7 @@
 use std::rc::Rc;
 
 use serde::{Deserialize, Serialize};
+use thin_vec::ThinVec;
 
 use super::framing::Framing;
 use super::machines::Machine;
@@ -35,7 +36,7 @@ pub struct SavedSession {
     pub(super) state: SavedState,
     pub(super) phase: SavedPhase,
     pub(super) framing: Framing,
-    pub(super) inbox: Vec<u8>,
+    pub(super) inbox: ThinVec<u8>,
     pub(super) outbox: Outbox,
     pub(super) opened: Moment,
     pub(super) begun: Option<Moment>,

@@ -43,7 +43,7 @@ impl Engine {
                     self.write_head(now, out);
                     Progress::Endpoints(0)
                 }
-                Progress::Endpoints(at) => match settings.endpoints.get(at) {
+                Progress::Endpoints(at) => match settings.endpoints.get(at as usize) {
                     Some((endpoint, service)) => {
                         status::write_element(
                             out,
@@ -57,15 +57,16 @@ impl Engine {
                         Progress::Connections(0, false)
                     }
                 },
-                Progress::Connections(at, _) if at >= self.sessions.len() => {
+                Progress::Connections(at, _) if at as usize >= self.sessions.len() => {
                     status::write_end(out);
                     return None;
                 }
                 Progress::Connections(at, written) => {
-                    if let Some(session) = &self.sessions[at] {
+                    let session = &self.sessions[at as usize];
+                    if let Some(session) = session {
                         status::write_element(out, !written, &session.describe(&self.world, now));
                     }
-                    Progress::Connections(at + 1, written || self.sessions[at].is_some())
+                    Progress::Connections(at + 1, written || session.is_some())
                 }
             };
         }

@@ -135,7 +135,7 @@ mod tests {
         let door =
             Door { endpoint: "tcp".into(), service: Service::Chat, medium: Medium::Tcp, allowed: None };
         let sight = Sight::Replied(text.into());
-        Event { at: Moment(0), door: Rc::new(door), origin: Origin::Input, service: Service::Chat, sight }
+        Event { at: Moment::at(0), door: Rc::new(door), origin: Origin::Input, service: Service::Chat, sight }
     }
 
     fn peer(index: u32) -> Peer {

@@ -21,12 +21,12 @@ pub(super) struct Clock {
 impl Clock {
     /// A clock that goes on from `now`, which is zero unless this process follows another one.
     pub(super) fn start(now: Moment) -> Clock {
-        Clock { read: Instant::now(), now: Duration::from_micros(now.0) }
+        Clock { read: Instant::now(), now: Duration::from_micros(now.micros()) }
     }
 
     /// The time at the last reading.
     pub(super) fn now(&self) -> Moment {
-        Moment(u64::try_from(self.now.as_micros()).unwrap_or(u64::MAX))
+        Moment::at(u64::try_from(self.now.as_micros()).unwrap_or(u64::MAX))
     }
 
     /// Reads the clock, after a turn that asked to sleep for `asked` at most.
@@ -57,11 +57,11 @@ mod tests {
 
     #[test]
     fn a_stretch_in_which_the_process_did_not_run_does_not_count() {
-        let mut clock = Clock::start(Moment(0));
+        let mut clock = Clock::start(Moment::at(0));
         clock.read =
             clock.read.checked_sub(Duration::from_secs(3600)).expect("the machine is up for an hour");
         let now = clock.advance(Some(Duration::from_secs(5)));
-        assert_eq!(now, Moment(0) + LATE_COUNTED);
+        assert_eq!(now, Moment::at(0) + LATE_COUNTED);
         clock.read =
             clock.read.checked_sub(Duration::from_secs(600)).expect("the machine is up for ten minutes");
         assert!(

@@ -1,6 +1,7 @@
 //! Tokens and what they stand for. A token carries a generation, so that an event which was queued for a closed
 //! connection never reaches the one that took its place; the dead are reaped between turns.
 
+use std::collections::BTreeSet;
 use std::io::{self, IoSlice};
 use std::os::fd::{AsRawFd, RawFd};
 use std::rc::Rc;
@@ -115,11 +116,18 @@ impl Slot {
     }
 }
 
+/// Places whose memory is kept when nobody has them.
+const PLACES_KEPT: usize = 64;
+
 /// The tables of connections and listeners.
 #[derive(Debug, Default)]
 pub(super) struct Slots {
+    /// The last one is taken, or was left in this turn: after a peak the memory goes back.
     slots: Vec<Slot>,
-    free: Vec<u32>,
+    /// The lowest is taken first, so that the end of the table becomes free.
+    free: BTreeSet<u32>,
+    /// That of the newest tenant: it is 2^31 tenants until a number comes again.
+    generation: u32,
     /// Places that were left in this turn.
     dead: Vec<u32>,
     gates: Vec<Option<Gate>>,
@@ -128,13 +136,13 @@ pub(super) struct Slots {
 impl Slots {
     /// Gives a connection a place.
     pub(super) fn insert(&mut self, link: Link) -> Peer {
-        let index = self.free.pop().unwrap_or_else(|| {
+        let index = self.free.pop_first().unwrap_or_else(|| {
             self.slots.push(Slot::default());
             self.slots.len() as u32 - 1
         });
-        let slot = &mut self.slots[index as usize];
-        let generation = (slot.generation + 1) & (u32::MAX >> 1);
-        *slot = Slot { link: Some(link), generation, ..Slot::default() };
+        self.generation = (self.generation + 1) & (u32::MAX >> 1);
+        let generation = self.generation;
+        self.slots[index as usize] = Slot { link: Some(link), generation, ..Slot::default() };
         Peer { index, generation }
     }
 
@@ -175,7 +183,16 @@ impl Slots {
     /// Lets the places that were left be taken again; how many.
     pub(super) fn reap(&mut self) -> usize {
         let count = self.dead.len();
-        self.free.append(&mut self.dead);
+        self.free.extend(self.dead.drain(..));
+        self.dead.shrink_to(PLACES_KEPT);
+        while let Some(last) = self.slots.len().checked_sub(1)
+            && self.free.remove(&(last as u32))
+        {
+            self.slots.pop();
+        }
+        if self.slots.capacity() > 4 * self.slots.len().max(PLACES_KEPT) {
+            self.slots.shrink_to(2 * self.slots.len());
+        }
         count
     }
 
@@ -241,5 +258,20 @@ mod tests {
         let second = slots.insert(link());
         assert_eq!(second.index, first.index);
         assert!(slots.get_mut(first).is_none() && slots.get_mut(second).is_some());
+    }
+
+    #[test]
+    fn after_a_peak_the_table_is_as_small_as_before_and_old_numbers_mean_nobody() {
+        let mut slots = Slots::default();
+        let peers: Vec<Peer> =
+            (0..300).map(|_| slots.insert(Link::new(UnixStream::pair().unwrap().0.into()))).collect();
+        let (stays, go) = (peers[3], peers.iter().filter(|peer| peer.index != 3));
+        go.clone().for_each(|peer| slots.close(*peer));
+        assert_eq!(slots.reap(), 299);
+        assert!(slots.slots.len() == 4 && slots.slots.capacity() < 2 * PLACES_KEPT && slots.free.len() == 3);
+        let new: Vec<Peer> =
+            (0..4).map(|_| slots.insert(Link::new(UnixStream::pair().unwrap().0.into()))).collect();
+        assert_eq!(new.iter().map(|peer| peer.index).collect::<Vec<_>>(), [0, 1, 2, 4]);
+        assert!(go.clone().all(|peer| slots.get_mut(*peer).is_none()) && slots.get_mut(stays).is_some());
     }
 }

@@ -54,7 +54,7 @@ impl World {
         let mut world = World {
             engine: Engine::new(settings.clone()),
             bytes_max: Engine::queued_bytes_max(&settings),
-            now: Moment(0),
+            now: Moment::at(0),
             ends: Vec::new(),
             settings,
             random,
@@ -225,7 +225,7 @@ pub fn run(seed: u64, steps: u64, step: &Cell<u64>) -> Tally {
         }
         if world.random.percent(2) {
             world.rest(false);
-            world.now.0 += 40_000_000;
+            world.now = world.now + Duration::from_secs(40);
             world.turn();
         }
         if world.random.percent(1) {
@@ -249,7 +249,7 @@ pub fn run(seed: u64, steps: u64, step: &Cell<u64>) -> Tally {
     }
     for _ in 0..10 {
         world.turn();
-        world.now.0 += 300_000;
+        world.now = world.now + Duration::from_millis(300);
     }
     let reasons: Vec<_> = world.ends[..2].iter().map(|end| end.closed).collect();
     assert_eq!(reasons, [Some(CloseReason::Stopping); 2], "a reader that is not there is not waited for");

@@ -296,7 +296,7 @@ impl Actor {
             reading,
             ending,
             recvs: 0,
-            acknowledged: Moment(0),
+            acknowledged: Moment::at(0),
         }
     }
 

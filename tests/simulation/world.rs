@@ -91,7 +91,7 @@ impl World {
             engine: Engine::new(settings.clone()),
             seen: vec![settings.clone()],
             gap_min: shortest_gap(&settings),
-            now: Moment(0),
+            now: Moment::at(0),
             doors,
             slots: Vec::new(),
             generations: Vec::new(),
@@ -283,10 +283,10 @@ impl World {
             if !self.ready.is_empty() || self.engine.has_work() {
                 jump = jump.min(200);
             } else if let Some(deadline) = self.engine.poll_deadline() {
-                jump = jump.min(deadline.0.saturating_sub(self.now.0));
+                jump = jump.min(deadline.micros().saturating_sub(self.now.micros()));
             }
         }
-        self.now.0 += jump;
+        self.now = self.now + Duration::from_micros(jump);
     }
 
     fn turn(&mut self) {
@@ -663,7 +663,7 @@ impl World {
             assert!(self.now <= by + Duration::from_secs(1), "not done by the end of the grace");
             let max = if fair { 2000 } else { 100_000 };
             self.act_all(true);
-            self.now.0 += self.random.below(max) as u64;
+            self.now = self.now + Duration::from_micros(self.random.below(max) as u64);
             self.turn();
         }
         self.check_empty();
@@ -683,7 +683,7 @@ impl World {
             turns += 1;
             assert!(turns < 5000, "{} never leave", self.engine.len());
             self.act_all(true);
-            self.now.0 += self.random.below(1_000_000) as u64;
+            self.now = self.now + Duration::from_micros(self.random.below(1_000_000) as u64);
             self.turn();
             if self.engine.len() == 1
                 && let Some(peer) = self.observer

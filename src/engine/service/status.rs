@@ -17,9 +17,9 @@ pub enum Progress {
     /// Nothing is written yet.
     Begun,
     /// The endpoints from this one on come next.
-    Endpoints(usize),
+    Endpoints(u32),
     /// The connections from this place in the table on come next; whether one has been written.
-    Connections(usize, bool),
+    Connections(u32, bool),
 }
 
 /// What is said of the whole daemon. Times are in seconds.

@@ -11,18 +11,22 @@ use crate::engine::text::trim;
 /// One end of a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Chair {
-    line: usize,
-    end: usize,
+    line: u32, // no more than there are connections
+    is_second: bool,
 }
 
 impl Chair {
+    fn new(line: usize, is_second: bool) -> Chair {
+        Chair { line: line as u32, is_second }
+    }
+
     fn other(self) -> Chair {
-        Chair { end: 1 - self.end, ..self }
+        Chair { is_second: !self.is_second, ..self }
     }
 
     /// The line's number, the same for both ends.
     pub fn line(self) -> usize {
-        self.line
+        self.line as usize
     }
 }
 
@@ -63,12 +67,12 @@ impl Lines {
         match self.waiting.take() {
             Some(line) => {
                 self.lines[line][1] = End::new(peer);
-                Chair { line, end: 1 }
+                Chair::new(line, true)
             }
             None => {
                 let line = self.lines.insert([End::new(peer), None]);
                 self.waiting = Some(line);
-                Chair { line, end: 0 }
+                Chair::new(line, false)
             }
         }
     }
@@ -103,7 +107,7 @@ impl Lines {
     /// Leaves; who was at the other end sits there no longer either.
     pub fn leave(&mut self, chair: Chair) -> Option<Peer> {
         let partner = self.partner(chair);
-        if self.lines.try_remove(chair.line).is_some() && self.waiting == Some(chair.line) {
+        if self.lines.try_remove(chair.line()).is_some() && self.waiting == Some(chair.line()) {
             self.waiting = None;
         }
         partner
@@ -115,21 +119,21 @@ impl Lines {
     }
 
     fn end(&self, chair: Chair) -> Option<&End> {
-        self.lines.get(chair.line)?[chair.end].as_ref()
+        self.lines.get(chair.line())?[usize::from(chair.is_second)].as_ref()
     }
 
     /// `None` once one of the two has left: the line is gone.
     fn end_mut(&mut self, chair: Chair) -> Option<&mut End> {
-        self.lines.get_mut(chair.line)?[chair.end].as_mut()
+        self.lines.get_mut(chair.line())?[usize::from(chair.is_second)].as_mut()
     }
 
     /// Gives somebody from before a restart a chair at the line that had this number.
     pub fn restore(&mut self, peer: Peer, line: usize) -> Chair {
         if let Some(half) = self.halves.remove(&line) {
-            self.lines[half.line][1] = End::new(peer);
+            self.lines[half.line()][1] = End::new(peer);
             return half.other();
         }
-        let chair = Chair { line: self.lines.insert([End::new(peer), None]), end: 0 };
+        let chair = Chair::new(self.lines.insert([End::new(peer), None]), false);
         self.halves.insert(line, chair);
         chair
     }
@@ -137,7 +141,7 @@ impl Lines {
     /// Everybody from before a restart is there: who sits alone where two were, has been left.
     pub fn take_widowed(&mut self) -> Vec<Peer> {
         let halves = std::mem::take(&mut self.halves);
-        let taken = halves.into_values().filter_map(|chair| self.lines.try_remove(chair.line));
+        let taken = halves.into_values().filter_map(|chair| self.lines.try_remove(chair.line()));
         taken.flatten().flatten().map(|end| end.peer).collect()
     }
 }

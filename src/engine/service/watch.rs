@@ -320,7 +320,7 @@ mod tests {
     #[test]
     fn an_event_is_one_line_plain_or_json() {
         let actor = Actor { endpoint: "tcp://[::1]:1", service: Service::Multiply, origin: Origin::Input };
-        let (since, at) = (Moment(1_000_000), Moment(2_234_567));
+        let (since, at) = (Moment::at(1_000_000), Moment::at(2_234_567));
         let plain = read(b"all").unwrap();
         let said = Sight::Happened(Happening::Said("5 10".into()));
         assert_eq!(

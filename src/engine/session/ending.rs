@@ -1,5 +1,7 @@
 //! How a connection ends: last words, a lingering close, or a reset.
 
+use thin_vec::ThinVec;
+
 use super::{Phase, Session, State};
 use crate::engine::counters::ErrorKind;
 use crate::engine::diagnosis;
@@ -60,7 +62,7 @@ impl Session {
         if let Some(words) = words {
             self.say(words);
         }
-        self.inbox = Vec::new();
+        self.inbox = ThinVec::new();
         self.scanned = 0;
         self.begun = None;
         self.flags.skipping = false;

@@ -9,6 +9,7 @@ use crate::engine::message::{Happening, Kind, Medium, Moment};
 use crate::engine::service::chat;
 
 use memchr::memchr;
+use thin_vec::ThinVec;
 
 /// Said to who would leave the room.
 pub(super) const STAYS: &str = "a FIFO stays in the room; take it out of the configuration to end this";
@@ -76,7 +77,7 @@ impl Session {
         if std::mem::take(&mut self.flags.skipping) {
             return; // of that one it was said already that it is too long
         }
-        self.inbox = Vec::new();
+        self.inbox = ThinVec::new();
         self.err_on_fifo(world, ErrorKind::Unfinished, error);
     }
 }

@@ -12,6 +12,7 @@ mod watching;
 use std::rc::Rc;
 
 use memchr::memchr;
+use thin_vec::ThinVec;
 
 use super::allow;
 use super::counters::ErrorKind;
@@ -49,9 +50,9 @@ pub(super) struct Session {
     phase: Phase,
     framing: Framing,
     /// Bytes that are not yet a message, or that wait because too much waits to be sent.
-    inbox: Vec<u8>,
+    inbox: ThinVec<u8>,
     /// How many of them are known to hold no LF.
-    scanned: usize,
+    scanned: u32,
     outbox: Outbox,
     /// When the unfinished message in the inbox began.
     begun: Option<Moment>,
@@ -124,7 +125,7 @@ enum State {
     /// `None`: it talks no more.
     Talk(Option<Chair>),
     /// `Some`: it is being told the list of all machines.
-    Stats(Option<Telling>),
+    Stats(Option<Box<Telling>>),
     /// How far the report is that it is being given.
     Status(Option<Progress>),
     /// `None`: it has not said what it wants to see.
@@ -155,7 +156,7 @@ impl Session {
                 Medium::Packets => Framing::Known(Kind::Packet),
                 _ => Framing::new(world.settings.of(door.service).framing),
             },
-            inbox: Vec::new(),
+            inbox: ThinVec::new(),
             scanned: 0,
             outbox: Outbox::default(),
             begun: None,
@@ -414,7 +415,7 @@ impl Session {
         self.hint_at_leaving(world);
         self.flags.ended = true;
         if self.is_alone(world) {
-            self.inbox = Vec::new();
+            self.inbox = ThinVec::new();
             self.flags.stalled = false;
         }
         if self.is_serving() && !self.inbox.is_empty() {
@@ -475,7 +476,7 @@ impl Session {
                 self.reject_http(world, now, &bytes[at..]);
                 break;
             }
-            let scanned = std::mem::take(&mut self.scanned).min(bytes.len() - at);
+            let scanned = (std::mem::take(&mut self.scanned) as usize).min(bytes.len() - at);
             match memchr(b'\n', &bytes[at + scanned..]) {
                 Some(offset) => {
                     let end = at + scanned + offset;
@@ -497,7 +498,7 @@ impl Session {
                     at = bytes.len();
                 }
                 None => {
-                    self.scanned = bytes.len() - at;
+                    self.scanned = u32::try_from(bytes.len() - at).unwrap_or(u32::MAX);
                     break;
                 }
             }
@@ -624,10 +625,7 @@ impl Session {
             self.outbox.say(style, multiply::ACKNOWLEDGEMENT);
         }
         match multiply::evaluate(message) {
-            Ok(value) => {
-                number::write(value, self.outbox.writer(style));
-                self.outbox.end(style);
-            }
+            Ok(value) => self.outbox.say(style, number::Text::of(value)),
             Err(complaint) => {
                 self.err(world, complaint.kind(), complaint.to_string());
                 self.hint(world, |world| diagnosis::of_request(message, self.place(world)));

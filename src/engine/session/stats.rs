@@ -37,7 +37,7 @@ impl Session {
                 Ok(stats::ACKNOWLEDGEMENT.to_owned())
             }
             Ok(Message::Latest(None)) => {
-                self.state = State::Stats(Some(Telling::default()));
+                self.state = State::Stats(Some(Box::default()));
                 return self.go_on_telling(world, now);
             }
             Ok(Message::Latest(Some(host))) => {
@@ -71,7 +71,7 @@ impl Session {
             let Some((host, line)) = world.machines.next(now, telling.after.as_deref()) else {
                 return self.outbox.say(style, &machines::last_line(telling.told));
             };
-            telling = Telling { after: Some(host.to_owned()), told: telling.told + 1 };
+            *telling = Telling { after: Some(host.to_owned()), told: telling.told + 1 };
             self.outbox.say(style, &line);
         }
         *place = Some(telling);
