@@ -140,7 +140,10 @@ mod tests {
         let door =
             Rc::new(Door { endpoint: "udp://x".into(), service, medium: Medium::Datagrams, allowed: None });
         let origin = Origin::Process { uid: 1, gid: 1, pid: 1 };
-        engine.handle(Moment::at(0), Input::Datagram { door: &door, origin, bytes, truncated, answerable: true });
+        engine.handle(
+            Moment::at(0),
+            Input::Datagram { door: &door, origin, bytes, truncated, answerable: true },
+        );
         std::iter::from_fn(|| engine.poll_reply()).collect()
     }
 

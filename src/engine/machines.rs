@@ -220,7 +220,10 @@ mod tests {
         report(&mut machines, 1000, "pc0", "{}");
         report(&mut machines, 1001, "new", "{}");
         assert_eq!(machines.machines.len(), MACHINES_MAX);
-        assert!(machines.latest(Moment::at(0), "pc1").is_none() && machines.latest(Moment::at(0), "pc0").is_some());
+        assert!(
+            machines.latest(Moment::at(0), "pc1").is_none()
+                && machines.latest(Moment::at(0), "pc0").is_some()
+        );
         for at in 0..3 * SAMPLES_MAX as u64 {
             report(&mut machines, 2000 + at, "new", r#"{"cpu_percent":1}"#);
         }
