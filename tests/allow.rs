@@ -41,7 +41,7 @@ fn come(engine: &mut Engine, index: u32, origin: Origin) -> (String, Vec<Output>
     let peer = Peer { index, generation: 1 };
     engine.handle(Moment::at(0), Input::Opened { peer, door: &door(Medium::Unix), origin });
     let (mut heard, mut outputs) = (Vec::new(), Vec::new());
-    for now in [0, 1_999_999, 2_000_000].map(Moment) {
+    for now in [0, 1_999_999, 2_000_000].map(Moment::at) {
         engine.handle(now, Input::Tick);
         while let Some(output) = engine.poll_output() {
             if let Output::Flush(_) = output {

@@ -107,10 +107,8 @@ impl Outbox {
             start += usize::from(self.bytes.get(start) == Some(&b'\n')) + count;
             let ended = self.bytes.get(start) == Some(&b'\n');
             self.skip_to(start + usize::from(ended));
-            if ended {
-                if style == Style::Paced {
-                    self.pause = Some(now + gap); // also for a message that is not there yet
-                }
+            if ended && style == Style::Paced {
+                self.pause = Some(now + gap); // also for a message that is not there yet
             }
         } else if count > 0 {
             let start = self.start() + count;

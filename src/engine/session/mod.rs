@@ -68,7 +68,7 @@ struct Flags {
     ended: bool,
     /// What is in the inbox ends with the end of a burst or of the stream: its tail is a message.
     tail_is_message: bool,
-    /// More of the burst has come than was read in the turn before.
+    /// More of the burst has come than was read: the next read says how it goes on.
     goes_on: bool,
     /// The inbox holds messages that wait for room in a queue.
     stalled: bool,

@@ -13,7 +13,7 @@ impl Session {
     pub(in crate::engine) fn deadline(&self, world: &World) -> Option<Moment> {
         match self.phase {
             Phase::Serving => [
-                self.framing.deadline(),
+                self.framing_deadline(),
                 self.outbox.pause(),
                 self.unfinished_deadline(world),
                 self.nameless_deadline(world),
@@ -32,8 +32,14 @@ impl Session {
         }
     }
 
+    /// When a pause decides what kind of client it is. While a burst goes on there is none: if one seems to be over, it
+    /// is us who are late, and the rest has come.
+    fn framing_deadline(&self) -> Option<Moment> {
+        self.framing.deadline().filter(|_| !self.flags.goes_on)
+    }
+
     pub(super) fn unfinished_deadline(&self, world: &World) -> Option<Moment> {
-        let begun = self.begun.filter(|_| !self.is_held_back(world))?;
+        let begun = self.begun.filter(|_| !self.flags.goes_on && !self.is_held_back(world))?;
         Some(begun + self.settings(world).message_timeout)
     }
 
@@ -45,11 +51,14 @@ impl Session {
     }
 
     pub(super) fn first_message_deadline(&self, world: &World) -> Option<Moment> {
+        let timeout = self.settings(world).first_message_timeout?;
         // What waits for room with us, for somebody to talk with, or for a line end that may follow it, was said in time.
-        let waits = self.flags.stalled || self.is_held_back(world) || self.framing.holds_request();
+        let waits = self.flags.stalled
+            || self.flags.goes_on
+            || self.is_held_back(world)
+            || self.framing.holds_request();
         let is_waited_for = !self.flags.spoke && !waits && !self.is_on_fifo();
         let has_another = matches!(self.state, State::Chat(_) | State::Greeting);
-        let timeout = self.settings(world).first_message_timeout?;
         (is_waited_for && !has_another).then(|| self.opened + timeout)
     }
 
@@ -93,12 +102,7 @@ impl Session {
         if is_due(self.silence_deadline(world)) {
             self.hint_at_silence(world);
         }
-        let of_a_message =
-            [self.framing.deadline(), self.unfinished_deadline(world), self.first_message_deadline(world)];
-        if of_a_message.into_iter().any(is_due) && std::mem::take(&mut self.flags.goes_on) {
-            return; // it is us who are late: the rest has come, and is read in the next turn
-        }
-        if is_due(self.framing.deadline()) {
+        if is_due(self.framing_deadline()) {
             if matches!(self.framing, Framing::LikelyLine(_)) {
                 self.hint_at_fragment(world);
             }
@@ -141,4 +145,35 @@ impl Session {
 /// `300 s`, `0.5 s`.
 fn seconds(span: Duration) -> String {
     format!("{} s", span.as_secs_f64())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::rc::Rc;
+
+    use super::*;
+    use crate::engine::Engine;
+    use crate::engine::limits::Settings;
+    use crate::engine::message::{Door, Input, Medium, Origin, Peer};
+    use crate::engine::service::Service;
+
+    #[test]
+    fn who_is_late_is_not_the_daemon_while_a_burst_goes_on() {
+        let mut engine = Engine::new(Settings::default());
+        let door = Door {
+            endpoint: "unix:/multiply".into(),
+            service: Service::Multiply,
+            medium: Medium::Unix,
+            allowed: None,
+        };
+        let (door, origin) = (Rc::new(door), Origin::Process { uid: 1, gid: 1, pid: 1 });
+        let peer = Peer { index: 0, generation: 1 };
+        engine.handle(Moment::at(0), Input::Opened { peer, door: &door, origin });
+        engine.handle(Moment::at(1), Input::Bytes { peer, bytes: b"5 1", more: true });
+        let late = Moment::at(2) + 2 * Settings::default().of(Service::Multiply).message_timeout;
+        engine.handle(late, Input::Tick);
+        assert!(engine.outgoing(peer).is_empty(), "the rest has come, but was not read");
+        engine.handle(late, Input::Bytes { peer, bytes: b"0\n", more: false });
+        assert_eq!(engine.outgoing(peer).slices(), [b"Data received\n50.0\n"]);
+    }
 }

@@ -69,10 +69,10 @@ impl Session {
         let Some(mut telling) = place.take() else { return };
         while self.outbox.len() < high {
             let Some((host, line)) = world.machines.next(now, telling.after.as_deref()) else {
-                return self.outbox.say(style, &machines::last_line(telling.told));
+                return self.outbox.say(style, machines::last_line(telling.told));
             };
             *telling = Telling { after: Some(host.to_owned()), told: telling.told + 1 };
-            self.outbox.say(style, &line);
+            self.outbox.say(style, line);
         }
         *place = Some(telling);
     }
