@@ -70,7 +70,7 @@ fn panel<'a>(
     let mut chart = ChartBuilder::on(area)
         .caption(caption, ("sans-serif", 14))
         .margin(14)
-        .x_label_area_size(36)
+        .x_label_area_size(46)
         .y_label_area_size(56)
         .build_cartesian_2d((1.0..last * 1.2).log_scale(), range)?;
     let label = |y: &f64| match is_logarithmic {
