@@ -158,6 +158,8 @@ impl World {
 pub struct Outgoing<'a> {
     slices: [&'a [u8]; SLICES_MAX],
     count: usize,
+    /// There may be more to write behind it.
+    is_part: bool,
 }
 
 impl<'a> Outgoing<'a> {
@@ -174,6 +176,11 @@ impl<'a> Outgoing<'a> {
     /// Whether there is nothing to write.
     pub fn is_empty(&self) -> bool {
         self.slices().iter().all(|slice| slice.is_empty())
+    }
+
+    /// Whether more may be written once it is, without anything else happening.
+    pub fn is_part(&self) -> bool {
+        self.is_part
     }
 
     /// Leaves what comes before the first LF.
@@ -536,7 +543,7 @@ impl Engine {
 
     /// What may be written to `peer` now.
     pub fn outgoing(&mut self, peer: Peer) -> Outgoing<'_> {
-        let mut outgoing = Outgoing { slices: [&[]; SLICES_MAX], count: 0 };
+        let mut outgoing = Outgoing { slices: [&[]; SLICES_MAX], count: 0, is_part: false };
         let Some(session) = self.sessions.get(peer.index as usize).and_then(Option::as_ref) else {
             return outgoing;
         };
@@ -545,10 +552,13 @@ impl Engine {
         }
         let style = session.style();
         outgoing.push(session.outbox().ready(style));
-        if let Some(seat) = session.seat()
-            && (style == Style::Lines || outgoing.count == 0)
-        {
-            offer_room(&self.world.room, seat, &mut self.scratch, &mut outgoing);
+        outgoing.is_part = matches!(style, Style::Paced | Style::Packets);
+        if let Some(seat) = session.seat() {
+            if style == Style::Lines || outgoing.count == 0 {
+                offer_room(&self.world.room, seat, &mut self.scratch, &mut outgoing);
+            } else {
+                outgoing.is_part = true;
+            }
             if style == Style::Packets {
                 outgoing.keep_first_line();
             }
@@ -691,16 +701,19 @@ impl Engine {
 fn offer_room<'a>(room: &'a Room, seat: Seat, scratch: &'a mut Vec<u8>, outgoing: &mut Outgoing<'a>) {
     match room.offer(seat) {
         Offer::Nothing => {}
-        Offer::Aside(text) => outgoing.push(text),
+        Offer::Aside(text) => {
+            outgoing.push(text);
+            outgoing.is_part = true;
+        }
         Offer::Log(from, to) if room.is_bare(seat) => {
             scratch.clear();
             room.render_bare(from, to, scratch, READ_BYTES_MAX);
             outgoing.push(scratch);
+            outgoing.is_part = true;
         }
         Offer::Log(from, to) => {
-            let mut slices = [&[][..]; SLICES_MAX];
-            let count = room.slices(from, to, &mut slices);
-            slices[..count].iter().for_each(|slice| outgoing.push(slice));
+            outgoing.count += room.slices(from, to, &mut outgoing.slices[outgoing.count..]);
+            outgoing.is_part |= outgoing.count == SLICES_MAX || room.has_asides(seat);
         }
     }
 }

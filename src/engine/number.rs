@@ -179,7 +179,8 @@ impl Text {
     }
 
     fn push(&mut self, byte: u8) {
-        self.extend_from_slice(&[byte]);
+        self.bytes[self.len] = byte;
+        self.len += 1;
     }
 
     fn extend_from_slice(&mut self, bytes: &[u8]) {
@@ -243,14 +244,12 @@ fn write_scientific(shortest: &str, out: &mut Text) {
 }
 
 fn write_integer(mut integer: u64, digits_min: usize, out: &mut Text) {
-    let mut digits = [b'0'; 20];
-    let mut first = digits.len();
-    while integer > 0 {
-        first -= 1;
-        digits[first] = b'0' + (integer % 10) as u8;
+    let digits = integer.checked_ilog10().map_or(1, |log| log as usize + 1).max(digits_min);
+    for place in out.bytes[out.len..][..digits].iter_mut().rev() {
+        *place = b'0' + (integer % 10) as u8;
         integer /= 10;
     }
-    out.extend_from_slice(&digits[first.min(digits.len() - digits_min)..]);
+    out.len += digits;
 }
 
 /// What may stand between two numbers.

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use memchr::{memchr, memchr_iter};
 use serde::{Deserialize, Serialize};
-use thin_vec::ThinVec;
 
 use super::message::Moment;
 
@@ -30,7 +29,7 @@ const ROOM: usize = 64;
 #[derive(Debug, Default, Clone, Serialize, Deserialize)]
 pub struct Outbox {
     /// Messages, each followed by LF (in [`Style::Bare`] by nothing), from `start` on not yet sent.
-    bytes: ThinVec<u8>,
+    bytes: Vec<u8>,
     start: u32,
     /// The last message still lacks its end: the rest of the reply to it comes later.
     open: bool,
@@ -167,7 +166,7 @@ impl Outbox {
     fn compact(&mut self) {
         if self.start() == self.bytes.len() {
             // The memory goes back as well: an idle session holds none.
-            self.bytes = ThinVec::new();
+            self.bytes = Vec::new();
             self.start = 0;
         } else if self.start() > self.bytes.len() / 2 {
             self.forget_sent();

@@ -342,6 +342,11 @@ impl Room {
         }
     }
 
+    /// Whether something that was said to the member alone waits for it.
+    pub fn has_asides(&self, seat: Seat) -> bool {
+        !self.members[seat.0].asides.is_empty()
+    }
+
     /// The log from one place to another, as it lies in memory, in at most `slices.len()` pieces; how many.
     pub fn slices<'a>(&'a self, from: u64, to: u64, slices: &mut [&'a [u8]]) -> usize {
         let mut count = 0;

@@ -107,6 +107,12 @@ const fn is_removed(c: char) -> bool {
 
 /// What is said to others, of what was received: bad UTF-8 as U+FFFD, control characters removed.
 pub fn clean(bytes: &[u8]) -> String {
+    // Most of what is said is plain.
+    if bytes.iter().all(|byte| matches!(byte, b'\t' | b' '..=b'~'))
+        && let Ok(text) = std::str::from_utf8(bytes)
+    {
+        return text.to_owned();
+    }
     let mut text = String::from_utf8_lossy(bytes).into_owned();
     text.retain(|c| !is_removed(c));
     text

@@ -516,7 +516,7 @@ impl Reactor {
                 return;
             }
             let outgoing = self.engine.outgoing(peer);
-            let wanted = outgoing.len();
+            let (wanted, is_part) = (outgoing.len(), outgoing.is_part());
             if wanted == 0 {
                 return;
             }
@@ -531,6 +531,9 @@ impl Reactor {
                     self.engine.handle(now, Input::Sent { peer, bytes: count });
                     if blocked {
                         return self.engine.handle(now, Input::Blocked { peer });
+                    }
+                    if count == wanted && !is_part {
+                        return; // what comes of it asks for another flush
                     }
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {

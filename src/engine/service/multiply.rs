@@ -45,8 +45,39 @@ impl fmt::Display for Complaint {
     }
 }
 
+/// Digits that make an integer which is exact as f64.
+const DIGITS_EXACT: usize = 15;
+
 /// The result of a request.
 pub fn evaluate(message: &[u8]) -> Result<f64, Complaint> {
+    match whole_numbers(message) {
+        Some((left, right)) => Ok(left * right),
+        None => evaluate_any(message),
+    }
+}
+
+/// The shape of nearly all requests: two whole numbers without a sign, and one space between them.
+fn whole_numbers(message: &[u8]) -> Option<(f64, f64)> {
+    let (left, rest) = whole_number(message)?;
+    let (right, rest) = whole_number(rest.strip_prefix(b" ")?)?;
+    rest.is_empty().then_some((left, right))
+}
+
+/// The digits that the text begins with, if they are few enough.
+fn whole_number(text: &[u8]) -> Option<(f64, &[u8])> {
+    let mut number = 0;
+    let mut count = 0;
+    while let Some(digit @ b'0'..=b'9') = text.get(count) {
+        number = number * 10 + u64::from(digit - b'0');
+        count += 1;
+        if count > DIGITS_EXACT {
+            return None;
+        }
+    }
+    (count > 0).then(|| (number as f64, &text[count..]))
+}
+
+fn evaluate_any(message: &[u8]) -> Result<f64, Complaint> {
     let mut words = words(message);
     match (words.next(), words.next(), words.next(), words.next()) {
         (Some(left), Some(right), None, _) => Ok(number(left)? * number(right)?),

@@ -32,10 +32,14 @@ impl Session {
         }
     }
 
-    /// When a pause decides what kind of client it is. While a burst goes on there is none: if one seems to be over, it
-    /// is us who are late, and the rest has come.
+    /// When a pause decides what kind of client it is. While a burst goes on there is none.
     fn framing_deadline(&self) -> Option<Moment> {
         self.framing.deadline().filter(|_| !self.flags.goes_on)
+    }
+
+    /// Whether the rest of a burst is there, and is going to be read: who seems to be late is not.
+    fn is_in_burst(&self, world: &World) -> bool {
+        self.flags.goes_on && !self.is_held_back(world)
     }
 
     pub(super) fn unfinished_deadline(&self, world: &World) -> Option<Moment> {
@@ -45,7 +49,9 @@ impl Session {
 
     pub(super) fn nameless_deadline(&self, world: &World) -> Option<Moment> {
         match self.state {
-            State::Chat(Err(since)) => Some(since + world.settings.chat_name_timeout),
+            State::Chat(Err(since)) if !self.is_in_burst(world) => {
+                Some(since + world.settings.chat_name_timeout)
+            }
             _ => None,
         }
     }
@@ -54,7 +60,7 @@ impl Session {
         let timeout = self.settings(world).first_message_timeout?;
         // What waits for room with us, for somebody to talk with, or for a line end that may follow it, was said in time.
         let waits = self.flags.stalled
-            || self.flags.goes_on
+            || self.is_in_burst(world)
             || self.is_held_back(world)
             || self.framing.holds_request();
         let is_waited_for = !self.flags.spoke && !waits && !self.is_on_fifo();
@@ -65,7 +71,7 @@ impl Session {
     pub(super) fn idle_deadline(&self, world: &World) -> Option<Moment> {
         let settings = self.settings(world);
         match self.state {
-            _ if self.is_on_fifo() => None,
+            _ if self.is_on_fifo() || self.is_in_burst(world) => None,
             // It may have said something already, which waits as it does.
             State::Talk(_) if self.is_alone(world) => Some(self.active + settings.idle_timeout),
             State::Multiply
