@@ -80,7 +80,10 @@ pub fn a_configuration_is_read_or_each_mistake_has_a_place(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
     let Err(errors) = Config::parse(Path::new("f"), text) else { return };
     assert!(errors.iter().next().is_some());
-    for error in errors.iter() {
+    for (index, error) in errors.iter().enumerate() {
+        if index == 100 && error.ends_with(" more mistakes; correct these first") {
+            continue; // the last
+        }
         let place = error.strip_prefix("f:").unwrap_or_else(|| panic!("{error}"));
         assert!(place.starts_with(|c: char| c.is_ascii_digit()), "{error}");
         assert!(!error.chars().any(char::is_control), "{error:?}");

@@ -502,17 +502,19 @@ fn lines(name: &str, text: &str, mut faults: Vec<Fault>) -> Vec<String> {
     faults.sort();
     faults.dedup();
     let mut cursor = Cursor::new(text.as_bytes());
+    // A line that says that there is one more would be as long as that one.
+    let told = if faults.len() == ERRORS_MAX + 1 { faults.len() } else { faults.len().min(ERRORS_MAX) };
     let mut lines: Vec<_> = faults
         .iter()
-        .take(ERRORS_MAX)
+        .take(told)
         .map(|fault| {
             let (line, column) = cursor.advance(fault.at);
             // An endpoint is told as it was typed, in which there may be what turns text around.
             format!("{name}:{line}:{column}: {}", visible(&fault.text))
         })
         .collect();
-    if faults.len() > ERRORS_MAX {
-        lines.push(format!("{name}: {} more mistakes; correct these first", faults.len() - ERRORS_MAX));
+    if faults.len() > told {
+        lines.push(format!("{name}: {} more mistakes; correct these first", faults.len() - told));
     }
     lines
 }
@@ -801,10 +803,13 @@ f:28:2: mux stands here a second time; remove one"#;
 
     #[test]
     fn a_file_full_of_mistakes_is_not_told_whole() {
-        let errors = errors(&(0..150).map(|n| format!("k{n} = 1\n")).collect::<String>());
-        assert_eq!(errors.len(), ERRORS_MAX + 1);
+        let of = |count| errors(&(0..count).map(|n| format!("k{n} = 1\n")).collect::<String>());
+        let many = of(150);
+        assert_eq!(many.len(), ERRORS_MAX + 1);
         // The one that nobody listens is among them.
-        assert_eq!(errors[ERRORS_MAX], "f: 51 more mistakes; correct these first");
+        assert_eq!(many[ERRORS_MAX], "f: 51 more mistakes; correct these first");
+        let just = of(ERRORS_MAX);
+        assert!(just.len() == ERRORS_MAX + 1 && !just[ERRORS_MAX].contains("more mistakes"), "{just:?}");
     }
 
     #[test]
