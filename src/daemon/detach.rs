@@ -80,6 +80,7 @@ pub fn detach(files: &Detached) -> Result<Side, Failure> {
         }
         Outcome::Child(Ok(_)) => Ok(Side::Daemon(Terminal { writer, made, files })),
         Outcome::Child(Err(error)) => {
+            drop(reader); // or what is told would always find somebody
             let mut why = format!("cannot detach: {}", reason(&error));
             if error.to_string()
                 == format!("unable to lock pid file, errno {}", Errno::WOULDBLOCK.raw_os_error())

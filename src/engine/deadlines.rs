@@ -1,6 +1,7 @@
 //! Who must be woken when. One entry a peer, and that one lazy: a deadline that moves later costs nothing until the
 //! old one comes, so that a request on a busy connection touches no timer at all. Nor is an entry looked for that has
-//! become void: it is dropped when it comes to the front, or when half of all are.
+//! become void: it is dropped when it comes to the front, or when half of all are. So there are twice as many entries as
+//! peers, and for a moment, where all peers' deadlines come closer at once, one more for each kind of deadline.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -45,7 +46,6 @@ impl Deadlines {
     pub fn tidy(&mut self, is_armed: impl Fn(Peer, Moment) -> bool) {
         if self.void > KEPT + self.entries.len() / 2 {
             self.entries.retain(|Reverse((at, peer))| is_armed(*peer, *at));
-            self.entries.shrink_to(2 * self.entries.len().max(KEPT));
             self.void = 0;
         }
         while let Some(Reverse((at, peer))) = self.entries.peek()
@@ -53,6 +53,9 @@ impl Deadlines {
         {
             self.entries.pop();
             self.void = self.void.saturating_sub(1);
+        }
+        if self.entries.capacity() > 4 * self.entries.len().max(KEPT) {
+            self.entries.shrink_to(2 * self.entries.len().max(KEPT));
         }
     }
 

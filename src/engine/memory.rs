@@ -16,7 +16,7 @@ const GROWN_AND_PARTLY_SENT: usize = 3;
 
 /// What a connection's entries in lists and tables take: its deadline, its address among the neighbours (twice), its chair,
 /// the lists of those to be flushed, offered, heard or reported to. Counted by hand, each with room to grow.
-const ENTRIES_BYTES: usize = 2 * (2 * 16 + 2 * 64 + 48 + 8 * size_of::<Peer>());
+const ENTRIES_BYTES: usize = 2 * (4 * 16 + 2 * 64 + 48 + 8 * size_of::<Peer>());
 
 /// Memory that a report in JSON takes for each byte of its text while it is read. Objects of one short field are the worst:
 /// 8 bytes of text are a node of 632 bytes in a map, a key of 32, and a place of 32 in a list that has grown.

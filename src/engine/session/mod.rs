@@ -70,6 +70,8 @@ struct Flags {
     tail_is_message: bool,
     /// More of the burst has come than was read: the next read says how it goes on.
     goes_on: bool,
+    /// How often in a row that was so, since its last message.
+    full_reads: u16,
     /// The inbox holds messages that wait for room in a queue.
     stalled: bool,
     /// The kernel takes nothing for it.
@@ -375,6 +377,7 @@ impl Session {
             return self.handle_packet(world, now, bytes, more);
         }
         (self.flags.tail_is_message, self.flags.goes_on) = (!more, more);
+        self.flags.full_reads = if more { self.flags.full_reads.saturating_add(1) } else { 0 };
         self.outbox.resume(now); // a pause that nothing waited for has no deadline
         if self.inbox.is_empty() {
             let consumed = self.consume(world, now, bytes);
@@ -587,6 +590,7 @@ impl Session {
             return self.reject(world, now, Foreign::Http);
         }
         self.active = now;
+        self.flags.full_reads = 0;
         world.counters.of_mut(self.service()).messages += 1;
         if world.settings.report_messages {
             self.note(world, Happening::Said(quote(message)));

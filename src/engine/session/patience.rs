@@ -5,8 +5,11 @@ use std::time::Duration;
 use super::{Phase, Session, State};
 use crate::engine::World;
 use crate::engine::framing::Framing;
-use crate::engine::limits::{GUESS, LAST_WORDS};
+use crate::engine::limits::{GUESS, LAST_WORDS, READ_BYTES_MAX};
 use crate::engine::message::{CloseReason, Happening, Kind, Moment};
+
+/// Reads in a row that left something behind and had no message in them, for which a peer is not yet called late.
+const FULL_READS_MAX: usize = 1024;
 
 impl Session {
     /// When it has to be woken, if nothing comes before.
@@ -37,9 +40,11 @@ impl Session {
         self.framing.deadline().filter(|_| !self.flags.goes_on)
     }
 
-    /// Whether the rest of a burst is there, and is going to be read: who seems to be late is not.
+    /// Whether the rest of a burst is there, and is going to be read: who seems to be late is not. Unless it has sent
+    /// more than any message has room for, and none was in it.
     fn is_in_burst(&self, world: &World) -> bool {
-        self.flags.goes_on && !self.is_held_back(world)
+        let reads_max = || FULL_READS_MAX + 2 * (self.settings(world).message_bytes_max / READ_BYTES_MAX);
+        self.flags.goes_on && usize::from(self.flags.full_reads) <= reads_max() && !self.is_held_back(world)
     }
 
     pub(super) fn unfinished_deadline(&self, world: &World) -> Option<Moment> {
@@ -181,5 +186,27 @@ mod tests {
         assert!(engine.outgoing(peer).is_empty(), "the rest has come, but was not read");
         engine.handle(late, Input::Bytes { peer, bytes: b"0\n", more: false });
         assert_eq!(engine.outgoing(peer).slices(), [b"Data received\n50.0\n"]);
+    }
+
+    #[test]
+    fn a_burst_of_blank_lines_without_end_is_no_message_and_ends_as_idle() {
+        let mut engine = Engine::new(Settings::default());
+        let door = Door {
+            endpoint: "unix:/chat".into(),
+            service: Service::Chat,
+            medium: Medium::Unix,
+            allowed: None,
+        };
+        let (door, origin) = (Rc::new(door), Origin::Process { uid: 1, gid: 1, pid: 1 });
+        let peer = Peer { index: 0, generation: 1 };
+        engine.handle(Moment::at(0), Input::Opened { peer, door: &door, origin });
+        let late = Moment::at(1) + Settings::default().chat_name_timeout;
+        for _ in 0..=FULL_READS_MAX + 2 {
+            engine.handle(late, Input::Bytes { peer, bytes: b"\n \n ", more: true });
+            engine.handle(late, Input::Tick);
+        }
+        let outgoing = engine.outgoing(peer);
+        let said = String::from_utf8(outgoing.slices().concat()).unwrap();
+        assert!(said.ends_with("Error: no name for 60 s\n"), "{said}");
     }
 }
