@@ -6,9 +6,10 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
+use super::memory::shrunk;
 use super::message::{Moment, Peer};
 
-/// Entries whose memory is kept, and void ones that are not worth dropping.
+/// Void entries that are not worth dropping.
 const KEPT: usize = 64;
 
 /// The deadlines of all peers, the next one first.
@@ -54,8 +55,8 @@ impl Deadlines {
             self.entries.pop();
             self.void = self.void.saturating_sub(1);
         }
-        if self.entries.capacity() > 4 * self.entries.len().max(KEPT) {
-            self.entries.shrink_to(2 * self.entries.len().max(KEPT));
+        if let Some(capacity) = shrunk(self.entries.len(), self.entries.capacity()) {
+            self.entries.shrink_to(capacity);
         }
     }
 

@@ -35,6 +35,15 @@ pub struct Part {
     pub bytes: usize,
 }
 
+/// Places in a table whose memory is kept when nobody has them.
+const PLACES_KEPT: usize = 64;
+
+/// To what capacity a table with so many entries is to shrink after a peak; `None`: it is not worth it. What is left lets it
+/// double, so that one that goes up and down is not moved each time.
+pub fn shrunk(len: usize, capacity: usize) -> Option<usize> {
+    (capacity > 4 * len.max(PLACES_KEPT)).then(|| 2 * len)
+}
+
 /// What a connection takes that says nothing.
 pub fn connection_bytes() -> usize {
     // A table that has just grown is half empty.

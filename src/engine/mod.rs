@@ -55,9 +55,6 @@ const ALARMS_PER_TURN: usize = 256;
 /// Happenings kept for [`Engine::poll_note`]; the caller takes them after each input, so that this is never reached.
 const NOTES_MAX: usize = 64 * 1024;
 
-/// Places whose memory is kept when nobody has them.
-const PLACES_KEPT: usize = 64;
-
 /// Pieces of memory that one [`Outgoing`] can name.
 pub const SLICES_MAX: usize = 8;
 
@@ -690,8 +687,8 @@ impl Engine {
             self.open -= 1;
             self.outputs.push_back(last);
             while self.sessions.pop_if(|place| place.is_none()).is_some() {}
-            if self.sessions.capacity() > 4 * self.sessions.len().max(PLACES_KEPT) {
-                self.sessions.shrink_to(2 * self.sessions.len());
+            if let Some(capacity) = memory::shrunk(self.sessions.len(), self.sessions.capacity()) {
+                self.sessions.shrink_to(capacity);
             }
         }
     }
@@ -715,5 +712,34 @@ fn offer_room<'a>(room: &'a Room, seat: Seat, scratch: &'a mut Vec<u8>, outgoing
             outgoing.count += room.slices(from, to, &mut outgoing.slices[outgoing.count..]);
             outgoing.is_part |= outgoing.count == SLICES_MAX || room.has_asides(seat);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::message::Medium;
+    use super::*;
+
+    #[test]
+    fn an_idle_session_is_small_and_after_a_peak_the_table_is_too() {
+        // With its place in the reactor and its deadline no more than the 256 bytes that are promised.
+        assert!(size_of::<Option<Session>>() <= 200, "{}", size_of::<Option<Session>>());
+        let mut engine = Engine::new(Settings::default());
+        let door = Rc::new(Door {
+            endpoint: "unix:/x".into(),
+            service: Service::Multiply,
+            medium: Medium::Unix,
+            allowed: None,
+        });
+        let origin = Origin::Process { uid: 1, gid: 1, pid: 1 };
+        let peers = (0..300).map(|index| Peer { index, generation: 1 });
+        for peer in peers.clone() {
+            engine.handle(Moment::at(0), Input::Opened { peer, door: &door, origin });
+        }
+        for peer in peers {
+            engine.handle(Moment::at(1), Input::Lost { peer });
+        }
+        assert!(engine.sessions.is_empty() && engine.sessions.capacity() < 128);
+        assert_eq!(engine.poll_deadline(), None);
     }
 }

@@ -8,6 +8,7 @@ use std::rc::Rc;
 
 use mio::Token;
 
+use crate::engine::memory::shrunk;
 use crate::engine::message::{Door, Moment, Peer};
 use crate::transport::link::{Link, Received};
 use crate::transport::listener::Listener;
@@ -116,9 +117,6 @@ impl Slot {
     }
 }
 
-/// Places whose memory is kept when nobody has them.
-const PLACES_KEPT: usize = 64;
-
 /// The tables of connections and listeners.
 #[derive(Debug, Default)]
 pub(super) struct Slots {
@@ -184,14 +182,16 @@ impl Slots {
     pub(super) fn reap(&mut self) -> usize {
         let count = self.dead.len();
         self.free.extend(self.dead.drain(..));
-        self.dead.shrink_to(PLACES_KEPT);
+        if let Some(capacity) = shrunk(0, self.dead.capacity()) {
+            self.dead.shrink_to(capacity);
+        }
         while let Some(last) = self.slots.len().checked_sub(1)
             && self.free.remove(&(last as u32))
         {
             self.slots.pop();
         }
-        if self.slots.capacity() > 4 * self.slots.len().max(PLACES_KEPT) {
-            self.slots.shrink_to(2 * self.slots.len());
+        if let Some(capacity) = shrunk(self.slots.len(), self.slots.capacity()) {
+            self.slots.shrink_to(capacity);
         }
         count
     }
@@ -261,6 +261,11 @@ mod tests {
     }
 
     #[test]
+    fn a_place_takes_half_a_cache_line() {
+        assert!(size_of::<Slot>() <= 32, "{}", size_of::<Slot>());
+    }
+
+    #[test]
     fn after_a_peak_the_table_is_as_small_as_before_and_old_numbers_mean_nobody() {
         let mut slots = Slots::default();
         let peers: Vec<Peer> =
@@ -268,7 +273,7 @@ mod tests {
         let (stays, go) = (peers[3], peers.iter().filter(|peer| peer.index != 3));
         go.clone().for_each(|peer| slots.close(*peer));
         assert_eq!(slots.reap(), 299);
-        assert!(slots.slots.len() == 4 && slots.slots.capacity() < 2 * PLACES_KEPT && slots.free.len() == 3);
+        assert!(slots.slots.len() == 4 && slots.slots.capacity() < 128 && slots.free.len() == 3);
         let new: Vec<Peer> =
             (0..4).map(|_| slots.insert(Link::new(UnixStream::pair().unwrap().0.into()))).collect();
         assert_eq!(new.iter().map(|peer| peer.index).collect::<Vec<_>>(), [0, 1, 2, 4]);

@@ -168,45 +168,37 @@ mod tests {
     use crate::engine::message::{Door, Input, Medium, Origin, Peer};
     use crate::engine::service::Service;
 
-    #[test]
-    fn who_is_late_is_not_the_daemon_while_a_burst_goes_on() {
+    const PEER: Peer = Peer { index: 0, generation: 1 };
+
+    /// An engine to which somebody has connected at the start.
+    fn connected_to(service: Service) -> Engine {
         let mut engine = Engine::new(Settings::default());
-        let door = Door {
-            endpoint: "unix:/multiply".into(),
-            service: Service::Multiply,
-            medium: Medium::Unix,
-            allowed: None,
-        };
-        let (door, origin) = (Rc::new(door), Origin::Process { uid: 1, gid: 1, pid: 1 });
-        let peer = Peer { index: 0, generation: 1 };
-        engine.handle(Moment::at(0), Input::Opened { peer, door: &door, origin });
-        engine.handle(Moment::at(1), Input::Bytes { peer, bytes: b"5 1", more: true });
+        let door = Door { endpoint: "unix:/x".into(), service, medium: Medium::Unix, allowed: None };
+        let origin = Origin::Process { uid: 1, gid: 1, pid: 1 };
+        engine.handle(Moment::at(0), Input::Opened { peer: PEER, door: &Rc::new(door), origin });
+        engine
+    }
+
+    #[test]
+    fn while_a_burst_goes_on_it_is_the_daemon_that_is_late() {
+        let mut engine = connected_to(Service::Multiply);
+        engine.handle(Moment::at(1), Input::Bytes { peer: PEER, bytes: b"5 1", more: true });
         let late = Moment::at(2) + 2 * Settings::default().of(Service::Multiply).message_timeout;
         engine.handle(late, Input::Tick);
-        assert!(engine.outgoing(peer).is_empty(), "the rest has come, but was not read");
-        engine.handle(late, Input::Bytes { peer, bytes: b"0\n", more: false });
-        assert_eq!(engine.outgoing(peer).slices(), [b"Data received\n50.0\n"]);
+        assert!(engine.outgoing(PEER).is_empty(), "the rest has come, but was not read");
+        engine.handle(late, Input::Bytes { peer: PEER, bytes: b"0\n", more: false });
+        assert_eq!(engine.outgoing(PEER).slices(), [b"Data received\n50.0\n"]);
     }
 
     #[test]
     fn a_burst_of_blank_lines_without_end_is_no_message_and_ends_as_idle() {
-        let mut engine = Engine::new(Settings::default());
-        let door = Door {
-            endpoint: "unix:/chat".into(),
-            service: Service::Chat,
-            medium: Medium::Unix,
-            allowed: None,
-        };
-        let (door, origin) = (Rc::new(door), Origin::Process { uid: 1, gid: 1, pid: 1 });
-        let peer = Peer { index: 0, generation: 1 };
-        engine.handle(Moment::at(0), Input::Opened { peer, door: &door, origin });
+        let mut engine = connected_to(Service::Chat);
         let late = Moment::at(1) + Settings::default().chat_name_timeout;
         for _ in 0..=FULL_READS_MAX + 2 {
-            engine.handle(late, Input::Bytes { peer, bytes: b"\n \n ", more: true });
+            engine.handle(late, Input::Bytes { peer: PEER, bytes: b"\n \n ", more: true });
             engine.handle(late, Input::Tick);
         }
-        let outgoing = engine.outgoing(peer);
-        let said = String::from_utf8(outgoing.slices().concat()).unwrap();
+        let said = String::from_utf8(engine.outgoing(PEER).slices().concat()).unwrap();
         assert!(said.ends_with("Error: no name for 60 s\n"), "{said}");
     }
 }
