@@ -31,7 +31,8 @@
 //! 2. It reads once into the one shared buffer and hands the bytes to [`Engine::handle`](engine::Engine::handle).
 //! 3. The session's framing cuts messages out of them; here: a line.
 //! 4. The service answers into the session's outbox: `Data received`, LF, `50.0`, LF.
-//! 5. [`Engine::poll_output`](engine::Engine::poll_output) says `Flush`, and the reactor writes once for the whole burst.
+//! 5. [`Engine::poll_urgent`](engine::Engine::poll_urgent) says `Flush`, and the reactor writes once for the whole burst,
+//!    before it reads from anybody else. What the room says goes out at the end of the turn, once for all who have spoken.
 //! 6. Should the kernel not take all of it, the rest stays queued, and the peer is not read from until it has gone.
 //!
 //! An idle session holds no buffer at all. What happened on the way comes out of

@@ -56,7 +56,7 @@ const ALARMS_PER_TURN: usize = 256;
 const NOTES_MAX: usize = 64 * 1024;
 
 /// Pieces of memory that one [`Outgoing`] can name.
-pub const SLICES_MAX: usize = 8;
+const SLICES_MAX: usize = 4;
 
 /// The daemon's state.
 #[derive(Debug)]
@@ -400,7 +400,18 @@ impl Engine {
     }
 
     fn handle_sent(&mut self, now: Moment, peer: Peer, bytes: usize) {
-        self.show_reply(peer, bytes);
+        if self.world.tower.is_manned() {
+            self.show_reply(peer, bytes);
+        }
+        let world = &mut self.world;
+        if let Some(Some(session)) = self.sessions.get(peer.index as usize)
+            && session.peer == peer
+            && let Some(seat) = session.listening_seat()
+        {
+            // Nothing follows from it for the session itself: of all that is sent in a large room this is nearly all.
+            world.counters.of_mut(Service::Chat).bytes_out += bytes as u64;
+            return world.room.sent(seat, bytes + usize::from(session.is_on_packets()));
+        }
         self.with(now, peer, |session, world| {
             world.counters.of_mut(session.service()).bytes_out += bytes as u64;
             let mut left = bytes;
@@ -413,7 +424,7 @@ impl Engine {
                 && (left > 0 || own == 0)
             {
                 // A packet is a line without its LF.
-                world.room.sent(seat, left + usize::from(session.style() == Style::Packets));
+                world.room.sent(seat, left + usize::from(session.is_on_packets()));
             }
             session.resume(world, now);
         });
@@ -505,19 +516,29 @@ impl Engine {
         self.world.notes.pop_front()
     }
 
-    /// What is to be done next. To be asked until it says `None`; a [`Input::Tick`] opens the next turn.
-    pub fn poll_output(&mut self) -> Option<Output> {
+    /// What is to be done next for somebody of its own, before anybody else is listened to. To be asked until it says
+    /// `None`. What the room has for its members waits, so that one write carries what all have said in a turn.
+    pub fn poll_urgent(&mut self) -> Option<Output> {
         if let Some(output) = self.outputs.pop_front() {
             return Some(output);
-        }
-        if let Some((peer, request)) = self.world.requests.pop_front() {
-            return Some(Output::Ask(peer, request));
         }
         while let Some(peer) = self.replies.pop_front() {
             if let Some(session) = self.session_mut(peer) {
                 session.mark_called(false);
                 return Some(Output::Flush(peer));
             }
+        }
+        None
+    }
+
+    /// What is to be done next, the room's words included. To be asked until it says `None`; a [`Input::Tick`] opens the
+    /// next turn.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        if let Some(output) = self.poll_urgent() {
+            return Some(output);
+        }
+        if let Some((peer, request)) = self.world.requests.pop_front() {
+            return Some(Output::Ask(peer, request));
         }
         self.world.room.call(&mut self.audience);
         while self.flushes_left > 0
@@ -640,7 +661,8 @@ impl Engine {
             Some(output) => self.outputs.push_back(output),
             None => {}
         }
-        if session.is_flushable() && !session.mark_called(true) {
+        let is_flushable = session.is_flushable();
+        if is_flushable && !session.mark_called(true) {
             self.replies.push_back(peer);
         }
         if session.is_to_be_heard_again(&self.world, now) {
@@ -655,8 +677,11 @@ impl Engine {
         if session.is_to_be_shown_more(&self.world) {
             self.world.tower.stir();
         }
-        let deadline = session.deadline(&self.world);
-        self.deadlines.arm(peer, &mut session.alarm, deadline);
+        // What is flushed in this turn has another deadline then, or is blocked.
+        if !is_flushable {
+            let deadline = session.deadline(&self.world);
+            self.deadlines.arm(peer, &mut session.alarm, deadline);
+        }
     }
 
     fn tidy_deadlines(&mut self) {
@@ -702,15 +727,15 @@ fn offer_room<'a>(room: &'a Room, seat: Seat, scratch: &'a mut Vec<u8>, outgoing
             outgoing.push(text);
             outgoing.is_part = true;
         }
-        Offer::Log(from, to) if room.is_bare(seat) => {
+        Offer::Log { from, to, is_bare: true, .. } => {
             scratch.clear();
             room.render_bare(from, to, scratch, READ_BYTES_MAX);
             outgoing.push(scratch);
             outgoing.is_part = true;
         }
-        Offer::Log(from, to) => {
+        Offer::Log { from, to, is_bare: false, goes_on } => {
             outgoing.count += room.slices(from, to, &mut outgoing.slices[outgoing.count..]);
-            outgoing.is_part |= outgoing.count == SLICES_MAX || room.has_asides(seat);
+            outgoing.is_part |= outgoing.count == SLICES_MAX || goes_on;
         }
     }
 }
@@ -719,6 +744,36 @@ fn offer_room<'a>(room: &'a Room, seat: Seat, scratch: &'a mut Vec<u8>, outgoing
 mod tests {
     use super::message::Medium;
     use super::*;
+
+    #[test]
+    fn a_reply_is_urgent_and_what_the_room_says_waits_for_all_who_speak_in_a_turn() {
+        let mut engine = Engine::new(Settings::default());
+        let door = |service| {
+            Rc::new(Door { endpoint: "unix:/x".into(), service, medium: Medium::Unix, allowed: None })
+        };
+        let origin = Origin::Process { uid: 1, gid: 1, pid: 1 };
+        let [ann, bob, asker] = [0, 1, 2].map(|index| Peer { index, generation: 1 });
+        let now = Moment::at(0);
+        let bytes = |peer, bytes| Input::Bytes { peer, bytes, more: false };
+        for (peer, service) in [(ann, Service::Chat), (bob, Service::Chat), (asker, Service::Multiply)] {
+            engine.handle(now, Input::Opened { peer, door: &door(service), origin });
+        }
+        engine.handle(now, bytes(ann, b"Ann\n"));
+        engine.handle(now, bytes(bob, b"Bob\n"));
+        engine.handle(now, Input::Tick);
+        while let Some(Output::Flush(peer)) = engine.poll_output() {
+            let bytes = engine.outgoing(peer).len();
+            engine.handle(now, Input::Sent { peer, bytes });
+        }
+        engine.handle(now, bytes(ann, b"hi\n"));
+        assert_eq!(engine.poll_urgent(), None);
+        engine.handle(now, bytes(asker, b"5 10\n"));
+        assert_eq!(engine.poll_urgent(), Some(Output::Flush(asker)));
+        engine.handle(now, bytes(bob, b"ho\n"));
+        assert_eq!(engine.poll_urgent(), None);
+        assert_eq!(engine.poll_output(), Some(Output::Flush(ann)));
+        assert_eq!(engine.outgoing(ann).slices().concat(), b"Ann: hi\nBob: ho\n");
+    }
 
     #[test]
     fn an_idle_session_is_small_and_after_a_peak_the_table_is_too() {

@@ -78,8 +78,17 @@ pub enum Offer<'a> {
     Nothing,
     /// A piece said to it alone.
     Aside(&'a [u8]),
-    /// The room's log, from one place to another.
-    Log(u64, u64),
+    /// The room's log.
+    Log {
+        /// From this place on.
+        from: u64,
+        /// To this one.
+        to: u64,
+        /// The member's messages end with nothing.
+        is_bare: bool,
+        /// Something that was said to it alone comes behind it.
+        goes_on: bool,
+    },
 }
 
 impl Room {
@@ -217,10 +226,9 @@ impl Room {
                     unsent.extend_from_slice(text);
                     self.sent(seat, count);
                 }
-                Offer::Log(from, to) => {
-                    let bare = self.is_bare(seat);
+                Offer::Log { from, to, is_bare, .. } => {
                     let start = unsent.len();
-                    self.log.pieces(from, to, |piece| push_piece(unsent, piece, bare));
+                    self.log.pieces(from, to, |piece| push_piece(unsent, piece, is_bare));
                     let count = unsent.len() - start;
                     self.sent(seat, count);
                 }
@@ -230,14 +238,13 @@ impl Room {
 
     /// Lets a member go that is too slow or gone. If a line was sent in part, its rest is appended to `unsent`.
     pub fn drop_member(&mut self, seat: Seat, unsent: &mut Vec<u8>) {
-        let member = &self.members[seat.0];
         match self.offer(seat) {
-            Offer::Aside(text) if member.asides[0].sent > 0 => unsent.extend_from_slice(text),
-            Offer::Log(from, to) if !self.log.is_at_line_start(from) => {
+            Offer::Aside(text) if self.members[seat.0].asides[0].sent > 0 => unsent.extend_from_slice(text),
+            Offer::Log { from, to, is_bare, .. } if !self.log.is_at_line_start(from) => {
                 let mut rest = Vec::new();
                 self.log.pieces(from, to, |piece| rest.extend_from_slice(piece));
                 let end = memchr(b'\n', &rest).map_or(rest.len(), |lf| lf + 1);
-                push_piece(unsent, &rest[..end], member.bare);
+                push_piece(unsent, &rest[..end], is_bare);
             }
             _ => {}
         }
@@ -256,10 +263,16 @@ impl Room {
         member.name
     }
 
-    /// Everybody hears `line`, and a newcomer may be shown it later.
-    pub fn say(&mut self, line: &str) {
-        self.announce(line);
-        self.remember(line.into());
+    /// Everybody hears `text`, behind the name of the member who says it, which stands between `before` and `behind`. A
+    /// newcomer may be shown it later.
+    pub fn say(&mut self, seat: Seat, before: &str, behind: &str, text: &str) {
+        let line = [before, &self.members[seat.0].name.shown, behind, text];
+        self.fresh += self.log.append_line(&line);
+        if self.history_max > 0 {
+            let line = line.concat();
+            self.remember(line.into());
+        }
+        self.stir();
     }
 
     /// How much newcomers are shown: so many messages, and of those no more than so many bytes.
@@ -269,11 +282,9 @@ impl Room {
     }
 
     fn remember(&mut self, line: Box<str>) {
-        if self.history_max > 0 {
-            self.history_bytes += line.len();
-            self.history.push_back(line);
-            self.trim_history();
-        }
+        self.history_bytes += line.len();
+        self.history.push_back(line);
+        self.trim_history();
     }
 
     /// Forgets what was said longest ago.
@@ -289,9 +300,11 @@ impl Room {
         if self.members.is_empty() {
             return;
         }
-        self.log.append(line.as_bytes());
-        self.log.append(b"\n");
-        self.fresh += line.len() + 1;
+        self.fresh += self.log.append_line(&[line]);
+        self.stir();
+    }
+
+    fn stir(&mut self) {
         self.dirty = true;
         self.stirred = true;
     }
@@ -309,8 +322,7 @@ impl Room {
         member.aside_bytes += aside.bytes();
         self.fresh += aside.bytes();
         member.asides.push_back(aside);
-        self.dirty = true;
-        self.stirred = true;
+        self.stir();
     }
 
     /// `alice, bob (2)`, in the order in which they came.
@@ -334,17 +346,13 @@ impl Room {
     /// What the member can be sent next.
     pub fn offer(&self, seat: Seat) -> Offer<'_> {
         let member = &self.members[seat.0];
+        let (from, is_bare) = (member.cursor, member.bare);
         match member.asides.front() {
-            Some(aside) if aside.at == member.cursor => Offer::Aside(&aside.text[aside.sent..]),
-            Some(aside) => Offer::Log(member.cursor, aside.at),
-            None if member.cursor == self.log.end => Offer::Nothing,
-            None => Offer::Log(member.cursor, self.log.end),
+            Some(aside) if aside.at == from => Offer::Aside(&aside.text[aside.sent..]),
+            Some(aside) => Offer::Log { from, to: aside.at, is_bare, goes_on: true },
+            None if from == self.log.end => Offer::Nothing,
+            None => Offer::Log { from, to: self.log.end, is_bare, goes_on: false },
         }
-    }
-
-    /// Whether something that was said to the member alone waits for it.
-    pub fn has_asides(&self, seat: Seat) -> bool {
-        !self.members[seat.0].asides.is_empty()
     }
 
     /// The log from one place to another, as it lies in memory, in at most `slices.len()` pieces; how many.
@@ -366,11 +374,6 @@ impl Room {
                 push_piece(out, piece, true);
             }
         });
-    }
-
-    /// Whether the member's messages end with nothing.
-    pub fn is_bare(&self, seat: Seat) -> bool {
-        self.members[seat.0].bare
     }
 
     /// The first `count` bytes of the current [`offer`](Self::offer), as rendered, were sent.
@@ -534,6 +537,23 @@ struct Log {
 }
 
 impl Log {
+    /// A line made of parts; how many bytes it has with its end.
+    fn append_line(&mut self, parts: &[&str]) -> usize {
+        let count = parts.iter().map(|part| part.len()).sum::<usize>() + 1;
+        match self.chunks.back_mut().filter(|chunk| chunk.len() + count <= CHUNK) {
+            Some(chunk) => {
+                parts.iter().for_each(|part| chunk.extend_from_slice(part.as_bytes()));
+                chunk.push(b'\n');
+                self.end += count as u64;
+            }
+            None => {
+                parts.iter().for_each(|part| self.append(part.as_bytes()));
+                self.append(b"\n");
+            }
+        }
+        count
+    }
+
     fn append(&mut self, mut bytes: &[u8]) {
         while !bytes.is_empty() {
             if self.chunks.back().is_none_or(|chunk| chunk.len() == CHUNK) {
@@ -625,6 +645,11 @@ mod tests {
         Peer { index, generation: 1 }
     }
 
+    fn say(room: &mut Room, line: &str) {
+        room.announce(line);
+        room.remember(line.into());
+    }
+
     fn join(room: &mut Room, index: u32, bare: bool) -> Seat {
         room.join(peer(index), Name::new(&format!("m{index}")).unwrap(), bare)
     }
@@ -635,14 +660,14 @@ mod tests {
         let (seat, other) = (join(&mut room, 1, false), join(&mut room, 2, false));
         room.set_lossy(seat);
         drain(&mut room, seat, 100);
-        room.say(&"x".repeat(2 * CHUNK));
+        say(&mut room, &"x".repeat(2 * CHUNK));
         drain(&mut room, other, CHUNK);
         // It takes what is left of the first chunk, and then nothing.
-        let Offer::Log(from, _) = room.offer(seat) else { panic!("nothing to hear") };
+        let Offer::Log { from, .. } = room.offer(seat) else { panic!("nothing to hear") };
         room.sent(seat, CHUNK - from as usize);
         room.set_blocked(seat, true);
         (0..3).for_each(|_| assert!(room.settle(2 * CHUNK).is_empty()));
-        room.say("the last");
+        say(&mut room, "the last");
         room.settle(10);
         assert_eq!(room.take_skipped(), 1, "the last alone: what was begun is finished");
         let heard = drain(&mut room, seat, 100);
@@ -678,8 +703,8 @@ mod tests {
             match room.offer(seat) {
                 Offer::Nothing => return String::from_utf8(heard).unwrap(),
                 Offer::Aside(text) => piece.extend_from_slice(text),
-                Offer::Log(from, to) if room.is_bare(seat) => room.render_bare(from, to, &mut piece, 64),
-                Offer::Log(from, to) => {
+                Offer::Log { from, to, is_bare: true, .. } => room.render_bare(from, to, &mut piece, 64),
+                Offer::Log { from, to, .. } => {
                     let mut slices = [&[][..]; 2];
                     let count = room.slices(from, to, &mut slices);
                     slices[..count].iter().for_each(|slice| piece.extend_from_slice(slice));
@@ -696,12 +721,12 @@ mod tests {
         for step in [1, 3, 7, 100_000] {
             let mut room = Room::default();
             let (line, bare) = (join(&mut room, 1, false), join(&mut room, 2, true));
-            room.say("m1: a");
+            say(&mut room, "m1: a");
             room.tell(line, "to you alone");
-            room.say("m2: b");
+            say(&mut room, "m2: b");
             room.tell(bare, "to me alone");
             let long = "x".repeat(3 * CHUNK);
-            room.say(&long);
+            say(&mut room, &long);
             assert_eq!(
                 drain(&mut room, line, step),
                 format!("m2 has joined the chat!\nm1: a\nto you alone\nm2: b\n{long}\n")
@@ -715,7 +740,7 @@ mod tests {
         let mut room = Room::default();
         let (fast, slow) = (join(&mut room, 1, false), join(&mut room, 2, false));
         for _ in 0..100 {
-            room.say(&"y".repeat(1000));
+            say(&mut room, &"y".repeat(1000));
             drain(&mut room, fast, CHUNK);
             assert_eq!(room.settle(1 << 20), []);
         }
@@ -735,11 +760,11 @@ mod tests {
     #[test]
     fn history_is_bounded_in_messages_and_in_bytes() {
         let mut room = Room::default();
-        room.say("forgotten: nobody asked for a history");
+        say(&mut room, "forgotten: nobody asked for a history");
         room.set_history(3, 20);
-        ["a: 1", "b: 2", "c: 3", "d: 4"].iter().for_each(|line| room.say(line));
+        ["a: 1", "b: 2", "c: 3", "d: 4"].iter().for_each(|line| say(&mut room, line));
         assert_eq!(room.history().collect::<Vec<_>>(), ["b: 2", "c: 3", "d: 4"]);
-        room.say("e: a longer one");
+        say(&mut room, "e: a longer one");
         assert_eq!(room.history().collect::<Vec<_>>(), ["d: 4", "e: a longer one"]);
         room.set_history(1, 20);
         assert_eq!(room.history().collect::<Vec<_>>(), ["e: a longer one"]);
@@ -749,7 +774,7 @@ mod tests {
     fn who_leaves_is_sent_what_it_has_not_seen() {
         let mut room = Room::default();
         let (a, b) = (join(&mut room, 1, false), join(&mut room, 2, true));
-        room.say("m1: hi");
+        say(&mut room, "m1: hi");
         room.tell(b, "psst");
         let mut unsent = Vec::new();
         room.leave(b, &mut unsent);

@@ -9,7 +9,7 @@ mod signals;
 mod slots;
 
 use std::collections::{HashMap, VecDeque};
-use std::io::{self, ErrorKind, IoSlice};
+use std::io::{self, ErrorKind};
 use std::os::fd::RawFd;
 use std::rc::Rc;
 use std::time::Duration;
@@ -19,10 +19,10 @@ use mio::{Events, Interest, Poll};
 use rustix::io::Errno;
 
 use crate::endpoint::Place;
+use crate::engine::Engine;
 use crate::engine::limits::READ_BYTES_MAX;
 use crate::engine::message::{Door, Input, Moment, Origin, Output, Peer, Request};
 use crate::engine::record::{Record, SavedSession};
-use crate::engine::{Engine, SLICES_MAX};
 use crate::transport::datagram;
 use crate::transport::link::{Link, Received};
 use crate::transport::listener::Listener;
@@ -109,6 +109,8 @@ pub struct Reactor {
     fifos: Vec<Standing>,
     /// Why a pair of descriptors failed.
     failure: Option<io::Error>,
+    /// What was asked of the daemon in this turn.
+    requests: Vec<(Peer, Request)>,
 }
 
 /// Whether the kernel refused to watch a file because it never makes one wait (epoll_ctl(2), EPERM).
@@ -146,6 +148,7 @@ impl Reactor {
             report: Report::default(),
             fifos: Vec::new(),
             failure: None,
+            requests: Vec::new(),
         })
     }
 
@@ -169,14 +172,15 @@ impl Reactor {
         self.take_in(now);
         self.engine.handle(now, Input::Tick);
         self.report.take(now, &mut self.engine);
-        let requests = self.act(now);
+        self.finish(now);
         self.report.settle(now);
         if self.slots.reap() > 0 {
             self.spare.restore();
             self.ready.retry_starved();
         }
         self.engine.handle(now, Input::Turned(self.clock.since_reading()));
-        Ok(Turn { signals: if signalled { self.signals.pending() } else { Vec::new() }, requests })
+        let signals = if signalled { self.signals.pending() } else { Vec::new() };
+        Ok(Turn { signals, requests: std::mem::take(&mut self.requests) })
     }
 
     /// Waits for events.
@@ -256,7 +260,8 @@ impl Reactor {
 
     // ---- in
 
-    /// Accepts and reads, once for each on the ready list.
+    /// Accepts and reads, once for each on the ready list, and answers each before the next: what the kernel and the
+    /// engine know of it is still in the processor's caches.
     fn take_in(&mut self, now: Moment) {
         for _ in 0..self.ready.len() {
             match self.ready.pop() {
@@ -265,6 +270,7 @@ impl Reactor {
                 Some(Source::Signals) | None => {}
             }
             self.report.take(now, &mut self.engine);
+            self.answer(now);
         }
     }
 
@@ -337,7 +343,15 @@ impl Reactor {
             Err(error) => return self.report.trouble(now, Trouble::Register, door, &error),
         };
         self.engine.handle(now, Input::Opened { peer, door, origin });
-        self.read(now, peer); // who connects has often sent something already
+        // Who connects has often sent something already. Not to a service that speaks first: an event tells if it has.
+        if self.answer(now) {
+            return;
+        }
+        if let Some(slot) = self.slots.get_mut(peer) {
+            slot.readable = true;
+        }
+        self.read(now, peer);
+        self.answer(now);
     }
 
     /// Takes one connection through the spare descriptor, tells it that there is no place, and closes it.
@@ -348,7 +362,7 @@ impl Reactor {
         }
         let refusal = match listener.accept() {
             Ok((link, origin)) => {
-                let _ = link.write(&[IoSlice::new(NO_DESCRIPTOR)]);
+                let _ = link.write(&[NO_DESCRIPTOR]);
                 self.report.refused(now, door, origin);
                 Refusal::Told
             }
@@ -478,34 +492,46 @@ impl Reactor {
 
     // ---- out
 
-    /// Does what the engine asks, until it asks for nothing more in this turn. What is the daemon's to do is returned.
-    fn act(&mut self, now: Moment) -> Vec<(Peer, Request)> {
-        let mut requests = Vec::new();
-        while let Some(output) = self.engine.poll_output() {
-            match output {
-                Output::Flush(peer) => self.flush(now, peer),
-                Output::ShutdownWrite(peer) => {
-                    match self.slots.get_mut(peer) {
-                        // The reader has it in its pipe or file: there is nobody whose end of file could be waited for.
-                        Some(slot) if slot.is_pair() => self.engine.handle(now, Input::EndOfFile { peer }),
-                        Some(slot) => slot.shutdown_write(),
-                        None => {}
-                    }
-                }
-                Output::Listen(peer) => {
-                    if let Some(slot) = self.slots.get_mut(peer)
-                        && slot.readable
-                    {
-                        self.ready.push_peer(peer, slot);
-                    }
-                }
-                Output::Ask(peer, request) => requests.push((peer, request)),
-                Output::Close(peer) => self.close(peer),
-                Output::Reset(peer) => self.slots.reset(peer),
-            }
-            self.report.take(now, &mut self.engine);
+    /// Does what the engine asks for those who were just listened to; whether that was anything.
+    fn answer(&mut self, now: Moment) -> bool {
+        let mut any = false;
+        while let Some(output) = self.engine.poll_urgent() {
+            any = true;
+            self.carry_out(now, output);
         }
-        requests
+        any
+    }
+
+    /// Does what the engine asks, until it asks for nothing more in this turn.
+    fn finish(&mut self, now: Moment) {
+        while let Some(output) = self.engine.poll_output() {
+            self.carry_out(now, output);
+        }
+    }
+
+    fn carry_out(&mut self, now: Moment, output: Output) {
+        match output {
+            Output::Flush(peer) => self.flush(now, peer),
+            Output::ShutdownWrite(peer) => {
+                match self.slots.get_mut(peer) {
+                    // The reader has it in its pipe or file: there is nobody whose end of file could be waited for.
+                    Some(slot) if slot.is_pair() => self.engine.handle(now, Input::EndOfFile { peer }),
+                    Some(slot) => slot.shutdown_write(),
+                    None => {}
+                }
+            }
+            Output::Listen(peer) => {
+                if let Some(slot) = self.slots.get_mut(peer)
+                    && slot.readable
+                {
+                    self.ready.push_peer(peer, slot);
+                }
+            }
+            Output::Ask(peer, request) => self.requests.push((peer, request)),
+            Output::Close(peer) => self.close(peer),
+            Output::Reset(peer) => self.slots.reset(peer),
+        }
+        self.report.take(now, &mut self.engine);
     }
 
     /// Writes until nothing is left or the kernel takes no more.
@@ -520,11 +546,7 @@ impl Reactor {
             if wanted == 0 {
                 return;
             }
-            let mut slices = [IoSlice::new(&[]); SLICES_MAX];
-            for (slice, bytes) in slices.iter_mut().zip(outgoing.slices()) {
-                *slice = IoSlice::new(bytes);
-            }
-            match slot.write(&slices[..outgoing.slices().len()]) {
+            match slot.write(outgoing.slices()) {
                 Ok(count) => {
                     slot.blocked = count < wanted && !slot.always_writable;
                     let blocked = slot.blocked;
@@ -697,8 +719,10 @@ impl Reactor {
             self.close(peer);
             return Err(error);
         }
-        slot.readable = true; // something may be there already
-        self.ready.push_peer(peer, slot);
+        if slot.is_pair() {
+            slot.readable = true; // epoll tells nothing of a regular file
+            self.ready.push_peer(peer, slot);
+        }
         Ok(peer)
     }
 

@@ -2,7 +2,7 @@
 //! connection never reaches the one that took its place; the dead are reaped between turns.
 
 use std::collections::BTreeSet;
-use std::io::{self, IoSlice};
+use std::io;
 use std::os::fd::{AsRawFd, RawFd};
 use std::rc::Rc;
 
@@ -102,8 +102,8 @@ impl Slot {
         self.link()?.receive(buffer)
     }
 
-    pub(super) fn write(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-        self.link()?.write(slices)
+    pub(super) fn write(&self, pieces: &[&[u8]]) -> io::Result<usize> {
+        self.link()?.write(pieces)
     }
 
     pub(super) fn shutdown_write(&self) {

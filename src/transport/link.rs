@@ -5,8 +5,13 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::io::{ioctl_fionread, retry_on_intr, write, writev};
-use rustix::net::{RecvFlags, Shutdown, SocketType, recv, shutdown, sockopt};
+use rustix::io::{ioctl_fionread, read, retry_on_intr, write, writev};
+use rustix::net::{
+    RecvFlags, SendAncillaryBuffer, SendFlags, Shutdown, SocketType, recv, send, sendmsg, shutdown, sockopt,
+};
+
+/// Pieces written in one call.
+const PIECES_MAX: usize = 8;
 
 /// A connected descriptor that does not block: a TCP or Unix stream socket; or two, one to read from and one to write to
 /// (pipes, FIFOs, a terminal, files).
@@ -37,7 +42,7 @@ pub enum Received {
 }
 
 impl Link {
-    /// Takes over a connected descriptor. The caller has made it non-blocking and close-on-exec.
+    /// Takes over a connected socket. The caller has made it non-blocking and close-on-exec.
     pub fn new(fd: OwnedFd) -> Self {
         Link { input: fd, output: None, packets: false }
     }
@@ -69,9 +74,13 @@ impl Link {
     }
 
     /// Reads what is there into `buffer`: `Ok(0)` is end of file (or an empty buffer), `WouldBlock` is nothing now
-    /// (read(2)).
+    /// (recv(2), or of a pair read(2)).
     pub fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        Ok(retry_on_intr(|| rustix::io::read(&self.input, &mut *buffer))?)
+        Ok(retry_on_intr(|| match self.output {
+            // For a socket it is the shorter way through the kernel.
+            None => recv(&self.input, &mut *buffer, RecvFlags::empty()).map(|(_, length)| length),
+            Some(_) => read(&self.input, &mut *buffer),
+        })?)
     }
 
     /// Takes one packet into `buffer`; `WouldBlock` is none now (recv(2)). Each write is a packet, and is taken whole or
@@ -92,17 +101,27 @@ impl Link {
         is_shut && ioctl_fionread(&self.input).unwrap_or(0) == 0
     }
 
-    /// Writes as much of `slices` as the kernel takes, in one call (writev(2)); slices beyond IOV_MAX (1024) wait
-    /// for the next one.
+    /// Writes as much of the pieces as the kernel takes, in one call (send(2), or of a pair writev(2)); those beyond the
+    /// eighth wait for the next one.
     ///
-    /// A peer that is gone is `BrokenPipe`: Rust's runtime has ignored SIGPIPE since before `main`.
-    pub fn write(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-        let output = self.output.as_ref().unwrap_or(&self.input);
-        Ok(retry_on_intr(|| match slices {
-            [] => Ok(0),
-            [one] => write(output, one),
-            many => writev(output, many),
-        })?)
+    /// A peer that is gone is `BrokenPipe`, and no signal: Rust's runtime has ignored SIGPIPE since before `main`.
+    pub fn write(&self, pieces: &[&[u8]]) -> io::Result<usize> {
+        let flags = SendFlags::NOSIGNAL;
+        Ok(match (pieces, &self.output) {
+            ([], _) => 0,
+            // One piece is the rule, and takes the kernel less.
+            ([one], None) => retry_on_intr(|| send(&self.input, one, flags))?,
+            ([one], Some(output)) => retry_on_intr(|| write(output, one))?,
+            (many, output) => {
+                let mut slices = [IoSlice::new(&[]); PIECES_MAX];
+                slices.iter_mut().zip(many).for_each(|(slice, piece)| *slice = IoSlice::new(piece));
+                let slices = &slices[..many.len().min(PIECES_MAX)];
+                retry_on_intr(|| match output {
+                    None => sendmsg(&self.input, slices, &mut SendAncillaryBuffer::default(), flags),
+                    Some(output) => writev(output, slices),
+                })?
+            }
+        })
     }
 
     /// Tells the peer that nothing more will come, and goes on reading (shutdown(2) with SHUT_WR). Not for a pair.
@@ -171,8 +190,8 @@ mod tests {
         assert_eq!((link.read(&mut buffer).unwrap(), &buffer[..4]), (4, &b"ping"[..]));
 
         assert_eq!(link.write(&[]).unwrap(), 0);
-        assert_eq!(link.write(&[IoSlice::new(b"po")]).unwrap(), 2);
-        assert_eq!(link.write(&[IoSlice::new(b"n"), IoSlice::new(b""), IoSlice::new(b"g")]).unwrap(), 2);
+        assert_eq!(link.write(&[b"po"]).unwrap(), 2);
+        assert_eq!(link.write(&[b"n", b"", b"g"]).unwrap(), 2);
         link.shutdown_write().unwrap();
         let mut got = String::new();
         peer.read_to_string(&mut got).unwrap();
@@ -193,7 +212,7 @@ mod tests {
         let mut buffer = [0; 8];
         assert_eq!(link.receive(&mut buffer).unwrap_err().kind(), io::ErrorKind::WouldBlock);
         for packet in [&b""[..], b"ab", b"", b"123456789", b""] {
-            peer.write(&[IoSlice::new(packet)]).unwrap();
+            peer.write(&[packet]).unwrap();
         }
         peer.shutdown_write().unwrap();
         let packet = |count, truncated| Received::Packet { count, truncated };
@@ -206,17 +225,16 @@ mod tests {
     }
 
     #[test]
-    fn more_slices_than_the_kernel_takes_are_written_in_part() {
+    fn more_pieces_than_go_at_once_are_written_in_part() {
         let (link, _peer) = pair();
-        let slices = vec![IoSlice::new(b"x"); 3000];
-        assert_eq!(link.write(&slices).unwrap(), 1024);
+        assert_eq!(link.write(&[&b"x"[..]; 3000]).unwrap(), PIECES_MAX);
     }
 
     #[test]
     fn a_peer_that_is_gone_is_an_error_and_no_signal() {
         let (link, peer) = pair();
         drop(peer);
-        assert_eq!(link.write(&[IoSlice::new(b"x")]).unwrap_err().kind(), io::ErrorKind::BrokenPipe);
+        assert_eq!(link.write(&[b"x"]).unwrap_err().kind(), io::ErrorKind::BrokenPipe);
     }
 
     #[test]

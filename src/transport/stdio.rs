@@ -168,7 +168,7 @@ mod tests {
         writer.write_all(b"in").unwrap();
         let mut buffer = [0; 2];
         assert_eq!(link.read(&mut buffer).unwrap(), 2);
-        assert_eq!(link.write(&[io::IoSlice::new(b"on")]).unwrap(), 2);
+        assert_eq!(link.write(&[b"on"]).unwrap(), 2);
         reader.read_exact(&mut buffer).unwrap();
         assert_eq!(&buffer, b"on");
     }

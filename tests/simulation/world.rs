@@ -51,6 +51,8 @@ pub struct World {
     buffer: Vec<u8>,
     dead: Vec<u32>,
     ready: VecDeque<Peer>,
+    /// Who was read from is answered before the next one is, as the reactor does; otherwise at the end of the turn.
+    is_prompt: bool,
     chunk: usize,
     crowd: usize,
     haste: usize,
@@ -99,6 +101,7 @@ impl World {
             buffer: Vec::new(),
             dead: Vec::new(),
             ready: VecDeque::new(),
+            is_prompt: !seed.is_multiple_of(4),
             chunk: random.pick(&[READ_BYTES_MAX, READ_BYTES_MAX, READ_BYTES_MAX, 23, 97, 1009]),
             crowd: random.pick(&[3, 10, 25, 40]),
             haste: random.pick(&[0, 0, 1, 5]),
@@ -299,20 +302,30 @@ impl World {
                 self.tell(Input::Writable { peer });
             }
         }
+        let mut outputs = 0;
         for _ in 0..self.ready.len() {
             if let Some(peer) = self.ready.pop_front() {
                 self.read(peer);
             }
+            while self.is_prompt
+                && let Some(output) = self.engine.poll_urgent()
+            {
+                self.count(output, &mut outputs);
+                self.obey(output);
+            }
         }
         self.tell(Input::Tick);
-        let mut outputs = 0;
         while let Some(output) = self.engine.poll_output() {
-            outputs += 1;
-            assert!(outputs < OUTPUTS_PER_TURN_MAX, "the engine asks for ever: {output:?}");
+            self.count(output, &mut outputs);
             self.obey(output);
         }
         self.free.append(&mut self.dead);
         self.check();
+    }
+
+    fn count(&self, output: Output, outputs: &mut usize) {
+        *outputs += 1;
+        assert!(*outputs < OUTPUTS_PER_TURN_MAX, "the engine asks for ever: {output:?}");
     }
 
     /// Tells the engine something, and notes what happened.

@@ -4,7 +4,7 @@ use crate::engine::limits::NAME_CHARS_MAX;
 use crate::engine::message::Peer;
 use crate::engine::name::{Name, beginnings, is_name_char};
 use crate::engine::room::{Room, Seat};
-use crate::engine::text::{clean, quote};
+use crate::engine::text::{cleaned, quote};
 
 /// Said to everybody who comes.
 pub const GREETING: &str = "Greetings from the cave! Now type your name and press enter!";
@@ -84,18 +84,21 @@ pub fn welcome(name: &str) -> String {
 
 /// A message from somebody in the room.
 pub fn handle_message(room: &mut Room, seat: Seat, message: &[u8]) -> Verdict {
-    let text = clean(message);
-    if text.trim().is_empty() {
+    let text = cleaned(message);
+    let trimmed = text.trim();
+    if trimmed.is_empty() {
         return Verdict::Done;
     }
-    if is_quit(&text) {
+    if is_quit(trimmed) {
         return Verdict::Quit;
     }
     let Some(rest) = text.strip_prefix('/') else {
-        return say(room, seat, &text);
+        room.say(seat, "", ": ", &text);
+        return Verdict::Done;
     };
     if rest.starts_with('/') {
-        return say(room, seat, rest);
+        room.say(seat, "", ": ", rest);
+        return Verdict::Done;
     }
     let (command, arguments) = rest.split_once(char::is_whitespace).unwrap_or((rest, ""));
     let arguments = arguments.trim();
@@ -111,8 +114,7 @@ pub fn handle_message(room: &mut Room, seat: Seat, message: &[u8]) -> Verdict {
         }
         "me" if arguments.is_empty() => Err("/me needs words, for example: /me waves".to_owned()),
         "me" => {
-            let line = format!("* {} {arguments}", room.name(seat));
-            room.say(&line);
+            room.say(seat, "* ", " ", arguments);
             Ok(())
         }
         "msg" => whisper(room, seat, arguments),
@@ -125,12 +127,6 @@ pub fn handle_message(room: &mut Room, seat: Seat, message: &[u8]) -> Verdict {
             Verdict::Erred(error)
         }
     }
-}
-
-fn say(room: &mut Room, seat: Seat, text: &str) -> Verdict {
-    let line = format!("{}: {text}", room.name(seat));
-    room.say(&line);
-    Verdict::Done
 }
 
 /// `/msg NAME TEXT`: the name is the longest one in the room that the text starts with, as whole words: what is meant for

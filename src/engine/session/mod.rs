@@ -257,6 +257,11 @@ impl Session {
         }
     }
 
+    /// Its place in the room, if only what the room says waits for it, and nothing that it has said waits for room.
+    pub(super) fn listening_seat(&self) -> Option<Seat> {
+        self.seat().filter(|_| self.outbox.is_empty() && !self.flags.stalled)
+    }
+
     pub(super) fn is_serving(&self) -> bool {
         matches!(self.phase, Phase::Serving)
     }
@@ -290,6 +295,11 @@ impl Session {
                 Style::Bare
             }
         }
+    }
+
+    /// Whether each of its messages is a packet.
+    pub(super) fn is_on_packets(&self) -> bool {
+        self.framing.kind() == Some(Kind::Packet)
     }
 
     fn say(&mut self, words: &str) {
@@ -373,7 +383,7 @@ impl Session {
         if self.flags.tail_is_message && self.framing.kind() == Some(Kind::Raw) && !self.inbox.is_empty() {
             self.inbox.push(b'\n'); // the burst before ended here
         }
-        if self.framing.kind() == Some(Kind::Packet) {
+        if self.is_on_packets() {
             return self.handle_packet(world, now, bytes, more);
         }
         (self.flags.tail_is_message, self.flags.goes_on) = (!more, more);
@@ -408,7 +418,7 @@ impl Session {
 
     /// What is said next ends with LF, whoever hears it, unless that is a packet.
     fn end_lines_with_lf(&mut self) {
-        if self.framing.kind() != Some(Kind::Packet) {
+        if !self.is_on_packets() {
             self.framing = Framing::Known(Kind::Line);
         }
     }

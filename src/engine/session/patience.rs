@@ -165,7 +165,7 @@ mod tests {
     use super::*;
     use crate::engine::Engine;
     use crate::engine::limits::Settings;
-    use crate::engine::message::{Door, Input, Medium, Origin, Peer};
+    use crate::engine::message::{Door, Input, Medium, Origin, Output, Peer};
     use crate::engine::service::Service;
 
     const PEER: Peer = Peer { index: 0, generation: 1 };
@@ -176,7 +176,20 @@ mod tests {
         let door = Door { endpoint: "unix:/x".into(), service, medium: Medium::Unix, allowed: None };
         let origin = Origin::Process { uid: 1, gid: 1, pid: 1 };
         engine.handle(Moment::at(0), Input::Opened { peer: PEER, door: &Rc::new(door), origin });
+        told(&mut engine, Moment::at(0));
         engine
+    }
+
+    /// Takes what it is told.
+    fn told(engine: &mut Engine, now: Moment) -> String {
+        let mut told = Vec::new();
+        while let Some(output) = engine.poll_output() {
+            assert_eq!(output, Output::Flush(PEER));
+            let bytes = engine.outgoing(PEER).slices().concat();
+            engine.handle(now, Input::Sent { peer: PEER, bytes: bytes.len() });
+            told.extend(bytes);
+        }
+        String::from_utf8(told).unwrap()
     }
 
     #[test]
@@ -198,7 +211,7 @@ mod tests {
             engine.handle(late, Input::Bytes { peer: PEER, bytes: b"\n \n ", more: true });
             engine.handle(late, Input::Tick);
         }
-        let said = String::from_utf8(engine.outgoing(PEER).slices().concat()).unwrap();
-        assert!(said.ends_with("Error: no name for 60 s\n"), "{said}");
+        let bytes = engine.outgoing(PEER).slices().concat();
+        assert_eq!(bytes.escape_ascii().to_string(), "Error: no name for 60 s\\n");
     }
 }
