@@ -568,6 +568,10 @@ impl Engine {
         if session.peer != peer {
             return outgoing;
         }
+        if let Some(seat) = session.listening_seat().filter(|_| !session.is_on_packets()) {
+            offer_room(&self.world.room, seat, &mut self.scratch, &mut outgoing);
+            return outgoing;
+        }
         let style = session.style();
         outgoing.push(session.outbox().ready(style));
         outgoing.is_part = matches!(style, Style::Paced | Style::Packets);

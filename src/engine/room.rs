@@ -263,13 +263,13 @@ impl Room {
         member.name
     }
 
-    /// Everybody hears `text`, behind the name of the member who says it, which stands between `before` and `behind`. A
-    /// newcomer may be shown it later.
-    pub fn say(&mut self, seat: Seat, before: &str, behind: &str, text: &str) {
-        let line = [before, &self.members[seat.0].name.shown, behind, text];
+    /// Everybody hears `text`, which is clean UTF-8, behind the name of the member who says it, which stands between
+    /// `before` and `behind`. A newcomer may be shown it later.
+    pub fn say(&mut self, seat: Seat, before: &str, behind: &str, text: &[u8]) {
+        let line = [before.as_bytes(), self.members[seat.0].name.shown.as_bytes(), behind.as_bytes(), text];
         self.fresh += self.log.append_line(&line);
         if self.history_max > 0 {
-            let line = line.concat();
+            let line = String::from_utf8_lossy(&line.concat()).into_owned();
             self.remember(line.into());
         }
         self.stir();
@@ -300,7 +300,7 @@ impl Room {
         if self.members.is_empty() {
             return;
         }
-        self.fresh += self.log.append_line(&[line]);
+        self.fresh += self.log.append_line(&[line.as_bytes()]);
         self.stir();
     }
 
@@ -357,6 +357,10 @@ impl Room {
 
     /// The log from one place to another, as it lies in memory, in at most `slices.len()` pieces; how many.
     pub fn slices<'a>(&'a self, from: u64, to: u64, slices: &mut [&'a [u8]]) -> usize {
+        if let ([place, ..], Some(whole)) = (&mut *slices, self.log.piece(from, to)) {
+            *place = whole;
+            return 1;
+        }
         let mut count = 0;
         self.log.pieces(from, to, |piece| {
             if let Some(place) = slices.get_mut(count) {
@@ -538,16 +542,16 @@ struct Log {
 
 impl Log {
     /// A line made of parts; how many bytes it has with its end.
-    fn append_line(&mut self, parts: &[&str]) -> usize {
+    fn append_line(&mut self, parts: &[&[u8]]) -> usize {
         let count = parts.iter().map(|part| part.len()).sum::<usize>() + 1;
         match self.chunks.back_mut().filter(|chunk| chunk.len() + count <= CHUNK) {
             Some(chunk) => {
-                parts.iter().for_each(|part| chunk.extend_from_slice(part.as_bytes()));
+                parts.iter().for_each(|part| chunk.extend_from_slice(part));
                 chunk.push(b'\n');
                 self.end += count as u64;
             }
             None => {
-                parts.iter().for_each(|part| self.append(part.as_bytes()));
+                parts.iter().for_each(|part| self.append(part));
                 self.append(b"\n");
             }
         }
@@ -565,6 +569,11 @@ impl Log {
             self.end += count as u64;
             bytes = &bytes[count..];
         }
+    }
+
+    /// `from..to`, if it lies in the first chunk, as it nearly always does.
+    fn piece(&self, from: u64, to: u64) -> Option<&[u8]> {
+        self.chunks.front()?.get((from - self.base) as usize..(to - self.base) as usize)
     }
 
     /// Hands out `from..to`, chunk by chunk.

@@ -1,8 +1,6 @@
 //! Text from a peer, made safe to show: in an error, in the log, to the other members of a room.
 //! Knows characters; has never seen a message's meaning.
 
-use std::borrow::Cow;
-
 use icu_properties::props::{DefaultIgnorableCodePoint, GeneralCategory};
 use icu_properties::{CodePointMapData, CodePointSetData};
 
@@ -107,23 +105,19 @@ const fn is_removed(c: char) -> bool {
     matches!(c, '\0'..='\u{8}' | '\n'..='\u{1f}' | '\u{7f}'..='\u{9f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
-/// What is said to others, of what was received: bad UTF-8 as U+FFFD, control characters removed.
-pub fn clean(bytes: &[u8]) -> String {
-    cleaned(bytes).into_owned()
+/// Whether a message has nothing in it but visible ASCII characters, spaces and tabs.
+pub fn is_plain(bytes: &[u8]) -> bool {
+    // All of it is looked at, which takes less than to stop in time.
+    bytes.iter().fold(true, |plain, byte| plain & matches!(byte, b'\t' | b' '..=b'~'))
 }
 
-/// The same, [`clean`]ed where it lies if that changes nothing.
-pub fn cleaned(bytes: &[u8]) -> Cow<'_, str> {
-    // Most of what is said is plain. All of it is looked at, which takes less than to stop in time.
-    let is_plain = |plain, byte: &u8| plain & matches!(byte, b'\t' | b' '..=b'~');
-    if bytes.iter().fold(true, is_plain)
-        && let Ok(text) = std::str::from_utf8(bytes)
-    {
-        return Cow::Borrowed(text);
-    }
+/// What is said to others, of what was received: bad UTF-8 as U+FFFD, control characters removed.
+pub fn clean(bytes: &[u8]) -> String {
     let mut text = String::from_utf8_lossy(bytes).into_owned();
-    text.retain(|c| !is_removed(c));
-    Cow::Owned(text)
+    if !is_plain(bytes) {
+        text.retain(|c| !is_removed(c));
+    }
+    text
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::io::{ioctl_fionread, read, retry_on_intr, write, writev};
+use rustix::io::{ioctl_fionread, read, retry_on_intr, write};
 use rustix::net::{
     RecvFlags, SendAncillaryBuffer, SendFlags, Shutdown, SocketType, recv, send, sendmsg, shutdown, sockopt,
 };
@@ -101,25 +101,27 @@ impl Link {
         is_shut && ioctl_fionread(&self.input).unwrap_or(0) == 0
     }
 
-    /// Writes as much of the pieces as the kernel takes, in one call (send(2), or of a pair writev(2)); those beyond the
+    /// Writes as much of the pieces as the kernel takes, in one call (send(2), or of a pair write(2)); those beyond the
     /// eighth wait for the next one.
     ///
     /// A peer that is gone is `BrokenPipe`, and no signal: Rust's runtime has ignored SIGPIPE since before `main`.
     pub fn write(&self, pieces: &[&[u8]]) -> io::Result<usize> {
         let flags = SendFlags::NOSIGNAL;
+        let pieces = &pieces[..pieces.len().min(PIECES_MAX)];
         Ok(match (pieces, &self.output) {
             ([], _) => 0,
             // One piece is the rule, and takes the kernel less.
             ([one], None) => retry_on_intr(|| send(&self.input, one, flags))?,
             ([one], Some(output)) => retry_on_intr(|| write(output, one))?,
-            (many, output) => {
+            (many, None) => {
                 let mut slices = [IoSlice::new(&[]); PIECES_MAX];
                 slices.iter_mut().zip(many).for_each(|(slice, piece)| *slice = IoSlice::new(piece));
-                let slices = &slices[..many.len().min(PIECES_MAX)];
-                retry_on_intr(|| match output {
-                    None => sendmsg(&self.input, slices, &mut SendAncillaryBuffer::default(), flags),
-                    Some(output) => writev(output, slices),
-                })?
+                let (slices, mut nothing) = (&slices[..many.len()], SendAncillaryBuffer::default());
+                retry_on_intr(|| sendmsg(&self.input, slices, &mut nothing, flags))?
+            }
+            (many, Some(output)) => {
+                let whole = many.concat();
+                retry_on_intr(|| write(output, &whole))?
             }
         })
     }

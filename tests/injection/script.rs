@@ -254,10 +254,8 @@ fn chat(ground: &Ground, lost: &mut Vec<String>) {
         Ok::<_, String>(member)
     };
     let (mut alice, mut bob) = (enter("alice"), enter("bob"));
-    if let (Ok(alice), Ok(_)) = (&mut alice, &bob)
-        && let Err(error) = alice.hear("bob has joined the chat!\n")
-    {
-        lost.push(format!("alice: {error}"));
+    if bob.is_ok() {
+        alice = alice.and_then(|mut alice| alice.hear("bob has joined the chat!\n").map(|_| alice));
     }
     let third = Talk::tcp(ground, CHAT).and_then(|mut third| third.hear("Error: too many connections"));
     if let (Ok(_), Ok(_), Err(error)) = (&alice, &bob, third) {

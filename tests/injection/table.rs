@@ -101,7 +101,7 @@ pub const TABLE: &[Row] = &[
         "EACCES EBUSY EFAULT EINVAL EIO EISDIR ELOOP ENAMETOOLONG ENOENT ENOMEM ENOTDIR EPERM EROFS",
         "",
     ),
-    row("write writev", WRITTEN, EDGE),
+    row("write", WRITTEN, EDGE),
 ];
 
 /// Calls that cannot fail, or whose failure is nobody's to see.

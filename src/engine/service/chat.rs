@@ -4,7 +4,7 @@ use crate::engine::limits::NAME_CHARS_MAX;
 use crate::engine::message::Peer;
 use crate::engine::name::{Name, beginnings, is_name_char};
 use crate::engine::room::{Room, Seat};
-use crate::engine::text::{cleaned, quote};
+use crate::engine::text::{clean, is_plain, quote};
 
 /// Said to everybody who comes.
 pub const GREETING: &str = "Greetings from the cave! Now type your name and press enter!";
@@ -31,6 +31,12 @@ pub enum Verdict {
 /// Whether the text is one of the words for leaving.
 fn is_quit(text: &str) -> bool {
     matches!(text.trim(), "{quit}" | "quit" | "/quit")
+}
+
+/// Whether a message is what it seems to be, as most are: words without a character to be removed, no command, and not for
+/// leaving.
+fn is_simply_said(message: &[u8]) -> bool {
+    is_plain(message) && !matches!(message.trim_ascii(), b"" | [b'/', ..] | b"{quit}" | b"quit")
 }
 
 /// The first message of somebody who is not in the room: its name, and from a raw client perhaps a first
@@ -84,7 +90,11 @@ pub fn welcome(name: &str) -> String {
 
 /// A message from somebody in the room.
 pub fn handle_message(room: &mut Room, seat: Seat, message: &[u8]) -> Verdict {
-    let text = cleaned(message);
+    if is_simply_said(message) {
+        room.say(seat, "", ": ", message);
+        return Verdict::Done;
+    }
+    let text = clean(message);
     let trimmed = text.trim();
     if trimmed.is_empty() {
         return Verdict::Done;
@@ -93,11 +103,11 @@ pub fn handle_message(room: &mut Room, seat: Seat, message: &[u8]) -> Verdict {
         return Verdict::Quit;
     }
     let Some(rest) = text.strip_prefix('/') else {
-        room.say(seat, "", ": ", &text);
+        room.say(seat, "", ": ", text.as_bytes());
         return Verdict::Done;
     };
     if rest.starts_with('/') {
-        room.say(seat, "", ": ", rest);
+        room.say(seat, "", ": ", rest.as_bytes());
         return Verdict::Done;
     }
     let (command, arguments) = rest.split_once(char::is_whitespace).unwrap_or((rest, ""));
@@ -114,7 +124,7 @@ pub fn handle_message(room: &mut Room, seat: Seat, message: &[u8]) -> Verdict {
         }
         "me" if arguments.is_empty() => Err("/me needs words, for example: /me waves".to_owned()),
         "me" => {
-            room.say(seat, "* ", " ", arguments);
+            room.say(seat, "* ", " ", arguments.as_bytes());
             Ok(())
         }
         "msg" => whisper(room, seat, arguments),
