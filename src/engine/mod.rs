@@ -440,9 +440,6 @@ impl Engine {
             });
             self.tidy_deadlines();
         }
-        if self.audience.is_empty() {
-            self.settle_room(now);
-        }
         for _ in 0..self.waiting.len() {
             let Some(peer) = self.waiting.pop_front() else { break };
             self.with(now, peer, |session, world| {
@@ -457,13 +454,15 @@ impl Engine {
         }
     }
 
-    /// Everybody in the room has been offered what there is: who is too far behind goes.
-    fn settle_room(&mut self, now: Moment) {
-        let backlog = self.world.settings.of(Service::Chat).backlog_bytes_max;
-        for peer in self.world.room.settle(backlog) {
-            self.with(now, peer, |session, world| session.drop_slow(world, now));
+    /// Everybody in the room has been offered what there is: who is too far behind goes. Whether somebody does.
+    fn settle_room(&mut self) -> bool {
+        let (now, backlog) = (self.world.now, self.world.settings.of(Service::Chat).backlog_bytes_max);
+        let slow = self.world.room.settle(backlog);
+        for peer in &slow {
+            self.with(now, *peer, |session, world| session.drop_slow(world, now));
         }
         self.world.counters.of_mut(Service::Chat).dropped += self.world.room.take_skipped();
+        !slow.is_empty()
     }
 
     fn go_on_stopping(&mut self, now: Moment) {
@@ -534,23 +533,27 @@ impl Engine {
     /// What is to be done next, the room's words included. To be asked until it says `None`; a [`Input::Tick`] opens the
     /// next turn.
     pub fn poll_output(&mut self) -> Option<Output> {
-        if let Some(output) = self.poll_urgent() {
-            return Some(output);
-        }
-        if let Some((peer, request)) = self.world.requests.pop_front() {
-            return Some(Output::Ask(peer, request));
-        }
-        self.world.room.call(&mut self.audience);
-        while self.flushes_left > 0
-            && let Some(peer) = self.audience.pop_front()
-        {
-            if let Some(seat) = self.session(peer).and_then(Session::seat) {
-                self.world.room.answer_call(seat);
-                self.flushes_left -= 1;
-                return Some(Output::Flush(peer));
+        loop {
+            if let Some(output) = self.poll_urgent() {
+                return Some(output);
+            }
+            if let Some((peer, request)) = self.world.requests.pop_front() {
+                return Some(Output::Ask(peer, request));
+            }
+            self.world.room.call(&mut self.audience);
+            while self.flushes_left > 0
+                && let Some(peer) = self.audience.pop_front()
+            {
+                if let Some(seat) = self.session(peer).and_then(Session::seat) {
+                    self.world.room.answer_call(seat);
+                    self.flushes_left -= 1;
+                    return Some(Output::Flush(peer));
+                }
+            }
+            if !self.audience.is_empty() || !self.settle_room() {
+                return None;
             }
         }
-        None
     }
 
     /// When to tell the time with [`Input::Tick`], if nothing else happens before.
@@ -724,6 +727,7 @@ impl Engine {
 }
 
 /// Adds what a member of the room can hear next.
+#[inline]
 fn offer_room<'a>(room: &'a Room, seat: Seat, scratch: &'a mut Vec<u8>, outgoing: &mut Outgoing<'a>) {
     match room.offer(seat) {
         Offer::Nothing => {}

@@ -41,6 +41,8 @@ pub struct Room {
 struct Member {
     peer: Peer,
     name: Name,
+    /// What stands before its words.
+    prefix: Box<[u8]>,
     joined: u64,
     /// Up to where in the log it has been sent.
     cursor: u64,
@@ -158,9 +160,11 @@ impl Room {
 
     fn admit(&mut self, peer: Peer, name: Name, joined: u64, bare: bool) -> Seat {
         let key = name.key.clone();
+        let prefix = format!("{}: ", name.shown).into_bytes().into();
         let seat = Seat(self.members.insert(Member {
             peer,
             name,
+            prefix,
             joined,
             cursor: self.log.end,
             asides: VecDeque::new(),
@@ -263,16 +267,22 @@ impl Room {
         member.name
     }
 
-    /// Everybody hears `text`, which is clean UTF-8, behind the name of the member who says it, which stands between
-    /// `before` and `behind`. A newcomer may be shown it later.
-    pub fn say(&mut self, seat: Seat, before: &str, behind: &str, text: &[u8]) {
-        let line = [before.as_bytes(), self.members[seat.0].name.shown.as_bytes(), behind.as_bytes(), text];
+    /// Everybody hears `text`, which is clean UTF-8, from a member. A newcomer may be shown it later.
+    pub fn say(&mut self, seat: Seat, text: &[u8]) {
+        let line = [&*self.members[seat.0].prefix, text];
         self.fresh += self.log.append_line(&line);
         if self.history_max > 0 {
             let line = String::from_utf8_lossy(&line.concat()).into_owned();
             self.remember(line.into());
         }
         self.stir();
+    }
+
+    /// Everybody hears what a member does, likewise.
+    pub fn act(&mut self, seat: Seat, text: &str) {
+        let line = format!("* {} {text}", self.name(seat));
+        self.announce(&line);
+        self.remember(line.into());
     }
 
     /// How much newcomers are shown: so many messages, and of those no more than so many bytes.
@@ -381,9 +391,14 @@ impl Room {
     }
 
     /// The first `count` bytes of the current [`offer`](Self::offer), as rendered, were sent.
+    #[inline]
     pub fn sent(&mut self, seat: Seat, count: usize) {
         self.stirred = true;
         let member = &mut self.members[seat.0];
+        if member.asides.is_empty() && !member.bare {
+            member.cursor += count as u64;
+            return;
+        }
         match member.asides.front_mut() {
             Some(aside) if aside.at == member.cursor => {
                 aside.sent += count;
@@ -511,10 +526,10 @@ impl Member {
     }
 }
 
-/// What a member takes beside its session and what is said to it: its place, its name as shown and as compared, each at its
-/// longest, and its entry among the names, in tables that have room to grow.
+/// What a member takes beside its session and what is said to it: its place, its name as shown, before words and as compared,
+/// each at its longest, and its entry among the names, in tables that have room to grow.
 pub const MEMBER_BYTES: usize =
-    2 * size_of::<(usize, Member)>() + 2 * size_of::<(Key, Seat)>() + 16 * NAME_CHARS_MAX;
+    2 * size_of::<(usize, Member)>() + 2 * size_of::<(Key, Seat)>() + 21 * NAME_CHARS_MAX;
 
 /// What a line of the history takes beside its text.
 pub const HISTORY_LINE_BYTES: usize = 2 * size_of::<Box<str>>() + 24;

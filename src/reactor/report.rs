@@ -96,6 +96,7 @@ pub(super) struct Report {
 
 impl Report {
     /// Writes down what the engine says happened.
+    #[inline] // nearly always that is nothing
     pub(super) fn take(&mut self, now: Moment, engine: &mut Engine) {
         while let Some(note) = engine.poll_note() {
             self.note(now, &note);

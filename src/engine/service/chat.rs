@@ -91,7 +91,7 @@ pub fn welcome(name: &str) -> String {
 /// A message from somebody in the room.
 pub fn handle_message(room: &mut Room, seat: Seat, message: &[u8]) -> Verdict {
     if is_simply_said(message) {
-        room.say(seat, "", ": ", message);
+        room.say(seat, message);
         return Verdict::Done;
     }
     let text = clean(message);
@@ -103,11 +103,11 @@ pub fn handle_message(room: &mut Room, seat: Seat, message: &[u8]) -> Verdict {
         return Verdict::Quit;
     }
     let Some(rest) = text.strip_prefix('/') else {
-        room.say(seat, "", ": ", text.as_bytes());
+        room.say(seat, text.as_bytes());
         return Verdict::Done;
     };
     if rest.starts_with('/') {
-        room.say(seat, "", ": ", rest.as_bytes());
+        room.say(seat, rest.as_bytes());
         return Verdict::Done;
     }
     let (command, arguments) = rest.split_once(char::is_whitespace).unwrap_or((rest, ""));
@@ -124,7 +124,7 @@ pub fn handle_message(room: &mut Room, seat: Seat, message: &[u8]) -> Verdict {
         }
         "me" if arguments.is_empty() => Err("/me needs words, for example: /me waves".to_owned()),
         "me" => {
-            room.say(seat, "* ", " ", arguments.as_bytes());
+            room.act(seat, arguments);
             Ok(())
         }
         "msg" => whisper(room, seat, arguments),

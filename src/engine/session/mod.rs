@@ -343,19 +343,21 @@ impl Session {
             || (self.flags.blocked && !self.outbox.is_empty())
     }
 
-    /// Whether more may be asked of the services on this peer's behalf.
+    /// Whether more may be asked of the services on this peer's behalf, while it is served.
     fn has_room(&self, world: &mut World) -> bool {
-        if self.report().is_some() || self.is_telling() || self.flags.withdrawn {
-            return false; // one after the other
-        }
-        if let State::Talk(Some(chair)) = self.state {
-            let max = line_bytes_max(world);
-            return !self.flags.meeting && world.talk.has_room(chair, max);
-        }
-        let is_member = self.seat().is_some();
-        if is_member && world.room.fresh() >= ROOM_BURST_BYTES {
+        if self.flags.withdrawn {
             return false;
         }
+        let is_member = match self.state {
+            State::Status(Some(_)) | State::Stats(Some(_)) => return false, // one after the other
+            State::Talk(Some(chair)) => {
+                let max = line_bytes_max(world);
+                return !self.flags.meeting && world.talk.has_room(chair, max);
+            }
+            State::Chat(Ok(_)) if world.room.fresh() >= ROOM_BURST_BYTES => return false,
+            State::Chat(Ok(_)) => true,
+            _ => false,
+        };
         if self.is_on_fifo() && self.flags.blocked {
             return true; // what nobody reads is dropped, and only then
         }
