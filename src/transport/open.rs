@@ -363,11 +363,19 @@ mod tests {
             assert_eq!(sockopt::tcp_keepidle(&link).unwrap(), KEEPALIVE_IDLE);
             assert_eq!(sockopt::tcp_keepintvl(&link).unwrap(), KEEPALIVE_INTERVAL);
             assert_eq!(sockopt::tcp_keepcnt(&link).unwrap(), KEEPALIVE_PROBES);
+            assert_eq!(sockopt::tcp_congestion(&link).unwrap(), "reno");
             assert_eq!(link.read(&mut [0]).unwrap_err().kind(), io::ErrorKind::WouldBlock);
             peer.write_all(b"x").unwrap();
             listener.set_backlog(32).unwrap();
             assert_eq!(listener.relabel(0o600, "").unwrap(), [""; 0]);
         }
+    }
+
+    #[test]
+    fn beyond_the_machine_congestion_control_is_the_systems() {
+        let usual = fs::read_to_string("/proc/sys/net/ipv4/tcp_congestion_control").unwrap();
+        let listener = open(&tcp_at("0.0.0.0:0"), &options()).unwrap().listener;
+        assert_eq!(sockopt::tcp_congestion(&listener).unwrap(), usual.trim());
     }
 
     #[test]
