@@ -77,16 +77,16 @@ fn play(
                         began.elapsed()
                     );
                 }
-                let tally = run(first + seed);
+                let tally = catch_unwind(AssertUnwindSafe(|| run(first + seed))).unwrap_or_else(|cause| {
+                    next.store(seeds, Ordering::Relaxed); // the others need not go on
+                    resume_unwind(cause)
+                });
                 total.lock().expect("no other seed has failed").merge(tally);
             }
         };
         let workers: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
         for worker in workers {
-            if let Err(cause) = worker.join() {
-                next.store(seeds, Ordering::Relaxed);
-                resume_unwind(cause);
-            }
+            worker.join().unwrap_or_else(|cause| resume_unwind(cause));
         }
     });
     println!("{test}: {seeds} seeds of {steps} steps in {:.1?}", began.elapsed());

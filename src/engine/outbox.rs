@@ -85,12 +85,12 @@ impl Outbox {
         self.bytes.extend_from_slice(bytes);
     }
 
-    /// What may be sent now.
+    /// What may be sent now: nothing during a pause, also where the style has changed since.
     pub fn ready(&self, style: Style) -> &[u8] {
         let waiting = self.waiting();
         match style {
+            _ if self.pause.is_some() => &[],
             Style::Lines | Style::Bare => waiting,
-            Style::Paced if self.pause.is_some() => &[],
             Style::Paced | Style::Packets => {
                 // An LF in front only ends a message that has gone out already.
                 let message = &waiting[usize::from(waiting.first() == Some(&b'\n'))..];
@@ -253,8 +253,11 @@ mod tests {
         outbox.sent(Style::Paced, 4, Moment::at(0), GAP);
         outbox.say(Style::Paced, "Data received");
         assert_eq!((outbox.ready(Style::Paced), outbox.pause()), (&b""[..], Some(Moment::at(20))));
+        // A raw client that was told a list, and then chose a service that speaks in lines.
+        assert_eq!(outbox.ready(Style::Lines), b"");
         assert!(outbox.resume(Moment::at(20)));
         assert_eq!(outbox.ready(Style::Paced), b"Data received");
+        assert_eq!(outbox.ready(Style::Lines), b"Data received\n");
     }
 
     #[test]
