@@ -2,8 +2,8 @@
 //! arguments, what is to be done and what has happened go out as values.
 //!
 //! [`Engine::handle`] takes an [`Input`]; after it, [`Engine::poll_note`] tells what happened and
-//! [`Engine::poll_output`] what the reactor must do; [`Engine::poll_deadline`] says when it wants to be told the time
-//! again. [`Engine::outgoing`] lends the bytes to be written, [`Engine::wants_input`] says whom to read from.
+//! [`Engine::poll_urgent`] what the reactor must do at once, [`Engine::poll_output`] what at the end of its turn;
+//! [`Engine::poll_deadline`] says when it wants to be told the time again. [`Engine::outgoing`] lends the bytes to be written, [`Engine::wants_input`] says whom to read from.
 
 pub mod allow;
 mod census;
@@ -56,7 +56,7 @@ const ALARMS_PER_TURN: usize = 256;
 const NOTES_MAX: usize = 64 * 1024;
 
 /// Pieces of memory that one [`Outgoing`] can name.
-const SLICES_MAX: usize = 4;
+pub const SLICES_MAX: usize = 4;
 
 /// The daemon's state.
 #[derive(Debug)]
@@ -241,6 +241,11 @@ impl Engine {
     /// Connections in the table, closing and refused ones included.
     pub fn len(&self) -> usize {
         self.open
+    }
+
+    /// Whether the peer was let in.
+    pub fn is_admitted(&self, peer: Peer) -> bool {
+        self.session(peer).is_some_and(Session::is_counted)
     }
 
     /// Whether there is no connection.
@@ -440,6 +445,9 @@ impl Engine {
             });
             self.tidy_deadlines();
         }
+        if self.audience.is_empty() {
+            self.settle_room(now);
+        }
         for _ in 0..self.waiting.len() {
             let Some(peer) = self.waiting.pop_front() else { break };
             self.with(now, peer, |session, world| {
@@ -454,15 +462,13 @@ impl Engine {
         }
     }
 
-    /// Everybody in the room has been offered what there is: who is too far behind goes. Whether somebody does.
-    fn settle_room(&mut self) -> bool {
-        let (now, backlog) = (self.world.now, self.world.settings.of(Service::Chat).backlog_bytes_max);
-        let slow = self.world.room.settle(backlog);
-        for peer in &slow {
-            self.with(now, *peer, |session, world| session.drop_slow(world, now));
+    /// Everybody in the room has been offered what there is: who is too far behind goes.
+    fn settle_room(&mut self, now: Moment) {
+        let backlog = self.world.settings.of(Service::Chat).backlog_bytes_max;
+        for peer in self.world.room.settle(backlog) {
+            self.with(now, peer, |session, world| session.drop_slow(world, now));
         }
         self.world.counters.of_mut(Service::Chat).dropped += self.world.room.take_skipped();
-        !slow.is_empty()
     }
 
     fn go_on_stopping(&mut self, now: Moment) {
@@ -533,27 +539,26 @@ impl Engine {
     /// What is to be done next, the room's words included. To be asked until it says `None`; a [`Input::Tick`] opens the
     /// next turn.
     pub fn poll_output(&mut self) -> Option<Output> {
-        loop {
-            if let Some(output) = self.poll_urgent() {
-                return Some(output);
-            }
-            if let Some((peer, request)) = self.world.requests.pop_front() {
-                return Some(Output::Ask(peer, request));
-            }
-            self.world.room.call(&mut self.audience);
-            while self.flushes_left > 0
-                && let Some(peer) = self.audience.pop_front()
-            {
-                if let Some(seat) = self.session(peer).and_then(Session::seat) {
-                    self.world.room.answer_call(seat);
-                    self.flushes_left -= 1;
-                    return Some(Output::Flush(peer));
-                }
-            }
-            if !self.audience.is_empty() || !self.settle_room() {
-                return None;
+        if let Some(output) = self.poll_urgent() {
+            return Some(output);
+        }
+        if let Some((peer, request)) = self.world.requests.pop_front() {
+            return Some(Output::Ask(peer, request));
+        }
+        self.world.room.call(&mut self.audience);
+        while self.flushes_left > 0
+            && let Some(peer) = self.audience.pop_front()
+        {
+            if let Some(seat) = self.session(peer).and_then(Session::seat) {
+                self.world.room.answer_call(seat);
+                self.flushes_left -= 1;
+                return Some(Output::Flush(peer));
             }
         }
+        if self.audience.is_empty() {
+            self.world.room.forget_heard();
+        }
+        None
     }
 
     /// When to tell the time with [`Input::Tick`], if nothing else happens before.
@@ -781,6 +786,48 @@ mod tests {
         assert_eq!(engine.poll_urgent(), None);
         assert_eq!(engine.poll_output(), Some(Output::Flush(ann)));
         assert_eq!(engine.outgoing(ann).slices().concat(), b"Ann: hi\nBob: ho\n");
+    }
+
+    #[test]
+    fn who_waits_for_room_comes_before_those_who_fill_it_again() {
+        let mut engine = Engine::new(Settings::default());
+        let (chat, now) = (Service::Chat, Moment::at(0));
+        let door = Door { endpoint: "unix:/x".into(), service: chat, medium: Medium::Unix, allowed: None };
+        let door = Rc::new(door);
+        let origin = Origin::Process { uid: 1, gid: 1, pid: 1 };
+        let peers: Vec<Peer> = (0..5).map(|index| Peer { index, generation: 1 }).collect();
+        let finish_turn = |engine: &mut Engine| {
+            let mut heard = Vec::new();
+            engine.handle(now, Input::Tick);
+            while let Some(output) = engine.poll_output() {
+                if let Output::Flush(peer) = output {
+                    let bytes = engine.outgoing(peer).slices().concat();
+                    engine.handle(now, Input::Sent { peer, bytes: bytes.len() });
+                    heard.extend(bytes);
+                }
+            }
+            String::from_utf8(heard).unwrap()
+        };
+        for peer in &peers {
+            engine.handle(now, Input::Opened { peer: *peer, door: &door, origin });
+            let name = format!("m{}\n", peer.index);
+            engine.handle(now, Input::Bytes { peer: *peer, bytes: name.as_bytes(), more: false });
+        }
+        finish_turn(&mut engine);
+        let line = "x".repeat(1023) + "\n";
+        let flood = line.repeat(READ_BYTES_MAX / line.len());
+        let (quiet, loud) = peers.split_last().unwrap();
+        let said = |engine: &mut Engine| {
+            for peer in loud.iter().filter(|peer| engine.wants_input(**peer)).copied().collect::<Vec<_>>() {
+                engine.handle(now, Input::Bytes { peer, bytes: flood.as_bytes(), more: true });
+            }
+        };
+        said(&mut engine);
+        engine.handle(now, Input::Bytes { peer: *quiet, bytes: b"hi\n", more: false });
+        assert!(!engine.wants_input(*quiet), "there is no room for it");
+        finish_turn(&mut engine);
+        said(&mut engine);
+        assert!(finish_turn(&mut engine).contains("m4: hi\n"));
     }
 
     #[test]

@@ -33,6 +33,10 @@ pub struct Room {
     dirty: bool,
     /// Something was said, sent or left since the room was [settled](Self::settle): a quiet room costs a turn nothing.
     stirred: bool,
+    /// Something was sent, or somebody has left, since what all have heard was [forgotten](Self::forget_heard).
+    moved: bool,
+    /// Members for which the kernel takes nothing.
+    blocked: usize,
     /// Lines that members missed since this was last asked.
     skipped: u64,
 }
@@ -262,7 +266,9 @@ impl Room {
 
     fn forget_member(&mut self, seat: Seat) -> Name {
         self.stirred = true;
+        self.moved = true;
         let member = self.members.remove(seat.0);
+        self.blocked -= usize::from(member.blocked);
         self.keys.remove(&member.name.key);
         member.name
     }
@@ -394,6 +400,7 @@ impl Room {
     #[inline]
     pub fn sent(&mut self, seat: Seat, count: usize) {
         self.stirred = true;
+        self.moved = true;
         let member = &mut self.members[seat.0];
         if member.asides.is_empty() && !member.bare {
             member.cursor += count as u64;
@@ -421,7 +428,8 @@ impl Room {
     /// The kernel takes nothing more for this member, or does again.
     pub fn set_blocked(&mut self, seat: Seat, blocked: bool) {
         self.stirred = true; // who was not slow may be now
-        self.members[seat.0].blocked = blocked;
+        let was_blocked = std::mem::replace(&mut self.members[seat.0].blocked, blocked);
+        self.blocked = self.blocked + usize::from(blocked) - usize::from(was_blocked);
     }
 
     /// The member is never too slow: it misses the oldest lines instead.
@@ -453,28 +461,37 @@ impl Room {
         self.members[seat.0].called = false;
     }
 
-    /// Everybody has been offered what there is: new messages are welcome again, and what all have seen is forgotten.
-    /// Returns those who are more than `backlog` bytes behind because they do not read.
+    /// Everybody has been offered what there is: what all have heard is forgotten, before more is said.
+    pub fn forget_heard(&mut self) {
+        if std::mem::take(&mut self.moved) {
+            let cursors = self.members.iter().map(|(_, member)| member.cursor);
+            self.log.forget(cursors.fold(self.log.end, u64::min));
+        }
+    }
+
+    /// Everybody has been offered what there is, and had time to take it: new messages are welcome again. Returns those
+    /// who are more than `backlog` bytes behind because they do not read.
     pub fn settle(&mut self, backlog: usize) -> Vec<Peer> {
         if !std::mem::take(&mut self.stirred) {
             return Vec::new();
         }
         self.fresh = 0;
+        if self.blocked == 0 {
+            return Vec::new();
+        }
         let end = self.log.end;
         let mut slow = Vec::new();
-        let mut oldest = end;
         for (_, member) in &mut self.members {
-            // Who takes what it is offered is behind only by what was said in this turn, and not yet offered.
+            // Who takes what it is offered is behind only by what was said in this turn.
             if member.blocked && member.behind(end) > backlog {
                 if member.lossy {
                     self.skipped += member.skip_oldest(&self.log, backlog);
+                    self.moved = true;
                 } else {
                     slow.push(member.peer);
                 }
             }
-            oldest = oldest.min(member.cursor);
         }
-        self.log.forget(oldest);
         slow
     }
 
@@ -669,6 +686,7 @@ mod tests {
         Peer { index, generation: 1 }
     }
 
+    /// A line without a speaker.
     fn say(room: &mut Room, line: &str) {
         room.announce(line);
         room.remember(line.into());
@@ -777,8 +795,27 @@ mod tests {
         room.drop_member(slow, &mut unsent);
         assert_eq!(unsent, "y".repeat(990).into_bytes().into_iter().chain([b'\n']).collect::<Vec<_>>());
         drain(&mut room, fast, CHUNK);
-        room.settle(100_000);
+        room.forget_heard();
         assert_eq!(room.log_bytes(), CHUNK);
+        assert_eq!(room.log.base, room.log.end, "the next message comes where the first did");
+    }
+
+    #[test]
+    fn what_a_member_says_has_its_name_in_front_also_where_a_chunk_ends_and_in_the_history() {
+        let mut room = Room::default();
+        let seat = join(&mut room, 1, false);
+        room.say(seat, b"nobody asked for a history");
+        room.set_history(2, CHUNK);
+        drain(&mut room, seat, CHUNK);
+        let mut expected = String::new();
+        for number in 0..2 * CHUNK / 100 {
+            room.say(seat, format!("{number:90}").as_bytes());
+            expected += &format!("m1: {number:90}\n");
+        }
+        room.act(seat, "waves");
+        assert!(drain(&mut room, seat, CHUNK) == expected + "* m1 waves\n");
+        let last = 2 * CHUNK / 100 - 1;
+        assert_eq!(room.history().collect::<Vec<_>>(), [format!("m1: {last:90}"), "* m1 waves".to_owned()]);
     }
 
     #[test]

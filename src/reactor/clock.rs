@@ -16,14 +16,12 @@ const LATE_COUNTED: Duration = Duration::from_millis(100);
 pub(super) struct Clock {
     read: Instant,
     now: Duration,
-    /// How much of the turn had passed when that was asked last.
-    passed: Duration,
 }
 
 impl Clock {
     /// A clock that goes on from `now`, which is zero unless this process follows another one.
     pub(super) fn start(now: Moment) -> Clock {
-        Clock { read: Instant::now(), now: Duration::from_micros(now.micros()), passed: Duration::ZERO }
+        Clock { read: Instant::now(), now: Duration::from_micros(now.micros()) }
     }
 
     /// The time at the last reading.
@@ -35,7 +33,7 @@ impl Clock {
     pub(super) fn advance(&mut self, asked: Option<Duration>) -> Moment {
         let read = Instant::now();
         let elapsed = read - self.read;
-        (self.read, self.passed) = (read, Duration::ZERO);
+        self.read = read;
         // The sleep lasts until the nearest deadline: to count all of it would be to blame that deadline's peers.
         let is_late = asked.is_some_and(|asked| elapsed > asked + LATE_MAX);
         self.now += if is_late { LATE_COUNTED } else { elapsed };
@@ -43,14 +41,13 @@ impl Clock {
     }
 
     /// How long ago the clock was read, by another reading.
-    pub(super) fn since_reading(&mut self) -> Duration {
-        self.passed = self.read.elapsed();
-        self.passed
+    pub(super) fn since_reading(&self) -> Duration {
+        self.read.elapsed()
     }
 
     /// How long to sleep until `deadline`; a little longer rather than a little shorter.
     pub(super) fn until(&self, deadline: Moment) -> Duration {
-        deadline.since(self.now()).saturating_sub(self.passed)
+        deadline.since(self.now()).saturating_sub(self.read.elapsed())
     }
 }
 

@@ -19,12 +19,12 @@ use mio::{Events, Interest, Poll};
 use rustix::io::Errno;
 
 use crate::endpoint::Place;
-use crate::engine::Engine;
 use crate::engine::limits::READ_BYTES_MAX;
 use crate::engine::message::{Door, Input, Moment, Origin, Output, Peer, Request};
 use crate::engine::record::{Record, SavedSession};
+use crate::engine::{Engine, SLICES_MAX};
 use crate::transport::datagram;
-use crate::transport::link::{Link, Received};
+use crate::transport::link::{Link, PIECES_MAX, Received};
 use crate::transport::listener::Listener;
 
 use clock::Clock;
@@ -58,6 +58,9 @@ const DRYING: Duration = Duration::from_millis(100);
 
 /// How often in a row epoll_wait(2) may fail: with what never comes from outside, and each time without having waited.
 const POLL_FAILURES_MAX: u32 = 16;
+
+// What is written in part may go on at once only if the kernel was given all of it.
+const _: () = assert!(SLICES_MAX <= PIECES_MAX);
 
 /// Said through the spare descriptor when there is no other.
 const NO_DESCRIPTOR: &[u8] = b"Error: too many connections, try again later\n";
@@ -343,8 +346,9 @@ impl Reactor {
             Err(error) => return self.report.trouble(now, Trouble::Register, door, &error),
         };
         self.engine.handle(now, Input::Opened { peer, door, origin });
-        // Who connects has often sent something already. Not to a service that speaks first: an event tells if it has.
-        if self.answer(now) {
+        // Who connects has often sent something already. Not to a service that speaks first: an event tells if it has. What
+        // somebody has sent who is refused is read first, so that its last words are not lost with it.
+        if self.engine.is_admitted(peer) && self.answer(now) {
             return;
         }
         if let Some(slot) = self.slots.get_mut(peer) {

@@ -11,7 +11,7 @@ use rustix::net::{
 };
 
 /// Pieces written in one call.
-const PIECES_MAX: usize = 8;
+pub const PIECES_MAX: usize = 8;
 
 /// A connected descriptor that does not block: a TCP or Unix stream socket; or two, one to read from and one to write to
 /// (pipes, FIFOs, a terminal, files).

@@ -94,8 +94,13 @@ fn tcp(address: SocketAddr, backlog: i32) -> Result<OwnedFd, Obstacle> {
         // `[::]` and `0.0.0.0` are two endpoints, whatever net.ipv6.bindv6only says.
         socket.set_only_v6(true).map_err(obstacle)?;
     }
-    socket.bind(&address.into()).map_err(obstacle)?;
     set_for_connections(&socket).map_err(obstacle)?;
+    if address.ip().is_loopback() {
+        // Within the machine nothing is congested: the plainest control does, and an elaborate one (BBR models the path,
+        // and paces) would only take time. This one every kernel has and lets everybody have (tcp(7)).
+        let _ = rustix::net::sockopt::set_tcp_congestion(&socket, "reno");
+    }
+    socket.bind(&address.into()).map_err(obstacle)?;
     socket.listen(backlog).map_err(obstacle)?;
     Ok(socket.into())
 }
@@ -105,13 +110,7 @@ pub(super) fn set_for_connections(socket: &Socket) -> io::Result<()> {
     // Otherwise Nagle's algorithm and delayed acknowledgements cost 40 ms on every other reply.
     socket.set_tcp_nodelay(true)?;
     let keepalive = TcpKeepalive::new().with_time(KEEPALIVE_IDLE).with_interval(KEEPALIVE_INTERVAL);
-    socket.set_tcp_keepalive(&keepalive.with_retries(KEEPALIVE_PROBES))?;
-    if socket.local_addr()?.as_socket().is_some_and(|address| address.ip().is_loopback()) {
-        // Within the machine nothing is congested: the plainest control does, and an elaborate one (BBR models the path,
-        // and paces) would only take time. This one every kernel has and lets everybody have (tcp(7)).
-        let _ = rustix::net::sockopt::set_tcp_congestion(socket, "reno");
-    }
-    Ok(())
+    socket.set_tcp_keepalive(&keepalive.with_retries(KEEPALIVE_PROBES))
 }
 
 /// Why a place could not be opened. As text: the place, what is in the way, and what to do, so worded that it can be

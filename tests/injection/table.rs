@@ -91,7 +91,7 @@ pub const TABLE: &[Row] = &[
         "sendmsg sendto",
         "EACCES EALREADY EBADF ECONNRESET EDESTADDRREQ EFAULT EINTR EINVAL EISCONN EMSGSIZE ENOBUFS ENOMEM ENOTCONN \
          ENOTSOCK EOPNOTSUPP EPIPE",
-        EDGE,
+        "EAGAIN: as of write; where it comes of a datagram or of the service manager's socket, it has tests of its own",
     ),
     row("shutdown", "EBADF EINVAL ENOTCONN ENOTSOCK", ""),
     row("socket", "EACCES EAFNOSUPPORT EINVAL EMFILE ENFILE ENOBUFS ENOMEM EPROTONOSUPPORT", ""),
