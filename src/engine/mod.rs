@@ -3,7 +3,8 @@
 //!
 //! [`Engine::handle`] takes an [`Input`]; after it, [`Engine::poll_note`] tells what happened and
 //! [`Engine::poll_urgent`] what the reactor must do at once, [`Engine::poll_output`] what at the end of its turn;
-//! [`Engine::poll_deadline`] says when it wants to be told the time again. [`Engine::outgoing`] lends the bytes to be written, [`Engine::wants_input`] says whom to read from.
+//! [`Engine::poll_deadline`] says when it wants to be told the time again. [`Engine::outgoing`] lends the bytes to be
+//! written, [`Engine::wants_input`] says whom to read from.
 
 pub mod allow;
 mod census;
@@ -758,18 +759,20 @@ mod tests {
     use super::message::Medium;
     use super::*;
 
+    const ORIGIN: Origin = Origin::Process { uid: 1, gid: 1, pid: 1 };
+
+    fn door(service: Service) -> Rc<Door> {
+        Rc::new(Door { endpoint: "unix:/x".into(), service, medium: Medium::Unix, allowed: None })
+    }
+
     #[test]
     fn a_reply_is_urgent_and_what_the_room_says_waits_for_all_who_speak_in_a_turn() {
         let mut engine = Engine::new(Settings::default());
-        let door = |service| {
-            Rc::new(Door { endpoint: "unix:/x".into(), service, medium: Medium::Unix, allowed: None })
-        };
-        let origin = Origin::Process { uid: 1, gid: 1, pid: 1 };
         let [ann, bob, asker] = [0, 1, 2].map(|index| Peer { index, generation: 1 });
         let now = Moment::at(0);
         let bytes = |peer, bytes| Input::Bytes { peer, bytes, more: false };
         for (peer, service) in [(ann, Service::Chat), (bob, Service::Chat), (asker, Service::Multiply)] {
-            engine.handle(now, Input::Opened { peer, door: &door(service), origin });
+            engine.handle(now, Input::Opened { peer, door: &door(service), origin: ORIGIN });
         }
         engine.handle(now, bytes(ann, b"Ann\n"));
         engine.handle(now, bytes(bob, b"Bob\n"));
@@ -791,10 +794,7 @@ mod tests {
     #[test]
     fn who_waits_for_room_comes_before_those_who_fill_it_again() {
         let mut engine = Engine::new(Settings::default());
-        let (chat, now) = (Service::Chat, Moment::at(0));
-        let door = Door { endpoint: "unix:/x".into(), service: chat, medium: Medium::Unix, allowed: None };
-        let door = Rc::new(door);
-        let origin = Origin::Process { uid: 1, gid: 1, pid: 1 };
+        let (door, now) = (door(Service::Chat), Moment::at(0));
         let peers: Vec<Peer> = (0..5).map(|index| Peer { index, generation: 1 }).collect();
         let finish_turn = |engine: &mut Engine| {
             let mut heard = Vec::new();
@@ -809,7 +809,7 @@ mod tests {
             String::from_utf8(heard).unwrap()
         };
         for peer in &peers {
-            engine.handle(now, Input::Opened { peer: *peer, door: &door, origin });
+            engine.handle(now, Input::Opened { peer: *peer, door: &door, origin: ORIGIN });
             let name = format!("m{}\n", peer.index);
             engine.handle(now, Input::Bytes { peer: *peer, bytes: name.as_bytes(), more: false });
         }
@@ -835,16 +835,10 @@ mod tests {
         // With its place in the reactor and its deadline no more than the 256 bytes that are promised.
         assert!(size_of::<Option<Session>>() <= 200, "{}", size_of::<Option<Session>>());
         let mut engine = Engine::new(Settings::default());
-        let door = Rc::new(Door {
-            endpoint: "unix:/x".into(),
-            service: Service::Multiply,
-            medium: Medium::Unix,
-            allowed: None,
-        });
-        let origin = Origin::Process { uid: 1, gid: 1, pid: 1 };
+        let door = door(Service::Multiply);
         let peers = (0..300).map(|index| Peer { index, generation: 1 });
         for peer in peers.clone() {
-            engine.handle(Moment::at(0), Input::Opened { peer, door: &door, origin });
+            engine.handle(Moment::at(0), Input::Opened { peer, door: &door, origin: ORIGIN });
         }
         for peer in peers {
             engine.handle(Moment::at(1), Input::Lost { peer });
