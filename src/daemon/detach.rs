@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use daemonize::{Daemonize, Outcome};
 use rustix::io::Errno;
 
-use super::Failure;
+use super::failure::Failure;
 
 /// The files of a detached daemon.
 #[derive(Clone, Debug)]

@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use log::LevelFilter;
 
-use super::{Failure, configuration};
+use super::configuration;
+use super::failure::Failure;
 use crate::config::Config;
 use crate::engine::Engine;
 use crate::engine::limits::Settings;

@@ -1,0 +1,49 @@
+//! Why the daemon ended, and the exit status that follows from it. Knows nothing of what it was doing.
+
+use std::fmt;
+
+use crate::config::Errors;
+use crate::host;
+
+/// Why the daemon ended other than as asked. As text: a line for each thing that is wrong.
+#[derive(Debug)]
+pub enum Failure {
+    /// The configuration is wrong or missing.
+    Config(Errors),
+    /// Endpoints could not be opened.
+    Unavailable(Vec<String>),
+    /// Something failed while running.
+    Runtime(String),
+    /// What was asked for on the command line is not to be had.
+    Usage(String),
+}
+
+impl Failure {
+    /// The exit status of the process (78 and 69 are EX_CONFIG and EX_UNAVAILABLE of sysexits.h).
+    pub fn status(&self) -> u8 {
+        match self {
+            Failure::Config(_) => 78,
+            Failure::Unavailable(_) => 69,
+            Failure::Runtime(_) => 1,
+            Failure::Usage(_) => 2,
+        }
+    }
+
+    /// Its text for standard error; if that is the journal, as errors.
+    pub fn last_words(&self) -> String {
+        host::log::as_errors(&self.to_string())
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Failure::Config(errors) => errors.fmt(f),
+            Failure::Unavailable(lines) => {
+                let lines: Vec<String> = lines.iter().map(|line| format!("ipcd: {line}")).collect();
+                f.write_str(&lines.join("\n"))
+            }
+            Failure::Runtime(line) | Failure::Usage(line) => write!(f, "ipcd: {line}"),
+        }
+    }
+}

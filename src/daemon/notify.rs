@@ -1,0 +1,87 @@
+//! What the service manager hears: that the loop turns, and how it goes.
+
+use std::time::Duration;
+
+use super::Daemon;
+use crate::engine::message::Moment;
+use crate::engine::service::Service;
+
+/// What `systemctl status` shows, and what it was made from.
+#[derive(Debug, Default)]
+pub(super) struct Status {
+    pub(super) line: String,
+    at: Moment,
+    connections: usize,
+    messages: u64,
+    rate: u64,
+    pub(super) reload: Option<bool>,
+}
+
+/// How often the status line changes at most.
+const STATUS_INTERVAL: Duration = Duration::from_secs(1);
+
+impl Status {
+    pub(super) fn begun(at: Moment) -> Status {
+        Status { at, ..Status::default() }
+    }
+}
+
+impl Daemon {
+    /// When the manager has to hear of us next.
+    pub(super) fn next_report(&self) -> Option<Moment> {
+        if !self.manager.is_there() {
+            return None;
+        }
+        let news = (self.status.connections, self.status.messages) != self.state() || self.status.rate > 0;
+        let status = news.then(|| self.status.at + STATUS_INTERVAL);
+        let watchdog = self.manager.watchdog.map(|interval| self.fed + interval / 3);
+        [status, watchdog].into_iter().flatten().min()
+    }
+
+    /// Connections now, and messages since the start.
+    fn state(&self) -> (usize, u64) {
+        let engine = &self.reactor.engine;
+        let messages = Service::ALL.iter().map(|service| engine.counters().of(*service).messages);
+        (engine.len(), messages.sum())
+    }
+
+    /// Says that the loop turns, and how it goes.
+    pub(super) fn report_to_manager(&mut self) {
+        if !self.manager.is_there() {
+            return;
+        }
+        let now = self.reactor.now();
+        if self.manager.watchdog.is_some_and(|interval| now >= self.fed + interval / 3) {
+            self.manager.feed_watchdog();
+            self.fed = now;
+        }
+        let since = now.since(self.status.at);
+        if since >= STATUS_INTERVAL {
+            let (connections, messages) = self.state();
+            let rate = (messages - self.status.messages) as f64 / since.as_secs_f64();
+            self.status = Status {
+                at: now,
+                connections,
+                messages,
+                rate: rate.round() as u64,
+                line: self.status.line.clone(),
+                reload: self.status.reload,
+            };
+            self.tell_status();
+        }
+    }
+
+    pub(super) fn tell_status(&mut self) {
+        let Status { connections, rate, reload, .. } = &self.status;
+        let reload = match reload {
+            None => "",
+            Some(true) => "; the last reload succeeded",
+            Some(false) => "; the last reload failed, see the log",
+        };
+        let line = format!("{connections} connections, {rate} requests a second{reload}");
+        if line != self.status.line {
+            self.manager.status(&line);
+            self.status.line = line;
+        }
+    }
+}

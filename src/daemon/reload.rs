@@ -1,0 +1,74 @@
+//! A reload: the new configuration is checked whole and its endpoints are opened before anything old is closed.
+
+use super::endpoints::{Wanted, wanted};
+use super::limits::settings;
+use super::{Daemon, configuration};
+use crate::endpoint::Place;
+use crate::engine::message::Input;
+use crate::host;
+
+impl Daemon {
+    /// Reads the configuration again. The errors are in the log as well.
+    pub(super) fn reload(&mut self) -> Result<(), Vec<String>> {
+        self.manager.reloading();
+        let outcome = self.try_reload();
+        match &outcome {
+            Ok(()) => log::info!("reloaded: {}", self.places()),
+            Err(lines) => {
+                lines.iter().for_each(|line| log::error!("{line}"));
+                log::error!("reload failed, nothing has changed");
+            }
+        }
+        self.status.reload = Some(outcome.is_ok());
+        self.tell_status();
+        self.manager.ready(&self.status.line);
+        outcome
+    }
+
+    fn try_reload(&mut self) -> Result<(), Vec<String>> {
+        let config = configuration(self.named.as_deref())
+            .map_err(|failure| failure.to_string().lines().map(str::to_owned).collect::<Vec<String>>())?;
+        let wanted = wanted(&config).map_err(|line| vec![line])?;
+        self.open(&wanted)?;
+        let superfluous: Vec<Place> = self
+            .reactor
+            .places()
+            .map(|(place, _)| place.clone())
+            .filter(|place| !wanted.iter().any(|want| want.place == *place))
+            .collect();
+        for place in &superfluous {
+            if let Some(fifo) = self.reactor.fifo(place) {
+                fifo.discard();
+            }
+            self.reactor.remove(place, self.config.listen_backlog as usize);
+        }
+        for want in &wanted {
+            self.adjust(want);
+        }
+        host::log::set_level(config.log_level);
+        let settings = settings(&config, &wanted);
+        self.reactor.engine.handle(self.reactor.now(), Input::Reconfigure(Box::new(settings)));
+        self.reactor.begin_fifos();
+        self.config = config.clone();
+        Ok(())
+    }
+
+    /// Gives a listener that stays what the new configuration says.
+    fn adjust(&mut self, want: &Wanted) {
+        let relabelled = if let Some(fifo) = self.reactor.fifo(&want.place) {
+            fifo.relabel(want.options.mode, &want.options.group)
+        } else if let Some(listener) = self.reactor.listener(&want.place) {
+            if let Err(error) = listener.set_backlog(want.options.backlog) {
+                log::warn!("{}: the backlog stays as it is: {error}", want.place);
+            }
+            listener.relabel(want.options.mode, &want.options.group)
+        } else {
+            return;
+        };
+        match relabelled {
+            Ok(warnings) => warnings.iter().for_each(|warning| log::warn!("{warning}")),
+            Err(error) => log::warn!("{}: mode and group stay as they are: {error}", want.place),
+        }
+        self.reactor.redirect(&want.place, want.door());
+    }
+}
