@@ -14,7 +14,7 @@ use nix::sys::socket::{
 };
 use socket2::{Domain, Socket, Type};
 
-use super::listener::UID_UNKNOWN;
+use super::credentials::UID_UNKNOWN;
 use crate::engine::message::Origin;
 
 /// Who sent a datagram, and whence replies to it go.

@@ -13,9 +13,10 @@ use rustix::fs::{CWD, FileType, Gid, Mode, OFlags, Stat, fchmod, fchown, fstat, 
 use rustix::io::Errno;
 use rustix::process::{getegid, geteuid};
 
+use super::error::{Obstacle, OpenError};
 use super::link::Link;
 use super::lock::{Lock, is_at, is_gone};
-use super::open::{Obstacle, OpenError, Options};
+use super::options::Options;
 use super::unix::{Directory, find_group, group_name, group_of_new_files, other, prepare, with_umask};
 use crate::endpoint::Place;
 

@@ -14,15 +14,13 @@ use rustix::net::{
 };
 use socket2::SockRef;
 
+use super::credentials::process;
 use super::datagram::{self, Received, Sender};
 use super::link::Link;
-use super::open::set_for_connections;
+use super::sockopt::set_for_connections;
 use super::unix::Traces;
 use crate::endpoint::Place;
 use crate::engine::message::Origin;
-
-/// The user and the group of a process that the kernel does not name, as in /proc/sys/kernel/overflowuid.
-pub(super) const UID_UNKNOWN: u32 = 65534;
 
 /// An open endpoint. Dropping it closes it: connections that wait to be accepted are reset, and a Unix socket's file
 /// (if it is still ours), its lock and the directory made for it (if it is empty) are removed.
@@ -162,19 +160,6 @@ pub fn listening_place(fd: &OwnedFd) -> Result<Place, String> {
         (SocketType::DGRAM, Some(address)) => Ok(Place::Udp(address)),
         (SocketType::DGRAM, None) => path().map(Place::UnixGram),
         _ => Err("neither a listening socket nor one for datagrams".to_owned()),
-    }
-}
-
-/// Who connected to a Unix socket (SO_PEERCRED, unix(7)).
-pub(super) fn process(fd: impl AsFd) -> Origin {
-    match sockopt::socket_peercred(fd) {
-        Ok(peer) => Origin::Process {
-            uid: peer.uid.as_raw(),
-            gid: peer.gid.as_raw(),
-            pid: u32::try_from(peer.pid.as_raw_pid()).unwrap_or_default(),
-        },
-        // A process of a PID namespace that we do not see has no pid, which rustix has no value for.
-        Err(_) => Origin::Process { uid: UID_UNKNOWN, gid: UID_UNKNOWN, pid: 0 },
     }
 }
 

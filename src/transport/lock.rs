@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{CWD, FileType, FlockOperation, Mode, OFlags, Stat, flock, fstat, lstat, openat};
 use rustix::io::Errno;
 
+use super::error::Obstacle;
 use super::holder;
-use super::open::Obstacle;
 
 /// How often a lock file is opened anew because its last owner removed it just then. Guessed.
 const TRIES_MAX: u32 = 16;

@@ -3,13 +3,18 @@
 //! [`open`](open::open) turns a [`Place`](crate::endpoint::Place) into a [`Listener`](listener::Listener) or says
 //! who or what is in the way; a listener accepts [`Link`](link::Link)s. Everything here is a descriptor that
 //! does not block: when to try again is the reactor's business.
+mod credentials;
 pub mod datagram;
 pub mod directory;
+mod error;
 pub mod fifo;
 pub mod holder;
+mod inet;
 pub mod link;
 pub mod listener;
 mod lock;
 pub mod open;
+mod options;
+mod sockopt;
 pub mod stdio;
 mod unix;

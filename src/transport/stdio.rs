@@ -13,9 +13,9 @@ use rustix::net::{SocketType, getpeername, sockopt};
 use rustix::termios::isatty;
 use socket2::SockRef;
 
+use super::credentials::process;
 use super::link::Link;
-use super::listener::process;
-use super::open::set_for_connections;
+use super::sockopt::set_for_connections;
 use crate::engine::message::Origin;
 
 /// Standard input and output as one connection.

@@ -16,9 +16,10 @@ use rustix::net::{
 use rustix::process::{getegid, umask};
 
 use super::directory;
+use super::error::Obstacle;
 use super::holder::{self, Holder};
 use super::lock::{Lock, is_at, is_gone};
-use super::open::{Obstacle, Options};
+use super::options::Options;
 use crate::endpoint::UNIX_PATH_BYTES_MAX;
 
 /// How often the directory is made anew because somebody removed it just then. Guessed.

@@ -1,0 +1,201 @@
+//! What can be in the way of opening a place, as it is told to a person: what it is, and what to do.
+
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use rustix::io::Errno;
+
+use super::holder::Holder;
+use crate::endpoint::{Place, UNIX_PATH_BYTES_MAX};
+
+/// Why a place could not be opened. As text: the place, what is in the way, and what to do, so worded that it can be
+/// followed by where the place was configured: `{error} under [multiply] in /etc/ipcd/ipcd.toml`.
+#[derive(Debug)]
+pub struct OpenError {
+    /// The place that was to be opened.
+    pub place: Place,
+    /// What is in the way.
+    pub obstacle: Obstacle,
+}
+
+/// What can be in the way of opening a place. As text it has no place and no remedy.
+#[derive(Debug)]
+pub enum Obstacle {
+    /// Somebody listens there.
+    InUse {
+        /// Who, if /proc lets us see it.
+        holder: Option<Holder>,
+    },
+    /// Another ipcd has the lock beside the socket file.
+    Locked {
+        /// Which process, if /proc lets us see it.
+        holder: Option<Holder>,
+    },
+    /// This machine does not have the address family, as without IPv6 (EAFNOSUPPORT).
+    NoSuchFamily,
+    /// No interface of this machine has the address (EADDRNOTAVAIL).
+    NotOurAddress,
+    /// The port is below 1024, which takes CAP_NET_BIND_SERVICE (capabilities(7)).
+    PrivilegedPort,
+    /// What is at the path is not a socket, and is never removed.
+    NotASocket(&'static str),
+    /// At this path is something that is no FIFO, and is not removed.
+    NotAFifo(PathBuf, &'static str),
+    /// The FIFO at this path is this user's, and not ours.
+    SomebodyElses(PathBuf, u32),
+    /// What is at this path, the socket's with `.lock`, is not a lock file of ours, and is never removed.
+    NotALock(PathBuf),
+    /// We may not open the lock file at this path.
+    LockDenied(PathBuf),
+    /// We may not connect to the socket that is there, to find out whether somebody listens on it.
+    ProbeDenied,
+    /// We may not make files in this directory, or a directory by this name.
+    DirectoryDenied(PathBuf, io::Error),
+    /// The directory is not there.
+    MissingDirectory(PathBuf),
+    /// The path has so many bytes, and can have [`UNIX_PATH_BYTES_MAX`].
+    TooLong(usize),
+    /// Anything else.
+    Other(io::Error),
+}
+
+impl OpenError {
+    /// Whether this machine just lacks the address or its family; for one half of `tcp://localhost`, that is no more
+    /// than a warning.
+    pub fn is_address_missing(&self) -> bool {
+        matches!(self.obstacle, Obstacle::NoSuchFamily | Obstacle::NotOurAddress)
+    }
+
+    /// Whether somebody else has the place.
+    pub fn is_in_use(&self) -> bool {
+        matches!(self.obstacle, Obstacle::InUse { .. } | Obstacle::Locked { .. })
+    }
+
+    /// What to do about it. Always ends in a way out through the configuration.
+    pub fn remedy(&self) -> &'static str {
+        let tcp = matches!(self.place, Place::Tcp(_) | Place::Udp(_));
+        match &self.obstacle {
+            Obstacle::InUse { holder: Some(_) } | Obstacle::Locked { .. } if tcp => {
+                "stop it or choose another port"
+            }
+            Obstacle::InUse { holder: None } if tcp => "stop what uses it or choose another port",
+            Obstacle::InUse { holder: Some(_) } | Obstacle::Locked { .. } => "stop it or choose another path",
+            Obstacle::InUse { holder: None } => "stop what listens there or choose another path",
+            Obstacle::NoSuchFamily => "turn IPv6 on or choose an IPv4 address",
+            Obstacle::NotOurAddress => "choose one that `ip address` shows, or 0.0.0.0 or [::]",
+            Obstacle::PrivilegedPort => {
+                "let systemd open it (ipcd.socket, see ipcd(8)) or choose a port from 1024 on"
+            }
+            Obstacle::NotASocket(_)
+            | Obstacle::NotALock(_)
+            | Obstacle::NotAFifo(..)
+            | Obstacle::SomebodyElses(..) => "move it away, if nobody needs it, or choose another path",
+            Obstacle::LockDenied(_) | Obstacle::ProbeDenied => {
+                "remove it, if nobody needs it, or choose another path"
+            }
+            Obstacle::DirectoryDenied(..) => "allow ipcd's user to write there or choose another path",
+            Obstacle::MissingDirectory(_) => "make it or choose another path",
+            Obstacle::TooLong(_) => "choose a shorter path",
+            Obstacle::Other(error) => match Errno::from_io_error(error) {
+                Some(Errno::MFILE | Errno::NFILE) => {
+                    "raise the limit on open files (LimitNOFILE=, ulimit -n) or list fewer endpoints"
+                }
+                _ if tcp => "choose another address or port",
+                _ => "choose another path",
+            },
+        }
+    }
+}
+
+impl Obstacle {
+    /// An error on opening a socket at `address`; `holder` finds who has it.
+    pub(super) fn on_network(
+        address: SocketAddr,
+        error: io::Error,
+        holder: fn(SocketAddr) -> Option<Holder>,
+    ) -> Obstacle {
+        match Errno::from_io_error(&error) {
+            // From listen(2) too: two sockets with SO_REUSEADDR can be bound to one port, and not both listen.
+            Some(Errno::ADDRINUSE) => Obstacle::InUse { holder: holder(address) },
+            Some(Errno::AFNOSUPPORT) => Obstacle::NoSuchFamily,
+            Some(Errno::ADDRNOTAVAIL) => Obstacle::NotOurAddress,
+            Some(Errno::ACCESS | Errno::PERM) if address.port() < 1024 => Obstacle::PrivilegedPort,
+            _ => Obstacle::Other(error),
+        }
+    }
+
+    /// An error on making or finding a file at `path`.
+    pub(super) fn in_directory_of(path: &Path, errno: Errno) -> Obstacle {
+        let directory = || path.parent().unwrap_or(path).to_owned();
+        match errno {
+            Errno::NOENT => Obstacle::MissingDirectory(directory()),
+            Errno::ACCESS | Errno::PERM | Errno::ROFS => Obstacle::DirectoryDenied(directory(), errno.into()),
+            _ => Obstacle::Other(errno.into()),
+        }
+    }
+
+    /// An error on making `directory`.
+    pub(super) fn making(directory: &Path, error: io::Error) -> Obstacle {
+        match Errno::from_io_error(&error) {
+            Some(Errno::NOENT) => {
+                Obstacle::MissingDirectory(directory.parent().unwrap_or(directory).to_owned())
+            }
+            Some(Errno::ACCESS | Errno::PERM | Errno::ROFS) => {
+                Obstacle::DirectoryDenied(directory.to_owned(), error)
+            }
+            _ => Obstacle::Other(error),
+        }
+    }
+}
+
+impl fmt::Display for OpenError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}; {}", self.place, self.obstacle, self.remedy())
+    }
+}
+
+impl std::error::Error for OpenError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match &self.obstacle {
+            Obstacle::DirectoryDenied(_, error) | Obstacle::Other(error) => Some(error),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Obstacle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Obstacle::InUse { holder: Some(holder) } | Obstacle::Locked { holder: Some(holder) } => {
+                write!(f, "address already in use (by {holder})")
+            }
+            Obstacle::InUse { holder: None } => f.write_str("address already in use"),
+            Obstacle::Locked { holder: None } => f.write_str("address already in use (by another ipcd)"),
+            Obstacle::NoSuchFamily => f.write_str("this machine does not have this kind of address"),
+            Obstacle::NotOurAddress => f.write_str("this machine does not have this address"),
+            Obstacle::PrivilegedPort => f.write_str("permission denied: a port below 1024 needs privilege"),
+            Obstacle::NotASocket(what) => write!(f, "there is {what}, not a socket"),
+            Obstacle::NotAFifo(path, what) => write!(f, "{} is {what}, not a FIFO", path.display()),
+            Obstacle::SomebodyElses(path, uid) => {
+                write!(f, "{} is a FIFO of user {uid}, not of ours", path.display())
+            }
+            Obstacle::NotALock(path) => write!(f, "{} is not a lock file of ipcd", path.display()),
+            Obstacle::LockDenied(path) => {
+                write!(f, "permission denied on the lock file {}", path.display())
+            }
+            Obstacle::ProbeDenied => {
+                f.write_str("permission denied on the socket that is there, which may be in use")
+            }
+            Obstacle::DirectoryDenied(path, error) => {
+                write!(f, "cannot write in the directory {}: {error}", path.display())
+            }
+            Obstacle::MissingDirectory(path) => write!(f, "there is no directory {}", path.display()),
+            Obstacle::TooLong(bytes) => {
+                write!(f, "a socket's path has at most {UNIX_PATH_BYTES_MAX} bytes, this one has {bytes}")
+            }
+            Obstacle::Other(error) => write!(f, "cannot be opened: {error}"),
+        }
+    }
+}

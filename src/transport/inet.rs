@@ -1,0 +1,41 @@
+//! Sockets of the network, opened: TCP to listen on, UDP for datagrams.
+
+use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
+
+use socket2::{Domain, Socket, Type};
+
+use super::datagram;
+use super::error::Obstacle;
+use super::holder;
+use super::sockopt::set_for_connections;
+
+/// A UDP socket at `address`.
+pub(super) fn udp(address: SocketAddr) -> Result<OwnedFd, Obstacle> {
+    let obstacle = |error| Obstacle::on_network(address, error, holder::of_udp);
+    let socket = datagram::open(address).map_err(obstacle)?;
+    datagram::prepare(&socket, Domain::for_address(address)).map_err(obstacle)?;
+    Ok(socket.into())
+}
+
+/// A listening TCP socket at `address`.
+pub(super) fn tcp(address: SocketAddr, backlog: i32) -> Result<OwnedFd, Obstacle> {
+    let obstacle = |error| Obstacle::on_network(address, error, holder::of_tcp);
+    let kind = Type::STREAM.nonblocking().cloexec();
+    let socket = Socket::new(Domain::for_address(address), kind, None).map_err(obstacle)?;
+    // So that what is left of old connections (TIME_WAIT) does not keep the port.
+    socket.set_reuse_address(true).map_err(obstacle)?;
+    if address.is_ipv6() {
+        // `[::]` and `0.0.0.0` are two endpoints, whatever net.ipv6.bindv6only says.
+        socket.set_only_v6(true).map_err(obstacle)?;
+    }
+    set_for_connections(&socket).map_err(obstacle)?;
+    if address.ip().is_loopback() {
+        // Within the machine nothing is congested: the plainest control does, and an elaborate one (BBR models the path,
+        // and paces) would only take time. This one every kernel has and lets everybody have (tcp(7)).
+        let _ = rustix::net::sockopt::set_tcp_congestion(&socket, "reno");
+    }
+    socket.bind(&address.into()).map_err(obstacle)?;
+    socket.listen(backlog).map_err(obstacle)?;
+    Ok(socket.into())
+}

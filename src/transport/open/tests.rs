@@ -1,0 +1,402 @@
+use std::fs;
+use std::io::Write;
+use std::net::{TcpListener, TcpStream};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
+
+use rustix::net::{accept, sockopt};
+use tempfile::TempDir;
+
+use super::*;
+use crate::engine::message::Origin;
+
+fn options() -> Options {
+    Options { backlog: 16, mode: 0o660, group: String::new(), make_directory: None }
+}
+
+fn tcp_at(address: &str) -> Place {
+    Place::Tcp(address.parse().unwrap())
+}
+
+/// A directory, and a place for a socket in it.
+fn at_s() -> (TempDir, PathBuf, Place) {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("s");
+    (directory, path.clone(), Place::Unix(path))
+}
+
+fn names(directory: &TempDir) -> Vec<String> {
+    let entries = fs::read_dir(directory.path()).unwrap();
+    let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+fn refused(place: &Place) -> OpenError {
+    open(place, &options()).expect_err("refused")
+}
+
+fn this_process() -> String {
+    holder::of_pid(std::process::id() as i32).unwrap().to_string()
+}
+
+#[test]
+fn a_connection_has_no_delay_and_is_kept_alive_without_being_told() {
+    for address in ["127.0.0.1:0", "[::1]:0"] {
+        let listener = open(&tcp_at(address), &options()).unwrap().listener;
+        let to = SocketAddr::new(address.parse::<SocketAddr>().unwrap().ip(), listener.local_port().unwrap());
+        assert_eq!(listener.accept().unwrap_err().kind(), io::ErrorKind::WouldBlock);
+        let mut peer = TcpStream::connect(to).unwrap();
+        let (link, origin) = listener.accept().unwrap();
+        assert_eq!(origin, Origin::Address(peer.local_addr().unwrap()));
+        assert!(sockopt::tcp_nodelay(&link).unwrap());
+        assert!(sockopt::socket_keepalive(&link).unwrap());
+        assert_eq!(sockopt::tcp_keepidle(&link).unwrap(), KEEPALIVE_IDLE);
+        assert_eq!(sockopt::tcp_keepintvl(&link).unwrap(), KEEPALIVE_INTERVAL);
+        assert_eq!(sockopt::tcp_keepcnt(&link).unwrap(), KEEPALIVE_PROBES);
+        assert_eq!(sockopt::tcp_congestion(&link).unwrap(), "reno");
+        assert_eq!(link.read(&mut [0]).unwrap_err().kind(), io::ErrorKind::WouldBlock);
+        peer.write_all(b"x").unwrap();
+        listener.set_backlog(32).unwrap();
+        assert_eq!(listener.relabel(0o600, "").unwrap(), [""; 0]);
+    }
+}
+
+#[test]
+fn beyond_the_machine_congestion_control_is_the_systems() {
+    let usual = fs::read_to_string("/proc/sys/net/ipv4/tcp_congestion_control").unwrap();
+    let listener = open(&tcp_at("0.0.0.0:0"), &options()).unwrap().listener;
+    assert_eq!(sockopt::tcp_congestion(&listener).unwrap(), usual.trim());
+}
+
+#[test]
+fn both_families_can_have_one_port() {
+    let v6 = open(&tcp_at("[::]:0"), &options()).unwrap().listener;
+    let port = v6.local_port().unwrap();
+    assert!(sockopt::ipv6_v6only(&v6).unwrap());
+    open(&tcp_at(&format!("0.0.0.0:{port}")), &options()).unwrap();
+}
+
+#[test]
+fn a_port_in_use_names_its_holder_and_what_to_do() {
+    let other = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = other.local_addr().unwrap();
+    let error = refused(&Place::Tcp(address));
+    assert!(error.is_in_use());
+    assert_eq!(
+        format!("{error} under [multiply] in /etc/ipcd/ipcd.toml"),
+        format!(
+            "tcp://{address}: address already in use (by {}); stop it or choose another port \
+             under [multiply] in /etc/ipcd/ipcd.toml",
+            this_process()
+        )
+    );
+}
+
+#[test]
+fn each_error_says_what_and_what_to_do() {
+    let tcp = tcp_at("127.0.0.1:80");
+    let unix = Place::Unix(PathBuf::from("/run/s"));
+    let holder = Some(Holder { pid: 4711, name: "python3".to_owned() });
+    let denied = || io::Error::from(Errno::ACCESS);
+    for (place, obstacle, text) in [
+        (
+            &tcp,
+            Obstacle::InUse { holder: holder.clone() },
+            "tcp://127.0.0.1:80: address already in use (by pid 4711, python3); stop it or choose another port",
+        ),
+        (
+            &tcp,
+            Obstacle::InUse { holder: None },
+            "tcp://127.0.0.1:80: address already in use; stop what uses it or choose another port",
+        ),
+        (
+            &tcp,
+            Obstacle::on_network("127.0.0.1:80".parse().unwrap(), denied(), holder::of_tcp),
+            "tcp://127.0.0.1:80: permission denied: a port below 1024 needs privilege; let systemd open it \
+             (ipcd.socket, see ipcd(8)) or choose a port from 1024 on",
+        ),
+        (
+            &unix,
+            Obstacle::InUse { holder },
+            "unix:///run/s: address already in use (by pid 4711, python3); stop it or choose another path",
+        ),
+        (
+            &unix,
+            Obstacle::Locked { holder: None },
+            "unix:///run/s: address already in use (by another ipcd); stop it or choose another path",
+        ),
+        (
+            &unix,
+            Obstacle::in_directory_of(Path::new("/run/s"), Errno::ACCESS),
+            "unix:///run/s: cannot write in the directory /run: Permission denied (os error 13); \
+             allow ipcd's user to write there or choose another path",
+        ),
+        (
+            &unix,
+            Obstacle::Other(Errno::MFILE.into()),
+            "unix:///run/s: cannot be opened: Too many open files (os error 24); raise the limit on open files \
+             (LimitNOFILE=, ulimit -n) or list fewer endpoints",
+        ),
+    ] {
+        assert_eq!(OpenError { place: place.clone(), obstacle }.to_string(), text);
+    }
+}
+
+#[test]
+fn an_address_of_another_machine_is_told() {
+    let error = refused(&tcp_at("192.0.2.1:65432"));
+    assert!(error.is_address_missing());
+    assert_eq!(
+        error.to_string(),
+        "tcp://192.0.2.1:65432: this machine does not have this address; \
+         choose one that `ip address` shows, or 0.0.0.0 or [::]"
+    );
+}
+
+#[test]
+fn a_unix_socket_says_who_connects_and_leaves_nothing_behind() {
+    let (directory, path, place) = at_s();
+    let opened = open(&place, &options()).unwrap();
+    assert!(opened.warnings.is_empty());
+    assert_eq!(names(&directory), ["s", "s.lock"]);
+    assert_eq!(fs::metadata(&path).unwrap().mode() & 0o7777, 0o660);
+    assert_eq!(fs::metadata(directory.path().join("s.lock")).unwrap().mode() & 0o7777, 0o600);
+
+    let _peer = UnixStream::connect(&path).unwrap();
+    let (_link, origin) = opened.listener.accept().unwrap();
+    let uid = rustix::process::geteuid().as_raw();
+    let gid = rustix::process::getegid().as_raw();
+    assert_eq!(origin, Origin::Process { uid, gid, pid: std::process::id() });
+    assert_eq!((opened.listener.place(), opened.listener.local_port()), (&place, None));
+
+    drop(opened);
+    assert!(names(&directory).is_empty());
+}
+
+#[test]
+fn a_socket_file_that_nobody_listens_on_is_replaced() {
+    let (directory, path, place) = at_s();
+    for _ in 0..2 {
+        drop(UnixListener::bind(&path).unwrap());
+        drop(open(&place, &options()).unwrap());
+    }
+    drop(UnixDatagram::bind(&path).unwrap());
+    drop(open(&place, &options()).unwrap());
+    assert!(names(&directory).is_empty());
+}
+
+#[test]
+fn a_socket_that_somebody_listens_on_stays_and_its_holder_is_named() {
+    let (directory, path, place) = at_s();
+    let text =
+        format!("{place}: address already in use (by {}); stop it or choose another path", this_process());
+    {
+        let other = UnixListener::bind(&path).unwrap();
+        assert_eq!(refused(&place).to_string(), text);
+        // A full queue is a listener too.
+        rustix::net::listen(&other, 0).unwrap();
+        assert_eq!(refused(&place).to_string(), text);
+        assert_eq!(refused(&place).to_string(), text);
+        assert!(accept(&other).is_ok());
+    }
+    fs::remove_file(&path).unwrap();
+    let _other = UnixDatagram::bind(&path).unwrap();
+    assert_eq!(refused(&place).to_string(), text);
+    assert_eq!(names(&directory), ["s"], "its file stays, our lock does not");
+}
+
+#[test]
+fn what_is_not_a_socket_is_never_removed() {
+    let (directory, path, place) = at_s();
+    let refused_for = |what: &str| {
+        assert_eq!(
+            refused(&place).to_string(),
+            format!(
+                "{place}: there is {what}, not a socket; \
+                 move it away, if nobody needs it, or choose another path"
+            )
+        );
+    };
+    fs::write(&path, "precious").unwrap();
+    refused_for("a regular file");
+    assert_eq!(fs::read(&path).unwrap(), b"precious");
+    fs::remove_file(&path).unwrap();
+
+    fs::create_dir(&path).unwrap();
+    refused_for("a directory");
+    fs::remove_dir(&path).unwrap();
+
+    // Also not where it leads to a socket, dead or alive.
+    drop(UnixListener::bind(directory.path().join("dead")).unwrap());
+    symlink("dead", &path).unwrap();
+    refused_for("a symbolic link");
+    assert_eq!(names(&directory), ["dead", "s"]);
+}
+
+#[test]
+fn a_second_open_finds_the_first_and_takes_nothing_away() {
+    let (directory, path, place) = at_s();
+    let first = open(&place, &options()).unwrap();
+    let second = refused(&place);
+    assert!(second.is_in_use() && matches!(second.obstacle, Obstacle::Locked { .. }));
+    assert_eq!(names(&directory), ["s", "s.lock"]);
+    UnixStream::connect(&path).unwrap();
+    drop(first);
+    open(&place, &options()).unwrap();
+}
+
+#[test]
+fn of_many_opens_at_once_exactly_one_wins() {
+    let (directory, path, place) = at_s();
+    for stale in [false, true].repeat(20) {
+        if stale {
+            drop(UnixListener::bind(&path).unwrap());
+        }
+        let start = std::sync::Barrier::new(4);
+        let open_at_once = || {
+            start.wait();
+            open(&place, &options())
+        };
+        let opened: Vec<_> = std::thread::scope(|scope| {
+            let openers: Vec<_> = (0..4).map(|_| scope.spawn(open_at_once)).collect();
+            openers.into_iter().map(|opener| opener.join().unwrap()).collect()
+        });
+        assert_eq!(opened.iter().filter(|it| it.is_ok()).count(), 1);
+        UnixStream::connect(&path).unwrap();
+        drop(opened);
+        assert!(names(&directory).is_empty());
+    }
+}
+
+#[test]
+fn a_file_that_took_our_place_is_not_removed() {
+    let (directory, path, place) = at_s();
+    let opened = open(&place, &options()).unwrap();
+    fs::remove_file(&path).unwrap();
+    fs::remove_file(directory.path().join("s.lock")).unwrap();
+    let _other = UnixListener::bind(&path).unwrap();
+    fs::write(directory.path().join("s.lock"), "").unwrap();
+    assert_eq!(opened.listener.relabel(0o600, "").unwrap_err().kind(), io::ErrorKind::NotFound);
+    drop(opened);
+    assert_eq!(names(&directory), ["s", "s.lock"]);
+}
+
+#[test]
+fn a_missing_directory_is_told_or_made_and_removed_again() {
+    let base = tempfile::tempdir().unwrap();
+    let directory = base.path().join("ipcd");
+    let place = Place::Unix(directory.join("s"));
+    assert_eq!(
+        refused(&place).to_string(),
+        format!("{place}: there is no directory {}; make it or choose another path", directory.display())
+    );
+
+    let making = Options { make_directory: Some(directory.clone()), ..options() };
+    let opened = open(&place, &making).unwrap();
+    assert_eq!(fs::metadata(&directory).unwrap().mode() & 0o7777, 0o755);
+    drop(opened);
+    assert!(names(&base).is_empty());
+
+    // What was there before stays; so does one that is not empty; a failed attempt leaves none.
+    let opened = open(&place, &making).unwrap();
+    fs::write(directory.join("note"), "").unwrap();
+    drop(opened);
+    drop(open(&place, &making).unwrap());
+    assert_eq!(names(&base), ["ipcd"]);
+    fs::remove_dir_all(&directory).unwrap();
+    let elsewhere = Place::Unix(base.path().join("nowhere/s"));
+    assert!(matches!(open(&elsewhere, &making).unwrap_err().obstacle, Obstacle::MissingDirectory(_)));
+    assert!(names(&base).is_empty());
+
+    let deep = Options { make_directory: Some(base.path().join("a/b")), ..options() };
+    let error = open(&Place::Unix(base.path().join("a/b/s")), &deep).unwrap_err();
+    assert!(matches!(error.obstacle, Obstacle::MissingDirectory(it) if it == base.path().join("a")));
+}
+
+#[test]
+fn a_directory_that_we_may_not_write_in_is_told() {
+    if rustix::process::geteuid().is_root() {
+        return; // root may
+    }
+    let (directory, _, place) = at_s();
+    fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o555)).unwrap();
+    assert!(matches!(refused(&place).obstacle, Obstacle::DirectoryDenied(it, _) if it == directory.path()));
+    let making = Options { make_directory: Some(directory.path().join("d")), ..options() };
+    let inside = Place::Unix(directory.path().join("d/s"));
+    let error = open(&inside, &making).unwrap_err();
+    assert!(matches!(error.obstacle, Obstacle::DirectoryDenied(it, _) if it == directory.path().join("d")));
+}
+
+#[test]
+fn a_path_that_is_too_long_is_told_before_anything_is_made() {
+    let (directory, path, _) = at_s();
+    let long = Place::Unix(path.with_file_name("x".repeat(108)));
+    assert!(matches!(refused(&long).obstacle, Obstacle::TooLong(bytes) if bytes > 108));
+    assert!(names(&directory).is_empty());
+    let most = UNIX_PATH_BYTES_MAX - directory.path().as_os_str().len() - 1;
+    open(&Place::Unix(path.with_file_name("x".repeat(most))), &options()).unwrap();
+}
+
+#[test]
+fn a_group_that_there_is_not_is_a_warning_and_ours_is_used() {
+    let (_directory, path, place) = at_s();
+    let with = Options { group: "no-such-group".to_owned(), ..options() };
+    let opened = open(&place, &with).unwrap();
+    let ours = uzers::get_group_by_gid(fs::metadata(&path).unwrap().gid()).unwrap();
+    let warning = format!("{place}: there is no group no-such-group; it has group {}", ours.name().display());
+    assert_eq!(opened.warnings, std::slice::from_ref(&warning));
+    assert_eq!(fs::metadata(&path).unwrap().mode() & 0o7777, 0o660);
+    assert_eq!(opened.listener.relabel(0o666, "no-such-group").unwrap(), [warning]);
+    assert_eq!(fs::metadata(&path).unwrap().mode() & 0o7777, 0o666);
+}
+
+#[test]
+fn a_group_is_given_if_we_may_and_else_a_warning() {
+    let (_directory, path, place) = at_s();
+    let ours = rustix::process::getegid().as_raw();
+    let another = (1..1000).find_map(|gid| uzers::get_group_by_gid(gid).filter(|it| it.gid() != ours));
+    let another = another.expect("a machine has more than one group");
+    let name = another.name().to_string_lossy().into_owned();
+    let opened = open(&place, &Options { group: name.clone(), ..options() }).unwrap();
+    let there = || fs::metadata(&path).map(|it| (it.mode() & 0o7777, it.gid())).unwrap();
+    if opened.warnings.is_empty() {
+        assert_eq!(there(), (0o660, another.gid()));
+        assert!(opened.listener.relabel(0o640, "").unwrap().is_empty());
+        assert_eq!(there(), (0o640, ours));
+    } else {
+        assert!(opened.warnings[0].contains(&format!("cannot be given to group {name}")));
+        assert_eq!(there(), (0o660, ours));
+    }
+}
+
+#[test]
+fn the_umask_is_as_it_was() {
+    let (directory, _, place) = at_s();
+    let mode = |name: &str| {
+        fs::write(directory.path().join(name), "").unwrap();
+        fs::metadata(directory.path().join(name)).unwrap().permissions().mode()
+    };
+    let before = mode("before");
+    let _opened = open(&place, &options()).unwrap();
+    assert_eq!(mode("after"), before);
+}
+
+#[test]
+fn an_inherited_socket_is_taken_over_and_its_file_stays() {
+    let (directory, path, place) = at_s();
+    let theirs = UnixListener::bind(&path).unwrap();
+    let listener = Listener::inherited(theirs.into(), place, true).unwrap();
+    assert_eq!(listener.accept().unwrap_err().kind(), io::ErrorKind::WouldBlock);
+    drop(listener);
+    assert_eq!(names(&directory), ["s"]);
+
+    // One for both families: a peer over IPv4 is an IPv4 peer.
+    let both = TcpListener::bind("[::]:0").unwrap();
+    let port = both.local_addr().unwrap().port();
+    let listener = Listener::inherited(both.into(), tcp_at(&format!("[::]:{port}")), true).unwrap();
+    let peer = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    let (link, origin) = listener.accept().unwrap();
+    assert_eq!(origin, Origin::Address(peer.local_addr().unwrap()));
+    assert!(sockopt::tcp_nodelay(&link).unwrap());
+}
