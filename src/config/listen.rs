@@ -7,35 +7,19 @@ use std::path::{Path, PathBuf};
 
 use toml::de::{DeTable, DeValue};
 
-use super::file::{Draft, Table, nearest};
+use super::checked::{Listen, medium};
+use super::draft::{Draft, ListenDraft, Own};
 use super::people::{self, People};
+use super::suggest::nearest;
 use super::syntax::{Cursor, Fault, quoted};
+use super::table::Table;
 use super::value::{Group, Permissions, Text, Value, typed};
-use super::{Listen, medium};
 use crate::endpoint::{Endpoint, Place};
-use crate::engine::allow::Allowed;
 use crate::engine::message::Medium;
 use crate::engine::service::{Service, chat};
 
 /// What an endpoint's own table may say.
 const KEYS: [&str; 5] = ["endpoint", "mode", "group", "allow_users", "allow_groups"];
-
-/// One endpoint, where it is written, and what its own table says.
-pub(super) struct ListenDraft {
-    at: usize,
-    service: Service,
-    endpoint: Endpoint,
-    own: Own,
-}
-
-/// What is said of one endpoint alone, each with its byte offset.
-#[derive(Default)]
-struct Own {
-    mode: Option<(usize, u32)>,
-    group: Option<(usize, String)>,
-    allowed_users: Option<Allowed>,
-    allowed_groups: Option<Allowed>,
-}
 
 pub(super) fn listen(draft: &mut Draft, table: Table, value: Value<'_>) -> Result<(), String> {
     let Table::Service(service) = table else { return Ok(()) };

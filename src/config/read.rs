@@ -7,8 +7,10 @@ use std::path::Path;
 use rustix::fs::{FileType, Mode, OFlags};
 use rustix::io::Errno;
 
-use super::FILE_BYTES_MAX;
 use super::syntax::{Cursor, shown};
+
+/// The largest configuration file, in bytes: some thousand times the shipped one.
+pub const FILE_BYTES_MAX: usize = 1024 * 1024;
 
 /// The file's bytes, or one line that says why there are none. Never waits.
 pub(super) fn load(path: &Path) -> Result<Vec<u8>, String> {

@@ -1,14 +1,18 @@
 use std::fs;
-use std::io::Write;
-use std::net::{TcpListener, TcpStream};
+use std::io::{self, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
 
 use rustix::net::{accept, sockopt};
 use tempfile::TempDir;
 
 use super::*;
+use crate::endpoint::UNIX_PATH_BYTES_MAX;
 use crate::engine::message::Origin;
+use crate::transport::holder::{self, Holder};
+use crate::transport::sockopt::{KEEPALIVE_IDLE, KEEPALIVE_INTERVAL, KEEPALIVE_PROBES};
 
 fn options() -> Options {
     Options { backlog: 16, mode: 0o660, group: String::new(), make_directory: None }

@@ -1,0 +1,58 @@
+//! What holds unless the configuration says otherwise, and the endpoints that are there without one.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use log::LevelFilter;
+
+use super::checked::{Config, Listen};
+use crate::endpoint::{Endpoint, Host};
+use crate::engine::limits::Settings;
+use crate::engine::service::Service;
+
+/// Connections the kernel keeps for a listener that has not accepted them yet, unless the configuration says otherwise.
+const LISTEN_BACKLOG: i32 = 4096;
+
+/// The time a stop takes at most, unless the configuration says otherwise.
+const SHUTDOWN_GRACE: Duration = Duration::from_secs(5);
+
+/// The mode of socket files and FIFOs, unless the configuration says otherwise.
+pub(super) const MODE: u32 = 0o660;
+
+/// The group of socket files and FIFOs, unless the configuration says otherwise.
+pub(super) const GROUP: &str = "ipcd";
+
+impl Config {
+    /// What is used when there is no file.
+    pub fn built_in() -> Config {
+        let mut config = Config::without_endpoints();
+        config.listens = vec![
+            built_in_listen(Service::Multiply, Endpoint::Tcp(Host::Localhost, 65432)),
+            built_in_listen(Service::Greeting, Endpoint::Tcp(Host::Localhost, 9999)),
+            built_in_listen(Service::Chat, Endpoint::Tcp(Host::Localhost, 33000)),
+            built_in_listen(Service::Mux, Endpoint::Unix(PathBuf::from("%t/ipcd/ipcd.sock"))),
+        ];
+        for listen in &config.listens {
+            config.settings.services[listen.service as usize].listening = true;
+        }
+        config
+    }
+
+    /// Every default, and nobody listens.
+    pub(super) fn without_endpoints() -> Config {
+        Config {
+            file: None,
+            log_level: LevelFilter::Info,
+            is_log_level_given: false,
+            listen_backlog: LISTEN_BACKLOG,
+            shutdown_grace: SHUTDOWN_GRACE,
+            settings: Settings::default(),
+            listens: Vec::new(),
+        }
+    }
+}
+
+fn built_in_listen(service: Service, endpoint: Endpoint) -> Listen {
+    let place = "the built-in configuration".to_owned();
+    Listen { endpoint, service, mode: MODE, group: GROUP.to_owned(), allowed: None, place }
+}

@@ -1,0 +1,92 @@
+//! Every key that a configuration may have: its name, where it may stand, and what reads it.
+
+use super::draft::Draft;
+use super::listen::listen;
+use super::readers::*;
+use super::table::Table;
+use super::value::Value;
+use crate::engine::service::Service;
+
+/// Every key: its name, where it may stand, and what reads it.
+pub(super) const KEYS: &[Key] = &[
+    Key { name: "level", within: Within::Log, read: level },
+    Key { name: "max_connections", within: Within::LimitsAndServices, read: max_connections },
+    Key {
+        name: "max_connections_per_address",
+        within: Within::LimitsAndServices,
+        read: max_connections_per_address,
+    },
+    Key { name: "max_message", within: Within::LimitsAndServices, read: max_message },
+    Key { name: "backlog", within: Within::LimitsAndServices, read: backlog },
+    Key { name: "listen_backlog", within: Within::Limits, read: listen_backlog },
+    Key { name: "first_message_timeout", within: Within::LimitsAndAwaiting, read: first_message_timeout },
+    Key { name: "idle_timeout", within: Within::LimitsAndServices, read: idle_timeout },
+    Key { name: "message_timeout", within: Within::LimitsAndServices, read: message_timeout },
+    Key { name: "linger_timeout", within: Within::Limits, read: linger_timeout },
+    Key { name: "max_refused_lingering", within: Within::Limits, read: max_refused_lingering },
+    Key { name: "shutdown_grace", within: Within::Limits, read: shutdown_grace },
+    Key { name: "raw_gap", within: Within::LimitsAndServices, read: raw_gap },
+    Key { name: "framing", within: Within::LimitsAndServices, read: framing },
+    Key { name: "listen", within: Within::Services, read: listen },
+    Key { name: "mode", within: Within::Services, read: mode },
+    Key { name: "group", within: Within::Services, read: group },
+    Key { name: "allow_users", within: Within::Services, read: allow_users },
+    Key { name: "allow_groups", within: Within::Services, read: allow_groups },
+    Key { name: "history", within: Within::Only(Service::Chat), read: history },
+    Key { name: "name_timeout", within: Within::Only(Service::Chat), read: name_timeout },
+    Key { name: "max_machines", within: Within::Only(Service::Stats), read: max_machines },
+    Key { name: "max_watchers", within: Within::Only(Service::Watch), read: max_watchers },
+    Key { name: "default", within: Within::Only(Service::Mux), read: mux_default },
+];
+
+/// One key of the configuration.
+pub(super) struct Key {
+    pub(super) name: &'static str,
+    within: Within,
+    /// The error says what would be right; what is wrong is put before it.
+    pub(super) read: fn(&mut Draft, Table, Value<'_>) -> Result<(), String>,
+}
+
+/// The tables a key may stand in.
+#[derive(Clone, Copy)]
+enum Within {
+    Log,
+    Limits,
+    Services,
+    LimitsAndServices,
+    /// Those services that wait for a message and have no other time for the first one.
+    LimitsAndAwaiting,
+    Only(Service),
+}
+
+impl Within {
+    fn has(self, table: Table) -> bool {
+        match (self, table) {
+            (Within::Log, Table::Log) => true,
+            (Within::Limits | Within::LimitsAndServices | Within::LimitsAndAwaiting, Table::Limits) => true,
+            (Within::Services | Within::LimitsAndServices, Table::Service(_)) => true,
+            (Within::LimitsAndAwaiting, Table::Service(service)) => {
+                !matches!(service, Service::Greeting | Service::Chat)
+            }
+            (Within::Only(service), Table::Service(other)) => service == other,
+            _ => false,
+        }
+    }
+}
+
+/// The keys that may stand in a table.
+pub(super) fn keys_of(table: Table) -> impl Iterator<Item = &'static Key> {
+    KEYS.iter().filter(move |key| key.within.has(table))
+}
+
+/// Every table and key that a configuration may have, table by table.
+pub fn keys() -> Vec<(&'static str, &'static str)> {
+    Table::all().flat_map(|table| keys_of(table).map(move |key| (table.name(), key.name))).collect()
+}
+
+/// Where a key that stands in the wrong place belongs.
+pub(super) fn belongs(name: &str) -> String {
+    let tables: Vec<_> =
+        keys().into_iter().filter(|(_, key)| *key == name).map(|(table, _)| format!("[{table}]")).collect();
+    format!("it belongs under {}", tables.join(" or "))
+}

@@ -1,0 +1,172 @@
+//! The configuration as a person types it: TOML, checked key by key, every mistake told at its line and column.
+//! Knows the order of things; how a key is written and within which bounds is known to its reader.
+
+use std::borrow::Cow;
+use std::path::Path;
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::checked::Config;
+use super::draft::Draft;
+use super::keys::{KEYS, belongs, keys_of};
+use super::listen::place_listens;
+use super::suggest::nearest;
+use super::syntax::{Cursor, Fault, quoted, shown, visible, without_broken_lines};
+use super::table::Table;
+
+/// Mistakes told of one file; after so many it is most likely not a configuration at all.
+const ERRORS_MAX: usize = 100;
+
+/// The configuration that the text of a file says, or every mistake in it, a line each.
+pub(super) fn parse(name: &Path, text: &str) -> Result<Config, Vec<String>> {
+    // A byte order mark is no part of the first line.
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let name_shown = shown(name);
+    let mut draft = Draft::new(text);
+
+    let readable = without_broken_lines(text, &mut draft.faults);
+    if !draft.faults.is_empty() {
+        // They may be in what is left out.
+        draft.unclear.extend(["listen", "max_message", "backlog"]);
+    }
+    let (document, errors) = DeTable::parse_recoverable(&readable);
+    if errors.is_empty() {
+        walk(document.into_inner(), &mut draft);
+        check_sizes(&mut draft);
+        place_listens(&name_shown, text, &mut draft);
+        if draft.config.listens.is_empty() && !draft.unclear.contains("listen") {
+            draft.fault(
+                0,
+                "no service has an endpoint; add one, for example listen = [\"tcp://localhost:65432\"] under [multiply]"
+                    .to_owned(),
+            );
+        }
+    }
+
+    if !draft.faults.is_empty() {
+        return Err(lines(&name_shown, text, draft.faults));
+    }
+    let mut config = draft.config;
+    config.file = Some(name.to_owned());
+    for (settings, service) in config.settings.services.iter_mut().zip(draft.services) {
+        *settings = service.settings;
+    }
+    for listen in &config.listens {
+        config.settings.services[listen.service as usize].listening = true;
+    }
+    Ok(config)
+}
+
+/// Goes through the tables, `[limits]` before the services.
+fn walk(document: DeTable<'_>, draft: &mut Draft) {
+    let mut tables = Vec::new();
+    for (key, value) in document {
+        let name = key.get_ref();
+        match (Table::named(name), value.get_ref()) {
+            (Some(table), DeValue::Table(_)) => tables.push((table, value)),
+            (Some(table), _) => {
+                draft.unclear.extend(keys_of(table).map(|key| key.name));
+                let value = draft.written(value.span());
+                draft.fault(key.span().start, format!("{name} is {value}; it is a table: [{name}]"));
+            }
+            (None, value) => unknown_table(&key, matches!(value, DeValue::Table(_)), draft),
+        }
+    }
+    tables.sort_by_key(|(table, _)| *table);
+    for (table, value) in tables {
+        let DeValue::Table(entries) = value.into_inner() else { continue };
+        for (key, value) in entries {
+            let Some(known) = keys_of(table).find(|known| known.name == key.get_ref()) else {
+                unknown_key(&key, table, draft);
+                continue;
+            };
+            let span = value.span();
+            if let Err(right) = (known.read)(draft, table, value) {
+                let value = draft.written(span.clone());
+                draft.fault(span.start, format!("{} is {value}; {right}", known.name));
+                draft.unclear.insert(known.name);
+            }
+        }
+    }
+}
+
+fn unknown_table(key: &Spanned<Cow<'_, str>>, is_table: bool, draft: &mut Draft) {
+    let name = key.get_ref();
+    let tables = || Table::all().map(Table::name);
+    let known = || {
+        let tables: Vec<_> = tables().map(|name| format!("[{name}]")).collect();
+        format!("known tables: {}", tables.join(", "))
+    };
+    let text = if is_table {
+        let near = nearest(name, tables());
+        if let Some(table) = near.and_then(Table::named) {
+            draft.unclear.extend(keys_of(table).map(|key| key.name));
+        }
+        let right = near.map_or_else(known, |near| format!("did you mean [{near}]?"));
+        format!("unknown table [{}]; {right}", quoted(name))
+    } else {
+        // A key before the first table: most likely its table is missing.
+        let here = KEYS.iter().find(|key| key.name == name);
+        draft.unclear.extend(here.map(|key| key.name));
+        let right = here.map_or_else(known, |key| belongs(key.name));
+        format!("unknown key \"{}\"; {right}", quoted(name))
+    };
+    draft.fault(key.span().start, text);
+}
+
+fn unknown_key(key: &Spanned<Cow<'_, str>>, table: Table, draft: &mut Draft) {
+    let name = key.get_ref();
+    let names = || keys_of(table).map(|key| key.name);
+    let right = if let Some(near) = nearest(name, names()) {
+        draft.unclear.insert(near);
+        format!("did you mean {near:?}?")
+    } else if KEYS.iter().any(|key| key.name == name) {
+        belongs(name)
+    } else {
+        format!("known in [{}]: {}", table.name(), names().collect::<Vec<_>>().join(", "))
+    };
+    draft.fault(key.span().start, format!("unknown key \"{}\"; {right}", quoted(name)));
+}
+
+fn check_sizes(draft: &mut Draft) {
+    if draft.unclear.contains("max_message") || draft.unclear.contains("backlog") {
+        return;
+    }
+    for service in &draft.services {
+        let (message, backlog) = (service.settings.message_bytes_max, service.settings.backlog_bytes_max);
+        if backlog < message {
+            draft.faults.push(Fault {
+                at: service.sizes_at,
+                text: format!(
+                    "a backlog of {backlog} bytes is too small for messages of {message}; it is at least max_message"
+                ),
+            });
+        }
+    }
+}
+
+/// The mistakes as lines, in the order of their places.
+fn lines(name: &str, text: &str, mut faults: Vec<Fault>) -> Vec<String> {
+    faults.sort();
+    faults.dedup();
+    let mut cursor = Cursor::new(text.as_bytes());
+    // A line that says that there is one more would be as long as that one.
+    let told = if faults.len() == ERRORS_MAX + 1 { faults.len() } else { faults.len().min(ERRORS_MAX) };
+    let mut lines: Vec<_> = faults
+        .iter()
+        .take(told)
+        .map(|fault| {
+            let (line, column) = cursor.advance(fault.at);
+            // An endpoint is told as it was typed, in which there may be what turns text around.
+            format!("{name}:{line}:{column}: {}", visible(&fault.text))
+        })
+        .collect();
+    if faults.len() > told {
+        lines.push(format!("{name}: {} more mistakes; correct these first", faults.len() - told));
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests;
