@@ -8,6 +8,7 @@ use std::time::Duration;
 use ipcd::config::Config;
 use ipcd::endpoint::Endpoint;
 use ipcd::engine::Engine;
+use ipcd::engine::foreign::{self, Guess};
 use ipcd::engine::limits::{REPORT_BYTES_MAX, STATS_LINE_BYTES_MAX, Settings};
 use ipcd::engine::message::{Door, Input, Medium, Moment, Origin, Output, Peer};
 use ipcd::engine::name::Name;
@@ -50,6 +51,7 @@ pub const CLAIMS: &[Claim] = &[
     ("a_hint_is_one_line_without_control_characters", a_hint_is_one_line_without_control_characters),
     ("a_fifo_answers_the_same_however_it_is_cut", a_fifo_answers_the_same_however_it_is_cut),
     ("a_packet_is_answered_as_a_line_is", a_packet_is_answered_as_a_line_is),
+    ("nothing_of_an_http_request_is_ever_done", nothing_of_an_http_request_is_ever_done),
     ("whatever_a_daemon_says_a_watcher_shows_lines", whatever_a_daemon_says_a_watcher_shows_lines),
     ("whatever_a_daemon_reports_its_status_is_tables", whatever_a_daemon_reports_its_status_is_tables),
 ];
@@ -115,6 +117,10 @@ pub fn a_line_client_hears_the_same_however_it_is_cut(bytes: &[u8]) {
     if !sends.ends_with(b"\n") || sends.len() > Settings::default().of(service).message_bytes_max {
         return;
     }
+    // Another protocol is answered as soon as it is known, however it would have gone on.
+    if (1..=sends.len().min(64)).any(|end| matches!(foreign::look(&sends[..end]), Guess::Is(_))) {
+        return;
+    }
     let whole = Stage::hold(service, &[sends]);
     let mut places: Vec<usize> = cuts.iter().map(|cut| usize::from(*cut) * sends.len() / 256).collect();
     places.extend([0, sends.len()]);
@@ -123,6 +129,47 @@ pub fn a_line_client_hears_the_same_however_it_is_cut(bytes: &[u8]) {
         places.windows(2).map(|pair| &sends[pair[0]..pair[1]]).filter(|piece| !piece.is_empty()).collect();
     let cut = Stage::hold(service, &pieces);
     assert_eq!(String::from_utf8_lossy(&cut), String::from_utf8_lossy(&whole), "{places:?}");
+}
+
+/// The first byte chooses the service, the second the method, the third says how many cuts follow, two bytes each: where,
+/// and how long a pause is made there; then the target and the fields.
+pub fn nothing_of_an_http_request_is_ever_done(bytes: &[u8]) {
+    const SERVICES: [Service; 6] =
+        [Service::Multiply, Service::Chat, Service::Hello, Service::Talk, Service::Stats, Service::Mux];
+    const METHODS: [&str; 8] =
+        ["GET", "POST", "PATCH", "CONNECT", "get", "m-search", "x!#$%&'*+.^_`|~1", "e"];
+    let [service, method, cuts, rest @ ..] = bytes else { return };
+    let service = SERVICES[usize::from(*service) % SERVICES.len()];
+    let method = METHODS[usize::from(*method) % METHODS.len()];
+    let Some((cuts, rest)) = rest.split_at_checked(2 * usize::from(cuts % 8)) else { return };
+    let (target, fields) =
+        rest.split_at(rest.iter().position(|byte| byte.is_ascii_control()).unwrap_or(rest.len()));
+    let target: Vec<u8> = target.iter().copied().filter(u8::is_ascii_graphic).collect();
+    let request = [method.as_bytes(), b" /", &target, b" HTTP/1.1\r\n", fields].concat();
+    // Within a method it may be a word as any other, unless everybody knows the method.
+    let first =
+        if method.len() > 2 && method.chars().all(|c| c.is_ascii_uppercase()) { 2 } else { method.len() + 1 };
+    let mut places: Vec<(usize, u8)> = cuts
+        .chunks(2)
+        .map(|cut| (first + usize::from(cut[0]) % (request.len() - first), cut[1]))
+        .chain([(request.len(), 0)])
+        .collect();
+    places.sort_unstable();
+    places.dedup_by_key(|(place, _)| *place);
+    let mut stage = Stage::new(Settings::default());
+    let client = stage.connect(service, Medium::Tcp);
+    let before = stage.ends[client].heard.len();
+    let mut from = 0;
+    for (place, pause) in places {
+        stage.send(client, &request[from..place]);
+        stage.pass(Duration::from_millis(u64::from(pause) * 39 / 10)); // less than a second
+        from = place;
+    }
+    stage.pass(Duration::from_secs(1));
+    let heard = String::from_utf8_lossy(&stage.ends[client].heard[before..]).into_owned();
+    let sentence = format!("\r\n\r\nthis port speaks {service}, not HTTP\n");
+    assert!(heard.starts_with("HTTP/1.1 400 ") && heard.ends_with(&sentence), "{heard:?}");
+    assert_eq!(stage.engine.counters().of(service).messages, 0);
 }
 
 /// The first byte says how many cuts follow, a byte each; then what writers wrote.

@@ -12,8 +12,8 @@ use std::time::{Duration, Instant};
 use harness::around::Helper;
 use harness::packets::Packets;
 use harness::{
-    BESIDE, CHAT, Client, Daemon, GREETING, Ground, HELLO, MULTIPLY, Probe, STATS, TALK, USUAL, show,
-    wait_until,
+    BESIDE, CHAT, Client, Daemon, GREETING, Ground, HELLO, MULTIPLY, Probe, STATS, TALK, USUAL, not_http,
+    show, wait_until,
 };
 use ipcd::engine::Engine;
 use ipcd::engine::limits::{READ_BYTES_MAX, Settings};
@@ -267,8 +267,7 @@ fn table() -> Vec<Dialogue> {
     }
     add(Service::Stats, format!("{{\"x\":\"{}\"}}\n", "x".repeat(4096)).as_bytes(), TOO_LONG.into(), false);
     for service in [Service::Hello, Service::Talk, Service::Stats] {
-        let error = format!("Error: this port speaks {service}, not HTTP\n");
-        add(service, b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", error, true);
+        add(service, b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", not_http(service.name()), true);
         let error = format!("Error: this port speaks {service}, not TLS\n");
         add(service, b"\x16\x03\x01\x02\x00\x01", error, true);
     }
@@ -293,12 +292,15 @@ fn table() -> Vec<Dialogue> {
     let tls = b"\x16\x03\x01\x02\x00\x01\x00\n\xfc\x03\x03";
     for (service, before) in [(Service::Multiply, ""), (Service::Chat, CAVE), (Service::Mux, "")] {
         let (http_error, tls_error) = (
-            format!("{before}Error: this port speaks {service}, not HTTP\n"),
+            format!("{before}{}", not_http(service.name())),
             format!("{before}Error: this port speaks {service}, not TLS\n"),
         );
-        for request in
-            ["GET / HTTP/1.1\r\nHost: x\r\n\r\n", "POST /a HTTP/1.0\n\n5 10\n", "OPTIONS * HTTP/1.1"]
-        {
+        for request in [
+            "GET / HTTP/1.1\r\nHost: x\r\n\r\n",
+            "POST /a HTTP/1.0\n\n5 10\n",
+            "OPTIONS * HTTP/1.1",
+            "m-search * HTTP/1.1\r\n\r\n",
+        ] {
             add(service, request.as_bytes(), http_error.clone(), true);
         }
         add(service, tls, tls_error, true);
@@ -745,15 +747,14 @@ fn over_sequenced_packets_every_dialogue_a_line_a_packet() {
         client.half_close();
         let heard = String::from_utf8(client.hear_rest()).unwrap();
         let heard = if dialogue.service == Service::Greeting { heard.replace('\n', "\r\n") } else { heard };
-        // Through the mux greeting says no more than elsewhere.
-        let hears = if dialogue.service == Service::Mux {
-            Dialogue {
-                hears: String::from_utf8_lossy(&dialogue.hears).replace('\r', "").into(),
-                ..dialogue.clone()
-            }
-        } else {
-            dialogue.clone()
-        };
+        // No browser comes through packets: it is told in a sentence.
+        let service = dialogue.service.name();
+        let in_words = format!("Error: this port speaks {service}, not HTTP\n");
+        let mut hears = String::from_utf8_lossy(&dialogue.hears).replace(&not_http(service), &in_words);
+        if dialogue.service == Service::Mux {
+            hears = hears.replace('\r', ""); // greeting says no more there than elsewhere
+        }
+        let hears = Dialogue { hears: hears.into(), ..dialogue.clone() };
         hears.check(heard.as_bytes(), "in packets");
         count += 1;
     }

@@ -9,7 +9,7 @@ mod seat;
 use std::io::{Read, Write};
 use std::net::TcpListener;
 
-use harness::{BESIDE, Client, Daemon, Ground, HELLO, MULTIPLY, STATS, USUAL};
+use harness::{BESIDE, Client, Daemon, Ground, HELLO, MULTIPLY, STATS, USUAL, not_http};
 use rustix::process::Signal;
 use seat::{Seat, count, mux, rows};
 
@@ -64,7 +64,7 @@ fn a_hint_stands_out_in_colour_and_without_colour_it_is_bold_and_has_its_word() 
     // It reads what it is told: leaving that unread would be another mistake.
     let mut browser = daemon.tcp(MULTIPLY);
     browser.say("GET / HTTP/1.1\r\n");
-    browser.hear("Error: this port speaks multiply, not HTTP\n");
+    browser.hear(not_http("multiply"));
     for seat in [&coloured, &plain] {
         seat.see("  message '5 10'");
         seat.see("  reply '50.0'");

@@ -3,7 +3,7 @@
 
 mod harness;
 
-use harness::{BESIDE, CHAT, Client, Daemon, GREETING, MULTIPLY, TALK, USUAL, wait_until};
+use harness::{BESIDE, CHAT, Client, Daemon, GREETING, MULTIPLY, TALK, USUAL, not_http, wait_until};
 use rustix::process::Signal;
 use serde_json::Value;
 
@@ -194,7 +194,7 @@ fn who_is_told_that_this_is_no_http_server_lingers_until_it_has_read_that() {
     browser.say("GET / HTTP/1.1\r\n");
     let report = wait_for(&daemon, "multiply", "lingering", 1);
     assert_eq!(connections(&report, "multiply", "lingering")[0]["reason"], "spoke HTTP");
-    browser.hear("Error: this port speaks multiply, not HTTP\n");
+    browser.hear(not_http("multiply"));
     browser.hear_end();
     drop(browser);
     wait_for(&daemon, "multiply", "lingering", 0);

@@ -11,7 +11,8 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use harness::{
-    BESIDE, CHAT, Client, Daemon, GREETING, Ground, HELLO, MULTIPLY, PATIENCE, STATS, TALK, USUAL, wait_until,
+    BESIDE, CHAT, Client, Daemon, GREETING, Ground, HELLO, MULTIPLY, PATIENCE, STATS, TALK, USUAL, not_http,
+    wait_until,
 };
 use program::{Finished, Program, command};
 use rustix::process::Signal;
@@ -261,7 +262,7 @@ fn assert_quick(finished: &Finished) {
 
 #[test]
 #[ignore = "needs other programs: see tests/tools/program.rs"]
-fn a_browser_is_told_in_a_line_that_this_is_not_http() {
+fn a_browser_is_told_that_this_is_not_http() {
     let daemon = daemon();
     let socket = daemon.socket();
     let curl = |more: &[&str], url: &str| {
@@ -269,28 +270,28 @@ fn a_browser_is_told_in_a_line_that_this_is_not_http() {
         curl.args(more).arg(url);
         Program::run(curl, "")
     };
-    for (port, expected) in [
-        (MULTIPLY, "Error: this port speaks multiply, not HTTP\n".to_owned()),
-        (CHAT, format!("{CAVE}Error: this port speaks chat, not HTTP\n")),
-        (GREETING, WORDS.to_owned()), // it has said all it says before anybody asks
-    ] {
-        let url = format!("http://{}:{port}/index.html", daemon.ip);
-        let finished = curl(&["--http0.9"], &url);
-        assert_eq!(finished.output, expected, "{finished:?}");
-        assert!(finished.status.success(), "{finished:?}");
+    let text = |service: &str| format!("this port speaks {service}, not HTTP\n");
+    let url = format!("http://{}:{MULTIPLY}/index.html", daemon.ip);
+    for more in [&[][..], &["--data", "5 10"], &["--request", "purge"]] {
+        let finished = curl(more, &url);
         assert_quick(&finished);
-
-        for (more, url) in [(&[][..], &url), (&["--insecure"], &url.replace("http:", "https:"))] {
-            let refused = curl(more, url);
-            assert!(!refused.status.success() && refused.output.is_empty(), "{refused:?}");
-            assert_quick(&refused);
-        }
+        assert_eq!(finished.output, text("multiply"), "{finished:?}");
+        assert!(finished.status.success(), "{finished:?}");
     }
-    let finished = curl(&["--http0.9", "--unix-socket", socket.to_str().unwrap()], "http://localhost/");
-    assert_eq!(finished.output, "Error: this port speaks mux, not HTTP\n", "{finished:?}");
-    assert_quick(&finished);
-    let posted = curl(&["--http0.9", "--data", "5 10"], &format!("http://{}:{MULTIPLY}/", daemon.ip));
-    assert_eq!(posted.output, "Error: this port speaks multiply, not HTTP\n", "{posted:?}");
+    // These read frames, or records, and nothing else.
+    for (more, url) in [("--http2-prior-knowledge", &url), ("--insecure", &url.replace("http:", "https:"))] {
+        let refused = curl(&[more], url);
+        assert!(!refused.status.success() && refused.output.is_empty(), "{refused:?}");
+        assert_quick(&refused);
+    }
+    let finished = curl(&["--unix-socket", socket.to_str().unwrap()], "http://localhost/");
+    assert_eq!(finished.output, text("mux"), "{finished:?}");
+    // These two have said something before anybody asks.
+    for (port, expected) in [(CHAT, format!("{CAVE}{}", not_http("chat"))), (GREETING, WORDS.to_owned())] {
+        let finished = curl(&["--http0.9"], &format!("http://{}:{port}/", daemon.ip));
+        assert_eq!(finished.output, expected, "{finished:?}");
+        assert_quick(&finished);
+    }
     daemon.wait_for_log("closed: spoke HTTP");
     daemon.stop();
 }

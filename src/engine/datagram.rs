@@ -4,12 +4,13 @@ use std::rc::Rc;
 
 use super::counters::ErrorKind;
 use super::diagnosis::Place;
-use super::framing::{is_http, is_tls, without_cr};
+use super::foreign;
+use super::framing::without_cr;
 use super::message::{Door, Dropped, Happening, Note, Origin};
 use super::service::watch::Sight;
 use super::service::{Service, greeting, hello, multiply};
 use super::text::{is_empty, quote};
-use super::{Engine, allow, diagnosis, number};
+use super::{Engine, allow, diagnosis, number, words};
 
 /// How ipcd's own answers begin: what begins so was not sent by a client, and two daemons would answer each other for ever.
 const OWN_WORDS: [&[u8]; 4] = [b"Data received", b"Error: ", b"Hello from server", b"Message received."];
@@ -99,13 +100,13 @@ impl Engine {
         if truncated || message.len() > max {
             return wrong(ErrorKind::TooLong, format!("message longer than {max} bytes"));
         }
-        let first = message.split(|byte| *byte == b'\n').next().unwrap_or_default();
+        if service == Service::Greeting {
+            return (vec![greeting::WORDS.trim_end().to_owned()], None);
+        }
+        if let Some(foreign) = foreign::of_message(message) {
+            return wrong(ErrorKind::Foreign, words::not_spoken_here(service.name(), foreign.name()));
+        }
         match service {
-            Service::Greeting => (vec![greeting::WORDS.trim_end().to_owned()], None),
-            _ if is_tls(message) => wrong(ErrorKind::Foreign, format!("this port speaks {service}, not TLS")),
-            _ if is_http(without_cr(first)) => {
-                wrong(ErrorKind::Foreign, format!("this port speaks {service}, not HTTP"))
-            }
             Service::Hello => (vec![hello::WORDS.to_owned()], None),
             Service::Multiply => {
                 let (result, error) = match multiply::evaluate(message) {

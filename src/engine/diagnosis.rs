@@ -1,7 +1,7 @@
 //! The classic mistakes of a first client, named in plain words with what would be right. Knows what was said and what it
 //! looked like; has never seen a connection.
 
-use super::message::Foreign;
+use super::foreign::Foreign;
 use super::number;
 use super::service::{Service, multiply};
 use super::text::{quote, words};
@@ -126,10 +126,7 @@ pub fn of_unfinished(bytes: &[u8]) -> Hint {
 
 /// It spoke another protocol.
 pub fn of_foreign(foreign: Foreign, service: Service, place: Place<'_>) -> Hint {
-    let what = match foreign {
-        Foreign::Http => "it speaks HTTP, as a browser does",
-        Foreign::Tls => "it speaks TLS, as https does",
-    };
+    let what = format!("it speaks {}, as {} does", foreign.name(), foreign.speaker());
     Hint::new(Mistake::WrongPort, format!("{what}, and here is {service}: {}", place.elsewhere(service)))
 }
 

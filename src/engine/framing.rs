@@ -151,23 +151,6 @@ pub fn without_cr(message: &[u8]) -> &[u8] {
     message.strip_suffix(b"\r").unwrap_or(message)
 }
 
-/// Whether the first bytes of a connection are a TLS record that holds a ClientHello (RFC 8446, section 5.1).
-pub fn is_tls(bytes: &[u8]) -> bool {
-    matches!(bytes, [0x16, 0x03, 0x00..=0x04, ..])
-}
-
-/// Whether the first message of a connection is an HTTP request line (RFC 9112, section 3).
-pub fn is_http(message: &[u8]) -> bool {
-    let mut parts = message.splitn(2, |byte| *byte == b' ');
-    let method = parts.next().unwrap_or_default();
-    let rest = parts.next().unwrap_or_default();
-    let version = rest.rsplit(|byte| *byte == b' ').next().unwrap_or_default();
-    !method.is_empty()
-        && method.iter().all(u8::is_ascii_uppercase)
-        && version.len() < rest.len()
-        && matches!(version, [b'H', b'T', b'T', b'P', b'/', b'0'..=b'9', ..])
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -233,16 +216,5 @@ mod tests {
             framing.handle_silence(&mut ThinVec::from(first));
             assert_eq!(framing.kind(), Some(Kind::Raw));
         }
-    }
-
-    #[test]
-    fn other_protocols_are_recognised_and_ordinary_text_is_not() {
-        for line in ["GET / HTTP/1.1", "POST /a b HTTP/1.0", "PRI * HTTP/2.0"] {
-            assert!(is_http(line.as_bytes()), "{line}");
-        }
-        for line in ["GET", "GET /", "get / HTTP/1.1", "5 10", "alice HTTP/1.1", "HTTP/1.1", "A HTTP/x", ""] {
-            assert!(!is_http(line.as_bytes()), "{line}");
-        }
-        assert!(is_tls(&[0x16, 3, 1, 2, 0]) && !is_tls(&[0x16, 3]) && !is_tls(b"5 10"));
     }
 }

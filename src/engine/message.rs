@@ -11,6 +11,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::allow::Allowed;
+use super::foreign::Foreign;
 use super::limits::Settings;
 use super::service::Service;
 
@@ -313,8 +314,7 @@ impl fmt::Display for CloseReason {
             CloseReason::PeerNameless => "gave no name in time",
             CloseReason::PeerTooLong => "a message was too long",
             CloseReason::PeerTooSlow => "too slow: did not read what was sent",
-            CloseReason::PeerForeign(Foreign::Http) => "spoke HTTP",
-            CloseReason::PeerForeign(Foreign::Tls) => "spoke TLS",
+            CloseReason::PeerForeign(foreign) => return write!(f, "spoke {}", foreign.name()),
             CloseReason::PeerDenied => "it may not control the daemon",
             CloseReason::NotAllowed => "refused: its user may not use this socket",
             CloseReason::TooMany => "refused: too many connections",
@@ -322,15 +322,6 @@ impl fmt::Display for CloseReason {
             CloseReason::Stopping => "the daemon is stopping",
         })
     }
-}
-
-/// A protocol that is recognised in order to say that this is not it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Foreign {
-    /// An HTTP request line.
-    Http,
-    /// A TLS ClientHello.
-    Tls,
 }
 
 /// How a connection marks the end of a message.

@@ -12,6 +12,7 @@ mod counters;
 mod datagram;
 mod deadlines;
 pub mod diagnosis;
+pub mod foreign;
 mod framing;
 pub mod limits;
 mod machines;
@@ -27,6 +28,7 @@ pub mod service;
 mod session;
 pub mod text;
 mod watchtower;
+pub mod words;
 
 use std::collections::VecDeque;
 use std::rc::Rc;

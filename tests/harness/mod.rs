@@ -50,6 +50,16 @@ pub const HELLO: u16 = 8080;
 pub const TALK: u16 = 5000;
 pub const STATS: u16 = 33001;
 
+/// What an HTTP client is told by a service, in a form that it shows.
+pub fn not_http(service: &str) -> String {
+    let sentence = format!("this port speaks {service}, not HTTP\n");
+    let length = sentence.len();
+    format!(
+        "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: {length}\r\n\
+         Connection: close\r\n\r\n{sentence}"
+    )
+}
+
 /// A running daemon.
 pub struct Daemon {
     child: Child,

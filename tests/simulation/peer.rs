@@ -8,7 +8,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use ipcd::engine::limits::{FramingRule, Settings};
-use ipcd::engine::message::{CloseReason, Door, Foreign, Kind, Medium, Moment, Origin, Peer};
+use ipcd::engine::message::{CloseReason, Door, Kind, Medium, Moment, Origin, Peer};
 use ipcd::engine::service::Service;
 use serde::Deserialize;
 
@@ -404,10 +404,18 @@ impl Actor {
             | Service::Watch
             | Service::Mux => String::new(),
         };
-        let wrong = format!("Error: this port speaks {}, not {what}\n", self.door.service);
+        let wrong = format!("this port speaks {}, not {what}\n", self.door.service);
+        let wrong = match what {
+            "HTTP" if self.door.medium != Medium::Packets => format!(
+                "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: {}\r\n\
+                 Connection: close\r\n\r\n{wrong}",
+                wrong.len()
+            ),
+            _ => format!("Error: {wrong}"),
+        };
         let replies = if self.door.service == Service::Greeting { vec![before] } else { vec![before, wrong] };
         let replies = replies.into_iter().filter(|text| !text.is_empty());
-        let ends = |text: &str| if text.starts_with("Error: ") { told } else { 0 };
+        let ends = |text: &str| if text.contains(", not ") { told } else { 0 };
         let expected = replies.map(|text| Reply { ends: ends(&text), text: text.into() }).collect();
         self.foreign = true;
         self.script.push_back(bytes.to_vec());
@@ -1012,7 +1020,7 @@ impl Actor {
                 services().map(|service| service.message_bytes_max as u64).collect(),
             ),
             CloseReason::PeerTooSlow => one("Error: too slow"),
-            CloseReason::PeerForeign(Foreign::Http | Foreign::Tls) => one(""),
+            CloseReason::PeerForeign(_) => one(""),
             CloseReason::PeerDenied => {
                 one("Error: control is for root and the daemon's own user, on the Unix socket")
             }

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::fmt::Debug;
 
-use ipcd::engine::message::{CloseReason, Foreign};
+use ipcd::engine::foreign::Foreign;
+use ipcd::engine::message::CloseReason;
 
 #[derive(Default)]
 pub struct Tally {

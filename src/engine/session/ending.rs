@@ -5,10 +5,11 @@ use thin_vec::ThinVec;
 use super::{Phase, Session, State};
 use crate::engine::counters::ErrorKind;
 use crate::engine::diagnosis;
+use crate::engine::foreign::Foreign;
 use crate::engine::limits::LAST_WORDS;
-use crate::engine::message::{CloseReason, Foreign, Happening, Kind, Medium, Moment, Output};
+use crate::engine::message::{CloseReason, Happening, Kind, Medium, Moment, Output};
 use crate::engine::service::Service;
-use crate::engine::{Letter, World};
+use crate::engine::{Letter, World, words};
 
 impl Session {
     pub(super) fn overflow(&mut self, world: &mut World, now: Moment) {
@@ -21,16 +22,21 @@ impl Session {
     }
 
     pub(super) fn reject(&mut self, world: &mut World, now: Moment, foreign: Foreign) {
-        let name = match foreign {
-            Foreign::Http => "HTTP",
-            Foreign::Tls => "TLS",
-        };
-        let error = format!("this port speaks {}, not {name}", self.service());
+        let error = words::not_spoken_here(self.service().name(), foreign.name());
         // The contract's sentence ends with LF whatever the other protocol looked like.
         self.end_lines_with_lf();
         let service = self.service();
         self.hint(world, |world| Some(diagnosis::of_foreign(foreign, service, self.place(world))));
-        self.fail(world, now, CloseReason::PeerForeign(foreign), error);
+        let reason = CloseReason::PeerForeign(foreign);
+        match foreign {
+            Foreign::Http if !self.is_on_packets() => {
+                let answer = words::bad_request(&error);
+                self.note_error(world, ErrorKind::Foreign, error);
+                self.finish(world, now, reason, None);
+                self.outbox.push(answer.as_bytes());
+            }
+            _ => self.fail(world, now, reason, error),
+        }
     }
 
     pub(super) fn fail(&mut self, world: &mut World, now: Moment, reason: CloseReason, error: String) {

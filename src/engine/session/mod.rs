@@ -7,6 +7,7 @@ mod patience;
 mod restart;
 mod state;
 mod stats;
+mod strangers;
 mod watching;
 
 use std::rc::Rc;
@@ -18,9 +19,10 @@ use super::allow;
 use super::counters::ErrorKind;
 use super::deadlines::Alarm;
 use super::diagnosis;
-use super::framing::{self, Decision, Framing, without_cr};
+use super::foreign::{self, Guess};
+use super::framing::{Decision, Framing, without_cr};
 use super::limits::{OUTBOX_BYTES_HIGH, ROOM_BURST_BYTES, ServiceSettings};
-use super::message::{CloseReason, Door, Foreign, Happening, Kind, Medium, Moment, Note, Origin, Peer};
+use super::message::{CloseReason, Door, Happening, Kind, Medium, Moment, Note, Origin, Peer};
 use super::number;
 use super::outbox::{Outbox, Style};
 use super::room::Seat;
@@ -406,7 +408,9 @@ impl Session {
         if truncated {
             return self.overflow(world, now);
         }
-        self.reject_http(world, now, packet);
+        if let Some(foreign) = foreign::of_message(packet).filter(|_| !self.flags.spoke) {
+            self.reject(world, now, foreign);
+        }
         if !self.is_serving() {
             return;
         }
@@ -474,8 +478,7 @@ impl Session {
     /// Takes whole messages off the front of `bytes`; how many bytes that were.
     fn consume(&mut self, world: &mut World, now: Moment, bytes: &[u8]) -> usize {
         self.flags.stalled = false;
-        if !self.flags.spoke && framing::is_tls(bytes) {
-            self.reject(world, now, Foreign::Tls);
+        if self.reject_foreign(world, now, bytes) {
             return bytes.len();
         }
         if self.framing.kind().is_none() && !self.decide_by_burst(world, now, bytes) {
@@ -488,7 +491,7 @@ impl Session {
             }
             if !self.has_room(world) {
                 self.flags.stalled = true;
-                self.reject_http(world, now, &bytes[at..]);
+                self.reject_first(world, now, &bytes[at..]);
                 break;
             }
             let scanned = (std::mem::take(&mut self.scanned) as usize).min(bytes.len() - at);
@@ -499,7 +502,7 @@ impl Session {
                     at = end + 1;
                 }
                 None if without_cr(&bytes[at..]).len() > self.settings(world).message_bytes_max => {
-                    self.overflow(world, now);
+                    self.overflow_within(world, now, &bytes[at..]);
                     if self.is_on_fifo() {
                         self.flags.skipping = true;
                         return bytes.len();
@@ -521,22 +524,12 @@ impl Session {
         if !self.is_serving() { bytes.len() } else { at }
     }
 
-    /// Who speaks HTTP is told so even if its first message cannot be taken yet.
-    fn reject_http(&mut self, world: &mut World, now: Moment, waiting: &[u8]) {
-        if !self.flags.spoke
-            && let Some(end) = memchr(b'\n', waiting)
-            && framing::is_http(without_cr(&waiting[..end]))
-        {
-            self.reject(world, now, Foreign::Http);
-        }
-    }
-
     /// Looks at the first bursts; whether the kind of client is known now.
     fn decide_by_burst(&mut self, world: &mut World, now: Moment, bytes: &[u8]) -> bool {
         let settings = self.settings(world);
         let has_line = memchr(b'\n', bytes).is_some();
         if !has_line && without_cr(bytes).len() > settings.message_bytes_max {
-            self.overflow(world, now);
+            self.overflow_within(world, now, bytes);
             return false;
         }
         if !has_line && !self.flags.tail_is_message {
@@ -545,7 +538,9 @@ impl Session {
         let raw_gap = settings.raw_gap;
         let (service, default) = (self.service(), world.settings.mux_default);
         let decision = self.decide(world, |framing| {
-            framing.handle_burst(now, raw_gap, bytes, |bytes| is_complete(service, default, bytes))
+            framing.handle_burst(now, raw_gap, bytes, |bytes| {
+                foreign::look(bytes) == Guess::No && is_complete(service, default, bytes)
+            })
         });
         match decision {
             Decision::Is(_) => return true,
@@ -598,9 +593,10 @@ impl Session {
         if is_empty(message) {
             return;
         }
-        if !std::mem::replace(&mut self.flags.spoke, true) && framing::is_http(message) {
-            return self.reject(world, now, Foreign::Http);
+        if self.reject_first(world, now, message) {
+            return;
         }
+        self.flags.spoke = true;
         self.active = now;
         self.flags.full_reads = 0;
         world.counters.of_mut(self.service()).messages += 1;

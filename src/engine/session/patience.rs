@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::{Phase, Session, State};
 use crate::engine::World;
+use crate::engine::foreign::{self, Guess};
 use crate::engine::framing::Framing;
 use crate::engine::limits::{GUESS, LAST_WORDS, READ_BYTES_MAX};
 use crate::engine::message::{CloseReason, Happening, Kind, Moment};
@@ -114,7 +115,7 @@ impl Session {
             self.hint_at_silence(world);
         }
         if is_due(self.framing_deadline()) {
-            if matches!(self.framing, Framing::LikelyLine(_)) {
+            if matches!(self.framing, Framing::LikelyLine(_)) && foreign::look(&self.inbox) == Guess::No {
                 self.hint_at_fragment(world);
             }
             self.framing.handle_silence(&mut self.inbox);

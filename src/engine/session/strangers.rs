@@ -1,0 +1,181 @@
+//! What of a first message is another protocol's: who speaks one is told so, and nothing that it says is done.
+
+use super::Session;
+use crate::engine::World;
+use crate::engine::foreign::{self, Guess};
+use crate::engine::message::{Kind, Moment};
+
+impl Session {
+    /// Looks at what has come before there was any message, also while none can be taken; whether it was rejected.
+    pub(super) fn reject_foreign(&mut self, world: &mut World, now: Moment, bytes: &[u8]) -> bool {
+        if !self.flags.spoke
+            && let Guess::Is(foreign) = foreign::look(bytes)
+        {
+            self.reject(world, now, foreign);
+            return true;
+        }
+        false
+    }
+
+    /// Looks at a whole first message, or at what waits until one can be taken; whether it was rejected. What a raw client has begun like a request line is not
+    /// waited for any more.
+    pub(super) fn reject_first(&mut self, world: &mut World, now: Moment, message: &[u8]) -> bool {
+        if self.flags.spoke {
+            return false;
+        }
+        let foreign = match foreign::look(message) {
+            Guess::Is(foreign) => foreign,
+            Guess::Likely(foreign) if self.framing.kind() == Some(Kind::Raw) => foreign,
+            Guess::No | Guess::Perhaps | Guess::Likely(_) => return false,
+        };
+        self.reject(world, now, foreign);
+        true
+    }
+
+    /// A message has become too long before its end came.
+    pub(super) fn overflow_within(&mut self, world: &mut World, now: Moment, bytes: &[u8]) {
+        match foreign::look(bytes) {
+            Guess::Likely(foreign) if !self.flags.spoke => self.reject(world, now, foreign),
+            _ => self.overflow(world, now),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::rc::Rc;
+    use std::time::Duration;
+
+    use crate::engine::Engine;
+    use crate::engine::limits::{GUESS, Settings};
+    use crate::engine::message::{CloseReason, Door, Happening, Input, Medium, Moment, Origin, Output, Peer};
+    use crate::engine::service::Service;
+    use crate::engine::words::{bad_request, not_spoken_here};
+
+    const PEER: Peer = Peer { index: 0, generation: 1 };
+
+    /// Somebody who connects, and the time.
+    struct Visit {
+        engine: Engine,
+        now: Moment,
+        heard: Vec<u8>,
+    }
+
+    impl Visit {
+        fn to(service: Service) -> Visit {
+            let mut engine = Engine::new(Settings::default());
+            let door = Door { endpoint: "tcp://x".into(), service, medium: Medium::Tcp, allowed: None };
+            let origin = Origin::Process { uid: 1, gid: 1, pid: 1 };
+            let now = Moment::at(0);
+            engine.handle(now, Input::Opened { peer: PEER, door: &Rc::new(door), origin });
+            let mut visit = Visit { engine, now, heard: Vec::new() };
+            visit.settle();
+            visit
+        }
+
+        fn say(&mut self, bytes: &[u8]) {
+            self.engine.handle(self.now, Input::Bytes { peer: PEER, bytes, more: false });
+            self.settle();
+        }
+
+        fn wait(&mut self, span: Duration) {
+            let until = self.now + span;
+            while let Some(deadline) = self.engine.poll_deadline().filter(|deadline| *deadline <= until) {
+                self.now = deadline.max(self.now);
+                self.engine.handle(self.now, Input::Tick);
+                self.settle();
+            }
+            self.now = until;
+        }
+
+        fn settle(&mut self) {
+            while let Some(output) = self.engine.poll_output() {
+                if let Output::Flush(PEER) = output {
+                    let bytes = self.engine.outgoing(PEER).slices().concat();
+                    self.engine.handle(self.now, Input::Sent { peer: PEER, bytes: bytes.len() });
+                    self.heard.extend(bytes);
+                }
+            }
+        }
+
+        /// What it was told behind the greeting; and the messages that were taken from it.
+        fn outcome(mut self, service: Service) -> (String, u64) {
+            self.engine.handle(self.now, Input::Lost { peer: PEER });
+            let messages = self.engine.counters().of(service).messages;
+            let notes = std::iter::from_fn(|| self.engine.poll_note()).collect::<Vec<_>>();
+            let joined = notes.iter().any(|note| matches!(note.what, Happening::Joined(_)));
+            assert!(!joined, "nothing of another protocol is a name");
+            let heard = String::from_utf8(self.heard).unwrap();
+            let closed =
+                notes.iter().any(|note| matches!(note.what, Happening::Closed(CloseReason::PeerForeign(_))));
+            assert!(closed, "{service}: {heard:?}");
+            (heard.split_once("press enter!\n").map_or(heard.as_str(), |(_, rest)| rest).to_owned(), messages)
+        }
+    }
+
+    const SERVICES: [Service; 6] =
+        [Service::Multiply, Service::Chat, Service::Hello, Service::Talk, Service::Stats, Service::Mux];
+
+    #[test]
+    fn a_request_in_pieces_with_pauses_is_answered_once_and_nothing_of_it_is_done() {
+        for service in SERVICES {
+            let answer = bad_request(&not_spoken_here(service.name(), "HTTP"));
+            for request in
+                ["GET / HTTP/1.1\r\nHost: x\r\n\r\n", "brew /pot HTTP/1.0\n", "Options * HTTP/1.1\r\n"]
+            {
+                // Not within a method that few know: until its space comes, that is a word as any other.
+                let first = if request.starts_with("GET") { 2 } else { request.find(' ').unwrap() + 1 };
+                for pause in [Duration::ZERO, Duration::from_millis(30), Duration::from_millis(900)] {
+                    for cut in first..request.len() {
+                        let mut visit = Visit::to(service);
+                        visit.say(&request.as_bytes()[..cut]);
+                        visit.wait(pause);
+                        visit.say(&request.as_bytes()[cut..]);
+                        visit.wait(Duration::from_secs(5));
+                        assert_eq!(
+                            visit.outcome(service),
+                            (answer.clone(), 0),
+                            "{service} {request} {cut} {pause:?}"
+                        );
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_begins_as_a_request_is_none_of_our_messages_however_long_its_end_takes() {
+        for service in SERVICES {
+            let answer = bad_request(&not_spoken_here(service.name(), "HTTP"));
+            for begun in ["get /", "GET /index.html HT", "POST http://x"] {
+                let mut visit = Visit::to(service);
+                visit.say(begun.as_bytes());
+                visit.wait(GUESS - Duration::from_millis(1));
+                assert!(!visit.heard.ends_with(b"not HTTP\n"), "it may go on");
+                visit.wait(Duration::from_millis(1));
+                assert_eq!(visit.outcome(service), (answer.clone(), 0), "{service} {begun}");
+            }
+            let mut visit = Visit::to(service);
+            visit.say(format!("GET /{} HTTP", "x".repeat(5000)).as_bytes());
+            assert_eq!(visit.outcome(service), (answer, 0), "{service}");
+        }
+    }
+
+    #[test]
+    fn a_raw_name_that_is_a_method_joins_after_a_second() {
+        let mut visit = Visit::to(Service::Chat);
+        visit.say(b"HEAD");
+        visit.wait(GUESS - Duration::from_millis(1));
+        assert_eq!(visit.engine.members(), 0);
+        visit.wait(Duration::from_millis(1));
+        assert_eq!(visit.engine.members(), 1);
+    }
+
+    #[test]
+    fn a_calculation_is_no_request() {
+        let mut visit = Visit::to(Service::Multiply);
+        visit.say(b"6 / 2");
+        visit.wait(GUESS);
+        assert_eq!(visit.heard, b"Data received3.0");
+    }
+}
