@@ -10,6 +10,7 @@ use ipcd::endpoint::Endpoint;
 use ipcd::engine::Engine;
 use ipcd::engine::foreign::{self, Guess};
 use ipcd::engine::limits::{REPORT_BYTES_MAX, STATS_LINE_BYTES_MAX, Settings};
+use ipcd::engine::memory;
 use ipcd::engine::message::{Door, Input, Medium, Moment, Origin, Output, Peer};
 use ipcd::engine::name::Name;
 use ipcd::engine::record::Record;
@@ -261,7 +262,7 @@ pub fn a_datagram_gets_its_answer_and_no_loop(bytes: &[u8]) {
 pub fn the_engine_keeps_its_bounds_and_ends(bytes: &[u8]) {
     let settings =
         Settings { connections_max: 12, refused_lingering_max: 2, fifos: 4096, ..Settings::default() };
-    let bound = Engine::queued_bytes_max(&settings);
+    let bound = memory::bytes_max(&settings);
     let mut stage = Stage::new(settings);
     let mut rest = bytes;
     while let [step, tail @ ..] = rest {

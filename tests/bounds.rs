@@ -1,12 +1,13 @@
 //! The bounds and the memory that they add up to: the daemon says the sum, and under attack it takes less, and not much
-//! less than so large a sum would make believe.
+//! less than so large a sum would make believe; and when the queues of all are full, it is those who hold most that go.
 
 mod harness;
 
 use std::io::{ErrorKind, Write};
 use std::net::{Shutdown, TcpStream};
 
-use harness::{CHAT, Client, Daemon, MULTIPLY, Probe, STATS, Stream, wait_until};
+use harness::{BESIDE, CHAT, Client, Daemon, MULTIPLY, Probe, STATS, Stream, USUAL, wait_until};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde_json::Value;
 use socket2::{Domain, Socket, Type};
 
@@ -190,5 +191,53 @@ fn under_attack_the_daemon_takes_less_memory_than_the_sum_and_at_least_a_fifth_o
     assert!(largest.max(peak) < sum, "{largest} and {peak} of {sum}");
     assert!(largest > sum / 5, "{largest} of {sum}");
     drop(askers);
+    daemon.stop();
+}
+
+/// Connections that ask for much and read nothing: each can hold 64 KiB of replies and more.
+const DEAF: usize = 5000;
+
+/// Of all that the daemon has told of, how often somebody went because the queues of all were full.
+const HELD_MOST: &str = "the queues of all were full, and it held most";
+
+#[test]
+fn with_the_default_configuration_the_worst_attack_takes_less_than_the_sum_and_those_who_hold_most_go() {
+    let limit = getrlimit(Resource::Nofile);
+    setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }).unwrap();
+    let daemon = Daemon::with(&format!("{USUAL}{BESIDE}"));
+    let mut asker = daemon.unix();
+    asker.say("status\n");
+    let first: Value = serde_json::from_str(&asker.hear_line()).unwrap();
+    let sum = first["memory_max"].as_u64().unwrap() as usize;
+    assert!(sum < 400 << 20, "{sum}: a machine of 2 GiB has to have room for it");
+    let before = own(&daemon);
+    // A list of 100 machines is half a megabyte, so that one question fills what may wait for an answer.
+    let mut reporter = daemon.tcp(STATS);
+    for number in 0..100 {
+        reporter.say(format!("{{\"host\":\"pc{number}\",\"x\":\"{}\"}}\n", "x".repeat(4000)));
+        reporter.hear("Data received\n");
+    }
+    let (mut probe, mut member) = (Probe::new(&daemon), Client::member(&daemon, "ann"));
+    let mut all: Vec<Client> = Vec::new();
+    let mut largest = 0;
+    for number in 0..DEAF {
+        let mut deaf = daemon.unix();
+        deaf.say("stats\nlatest\nlatest\n");
+        all.push(deaf);
+        if number % 100 == 0 {
+            probe.wait();
+            member.say(format!("{number}\n"));
+            member.hear(format!("ann: {number}\n"));
+            largest = largest.max(own(&daemon) - before);
+        }
+    }
+    probe.wait();
+    largest = largest.max(own(&daemon) - before);
+    let gone = daemon.log().iter().filter(|line| line.contains(HELD_MOST)).count();
+    println!("{} MiB of {}; {gone} of {DEAF} went", largest >> 20, sum >> 20);
+    assert!(largest < sum, "{largest} of {sum}");
+    assert!(largest > sum / 2, "{largest} of {sum}: the queues are full");
+    assert!((1..DEAF).contains(&gone), "{gone}");
+    drop((all, probe, member, reporter, asker));
     daemon.stop();
 }

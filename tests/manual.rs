@@ -11,7 +11,6 @@ use std::process::Command;
 use harness::{Client, Daemon, show};
 use ipcd::config::Config;
 use ipcd::daemon::Failure;
-use ipcd::engine::Engine;
 use ipcd::engine::limits::Settings;
 use ipcd::engine::service::Service;
 use rustix::process::Signal;
@@ -159,12 +158,6 @@ fn sources(directory: &Path) -> Vec<std::path::PathBuf> {
         if path.is_dir() { files.extend(sources(&path)) } else { files.push(path) }
     }
     files
-}
-
-#[test]
-fn the_memory_bound_in_the_manual_is_that_of_the_defaults() {
-    let bytes = Engine::queued_bytes_max(&Settings::default());
-    assert!(IPCD.contains(&format!("the bound is {bytes} bytes")), "{bytes}");
 }
 
 #[test]

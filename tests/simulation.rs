@@ -8,6 +8,7 @@
 
 mod simulation {
     pub mod fifo;
+    pub mod hogs;
     pub mod link;
     pub mod peer;
     pub mod random;
@@ -100,6 +101,15 @@ fn whatever_is_written_to_a_fifo_comes_out_in_order_or_is_counted() {
     let (total, is_enough) = play(default, "fifo", simulation::fifo::run);
     println!("{total}");
     for what in ["FIFO: too long", "FIFO: replies dropped", "FIFO: lines of the room missed"] {
+        assert!(!is_enough || total.of(what) > 0, "never reached: {what}");
+    }
+}
+
+#[test]
+fn who_takes_what_there_is_gives_way_and_nobody_else_does() {
+    let (total, is_enough) = play((SEEDS / 8, STEPS), "who_takes", simulation::hogs::run);
+    println!("{total}");
+    for what in ["hogs: held most", "hogs: too slow", "hogs: closed"] {
         assert!(!is_enough || total.of(what) > 0, "never reached: {what}");
     }
 }

@@ -18,6 +18,7 @@ pub(super) const KEYS: &[Key] = &[
     },
     Key { name: "max_message", within: Within::LimitsAndServices, read: max_message },
     Key { name: "backlog", within: Within::LimitsAndServices, read: backlog },
+    Key { name: "max_queued", within: Within::Limits, read: max_queued },
     Key { name: "listen_backlog", within: Within::Limits, read: listen_backlog },
     Key { name: "first_message_timeout", within: Within::LimitsAndAwaiting, read: first_message_timeout },
     Key { name: "idle_timeout", within: Within::LimitsAndServices, read: idle_timeout },

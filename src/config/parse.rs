@@ -143,6 +143,15 @@ fn check_sizes(draft: &mut Draft) {
                 ),
             });
         }
+        let queued = draft.config.settings.queued_bytes_max;
+        if queued / 4 < message && !draft.unclear.contains("max_queued") {
+            draft.faults.push(Fault {
+                at: service.sizes_at,
+                text: format!(
+                    "max_queued of {queued} bytes is too small for messages of {message}; it is at least four times max_message"
+                ),
+            });
+        }
     }
 }
 

@@ -64,6 +64,12 @@ pub(super) fn backlog(draft: &mut Draft, table: Table, value: Value<'_>) -> Resu
     Ok(())
 }
 
+pub(super) fn max_queued(draft: &mut Draft, _: Table, value: Value<'_>) -> Result<(), String> {
+    let Size(bytes) = typed(value)?;
+    draft.config.settings.queued_bytes_max = QUEUED_BYTES.check(bytes)?;
+    Ok(())
+}
+
 pub(super) fn listen_backlog(draft: &mut Draft, _: Table, value: Value<'_>) -> Result<(), String> {
     let Count(count) = typed(value)?;
     draft.config.listen_backlog = LISTEN_BACKLOG.check(count)? as i32;

@@ -54,6 +54,13 @@ pub(super) const MESSAGE_BYTES: Bounds<usize> = Bounds {
     why: "a message is held in memory whole",
 };
 
+pub(super) const QUEUED_BYTES: Bounds<usize> = Bounds {
+    min: 1024 * 1024,
+    max: 1024 * 1024 * 1024 * 1024,
+    text: "1MiB to 1TiB",
+    why: "less is what a few clients hold at once",
+};
+
 pub(super) const BACKLOG_BYTES: Bounds<usize> = Bounds {
     min: 4 * 1024,
     max: 1024 * 1024 * 1024,

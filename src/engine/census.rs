@@ -9,7 +9,7 @@ use super::service::Service;
 
 /// Whom a limit per address counts together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Neighbourhood {
+pub(super) enum Neighbourhood {
     Address(IpAddr),
     User(u32),
     Input,

@@ -72,6 +72,14 @@ impl Framing {
         }
     }
 
+    /// Memory that it takes beside itself: where the first bursts ended.
+    pub fn held_bytes(&self) -> usize {
+        match self {
+            Framing::Gap(gap) => gap.cuts.capacity() * size_of::<u32>(),
+            _ => 0,
+        }
+    }
+
     /// Whether what has come may well be a whole request that waits for the decision.
     pub fn holds_request(&self) -> bool {
         matches!(self, Framing::OneByte(_) | Framing::Gap(..))

@@ -16,6 +16,17 @@ pub const OUTBOX_BYTES_HIGH: usize = 64 * 1024;
 /// Said in a room and not yet offered to all its members, in bytes, from which on members' next messages wait.
 pub const ROOM_BURST_BYTES: usize = 64 * 1024;
 
+/// Memory that all queues together may take, unless the configuration says otherwise: a machine of 2 GiB has it to give,
+/// and room for the record of it that a restart writes.
+pub const QUEUED_BYTES_MAX: usize = 256 * 1024 * 1024;
+
+/// What gives way at once when that is reached, as a share of it: few at a time, so that a turn stays short, and enough that
+/// those who hold most need not be looked for again with the next byte.
+pub const RELIEF_SHARE: usize = 32;
+
+/// What one who gave way may still be told of a line that it had a part of, in bytes.
+pub const RELIEF_REST_BYTES: usize = 4096;
+
 /// Bytes of the longest reply to one request, its acknowledgement included: a sentence and a quotation.
 pub const REPLY_BYTES_MAX: usize = 512;
 
@@ -185,6 +196,8 @@ pub struct Settings {
     pub connections_max: usize,
     /// Connections from one address, or on Unix sockets one user, of all services; 0: no bound.
     pub connections_per_address_max: usize,
+    /// Bytes of memory that the queues of all connections together may take. Beyond it those give way who hold most.
+    pub queued_bytes_max: usize,
     /// Sessions on FIFOs: as many as there are such endpoints, beside all connections.
     pub fifos: usize,
     /// Connections beyond these limits that linger at once.
@@ -227,6 +240,7 @@ impl Default for Settings {
         Settings {
             connections_max: 10_000,
             connections_per_address_max: 0,
+            queued_bytes_max: QUEUED_BYTES_MAX,
             fifos: 0,
             refused_lingering_max: REFUSED_LINGERING_MAX,
             linger: LINGER,

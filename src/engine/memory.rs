@@ -1,8 +1,9 @@
 //! What all bounds add up to: the most memory that peers can make the engine hold, whatever they do. Knows settings and
 //! sizes; counts nothing that is there.
 
-use super::limits::{self, Settings};
+use super::limits::{self, NAME_CHARS_MAX, Settings};
 use super::message::Peer;
+use super::pressure::HOLDER_BYTES;
 use super::room::{HISTORY_LINE_BYTES, MEMBER_BYTES};
 use super::service::Service;
 use super::session::Session;
@@ -15,8 +16,12 @@ const GROWN: usize = 2;
 const GROWN_AND_PARTLY_SENT: usize = 3;
 
 /// What a connection's entries in lists and tables take: its deadline, its address among the neighbours (twice), its chair,
-/// the lists of those to be flushed, offered, heard or reported to. Counted by hand, each with room to grow.
-const ENTRIES_BYTES: usize = 2 * (4 * 16 + 2 * 64 + 48 + 8 * size_of::<Peer>());
+/// the lists of those to be flushed, offered, heard or reported to, and of those who hold most. Counted by hand, each with
+/// room to grow.
+const ENTRIES_BYTES: usize = 2 * (4 * 16 + 2 * 64 + 48 + 8 * size_of::<Peer>()) + HOLDER_BYTES;
+
+/// What the room is told of one who comes or leaves.
+const ANNOUNCEMENT_BYTES: usize = 4 * NAME_CHARS_MAX + 32;
 
 /// Memory that a report in JSON takes for each byte of its text while it is read. Objects of one short field are the worst:
 /// 8 bytes of text are a node of 632 bytes in a map, a key of 32, and a place of 32 in a list that has grown.
@@ -50,7 +55,7 @@ pub fn connection_bytes() -> usize {
     GROWN * size_of::<Option<Session>>() + MEMBER_BYTES + ENTRIES_BYTES
 }
 
-/// The most that the queues of one connection to a service take.
+/// The most that the queues of one connection to a service take, if it has all the room to itself.
 pub fn queues_bytes(settings: &Settings, service: Service) -> usize {
     let limits = settings.of(service);
     let kept = match service {
@@ -74,24 +79,33 @@ pub fn queues_bytes(settings: &Settings, service: Service) -> usize {
     inbox + outbox.max(cuts) + unheard
 }
 
+/// The most that the queues of one connection take, whatever the service.
+pub fn queues_bytes_max(settings: &Settings) -> usize {
+    Service::ALL.into_iter().map(|service| queues_bytes(settings, service)).max().unwrap_or(0)
+}
+
 /// All that these settings bound, part by part. What an engine holds without connections is not in it.
 pub fn parts(settings: &Settings) -> Vec<Part> {
-    let largest = Service::ALL.into_iter().map(|service| queues_bytes(settings, service)).max().unwrap_or(0);
+    let largest = queues_bytes_max(settings);
     let backlog = settings.services.iter().map(|service| service.backlog_bytes_max).max().unwrap_or(0);
     let (chat, stats) = (settings.of(Service::Chat), settings.of(Service::Stats));
     let connections = settings.connections_max + settings.refused_lingering_max + settings.fifos;
     let message = settings.services.iter().map(|service| service.message_bytes_max).max().unwrap_or(0);
     let report = stats.message_bytes_max.min(limits::REPORT_TEXT_BYTES_MAX) * JSON_BYTES_PER_BYTE;
-    // The log up to the slowest member, in chunks, and what is said before all have been offered it; the history, line by line.
-    let room = GROWN * chat.backlog_bytes_max // what one who leaves has not heard, on its way to its outbox
-        + chat.backlog_bytes_max
+    // The log up to the slowest member, in chunks, and what is said before all have been offered it; all may come or leave
+    // in one turn; the history, line by line; what one who leaves has not heard, on its way to its outbox.
+    let room = chat.backlog_bytes_max
         + 3 * (limits::ROOM_BURST_BYTES + chat.message_bytes_max)
+        + 2 * settings.connections_max * ANNOUNCEMENT_BYTES
         + limits::WHO_BYTES_MAX
         + chat.backlog_bytes_max
-        + settings.chat_history * HISTORY_LINE_BYTES;
+        + settings.chat_history * HISTORY_LINE_BYTES
+        + GROWN * 2 * chat.backlog_bytes_max;
+    // The bound on all is seen to after each step, and one connection's queues may be filled in one.
+    let queues = (settings.connections_max * largest).min(settings.queued_bytes_max) + largest;
     vec![
         Part { name: "connections", bytes: connections * connection_bytes() },
-        Part { name: "their queues", bytes: settings.connections_max * largest },
+        Part { name: "their queues", bytes: queues },
         Part { name: "FIFOs' queues", bytes: settings.fifos * (largest + GROWN_AND_PARTLY_SENT * backlog) },
         Part {
             name: "words for refused connections",
@@ -109,4 +123,9 @@ pub fn parts(settings: &Settings) -> Vec<Part> {
         // One message, cut out of its queue and cleaned, and what a report in it becomes.
         Part { name: "the message in hand", bytes: GROWN * message + report + IN_HAND_BYTES },
     ]
+}
+
+/// The same in one number.
+pub fn bytes_max(settings: &Settings) -> usize {
+    parts(settings).iter().map(|part| part.bytes).sum()
 }

@@ -279,6 +279,8 @@ pub enum CloseReason {
     PeerTooLong,
     /// More than `backlog` was waiting for it.
     PeerTooSlow,
+    /// The queues of all connections together were full, and it held most of those who held most.
+    PeerHeldMost,
     /// It spoke another protocol.
     PeerForeign(Foreign),
     /// It asked for what it may not have.
@@ -294,6 +296,11 @@ pub enum CloseReason {
 }
 
 impl CloseReason {
+    /// Whether it did not take what was queued for it, or did not make room.
+    pub fn is_too_slow(self) -> bool {
+        matches!(self, CloseReason::PeerTooSlow | CloseReason::PeerHeldMost)
+    }
+
     /// Whether it was never let in.
     pub fn is_refusal(self) -> bool {
         matches!(self, CloseReason::NotAllowed | CloseReason::TooMany)
@@ -314,6 +321,7 @@ impl fmt::Display for CloseReason {
             CloseReason::PeerNameless => "gave no name in time",
             CloseReason::PeerTooLong => "a message was too long",
             CloseReason::PeerTooSlow => "too slow: did not read what was sent",
+            CloseReason::PeerHeldMost => "too slow: the queues of all were full, and it held most",
             CloseReason::PeerForeign(foreign) => return write!(f, "spoke {}", foreign.name()),
             CloseReason::PeerDenied => "it may not control the daemon",
             CloseReason::NotAllowed => "refused: its user may not use this socket",

@@ -21,6 +21,7 @@ pub mod message;
 pub mod name;
 pub mod number;
 mod outbox;
+mod pressure;
 pub mod record;
 mod reporting;
 mod room;
@@ -104,6 +105,8 @@ struct World {
     /// Refused connections that linger.
     refused_lingering: usize,
     stop: Option<Stop>,
+    /// Memory that the queues of all connections take, but for what the room holds for them.
+    held: usize,
 }
 
 /// What one session has for another.
@@ -222,6 +225,7 @@ impl Engine {
                 requests: VecDeque::new(),
                 refused_lingering: 0,
                 stop: None,
+                held: 0,
             },
             sessions: Vec::new(),
             open: 0,
@@ -271,46 +275,18 @@ impl Engine {
         &self.world.counters
     }
 
-    /// Bytes in queues, in the room's log and in the machines' reports, for a status summary and for tests of the memory bound.
+    /// Memory that queues, the room's log and history, the machines' reports and the events for those who watch take, in
+    /// bytes, for a status summary and for tests of the bound: [`memory::parts`] has the most that it can be.
     pub fn queued_bytes(&self) -> usize {
-        let sessions: usize = self.sessions.iter().flatten().map(Session::queued_bytes).sum();
-        let room = self.world.room.log_bytes() + self.world.room.aside_bytes();
-        sessions + room + self.world.machines.bytes() + self.world.tower.bytes()
+        let world = &self.world;
+        let sessions: usize = self.sessions.iter().flatten().map(|session| session.held_bytes(world)).sum();
+        sessions + world.room.log_bytes() + world.machines.bytes() + world.tower.bytes()
     }
 
-    /// The most that [`queued_bytes`](Self::queued_bytes) can be with these settings, whatever peers do: what each
-    /// connection may hold (a message in parts, one read, replies, and in the room what was said to it alone), the
-    /// room's log, and the machines' reports.
-    pub fn queued_bytes_max(settings: &Settings) -> usize {
-        let per_peer = |service: &Service| {
-            let limits = settings.of(*service);
-            let reply = match service {
-                Service::Stats => limits::STATS_LINE_BYTES_MAX,
-                _ => limits::REPLY_BYTES_MAX,
-            };
-            let replies = limits::OUTBOX_BYTES_HIGH + reply + limits.message_bytes_max;
-            let backlog = match service {
-                Service::Chat => 2 * limits.backlog_bytes_max,
-                Service::Talk => limits.backlog_bytes_max, // for a partner who has not come
-                _ => 0,
-            };
-            limits.message_bytes_max + READ_BYTES_MAX + replies + backlog
-        };
-        let largest = Service::ALL.iter().map(per_peer).max().unwrap_or(0);
-        let chat = settings.of(Service::Chat);
-        // The log, and the history, which is bounded by the same number.
-        let room = 2 * chat.backlog_bytes_max
-            + 2 * (limits::ROOM_BURST_BYTES + chat.message_bytes_max)
-            + limits::WHO_BYTES_MAX;
-        let refused = settings.refused_lingering_max * limits::REFUSAL_BYTES;
-        // On a FIFO nothing waits for the reader: its replies may fill the backlog.
-        let backlog = settings.services.iter().map(|service| service.backlog_bytes_max).max().unwrap_or(0);
-        settings.connections_max * largest
-            + settings.fifos * (largest + backlog)
-            + refused
-            + room
-            + settings.machines_max * limits::MACHINE_BYTES_MAX
-            + limits::WATCH_RING_BYTES_MAX
+    /// Of that, what counts against [`Settings::queued_bytes_max`]; as it was counted, and as it is.
+    pub fn shared_bytes(&self) -> (usize, usize) {
+        let sessions = self.sessions.iter().flatten().filter(|session| !session.is_on_fifo());
+        (self.held_bytes(), sessions.map(|session| session.held_bytes(&self.world)).sum())
     }
 
     /// Whether the peer is to be read from at the moment.
@@ -405,6 +381,7 @@ impl Engine {
         self.sessions[index] = Some(Session::open(&mut self.world, now, peer, door, origin));
         self.open += 1;
         self.settle(now, peer);
+        self.relieve_when_full(now);
     }
 
     fn handle_sent(&mut self, now: Moment, peer: Peer, bytes: usize) {
@@ -662,6 +639,12 @@ impl Engine {
 
     /// Does something with a session, if it is still there, and sees to what follows from it.
     fn with(&mut self, now: Moment, peer: Peer, act: impl FnOnce(&mut Session, &mut World)) {
+        self.act_on(now, peer, act);
+        self.relieve_when_full(now);
+    }
+
+    /// The same, whatever the queues of all take then.
+    fn act_on(&mut self, now: Moment, peer: Peer, act: impl FnOnce(&mut Session, &mut World)) {
         let session = self.sessions.get_mut(peer.index as usize).and_then(Option::as_mut);
         let Some(session) = session.filter(|session| session.peer == peer) else { return };
         act(session, &mut self.world);
@@ -676,6 +659,7 @@ impl Engine {
             Some(output) => self.outputs.push_back(output),
             None => {}
         }
+        session.account(&mut self.world);
         let is_flushable = session.is_flushable();
         if is_flushable && !session.mark_called(true) {
             self.replies.push_back(peer);
@@ -722,6 +706,7 @@ impl Engine {
         }
         if let Some(mut session) = place.take() {
             session.depart(&mut self.world);
+            session.discharge(&mut self.world);
             self.deadlines.disarm(&mut session.alarm);
             self.tidy_deadlines();
             self.open -= 1;

@@ -50,6 +50,17 @@ impl Outbox {
         self.len() == 0
     }
 
+    /// The memory that it takes.
+    pub fn capacity(&self) -> usize {
+        self.bytes.capacity()
+    }
+
+    /// Gives back what memory it does not need.
+    pub fn fit(&mut self) {
+        self.forget_sent();
+        self.bytes.shrink_to_fit();
+    }
+
     /// Whether it can be one that was saved.
     pub fn is_sound(&self) -> bool {
         self.start() <= self.bytes.len()
@@ -105,6 +116,7 @@ impl Outbox {
             let mut start = self.start();
             start += usize::from(self.bytes.get(start) == Some(&b'\n')) + count;
             let ended = self.bytes.get(start) == Some(&b'\n');
+            self.partial = !ended;
             self.skip_to(start + usize::from(ended));
             if ended && style == Style::Paced {
                 self.pause = Some(now + gap); // also for a message that is not there yet

@@ -39,6 +39,8 @@ pub struct Room {
     blocked: usize,
     /// Lines that members missed since this was last asked.
     skipped: u64,
+    /// What was said to single members and not yet sent, but for those who miss the oldest lines of it.
+    aside_bytes: usize,
 }
 
 #[derive(Debug)]
@@ -120,9 +122,19 @@ impl Room {
         (self.log.end - member.cursor) as usize + asides
     }
 
-    /// What is held of what was said to single members and is not yet sent.
+    /// What is held of what was said to single members and is not yet sent, but for those who miss the oldest lines of it.
     pub fn aside_bytes(&self) -> usize {
-        self.members.iter().map(|(_, member)| member.aside_bytes).sum()
+        self.aside_bytes
+    }
+
+    /// The same of one member.
+    pub fn aside_bytes_of(&self, seat: Seat) -> usize {
+        self.members[seat.0].aside_bytes
+    }
+
+    /// The same of those who miss the oldest lines.
+    pub fn lossy_aside_bytes(&self) -> usize {
+        self.members.iter().map(|(_, member)| if member.lossy { member.aside_bytes } else { 0 }).sum()
     }
 
     /// Whether somebody has something new to hear and has not been [called](Self::call).
@@ -268,6 +280,7 @@ impl Room {
         self.stirred = true;
         self.moved = true;
         let member = self.members.remove(seat.0);
+        self.aside_bytes -= if member.lossy { 0 } else { member.aside_bytes };
         self.blocked -= usize::from(member.blocked);
         self.keys.remove(&member.name.key);
         member.name
@@ -336,6 +349,7 @@ impl Room {
         }
         let aside = Aside { at, text: text.into(), sent: 0 };
         member.aside_bytes += aside.bytes();
+        self.aside_bytes += if member.lossy { 0 } else { aside.bytes() };
         self.fresh += aside.bytes();
         member.asides.push_back(aside);
         self.stir();
@@ -411,7 +425,11 @@ impl Room {
                 aside.sent += count;
                 if aside.sent == aside.text.len() {
                     member.aside_bytes -= aside.bytes();
+                    self.aside_bytes -= if member.lossy { 0 } else { aside.bytes() };
                     member.asides.pop_front();
+                    if member.asides.is_empty() {
+                        member.asides = VecDeque::new(); // its memory counts only while something is in it
+                    }
                 }
             }
             front => {
@@ -434,7 +452,9 @@ impl Room {
 
     /// The member is never too slow: it misses the oldest lines instead.
     pub fn set_lossy(&mut self, seat: Seat) {
-        self.members[seat.0].lossy = true;
+        let member = &mut self.members[seat.0];
+        self.aside_bytes -= if member.lossy { 0 } else { member.aside_bytes };
+        member.lossy = true;
     }
 
     /// Lines that members missed since the last call.
@@ -829,6 +849,21 @@ mod tests {
         assert_eq!(room.history().collect::<Vec<_>>(), ["d: 4", "e: a longer one"]);
         room.set_history(1, 20);
         assert_eq!(room.history().collect::<Vec<_>>(), ["e: a longer one"]);
+    }
+
+    #[test]
+    fn a_member_who_has_heard_all_that_was_said_to_it_alone_takes_no_memory_for_it() {
+        let mut room = Room::default();
+        let seat = join(&mut room, 1, false);
+        for _ in 0..1000 {
+            room.tell(seat, "psst");
+        }
+        assert_eq!(room.aside_bytes(), room.aside_bytes_of(seat));
+        drain(&mut room, seat, CHUNK);
+        assert_eq!((room.aside_bytes(), room.members[seat.0].asides.capacity()), (0, 0));
+        room.tell(seat, "psst");
+        room.drop_member(seat, &mut Vec::new());
+        assert_eq!(room.aside_bytes(), 0, "nor does one who is gone");
     }
 
     #[test]

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use ipcd::engine::Engine;
 use ipcd::engine::limits::Settings;
+use ipcd::engine::memory;
 use ipcd::engine::message::{CloseReason, Door, Happening, Input, Medium, Moment, Origin, Output, Peer};
 use ipcd::engine::service::Service;
 
@@ -53,7 +54,7 @@ impl World {
         let settings = settings(&mut random);
         let mut world = World {
             engine: Engine::new(settings.clone()),
-            bytes_max: Engine::queued_bytes_max(&settings),
+            bytes_max: memory::bytes_max(&settings),
             now: Moment::at(0),
             ends: Vec::new(),
             settings,
@@ -230,7 +231,7 @@ pub fn run(seed: u64, steps: u64, step: &Cell<u64>) -> Tally {
         }
         if world.random.percent(1) {
             world.settings = settings(&mut world.random);
-            world.bytes_max = world.bytes_max.max(Engine::queued_bytes_max(&world.settings));
+            world.bytes_max = world.bytes_max.max(memory::bytes_max(&world.settings));
             let settings = Box::new(world.settings.clone());
             world.engine.handle(world.now, Input::Reconfigure(settings));
         }

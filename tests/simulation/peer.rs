@@ -1019,7 +1019,7 @@ impl Actor {
                 &|bytes| format!("Error: message longer than {bytes} bytes"),
                 services().map(|service| service.message_bytes_max as u64).collect(),
             ),
-            CloseReason::PeerTooSlow => one("Error: too slow"),
+            CloseReason::PeerTooSlow | CloseReason::PeerHeldMost => one("Error: too slow"),
             CloseReason::PeerForeign(_) => one(""),
             CloseReason::PeerDenied => {
                 one("Error: control is for root and the daemon's own user, on the Unix socket")

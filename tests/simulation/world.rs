@@ -9,6 +9,7 @@ use std::time::Duration;
 use ipcd::engine::Engine;
 use ipcd::engine::allow::Allowed;
 use ipcd::engine::limits::{FramingRule, READ_BYTES_MAX, SAMPLES_MAX, Settings};
+use ipcd::engine::memory;
 use ipcd::engine::message::{CloseReason, Door, Happening, Input, Medium, Moment, Origin, Output, Peer};
 use ipcd::engine::service::Service;
 
@@ -591,14 +592,14 @@ impl World {
 
     /// What the engine promises for as many as there may be, told for as many as there are.
     fn bound_memory(&mut self) {
-        let bound = |connections_max, settings: &Settings| {
-            Engine::queued_bytes_max(&Settings { connections_max, ..settings.clone() })
-        };
-        let with_chat = bound(1, &self.settings) - bound(0, &self.settings);
-        let room = bound(0, &self.settings);
-        let mut quiet = self.settings.clone();
-        quiet.services[Service::Chat as usize].backlog_bytes_max = 0;
-        let without_chat = bound(1, &quiet) - bound(0, &quiet);
+        let of = |service| memory::queues_bytes(&self.settings, service);
+        let with_chat = of(Service::Chat);
+        let others = Service::ALL.into_iter().filter(|service| *service != Service::Chat);
+        let without_chat = others.map(of).max().expect("there are services");
+        let shared = ["words for refused", "the room's log", "machines", "events for those who watch"];
+        let is_shared = |part: &memory::Part| shared.iter().any(|name| part.name.starts_with(name));
+        let room =
+            memory::parts(&self.settings).iter().filter(|part| is_shared(part)).map(|part| part.bytes).sum();
         let now = [without_chat, with_chat, room];
         self.memory_max = std::array::from_fn(|at| self.memory_max[at].max(now[at]));
     }
@@ -616,6 +617,8 @@ impl World {
         let [other, chat, room] = self.memory_max;
         let most = chatting * chat + (self.engine.len().max(chatting) - chatting) * other + room;
         assert!(queued <= most, "{queued} bytes are queued, {most} at most");
+        let (counted, held) = self.engine.shared_bytes();
+        assert_eq!(counted, held, "bytes that all queues take, as they are counted");
         assert_eq!(self.engine.len(), inside, "connections in the table");
         for (service, count) in Service::ALL.into_iter().zip(of) {
             assert_eq!(self.engine.connections_of(service), count, "connections of {service}");

@@ -61,7 +61,7 @@ f:14:16: idle_timeout is 300; it is a string with a unit, for example "20ms", "3
 f:15:19: message_timeout is "5 parsecs"; it is a string with a unit, for example "20ms", "30s", "5min" or "1h"
 f:17:11: raw_gap is "20s"; it is 1ms to 10s (every result to a raw client waits that long)
 f:18:11: framing is true; it is "auto", "line" or "raw"
-f:19:1: unknown key "colour"; known in [limits]: max_connections, max_connections_per_address, max_message, backlog, listen_backlog, first_message_timeout, idle_timeout, message_timeout, linger_timeout, max_refused_lingering, shutdown_grace, raw_gap, framing
+f:19:1: unknown key "colour"; known in [limits]: max_connections, max_connections_per_address, max_message, backlog, max_queued, listen_backlog, first_message_timeout, idle_timeout, message_timeout, linger_timeout, max_refused_lingering, shutdown_grace, raw_gap, framing
 f:20:31: max_connections_per_address is -1; it is 1 to 1000000, or 0 for no bound (the kernel lets one process hold about a million of them)
 f:22:11: tcp://localhost:70000: a port is 1 to 65535
 f:22:36: an endpoint is a string, for example "tcp://localhost:65432"
@@ -186,6 +186,14 @@ fn a_backlog_that_no_message_fits_is_refused_where_it_was_made_so() {
         format!("{LISTEN}[limits]\nbacklog = \"3MiB\"\nmax_message = \"2MiB\"\n[chat]\nbacklog = \"1MiB\"\n");
     assert_eq!(errors(&chat), [format!("f:7:11: a backlog {why}")]);
     config(&format!("{limits}backlog = \"2MiB\"\n"));
+}
+
+#[test]
+fn a_bound_on_all_queues_that_four_messages_do_not_fit_is_refused() {
+    let text = format!("{LISTEN}[limits]\nmax_queued = \"1MiB\"\n[chat]\nmax_message = 262145\n");
+    let why = "max_queued of 1048576 bytes is too small for messages of 262145; it is at least four times max_message";
+    assert_eq!(errors(&text), [format!("f:6:15: {why}")]);
+    assert_eq!(config(&text.replace("262145", "262144")).settings.queued_bytes_max, 1 << 20);
 }
 
 #[test]

@@ -145,7 +145,7 @@ impl Sight {
             Sight::Happened(Happening::Refused) => ("refused", CloseReason::NotAllowed.to_string().into()),
             Sight::Happened(Happening::Closed(reason)) => {
                 let name = match reason {
-                    CloseReason::PeerTooSlow => "dropped",
+                    reason if reason.is_too_slow() => "dropped",
                     reason if reason.is_refusal() => "refused",
                     _ => "closed",
                 };

@@ -55,10 +55,12 @@ impl Session {
         if let Some(seat) = self.seat() {
             let mut unsent = Vec::new();
             match reason {
-                CloseReason::PeerTooSlow => world.room.drop_member(seat, &mut unsent),
+                reason if reason.is_too_slow() => world.room.drop_member(seat, &mut unsent),
                 CloseReason::Stopping => world.room.send_home(seat, &mut unsent),
                 _ => world.room.leave(seat, &mut unsent),
             }
+            // With what is said behind it, or it would grow once more, by doubling.
+            self.outbox.expect(unsent.len() + words.map_or(0, |words| words.len() + 2));
             self.outbox.push(&unsent);
         }
         self.hang_up(world);

@@ -3,6 +3,7 @@
 
 mod ending;
 mod fifo;
+mod holding;
 mod patience;
 mod restart;
 mod state;
@@ -60,6 +61,8 @@ pub(super) struct Session {
     begun: Option<Moment>,
     /// The last complete message, or the moment when the last reply had gone out.
     active: Moment,
+    /// Memory that its queues took when it was [counted](Session::account).
+    held: u32,
     flags: Flags,
 }
 
@@ -165,6 +168,7 @@ impl Session {
             outbox: Outbox::default(),
             begun: None,
             active: now,
+            held: 0,
             flags: Flags::default(),
         };
         if session.is_on_fifo() {
@@ -274,11 +278,6 @@ impl Session {
 
     pub(super) fn outbox(&self) -> &Outbox {
         &self.outbox
-    }
-
-    /// Bytes it holds in queues of its own.
-    pub(super) fn queued_bytes(&self) -> usize {
-        self.inbox.len() + self.outbox.len()
     }
 
     fn settings<'a>(&self, world: &'a World) -> &'a ServiceSettings {

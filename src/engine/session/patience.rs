@@ -148,7 +148,7 @@ impl Session {
     fn patience(&self, reason: CloseReason, world: &World) -> Duration {
         match reason {
             _ if self.is_on_fifo() => LAST_WORDS, // perhaps there is no reader, and there need not be one
-            _ if reason.is_refusal() || reason == CloseReason::PeerTooSlow => world.settings.linger,
+            _ if reason.is_refusal() || reason.is_too_slow() => world.settings.linger,
             _ => self.settings(world).idle_timeout.max(GUESS),
         }
     }

@@ -99,6 +99,7 @@ impl Session {
             outbox: saved.outbox,
             begun: saved.begun,
             active: saved.active,
+            held: 0,
             flags: Flags {
                 ended: saved.ended,
                 tail_is_message: saved.tail_is_message,

@@ -1,0 +1,133 @@
+//! Which connections give way when the queues of all together are full. Knows who holds how much; has never seen of what.
+//!
+//! Of the clients (an address, or on Unix sockets a user) the one that holds most loses the connection that holds most, and
+//! so on until there is room. A client that holds no more than an equal share of the whole is never the one: nobody can push
+//! another out, with however many connections.
+
+use std::collections::{BinaryHeap, HashMap};
+
+use super::Engine;
+use super::census::Neighbourhood;
+use super::limits::RELIEF_SHARE;
+use super::message::{Moment, Peer};
+
+/// How often those who hold most are looked for at once: who gives way keeps a few words, and loses them the second time.
+const ROUNDS: usize = 3;
+
+/// A connection whose queues hold something.
+#[derive(Debug)]
+pub(super) struct Holder {
+    peer: Peer,
+    client: Neighbourhood,
+    bytes: usize,
+}
+
+/// Memory that a connection takes while those who hold most are looked for: its entry, and its client's in a table and in a
+/// heap, each with room to grow.
+pub(super) const HOLDER_BYTES: usize =
+    2 * (2 * size_of::<Holder>() + size_of::<(Neighbourhood, Vec<Holder>)>() + size_of::<(usize, usize)>());
+
+impl Engine {
+    /// Memory that the queues of all connections take, in bytes, as far as it counts.
+    #[inline]
+    pub(super) fn held_bytes(&self) -> usize {
+        self.world.held + self.world.room.aside_bytes()
+    }
+
+    /// Sees to it that the queues of all connections keep to their bound.
+    #[inline]
+    pub(super) fn relieve_when_full(&mut self, now: Moment) {
+        if self.held_bytes() > self.world.settings.queued_bytes_max {
+            self.relieve(now);
+        }
+    }
+
+    #[cold]
+    fn relieve(&mut self, now: Moment) {
+        let max = self.world.settings.queued_bytes_max;
+        for _ in 0..ROUNDS {
+            let held = self.held_bytes();
+            if held <= max {
+                return;
+            }
+            for peer in choose(self.holders(), held - (max - max / RELIEF_SHARE)) {
+                self.act_on(now, peer, |session, world| session.give_way(world, now));
+            }
+        }
+    }
+
+    fn holders(&self) -> Vec<Holder> {
+        let counted = self.sessions.iter().flatten().filter(|session| !session.is_on_fifo());
+        counted
+            .map(|session| {
+                let (peer, client) = (session.peer, session.origin.into());
+                Holder { peer, client, bytes: session.held_bytes(&self.world) }
+            })
+            .filter(|holder| holder.bytes > 0)
+            .collect()
+    }
+}
+
+/// Who gives way so that at least `excess` bytes become free, in this order.
+fn choose(holders: Vec<Holder>, excess: usize) -> Vec<Peer> {
+    let mut clients: HashMap<Neighbourhood, Vec<Holder>> = HashMap::new();
+    for holder in holders {
+        clients.entry(holder.client).or_default().push(holder);
+    }
+    let mut clients: Vec<Vec<Holder>> = clients.into_values().collect();
+    for connections in &mut clients {
+        connections.sort_unstable_by_key(|holder| (holder.bytes, holder.peer));
+    }
+    let total = |connections: &Vec<Holder>| connections.iter().map(|holder| holder.bytes).sum::<usize>();
+    let first = |connections: &Vec<Holder>| connections.first().map(|holder| holder.peer);
+    // Among equals it is not the table's secret order that decides.
+    clients.sort_unstable_by_key(first);
+    let mut heap: BinaryHeap<(usize, usize)> =
+        clients.iter().enumerate().map(|(at, connections)| (total(connections), at)).collect();
+    let (mut chosen, mut freed) = (Vec::new(), 0);
+    while freed < excess
+        && let Some((held, at)) = heap.pop()
+    {
+        let Some(holder) = clients[at].pop() else { continue };
+        freed += holder.bytes;
+        chosen.push(holder.peer);
+        heap.push((held - holder.bytes, at));
+    }
+    chosen
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::message::Origin;
+
+    fn holder(index: u32, uid: u32, bytes: usize) -> Holder {
+        let client = Origin::Process { uid, gid: 1, pid: 1 }.into();
+        Holder { peer: Peer { index, generation: 1 }, client, bytes }
+    }
+
+    fn chosen(holders: Vec<Holder>, excess: usize) -> Vec<u32> {
+        choose(holders, excess).into_iter().map(|peer| peer.index).collect()
+    }
+
+    #[test]
+    fn of_the_client_that_holds_most_the_connection_that_holds_most_gives_way() {
+        // User 1 holds 90 in small pieces, user 2 holds 60 in one.
+        let holders =
+            || (0..9).map(|index| holder(index, 1, 10 + index as usize % 2)).chain([holder(9, 2, 60)]);
+        assert_eq!(chosen(holders().collect(), 1), [7]);
+        assert_eq!(chosen(holders().collect(), 34), [7, 5, 3, 1], "94, and then still more than the other");
+        assert_eq!(chosen(holders().collect(), 45), [7, 5, 3, 1, 9], "now the other holds most");
+        assert_eq!(chosen(holders().collect(), 1000).len(), 10, "all of them are not enough");
+        assert_eq!(chosen(Vec::new(), 1000), [] as [u32; 0]);
+    }
+
+    #[test]
+    fn who_holds_no_more_than_an_equal_share_is_not_chosen_before_all_hold_as_little() {
+        let crowd = (0..1000).map(|index| holder(index, 1, 100));
+        let quiet = (0..99).map(|index| holder(1000 + index, 2 + index, 1000));
+        let given = chosen(crowd.chain(quiet).collect(), 99_000);
+        assert_eq!(given.len(), 990);
+        assert!(given.iter().all(|index| *index < 1000), "each of the 100 clients has 1,000 bytes left");
+    }
+}
