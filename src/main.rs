@@ -37,6 +37,10 @@ struct Arguments {
     #[arg(long, value_name = "FILE", requires = "daemon")]
     log_file: Option<PathBuf>,
 
+    /// Started by root: go on as this user, with its groups, once what needs root is open
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["check", "stdio"])]
+    user: Option<String>,
+
     /// Serve one session on standard input and output, and open no endpoint
     #[arg(long, value_name = "SERVICE", conflicts_with_all = ["check", "daemon"])]
     stdio: Option<String>,
@@ -85,6 +89,7 @@ fn main() -> ExitCode {
         daemon::run(Run {
             config: arguments.config,
             log_level,
+            user: arguments.user,
             detached: detached.map(|(pid_file, log_file)| Detached { pid_file, log_file }),
         })
     };

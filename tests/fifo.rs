@@ -333,7 +333,7 @@ fn what_is_no_fifo_is_left_alone_and_two_daemons_share_none() {
     let daemon = ground.start(command);
     let said = failure(&mut second, 69);
     assert!(said.contains("address already in use (by pid"), "{said}");
-    assert_eq!(fs::metadata(&input).unwrap().mode() & 0o777, 0o660);
+    assert_eq!(fs::metadata(&input).unwrap().mode() & 0o777, 0o620);
     let mut far = at(&directory(&daemon), "multiply");
     far.say("5 10\n");
     far.hear("Data received\n50.0\n");
@@ -350,18 +350,19 @@ fn a_start_that_fails_leaves_nothing() {
 
 #[test]
 fn mode_and_group_are_the_services_and_follow_a_reload() {
-    let daemon = Daemon::with("[multiply]\nmode = \"0622\"\nlisten = [\"fifo://{dir}/multiply\"]\n");
+    let daemon = Daemon::with("[multiply]\nmode = \"0666\"\nlisten = [\"fifo://{dir}/multiply\"]\n");
     let inode = |name: &str, mode: u32| {
         let there = fs::metadata(directory(&daemon).join(name)).unwrap();
         assert!(there.file_type().is_fifo());
         assert_eq!(there.mode() & 0o7777, mode, "{name}");
         there.ino()
     };
-    let before = (inode("multiply.in", 0o622), inode("multiply.out", 0o622));
-    daemon.write_config("[multiply]\nmode = \"0640\"\nlisten = [\"fifo://{dir}/multiply\"]\n");
+    // Whoever may use them writes to the one and reads from the other, and never the other way round.
+    let before = (inode("multiply.in", 0o622), inode("multiply.out", 0o644));
+    daemon.write_config("[multiply]\nmode = \"0660\"\nlisten = [\"fifo://{dir}/multiply\"]\n");
     daemon.signal(Signal::HUP);
     daemon.wait_for_log("reloaded");
-    assert_eq!((inode("multiply.in", 0o640), inode("multiply.out", 0o640)), before);
+    assert_eq!((inode("multiply.in", 0o620), inode("multiply.out", 0o640)), before);
     daemon.stop();
 }
 

@@ -42,6 +42,8 @@ pub struct Listen {
     pub mode: u32,
     /// The group of a socket file or FIFO.
     pub group: String,
+    /// Whether somebody has asked for that group; else nobody is told if there is none.
+    pub is_group_given: bool,
     /// Who may come in, of those whom mode and group let connect, beside root and the daemon's own user; `None`: all.
     pub allowed: Option<Allowed>,
     /// Where it is written, for messages: `/etc/ipcd/ipcd.toml:14:11`, or `the built-in configuration`.
@@ -63,6 +65,16 @@ pub(super) fn medium(endpoint: &Endpoint) -> Medium {
         Endpoint::UnixSeq(_) => Medium::Packets,
         Endpoint::Udp(..) | Endpoint::UnixGram(_) => Medium::Datagrams,
         Endpoint::Fifo(_) => Medium::Fifo,
+    }
+}
+
+impl Config {
+    /// Where to write what is to be changed, for messages.
+    pub fn file_to_change(&self) -> String {
+        match &self.file {
+            Some(file) => file.display().to_string(),
+            None => "a configuration of your own (ipcd --config FILE)".to_owned(),
+        }
     }
 }
 

@@ -30,6 +30,7 @@ pub(super) struct ServiceDraft {
     pub(super) settings: ServiceSettings,
     pub(super) mode: u32,
     pub(super) group: String,
+    pub(super) is_group_given: bool,
     pub(super) allowed_users: Allowed,
     pub(super) allowed_groups: Allowed,
     /// The byte offset of the `max_message` or `backlog` read last for it: in its own table, if one stands there.
@@ -42,6 +43,7 @@ impl<'t> Draft<'t> {
             settings: ServiceSettings::default(),
             mode: MODE,
             group: GROUP.to_owned(),
+            is_group_given: false,
             allowed_users: Allowed::default(),
             allowed_groups: Allowed::default(),
             sizes_at: 0,

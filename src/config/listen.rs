@@ -162,6 +162,7 @@ pub(super) fn place_listens(name: &str, text: &str, draft: &mut Draft) {
             endpoint,
             service,
             mode: own.mode.map_or(service_draft.mode, |(_, mode)| mode),
+            is_group_given: own.group.is_some() || service_draft.is_group_given,
             group: own.group.map_or_else(|| service_draft.group.clone(), |(_, group)| group),
             allowed,
             place: format!("{name}:{line}:{column}"),

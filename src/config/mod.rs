@@ -54,6 +54,7 @@ mod tests {
         config.is_log_level_given = false;
         for listen in &mut config.listens {
             listen.place = "the built-in configuration".to_owned();
+            listen.is_group_given = false;
         }
         config
     }

@@ -130,7 +130,10 @@ pub(super) fn mode(draft: &mut Draft, table: Table, value: Value<'_>) -> Result<
 
 pub(super) fn group(draft: &mut Draft, table: Table, value: Value<'_>) -> Result<(), String> {
     let Group(group) = typed(value)?;
-    draft.services(table).iter_mut().for_each(|service| service.group.clone_from(&group));
+    for service in draft.services(table) {
+        service.group.clone_from(&group);
+        service.is_group_given = true;
+    }
     Ok(())
 }
 

@@ -1,14 +1,16 @@
 //! `--daemon`: into the background, for systems without a service manager. The one who started it waits until the daemon is
 //! ready, or hears why it is not.
 
-use std::fs::OpenOptions;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 use daemonize::{Daemonize, Outcome};
-use rustix::io::Errno;
 
 use super::failure::Failure;
+use crate::host::{log_file, time};
+use crate::host::user::User;
+use crate::transport::error::Obstacle;
+use crate::transport::lock::Lock;
 
 /// The files of a detached daemon.
 #[derive(Clone, Debug)]
@@ -26,9 +28,20 @@ const READY: &str = "ready";
 #[derive(Debug)]
 pub struct Terminal {
     writer: io::PipeWriter,
-    /// What a start that fails has to remove.
-    made: Vec<PathBuf>,
-    files: Detached,
+    /// A log file that a start that fails has to remove.
+    made: Option<PathBuf>,
+    log_file: PathBuf,
+    pid_file: PidFile,
+}
+
+/// The pid file, locked. It goes when this is dropped, or is empty where its directory is somebody else's.
+#[derive(Debug)]
+pub struct PidFile(Lock);
+
+impl Drop for PidFile {
+    fn drop(&mut self) {
+        self.0.empty();
+    }
 }
 
 /// Which of the processes this is.
@@ -41,62 +54,81 @@ pub enum Side {
 }
 
 /// Goes into the background. Has to be called before anything is opened that the daemon needs, and while there is but one
-/// thread.
+/// thread. `user` is whom the log file is given to, if it is made here.
 ///
 /// # Errors
-/// The files cannot be opened, or the process cannot be copied.
-pub fn detach(files: &Detached) -> Result<Side, Failure> {
+/// A file cannot be locked or opened, or the process cannot be copied.
+pub fn detach(files: &Detached, user: Option<&User>) -> Result<Side, Failure> {
     let failed = |what: &Path, error: io::Error| {
         Failure::Runtime(format!("{}: {error}; choose a path where ipcd may write", what.display()))
     };
     let (pid_file, log_file) = (absolute(&files.pid_file), absolute(&files.log_file));
-    let files = Detached { pid_file: pid_file.clone(), log_file: log_file.clone() };
-    let mut made: Vec<PathBuf> =
-        [&pid_file, &log_file].into_iter().filter(|path| !path.exists()).cloned().collect();
-    let opened = |path: &Path| OpenOptions::new().create(true).append(true).open(path);
-    // Opened here as well, because daemonize says no more than a number when it cannot.
-    opened(&pid_file).map_err(|error| failed(&pid_file, error))?;
-    let log = opened(&log_file).map_err(|error| {
-        made.iter().filter(|path| **path == pid_file).for_each(|path| drop(std::fs::remove_file(path)));
-        failed(&log_file, error)
-    })?;
+    // Locked here, where the outcome can be told as what it is. The daemon has the lock from this process.
+    let lock = Lock::on_pid_file(&pid_file).map_err(|obstacle| unlocked(&pid_file, obstacle))?;
+    let made = (!log_file.exists()).then(|| log_file.clone());
+    let log = log_file::open(&log_file).map_err(|error| failed(&log_file, error))?;
+    let undo = || made.iter().for_each(|path| drop(std::fs::remove_file(path)));
     let again = || log.try_clone().map_err(|error| failed(&log_file, error));
     let pipe = || io::pipe().map_err(|error| Failure::Runtime(format!("pipe: {error}")));
-    let prepared = again().and_then(|stdout| Ok((stdout, again()?, pipe()?)));
-    let (stdout, stderr, (mut reader, writer)) =
-        prepared.inspect_err(|_| made.iter().for_each(|path| drop(std::fs::remove_file(path))))?;
+    let given = || match user.filter(|_| made.is_some()) {
+        Some(user) => user.give(&log).map_err(|error| failed(&log_file, error)),
+        None => Ok(()),
+    };
+    let prepared = given().and_then(|()| Ok((again()?, again()?, pipe()?)));
+    let (stdout, stderr, (mut reader, writer)) = prepared.inspect_err(|_| undo())?;
 
-    let daemonize = Daemonize::new().pid_file(&pid_file).working_directory("/").stdout(stdout).stderr(stderr);
+    let daemonize = Daemonize::new().working_directory("/").stdout(stdout).stderr(stderr);
     match daemonize.execute() {
         // Where only the wait for the process in between has failed, the daemon is on its way, and says so here itself.
         Outcome::Parent(outcome) => {
             drop(writer);
             let heard = listen(&mut reader);
             if let (Err(error), Ok("")) = (&outcome, heard.as_deref()) {
-                made.iter().for_each(|path| drop(std::fs::remove_file(path)));
+                undo();
                 return Err(Failure::Runtime(format!("cannot detach: {}", reason(error))));
             }
+            lock.leave();
             Ok(Side::Parent(retell(heard, &log_file)))
         }
-        Outcome::Child(Ok(_)) => Ok(Side::Daemon(Terminal { writer, made, files })),
-        Outcome::Child(Err(error)) => {
+        Outcome::Child(outcome) => {
             drop(reader); // or what is told would always find somebody
-            let mut why = format!("cannot detach: {}", reason(&error));
-            if error.to_string()
-                == format!("unable to lock pid file, errno {}", Errno::WOULDBLOCK.raw_os_error())
-            {
-                why = format!(
-                    "{}: {}; is another daemon running with this pid file?",
-                    pid_file.display(),
-                    reason(&error)
-                );
-                made.retain(|path| *path != pid_file); // it is somebody else's
+            let written = match outcome {
+                Ok(_) => {
+                    lock.write_pid().map_err(|error| format!("{}: cannot be written: {error}", pid_file.display()))
+                }
+                Err(error) => Err(format!("cannot detach: {}", reason(&error))),
+            };
+            let terminal = Terminal { writer, made, log_file, pid_file: PidFile(lock) };
+            match written {
+                Ok(()) => Ok(Side::Daemon(terminal)),
+                Err(why) => {
+                    let failure = Failure::Runtime(why);
+                    terminal.tell(&failure);
+                    Ok(Side::Parent(failure.status())) // the terminal has heard of it, from the one who waits there
+                }
             }
-            let failure = Failure::Runtime(why);
-            Terminal { writer, made, files }.tell(&failure);
-            Ok(Side::Parent(failure.status())) // the terminal has heard of it, from the one who waits there
         }
     }
+}
+
+/// Why the pid file cannot be had, and what to do.
+fn unlocked(pid_file: &Path, obstacle: Obstacle) -> Failure {
+    let file = pid_file.display();
+    Failure::Runtime(match obstacle {
+        Obstacle::Locked { holder: Some(holder) } => {
+            format!("{file}: a daemon with this pid file runs already ({holder}); stop it or name another --pid-file")
+        }
+        Obstacle::Locked { holder: None } => {
+            format!("{file}: a daemon with this pid file runs already; stop it or name another --pid-file")
+        }
+        Obstacle::NotALock(_) => format!(
+            "{file}: this is no pid file, and is left alone; move it away, if nobody needs it, or name another --pid-file"
+        ),
+        Obstacle::LockDenied(_) => {
+            format!("{file}: permission denied; remove it, if nobody needs it, or name another --pid-file")
+        }
+        obstacle => format!("{file}: {obstacle}; choose a path where ipcd may write"),
+    })
 }
 
 /// What daemonize says, with the kernel's words in the place of its number.
@@ -134,25 +166,37 @@ fn retell(heard: io::Result<String>, log_file: &Path) -> u8 {
 }
 
 impl Terminal {
-    /// The daemon is ready: the one who started it may go.
+    /// The daemon is ready: the one who started it may go. The pid file is to be kept as long as it runs.
     ///
     /// # Errors
     /// That one cannot hear of it, and will say that there is no daemon. So there must be none.
-    pub fn ready(mut self) -> Result<(), Failure> {
-        self.writer.write_all(READY.as_bytes()).map_err(|error| {
-            let _ = std::fs::remove_file(&self.files.pid_file);
-            Failure::Runtime(format!("cannot tell the one who started this daemon that it is ready: {error}"))
-        })
+    pub fn ready(mut self) -> Result<PidFile, Failure> {
+        match self.writer.write_all(READY.as_bytes()) {
+            Ok(()) => Ok(self.pid_file),
+            Err(error) => Err(Failure::Runtime(format!(
+                "cannot tell the one who started this daemon that it is ready: {error}"
+            ))),
+        }
     }
 
     /// The start failed: what it had made is gone when the terminal hears of it. If that cannot be told, it is in the log.
     pub fn tell(mut self, failure: &Failure) {
         self.made.iter().for_each(|path| drop(std::fs::remove_file(path)));
+        drop(self.pid_file);
         if self.writer.write_all(format!("{}\n{failure}", failure.status()).as_bytes()).is_err() {
-            let log = OpenOptions::new().create(true).append(true).open(&self.files.log_file);
-            let _ = log.and_then(|mut log| writeln!(log, "{failure}"));
+            let log = log_file::open(&self.log_file);
+            let _ = log.and_then(|mut log| writeln!(log, "{} {failure}", time::full()));
         }
     }
+}
+
+/// Writes into the log file why the daemon has ended; the exit status.
+pub fn note(failure: &Failure) -> u8 {
+    let mut log = io::stderr();
+    for line in failure.to_string().lines() {
+        let _ = writeln!(log, "{} {line}", time::full());
+    }
+    failure.status()
 }
 
 /// A path as it will be found from another directory.

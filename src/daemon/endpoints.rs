@@ -1,17 +1,50 @@
 //! The endpoints that the configuration asks for: opened all or none, at the start and at a reload.
 
+use std::cell::OnceCell;
+use std::collections::HashSet;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
-use super::{DEFAULT_FILE, Daemon};
+use super::Daemon;
 use crate::config::{Config, Listen};
-use crate::endpoint::Place;
+use crate::endpoint::{Endpoint, Place};
 use crate::engine::message::Door;
+use crate::host::hosts;
 use crate::transport::directory::runtime_directory;
+use crate::transport::error::OpenError;
 use crate::transport::fifo::{self, Fifo};
+use crate::transport::group::may_give_to;
+use crate::transport::holder::Holder;
 use crate::transport::listener::Listener;
 use crate::transport::open::{Options, open};
 
+/// The runtime directory, `%t`, as it was when it was first asked for: the daemon may go on as another user.
+pub(super) type Runtime = OnceCell<PathBuf>;
+
+/// A place that could not be opened.
+struct Unopened {
+    /// What is in the way, and what to do about it.
+    line: String,
+    /// This machine just lacks that kind of address.
+    is_address_missing: bool,
+    place: Place,
+    /// Who has it.
+    holder: Option<Holder>,
+}
+
+impl Unopened {
+    fn new(error: &OpenError, listen: &Listen, config: &Config) -> Unopened {
+        Unopened {
+            line: located(&error.to_string(), listen, config),
+            is_address_missing: error.is_address_missing(),
+            place: error.place.clone(),
+            holder: error.holder().cloned(),
+        }
+    }
+}
+
 /// One socket to listen on, and why.
+#[derive(Clone)]
 pub(super) struct Wanted<'a> {
     pub(super) place: Place,
     pub(super) listen: &'a Listen,
@@ -38,8 +71,8 @@ impl Daemon {
     pub(super) fn open(&mut self, wanted: &[Wanted]) -> Result<(), Vec<String>> {
         let mut opened: Vec<Place> = Vec::new();
         let mut moved: Vec<(Place, Door)> = Vec::new();
-        let mut errors = Vec::new();
-        let mut missing: Vec<(&Wanted, String)> = Vec::new();
+        let mut errors: Vec<Unopened> = Vec::new();
+        let mut missing: Vec<(&Wanted, Unopened)> = Vec::new();
         for want in wanted {
             if matches!(want.place, Place::Fifo(_)) {
                 match self.open_fifo(want) {
@@ -58,8 +91,10 @@ impl Daemon {
             }
             match self.open_one(want, wanted, &mut moved) {
                 Ok(()) => opened.push(want.place.clone()),
-                Err((error, true)) if is_localhost(want.listen) => missing.push((want, error)),
-                Err((error, _)) => errors.push(error),
+                Err(error) if error.is_address_missing && want.listen.endpoint.is_localhost() => {
+                    missing.push((want, error));
+                }
+                Err(error) => errors.push(error),
             }
         }
         for (want, error) in missing {
@@ -86,7 +121,7 @@ impl Daemon {
         for (place, door) in moved {
             self.put_back(&place, door);
         }
-        Err(errors)
+        Err(told(&errors, &self.config))
     }
 
     /// Listens on a socket that was handed over, if there is one for this place.
@@ -105,7 +140,7 @@ impl Daemon {
     }
 
     /// Opens a FIFO, unless it is open; whether that was to be done.
-    fn open_fifo(&mut self, want: &Wanted) -> Result<bool, String> {
+    fn open_fifo(&mut self, want: &Wanted) -> Result<bool, Unopened> {
         if self.reactor.fifo(&want.place).is_some_and(Fifo::is_cut_off) {
             log::warn!("{}: a file of it is gone or another; making it anew", want.place);
             self.reactor.remove(&want.place, 0);
@@ -115,19 +150,19 @@ impl Daemon {
         }
         let opened = fifo::open(&want.place, &want.options);
         let (fifo, warnings) =
-            opened.map_err(|error| located(&error.to_string(), want.listen, &self.config))?;
+            opened.map_err(|error| Unopened::new(&error, want.listen, &self.config))?;
         warnings.iter().for_each(|warning| log::warn!("{warning}"));
         self.reactor.add_fifo(fifo, want.door());
         Ok(true)
     }
 
-    /// Opens one place. The error says whether it is for want of that kind of address.
+    /// Opens one place.
     fn open_one(
         &mut self,
         want: &Wanted,
         wanted: &[Wanted],
         moved: &mut Vec<(Place, Door)>,
-    ) -> Result<(), (String, bool)> {
+    ) -> Result<(), Unopened> {
         let mut outcome = open(&want.place, &want.options);
         if outcome.as_ref().is_err_and(|error| error.is_in_use()) {
             let in_the_way = self.in_the_way_of(&want.place, wanted);
@@ -139,14 +174,17 @@ impl Daemon {
                 outcome = open(&want.place, &want.options);
             }
         }
-        let opened = outcome.map_err(|error| {
-            (located(&error.to_string(), want.listen, &self.config), error.is_address_missing())
-        })?;
+        let opened = outcome.map_err(|error| Unopened::new(&error, want.listen, &self.config))?;
         for warning in &opened.warnings {
             log::warn!("{warning}");
         }
         let added = self.reactor.add(opened.listener, want.door());
-        added.map_err(|error| (format!("{}: cannot be watched: {error}", want.place), false))
+        added.map_err(|error| Unopened {
+            line: format!("{}: cannot be watched: {error}", want.place),
+            is_address_missing: false,
+            place: want.place.clone(),
+            holder: None,
+        })
     }
 
     /// Our own listeners that keep `place` from being opened and are not wanted any more.
@@ -183,37 +221,78 @@ impl Daemon {
     }
 }
 
-fn is_localhost(listen: &Listen) -> bool {
-    listen.endpoint.is_localhost()
-}
-
 /// An error on opening, and where to change what was asked for.
 fn located(error: &str, listen: &Listen, config: &Config) -> String {
-    let file = config.file.as_deref().unwrap_or(Path::new(DEFAULT_FILE));
-    format!("{error} under [{}] in {}", listen.service, file.display())
+    format!("{error} under [{}] in {}", listen.service, config.file_to_change())
+}
+
+/// The errors as lines; a single one if it is one other ipcd that has everything.
+fn told(errors: &[Unopened], config: &Config) -> Vec<String> {
+    let other = errors.first().and_then(|first| first.holder.as_ref()).filter(|holder| holder.name == "ipcd");
+    match other {
+        Some(ipcd) if errors.len() > 1 && errors.iter().all(|error| error.holder.as_ref() == Some(ipcd)) => {
+            vec![format!(
+                "ipcd runs already (pid {}) and has {} and {} more; stop it, or choose other ports and paths in {}",
+                ipcd.pid,
+                errors[0].place,
+                errors.len() - 1,
+                config.file_to_change(),
+            )]
+        }
+        _ => errors.iter().map(|error| error.line.clone()).collect(),
+    }
 }
 
 /// Every socket that a configuration asks for.
-pub(super) fn wanted(config: &Config) -> Result<Vec<Wanted<'_>>, String> {
+pub(super) fn wanted<'a>(config: &'a Config, runtime: &Runtime) -> Result<Vec<Wanted<'a>>, String> {
     let mut all = Vec::new();
     for listen in &config.listens {
         let relative = listen.endpoint.path().and_then(|path| path.strip_prefix("%t").ok());
-        let runtime = match relative {
-            Some(_) => runtime_directory()?,
-            None => PathBuf::new(),
-        };
+        if relative.is_some() && runtime.get().is_none() {
+            let _ = runtime.set(runtime_directory()?);
+        }
+        let runtime = runtime.get().map(PathBuf::as_path).unwrap_or(Path::new(""));
         // The one directory that ipcd makes by itself.
         let make_directory =
             relative.filter(|path| path.parent() == Some(Path::new("ipcd"))).map(|_| runtime.join("ipcd"));
-        for place in listen.endpoint.places(&runtime) {
+        // Nobody has asked for the default group: where there is none, or it is not for us to give, ours does.
+        let is_group = listen.is_group_given || may_give_to(&listen.group);
+        for place in listen.endpoint.places(runtime) {
             let options = Options {
                 backlog: config.listen_backlog,
                 mode: listen.mode,
-                group: listen.group.clone(),
+                group: if is_group { listen.group.clone() } else { String::new() },
                 make_directory: make_directory.clone(),
             };
             all.push(Wanted { place, listen, options });
         }
     }
+    add_own_name(&mut all, &hosts::own_loopback_addresses());
     Ok(all)
+}
+
+/// Where the machine's own name means another loopback address (127.0.1.1 on Debian), `localhost` is that one too: a client
+/// that connects to `gethostname()` finds us. Unless the configuration has another endpoint there.
+fn add_own_name(all: &mut Vec<Wanted>, addresses: &[IpAddr]) {
+    let mut taken: HashSet<Place> = all.iter().map(|want| want.place.clone()).collect();
+    let mut added = Vec::new();
+    let mut previous: Option<&Listen> = None;
+    for want in all.iter().filter(|want| want.listen.endpoint.is_localhost()) {
+        // Both halves of localhost are one endpoint.
+        if previous.is_some_and(|listen| std::ptr::eq(listen, want.listen)) {
+            continue;
+        }
+        previous = Some(want.listen);
+        for address in addresses {
+            let place = match &want.listen.endpoint {
+                Endpoint::Tcp(_, port) => Place::Tcp(SocketAddr::new(*address, *port)),
+                Endpoint::Udp(_, port) => Place::Udp(SocketAddr::new(*address, *port)),
+                _ => continue,
+            };
+            if taken.insert(place.clone()) {
+                added.push(Wanted { place, listen: want.listen, options: want.options.clone() });
+            }
+        }
+    }
+    all.extend(added);
 }

@@ -7,9 +7,11 @@ mod failure;
 mod handover;
 mod limits;
 mod notify;
+mod ready;
 mod reload;
 pub mod stdio;
 mod summary;
+mod user;
 
 use std::path::{Path, PathBuf};
 
@@ -23,12 +25,14 @@ use crate::engine::message::{Input, Moment, Peer, Request};
 use crate::host;
 use crate::host::manager::Manager;
 use crate::host::raw::inherit::Inherited;
+use crate::host::terminal::Terminal;
+use crate::host::user::User;
 use crate::reactor::{Reactor, Signal};
 use crate::transport::listener::Listener;
 
 pub use detach::Detached;
 use detach::Side;
-use endpoints::wanted;
+use endpoints::{Runtime, wanted};
 pub use failure::Failure;
 use handover::Bequest;
 use limits::settings;
@@ -56,6 +60,8 @@ pub struct Run {
     pub log_level: Option<LevelFilter>,
     /// `--daemon`: into the background.
     pub detached: Option<Detached>,
+    /// `--user`: whom to go on as when what needs root is open.
+    pub user: Option<String>,
 }
 
 /// Runs the daemon until it is told to stop; the exit status. To be called first thing: it takes what the service manager
@@ -65,38 +71,43 @@ pub struct Run {
 /// See [`Failure`].
 pub fn run(mut run: Run) -> Result<u8, Failure> {
     let inherited = host::raw::inherit::take();
-    let mut terminal = None;
-    if let Some(files) = &mut run.detached {
-        run.config = run.config.as_deref().map(detach::absolute);
-        files.pid_file = detach::absolute(&files.pid_file); // to be found from / when it is removed
-        match detach::detach(files)? {
-            Side::Parent(status) => return Ok(status),
-            Side::Daemon(to) => terminal = Some(to),
-        }
-    }
-    let pid_file = run.detached.as_ref().map(|files| files.pid_file.clone());
-    let mut daemon = match Daemon::start(run, inherited) {
-        Ok(daemon) => daemon,
-        Err(failure) => {
-            if let Some(terminal) = terminal {
-                terminal.tell(&failure);
-            }
-            return Err(failure);
-        }
+    let user = run.user.as_deref().map(User::find).transpose().map_err(Failure::Usage)?;
+    let Some(files) = &mut run.detached else {
+        return Daemon::start(run, user.as_ref(), inherited)?.serve().map(|()| 0);
     };
-    if let Some(terminal) = terminal {
-        terminal.ready()?;
-    }
-    let outcome = daemon.serve();
-    // It is still locked by us: nobody else's is removed.
-    pid_file.map(std::fs::remove_file);
-    outcome.map(|()| 0)
+    run.config = run.config.as_deref().map(detach::absolute);
+    files.log_file = detach::absolute(&files.log_file); // to be found from / when it is opened anew
+    let starter = match detach::detach(files, user.as_ref())? {
+        Side::Parent(status) => return Ok(status),
+        Side::Daemon(starter) => starter,
+    };
+    let outcome = match Daemon::start(run, user.as_ref(), inherited) {
+        Err(failure) => {
+            starter.tell(&failure);
+            Err(failure)
+        }
+        Ok(mut daemon) => starter.ready().and_then(|_pid_file| daemon.serve()),
+    };
+    // Standard error is the log file here, in which every line has its time.
+    Ok(outcome.map_or_else(|failure| detach::note(&failure), |()| 0))
+}
+
+/// What the daemon is asked to do by a signal.
+enum Meaning {
+    Nothing,
+    Stop,
+    Reload,
+    Status,
 }
 
 /// A running daemon.
 struct Daemon {
     /// What `--config` named.
     named: Option<PathBuf>,
+    /// What `--log-file` named.
+    log_file: Option<PathBuf>,
+    terminal: Terminal,
+    runtime: Runtime,
     config: Config,
     reactor: Reactor,
     /// Listening sockets that were handed over and have found no endpoint yet.
@@ -108,7 +119,12 @@ struct Daemon {
 }
 
 impl Daemon {
-    fn start(run: Run, inherited: Result<Vec<Inherited>, String>) -> Result<Daemon, Failure> {
+    fn start(
+        run: Run,
+        user: Option<&User>,
+        inherited: Result<Vec<Inherited>, String>,
+    ) -> Result<Daemon, Failure> {
+        let terminal = Terminal::find();
         let config = configuration(run.config.as_deref())?;
         host::log::init(config.log_level, run.log_level);
         let (manager, trouble) = Manager::find();
@@ -123,6 +139,9 @@ impl Daemon {
             .map_err(|error| Failure::Runtime(format!("cannot start: {error}")))?;
         let mut daemon = Daemon {
             named: run.config,
+            log_file: run.detached.map(|files| files.log_file),
+            terminal,
+            runtime: Runtime::new(),
             fed: reactor.now(),
             status: Status::begun(reactor.now()),
             config: config.clone(),
@@ -130,13 +149,16 @@ impl Daemon {
             handed: bequest.listeners,
             manager,
         };
-        let wanted = wanted(&config).map_err(|line| Failure::Unavailable(vec![line]))?;
+        let wanted = wanted(&config, &daemon.runtime).map_err(|line| Failure::Unavailable(vec![line]))?;
+        if let Some(user) = user {
+            daemon.become_user(user, &wanted)?;
+        }
         daemon.open(&wanted).map_err(Failure::Unavailable)?;
         for (place, listener) in std::mem::take(&mut daemon.handed) {
             let is_kept = listener.is_kept();
             drop(listener); // before it is said
             if is_kept {
-                let file = config.file.as_deref().unwrap_or(Path::new(DEFAULT_FILE)).display();
+                let file = config.file_to_change();
                 log::warn!(
                     "{place}: handed over by the service manager, but no service listens there: closed; add it to a listen in {file}, or take it out of ipcd.socket"
                 );
@@ -148,7 +170,7 @@ impl Daemon {
         let kept = connections.len();
         daemon.reactor.restore(bequest.record, connections);
         handover::forget(&daemon.manager);
-        log::info!("ipcd {} is ready: {}", env!("CARGO_PKG_VERSION"), daemon.places());
+        daemon.announce();
         if kept > 0 {
             log::info!("{kept} connections go on from before the restart");
         }
@@ -157,38 +179,36 @@ impl Daemon {
         Ok(daemon)
     }
 
-    fn places(&self) -> String {
-        let places: Vec<String> =
-            self.reactor.places().map(|(place, door)| format!("{} on {place}", door.service)).collect();
-        places.join(", ")
-    }
-
     fn serve(&mut self) -> Result<(), Failure> {
         let mut stopping = false;
         while !(stopping && self.reactor.engine.is_done()) {
             let turn = self.reactor.turn(self.next_report());
             let turn = turn.map_err(|error| Failure::Runtime(format!("epoll: {error}")))?;
             for signal in turn.signals {
-                match signal {
-                    Signal::Stop if stopping => {
+                match self.meaning(signal, stopping) {
+                    Meaning::Nothing => {}
+                    Meaning::Stop if stopping => {
                         log::warn!("asked to stop once more: stopping at once");
                         return Ok(());
                     }
-                    Signal::Stop => {
+                    Meaning::Stop => {
                         log::info!("stopping: {} connections are open", self.reactor.engine.len());
                         stopping = true;
                         self.manager.stopping();
                         self.reactor.stop(self.config.shutdown_grace, self.config.listen_backlog as usize);
                     }
-                    Signal::Reload if stopping => log::warn!("not reloading: the daemon is stopping"),
-                    Signal::Reload => drop(self.reload()),
-                    Signal::Status => self.log_status(),
+                    Meaning::Reload if stopping => log::warn!("not reloading: the daemon is stopping"),
+                    Meaning::Reload => drop(self.reload()),
+                    Meaning::Status => self.log_status(),
                 }
             }
             for (peer, request) in turn.requests {
                 let answer = match request {
                     _ if stopping => Err(vec!["the daemon is stopping".to_owned()]),
-                    Request::Reload => self.reload(),
+                    Request::Reload => {
+                        self.reopen_files();
+                        self.reload()
+                    }
                     Request::HandOver => self.hand_over().map_err(|error| vec![error]),
                 };
                 let handed_over = request == Request::HandOver && answer.is_ok();
@@ -202,6 +222,25 @@ impl Daemon {
         }
         log::info!("stopped");
         Ok(())
+    }
+
+    /// What a signal asks for now.
+    fn meaning(&mut self, signal: Signal, stopping: bool) -> Meaning {
+        match signal {
+            Signal::Stop => Meaning::Stop,
+            Signal::Status => Meaning::Status,
+            Signal::Hangup => {
+                self.reopen_files();
+                if !self.terminal.is_gone() {
+                    return Meaning::Reload;
+                }
+                if stopping {
+                    return Meaning::Nothing; // the shell tells us as well as the kernel
+                }
+                log::info!("the terminal is gone");
+                Meaning::Stop
+            }
+        }
     }
 
     fn answer(&mut self, peer: Peer, answer: Result<(), Vec<String>>) {

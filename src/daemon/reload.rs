@@ -8,12 +8,21 @@ use crate::engine::message::Input;
 use crate::host;
 
 impl Daemon {
+    /// Opens the log file anew, in case that somebody has moved it away.
+    pub(super) fn reopen_files(&self) {
+        if let Some(file) = &self.log_file
+            && let Err(error) = host::log_file::reopen(file)
+        {
+            log::warn!("{}: cannot be opened anew: {error}; the log goes on where it was", file.display());
+        }
+    }
+
     /// Reads the configuration again. The errors are in the log as well.
     pub(super) fn reload(&mut self) -> Result<(), Vec<String>> {
         self.manager.reloading();
         let outcome = self.try_reload();
         match &outcome {
-            Ok(()) => log::info!("reloaded: {}", self.places()),
+            Ok(()) => log::info!("reloaded: {}", self.places().join("; ")),
             Err(lines) => {
                 lines.iter().for_each(|line| log::error!("{line}"));
                 log::error!("reload failed, nothing has changed");
@@ -28,7 +37,7 @@ impl Daemon {
     fn try_reload(&mut self) -> Result<(), Vec<String>> {
         let config = configuration(self.named.as_deref())
             .map_err(|failure| failure.to_string().lines().map(str::to_owned).collect::<Vec<String>>())?;
-        let wanted = wanted(&config).map_err(|line| vec![line])?;
+        let wanted = wanted(&config, &self.runtime).map_err(|line| vec![line])?;
         self.open(&wanted)?;
         let superfluous: Vec<Place> = self
             .reactor

@@ -1,14 +1,15 @@
 //! The log: one record, one line on standard error, with a priority for the journal or the level's word for people.
 //!
-//! No line has a time of its own: the journal, and whatever else collects what services say, adds one.
+//! The journal knows when a line was written; everywhere else it begins with the time.
 
 use std::ffi::OsStr;
 use std::fmt::{self, Write as _};
 use std::io::{self, Write as _};
-use std::sync::OnceLock;
+use std::sync::{Mutex, MutexGuard, OnceLock};
 
-use log::{Level, LevelFilter};
+use log::LevelFilter;
 use rustix::fs::fstat;
+use rustix::termios::isatty;
 
 use super::stderr::{Sink, Style};
 
@@ -28,9 +29,12 @@ static ASKED: OnceLock<()> = OnceLock::new();
 /// makes no sense is ignored, with a warning.
 pub fn init(configured: LevelFilter, asked: Option<LevelFilter>) {
     let style = style();
+    *sink() = Some(Sink::stderr(style));
     let mut builder = env_logger::Builder::new();
-    builder.target(env_logger::Target::Pipe(Box::new(Sink::stderr(style))));
-    builder.format(move |out, record| out.write_all(line(style, record.level(), record.args()).as_bytes()));
+    builder.target(env_logger::Target::Pipe(Box::new(Output)));
+    builder.format(move |out, record| {
+        out.write_all(line(style.prefix(record.level()), record.args()).as_bytes())
+    });
 
     let wanted = std::env::var_os("RUST_LOG").unwrap_or_default();
     let (directives, complaints) = directives(&wanted);
@@ -52,6 +56,36 @@ pub fn init(configured: LevelFilter, asked: Option<LevelFilter>) {
     }
     for complaint in complaints {
         log::warn!("RUST_LOG: {complaint}; ignored");
+    }
+}
+
+/// Where lines go: what standard error was when this began, or was renewed last.
+static SINK: Mutex<Option<Sink>> = Mutex::new(None);
+
+fn sink() -> MutexGuard<'static, Option<Sink>> {
+    SINK.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+}
+
+/// Passes lines to the sink of the moment.
+struct Output;
+
+impl io::Write for Output {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        match &mut *sink() {
+            Some(sink) => sink.write(line),
+            None => Ok(line.len()),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Goes on with what standard error is now. It is of the same kind as before: a file.
+pub(super) fn renew() {
+    if let Some(sink) = &mut *sink() {
+        sink.move_to(Sink::stderr(Style::File));
     }
 }
 
@@ -105,14 +139,15 @@ fn style() -> Style {
     let stream = std::env::var_os("JOURNAL_STREAM");
     match (stream, fstat(io::stderr())) {
         (Some(stream), Ok(it)) if is_journal(&stream, it.st_dev, it.st_ino) => Style::Priority,
-        _ => Style::Word,
+        _ if isatty(io::stderr()) => Style::Terminal,
+        _ => Style::File,
     }
 }
 
 /// What a process says last, to people as it is; in the journal each line is an error, whatever came of the log itself.
 pub fn as_errors(text: &str) -> String {
     match style() {
-        Style::Word => text.to_owned(),
+        Style::Terminal | Style::File => text.to_owned(),
         Style::Priority => text.lines().map(|line| format!("<3>{line}")).collect::<Vec<String>>().join("\n"),
     }
 }
@@ -125,19 +160,8 @@ fn is_journal(stream: &OsStr, device: u64, inode: u64) -> bool {
 }
 
 /// One record as one line.
-fn line(style: Style, level: Level, text: &fmt::Arguments<'_>) -> String {
-    let prefix = match (style, level) {
-        (Style::Word, Level::Error) => "error: ",
-        (Style::Word, Level::Warn) => "warning: ",
-        (Style::Word, Level::Info) => "info: ",
-        (Style::Word, Level::Debug) => "debug: ",
-        (Style::Word, Level::Trace) => "trace: ",
-        (Style::Priority, Level::Error) => "<3>",
-        (Style::Priority, Level::Warn) => "<4>",
-        (Style::Priority, Level::Info) => "<6>",
-        (Style::Priority, Level::Debug | Level::Trace) => "<7>",
-    };
-    let mut line = Line { text: prefix.to_owned(), is_cut: false };
+fn line(prefix: String, text: &fmt::Arguments<'_>) -> String {
+    let mut line = Line { text: prefix, is_cut: false };
     // Fails only if what is logged fails to say itself; then the line ends there.
     let _ = line.write_fmt(*text);
     line.text.push('\n');
@@ -188,19 +212,22 @@ fn is_unsafe(c: char) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use log::Level;
+
     use super::*;
 
     #[test]
     fn a_record_is_one_line_with_its_level() {
         for (level, word, priority) in [
-            (Level::Error, "error: x\n", "<3>x\n"),
-            (Level::Warn, "warning: x\n", "<4>x\n"),
-            (Level::Info, "info: x\n", "<6>x\n"),
-            (Level::Debug, "debug: x\n", "<7>x\n"),
-            (Level::Trace, "trace: x\n", "<7>x\n"),
+            (Level::Error, " error: x\n", "<3>x\n"),
+            (Level::Warn, " warning: x\n", "<4>x\n"),
+            (Level::Info, " info: x\n", "<6>x\n"),
+            (Level::Debug, " debug: x\n", "<7>x\n"),
+            (Level::Trace, " trace: x\n", "<7>x\n"),
         ] {
-            assert_eq!(line(Style::Word, level, &format_args!("x")), word);
-            assert_eq!(line(Style::Priority, level, &format_args!("x")), priority);
+            let of = |style: Style| line(style.prefix(level), &format_args!("x"));
+            assert_eq!(of(Style::Priority), priority);
+            assert!(of(Style::Terminal).ends_with(word) && of(Style::File).ends_with(word));
         }
     }
 
@@ -209,7 +236,7 @@ mod tests {
         let text = "a\nb\r\tc\0\u{1b}[2J\u{7f}\u{9b}\u{2028}\u{202e}\u{2066}\u{200f} é 日本 \\ \"'";
         let expected = "info: a\\nb\\r\\tc\\u{0}\\u{1b}[2J\\u{7f}\\u{9b}\\u{2028}\\u{202e}\\u{2066}\\u{200f} \
                         é 日本 \\ \"'\n";
-        assert_eq!(line(Style::Word, Level::Info, &format_args!("{text}")), expected);
+        assert_eq!(line("info: ".to_owned(), &format_args!("{text}")), expected);
     }
 
     #[test]
@@ -222,7 +249,7 @@ mod tests {
             ("\n".repeat(100_000), true),
             ("\u{202e}".repeat(3000), true),
         ] {
-            let line = line(Style::Word, Level::Info, &format_args!("{text}"));
+            let line = line("info: ".to_owned(), &format_args!("{text}"));
             assert!(line.len() <= LINE_BYTES_MAX && line.len() > LINE_BYTES_MAX - 16, "{}", line.len());
             assert_eq!(line.ends_with("…\n"), is_cut);
             assert_eq!(line.matches('\n').count(), 1);

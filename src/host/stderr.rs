@@ -4,12 +4,15 @@
 use std::io::{self, Write};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
+use log::Level;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{CWD, FileType, Mode, OFlags, fstat, openat};
 use rustix::io::{Errno, fcntl_dupfd_cloexec, retry_on_intr, write};
 use rustix::net::{SendFlags, send};
 use rustix::pipe::PIPE_BUF;
 use rustix::termios::isatty;
+
+use super::time;
 
 /// From here on, what is written to standard error is gone.
 pub fn discard() {
@@ -18,13 +21,41 @@ pub fn discard() {
     let _ = nothing.and_then(|nothing| rustix::stdio::dup2_stderr(&nothing));
 }
 
-/// How a line says how urgent it is.
+/// How a line says when it was written and how urgent it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Style {
-    /// By the level's word: `warning: …`.
-    Word,
-    /// By a priority for the journal: `<4>…` (sd-daemon(3)).
+    /// To the journal, which has the time: by a priority, `<4>…` (sd-daemon(3)).
     Priority,
+    /// On a terminal: `16:12:57 warning: …`.
+    Terminal,
+    /// In a file, a pipe or a socket: `2026-11-28T16:12:57.123+01:00 warning: …`.
+    File,
+}
+
+impl Style {
+    /// What a line begins with that is written now.
+    pub fn prefix(self, level: Level) -> String {
+        let word = match level {
+            Level::Error => "error",
+            Level::Warn => "warning",
+            Level::Info => "info",
+            Level::Debug => "debug",
+            Level::Trace => "trace",
+        };
+        match self {
+            Style::Priority => {
+                let priority = match level {
+                    Level::Error => "<3>",
+                    Level::Warn => "<4>",
+                    Level::Info => "<6>",
+                    Level::Debug | Level::Trace => "<7>",
+                };
+                priority.to_owned()
+            }
+            Style::Terminal => format!("{} {word}: ", time::short()),
+            Style::File => format!("{} {word}: ", time::full()),
+        }
+    }
 }
 
 /// Takes log lines, one per `write`, and never blocks or fails. A line that cannot be written now is dropped whole
@@ -82,6 +113,11 @@ impl Sink {
         Sink { way, style, lost: 0, rest: Vec::new() }
     }
 
+    /// Goes on with another descriptor. What could not be written yet is told there.
+    pub fn move_to(&mut self, other: Sink) {
+        *self = Sink { lost: self.lost + u64::from(!self.rest.is_empty()), ..other };
+    }
+
     /// How many lines were dropped and not yet told.
     pub fn lost(&self) -> u64 {
         self.lost
@@ -106,10 +142,7 @@ impl Sink {
 
     /// What is said of the lines that were lost.
     fn loss(&self) -> String {
-        let prefix = match self.style {
-            Style::Word => "warning: ",
-            Style::Priority => "<4>",
-        };
+        let prefix = self.style.prefix(Level::Warn);
         let lines = if self.lost == 1 { "line" } else { "lines" };
         format!("{prefix}{} log {lines} could not be written\n", self.lost)
     }
@@ -194,6 +227,13 @@ mod tests {
 
     const LINE: &[u8] = b"info: 0123456789 0123456789 0123456789 0123456789 0123456\n";
 
+    /// What begins with the time of a terminal's line, without it.
+    fn untimed(text: &str) -> &str {
+        let (time, rest) = text.split_once(' ').unwrap();
+        assert!(time.len() == 8 && time.chars().all(|c| c == ':' || c.is_ascii_digit()), "{text}");
+        rest
+    }
+
     /// Writes until lines are lost, and says how many were not.
     fn fill(sink: &mut Sink) -> u64 {
         let mut written = 0;
@@ -224,7 +264,7 @@ mod tests {
         }
         let line = std::str::from_utf8(LINE).unwrap();
         let rest = text.strip_prefix(&line.repeat(written as usize)).expect("whole lines, in order");
-        let notice = rest.strip_suffix("info: again\n").unwrap();
+        let notice = untimed(rest.strip_suffix("info: again\n").unwrap());
         assert!(notice.starts_with("warning: ") && notice.ends_with(" log lines could not be written\n"));
         assert_eq!(notice.lines().count(), 1);
         assert_eq!(sink.lost(), 0);
@@ -234,7 +274,7 @@ mod tests {
     fn a_pipe_that_nobody_reads_costs_lines_and_no_time() {
         let (reader, writer) = pipe_with(PipeFlags::CLOEXEC).unwrap();
         let shared = dup(&writer).unwrap();
-        let mut sink = Sink::new(writer, Style::Word);
+        let mut sink = Sink::new(writer, Style::Terminal);
         assert!(matches!(sink.way, Way::NonBlocking(_)));
         loses_and_recovers(&mut sink, &mut File::from(reader));
         assert!(!fcntl_getfl(&shared).unwrap().contains(OFlags::NONBLOCK), "who shares the pipe may wait");
@@ -243,7 +283,7 @@ mod tests {
     #[test]
     fn a_pipe_that_cannot_be_reopened_is_asked_first() {
         let (reader, writer) = pipe_with(PipeFlags::CLOEXEC).unwrap();
-        let mut sink = Sink::new(writer.try_clone().unwrap(), Style::Word);
+        let mut sink = Sink::new(writer.try_clone().unwrap(), Style::Terminal);
         sink.way = Way::Polled(writer);
         loses_and_recovers(&mut sink, &mut File::from(reader));
     }
@@ -251,7 +291,7 @@ mod tests {
     #[test]
     fn a_pipe_whose_reader_is_gone_is_no_error() {
         let (reader, writer) = pipe_with(PipeFlags::CLOEXEC).unwrap();
-        let mut sink = Sink::new(writer, Style::Word);
+        let mut sink = Sink::new(writer, Style::Terminal);
         drop(reader);
         sink.write_all(LINE).unwrap();
         assert_eq!(sink.lost(), 1);
@@ -267,7 +307,7 @@ mod tests {
         let terminal =
             openat(CWD, name.as_c_str(), OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC, Mode::empty())
                 .unwrap();
-        let mut sink = Sink::new(terminal, Style::Word);
+        let mut sink = Sink::new(terminal, Style::Terminal);
         assert!(matches!(sink.way, Way::NonBlocking(_)));
         loses_and_recovers(&mut sink, &mut File::from(master));
     }
@@ -275,7 +315,7 @@ mod tests {
     #[test]
     fn a_socket_that_nobody_reads_costs_lines_and_no_time() {
         let (ours, mut theirs) = UnixStream::pair().unwrap();
-        let mut sink = Sink::new(ours.into(), Style::Word);
+        let mut sink = Sink::new(ours.into(), Style::Terminal);
         loses_and_recovers(&mut sink, &mut theirs);
         drop(theirs);
         sink.write_all(LINE).unwrap();
@@ -295,23 +335,35 @@ mod tests {
     #[test]
     fn a_full_disk_is_counted() {
         let full = OpenOptions::new().write(true).open("/dev/full").unwrap();
-        let mut sink = Sink::new(full.into(), Style::Word);
+        let mut sink = Sink::new(full.into(), Style::Terminal);
         for _ in 0..3 {
             sink.write_all(LINE).unwrap();
         }
         assert_eq!((sink.lost(), sink.rest.len()), (3, 0));
-        assert_eq!(sink.loss(), "warning: 3 log lines could not be written\n");
+        assert_eq!(untimed(&sink.loss()), "warning: 3 log lines could not be written\n");
         sink.way = Way::Plain(File::create("/dev/null").unwrap().into());
         sink.write_all(LINE).unwrap();
         assert_eq!(sink.lost(), 0);
     }
 
     #[test]
+    fn a_line_has_the_time_that_nobody_adds_to_it() {
+        assert_eq!(Style::Priority.prefix(Level::Debug), "<7>");
+        assert_eq!(untimed(&Style::Terminal.prefix(Level::Info)), "info: ");
+        let full = Style::File.prefix(Level::Error);
+        let (time, word) = full.split_at("2026-11-28T16:12:57.123+01:00".len());
+        assert_eq!(word, " error: ");
+        let shape = time.replace(|c: char| c.is_ascii_digit(), "9").replace('-', "+");
+        assert_eq!(shape, "9999+99+99T99:99:99.999+99:99");
+        assert!(time.parse::<jiff::Timestamp>().is_ok(), "{time}");
+    }
+
+    #[test]
     fn one_lost_line_is_one_line() {
         let full = OpenOptions::new().write(true).open("/dev/full").unwrap();
-        let mut sink = Sink::new(full.into(), Style::Word);
+        let mut sink = Sink::new(full.into(), Style::Terminal);
         sink.write_all(LINE).unwrap();
-        assert_eq!(sink.loss(), "warning: 1 log line could not be written\n");
+        assert_eq!(untimed(&sink.loss()), "warning: 1 log line could not be written\n");
     }
 
     #[test]
@@ -319,7 +371,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("log");
         let mut file = File::create(&path).unwrap();
-        let mut sink = Sink::new(dup(&file).unwrap(), Style::Word);
+        let mut sink = Sink::new(dup(&file).unwrap(), Style::Terminal);
         file.write_all(b"before\n").unwrap();
         sink.write_all(b"info: between\n").unwrap();
         file.write_all(b"after\n").unwrap();
@@ -329,7 +381,7 @@ mod tests {
     #[test]
     fn a_line_that_was_begun_is_finished_first() {
         let (reader, writer) = pipe_with(PipeFlags::CLOEXEC).unwrap();
-        let mut sink = Sink::new(writer, Style::Word);
+        let mut sink = Sink::new(writer, Style::Terminal);
         // Longer than a pipe takes at once, and so not atomic.
         let long = [b'x'; 100_000];
         sink.write_all(&long).unwrap();
@@ -345,13 +397,14 @@ mod tests {
         drop(sink);
         let mut text = String::new();
         reader.read_to_string(&mut text).unwrap();
-        let expected = "x".repeat(rest) + "warning: 1 log line could not be written\n";
-        assert_eq!(text, expected + std::str::from_utf8(LINE).unwrap());
+        let told = text.strip_prefix(&"x".repeat(rest)).unwrap();
+        let expected = "warning: 1 log line could not be written\n".to_owned();
+        assert_eq!(untimed(told), expected + std::str::from_utf8(LINE).unwrap());
     }
 
     #[test]
     fn without_standard_error_nothing_fails() {
-        let mut sink = Sink { way: Way::Closed, style: Style::Word, lost: 0, rest: Vec::new() };
+        let mut sink = Sink { way: Way::Closed, style: Style::Terminal, lost: 0, rest: Vec::new() };
         sink.write_all(LINE).unwrap();
         sink.flush().unwrap();
         assert_eq!(sink.lost(), 1);

@@ -14,8 +14,8 @@ use super::slots::Source;
 pub enum Signal {
     /// SIGTERM, SIGINT: stop; the second time at once.
     Stop,
-    /// SIGHUP: read the configuration again.
-    Reload,
+    /// SIGHUP: read the configuration again, or stop, if it says that the terminal is gone.
+    Hangup,
     /// SIGUSR1: write a summary to the log.
     Status,
 }
@@ -47,7 +47,7 @@ impl Signals {
     /// Those that came since the last call.
     pub(super) fn pending(&mut self) -> Vec<Signal> {
         let signal = |number| match number {
-            SIGHUP => Signal::Reload,
+            SIGHUP => Signal::Hangup,
             SIGUSR1 => Signal::Status,
             _ => Signal::Stop,
         };

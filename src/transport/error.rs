@@ -73,6 +73,14 @@ impl OpenError {
         matches!(self.obstacle, Obstacle::InUse { .. } | Obstacle::Locked { .. })
     }
 
+    /// Who has the place, if that is what is in the way and /proc lets us see it.
+    pub fn holder(&self) -> Option<&Holder> {
+        match &self.obstacle {
+            Obstacle::InUse { holder } | Obstacle::Locked { holder } => holder.as_ref(),
+            _ => None,
+        }
+    }
+
     /// What to do about it. Always ends in a way out through the configuration.
     pub fn remedy(&self) -> &'static str {
         let tcp = matches!(self.place, Place::Tcp(_) | Place::Udp(_));
@@ -181,7 +189,7 @@ impl fmt::Display for Obstacle {
             Obstacle::SomebodyElses(path, uid) => {
                 write!(f, "{} is a FIFO of user {uid}, not of ours", path.display())
             }
-            Obstacle::NotALock(path) => write!(f, "{} is not a lock file of ipcd", path.display()),
+            Obstacle::NotALock(path) => write!(f, "{} is not a lock file or pid file of ipcd", path.display()),
             Obstacle::LockDenied(path) => {
                 write!(f, "permission denied on the lock file {}", path.display())
             }

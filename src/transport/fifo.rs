@@ -14,10 +14,11 @@ use rustix::io::Errno;
 use rustix::process::{getegid, geteuid};
 
 use super::error::{Obstacle, OpenError};
+use super::group::{find_group, group_name};
 use super::link::Link;
 use super::lock::{Lock, is_at, is_gone};
 use super::options::Options;
-use super::unix::{Directory, find_group, group_name, group_of_new_files, other, prepare, with_umask};
+use super::unix::{Directory, group_of_new_files, other, prepare, with_umask};
 use crate::endpoint::Place;
 
 /// An open pair of FIFOs. Dropping it leaves the files where they are, or not: see [`keep`](Fifo::keep).
@@ -42,9 +43,37 @@ enum Fate {
     Goes,
 }
 
+/// Which of the two a file is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Direction {
+    /// `.in`: others write, the daemon alone reads.
+    In,
+    /// `.out`: the daemon alone writes, others read.
+    Out,
+}
+
+impl Direction {
+    fn suffix(self) -> &'static str {
+        match self {
+            Direction::In => ".in",
+            Direction::Out => ".out",
+        }
+    }
+
+    /// What of the configured mode its file gets: whoever could read `.in` would take requests away, and whoever could
+    /// write to `.out` would answer in our place.
+    fn mode(self, mode: u32) -> u32 {
+        match self {
+            Direction::In => mode & 0o722,
+            Direction::Out => mode & 0o744,
+        }
+    }
+}
+
 /// One of the two.
 #[derive(Debug)]
 struct End {
+    direction: Direction,
     path: PathBuf,
     fd: OwnedFd,
     stat: Stat,
@@ -77,24 +106,24 @@ pub fn open(place: &Place, options: &Options) -> Result<(Fifo, Vec<String>), Ope
 
 fn try_open(place: &Place, options: &Options) -> Result<(Fifo, Vec<String>), Obstacle> {
     let path = place.path().ok_or(Errno::PROTONOSUPPORT).map_err(other)?;
-    let end = |suffix: &str| {
+    let end = |direction: Direction| {
         let mut path = path.as_os_str().to_owned();
-        path.push(suffix);
+        path.push(direction.suffix());
         PathBuf::from(path)
     };
-    let (input, output) = (end(".in"), end(".out"));
-    let (directory, lock) = prepare(&input, options.make_directory.as_deref())?;
-    let (input, output) = (open_end(input, options)?, open_end(output, options)?);
+    let (directory, lock) = prepare(&end(Direction::In), options.make_directory.as_deref())?;
+    let open = |direction| open_end(end(direction), direction, options);
+    let (input, output) = (open(Direction::In)?, open(Direction::Out)?);
     let fifo = Fifo { place: place.clone(), input, output, _lock: lock, _directory: directory };
     let warnings = fifo.relabel(options.mode, &options.group).map_err(Obstacle::Other)?;
     Ok((fifo, warnings))
 }
 
 /// Makes one FIFO, if it is not there, and opens it.
-fn open_end(path: PathBuf, options: &Options) -> Result<End, Obstacle> {
+fn open_end(path: PathBuf, direction: Direction, options: &Options) -> Result<End, Obstacle> {
     // With a group other than the file will get, others are let in only when it has it.
     let later = find_group(&options.group).is_some_and(|gid| gid != group_of_new_files(&path));
-    let mode = if later { options.mode & 0o700 } else { options.mode };
+    let mode = direction.mode(if later { options.mode & 0o700 } else { options.mode });
     // What is to be taken from the owner is taken when it is open.
     let mode = Mode::from_raw_mode(mode & 0o777 | 0o600);
     let made = match with_umask(mode, || mknodat(CWD, &path, FileType::Fifo, mode, 0)) {
@@ -125,7 +154,7 @@ fn open_end(path: PathBuf, options: &Options) -> Result<End, Obstacle> {
     if (opened.st_dev, opened.st_ino) != (stat.st_dev, stat.st_ino) {
         return Err(other(Errno::STALE)); // somebody is exchanging files there
     }
-    Ok(End { path, fd, stat: opened, made, fate: Cell::new(Fate::AsBefore) })
+    Ok(End { direction, path, fd, stat: opened, made, fate: Cell::new(Fate::AsBefore) })
 }
 
 fn name_of(kind: FileType) -> &'static str {
@@ -178,7 +207,7 @@ impl Fifo {
         self.output.fate.set(fate);
     }
 
-    /// Gives the files another mode and group; an empty or unknown group means our own. In between, they are never looser
+    /// Gives the files another mode, each its part of it, and group; an empty or unknown group means our own. In between, they are never looser
     /// than the new mode.
     ///
     /// Returns what is not quite as asked, each a line for the log.
@@ -186,11 +215,11 @@ impl Fifo {
     /// # Errors
     /// They are no longer ours to change.
     pub fn relabel(&self, mode: u32, group: &str) -> io::Result<Vec<String>> {
-        let mode_of = |mode| Mode::from_raw_mode(mode & 0o777);
         let named = find_group(group);
         let wanted = named.unwrap_or(getegid().as_raw());
         let mut warnings = Vec::new();
         for end in [&self.input, &self.output] {
+            let mode_of = |mode| Mode::from_raw_mode(end.direction.mode(mode));
             let now = fstat(&end.fd)?;
             let mut gid = now.st_gid;
             if wanted != gid {
@@ -249,10 +278,17 @@ mod tests {
     #[test]
     fn both_have_their_mode_and_no_end_of_file() {
         let (directory, place) = ground();
-        for mode in [0o660, 0o622, 0o600, 0o666, 0o000, 0o777] {
+        for (mode, input, output) in [
+            (0o660, 0o620, 0o640),
+            (0o622, 0o622, 0o600),
+            (0o600, 0o600, 0o600),
+            (0o666, 0o622, 0o644),
+            (0o000, 0o000, 0o000),
+            (0o777, 0o722, 0o744),
+        ] {
             let (fifo, warnings) = open(&place, &options(mode)).unwrap();
             assert!(warnings.is_empty());
-            for name in ["f.in", "f.out"] {
+            for (name, mode) in [("f.in", input), ("f.out", output)] {
                 let there = fs::metadata(directory.path().join(name)).unwrap();
                 assert!(there.file_type().is_fifo());
                 assert_eq!(there.mode() & 0o7777, mode, "{name}");

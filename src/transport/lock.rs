@@ -1,12 +1,15 @@
 //! The lock beside a Unix socket, `PATH.lock`: of two daemons that want one path, exactly one gets it, and the socket
-//! file of a dead one can be removed without a race against somebody who is just doing the same.
+//! file of a dead one can be removed without a race against somebody who is just doing the same. A pid file is locked in
+//! the same way, itself.
 
 use std::io;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{CWD, FileType, FlockOperation, Mode, OFlags, Stat, flock, fstat, lstat, openat};
-use rustix::io::Errno;
+use rustix::fs::{
+    CWD, FileType, FlockOperation, Mode, OFlags, Stat, fchmod, flock, fstat, ftruncate, lstat, openat,
+};
+use rustix::io::{Errno, pread, pwrite};
 
 use super::error::Obstacle;
 use super::holder;
@@ -17,9 +20,21 @@ const TRIES_MAX: u32 = 16;
 /// The lock file's mode: nobody else needs to open it, and who can open it can keep us out (flock(2)).
 const LOCK_MODE: Mode = Mode::from_raw_mode(0o600);
 
+/// What may stand in a file that is to be locked.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Contents {
+    /// Nothing: a file with something in it was not made by us, and must not be removed by us.
+    Nothing,
+    /// Digits and white space: the process id of one that ran before us.
+    ProcessId,
+}
+
+/// The longest pid file that is taken for one, in bytes.
+const PROCESS_ID_BYTES_MAX: usize = 32;
+
 /// A lock that we hold. Dropping it removes the file, then lets go.
 #[derive(Debug)]
-pub(super) struct Lock {
+pub struct Lock {
     fd: OwnedFd,
     path: PathBuf,
 }
@@ -29,12 +44,25 @@ impl Lock {
     pub(super) fn take(socket: &Path) -> Result<Lock, Obstacle> {
         let mut path = socket.to_owned().into_os_string();
         path.push(".lock");
-        let path = PathBuf::from(path);
+        Lock::at(PathBuf::from(path), Contents::Nothing)
+    }
+
+    /// Takes the lock on a pid file, at once or not at all; nobody but its owner may open it from then on.
+    ///
+    /// # Errors
+    /// Another process has it, or it is no pid file of ours.
+    pub fn on_pid_file(path: &Path) -> Result<Lock, Obstacle> {
+        let lock = Lock::at(path.to_owned(), Contents::ProcessId)?;
+        // One that an earlier version made could be locked by anybody.
+        fchmod(&lock.fd, LOCK_MODE).map_err(other)?;
+        Ok(lock)
+    }
+
+    fn at(path: PathBuf, contents: Contents) -> Result<Lock, Obstacle> {
         for _ in 0..TRIES_MAX {
-            let fd = open(&path, socket)?;
+            let fd = open(&path)?;
             let ours = fstat(&fd).map_err(other)?;
-            // A file with something in it was not made by us, and must not be removed by us.
-            if FileType::from_raw_mode(ours.st_mode) != FileType::RegularFile || ours.st_size != 0 {
+            if FileType::from_raw_mode(ours.st_mode) != FileType::RegularFile || !contents.are_in(&fd) {
                 return Err(Obstacle::NotALock(path));
             }
             match flock(&fd, FlockOperation::NonBlockingLockExclusive) {
@@ -53,6 +81,44 @@ impl Lock {
     }
 }
 
+impl Contents {
+    fn are_in(self, fd: &OwnedFd) -> bool {
+        let mut buffer = [0; PROCESS_ID_BYTES_MAX + 1];
+        let text = match pread(fd, &mut buffer, 0) {
+            Ok(count) => &buffer[..count],
+            Err(_) => return false,
+        };
+        let is_process_id = || text.iter().all(|byte| byte.is_ascii_digit() || byte.is_ascii_whitespace());
+        text.is_empty()
+            || self == Contents::ProcessId && text.len() <= PROCESS_ID_BYTES_MAX && is_process_id()
+    }
+}
+
+impl Lock {
+    /// Writes our process id into the file.
+    ///
+    /// # Errors
+    /// The disk is full, or broken.
+    pub fn write_pid(&self) -> io::Result<()> {
+        let text = format!("{}\n", std::process::id());
+        ftruncate(&self.fd, 0)?;
+        match pwrite(&self.fd, text.as_bytes(), 0)? {
+            count if count == text.len() => Ok(()),
+            _ => Err(Errno::NOSPC.into()),
+        }
+    }
+
+    /// Leaves the lock and the file to the process that was forked off, which has them as well.
+    pub fn leave(self) {
+        std::mem::forget(self);
+    }
+
+    /// Empties the file, for whoever still finds it where we may not remove it.
+    pub fn empty(&self) {
+        let _ = ftruncate(&self.fd, 0);
+    }
+}
+
 impl Drop for Lock {
     fn drop(&mut self) {
         if fstat(&self.fd).is_ok_and(|ours| is_at(&ours, &self.path)) {
@@ -62,12 +128,12 @@ impl Drop for Lock {
 }
 
 /// Opens the lock file, or makes it. `NONBLOCK`, in case that somebody put a FIFO there.
-fn open(path: &Path, socket: &Path) -> Result<OwnedFd, Obstacle> {
+fn open(path: &Path) -> Result<OwnedFd, Obstacle> {
     let flags = OFlags::RDWR | OFlags::CREATE | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK;
     openat(CWD, path, flags, LOCK_MODE).map_err(|errno| match errno {
         Errno::LOOP | Errno::ISDIR | Errno::NXIO => Obstacle::NotALock(path.to_owned()),
         Errno::ACCESS | Errno::PERM if lstat(path).is_ok() => Obstacle::LockDenied(path.to_owned()),
-        errno => Obstacle::in_directory_of(socket, errno),
+        errno => Obstacle::in_directory_of(path, errno),
     })
 }
 
@@ -132,6 +198,28 @@ mod tests {
         std::fs::remove_file(&lock).unwrap();
         std::fs::create_dir(&lock).unwrap();
         refused();
+    }
+
+    #[test]
+    fn a_pid_file_is_locked_itself_and_its_owner_s_alone() {
+        use std::os::unix::fs::{MetadataExt, PermissionsExt};
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("pid");
+        // What an earlier version left, which anybody could open and so lock.
+        std::fs::write(&path, "4711\n").unwrap();
+        std::fs::set_permissions(&path, PermissionsExt::from_mode(0o644)).unwrap();
+        let lock = Lock::on_pid_file(&path).unwrap();
+        assert_eq!(std::fs::metadata(&path).unwrap().mode() & 0o7777, 0o600);
+        lock.write_pid().unwrap();
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), format!("{}\n", std::process::id()));
+        assert!(matches!(Lock::on_pid_file(&path), Err(Obstacle::Locked { .. })));
+        drop(lock);
+        assert!(!path.exists());
+        for (text, is_ours) in [("", true), ("1 \n", true), ("root:x:0:0\n", false), (&"1".repeat(33), false)] {
+            std::fs::write(&path, text).unwrap();
+            assert_eq!(Lock::on_pid_file(&path).is_ok(), is_ours, "{text:?}");
+            assert_eq!(path.exists(), !is_ours, "{text:?}");
+        }
     }
 
     #[test]

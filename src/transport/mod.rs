@@ -6,13 +6,14 @@
 mod credentials;
 pub mod datagram;
 pub mod directory;
-mod error;
+pub mod error;
 pub mod fifo;
+pub mod group;
 pub mod holder;
 mod inet;
 pub mod link;
 pub mod listener;
-mod lock;
+pub mod lock;
 pub mod open;
 mod options;
 mod sockopt;

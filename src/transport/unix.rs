@@ -17,6 +17,7 @@ use rustix::process::{getegid, umask};
 
 use super::directory;
 use super::error::Obstacle;
+use super::group::{find_group, group_name};
 use super::holder::{self, Holder};
 use super::lock::{Lock, is_at, is_gone};
 use super::options::Options;
@@ -180,21 +181,6 @@ pub(super) fn group_of_new_files(path: &Path) -> u32 {
     match fs::metadata(parent(path)) {
         Ok(directory) if directory.mode() & 0o2000 != 0 => directory.gid(),
         _ => getegid().as_raw(),
-    }
-}
-
-pub(super) fn find_group(name: &str) -> Option<u32> {
-    if name.is_empty() || name.contains('\0') {
-        return None;
-    }
-    Some(uzers::get_group_by_name(name)?.gid())
-}
-
-/// A group as people know it: its name, or its number if it has none.
-pub(super) fn group_name(gid: u32) -> String {
-    match uzers::get_group_by_gid(gid) {
-        Some(group) => group.name().to_string_lossy().into_owned(),
-        None => gid.to_string(),
     }
 }
 

@@ -1,0 +1,108 @@
+//! What is said when the daemon is ready: where each service is, and how others come to it.
+
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+
+use nix::ifaddrs::getifaddrs;
+use nix::sys::socket::SockaddrStorage;
+
+use super::Daemon;
+use crate::config::Listen;
+use crate::endpoint::{Endpoint, Place};
+use crate::engine::service::Service;
+
+/// Addresses of this machine that are named.
+const ADDRESSES_MAX: usize = 4;
+
+impl Daemon {
+    /// Says that the daemon is ready, a line for each service before it.
+    pub(super) fn announce(&self) {
+        self.places().iter().for_each(|line| log::info!("{line}"));
+        if let Some(line) = self.others() {
+            log::info!("{line}");
+        }
+        log::info!("ipcd {} is ready", env!("CARGO_PKG_VERSION"));
+    }
+
+    /// Where each service is, a text for each: `multiply on tcp://localhost:65432`.
+    pub(super) fn places(&self) -> Vec<String> {
+        let of = |service: Service| {
+            let listens = self.config.listens.iter().filter(|listen| listen.service == service);
+            let places: Vec<String> = listens.flat_map(|listen| self.places_of(listen)).collect();
+            (!places.is_empty()).then(|| format!("{service} on {}", places.join(", ")))
+        };
+        Service::ALL.into_iter().filter_map(of).collect()
+    }
+
+    /// The open places of one endpoint; `localhost` is one, unless one half of it is missing.
+    fn places_of(&self, listen: &Listen) -> Vec<String> {
+        let runtime = self.runtime.get().cloned().unwrap_or_default();
+        let places = listen.endpoint.places(&runtime);
+        let open = |place: &Place| self.reactor.places().any(|(other, _)| other == place);
+        if places.len() > 1 && places.iter().all(open) {
+            return vec![listen.endpoint.to_string()];
+        }
+        places.iter().filter(|place| open(place)).map(Place::to_string).collect()
+    }
+
+    /// How others than this machine come to the services of the network, or what to change so that they can.
+    fn others(&self) -> Option<String> {
+        let network: Vec<(&Listen, SocketAddr)> = self.config.listens.iter().filter_map(network).collect();
+        let reachable: Vec<_> = network.iter().filter(|(_, address)| !address.ip().is_loopback()).collect();
+        if reachable.is_empty() {
+            let (listen, address) = network.first()?;
+            return Some(format!(
+                "only this machine can connect; to let others in, write for example \"tcp://0.0.0.0:{}\" under [{}] in {}",
+                address.port(),
+                listen.service,
+                self.config.file_to_change(),
+            ));
+        }
+        // What is at all addresses can be reached at those of this machine.
+        let everywhere: Vec<String> = reachable
+            .iter()
+            .filter(|(_, address)| address.ip().is_unspecified())
+            .map(|(listen, address)| format!("{} at port {}", listen.service, address.port()))
+            .collect();
+        if everywhere.is_empty() {
+            return None; // their addresses have been said
+        }
+        let addresses: Vec<String> = addresses().iter().map(IpAddr::to_string).collect();
+        match addresses.is_empty() {
+            true => None,
+            false => Some(format!("others connect to {}: {}", addresses.join(" or "), everywhere.join(", "))),
+        }
+    }
+}
+
+/// An endpoint of the network, and an address of it.
+fn network(listen: &Listen) -> Option<(&Listen, SocketAddr)> {
+    let Endpoint::Tcp(..) = listen.endpoint else { return None };
+    match listen.endpoint.places("".as_ref()).first() {
+        Some(Place::Tcp(address)) => Some((listen, *address)),
+        _ => None,
+    }
+}
+
+/// The addresses that other machines can use; none, where they cannot be asked for (a sandbox without AF_NETLINK).
+fn addresses() -> Vec<IpAddr> {
+    let Ok(interfaces) = getifaddrs() else { return Vec::new() };
+    let address = |address: SockaddrStorage| {
+        let v4 = address.as_sockaddr_in().map(|address| IpAddr::from(address.ip()));
+        v4.or_else(|| address.as_sockaddr_in6().map(|address| IpAddr::from(address.ip())))
+    };
+    let mut found: Vec<IpAddr> = interfaces.filter_map(|interface| address(interface.address?)).collect();
+    found.retain(is_for_others);
+    found.sort(); // IPv4 first
+    found.dedup();
+    found.truncate(ADDRESSES_MAX);
+    found
+}
+
+/// Neither of this machine alone, nor one that means nothing without an interface.
+fn is_for_others(address: &IpAddr) -> bool {
+    let is_link_local = match address {
+        IpAddr::V4(address) => address.is_link_local(),
+        IpAddr::V6(address) => Ipv6Addr::is_unicast_link_local(address),
+    };
+    !address.is_loopback() && !address.is_unspecified() && !is_link_local
+}

@@ -1,0 +1,38 @@
+//! `--user NAME`: what needs root is opened, and the daemon goes on without it.
+
+use std::fs::File;
+
+use super::endpoints::Wanted;
+use super::{Daemon, Failure};
+use crate::host::user::{User, make_directory};
+
+impl Daemon {
+    /// Opens what needs root: endpoints of the network, for ports below 1024, and the directory in `/run`. Then becomes the
+    /// user, for good. Sockets and FIFOs in the file system are opened after that: root never makes or removes a file where
+    /// somebody else may write.
+    pub(super) fn become_user(&mut self, user: &User, wanted: &[Wanted]) -> Result<(), Failure> {
+        let network: Vec<Wanted> =
+            wanted.iter().filter(|want| want.place.path().is_none()).cloned().collect();
+        self.open(&network).map_err(Failure::Unavailable)?;
+        for directory in wanted.iter().filter_map(|want| want.options.make_directory.as_deref()) {
+            make_directory(directory, user).map_err(|error| {
+                Failure::Unavailable(vec![format!(
+                    "{}: cannot be made for user {}: {error}",
+                    directory.display(),
+                    user.name()
+                )])
+            })?;
+        }
+        user.assume().map_err(Failure::Runtime)?;
+        if let Some(file) = &self.config.file
+            && let Err(error) = File::open(file)
+        {
+            log::warn!(
+                "{}: user {} cannot read it ({error}), so that a reload will fail; let that user read it",
+                file.display(),
+                user.name()
+            );
+        }
+        Ok(())
+    }
+}
