@@ -7,6 +7,8 @@ use std::io::Read;
 use std::os::unix::fs::MetadataExt;
 use std::process::{Command, Stdio};
 
+use harness::around::Helper;
+use harness::logged::{is_timed, untimed};
 use harness::{Client, Daemon, GREETING, Ground, MULTIPLY, Stream, USUAL, wait_until};
 use rustix::pipe::{PipeFlags, pipe_with};
 
@@ -160,7 +162,7 @@ fn a_pipe_that_nobody_reads_costs_lines_and_nothing_else() {
     ends_well(daemon);
     let mut text = String::new();
     reader.read_to_string(&mut text).unwrap();
-    let notice = text.trim_start_matches('.').lines().next().unwrap();
+    let notice = untimed(text.trim_start_matches('.').lines().next().unwrap());
     assert!(
         notice.starts_with("warning: ") && notice.ends_with(" log lines could not be written"),
         "{notice}"
@@ -233,8 +235,44 @@ fn what_is_silenced_is_silent() {
 }
 
 #[test]
+fn on_a_terminal_a_line_begins_with_the_time_of_day() {
+    let ground = Ground::new();
+    ground.write_config(USUAL);
+    let path = ground.directory.path().join("shown");
+    let mut command = Command::new("script");
+    let inner = format!("{} --config {}", env!("CARGO_BIN_EXE_ipcd"), ground.config_file().display());
+    command
+        .args(["-q", "-e", "-f", "-c", &inner])
+        .arg(&path)
+        .env_remove("RUST_LOG")
+        .env_remove("JOURNAL_STREAM");
+    let mut shown = Helper(command.stdin(Stdio::null()).stdout(Stdio::null()).spawn().unwrap());
+    let text = wait_until("it is ready", || {
+        std::fs::read_to_string(&path).ok().filter(|text| text.contains(" is ready\r\n"))
+    });
+    let lines: Vec<&str> = text.lines().filter(|line| line.contains("info: ")).collect();
+    assert!(lines.len() > 3, "{text}");
+    for line in lines {
+        let (time, _) = line.split_once(" info: ").unwrap();
+        assert_eq!(time.replace(|c: char| c.is_ascii_digit(), "9"), "99:99:99", "{line}");
+    }
+    rustix::process::kill_process(
+        rustix::process::Pid::from_raw(pid_of_listener(ground.ip)).unwrap(),
+        rustix::process::Signal::TERM,
+    )
+    .unwrap();
+    assert!(wait_until("it ends", || shown.0.try_wait().unwrap()).success());
+}
+
+/// Whose the port for multiplications is.
+fn pid_of_listener(ip: std::net::Ipv4Addr) -> i32 {
+    let error = ipcd::transport::holder::of_tcp((ip, MULTIPLY).into());
+    error.expect("somebody listens").pid
+}
+
+#[test]
 fn for_the_journal_a_line_begins_with_its_priority() {
-    for (is_journal, info) in [(true, "<6>"), (false, "info: ")] {
+    for is_journal in [true, false] {
         let ground = Ground::new();
         ground.write_config(USUAL);
         let path = ground.directory.path().join("log");
@@ -248,10 +286,11 @@ fn for_the_journal_a_line_begins_with_its_priority() {
         let text = wait_until("it says so", || {
             std::fs::read_to_string(&path).ok().filter(|text| text.contains("connected"))
         });
-        assert!(
-            text.lines().filter(|line| line.contains("connected")).all(|line| line.starts_with(info)),
-            "{text}"
-        );
+        // The journal has the time; in any other file each line begins with it.
+        for line in text.lines() {
+            assert_eq!(line.starts_with("<6>"), is_journal, "{text}");
+            assert_eq!(is_timed(line) && untimed(line).starts_with("info: "), !is_journal, "{text}");
+        }
         ends_well(daemon);
     }
 }

@@ -11,6 +11,7 @@ use std::process::{Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use harness::around::{Helper, outcome};
+use harness::logged::untimed_lines;
 use harness::packets::Packets;
 use harness::{CHAT, Client, Ground, MULTIPLY, PATIENCE, show, wait_until};
 use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process, prlimit, test_kill_process};
@@ -97,7 +98,7 @@ fn start(ground: &Ground) -> Helper {
 fn end_of(ground: &Ground, daemon: &mut Helper) -> (ExitStatus, String) {
     let status = wait_until("it ends", || daemon.0.try_wait().unwrap());
     let stderr = ground.directory.path().join("stderr");
-    let log = fs::read_to_string(&stderr).unwrap();
+    let log = untimed_lines(&fs::read_to_string(&stderr).unwrap());
     fs::remove_file(stderr).unwrap();
     (status, log)
 }

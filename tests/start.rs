@@ -157,11 +157,36 @@ fn several_endpoints_in_use_are_told_together() {
     let healthy = [Healthy::on(daemon.tcp(MULTIPLY)), Healthy::on(daemon.unix())];
     let mut again = ipcd(&["--config", daemon.directory.path().join("ipcd.toml").to_str().unwrap()]);
     let said = failure(&mut again, 69);
+    // All of them by one other ipcd: that is one thing to say.
+    let file = daemon.directory.path().join("ipcd.toml");
+    assert_eq!(
+        said,
+        format!(
+            "ipcd: ipcd runs already (pid {}) and has tcp://{}:65432 and 3 more; stop it, or choose other ports and paths in {}\n",
+            daemon.pid(),
+            daemon.ip,
+            file.display()
+        )
+    );
+    // What is in the way of the rest is told, each for itself, when somebody else has something.
+    let other = Ground::new();
+    let holder = Helper::on_tcp(other.ip, MULTIPLY);
+    std::fs::write(
+        other.config_file(),
+        std::fs::read_to_string(&file).unwrap().replacen(&daemon.ip.to_string(), &other.ip.to_string(), 1),
+    )
+    .unwrap();
+    let said = failure(&mut other.command(), 69);
     let lines: Vec<&str> = said.lines().filter(|line| !line.starts_with("warning: ")).collect();
     assert_eq!(lines.len(), 4, "{said}");
+    assert!(lines[0].contains(&holder.shown()), "{said}");
     for (line, service) in lines.iter().zip(["multiply", "greeting", "chat", "mux"]) {
-        assert!(line.contains(&format!("(by pid {}, ipcd)", daemon.pid())), "{line}");
         assert!(line.contains(&format!("under [{service}] in ")), "{line}");
+        assert_eq!(
+            line.contains(&format!("(by pid {}, ipcd)", daemon.pid())),
+            service != "multiply",
+            "{line}"
+        );
     }
     healthy.into_iter().for_each(|one| drop(one.end()));
     daemon.unix().hear_answer();

@@ -11,6 +11,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use harness::around::{Helper, failure};
+use harness::logged::untimed_lines;
 use harness::{Client, Ground, PATIENCE, Stream, show, wait_until};
 use rustix::fs::{OFlags, fcntl_getfl};
 use rustix::process::{Pid, Signal, kill_process};
@@ -38,7 +39,7 @@ fn converse(command: &mut Command, input: &[u8]) -> (String, String) {
     helper.0.stderr.take().unwrap().read_to_string(&mut err).unwrap();
     writer.join().unwrap();
     assert_eq!(ended(&mut helper.0), Some(0), "{err}");
-    (out, err)
+    (out, untimed_lines(&err))
 }
 
 fn ended(child: &mut Child) -> Option<i32> {

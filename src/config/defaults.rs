@@ -54,5 +54,13 @@ impl Config {
 
 fn built_in_listen(service: Service, endpoint: Endpoint) -> Listen {
     let place = "the built-in configuration".to_owned();
-    Listen { endpoint, service, mode: MODE, group: GROUP.to_owned(), is_group_given: false, allowed: None, place }
+    Listen {
+        endpoint,
+        service,
+        mode: MODE,
+        group: GROUP.to_owned(),
+        is_group_given: false,
+        allowed: None,
+        place,
+    }
 }

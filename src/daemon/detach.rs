@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use daemonize::{Daemonize, Outcome};
 
 use super::failure::Failure;
-use crate::host::{log_file, time};
 use crate::host::user::User;
+use crate::host::{log_file, time};
 use crate::transport::error::Obstacle;
 use crate::transport::lock::Lock;
 
@@ -93,9 +93,9 @@ pub fn detach(files: &Detached, user: Option<&User>) -> Result<Side, Failure> {
         Outcome::Child(outcome) => {
             drop(reader); // or what is told would always find somebody
             let written = match outcome {
-                Ok(_) => {
-                    lock.write_pid().map_err(|error| format!("{}: cannot be written: {error}", pid_file.display()))
-                }
+                Ok(_) => lock
+                    .write_pid()
+                    .map_err(|error| format!("{}: cannot be written: {error}", pid_file.display())),
                 Err(error) => Err(format!("cannot detach: {}", reason(&error))),
             };
             let terminal = Terminal { writer, made, log_file, pid_file: PidFile(lock) };
@@ -116,7 +116,9 @@ fn unlocked(pid_file: &Path, obstacle: Obstacle) -> Failure {
     let file = pid_file.display();
     Failure::Runtime(match obstacle {
         Obstacle::Locked { holder: Some(holder) } => {
-            format!("{file}: a daemon with this pid file runs already ({holder}); stop it or name another --pid-file")
+            format!(
+                "{file}: a daemon with this pid file runs already ({holder}); stop it or name another --pid-file"
+            )
         }
         Obstacle::Locked { holder: None } => {
             format!("{file}: a daemon with this pid file runs already; stop it or name another --pid-file")

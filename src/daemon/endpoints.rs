@@ -149,8 +149,7 @@ impl Daemon {
             return Ok(false);
         }
         let opened = fifo::open(&want.place, &want.options);
-        let (fifo, warnings) =
-            opened.map_err(|error| Unopened::new(&error, want.listen, &self.config))?;
+        let (fifo, warnings) = opened.map_err(|error| Unopened::new(&error, want.listen, &self.config))?;
         warnings.iter().for_each(|warning| log::warn!("{warning}"));
         self.reactor.add_fifo(fifo, want.door());
         Ok(true)

@@ -55,7 +55,8 @@ impl User {
             format!("cannot go on as user {}: {what}: {}", self.name, io::Error::from(errno))
         };
         if geteuid().is_root() {
-            let name = std::ffi::CString::new(self.name.as_str()).map_err(|_| failed("name", Errno::EINVAL))?;
+            let name =
+                std::ffi::CString::new(self.name.as_str()).map_err(|_| failed("name", Errno::EINVAL))?;
             initgroups(&name, self.gid).map_err(|errno| failed("initgroups", errno))?;
             setresgid(self.gid, self.gid, self.gid).map_err(|errno| failed("setresgid", errno))?;
             setresuid(self.uid, self.uid, self.uid).map_err(|errno| failed("setresuid", errno))?;

@@ -189,7 +189,9 @@ impl fmt::Display for Obstacle {
             Obstacle::SomebodyElses(path, uid) => {
                 write!(f, "{} is a FIFO of user {uid}, not of ours", path.display())
             }
-            Obstacle::NotALock(path) => write!(f, "{} is not a lock file or pid file of ipcd", path.display()),
+            Obstacle::NotALock(path) => {
+                write!(f, "{} is not a lock file or pid file of ipcd", path.display())
+            }
             Obstacle::LockDenied(path) => {
                 write!(f, "permission denied on the lock file {}", path.display())
             }

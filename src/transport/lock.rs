@@ -52,7 +52,14 @@ impl Lock {
     /// # Errors
     /// Another process has it, or it is no pid file of ours.
     pub fn on_pid_file(path: &Path) -> Result<Lock, Obstacle> {
-        let lock = Lock::at(path.to_owned(), Contents::ProcessId)?;
+        let lock = Lock::at(path.to_owned(), Contents::ProcessId).map_err(|obstacle| match obstacle {
+            // The kernel knows who took it: whoever started the daemon, and is gone. Who has it wrote down who it is.
+            Obstacle::Locked { .. } => {
+                let pid = std::fs::read_to_string(path).ok().and_then(|text| text.trim().parse().ok());
+                Obstacle::Locked { holder: pid.and_then(holder::of_pid) }
+            }
+            other => other,
+        })?;
         // One that an earlier version made could be locked by anybody.
         fchmod(&lock.fd, LOCK_MODE).map_err(other)?;
         Ok(lock)
@@ -215,7 +222,8 @@ mod tests {
         assert!(matches!(Lock::on_pid_file(&path), Err(Obstacle::Locked { .. })));
         drop(lock);
         assert!(!path.exists());
-        for (text, is_ours) in [("", true), ("1 \n", true), ("root:x:0:0\n", false), (&"1".repeat(33), false)] {
+        for (text, is_ours) in [("", true), ("1 \n", true), ("root:x:0:0\n", false), (&"1".repeat(33), false)]
+        {
             std::fs::write(&path, text).unwrap();
             assert_eq!(Lock::on_pid_file(&path).is_ok(), is_ours, "{text:?}");
             assert_eq!(path.exists(), !is_ours, "{text:?}");

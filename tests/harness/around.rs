@@ -11,6 +11,7 @@ use std::sync::Arc;
 use rustix::process::{Gid, Signal, Uid};
 use rustix::thread::{set_thread_groups, set_thread_res_gid, set_thread_res_uid};
 
+use super::logged::untimed_lines;
 use super::{Client, Daemon, Ground, Log, wait_until};
 
 /// Another process, ended when dropped.
@@ -85,7 +86,7 @@ pub fn failure(command: &mut Command, status: i32) -> String {
     let stderr = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(status), "{stderr}");
     assert!(output.stdout.is_empty());
-    stderr
+    untimed_lines(&stderr)
 }
 
 /// The same command, run by a shell in new namespaces (`unshare`'s options) after some preparation.

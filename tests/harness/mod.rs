@@ -3,6 +3,7 @@
 
 pub mod around;
 pub mod healthy;
+pub mod logged;
 pub mod manager;
 pub mod packets;
 
@@ -128,7 +129,8 @@ impl Ground {
         std::thread::spawn(move || {
             for line in BufReader::new(stderr).split(b'\n') {
                 let Ok(line) = line else { break };
-                writer.lines.lock().unwrap().0.push(String::from_utf8_lossy(&line).into_owned());
+                let line = logged::untimed(&String::from_utf8_lossy(&line)).to_owned();
+                writer.lines.lock().unwrap().0.push(line);
                 writer.changed.notify_all();
             }
             writer.lines.lock().unwrap().1 = true;

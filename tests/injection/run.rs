@@ -12,6 +12,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
 use super::script::{self, CONFIG, RELOADED, SECOND};
+use crate::harness::logged::untimed_lines;
 use crate::harness::{Ground, MULTIPLY};
 
 /// How long a start, a reload, or a stop may take.
@@ -107,7 +108,7 @@ impl Subject {
     }
 
     fn log(&self) -> String {
-        String::from_utf8_lossy(&fs::read(self.beside.path().join("stderr")).unwrap()).into_owned()
+        untimed_lines(&String::from_utf8_lossy(&fs::read(self.beside.path().join("stderr")).unwrap()))
     }
 
     fn trace(&self) -> String {
@@ -384,7 +385,7 @@ fn count(trace: &str) -> HashMap<String, [usize; 3]> {
         }
         let uses = uses.entry(call.to_owned()).or_default();
         uses[phase..].iter_mut().for_each(|count| *count += 1);
-        if phase == 1 && call == "write" && arguments.contains(" is ready: ") {
+        if phase == 1 && call == "write" && arguments.contains(" is ready") {
             phase = 2;
         }
     }

@@ -1,0 +1,204 @@
+//! What somebody meets who starts ipcd for the first time, by hand, in a terminal.
+
+mod harness;
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
+
+use harness::around::{Helper, in_namespaces, may_unshare, outcome};
+use harness::logged::untimed_lines;
+use harness::{Client, Ground, MULTIPLY, wait_until};
+use rustix::process::{Pid, Signal, kill_process, test_kill_process};
+
+fn answers(mut client: Client) {
+    client.say("5 10\n");
+    client.hear("Data received\n50.0\n");
+}
+
+const CONFIG: &str =
+    "[multiply]\nlisten = [\"tcp://{ip}:65432\"]\n[mux]\nlisten = [\"unix://{dir}/ipcd.sock\"]\n";
+
+/// A terminal that runs a shell command, of which the test gets the process id of ipcd, and which goes when it is dropped.
+struct Window(Child);
+
+impl Window {
+    fn open(ground: &Ground, shell: &str) -> (Window, Pid) {
+        const PYTHON: &str = "import os, pty, sys\n\
+            pid, terminal = pty.fork()\n\
+            if pid == 0: os.execvp('sh', ['sh', '-c', sys.argv[1]])\n\
+            while True:\n\
+            \x20 try: data = os.read(terminal, 4096)\n\
+            \x20 except OSError: break\n\
+            \x20 if not data: break\n\
+            \x20 sys.stdout.buffer.write(data); sys.stdout.flush()";
+        let ipcd = format!("{} --config {}", env!("CARGO_BIN_EXE_ipcd"), ground.config_file().display());
+        let shell = shell.replace("ipcd", &ipcd).replace("LOG", log(ground).to_str().unwrap());
+        let mut command = Command::new("python3");
+        command.args(["-c", PYTHON, &shell]).env_remove("RUST_LOG").env_remove("JOURNAL_STREAM");
+        let window = Window(command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap());
+        told(ground, "is ready");
+        let holder = ipcd::transport::holder::of_tcp((ground.ip, MULTIPLY).into()).expect("it listens");
+        (window, Pid::from_raw(holder.pid).unwrap())
+    }
+
+    /// The terminal's window is closed: nobody has its other side open any more.
+    fn close(mut self) {
+        self.0.kill().unwrap();
+        self.0.wait().unwrap();
+    }
+}
+
+impl Drop for Window {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn log(ground: &Ground) -> std::path::PathBuf {
+    ground.directory.path().join("log")
+}
+
+#[track_caller]
+fn told(ground: &Ground, text: &str) -> String {
+    wait_until(text, || fs::read_to_string(log(ground)).ok().filter(|log| log.contains(text)))
+}
+
+#[test]
+fn a_terminal_that_is_closed_ends_a_foreground_daemon() {
+    // As the shell's child, and in the shell's place.
+    for shell in ["ipcd 2> LOG; true", "exec ipcd 2> LOG"] {
+        let ground = Ground::new();
+        ground.write_config(CONFIG);
+        let (window, pid) = Window::open(&ground, shell);
+        // As long as it is there, SIGHUP is what it always was.
+        kill_process(pid, Signal::HUP).unwrap();
+        told(&ground, "reloaded: ");
+        answers(Client::tcp((ground.ip, MULTIPLY).into()));
+        window.close();
+        wait_until("it ends", || test_kill_process(pid).is_err().then_some(()));
+        let text = untimed_lines(&told(&ground, "info: stopped\n"));
+        assert!(
+            text.contains("info: the terminal is gone\n") && !text.contains("stopping at once"),
+            "{text}"
+        );
+        assert!(!ground.names().contains(&"ipcd.sock".to_owned()));
+    }
+}
+
+#[test]
+fn with_nohup_it_outlives_its_terminal_and_reloads() {
+    let ground = Ground::new();
+    ground.write_config(CONFIG);
+    let (window, pid) = Window::open(&ground, "exec nohup ipcd 2> LOG > /dev/null");
+    window.close();
+    told(&ground, "reloaded: "); // the kernel said SIGHUP
+    answers(Client::tcp((ground.ip, MULTIPLY).into()));
+    kill_process(pid, Signal::TERM).unwrap();
+    wait_until("it ends", || test_kill_process(pid).is_err().then_some(()));
+    assert!(!told(&ground, "stopped").contains("the terminal is gone"));
+}
+
+/// What `--check`, or a start that fails or is ended when it is ready, says.
+fn ready(command: &mut Command) -> String {
+    let mut daemon = Helper(command.stdin(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap());
+    let mut said = String::new();
+    for line in BufReader::new(daemon.0.stderr.take().unwrap()).lines() {
+        said += &format!("{}\n", line.unwrap());
+        if said.contains(" is ready") {
+            break;
+        }
+    }
+    untimed_lines(&said)
+}
+
+#[test]
+fn without_a_file_the_first_words_are_a_line_for_each_service_and_no_warning() {
+    if !may_unshare() {
+        return;
+    }
+    let prepare =
+        "ip link set lo up; mount -t tmpfs tmpfs /run; [ ! -d /etc/ipcd ] || mount -t tmpfs tmpfs /etc/ipcd";
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ipcd"));
+    command.env_remove("RUST_LOG").env_remove("JOURNAL_STREAM");
+    let said = ready(&mut in_namespaces(&["--net", "--mount"], prepare, &command));
+    let version = env!("CARGO_PKG_VERSION");
+    assert_eq!(
+        said,
+        format!(
+            "info: multiply on tcp://localhost:65432\n\
+             info: greeting on tcp://localhost:9999\n\
+             info: chat on tcp://localhost:33000\n\
+             info: mux on unix:///run/ipcd/ipcd.sock\n\
+             info: only this machine can connect; to let others in, write for example \"tcp://0.0.0.0:65432\" under [multiply] in a configuration of your own (ipcd --config FILE)\n\
+             info: ipcd {version} is ready\n"
+        )
+    );
+    // And a second one says once that there is one, and names no file that is not there.
+    let both = format!(
+        "{prepare}; \"$@\" 2> /dev/null & until \"$@\" --check > /dev/null && [ -S /run/ipcd/ipcd.sock ]; do sleep 0.05; done; sleep 0.2"
+    );
+    let second = outcome(&mut in_namespaces(
+        &["--net", "--mount", "--pid", "--fork", "--mount-proc"],
+        &both,
+        &command,
+    ));
+    let said = untimed_lines(&String::from_utf8(second.stderr).unwrap());
+    assert_eq!(second.status.code(), Some(69), "{said}");
+    assert_eq!(said.lines().count(), 1, "{said}");
+    assert!(said.starts_with("ipcd: ipcd runs already (pid "), "{said}");
+    assert!(!said.contains("/etc/"), "{said}");
+}
+
+#[test]
+fn who_listens_for_all_says_where_others_connect() {
+    if !may_unshare() {
+        return;
+    }
+    let ground = Ground::new();
+    ground.write_config("[multiply]\nlisten = [\"tcp://0.0.0.0:65432\"]\n[chat]\nlisten = [\"tcp://localhost:33000\", \"tcp://0.0.0.0:33001\"]\n");
+    let prepare = "ip link set lo up; ip addr add 192.0.2.7/24 dev lo";
+    let said = ready(&mut in_namespaces(&["--net"], prepare, &ground.command()));
+    assert!(said.contains("info: chat on tcp://localhost:33000, tcp://0.0.0.0:33001\n"), "{said}");
+    assert!(
+        said.contains("info: others connect to 192.0.2.7: multiply at port 65432, chat at port 33001\n"),
+        "{said}"
+    );
+}
+
+#[test]
+fn a_client_finds_localhost_by_the_machine_s_own_name() {
+    if !may_unshare() {
+        return;
+    }
+    let ground = Ground::new();
+    ground.write_config("[multiply]\nlisten = [\"tcp://localhost:65432\"]\n[greeting]\nlisten = [\"tcp://127.0.1.1:9999\", \"tcp://localhost:9998\"]\n");
+    // As Debian's installer writes it; and a resolver that would never answer.
+    let hosts = ground.directory.path().join("hosts");
+    fs::write(&hosts, "127.0.0.1 localhost\n127.0.1.1 classroom.example classroom\n::1 localhost\n").unwrap();
+    let resolver = ground.directory.path().join("resolv.conf");
+    fs::write(&resolver, "nameserver 192.0.2.1\noptions timeout:30 attempts:5\n").unwrap();
+    let prepare = format!(
+        "ip link set lo up; hostname classroom; mount --bind {} /etc/hosts; [ ! -e /etc/resolv.conf ] || mount --bind {} /etc/resolv.conf",
+        hosts.display(),
+        resolver.display()
+    );
+    let command = in_namespaces(&["--net", "--mount", "--uts"], &prepare, &ground.command());
+    let daemon = ground.start(command);
+    let code = "import socket\n\
+        for host in socket.gethostname(), '127.0.0.1', '::1':\n\
+        \x20 s = socket.create_connection((host, 65432)); s.sendall(b'5 10\\n'); s.shutdown(1)\n\
+        \x20 print(s.getpeername()[0], s.makefile().read().split()[-1])\n\
+        print(socket.create_connection((socket.gethostname(), 9999)).makefile().read().strip())";
+    let mut eyes = Command::new("nsenter");
+    eyes.args(["--net", "--mount", "--uts", "-t", &daemon.pid().to_string(), "python3", "-c", code]);
+    let output = outcome(&mut eyes);
+    let said =
+        String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    assert_eq!(
+        said,
+        "127.0.1.1 50.0\n127.0.0.1 50.0\n::1 50.0\nMessage received. Thank you for connecting\n"
+    );
+    daemon.stop();
+}

@@ -1,0 +1,21 @@
+//! Log lines, and the time that they begin with where no journal adds one.
+
+/// The time as it is in a file: `2026-11-28T16:12:57.123+01:00`, each digit a 9.
+const SHAPE: &str = "9999-99-99T99:99:99.999+99:99 ";
+
+/// Whether a line begins with a time and its offset (RFC 3339).
+pub fn is_timed(line: &str) -> bool {
+    let Some((time, _)) = line.split_at_checked(SHAPE.len()) else { return false };
+    let digits = time.replace(|c: char| c.is_ascii_digit(), "9");
+    digits == SHAPE || digits == SHAPE.replace('+', "-")
+}
+
+/// A line without its time, if it has one.
+pub fn untimed(line: &str) -> &str {
+    if is_timed(line) { &line[SHAPE.len()..] } else { line }
+}
+
+/// The same of all lines of a text.
+pub fn untimed_lines(text: &str) -> String {
+    text.split_inclusive('\n').map(untimed).collect()
+}
