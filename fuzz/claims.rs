@@ -16,7 +16,7 @@ use ipcd::engine::name::Name;
 use ipcd::engine::record::Record;
 use ipcd::engine::service::stats::{self, Message, Report};
 use ipcd::engine::service::{Service, watch};
-use ipcd::engine::{diagnosis, number, text};
+use ipcd::engine::{diagnosis, json, number, text};
 
 // Parts of ipcctl, which is a program and no library.
 #[path = "../src/bin/ipcctl/sighting.rs"]
@@ -40,6 +40,7 @@ pub const CLAIMS: &[Claim] = &[
     ),
     ("a_name_is_its_own_normal_form", a_name_is_its_own_normal_form),
     ("no_control_character_comes_through", no_control_character_comes_through),
+    ("json_means_the_same_and_no_terminal_obeys_it", json_means_the_same_and_no_terminal_obeys_it),
     ("a_line_client_hears_the_same_however_it_is_cut", a_line_client_hears_the_same_however_it_is_cut),
     ("the_engine_keeps_its_bounds_and_ends", the_engine_keeps_its_bounds_and_ends),
     ("a_datagram_gets_its_answer_and_no_loop", a_datagram_gets_its_answer_and_no_loop),
@@ -105,6 +106,23 @@ pub fn no_control_character_comes_through(bytes: &[u8]) {
     assert!(!quoted.chars().any(char::is_control), "{quoted:?}");
     let cleaned = text::clean(bytes);
     assert!(!cleaned.chars().any(is_obeyed), "{cleaned:?}");
+}
+
+/// As it is printed: what was read, what was read and is written again, and what is no JSON at all.
+pub fn json_means_the_same_and_no_terminal_obeys_it(bytes: &[u8]) {
+    let said = String::from_utf8_lossy(bytes);
+    let escaped = json::escape(&said);
+    let is_harmless = |text: &str| !text.contains(|c| c != '\n' && text::is_invisible(c));
+    assert!(is_harmless(&escaped), "{escaped:?}");
+    let Ok(value) = serde_json::from_str::<serde_json::Value>(&said) else { return };
+    let mut written = Vec::new();
+    json::write(&mut written, &value);
+    let written = String::from_utf8(written).expect("text");
+    assert!(!written.contains('\n'), "{written:?}");
+    for text in [&escaped, &*json::to_string(&value), &*json::to_string_pretty(&value), &*written] {
+        assert!(is_harmless(text), "{text:?}");
+        assert_eq!(serde_json::from_str::<serde_json::Value>(text).ok().as_ref(), Some(&value), "{text:?}");
+    }
 }
 
 /// The first byte chooses the service, the second how many cuts follow, a byte each; then what the client sends.

@@ -331,3 +331,34 @@ fn the_tables_in_the_readme_are_such_as_the_command_makes() {
         assert!(form.len() > 8 && form[2..].iter().all(|row| row.ends_with("|#|#|#|#|#|#|#|")), "{form:?}");
     }
 }
+
+#[test]
+fn the_benchs_partner_runs_no_program_of_the_callers_choice() {
+    let directory = tempfile::tempdir().unwrap();
+    let mark = directory.path().join("mark");
+    // Named ipcd, first in PATH, and where the configuration would be.
+    let forged = directory.path().join("ipcd");
+    std::fs::write(&forged, format!("#!/bin/sh\n: > {}\n", mark.display())).unwrap();
+    std::fs::set_permissions(&forged, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let path = forged.to_str().unwrap();
+    let own = std::process::id().to_string();
+    for task in [
+        &["run", path][..],
+        &["run", "/bin/sh", "-c", path],
+        &["daemon", path],
+        &["daemon-on-pipes", path],
+        &["daemon", "--", path],
+        &["daemon", path, path],
+        &["lines", path],
+    ] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_ipcctl"));
+        command.args(["bench-partner", &own]).args(task);
+        let output = command.env("PATH", directory.path()).stdin(Stdio::null()).output().unwrap();
+        assert!(!output.status.success() && !mark.exists(), "{task:?}: {output:?}");
+    }
+    // Nor does the bench find its daemon where a variable says.
+    let temporary = tempfile::tempdir().unwrap();
+    let mut command = bench(temporary.path(), &["--count", "30", "--only", "unix,stdio"]);
+    let output = command.env("PATH", directory.path()).output().unwrap();
+    assert!(output.status.success() && !mark.exists(), "{output:?}");
+}

@@ -1,6 +1,10 @@
 //! The client, against a real daemon.
 
+#[path = "ipcctl/escapes.rs"]
+mod escapes;
 mod harness;
+#[path = "ipcctl/pipes.rs"]
+mod pipes;
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -197,7 +201,7 @@ fn a_line_filter_says_everything_in_the_room_before_it_leaves() {
     let daemon = Daemon::usual();
     let to = socket(&daemon);
     let mut bob = Client::member(&daemon, "bob");
-    let output = ipcctl_with(&["--to", &to, "chat", "--name", "cron"], "build finished\n//really");
+    let output = ipcctl_with(&["--to", &to, "chat", "--name", "cron"], "build finished\n/really");
     assert_eq!(text(&output.stdout), "cron: build finished\ncron: /really\n", "{output:?}");
     assert!(output.status.success() && output.stderr.is_empty());
     bob.hear("cron has joined the chat!\ncron: build finished\ncron: /really\ncron has left the chat.\n");
@@ -218,7 +222,7 @@ fn a_line_filter_that_cannot_enter_or_errs_fails_with_the_daemons_words() {
     let output = ipcctl_with(&["--to", &to, "chat", "--name", "Bob"], "hi\n");
     assert_eq!(text(&output.stderr), "ipcctl: somebody is called 'Bob' already; type another name\n");
     assert_eq!((output.status.code(), &output.stdout[..]), (Some(1), &b""[..]));
-    let output = ipcctl_with(&["--to", &to, "chat", "--name", "cron"], "/nonsense\nhi\n");
+    let output = ipcctl_with(&["--to", &to, "chat", "--name", "cron", "--commands"], "/nonsense\nhi\n");
     assert_eq!(text(&output.stderr), "ipcctl: unknown command: /nonsense (try /help)\n");
     assert_eq!((output.status.code(), text(&output.stdout)), (Some(1), "cron: hi\n"));
     daemon.stop();

@@ -10,6 +10,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         "bin",
         &[
             "endpoint",
+            "engine::json",
             "engine::number",
             "engine::service::multiply",
             "engine::text",
@@ -156,6 +157,25 @@ fn the_reactor_and_the_transport_know_no_service() {
             }
         }
     }
+}
+
+/// Where JSON is written that no person ever sees: the record of a restart.
+const JSON_FOR_NOBODY: &str = "src/daemon/handover.rs";
+
+#[test]
+fn all_json_that_somebody_sees_is_written_in_one_place() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut writers = Vec::new();
+    for (_, path, code) in modules() {
+        let code: String = code.split_whitespace().collect();
+        // `json!({…}).to_string()` and `Value::….to_string()` are what `serde_json::to_string` is.
+        let is_writer = code.contains("serde_json::to_") || code.contains("}).to_string()");
+        if is_writer || code.contains("Value::Object(") && code.contains(").to_string()") {
+            writers.push(path.strip_prefix(root).unwrap().to_str().unwrap().to_owned());
+        }
+    }
+    writers.sort();
+    assert_eq!(writers, [JSON_FOR_NOBODY, "src/engine/json.rs"]);
 }
 
 /// The code with `unsafe` in it, all of it together, is no longer than this: it is to be read in one go.

@@ -8,10 +8,11 @@ use std::rc::Rc;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::json;
 use super::limits::{REPORT_BYTES_MAX, SAMPLES_MAX};
 use super::message::Moment;
 use super::service::stats::Report;
-use super::text::is_host;
+use super::text::{is_host, is_invisible};
 
 /// What is kept of a report after the next one has come.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -102,7 +103,7 @@ impl Machines {
     pub fn history(&self, now: Moment, host: &str) -> Option<String> {
         let machine = self.machines.get(host)?;
         let samples: Vec<String> = machine.history.iter().map(|(at, sample)| sample.line(now, *at)).collect();
-        Some(format!("{{\"host\":{},\"history\":[{}]}}", Value::from(host), samples.join(",")))
+        Some(format!("{{\"host\":{},\"history\":[{}]}}", json::to_string(&host), samples.join(",")))
     }
 
     /// All of it, for the process that follows.
@@ -138,14 +139,14 @@ impl Machine {
     fn is_sound(&self) -> bool {
         self.latest.len() <= REPORT_BYTES_MAX
             && (1..=SAMPLES_MAX).contains(&self.history.len())
-            && !self.latest.contains(char::is_control)
+            && !self.latest.contains(is_invisible)
             && self.latest.starts_with('{')
             && serde_json::from_str::<Value>(&self.latest).is_ok_and(|value| value.is_object())
     }
 }
 
 fn latest_line(now: Moment, host: &str, machine: &Machine) -> String {
-    let start = format!("{{\"host\":{},\"age\":{}", Value::from(host), age(now, machine.heard()));
+    let start = format!("{{\"host\":{},\"age\":{}", json::to_string(&host), age(now, machine.heard()));
     match machine.latest.as_str() {
         "{}" => start + "}",
         fields => format!("{start},{}", &fields[1..]),

@@ -14,6 +14,7 @@ mod deadlines;
 pub mod diagnosis;
 pub mod foreign;
 mod framing;
+pub mod json;
 pub mod limits;
 mod machines;
 pub mod memory;

@@ -81,19 +81,6 @@ pub fn is_invisible(c: char) -> bool {
     ) || CodePointSetData::new::<DefaultIgnorableCodePoint>().contains(c)
 }
 
-/// JSON with every character that would not be seen written as JSON escapes it: it means the same, and no terminal obeys it.
-pub fn escape_json(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for c in text.chars() {
-        if is_invisible(c) {
-            c.encode_utf16(&mut [0; 2]).iter().for_each(|unit| escaped += &format!("\\u{unit:04x}"));
-        } else {
-            escaped.push(c);
-        }
-    }
-    escaped
-}
-
 /// Whether a machine can be called that.
 pub fn is_host(name: &str) -> bool {
     !name.is_empty() && name.chars().count() <= HOST_CHARS_MAX && !name.chars().any(is_invisible)

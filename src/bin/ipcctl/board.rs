@@ -19,7 +19,7 @@ use super::report::{self, WANTED};
 use super::scrollback::drawable;
 use super::terminal::{Happening, Screen};
 use super::tie::{Due, Tie};
-use super::top::{HEADINGS, Machine, Sort, sorted, take};
+use super::top::{HEADINGS, List, Machine, Sort, sorted};
 use super::{Reach, Trouble, output};
 
 /// A machine that has not reported for this long, in seconds, is shown as stale: five reports at the usual pace.
@@ -42,7 +42,7 @@ struct Board {
     begun: Instant,
     heard: Instant,
     /// A list that has begun.
-    coming: Vec<Value>,
+    coming: List,
     /// What was asked and is not answered.
     asked: VecDeque<Question>,
     curves: HashMap<String, Curve>,
@@ -82,7 +82,7 @@ pub(crate) fn run(
         told: Vec::new(),
         begun: Instant::now(),
         heard: Instant::now(),
-        coming: Vec::new(),
+        coming: List::default(),
         asked: VecDeque::new(),
         curves: HashMap::new(),
         note: None,
@@ -133,7 +133,7 @@ impl Board {
             Due::Overdue(trouble) => self.lose(trouble)?,
             Due::Begun => {
                 self.asked.clear();
-                self.coming.clear();
+                self.coming = List::default();
                 self.ask_latest();
             }
         }
@@ -167,7 +167,7 @@ impl Board {
             }
             _ => {
                 let Some(conversation) = self.tie.conversation() else { return Ok(()) };
-                if take(conversation, line, &mut self.coming)? {
+                if self.coming.take(conversation, line)? {
                     self.asked.pop_front();
                     self.handle_latest();
                 }
@@ -181,7 +181,7 @@ impl Board {
 
     /// The list is whole.
     fn handle_latest(&mut self) {
-        self.told = std::mem::take(&mut self.coming);
+        self.told = std::mem::take(&mut self.coming).told;
         self.heard = Instant::now();
         let machines = sorted(&self.told, Sort::Host);
         self.curves.retain(|host, _| machines.iter().any(|machine| machine.host == *host));

@@ -1,8 +1,11 @@
 //! `ipcctl chat [--name NAME]`
 
+use std::io::IsTerminal;
+
 use clap::Args;
 use ipcd::engine::text::{is_empty, quote};
 
+use super::filter::Lines;
 use super::speech::Speech;
 use super::{Reach, Trouble};
 
@@ -12,19 +15,26 @@ pub(crate) struct Arguments {
     /// Your name in the room [default: your login name]
     #[arg(long)]
     name: Option<String>,
+
+    /// In a pipe: read commands such as /msg and /quit; without it, each line is said as it is
+    #[arg(long)]
+    commands: bool,
 }
 
 pub(crate) fn run(reach: &Reach, arguments: &Arguments) -> Result<(), Trouble> {
     let name = arguments.name.clone().or_else(login_name);
     let name = name.ok_or_else(|| Trouble::Usage("who are you? Give a name with --name".to_owned()))?;
     // To the room these are no names, and it would wait for one, or see us off.
-    if is_empty(name.as_bytes()) || matches!(name.trim(), "{quit}" | "quit" | "/quit") {
+    if is_empty(name.as_bytes()) || matches!(name.trim(), "{quit}" | "quit" | "exit" | "bye" | "/quit") {
         let quoted = quote(name.as_bytes());
         return Err(Trouble::Usage(format!(
             "chat --name '{quoted}' is no name; give another one, for example ann"
         )));
     }
-    super::talk::hold(reach, Speech::chat(name))
+    // Somebody who types there, on a terminal that takes no orders, is no program.
+    let has_commands = arguments.commands || std::io::stdin().is_terminal();
+    let lines = if has_commands { Lines::Commands } else { Lines::AsTheyAre };
+    super::talk::hold(reach, Speech::chat(name), lines)
 }
 
 fn login_name() -> Option<String> {

@@ -5,11 +5,23 @@ use super::{Reach, Trouble};
 
 const CONTROL: Wanted = Wanted { name: "control", port: None, datagrams: false, fifo: false };
 
+/// Lines of an answer: a configuration's first hundred mistakes and how many more there are, or an error for each endpoint.
+const ERRORS_MAX: usize = 1000;
+
+/// Their bytes.
+const ERRORS_BYTES_MAX: usize = 1 << 20;
+
 pub(crate) fn run(reach: &Reach, request: &str) -> Result<(), Trouble> {
     let mut daemon = Conversation::begin(reach, &CONTROL)?;
     daemon.say(request);
     let mut errors = Vec::new();
-    while let Some(line) = daemon.hear()? {
+    let mut bytes = 0;
+    let deadline = reach.deadline();
+    while let Some(line) = daemon.hear_by(deadline)? {
+        bytes += line.len();
+        if errors.len() == ERRORS_MAX || bytes > ERRORS_BYTES_MAX {
+            return Err(daemon.too_much(&format!("{ERRORS_MAX} lines or {} KiB", ERRORS_BYTES_MAX >> 10)));
+        }
         match line.strip_prefix("Error: ") {
             None if line == "OK" => return Ok(()),
             Some(error) => errors.push(error.to_owned()),

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use ipcd::endpoint::{Endpoint, Host, Place};
+use ipcd::engine::json;
 use ipcd::engine::text::{clean, quote};
 use ipcd::transport::directory::runtime_directory_if_there;
 use rustix::event::PollFlags;
@@ -46,6 +47,8 @@ pub(crate) struct Conversation {
     partial: Vec<u8>,
     /// Heard, not yet asked for.
     lines: VecDeque<String>,
+    /// What is heard is JSON: its characters are escaped, not taken out, and it means the same.
+    is_json: bool,
     /// Nothing will be said any more: half-close once all is out.
     is_ending: bool,
     /// Nothing will be heard any more.
@@ -85,7 +88,14 @@ impl Conversation {
     #[cfg_attr(not(feature = "tui"), allow(dead_code))] // a line filter ends with its connection
     pub(crate) fn again(&self, wanted: &Wanted) -> io::Result<Conversation> {
         let link = Link::open_soon(&self.place)?;
-        Ok(Conversation::over(link, self.place.clone(), self.timeout, self.is_mux, wanted))
+        let again = Conversation::over(link, self.place.clone(), self.timeout, self.is_mux, wanted);
+        Ok(Conversation { is_json: self.is_json, ..again })
+    }
+
+    /// The same, of a service that says JSON.
+    pub(crate) fn in_json(mut self) -> Conversation {
+        self.is_json = true;
+        self
     }
 
     fn over(link: Link, place: Place, timeout: Duration, is_mux: bool, wanted: &Wanted) -> Conversation {
@@ -97,6 +107,7 @@ impl Conversation {
             outbox: Vec::new(),
             partial: Vec::new(),
             lines: VecDeque::new(),
+            is_json: false,
             is_ending: false,
             is_over: false,
         };
@@ -137,33 +148,30 @@ impl Conversation {
 
     /// The next line, or `None` at the end; trouble if it takes longer than the timeout.
     pub(crate) fn hear(&mut self) -> Result<Option<String>, Trouble> {
-        let deadline = deadline(self.timeout);
-        self.hear_by(deadline)?.ok_or_else(|| {
-            let timeout = humantime::format_duration(self.timeout);
-            Trouble::TimedOut(format!(
-                "{}: no answer within {timeout}; --timeout sets another time",
-                self.place
-            ))
-        })
+        self.hear_by(deadline(self.timeout))
     }
 
-    /// The next line, or `Some(None)` at the end; `None` at the deadline (without one: never).
-    pub(crate) fn hear_by(&mut self, deadline: Option<Instant>) -> Result<Option<Option<String>>, Trouble> {
+    /// The same for an answer of several lines, which has this long in all (`None`: for ever).
+    pub(crate) fn hear_by(&mut self, deadline: Option<Instant>) -> Result<Option<String>, Trouble> {
         loop {
             if let Some(line) = self.lines.pop_front() {
-                return Ok(Some(Some(line)));
+                return Ok(Some(line));
             }
             if self.is_over {
-                return Ok(Some(None));
+                return Ok(None);
             }
             self.turn()?;
             if !self.lines.is_empty() || self.is_over {
                 continue;
             }
+            // One that trickles is no faster than one that is silent.
+            if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
+                return Err(self.too_late());
+            }
             let [read, write] =
                 link::wait(self.interest(), deadline).map_err(|error| self.trouble(&error))?;
             if !read && !write {
-                return Ok(None);
+                return Err(self.too_late());
             }
         }
     }
@@ -233,7 +241,7 @@ impl Conversation {
                 self.cut(self.partial.len());
             }
             Ok(_) if self.link.has_messages() => {
-                self.lines.push_back(clean(&self.partial));
+                self.lines.push_back(self.harmless(&self.partial));
                 self.partial.clear();
             }
             Ok(_) => {
@@ -259,15 +267,33 @@ impl Conversation {
         let bytes = &self.partial[..count];
         let bytes = bytes.strip_suffix(b"\n").unwrap_or(bytes);
         if count > 0 {
-            self.lines.extend(bytes.split(|byte| *byte == b'\n').map(clean));
+            let lines: Vec<String> =
+                bytes.split(|byte| *byte == b'\n').map(|line| self.harmless(line)).collect();
+            self.lines.extend(lines);
         }
         self.partial.drain(..count);
+    }
+
+    /// A line without anything that a terminal would obey.
+    fn harmless(&self, line: &[u8]) -> String {
+        match self.is_json {
+            true if line.starts_with(b"{") => {
+                let line = line.strip_suffix(b"\r").unwrap_or(line);
+                json::escape(&String::from_utf8_lossy(line)).into_owned()
+            }
+            _ => clean(line),
+        }
     }
 
     /// The daemon did not answer within the timeout.
     pub(crate) fn too_late(&self) -> Trouble {
         let timeout = humantime::format_duration(self.timeout);
         Trouble::TimedOut(format!("{}: no answer within {timeout}; --timeout sets another time", self.place))
+    }
+
+    /// It says more than any daemon does.
+    pub(crate) fn too_much(&self, bound: &str) -> Trouble {
+        Trouble::Failed(format!("{}: its answer is longer than {bound}; this is no ipcd", self.place))
     }
 
     /// Something answers there, but not the service.

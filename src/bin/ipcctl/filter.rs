@@ -1,29 +1,50 @@
 //! chat and talk without a terminal: lines in, lines out, and nothing of either is lost.
 
+use std::time::Instant;
+
 use rustix::event::PollFlags;
 
 use super::daemon::Conversation;
 use super::input::Input;
 use super::speech::{Heard, Speech};
-use super::{Reach, Trouble, link, output};
+use super::{Reach, Trouble, link, literal, output};
 
 /// What may be on its way to the daemon before more is read from standard input, in bytes.
 const UNSENT_BYTES_MAX: usize = 64 << 10;
 
-pub(crate) fn run(reach: &Reach, mut speech: Speech) -> Result<(), Trouble> {
+/// What is meant by the lines of standard input.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Lines {
+    /// To be said, whatever they begin with.
+    AsTheyAre,
+    /// To be said or, as the service has them, commands.
+    Commands,
+}
+
+pub(crate) fn run(reach: &Reach, mut speech: Speech, lines: Lines) -> Result<(), Trouble> {
     let mut daemon = Conversation::begin(reach, speech.wanted())?;
     speech.opening().iter().for_each(|line| daemon.say(line));
     let mut input = Input::new();
     let mut has_erred = false;
     let mut is_leaving = false;
+    // Lines that were said and have not come back: each gives the room that much longer to say farewell, nothing else does.
+    let mut unheard: u64 = 0;
     let mut until = reach.deadline();
     let stdout = std::io::stdout();
     loop {
         while let Some(line) = daemon.heard() {
             match speech.handle(line) {
-                Heard::Nothing | Heard::Joined => {}
+                Heard::Nothing => {}
+                Heard::Joined => until = reach.deadline(),
                 Heard::NotIn(error) => return Err(Trouble::Refused(vec![error])),
                 Heard::Other(line) => return Err(daemon.not_there(speech.wanted().name, &line)),
+                Heard::Line(line) if speech.is_echoed() && is_from(&line, &speech.name()) => {
+                    output::print(literal::heard(&line))?;
+                    if unheard > 0 {
+                        unheard -= 1;
+                        until = reach.deadline();
+                    }
+                }
                 Heard::Line(line) => output::print(&line)?,
                 Heard::Error(error) => {
                     output::tell(&error);
@@ -31,7 +52,6 @@ pub(crate) fn run(reach: &Reach, mut speech: Speech) -> Result<(), Trouble> {
                 }
                 Heard::Farewell => return ended(has_erred),
             }
-            until = reach.deadline();
         }
         if daemon.is_over() {
             return match speech {
@@ -45,7 +65,11 @@ pub(crate) fn run(reach: &Reach, mut speech: Speech) -> Result<(), Trouble> {
             && daemon.unsent() < UNSENT_BYTES_MAX
             && let Some(line) = input.line()
         {
-            daemon.say(&line);
+            match (&speech, lines) {
+                (Speech::Chat { .. }, Lines::AsTheyAre) => daemon.say(&literal::message(&line)),
+                _ => daemon.say(&line),
+            }
+            unheard += 1;
         }
         if speech.is_in() && input.is_over() && !is_leaving {
             is_leaving = true;
@@ -57,9 +81,14 @@ pub(crate) fn run(reach: &Reach, mut speech: Speech) -> Result<(), Trouble> {
             if speech.is_in() && daemon.unsent() < UNSENT_BYTES_MAX { input.descriptor() } else { None };
         // A partner may take as long as it likes to come.
         let is_urgent = speech.is_echoed() && (is_leaving || !speech.is_in());
+        let until_now = until.filter(|_| is_urgent);
+        // A room in which others go on speaking is not one that answers us.
+        if until_now.is_some_and(|until| until <= Instant::now()) {
+            return Err(daemon.too_late());
+        }
         let [from, to] = daemon.interest();
         let awaited = [output::reader(&stdout), (wanted, PollFlags::IN), from, to];
-        let ready = link::wait(awaited, until.filter(|_| is_urgent));
+        let ready = link::wait(awaited, until_now);
         match ready.map_err(|error| Trouble::Failed(error.to_string()))? {
             [true, ..] => return Err(output::unread()),
             [false, false, false, false] => return Err(daemon.too_late()),
@@ -73,6 +102,11 @@ pub(crate) fn run(reach: &Reach, mut speech: Speech) -> Result<(), Trouble> {
             }
         }
     }
+}
+
+/// Whether the room says that this member said it. No name has a colon.
+fn is_from(line: &str, name: &str) -> bool {
+    line.strip_prefix(name).is_some_and(|rest| rest.starts_with(": "))
 }
 
 /// What went wrong on the way was told at once.

@@ -14,6 +14,7 @@ mod figures;
 mod filter;
 mod input;
 mod link;
+mod literal;
 #[cfg(feature = "tui")]
 mod lookout;
 mod multiply;

@@ -1,6 +1,7 @@
 //! `ipcctl multiply A [OP] B`, and `-` for a request on each line of standard input.
 
 use clap::Args;
+use ipcd::engine::json;
 use ipcd::engine::text::is_empty;
 use rustix::event::PollFlags;
 use serde_json::json;
@@ -92,6 +93,13 @@ fn all(reach: &Reach, json: bool) -> Result<(), Trouble> {
                 Ok(String::new())
             } else {
                 let Some(line) = daemon.heard() else { break Ok(()) };
+                if pending.is_empty() {
+                    // An answer to nothing; or nothing was asked yet, and we are refused.
+                    break Err(match line.strip_prefix("Error: ") {
+                        Some(error) => Trouble::Refused(vec![error.to_owned()]),
+                        None => daemon.not_there(MULTIPLY.name, &line),
+                    });
+                }
                 match replies.handle(line, &daemon) {
                     Ok(None) => continue,
                     Ok(Some(answer)) => answer,
@@ -140,16 +148,15 @@ fn all(reach: &Reach, json: bool) -> Result<(), Trouble> {
 }
 
 /// An answer as it is printed.
-fn shown(request: &str, answer: &Answer, json: bool) -> String {
+fn shown(request: &str, answer: &Answer, is_json: bool) -> String {
     match answer {
-        Ok(result) if json => match result.parse::<f64>() {
+        Ok(result) if is_json => json::to_string(&match result.parse::<f64>() {
             Ok(number) if number.is_finite() => json!({ "request": request, "result": number }),
             _ if result.is_empty() => json!({ "request": request, "result": null }),
             // JSON has no infinity.
             _ => json!({ "request": request, "result": result }),
-        }
-        .to_string(),
-        Err(error) if json => json!({ "request": request, "error": error }).to_string(),
+        }),
+        Err(error) if is_json => json::to_string(&json!({ "request": request, "error": error })),
         Ok(result) => result.clone(),
         Err(error) => format!("Error: {error}"),
     }

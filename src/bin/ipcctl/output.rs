@@ -3,7 +3,9 @@
 use std::io::{self, ErrorKind, IsTerminal, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 
+use ipcd::engine::json;
 use rustix::event::PollFlags;
+use serde::Serialize;
 use signal_hook::consts::SIGPIPE;
 
 use super::Trouble;
@@ -16,6 +18,11 @@ pub(crate) fn print(text: &str) -> Result<(), Trouble> {
         ErrorKind::BrokenPipe => unread(),
         _ => Trouble::Failed(format!("standard output: {error}")),
     })
+}
+
+/// Writes a result for programs, as one line.
+pub(crate) fn print_json(value: &impl Serialize) -> Result<(), Trouble> {
+    print(&json::to_string(value))
 }
 
 /// For [`super::link::wait`]: that nobody reads standard output any more, which is known without writing to it. See [`unread`].

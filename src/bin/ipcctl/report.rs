@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use clap::Args;
+use ipcd::engine::json;
 use ipcd::engine::text::is_host;
 use serde_json::Value;
 
@@ -92,7 +93,7 @@ pub(crate) fn run(reach: &Reach, arguments: &Arguments) -> Result<(), Trouble> {
         daemon.wait(due);
         let mut report = figures.read().map_err(unreadable)?;
         report.insert("host".to_owned(), Value::from(host.as_str()));
-        let report = Value::Object(report).to_string();
+        let report = json::to_string(&report);
         if arguments.json || arguments.dry_run {
             output::print(&report)?;
         }
@@ -114,7 +115,7 @@ pub(crate) fn run(reach: &Reach, arguments: &Arguments) -> Result<(), Trouble> {
 
 /// Connects, and makes sure that it is stats: multiply, for one, receives data just as well.
 pub(crate) fn begin(reach: &Reach) -> Result<Conversation, Trouble> {
-    let mut conversation = Conversation::begin(reach, &WANTED)?;
+    let mut conversation = Conversation::begin(reach, &WANTED)?.in_json();
     conversation.say("help");
     match conversation.hear()? {
         Some(reply) if reply.starts_with("Requests: latest") => Ok(conversation),

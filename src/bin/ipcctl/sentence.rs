@@ -44,5 +44,8 @@ pub(crate) fn run(reach: &Reach, arguments: &Arguments, exchange: &Exchange) -> 
     if !reply.starts_with(exchange.hears) {
         return Err(daemon.not_there(exchange.wanted.name, &reply));
     }
-    output::print(&if arguments.json { json!({ "reply": reply }).to_string() } else { reply })
+    match arguments.json {
+        true => output::print_json(&json!({ "reply": reply })),
+        false => output::print(&reply),
+    }
 }

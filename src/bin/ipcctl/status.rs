@@ -22,7 +22,7 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(reach: &Reach, arguments: &Arguments) -> Result<(), Trouble> {
-    let mut daemon = Conversation::begin(reach, &STATUS)?;
+    let mut daemon = Conversation::begin(reach, &STATUS)?.in_json();
     // On the mux the choice is the question.
     if reach.direct || !daemon::is_mux(&daemon.place, STATUS.name) {
         daemon.say(STATUS.name);

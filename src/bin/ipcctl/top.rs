@@ -65,10 +65,9 @@ pub(crate) fn run(reach: &Reach, arguments: &Arguments) -> Result<(), Trouble> {
     }
     loop {
         let due = Instant::now() + arguments.every;
-        let told = ask(&mut conversation)?;
+        let told = ask(reach, &mut conversation)?;
         if arguments.json {
-            let line = Value::Array(told).to_string();
-            output::print(&line)?;
+            output::print_json(&told)?;
         } else {
             output::print(&lines(&sorted(&told, arguments.sort)))?;
         }
@@ -80,31 +79,49 @@ pub(crate) fn run(reach: &Reach, arguments: &Arguments) -> Result<(), Trouble> {
 }
 
 /// The whole list, once.
-fn ask(conversation: &mut Conversation) -> Result<Vec<Value>, Trouble> {
+fn ask(reach: &Reach, conversation: &mut Conversation) -> Result<Vec<Value>, Trouble> {
     conversation.say("latest");
-    let mut told = Vec::new();
+    let deadline = reach.deadline();
+    let mut list = List::default();
     loop {
-        let line = conversation.hear()?.ok_or_else(|| report::gone(conversation))?;
-        if take(conversation, &line, &mut told)? {
-            return Ok(told);
+        let line = conversation.hear_by(deadline)?.ok_or_else(|| report::gone(conversation))?;
+        if list.take(conversation, &line)? {
+            return Ok(list.told);
         }
     }
 }
 
-/// Takes one line of a list; whether that was the last.
-pub(crate) fn take(conversation: &Conversation, line: &str, told: &mut Vec<Value>) -> Result<bool, Trouble> {
-    match serde_json::from_str::<Value>(line) {
-        Ok(machine) if machine["host"].is_string() && told.len() < LIST_MAX => {
-            told.push(machine);
-            Ok(false)
-        }
-        Ok(end) if end["machines"].is_u64() => Ok(true),
-        _ => Err(report::complaint(conversation, line)),
-    }
+/// As many machines as any daemon keeps (`max_machines`); a list that is longer is none.
+const LIST_MACHINES_MAX: usize = 10_000;
+
+/// What they have reported, in bytes: 3 KiB each of so many, which is more than psutil says of a large machine.
+const LIST_BYTES_MAX: usize = 32 << 20;
+
+/// A list that is coming.
+#[derive(Default)]
+pub(crate) struct List {
+    pub(crate) told: Vec<Value>,
+    bytes: usize,
 }
 
-/// More machines than any daemon has; a list that is longer is none.
-const LIST_MAX: usize = 10_000;
+impl List {
+    /// Takes one line; whether that was the last.
+    pub(crate) fn take(&mut self, conversation: &Conversation, line: &str) -> Result<bool, Trouble> {
+        self.bytes += line.len();
+        if self.told.len() > LIST_MACHINES_MAX || self.bytes > LIST_BYTES_MAX {
+            let bound = format!("{LIST_MACHINES_MAX} machines or {} MiB", LIST_BYTES_MAX >> 20);
+            return Err(conversation.too_much(&bound));
+        }
+        match serde_json::from_str::<Value>(line) {
+            Ok(machine) if machine["host"].is_string() => {
+                self.told.push(machine);
+                Ok(false)
+            }
+            Ok(end) if end["machines"].is_u64() => Ok(true),
+            _ => Err(report::complaint(conversation, line)),
+        }
+    }
+}
 
 /// What was told, in order.
 pub(crate) fn sorted(told: &[Value], sort: Sort) -> Vec<Machine> {

@@ -52,7 +52,12 @@ pub(crate) fn run(reach: &Reach, arguments: &Arguments) -> Result<(), Trouble> {
     #[cfg(not(feature = "tui"))]
     let is_screen = false;
     let mut daemon = Conversation::begin(reach, &WATCH)?;
-    daemon.say(&if arguments.json || is_screen { format!("{filter} json") } else { filter.clone() });
+    if arguments.json || is_screen {
+        daemon = daemon.in_json();
+        daemon.say(&format!("{filter} json"));
+    } else {
+        daemon.say(&filter);
+    }
     let first = daemon.hear()?;
     match first.as_deref() {
         #[cfg(feature = "tui")]

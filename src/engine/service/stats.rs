@@ -3,9 +3,10 @@
 
 use serde_json::{Map, Value};
 
+use crate::engine::json;
 use crate::engine::limits::{HOST_CHARS_MAX, REPORT_BYTES_MAX, REPORT_DEPTH_MAX, REPORT_TEXT_BYTES_MAX};
 use crate::engine::machines::Sample;
-use crate::engine::text::{escape_json, is_host, quote, trim};
+use crate::engine::text::{is_host, quote, trim};
 
 /// Said to whoever reported, so that a raw client has something to receive.
 pub const ACKNOWLEDGEMENT: &str = "Data received";
@@ -114,7 +115,7 @@ fn read_report(text: &str) -> Result<Report, String> {
         loads: fields.get("getloadavg").and_then(loads),
     };
     // Numbers may be longer here than as they were sent, and so may what has to be escaped.
-    let text = escape_json(&Value::Object(fields).to_string());
+    let text = json::to_string(&fields);
     if text.len() > REPORT_BYTES_MAX {
         return Err(too_long());
     }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::engine::counters::{Counters, ErrorKind, ServiceCounters};
+use crate::engine::json;
 
 /// The version of what is said: raised when a field goes or means something else, not when one is added.
 pub const SCHEMA: u32 = 1;
@@ -124,7 +125,7 @@ pub fn write_head(
     let (members, room_bytes) = room;
     let version = env!("CARGO_PKG_VERSION");
     let uptime = uptime.as_secs_f64();
-    push(
+    json::write(
         out,
         &Head { schema: SCHEMA, version, pid, uptime, members, room_bytes, memory_max, turns, services },
     );
@@ -138,7 +139,7 @@ pub fn write_element(out: &mut Vec<u8>, first: bool, part: &impl Serialize) {
     if !first {
         out.push(b',');
     }
-    push(out, part);
+    json::write(out, part);
 }
 
 /// Between the endpoints and the connections.
@@ -149,10 +150,6 @@ pub fn write_turn_to_connections(out: &mut Vec<u8>) {
 /// The end of the report, and of its line.
 pub fn write_end(out: &mut Vec<u8>) {
     out.extend_from_slice(b"]}\n");
-}
-
-fn push(out: &mut Vec<u8>, part: &impl Serialize) {
-    serde_json::to_writer(out, part).expect("memory takes every byte, and every key is text");
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use serde::{Serialize, Serializer};
 
 use super::Service;
 use crate::engine::diagnosis::Hint;
+use crate::engine::json;
 use crate::engine::message::{CloseReason, Happening, Kind, Moment, Origin};
 use crate::engine::text::{quote, words};
 
@@ -196,7 +197,7 @@ impl Line<'_> {
     }
 
     fn write(&self) -> String {
-        serde_json::to_string(self).expect("serializable")
+        json::to_string(self)
     }
 }
 

@@ -20,6 +20,7 @@ use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use ipcd::endpoint::Endpoint;
+use ipcd::engine::json;
 use ipcd::transport::directory::runtime_directory_if_there;
 
 use self::ground::Ground;
@@ -93,10 +94,7 @@ pub(crate) fn run(reach: &Reach, arguments: &Arguments) -> Result<(), Trouble> {
         written.map_err(|error| Trouble::Failed(format!("{}: {error}", path.display())))?;
     }
     match (arguments.json, arguments.markdown) {
-        (true, _) => {
-            let json = serde_json::to_string_pretty(&report);
-            output::print(&json.map_err(|error| Trouble::Failed(error.to_string()))?)
-        }
+        (true, _) => output::print(&json::to_string_pretty(&report)),
         (_, true) => output::print(&report.markdown()),
         _ => output::print(&report.table()),
     }

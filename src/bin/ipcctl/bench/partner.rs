@@ -1,10 +1,11 @@
 //! The other process, which only the bench starts, with arguments that are nobody else's (and so in no help): it answers
-//! over a mechanism, or becomes another program that ends when the bench does.
+//! over a mechanism, or becomes the daemon, which then ends when the bench does. Whoever else starts it can make no other
+//! program of it, so that a rule of sudo(8) or a profile that allows ipcctl allows nothing more.
 
-use std::ffi::OsString;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use clap::{Parser, Subcommand};
@@ -18,6 +19,7 @@ use super::super::Trouble;
 use super::carrier::Carrier;
 use super::memory::{Bells, Memory, Side, WORDS};
 use super::question::answer;
+use super::server;
 
 /// The first argument of this program as the bench's partner.
 pub(crate) const NAME: &str = "bench-partner";
@@ -32,12 +34,10 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Task {
-    /// Become this program
-    Run {
-        program: OsString,
-        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
-        arguments: Vec<OsString>,
-    },
+    /// Become the daemon, with this configuration
+    Daemon { config: PathBuf },
+    /// Become the daemon for one session on standard input and output
+    DaemonOnPipes { config: PathBuf },
     /// Answer lines; standard input is a parcel of what to read from and what to write to
     Lines,
     /// Answer through shared memory, and futexes in it; standard input is a parcel of it
@@ -65,17 +65,24 @@ fn work(arguments: &Arguments) -> Result<(), Trouble> {
     if getppid().is_none_or(|parent| parent.as_raw_nonzero().get() != arguments.bench) {
         return Err(Trouble::Usage(format!("{NAME} is for ipcctl bench alone")));
     }
-    if let Task::Run { program, arguments } = &arguments.task {
-        // The signal stays set through exec.
-        let error = Command::new(program).args(arguments).exec();
-        return Err(Trouble::Failed(format!("{}: {error}", program.to_string_lossy())));
+    match &arguments.task {
+        Task::Daemon { config } => become_daemon(&[], config),
+        Task::DaemonOnPipes { config } => become_daemon(&["--stdio", "multiply"], config),
+        task => carrier(task).and_then(|mut carrier| answer(&mut carrier)).map_err(failed),
     }
-    carrier(&arguments.task).and_then(|mut carrier| answer(&mut carrier)).map_err(failed)
+}
+
+/// Returns only if it fails.
+fn become_daemon(arguments: &[&str], config: &Path) -> Result<(), Trouble> {
+    let program = server::find().map_err(Trouble::Failed)?;
+    // The signal stays set through exec.
+    let error = Command::new(&program).args(arguments).arg("--config").arg(config).exec();
+    Err(Trouble::Failed(format!("{}: {error}", program.display())))
 }
 
 fn carrier(task: &Task) -> io::Result<Carrier> {
     Ok(match task {
-        Task::Run { .. } => return Err(io::Error::other("another program")),
+        Task::Daemon { .. } | Task::DaemonOnPipes { .. } => return Err(io::Error::other("the daemon")),
         Task::Lines => {
             let [from, to] = given()?;
             Carrier::lines(to, from)

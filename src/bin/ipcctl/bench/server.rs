@@ -39,12 +39,13 @@ pub(crate) fn start(
     ground: &Ground,
     timeout: Option<Duration>,
 ) -> Result<(Partner, Place), String> {
+    find()?;
     let mut tries = PORTS_TRIED;
     loop {
         tries -= 1;
         let place = place(mechanism, ground).map_err(|error| error.to_string())?;
         let config = configure(ground, &place)?;
-        let arguments = [OsString::from("run"), find()?.into(), "--config".into(), config.into()];
+        let arguments = [OsString::from("daemon"), config.into()];
         let partner = ground
             .start(arguments, Stdio::null(), Stdio::null())
             .map_err(|error| format!("no other process can be started: {error}"))?;
@@ -62,10 +63,10 @@ pub(crate) fn start_on_pipes(ground: &Ground) -> Result<(Partner, OwnedFd, Owned
     let ((theirs_in, to), (from, theirs_out)) = make().map_err(|error| error.to_string())?;
     // That of the system, if there is one, does not matter here; the endpoint is not opened.
     let config = configure(ground, &Place::Unix(ground.path("multiply.sock")))?;
-    let arguments = ["--stdio".into(), "multiply".into(), "--config".into(), config.into()];
-    let program: [OsString; 2] = ["run".into(), find()?.into()];
+    find()?;
+    let arguments = [OsString::from("daemon-on-pipes"), config.into()];
     let partner = ground
-        .start(program.into_iter().chain(arguments), theirs_in.into(), theirs_out.into())
+        .start(arguments, theirs_in.into(), theirs_out.into())
         .map_err(|error| format!("no other process can be started: {error}"))?;
     Ok((partner, to, from))
 }
@@ -80,15 +81,13 @@ fn configure(ground: &Ground, place: &Place) -> Result<PathBuf, String> {
     Ok(config)
 }
 
-/// Where the daemon of this client is: beside it (a build, or one directory for both), where the system's is, or
-/// wherever it is found by name.
-fn find() -> Result<PathBuf, String> {
+/// Where the daemon of this client is: beside it (a build, or one directory for both), or where the system's is. Never
+/// where a variable says.
+pub(crate) fn find() -> Result<PathBuf, String> {
     let beside = std::env::current_exe().ok().and_then(|path| Some(path.parent()?.join("ipcd")));
     let system = PathBuf::from("/usr/sbin/ipcd");
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let named = std::env::split_paths(&path).map(|directory| directory.join("ipcd"));
-    let found = beside.into_iter().chain([system]).chain(named).find(|path| path.is_file());
-    found.ok_or_else(|| "there is no ipcd beside ipcctl, in /usr/sbin or in $PATH".to_owned())
+    let found = beside.into_iter().chain([system]).find(|path| path.is_file());
+    found.ok_or_else(|| "there is no ipcd beside ipcctl or in /usr/sbin".to_owned())
 }
 
 fn place(mechanism: Mechanism, ground: &Ground) -> io::Result<Place> {
