@@ -187,8 +187,8 @@ fn an_endpoint_of_a_running_daemon_is_measured_alone() {
 fn each_trouble_has_its_status_and_says_why() {
     let temporary = tempfile::tempdir().unwrap();
     for (arguments, status, says) in [
-        (&["--to", "unix:///nonexistent/s"][..], 69, "no daemon there (unix:///nonexistent/s: "),
-        (&["--to", "fifo:///nonexistent/s"], 69, "no daemon there (fifo:///nonexistent/s: "),
+        (&["--to", "unix:///nonexistent/s"][..], 69, "no ipcd at unix:///nonexistent/s: no such file"),
+        (&["--to", "fifo:///nonexistent/s"], 69, "no ipcd at fifo:///nonexistent/s: no such file"),
         (&["--to", "tcp://127.0.0.1:1", "--only", "tcp"], 2, "leave out --only"),
         (&["--only", "carrier-pigeon"], 2, "possible values: tcp, unix"),
         (&["--count", "0"], 2, "1..=10000000"),

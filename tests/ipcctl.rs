@@ -3,8 +3,12 @@
 #[path = "ipcctl/escapes.rs"]
 mod escapes;
 mod harness;
+#[path = "ipcctl/hosts.rs"]
+mod hosts;
 #[path = "ipcctl/pipes.rs"]
 mod pipes;
+#[path = "ipcctl/words.rs"]
+mod words;
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -106,7 +110,11 @@ fn reload_waits_for_the_outcome_and_fails_with_the_reason() {
 #[test]
 fn each_trouble_has_its_status_and_says_what_to_do() {
     for (arguments, status, says) in [
-        (&["--to", "unix:///nonexistent/s", "reload"][..], 69, "no daemon there (unix:///nonexistent/s: "),
+        (
+            &["--to", "unix:///nonexistent/s", "reload"][..],
+            69,
+            "no ipcd at unix:///nonexistent/s: no such file or directory\n",
+        ),
         (&["multiply", "1"], 2, "a second number is missing"),
         (&["--direct", "reload"], 2, "--to"),
         (&["--to", "tcp://localhost:99999", "reload"], 2, "a port is 1 to 65535"),

@@ -90,7 +90,7 @@ fn what_cannot_be_reported_is_an_error_with_its_status() {
     let ground = Ground::new();
     let nobody = format!("tcp://{}:{STATS}", ground.ip);
     for (arguments, status, says) in [
-        (vec!["--to", &nobody, "report"], 69, "no daemon there"),
+        (vec!["--to", &nobody, "report"], 69, "no ipcd at "),
         (vec!["report", "--every", "0s"], 2, "100ms is the least"),
         (vec!["report", "--host", ""], 2, "a machine's name is 1 to 64 printable characters"),
         (vec!["report", "--count", "0"], 2, "--count"),

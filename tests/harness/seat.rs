@@ -4,6 +4,7 @@
 use std::fs::File;
 use std::io::{Read, Write};
 use std::num::NonZero;
+use std::path::Path;
 use std::process::{Child, Command, ExitStatus};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
@@ -44,12 +45,34 @@ impl Seat {
     }
 
     pub fn with(arguments: &[&str], prepare: impl FnOnce(&mut Command)) -> Seat {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_ipcctl"));
+        command.args(arguments);
+        Seat::of(command, prepare)
+    }
+
+    /// A shell with job control, whose terminal this is; ipcctl is found by its name.
+    pub fn shell(shell: &[&str]) -> Seat {
+        let mut command = Command::new("setsid");
+        command.arg("--ctty").args(shell);
+        let programs = Path::new(env!("CARGO_BIN_EXE_ipcctl")).parent().unwrap().display();
+        let path = format!("{programs}:{}", std::env::var("PATH").unwrap_or_default());
+        command.env("PATH", path).env("PS1", "ready$ ").env_remove("ENV").env_remove("HISTFILE");
+        Seat::of(command, |_| {})
+    }
+
+    /// ipcctl alone, whose terminal this is, without a shell.
+    pub fn session(arguments: &[&str]) -> Seat {
+        let mut command = Command::new("setsid");
+        command.arg("--ctty").arg(env!("CARGO_BIN_EXE_ipcctl")).args(arguments);
+        Seat::of(command, |_| {})
+    }
+
+    fn of(mut command: Command, prepare: impl FnOnce(&mut Command)) -> Seat {
         let (master, slave) = terminal();
         tcsetwinsize(&master, size(24, 80)).unwrap();
         let before = settings(&tcgetattr(&slave).unwrap());
 
-        let mut command = Command::new(env!("CARGO_BIN_EXE_ipcctl"));
-        command.args(arguments).env("TERM", "xterm-256color").env_remove("NO_COLOR");
+        command.env("TERM", "xterm-256color").env_remove("NO_COLOR");
         let end = || slave.try_clone().unwrap();
         command.stdin(end()).stdout(end()).stderr(end());
         prepare(&mut command);
@@ -68,6 +91,10 @@ impl Seat {
             }
         });
         Seat { child, master, slave, before, shown }
+    }
+
+    pub fn pid(&self) -> i32 {
+        self.child.id() as i32
     }
 
     pub fn press(&mut self, keys: &str) {

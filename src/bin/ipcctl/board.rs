@@ -100,7 +100,8 @@ pub(crate) fn run(
                     return Ok(());
                 }
             }
-            Happening::Paste(_) | Happening::Resize => {}
+            Happening::Wheel(rows) => board.scroll(-rows),
+            Happening::Paste(_) | Happening::Redraw => {}
             Happening::Daemon(outcome) => board.handle_daemon(outcome)?,
             Happening::Due => {
                 board.handle_deadline()?;
@@ -223,12 +224,11 @@ impl Board {
     /// Whether it goes on.
     fn handle_key(&mut self, key: KeyEvent) -> bool {
         self.note = None;
-        let last = self.told.len().saturating_sub(1);
         match key.code {
             KeyCode::Char('c') if key.modifiers.contains(KeyModifiers::CONTROL) => return false,
             KeyCode::Char('q') | KeyCode::Esc => return false,
-            KeyCode::Char('j') | KeyCode::Down => self.from = (self.from + 1).min(last),
-            KeyCode::Char('k') | KeyCode::Up => self.from = self.from.saturating_sub(1),
+            KeyCode::Char('j') | KeyCode::Down => self.scroll(1),
+            KeyCode::Char('k') | KeyCode::Up => self.scroll(-1),
             KeyCode::Home => self.from = 0,
             KeyCode::Char('s') => {
                 self.sort = match self.sort {
@@ -242,6 +242,12 @@ impl Board {
             _ => {}
         }
         true
+    }
+
+    /// Moves down by rows, or up if negative.
+    fn scroll(&mut self, rows: isize) {
+        let last = self.told.len().saturating_sub(1);
+        self.from = self.from.saturating_add_signed(rows).min(last);
     }
 
     // ---- drawing

@@ -13,7 +13,10 @@ use ipcd::transport::directory::runtime_directory_if_there;
 use rustix::event::PollFlags;
 
 use super::link::{self, Link};
-use super::{Reach, Trouble};
+use super::race::{self, Tried};
+use super::target::{Target, Transport};
+use super::trouble::words;
+use super::{Reach, Trouble, output};
 
 /// The socket of a daemon that was started by the system.
 const SYSTEM_SOCKET: &str = "/run/ipcd/ipcd.sock";
@@ -58,30 +61,18 @@ pub(crate) struct Conversation {
 impl Conversation {
     /// Connects to the endpoint named, or to the local daemon, and chooses the service if that is a mux.
     pub(crate) fn begin(reach: &Reach, wanted: &Wanted) -> Result<Conversation, Trouble> {
+        let deadline = reach.deadline();
         let places = match &reach.to {
-            Some(endpoint) => {
-                carries(endpoint, wanted)?;
-                endpoint.places(&runtime_directory_if_there().unwrap_or_default())
+            Some(target) => {
+                carries(target, wanted)?;
+                target.places(deadline)?
             }
             None => local(wanted.port),
         };
-        let mut tried = Vec::new();
-        for place in places {
-            match Link::open(&place, reach.patience()) {
-                Ok(link) => {
-                    let is_mux = is_mux(&place, wanted.name) && !reach.direct;
-                    return Ok(Conversation::over(link, place, reach.timeout, is_mux, wanted));
-                }
-                Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                    return Err(Trouble::TimedOut(format!("{place}: its queue stays full")));
-                }
-                Err(error) => tried.push(format!("{place}: {error}")),
-            }
-        }
-        Err(Trouble::Unreachable(format!(
-            "no daemon there ({}); start one with 'ipcd', or name it with --to",
-            tried.join("; ")
-        )))
+        let (link, place) =
+            open(&places, reach.patience(), deadline).map_err(|tried| nobody(reach, wanted, &tried))?;
+        let is_mux = is_mux(&place, wanted.name) && !reach.direct;
+        Ok(Conversation::over(link, place, reach.timeout, is_mux, wanted))
     }
 
     /// The same once more, on a new connection to the same place, without waiting for it: should it fail, hearing does.
@@ -302,7 +293,7 @@ impl Conversation {
     }
 
     fn trouble(&self, error: &io::Error) -> Trouble {
-        let text = format!("{}: {error}", self.place);
+        let text = format!("{}: {}", self.place, words(error));
         match error.kind() {
             // A datagram came back: only now is it known.
             ErrorKind::ConnectionRefused => Trouble::Unreachable(text),
@@ -317,17 +308,79 @@ pub(crate) fn deadline(timeout: Duration) -> Option<Instant> {
     timeout.and_then(|timeout| Instant::now().checked_add(timeout))
 }
 
+/// Opens the first of these that is there.
+fn open(
+    places: &[Place],
+    patience: Option<Duration>,
+    deadline: Option<Instant>,
+) -> Result<(Link, Place), Tried> {
+    // Only what is looked for on a network can take long.
+    if places.iter().all(|place| matches!(place, Place::Tcp(_))) {
+        return race::connect(places, deadline);
+    }
+    let mut tried = Tried::new();
+    for place in places {
+        match Link::open(place, patience) {
+            Ok(link) => return Ok((link, place.clone())),
+            Err(error) => tried.push((place.clone(), error)),
+        }
+    }
+    Err(tried)
+}
+
+/// That no daemon was reached: in one line what it means, and on request what was tried.
+fn nobody(reach: &Reach, wanted: &Wanted, tried: &Tried) -> Trouble {
+    if reach.verbose {
+        tried.iter().for_each(|(place, error)| output::tell(&format!("tried {place}: {}", words(error))));
+    }
+    let is_of = |kind: ErrorKind| tried.iter().find(|(_, error)| error.kind() == kind);
+    // A Unix socket's queue that stays full for the whole timeout: somebody is there, and does not accept.
+    if let Some((place, _)) = is_of(ErrorKind::WouldBlock) {
+        return Trouble::TimedOut(format!("{place}: its queue stays full"));
+    }
+    if let Some((place, _)) = is_of(ErrorKind::PermissionDenied).filter(|(place, _)| place.path().is_some()) {
+        return Trouble::Unreachable(format!(
+            "{place}: permission denied; its owner and its group may use it ('ls -l' shows them, 'id' yours)"
+        ));
+    }
+    let Some(target) = &reach.to else {
+        let who = match wanted.port {
+            Some(_) => "no ipcd runs here",
+            None => "no ipcd runs here that has a Unix socket ([mux] in its configuration)",
+        };
+        return Trouble::Unreachable(format!("{who}; start one with 'ipcd', or name one with --to"));
+    };
+    let timeout = humantime::format_duration(reach.timeout);
+    let mut reasons: Vec<String> = Vec::new();
+    for (_, error) in tried {
+        let reason = match error.kind() {
+            ErrorKind::TimedOut => format!("no answer within {timeout}; --timeout sets another time"),
+            _ => words(error),
+        };
+        if !reasons.contains(&reason) {
+            reasons.push(reason);
+        }
+    }
+    let line = format!("no ipcd at {target}: {}", reasons.join("; "));
+    match is_of(ErrorKind::TimedOut) {
+        Some(_) => Trouble::TimedOut(line),
+        None => Trouble::Unreachable(line),
+    }
+}
+
 /// Whether such an endpoint can carry what is wanted.
-fn carries(endpoint: &Endpoint, wanted: &Wanted) -> Result<(), Trouble> {
-    let can = match endpoint {
-        Endpoint::Tcp(..) | Endpoint::Unix(_) | Endpoint::UnixSeq(_) => true,
-        Endpoint::Udp(..) | Endpoint::UnixGram(_) => wanted.datagrams,
-        Endpoint::Fifo(_) => wanted.fifo,
+fn carries(target: &Target, wanted: &Wanted) -> Result<(), Trouble> {
+    let can = match target {
+        Target::Named { transport: Transport::Tcp, .. }
+        | Target::Endpoint(Endpoint::Tcp(..) | Endpoint::Unix(_) | Endpoint::UnixSeq(_)) => true,
+        Target::Named { transport: Transport::Udp, .. }
+        | Target::Endpoint(Endpoint::Udp(..) | Endpoint::UnixGram(_)) => wanted.datagrams,
+        Target::Endpoint(Endpoint::Fifo(_)) => wanted.fifo,
     };
     match can {
         true => Ok(()),
         false => Err(Trouble::Usage(format!(
-            "{endpoint}: {} needs a connection; name a tcp://, unix:// or unixseq:// endpoint with --to",
+            "{target}: {} needs a connection; name a tcp://, unix:// or unixseq:// endpoint with --to",
             wanted.name
         ))),
     }

@@ -52,7 +52,9 @@ impl Edit {
 
     /// Inserts text at the cursor: one line of it, without what no line has. Whole characters, or none.
     pub(crate) fn insert(&mut self, text: &str) {
-        let text = clean(text.replace(['\n', '\t'], " ").as_bytes());
+        // Terminals send CR for the end of a pasted line.
+        let text = text.replace("\r\n", "\n").replace(['\r', '\n', '\t'], " ");
+        let text = clean(text.as_bytes());
         for grapheme in text.graphemes(true) {
             if self.text.len() + grapheme.len() > LINE_BYTES_MAX {
                 return;
@@ -244,8 +246,8 @@ mod tests {
     #[test]
     fn what_is_pasted_becomes_one_line_of_bounded_length_without_control_characters() {
         let mut edit = Edit::default();
-        edit.insert("a\r\nb\tc\x1b[31m");
-        assert_eq!(edit.text(), "a b c[31m");
+        edit.insert("a\r\nb\tc\x1b[31m\rd\ne");
+        assert_eq!(edit.text(), "a b c[31m d e");
         edit.insert(&"字".repeat(LINE_BYTES_MAX));
         assert!(edit.text().len() <= LINE_BYTES_MAX && edit.text().len() > LINE_BYTES_MAX - 3);
     }

@@ -101,6 +101,17 @@ impl Link {
         Ok(link)
     }
 
+    /// Of one that was opened soon, once it can be written to: that it is connected, or why it is not.
+    pub(crate) fn connected(&self) -> io::Result<()> {
+        match self {
+            Link::Stream(socket) | Link::Packets(socket) => match socket.take_error()? {
+                Some(error) => Err(error),
+                None => socket.peer_addr().map(|_| ()),
+            },
+            Link::Datagrams(_) | Link::Fifo { .. } => Ok(()),
+        }
+    }
+
     /// Whether one write is one message.
     pub(crate) fn has_messages(&self) -> bool {
         matches!(self, Link::Packets(_) | Link::Datagrams(_))

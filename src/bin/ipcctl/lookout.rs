@@ -91,7 +91,8 @@ impl Lookout {
         match screen.next(self.tie.conversation(), deadline)? {
             Happening::Key(key) => return Ok(self.handle_key(key)),
             Happening::Paste(text) if self.is_typing => self.edit.insert(&text),
-            Happening::Paste(_) | Happening::Resize => {}
+            Happening::Wheel(rows) => self.scrollback.scroll(rows),
+            Happening::Paste(_) | Happening::Redraw => {}
             Happening::Daemon(outcome) => self.handle_daemon(outcome)?,
             Happening::Due => match self.tie.handle_deadline() {
                 Due::Nothing => {}

@@ -19,6 +19,7 @@ mod literal;
 mod lookout;
 mod multiply;
 mod output;
+mod race;
 mod report;
 #[cfg(feature = "tui")]
 mod room;
@@ -31,11 +32,15 @@ mod speech;
 mod status;
 mod tables;
 mod talk;
+mod target;
 #[cfg(feature = "tui")]
 mod terminal;
 #[cfg(feature = "tui")]
 mod tie;
 mod top;
+mod trouble;
+#[cfg(feature = "tui")]
+mod tty;
 mod turns;
 mod watch;
 
@@ -45,9 +50,9 @@ use std::time::{Duration, Instant};
 use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand};
 
-use ipcd::endpoint::Endpoint;
-
 use output::{print, tell};
+use target::Target;
+use trouble::{Trouble, USAGE};
 
 /// Talk to ipcd.
 ///
@@ -71,17 +76,22 @@ struct Arguments {
 /// How the daemon is reached.
 #[derive(Args)]
 struct Reach {
-    /// Talk to this endpoint instead of the local daemon; a Unix socket's service is chosen by name
+    /// Talk to this endpoint instead of the local daemon, for example tcp://teacher.local:33000; a Unix socket's service is
+    /// chosen by name
     #[arg(long, value_name = "ENDPOINT", global = true)]
-    to: Option<Endpoint>,
+    to: Option<Target>,
 
     /// The Unix socket is the service's own: choose no service there
     #[arg(long, global = true, requires = "to")]
     direct: bool,
 
-    /// Wait this long for an answer at most; 0s: for ever
+    /// Give up if there is no answer for this long; 0s: never
     #[arg(long, value_name = "DURATION", global = true, default_value = "30s", value_parser = humantime::parse_duration)]
     timeout: Duration,
+
+    /// Say what was tried if no daemon is reached
+    #[arg(short, long, global = true)]
+    verbose: bool,
 }
 
 impl Reach {
@@ -100,7 +110,8 @@ impl Reach {
 #[derive(Subcommand)]
 enum Command {
     Multiply(multiply::Arguments),
-    /// Be greeted
+    /// Print the greeting
+    #[command(visible_alias = "greeting")]
     Greet(sentence::Arguments),
     /// Say hello, and hear what the daemon says
     Hello(sentence::Arguments),
@@ -136,48 +147,6 @@ fn run(Arguments { reach, command }: &Arguments) -> Result<(), Trouble> {
         Command::Completions(arguments) => completions::run(arguments),
     }
 }
-
-/// What can go wrong; each with an exit status that scripts can use.
-#[derive(Debug)]
-enum Trouble {
-    /// The daemon's own words.
-    Refused(Vec<String>),
-    /// What was asked for makes no sense there.
-    Usage(String),
-    /// No daemon was reached (EX_UNAVAILABLE).
-    Unreachable(String),
-    /// It did not answer in time (EX_TEMPFAIL).
-    TimedOut(String),
-    /// The connection failed, or what came was no answer.
-    Failed(String),
-    /// A signal ends the program, once everything is put back in order.
-    Signal(i32),
-}
-
-impl Trouble {
-    fn status(&self) -> u8 {
-        match self {
-            Trouble::Refused(_) | Trouble::Failed(_) | Trouble::Signal(_) => 1,
-            Trouble::Usage(_) => USAGE,
-            Trouble::Unreachable(_) => 69,
-            Trouble::TimedOut(_) => 75,
-        }
-    }
-
-    fn lines(&self) -> &[String] {
-        match self {
-            Trouble::Refused(lines) => lines,
-            Trouble::Usage(line)
-            | Trouble::Unreachable(line)
-            | Trouble::TimedOut(line)
-            | Trouble::Failed(line) => std::slice::from_ref(line),
-            Trouble::Signal(_) => &[],
-        }
-    }
-}
-
-/// Wrong usage.
-const USAGE: u8 = 2;
 
 fn main() -> ExitCode {
     if let Some(outcome) = bench::partner::run() {

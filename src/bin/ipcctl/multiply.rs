@@ -2,7 +2,8 @@
 
 use clap::Args;
 use ipcd::engine::json;
-use ipcd::engine::text::is_empty;
+use ipcd::engine::number;
+use ipcd::engine::text::{is_empty, quote};
 use rustix::event::PollFlags;
 use serde_json::json;
 use std::collections::VecDeque;
@@ -27,7 +28,8 @@ const REQUESTS_MAX: usize = 4096;
 #[command(allow_negative_numbers = true)]
 pub(crate) struct Arguments {
     /// A, an operator (none: multiplication), and B; or - for a request on each line of standard input
-    #[arg(value_names = ["A", "[OP] B"], num_args = 1..=3, required = true, allow_hyphen_values = true)]
+    // As many as a shell makes of them.
+    #[arg(value_names = ["A", "[OP] B"], num_args = 1.., required = true, allow_hyphen_values = true)]
     request: Vec<String>,
 
     /// Print JSON, one object a line: {"request": "5 10", "result": 50.0}, or "error" instead of "result"
@@ -41,9 +43,38 @@ type Answer = Result<String, String>;
 pub(crate) fn run(reach: &Reach, arguments: &Arguments) -> Result<(), Trouble> {
     match &arguments.request[..] {
         [dash] if dash == "-" => all(reach, arguments.json),
-        [one] => Err(Trouble::Usage(format!("multiply {one}: a second number is missing, or - alone"))),
-        request => single(reach, &request.join(" "), arguments.json),
+        [one] if number::parse(one).is_some() => {
+            Err(Trouble::Usage(format!("multiply {one}: a second number is missing, or - alone")))
+        }
+        request => {
+            is_request(request)?;
+            single(reach, &request.join(" "), arguments.json)
+        }
     }
+}
+
+/// Whether it can be one; the error says what a shell has made of a star.
+fn is_request(words: &[String]) -> Result<(), Trouble> {
+    let [first, between @ .., last] = words else { return Ok(()) };
+    let is_file = |word: &String| !is_operator(word) && std::fs::symlink_metadata(word).is_ok();
+    if !between.is_empty() && between.iter().all(is_file) {
+        let files = if between.len() == 1 { "the name of a file" } else { "the names of files" };
+        return Err(Trouble::Usage(format!(
+            "the shell has put {files} ({}) in the place of the star; quote it: ipcctl multiply {first} '*' {last}",
+            quote(between[0].as_bytes())
+        )));
+    }
+    match between.len() {
+        0 | 1 => Ok(()),
+        _ => Err(Trouble::Usage(
+            "multiply takes two numbers, with an operator between them or none, for example: ipcctl multiply 5 '*' 10"
+                .to_owned(),
+        )),
+    }
+}
+
+fn is_operator(word: &str) -> bool {
+    matches!(word, "+" | "-" | "*" | "/" | "//" | "%" | "**")
 }
 
 fn single(reach: &Reach, request: &str, json: bool) -> Result<(), Trouble> {

@@ -13,6 +13,7 @@ use super::edit::Edit;
 use super::scrollback::{self, Scrollback};
 use super::speech::{self, Heard, Speech};
 use super::terminal::{Happening, Screen};
+use super::trouble::words;
 use super::{Reach, Trouble, output};
 
 /// The first pause before a new connection; each further one is twice as long.
@@ -112,7 +113,11 @@ impl Room<'_> {
                 self.edit.insert(&text);
                 Ok(true)
             }
-            Happening::Resize => Ok(true),
+            Happening::Wheel(rows) => {
+                self.scrollback.scroll(rows);
+                Ok(true)
+            }
+            Happening::Redraw => Ok(true),
             Happening::Daemon(outcome) => self.handle_daemon(outcome),
             Happening::Due => self.handle_deadline(),
         }
@@ -277,7 +282,7 @@ impl Room<'_> {
                         self.speech.opening().iter().for_each(|line| again.say(line));
                         self.phase = Phase::Open { conversation: again, until: self.reach.deadline() };
                     }
-                    Err(error) => self.wait(conversation, error.to_string()),
+                    Err(error) => self.wait(conversation, words(&error)),
                 }
                 Ok(true)
             }

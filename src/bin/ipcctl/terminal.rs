@@ -1,6 +1,7 @@
-//! The terminal: taken over, drawn on, and always given back; and everything that can happen while it is ours.
+//! The terminal: drawn on, given back whenever the program stops or ends, and everything that can happen while it is ours.
 
 use std::io::{self, BufWriter, Read, Stdout, Write};
+use std::mem::ManuallyDrop;
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
@@ -8,18 +9,18 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Receiver};
 use std::time::Instant;
 
-use crossterm::event::{self, DisableBracketedPaste, EnableBracketedPaste, Event, KeyEvent, KeyEventKind};
-use crossterm::terminal::{EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode};
-use crossterm::{cursor, execute};
+use crossterm::event::{
+    self, Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers, MouseEvent, MouseEventKind,
+};
 use ratatui::backend::CrosstermBackend;
 use ratatui::layout::Rect;
 use ratatui::{Frame, Terminal, TerminalOptions, Viewport};
 use rustix::event::PollFlags;
-use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
+use rustix::process::{Signal, kill_current_process_group};
+use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 
-use super::Trouble;
 use super::daemon::Conversation;
-use super::link;
+use super::{Trouble, link, tty};
 
 /// What a picture takes at most, roughly: a large screen, all of it new.
 const FRAME_BYTES: usize = 64 << 10;
@@ -30,32 +31,40 @@ pub(crate) enum Happening {
     Key(KeyEvent),
     /// Text that was pasted, as it was.
     Paste(String),
-    /// The screen has another size: draw again.
-    Resize,
+    /// The wheel was turned: so many rows up, or down if negative.
+    Wheel(isize),
+    /// The screen has another size, or is ours again: draw again.
+    Redraw,
     /// The conversation had a turn: look at what was heard, and whether it is over.
     Daemon(Result<(), Trouble>),
     /// The time asked for has come.
     Due,
 }
 
+/// Rows that a notch of the wheel moves.
+const WHEEL_ROWS: isize = 3;
+
 /// The whole screen, ours until this is dropped; a panic gives it back before it says anything.
 pub(crate) struct Screen {
-    terminal: Terminal<CrosstermBackend<BufWriter<Stdout>>>,
+    /// Never dropped: its destructor shows the cursor, which we do, and panics if the terminal is gone.
+    terminal: ManuallyDrop<Terminal<CrosstermBackend<BufWriter<Stdout>>>>,
     /// As drawn last.
     area: Rect,
     keys: Receiver<io::Result<Event>>,
     /// A byte for each key.
     key_bell: UnixStream,
-    /// A byte for each signal; all that we take end the program.
+    /// A byte for each signal that ends the program.
     signal_bell: UnixStream,
     signal: Arc<AtomicUsize>,
+    /// A byte for each time that the program goes on after it was stopped.
+    wake_bell: UnixStream,
 }
 
 impl Screen {
     /// Takes the terminal over.
     pub(crate) fn enter() -> Result<Screen, Trouble> {
         Screen::open().map_err(|error| {
-            restore();
+            tty::give_back();
             failed(&error)
         })
     }
@@ -71,18 +80,21 @@ impl Screen {
         }
         let before = std::panic::take_hook();
         std::panic::set_hook(Box::new(move |panic| {
-            restore();
+            tty::give_back();
             before(panic);
         }));
-        enable_raw_mode()?;
-        execute!(io::stdout(), EnterAlternateScreen, EnableBracketedPaste)?;
+        let (wake_bell, ringer) = UnixStream::pair()?;
+        ringer.set_nonblocking(true)?;
+        wake_bell.set_nonblocking(true)?;
+        signal_hook::low_level::pipe::register(SIGCONT, ringer)?;
+        tty::take()?;
         let area = area()?;
         let options = TerminalOptions { viewport: Viewport::Fixed(area) };
         // One write for a picture: nobody sees half of it.
         let stdout = BufWriter::with_capacity(FRAME_BYTES, io::stdout());
-        let terminal = Terminal::with_options(CrosstermBackend::new(stdout), options)?;
+        let terminal = ManuallyDrop::new(Terminal::with_options(CrosstermBackend::new(stdout), options)?);
         let (keys, key_bell) = keyboard()?;
-        Ok(Screen { terminal, area, keys, key_bell, signal_bell, signal })
+        Ok(Screen { terminal, area, keys, key_bell, signal_bell, signal, wake_bell })
     }
 
     /// Draws; only what has changed is written.
@@ -100,6 +112,23 @@ impl Screen {
         Ok(())
     }
 
+    /// Stops the program, as Ctrl-Z does elsewhere, and goes on when it is woken.
+    fn suspend(&mut self) -> io::Result<()> {
+        tty::give_back();
+        // All of the group, as the terminal would have done: a script that waits for us is stopped as well, and the shell
+        // notices. Where no shell could wake us the kernel lets it have no effect.
+        kill_current_process_group(Signal::TSTP)?;
+        self.resume()
+    }
+
+    /// The terminal is ours again, whatever was done to it meanwhile.
+    fn resume(&mut self) -> io::Result<()> {
+        tty::take()?;
+        self.area = area()?;
+        // All of the next picture is drawn.
+        self.terminal.resize(self.area)
+    }
+
     /// Waits for the next thing to happen: on the terminal, in the conversation if there is one, or the deadline.
     /// A signal that ends the program is [`Trouble::Signal`]; hand it on.
     pub(crate) fn next(
@@ -115,22 +144,38 @@ impl Screen {
             // Its end is told without being asked for; the keyboard's thread would not notice.
             let stdin = io::stdin();
             let hangup = (Some(stdin.as_fd()), PollFlags::empty());
-            let ready = link::wait([signal, hangup, key, from, to], deadline);
-            let [signal, hangup, key, read, write] = ready.map_err(|error| failed(&error))?;
+            let wake = (Some(self.wake_bell.as_fd()), PollFlags::IN);
+            let ready = link::wait([signal, hangup, wake, key, from, to], deadline);
+            let [signal, hangup, wake, key, read, write] = ready.map_err(|error| failed(&error))?;
             if signal {
                 return Err(Trouble::Signal(self.signal.load(Ordering::SeqCst) as i32));
             }
             if hangup {
                 return Err(Trouble::Failed("terminal: it is gone".to_owned()));
             }
+            if wake {
+                while matches!(self.wake_bell.read(&mut [0; 64]), Ok(1..)) {}
+                self.resume().map_err(|error| failed(&error))?;
+                return Ok(Happening::Redraw);
+            }
             if key {
                 self.key_bell.read_exact(&mut [0]).map_err(|error| failed(&error))?;
                 match self.keys.recv() {
+                    Ok(Ok(Event::Key(key))) if is_suspend(key) => {
+                        self.suspend().map_err(|error| failed(&error))?;
+                        return Ok(Happening::Redraw);
+                    }
+                    Ok(Ok(Event::Mouse(MouseEvent { kind: MouseEventKind::ScrollUp, .. }))) => {
+                        return Ok(Happening::Wheel(WHEEL_ROWS));
+                    }
+                    Ok(Ok(Event::Mouse(MouseEvent { kind: MouseEventKind::ScrollDown, .. }))) => {
+                        return Ok(Happening::Wheel(-WHEEL_ROWS));
+                    }
                     Ok(Ok(Event::Key(key))) if key.kind != KeyEventKind::Release => {
                         return Ok(Happening::Key(key));
                     }
                     Ok(Ok(Event::Paste(text))) => return Ok(Happening::Paste(text)),
-                    Ok(Ok(Event::Resize(..))) => return Ok(Happening::Resize),
+                    Ok(Ok(Event::Resize(..))) => return Ok(Happening::Redraw),
                     Ok(Err(error)) => return Err(failed(&error)),
                     Ok(Ok(_)) | Err(_) => continue,
                 }
@@ -145,8 +190,14 @@ impl Screen {
 
 impl Drop for Screen {
     fn drop(&mut self) {
-        restore();
+        tty::give_back();
     }
+}
+
+fn is_suspend(key: KeyEvent) -> bool {
+    key.code == KeyCode::Char('z')
+        && key.modifiers.contains(KeyModifiers::CONTROL)
+        && key.kind != KeyEventKind::Release
 }
 
 /// The size of what we write to. (Left to itself, crossterm would ask the controlling terminal, which may be another.)
@@ -155,12 +206,6 @@ fn area() -> io::Result<Rect> {
     // A terminal that does not know its size says 0.
     let or = |size, usual| if size == 0 { usual } else { size };
     Ok(Rect::new(0, 0, or(size.ws_col, 80), or(size.ws_row, 24)))
-}
-
-/// Gives the terminal back as it was. One that is gone needs nothing.
-fn restore() {
-    let _ = execute!(io::stdout(), DisableBracketedPaste, LeaveAlternateScreen, cursor::Show);
-    let _ = disable_raw_mode();
 }
 
 /// Reads the keyboard in a thread, since crossterm can only wait for it alone; each event rings the bell.

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::Trouble;
 use super::daemon::{self, Conversation, Wanted};
+use super::trouble::words;
 
 /// The first pause before a new connection; each further one is twice as long.
 const PAUSE_MIN: Duration = Duration::from_millis(500);
@@ -121,7 +122,7 @@ impl Tie {
                 Due::Begun
             }
             Err(error) => {
-                self.lose(error.to_string());
+                self.lose(words(&error));
                 Due::Nothing
             }
         }

@@ -11,6 +11,7 @@ use rustix::process::Pid;
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use serde::Serialize;
 
+use super::super::trouble::words;
 use super::carrier::Carrier;
 use super::ground::{Ground, Partner};
 use super::question::Question;
@@ -159,7 +160,7 @@ fn work(
             pin(partner, theirs)?;
         }
     }
-    let mut carrier = open().map_err(|error| Fault::Missing(error.to_string()))?;
+    let mut carrier = open().map_err(|error| Fault::Missing(words(&error)))?;
     measure(plan, &mut carrier, done).map_err(Fault::Broke)
 }
 

@@ -19,9 +19,7 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use ipcd::endpoint::Endpoint;
 use ipcd::engine::json;
-use ipcd::transport::directory::runtime_directory_if_there;
 
 use self::ground::Ground;
 use self::measure::{Fault, Figures, Limit, Pin, Plan, ROUND_TRIPS_MAX};
@@ -29,6 +27,7 @@ use self::mechanism::Mechanism;
 use self::question::Question;
 use self::report::{Report, Row};
 use self::setup::Setup;
+use super::target::Target;
 use super::{Reach, Trouble, daemon, output};
 
 /// The progress bar's steps for each mechanism.
@@ -84,7 +83,7 @@ pub(crate) fn run(reach: &Reach, arguments: &Arguments) -> Result<(), Trouble> {
                 "--to names one endpoint, which is all that is measured; leave out --only".to_owned(),
             ));
         }
-        Some(endpoint) => vec![one(reach, endpoint, &plan, &ground)?],
+        Some(target) => vec![one(reach, target, &plan, &ground)?],
         None => all(&arguments.only, &plan, &ground)?,
     };
     let request = plan.question.request;
@@ -126,11 +125,11 @@ fn all(only: &[Mechanism], plan: &Plan, ground: &Ground) -> Result<Vec<Row>, Tro
 }
 
 /// The row of an endpoint of a daemon that runs already.
-fn one(reach: &Reach, endpoint: &Endpoint, plan: &Plan, ground: &Ground) -> Result<Row, Trouble> {
+fn one(reach: &Reach, target: &Target, plan: &Plan, ground: &Ground) -> Result<Row, Trouble> {
     let bar = progress(1);
     bar.set_message("the endpoint");
     let mut tried = Vec::new();
-    for place in endpoint.places(&runtime_directory_if_there().unwrap_or_default()) {
+    for place in target.places(reach.deadline())? {
         let service = (daemon::is_mux(&place, "multiply") && !reach.direct).then_some("multiply");
         let setup = Setup::at(place.clone(), service, plan.timeout);
         let outcome =
@@ -142,12 +141,12 @@ fn one(reach: &Reach, endpoint: &Endpoint, plan: &Plan, ground: &Ground) -> Resu
                 row.title = place.to_string();
                 return Ok(row);
             }
-            Err(Fault::Missing(error)) => tried.push(format!("{place}: {error}")),
+            Err(Fault::Missing(error)) => tried.push(error),
             Err(Fault::TimedOut(error)) => return Err(Trouble::TimedOut(format!("{place}: {error}"))),
             Err(Fault::Broke(error)) => return Err(Trouble::Failed(format!("{place}: {error}"))),
         }
     }
-    Err(Trouble::Unreachable(format!("no daemon there ({})", tried.join("; "))))
+    Err(Trouble::Unreachable(format!("no ipcd at {target}: {}", tried.join("; "))))
 }
 
 /// On a terminal only.

@@ -1,0 +1,83 @@
+//! Connecting to a host that has several addresses: the next one is tried when one has failed, and a quarter of a second
+//! later in any case (RFC 8305, section 5); the first that is there is taken. Knows no message.
+
+use std::io::{self, ErrorKind};
+use std::time::{Duration, Instant};
+
+use ipcd::endpoint::Place;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+
+use super::link::Link;
+
+/// How long an address is waited for before the next one is tried beside it.
+const HEAD_START: Duration = Duration::from_millis(250);
+
+/// What was tried, and why it failed.
+pub(crate) type Tried = Vec<(Place, io::Error)>;
+
+/// Connects to one of these; the others are given up. `deadline`: `None` waits for as long as the kernel does.
+///
+/// # Errors
+/// Why each of them failed; those that the deadline has met are `TimedOut`.
+pub(crate) fn connect(places: &[Place], deadline: Option<Instant>) -> Result<(Link, Place), Tried> {
+    let mut tried = Tried::new();
+    let mut pending: Vec<(Link, Place)> = Vec::new();
+    let mut waiting = places.iter();
+    let mut next_at = Instant::now();
+    loop {
+        let now = Instant::now();
+        if pending.is_empty() || now >= next_at {
+            match waiting.next() {
+                Some(place) => match Link::open_soon(place) {
+                    Ok(link) => {
+                        pending.push((link, place.clone()));
+                        next_at = now + HEAD_START;
+                    }
+                    Err(error) => {
+                        tried.push((place.clone(), error));
+                        continue;
+                    }
+                },
+                None if pending.is_empty() => return Err(tried),
+                None => {}
+            }
+        }
+        if deadline.is_some_and(|deadline| now >= deadline) {
+            let late = |place| (place, io::Error::from(ErrorKind::TimedOut));
+            tried.extend(pending.into_iter().map(|(_, place)| late(place)));
+            tried.extend(waiting.cloned().map(late));
+            return Err(tried);
+        }
+        let until = match waiting.len() {
+            0 => deadline,
+            _ => Some(deadline.map_or(next_at, |deadline| deadline.min(next_at))),
+        };
+        let ready = wait(&pending, until);
+        let mut at = 0;
+        for is_ready in ready {
+            match is_ready.then(|| pending[at].0.connected()) {
+                None => at += 1,
+                Some(Ok(())) => return Ok(pending.swap_remove(at)),
+                Some(Err(error)) => {
+                    tried.push((pending.remove(at).1, error));
+                    next_at = now;
+                }
+            }
+        }
+    }
+}
+
+/// Which of them has come to a decision.
+fn wait(pending: &[(Link, Place)], until: Option<Instant>) -> Vec<bool> {
+    let descriptors = pending.iter().map(|(link, _)| link.descriptors().1);
+    let mut fds: Vec<PollFd<'_>> =
+        descriptors.map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::OUT)).collect();
+    let left = until.map(|until| until.saturating_duration_since(Instant::now()));
+    let left: Option<Timespec> = left.and_then(|left| left.try_into().ok());
+    match poll(&mut fds, left.as_ref()) {
+        Err(Errno::INTR) | Ok(_) => fds.iter().map(|fd| !fd.revents().is_empty()).collect(),
+        // What cannot be waited for is asked at once, and says why itself.
+        Err(_) => vec![true; pending.len()],
+    }
+}

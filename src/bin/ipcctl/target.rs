@@ -1,0 +1,228 @@
+//! What `--to` names: an endpoint as the configuration writes it, or a host by its name, whose addresses are looked up.
+
+use std::fmt;
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::str::FromStr;
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::time::{Duration, Instant};
+
+use ipcd::endpoint::{Endpoint, Place};
+use ipcd::transport::directory::runtime_directory_if_there;
+
+use super::Trouble;
+use super::trouble::words;
+
+/// The longest host name, in bytes (RFC 1035, section 2.3.4).
+const NAME_BYTES_MAX: usize = 253;
+
+/// Addresses of one name that are tried: more than any host is reached by.
+const ADDRESSES_MAX: usize = 16;
+
+/// What is asked, and how it is written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Target {
+    Endpoint(Endpoint),
+    /// `tcp://NAME:PORT` or `udp://NAME:PORT`
+    Named {
+        transport: Transport,
+        name: String,
+        port: u16,
+    },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Transport {
+    Tcp,
+    Udp,
+}
+
+impl FromStr for Target {
+    type Err = String;
+
+    /// Reads one; the error says what is wrong and what would be right, without repeating the text.
+    fn from_str(text: &str) -> Result<Target, String> {
+        // What people type first: localhost:33000.
+        let full = match text.contains("://") || text.starts_with(['/', '%', '.']) || !text.contains(':') {
+            true => text.to_owned(),
+            false => format!("tcp://{text}"),
+        };
+        let error = match full.parse::<Endpoint>() {
+            Ok(endpoint) => return Ok(Target::Endpoint(endpoint)),
+            Err(error) => error,
+        };
+        let error = match error.starts_with("a host is ") {
+            true => "a host is a name or an address, for example teacher.local, 192.168.1.7 or [fd00::7]"
+                .to_owned(),
+            false => error,
+        };
+        let (transport, rest) = match full.split_once("://") {
+            Some(("tcp", rest)) => (Transport::Tcp, rest),
+            Some(("udp", rest)) => (Transport::Udp, rest),
+            _ => return Err(error),
+        };
+        let Some((name, port)) = rest.rsplit_once(':').filter(|(name, _)| is_name(name)) else {
+            return Err(error);
+        };
+        match port.parse() {
+            Ok(port @ 1..) if !rest.contains('+') => {
+                Ok(Target::Named { transport, name: name.to_ascii_lowercase(), port })
+            }
+            _ => Err(error),
+        }
+    }
+}
+
+/// Whether a host can be called so: labels of letters, digits, hyphens and underscores, with a dot between two. One that
+/// looks like an address and is none is no name either.
+fn is_name(text: &str) -> bool {
+    let is_label = |label: &str| {
+        (1..=63).contains(&label.len())
+            && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+    };
+    let name = text.strip_suffix('.').unwrap_or(text);
+    let last = name.rsplit('.').next().unwrap_or_default();
+    name.len() <= NAME_BYTES_MAX
+        && name.split('.').all(is_label)
+        && !last.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Target::Endpoint(endpoint) => endpoint.fmt(f),
+            Target::Named { transport: Transport::Tcp, name, port } => write!(f, "tcp://{name}:{port}"),
+            Target::Named { transport: Transport::Udp, name, port } => write!(f, "udp://{name}:{port}"),
+        }
+    }
+}
+
+impl Target {
+    /// The places that it stands for, in the order in which they are to be tried.
+    ///
+    /// # Errors
+    /// The name is not known, or nobody could say so before the deadline.
+    pub(crate) fn places(&self, deadline: Option<Instant>) -> Result<Vec<Place>, Trouble> {
+        let (transport, name, port) = match self {
+            Target::Endpoint(endpoint) => {
+                return Ok(endpoint.places(&runtime_directory_if_there().unwrap_or_default()));
+            }
+            Target::Named { transport, name, port } => (*transport, name, *port),
+        };
+        let mut addresses = look_up(name, port, deadline)?;
+        addresses.truncate(ADDRESSES_MAX);
+        Ok(addresses
+            .into_iter()
+            .map(|address| match transport {
+                Transport::Tcp => Place::Tcp(address),
+                Transport::Udp => Place::Udp(address),
+            })
+            .collect())
+    }
+}
+
+/// The addresses of a host, each once. The system's resolver has no bound on how long it takes: it runs in a thread of its
+/// own, which is left alone when the time is over.
+fn look_up(name: &str, port: u16, deadline: Option<Instant>) -> Result<Vec<SocketAddr>, Trouble> {
+    let (sender, answer) = channel();
+    let asked = name.to_owned();
+    let resolver = std::thread::Builder::new().name("resolver".to_owned());
+    let started = resolver.spawn(move || {
+        // Nobody hears it who has given up.
+        let _ = sender.send((asked.as_str(), port).to_socket_addrs().map(Vec::from_iter));
+    });
+    started.map_err(|error| Trouble::Failed(format!("{name}: {}", words(&error))))?;
+    let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+    let outcome = match left {
+        Some(left) => answer.recv_timeout(left.max(Duration::from_millis(1))),
+        None => answer.recv().map_err(|_| RecvTimeoutError::Disconnected),
+    };
+    match outcome {
+        Ok(Ok(addresses)) if !addresses.is_empty() => {
+            let mut each = Vec::new();
+            for address in addresses {
+                if !each.contains(&address) {
+                    each.push(address);
+                }
+            }
+            Ok(each)
+        }
+        Ok(outcome) => {
+            let why = outcome.err().map_or_else(|| "it has no address".to_owned(), |error| reason(&error));
+            Err(Trouble::Unreachable(format!(
+                "{name}: {why}; check the name, or give the address, for example tcp://192.168.1.7:{port}"
+            )))
+        }
+        Err(RecvTimeoutError::Timeout) => Err(Trouble::TimedOut(format!(
+            "{name}: its address could not be looked up in time; give the address, for example tcp://192.168.1.7:{port}"
+        ))),
+        Err(RecvTimeoutError::Disconnected) => {
+            Err(Trouble::Failed(format!("{name}: the resolver has failed")))
+        }
+    }
+}
+
+/// What the resolver says, without the words that it is one.
+fn reason(error: &std::io::Error) -> String {
+    let text = words(error);
+    let text = text.strip_prefix("failed to lookup address information: ").unwrap_or(&text);
+    let mut chars = text.chars();
+    chars.next().map_or_else(String::new, |first| first.to_lowercase().chain(chars).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_has_a_name_or_an_address_and_localhost_is_what_it_always_was() {
+        for (text, shown) in [
+            ("tcp://teacher.local:33000", "tcp://teacher.local:33000"),
+            ("udp://PC_7:65432", "udp://pc_7:65432"),
+            ("teacher-pc:33000", "tcp://teacher-pc:33000"),
+            ("example.org.:1", "tcp://example.org.:1"),
+            ("tcp://3com.example:1", "tcp://3com.example:1"),
+        ] {
+            let target = text.parse::<Target>().expect(text);
+            assert!(matches!(target, Target::Named { .. }), "{target:?}");
+            assert_eq!(target.to_string(), shown);
+        }
+        for (text, shown) in [
+            ("tcp://localhost:9999", "tcp://localhost:9999"),
+            ("localhost:9999", "tcp://localhost:9999"),
+            ("127.0.0.1:5", "tcp://127.0.0.1:5"),
+            ("[::1]:5", "tcp://[::1]:5"),
+            ("unix:///run/x", "unix:///run/x"),
+        ] {
+            let target = text.parse::<Target>().expect(text);
+            assert!(matches!(target, Target::Endpoint(_)), "{target:?}");
+            assert_eq!(target.to_string(), shown);
+        }
+    }
+
+    #[test]
+    fn what_is_neither_is_refused_as_in_the_configuration() {
+        let long = format!("tcp://{}:1", "x".repeat(64));
+        for (text, reason) in [
+            ("tcp://teacher.local", "a port is missing"),
+            ("teacher.local", "KIND://PLACE"),
+            ("tcp://teacher.local:0", "1 to 65535"),
+            ("tcp://teacher.local:+8", "1 to 65535"),
+            ("tcp://1.2.3:80", "a host is"),
+            ("tcp://999.1.1.1:80", "a host is"),
+            ("tcp://a b:80", "a host is"),
+            ("tcp://-x:80", "a host is"),
+            ("tcp://a..b:80", "a host is"),
+            ("tcp://user@host:80", "a host is"),
+            ("tcp://::1:80", "brackets"),
+            ("tcp://caf\u{e9}.local:80", "a host is"),
+            ("http://teacher.local:80", "unknown kind"),
+            ("/run/ipcd/ipcd.sock", "KIND://PLACE"),
+            (&long, "a host is"),
+        ] {
+            let error = text.parse::<Target>().expect_err(text);
+            assert!(error.contains(reason), "{text}: {error}");
+        }
+    }
+}

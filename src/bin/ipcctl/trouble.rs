@@ -1,0 +1,69 @@
+//! What can go wrong, with an exit status that scripts can use, and how it is said.
+
+use std::io;
+
+/// What can go wrong. Each line of it is a sentence for standard error.
+#[derive(Debug)]
+pub(crate) enum Trouble {
+    /// The daemon's own words.
+    Refused(Vec<String>),
+    /// What was asked for makes no sense there.
+    Usage(String),
+    /// No daemon was reached (EX_UNAVAILABLE).
+    Unreachable(String),
+    /// It did not answer in time (EX_TEMPFAIL).
+    TimedOut(String),
+    /// The connection failed, or what came was no answer.
+    Failed(String),
+    /// A signal ends the program, once everything is put back in order.
+    Signal(i32),
+}
+
+/// Wrong usage.
+pub(crate) const USAGE: u8 = 2;
+
+impl Trouble {
+    pub(crate) fn status(&self) -> u8 {
+        match self {
+            Trouble::Refused(_) | Trouble::Failed(_) | Trouble::Signal(_) => 1,
+            Trouble::Usage(_) => USAGE,
+            Trouble::Unreachable(_) => 69,
+            Trouble::TimedOut(_) => 75,
+        }
+    }
+
+    pub(crate) fn lines(&self) -> &[String] {
+        match self {
+            Trouble::Refused(lines) => lines,
+            Trouble::Usage(line)
+            | Trouble::Unreachable(line)
+            | Trouble::TimedOut(line)
+            | Trouble::Failed(line) => std::slice::from_ref(line),
+            Trouble::Signal(_) => &[],
+        }
+    }
+}
+
+/// The system's error in words, in the middle of a sentence and without its number.
+pub(crate) fn words(error: &io::Error) -> String {
+    let text = error.to_string();
+    let text = text.rsplit_once(" (os error ").map_or(&*text, |(words, _)| words);
+    let mut chars = text.chars();
+    match (chars.next(), chars.clone().next()) {
+        // Not an abbreviation.
+        (Some(first), Some(second)) if !second.is_uppercase() => first.to_lowercase().chain(chars).collect(),
+        _ => text.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_of_the_system_is_words_without_a_number() {
+        assert_eq!(words(&io::Error::from_raw_os_error(2)), "no such file or directory");
+        assert_eq!(words(&io::Error::from_raw_os_error(111)), "connection refused");
+        assert_eq!(words(&io::Error::other("RST (os error is near)")), "RST (os error is near)");
+    }
+}
