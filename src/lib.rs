@@ -29,7 +29,7 @@
 //! 1. `poll` wakes; [`reactor`] finds the slot that the event's token means, unless the token's generation says that it
 //!    was meant for a former tenant, and remembers the edge.
 //! 2. It reads once into the one shared buffer and hands the bytes to [`Engine::handle`](engine::Engine::handle).
-//! 3. The session's framing cuts messages out of them; here: a line.
+//! 3. The session's intake cuts messages out of them; here: a line.
 //! 4. The service answers into the session's outbox: `Data received`, LF, `50.0`, LF.
 //! 5. [`Engine::poll_urgent`](engine::Engine::poll_urgent) says `Flush`, and the reactor writes once for the whole burst,
 //!    before it reads from anybody else. What the room says goes out at the end of the turn, once for all who have spoken.

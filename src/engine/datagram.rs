@@ -2,10 +2,10 @@
 
 use std::rc::Rc;
 
+use super::codec::lines::without_cr;
 use super::counters::ErrorKind;
 use super::diagnosis::Place;
 use super::foreign;
-use super::framing::without_cr;
 use super::message::{Door, Dropped, Happening, Note, Origin};
 use super::service::watch::Sight;
 use super::service::{Service, greeting, hello, multiply};

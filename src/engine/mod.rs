@@ -8,12 +8,12 @@
 
 pub mod allow;
 mod census;
+mod codec;
 mod counters;
 mod datagram;
 mod deadlines;
 pub mod diagnosis;
 pub mod foreign;
-mod framing;
 pub mod json;
 pub mod limits;
 mod machines;
@@ -40,12 +40,12 @@ use memchr::memchr;
 pub use counters::{Counters, ErrorKind, ServiceCounters, Turns};
 
 use census::Census;
+use codec::Style;
 use datagram::Datagram;
 use deadlines::Deadlines;
 use limits::{FLUSHES_PER_TURN, READ_BYTES_MAX, Settings};
 use machines::{Machine, Machines};
 use message::{Door, Input, Moment, Note, Origin, Output, Peer, Request};
-use outbox::Style;
 use record::{Record, SavedSession};
 use room::{Offer, Room, Seat};
 use service::Service;
@@ -391,7 +391,7 @@ impl Engine {
         }
         let world = &mut self.world;
         if let Some(Some(session)) = self.sessions.get(peer.index as usize)
-            && session.peer == peer
+            && session.peer() == peer
             && let Some(seat) = session.listening_seat()
         {
             // Nothing follows from it for the session itself: of all that is sent in a large room this is nearly all.
@@ -460,7 +460,7 @@ impl Engine {
         let all_settled = self.sessions.iter().flatten().all(|session| is_settled(session, &self.world));
         for index in 0..self.sessions.len() {
             let Some(Some(session)) = self.sessions.get(index) else { continue };
-            let (peer, settled) = (session.peer, is_settled(session, &self.world));
+            let (peer, settled) = (session.peer(), is_settled(session, &self.world));
             if now >= by {
                 self.remove(peer, Output::Close(peer));
             } else if session.is_serving() && settled {
@@ -477,14 +477,14 @@ impl Engine {
     fn reconfigure(&mut self, now: Moment, settings: Settings) {
         let before = std::mem::replace(&mut self.world.settings, settings);
         let counted = self.sessions.iter().flatten().filter(|session| session.is_counted());
-        let everybody = counted.map(|session| (session.service(), session.origin));
+        let everybody = counted.map(|session| (session.service(), session.origin()));
         self.world.census.retake(&self.world.settings, everybody);
         self.world.set_history();
         self.world.machines.keep(self.world.settings.machines_max);
         let withdrawn: Vec<Service> = Service::offered()
             .filter(|service| before.of(*service).listening && !self.world.settings.of(*service).listening)
             .collect();
-        let peers: Vec<Peer> = self.sessions.iter().flatten().map(|session| session.peer).collect();
+        let peers: Vec<Peer> = self.sessions.iter().flatten().map(Session::peer).collect();
         for peer in peers {
             // Everybody's deadlines may have changed, so that everybody is looked at.
             self.with(now, peer, |session, world| {
@@ -554,7 +554,7 @@ impl Engine {
         let Some(session) = self.sessions.get(peer.index as usize).and_then(Option::as_ref) else {
             return outgoing;
         };
-        if session.peer != peer {
+        if session.peer() != peer {
             return outgoing;
         }
         if let Some(seat) = session.listening_seat().filter(|_| !session.is_on_packets()) {
@@ -563,7 +563,7 @@ impl Engine {
         }
         let style = session.style();
         outgoing.push(session.outbox().ready(style));
-        outgoing.is_part = matches!(style, Style::Paced | Style::Packets);
+        outgoing.is_part = style.is_one_by_one();
         if let Some(seat) = session.seat() {
             if style == Style::Lines || outgoing.count == 0 {
                 offer_room(&self.world.room, seat, &mut self.scratch, &mut outgoing);
@@ -582,7 +582,7 @@ impl Engine {
     /// Everything that the process which follows has to know. Sessions that are not in it are not carried over.
     pub fn save(&self, now: Moment) -> (Record, Vec<Peer>) {
         let carried = self.sessions.iter().flatten();
-        let carried = carried.filter_map(|session| Some((session.peer, session.save(&self.world)?)));
+        let carried = carried.filter_map(|session| Some((session.peer(), session.save(&self.world)?)));
         let (peers, sessions): (Vec<Peer>, Vec<SavedSession>) = carried.unzip();
         let history = self.world.room.history().map(str::to_owned).collect();
         let sessions = sessions.into_iter().map(|session| (0, session)).collect();
@@ -631,11 +631,11 @@ impl Engine {
     // ---- within
 
     fn session(&self, peer: Peer) -> Option<&Session> {
-        self.sessions.get(peer.index as usize)?.as_ref().filter(|session| session.peer == peer)
+        self.sessions.get(peer.index as usize)?.as_ref().filter(|session| session.peer() == peer)
     }
 
     fn session_mut(&mut self, peer: Peer) -> Option<&mut Session> {
-        self.sessions.get_mut(peer.index as usize)?.as_mut().filter(|session| session.peer == peer)
+        self.sessions.get_mut(peer.index as usize)?.as_mut().filter(|session| session.peer() == peer)
     }
 
     /// Does something with a session, if it is still there, and sees to what follows from it.
@@ -647,7 +647,7 @@ impl Engine {
     /// The same, whatever the queues of all take then.
     fn act_on(&mut self, now: Moment, peer: Peer, act: impl FnOnce(&mut Session, &mut World)) {
         let session = self.sessions.get_mut(peer.index as usize).and_then(Option::as_mut);
-        let Some(session) = session.filter(|session| session.peer == peer) else { return };
+        let Some(session) = session.filter(|session| session.peer() == peer) else { return };
         act(session, &mut self.world);
         self.settle(now, peer);
     }
@@ -688,7 +688,7 @@ impl Engine {
         let sessions = &self.sessions;
         self.deadlines.tidy(|peer, at| {
             let session = sessions.get(peer.index as usize).and_then(Option::as_ref);
-            session.is_some_and(|session| session.peer == peer && session.alarm.is_for(at))
+            session.is_some_and(|session| session.peer() == peer && session.alarm.is_for(at))
         });
     }
 
@@ -702,7 +702,7 @@ impl Engine {
 
     fn remove(&mut self, peer: Peer, last: Output) {
         let Some(place) = self.sessions.get_mut(peer.index as usize) else { return };
-        if place.as_ref().is_none_or(|session| session.peer != peer) {
+        if place.as_ref().is_none_or(|session| session.peer() != peer) {
             return;
         }
         if let Some(mut session) = place.take() {

@@ -6,20 +6,8 @@ use std::time::Duration;
 use memchr::{memchr, memchr_iter};
 use serde::{Deserialize, Serialize};
 
+use super::codec::Style;
 use super::message::Moment;
-
-/// How messages are told apart on the way out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Style {
-    /// Each ends with LF.
-    Lines,
-    /// Each ends with nothing and goes out on its own, a gap after the one before: one recv() each.
-    Paced,
-    /// Each ends with nothing; those that come close together may share a recv().
-    Bare,
-    /// Each ends with nothing and is one packet.
-    Packets,
-}
 
 /// Bytes of room in a queue's memory, from which on it is going to grow, and the least that it takes: a common reply, which
 /// is an acknowledgement and a result.
@@ -70,11 +58,11 @@ impl Outbox {
     pub fn say(&mut self, style: Style, message: impl AsRef<[u8]>) {
         let message = message.as_ref();
         self.make_room(message.len() + 2);
-        if std::mem::take(&mut self.open) && style != Style::Bare {
+        if std::mem::take(&mut self.open) && style.marks_with_lf() {
             self.bytes.push(b'\n');
         }
         self.bytes.extend_from_slice(message);
-        if style != Style::Bare {
+        if style.marks_with_lf() {
             self.bytes.push(b'\n');
         }
     }
@@ -112,7 +100,7 @@ impl Outbox {
 
     /// The first `count` bytes of [`ready`](Self::ready) were sent at `now`; in [`Style::Paced`] the next message waits for `gap`.
     pub fn sent(&mut self, style: Style, count: usize, now: Moment, gap: Duration) {
-        if matches!(style, Style::Paced | Style::Packets) {
+        if style.is_one_by_one() {
             let mut start = self.start();
             start += usize::from(self.bytes.get(start) == Some(&b'\n')) + count;
             let ended = self.bytes.get(start) == Some(&b'\n');

@@ -60,7 +60,7 @@ impl Engine {
         let counted = self.sessions.iter().flatten().filter(|session| !session.is_on_fifo());
         counted
             .map(|session| {
-                let (peer, client) = (session.peer, session.origin.into());
+                let (peer, client) = (session.peer(), session.origin().into());
                 Holder { peer, client, bytes: session.held_bytes(&self.world) }
             })
             .filter(|holder| holder.bytes > 0)

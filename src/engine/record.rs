@@ -6,14 +6,14 @@ use std::rc::Rc;
 use serde::{Deserialize, Serialize};
 use thin_vec::ThinVec;
 
-use super::framing::Framing;
+use super::codec::detect::Guess;
 use super::machines::Machine;
-use super::message::{CloseReason, Door, Medium, Moment, Origin};
+use super::message::{CloseReason, Door, Kind, Medium, Moment, Origin};
 use super::outbox::Outbox;
 use super::session::Telling;
 
 /// The version of [`Record`]: to be raised with every change of what it holds or means.
-pub const VERSION: u32 = 4;
+pub const VERSION: u32 = 5;
 
 /// The engine at one moment.
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -35,7 +35,8 @@ pub struct SavedSession {
     pub(super) origin: Origin,
     pub(super) state: SavedState,
     pub(super) phase: SavedPhase,
-    pub(super) framing: Framing,
+    pub(super) kind: Option<Kind>,
+    pub(super) guess: Guess,
     pub(super) inbox: ThinVec<u8>,
     pub(super) outbox: Outbox,
     pub(super) opened: Moment,
@@ -84,7 +85,7 @@ const JOINED_MAX: u64 = 1 << 62;
 impl SavedSession {
     /// Whether the engine can have saved it: what is read from a file is not taken for granted.
     pub(super) fn is_sound(&self) -> bool {
-        self.outbox.is_sound() && self.framing.is_sound(self.inbox.len()) && self.joined() < JOINED_MAX
+        self.outbox.is_sound() && self.guess.is_sound(self.inbox.len()) && self.joined() < JOINED_MAX
     }
 
     /// Whether it was on a FIFO, which is opened anew and not handed over.

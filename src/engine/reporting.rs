@@ -1,7 +1,7 @@
 //! Status reports and what watchers see, on their way: a piece of each a turn, as far as its reader keeps up.
 
+use super::codec::Style;
 use super::message::{Moment, Peer};
-use super::outbox::Style;
 use super::service::Service;
 use super::service::status::{self, EndpointPart, Progress};
 use super::service::watch::Sight;

@@ -1,8 +1,7 @@
 //! How a connection ends: last words, a lingering close, or a reset.
 
-use thin_vec::ThinVec;
-
-use super::{Phase, Session, State};
+use super::Session;
+use super::dialogue::{Dialogue, Phase, State};
 use crate::engine::counters::ErrorKind;
 use crate::engine::diagnosis;
 use crate::engine::foreign::Foreign;
@@ -12,6 +11,70 @@ use crate::engine::service::Service;
 use crate::engine::{Letter, World, words};
 
 impl Session {
+    /// The connection is gone: nobody is left to be told anything.
+    pub(in crate::engine) fn lose(&mut self, world: &mut World) {
+        self.dialogue.lose(world);
+    }
+
+    /// More than its backlog waits for it: it is told so, if that can be sent.
+    pub(in crate::engine) fn drop_slow(&mut self, world: &mut World, now: Moment) {
+        self.dialogue.drop_slow(world, now);
+    }
+
+    /// A service has no endpoint any more: who came through one of them has to go, and one that is in the middle of a long
+    /// reply once it has it.
+    pub(in crate::engine) fn withdraw(&mut self, world: &mut World, now: Moment, service: Service) {
+        self.dialogue.withdraw(world, now, service);
+    }
+
+    /// The next step towards the end, if it is time for it. The last word is [`Output::Close`] or [`Output::Reset`].
+    pub(in crate::engine) fn step(&mut self, world: &mut World, now: Moment) -> Option<Output> {
+        let has_ended = self.intake.has_ended();
+        self.dialogue.leave_when_withdrawn(world, now);
+        if has_ended && self.intake.is_empty() {
+            self.dialogue.leave_at_end(world, now);
+        }
+        if !self.is_serving() && !self.intake.is_empty() {
+            self.intake.clear(); // it is heard no more
+        }
+        self.dialogue.step(world, now, has_ended)
+    }
+
+    /// The session leaves the table.
+    pub(in crate::engine) fn depart(&mut self, world: &mut World) {
+        self.dialogue.depart(world);
+    }
+
+    /// What the daemon's end means for it, once nothing more of it is in the kernel's buffer or in ours.
+    pub(in crate::engine) fn stop(&mut self, world: &mut World, now: Moment) {
+        self.dialogue.stop(world, now);
+    }
+
+    /// The room closes, and every line.
+    pub(in crate::engine) fn stop_talking(&mut self, world: &mut World, now: Moment) {
+        self.dialogue.stop_talking(world, now);
+    }
+
+    /// The kernel holds nothing more from it.
+    pub(in crate::engine) fn set_dry(&mut self) {
+        self.intake.dry = true;
+    }
+
+    /// Whether all that it sent has been dealt with.
+    pub(in crate::engine) fn is_settled(&self, world: &World) -> bool {
+        // What is kept for somebody who has not come is dealt with.
+        let is_waiting = self.dialogue.is_alone(world);
+        let is_stalled = self.intake.stalled && !is_waiting;
+        !self.is_serving()
+            || (self.intake.dry
+                && !is_stalled
+                && !self.intake.guess.holds_request()
+                && self.dialogue.report().is_none()
+                && !self.dialogue.is_telling())
+    }
+}
+
+impl Dialogue {
     pub(super) fn overflow(&mut self, world: &mut World, now: Moment) {
         let max = self.settings(world).message_bytes_max;
         let error = format!("message longer than {max} bytes");
@@ -29,7 +92,7 @@ impl Session {
         self.hint(world, |world| Some(diagnosis::of_foreign(foreign, service, self.place(world))));
         let reason = CloseReason::PeerForeign(foreign);
         match foreign {
-            Foreign::Http if !self.is_on_packets() => {
+            Foreign::Http if self.kind != Some(Kind::Packet) => {
                 let answer = words::bad_request(&error);
                 self.note_error(world, ErrorKind::Foreign, error);
                 self.finish(world, now, reason, None);
@@ -45,7 +108,7 @@ impl Session {
     }
 
     /// Begins the end: what is queued and `words` are still sent.
-    pub(in crate::engine) fn finish(
+    pub(super) fn finish(
         &mut self,
         world: &mut World,
         now: Moment,
@@ -70,11 +133,6 @@ impl Session {
         if let Some(words) = words {
             self.say(words);
         }
-        self.inbox = ThinVec::new();
-        self.scanned = 0;
-        self.begun = None;
-        self.flags.skipping = false;
-        self.flags.stalled = false;
         self.phase = Phase::Draining(reason, now);
     }
 
@@ -89,8 +147,7 @@ impl Session {
         }
     }
 
-    /// The connection is gone: nobody is left to be told anything.
-    pub(in crate::engine) fn lose(&mut self, world: &mut World) {
+    fn lose(&mut self, world: &mut World) {
         self.hint_at_reset(world);
         if let Some(seat) = self.seat() {
             world.room.drop_member(seat, &mut Vec::new());
@@ -102,15 +159,12 @@ impl Session {
         }
     }
 
-    /// More than its backlog waits for it: it is told so, if that can be sent.
-    pub(in crate::engine) fn drop_slow(&mut self, world: &mut World, now: Moment) {
+    fn drop_slow(&mut self, world: &mut World, now: Moment) {
         world.counters.of_mut(self.service()).too_slow += 1;
         self.finish(world, now, CloseReason::PeerTooSlow, Some("Error: too slow"));
     }
 
-    /// A service has no endpoint any more: who came through one of them has to go, and one that is in the middle of a long
-    /// reply once it has it.
-    pub(in crate::engine) fn withdraw(&mut self, world: &mut World, now: Moment, service: Service) {
+    fn withdraw(&mut self, world: &mut World, now: Moment, service: Service) {
         if self.is_serving() && self.door.service == service && self.service() == service {
             self.flags.withdrawn = true;
             self.leave_when_withdrawn(world, now);
@@ -124,19 +178,16 @@ impl Session {
         }
     }
 
-    /// The next step towards the end, if it is time for it. The last word is [`Output::Close`] or [`Output::Reset`].
-    pub(in crate::engine) fn step(&mut self, world: &mut World, now: Moment) -> Option<Output> {
-        self.leave_when_withdrawn(world, now);
-        if self.is_serving()
-            && self.flags.ended
-            && self.inbox.is_empty()
-            && self.report().is_none()
-            && !self.is_telling()
-        {
+    /// It will say nothing more, and all that it has said is answered.
+    fn leave_at_end(&mut self, world: &mut World, now: Moment) {
+        if self.is_serving() && self.report().is_none() && !self.is_telling() {
             // The end of a FIFO is its endpoint's: its writers come and go.
             let reason = if self.is_on_fifo() { CloseReason::Withdrawn } else { CloseReason::PeerClosed };
             self.finish(world, now, reason, None);
         }
+    }
+
+    fn step(&mut self, world: &mut World, now: Moment, has_ended: bool) -> Option<Output> {
         match self.phase {
             Phase::Serving => None,
             Phase::Draining(..) if !self.outbox.is_empty() => None,
@@ -147,7 +198,7 @@ impl Session {
             {
                 Some(Output::Close(self.peer))
             }
-            Phase::Draining(..) if self.flags.ended || self.is_on_fifo() => Some(Output::Close(self.peer)),
+            Phase::Draining(..) if has_ended || self.is_on_fifo() => Some(Output::Close(self.peer)),
             Phase::Draining(reason, _) if self.parts_with_reset(reason) => {
                 self.phase = Phase::Parting(reason, now + LAST_WORDS);
                 None
@@ -159,7 +210,7 @@ impl Session {
                 }
                 Some(Output::ShutdownWrite(self.peer))
             }
-            Phase::Parting(..) | Phase::Lingering(..) if self.flags.ended => Some(Output::Close(self.peer)),
+            Phase::Parting(..) | Phase::Lingering(..) if has_ended => Some(Output::Close(self.peer)),
             Phase::Parting(_, until) if until <= now => Some(Output::Reset(self.peer)),
             Phase::Lingering(_, until) if until <= now => Some(Output::Close(self.peer)),
             Phase::Parting(..) | Phase::Lingering(..) => None,
@@ -168,7 +219,7 @@ impl Session {
 
     /// A raw chat window takes end of file for an endless row of empty messages, and stops at a reset.
     pub(super) fn parts_with_reset(&self, reason: CloseReason) -> bool {
-        let may_be_window = match self.framing.kind() {
+        let may_be_window = match self.kind {
             Some(kind) => kind == Kind::Raw,
             // A window waits for its user to type a name. Who sends too much would lose its last words to a reset.
             None => reason != CloseReason::PeerTooLong && matches!(self.state, State::Chat(_)),
@@ -178,8 +229,7 @@ impl Session {
             && matches!(self.state, State::Chat(_) | State::Talk(_))
     }
 
-    /// The session leaves the table.
-    pub(in crate::engine) fn depart(&mut self, world: &mut World) {
+    fn depart(&mut self, world: &mut World) {
         if let Some(seat) = self.seat() {
             world.room.drop_member(seat, &mut Vec::new());
         }
@@ -197,35 +247,15 @@ impl Session {
         self.note(world, Happening::Closed(reason));
     }
 
-    /// What the daemon's end means for it, once nothing more of it is in the kernel's buffer or in ours.
-    pub(in crate::engine) fn stop(&mut self, world: &mut World, now: Moment) {
+    fn stop(&mut self, world: &mut World, now: Moment) {
         if self.is_serving() && !matches!(self.state, State::Chat(_) | State::Talk(_)) {
             self.finish(world, now, CloseReason::Stopping, None);
         }
     }
 
-    /// The room closes, and every line.
-    pub(in crate::engine) fn stop_talking(&mut self, world: &mut World, now: Moment) {
+    fn stop_talking(&mut self, world: &mut World, now: Moment) {
         if self.is_serving() {
             self.finish(world, now, CloseReason::Stopping, Some("Server is shutting down."));
         }
-    }
-
-    /// The kernel holds nothing more from it.
-    pub(in crate::engine) fn set_dry(&mut self) {
-        self.flags.dry = true;
-    }
-
-    /// Whether all that it sent has been dealt with.
-    pub(in crate::engine) fn is_settled(&self, world: &World) -> bool {
-        // What is kept for somebody who has not come is dealt with.
-        let is_waiting = self.is_alone(world);
-        let is_stalled = self.flags.stalled && !is_waiting;
-        !self.is_serving()
-            || (self.flags.dry
-                && !is_stalled
-                && !self.framing.holds_request()
-                && self.report().is_none()
-                && !self.is_telling())
     }
 }

@@ -1,28 +1,21 @@
 //! A session on a FIFO: lines from any number of writers, without end. It has no first message, no last one, and nobody
 //! whom a close would reach; so what is wrong is said and passed over.
 
-use super::{Session, State};
+use super::Session;
+use super::dialogue::{Dialogue, Heard, State};
 use crate::engine::World;
 use crate::engine::counters::ErrorKind;
-use crate::engine::framing::Framing;
-use crate::engine::message::{Happening, Kind, Medium, Moment};
+use crate::engine::message::{Happening, Kind, Moment};
 use crate::engine::service::chat;
-
-use memchr::memchr;
-use thin_vec::ThinVec;
 
 /// Said to who would leave the room.
 pub(super) const STAYS: &str = "a FIFO stays in the room; take it out of the configuration to end this";
 
-impl Session {
-    pub(in crate::engine) fn is_on_fifo(&self) -> bool {
-        self.door.medium == Medium::Fifo
-    }
-
+impl Dialogue {
     /// Begins it. No limit keeps it out: nobody could be told.
     pub(super) fn open_fifo(&mut self, world: &mut World, now: Moment) {
-        self.framing = Framing::Known(Kind::Line);
-        self.flags.spoke = true; // nobody's first message can be known for one: no other protocol is looked for
+        self.kind = Some(Kind::Line);
+        self.heard = Heard::Message; // nobody's first message can be known for one: no other protocol is looked for
         self.flags.counted = true;
         world.census.count(self.door.service, self.origin);
         self.note(world, Happening::Opened);
@@ -58,26 +51,14 @@ impl Session {
         let max = self.settings(world).backlog_bytes_max;
         world.counters.of_mut(self.service()).dropped += self.outbox.drop_oldest(max);
     }
+}
 
-    /// Passes over the rest of a line that was too long; how many bytes that were.
-    pub(super) fn skip(&mut self, bytes: &[u8]) -> usize {
-        match memchr(b'\n', bytes) {
-            Some(lf) => {
-                self.flags.skipping = false;
-                lf + 1
-            }
-            None => bytes.len(),
-        }
-    }
-
+impl Session {
     /// A line that was begun is not finished in time: whoever wrote it may have gone, and the next one begins anew.
     pub(super) fn drop_fragment(&mut self, world: &mut World, error: String) {
-        self.begun = None;
-        self.scanned = 0;
-        if std::mem::take(&mut self.flags.skipping) {
-            return; // of that one it was said already that it is too long
+        // Of one that was too long it was said already.
+        if !self.intake.give_up() {
+            self.dialogue.err_on_fifo(world, ErrorKind::Unfinished, error);
         }
-        self.inbox = ThinVec::new();
-        self.err_on_fifo(world, ErrorKind::Unfinished, error);
     }
 }

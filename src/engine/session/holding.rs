@@ -2,21 +2,21 @@
 
 use super::Session;
 use crate::engine::World;
-use crate::engine::framing::Framing;
+use crate::engine::codec::detect::Guess;
 use crate::engine::limits::RELIEF_REST_BYTES;
 use crate::engine::message::{CloseReason, Moment};
 
 impl Session {
     /// Memory that its own queues take, in bytes, as far as it counts: a FIFO's has a bound of its own.
     fn own_bytes(&self) -> u32 {
-        let bytes = self.inbox.capacity() + self.outbox.capacity() + self.framing.held_bytes();
+        let bytes = self.intake.held_bytes() + self.dialogue.outbox.capacity();
         if self.is_on_fifo() { 0 } else { u32::try_from(bytes).unwrap_or(u32::MAX) }
     }
 
     /// Memory that all its queues take, on a FIFO too; what was said to it alone in the room included.
     pub(in crate::engine) fn held_bytes(&self, world: &World) -> usize {
         let aside = self.seat().map_or(0, |seat| world.room.aside_bytes_of(seat));
-        self.inbox.capacity() + self.outbox.capacity() + self.framing.held_bytes() + aside
+        self.intake.held_bytes() + self.dialogue.outbox.capacity() + aside
     }
 
     /// Counts what its own queues take now.
@@ -34,18 +34,17 @@ impl Session {
     /// It holds most of what there is no room for. It is told so behind the line that it has a part of; what else was
     /// queued is dropped. One that is on its way out already loses its last words.
     pub(in crate::engine) fn give_way(&mut self, world: &mut World, now: Moment) {
-        if !self.is_serving() {
-            return self.outbox.clear();
+        let Session { intake, dialogue, .. } = self;
+        if !dialogue.is_serving() {
+            return dialogue.outbox.clear();
         }
-        world.counters.of_mut(self.service()).too_slow += 1;
-        self.outbox.drop_oldest(0);
-        if self.outbox.len() > RELIEF_REST_BYTES {
-            self.outbox.clear();
+        world.counters.of_mut(dialogue.service()).too_slow += 1;
+        dialogue.outbox.drop_oldest(0);
+        if dialogue.outbox.len() > RELIEF_REST_BYTES {
+            dialogue.outbox.clear();
         }
-        if self.framing.kind().is_none() {
-            self.framing = Framing::Opening;
-        }
-        self.finish(world, now, CloseReason::PeerHeldMost, Some("Error: too slow"));
-        self.outbox.fit();
+        intake.guess = Guess::default();
+        dialogue.finish(world, now, CloseReason::PeerHeldMost, Some("Error: too slow"));
+        dialogue.outbox.fit();
     }
 }

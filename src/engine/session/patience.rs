@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-use super::{Phase, Session, State};
+use super::Session;
+use super::dialogue::{Dialogue, Heard, Phase, State};
+use super::intake::Burst;
 use crate::engine::World;
 use crate::engine::foreign::{self, Guess};
-use crate::engine::framing::Framing;
 use crate::engine::limits::{GUESS, LAST_WORDS, READ_BYTES_MAX};
-use crate::engine::message::{CloseReason, Happening, Kind, Moment};
+use crate::engine::message::{CloseReason, Kind, Moment};
 
 /// Reads in a row that left something behind and had no message in them, for which a peer is not yet called late.
 const FULL_READS_MAX: usize = 1024;
@@ -15,22 +16,23 @@ const FULL_READS_MAX: usize = 1024;
 impl Session {
     /// When it has to be woken, if nothing comes before.
     pub(in crate::engine) fn deadline(&self, world: &World) -> Option<Moment> {
-        match self.phase {
+        let Dialogue { outbox, phase, .. } = &self.dialogue;
+        match *phase {
             Phase::Serving => [
                 self.framing_deadline(),
-                self.outbox.pause(),
+                outbox.pause(),
                 self.unfinished_deadline(world),
                 self.nameless_deadline(world),
                 self.first_message_deadline(world),
                 self.idle_deadline(world),
-                self.silence_deadline(world),
+                self.dialogue.silence_deadline(world),
             ]
             .into_iter()
             .flatten()
             .min(),
             Phase::Draining(reason, progress) => {
-                let patience = progress + self.patience(reason, world);
-                Some(self.outbox.pause().map_or(patience, |pause| pause.min(patience)))
+                let patience = progress + self.dialogue.patience(reason, world);
+                Some(outbox.pause().map_or(patience, |pause| pause.min(patience)))
             }
             Phase::Parting(_, until) | Phase::Lingering(_, until) => Some(until),
         }
@@ -38,23 +40,25 @@ impl Session {
 
     /// When a pause decides what kind of client it is. While a burst goes on there is none.
     fn framing_deadline(&self) -> Option<Moment> {
-        self.framing.deadline().filter(|_| !self.flags.goes_on)
+        self.intake.guess.deadline().filter(|_| !self.intake.goes_on())
     }
 
     /// Whether the rest of a burst is there, and is going to be read: who seems to be late is not. Unless it has sent
     /// more than any message has room for, and none was in it.
     fn is_in_burst(&self, world: &World) -> bool {
-        let reads_max = || FULL_READS_MAX + 2 * (self.settings(world).message_bytes_max / READ_BYTES_MAX);
-        self.flags.goes_on && usize::from(self.flags.full_reads) <= reads_max() && !self.is_held_back(world)
+        let Burst::GoesOn { full_reads } = self.intake.burst() else { return false };
+        let reads_max =
+            FULL_READS_MAX + 2 * (self.dialogue.settings(world).message_bytes_max / READ_BYTES_MAX);
+        usize::from(full_reads) <= reads_max && !self.is_held_back(world)
     }
 
     pub(super) fn unfinished_deadline(&self, world: &World) -> Option<Moment> {
-        let begun = self.begun.filter(|_| !self.flags.goes_on && !self.is_held_back(world))?;
-        Some(begun + self.settings(world).message_timeout)
+        let begun = self.intake.begun().filter(|_| !self.intake.goes_on() && !self.is_held_back(world))?;
+        Some(begun + self.dialogue.settings(world).message_timeout)
     }
 
     pub(super) fn nameless_deadline(&self, world: &World) -> Option<Moment> {
-        match self.state {
+        match self.dialogue.state {
             State::Chat(Err(since)) if !self.is_in_burst(world) => {
                 Some(since + world.settings.chat_name_timeout)
             }
@@ -63,23 +67,25 @@ impl Session {
     }
 
     pub(super) fn first_message_deadline(&self, world: &World) -> Option<Moment> {
-        let timeout = self.settings(world).first_message_timeout?;
+        let timeout = self.dialogue.settings(world).first_message_timeout?;
         // What waits for room with us, for somebody to talk with, or for a line end that may follow it, was said in time.
-        let waits = self.flags.stalled
+        let waits = self.intake.stalled
             || self.is_in_burst(world)
             || self.is_held_back(world)
-            || self.framing.holds_request();
-        let is_waited_for = !self.flags.spoke && !waits && !self.is_on_fifo();
-        let has_another = matches!(self.state, State::Chat(_) | State::Greeting);
-        (is_waited_for && !has_another).then(|| self.opened + timeout)
+            || self.intake.guess.holds_request();
+        let is_waited_for = self.dialogue.heard != Heard::Message && !waits && !self.is_on_fifo();
+        let has_another = matches!(self.dialogue.state, State::Chat(_) | State::Greeting);
+        (is_waited_for && !has_another).then(|| self.dialogue.opened + timeout)
     }
 
     pub(super) fn idle_deadline(&self, world: &World) -> Option<Moment> {
-        let settings = self.settings(world);
-        match self.state {
+        let settings = self.dialogue.settings(world);
+        match self.dialogue.state {
             _ if self.is_on_fifo() || self.is_in_burst(world) => None,
             // It may have said something already, which waits as it does.
-            State::Talk(_) if self.is_alone(world) => Some(self.active + settings.idle_timeout),
+            State::Talk(_) if self.dialogue.is_alone(world) => {
+                Some(self.dialogue.active + settings.idle_timeout)
+            }
             State::Multiply
             | State::Hello
             | State::Stats(_)
@@ -87,9 +93,9 @@ impl Session {
             | State::Watch(None)
             | State::Mux
             | State::Control
-                if self.outbox.is_empty() && !self.flags.stalled =>
+                if self.dialogue.outbox.is_empty() && !self.intake.stalled =>
             {
-                Some(self.active + settings.idle_timeout)
+                Some(self.dialogue.active + settings.idle_timeout)
             }
             _ => None,
         }
@@ -98,52 +104,59 @@ impl Session {
     /// Acts on the deadlines that have passed.
     pub(in crate::engine) fn handle_time(&mut self, world: &mut World, now: Moment) {
         let is_due = |deadline: Option<Moment>| deadline.is_some_and(|deadline| deadline <= now);
-        self.outbox.resume(now);
-        if let Phase::Draining(reason, progress) = self.phase
-            && is_due(Some(progress + self.patience(reason, world)))
+        self.dialogue.outbox.resume(now);
+        if let Phase::Draining(reason, progress) = self.dialogue.phase
+            && is_due(Some(progress + self.dialogue.patience(reason, world)))
         {
-            if self.flags.blocked {
-                self.outbox.clear(); // it does not read its last words
+            if self.dialogue.flags.blocked {
+                self.dialogue.outbox.clear(); // it does not read its last words
             } else {
-                self.phase = Phase::Draining(reason, now); // it was us who were late
+                self.dialogue.phase = Phase::Draining(reason, now); // it was us who were late
             }
         }
         if !self.is_serving() {
             return;
         }
-        if is_due(self.silence_deadline(world)) {
-            self.hint_at_silence(world);
+        if is_due(self.dialogue.silence_deadline(world)) {
+            self.dialogue.hint_at_silence(world);
         }
         if is_due(self.framing_deadline()) {
-            if matches!(self.framing, Framing::LikelyLine(_)) && foreign::look(&self.inbox) == Guess::No {
+            if !self.intake.guess.holds_request() && foreign::look(self.intake.bytes()) == Guess::No {
                 self.hint_at_fragment(world);
             }
-            self.framing.handle_silence(&mut self.inbox);
-            self.scanned = 0;
-            self.note(world, Happening::Decided(Kind::Raw));
-            self.consume_inbox(world, now);
-            self.note_progress(now);
+            self.intake.be_raw();
+            self.decide(world, Kind::Raw);
+            self.take_in(world, now, &[]);
         } else if is_due(self.unfinished_deadline(world)) {
-            let error =
-                format!("message not finished after {}", seconds(self.settings(world).message_timeout));
+            let error = format!(
+                "message not finished after {}",
+                seconds(self.dialogue.settings(world).message_timeout)
+            );
             if self.is_on_fifo() {
                 return self.drop_fragment(world, error);
             }
             self.hint_at_fragment(world);
-            self.fail(world, now, CloseReason::PeerUnfinished, error);
+            self.dialogue.fail(world, now, CloseReason::PeerUnfinished, error);
         } else if is_due(self.nameless_deadline(world)) {
             let error = format!("no name for {}", seconds(world.settings.chat_name_timeout));
-            self.fail(world, now, CloseReason::PeerNameless, error);
+            self.dialogue.fail(world, now, CloseReason::PeerNameless, error);
         } else if is_due(self.first_message_deadline(world)) {
-            let timeout = self.settings(world).first_message_timeout.unwrap_or_default();
+            let timeout = self.dialogue.settings(world).first_message_timeout.unwrap_or_default();
             self.hint_at_fragment(world);
-            self.fail(world, now, CloseReason::PeerSilent, format!("no message for {}", seconds(timeout)));
+            self.dialogue.fail(
+                world,
+                now,
+                CloseReason::PeerSilent,
+                format!("no message for {}", seconds(timeout)),
+            );
         } else if is_due(self.idle_deadline(world)) {
-            let error = format!("idle for {}", seconds(self.settings(world).idle_timeout));
-            self.fail(world, now, CloseReason::PeerIdle, error);
+            let error = format!("idle for {}", seconds(self.dialogue.settings(world).idle_timeout));
+            self.dialogue.fail(world, now, CloseReason::PeerIdle, error);
         }
     }
+}
 
+impl Dialogue {
     /// How long a closing connection may take between two signs that its peer reads.
     fn patience(&self, reason: CloseReason, world: &World) -> Duration {
         match reason {

@@ -2,7 +2,9 @@
 
 use std::rc::Rc;
 
-use super::{Flags, Phase, Session, State};
+use super::dialogue::{Dialogue, Facts, Heard, Phase, State};
+use super::intake::{Burst, Intake};
+use super::{Lists, Session};
 use crate::engine::World;
 use crate::engine::deadlines::Alarm;
 use crate::engine::message::{Kind, Moment, Peer};
@@ -11,8 +13,9 @@ use crate::engine::record::{SavedPhase, SavedSession, SavedState};
 impl Session {
     /// All that the process which follows has to know of it; `None`: it is not carried over.
     pub(in crate::engine) fn save(&self, world: &World) -> Option<SavedSession> {
-        let mut outbox = self.outbox.clone();
-        let state = match &self.state {
+        let dialogue = &self.dialogue;
+        let mut outbox = dialogue.outbox.clone();
+        let state = match &dialogue.state {
             State::Outside | State::Control | State::Status(_) | State::Watch(_) => return None,
             State::Multiply => SavedState::Multiply,
             State::Greeting => SavedState::Greeting,
@@ -31,28 +34,29 @@ impl Session {
                 SavedState::Member { name, joined }
             }
         };
-        let phase = match self.phase {
+        let phase = match dialogue.phase {
             Phase::Serving => SavedPhase::Serving,
             Phase::Draining(reason, since) => SavedPhase::Draining(reason, since),
             Phase::Parting(reason, until) => SavedPhase::Parting(reason, until),
             Phase::Lingering(reason, until) => SavedPhase::Lingering(reason, until),
         };
-        self.flags.counted.then(|| SavedSession {
-            door: Rc::clone(&self.door),
-            origin: self.origin,
+        dialogue.flags.counted.then(|| SavedSession {
+            door: Rc::clone(&dialogue.door),
+            origin: dialogue.origin,
             state,
             phase,
-            framing: self.framing.clone(),
-            inbox: self.inbox.clone(),
+            kind: dialogue.kind,
+            guess: self.intake.guess.clone(),
+            inbox: self.intake.bytes().into(),
             outbox,
-            opened: self.opened,
-            begun: self.begun,
-            active: self.active,
-            ended: self.flags.ended,
-            tail_is_message: self.flags.tail_is_message,
-            stalled: self.flags.stalled,
-            spoke: self.flags.spoke,
-            skipping: self.flags.skipping,
+            opened: dialogue.opened,
+            begun: self.intake.begun(),
+            active: dialogue.active,
+            ended: self.intake.has_ended(),
+            tail_is_message: !self.intake.goes_on(),
+            stalled: self.intake.stalled,
+            spoke: dialogue.heard == Heard::Message,
+            skipping: self.intake.is_skipping(),
         })
     }
 
@@ -63,7 +67,7 @@ impl Session {
         peer: Peer,
         saved: SavedSession,
     ) -> Session {
-        let bare = saved.framing.kind() == Some(Kind::Raw);
+        let bare = saved.kind == Some(Kind::Raw);
         let state = match saved.state {
             SavedState::Multiply => State::Multiply,
             SavedState::Greeting => State::Greeting,
@@ -85,36 +89,32 @@ impl Session {
             SavedPhase::Parting(reason, until) => Phase::Parting(reason, until),
             SavedPhase::Lingering(reason, until) => Phase::Lingering(reason, until),
         };
-        let session = Session {
+        let burst = match (saved.ended, saved.tail_is_message) {
+            (true, _) => Burst::EndOfStream,
+            (false, true) => Burst::Ended,
+            (false, false) => Burst::GoesOn { full_reads: 0 },
+        };
+        let dialogue = Dialogue {
             peer,
             door: saved.door,
             origin: saved.origin,
-            alarm: Alarm::default(),
             opened: saved.opened,
+            active: saved.active,
             state,
             phase,
-            framing: saved.framing,
-            inbox: saved.inbox,
-            scanned: 0,
+            kind: saved.kind,
             outbox: saved.outbox,
-            begun: saved.begun,
-            active: saved.active,
-            held: 0,
-            flags: Flags {
-                ended: saved.ended,
-                tail_is_message: saved.tail_is_message,
-                stalled: saved.stalled,
-                spoke: saved.spoke,
-                skipping: saved.skipping,
-                counted: true,
-                heard: true, // perhaps: nobody is told of its silence
-                ..Flags::default()
-            },
+            // Perhaps it has said something: nobody is told of its silence.
+            heard: if saved.spoke { Heard::Message } else { Heard::Bytes },
+            flags: Facts { counted: true, ..Facts::default() },
         };
+        let mut intake = Intake::restore(saved.inbox, saved.guess, saved.begun, burst, saved.skipping);
+        intake.stalled = saved.stalled;
+        let session = Session { alarm: Alarm::default(), intake, dialogue, held: 0, lists: Lists::default() };
         if let (true, Some(seat)) = (session.is_on_fifo(), session.seat()) {
             world.room.set_lossy(seat);
         }
-        world.census.count(session.service(), session.origin);
+        world.census.count(session.service(), session.origin());
         session
     }
 }

@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Session, State};
+use super::dialogue::{Dialogue, State};
 use crate::engine::World;
 use crate::engine::counters::ErrorKind;
 use crate::engine::limits::OUTBOX_BYTES_HIGH;
@@ -21,9 +21,9 @@ pub(in crate::engine) struct Telling {
     told: usize,
 }
 
-impl Session {
+impl Dialogue {
     /// Whether it is being told a list: what else it asks waits.
-    pub(in crate::engine) fn is_telling(&self) -> bool {
+    pub(super) fn is_telling(&self) -> bool {
         matches!(self.state, State::Stats(Some(_)))
     }
 

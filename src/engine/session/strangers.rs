@@ -1,14 +1,14 @@
 //! What of a first message is another protocol's: who speaks one is told so, and nothing that it says is done.
 
-use super::Session;
+use super::dialogue::{Dialogue, Heard};
 use crate::engine::World;
 use crate::engine::foreign::{self, Guess};
 use crate::engine::message::{Kind, Moment};
 
-impl Session {
+impl Dialogue {
     /// Looks at what has come before there was any message, also while none can be taken; whether it was rejected.
     pub(super) fn reject_foreign(&mut self, world: &mut World, now: Moment, bytes: &[u8]) -> bool {
-        if !self.flags.spoke
+        if self.heard != Heard::Message
             && let Guess::Is(foreign) = foreign::look(bytes)
         {
             self.reject(world, now, foreign);
@@ -17,15 +17,15 @@ impl Session {
         false
     }
 
-    /// Looks at a whole first message, or at what waits until one can be taken; whether it was rejected. What a raw client has begun like a request line is not
-    /// waited for any more.
+    /// Looks at a whole first message, or at what waits until one can be taken; whether it was rejected. What a raw client has
+    /// begun like a request line is not waited for any more.
     pub(super) fn reject_first(&mut self, world: &mut World, now: Moment, message: &[u8]) -> bool {
-        if self.flags.spoke {
+        if self.heard == Heard::Message {
             return false;
         }
         let foreign = match foreign::look(message) {
             Guess::Is(foreign) => foreign,
-            Guess::Likely(foreign) if self.framing.kind() == Some(Kind::Raw) => foreign,
+            Guess::Likely(foreign) if self.kind == Some(Kind::Raw) => foreign,
             Guess::No | Guess::Perhaps | Guess::Likely(_) => return false,
         };
         self.reject(world, now, foreign);
@@ -35,7 +35,7 @@ impl Session {
     /// A message has become too long before its end came.
     pub(super) fn overflow_within(&mut self, world: &mut World, now: Moment, bytes: &[u8]) {
         match foreign::look(bytes) {
-            Guess::Likely(foreign) if !self.flags.spoke => self.reject(world, now, foreign),
+            Guess::Likely(foreign) if self.heard != Heard::Message => self.reject(world, now, foreign),
             _ => self.overflow(world, now),
         }
     }

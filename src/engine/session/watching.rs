@@ -1,10 +1,10 @@
 //! A session that watches the others, and what others see of a session: its mistakes among it.
 
-use super::{Phase, Session, State};
+use super::Session;
+use super::dialogue::{Dialogue, Heard, Phase, State};
 use crate::engine::World;
 use crate::engine::counters::ErrorKind;
 use crate::engine::diagnosis::{self, Hint, Place};
-use crate::engine::framing::Framing;
 use crate::engine::limits::{SILENCE, WATCH_BYTES_HIGH};
 use crate::engine::message::{CloseReason, Kind, Moment};
 use crate::engine::service::Service;
@@ -20,7 +20,7 @@ pub(super) struct Watcher {
     next: u64,
 }
 
-impl Session {
+impl Dialogue {
     // ---- seeing
 
     /// Begins to watch, or goes on with another filter.
@@ -38,7 +38,7 @@ impl Session {
     }
 
     /// Whether it can be shown more: there is more, and it reads.
-    pub(in crate::engine) fn is_to_be_shown_more(&self, world: &World) -> bool {
+    fn is_to_be_shown_more(&self, world: &World) -> bool {
         match (&self.phase, &self.state) {
             (Phase::Serving, State::Watch(Some(watcher))) => {
                 watcher.next < world.tower.end()
@@ -50,7 +50,7 @@ impl Session {
     }
 
     /// Shows it events, `budget` at most; those it was too slow for are counted.
-    pub(in crate::engine) fn show(&mut self, world: &World, mut budget: usize) {
+    fn show(&mut self, world: &World, mut budget: usize) {
         while budget > 0 && self.is_to_be_shown_more(world) {
             budget -= 1;
             let State::Watch(Some(watcher)) = &mut self.state else { return };
@@ -89,11 +89,11 @@ impl Session {
     }
 
     /// Lets watchers see it. Of a watcher they see nothing, or one would be shown what it is shown.
-    pub(in crate::engine) fn is_seen(&self, world: &World) -> bool {
+    pub(super) fn is_seen(&self, world: &World) -> bool {
         world.tower.is_manned() && self.service() != Service::Watch
     }
 
-    pub(in crate::engine) fn show_to_watchers(&self, world: &mut World, sight: impl FnOnce() -> Sight) {
+    pub(super) fn show_to_watchers(&self, world: &mut World, sight: impl FnOnce() -> Sight) {
         if self.is_seen(world) {
             let (door, at) = (std::rc::Rc::clone(&self.door), world.now);
             world.tower.push(Event {
@@ -117,7 +117,8 @@ impl Session {
 
     /// When silence from the beginning on becomes worth a word, while somebody watches.
     pub(super) fn silence_deadline(&self, world: &World) -> Option<Moment> {
-        let is_silent = !self.flags.heard && !self.flags.hinted && !self.is_on_fifo() && self.is_seen(world);
+        let is_silent =
+            self.heard == Heard::Nothing && !self.flags.hinted && !self.is_on_fifo() && self.is_seen(world);
         (is_silent && diagnosis::of_silence(self.service(), false).is_some()).then(|| self.opened + SILENCE)
     }
 
@@ -127,22 +128,10 @@ impl Session {
         self.hint(world, |_| diagnosis::of_silence(service, false));
     }
 
-    /// It leaves, and perhaps too early: the acknowledgement has gone out, and the result has not.
-    pub(super) fn hint_at_leaving(&self, world: &mut World) {
-        let is_between = match self.framing {
-            Framing::Gap(..) => self.outbox.is_open() && self.outbox.is_empty(),
-            Framing::Known(Kind::Raw) => !self.outbox.is_empty(),
-            _ => false,
-        };
-        if self.is_serving() && self.flags.told && is_between && self.service() == Service::Multiply {
-            self.hint(world, |_| Some(diagnosis::of_leaving_early()));
-        }
-    }
-
     /// The connection was lost.
     pub(super) fn hint_at_reset(&self, world: &mut World) {
         let service = self.service();
-        let waits = self.framing.kind() == Some(Kind::Raw) && !self.outbox.is_empty();
+        let waits = self.kind == Some(Kind::Raw) && !self.outbox.is_empty();
         if self.flags.told && !self.is_on_fifo() {
             self.hint(world, |_| {
                 Some(match waits && service == Service::Multiply {
@@ -151,17 +140,6 @@ impl Session {
                 })
             });
         }
-    }
-
-    /// It has paused, or is given up, in the middle of a message.
-    pub(super) fn hint_at_fragment(&self, world: &mut World) {
-        let asks = self.is_multiplier(world);
-        let inbox = &self.inbox;
-        self.hint(world, |world| {
-            // The better hint comes when the message is read.
-            let is_named = asks && diagnosis::of_request(inbox, self.place(world)).is_some();
-            (!is_named).then(|| diagnosis::of_unfinished(inbox))
-        });
     }
 
     /// Whether what it says next is multiply's.
@@ -183,9 +161,54 @@ impl Session {
                 | CloseReason::PeerSilent
                 | CloseReason::PeerNameless
         );
-        if by_itself && !self.flags.heard && self.flags.counted && !self.is_on_fifo() {
+        if by_itself && self.heard == Heard::Nothing && self.flags.counted && !self.is_on_fifo() {
             let service = self.service();
             self.hint(world, |_| diagnosis::of_silence(service, true));
         }
+    }
+}
+
+impl Session {
+    /// Whether it can be shown more: there is more, and it reads.
+    pub(in crate::engine) fn is_to_be_shown_more(&self, world: &World) -> bool {
+        self.dialogue.is_to_be_shown_more(world)
+    }
+
+    /// Shows it events, `budget` at most; those it was too slow for are counted.
+    pub(in crate::engine) fn show(&mut self, world: &World, budget: usize) {
+        self.dialogue.show(world, budget);
+    }
+
+    /// Lets watchers see it. Of a watcher they see nothing, or one would be shown what it is shown.
+    pub(in crate::engine) fn is_seen(&self, world: &World) -> bool {
+        self.dialogue.is_seen(world)
+    }
+
+    pub(in crate::engine) fn show_to_watchers(&self, world: &mut World, sight: impl FnOnce() -> Sight) {
+        self.dialogue.show_to_watchers(world, sight);
+    }
+
+    /// It leaves, and perhaps too early: the acknowledgement has gone out, and the result has not.
+    pub(super) fn hint_at_leaving(&self, world: &mut World) {
+        let dialogue = &self.dialogue;
+        let is_between = match dialogue.kind {
+            None => self.intake.guess.is_gap() && dialogue.outbox.is_open() && dialogue.outbox.is_empty(),
+            Some(Kind::Raw) => !dialogue.outbox.is_empty(),
+            Some(_) => false,
+        };
+        if self.is_serving() && dialogue.flags.told && is_between && self.service() == Service::Multiply {
+            dialogue.hint(world, |_| Some(diagnosis::of_leaving_early()));
+        }
+    }
+
+    /// It has paused, or is given up, in the middle of a message.
+    pub(super) fn hint_at_fragment(&self, world: &mut World) {
+        let asks = self.dialogue.is_multiplier(world);
+        let inbox = self.intake.bytes();
+        self.dialogue.hint(world, |world| {
+            // The better hint comes when the message is read.
+            let is_named = asks && diagnosis::of_request(inbox, self.dialogue.place(world)).is_some();
+            (!is_named).then(|| diagnosis::of_unfinished(inbox))
+        });
     }
 }

@@ -1,0 +1,24 @@
+//! Messages that the transport keeps apart.
+
+use super::lines::without_cr;
+
+/// A packet as it waits among others: a line, in which an LF within it must not end it.
+pub fn as_line(packet: &[u8]) -> impl Iterator<Item = u8> {
+    let message = without_cr(packet.strip_suffix(b"\n").unwrap_or(packet));
+    let inner = |byte: &u8| if *byte == b'\n' { b'\r' } else { *byte }; // both are white space, or removed
+    message.iter().map(inner).chain([b'\n'])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_packet_is_one_line_whatever_is_in_it() {
+        for (packet, line) in
+            [(&b"5 10"[..], &b"5 10\n"[..]), (b"5 10\r\n", b"5 10\n"), (b"5\n10", b"5\r10\n"), (b"", b"\n")]
+        {
+            assert_eq!(as_line(packet).collect::<Vec<_>>(), line);
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! How a connection is let in, or refused, and enters a service.
+
+use std::rc::Rc;
+
+use super::dialogue::{Dialogue, Facts, Heard, Phase, State};
+use super::intake::Intake;
+use super::{Lists, Session};
+use crate::engine::World;
+use crate::engine::allow;
+use crate::engine::codec::{Style, detect};
+use crate::engine::deadlines::Alarm;
+use crate::engine::message::{CloseReason, Door, Happening, Kind, Medium, Moment, Origin, Peer};
+use crate::engine::outbox::Outbox;
+use crate::engine::service::status::Progress;
+use crate::engine::service::{Service, chat, greeting};
+
+/// Said when a limit on connections is reached.
+pub(super) const TOO_MANY: &str = "Error: too many connections, try again later";
+
+impl Session {
+    /// A connection comes in: it is let in and told what its service tells everybody, or refused.
+    pub(in crate::engine) fn open(
+        world: &mut World,
+        now: Moment,
+        peer: Peer,
+        door: &Rc<Door>,
+        origin: Origin,
+    ) -> Session {
+        let mut dialogue = Dialogue {
+            peer,
+            door: Rc::clone(door),
+            origin,
+            opened: now,
+            active: now,
+            state: State::Outside,
+            phase: Phase::Serving,
+            kind: match door.medium {
+                Medium::Packets => Some(Kind::Packet),
+                _ => detect::kind_of(world.settings.of(door.service).framing),
+            },
+            outbox: Outbox::default(),
+            heard: Heard::default(),
+            flags: Facts::default(),
+        };
+        dialogue.open(world, now);
+        Session {
+            alarm: Alarm::default(),
+            intake: Intake::default(),
+            dialogue,
+            held: 0,
+            lists: Lists::default(),
+        }
+    }
+}
+
+impl Dialogue {
+    fn open(&mut self, world: &mut World, now: Moment) {
+        let service = self.door.service;
+        if self.is_on_fifo() {
+            self.open_fifo(world, now);
+        } else if let Some(uid) = self.refused_user(world) {
+            self.refuse(world, now, service, CloseReason::NotAllowed, &allow::refusal(uid));
+        } else if world.census.admit(&world.settings, service, self.origin) {
+            self.flags.counted = true;
+            self.note(world, Happening::Opened);
+            self.enter(world, now, service);
+        } else {
+            self.refuse(world, now, service, CloseReason::TooMany, TOO_MANY);
+        }
+    }
+
+    /// Begins a service.
+    pub(super) fn enter(&mut self, world: &mut World, now: Moment, service: Service) {
+        world.counters.of_mut(service).connections += 1;
+        let before = self.style();
+        self.state = match service {
+            Service::Multiply => State::Multiply,
+            Service::Greeting => State::Greeting,
+            Service::Chat => State::Chat(Err(now)),
+            Service::Hello => State::Hello,
+            Service::Talk => State::Talk(Some(world.talk.sit(self.peer))),
+            Service::Stats => State::Stats(None),
+            // Who chose it has asked.
+            Service::Status if self.door.service != Service::Status => State::Status(Some(Progress::Begun)),
+            Service::Status => State::Status(None),
+            Service::Watch => State::Watch(None),
+            Service::Mux => State::Mux,
+        };
+        self.active = now;
+        if (before, self.style()) == (Style::Paced, Style::Bare) {
+            self.outbox.stop_pacing();
+        }
+        match self.state {
+            State::Greeting => {
+                match self.style() {
+                    Style::Packets => self.say(greeting::WORDS.trim_end()),
+                    _ => self.outbox.push(greeting::WORDS.as_bytes()),
+                }
+                self.finish(world, now, CloseReason::Served, None);
+            }
+            State::Chat(_) if self.is_on_fifo() => self.join_from_fifo(world),
+            State::Chat(_) => self.say(chat::GREETING),
+            State::Talk(_) => self.meet(world),
+            State::Multiply
+            | State::Hello
+            | State::Stats(_)
+            | State::Status(_)
+            | State::Watch(_)
+            | State::Mux
+            | State::Outside
+            | State::Control => {}
+        }
+    }
+
+    /// The user who it is, if that one may not come in.
+    fn refused_user(&self, world: &World) -> Option<u32> {
+        self.door.allowed.as_ref()?.refuses(self.origin, world.settings.owner)
+    }
+
+    pub(super) fn refuse(
+        &mut self,
+        world: &mut World,
+        now: Moment,
+        service: Service,
+        reason: CloseReason,
+        words: &str,
+    ) {
+        self.end_lines_with_lf();
+        world.counters.of_mut(service).refused += 1;
+        self.finish(world, now, reason, Some(words));
+    }
+}

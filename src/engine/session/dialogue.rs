@@ -1,0 +1,173 @@
+//! What a service says to one peer, and what it knows of it. Takes whole messages; has never seen how they are cut.
+
+use std::rc::Rc;
+
+use super::Telling;
+use super::watching::Watcher;
+use crate::engine::World;
+use crate::engine::codec::Style;
+use crate::engine::counters::ErrorKind;
+use crate::engine::limits::ServiceSettings;
+use crate::engine::message::{CloseReason, Door, Happening, Kind, Medium, Moment, Note, Origin, Peer};
+use crate::engine::outbox::Outbox;
+use crate::engine::room::Seat;
+use crate::engine::service::Service;
+use crate::engine::service::status::Progress;
+use crate::engine::service::talk::Chair;
+use crate::engine::service::watch::Sight;
+
+/// The side of a session that faces its service.
+#[derive(Debug)]
+pub(super) struct Dialogue {
+    pub(super) peer: Peer,
+    pub(super) door: Rc<Door>,
+    pub(super) origin: Origin,
+    pub(super) opened: Moment,
+    /// The last complete message, or the moment when the last reply had gone out.
+    pub(super) active: Moment,
+    pub(super) state: State,
+    pub(super) phase: Phase,
+    /// How its messages end, once that is known.
+    pub(super) kind: Option<Kind>,
+    pub(super) outbox: Outbox,
+    pub(super) heard: Heard,
+    pub(super) flags: Facts,
+}
+
+/// How much has come from a peer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Heard {
+    #[default]
+    Nothing,
+    /// Bytes, and no message in them.
+    Bytes,
+    /// Its first message has been looked at.
+    Message,
+}
+
+/// Facts about a session that are independent of its phase.
+#[derive(Debug, Default)]
+pub(super) struct Facts {
+    /// The kernel takes nothing for it.
+    pub(super) blocked: bool,
+    /// It counts in the census.
+    pub(super) counted: bool,
+    /// It is about to hear what its partner has said before it came: its own words wait for that.
+    pub(super) meeting: bool,
+    /// Something was sent to it.
+    pub(super) told: bool,
+    /// Watchers know of its silence.
+    pub(super) hinted: bool,
+    /// Its service is no longer offered: it is given the rest of a long reply, and no other.
+    pub(super) withdrawn: bool,
+}
+
+/// Where a connection is in its life.
+#[derive(Debug)]
+pub(super) enum Phase {
+    /// It is served.
+    Serving,
+    /// Its last words are queued; progress was last made at the moment.
+    Draining(CloseReason, Moment),
+    /// It has its last words, and until the moment to read them; then comes a reset.
+    Parting(CloseReason, Moment),
+    /// Our side is shut down; we wait for its end of file, until the moment at most.
+    Lingering(CloseReason, Moment),
+}
+
+/// What is said to it, and what its service knows of it.
+#[derive(Debug)]
+pub(super) enum State {
+    /// It has not been let in, or never is.
+    Outside,
+    Multiply,
+    Greeting,
+    /// `Err`: it has no name yet, since the moment.
+    Chat(Result<Seat, Moment>),
+    Hello,
+    /// `None`: it talks no more.
+    Talk(Option<Chair>),
+    /// `Some`: it is being told the list of all machines.
+    Stats(Option<Box<Telling>>),
+    /// How far the report is that it is being given.
+    Status(Option<Progress>),
+    /// `None`: it has not said what it wants to see.
+    Watch(Option<Box<Watcher>>),
+    Mux,
+    /// The mux itself is spoken to, by somebody who may control the daemon.
+    Control,
+}
+
+impl Dialogue {
+    /// The service it is in.
+    pub(super) fn service(&self) -> Service {
+        match self.state {
+            State::Outside => self.door.service,
+            State::Multiply => Service::Multiply,
+            State::Greeting => Service::Greeting,
+            State::Chat(_) => Service::Chat,
+            State::Hello => Service::Hello,
+            State::Talk(_) => Service::Talk,
+            State::Stats(_) => Service::Stats,
+            State::Status(_) => Service::Status,
+            State::Watch(_) => Service::Watch,
+            State::Mux | State::Control => Service::Mux,
+        }
+    }
+
+    /// Its place in the room, while it has one.
+    pub(super) fn seat(&self) -> Option<Seat> {
+        match (&self.phase, &self.state) {
+            (Phase::Serving, State::Chat(Ok(seat))) => Some(*seat),
+            _ => None,
+        }
+    }
+
+    pub(super) fn is_serving(&self) -> bool {
+        matches!(self.phase, Phase::Serving)
+    }
+
+    pub(super) fn is_counted(&self) -> bool {
+        self.flags.counted
+    }
+
+    pub(super) fn is_on_fifo(&self) -> bool {
+        self.door.medium == Medium::Fifo
+    }
+
+    pub(super) fn settings<'a>(&self, world: &'a World) -> &'a ServiceSettings {
+        world.settings.of(self.service())
+    }
+
+    /// How its messages are told apart on the way out.
+    pub(super) fn style(&self) -> Style {
+        Style::of(self.kind, self.service())
+    }
+
+    /// What is said next ends with LF, whoever hears it, unless that is a packet.
+    pub(super) fn end_lines_with_lf(&mut self) {
+        if self.kind != Some(Kind::Packet) {
+            self.kind = Some(Kind::Line);
+        }
+    }
+
+    pub(super) fn say(&mut self, words: &str) {
+        self.outbox.say(self.style(), words);
+    }
+
+    /// Tells the peer what was wrong with its message.
+    pub(super) fn err(&mut self, world: &mut World, kind: ErrorKind, error: String) {
+        self.say(&format!("Error: {error}"));
+        self.note_error(world, kind, error);
+    }
+
+    pub(super) fn note_error(&mut self, world: &mut World, kind: ErrorKind, error: String) {
+        world.counters.of_mut(self.service()).count_error(kind);
+        self.note(world, Happening::Erred(error));
+    }
+
+    pub(super) fn note(&self, world: &mut World, what: Happening) {
+        self.show_to_watchers(world, || Sight::Happened(what.clone()));
+        world.note(Note { peer: Some(self.peer), door: Rc::clone(&self.door), origin: self.origin, what });
+    }
+}

@@ -1,0 +1,240 @@
+//! From bytes to answers: what comes is cut into messages, and each is given to the service.
+
+use super::Session;
+use super::dialogue::{Dialogue, Heard, State};
+use super::intake::{First, Rest};
+use crate::engine::World;
+use crate::engine::codec::detect::Guess;
+use crate::engine::foreign;
+use crate::engine::message::{CloseReason, Happening, Kind, Moment};
+use crate::engine::service::mux::{self, Choice};
+use crate::engine::service::status::Progress;
+use crate::engine::service::watch::Sight;
+use crate::engine::service::{Service, hello, multiply};
+use crate::engine::text::{is_empty, quote};
+
+impl Session {
+    /// Bytes came. `more`: the burst goes on.
+    pub(in crate::engine) fn handle_bytes(
+        &mut self,
+        world: &mut World,
+        now: Moment,
+        bytes: &[u8],
+        more: bool,
+    ) {
+        let dialogue = &mut self.dialogue;
+        world.counters.of_mut(dialogue.service()).bytes_in += bytes.len() as u64;
+        if dialogue.heard == Heard::Nothing && !bytes.is_empty() {
+            dialogue.heard = Heard::Bytes;
+        }
+        if !dialogue.is_serving() {
+            return dialogue.overhear(world, bytes);
+        }
+        if dialogue.kind == Some(Kind::Packet) {
+            return self.handle_packet(world, now, bytes, more);
+        }
+        self.intake.push(dialogue.kind, more);
+        dialogue.outbox.resume(now); // a pause that nothing waited for has no deadline
+        self.take_in(world, now, bytes);
+    }
+
+    /// One packet is one message.
+    fn handle_packet(&mut self, world: &mut World, now: Moment, packet: &[u8], truncated: bool) {
+        if truncated {
+            return self.dialogue.overflow(world, now);
+        }
+        if self.dialogue.heard != Heard::Message
+            && let Some(foreign) = foreign::of_message(packet)
+        {
+            self.dialogue.reject(world, now, foreign);
+        }
+        if self.is_serving() {
+            self.intake.push_packet(packet);
+            self.take_in(world, now, &[]);
+        }
+    }
+
+    /// The peer will send nothing more.
+    pub(in crate::engine) fn handle_end_of_file(&mut self, world: &mut World, now: Moment) {
+        self.hint_at_leaving(world);
+        self.intake.end();
+        if self.dialogue.is_alone(world) {
+            self.intake.clear();
+        }
+        if self.is_serving() && !self.intake.is_empty() {
+            if self.dialogue.kind.is_none() {
+                self.decide(world, Kind::Line);
+            }
+            self.take_in(world, now, &[]);
+        }
+    }
+
+    /// There may be room in the queues again.
+    pub(in crate::engine) fn resume(&mut self, world: &mut World, now: Moment) {
+        self.dialogue.go_on_telling(world, now);
+        if self.is_serving() && self.intake.stalled && self.dialogue.has_room(world) {
+            self.take_in(world, now, &[]);
+        }
+    }
+
+    /// Takes whole messages off what waits, with `fresh` behind it.
+    pub(super) fn take_in(&mut self, world: &mut World, now: Moment, fresh: &[u8]) {
+        let mut fresh = fresh;
+        self.intake.stalled = false;
+        let dialogue = &mut self.dialogue;
+        let is_first = dialogue.heard != Heard::Message;
+        if is_first && dialogue.reject_foreign(world, now, self.intake.gather(&mut fresh)) {
+            fresh = &[];
+        } else if dialogue.kind.is_none() {
+            self.look_first(world, now, &mut fresh);
+        }
+        if let Some(kind) = self.dialogue.kind {
+            self.take_messages(world, now, kind, &mut fresh);
+        }
+        if self.dialogue.is_serving() {
+            self.intake.keep(fresh);
+        } else {
+            self.intake.clear();
+        }
+        self.intake.note_progress(now);
+    }
+
+    fn take_messages(&mut self, world: &mut World, now: Moment, kind: Kind, fresh: &mut &[u8]) {
+        let Session { intake, dialogue, .. } = self;
+        intake.skip(fresh);
+        while intake.has_more(fresh) && dialogue.is_serving() {
+            if !dialogue.has_room(world) {
+                intake.stalled = true;
+                dialogue.reject_first(world, now, intake.gather(fresh));
+                return;
+            }
+            let is_message = match intake.next(fresh, kind) {
+                Some(message) => dialogue.handle_message(world, now, message),
+                None => match intake.rest(fresh, kind, dialogue.settings(world).message_bytes_max) {
+                    Rest::Message(_) if dialogue.is_on_fifo() => false, // no line
+                    Rest::Message(message) => dialogue.handle_message(world, now, message),
+                    Rest::TooLong(message) => {
+                        dialogue.overflow_within(world, now, message);
+                        return intake.skip_rest(fresh);
+                    }
+                    Rest::Unfinished => return,
+                },
+            };
+            if is_message {
+                intake.count_message();
+            }
+        }
+    }
+
+    /// Looks at the first bursts, which tell the kind of client.
+    fn look_first(&mut self, world: &mut World, now: Moment, fresh: &mut &[u8]) {
+        let Session { intake, dialogue, .. } = self;
+        let (service, default) = (dialogue.service(), world.settings.mux_default);
+        let is_complete =
+            |bytes: &[u8]| foreign::look(bytes) == foreign::Guess::No && is_complete(service, default, bytes);
+        match intake.look(now, fresh, world.settings.of(service), is_complete) {
+            First::Is(kind) => self.decide(world, kind),
+            First::Complete(bytes) if dialogue.is_multiplication(world, bytes) => {
+                dialogue.outbox.say_openly(multiply::ACKNOWLEDGEMENT);
+            }
+            First::Complete(_) | First::Unknown => {}
+            First::TooLong(bytes) => dialogue.overflow_within(world, now, bytes),
+        }
+    }
+
+    /// The kind of client is known now.
+    pub(super) fn decide(&mut self, world: &mut World, kind: Kind) {
+        self.intake.guess = Guess::default();
+        self.dialogue.kind = Some(kind);
+        self.dialogue.note(world, Happening::Decided(kind));
+    }
+}
+
+impl Dialogue {
+    /// What a greeted client says is for the log; what anybody else says after the end is for nobody.
+    fn overhear(&mut self, world: &mut World, bytes: &[u8]) {
+        if matches!(self.state, State::Greeting)
+            && self.flags.counted
+            && self.heard != Heard::Message
+            && !is_empty(bytes)
+        {
+            self.heard = Heard::Message;
+            world.counters.of_mut(Service::Greeting).messages += 1;
+            self.note(world, Happening::Remarked(quote(bytes.trim_ascii())));
+        }
+    }
+
+    /// One whole message. Whether it had something to say.
+    pub(super) fn handle_message(&mut self, world: &mut World, now: Moment, message: &[u8]) -> bool {
+        loop {
+            // The length first: whether a blank line is too long must not depend on how it was cut on its way.
+            if message.len() > self.settings(world).message_bytes_max {
+                self.overflow(world, now);
+                return false;
+            }
+            if is_empty(message) {
+                return false;
+            }
+            if self.reject_first(world, now, message) {
+                return false;
+            }
+            self.heard = Heard::Message;
+            // On the mux a message may choose a service, and then be the first to that one.
+            if !self.hear(world, now, message) {
+                return true;
+            }
+        }
+    }
+
+    /// Whether it is to be heard again, by the service that was chosen.
+    fn hear(&mut self, world: &mut World, now: Moment, message: &[u8]) -> bool {
+        self.active = now;
+        world.counters.of_mut(self.service()).messages += 1;
+        if world.settings.report_messages {
+            self.note(world, Happening::Said(quote(message)));
+        } else {
+            self.show_to_watchers(world, || Sight::Happened(Happening::Said(quote(message))));
+        }
+        let again = self.answer(world, now, message);
+        if self.is_on_fifo() {
+            self.drop_unread(world);
+        }
+        again
+    }
+
+    fn answer(&mut self, world: &mut World, now: Moment, message: &[u8]) -> bool {
+        match self.state {
+            State::Multiply => self.multiply(world, message),
+            State::Outside | State::Greeting => {}
+            State::Chat(Err(_)) => self.name(world, now, message),
+            State::Chat(Ok(seat)) => self.chat(world, now, seat, message),
+            State::Hello => {
+                self.say(hello::WORDS);
+                self.finish(world, now, CloseReason::Served, None);
+            }
+            State::Talk(Some(chair)) => self.talk(world, now, chair, message),
+            State::Talk(None) => {}
+            State::Stats(_) => self.stats(world, now, message),
+            State::Status(_) => self.state = State::Status(Some(Progress::Begun)),
+            State::Watch(_) => self.watch(world, now, message),
+            State::Mux => return self.choose(world, now, message),
+            State::Control => self.control(world, message),
+        }
+        false
+    }
+}
+
+/// Whether the first bytes are a whole request of the service.
+fn is_complete(service: Service, mux_default: Service, bytes: &[u8]) -> bool {
+    match service {
+        Service::Multiply => multiply::is_complete(bytes),
+        Service::Mux => mux::choose(bytes) != Choice::Default || is_complete(mux_default, mux_default, bytes),
+        Service::Greeting
+        | Service::Chat
+        | Service::Hello
+        | Service::Talk
+        | Service::Stats
+        | Service::Status
+        | Service::Watch => true,
+    }
+}

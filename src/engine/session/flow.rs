@@ -1,0 +1,128 @@
+//! Whether a peer is read from, whether its messages go on, and what has gone out to it: backpressure.
+
+use super::Session;
+use super::dialogue::{Dialogue, Phase, State};
+use crate::engine::World;
+use crate::engine::codec::Style;
+use crate::engine::limits::{OUTBOX_BYTES_HIGH, ROOM_BURST_BYTES};
+use crate::engine::message::Moment;
+
+impl Session {
+    // ---- what comes in
+
+    /// Whether the peer is to be read from: not when it does not read itself.
+    pub(in crate::engine) fn wants_input(&self, world: &World) -> bool {
+        !self.intake.has_ended() && (!self.is_serving() || !self.is_held_back(world))
+    }
+
+    pub(super) fn is_held_back(&self, world: &World) -> bool {
+        let dialogue = &self.dialogue;
+        if dialogue.is_on_fifo() {
+            return self.intake.stalled;
+        }
+        // What is said before a partner has come is kept for that one.
+        let keeps =
+            dialogue.is_alone(world) && self.intake.len() < dialogue.settings(world).backlog_bytes_max;
+        (self.intake.stalled && !keeps)
+            || (dialogue.flags.blocked && dialogue.seat().is_some())
+            || dialogue.outbox.len() >= OUTBOX_BYTES_HIGH
+            || (dialogue.flags.blocked && !dialogue.outbox.is_empty())
+    }
+
+    /// Whether the reactor has to be told to read from it again.
+    pub(in crate::engine) fn is_to_be_heard_again(&mut self, world: &World, now: Moment) -> bool {
+        let deaf = !self.wants_input(world);
+        let again = std::mem::replace(&mut self.intake.deaf, deaf) && !deaf;
+        if again {
+            self.intake.begin_again(now);
+        }
+        again
+    }
+
+    // ---- what goes out
+
+    /// The first `count` bytes of the outbox's offer were sent.
+    pub(in crate::engine) fn handle_sent(&mut self, world: &mut World, now: Moment, count: usize) {
+        self.dialogue.handle_sent(world, now, count);
+    }
+
+    /// The kernel takes bytes for it, or does not.
+    pub(in crate::engine) fn set_blocked(&mut self, world: &mut World, blocked: bool) {
+        self.dialogue.flags.blocked = blocked;
+        if let Some(seat) = self.seat() {
+            world.room.set_blocked(seat, blocked);
+        }
+    }
+
+    /// Whether the outbox has something that may go out now.
+    pub(in crate::engine) fn is_flushable(&self) -> bool {
+        let Dialogue { flags, outbox, .. } = &self.dialogue;
+        !flags.blocked && !outbox.is_empty() && outbox.pause().is_none()
+    }
+
+    // ---- the engine's lists
+
+    /// Marks that it stands in the list of those to be flushed (or no longer); whether it did.
+    pub(in crate::engine) fn mark_called(&mut self, called: bool) -> bool {
+        std::mem::replace(&mut self.lists.flush_called, called)
+    }
+
+    /// The same for the list of those that wait for room in the chat's log.
+    pub(in crate::engine) fn mark_waiting(&mut self, waiting: bool) -> bool {
+        std::mem::replace(&mut self.lists.waiting, waiting)
+    }
+
+    /// The same for the list of those whose report goes on.
+    pub(in crate::engine) fn mark_reporting(&mut self, reporting: bool) -> bool {
+        std::mem::replace(&mut self.lists.reporting, reporting)
+    }
+
+    /// Whether it holds messages for which its own queue has room: it waits for the room's.
+    pub(in crate::engine) fn is_waiting_for_room(&self) -> bool {
+        self.intake.stalled
+            && self.seat().is_some()
+            && (!self.dialogue.flags.blocked || self.dialogue.is_on_fifo())
+    }
+}
+
+impl Dialogue {
+    /// Whether more may be asked of the services on this peer's behalf, while it is served.
+    pub(super) fn has_room(&self, world: &mut World) -> bool {
+        if self.flags.withdrawn {
+            return false;
+        }
+        let is_member = match self.state {
+            State::Status(Some(_)) | State::Stats(Some(_)) => return false, // one after the other
+            State::Talk(Some(chair)) => {
+                let max = super::talk::line_bytes_max(world);
+                return !self.flags.meeting && world.talk.has_room(chair, max);
+            }
+            State::Chat(Ok(_)) if world.room.fresh() >= ROOM_BURST_BYTES => return false,
+            State::Chat(Ok(_)) => true,
+            _ => false,
+        };
+        if self.is_on_fifo() && self.flags.blocked {
+            return true; // what nobody reads is dropped, and only then
+        }
+        let high = OUTBOX_BYTES_HIGH.min(self.settings(world).backlog_bytes_max);
+        self.outbox.len() < high && !(is_member && self.flags.blocked)
+    }
+
+    fn handle_sent(&mut self, world: &mut World, now: Moment, count: usize) {
+        self.flags.told = true;
+        let style = self.style();
+        let mut gap = self.settings(world).raw_gap;
+        if let Some(stop) = world.stop.as_ref().filter(|_| style == Style::Paced) {
+            // A long paced queue must not outlast the grace.
+            gap = gap.min(stop.by.since(now) / (2 * (self.outbox.messages() as u32 + 1)));
+        }
+        self.outbox.sent(style, count, now, gap);
+        if self.outbox.is_empty() {
+            self.active = now;
+        }
+        self.report_held(world);
+        if let Phase::Draining(_, progress) = &mut self.phase {
+            *progress = now;
+        }
+    }
+}

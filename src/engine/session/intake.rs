@@ -1,0 +1,395 @@
+//! What has come from one peer and is not yet a message: bytes in, messages out, one at a time. Knows how messages end;
+//! has never seen what they say, nor who hears them.
+
+use memchr::memchr;
+use thin_vec::ThinVec;
+
+use crate::engine::codec::detect::{Decision, Guess};
+use crate::engine::codec::lines::without_cr;
+use crate::engine::codec::{self, packets};
+use crate::engine::limits::ServiceSettings;
+use crate::engine::message::{Kind, Moment};
+
+/// Bytes on their way to becoming messages. Holds no memory while none wait.
+#[derive(Debug, Default)]
+pub struct Intake {
+    /// Bytes that are not yet a message, or that wait because too much waits to be sent.
+    bytes: ThinVec<u8>,
+    /// What the first bursts have told of the kind of client, until that is known.
+    pub guess: Guess,
+    /// When the unfinished message began.
+    begun: Option<Moment>,
+    /// How many of the bytes have been taken already: no message, read or backlog is as long as u32 can say.
+    taken: u32,
+    /// How many of the others are known to hold no end of a message.
+    scanned: u32,
+    burst: Burst,
+    /// The rest of a message that was too long is still to come.
+    skipping: bool,
+    /// It holds messages that wait for room in a queue.
+    pub stalled: bool,
+    /// The daemon stops, and the kernel holds nothing more.
+    pub dry: bool,
+    /// The reactor was told not to read.
+    pub deaf: bool,
+}
+
+/// How what has come ends.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Burst {
+    /// With a burst.
+    #[default]
+    Ended,
+    /// It does not: more of the burst has come than was read, and the next read says how it goes on.
+    GoesOn {
+        /// How often in a row that was so, since the last message.
+        full_reads: u16,
+    },
+    /// With the end of the stream: nothing more will come.
+    EndOfStream,
+}
+
+/// What is left when no message has an end of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rest<'a> {
+    /// A message: the end of a raw client's burst, or of the stream, is its end.
+    Message(&'a [u8]),
+    /// More than a message may be.
+    TooLong(&'a [u8]),
+    /// It may go on.
+    Unfinished,
+}
+
+/// What the first bursts say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum First<'a> {
+    /// The kind of client is known.
+    Is(Kind),
+    /// It is not, and these bytes have just become a complete request.
+    Complete(&'a [u8]),
+    /// It is not.
+    Unknown,
+    /// These are longer than a message may be, and have no end.
+    TooLong(&'a [u8]),
+}
+
+impl Intake {
+    /// What the process before had not yet read.
+    pub fn restore(
+        bytes: ThinVec<u8>,
+        guess: Guess,
+        begun: Option<Moment>,
+        burst: Burst,
+        skipping: bool,
+    ) -> Intake {
+        Intake { bytes, guess, begun, burst, skipping, ..Intake::default() }
+    }
+
+    /// How much waits.
+    pub fn len(&self) -> usize {
+        self.bytes.len() - self.taken as usize
+    }
+
+    /// Whether nothing waits.
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Memory that it takes beside itself.
+    pub fn held_bytes(&self) -> usize {
+        self.bytes.capacity() + self.guess.held_bytes()
+    }
+
+    /// What waits.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes[self.taken as usize..]
+    }
+
+    /// How what has come ends.
+    pub fn burst(&self) -> Burst {
+        self.burst
+    }
+
+    /// Whether nothing more will come.
+    pub fn has_ended(&self) -> bool {
+        self.burst == Burst::EndOfStream
+    }
+
+    /// Whether more of the burst is there already.
+    #[inline]
+    pub fn goes_on(&self) -> bool {
+        matches!(self.burst, Burst::GoesOn { .. })
+    }
+
+    /// When the unfinished message began.
+    pub fn begun(&self) -> Option<Moment> {
+        self.begun
+    }
+
+    /// Whether the rest of a message that was too long is still to come.
+    pub fn is_skipping(&self) -> bool {
+        self.skipping
+    }
+
+    /// Another read, of which the bytes are still to be [taken](Self::next). `more`: the burst goes on behind it.
+    #[inline]
+    pub fn push(&mut self, kind: Option<Kind>, more: bool) {
+        if self.burst == Burst::Ended && kind == Some(Kind::Raw) && !self.is_empty() {
+            self.bytes.push(b'\n'); // the burst before ended here
+        }
+        self.burst = match (more, self.burst) {
+            (false, _) => Burst::Ended,
+            (true, Burst::GoesOn { full_reads }) => {
+                Burst::GoesOn { full_reads: full_reads.saturating_add(1) }
+            }
+            (true, _) => Burst::GoesOn { full_reads: 1 },
+        };
+    }
+
+    /// One packet, which is one message.
+    pub fn push_packet(&mut self, packet: &[u8]) {
+        self.bytes.extend(packets::as_line(packet));
+    }
+
+    /// The stream has ended: what waits is all there is.
+    pub fn end(&mut self) {
+        self.burst = Burst::EndOfStream;
+    }
+
+    /// All that waits, with `fresh` behind it, which has just been read.
+    pub fn gather<'a, 'b: 'a>(&'a mut self, fresh: &mut &'b [u8]) -> &'a [u8] {
+        if self.bytes.is_empty() {
+            return fresh;
+        }
+        self.bytes.extend_from_slice(std::mem::take(fresh));
+        &self.bytes[self.taken as usize..]
+    }
+
+    /// Looks at the first bursts, as long as the kind of client is not known.
+    pub fn look<'a, 'b: 'a>(
+        &'a mut self,
+        now: Moment,
+        fresh: &mut &'b [u8],
+        settings: &ServiceSettings,
+        is_complete: impl FnOnce(&[u8]) -> bool,
+    ) -> First<'a> {
+        if !self.bytes.is_empty() {
+            self.bytes.extend_from_slice(std::mem::take(fresh));
+        }
+        let bytes = if self.bytes.is_empty() { *fresh } else { &self.bytes[..] };
+        if memchr(b'\n', bytes).is_none() {
+            if without_cr(bytes).len() > settings.message_bytes_max {
+                return First::TooLong(bytes);
+            }
+            if matches!(self.burst, Burst::GoesOn { .. }) {
+                return First::Unknown; // the rest of the first burst is there already
+            }
+        }
+        match self.guess.handle_burst(now, settings.raw_gap, bytes, is_complete) {
+            Decision::Is(kind) => First::Is(kind),
+            Decision::WaitComplete => First::Complete(bytes),
+            Decision::Wait => First::Unknown,
+        }
+    }
+
+    /// Nothing has followed for so long that it is a raw client.
+    pub fn be_raw(&mut self) {
+        self.guess.handle_silence(&mut self.bytes);
+        self.scanned = 0;
+    }
+
+    /// Whether there is anything to be taken.
+    #[inline]
+    pub fn has_more(&self, fresh: &[u8]) -> bool {
+        !fresh.is_empty() || !self.is_empty()
+    }
+
+    /// The next message: in what waits, or else in `fresh`, which then is cut and not copied. To be asked while there
+    /// [is](Self::has_more) something; `None` leaves the [rest](Self::rest), and what is left then is to be
+    /// [kept](Self::keep).
+    #[inline]
+    pub fn next<'a, 'b: 'a>(&'a mut self, fresh: &mut &'b [u8], kind: Kind) -> Option<&'a [u8]> {
+        let scanned = std::mem::take(&mut self.scanned) as usize;
+        if self.bytes.is_empty() {
+            let bytes = *fresh;
+            let found = codec::find(kind, bytes, 0)?;
+            *fresh = &bytes[found.taken..];
+            return Some(&bytes[..found.message]);
+        }
+        self.bytes.extend_from_slice(std::mem::take(fresh));
+        let bytes = &self.bytes[self.taken as usize..];
+        let found = codec::find(kind, bytes, scanned)?;
+        self.taken += found.taken as u32;
+        Some(&bytes[..found.message])
+    }
+
+    /// What there is when there is no [next](Self::next) message.
+    pub fn rest<'a, 'b: 'a>(&'a mut self, fresh: &mut &'b [u8], kind: Kind, max: usize) -> Rest<'a> {
+        let bytes = if self.bytes.is_empty() { *fresh } else { &self.bytes[self.taken as usize..] };
+        let message = without_cr(bytes);
+        if message.len() > max {
+            return Rest::TooLong(message);
+        }
+        let ends = match self.burst {
+            Burst::GoesOn { .. } => false,
+            Burst::Ended => kind == Kind::Raw,
+            Burst::EndOfStream => true,
+        };
+        if !ends {
+            self.scanned = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
+            return Rest::Unfinished;
+        }
+        *fresh = &[];
+        self.taken = self.bytes.len() as u32;
+        Rest::Message(message)
+    }
+
+    /// One of the messages that were taken had something to say: what comes is no endless burst of nothing.
+    #[inline]
+    pub fn count_message(&mut self) {
+        if let Burst::GoesOn { full_reads } = &mut self.burst {
+            *full_reads = 0;
+        }
+    }
+
+    /// Nothing more is taken at the moment: what is left of `fresh` waits.
+    #[inline]
+    pub fn keep(&mut self, fresh: &[u8]) {
+        let taken = std::mem::take(&mut self.taken);
+        if taken > 0 {
+            self.begun = None; // what is left is another message
+            self.bytes.drain(..taken as usize);
+            if self.bytes.is_empty() {
+                self.bytes = ThinVec::new();
+            }
+        }
+        self.bytes.extend_from_slice(fresh);
+    }
+
+    /// After input: whether a message is begun. One that waits for room was not begun just now.
+    #[inline]
+    pub fn note_progress(&mut self, now: Moment) {
+        if self.is_empty() && !self.skipping {
+            self.begun = None;
+        } else if !self.stalled {
+            self.begun.get_or_insert(now);
+        }
+    }
+
+    /// It could not go on: its time starts again.
+    pub fn begin_again(&mut self, now: Moment) {
+        self.begun = self.begun.map(|_| now);
+    }
+
+    /// Drops all there is: it belongs to a message that is too long, and so does what comes until that ends.
+    pub fn skip_rest(&mut self, fresh: &mut &[u8]) {
+        self.drop_all();
+        *fresh = &[];
+        self.skipping = true;
+    }
+
+    /// Passes over the rest of a message that was too long.
+    pub fn skip(&mut self, fresh: &mut &[u8]) {
+        if self.skipping {
+            let end = memchr(b'\n', fresh).map(|lf| lf + 1);
+            self.skipping = end.is_none();
+            *fresh = &fresh[end.unwrap_or(fresh.len())..];
+        }
+    }
+
+    /// A message that was begun is given up, and the next one begins anew. Whether it had been too long already.
+    pub fn give_up(&mut self) -> bool {
+        self.begun = None;
+        let was_skipping = std::mem::take(&mut self.skipping);
+        self.drop_all();
+        was_skipping
+    }
+
+    /// Drops what waits; nothing of it is going to be read.
+    pub fn clear(&mut self) {
+        self.drop_all();
+        self.begun = None;
+        self.skipping = false;
+        self.stalled = false;
+    }
+
+    fn drop_all(&mut self) {
+        self.bytes = ThinVec::new();
+        self.taken = 0;
+        self.scanned = 0;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// All messages in what has been pushed.
+    fn taken(intake: &mut Intake, fresh: &[u8], kind: Kind) -> Vec<String> {
+        let mut fresh = fresh;
+        let mut messages = Vec::new();
+        while intake.has_more(fresh) {
+            if let Some(message) = intake.next(&mut fresh, kind) {
+                messages.push(String::from_utf8_lossy(message).into_owned());
+                continue;
+            }
+            match intake.rest(&mut fresh, kind, 8) {
+                Rest::Message(message) => messages.push(String::from_utf8_lossy(message).into_owned()),
+                Rest::TooLong(_) => {
+                    messages.push("too long".to_owned());
+                    intake.skip_rest(&mut fresh);
+                }
+                Rest::Unfinished => break,
+            }
+        }
+        intake.keep(fresh);
+        messages
+    }
+
+    #[test]
+    fn messages_come_one_by_one_and_the_rest_waits() {
+        let mut intake = Intake::default();
+        intake.push(Some(Kind::Line), false);
+        assert_eq!(taken(&mut intake, b"5 10\r\n3 4\n7", Kind::Line), ["5 10", "3 4"]);
+        assert_eq!(intake.bytes(), b"7");
+        intake.push(Some(Kind::Line), false);
+        assert_eq!(taken(&mut intake, b" 8", Kind::Line), [""; 0]);
+        intake.push(Some(Kind::Line), false);
+        assert_eq!(taken(&mut intake, b"\n9\n", Kind::Line), ["7 8", "9"]);
+        assert!(intake.is_empty() && intake.bytes.capacity() == 0, "an idle connection holds no memory");
+    }
+
+    #[test]
+    fn a_raw_message_ends_with_its_burst_also_where_it_has_to_wait() {
+        let mut intake = Intake::default();
+        intake.push(Some(Kind::Raw), true);
+        assert_eq!(taken(&mut intake, b"5", Kind::Raw), [""; 0]);
+        intake.push(Some(Kind::Raw), false);
+        intake.keep(b" 10");
+        intake.push(Some(Kind::Raw), false);
+        assert_eq!(taken(&mut intake, b"3 4", Kind::Raw), ["5 10", "3 4"]);
+    }
+
+    #[test]
+    fn the_end_of_the_stream_ends_a_burst_that_went_on() {
+        let mut intake = Intake::default();
+        intake.push(Some(Kind::Line), true);
+        assert_eq!(taken(&mut intake, b"5 10", Kind::Line), [""; 0]);
+        assert!(intake.goes_on());
+        intake.end();
+        assert!(intake.has_ended() && !intake.goes_on(), "nothing more is there to be waited for");
+        assert_eq!(taken(&mut intake, b"", Kind::Line), ["5 10"]);
+    }
+
+    #[test]
+    fn of_what_is_too_long_nothing_is_kept_up_to_its_end() {
+        let mut intake = Intake::default();
+        intake.push(Some(Kind::Line), false);
+        assert_eq!(taken(&mut intake, b"123456789", Kind::Line), ["too long"]);
+        let mut fresh = &b"10\n3 4\n"[..];
+        intake.skip(&mut fresh);
+        assert!(!intake.is_skipping());
+        assert_eq!(taken(&mut intake, fresh, Kind::Line), ["3 4"]);
+    }
+}

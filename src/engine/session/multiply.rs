@@ -1,0 +1,45 @@
+//! A session on multiply, or on the mux before a service is chosen.
+
+use super::dialogue::{Dialogue, State};
+use crate::engine::World;
+use crate::engine::diagnosis;
+use crate::engine::number;
+use crate::engine::service::mux::{self, Choice};
+use crate::engine::service::{Service, multiply};
+
+impl Dialogue {
+    pub(super) fn multiply(&mut self, world: &mut World, message: &[u8]) {
+        let style = self.style();
+        if !self.outbox.is_open() {
+            self.outbox.say(style, multiply::ACKNOWLEDGEMENT);
+        }
+        match multiply::evaluate(message) {
+            Ok(value) => self.outbox.say(style, number::Text::of(value)),
+            Err(complaint) => {
+                self.err(world, complaint.kind(), complaint.to_string());
+                self.hint(world, |world| diagnosis::of_request(message, self.place(world)));
+            }
+        }
+    }
+
+    /// Whether `bytes`, a complete request, is multiply's to answer.
+    pub(super) fn is_multiplication(&self, world: &World, bytes: &[u8]) -> bool {
+        match self.state {
+            State::Multiply => true,
+            State::Mux => {
+                let fits = bytes.len() <= world.settings.of(Service::Multiply).message_bytes_max;
+                let is_default = mux::choose(bytes) == Choice::Default;
+                world.settings.mux_default == Service::Multiply && is_default && fits
+            }
+            State::Greeting
+            | State::Chat(_)
+            | State::Hello
+            | State::Talk(_)
+            | State::Stats(_)
+            | State::Status(_)
+            | State::Watch(_)
+            | State::Outside
+            | State::Control => false,
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! A session on the mux, before a service is chosen, and on the control service.
+
+use super::Session;
+use super::admission::TOO_MANY;
+use super::dialogue::{Dialogue, Phase, State};
+use crate::engine::World;
+use crate::engine::counters::ErrorKind;
+use crate::engine::message::{CloseReason, Happening, Medium, Moment};
+use crate::engine::service::Service;
+use crate::engine::service::control;
+use crate::engine::service::mux::{self, Choice};
+use crate::engine::text::quote;
+
+impl Dialogue {
+    /// Enters the service that the message chooses. Whether the message is that one's first.
+    pub(super) fn choose(&mut self, world: &mut World, now: Moment, message: &[u8]) -> bool {
+        let medium = self.door.medium;
+        let (service, is_first) = match mux::choose(message) {
+            Choice::Help => {
+                let offered = Service::offered();
+                let origin = self.origin;
+                let offered = offered.filter(|service| service.fits(medium) && service.is_for(origin));
+                offered.for_each(|service| self.say(service.name()));
+                return false;
+            }
+            // No daemon is behind standard input.
+            Choice::Control
+                if medium != Medium::Pipe && control::is_allowed(self.origin, world.settings.owner) =>
+            {
+                self.state = State::Control;
+                return false;
+            }
+            Choice::Control => {
+                let error = "control is for root and the daemon's own user, on the Unix socket".to_owned();
+                self.fail(world, now, CloseReason::PeerDenied, error);
+                return false;
+            }
+            Choice::Named(service) => (service, false),
+            Choice::Default => (world.settings.mux_default, true),
+        };
+        if !service.fits(medium) {
+            let error = match medium {
+                Medium::Packets => {
+                    format!("{service} is not offered here: its answer is longer than a packet")
+                }
+                _ => format!("{service} is not offered here: it lives in the daemon; try help"),
+            };
+            self.err(world, ErrorKind::Unavailable, error);
+            return false;
+        }
+        if !service.is_for(self.origin) {
+            let error = format!("{service} is for the Unix socket, where it is known who asks");
+            self.err(world, ErrorKind::Unavailable, error);
+            return false;
+        }
+        if !world.census.change(&world.settings, Service::Mux, service, self.origin) {
+            self.refuse(world, now, service, CloseReason::TooMany, TOO_MANY);
+            return false;
+        }
+        self.note(world, Happening::Chose(service));
+        self.enter(world, now, service);
+        is_first && self.is_serving()
+    }
+
+    pub(super) fn control(&mut self, world: &mut World, message: &[u8]) {
+        match control::request(message) {
+            Some(request) => world.requests.push_back((self.peer, request)),
+            None => {
+                let error = format!("unknown request: '{}' (known: reload, handover)", quote(message));
+                self.err(world, ErrorKind::Command, error);
+            }
+        }
+    }
+}
+
+impl Session {
+    /// What became of a request.
+    pub(in crate::engine) fn handle_answer(&mut self, lines: &[String]) {
+        if let Dialogue { phase: Phase::Serving, state: State::Control, .. } = self.dialogue {
+            lines.iter().for_each(|line| self.dialogue.say(line));
+        }
+    }
+}
