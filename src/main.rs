@@ -83,7 +83,10 @@ fn main() -> ExitCode {
     let outcome = if let Some(service) = arguments.stdio {
         stdio::serve(&Single { config: arguments.config, log_level, service })
     } else if arguments.check {
-        daemon::configuration(arguments.config.as_deref()).map(|_| print("OK"))
+        daemon::advice::check(arguments.config.as_deref()).map(|checked| {
+            checked.warnings.iter().for_each(|line| tell(std::io::stderr(), &format!("warning: {line}")));
+            print(&checked.verdict)
+        })
     } else {
         let detached = arguments.pid_file.zip(arguments.log_file);
         daemon::run(Run {

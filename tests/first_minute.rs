@@ -202,3 +202,78 @@ fn a_client_finds_localhost_by_the_machine_s_own_name() {
     );
     daemon.stop();
 }
+
+/// What `--check` says on standard output, and on standard error.
+fn checked(command: &mut Command) -> (String, Vec<String>) {
+    let output = outcome(command.arg("--check"));
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success(), "{said}");
+    (String::from_utf8(output.stdout).unwrap(), said.lines().map(str::to_owned).collect())
+}
+
+#[test]
+fn check_says_which_file_and_what_will_hurt() {
+    let ground = Ground::new();
+    let file = ground.config_file().display().to_string();
+    ground.write_config(CONFIG);
+    assert_eq!(checked(&mut ground.command()), (format!("OK: {file}\n"), vec![]));
+
+    ground.write_config(
+        "[status]\nlisten = [\"tcp://{ip}:9\", \"unix://{dir}/missing/s\"]\ngroup = \"no-such-group\"\n\
+         [chat]\nlisten = [\"fifo://{dir}/chat\"]\ntranscript = \"{dir}/gone/chat.log\"\n",
+    );
+    let (verdict, warnings) = checked(&mut ground.command());
+    assert_eq!(verdict, format!("OK: {file}\n"));
+    let directory = ground.directory.path().display();
+    let ip = ground.ip;
+    let expected = [
+        format!(
+            "warning: {file}: nothing listens under [mux], so that ipcctl reload, and systemctl reload with it, cannot reach the daemon; "
+        ),
+        format!(
+            "warning: {file}:2:11: everybody who can connect to tcp://{ip}:9 is told who else is connected, and from where; "
+        ),
+        format!("warning: {file}:2:11: tcp://{ip}:9: a port below 1024 needs privilege; "),
+        format!(
+            "warning: {file}:2:{}: unix://{directory}/missing/s: there is no directory {directory}/missing; ",
+            11 + format!("\"tcp://{ip}:9\", ").len()
+        ),
+        format!(
+            "warning: {file}:2:{}: unix://{directory}/missing/s: there is no group no-such-group; ",
+            11 + format!("\"tcp://{ip}:9\", ").len()
+        ),
+        format!("warning: {file}: there is no directory {directory}/gone for the transcript under [chat]; "),
+    ];
+    assert_eq!(warnings.len(), expected.len(), "{warnings:#?}");
+    for (warning, expected) in warnings.iter().zip(expected) {
+        assert!(warning.starts_with(&expected), "{warning}\n{expected}");
+    }
+    if may_unshare() {
+        let prepare = "[ ! -d /etc/ipcd ] || mount -t tmpfs tmpfs /etc/ipcd";
+        let mut command = Command::new(env!("CARGO_BIN_EXE_ipcd"));
+        command.arg("--check");
+        let output = outcome(&mut in_namespaces(&["--mount"], prepare, &command));
+        let said = String::from_utf8(output.stdout).unwrap();
+        assert_eq!(said, "OK: there is no /etc/ipcd/ipcd.toml, and the built-in endpoints are used\n");
+    }
+}
+
+#[test]
+fn a_reload_that_takes_the_mux_away_says_what_that_means() {
+    let ground = Ground::new();
+    ground.write_config(CONFIG);
+    let command = ground.command();
+    let daemon = ground.start(command);
+    daemon.write_config(CONFIG.split("[mux]").next().unwrap());
+    daemon.signal(Signal::HUP);
+    daemon.wait_for_log("reloaded: ");
+    daemon.wait_for_log("warning: ");
+    assert!(daemon.log().iter().any(|line| line.contains("nothing listens under [mux]")));
+    // As it says, SIGHUP still works.
+    let since = daemon.log().len();
+    daemon.write_config(CONFIG);
+    daemon.signal(Signal::HUP);
+    daemon.wait_for_log_since(since, "reloaded: ");
+    assert!(!daemon.log()[since..].iter().any(|line| line.starts_with("warning: ")));
+    daemon.stop();
+}

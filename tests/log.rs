@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 
 use harness::around::Helper;
 use harness::logged::{is_timed, untimed};
-use harness::{Client, Daemon, GREETING, Ground, MULTIPLY, Stream, USUAL, wait_until};
+use harness::{CHAT, Client, Daemon, GREETING, Ground, MULTIPLY, Stream, USUAL, wait_until};
 use rustix::pipe::{PipeFlags, pipe_with};
 
 #[track_caller]
@@ -53,6 +53,29 @@ fn each_thing_is_one_line_with_the_endpoint_and_the_peer() {
         line.contains(&format!("uid {uid}")) && line.contains(&format!("pid {}", std::process::id())),
         "{line}"
     );
+    daemon.stop();
+}
+
+#[test]
+fn later_lines_of_a_member_carry_its_name() {
+    let daemon = Daemon::with(USUAL);
+    let mut alice = daemon.tcp(CHAT);
+    alice.hear("Greetings from the cave! Now type your name and press enter!\n");
+    let peer = format!("info: tcp://{}:33000: 127.0.0.1:{}: ", daemon.ip, port_of(&alice));
+    alice.say("no/name\n");
+    daemon.wait_for_log(&format!("{peer}was told: Error: a name is"));
+    alice.say("Ann B.\n/dance\n");
+    daemon.wait_for_log(&format!("{peer}joined as Ann B."));
+    daemon.wait_for_log(&format!("{peer}[Ann B.] was told: Error: unknown command: /dance"));
+    alice.say("{quit}\n");
+    alice.hear_rest();
+    drop(alice);
+    daemon.wait_for_log(&format!("{peer}[Ann B.] closed: the peer quit"));
+    // Whoever comes after her on the same connection's number is somebody else.
+    let other = daemon.tcp(CHAT);
+    let peer = format!("info: tcp://{}:33000: 127.0.0.1:{}: ", daemon.ip, port_of(&other));
+    drop(other);
+    daemon.wait_for_log(&format!("{peer}closed: closed by the peer"));
     daemon.stop();
 }
 

@@ -73,7 +73,10 @@ fn a_check_says_ok_and_opens_nothing() {
         fs::read_dir(daemon.directory.path()).unwrap().map(|e| e.unwrap().path()).collect();
     let file = daemon.directory.path().join("ipcd.toml");
     let output = outcome(&mut ipcd(&["--check", "--config", file.to_str().unwrap()]));
-    assert_eq!((output.status.code(), &output.stdout[..]), (Some(0), &b"OK\n"[..]));
+    assert_eq!(
+        (output.status.code(), &output.stdout[..]),
+        (Some(0), format!("OK: {}\n", file.display()).as_bytes())
+    );
     assert!(output.stderr.is_empty());
     let after: BTreeSet<_> =
         fs::read_dir(daemon.directory.path()).unwrap().map(|e| e.unwrap().path()).collect();

@@ -25,6 +25,8 @@ pub struct Config {
     pub listen_backlog: i32,
     /// The time a stop takes at most; zero: none is waited for.
     pub shutdown_grace: Duration,
+    /// Where what is said in the room is written down.
+    pub transcript: Option<PathBuf>,
     /// What the engine is told.
     pub settings: Settings,
     /// The endpoints, by service in the order of [`Service::ALL`] and within one as written; no two can meet on one socket.

@@ -34,6 +34,7 @@ pub(super) const KEYS: &[Key] = &[
     Key { name: "allow_users", within: Within::Services, read: allow_users },
     Key { name: "allow_groups", within: Within::Services, read: allow_groups },
     Key { name: "history", within: Within::Only(Service::Chat), read: history },
+    Key { name: "transcript", within: Within::Only(Service::Chat), read: transcript },
     Key { name: "name_timeout", within: Within::Only(Service::Chat), read: name_timeout },
     Key { name: "max_machines", within: Within::Only(Service::Stats), read: max_machines },
     Key { name: "max_watchers", within: Within::Only(Service::Watch), read: max_watchers },

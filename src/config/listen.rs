@@ -10,7 +10,7 @@ use toml::de::{DeTable, DeValue};
 use super::checked::{Listen, medium};
 use super::draft::{Draft, ListenDraft, Own};
 use super::people::{self, People};
-use super::suggest::nearest;
+use super::suggest::{self, nearest};
 use super::syntax::{Cursor, Fault, quoted};
 use super::table::Table;
 use super::value::{Group, Permissions, Text, Value, typed};
@@ -23,8 +23,17 @@ const KEYS: [&str; 5] = ["endpoint", "mode", "group", "allow_users", "allow_grou
 
 pub(super) fn listen(draft: &mut Draft, table: Table, value: Value<'_>) -> Result<(), String> {
     let Table::Service(service) = table else { return Ok(()) };
-    let DeValue::Array(endpoints) = value.into_inner() else {
-        return Err("it is a list of endpoints, for example [\"tcp://localhost:65432\"]".to_owned());
+    let endpoints = match value.into_inner() {
+        DeValue::Array(endpoints) => endpoints,
+        other => {
+            let text = other.as_str().unwrap_or_default();
+            let meant =
+                suggest::endpoint(text).or_else(|| text.parse::<Endpoint>().ok().map(|_| text.to_owned()));
+            return Err(match meant {
+                Some(meant) => format!("it is a list; did you mean [\"{meant}\"]?"),
+                None => "it is a list of endpoints, for example [\"tcp://localhost:65432\"]".to_owned(),
+            });
+        }
     };
     for element in endpoints {
         let (mut at, mut own) = (element.span().start, Own::default());
@@ -38,7 +47,14 @@ pub(super) fn listen(draft: &mut Draft, table: Table, value: Value<'_>) -> Resul
                 None => continue,
             }
         } else {
-            typed::<Text>(element).map(|Text(text)| text)
+            let number = match element.get_ref() {
+                DeValue::Integer(number) => suggest::endpoint(number.as_str()),
+                _ => None,
+            };
+            typed::<Text>(element).map(|Text(text)| text).map_err(|right| match number {
+                Some(meant) => format!("an endpoint is a string; did you mean \"{meant}\"?"),
+                None => right,
+            })
         };
         match text.and_then(|text| read_endpoint(service, &text)) {
             Ok(endpoint) => draft.listens.push(ListenDraft { at, service, endpoint, own }),
@@ -53,7 +69,10 @@ pub(super) fn listen(draft: &mut Draft, table: Table, value: Value<'_>) -> Resul
 
 /// The endpoint that a text says, if the service can be offered there.
 fn read_endpoint(service: Service, text: &str) -> Result<Endpoint, String> {
-    let endpoint = text.parse::<Endpoint>().map_err(|error| format!("{}: {error}", quoted(text)))?;
+    let endpoint = text.parse::<Endpoint>().map_err(|error| match suggest::endpoint(text) {
+        Some(meant) => format!("{}: did you mean {meant}?", quoted(text)),
+        None => format!("{}: {error}", quoted(text)),
+    })?;
     if let Some(why) = unnamed(service, &endpoint) {
         return Err(format!("{}: {why}", quoted(text)));
     }

@@ -118,11 +118,13 @@ fn unknown_table(key: &Spanned<Cow<'_, str>>, is_table: bool, draft: &mut Draft)
 fn unknown_key(key: &Spanned<Cow<'_, str>>, table: Table, draft: &mut Draft) {
     let name = key.get_ref();
     let names = || keys_of(table).map(|key| key.name);
-    let right = if let Some(near) = nearest(name, names()) {
+    let right = if KEYS.iter().any(|key| key.name == name) {
+        belongs(name) // however much it looks like one that this table has
+    } else if let Some(near) = nearest(name, names()) {
         draft.unclear.insert(near);
         format!("did you mean {near:?}?")
-    } else if KEYS.iter().any(|key| key.name == name) {
-        belongs(name)
+    } else if let Some(near) = nearest(name, KEYS.iter().map(|key| key.name)) {
+        format!("did you mean {near:?}? {}", belongs(near))
     } else {
         format!("known in [{}]: {}", table.name(), names().collect::<Vec<_>>().join(", "))
     };

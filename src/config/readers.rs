@@ -9,7 +9,19 @@ use super::table::Table;
 use super::value::*;
 
 pub(super) fn level(draft: &mut Draft, _: Table, value: Value<'_>) -> Result<(), String> {
-    draft.config.log_level = typed::<Level>(value)?.0;
+    let meant = value.get_ref().as_str().and_then(|word| match word.to_ascii_lowercase().as_str() {
+        "warning" | "warn" => Some("warn"),
+        "err" | "error" | "fatal" | "critical" => Some("error"),
+        "information" | "informational" | "info" | "notice" => Some("info"),
+        "debug" | "verbose" => Some("debug"),
+        "trace" | "all" => Some("trace"),
+        _ => None,
+    });
+    draft.config.log_level = match (typed::<Level>(value), meant) {
+        (Ok(Level(level)), _) => level,
+        (Err(_), Some(meant)) => return Err(format!("did you mean {meant:?}?")),
+        (Err(right), None) => return Err(right),
+    };
     draft.config.is_log_level_given = true;
     Ok(())
 }
@@ -152,6 +164,13 @@ pub(super) fn allow_groups(draft: &mut Draft, table: Table, value: Value<'_>) ->
 pub(super) fn history(draft: &mut Draft, _: Table, value: Value<'_>) -> Result<(), String> {
     let Count(count) = typed(value)?;
     draft.config.settings.chat_history = HISTORY.check(count)?;
+    Ok(())
+}
+
+pub(super) fn transcript(draft: &mut Draft, _: Table, value: Value<'_>) -> Result<(), String> {
+    let File(path) = typed(value)?;
+    draft.config.settings.transcript = path.is_some();
+    draft.config.transcript = path;
     Ok(())
 }
 

@@ -7,6 +7,7 @@ use std::path::Path;
 
 use toml::de::DeTable;
 
+use super::suggest::TYPOGRAPHIC_QUOTES;
 use crate::engine::limits::QUOTE_CHARS_MAX;
 
 /// Times a file is read again without its broken lines, to find what they hid.
@@ -96,7 +97,8 @@ pub(super) fn without_broken_lines<'t>(text: &'t str, faults: &mut Vec<Fault>) -
             // The rest of a broken line is mostly the parser's own confusion.
             if told.insert(statements.line(span.start)) {
                 let source = text.get(span.clone()).unwrap_or_default();
-                faults.push(Fault { at: span.start, text: syntax_error(source, &message) });
+                let rest = text.get(span.start..).and_then(|rest| rest.lines().next()).unwrap_or_default();
+                faults.push(Fault { at: span.start, text: syntax_error(source, rest, &message) });
             }
             statements.blank(span.start, &mut bytes);
         }
@@ -123,9 +125,17 @@ fn syntax_errors(piece: &str, base: usize) -> Vec<(Range<usize>, String)> {
     errors
 }
 
-/// What is wrong, from what the parser says and the text it says it of.
-fn syntax_error(source: &str, message: &str) -> String {
+/// What is wrong, from what the parser says and the text it says it of, and the rest of its line.
+fn syntax_error(source: &str, rest: &str, message: &str) -> String {
     let shown = quoted(source);
+    // Before the next straight one, which would make of it a part of a text.
+    let quote =
+        rest.chars().take_while(|c| !matches!(c, '"' | '\'')).find(|c| TYPOGRAPHIC_QUOTES.contains(c));
+    if let Some(quote) = quote {
+        return format!(
+            "{quote} is a typographic quotation mark; TOML has the straight ones of the keyboard: \"text\""
+        );
+    }
     if message.starts_with("duplicate key") {
         return format!("{shown} stands here a second time; remove one");
     }

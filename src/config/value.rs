@@ -1,5 +1,6 @@
 //! What stands behind a key: numbers, sizes, times, words, and the bounds of each. Knows no key and no place in the file.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use bytesize::ByteSize;
@@ -272,6 +273,15 @@ meaning! {
     /// Any string.
     Text(String), "an endpoint is a string, for example \"tcp://localhost:65432\"", |raw| match raw {
         Raw::Text(text) => Some(text),
+        _ => None,
+    };
+
+    /// A file to write to; empty: none.
+    File(Option<PathBuf>), "it is an absolute path, for example \"/var/log/ipcd/chat.log\", or \"\" for none", |raw| match raw {
+        Raw::Text(text) if text.is_empty() => Some(None),
+        Raw::Text(text) if text.starts_with('/') && !text.ends_with('/') && !text.chars().any(char::is_control) => {
+            Some(Some(PathBuf::from(text)))
+        }
         _ => None,
     };
 

@@ -1,5 +1,6 @@
 //! The life of the process: read the configuration, open what it names, serve, reload, stop.
 
+pub mod advice;
 pub mod bounds;
 mod detach;
 mod endpoints;
@@ -11,6 +12,7 @@ mod ready;
 mod reload;
 pub mod stdio;
 mod summary;
+mod transcript;
 mod user;
 
 use std::path::{Path, PathBuf};
@@ -37,6 +39,7 @@ pub use failure::Failure;
 use handover::Bequest;
 use limits::settings;
 use notify::Status;
+use transcript::Transcript;
 
 /// The configuration that is read when none is named, if it is there.
 pub const DEFAULT_FILE: &str = "/etc/ipcd/ipcd.toml";
@@ -108,6 +111,7 @@ struct Daemon {
     log_file: Option<PathBuf>,
     terminal: Terminal,
     runtime: Runtime,
+    transcript: Option<Transcript>,
     config: Config,
     reactor: Reactor,
     /// Listening sockets that were handed over and have found no endpoint yet.
@@ -142,6 +146,7 @@ impl Daemon {
             log_file: run.detached.map(|files| files.log_file),
             terminal,
             runtime: Runtime::new(),
+            transcript: None,
             fed: reactor.now(),
             status: Status::begun(reactor.now()),
             config: config.clone(),
@@ -154,6 +159,10 @@ impl Daemon {
             daemon.become_user(user, &wanted)?;
         }
         daemon.open(&wanted).map_err(Failure::Unavailable)?;
+        daemon.transcript = daemon
+            .transcript_of(config.transcript.as_deref())
+            .map_err(|line| Failure::Unavailable(vec![line]))?
+            .flatten();
         for (place, listener) in std::mem::take(&mut daemon.handed) {
             let is_kept = listener.is_kept();
             drop(listener); // before it is said
@@ -170,6 +179,7 @@ impl Daemon {
         let kept = connections.len();
         daemon.reactor.restore(bequest.record, connections);
         handover::forget(&daemon.manager);
+        advice::of_status(&config).iter().for_each(|line| log::warn!("{line}"));
         daemon.announce();
         if kept > 0 {
             log::info!("{kept} connections go on from before the restart");
@@ -184,6 +194,7 @@ impl Daemon {
         while !(stopping && self.reactor.engine.is_done()) {
             let turn = self.reactor.turn(self.next_report());
             let turn = turn.map_err(|error| Failure::Runtime(format!("epoll: {error}")))?;
+            self.write_transcript();
             for signal in turn.signals {
                 match self.meaning(signal, stopping) {
                     Meaning::Nothing => {}
@@ -220,6 +231,7 @@ impl Daemon {
             }
             self.report_to_manager();
         }
+        self.write_transcript();
         log::info!("stopped");
         Ok(())
     }

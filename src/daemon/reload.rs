@@ -2,14 +2,15 @@
 
 use super::endpoints::{Wanted, wanted};
 use super::limits::settings;
-use super::{Daemon, configuration};
+use super::{Daemon, advice, configuration};
 use crate::endpoint::Place;
 use crate::engine::message::Input;
 use crate::host;
 
 impl Daemon {
-    /// Opens the log file anew, in case that somebody has moved it away.
-    pub(super) fn reopen_files(&self) {
+    /// Opens the log file and the transcript anew, in case that somebody has moved them away.
+    pub(super) fn reopen_files(&mut self) {
+        self.reopen_transcript();
         if let Some(file) = &self.log_file
             && let Err(error) = host::log_file::reopen(file)
         {
@@ -22,7 +23,10 @@ impl Daemon {
         self.manager.reloading();
         let outcome = self.try_reload();
         match &outcome {
-            Ok(()) => log::info!("reloaded: {}", self.places().join("; ")),
+            Ok(()) => {
+                advice::of_services(&self.config).iter().for_each(|line| log::warn!("{line}"));
+                log::info!("reloaded: {}", self.places().join("; "));
+            }
             Err(lines) => {
                 lines.iter().for_each(|line| log::error!("{line}"));
                 log::error!("reload failed, nothing has changed");
@@ -38,7 +42,11 @@ impl Daemon {
         let config = configuration(self.named.as_deref())
             .map_err(|failure| failure.to_string().lines().map(str::to_owned).collect::<Vec<String>>())?;
         let wanted = wanted(&config, &self.runtime).map_err(|line| vec![line])?;
+        let transcript = self.transcript_of(config.transcript.as_deref()).map_err(|line| vec![line])?;
         self.open(&wanted)?;
+        if let Some(transcript) = transcript {
+            self.transcript = transcript;
+        }
         let superfluous: Vec<Place> = self
             .reactor
             .places()

@@ -212,6 +212,8 @@ pub struct Settings {
     pub services: [ServiceSettings; Service::ALL.len()],
     /// Messages of the room that a newcomer is shown.
     pub chat_history: usize,
+    /// Whether somebody writes down what the room hears, and [`poll_transcript`](super::Engine::poll_transcript)s it.
+    pub transcript: bool,
     /// Time to give a name in.
     pub chat_name_timeout: Duration,
     /// The service a first message on the mux goes to when it names none.
@@ -248,6 +250,7 @@ impl Default for Settings {
             watchers_max: WATCHERS_MAX,
             services: std::array::from_fn(|_| ServiceSettings::default()),
             chat_history: 0,
+            transcript: false,
             chat_name_timeout: Duration::from_secs(60),
             mux_default: Service::Multiply,
             owner: 0,

@@ -7,6 +7,7 @@ use super::pressure::HOLDER_BYTES;
 use super::room::{HISTORY_LINE_BYTES, MEMBER_BYTES};
 use super::service::Service;
 use super::session::Session;
+use super::transcript;
 use super::watchtower::Event;
 
 /// A queue of bytes takes up to twice its bytes, because it has grown by doubling.
@@ -100,7 +101,8 @@ pub fn parts(settings: &Settings) -> Vec<Part> {
         + limits::WHO_BYTES_MAX
         + chat.backlog_bytes_max
         + settings.chat_history * HISTORY_LINE_BYTES
-        + GROWN * 2 * chat.backlog_bytes_max;
+        + GROWN * 2 * chat.backlog_bytes_max
+        + if settings.transcript { GROWN * transcript::TRANSCRIPT_BYTES_MAX + message } else { 0 };
     // The bound on all is seen to after each step, and one connection's queues may be filled in one.
     let queues = (settings.connections_max * largest).min(settings.queued_bytes_max) + largest;
     vec![

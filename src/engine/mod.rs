@@ -29,6 +29,7 @@ mod room;
 pub mod service;
 mod session;
 pub mod text;
+mod transcript;
 mod watchtower;
 pub mod words;
 
@@ -139,6 +140,7 @@ impl World {
     fn set_history(&mut self) {
         let bytes_max = self.settings.of(Service::Chat).backlog_bytes_max;
         self.room.set_history(self.settings.chat_history, bytes_max);
+        self.room.keep_transcript(self.settings.transcript);
     }
 
     /// Lets watchers see what became of a datagram, which no session stands for.
@@ -500,6 +502,16 @@ impl Engine {
     /// What happened, oldest first. To be asked after each input until it says `None`.
     pub fn poll_note(&mut self) -> Option<Note> {
         self.world.notes.pop_front()
+    }
+
+    /// The next thing that the room heard and that is to be written down; to be asked after each turn until it says `None`.
+    pub fn poll_transcript(&mut self) -> Option<Box<str>> {
+        self.world.room.poll_transcript()
+    }
+
+    /// Who is in the room, by name: of those who came before a restart no note tells.
+    pub fn member_names(&self) -> impl Iterator<Item = (Peer, &str)> {
+        self.world.room.members()
     }
 
     /// What is to be done next for somebody of its own, before anybody else is listened to. To be asked until it says

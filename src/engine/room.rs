@@ -9,6 +9,7 @@ use slab::Slab;
 use super::limits::{ASIDE_BYTES, NAME_CHARS_MAX, WHO_BYTES_MAX};
 use super::message::Peer;
 use super::name::{Key, Name};
+use super::transcript::Transcript;
 
 /// A member's place in the room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +28,7 @@ pub struct Room {
     history_bytes: usize,
     history_max: usize,
     history_bytes_max: usize,
+    transcript: Transcript,
     /// Bytes said since everybody was last offered what there is.
     fresh: usize,
     /// Somebody has something new to be offered.
@@ -289,6 +291,7 @@ impl Room {
     /// Everybody hears `text`, which is clean UTF-8, from a member. A newcomer may be shown it later.
     pub fn say(&mut self, seat: Seat, text: &[u8]) {
         let line = [&*self.members[seat.0].prefix, text];
+        self.transcript.add(&line);
         self.fresh += self.log.append_line(&line);
         if self.history_max > 0 {
             let line = String::from_utf8_lossy(&line.concat()).into_owned();
@@ -310,6 +313,21 @@ impl Room {
         self.trim_history();
     }
 
+    /// Whether what is heard is to be written down.
+    pub fn keep_transcript(&mut self, is_kept: bool) {
+        self.transcript.keep(is_kept);
+    }
+
+    /// The next line to write down.
+    pub fn poll_transcript(&mut self) -> Option<Box<str>> {
+        self.transcript.poll()
+    }
+
+    /// Who is in the room, by name.
+    pub fn members(&self) -> impl Iterator<Item = (Peer, &str)> {
+        self.members.iter().map(|(_, member)| (member.peer, &*member.name.shown))
+    }
+
     fn remember(&mut self, line: Box<str>) {
         self.history_bytes += line.len();
         self.history.push_back(line);
@@ -326,6 +344,7 @@ impl Room {
 
     /// Everybody hears `line`.
     fn announce(&mut self, line: &str) {
+        self.transcript.add(&[line.as_bytes()]);
         if self.members.is_empty() {
             return;
         }

@@ -3,6 +3,7 @@
 
 mod clock;
 mod fifos;
+mod names;
 mod readiness;
 mod report;
 mod signals;
@@ -68,7 +69,7 @@ const NO_DESCRIPTOR: &[u8] = b"Error: too many connections, try again later\n";
 /// The most memory that the loop takes for so many connections, beside what they themselves hold.
 pub fn memory_bytes_max(connections: usize) -> usize {
     // An event is 12 bytes (epoll_event, epoll_wait(2)), or 16.
-    connections * slots::CONNECTION_BYTES + PACKET_BYTES_MAX + EVENTS_PER_TURN * 16
+    connections * (slots::CONNECTION_BYTES + names::NAME_BYTES_MAX) + PACKET_BYTES_MAX + EVENTS_PER_TURN * 16
 }
 
 /// What became of an attempt to refuse a connection for want of a descriptor.
@@ -686,6 +687,7 @@ impl Reactor {
         }
         self.engine.restore_machines(now, record.machines);
         self.engine.restore(now, record.history, present, missing);
+        self.report.restore(&self.engine);
         self.begin_fifos();
     }
 

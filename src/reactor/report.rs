@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use log::Level;
 
+use super::names::Names;
 use crate::engine::Engine;
 use crate::engine::message::{CloseReason, Door, Happening, Kind, Moment, Note, Origin};
 
@@ -92,6 +93,7 @@ pub(super) struct Report {
     begun: Moment,
     written: [u32; Line::ALL.len()],
     suppressed: [u64; Line::ALL.len()],
+    names: Names,
 }
 
 impl Report {
@@ -103,8 +105,12 @@ impl Report {
         }
     }
 
-    fn note(&mut self, now: Moment, Note { door, origin, what, .. }: &Note) {
-        let mut line = |kind, text: std::fmt::Arguments| self.line(now, kind, door, Some(*origin), text);
+    fn note(&mut self, now: Moment, Note { peer, door, origin, what }: &Note) {
+        let name = self.names.of(*peer, what);
+        let mut line = |kind, text: std::fmt::Arguments| match &name {
+            Some(name) => self.line(now, kind, door, Some(*origin), format_args!("[{name}] {text}")),
+            None => self.line(now, kind, door, Some(*origin), text),
+        };
         match what {
             Happening::Opened => line(Line::Opened, format_args!("connected")),
             Happening::Decided(Kind::Line) => line(Line::Decided, format_args!("is a line client")),
@@ -121,6 +127,11 @@ impl Report {
             Happening::Closed(reason) if reason.is_refusal() => line(Line::Refused, format_args!("{reason}")),
             Happening::Closed(reason) => line(Line::Closed, format_args!("closed: {reason}")),
         }
+    }
+
+    /// Those who were in the room before a restart go on under their names.
+    pub(super) fn restore(&mut self, engine: &Engine) {
+        engine.member_names().for_each(|(peer, name)| self.names.insert(peer, name));
     }
 
     /// A connection was refused for want of a descriptor.

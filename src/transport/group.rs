@@ -17,6 +17,11 @@ pub(super) fn group_name(gid: u32) -> String {
     }
 }
 
+/// Whether there is a group of that name.
+pub fn exists(name: &str) -> bool {
+    find_group(name).is_some()
+}
+
 /// Whether there is a group of that name to which we may give a file of ours (chown(2)): root to any, others to their own.
 pub fn may_give_to(name: &str) -> bool {
     find_group(name).is_some_and(|gid| {

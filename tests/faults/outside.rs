@@ -106,7 +106,7 @@ fn a_mutated_configuration_is_read_or_each_error_has_a_place() {
         let (said, told) =
             (String::from_utf8(check.stderr).unwrap(), String::from_utf8(check.stdout).unwrap());
         match check.status.code() {
-            Some(0) => assert_eq!(told, "OK\n"),
+            Some(0) => assert_eq!(told, format!("OK: {}\n", file.display())),
             status => {
                 assert_eq!((status, told.as_str()), (Some(78), ""), "{said}");
                 said.lines()

@@ -64,7 +64,7 @@ f:18:11: framing is true; it is "auto", "line" or "raw"
 f:19:1: unknown key "colour"; known in [limits]: max_connections, max_connections_per_address, max_message, backlog, max_queued, listen_backlog, first_message_timeout, idle_timeout, message_timeout, linger_timeout, max_refused_lingering, shutdown_grace, raw_gap, framing
 f:20:31: max_connections_per_address is -1; it is 1 to 1000000, or 0 for no bound (the kernel lets one process hold about a million of them)
 f:22:11: tcp://localhost:70000: a port is 1 to 65535
-f:22:36: an endpoint is a string, for example "tcp://localhost:65432"
+f:22:36: an endpoint is a string; did you mean "tcp://localhost:5"?
 f:22:61: tcp://localhost:80 would meet tcp://127.0.0.1:80 at f:22:39; remove one or choose another place
 f:23:3: tcp://0.0.0.0:80 would meet tcp://127.0.0.1:80 at f:22:39; remove one or choose another place
 f:23:23: tcp://127.0.0.1:80 stands already at f:22:39; remove one or choose another place
@@ -121,7 +121,7 @@ fn a_value_out_of_its_bounds_is_refused_and_one_on_them_is_not() {
         ("chat", "history", &["0", "10000"], &["-1", "10001"]),
         ("chat", "name_timeout", &["\"1ms\""], &["60", "\"0s\""]),
         ("mux", "default", &["\"multiply\"", "\"chat\""], &["\"mux\"", "\"talking\"", "5"]),
-        ("log", "level", &["\"error\"", "\"trace\""], &["\"INFO\"", "\"off\"", "3"]),
+        ("log", "level", &["\"error\"", "\"trace\""], &["\"loud\"", "\"off\"", "3"]),
     ] {
         for value in good {
             config(&format!("{LISTEN}[{table}]\n{key} = {value}\n"));
@@ -297,4 +297,57 @@ fn names_of_tables_are_apart() {
     let names: Vec<_> = Table::all().map(Table::name).collect();
     assert_eq!(names.len(), names.iter().collect::<BTreeSet<_>>().len());
     assert!(keys().contains(&("chat", "history")) && !keys().contains(&("mux", "history")));
+}
+
+#[test]
+fn what_was_most_likely_meant_is_named() {
+    for (text, expected) in [
+        // A key of another table, however much it looks like one of this.
+        ("[limits]\nname_timeout = \"5s\"\n", "f:2:1: unknown key \"name_timeout\"; it belongs under [chat]"),
+        (
+            "[limits]\nhistroy = 5\n",
+            "f:2:1: unknown key \"histroy\"; did you mean \"history\"? it belongs under [chat]",
+        ),
+        ("[multiply]\nlevel = \"info\"\n", "f:2:1: unknown key \"level\"; it belongs under [log]"),
+        (
+            "[chat]\nlisten = [\"0.0.0.0:33000\"]\n",
+            "f:2:11: 0.0.0.0:33000: did you mean tcp://0.0.0.0:33000?",
+        ),
+        ("[chat]\nlisten = [\"33000\"]\n", "f:2:11: 33000: did you mean tcp://localhost:33000?"),
+        (
+            "[chat]\nlisten = [33000]\n",
+            "f:2:11: an endpoint is a string; did you mean \"tcp://localhost:33000\"?",
+        ),
+        (
+            "[chat]\nlisten = \"tcp://localhost:33000\"\n",
+            "f:2:10: listen is \"tcp://localhost:33000\"; it is a list; did you mean [\"tcp://localhost:33000\"]?",
+        ),
+        (
+            "[chat]\nlisten = \"33000\"\n",
+            "f:2:10: listen is \"33000\"; it is a list; did you mean [\"tcp://localhost:33000\"]?",
+        ),
+        (
+            "[chat]\nlisten = [“tcp://localhost:33000”]\n",
+            "f:2:11: “ is a typographic quotation mark; TOML has the straight ones of the keyboard: \"text\"",
+        ),
+        (
+            "[chat]\nname_timeout = ‘5s’\n",
+            "f:2:16: ‘ is a typographic quotation mark; TOML has the straight ones of the keyboard: \"text\"",
+        ),
+        ("[log]\nlevel = \"warning\"\n", "f:2:9: level is \"warning\"; did you mean \"warn\"?"),
+        ("[log]\nlevel = \"INFO\"\n", "f:2:9: level is \"INFO\"; did you mean \"info\"?"),
+        (
+            "[log]\nlevel = \"loud\"\n",
+            "f:2:9: level is \"loud\"; it is \"error\", \"warn\", \"info\", \"debug\" or \"trace\"",
+        ),
+        (
+            "[chat]\ntranscript = \"chat.log\"\n",
+            "f:2:14: transcript is \"chat.log\"; it is an absolute path, for example \"/var/log/ipcd/chat.log\", or \"\" for none",
+        ),
+    ] {
+        let errors = errors(&format!("{text}{LISTEN}"));
+        assert_eq!(errors, [expected], "{text}");
+    }
+    // One within a text is a character like any other.
+    config("[chat]\ntranscript = \"/var/log/“chat”\"\n[greeting]\nlisten = [\"tcp://localhost:9\"]\n");
 }

@@ -1,0 +1,119 @@
+//! What a configuration is right about and will hurt all the same: told by `--check` and at a reload, before it does.
+
+use std::path::{Path, PathBuf};
+
+use super::{DEFAULT_FILE, Failure, configuration};
+use crate::config::{Config, Listen};
+use crate::endpoint::{Endpoint, Place};
+use crate::engine::service::Service;
+use crate::transport::directory::runtime_directory_if_there;
+use crate::transport::group::exists;
+
+/// The first port that anybody may open, unless the machine says otherwise (ip(7)).
+const UNPRIVILEGED_PORT: u16 = 1024;
+
+/// What `--check` says of a configuration that has no mistake.
+#[derive(Debug)]
+pub struct Checked {
+    /// `OK`, and of which file.
+    pub verdict: String,
+    /// What will hurt, a line each.
+    pub warnings: Vec<String>,
+}
+
+/// Reads the configuration that a start would use, and opens nothing.
+///
+/// # Errors
+/// Every mistake in it.
+pub fn check(named: Option<&Path>) -> Result<Checked, Failure> {
+    let config = configuration(named)?;
+    let verdict = match &config.file {
+        Some(file) => format!("OK: {}", file.display()),
+        None => format!("OK: there is no {DEFAULT_FILE}, and the built-in endpoints are used"),
+    };
+    let warnings = of_services(&config).into_iter().chain(of_this_machine(&config)).collect();
+    Ok(Checked { verdict, warnings })
+}
+
+/// What will hurt on any machine.
+pub(super) fn of_services(config: &Config) -> Vec<String> {
+    let mut warnings = Vec::new();
+    if !config.listens.iter().any(|listen| listen.service == Service::Mux) {
+        warnings.push(format!(
+            "{}: nothing listens under [mux], so that ipcctl reload, and systemctl reload with it, cannot reach the daemon; add listen = [\"unix://%t/ipcd/ipcd.sock\"] under [mux], or reload with SIGHUP",
+            config.file_to_change(),
+        ));
+    }
+    warnings.extend(of_status(config));
+    warnings
+}
+
+/// Who can read what the status tells.
+pub(super) fn of_status(config: &Config) -> Vec<String> {
+    let mut warnings = Vec::new();
+    let status = config.listens.iter().filter(|listen| listen.service == Service::Status);
+    for listen in status.filter(|listen| listen.endpoint.path().is_none()) {
+        warnings.push(format!(
+            "{}: everybody who can connect to {} is told who else is connected, and from where; use a Unix socket with allow_users, or leave it to [mux]",
+            listen.place, listen.endpoint,
+        ));
+    }
+    warnings
+}
+
+/// What will not work as this machine is. Where it makes a start fail, the start says so itself.
+fn of_this_machine(config: &Config) -> Vec<String> {
+    let mut warnings = Vec::new();
+    let runtime = runtime_directory_if_there();
+    let first_port = unprivileged_port();
+    for listen in &config.listens {
+        let Listen { endpoint, place, .. } = listen;
+        if let Endpoint::Tcp(_, port) | Endpoint::Udp(_, port) = endpoint
+            && *port < first_port
+        {
+            warnings.push(format!(
+                "{place}: {endpoint}: a port below {first_port} needs privilege; let systemd open it (ipcd.socket, see ipcd(8)), start ipcd as root with --user, or choose another port",
+            ));
+        }
+        if let Some(directory) = missing_directory(endpoint, runtime.as_deref()) {
+            warnings.push(format!(
+                "{place}: {endpoint}: there is no directory {}; make it or choose another path",
+                directory.display(),
+            ));
+        }
+        if endpoint.path().is_some() && listen.is_group_given && !exists(&listen.group) {
+            warnings.push(format!(
+                "{place}: {endpoint}: there is no group {}; make it or name another one, or it will have ipcd's own",
+                listen.group.escape_debug(),
+            ));
+        }
+    }
+    if let Some(directory) = config.transcript.as_deref().and_then(Path::parent).filter(|path| !path.is_dir())
+    {
+        warnings.push(format!(
+            "{}: there is no directory {} for the transcript under [chat]; make it or choose another path",
+            config.file_to_change(),
+            directory.display(),
+        ));
+    }
+    warnings
+}
+
+/// The directory of a file to come, if it is not there and ipcd does not make it. With a runtime directory that is not
+/// there yet nobody knows.
+fn missing_directory(endpoint: &Endpoint, runtime: Option<&Path>) -> Option<PathBuf> {
+    let written = endpoint.path()?;
+    let is_made = written.parent() == Some(Path::new("%t/ipcd"));
+    if is_made || written.starts_with("%t") && runtime.is_none() {
+        return None;
+    }
+    let places = endpoint.places(runtime.unwrap_or(Path::new("")));
+    let directory = places.first().and_then(Place::path)?.parent()?.to_owned();
+    (!directory.is_dir()).then_some(directory)
+}
+
+/// The first port that needs no privilege.
+fn unprivileged_port() -> u16 {
+    let text = std::fs::read_to_string("/proc/sys/net/ipv4/ip_unprivileged_port_start");
+    text.ok().and_then(|text| text.trim().parse().ok()).unwrap_or(UNPRIVILEGED_PORT)
+}

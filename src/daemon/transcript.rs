@@ -1,0 +1,98 @@
+//! The file that says what was said in the room, and when. A full disk costs lines of it, counted and told; nobody waits.
+
+use std::fs::File;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use super::Daemon;
+use crate::engine::Engine;
+use crate::host::{log_file, time};
+
+/// The open file.
+#[derive(Debug)]
+pub(super) struct Transcript {
+    path: PathBuf,
+    file: File,
+    /// Lines that could not be written since the last that could.
+    lost: u64,
+}
+
+impl Transcript {
+    /// Opens the file, to be appended to; made with mode 0640 if it is not there.
+    ///
+    /// # Errors
+    /// It cannot be opened, or is no regular file.
+    pub(super) fn open(path: &Path) -> Result<Transcript, String> {
+        let failed = |why: &str| {
+            format!(
+                "{}: cannot be written to: {why}; choose a file where ipcd may write as transcript under [chat]",
+                path.display()
+            )
+        };
+        let file = log_file::open(path).map_err(|error| failed(&error.to_string()))?;
+        match file.metadata() {
+            Ok(it) if it.is_file() => Ok(Transcript { path: path.to_owned(), file, lost: 0 }),
+            Ok(_) => Err(failed("it is no regular file")),
+            Err(error) => Err(failed(&error.to_string())),
+        }
+    }
+
+    /// Goes on in the file that is at its path now.
+    fn reopen(&mut self) {
+        match Transcript::open(&self.path) {
+            Ok(new) => self.file = new.file,
+            Err(error) => log::warn!("{error}; the transcript goes on where it was"),
+        }
+    }
+
+    /// Writes down what the room has heard, each line with its time; all of one turn at once.
+    fn take(&mut self, engine: &mut Engine) {
+        let Some(first) = engine.poll_transcript() else { return };
+        let time = time::full();
+        let mut text = String::new();
+        if self.lost > 0 {
+            text += &format!("{time} ({} lines could not be written here)\n", self.lost);
+        }
+        let mut count = 0;
+        for line in std::iter::once(first).chain(std::iter::from_fn(|| engine.poll_transcript())) {
+            text += &format!("{time} {line}\n");
+            count += 1;
+        }
+        let before = self.file.metadata().map(|it| it.len());
+        match self.file.write_all(text.as_bytes()) {
+            Ok(()) => self.lost = 0,
+            Err(error) => {
+                // No half a line.
+                let _ = before.and_then(|length| self.file.set_len(length));
+                if self.lost == 0 {
+                    log::warn!("{}: lines of the transcript are lost: {error}", self.path.display());
+                }
+                self.lost += count;
+            }
+        }
+    }
+}
+
+impl Daemon {
+    /// Opens the transcript that a configuration names, unless it is open.
+    pub(super) fn transcript_of(&self, path: Option<&Path>) -> Result<Option<Option<Transcript>>, String> {
+        let now = self.transcript.as_ref().map(|transcript| transcript.path.as_path());
+        match path {
+            _ if now == path => Ok(None),
+            Some(path) => Transcript::open(path).map(Some).map(Some),
+            None => Ok(Some(None)),
+        }
+    }
+
+    pub(super) fn reopen_transcript(&mut self) {
+        if let Some(transcript) = &mut self.transcript {
+            transcript.reopen();
+        }
+    }
+
+    pub(super) fn write_transcript(&mut self) {
+        if let Some(transcript) = &mut self.transcript {
+            transcript.take(&mut self.reactor.engine);
+        }
+    }
+}

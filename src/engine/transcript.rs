@@ -1,0 +1,84 @@
+//! What the room has heard and somebody is to write down: who came, what was said and done, who left. What one member tells
+//! another alone is not in it. Knows no file.
+
+use std::collections::VecDeque;
+
+/// The most that waits to be written down, in bytes, each line with what holds it: what a room hears in some turns of the loop.
+pub const TRANSCRIPT_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// Places that an empty queue keeps.
+const LINES_KEPT: usize = 64;
+
+/// What a line takes beside its text: its place in the queue, and what the allocator adds.
+const LINE_BYTES: usize = 64;
+
+/// Lines that wait to be written down, in the order in which the room heard them.
+#[derive(Debug, Default)]
+pub(super) struct Transcript {
+    is_kept: bool,
+    lines: VecDeque<Box<str>>,
+    bytes: usize,
+    /// Lines for which there was no place.
+    lost: u64,
+}
+
+impl Transcript {
+    /// Whether anything is to be written down from now on.
+    pub(super) fn keep(&mut self, is_kept: bool) {
+        self.is_kept = is_kept;
+        if !is_kept {
+            *self = Transcript::default();
+        }
+    }
+
+    /// The room hears these pieces, one line together.
+    pub(super) fn add(&mut self, pieces: &[&[u8]]) {
+        if !self.is_kept {
+            return;
+        }
+        let bytes = pieces.iter().map(|piece| piece.len()).sum::<usize>() + LINE_BYTES;
+        if self.bytes + bytes > TRANSCRIPT_BYTES_MAX && !self.lines.is_empty() {
+            self.lost += 1;
+            return;
+        }
+        self.bytes += bytes;
+        self.lines.push_back(String::from_utf8_lossy(&pieces.concat()).into());
+    }
+
+    /// The next line to write down.
+    pub(super) fn poll(&mut self) -> Option<Box<str>> {
+        if let Some(line) = self.lines.pop_front() {
+            self.bytes -= line.len() + LINE_BYTES;
+            return Some(line);
+        }
+        self.lines.shrink_to(LINES_KEPT);
+        match std::mem::take(&mut self.lost) {
+            0 => None,
+            lost => Some(format!("({lost} lines are missing here)").into()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_is_kept_for_nobody_and_no_more_than_fits_for_somebody() {
+        let mut transcript = Transcript::default();
+        transcript.add(&[b"alice: ", b"hi"]);
+        assert_eq!(transcript.poll(), None);
+        transcript.keep(true);
+        transcript.add(&[b"alice: ", b"hi"]);
+        assert_eq!(transcript.poll().as_deref(), Some("alice: hi"));
+        let line = [b'x'; 1000];
+        let fits = TRANSCRIPT_BYTES_MAX / (1000 + LINE_BYTES);
+        (0..fits + 7).for_each(|_| transcript.add(&[&line]));
+        assert!((0..fits).all(|_| transcript.poll().is_some_and(|line| line.len() == 1000)));
+        assert_eq!(transcript.poll().as_deref(), Some("(7 lines are missing here)"));
+        assert_eq!((transcript.poll(), transcript.bytes), (None, 0));
+        transcript.add(&[b"x"]);
+        transcript.keep(false);
+        assert_eq!(transcript.poll(), None);
+    }
+}
