@@ -13,7 +13,7 @@ use ipcd::engine::limits::{REPORT_BYTES_MAX, STATS_LINE_BYTES_MAX, Settings};
 use ipcd::engine::memory;
 use ipcd::engine::message::{Door, Input, Medium, Moment, Origin, Output, Peer};
 use ipcd::engine::name::Name;
-use ipcd::engine::record::Record;
+use ipcd::engine::record::{Record, reader};
 use ipcd::engine::service::stats::{self, Message, Report};
 use ipcd::engine::service::{Service, watch};
 use ipcd::engine::{diagnosis, json, number, text};
@@ -332,12 +332,13 @@ pub fn a_report_reads_back_as_it_is_kept(bytes: &[u8]) {
 }
 
 pub fn a_record_is_refused_or_gone_on_with(bytes: &[u8]) {
-    let Ok(record) = serde_json::from_slice::<Record>(bytes) else { return };
+    let of_one_text = serde_json::from_slice(bytes).ok().map(Record::of_one_text);
+    let Some(record) = of_one_text.or_else(|| reader::read(bytes).ok()) else { return };
     let mut stage = Stage::new(Settings::default());
     stage.now = record.now;
     let present = record.sessions.into_iter().map(|(_, saved)| (stage.place(), saved)).collect();
     stage.engine.restore_machines(stage.now, record.machines);
-    stage.engine.restore(stage.now, record.history, present, Vec::new());
+    stage.engine.restore(stage.now, (record.history, record.log), present, Vec::new());
     stage.settle();
     for number in 0..stage.ends.len() {
         stage.send(number, b"5 10\n");

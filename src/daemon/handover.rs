@@ -1,14 +1,13 @@
 //! What goes from one process to the next over a restart, through the service manager: descriptors under these names, and
-//! beside them a sealed memory file that says what they are.
+//! beside them a record that says what they are.
 
-use std::fs::File;
-use std::io::{self, Read, Seek, Write};
 use std::os::fd::{AsFd, OwnedFd};
+use std::time::{Duration, Instant};
+use std::{fmt, io};
 
-use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, fcntl_get_seals, memfd_create};
-
+use super::record;
 use crate::endpoint::Place;
-use crate::engine::record::{Record, VERSION};
+use crate::engine::record::Record;
 use crate::host::manager::Manager;
 use crate::host::parcel;
 use crate::host::raw::inherit::Inherited;
@@ -28,16 +27,6 @@ const FIFO: &str = "ipcd-fifo";
 
 /// The record of the connections.
 const RECORD: &str = "ipcd-record";
-
-/// The record's first word.
-const MAGIC: &str = "ipcd-record";
-
-/// Nothing may change a record once it is written.
-const SEALS: SealFlags =
-    SealFlags::WRITE.union(SealFlags::GROW).union(SealFlags::SHRINK).union(SealFlags::SEAL);
-
-/// The largest record that is read, in bytes.
-const RECORD_BYTES_MAX: u64 = 4 << 30;
 
 /// What this process was given at its start.
 #[derive(Debug, Default)]
@@ -67,7 +56,7 @@ impl Bequest {
                 name => bequest.take_listener(fd, name),
             }
         }
-        match record.map(read) {
+        match record.map(record::read) {
             Some(Ok(record)) => bequest.record = record,
             Some(Err(error)) => bequest.warnings.push(format!(
                 "the record of connections before the restart cannot be read: {error}; they are closed"
@@ -114,11 +103,31 @@ pub(super) fn forget(manager: &Manager) {
     [CONNECTIONS, LISTENER, FIFO, RECORD].iter().for_each(|name| manager.forget(name));
 }
 
+/// What went to the manager.
+#[derive(Debug)]
+pub(super) struct HandedOver {
+    connections: usize,
+    record_bytes: u64,
+    /// How long it took to write the record: for so long nobody was served.
+    record_took: Duration,
+}
+
+impl fmt::Display for HandedOver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let HandedOver { connections, record_bytes, record_took } = self;
+        write!(
+            f,
+            "handed over {connections} connections to the service manager, with a record of {record_bytes} bytes, written in {:.1} ms",
+            1e3 * record_took.as_secs_f64()
+        )
+    }
+}
+
 /// Gives everything to the manager. Afterwards this process must end without another word to a peer.
 ///
 /// # Errors
 /// The manager did not take it. It is told to forget what it has taken.
-pub(super) fn hand_over(reactor: &Reactor, manager: &Manager) -> io::Result<usize> {
+pub(super) fn hand_over(reactor: &Reactor, manager: &Manager) -> io::Result<HandedOver> {
     let outcome = try_hand_over(reactor, manager);
     if outcome.is_err() {
         forget(manager);
@@ -126,9 +135,11 @@ pub(super) fn hand_over(reactor: &Reactor, manager: &Manager) -> io::Result<usiz
     outcome
 }
 
-fn try_hand_over(reactor: &Reactor, manager: &Manager) -> io::Result<usize> {
-    let (record, links) = reactor.save();
-    let memory = write(&record)?;
+fn try_hand_over(reactor: &Reactor, manager: &Manager) -> io::Result<HandedOver> {
+    let begun = Instant::now();
+    let (memory, links) = record::write(|write| reactor.save(write))?;
+    let record_took = begun.elapsed();
+    let record_bytes = memory.metadata()?.len();
     let links: Vec<_> = links.into_iter().map(AsFd::as_fd).collect();
     let parcels = parcel::pack(&links)?;
     let parcels: Vec<_> = parcels.iter().map(AsFd::as_fd).collect();
@@ -139,78 +150,5 @@ fn try_hand_over(reactor: &Reactor, manager: &Manager) -> io::Result<usize> {
     manager.store(FIFO, &fifos)?;
     manager.store(CONNECTIONS, &parcels)?;
     manager.wait_until_seen()?;
-    Ok(links.len())
-}
-
-/// Writes a record into a memory file and seals it.
-fn write(record: &Record) -> io::Result<File> {
-    let body = serde_json::to_vec(record)?;
-    let memory = memfd_create(RECORD, MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING)?;
-    let mut file = File::from(memory);
-    writeln!(file, "{MAGIC} {VERSION} {} {:08x}", body.len(), crc32fast::hash(&body))?;
-    file.write_all(&body)?;
-    fcntl_add_seals(&file, SEALS)?;
-    Ok(file)
-}
-
-/// Reads a record back, if it is whole, sealed, and of our version.
-fn read(fd: OwnedFd) -> Result<Record, String> {
-    let mut file = File::from(fd);
-    match fcntl_get_seals(&file) {
-        Ok(seals) if seals.contains(SEALS) => {}
-        _ => return Err("it is not a sealed memory file".to_owned()),
-    }
-    let mut bytes = Vec::new();
-    let read = file.rewind().and_then(|()| file.take(RECORD_BYTES_MAX).read_to_end(&mut bytes));
-    read.map_err(|error| error.to_string())?;
-    parse(&bytes)
-}
-
-fn parse(bytes: &[u8]) -> Result<Record, String> {
-    let end = bytes.iter().position(|byte| *byte == b'\n').ok_or("it has no first line")?;
-    let head = std::str::from_utf8(&bytes[..end]).map_err(|_| "its first line is no text")?;
-    let body = &bytes[end + 1..];
-    let fields: Vec<&str> = head.split(' ').collect();
-    let [MAGIC, version, length, sum] = fields[..] else {
-        return Err("its first line is not a record's".to_owned());
-    };
-    if version != VERSION.to_string() {
-        return Err(format!("it is of version {}, this is {VERSION}", version.escape_default()));
-    }
-    if length != body.len().to_string() {
-        return Err(format!("it has {} bytes, not {}", body.len(), length.escape_default()));
-    }
-    if sum != format!("{:08x}", crc32fast::hash(body)) {
-        return Err("its checksum is wrong".to_owned());
-    }
-    serde_json::from_slice(body).map_err(|error| error.to_string())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_record_reads_back_and_a_damaged_one_does_not() {
-        let mut file = write(&Record { history: vec!["alice: hi".to_owned()], ..Record::default() }).unwrap();
-        assert!(file.write(b"x").is_err(), "it is sealed");
-        let mut bytes = Vec::new();
-        file.rewind().unwrap();
-        file.read_to_end(&mut bytes).unwrap();
-        assert_eq!(read(file.into()).unwrap().history, ["alice: hi"]);
-        assert!(parse(&bytes).is_ok());
-        for index in 0..bytes.len() {
-            let mut damaged = bytes.clone();
-            damaged[index] ^= 1;
-            assert!(parse(&damaged).is_err(), "byte {index}");
-            assert!(parse(&bytes[..index]).is_err(), "cut at {index}");
-        }
-    }
-
-    #[test]
-    fn a_file_that_can_still_be_changed_is_no_record() {
-        let mut file = tempfile::tempfile().unwrap();
-        file.write_all(b"ipcd-record 1 0 00000000\n").unwrap();
-        assert!(read(file.into()).unwrap_err().contains("sealed"));
-    }
+    Ok(HandedOver { connections: links.len(), record_bytes, record_took })
 }

@@ -9,6 +9,7 @@ mod handover;
 mod limits;
 mod notify;
 mod ready;
+mod record;
 mod reload;
 pub mod stdio;
 mod summary;
@@ -276,8 +277,8 @@ impl Daemon {
             self.reactor.accept_waiting(place, backlog);
         }
         match handover::hand_over(&self.reactor, &self.manager) {
-            Ok(count) => {
-                log::info!("handed over {count} connections to the service manager");
+            Ok(handed_over) => {
+                log::info!("{handed_over}");
                 Ok(())
             }
             Err(error) => {

@@ -31,7 +31,7 @@ pub struct Sample {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Machine {
     /// A compact JSON object.
-    latest: String,
+    pub(super) latest: String,
     /// What it reported and when, oldest first, the last report included.
     history: VecDeque<(Moment, Sample)>,
 }
@@ -106,9 +106,17 @@ impl Machines {
         Some(format!("{{\"host\":{},\"history\":[{}]}}", json::to_string(&host), samples.join(",")))
     }
 
-    /// All of it, for the process that follows.
-    pub fn save(&self) -> Vec<(String, Machine)> {
-        self.machines.iter().map(|(host, machine)| (host.to_string(), machine.clone())).collect()
+    /// All of it, for the process that follows: names, machines without their last report, and that.
+    pub fn save(&self) -> impl Iterator<Item = (String, Machine, &[u8])> {
+        self.machines.iter().map(|(host, machine)| {
+            let without = Machine { latest: String::new(), history: machine.history.clone() };
+            (host.to_string(), without, machine.latest.as_bytes())
+        })
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.machines.len()
     }
 
     /// What the process before had, `max` at most; what it cannot have had is left out.
@@ -261,7 +269,11 @@ mod tests {
     fn what_is_restored_is_what_was_saved_and_nothing_that_cannot_have_been() {
         let mut machines = Machines::default();
         report(&mut machines, 5, "pc7", r#"{"cpu_percent":5}"#);
-        let mut saved = machines.save();
+        let whole = |(host, without, report): (String, Machine, &[u8])| {
+            assert_eq!(without.latest, "", "it goes its own way");
+            (host, Machine { latest: String::from_utf8(report.to_vec()).unwrap(), ..without })
+        };
+        let mut saved: Vec<_> = machines.save().map(whole).collect();
         let mut forged = saved[0].1.clone();
         forged.latest = "no JSON".into();
         saved.push(("pc8".into(), forged));

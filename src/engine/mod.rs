@@ -14,6 +14,7 @@ mod datagram;
 mod deadlines;
 pub mod diagnosis;
 pub mod foreign;
+mod handing;
 pub mod json;
 pub mod limits;
 mod machines;
@@ -45,9 +46,8 @@ use codec::Style;
 use datagram::Datagram;
 use deadlines::Deadlines;
 use limits::{FLUSHES_PER_TURN, READ_BYTES_MAX, Settings};
-use machines::{Machine, Machines};
+use machines::Machines;
 use message::{Door, Input, Moment, Note, Origin, Output, Peer, Request};
-use record::{Record, SavedSession};
 use room::{Offer, Room, Seat};
 use service::Service;
 use service::talk::Lines;
@@ -587,57 +587,6 @@ impl Engine {
             }
         }
         outgoing
-    }
-
-    // ---- a restart
-
-    /// Everything that the process which follows has to know. Sessions that are not in it are not carried over.
-    pub fn save(&self, now: Moment) -> (Record, Vec<Peer>) {
-        let carried = self.sessions.iter().flatten();
-        let carried = carried.filter_map(|session| Some((session.peer(), session.save(&self.world)?)));
-        let (peers, sessions): (Vec<Peer>, Vec<SavedSession>) = carried.unzip();
-        let history = self.world.room.history().map(str::to_owned).collect();
-        let sessions = sessions.into_iter().map(|session| (0, session)).collect();
-        let machines = self.world.machines.save();
-        (Record { now, history, machines, sessions }, peers)
-    }
-
-    /// Takes the machines' reports from the process before.
-    pub fn restore_machines(&mut self, now: Moment, saved: Vec<(String, Machine)>) {
-        self.world.machines.restore(now, saved, self.world.settings.machines_max);
-    }
-
-    /// Goes on where the process before left off: `present` with the connections that are there, `missing` are those
-    /// that are not. A session that no engine can have saved is closed.
-    pub fn restore(
-        &mut self,
-        now: Moment,
-        history: Vec<String>,
-        present: Vec<(Peer, SavedSession)>,
-        missing: Vec<SavedSession>,
-    ) {
-        self.world.room.restore_history(history);
-        let (mut present, unsound): (Vec<_>, Vec<_>) =
-            present.into_iter().partition(|(_, saved)| saved.is_sound());
-        self.outputs.extend(unsound.into_iter().map(|(peer, _)| Output::Close(peer)));
-        present.sort_by_key(|(_, saved)| saved.joined());
-        let peers: Vec<Peer> = present.iter().map(|(peer, _)| *peer).collect();
-        for (peer, saved) in present {
-            let index = peer.index as usize;
-            if self.sessions.len() <= index {
-                self.sessions.resize_with(index + 1, || None);
-            }
-            self.sessions[index] = Some(Session::restore(&mut self.world, now, peer, saved));
-            self.open += 1;
-        }
-        for peer in self.world.talk.take_widowed() {
-            self.with(now, peer, |session, world| session.handle_letter(world, now, Letter::Left));
-        }
-        missing.iter().filter_map(SavedSession::name).for_each(|name| self.world.room.miss(name));
-        for peer in peers {
-            self.with(now, peer, |session, world| session.resume(world, now));
-        }
-        self.deliver(now);
     }
 
     // ---- within

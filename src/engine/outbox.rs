@@ -38,6 +38,16 @@ impl Outbox {
         self.len() == 0
     }
 
+    /// All that is known of it but what waits.
+    pub fn without_bytes(&self) -> Outbox {
+        Outbox { bytes: Vec::new(), start: 0, ..*self }
+    }
+
+    /// This waits again.
+    pub fn fill(&mut self, bytes: Vec<u8>) {
+        (self.bytes, self.start) = (bytes, 0);
+    }
+
     /// The memory that it takes.
     pub fn capacity(&self) -> usize {
         self.bytes.capacity()
@@ -143,7 +153,8 @@ impl Outbox {
         self.start as usize
     }
 
-    fn waiting(&self) -> &[u8] {
+    /// All that waits.
+    pub fn waiting(&self) -> &[u8] {
         &self.bytes[self.start()..]
     }
 

@@ -4,11 +4,13 @@
 use std::collections::{HashMap, VecDeque};
 
 use memchr::memchr;
+use serde::{Deserialize, Serialize};
 use slab::Slab;
 
 use super::limits::{ASIDE_BYTES, NAME_CHARS_MAX, WHO_BYTES_MAX};
 use super::message::Peer;
 use super::name::{Key, Name};
+use super::record::SavedLog;
 use super::transcript::Transcript;
 
 /// A member's place in the room.
@@ -66,6 +68,18 @@ struct Member {
     /// When it is too far behind, it misses the oldest lines and stays.
     lossy: bool,
 }
+
+/// How far a member is, for the process after a restart.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct SavedPlace {
+    /// Up to where in the log it has been sent.
+    cursor: u64,
+    /// What was said to it alone: at which place, of how many bytes, and how many of them were sent.
+    asides: Vec<(u64, usize, usize)>,
+}
+
+/// A place further than any log comes to.
+const PLACE_MAX: u64 = 1 << 62;
 
 /// What is said to one member alone, at its place in the room's order.
 #[derive(Debug)]
@@ -196,18 +210,50 @@ impl Room {
         seat
     }
 
-    /// What the process after a restart has to know of a member: its name and when it joined; and, appended to
-    /// `unheard`, what it has not been sent yet.
-    pub fn save_member(&self, seat: Seat, unheard: &mut Vec<u8>) -> (String, u64) {
+    /// What the process after a restart has to know of a member: its name, when it joined, and how far it is; appended to
+    /// `texts` what was said to it alone.
+    pub fn save_member<'r>(&'r self, seat: Seat, texts: &mut Vec<&'r [u8]>) -> (String, u64, SavedPlace) {
         let member = &self.members[seat.0];
-        let mut cursor = member.cursor;
-        for aside in &member.asides {
-            self.log.pieces(cursor, aside.at, |piece| push_piece(unheard, piece, member.bare));
-            cursor = aside.at;
-            unheard.extend_from_slice(&aside.text[aside.sent..]);
+        texts.extend(member.asides.iter().map(|aside| &*aside.text));
+        let asides = member.asides.iter().map(|aside| (aside.at, aside.text.len(), aside.sent)).collect();
+        (member.name.shown.to_string(), member.joined, SavedPlace { cursor: member.cursor, asides })
+    }
+
+    /// The log: the place where it begins, and its bytes.
+    pub fn save_log(&self) -> (u64, Vec<&[u8]>) {
+        (self.log.base, self.log.chunks.iter().map(Vec::as_slice).collect())
+    }
+
+    /// What the room had said before a restart.
+    pub fn restore_log(&mut self, log: SavedLog) {
+        if log.base < PLACE_MAX {
+            (self.log.base, self.log.end) = (log.base, log.base);
+            self.log.append(&log.bytes);
         }
-        self.log.pieces(cursor, self.log.end, |piece| push_piece(unheard, piece, member.bare));
-        (member.name.shown.to_string(), member.joined)
+    }
+
+    /// Where a member was before a restart. Of a place that cannot have been, nothing is taken.
+    pub fn restore_place(&mut self, seat: Seat, place: SavedPlace, texts: &[u8]) {
+        let mut asides = VecDeque::with_capacity(place.asides.len());
+        let (mut after, mut texts) = (place.cursor, texts);
+        for (at, bytes, sent) in place.asides {
+            if !(after..=self.log.end).contains(&at) || sent > bytes || bytes > texts.len() {
+                return;
+            }
+            let (text, rest) = texts.split_at(bytes);
+            asides.push_back(Aside { at, text: text.into(), sent });
+            (after, texts) = (at, rest);
+        }
+        if !(self.log.base..=self.log.end).contains(&place.cursor) {
+            return;
+        }
+        let member = &mut self.members[seat.0];
+        member.cursor = place.cursor;
+        member.aside_bytes = asides.iter().map(Aside::bytes).sum();
+        self.aside_bytes += member.aside_bytes;
+        member.asides = asides;
+        self.moved = true;
+        self.stir();
     }
 
     /// Gives a member its place back, without a word to anybody; `None` if that is no name, or taken.

@@ -22,6 +22,7 @@ use rustix::io::Errno;
 use crate::endpoint::Place;
 use crate::engine::limits::READ_BYTES_MAX;
 use crate::engine::message::{Door, Input, Moment, Origin, Output, Peer, Request};
+use crate::engine::record::piece::Piece;
 use crate::engine::record::{Record, SavedSession};
 use crate::engine::{Engine, SLICES_MAX};
 use crate::transport::datagram;
@@ -625,20 +626,25 @@ impl Reactor {
 
     // ---- a restart
 
-    /// Every connection that can go on in another process, with the record of them. Nothing changes here.
-    pub fn save(&self) -> (Record, Vec<&Link>) {
-        let (mut record, peers) = self.engine.save(self.now());
+    /// Every connection that can go on in another process; the record of them goes to `write`, piece by piece. Nothing
+    /// changes here.
+    ///
+    /// # Errors
+    /// What `write` says.
+    pub fn save(&self, mut write: impl FnMut(&Piece<'_>) -> io::Result<()>) -> io::Result<Vec<&Link>> {
         let mut links = Vec::new();
-        for ((number, _), peer) in record.sessions.iter_mut().zip(peers) {
-            if let Some(link) = self.slots.link(peer) {
-                *number = link.number();
-                // A FIFO's descriptors go their own way: see `fifos`.
-                if link.output().is_none() {
-                    links.push(link);
-                }
-            }
+        let mut handing = self.engine.hand_over(self.now());
+        write(&handing.head())?;
+        handing.machines().try_for_each(|piece| write(&piece))?;
+        for peer in handing.peers() {
+            let link = self.slots.link(peer);
+            let Some(piece) = handing.session(peer, link.map_or(0, Link::number)) else { continue };
+            write(&piece)?;
+            // A FIFO's descriptors go their own way: see `fifos`.
+            links.extend(link.filter(|link| link.output().is_none()));
         }
-        (record, links)
+        write(&handing.end())?;
+        Ok(links)
     }
 
     /// The listeners that nobody else keeps open, as far as another process can go on with them: a Unix socket's file and
@@ -686,7 +692,7 @@ impl Reactor {
             }
         }
         self.engine.restore_machines(now, record.machines);
-        self.engine.restore(now, record.history, present, missing);
+        self.engine.restore(now, (record.history, record.log), present, missing);
         self.report.restore(&self.engine);
         self.begin_fifos();
     }

@@ -20,9 +20,11 @@ mod strangers;
 mod talk;
 mod watching;
 
+use std::rc::Rc;
+
 use super::codec::Style;
 use super::deadlines::Alarm;
-use super::message::{Kind, Origin, Peer};
+use super::message::{Door, Kind, Origin, Peer};
 use super::outbox::Outbox;
 use super::room::Seat;
 use super::service::Service;
@@ -56,6 +58,11 @@ impl Session {
     /// Whom it is with.
     pub(super) fn peer(&self) -> Peer {
         self.dialogue.peer
+    }
+
+    /// Where it came in.
+    pub(super) fn door(&self) -> &Rc<Door> {
+        &self.dialogue.door
     }
 
     /// Who that is.

@@ -2,19 +2,27 @@
 
 use std::rc::Rc;
 
+use thin_vec::ThinVec;
+
 use super::dialogue::{Dialogue, Facts, Heard, Phase, State};
 use super::intake::{Burst, Intake};
 use super::{Lists, Session};
 use crate::engine::World;
 use crate::engine::deadlines::Alarm;
 use crate::engine::message::{Kind, Moment, Peer};
-use crate::engine::record::{SavedPhase, SavedSession, SavedState};
+use crate::engine::record::piece::RUNS;
+use crate::engine::record::{DoorOf, SavedPhase, SavedSession, SavedState};
 
 impl Session {
-    /// All that the process which follows has to know of it; `None`: it is not carried over.
-    pub(in crate::engine) fn save(&self, world: &World) -> Option<SavedSession> {
+    /// All that the process which follows has to know of it, with the number of its door, and beside it the bytes of its
+    /// queues; `None`: it is not carried over.
+    pub(in crate::engine) fn save<'s>(
+        &'s self,
+        world: &'s World,
+        door: u32,
+    ) -> Option<(SavedSession, [Vec<&'s [u8]>; RUNS])> {
         let dialogue = &self.dialogue;
-        let mut outbox = dialogue.outbox.clone();
+        let mut asides = Vec::new();
         let state = match &dialogue.state {
             State::Outside | State::Control | State::Status(_) | State::Watch(_) => return None,
             State::Multiply => SavedState::Multiply,
@@ -28,10 +36,8 @@ impl Session {
             State::Chat(_) if !self.is_serving() => SavedState::Left,
             State::Chat(Err(since)) => SavedState::Nameless(*since),
             State::Chat(Ok(seat)) => {
-                let mut unheard = Vec::new();
-                let (name, joined) = world.room.save_member(*seat, &mut unheard);
-                outbox.push(&unheard);
-                SavedState::Member { name, joined }
+                let (name, joined, place) = world.room.save_member(*seat, &mut asides);
+                SavedState::Member { name, joined, place: Some(place) }
             }
         };
         let phase = match dialogue.phase {
@@ -40,15 +46,18 @@ impl Session {
             Phase::Parting(reason, until) => SavedPhase::Parting(reason, until),
             Phase::Lingering(reason, until) => SavedPhase::Lingering(reason, until),
         };
-        dialogue.flags.counted.then(|| SavedSession {
-            door: Rc::clone(&dialogue.door),
+        let runs = [vec![self.intake.bytes()], vec![dialogue.outbox.waiting()], asides];
+        let saved = dialogue.flags.counted.then(|| SavedSession {
+            door: DoorOf::Number(door),
             origin: dialogue.origin,
             state,
             phase,
             kind: dialogue.kind,
             guess: self.intake.guess.clone(),
-            inbox: self.intake.bytes().into(),
-            outbox,
+            framing: None,
+            inbox: ThinVec::new(),
+            outbox: dialogue.outbox.without_bytes(),
+            asides: Vec::new(),
             opened: dialogue.opened,
             begun: self.intake.begun(),
             active: dialogue.active,
@@ -57,16 +66,19 @@ impl Session {
             stalled: self.intake.stalled,
             spoke: dialogue.heard == Heard::Message,
             skipping: self.intake.is_skipping(),
-        })
+        });
+        Some((saved?, runs))
     }
 
-    /// Goes on where the process before left off. A member of the room takes its place there without a word.
+    /// Goes on where the process before left off; `None`: it came in nowhere that is known. A member of the room takes its
+    /// place there without a word.
     pub(in crate::engine) fn restore(
         world: &mut World,
         now: Moment,
         peer: Peer,
         saved: SavedSession,
-    ) -> Session {
+    ) -> Option<Session> {
+        let door = Rc::clone(saved.door()?);
         let bare = saved.kind == Some(Kind::Raw);
         let state = match saved.state {
             SavedState::Multiply => State::Multiply,
@@ -79,8 +91,12 @@ impl Session {
             SavedState::Parted => State::Talk(None),
             SavedState::Left => State::Chat(Err(now)),
             SavedState::Nameless(since) => State::Chat(Err(since)),
-            SavedState::Member { name, joined } => {
-                State::Chat(world.room.restore_member(peer, &name, joined, bare).ok_or(now))
+            SavedState::Member { name, joined, place } => {
+                let seat = world.room.restore_member(peer, &name, joined, bare);
+                if let (Some(seat), Some(place)) = (seat, place) {
+                    world.room.restore_place(seat, place, &saved.asides);
+                }
+                State::Chat(seat.ok_or(now))
             }
         };
         let phase = match saved.phase {
@@ -96,7 +112,7 @@ impl Session {
         };
         let dialogue = Dialogue {
             peer,
-            door: saved.door,
+            door,
             origin: saved.origin,
             opened: saved.opened,
             active: saved.active,
@@ -115,6 +131,6 @@ impl Session {
             world.room.set_lossy(seat);
         }
         world.census.count(session.service(), session.origin());
-        session
+        Some(session)
     }
 }

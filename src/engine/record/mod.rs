@@ -1,5 +1,12 @@
 //! What the process that follows after a restart has to know: every session and the room, as values. Moments are those of
 //! the clock that the next process goes on with.
+//!
+//! Version 4, of ipcd 0.1.0, was one JSON text in which every byte of a queue was a number. Later ones are written [piece by
+//! piece](piece), and [read](reader) so. What is in the JSON may get more fields, with a default for those who do not write
+//! them yet; both versions are read as long as that is possible.
+
+pub mod piece;
+pub mod reader;
 
 use std::rc::Rc;
 
@@ -10,10 +17,14 @@ use super::codec::detect::Guess;
 use super::machines::Machine;
 use super::message::{CloseReason, Door, Kind, Medium, Moment, Origin};
 use super::outbox::Outbox;
+use super::room::SavedPlace;
 use super::session::Telling;
 
-/// The version of [`Record`]: to be raised with every change of what it holds or means.
+/// The version that is written: to be raised when what was written before cannot be read any more.
 pub const VERSION: u32 = 5;
+
+/// The version that was one JSON text.
+pub const VERSION_OF_ONE_TEXT: u32 = 4;
 
 /// The engine at one moment.
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -22,23 +33,79 @@ pub struct Record {
     pub now: Moment,
     /// What newcomers to the room are shown, oldest first.
     pub history: Vec<String>,
+    /// What was said in the room, and not yet sent to all of its members.
+    #[serde(skip)]
+    pub log: SavedLog,
     /// The machines that report, by name.
     pub machines: Vec<(String, Machine)>,
     /// The sessions, each with the number by which its descriptor is found again.
     pub sessions: Vec<(u64, SavedSession)>,
 }
 
+impl Record {
+    /// A record that was one JSON text, as it was parsed.
+    #[must_use]
+    pub fn of_one_text(mut self) -> Record {
+        self.sessions.iter_mut().for_each(|(_, saved)| saved.modernise());
+        self
+    }
+}
+
+/// The room's log.
+#[derive(Debug, Default)]
+pub struct SavedLog {
+    /// The place of its first byte.
+    pub base: u64,
+    /// What was said, in lines.
+    pub bytes: Vec<u8>,
+}
+
+/// How version 4 said how messages end.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+pub(super) enum Framing {
+    Known {
+        #[serde(rename = "Known")]
+        kind: Kind,
+    },
+    Guess(Guess),
+    Opening(Opening),
+}
+
+/// Nothing had come.
+#[derive(Debug, Deserialize)]
+pub(super) enum Opening {
+    Opening,
+}
+
+/// Where a session came in.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(untagged)]
+pub(super) enum DoorOf {
+    /// One of those that the record begins with.
+    Number(u32),
+    Door(Rc<Door>),
+}
+
 /// One session.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct SavedSession {
-    pub(super) door: Rc<Door>,
+    pub(super) door: DoorOf,
     pub(super) origin: Origin,
     pub(super) state: SavedState,
     pub(super) phase: SavedPhase,
+    #[serde(default)]
     pub(super) kind: Option<Kind>,
+    #[serde(default)]
     pub(super) guess: Guess,
+    /// What version 4 has for these two.
+    #[serde(default, skip_serializing)]
+    pub(super) framing: Option<Framing>,
     pub(super) inbox: ThinVec<u8>,
     pub(super) outbox: Outbox,
+    /// What was said to it alone in the room, one text behind the other.
+    #[serde(skip)]
+    pub(super) asides: Vec<u8>,
     pub(super) opened: Moment,
     pub(super) begun: Option<Moment>,
     pub(super) active: Moment,
@@ -58,6 +125,9 @@ pub(super) enum SavedState {
     Member {
         name: String,
         joined: u64,
+        /// Up to where it has heard what was said; `None`: all of it.
+        #[serde(default)]
+        place: Option<SavedPlace>,
     },
     /// It was in the chat and is on its way out.
     Left,
@@ -83,14 +153,34 @@ pub(super) enum SavedPhase {
 const JOINED_MAX: u64 = 1 << 62;
 
 impl SavedSession {
+    /// Says how messages end as this version does.
+    fn modernise(&mut self) {
+        match self.framing.take() {
+            Some(Framing::Known { kind }) => self.kind = Some(kind),
+            Some(Framing::Guess(guess)) => self.guess = guess,
+            Some(Framing::Opening(Opening::Opening)) | None => {}
+        }
+    }
+
+    /// Where it came in; `None`: nowhere that is known.
+    pub(super) fn door(&self) -> Option<&Rc<Door>> {
+        match &self.door {
+            DoorOf::Door(door) => Some(door),
+            DoorOf::Number(_) => None,
+        }
+    }
+
     /// Whether the engine can have saved it: what is read from a file is not taken for granted.
     pub(super) fn is_sound(&self) -> bool {
-        self.outbox.is_sound() && self.guess.is_sound(self.inbox.len()) && self.joined() < JOINED_MAX
+        self.door().is_some()
+            && self.outbox.is_sound()
+            && self.guess.is_sound(self.inbox.len())
+            && self.joined() < JOINED_MAX
     }
 
     /// Whether it was on a FIFO, which is opened anew and not handed over.
     pub fn is_on_fifo(&self) -> bool {
-        self.door.medium == Medium::Fifo
+        self.door().is_some_and(|door| door.medium == Medium::Fifo)
     }
 
     /// When it came into the room, if it is a member: members are restored in this order.

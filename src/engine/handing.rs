@@ -1,0 +1,115 @@
+//! The engine over a restart: what it hands to the process that follows, piece by piece, and how that one goes on.
+
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use super::Engine;
+use super::Letter;
+use super::machines::Machine;
+use super::message::{Door, Moment, Output, Peer};
+use super::record::piece::{Piece, Said};
+use super::record::{SavedLog, SavedSession};
+use super::session::Session;
+
+/// What is handed over, while nothing changes: a piece for the room, one for each machine, one for each session, and the end.
+#[derive(Debug)]
+pub struct Handing<'e> {
+    engine: &'e Engine,
+    now: Moment,
+    /// Where sessions came in, and by which number each is known.
+    doors: Vec<&'e Rc<Door>>,
+    numbers: HashMap<*const Door, u32>,
+    sessions: usize,
+}
+
+impl Engine {
+    /// Begins to hand over. Sessions of which there is no [piece](Handing::session) are not carried over.
+    pub fn hand_over(&self, now: Moment) -> Handing<'_> {
+        let (mut doors, mut numbers) = (Vec::new(), HashMap::new());
+        for session in self.sessions.iter().flatten() {
+            numbers.entry(Rc::as_ptr(session.door())).or_insert_with(|| {
+                doors.push(session.door());
+                doors.len() as u32 - 1
+            });
+        }
+        Handing { engine: self, now, doors, numbers, sessions: 0 }
+    }
+
+    /// Takes the machines' reports from the process before.
+    pub fn restore_machines(&mut self, now: Moment, saved: Vec<(String, Machine)>) {
+        self.world.machines.restore(now, saved, self.world.settings.machines_max);
+    }
+
+    /// Goes on where the process before left off: `present` with the connections that are there, `missing` are those
+    /// that are not. A session that no engine can have saved is closed.
+    pub fn restore(
+        &mut self,
+        now: Moment,
+        (history, log): (Vec<String>, SavedLog),
+        present: Vec<(Peer, SavedSession)>,
+        missing: Vec<SavedSession>,
+    ) {
+        self.world.room.restore_history(history);
+        self.world.room.restore_log(log);
+        let (mut present, unsound): (Vec<_>, Vec<_>) =
+            present.into_iter().partition(|(_, saved)| saved.is_sound());
+        self.outputs.extend(unsound.into_iter().map(|(peer, _)| Output::Close(peer)));
+        present.sort_by_key(|(_, saved)| saved.joined());
+        let mut peers = Vec::with_capacity(present.len());
+        for (peer, saved) in present {
+            let Some(session) = Session::restore(&mut self.world, now, peer, saved) else { continue };
+            let index = peer.index as usize;
+            if self.sessions.len() <= index {
+                self.sessions.resize_with(index + 1, || None);
+            }
+            self.sessions[index] = Some(session);
+            self.open += 1;
+            peers.push(peer);
+        }
+        for peer in self.world.talk.take_widowed() {
+            self.with(now, peer, |session, world| session.handle_letter(world, now, Letter::Left));
+        }
+        missing.iter().filter_map(SavedSession::name).for_each(|name| self.world.room.miss(name));
+        for peer in peers {
+            self.with(now, peer, |session, world| session.resume(world, now));
+        }
+        self.deliver(now);
+    }
+}
+
+impl<'e> Handing<'e> {
+    /// The first piece.
+    pub fn head(&self) -> Piece<'e> {
+        let doors = self.doors.iter().map(|door| Door::clone(door)).collect();
+        let (base, log) = self.engine.world.room.save_log();
+        let history = self.engine.world.room.history().flat_map(|line| [line.as_bytes(), b"\n"]).collect();
+        Piece::new(&Said::Head { now: self.now, doors, base }, [log, history, Vec::new()])
+    }
+
+    /// A piece for each machine that reports.
+    pub fn machines(&self) -> impl Iterator<Item = Piece<'e>> {
+        self.engine.world.machines.save().map(|(host, machine, report)| {
+            Piece::new(&Said::Machine(host, machine), [vec![report], Vec::new(), Vec::new()])
+        })
+    }
+
+    /// Every connection, carried over or not.
+    pub fn peers(&self) -> impl Iterator<Item = Peer> + use<'e> {
+        self.engine.sessions.iter().flatten().map(|session| session.peer())
+    }
+
+    /// The piece for a session whose descriptor has this number; `None`: it is not carried over.
+    pub fn session(&mut self, peer: Peer, number: u64) -> Option<Piece<'e>> {
+        let session = self.engine.session(peer)?;
+        let door = *self.numbers.get(&Rc::as_ptr(session.door()))?;
+        let (saved, runs) = session.save(&self.engine.world, door)?;
+        self.sessions += 1;
+        Some(Piece::new(&Said::Session(number, saved), runs))
+    }
+
+    /// The last piece.
+    pub fn end(&self) -> Piece<'e> {
+        let machines = self.engine.world.machines.len();
+        Piece::new(&Said::End { machines, sessions: self.sessions }, [const { Vec::new() }; 3])
+    }
+}

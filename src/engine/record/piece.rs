@@ -1,0 +1,88 @@
+//! How a record is written: piece by piece, each a short text that says what it is, and behind it the bytes of its queues as
+//! they are. Knows lengths; has never seen what is in the queues.
+//!
+//! A piece is four lengths of eight bytes each, little-endian, and then as many bytes: JSON, and three times bytes.
+
+use serde::{Deserialize, Serialize};
+
+use super::SavedSession;
+use crate::engine::machines::Machine;
+use crate::engine::message::{Door, Moment};
+
+/// Runs of bytes beside a piece's JSON.
+pub const RUNS: usize = 3;
+
+/// Bytes of a piece's lengths.
+pub const SIZES_BYTES: usize = 8 * (1 + RUNS);
+
+/// The longest JSON of a piece, in bytes: of all pieces the one with the endpoints is the longest.
+pub const JSON_BYTES_MAX: u64 = 64 * 1024 * 1024;
+
+/// What a piece says.
+#[derive(Debug, Serialize, Deserialize)]
+pub(in crate::engine) enum Said {
+    /// The first: when it was taken, where sessions come in, and the place in the room's log where its bytes begin. Beside
+    /// it: those bytes, and the history, a line each.
+    Head { now: Moment, doors: Vec<Door>, base: u64 },
+    /// A machine. Beside it: its last report.
+    Machine(String, Machine),
+    /// A session, and the number of its descriptor. Beside it: its inbox, its outbox, and what was said to it alone.
+    Session(u64, SavedSession),
+    /// The last: how many machines and sessions there were.
+    End { machines: usize, sessions: usize },
+}
+
+/// One piece.
+#[derive(Debug)]
+pub struct Piece<'a> {
+    json: Vec<u8>,
+    runs: [Vec<&'a [u8]>; RUNS],
+}
+
+impl<'a> Piece<'a> {
+    pub(in crate::engine) fn new(said: &Said, runs: [Vec<&'a [u8]>; RUNS]) -> Piece<'a> {
+        // No map in it has keys that are not text, and none of its values fails to be written.
+        let json = serde_json::to_vec(said).unwrap_or_default();
+        Piece { json, runs }
+    }
+
+    /// Its bytes, in the order in which they are to be written: lengths and JSON in one, and the runs as they lie in memory.
+    pub fn parts(&self) -> (Vec<u8>, impl Iterator<Item = &'a [u8]>) {
+        let length = |run: &Vec<&[u8]>| run.iter().map(|bytes| bytes.len()).sum::<usize>();
+        let sizes = [self.json.len()].into_iter().chain(self.runs.iter().map(length));
+        let mut start: Vec<u8> = sizes.flat_map(|size| (size as u64).to_le_bytes()).collect();
+        start.extend_from_slice(&self.json);
+        (start, self.runs.iter().flatten().copied())
+    }
+}
+
+/// The lengths in front of a piece.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sizes {
+    /// Of the JSON, in bytes.
+    pub json: u64,
+    /// Of what stands beside it.
+    pub runs: [u64; RUNS],
+}
+
+impl Sizes {
+    /// Reads them, with so many bytes behind them.
+    ///
+    /// # Errors
+    /// There are not that many bytes, or the JSON is longer than any.
+    pub fn read(bytes: &[u8; SIZES_BYTES], left: u64) -> Result<Sizes, String> {
+        let mut sizes = [0; 1 + RUNS];
+        for (size, bytes) in sizes.iter_mut().zip(bytes.as_chunks().0) {
+            *size = u64::from_le_bytes(*bytes);
+        }
+        let [json, runs @ ..] = sizes;
+        let sum = sizes.iter().try_fold(0_u64, |sum, size| sum.checked_add(*size));
+        if sum.is_none_or(|sum| sum > left) {
+            return Err(format!("a piece of it says that it is longer than the {left} bytes that are left"));
+        }
+        if json > JSON_BYTES_MAX {
+            return Err(format!("a piece of it has {json} bytes of JSON; {JSON_BYTES_MAX} is the most"));
+        }
+        Ok(Sizes { json, runs })
+    }
+}

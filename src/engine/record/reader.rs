@@ -1,0 +1,96 @@
+//! How a record is read: piece by piece, as it was written, and nothing in it is taken for granted.
+
+use std::rc::Rc;
+
+use super::piece::{RUNS, SIZES_BYTES, Said, Sizes};
+use super::{DoorOf, Record};
+use crate::engine::message::Door;
+
+/// Takes pieces until the last one.
+#[derive(Debug, Default)]
+pub struct Reader {
+    record: Record,
+    doors: Option<Vec<Rc<Door>>>,
+    is_complete: bool,
+}
+
+impl Reader {
+    /// Whether the last piece has come.
+    pub fn is_complete(&self) -> bool {
+        self.is_complete
+    }
+
+    /// Takes one piece.
+    ///
+    /// # Errors
+    /// It is none, or none that may come here.
+    pub fn take(&mut self, json: &[u8], runs: [Vec<u8>; RUNS]) -> Result<(), String> {
+        let said = serde_json::from_slice(json).map_err(|error| error.to_string())?;
+        let [first, second, third] = runs;
+        match (said, &self.doors) {
+            (Said::Head { now, doors, base }, None) => {
+                let history = String::from_utf8(second).map_err(|_| "its history is no text")?;
+                self.record.now = now;
+                self.record.history = history.lines().map(str::to_owned).collect();
+                (self.record.log.base, self.record.log.bytes) = (base, first);
+                self.doors = Some(doors.into_iter().map(Rc::new).collect());
+            }
+            (Said::Machine(host, mut machine), Some(_)) => {
+                machine.latest = String::from_utf8(first).map_err(|_| "a machine's report is no text")?;
+                self.record.machines.push((host, machine));
+            }
+            (Said::Session(number, mut saved), Some(doors)) => {
+                if let DoorOf::Number(at) = saved.door {
+                    let door = doors.get(at as usize).ok_or("a session came in where nothing is")?;
+                    saved.door = DoorOf::Door(Rc::clone(door));
+                }
+                saved.inbox.extend_from_slice(&first);
+                saved.outbox.fill(second);
+                saved.asides = third;
+                self.record.sessions.push((number, saved));
+            }
+            (Said::End { machines, sessions }, Some(_)) => {
+                let found = (self.record.machines.len(), self.record.sessions.len());
+                if found != (machines, sessions) {
+                    return Err(format!(
+                        "it has {found:?} machines and sessions, not {:?}",
+                        (machines, sessions)
+                    ));
+                }
+                self.is_complete = true;
+            }
+            (Said::Head { .. }, Some(_)) => return Err("it begins a second time".to_owned()),
+            (_, None) => return Err("it does not begin with its head".to_owned()),
+        }
+        Ok(())
+    }
+
+    /// What was read.
+    ///
+    /// # Errors
+    /// The last piece is missing.
+    pub fn finish(self) -> Result<Record, String> {
+        if self.is_complete { Ok(self.record) } else { Err("it ends in its middle".to_owned()) }
+    }
+}
+
+/// Reads all pieces of a record.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn read(mut bytes: &[u8]) -> Result<Record, String> {
+    let mut reader = Reader::default();
+    while !reader.is_complete() {
+        let (sizes, rest) = bytes.split_first_chunk::<SIZES_BYTES>().ok_or("it ends in its middle")?;
+        let sizes = Sizes::read(sizes, rest.len() as u64)?;
+        let (json, mut rest) = rest.split_at(sizes.json as usize);
+        let runs = sizes.runs.map(|size| {
+            let (run, behind) = rest.split_at(size as usize);
+            rest = behind;
+            run.to_vec()
+        });
+        reader.take(json, runs)?;
+        bytes = rest;
+    }
+    if bytes.is_empty() { reader.finish() } else { Err("something follows its end".to_owned()) }
+}
