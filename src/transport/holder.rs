@@ -5,6 +5,7 @@ use std::fmt;
 use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::net::{IpAddr, SocketAddr};
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use procfs::net::{TcpNetEntries, TcpNetEntry, TcpState};
@@ -106,8 +107,36 @@ fn rank(local: SocketAddr, wanted: SocketAddr) -> Option<u8> {
 
 /// Who has the Unix socket that was bound to `path`.
 pub fn of_unix(path: &Path) -> Option<Holder> {
-    let sockets = procfs::net::unix().ok()?;
-    sockets.iter().filter(|s| s.path.as_deref() == Some(path)).find_map(|s| of_socket(s.inode))
+    let table = std::fs::read("/proc/net/unix").ok()?;
+    inodes_of(path, &table).find_map(of_socket)
+}
+
+/// The inode numbers of the Unix sockets that were bound to `path`, from the text of /proc/net/unix. The kernel writes a
+/// path as it is, blanks, line feeds and bytes that are not UTF-8 included (procfs 0.18 ends it at the first blank, and
+/// any other socket's strange path is an error of the whole table): it is the rest of a line, or of several.
+fn inodes_of<'a>(path: &'a Path, table: &'a [u8]) -> impl Iterator<Item = u64> + 'a {
+    const FIELDS: usize = 7;
+    const INODE: usize = 6;
+    let starts = memchr::memchr_iter(b'\n', table).map(|end| end + 1);
+    starts.filter_map(move |start| {
+        let mut rest = &table[start..];
+        let mut inode = None;
+        for field in 0..FIELDS {
+            let begin = rest.iter().position(|byte| *byte != b' ')?;
+            let length = memchr::memchr2(b' ', b'\n', &rest[begin..])?;
+            let text = &rest[begin..begin + length];
+            if field == INODE {
+                inode = std::str::from_utf8(text).ok()?.parse().ok();
+            }
+            rest = &rest[begin + length..];
+        }
+        let bound = rest.strip_prefix(b" ")?.strip_prefix(path.as_os_str().as_bytes())?;
+        let next = bound.strip_prefix(b"\n")?;
+        let is_row = |line: &[u8]| {
+            line.iter().position(|byte| !byte.is_ascii_hexdigit()) == memchr::memchr(b':', line)
+        };
+        inode.filter(|_| next.is_empty() || is_row(next)) // else the path goes on behind a line feed
+    })
 }
 
 /// Who has locked the file with this inode number by flock(2).
@@ -191,6 +220,20 @@ mod tests {
         assert_eq!(of_unix(&path), None);
         let _listener = UnixListener::bind(&path).unwrap();
         assert_eq!(of_unix(&path).map(|h| h.pid), Some(our_pid()));
+    }
+
+    #[test]
+    fn the_holder_is_named_whatever_paths_there_are() {
+        use std::os::unix::ffi::OsStringExt;
+        let directory = tempfile::tempdir().unwrap();
+        let names = [&b"two words"[..], b" ends ", b"two\nlines", b"not UTF-8: \xff", b"plain"];
+        let path = |name: &[u8]| directory.path().join(std::ffi::OsString::from_vec(name.to_vec()));
+        let _listeners = names.map(|name| UnixListener::bind(path(name)).unwrap());
+        for name in names {
+            let holder = of_unix(&path(name));
+            assert_eq!(holder.map(|h| h.pid), Some(our_pid()), "{}", name.escape_ascii());
+        }
+        assert_eq!(of_unix(&path(b"two")), None, "a path is compared whole");
     }
 
     #[test]
