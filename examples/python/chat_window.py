@@ -1,0 +1,44 @@
+"""A chat window. Usage: chat_window.py [PORT [NAME]]"""
+import queue
+import socket
+import sys
+import threading
+import tkinter
+
+port, name = (sys.argv[1:] + ["33000", "alice"][len(sys.argv) - 1:])[:2]
+heard = queue.Queue()  # Tk may be called from its own thread only: the listener hands over here
+
+
+def listen(lines):
+    for line in lines:
+        heard.put(line.rstrip("\n"))
+    heard.put(None)
+
+
+def show():
+    while not heard.empty():
+        line = heard.get()
+        window.destroy() if line is None else messages.insert(tkinter.END, line)
+        if line is None:
+            return
+    window.after(50, show)
+
+
+def say(event=None):
+    connection.sendall(entry.get().encode() + b"\n")  # one line is one message
+    entry.delete(0, tkinter.END)
+
+
+try:
+    connection = socket.create_connection(("localhost", int(port)))
+except OSError as error:
+    sys.exit(f"localhost:{port}: {error}")
+connection.sendall(name.encode() + b"\n")
+window = tkinter.Tk(className="chat")
+messages = tkinter.Listbox(window, width=60, height=20)
+entry = tkinter.Entry(window)
+messages.pack(), entry.pack(fill=tkinter.X), entry.bind("<Return>", say)
+window.protocol("WM_DELETE_WINDOW", lambda: connection.sendall(b"{quit}\n"))  # the daemon closes, then we do
+threading.Thread(target=listen, args=(connection.makefile(encoding="utf-8"),), daemon=True).start()
+show()
+window.mainloop()
