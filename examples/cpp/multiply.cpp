@@ -1,16 +1,14 @@
 // Multiplies with lines. Usage: multiply [PORT [A B]]
 #include <arpa/inet.h>
-#include <cstdio>
 #include <iostream>
 #include <stdexcept>
 #include <string>
 #include <sys/socket.h>
-#include <unistd.h>
 
 // What has arrived comes in pieces of any size: keep the rest for the next call.
 static std::string read_line(int s, std::string &rest) {
-    for (std::size_t end; (end = rest.find('\n')) == std::string::npos;) {
-        char piece[1024];
+    char piece[1024];
+    while (rest.find('\n') == std::string::npos) {
         ssize_t n = recv(s, piece, sizeof piece, 0);
         if (n <= 0)
             throw std::runtime_error("the connection ended");
@@ -29,14 +27,14 @@ int main(int argc, char **argv) try {
     to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     int s = socket(AF_INET, SOCK_STREAM, 0);
     if (s < 0 || connect(s, reinterpret_cast<sockaddr *>(&to), sizeof to) != 0)
-        return std::perror("connect"), 1;
+        throw std::runtime_error("connect: nobody listens on this port");
     std::string request = a + " " + b + "\n"; // c_str() or sizeof would send a NUL as well
     send(s, request.data(), request.size(), 0);
     std::cerr << read_line(s, rest) << '\n'; // Data received
     std::string reply = read_line(s, rest);  // 50.0
-    bool wrong = reply.rfind("Error: ", 0) == 0;
-    (wrong ? std::cerr : std::cout) << reply << '\n';
-    return wrong;
+    if (reply.rfind("Error: ", 0) == 0)
+        throw std::runtime_error(reply);
+    std::cout << reply << '\n';
 } catch (const std::exception &error) {
     return std::cerr << error.what() << '\n', 1;
 }

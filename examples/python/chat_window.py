@@ -5,7 +5,6 @@ import sys
 import threading
 import tkinter
 
-port, name = (sys.argv[1:] + ["33000", "alice"][len(sys.argv) - 1:])[:2]
 heard = queue.Queue()  # Tk may be called from its own thread only: the listener hands over here
 
 
@@ -17,10 +16,9 @@ def listen(lines):
 
 def show():
     while not heard.empty():
-        line = heard.get()
-        window.destroy() if line is None else messages.insert(tkinter.END, line)
-        if line is None:
-            return
+        if (line := heard.get()) is None:
+            return window.destroy()
+        messages.insert(tkinter.END, line)
     window.after(50, show)
 
 
@@ -29,6 +27,7 @@ def say(event=None):
     entry.delete(0, tkinter.END)
 
 
+port, name = (sys.argv[1:] + ["33000", "alice"][len(sys.argv) - 1:])[:2]
 try:
     connection = socket.create_connection(("localhost", int(port)))
 except OSError as error:
@@ -38,7 +37,7 @@ window = tkinter.Tk(className="chat")
 messages = tkinter.Listbox(window, width=60, height=20)
 entry = tkinter.Entry(window)
 messages.pack(), entry.pack(fill=tkinter.X), entry.bind("<Return>", say)
-window.protocol("WM_DELETE_WINDOW", lambda: connection.sendall(b"{quit}\n"))  # the daemon closes, then we do
+window.protocol("WM_DELETE_WINDOW", lambda: connection.sendall(b"{quit}\n"))  # the daemon closes
 threading.Thread(target=listen, args=(connection.makefile(encoding="utf-8"),), daemon=True).start()
 show()
 window.mainloop()
