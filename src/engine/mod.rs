@@ -13,6 +13,7 @@ mod counters;
 mod datagram;
 mod deadlines;
 pub mod diagnosis;
+mod digits;
 pub mod foreign;
 mod handing;
 pub mod json;

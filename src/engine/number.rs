@@ -3,11 +3,17 @@
 
 use std::fmt;
 
+use super::digits;
+
 /// The operators that a request may name, as the error about another one lists them.
 pub const KNOWN: &str = "+ - * / // % **";
 
-/// Reads what CPython's `float()` reads: ASCII text without white space around it. Anything else is `None`.
+/// Reads what CPython's `float()` reads, without white space around it: the decimal digits of every script, all else in
+/// ASCII. Anything else is `None`.
 pub fn parse(text: &str) -> Option<f64> {
+    if !text.is_ascii() {
+        return digits::to_ascii(text).and_then(|text| parse(&text));
+    }
     let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
     let magnitude = match unsigned.bytes().next()? {
         b'0'..=b'9' | b'.' => Decimal::scan(unsigned)?.magnitude()?,

@@ -11,29 +11,63 @@ pub const fn is_blank(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t'..=b'\r' | 0x1c..=0x1f)
 }
 
+/// How many bytes the white space takes that the text begins with, one character of it; 0: it begins with none. White
+/// space is what CPython's `str.split()` splits at: U+0085, U+00A0, U+1680, U+2000 to U+200A, U+2028, U+2029, U+202F,
+/// U+205F and U+3000 (the space of an input method) beside the ASCII ones.
+const fn blank_bytes(text: &[u8]) -> usize {
+    match text {
+        [byte, ..] if is_blank(*byte) => 1,
+        [0xc2, 0x85 | 0xa0, ..] => 2,
+        [0xe1, 0x9a, 0x80, ..]
+        | [0xe2, 0x80, 0x80..=0x8a | 0xa8 | 0xa9 | 0xaf, ..]
+        | [0xe2, 0x81, 0x9f, ..]
+        | [0xe3, 0x80, 0x80, ..] => 3,
+        _ => 0,
+    }
+}
+
+/// The text without white space at its beginning.
+fn trim_start(mut text: &[u8]) -> &[u8] {
+    loop {
+        match blank_bytes(text) {
+            0 => return text,
+            bytes => text = &text[bytes..],
+        }
+    }
+}
+
 /// The words of a message, without allocating.
 pub fn words(message: &[u8]) -> impl Iterator<Item = &[u8]> {
-    message.split(|byte| is_blank(*byte)).filter(|word| !word.is_empty())
+    let mut rest = trim_start(message);
+    std::iter::from_fn(move || {
+        if rest.is_empty() {
+            return None;
+        }
+        let mut end = 1;
+        while end < rest.len() && blank_bytes(&rest[end..]) == 0 {
+            end += 1;
+        }
+        let (word, behind) = rest.split_at(end);
+        rest = trim_start(behind);
+        Some(word)
+    })
 }
 
 /// A message without white space at its ends.
-pub fn trim(mut text: &[u8]) -> &[u8] {
-    while let [first, rest @ ..] = text
-        && is_blank(*first)
-    {
-        text = rest;
+pub fn trim(text: &[u8]) -> &[u8] {
+    let mut text = trim_start(text);
+    loop {
+        let blank = (1..=text.len().min(3)).find(|bytes| blank_bytes(&text[text.len() - bytes..]) == *bytes);
+        match blank {
+            Some(bytes) => text = &text[..text.len() - bytes],
+            None => return text,
+        }
     }
-    while let [rest @ .., last] = text
-        && is_blank(*last)
-    {
-        text = rest;
-    }
-    text
 }
 
 /// Whether a message has nothing in it but white space.
 pub fn is_empty(message: &[u8]) -> bool {
-    message.iter().all(|byte| is_blank(*byte))
+    trim_start(message).is_empty()
 }
 
 /// What a peer said, as an error or the log may show it: control and invisible characters as `\u{1b}`, and no more
@@ -142,10 +176,20 @@ mod tests {
     }
 
     #[test]
-    fn words_split_where_cpython_splits_ascii_text() {
+    fn words_split_where_cpython_splits_text() {
         let words = |text: &'static [u8]| words(text).map(|word| word.to_vec()).collect::<Vec<_>>();
         assert_eq!(words(b" 5\t10\x0b\x0c\x1c7\x1f\r"), [&b"5"[..], b"10", b"7"]);
-        assert!(words("5\u{a0}6".as_bytes()).len() == 1);
         assert!(is_empty(b" \t\r\x1c") && is_empty(b"") && !is_empty(b"\0"));
+        // What CPython 3.11 takes for white space, of all characters.
+        let blank = |c: &char| {
+            matches!(c, '\t'..='\r' | '\u{1c}'..=' ' | '\u{85}' | '\u{a0}' | '\u{1680}' | '\u{2000}'..='\u{200a}')
+                || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202f}' | '\u{205f}' | '\u{3000}')
+        };
+        for c in '\0'..=char::MAX {
+            let text = format!("{c}5{c}6{c}");
+            let expected = if blank(&c) { "5{}6" } else { text.as_str() }.replace("{}", &c.to_string());
+            assert_eq!(trim(text.as_bytes()), expected.as_bytes(), "U+{:04X}", u32::from(c));
+            assert_eq!(super::words(text.as_bytes()).count(), if blank(&c) { 2 } else { 1 });
+        }
     }
 }

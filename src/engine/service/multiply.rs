@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::engine::counters::ErrorKind;
 use crate::engine::number::{self, Fault, Operator};
-use crate::engine::text::{quote, words};
+use crate::engine::text::{quote, trim, words};
 
 /// What is said before each result.
 pub const ACKNOWLEDGEMENT: &str = "Data received";
@@ -80,29 +80,54 @@ fn whole_number(text: &[u8]) -> Option<(f64, &[u8])> {
 fn evaluate_any(message: &[u8]) -> Result<f64, Complaint> {
     let mut words = words(message);
     match (words.next(), words.next(), words.next(), words.next()) {
-        (Some(left), Some(right), None, _) => Ok(number(left)? * number(right)?),
+        (Some(left), Some(right), None, _) => match (parse(left), parse(right), expression(message)) {
+            (Some(left), Some(right), _) => Ok(left * right),
+            (.., Some((left, operator, right))) => apply(left, operator, right),
+            (None, ..) => Err(Complaint::NotANumber(quote(left))),
+            (Some(_), None, _) => Err(Complaint::NotANumber(quote(right))),
+        },
         (Some(left), Some(middle), Some(right), None) => match operator(middle) {
-            Some(operator) => {
-                number::apply(number(left)?, operator, number(right)?).map_err(Complaint::Fault)
-            }
+            Some(operator) => apply(number(left)?, operator, number(right)?),
             // Three numbers, or three words of something else, are a wrong count rather than a wrong operator.
             None if parse(left).is_some() && parse(right).is_some() && parse(middle).is_none() => {
                 Err(Complaint::UnknownOperator(quote(middle)))
             }
             None => Err(Complaint::Count),
         },
+        (Some(_), None, ..) => {
+            let (left, operator, right) = expression(message).ok_or(Complaint::Count)?;
+            apply(left, operator, right)
+        }
         _ => Err(Complaint::Count),
     }
+}
+
+fn apply(left: f64, operator: Operator, right: f64) -> Result<f64, Complaint> {
+    number::apply(left, operator, right).map_err(Complaint::Fault)
+}
+
+/// Two numbers and an operator between them, with white space around it or none: `5*10`, `2 **3`, `1e-5-2`.
+fn expression(message: &[u8]) -> Option<(f64, Operator, f64)> {
+    /// A number has two signs at most, its own and its exponent's: the operator is among the first three.
+    const PLACES_MAX: usize = 3;
+    let text = trim(message);
+    let places = (0..text.len()).filter(|at| matches!(text[*at], b'+' | b'-' | b'*' | b'/' | b'%'));
+    places.take(PLACES_MAX).find_map(|at| {
+        let length = if text[at..].starts_with(b"**") || text[at..].starts_with(b"//") { 2 } else { 1 };
+        let (left, rest) = text.split_at(at);
+        let (name, right) = rest.split_at(length);
+        Some((parse(trim(left))?, operator(name)?, parse(trim(right))?))
+    })
 }
 
 /// Whether the bytes are a request that could be answered as it stands: two numbers, perhaps an operator between them.
 pub fn is_complete(bytes: &[u8]) -> bool {
     let mut words = words(bytes);
     match (words.next(), words.next(), words.next(), words.next()) {
-        (Some(left), Some(right), None, _) => parse(left).is_some() && parse(right).is_some(),
-        (Some(left), Some(middle), Some(right), None) => {
-            operator(middle).is_some() && parse(left).is_some() && parse(right).is_some()
+        (Some(left), Some(right), None, _) => {
+            parse(left).is_some() && parse(right).is_some() || expression(bytes).is_some()
         }
+        (Some(_), None, ..) | (Some(_), Some(_), Some(_), None) => expression(bytes).is_some(),
         _ => false,
     }
 }
@@ -145,6 +170,29 @@ mod tests {
             ("0 ** -1", "division by zero"),
             ("10 ** 400", "result too large"),
             ("-8 ** 0.5", "no real result"),
+            ("5*10", "50.0"),
+            ("2**3", "8.0"),
+            ("5-3", "2.0"),
+            ("5 -3", "-15.0"), // two numbers, as float() reads them
+            ("5- 3", "2.0"),
+            ("5--3", "8.0"),
+            ("-5+-3", "-8.0"),
+            ("7//2", "3.0"),
+            ("7 %4", "3.0"),
+            ("1e-5", "expected two numbers, for example: 5 10"),
+            ("1e-5-2", "-1.99999"),
+            ("1e+2e+3", "expected two numbers, for example: 5 10"),
+            ("2**-1", "0.5"),
+            ("-inf*1_0", "-inf"),
+            ("1/0", "division by zero"),
+            ("1+2+3", "expected two numbers, for example: 5 10"),
+            ("５ １０", "50.0"),
+            ("٥\u{3000}١٠", "50.0"),
+            ("٥*१०", "50.0"),
+            ("5\u{a0}10", "50.0"),
+            ("5\u{feff} 10", "not a number: '5\\u{feff}'"),
+            ("\u{2212}5 2", "not a number: '\u{2212}5'"),
+            ("5．0 2", "not a number: '5．0'"),
         ] {
             let said = match evaluate(request.as_bytes()) {
                 Ok(value) => {
@@ -160,10 +208,11 @@ mod tests {
 
     #[test]
     fn a_request_is_complete_when_it_could_be_answered() {
-        for complete in ["5 10", "5 * 10", " 5  1e3", "1 / 0"] {
+        for complete in ["5 10", "5 * 10", " 5  1e3", "1 / 0", "5*10", "1e-5-2", "٥ ١٠"] {
             assert!(is_complete(complete.as_bytes()), "{complete}");
         }
-        for incomplete in ["5", "5 ", "5 *", "5 x", "5 ^ 2", "5 6 7", "a b", "1 * 2 3"] {
+        for incomplete in ["5", "5 ", "5 *", "5*", "1e-5", "5 x", "5 ^ 2", "5 6 7", "a b", "1 * 2 3", "1+2+3"]
+        {
             assert!(!is_complete(incomplete.as_bytes()), "{incomplete}");
         }
     }
