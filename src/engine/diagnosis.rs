@@ -4,7 +4,7 @@
 use super::foreign::Foreign;
 use super::number;
 use super::service::{Service, multiply};
-use super::text::{quote, words};
+use super::text::{is_invisible, quote};
 
 /// What went wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,17 +21,32 @@ pub enum Mistake {
     WrongPort,
     /// A number with a comma.
     Comma,
+    /// Quotes, brackets, semicolons and the like around or between the numbers.
+    Punctuation,
+    /// The name of the service in front of the request.
+    ServiceName,
+    /// A JSON object.
+    Json,
+    /// A minus sign that is not the keyboard's.
+    MinusSign,
+    /// One number alone.
+    OneNumber,
 }
 
 impl Mistake {
     /// Every mistake.
-    pub const ALL: [Mistake; 6] = [
+    pub const ALL: [Mistake; 11] = [
         Mistake::Unread,
         Mistake::Silent,
         Mistake::Unfinished,
         Mistake::ReadOnce,
         Mistake::WrongPort,
         Mistake::Comma,
+        Mistake::Punctuation,
+        Mistake::ServiceName,
+        Mistake::Json,
+        Mistake::MinusSign,
+        Mistake::OneNumber,
     ];
 
     /// Its name in a watcher's JSON.
@@ -43,6 +58,11 @@ impl Mistake {
             Mistake::ReadOnce => "read_once",
             Mistake::WrongPort => "wrong_port",
             Mistake::Comma => "comma",
+            Mistake::Punctuation => "punctuation",
+            Mistake::ServiceName => "service_name",
+            Mistake::Json => "json",
+            Mistake::MinusSign => "minus_sign",
+            Mistake::OneNumber => "one_number",
         }
     }
 }
@@ -132,35 +152,83 @@ pub fn of_foreign(foreign: Foreign, service: Service, place: Place<'_>) -> Hint 
 
 /// Multiply could not read this request.
 pub fn of_request(request: &[u8], place: Place<'_>) -> Option<Hint> {
-    if let Some(text) = of_separator(request) {
-        return Some(Hint::new(Mistake::Comma, text));
+    let text = std::str::from_utf8(request).ok()?;
+    if text.contains(|c: char| is_invisible(c) && !c.is_whitespace()) {
+        return None; // binary, or another encoding: nothing that is said about words would be true
     }
-    for word in words(request) {
-        let Ok(word) = std::str::from_utf8(word) else { continue };
+    of_wording(text).or_else(|| of_word(text)).or_else(|| of_text_without_number(text, place))
+}
+
+/// What would be a request, were it written a little differently.
+fn of_wording(text: &str) -> Option<Hint> {
+    let said = quote(text.as_bytes());
+    let complete = |meant: &str| {
+        let meant = meant.split_whitespace().collect::<Vec<_>>().join(" ");
+        multiply::is_complete(meant.as_bytes()).then(|| quote(meant.as_bytes()))
+    };
+    if let Some(meant) = text.contains(',').then(|| complete(&text.replace(',', " "))).flatten() {
+        let what = format!("'{said}' has a comma between its numbers: write {meant}, with white space alone");
+        return Some(Hint::new(Mistake::Comma, what));
+    }
+    let ascii = text.replace('\u{2212}', "-");
+    if let Some(meant) = text.contains('\u{2212}').then(|| complete(&ascii)).flatten() {
+        let what = format!("'{said}' has the minus sign U+2212: write {meant}, with the keyboard's '-'");
+        return Some(Hint::new(Mistake::MinusSign, what));
+    }
+    let (first, rest) = text.trim().split_once(char::is_whitespace).unwrap_or((text.trim(), ""));
+    if let Some(meant) =
+        first.eq_ignore_ascii_case(Service::Multiply.name()).then(|| complete(rest)).flatten()
+    {
+        let what =
+            format!("'{said}' begins with the service's name, and this connection is its own: write {meant}");
+        return Some(Hint::new(Mistake::ServiceName, what));
+    }
+    if text.trim_start().starts_with('{') && text.contains(':') {
+        let what =
+            format!("'{said}' is JSON, and multiply reads plain text: write two numbers, for example 5 10");
+        return Some(Hint::new(Mistake::Json, what));
+    }
+    // b'5 10' is how Python shows bytes, (5, 10) a tuple, "5 10" a string in JSON.
+    const PUNCTUATION: [char; 14] = ['"', '\'', '`', '(', ')', '[', ']', '<', '>', ';', '|', ':', '=', ','];
+    let bare = text.trim().strip_prefix(['b', 'B']).filter(|rest| rest.starts_with(['"', '\'']));
+    let bare = bare.unwrap_or(text).replace(PUNCTUATION, " ");
+    let bare = bare.strip_suffix(['.', '!', '?']).unwrap_or(&bare);
+    if let Some(meant) = (bare != text).then(|| complete(bare)).flatten() {
+        let what = format!("'{said}' has more than the numbers in it: write {meant}, with white space alone");
+        return Some(Hint::new(Mistake::Punctuation, what));
+    }
+    if number::parse(text.trim()).is_some() {
+        let what = format!("'{said}' is one number: write both in one line, for example 5 10");
+        return Some(Hint::new(Mistake::OneNumber, what));
+    }
+    None
+}
+
+/// A comma in a number.
+fn of_word(text: &str) -> Option<Hint> {
+    text.split_whitespace().filter(|word| word.contains(',')).find_map(|word| {
         let pointed = word.replace(',', ".");
-        if word.contains(',') && number::parse(&pointed).is_some() {
-            let text =
-                format!("'{}' is no number here: write {}, with a point", quote(word.as_bytes()), pointed);
-            return Some(Hint::new(Mistake::Comma, text));
-        }
-    }
-    let is_number = |word: &[u8]| std::str::from_utf8(word).is_ok_and(|word| number::parse(word).is_some());
-    let has_number = request.iter().any(u8::is_ascii_digit) || words(request).any(is_number);
-    (!has_number).then(|| {
-        let (said, others) = (quote(request), place.elsewhere(Service::Multiply));
-        Hint::new(Mistake::WrongPort, format!("'{said}' has no number in it, and here is multiply: {others}"))
+        number::parse(&pointed)?;
+        let what = format!("'{}' is no number here: write {}, with a point", quote(word.as_bytes()), pointed);
+        Some(Hint::new(Mistake::Comma, what))
     })
 }
 
-/// A comma stands between the numbers, and not in one of them: there is a request once it is gone.
-fn of_separator(request: &[u8]) -> Option<String> {
-    let said = std::str::from_utf8(request).ok().filter(|said| said.contains(','))?;
-    let meant = said.replace(',', " ");
-    multiply::is_complete(meant.as_bytes()).then(|| {
-        let meant: Vec<&str> = meant.split_ascii_whitespace().collect();
-        let (said, meant) = (quote(request), quote(meant.join(" ").as_bytes()));
-        format!("'{said}' has a comma between its numbers: write {meant}, with white space alone")
-    })
+/// Nothing in it is a number: it is meant for somebody else. Who says goodbye is right here.
+fn of_text_without_number(text: &str, place: Place<'_>) -> Option<Hint> {
+    const GOODBYES: [&str; 5] = ["quit", "exit", "bye", "{quit}", "/quit"];
+    let has_number = |word: &str| number::parse(word).is_some();
+    if text.contains(char::is_numeric)
+        || text.split_whitespace().any(has_number)
+        || GOODBYES.iter().any(|word| text.trim().eq_ignore_ascii_case(word))
+    {
+        return None;
+    }
+    let (said, others) = (quote(text.as_bytes()), place.elsewhere(Service::Multiply));
+    Some(Hint::new(
+        Mistake::WrongPort,
+        format!("'{said}' has no number in it, and here is multiply: {others}"),
+    ))
 }
 
 /// Somebody wants to be called this in the chat.
@@ -219,7 +287,52 @@ mod tests {
         assert_eq!(of("2 -1,5").map(|hint| hint.mistake), Some(Mistake::Comma));
         assert_eq!(of("5 x"), None);
         assert_eq!(of("1,2,3 4"), None);
-        assert_eq!(of("nan"), None);
+        assert_eq!(of("nan").map(|hint| hint.mistake), Some(Mistake::OneNumber));
+    }
+
+    #[test]
+    fn what_is_nearly_a_request_is_told_what_to_write() {
+        let endpoints = endpoints();
+        for (said, mistake, meant) in [
+            ("5;10", Mistake::Punctuation, "write 5 10,"),
+            ("5|10", Mistake::Punctuation, "write 5 10,"),
+            ("5 10;", Mistake::Punctuation, "write 5 10,"),
+            ("5 * 10 =", Mistake::Punctuation, "write 5 * 10,"),
+            ("5 10.", Mistake::Punctuation, "write 5 10,"),
+            ("(5, 10)", Mistake::Punctuation, "write 5 10,"),
+            ("[5, 10]", Mistake::Punctuation, "write 5 10,"),
+            ("\"5 10\"", Mistake::Punctuation, "write 5 10,"),
+            ("b'5 10'", Mistake::Punctuation, "write 5 10,"),
+            ("multiply 5 10", Mistake::ServiceName, "write 5 10"),
+            ("{\"a\": 5, \"b\": 10}", Mistake::Json, "is JSON"),
+            ("\u{2212}5 10", Mistake::MinusSign, "write -5 10,"),
+            ("5", Mistake::OneNumber, "is one number"),
+        ] {
+            let hint =
+                of_request(said.as_bytes(), place(&endpoints)).unwrap_or_else(|| panic!("no hint: {said}"));
+            assert_eq!(hint.mistake, mistake, "{said}");
+            assert!(hint.text.contains(meant), "{said}: {}", hint.text);
+        }
+    }
+
+    #[test]
+    fn what_is_not_known_is_not_guessed_at() {
+        let endpoints = endpoints();
+        let cases: [&[u8]; 10] = [
+            b"quit",
+            b"EXIT",
+            b"{quit}",
+            b"\0\x045 10",
+            b"5 10\0",
+            b"\x80\x04\x95K\x05",
+            b"\0\0\0\x05\0\0\0",
+            b"\xff\xfe5\0",
+            "½ x".as_bytes(),
+            b"1 2 3",
+        ];
+        for said in cases {
+            assert_eq!(of_request(said, place(&endpoints)), None, "{}", said.escape_ascii());
+        }
     }
 
     #[test]
@@ -239,13 +352,11 @@ mod tests {
     fn text_without_a_number_is_told_what_is_open_elsewhere() {
         let endpoints = endpoints();
         let place = place(&endpoints);
-        let hint = of_request(b"Hi\x1b", place).unwrap();
+        assert_eq!(of_request(b"Hi\x1b", place), None);
+        let hint = of_request(b"Hi!", place).unwrap();
         assert_eq!(
             (hint.mistake, hint.text.as_str()),
-            (
-                Mistake::WrongPort,
-                "'Hi\\u{1b}' has no number in it, and here is multiply: chat is on tcp://[::1]:2"
-            )
+            (Mistake::WrongPort, "'Hi!' has no number in it, and here is multiply: chat is on tcp://[::1]:2")
         );
         let nothing = Place { endpoints: &[], ..place };
         assert!(of_request(b"Hi", nothing).unwrap().text.ends_with("nothing else is open"));
