@@ -119,13 +119,38 @@ fn two_processes_are_kept_apart_on_two_processors_only() {
 #[test]
 fn the_table_has_a_line_for_each_mechanism_and_bars() {
     let table = measured(&["--count", "20", "--only", "unix,pipes,mqueue"]);
-    for name in ["unix", "pipes", "mqueue"] {
-        let lines: Vec<&str> =
-            table.lines().filter(|line| line.split_whitespace().next() == Some(name)).collect();
+    for title in [" Unix stream socket ", " two pipes ", " POSIX message queues "] {
+        let lines: Vec<&str> = table.lines().filter(|line| line.starts_with(title)).collect();
         // Figures, latency, throughput.
         assert_eq!(lines.len(), 3, "{table}");
         assert!(!lines[0].contains('█') && lines[1].contains('█') && lines[2].contains('█'), "{table}");
     }
+    assert!(table.lines().all(|line| line.chars().count() <= 80), "{table}");
+    let text = table.replace('\n', " ");
+    assert!(text.contains("Fastest here: ") && text.contains("Unix stream socket, at "), "{table}");
+}
+
+#[test]
+fn a_busy_machine_is_told_beside_the_figures() {
+    let is_over = std::sync::atomic::AtomicBool::new(false);
+    let (report, table) = std::thread::scope(|scope| {
+        for _ in 0..std::thread::available_parallelism().unwrap().get() {
+            scope.spawn(|| {
+                while !is_over.load(std::sync::atomic::Ordering::Relaxed) {
+                    std::hint::spin_loop();
+                }
+            });
+        }
+        let arguments = ["--only", "pipes", "--duration", "400ms"];
+        let outcome = std::panic::catch_unwind(|| {
+            (measured(&[&arguments[..], &["--json"]].concat()), measured(&arguments))
+        });
+        is_over.store(true, std::sync::atomic::Ordering::Relaxed);
+        outcome.unwrap()
+    });
+    let report: Value = serde_json::from_str(&report).unwrap();
+    assert!(report["others_percent"].as_f64().unwrap() > 10.0, "{report}");
+    assert!(table.contains("Warning: this machine was busy with something else ("), "{table}");
 }
 
 #[test]

@@ -153,6 +153,8 @@ fn who_looks_back_keeps_the_place_while_more_happens_and_at_any_size() {
     seat.press("\x1b[H");
     let first = seat.wait_for("the first", |screen| rows(screen)[0].ends_with("watching: all"));
     assert!(first[0].starts_with("-- +") && first[1].ends_with("  opened"), "{first:?}");
+    let below: usize = first[22].split(' ').find_map(|word| word.parse().ok()).unwrap();
+    assert!((100..1000).contains(&below), "{first:?}");
     // At another size the last line in view stays there.
     let last = first[21].clone();
     seat.resize(12, 160);
@@ -385,14 +387,15 @@ fn top_says_that_the_daemon_is_gone_and_goes_on_when_it_is_back() {
     let ground = Ground { directory: tempfile::tempdir().unwrap(), ip: daemon.ip };
     ground.write_config(&format!("{USUAL}{BESIDE}"));
     daemon.stop();
-    top.see("not connected, trying again: ");
+    top.see("connection refused; next try in ");
+    top.see(" s, Enter: now | 1 machine, by host");
     // What was known stays, and grows old.
     top.wait_for("it is older", |screen| rows(screen)[1].starts_with("before") && age(screen) >= Some(2));
     let command = ground.command();
     let daemon = ground.start(command);
-    top.see("the daemon is there again; 0 machines, by host");
+    top.see("the daemon is there again | 0 machines, by host");
     daemon.tcp(STATS).say("{\"host\":\"after\",\"cpu_percent\":5}\n");
-    top.see("the daemon is there again; 1 machine, by host");
+    top.see("the daemon is there again | 1 machine, by host");
     top.see("after ");
     top.press("s");
     top.wait_for("the note is read", |screen| is_at(screen, 23, "1 machine, by cpu"));

@@ -1,25 +1,27 @@
 //! `ipcctl top` on the whole terminal: a row for each machine, drawn anew at each look.
 
 use std::collections::{HashMap, VecDeque};
-use std::fmt::{self, Write};
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use ipcd::endpoint::Place;
 use ipcd::engine::text::quote;
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout};
 use ratatui::style::{Color, Modifier, Style};
-use ratatui::text::Line;
-use ratatui::widgets::{Cell, Row, Table};
+use ratatui::text::{Line, Span, Text};
+use ratatui::widgets::{Paragraph, Wrap};
 use serde_json::Value;
+use unicode_width::UnicodeWidthStr;
 
+use super::columns::{Column, Columns, cut};
 use super::daemon::Conversation;
 use super::report::{self, WANTED};
 use super::scrollback::drawable;
 use super::terminal::{Happening, Screen};
 use super::tie::{Due, Tie};
-use super::top::{HEADINGS, List, Machine, Sort, sorted};
+use super::top::{List, Machine, Sort, sorted};
 use super::{Reach, Trouble, output};
 
 /// A machine that has not reported for this long, in seconds, is shown as stale: five reports at the usual pace.
@@ -50,6 +52,8 @@ struct Board {
     note: Option<&'static str>,
     /// The first machine shown.
     from: usize,
+    /// Machines that there is room for, as drawn last.
+    room: usize,
     has_colour: bool,
 }
 
@@ -87,13 +91,14 @@ pub(crate) fn run(
         curves: HashMap::new(),
         note: None,
         from: 0,
+        room: 1,
         has_colour: output::has_colour(),
     };
     board.ask_latest();
     let mut next = Instant::now() + every;
     loop {
         screen.draw(|frame| board.draw(frame))?;
-        let due = board.tie.deadline().map_or(next, |deadline| deadline.min(next));
+        let due = board.tie.deadline().into_iter().chain(board.tie.next_second()).fold(next, Instant::min);
         match screen.next(board.tie.conversation(), Some(due))? {
             Happening::Key(key) => {
                 if !board.handle_key(key) {
@@ -229,7 +234,11 @@ impl Board {
             KeyCode::Char('q') | KeyCode::Esc => return false,
             KeyCode::Char('j') | KeyCode::Down => self.scroll(1),
             KeyCode::Char('k') | KeyCode::Up => self.scroll(-1),
+            KeyCode::PageDown => self.scroll(self.page()),
+            KeyCode::PageUp => self.scroll(-self.page()),
             KeyCode::Home => self.from = 0,
+            KeyCode::End => self.scroll(isize::MAX),
+            KeyCode::Enter => self.tie.try_now(),
             KeyCode::Char('s') => {
                 self.sort = match self.sort {
                     Sort::Host => Sort::Cpu,
@@ -244,6 +253,11 @@ impl Board {
         true
     }
 
+    /// Almost a screenful: a row stays in view.
+    fn page(&self) -> isize {
+        isize::try_from(self.room.saturating_sub(1).max(1)).unwrap_or(1)
+    }
+
     /// Moves down by rows, or up if negative.
     fn scroll(&mut self, rows: isize) {
         let last = self.told.len().saturating_sub(1);
@@ -255,9 +269,6 @@ impl Board {
     fn draw(&mut self, frame: &mut Frame<'_>) {
         let [above, below] =
             Layout::vertical([Constraint::Min(0), Constraint::Length(1)]).areas(frame.area());
-        let bold = Style::new().add_modifier(Modifier::BOLD);
-        let [host, cpu, rest @ ..] = HEADINGS;
-        let headings = [host, cpu, "", "BEFORE"].into_iter().chain(rest);
         let mut machines = sorted(&self.told, self.sort);
         if !self.tie.is_in() {
             // Nobody says how old they are now.
@@ -265,34 +276,60 @@ impl Board {
             machines.iter_mut().for_each(|machine| machine.age += since);
         }
         // No machine is out of sight while there is room for it.
-        let room = usize::from(above.height).saturating_sub(1).max(1);
-        self.from = self.from.min(machines.len().saturating_sub(room));
-        let rows = machines[self.from..].iter().map(|machine| self.row(machine));
-        let widths = [
-            Constraint::Min(8),
-            Constraint::Length(6),
-            Constraint::Length(BAR as u16),
-            Constraint::Length(CURVE as u16),
-            Constraint::Length(7),
-            Constraint::Length(7),
-            Constraint::Length(6),
-            Constraint::Length(6),
-        ];
-        frame.render_widget(Table::new(rows, widths).header(Row::new(headings).style(bold)), above);
-        let count = machines.len();
-        let unit = if count == 1 { "machine" } else { "machines" };
-        let order = format!("{:?}", self.sort).to_lowercase();
-        let how = match (self.tie.why(), self.note) {
-            (Some(why), _) => format!("not connected, trying again: {why}; "),
-            (None, _) if !self.tie.is_in() => "not connected, trying again; ".to_owned(),
-            (None, Some(note)) => format!("{note}; "),
-            (None, None) => String::new(),
-        };
-        let status = format!("{how}{count} {unit}, by {order}; s: sort, j k: scroll, q: quit");
+        self.room = usize::from(above.height).saturating_sub(1).max(1);
+        self.from = self.from.min(machines.len().saturating_sub(self.room));
+        let width = usize::from(above.width);
+        if machines.is_empty() {
+            let text = Text::from_iter(self.advice().map(|line| Line::from(line).centered()));
+            frame.render_widget(Paragraph::new(text).wrap(Wrap { trim: true }), above);
+        } else {
+            let hosts = machines.iter().map(|machine| drawable(&machine.host).width());
+            let columns = Columns::fitting(width, hosts.max().unwrap_or(0));
+            let shown =
+                machines[self.from..].iter().take(self.room).map(|machine| self.row(machine, &columns));
+            let rows = std::iter::once(heading(&columns)).chain(shown);
+            frame.render_widget(Text::from_iter(rows), above);
+        }
+        let status = format!("{:width$}", cut(&self.status(machines.len(), width), width));
         frame.render_widget(Line::styled(status, Style::new().add_modifier(Modifier::REVERSED)), below);
     }
 
-    fn row(&self, machine: &Machine) -> Row<'static> {
+    /// What to do where there is nothing to show.
+    fn advice(&self) -> [String; 4] {
+        let place = match self.tie.place() {
+            Place::Tcp(address) if !address.ip().is_loopback() => format!("tcp://{address}"),
+            _ => "tcp://THIS-MACHINE:33001".to_owned(),
+        };
+        [
+            String::new(),
+            "no machine reports yet; on each of them, run".to_owned(),
+            format!("ipcctl --to {place} report"),
+            "and on this one: ipcctl report".to_owned(),
+        ]
+    }
+
+    fn status(&self, count: usize, width: usize) -> String {
+        let unit = if count == 1 { "machine" } else { "machines" };
+        let order = format!("{:?}", self.sort).to_lowercase();
+        let how = match (self.tie.waiting(), self.note) {
+            (Some(why), _) => format!("{why} | "),
+            (None, _) if !self.tie.is_in() => "not connected: trying | ".to_owned(),
+            (None, Some(note)) => format!("{note} | "),
+            (None, None) => String::new(),
+        };
+        let last = (self.from + self.room).min(count);
+        let rows = match last - self.from == count {
+            true => String::new(),
+            false => format!(", {} to {last} shown", self.from + 1),
+        };
+        let status = format!("{how}{count} {unit}, by {order}{rows}");
+        let keys = [" | s: sort | arrows, Page Up, Page Down: scroll | q: quit", " | s: sort | q: quit"];
+        let fits = |keys: &&&str| status.width() + keys.len() <= width;
+        let keys = keys.iter().find(fits).unwrap_or(&"");
+        status + keys
+    }
+
+    fn row(&self, machine: &Machine, columns: &Columns) -> Line<'static> {
         let [host, cpu, memory, load, frequency, age] = machine.cells();
         let percent = machine.cpu.unwrap_or(0.0);
         let colour = match percent {
@@ -302,21 +339,40 @@ impl Board {
             _ => Style::new().fg(Color::Green),
         };
         let full = (percent / 100.0 * BAR as f64).round() as usize;
-        let bar = Cell::from("#".repeat(full.min(BAR))).style(colour);
-        let curve = self.curves.get(&machine.host).map(Curve::to_string).unwrap_or_default();
-        let row = Row::new([
-            Cell::from(drawable(&host).into_owned()),
-            Cell::from(cpu),
-            bar,
-            Cell::from(curve),
-            Cell::from(memory),
-            Cell::from(load),
-            Cell::from(frequency),
-            Cell::from(age),
-        ]);
+        let host = cut(&drawable(&host), columns.host);
+        let blank = columns.host.saturating_sub(host.width());
+        let mut cells = vec![Span::raw(host + &" ".repeat(blank))];
+        for (column, width) in &columns.others {
+            let text = match column {
+                Column::Cpu => cpu.clone(),
+                Column::Bar => "#".repeat(full.min(BAR)),
+                Column::History => {
+                    self.curves.get(&machine.host).map(|curve| curve.last(*width)).unwrap_or_default()
+                }
+                Column::Memory => memory.clone(),
+                Column::Load => load.clone(),
+                Column::Megahertz => frequency.clone(),
+                Column::Age => age.clone(),
+            };
+            let style = if *column == Column::Bar { colour } else { Style::new() };
+            cells.extend([Span::raw(" "), Span::styled(column.cell(&text, *width), style)]);
+        }
         let is_stale = machine.age > STALE;
-        row.style(if is_stale { Style::new().add_modifier(Modifier::DIM) } else { Style::new() })
+        Line::from(cells).style(if is_stale {
+            Style::new().add_modifier(Modifier::DIM)
+        } else {
+            Style::new()
+        })
     }
+}
+
+fn heading(columns: &Columns) -> Line<'static> {
+    let mut text = format!("{:1$}", cut("HOST", columns.host), columns.host);
+    for (column, width) in &columns.others {
+        text.push(' ');
+        text += &column.cell(column.heading(), *width);
+    }
+    Line::styled(text, Style::new().add_modifier(Modifier::BOLD))
 }
 
 impl Curve {
@@ -340,11 +396,14 @@ impl Curve {
             self.percents.pop_front();
         }
     }
-}
 
-impl fmt::Display for Curve {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.percents.iter().try_for_each(|percent| f.write_char(step(*percent)))
+    /// The newest of it, in so many columns.
+    fn last(&self, columns: usize) -> String {
+        self.percents
+            .iter()
+            .skip(self.percents.len().saturating_sub(columns))
+            .map(|percent| step(*percent))
+            .collect()
     }
 }
 
@@ -381,13 +440,13 @@ mod tests {
         // The same report, asked for at once and told after seconds; then another with the same figures.
         curve.push(&machine(0), at(9.9)..at(14.0));
         curve.push(&machine(0), at(9.0)..at(10.1));
-        assert_eq!(curve.to_string(), "▁");
+        assert_eq!(curve.last(CURVE), "▁");
         curve.push(&machine(0), at(10.2)..at(15.0));
-        assert_eq!(curve.to_string(), "▁▁");
+        assert_eq!(curve.last(CURVE), "▁▁");
         // Other figures are another report.
         curve.push(&machine(100), at(10.2)..at(15.0));
-        assert_eq!(curve.to_string(), "▁▁█");
+        assert_eq!(curve.last(CURVE), "▁▁█");
         (0..100).for_each(|percent| curve.push(&machine(percent), at(20.0)..at(20.0)));
-        assert_eq!(curve.to_string().chars().count(), CURVE);
+        assert_eq!(curve.last(CURVE + 5).chars().count(), CURVE);
     }
 }

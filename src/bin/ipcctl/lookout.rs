@@ -87,7 +87,7 @@ impl Lookout {
     /// One thing that happens, and what it means; whether it goes on.
     fn turn(&mut self, screen: &mut Screen) -> Result<bool, Trouble> {
         screen.draw(|frame| self.draw(frame))?;
-        let deadline = self.tie.deadline();
+        let deadline = self.tie.deadline().into_iter().chain(self.tie.next_second()).min();
         match screen.next(self.tie.conversation(), deadline)? {
             Happening::Key(key) => return Ok(self.handle_key(key)),
             Happening::Paste(text) if self.is_typing => self.edit.insert(&text),
@@ -127,6 +127,7 @@ impl Lookout {
                     self.edit.insert(&self.filter);
                 }
             }
+            KeyCode::Enter => self.tie.try_now(),
             KeyCode::Up | KeyCode::Char('k') => self.scrollback.scroll(1),
             KeyCode::Down | KeyCode::Char('j') => self.scrollback.scroll(-1),
             KeyCode::Home => self.scrollback.scroll(isize::MAX),
@@ -292,7 +293,7 @@ impl Lookout {
             1 => format!("1 {what}"),
             _ => format!("{count} {what}s"),
         };
-        let why = match (self.tie.why(), self.tie.is_in()) {
+        let why = match (self.tie.waiting(), self.tie.is_in()) {
             (Some(why), _) => Some(format!("not connected: {why}")),
             (None, false) => Some("not connected: trying".to_owned()),
             (None, true) => None,

@@ -5,6 +5,8 @@ mod bench;
 #[cfg(feature = "tui")]
 mod board;
 mod chat;
+#[cfg(feature = "tui")]
+mod columns;
 mod completions;
 mod control;
 mod daemon;

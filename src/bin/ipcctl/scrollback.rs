@@ -32,13 +32,14 @@ pub(crate) struct Scrollback<K> {
     below: usize,
     /// The view stands still even at the end: lines that came since then.
     held: Option<usize>,
-    /// The width it was drawn with last, in columns.
+    /// The size it was drawn with last, in columns and rows.
     columns: usize,
+    height: usize,
 }
 
 impl<K> Default for Scrollback<K> {
     fn default() -> Scrollback<K> {
-        Scrollback { lines: VecDeque::new(), bytes: 0, rows: 0, below: 0, held: None, columns: 0 }
+        Scrollback { lines: VecDeque::new(), bytes: 0, rows: 0, below: 0, held: None, columns: 0, height: 0 }
     }
 }
 
@@ -64,6 +65,13 @@ impl<K> Scrollback<K> {
     /// Moves the view up (or down, if negative) by rows.
     pub(crate) fn scroll(&mut self, rows: isize) {
         self.below = self.below.saturating_add_signed(rows);
+        self.stay_inside();
+    }
+
+    /// Not beyond the first row; but what came since the view is held does not fill it up.
+    fn stay_inside(&mut self) {
+        let came = self.lines.iter().rev().take(self.held.unwrap_or(0)).map(|line| line.rows).sum();
+        self.below = self.below.min(self.rows.saturating_sub(self.height).max(came));
     }
 
     /// Back to the newest.
@@ -84,9 +92,8 @@ impl<K> Scrollback<K> {
     /// The rows to show in this space, from the top: which line, and which bytes of it.
     pub(crate) fn view(&mut self, columns: usize, height: usize) -> Vec<(&Line<K>, Range<usize>)> {
         self.fit(columns);
-        // Not beyond the first row; but what came since the view is held does not fill it up.
-        let came = self.lines.iter().rev().take(self.held.unwrap_or(0)).map(|line| line.rows).sum();
-        self.below = self.below.min(self.rows.saturating_sub(height).max(came));
+        self.height = height;
+        self.stay_inside();
         let mut view = Vec::new();
         let mut below = self.below;
         for line in self.lines.iter().rev() {
@@ -208,7 +215,9 @@ mod tests {
         scrollback.push((), "0123456789".to_owned());
         assert_eq!(texts(&mut scrollback, 5, 3), ["4", "5", "6"]);
         assert_eq!(scrollback.below(), 4);
-        scrollback.scroll(100);
+        scrollback.scroll(isize::MAX);
+        // It is known before it is drawn.
+        assert_eq!(scrollback.below(), 8);
         assert_eq!(texts(&mut scrollback, 5, 3), ["0", "1", "2"]);
         scrollback.scroll(-1);
         assert_eq!(texts(&mut scrollback, 5, 3), ["1", "2", "3"]);

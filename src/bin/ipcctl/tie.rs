@@ -66,11 +66,34 @@ impl Tie {
         !self.is_loss_told
     }
 
-    /// Why it is not there.
-    pub(crate) fn why(&self) -> Option<&str> {
+    /// Why it is not there, and when it is tried again, if it is waited for.
+    pub(crate) fn waiting(&self) -> Option<String> {
         match &self.state {
-            State::Lost { why, .. } => Some(why),
+            State::Lost { why, next } => {
+                let left = next.saturating_duration_since(Instant::now());
+                // Rounded up: at 0 it is tried.
+                let seconds = left.as_millis().div_ceil(1000);
+                Some(format!("{why}; next try in {seconds} s, Enter: now"))
+            }
             State::Open { .. } => None,
+        }
+    }
+
+    /// When [`Tie::waiting`] says something else.
+    pub(crate) fn next_second(&self) -> Option<Instant> {
+        match &self.state {
+            State::Lost { next, .. } => {
+                let left = next.saturating_duration_since(Instant::now());
+                Some(Instant::now() + Duration::from_millis((left.as_millis() as u64) % 1000 + 1))
+            }
+            State::Open { .. } => None,
+        }
+    }
+
+    /// Somebody wants it tried at once, if it is waited for.
+    pub(crate) fn try_now(&mut self) {
+        if let State::Lost { next, .. } = &mut self.state {
+            *next = Instant::now();
         }
     }
 
@@ -102,6 +125,9 @@ impl Tie {
     /// It is no more; whether that is news.
     pub(crate) fn lose(&mut self, why: String) -> bool {
         self.conversation.hang_up();
+        // Where it is stands elsewhere.
+        let place = format!("{}: ", self.conversation.place);
+        let why = why.strip_prefix(&place).map(str::to_owned).unwrap_or(why);
         self.state = State::Lost { why, next: Instant::now() + self.pause };
         self.pause = (self.pause * 2).min(PAUSE_MAX);
         !std::mem::replace(&mut self.is_loss_told, true)

@@ -47,7 +47,11 @@ impl Trouble {
 /// The system's error in words, in the middle of a sentence and without its number.
 pub(crate) fn words(error: &io::Error) -> String {
     let text = error.to_string();
-    let text = text.rsplit_once(" (os error ").map_or(&*text, |(words, _)| words);
+    let is_number = |text: &str| text.strip_suffix(')').is_some_and(|number| number.parse::<i32>().is_ok());
+    let text = match text.rsplit_once(" (os error ") {
+        Some((words, number)) if is_number(number) => words,
+        _ => &text,
+    };
     let mut chars = text.chars();
     match (chars.next(), chars.clone().next()) {
         // Not an abbreviation.

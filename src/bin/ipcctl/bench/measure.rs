@@ -125,7 +125,11 @@ pub(crate) fn run(plan: &Plan, setup: Setup, ground: &Ground, tell: impl Fn(f64)
         if count != seen {
             (seen, since) = (count, Instant::now());
         } else if let Some(end) = partner.as_ref().and_then(|partner| ground.end_of(partner)) {
-            return Err(Fault::Broke(end));
+            // It also ends when all is measured, a moment before the figures are here.
+            return match outcome.recv_timeout(END) {
+                Ok(Ok(figures)) => Ok(figures),
+                _ => Err(Fault::Broke(end)),
+            };
         } else if let Some(timeout) = plan.timeout.filter(|timeout| since.elapsed() > *timeout) {
             let timeout = humantime::format_duration(timeout);
             return Err(Fault::TimedOut(format!("no answer within {timeout}; --timeout sets another time")));

@@ -1,5 +1,6 @@
 //! `ipcctl bench`: round trips of one request over every mechanism, with ipcd and between two bare processes.
 
+mod busy;
 mod carrier;
 mod ground;
 mod machine;
@@ -77,6 +78,7 @@ pub(crate) fn run(reach: &Reach, arguments: &Arguments) -> Result<(), Trouble> {
         timeout: reach.patience(),
     };
     let ground = Ground::new().map_err(|error| Trouble::Failed(format!("a private directory: {error}")))?;
+    let watch = busy::Watch::begin();
     let rows = match &reach.to {
         Some(_) if !arguments.only.is_empty() => {
             return Err(Trouble::Usage(
@@ -87,7 +89,9 @@ pub(crate) fn run(reach: &Reach, arguments: &Arguments) -> Result<(), Trouble> {
         None => all(&arguments.only, &plan, &ground)?,
     };
     let request = plan.question.request;
-    let report = Report::new(request, arguments.pin, machine::today(), rows);
+    // A daemon that runs already works for us, and nobody says how much.
+    let others = watch.filter(|_| reach.to.is_none()).and_then(|watch| watch.others());
+    let report = Report::new(request, arguments.pin, machine::today(), rows, others);
     if let Some(path) = &arguments.svg {
         let written = std::fs::write(path, svg::plot(&report) + "\n");
         written.map_err(|error| Trouble::Failed(format!("{}: {error}", path.display())))?;

@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use serde::Serialize;
 
+use super::busy;
 use super::machine::Machine;
 use super::measure::{Fault, Figures, IN_FLIGHT, Pin};
 use super::mechanism::{Mechanism, Partner};
@@ -11,9 +12,11 @@ use super::mechanism::{Mechanism, Partner};
 /// Raised with every change that a reader of the JSON would notice, but for a new member.
 const SCHEMA: u32 = 1;
 
-/// The columns of a name, and at least those of a title.
-const NAME: usize = 14;
-const TITLE: usize = 21;
+/// The columns of a whole line: it is read on a terminal of the usual width.
+const WIDTH: usize = 80;
+
+/// The columns of a title with its indent. One that is longer has a line of its own.
+const TITLE: usize = 23;
 
 /// A bar's length, in characters.
 const BAR: usize = 40;
@@ -29,6 +32,8 @@ pub(crate) struct Report {
     /// Where each process was kept, if it was.
     pub(crate) pinned: Option<Pin>,
     pub(crate) request: String,
+    /// How much of the processors' time others took, in percent, if that is known.
+    pub(crate) others_percent: Option<f64>,
     pub(crate) mechanisms: Vec<Row>,
 }
 
@@ -105,10 +110,16 @@ pub(crate) fn grouped(number: u64) -> String {
 }
 
 impl Report {
-    pub(crate) fn new(request: String, pinned: Option<Pin>, date: String, mechanisms: Vec<Row>) -> Report {
+    pub(crate) fn new(
+        request: String,
+        pinned: Option<Pin>,
+        date: String,
+        mechanisms: Vec<Row>,
+        others_percent: Option<f64>,
+    ) -> Report {
         let machine = Machine::this();
         let ipcctl = env!("CARGO_PKG_VERSION");
-        Report { schema: SCHEMA, ipcctl, date, machine, pinned, request, mechanisms }
+        Report { schema: SCHEMA, ipcctl, date, machine, pinned, request, others_percent, mechanisms }
     }
 
     /// Where and what, in two lines.
@@ -121,44 +132,62 @@ impl Report {
         };
         [
             format!("ipcctl {ipcctl}, {}, {pinned}, {date}", machine.line()),
-            format!("\"{request}\" and its two replies, every byte compared; who waits sleeps, nobody spins"),
+            format!("\"{request}\" and its two replies, every byte compared; waiting processes sleep"),
         ]
     }
 
     pub(crate) fn table(&self) -> String {
-        let mut text = self.heading().join("\n") + "\n\n";
-        let indent = " ".repeat(self.names_width());
-        let _ = writeln!(text, "{indent}{:^40}{:>25}", "one round trip, µs", "round trips a second");
+        let heading = self.heading().map(|line| wrapped(&line, WIDTH, ""));
+        let mut text = heading.join("\n") + "\n\n";
+        let _ = writeln!(text, "{:TITLE$}{:^36}{:>21}", "", "one round trip, µs", "round trips a second");
         let _ = writeln!(
             text,
-            "{indent}{:>8}{:>8}{:>8}{:>8}{:>8}{:>12}{:>13}",
+            "{:TITLE$}{:>7}{:>7}{:>7}{:>8}{:>9}{:>9}{:>10}",
+            "",
             "min",
             "p50",
             "p90",
             "p99",
             "max",
-            "one by one",
-            format!("{IN_FLIGHT} in flight")
+            "1 by 1",
+            format!("{IN_FLIGHT} at once")
         );
         self.grouped_rows(&mut text, |row| match &row.outcome {
             Outcome::Measured(Figures { latency_ns, per_second, pipelined, .. }) => {
-                let values = latency_ns.all().map(|value| format!("{:>8}", micro(value)));
+                let [min, p50, p90, p99, max] = latency_ns.all().map(micro);
                 let (one, many) = (grouped(*per_second), grouped(pipelined.per_second));
-                Some(format!("{}{one:>12}{many:>13}", values.concat()))
+                Some(format!("{min:>7}{p50:>7}{p90:>7}{p99:>8}{max:>9}{one:>9}{many:>10}"))
             }
-            Outcome::Missing { error } => Some(format!("  {error}")),
+            Outcome::Missing { error } => Some(format!(" {error}")),
         });
         if self.mechanisms.iter().any(|row| row.figures().is_some()) {
             self.bars(&mut text);
         }
         text.truncate(text.trim_end().len());
+        for sentence in self.sentences() {
+            text += "\n\n";
+            text += &wrapped(&sentence, WIDTH, "");
+        }
         text
     }
 
-    /// How wide the names and titles are, in columns.
-    fn names_width(&self) -> usize {
-        let longest = self.mechanisms.iter().map(|row| row.title.chars().count()).max().unwrap_or(0);
-        NAME + longest.max(TITLE) + 1
+    /// What a class can take away from it; and what is wrong with it.
+    fn sentences(&self) -> Vec<String> {
+        let p50 = |row: &Row| row.figures().map(|figures| figures.latency_ns.p50);
+        let fastest = |rows: &mut dyn Iterator<Item = &Row>| -> Option<String> {
+            let (row, p50) = rows.filter_map(|row| Some((row, p50(row)?))).min_by_key(|(_, p50)| *p50)?;
+            Some(format!("{}, at {} µs", row.title, micro(p50)))
+        };
+        let has_several = self.mechanisms.iter().filter_map(p50).count() > 1;
+        let all = fastest(&mut self.mechanisms.iter()).filter(|_| has_several);
+        let of_ipcd = |row: &&Row| row.partner == Partner::Ipcd;
+        let sentence = all.map(|all| match fastest(&mut self.mechanisms.iter().filter(of_ipcd)) {
+            Some(ipcd) if ipcd != all => format!("Fastest here: {all}; of those with the daemon: {ipcd}."),
+            _ => format!("Fastest here: {all}."),
+        });
+        let warning =
+            self.others_percent.and_then(busy::warning).map(|warning| format!("Warning: {warning}."));
+        sentence.into_iter().chain(warning).collect()
     }
 
     /// A line for each row that `write` has something to say of.
@@ -170,8 +199,14 @@ impl Report {
                 let _ = writeln!(text, "{}", partner.heading());
             }
             for (row, rest) in rows {
-                let names = format!("  {:11} {}", row.name, row.title);
-                let _ = writeln!(text, "{names:0$}{rest}", self.names_width());
+                let title = format!(" {}", row.title);
+                let line = match title.chars().count() <= TITLE {
+                    true => format!("{title:TITLE$}{rest}"),
+                    false => format!("{title}\n{:TITLE$}{rest}", ""),
+                };
+                let indent = " ".repeat(TITLE + 1);
+                let lines = line.lines().map(|line| wrapped(line, WIDTH, &indent));
+                let _ = writeln!(text, "{}", lines.collect::<Vec<_>>().join("\n"));
             }
         }
     }
@@ -193,7 +228,7 @@ impl Report {
             }
             // It goes on: drawn whole, one slow round trip in a hundred would make the others too small to see.
             let more = if cells(latency_ns.p99) > BAR { "…" } else { "" };
-            Some(format!("{:>9}  {bar}{more}", micro(latency_ns.p50)))
+            Some(format!("{:>9} {bar}{more}", micro(latency_ns.p50)))
         });
         let most = self.most_per_second();
         let length = |value: u64| (value as f64 / most as f64 * BAR as f64).round().max(1.0) as usize;
@@ -202,7 +237,7 @@ impl Report {
             let Figures { per_second, pipelined, .. } = row.figures()?;
             let (one, many) = (length(*per_second), length(pipelined.per_second));
             let bar = "█".repeat(one) + &"░".repeat(many.saturating_sub(one));
-            Some(format!("{:>9}  {bar}", grouped(*per_second)))
+            Some(format!("{:>9} {bar}", grouped(*per_second)))
         });
     }
 
@@ -222,7 +257,9 @@ impl Report {
 
     pub(crate) fn markdown(&self) -> String {
         let [machine, what] = self.heading();
-        let mut text = format!("{machine}; {what}.\n\n");
+        let warning = self.others_percent.and_then(busy::warning);
+        let warning = warning.map(|warning| format!(" **{warning}.**")).unwrap_or_default();
+        let mut text = format!("{machine}; {what}.{warning}\n\n");
         let _ = writeln!(
             text,
             "| mechanism | who answers | min µs | p50 µs | p90 µs | p99 µs | max µs | a second | a second, {IN_FLIGHT} in flight |"
@@ -248,9 +285,66 @@ impl Report {
     }
 }
 
+/// A line as lines of so many columns, broken at spaces; `indent` stands before all but the first. A word that is longer
+/// stays whole, and so does what stands before the first figure or word.
+fn wrapped(line: &str, width: usize, indent: &str) -> String {
+    if line.chars().count() <= width {
+        return line.to_owned();
+    }
+    let lead = &line[..line.len() - line.trim_start().len()];
+    let mut lines = vec![lead.to_owned()];
+    let mut is_first = true;
+    for word in line[lead.len()..].split(' ') {
+        let last = lines.last_mut().expect("one at least");
+        let room = width.saturating_sub(last.chars().count());
+        match is_first {
+            true => last.push_str(word),
+            false if word.chars().count() < room => *last = format!("{last} {word}"),
+            false => lines.push(format!("{indent}{word}")),
+        }
+        is_first = false;
+    }
+    lines.join("\n")
+}
+
 #[cfg(test)]
 mod tests {
+    use super::super::measure::{Latency, Pipelined};
     use super::*;
+    use clap::ValueEnum;
+
+    #[test]
+    fn a_line_is_broken_at_spaces() {
+        assert_eq!(wrapped("one two three", 9, "  "), "one two\n  three");
+        assert_eq!(wrapped(" a  b", 4, "-"), " a \n-b");
+        assert_eq!(wrapped("0123456789 x", 5, ""), "0123456789\nx");
+        assert_eq!(wrapped("fits", 4, ""), "fits");
+    }
+
+    #[test]
+    fn the_table_fits_a_terminal_of_the_usual_width_whatever_the_figures() {
+        let latency =
+            Latency { min: 999_900, p50: 9_999_900, p90: 9_999_900, p99: 99_999_900, max: 999_999_900 };
+        let pipelined = Pipelined { in_flight: 4, round_trips: 1, per_second: 9_999_999 };
+        let figures = Figures { round_trips: 1, latency_ns: latency, per_second: 999_999, pipelined };
+        let rows =
+            Mechanism::value_variants().iter().map(|mechanism| Row::new(*mechanism, &Ok(figures.clone())));
+        let mut rows: Vec<Row> = rows.collect();
+        rows.push(Row::new(
+            Mechanism::Tcp,
+            &Err(Fault::Missing("it is not there for a long reason ".repeat(9))),
+        ));
+        rows[1].title = "unix:///run/user/1000/some/where/multiply.sock".to_owned();
+        let report = Report::new("5 10".to_owned(), None, "2026-11-21".to_owned(), rows, Some(25.0));
+        let table = report.table();
+        for line in table.lines() {
+            assert!(line.chars().count() <= 80, "{}: {line}", line.chars().count());
+        }
+        assert!(
+            table.contains("Fastest here: ") && table.contains("Warning: this machine was busy"),
+            "{table}"
+        );
+    }
 
     #[test]
     fn thousands_stand_apart() {

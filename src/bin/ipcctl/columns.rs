@@ -1,0 +1,160 @@
+//! top's table at a width: which columns there is room for, and each cell in its own. Knows no machine and no screen.
+
+use unicode_segmentation::UnicodeSegmentation;
+use unicode_width::UnicodeWidthStr;
+
+/// A host's name has this many columns at least, as long as figures can make room for it.
+const HOST_MIN: usize = 12;
+
+/// The longest name for which curves and bars make room.
+const HOST_MAX: usize = 32;
+
+/// The shortest curve worth drawing.
+const CURVE_MIN: usize = 8;
+
+/// What stands in a row beside the host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Column {
+    Cpu,
+    Bar,
+    History,
+    Memory,
+    Load,
+    Megahertz,
+    Age,
+}
+
+/// From left to right, each with the columns that it needs; and in this order they go where there is no room: by the number.
+const ALL: [(Column, usize, u8); 7] = [
+    (Column::Cpu, 6, 6),
+    (Column::Bar, 10, 0),
+    (Column::History, 20, 1),
+    (Column::Memory, 7, 4),
+    (Column::Load, 6, 3),
+    (Column::Megahertz, 5, 2),
+    (Column::Age, 5, 5),
+];
+
+/// The columns that there is room for.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Columns {
+    /// Of the host's name.
+    pub(crate) host: usize,
+    /// The others, from left to right, and how wide each is.
+    pub(crate) others: Vec<(Column, usize)>,
+}
+
+impl Columns {
+    /// For a screen so wide, and the longest name of a host.
+    pub(crate) fn fitting(width: usize, longest: usize) -> Columns {
+        let mut others = ALL.to_vec();
+        let host_of = |others: &[(Column, usize, u8)]| {
+            width.saturating_sub(others.iter().map(|(_, width, _)| width + 1).sum())
+        };
+        let whole = longest.clamp(4, HOST_MAX);
+        while let Some(first) = (0..others.len()).min_by_key(|at| others[*at].2) {
+            let wanted = match others[first].0 {
+                Column::Bar | Column::History => whole,
+                _ => whole.min(HOST_MIN),
+            };
+            let missing = wanted.saturating_sub(host_of(&others));
+            if missing == 0 {
+                break;
+            }
+            let (column, has, _) = &mut others[first];
+            match *column == Column::History && *has - missing.min(*has) >= CURVE_MIN {
+                true => *has -= missing,
+                false => _ = others.remove(first),
+            }
+        }
+        let host = host_of(&others).min(whole.max(width.min(4)));
+        Columns { host, others: others.into_iter().map(|(column, width, _)| (column, width)).collect() }
+    }
+}
+
+impl Column {
+    /// What stands above it.
+    pub(crate) fn heading(self) -> &'static str {
+        match self {
+            Column::Cpu => "CPU",
+            Column::Bar => "",
+            Column::History => "HISTORY",
+            Column::Memory => "MEMORY",
+            Column::Load => "LOAD",
+            Column::Megahertz => "MHZ",
+            Column::Age => "AGE",
+        }
+    }
+
+    /// A text in a cell of its own: numbers stand at the right.
+    pub(crate) fn cell(self, text: &str, width: usize) -> String {
+        let text = cut(text, width);
+        let blank = " ".repeat(width.saturating_sub(text.width()));
+        match self {
+            Column::Bar | Column::History => text + &blank,
+            _ => blank + &text,
+        }
+    }
+}
+
+/// A text in so many columns: what is cut off is an ellipsis.
+pub(crate) fn cut(text: &str, width: usize) -> String {
+    if text.width() <= width {
+        return text.to_owned();
+    }
+    let mut shown = String::new();
+    let mut used = 1;
+    for grapheme in text.graphemes(true) {
+        used += grapheme.width();
+        if used > width {
+            break;
+        }
+        shown.push_str(grapheme);
+    }
+    if width > 0 {
+        shown.push('…');
+    }
+    shown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kinds(columns: &Columns) -> Vec<Column> {
+        columns.others.iter().map(|(column, _)| *column).collect()
+    }
+
+    #[test]
+    fn a_host_is_whole_before_pictures_are_and_figures_go_last() {
+        use Column::*;
+        let all = [Cpu, Bar, History, Memory, Load, Megahertz, Age];
+        assert_eq!(kinds(&Columns::fitting(120, 20)), all);
+        assert_eq!(kinds(&Columns::fitting(80, 7)), all);
+        let long = Columns::fitting(80, 30);
+        assert_eq!((long.host, kinds(&long)), (30, vec![Cpu, History, Memory, Load, Megahertz, Age]));
+        assert_eq!(long.others[1], (History, 15));
+        assert_eq!(kinds(&Columns::fitting(40, 30)), [Cpu, Memory, Load, Age]);
+        assert_eq!(kinds(&Columns::fitting(12, 30)), []);
+        for width in 0..200 {
+            for longest in [0, 3, 12, 30, 64] {
+                let columns = Columns::fitting(width, longest);
+                let taken: usize = columns.others.iter().map(|(_, width)| width + 1).sum();
+                assert!(columns.host + taken <= width, "{width} {longest}: {columns:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_cut_off_is_an_ellipsis_and_numbers_stand_at_the_right() {
+        assert_eq!(
+            (cut("abc", 3), cut("abcd", 3), cut("abcd", 0)),
+            ("abc".into(), "ab…".into(), String::new())
+        );
+        assert_eq!((cut("字字字", 5), cut("字字", 2)), ("字字…".to_owned(), "…".to_owned()));
+        assert_eq!(
+            (Column::Load.cell("9.00", 6), Column::Bar.cell("##", 4)),
+            ("  9.00".into(), "##  ".into())
+        );
+    }
+}
