@@ -89,6 +89,7 @@ pub(super) fn read(people: People, value: Value<'_>, faults: &mut Vec<Fault>) ->
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::allow::Refused;
     use crate::engine::message::Origin;
 
     #[test]
@@ -97,7 +98,7 @@ mod tests {
         let allowed = group_and_members(&group);
         assert_eq!(allowed, Allowed::new([0], [70_000]));
         assert_eq!(allowed.refuses(Origin::Process { uid: 5, gid: 70_000, pid: 1 }, 990), None);
-        assert_eq!(allowed.refuses(Origin::Process { uid: 5, gid: 5, pid: 1 }, 990), Some(5));
+        assert_eq!(allowed.refuses(Origin::Process { uid: 5, gid: 5, pid: 1 }, 990), Some(Refused::User(5)));
     }
 
     #[test]

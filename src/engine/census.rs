@@ -12,6 +12,8 @@ use super::service::Service;
 pub(super) enum Neighbourhood {
     Address(IpAddr),
     User(u32),
+    /// All whom the kernel does not name.
+    Unknown,
     Input,
     Writers,
 }
@@ -21,6 +23,7 @@ impl From<Origin> for Neighbourhood {
         match origin {
             Origin::Address(address) => Neighbourhood::Address(address.ip()),
             Origin::Process { uid, .. } => Neighbourhood::User(uid),
+            Origin::Unknown { .. } => Neighbourhood::Unknown,
             Origin::Input => Neighbourhood::Input,
             Origin::Writers => Neighbourhood::Writers,
         }

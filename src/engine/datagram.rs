@@ -35,10 +35,10 @@ impl Engine {
         // As on a connection, before a word is looked at.
         let refused =
             door.allowed.as_ref().and_then(|allowed| allowed.refuses(origin, self.world.settings.owner));
-        if let Some(uid) = refused {
+        if let Some(who) = refused {
             self.world.counters.of_mut(service).refused += 1;
             let is_own = OWN_WORDS.iter().any(|words| bytes.starts_with(words));
-            self.replies_to_datagram.extend((answerable && !is_own).then(|| allow::refusal(uid)));
+            self.replies_to_datagram.extend((answerable && !is_own).then(|| allow::refusal(who)));
             return self.world.note(note(Happening::Refused));
         }
         if OWN_WORDS.iter().any(|words| bytes.starts_with(words)) {

@@ -103,18 +103,26 @@ pub enum Medium {
     Pipe,
 }
 
+/// No group: the number that stands for none in chown(2), which no list can have.
+pub const NO_GROUP: u32 = u32::MAX;
+
 /// Who is at the other end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Origin {
     /// An address and port (TCP).
     Address(SocketAddr),
-    /// A process on this machine (SO_PEERCRED on a Unix socket); pid 0 if the kernel did not say.
+    /// A process on this machine (SO_PEERCRED on a Unix socket).
     Process {
         /// User id.
         uid: u32,
-        /// Group id: that of the process, not all that its user has.
+        /// Group id: that of the process, not all that its user has; [`NO_GROUP`] if the kernel does not name it.
         gid: u32,
-        /// Process id.
+        /// Process id; 0: one that our PID namespace does not show (pid_namespaces(7)).
+        pid: u32,
+    },
+    /// A process on this machine whose user the kernel does not name: nobody's equal, and on no list.
+    Unknown {
+        /// Process id; 0: the same.
         pid: u32,
     },
     /// Whoever writes to our standard input.
@@ -127,7 +135,10 @@ impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Origin::Address(address) => write!(f, "{address}"),
+            Origin::Process { uid, pid: 0, .. } => write!(f, "pid unknown (uid {uid})"),
             Origin::Process { uid, pid, .. } => write!(f, "pid {pid} (uid {uid})"),
+            Origin::Unknown { pid: 0 } => f.write_str("pid unknown (uid unknown)"),
+            Origin::Unknown { pid } => write!(f, "pid {pid} (uid unknown)"),
             Origin::Input => f.write_str("standard input"),
             Origin::Writers => f.write_str("its writers"),
         }

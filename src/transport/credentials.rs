@@ -1,23 +1,100 @@
-//! Who is at the other end of a Unix socket, as the kernel says.
+//! Who is at the other end of a Unix socket, as the kernel says (SO_PEERCRED and SCM_CREDENTIALS, unix(7)). What it does not
+//! say is unknown, and never somebody.
 
 use std::os::fd::AsFd;
+use std::sync::OnceLock;
 
-use rustix::net::sockopt;
+use nix::sys::socket::getsockopt;
+use nix::sys::socket::sockopt::PeerCredentials;
 
-use crate::engine::message::Origin;
+use crate::engine::message::{NO_GROUP, Origin};
 
-/// The user and the group of a process that the kernel does not name, as in /proc/sys/kernel/overflowuid.
-pub(super) const UID_UNKNOWN: u32 = 65534;
+/// What the kernel gives for a user or group without a number in our user namespace, unless it was told otherwise
+/// (/proc/sys/kernel/overflowuid).
+const OVERFLOW_ID: u32 = 65534;
 
-/// Who connected to a Unix socket (SO_PEERCRED, unix(7)).
-pub(super) fn process(fd: impl AsFd) -> Origin {
-    match sockopt::socket_peercred(fd) {
-        Ok(peer) => Origin::Process {
-            uid: peer.uid.as_raw(),
-            gid: peer.gid.as_raw(),
-            pid: u32::try_from(peer.pid.as_raw_pid()).unwrap_or_default(),
-        },
-        // A process of a PID namespace that we do not see has no pid, which rustix has no value for.
-        Err(_) => Origin::Process { uid: UID_UNKNOWN, gid: UID_UNKNOWN, pid: 0 },
+/// The ids of a user namespace that lacks none: all but -1.
+const IDS: u64 = u32::MAX as u64;
+
+/// Who connected, or called listen(2) on the other end. pid 0 is a process that our PID namespace does not show; its user is
+/// the true one.
+pub(super) fn of_peer(fd: &impl AsFd) -> Origin {
+    match getsockopt(fd, PeerCredentials) {
+        Ok(peer) => of(peer.uid(), peer.gid(), peer.pid()),
+        Err(_) => Origin::Unknown { pid: 0 },
+    }
+}
+
+/// Who that is. The number for nobody is a user's own only where every user has a number.
+pub(super) fn of(uid: u32, gid: u32, pid: i32) -> Origin {
+    static USERS: OnceLock<Ids> = OnceLock::new();
+    static GROUPS: OnceLock<Ids> = OnceLock::new();
+    let users = USERS.get_or_init(|| Ids::read("uid"));
+    let groups = GROUPS.get_or_init(|| Ids::read("gid"));
+    let pid = u32::try_from(pid).unwrap_or_default();
+    match (users.known(uid), groups.known(gid)) {
+        (Some(uid), gid) => Origin::Process { uid, gid: gid.unwrap_or(NO_GROUP), pid },
+        (None, _) => Origin::Unknown { pid },
+    }
+}
+
+/// How far the numbers of users, or of groups, can be believed here.
+#[derive(Debug, PartialEq, Eq)]
+struct Ids {
+    /// Stands for all without a number.
+    overflow: u32,
+    /// None is without.
+    is_whole: bool,
+}
+
+impl Ids {
+    /// Those of this process' user namespace (user_namespaces(7)). What cannot be read is taken for lacking some.
+    fn read(kind: &str) -> Ids {
+        let overflow = std::fs::read_to_string(format!("/proc/sys/kernel/overflow{kind}"));
+        let map = std::fs::read_to_string(format!("/proc/self/{kind}_map"));
+        Ids::of(&overflow.unwrap_or_default(), &map.unwrap_or_default())
+    }
+
+    fn of(overflow: &str, map: &str) -> Ids {
+        let counts = map.lines().filter_map(|line| line.split_ascii_whitespace().nth(2)?.parse::<u64>().ok());
+        Ids { overflow: overflow.trim().parse().unwrap_or(OVERFLOW_ID), is_whole: counts.sum::<u64>() >= IDS }
+    }
+
+    fn known(&self, id: u32) -> Option<u32> {
+        (id != u32::MAX && (self.is_whole || id != self.overflow)).then_some(id)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::net::UnixStream;
+
+    use super::*;
+
+    #[test]
+    fn the_number_for_nobody_is_a_user_only_where_every_user_has_one() {
+        for (map, is_whole) in [
+            ("         0          0 4294967295\n", true),
+            ("0 0 1\n1 1 4294967294\n", true), // systemd's PrivateUsers=full
+            ("0 0 65536\n", false),            // its identity
+            ("0 0 1\n990 990 1\n", false),     // and its yes
+            ("", false),
+            ("0 0 x\n", false),
+        ] {
+            let ids = Ids::of("65534\n", map);
+            assert_eq!(ids.is_whole, is_whole, "{map}");
+            assert_eq!(ids.known(65534).is_some(), is_whole, "{map}");
+            assert_eq!((ids.known(990), ids.known(u32::MAX)), (Some(990), None), "{map}");
+        }
+        let other = Ids::of("4711\n", "0 0 65536\n");
+        assert_eq!((other.known(4711), other.known(65534)), (None, Some(65534)));
+        assert_eq!(Ids::of("", "").overflow, OVERFLOW_ID);
+    }
+
+    #[test]
+    fn the_peer_of_a_pair_is_this_process() {
+        let (ours, _theirs) = UnixStream::pair().unwrap();
+        let (uid, gid) = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
+        assert_eq!(of_peer(&ours), Origin::Process { uid, gid, pid: std::process::id() });
     }
 }

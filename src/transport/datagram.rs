@@ -14,7 +14,7 @@ use nix::sys::socket::{
 };
 use socket2::{Domain, Socket, Type};
 
-use super::credentials::UID_UNKNOWN;
+use super::credentials;
 use crate::engine::message::Origin;
 
 /// Who sent a datagram, and whence replies to it go.
@@ -113,7 +113,7 @@ fn receive_from<S: SockaddrLike>(
             message => break message?,
         }
     };
-    let (mut own, mut process) = (None, (UID_UNKNOWN, UID_UNKNOWN, 0));
+    let (mut own, mut process) = (None, Origin::Unknown { pid: 0 });
     // What did not fit into the control buffer is not there; then the kernel chooses.
     for control in message.cmsgs().into_iter().flatten() {
         match control {
@@ -124,7 +124,9 @@ fn receive_from<S: SockaddrLike>(
             ControlMessageOwned::Ipv6PacketInfo(info) if info.ipi6_addr.s6_addr != [0; 16] => {
                 own = Some(Own::V6(info))
             }
-            ControlMessageOwned::ScmCredentials(who) => process = (who.uid(), who.gid(), who.pid()),
+            ControlMessageOwned::ScmCredentials(who) => {
+                process = credentials::of(who.uid(), who.gid(), who.pid())
+            }
             _ => {}
         }
     }
@@ -134,8 +136,6 @@ fn receive_from<S: SockaddrLike>(
         Some(Address::Network(address)) => network(address).map(Origin::Address),
         _ => None,
     };
-    let (uid, gid, pid) = process;
-    let process = Origin::Process { uid, gid, pid: u32::try_from(pid).unwrap_or_default() };
     Ok(Received { count, truncated, sender: Sender { address, own }, origin: origin.unwrap_or(process) })
 }
 

@@ -14,7 +14,7 @@ use rustix::net::{
 };
 use socket2::SockRef;
 
-use super::credentials::process;
+use super::credentials;
 use super::datagram::{self, Received, Sender};
 use super::link::Link;
 use super::sockopt::set_for_connections;
@@ -65,7 +65,7 @@ impl Listener {
         let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
         if matches!(self.place, Place::Unix(_) | Place::UnixSeq(_)) {
             let fd = retry_on_intr(|| accept_with(&self.fd, flags))?;
-            let origin = process(&fd);
+            let origin = credentials::of_peer(&fd);
             let is_packets = matches!(self.place, Place::UnixSeq(_));
             return Ok((if is_packets { Link::packets(fd) } else { Link::new(fd) }, origin));
         }

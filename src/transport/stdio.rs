@@ -13,7 +13,7 @@ use rustix::net::{SocketType, getpeername, sockopt};
 use rustix::termios::isatty;
 use socket2::SockRef;
 
-use super::credentials::process;
+use super::credentials;
 use super::link::Link;
 use super::sockopt::set_for_connections;
 use crate::engine::message::Origin;
@@ -139,7 +139,7 @@ fn origin(link: &Link) -> Origin {
             let _ = set_for_connections(&SockRef::from(link));
             Origin::Address(address)
         }
-        None => process(link),
+        None => credentials::of_peer(link),
     }
 }
 

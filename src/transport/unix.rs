@@ -11,7 +11,7 @@ use std::sync::Mutex;
 use rustix::fs::{AtFlags, CWD, FileType, Gid, Mode, OFlags, Stat, chownat, fchmod, fstat, lstat, openat};
 use rustix::io::Errno;
 use rustix::net::{
-    AddressFamily, SocketAddrUnix, SocketFlags, SocketType, bind, connect, listen, socket_with, sockopt,
+    AddressFamily, SocketAddrUnix, SocketFlags, SocketType, bind, connect, listen, socket_with,
 };
 use rustix::process::{getegid, umask};
 
@@ -19,9 +19,11 @@ use super::directory;
 use super::error::Obstacle;
 use super::group::{find_group, group_name};
 use super::holder::{self, Holder};
+use super::credentials;
 use super::lock::{Lock, is_at, is_gone};
 use super::options::Options;
 use crate::endpoint::UNIX_PATH_BYTES_MAX;
+use crate::engine::message::Origin;
 
 /// How often the directory is made anew because somebody removed it just then. Guessed.
 const TRIES_MAX: u32 = 4;
@@ -155,7 +157,10 @@ fn clear(path: &Path, address: &SocketAddrUnix) -> Result<(), Obstacle> {
 
 /// Who called listen(2) on the other end: the kernel knows, even where /proc hides whose descriptor it is.
 fn listener_behind(probe: &OwnedFd) -> Option<Holder> {
-    holder::of_pid(sockopt::socket_peercred(probe).ok()?.pid.as_raw_pid())
+    let (Origin::Process { pid, .. } | Origin::Unknown { pid }) = credentials::of_peer(probe) else {
+        return None;
+    };
+    holder::of_pid(i32::try_from(pid).ok().filter(|pid| *pid > 0)?)
 }
 
 /// bind(2), with the file's mode exactly `mode` from its first moment.

@@ -1,6 +1,6 @@
 //! Requests to the daemon itself, on the mux, from those who may make them. Has never seen the daemon.
 
-use crate::engine::message::{Origin, Request};
+use crate::engine::message::Request;
 use crate::engine::text::trim;
 
 /// The request that a message makes.
@@ -12,22 +12,9 @@ pub fn request(message: &[u8]) -> Option<Request> {
     }
 }
 
-/// Whether somebody may control the daemon: root or `owner`, on a Unix socket, where the kernel vouches for the user.
-pub fn is_allowed(origin: Origin, owner: u32) -> bool {
-    matches!(origin, Origin::Process { uid, .. } if uid == 0 || uid == owner)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn root_and_the_owner_may_and_nobody_from_the_network() {
-        assert!(is_allowed(Origin::Process { uid: 0, gid: 1, pid: 1 }, 990));
-        assert!(is_allowed(Origin::Process { uid: 990, gid: 1, pid: 1 }, 990));
-        assert!(!is_allowed(Origin::Process { uid: 1000, gid: 1, pid: 1 }, 990));
-        assert!(!is_allowed(Origin::Address("127.0.0.1:5".parse().unwrap()), 0));
-    }
 
     #[test]
     fn a_request_is_one_word() {

@@ -84,7 +84,8 @@ impl Service {
 
     /// Whether somebody can choose it on the mux: what the daemon says of others is for those whom the kernel vouches for.
     pub fn is_for(self, origin: Origin) -> bool {
-        !matches!(self, Service::Status | Service::Watch) || matches!(origin, Origin::Process { .. })
+        !matches!(self, Service::Status | Service::Watch)
+            || matches!(origin, Origin::Process { .. } | Origin::Unknown { .. })
     }
 
     /// The services that a mux client can choose.

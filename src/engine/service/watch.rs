@@ -97,7 +97,7 @@ impl Filter {
     /// Whether an event of this service and peer is wanted.
     pub fn wants(&self, service: Service, origin: Origin) -> bool {
         let is_peer = |wanted: &Wanted| match (wanted, origin) {
-            (Wanted::Pid(wanted), Origin::Process { pid, .. }) => *wanted == pid,
+            (Wanted::Pid(wanted), Origin::Process { pid, .. } | Origin::Unknown { pid }) => *wanted == pid,
             (Wanted::Uid(wanted), Origin::Process { uid, .. }) => *wanted == uid,
             (Wanted::Text(text), _) => origin.to_string().starts_with(text.as_str()),
             _ => false,

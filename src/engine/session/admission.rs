@@ -58,8 +58,8 @@ impl Dialogue {
         let service = self.door.service;
         if self.is_on_fifo() {
             self.open_fifo(world, now);
-        } else if let Some(uid) = self.refused_user(world) {
-            self.refuse(world, now, service, CloseReason::NotAllowed, &allow::refusal(uid));
+        } else if let Some(who) = self.refused_user(world) {
+            self.refuse(world, now, service, CloseReason::NotAllowed, &allow::refusal(who));
         } else if world.census.admit(&world.settings, service, self.origin) {
             self.flags.counted = true;
             self.note(world, Happening::Opened);
@@ -113,7 +113,7 @@ impl Dialogue {
     }
 
     /// The user who it is, if that one may not come in.
-    fn refused_user(&self, world: &World) -> Option<u32> {
+    fn refused_user(&self, world: &World) -> Option<allow::Refused> {
         self.door.allowed.as_ref()?.refuses(self.origin, world.settings.owner)
     }
 

@@ -4,6 +4,7 @@ use super::Session;
 use super::admission::TOO_MANY;
 use super::dialogue::{Dialogue, Phase, State};
 use crate::engine::World;
+use crate::engine::allow;
 use crate::engine::counters::ErrorKind;
 use crate::engine::message::{CloseReason, Happening, Medium, Moment};
 use crate::engine::service::Service;
@@ -25,7 +26,7 @@ impl Dialogue {
             }
             // No daemon is behind standard input.
             Choice::Control
-                if medium != Medium::Pipe && control::is_allowed(self.origin, world.settings.owner) =>
+                if medium != Medium::Pipe && allow::is_master(self.origin, world.settings.owner) =>
             {
                 self.state = State::Control;
                 return false;

@@ -57,7 +57,9 @@ impl Dialogue {
     fn address(&self) -> String {
         match self.origin {
             Origin::Address(address) => address.ip().to_canonical().to_string(),
-            Origin::Process { .. } | Origin::Input | Origin::Writers => "localhost".to_owned(),
+            Origin::Process { .. } | Origin::Unknown { .. } | Origin::Input | Origin::Writers => {
+                "localhost".to_owned()
+            }
         }
     }
 
