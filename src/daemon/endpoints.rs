@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
-use super::Daemon;
+use super::{Daemon, handover, unit};
 use crate::config::{Config, Listen};
 use crate::endpoint::{Endpoint, Place};
 use crate::engine::message::Door;
@@ -173,7 +173,18 @@ impl Daemon {
                 outcome = open(&want.place, &want.options);
             }
         }
-        let opened = outcome.map_err(|error| Unopened::new(&error, want.listen, &self.config))?;
+        if outcome.as_ref().is_err_and(|error| error.is_in_use()) && self.give_up_handed(&want.place) {
+            outcome = open(&want.place, &want.options);
+        }
+        let opened = outcome.map_err(|error| match unit::explain(&error, &self.units) {
+            Some(text) => Unopened {
+                line: located(&text, want.listen, &self.config),
+                is_address_missing: false,
+                place: error.place,
+                holder: None,
+            },
+            None => Unopened::new(&error, want.listen, &self.config),
+        })?;
         for warning in &opened.warnings {
             log::warn!("{warning}");
         }
@@ -186,18 +197,31 @@ impl Daemon {
         })
     }
 
-    /// Our own listeners that keep `place` from being opened and are not wanted any more.
+    /// Closes listeners of the process before that keep `place` from being opened, here and in the service manager's store;
+    /// whether there were such. What is wanted has been taken by its own place, or would meet this one in the configuration.
+    fn give_up_handed(&mut self, place: &Place) -> bool {
+        let (given_up, handed) = std::mem::take(&mut self.handed)
+            .into_iter()
+            .partition::<Vec<_>, _>(|(old, listener)| !listener.is_kept() && unit::meet(place, old, false));
+        self.handed = handed;
+        if given_up.is_empty() {
+            return false;
+        }
+        drop(given_up);
+        if let Err(error) = handover::forget_listeners(&self.manager) {
+            log::warn!("the service manager still has listeners from before the restart: {error}");
+        }
+        true
+    }
+
+    /// Our own listeners that keep `place` from being opened and are not wanted any more. One that the service manager holds
+    /// stays: its address would not be free all the same.
     fn in_the_way_of(&self, place: &Place, wanted: &[Wanted]) -> Vec<(Place, Door)> {
         let is_wanted = |place: &Place| wanted.iter().any(|want| want.place == *place);
-        let conflicts = |other: &Place| match (place, other) {
-            (Place::Tcp(new), Place::Tcp(old)) | (Place::Udp(new), Place::Udp(old)) => {
-                new.port() == old.port()
-                    && new.is_ipv4() == old.is_ipv4()
-                    && (new.ip().is_unspecified() || old.ip().is_unspecified())
-            }
-            _ => false,
-        };
-        let ours = self.reactor.places().filter(|(other, _)| conflicts(other) && !is_wanted(other));
+        let conflicts = |other: &Place| place.path().is_none() && unit::meet(place, other, false);
+        let is_kept = |place: &Place| self.reactor.listener(place).is_some_and(Listener::is_kept);
+        let ours = self.reactor.places();
+        let ours = ours.filter(|(other, _)| conflicts(other) && !is_wanted(other) && !is_kept(other));
         ours.map(|(place, door)| (place.clone(), door.clone())).collect()
     }
 
@@ -227,7 +251,8 @@ fn located(error: &str, listen: &Listen, config: &Config) -> String {
 
 /// The errors as lines; a single one if it is one other ipcd that has everything.
 fn told(errors: &[Unopened], config: &Config) -> Vec<String> {
-    let other = errors.first().and_then(|first| first.holder.as_ref()).filter(|holder| holder.name == "ipcd");
+    let other = errors.first().and_then(|first| first.holder.as_ref());
+    let other = other.filter(|holder| holder.name == "ipcd" && !holder.is_this_process());
     match other {
         Some(ipcd) if errors.len() > 1 && errors.iter().all(|error| error.holder.as_ref() == Some(ipcd)) => {
             vec![format!(

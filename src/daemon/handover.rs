@@ -5,7 +5,10 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::time::{Duration, Instant};
 use std::{fmt, io};
 
+use rustix::net::sockopt;
+
 use super::record;
+use super::unit::UnitSocket;
 use crate::endpoint::Place;
 use crate::engine::record::Record;
 use crate::host::manager::Manager;
@@ -33,6 +36,8 @@ const RECORD: &str = "ipcd-record";
 pub(super) struct Bequest {
     /// Listening sockets.
     pub(super) listeners: Vec<(Place, Listener)>,
+    /// Those among them that the manager goes on holding.
+    pub(super) units: Vec<UnitSocket>,
     /// What the process before knew of its connections.
     pub(super) record: Record,
     /// The connections, still packed: a start that fails takes none of them from the next attempt.
@@ -71,11 +76,18 @@ impl Bequest {
 
     fn take_listener(&mut self, fd: OwnedFd, name: &str) {
         let kept = name != LISTENER;
+        let is_dual = sockopt::ipv6_v6only(&fd) == Ok(false);
         let listener = listening_place(&fd).and_then(|place| {
             Ok((place.clone(), Listener::inherited(fd, place, kept).map_err(|error| error.to_string())?))
         });
         match listener {
-            Ok(listener) => self.listeners.push(listener),
+            Ok(listener) => {
+                if kept {
+                    let (place, name) = (listener.0.clone(), name.to_owned());
+                    self.units.push(UnitSocket { place, name, is_dual });
+                }
+                self.listeners.push(listener);
+            }
             Err(what) => self.warnings.push(format!(
                 "the descriptor {} that was handed over is {what}; it is closed; correct ipcd.socket",
                 name.escape_default()
@@ -101,6 +113,15 @@ pub(super) fn unpack(parcels: Vec<OwnedFd>) -> Vec<Link> {
 /// Has the manager forget what it kept: a copy of a connection that is held elsewhere hides its end from the peer.
 pub(super) fn forget(manager: &Manager) {
     [CONNECTIONS, LISTENER, FIFO, RECORD].iter().for_each(|name| manager.forget(name));
+}
+
+/// Has the manager forget the listeners alone, and waits until it has: so long their addresses are taken.
+///
+/// # Errors
+/// It did not within some seconds.
+pub(super) fn forget_listeners(manager: &Manager) -> io::Result<()> {
+    manager.forget(LISTENER);
+    manager.wait_until_seen()
 }
 
 /// What went to the manager.

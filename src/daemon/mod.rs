@@ -14,6 +14,7 @@ mod reload;
 pub mod stdio;
 mod summary;
 mod transcript;
+mod unit;
 mod user;
 
 use std::path::{Path, PathBuf};
@@ -41,6 +42,7 @@ use handover::Bequest;
 use limits::settings;
 use notify::Status;
 use transcript::Transcript;
+use unit::UnitSocket;
 
 /// The configuration that is read when none is named, if it is there.
 pub const DEFAULT_FILE: &str = "/etc/ipcd/ipcd.toml";
@@ -117,6 +119,8 @@ struct Daemon {
     reactor: Reactor,
     /// Listening sockets that were handed over and have found no endpoint yet.
     handed: Vec<(Place, Listener)>,
+    /// Sockets that the service manager handed over and holds, those that no endpoint is for any more as well.
+    units: Vec<UnitSocket>,
     manager: Manager,
     status: Status,
     /// When the watchdog was fed last.
@@ -138,6 +142,7 @@ impl Daemon {
             log::warn!("{line}");
             Vec::new()
         });
+        host::foreign::descriptors().iter().for_each(|line| log::warn!("{line}"));
         let bequest = Bequest::of(inherited);
         bequest.warnings.iter().for_each(|line| log::warn!("{line}"));
         let reactor = Reactor::new(Engine::new(Settings::default()), bequest.record.now)
@@ -153,6 +158,7 @@ impl Daemon {
             config: config.clone(),
             reactor,
             handed: bequest.listeners,
+            units: bequest.units,
             manager,
         };
         let wanted = wanted(&config, &daemon.runtime).map_err(|line| Failure::Unavailable(vec![line]))?;
@@ -210,7 +216,10 @@ impl Daemon {
                         self.reactor.stop(self.config.shutdown_grace, self.config.listen_backlog as usize);
                     }
                     Meaning::Reload if stopping => log::warn!("not reloading: the daemon is stopping"),
-                    Meaning::Reload => drop(self.reload()),
+                    Meaning::Reload => {
+                        log::info!("SIGHUP asks for a reload");
+                        drop(self.reload());
+                    }
                     Meaning::Status => self.log_status(),
                 }
             }

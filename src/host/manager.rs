@@ -37,7 +37,10 @@ impl Manager {
             return (Manager { socket: None, watchdog: None }, None);
         };
         match reach(&path) {
-            Ok(socket) => (Manager { socket: Some(socket), watchdog: sd_notify::watchdog_enabled() }, None),
+            Ok(socket) => {
+                let watchdog = sd_notify::watchdog_enabled();
+                (Manager { socket: Some(socket), watchdog }, super::foreign::watchdog())
+            }
             Err(error) => {
                 let line = format!("NOTIFY_SOCKET: {}: {error}; going on without", path.display());
                 (Manager { socket: None, watchdog: None }, Some(line))

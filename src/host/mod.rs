@@ -1,4 +1,5 @@
 //! What is around the process: the service manager and what it hands over, standard error, the log. Knows nothing of ours: no connection, no configuration.
+pub mod foreign;
 pub mod hosts;
 pub mod log;
 pub mod log_file;

@@ -85,6 +85,10 @@ impl OpenError {
     pub fn remedy(&self) -> &'static str {
         let tcp = matches!(self.place, Place::Tcp(_) | Place::Udp(_));
         match &self.obstacle {
+            Obstacle::InUse { holder: Some(holder) } if holder.is_this_process() => match tcp {
+                true => "have it handed over (LISTEN_PID in ipcd(8)) or choose another port",
+                false => "have it handed over (LISTEN_PID in ipcd(8)) or choose another path",
+            },
             Obstacle::InUse { holder: Some(_) } | Obstacle::Locked { .. } if tcp => {
                 "stop it or choose another port"
             }
@@ -176,6 +180,9 @@ impl std::error::Error for OpenError {
 impl fmt::Display for Obstacle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Obstacle::InUse { holder: Some(holder) } if holder.is_this_process() => {
+                f.write_str("address already in use (by a socket that this very process was started with)")
+            }
             Obstacle::InUse { holder: Some(holder) } | Obstacle::Locked { holder: Some(holder) } => {
                 write!(f, "address already in use (by {holder})")
             }

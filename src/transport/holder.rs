@@ -28,6 +28,13 @@ pub struct Holder {
     pub name: String,
 }
 
+impl Holder {
+    /// Whether that is ourselves: we were started with it, and do not use it.
+    pub fn is_this_process(&self) -> bool {
+        u32::try_from(self.pid) == Ok(std::process::id())
+    }
+}
+
 impl fmt::Display for Holder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "pid {}, {}", self.pid, self.name)

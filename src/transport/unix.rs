@@ -15,11 +15,11 @@ use rustix::net::{
 };
 use rustix::process::{getegid, umask};
 
+use super::credentials;
 use super::directory;
 use super::error::Obstacle;
 use super::group::{find_group, group_name};
 use super::holder::{self, Holder};
-use super::credentials;
 use super::lock::{Lock, is_at, is_gone};
 use super::options::Options;
 use crate::endpoint::UNIX_PATH_BYTES_MAX;

@@ -45,9 +45,14 @@ impl Manager {
     /// The command that starts ipcd under this manager, with `descriptors` from 3 on.
     pub fn command(&self, ground: &Ground, descriptors: Vec<(String, OwnedFd)>) -> Command {
         // LISTEN_PID is the process's own id, which only the process itself knows before it becomes ipcd.
+        self.command_by("export LISTEN_PID=$$; exec \"$@\"", ground, descriptors)
+    }
+
+    /// The same by a script of one's own, whose arguments are the command.
+    pub fn command_by(&self, script: &str, ground: &Ground, descriptors: Vec<(String, OwnedFd)>) -> Command {
         let ipcd = ground.command();
         let mut command = Command::new("sh");
-        command.arg("-c").arg("export LISTEN_PID=$$; exec \"$@\"").arg("sh").arg(ipcd.get_program());
+        command.arg("-c").arg(script).arg("sh").arg(ipcd.get_program());
         command.args(ipcd.get_args()).env_remove("RUST_LOG").env_remove("JOURNAL_STREAM");
         command.env("NOTIFY_SOCKET", &self.path);
         if !descriptors.is_empty() {
@@ -79,6 +84,12 @@ impl Manager {
             .iter()
             .for_each(|(name, _)| *counts.entry(name.clone()).or_default() += 1);
         counts
+    }
+
+    /// Copies of what is stored, which stays.
+    pub fn copy_stored(&self) -> Vec<(String, OwnedFd)> {
+        let heard = self.heard.lock().unwrap();
+        heard.store.iter().map(|(name, fd)| (name.clone(), fd.try_clone().unwrap())).collect()
     }
 
     /// Takes what is stored, for the next process.

@@ -124,6 +124,7 @@ impl Ground {
     /// Starts a command that ends in ipcd, and waits until it is ready.
     pub fn start(self, mut command: Command) -> Daemon {
         let mut child = command.stdin(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        drop(command); // and what it was to pass on
         let log = Arc::new(Log::default());
         let (stderr, writer) = (child.stderr.take().unwrap(), Arc::clone(&log));
         std::thread::spawn(move || {

@@ -40,10 +40,6 @@ fn refused(place: &Place) -> OpenError {
     open(place, &options()).expect_err("refused")
 }
 
-fn this_process() -> String {
-    holder::of_pid(std::process::id() as i32).unwrap().to_string()
-}
-
 #[test]
 fn a_connection_has_no_delay_and_is_kept_alive_without_being_told() {
     for address in ["127.0.0.1:0", "[::1]:0"] {
@@ -90,9 +86,8 @@ fn a_port_in_use_names_its_holder_and_what_to_do() {
     assert_eq!(
         format!("{error} under [multiply] in /etc/ipcd/ipcd.toml"),
         format!(
-            "tcp://{address}: address already in use (by {}); stop it or choose another port \
-             under [multiply] in /etc/ipcd/ipcd.toml",
-            this_process()
+            "tcp://{address}: address already in use (by a socket that this very process was started with); have \
+             it handed over (LISTEN_PID in ipcd(8)) or choose another port under [multiply] in /etc/ipcd/ipcd.toml"
         )
     );
 }
@@ -193,8 +188,10 @@ fn a_socket_file_that_nobody_listens_on_is_replaced() {
 #[test]
 fn a_socket_that_somebody_listens_on_stays_and_its_holder_is_named() {
     let (directory, path, place) = at_s();
-    let text =
-        format!("{place}: address already in use (by {}); stop it or choose another path", this_process());
+    let text = format!(
+        "{place}: address already in use (by a socket that this very process was started with); have it handed over \
+         (LISTEN_PID in ipcd(8)) or choose another path"
+    );
     {
         let other = UnixListener::bind(&path).unwrap();
         assert_eq!(refused(&place).to_string(), text);

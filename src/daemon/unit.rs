@@ -1,0 +1,142 @@
+//! Sockets that the service manager handed over and goes on holding, whatever ipcd does with its own copy: what they keep
+//! from being opened, and how that is told.
+
+use crate::endpoint::Place;
+use crate::transport::holder::Holder;
+use crate::transport::open::{Obstacle, OpenError};
+
+/// A socket of a socket unit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct UnitSocket {
+    /// Where it listens.
+    pub(super) place: Place,
+    /// FileDescriptorName=, which is the unit's name unless it says otherwise (systemd.socket(5)).
+    pub(super) name: String,
+    /// It is IPv6 and takes IPv4 as well (BindIPv6Only=both).
+    pub(super) is_dual: bool,
+}
+
+/// Whether two places of one protocol and port meet on some address. `is_dual`: the second one takes both families.
+pub(super) fn meet(new: &Place, old: &Place, is_dual: bool) -> bool {
+    let ((Place::Tcp(a), Place::Tcp(b)) | (Place::Udp(a), Place::Udp(b))) = (new, old) else {
+        // Sockets of every kind share the paths.
+        return new.path().is_some() && new.path() == old.path();
+    };
+    let (ours, theirs) = (a.ip(), b.ip());
+    a.port() == b.port()
+        && match ours.is_ipv4() == theirs.is_ipv4() {
+            true => ours == theirs || ours.is_unspecified() || theirs.is_unspecified(),
+            // `[::]`, or an IPv4 address written as an IPv6 one.
+            false if is_dual && ours.is_ipv4() => {
+                theirs.is_unspecified() || theirs.to_canonical() == ours || ours.is_unspecified()
+            }
+            false => false,
+        }
+}
+
+impl UnitSocket {
+    /// Whether it keeps a place from being opened.
+    fn is_in_the_way_of(&self, place: &Place) -> bool {
+        meet(place, &self.place, self.is_dual)
+    }
+
+    /// The unit, as far as it is known.
+    fn unit(&self) -> String {
+        let name = self.name.escape_default();
+        match self.name.as_str() {
+            "" | "unknown" => "the socket unit".to_owned(),
+            unit if unit.ends_with(".socket") => name.to_string(),
+            _ => format!("the socket unit with FileDescriptorName={name}"),
+        }
+    }
+}
+
+/// What is in the way of a place, if it is one of these, and what to change; so worded that it can be followed by where the
+/// place was configured.
+pub(super) fn explain(error: &OpenError, sockets: &[UnitSocket]) -> Option<String> {
+    let Obstacle::InUse { holder } = &error.obstacle else { return None };
+    if !holder.as_ref().is_none_or(may_hold_for_us) {
+        return None;
+    }
+    let place = &error.place;
+    let socket = sockets.iter().find(|socket| socket.is_in_the_way_of(place))?;
+    let (unit, theirs) = (socket.unit(), &socket.place);
+    Some(if *theirs == *place {
+        format!(
+            "{place}: address already in use (by {unit}, which holds it for ipcd, and gives it at a start alone); restart ipcd, or choose another one"
+        )
+    } else {
+        format!(
+            "{place}: address already in use (by {theirs} of {unit}, handed over by the service manager); let {unit} open {place} in its place, or choose {theirs} or another one"
+        )
+    })
+}
+
+/// Who may be seen to hold what a service manager handed over: that one, or this very process.
+fn may_hold_for_us(holder: &Holder) -> bool {
+    let parent = rustix::process::getppid().map_or(0, |pid| pid.as_raw_pid());
+    holder.is_this_process() || [1, parent].contains(&holder.pid)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn place(text: &str) -> Place {
+        match text.split_once("://").unwrap() {
+            ("tcp", address) => Place::Tcp(address.parse().unwrap()),
+            ("udp", address) => Place::Udp(address.parse().unwrap()),
+            ("unix", path) => Place::Unix(path.into()),
+            (_, path) => Place::UnixSeq(path.into()),
+        }
+    }
+
+    #[test]
+    fn addresses_meet_where_one_covers_the_other_and_paths_whatever_the_socket() {
+        for (new, old, is_dual, is_met) in [
+            ("tcp://0.0.0.0:5", "tcp://127.0.0.1:5", false, true),
+            ("tcp://127.0.0.1:5", "tcp://0.0.0.0:5", false, true),
+            ("tcp://127.0.0.1:5", "tcp://127.0.0.1:5", false, true),
+            ("tcp://127.0.0.1:5", "tcp://127.0.1.1:5", false, false),
+            ("tcp://0.0.0.0:5", "tcp://127.0.0.1:6", false, false),
+            ("udp://0.0.0.0:5", "tcp://127.0.0.1:5", false, false),
+            ("udp://0.0.0.0:5", "udp://127.0.0.1:5", false, true),
+            ("tcp://[::]:5", "tcp://[::1]:5", false, true),
+            ("tcp://[::]:5", "tcp://127.0.0.1:5", false, false),
+            ("tcp://0.0.0.0:5", "tcp://[::]:5", false, false),
+            ("tcp://0.0.0.0:5", "tcp://[::]:5", true, true),
+            ("tcp://127.0.0.1:5", "tcp://[::]:5", true, true),
+            ("tcp://127.0.0.1:5", "tcp://[::1]:5", true, false),
+            ("unixseq:///a", "unix:///a", false, true),
+            ("unix:///b", "unix:///a", false, false),
+            ("unix:///a", "tcp://[::]:5", true, false),
+        ] {
+            assert_eq!(meet(&place(new), &place(old), is_dual), is_met, "{new} {old}");
+        }
+    }
+
+    #[test]
+    fn the_socket_is_named_with_its_unit_and_another_holder_is_not_passed_over() {
+        let error =
+            |holder| OpenError { place: place("tcp://0.0.0.0:33000"), obstacle: Obstacle::InUse { holder } };
+        let sockets = |name: &str| {
+            [UnitSocket { place: place("tcp://127.0.0.1:33000"), name: name.to_owned(), is_dual: false }]
+        };
+        let us = || Some(Holder { pid: std::process::id() as i32, name: "ipcd".to_owned() });
+        for holder in [None, us(), Some(Holder { pid: 1, name: "systemd".to_owned() })] {
+            assert_eq!(
+                explain(&error(holder), &sockets("ipcd.socket")).unwrap(),
+                "tcp://0.0.0.0:33000: address already in use (by tcp://127.0.0.1:33000 of ipcd.socket, handed over by the \
+                 service manager); let ipcd.socket open tcp://0.0.0.0:33000 in its place, or choose \
+                 tcp://127.0.0.1:33000 or another one"
+            );
+        }
+        let named = |name| explain(&error(None), &sockets(name)).unwrap();
+        assert!(named("chat").contains("of the socket unit with FileDescriptorName=chat, handed"));
+        assert!(named("unknown").contains("of the socket unit, handed"));
+        assert!(named("a\u{1b}.socket").contains("of a\\u{1b}.socket, handed"));
+        let other = Some(Holder { pid: 4_000_000, name: "python3".to_owned() });
+        assert_eq!(explain(&error(other), &sockets("ipcd.socket")), None);
+        assert_eq!(explain(&error(None), &[]), None);
+    }
+}

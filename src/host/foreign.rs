@@ -1,0 +1,72 @@
+//! What the environment says to another process than this one: descriptors and a watchdog of a service manager that names
+//! somebody else (sd_listen_fds(3), sd_watchdog_enabled(3)). Nothing of it is ours, and that is told: it is more often a
+//! mistake than meant so.
+
+use std::process;
+
+/// How that comes about, and what to do.
+const REMEDY: &str = "start ipcd itself or with exec, not as a child of what systemd starts, and without PrivatePIDs= where systemd names another number then (257 does)";
+
+/// Names that are told at most.
+const NAMES_MAX: usize = 8;
+
+/// A line on descriptors that were passed to another process, if there are such.
+pub fn descriptors() -> Option<String> {
+    let variable = |name| std::env::var(name).ok();
+    of_descriptors(
+        process::id(),
+        &variable("LISTEN_PID")?,
+        &variable("LISTEN_FDS")?,
+        variable("LISTEN_FDNAMES").as_deref(),
+    )
+}
+
+/// A line on a watchdog that waits for another process, if there is one.
+pub fn watchdog() -> Option<String> {
+    std::env::var("WATCHDOG_USEC").ok()?;
+    of_watchdog(process::id(), &std::env::var("WATCHDOG_PID").ok()?)
+}
+
+fn of_descriptors(ours: u32, pid: &str, count: &str, names: Option<&str>) -> Option<String> {
+    let pid: u32 = pid.parse().ok().filter(|pid| *pid != ours)?;
+    let count: u32 = count.parse().ok().filter(|count| *count > 0)?;
+    let names: Vec<&str> = names.unwrap_or_default().split(':').filter(|name| !name.is_empty()).collect();
+    let mut told: Vec<String> =
+        names.iter().take(NAMES_MAX).map(|name| name.escape_default().to_string()).collect();
+    if names.len() > NAMES_MAX {
+        told.push("…".to_owned());
+    }
+    let names = if told.is_empty() { String::new() } else { format!(" ({})", told.join(", ")) };
+    Some(format!(
+        "LISTEN_PID is {pid}, and this is process {ours}: the {count} descriptors that LISTEN_FDS speaks of{names} are not taken, because they are for that one; {REMEDY}"
+    ))
+}
+
+fn of_watchdog(ours: u32, pid: &str) -> Option<String> {
+    let pid: u32 = pid.parse().ok().filter(|pid| *pid != ours)?;
+    Some(format!(
+        "WATCHDOG_PID is {pid}, and this is process {ours}: the watchdog of WatchdogSec= is not told that ipcd is alive, because it waits for that one; {REMEDY}"
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_for_another_process_is_told_with_its_names_and_what_is_ours_is_not() {
+        let line = of_descriptors(1, "4711", "2", Some("ipcd.socket:a\u{1b}")).unwrap();
+        assert!(
+            line.starts_with("LISTEN_PID is 4711, and this is process 1: the 2 descriptors that LISTEN_FDS speaks of (ipcd.socket, a\\u{1b}) are not taken"),
+            "{line}"
+        );
+        let many = "x:".repeat(1000);
+        assert!(of_descriptors(1, "4711", "1000", Some(&many)).unwrap().contains("x, x, …) are not taken"));
+        assert!(of_descriptors(1, "4711", "2", None).unwrap().contains("speaks of are not taken"));
+        for (pid, count) in [("1", "2"), ("4711", "0"), ("x", "2"), ("4711", "x"), ("", "1")] {
+            assert_eq!(of_descriptors(1, pid, count, None), None, "{pid} {count}");
+        }
+        assert!(of_watchdog(1, "4711").unwrap().starts_with("WATCHDOG_PID is 4711, and this is process 1: "));
+        assert_eq!(of_watchdog(1, "1"), None);
+    }
+}
