@@ -33,7 +33,7 @@ listen = ["tcp://{ip}:33001"]
 max_machines = 64
 max_message = 16384
 [watch]
-max_watchers = 8
+max_watchers = 32
 [mux]
 listen = ["unix://{dir}/ipcd.sock"]
 "#;
@@ -112,6 +112,7 @@ fn attack_with_everything(daemon: &Daemon, probe: &mut Probe) -> Vec<Client> {
     let mut all = Vec::new();
     fill_machines(daemon);
     for _ in 0..8 {
+        // A quarter of all places.
         let mut watcher = daemon.unix();
         watcher.say("watch\nall\n");
         watcher.hear("Watching: all\n");

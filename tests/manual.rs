@@ -396,6 +396,8 @@ fn every_sentence_that_a_peer_can_be_told_is_in_the_manual() {
         include_str!("../src/engine/session/state.rs"),
         include_str!("../src/engine/session/watching.rs"),
         include_str!("../src/engine/service/watch.rs"),
+        include_str!("../src/engine/service/mux.rs"),
+        include_str!("../src/engine/watchtower.rs"),
         include_str!("../src/engine/diagnosis.rs"),
         include_str!("../src/engine/number.rs"),
         include_str!("../src/engine/room.rs"),
@@ -475,7 +477,12 @@ impl Dialogue {
         let mut tables: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for service in Service::ALL {
             let (port, name) = (port(service), service.name());
-            let listen = format!("listen = [\"tcp://{{ip}}:{port}\", \"unix://{{dir}}/{name}.sock\"]");
+            // Watch is for those alone whom the kernel names.
+            let network = match service {
+                Service::Watch => String::new(),
+                _ => format!("\"tcp://{{ip}}:{port}\", "),
+            };
+            let listen = format!("listen = [{network}\"unix://{{dir}}/{name}.sock\"]");
             tables.insert(name.to_owned(), vec![listen]);
         }
         if self.by_recv {

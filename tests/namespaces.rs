@@ -117,7 +117,7 @@ fn whom_the_kernel_does_not_name_is_on_no_list_not_even_on_that_of_nobody() {
     let config = LISTED.replace("[64001]", "[65534]") + "allow_users = []\n";
     let daemon = apart(&config, Ground::command, &["--user", "--map-root-user"]);
     let mut alice = as_user(ALICE, ALICE, || Client::unix(&daemon.directory.path().join("s")));
-    alice.hear("Error: a user whom the daemon cannot know may not use this socket\n");
+    alice.hear("Error: an unknown user may not use this socket\n");
     alice.hear_end();
     daemon.wait_for_log("pid unknown (uid unknown): refused: its user may not use this socket");
     let mut alice = as_user(ALICE, ALICE, || daemon.unix());

@@ -15,6 +15,7 @@ use super::syntax::{Cursor, Fault, quoted};
 use super::table::Table;
 use super::value::{Group, Permissions, Text, Value, typed};
 use crate::endpoint::{Endpoint, Place};
+use crate::engine::allow;
 use crate::engine::message::Medium;
 use crate::engine::service::{Service, chat};
 
@@ -141,8 +142,11 @@ fn misfit(service: Service, endpoint: &Endpoint) -> String {
 }
 
 /// Why nobody can be kept from an endpoint by user or group, and what does instead.
-fn instead_of_list(endpoint: &Endpoint) -> Option<&'static str> {
+fn instead_of_list(service: Service, endpoint: &Endpoint) -> Option<&'static str> {
     match medium(endpoint) {
+        Medium::Tcp if service == Service::Watch => Some(
+            "watch is for users whom the kernel names: root, the daemon's own, and whom allow_users and allow_groups name; give it a Unix endpoint, for example unix:///run/ipcd/watch.sock",
+        ),
         Medium::Fifo => Some(
             "a FIFO does not tell who writes to it; use mode and group instead of allow_users and allow_groups",
         ),
@@ -165,7 +169,7 @@ pub(super) fn place_listens(name: &str, text: &str, draft: &mut Draft) {
         let service_draft = &draft.services[service as usize];
         let users = own.allowed_users.unwrap_or_else(|| service_draft.allowed_users.clone());
         let groups = own.allowed_groups.unwrap_or_else(|| service_draft.allowed_groups.clone());
-        let allowed = Some(users.or(groups)).filter(|allowed| !allowed.is_empty());
+        let allowed = allow::listed(service, users.or(groups));
         let is_file = endpoint.path().is_some();
         let pointless = [own.mode.as_ref().map(|(at, _)| at), own.group.as_ref().map(|(at, _)| at)];
         for at in pointless.into_iter().flatten().filter(|_| !is_file) {
@@ -173,7 +177,7 @@ pub(super) fn place_listens(name: &str, text: &str, draft: &mut Draft) {
             draft.faults.push(Fault { at: *at, text });
         }
         if allowed.is_some()
-            && let Some(instead) = instead_of_list(&endpoint)
+            && let Some(instead) = instead_of_list(service, &endpoint)
         {
             draft.faults.push(Fault { at, text: format!("{endpoint}: {instead}") });
         }

@@ -14,6 +14,9 @@ use super::listen::place_listens;
 use super::suggest::nearest;
 use super::syntax::{Cursor, Fault, quoted, shown, visible, without_broken_lines};
 use super::table::Table;
+use crate::engine::allow;
+use crate::engine::limits::ServiceSettings;
+use crate::engine::service::Service;
 
 /// Mistakes told of one file; after so many it is most likely not a configuration at all.
 const ERRORS_MAX: usize = 100;
@@ -49,8 +52,10 @@ pub(super) fn parse(name: &Path, text: &str) -> Result<Config, Vec<String>> {
     }
     let mut config = draft.config;
     config.file = Some(name.to_owned());
-    for (settings, service) in config.settings.services.iter_mut().zip(draft.services) {
-        *settings = service.settings;
+    for (service, drawn) in Service::ALL.into_iter().zip(draft.services) {
+        let lists = drawn.allowed_users.or(drawn.allowed_groups);
+        config.settings.services[service as usize] =
+            ServiceSettings { allowed: allow::listed(service, lists), ..drawn.settings };
     }
     for listen in &config.listens {
         config.settings.services[listen.service as usize].listening = true;

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::message::Origin;
+use super::service::Service;
 
 /// Who may not come in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,6 +47,12 @@ impl Allowed {
     }
 }
 
+/// Whom the lists of a service let in; `None`: everybody. Those of watch, which shows what others say, let in nobody else
+/// while they are empty.
+pub fn listed(service: Service, lists: Allowed) -> Option<Allowed> {
+    (service == Service::Watch || !lists.is_empty()).then_some(lists)
+}
+
 /// Whether it is root or `owner`, the daemon's own user: as the kernel says, so on a Unix socket alone.
 pub fn is_master(origin: Origin, owner: u32) -> bool {
     matches!(origin, Origin::Process { uid, .. } if uid == 0 || uid == owner)
@@ -55,7 +62,7 @@ pub fn is_master(origin: Origin, owner: u32) -> bool {
 pub fn refusal(refused: Refused) -> String {
     match refused {
         Refused::User(uid) => format!("Error: user {uid} may not use this socket"),
-        Refused::Unknown => "Error: a user whom the daemon cannot know may not use this socket".to_owned(),
+        Refused::Unknown => "Error: an unknown user may not use this socket".to_owned(),
     }
 }
 

@@ -10,11 +10,15 @@ use super::service::Service;
 /// Whom a limit per address counts together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Neighbourhood {
+    /// This address.
     Address(IpAddr),
+    /// This user.
     User(u32),
     /// All whom the kernel does not name.
     Unknown,
+    /// Whoever writes to standard input.
     Input,
+    /// Whoever writes to a FIFO.
     Writers,
 }
 

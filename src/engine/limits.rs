@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use super::allow::{self, Allowed};
 use super::machines::SAMPLE_BYTES;
 use super::service::Service;
 
@@ -168,6 +169,9 @@ pub struct ServiceSettings {
     pub raw_gap: Duration,
     /// How messages end.
     pub framing: FramingRule,
+    /// Who, beside root and the daemon's own user, may choose it on the mux, where it is one that asks (status and watch);
+    /// `None`: everybody.
+    pub allowed: Option<Allowed>,
     /// Whether the service has an endpoint of its own (it may be reached through the mux all the same).
     pub listening: bool,
 }
@@ -184,6 +188,7 @@ impl Default for ServiceSettings {
             message_timeout: Duration::from_secs(30),
             raw_gap: Duration::from_millis(20),
             framing: FramingRule::Auto,
+            allowed: None,
             listening: false,
         }
     }
@@ -248,7 +253,10 @@ impl Default for Settings {
             linger: LINGER,
             machines_max: MACHINES_MAX,
             watchers_max: WATCHERS_MAX,
-            services: std::array::from_fn(|_| ServiceSettings::default()),
+            services: Service::ALL.map(|service| ServiceSettings {
+                allowed: allow::listed(service, Allowed::default()),
+                ..ServiceSettings::default()
+            }),
             chat_history: 0,
             transcript: false,
             chat_name_timeout: Duration::from_secs(60),

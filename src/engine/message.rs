@@ -265,6 +265,15 @@ pub enum Request {
     HandOver,
 }
 
+impl fmt::Display for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Request::Reload => "asks for a reload",
+            Request::HandOver => "asks for a handover",
+        })
+    }
+}
+
 /// Why a connection ended, and by whose doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum CloseReason {
@@ -376,12 +385,16 @@ pub enum Happening {
     Decided(Kind),
     /// It chose a service through the mux.
     Chose(Service),
+    /// It asked for this on the control service.
+    Asked(Request),
     /// It got this error, without its `Error: `.
     Erred(String),
     /// It said this to a service that does not answer.
     Remarked(String),
     /// It sent this message.
     Said(String),
+    /// It sent a message of so many bytes that is for one other alone.
+    Confided(usize),
     /// It joined the room under this name.
     Joined(String),
     /// It talks with the one who is there.

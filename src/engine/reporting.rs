@@ -4,8 +4,7 @@ use super::codec::Style;
 use super::message::{Moment, Peer};
 use super::service::Service;
 use super::service::status::{self, EndpointPart, Progress};
-use super::service::watch::Sight;
-use super::text::quote;
+use super::session::replied;
 use super::{Engine, limits};
 
 impl Engine {
@@ -89,7 +88,7 @@ impl Engine {
         if !self.world.tower.take_stirred() {
             return;
         }
-        for peer in self.world.tower.watchers().to_vec() {
+        for peer in self.world.tower.watchers().collect::<Vec<_>>() {
             self.with(now, peer, |session, world| session.show(world, limits::WATCH_EVENTS_PER_TURN));
         }
     }
@@ -107,10 +106,18 @@ impl Engine {
             head.extend_from_slice(&slice[..slice.len().min(room)]);
         }
         let Some(session) = self.sessions[peer.index as usize].as_ref() else { return };
-        let replies = head.split(|byte| is_lines && *byte == b'\n').filter(|reply| !reply.is_empty());
-        for reply in replies.take(limits::WATCH_REPLIES_PER_WRITE) {
+        // Its own replies come first, then what the room has for it.
+        let own = head.len().min(session.outbox().ready(session.style()).len());
+        let room_confides = session.seat().is_some_and(|seat| self.world.room.offers_private(seat));
+        let (own, rooms) = head.split_at(own);
+        let parts = [(own, session.is_confided_in()), (rooms, room_confides)];
+        let replies = parts.into_iter().flat_map(|(part, is_private)| {
+            let replies = part.split(move |byte| is_lines && *byte == b'\n');
+            replies.filter(|reply| !reply.is_empty()).map(move |reply| (reply, is_private))
+        });
+        for (reply, is_private) in replies.take(limits::WATCH_REPLIES_PER_WRITE) {
             let reply = reply.strip_suffix(b"\r").unwrap_or(reply);
-            session.show_to_watchers(&mut self.world, || Sight::Replied(quote(reply)));
+            session.show_to_watchers(&mut self.world, || replied(reply, is_private));
         }
     }
 }

@@ -87,6 +87,8 @@ struct Aside {
     at: u64,
     text: Box<[u8]>,
     sent: usize,
+    /// Another member said it.
+    is_private: bool,
 }
 
 impl Aside {
@@ -241,7 +243,8 @@ impl Room {
                 return;
             }
             let (text, rest) = texts.split_at(bytes);
-            asides.push_back(Aside { at, text: text.into(), sent });
+            // Which of them are between two members is not kept: all are taken for that.
+            asides.push_back(Aside { at, text: text.into(), sent, is_private: true });
             (after, texts) = (at, rest);
         }
         if !(self.log.base..=self.log.end).contains(&place.cursor) {
@@ -405,6 +408,15 @@ impl Room {
 
     /// One member hears `line`, after all that was said before.
     pub fn tell(&mut self, seat: Seat, line: &str) {
+        self.tell_alone(seat, line, false);
+    }
+
+    /// The same for what is between two members, and for nobody else's eyes.
+    pub fn whisper(&mut self, seat: Seat, line: &str) {
+        self.tell_alone(seat, line, true);
+    }
+
+    fn tell_alone(&mut self, seat: Seat, line: &str, is_private: bool) {
         let at = self.log.end;
         let member = &mut self.members[seat.0];
         let mut text = Vec::with_capacity(line.len() + 1);
@@ -412,7 +424,7 @@ impl Room {
         if !member.bare {
             text.push(b'\n');
         }
-        let aside = Aside { at, text: text.into(), sent: 0 };
+        let aside = Aside { at, text: text.into(), sent: 0, is_private };
         member.aside_bytes += aside.bytes();
         self.aside_bytes += if member.lossy { 0 } else { aside.bytes() };
         self.fresh += aside.bytes();
@@ -436,6 +448,17 @@ impl Room {
             list.push_str(&member.name.shown);
         }
         format!("{list} ({})", self.members.len())
+    }
+
+    /// Whether something that is between two members waits for one.
+    pub fn confides(&self, seat: Seat) -> bool {
+        self.members[seat.0].asides.iter().any(|aside| aside.is_private)
+    }
+
+    /// Whether what the member can be sent next is that.
+    pub fn offers_private(&self, seat: Seat) -> bool {
+        let member = &self.members[seat.0];
+        member.asides.front().is_some_and(|aside| aside.is_private && aside.at == member.cursor)
     }
 
     /// What the member can be sent next.
@@ -603,7 +626,7 @@ impl Member {
                 let mut text = vec![b'\n']; // stands for what was sent
                 log.pieces(self.cursor, end, |piece| text.extend_from_slice(piece));
                 self.cursor = end;
-                let aside = Aside { at: end, text: text.into(), sent: 1 };
+                let aside = Aside { at: end, text: text.into(), sent: 1, is_private: false };
                 self.aside_bytes += aside.bytes();
                 Some(aside)
             }

@@ -70,6 +70,11 @@ pub fn is_empty(message: &[u8]) -> bool {
     trim_start(message).is_empty()
 }
 
+/// What stands for a text of so many bytes that is not for whoever looks.
+pub fn private(bytes: usize) -> String {
+    format!("(private, {bytes} bytes)")
+}
+
 /// What a peer said, as an error or the log may show it: control and invisible characters as `\u{1b}`, and no more
 /// than [`QUOTE_CHARS_MAX`] characters, the escapes counted as written; `…` where it was cut.
 pub fn quote(bytes: &[u8]) -> String {

@@ -2,8 +2,10 @@
 //! who watches; holds nothing while nobody does.
 
 use std::collections::VecDeque;
+use std::fmt;
 use std::rc::Rc;
 
+use super::census::Neighbourhood;
 use super::limits::{WATCH_EVENT_BYTES, WATCH_EVENTS_MAX, WATCH_RING_BYTES_MAX};
 use super::message::{Door, Moment, Origin, Peer};
 use super::service::Service;
@@ -30,10 +32,34 @@ impl Event {
     }
 }
 
+/// So many users can watch at least: none takes the places of all.
+const USERS_MIN: usize = 4;
+
+/// Why somebody may not watch now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Full {
+    /// There is no place.
+    All,
+    /// Its user has as many as one can have.
+    Share(usize),
+}
+
+impl fmt::Display for Full {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Full::All => f.write_str("too many watch already, try again later"),
+            Full::Share(share) => write!(
+                f,
+                "your user watches {share} times already, and has no more places than that; end one of them"
+            ),
+        }
+    }
+}
+
 /// The ring and its readers.
 #[derive(Debug, Default)]
 pub struct Watchtower {
-    watchers: Vec<Peer>,
+    watchers: Vec<(Peer, Neighbourhood)>,
     events: VecDeque<Event>,
     bytes: usize,
     /// How many events are no longer there.
@@ -49,25 +75,29 @@ impl Watchtower {
     }
 
     /// Who watches.
-    pub fn watchers(&self) -> &[Peer] {
-        &self.watchers
+    pub fn watchers(&self) -> impl Iterator<Item = Peer> {
+        self.watchers.iter().map(|(peer, _)| *peer)
     }
 
-    /// Lets somebody watch, unless `max` do already.
-    pub fn enter(&mut self, peer: Peer, max: usize) -> bool {
-        if self.watchers.contains(&peer) {
-            return true;
+    /// Lets somebody watch, unless `max` do already, or the same user has its share of that.
+    pub fn enter(&mut self, peer: Peer, origin: Origin, max: usize) -> Result<(), Full> {
+        if self.watchers().any(|watcher| watcher == peer) {
+            return Ok(());
         }
-        let has_place = self.watchers.len() < max;
-        if has_place {
-            self.watchers.push(peer);
+        if self.watchers.len() >= max {
+            return Err(Full::All);
         }
-        has_place
+        let (user, share) = (Neighbourhood::from(origin), (max / USERS_MIN).max(1));
+        if self.watchers.iter().filter(|(_, other)| *other == user).count() >= share {
+            return Err(Full::Share(share));
+        }
+        self.watchers.push((peer, user));
+        Ok(())
     }
 
     /// Somebody watches no longer.
     pub fn leave(&mut self, peer: Peer) {
-        self.watchers.retain(|watcher| *watcher != peer);
+        self.watchers.retain(|(watcher, _)| *watcher != peer);
         if self.watchers.is_empty() {
             self.forgotten = self.end();
             self.events = VecDeque::new();
@@ -142,12 +172,17 @@ mod tests {
         Peer { index, generation: 1 }
     }
 
+    /// Each is another user.
+    fn enter(tower: &mut Watchtower, index: u32, max: usize) -> Result<(), Full> {
+        tower.enter(peer(index), Origin::Process { uid: index, gid: 1, pid: 1 }, max)
+    }
+
     #[test]
     fn nothing_is_kept_while_nobody_watches_or_once_nobody_does() {
         let mut tower = Watchtower::default();
         tower.push(event("x"));
         assert_eq!((tower.end(), tower.bytes()), (0, 0));
-        assert!(tower.enter(peer(1), 1) && tower.enter(peer(1), 1));
+        assert!(enter(&mut tower, 1, 1).is_ok() && enter(&mut tower, 1, 1).is_ok());
         tower.push(event("x"));
         assert!((tower.end(), tower.take_stirred(), tower.is_stirred()) == (1, true, false));
         tower.leave(peer(1));
@@ -158,7 +193,7 @@ mod tests {
     fn the_ring_is_bounded_in_events_and_in_bytes_and_counts_what_it_forgot() {
         for text in ["", &"x".repeat(4096)] {
             let mut tower = Watchtower::default();
-            tower.enter(peer(1), 1);
+            enter(&mut tower, 1, 1).unwrap();
             for _ in 0..3 * WATCH_EVENTS_MAX {
                 tower.push(event(text));
                 assert!(tower.bytes() <= WATCH_RING_BYTES_MAX && tower.events.len() <= WATCH_EVENTS_MAX);
@@ -172,10 +207,37 @@ mod tests {
     #[test]
     fn there_is_no_place_for_more_watchers_than_the_bound() {
         let mut tower = Watchtower::default();
-        assert!((0..3).all(|index| tower.enter(peer(index), 3)));
-        assert!(!tower.enter(peer(1000), 3) && tower.enter(peer(0), 3));
-        assert!(tower.enter(peer(1000), 4), "a reload gives it one");
+        assert!((0..3).all(|index| enter(&mut tower, index, 3).is_ok()));
+        assert_eq!(enter(&mut tower, 1000, 3), Err(Full::All));
+        assert_eq!(enter(&mut tower, 0, 3), Ok(()), "it is there already");
+        assert_eq!(enter(&mut tower, 1000, 4), Ok(()), "a reload gives it one");
         tower.leave(peer(0));
-        assert!(!tower.enter(peer(0), 2), "and takes it away, once it is left");
+        assert_eq!(enter(&mut tower, 0, 2), Err(Full::All), "and takes it away, once it is left");
+    }
+
+    #[test]
+    fn one_user_has_a_quarter_of_the_places_and_all_whom_nobody_knows_are_one() {
+        let users = [
+            Origin::Process { uid: 1000, gid: 1, pid: 1 },
+            Origin::Process { uid: 0, gid: 1, pid: 1 },
+            Origin::Unknown { pid: 7 },
+            Origin::Process { uid: 1001, gid: 1, pid: 1 },
+        ];
+        for max in [1, 3, 4, 16, 19, 64] {
+            let mut tower = Watchtower::default();
+            let share = if max < 8 { 1 } else { max / 4 };
+            let mut peers = (0..).map(peer);
+            for (at, user) in users.into_iter().enumerate().take(max) {
+                for _ in 0..share {
+                    assert_eq!(tower.enter(peers.next().unwrap(), user, max), Ok(()), "{max} {user}");
+                }
+                let full = if (at + 1) * share == max { Full::All } else { Full::Share(share) };
+                let again = match user {
+                    Origin::Process { uid, .. } => Origin::Process { uid, gid: 5, pid: 99 },
+                    _ => Origin::Unknown { pid: 0 },
+                };
+                assert_eq!(tower.enter(peers.next().unwrap(), again, max), Err(full), "{max} {user}");
+            }
+        }
     }
 }

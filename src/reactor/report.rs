@@ -9,6 +9,7 @@ use log::Level;
 use super::names::Names;
 use crate::engine::Engine;
 use crate::engine::message::{CloseReason, Door, Happening, Kind, Moment, Note, Origin};
+use crate::engine::text::private;
 
 /// Lines a second of one kind; what comes on top is counted.
 const LINES_PER_SECOND: u32 = 20;
@@ -26,13 +27,14 @@ enum Line {
     Joined,
     Decided,
     Chose,
+    Asked,
     Said,
     Dropped,
     Trouble,
 }
 
 impl Line {
-    const ALL: [Line; 11] = [
+    const ALL: [Line; 12] = [
         Line::Opened,
         Line::Closed,
         Line::Refused,
@@ -41,6 +43,7 @@ impl Line {
         Line::Joined,
         Line::Decided,
         Line::Chose,
+        Line::Asked,
         Line::Said,
         Line::Dropped,
         Line::Trouble,
@@ -48,9 +51,13 @@ impl Line {
 
     fn level(self) -> Level {
         match self {
-            Line::Opened | Line::Closed | Line::Erred | Line::Remarked | Line::Joined | Line::Dropped => {
-                Level::Info
-            }
+            Line::Asked
+            | Line::Opened
+            | Line::Closed
+            | Line::Erred
+            | Line::Remarked
+            | Line::Joined
+            | Line::Dropped => Level::Info,
             Line::Decided | Line::Chose | Line::Said => Level::Debug,
             Line::Refused | Line::Trouble => Level::Warn,
         }
@@ -72,6 +79,7 @@ impl Line {
             Line::Joined => "members joined, and pairs",
             Line::Decided => "framings decided",
             Line::Chose => "services chosen",
+            Line::Asked => "requests to the daemon itself",
             Line::Said => "messages",
             Line::Dropped => "datagrams not answered",
             Line::Trouble => "troubles with endpoints",
@@ -117,9 +125,11 @@ impl Report {
             Happening::Decided(Kind::Raw) => line(Line::Decided, format_args!("is a raw client")),
             Happening::Decided(Kind::Packet) => {} // known from the start
             Happening::Chose(service) => line(Line::Chose, format_args!("chose {service}")),
+            Happening::Asked(request) => line(Line::Asked, format_args!("{request}")),
             Happening::Erred(error) => line(Line::Erred, format_args!("was told: Error: {error}")),
             Happening::Remarked(text) => line(Line::Remarked, format_args!("says '{text}'")),
             Happening::Said(text) => line(Line::Said, format_args!("message '{text}'")),
+            Happening::Confided(bytes) => line(Line::Said, format_args!("message {}", private(*bytes))),
             Happening::Joined(name) => line(Line::Joined, format_args!("joined as {name}")),
             Happening::Met(partner) => line(Line::Joined, format_args!("talks with {partner}")),
             Happening::Dropped(why) => line(Line::Dropped, format_args!("datagram not answered: {why}")),

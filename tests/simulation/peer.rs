@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use ipcd::engine::limits::{FramingRule, Settings};
 use ipcd::engine::message::{CloseReason, Door, Kind, Medium, Moment, Origin, Peer};
-use ipcd::engine::service::Service;
+use ipcd::engine::service::{Service, mux};
 use serde::Deserialize;
 
 use MoreOf::{Messages, Requests};
@@ -224,7 +224,8 @@ fn request(random: &mut Random) -> (String, String) {
 
 /// What `help` on the mux lists; nobody hears it elsewhere.
 fn help(origin: Origin, medium: Medium) -> Vec<u8> {
-    let offered = Service::offered().filter(|service| service.is_for(origin) && service.fits(medium));
+    let is_for = |service| mux::refusal(&Settings::default(), service, origin).is_none();
+    let offered = Service::offered().filter(|service| is_for(*service) && service.fits(medium));
     offered.map(|service| format!("{service}\n")).collect::<String>().into()
 }
 
@@ -1101,6 +1102,8 @@ impl Actor {
                 for line in whole.lines() {
                     let begins =
                         ["+", "Watching: ", "… ", "Error: "].iter().any(|word| line.starts_with(word));
+                    // What members whisper here.
+                    assert!(!line.contains("psst") && !line.contains("(to you): "), "{}: {line}", self.who);
                     if !line.starts_with('{') {
                         assert!(begins || self.service != Service::Watch, "{}: heard {line:?}", self.who);
                         continue;
@@ -1108,6 +1111,19 @@ impl Actor {
                     let event: Event<'_> = serde_json::from_str(line)
                         .unwrap_or_else(|error| panic!("{}: {reason:?}: {error}: {line}", self.who));
                     assert_ne!(event.service, Some("watch"), "{}: saw a watcher: {line}", self.who);
+                    if event.service == Some("talk") && matches!(event.event, "message" | "reply") {
+                        let text = event.text.as_deref().unwrap_or_default();
+                        // Who was not let in is told why, perhaps in pieces.
+                        let is_refusal = [
+                            REFUSAL,
+                            "Error: user 1 may not use this socket",
+                            "Error: user 2 may not use this socket",
+                        ]
+                        .iter()
+                        .any(|words| words.contains(text));
+                        assert!(text.starts_with("(private, ") || is_refusal, "{}: {line}", self.who);
+                        tally.count("private events verified");
+                    }
                     tally.count("events verified");
                     if matches!(event.event, "missed" | "hint") {
                         tally.count_case("events", &event.event);

@@ -53,6 +53,7 @@ pub fn vary(random: &mut Random, settings: &mut Settings) {
             message_timeout: Duration::from_secs(random.pick(&[1, 5, 30])),
             raw_gap: Duration::from_millis(random.pick(&[1, 5, 20, 20, 200])),
             framing: service.framing,
+            allowed: service.allowed.clone(),
             listening: random.percent(90),
         };
     }

@@ -90,6 +90,7 @@ impl Tally {
             "reports verified",
             "lists verified",
             "events verified",
+            "private events verified",
             "events: \"hint\"",
         ];
         let totals = self.totals();

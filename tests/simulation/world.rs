@@ -376,6 +376,8 @@ impl World {
             | Happening::Refused
             | Happening::Remarked(_)
             | Happening::Said(_)
+            | Happening::Asked(_)
+            | Happening::Confided(_)
             | Happening::Joined(_) => {}
         }
     }

@@ -15,6 +15,9 @@ pub const FAREWELL: &str = "{quit}";
 const HELP: &str = "Commands: /help, /who, /me TEXT, /msg NAME TEXT, /quit or {quit}; //TEXT says /TEXT";
 const NO_NAME: &str = "a name is 1 to 32 letters, digits, spaces, '-', '_' or '.'; type another one";
 
+/// What others see of a `/msg` that reached nobody.
+const MISSED: &str = "a /msg that reached nobody";
+
 /// What became of a message.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Verdict {
@@ -127,7 +130,15 @@ pub fn handle_message(room: &mut Room, seat: Seat, message: &[u8]) -> Verdict {
             room.act(seat, arguments);
             Ok(())
         }
-        "msg" => whisper(room, seat, arguments),
+        "msg" => {
+            return whisper(room, seat, arguments).map_or_else(
+                |error| {
+                    room.whisper(seat, &format!("Error: {error}"));
+                    Verdict::Erred(MISSED.to_owned()) // which name, or what was taken for one, is between the two
+                },
+                |()| Verdict::Done,
+            );
+        }
         _ => Err(format!("unknown command: /{} (try /help)", quote(command.as_bytes()))),
     };
     match outcome {
@@ -137,6 +148,21 @@ pub fn handle_message(room: &mut Room, seat: Seat, message: &[u8]) -> Verdict {
             Verdict::Erred(error)
         }
     }
+}
+
+/// Whether what somebody in the room says is for one other alone, or may have been meant so: every command but those that are
+/// known to say nothing of the kind.
+pub fn is_private(message: &[u8]) -> bool {
+    let text = clean(message);
+    let Some(command) = text.strip_prefix('/') else { return false };
+    let word = command.split(char::is_whitespace).next().unwrap_or_default();
+    !(command.starts_with('/') || matches!(word, "help" | "who" | "me" | "quit"))
+}
+
+/// The same for what comes before a name is given, or behind one in its burst.
+pub fn is_private_behind_name(message: &[u8]) -> bool {
+    let text = clean(message);
+    text.find('/').is_some_and(|at| is_private(&text.as_bytes()[at..]))
 }
 
 /// `/msg NAME TEXT`: the name is the longest one in the room that the text starts with, as whole words: what is meant for
@@ -154,7 +180,7 @@ fn whisper(room: &mut Room, seat: Seat, text: &str) -> Result<(), String> {
     }
     let (to_them, to_us) =
         (format!("{} (to you): {words}", room.name(seat)), format!("you (to {}): {words}", room.name(to)));
-    room.tell(to, &to_them);
-    room.tell(seat, &to_us);
+    room.whisper(to, &to_them);
+    room.whisper(seat, &to_us);
     Ok(())
 }

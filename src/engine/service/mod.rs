@@ -13,7 +13,7 @@ pub mod watch;
 
 use serde::{Deserialize, Serialize};
 
-use super::message::{Medium, Origin};
+use super::message::Medium;
 
 /// What is said on an endpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -80,12 +80,6 @@ impl Service {
                 Service::Chat | Service::Talk | Service::Stats | Service::Status | Service::Watch
             ),
         }
-    }
-
-    /// Whether somebody can choose it on the mux: what the daemon says of others is for those whom the kernel vouches for.
-    pub fn is_for(self, origin: Origin) -> bool {
-        !matches!(self, Service::Status | Service::Watch)
-            || matches!(origin, Origin::Process { .. } | Origin::Unknown { .. })
     }
 
     /// The services that a mux client can choose.

@@ -1,6 +1,8 @@
 //! The first message chooses the service. Knows the list of services; has never seen one at work.
 
 use super::Service;
+use crate::engine::limits::Settings;
+use crate::engine::message::Origin;
 use crate::engine::text::trim;
 
 /// What a first message asks for.
@@ -30,9 +32,25 @@ pub fn choose(message: &[u8]) -> Choice {
     }
 }
 
+/// Why somebody may not choose a service on the mux, if that is so. What the daemon says of others is for those whom the
+/// kernel vouches for, and whom the service's own lists let in.
+pub fn refusal(settings: &Settings, service: Service, origin: Origin) -> Option<String> {
+    if !matches!(service, Service::Status | Service::Watch) {
+        return None;
+    }
+    if !matches!(origin, Origin::Process { .. } | Origin::Unknown { .. }) {
+        return Some(format!("{service} is for the Unix socket, where it is known who asks"));
+    }
+    settings.of(service).allowed.as_ref()?.refuses(origin, settings.owner)?;
+    Some(format!(
+        "{service} is for root, the daemon's own user, and whom allow_users and allow_groups under [{service}] name"
+    ))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::allow::Allowed;
 
     #[test]
     fn a_first_message_names_a_service_or_is_for_the_default_one() {
@@ -43,5 +61,29 @@ mod tests {
         assert_eq!(choose(b"mux"), Choice::Default, "it is chosen already");
         assert_eq!(choose(b"5 10"), Choice::Default);
         assert_eq!(choose(b"multiply 5 10"), Choice::Default);
+    }
+
+    #[test]
+    fn watch_is_for_the_masters_unless_a_list_names_others_and_status_for_all_whom_none_keeps_out() {
+        let mut settings = Settings { owner: 990, ..Settings::default() };
+        let user = |uid| Origin::Process { uid, gid: 50, pid: 1 };
+        let (stranger, far) = (Origin::Unknown { pid: 1 }, Origin::Address("127.0.0.1:5".parse().unwrap()));
+        let is_for = |settings: &Settings, service, origin| refusal(settings, service, origin).is_none();
+        for service in Service::ALL {
+            let everybodys = service != Service::Watch;
+            assert!(is_for(&settings, service, user(0)) && is_for(&settings, service, user(990)));
+            assert_eq!(is_for(&settings, service, user(1000)), everybodys, "{service}");
+            assert_eq!(is_for(&settings, service, stranger), everybodys, "{service}");
+            let tells = matches!(service, Service::Status | Service::Watch);
+            assert_eq!(is_for(&settings, service, far), !tells, "{service}");
+        }
+        for service in [Service::Status, Service::Watch, Service::Multiply] {
+            settings.services[service as usize].allowed = Some(Allowed::new([1000], []));
+        }
+        for (origin, is_listed) in [(user(1000), true), (user(1001), false), (stranger, false)] {
+            assert_eq!(is_for(&settings, Service::Watch, origin), is_listed);
+            assert_eq!(is_for(&settings, Service::Status, origin), is_listed);
+            assert!(is_for(&settings, Service::Multiply, origin), "its list is its endpoints'");
+        }
     }
 }

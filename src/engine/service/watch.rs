@@ -10,7 +10,7 @@ use super::Service;
 use crate::engine::diagnosis::Hint;
 use crate::engine::json;
 use crate::engine::message::{CloseReason, Happening, Kind, Moment, Origin};
-use crate::engine::text::{quote, words};
+use crate::engine::text::{private, quote, words};
 
 /// The version of the JSON: raised when a field goes or means something else, not when one is added.
 pub const SCHEMA: u32 = 1;
@@ -113,6 +113,8 @@ pub enum Sight {
     Happened(Happening),
     /// The kernel took this reply for it.
     Replied(String),
+    /// It took a reply of so many bytes that is for it alone.
+    Confided(usize),
     /// It made a classic mistake.
     Mistaken(Hint),
 }
@@ -126,7 +128,7 @@ impl Sight {
             }
             Sight::Happened(Happening::Joined(text)) | Sight::Replied(text) => text.len(),
             Sight::Mistaken(hint) => hint.text.len(),
-            Sight::Happened(_) => 0,
+            Sight::Happened(_) | Sight::Confided(_) => 0,
         }
     }
 
@@ -138,6 +140,7 @@ impl Sight {
             Sight::Happened(Happening::Decided(Kind::Raw)) => ("framing", "raw".into()),
             Sight::Happened(Happening::Decided(Kind::Packet)) => ("framing", "packet".into()),
             Sight::Happened(Happening::Chose(service)) => ("chose", service.name().into()),
+            Sight::Happened(Happening::Asked(request)) => ("control", request.to_string().into()),
             Sight::Happened(Happening::Erred(error)) => ("error", error.into()),
             Sight::Happened(Happening::Remarked(text) | Happening::Said(text)) => ("message", text.into()),
             Sight::Happened(Happening::Joined(name)) => ("joined", name.into()),
@@ -152,7 +155,9 @@ impl Sight {
                 };
                 (name, reason.to_string().into())
             }
+            Sight::Happened(Happening::Confided(bytes)) => ("message", private(*bytes).into()),
             Sight::Replied(text) => ("reply", text.into()),
+            Sight::Confided(bytes) => ("reply", private(*bytes).into()),
             Sight::Mistaken(hint) => ("hint", hint.text.as_str().into()),
         };
         (name, Some(text))
@@ -261,10 +266,13 @@ pub fn write(filter: &Filter, since: Moment, at: Moment, actor: Actor<'_>, sight
     let text = text.unwrap_or_default();
     let mut line = String::with_capacity(LINE_BYTES);
     let begun = write!(line, "+{:.6} s  {endpoint}  {origin}  ", at.since(since).as_secs_f64());
+    let is_private = matches!(sight, Sight::Happened(Happening::Confided(_)) | Sight::Confided(_));
     let done = match event {
+        "message" | "reply" if is_private => write!(line, "{event} {text}"),
         "message" | "reply" => write!(line, "{event} '{text}'"),
         "error" => write!(line, "told: Error: {text}"),
         "framing" => write!(line, "is a {text} client"),
+        "control" => write!(line, "{text}"),
         "joined" => write!(line, "joined as {text}"),
         "met" => write!(line, "talks with {text}"),
         "opened" => write!(line, "{event}"),
@@ -328,6 +336,13 @@ mod tests {
             write(&plain, since, at, actor, &said),
             "+1.234567 s  tcp://[::1]:1  standard input  message '5 10'"
         );
+        for (sight, told) in [
+            (Sight::Happened(Happening::Confided(23)), "message (private, 23 bytes)"),
+            (Sight::Confided(1), "reply (private, 1 bytes)"),
+            (Sight::Replied("(private, 1 bytes)".into()), "reply '(private, 1 bytes)'"),
+        ] {
+            assert!(write(&plain, since, at, actor, &sight).ends_with(&format!("  {told}")), "{told}");
+        }
         let json = read(b"json").unwrap();
         let hint = Sight::Mistaken(Hint { mistake: Mistake::Comma, text: "a \"b\"".into() });
         let value: serde_json::Value = serde_json::from_str(&write(&json, since, at, actor, &hint)).unwrap();

@@ -58,6 +58,8 @@ pub(super) struct Facts {
     pub(super) told: bool,
     /// Watchers know of its silence.
     pub(super) hinted: bool,
+    /// What is in its outbox may have been told to it alone.
+    pub(super) confided: bool,
     /// Its service is no longer offered: it is given the rest of a long reply, and no other.
     pub(super) withdrawn: bool,
 }

@@ -190,10 +190,12 @@ impl Dialogue {
     fn hear(&mut self, world: &mut World, now: Moment, message: &[u8]) -> bool {
         self.active = now;
         world.counters.of_mut(self.service()).messages += 1;
-        if world.settings.report_messages {
-            self.note(world, Happening::Said(quote(message)));
-        } else {
-            self.show_to_watchers(world, || Sight::Happened(Happening::Said(quote(message))));
+        if world.settings.report_messages || self.is_seen(world) {
+            let saying = self.saying(world, message);
+            match world.settings.report_messages {
+                true => self.note(world, saying),
+                false => self.show_to_watchers(world, || Sight::Happened(saying)),
+            }
         }
         let again = self.answer(world, now, message);
         if self.is_on_fifo() {

@@ -117,6 +117,7 @@ impl Dialogue {
     ) {
         if let Some(seat) = self.seat() {
             let mut unsent = Vec::new();
+            self.flags.confided |= world.room.confides(seat);
             match reason {
                 reason if reason.is_too_slow() => world.room.drop_member(seat, &mut unsent),
                 CloseReason::Stopping => world.room.send_home(seat, &mut unsent),

@@ -119,6 +119,7 @@ impl Dialogue {
         self.outbox.sent(style, count, now, gap);
         if self.outbox.is_empty() {
             self.active = now;
+            self.flags.confided = false;
         }
         self.report_held(world);
         if let Phase::Draining(_, progress) = &mut self.phase {

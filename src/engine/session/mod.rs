@@ -13,6 +13,7 @@ mod intake;
 mod multiply;
 mod mux;
 mod patience;
+mod privacy;
 mod restart;
 mod state;
 mod stats;
@@ -30,6 +31,7 @@ use super::room::Seat;
 use super::service::Service;
 use dialogue::Dialogue;
 use intake::Intake;
+pub(super) use privacy::replied;
 pub(super) use stats::Telling;
 
 /// One connection.

@@ -19,9 +19,10 @@ impl Dialogue {
         let (service, is_first) = match mux::choose(message) {
             Choice::Help => {
                 let offered = Service::offered();
-                let origin = self.origin;
-                let offered = offered.filter(|service| service.fits(medium) && service.is_for(origin));
-                offered.for_each(|service| self.say(service.name()));
+                let is_for = |service| mux::refusal(&world.settings, service, self.origin).is_none();
+                let offered: Vec<Service> =
+                    offered.filter(|service| service.fits(medium) && is_for(*service)).collect();
+                offered.iter().for_each(|service| self.say(service.name()));
                 return false;
             }
             // No daemon is behind standard input.
@@ -49,8 +50,7 @@ impl Dialogue {
             self.err(world, ErrorKind::Unavailable, error);
             return false;
         }
-        if !service.is_for(self.origin) {
-            let error = format!("{service} is for the Unix socket, where it is known who asks");
+        if let Some(error) = mux::refusal(&world.settings, service, self.origin) {
             self.err(world, ErrorKind::Unavailable, error);
             return false;
         }
@@ -65,7 +65,10 @@ impl Dialogue {
 
     pub(super) fn control(&mut self, world: &mut World, message: &[u8]) {
         match control::request(message) {
-            Some(request) => world.requests.push_back((self.peer, request)),
+            Some(request) => {
+                self.note(world, Happening::Asked(request));
+                world.requests.push_back((self.peer, request));
+            }
             None => {
                 let error = format!("unknown request: '{}' (known: reload, handover)", quote(message));
                 self.err(world, ErrorKind::Command, error);

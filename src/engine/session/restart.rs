@@ -110,6 +110,8 @@ impl Session {
             (false, true) => Burst::Ended,
             (false, false) => Burst::GoesOn { full_reads: 0 },
         };
+        // What waits there may have been told to it alone: it is not known any more.
+        let is_confided = matches!(state, State::Chat(_)) && !saved.outbox.is_empty();
         let dialogue = Dialogue {
             peer,
             door,
@@ -122,7 +124,7 @@ impl Session {
             outbox: saved.outbox,
             // Perhaps it has said something: nobody is told of its silence.
             heard: if saved.spoke { Heard::Message } else { Heard::Bytes },
-            flags: Facts { counted: true, ..Facts::default() },
+            flags: Facts { counted: true, confided: is_confided, ..Facts::default() },
         };
         let mut intake = Intake::restore(saved.inbox, saved.guess, saved.begun, burst, saved.skipping);
         intake.stalled = saved.stalled;

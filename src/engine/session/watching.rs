@@ -9,6 +9,7 @@ use crate::engine::limits::{SILENCE, WATCH_BYTES_HIGH};
 use crate::engine::message::{CloseReason, Kind, Moment};
 use crate::engine::service::Service;
 use crate::engine::service::watch::{self, Actor, Filter, Sight};
+use crate::engine::text::private;
 use crate::engine::watchtower::Event;
 
 /// One who watches.
@@ -29,9 +30,8 @@ impl Dialogue {
             Ok(filter) => filter,
             Err(error) => return self.err(world, ErrorKind::Request, error),
         };
-        if !world.tower.enter(self.peer, world.settings.watchers_max) {
-            let error = "too many watch already, try again later".to_owned();
-            return self.err(world, ErrorKind::Unavailable, error);
+        if let Err(full) = world.tower.enter(self.peer, self.origin, world.settings.watchers_max) {
+            return self.err(world, ErrorKind::Unavailable, full.to_string());
         }
         self.say(&watch::begin(&filter, now));
         self.state = State::Watch(Some(Box::new(Watcher { filter, since: now, next: world.tower.end() })));
@@ -208,7 +208,10 @@ impl Session {
         self.dialogue.hint(world, |world| {
             // The better hint comes when the message is read.
             let is_named = asks && diagnosis::of_request(inbox, self.dialogue.place(world)).is_some();
-            (!is_named).then(|| diagnosis::of_unfinished(inbox))
+            (!is_named).then(|| match self.dialogue.is_private(world, inbox) {
+                true => diagnosis::of_unfinished(private(inbox.len()).as_bytes()),
+                false => diagnosis::of_unfinished(inbox),
+            })
         });
     }
 }

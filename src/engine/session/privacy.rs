@@ -1,0 +1,50 @@
+//! What two members tell one another is for the two: nobody who watches, and no log, has its text.
+
+use super::Session;
+use super::dialogue::{Dialogue, State};
+use crate::engine::World;
+use crate::engine::message::Happening;
+use crate::engine::service::mux::{self, Choice};
+use crate::engine::service::watch::Sight;
+use crate::engine::service::{Service, chat};
+use crate::engine::text::quote;
+
+impl Dialogue {
+    /// A message of its own as others may see it.
+    pub(super) fn saying(&self, world: &World, message: &[u8]) -> Happening {
+        match self.is_private(world, message) {
+            true => Happening::Confided(message.len()),
+            false => Happening::Said(quote(message)),
+        }
+    }
+
+    /// Whether what it says, or begins to say, is for one other alone.
+    pub(super) fn is_private(&self, world: &World, message: &[u8]) -> bool {
+        match self.state {
+            State::Talk(_) => true,
+            State::Chat(Ok(_)) => chat::is_private(message),
+            State::Chat(Err(_)) => chat::is_private_behind_name(message),
+            State::Mux if mux::choose(message) == Choice::Default => match world.settings.mux_default {
+                Service::Talk => true,
+                Service::Chat => chat::is_private_behind_name(message),
+                _ => false,
+            },
+            _ => false,
+        }
+    }
+}
+
+impl Session {
+    /// Whether what is in its outbox may be what somebody told it alone.
+    pub(in crate::engine) fn is_confided_in(&self) -> bool {
+        self.dialogue.flags.confided || matches!(self.dialogue.state, State::Talk(_))
+    }
+}
+
+/// What was sent to somebody, as others may see it.
+pub(in crate::engine) fn replied(reply: &[u8], is_private: bool) -> Sight {
+    match is_private {
+        true => Sight::Confided(reply.len()),
+        false => Sight::Replied(quote(reply)),
+    }
+}
