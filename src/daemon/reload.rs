@@ -24,8 +24,8 @@ impl Daemon {
         let outcome = self.try_reload();
         match &outcome {
             Ok(()) => {
-                advice::of_services(&self.config).iter().for_each(|line| log::warn!("{line}"));
                 log::info!("reloaded: {}", self.places().join("; "));
+                advice::of_services(&self.config).iter().for_each(|line| log::warn!("{line}"));
             }
             Err(lines) => {
                 lines.iter().for_each(|line| log::error!("{line}"));
