@@ -55,7 +55,7 @@ fn a_raw_client_hears_the_acknowledgement_at_once_and_the_result_a_gap_later() {
     recv_each(&mut client, &["Data received"]);
     recv_each(&mut client, &["50.0"]);
     assert!(start.elapsed() >= GAP);
-    for (request, reply) in [("3 4", "12.0"), ("abc", COUNT), ("5", COUNT), ("2 ** 3\n", "8.0")] {
+    for (request, reply) in [("3 4", "12.0"), ("abc", COUNT), ("5", COUNT), ("\n\n2 ** 3", "8.0")] {
         let start = Instant::now();
         client.say(request);
         recv_each(&mut client, &["Data received", reply]);
@@ -128,31 +128,94 @@ fn silence_after_an_incomplete_burst_gives_a_raw_client_its_error() {
 }
 
 #[test]
-fn what_follows_an_incomplete_burst_makes_it_a_line() {
+fn a_request_in_pieces_is_raw_once_it_is_complete_and_silence_has_lasted() {
     let daemon = daemon("");
     let mut probe = Probe::new(&daemon);
+    for pieces in [&["5", " ", "1", "0"][..], &["5 1", "0"], &["5 ", "10"]] {
+        let mut client = daemon.tcp(MULTIPLY);
+        for piece in pieces {
+            client.say(piece);
+            probe.wait();
+        }
+        let start = Instant::now();
+        client.hear("Data received50.0");
+        assert!(start.elapsed() < SECOND, "{pieces:?}");
+    }
     let mut client = daemon.tcp(MULTIPLY);
-    client.say("5 ");
+    client.say("5 10");
     probe.wait();
-    client.say("10");
-    std::thread::sleep(SECOND + 3 * GAP); // neither a gap nor a second makes it raw now
-    hear_nothing(&mut client);
-    client.say("\n");
-    client.hear("Data received\n50.0\n");
+    client.say("3 4");
+    client.hear("Data received50.0Data received12.0");
 }
 
 #[test]
-fn one_byte_that_is_no_request_is_a_line_at_once() {
+fn two_numbers_in_two_sends_get_their_error_after_a_second() {
+    let daemon = daemon("");
+    let mut client = daemon.tcp(MULTIPLY);
+    client.say("12");
+    std::thread::sleep(3 * GAP); // the pause between the two is what is tried
+    client.say("34");
+    let start = Instant::now();
+    client.hear(format!("Data received{COUNT}"));
+    assert!(start.elapsed() >= SECOND - GAP);
+}
+
+#[test]
+fn who_types_a_byte_at_a_time_has_five_seconds_and_ends_the_line_in_that_time() {
     let daemon = daemon("");
     let mut client = daemon.tcp(MULTIPLY);
     client.say("5");
-    std::thread::sleep(SECOND + 3 * GAP);
+    std::thread::sleep(SECOND + 3 * GAP); // the pause is what is tried
     hear_nothing(&mut client);
-    client.say(" 1");
-    std::thread::sleep(3 * GAP);
-    hear_nothing(&mut client);
-    client.say("0\n");
+    for byte in [" ", "1", "0", "\n"] {
+        std::thread::sleep(2 * GAP);
+        client.say(byte);
+    }
     client.hear("Data received\n50.0\n");
+    client.say("3 4\n");
+    client.hear("Data received\n12.0\n");
+}
+
+#[test]
+fn a_raw_client_whose_burst_ends_with_lf_is_a_line_client_from_then_on() {
+    let daemon = daemon("");
+    let mut client = daemon.tcp(MULTIPLY);
+    client.say("5 10");
+    recv_each(&mut client, &["Data received", "50.0"]);
+    client.say("3 4\n");
+    client.hear("Data received\n12.0\n");
+    client.say("5 6");
+    std::thread::sleep(3 * GAP); // it is no message before its LF comes
+    hear_nothing(&mut client);
+    client.say("\n");
+    client.hear("Data received\n30.0\n");
+
+    let mut client = daemon.tcp(CHAT);
+    client.hear(format!("{CAVE}\n"));
+    client.say("eve");
+    client.hear(welcome("eve"));
+    client.say("hi");
+    client.hear("eve: hi");
+    client.say("ho\n");
+    client.hear("eve: ho\n");
+}
+
+#[test]
+fn a_byte_order_mark_is_dropped_and_decides_nothing() {
+    let daemon = daemon("");
+    let mut client = daemon.tcp(CHAT);
+    client.hear(format!("{CAVE}\n"));
+    client.say(b"\xef\xbb\xbf");
+    std::thread::sleep(SECOND + GAP); // the pause is what is tried
+    client.say("zoe\n");
+    client.hear(welcome("zoe") + "\n");
+    for (request, reply) in
+        [(&b"\xef\xbb\xbf5 10\n"[..], "Data received\n50.0\n"), (b"\xef\xbb\xbf5 10", "Data received50.0")]
+    {
+        let mut client = daemon.tcp(MULTIPLY);
+        client.say(request);
+        client.hear(reply);
+    }
 }
 
 #[test]
@@ -169,17 +232,16 @@ fn one_byte_that_could_be_a_name_is_raw_after_a_second_of_silence() {
 }
 
 #[test]
-fn one_byte_and_then_another_is_somebody_who_types() {
+fn a_name_that_is_typed_waits_for_its_end() {
     let daemon = daemon("");
-    let mut probe = Probe::new(&daemon);
     let mut client = daemon.tcp(CHAT);
     client.hear(format!("{CAVE}\n"));
-    client.say("b");
-    probe.wait();
-    client.say("o");
-    std::thread::sleep(SECOND + 3 * GAP);
+    for byte in ["b", "o", "b"] {
+        client.say(byte);
+        std::thread::sleep(3 * GAP); // somebody types
+    }
     hear_nothing(&mut client);
-    client.say("b\n");
+    client.say("\n");
     client.hear(welcome("bob") + "\n");
 }
 

@@ -141,7 +141,12 @@ fn look_for_http(bytes: &[u8]) -> Guess {
         return if is_begun { Guess::Perhaps } else { Guess::No };
     }
     let is_blank = |byte: &u8| matches!(byte, b' ' | b'\t');
-    if !is_blank(&rest[0]) || std::str::from_utf8(method).is_ok_and(|text| number::parse(text).is_some()) {
+    // Most calculations begin with a whole number, and are known as quickly.
+    let is_number = |method: &[u8]| {
+        method.iter().all(u8::is_ascii_digit)
+            || std::str::from_utf8(method).is_ok_and(|text| number::parse(text).is_some())
+    };
+    if !is_blank(&rest[0]) || is_number(method) {
         return Guess::No;
     }
     let rest = rest.trim_ascii_start();

@@ -129,6 +129,9 @@ pub const LAST_WORDS: Duration = Duration::from_millis(100);
 /// How long silence must last before an incomplete first burst without LF is taken for a raw client's mistake.
 pub const GUESS: Duration = Duration::from_secs(1);
 
+/// The same where somebody seems to type, a byte at a time.
+pub const TYPIST: Duration = Duration::from_secs(5);
+
 /// The largest `max_message` a configuration may ask for, in bytes.
 pub const MESSAGE_BYTES_CEILING: usize = 16 * 1024 * 1024;
 

@@ -1,6 +1,7 @@
 //! What all bounds add up to: the most memory that peers can make the engine hold, whatever they do. Knows settings and
 //! sizes; counts nothing that is there.
 
+use super::codec::detect::BURST_BYTES;
 use super::limits::{self, NAME_CHARS_MAX, Settings};
 use super::message::Peer;
 use super::pressure::HOLDER_BYTES;
@@ -76,7 +77,7 @@ pub fn queues_bytes(settings: &Settings, service: Service) -> usize {
     let outbox = GROWN_AND_PARTLY_SENT * (limits::OUTBOX_BYTES_HIGH + reply + limits.message_bytes_max);
     // Where the first bursts ended, while it is not known what kind of client it is: as many as bytes, if each is one.
     // Nothing has been answered then.
-    let cuts = GROWN * limits.message_bytes_max * size_of::<u32>();
+    let cuts = GROWN * limits.message_bytes_max * BURST_BYTES;
     inbox + outbox.max(cuts) + unheard
 }
 

@@ -222,6 +222,11 @@ impl Outbox {
         over
     }
 
+    /// What waits goes on without pauses.
+    pub fn end_pause(&mut self) {
+        self.pause = None;
+    }
+
     /// What waits in [`Style::Paced`] goes on in [`Style::Bare`].
     pub fn stop_pacing(&mut self) {
         self.forget_sent();

@@ -538,6 +538,11 @@ impl Room {
         self.blocked = self.blocked + usize::from(blocked) - usize::from(was_blocked);
     }
 
+    /// The member's messages end with LF from now on.
+    pub fn end_lines_with_lf(&mut self, seat: Seat) {
+        self.members[seat.0].bare = false;
+    }
+
     /// The member is never too slow: it misses the oldest lines instead.
     pub fn set_lossy(&mut self, seat: Seat) {
         let member = &mut self.members[seat.0];

@@ -755,8 +755,12 @@ impl Actor {
         }
         if self.raw {
             // Each send() is one message, and the one before has been read, so that they stay apart.
-            let ready =
-                self.link.inbound.is_empty() && self.may_go_on() && (!self.patient || self.is_content());
+            // Until it is known for what it is, what follows within the gap would belong to its first message.
+            let is_settled = self.sent == 0 || self.is_known_raw();
+            let ready = self.link.inbound.is_empty()
+                && is_settled
+                && self.may_go_on()
+                && (!self.patient || self.is_content());
             if !ready {
                 return false;
             }
@@ -822,8 +826,12 @@ impl Actor {
     }
 
     pub fn note_decision(&mut self, kind: Kind) {
-        assert!(self.decided.is_none() && self.rule == FramingRule::Auto, "{}: decided twice", self.who);
-        self.decided = Some(kind);
+        assert_eq!(self.rule, FramingRule::Auto, "{}: there was nothing to decide", self.who);
+        if self.decided.replace(kind) == Some(Kind::Raw) {
+            // It was taken for raw in the middle of a line, and the LF has come.
+            return assert!(kind == Kind::Line && !self.raw, "{}: decided twice", self.who);
+        }
+        assert!(self.taken > 0 || self.link.fin, "{}: {kind:?} after nothing", self.who);
         let wrong = (kind == Kind::Raw) != self.raw;
         if wrong && !matches!(self.talk, Talk::Noise) && !self.foreign {
             let excused = if self.raw { self.link.fin } else { !self.whole_first_line };

@@ -4,6 +4,7 @@
 pub mod detect;
 pub mod lines;
 pub mod packets;
+mod saved;
 
 use super::message::Kind;
 use super::service::Service;

@@ -4,8 +4,9 @@ use super::Session;
 use super::dialogue::{Dialogue, Heard, State};
 use super::intake::{First, Rest};
 use crate::engine::World;
-use crate::engine::codec::detect::Guess;
+use crate::engine::codec::detect::{self, Guess};
 use crate::engine::foreign;
+use crate::engine::limits::FramingRule;
 use crate::engine::message::{CloseReason, Happening, Kind, Moment};
 use crate::engine::service::mux::{self, Choice};
 use crate::engine::service::status::Progress;
@@ -35,6 +36,9 @@ impl Session {
         }
         self.intake.push(dialogue.kind, more);
         dialogue.outbox.resume(now); // a pause that nothing waited for has no deadline
+        if dialogue.kind == Some(Kind::Raw) && !more && bytes.ends_with(b"\n") {
+            self.turn_to_lines(world);
+        }
         self.take_in(world, now, bytes);
     }
 
@@ -43,6 +47,8 @@ impl Session {
         if truncated {
             return self.dialogue.overflow(world, now);
         }
+        let mark = if self.dialogue.heard == Heard::Message { &[][..] } else { detect::BYTE_ORDER_MARK };
+        let packet = packet.strip_prefix(mark).unwrap_or(packet);
         if self.dialogue.heard != Heard::Message
             && let Some(foreign) = foreign::of_message(packet)
         {
@@ -83,6 +89,9 @@ impl Session {
         self.intake.stalled = false;
         let dialogue = &mut self.dialogue;
         let is_first = dialogue.heard != Heard::Message;
+        if is_first {
+            self.intake.drop_byte_order_mark(&mut fresh);
+        }
         if is_first && dialogue.reject_foreign(world, now, self.intake.gather(&mut fresh)) {
             fresh = &[];
         } else if dialogue.kind.is_none() {
@@ -130,15 +139,31 @@ impl Session {
     fn look_first(&mut self, world: &mut World, now: Moment, fresh: &mut &[u8]) {
         let Session { intake, dialogue, .. } = self;
         let (service, default) = (dialogue.service(), world.settings.mux_default);
-        let is_complete =
-            |bytes: &[u8]| foreign::look(bytes) == foreign::Guess::No && is_complete(service, default, bytes);
+        let is_complete = |bytes: &[u8]| {
+            !detect::is_part_of_mark(bytes)
+                && foreign::look(bytes) == foreign::Guess::No
+                && is_complete(service, default, bytes)
+        };
         match intake.look(now, fresh, world.settings.of(service), is_complete) {
             First::Is(kind) => self.decide(world, kind),
-            First::Complete(bytes) if dialogue.is_multiplication(world, bytes) => {
+            First::Complete(bytes)
+                if !dialogue.outbox.is_open() && dialogue.is_multiplication(world, bytes) =>
+            {
                 dialogue.outbox.say_openly(multiply::ACKNOWLEDGEMENT);
             }
             First::Complete(_) | First::Unknown => {}
             First::TooLong(bytes) => dialogue.overflow_within(world, now, bytes),
+        }
+    }
+
+    /// A raw client has ended a burst with LF: it is a line client after all, unless the configuration says that it is none.
+    fn turn_to_lines(&mut self, world: &mut World) {
+        if world.settings.of(self.dialogue.door.service).framing == FramingRule::Auto {
+            self.decide(world, Kind::Line);
+            self.dialogue.outbox.end_pause();
+            if let Some(seat) = self.seat() {
+                world.room.end_lines_with_lf(seat);
+            }
         }
     }
 

@@ -4,7 +4,7 @@
 use memchr::memchr;
 use thin_vec::ThinVec;
 
-use crate::engine::codec::detect::{Decision, Guess};
+use crate::engine::codec::detect::{self, BYTE_ORDER_MARK, Decision, Guess};
 use crate::engine::codec::lines::without_cr;
 use crate::engine::codec::{self, packets};
 use crate::engine::limits::ServiceSettings;
@@ -166,13 +166,29 @@ impl Intake {
         &self.bytes[self.taken as usize..]
     }
 
+    /// Drops a byte order mark from the beginning of what waits; it tells nothing of the kind of client.
+    pub fn drop_byte_order_mark(&mut self, fresh: &mut &[u8]) {
+        if self.bytes.is_empty() {
+            *fresh = fresh.strip_prefix(BYTE_ORDER_MARK).unwrap_or(fresh);
+        } else if detect::is_part_of_mark(&self.bytes) {
+            self.bytes.extend_from_slice(std::mem::take(fresh));
+            if self.bytes.starts_with(BYTE_ORDER_MARK) {
+                self.bytes.drain(..BYTE_ORDER_MARK.len());
+                self.guess = Guess::default();
+                if self.bytes.is_empty() {
+                    self.clear();
+                }
+            }
+        }
+    }
+
     /// Looks at the first bursts, as long as the kind of client is not known.
     pub fn look<'a, 'b: 'a>(
         &'a mut self,
         now: Moment,
         fresh: &mut &'b [u8],
         settings: &ServiceSettings,
-        is_complete: impl FnOnce(&[u8]) -> bool,
+        is_complete: impl Fn(&[u8]) -> bool,
     ) -> First<'a> {
         if !self.bytes.is_empty() {
             self.bytes.extend_from_slice(std::mem::take(fresh));

@@ -1,0 +1,25 @@
+//! What a guess is in the record of a restart: as it is now, or as ipcd 0.1.0 wrote it.
+
+use serde::Deserialize;
+
+use super::detect::Bursts;
+use crate::engine::message::Moment;
+
+/// Either of them.
+#[derive(Deserialize)]
+#[serde(untagged)]
+pub(super) enum Guess {
+    Bursts(Option<Box<Bursts>>),
+    Old(State),
+}
+
+/// As 0.1.0 wrote it; each says when silence decides.
+#[derive(Deserialize)]
+pub(super) enum State {
+    /// One byte that could be a message.
+    OneByte(Moment),
+    /// Complete requests, which end at these places.
+    Gap { until: Moment, cuts: Vec<u32> },
+    /// Something incomplete.
+    LikelyLine(Moment),
+}
