@@ -152,6 +152,27 @@ fn without_a_file_the_first_words_are_a_line_for_each_service_and_no_warning() {
 }
 
 #[test]
+fn the_classroom_s_configuration_starts_without_a_warning_in_a_line_for_each_service() {
+    if !may_unshare() {
+        return;
+    }
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/etc/classroom.toml");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ipcd"));
+    command.args(["--config", file]).env_remove("RUST_LOG").env_remove("JOURNAL_STREAM");
+    let said = ready(&mut in_namespaces(
+        &["--net", "--mount"],
+        "ip link set lo up; mount -t tmpfs tmpfs /run",
+        &command,
+    ));
+    assert!(!said.contains("warning: "), "{said}");
+    let listed = |service: &str| said.matches(&format!("info: {service} on ")).count();
+    for service in ["multiply", "greeting", "chat", "hello", "talk", "stats", "mux"] {
+        assert_eq!(listed(service), 1, "{service}: {said}");
+    }
+    assert!(said.contains("info: chat on tcp://localhost:33000, unix:///run/ipcd/chat.sock, "), "{said}");
+}
+
+#[test]
 fn who_listens_for_all_says_where_others_connect() {
     if !may_unshare() {
         return;

@@ -280,7 +280,8 @@ pub(super) fn wanted<'a>(config: &'a Config, runtime: &Runtime) -> Result<Vec<Wa
         let make_directory =
             relative.filter(|path| path.parent() == Some(Path::new("ipcd"))).map(|_| runtime.join("ipcd"));
         // Nobody has asked for the default group: where there is none, or it is not for us to give, ours does.
-        let is_group = listen.is_group_given || may_give_to(&listen.group);
+        let is_file = listen.endpoint.path().is_some();
+        let is_group = listen.is_group_given || is_file && may_give_to(&listen.group);
         for place in listen.endpoint.places(runtime) {
             let options = Options {
                 backlog: config.listen_backlog,

@@ -1,15 +1,50 @@
 //! The time of day, as people read it in a log.
 
+use std::fs::File;
+use std::io::Read;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, Zoned};
+use rustix::fs::OFlags;
 
-/// The machine's time zone (TZ, /etc/localtime) as it was when it was first asked for: a log does not change its own.
+/// The machine's time zone, unless TZ says another (tzset(3)).
+const LOCAL: &str = "/etc/localtime";
+
+/// Where those that TZ names lie.
+const ZONES: &str = "/usr/share/zoneinfo";
+
+/// The largest file of a time zone that is read, in bytes: the largest there is has 4 KiB.
+const ZONE_BYTES_MAX: u64 = 64 * 1024;
+
+/// The time zone as it was when it was first asked for: a log does not change its own.
 static ZONE: OnceLock<TimeZone> = OnceLock::new();
 
 fn now() -> Zoned {
-    Timestamp::now().to_zoned(ZONE.get_or_init(TimeZone::system).clone())
+    let zone = ZONE.get_or_init(|| zone(std::env::var("TZ").ok().as_deref()));
+    Timestamp::now().to_zoned(zone.clone())
+}
+
+/// The time zone that TZ means; UTC where there is none. (jiff would find it too, but looks through all that there are.)
+fn zone(tz: Option<&str>) -> TimeZone {
+    let name = tz.map(|tz| tz.strip_prefix(':').unwrap_or(tz));
+    let file = match name {
+        None => PathBuf::from(LOCAL),
+        Some("") => return TimeZone::UTC,
+        Some(name) => Path::new(ZONES).join(name),
+    };
+    let of_file = read(&file).and_then(|bytes| TimeZone::tzif(name.unwrap_or("local"), &bytes).ok());
+    of_file.or_else(|| TimeZone::posix(name?).ok()).unwrap_or(TimeZone::UTC)
+}
+
+/// A file, if it is not too large. Never waits, should that be a FIFO.
+fn read(file: &Path) -> Option<Vec<u8>> {
+    let file = File::options().read(true).custom_flags(OFlags::NONBLOCK.bits() as i32).open(file).ok()?;
+    let mut bytes = Vec::new();
+    file.take(ZONE_BYTES_MAX).read_to_end(&mut bytes).ok()?;
+    Some(bytes)
 }
 
 /// Date, time to the millisecond, and offset, as RFC 3339 has them: `2026-11-28T16:12:57.123+01:00`.
@@ -33,6 +68,24 @@ fn clock(time: &Zoned) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_zone_is_a_file_or_a_rule_or_else_utc() {
+        let offset = |zone: TimeZone| {
+            let time = Timestamp::from_second(1_782_655_977).unwrap().to_zoned(zone);
+            rfc_3339(&time).split_off("2026-06-28T16:12:57.000".len())
+        };
+        assert_eq!(offset(zone(Some("CET-1CEST,M3.5.0,M10.5.0/3"))), "+02:00");
+        for nothing in ["", "No/Such", "/dev/null", "/dev/zero", "../../../etc/passwd"] {
+            assert_eq!(offset(zone(Some(nothing))), "+00:00", "{nothing}");
+        }
+        if Path::new(ZONES).join("Asia/Kolkata").exists() {
+            for name in ["Asia/Kolkata", ":Asia/Kolkata", "/usr/share/zoneinfo/Asia/Kolkata"] {
+                assert_eq!(offset(zone(Some(name))), "+05:30", "{name}");
+            }
+        }
+        zone(None);
+    }
 
     #[test]
     fn a_time_has_its_offset_in_summer_and_in_winter() {

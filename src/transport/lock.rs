@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{
     CWD, FileType, FlockOperation, Mode, OFlags, Stat, fchmod, flock, fstat, ftruncate, lstat, openat,
 };
-use rustix::io::{Errno, pread, pwrite};
+use rustix::io::{Errno, pread, pwrite, retry_on_intr};
 
 use super::error::Obstacle;
 use super::holder;
@@ -69,7 +69,9 @@ impl Lock {
         for _ in 0..TRIES_MAX {
             let fd = open(&path)?;
             let ours = fstat(&fd).map_err(other)?;
-            if FileType::from_raw_mode(ours.st_mode) != FileType::RegularFile || !contents.are_in(&fd) {
+            let is_file = FileType::from_raw_mode(ours.st_mode) == FileType::RegularFile;
+            let is_ours = ours.st_size == 0 || contents == Contents::ProcessId && holds_process_id(&fd)?;
+            if !is_file || !is_ours {
                 return Err(Obstacle::NotALock(path));
             }
             match flock(&fd, FlockOperation::NonBlockingLockExclusive) {
@@ -88,17 +90,12 @@ impl Lock {
     }
 }
 
-impl Contents {
-    fn are_in(self, fd: &OwnedFd) -> bool {
-        let mut buffer = [0; PROCESS_ID_BYTES_MAX + 1];
-        let text = match pread(fd, &mut buffer, 0) {
-            Ok(count) => &buffer[..count],
-            Err(_) => return false,
-        };
-        let is_process_id = || text.iter().all(|byte| byte.is_ascii_digit() || byte.is_ascii_whitespace());
-        text.is_empty()
-            || self == Contents::ProcessId && text.len() <= PROCESS_ID_BYTES_MAX && is_process_id()
-    }
+/// Whether nothing but a process id stands in a file.
+fn holds_process_id(fd: &OwnedFd) -> Result<bool, Obstacle> {
+    let mut buffer = [0; PROCESS_ID_BYTES_MAX + 1];
+    let count = retry_on_intr(|| pread(fd, &mut buffer, 0)).map_err(other)?;
+    let is_process_id = |byte: &u8| byte.is_ascii_digit() || byte.is_ascii_whitespace();
+    Ok(count <= PROCESS_ID_BYTES_MAX && buffer[..count].iter().all(is_process_id))
 }
 
 impl Lock {
