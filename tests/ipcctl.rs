@@ -475,7 +475,7 @@ fn status_is_a_table_for_people_and_the_daemons_report_for_programs() {
     assert!(output.status.success(), "{}", text(&output.stderr));
     assert!(table.starts_with(&format!("ipcd {}, pid {}, up ", env!("CARGO_PKG_VERSION"), daemon.pid())));
     let rows: Vec<Vec<&str>> = table.lines().map(|line| line.split_whitespace().collect()).collect();
-    assert!(table.lines().next().is_some_and(|line| line.ends_with(" GiB of memory")), "{table}");
+    assert!(table.lines().next().is_some_and(|line| line.ends_with(" MiB of memory")), "{table}");
     assert!(rows.iter().any(|row| row.starts_with(&["chat", "1", "1"])), "{table}");
     let member = rows.iter().find(|row| row.last() == Some(&"alice"));
     assert!(member.is_some_and(|row| row.starts_with(&["chat"]) && row.contains(&"serving")), "{table}");

@@ -7,6 +7,7 @@
 //! with `-- --nocapture` it tells what was reached, and how far it is.
 
 mod simulation {
+    pub mod datagrams;
     pub mod fifo;
     pub mod hogs;
     pub mod link;
@@ -110,6 +111,18 @@ fn who_takes_what_there_is_gives_way_and_nobody_else_does() {
     let (total, is_enough) = play((SEEDS / 8, STEPS), "who_takes", simulation::hogs::run);
     println!("{total}");
     for what in ["hogs: held most", "hogs: too slow", "hogs: closed"] {
+        assert!(!is_enough || total.of(what) > 0, "never reached: {what}");
+    }
+}
+
+#[test]
+fn servers_that_answer_everything_fall_silent() {
+    let lengths = [1, 2, 3].map(simulation::datagrams::length_of_loops);
+    println!("one, two and three servers that answer everything: {lengths:?} datagrams");
+    assert_eq!(lengths, [101, 202, 303], "a share for each, and one more that gets nothing");
+    let (total, is_enough) = play((SEEDS / 4, STEPS / 5), "servers", simulation::datagrams::run);
+    println!("{total}");
+    for what in ["datagrams: not delivered", "datagrams: too many", "datagrams: own words"] {
         assert!(!is_enough || total.of(what) > 0, "never reached: {what}");
     }
 }

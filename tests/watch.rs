@@ -218,7 +218,8 @@ fn a_datagram_is_seen_with_its_answer_and_its_mistake() {
         (&event["text"], &event["peer"]),
         (&"3,14 2".into(), &socket.local_addr().unwrap().to_string().into())
     );
-    assert_eq!(next(&mut watcher, "reply")["text"], "Data received");
+    // An error is alone, without the acknowledgement.
+    assert_eq!(next(&mut watcher, "reply")["text"], "Error: not a number: '3,14'");
     hint(&mut watcher, "comma");
     daemon.stop();
 }

@@ -25,6 +25,7 @@ pub(super) const KEYS: &[Key] = &[
     Key { name: "message_timeout", within: Within::LimitsAndServices, read: message_timeout },
     Key { name: "linger_timeout", within: Within::Limits, read: linger_timeout },
     Key { name: "max_refused_lingering", within: Within::Limits, read: max_refused_lingering },
+    Key { name: "answers_per_second", within: Within::Limits, read: answers_per_second },
     Key { name: "shutdown_grace", within: Within::Limits, read: shutdown_grace },
     Key { name: "raw_gap", within: Within::LimitsAndServices, read: raw_gap },
     Key { name: "framing", within: Within::LimitsAndServices, read: framing },

@@ -111,6 +111,12 @@ pub(super) fn linger_timeout(draft: &mut Draft, _: Table, value: Value<'_>) -> R
     Ok(())
 }
 
+pub(super) fn answers_per_second(draft: &mut Draft, _: Table, value: Value<'_>) -> Result<(), String> {
+    let Count(count) = typed(value)?;
+    draft.config.settings.answers_per_second = ANSWERS_PER_SECOND.check(count)? as u32;
+    Ok(())
+}
+
 pub(super) fn max_refused_lingering(draft: &mut Draft, _: Table, value: Value<'_>) -> Result<(), String> {
     let Count(count) = typed(value)?;
     draft.config.settings.refused_lingering_max = REFUSED_LINGERING.check(count)?;

@@ -93,6 +93,13 @@ pub(super) const MACHINES: Bounds<usize> = Bounds {
 pub(super) const WATCHERS: Bounds<usize> =
     Bounds { min: 1, max: 64, text: "1 to 64", why: "what happens is written down for each" };
 
+pub(super) const ANSWERS_PER_SECOND: Bounds<usize> = Bounds {
+    min: 0,
+    max: 100_000,
+    text: "1 to 100000, or 0 for no bound",
+    why: "one answer takes a share of a second, in whole microseconds",
+};
+
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 pub(super) const TIMEOUT: Bounds<Duration> = Bounds {

@@ -25,7 +25,7 @@ impl Daemon {
                 counters.messages,
                 counters.errors(),
                 counters.too_slow,
-                counters.dropped,
+                counters.dropped(),
             );
         }
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::message::CloseReason;
+use super::message::{CloseReason, Dropped};
 use super::service::Service;
 
 /// What was wrong, when a peer is told an error.
@@ -98,9 +98,9 @@ pub struct ServiceCounters {
     errors: [u64; ErrorKind::ALL.len()],
     /// Connections closed because they did not read.
     pub too_slow: u64,
-    /// Lines that were dropped because nobody read them (FIFOs), datagrams that were not answered, and answers that their
-    /// sender did not take.
-    pub dropped: u64,
+    /// Lines on FIFOs that nobody read, datagrams that were not answered, and answers that did not reach their receiver, by
+    /// [reason](Dropped).
+    dropped: [u64; Dropped::ALL.len()],
     /// Bytes received from peers.
     pub bytes_in: u64,
     /// Bytes the kernel took for peers.
@@ -111,6 +111,21 @@ impl ServiceCounters {
     /// Counts one error.
     pub fn count_error(&mut self, kind: ErrorKind) {
         self.errors[kind as usize] += 1;
+    }
+
+    /// Counts what was dropped for a reason.
+    pub fn count_dropped(&mut self, why: Dropped, count: u64) {
+        self.dropped[why as usize] += count;
+    }
+
+    /// What was dropped for one reason.
+    pub fn dropped_of(&self, why: Dropped) -> u64 {
+        self.dropped[why as usize]
+    }
+
+    /// What was dropped for any reason.
+    pub fn dropped(&self) -> u64 {
+        self.dropped.iter().sum()
     }
 
     /// Errors of one kind.
@@ -206,6 +221,16 @@ mod tests {
             assert_eq!(kind as usize, at);
             counters.count_error(kind);
             assert_eq!((counters.errors_of(kind), counters.errors()), (1, at as u64 + 1));
+        }
+    }
+
+    #[test]
+    fn every_reason_to_drop_is_counted_for_itself() {
+        let mut counters = ServiceCounters::default();
+        for (at, why) in Dropped::ALL.into_iter().enumerate() {
+            assert_eq!(why as usize, at);
+            counters.count_dropped(why, 2);
+            assert_eq!((counters.dropped_of(why), counters.dropped()), (2, 2 * (at as u64 + 1)));
         }
     }
 }

@@ -48,6 +48,18 @@ pub const STATUS_PIECE_BYTES: usize = 24 * 1024;
 /// Bytes of a report that wait to be sent, from which on the rest is not written yet.
 pub const STATUS_BYTES_LOW: usize = 16 * 1024;
 
+/// Answers that one sender of datagrams gets in a second, unless the configuration says otherwise.
+pub const ANSWERS_PER_SECOND: u32 = 10;
+
+/// For how many seconds it may have had none before, and gets those as well.
+pub const ANSWER_BURST_SECONDS: u32 = 10;
+
+/// Senders of datagrams whose share of answers is remembered at once: a lecture hall, and some. Guessed.
+pub const DATAGRAM_SENDERS_MAX: usize = 4096;
+
+/// What one of these takes, in two trees that are half full.
+pub const DATAGRAM_SENDER_BYTES: usize = 256;
+
 /// Those who watch at once, unless the configuration says otherwise: what happens is written down for each.
 pub const WATCHERS_MAX: usize = 16;
 
@@ -216,6 +228,8 @@ pub struct Settings {
     pub machines_max: usize,
     /// Those who watch at once: at least 1.
     pub watchers_max: usize,
+    /// Answers a second that one sender of datagrams gets; 0: no bound.
+    pub answers_per_second: u32,
     /// One entry per service, in the order of [`Service::ALL`].
     pub services: [ServiceSettings; Service::ALL.len()],
     /// Messages of the room that a newcomer is shown.
@@ -256,6 +270,7 @@ impl Default for Settings {
             linger: LINGER,
             machines_max: MACHINES_MAX,
             watchers_max: WATCHERS_MAX,
+            answers_per_second: ANSWERS_PER_SECOND,
             services: Service::ALL.map(|service| ServiceSettings {
                 allowed: allow::listed(service, Allowed::default()),
                 ..ServiceSettings::default()

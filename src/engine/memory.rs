@@ -123,6 +123,10 @@ pub fn parts(settings: &Settings) -> Vec<Part> {
             name: "events for those who watch",
             bytes: GROWN * limits::WATCH_EVENTS_MAX * size_of::<Event>() + limits::WATCH_RING_BYTES_MAX,
         },
+        Part {
+            name: "senders of datagrams",
+            bytes: limits::DATAGRAM_SENDERS_MAX * limits::DATAGRAM_SENDER_BYTES,
+        },
         // One message, cut out of its queue and cleaned, and what a report in it becomes.
         Part { name: "the message in hand", bytes: GROWN * message + report + IN_HAND_BYTES },
     ]

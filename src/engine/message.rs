@@ -11,6 +11,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::allow::Allowed;
+pub use super::dropped::Dropped;
 use super::foreign::Foreign;
 use super::limits::Settings;
 use super::service::Service;
@@ -177,16 +178,12 @@ pub enum Input<'a> {
         bytes: &'a [u8],
         /// It was longer than our buffer.
         truncated: bool,
-        /// Its sender has an address that an answer can be sent to.
-        answerable: bool,
+        /// The address that an answer can be sent to: on a Unix socket as the sender wrote it, on the network empty, for
+        /// `origin` says it; `None`: its sender has none.
+        address: Option<&'a [u8]>,
     },
-    /// What became of one message of the answer to a datagram.
-    Replied {
-        /// The endpoint that the datagram came to.
-        door: &'a Door,
-        /// Its bytes; `None`: its sender takes nothing.
-        bytes: Option<usize>,
-    },
+    /// What became of the message that [`Engine::poll_reply`](super::Engine::poll_reply) gave last.
+    Replied(Result<(), Dropped>),
     /// End of file: the peer will send nothing more, but may still read.
     EndOfFile {
         /// Whose.
@@ -401,26 +398,15 @@ pub enum Happening {
     Met(Origin),
     /// A datagram got no answer.
     Dropped(Dropped),
+    /// An answer to a datagram was dropped, or the rest of it.
+    Undelivered {
+        /// The path of the Unix socket it was for; empty: whom it was for is known by the address alone.
+        to: String,
+        /// Why.
+        why: Dropped,
+    },
     /// A datagram of it was refused: its user may not use the endpoint.
     Refused,
     /// It ended.
     Closed(CloseReason),
-}
-
-/// Why a datagram gets no answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Dropped {
-    /// It begins as our own answers do.
-    OwnWords,
-    /// Its sender has no address.
-    NoAddress,
-}
-
-impl fmt::Display for Dropped {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Dropped::OwnWords => "it begins as an answer of ipcd's does",
-            Dropped::NoAddress => "it comes from a socket without an address",
-        })
-    }
 }

@@ -10,10 +10,11 @@ pub mod allow;
 mod census;
 mod codec;
 mod counters;
-mod datagram;
+pub mod datagram;
 mod deadlines;
 pub mod diagnosis;
 mod digits;
+mod dropped;
 pub mod foreign;
 mod handing;
 pub mod json;
@@ -44,11 +45,11 @@ pub use counters::{Counters, ErrorKind, ServiceCounters, Turns};
 
 use census::Census;
 use codec::Style;
-use datagram::Datagram;
+use datagram::{Answer, Datagram, Shares};
 use deadlines::Deadlines;
 use limits::{FLUSHES_PER_TURN, READ_BYTES_MAX, Settings};
 use machines::Machines;
-use message::{Door, Input, Moment, Note, Origin, Output, Peer, Request};
+use message::{Door, Dropped, Input, Moment, Note, Origin, Output, Peer, Request};
 use room::{Offer, Room, Seat};
 use service::Service;
 use service::talk::Lines;
@@ -79,7 +80,9 @@ pub struct Engine {
     /// Members of the room with something new to hear.
     audience: VecDeque<Peer>,
     /// The answer to the last datagram.
-    replies_to_datagram: VecDeque<String>,
+    answer: Option<Answer>,
+    /// What each sender of datagrams may still be answered.
+    shares: Shares,
     flushes_left: usize,
     /// Members with messages that wait until everybody has been offered the last ones.
     waiting: VecDeque<Peer>,
@@ -237,7 +240,8 @@ impl Engine {
             outputs: VecDeque::new(),
             replies: VecDeque::new(),
             audience: VecDeque::new(),
-            replies_to_datagram: VecDeque::new(),
+            answer: None,
+            shares: Shares::default(),
             flushes_left: FLUSHES_PER_TURN,
             waiting: VecDeque::new(),
             reporting: VecDeque::new(),
@@ -324,13 +328,10 @@ impl Engine {
             Input::Bytes { peer, bytes, more } => {
                 self.with(now, peer, |session, world| session.handle_bytes(world, now, bytes, more));
             }
-            Input::Datagram { door, origin, bytes, truncated, answerable } => {
-                self.handle_datagram(&Datagram { door, origin, bytes, truncated, answerable });
+            Input::Datagram { door, origin, bytes, truncated, address } => {
+                self.handle_datagram(&Datagram { door, origin, bytes, truncated, address });
             }
-            Input::Replied { door, bytes: Some(bytes) } => {
-                self.world.counters.of_mut(door.service).bytes_out += bytes as u64;
-            }
-            Input::Replied { door, bytes: None } => self.world.counters.of_mut(door.service).dropped += 1,
+            Input::Replied(outcome) => self.handle_replied(outcome),
             Input::EndOfFile { peer } => {
                 self.with(now, peer, |session, world| session.handle_end_of_file(world, now));
             }
@@ -452,7 +453,8 @@ impl Engine {
         for peer in self.world.room.settle(backlog) {
             self.with(now, peer, |session, world| session.drop_slow(world, now));
         }
-        self.world.counters.of_mut(Service::Chat).dropped += self.world.room.take_skipped();
+        let skipped = self.world.room.take_skipped();
+        self.world.counters.of_mut(Service::Chat).count_dropped(Dropped::Unread, skipped);
     }
 
     fn go_on_stopping(&mut self, now: Moment) {

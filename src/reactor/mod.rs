@@ -2,6 +2,7 @@
 //! engine asks. Knows no service: it could not spell "chat".
 
 mod clock;
+mod datagrams;
 mod fifos;
 mod names;
 mod readiness;
@@ -20,12 +21,12 @@ use mio::{Events, Interest, Poll};
 use rustix::io::Errno;
 
 use crate::endpoint::Place;
+use crate::engine::datagram::Ledger;
 use crate::engine::limits::READ_BYTES_MAX;
 use crate::engine::message::{Door, Input, Moment, Origin, Output, Peer, Request};
 use crate::engine::record::piece::Piece;
 use crate::engine::record::{Record, SavedSession};
 use crate::engine::{Engine, SLICES_MAX};
-use crate::transport::datagram;
 use crate::transport::link::{Link, PIECES_MAX, Received};
 use crate::transport::listener::Listener;
 
@@ -281,7 +282,7 @@ impl Reactor {
 
     fn accept(&mut self, now: Moment, gate: usize, budget: usize) {
         for _ in 0..budget {
-            let Some(Gate { listener, door }) = self.slots.gate(gate) else { return };
+            let Some(Gate { listener, door, .. }) = self.slots.gate(gate) else { return };
             let door = Rc::clone(door);
             if listener.is_for_datagrams() {
                 match self.take_datagram(now, gate, &door) {
@@ -326,20 +327,6 @@ impl Reactor {
             }
         }
         self.ready.push(Source::Gate(gate));
-    }
-
-    /// Takes one datagram and answers it; whoever does not take an answer goes without.
-    fn take_datagram(&mut self, now: Moment, gate: usize, door: &Rc<Door>) -> io::Result<()> {
-        let Some(Gate { listener, .. }) = self.slots.gate(gate) else { return Ok(()) };
-        let datagram::Received { count, truncated, sender, origin } = listener.receive(&mut self.buffer)?;
-        let (bytes, answerable) = (&self.buffer[..count], sender.has_address());
-        self.engine.handle(now, Input::Datagram { door, origin, bytes, truncated, answerable });
-        while let Some(reply) = self.engine.poll_reply() {
-            let sent = listener.reply(&sender, reply.as_bytes()).is_ok();
-            self.engine.handle(now, Input::Replied { door, bytes: sent.then_some(reply.len()) });
-        }
-        self.report.take(now, &mut self.engine);
-        Ok(())
     }
 
     fn admit(&mut self, now: Moment, link: Link, origin: Origin, door: &Rc<Door>) {
@@ -580,7 +567,7 @@ impl Reactor {
     /// # Errors
     /// The listener cannot be watched (epoll_ctl(2): ENOMEM or ENOSPC).
     pub fn add(&mut self, listener: Listener, door: Door) -> io::Result<()> {
-        let gate = self.slots.insert_gate(Gate { listener, door: Rc::new(door) });
+        let gate = self.slots.insert_gate(Gate { listener, door: Rc::new(door), ledger: Ledger::default() });
         let Some(Gate { listener, .. }) = self.slots.gate(gate) else { return Ok(()) };
         let fd = std::os::fd::AsRawFd::as_raw_fd(listener);
         let token = Source::Gate(gate).token();

@@ -81,7 +81,7 @@ impl Line {
             Line::Chose => "services chosen",
             Line::Asked => "requests to the daemon itself",
             Line::Said => "messages",
-            Line::Dropped => "datagrams not answered",
+            Line::Dropped => "datagrams without an answer",
             Line::Trouble => "troubles with endpoints",
         }
     }
@@ -133,6 +133,12 @@ impl Report {
             Happening::Joined(name) => line(Line::Joined, format_args!("joined as {name}")),
             Happening::Met(partner) => line(Line::Joined, format_args!("talks with {partner}")),
             Happening::Dropped(why) => line(Line::Dropped, format_args!("datagram not answered: {why}")),
+            Happening::Undelivered { to, why } if to.is_empty() => {
+                line(Line::Dropped, format_args!("answer dropped: {why}"));
+            }
+            Happening::Undelivered { to, why } => {
+                line(Line::Dropped, format_args!("answer to '{to}' dropped: {why}"));
+            }
             Happening::Refused => line(Line::Refused, format_args!("{}", CloseReason::NotAllowed)),
             Happening::Closed(reason) if reason.is_refusal() => line(Line::Refused, format_args!("{reason}")),
             Happening::Closed(reason) => line(Line::Closed, format_args!("closed: {reason}")),

@@ -8,6 +8,7 @@ use std::rc::Rc;
 
 use mio::Token;
 
+use crate::engine::datagram::Ledger;
 use crate::engine::memory::shrunk;
 use crate::engine::message::{Door, Moment, Peer};
 use crate::transport::link::{Link, Received};
@@ -48,6 +49,8 @@ impl Source {
 pub(super) struct Gate {
     pub(super) listener: Listener,
     pub(super) door: Rc<Door>,
+    /// Whose answers lie unread in its buffer, where it takes datagrams.
+    pub(super) ledger: Ledger,
 }
 
 /// One connection's place.
@@ -204,6 +207,10 @@ impl Slots {
 
     pub(super) fn gate(&self, gate: usize) -> Option<&Gate> {
         self.gates.get(gate)?.as_ref()
+    }
+
+    pub(super) fn gate_mut(&mut self, gate: usize) -> Option<&mut Gate> {
+        self.gates.get_mut(gate)?.as_mut()
     }
 
     pub(super) fn set_door(&mut self, gate: usize, door: Rc<Door>) {

@@ -38,6 +38,14 @@ pub(super) fn of(uid: u32, gid: u32, pid: i32) -> Origin {
     }
 }
 
+/// Who sent a datagram. What was sent before the kernel was asked to say (SO_PASSCRED) is nobody's.
+pub(super) fn of_sender(uid: u32, gid: u32, pid: u32) -> Origin {
+    match (uid, pid) {
+        (OVERFLOW_ID, 0) => Origin::Unknown { pid: 0 },
+        _ => of(uid, gid, pid.cast_signed()),
+    }
+}
+
 /// How far the numbers of users, or of groups, can be believed here.
 #[derive(Debug, PartialEq, Eq)]
 struct Ids {

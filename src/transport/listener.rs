@@ -15,12 +15,13 @@ use rustix::net::{
 use socket2::SockRef;
 
 use super::credentials;
-use super::datagram::{self, Received, Sender};
+use super::datagram::{self, Received, Return, Room};
 use super::link::Link;
+use super::passing::refuse_descriptors;
 use super::sockopt::set_for_connections;
 use super::unix::Traces;
 use crate::endpoint::Place;
-use crate::engine::message::Origin;
+use crate::engine::message::{Dropped, Origin};
 
 /// An open endpoint. Dropping it closes it: connections that wait to be accepted are reset, and a Unix socket's file
 /// (if it is still ours), its lock and the directory made for it (if it is empty) are removed.
@@ -51,6 +52,7 @@ impl Listener {
         match place {
             Place::Tcp(_) => set_for_connections(&socket)?,
             Place::Udp(_) | Place::UnixGram(_) => datagram::prepare(&fd, socket.domain()?)?,
+            Place::Unix(_) | Place::UnixSeq(_) => refuse_descriptors(&fd),
             _ => {}
         }
         Ok(Listener { traces: None, fd, place, kept })
@@ -89,9 +91,14 @@ impl Listener {
     /// Sends one to who sent one.
     ///
     /// # Errors
-    /// It cannot be taken: its sender has no room for it or is gone. That is its own affair.
-    pub fn reply(&self, to: &Sender, bytes: &[u8]) -> io::Result<()> {
+    /// Why it is not taken. That is the sender's own affair.
+    pub fn reply(&self, to: &Return, bytes: &[u8]) -> Result<(), Dropped> {
         datagram::reply(&self.fd, to, bytes)
+    }
+
+    /// How much of its send buffer lies unread in its senders' sockets: only on a Unix socket does that stay ours.
+    pub fn room(&self) -> Option<Room> {
+        matches!(self.place, Place::UnixGram(_)).then(|| datagram::room(&self.fd))?
     }
 
     /// Whether somebody else keeps it open when we close it.

@@ -16,6 +16,7 @@ pub mod listener;
 pub mod lock;
 pub mod open;
 mod options;
+mod passing;
 mod sockopt;
 pub mod stdio;
 mod unix;

@@ -2,12 +2,11 @@
 
 use rustix::io::Errno;
 use rustix::net::SocketType;
-use socket2::Domain;
 
 pub use super::error::{Obstacle, OpenError};
 use super::listener::Listener;
 pub use super::options::Options;
-use super::{datagram, inet, unix};
+use super::{inet, unix};
 use crate::endpoint::Place;
 
 /// A place that was opened.
@@ -31,12 +30,8 @@ pub fn open(place: &Place, options: &Options) -> Result<Opened, OpenError> {
         Place::UnixSeq(path) => unix::open(path, SocketType::SEQPACKET, options)
             .map(|(fd, traces, warnings)| (fd, Some(traces), warnings)),
         Place::Udp(address) => inet::udp(*address).map(|fd| (fd, None, Vec::new())),
-        Place::UnixGram(path) => {
-            unix::open(path, SocketType::DGRAM, options).and_then(|(fd, traces, warnings)| {
-                datagram::prepare(&fd, Domain::UNIX).map_err(Obstacle::Other)?;
-                Ok((fd, Some(traces), warnings))
-            })
-        }
+        Place::UnixGram(path) => unix::open(path, SocketType::DGRAM, options)
+            .map(|(fd, traces, warnings)| (fd, Some(traces), warnings)),
         // `fifo::open` opens these.
         Place::Fifo(_) => Err(Obstacle::Other(Errno::PROTONOSUPPORT.into())),
     };

@@ -14,14 +14,17 @@ use rustix::net::{
     AddressFamily, SocketAddrUnix, SocketFlags, SocketType, bind, connect, listen, socket_with,
 };
 use rustix::process::{getegid, umask};
+use socket2::Domain;
 
 use super::credentials;
+use super::datagram;
 use super::directory;
 use super::error::Obstacle;
 use super::group::{find_group, group_name};
 use super::holder::{self, Holder};
 use super::lock::{Lock, is_at, is_gone};
 use super::options::Options;
+use super::passing::refuse_descriptors;
 use crate::endpoint::UNIX_PATH_BYTES_MAX;
 use crate::engine::message::Origin;
 
@@ -81,6 +84,11 @@ pub(super) fn open(
 
     let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
     let fd = socket_with(AddressFamily::UNIX, kind, flags, None).map_err(other)?;
+    // Before anybody can come: of what comes first it would not be known whose it is.
+    match kind {
+        SocketType::DGRAM => datagram::prepare(&fd, Domain::UNIX).map_err(Obstacle::Other)?,
+        _ => refuse_descriptors(&fd),
+    }
     let wanted = find_group(&options.group);
     // With a group other than the file will get, others are let in only when it has it.
     let later = wanted.is_some_and(|gid| gid != group_of_new_files(path));

@@ -308,8 +308,9 @@ fn a_deaf_or_missing_service_manager_holds_nothing_up() {
 /// Datagrams of every wrong kind, and two daemons that are told to have written to each other.
 #[test]
 fn datagrams_are_dropped_or_answered_once_and_two_daemons_fall_silent() {
-    let config = format!("{USUAL}[hello]\nlisten = [\"udp://{{ip}}:8080\"]\n")
-        .replace("[multiply]\nlisten = [", "[multiply]\nlisten = [\"udp://{ip}:65432\", ");
+    let config =
+        format!("[limits]\nanswers_per_second = 0\n{USUAL}[hello]\nlisten = [\"udp://{{ip}}:8080\"]\n")
+            .replace("[multiply]\nlisten = [", "[multiply]\nlisten = [\"udp://{ip}:65432\", ");
     let (trial, other) = (Trial::with(&config), Daemon::with(&config));
     let socket = UdpSocket::bind((trial.ip, 0)).unwrap();
     socket.set_read_timeout(Some(PATIENCE)).unwrap();

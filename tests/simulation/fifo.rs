@@ -273,7 +273,7 @@ fn check_multiply(world: &World, told: &Told, tally: &mut Tally) {
     if let Some(last) = told.lines.checked_sub(1) {
         assert_eq!(numbers.last(), Some(&(last as f64)), "the newest is there");
     }
-    let dropped = world.engine.counters().of(Service::Multiply).dropped;
+    let dropped = world.engine.counters().of(Service::Multiply).dropped();
     assert_eq!(
         lines.len() as u64 + dropped,
         (2 * told.lines + told.errors) as u64,
@@ -290,7 +290,7 @@ fn check_chat(world: &World, told: &Told, tally: &mut Tally) {
     assert_eq!(to_alice.len(), told.lines, "who reads hears everything");
     let mut all = to_alice.iter();
     assert!(from_fifo.iter().all(|line| all.any(|other| other == line)), "in the room's order, each once");
-    let dropped = world.engine.counters().of(Service::Chat).dropped;
+    let dropped = world.engine.counters().of(Service::Chat).dropped();
     // The other member's joining is one line more.
     assert_eq!(
         heard.len() as u64 + dropped,

@@ -373,6 +373,7 @@ impl World {
             }
             Happening::Met(_)
             | Happening::Dropped(_)
+            | Happening::Undelivered { .. }
             | Happening::Refused
             | Happening::Remarked(_)
             | Happening::Said(_)

@@ -21,6 +21,7 @@ mod literal;
 mod lookout;
 mod multiply;
 mod output;
+mod pace;
 mod race;
 mod report;
 #[cfg(feature = "tui")]

@@ -7,9 +7,11 @@ use ipcd::engine::text::{is_empty, quote};
 use rustix::event::PollFlags;
 use serde_json::json;
 use std::collections::VecDeque;
+use std::time::Instant;
 
 use super::daemon::{Conversation, Wanted};
 use super::input::Input;
+use super::pace::Pace;
 use super::{Reach, Trouble, link, output};
 
 const MULTIPLY: Wanted = Wanted { name: "multiply", port: Some(65432), datagrams: true, fifo: true };
@@ -100,6 +102,7 @@ fn all(reach: &Reach, json: bool) -> Result<(), Trouble> {
     let most = if daemon.is_lossy() { 1 } else { REQUESTS_MAX };
     let mut input = Input::new();
     let mut replies = Replies::default();
+    let mut pace = Pace::default();
     let mut pending: VecDeque<String> = VecDeque::new();
     let (mut count, mut failures) = (0, 0);
     let mut until = reach.deadline();
@@ -107,6 +110,9 @@ fn all(reach: &Reach, json: bool) -> Result<(), Trouble> {
         while pending.len() < most
             && let Some(line) = input.line()
         {
+            if daemon.is_lossy() && !is_empty(line.as_bytes()) {
+                std::thread::sleep(pace.take(Instant::now()));
+            }
             if pending.is_empty() {
                 until = reach.deadline();
             }

@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use crate::engine::counters::{Counters, ErrorKind, ServiceCounters};
 use crate::engine::json;
+use crate::engine::message::Dropped;
 
 /// The version of what is said: raised when a field goes or means something else, not when one is added.
 pub const SCHEMA: u32 = 1;
@@ -57,6 +58,7 @@ struct ServicePart<'a> {
     refused: u64,
     too_slow: u64,
     dropped: u64,
+    dropped_by_reason: BTreeMap<&'a str, u64>,
 }
 
 /// What is said of an endpoint.
@@ -119,7 +121,8 @@ pub fn write_head(
             bytes_out: counts.bytes_out,
             refused: counts.refused,
             too_slow: counts.too_slow,
-            dropped: counts.dropped,
+            dropped: counts.dropped(),
+            dropped_by_reason: Dropped::ALL.map(|why| (why.name(), counts.dropped_of(why))).into(),
         })
         .collect();
     let (members, room_bytes) = room;

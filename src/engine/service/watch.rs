@@ -126,7 +126,8 @@ impl Sight {
             Sight::Happened(Happening::Erred(text) | Happening::Remarked(text) | Happening::Said(text)) => {
                 text.len()
             }
-            Sight::Happened(Happening::Joined(text)) | Sight::Replied(text) => text.len(),
+            Sight::Happened(Happening::Joined(text) | Happening::Undelivered { to: text, .. })
+            | Sight::Replied(text) => text.len(),
             Sight::Mistaken(hint) => hint.text.len(),
             Sight::Happened(_) | Sight::Confided(_) => 0,
         }
@@ -146,6 +147,12 @@ impl Sight {
             Sight::Happened(Happening::Joined(name)) => ("joined", name.into()),
             Sight::Happened(Happening::Met(partner)) => ("met", partner.to_string().into()),
             Sight::Happened(Happening::Dropped(why)) => ("dropped", why.to_string().into()),
+            Sight::Happened(Happening::Undelivered { to, why }) if to.is_empty() => {
+                ("dropped", format!("the answer: {why}").into())
+            }
+            Sight::Happened(Happening::Undelivered { to, why }) => {
+                ("dropped", format!("the answer to '{to}': {why}").into())
+            }
             Sight::Happened(Happening::Refused) => ("refused", CloseReason::NotAllowed.to_string().into()),
             Sight::Happened(Happening::Closed(reason)) => {
                 let name = match reason {

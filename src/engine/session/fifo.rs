@@ -5,7 +5,7 @@ use super::Session;
 use super::dialogue::{Dialogue, Heard, State};
 use crate::engine::World;
 use crate::engine::counters::ErrorKind;
-use crate::engine::message::{Happening, Kind, Moment};
+use crate::engine::message::{Dropped, Happening, Kind, Moment};
 use crate::engine::service::chat;
 
 /// Said to who would leave the room.
@@ -49,7 +49,8 @@ impl Dialogue {
             return;
         }
         let max = self.settings(world).backlog_bytes_max;
-        world.counters.of_mut(self.service()).dropped += self.outbox.drop_oldest(max);
+        let dropped = self.outbox.drop_oldest(max);
+        world.counters.of_mut(self.service()).count_dropped(Dropped::Unread, dropped);
     }
 }
 

@@ -76,7 +76,9 @@ fn configure(ground: &Ground, place: &Place) -> Result<PathBuf, String> {
     let config = ground.path("ipcd.toml");
     // A string of JSON is one of TOML.
     let listen = serde_json::Value::from(place.to_string());
-    let written = std::fs::write(&config, format!("[multiply]\nlisten = [{listen}]\n"));
+    // As many datagrams a second as there can be: that is what is measured.
+    let text = format!("[limits]\nanswers_per_second = 0\n[multiply]\nlisten = [{listen}]\n");
+    let written = std::fs::write(&config, text);
     written.map_err(|error| format!("{}: {error}", config.display()))?;
     Ok(config)
 }

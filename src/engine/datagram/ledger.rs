@@ -1,0 +1,140 @@
+//! Whose unread answers lie in the send buffer of a Unix datagram endpoint, which is one for all. The kernel tells their
+//! sum; the rest is reckoned from what is sent. Knows users and bytes; has never seen a socket.
+
+/// Of the buffer, one user's unread answers may take one part in so many.
+const PARTS: usize = 4;
+
+/// What one answer takes of the buffer at most, with what the kernel needs around it: 513 bytes take 1,280 on 6.18.
+pub const ANSWER_BYTES: usize = 1536;
+
+/// The unread answers of one endpoint.
+#[derive(Debug, Default)]
+pub struct Ledger {
+    /// Bytes by user, of those who have some, the one who was sent to last at the end. `None`: what was there before us.
+    /// The buffer bounds how many there are.
+    unread: Vec<(Option<u32>, usize)>,
+    total: usize,
+}
+
+impl Ledger {
+    /// Whether one more may be sent to a user, `unread` bytes of `capacity` being taken.
+    pub fn allows(&mut self, user: u32, unread: usize, capacity: usize) -> bool {
+        self.settle(unread, None);
+        let its = self.unread.iter().find(|(other, _)| *other == Some(user)).map_or(0, |(_, its)| *its);
+        its == 0 || its + ANSWER_BYTES <= capacity / PARTS
+    }
+
+    /// Something was sent to a user; now `unread` bytes are taken.
+    pub fn sent(&mut self, user: u32, unread: usize) {
+        self.settle(unread, Some(user));
+    }
+
+    /// Who has read what the sum has lost is not told. It is taken to be those who were sent to last: whoever reads does it
+    /// at once, and whoever does not is soon not sent to any more. With everybody a little late the share of one who never
+    /// reads comes to three tenths instead of a quarter, with everybody as late as not to nearly a half.
+    fn settle(&mut self, unread: usize, user: Option<u32>) {
+        if let Some(mut more) = unread.checked_sub(self.total).filter(|more| *more > 0) {
+            if let Some(at) = self.unread.iter().position(|(other, _)| *other == user) {
+                more += self.unread.remove(at).1;
+            }
+            self.unread.push((user, more));
+        }
+        let mut gone = self.total.saturating_sub(unread);
+        while let Some((_, its)) = self.unread.last_mut().filter(|_| gone > 0) {
+            if *its > gone {
+                *its -= gone;
+                break;
+            }
+            gone -= *its;
+            self.unread.pop();
+        }
+        self.total = unread;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CAPACITY: usize = 212_992;
+    const MESSAGE: usize = 768;
+
+    /// A buffer as the kernel keeps it, and what each of three users has not read of it.
+    #[derive(Default)]
+    struct Buffer {
+        ledger: Ledger,
+        unread: [usize; 3],
+    }
+
+    impl Buffer {
+        fn sum(&self) -> usize {
+            self.unread.iter().sum()
+        }
+
+        fn send(&mut self, user: u32) -> bool {
+            let is_allowed = self.ledger.allows(user, self.sum(), CAPACITY);
+            if is_allowed {
+                self.unread[user as usize] += MESSAGE;
+                self.ledger.sent(user, self.sum());
+            }
+            assert_eq!(
+                self.ledger.unread.iter().map(|(_, its)| its).sum::<usize>(),
+                self.sum(),
+                "no byte is lost or made"
+            );
+            is_allowed
+        }
+    }
+
+    /// Three users are sent to in an order by chance, one of whom never reads; the others are late in `late` of a hundred
+    /// cases. The most that the one had in the buffer.
+    fn most_of_the_deaf(late: u64) -> usize {
+        let (mut buffer, mut chance, mut most) = (Buffer::default(), 1_u64, 0);
+        let mut next = |bound: u64| {
+            chance = chance.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            (chance >> 33) % bound
+        };
+        for turn in 0..100_000 {
+            let user = next(3) as u32;
+            for _ in 0..2 {
+                let is_sent = buffer.send(user);
+                assert!(is_sent || user == 0, "turn {turn}: who reads is refused: {:?}", buffer.unread);
+            }
+            most = most.max(buffer.unread[0]);
+            for reader in 1..3 {
+                if next(100) >= late {
+                    buffer.unread[reader] = 0;
+                }
+            }
+        }
+        most
+    }
+
+    #[test]
+    fn who_does_not_read_gets_a_quarter_and_who_reads_is_never_refused() {
+        let (prompt, late, later) = (most_of_the_deaf(0), most_of_the_deaf(10), most_of_the_deaf(50));
+        println!("of {CAPACITY}: {prompt}, {late} with one in ten late, {later} with every second");
+        assert!((CAPACITY / 5..=CAPACITY / 4).contains(&prompt), "{prompt}");
+        assert!(late <= CAPACITY * 3 / 10, "{late}");
+        assert!(later <= CAPACITY / 2, "{later}");
+    }
+
+    #[test]
+    fn who_reads_again_is_sent_to_again_and_nothing_is_remembered_of_an_empty_buffer() {
+        let mut buffer = Buffer::default();
+        while buffer.send(0) {}
+        buffer.unread[0] = 0;
+        assert!(buffer.send(0) && buffer.send(1));
+        buffer.unread = [0; 3];
+        assert!(buffer.ledger.allows(2, 0, CAPACITY));
+        assert_eq!((buffer.ledger.unread.len(), buffer.ledger.total), (0, 0));
+    }
+
+    #[test]
+    fn what_lay_in_the_buffer_before_is_nobodys() {
+        let mut ledger = Ledger::default();
+        assert!(ledger.allows(1, CAPACITY - MESSAGE, CAPACITY));
+        ledger.sent(1, CAPACITY);
+        assert!(ledger.allows(1, MESSAGE, CAPACITY), "until it was read");
+    }
+}

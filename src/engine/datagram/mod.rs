@@ -1,0 +1,348 @@
+//! Datagrams: each is one message, and each message of its answer is one. There is no connection, and nothing is kept but
+//! how much each sender has been answered.
+
+mod ledger;
+mod shares;
+
+use std::collections::VecDeque;
+use std::rc::Rc;
+
+pub use ledger::Ledger;
+pub(super) use shares::Shares;
+
+use shares::Sender;
+
+use super::codec::lines::without_cr;
+use super::counters::ErrorKind;
+use super::diagnosis::{Hint, Place};
+use super::foreign;
+use super::message::{Door, Dropped, Happening, Note, Origin};
+use super::service::watch::Sight;
+use super::service::{Service, greeting, hello, multiply};
+use super::text::{is_empty, quote};
+use super::{Engine, diagnosis, number, words};
+
+/// How ipcd's own answers begin: what begins so was not sent by a client, and two daemons would answer each other for ever.
+const OWN_WORDS: [&[u8]; 4] = [b"Data received", b"Error: ", b"Hello from server", b"Message received."];
+
+/// From here on UDP ports are a client's. What comes from one below was not sent by a client, but by a service, or in its
+/// name.
+const CLIENT_PORT_MIN: u16 = 1024;
+
+/// One datagram, with all that is known of it.
+pub(super) struct Datagram<'a> {
+    pub(super) door: &'a Rc<Door>,
+    pub(super) origin: Origin,
+    pub(super) bytes: &'a [u8],
+    pub(super) truncated: bool,
+    pub(super) address: Option<&'a [u8]>,
+}
+
+/// An answer on its way.
+#[derive(Debug)]
+pub(super) struct Answer {
+    door: Rc<Door>,
+    origin: Origin,
+    /// The Unix socket it is for, as it may be shown.
+    to: String,
+    /// What has not been sent yet, each a datagram.
+    replies: VecDeque<String>,
+    /// The one that is being sent.
+    current: Option<String>,
+    is_error: bool,
+    /// What was wrong with the question, for watchers, once they have seen what became of the answer.
+    hint: Option<Hint>,
+    /// Who asks ends its messages with NUL, and gets them so (C strings).
+    has_nul: bool,
+}
+
+/// A message without what ends it: NULs, and an LF with its CR; and whether a NUL was the last of it.
+fn message_of(bytes: &[u8]) -> (&[u8], bool) {
+    let message = without_nuls(bytes);
+    let message = without_nuls(without_cr(message.strip_suffix(b"\n").unwrap_or(message)));
+    (message, bytes.ends_with(b"\0"))
+}
+
+fn without_nuls(bytes: &[u8]) -> &[u8] {
+    &bytes[..bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1)]
+}
+
+impl Engine {
+    /// Answers a datagram; the replies are for [`poll_reply`](Self::poll_reply).
+    pub(super) fn handle_datagram(&mut self, datagram: &Datagram<'_>) {
+        let Datagram { door, origin, bytes, truncated, .. } = *datagram;
+        let service = door.service;
+        self.world.counters.of_mut(service).bytes_in += bytes.len() as u64;
+        self.answer = None; // who asked for the last one does not want it any more
+        let note = |what| Note { peer: None, door: Rc::clone(door), origin, what };
+        // As on a connection, before a word is looked at; but nothing is said to a stranger's address.
+        let allowed = door.allowed.as_ref();
+        if allowed.is_some_and(|allowed| allowed.refuses(origin, self.world.settings.owner).is_some()) {
+            self.world.counters.of_mut(service).refused += 1;
+            return self.world.note(note(Happening::Refused));
+        }
+        if OWN_WORDS.iter().any(|words| bytes.starts_with(words)) {
+            return self.drop_datagram(datagram, Dropped::OwnWords);
+        }
+        let (message, has_nul) = message_of(bytes);
+        if is_empty(message) && !truncated {
+            return;
+        }
+        self.world.counters.of_mut(service).messages += 1;
+        if self.world.settings.report_messages || self.world.tower.is_manned() {
+            self.world.note(note(Happening::Said(quote(message))));
+        }
+        if service == Service::Greeting {
+            self.world.note(note(Happening::Remarked(quote(message.trim_ascii()))));
+        }
+        let to = match self.receiver_of(datagram) {
+            Ok(address) => quote(address),
+            Err(why) => return self.drop_datagram(datagram, why),
+        };
+        let (replies, error) = self.answer_datagram(service, message, truncated);
+        if let Some(kind) = error {
+            self.world.counters.of_mut(service).count_error(kind);
+        }
+        let hint = error.and_then(|_| self.hint(datagram, message));
+        let (door, replies, is_error) = (Rc::clone(door), replies.into(), error.is_some());
+        self.answer = Some(Answer { door, origin, to, replies, current: None, is_error, has_nul, hint });
+    }
+
+    /// The address that is answered.
+    fn receiver_of<'a>(&mut self, datagram: &Datagram<'a>) -> Result<&'a [u8], Dropped> {
+        let address = datagram.address.ok_or(Dropped::NoAddress)?;
+        if matches!(datagram.origin, Origin::Address(from) if from.port() < CLIENT_PORT_MIN) {
+            return Err(Dropped::LowPort);
+        }
+        let sender = Sender::of(datagram.origin, address).ok_or(Dropped::NoAddress)?;
+        match self.shares.take(self.world.now, sender, self.world.settings.answers_per_second) {
+            true => Ok(address),
+            false => Err(Dropped::TooMany),
+        }
+    }
+
+    fn drop_datagram(&mut self, datagram: &Datagram<'_>, why: Dropped) {
+        let Datagram { door, origin, .. } = *datagram;
+        self.world.counters.of_mut(door.service).count_dropped(why, 1);
+        let (door, what) = (Rc::clone(door), Happening::Dropped(why));
+        self.world.note(Note { peer: None, door, origin, what });
+    }
+
+    /// What was wrong with a request, for watchers if there are any.
+    fn hint(&self, datagram: &Datagram<'_>, message: &[u8]) -> Option<Hint> {
+        let door = datagram.door;
+        if door.service != Service::Multiply || !self.world.tower.is_manned() {
+            return None;
+        }
+        let place = Place { here: &door.endpoint, endpoints: &self.world.settings.endpoints };
+        diagnosis::of_request(message, place)
+    }
+
+    /// The messages of the answer; an error is one alone, and its kind is given.
+    fn answer_datagram(
+        &self,
+        service: Service,
+        message: &[u8],
+        truncated: bool,
+    ) -> (Vec<String>, Option<ErrorKind>) {
+        let wrong = |kind, text: String| (vec![format!("Error: {text}")], Some(kind));
+        let max = self.world.settings.of(service).message_bytes_max;
+        if truncated || message.len() > max {
+            return wrong(ErrorKind::TooLong, format!("message longer than {max} bytes"));
+        }
+        if service == Service::Greeting {
+            return (vec![greeting::WORDS.trim_end().to_owned()], None);
+        }
+        if let Some(foreign) = foreign::of_message(message) {
+            return wrong(ErrorKind::Foreign, words::not_spoken_here(service.name(), foreign.name()));
+        }
+        match service {
+            Service::Hello => (vec![hello::WORDS.to_owned()], None),
+            Service::Multiply => match multiply::evaluate(message) {
+                Ok(value) => {
+                    let mut text = Vec::new();
+                    number::write(value, &mut text);
+                    let result = String::from_utf8_lossy(&text).into_owned();
+                    (vec![multiply::ACKNOWLEDGEMENT.to_owned(), result], None)
+                }
+                Err(complaint) => wrong(complaint.kind(), complaint.to_string()),
+            },
+            // No other one fits: see `Service::fits`.
+            _ => (Vec::new(), None),
+        }
+    }
+
+    /// The next message of the answer to the last datagram; each is one datagram to its sender. What became of it is told
+    /// with [`Input::Replied`](super::message::Input::Replied) before the next one is asked for.
+    pub fn poll_reply(&mut self) -> Option<Vec<u8>> {
+        let answer = self.answer.as_mut()?;
+        answer.current = answer.replies.pop_front();
+        let Some(reply) = &answer.current else {
+            self.answer = None;
+            return None;
+        };
+        let mut bytes = reply.clone().into_bytes();
+        bytes.extend(answer.has_nul.then_some(0));
+        Some(bytes)
+    }
+
+    /// What became of the last reply. Only what was sent is shown as sent.
+    pub(super) fn handle_replied(&mut self, outcome: Result<(), Dropped>) {
+        let Some(answer) = &mut self.answer else { return };
+        let Some(reply) = answer.current.take() else { return };
+        let (door, origin, hint) = (Rc::clone(&answer.door), answer.origin, answer.hint.take());
+        let counters = self.world.counters.of_mut(door.service);
+        let what = match outcome {
+            Ok(()) => {
+                counters.bytes_out += (reply.len() + usize::from(answer.has_nul)) as u64;
+                let is_error = answer.is_error;
+                if self.world.tower.is_manned() {
+                    self.world.show_datagram(&door, origin, Sight::Replied(quote(reply.as_bytes())));
+                }
+                let error = reply.strip_prefix("Error: ").filter(|_| is_error);
+                error.map(|error| Happening::Erred(error.to_owned()))
+            }
+            Err(why) => {
+                // A result without its acknowledgement would be taken for one.
+                counters.count_dropped(why, 1 + answer.replies.len() as u64);
+                answer.replies.clear();
+                Some(Happening::Undelivered { to: std::mem::take(&mut answer.to), why })
+            }
+        };
+        if let Some(what) = what {
+            self.world.note(Note { peer: None, door: Rc::clone(&door), origin, what });
+        }
+        if let Some(hint) = hint {
+            self.world.show_datagram(&door, origin, Sight::Mistaken(hint));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::limits::Settings;
+    use super::super::message::{Input, Medium, Moment};
+    use super::*;
+
+    fn door(service: Service) -> Rc<Door> {
+        Rc::new(Door { endpoint: "udp://x".into(), service, medium: Medium::Datagrams, allowed: None })
+    }
+
+    fn from(port: u16) -> Origin {
+        Origin::Address(([127, 0, 0, 1], port).into())
+    }
+
+    fn ask(engine: &mut Engine, service: Service, origin: Origin, bytes: &[u8]) -> Vec<Vec<u8>> {
+        let (door, truncated, address) = (door(service), bytes.len() > 60_000, Some(&b""[..]));
+        engine.handle(Moment::at(0), Input::Datagram { door: &door, origin, bytes, truncated, address });
+        std::iter::from_fn(|| {
+            let reply = engine.poll_reply();
+            engine.handle(Moment::at(0), Input::Replied(Ok(())));
+            reply
+        })
+        .collect()
+    }
+
+    fn answer(engine: &mut Engine, service: Service, bytes: &[u8]) -> Vec<String> {
+        let replies = ask(engine, service, from(5000), bytes).into_iter();
+        replies.map(|reply| String::from_utf8(reply).unwrap()).collect()
+    }
+
+    #[test]
+    fn each_service_that_fits_answers_in_as_many_datagrams_as_it_has_messages_and_an_error_is_one() {
+        let mut engine = Engine::new(Settings::default());
+        let long = [b'x'; 4097];
+        for (service, bytes, replies) in [
+            (Service::Multiply, &b"5 10"[..], &["Data received", "50.0"][..]),
+            (Service::Multiply, b"5 10\r\n", &["Data received", "50.0"]),
+            (Service::Multiply, b"5\n10", &["Data received", "50.0"]),
+            (Service::Multiply, b"5 x", &["Error: not a number: 'x'"]),
+            (Service::Multiply, b"1 / 0", &["Error: division by zero"]),
+            (Service::Multiply, b"", &[]),
+            (Service::Multiply, b" \n", &[]),
+            (Service::Multiply, b"\0\0", &[]),
+            (Service::Multiply, &long, &["Error: message longer than 4096 bytes"]),
+            (Service::Multiply, b"GET / HTTP/1.1\r\n\r\n", &["Error: this port speaks multiply, not HTTP"]),
+            (Service::Multiply, b"\x16\x03\x01\x02", &["Error: this port speaks multiply, not TLS"]),
+            (Service::Hello, b"Hello from client", &["Hello from server"]),
+            (Service::Greeting, b"Hi", &["Message received. Thank you for connecting"]),
+            (Service::Hello, &[b'x'; 65_000], &["Error: message longer than 4096 bytes"]),
+        ] {
+            assert_eq!(answer(&mut engine, service, bytes), replies, "{}", bytes.escape_ascii());
+        }
+    }
+
+    #[test]
+    fn who_ends_a_message_with_nul_gets_answers_that_do() {
+        let mut engine = Engine::new(Settings::default());
+        let padded = [&b"5 10\n"[..], &[0; 5000]].concat();
+        for (bytes, replies) in [
+            (&b"5 10\0"[..], &["Data received\0", "50.0\0"][..]),
+            (&padded, &["Data received\0", "50.0\0"]),
+            (b"5 10\r\n\0", &["Data received\0", "50.0\0"]),
+            (b"5 x\0", &["Error: not a number: 'x'\0"]),
+            (b"5 10\0\n", &["Data received", "50.0"]),
+        ] {
+            assert_eq!(answer(&mut engine, Service::Multiply, bytes), replies, "{}", bytes.escape_ascii());
+        }
+        // NULs and all, nothing in it is taken for something else than without them.
+        assert_eq!(answer(&mut engine, Service::Multiply, b"Data received\0"), [""; 0]);
+    }
+
+    #[test]
+    fn what_comes_from_a_services_port_gets_nothing() {
+        let mut engine = Engine::new(Settings::default());
+        for port in [0, 1, 7, 19, 53, 1023] {
+            assert!(ask(&mut engine, Service::Multiply, from(port), b"5 10").is_empty());
+        }
+        assert_eq!(ask(&mut engine, Service::Multiply, from(1024), b"5 10").len(), 2);
+        assert_eq!(engine.counters().of(Service::Multiply).dropped_of(Dropped::LowPort), 6);
+    }
+
+    #[test]
+    fn a_reply_that_is_not_sent_is_no_reply_and_takes_the_rest_with_it() {
+        let mut engine = Engine::new(Settings::default());
+        let (door, origin) = (door(Service::Multiply), Origin::Process { uid: 1, gid: 1, pid: 1 });
+        let mut ask = |outcomes: &[Result<(), Dropped>], bytes: &[u8]| {
+            let address = Some(&b"/tmp/a\x1b"[..]);
+            engine.handle(
+                Moment::at(0),
+                Input::Datagram { door: &door, origin, bytes, truncated: false, address },
+            );
+            let mut sent = 0;
+            for outcome in outcomes {
+                assert!(engine.poll_reply().is_some());
+                engine.handle(Moment::at(0), Input::Replied(*outcome));
+                sent += u32::from(outcome.is_ok());
+            }
+            assert_eq!(engine.poll_reply(), None);
+            let notes: Vec<_> = std::iter::from_fn(|| engine.poll_note()).map(|note| note.what).collect();
+            (sent, notes, engine.counters().of(Service::Multiply).dropped_of(Dropped::NoRoom))
+        };
+        let lost = |why| Happening::Undelivered { to: "/tmp/a\\u{1b}".into(), why };
+        assert_eq!(ask(&[Ok(()), Ok(())], b"5 10"), (2, vec![], 0));
+        assert_eq!(ask(&[Err(Dropped::NoRoom)], b"5 10"), (0, vec![lost(Dropped::NoRoom)], 2));
+        assert_eq!(ask(&[Ok(()), Err(Dropped::NoRoom)], b"5 10"), (1, vec![lost(Dropped::NoRoom)], 3));
+        let told = Happening::Erred("division by zero".into());
+        assert_eq!(ask(&[Ok(())], b"1 / 0"), (1, vec![told], 3));
+        assert_eq!(ask(&[Err(Dropped::Gone)], b"1 / 0"), (0, vec![lost(Dropped::Gone)], 3));
+    }
+
+    #[test]
+    fn what_ipcd_says_itself_is_never_answered() {
+        let mut engine = Engine::new(Settings { answers_per_second: 0, ..Settings::default() });
+        for service in Service::ALL.into_iter().filter(|service| service.fits(Medium::Datagrams)) {
+            for request in [&b"5 10"[..], b"5 x", b"hi", &[b'x'; 5000], b"GET / HTTP/1.1"] {
+                for reply in answer(&mut engine, service, request) {
+                    // A result alone is a request that lacks a number: it gets an error, and that gets nothing.
+                    let again = answer(&mut engine, Service::Multiply, reply.as_bytes());
+                    assert!(
+                        again.iter().all(|reply| answer(&mut engine, service, reply.as_bytes()).is_empty()),
+                        "{again:?}"
+                    );
+                }
+            }
+        }
+        assert!(engine.counters().of(Service::Multiply).dropped_of(Dropped::OwnWords) > 0);
+    }
+}

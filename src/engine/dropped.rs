@@ -1,0 +1,98 @@
+//! Why something is not said: each reason with its name in the status and its words in the log.
+
+use std::fmt;
+
+/// Why a datagram gets no answer, an answer does not reach its receiver, or a line on a FIFO its reader.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum Dropped {
+    /// A line on a FIFO that nobody reads.
+    Unread,
+    /// The datagram begins as our own answers do.
+    OwnWords,
+    /// Its sender has no address.
+    NoAddress,
+    /// It comes from a UDP port that belongs to a service.
+    LowPort,
+    /// Its sender has had its share of answers.
+    TooMany,
+    /// The socket of its sender has no room.
+    NoRoom,
+    /// What its user has not read fills the user's share of our buffer.
+    Share,
+    /// There is no way from here to the file of its sender's socket.
+    Unseen,
+    /// That file may not be written to.
+    NotWritable,
+    /// What is there is no socket, or another user's.
+    NotItsOwn,
+    /// Its address is a path from a directory that is not to be seen.
+    Relative,
+    /// Its address is an abstract one that may be another's here.
+    Abstract,
+    /// Nobody has its address any more.
+    Gone,
+    /// Something else, which is our kernel's or our own affair.
+    Failed,
+}
+
+impl Dropped {
+    /// Every reason, in the order of their numbers.
+    pub const ALL: [Dropped; 14] = [
+        Dropped::Unread,
+        Dropped::OwnWords,
+        Dropped::NoAddress,
+        Dropped::LowPort,
+        Dropped::TooMany,
+        Dropped::NoRoom,
+        Dropped::Share,
+        Dropped::Unseen,
+        Dropped::NotWritable,
+        Dropped::NotItsOwn,
+        Dropped::Relative,
+        Dropped::Abstract,
+        Dropped::Gone,
+        Dropped::Failed,
+    ];
+
+    /// Its name in the status report.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Dropped::Unread => "unread",
+            Dropped::OwnWords => "own_words",
+            Dropped::NoAddress => "no_address",
+            Dropped::LowPort => "low_port",
+            Dropped::TooMany => "too_many",
+            Dropped::NoRoom => "no_room",
+            Dropped::Share => "share",
+            Dropped::Unseen => "unseen",
+            Dropped::NotWritable => "not_writable",
+            Dropped::NotItsOwn => "not_its_own",
+            Dropped::Relative => "relative",
+            Dropped::Abstract => "abstract",
+            Dropped::Gone => "gone",
+            Dropped::Failed => "failed",
+        }
+    }
+}
+
+impl fmt::Display for Dropped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Dropped::Unread => "nobody reads the FIFO",
+            Dropped::OwnWords => "it begins as an answer of ipcd's does",
+            Dropped::NoAddress => "it comes from a socket without an address",
+            Dropped::LowPort => "it comes from a port below 1024",
+            Dropped::TooMany => "its sender has had its share of answers for now",
+            Dropped::NoRoom => "the socket has no room for it",
+            Dropped::Share => "unread answers to its user fill the user's share of the buffer",
+            Dropped::Unseen => "the socket's file is not to be seen from here",
+            Dropped::NotWritable => "the socket's file may not be written to",
+            Dropped::NotItsOwn => "what is there is no socket of the sender's user",
+            Dropped::Relative => "the path is relative, and its directory is not to be seen from here",
+            Dropped::Abstract => "the abstract address may be another's here",
+            Dropped::Gone => "nobody is there any more",
+            Dropped::Failed => "it could not be sent",
+        })
+    }
+}

@@ -1,0 +1,51 @@
+//! Datagrams: taken one at a time and answered before the next. Whoever does not take an answer goes without.
+
+use std::io;
+use std::rc::Rc;
+
+use super::Reactor;
+use super::slots::Gate;
+use crate::engine::datagram::Ledger;
+use crate::engine::message::{Door, Dropped, Input, Moment, Origin};
+use crate::transport::datagram::{Received, Return};
+use crate::transport::listener::Listener;
+
+impl Reactor {
+    /// Takes one datagram and answers it.
+    pub(super) fn take_datagram(&mut self, now: Moment, gate: usize, door: &Rc<Door>) -> io::Result<()> {
+        let Some(Gate { listener, ledger, .. }) = self.slots.gate_mut(gate) else { return Ok(()) };
+        let Received { count, truncated, sender, origin } = listener.receive(&mut self.buffer)?;
+        let (bytes, address) = (&self.buffer[..count], sender.address());
+        self.engine.handle(now, Input::Datagram { door, origin, bytes, truncated, address });
+        let mut way = None;
+        while let Some(reply) = self.engine.poll_reply() {
+            let way = way.get_or_insert_with(|| sender.find());
+            let sent = way.as_ref().map_err(|why| *why);
+            let sent = sent.and_then(|way| send(listener, ledger, origin, way, &reply));
+            self.engine.handle(now, Input::Replied(sent));
+        }
+        self.report.take(now, &mut self.engine);
+        Ok(())
+    }
+}
+
+/// Sends one reply, if it finds its place in the buffer that all receivers share.
+fn send(
+    listener: &Listener,
+    ledger: &mut Ledger,
+    origin: Origin,
+    way: &Return,
+    reply: &[u8],
+) -> Result<(), Dropped> {
+    let Origin::Process { uid, .. } = origin else { return listener.reply(way, reply) };
+    if let Some(room) = listener.room()
+        && !ledger.allows(uid, room.unread, room.capacity)
+    {
+        return Err(Dropped::Share);
+    }
+    listener.reply(way, reply)?;
+    if let Some(room) = listener.room() {
+        ledger.sent(uid, room.unread);
+    }
+    Ok(())
+}

@@ -1,0 +1,166 @@
+//! Who sends too much, or reads nothing, or answers everything: it costs nobody else an answer.
+
+use std::fs::{Permissions, set_permissions};
+use std::net::UdpSocket;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixDatagram;
+
+use crate::harness::around::{as_user, is_root};
+use crate::harness::packets::Packets;
+use crate::harness::{Daemon, MULTIPLY, PATIENCE, wait_until};
+
+const ALICE: u32 = 64_001;
+const BOB: u32 = 64_002;
+
+const BOTH: &str = r#"
+[multiply]
+listen = ["udp://{ip}:65432", "unixgram://{dir}/multiply.gram"]
+mode = "0666"
+[status]
+listen = ["unix://{dir}/status.sock"]
+"#;
+
+/// How many datagrams or answers were dropped for a reason.
+fn dropped_for(daemon: &Daemon, reason: &str) -> u64 {
+    let mut client = crate::harness::Client::unix(&daemon.directory.path().join("status.sock"));
+    client.say("status\n");
+    let report: serde_json::Value = serde_json::from_str(&client.hear_line()).unwrap();
+    let services = report["services"].as_array().unwrap();
+    let multiply = services.iter().find(|service| service["service"] == "multiply").unwrap();
+    multiply["dropped_by_reason"][reason].as_u64().unwrap()
+}
+
+#[test]
+fn a_sender_gets_a_hundred_answers_at_once_and_the_rest_is_dropped_and_told() {
+    let daemon = Daemon::with(BOTH);
+    let client = Packets::udp(daemon.address(MULTIPLY));
+    let mut answered = 0;
+    client.socket.set_read_timeout(Some(std::time::Duration::from_millis(50))).unwrap();
+    for _ in 0..300 {
+        client.say("1 / 0");
+        let mut buffer = [0; 100];
+        answered += u32::from(std::io::Read::read(&mut &client.socket, &mut buffer).is_ok());
+        if answered < 100 {
+            continue;
+        }
+        if dropped_for(&daemon, "too_many") > 0 {
+            break;
+        }
+    }
+    assert!((100..150).contains(&answered), "{answered}");
+    daemon.wait_for_log("datagram not answered: its sender has had its share of answers for now");
+    let other = Packets::udp(daemon.address(MULTIPLY));
+    other.say("5 10");
+    other.hear("Data received");
+    other.hear("50.0");
+    daemon.stop();
+    let daemon = Daemon::with(&format!("[limits]\nanswers_per_second = 0\n{BOTH}"));
+    let client = Packets::udp(daemon.address(MULTIPLY));
+    for _ in 0..300 {
+        client.say("1 / 0");
+        client.hear("Error: division by zero");
+    }
+    daemon.stop();
+}
+
+#[test]
+fn a_services_port_gets_no_answer() {
+    if !is_root() {
+        return;
+    }
+    let daemon = Daemon::with(BOTH);
+    let echo = (1..1024).rev().find_map(|port| UdpSocket::bind((daemon.ip, port)).ok()).unwrap();
+    echo.send_to(b"5 10", daemon.address(MULTIPLY)).unwrap();
+    daemon.wait_for_log("datagram not answered: it comes from a port below 1024");
+    echo.set_nonblocking(true).unwrap();
+    assert!(echo.recv(&mut [0; 100]).is_err());
+    assert_eq!(dropped_for(&daemon, "low_port"), 1);
+    daemon.stop();
+}
+
+/// Forty sockets of one user that are connected to the endpoint and never read: the kernel lets them fill all of its send
+/// buffer, and then nobody would get an answer.
+#[test]
+fn one_users_unread_answers_leave_room_for_everybody_elses() {
+    if !is_root() {
+        return;
+    }
+    let daemon = Daemon::with(&format!("[limits]\nanswers_per_second = 0\n{BOTH}"));
+    let directory = daemon.directory.path();
+    set_permissions(directory, Permissions::from_mode(0o777)).unwrap();
+    let gram = directory.join("multiply.gram");
+    let deaf: Vec<UnixDatagram> = as_user(ALICE, ALICE, || {
+        let open = |index| {
+            let socket = UnixDatagram::bind(directory.join(format!("deaf {index}"))).unwrap();
+            socket.connect(&gram).unwrap();
+            socket.set_write_timeout(Some(PATIENCE)).unwrap();
+            socket
+        };
+        (0..40).map(open).collect()
+    });
+    let flood = || {
+        as_user(ALICE, ALICE, || assert!(deaf.iter().all(|socket| socket.send(b"5 10").is_ok())));
+    };
+    let bob = as_user(BOB, BOB, || Packets::gram(&gram, &directory.join("bob's")));
+    wait_until("her share is full", || {
+        flood();
+        (dropped_for(&daemon, "share") > 100).then_some(())
+    });
+    for _ in 0..200 {
+        flood();
+        as_user(BOB, BOB, || bob.say("6 7"));
+        bob.hear("Data received");
+        bob.hear("42.0");
+    }
+    assert_eq!(dropped_for(&daemon, "no_room"), 0);
+    daemon.wait_for_log("unread answers to its user fill the user's share of the buffer");
+    // Once she has read, or is gone, she has her share again.
+    drop(deaf);
+    let alice = as_user(ALICE, ALICE, || {
+        let alice = Packets::gram(&gram, &directory.join("alice's"));
+        alice.say("5 10");
+        alice
+    });
+    alice.hear("Data received");
+    alice.hear("50.0");
+    daemon.stop();
+}
+
+#[test]
+fn who_ends_its_messages_with_nul_gets_answers_that_do() {
+    let daemon = Daemon::with(BOTH);
+    let own = daemon.directory.path().join("own");
+    for client in [
+        Packets::udp(daemon.address(MULTIPLY)),
+        Packets::gram(&daemon.directory.path().join("multiply.gram"), &own),
+    ] {
+        client.say("5 10\0\0\0");
+        client.hear("Data received\0");
+        client.hear("50.0\0");
+        client.say("5 x\n\0");
+        client.hear("Error: not a number: 'x'\0");
+        client.hear_nothing();
+    }
+    daemon.stop();
+}
+
+/// More requests than a sender is answered at once: the client keeps to what it gets.
+#[test]
+fn the_client_sends_no_more_datagrams_than_are_answered() {
+    use std::io::Write;
+    use std::process::{Command, Stdio};
+    const REQUESTS: usize = 115;
+    let daemon = Daemon::with(BOTH);
+    let mut client = Command::new(env!("CARGO_BIN_EXE_ipcctl"))
+        .args(["--to", &format!("udp://{}", daemon.address(MULTIPLY)), "multiply", "-"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    client.stdin.take().unwrap().write_all("6 7\n".repeat(REQUESTS).as_bytes()).unwrap();
+    let output = client.wait_with_output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "42.0\n".repeat(REQUESTS));
+    assert_eq!(dropped_for(&daemon, "too_many"), 0);
+    daemon.stop();
+}
