@@ -16,6 +16,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "engine::text",
             "host::parcel",
             "host::raw::memory",
+            "host::time",
             "transport::directory",
             "usage",
         ],

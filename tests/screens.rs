@@ -5,6 +5,8 @@
 mod harness;
 #[path = "harness/seat.rs"]
 mod seat;
+#[path = "screens/sizes.rs"]
+mod sizes;
 
 use std::io::{Read, Write};
 use std::net::TcpListener;

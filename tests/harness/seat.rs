@@ -67,9 +67,20 @@ impl Seat {
         Seat::of(command, |_| {})
     }
 
-    fn of(mut command: Command, prepare: impl FnOnce(&mut Command)) -> Seat {
+    /// ipcctl on a terminal that has this size from the beginning.
+    pub fn sized(height: u16, width: u16, arguments: &[&str]) -> Seat {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_ipcctl"));
+        command.args(arguments);
+        Seat::at(height, width, command, |_| {})
+    }
+
+    fn of(command: Command, prepare: impl FnOnce(&mut Command)) -> Seat {
+        Seat::at(24, 80, command, prepare)
+    }
+
+    fn at(rows: u16, columns: u16, mut command: Command, prepare: impl FnOnce(&mut Command)) -> Seat {
         let (master, slave) = terminal();
-        tcsetwinsize(&master, size(24, 80)).unwrap();
+        tcsetwinsize(&master, size(rows, columns)).unwrap();
         let before = settings(&tcgetattr(&slave).unwrap());
 
         command.env("TERM", "xterm-256color").env_remove("NO_COLOR");
@@ -78,7 +89,7 @@ impl Seat {
         prepare(&mut command);
         let child = command.spawn().unwrap();
 
-        let shown = Shown { parser: vt100::Parser::new(extent(24), extent(80), 0), bytes: Vec::new() };
+        let shown = Shown { parser: vt100::Parser::new(extent(rows), extent(columns), 0), bytes: Vec::new() };
         let shown = Arc::new((Mutex::new(shown), Condvar::new()));
         let (mut reader, writer) = (master.try_clone().unwrap(), Arc::clone(&shown));
         std::thread::spawn(move || {
@@ -95,6 +106,11 @@ impl Seat {
 
     pub fn pid(&self) -> i32 {
         self.child.id() as i32
+    }
+
+    /// The person's end of the terminal.
+    pub fn master(&self) -> &File {
+        &self.master
     }
 
     pub fn press(&mut self, keys: &str) {
@@ -135,9 +151,10 @@ impl Seat {
     pub fn see_typed(&self, text: &str, column: u16) {
         self.wait_for(&format!("{text:?} typed, and the cursor at {column}"), |screen| {
             let height = screen.size().0.get();
-            let typed = rows(screen).pop().unwrap();
-            typed.trim_end() == format!("> {text}").trim_end()
-                && screen.cursor_position() == (height - 1, column + 2)
+            // Below it are the keys, where there is room for them.
+            let typed = if height >= 10 { height - 2 } else { height - 1 };
+            rows(screen)[usize::from(typed)].trim_end() == format!("> {text}").trim_end()
+                && screen.cursor_position() == (typed, column + 2)
         });
     }
 

@@ -80,7 +80,11 @@ fn a_screen_that_was_stopped_is_a_screen_again_however_that_was() {
                 seat.press("fg\n");
                 seat.wait_for("the screen again", |screen| {
                     screen.alternate_screen()
-                        && screen.contents().contains(if command == "top" { "HOST" } else { first })
+                        && screen.contents().contains(if command == "top" {
+                            "no machine reports yet"
+                        } else {
+                            first
+                        })
                         && !screen.contents().contains("still here")
                 });
                 seat.press(keys);

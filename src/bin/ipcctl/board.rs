@@ -298,13 +298,14 @@ impl Board {
     fn advice(&self) -> [String; 4] {
         let place = match self.tie.place() {
             Place::Tcp(address) if !address.ip().is_loopback() => format!("tcp://{address}"),
-            _ => "tcp://THIS-MACHINE:33001".to_owned(),
+            // What others call this machine, it cannot know.
+            _ => "tcp://HOST:33001".to_owned(),
         };
         [
             String::new(),
-            "no machine reports yet; on each of them, run".to_owned(),
+            "no machine reports yet; on each, run".to_owned(),
             format!("ipcctl --to {place} report"),
-            "and on this one: ipcctl report".to_owned(),
+            "and on this one (HOST): ipcctl report".to_owned(),
         ]
     }
 

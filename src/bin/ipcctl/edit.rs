@@ -36,6 +36,17 @@ impl Edit {
         self.text.is_empty()
     }
 
+    /// What stands before the cursor.
+    pub(crate) fn before_cursor(&self) -> &str {
+        &self.text[..self.cursor]
+    }
+
+    /// Puts a text in the place of everything from there (in bytes, at a character) to the cursor.
+    pub(crate) fn complete(&mut self, from: usize, text: &str) {
+        self.delete(from, self.cursor);
+        self.insert(text);
+    }
+
     /// Takes the line away, and remembers it.
     pub(crate) fn take(&mut self) -> String {
         let line = std::mem::take(&mut self.text);

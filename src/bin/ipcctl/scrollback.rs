@@ -14,10 +14,15 @@ const LINES_MAX: usize = 10_000;
 /// The text kept, in bytes, should lines be long: an ordinary one has a hundred.
 const BYTES_MAX: usize = 16 << 20;
 
+/// On a narrower screen there is no room for stamps.
+const STAMPED_COLUMNS_MIN: usize = 40;
+
 /// A line, and what it is for how it looks: `K` is its owner's business.
 pub(crate) struct Line<K> {
     pub(crate) kind: K,
     pub(crate) text: String,
+    /// What stands before its first row, where there is room.
+    pub(crate) stamp: String,
     /// Rows that it takes at the width it was drawn with last.
     rows: usize,
 }
@@ -32,6 +37,8 @@ pub(crate) struct Scrollback<K> {
     below: usize,
     /// The view stands still even at the end: lines that came since then.
     held: Option<usize>,
+    /// How wide a stamp is with the space behind it; 0: there are none.
+    indent: usize,
     /// The size it was drawn with last, in columns and rows.
     columns: usize,
     height: usize,
@@ -39,25 +46,48 @@ pub(crate) struct Scrollback<K> {
 
 impl<K> Default for Scrollback<K> {
     fn default() -> Scrollback<K> {
-        Scrollback { lines: VecDeque::new(), bytes: 0, rows: 0, below: 0, held: None, columns: 0, height: 0 }
+        Scrollback {
+            lines: VecDeque::new(),
+            bytes: 0,
+            rows: 0,
+            below: 0,
+            held: None,
+            indent: 0,
+            columns: 0,
+            height: 0,
+        }
     }
 }
 
 impl<K> Scrollback<K> {
+    /// One whose lines have stamps so wide; their texts are indented by that on a screen that is wide enough.
+    pub(crate) fn stamped(columns: usize) -> Scrollback<K> {
+        Scrollback { indent: columns + 1, ..Scrollback::default() }
+    }
+
+    /// How far texts are indented on a screen so wide.
+    pub(crate) fn indent(&self, columns: usize) -> usize {
+        if columns >= STAMPED_COLUMNS_MIN { self.indent } else { 0 }
+    }
+
     pub(crate) fn push(&mut self, kind: K, text: String) {
+        self.push_at(String::new(), kind, text);
+    }
+
+    pub(crate) fn push_at(&mut self, stamp: String, kind: K, text: String) {
         // What the terminal would make of a tab is its own business.
         let text = drawable(&text.replace('\t', "    ")).into_owned();
-        let rows = rows(&text, self.columns).len();
+        let rows = rows(&text, self.columns - self.indent(self.columns)).len();
         self.held = self.held.map(|lines| lines + 1);
         if self.below > 0 || self.held.is_some() {
             self.below = self.below.saturating_add(rows);
         }
-        self.bytes += text.len();
+        self.bytes += text.len() + stamp.len();
         self.rows += rows;
-        self.lines.push_back(Line { kind, text, rows });
+        self.lines.push_back(Line { kind, text, stamp, rows });
         while self.lines.len() > LINES_MAX || self.bytes > BYTES_MAX {
             let Some(oldest) = self.lines.pop_front() else { break };
-            self.bytes -= oldest.text.len();
+            self.bytes -= oldest.text.len() + oldest.stamp.len();
             self.rows -= oldest.rows;
         }
     }
@@ -94,6 +124,7 @@ impl<K> Scrollback<K> {
         self.fit(columns);
         self.height = height;
         self.stay_inside();
+        let columns = columns - self.indent(columns);
         let mut view = Vec::new();
         let mut below = self.below;
         for line in self.lines.iter().rev() {
@@ -127,6 +158,7 @@ impl<K> Scrollback<K> {
             after += 1;
         }
         self.columns = columns;
+        let columns = columns - self.indent(columns);
         self.lines.iter_mut().for_each(|line| line.rows = rows(&line.text, columns).len());
         self.rows = self.lines.iter().map(|line| line.rows).sum();
         self.below = self.lines.iter().rev().take(after).map(|line| line.rows).sum();

@@ -56,6 +56,16 @@ impl Tie {
         matches!(self.state, State::Open { .. }).then_some(&mut self.conversation)
     }
 
+    /// The conversation, to be ended by somebody else.
+    pub(crate) fn into_conversation(self) -> Conversation {
+        self.conversation
+    }
+
+    /// Something answers there, but not the service.
+    pub(crate) fn not_there(&self, name: &str, line: &str) -> Trouble {
+        self.conversation.not_there(name, line)
+    }
+
     /// Where it is, or was.
     pub(crate) fn place(&self) -> &ipcd::endpoint::Place {
         &self.conversation.place

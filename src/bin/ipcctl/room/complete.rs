@@ -1,0 +1,90 @@
+//! What Tab makes of the words before the cursor: a command, or a member's name. Knows no key and no screen.
+
+/// What the room knows to do; a blank behind one that needs words.
+const COMMANDS: [&str; 5] = ["/help", "/me ", "/msg ", "/quit", "/who"];
+
+/// The ways to go on, one after the other.
+#[derive(Default)]
+pub(crate) struct Completion {
+    /// Where it begins, in bytes.
+    from: usize,
+    ways: Vec<String>,
+    next: usize,
+    /// What stands before the cursor if nothing else was typed since.
+    shown: String,
+}
+
+impl Completion {
+    /// What to put in the place of everything from there to the cursor; `None`: nothing begins so.
+    pub(crate) fn next<'n>(
+        &mut self,
+        before: &str,
+        names: impl Iterator<Item = &'n str>,
+    ) -> Option<(usize, String)> {
+        if self.ways.is_empty() || self.shown != before {
+            let (from, ways) = ways(before, &names.collect::<Vec<_>>())?;
+            *self = Completion { from, ways, ..Completion::default() };
+        }
+        let way = self.ways[self.next].clone();
+        self.next = (self.next + 1) % self.ways.len();
+        self.shown = format!("{}{way}", &before[..self.from]);
+        Some((self.from, way))
+    }
+}
+
+/// Where the words begin that something begins with, and all that does.
+fn ways(before: &str, names: &[&str]) -> Option<(usize, Vec<String>)> {
+    if before.starts_with('/') && !before.contains(' ') {
+        let ways: Vec<String> = COMMANDS
+            .iter()
+            .filter(|command| command.starts_with(before))
+            .map(|it| (*it).to_owned())
+            .collect();
+        return Some((0, ways)).filter(|(_, ways)| !ways.is_empty());
+    }
+    // A name may have spaces in it: the longest that is meant begins furthest to the left.
+    let starts = std::iter::once(0).chain(before.match_indices(' ').map(|(at, _)| at + 1));
+    for from in starts {
+        let begun = before[from..].to_lowercase();
+        let is_meant = |name: &&&str| !begun.is_empty() && name.to_lowercase().starts_with(&begun);
+        let behind = if from == 0 { ": " } else { " " };
+        let ways: Vec<String> = names.iter().filter(is_meant).map(|name| format!("{name}{behind}")).collect();
+        if !ways.is_empty() {
+            return Some((from, ways));
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn first(before: &str) -> Option<(usize, String)> {
+        Completion::default().next(before, ["Ann", "Ann B.", "bob"].into_iter())
+    }
+
+    #[test]
+    fn a_command_and_a_name_are_completed_where_they_stand() {
+        let way = |from: usize, way: &str| Some((from, way.to_owned()));
+        assert_eq!(first("/ms"), way(0, "/msg "));
+        assert_eq!(first("/w"), way(0, "/who"));
+        assert_eq!(first("/msg b"), way(5, "bob "));
+        assert_eq!(first("B"), way(0, "bob: "));
+        assert_eq!(first("hello bo"), way(6, "bob "));
+        assert_eq!(first("/msg ann b"), way(5, "Ann B. "));
+        for nothing in ["", "x", "/x", "hello ", "hello x"] {
+            assert_eq!(first(nothing), None, "{nothing:?}");
+        }
+    }
+
+    #[test]
+    fn tab_again_is_the_next_one_and_something_typed_begins_anew() {
+        let names = || ["Ann", "Ann B.", "bob"].into_iter();
+        let mut completion = Completion::default();
+        assert_eq!(completion.next("an", names()).unwrap().1, "Ann: ");
+        assert_eq!(completion.next("Ann: ", names()).unwrap().1, "Ann B.: ");
+        assert_eq!(completion.next("Ann B.: ", names()).unwrap().1, "Ann: ");
+        assert_eq!(completion.next("Ann: b", names()), Some((5, "bob ".to_owned())));
+    }
+}

@@ -1,0 +1,83 @@
+//! Who is in the room, as far as the room has said so. Knows no screen and no connection.
+
+use std::collections::BTreeSet;
+
+/// More than any room has; beyond, only completion is poorer.
+const MEMBERS_MAX: usize = 10_000;
+
+/// How the room's answer to `/who` begins.
+const ANSWER: &str = "In the room: ";
+
+#[derive(Default)]
+pub(crate) struct Members {
+    names: BTreeSet<String>,
+    /// Answers that nobody has typed a question for.
+    asked: usize,
+}
+
+impl Members {
+    /// The room is a new one: nobody is known.
+    pub(crate) fn clear(&mut self) {
+        *self = Members::default();
+    }
+
+    /// The room is about to be asked, on nobody's request.
+    pub(crate) fn ask(&mut self) {
+        self.asked += 1;
+    }
+
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.names.iter().map(String::as_str)
+    }
+
+    /// Takes what a line says of who is there; whether it is an answer that nobody typed the question for.
+    pub(crate) fn handle(&mut self, line: &str) -> bool {
+        if let Some(names) = line.strip_prefix(ANSWER) {
+            let names = names.rsplit_once(" (").map_or(names, |(names, _)| names);
+            self.names = names.split(", ").take(MEMBERS_MAX).map(str::to_owned).collect();
+            let is_ours = self.asked > 0;
+            self.asked = self.asked.saturating_sub(1);
+            return is_ours;
+        }
+        match line.split_once(": ") {
+            // Who speaks is there.
+            Some((name, _)) if !name.contains(['(', '*']) => self.come(name),
+            Some(_) => {}
+            None => {
+                match (line.strip_suffix(" has joined the chat!"), line.strip_suffix(" has left the chat.")) {
+                    (Some(name), _) => self.come(name),
+                    (None, Some(name)) => _ = self.names.remove(name),
+                    (None, None) => {}
+                }
+            }
+        }
+        false
+    }
+
+    fn come(&mut self, name: &str) {
+        if self.names.len() < MEMBERS_MAX && !self.names.contains(name) {
+            self.names.insert(name.to_owned());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_comes_speaks_and_leaves_is_known_and_a_question_of_our_own_is_not_shown() {
+        let mut members = Members::default();
+        for line in ["bob has joined the chat!", "Ann B.: hi: you", "eve (to you): psst", "* eve waves: x"] {
+            assert!(!members.handle(line), "{line}");
+        }
+        assert_eq!(members.names().collect::<Vec<_>>(), ["Ann B.", "bob"]);
+        members.handle("bob has left the chat.");
+        members.handle("eve: bob has joined the chat!");
+        assert_eq!(members.names().collect::<Vec<_>>(), ["Ann B.", "eve"]);
+        members.ask();
+        assert!(members.handle("In the room: ann, bob, cay (3)"));
+        assert!(!members.handle("In the room: ann, bob (2)"));
+        assert_eq!(members.names().collect::<Vec<_>>(), ["ann", "bob"]);
+    }
+}

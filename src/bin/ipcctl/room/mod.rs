@@ -1,0 +1,365 @@
+//! chat and talk on a terminal: what happens there, and what it means. What it looks like is in [`screen`].
+
+mod complete;
+mod members;
+mod saying;
+mod screen;
+
+use std::time::{Duration, Instant};
+
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+
+use self::complete::Completion;
+use self::members::Members;
+use self::saying::Kind;
+use super::daemon::Conversation;
+use super::edit::Edit;
+use super::scrollback::Scrollback;
+use super::speech::{self, Heard, Speech};
+use super::terminal::{Happening, Screen};
+use super::tie::{Due, Tie};
+use super::{Reach, Trouble, output};
+
+/// How long the room may take to say farewell.
+const FAREWELL: Duration = Duration::from_secs(2);
+
+/// The columns of a time of day, `12:34`.
+const TIME: usize = 5;
+
+/// What goes on with the daemon.
+enum Phase {
+    /// There, or on the way there.
+    Live(Tie),
+    /// We said farewell.
+    Leaving { conversation: Conversation, until: Instant },
+    /// The talk has ended; what was said is there to read until a key is pressed.
+    Ended,
+}
+
+struct Room {
+    speech: Speech,
+    phase: Phase,
+    /// The room has let us in once: what answers there is the chat.
+    was_in: bool,
+    /// The room has greeted us: what else is said before we are in is the chat's.
+    is_greeted: bool,
+    members: Members,
+    /// They are shown beside what is said.
+    has_panel: bool,
+    edit: Edit,
+    completion: Completion,
+    scrollback: Scrollback<Kind>,
+    /// Lines that came since somebody looks back.
+    unread: usize,
+    has_colour: bool,
+    /// Rows of what is heard, as drawn last.
+    height: usize,
+}
+
+pub(crate) fn run(reach: &Reach, mut speech: Speech) -> Result<(), Trouble> {
+    let conversation = Conversation::begin(reach, speech.wanted())?;
+    let mut tie = Tie::around(conversation, speech.wanted(), reach.timeout);
+    speech.opening().iter().for_each(|line| tie.ask(line));
+    let mut screen = Screen::enter()?;
+    let mut room = Room {
+        speech,
+        phase: Phase::Live(tie),
+        was_in: false,
+        is_greeted: false,
+        members: Members::default(),
+        has_panel: false,
+        edit: Edit::default(),
+        completion: Completion::default(),
+        scrollback: Scrollback::stamped(TIME),
+        unread: 0,
+        has_colour: output::has_colour(),
+        height: 0,
+    };
+    if !room.speech.is_echoed() {
+        room.note("what you type goes to your partner, as soon as there is one; bye or Ctrl-D ends the talk");
+    }
+    while room.turn(&mut screen)? {}
+    Ok(())
+}
+
+impl Room {
+    /// One thing that happens, and what it means; whether it goes on.
+    fn turn(&mut self, screen: &mut Screen) -> Result<bool, Trouble> {
+        screen.draw(|frame| self.draw(frame))?;
+        let (conversation, deadline) = match &mut self.phase {
+            Phase::Live(tie) => {
+                let deadline = tie.deadline().into_iter().chain(tie.next_second()).min();
+                (tie.conversation(), deadline)
+            }
+            Phase::Leaving { conversation, until } => (Some(conversation), Some(*until)),
+            Phase::Ended => (None, None),
+        };
+        match screen.next(conversation, deadline)? {
+            Happening::Key(key) => self.handle_key(key),
+            Happening::Paste(text) => {
+                self.edit.insert(&text);
+                Ok(true)
+            }
+            Happening::Wheel(rows) => {
+                self.scroll(rows);
+                Ok(true)
+            }
+            Happening::Redraw => Ok(true),
+            Happening::Daemon(outcome) => self.handle_daemon(outcome),
+            Happening::Due => Ok(self.handle_deadline()),
+        }
+    }
+
+    // ---- the person
+
+    fn handle_key(&mut self, key: KeyEvent) -> Result<bool, Trouble> {
+        if matches!(self.phase, Phase::Ended) {
+            return Ok(false);
+        }
+        let control = key.modifiers.contains(KeyModifiers::CONTROL);
+        match key.code {
+            KeyCode::Char('c') if control => return Ok(self.leave()),
+            KeyCode::Char('d') if control && self.edit.is_empty() => return Ok(self.leave()),
+            KeyCode::PageUp => self.scroll(self.page()),
+            KeyCode::PageDown => self.scroll(-self.page()),
+            KeyCode::Esc => self.scroll_to_end(),
+            KeyCode::Enter => return Ok(self.enter()),
+            // So comes an Enter that was typed before the terminal was ours.
+            KeyCode::Char('j') if control => return Ok(self.enter()),
+            KeyCode::Tab if self.speech.is_echoed() => self.complete(),
+            KeyCode::F(2) if self.speech.is_echoed() => {
+                self.has_panel = !self.has_panel;
+                if self.has_panel {
+                    self.ask_for_members();
+                }
+            }
+            _ => {
+                self.edit.handle_key(key);
+            }
+        }
+        Ok(true)
+    }
+
+    fn scroll(&mut self, rows: isize) {
+        self.scrollback.scroll(rows);
+        if self.scrollback.below() == 0 {
+            self.unread = 0;
+        }
+    }
+
+    fn scroll_to_end(&mut self) {
+        self.scrollback.scroll_to_end();
+        self.unread = 0;
+    }
+
+    /// Almost a screenful: a row stays in view.
+    fn page(&self) -> isize {
+        isize::try_from(self.height.saturating_sub(1).max(1)).unwrap_or(1)
+    }
+
+    fn complete(&mut self) {
+        let before = self.edit.before_cursor().to_owned();
+        match self.completion.next(&before, self.members.names()) {
+            Some((from, way)) => self.edit.complete(from, &way),
+            // Perhaps somebody who has not spoken: known next time.
+            None => self.ask_for_members(),
+        }
+    }
+
+    /// Asks who is there, without a word on the screen.
+    fn ask_for_members(&mut self) {
+        if let Phase::Live(tie) = &mut self.phase
+            && self.speech.is_in()
+            && let Some(conversation) = tie.conversation()
+        {
+            conversation.say("/who");
+            self.members.ask();
+        }
+    }
+
+    /// The line is whole; whether it goes on.
+    fn enter(&mut self) -> bool {
+        if self.speech.is_farewell(self.edit.text()) {
+            self.edit.take();
+            return self.leave();
+        }
+        let is_blank = self.edit.text().trim().is_empty();
+        if is_blank {
+            self.edit.take();
+        }
+        match &mut self.phase {
+            Phase::Live(tie) if self.speech.is_in() && tie.waiting().is_none() => {
+                let Some(conversation) = tie.conversation().filter(|_| !is_blank) else { return true };
+                let line = self.edit.take();
+                conversation.say(&line);
+                if !self.speech.is_echoed() {
+                    let text = format!("{}: {line}", self.speech.name());
+                    let name_bytes = self.speech.name().len();
+                    self.push(Kind::Said { name_bytes }, text);
+                }
+                self.scroll_to_end();
+            }
+            Phase::Live(tie) => {
+                tie.try_now();
+                if !is_blank {
+                    self.note("not connected: your line waits here");
+                }
+            }
+            _ => {}
+        }
+        true
+    }
+
+    /// Says farewell, where somebody is to hear it; whether it goes on until that was heard.
+    fn leave(&mut self) -> bool {
+        match std::mem::replace(&mut self.phase, Phase::Ended) {
+            Phase::Live(tie) if self.speech.is_in() && tie.waiting().is_none() => {
+                let mut conversation = tie.into_conversation();
+                conversation.say(self.speech.farewell());
+                self.phase = Phase::Leaving { conversation, until: Instant::now() + FAREWELL };
+                true
+            }
+            _ => false,
+        }
+    }
+
+    // ---- the daemon
+
+    fn heard(&mut self) -> Option<String> {
+        match &mut self.phase {
+            Phase::Live(tie) => tie.conversation()?.heard(),
+            Phase::Leaving { conversation, .. } => conversation.heard(),
+            Phase::Ended => None,
+        }
+    }
+
+    fn handle_daemon(&mut self, outcome: Result<(), Trouble>) -> Result<bool, Trouble> {
+        while let Some(line) = self.heard() {
+            let heard = self.speech.handle(line);
+            if !self.handle_heard(heard)? {
+                return Ok(false);
+            }
+        }
+        let is_over = match &mut self.phase {
+            Phase::Live(tie) => tie.conversation().is_some_and(|conversation| conversation.is_over()),
+            Phase::Leaving { conversation, .. } => conversation.is_over(),
+            Phase::Ended => false,
+        };
+        match outcome {
+            Err(trouble) => Ok(self.lose(trouble.lines().join("; "))),
+            Ok(()) if is_over => Ok(self.lose("the connection ended".to_owned())),
+            Ok(()) => Ok(true),
+        }
+    }
+
+    /// What a line means; whether it goes on.
+    fn handle_heard(&mut self, heard: Heard) -> Result<bool, Trouble> {
+        match (heard, &mut self.phase) {
+            (Heard::Nothing, _) => self.is_greeted = true,
+            (Heard::Joined, Phase::Live(tie)) => {
+                tie.handle_answer();
+                self.was_in = true;
+                self.members.clear();
+                self.note(&format!("you are in the room as {}", self.speech.name()));
+                if self.has_panel {
+                    self.ask_for_members();
+                }
+            }
+            (Heard::NotIn(error), Phase::Live(tie)) if speech::is_taken(&error) => {
+                let Some(name) = self.speech.another_name() else {
+                    return Err(Trouble::Refused(vec![error]));
+                };
+                tie.ask(&name);
+                self.note(&format!("{error}: trying {name}"));
+            }
+            // A name that no room takes will not do next time either; anything else may.
+            (Heard::NotIn(error), _) if error.starts_with("a name is ") => {
+                return Err(Trouble::Refused(vec![error]));
+            }
+            (Heard::NotIn(error), _) if error.starts_with("user ") => {
+                return Err(Trouble::Refused(vec![error]));
+            }
+            // Whoever answers so is not the chat, and will not be.
+            (Heard::Other(line), Phase::Live(_)) if !self.was_in => return Err(self.not_there(&line)),
+            (Heard::NotIn(error), Phase::Live(_))
+                if !self.was_in && !self.is_greeted && !error.starts_with("too many ") =>
+            {
+                return Err(self.not_there(&format!("Error: {error}")));
+            }
+            (Heard::NotIn(error) | Heard::Other(error) | Heard::Error(error), _) => {
+                self.push(Kind::Error, error);
+            }
+            (Heard::Line(line), _) => self.hear(line),
+            (Heard::Farewell, _) => return Ok(false),
+            (Heard::Joined, _) => {}
+        }
+        Ok(true)
+    }
+
+    fn not_there(&mut self, line: &str) -> Trouble {
+        let name = self.speech.wanted().name;
+        match &mut self.phase {
+            Phase::Live(tie) => tie.not_there(name, line),
+            _ => Trouble::Failed(line.to_owned()),
+        }
+    }
+
+    fn hear(&mut self, line: String) {
+        if !self.speech.is_echoed() {
+            let name = "partner";
+            self.push(Kind::Said { name_bytes: name.len() }, format!("{name}: {line}"));
+            return;
+        }
+        if self.members.handle(&line) {
+            return;
+        }
+        let (kind, text) = saying::of(line);
+        if self.scrollback.below() > 0 {
+            if self.unread == 0 {
+                self.scrollback.push(Kind::New, "---- new ----".to_owned());
+            }
+            self.unread += 1;
+        }
+        self.push(kind, text);
+    }
+
+    /// The connection is no more; whether it goes on.
+    fn lose(&mut self, why: String) -> bool {
+        match std::mem::replace(&mut self.phase, Phase::Ended) {
+            Phase::Live(mut tie) if self.speech.is_echoed() => {
+                let is_news = tie.lose(why.clone());
+                self.phase = Phase::Live(tie);
+                if is_news {
+                    self.note(&format!("{why}; trying again until it is there"));
+                }
+                true
+            }
+            Phase::Live(tie) => {
+                tie.into_conversation().hang_up();
+                self.note("the talk has ended; press any key");
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// Whether it goes on.
+    fn handle_deadline(&mut self) -> bool {
+        let Phase::Live(tie) = &mut self.phase else { return false };
+        match tie.handle_deadline() {
+            Due::Nothing => {}
+            Due::Overdue(trouble) => return self.lose(trouble.lines().join("; ")),
+            Due::Begun => self.speech.opening().iter().for_each(|line| tie.ask(line)),
+        }
+        true
+    }
+
+    fn note(&mut self, text: &str) {
+        self.push(Kind::Note, format!("-- {text}"));
+    }
+
+    fn push(&mut self, kind: Kind, text: String) {
+        let time = ipcd::host::time::short().chars().take(TIME).collect();
+        self.scrollback.push_at(time, kind, text);
+    }
+}

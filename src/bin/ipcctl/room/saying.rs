@@ -1,0 +1,67 @@
+//! What a line that is heard in the room is, for how it looks. Knows no screen.
+
+/// What a line is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// Somebody said it; the first bytes are the name.
+    Said { name_bytes: usize },
+    /// Somebody did it.
+    Done,
+    /// Somebody said it to us alone, or we to somebody.
+    Private,
+    /// The room says it.
+    Room,
+    /// We say it.
+    Note,
+    /// From here on it is new to one who has looked back.
+    New,
+    /// The daemon's error.
+    Error,
+}
+
+/// Before what nobody else has heard. No name begins so.
+const PRIVATE: &str = "[private] ";
+
+/// How the room's answers to `/help` and `/who` begin: with more than a member could say under that name.
+const ANSWERS: [&str; 2] = ["Commands: /help, ", "In the room: "];
+
+/// A line of the room's, and as it is shown. What stands in it before a colon is a name only if a name can be so: none has
+/// a colon or a parenthesis, and none begins with a star.
+pub(crate) fn of(line: String) -> (Kind, String) {
+    if ANSWERS.iter().any(|answer| line.starts_with(answer)) {
+        return (Kind::Room, line);
+    }
+    if line.starts_with("* ") {
+        return (Kind::Done, line);
+    }
+    match line.split_once(": ") {
+        Some((name, _)) if name.contains(" (to ") => (Kind::Private, format!("{PRIVATE}{line}")),
+        Some((name, _)) => (Kind::Said { name_bytes: name.len() }, line),
+        None => (Kind::Room, line),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_rooms_own_words_are_nobodys_and_private_ones_look_private() {
+        let said = |name: &str| Kind::Said { name_bytes: name.len() };
+        for (line, kind) in [
+            ("Commands: /help, /who, /me TEXT", Kind::Room),
+            ("In the room: ann, bob (2)", Kind::Room),
+            ("bob has joined the chat!", Kind::Room),
+            ("Server is shutting down.", Kind::Room),
+            ("Commands: listen to me", said("Commands")),
+            ("bob: In the room: nobody (0)", said("bob")),
+            ("* bob says: hello", Kind::Done),
+            ("bob: (to you): hi", said("bob")),
+        ] {
+            assert_eq!(of(line.to_owned()), (kind, line.to_owned()));
+        }
+        for line in ["bob (to you): psst: x", "you (to bob): psst"] {
+            assert_eq!(of(line.to_owned()), (Kind::Private, format!("[private] {line}")));
+        }
+    }
+}
