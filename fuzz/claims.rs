@@ -39,6 +39,8 @@ pub const CLAIMS: &[Claim] = &[
         a_configuration_is_read_or_each_mistake_has_a_place,
     ),
     ("a_name_is_its_own_normal_form", a_name_is_its_own_normal_form),
+    ("no_name_looks_like_the_rooms_own_words", no_name_looks_like_the_rooms_own_words),
+    ("no_member_speaks_as_the_room", no_member_speaks_as_the_room),
     ("no_control_character_comes_through", no_control_character_comes_through),
     ("json_means_the_same_and_no_terminal_obeys_it", json_means_the_same_and_no_terminal_obeys_it),
     ("a_line_client_hears_the_same_however_it_is_cut", a_line_client_hears_the_same_however_it_is_cut),
@@ -96,9 +98,57 @@ pub fn a_configuration_is_read_or_each_mistake_has_a_place(bytes: &[u8]) {
 
 pub fn a_name_is_its_own_normal_form(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
-    let Some(name) = Name::new(text) else { return };
+    let Ok(name) = Name::new(text) else { return };
     let again = Name::new(&name.shown).expect("a name is one");
     assert_eq!((&again.shown, &again.key), (&name.shown, &name.key));
+}
+
+/// Looked at without the name's own idea of its looks.
+pub fn no_name_looks_like_the_rooms_own_words(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    let Ok(name) = Name::new(text) else { return };
+    let seen = |text: &str| unicode_security::skeleton(text).collect::<String>().to_lowercase();
+    let small = |text: &str| seen(&text.to_lowercase());
+    for reserved in ["Error", "In the room", "Commands", "you", "server", "system", "Server is shutting down"]
+    {
+        assert!(seen(&name.shown) != seen(reserved) && small(&name.shown) != small(reserved), "{text:?}");
+    }
+    for part in [" has joined the chat", " has left the chat"] {
+        assert!(
+            !seen(&name.shown).contains(&seen(part)) && !small(&name.shown).contains(&small(part)),
+            "{text:?}"
+        );
+    }
+    assert!(
+        !name
+            .shown
+            .contains(|c: char| ":*(){}/".contains(c) || is_obeyed(c) || text::is_invisible(c) && c != ' ')
+    );
+}
+
+/// The first line is a name, the others are what its owner says. Another member, who says nothing, hears no line that only the
+/// room itself says to it alone.
+pub fn no_member_speaks_as_the_room(bytes: &[u8]) {
+    let mut stage = Stage::new(Settings::default());
+    let bob = stage.connect(Service::Chat, Medium::Tcp);
+    stage.send(bob, b"bob\n");
+    let before = stage.ends[bob].heard.len();
+    let eve = stage.connect(Service::Chat, Medium::Tcp);
+    for line in bytes.split_inclusive(|byte| *byte == b'\n') {
+        stage.send(eve, line);
+    }
+    stage.end(eve);
+    let heard = String::from_utf8(stage.ends[bob].heard.split_off(before)).expect("UTF-8");
+    for line in heard.lines() {
+        let is_own =
+            ["Error", "In the room", "Commands", "Welcome", "Greetings", "{quit}", "you", "Server is"]
+                .iter()
+                .any(|own| {
+                    line.strip_prefix(own).is_some_and(|rest| !rest.starts_with(char::is_alphanumeric))
+                });
+        assert!(!is_own || line.starts_with("Welcome ") || line.starts_with("Greetings "), "{line}");
+        assert!(!line.contains(is_obeyed), "{line:?}");
+    }
 }
 
 pub fn no_control_character_comes_through(bytes: &[u8]) {

@@ -120,7 +120,7 @@ fn who_gives_no_name_in_time_is_told_so() {
     let mut member = Client::member(&daemon, "alice");
     wrong.say("a/b\n");
     wrong.hear(format!(
-        "{CAVE}\nError: a name is 1 to 32 letters, digits, spaces, '-', '_' or '.'; type another one\n"
+        "{CAVE}\nError: a name is 1 to 32 letters, digits, spaces or - _ . ' @ +, and begins with a letter or digit; type another one\n"
     ));
     wrong.hear("Error: no name for 1 s\n");
     assert!(start.elapsed() >= Duration::from_millis(950));
@@ -136,11 +136,15 @@ fn a_name_and_a_message_in_one_burst_of_a_raw_client_are_told_apart() {
     let daemon = Daemon::usual();
     let mut alice = Client::member(&daemon, "alice");
     let mut raw = daemon.tcp(CHAT);
-    raw.say("stats{\"cpu\": 1}");
-    raw.hear(format!("{CAVE}\n{}stats: {{\"cpu\": 1}}", welcome("stats")));
-    alice.hear("stats has joined the chat!\nstats: {\"cpu\": 1}\n");
+    raw.say("stats{\"cpu\": 1, \"memory\": 2, \"disk\": 3}");
+    raw.hear(format!("{CAVE}\n{}stats: {{\"cpu\": 1, \"memory\": 2, \"disk\": 3}}", welcome("stats")));
+    alice.hear("stats has joined the chat!\nstats: {\"cpu\": 1, \"memory\": 2, \"disk\": 3}\n");
+    // What a name could be as long as is one, or an error: the end of somebody's name is no message.
+    let mut short = daemon.tcp(CHAT);
+    short.say("Müller, Eva");
+    short.hear(format!("{CAVE}\nError: a name is"));
     let mut line = daemon.tcp(CHAT);
-    line.say("line{\"cpu\": 1}\n");
+    line.say("line{\"cpu\": 1, \"memory\": 2, \"disk\": 3}\n");
     line.hear(format!("{CAVE}\nError: a name is"));
 }
 

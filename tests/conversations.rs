@@ -36,8 +36,7 @@ const GREETED: &str = "Message received. Thank you for connecting\r\n";
 const CAVE: &str = "Greetings from the cave! Now type your name and press enter!\n";
 const WELCOME: &str = "Welcome alice! If you ever want to quit, type {quit} to exit.\n";
 const TOO_LONG: &str = "Error: message longer than 4096 bytes\n";
-const BAD_NAME: &str =
-    "Error: a name is 1 to 32 letters, digits, spaces, '-', '_' or '.'; type another one\n";
+const BAD_NAME: &str = "Error: a name is 1 to 32 letters, digits, spaces or - _ . ' @ +, and begins with a letter or digit; type another one\n";
 const HELP: &str = "Commands: /help, /who, /me TEXT, /msg NAME TEXT, /quit or {quit}; //TEXT says /TEXT\n";
 
 /// Who sits in the room already while a dialogue with the chat is held.
@@ -196,6 +195,12 @@ fn table() -> Vec<Dialogue> {
         ("{quit}\nhi\n", "{quit}\n".into()),
         (" quit \n", "{quit}\n".into()),
         ("/quit\r\n", "{quit}\n".into()),
+        ("{QUIT}\nhi\n", "{quit}\n".into()),
+        ("{Quit}", "{quit}\n".into()),
+        ("exit\n", "{quit}\n".into()),
+        ("\tbye\n", "{quit}\n".into()),
+        ("Quit\nBYE\ngood bye\n{quit\n/exit\n", "alice: Quit\nalice: BYE\nalice: good bye\nalice: {quit\nError: unknown command: /exit (try /help)\n".into()),
+        ("/key x\n", "Error: /key needs a secret of 32 to 64 letters, digits or signs\n".into()),
         ("hi\n{quit}", "alice: hi\n{quit}\n".into()),
         ("quitter\n/quitter\n", "alice: quitter\nError: unknown command: /quitter (try /help)\n".into()),
     ];
@@ -204,6 +209,16 @@ fn table() -> Vec<Dialogue> {
     }
     add(Service::Chat, b"alice\r\nh\xffi\0\n", format!("{CAVE}{WELCOME}alice: h\u{fffd}i\n"), false);
     // names
+    const RESERVED: &str =
+        "Error: a name is not what the room itself says, or looks like it; type another one\n";
+    const SCRIPTS: &str =
+        "Error: a name is letters of one script, or of Latin and one of East Asia; type another one\n";
+    add(
+        Service::Chat,
+        b"J\xf6rg\n",
+        format!("{CAVE}Error: this is not UTF-8, it seems to be Latin-1 (Windows-1252); send UTF-8\n"),
+        false,
+    );
     let taken = |name: &str| format!("Error: somebody is called '{name}' already; type another name\n");
     let long = "x".repeat(33);
     for (sends, hears) in [
@@ -214,6 +229,38 @@ fn table() -> Vec<Dialogue> {
         ("{quit}\n", "{quit}\n".into()),
         ("quit", "{quit}\n".into()),
         ("/quit\nalice\n", "{quit}\n".into()),
+        ("{qUIT}\n", "{quit}\n".into()),
+        ("exit", "{quit}\n".into()),
+        ("bye\r\n", "{quit}\n".into()),
+        ("O'Brien\n", "Welcome O'Brien! If you ever want to quit, type {quit} to exit.\n".into()),
+        ("Müller, Eva\n", BAD_NAME.to_owned()),
+        (
+            "alice bob\nhi\n",
+            "Welcome alice bob! If you ever want to quit, type {quit} to exit.\nalice bob: hi\n".into(),
+        ),
+        ("Error\nIn the room\nyou\nServer\nsystem.\nx has left the chat\n", RESERVED.repeat(6)),
+        ("Err0r\nErrοr\nЕггог\n", [RESERVED, SCRIPTS, RESERVED].concat()),
+        (
+            "ѕсоре\nx\u{301}\u{302}\u{303}\n",
+            "Welcome ѕсоре! If you ever want to quit, type {quit} to exit.\nѕсоре: x\u{301}\u{302}\u{303}\n"
+                .into(),
+        ),
+        (
+            "x\u{301}\u{302}\u{303}\n",
+            "Error: a name is letters with two marks each at most; type another one\n".into(),
+        ),
+        (
+            "B0B\n",
+            "Error: somebody is called something that looks like 'B0B' already; type another name\n".into(),
+        ),
+        (
+            "/key x alice\n",
+            "Error: /key needs a secret of 32 to 64 letters, digits or signs, and a name behind it\n".into(),
+        ),
+        (
+            "/key 0123456789abcdef0123456789abcdef bob\n",
+            "Error: this is not the key of 'bob'; type another name\n".into(),
+        ),
         ("a{b\n\na/b\na:b\nalice\n", BAD_NAME.repeat(3) + WELCOME),
         (&format!("{long}\nalice\n"), BAD_NAME.to_owned() + WELCOME),
         ("a\u{3164}\na\u{200d}b\n½\n😀\na\tb\na\0\n\u{1b}\n", BAD_NAME.repeat(7)),

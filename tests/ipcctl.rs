@@ -16,7 +16,7 @@ use std::net::{TcpListener, UdpSocket};
 use std::os::unix::net::UnixDatagram;
 use std::process::{Command, Output, Stdio};
 
-use harness::{Client, Daemon, Ground, USUAL};
+use harness::{BESIDE, CHAT, Client, Daemon, Ground, TALK, USUAL};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fs::{CWD, Mode, mkfifoat};
 use rustix::process::Signal;
@@ -251,6 +251,43 @@ fn a_line_filter_prints_what_is_said_while_its_input_stays_open() {
     child.stdin.take().unwrap().write_all(b"noted\n").unwrap();
     assert_eq!(lines.next().unwrap().unwrap(), "ear: noted");
     assert!(child.wait().unwrap().success());
+    daemon.stop();
+}
+
+#[test]
+fn what_others_say_never_is_an_error_of_ours() {
+    let daemon = Daemon::with(&format!("{USUAL}{BESIDE}"));
+    let listen = |arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_ipcctl"));
+        command.args(["--to", &socket(&daemon)]).args(arguments);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+    };
+    let mut ear = listen(&["chat", "--name", "ear"]);
+    daemon.wait_for_log("joined as ear");
+    let mut eve = daemon.tcp(CHAT);
+    eve.say("Error\nError\u{2d0}\neve\nError: no\n{quit}!\n/me Error: no\n/msg ear Error: no\n//Error: no\nWelcome eve!\n");
+    let mut lines = BufReader::new(ear.stdout.take().unwrap()).lines();
+    for line in [
+        "eve has joined the chat!",
+        "eve: Error: no",
+        "eve: {quit}!",
+        "* eve Error: no",
+        "eve (to you): Error: no",
+        "eve: /Error: no",
+        "eve: Welcome eve!",
+    ] {
+        assert_eq!(lines.next().unwrap().unwrap(), line);
+    }
+    drop(ear.stdin.take());
+    let output = ear.wait_with_output().unwrap();
+    assert_eq!((output.status.code(), text(&output.stderr)), (Some(0), ""));
+
+    let ear = listen(&["talk"]);
+    let mut partner = daemon.tcp(TALK);
+    partner.say("Error: too many connections, try again later\nbye\n");
+    let output = ear.wait_with_output().unwrap();
+    assert_eq!((output.status.code(), text(&output.stderr)), (Some(0), ""));
+    assert_eq!(text(&output.stdout), "Error: too many connections, try again later\nbye\n");
     daemon.stop();
 }
 

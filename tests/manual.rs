@@ -405,6 +405,8 @@ fn every_sentence_that_a_peer_can_be_told_is_in_the_manual() {
         include_str!("../src/engine/session/ending.rs"),
         include_str!("../src/engine/session/patience.rs"),
         include_str!("../src/engine/session/stats.rs"),
+        include_str!("../src/engine/encoding.rs"),
+        include_str!("../src/engine/name.rs"),
         include_str!("../src/engine/words.rs"),
     ] {
         for sentence in sentences(source) {

@@ -10,9 +10,9 @@ mod room;
 mod seat;
 
 use std::io::{Read, Write};
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
 
-use harness::{Client, Daemon, Ground, USUAL};
+use harness::{CHAT, Client, Daemon, Ground, USUAL};
 use rustix::process::Signal;
 use seat::{Seat, mux, rows};
 
@@ -192,6 +192,63 @@ fn a_name_that_is_taken_is_followed_by_a_number() {
     let wrong = Seat::take(&["--to", &mux(&daemon), "chat", "--name", "a:b"]);
     wrong.see("ipcctl: a name is 1 to 32");
     assert_eq!(wrong.end().0.code(), Some(1));
+}
+
+/// What lies between a client and its daemon, and can break on one side alone.
+struct Line {
+    port: u16,
+    near: std::sync::mpsc::Receiver<TcpStream>,
+    /// The daemon's side stays.
+    far: std::sync::mpsc::Receiver<TcpStream>,
+}
+
+impl Line {
+    fn to(daemon: &Daemon) -> Line {
+        let listener = TcpListener::bind((daemon.ip, 0)).unwrap();
+        let (port, address) = (listener.local_addr().unwrap().port(), (daemon.ip, CHAT));
+        let ((near_in, near), (far_in, far)) = (std::sync::mpsc::channel(), std::sync::mpsc::channel());
+        std::thread::spawn(move || {
+            for client in listener.incoming().map_while(Result::ok) {
+                let daemon = TcpStream::connect(address).unwrap();
+                for (mut from, mut to) in [(&client, &daemon), (&daemon, &client)]
+                    .map(|(from, to)| (from.try_clone().unwrap(), to.try_clone().unwrap()))
+                {
+                    std::thread::spawn(move || std::io::copy(&mut from, &mut to));
+                }
+                if near_in.send(client).is_err() || far_in.send(daemon).is_err() {
+                    return;
+                }
+            }
+        });
+        Line { port, near, far }
+    }
+}
+
+#[test]
+fn after_a_line_that_broke_on_one_side_a_member_has_its_own_name_back() {
+    let daemon = Daemon::usual();
+    let mut bob = Client::member(&daemon, "bob");
+    let line = Line::to(&daemon);
+    let mut ann =
+        Seat::take(&["--to", &format!("tcp://{}:{}", daemon.ip, line.port), "chat", "--name", "ann"]);
+    ann.see("you are in the room as ann");
+    bob.hear("ann has joined the chat!\n");
+    // The client hears of it, and the daemon does not: what was to be sent to it is on its way for ever.
+    let (near, far) = (line.near.recv().unwrap(), line.far.recv().unwrap());
+    near.shutdown(std::net::Shutdown::Write).unwrap();
+    ann.see("trying again until it is there");
+    daemon.wait_for_log("closed: came back through another connection");
+    ann.press("here again\r");
+    ann.see("ann: here again");
+    bob.hear("ann: here again\n");
+    drop((near, far));
+    ann.press("\x04");
+    assert!(ann.end().0.success());
+    bob.hear("ann has left the chat.\n");
+    // Somebody else of that name is somebody else.
+    let other = Seat::take(&["--to", &mux(&daemon), "chat", "--name", "bob"]);
+    other.see("you are in the room as bob-2");
+    daemon.stop();
 }
 
 #[test]

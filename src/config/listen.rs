@@ -17,7 +17,8 @@ use super::value::{Group, Permissions, Text, Value, typed};
 use crate::endpoint::{Endpoint, Place};
 use crate::engine::allow;
 use crate::engine::message::Medium;
-use crate::engine::service::{Service, chat};
+use crate::engine::name::Name;
+use crate::engine::service::Service;
 
 /// What an endpoint's own table may say.
 const KEYS: [&str; 5] = ["endpoint", "mode", "group", "allow_users", "allow_groups"];
@@ -126,8 +127,8 @@ fn read_table(draft: &mut Draft, at: usize, entries: DeTable<'_>) -> Option<(usi
 fn unnamed(service: Service, endpoint: &Endpoint) -> Option<String> {
     let Endpoint::Fifo(path) = endpoint else { return None };
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let why = "the file name is its name in the chat: 1 to 32 letters, digits, spaces, '-', '_' or '.'; choose another path";
-    (service == Service::Chat && !chat::is_name(&name)).then(|| why.to_owned())
+    let why = Name::new(&name).err().filter(|_| service == Service::Chat)?;
+    Some(format!("the file name is its name in the chat, and {}; choose another path", why.rule()))
 }
 
 /// Why a service cannot be offered there, and what can.

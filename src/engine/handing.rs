@@ -56,8 +56,11 @@ impl Engine {
         self.outputs.extend(unsound.into_iter().map(|(peer, _)| Output::Close(peer)));
         present.sort_by_key(|(_, saved)| saved.joined());
         let mut peers = Vec::with_capacity(present.len());
+        let mut nameless = Vec::new();
         for (peer, saved) in present {
+            let name = saved.name().map(str::to_owned);
             let Some(session) = Session::restore(&mut self.world, now, peer, saved) else { continue };
+            nameless.extend(name.filter(|_| session.seat().is_none()).map(|name| (peer, name)));
             let index = peer.index as usize;
             if self.sessions.len() <= index {
                 self.sessions.resize_with(index + 1, || None);
@@ -70,6 +73,10 @@ impl Engine {
             self.with(now, peer, |session, world| session.handle_letter(world, now, Letter::Left));
         }
         missing.iter().filter_map(SavedSession::name).for_each(|name| self.world.room.miss(name));
+        for (peer, name) in nameless {
+            self.world.room.miss(&name);
+            self.with(now, peer, |session, world| session.lose_name(world, &name));
+        }
         for peer in peers {
             self.with(now, peer, |session, world| session.resume(world, now));
         }

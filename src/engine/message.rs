@@ -282,6 +282,8 @@ pub enum CloseReason {
     PeerReset,
     /// The peer said that it leaves (`{quit}`, `bye`).
     PeerQuit,
+    /// It has come back to the room through another connection.
+    PeerReplaced,
     /// The one it talked with has left.
     PartnerLeft,
     /// No complete message for `idle_timeout`.
@@ -331,6 +333,7 @@ impl fmt::Display for CloseReason {
             CloseReason::PeerClosed => "closed by the peer",
             CloseReason::PeerReset => "reset by the peer",
             CloseReason::PeerQuit => "the peer quit",
+            CloseReason::PeerReplaced => "came back through another connection",
             CloseReason::PartnerLeft => "its partner left",
             CloseReason::PeerIdle => "idle for too long",
             CloseReason::PeerSilent => "sent no message in time",

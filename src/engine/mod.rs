@@ -8,6 +8,7 @@
 
 pub mod allow;
 mod census;
+mod claim;
 mod codec;
 mod counters;
 pub mod datagram;
@@ -15,10 +16,12 @@ mod deadlines;
 pub mod diagnosis;
 mod digits;
 mod dropped;
+mod encoding;
 pub mod foreign;
 mod handing;
 pub mod json;
 pub mod limits;
+pub mod looks;
 mod machines;
 pub mod memory;
 pub mod message;
@@ -126,6 +129,8 @@ enum Letter {
     GoOn,
     /// The one it talked with has left.
     Left,
+    /// Another connection has its place in the room. The rest of a line that was sent in part.
+    Replaced(Vec<u8>),
 }
 
 /// The daemon is stopping.

@@ -1,63 +1,144 @@
 //! Names in the room: which texts are names, and when two of them are the same one.
 //! Knows Unicode; has never seen a room.
 
-use icu_casemap::CaseMapper;
+use std::fmt;
+
 use icu_normalizer::ComposingNormalizerBorrowed;
 use icu_properties::props::{DefaultIgnorableCodePoint, GeneralCategory, GeneralCategoryGroup};
 use icu_properties::{CodePointMapData, CodePointSetData};
 
 use super::limits::NAME_CHARS_MAX;
+use super::looks::{self, Looks};
+
+/// Marks on one letter. More of them build towers into the lines above.
+const MARKS_MAX: usize = 2;
 
 /// A name that somebody in the room can have.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Name {
     /// As it is shown: trimmed, in NFC.
     pub shown: Box<str>,
-    /// As it is compared.
+    /// As it is compared with what somebody types.
     pub key: Key,
+    /// As it is compared with other names.
+    pub looks: Looks,
 }
 
-/// A name as it is compared: two names with the same key are the same name.
+/// A name as it is typed: two texts with the same key are the same name.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Key(Box<str>);
 
-/// Whether a name may contain this character: a letter, mark, digit, space, `-`, `_` or `.`, if it can be seen.
-pub fn is_name_char(c: char) -> bool {
-    if c.is_ascii() {
-        return c.is_ascii_alphanumeric() || matches!(c, ' ' | '-' | '_' | '.');
+/// Why a text is no name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NoName {
+    /// Its length, a character, or how it begins.
+    Form,
+    /// A letter with more than two marks, or a mark on nothing.
+    Marks,
+    /// Letters of scripts that are not written together.
+    Scripts,
+    /// It looks like words of the room itself.
+    Reserved,
+}
+
+impl NoName {
+    /// What a name is.
+    pub const fn rule(self) -> &'static str {
+        match self {
+            NoName::Form => {
+                "a name is 1 to 32 letters, digits, spaces or - _ . ' @ +, and begins with a letter or digit"
+            }
+            NoName::Marks => "a name is letters with two marks each at most",
+            NoName::Scripts => "a name is letters of one script, or of Latin and one of East Asia",
+            NoName::Reserved => "a name is not what the room itself says, or looks like it",
+        }
     }
-    let category = CodePointMapData::<GeneralCategory>::new().get(c);
-    (GeneralCategoryGroup::Letter.contains(category)
-        || GeneralCategoryGroup::Mark.contains(category)
-        || category == GeneralCategory::DecimalNumber)
-        && !CodePointSetData::new::<DefaultIgnorableCodePoint>().contains(c)
+}
+
+impl fmt::Display for NoName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}; type another one", self.rule())
+    }
+}
+
+/// Whether a name may contain this character: a letter, mark, digit, space, `-`, `_`, `.`, `'`, `’`, `@` or `+`, if it can
+/// be seen.
+pub fn is_name_char(c: char) -> bool {
+    c == ' ' || is_sign(c) || is_beginning(c) || is_mark(c)
+}
+
+fn is_sign(c: char) -> bool {
+    matches!(c, '-' | '_' | '.' | '\'' | '’' | '@' | '+')
+}
+
+/// Whether a name may begin with this character: a letter or a digit.
+fn is_beginning(c: char) -> bool {
+    if c.is_ascii() {
+        return c.is_ascii_alphanumeric();
+    }
+    let category = category(c);
+    (GeneralCategoryGroup::Letter.contains(category) || category == GeneralCategory::DecimalNumber)
+        && !is_ignorable(c)
+}
+
+fn is_mark(c: char) -> bool {
+    !c.is_ascii() && GeneralCategoryGroup::Mark.contains(category(c)) && !is_ignorable(c)
+}
+
+fn category(c: char) -> GeneralCategory {
+    CodePointMapData::<GeneralCategory>::new().get(c)
+}
+
+fn is_ignorable(c: char) -> bool {
+    CodePointSetData::new::<DefaultIgnorableCodePoint>().contains(c)
+}
+
+/// Whether every mark is on a letter or digit, and no more than [`MARKS_MAX`] on one.
+fn has_few_marks(text: &str) -> bool {
+    let mut room = 0;
+    text.chars().all(|c| {
+        if is_mark(c) {
+            room -= 1;
+        } else {
+            room = if is_beginning(c) { MARKS_MAX as isize } else { 0 };
+        }
+        room >= 0
+    })
 }
 
 impl Name {
-    /// Reads a name; `None` if the text is none.
-    pub fn new(text: &str) -> Option<Name> {
+    /// Reads a name.
+    pub fn new(text: &str) -> Result<Name, NoName> {
         let text = text.trim();
         // Normalization changes a length by a small factor at most (UAX #15): a longer text cannot become a name.
         if text.is_empty() || text.len() > NAME_CHARS_MAX * 4 * 18 {
-            return None;
+            return Err(NoName::Form);
         }
         let shown = ComposingNormalizerBorrowed::new_nfc().normalize(text);
-        let is_name = shown.chars().count() <= NAME_CHARS_MAX && shown.chars().all(is_name_char);
-        is_name.then(|| Name { key: Key::new(&shown), shown: shown.into() })
+        let has_form = shown.chars().count() <= NAME_CHARS_MAX
+            && shown.chars().all(is_name_char)
+            && shown.chars().next().is_some_and(is_beginning);
+        if !has_form {
+            return Err(NoName::Form);
+        }
+        if !has_few_marks(&shown) {
+            return Err(NoName::Marks);
+        }
+        if !looks::is_highly_restrictive(&shown) {
+            return Err(NoName::Scripts);
+        }
+        let looks = Looks::of(&shown);
+        if looks.are_reserved() {
+            return Err(NoName::Reserved);
+        }
+        Ok(Name { key: Key::new(&shown), looks, shown: shown.into() })
     }
 }
 
 impl Key {
-    /// The key of a text: NFKC and case folding, repeated until neither undoes the other (UAX #15, D146 of the
-    /// Unicode Standard).
+    /// The key of a text.
     pub fn new(text: &str) -> Key {
-        if text.is_ascii() {
-            return Key(text.to_ascii_lowercase().into()); // which NFKC leaves alone
-        }
-        let nfkc = ComposingNormalizerBorrowed::new_nfkc();
-        let fold = CaseMapper::new();
-        let once = nfkc.normalize(&fold.fold_string(&nfkc.normalize(text))).into_owned();
-        Key(nfkc.normalize(&fold.fold_string(&once)).into())
+        Key(looks::fold(text))
     }
 }
 
@@ -89,8 +170,31 @@ mod tests {
 
     #[test]
     fn a_name_is_letters_marks_digits_and_a_few_signs() {
-        for name in ["alice", "Zoë", "李四", "a b", "x-y_z.1", "٣", "नमस्ते", &"x".repeat(32)]
-        {
+        for name in [
+            "alice",
+            "Zoë",
+            "李四",
+            "a b",
+            "x-y_z.1",
+            "٣",
+            "नमस्ते",
+            "O'Brien",
+            "O’Brien",
+            "ann@host",
+            "c++",
+            "7up",
+            "Ünal Şahin",
+            "Nguyễn",
+            "tanaka 太郎",
+            "김철수",
+            "Мария",
+            "Ελένη",
+            "שָׁלוֹם",
+            "ที่รัก",
+            "さくら",
+            "タロウー",
+            &"x".repeat(32),
+        ] {
             assert_eq!(&*Name::new(name).expect(name).shown, name);
         }
         let long = "x".repeat(33);
@@ -107,9 +211,41 @@ mod tests {
             "😀",
             "a\tb",
             "a\0",
+            "-a",
+            ".a",
+            "'a",
+            "@a",
+            "+1",
+            "_",
+            "\u{301}a",
+            "Müller, Eva",
+            "* ann",
+            "(ann",
+            "{quit}",
+            "/who",
+            "a\u{2028}b",
+            "a\u{202e}b",
+            "a\u{a0}b",
+            "a\u{3000}b",
+            "a\u{ad}b",
+            "a\u{fe0f}b",
+            "a\u{feff}b",
+            "a\u{e0001}b",
             &long,
         ] {
-            assert_eq!(Name::new(text), None, "{text:?}");
+            assert_eq!(Name::new(text), Err(NoName::Form), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_name_has_no_towers_of_marks() {
+        assert!(Name::new("x\u{301}\u{302}y\u{301}").is_ok());
+        // Composed, it is a letter with two marks.
+        assert!(Name::new("e\u{302}\u{301}\u{323}").is_ok());
+        for text in
+            ["x\u{301}\u{302}\u{303}", "a \u{301}", "a-\u{301}", &("x".to_owned() + &"\u{301}".repeat(31))]
+        {
+            assert_eq!(Name::new(text), Err(NoName::Marks), "{text:?}");
         }
     }
 
@@ -137,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn names_that_look_alike_by_case_or_width_are_the_same() {
+    fn names_that_differ_by_case_or_width_are_the_same() {
         let same = |a: &str, b: &str| Name::new(a).unwrap().key == Name::new(b).unwrap().key;
         assert!(same("Alice", "aLICE"));
         assert!(same("ａｌｉｃｅ", "alice"));

@@ -1,13 +1,15 @@
 //! The chat room: one shared log of what was said, and a cursor into it for each member. Fan-out copies nothing, a slow
 //! member is a cursor that lags, and the memory bound is one number. Knows peers by number; has never seen a socket.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 
 use memchr::memchr;
 use serde::{Deserialize, Serialize};
 use slab::Slab;
 
+use super::claim::{Claim, SECRET_BYTES_MAX};
 use super::limits::{ASIDE_BYTES, NAME_CHARS_MAX, WHO_BYTES_MAX};
+use super::looks::{LOOK_BYTES_MAX, Look};
 use super::message::Peer;
 use super::name::{Key, Name};
 use super::record::SavedLog;
@@ -23,6 +25,8 @@ pub struct Room {
     log: Log,
     members: Slab<Member>,
     keys: HashMap<Key, Seat>,
+    /// What the members' names look like.
+    looks: HashSet<Look>,
     /// How many have ever joined: the order of `/who`.
     joins: u64,
     /// What newcomers are shown, and its bounds in messages and bytes.
@@ -67,6 +71,8 @@ struct Member {
     called: bool,
     /// When it is too far behind, it misses the oldest lines and stays.
     lossy: bool,
+    /// Who shows the same has its name.
+    claim: Option<Box<Claim>>,
 }
 
 /// How far a member is, for the process after a restart.
@@ -160,9 +166,9 @@ impl Room {
         self.dirty
     }
 
-    /// Whether that name is taken.
-    pub fn has(&self, key: &Key) -> bool {
-        self.keys.contains_key(key)
+    /// Whether somebody has that name, or one that can be taken for it.
+    pub fn has(&self, name: &Name) -> bool {
+        self.keys.contains_key(&name.key) || name.looks.each().iter().any(|look| self.looks.contains(look))
     }
 
     /// Who has that name.
@@ -207,7 +213,9 @@ impl Room {
             blocked: false,
             called: false,
             lossy: false,
+            claim: None,
         }));
+        self.looks.extend(self.members[seat.0].name.looks.each().iter().cloned());
         self.keys.insert(key, seat);
         seat
     }
@@ -261,9 +269,33 @@ impl Room {
 
     /// Gives a member its place back, without a word to anybody; `None` if that is no name, or taken.
     pub fn restore_member(&mut self, peer: Peer, name: &str, joined: u64, bare: bool) -> Option<Seat> {
-        let name = Name::new(name).filter(|name| !self.has(&name.key))?;
+        let name = Name::new(name).ok().filter(|name| !self.has(name))?;
         self.joins = self.joins.max(joined);
         Some(self.admit(peer, name, joined, bare))
+    }
+
+    /// What a member has set to have its name back.
+    pub fn claim(&self, seat: Seat) -> Option<&Claim> {
+        self.members[seat.0].claim.as_deref()
+    }
+
+    /// Who shows the same from now on has the member's name.
+    pub fn set_claim(&mut self, seat: Seat, claim: Claim) {
+        self.members[seat.0].claim = Some(Box::new(claim));
+    }
+
+    /// Gives a member's place to another connection, without a word to anybody; it hears what is said from now on. Whose it
+    /// was, and the rest of a line that was sent there in part.
+    pub fn take_over(&mut self, seat: Seat, peer: Peer, bare: bool) -> (Peer, Vec<u8>) {
+        let mut begun = Vec::new();
+        self.finish_line(seat, &mut begun);
+        self.set_blocked(seat, false);
+        let member = &mut self.members[seat.0];
+        self.aside_bytes -= if member.lossy { 0 } else { std::mem::take(&mut member.aside_bytes) };
+        member.asides = VecDeque::new();
+        (member.cursor, member.bare, member.called) = (self.log.end, bare, false);
+        self.moved = true;
+        (std::mem::replace(&mut member.peer, peer), begun)
     }
 
     /// What was said before a restart.
@@ -309,6 +341,12 @@ impl Room {
 
     /// Lets a member go that is too slow or gone. If a line was sent in part, its rest is appended to `unsent`.
     pub fn drop_member(&mut self, seat: Seat, unsent: &mut Vec<u8>) {
+        self.finish_line(seat, unsent);
+        self.remove(seat);
+    }
+
+    /// Appends the rest of a line that was sent in part.
+    fn finish_line(&self, seat: Seat, unsent: &mut Vec<u8>) {
         match self.offer(seat) {
             Offer::Aside(text) if self.members[seat.0].asides[0].sent > 0 => unsent.extend_from_slice(text),
             Offer::Log { from, to, is_bare, .. } if !self.log.is_at_line_start(from) => {
@@ -319,7 +357,6 @@ impl Room {
             }
             _ => {}
         }
-        self.remove(seat);
     }
 
     fn remove(&mut self, seat: Seat) {
@@ -334,6 +371,9 @@ impl Room {
         self.aside_bytes -= if member.lossy { 0 } else { member.aside_bytes };
         self.blocked -= usize::from(member.blocked);
         self.keys.remove(&member.name.key);
+        for look in member.name.looks.each() {
+            self.looks.remove(look);
+        }
         member.name
     }
 
@@ -657,9 +697,14 @@ impl Member {
 }
 
 /// What a member takes beside its session and what is said to it: its place, its name as shown, before words and as compared,
-/// each at its longest, and its entry among the names, in tables that have room to grow.
+/// each at its longest, and its entries among the names and their looks, in tables that have room to grow.
 pub const MEMBER_BYTES: usize =
-    2 * size_of::<(usize, Member)>() + 2 * size_of::<(Key, Seat)>() + 21 * NAME_CHARS_MAX;
+    2 * size_of::<(usize, Member)>() + 2 * size_of::<(Key, Seat)>() + 21 * NAME_CHARS_MAX + LOOKS_BYTES;
+
+/// What a member's name looks like: twice, in the member and among all, in pieces of the allocator's.
+const LOOKS_BYTES: usize =
+    // and the secret that it has set
+    size_of::<Claim>() + SECRET_BYTES_MAX + 4 * (LOOK_BYTES_MAX + 16) + 2 * 2 * size_of::<Look>();
 
 /// What a line of the history takes beside its text.
 pub const HISTORY_LINE_BYTES: usize = 2 * size_of::<Box<str>>() + 24;

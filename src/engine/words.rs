@@ -1,6 +1,79 @@
 //! Sentences that a peer can hear, where more than one side has to know them: the daemon says them, a client tells them
 //! apart from what people say. Knows no state and no connection.
 
+/// How an error begins, whoever it is told to. No member's line does: it begins with a name, and that is none.
+pub const ERROR: &str = "Error: ";
+
+/// Said to everybody who comes to the room.
+pub const GREETING: &str = "Greetings from the cave! Now type your name and press enter!";
+
+/// Said to everybody who quits.
+pub const FAREWELL: &str = "{quit}";
+
+/// How the list of members begins.
+pub const WHO: &str = "In the room: ";
+
+/// Names that nobody can have, or one that looks like it: the room speaks with them, of itself or of who listens.
+pub const RESERVED: [&str; 7] =
+    ["Error", "In the room", "Commands", "you", "server", "system", "Server is shutting down"];
+
+/// What nobody can have in a name: the room says it of a name.
+pub const RESERVED_WITHIN: [&str; 2] = ["has joined the chat", "has left the chat"];
+
+/// Whether what somebody in the room says, or who is about to come in, means that it leaves.
+pub fn is_quit(text: &str) -> bool {
+    let text = text.trim();
+    text.eq_ignore_ascii_case(FAREWELL) || matches!(text, "quit" | "exit" | "bye" | "/quit")
+}
+
+/// The welcome for a newcomer.
+pub fn welcome(name: &str) -> String {
+    format!("Welcome {name}! If you ever want to quit, type {{quit}} to exit.")
+}
+
+/// Whether a line is such a welcome.
+pub fn is_welcome(line: &str) -> bool {
+    line.strip_prefix("Welcome ").is_some_and(|rest| rest.ends_with(" type {quit} to exit."))
+}
+
+/// Whether the words before a colon are the room's, and nobody's name. (`you` is whoever listens.)
+pub fn is_of_room(label: &str) -> bool {
+    label != "you" && RESERVED.contains(&label)
+}
+
+/// The error, without [`ERROR`], for a name that somebody has.
+pub fn taken(name: &str) -> String {
+    format!("somebody is called '{name}' already; type another name")
+}
+
+/// The same for one that can be taken for somebody else's.
+pub fn alike(name: &str) -> String {
+    format!("somebody is called something that looks like '{name}' already; type another name")
+}
+
+/// Said to the connection of somebody who has its name back through another one.
+pub const REPLACED: &str = "Error: you have come back through another connection";
+
+/// The error, without [`ERROR`], for a secret that is not the one of whoever has the name.
+pub fn not_the_key(name: &str) -> String {
+    format!("this is not the key of '{name}'; type another name")
+}
+
+/// Whether an error, without [`ERROR`], is that one.
+pub fn is_not_the_key(error: &str) -> bool {
+    error.starts_with("this is not the key of ")
+}
+
+/// Whether an error, without [`ERROR`], says that another name will do because somebody has this one, or nearly.
+pub fn is_taken(error: &str) -> bool {
+    error.starts_with("somebody is called ")
+}
+
+/// Whether an error, without [`ERROR`], says that this is no name, today and tomorrow.
+pub fn is_no_name(error: &str) -> bool {
+    error.starts_with("a name is ")
+}
+
 /// What a client of another protocol is told, without the mark of an error.
 pub fn not_spoken_here(service: &str, protocol: &str) -> String {
     format!("this port speaks {service}, not {protocol}")

@@ -1030,6 +1030,7 @@ impl Actor {
             ),
             CloseReason::PeerTooSlow | CloseReason::PeerHeldMost => one("Error: too slow"),
             CloseReason::PeerForeign(_) => one(""),
+            CloseReason::PeerReplaced => one("Error: you have come back through another connection"),
             CloseReason::PeerDenied => {
                 one("Error: control is for root and the daemon's own user, on the Unix socket")
             }

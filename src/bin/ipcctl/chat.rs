@@ -4,6 +4,7 @@ use std::io::IsTerminal;
 
 use clap::Args;
 use ipcd::engine::text::{is_empty, quote};
+use ipcd::engine::words::is_quit;
 
 use super::filter::Lines;
 use super::speech::Speech;
@@ -25,7 +26,7 @@ pub(crate) fn run(reach: &Reach, arguments: &Arguments) -> Result<(), Trouble> {
     let name = arguments.name.clone().or_else(login_name);
     let name = name.ok_or_else(|| Trouble::Usage("who are you? Give a name with --name".to_owned()))?;
     // To the room these are no names, and it would wait for one, or see us off.
-    if is_empty(name.as_bytes()) || matches!(name.trim(), "{quit}" | "quit" | "exit" | "bye" | "/quit") {
+    if is_empty(name.as_bytes()) || is_quit(&name) {
         let quoted = quote(name.as_bytes());
         return Err(Trouble::Usage(format!(
             "chat --name '{quoted}' is no name; give another one, for example ann"

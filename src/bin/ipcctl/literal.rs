@@ -1,20 +1,20 @@
 //! How a line is said in the room as it is, though the room would take it for a command or for a farewell. Knows no
 //! connection.
 
+use ipcd::engine::text::clean;
+use ipcd::engine::words;
+
 /// Behind a word that would end the membership, alone in a message: the word is seen as it is, and is not alone.
 const MARK: char = '\u{200b}';
-
-/// The words that the room takes for a farewell, in lower case.
-const FAREWELLS: [&str; 4] = ["{quit}", "quit", "exit", "bye"];
 
 /// The message that says this line.
 pub(crate) fn message(line: &str) -> String {
     // The room takes out what cannot be seen before it looks; no line of ours is longer for it by more than the mark.
-    let seen = ipcd::engine::text::clean(line.as_bytes());
+    let seen = clean(line.as_bytes());
     if seen.starts_with('/') {
         return format!("/{seen}");
     }
-    match FAREWELLS.iter().any(|word| seen.trim().eq_ignore_ascii_case(word)) {
+    match words::is_quit(&seen) {
         true => format!("{}{MARK}", seen.trim_end()),
         false => line.to_owned(),
     }
@@ -36,6 +36,7 @@ mod tests {
             ("//x", "///x"),
             ("\u{7}/quit", "//quit"),
             (" /x", " /x"),
+            (" /quit", " /quit\u{200b}"),
             ("quit", "quit\u{200b}"),
             ("{QUIT} ", "{QUIT}\u{200b}"),
             ("bye\r", "bye\u{200b}"),

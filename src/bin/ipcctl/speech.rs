@@ -1,15 +1,13 @@
 //! What is said to the chat room or to a partner, and what the answers mean. Knows no terminal and no socket.
 
+use std::io::Read;
+
+use ipcd::engine::words::{self, ERROR, FAREWELL, GREETING};
+
 use super::daemon::Wanted;
 
 pub(crate) const CHAT: Wanted = Wanted { name: "chat", port: Some(33000), datagrams: false, fifo: false };
 pub(crate) const TALK: Wanted = Wanted { name: "talk", port: Some(5000), datagrams: false, fifo: false };
-
-/// How the room greets, before there is a name.
-const GREETING: &str = "Greetings from the cave!";
-
-/// What the room says last to one who quits, and hears first.
-const QUIT: &str = "{quit}";
 
 /// The word that ends a talk.
 const BYE: &str = "bye";
@@ -24,6 +22,11 @@ pub(crate) enum Speech {
         number: u32,
         /// Whether the room has let us in.
         is_in: bool,
+        /// What proves that a name is ours, should our connection be lost and the room not know it yet.
+        key: Option<String>,
+        /// The room has heard of the key; and has refused it for the name that is being tried.
+        is_key_set: bool,
+        is_key_tried: bool,
     },
     /// With a partner, or waiting for one.
     Talk,
@@ -50,7 +53,7 @@ pub(crate) enum Heard {
 
 impl Speech {
     pub(crate) fn chat(name: String) -> Speech {
-        Speech::Chat { name, number: 1, is_in: false }
+        Speech::Chat { name, number: 1, is_in: false, key: None, is_key_set: false, is_key_tried: false }
     }
 
     pub(crate) fn wanted(&self) -> &'static Wanted {
@@ -72,8 +75,8 @@ impl Speech {
     /// What a new connection begins with.
     pub(crate) fn opening(&mut self) -> Option<String> {
         match self {
-            Speech::Chat { number, is_in, .. } => {
-                (*number, *is_in) = (1, false);
+            Speech::Chat { number, is_in, is_key_tried, .. } => {
+                (*number, *is_in, *is_key_tried) = (1, false, false);
                 Some(self.name())
             }
             Speech::Talk => None,
@@ -91,7 +94,7 @@ impl Speech {
     /// The word for leaving.
     pub(crate) fn farewell(&self) -> &'static str {
         match self {
-            Speech::Chat { .. } => QUIT,
+            Speech::Chat { .. } => FAREWELL,
             Speech::Talk => BYE,
         }
     }
@@ -102,11 +105,13 @@ impl Speech {
     }
 
     pub(crate) fn handle(&mut self, line: String) -> Heard {
-        let error = line.strip_prefix("Error: ").map(str::to_owned);
+        // No member's line begins so: it begins with a name, and that is none.
+        let error = line.strip_prefix(ERROR).map(str::to_owned);
         match self {
-            Speech::Chat { is_in: true, .. } if line == QUIT => Heard::Farewell,
-            Speech::Chat { is_in: false, .. } if line.starts_with(GREETING) => Heard::Nothing,
-            Speech::Chat { is_in: is_in @ false, .. } if line.starts_with("Welcome ") => {
+            Speech::Chat { is_in: true, .. } if line == FAREWELL => Heard::Farewell,
+            // Nothing that a member says comes before the welcome.
+            Speech::Chat { is_in: false, .. } if line == GREETING => Heard::Nothing,
+            Speech::Chat { is_in: is_in @ false, .. } if words::is_welcome(&line) => {
                 *is_in = true;
                 Heard::Joined
             }
@@ -124,12 +129,28 @@ impl Speech {
     /// How many names are tried, until one is free.
     const NAMES_MAX: u32 = 99;
 
-    /// Another name to try, after one that somebody has.
-    pub(crate) fn another_name(&mut self) -> Option<String> {
+    /// We are in: what to say so that the name is ours again should the connection be lost by half.
+    pub(crate) fn key_line(&mut self) -> Option<String> {
+        let Speech::Chat { key, is_key_set, .. } = self else { return None };
+        if key.is_none() {
+            *key = new_key();
+        }
+        *is_key_set = key.is_some();
+        key.as_ref().map(|key| format!("/key {key}"))
+    }
+
+    /// What to say next, after a name that somebody has: perhaps it is we who have it; else another one.
+    pub(crate) fn another_try(&mut self) -> Option<Try> {
+        let asked = self.name();
         match self {
-            Speech::Chat { number, .. } if *number < Self::NAMES_MAX => {
+            Speech::Chat { key: Some(key), is_key_set: true, is_key_tried: tried @ false, .. } => {
+                *tried = true;
+                Some(Try::Key(format!("/key {key} {asked}")))
+            }
+            Speech::Chat { number, is_key_tried, .. } if *number < Self::NAMES_MAX => {
                 *number += 1;
-                Some(self.name())
+                *is_key_tried = false;
+                Some(Try::Name(self.name()))
             }
             _ => None,
         }
@@ -138,16 +159,37 @@ impl Speech {
     /// Whether a line of ours is that word, or one of its like.
     pub(crate) fn is_farewell(&self, line: &str) -> bool {
         match self {
-            Speech::Chat { .. } => matches!(line.trim(), QUIT | "quit" | "/quit"),
+            Speech::Chat { .. } => words::is_quit(line),
             Speech::Talk => line.trim().eq_ignore_ascii_case(BYE),
         }
     }
 }
 
-/// Whether an error means that somebody has our name, so that another will do.
+/// What may help where somebody has the name.
 #[cfg_attr(not(feature = "tui"), allow(dead_code))]
-pub(crate) fn is_taken(error: &str) -> bool {
-    error.starts_with("somebody is called ")
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Try {
+    /// Another name.
+    Name(String),
+    /// To show that we are the one. Nobody else is to see it.
+    Key(String),
+}
+
+/// A secret that nobody can guess: 128 bits from the kernel. `None`: there are none to be had.
+fn new_key() -> Option<String> {
+    let mut bytes = [0; 16];
+    std::fs::File::open("/dev/urandom").and_then(|mut random| random.read_exact(&mut bytes)).ok()?;
+    Some(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+/// Where the name of whoever says a line ends; `None`: the room itself says it.
+#[cfg_attr(not(feature = "tui"), allow(dead_code))]
+pub(crate) fn speaker(line: &str) -> Option<usize> {
+    // No name has a colon or begins with a sign. Before the colon may stand who it is for.
+    let (before, _) = line.split_once(": ")?;
+    let end = before.find(" (to ").unwrap_or(before.len());
+    let is_name = before.starts_with(char::is_alphanumeric) && !words::is_of_room(&before[..end]);
+    is_name.then_some(end)
 }
 
 #[cfg(test)]
@@ -158,22 +200,54 @@ mod tests {
     fn a_name_that_is_taken_is_followed_by_its_number_until_there_are_too_many() {
         let mut speech = Speech::chat("ann".to_owned());
         assert_eq!(speech.opening().as_deref(), Some("ann"));
-        assert_eq!(speech.handle("Greetings from the cave! Now type".to_owned()), Heard::Nothing);
+        assert_eq!(speech.handle(GREETING.to_owned()), Heard::Nothing);
         let taken = "somebody is called 'ann' already; type another name";
         assert_eq!(speech.handle(format!("Error: {taken}")), Heard::NotIn(taken.to_owned()));
-        assert!(is_taken(taken));
-        assert_eq!(speech.another_name().as_deref(), Some("ann-2"));
-        assert_eq!(speech.handle("Welcome ann-2! If".to_owned()), Heard::Joined);
+        assert!(words::is_taken(taken));
+        assert_eq!(speech.another_try(), Some(Try::Name("ann-2".to_owned())));
+        assert_eq!(speech.handle(words::welcome("ann-2")), Heard::Joined);
         assert_eq!(speech.name(), "ann-2");
         // A new connection asks for the name that was wanted.
         assert_eq!(speech.opening().as_deref(), Some("ann"));
-        assert_eq!(std::iter::from_fn(|| speech.another_name()).count(), 98);
+        assert_eq!(std::iter::from_fn(|| speech.another_try()).count(), 98);
+    }
+
+    #[test]
+    fn a_name_that_was_ours_is_asked_for_with_the_key_once_before_another_one_is() {
+        let mut speech = Speech::chat("ann".to_owned());
+        speech.opening();
+        speech.handle(words::welcome("ann"));
+        let key = speech.key_line().unwrap();
+        assert!(key.len() == "/key ".len() + 32 && speech.key_line().as_ref() == Some(&key));
+        speech.opening();
+        assert_eq!(speech.another_try(), Some(Try::Key(format!("{key} ann"))));
+        assert_eq!(speech.another_try(), Some(Try::Name("ann-2".to_owned())));
+        assert_eq!(speech.another_try(), Some(Try::Key(format!("{key} ann-2"))));
+        assert_ne!(Speech::chat("ann".to_owned()).key_line(), Some(key));
+    }
+
+    #[test]
+    fn a_line_is_the_rooms_own_or_has_a_speaker() {
+        for (line, speaker_is) in [
+            ("ann: hi", Some("ann")),
+            ("ann (to you): hi: ho", Some("ann")),
+            ("you (to bob): hi", Some("you")),
+            ("O'Brien-2: x", Some("O'Brien-2")),
+            ("* ann says: hi", None),
+            ("* ann (to you): hi", None),
+            ("In the room: ann (1)", None),
+            ("Commands: /help", None),
+            ("Server is shutting down.", None),
+            ("ann has joined the chat!", None),
+        ] {
+            assert_eq!(speaker(line).map(|end| &line[..end]), speaker_is, "{line}");
+        }
     }
 
     #[test]
     fn only_the_room_itself_can_say_that_we_are_in_or_that_this_is_the_end() {
         let mut speech = Speech::chat("ann".to_owned());
-        speech.handle("Welcome ann! If".to_owned());
+        speech.handle(words::welcome("ann"));
         assert_eq!(Speech::chat("ann".to_owned()).handle("50.0".to_owned()), Heard::Other("50.0".to_owned()));
         for line in ["Welcome ann! If", "bob: {quit}", "Greetings from the cave!"] {
             assert_eq!(speech.handle(line.to_owned()), Heard::Line(line.to_owned()));

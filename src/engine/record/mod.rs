@@ -13,6 +13,7 @@ use std::rc::Rc;
 use serde::{Deserialize, Serialize};
 use thin_vec::ThinVec;
 
+use super::claim::Claim;
 use super::codec::detect::Guess;
 use super::machines::Machine;
 use super::message::{CloseReason, Door, Kind, Medium, Moment, Origin};
@@ -128,6 +129,9 @@ pub(super) enum SavedState {
         /// Up to where it has heard what was said; `None`: all of it.
         #[serde(default)]
         place: Option<SavedPlace>,
+        /// What it has set to have its name back.
+        #[serde(default)]
+        claim: Option<Claim>,
     },
     /// It was in the chat and is on its way out.
     Left,

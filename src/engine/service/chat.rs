@@ -1,19 +1,15 @@
 //! What a message means in the chat: a name, a command, or something said. Acts on the room; has never seen a socket.
 
+use crate::engine::claim::Claim;
+use crate::engine::encoding;
 use crate::engine::limits::NAME_CHARS_MAX;
-use crate::engine::message::Peer;
+use crate::engine::message::{Origin, Peer};
 use crate::engine::name::{Name, beginnings, is_name_char};
 use crate::engine::room::{Room, Seat};
 use crate::engine::text::{clean, is_plain, quote};
-
-/// Said to everybody who comes.
-pub const GREETING: &str = "Greetings from the cave! Now type your name and press enter!";
-
-/// Said to everybody who quits.
-pub const FAREWELL: &str = "{quit}";
+use crate::engine::words::{self, is_quit};
 
 const HELP: &str = "Commands: /help, /who, /me TEXT, /msg NAME TEXT, /quit or {quit}; //TEXT says /TEXT";
-const NO_NAME: &str = "a name is 1 to 32 letters, digits, spaces, '-', '_' or '.'; type another one";
 
 /// What others see of a `/msg` that reached nobody.
 const MISSED: &str = "a /msg that reached nobody";
@@ -25,49 +21,89 @@ pub enum Verdict {
     Done,
     /// The visitor is in the room now, under this name. The rest of the message, if any, is the first thing it says.
     Joined(Seat, String),
+    /// The visitor has shown that it is the one who sits there; its connection was `from` until now, and the rest of a line
+    /// that was sent there in part is `begun`.
+    Returned {
+        /// Its place.
+        seat: Seat,
+        /// The connection that it had.
+        from: Peer,
+        /// The rest of a line.
+        begun: Vec<u8>,
+    },
     /// It got this error, without its `Error: `.
     Erred(String),
     /// The visitor wants to go.
     Quit,
 }
 
-/// Whether the text is one of the words for leaving.
-fn is_quit(text: &str) -> bool {
-    matches!(text.trim(), "{quit}" | "quit" | "/quit")
-}
-
 /// Whether a message is what it seems to be, as most are: words without a character to be removed, no command, and not for
 /// leaving.
 fn is_simply_said(message: &[u8]) -> bool {
-    is_plain(message) && !matches!(message.trim_ascii(), b"" | [b'/', ..] | b"{quit}" | b"quit")
+    is_plain(message) && !matches!(message.trim_ascii(), b"" | [b'/' | b'{', ..] | b"quit" | b"exit" | b"bye")
 }
 
 /// The first message of somebody who is not in the room: its name, and from a raw client perhaps a first
 /// message in the same burst.
-pub fn handle_name(room: &mut Room, peer: Peer, message: &[u8], bare: bool) -> Verdict {
+pub fn handle_name(room: &mut Room, peer: Peer, origin: Origin, message: &[u8], bare: bool) -> Verdict {
     let text = String::from_utf8_lossy(message);
     if is_quit(&text) {
         return Verdict::Quit;
     }
+    if let Some(encoding) = encoding::guess(message) {
+        return Verdict::Erred(encoding.to_string());
+    }
+    if let Some(arguments) = text.trim().strip_prefix(KEY).filter(|rest| is_end_of_word(rest)) {
+        return show_key(room, peer, origin, arguments.trim(), bare).unwrap_or_else(Verdict::Erred);
+    }
     let mut rest = "";
     let mut name = Name::new(&text);
-    if name.is_none() && bare {
+    if name.is_err() && bare && text.trim().chars().nth(NAME_CHARS_MAX).is_some() {
         // A raw client whose name and first message came as one burst: no name has the character that begins the message.
         let end = text.find(|c| !is_name_char(c)).unwrap_or(text.len());
         (name, rest) = (Name::new(&text[..end]), &text[end..]);
     }
     match name {
-        None => Verdict::Erred(NO_NAME.to_owned()),
-        Some(name) if room.has(&name.key) => {
-            Verdict::Erred(format!("somebody is called '{}' already; type another name", name.shown))
-        }
-        Some(name) => Verdict::Joined(room.join(peer, name, bare), rest.to_owned()),
+        Err(why) => Verdict::Erred(why.to_string()),
+        Ok(name) if room.seat_of(&name.key).is_some() => Verdict::Erred(words::taken(&name.shown)),
+        Ok(name) if room.has(&name) => Verdict::Erred(words::alike(&name.shown)),
+        Ok(name) => Verdict::Joined(room.join(peer, name, bare), rest.to_owned()),
     }
 }
 
-/// Whether somebody in the room can be called so.
-pub fn is_name(text: &str) -> bool {
-    Name::new(text).is_some()
+/// What a visitor shows, or a member sets, to have its name back should its connection be lost by half.
+const KEY: &str = "/key";
+
+const KEY_USAGE: &str = "/key needs a secret of 32 to 64 letters, digits or signs, and a name behind it";
+
+fn is_end_of_word(rest: &str) -> bool {
+    rest.chars().next().is_none_or(char::is_whitespace)
+}
+
+/// `/key SECRET NAME` from a visitor: it is the one who has that name, or has it from now on.
+fn show_key(
+    room: &mut Room,
+    peer: Peer,
+    origin: Origin,
+    arguments: &str,
+    bare: bool,
+) -> Result<Verdict, String> {
+    let (secret, name) = arguments.split_once(char::is_whitespace).ok_or(KEY_USAGE)?;
+    let claim = Claim::new(origin, secret).ok_or(KEY_USAGE)?;
+    let name = Name::new(name).map_err(|why| why.to_string())?;
+    match room.seat_of(&name.key) {
+        Some(seat) if room.claim(seat).is_some_and(|own| own.is_same(&claim)) => {
+            let (from, begun) = room.take_over(seat, peer, bare);
+            Ok(Verdict::Returned { seat, from, begun })
+        }
+        Some(_) => Err(words::not_the_key(&name.shown)),
+        None if room.has(&name) => Err(words::alike(&name.shown)),
+        None => {
+            let seat = room.join(peer, name, bare);
+            room.set_claim(seat, claim);
+            Ok(Verdict::Joined(seat, String::new()))
+        }
+    }
 }
 
 /// Lets in somebody whom nobody can ask for another name: if `wanted` is taken it is `wanted-2`, and so on.
@@ -77,8 +113,8 @@ pub fn enter_as(room: &mut Room, peer: Peer, wanted: &str) -> Seat {
         let suffix = if number == 1 { String::new() } else { format!("-{number}") };
         let base: String = wanted.chars().take(NAME_CHARS_MAX - suffix.len()).collect();
         // A configuration is refused in which that is no name; somebody comes in all the same.
-        let name = Name::new(&format!("{base}{suffix}")).or_else(|| Name::new(&format!("fifo{suffix}")));
-        match name.filter(|name| !room.has(&name.key)) {
+        let name = Name::new(&format!("{base}{suffix}")).or_else(|_| Name::new(&format!("fifo{suffix}")));
+        match name.ok().filter(|name| !room.has(name)) {
             Some(name) => break name,
             None => number += 1,
         }
@@ -86,13 +122,8 @@ pub fn enter_as(room: &mut Room, peer: Peer, wanted: &str) -> Seat {
     room.join(peer, name, false)
 }
 
-/// The welcome for a newcomer.
-pub fn welcome(name: &str) -> String {
-    format!("Welcome {name}! If you ever want to quit, type {{quit}} to exit.")
-}
-
 /// A message from somebody in the room.
-pub fn handle_message(room: &mut Room, seat: Seat, message: &[u8]) -> Verdict {
+pub fn handle_message(room: &mut Room, seat: Seat, origin: Origin, message: &[u8]) -> Verdict {
     if is_simply_said(message) {
         room.say(seat, message);
         return Verdict::Done;
@@ -121,7 +152,7 @@ pub fn handle_message(room: &mut Room, seat: Seat, message: &[u8]) -> Verdict {
             Ok(())
         }
         "who" => {
-            let line = format!("In the room: {}", room.who());
+            let line = format!("{}{}", words::WHO, room.who());
             room.tell(seat, &line);
             Ok(())
         }
@@ -139,6 +170,13 @@ pub fn handle_message(room: &mut Room, seat: Seat, message: &[u8]) -> Verdict {
                 |()| Verdict::Done,
             );
         }
+        "key" if origin != Origin::Writers => match Claim::new(origin, arguments) {
+            Some(claim) => {
+                room.set_claim(seat, claim);
+                Ok(())
+            }
+            None => Err("/key needs a secret of 32 to 64 letters, digits or signs".to_owned()),
+        },
         _ => Err(format!("unknown command: /{} (try /help)", quote(command.as_bytes()))),
     };
     match outcome {

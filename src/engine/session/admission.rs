@@ -12,7 +12,8 @@ use crate::engine::deadlines::Alarm;
 use crate::engine::message::{CloseReason, Door, Happening, Kind, Medium, Moment, Origin, Peer};
 use crate::engine::outbox::Outbox;
 use crate::engine::service::status::Progress;
-use crate::engine::service::{Service, chat, greeting};
+use crate::engine::service::{Service, greeting};
+use crate::engine::words::GREETING;
 
 /// Said when a limit on connections is reached.
 pub(super) const TOO_MANY: &str = "Error: too many connections, try again later";
@@ -99,7 +100,7 @@ impl Dialogue {
                 self.finish(world, now, CloseReason::Served, None);
             }
             State::Chat(_) if self.is_on_fifo() => self.join_from_fifo(world),
-            State::Chat(_) => self.say(chat::GREETING),
+            State::Chat(_) => self.say(GREETING),
             State::Talk(_) => self.meet(world),
             State::Multiply
             | State::Hello

@@ -1,50 +1,46 @@
 //! A session in the chat: on its way in, and in the room.
 
-use super::dialogue::{Dialogue, State};
+use super::dialogue::Dialogue;
 use super::fifo;
 use crate::engine::World;
 use crate::engine::codec::Style;
 use crate::engine::counters::ErrorKind;
 use crate::engine::diagnosis;
-use crate::engine::message::{CloseReason, Happening, Moment};
+use crate::engine::message::{CloseReason, Moment};
 use crate::engine::room::Seat;
 use crate::engine::service::chat;
 use crate::engine::text::is_empty;
+use crate::engine::words::FAREWELL;
 
 impl Dialogue {
     /// Its first message, which is its name.
     pub(super) fn name(&mut self, world: &mut World, now: Moment, message: &[u8]) {
         let bare = self.style() == Style::Bare;
-        match chat::handle_name(&mut world.room, self.peer, message, bare) {
+        match chat::handle_name(&mut world.room, self.peer, self.origin, message, bare) {
             chat::Verdict::Joined(seat, rest) => {
+                self.welcome(world, seat);
                 let name = world.room.name(seat).to_owned();
-                self.say(&chat::welcome(&name));
-                let style = self.style();
-                self.outbox.expect(world.room.history_bytes());
-                world.room.history().for_each(|line| self.outbox.say(style, line));
-                world.room.set_blocked(seat, self.flags.blocked);
-                self.state = State::Chat(Ok(seat));
-                self.note(world, Happening::Joined(name.clone()));
                 self.hint(world, |world| diagnosis::of_name(&name, self.place(world)));
                 if !is_empty(rest.as_bytes()) {
                     self.chat(world, now, seat, rest.as_bytes());
                 }
             }
+            chat::Verdict::Returned { seat, from, begun } => self.return_to(world, seat, from, begun),
             chat::Verdict::Erred(error) => self.err(world, ErrorKind::Name, error),
-            chat::Verdict::Quit => self.finish(world, now, CloseReason::PeerQuit, Some(chat::FAREWELL)),
+            chat::Verdict::Quit => self.finish(world, now, CloseReason::PeerQuit, Some(FAREWELL)),
             chat::Verdict::Done => {}
         }
     }
 
     /// What it says in the room.
     pub(super) fn chat(&mut self, world: &mut World, now: Moment, seat: Seat, message: &[u8]) {
-        match chat::handle_message(&mut world.room, seat, message) {
+        match chat::handle_message(&mut world.room, seat, self.origin, message) {
             chat::Verdict::Quit if self.is_on_fifo() => {
                 self.err_on_fifo(world, ErrorKind::Command, fifo::STAYS.to_owned());
             }
-            chat::Verdict::Quit => self.finish(world, now, CloseReason::PeerQuit, Some(chat::FAREWELL)),
+            chat::Verdict::Quit => self.finish(world, now, CloseReason::PeerQuit, Some(FAREWELL)),
             chat::Verdict::Erred(error) => self.note_error(world, ErrorKind::Command, error), // it heard of it in the room
-            chat::Verdict::Done | chat::Verdict::Joined(..) => {}
+            chat::Verdict::Done | chat::Verdict::Joined(..) | chat::Verdict::Returned { .. } => {}
         }
     }
 }

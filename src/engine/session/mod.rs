@@ -12,6 +12,7 @@ mod holding;
 mod intake;
 mod multiply;
 mod mux;
+mod naming;
 mod patience;
 mod privacy;
 mod restart;

@@ -37,7 +37,8 @@ impl Session {
             State::Chat(Err(since)) => SavedState::Nameless(*since),
             State::Chat(Ok(seat)) => {
                 let (name, joined, place) = world.room.save_member(*seat, &mut asides);
-                SavedState::Member { name, joined, place: Some(place) }
+                let claim = world.room.claim(*seat).cloned();
+                SavedState::Member { name, joined, place: Some(place), claim }
             }
         };
         let phase = match dialogue.phase {
@@ -91,8 +92,11 @@ impl Session {
             SavedState::Parted => State::Talk(None),
             SavedState::Left => State::Chat(Err(now)),
             SavedState::Nameless(since) => State::Chat(Err(since)),
-            SavedState::Member { name, joined, place } => {
+            SavedState::Member { name, joined, place, claim } => {
                 let seat = world.room.restore_member(peer, &name, joined, bare);
+                if let (Some(seat), Some(claim)) = (seat, claim) {
+                    world.room.set_claim(seat, claim);
+                }
                 if let (Some(seat), Some(place)) = (seat, place) {
                     world.room.restore_place(seat, place, &saved.asides);
                 }

@@ -35,6 +35,7 @@ impl Session {
                 self.dialogue.state = State::Talk(None);
                 self.dialogue.finish(world, now, CloseReason::PartnerLeft, None);
             }
+            Letter::Replaced(begun) => self.dialogue.make_way(world, now, &begun),
         }
     }
 }

@@ -8,6 +8,7 @@ mod screen;
 use std::time::{Duration, Instant};
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use ipcd::engine::words;
 
 use self::complete::Completion;
 use self::members::Members;
@@ -15,7 +16,7 @@ use self::saying::Kind;
 use super::daemon::Conversation;
 use super::edit::Edit;
 use super::scrollback::Scrollback;
-use super::speech::{self, Heard, Speech};
+use super::speech::{Heard, Speech, Try};
 use super::terminal::{Happening, Screen};
 use super::tie::{Due, Tie};
 use super::{Reach, Trouble, output};
@@ -260,20 +261,28 @@ impl Room {
                 tie.handle_answer();
                 self.was_in = true;
                 self.members.clear();
+                if let (Some(line), Some(conversation)) = (self.speech.key_line(), tie.conversation()) {
+                    conversation.say(&line);
+                }
                 self.note(&format!("you are in the room as {}", self.speech.name()));
                 if self.has_panel {
                     self.ask_for_members();
                 }
             }
-            (Heard::NotIn(error), Phase::Live(tie)) if speech::is_taken(&error) => {
-                let Some(name) = self.speech.another_name() else {
-                    return Err(Trouble::Refused(vec![error]));
-                };
-                tie.ask(&name);
-                self.note(&format!("{error}: trying {name}"));
+            (Heard::NotIn(error), Phase::Live(tie))
+                if words::is_taken(&error) || words::is_not_the_key(&error) =>
+            {
+                match self.speech.another_try() {
+                    Some(Try::Name(name)) => {
+                        tie.ask(&name);
+                        self.note(&format!("{error}: trying {name}"));
+                    }
+                    Some(Try::Key(line)) => tie.ask(&line),
+                    None => return Err(Trouble::Refused(vec![error])),
+                }
             }
             // A name that no room takes will not do next time either; anything else may.
-            (Heard::NotIn(error), _) if error.starts_with("a name is ") => {
+            (Heard::NotIn(error), _) if words::is_no_name(&error) => {
                 return Err(Trouble::Refused(vec![error]));
             }
             (Heard::NotIn(error), _) if error.starts_with("user ") => {

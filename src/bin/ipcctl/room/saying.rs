@@ -1,5 +1,7 @@
 //! What a line that is heard in the room is, for how it looks. Knows no screen.
 
+use crate::speech;
+
 /// What a line is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
@@ -36,8 +38,7 @@ pub(crate) fn of(line: String) -> (Kind, String) {
     }
     match line.split_once(": ") {
         Some((name, _)) if name.contains(" (to ") => (Kind::Private, format!("{PRIVATE}{line}")),
-        Some((name, _)) => (Kind::Said { name_bytes: name.len() }, line),
-        None => (Kind::Room, line),
+        _ => (speech::speaker(&line).map_or(Kind::Room, |name_bytes| Kind::Said { name_bytes }), line),
     }
 }
 

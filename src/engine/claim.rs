@@ -1,0 +1,77 @@
+//! What proves that somebody is the one who has a name: a secret that it has chosen, and the user that the kernel says it
+//! is. Knows no name, and shows nobody the secret.
+
+use std::fmt;
+
+use constant_time_eq::constant_time_eq;
+use serde::{Deserialize, Serialize};
+
+use super::message::Origin;
+
+/// The shortest secret in bytes: 128 bits in hexadecimal. One that can be guessed protects nothing.
+pub const SECRET_BYTES_MIN: usize = 32;
+
+/// The longest.
+pub const SECRET_BYTES_MAX: usize = 64;
+
+/// A secret and whose it is.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct Claim {
+    /// The user, where the kernel vouches for it: on a Unix socket. Elsewhere the secret alone counts.
+    user: Option<u32>,
+    secret: Box<str>,
+}
+
+impl Claim {
+    /// Reads a secret; `None` if the text cannot be one.
+    pub fn new(origin: Origin, secret: &str) -> Option<Claim> {
+        let user = match origin {
+            Origin::Process { uid, .. } => Some(uid),
+            Origin::Unknown { .. } => return None, // nobody's equal
+            Origin::Address(_) | Origin::Input | Origin::Writers => None,
+        };
+        let fits = (SECRET_BYTES_MIN..=SECRET_BYTES_MAX).contains(&secret.len())
+            && secret.bytes().all(|byte| byte.is_ascii_graphic());
+        fits.then(|| Claim { user, secret: secret.into() })
+    }
+
+    /// Whether it is the same user with the same secret. How long that takes tells nothing of how much of it is right.
+    pub fn is_same(&self, other: &Claim) -> bool {
+        self.user == other.user && constant_time_eq(self.secret.as_bytes(), other.secret.as_bytes())
+    }
+}
+
+impl fmt::Debug for Claim {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Claim").field("user", &self.user).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_claim_is_the_same_with_the_same_secret_of_the_same_user_and_shows_it_to_nobody() {
+        let (ann, bob) =
+            (Origin::Process { uid: 1, gid: 1, pid: 7 }, Origin::Process { uid: 2, gid: 1, pid: 7 });
+        let far = Origin::Address("127.0.0.1:1".parse().unwrap());
+        let secret = "0123456789abcdef0123456789abcdef";
+        let claim = |origin, secret: &str| Claim::new(origin, secret).unwrap();
+        let first = claim(ann, secret);
+        assert!(first.is_same(&claim(Origin::Process { uid: 1, gid: 5, pid: 9 }, secret)));
+        for other in [
+            claim(bob, secret),
+            claim(far, secret),
+            claim(ann, &secret.to_uppercase()),
+            claim(ann, &format!("{secret}0")),
+        ] {
+            assert!(!first.is_same(&other));
+        }
+        assert!(claim(far, secret).is_same(&claim(Origin::Address("127.0.0.2:9".parse().unwrap()), secret)));
+        for text in ["", &secret[1..], &"x".repeat(65), &format!("{secret} x"), &format!("{secret}é")] {
+            assert!(Claim::new(ann, text).is_none(), "{text}");
+        }
+        assert!(!format!("{first:?}").contains("0123"));
+    }
+}

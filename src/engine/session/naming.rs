@@ -1,0 +1,240 @@
+//! How a connection comes by a name in the room that somebody has: by showing whose it is, or after a restart.
+
+use super::Session;
+use super::dialogue::{Dialogue, State};
+use crate::engine::World;
+use crate::engine::counters::ErrorKind;
+use crate::engine::message::{CloseReason, Happening, Moment, Peer};
+use crate::engine::name::Name;
+use crate::engine::room::Seat;
+use crate::engine::{Letter, words};
+
+impl Dialogue {
+    /// It has shown that it is the one who sits there: the connection `from` has to go. The others hear nothing of it: for
+    /// them it was there all the time.
+    pub(super) fn return_to(&mut self, world: &mut World, seat: Seat, from: Peer, begun: Vec<u8>) {
+        world.letters.push_back((from, Letter::Replaced(begun)));
+        self.welcome(world, seat);
+    }
+
+    /// It is in the room: it is told so, and what was said there last.
+    pub(super) fn welcome(&mut self, world: &mut World, seat: Seat) {
+        let name = world.room.name(seat).to_owned();
+        self.say(&words::welcome(&name));
+        let style = self.style();
+        self.outbox.expect(world.room.history_bytes());
+        world.room.history().for_each(|line| self.outbox.say(style, line));
+        world.room.set_blocked(seat, self.flags.blocked);
+        self.state = State::Chat(Ok(seat));
+        self.note(world, Happening::Joined(name));
+    }
+
+    /// Another connection has taken its place in the room. What was sent of a line in part is finished.
+    pub(super) fn make_way(&mut self, world: &mut World, now: Moment, begun: &[u8]) {
+        self.state = State::Chat(Err(now));
+        self.outbox.push(begun);
+        self.finish(world, now, CloseReason::PeerReplaced, Some(words::REPLACED));
+    }
+}
+
+impl Session {
+    /// After a restart its name is none any more, or somebody else's: it is asked for another one.
+    pub(in crate::engine) fn lose_name(&mut self, world: &mut World, name: &str) {
+        let why = Name::new(name).err().map_or_else(|| words::taken(name), |why| why.to_string());
+        self.dialogue.err(world, ErrorKind::Name, why);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::rc::Rc;
+
+    use crate::engine::Engine;
+    use crate::engine::limits::Settings;
+    use crate::engine::message::{Door, Input, Medium, Moment, Origin, Output, Peer};
+    use crate::engine::record::{DoorOf, SavedLog, SavedSession, SavedState};
+    use crate::engine::service::Service;
+
+    const ANN: Origin = Origin::Process { uid: 1, gid: 1, pid: 1 };
+    const BOB: Origin = Origin::Process { uid: 2, gid: 1, pid: 2 };
+    const SECRET: &str = "0123456789abcdef0123456789abcdef";
+
+    /// A room, and what everybody has heard.
+    struct Stage {
+        engine: Engine,
+        heard: Vec<String>,
+        open: Vec<bool>,
+        said: Vec<String>,
+    }
+
+    impl Stage {
+        fn new(settings: Settings) -> Stage {
+            Stage { engine: Engine::new(settings), heard: Vec::new(), open: Vec::new(), said: Vec::new() }
+        }
+
+        fn connect(&mut self, origin: Origin) -> Peer {
+            let peer = Peer { index: self.heard.len() as u32, generation: 1 };
+            let door = Door {
+                endpoint: "unix:/x".into(),
+                service: Service::Chat,
+                medium: Medium::Unix,
+                allowed: None,
+            };
+            self.heard.push(String::new());
+            self.open.push(true);
+            self.engine.handle(Moment::at(0), Input::Opened { peer, door: &Rc::new(door), origin });
+            self.settle();
+            peer
+        }
+
+        fn say(&mut self, peer: Peer, line: &str) {
+            self.engine.handle(
+                Moment::at(0),
+                Input::Bytes { peer, bytes: format!("{line}\n").as_bytes(), more: false },
+            );
+            self.settle();
+        }
+
+        fn join(&mut self, origin: Origin, name: &str) -> Peer {
+            let peer = self.connect(origin);
+            self.say(peer, name);
+            peer
+        }
+
+        fn settle(&mut self) {
+            let now = Moment::at(0);
+            loop {
+                self.engine.handle(now, Input::Tick);
+                while let Some(output) = self.engine.poll_output() {
+                    match output {
+                        Output::Flush(peer) => {
+                            let bytes = self.engine.outgoing(peer).slices().concat();
+                            self.engine.handle(now, Input::Sent { peer, bytes: bytes.len() });
+                            self.heard[peer.index as usize] += &String::from_utf8(bytes).unwrap();
+                        }
+                        Output::ShutdownWrite(peer) | Output::Close(peer) | Output::Reset(peer) => {
+                            self.open[peer.index as usize] = false;
+                        }
+                        _ => {}
+                    }
+                }
+                while let Some(note) = self.engine.poll_note() {
+                    self.said.push(format!("{note:?}"));
+                }
+                if !self.engine.has_work() {
+                    return;
+                }
+            }
+        }
+
+        /// What was heard since this was last asked.
+        fn heard(&mut self, peer: Peer) -> String {
+            std::mem::take(&mut self.heard[peer.index as usize])
+        }
+    }
+
+    #[test]
+    fn who_shows_its_secret_has_its_name_back_and_the_others_hear_nothing_of_it() {
+        let settings = Settings { report_messages: true, chat_history: 1, ..Settings::default() };
+        let mut stage = Stage::new(settings);
+        let (ann, bob) = (stage.join(ANN, "Ann"), stage.join(BOB, "bob"));
+        stage.say(ann, &format!("/key {SECRET}"));
+        stage.say(bob, "hi");
+        let _ = (stage.heard(ann), stage.heard(bob));
+        let again = stage.connect(ANN);
+        stage.say(again, "ann");
+        stage.say(again, &format!("/key {SECRET} ann"));
+        let heard = stage.heard(again);
+        let welcome = "Welcome Ann! If you ever want to quit, type {quit} to exit.\nbob: hi\n";
+        assert!(heard.ends_with(&format!("already; type another name\n{welcome}")), "{heard}");
+        assert_eq!(stage.heard(ann), "Error: you have come back through another connection\n");
+        assert!(!stage.open[ann.index as usize]);
+        stage.say(bob, "still there?");
+        stage.say(again, "yes");
+        assert_eq!(stage.heard(bob), "bob: still there?\nAnn: yes\n");
+        assert_eq!(stage.heard(again), "bob: still there?\nAnn: yes\n");
+        assert_eq!(stage.engine.members(), 2);
+        assert!(stage.said.iter().all(|note| !note.contains("0123")), "nobody is shown the secret");
+        assert!(
+            stage
+                .said
+                .iter()
+                .any(|note| note.contains(&format!("Confided({})", "/key ".len() + SECRET.len())))
+        );
+        // And once more, with the same secret, which went along.
+        let third = stage.connect(ANN);
+        stage.say(third, &format!("/key {SECRET} Ann"));
+        assert!(stage.heard(third).contains("Welcome Ann!") && !stage.open[again.index as usize]);
+        assert_eq!(stage.engine.members(), 2);
+    }
+
+    #[test]
+    fn nobody_takes_a_name_with_a_guess_or_as_another_user_or_from_one_without_a_secret() {
+        let mut stage = Stage::new(Settings::default());
+        let (ann, bob, eve) = (stage.join(ANN, "ann"), stage.join(BOB, "bob"), stage.connect(BOB));
+        stage.say(ann, &format!("/key {SECRET}"));
+        let far = stage.connect(Origin::Address("127.0.0.1:1".parse().unwrap()));
+        let _ = (stage.heard(ann), stage.heard(bob), stage.heard(eve), stage.heard(far));
+        let wrong = "Error: this is not the key of 'ann'; type another name\n";
+        let usage = "Error: /key needs a secret of 32 to 64 letters, digits or signs, and a name behind it\n";
+        for (peer, line, error) in [
+            (eve, format!("/key {SECRET} ann"), wrong.to_owned()), // another user
+            (far, format!("/key {SECRET} ann"), wrong.to_owned()), // nobody knows which
+            (eve, format!("/key {SECRET}0 ann"), wrong.to_owned()),
+            (eve, format!("/key {} ann", &SECRET[1..]), usage.to_owned()),
+            (eve, "/key  ann".to_owned(), usage.to_owned()),
+            (eve, format!("/key {SECRET}"), usage.to_owned()),
+            (eve, "/key".to_owned(), usage.to_owned()),
+            (eve, format!("/key {SECRET} bob"), wrong.replace("ann", "bob")), // the same user, without a secret
+            (
+                eve,
+                format!("/key {SECRET} Error"),
+                "Error: a name is not what the room itself says, or looks like it; type another one\n"
+                    .to_owned(),
+            ),
+        ] {
+            stage.say(peer, &line);
+            assert_eq!(stage.heard(peer), error, "{line}");
+        }
+        // What others say in the room is none of it.
+        stage.say(bob, &format!("//key {SECRET} ann"));
+        stage.say(bob, &format!("/me /key {SECRET} ann"));
+        assert_eq!((stage.open[ann.index as usize], stage.engine.members()), (true, 2));
+        // A free name is had with a secret too.
+        stage.say(eve, &format!("/key {SECRET} eve"));
+        assert!(stage.heard(eve).starts_with("Welcome eve!"));
+    }
+
+    #[test]
+    fn a_secret_outlives_a_restart_and_a_name_that_is_none_any_more_does_not() {
+        let mut stage = Stage::new(Settings::default());
+        let (ann, bob, old) = (stage.join(ANN, "ann"), stage.join(BOB, "bob"), stage.join(BOB, "old"));
+        stage.say(ann, &format!("/key {SECRET}"));
+        let peers = [ann, bob, old];
+        let mut sessions = peers.map(|peer| {
+            let session = stage.engine.session(peer).unwrap();
+            let (saved, _) = session.save(&stage.engine.world, 0).unwrap();
+            let written = serde_json::to_string(&saved).unwrap();
+            let mut saved: SavedSession = serde_json::from_str(&written).unwrap();
+            saved.door = DoorOf::Door(Rc::clone(session.door()));
+            saved
+        });
+        // As a version had it that let this be a name.
+        let SavedState::Member { name, .. } = &mut sessions[2].state else { panic!("a member") };
+        *name = "Error".to_owned();
+        let mut next = Stage::new(Settings::default());
+        (next.heard, next.open) = (vec![String::new(); 3], vec![true; 3]);
+        let present = peers.into_iter().zip(sessions).collect();
+        let room = (Vec::new(), SavedLog::default());
+        next.engine.restore(Moment::at(0), room, present, Vec::new());
+        next.settle();
+        assert_eq!(next.heard(ann), "Error has left the chat.\n");
+        let reserved = "Error: a name is not what the room itself says, or looks like it; type another one\n";
+        assert!(next.heard(old).ends_with(reserved));
+        next.say(old, "young");
+        assert!(next.heard(old).contains("Welcome young!"));
+        let again = next.connect(ANN);
+        next.say(again, &format!("/key {SECRET} ann"));
+        assert!(next.heard(again).contains("Welcome ann!") && !next.open[ann.index as usize]);
+    }
+}
