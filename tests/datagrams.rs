@@ -246,7 +246,7 @@ fn a_reload_opens_and_closes_them_and_moves_one_out_of_the_way() {
         let since = daemon.log().len();
         daemon.write_config(config);
         daemon.signal(Signal::HUP);
-        daemon.wait_for_log_since(since, "reload");
+        daemon.wait_for_log_since(since, "reloaded: ");
     };
     for address in ["{ip}", "0.0.0.0", "{ip}"] {
         reload(

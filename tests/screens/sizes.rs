@@ -102,7 +102,7 @@ fn machines_at_every_size_without_and_with_reports() {
             screen.contents().contains("60 machines, by host, 1 to ")
                 && rows(screen)[1].starts_with("laboratory-")
         });
-        let (heading, ninth) = (&shown[0], shown[1..].iter().take(8).last().unwrap());
+        let (heading, ninth) = (&shown[0], shown[1..].iter().take(8).next_back().unwrap());
         // Numbers end below the end of their headings.
         for (name, figure) in [("CPU", " 7.0%"), ("LOAD", " 7.00"), ("AGE", "s")] {
             let end = heading.find(name).unwrap_or_else(|| panic!("{name}: {heading}")) + name.len();
