@@ -7,10 +7,10 @@ use ratatui::layout::{Position, Rect};
 use ratatui::style::{Color, Modifier, Style};
 use ratatui::text::{Line, Span};
 
+use super::super::columns::cut;
+use super::super::scrollback::{self, drawable};
 use super::saying::Kind;
 use super::{Phase, Room};
-use crate::columns::cut;
-use crate::scrollback::{self, drawable};
 
 /// Before each line that is being typed.
 const PROMPT: &str = "> ";
