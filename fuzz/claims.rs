@@ -526,7 +526,10 @@ impl Stage {
                     Output::Close(peer) | Output::Reset(peer) => {
                         self.ends[peer.index as usize].is_open = false
                     }
-                    Output::ShutdownWrite(_) | Output::Listen(_) | Output::Ask(..) => {}
+                    Output::ShutdownWrite(_)
+                    | Output::Listen(_)
+                    | Output::Acknowledge(_)
+                    | Output::Ask(..) => {}
                 }
             }
             while self.engine.poll_note().is_some() {}

@@ -465,7 +465,10 @@ impl Stage {
                 match output {
                     Output::Flush(peer) => self.flush(peer),
                     Output::Close(peer) | Output::Reset(peer) => self.open[peer.index as usize] = false,
-                    Output::ShutdownWrite(_) | Output::Listen(_) | Output::Ask(..) => {}
+                    Output::ShutdownWrite(_)
+                    | Output::Listen(_)
+                    | Output::Acknowledge(_)
+                    | Output::Ask(..) => {}
                 }
             }
             while self.engine.poll_note().is_some() {}

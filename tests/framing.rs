@@ -201,6 +201,27 @@ fn a_raw_client_whose_burst_ends_with_lf_is_a_line_client_from_then_on() {
 }
 
 #[test]
+fn text_and_line_end_in_two_sends_are_answered_without_a_delayed_acknowledgement() {
+    let daemon = daemon("");
+    let mut client = daemon.tcp(MULTIPLY);
+    let Stream::Tcp(stream) = &client.stream else { panic!("a TCP client was expected") };
+    stream.set_nodelay(false).unwrap(); // the kernel keeps the second send back until the first is acknowledged
+    let mut exchange = || {
+        let start = Instant::now();
+        client.say("5 10");
+        client.say("\n");
+        client.hear("Data received\n50.0\n");
+        start.elapsed()
+    };
+    exchange(); // the first is never kept back
+    let shortest = (0..20).map(|_| exchange()).min().unwrap();
+    assert!(
+        shortest < Duration::from_millis(20),
+        "{shortest:?}: not one of 20 was answered before the kernel's 40 ms"
+    );
+}
+
+#[test]
 fn a_byte_order_mark_is_dropped_and_decides_nothing() {
     let daemon = daemon("");
     let mut client = daemon.tcp(CHAT);

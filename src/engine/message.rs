@@ -245,6 +245,9 @@ pub enum Output {
     ShutdownWrite(Peer),
     /// Read from this peer again; it was not [wanted](super::Engine::wants_input) for a while.
     Listen(Peer),
+    /// A burst has ended within a message: acknowledge at once what has come (TCP_QUICKACK, tcp(7)), because the rest may wait
+    /// for that in the sender's kernel.
+    Acknowledge(Peer),
     /// Somebody who may do so asks the daemon for something; the answer is [`Input::Answer`].
     Ask(Peer, Request),
     /// Close the descriptor.

@@ -105,6 +105,8 @@ struct World {
     talk: Lines,
     machines: Machines,
     tower: Watchtower,
+    /// Whose burst has just ended within a message.
+    unfinished: Option<Peer>,
     /// The time of the input that is being handled.
     now: Moment,
     /// What sessions have for other ones; delivered before anything else happens.
@@ -232,6 +234,7 @@ impl Engine {
                 talk: Lines::default(),
                 machines: Machines::default(),
                 tower: Watchtower::default(),
+                unfinished: None,
                 now: Moment::default(),
                 letters: VecDeque::new(),
                 requests: VecDeque::new(),
@@ -332,6 +335,9 @@ impl Engine {
             Input::Opened { peer, door, origin } => self.handle_opened(now, peer, door, origin),
             Input::Bytes { peer, bytes, more } => {
                 self.with(now, peer, |session, world| session.handle_bytes(world, now, bytes, more));
+                if let Some(peer) = self.world.unfinished.take() {
+                    self.outputs.push_back(Output::Acknowledge(peer));
+                }
             }
             Input::Datagram { door, origin, bytes, truncated, address } => {
                 self.handle_datagram(&Datagram { door, origin, bytes, truncated, address });

@@ -520,6 +520,11 @@ impl Reactor {
                     self.ready.push_peer(peer, slot);
                 }
             }
+            Output::Acknowledge(peer) => {
+                if let Some(slot) = self.slots.get_mut(peer) {
+                    slot.acknowledge();
+                }
+            }
             Output::Ask(peer, request) => self.requests.push((peer, request)),
             Output::Close(peer) => self.close(peer),
             Output::Reset(peer) => self.slots.reset(peer),

@@ -109,6 +109,12 @@ impl Slot {
         self.link()?.write(pieces)
     }
 
+    pub(super) fn acknowledge(&self) {
+        if let Some(link) = &self.link {
+            link.acknowledge();
+        }
+    }
+
     pub(super) fn shutdown_write(&self) {
         // ENOTCONN: it is gone already, and the next read says so.
         let _ = self.link().and_then(Link::shutdown_write);

@@ -114,7 +114,7 @@ impl World {
             match self.engine.poll_output() {
                 None => break,
                 Some(Output::Flush(peer)) => self.flush(peer),
-                Some(Output::Listen(_)) => {}
+                Some(Output::Listen(_) | Output::Acknowledge(_)) => {}
                 Some(Output::Close(peer)) => assert!(self.ends[peer.index as usize].closed.is_some()),
                 Some(output) => assert_eq!(output, Output::ShutdownWrite(self.ends[2].peer)),
             }

@@ -453,6 +453,11 @@ impl World {
                     self.push(peer);
                 }
             }
+            Output::Acknowledge(peer) => {
+                self.tally.count("acknowledged within a message");
+                let actor = self.actor(peer).expect("nobody is waited for");
+                assert_eq!(actor.door.medium, Medium::Tcp, "{}: nothing there waits for that", actor.who);
+            }
             Output::Ask(peer, _) => panic!("{peer:?} has not asked for anything"),
             Output::Close(peer) | Output::Reset(peer) => {
                 let place = &mut self.slots[peer.index as usize];

@@ -2,12 +2,12 @@
 
 use super::Session;
 use super::dialogue::{Dialogue, Heard, State};
-use super::intake::{First, Rest};
+use super::intake::{Burst, First, Rest};
 use crate::engine::World;
 use crate::engine::codec::detect::{self, Guess};
 use crate::engine::foreign;
 use crate::engine::limits::FramingRule;
-use crate::engine::message::{CloseReason, Happening, Kind, Moment};
+use crate::engine::message::{CloseReason, Happening, Kind, Medium, Moment};
 use crate::engine::service::mux::{self, Choice};
 use crate::engine::service::status::Progress;
 use crate::engine::service::watch::Sight;
@@ -106,6 +106,16 @@ impl Session {
             self.intake.clear();
         }
         self.intake.note_progress(now);
+        if !self.intake.is_empty() && self.waits_for_rest() {
+            world.unfinished = Some(self.peer());
+        }
+    }
+
+    /// Whether the rest of a message is still to come, and may wait in the peer's kernel until it hears that the beginning is
+    /// here.
+    fn waits_for_rest(&self) -> bool {
+        let is_told_later = self.dialogue.door.medium == Medium::Tcp && self.dialogue.kind != Some(Kind::Raw);
+        is_told_later && self.intake.burst() == Burst::Ended && !self.intake.stalled
     }
 
     fn take_messages(&mut self, world: &mut World, now: Moment, kind: Kind, fresh: &mut &[u8]) {

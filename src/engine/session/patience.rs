@@ -218,6 +218,29 @@ mod tests {
     }
 
     #[test]
+    fn only_a_burst_that_ends_within_a_message_is_acknowledged_at_once() {
+        for (medium, bursts) in [
+            (Medium::Tcp, &[("5 10\n", false), ("5 1", true), ("0", true), ("\n3 4\n", false)][..]),
+            (Medium::Tcp, &[("5 1", true)]),
+            (Medium::Unix, &[("5 10\n", false), ("5 1", false)]),
+        ] {
+            let mut engine = Engine::new(Settings::default());
+            let service = Service::Multiply;
+            let door = Door { endpoint: "x".into(), service, medium, allowed: None };
+            let origin = Origin::Process { uid: 1, gid: 1, pid: 1 };
+            engine.handle(Moment::at(0), Input::Opened { peer: PEER, door: &Rc::new(door), origin });
+            for (burst, expected) in bursts {
+                engine
+                    .handle(Moment::at(1), Input::Bytes { peer: PEER, bytes: burst.as_bytes(), more: false });
+                let outputs = std::iter::from_fn(|| engine.poll_urgent()).collect::<Vec<_>>();
+                assert_eq!(outputs.contains(&Output::Acknowledge(PEER)), *expected, "{burst:?} {outputs:?}");
+                let sent = engine.outgoing(PEER).len();
+                engine.handle(Moment::at(1), Input::Sent { peer: PEER, bytes: sent });
+            }
+        }
+    }
+
+    #[test]
     fn a_burst_of_blank_lines_without_end_is_no_message_and_ends_as_idle() {
         let mut engine = connected_to(Service::Chat);
         let late = Moment::at(1) + Settings::default().chat_name_timeout;
