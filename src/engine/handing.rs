@@ -111,7 +111,7 @@ impl<'e> Handing<'e> {
         let door = *self.numbers.get(&Rc::as_ptr(session.door()))?;
         let (saved, runs) = session.save(&self.engine.world, door)?;
         self.sessions += 1;
-        Some(Piece::new(&Said::Session(number, saved), runs))
+        Some(Piece::new(&Said::Session(number, Box::new(saved)), runs))
     }
 
     /// The last piece.

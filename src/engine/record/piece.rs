@@ -27,7 +27,7 @@ pub(in crate::engine) enum Said {
     /// A machine. Beside it: its last report.
     Machine(String, Machine),
     /// A session, and the number of its descriptor. Beside it: its inbox, its outbox, and what was said to it alone.
-    Session(u64, SavedSession),
+    Session(u64, Box<SavedSession>),
     /// The last: how many machines and sessions there were.
     End { machines: usize, sessions: usize },
 }

@@ -47,7 +47,7 @@ impl Reader {
                 saved.inbox.extend_from_slice(&first);
                 saved.outbox.fill(second);
                 saved.asides = third;
-                self.record.sessions.push((number, saved));
+                self.record.sessions.push((number, *saved));
             }
             (Said::End { machines, sessions }, Some(_)) => {
                 let found = (self.record.machines.len(), self.record.sessions.len());
