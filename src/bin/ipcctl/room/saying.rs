@@ -1,6 +1,6 @@
 //! What a line that is heard in the room is, for how it looks. Knows no screen.
 
-use crate::speech;
+use super::super::speech;
 
 /// What a line is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
