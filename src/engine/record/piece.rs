@@ -18,8 +18,9 @@ pub const SIZES_BYTES: usize = 8 * (1 + RUNS);
 /// The longest JSON of a piece, in bytes: of all pieces the one with the endpoints is the longest.
 pub const JSON_BYTES_MAX: u64 = 64 * 1024 * 1024;
 
-/// What a piece says.
+/// What a piece says. One at a time is in hand: boxed, the larger ones would cost an allocation each.
 #[derive(Debug, Serialize, Deserialize)]
+#[allow(clippy::large_enum_variant)]
 pub(in crate::engine) enum Said {
     /// The first: when it was taken, where sessions come in, and the place in the room's log where its bytes begin. Beside
     /// it: those bytes, and the history, a line each.
