@@ -2,6 +2,10 @@
 
 mod harness;
 
+mod limits {
+    pub mod places;
+}
+
 use std::io::{ErrorKind, Write};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
@@ -10,6 +14,7 @@ use harness::{
     BESIDE, CHAT, Client, Daemon, GREETING, HELLO, MULTIPLY, Probe, STATS, Stream, TALK, USUAL, show,
     wait_until,
 };
+use ipcd::engine::limits::PLACES_KEPT;
 
 const TOO_MANY: &str = "Error: too many connections, try again later\n";
 const COUNT: &str = "Error: expected two numbers, for example: 5 10";
@@ -55,7 +60,6 @@ fn no_more_than_the_total_are_let_in() {
         is_refused(daemon.tcp(MULTIPLY));
         is_refused(daemon.tcp(CHAT));
         is_refused(daemon.tcp(GREETING));
-        is_refused(daemon.unix());
     }
     is_served(&mut one);
     is_served(&mut two);
@@ -65,12 +69,14 @@ fn no_more_than_the_total_are_let_in() {
 
 #[test]
 fn a_service_has_a_limit_of_its_own_also_through_the_mux() {
-    let daemon = Daemon::with(&USUAL.replace("[multiply]", "[multiply]\nmax_connections = 1"));
+    // On the Unix socket this is the daemon's own user, who has more places.
+    let config = USUAL.replace("[mux]\nlisten = [", "[mux]\nlisten = [\"tcp://{ip}:33100\", ");
+    let daemon = Daemon::with(&config.replace("[multiply]", "[multiply]\nmax_connections = 1"));
     let mut one = daemon.tcp(MULTIPLY);
     is_served(&mut one);
     is_refused(daemon.tcp(MULTIPLY));
     for choice in ["multiply\n", "5 10\n"] {
-        let mut local = daemon.unix();
+        let mut local = daemon.tcp(33100);
         local.say(choice);
         is_refused(local);
     }
@@ -81,7 +87,7 @@ fn a_service_has_a_limit_of_its_own_also_through_the_mux() {
 }
 
 #[test]
-fn an_address_has_a_limit_and_another_address_its_own() {
+fn an_address_has_a_limit_and_all_of_loopback_is_one() {
     let daemon = limited("max_connections_per_address = 2");
     let from = |last: u8| {
         let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
@@ -89,31 +95,33 @@ fn an_address_has_a_limit_and_another_address_its_own() {
         socket.connect(&daemon.address(MULTIPLY).into()).unwrap();
         Client::of(socket.into())
     };
-    let (mut one, mut two, mut other) = (from(1), from(1), from(2));
+    let (mut one, mut two, mut other) = (from(1), from(2), daemon.unix());
     for client in [&mut one, &mut two, &mut other] {
         is_served(client);
     }
     is_refused(from(1));
+    is_refused(from(3));
     is_served(&mut other);
-    is_served(&mut from(2));
+    is_served(&mut daemon.unix()); // a user is no address
     drop(two);
     is_served(&mut served_again(|| from(1)));
 }
 
 #[test]
 fn a_user_has_a_limit_on_the_unix_socket() {
+    // The daemon's own user has some more.
+    let share = 2 + PLACES_KEPT;
     let daemon = Daemon::with(&USUAL.replace("[mux]", "[mux]\nmax_connections_per_address = 2"));
-    let (mut one, mut two) = (daemon.unix(), daemon.unix());
+    let mut own: Vec<Client> = (0..share).map(|_| daemon.unix()).collect();
     // Nothing is said yet: who has chosen another service counts there.
     let mut probe = Probe::new(&daemon);
     probe.wait();
     is_refused(daemon.unix());
-    is_served(&mut one);
-    is_served(&mut two);
+    own.iter_mut().for_each(is_served);
 
-    let daemon = limited("max_connections_per_address = 1");
-    let mut one = daemon.unix();
-    is_served(&mut one);
+    let daemon = limited("max_connections_per_address = 2");
+    let mut own: Vec<Client> = (0..share).map(|_| daemon.unix()).collect();
+    own.iter_mut().for_each(is_served);
     is_refused(daemon.unix());
     is_served(&mut daemon.tcp(MULTIPLY)); // an address is no user
 }

@@ -1,6 +1,6 @@
 //! What a configuration's bounds add up to in memory: the engine's, the loop's, and what the allocator adds to both.
 
-use crate::engine::limits::Settings;
+use crate::engine::limits::{PLACES_KEPT, Settings};
 use crate::engine::memory::{self, Part};
 use crate::reactor;
 
@@ -11,7 +11,8 @@ const ALLOCATOR_SHARE: usize = 8;
 
 /// The sum, part by part: what peers can make the daemon hold at most, beside what it holds when nobody is there.
 pub fn parts(settings: &Settings) -> Vec<Part> {
-    let connections = settings.connections_max + settings.refused_lingering_max + settings.fifos;
+    let connections =
+        settings.connections_max + PLACES_KEPT + settings.refused_lingering_max + settings.fifos;
     let mut parts = memory::parts(settings);
     parts.push(Part { name: "the loop's tables", bytes: reactor::memory_bytes_max(connections) });
     let sum: usize = parts.iter().map(|part| part.bytes).sum();

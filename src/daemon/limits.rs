@@ -7,7 +7,7 @@ use super::bounds;
 use super::endpoints::Wanted;
 use crate::config::Config;
 use crate::endpoint::Place;
-use crate::engine::limits::Settings;
+use crate::engine::limits::{PLACES_KEPT, Settings};
 
 /// Descriptors beside those of connections and listeners: standard ones, epoll, signals, the log, the spare one, and
 /// some for a moment (a file being read, /proc).
@@ -28,8 +28,11 @@ pub(super) fn settings(config: &Config, wanted: &[Wanted]) -> Settings {
     // A listener has a descriptor, and on a Unix socket one for its lock.
     // A FIFO has two at each of its ends, and one for its lock.
     settings.fifos = wanted.iter().filter(|want| matches!(want.place, Place::Fifo(_))).count();
-    let others =
-        DESCRIPTORS_OF_OUR_OWN + settings.refused_lingering_max + 2 * wanted.len() + 3 * settings.fifos;
+    let others = DESCRIPTORS_OF_OUR_OWN
+        + PLACES_KEPT
+        + settings.refused_lingering_max
+        + 2 * wanted.len()
+        + 3 * settings.fifos;
     let max = files.saturating_sub(others).max(1);
     if max < settings.connections_max {
         log::warn!(

@@ -1,38 +1,12 @@
 //! How many connections there are, of which service and from where. Knows limits; has never seen a connection.
 
 use std::collections::HashMap;
-use std::net::IpAddr;
 
-use super::limits::Settings;
+use super::allow;
+use super::limits::{PLACES_KEPT, Settings};
 use super::message::Origin;
 use super::service::Service;
-
-/// Whom a limit per address counts together.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Neighbourhood {
-    /// This address.
-    Address(IpAddr),
-    /// This user.
-    User(u32),
-    /// All whom the kernel does not name.
-    Unknown,
-    /// Whoever writes to standard input.
-    Input,
-    /// Whoever writes to a FIFO.
-    Writers,
-}
-
-impl From<Origin> for Neighbourhood {
-    fn from(origin: Origin) -> Self {
-        match origin {
-            Origin::Address(address) => Neighbourhood::Address(address.ip()),
-            Origin::Process { uid, .. } => Neighbourhood::User(uid),
-            Origin::Unknown { .. } => Neighbourhood::Unknown,
-            Origin::Input => Neighbourhood::Input,
-            Origin::Writers => Neighbourhood::Writers,
-        }
-    }
-}
+use super::source::Source;
 
 /// The connections that were let in.
 #[derive(Debug, Default)]
@@ -41,8 +15,8 @@ pub struct Census {
     services: [usize; Service::ALL.len()],
     /// Sessions on FIFOs, which no limit keeps out and which keep nobody out.
     standing: [usize; Service::ALL.len()],
-    /// Per neighbourhood in total (`None`) and per service; kept only while some limit per address is set.
-    neighbours: Option<HashMap<(Option<Service>, Neighbourhood), usize>>,
+    /// Per source in total (`None`) and per service; kept only while some limit per address is set.
+    sources: Option<HashMap<(Option<Service>, Source), usize>>,
 }
 
 impl Census {
@@ -59,8 +33,9 @@ impl Census {
 
     /// Counts a new connection, unless a limit is reached.
     pub fn admit(&mut self, settings: &Settings, service: Service, origin: Origin) -> bool {
-        let admitted = self.total < settings.connections_max
-            && within(self.neighbours_of(None, origin), settings.connections_per_address_max)
+        let kept = kept_for(settings, origin);
+        let admitted = self.total < settings.connections_max + kept
+            && is_within(self.of_source(None, origin), settings.connections_per_address_max, kept)
             && self.has_place(settings, service, origin);
         if admitted {
             self.count(service, origin);
@@ -86,12 +61,12 @@ impl Census {
         }
         self.total -= 1;
         self.services[service as usize] -= 1;
-        if let Some(neighbours) = &mut self.neighbours {
+        if let Some(sources) = &mut self.sources {
             for key in [(None, origin.into()), (Some(service), origin.into())] {
-                if let Some(count) = neighbours.get_mut(&key) {
+                if let Some(count) = sources.get_mut(&key) {
                     *count -= 1;
                     if *count == 0 {
-                        neighbours.remove(&key);
+                        sources.remove(&key);
                     }
                 }
             }
@@ -102,19 +77,19 @@ impl Census {
     pub fn retake(&mut self, settings: &Settings, everybody: impl Iterator<Item = (Service, Origin)>) {
         let limited = settings.connections_per_address_max > 0
             || settings.services.iter().any(|service| service.connections_per_address_max > 0);
-        *self = Census { neighbours: limited.then(HashMap::new), ..Census::default() };
+        *self = Census { sources: limited.then(HashMap::new), ..Census::default() };
         everybody.for_each(|(service, origin)| self.count(service, origin));
     }
 
     fn has_place(&self, settings: &Settings, service: Service, origin: Origin) -> bool {
-        let limits = settings.of(service);
-        limits.connections_max.is_none_or(|max| self.services[service as usize] < max)
-            && within(self.neighbours_of(Some(service), origin), limits.connections_per_address_max)
+        let (limits, kept) = (settings.of(service), kept_for(settings, origin));
+        limits.connections_max.is_none_or(|max| self.services[service as usize] < max + kept)
+            && is_within(self.of_source(Some(service), origin), limits.connections_per_address_max, kept)
     }
 
-    fn neighbours_of(&self, service: Option<Service>, origin: Origin) -> usize {
-        let neighbours = self.neighbours.as_ref();
-        neighbours.and_then(|neighbours| neighbours.get(&(service, origin.into()))).copied().unwrap_or(0)
+    fn of_source(&self, service: Option<Service>, origin: Origin) -> usize {
+        let sources = self.sources.as_ref();
+        sources.and_then(|sources| sources.get(&(service, origin.into()))).copied().unwrap_or(0)
     }
 
     /// Counts a connection that has been let in before.
@@ -125,16 +100,22 @@ impl Census {
         }
         self.total += 1;
         self.services[service as usize] += 1;
-        if let Some(neighbours) = &mut self.neighbours {
-            *neighbours.entry((None, origin.into())).or_default() += 1;
-            *neighbours.entry((Some(service), origin.into())).or_default() += 1;
+        if let Some(sources) = &mut self.sources {
+            *sources.entry((None, origin.into())).or_default() += 1;
+            *sources.entry((Some(service), origin.into())).or_default() += 1;
         }
     }
 }
 
+/// Places beyond each limit that are kept for whoever may control the daemon, so that nobody who takes all others can
+/// keep a reload or a hand-over out.
+fn kept_for(settings: &Settings, origin: Origin) -> usize {
+    if allow::is_master(origin, settings.owner) { PLACES_KEPT } else { 0 }
+}
+
 /// Whether there is a place left; a limit of 0 is none.
-fn within(count: usize, max: usize) -> bool {
-    max == 0 || count < max
+fn is_within(count: usize, max: usize, kept: usize) -> bool {
+    max == 0 || count < max + kept
 }
 
 #[cfg(test)]
@@ -147,8 +128,12 @@ mod tests {
 
     #[test]
     fn each_limit_holds_and_a_place_given_back_is_a_place() {
-        let mut settings =
-            Settings { connections_max: 3, connections_per_address_max: 2, ..Settings::default() };
+        let mut settings = Settings {
+            owner: 990,
+            connections_max: 3,
+            connections_per_address_max: 2,
+            ..Settings::default()
+        };
         settings.services[Service::Chat as usize].connections_max = Some(1);
         settings.services[Service::Multiply as usize].connections_per_address_max = 1;
         let mut census = Census::default();
@@ -169,5 +154,36 @@ mod tests {
         assert_eq!((census.total(), census.of(Service::Chat)), (3, 2), "a FIFO takes nobody's place");
         census.release(Service::Chat, Origin::Writers);
         assert_eq!(census.of(Service::Chat), 1);
+    }
+    #[test]
+    fn those_who_may_control_the_daemon_have_eight_places_beyond_every_limit_and_no_more() {
+        let mut settings = Settings {
+            owner: 990,
+            connections_max: 2,
+            connections_per_address_max: 1,
+            ..Settings::default()
+        };
+        settings.services[Service::Mux as usize].connections_max = Some(1);
+        settings.services[Service::Mux as usize].connections_per_address_max = 1;
+        let mut census = Census::default();
+        census.retake(&settings, std::iter::empty());
+        assert!(census.admit(&settings, Service::Mux, user(1)));
+        assert!(census.admit(&settings, Service::Chat, user(2)));
+        let from_root = Origin::Address("127.0.0.1:5".parse().unwrap());
+        for origin in [user(1), user(3), Origin::Input, from_root] {
+            assert!(!census.admit(&settings, Service::Mux, origin), "{origin}");
+        }
+        for place in 0..PLACES_KEPT {
+            let uid = if place % 2 == 0 { 0 } else { 990 };
+            assert!(census.admit(&settings, Service::Mux, user(uid)), "{place}");
+        }
+        assert!(!census.admit(&settings, Service::Mux, user(0)), "no more than that");
+        census.release(Service::Mux, user(1));
+        census.release(Service::Chat, user(2));
+        for _ in 0..PLACES_KEPT - 2 {
+            census.release(Service::Mux, user(0));
+            assert!(!census.admit(&settings, Service::Chat, user(1)), "theirs count like all others");
+            census.admit(&settings, Service::Mux, user(990));
+        }
     }
 }

@@ -129,6 +129,10 @@ pub const MACHINE_ENTRY_BYTES: usize = 512;
 /// eighth of them.
 pub const REFUSED_LINGERING_MAX: usize = 1024;
 
+/// Connections beyond every limit that are kept for root and the daemon's own user on Unix sockets: enough for a few who
+/// look at once what is wrong.
+pub const PLACES_KEPT: usize = 8;
+
 /// Bytes that a refused connection has queued: the sentence alone.
 pub const REFUSAL_BYTES: usize = 64;
 

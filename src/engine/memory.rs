@@ -17,7 +17,7 @@ const GROWN: usize = 2;
 /// The outbox takes up to three times what waits in it: it has grown, and up to a quarter of it has been sent already.
 const GROWN_AND_PARTLY_SENT: usize = 3;
 
-/// What a connection's entries in lists and tables take: its deadline, its address among the neighbours (twice), its chair,
+/// What a connection's entries in lists and tables take: its deadline, its source among those that are counted (twice), its chair,
 /// the lists of those to be flushed, offered, heard or reported to, and of those who hold most. Counted by hand, each with
 /// room to grow.
 const ENTRIES_BYTES: usize = 2 * (4 * 16 + 2 * 64 + 48 + 8 * size_of::<Peer>()) + HOLDER_BYTES;
@@ -42,13 +42,13 @@ pub struct Part {
     pub bytes: usize,
 }
 
-/// Places in a table whose memory is kept when nobody has them.
-const PLACES_KEPT: usize = 64;
+/// Entries of a table whose memory is kept when there are none.
+const ENTRIES_KEPT: usize = 64;
 
 /// To what capacity a table with so many entries is to shrink after a peak; `None`: it is not worth it. What is left lets it
 /// double, so that one that goes up and down is not moved each time.
 pub fn shrunk(len: usize, capacity: usize) -> Option<usize> {
-    (capacity > 4 * len.max(PLACES_KEPT)).then(|| 2 * len)
+    (capacity > 4 * len.max(ENTRIES_KEPT)).then(|| 2 * len)
 }
 
 /// What a connection takes that says nothing.
@@ -91,21 +91,22 @@ pub fn parts(settings: &Settings) -> Vec<Part> {
     let largest = queues_bytes_max(settings);
     let backlog = settings.services.iter().map(|service| service.backlog_bytes_max).max().unwrap_or(0);
     let (chat, stats) = (settings.of(Service::Chat), settings.of(Service::Stats));
-    let connections = settings.connections_max + settings.refused_lingering_max + settings.fifos;
+    let served = settings.connections_max + limits::PLACES_KEPT;
+    let connections = served + settings.refused_lingering_max + settings.fifos;
     let message = settings.services.iter().map(|service| service.message_bytes_max).max().unwrap_or(0);
     let report = stats.message_bytes_max.min(limits::REPORT_TEXT_BYTES_MAX) * JSON_BYTES_PER_BYTE;
     // The log up to the slowest member, in chunks, and what is said before all have been offered it; all may come or leave
     // in one turn; the history, line by line; what one who leaves has not heard, on its way to its outbox.
     let room = chat.backlog_bytes_max
         + 3 * (limits::ROOM_BURST_BYTES + chat.message_bytes_max)
-        + 2 * settings.connections_max * ANNOUNCEMENT_BYTES
+        + 2 * served * ANNOUNCEMENT_BYTES
         + limits::WHO_BYTES_MAX
         + chat.backlog_bytes_max
         + settings.chat_history * HISTORY_LINE_BYTES
         + GROWN * 2 * chat.backlog_bytes_max
         + if settings.transcript { GROWN * transcript::TRANSCRIPT_BYTES_MAX + message } else { 0 };
     // The bound on all is seen to after each step, and one connection's queues may be filled in one.
-    let queues = (settings.connections_max * largest).min(settings.queued_bytes_max) + largest;
+    let queues = (served * largest).min(settings.queued_bytes_max) + largest;
     vec![
         Part { name: "connections", bytes: connections * connection_bytes() },
         Part { name: "their queues", bytes: queues },

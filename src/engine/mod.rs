@@ -34,6 +34,7 @@ mod reporting;
 mod room;
 pub mod service;
 mod session;
+pub mod source;
 pub mod text;
 mod transcript;
 mod watchtower;

@@ -7,9 +7,9 @@
 use std::collections::{BinaryHeap, HashMap};
 
 use super::Engine;
-use super::census::Neighbourhood;
 use super::limits::RELIEF_SHARE;
 use super::message::{Moment, Peer};
+use super::source::Source;
 
 /// How often those who hold most are looked for at once: who gives way keeps a few words, and loses them the second time.
 const ROUNDS: usize = 3;
@@ -18,14 +18,14 @@ const ROUNDS: usize = 3;
 #[derive(Debug)]
 pub(super) struct Holder {
     peer: Peer,
-    client: Neighbourhood,
+    client: Source,
     bytes: usize,
 }
 
 /// Memory that a connection takes while those who hold most are looked for: its entry, and its client's in a table and in a
 /// heap, each with room to grow.
 pub(super) const HOLDER_BYTES: usize =
-    2 * (2 * size_of::<Holder>() + size_of::<(Neighbourhood, Vec<Holder>)>() + size_of::<(usize, usize)>());
+    2 * (2 * size_of::<Holder>() + size_of::<(Source, Vec<Holder>)>() + size_of::<(usize, usize)>());
 
 impl Engine {
     /// Memory that the queues of all connections take, in bytes, as far as it counts.
@@ -70,7 +70,7 @@ impl Engine {
 
 /// Who gives way so that at least `excess` bytes become free, in this order.
 fn choose(holders: Vec<Holder>, excess: usize) -> Vec<Peer> {
-    let mut clients: HashMap<Neighbourhood, Vec<Holder>> = HashMap::new();
+    let mut clients: HashMap<Source, Vec<Holder>> = HashMap::new();
     for holder in holders {
         clients.entry(holder.client).or_default().push(holder);
     }

@@ -5,11 +5,11 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::rc::Rc;
 
-use super::census::Neighbourhood;
 use super::limits::{WATCH_EVENT_BYTES, WATCH_EVENTS_MAX, WATCH_RING_BYTES_MAX};
 use super::message::{Door, Moment, Origin, Peer};
 use super::service::Service;
 use super::service::watch::Sight;
+use super::source::Source;
 
 /// Something that a connection did, or that was done to it.
 #[derive(Debug)]
@@ -59,7 +59,7 @@ impl fmt::Display for Full {
 /// The ring and its readers.
 #[derive(Debug, Default)]
 pub struct Watchtower {
-    watchers: Vec<(Peer, Neighbourhood)>,
+    watchers: Vec<(Peer, Source)>,
     events: VecDeque<Event>,
     bytes: usize,
     /// How many events are no longer there.
@@ -87,7 +87,7 @@ impl Watchtower {
         if self.watchers.len() >= max {
             return Err(Full::All);
         }
-        let (user, share) = (Neighbourhood::from(origin), (max / USERS_MIN).max(1));
+        let (user, share) = (Source::from(origin), (max / USERS_MIN).max(1));
         if self.watchers.iter().filter(|(_, other)| *other == user).count() >= share {
             return Err(Full::Share(share));
         }
