@@ -526,7 +526,8 @@ impl Stage {
                     Output::Close(peer) | Output::Reset(peer) => {
                         self.ends[peer.index as usize].is_open = false
                     }
-                    Output::ShutdownWrite(_)
+                    Output::Retry(_)
+                    | Output::ShutdownWrite(_)
                     | Output::Listen(_)
                     | Output::Acknowledge(_)
                     | Output::Ask(..) => {}

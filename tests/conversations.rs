@@ -465,7 +465,8 @@ impl Stage {
                 match output {
                     Output::Flush(peer) => self.flush(peer),
                     Output::Close(peer) | Output::Reset(peer) => self.open[peer.index as usize] = false,
-                    Output::ShutdownWrite(_)
+                    Output::Retry(_)
+                    | Output::ShutdownWrite(_)
                     | Output::Listen(_)
                     | Output::Acknowledge(_)
                     | Output::Ask(..) => {}

@@ -3,7 +3,9 @@
 mod harness;
 
 mod limits {
+    pub mod pace;
     pub mod places;
+    pub mod unread;
 }
 
 use std::io::{ErrorKind, Write};

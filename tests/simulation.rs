@@ -9,8 +9,10 @@
 mod simulation {
     pub mod datagrams;
     pub mod fifo;
+    pub mod flood;
     pub mod hogs;
     pub mod link;
+    pub mod patience;
     pub mod peer;
     pub mod random;
     pub mod room;
@@ -125,6 +127,15 @@ fn servers_that_answer_everything_fall_silent() {
     for what in ["datagrams: not delivered", "datagrams: too many", "datagrams: own words"] {
         assert!(!is_enough || total.of(what) > 0, "never reached: {what}");
     }
+}
+
+#[test]
+fn one_who_floods_costs_the_others_nothing_and_who_reads_nothing_is_closed() {
+    let (total, is_enough) = play((8, 1), "floods", simulation::flood::run);
+    println!("{total}");
+    let slow = total.of("slow ones, one floods at 3 messages a second");
+    let dropped = total.of("slow ones dropped where it has no pace");
+    assert!(!is_enough || (slow > 10 && dropped * 2 > slow && total.of("deaf ones closed") > 0));
 }
 
 #[test]

@@ -23,12 +23,14 @@ pub(super) const KEYS: &[Key] = &[
     Key { name: "first_message_timeout", within: Within::LimitsAndAwaiting, read: first_message_timeout },
     Key { name: "idle_timeout", within: Within::LimitsAndServices, read: idle_timeout },
     Key { name: "message_timeout", within: Within::LimitsAndServices, read: message_timeout },
+    Key { name: "send_timeout", within: Within::Limits, read: send_timeout },
     Key { name: "linger_timeout", within: Within::Limits, read: linger_timeout },
     Key { name: "max_refused_lingering", within: Within::Limits, read: max_refused_lingering },
     Key { name: "answers_per_second", within: Within::Limits, read: answers_per_second },
     Key { name: "shutdown_grace", within: Within::Limits, read: shutdown_grace },
     Key { name: "raw_gap", within: Within::LimitsAndServices, read: raw_gap },
     Key { name: "framing", within: Within::LimitsAndServices, read: framing },
+    Key { name: "messages_per_second", within: Within::LimitsAndListening, read: messages_per_second },
     Key { name: "listen", within: Within::Services, read: listen },
     Key { name: "mode", within: Within::Services, read: mode },
     Key { name: "group", within: Within::Services, read: group },
@@ -59,6 +61,8 @@ enum Within {
     LimitsAndServices,
     /// Those services that wait for a message and have no other time for the first one.
     LimitsAndAwaiting,
+    /// Those services that listen to what is said.
+    LimitsAndListening,
     Only(Service),
 }
 
@@ -66,7 +70,9 @@ impl Within {
     fn has(self, table: Table) -> bool {
         match (self, table) {
             (Within::Log, Table::Log) => true,
-            (Within::Limits | Within::LimitsAndServices | Within::LimitsAndAwaiting, Table::Limits) => true,
+            (Within::Limits | Within::LimitsAndServices, Table::Limits) => true,
+            (Within::LimitsAndAwaiting | Within::LimitsAndListening, Table::Limits) => true,
+            (Within::LimitsAndListening, Table::Service(service)) => service != Service::Greeting,
             (Within::Services | Within::LimitsAndServices, Table::Service(_)) => true,
             (Within::LimitsAndAwaiting, Table::Service(service)) => {
                 !matches!(service, Service::Greeting | Service::Chat)

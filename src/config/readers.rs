@@ -106,6 +106,11 @@ pub(super) fn message_timeout(draft: &mut Draft, table: Table, value: Value<'_>)
     Ok(())
 }
 
+pub(super) fn send_timeout(draft: &mut Draft, _: Table, value: Value<'_>) -> Result<(), String> {
+    draft.config.settings.send_timeout = time(value, &TIMEOUT)?;
+    Ok(())
+}
+
 pub(super) fn linger_timeout(draft: &mut Draft, _: Table, value: Value<'_>) -> Result<(), String> {
     draft.config.settings.linger = time(value, &LINGER_TIMEOUT)?;
     Ok(())
@@ -137,6 +142,13 @@ pub(super) fn raw_gap(draft: &mut Draft, table: Table, value: Value<'_>) -> Resu
 pub(super) fn framing(draft: &mut Draft, table: Table, value: Value<'_>) -> Result<(), String> {
     let Framing(rule) = typed(value)?;
     draft.services(table).iter_mut().for_each(|service| service.settings.framing = rule);
+    Ok(())
+}
+
+pub(super) fn messages_per_second(draft: &mut Draft, table: Table, value: Value<'_>) -> Result<(), String> {
+    let Count(count) = typed(value)?;
+    let count = MESSAGES_PER_SECOND.check(count)? as u32;
+    draft.services(table).iter_mut().for_each(|service| service.settings.messages_per_second = count);
     Ok(())
 }
 

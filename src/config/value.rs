@@ -10,7 +10,7 @@ use serde::de::{DeserializeOwned, Deserializer, Error as _, IgnoredAny, MapAcces
 use toml::Spanned;
 use toml::de::{DeValue, ValueDeserializer};
 
-use crate::engine::limits::{FramingRule, HISTORY_CEILING, MESSAGE_BYTES_CEILING};
+use crate::engine::limits::{FramingRule, HISTORY_CEILING, MESSAGE_BYTES_CEILING, PER_SECOND_MAX};
 use crate::engine::service::Service;
 
 /// A value as written, and where.
@@ -74,6 +74,13 @@ pub(super) const LISTEN_BACKLOG: Bounds<usize> = Bounds {
     max: 65535,
     text: "1 to 65535",
     why: "the kernel's queue needs a place; net.core.somaxconn bounds it too",
+};
+
+pub(super) const MESSAGES_PER_SECOND: Bounds<usize> = Bounds {
+    min: 0,
+    max: PER_SECOND_MAX as usize,
+    text: "1 to 10000, or 0 for no bound",
+    why: "who may say more need not be held to a pace",
 };
 
 pub(super) const REFUSED_LINGERING: Bounds<usize> = Bounds {

@@ -1,6 +1,7 @@
 //! `--stdio SERVICE`: one session on descriptors 0 and 1, and nothing else: no endpoint, no service manager.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use log::LevelFilter;
 
@@ -9,7 +10,7 @@ use super::failure::Failure;
 use crate::config::Config;
 use crate::engine::Engine;
 use crate::engine::limits::Settings;
-use crate::engine::message::{Door, Medium, Moment};
+use crate::engine::message::{Door, Medium, Moment, Origin};
 use crate::engine::service::Service;
 use crate::host;
 use crate::reactor::{Reactor, Signal};
@@ -40,7 +41,11 @@ pub fn serve(single: &Single) -> Result<u8, Failure> {
     host::log::init(level(&config), single.log_level);
     let failed = |what: String| Failure::Runtime(what);
     let standard = stdio::take().map_err(failed)?;
-    let mut reactor = Reactor::new(Engine::new(settings(&config)), Moment::default())
+    let mut settings = settings(&config);
+    if standard.origin == Origin::Input {
+        settings.send_timeout = Duration::MAX; // whoever reads our output may stand still, as a pager does
+    }
+    let mut reactor = Reactor::new(Engine::new(settings), Moment::default())
         .map_err(|error| failed(format!("cannot start: {error}")))?;
     let door = Door { endpoint: "stdio".to_owned(), service, medium: Medium::Pipe, allowed: None };
     let served = reactor.serve(standard.link, standard.origin, door);

@@ -133,11 +133,21 @@ pub const REFUSED_LINGERING_MAX: usize = 1024;
 /// look at once what is wrong.
 pub const PLACES_KEPT: usize = 8;
 
+/// Messages that a peer with a pace may send at once, before it is held to so many a second: what somebody types in a
+/// hurry, or a program says as it begins.
+pub const MESSAGES_BURST: u32 = 10;
+
+/// The most messages a second that a configuration may hold a peer to: the time between two is still whole microseconds.
+pub const PER_SECOND_MAX: u32 = 10_000;
+
 /// Bytes that a refused connection has queued: the sentence alone.
 pub const REFUSAL_BYTES: usize = 64;
 
 /// How long a lingering close waits for the peer's end of file, unless the configuration says otherwise.
 pub const LINGER: Duration = Duration::from_secs(2);
+
+/// How long a connection may take nothing of what is queued for it, unless the configuration says otherwise.
+pub const SEND_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// How long a raw chat member has to read its last words before the reset.
 pub const LAST_WORDS: Duration = Duration::from_millis(100);
@@ -191,6 +201,8 @@ pub struct ServiceSettings {
     /// Who, beside root and the daemon's own user, may choose it on the mux, where it is one that asks (status and watch);
     /// `None`: everybody.
     pub allowed: Option<Allowed>,
+    /// Messages a second that one peer may send beyond a burst of [`MESSAGES_BURST`]; 0: no bound.
+    pub messages_per_second: u32,
     /// Whether the service has an endpoint of its own (it may be reached through the mux all the same).
     pub listening: bool,
 }
@@ -208,6 +220,7 @@ impl Default for ServiceSettings {
             raw_gap: Duration::from_millis(20),
             framing: FramingRule::Auto,
             allowed: None,
+            messages_per_second: 0,
             listening: false,
         }
     }
@@ -228,6 +241,8 @@ pub struct Settings {
     pub refused_lingering_max: usize,
     /// How long a lingering close waits for the peer's end of file.
     pub linger: Duration,
+    /// How long a connection may take nothing of what is queued for it.
+    pub send_timeout: Duration,
     /// Machines that stats keeps the reports of: at least 1.
     pub machines_max: usize,
     /// Those who watch at once: at least 1.
@@ -272,6 +287,7 @@ impl Default for Settings {
             fifos: 0,
             refused_lingering_max: REFUSED_LINGERING_MAX,
             linger: LINGER,
+            send_timeout: SEND_TIMEOUT,
             machines_max: MACHINES_MAX,
             watchers_max: WATCHERS_MAX,
             answers_per_second: ANSWERS_PER_SECOND,

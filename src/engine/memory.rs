@@ -18,9 +18,9 @@ const GROWN: usize = 2;
 const GROWN_AND_PARTLY_SENT: usize = 3;
 
 /// What a connection's entries in lists and tables take: its deadline, its source among those that are counted (twice), its chair,
-/// the lists of those to be flushed, offered, heard or reported to, and of those who hold most. Counted by hand, each with
-/// room to grow.
-const ENTRIES_BYTES: usize = 2 * (4 * 16 + 2 * 64 + 48 + 8 * size_of::<Peer>()) + HOLDER_BYTES;
+/// the lists of those to be flushed, offered, heard or reported to, and of those who hold most, its pace and since when it
+/// reads nothing. Counted by hand, each with room to grow.
+const ENTRIES_BYTES: usize = 2 * (4 * 16 + 2 * 64 + 48 + 8 * size_of::<Peer>() + 48 + 56) + HOLDER_BYTES;
 
 /// What the room is told of one who comes or leaves.
 const ANNOUNCEMENT_BYTES: usize = 4 * NAME_CHARS_MAX + 32;

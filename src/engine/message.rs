@@ -241,6 +241,9 @@ pub enum Input<'a> {
 pub enum Output {
     /// There is something to write: offer `outgoing(peer)` to the kernel.
     Flush(Peer),
+    /// Write once more to this peer, for which the kernel takes nothing: it tells that there is room only once there is
+    /// much. The answer is [`Input::Writable`] and what follows from it, or [`Input::Blocked`].
+    Retry(Peer),
     /// Shut down the sending side; keep reading (and tell us), for a lingering close.
     ShutdownWrite(Peer),
     /// Read from this peer again; it was not [wanted](super::Engine::wants_input) for a while.
@@ -303,6 +306,8 @@ pub enum CloseReason {
     PeerTooSlow,
     /// The queues of all connections together were full, and it held most of those who held most.
     PeerHeldMost,
+    /// It took nothing of what was queued for it for `send_timeout`.
+    PeerNotReading,
     /// It spoke another protocol.
     PeerForeign(Foreign),
     /// It asked for what it may not have.
@@ -320,7 +325,7 @@ pub enum CloseReason {
 impl CloseReason {
     /// Whether it did not take what was queued for it, or did not make room.
     pub fn is_too_slow(self) -> bool {
-        matches!(self, CloseReason::PeerTooSlow | CloseReason::PeerHeldMost)
+        matches!(self, CloseReason::PeerTooSlow | CloseReason::PeerHeldMost | CloseReason::PeerNotReading)
     }
 
     /// Whether it was never let in.
@@ -346,6 +351,7 @@ impl fmt::Display for CloseReason {
             CloseReason::PeerTooSlow => "too slow: did not read what was sent",
             CloseReason::PeerHeldMost => "too slow: the queues of all were full, and it held most",
             CloseReason::PeerForeign(foreign) => return write!(f, "spoke {}", foreign.name()),
+            CloseReason::PeerNotReading => "read nothing of what was queued for it in time",
             CloseReason::PeerDenied => "it may not control the daemon",
             CloseReason::NotAllowed => "refused: its user may not use this socket",
             CloseReason::TooMany => "refused: too many connections",

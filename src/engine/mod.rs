@@ -28,6 +28,8 @@ pub mod message;
 pub mod name;
 pub mod number;
 mod outbox;
+mod pace;
+mod peers;
 mod pressure;
 pub mod record;
 mod reporting;
@@ -54,11 +56,13 @@ use deadlines::Deadlines;
 use limits::{FLUSHES_PER_TURN, READ_BYTES_MAX, Settings};
 use machines::Machines;
 use message::{Door, Dropped, Input, Moment, Note, Origin, Output, Peer, Request};
+use pace::Pace;
+use peers::Peers;
 use room::{Offer, Room, Seat};
 use service::Service;
 use service::talk::Lines;
 use service::watch::Sight;
-use session::Session;
+use session::{Session, Unread};
 use watchtower::{Event, Watchtower};
 
 /// Deadlines acted on in one turn, so that a thousand that come at once delay nobody else for long.
@@ -108,6 +112,10 @@ struct World {
     tower: Watchtower,
     /// Whose burst has just ended within a message.
     unfinished: Option<Peer>,
+    /// Of those who have sent something where they are held to a pace.
+    paces: Peers<Pace>,
+    /// Of those for whom the kernel takes nothing.
+    unread: Peers<Unread>,
     /// The time of the input that is being handled.
     now: Moment,
     /// What sessions have for other ones; delivered before anything else happens.
@@ -236,6 +244,8 @@ impl Engine {
                 machines: Machines::default(),
                 tower: Watchtower::default(),
                 unfinished: None,
+                paces: Peers::default(),
+                unread: Peers::default(),
                 now: Moment::default(),
                 letters: VecDeque::new(),
                 requests: VecDeque::new(),
@@ -351,7 +361,7 @@ impl Engine {
             Input::Sent { peer, bytes } => self.handle_sent(now, peer, bytes),
             Input::Blocked { peer } => {
                 self.with(now, peer, |session, world| {
-                    session.set_blocked(world, true);
+                    session.set_blocked(world, now, true);
                     if session.is_on_fifo() {
                         session.resume(world, now); // nobody waits for its reader
                     }
@@ -359,7 +369,7 @@ impl Engine {
             }
             Input::Writable { peer } => {
                 self.with(now, peer, |session, world| {
-                    session.set_blocked(world, false);
+                    session.set_blocked(world, now, false);
                     session.resume(world, now);
                 });
                 if self.session(peer).is_some_and(|session| session.seat().is_some()) {
@@ -374,6 +384,7 @@ impl Engine {
             Input::Stop { by } => {
                 let grace = by.since(now);
                 self.world.stop = Some(Stop { listen: now + grace / 2, listening: true, by });
+                self.resume_all(now); // nobody is held to a pace any more
             }
             Input::Answer { peer, lines } => self.with(now, peer, |session, _| session.handle_answer(lines)),
             Input::Turned(took) => self.world.counters.turns.count(took),
@@ -501,14 +512,25 @@ impl Engine {
         let withdrawn: Vec<Service> = Service::offered()
             .filter(|service| before.of(*service).listening && !self.world.settings.of(*service).listening)
             .collect();
-        let peers: Vec<Peer> = self.sessions.iter().flatten().map(Session::peer).collect();
-        for peer in peers {
-            // Everybody's deadlines may have changed, so that everybody is looked at.
+        for peer in self.peers() {
             self.with(now, peer, |session, world| {
                 for service in &withdrawn {
                     session.withdraw(world, now, *service);
                 }
+                session.renew_pace(world);
             });
+        }
+        self.resume_all(now);
+    }
+
+    fn peers(&self) -> Vec<Peer> {
+        self.sessions.iter().flatten().map(Session::peer).collect()
+    }
+
+    /// Everybody's deadlines may have changed, and what they wait for, so that everybody is looked at.
+    fn resume_all(&mut self, now: Moment) {
+        for peer in self.peers() {
+            self.with(now, peer, |session, world| session.resume(world, now));
         }
     }
 
@@ -641,10 +663,13 @@ impl Engine {
         if is_flushable && !session.mark_called(true) {
             self.replies.push_back(peer);
         }
+        if session.is_to_be_retried(&mut self.world) {
+            self.outputs.push_back(Output::Retry(peer));
+        }
         if session.is_to_be_heard_again(&self.world, now) {
             self.outputs.push_back(Output::Listen(peer));
         }
-        if session.is_waiting_for_room() && !session.mark_waiting(true) {
+        if session.is_waiting_for_room(&self.world) && !session.mark_waiting(true) {
             self.waiting.push_back(peer);
         }
         if session.can_report() && !session.mark_reporting(true) {

@@ -505,6 +505,7 @@ impl Reactor {
     fn carry_out(&mut self, now: Moment, output: Output) {
         match output {
             Output::Flush(peer) => self.flush(now, peer),
+            Output::Retry(peer) => self.retry(now, peer),
             Output::ShutdownWrite(peer) => {
                 match self.slots.get_mut(peer) {
                     // The reader has it in its pipe or file: there is nobody whose end of file could be waited for.
@@ -562,6 +563,27 @@ impl Reactor {
                 }
                 Err(error) => return self.fail(now, peer, error),
             }
+        }
+    }
+
+    /// Writes to a peer for which the kernel takes nothing, as far as we know.
+    fn retry(&mut self, now: Moment, peer: Peer) {
+        let Some(slot) = self.slots.get_mut(peer).filter(|slot| slot.blocked) else { return };
+        let outgoing = self.engine.outgoing(peer);
+        if outgoing.is_empty() {
+            slot.blocked = false;
+            return self.engine.handle(now, Input::Writable { peer });
+        }
+        match slot.write(outgoing.slices()) {
+            Ok(count) => {
+                slot.blocked = false;
+                self.engine.handle(now, Input::Sent { peer, bytes: count });
+                self.engine.handle(now, Input::Writable { peer });
+            }
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                self.engine.handle(now, Input::Blocked { peer });
+            }
+            Err(error) => self.fail(now, peer, error),
         }
     }
 

@@ -116,6 +116,7 @@ impl World {
             match output {
                 Output::Flush(peer) => self.flush(peer),
                 Output::Close(peer) | Output::Reset(peer) => self.ends[peer.index as usize].is_open = false,
+                Output::Retry(peer) => self.tell(Input::Blocked { peer }), // it has read nothing
                 Output::ShutdownWrite(_) | Output::Listen(_) | Output::Acknowledge(_) | Output::Ask(..) => {}
             }
         }

@@ -89,6 +89,10 @@ pub struct Link {
     /// It was blocked at the beginning of this turn.
     pub was_blocked: bool,
     pub ever_blocked: bool,
+    /// The kernel tells that there is room once three quarters of it are free.
+    pub tells_late: bool,
+    /// The peer has taken something since this was last asked.
+    pub took: bool,
     /// The reactor got its end of file.
     pub end_read: bool,
 }
@@ -188,7 +192,9 @@ impl Link {
 
     pub fn receive(&mut self, max: usize) -> &[u8] {
         let count = self.outbound.len().min(max);
-        self.writable_edge |= self.blocked && count > 0;
+        self.took |= count > 0;
+        let has_much_room = (self.outbound.len() - count) * 4 <= self.outbound_room;
+        self.writable_edge |= self.blocked && count > 0 && (has_much_room || !self.tells_late);
         self.outbound.take(count)
     }
 }

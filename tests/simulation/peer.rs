@@ -15,6 +15,7 @@ use serde::Deserialize;
 use MoreOf::{Messages, Requests};
 
 use super::link::{Bytes, Link};
+use super::patience::Patience;
 use super::random::Random;
 use super::room::{GREETING, Record};
 use super::settings::OVERLONG;
@@ -23,6 +24,9 @@ use super::tally::Tally;
 const ACKNOWLEDGEMENT: &str = "Data received";
 /// Machines that report.
 pub const MACHINES: usize = 30;
+
+/// What anybody may say without a pause.
+pub const BURST: usize = 10;
 
 const REFUSAL: &str = "Error: too many connections, try again later";
 const THANKS: &str = "Message received. Thank you for connecting\r\n";
@@ -151,6 +155,7 @@ enum Reading {
     Promptly,
     Slowly(usize),
     Hardly,
+    Never,
 }
 
 /// How it ends, if nobody else ends it.
@@ -174,6 +179,14 @@ pub struct Actor {
     pub closed: Option<CloseReason>,
     /// What was written to it last was lost because it did not read.
     pub words_lost: bool,
+    pub patience: Patience,
+    /// Messages that the engine says it has taken, and when it was let in.
+    pub said: u64,
+    pub since: Moment,
+    /// How many settings there had been by then.
+    pub seen: usize,
+    /// What it has begun to say.
+    units: usize,
     /// Bytes that the engine was given.
     pub taken: u64,
     sent: u64,
@@ -251,7 +264,7 @@ impl Actor {
         };
         let reading = match random.below(10) {
             0 | 1 => Reading::Slowly(random.within(1, 200)),
-            2 => Reading::Hardly,
+            2 => random.pick(&[Reading::Hardly, Reading::Never]),
             _ => Reading::Promptly,
         };
         let ending = random.pick(&[
@@ -270,11 +283,17 @@ impl Actor {
             service: door.service,
             link: Link {
                 outbound_room: random.pick(&[1, 10, 64, 500, 4096, 20_000, 200_000]),
+                tells_late: random.percent(30),
                 ..Link::default()
             },
             opened: false,
             closed: None,
             words_lost: false,
+            patience: Patience::default(),
+            said: 0,
+            since: Moment::at(0),
+            seen: 0,
+            units: 0,
             taken: 0,
             sent: 0,
             taken_at_error: 0,
@@ -566,6 +585,7 @@ impl Actor {
 
     /// What it says next.
     fn next_unit(&mut self) -> Option<Vec<u8>> {
+        self.units += 1;
         let unit = self.script.pop_front();
         // The last one is known for the last when it goes.
         if self.script.is_empty()
@@ -696,7 +716,7 @@ impl Actor {
             Reading::Promptly => usize::MAX,
             Reading::Slowly(max) => max,
             Reading::Hardly if random.percent(1) => 1000,
-            Reading::Hardly => 0,
+            Reading::Hardly | Reading::Never => 0,
         };
         self.receive(max);
         if !self.opened && self.closed.is_none() && !hurry {
@@ -878,6 +898,12 @@ impl Actor {
         !is_line && self.is_chatting() && !listens
     }
 
+    /// Whether it may have to wait because it has said so much.
+    pub fn may_be_held(&self, settings: &Settings) -> bool {
+        let is_noise = matches!(self.talk, Talk::Noise);
+        settings.of(self.service).messages_per_second > 0 && (self.units > BURST || is_noise)
+    }
+
     pub fn is_observer(&self) -> bool {
         self.is_observer
     }
@@ -1029,6 +1055,10 @@ impl Actor {
                 services().map(|service| service.message_bytes_max as u64).collect(),
             ),
             CloseReason::PeerTooSlow | CloseReason::PeerHeldMost => one("Error: too slow"),
+            CloseReason::PeerNotReading => all(
+                &|span| format!("Error: nothing read for {span} s"),
+                seen.iter().map(|settings| settings.send_timeout.as_secs()).collect(),
+            ),
             CloseReason::PeerForeign(_) => one(""),
             CloseReason::PeerReplaced => one("Error: you have come back through another connection"),
             CloseReason::PeerDenied => {
@@ -1080,6 +1110,10 @@ impl Actor {
             let joined = self.raw && !self.is_known_raw();
             let excused = self.overlong || self.ambiguous || joined || matches!(self.talk, Talk::Noise);
             assert!(excused, "{}: {reason:?}", self.who);
+        }
+        if reason == CloseReason::PeerNotReading && !self.is_on_packets() {
+            let least = seen.iter().map(|settings| settings.send_timeout).min().expect("there are settings");
+            assert!(self.patience.longest >= least, "{}: it took something in time", self.who);
         }
         if reason == CloseReason::PeerSilent {
             self.judge_silence(seen);

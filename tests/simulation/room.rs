@@ -257,7 +257,8 @@ impl Reference {
 }
 
 fn is_too_slow(record: &Record) -> bool {
-    record.last_words.iter().any(|words| words == "Error: too slow")
+    let is_it = |words: &String| words == "Error: too slow" || words.starts_with("Error: nothing read for ");
+    record.last_words.iter().any(is_it)
 }
 
 fn text(bytes: &[u8]) -> std::borrow::Cow<'_, str> {

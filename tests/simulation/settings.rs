@@ -37,6 +37,7 @@ pub fn vary(random: &mut Random, settings: &mut Settings) {
     settings.chat_history = random.pick(&[0, 0, 1, 3, 20]);
     settings.chat_name_timeout = Duration::from_secs(random.pick(&[1, 10, 60]));
     settings.linger = Duration::from_millis(random.pick(&[1, 100, 2000, 2000, 60_000]));
+    settings.send_timeout = Duration::from_secs(random.pick(&[1, 5, 60]));
     settings.refused_lingering_max = random.pick(&[0, 1, 3, 1024, 1024]);
     settings.machines_max = random.pick(&[1, 5, 256, 256]);
     settings.watchers_max = random.pick(&[1, 2, 16]);
@@ -54,6 +55,7 @@ pub fn vary(random: &mut Random, settings: &mut Settings) {
             raw_gap: Duration::from_millis(random.pick(&[1, 5, 20, 20, 200])),
             framing: service.framing,
             allowed: service.allowed.clone(),
+            messages_per_second: random.pick(&[0, 0, 0, 0, 1, 7, 100]),
             listening: random.percent(90),
         };
     }

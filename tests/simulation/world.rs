@@ -16,7 +16,7 @@ use ipcd::engine::service::Service;
 use memchr::memchr;
 
 use super::link::{Read, Written};
-use super::peer::Actor;
+use super::peer::{Actor, BURST};
 use super::random::Random;
 use super::room::{Record, Reference};
 use super::settings;
@@ -217,6 +217,7 @@ impl World {
         *generation += 1;
         let peer = Peer { index, generation: *generation };
         let (door, origin, serial) = (Rc::clone(&actor.door), actor.origin, self.serial);
+        (actor.since, actor.seen) = (self.now, self.seen.len());
         actor.peer = peer;
         actor.link.readable = true;
         // Who connects has often sent something already.
@@ -376,12 +377,25 @@ impl World {
                 actor.closed = Some(reason);
                 self.tally.count_case("closed", &reason);
             }
+            Happening::Said(_) => {
+                actor.said += 1;
+                let rates = |settings: &Settings| {
+                    [Service::Mux, actor.service].map(|service| settings.of(service).messages_per_second)
+                };
+                let rates: Vec<u32> = self.seen.iter().flat_map(rates).collect();
+                let spent = self.now.since(actor.since).as_secs_f64();
+                // On the mux, in the service chosen there, and after each reload.
+                let bursts = 2 + self.seen.len() - actor.seen;
+                let fastest = f64::from(rates.iter().copied().max().unwrap_or(0));
+                let most = (bursts * BURST + 1) as f64 + fastest * spent;
+                let bounded = rates.iter().all(|rate| *rate > 0) && self.stop.is_none();
+                assert!(!bounded || actor.said as f64 <= most, "{}: {} in {spent} s", actor.who, actor.said);
+            }
             Happening::Met(_)
             | Happening::Dropped(_)
             | Happening::Undelivered { .. }
             | Happening::Refused
             | Happening::Remarked(_)
-            | Happening::Said(_)
             | Happening::Asked(_)
             | Happening::Confided(_)
             | Happening::Joined(_) => {}
@@ -447,6 +461,7 @@ impl World {
     fn obey(&mut self, output: Output) {
         match output {
             Output::Flush(peer) => self.flush(peer),
+            Output::Retry(peer) => self.retry(peer),
             Output::ShutdownWrite(peer) => {
                 let actor = self.actor(peer).expect("nobody's sending side is shut down");
                 assert!(!std::mem::replace(&mut actor.link.shut, true), "{}: shut down twice", actor.who);
@@ -592,6 +607,31 @@ impl World {
         }
     }
 
+    /// Writes to one for whom the kernel takes nothing, as far as the engine knows.
+    fn retry(&mut self, peer: Peer) {
+        let actor = self.slots[peer.index as usize].as_mut().filter(|actor| actor.peer == peer);
+        let actor = actor.expect("nobody is written to once more");
+        assert!(actor.link.blocked, "{}: written to once more without need", actor.who);
+        let outgoing = self.engine.outgoing(peer);
+        assert!(!outgoing.is_empty(), "{}: blocked, and nothing waits for it", actor.who);
+        let (wanted, written) = if actor.is_on_packets() {
+            (outgoing.len(), actor.link.write_packet(&actor.line_of(&outgoing.slices().concat())))
+        } else {
+            (0, actor.link.write(outgoing.slices()))
+        };
+        self.tally.count("written to once more");
+        match written {
+            Written::Bytes(count) => {
+                actor.link.blocked = false;
+                self.tally.count("written to once more, and it took something");
+                self.tell(Input::Sent { peer, bytes: if wanted > 0 { wanted } else { count } });
+                self.tell(Input::Writable { peer });
+            }
+            Written::Blocked => self.tell(Input::Blocked { peer }),
+            Written::Broken => self.tell(Input::Lost { peer }),
+        }
+    }
+
     fn reconfigure(&mut self) {
         settings::vary(&mut self.random, &mut self.settings);
         self.seen.push(self.settings.clone());
@@ -620,7 +660,9 @@ impl World {
     fn check(&mut self) {
         let queued = self.engine.queued_bytes();
         let (mut chatting, mut inside, mut of) = (0, 0, [0; Service::ALL.len()]);
-        for actor in self.slots.iter().flatten() {
+        for actor in self.slots.iter_mut().flatten() {
+            let took = std::mem::take(&mut actor.link.took);
+            actor.patience.check(self.now, actor.link.blocked, took, &self.seen, &actor.who);
             chatting += usize::from(actor.service == Service::Chat);
             if actor.closed.is_none() {
                 inside += 1;
@@ -648,7 +690,7 @@ impl World {
             assert!(turn < TURNS_TO_REST, "no rest: work {}, deadline due {due}", self.engine.has_work());
             self.turn();
         }
-        let World { slots, engine, .. } = self;
+        let World { slots, engine, settings, tally, .. } = self;
         for actor in slots.iter().flatten() {
             let (link, wanted) = (&actor.link, engine.wants_input(actor.peer));
             assert!(
@@ -658,7 +700,11 @@ impl World {
             );
             if !wanted && !link.end_read {
                 // Or it is its partner who does not read.
-                let waits = link.blocked || actor.is_paced() || actor.service == Service::Talk;
+                let held = actor.may_be_held(settings);
+                if held {
+                    tally.count("held to a pace");
+                }
+                let waits = held || link.blocked || actor.is_paced() || actor.service == Service::Talk;
                 assert!(waits, "{}: has read all and is not read from", actor.who);
             }
             if !link.blocked && !actor.is_paced() {
@@ -700,6 +746,10 @@ impl World {
 
     /// Everybody leaves, the observer last.
     fn empty(&mut self) {
+        // Nobody waits any more until it may say what it has sent already.
+        self.settings.services.iter_mut().for_each(|service| service.messages_per_second = 0);
+        self.seen.push(self.settings.clone());
+        self.tell(Input::Reconfigure(Box::new(self.settings.clone())));
         for index in 0..self.slots.len() {
             let Some(actor) = &mut self.slots[index] else { continue };
             let peer = actor.peer;

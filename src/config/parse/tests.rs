@@ -61,7 +61,7 @@ f:14:16: idle_timeout is 300; it is a string with a unit, for example "20ms", "3
 f:15:19: message_timeout is "5 parsecs"; it is a string with a unit, for example "20ms", "30s", "5min" or "1h"
 f:17:11: raw_gap is "20s"; it is 1ms to 10s (every result to a raw client waits that long)
 f:18:11: framing is true; it is "auto", "line" or "raw"
-f:19:1: unknown key "colour"; known in [limits]: max_connections, max_connections_per_address, max_message, backlog, max_queued, listen_backlog, first_message_timeout, idle_timeout, message_timeout, linger_timeout, max_refused_lingering, answers_per_second, shutdown_grace, raw_gap, framing
+f:19:1: unknown key "colour"; known in [limits]: max_connections, max_connections_per_address, max_message, backlog, max_queued, listen_backlog, first_message_timeout, idle_timeout, message_timeout, send_timeout, linger_timeout, max_refused_lingering, answers_per_second, shutdown_grace, raw_gap, framing, messages_per_second
 f:20:31: max_connections_per_address is -1; it is 1 to 1000000, or 0 for no bound (the kernel lets one process hold about a million of them)
 f:22:11: tcp://localhost:70000: a port is 1 to 65535
 f:22:36: an endpoint is a string; did you mean "tcp://localhost:5"?
@@ -89,6 +89,8 @@ fn a_value_out_of_its_bounds_is_refused_and_one_on_them_is_not() {
         ("listen_backlog", &["1", "65535"], &["0", "65536"]),
         ("idle_timeout", &["\"1ms\"", "\"365days\""], &["\"999us\"", "\"366days\"", "5", "\"5\"", "\"\""]),
         ("first_message_timeout", &["\"0s\"", "\"1ms\"", "\"365days\""], &["\"366days\"", "0", "\"never\""]),
+        ("send_timeout", &["\"1ms\"", "\"365days\""], &["\"0s\"", "60"]),
+        ("messages_per_second", &["0", "1", "10000"], &["-1", "10001", "0.5", "\"3\""]),
         ("linger_timeout", &["\"1ms\"", "\"1h\""], &["\"0s\"", "\"61min\"", "2"]),
         ("answers_per_second", &["0", "10", "100000"], &["-1", "100001", "\"10\"", "0.5"]),
         ("max_refused_lingering", &["0", "65536"], &["-1", "65537", "\"5\""]),

@@ -88,6 +88,7 @@ impl Dialogue {
             Service::Mux => State::Mux,
         };
         self.active = now;
+        world.paces.remove(self.peer); // it has a burst of its own there
         if (before, self.style()) == (Style::Paced, Style::Bare) {
             self.outbox.stop_pacing();
         }

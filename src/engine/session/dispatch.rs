@@ -201,6 +201,7 @@ impl Dialogue {
 
     /// One whole message. Whether it had something to say.
     pub(super) fn handle_message(&mut self, world: &mut World, now: Moment, message: &[u8]) -> bool {
+        self.keep_pace(world, now, message);
         loop {
             // The length first: whether a blank line is too long must not depend on how it was cut on its way.
             if message.len() > self.settings(world).message_bytes_max {

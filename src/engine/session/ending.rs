@@ -244,6 +244,8 @@ impl Dialogue {
         } else if matches!(self.phase, Phase::Lingering(..)) {
             world.refused_lingering -= 1;
         }
+        world.paces.remove(self.peer);
+        world.unread.remove(self.peer);
         self.hint_at_end(world, reason);
         self.note(world, Happening::Closed(reason));
     }

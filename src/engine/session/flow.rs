@@ -21,8 +21,9 @@ impl Session {
             return self.intake.stalled;
         }
         // What is said before a partner has come is kept for that one.
-        let keeps =
-            dialogue.is_alone(world) && self.intake.len() < dialogue.settings(world).backlog_bytes_max;
+        let keeps = dialogue.is_alone(world)
+            && self.intake.len() < dialogue.settings(world).backlog_bytes_max
+            || self.keeps_bursts_apart(world);
         (self.intake.stalled && !keeps)
             || (dialogue.flags.blocked && dialogue.seat().is_some())
             || dialogue.outbox.len() >= OUTBOX_BYTES_HIGH
@@ -47,8 +48,12 @@ impl Session {
     }
 
     /// The kernel takes bytes for it, or does not.
-    pub(in crate::engine) fn set_blocked(&mut self, world: &mut World, blocked: bool) {
+    pub(in crate::engine) fn set_blocked(&mut self, world: &mut World, now: Moment, blocked: bool) {
+        if blocked && self.dialogue.flags.blocked {
+            return self.dialogue.give_up_sending(world, now);
+        }
         self.dialogue.flags.blocked = blocked;
+        self.dialogue.note_blocked(world, now, blocked);
         if let Some(seat) = self.seat() {
             world.room.set_blocked(seat, blocked);
         }
@@ -78,17 +83,18 @@ impl Session {
     }
 
     /// Whether it holds messages for which its own queue has room: it waits for the room's.
-    pub(in crate::engine) fn is_waiting_for_room(&self) -> bool {
+    pub(in crate::engine) fn is_waiting_for_room(&self, world: &World) -> bool {
         self.intake.stalled
             && self.seat().is_some()
             && (!self.dialogue.flags.blocked || self.dialogue.is_on_fifo())
+            && self.dialogue.paced_until(world).is_none()
     }
 }
 
 impl Dialogue {
     /// Whether more may be asked of the services on this peer's behalf, while it is served.
     pub(super) fn has_room(&self, world: &mut World) -> bool {
-        if self.flags.withdrawn {
+        if self.flags.withdrawn || self.paced_until(world).is_some() {
             return false;
         }
         let is_member = match self.state {

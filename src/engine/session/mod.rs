@@ -13,6 +13,7 @@ mod intake;
 mod multiply;
 mod mux;
 mod naming;
+mod pace;
 mod patience;
 mod privacy;
 mod restart;
@@ -20,6 +21,7 @@ mod state;
 mod stats;
 mod strangers;
 mod talk;
+mod unread;
 mod watching;
 
 use std::rc::Rc;
@@ -34,6 +36,7 @@ use dialogue::Dialogue;
 use intake::Intake;
 pub(super) use privacy::replied;
 pub(super) use stats::Telling;
+pub(super) use unread::Unread;
 
 /// One connection.
 #[derive(Debug)]

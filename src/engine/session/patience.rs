@@ -7,7 +7,7 @@ use super::dialogue::{Dialogue, Heard, Phase, State};
 use super::intake::Burst;
 use crate::engine::World;
 use crate::engine::foreign::{self, Guess};
-use crate::engine::limits::{GUESS, LAST_WORDS, READ_BYTES_MAX};
+use crate::engine::limits::{LAST_WORDS, READ_BYTES_MAX};
 use crate::engine::message::{CloseReason, Kind, Moment};
 
 /// Reads in a row that left something behind and had no message in them, for which a peer is not yet called late.
@@ -21,6 +21,8 @@ impl Session {
             Phase::Serving => [
                 self.framing_deadline(),
                 outbox.pause(),
+                self.pace_deadline(world),
+                self.dialogue.unread_deadline(world),
                 self.unfinished_deadline(world),
                 self.nameless_deadline(world),
                 self.first_message_deadline(world),
@@ -30,9 +32,10 @@ impl Session {
             .into_iter()
             .flatten()
             .min(),
-            Phase::Draining(reason, progress) => {
-                let patience = progress + self.dialogue.patience(reason, world);
-                Some(outbox.pause().map_or(patience, |pause| pause.min(patience)))
+            Phase::Draining(..) => {
+                let patience = self.dialogue.draining_deadline(world);
+                let patience = patience.filter(|_| !self.dialogue.is_retried(world));
+                [outbox.pause(), patience].into_iter().flatten().min()
             }
             Phase::Parting(_, until) | Phase::Lingering(_, until) => Some(until),
         }
@@ -105,15 +108,24 @@ impl Session {
     pub(in crate::engine) fn handle_time(&mut self, world: &mut World, now: Moment) {
         let is_due = |deadline: Option<Moment>| deadline.is_some_and(|deadline| deadline <= now);
         self.dialogue.outbox.resume(now);
-        if let Phase::Draining(reason, progress) = self.dialogue.phase
-            && is_due(Some(progress + self.dialogue.patience(reason, world)))
+        if let Phase::Draining(reason, _) = self.dialogue.phase
+            && is_due(self.dialogue.draining_deadline(world))
         {
-            if self.dialogue.flags.blocked {
-                self.dialogue.outbox.clear(); // it does not read its last words
+            if self.dialogue.flags.blocked && self.is_on_fifo() {
+                self.dialogue.outbox.clear();
+            } else if self.dialogue.flags.blocked {
+                self.dialogue.retry(world);
             } else {
                 self.dialogue.phase = Phase::Draining(reason, now); // it was us who were late
             }
         }
+        if !self.is_serving() {
+            return;
+        }
+        if is_due(self.dialogue.unread_deadline(world)) {
+            self.dialogue.retry(world);
+        }
+        self.resume(world, now); // it may be time for more of what it has said
         if !self.is_serving() {
             return;
         }
@@ -157,18 +169,20 @@ impl Session {
 }
 
 impl Dialogue {
-    /// How long a closing connection may take between two signs that its peer reads.
-    fn patience(&self, reason: CloseReason, world: &World) -> Duration {
-        match reason {
-            _ if self.is_on_fifo() => LAST_WORDS, // perhaps there is no reader, and there need not be one
-            _ if reason.is_refusal() || reason.is_too_slow() => world.settings.linger,
-            _ => self.settings(world).idle_timeout.max(GUESS),
-        }
+    /// When a closing connection must have given a sign that its peer reads.
+    fn draining_deadline(&self, world: &World) -> Option<Moment> {
+        let Phase::Draining(reason, progress) = self.phase else { return None };
+        Some(match reason {
+            _ if self.is_on_fifo() => progress + LAST_WORDS, // perhaps there is no reader, and there need not be one
+            _ if reason.is_refusal() || reason.is_too_slow() => progress + world.settings.linger,
+            // It may have taken nothing for a while before it was to be closed.
+            _ => self.unread_since(world).unwrap_or(progress) + world.settings.send_timeout,
+        })
     }
 }
 
 /// `300 s`, `0.5 s`.
-fn seconds(span: Duration) -> String {
+pub(super) fn seconds(span: Duration) -> String {
     format!("{} s", span.as_secs_f64())
 }
 

@@ -1,0 +1,90 @@
+//! A peer that takes nothing of what is queued for it, and for how long that goes on.
+
+use super::Session;
+use super::dialogue::{Dialogue, Phase};
+use super::patience::seconds;
+use crate::engine::World;
+use crate::engine::message::{CloseReason, Moment};
+
+/// How long the kernel has taken nothing for a peer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::engine) enum Unread {
+    /// Since the moment.
+    Since(Moment),
+    /// Its time is over: the kernel is asked once more, because it tells of room only once a third (TCP) or three quarters
+    /// (Unix) of its buffer are free, and a peer may take longer for that and read all the same.
+    RetryWanted,
+    /// The answer to that question is all that is waited for.
+    Retried,
+}
+
+impl Session {
+    /// Whether the kernel is to be asked once more.
+    pub(in crate::engine) fn is_to_be_retried(&self, world: &mut World) -> bool {
+        let unread = match self.dialogue.flags.blocked {
+            true => world.unread.get_mut(self.dialogue.peer),
+            false => None,
+        };
+        unread
+            .filter(|unread| **unread == Unread::RetryWanted)
+            .map(|unread| *unread = Unread::Retried)
+            .is_some()
+    }
+}
+
+impl Dialogue {
+    pub(super) fn note_blocked(&self, world: &mut World, now: Moment, blocked: bool) {
+        match blocked {
+            true => world.unread.set(self.peer, Unread::Since(now)),
+            false => world.unread.remove(self.peer),
+        }
+    }
+
+    fn unread(&self, world: &World) -> Option<Unread> {
+        if self.flags.blocked { world.unread.get(self.peer).copied() } else { None }
+    }
+
+    /// Since when the kernel takes nothing, as long as that is waited for.
+    pub(super) fn unread_since(&self, world: &World) -> Option<Moment> {
+        match self.unread(world) {
+            Some(Unread::Since(since)) => Some(since),
+            _ => None,
+        }
+    }
+
+    /// When it must have taken something of what is queued for it. Of a FIFO's reader nobody knows whether there is one.
+    pub(super) fn unread_deadline(&self, world: &World) -> Option<Moment> {
+        let since = self.unread_since(world).filter(|_| !self.is_on_fifo());
+        since.map(|since| since + world.settings.send_timeout)
+    }
+
+    /// Its time is over.
+    pub(super) fn retry(&self, world: &mut World) {
+        if !self.is_retried(world) {
+            world.unread.set(self.peer, Unread::RetryWanted);
+        }
+    }
+
+    pub(super) fn is_retried(&self, world: &World) -> bool {
+        self.unread(world) == Some(Unread::Retried)
+    }
+
+    /// It has taken nothing in all its time: it is told so, if that can be sent, or its last words are given up.
+    pub(super) fn give_up_sending(&mut self, world: &mut World, now: Moment) {
+        if !self.is_retried(world) {
+            return;
+        }
+        world.unread.set(self.peer, Unread::Since(now));
+        match self.phase {
+            Phase::Serving => {
+                world.counters.of_mut(self.service()).too_slow += 1;
+                let words = format!("Error: nothing read for {}", seconds(world.settings.send_timeout));
+                // A report that is cut off has no end that something could be said behind.
+                let words = Some(words).filter(|_| self.report().is_none());
+                self.finish(world, now, CloseReason::PeerNotReading, words.as_deref());
+            }
+            Phase::Draining(..) => self.outbox.clear(),
+            Phase::Parting(..) | Phase::Lingering(..) => {}
+        }
+    }
+}

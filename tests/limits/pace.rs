@@ -1,0 +1,164 @@
+//! Whoever says more than so many messages a second waits, loses nothing, and costs nobody else anything.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, Write};
+use std::time::{Duration, Instant};
+
+use rustix::process::Signal;
+
+use crate::harness::{BESIDE, CHAT, Client, Daemon, HELLO, MULTIPLY, USUAL};
+
+fn daemon(limits: &str, chat: &str) -> Daemon {
+    let chat = format!("[chat]\n{chat}\n");
+    Daemon::with(&format!("[limits]\n{limits}\n{}{BESIDE}", USUAL.replace("[chat]\n", &chat)))
+}
+
+#[test]
+fn a_member_who_floods_is_held_to_its_pace_and_the_others_are_not() {
+    // Its own time is not over because it has to wait.
+    let limits = "message_timeout = \"500ms\"\nidle_timeout = \"500ms\"\nfirst_message_timeout = \"500ms\"";
+    let daemon = daemon(limits, "messages_per_second = 10");
+    let mut bob = Client::member(&daemon, "bob");
+    let mut flood = Client::member(&daemon, "flood");
+    bob.hear("flood has joined the chat!\n");
+    let mut other = Client::member(&daemon, "other");
+    bob.hear("other has joined the chat!\n");
+    let start = Instant::now();
+    flood.say((0..50).map(|at| format!("{at}\n")).collect::<String>() + "a message that has only begun");
+    let (mut next, mut other_heard) = (0, 0);
+    let mut asked = Instant::now();
+    other.say("hi\n");
+    while next < 50 {
+        let line = bob.hear_line();
+        if line == "other: hi" {
+            let waited = asked.elapsed();
+            assert!(waited < Duration::from_millis(500), "another waited {waited:?}");
+            other_heard += 1;
+            if other_heard < 8 {
+                asked = Instant::now();
+                other.say("hi\n");
+            }
+            continue;
+        }
+        assert_eq!(line, format!("flood: {next}"), "nothing is lost, and the order is kept");
+        next += 1;
+    }
+    let spent = start.elapsed();
+    // Its name was the first of the ten.
+    assert!(spent >= Duration::from_millis(4000), "{spent:?}");
+    assert!(spent < Duration::from_millis(6500), "{spent:?}");
+    assert_eq!(other_heard, 8);
+    flood.say(" and ends\n");
+    bob.hear("flood: a message that has only begun and ends\n");
+    daemon.stop();
+}
+
+#[test]
+fn every_service_that_listens_has_the_pace_of_the_limits_and_its_own_table_has_another() {
+    let daemon = daemon("messages_per_second = 4", "messages_per_second = 0");
+    let requests = [
+        ("multiply\n", "1 1\n", "Data received\n1.0\n"),
+        ("stats\n", "{}\n", "Data received\n"),
+        ("", "nothing at all\n", "Data received\nError: "),
+        ("watch\n", "service=hello\n", "Watching: "),
+    ];
+    std::thread::scope(|scope| {
+        for (begin, ask, answer) in requests {
+            let daemon = &daemon;
+            scope.spawn(move || {
+                let mut client = daemon.unix();
+                let start = Instant::now();
+                client.say(format!("{begin}{}", ask.repeat(15)));
+                client.half_close();
+                let heard = String::from_utf8(client.hear_rest()).unwrap();
+                assert_eq!(heard.matches(answer).count(), 15, "{heard}");
+                let spent = start.elapsed();
+                // Beyond its burst, and the word on the mux that brought it here.
+                assert!(spent >= Duration::from_millis(950), "{begin:?}: {spent:?}");
+            });
+        }
+        scope.spawn(|| {
+            let (mut one, mut other) = (daemon.tcp(crate::harness::TALK), daemon.tcp(crate::harness::TALK));
+            let start = Instant::now();
+            one.say("hi\n".repeat(15));
+            other.hear("hi\n".repeat(15));
+            assert!(start.elapsed() >= Duration::from_millis(1200), "{:?}", start.elapsed());
+        });
+        scope.spawn(|| {
+            let mut alice = Client::member(&daemon, "alice");
+            let start = Instant::now();
+            alice.say("hi\n".repeat(1000));
+            alice.hear("alice: hi\n".repeat(1000));
+            assert!(start.elapsed() < Duration::from_secs(10), "{:?}", start.elapsed());
+        });
+    });
+    daemon.tcp(HELLO).say("hi\n");
+    daemon.stop();
+}
+
+#[test]
+fn messages_of_a_raw_client_stay_apart_while_they_wait() {
+    let daemon = daemon("", "framing = \"raw\"\nmessages_per_second = 5");
+    let mut bob = daemon.tcp(CHAT);
+    bob.say("bob");
+    daemon.wait_for_log("joined as bob");
+    for at in 0..20 {
+        bob.say(format!("({at})"));
+        std::thread::sleep(Duration::from_millis(20)); // each in a burst of its own, as a program's loop with a pause
+    }
+    let mut heard = String::new();
+    while !heard.ends_with("(19)") {
+        heard += &String::from_utf8(bob.recv()).unwrap();
+    }
+    let said: String = (0..20).map(|at| format!("bob: ({at})")).collect();
+    assert!(heard.ends_with(&said), "{heard}");
+    daemon.stop();
+}
+
+#[test]
+fn who_waits_costs_no_processor_time_and_a_reload_lets_it_go_on() {
+    let daemon = daemon("", "messages_per_second = 1");
+    let mut alice = Client::member(&daemon, "alice");
+    alice.say("hi\n".repeat(100_000));
+    alice.hear("alice: hi\n".repeat(9));
+    let ticks = daemon.cpu_ticks();
+    let start = Instant::now();
+    alice.hear("alice: hi\n".repeat(2));
+    assert!(start.elapsed() >= Duration::from_millis(1500), "{:?}", start.elapsed());
+    let spent = daemon.cpu_ticks() - ticks;
+    assert!(spent < 30, "{spent} ticks of 10 ms in two seconds of waiting");
+    daemon.write_config(&USUAL.replace("[chat]\n", "[chat]\nbacklog = \"16MiB\"\n"));
+    daemon.signal(Signal::HUP);
+    alice.hear("alice: hi\n".repeat(100_000 - 11));
+    daemon.stop();
+}
+
+#[test]
+fn once_the_daemon_stops_nobody_waits() {
+    let mut daemon = daemon("messages_per_second = 1", "");
+    let mut client = daemon.tcp(MULTIPLY);
+    client.say("1 1\n".repeat(300));
+    client.hear("Data received\n1.0\n".repeat(10));
+    daemon.signal(Signal::TERM);
+    client.hear("Data received\n1.0\n".repeat(290));
+    client.hear_end();
+    assert!(daemon.wait().success());
+}
+
+#[test]
+fn lines_of_a_fifo_wait_too() {
+    let daemon = Daemon::with(
+        "[chat]\nlisten = [\"tcp://{ip}:33000\", \"fifo://{dir}/board\"]\nmessages_per_second = 10\n[mux]\nlisten = [\"unix://{dir}/ipcd.sock\"]\n",
+    );
+    let mut alice = Client::member(&daemon, "alice");
+    let start = Instant::now();
+    let mut input = File::options().write(true).open(daemon.directory.path().join("board.in")).unwrap();
+    let output = File::open(daemon.directory.path().join("board.out")).unwrap();
+    input.write_all("hi\n".repeat(25).as_bytes()).unwrap();
+    alice.hear("board: hi\n".repeat(25));
+    assert!(start.elapsed() >= Duration::from_millis(1400), "{:?}", start.elapsed());
+    let mut lines = BufReader::new(output).lines();
+    assert_eq!(lines.next().unwrap().unwrap(), "alice has joined the chat!");
+    assert_eq!(lines.next().unwrap().unwrap(), "board: hi");
+    daemon.stop();
+}

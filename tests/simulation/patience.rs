@@ -1,0 +1,43 @@
+//! How long a peer has taken nothing of what is queued for it, and that nobody keeps its place that way.
+
+use std::fmt::Display;
+use std::time::Duration;
+
+use ipcd::engine::limits::Settings;
+use ipcd::engine::message::Moment;
+
+/// What counts of the time between two turns: after a longer one everybody has its next deadline before it.
+const TURN_MAX: Duration = Duration::from_secs(1);
+
+#[derive(Default)]
+pub struct Patience {
+    /// Since when the kernel takes nothing for it, and it has taken nothing of that; and the last turn.
+    since: Option<(Moment, Moment)>,
+    pub longest: Duration,
+    counted: Duration,
+}
+
+impl Patience {
+    /// After a turn.
+    pub fn check(&mut self, now: Moment, blocked: bool, took: bool, seen: &[Settings], who: &dyn Display) {
+        if !blocked || took {
+            (self.since, self.counted) = (None, Duration::ZERO);
+        }
+        if !blocked {
+            return;
+        }
+        let (since, last) = *self.since.get_or_insert((now, now));
+        self.since = Some((since, now));
+        self.longest = self.longest.max(now.since(since));
+        self.counted += now.since(last).min(TURN_MAX);
+        let linger = seen.iter().map(|settings| settings.linger).max().unwrap_or_default();
+        let timeout = seen.iter().map(|settings| settings.send_timeout).max().unwrap_or_default();
+        // It may have taken something right after the kernel was asked, and then there are its last words and a lingering
+        // close.
+        let most = 2 * timeout + 2 * linger + 4 * TURN_MAX;
+        assert!(
+            self.counted <= most,
+            "{who}: takes nothing since {since:?}, at {now:?}, and keeps its place"
+        );
+    }
+}
