@@ -131,7 +131,7 @@ pub(super) enum SavedState {
         place: Option<SavedPlace>,
         /// What it has set to have its name back.
         #[serde(default)]
-        claim: Option<Claim>,
+        claim: Option<Box<Claim>>,
     },
     /// It was in the chat and is on its way out.
     Left,

@@ -37,7 +37,7 @@ impl Session {
             State::Chat(Err(since)) => SavedState::Nameless(*since),
             State::Chat(Ok(seat)) => {
                 let (name, joined, place) = world.room.save_member(*seat, &mut asides);
-                let claim = world.room.claim(*seat).cloned();
+                let claim = world.room.claim(*seat).cloned().map(Box::new);
                 SavedState::Member { name, joined, place: Some(place), claim }
             }
         };
@@ -95,7 +95,7 @@ impl Session {
             SavedState::Member { name, joined, place, claim } => {
                 let seat = world.room.restore_member(peer, &name, joined, bare);
                 if let (Some(seat), Some(claim)) = (seat, claim) {
-                    world.room.set_claim(seat, claim);
+                    world.room.set_claim(seat, *claim);
                 }
                 if let (Some(seat), Some(place)) = (seat, place) {
                     world.room.restore_place(seat, place, &saved.asides);
