@@ -78,8 +78,8 @@ fn a_whisper_is_shown_to_no_watcher_and_no_log_as_text() {
     carol.say(format!("/msg bob {SECRET}\n"));
     carol.hear("Greetings from the cave! Now type your name and press enter!\nError: a name is");
     let mut dave = daemon.tcp(CHAT);
-    dave.say(format!("dave/msg bob {SECRET}"));
-    bob.hear(format!("dave has joined the chat!\ndave (to you): {SECRET}\n"));
+    dave.say(format!("dave/msg bob {SECRET}, {SECRET} and {SECRET}"));
+    bob.hear(format!("dave has joined the chat!\ndave (to you): {SECRET}, {SECRET} and {SECRET}\n"));
     drop((alice, bob, carol, dave));
     for lines in see(&daemon, watchers) {
         assert_eq!(count(&lines, "(private, 15 bytes)"), 3, "{lines:#?}"); // two of alice's, and carol's

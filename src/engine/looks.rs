@@ -1,67 +1,67 @@
 //! What a name looks like: when two of them can be taken for each other, and when one can be taken for the room itself.
 //! By UTS 39, Unicode Security Mechanisms. Knows Unicode; has never seen a room.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::LazyLock;
+
 use icu_casemap::CaseMapper;
 use icu_normalizer::ComposingNormalizerBorrowed;
 use unicode_script::Script;
 use unicode_security::mixed_script::AugmentedScriptSet;
 use unicode_security::skeleton;
 
-use super::limits::NAME_CHARS_MAX;
-use super::words;
+use super::words::{RESERVED, RESERVED_WITHIN};
 
-/// What a name looks like: the UTS 39 skeleton of it as it is written, and of it in small letters. Both with their case
-/// folded again and each gap one space, because that is how people compare names.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// What a name looks like: the UTS 39 skeleton of it as it is written, `AIice` with a capital I being `Alice`, and of it in
+/// small letters, `MIKE` being `mike` and so `rnike`. Both with their case folded again and each gap one space, because that
+/// is how people compare names. Two names of which one of these is the same can be taken for each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Looks([Look; 2]);
 
-/// One of the two. Two names with the same one can be taken for each other.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Look {
-    of: Case,
-    text: Box<str>,
-}
-
+/// One of the two, as a hash: that two which differ have the same one is next to impossible, and costs no more than another
+/// name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Case {
-    /// As written: `AIice`, with a capital I, is `Alice`.
-    Written,
-    /// In small letters: `MIKE` is `mike`, which is `rnike`.
-    Small,
-}
+pub struct Look(u64);
 
 impl Looks {
-    /// Those of a text.
-    pub fn of(text: &str) -> Looks {
-        let look = |of: Case, text: &str| {
-            let seen = fold(&skeleton(text).collect::<String>());
-            let text = seen.split(' ').filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ");
-            let mut text: String = text;
-            while text.len() > LOOK_BYTES_MAX {
-                text.pop();
-            }
-            Look { of, text: text.into() }
+    /// Those of a text; `None`: it can be taken for what the room itself says.
+    pub fn of(text: &str) -> Option<Looks> {
+        let seen = seen(text);
+        let hash = |case: usize| {
+            let mut hasher = DefaultHasher::new();
+            (case, &seen[case]).hash(&mut hasher);
+            Look(hasher.finish())
         };
-        Looks([look(Case::Written, &fold_width(text)), look(Case::Small, &fold(text))])
+        (!is_reserved(&seen)).then(|| Looks([hash(0), hash(1)]))
     }
 
     /// Both.
     pub fn each(&self) -> &[Look; 2] {
         &self.0
     }
+}
 
-    /// Whether these can be taken for what the room itself says.
-    pub fn are_reserved(&self) -> bool {
-        let looks_like = |words: &str, test: fn(&str, &str) -> bool| {
-            let reserved = Looks::of(words);
-            self.0.iter().zip(&reserved.0).any(|(one, other)| test(&one.text, &other.text))
-        };
-        let is_same = |one: &str, other: &str| one.trim_end_matches(|c: char| !c.is_alphanumeric()) == other;
-        words::RESERVED.iter().any(|reserved| looks_like(reserved, is_same))
-            || words::RESERVED_WITHIN.iter().any(|reserved| looks_like(reserved, |one, other| one.contains(other)))
-            // What ends a name where it is shown: a visarga within a word is no colon.
-            || self.0.iter().any(|look| look.text.ends_with(':') || look.text.contains(": "))
-    }
+/// A text as it is seen: as written, and in small letters.
+fn seen(text: &str) -> [String; 2] {
+    let nfkc = ComposingNormalizerBorrowed::new_nfkc().normalize(text); // full-width letters are letters; their case stays
+    [nfkc.into_owned(), fold(text).into()].map(|text| {
+        let seen = fold(&skeleton(&text).collect::<String>());
+        seen.split(' ').filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
+    })
+}
+
+/// Whether what is seen can be taken for words of the room.
+fn is_reserved(name: &[String; 2]) -> bool {
+    type Words = LazyLock<Vec<[String; 2]>>;
+    static WHOLE: Words = LazyLock::new(|| RESERVED.map(seen).into());
+    static WITHIN: Words = LazyLock::new(|| RESERVED_WITHIN.map(seen).into());
+    let is_like = |words: &Words, test: fn(&str, &str) -> bool| {
+        words.iter().any(|words| name.iter().zip(words).any(|(name, words)| test(name, words)))
+    };
+    is_like(&WHOLE, |name, words| name.trim_end_matches(|c: char| !c.is_alphanumeric()) == words)
+        || is_like(&WITHIN, |name, words| name.contains(words))
+        // What ends a name where it is shown: a visarga within a word is no colon.
+        || name.iter().any(|name| name.ends_with(':') || name.contains(": "))
 }
 
 /// NFKC and case folding, repeated until neither undoes the other (UAX #15, D146 of the Unicode Standard).
@@ -73,14 +73,6 @@ pub(super) fn fold(text: &str) -> Box<str> {
     let fold = CaseMapper::new();
     let once = nfkc.normalize(&fold.fold_string(&nfkc.normalize(text))).into_owned();
     nfkc.normalize(&fold.fold_string(&once)).into()
-}
-
-/// Bytes of a look: of one that is longer the rest does not tell it from others.
-pub const LOOK_BYTES_MAX: usize = 4 * NAME_CHARS_MAX;
-
-/// NFKC: full-width letters are letters; their case stays.
-fn fold_width(text: &str) -> String {
-    ComposingNormalizerBorrowed::new_nfkc().normalize(text).into_owned()
 }
 
 /// Whether the text is of one script, or of those that are written together: Latin with Han and what goes with it in

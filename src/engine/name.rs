@@ -127,10 +127,7 @@ impl Name {
         if !looks::is_highly_restrictive(&shown) {
             return Err(NoName::Scripts);
         }
-        let looks = Looks::of(&shown);
-        if looks.are_reserved() {
-            return Err(NoName::Reserved);
-        }
+        let looks = Looks::of(&shown).ok_or(NoName::Reserved)?;
         Ok(Name { key: Key::new(&shown), looks, shown: shown.into() })
     }
 }

@@ -9,7 +9,7 @@ use slab::Slab;
 
 use super::claim::{Claim, SECRET_BYTES_MAX};
 use super::limits::{ASIDE_BYTES, NAME_CHARS_MAX, WHO_BYTES_MAX};
-use super::looks::{LOOK_BYTES_MAX, Look};
+use super::looks::Look;
 use super::message::Peer;
 use super::name::{Key, Name};
 use super::record::SavedLog;
@@ -215,7 +215,7 @@ impl Room {
             lossy: false,
             claim: None,
         }));
-        self.looks.extend(self.members[seat.0].name.looks.each().iter().cloned());
+        self.looks.extend(self.members[seat.0].name.looks.each());
         self.keys.insert(key, seat);
         seat
     }
@@ -701,10 +701,8 @@ impl Member {
 pub const MEMBER_BYTES: usize =
     2 * size_of::<(usize, Member)>() + 2 * size_of::<(Key, Seat)>() + 21 * NAME_CHARS_MAX + LOOKS_BYTES;
 
-/// What a member's name looks like: twice, in the member and among all, in pieces of the allocator's.
-const LOOKS_BYTES: usize =
-    // and the secret that it has set
-    size_of::<Claim>() + SECRET_BYTES_MAX + 4 * (LOOK_BYTES_MAX + 16) + 2 * 2 * size_of::<Look>();
+/// What a member's name looks like among all names, in a table that has room to grow; and the secret that it has set.
+const LOOKS_BYTES: usize = 2 * 2 * (size_of::<Look>() + 1) + size_of::<Claim>() + SECRET_BYTES_MAX + 32;
 
 /// What a line of the history takes beside its text.
 pub const HISTORY_LINE_BYTES: usize = 2 * size_of::<Box<str>>() + 24;

@@ -7,6 +7,11 @@ pub const ERROR: &str = "Error: ";
 /// Said to everybody who comes to the room.
 pub const GREETING: &str = "Greetings from the cave! Now type your name and press enter!";
 
+/// Whether a line is that greeting, or that of another server of this kind.
+pub fn is_greeting(line: &str) -> bool {
+    line.starts_with("Greetings from the cave!")
+}
+
 /// Said to everybody who quits.
 pub const FAREWELL: &str = "{quit}";
 

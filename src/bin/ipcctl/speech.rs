@@ -2,7 +2,7 @@
 
 use std::io::Read;
 
-use ipcd::engine::words::{self, ERROR, FAREWELL, GREETING};
+use ipcd::engine::words::{self, ERROR, FAREWELL};
 
 use super::daemon::Wanted;
 
@@ -110,7 +110,7 @@ impl Speech {
         match self {
             Speech::Chat { is_in: true, .. } if line == FAREWELL => Heard::Farewell,
             // Nothing that a member says comes before the welcome.
-            Speech::Chat { is_in: false, .. } if line == GREETING => Heard::Nothing,
+            Speech::Chat { is_in: false, .. } if words::is_greeting(&line) => Heard::Nothing,
             Speech::Chat { is_in: is_in @ false, .. } if words::is_welcome(&line) => {
                 *is_in = true;
                 Heard::Joined
@@ -200,7 +200,7 @@ mod tests {
     fn a_name_that_is_taken_is_followed_by_its_number_until_there_are_too_many() {
         let mut speech = Speech::chat("ann".to_owned());
         assert_eq!(speech.opening().as_deref(), Some("ann"));
-        assert_eq!(speech.handle(GREETING.to_owned()), Heard::Nothing);
+        assert_eq!(speech.handle(words::GREETING.to_owned()), Heard::Nothing);
         let taken = "somebody is called 'ann' already; type another name";
         assert_eq!(speech.handle(format!("Error: {taken}")), Heard::NotIn(taken.to_owned()));
         assert!(words::is_taken(taken));

@@ -122,6 +122,14 @@ pub fn enter_as(room: &mut Room, peer: Peer, wanted: &str) -> Seat {
     room.join(peer, name, false)
 }
 
+/// Says a message in the room as it is, whatever it begins with.
+pub fn say(room: &mut Room, seat: Seat, message: &[u8]) {
+    let text = clean(message);
+    if !text.trim().is_empty() {
+        room.say(seat, text.as_bytes());
+    }
+}
+
 /// A message from somebody in the room.
 pub fn handle_message(room: &mut Room, seat: Seat, origin: Origin, message: &[u8]) -> Verdict {
     if is_simply_said(message) {
@@ -170,7 +178,7 @@ pub fn handle_message(room: &mut Room, seat: Seat, origin: Origin, message: &[u8
                 |()| Verdict::Done,
             );
         }
-        "key" if origin != Origin::Writers => match Claim::new(origin, arguments) {
+        "key" => match Claim::new(origin, arguments) {
             Some(claim) => {
                 room.set_claim(seat, claim);
                 Ok(())

@@ -1,7 +1,6 @@
 //! A session in the chat: on its way in, and in the room.
 
 use super::dialogue::Dialogue;
-use super::fifo;
 use crate::engine::World;
 use crate::engine::codec::Style;
 use crate::engine::counters::ErrorKind;
@@ -34,10 +33,10 @@ impl Dialogue {
 
     /// What it says in the room.
     pub(super) fn chat(&mut self, world: &mut World, now: Moment, seat: Seat, message: &[u8]) {
+        if self.is_on_fifo() {
+            return chat::say(&mut world.room, seat, message);
+        }
         match chat::handle_message(&mut world.room, seat, self.origin, message) {
-            chat::Verdict::Quit if self.is_on_fifo() => {
-                self.err_on_fifo(world, ErrorKind::Command, fifo::STAYS.to_owned());
-            }
             chat::Verdict::Quit => self.finish(world, now, CloseReason::PeerQuit, Some(FAREWELL)),
             chat::Verdict::Erred(error) => self.note_error(world, ErrorKind::Command, error), // it heard of it in the room
             chat::Verdict::Done | chat::Verdict::Joined(..) | chat::Verdict::Returned { .. } => {}

@@ -8,9 +8,6 @@ use crate::engine::counters::ErrorKind;
 use crate::engine::message::{Dropped, Happening, Kind, Moment};
 use crate::engine::service::chat;
 
-/// Said to who would leave the room.
-pub(super) const STAYS: &str = "a FIFO stays in the room; take it out of the configuration to end this";
-
 impl Dialogue {
     /// Begins it. No limit keeps it out: nobody could be told.
     pub(super) fn open_fifo(&mut self, world: &mut World, now: Moment) {
