@@ -242,3 +242,41 @@ fn with_the_default_configuration_the_worst_attack_takes_less_than_the_sum_and_t
     drop((all, probe, member, reporter, asker));
     daemon.stop();
 }
+
+/// Bytes that have come from a client and that the daemon has not read (/proc/net/tcp).
+fn unread(daemon: &Daemon, client: &Client) -> usize {
+    let ends = (daemon.address(MULTIPLY).port(), tcp(client).local_addr().unwrap().port());
+    let table = std::fs::read_to_string("/proc/net/tcp").unwrap();
+    let of = |line: &str| {
+        let fields: Vec<&str> = line.split_whitespace().collect();
+        let port = |at: usize| u16::from_str_radix(fields.get(at)?.split_once(':')?.1, 16).ok();
+        let is_it = port(1)? == ends.0 && port(2)? == ends.1;
+        is_it.then(|| usize::from_str_radix(fields[4].split_once(':').unwrap().1, 16).unwrap())
+    };
+    table.lines().find_map(of).expect("it is connected")
+}
+
+#[test]
+fn of_a_peer_that_is_not_read_from_the_kernel_takes_little_however_fast_it_was() {
+    let daemon = Daemon::with(USUAL);
+    let mut probe = Probe::new(&daemon);
+    let mut client = daemon.tcp(MULTIPLY);
+    // As long as its replies are read it is read from as well, and the kernel would let it have more and more.
+    let ears = tcp(&client).try_clone().unwrap();
+    let asked = "1 1\n".repeat(500_000);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let mut ears = Client::of(ears);
+            let (mut left, mut buffer) = (500_000 * "Data received\n1.0\n".len(), vec![0; 1 << 16]);
+            while left > 0 {
+                left -= ears.read(&mut buffer).unwrap();
+            }
+        });
+        client.say(&asked);
+    });
+    send_without_end(std::slice::from_mut(&mut client), asked.as_bytes(), &mut probe);
+    let unread = unread(&daemon, &client);
+    assert!((1..=32 * 1024).contains(&unread), "{unread}");
+    drop((client, probe));
+    daemon.stop();
+}

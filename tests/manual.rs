@@ -179,6 +179,22 @@ fn the_sum_of_all_memory_in_the_manual_is_that_of_the_defaults() {
     }
     let total = ipcd::daemon::bounds::total(&settings);
     assert!(is_told("the sum.", total), "{:.1}", mib(total));
+    for part in ipcd::daemon::bounds::parts_of_group(&settings) {
+        assert!(is_told(part.name, part.bytes), "{}: {:.1} MiB", part.name, mib(part.bytes));
+    }
+}
+
+#[test]
+fn the_units_bounds_on_memory_are_what_the_sum_is_on_a_machine_of_two_gigabytes() {
+    let unit = include_str!("../packaging/systemd/ipcd.service");
+    let (high, max) = ipcd::daemon::bounds::of_unit(&Settings::default());
+    for (key, percent) in [("MemoryHigh", high), ("MemoryMax", max)] {
+        let line = format!("{key}={percent}%");
+        assert!(unit.lines().any(|other| other == line), "{line} in ipcd.service");
+        assert!(IPCD.lines().any(|other| other == format!(".Li {line}")), "{line} in ipcd(8)");
+    }
+    assert!(high < max && max <= 70, "{high} {max}");
+    assert!(ipcd::daemon::bounds::total(&Settings::default()) <= 400 << 20);
 }
 
 #[test]

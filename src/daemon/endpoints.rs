@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use super::{Daemon, handover, unit};
 use crate::config::{Config, Listen};
 use crate::endpoint::{Endpoint, Place};
+use crate::engine::limits::Settings;
 use crate::engine::message::Door;
 use crate::host::hosts;
 use crate::transport::directory::runtime_directory;
@@ -17,6 +18,7 @@ use crate::transport::group::may_give_to;
 use crate::transport::holder::Holder;
 use crate::transport::listener::Listener;
 use crate::transport::open::{Options, open};
+use crate::transport::sockopt::RECEIVE_BYTES_MIN;
 
 /// The runtime directory, `%t`, as it was when it was first asked for: the daemon may go on as another user.
 pub(super) type Runtime = OnceCell<PathBuf>;
@@ -122,6 +124,18 @@ impl Daemon {
             self.put_back(&place, door);
         }
         Err(told(&errors, &self.config))
+    }
+
+    /// Bounds what the kernel takes from each peer that is not read from: twice the longest message, so that a message that
+    /// was sent at once comes at once.
+    pub(super) fn bound_receiving(&self, settings: &Settings, wanted: &[Wanted]) {
+        let longest = settings.services.iter().map(|service| service.message_bytes_max).max().unwrap_or(0);
+        let bytes = RECEIVE_BYTES_MIN.max(2 * longest);
+        for listener in wanted.iter().filter_map(|want| self.reactor.listener(&want.place)) {
+            if let Err(error) = listener.set_receive_bytes(bytes) {
+                log::warn!("{}: how much it takes from a peer stays as it is: {error}", listener.place());
+            }
+        }
     }
 
     /// Listens on a socket that was handed over, if there is one for this place.

@@ -166,6 +166,7 @@ impl Daemon {
             daemon.become_user(user, &wanted)?;
         }
         daemon.open(&wanted).map_err(Failure::Unavailable)?;
+        daemon.bound_receiving(&config.settings, &wanted);
         daemon.transcript = daemon
             .transcript_of(config.transcript.as_deref())
             .map_err(|line| Failure::Unavailable(vec![line]))?

@@ -44,6 +44,7 @@ impl Daemon {
         let wanted = wanted(&config, &self.runtime).map_err(|line| vec![line])?;
         let transcript = self.transcript_of(config.transcript.as_deref()).map_err(|line| vec![line])?;
         self.open(&wanted)?;
+        self.bound_receiving(&config.settings, &wanted);
         if let Some(transcript) = transcript {
             self.transcript = transcript;
         }

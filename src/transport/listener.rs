@@ -18,7 +18,7 @@ use super::credentials;
 use super::datagram::{self, Received, Return, Room};
 use super::link::Link;
 use super::passing::refuse_descriptors;
-use super::sockopt::set_for_connections;
+use super::sockopt::{UNIX_SEND_BYTES, set_for_connections};
 use super::unix::Traces;
 use crate::endpoint::Place;
 use crate::engine::message::{Dropped, Origin};
@@ -69,6 +69,10 @@ impl Listener {
             let fd = retry_on_intr(|| accept_with(&self.fd, flags))?;
             let origin = credentials::of_peer(&fd);
             let is_packets = matches!(self.place, Place::UnixSeq(_));
+            if !is_packets {
+                // It only saves memory. A packet has to fit in whole, and may be longer.
+                let _ = SockRef::from(&fd).set_send_buffer_size(UNIX_SEND_BYTES);
+            }
             return Ok((if is_packets { Link::packets(fd) } else { Link::new(fd) }, origin));
         }
         let (fd, address) = retry_on_intr(|| acceptfrom_with(&self.fd, flags))?;
@@ -128,6 +132,19 @@ impl Listener {
             return Ok(());
         }
         Ok(rustix::net::listen(&self.fd, backlog)?)
+    }
+
+    /// How much the kernel takes from each TCP peer that is not read from, in bytes, from the next one on: it takes twice as
+    /// much memory (SO_RCVBUF, socket(7)). By itself it lets this grow with what is read, up to tcp_rmem: of a peer that then
+    /// was not read from 30 MiB were seen.
+    ///
+    /// # Errors
+    /// setsockopt(2); none is to be expected.
+    pub fn set_receive_bytes(&self, bytes: usize) -> io::Result<()> {
+        match self.place {
+            Place::Tcp(_) => SockRef::from(&self.fd).set_recv_buffer_size(bytes),
+            _ => Ok(()), // of other sockets it is the peer's memory, or bounded for the whole socket
+        }
     }
 
     /// Gives a Unix socket's file another mode and group; an empty or unknown group means our own. In between, the file

@@ -17,6 +17,6 @@ pub mod lock;
 pub mod open;
 mod options;
 mod passing;
-mod sockopt;
+pub mod sockopt;
 pub mod stdio;
 mod unix;

@@ -6,8 +6,10 @@
 use serde::{Deserialize, Serialize};
 
 use super::SavedSession;
+use crate::engine::limits::{self, Settings};
 use crate::engine::machines::Machine;
 use crate::engine::message::{Door, Moment};
+use crate::engine::service::Service;
 
 /// Runs of bytes beside a piece's JSON.
 pub const RUNS: usize = 3;
@@ -17,6 +19,19 @@ pub const SIZES_BYTES: usize = 8 * (1 + RUNS);
 
 /// The longest JSON of a piece, in bytes: of all pieces the one with the endpoints is the longest.
 pub const JSON_BYTES_MAX: u64 = 64 * 1024 * 1024;
+
+/// Bytes of the JSON of a session, its lengths included: 600 were seen.
+const SESSION_BYTES: usize = 1024;
+
+/// The most that a record takes in bytes: what queues, the room and machines hold, as it is, and the JSON of all.
+pub fn bytes_max(settings: &Settings) -> usize {
+    let chat = settings.of(Service::Chat).backlog_bytes_max;
+    // Of a machine's history a number is up to twice as long as text.
+    let (log, history, machines) = (chat, chat, 2 * settings.machines_max * limits::MACHINE_BYTES_MAX);
+    let backlog = settings.services.iter().map(|service| service.backlog_bytes_max).max().unwrap_or(0);
+    let held = settings.queued_bytes_max + log + history + machines + settings.fifos * backlog;
+    held + held / 10 + (settings.connections_max + settings.fifos) * SESSION_BYTES
+}
 
 /// What a piece says. One at a time is in hand: boxed, the larger ones would cost an allocation each.
 #[derive(Debug, Serialize, Deserialize)]

@@ -12,7 +12,9 @@ use super::*;
 use crate::endpoint::UNIX_PATH_BYTES_MAX;
 use crate::engine::message::Origin;
 use crate::transport::holder::{self, Holder};
-use crate::transport::sockopt::{KEEPALIVE_IDLE, KEEPALIVE_INTERVAL, KEEPALIVE_PROBES};
+use crate::transport::sockopt::{
+    KEEPALIVE_IDLE, KEEPALIVE_INTERVAL, KEEPALIVE_PROBES, RECEIVE_BYTES_MIN, UNIX_SEND_BYTES,
+};
 
 fn options() -> Options {
     Options { backlog: 16, mode: 0o660, group: String::new(), make_directory: None }
@@ -46,11 +48,13 @@ fn a_connection_has_no_delay_and_is_kept_alive_without_being_told() {
         let listener = open(&tcp_at(address), &options()).unwrap().listener;
         let to = SocketAddr::new(address.parse::<SocketAddr>().unwrap().ip(), listener.local_port().unwrap());
         assert_eq!(listener.accept().unwrap_err().kind(), io::ErrorKind::WouldBlock);
+        listener.set_receive_bytes(RECEIVE_BYTES_MIN).unwrap();
         let mut peer = TcpStream::connect(to).unwrap();
         let (link, origin) = listener.accept().unwrap();
         assert_eq!(origin, Origin::Address(peer.local_addr().unwrap()));
         assert!(sockopt::tcp_nodelay(&link).unwrap());
         assert!(sockopt::socket_keepalive(&link).unwrap());
+        assert_eq!(sockopt::socket_recv_buffer_size(&link).unwrap(), 2 * RECEIVE_BYTES_MIN);
         assert_eq!(sockopt::tcp_keepidle(&link).unwrap(), KEEPALIVE_IDLE);
         assert_eq!(sockopt::tcp_keepintvl(&link).unwrap(), KEEPALIVE_INTERVAL);
         assert_eq!(sockopt::tcp_keepcnt(&link).unwrap(), KEEPALIVE_PROBES);
@@ -163,7 +167,8 @@ fn a_unix_socket_says_who_connects_and_leaves_nothing_behind() {
     assert_eq!(fs::metadata(directory.path().join("s.lock")).unwrap().mode() & 0o7777, 0o600);
 
     let _peer = UnixStream::connect(&path).unwrap();
-    let (_link, origin) = opened.listener.accept().unwrap();
+    let (link, origin) = opened.listener.accept().unwrap();
+    assert_eq!(sockopt::socket_send_buffer_size(&link).unwrap(), 2 * UNIX_SEND_BYTES);
     let uid = rustix::process::geteuid().as_raw();
     let gid = rustix::process::getegid().as_raw();
     assert_eq!(origin, Origin::Process { uid, gid, pid: std::process::id() });
