@@ -235,15 +235,12 @@ fn hold(random: &mut Random, seconds: usize, per_second: u32, tally: &mut Tally)
         }
     }
     for member in &hall.members {
-        match (member.role, member.closed) {
-            (Role::IsDeaf(_), Some((reason, at))) => {
-                let late = [CloseReason::PeerNotReading, CloseReason::PeerTooSlow, CloseReason::PeerNameless];
-                let is_it = late.contains(&reason);
-                let in_time = reason != CloseReason::PeerNotReading || at > Moment::at(0) + timeout;
-                assert!(is_it && in_time, "{:?}: {reason:?} at {at:?}", member.role);
-                tally.count("deaf ones closed");
-            }
-            _ => {}
+        if let (Role::IsDeaf(_), Some((reason, at))) = (member.role, member.closed) {
+            let late = [CloseReason::PeerNotReading, CloseReason::PeerTooSlow, CloseReason::PeerNameless];
+            let is_it = late.contains(&reason);
+            let in_time = reason != CloseReason::PeerNotReading || at > Moment::at(0) + timeout;
+            assert!(is_it && in_time, "{:?}: {reason:?} at {at:?}", member.role);
+            tally.count("deaf ones closed");
         }
     }
     let heard = &hall.members[flood].heard;
