@@ -22,7 +22,8 @@ impl Dialogue {
     pub(super) fn is_private(&self, world: &World, message: &[u8]) -> bool {
         match self.state {
             State::Talk(_) => true,
-            State::Chat(Ok(_)) => chat::is_private(message),
+            // A line on a FIFO is said to all as it is.
+            State::Chat(Ok(_)) => !self.is_on_fifo() && chat::is_private(message),
             State::Chat(Err(_)) => chat::is_private_behind_name(message),
             State::Mux if mux::choose(message) == Choice::Default => match world.settings.mux_default {
                 Service::Talk => true,
