@@ -900,8 +900,9 @@ impl Actor {
 
     /// Whether it may have to wait because it has said so much.
     pub fn may_be_held(&self, settings: &Settings) -> bool {
-        let is_noise = matches!(self.talk, Talk::Noise);
-        settings.of(self.service).messages_per_second > 0 && (self.units > BURST || is_noise)
+        // What comes in pieces may be many messages until its kind is known.
+        let is_unclear = matches!(self.talk, Talk::Noise) || self.ambiguous || !self.whole_first_line;
+        settings.of(self.service).messages_per_second > 0 && (self.units > BURST || is_unclear)
     }
 
     pub fn is_observer(&self) -> bool {
