@@ -4,8 +4,11 @@ mod harness;
 
 use std::fs::File;
 use std::io::Read;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::os::unix::fs::MetadataExt;
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
 
 use harness::around::Helper;
 use harness::logged::{is_timed, untimed};
@@ -118,6 +121,7 @@ impl ToError for Client {
 #[test]
 fn a_flood_of_mistakes_is_a_few_lines_and_their_number() {
     let daemon = Daemon::usual();
+    let start = Instant::now();
     let mut client = daemon.tcp(MULTIPLY);
     let reply = "Data received\nError: not a number: 'x'\n".repeat(1000);
     for _ in 0..100 {
@@ -131,8 +135,76 @@ fn a_flood_of_mistakes_is_a_few_lines_and_their_number() {
         written + more.map(|line| line.split(' ').nth(2).unwrap().parse::<u64>().unwrap()).sum::<u64>()
     };
     wait_until("all are counted", || (counted(&daemon.log()) == 100_000).then_some(()));
+    let seconds = start.elapsed().as_secs() as usize + 2;
     let log = daemon.stop();
-    assert!(log.len() < 2000, "{} lines", log.len());
+    assert!(log.len() < 100 + 202 * seconds, "{} lines in {seconds} s", log.len());
+}
+
+/// Connects from an address of loopback.
+fn from(daemon: &Daemon, last: u8) -> Client {
+    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+    socket.bind(&SocketAddr::from((Ipv4Addr::new(127, 77, 79, last), 0)).into()).unwrap();
+    socket.connect(&daemon.address(MULTIPLY).into()).unwrap();
+    Client::of(socket.into())
+}
+
+#[test]
+fn a_flood_by_one_address_does_not_hide_others() {
+    let daemon = Daemon::with(&USUAL.replace("[multiply]", "[multiply]\nmax_connections = 37"));
+    let inside: Vec<Client> = (0..35).map(|_| from(&daemon, 1)).collect();
+    daemon.wait_for_log("127.77.79.1:");
+    let (is_over, mut expected) = (AtomicBool::new(false), Vec::new());
+    std::thread::scope(|scope| {
+        // Floods of refusals and of errors.
+        for _ in 0..4 {
+            scope.spawn(|| {
+                while !is_over.load(Ordering::Relaxed) {
+                    let mut flood = from(&daemon, 1);
+                    if flood.try_say("5 x\n".repeat(200).as_bytes()) {
+                        let mut heard = 0;
+                        while heard < 200 * 41 {
+                            match flood.read(&mut [0; 65536]) {
+                                Ok(count @ 1..) => heard += count,
+                                _ => break,
+                            }
+                        }
+                    }
+                }
+            });
+        }
+        daemon.wait_for_log("more lines like these: errors told to peers");
+        for _ in 0..3 {
+            for last in 10..20 {
+                let mut other = from(&daemon, last);
+                other.say("5 y\n");
+                let said = match other.recv().starts_with(b"Data received") {
+                    true => "was told: Error: not a number: 'y'",
+                    false => "refused: too many connections",
+                };
+                expected.push(format!("127.77.79.{last}:{}: {said}", port_of(&other)));
+            }
+            let seen = daemon.log().len();
+            daemon.wait_for_log_since(seen, "more lines like these"); // another second
+        }
+        is_over.store(true, Ordering::Relaxed);
+    });
+    drop(inside);
+    let log = daemon.stop();
+    let is_written = |line: &&String| log.iter().any(|written| written.contains(line.as_str()));
+    let count = expected.iter().filter(is_written).count();
+    println!("of {} lines about others {count} are written beside a flood", expected.len());
+    assert_eq!(count, expected.len());
+}
+
+#[test]
+fn two_hundred_who_come_at_once_are_two_hundred_lines() {
+    let daemon = Daemon::usual();
+    let begun = daemon.log().len();
+    let clients: Vec<Client> = (0..200).map(|_| daemon.tcp(MULTIPLY)).collect();
+    let connected = || daemon.log()[begun..].iter().filter(|line| line.ends_with(": connected")).count();
+    wait_until("all are told of", || (connected() == 200).then_some(()));
+    drop(clients);
+    assert!(!daemon.stop().iter().any(|line| line.contains("more lines like these")));
 }
 
 /// Serves a good deal more than any buffer holds lines for.

@@ -244,3 +244,28 @@ fn what_machines_reported_outlives_a_restart_and_a_list_goes_on_where_it_was() {
     assert_eq!((ends, heard.lines().count()), (20, 20 * (MACHINES_MAX + 1)));
     after.stop();
 }
+
+#[test]
+fn one_reporter_pushes_out_its_own_machines_and_nobody_elses() {
+    let daemon = daemon();
+    // On the Unix socket, and so somebody else than whoever comes from the network.
+    let mut lab = daemon.unix();
+    lab.say("stats\n");
+    for number in 0..30 {
+        lab.say(format!("{{\"host\":\"lab{number:02}\"}}\n"));
+        lab.hear("Data received\n");
+    }
+    let mut flood = daemon.tcp(STATS);
+    for round in 0..20 {
+        // Under new names, and under the others' too.
+        let reports = (0..500).map(|at| format!("{{\"host\":\"flood{}\"}}\n", round * 500 + at));
+        let others = (0..30).map(|number| format!("{{\"host\":\"lab{number:02}\"}}\n"));
+        flood.say(reports.chain(others).collect::<String>());
+        flood.hear("Data received\n".repeat(530));
+    }
+    let list = Asker::new(&daemon).latest();
+    let left = hosts(&list).iter().filter(|host| host.starts_with("lab")).count();
+    println!("of 30 machines {left} are left after 10,000 reports under other names");
+    assert_eq!((list.len(), left), (MACHINES_MAX, 30));
+    daemon.stop();
+}

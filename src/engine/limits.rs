@@ -121,8 +121,8 @@ pub const STATS_LINE_BYTES_MAX: usize = REPORT_BYTES_MAX + 1024;
 /// Bytes that a machine's name, report and history can hold.
 pub const MACHINE_BYTES_MAX: usize = 4 * HOST_CHARS_MAX + REPORT_BYTES_MAX + SAMPLES_MAX * SAMPLE_BYTES;
 
-/// What a machine takes beside that, in two trees that are half full.
-pub const MACHINE_ENTRY_BYTES: usize = 512;
+/// What a machine takes beside that, in two trees that are half full, and in one of its source's that has it alone.
+pub const MACHINE_ENTRY_BYTES: usize = 1024;
 
 /// Connections over the limit that may linger while they are being told so, unless the configuration says otherwise;
 /// further ones are told and closed at once, as if there were no descriptor left. Where descriptors are few it is an

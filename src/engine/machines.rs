@@ -1,17 +1,19 @@
 //! The machines that report, each with its last report and a short history. Knows names, times and JSON as text; has never
-//! seen who sent it: a name belongs to whoever sends it last.
+//! seen who sent it: what a name says is what was sent last under it, and it counts for whoever sent it first.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::ops::Bound;
 use std::rc::Rc;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::crowding::Crowding;
 use super::json;
 use super::limits::{REPORT_BYTES_MAX, SAMPLES_MAX};
 use super::message::Moment;
 use super::service::stats::Report;
+use super::source::Source;
 use super::text::{is_host, is_invisible};
 
 /// What is kept of a report after the next one has come.
@@ -34,35 +36,44 @@ pub struct Machine {
     pub(super) latest: String,
     /// What it reported and when, oldest first, the last report included.
     history: VecDeque<(Moment, Sample)>,
+    /// Whose it is: who first reported under that name, so that nobody makes others' machines its own.
+    #[serde(default)]
+    source: Option<Source>,
 }
 
 /// All of them, by name.
 #[derive(Debug, Default)]
 pub struct Machines {
     machines: BTreeMap<Rc<str>, Machine>,
-    /// The same names, by when they were heard of last.
-    ages: BTreeSet<(Moment, Rc<str>)>,
+    /// The same names, by whose they are and when they were heard of last.
+    crowding: Crowding,
     /// Bytes of names, reports and histories.
     bytes: usize,
 }
 
 impl Machines {
-    /// Takes a report. When there are `max` machines, the one heard of longest ago makes room for a new one.
-    pub fn handle_report(&mut self, now: Moment, host: String, report: Report, max: usize) {
+    /// Takes a report. When there are `max` machines, one makes room for a new one: of those whose source has most, the one
+    /// heard of longest ago.
+    pub fn handle_report(&mut self, now: Moment, source: Source, host: String, report: Report, max: usize) {
         let before = self.remove(&host);
-        self.keep(max.saturating_sub(1));
+        let source = before.as_ref().map_or(Some(source), |machine| machine.source);
+        while self.machines.len() >= max.max(1)
+            && let Some(host) = self.crowding.choose(source)
+        {
+            self.remove(&host);
+        }
         let mut history = before.map(|machine| machine.history).unwrap_or_default();
         if history.len() >= SAMPLES_MAX {
             history.pop_front();
         }
         history.push_back((now, report.sample));
-        self.insert(host, Machine { latest: report.text, history });
+        self.insert(host, Machine { latest: report.text, history, source });
     }
 
-    /// Forgets those heard of longest ago, but for `max`.
+    /// Forgets all but `max`, in the same order.
     pub fn keep(&mut self, max: usize) {
         while self.machines.len() > max
-            && let Some((_, host)) = self.ages.first().cloned()
+            && let Some(host) = self.crowding.choose_any()
         {
             self.remove(&host);
         }
@@ -71,14 +82,14 @@ impl Machines {
     fn insert(&mut self, host: String, machine: Machine) {
         self.bytes += host.len() + machine.bytes();
         let host: Rc<str> = host.into();
-        self.ages.insert((machine.heard(), Rc::clone(&host)));
+        self.crowding.insert(machine.source, machine.heard(), Rc::clone(&host));
         self.machines.insert(host, machine);
     }
 
     fn remove(&mut self, host: &str) -> Option<Machine> {
         let (host, machine) = self.machines.remove_entry(host)?;
         self.bytes -= host.len() + machine.bytes();
-        self.ages.remove(&(machine.heard(), host));
+        self.crowding.remove(machine.source, machine.heard(), &host);
         Some(machine)
     }
 
@@ -109,7 +120,8 @@ impl Machines {
     /// All of it, for the process that follows: names, machines without their last report, and that.
     pub fn save(&self) -> impl Iterator<Item = (String, Machine, &[u8])> {
         self.machines.iter().map(|(host, machine)| {
-            let without = Machine { latest: String::new(), history: machine.history.clone() };
+            let without =
+                Machine { latest: String::new(), history: machine.history.clone(), source: machine.source };
             (host.to_string(), without, machine.latest.as_bytes())
         })
     }
@@ -198,7 +210,7 @@ mod tests {
 
     fn report(machines: &mut Machines, at: u64, host: &str, text: &str) {
         let Ok(Message::Report(report)) = read(text.as_bytes()) else { panic!("{text}") };
-        machines.handle_report(Moment::at(at), host.into(), report, MACHINES_MAX);
+        machines.handle_report(Moment::at(at), Source::User(1), host.into(), report, MACHINES_MAX);
     }
 
     #[test]
@@ -245,7 +257,7 @@ mod tests {
         assert_eq!(machines.bytes(), counted);
         machines.keep(2);
         let left: Vec<&str> = machines.machines.keys().map(|host| &**host).collect();
-        assert_eq!((left, machines.ages.len()), (vec!["new", "pc0"], 2), "a reload may leave fewer");
+        assert_eq!(left, vec!["new", "pc0"], "a reload may leave fewer");
     }
 
     #[test]

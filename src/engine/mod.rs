@@ -11,6 +11,7 @@ mod census;
 mod claim;
 mod codec;
 mod counters;
+mod crowding;
 pub mod datagram;
 mod deadlines;
 pub mod diagnosis;

@@ -1,6 +1,7 @@
 //! The only loop. Owns every descriptor and the clock; moves bytes between the kernel and the engine, and does what the
 //! engine asks. Knows no service: it could not spell "chat".
 
+mod budget;
 mod clock;
 mod datagrams;
 mod fifos;

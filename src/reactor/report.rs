@@ -6,13 +6,11 @@ use std::time::Duration;
 
 use log::Level;
 
+use super::budget::Budget;
 use super::names::Names;
 use crate::engine::Engine;
 use crate::engine::message::{CloseReason, Door, Happening, Kind, Moment, Note, Origin};
 use crate::engine::text::private;
-
-/// Lines a second of one kind; what comes on top is counted.
-const LINES_PER_SECOND: u32 = 20;
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -63,11 +61,6 @@ impl Line {
         }
     }
 
-    /// Lines of this kind in a second; what comes on top is counted. Trouble comes again with each try.
-    fn per_second(self) -> u32 {
-        if self == Line::Trouble { 1 } else { LINES_PER_SECOND }
-    }
-
     /// What the lines of this kind are about, in the plural.
     fn subject(self) -> &'static str {
         match self {
@@ -99,8 +92,7 @@ pub(super) enum Trouble {
 #[derive(Debug, Default)]
 pub(super) struct Report {
     begun: Moment,
-    written: [u32; Line::ALL.len()],
-    suppressed: [u64; Line::ALL.len()],
+    budgets: [Budget; Line::ALL.len()],
     names: Names,
 }
 
@@ -179,11 +171,14 @@ impl Report {
             return;
         }
         self.settle(now);
-        if self.written[kind as usize] >= kind.per_second() {
-            self.suppressed[kind as usize] += 1;
+        let budget = &mut self.budgets[kind as usize];
+        let takes = match origin {
+            Some(origin) => budget.takes(origin),
+            None => budget.takes_one(),
+        };
+        if !takes {
             return;
         }
-        self.written[kind as usize] += 1;
         match origin {
             Some(origin) => log::log!(kind.level(), "{}: {origin}: {text}", door.endpoint),
             None => log::log!(kind.level(), "{}: {text}", door.endpoint),
@@ -196,17 +191,16 @@ impl Report {
             return;
         }
         for kind in Line::ALL {
-            let count = std::mem::take(&mut self.suppressed[kind as usize]);
+            let count = self.budgets[kind as usize].renew();
             if count > 0 {
                 log::log!(kind.level(), "and {count} more lines like these: {}", kind.subject());
             }
         }
-        self.written = Default::default();
         self.begun = now;
     }
 
     /// When something that was counted is to be told.
     pub(super) fn deadline(&self) -> Option<Moment> {
-        self.suppressed.iter().any(|count| *count > 0).then(|| self.begun + SECOND)
+        self.budgets.iter().any(Budget::has_suppressed).then(|| self.begun + SECOND)
     }
 }

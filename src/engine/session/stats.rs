@@ -33,7 +33,8 @@ impl Dialogue {
         let said = match stats::read(message) {
             Ok(Message::Report(mut report)) => {
                 let host = report.host.take().unwrap_or_else(|| self.address());
-                world.machines.handle_report(now, host, report, world.settings.machines_max);
+                let (source, max) = (self.origin.into(), world.settings.machines_max);
+                world.machines.handle_report(now, source, host, report, max);
                 Ok(stats::ACKNOWLEDGEMENT.to_owned())
             }
             Ok(Message::Latest(None)) => {

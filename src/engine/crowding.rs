@@ -1,0 +1,129 @@
+//! Which of many makes room for one more: the oldest of the source that has most. So nobody can push others out but as far
+//! as they have more than it has itself. Knows names, times and sources; has never seen what they stand for.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeSet, HashMap};
+use std::rc::Rc;
+
+use super::message::Moment;
+use super::source::Source;
+
+/// Names by whose they are and how old.
+#[derive(Debug, Default)]
+pub struct Crowding {
+    /// `None`: whose they are is not known; they count as one's.
+    ages: HashMap<Option<Source>, BTreeSet<(Moment, Rc<str>)>>,
+    /// The source with most names comes last, among equals the one that has the oldest.
+    ranking: BTreeSet<(usize, Reverse<Moment>, Option<Source>)>,
+}
+
+impl Crowding {
+    /// Adds a name.
+    pub fn insert(&mut self, source: Option<Source>, at: Moment, name: Rc<str>) {
+        self.change(source, |names| names.insert((at, name)));
+    }
+
+    /// Takes one away, which was added with that source and moment.
+    pub fn remove(&mut self, source: Option<Source>, at: Moment, name: &Rc<str>) {
+        self.change(source, |names| names.remove(&(at, Rc::clone(name))));
+    }
+
+    /// The one to go, for another of `source`'s.
+    pub fn choose(&self, source: Option<Source>) -> Option<Rc<str>> {
+        let (most, _, holder) = self.ranking.last()?;
+        let own = self.ages.get(&source).filter(|names| names.len() + 1 > *most);
+        self.oldest(if own.is_some() { &source } else { holder })
+    }
+
+    /// The one to go, whatever comes.
+    pub fn choose_any(&self) -> Option<Rc<str>> {
+        self.ranking.last().and_then(|(_, _, holder)| self.oldest(holder))
+    }
+
+    fn oldest(&self, source: &Option<Source>) -> Option<Rc<str>> {
+        self.ages.get(source)?.first().map(|(_, name)| Rc::clone(name))
+    }
+
+    fn change(&mut self, source: Option<Source>, act: impl FnOnce(&mut BTreeSet<(Moment, Rc<str>)>) -> bool) {
+        let names = self.ages.entry(source).or_default();
+        let rank = |names: &BTreeSet<(Moment, Rc<str>)>| {
+            names.first().map(|(oldest, _)| (names.len(), Reverse(*oldest), source))
+        };
+        let before = rank(names);
+        act(names);
+        let after = rank(names);
+        if after.is_none() {
+            self.ages.remove(&source);
+        }
+        if before != after {
+            before.map(|before| self.ranking.remove(&before));
+            self.ranking.extend(after);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Table(Crowding, Vec<(Option<Source>, Moment, Rc<str>)>);
+
+    impl Table {
+        /// Adds one where there is room for `max`; who went.
+        fn add(&mut self, uid: u32, at: u64, max: usize) -> Option<String> {
+            let source = Some(Source::User(uid));
+            let gone = if self.1.len() >= max { self.0.choose(source) } else { None };
+            if let Some(gone) = &gone {
+                let index = self.1.iter().position(|(.., name)| name == gone).unwrap();
+                let (source, at, name) = self.1.swap_remove(index);
+                self.0.remove(source, at, &name);
+            }
+            let name: Rc<str> = format!("{uid}.{at}").into();
+            self.0.insert(source, Moment::at(at), Rc::clone(&name));
+            self.1.push((source, Moment::at(at), name));
+            gone.map(|name| name.to_string())
+        }
+
+        fn of(&self, uid: u32) -> usize {
+            self.1.iter().filter(|(source, ..)| *source == Some(Source::User(uid))).count()
+        }
+    }
+
+    #[test]
+    fn where_all_have_one_the_oldest_goes_and_a_flood_pushes_out_its_own() {
+        let mut table = Table(Crowding::default(), Vec::new());
+        for uid in 0..10 {
+            assert_eq!(table.add(uid, u64::from(uid), 10), None);
+        }
+        assert_eq!(table.add(10, 10, 10).unwrap(), "0.0");
+        assert_eq!(table.add(11, 11, 10).unwrap(), "1.1");
+        assert_eq!(table.add(11, 12, 10).unwrap(), "11.11", "it has one, as all the others");
+        for at in 13..1000 {
+            assert_eq!(table.add(11, at, 10).unwrap(), format!("11.{}", at - 1));
+        }
+        assert_eq!(table.0.choose_any().unwrap().to_string(), "2.2");
+    }
+
+    #[test]
+    fn one_behind_whom_many_are_has_half_of_it_against_a_flood() {
+        let mut table = Table(Crowding::default(), Vec::new());
+        for at in 0..100 {
+            table.add(1, at, 100);
+        }
+        for at in 100..1000 {
+            table.add(2, at, 100);
+        }
+        assert_eq!((table.of(1), table.of(2)), (50, 50));
+        table.add(3, 1000, 100);
+        assert_eq!((table.of(1), table.of(2), table.of(3)), (49, 50, 1));
+    }
+
+    #[test]
+    fn nothing_is_kept_of_those_who_have_no_name_any_more() {
+        let mut table = Table(Crowding::default(), Vec::new());
+        for uid in 0..1000 {
+            table.add(uid, u64::from(uid), 1);
+        }
+        assert_eq!((table.0.ages.len(), table.0.ranking.len()), (1, 1));
+    }
+}
