@@ -28,6 +28,8 @@ impl Session {
         origin: Origin,
     ) -> Session {
         let mut dialogue = Dialogue {
+            held: 0,
+            lists: Lists::default(),
             peer,
             door: Rc::clone(door),
             origin,
@@ -44,13 +46,7 @@ impl Session {
             flags: Facts::default(),
         };
         dialogue.open(world, now);
-        Session {
-            alarm: Alarm::default(),
-            intake: Intake::default(),
-            dialogue,
-            held: 0,
-            lists: Lists::default(),
-        }
+        Session { alarm: Alarm::default(), intake: Intake::default(), dialogue }
     }
 }
 

@@ -32,6 +32,10 @@ pub(super) struct Dialogue {
     pub(super) outbox: Outbox,
     pub(super) heard: Heard,
     pub(super) flags: Facts,
+    // These two are the engine's business; here they fit where nothing else would.
+    /// Memory that the session's queues took when it was [counted](super::Session::account).
+    pub(super) held: u32,
+    pub(super) lists: super::Lists,
 }
 
 /// How much has come from a peer.

@@ -69,17 +69,17 @@ impl Session {
 
     /// Marks that it stands in the list of those to be flushed (or no longer); whether it did.
     pub(in crate::engine) fn mark_called(&mut self, called: bool) -> bool {
-        std::mem::replace(&mut self.lists.flush_called, called)
+        std::mem::replace(&mut self.dialogue.lists.flush_called, called)
     }
 
     /// The same for the list of those that wait for room in the chat's log.
     pub(in crate::engine) fn mark_waiting(&mut self, waiting: bool) -> bool {
-        std::mem::replace(&mut self.lists.waiting, waiting)
+        std::mem::replace(&mut self.dialogue.lists.waiting, waiting)
     }
 
     /// The same for the list of those whose report goes on.
     pub(in crate::engine) fn mark_reporting(&mut self, reporting: bool) -> bool {
-        std::mem::replace(&mut self.lists.reporting, reporting)
+        std::mem::replace(&mut self.dialogue.lists.reporting, reporting)
     }
 
     /// Whether it holds messages for which its own queue has room: it waits for the room's.

@@ -22,13 +22,13 @@ impl Session {
     /// Counts what its own queues take now.
     pub(in crate::engine) fn account(&mut self, world: &mut World) {
         let bytes = self.own_bytes();
-        world.held = world.held - self.held as usize + bytes as usize;
-        self.held = bytes;
+        world.held = world.held - self.dialogue.held as usize + bytes as usize;
+        self.dialogue.held = bytes;
     }
 
     /// It is gone: what its queues took is free.
     pub(in crate::engine) fn discharge(&mut self, world: &mut World) {
-        world.held -= std::mem::take(&mut self.held) as usize;
+        world.held -= std::mem::take(&mut self.dialogue.held) as usize;
     }
 
     /// It holds most of what there is no room for. It is told so behind the line that it has a part of; what else was

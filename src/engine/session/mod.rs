@@ -44,14 +44,11 @@ pub(super) struct Session {
     pub(super) alarm: Alarm,
     intake: Intake,
     dialogue: Dialogue,
-    /// Memory that its queues took when it was [counted](Session::account).
-    held: u32,
-    lists: Lists,
 }
 
 /// In which of the engine's lists it stands.
 #[derive(Debug, Default)]
-struct Lists {
+pub(super) struct Lists {
     /// Of those to be flushed.
     flush_called: bool,
     /// Of those that wait for room in the chat's log.

@@ -117,6 +117,8 @@ impl Session {
         // What waits there may have been told to it alone: it is not known any more.
         let is_confided = matches!(state, State::Chat(_)) && !saved.outbox.is_empty();
         let dialogue = Dialogue {
+            held: 0,
+            lists: Lists::default(),
             peer,
             door,
             origin: saved.origin,
@@ -132,7 +134,7 @@ impl Session {
         };
         let mut intake = Intake::restore(saved.inbox, saved.guess, saved.begun, burst, saved.skipping);
         intake.stalled = saved.stalled;
-        let session = Session { alarm: Alarm::default(), intake, dialogue, held: 0, lists: Lists::default() };
+        let session = Session { alarm: Alarm::default(), intake, dialogue };
         if let (true, Some(seat)) = (session.is_on_fifo(), session.seat()) {
             world.room.set_lossy(seat);
         }
