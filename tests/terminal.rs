@@ -285,7 +285,9 @@ fn nothing_that_a_peer_sends_is_obeyed_by_the_terminal() {
     let orders = "\x1b]0;owned\x07\x1b[31mred\x1b[2J\x1bc\u{9b}5m\u{202e}end";
     let server = std::thread::spawn(move || {
         let (mut stream, _) = hostile.accept().unwrap();
-        let line = format!("Welcome ann! If\nbob: {orders}\nError: {orders}\n{orders}\n");
+        let line = format!(
+            "Welcome ann! If you ever want to quit, type {{quit}} to exit.\nbob: {orders}\nError: {orders}\n{orders}\n"
+        );
         stream.write_all(line.as_bytes()).unwrap();
         let _ = stream.read_to_end(&mut Vec::new());
     });

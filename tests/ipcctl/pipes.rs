@@ -79,9 +79,17 @@ fn a_daemon_that_never_ends_its_answer_is_given_up_in_time_or_by_length() {
         (&["Requests: latest\n"], "{\"host\":\"", &["top", "--json"]),
         (&[], "{", &["status"]),
         (&[], "Error: no\n", &["reload"]),
-        (&[], "Greetings from the cave!\n", &["chat", "--name", "cron"]),
-        (&["Welcome cron! If\n"], "bob: and another thing\n", &["chat", "--name", "cron"]),
-        (&["Welcome cron! If\n"], "cron: so I never said\n", &["chat", "--name", "cron"]),
+        (&[], "Greetings from the cave! Now type your name and press enter!\n", &["chat", "--name", "cron"]),
+        (
+            &["Welcome cron! If you ever want to quit, type {quit} to exit.\n"],
+            "bob: and another thing\n",
+            &["chat", "--name", "cron"],
+        ),
+        (
+            &["Welcome cron! If you ever want to quit, type {quit} to exit.\n"],
+            "cron: so I never said\n",
+            &["chat", "--name", "cron"],
+        ),
     ] {
         let to = endless(first, rest);
         let begun = Instant::now();

@@ -103,7 +103,7 @@ fn a_lost_room_is_tried_again_at_once_when_enter_is_pressed() {
                 return;
             }
             // In, and out at once; each pause is twice as long as the last.
-            let _ = (&stream).write_all(b"Welcome ann! If\n");
+            let _ = (&stream).write_all(b"Welcome ann! If you ever want to quit, type {quit} to exit.\n");
         }
     });
     let mut ann = Seat::take(&["--to", &to, "chat", "--name", "ann"]);
@@ -140,7 +140,7 @@ fn a_name_that_no_room_has_harms_no_screen() {
         // Drawn shorter than they are said.
         let family = "\u{1f468}\u{200d}\u{1f469}\u{200d}\u{1f467}";
         let lines = format!(
-            "Welcome ann! If\n{family}: hi\n{family} (to you): hi\n\u{2764}\u{fe0f}: love\nIn the room: {family}, b\n"
+            "Welcome ann! If you ever want to quit, type {{quit}} to exit.\n{family}: hi\n{family} (to you): hi\n\u{2764}\u{fe0f}: love\nIn the room: {family}, b\n"
         );
         stream.write_all(lines.as_bytes()).unwrap();
         let _ = stream.read_to_end(&mut Vec::new());
