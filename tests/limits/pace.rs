@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
-use crate::harness::{BESIDE, CHAT, Client, Daemon, HELLO, MULTIPLY, USUAL};
+use crate::harness::{BESIDE, CHAT, Client, Daemon, HELLO, MULTIPLY, Probe, USUAL};
 
 fn daemon(limits: &str, chat: &str) -> Daemon {
     let chat = format!("[chat]\n{chat}\n");
@@ -102,9 +102,10 @@ fn messages_of_a_raw_client_stay_apart_while_they_wait() {
     let mut bob = daemon.tcp(CHAT);
     bob.say("bob");
     daemon.wait_for_log("joined as bob");
+    let mut probe = Probe::new(&daemon);
     for at in 0..20 {
         bob.say(format!("({at})"));
-        std::thread::sleep(Duration::from_millis(20)); // each in a burst of its own, as a program's loop with a pause
+        probe.wait(); // each in a burst of its own, as a program's loop with a pause
     }
     let mut heard = String::new();
     while !heard.ends_with("(19)") {
