@@ -23,7 +23,7 @@ pub struct Handing<'e> {
 }
 
 impl Engine {
-    /// Begins to hand over. Sessions of which there is no [piece](Handing::session) are not carried over.
+    /// Begins to hand over. Sessions of which there is no piece are not carried over.
     pub fn hand_over(&self, now: Moment) -> Handing<'_> {
         let (mut doors, mut numbers) = (Vec::new(), HashMap::new());
         for session in self.sessions.iter().flatten() {
