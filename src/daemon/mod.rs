@@ -28,6 +28,7 @@ use crate::engine::limits::Settings;
 use crate::engine::message::{Input, Moment, Peer, Request};
 use crate::host;
 use crate::host::manager::Manager;
+use crate::host::raw::allocator;
 use crate::host::raw::inherit::Inherited;
 use crate::host::terminal::Terminal;
 use crate::host::user::User;
@@ -135,6 +136,7 @@ impl Daemon {
     ) -> Result<Daemon, Failure> {
         let terminal = Terminal::find();
         let config = configuration(run.config.as_deref())?;
+        allocator::give_large_pieces_their_own_pages();
         host::log::init(config.log_level, run.log_level);
         let (manager, trouble) = Manager::find();
         trouble.iter().for_each(|line| log::warn!("{line}"));
