@@ -197,6 +197,7 @@ fn under_attack_the_daemon_takes_less_memory_than_the_sum_and_at_least_a_fifth_o
 
 /// Connections that ask for much and read nothing: each holds what it was not sent of two lists.
 const DEAF: usize = 9000;
+const MORE: usize = 600;
 
 /// Of all that the daemon has told of, how often somebody went because the queues of all were full.
 const HELD_MOST: &str = "the queues of all were full, and it held most";
@@ -235,11 +236,22 @@ fn with_the_default_configuration_the_worst_attack_takes_less_than_the_sum_and_t
     }
     probe.wait();
     largest = largest.max(own(&daemon) - before);
-    let gone = daemon.log().iter().filter(|line| line.contains(HELD_MOST)).count();
-    println!("{} MiB of {}; {gone} of {DEAF} went", largest >> 20, sum >> 20);
+    // Those hold about as much as all may. A few more that hold twice as much are over it, however much the kernel took.
+    for _ in 0..MORE {
+        let mut deaf = daemon.unix();
+        deaf.say(format!("stats\n{}", "latest\n".repeat(20)));
+        all.push(deaf);
+    }
+    probe.wait();
+    largest = largest.max(own(&daemon) - before);
+    let gone = wait_until("the log tells of those who held most", || {
+        let lines = daemon.log().iter().filter(|line| line.contains(HELD_MOST)).count();
+        (lines > 0).then_some(lines)
+    });
+    println!("{} MiB of {}; {gone} and more of {} went", largest >> 20, sum >> 20, DEAF + MORE);
     assert!(largest < sum, "{largest} of {sum}");
     assert!(largest > sum / 2, "{largest} of {sum}: the queues are full");
-    assert!((1..DEAF).contains(&gone), "{gone}");
+    assert!(gone < DEAF + MORE, "{gone}");
     drop((all, probe, member, reporter, asker));
     daemon.stop();
 }

@@ -485,6 +485,7 @@ fn a_transcript_on_a_full_disk_costs_its_lines_and_nobody_waits() {
     // Two have joined, and 41 things were said; the last of the lost may have found room already.
     let lost = text[0].strip_prefix('(').unwrap().strip_suffix(" lines could not be written here)").unwrap();
     assert_eq!(kept.len() + lost.parse::<usize>().unwrap() + text.len() - 1, 43, "{text:?}");
+    daemon.wait_for_log("are lost");
     assert_eq!(daemon.log().iter().filter(|line| line.contains("are lost")).count(), 1);
     daemon.stop();
 }
