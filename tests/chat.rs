@@ -71,14 +71,19 @@ fn eight_who_talk_at_once_are_heard_by_all_in_one_order() {
         }
     }
     let talks = members.into_iter().map(|mut member| {
+        // Who does not read is not read from, so that each talks and listens in threads of its own.
+        let mut mouth = member.share();
         std::thread::spawn(move || {
-            for number in 0..EACH {
-                member.say(format!("message {number}\n"));
-            }
+            let talking = std::thread::spawn(move || {
+                for number in 0..EACH {
+                    mouth.say(format!("message {number}\n"));
+                }
+            });
             let mut heard = Vec::new();
             while heard.iter().filter(|byte| **byte == b'\n').count() < 8 * EACH {
                 heard.extend(member.recv());
             }
+            talking.join().unwrap();
             (member, String::from_utf8(heard).unwrap())
         })
     });

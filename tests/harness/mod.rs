@@ -331,6 +331,14 @@ impl Client {
         Client { stream, heard: Vec::new() }
     }
 
+    /// The same connection for another thread, with nothing heard yet.
+    pub fn share(&self) -> Client {
+        Client::on(match &self.stream {
+            Stream::Tcp(stream) => Stream::Tcp(stream.try_clone().unwrap()),
+            Stream::Unix(stream) => Stream::Unix(stream.try_clone().unwrap()),
+        })
+    }
+
     /// Sends it all, in one call if the kernel takes it.
     #[track_caller]
     pub fn say(&mut self, bytes: impl AsRef<[u8]>) {
