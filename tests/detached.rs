@@ -7,10 +7,10 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
-use harness::around::{failure, is_root};
+use harness::around::{failure, has_ended, is_root};
 use harness::logged::is_timed;
 use harness::{Client, Ground, MULTIPLY, wait_until};
-use rustix::process::{Pid, Signal, kill_process, test_kill_process};
+use rustix::process::{Pid, Signal, kill_process};
 
 fn answers(mut client: Client) {
     client.say("5 10\n");
@@ -30,7 +30,7 @@ impl Detached {
 
     fn stop(&self) {
         kill_process(self.0, Signal::TERM).unwrap();
-        wait_until("the daemon ends", || test_kill_process(self.0).is_err().then_some(()));
+        wait_until("the daemon ends", || has_ended(self.0).then_some(()));
     }
 }
 

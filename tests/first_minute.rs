@@ -6,10 +6,10 @@ use std::fs;
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 
-use harness::around::{Helper, in_namespaces, may_unshare, outcome};
+use harness::around::{Helper, has_ended, in_namespaces, may_unshare, outcome};
 use harness::logged::untimed_lines;
 use harness::{Client, Ground, MULTIPLY, wait_until};
-use rustix::process::{Pid, Signal, kill_process, test_kill_process};
+use rustix::process::{Pid, Signal, kill_process};
 
 fn answers(mut client: Client) {
     client.say("5 10\n");
@@ -77,7 +77,7 @@ fn a_terminal_that_is_closed_ends_a_foreground_daemon() {
         told(&ground, "reloaded: ");
         answers(Client::tcp((ground.ip, MULTIPLY).into()));
         window.close();
-        wait_until("it ends", || test_kill_process(pid).is_err().then_some(()));
+        wait_until("it ends", || has_ended(pid).then_some(()));
         let text = untimed_lines(&told(&ground, "info: stopped\n"));
         assert!(
             text.contains("info: the terminal is gone\n") && !text.contains("stopping at once"),
@@ -96,7 +96,7 @@ fn with_nohup_it_outlives_its_terminal_and_reloads() {
     told(&ground, "reloaded: "); // the kernel said SIGHUP
     answers(Client::tcp((ground.ip, MULTIPLY).into()));
     kill_process(pid, Signal::TERM).unwrap();
-    wait_until("it ends", || test_kill_process(pid).is_err().then_some(()));
+    wait_until("it ends", || has_ended(pid).then_some(()));
     assert!(!told(&ground, "stopped").contains("the terminal is gone"));
 }
 
@@ -209,8 +209,8 @@ fn a_client_finds_localhost_by_the_machine_s_own_name() {
     let daemon = ground.start(command);
     let code = "import socket\n\
         for host in socket.gethostname(), '127.0.0.1', '::1':\n\
-        \x20 s = socket.create_connection((host, 65432)); s.sendall(b'5 10\\n'); s.shutdown(1)\n\
-        \x20 print(s.getpeername()[0], s.makefile().read().split()[-1])\n\
+        \x20 s = socket.create_connection((host, 65432)); peer = s.getpeername()[0]; s.sendall(b'5 10\\n'); s.shutdown(1)\n\
+        \x20 print(peer, s.makefile().read().split()[-1])\n\
         print(socket.create_connection((socket.gethostname(), 9999)).makefile().read().strip())";
     let mut eyes = Command::new("nsenter");
     eyes.args(["--net", "--mount", "--uts", "-t", &daemon.pid().to_string(), "python3", "-c", code]);

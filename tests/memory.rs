@@ -10,11 +10,11 @@ use std::path::Path;
 use std::process::{Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
-use harness::around::{Helper, outcome};
+use harness::around::{Helper, has_ended, outcome};
 use harness::logged::untimed_lines;
 use harness::packets::Packets;
 use harness::{CHAT, Client, Ground, MULTIPLY, PATIENCE, show, wait_until};
-use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process, prlimit, test_kill_process};
+use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process, prlimit};
 
 /// Every kind of endpoint that leaves something in the file system, and more room than there is for what nobody reads.
 const CONFIG: &str = r#"
@@ -246,9 +246,7 @@ fn a_detached_daemon_that_ran_out_of_memory_says_so_in_its_log_and_its_pid_file_
         let text = fs::read_to_string(path("pid")).unwrap();
         Detached(Pid::from_raw(text.trim().parse().unwrap()).unwrap())
     };
-    let is_gone = |daemon: &Detached| {
-        wait_until("the daemon ends", || test_kill_process(daemon.0).is_err().then_some(()))
-    };
+    let is_gone = |daemon: &Detached| wait_until("the daemon ends", || has_ended(daemon.0).then_some(()));
     let first = start();
     limit(first.0, MIB);
     attack(ground.ip, 64 * MIB);

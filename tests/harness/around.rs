@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::Arc;
 
-use rustix::process::{Gid, Signal, Uid};
+use rustix::process::{Gid, Pid, Signal, Uid};
 use rustix::thread::{set_thread_groups, set_thread_res_gid, set_thread_res_uid};
 
 use super::logged::untimed_lines;
@@ -87,6 +87,13 @@ pub fn failure(command: &mut Command, status: i32) -> String {
     assert_eq!(output.status.code(), Some(status), "{stderr}");
     assert!(output.stdout.is_empty());
     untimed_lines(&stderr)
+}
+
+/// Whether a process has ended. One that init has yet to wait for has: when that happens is init's own business.
+pub fn has_ended(pid: Pid) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero()));
+    // The state stands behind the name, which is in parentheses and can have any in it (proc_pid_stat(5)).
+    stat.map_or(true, |stat| stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with(['Z', 'X'])))
 }
 
 /// The same command, run by a shell in new namespaces (`unshare`'s options) after some preparation.
