@@ -472,7 +472,7 @@ fn the_statistics_client_may_send_its_name_and_first_figures_as_one_burst() {
     for how in ["burst", "sends"] {
         let mut watcher = Client::member(&daemon, "watcher");
         run_python(&daemon, "statistics_client.py", CHAT, &["alice", how]);
-        watcher.hear("alice has joined the chat!\nalice: {'cpu': 5}\nalice: {'cpu': 6, 'memory': 42.5}\n");
+        watcher.hear("alice has joined the chat!\nalice: {'cpu': 5, 'memory': 42.5, 'load': 0.1}\nalice: {'cpu': 6, 'memory': 42.5}\n");
         watcher.hear("alice: {'cpu': 7, 'memory': 42.5}\nalice has left the chat.\n");
         watcher.say("{quit}\n");
         watcher.hear("{quit}\n");

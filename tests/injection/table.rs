@@ -77,7 +77,7 @@ pub const TABLE: &[Row] = &[
     ),
     row("mmap", "EACCES EAGAIN EBADF EINVAL ENFILE ENODEV ENOMEM EOVERFLOW EPERM ETXTBSY", ""),
     row("munmap", "EINVAL ENOMEM", ""),
-    row("open openat", OPENED, ""),
+    row("open openat openat2", OPENED, ""),
     row("ppoll", "EFAULT EINTR EINVAL ENOMEM", ""),
     row("prlimit64", "EFAULT EINVAL EPERM ESRCH", ""),
     row("read", "EBADF EFAULT EINTR EINVAL EIO EISDIR ECONNRESET ETIMEDOUT", EDGE),

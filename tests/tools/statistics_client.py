@@ -21,7 +21,7 @@ def hear(end):
 
 
 hear("press enter!\n")
-first = str({"cpu": 5})
+first = str({"cpu": 5, "memory": 42.5, "load": 0.1})  # with the name it is longer than a name can be
 if how == "burst":
     client.send(bytes(name + first, "utf8"))
 else:
