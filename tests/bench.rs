@@ -318,9 +318,9 @@ fn a_result_that_nobody_gets_is_a_failure() {
     assert!(text(&output.stderr).starts_with("ipcctl: standard output: No space left"), "{output:?}");
 }
 
-/// What the README shows between two marks: the command's arguments, and what it said.
+/// What docs/mechanisms.md shows between two marks: the command's arguments, and what it said.
 fn shown() -> Vec<(Vec<&'static str>, &'static str)> {
-    let parts = include_str!("../README.md").split("<!-- ipcctl ").skip(1);
+    let parts = include_str!("../docs/mechanisms.md").split("<!-- ipcctl ").skip(1);
     let parts = parts.map(|part| part.split_once(" -->").unwrap());
     parts
         .map(|(arguments, rest)| {
@@ -344,7 +344,17 @@ fn form(text: &str) -> Vec<String> {
 }
 
 #[test]
-fn the_tables_in_the_readme_are_such_as_the_command_makes() {
+fn the_rows_in_the_readme_stand_in_the_first_table_of_the_docs() {
+    let (_, part) = include_str!("../README.md").split_once("<!-- rows of docs/mechanisms.md -->").unwrap();
+    let rows: Vec<&str> = part.split("<!-- end -->").next().unwrap().trim().lines().collect();
+    assert!(rows.len() > 3);
+    for row in rows {
+        assert!(shown()[0].1.lines().any(|line| line == row), "README.md: {row}");
+    }
+}
+
+#[test]
+fn the_tables_in_the_docs_are_such_as_the_command_makes() {
     let shown = shown();
     assert_eq!(shown.len(), 2);
     for (mut arguments, text) in shown {

@@ -162,7 +162,7 @@ fn run(arguments: Arguments) -> Result<ExitCode> {
         report.scaling = scaling::measure(&peers, rounds.min(SCALING_ROUNDS), time, quick, &ground)?;
     }
     println!("{}", report.heading());
-    for table in [report.timed_table(), report.rest_table(), report.scaling_table()] {
+    for table in [report.timed_table(|_| true), report.rest_table(), report.scaling_table()] {
         if table.lines().count() > 2 {
             println!("\n{table}");
         }
@@ -195,10 +195,11 @@ fn each<T>(peers: &[Peer], failed: &mut Vec<Peer>, ask: impl Fn(Peer) -> Result<
 /// Puts the figures of a whole run where they are read.
 fn write(report: &Report, root: &Path) -> Result<()> {
     let heading = report.heading();
-    let timed = format!("{heading}\n\n{}", report.timed_table());
-    let rest = format!("{heading}\n\n{}\n{}", report.rest_table(), report.scaling_table());
-    report::rewrite(&root.join("README.md"), &timed)?;
-    report::rewrite(&root.join("docs/performance.md"), &rest)?;
+    let few =
+        format!("{heading}\n\n{}", report.timed_table(|workload| report::TELLING.contains(&workload.title)));
+    let [timed, rest, scaling] = [report.timed_table(|_| true), report.rest_table(), report.scaling_table()];
+    report::rewrite(&root.join("README.md"), &few)?;
+    report::rewrite(&root.join("docs/performance.md"), &format!("{heading}\n\n{timed}\n{rest}\n{scaling}"))?;
     let plot = root.join("docs/scaling.svg");
     fs::write(&plot, plot::scaling(&report.scaling, &heading)?).with_context(|| plot.display().to_string())
 }

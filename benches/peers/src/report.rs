@@ -13,6 +13,13 @@ use crate::rest::{self, Calls, Idle, Start};
 use crate::scaling::{self, Curve};
 use crate::workload::{Kind, Outcome, Round, Workload};
 
+/// The workloads of the short table in README.md.
+pub const TELLING: [&str; 3] = [
+    "multiply, TCP, 64 connections, 1 in flight",
+    "multiply, Unix socket, 64 connections, 32 in flight",
+    "chat, 100 members, single messages",
+];
+
 /// Where nobody was asked.
 const NOTHING: &str = "–";
 
@@ -71,11 +78,11 @@ impl Report {
         self.failed.push(peer);
     }
 
-    /// Processor time, ratio to the limit, rate.
-    pub fn timed_table(&self) -> String {
+    /// Processor time, ratio to the limit, rate, of the workloads that are `wanted`.
+    pub fn timed_table(&self, wanted: impl Fn(&Workload) -> bool) -> String {
         let peers: Vec<Peer> = Peer::ALL.into_iter().filter(|&peer| peer != Peer::Memcached).collect();
         let mut table = header("µs of the server's processor time", peers.iter().map(|peer| peer.title()));
-        for (workload, outcomes) in &self.timed {
+        for (workload, outcomes) in self.timed.iter().filter(|(workload, _)| wanted(workload)) {
             let of = |peer| outcomes.iter().find(|(other, _)| *other == peer).map(|(_, outcome)| outcome);
             let limit = of(Peer::Limit).and_then(|outcome| outcome.as_ref().ok());
             let cells = peers.iter().map(|&peer| match of(peer) {
