@@ -300,11 +300,13 @@ meaning! {
     };
 
     /// How messages end.
-    Framing(FramingRule), "it is \"auto\", \"line\" or \"raw\"", |raw| match raw {
+    Framing(FramingRule), "it is \"auto\", \"line\", \"raw\", \"c\" or \"telnet\"", |raw| match raw {
         Raw::Text(text) => match text.as_str() {
             "auto" => Some(FramingRule::Auto),
             "line" => Some(FramingRule::Line),
             "raw" => Some(FramingRule::Raw),
+            "c" => Some(FramingRule::C),
+            "telnet" => Some(FramingRule::Telnet),
             _ => None,
         },
         _ => None,

@@ -152,6 +152,19 @@ pub const SEND_TIMEOUT: Duration = Duration::from_secs(60);
 /// How long a raw chat member has to read its last words before the reset.
 pub const LAST_WORDS: Duration = Duration::from_millis(100);
 
+/// The pause between two messages of the room to a raw client, unless its `raw_gap` is shorter.
+pub const ROOM_GAP: Duration = Duration::from_millis(5);
+
+/// How far behind a raw member of the room may be for these pauses alone, before what waits is joined.
+pub const CATCH_UP: Duration = Duration::from_secs(1);
+
+/// Bytes that certainly take longer than that: so many pieces of the largest size.
+pub const CATCH_UP_BYTES: usize = 200 * 1024;
+
+/// Bytes of the room's words that wait in a member's own queue, from which on the others wait in the log; and how many are
+/// taken from there at once.
+pub const ROOM_QUEUE_BYTES: usize = 4 * 1024;
+
 /// How long silence must last before an incomplete first burst without LF is taken for a raw client's mistake.
 pub const GUESS: Duration = Duration::from_secs(1);
 
@@ -174,6 +187,10 @@ pub enum FramingRule {
     Line,
     /// Every burst is a message.
     Raw,
+    /// Every message ends with NUL.
+    C,
+    /// Every message ends with CR LF or CR NUL, and there are Telnet's commands in between.
+    Telnet,
 }
 
 /// The settings of one service.

@@ -310,6 +310,8 @@ pub enum CloseReason {
     PeerNotReading,
     /// It spoke another protocol.
     PeerForeign(Foreign),
+    /// What it sent is no text.
+    PeerUnreadable,
     /// It asked for what it may not have.
     PeerDenied,
     /// Its user may not come in there.
@@ -352,6 +354,7 @@ impl fmt::Display for CloseReason {
             CloseReason::PeerHeldMost => "too slow: the queues of all were full, and it held most",
             CloseReason::PeerForeign(foreign) => return write!(f, "spoke {}", foreign.name()),
             CloseReason::PeerNotReading => "read nothing of what was queued for it in time",
+            CloseReason::PeerUnreadable => "sent what is no text",
             CloseReason::PeerDenied => "it may not control the daemon",
             CloseReason::NotAllowed => "refused: its user may not use this socket",
             CloseReason::TooMany => "refused: too many connections",
@@ -368,8 +371,41 @@ pub enum Kind {
     Line,
     /// Not at all: one send() is one message.
     Raw,
+    /// With NUL.
+    C,
+    /// Not at all: it stands behind its length.
+    Prefixed(Prefix),
+    /// With CR LF, or CR NUL, and there are commands in between.
+    Telnet,
     /// Not at all, and it need not: the medium keeps messages apart.
     Packet,
+}
+
+impl Kind {
+    /// Its name in a report, a log and an event.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Kind::Line => "line",
+            Kind::Raw => "raw",
+            Kind::C => "c",
+            Kind::Prefixed(_) => "prefixed",
+            Kind::Telnet => "telnet",
+            Kind::Packet => "packets",
+        }
+    }
+}
+
+/// How a length is written in front of a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Prefix {
+    /// In two bytes, the high one first.
+    Big2,
+    /// In four bytes, the high one first.
+    Big4,
+    /// In four bytes, the low one first.
+    Little4,
+    /// In as many bytes as it takes, seven bits each, the low ones first.
+    Seven,
 }
 
 /// Something that happened, for the log.

@@ -46,15 +46,13 @@ pub mod words;
 use std::collections::VecDeque;
 use std::rc::Rc;
 
-use memchr::memchr;
-
 pub use counters::{Counters, ErrorKind, ServiceCounters, Turns};
 
 use census::Census;
 use codec::Style;
 use datagram::{Answer, Datagram, Shares};
 use deadlines::Deadlines;
-use limits::{FLUSHES_PER_TURN, READ_BYTES_MAX, Settings};
+use limits::{FLUSHES_PER_TURN, Settings};
 use machines::Machines;
 use message::{Door, Dropped, Input, Moment, Note, Origin, Output, Peer, Request};
 use pace::Pace;
@@ -97,7 +95,6 @@ pub struct Engine {
     waiting: VecDeque<Peer>,
     /// Peers whose status report goes on.
     reporting: VecDeque<Peer>,
-    scratch: Vec<u8>,
 }
 
 /// What all sessions share.
@@ -210,17 +207,6 @@ impl<'a> Outgoing<'a> {
         self.is_part
     }
 
-    /// Leaves what comes before the first LF.
-    fn keep_first_line(&mut self) {
-        for (index, slice) in self.slices[..self.count].iter_mut().enumerate() {
-            if let Some(end) = memchr(b'\n', slice) {
-                *slice = &slice[..end];
-                self.count = index + usize::from(end > 0);
-                return;
-            }
-        }
-    }
-
     fn push(&mut self, slice: &'a [u8]) {
         if !slice.is_empty() && self.count < SLICES_MAX {
             self.slices[self.count] = slice;
@@ -265,7 +251,6 @@ impl Engine {
             flushes_left: FLUSHES_PER_TURN,
             waiting: VecDeque::new(),
             reporting: VecDeque::new(),
-            scratch: Vec::new(),
         };
         engine.world.set_history();
         engine
@@ -347,7 +332,9 @@ impl Engine {
             Input::Opened { peer, door, origin } => self.handle_opened(now, peer, door, origin),
             Input::Bytes { peer, bytes, more } => {
                 self.with(now, peer, |session, world| session.handle_bytes(world, now, bytes, more));
-                if let Some(peer) = self.world.unfinished.take() {
+                if let Some(peer) = self.world.unfinished.take()
+                    && self.session(peer).is_some()
+                {
                     self.outputs.push_back(Output::Acknowledge(peer));
                 }
             }
@@ -424,7 +411,7 @@ impl Engine {
         {
             // Nothing follows from it for the session itself: of all that is sent in a large room this is nearly all.
             world.counters.of_mut(Service::Chat).bytes_out += bytes as u64;
-            return world.room.sent(seat, bytes + usize::from(session.is_on_packets()));
+            return world.room.sent(seat, bytes);
         }
         self.with(now, peer, |session, world| {
             world.counters.of_mut(session.service()).bytes_out += bytes as u64;
@@ -434,12 +421,10 @@ impl Engine {
                 session.handle_sent(world, now, left.min(own));
                 left -= left.min(own);
             }
-            if let Some(seat) = session.seat()
-                && (left > 0 || own == 0)
-            {
-                // A packet is a line without its LF.
-                world.room.sent(seat, left + usize::from(session.is_on_packets()));
+            if let Some(seat) = session.seat().filter(|_| left > 0 || own == 0) {
+                world.room.sent(seat, left);
             }
+            session.hear_room(world);
             session.resume(world, now);
         });
     }
@@ -607,22 +592,19 @@ impl Engine {
         if session.peer() != peer {
             return outgoing;
         }
-        if let Some(seat) = session.listening_seat().filter(|_| !session.is_on_packets()) {
-            offer_room(&self.world.room, seat, &mut self.scratch, &mut outgoing);
+        if let Some(seat) = session.listening_seat() {
+            offer_room(&self.world.room, seat, &mut outgoing);
             return outgoing;
         }
         let style = session.style();
+        if style != Style::Lines && session.seat().is_some() {
+            self.hear_room(peer);
+        }
+        let Some(Some(session)) = self.sessions.get(peer.index as usize) else { return outgoing };
         outgoing.push(session.outbox().ready(style));
         outgoing.is_part = style.is_one_by_one();
-        if let Some(seat) = session.seat() {
-            if style == Style::Lines || outgoing.count == 0 {
-                offer_room(&self.world.room, seat, &mut self.scratch, &mut outgoing);
-            } else {
-                outgoing.is_part = true;
-            }
-            if style == Style::Packets {
-                outgoing.keep_first_line();
-            }
+        if let Some(seat) = session.seat().filter(|_| style == Style::Lines) {
+            offer_room(&self.world.room, seat, &mut outgoing);
         }
         outgoing
     }
@@ -686,6 +668,18 @@ impl Engine {
         }
     }
 
+    /// Takes what the room has for a member whose messages are not lines, and sees to it that a pause before them ends.
+    #[cold]
+    fn hear_room(&mut self, peer: Peer) {
+        let session = self.sessions.get_mut(peer.index as usize).and_then(Option::as_mut);
+        if let Some(session) = session.filter(|session| session.peer() == peer) {
+            session.hear_room(&mut self.world);
+            session.account(&mut self.world);
+            let deadline = session.deadline(&self.world);
+            self.deadlines.arm(peer, &mut session.alarm, deadline);
+        }
+    }
+
     fn tidy_deadlines(&mut self) {
         let sessions = &self.sessions;
         self.deadlines.tidy(|peer, at| {
@@ -724,20 +718,14 @@ impl Engine {
 
 /// Adds what a member of the room can hear next.
 #[inline]
-fn offer_room<'a>(room: &'a Room, seat: Seat, scratch: &'a mut Vec<u8>, outgoing: &mut Outgoing<'a>) {
+fn offer_room<'a>(room: &'a Room, seat: Seat, outgoing: &mut Outgoing<'a>) {
     match room.offer(seat) {
         Offer::Nothing => {}
         Offer::Aside(text) => {
             outgoing.push(text);
             outgoing.is_part = true;
         }
-        Offer::Log { from, to, is_bare: true, .. } => {
-            scratch.clear();
-            room.render_bare(from, to, scratch, READ_BYTES_MAX);
-            outgoing.push(scratch);
-            outgoing.is_part = true;
-        }
-        Offer::Log { from, to, is_bare: false, goes_on } => {
+        Offer::Log { from, to, goes_on } => {
             outgoing.count += room.slices(from, to, &mut outgoing.slices[outgoing.count..]);
             outgoing.is_part |= outgoing.count == SLICES_MAX || goes_on;
         }
@@ -746,6 +734,7 @@ fn offer_room<'a>(room: &'a Room, seat: Seat, scratch: &'a mut Vec<u8>, outgoing
 
 #[cfg(test)]
 mod tests {
+    use super::limits::READ_BYTES_MAX;
     use super::message::Medium;
     use super::*;
 

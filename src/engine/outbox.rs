@@ -16,13 +16,16 @@ const ROOM: usize = 64;
 /// One peer's queue.
 #[derive(Debug, Default, Clone, Serialize, Deserialize)]
 pub struct Outbox {
-    /// Messages, each followed by LF (in [`Style::Bare`] by nothing), from `start` on not yet sent.
+    /// Messages as they are sent, from `start` on not yet; where each goes out on its own, an LF stands behind it.
     bytes: Vec<u8>,
     start: u32,
     /// The last message still lacks its end: the rest of the reply to it comes later.
     open: bool,
     /// The message in front was sent in part.
     partial: bool,
+    /// Those of a paced style that wait are joined: there are no LFs between them.
+    #[serde(default)]
+    joined: bool,
     /// Nothing goes out before this moment (a paced message has just gone).
     pause: Option<Moment>,
 }
@@ -68,12 +71,26 @@ impl Outbox {
     pub fn say(&mut self, style: Style, message: impl AsRef<[u8]>) {
         let message = message.as_ref();
         self.make_room(message.len() + 2);
-        if std::mem::take(&mut self.open) && style.marks_with_lf() {
+        let is_open = std::mem::take(&mut self.open);
+        if style != Style::Lines {
+            return self.encode(style, is_open, message);
+        }
+        if is_open {
             self.bytes.push(b'\n');
         }
         self.bytes.extend_from_slice(message);
-        if style.marks_with_lf() {
-            self.bytes.push(b'\n');
+        self.bytes.push(b'\n');
+    }
+
+    fn encode(&mut self, style: Style, is_open: bool, message: &[u8]) {
+        let start = self.bytes.len();
+        if is_open {
+            self.bytes.extend_from_slice(style.end());
+        }
+        style.encode(message, &mut self.bytes);
+        if self.joined && style.is_paced() {
+            let tail = self.bytes.split_off(start);
+            self.bytes.extend(tail.into_iter().filter(|byte| *byte != b'\n'));
         }
     }
 
@@ -97,26 +114,27 @@ impl Outbox {
     /// What may be sent now: nothing during a pause, also where the style has changed since.
     pub fn ready(&self, style: Style) -> &[u8] {
         let waiting = self.waiting();
-        match style {
-            _ if self.pause.is_some() => &[],
-            Style::Lines | Style::Bare => waiting,
-            Style::Paced | Style::Packets => {
-                // An LF in front only ends a message that has gone out already.
-                let message = &waiting[usize::from(waiting.first() == Some(&b'\n'))..];
-                &message[..memchr(b'\n', message).unwrap_or(message.len())]
-            }
+        if self.pause.is_some() {
+            return &[];
         }
+        if !style.is_one_by_one() || self.joined {
+            return waiting;
+        }
+        // An LF in front only ends a message that has gone out already.
+        let message = &waiting[usize::from(waiting.first() == Some(&b'\n'))..];
+        &message[..memchr(b'\n', message).unwrap_or(message.len())]
     }
 
-    /// The first `count` bytes of [`ready`](Self::ready) were sent at `now`; in [`Style::Paced`] the next message waits for `gap`.
+    /// The first `count` bytes of [`ready`](Self::ready) were sent at `now`; where messages are paced the next one waits for
+    /// `gap`.
     pub fn sent(&mut self, style: Style, count: usize, now: Moment, gap: Duration) {
-        if style.is_one_by_one() {
+        if style.is_one_by_one() && !self.joined {
             let mut start = self.start();
             start += usize::from(self.bytes.get(start) == Some(&b'\n')) + count;
             let ended = self.bytes.get(start) == Some(&b'\n');
             self.partial = !ended;
             self.skip_to(start + usize::from(ended));
-            if ended && style == Style::Paced {
+            if ended && style.is_paced() {
                 self.pause = Some(now + gap); // also for a message that is not there yet
             }
         } else if count > 0 {
@@ -179,6 +197,7 @@ impl Outbox {
             // The memory goes back as well: an idle session holds none.
             self.bytes = Vec::new();
             self.start = 0;
+            self.joined = false;
         } else if self.start() > self.bytes.len() / 2 {
             self.forget_sent();
         }
@@ -203,7 +222,7 @@ impl Outbox {
         count as u64
     }
 
-    /// Messages that wait, for a [`Style::Paced`] queue.
+    /// Messages that wait, where each goes out on its own.
     pub fn messages(&self) -> usize {
         memchr_iter(b'\n', self.waiting()).count()
     }
@@ -227,11 +246,27 @@ impl Outbox {
         self.pause = None;
     }
 
-    /// What waits in [`Style::Paced`] goes on in [`Style::Bare`].
-    pub fn stop_pacing(&mut self) {
-        self.forget_sent();
-        self.bytes.retain(|byte| *byte != b'\n');
+    /// Queues bytes as they are, also where LFs stand between messages that wait.
+    pub fn push_joined(&mut self, bytes: &[u8]) {
+        self.join();
+        self.joined = true;
+        self.push(bytes);
+    }
+
+    /// From now on each message goes out on its own. Lines that wait do so as they are, with what comes behind them until they
+    /// have gone.
+    pub fn end_lines(&mut self) {
+        self.joined |= memchr(b'\n', self.waiting()).is_some();
+    }
+
+    /// What waits in a paced style, and what comes until nothing does, goes out together and without pauses.
+    pub fn join(&mut self) {
         self.pause = None;
+        if !self.joined && !self.is_empty() {
+            self.forget_sent();
+            self.bytes.retain(|byte| *byte != b'\n');
+            self.joined = true;
+        }
     }
 
     /// Drops all that waits.
@@ -249,30 +284,30 @@ mod tests {
     #[test]
     fn paced_messages_go_out_one_by_one_a_gap_apart() {
         let mut outbox = Outbox::default();
-        outbox.say(Style::Paced, "Data received");
-        outbox.say(Style::Paced, "50.0");
-        assert_eq!(outbox.ready(Style::Paced), b"Data received");
-        outbox.sent(Style::Paced, 4, Moment::at(0), GAP);
-        assert_eq!(outbox.ready(Style::Paced), b" received");
-        outbox.sent(Style::Paced, 9, Moment::at(5), GAP);
-        assert_eq!(outbox.ready(Style::Paced), b"");
+        outbox.say(Style::Raw, "Data received");
+        outbox.say(Style::Raw, "50.0");
+        assert_eq!(outbox.ready(Style::Raw), b"Data received");
+        outbox.sent(Style::Raw, 4, Moment::at(0), GAP);
+        assert_eq!(outbox.ready(Style::Raw), b" received");
+        outbox.sent(Style::Raw, 9, Moment::at(5), GAP);
+        assert_eq!(outbox.ready(Style::Raw), b"");
         assert!(!outbox.resume(Moment::at(24)) && outbox.resume(Moment::at(25)));
-        assert_eq!(outbox.ready(Style::Paced), b"50.0");
-        outbox.sent(Style::Paced, 4, Moment::at(25), GAP);
+        assert_eq!(outbox.ready(Style::Raw), b"50.0");
+        outbox.sent(Style::Raw, 4, Moment::at(25), GAP);
         assert!(outbox.is_empty() && outbox.pause().is_none(), "nothing follows, so nothing waits");
     }
 
     #[test]
     fn the_gap_is_kept_to_a_message_that_comes_after_the_queue_was_empty() {
         let mut outbox = Outbox::default();
-        outbox.say(Style::Paced, "50.0");
-        outbox.sent(Style::Paced, 4, Moment::at(0), GAP);
-        outbox.say(Style::Paced, "Data received");
-        assert_eq!((outbox.ready(Style::Paced), outbox.pause()), (&b""[..], Some(Moment::at(20))));
+        outbox.say(Style::Raw, "50.0");
+        outbox.sent(Style::Raw, 4, Moment::at(0), GAP);
+        outbox.say(Style::Raw, "Data received");
+        assert_eq!((outbox.ready(Style::Raw), outbox.pause()), (&b""[..], Some(Moment::at(20))));
         // A raw client that was told a list, and then chose a service that speaks in lines.
         assert_eq!(outbox.ready(Style::Lines), b"");
         assert!(outbox.resume(Moment::at(20)));
-        assert_eq!(outbox.ready(Style::Paced), b"Data received");
+        assert_eq!(outbox.ready(Style::Raw), b"Data received");
         assert_eq!(outbox.ready(Style::Lines), b"Data received\n");
     }
 
@@ -288,9 +323,9 @@ mod tests {
         let mut paced = Outbox::default();
         paced.say_openly("Data received");
         paced.sent(Style::Lines, 13, Moment::at(0), GAP);
-        paced.say(Style::Paced, "50.0");
-        assert_eq!(paced.ready(Style::Paced), b"50.0");
-        paced.sent(Style::Paced, 4, Moment::at(20), GAP);
+        paced.say(Style::Raw, "50.0");
+        assert_eq!(paced.ready(Style::Raw), b"50.0");
+        paced.sent(Style::Raw, 4, Moment::at(20), GAP);
         assert!(paced.is_empty());
     }
 
@@ -341,10 +376,47 @@ mod tests {
     }
 
     #[test]
-    fn bare_messages_run_together() {
+    fn who_is_late_is_given_all_that_waits_at_once_and_then_message_by_message_again() {
+        for (style, joined, single) in [
+            (Style::Raw, &b"a: hib: hoc: he"[..], &b"d: ha"[..]),
+            (Style::C, b"a: hi\0b: ho\0c: he\0", b"d: ha\0"),
+        ] {
+            let mut outbox = Outbox::default();
+            outbox.say(style, "a: hi");
+            outbox.say(style, "b: ho");
+            outbox.join();
+            outbox.say(style, "c: he");
+            assert_eq!(outbox.ready(style), joined);
+            outbox.sent(style, joined.len(), Moment::at(0), GAP);
+            outbox.say(style, "d: ha");
+            assert_eq!(outbox.ready(style), single);
+        }
+    }
+
+    #[test]
+    fn a_long_message_goes_out_in_pieces_with_pauses() {
         let mut outbox = Outbox::default();
-        outbox.say(Style::Bare, "a: hi");
-        outbox.say(Style::Bare, "b: ho");
-        assert_eq!(outbox.ready(Style::Bare), b"a: hib: ho");
+        let long = "x".repeat(1023) + "é" + &"y".repeat(100);
+        outbox.say(Style::Raw, &long);
+        assert_eq!(outbox.ready(Style::Raw), "x".repeat(1023).as_bytes());
+        outbox.sent(Style::Raw, 1023, Moment::at(0), GAP);
+        assert!(outbox.ready(Style::Raw).is_empty() && outbox.resume(Moment::at(20)));
+        assert_eq!(outbox.ready(Style::Raw), ("é".to_owned() + &"y".repeat(100)).as_bytes());
+    }
+
+    #[test]
+    fn each_style_ends_what_was_said_openly_in_its_own_way() {
+        for (style, rest) in [
+            (Style::Lines, &b"\n50.0\n"[..]),
+            (Style::Telnet, b"\r\n50.0\r\n"),
+            (Style::Raw, b"50.0"),
+            (Style::C, b"\0"),
+        ] {
+            let mut outbox = Outbox::default();
+            outbox.say_openly("Data received");
+            outbox.sent(Style::Lines, 13, Moment::at(0), GAP);
+            outbox.say(style, "50.0");
+            assert_eq!(outbox.ready(style), rest, "{style:?}");
+        }
     }
 }

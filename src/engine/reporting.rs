@@ -1,6 +1,6 @@
 //! Status reports and what watchers see, on their way: a piece of each a turn, as far as its reader keeps up.
 
-use super::codec::Style;
+use super::codec::{Style, prefixed};
 use super::message::{Moment, Peer};
 use super::service::Service;
 use super::service::status::{self, EndpointPart, Progress};
@@ -99,7 +99,7 @@ impl Engine {
         if session.service() == Service::Status {
             return; // a report is no news
         }
-        let is_lines = session.style() == Style::Lines;
+        let style = session.style();
         let mut head = Vec::new();
         for slice in self.outgoing(peer).slices() {
             let room = bytes.min(limits::WATCH_REPLY_BYTES).saturating_sub(head.len());
@@ -112,12 +112,29 @@ impl Engine {
         let (own, rooms) = head.split_at(own);
         let parts = [(own, session.is_confided_in()), (rooms, room_confides)];
         let replies = parts.into_iter().flat_map(|(part, is_private)| {
-            let replies = part.split(move |byte| is_lines && *byte == b'\n');
+            let replies = sent_messages(style, part).into_iter();
             replies.filter(|reply| !reply.is_empty()).map(move |reply| (reply, is_private))
         });
         for (reply, is_private) in replies.take(limits::WATCH_REPLIES_PER_WRITE) {
             let reply = reply.strip_suffix(b"\r").unwrap_or(reply);
             session.show_to_watchers(&mut self.world, || replied(reply, is_private));
+        }
+    }
+}
+
+/// The messages in what goes out.
+fn sent_messages(style: Style, mut bytes: &[u8]) -> Vec<&[u8]> {
+    match style {
+        Style::Lines | Style::Telnet => bytes.split(|byte| *byte == b'\n').collect(),
+        Style::C => bytes.split(|byte| *byte == 0).collect(),
+        Style::Raw | Style::Packets => vec![bytes],
+        Style::Prefixed(prefix) => {
+            let mut messages = Vec::new();
+            while let Some(found) = prefixed::find(prefix, bytes) {
+                messages.push(&bytes[found.start..found.end]);
+                bytes = &bytes[found.taken..];
+            }
+            messages
         }
     }
 }

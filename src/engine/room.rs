@@ -2,6 +2,7 @@
 //! member is a cursor that lags, and the memory bound is one number. Knows peers by number; has never seen a socket.
 
 use std::collections::{HashMap, HashSet, VecDeque};
+use std::time::Duration;
 
 use memchr::memchr;
 use serde::{Deserialize, Serialize};
@@ -10,7 +11,7 @@ use slab::Slab;
 use super::claim::{Claim, SECRET_BYTES_MAX};
 use super::limits::{ASIDE_BYTES, NAME_CHARS_MAX, WHO_BYTES_MAX};
 use super::looks::Look;
-use super::message::Peer;
+use super::message::{Moment, Peer};
 use super::name::{Key, Name};
 use super::record::SavedLog;
 use super::transcript::Transcript;
@@ -63,8 +64,8 @@ struct Member {
     /// What was said to it alone.
     asides: VecDeque<Aside>,
     aside_bytes: usize,
-    /// Its messages end with nothing.
-    bare: bool,
+    /// Since when it has been behind, if it is one of those that get message by message.
+    behind_since: Option<Moment>,
     /// The kernel takes nothing for it at the moment.
     blocked: bool,
     /// It is already in the list of those to be offered something.
@@ -116,8 +117,6 @@ pub enum Offer<'a> {
         from: u64,
         /// To this one.
         to: u64,
-        /// The member's messages end with nothing.
-        is_bare: bool,
         /// Something that was said to it alone comes behind it.
         goes_on: bool,
     },
@@ -192,13 +191,13 @@ impl Room {
     }
 
     /// Lets a member in; everybody who was in before hears of it, the newcomer hears what is said from now on.
-    pub fn join(&mut self, peer: Peer, name: Name, bare: bool) -> Seat {
+    pub fn join(&mut self, peer: Peer, name: Name) -> Seat {
         self.announce(&format!("{} has joined the chat!", name.shown));
         self.joins += 1;
-        self.admit(peer, name, self.joins, bare)
+        self.admit(peer, name, self.joins)
     }
 
-    fn admit(&mut self, peer: Peer, name: Name, joined: u64, bare: bool) -> Seat {
+    fn admit(&mut self, peer: Peer, name: Name, joined: u64) -> Seat {
         let key = name.key.clone();
         let prefix = format!("{}: ", name.shown).into_bytes().into();
         let seat = Seat(self.members.insert(Member {
@@ -209,7 +208,7 @@ impl Room {
             cursor: self.log.end,
             asides: VecDeque::new(),
             aside_bytes: 0,
-            bare,
+            behind_since: None,
             blocked: false,
             called: false,
             lossy: false,
@@ -268,10 +267,10 @@ impl Room {
     }
 
     /// Gives a member its place back, without a word to anybody; `None` if that is no name, or taken.
-    pub fn restore_member(&mut self, peer: Peer, name: &str, joined: u64, bare: bool) -> Option<Seat> {
+    pub fn restore_member(&mut self, peer: Peer, name: &str, joined: u64) -> Option<Seat> {
         let name = Name::new(name).ok().filter(|name| !self.has(name))?;
         self.joins = self.joins.max(joined);
-        Some(self.admit(peer, name, joined, bare))
+        Some(self.admit(peer, name, joined))
     }
 
     /// What a member has set to have its name back.
@@ -286,14 +285,14 @@ impl Room {
 
     /// Gives a member's place to another connection, without a word to anybody; it hears what is said from now on. Whose it
     /// was, and the rest of a line that was sent there in part.
-    pub fn take_over(&mut self, seat: Seat, peer: Peer, bare: bool) -> (Peer, Vec<u8>) {
+    pub fn take_over(&mut self, seat: Seat, peer: Peer) -> (Peer, Vec<u8>) {
         let mut begun = Vec::new();
         self.finish_line(seat, &mut begun);
         self.set_blocked(seat, false);
         let member = &mut self.members[seat.0];
         self.aside_bytes -= if member.lossy { 0 } else { std::mem::take(&mut member.aside_bytes) };
         member.asides = VecDeque::new();
-        (member.cursor, member.bare, member.called) = (self.log.end, bare, false);
+        (member.cursor, member.behind_since, member.called) = (self.log.end, None, false);
         self.moved = true;
         (std::mem::replace(&mut member.peer, peer), begun)
     }
@@ -329,9 +328,9 @@ impl Room {
                     unsent.extend_from_slice(text);
                     self.sent(seat, count);
                 }
-                Offer::Log { from, to, is_bare, .. } => {
+                Offer::Log { from, to, .. } => {
                     let start = unsent.len();
-                    self.log.pieces(from, to, |piece| push_piece(unsent, piece, is_bare));
+                    self.log.pieces(from, to, |piece| unsent.extend_from_slice(piece));
                     let count = unsent.len() - start;
                     self.sent(seat, count);
                 }
@@ -349,11 +348,11 @@ impl Room {
     fn finish_line(&self, seat: Seat, unsent: &mut Vec<u8>) {
         match self.offer(seat) {
             Offer::Aside(text) if self.members[seat.0].asides[0].sent > 0 => unsent.extend_from_slice(text),
-            Offer::Log { from, to, is_bare, .. } if !self.log.is_at_line_start(from) => {
+            Offer::Log { from, to, .. } if !self.log.is_at_line_start(from) => {
                 let mut rest = Vec::new();
                 self.log.pieces(from, to, |piece| rest.extend_from_slice(piece));
                 let end = memchr(b'\n', &rest).map_or(rest.len(), |lf| lf + 1);
-                push_piece(unsent, &rest[..end], is_bare);
+                unsent.extend_from_slice(&rest[..end]);
             }
             _ => {}
         }
@@ -461,9 +460,7 @@ impl Room {
         let member = &mut self.members[seat.0];
         let mut text = Vec::with_capacity(line.len() + 1);
         text.extend_from_slice(line.as_bytes());
-        if !member.bare {
-            text.push(b'\n');
-        }
+        text.push(b'\n');
         let aside = Aside { at, text: text.into(), sent: 0, is_private };
         member.aside_bytes += aside.bytes();
         self.aside_bytes += if member.lossy { 0 } else { aside.bytes() };
@@ -504,12 +501,12 @@ impl Room {
     /// What the member can be sent next.
     pub fn offer(&self, seat: Seat) -> Offer<'_> {
         let member = &self.members[seat.0];
-        let (from, is_bare) = (member.cursor, member.bare);
+        let from = member.cursor;
         match member.asides.front() {
             Some(aside) if aside.at == from => Offer::Aside(&aside.text[aside.sent..]),
-            Some(aside) => Offer::Log { from, to: aside.at, is_bare, goes_on: true },
+            Some(aside) => Offer::Log { from, to: aside.at, goes_on: true },
             None if from == self.log.end => Offer::Nothing,
-            None => Offer::Log { from, to: self.log.end, is_bare, goes_on: false },
+            None => Offer::Log { from, to: self.log.end, goes_on: false },
         }
     }
 
@@ -529,13 +526,45 @@ impl Room {
         count
     }
 
-    /// The log from one place to another without its line ends, into `out`, until that holds `max` bytes or a little more.
-    pub fn render_bare(&self, from: u64, to: u64, out: &mut Vec<u8>, max: usize) {
-        self.log.pieces(from, to, |piece| {
-            if out.len() < max {
-                push_piece(out, piece, true);
-            }
-        });
+    /// Takes what the member hears next, line by line without their ends, until that are `max` bytes or a little more. `each`
+    /// is told whether a line is between two members.
+    pub fn take_lines(&mut self, seat: Seat, max: usize, mut each: impl FnMut(&[u8], bool)) {
+        let (mut left, mut text) = (max, Vec::new());
+        while left > 0 {
+            let count = match self.offer(seat) {
+                Offer::Nothing => break,
+                Offer::Aside(line) => {
+                    let is_private = self.members[seat.0].asides[0].is_private;
+                    each(line.strip_suffix(b"\n").unwrap_or(line), is_private);
+                    line.len()
+                }
+                Offer::Log { from, to, .. } => {
+                    let to = if to - from > left as u64 {
+                        self.log.line_end(from + left as u64).min(to)
+                    } else {
+                        to
+                    };
+                    text.clear();
+                    self.log.pieces(from, to, |piece| text.extend_from_slice(piece));
+                    text.strip_suffix(b"\n")
+                        .unwrap_or(&text)
+                        .split(|byte| *byte == b'\n')
+                        .for_each(|line| each(line, false));
+                    text.len()
+                }
+            };
+            self.sent(seat, count);
+            left = left.saturating_sub(count);
+        }
+    }
+
+    /// How long the member has been behind; `waits`: something that was taken for it was not sent yet.
+    pub fn lag(&mut self, seat: Seat, waits: bool, now: Moment) -> Duration {
+        let (end, member) = (self.log.end, &mut self.members[seat.0]);
+        let is_behind = waits || member.cursor < end || !member.asides.is_empty();
+        let since = if is_behind { Some(*member.behind_since.get_or_insert(now)) } else { None };
+        member.behind_since = since;
+        since.map_or(Duration::ZERO, |since| now.since(since))
     }
 
     /// The first `count` bytes of the current [`offer`](Self::offer), as rendered, were sent.
@@ -544,7 +573,7 @@ impl Room {
         self.stirred = true;
         self.moved = true;
         let member = &mut self.members[seat.0];
-        if member.asides.is_empty() && !member.bare {
+        if member.asides.is_empty() {
             member.cursor += count as u64;
             return;
         }
@@ -560,14 +589,7 @@ impl Room {
                     }
                 }
             }
-            front => {
-                let to = front.map_or(self.log.end, |aside| aside.at);
-                member.cursor = if member.bare {
-                    self.log.skip_rendered(member.cursor, to, count)
-                } else {
-                    member.cursor + count as u64
-                };
-            }
+            _ => member.cursor += count as u64,
         }
     }
 
@@ -576,11 +598,6 @@ impl Room {
         self.stirred = true; // who was not slow may be now
         let was_blocked = std::mem::replace(&mut self.members[seat.0].blocked, blocked);
         self.blocked = self.blocked + usize::from(blocked) - usize::from(was_blocked);
-    }
-
-    /// The member's messages end with LF from now on.
-    pub fn end_lines_with_lf(&mut self, seat: Seat) {
-        self.members[seat.0].bare = false;
     }
 
     /// The member is never too slow: it misses the oldest lines instead.
@@ -707,15 +724,6 @@ const LOOKS_BYTES: usize = 2 * 2 * (size_of::<Look>() + 1) + size_of::<Claim>() 
 /// What a line of the history takes beside its text.
 pub const HISTORY_LINE_BYTES: usize = 2 * size_of::<Box<str>>() + 24;
 
-/// Appends a piece of the log, with its line ends or without.
-fn push_piece(out: &mut Vec<u8>, piece: &[u8], bare: bool) {
-    if bare {
-        piece.split(|byte| *byte == b'\n').for_each(|text| out.extend_from_slice(text));
-    } else {
-        out.extend_from_slice(piece);
-    }
-}
-
 /// Bytes in one chunk of the log: some hundred messages.
 const CHUNK: usize = 16 * 1024;
 
@@ -776,25 +784,6 @@ impl Log {
         }
     }
 
-    /// The place reached after `count` bytes that are no LF, and the LF right behind them.
-    fn skip_rendered(&self, from: u64, to: u64, count: usize) -> u64 {
-        let (mut at, mut left, mut done) = (from, count, false);
-        self.pieces(from, to, |piece| {
-            for byte in piece {
-                match byte {
-                    _ if done => {}
-                    b'\n' => at += 1,
-                    _ if left == 0 => done = true,
-                    _ => {
-                        at += 1;
-                        left -= 1;
-                    }
-                }
-            }
-        });
-        at
-    }
-
     /// The place behind the LF that ends the line at `from`.
     fn line_end(&self, from: u64) -> u64 {
         let mut at = from;
@@ -848,14 +837,14 @@ mod tests {
         room.remember(line.into());
     }
 
-    fn join(room: &mut Room, index: u32, bare: bool) -> Seat {
-        room.join(peer(index), Name::new(&format!("m{index}")).unwrap(), bare)
+    fn join(room: &mut Room, index: u32) -> Seat {
+        room.join(peer(index), Name::new(&format!("m{index}")).unwrap())
     }
 
     #[test]
     fn a_line_that_was_cut_where_a_chunk_ends_is_still_known_for_one() {
         let mut room = Room::default();
-        let (seat, other) = (join(&mut room, 1, false), join(&mut room, 2, false));
+        let (seat, other) = (join(&mut room, 1), join(&mut room, 2));
         room.set_lossy(seat);
         drain(&mut room, seat, 100);
         say(&mut room, &"x".repeat(2 * CHUNK));
@@ -875,7 +864,7 @@ mod tests {
     #[test]
     fn many_short_words_to_one_member_count_for_the_memory_that_they_take() {
         let mut room = Room::default();
-        let seat = join(&mut room, 1, false);
+        let seat = join(&mut room, 1);
         drain(&mut room, seat, 100);
         room.set_blocked(seat, true);
         let backlog = 64 * 1024;
@@ -901,7 +890,6 @@ mod tests {
             match room.offer(seat) {
                 Offer::Nothing => return String::from_utf8(heard).unwrap(),
                 Offer::Aside(text) => piece.extend_from_slice(text),
-                Offer::Log { from, to, is_bare: true, .. } => room.render_bare(from, to, &mut piece, 64),
                 Offer::Log { from, to, .. } => {
                     let mut slices = [&[][..]; 2];
                     let count = room.slices(from, to, &mut slices);
@@ -918,7 +906,7 @@ mod tests {
     fn every_member_hears_the_same_in_the_same_order_however_it_reads() {
         for step in [1, 3, 7, 100_000] {
             let mut room = Room::default();
-            let (line, bare) = (join(&mut room, 1, false), join(&mut room, 2, true));
+            let (line, bare) = (join(&mut room, 1), join(&mut room, 2));
             say(&mut room, "m1: a");
             room.tell(line, "to you alone");
             say(&mut room, "m2: b");
@@ -929,14 +917,19 @@ mod tests {
                 drain(&mut room, line, step),
                 format!("m2 has joined the chat!\nm1: a\nto you alone\nm2: b\n{long}\n")
             );
-            assert_eq!(drain(&mut room, bare, step), format!("m1: am2: bto me alone{long}"));
+            let mut lines = Vec::new();
+            while !matches!(room.offer(bare), Offer::Nothing) {
+                let each = |line: &[u8], _: bool| lines.push(String::from_utf8(line.to_vec()).unwrap());
+                room.take_lines(bare, step, each);
+            }
+            assert_eq!(lines, ["m1: a", "m2: b", "to me alone", &long]);
         }
     }
 
     #[test]
     fn what_all_have_seen_is_forgotten_and_who_lags_is_named() {
         let mut room = Room::default();
-        let (fast, slow) = (join(&mut room, 1, false), join(&mut room, 2, false));
+        let (fast, slow) = (join(&mut room, 1), join(&mut room, 2));
         for _ in 0..100 {
             say(&mut room, &"y".repeat(1000));
             drain(&mut room, fast, CHUNK);
@@ -959,7 +952,7 @@ mod tests {
     #[test]
     fn what_a_member_says_has_its_name_in_front_also_where_a_chunk_ends_and_in_the_history() {
         let mut room = Room::default();
-        let seat = join(&mut room, 1, false);
+        let seat = join(&mut room, 1);
         room.say(seat, b"nobody asked for a history");
         room.set_history(2, CHUNK);
         drain(&mut room, seat, CHUNK);
@@ -990,7 +983,7 @@ mod tests {
     #[test]
     fn a_member_who_has_heard_all_that_was_said_to_it_alone_takes_no_memory_for_it() {
         let mut room = Room::default();
-        let seat = join(&mut room, 1, false);
+        let seat = join(&mut room, 1);
         for _ in 0..1000 {
             room.tell(seat, "psst");
         }
@@ -1005,12 +998,12 @@ mod tests {
     #[test]
     fn who_leaves_is_sent_what_it_has_not_seen() {
         let mut room = Room::default();
-        let (a, b) = (join(&mut room, 1, false), join(&mut room, 2, true));
+        let (a, b) = (join(&mut room, 1), join(&mut room, 2));
         say(&mut room, "m1: hi");
         room.tell(b, "psst");
         let mut unsent = Vec::new();
         room.leave(b, &mut unsent);
-        assert_eq!(unsent, b"m1: hipsst");
+        assert_eq!(unsent, b"m1: hi\npsst\n");
         assert_eq!(drain(&mut room, a, 5), "m2 has joined the chat!\nm1: hi\nm2 has left the chat.\n");
         assert_eq!(room.who(), "m1 (1)");
         assert_eq!(room.peers().collect::<Vec<_>>(), [peer(1)]);

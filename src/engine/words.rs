@@ -84,6 +84,18 @@ pub fn not_spoken_here(service: &str, protocol: &str) -> String {
     format!("this port speaks {service}, not {protocol}")
 }
 
+/// What a client is told that sends what is no text, without the mark of an error.
+pub const UTF_16: &str = "this is UTF-16; send UTF-8";
+
+/// The same of Java's ObjectOutputStream.
+pub const JAVA_OBJECT: &str = "this is a serialized Java object; send text and a newline";
+
+/// The same of Python's pickle.
+pub const PICKLE: &str = "this is a Python pickle; send text and a newline";
+
+/// The same of Ada's String'Output.
+pub const ADA_BOUNDS: &str = "this is a string with its bounds, as Ada's String'Output writes it; use String'Write, and end with a newline";
+
 /// A sentence in the form in which an HTTP client shows it, to whatever it has asked.
 pub fn bad_request(sentence: &str) -> String {
     let length = format!("Content-Length: {}", sentence.len() + 1); // with its line end

@@ -113,9 +113,8 @@ impl Report {
         };
         match what {
             Happening::Opened => line(Line::Opened, format_args!("connected")),
-            Happening::Decided(Kind::Line) => line(Line::Decided, format_args!("is a line client")),
-            Happening::Decided(Kind::Raw) => line(Line::Decided, format_args!("is a raw client")),
             Happening::Decided(Kind::Packet) => {} // known from the start
+            Happening::Decided(kind) => line(Line::Decided, format_args!("is a {} client", kind.name())),
             Happening::Chose(service) => line(Line::Chose, format_args!("chose {service}")),
             Happening::Asked(request) => line(Line::Asked, format_args!("{request}")),
             Happening::Erred(error) => line(Line::Erred, format_args!("was told: Error: {error}")),

@@ -261,6 +261,7 @@ impl Actor {
             FramingRule::Auto => random.percent(40),
             FramingRule::Line => false,
             FramingRule::Raw => true,
+            FramingRule::C | FramingRule::Telnet => unreachable!("no settings of the simulation say so"),
         };
         let reading = match random.below(10) {
             0 | 1 => Reading::Slowly(random.within(1, 200)),
@@ -705,6 +706,8 @@ impl Actor {
         if loud {
             (self.piece, self.whole_first_line) = (5000, true);
         }
+        // Who pauses in its first line may be taken for raw, and half of a whisper is none.
+        self.whole_first_line |= self.script.iter().any(|unit| unit.starts_with(b"/msg"));
         self.talk = Talk::Chat { heard: Vec::new(), joined: None, effects, free };
     }
 
@@ -888,7 +891,8 @@ impl Actor {
 
     /// Whether its replies go out one by one, with pauses between.
     pub fn is_paced(&self) -> bool {
-        self.is_known_raw() && matches!(self.service, Service::Multiply | Service::Stats | Service::Mux)
+        let is_one_by_one = self.is_known_raw() || self.decided == Some(Kind::C);
+        is_one_by_one && !matches!(self.service, Service::Status | Service::Watch)
     }
 
     /// Whether it is parted with by a reset: a chat client that is raw, or has not shown that it is none.
@@ -960,7 +964,9 @@ impl Actor {
         if bytes.is_empty() {
             return;
         }
-        if !self.raw {
+        // What ends a message, or stands before it, is none.
+        let is_text = matches!(self.decided, None | Some(Kind::Line | Kind::Raw | Kind::Packet));
+        if !self.raw && is_text {
             let forbidden =
                 |byte: &u8| *byte < b' ' && !matches!(byte, b'\n' | b'\t' | b'\r') || *byte == 0x7f;
             assert!(!bytes.iter().any(forbidden), "{}: heard a control character", self.who);
@@ -1060,7 +1066,7 @@ impl Actor {
                 &|span| format!("Error: nothing read for {span} s"),
                 seen.iter().map(|settings| settings.send_timeout.as_secs()).collect(),
             ),
-            CloseReason::PeerForeign(_) => one(""),
+            CloseReason::PeerForeign(_) | CloseReason::PeerUnreadable => one(""),
             CloseReason::PeerReplaced => one("Error: you have come back through another connection"),
             CloseReason::PeerDenied => {
                 one("Error: control is for root and the daemon's own user, on the Unix socket")

@@ -60,7 +60,7 @@ f:13:18: listen_backlog is 65536; it is 1 to 65535 (the kernel's queue needs a p
 f:14:16: idle_timeout is 300; it is a string with a unit, for example "20ms", "30s", "5min" or "1h"
 f:15:19: message_timeout is "5 parsecs"; it is a string with a unit, for example "20ms", "30s", "5min" or "1h"
 f:17:11: raw_gap is "20s"; it is 1ms to 10s (every result to a raw client waits that long)
-f:18:11: framing is true; it is "auto", "line" or "raw"
+f:18:11: framing is true; it is "auto", "line", "raw", "c" or "telnet"
 f:19:1: unknown key "colour"; known in [limits]: max_connections, max_connections_per_address, max_message, backlog, max_queued, listen_backlog, first_message_timeout, idle_timeout, message_timeout, send_timeout, linger_timeout, max_refused_lingering, answers_per_second, shutdown_grace, raw_gap, framing, messages_per_second
 f:20:31: max_connections_per_address is -1; it is 1 to 1000000, or 0 for no bound (the kernel lets one process hold about a million of them)
 f:22:11: tcp://localhost:70000: a port is 1 to 65535

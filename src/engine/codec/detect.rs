@@ -17,58 +17,61 @@ use serde::{Deserialize, Serialize};
 use thin_vec::ThinVec;
 
 use super::saved;
+use super::telnet::Telnet;
 use crate::engine::limits::{FramingRule, GUESS, TYPIST};
 use crate::engine::message::{Kind, Moment};
 
-/// What the first bursts of a connection have told so far.
+/// What has to be remembered beside bytes that wait: what the first bursts of a connection have told, as long as the kind of
+/// client is not known; or the options of a Telnet client.
 #[derive(Debug, Default, Clone, Serialize, Deserialize)]
 #[serde(from = "saved::Guess")]
-pub struct Guess(Option<Box<Bursts>>); // an idle connection has none
+pub struct Guess(Option<Box<State>>); // an idle connection has none
 
-/// What has come without an LF.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(untagged)]
+pub(super) enum State {
+    Bursts(Bursts),
+    Telnet(Telnet),
+}
+
+/// What has come and has not told the kind of client.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Bursts {
     /// When the last one came.
     last: Moment,
-    /// When it is raw, if nothing follows.
+    /// When silence decides, if nothing follows.
     until: Moment,
     /// Where each ended, in all that has come.
     cuts: Vec<Cut>,
-    /// All of it is a complete request.
-    is_whole: bool,
-    /// It falls apart into complete requests: bursts, or bursts that came together.
-    is_row: bool,
+    /// It is a complete request, or falls apart into some.
+    is_complete: bool,
     /// All were single bytes, and none came close behind another: somebody types, it seems.
     is_typed: bool,
-}
-
-impl From<saved::Guess> for Guess {
-    fn from(saved: saved::Guess) -> Guess {
-        let (until, cuts, is_whole, is_typed) = match saved {
-            saved::Guess::Bursts(bursts) => return Guess(bursts),
-            saved::Guess::Old(saved::State::OneByte(until)) => (until, Vec::new(), true, true),
-            saved::Guess::Old(saved::State::Gap { until, cuts }) => (until, cuts, true, false),
-            saved::Guess::Old(saved::State::LikelyLine(until)) => (until, Vec::new(), false, false),
-        };
-        let complete = |end| Cut { end, is_complete: true, is_complete_together: false, is_close: false };
-        let cuts = cuts.into_iter().map(complete).collect();
-        Guess(Some(Box::new(Bursts { last: until, until, cuts, is_whole, is_row: is_whole, is_typed })))
-    }
 }
 
 /// The end of a burst.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 struct Cut {
     end: u32, // no message is as long as u32 can say
-    /// What it was by itself, and together with those that came close before it.
-    is_complete: bool,
-    is_complete_together: bool,
     /// It came close behind the one before.
     is_close: bool,
 }
 
 /// Memory that a burst takes while the kind is not known.
 pub const BURST_BYTES: usize = size_of::<Cut>();
+
+impl From<saved::Guess> for Guess {
+    fn from(saved: saved::Guess) -> Guess {
+        let (until, cuts, is_complete, is_typed) = match saved {
+            saved::Guess::Now(state) => return Guess(state),
+            saved::Guess::Old(saved::State::OneByte(until)) => (until, Vec::new(), true, true),
+            saved::Guess::Old(saved::State::Gap { until, cuts }) => (until, cuts, true, false),
+            saved::Guess::Old(saved::State::LikelyLine(until)) => (until, Vec::new(), false, false),
+        };
+        let cuts = cuts.into_iter().map(|end| Cut { end, is_close: true }).collect();
+        Guess(Some(Box::new(State::Bursts(Bursts { last: until, until, cuts, is_complete, is_typed }))))
+    }
+}
 
 /// What the first bursts say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -95,41 +98,73 @@ pub fn kind_of(rule: FramingRule) -> Option<Kind> {
         FramingRule::Auto => None,
         FramingRule::Line => Some(Kind::Line),
         FramingRule::Raw => Some(Kind::Raw),
+        FramingRule::C => Some(Kind::C),
+        FramingRule::Telnet => Some(Kind::Telnet),
     }
 }
 
 impl Guess {
+    fn bursts(&self) -> Option<&Bursts> {
+        match self.0.as_deref() {
+            Some(State::Bursts(bursts)) => Some(bursts),
+            Some(State::Telnet(_)) | None => None,
+        }
+    }
+
     /// When a pause decides.
     pub fn deadline(&self) -> Option<Moment> {
-        self.0.as_deref().map(|bursts| bursts.until)
+        self.bursts().map(|bursts| bursts.until)
     }
 
     /// Memory that it takes beside itself: where the first bursts ended.
     pub fn held_bytes(&self) -> usize {
-        let bytes = |bursts: &Bursts| size_of::<Bursts>() + bursts.cuts.capacity() * size_of::<Cut>();
-        self.0.as_deref().map_or(0, bytes)
+        match self.0.as_deref() {
+            Some(State::Bursts(bursts)) => size_of::<State>() + bursts.cuts.capacity() * size_of::<Cut>(),
+            Some(State::Telnet(_)) => size_of::<State>(),
+            None => 0,
+        }
     }
 
     /// Whether what has come may well be a whole request that waits for the decision.
     pub fn holds_request(&self) -> bool {
-        self.0.as_deref().is_some_and(|bursts| bursts.is_whole || bursts.is_row)
+        self.bursts().is_some_and(|bursts| bursts.is_complete)
     }
 
     /// Whether it is a whole request, and from nobody who types.
     pub fn is_gap(&self) -> bool {
-        self.holds_request() && self.0.as_deref().is_some_and(|bursts| !bursts.is_typed)
+        self.bursts().is_some_and(|bursts| bursts.is_complete && !bursts.is_typed)
     }
 
     /// Whether it can be that of a connection with so many bytes in its inbox.
     pub fn is_sound(&self, inbox_bytes: usize) -> bool {
-        self.0.as_deref().is_none_or(|bursts| {
+        self.bursts().is_none_or(|bursts| {
             bursts.cuts.is_sorted_by_key(|cut| cut.end)
                 && bursts.cuts.last().is_none_or(|cut| cut.end as usize <= inbox_bytes)
         })
     }
 
-    /// A burst has ended; `bytes` is all that has come since the connection opened. `is_complete` says whether some bytes
-    /// are a complete request of the service.
+    /// The options of a Telnet client, once it is one.
+    pub fn telnet(&mut self) -> Option<&mut Telnet> {
+        match self.0.as_deref_mut() {
+            Some(State::Telnet(telnet)) => Some(telnet),
+            Some(State::Bursts(_)) | None => None,
+        }
+    }
+
+    /// It is a Telnet client.
+    pub fn be_telnet(&mut self) {
+        self.0 = Some(Box::new(State::Telnet(Telnet::default())));
+    }
+
+    /// The kind is known, and nothing has to be remembered any more but Telnet's options.
+    pub fn settle(&mut self) {
+        if self.telnet().is_none() {
+            self.0 = None;
+        }
+    }
+
+    /// A burst has ended; `bytes` is all that has come since the connection opened, and not empty. `is_complete` says whether
+    /// some bytes are a complete request of the service.
     pub fn handle_burst(
         &mut self,
         now: Moment,
@@ -140,106 +175,107 @@ impl Guess {
         if memchr(b'\n', bytes).is_some() {
             return Decision::Is(Kind::Line);
         }
-        if bytes.is_empty() {
-            return Decision::Wait;
-        }
-        let bursts = self.0.get_or_insert_with(|| Box::new(Bursts::new(now)));
-        let was_complete = bursts.is_whole;
-        bursts.add(now, raw_gap, bytes, is_complete);
-        match bursts.is_whole && !was_complete {
+        let bursts = self.add(now, raw_gap, bytes);
+        let is_whole = is_complete(bytes);
+        let was_complete = bursts.is_complete;
+        bursts.is_complete = is_whole || !bursts.is_typed && bursts.is_row(bytes, &is_complete);
+        let patience = match (bursts.is_complete, bursts.is_typed) {
+            (true, false) => raw_gap,
+            (true, true) | (false, false) => GUESS,
+            (false, true) => TYPIST,
+        };
+        bursts.until = now + patience;
+        match is_whole && !was_complete {
             true => Decision::WaitComplete,
             false => Decision::Wait,
         }
     }
 
+    /// A burst has ended, and what has come does not look like text: silence decides after `patience`.
+    pub fn handle_unclear(&mut self, now: Moment, raw_gap: Duration, bytes: &[u8], patience: Duration) {
+        let bursts = self.add(now, raw_gap, bytes);
+        bursts.is_complete = false;
+        bursts.until = now + if bursts.is_typed { patience.max(TYPIST) } else { patience };
+    }
+
+    fn add(&mut self, now: Moment, raw_gap: Duration, bytes: &[u8]) -> &mut Bursts {
+        let fresh = || State::Bursts(Bursts::new(now));
+        let state = self.0.get_or_insert_with(|| Box::new(fresh()));
+        if let State::Telnet(_) = **state {
+            **state = fresh();
+        }
+        let State::Bursts(bursts) = &mut **state else { unreachable!("it was just seen to") };
+        bursts.add(now, raw_gap, bytes.len());
+        bursts
+    }
+
     /// The pause has lasted: raw. Marks in `bytes`, with an LF each, where one message ended and the next began.
-    pub fn handle_silence(&mut self, bytes: &mut ThinVec<u8>) {
-        if let Some(bursts) = self.0.take().filter(|bursts| bursts.cuts.len() > 1) {
-            bursts.mark(bytes);
+    pub fn handle_silence(&mut self, bytes: &mut ThinVec<u8>, is_complete: impl Fn(&[u8]) -> bool) {
+        if let Some(State::Bursts(bursts)) = self.0.take().as_deref() {
+            bursts.mark(bytes, is_complete);
         }
     }
 }
 
 impl Bursts {
     fn new(now: Moment) -> Bursts {
-        Bursts { last: now, until: now, cuts: Vec::new(), is_whole: false, is_row: true, is_typed: true }
+        Bursts { last: now, until: now, cuts: Vec::new(), is_complete: false, is_typed: true }
     }
 
-    fn add(&mut self, now: Moment, raw_gap: Duration, bytes: &[u8], is_complete: impl Fn(&[u8]) -> bool) {
-        let end_of = |cut: Option<&Cut>| cut.map_or(0, |cut| cut.end as usize);
-        let begin = end_of(self.cuts.last());
-        if begin >= bytes.len() {
-            return; // a burst that ended where our buffer did
+    fn add(&mut self, now: Moment, raw_gap: Duration, end: usize) {
+        let begin = self.cuts.last().map_or(0, |cut| cut.end as usize);
+        if begin < end {
+            let is_close = begin > 0 && now.since(self.last) < raw_gap;
+            self.is_typed &= end - begin == 1 && !is_close;
+            self.cuts.push(Cut { end: end as u32, is_close });
         }
-        let is_close = begin > 0 && now.since(self.last) < raw_gap;
-        let is_single = bytes.len() - begin == 1;
-        self.is_typed &= is_single && !is_close;
-        let group = match is_close {
-            true => end_of(self.cuts.iter().rev().skip_while(|cut| cut.is_close).nth(1)),
-            false => begin,
-        };
-        self.is_whole = is_complete(bytes);
-        let by_itself = if begin == 0 { self.is_whole } else { is_complete(&bytes[begin..]) };
-        let together = match group {
-            _ if group == begin => by_itself,
-            0 => self.is_whole,
-            _ => is_complete(&bytes[group..]),
-        };
-        self.cuts.push(Cut {
-            end: bytes.len() as u32,
-            is_complete: by_itself,
-            is_complete_together: together,
-            is_close,
-        });
-        let is_row = self.groups().all(|group| group.is_whole() || group.is_row());
-        self.is_row = is_row;
         self.last = now;
-        let patience = match (self.is_whole || self.is_row, self.is_typed) {
-            (true, false) => raw_gap,
-            (true, true) | (false, false) => GUESS,
-            (false, true) => TYPIST,
-        };
-        self.until = now + patience;
     }
 
-    /// The bursts that came together.
-    fn groups(&self) -> impl Iterator<Item = Group<'_>> {
-        self.cuts.chunk_by(|_, next| next.is_close).map(Group)
+    /// The bursts that came together, each with all bytes of it.
+    fn groups(&self) -> impl Iterator<Item = (usize, &[Cut])> {
+        let mut from = 0;
+        self.cuts.chunk_by(|_, next| next.is_close).map(move |cuts| {
+            let begin = from;
+            from = cuts[cuts.len() - 1].end as usize;
+            (begin, cuts)
+        })
     }
 
-    fn mark(&self, bytes: &mut ThinVec<u8>) {
+    /// Whether it falls apart into complete requests: bursts that came together, or single ones.
+    fn is_row(&self, bytes: &[u8], is_complete: impl Fn(&[u8]) -> bool) -> bool {
+        self.groups().all(|(from, cuts)| {
+            let end = cuts[cuts.len() - 1].end as usize;
+            is_complete(&bytes[from..end]) || is_each(from, cuts, bytes, &is_complete)
+        })
+    }
+
+    fn mark(&self, bytes: &mut ThinVec<u8>, is_complete: impl Fn(&[u8]) -> bool) {
         // What somebody has typed is one message, and so is what makes sense only as a whole.
-        if self.is_typed || !self.is_row {
+        if self.is_typed || self.cuts.len() < 2 || !self.is_row(bytes, &is_complete) {
             return;
         }
         let mut marked = ThinVec::with_capacity(bytes.len() + self.cuts.len());
-        let mut from = 0;
-        for group in self.groups() {
-            let ends = if group.is_whole() { &group.0[group.0.len() - 1..] } else { group.0 };
+        let mut done = 0;
+        for (from, cuts) in self.groups() {
+            let last = cuts.len() - 1;
+            let is_one = is_complete(&bytes[from..cuts[last].end as usize]);
+            let ends = if is_one { &cuts[last..] } else { cuts };
             for end in ends.iter().map(|cut| cut.end as usize) {
-                marked.extend_from_slice(&bytes[from..end]);
+                marked.extend_from_slice(&bytes[done..end]);
                 marked.push(b'\n');
-                from = end;
+                done = end;
             }
         }
-        marked.extend_from_slice(&bytes[from..]); // of a burst that goes on
+        marked.extend_from_slice(&bytes[done..]); // of a burst that goes on
         *bytes = marked;
     }
 }
 
-/// Bursts that came together.
-struct Group<'a>(&'a [Cut]);
-
-impl Group<'_> {
-    /// Whether it is one request.
-    fn is_whole(&self) -> bool {
-        self.0.last().is_some_and(|cut| cut.is_complete_together)
-    }
-
-    /// Whether each burst is one.
-    fn is_row(&self) -> bool {
-        self.0.iter().all(|cut| cut.is_complete)
-    }
+/// Whether each burst is a complete request.
+fn is_each(from: usize, cuts: &[Cut], bytes: &[u8], is_complete: impl Fn(&[u8]) -> bool) -> bool {
+    let begins = std::iter::once(from).chain(cuts.iter().map(|cut| cut.end as usize));
+    begins.zip(cuts).all(|(begin, cut)| is_complete(&bytes[begin..cut.end as usize]))
 }
 
 #[cfg(test)]
@@ -273,7 +309,7 @@ mod tests {
             }
         }
         let wait = guess.deadline().unwrap().since(Moment::at(now)).as_millis() as u64;
-        guess.handle_silence(&mut bytes);
+        guess.handle_silence(&mut bytes, is_complete);
         let text = String::from_utf8(bytes.to_vec()).unwrap();
         (None, wait, text.lines().map(str::to_owned).collect())
     }
@@ -338,7 +374,7 @@ mod tests {
         guess.handle_burst(Moment::at(0), GAP, b"5 10", is_product);
         guess.handle_burst(Moment::at(9), GAP, b"5 103 4", is_product);
         let mut bytes = ThinVec::from(&b"5 103 46 "[..]);
-        guess.handle_silence(&mut bytes);
+        guess.handle_silence(&mut bytes, is_product);
         assert_eq!(bytes, b"5 10\n3 4\n6 ");
     }
 }

@@ -7,13 +7,27 @@ use super::Found;
 /// The next line. The end of the stream ends one too, which is not seen here.
 #[inline]
 pub fn find(bytes: &[u8], scanned: usize) -> Option<Found> {
-    let end = scanned + memchr(b'\n', &bytes[scanned..])?;
-    Some(Found { message: without_cr(&bytes[..end]).len(), taken: end + 1 })
+    let lf = scanned + memchr(b'\n', &bytes[scanned..])?;
+    Some(Found { start: 0, end: without_cr(&bytes[..lf]).len(), taken: lf + 1 })
+}
+
+/// A message with its LF.
+pub fn encode(message: &[u8], out: &mut Vec<u8>) {
+    out.extend_from_slice(message);
+    out.push(b'\n');
 }
 
 /// A message without the CR in front of its LF.
 pub fn without_cr(message: &[u8]) -> &[u8] {
     message.strip_suffix(b"\r").unwrap_or(message)
+}
+
+/// A message without the NULs around it: of an array that was sent whole, once its text had been taken for a line.
+pub fn without_nuls(mut message: &[u8]) -> &[u8] {
+    while let [0, rest @ ..] | [rest @ .., 0] = message {
+        message = rest;
+    }
+    message
 }
 
 #[cfg(test)]
@@ -30,10 +44,17 @@ mod tests {
             (b"5 10", None),
             (b"5 10\r", None),
         ] {
-            let expected = found.map(|(message, taken)| Found { message, taken });
+            let expected = found.map(|(end, taken)| Found { start: 0, end, taken });
             for scanned in 0..bytes.iter().position(|byte| *byte == b'\n').unwrap_or(bytes.len()) {
                 assert_eq!(find(bytes, scanned), expected, "{} from {scanned}", bytes.escape_ascii());
             }
         }
+    }
+
+    #[test]
+    fn nuls_around_a_line_are_no_part_of_it() {
+        assert_eq!(without_nuls(b"\0\0 5 10\0"), b" 5 10");
+        assert_eq!(without_nuls(b"\0\0"), b"");
+        assert_eq!(without_nuls(b"5\x0010"), b"5\x0010");
     }
 }

@@ -1,12 +1,17 @@
 //! Bytes ⇄ messages, one file for each way in which clients mark where a message ends: how it is cut out of what comes, and
 //! how it is marked on the way out. Knows bytes; has never seen what they say.
 
+pub mod cstrings;
 pub mod detect;
 pub mod lines;
 pub mod packets;
+pub mod prefixed;
+pub mod raw;
 mod saved;
+pub mod shape;
+pub mod telnet;
 
-use super::message::Kind;
+use super::message::{Kind, Prefix};
 use super::service::Service;
 
 /// How messages are told apart on the way out.
@@ -14,10 +19,14 @@ use super::service::Service;
 pub enum Style {
     /// Each ends with LF.
     Lines,
+    /// Each ends with CR LF.
+    Telnet,
     /// Each ends with nothing and goes out on its own, a gap after the one before: one recv() each.
-    Paced,
-    /// Each ends with nothing; those that come close together may share a recv().
-    Bare,
+    Raw,
+    /// The same, with a NUL at its end.
+    C,
+    /// Each stands behind its length.
+    Prefixed(Prefix),
     /// Each ends with nothing and is one packet.
     Packets,
 }
@@ -25,35 +34,60 @@ pub enum Style {
 impl Style {
     /// How a client of that kind, if it is known, is spoken to by a service.
     pub fn of(kind: Option<Kind>, service: Service) -> Style {
-        match (kind, service) {
-            (None | Some(Kind::Line), _) | (Some(Kind::Raw), Service::Status | Service::Watch) => {
-                Style::Lines
-            }
-            (Some(Kind::Packet), _) => Style::Packets,
-            (Some(Kind::Raw), Service::Multiply | Service::Stats | Service::Mux) => Style::Paced,
-            (Some(Kind::Raw), Service::Greeting | Service::Chat | Service::Hello | Service::Talk) => {
-                Style::Bare
-            }
+        // A report has no length before it is written, and is longer than any one recv().
+        let is_report = service == Service::Status;
+        match kind {
+            None | Some(Kind::Line) => Style::Lines,
+            Some(Kind::Packet) => Style::Packets,
+            Some(_) if is_report => Style::Lines,
+            Some(Kind::Raw | Kind::C) if service == Service::Watch => Style::Lines,
+            Some(Kind::Raw) => Style::Raw,
+            Some(Kind::C) => Style::C,
+            Some(Kind::Prefixed(prefix)) => Style::Prefixed(prefix),
+            Some(Kind::Telnet) => Style::Telnet,
         }
     }
 
-    /// Whether an LF stands between its messages while they wait: on the wire, or to tell where one ends.
-    pub fn marks_with_lf(self) -> bool {
-        self != Style::Bare
+    /// Whether each message goes out on its own; an LF behind it, which is not sent, says where it ends.
+    pub fn is_one_by_one(self) -> bool {
+        matches!(self, Style::Raw | Style::C | Style::Packets)
     }
 
-    /// Whether each message goes out on its own.
-    pub fn is_one_by_one(self) -> bool {
-        matches!(self, Style::Paced | Style::Packets)
+    /// Whether there is a pause between one and the next.
+    pub fn is_paced(self) -> bool {
+        matches!(self, Style::Raw | Style::C)
+    }
+
+    /// Appends a message as it waits to be sent.
+    pub fn encode(self, message: &[u8], out: &mut Vec<u8>) {
+        match self {
+            Style::Lines | Style::Packets => lines::encode(message, out),
+            Style::Telnet => telnet::encode(message, out),
+            Style::Raw => raw::encode(message, out),
+            Style::C => cstrings::encode(message, out),
+            Style::Prefixed(prefix) => prefixed::encode(prefix, message, out),
+        }
+    }
+
+    /// What ends a message that was sent before the kind of client was known, and before its end.
+    pub fn end(self) -> &'static [u8] {
+        match self {
+            Style::Lines | Style::Raw | Style::Packets => b"\n",
+            Style::Telnet => b"\r\n",
+            Style::C => b"\0\n",
+            Style::Prefixed(_) => b"",
+        }
     }
 }
 
 /// Where the next message in some bytes is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Found {
-    /// How many bytes from the beginning on are the message.
-    pub message: usize,
-    /// How many they are with what ends it.
+    /// How many bytes come before it.
+    pub start: usize,
+    /// Where it ends.
+    pub end: usize,
+    /// How many bytes they are in all, with what ends it.
     pub taken: usize,
 }
 
@@ -62,6 +96,51 @@ pub struct Found {
 #[inline]
 pub fn find(kind: Kind, bytes: &[u8], scanned: usize) -> Option<Found> {
     match kind {
-        Kind::Line | Kind::Packet | Kind::Raw => lines::find(bytes, scanned),
+        Kind::Line | Kind::Packet | Kind::Raw | Kind::Telnet => lines::find(bytes, scanned),
+        Kind::C => cstrings::find(bytes, scanned),
+        Kind::Prefixed(prefix) => prefixed::find(prefix, bytes),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KINDS: [Kind; 7] = [
+        Kind::Line,
+        Kind::Telnet,
+        Kind::C,
+        Kind::Prefixed(Prefix::Big2),
+        Kind::Prefixed(Prefix::Big4),
+        Kind::Prefixed(Prefix::Little4),
+        Kind::Prefixed(Prefix::Seven),
+    ];
+
+    #[test]
+    fn what_is_encoded_is_decoded_to_the_same_messages() {
+        let long = "é".repeat(300);
+        let messages = ["5 10", "x", "Hello from server", &long, "a\tb", "10", "{quit}"];
+        for kind in KINDS {
+            let style = Style::of(Some(kind), Service::Chat);
+            let mut wire = Vec::new();
+            for message in messages {
+                let start = wire.len();
+                style.encode(message.as_bytes(), &mut wire);
+                if style.is_one_by_one() {
+                    assert_eq!(wire.pop(), Some(b'\n'), "{kind:?}: the mark that is not sent");
+                }
+                assert!(!style.is_one_by_one() || !wire[start..].contains(&b'\n'), "{kind:?}");
+            }
+            let mut rest = &wire[..];
+            for message in messages {
+                let found = find(kind, rest, 0).unwrap_or_else(|| panic!("{kind:?}: {message}"));
+                assert_eq!(&rest[found.start..found.end], message.as_bytes(), "{kind:?}");
+                for cut in 0..found.taken {
+                    assert_eq!(find(kind, &rest[..cut], 0), None, "{kind:?}: {message} cut at {cut}");
+                }
+                rest = &rest[found.taken..];
+            }
+            assert_eq!(rest, b"");
+        }
     }
 }

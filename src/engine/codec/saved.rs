@@ -2,14 +2,14 @@
 
 use serde::Deserialize;
 
-use super::detect::Bursts;
+use super::detect;
 use crate::engine::message::Moment;
 
 /// Either of them.
 #[derive(Deserialize)]
 #[serde(untagged)]
 pub(super) enum Guess {
-    Bursts(Option<Box<Bursts>>),
+    Now(Option<Box<detect::State>>),
     Old(State),
 }
 

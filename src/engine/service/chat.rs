@@ -54,7 +54,7 @@ pub fn handle_name(room: &mut Room, peer: Peer, origin: Origin, message: &[u8], 
         return Verdict::Erred(encoding.to_string());
     }
     if let Some(arguments) = text.trim().strip_prefix(KEY).filter(|rest| is_end_of_word(rest)) {
-        return show_key(room, peer, origin, arguments.trim(), bare).unwrap_or_else(Verdict::Erred);
+        return show_key(room, peer, origin, arguments.trim()).unwrap_or_else(Verdict::Erred);
     }
     let mut rest = "";
     let mut name = Name::new(&text);
@@ -67,7 +67,7 @@ pub fn handle_name(room: &mut Room, peer: Peer, origin: Origin, message: &[u8], 
         Err(why) => Verdict::Erred(why.to_string()),
         Ok(name) if room.seat_of(&name.key).is_some() => Verdict::Erred(words::taken(&name.shown)),
         Ok(name) if room.has(&name) => Verdict::Erred(words::alike(&name.shown)),
-        Ok(name) => Verdict::Joined(room.join(peer, name, bare), rest.to_owned()),
+        Ok(name) => Verdict::Joined(room.join(peer, name), rest.to_owned()),
     }
 }
 
@@ -81,25 +81,19 @@ fn is_end_of_word(rest: &str) -> bool {
 }
 
 /// `/key SECRET NAME` from a visitor: it is the one who has that name, or has it from now on.
-fn show_key(
-    room: &mut Room,
-    peer: Peer,
-    origin: Origin,
-    arguments: &str,
-    bare: bool,
-) -> Result<Verdict, String> {
+fn show_key(room: &mut Room, peer: Peer, origin: Origin, arguments: &str) -> Result<Verdict, String> {
     let (secret, name) = arguments.split_once(char::is_whitespace).ok_or(KEY_USAGE)?;
     let claim = Claim::new(origin, secret).ok_or(KEY_USAGE)?;
     let name = Name::new(name).map_err(|why| why.to_string())?;
     match room.seat_of(&name.key) {
         Some(seat) if room.claim(seat).is_some_and(|own| own.is_same(&claim)) => {
-            let (from, begun) = room.take_over(seat, peer, bare);
+            let (from, begun) = room.take_over(seat, peer);
             Ok(Verdict::Returned { seat, from, begun })
         }
         Some(_) => Err(words::not_the_key(&name.shown)),
         None if room.has(&name) => Err(words::alike(&name.shown)),
         None => {
-            let seat = room.join(peer, name, bare);
+            let seat = room.join(peer, name);
             room.set_claim(seat, claim);
             Ok(Verdict::Joined(seat, String::new()))
         }
@@ -119,7 +113,7 @@ pub fn enter_as(room: &mut Room, peer: Peer, wanted: &str) -> Seat {
             None => number += 1,
         }
     };
-    room.join(peer, name, false)
+    room.join(peer, name)
 }
 
 /// Says a message in the room as it is, whatever it begins with.

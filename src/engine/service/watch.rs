@@ -137,9 +137,8 @@ impl Sight {
     fn parts(&self) -> (&'static str, Option<Cow<'_, str>>) {
         let (name, text) = match self {
             Sight::Happened(Happening::Opened) => return ("opened", None),
-            Sight::Happened(Happening::Decided(Kind::Line)) => ("framing", "line".into()),
-            Sight::Happened(Happening::Decided(Kind::Raw)) => ("framing", "raw".into()),
             Sight::Happened(Happening::Decided(Kind::Packet)) => ("framing", "packet".into()),
+            Sight::Happened(Happening::Decided(kind)) => ("framing", kind.name().into()),
             Sight::Happened(Happening::Chose(service)) => ("chose", service.name().into()),
             Sight::Happened(Happening::Asked(request)) => ("control", request.to_string().into()),
             Sight::Happened(Happening::Erred(error)) => ("error", error.into()),

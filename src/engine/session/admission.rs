@@ -69,7 +69,6 @@ impl Dialogue {
     /// Begins a service.
     pub(super) fn enter(&mut self, world: &mut World, now: Moment, service: Service) {
         world.counters.of_mut(service).connections += 1;
-        let before = self.style();
         self.state = match service {
             Service::Multiply => State::Multiply,
             Service::Greeting => State::Greeting,
@@ -85,14 +84,12 @@ impl Dialogue {
         };
         self.active = now;
         world.paces.remove(self.peer); // it has a burst of its own there
-        if (before, self.style()) == (Style::Paced, Style::Bare) {
-            self.outbox.stop_pacing();
-        }
         match self.state {
             State::Greeting => {
                 match self.style() {
-                    Style::Packets => self.say(greeting::WORDS.trim_end()),
-                    _ => self.outbox.push(greeting::WORDS.as_bytes()),
+                    Style::Lines | Style::Telnet => self.outbox.push(greeting::WORDS.as_bytes()),
+                    Style::Raw => self.outbox.push_joined(greeting::WORDS.as_bytes()),
+                    Style::C | Style::Prefixed(_) | Style::Packets => self.say(greeting::WORDS.trim_end()),
                 }
                 self.finish(world, now, CloseReason::Served, None);
             }

@@ -2,10 +2,9 @@
 
 use super::dialogue::Dialogue;
 use crate::engine::World;
-use crate::engine::codec::Style;
 use crate::engine::counters::ErrorKind;
 use crate::engine::diagnosis;
-use crate::engine::message::{CloseReason, Moment};
+use crate::engine::message::{CloseReason, Kind, Moment};
 use crate::engine::room::Seat;
 use crate::engine::service::chat;
 use crate::engine::text::is_empty;
@@ -14,7 +13,7 @@ use crate::engine::words::FAREWELL;
 impl Dialogue {
     /// Its first message, which is its name.
     pub(super) fn name(&mut self, world: &mut World, now: Moment, message: &[u8]) {
-        let bare = self.style() == Style::Bare;
+        let bare = self.kind == Some(Kind::Raw);
         match chat::handle_name(&mut world.room, self.peer, self.origin, message, bare) {
             chat::Verdict::Joined(seat, rest) => {
                 self.welcome(world, seat);

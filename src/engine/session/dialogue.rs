@@ -43,6 +43,8 @@ pub(super) struct Dialogue {
 pub(super) enum Heard {
     #[default]
     Nothing,
+    /// The same, and watchers know of its silence.
+    NothingYet,
     /// Bytes, and no message in them.
     Bytes,
     /// Its first message has been looked at.
@@ -60,8 +62,6 @@ pub(super) struct Facts {
     pub(super) meeting: bool,
     /// Something was sent to it.
     pub(super) told: bool,
-    /// Watchers know of its silence.
-    pub(super) hinted: bool,
     /// What is in its outbox may have been told to it alone.
     pub(super) confided: bool,
     /// Its service is no longer offered: it is given the rest of a long reply, and no other.
@@ -153,6 +153,9 @@ impl Dialogue {
     /// What is said next ends with LF, whoever hears it, unless that is a packet.
     pub(super) fn end_lines_with_lf(&mut self) {
         if self.kind != Some(Kind::Packet) {
+            if self.style().is_paced() {
+                self.outbox.join();
+            }
             self.kind = Some(Kind::Line);
         }
     }

@@ -4,7 +4,9 @@ use super::Session;
 use super::dialogue::{Dialogue, Heard, State};
 use super::intake::{Burst, First, Rest};
 use crate::engine::World;
-use crate::engine::codec::detect::{self, Guess};
+use crate::engine::codec::detect;
+use crate::engine::codec::lines;
+use crate::engine::codec::telnet::{self, IAC};
 use crate::engine::foreign;
 use crate::engine::limits::FramingRule;
 use crate::engine::message::{CloseReason, Happening, Kind, Medium, Moment};
@@ -25,21 +27,62 @@ impl Session {
     ) {
         let dialogue = &mut self.dialogue;
         world.counters.of_mut(dialogue.service()).bytes_in += bytes.len() as u64;
-        if dialogue.heard == Heard::Nothing && !bytes.is_empty() {
+        if dialogue.heard < Heard::Bytes && !bytes.is_empty() {
             dialogue.heard = Heard::Bytes;
         }
         if !dialogue.is_serving() {
             return dialogue.overhear(world, bytes);
         }
-        if dialogue.kind == Some(Kind::Packet) {
+        let kind = dialogue.kind;
+        if kind == Some(Kind::Packet) {
             return self.handle_packet(world, now, bytes, more);
         }
-        self.intake.push(dialogue.kind, more);
+        self.intake.push(kind, more);
         dialogue.outbox.resume(now); // a pause that nothing waited for has no deadline
-        if dialogue.kind == Some(Kind::Raw) && !more && bytes.ends_with(b"\n") {
-            self.turn_to_lines(world);
+        match kind {
+            Some(Kind::Raw) if !more && bytes.ends_with(b"\n") => self.turn_to_lines(world),
+            Some(Kind::Line | Kind::Telnet) if self.is_telnet(world, bytes) => {
+                return self.take_text(world, now, bytes);
+            }
+            _ => {}
         }
         self.take_in(world, now, bytes);
+    }
+
+    /// Whether a line client's bytes have Telnet's commands in between: from the beginning on, or between two messages, after a
+    /// Ctrl-C. No text begins with an IAC.
+    fn is_telnet(&mut self, world: &World, bytes: &[u8]) -> bool {
+        if self.intake.guess.telnet().is_some() {
+            return true;
+        }
+        let has_command = match bytes {
+            [IAC] => true,
+            [IAC, command, ..] => telnet::is_command(*command),
+            _ => false,
+        };
+        let is_one = match self.dialogue.kind {
+            Some(Kind::Telnet) => true,
+            _ => has_command && self.intake.is_empty() && !self.is_on_fifo() && self.is_guessed(world),
+        };
+        if is_one {
+            self.intake.guess.be_telnet();
+        }
+        is_one
+    }
+
+    /// Takes the text out of a Telnet client's bytes, answers the commands in between, and goes on with the text.
+    fn take_text(&mut self, world: &mut World, now: Moment, bytes: &[u8]) {
+        let (replies, has_ended) = self.intake.push_telnet(bytes);
+        self.dialogue.outbox.push(&replies);
+        self.take_in(world, now, &[]);
+        if has_ended {
+            self.handle_end_of_file(world, now);
+        }
+    }
+
+    /// Whether nothing but what it sends says what kind of client it is.
+    fn is_guessed(&self, world: &World) -> bool {
+        world.settings.of(self.dialogue.door.service).framing == FramingRule::Auto
     }
 
     /// One packet is one message.
@@ -69,7 +112,7 @@ impl Session {
         }
         if self.is_serving() && !self.intake.is_empty() {
             if self.dialogue.kind.is_none() {
-                self.decide(world, Kind::Line);
+                self.decide(world, self.intake.kind_at_end(Kind::Line));
             }
             self.take_in(world, now, &[]);
         }
@@ -128,6 +171,9 @@ impl Session {
                 return;
             }
             let is_message = match intake.next(fresh, kind) {
+                Some(message @ ([0, ..] | [.., 0])) => {
+                    dialogue.handle_message(world, now, lines::without_nuls(message))
+                }
                 Some(message) => dialogue.handle_message(world, now, message),
                 None => match intake.rest(fresh, kind, dialogue.settings(world).message_bytes_max) {
                     Rest::Message(_) if dialogue.is_on_fifo() => false, // no line
@@ -148,14 +194,20 @@ impl Session {
     /// Looks at the first bursts, which tell the kind of client.
     fn look_first(&mut self, world: &mut World, now: Moment, fresh: &mut &[u8]) {
         let Session { intake, dialogue, .. } = self;
-        let (service, default) = (dialogue.service(), world.settings.mux_default);
-        let is_complete = |bytes: &[u8]| {
-            !detect::is_part_of_mark(bytes)
-                && foreign::look(bytes) == foreign::Guess::No
-                && is_complete(service, default, bytes)
-        };
+        let service = dialogue.service();
+        let is_complete = dialogue.is_complete(world);
         match intake.look(now, fresh, world.settings.of(service), is_complete) {
-            First::Is(kind) => self.decide(world, kind),
+            First::Is(kind) => {
+                self.decide(world, kind);
+                if kind == Kind::Telnet {
+                    let (replies, has_ended) = self.intake.be_telnet(fresh);
+                    self.dialogue.outbox.push(&replies);
+                    if has_ended {
+                        self.intake.end();
+                    }
+                }
+            }
+            First::Unreadable(what) => dialogue.reject_unreadable(world, now, what),
             First::Complete(bytes)
                 if !dialogue.outbox.is_open() && dialogue.is_multiplication(world, bytes) =>
             {
@@ -168,24 +220,41 @@ impl Session {
 
     /// A raw client has ended a burst with LF: it is a line client after all, unless the configuration says that it is none.
     fn turn_to_lines(&mut self, world: &mut World) {
-        if world.settings.of(self.dialogue.door.service).framing == FramingRule::Auto {
+        if self.is_guessed(world) {
             self.decide(world, Kind::Line);
             self.dialogue.outbox.end_pause();
-            if let Some(seat) = self.seat() {
-                world.room.end_lines_with_lf(seat);
-            }
         }
+    }
+
+    /// Silence has lasted: the kind of client is what can be made of what has come.
+    pub(super) fn end_guessing(&mut self, world: &mut World, now: Moment) {
+        let kind = self.intake.end_guessing(self.dialogue.is_complete(world));
+        self.decide(world, kind);
+        self.take_in(world, now, &[]);
     }
 
     /// The kind of client is known now.
     pub(super) fn decide(&mut self, world: &mut World, kind: Kind) {
-        self.intake.guess = Guess::default();
+        self.intake.guess.settle();
         self.dialogue.kind = Some(kind);
+        if self.dialogue.style().is_paced() {
+            self.dialogue.outbox.end_lines();
+        }
         self.dialogue.note(world, Happening::Decided(kind));
     }
 }
 
 impl Dialogue {
+    /// What tells whether some first bytes are a complete request.
+    fn is_complete(&self, world: &World) -> impl Fn(&[u8]) -> bool + use<> {
+        let (service, default) = (self.service(), world.settings.mux_default);
+        move |bytes| {
+            !detect::is_part_of_mark(bytes)
+                && foreign::look(bytes) == foreign::Guess::No
+                && is_complete(service, default, bytes)
+        }
+    }
+
     /// What a greeted client says is for the log; what anybody else says after the end is for nobody.
     fn overhear(&mut self, world: &mut World, bytes: &[u8]) {
         if matches!(self.state, State::Greeting)

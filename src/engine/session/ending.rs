@@ -2,10 +2,12 @@
 
 use super::Session;
 use super::dialogue::{Dialogue, Phase, State};
+use crate::engine::codec::Style;
+use crate::engine::codec::shape::Unreadable;
 use crate::engine::counters::ErrorKind;
 use crate::engine::diagnosis;
 use crate::engine::foreign::Foreign;
-use crate::engine::limits::LAST_WORDS;
+use crate::engine::limits::{CATCH_UP, LAST_WORDS, ROOM_GAP};
 use crate::engine::message::{CloseReason, Happening, Kind, Medium, Moment, Output};
 use crate::engine::service::Service;
 use crate::engine::{Letter, World, words};
@@ -102,6 +104,17 @@ impl Dialogue {
         }
     }
 
+    /// What it sends is no text: that is named, and nothing of it is done.
+    pub(super) fn reject_unreadable(&mut self, world: &mut World, now: Moment, what: Unreadable) {
+        let error = match what {
+            Unreadable::Utf16 => words::UTF_16,
+            Unreadable::Java => words::JAVA_OBJECT,
+            Unreadable::Pickle => words::PICKLE,
+            Unreadable::Ada => words::ADA_BOUNDS,
+        };
+        self.fail(world, now, CloseReason::PeerUnreadable, error.to_owned());
+    }
+
     pub(super) fn fail(&mut self, world: &mut World, now: Moment, reason: CloseReason, error: String) {
         self.note_error(world, ErrorKind::of(reason), error.clone());
         self.finish(world, now, reason, Some(&format!("Error: {error}")));
@@ -118,6 +131,14 @@ impl Dialogue {
         if let Some(seat) = self.seat() {
             let mut unsent = Vec::new();
             self.flags.confided |= world.room.confides(seat);
+            let style = self.style();
+            if style != Style::Lines && !reason.is_too_slow() {
+                let late = (CATCH_UP.as_millis() / ROOM_GAP.as_millis()) as usize;
+                world.room.take_lines(seat, usize::MAX, |line, _| self.outbox.say(style, line));
+                if style.is_paced() && self.outbox.messages() > late {
+                    self.outbox.join();
+                }
+            }
             match reason {
                 reason if reason.is_too_slow() => world.room.drop_member(seat, &mut unsent),
                 CloseReason::Stopping => world.room.send_home(seat, &mut unsent),

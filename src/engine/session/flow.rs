@@ -1,10 +1,14 @@
 //! Whether a peer is read from, whether its messages go on, and what has gone out to it: backpressure.
 
+use std::time::Duration;
+
 use super::Session;
 use super::dialogue::{Dialogue, Phase, State};
 use crate::engine::World;
 use crate::engine::codec::Style;
-use crate::engine::limits::{OUTBOX_BYTES_HIGH, ROOM_BURST_BYTES};
+use crate::engine::limits::{
+    CATCH_UP, CATCH_UP_BYTES, OUTBOX_BYTES_HIGH, READ_BYTES_MAX, ROOM_BURST_BYTES, ROOM_GAP, ROOM_QUEUE_BYTES,
+};
 use crate::engine::message::Moment;
 
 impl Session {
@@ -47,6 +51,11 @@ impl Session {
         self.dialogue.handle_sent(world, now, count);
     }
 
+    /// Takes what the room has for it, where its messages are not the lines of the room's log.
+    pub(in crate::engine) fn hear_room(&mut self, world: &mut World) {
+        self.dialogue.hear_room(world);
+    }
+
     /// The kernel takes bytes for it, or does not.
     pub(in crate::engine) fn set_blocked(&mut self, world: &mut World, now: Moment, blocked: bool) {
         if blocked && self.dialogue.flags.blocked {
@@ -86,6 +95,7 @@ impl Session {
     pub(in crate::engine) fn is_waiting_for_room(&self, world: &World) -> bool {
         self.intake.stalled
             && self.seat().is_some()
+            && (self.dialogue.has_own_room(world) || self.dialogue.is_on_fifo())
             && (!self.dialogue.flags.blocked || self.dialogue.is_on_fifo())
             && self.dialogue.paced_until(world).is_none()
     }
@@ -110,15 +120,19 @@ impl Dialogue {
         if self.is_on_fifo() && self.flags.blocked {
             return true; // what nobody reads is dropped, and only then
         }
-        let high = OUTBOX_BYTES_HIGH.min(self.settings(world).backlog_bytes_max);
-        self.outbox.len() < high && !(is_member && self.flags.blocked)
+        self.has_own_room(world) && !(is_member && self.flags.blocked)
+    }
+
+    /// Whether little enough waits in its own queue.
+    fn has_own_room(&self, world: &World) -> bool {
+        self.outbox.len() < OUTBOX_BYTES_HIGH.min(self.settings(world).backlog_bytes_max)
     }
 
     fn handle_sent(&mut self, world: &mut World, now: Moment, count: usize) {
         self.flags.told = true;
         let style = self.style();
-        let mut gap = self.settings(world).raw_gap;
-        if let Some(stop) = world.stop.as_ref().filter(|_| style == Style::Paced) {
+        let mut gap = self.gap(world);
+        if let Some(stop) = world.stop.as_ref().filter(|_| style.is_paced()) {
             // A long paced queue must not outlast the grace.
             gap = gap.min(stop.by.since(now) / (2 * (self.outbox.messages() as u32 + 1)));
         }
@@ -130,6 +144,36 @@ impl Dialogue {
         self.report_held(world);
         if let Phase::Draining(_, progress) = &mut self.phase {
             *progress = now;
+        }
+    }
+    /// The pause between two messages to a client that gets each by itself.
+    fn gap(&self, world: &World) -> Duration {
+        let gap = self.settings(world).raw_gap;
+        if matches!(self.state, State::Chat(_)) { gap.min(ROOM_GAP) } else { gap }
+    }
+
+    fn hear_room(&mut self, world: &mut World) {
+        let style = self.style();
+        let Some(seat) = self.seat().filter(|_| style != Style::Lines && !self.flags.blocked) else { return };
+        let now = world.now;
+        self.outbox.resume(now);
+        let mut max = ROOM_QUEUE_BYTES;
+        if style.is_paced() {
+            let lag = world.room.lag(seat, !self.outbox.is_empty(), now);
+            // Nobody is dropped for our pauses, and nobody's place keeps the log for them.
+            if lag > CATCH_UP || world.room.behind(seat) > CATCH_UP_BYTES {
+                max = READ_BYTES_MAX;
+                self.outbox.join();
+            }
+        }
+        let Some(room) = max.checked_sub(self.outbox.len()).filter(|room| *room > 0) else { return };
+        let Dialogue { outbox, flags, .. } = self;
+        world.room.take_lines(seat, room, |line, is_private| {
+            flags.confided |= is_private;
+            outbox.say(style, line);
+        });
+        if max == READ_BYTES_MAX {
+            outbox.join(); // also what was taken just now
         }
     }
 }

@@ -6,8 +6,9 @@ use thin_vec::ThinVec;
 
 use crate::engine::codec::detect::{self, BYTE_ORDER_MARK, Decision, Guess};
 use crate::engine::codec::lines::without_cr;
-use crate::engine::codec::{self, packets};
-use crate::engine::limits::ServiceSettings;
+use crate::engine::codec::shape::{self, Shape, Unreadable};
+use crate::engine::codec::{self, cstrings, lines, packets, prefixed};
+use crate::engine::limits::{GUESS, ServiceSettings};
 use crate::engine::message::{Kind, Moment};
 
 /// Bytes on their way to becoming messages. Holds no memory while none wait.
@@ -65,6 +66,8 @@ pub enum Rest<'a> {
 pub enum First<'a> {
     /// The kind of client is known.
     Is(Kind),
+    /// What it sends is no text.
+    Unreadable(Unreadable),
     /// It is not, and these bytes have just become a complete request.
     Complete(&'a [u8]),
     /// It is not.
@@ -194,13 +197,24 @@ impl Intake {
             self.bytes.extend_from_slice(std::mem::take(fresh));
         }
         let bytes = if self.bytes.is_empty() { *fresh } else { &self.bytes[..] };
-        if memchr(b'\n', bytes).is_none() {
-            if without_cr(bytes).len() > settings.message_bytes_max {
-                return First::TooLong(bytes);
+        let is_within = matches!(self.burst, Burst::GoesOn { .. });
+        let max = settings.message_bytes_max;
+        let shape = shape::of(bytes, max);
+        match shape {
+            Shape::Is(kind) => return First::Is(kind),
+            Shape::Unreadable(what) => return First::Unreadable(what),
+            Shape::Text if memchr(b'\n', bytes).is_some() => {}
+            _ if without_cr(bytes).len() > max => return First::TooLong(bytes),
+            _ if is_within => return First::Unknown, // the rest of the first burst is there already
+            Shape::Text => {}
+            Shape::Unclear | Shape::String => {
+                let patience = if shape == Shape::String { settings.raw_gap } else { GUESS };
+                self.guess.handle_unclear(now, settings.raw_gap, bytes, patience);
+                return First::Unknown;
             }
-            if matches!(self.burst, Burst::GoesOn { .. }) {
-                return First::Unknown; // the rest of the first burst is there already
-            }
+        }
+        if bytes.is_empty() {
+            return First::Unknown;
         }
         match self.guess.handle_burst(now, settings.raw_gap, bytes, is_complete) {
             Decision::Is(kind) => First::Is(kind),
@@ -209,10 +223,48 @@ impl Intake {
         }
     }
 
-    /// Nothing has followed for so long that it is a raw client.
-    pub fn be_raw(&mut self) {
-        self.guess.handle_silence(&mut self.bytes);
+    /// Nothing has followed for so long that it is a raw client, unless there is another end of a message in what has come.
+    pub fn end_guessing(&mut self, is_complete: impl Fn(&[u8]) -> bool) -> Kind {
+        let kind = self.kind_at_end(Kind::Raw);
+        match kind {
+            Kind::Raw => self.guess.handle_silence(&mut self.bytes, is_complete),
+            _ => self.guess.settle(),
+        }
         self.scanned = 0;
+        kind
+    }
+
+    /// The kind of client, if nothing more comes; `otherwise` where there is neither an LF nor a NUL behind a text.
+    pub fn kind_at_end(&self, otherwise: Kind) -> Kind {
+        match (memchr(0, &self.bytes), memchr(b'\n', &self.bytes)) {
+            (Some(1..), _) => Kind::C,
+            (_, Some(_)) => Kind::Line,
+            _ => otherwise,
+        }
+    }
+
+    /// It is a Telnet client: what waits, with `fresh` behind it, is text with commands in between. What is to be answered to
+    /// them, and whether one of them has ended the input.
+    pub fn be_telnet(&mut self, fresh: &mut &[u8]) -> (Vec<u8>, bool) {
+        if self.guess.telnet().is_none() {
+            self.guess.be_telnet();
+        }
+        let begun = std::mem::take(&mut self.bytes);
+        let (mut text, mut replies) = (ThinVec::new(), Vec::new());
+        let telnet = self.guess.telnet().expect("it was just seen to");
+        let has_ended = telnet.filter(&begun, &mut text, &mut replies)
+            || telnet.filter(std::mem::take(fresh), &mut text, &mut replies);
+        self.bytes = text;
+        self.scanned = 0;
+        (replies, has_ended)
+    }
+
+    /// The same of further bytes; those that wait are text already.
+    pub fn push_telnet(&mut self, bytes: &[u8]) -> (Vec<u8>, bool) {
+        let mut replies = Vec::new();
+        let Some(telnet) = self.guess.telnet() else { return (replies, false) };
+        let has_ended = telnet.filter(bytes, &mut self.bytes, &mut replies);
+        (replies, has_ended)
     }
 
     /// Whether there is anything to be taken.
@@ -231,25 +283,34 @@ impl Intake {
             let bytes = *fresh;
             let found = codec::find(kind, bytes, 0)?;
             *fresh = &bytes[found.taken..];
-            return Some(&bytes[..found.message]);
+            return Some(&bytes[found.start..found.end]);
         }
         self.bytes.extend_from_slice(std::mem::take(fresh));
         let bytes = &self.bytes[self.taken as usize..];
         let found = codec::find(kind, bytes, scanned)?;
         self.taken += found.taken as u32;
-        Some(&bytes[..found.message])
+        Some(&bytes[found.start..found.end])
     }
 
     /// What there is when there is no [next](Self::next) message.
     pub fn rest<'a, 'b: 'a>(&'a mut self, fresh: &mut &'b [u8], kind: Kind, max: usize) -> Rest<'a> {
         let bytes = if self.bytes.is_empty() { *fresh } else { &self.bytes[self.taken as usize..] };
-        let message = without_cr(bytes);
-        if message.len() > max {
+        let message = match kind {
+            Kind::Prefixed(_) => &[][..],
+            Kind::C => cstrings::without_line_end(bytes),
+            Kind::Line => lines::without_nuls(without_cr(bytes)),
+            Kind::Raw | Kind::Telnet | Kind::Packet => without_cr(bytes),
+        };
+        let length = match kind {
+            Kind::Prefixed(prefix) => prefixed::announced(prefix, bytes),
+            _ => message.len(),
+        };
+        if length > max {
             return Rest::TooLong(message);
         }
         let ends = match self.burst {
             Burst::GoesOn { .. } => false,
-            Burst::Ended => kind == Kind::Raw,
+            Burst::Ended => kind == Kind::Raw || kind == Kind::Line && message.is_empty() && bytes[0] == 0,
             Burst::EndOfStream => true,
         };
         if !ends {

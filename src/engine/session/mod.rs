@@ -83,9 +83,10 @@ impl Session {
         self.dialogue.seat()
     }
 
-    /// Its place in the room, if only what the room says waits for it, and nothing that it has said waits for room.
+    /// Its place in the room, if it is sent the room's own lines, only these wait for it, and nothing that it has said waits for room.
     pub(super) fn listening_seat(&self) -> Option<Seat> {
-        self.seat().filter(|_| self.dialogue.outbox.is_empty() && !self.intake.stalled)
+        let is_line = self.dialogue.kind == Some(Kind::Line);
+        self.seat().filter(|_| is_line && self.dialogue.outbox.is_empty() && !self.intake.stalled)
     }
 
     pub(super) fn is_serving(&self) -> bool {
@@ -98,11 +99,6 @@ impl Session {
 
     pub(super) fn is_on_fifo(&self) -> bool {
         self.dialogue.is_on_fifo()
-    }
-
-    /// Whether each of its messages is a packet.
-    pub(super) fn is_on_packets(&self) -> bool {
-        self.dialogue.kind == Some(Kind::Packet)
     }
 
     pub(super) fn outbox(&self) -> &Outbox {

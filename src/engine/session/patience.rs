@@ -8,7 +8,7 @@ use super::intake::Burst;
 use crate::engine::World;
 use crate::engine::foreign::{self, Guess};
 use crate::engine::limits::{LAST_WORDS, READ_BYTES_MAX};
-use crate::engine::message::{CloseReason, Kind, Moment};
+use crate::engine::message::{CloseReason, Moment};
 
 /// Reads in a row that left something behind and had no message in them, for which a peer is not yet called late.
 const FULL_READS_MAX: usize = 1024;
@@ -136,9 +136,7 @@ impl Session {
             if !self.intake.guess.holds_request() && foreign::look(self.intake.bytes()) == Guess::No {
                 self.hint_at_fragment(world);
             }
-            self.intake.be_raw();
-            self.decide(world, Kind::Raw);
-            self.take_in(world, now, &[]);
+            self.end_guessing(world, now);
         } else if is_due(self.unfinished_deadline(world)) {
             let error = format!(
                 "message not finished after {}",

@@ -9,7 +9,7 @@ use super::intake::{Burst, Intake};
 use super::{Lists, Session};
 use crate::engine::World;
 use crate::engine::deadlines::Alarm;
-use crate::engine::message::{Kind, Moment, Peer};
+use crate::engine::message::{Moment, Peer};
 use crate::engine::record::piece::RUNS;
 use crate::engine::record::{DoorOf, SavedPhase, SavedSession, SavedState};
 
@@ -80,7 +80,6 @@ impl Session {
         saved: SavedSession,
     ) -> Option<Session> {
         let door = Rc::clone(saved.door()?);
-        let bare = saved.kind == Some(Kind::Raw);
         let state = match saved.state {
             SavedState::Multiply => State::Multiply,
             SavedState::Greeting => State::Greeting,
@@ -93,7 +92,7 @@ impl Session {
             SavedState::Left => State::Chat(Err(now)),
             SavedState::Nameless(since) => State::Chat(Err(since)),
             SavedState::Member { name, joined, place, claim } => {
-                let seat = world.room.restore_member(peer, &name, joined, bare);
+                let seat = world.room.restore_member(peer, &name, joined);
                 if let (Some(seat), Some(claim)) = (seat, claim) {
                     world.room.set_claim(seat, *claim);
                 }

@@ -51,12 +51,7 @@ impl Session {
                 Some(reason.to_string())
             }
         };
-        let kind = match dialogue.kind {
-            Some(Kind::Line) => Some("line"),
-            Some(Kind::Raw) => Some("raw"),
-            Some(Kind::Packet) => Some("packets"),
-            None => None,
-        };
+        let kind = dialogue.kind.map(Kind::name);
         ConnectionPart {
             service: self.service().name(),
             endpoint: &dialogue.door.endpoint,

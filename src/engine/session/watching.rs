@@ -117,13 +117,12 @@ impl Dialogue {
 
     /// When silence from the beginning on becomes worth a word, while somebody watches.
     pub(super) fn silence_deadline(&self, world: &World) -> Option<Moment> {
-        let is_silent =
-            self.heard == Heard::Nothing && !self.flags.hinted && !self.is_on_fifo() && self.is_seen(world);
+        let is_silent = self.heard == Heard::Nothing && !self.is_on_fifo() && self.is_seen(world);
         (is_silent && diagnosis::of_silence(self.service(), false).is_some()).then(|| self.opened + SILENCE)
     }
 
     pub(super) fn hint_at_silence(&mut self, world: &mut World) {
-        self.flags.hinted = true;
+        self.heard = Heard::NothingYet;
         let service = self.service();
         self.hint(world, |_| diagnosis::of_silence(service, false));
     }
@@ -161,7 +160,7 @@ impl Dialogue {
                 | CloseReason::PeerSilent
                 | CloseReason::PeerNameless
         );
-        if by_itself && self.heard == Heard::Nothing && self.flags.counted && !self.is_on_fifo() {
+        if by_itself && self.heard < Heard::Bytes && self.flags.counted && !self.is_on_fifo() {
             let service = self.service();
             self.hint(world, |_| diagnosis::of_silence(service, true));
         }

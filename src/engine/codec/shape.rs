@@ -1,0 +1,261 @@
+//! What the first bytes of a connection look like, where that tells the kind of client without a pause: a Telnet command, a
+//! length, a NUL; and what cannot be served. Knows bytes; has never seen a pause or a service.
+
+use memchr::memchr;
+
+use super::prefixed::{self, Head};
+use super::telnet::{self, IAC};
+use crate::engine::message::{Kind, Prefix};
+
+/// What they look like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shape {
+    /// Text, of which LF or a pause tells the kind of client.
+    Text,
+    /// A client of this kind.
+    Is(Kind),
+    /// The next bytes tell, or a second of silence.
+    Unclear,
+    /// A string with its NUL, if nothing follows for as long as parts of a message are apart.
+    String,
+    /// What is no text, and cannot be served.
+    Unreadable(Unreadable),
+}
+
+/// What a client may send in place of text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unreadable {
+    /// UTF-16, with or without a byte order mark.
+    Utf16,
+    /// What Java's ObjectOutputStream begins with.
+    Java,
+    /// What Python's pickle begins with.
+    Pickle,
+    /// What Ada's String'Output begins with: the first and the last index.
+    Ada,
+}
+
+/// Looks at all that has come so far.
+pub fn of(bytes: &[u8], message_bytes_max: usize) -> Shape {
+    match bytes {
+        [] => Shape::Text,
+        [IAC, rest @ ..] => of_iac(rest),
+        [0xfe] | [0xac] | [0x80] | [0xac, 0xed] | [0xac, 0xed, 0x00] => Shape::Unclear,
+        [0xfe, 0xff, ..] => Shape::Unreadable(Unreadable::Utf16),
+        [0xac, 0xed, 0x00, 0x05, ..] => Shape::Unreadable(Unreadable::Java),
+        [0x80, 2..=5, ..] => Shape::Unreadable(Unreadable::Pickle),
+        [first, ..] if is_control(*first) || *first >= 0x80 => match of_prefix(bytes, message_bytes_max) {
+            Shape::Text => of_ada(bytes).unwrap_or_else(|| of_nul(bytes)),
+            shape => shape,
+        },
+        // A blank line, or the first byte of a length of ten.
+        [b'\n'] | [b'\n', 0] | [b'\n', 0, 0] => Shape::Unclear,
+        // Four bytes of a length with the low one first, though that one is a character by itself.
+        [_, 0, 0, 0, ..] => match walk(Prefix::Little4, bytes, message_bytes_max) {
+            Walk::Exact => Shape::Is(Kind::Prefixed(Prefix::Little4)),
+            Walk::Begun if bytes.len() == 4 => half_of(bytes[0]),
+            Walk::Begun => Shape::Unclear,
+            Walk::Wrong => of_nul(bytes),
+        },
+        _ => of_nul(bytes),
+    }
+}
+
+/// A command, unless it is the mark of UTF-16, whose second half of an ASCII character is NUL.
+fn of_iac(rest: &[u8]) -> Shape {
+    match rest {
+        [] | [0xfe] | [0xfe, _] => Shape::Unclear,
+        [0xfe, _, 0, ..] => Shape::Unreadable(Unreadable::Utf16),
+        [command, ..] if telnet::is_command(*command) => Shape::Is(Kind::Telnet),
+        _ => Shape::Text,
+    }
+}
+
+/// Whether a byte is in no text: a control character that is no white space.
+fn is_control(byte: u8) -> bool {
+    matches!(byte, 0..=8 | 0x0e..=0x1b | 0x7f)
+}
+
+/// A length, and exactly that many bytes of text, once or more often. A length of which no byte is a control character may as
+/// well be text, and is not looked for.
+fn of_prefix(bytes: &[u8], max: usize) -> Shape {
+    let mut is_begun = false;
+    for prefix in [Prefix::Big4, Prefix::Little4, Prefix::Big2, Prefix::Seven] {
+        match walk(prefix, bytes, max) {
+            Walk::Exact => return Shape::Is(Kind::Prefixed(prefix)),
+            Walk::Begun => is_begun = true,
+            Walk::Wrong => {}
+        }
+    }
+    if is_begun { Shape::Unclear } else { Shape::Text }
+}
+
+enum Walk {
+    Exact,
+    Begun,
+    Wrong,
+}
+
+fn walk(prefix: Prefix, bytes: &[u8], max: usize) -> Walk {
+    let mut rest = bytes;
+    loop {
+        let (length, start) = match prefixed::head(prefix, rest) {
+            Head::Length(length, start) => (length, start),
+            // What has come of a length must leave room for one that is not too large.
+            Head::Short if could_be_length(prefix, rest) => return Walk::Begun,
+            Head::Short | Head::Wrong => return Walk::Wrong,
+        };
+        let text = &rest[start..];
+        let text = &text[..length.min(text.len())];
+        // A doubled length byte (0x80 0x00) is none that a program writes.
+        let is_odd = prefix == Prefix::Seven && start > 1 && rest[start - 1] == 0;
+        if length == 0 || length > max || is_odd || text.iter().any(|byte| is_control(*byte)) {
+            return Walk::Wrong;
+        }
+        if text.len() < length {
+            return Walk::Begun;
+        }
+        rest = &rest[start + length..];
+        if rest.is_empty() {
+            return Walk::Exact;
+        }
+    }
+}
+
+fn could_be_length(prefix: Prefix, begun: &[u8]) -> bool {
+    match (prefix, begun) {
+        (Prefix::Big2, [first]) => *first < 0x20,
+        (Prefix::Big4, [first, rest @ ..]) => *first == 0 && rest.first().is_none_or(|byte| *byte < 0x10),
+        (Prefix::Little4, [_, _, third, ..]) => *third < 0x10,
+        _ => true,
+    }
+}
+
+/// Two indices of four bytes, the first of which is 1.
+fn of_ada(bytes: &[u8]) -> Option<Shape> {
+    const FIRST: &[u8] = b"\x01\0\0\0";
+    let rest = bytes.strip_prefix(FIRST)?;
+    match rest {
+        [_, _, 0, 0, ..] => Some(Shape::Unreadable(Unreadable::Ada)),
+        [_, _, _, _, ..] => None,
+        _ => Some(Shape::Unclear),
+    }
+}
+
+/// What a character with a NUL behind it is, if nothing follows: a string, unless there is nothing in it.
+fn half_of(first: u8) -> Shape {
+    if first.is_ascii_whitespace() { Shape::Unclear } else { Shape::String }
+}
+
+/// A string that ends with NUL, unless each second byte is one.
+fn of_nul(bytes: &[u8]) -> Shape {
+    let Some(nul) = memchr(0, bytes) else { return Shape::Text };
+    // Behind a line, unless it is the padding of an array into which that was read.
+    if let Some(lf) = memchr(b'\n', &bytes[..nul])
+        && (lf + 1 < nul || bytes[..lf].trim_ascii().is_empty())
+    {
+        return Shape::Text;
+    }
+    match (nul, bytes) {
+        (0, [_, b, 0, _, ..]) if *b != 0 => Shape::Unreadable(Unreadable::Utf16),
+        (1, [_, _, c, 0, ..]) if *c != 0 => Shape::Unreadable(Unreadable::Utf16),
+        // One character and its NUL, or half of two characters of UTF-16.
+        (1, [first, _] | [first, _, _]) => half_of(*first),
+        (0, [_] | [_, _] | [_, _, _]) => Shape::Unclear,
+        (0, _) => Shape::Text,
+        _ => Shape::Is(Kind::C),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn utf16(text: &str, is_big: bool) -> Vec<u8> {
+        text.encode_utf16()
+            .flat_map(|unit| if is_big { unit.to_be_bytes() } else { unit.to_le_bytes() })
+            .collect()
+    }
+
+    /// All that has come, and what it must look like.
+    fn cases() -> Vec<(Vec<u8>, Shape)> {
+        let prefixed = |prefix| Shape::Is(Kind::Prefixed(prefix));
+        let mut cases: Vec<(Vec<u8>, Shape)> = [
+            (&b"5 10"[..], Shape::Text),
+            (b"5 10\n", Shape::Text),
+            ("Zoë".as_bytes(), Shape::Text),
+            (b"\n", Shape::Unclear),
+            (b"\n\n", Shape::Text),
+            (b"5 10\0", Shape::Is(Kind::C)),
+            (b"5 10\n\0\0\0", Shape::Is(Kind::C)),
+            (b"5 10\nabc\0\n", Shape::Text),
+            (b"\n\0\n", Shape::Text),
+            (b"a\0", Shape::String),
+            (b"a\0\0\0", Shape::String),
+            (b"a\0\0\0\0", Shape::Is(Kind::C)),
+            (b"\n\0\0\x0010 letters", prefixed(Prefix::Little4)),
+            (b"\0\x045 10", prefixed(Prefix::Big2)),
+            (b"\0\x045 10\0\x033 4", prefixed(Prefix::Big2)),
+            (b"\0\0\0\x045 10", prefixed(Prefix::Big4)),
+            (b"\x04\0\0\x005 10", prefixed(Prefix::Little4)),
+            (b"\x045 10", prefixed(Prefix::Seven)),
+            (b"\x0fhello, everyone", prefixed(Prefix::Seven)),
+            (b"\0\x04", Shape::Unclear),
+            (b"\0\x045 1", Shape::Unclear),
+            (b"\0\x045 10\0", Shape::Unclear),
+            (b"\x04", Shape::Unclear),
+            (b"\0", Shape::Unclear),
+            (b"\xff", Shape::Unclear),
+            (b"\xff\xfb\x1f", Shape::Is(Kind::Telnet)),
+            (b"\xff\xf4\xff\xfd\x06", Shape::Is(Kind::Telnet)),
+            (b"\xff\xfe\x01\xff", Shape::Is(Kind::Telnet)),
+            (b"\xffa", Shape::Text),
+            (b"\xac\xed\0\x05t\0\x045 10", Shape::Unreadable(Unreadable::Java)),
+            (b"\x80\x04\x95\n\0\0\0\0\0\0\0K\x05K\n\x86\x94.", Shape::Unreadable(Unreadable::Pickle)),
+            (b"\x01\0\0\0", Shape::Unclear),
+            (b"\x01\0\0\0\x04\0\0\0", Shape::Unreadable(Unreadable::Ada)),
+            (b"\x01\0\0\0\x04\0\0\x005 10", Shape::Unreadable(Unreadable::Ada)),
+            // Numbers as bytes are text with an LF by chance, or nothing that is known.
+            (b"\0\0\0\x05\0\0\0\n", Shape::Text),
+            (b"\x05\0\0\0\n\0\0\0", Shape::Is(Kind::C)),
+        ]
+        .map(|(bytes, shape)| (bytes.to_vec(), shape))
+        .into();
+        for text in ["5 10", "5 10\n", "alice", "hi"] {
+            for is_big in [true, false] {
+                cases.push((utf16(text, is_big), Shape::Unreadable(Unreadable::Utf16)));
+                cases.push((utf16(&format!("\u{feff}{text}"), is_big), Shape::Unreadable(Unreadable::Utf16)));
+            }
+        }
+        cases
+    }
+
+    #[test]
+    fn the_first_bytes_tell_what_no_pause_has_to_tell() {
+        for (bytes, shape) in cases() {
+            assert_eq!(of(&bytes, 4096), shape, "{}", bytes.escape_ascii());
+        }
+    }
+
+    #[test]
+    fn no_beginning_of_what_has_a_shape_is_taken_for_another_one() {
+        for (bytes, shape) in cases() {
+            let Shape::Is(kind) = shape else { continue };
+            for cut in 1..bytes.len() {
+                let begun = of(&bytes[..cut], 4096);
+                // Several messages are of that kind from the first one on.
+                let fits =
+                    matches!(begun, Shape::Text | Shape::Unclear | Shape::String) || begun == Shape::Is(kind);
+                assert!(fits, "{} is {begun:?}", bytes[..cut].escape_ascii());
+            }
+        }
+    }
+
+    #[test]
+    fn a_long_message_behind_seven_bits_a_byte_is_known_too() {
+        let mut bytes = b"\xac\x02".to_vec();
+        bytes.extend([b'x'; 300]);
+        assert_eq!(of(&bytes, 4096), Shape::Is(Kind::Prefixed(Prefix::Seven)));
+        assert_eq!(of(&bytes, 200), Shape::Text, "longer than a message may be");
+    }
+}
