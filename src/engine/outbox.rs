@@ -82,6 +82,7 @@ impl Outbox {
         self.bytes.push(b'\n');
     }
 
+    #[cold]
     fn encode(&mut self, style: Style, is_open: bool, message: &[u8]) {
         let start = self.bytes.len();
         if is_open {

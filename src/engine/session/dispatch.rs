@@ -170,14 +170,11 @@ impl Session {
                 dialogue.reject_first(world, now, intake.gather(fresh));
                 return;
             }
-            let is_message = match intake.next(fresh, kind) {
-                Some(message @ ([0, ..] | [.., 0])) => {
-                    dialogue.handle_message(world, now, lines::without_nuls(message))
-                }
-                Some(message) => dialogue.handle_message(world, now, message),
+            let message = match intake.next(fresh, kind) {
+                Some(message) => message,
                 None => match intake.rest(fresh, kind, dialogue.settings(world).message_bytes_max) {
-                    Rest::Message(_) if dialogue.is_on_fifo() => false, // no line
-                    Rest::Message(message) => dialogue.handle_message(world, now, message),
+                    Rest::Message(_) if dialogue.is_on_fifo() => continue, // no line
+                    Rest::Message(message) => message,
                     Rest::TooLong(message) => {
                         dialogue.overflow_within(world, now, message);
                         return intake.skip_rest(fresh);
@@ -185,6 +182,10 @@ impl Session {
                     Rest::Unfinished => return,
                 },
             };
+            // One place where a message is handled, so that it is compiled into this loop.
+            let message =
+                if let [0, ..] | [.., 0] = message { lines::without_nuls(message) } else { message };
+            let is_message = dialogue.handle_message(world, now, message);
             if is_message {
                 intake.count_message();
             }
