@@ -8,6 +8,7 @@ use std::time::Duration;
 use ipcd::config::Config;
 use ipcd::endpoint::Endpoint;
 use ipcd::engine::Engine;
+use ipcd::engine::codec::shape::{self, Shape};
 use ipcd::engine::foreign::{self, Guess};
 use ipcd::engine::limits::{REPORT_BYTES_MAX, STATS_LINE_BYTES_MAX, Settings};
 use ipcd::engine::memory;
@@ -187,10 +188,15 @@ pub fn a_line_client_hears_the_same_however_it_is_cut(bytes: &[u8]) {
     if (1..=sends.len().min(64)).any(|end| matches!(foreign::look(&sends[..end]), Guess::Is(_))) {
         return;
     }
-    let whole = Stage::hold(service, &[sends]);
     let mut places: Vec<usize> = cuts.iter().map(|cut| usize::from(*cut) * sends.len() / 256).collect();
     places.extend([0, sends.len()]);
     places.sort_unstable();
+    // And a length, a NUL or a Telnet command makes it another kind of client as soon as it is there.
+    let is_text = |begun: &[u8]| matches!(shape::of(begun, sends.len()), Shape::Text | Shape::Unclear);
+    if !places.iter().all(|place| is_text(&sends[..*place])) {
+        return;
+    }
+    let whole = Stage::hold(service, &[sends]);
     let pieces: Vec<&[u8]> =
         places.windows(2).map(|pair| &sends[pair[0]..pair[1]]).filter(|piece| !piece.is_empty()).collect();
     let cut = Stage::hold(service, &pieces);
@@ -258,16 +264,20 @@ pub fn a_fifo_answers_the_same_however_it_is_cut(bytes: &[u8]) {
 
 /// Each line is a packet to one and a line to the other, who hear the same but for the ends of the lines.
 pub fn a_packet_is_answered_as_a_line_is(bytes: &[u8]) {
-    if bytes.len() > Settings::default().of(Service::Multiply).message_bytes_max {
+    // A line client's burst that begins with IAC has Telnet's commands in it.
+    if bytes.len() > Settings::default().of(Service::Multiply).message_bytes_max
+        || bytes.first() == Some(&0xff)
+    {
         return;
     }
-    let lines = [b"1 1\n", bytes, b"\n"].concat(); // with a first line that no other protocol begins with
+    const FIRST: &[u8] = b"1 1\n"; // no other protocol begins so, and no other kind of client
+    let lines = [FIRST, bytes, b"\n"].concat();
     let packets: Vec<&[u8]> = lines.split(|byte| *byte == b'\n').collect();
     let mut stage = Stage::new(Settings::default());
     let client = stage.connect(Service::Multiply, Medium::Packets);
     packets.iter().for_each(|packet| stage.send(client, packet));
     stage.end(client);
-    let mut by_line = Stage::hold(Service::Multiply, &[&lines]);
+    let mut by_line = Stage::hold(Service::Multiply, &[FIRST, &lines[FIRST.len()..]]);
     by_line.retain(|byte| *byte != b'\n');
     let heard = &stage.ends[client].heard;
     assert_eq!(String::from_utf8_lossy(heard), String::from_utf8_lossy(&by_line));

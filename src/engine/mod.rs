@@ -9,7 +9,7 @@
 pub mod allow;
 mod census;
 mod claim;
-mod codec;
+pub mod codec;
 mod counters;
 mod crowding;
 pub mod datagram;
