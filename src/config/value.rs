@@ -31,7 +31,7 @@ pub(super) const CONNECTIONS: Bounds<usize> = Bounds {
     min: 1,
     max: 1_000_000,
     text: "1 to 1000000",
-    why: "with none nobody is served, and the kernel lets one process hold about a million of them",
+    why: "the kernel lets one process hold about a million of them",
 };
 
 pub(super) const SERVICE_CONNECTIONS: Bounds<usize> = Bounds {

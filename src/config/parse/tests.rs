@@ -53,7 +53,7 @@ f:3:1: mux is 7; it is a table: [mux]
 f:4:2: unknown table [lgo]; did you mean [log]?
 f:6:9: loud is no number; text stands in quotes: "loud"
 f:9:1: unknown key "max_conections"; did you mean "max_connections"?
-f:10:19: max_connections is 0; it is 1 to 1000000 (with none nobody is served, and the kernel lets one process hold about a million of them)
+f:10:19: max_connections is 0; it is 1 to 1000000 (the kernel lets one process hold about a million of them)
 f:11:15: max_message is "17MiB"; it is 1 byte to 16MiB (a message is held in memory whole)
 f:12:11: backlog is 5; it is 4KiB to 1GiB (less is a few replies, more is memory that one client could take)
 f:13:18: listen_backlog is 65536; it is 1 to 65535 (the kernel's queue needs a place; net.core.somaxconn bounds it too)
