@@ -1,10 +1,61 @@
 //! PURE: the whole daemon without its sockets. No socket, no clock, no file, no log: time and bytes come in as
 //! arguments, what is to be done and what has happened go out as values.
 //!
-//! [`Engine::handle`] takes an [`Input`]; after it, [`Engine::poll_note`] tells what happened and
-//! [`Engine::poll_urgent`] what the reactor must do at once, [`Engine::poll_output`] what at the end of its turn;
-//! [`Engine::poll_deadline`] says when it wants to be told the time again. [`Engine::outgoing`] lends the bytes to be
-//! written, [`Engine::wants_input`] says whom to read from.
+//! # The order of its calls
+//!
+//! ```text
+//!   handle(Input::Tick)                 the time; begins a turn
+//!   for each peer that is ready:
+//!     wants_input(peer)                 if not, its bytes stay where they are
+//!     handle(Input::Bytes { .. })       what came from it
+//!     poll_note() until None            what happened, for the log
+//!     poll_urgent() until None          what to do before anybody else is read from
+//!       Output::Flush(peer)             outgoing(peer) lends the bytes; write them; handle(Input::Sent { .. })
+//!       Output::Close(peer)             and so on: each output says what it asks for
+//!   poll_output() until None            the same for the rest of the turn, the room's words included
+//!   handle(Input::Turned(duration))     how long the turn took
+//!   poll_deadline()                     when to begin the next one if nothing happens before
+//! ```
+//!
+//! # Example
+//!
+//! One request, with a `Vec` in place of a socket:
+//!
+//! ```
+//! use std::rc::Rc;
+//! use ipcd::engine::Engine;
+//! use ipcd::engine::limits::Settings;
+//! use ipcd::engine::message::{Door, Input, Medium, Moment, Origin, Output, Peer};
+//! use ipcd::engine::service::Service;
+//!
+//! let mut engine = Engine::new(Settings::default());
+//! let now = Moment::at(0);
+//! let door = Rc::new(Door {
+//!     endpoint: "unix:///tmp/multiply".into(),
+//!     service: Service::Multiply,
+//!     medium: Medium::Unix,
+//!     allowed: None,
+//! });
+//! let peer = Peer { index: 0, generation: 1 };
+//! let origin = Origin::Process { uid: 1000, gid: 1000, pid: 4711 };
+//!
+//! engine.handle(now, Input::Tick);
+//! engine.handle(now, Input::Opened { peer, door: &door, origin });
+//! assert!(engine.wants_input(peer));
+//! engine.handle(now, Input::Bytes { peer, bytes: b"5 10\n", more: false });
+//!
+//! let mut written = Vec::new();
+//! while let Some(output) = engine.poll_output() {
+//!     if output == Output::Flush(peer) {
+//!         let before = written.len();
+//!         for slice in engine.outgoing(peer).slices() {
+//!             written.extend_from_slice(slice);
+//!         }
+//!         engine.handle(now, Input::Sent { peer, bytes: written.len() - before });
+//!     }
+//! }
+//! assert_eq!(written, b"Data received\n50.0\n");
+//! ```
 
 pub mod allow;
 mod census;
