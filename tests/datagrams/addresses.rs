@@ -296,6 +296,40 @@ fn a_socket_file_in_a_directory_that_the_daemon_does_not_see_gets_no_answer_and_
     daemon.stop();
 }
 
+/// The sender's path leads to where the daemon's own view of the file system has an automounter, which never answers: from
+/// another mount namespace, or by a symbolic link, anybody can have such an address.
+#[test]
+fn a_path_that_the_kernel_would_wait_for_holds_nobody_up() {
+    if !may_unshare() {
+        return;
+    }
+    let (ground, home) = (Ground::new(), common());
+    ground.write_config(OPEN);
+    let auto = home.path().join("auto");
+    fs::create_dir_all(auto.join("host")).unwrap();
+    let (pipe, auto_shown) = (home.path().join("pipe").display().to_string(), auto.display());
+    let mount = format!(
+        "mkfifo '{pipe}'; exec 9<>'{pipe}'\n\
+         mount -t autofs -o fd=9,pgrp=1,minproto=5,maxproto=5,indirect never '{auto_shown}'"
+    );
+    // Whether there is such a thing; where nothing is looked for, nothing waits.
+    let probe = in_namespaces(&["--mount"], &mount, &Command::new("true")).stderr(Stdio::null()).status();
+    fs::remove_file(&pipe).unwrap();
+    if !probe.is_ok_and(|status| status.success()) {
+        eprintln!("not tested: autofs cannot be mounted here");
+        return;
+    }
+    let command = in_namespaces(&["--mount"], &mount, &ground.command());
+    let daemon = ground.start(command);
+    let client = Packets::gram(&daemon.directory.path().join("multiply.gram"), &auto.join("host/own"));
+    client.say("5 10");
+    let mut other = daemon.tcp(crate::harness::MULTIPLY);
+    other.say("6 7\n");
+    other.hear("Data received\n42.0\n");
+    daemon.wait_for_log("dropped: the socket's file is not to be seen from here");
+    daemon.stop();
+}
+
 /// Sends so many descriptors of a file along with what gets no answer.
 fn pass(socket: &impl AsFd, file: &fs::File, count: usize) -> rustix::io::Result<usize> {
     let many = vec![file.as_fd(); count];

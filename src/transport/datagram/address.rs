@@ -8,13 +8,16 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use nix::sys::socket::UnixAddr;
-use rustix::fs::{CWD, FileType, Mode, OFlags, ResolveFlags, fstat, openat, openat2};
+use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, ResolveFlags, StatxFlags, openat, openat2, statx};
 use rustix::io::Errno;
 
 use crate::engine::message::Dropped;
 
 /// Digits of an abstract address that the kernel chose (autobind, unix(7)).
 const AUTOBIND_DIGITS: usize = 5;
+
+/// How often a path is looked up anew because something on it was changed just then. Guessed.
+const TRIES_MAX: u32 = 4;
 
 /// An address that may be sent to.
 #[derive(Debug)]
@@ -47,8 +50,11 @@ pub(super) fn find(address: &UnixAddr, uid: u32, pid: u32) -> Result<Target, Dro
     }
     let Some(path) = address.path() else { return Err(Dropped::NoAddress) };
     let file = open(path, pid)?;
-    let stat = fstat(&file).map_err(|_| Dropped::Failed)?;
-    if !FileType::from_raw_mode(stat.st_mode).is_socket() || stat.st_uid != uid {
+    // As far as it is known here: a server is not asked.
+    let (flags, wanted) =
+        (AtFlags::EMPTY_PATH | AtFlags::STATX_DONT_SYNC, StatxFlags::TYPE | StatxFlags::UID);
+    let there = statx(&file, "", flags, wanted).map_err(|_| Dropped::Failed)?;
+    if !FileType::from_raw_mode(there.stx_mode.into()).is_socket() || there.stx_uid != uid {
         return Err(Dropped::NotItsOwn);
     }
     let named = format!("/proc/self/fd/{}", file.as_fd().as_raw_fd());
@@ -59,10 +65,8 @@ pub(super) fn find(address: &UnixAddr, uid: u32, pid: u32) -> Result<Target, Dro
 /// The file itself, not what a symbolic link there points to, opened for neither reading nor writing.
 fn open(path: &Path, pid: u32) -> Result<OwnedFd, Dropped> {
     let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    // No way leads through somebody's descriptors or directories in /proc.
-    let resolve = ResolveFlags::NO_MAGICLINKS;
     let opened = if path.is_absolute() {
-        openat2(CWD, path, flags, Mode::empty(), resolve)
+        open_at_once(CWD, path, flags)
     } else {
         // It is the sender's directory that is meant, never ours. Only root and its own user may look there (proc(5)).
         let its = format!("/proc/{pid}/cwd");
@@ -71,12 +75,28 @@ fn open(path: &Path, pid: u32) -> Result<OwnedFd, Dropped> {
             0 => return Err(Dropped::Relative),
             _ => openat(CWD, its, flags_of_directory, Mode::empty()).map_err(|_| Dropped::Relative)?,
         };
-        openat2(directory, path, flags, Mode::empty(), resolve)
+        open_at_once(&directory, path, flags)
     };
     opened.map_err(|errno| match errno {
         Errno::MFILE | Errno::NFILE | Errno::NOMEM => Dropped::Failed,
         _ => Dropped::Unseen,
     })
+}
+
+/// openat2(2) without waiting for a disk, an automounter or a server: all of the way to a bound socket is in the kernel's
+/// cache, and what leads elsewhere is the sender's choice.
+fn open_at_once(directory: impl AsFd, path: &Path, flags: OFlags) -> Result<OwnedFd, Errno> {
+    // No way leads through somebody's descriptors or directories in /proc.
+    let resolve = ResolveFlags::NO_MAGICLINKS;
+    for _ in 0..TRIES_MAX {
+        match openat2(&directory, path, flags, Mode::empty(), resolve | ResolveFlags::CACHED) {
+            Err(Errno::AGAIN) => {}
+            // Before Linux 5.12.
+            Err(Errno::INVAL) => return openat2(&directory, path, flags, Mode::empty(), resolve),
+            opened => return opened,
+        }
+    }
+    Err(Errno::AGAIN)
 }
 
 fn is_autobound(name: &[u8]) -> bool {
