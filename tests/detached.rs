@@ -281,6 +281,37 @@ fn started_by_root_it_goes_on_as_the_user_with_its_groups_once_what_needs_root_i
     assert!(!sockets.join("s").exists() && !sockets.join("mux").exists());
 }
 
+/// The directory of the log is that user's, and what lies there in the log's place is as well: root makes no file for it
+/// elsewhere, and writes into none.
+#[test]
+fn root_follows_no_link_in_the_log_files_place_for_another_user() {
+    if !is_root() {
+        return;
+    }
+    let ground = Ground::new();
+    ground.write_config(CONFIG);
+    let logs = ground.directory.path().join("logs");
+    fs::create_dir(&logs).unwrap();
+    let (log, made, roots) = (logs.join("log"), logs.join("made"), ground.directory.path().join("roots"));
+    fs::write(&roots, "as it was").unwrap();
+    let start = || {
+        let mut command = ground.command();
+        command.current_dir(ground.directory.path());
+        let files = ["--daemon", "--log-file", "logs/log", "--pid-file", "pid", "--user", "nobody"];
+        failure(command.args(files), 1)
+    };
+    for target in [&made, &roots] {
+        std::os::unix::fs::symlink(target, &log).unwrap();
+        assert!(start().contains("/logs/log: a symbolic link, which root does not follow for another user"));
+        fs::remove_file(&log).unwrap();
+    }
+    fs::hard_link(&roots, &log).unwrap();
+    assert!(start().contains("/logs/log: a file with another name too"));
+    assert!(!made.exists());
+    assert_eq!(fs::read_to_string(&roots).unwrap(), "as it was");
+    assert_eq!(fs::metadata(&roots).unwrap().uid(), 0);
+}
+
 #[test]
 fn a_user_that_cannot_be_is_wrong_usage() {
     let ground = Ground::new();

@@ -1,6 +1,7 @@
 //! `--daemon`: into the background, for systems without a service manager. The one who started it waits until the daemon is
 //! ready, or hears why it is not.
 
+use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
@@ -31,8 +32,12 @@ pub struct Terminal {
     /// A log file that a start that fails has to remove.
     made: Option<PathBuf>,
     log_file: PathBuf,
+    open_log: OpenLog,
     pid_file: PidFile,
 }
+
+/// How the log file is opened.
+type OpenLog = fn(&Path) -> io::Result<File>;
 
 /// The pid file, locked. It goes when this is dropped, or is empty where its directory is somebody else's.
 #[derive(Debug)]
@@ -65,8 +70,9 @@ pub fn detach(files: &Detached, user: Option<&User>) -> Result<Side, Failure> {
     let (pid_file, log_file) = (absolute(&files.pid_file), absolute(&files.log_file));
     // Locked here, where the outcome can be told as what it is. The daemon has the lock from this process.
     let lock = Lock::on_pid_file(&pid_file).map_err(|obstacle| unlocked(&pid_file, obstacle))?;
+    let open_log: OpenLog = if user.is_some() { log_file::open_for_another } else { log_file::open };
     let made = (!log_file.exists()).then(|| log_file.clone());
-    let log = log_file::open(&log_file).map_err(|error| failed(&log_file, error))?;
+    let log = open_log(&log_file).map_err(|error| failed(&log_file, error))?;
     let undo = || made.iter().for_each(|path| drop(std::fs::remove_file(path)));
     let again = || log.try_clone().map_err(|error| failed(&log_file, error));
     let pipe = || io::pipe().map_err(|error| Failure::Runtime(format!("pipe: {error}")));
@@ -98,7 +104,7 @@ pub fn detach(files: &Detached, user: Option<&User>) -> Result<Side, Failure> {
                     .map_err(|error| format!("{}: cannot be written: {error}", pid_file.display())),
                 Err(error) => Err(format!("cannot detach: {}", reason(&error))),
             };
-            let terminal = Terminal { writer, made, log_file, pid_file: PidFile(lock) };
+            let terminal = Terminal { writer, made, log_file, open_log, pid_file: PidFile(lock) };
             match written {
                 Ok(()) => Ok(Side::Daemon(terminal)),
                 Err(why) => {
@@ -186,7 +192,7 @@ impl Terminal {
         self.made.iter().for_each(|path| drop(std::fs::remove_file(path)));
         drop(self.pid_file);
         if self.writer.write_all(format!("{}\n{failure}", failure.status()).as_bytes()).is_err() {
-            let log = log_file::open(&self.log_file);
+            let log = (self.open_log)(&self.log_file);
             let _ = log.and_then(|mut log| writeln!(log, "{} {failure}", time::full()));
         }
     }

@@ -3,10 +3,11 @@
 
 use std::fs::{File, OpenOptions};
 use std::io;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
 use rustix::fs::OFlags;
+use rustix::io::Errno;
 
 use super::log;
 
@@ -18,7 +19,32 @@ const MODE: u32 = 0o640;
 /// # Errors
 /// Those of open(2).
 pub fn open(path: &Path) -> io::Result<File> {
-    let flags = OFlags::NONBLOCK | OFlags::NOCTTY;
+    open_with(path, OFlags::empty())
+}
+
+/// The same for root, in what may be another user's directory: whatever that one has put there does not lead to a file
+/// that is somebody else's.
+///
+/// # Errors
+/// Those of open(2); or it is a symbolic link, or a file that has another name too.
+pub fn open_for_another(path: &Path) -> io::Result<File> {
+    let file = open_with(path, OFlags::NOFOLLOW).map_err(|error| match error.raw_os_error() {
+        Some(errno) if errno == Errno::LOOP.raw_os_error() => {
+            io::Error::other("a symbolic link, which root does not follow for another user")
+        }
+        _ => error,
+    })?;
+    let there = file.metadata()?;
+    match there.is_file() && there.nlink() > 1 {
+        true => Err(io::Error::other(
+            "a file with another name too, which root does not write to for another user",
+        )),
+        false => Ok(file),
+    }
+}
+
+fn open_with(path: &Path, more: OFlags) -> io::Result<File> {
+    let flags = OFlags::NONBLOCK | OFlags::NOCTTY | more;
     OpenOptions::new().create(true).append(true).mode(MODE).custom_flags(flags.bits() as i32).open(path)
 }
 
