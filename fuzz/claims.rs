@@ -9,10 +9,11 @@ use ipcd::config::Config;
 use ipcd::endpoint::Endpoint;
 use ipcd::engine::Engine;
 use ipcd::engine::codec::shape::{self, Shape};
+use ipcd::engine::diagnosis::form;
 use ipcd::engine::foreign::{self, Guess};
 use ipcd::engine::limits::{REPORT_BYTES_MAX, STATS_LINE_BYTES_MAX, Settings};
 use ipcd::engine::memory;
-use ipcd::engine::message::{Door, Input, Medium, Moment, Origin, Output, Peer};
+use ipcd::engine::message::{Door, Input, Kind, Medium, Moment, Origin, Output, Peer};
 use ipcd::engine::name::Name;
 use ipcd::engine::record::{Record, reader};
 use ipcd::engine::service::stats::{self, Message, Report};
@@ -437,6 +438,9 @@ pub fn a_hint_is_one_line_without_control_characters(bytes: &[u8]) {
         diagnosis::of_request(bytes, place),
         diagnosis::of_name(&name, place),
         Some(diagnosis::of_unfinished(bytes)),
+        Some(form::of_joined(2, bytes)),
+        form::of_encoding(bytes),
+        form::of_kind(Kind::C, bytes),
     ];
     for hint in hints.into_iter().flatten() {
         assert!(!hint.text.chars().any(char::is_control), "{:?}", hint.text);

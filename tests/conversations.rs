@@ -2,6 +2,8 @@
 //! at every byte, and byte by byte.
 
 mod harness;
+#[path = "conversations/hints.rs"]
+mod hints;
 #[path = "conversations/kinds.rs"]
 mod kinds;
 #[path = "conversations/stage.rs"]

@@ -109,7 +109,7 @@ fn a_client_that_says_nothing_is_told_what_is_waited_for() {
     let text = hint(&mut watcher, "silent");
     assert_eq!(
         text,
-        "it is connected and has sent nothing: multiply waits for two numbers, for example 5 10"
+        "it is connected and has sent nothing: multiply waits for two numbers, for example 5 10; what a program has only written into a buffer is sent by flush()"
     );
     drop(client);
     let text = hint(&mut watcher, "silent");
@@ -161,6 +161,34 @@ fn a_raw_client_that_leaves_in_the_gap_between_two_replies_is_told_the_same() {
         Daemon::with(&USUAL.replace("[greeting]", "raw_gap = \"5s\"\nframing = \"raw\"\n[greeting]"));
     let mut watcher = watcher(&daemon, "json");
     let mut client = daemon.tcp(MULTIPLY);
+    client.say("5 10");
+    assert_eq!(client.recv(), b"Data received");
+    drop(client);
+    hint(&mut watcher, "read_once");
+    daemon.stop();
+}
+
+#[test]
+fn a_client_that_shuts_its_sending_side_and_reads_on_has_not_left() {
+    // As `printf '5 10' | nc -N` does, over TCP and over the Unix socket.
+    let daemon = Daemon::with(&USUAL.replace("[greeting]", "raw_gap = \"5s\"\n[greeting]"));
+    let mut watcher = watcher(&daemon, "json");
+    for mut client in [daemon.tcp(MULTIPLY), daemon.unix()] {
+        client.say("5 10");
+        assert_eq!(client.recv(), b"Data received");
+        client.half_close();
+        client.hear("\n50.0\n");
+        client.hear_end();
+        loop {
+            let line = watcher.hear_line();
+            assert!(!line.contains("\"hint\""), "{line}");
+            if line.contains("\"closed\"") {
+                break;
+            }
+        }
+    }
+    // One who closes is gone, and its kernel says so.
+    let mut client = daemon.unix();
     client.say("5 10");
     assert_eq!(client.recv(), b"Data received");
     drop(client);

@@ -1,6 +1,8 @@
 //! The classic mistakes of a first client, named in plain words with what would be right. Knows what was said and what it
 //! looked like; has never seen a connection.
 
+pub mod form;
+
 use super::foreign::Foreign;
 use super::number;
 use super::service::{Service, multiply};
@@ -31,11 +33,27 @@ pub enum Mistake {
     MinusSign,
     /// One number alone.
     OneNumber,
+    /// Several sends without an end, which are no request together.
+    JoinedSends,
+    /// Messages that end with NUL, or a whole array.
+    CString,
+    /// A length before each message.
+    LengthPrefix,
+    /// Telnet's commands.
+    Telnet,
+    /// An object as a library writes it.
+    Serialized,
+    /// UTF-16, Latin-1, or another encoding than UTF-8.
+    Encoding,
+    /// A newline in a segment of its own.
+    NewlineApart,
+    /// It waits for more than there is.
+    SecondRecv,
 }
 
 impl Mistake {
     /// Every mistake.
-    pub const ALL: [Mistake; 11] = [
+    pub const ALL: [Mistake; 19] = [
         Mistake::Unread,
         Mistake::Silent,
         Mistake::Unfinished,
@@ -47,6 +65,14 @@ impl Mistake {
         Mistake::Json,
         Mistake::MinusSign,
         Mistake::OneNumber,
+        Mistake::JoinedSends,
+        Mistake::CString,
+        Mistake::LengthPrefix,
+        Mistake::Telnet,
+        Mistake::Serialized,
+        Mistake::Encoding,
+        Mistake::NewlineApart,
+        Mistake::SecondRecv,
     ];
 
     /// Its name in a watcher's JSON.
@@ -63,7 +89,33 @@ impl Mistake {
             Mistake::Json => "json",
             Mistake::MinusSign => "minus_sign",
             Mistake::OneNumber => "one_number",
+            Mistake::JoinedSends => "joined_sends",
+            Mistake::CString => "c_string",
+            Mistake::LengthPrefix => "length_prefix",
+            Mistake::Telnet => "telnet",
+            Mistake::Serialized => "serialized",
+            Mistake::Encoding => "encoding",
+            Mistake::NewlineApart => "newline_apart",
+            Mistake::SecondRecv => "second_recv",
         }
+    }
+}
+
+impl Mistake {
+    /// The bit of a mistake that a connection is told of once, since its program makes it with each message, or that is told
+    /// in place of another one.
+    pub const fn once(self) -> Option<u32> {
+        Some(match self {
+            Mistake::Unread | Mistake::ReadOnce => 1,
+            Mistake::CString => 1 << 1,
+            Mistake::LengthPrefix => 1 << 2,
+            Mistake::Telnet => 1 << 3,
+            Mistake::Encoding => 1 << 4,
+            Mistake::NewlineApart => 1 << 5,
+            Mistake::SecondRecv => 1 << 6,
+            Mistake::Unfinished | Mistake::JoinedSends => 1 << 7,
+            _ => return None,
+        })
     }
 }
 
@@ -130,7 +182,8 @@ pub fn of_silence(service: Service, left: bool) -> Option<Hint> {
     };
     let what =
         if left { "it connected, sent nothing, and left" } else { "it is connected and has sent nothing" };
-    Some(Hint::new(Mistake::Silent, format!("{what}: {service} waits for {wanted}")))
+    let flush = "what a program has only written into a buffer is sent by flush()";
+    Some(Hint::new(Mistake::Silent, format!("{what}: {service} waits for {wanted}; {flush}")))
 }
 
 /// It has paused after bytes that are no complete request and have no line end.
@@ -138,9 +191,7 @@ pub fn of_unfinished(bytes: &[u8]) -> Hint {
     let said = quote(bytes);
     Hint::new(
         Mistake::Unfinished,
-        format!(
-            "'{said}' has no line end and is no complete request: end each message with a newline, or send it whole with one send()"
-        ),
+        format!("'{said}' has no line end and is no complete request: end each message with a newline"),
     )
 }
 
@@ -182,6 +233,18 @@ fn of_wording(text: &str) -> Option<Hint> {
         let what =
             format!("'{said}' begins with the service's name, and this connection is its own: write {meant}");
         return Some(Hint::new(Mistake::ServiceName, what));
+    }
+    // Some tutorials send a length as text first, filled up with blanks.
+    if let Ok(length) = first.parse::<usize>()
+        && let meant = rest.trim_start()
+        && rest.len() > meant.len() + 1 // one blank may be between two of three numbers
+        && length == meant.len()
+        && multiply::is_complete(meant.as_bytes())
+    {
+        let meant = quote(meant.as_bytes());
+        let what =
+            format!("'{said}' begins with its length, {length}, as text: send {meant} and a newline alone");
+        return Some(Hint::new(Mistake::LengthPrefix, what));
     }
     if text.trim_start().starts_with('{') && text.contains(':') {
         let what =

@@ -87,6 +87,16 @@ pub const WATCH_REPLY_BYTES: usize = 4096;
 /// How long a connection may say nothing from its beginning on, before those who watch are told.
 pub const SILENCE: Duration = Duration::from_secs(5);
 
+/// Who asks within so long after it came is a program.
+pub const PROGRAM: Duration = Duration::from_secs(1);
+
+/// A line end that comes by itself so soon after its text was sent by a program; nobody types that fast. A kernel that waits
+/// for an acknowledgement holds it back for some 40 ms.
+pub const NEWLINE_LATE_MAX: Duration = Duration::from_millis(100);
+
+/// How long one who may have left between two replies is listened to for a reset, while somebody watches.
+pub const LEAVING: Duration = Duration::from_millis(100);
+
 /// Characters of a peer's own text that an error or a log line quotes.
 pub const QUOTE_CHARS_MAX: usize = 64;
 

@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::rc::Rc;
 
+use super::diagnosis::Mistake;
 use super::limits::{WATCH_EVENT_BYTES, WATCH_EVENTS_MAX, WATCH_RING_BYTES_MAX};
 use super::message::{Door, Moment, Origin, Peer};
 use super::service::Service;
@@ -66,7 +67,15 @@ pub struct Watchtower {
     forgotten: u64,
     /// Some watcher may be shown more.
     stirred: bool,
+    /// The mistakes that some connections were told of lately, each by its bit.
+    named: VecDeque<(Peer, u32)>,
 }
+
+/// What is remembered beside mistakes: it may have left between two replies.
+const LEAVES_EARLY: u32 = 1 << 31;
+
+/// Connections of which the mistakes that are told once are remembered; of older ones one is told again.
+const NAMED_MAX: usize = 256;
 
 impl Watchtower {
     /// Whether anybody watches.
@@ -101,6 +110,7 @@ impl Watchtower {
         if self.watchers.is_empty() {
             self.forgotten = self.end();
             self.events = VecDeque::new();
+            self.named = VecDeque::new();
             self.bytes = 0;
         }
     }
@@ -118,6 +128,46 @@ impl Watchtower {
             self.forgotten += 1;
         }
         self.stirred = true;
+    }
+
+    /// Whether a mistake of a connection is worth a word: it was not told of it yet, or is told each time.
+    pub fn is_news(&mut self, peer: Peer, mistake: Mistake) -> bool {
+        match mistake.once() {
+            // Sends that were joined make one number of two.
+            None => mistake != Mistake::OneNumber || !self.knows(peer, Mistake::JoinedSends),
+            Some(bit) => self.name(peer, bit),
+        }
+    }
+
+    /// Whether a connection was told of a mistake.
+    pub fn knows(&self, peer: Peer, mistake: Mistake) -> bool {
+        self.has(peer, mistake.once().unwrap_or(0))
+    }
+
+    /// A connection may have left between two replies.
+    pub fn suspect(&mut self, peer: Peer) {
+        self.name(peer, LEAVES_EARLY);
+    }
+
+    /// Whether it may have.
+    pub fn suspects(&self, peer: Peer) -> bool {
+        self.has(peer, LEAVES_EARLY)
+    }
+
+    fn has(&self, peer: Peer, bit: u32) -> bool {
+        self.named.iter().any(|(other, bits)| *other == peer && bits & bit > 0)
+    }
+
+    /// Remembers something of a connection; whether that is new.
+    fn name(&mut self, peer: Peer, bit: u32) -> bool {
+        if let Some((_, bits)) = self.named.iter_mut().find(|(other, _)| *other == peer) {
+            return std::mem::replace(bits, *bits | bit) & bit == 0;
+        }
+        if self.named.len() == NAMED_MAX {
+            self.named.pop_front();
+        }
+        self.named.push_back((peer, bit));
+        true
     }
 
     /// The number of the event that comes next.

@@ -135,6 +135,11 @@ impl Guess {
         self.bursts().is_some_and(|bursts| bursts.is_complete && !bursts.is_typed)
     }
 
+    /// How many sends have come, unless somebody types.
+    pub fn sends(&self) -> usize {
+        self.bursts().filter(|bursts| !bursts.is_typed).map_or(1, |bursts| bursts.cuts.len())
+    }
+
     /// Whether it can be that of a connection with so many bytes in its inbox.
     pub fn is_sound(&self, inbox_bytes: usize) -> bool {
         self.bursts().is_none_or(|bursts| {

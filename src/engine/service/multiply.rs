@@ -120,6 +120,11 @@ fn expression(message: &[u8]) -> Option<(f64, Operator, f64)> {
     })
 }
 
+/// Whether a request may begin so, that is, whether some end makes it complete.
+pub fn is_begun(message: &[u8]) -> bool {
+    [&b"1"[..], b" 1", b"1 1"].iter().any(|end| is_complete(&[message, end].concat()))
+}
+
 /// Whether the bytes are a request that could be answered as it stands: two numbers, perhaps an operator between them.
 pub fn is_complete(bytes: &[u8]) -> bool {
     let mut words = words(bytes);

@@ -7,6 +7,7 @@ use crate::engine::World;
 use crate::engine::codec::detect;
 use crate::engine::codec::lines;
 use crate::engine::codec::telnet::{self, IAC};
+use crate::engine::diagnosis::form;
 use crate::engine::foreign;
 use crate::engine::limits::FramingRule;
 use crate::engine::message::{CloseReason, Happening, Kind, Medium, Moment};
@@ -40,8 +41,9 @@ impl Session {
         self.intake.push(kind, more);
         dialogue.outbox.resume(now); // a pause that nothing waited for has no deadline
         match kind {
+            None if matches!(bytes, [b'\n'] | [b'\r', b'\n']) => self.hint_at_late_newline(world, now),
             Some(Kind::Raw) if !more && bytes.ends_with(b"\n") => self.turn_to_lines(world),
-            Some(Kind::Line | Kind::Telnet) if self.is_telnet(world, bytes) => {
+            Some(Kind::Line | Kind::Telnet) if self.is_telnet(world, now, bytes) => {
                 return self.take_text(world, now, bytes);
             }
             _ => {}
@@ -51,13 +53,17 @@ impl Session {
 
     /// Whether a line client's bytes have Telnet's commands in between: from the beginning on, or between two messages, after a
     /// Ctrl-C. No text begins with an IAC.
-    fn is_telnet(&mut self, world: &World, bytes: &[u8]) -> bool {
+    fn is_telnet(&mut self, world: &mut World, now: Moment, bytes: &[u8]) -> bool {
         if self.intake.guess.telnet().is_some() {
             return true;
         }
         let has_command = match bytes {
             [IAC] => true,
             [IAC, command, ..] => telnet::is_command(*command),
+            [b'\n'] | [b'\r', b'\n'] => {
+                self.hint_at_late_newline(world, now);
+                false
+            }
             _ => false,
         };
         let is_one = match self.dialogue.kind {
@@ -65,6 +71,7 @@ impl Session {
             _ => has_command && self.intake.is_empty() && !self.is_on_fifo() && self.is_guessed(world),
         };
         if is_one {
+            self.dialogue.hint_at_kind(world, Kind::Telnet, bytes);
             self.intake.guess.be_telnet();
         }
         is_one
@@ -105,14 +112,16 @@ impl Session {
 
     /// The peer will send nothing more.
     pub(in crate::engine) fn handle_end_of_file(&mut self, world: &mut World, now: Moment) {
-        self.hint_at_leaving(world);
+        self.suspect_leaving(world);
         self.intake.end();
         if self.dialogue.is_alone(world) {
             self.intake.clear();
         }
         if self.is_serving() && !self.intake.is_empty() {
             if self.dialogue.kind.is_none() {
-                self.decide(world, self.intake.kind_at_end(Kind::Line));
+                let kind = self.intake.kind_at_end(Kind::Line);
+                self.dialogue.hint_at_kind(world, kind, self.intake.bytes());
+                self.decide(world, kind);
             }
             self.take_in(world, now, &[]);
         }
@@ -199,6 +208,7 @@ impl Session {
         let is_complete = dialogue.is_complete(world);
         match intake.look(now, fresh, world.settings.of(service), is_complete) {
             First::Is(kind) => {
+                dialogue.hint_at_kind(world, kind, intake.gather(fresh));
                 self.decide(world, kind);
                 if kind == Kind::Telnet {
                     let (replies, has_ended) = self.intake.be_telnet(fresh);
@@ -230,6 +240,7 @@ impl Session {
     /// Silence has lasted: the kind of client is what can be made of what has come.
     pub(super) fn end_guessing(&mut self, world: &mut World, now: Moment) {
         let kind = self.intake.end_guessing(self.dialogue.is_complete(world));
+        self.dialogue.hint_at_kind(world, kind, self.intake.bytes());
         self.decide(world, kind);
         self.take_in(world, now, &[]);
     }
@@ -297,6 +308,7 @@ impl Dialogue {
         self.active = now;
         world.counters.of_mut(self.service()).messages += 1;
         if world.settings.report_messages || self.is_seen(world) {
+            self.hint(world, |_| form::of_encoding(message));
             let saying = self.saying(world, message);
             match world.settings.report_messages {
                 true => self.note(world, saying),

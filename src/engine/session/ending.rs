@@ -7,7 +7,7 @@ use crate::engine::codec::shape::Unreadable;
 use crate::engine::counters::ErrorKind;
 use crate::engine::diagnosis;
 use crate::engine::foreign::Foreign;
-use crate::engine::limits::{CATCH_UP, LAST_WORDS, ROOM_GAP};
+use crate::engine::limits::{CATCH_UP, LAST_WORDS, LEAVING, ROOM_GAP};
 use crate::engine::message::{CloseReason, Happening, Kind, Medium, Moment, Output};
 use crate::engine::service::Service;
 use crate::engine::{Letter, World, words};
@@ -106,6 +106,7 @@ impl Dialogue {
 
     /// What it sends is no text: that is named, and nothing of it is done.
     pub(super) fn reject_unreadable(&mut self, world: &mut World, now: Moment, what: Unreadable) {
+        self.hint_at_unreadable(world, what);
         let error = match what {
             Unreadable::Utf16 => words::UTF_16,
             Unreadable::Java => words::JAVA_OBJECT,
@@ -220,6 +221,10 @@ impl Dialogue {
             {
                 Some(Output::Close(self.peer))
             }
+            Phase::Draining(reason, _) if has_ended && world.tower.suspects(self.peer) => {
+                self.phase = Phase::Lingering(reason, now + LEAVING);
+                Some(Output::ShutdownWrite(self.peer))
+            }
             Phase::Draining(..) if has_ended || self.is_on_fifo() => Some(Output::Close(self.peer)),
             Phase::Draining(reason, _) if self.parts_with_reset(reason) => {
                 self.phase = Phase::Parting(reason, now + LAST_WORDS);
@@ -232,7 +237,9 @@ impl Dialogue {
                 }
                 Some(Output::ShutdownWrite(self.peer))
             }
-            Phase::Parting(..) | Phase::Lingering(..) if has_ended => Some(Output::Close(self.peer)),
+            Phase::Parting(..) | Phase::Lingering(..) if has_ended && !world.tower.suspects(self.peer) => {
+                Some(Output::Close(self.peer))
+            }
             Phase::Parting(_, until) if until <= now => Some(Output::Reset(self.peer)),
             Phase::Lingering(_, until) if until <= now => Some(Output::Close(self.peer)),
             Phase::Parting(..) | Phase::Lingering(..) => None,

@@ -28,6 +28,7 @@ impl Session {
                 self.first_message_deadline(world),
                 self.idle_deadline(world),
                 self.dialogue.silence_deadline(world),
+                self.waiting_deadline(world),
             ]
             .into_iter()
             .flatten()
@@ -132,9 +133,12 @@ impl Session {
         if is_due(self.dialogue.silence_deadline(world)) {
             self.dialogue.hint_at_silence(world);
         }
+        if is_due(self.waiting_deadline(world)) {
+            self.hint_at_waiting(world);
+        }
         if is_due(self.framing_deadline()) {
             if !self.intake.guess.holds_request() && foreign::look(self.intake.bytes()) == Guess::No {
-                self.hint_at_fragment(world);
+                self.hint_at_pause(world);
             }
             self.end_guessing(world, now);
         } else if is_due(self.unfinished_deadline(world)) {

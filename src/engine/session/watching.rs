@@ -3,12 +3,13 @@
 use super::Session;
 use super::dialogue::{Dialogue, Heard, Phase, State};
 use crate::engine::World;
+use crate::engine::codec::shape::Unreadable;
 use crate::engine::counters::ErrorKind;
-use crate::engine::diagnosis::{self, Hint, Place};
-use crate::engine::limits::{SILENCE, WATCH_BYTES_HIGH};
+use crate::engine::diagnosis::{self, Hint, Mistake, Place, form};
+use crate::engine::limits::{NEWLINE_LATE_MAX, PROGRAM, SILENCE, WATCH_BYTES_HIGH};
 use crate::engine::message::{CloseReason, Kind, Moment};
-use crate::engine::service::Service;
 use crate::engine::service::watch::{self, Actor, Filter, Sight};
+use crate::engine::service::{Service, multiply};
 use crate::engine::text::private;
 use crate::engine::watchtower::Event;
 
@@ -110,6 +111,7 @@ impl Dialogue {
     pub(super) fn hint(&self, world: &mut World, hint: impl FnOnce(&World) -> Option<Hint>) {
         if self.is_seen(world)
             && let Some(hint) = hint(world)
+            && world.tower.is_news(self.peer, hint.mistake)
         {
             self.show_to_watchers(world, || Sight::Mistaken(hint));
         }
@@ -129,15 +131,32 @@ impl Dialogue {
 
     /// The connection was lost.
     pub(super) fn hint_at_reset(&self, world: &mut World) {
-        let service = self.service();
-        let waits = self.kind == Some(Kind::Raw) && !self.outbox.is_empty();
+        let (service, leaves_early) = (self.service(), world.tower.suspects(self.peer));
         if self.flags.told && !self.is_on_fifo() {
             self.hint(world, |_| {
-                Some(match waits && service == Service::Multiply {
+                Some(match leaves_early {
                     true => diagnosis::of_leaving_early(),
                     false => diagnosis::of_reset(service),
                 })
             });
+        }
+    }
+
+    /// What it sends is no text.
+    pub(super) fn hint_at_unreadable(&self, world: &mut World, what: Unreadable) {
+        self.hint(world, |_| Some(form::of_unreadable(what)));
+    }
+
+    /// It ends its messages in a way that is not the usual one.
+    pub(super) fn hint_at_kind(&self, world: &mut World, kind: Kind, bytes: &[u8]) {
+        self.hint(world, |_| form::of_kind(kind, bytes));
+    }
+
+    /// What it says, as it may be shown.
+    fn shown(&self, world: &World, said: &[u8]) -> Vec<u8> {
+        match self.is_private(world, said) {
+            true => private(said.len()).into_bytes(),
+            false => said.to_vec(),
         }
     }
 
@@ -187,30 +206,68 @@ impl Session {
         self.dialogue.show_to_watchers(world, sight);
     }
 
-    /// It leaves, and perhaps too early: the acknowledgement has gone out, and the result has not.
-    pub(super) fn hint_at_leaving(&self, world: &mut World) {
+    /// It sends nothing more, after the acknowledgement and before the result. Perhaps it reads on, as `nc -N` does, and
+    /// perhaps it has left: then its kernel answers the result with a reset, which is waited for while somebody watches.
+    pub(super) fn suspect_leaving(&self, world: &mut World) {
         let dialogue = &self.dialogue;
         let is_between = match dialogue.kind {
             None => self.intake.guess.is_gap() && dialogue.outbox.is_open() && dialogue.outbox.is_empty(),
-            Some(Kind::Raw) => !dialogue.outbox.is_empty(),
+            Some(Kind::Raw | Kind::C) => !dialogue.outbox.is_empty(),
             Some(_) => false,
         };
-        if self.is_serving() && dialogue.flags.told && is_between && self.service() == Service::Multiply {
-            dialogue.hint(world, |_| Some(diagnosis::of_leaving_early()));
+        let is_early = self.is_serving() && dialogue.flags.told && is_between;
+        if is_early && dialogue.is_multiplier(world) && self.is_seen(world) {
+            world.tower.suspect(dialogue.peer);
         }
     }
 
-    /// It has paused, or is given up, in the middle of a message.
+    /// It is given up in the middle of a message.
     pub(super) fn hint_at_fragment(&self, world: &mut World) {
-        let asks = self.dialogue.is_multiplier(world);
         let inbox = self.intake.bytes();
+        self.dialogue.hint(world, |world| Some(diagnosis::of_unfinished(&self.dialogue.shown(world, inbox))));
+    }
+
+    /// It has paused after what is no complete request, which is read all the same.
+    pub(super) fn hint_at_pause(&self, world: &mut World) {
+        let asks = self.dialogue.is_multiplier(world);
+        let (inbox, sends) = (self.intake.bytes(), self.intake.guess.sends());
         self.dialogue.hint(world, |world| {
             // The better hint comes when the message is read.
-            let is_named = asks && diagnosis::of_request(inbox, self.dialogue.place(world)).is_some();
-            (!is_named).then(|| match self.dialogue.is_private(world, inbox) {
-                true => diagnosis::of_unfinished(private(inbox.len()).as_bytes()),
-                false => diagnosis::of_unfinished(inbox),
-            })
+            let named = asks.then(|| diagnosis::of_request(inbox, self.dialogue.place(world))).flatten();
+            let shown = self.dialogue.shown(world, inbox);
+            match named {
+                Some(hint) if hint.mistake != Mistake::OneNumber => None,
+                _ if sends > 1 => Some(form::of_joined(sends, &shown)),
+                None if !asks || multiply::is_begun(inbox) => Some(diagnosis::of_unfinished(&shown)),
+                _ => None,
+            }
         });
+    }
+
+    /// A line end has come by itself: whether right behind its text, as a program sends it with a second call.
+    pub(super) fn hint_at_late_newline(&self, world: &mut World, now: Moment) {
+        const TEXT_BYTES: std::ops::Range<usize> = 2..1024; // a longer one may have been cut on its way
+        let is_soon = self.intake.begun().is_some_and(|begun| now.since(begun) < NEWLINE_LATE_MAX);
+        if is_soon && TEXT_BYTES.contains(&self.intake.len()) && !self.intake.is_skipping() {
+            self.dialogue.hint(world, |_| Some(form::of_late_newline()));
+        }
+    }
+
+    /// When a program that has all its replies, and was quick to ask, is waiting for more than there is.
+    pub(super) fn waiting_deadline(&self, world: &World) -> Option<Moment> {
+        let dialogue = &self.dialogue;
+        let has_asked = dialogue.kind == Some(Kind::Line)
+            && dialogue.heard == Heard::Message
+            && matches!(dialogue.state, State::Multiply)
+            && !dialogue.is_on_fifo();
+        let is_program = dialogue.active.since(dialogue.opened) < PROGRAM;
+        let has_all = self.intake.is_empty() && !self.intake.has_ended() && dialogue.outbox.is_empty();
+        let is_waiting = has_asked && is_program && has_all && dialogue.is_seen(world);
+        let is_news = || !world.tower.knows(dialogue.peer, Mistake::SecondRecv);
+        (is_waiting && is_news()).then(|| dialogue.active + SILENCE)
+    }
+
+    pub(super) fn hint_at_waiting(&self, world: &mut World) {
+        self.dialogue.hint(world, |_| Some(form::of_waiting()));
     }
 }

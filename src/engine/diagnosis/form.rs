@@ -1,0 +1,157 @@
+//! What the form of a client's bytes gives away of the program that sends them: how its messages end, in how many pieces
+//! they come, and what is no text. Knows bytes and kinds; has never seen a pause.
+
+use super::{Hint, Mistake};
+use crate::engine::codec::shape::Unreadable;
+use crate::engine::encoding;
+use crate::engine::message::{Kind, Prefix};
+use crate::engine::text::quote;
+
+/// Several sends were taken for one message, which is no complete request. `said` is as it may be shown.
+pub fn of_joined(sends: usize, said: &[u8]) -> Hint {
+    let said = quote(said);
+    Hint::new(
+        Mistake::JoinedSends,
+        format!(
+            "{sends} sends were joined to '{said}', because nothing says where a message ends: end each message with a newline"
+        ),
+    )
+}
+
+/// A client's kind is known, and its messages are no lines. `bytes` is what has come first.
+pub fn of_kind(kind: Kind, bytes: &[u8]) -> Option<Hint> {
+    let (mistake, text) = match kind {
+        Kind::C if !is_text(bytes) => return None, // numbers as bytes
+        Kind::C if is_array(bytes) => (
+            Mistake::CString,
+            "it sends a whole array with the NULs behind its text, as sizeof does: send strlen(text) bytes, and a newline",
+        ),
+        Kind::C => (
+            Mistake::CString,
+            "it ends its messages with NUL, as strlen(text) + 1 does: send strlen(text) bytes, and a newline",
+        ),
+        Kind::Prefixed(prefix) => (Mistake::LengthPrefix, of_prefix(prefix)),
+        Kind::Telnet => (
+            Mistake::Telnet,
+            "it sends Telnet's commands, as PuTTY does: choose the connection type Raw, or use nc",
+        ),
+        Kind::Line | Kind::Raw | Kind::Packet => return None,
+    };
+    Some(Hint::new(mistake, text))
+}
+
+/// Whether what stands before the first NUL is text.
+fn is_text(bytes: &[u8]) -> bool {
+    let text = bytes.split(|byte| *byte == 0).next().unwrap_or_default();
+    std::str::from_utf8(text).is_ok_and(|text| !text.contains(|c: char| c.is_control() && !c.is_whitespace()))
+}
+
+/// More than the one NUL that ends a string.
+fn is_array(bytes: &[u8]) -> bool {
+    bytes.windows(2).any(|pair| pair == [0, 0])
+}
+
+fn of_prefix(prefix: Prefix) -> &'static str {
+    match prefix {
+        Prefix::Big2 => {
+            "it sends a length of two bytes before its text, as Java's writeUTF and Erlang's {packet, 2} do, and is answered so: to any other server send text and a newline"
+        }
+        Prefix::Big4 => {
+            "it sends a length of four bytes before its text, as Python's struct.pack('!I', …) and Erlang's {packet, 4} do, and is answered so: to any other server send text and a newline"
+        }
+        Prefix::Little4 => {
+            "it sends a length of four bytes, the low one first, before its text, as Free Pascal's WriteAnsiString does, and is answered so: to any other server send text and a newline"
+        }
+        Prefix::Seven => {
+            "it sends a length of seven bits a byte before its text, as C#'s BinaryWriter does, and is answered so: to any other server send text and a newline, with a StreamWriter"
+        }
+    }
+}
+
+/// What it sends is no text.
+pub fn of_unreadable(what: Unreadable) -> Hint {
+    let (mistake, text) = match what {
+        Unreadable::Utf16 => (
+            Mistake::Encoding,
+            "it sends UTF-16, two bytes for each character, as Java's writeChars and C#'s Encoding.Unicode do: send UTF-8",
+        ),
+        Unreadable::Java => (
+            Mistake::Serialized,
+            "it sends a serialized object, as Java's ObjectOutputStream does: send text and a newline, with a PrintWriter",
+        ),
+        Unreadable::Pickle => (
+            Mistake::Serialized,
+            "it sends a pickled object, as Python's pickle does: send text and a newline, with str.encode()",
+        ),
+        Unreadable::Ada => (
+            Mistake::Serialized,
+            "it sends a string's bounds, as Ada's String'Output does: use String'Write, and end with a newline",
+        ),
+    };
+    Hint::new(mistake, text)
+}
+
+/// A message is no UTF-8. What it may say is not shown.
+pub fn of_encoding(message: &[u8]) -> Option<Hint> {
+    // What has control characters in it is no text at all.
+    let is_text = !message.iter().any(|byte| byte.is_ascii_control() && !byte.is_ascii_whitespace());
+    let encoding = encoding::guess(message).filter(|_| is_text)?;
+    Some(Hint::new(Mistake::Encoding, format!("{encoding}, as text.encode('utf-8') in Python makes it")))
+}
+
+/// A line's end has come by itself, right behind its text.
+pub fn of_late_newline() -> Hint {
+    Hint::new(
+        Mistake::NewlineApart,
+        "the newline comes in a segment of its own: send text and newline with one call, or a server that waits for it answers 40 ms later",
+    )
+}
+
+/// A program has had all replies for a while, and neither asks for more nor leaves.
+pub fn of_waiting() -> Hint {
+    Hint::new(
+        Mistake::SecondRecv,
+        "it has all its replies and waits: to a request with a newline both come together, so a second recv() has nothing to return; read line by line, and close",
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_form_is_named_in_the_words_of_the_language_that_has_it() {
+        for (kind, bytes, mistake, words) in [
+            (Kind::C, &b"5 10\0"[..], Mistake::CString, "strlen(text) + 1"),
+            (Kind::C, b"5 10\0\0\0", Mistake::CString, "sizeof"),
+            (Kind::Prefixed(Prefix::Big2), b"\0\x045 10", Mistake::LengthPrefix, "Java's writeUTF"),
+            (Kind::Prefixed(Prefix::Big4), b"\0\0\0\x045 10", Mistake::LengthPrefix, "struct.pack('!I', …)"),
+            (Kind::Prefixed(Prefix::Little4), b"\x04\0\0\x005 10", Mistake::LengthPrefix, "Free Pascal"),
+            (Kind::Prefixed(Prefix::Seven), b"\x045 10", Mistake::LengthPrefix, "C#'s BinaryWriter"),
+            (Kind::Telnet, b"\xff\xfb\x1f", Mistake::Telnet, "PuTTY"),
+        ] {
+            let hint = of_kind(kind, bytes).unwrap();
+            assert!(hint.mistake == mistake && hint.text.contains(words), "{kind:?}: {}", hint.text);
+        }
+        for kind in [Kind::Line, Kind::Raw, Kind::Packet] {
+            assert_eq!(of_kind(kind, b"5 10"), None);
+        }
+    }
+
+    #[test]
+    fn what_is_no_text_is_named_and_text_is_not() {
+        for (what, mistake) in [
+            (Unreadable::Utf16, Mistake::Encoding),
+            (Unreadable::Java, Mistake::Serialized),
+            (Unreadable::Pickle, Mistake::Serialized),
+            (Unreadable::Ada, Mistake::Serialized),
+        ] {
+            assert_eq!(of_unreadable(what).mistake, mistake);
+        }
+        assert!(of_encoding(b"Jos\xe9").unwrap().text.contains("Latin-1"));
+        for right in [&b"5 10"[..], "José ½ ５ １０".as_bytes(), b"", b"\0\0\0\x05\0\0\0\xff", b"a\x1b\xff"]
+        {
+            assert_eq!(of_encoding(right), None, "{}", right.escape_ascii());
+        }
+    }
+}
