@@ -36,6 +36,11 @@ fn trim_start(mut text: &[u8]) -> &[u8] {
     }
 }
 
+/// Whether the byte is no part of white space for sure: nearly all that are ever said are.
+const fn is_of_a_word(byte: u8) -> bool {
+    matches!(byte, b'!'..=0x7f)
+}
+
 /// The words of a message, without allocating.
 pub fn words(message: &[u8]) -> impl Iterator<Item = &[u8]> {
     let mut rest = trim_start(message);
@@ -44,7 +49,7 @@ pub fn words(message: &[u8]) -> impl Iterator<Item = &[u8]> {
             return None;
         }
         let mut end = 1;
-        while end < rest.len() && blank_bytes(&rest[end..]) == 0 {
+        while end < rest.len() && (is_of_a_word(rest[end]) || blank_bytes(&rest[end..]) == 0) {
             end += 1;
         }
         let (word, behind) = rest.split_at(end);
@@ -57,6 +62,9 @@ pub fn words(message: &[u8]) -> impl Iterator<Item = &[u8]> {
 pub fn trim(text: &[u8]) -> &[u8] {
     let mut text = trim_start(text);
     loop {
+        if text.last().is_none_or(|byte| is_of_a_word(*byte)) {
+            return text;
+        }
         let blank = (1..=text.len().min(3)).find(|bytes| blank_bytes(&text[text.len() - bytes..]) == *bytes);
         match blank {
             Some(bytes) => text = &text[..text.len() - bytes],

@@ -80,11 +80,12 @@ fn whole_number(text: &[u8]) -> Option<(f64, &[u8])> {
 fn evaluate_any(message: &[u8]) -> Result<f64, Complaint> {
     let mut words = words(message);
     match (words.next(), words.next(), words.next(), words.next()) {
-        (Some(left), Some(right), None, _) => match (parse(left), parse(right), expression(message)) {
-            (Some(left), Some(right), _) => Ok(left * right),
-            (.., Some((left, operator, right))) => apply(left, operator, right),
-            (None, ..) => Err(Complaint::NotANumber(quote(left))),
-            (Some(_), None, _) => Err(Complaint::NotANumber(quote(right))),
+        (Some(left), Some(right), None, _) => match (parse(left), parse(right)) {
+            (Some(left), Some(right)) => Ok(left * right),
+            (is_number, _) => match expression(message) {
+                Some((left, operator, right)) => apply(left, operator, right),
+                None => Err(Complaint::NotANumber(quote(if is_number.is_none() { left } else { right }))),
+            },
         },
         (Some(left), Some(middle), Some(right), None) => match operator(middle) {
             Some(operator) => apply(number(left)?, operator, number(right)?),
