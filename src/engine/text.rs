@@ -29,6 +29,9 @@ const fn blank_bytes(text: &[u8]) -> usize {
 /// The text without white space at its beginning.
 fn trim_start(mut text: &[u8]) -> &[u8] {
     loop {
+        if text.first().is_none_or(|byte| is_of_a_word(*byte)) {
+            return text;
+        }
         match blank_bytes(text) {
             0 => return text,
             bytes => text = &text[bytes..],
