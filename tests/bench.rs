@@ -391,6 +391,16 @@ fn the_benchs_partner_runs_no_program_of_the_callers_choice() {
         let output = command.env("PATH", directory.path()).stdin(Stdio::null()).output().unwrap();
         assert!(!output.status.success() && !mark.exists(), "{task:?}: {output:?}");
     }
+    // Nor is it the daemon with a configuration of somebody else's, though that one is its parent.
+    let config = directory.path().join("good.toml");
+    std::fs::write(&config, "[multiply]\nlisten = [\"unix:///x\"]\n").unwrap();
+    for task in ["daemon-on-pipes", "daemon", "lines"] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_ipcctl"));
+        command.args(["bench-partner", &own, task]).args((task != "lines").then_some(&config));
+        let output = command.stdin(Stdio::null()).output().unwrap();
+        let refusal = "ipcctl: bench-partner is for ipcctl bench alone\n";
+        assert_eq!((output.status.code(), text(&output.stderr)), (Some(2), refusal), "{task}");
+    }
     // Nor does the bench find its daemon where a variable says.
     let temporary = tempfile::tempdir().unwrap();
     let mut command = bench(temporary.path(), &["--count", "30", "--only", "unix,stdio"]);

@@ -1,9 +1,11 @@
 //! The other process, which only the bench starts, with arguments that are nobody else's (and so in no help): it answers
-//! over a mechanism, or becomes the daemon, which then ends when the bench does. Whoever else starts it can make no other
-//! program of it, so that a rule of sudo(8) or a profile that allows ipcctl allows nothing more.
+//! over a mechanism, or becomes the daemon, which then ends when the bench does. Nobody else can start it, so that a rule of
+//! sudo(8) or a profile that allows ipcctl allows nothing more: no other program, and no daemon with files of its own choice.
 
+use std::fs;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::fs::MetadataExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -62,7 +64,8 @@ fn work(arguments: &Arguments) -> Result<(), Trouble> {
     let failed = |error: io::Error| Trouble::Failed(error.to_string());
     set_parent_process_death_signal(Some(Signal::TERM)).map_err(|error| failed(error.into()))?;
     // It may have gone before that was set.
-    if getppid().is_none_or(|parent| parent.as_raw_nonzero().get() != arguments.bench) {
+    let is_parent = getppid().is_some_and(|parent| parent.as_raw_nonzero().get() == arguments.bench);
+    if !is_parent || !is_this_program(arguments.bench) {
         return Err(Trouble::Usage(format!("{NAME} is for ipcctl bench alone")));
     }
     match &arguments.task {
@@ -70,6 +73,12 @@ fn work(arguments: &Arguments) -> Result<(), Trouble> {
         Task::DaemonOnPipes { config } => become_daemon(&["--stdio", "multiply"], config),
         task => carrier(task).and_then(|mut carrier| answer(&mut carrier)).map_err(failed),
     }
+}
+
+/// Whether that process is this very program, which starts itself alone. Not told by its arguments, which anybody can give.
+fn is_this_program(pid: i32) -> bool {
+    let file = |of: &str| fs::metadata(format!("/proc/{of}/exe")).map(|file| (file.dev(), file.ino()));
+    matches!((file(&pid.to_string()), file("self")), (Ok(its), Ok(ours)) if its == ours)
 }
 
 /// Returns only if it fails.
