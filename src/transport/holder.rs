@@ -176,11 +176,14 @@ fn of_socket(inode: u64) -> Option<Holder> {
     None
 }
 
-/// A name as it may be shown: a process can call itself `\x1b[2J`.
+/// A name as it may be shown: a process can call itself `\x1b[2J`, or turn around what stands behind its name.
 fn shown(name: &str) -> String {
     let mut text = String::with_capacity(name.len());
     for c in name.chars() {
-        if c.is_control() { text.extend(c.escape_default()) } else { text.push(c) }
+        match c {
+            '\'' | '"' | '\\' => text.push(c),
+            c => text.extend(c.escape_debug()), // all that cannot be printed
+        }
     }
     text
 }
@@ -246,5 +249,6 @@ mod tests {
     #[test]
     fn a_name_cannot_write_on_the_terminal() {
         assert_eq!(shown("a\u{1b}[2J\nb é"), "a\\u{1b}[2J\\nb é");
+        assert_eq!(shown("a\u{202e}\u{9b}\u{200b}"), "a\\u{202e}\\u{9b}\\u{200b}");
     }
 }
