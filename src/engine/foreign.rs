@@ -160,6 +160,10 @@ fn look_for_http(bytes: &[u8]) -> Guess {
     if is_whole {
         return Guess::No;
     }
+    // No word of ours goes on behind a method that everybody knows, and a blank.
+    if rest.is_empty() && METHODS.contains(&method) {
+        return Guess::Likely(Foreign::Http);
+    }
     let words = rest.split(is_blank).filter(|word| !word.is_empty()).count();
     if is_target {
         let fits = words == 1 || words == 2 && (VERSION.starts_with(version) || version.is_empty());
@@ -348,8 +352,8 @@ mod tests {
         for end in 2.."GET / HTTP/1.1".len() {
             let guess = look(&b"GET / HTTP/1.1"[..end]);
             match end {
-                ..=4 => assert_eq!(guess, Guess::Perhaps, "{end}"),
-                5..=11 => assert_eq!(guess, Guess::Likely(Foreign::Http), "{end}"),
+                ..=3 => assert_eq!(guess, Guess::Perhaps, "{end}"),
+                4..=11 => assert_eq!(guess, Guess::Likely(Foreign::Http), "{end}"),
                 _ => {}
             }
         }
