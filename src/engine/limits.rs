@@ -147,6 +147,13 @@ pub const PLACES_KEPT: usize = 8;
 /// hurry, or a program says as it begins.
 pub const MESSAGES_BURST: u32 = 10;
 
+/// Addresses and users of whom it is remembered what they have left of their bursts in the room. Guessed: those who have
+/// said much in the last seconds.
+pub const PACES_OF_SOURCES_MAX: usize = 256;
+
+/// What one of these takes, in a table that is half full.
+pub const PACE_OF_SOURCE_BYTES: usize = 96;
+
 /// The most messages a second that a configuration may hold a peer to: the time between two is still whole microseconds.
 pub const PER_SECOND_MAX: u32 = 10_000;
 

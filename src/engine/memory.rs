@@ -108,7 +108,11 @@ pub fn parts(settings: &Settings) -> Vec<Part> {
     // The bound on all is seen to after each step, and one connection's queues may be filled in one.
     let queues = (served * largest).min(settings.queued_bytes_max) + largest;
     vec![
-        Part { name: "connections", bytes: connections * connection_bytes() },
+        Part {
+            name: "connections",
+            bytes: connections * connection_bytes()
+                + limits::PACES_OF_SOURCES_MAX * limits::PACE_OF_SOURCE_BYTES,
+        },
         Part { name: "their queues", bytes: queues },
         Part { name: "FIFOs' queues", bytes: settings.fifos * (largest + GROWN_AND_PARTLY_SENT * backlog) },
         Part {

@@ -106,7 +106,7 @@ use deadlines::Deadlines;
 use limits::{FLUSHES_PER_TURN, Settings};
 use machines::Machines;
 use message::{Door, Dropped, Input, Moment, Note, Origin, Output, Peer, Request};
-use pace::Pace;
+use pace::{Lately, Pace};
 use peers::Peers;
 use room::{Offer, Room, Seat};
 use service::Service;
@@ -163,6 +163,8 @@ struct World {
     unfinished: Option<Peer>,
     /// Of those who have sent something where they are held to a pace.
     paces: Peers<Pace>,
+    /// Of those who come from one source, in the room.
+    lately: Lately,
     /// Of those for whom the kernel takes nothing.
     unread: Peers<Unread>,
     /// The time of the input that is being handled.
@@ -283,6 +285,7 @@ impl Engine {
                 tower: Watchtower::default(),
                 unfinished: None,
                 paces: Peers::default(),
+                lately: Lately::default(),
                 unread: Peers::default(),
                 now: Moment::default(),
                 letters: VecDeque::new(),

@@ -1,9 +1,11 @@
 //! How fast one peer may go on: so many messages a second, and a burst on top. Knows moments; has never seen a message.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
-use super::limits::{MESSAGES_BURST, PER_SECOND_MAX};
+use super::limits::{MESSAGES_BURST, PACES_OF_SOURCES_MAX, PER_SECOND_MAX};
 use super::message::Moment;
+use super::source::Source;
 
 /// What a peer has left of its burst (a token bucket, kept as the one moment at which it is full again; ATM Forum
 /// TM 4.0 calls that the generic cell rate algorithm).
@@ -23,6 +25,29 @@ impl Pace {
         if let Some(gap) = gap(per_second) {
             self.0 = self.0.max(now) + gap;
         }
+    }
+}
+
+/// What was left lately of the bursts of those who come from one source: who leaves and comes again has no new one.
+#[derive(Debug, Default)]
+pub struct Lately(HashMap<Source, Pace>);
+
+impl Lately {
+    /// One of this source has this left.
+    pub fn note(&mut self, now: Moment, source: Source, pace: Pace) {
+        if self.0.len() >= PACES_OF_SOURCES_MAX && !self.0.contains_key(&source) {
+            self.0.retain(|_, pace| pace.0 > now);
+            if self.0.len() >= PACES_OF_SOURCES_MAX {
+                return;
+            }
+        }
+        let least = self.0.entry(source).or_default();
+        least.0 = least.0.max(pace.0);
+    }
+
+    /// What somebody begins with who comes from there; `None`: with all of a burst.
+    pub fn of(&self, now: Moment, source: Source) -> Option<Pace> {
+        self.0.get(&source).copied().filter(|pace| pace.0 > now)
     }
 }
 
@@ -59,6 +84,27 @@ mod tests {
         assert_eq!(taken(1, 60_000_000), 10 + 59);
         assert_eq!(taken(PER_SECOND_MAX, 1_000_000), 10 + 9999);
         assert_eq!(taken(0, 10), 100_001, "no bound");
+    }
+
+    #[test]
+    fn who_comes_again_begins_with_what_was_left_and_few_are_remembered() {
+        let (mut lately, now) = (Lately::default(), Moment::at(1));
+        let mut pace = Pace::default();
+        (0..10).for_each(|_| pace.count(now, 3));
+        lately.note(now, Source::User(1), pace);
+        lately.note(now, Source::User(1), Pace::default());
+        let again = lately.of(now, Source::User(1)).unwrap();
+        assert_eq!(again.until(now, 3), pace.until(now, 3));
+        assert!(lately.of(now, Source::User(2)).is_none());
+        assert!(lately.of(now + Duration::from_secs(4), Source::User(1)).is_none(), "it is whole again");
+        for uid in 0..3 * PACES_OF_SOURCES_MAX as u32 {
+            lately.note(now, Source::User(uid), pace);
+            assert!(lately.0.len() <= PACES_OF_SOURCES_MAX);
+        }
+        let later = now + Duration::from_secs(9);
+        pace.count(later, 3);
+        lately.note(later, Source::Loopback, pace);
+        assert_eq!(lately.0.len(), 1, "room is made when it is wanted");
     }
 
     #[test]

@@ -53,6 +53,31 @@ fn a_member_who_floods_is_held_to_its_pace_and_the_others_are_not() {
     daemon.stop();
 }
 
+/// Neither does leaving and coming again help: whoever comes from the same address goes on with what is left of the burst.
+#[test]
+fn who_leaves_and_comes_again_has_no_new_burst() {
+    let daemon = daemon("", "messages_per_second = 10");
+    let mut bob = Client::member(&daemon, "bob");
+    let start = Instant::now();
+    let mut said = 0;
+    while start.elapsed() < Duration::from_secs(2) {
+        let mut flood = daemon.tcp(CHAT);
+        flood.say("flood\n0\n1\n2\n3\n4\n5\n6\n7\n/quit\n");
+        let heard = String::from_utf8(flood.hear_rest()).unwrap();
+        said += heard.matches("flood: ").count();
+    }
+    let most = 10.0 + 10.0 * start.elapsed().as_secs_f64();
+    println!("{said} messages of one who comes again and again, in {:?}", start.elapsed());
+    assert!(said > 8 && said as f64 <= most, "{said} of {most}");
+    // Another who comes from there waits for a tenth of a second at most, and not for its turn among many.
+    let began = Instant::now();
+    let mut ann = Client::member(&daemon, "ann");
+    assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
+    ann.say("hi\n");
+    while bob.hear_line() != "ann: hi" {}
+    daemon.stop();
+}
+
 #[test]
 fn every_service_that_listens_has_the_pace_of_the_limits_and_its_own_table_has_another() {
     let daemon = daemon("messages_per_second = 4", "messages_per_second = 0");

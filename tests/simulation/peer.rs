@@ -904,9 +904,11 @@ impl Actor {
 
     /// Whether it may have to wait because it has said so much.
     pub fn may_be_held(&self, settings: &Settings) -> bool {
+        // Others of its source may have left it nothing of a burst in the room.
+        let is_in_chat = matches!(self.service, Service::Chat);
         // What comes in pieces may be many messages until its kind is known.
         let is_unclear = matches!(self.talk, Talk::Noise) || self.ambiguous || !self.whole_first_line;
-        settings.of(self.service).messages_per_second > 0 && (self.units > BURST || is_unclear)
+        settings.of(self.service).messages_per_second > 0 && (self.units > BURST || is_unclear || is_in_chat)
     }
 
     pub fn is_observer(&self) -> bool {

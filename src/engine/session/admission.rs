@@ -84,6 +84,9 @@ impl Dialogue {
         };
         self.active = now;
         world.paces.remove(self.peer); // it has a burst of its own there
+        if let (State::Chat(_), Some(pace)) = (&self.state, world.lately.of(now, self.origin.into())) {
+            world.paces.set(self.peer, pace); // unless it was there just now
+        }
         match self.state {
             State::Greeting => {
                 match self.style() {

@@ -1,7 +1,7 @@
 //! A session that is held to a pace: what it sends too fast waits with it, and nobody else does.
 
 use super::Session;
-use super::dialogue::Dialogue;
+use super::dialogue::{Dialogue, State};
 use crate::engine::World;
 use crate::engine::message::{Kind, Moment};
 use crate::engine::text::is_empty;
@@ -48,5 +48,8 @@ impl Dialogue {
         let mut pace = world.paces.get(self.peer).copied().unwrap_or_default();
         pace.count(now, per_second);
         world.paces.set(self.peer, pace);
+        if matches!(self.state, State::Chat(_)) {
+            world.lately.note(now, self.origin.into(), pace);
+        }
     }
 }
