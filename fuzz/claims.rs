@@ -13,12 +13,15 @@ use ipcd::engine::diagnosis::form;
 use ipcd::engine::foreign::{self, Guess};
 use ipcd::engine::limits::{REPORT_BYTES_MAX, STATS_LINE_BYTES_MAX, Settings};
 use ipcd::engine::memory;
-use ipcd::engine::message::{Door, Input, Kind, Medium, Moment, Origin, Output, Peer};
+use ipcd::engine::message::{Door, Happening, Input, Kind, Medium, Moment, Origin, Output, Peer};
 use ipcd::engine::name::Name;
 use ipcd::engine::record::{Record, reader};
 use ipcd::engine::service::stats::{self, Message, Report};
 use ipcd::engine::service::{Service, watch};
 use ipcd::engine::{diagnosis, json, number, text};
+
+#[path = "forms.rs"]
+pub mod forms;
 
 // Parts of ipcctl, which is a program and no library.
 #[path = "../src/bin/ipcctl/sighting.rs"]
@@ -59,6 +62,15 @@ pub const CLAIMS: &[Claim] = &[
     ("a_packet_is_answered_as_a_line_is", a_packet_is_answered_as_a_line_is),
     ("nothing_of_an_http_request_is_ever_done", nothing_of_an_http_request_is_ever_done),
     ("whatever_a_daemon_says_a_watcher_shows_lines", whatever_a_daemon_says_a_watcher_shows_lines),
+    ("what_is_encoded_is_decoded_to_the_same", forms::what_is_encoded_is_decoded_to_the_same),
+    (
+        "no_beginning_leaves_a_client_without_a_deadline",
+        forms::no_beginning_leaves_a_client_without_a_deadline,
+    ),
+    (
+        "a_kind_that_bytes_have_shown_is_never_given_anothers_form",
+        forms::a_kind_that_bytes_have_shown_is_never_given_anothers_form,
+    ),
     ("whatever_a_daemon_reports_its_status_is_tables", whatever_a_daemon_reports_its_status_is_tables),
 ];
 
@@ -452,6 +464,7 @@ struct Stage {
     engine: Engine,
     now: Moment,
     ends: Vec<End>,
+    notes: Vec<Happening>,
 }
 
 #[derive(Default)]
@@ -465,7 +478,7 @@ struct End {
 
 impl Stage {
     fn new(settings: Settings) -> Stage {
-        Stage { engine: Engine::new(settings), now: Moment::at(0), ends: Vec::new() }
+        Stage { engine: Engine::new(settings), now: Moment::at(0), ends: Vec::new(), notes: Vec::new() }
     }
 
     fn place(&mut self) -> Peer {
@@ -544,7 +557,9 @@ impl Stage {
                     | Output::Ask(..) => {}
                 }
             }
-            while self.engine.poll_note().is_some() {}
+            while let Some(note) = self.engine.poll_note() {
+                self.notes.push(note.what);
+            }
             if !self.engine.has_work() {
                 return;
             }

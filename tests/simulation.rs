@@ -10,6 +10,7 @@ mod simulation {
     pub mod datagrams;
     pub mod fifo;
     pub mod flood;
+    pub mod forms;
     pub mod hogs;
     pub mod link;
     pub mod patience;
@@ -136,6 +137,16 @@ fn one_who_floods_costs_the_others_nothing_and_who_reads_nothing_is_closed() {
     let slow = total.of("slow ones, one floods at 3 messages a second");
     let dropped = total.of("slow ones dropped where it has no pace");
     assert!(!is_enough || (slow > 10 && dropped * 2 > slow && total.of("deaf ones closed") > 0));
+}
+
+#[test]
+fn clients_of_every_form_hear_what_they_must_in_it() {
+    let (total, is_enough) = play((SEEDS, STEPS), "clients", simulation::forms::run);
+    println!("{total}");
+    let kinds = ["line", "raw", "c", "prefixed", "telnet"].map(|kind| format!("forms: decided: {kind:?}"));
+    for what in kinds.iter().map(String::as_str).chain(["forms: verified", "forms: heard in the room"]) {
+        assert!(!is_enough || total.of(what) > 0, "never reached: {what}");
+    }
 }
 
 #[test]

@@ -1,0 +1,148 @@
+//! What must hold of the forms of clients: how messages are written and read, what the first bytes tell, and that nobody waits
+//! for ever.
+
+use std::time::Duration;
+
+use ipcd::engine::codec::{self, Style};
+use ipcd::engine::limits::Settings;
+use ipcd::engine::message::{CloseReason, Happening, Kind, Medium, Prefix};
+use ipcd::engine::service::Service;
+
+use super::Stage;
+
+const KINDS: [Kind; 8] = [
+    Kind::Line,
+    Kind::Raw,
+    Kind::C,
+    Kind::Telnet,
+    Kind::Prefixed(Prefix::Big2),
+    Kind::Prefixed(Prefix::Big4),
+    Kind::Prefixed(Prefix::Little4),
+    Kind::Prefixed(Prefix::Seven),
+];
+
+/// The first byte chooses the kind, the rest are messages between NULs; what no text of a kind has in it is left out.
+pub fn what_is_encoded_is_decoded_to_the_same(bytes: &[u8]) {
+    let [kind, rest @ ..] = bytes else { return };
+    let kind = KINDS[usize::from(*kind) % KINDS.len()];
+    let style = Style::of(Some(kind), Service::Chat);
+    for message in rest.split(|byte| *byte == 0) {
+        let message: Vec<u8> = match kind {
+            Kind::Prefixed(_) => message.to_vec(),
+            _ => message.iter().copied().filter(|byte| !b"\r\n".contains(byte)).collect(),
+        };
+        let mut written = Vec::new();
+        style.encode(&message, &mut written);
+        let mut read = Vec::new();
+        // Where each message goes out on its own, an LF that is not sent stands behind each piece.
+        let sends: Vec<&[u8]> = match style.is_one_by_one() {
+            true => {
+                written.split_inclusive(|byte| *byte == b'\n').map(|send| &send[..send.len() - 1]).collect()
+            }
+            false => vec![&written],
+        };
+        for mut send in sends {
+            assert!(!style.is_paced() || send.len() <= 1024, "{kind:?}: a piece of {}", send.len());
+            if kind == Kind::Raw {
+                read.extend_from_slice(send);
+                continue;
+            }
+            while !send.is_empty() {
+                let found = codec::find(kind, send, 0).unwrap_or_else(|| panic!("{kind:?}: {message:?}"));
+                read.extend_from_slice(&send[found.start..found.end]);
+                send = &send[found.taken..];
+            }
+        }
+        assert_eq!(read, message, "{kind:?}");
+    }
+}
+
+const SERVICES: [Service; 5] =
+    [Service::Multiply, Service::Hello, Service::Stats, Service::Chat, Service::Talk];
+
+/// Bursts, each behind two bytes: how long it is, and the pause after it, in units of 5 ms up to 1.3 s.
+fn bursts(mut bytes: &[u8]) -> impl Iterator<Item = (&[u8], Duration)> {
+    std::iter::from_fn(move || {
+        let [length, pause, rest @ ..] = bytes else { return None };
+        let (burst, behind) = rest.split_at(usize::from(length % 32).min(rest.len()));
+        bytes = behind;
+        Some((burst, Duration::from_millis(5 * u64::from(*pause))))
+    })
+}
+
+/// The first byte chooses the service, then come bursts. After each something is going to happen, whatever the client does;
+/// but a member of the room may be silent for as long as it likes.
+pub fn no_beginning_leaves_a_client_without_a_deadline(bytes: &[u8]) {
+    let [service, rest @ ..] = bytes else { return };
+    let service = SERVICES[usize::from(*service) % SERVICES.len()];
+    let mut stage = Stage::new(Settings::default());
+    let client = stage.connect(service, Medium::Tcp);
+    for (burst, pause) in bursts(rest) {
+        stage.send(client, burst);
+        for _ in 0..2 {
+            let is_served = stage.ends[client].is_open && stage.engine.members() == 0;
+            assert!(!is_served || stage.engine.poll_deadline().is_some(), "{service}: {burst:?} {pause:?}");
+            stage.pass(pause);
+        }
+    }
+    // And that is a short while: nobody who is no member sits longer than the longest patience there is.
+    stage.pass(Duration::from_secs(700));
+    assert!(!stage.ends[client].is_open || stage.engine.members() > 0, "{service}");
+}
+
+/// Bursts to multiply. The kind is decided once, but for a raw client that ends a line after all; and from then on all that
+/// the client hears is in the form of its kind.
+pub fn a_kind_that_bytes_have_shown_is_never_given_anothers_form(bytes: &[u8]) {
+    let mut stage = Stage::new(Settings::default());
+    let client = stage.connect(Service::Multiply, Medium::Tcp);
+    for (burst, pause) in bursts(bytes) {
+        stage.send(client, burst);
+        stage.pass(pause);
+    }
+    stage.pass(Duration::from_secs(6));
+    let mut kinds = Vec::new();
+    for note in &stage.notes {
+        match note {
+            Happening::Decided(kind) => kinds.push(*kind),
+            Happening::Closed(CloseReason::PeerForeign(_)) => return, // is told so in the form of its protocol
+            _ => {}
+        }
+    }
+    let is_once = matches!(kinds[..], [] | [_] | [Kind::Raw, Kind::Line]);
+    assert!(is_once, "{kinds:?}");
+    let heard = &stage.ends[client].heard[..];
+    let shown = || heard.escape_ascii().to_string();
+    // Without the answers to Telnet's commands, which a line client may send too: IAC, the answer, and any byte.
+    let text = || {
+        let (mut text, mut rest) = (Vec::new(), heard);
+        while let Some(byte) = rest.first() {
+            let taken = if *byte == 0xff { 3 } else { 1 };
+            text.extend((taken == 1).then_some(*byte));
+            rest = &rest[taken.min(rest.len())..];
+        }
+        text
+    };
+    match kinds[..] {
+        [Kind::Line] => {
+            assert!(!text().contains(&0) && (text().is_empty() || text().ends_with(b"\n")), "{}", shown());
+        }
+        [Kind::Raw] => assert!(!heard.contains(&b'\n') && !heard.contains(&0), "{}", shown()),
+        [Kind::C] => {
+            assert!(!heard.contains(&b'\n') && (heard.is_empty() || heard.ends_with(b"\0")), "{}", shown());
+        }
+        [kind @ Kind::Prefixed(_)] => {
+            let mut rest = heard;
+            while !rest.is_empty() {
+                let found = codec::find(kind, rest, 0).unwrap_or_else(|| panic!("{kind:?}: {}", shown()));
+                let text = &rest[found.start..found.end];
+                assert!(!text.is_empty() && text.iter().all(|byte| *byte >= b' '), "{kind:?}: {}", shown());
+                rest = &rest[found.taken..];
+            }
+        }
+        [Kind::Telnet] => {
+            let bare = text().windows(2).any(|pair| pair[1] == b'\n' && pair[0] != b'\r');
+            assert!(!bare && !text().starts_with(b"\n"), "{}", shown());
+        }
+        _ => {}
+    }
+}

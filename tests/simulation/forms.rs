@@ -1,0 +1,483 @@
+//! Clients of every form at once, in multiply and in the room, cut and paused by chance: lines, lines that are typed, bursts,
+//! first bursts in pieces, C strings and whole arrays, lengths, and Telnet with its commands in between. Each hears exactly
+//! what it must, in its own form; and those who get one message per recv() get it so, with its pause.
+
+use std::cell::Cell;
+use std::collections::VecDeque;
+use std::rc::Rc;
+use std::time::Duration;
+
+use ipcd::engine::Engine;
+use ipcd::engine::limits::Settings;
+use ipcd::engine::message::{Door, Happening, Input, Medium, Moment, Origin, Output, Peer};
+use ipcd::engine::service::Service;
+
+use super::random::Random;
+use super::tally::Tally;
+
+const CLIENTS: usize = 24;
+const GREETING: &str = "Greetings from the cave! Now type your name and press enter!\n";
+/// In the room the pause is this, or `raw_gap` where that is shorter.
+const ROOM_GAP: Duration = Duration::from_millis(5);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Form {
+    Line,
+    /// Each character by itself.
+    Typed,
+    Raw,
+    C,
+    /// An array of 64 bytes, with the line end that fgets() leaves.
+    Array,
+    Big2,
+    Big4,
+    Little4,
+    Seven,
+    Telnet,
+}
+
+const FORMS: [Form; 10] = [
+    Form::Line,
+    Form::Typed,
+    Form::Raw,
+    Form::C,
+    Form::Array,
+    Form::Big2,
+    Form::Big4,
+    Form::Little4,
+    Form::Seven,
+    Form::Telnet,
+];
+
+/// What a Telnet client may say between two messages, and what it is answered the first time.
+const COMMANDS: [(&[u8], &[u8]); 3] =
+    [(b"\xff\xfb\x1f", b"\xff\xfe\x1f"), (b"\xff\xfd\x03", b"\xff\xfc\x03"), (b"\xff\xf1", b"")];
+
+impl Form {
+    fn says(self, text: &str) -> Vec<u8> {
+        match self {
+            Form::Line | Form::Typed => format!("{text}\n").into(),
+            Form::Array => {
+                let mut array = format!("{text}\n").into_bytes();
+                array.resize(64, 0);
+                array
+            }
+            _ => self.hears(text),
+        }
+    }
+
+    fn hears(self, text: &str) -> Vec<u8> {
+        let behind = |head: &[u8]| [head, text.as_bytes()].concat();
+        let length = text.len() as u32;
+        match self {
+            Form::Line | Form::Typed => format!("{text}\n").into(),
+            Form::Telnet => format!("{text}\r\n").into(),
+            Form::Raw => text.into(),
+            Form::C | Form::Array => format!("{text}\0").into(),
+            Form::Big2 => behind(&(length as u16).to_be_bytes()),
+            Form::Big4 => behind(&length.to_be_bytes()),
+            Form::Little4 => behind(&length.to_le_bytes()),
+            Form::Seven => behind(&[length as u8]),
+        }
+    }
+
+    fn is_paced(self) -> bool {
+        matches!(self, Form::Raw | Form::C | Form::Array)
+    }
+}
+
+/// A request and its reply; of a raw client's mistake the reply comes after a second of silence.
+fn request(random: &mut Random) -> (String, String) {
+    let (a, b) = (random.within(1, 999), random.within(1, 999));
+    match random.below(8) {
+        0 => ("abc".into(), "Error: expected two numbers, for example: 5 10".into()),
+        1 => (format!("{a} x"), "Error: not a number: 'x'".into()),
+        2 => (format!("{a}+{b}"), format!("{}.0", a + b)),
+        _ => (format!("{a} {b}"), format!("{}.0", a * b)),
+    }
+}
+
+struct Client {
+    peer: Peer,
+    form: Form,
+    service: Service,
+    name: String,
+    /// What it says next, and when.
+    pieces: VecDeque<(Duration, Vec<u8>)>,
+    at: Moment,
+    left: usize,
+    is_decided: bool,
+    refused: Vec<&'static [u8]>,
+    heard: Vec<u8>,
+    sends: Vec<(Moment, Vec<u8>)>,
+    /// What it must have heard when all is said.
+    expected: Vec<u8>,
+    messages: Vec<Vec<u8>>,
+    has_ended: bool,
+    is_open: bool,
+}
+
+struct World {
+    random: Random,
+    engine: Engine,
+    gap: Duration,
+    now: Moment,
+    clients: Vec<Client>,
+    /// What the room has said, in its order, and which of it each member came before.
+    room: Vec<String>,
+    tally: Tally,
+}
+
+pub fn run(seed: u64, steps: u64, step: &Cell<u64>) -> Tally {
+    let mut random = Random::new(seed);
+    let mut settings = Settings::default();
+    let gap = Duration::from_millis(random.pick(&[1, 5, 20, 20, 200]));
+    settings.services.iter_mut().for_each(|service| service.raw_gap = gap);
+    let engine = Engine::new(settings);
+    let mut world = World {
+        random,
+        engine,
+        gap,
+        now: Moment::at(0),
+        clients: Vec::new(),
+        room: Vec::new(),
+        tally: Tally::default(),
+    };
+    for number in 0..CLIENTS {
+        world.open(number);
+    }
+    for at in 0..steps {
+        step.set(at);
+        if !world.go_on() {
+            break;
+        }
+    }
+    world.end();
+    world.tally.add("forms: steps", steps);
+    world.tally
+}
+
+impl World {
+    fn open(&mut self, number: usize) {
+        let form = FORMS[(number + self.random.below(2)) % FORMS.len()];
+        let service = if self.random.percent(50) { Service::Chat } else { Service::Multiply };
+        let peer = Peer { index: number as u32, generation: 1 };
+        self.clients.push(Client {
+            peer,
+            form,
+            service,
+            // A length of white space could as well be text: no name has 9 to 13 characters.
+            name: format!("m{number} of the form {form:?}"),
+            pieces: VecDeque::new(),
+            at: self.now + Duration::from_micros(self.random.below(3_000_000) as u64),
+            left: self.random.within(1, 12),
+            is_decided: false,
+            refused: Vec::new(),
+            heard: Vec::new(),
+            sends: Vec::new(),
+            expected: Vec::new(),
+            messages: Vec::new(),
+            has_ended: false,
+            is_open: true,
+        });
+        let door = Rc::new(Door { endpoint: "tcp:x".into(), service, medium: Medium::Tcp, allowed: None });
+        let origin = Origin::Process { uid: 1, gid: 1, pid: 1 };
+        self.engine.handle(self.now, Input::Opened { peer, door: &door, origin });
+        if service == Service::Chat {
+            self.clients[number].expected.extend(GREETING.as_bytes());
+        }
+        self.settle();
+    }
+
+    /// To the next moment at which something is to be done; whether there is one.
+    fn go_on(&mut self) -> bool {
+        let says = |client: &&Client| client.left > 0 || !client.pieces.is_empty();
+        let next = self.clients.iter().filter(says).map(|client| client.at).min();
+        let deadline = self.engine.poll_deadline();
+        let Some(then) = [next, deadline].into_iter().flatten().min().filter(|_| next.is_some()) else {
+            return false;
+        };
+        self.now = self.now.max(then);
+        for index in 0..self.clients.len() {
+            let client = &self.clients[index];
+            if says(&client) && client.at <= self.now {
+                self.say(index);
+            }
+        }
+        self.settle();
+        true
+    }
+
+    /// The next piece of what a client says.
+    fn say(&mut self, index: usize) {
+        if self.clients[index].pieces.is_empty() {
+            self.make_up(index);
+        }
+        let client = &mut self.clients[index];
+        let Some((_, bytes)) = client.pieces.pop_front() else { return };
+        let peer = client.peer;
+        self.engine.handle(self.now, Input::Bytes { peer, bytes: &bytes, more: false });
+        self.settle();
+        // The next piece a pause later; or the next message, which a raw client says once it has heard all.
+        let client = &mut self.clients[index];
+        let pause = match client.pieces.front() {
+            Some((pause, _)) => *pause,
+            None if client.form == Form::Raw => {
+                Duration::from_millis(1200)
+                    + 4 * self.gap
+                    + Duration::from_micros(self.random.below(90_000) as u64)
+            }
+            None => Duration::from_micros(self.random.below(300_000) as u64),
+        };
+        client.at = self.now + pause;
+    }
+
+    fn make_up(&mut self, index: usize) {
+        let client = &mut self.clients[index];
+        client.left -= 1;
+        let (form, random) = (client.form, &mut self.random);
+        let is_first = !std::mem::replace(&mut client.is_decided, true);
+        let mut bytes = Vec::new();
+        if form == Form::Telnet && (is_first || random.percent(20)) {
+            let (command, answer) = random.pick(&COMMANDS);
+            bytes.extend(command);
+            if !client.refused.contains(&command) {
+                client.refused.push(command);
+                client.expected.extend(answer);
+            }
+        }
+        match client.service {
+            Service::Multiply => {
+                let (request, reply) = request(random);
+                bytes.extend(form.says(&request));
+                for message in ["Data received", &reply] {
+                    client.expected.extend(form.hears(message));
+                    client.messages.push(form.hears(message));
+                }
+            }
+            _ if is_first => bytes.extend(form.says(&client.name)),
+            _ => bytes.extend(form.says(&format!("{} é {}", client.left, "w".repeat(random.below(40))))),
+        }
+        client.pieces = cut(random, form, is_first, &bytes, self.gap);
+        self.tally.count("forms: messages");
+    }
+
+    fn settle(&mut self) {
+        loop {
+            self.engine.handle(self.now, Input::Tick);
+            while let Some(output) = self.engine.poll_output() {
+                match output {
+                    Output::Flush(peer) => self.flush(peer),
+                    Output::Close(peer) | Output::Reset(peer) => {
+                        self.clients[peer.index as usize].is_open = false;
+                    }
+                    _ => {}
+                }
+            }
+            while let Some(note) = self.engine.poll_note() {
+                self.note(note.peer.expect("a connection").index as usize, &note.what);
+            }
+            if !self.engine.has_work() {
+                return;
+            }
+        }
+    }
+
+    /// What the room says follows from who came and who said what, in the order in which the engine tells of it.
+    fn note(&mut self, index: usize, what: &Happening) {
+        match what {
+            Happening::Decided(kind) => self.tally.count_case("forms: decided", &kind.name()),
+            Happening::Joined(name) => {
+                assert_eq!(*name, self.clients[index].name, "nobody has another's name");
+                self.tally.count("forms: joined");
+            }
+            Happening::Erred(error) => {
+                assert_eq!(
+                    self.clients[index].service,
+                    Service::Multiply,
+                    "{:?}: {error}",
+                    self.clients[index].name
+                );
+            }
+            _ => {}
+        }
+    }
+
+    fn flush(&mut self, peer: Peer) {
+        loop {
+            let bytes = self.engine.outgoing(peer).slices().concat();
+            if bytes.is_empty() {
+                return;
+            }
+            let client = &mut self.clients[peer.index as usize];
+            // A kernel may take a part; of a short message it takes all.
+            let count = if client.form.is_paced() { bytes.len() } else { self.random.within(1, bytes.len()) };
+            client.heard.extend_from_slice(&bytes[..count]);
+            client.sends.push((self.now, bytes[..count].to_vec()));
+            self.engine.handle(self.now, Input::Sent { peer, bytes: count });
+        }
+    }
+
+    /// All that was said is answered, everybody ends its side, and what each heard is looked at.
+    fn end(&mut self) {
+        while self.clients.iter().any(|client| !client.pieces.is_empty()) {
+            self.clients.iter_mut().for_each(|client| client.left = 0);
+            self.go_on();
+        }
+        self.pass(Duration::from_secs(8));
+        self.check_room();
+        for index in 0..self.clients.len() {
+            let peer = self.clients[index].peer;
+            self.clients[index].has_ended = true;
+            self.engine.handle(self.now, Input::EndOfFile { peer });
+            self.settle();
+        }
+        self.pass(Duration::from_secs(8));
+        for client in &self.clients {
+            assert!(!client.is_open && client.has_ended, "{} is still there", client.name);
+            if client.service == Service::Multiply && client.is_decided {
+                self.tally.count("forms: verified");
+                let (heard, expected) = (client.heard.escape_ascii(), client.expected.escape_ascii());
+                assert_eq!(heard.to_string(), expected.to_string(), "{}", client.name);
+                // The acknowledgement to a C string's text may have gone out before its NUL came.
+                if client.form == Form::Raw {
+                    let sends: Vec<&Vec<u8>> = client.sends.iter().map(|(_, bytes)| bytes).collect();
+                    assert_eq!(sends, client.messages.iter().collect::<Vec<_>>(), "{}", client.name);
+                }
+                check_gaps(client, self.gap);
+            }
+        }
+    }
+
+    fn pass(&mut self, span: Duration) {
+        let then = self.now + span;
+        while let Some(deadline) = self.engine.poll_deadline().filter(|deadline| *deadline <= then) {
+            self.now = self.now.max(deadline);
+            self.settle();
+        }
+        self.now = then;
+        self.settle();
+    }
+
+    /// Everybody has heard the same since it came, in its own form.
+    fn check_room(&mut self) {
+        let texts = |client: &Client| -> Option<Vec<String>> {
+            let heard = client.heard.strip_prefix(GREETING.as_bytes())?;
+            let lines = match client.form {
+                Form::Raw => client.sends[1..].iter().map(|(_, send)| send.clone()).collect(),
+                form => decode(form, heard, &client.refused),
+            };
+            Some(lines.into_iter().map(|line| String::from_utf8(line).expect("whole characters")).collect())
+        };
+        let members =
+            || self.clients.iter().filter(|client| client.service == Service::Chat && client.is_decided);
+        let heard: Vec<(&Client, Vec<String>)> =
+            members().filter_map(|client| Some((client, texts(client)?))).collect();
+        self.room = heard
+            .iter()
+            .map(|(_, lines)| &lines[1..])
+            .max_by_key(|lines| lines.len())
+            .unwrap_or(&[])
+            .to_vec();
+        for (client, lines) in &heard {
+            let welcome =
+                format!("Welcome {}! If you ever want to quit, type {{quit}} to exit.", client.name);
+            assert_eq!(lines[0], welcome, "{}", client.name);
+            assert!(self.room.ends_with(&lines[1..]), "{}: {lines:?}\n{:?}", client.name, self.room);
+            self.tally.add("forms: heard in the room", lines.len() as u64);
+            check_gaps(client, self.gap.min(ROOM_GAP));
+        }
+    }
+}
+
+/// Messages to those who get one per recv() are so far apart.
+fn check_gaps(client: &Client, gap: Duration) {
+    let own = client.sends.iter().filter(|(_, send)| send != GREETING.as_bytes() && send != b"\0");
+    let moments: Vec<Moment> = own.map(|(at, _)| *at).collect();
+    let is_paced = client.form.is_paced();
+    for pair in moments.windows(2).filter(|_| is_paced) {
+        let apart = pair[1].since(pair[0]);
+        // What was acknowledged before the kind was known is no paced message yet.
+        assert!(apart >= gap || pair[0] == moments[0], "{}: {apart:?} of {gap:?}", client.name);
+    }
+}
+
+/// What a client says, in pieces, each with the pause before it: such that its form can be told.
+fn cut(
+    random: &mut Random,
+    form: Form,
+    is_first: bool,
+    bytes: &[u8],
+    gap: Duration,
+) -> VecDeque<(Duration, Vec<u8>)> {
+    let micros = |random: &mut Random, max: Duration| {
+        Duration::from_micros(random.below(max.as_micros() as usize) as u64)
+    };
+    let close = gap - Duration::from_micros(100);
+    let mut pieces = VecDeque::new();
+    let mut rest = bytes;
+    while !rest.is_empty() {
+        let most = match form {
+            Form::Typed => 1,
+            // A later burst is a message; and a string that has its line end is a line until its NUL is there.
+            Form::Raw if !is_first => rest.len(),
+            Form::Array if is_first && rest.contains(&b'\n') && rest.len() > 1 => usize::MAX,
+            _ => random.within(1, rest.len()),
+        };
+        let count = match form {
+            Form::Array if most == usize::MAX => {
+                let text = rest.iter().position(|byte| *byte == b'\n').unwrap_or(0);
+                if text > 1 && random.percent(50) { random.within(1, text) } else { rest.len() }
+            }
+            _ => most.min(rest.len()),
+        };
+        let (piece, behind) = rest.split_at(count);
+        let pause = match form {
+            Form::Typed if is_first => gap + micros(random, Duration::from_millis(700)),
+            Form::Line | Form::Raw | Form::C | Form::Array | Form::Little4 if is_first => {
+                micros(random, close)
+            }
+            Form::Big2 | Form::Big4 | Form::Seven | Form::Telnet if is_first => {
+                micros(random, Duration::from_millis(900))
+            }
+            _ => micros(random, Duration::from_millis(900)),
+        };
+        pieces.push_back((pause, piece.to_vec()));
+        rest = behind;
+    }
+    pieces
+}
+
+/// The messages in what a client has heard.
+fn decode(form: Form, heard: &[u8], commands: &[&'static [u8]]) -> Vec<Vec<u8>> {
+    let mut rest = heard.to_vec();
+    if form == Form::Telnet {
+        for (command, answer) in COMMANDS.iter().filter(|(command, _)| commands.contains(command)) {
+            let at = rest.windows(answer.len().max(1)).position(|some| some == *answer);
+            let _ = command;
+            if let Some(at) = at {
+                rest.drain(at..at + answer.len());
+            }
+        }
+    }
+    let mut messages = Vec::new();
+    let mut rest = &rest[..];
+    while !rest.is_empty() {
+        let until =
+            |end: &[u8]| rest.windows(end.len()).position(|some| some == end).expect("a whole message");
+        let (start, length, taken) = match form {
+            Form::Line | Form::Typed => (0, until(b"\n"), 1),
+            Form::Telnet => (0, until(b"\r\n"), 2),
+            Form::C | Form::Array => (0, until(b"\0"), 1),
+            Form::Big2 => (2, usize::from(u16::from_be_bytes([rest[0], rest[1]])), 0),
+            Form::Big4 => (4, u32::from_be_bytes(rest[..4].try_into().expect("four")) as usize, 0),
+            Form::Little4 => (4, u32::from_le_bytes(rest[..4].try_into().expect("four")) as usize, 0),
+            Form::Seven if rest[0] < 0x80 => (1, usize::from(rest[0]), 0),
+            Form::Seven => (2, usize::from(rest[0] & 0x7f) | usize::from(rest[1]) << 7, 0),
+            Form::Raw => unreachable!("its sends are its messages"),
+        };
+        messages.push(rest[start..start + length].to_vec());
+        rest = &rest[start + length + taken..];
+    }
+    messages
+}
