@@ -1,12 +1,15 @@
 //! Tools that people have, and the course's own programs, each against a real daemon.
 
+#[path = "tools/crowd.rs"]
+mod crowd;
 mod harness;
 #[path = "tools/program.rs"]
 mod program;
+#[path = "tools/window.rs"]
+mod window;
 
 use std::io::{ErrorKind, Read};
 use std::net::TcpListener;
-use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -16,6 +19,7 @@ use harness::{
 };
 use program::{Finished, Program, command};
 use rustix::process::Signal;
+use window::{Display, Window};
 
 /// Nobody may be kept waiting for longer by a port that speaks something else.
 const QUICK: Duration = Duration::from_secs(2);
@@ -532,88 +536,6 @@ fn a_client_that_shuts_down_its_sending_side_still_gets_every_reply() {
 }
 
 // ---- the course's window
-
-/// A display that nobody looks at.
-struct Display {
-    _server: Program,
-    name: String,
-}
-
-impl Display {
-    fn new() -> Display {
-        let mut server = Program::start(command(
-            "Xvfb",
-            ["-displayfd", "1", "-nolisten", "tcp", "-screen", "0", "640x480x24"],
-        ));
-        let name = format!(":{}", server.hear_line());
-        Display { _server: server, name }
-    }
-}
-
-/// A Python that has tkinter: Debian's own, or the one on the path.
-fn python_with_windows() -> &'static str {
-    let has_it = |python: &&str| {
-        let imported = Command::new(python).args(["-c", "import tkinter"]).output();
-        imported.is_ok_and(|output| output.status.success())
-    };
-    let found = ["/usr/bin/python3", "python3"].into_iter().find(has_it);
-    found.expect("no python3 has tkinter; this test needs it: apt-get install python3-tk")
-}
-
-/// The course's chat window.
-struct Window(Program);
-
-/// What a window shows: all that its list holds, how often its thread has called recv() with success, and whether it still runs.
-#[derive(Debug, PartialEq)]
-struct Shown {
-    heard: String,
-    turns: u32,
-    receives: bool,
-}
-
-impl Window {
-    fn open(display: &Display, daemon: &Daemon) -> Window {
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/tools/chat_window.py");
-        let mut window = Command::new(python_with_windows());
-        window.arg(script).arg(daemon.ip.to_string()).arg(CHAT.to_string()).env("DISPLAY", &display.name);
-        Window(Program::start(window))
-    }
-
-    fn send(&mut self, text: &str) {
-        self.0.say(&format!("type {text}\nsend\n"));
-    }
-
-    fn read(&mut self) -> Shown {
-        let line = self.0.hear_line();
-        // JSON as Python writes it: what this test expects in it has no escapes but \n.
-        let (heard, rest) =
-            line.strip_prefix("{\"heard\": \"").unwrap().split_once("\", \"turns\": ").unwrap();
-        let (turns, receives) = rest.strip_suffix('}').unwrap().split_once(", \"receives\": ").unwrap();
-        let heard = heard.replace("\\n", "\n");
-        Shown { heard, turns: turns.parse().unwrap(), receives: receives == "true" }
-    }
-
-    fn look(&mut self) -> Shown {
-        self.0.say("dump\n");
-        self.read()
-    }
-
-    /// Waits until its list holds exactly this, in as many pieces as it was received in.
-    #[track_caller]
-    fn hear(&mut self, expected: &str) -> Shown {
-        let mut last = String::new();
-        let deadline = Instant::now() + PATIENCE;
-        loop {
-            let shown = self.look();
-            if shown.heard == expected {
-                return shown;
-            }
-            last.clone_from(&shown.heard);
-            let hopeless = !expected.starts_with(&last) || !shown.receives || Instant::now() > deadline;
-            assert!(!hopeless, "expected {expected:?}, the window shows {last:?}; {}", self.0.errors());
-        }
-    }
-}
 
 #[test]
 #[ignore = "needs other programs: see tests/tools/program.rs"]

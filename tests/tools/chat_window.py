@@ -37,7 +37,7 @@ def send(event=None):
 def dump():
     receives = receiver.ident is None or receiver.is_alive()
     shown = [] if turns > 1000 else message_list.get(0, tkinter.END)
-    print(json.dumps({"heard": "".join(shown), "turns": turns, "receives": receives}), flush=True)
+    print(json.dumps({"items": list(shown), "turns": turns, "receives": receives}), flush=True)
 
 
 def handle_commands(*_):
