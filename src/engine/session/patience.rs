@@ -27,8 +27,7 @@ impl Session {
                 self.nameless_deadline(world),
                 self.first_message_deadline(world),
                 self.idle_deadline(world),
-                self.dialogue.silence_deadline(world),
-                self.waiting_deadline(world),
+                self.watched_deadline(world),
             ]
             .into_iter()
             .flatten()

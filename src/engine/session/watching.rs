@@ -253,6 +253,14 @@ impl Session {
         }
     }
 
+    /// When there is a word for those who watch, as long as there are any.
+    pub(super) fn watched_deadline(&self, world: &World) -> Option<Moment> {
+        if !world.tower.is_manned() {
+            return None;
+        }
+        [self.dialogue.silence_deadline(world), self.waiting_deadline(world)].into_iter().flatten().min()
+    }
+
     /// When a program that has all its replies, and was quick to ask, is waiting for more than there is.
     pub(super) fn waiting_deadline(&self, world: &World) -> Option<Moment> {
         let dialogue = &self.dialogue;
