@@ -236,3 +236,18 @@ fn settle(command: &mut Command, directory: &TempDir) {
     command.current_dir(env!("CARGO_MANIFEST_DIR")).env("PATH", path);
     command.env("XDG_RUNTIME_DIR", directory.path()); // at which a daemon of root's does not look
 }
+
+#[test]
+fn the_index_of_the_docs_names_every_page_and_no_other() {
+    let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs");
+    let index = std::fs::read_to_string(docs.join("README.md")).unwrap();
+    let mut pages: Vec<String> = std::fs::read_dir(&docs)
+        .unwrap()
+        .map(|page| page.unwrap().file_name().into_string().unwrap())
+        .collect();
+    pages.retain(|page| page != "README.md" && !page.ends_with(".svg"));
+    for page in &pages {
+        assert!(index.contains(&format!("]({page})")), "docs/README.md does not name {page}");
+    }
+    assert_eq!(index.lines().filter(|line| line.starts_with("| [")).count(), pages.len());
+}
