@@ -25,10 +25,11 @@ impl Session {
             return self.intake.stalled;
         }
         // What is said before a partner has come is kept for that one.
-        let keeps = dialogue.is_alone(world)
-            && self.intake.len() < dialogue.settings(world).backlog_bytes_max
-            || self.keeps_bursts_apart(world);
-        (self.intake.stalled && !keeps)
+        let keeps = || {
+            dialogue.is_alone(world) && self.intake.len() < dialogue.settings(world).backlog_bytes_max
+                || self.keeps_bursts_apart(world)
+        };
+        (self.intake.stalled && !keeps())
             || (dialogue.flags.blocked && dialogue.seat().is_some())
             || dialogue.outbox.len() >= OUTBOX_BYTES_HIGH
             || (dialogue.flags.blocked && !dialogue.outbox.is_empty())

@@ -13,12 +13,24 @@ use crate::engine::message::{CloseReason, Moment};
 /// Reads in a row that left something behind and had no message in them, for which a peer is not yet called late.
 const FULL_READS_MAX: usize = 1024;
 
+fn earliest<const COUNT: usize>(deadlines: [Option<Moment>; COUNT]) -> Option<Moment> {
+    let mut first: Option<Moment> = None;
+    for deadline in deadlines {
+        if let Some(at) = deadline
+            && first.is_none_or(|first| at < first)
+        {
+            first = deadline;
+        }
+    }
+    first
+}
+
 impl Session {
     /// When it has to be woken, if nothing comes before.
     pub(in crate::engine) fn deadline(&self, world: &World) -> Option<Moment> {
         let Dialogue { outbox, phase, .. } = &self.dialogue;
         match *phase {
-            Phase::Serving => [
+            Phase::Serving => earliest([
                 self.framing_deadline(),
                 outbox.pause(),
                 self.pace_deadline(world),
@@ -28,14 +40,11 @@ impl Session {
                 self.first_message_deadline(world),
                 self.idle_deadline(world),
                 self.watched_deadline(world),
-            ]
-            .into_iter()
-            .flatten()
-            .min(),
+            ]),
             Phase::Draining(..) => {
                 let patience = self.dialogue.draining_deadline(world);
                 let patience = patience.filter(|_| !self.dialogue.is_retried(world));
-                [outbox.pause(), patience].into_iter().flatten().min()
+                earliest([outbox.pause(), patience])
             }
             Phase::Parting(_, until) | Phase::Lingering(_, until) => Some(until),
         }
@@ -70,15 +79,17 @@ impl Session {
     }
 
     pub(super) fn first_message_deadline(&self, world: &World) -> Option<Moment> {
+        let has_another = matches!(self.dialogue.state, State::Chat(_) | State::Greeting);
+        if self.dialogue.heard == Heard::Message || has_another || self.is_on_fifo() {
+            return None;
+        }
         let timeout = self.dialogue.settings(world).first_message_timeout?;
         // What waits for room with us, for somebody to talk with, or for a line end that may follow it, was said in time.
         let waits = self.intake.stalled
             || self.is_in_burst(world)
             || self.is_held_back(world)
             || self.intake.guess.holds_request();
-        let is_waited_for = self.dialogue.heard != Heard::Message && !waits && !self.is_on_fifo();
-        let has_another = matches!(self.dialogue.state, State::Chat(_) | State::Greeting);
-        (is_waited_for && !has_another).then(|| self.dialogue.opened + timeout)
+        (!waits).then(|| self.dialogue.opened + timeout)
     }
 
     pub(super) fn idle_deadline(&self, world: &World) -> Option<Moment> {

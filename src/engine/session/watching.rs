@@ -264,13 +264,16 @@ impl Session {
     /// When a program that has all its replies, and was quick to ask, is waiting for more than there is.
     pub(super) fn waiting_deadline(&self, world: &World) -> Option<Moment> {
         let dialogue = &self.dialogue;
+        if !dialogue.is_seen(world) {
+            return None;
+        }
         let has_asked = dialogue.kind == Some(Kind::Line)
             && dialogue.heard == Heard::Message
             && matches!(dialogue.state, State::Multiply)
             && !dialogue.is_on_fifo();
         let is_program = dialogue.active.since(dialogue.opened) < PROGRAM;
         let has_all = self.intake.is_empty() && !self.intake.has_ended() && dialogue.outbox.is_empty();
-        let is_waiting = has_asked && is_program && has_all && dialogue.is_seen(world);
+        let is_waiting = has_asked && is_program && has_all;
         let is_news = || !world.tower.knows(dialogue.peer, Mistake::SecondRecv);
         (is_waiting && is_news()).then(|| dialogue.active + SILENCE)
     }
