@@ -5,10 +5,11 @@ mod harness;
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
 use harness::around::{Helper, has_ended, in_namespaces, may_unshare, outcome};
 use harness::logged::untimed_lines;
-use harness::{Client, Ground, MULTIPLY, wait_until};
+use harness::{Client, Ground, MULTIPLY, PATIENCE, wait_until};
 use rustix::process::{Pid, Signal, kill_process};
 
 fn answers(mut client: Client) {
@@ -24,13 +25,14 @@ struct Window(Child);
 
 impl Window {
     fn open(ground: &Ground, shell: &str) -> (Window, Pid) {
-        const PYTHON: &str = "import os, pty, sys\n\
+        // What the tests themselves were started with, as by nohup, is not what a window's shell has. And a window stays when
+        // nobody has its terminal open any more, as nohup's program has not.
+        const PYTHON: &str = "import os, pty, signal, sys\n\
             pid, terminal = pty.fork()\n\
-            if pid == 0: os.execvp('sh', ['sh', '-c', sys.argv[1]])\n\
+            if pid == 0: signal.signal(signal.SIGHUP, signal.SIG_DFL); os.execvp('sh', ['sh', '-c', sys.argv[1]])\n\
             while True:\n\
             \x20 try: data = os.read(terminal, 4096)\n\
-            \x20 except OSError: break\n\
-            \x20 if not data: break\n\
+            \x20 except OSError: signal.pause()\n\
             \x20 sys.stdout.buffer.write(data); sys.stdout.flush()";
         let ipcd = format!("{} --config {}", env!("CARGO_BIN_EXE_ipcd"), ground.config_file().display());
         let shell = shell.replace("ipcd", &ipcd).replace("LOG", log(ground).to_str().unwrap());
@@ -62,7 +64,15 @@ fn log(ground: &Ground) -> std::path::PathBuf {
 
 #[track_caller]
 fn told(ground: &Ground, text: &str) -> String {
-    wait_until(text, || fs::read_to_string(log(ground)).ok().filter(|log| log.contains(text)))
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let said = fs::read_to_string(log(ground)).unwrap_or_default();
+        if said.contains(text) {
+            return said;
+        }
+        assert!(Instant::now() < deadline, "waited in vain for {text:?}: {said}");
+        std::thread::sleep(Duration::from_millis(2));
+    }
 }
 
 #[test]
