@@ -10,6 +10,7 @@ use super::table::Table;
 use crate::endpoint::Endpoint;
 use crate::engine::allow::Allowed;
 use crate::engine::limits::ServiceSettings;
+use crate::engine::networks::Networks;
 use crate::engine::service::Service;
 
 /// What the file said so far.
@@ -33,6 +34,8 @@ pub(super) struct ServiceDraft {
     pub(super) is_group_given: bool,
     pub(super) allowed_users: Allowed,
     pub(super) allowed_groups: Allowed,
+    /// Where `allow_addresses` stands, if it names any.
+    pub(super) networks_at: Option<usize>,
     /// The byte offset of the `max_message` or `backlog` read last for it: in its own table, if one stands there.
     pub(super) sizes_at: usize,
 }
@@ -46,6 +49,7 @@ impl<'t> Draft<'t> {
             is_group_given: false,
             allowed_users: Allowed::default(),
             allowed_groups: Allowed::default(),
+            networks_at: None,
             sizes_at: 0,
         };
         Draft {
@@ -92,4 +96,5 @@ pub(super) struct Own {
     pub(super) group: Option<(usize, String)>,
     pub(super) allowed_users: Option<Allowed>,
     pub(super) allowed_groups: Option<Allowed>,
+    pub(super) networks: Option<(usize, Networks)>,
 }

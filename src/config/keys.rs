@@ -36,6 +36,7 @@ pub(super) const KEYS: &[Key] = &[
     Key { name: "group", within: Within::Services, read: group },
     Key { name: "allow_users", within: Within::Services, read: allow_users },
     Key { name: "allow_groups", within: Within::Services, read: allow_groups },
+    Key { name: "allow_addresses", within: Within::Services, read: allow_addresses },
     Key { name: "history", within: Within::Only(Service::Chat), read: history },
     Key { name: "transcript", within: Within::Only(Service::Chat), read: transcript },
     Key { name: "name_timeout", within: Within::Only(Service::Chat), read: name_timeout },

@@ -9,19 +9,20 @@ use toml::de::{DeTable, DeValue};
 
 use super::checked::{Listen, medium};
 use super::draft::{Draft, ListenDraft, Own};
+use super::networks;
 use super::people::{self, People};
 use super::suggest::{self, nearest};
 use super::syntax::{Cursor, Fault, quoted};
 use super::table::Table;
 use super::value::{Group, Permissions, Text, Value, typed};
 use crate::endpoint::{Endpoint, Place};
-use crate::engine::allow;
+use crate::engine::allow::{self, Allowed};
 use crate::engine::message::Medium;
 use crate::engine::name::Name;
 use crate::engine::service::Service;
 
 /// What an endpoint's own table may say.
-const KEYS: [&str; 5] = ["endpoint", "mode", "group", "allow_users", "allow_groups"];
+const KEYS: [&str; 6] = ["endpoint", "mode", "group", "allow_users", "allow_groups", "allow_addresses"];
 
 pub(super) fn listen(draft: &mut Draft, table: Table, value: Value<'_>) -> Result<(), String> {
     let Table::Service(service) = table else { return Ok(()) };
@@ -99,6 +100,8 @@ fn read_table(draft: &mut Draft, at: usize, entries: DeTable<'_>) -> Option<(usi
                 .map(|allowed| own.allowed_users = Some(allowed)),
             "allow_groups" => people::read(People::Groups, value, &mut draft.faults)
                 .map(|allowed| own.allowed_groups = Some(allowed)),
+            "allow_addresses" => networks::read(value, &mut draft.faults)
+                .map(|networks| own.networks = Some((place, networks))),
             _ => {
                 let right = match nearest(name, KEYS.into_iter()) {
                     Some(near) => format!("did you mean {near:?}?"),
@@ -182,6 +185,18 @@ pub(super) fn place_listens(name: &str, text: &str, draft: &mut Draft) {
         {
             draft.faults.push(Fault { at, text: format!("{endpoint}: {instead}") });
         }
+        let is_on_network = is_on_network(&endpoint);
+        if let Some((at, _)) =
+            own.networks.as_ref().filter(|(_, networks)| !is_on_network && !networks.is_empty())
+        {
+            let text = format!(
+                "{endpoint}: nobody comes there from an address of a network; use allow_users and allow_groups instead of allow_addresses"
+            );
+            draft.faults.push(Fault { at: *at, text });
+        }
+        let networks =
+            own.networks.map_or_else(|| service_draft.settings.networks.clone(), |(_, networks)| networks);
+        let allowed = if is_on_network { Allowed::from_networks(networks) } else { allowed };
         let listen = Listen {
             endpoint,
             service,
@@ -208,6 +223,31 @@ pub(super) fn place_listens(name: &str, text: &str, draft: &mut Draft) {
     }
     // What it says must not depend on the order in which the tables stand.
     draft.config.listens.sort_by_key(|listen| listen.service);
+}
+
+/// Whether who comes there has an address.
+fn is_on_network(endpoint: &Endpoint) -> bool {
+    matches!(endpoint, Endpoint::Tcp(..) | Endpoint::Udp(..))
+}
+
+/// A list of networks that keeps nobody out is a mistake: somebody relies on it.
+pub(super) fn check_networks(draft: &mut Draft) {
+    if draft.unclear.contains("listen") {
+        return;
+    }
+    let on_network = |service: Service| {
+        draft.listens.iter().any(|listen| listen.service == service && is_on_network(&listen.endpoint))
+    };
+    let mux = on_network(Service::Mux);
+    let pointless = Service::ALL.into_iter().filter(|service| !mux && !on_network(*service));
+    let places =
+        pointless.filter_map(|service| Some((service, draft.services[service as usize].networks_at?)));
+    for (service, at) in places.collect::<Vec<_>>() {
+        let text = format!(
+            "allow_addresses: no endpoint of [{service}] is on the network, and none of [mux]; leave it out, or add one, for example tcp://0.0.0.0:PORT"
+        );
+        draft.faults.push(Fault { at, text });
+    }
 }
 
 /// The places that are spoken for, each with the index of its endpoint.

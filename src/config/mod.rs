@@ -7,6 +7,7 @@ mod defaults;
 mod draft;
 mod keys;
 mod listen;
+mod networks;
 mod parse;
 mod people;
 mod read;

@@ -10,7 +10,7 @@ use toml::de::{DeTable, DeValue};
 use super::checked::Config;
 use super::draft::Draft;
 use super::keys::{KEYS, belongs, keys_of};
-use super::listen::place_listens;
+use super::listen::{check_networks, place_listens};
 use super::suggest::nearest;
 use super::syntax::{Cursor, Fault, quoted, shown, visible, without_broken_lines};
 use super::table::Table;
@@ -37,6 +37,7 @@ pub(super) fn parse(name: &Path, text: &str) -> Result<Config, Vec<String>> {
     if errors.is_empty() {
         walk(document.into_inner(), &mut draft);
         check_sizes(&mut draft);
+        check_networks(&mut draft);
         place_listens(&name_shown, text, &mut draft);
         if draft.config.listens.is_empty() && !draft.unclear.contains("listen") {
             draft.fault(

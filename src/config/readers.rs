@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use super::draft::Draft;
+use super::networks;
 use super::people::{self, People};
 use super::table::Table;
 use super::value::*;
@@ -176,6 +177,16 @@ pub(super) fn allow_users(draft: &mut Draft, table: Table, value: Value<'_>) -> 
 pub(super) fn allow_groups(draft: &mut Draft, table: Table, value: Value<'_>) -> Result<(), String> {
     let allowed = people::read(People::Groups, value, &mut draft.faults)?;
     draft.services(table).iter_mut().for_each(|service| service.allowed_groups.clone_from(&allowed));
+    Ok(())
+}
+
+pub(super) fn allow_addresses(draft: &mut Draft, table: Table, value: Value<'_>) -> Result<(), String> {
+    let at = value.span().start;
+    let networks = networks::read(value, &mut draft.faults)?;
+    for service in draft.services(table) {
+        service.networks_at = (!networks.is_empty()).then_some(at);
+        service.settings.networks.clone_from(&networks);
+    }
     Ok(())
 }
 

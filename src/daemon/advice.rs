@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::{DEFAULT_FILE, Failure, configuration};
 use crate::config::{Config, Listen};
-use crate::endpoint::{Endpoint, Place};
+use crate::endpoint::{Endpoint, Host, Place};
 use crate::engine::service::Service;
 use crate::transport::directory::runtime_directory_if_there;
 use crate::transport::group::exists;
@@ -45,7 +45,26 @@ pub(super) fn of_services(config: &Config) -> Vec<String> {
         ));
     }
     warnings.extend(of_status(config));
+    warnings.extend(config.listens.iter().filter_map(of_loopback));
     warnings
+}
+
+/// A list of networks that nobody can be in who can connect.
+fn of_loopback(listen: &Listen) -> Option<String> {
+    let is_loopback = match &listen.endpoint {
+        Endpoint::Tcp(Host::Localhost, _) | Endpoint::Udp(Host::Localhost, _) => true,
+        Endpoint::Tcp(Host::Address(address), _) | Endpoint::Udp(Host::Address(address), _) => {
+            address.is_loopback()
+        }
+        _ => false,
+    };
+    let networks = listen.allowed.as_ref()?.networks();
+    (is_loopback && networks.keep_out_loopback()).then(|| {
+        format!(
+            "{}: nobody can come in at {}: only this machine reaches it, and allow_addresses does not name that; add \"127.0.0.0/8\" and \"::1\", or use tcp://0.0.0.0",
+            listen.place, listen.endpoint,
+        )
+    })
 }
 
 /// Who can read what the status tells.

@@ -1,8 +1,10 @@
 //! Who may come in through a door. Knows users and groups by their numbers; has never seen a name or a socket.
 
 use std::collections::BTreeSet;
+use std::net::IpAddr;
 
-use super::message::Origin;
+use super::message::{CloseReason, Origin};
+use super::networks::Networks;
 use super::service::Service;
 
 /// Who may not come in.
@@ -12,19 +14,46 @@ pub enum Refused {
     User(u32),
     /// Somebody whom the kernel does not name.
     Unknown,
+    /// Somebody at this address.
+    Address(IpAddr),
 }
 
-/// Whom an endpoint lets in, beside root and the daemon's own user.
+impl Refused {
+    /// As what its connection ends.
+    pub fn reason(self) -> CloseReason {
+        match self {
+            Refused::User(_) | Refused::Unknown => CloseReason::NotAllowed,
+            Refused::Address(_) => CloseReason::AddressNotAllowed,
+        }
+    }
+}
+
+/// Whom an endpoint lets in: on a Unix socket users, beside root and the daemon's own; on the network addresses.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Allowed {
     users: BTreeSet<u32>,
     groups: BTreeSet<u32>,
+    networks: Networks,
 }
 
 impl Allowed {
     /// These users, and those whose process has one of these groups.
     pub fn new(users: impl IntoIterator<Item = u32>, groups: impl IntoIterator<Item = u32>) -> Allowed {
-        Allowed { users: users.into_iter().collect(), groups: groups.into_iter().collect() }
+        Allowed {
+            users: users.into_iter().collect(),
+            groups: groups.into_iter().collect(),
+            ..Allowed::default()
+        }
+    }
+
+    /// Those who come from these networks; `None`: everybody.
+    pub fn from_networks(networks: Networks) -> Option<Allowed> {
+        (!networks.is_empty()).then(|| Allowed { networks, ..Allowed::default() })
+    }
+
+    /// From where.
+    pub fn networks(&self) -> &Networks {
+        &self.networks
     }
 
     /// Whoever is in one of the two.
@@ -34,13 +63,19 @@ impl Allowed {
         self
     }
 
-    /// Whether it names nobody.
+    /// Whether it names no user.
     pub fn is_empty(&self) -> bool {
         self.users.is_empty() && self.groups.is_empty()
     }
 
     /// Who may not come in, if that is so. Nobody is let in for a user whom the kernel does not name.
     pub fn refuses(&self, origin: Origin, owner: u32) -> Option<Refused> {
+        if let Origin::Address(address) = origin
+            && !self.networks.is_empty()
+        {
+            let address = address.ip().to_canonical();
+            return (!self.networks.let_in(address)).then_some(Refused::Address(address));
+        }
         let Origin::Process { uid, gid, .. } = origin else { return Some(Refused::Unknown) };
         let is_let_in = is_master(origin, owner) || self.users.contains(&uid) || self.groups.contains(&gid);
         (!is_let_in).then_some(Refused::User(uid))
@@ -63,6 +98,7 @@ pub fn refusal(refused: Refused) -> String {
     match refused {
         Refused::User(uid) => format!("Error: user {uid} may not use this socket"),
         Refused::Unknown => "Error: an unknown user may not use this socket".to_owned(),
+        Refused::Address(address) => format!("Error: {address} may not connect"),
     }
 }
 
@@ -110,8 +146,23 @@ mod tests {
     }
 
     #[test]
+    fn who_comes_from_one_of_the_networks_comes_in_whoever_it_is() {
+        let networks = Networks::new(["192.0.2.0/24".parse().unwrap()]);
+        let class = Allowed::from_networks(networks).unwrap();
+        let refuses = |address: &str| class.refuses(Origin::Address(address.parse().unwrap()), 0);
+        assert_eq!(refuses("192.0.2.7:5"), None);
+        assert_eq!(refuses("[::ffff:192.0.2.7]:5"), None);
+        let refused = refuses("[::ffff:198.51.100.1]:5").unwrap();
+        assert_eq!(refused, Refused::Address("198.51.100.1".parse().unwrap()));
+        assert_eq!(refusal(refused), "Error: 198.51.100.1 may not connect");
+        assert_eq!(refused.reason(), CloseReason::AddressNotAllowed);
+        assert!(Allowed::from_networks(Networks::default()).is_none());
+    }
+
+    #[test]
     fn what_is_said_fits_where_refusals_wait() {
-        for refused in [Refused::User(u32::MAX), Refused::Unknown] {
+        let longest = "2001:db8:aaaa:bbbb:cccc:dddd:eeee:ffff".parse().unwrap();
+        for refused in [Refused::User(u32::MAX), Refused::Unknown, Refused::Address(longest)] {
             assert!(refusal(refused).len() < REFUSAL_BYTES);
         }
     }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::allow::{self, Allowed};
 use super::machines::SAMPLE_BYTES;
+use super::networks::Networks;
 use super::service::Service;
 
 /// Bytes read from one peer in one turn, and with them the most one peer can make us do in a turn: some 4,000
@@ -235,6 +236,8 @@ pub struct ServiceSettings {
     /// Who, beside root and the daemon's own user, may choose it on the mux, where it is one that asks (status and watch);
     /// `None`: everybody.
     pub allowed: Option<Allowed>,
+    /// From where somebody may choose it on a mux that is on the network.
+    pub networks: Networks,
     /// Messages a second that one peer may send beyond a burst of [`MESSAGES_BURST`]; 0: no bound.
     pub messages_per_second: u32,
     /// Whether the service has an endpoint of its own (it may be reached through the mux all the same).
@@ -254,6 +257,7 @@ impl Default for ServiceSettings {
             raw_gap: Duration::from_millis(20),
             framing: FramingRule::Auto,
             allowed: None,
+            networks: Networks::default(),
             messages_per_second: 0,
             listening: false,
         }

@@ -316,6 +316,8 @@ pub enum CloseReason {
     PeerDenied,
     /// Its user may not come in there.
     NotAllowed,
+    /// Its address may not come in there.
+    AddressNotAllowed,
     /// A limit on connections was reached.
     TooMany,
     /// Its service has no endpoint any more.
@@ -332,7 +334,7 @@ impl CloseReason {
 
     /// Whether it was never let in.
     pub fn is_refusal(self) -> bool {
-        matches!(self, CloseReason::NotAllowed | CloseReason::TooMany)
+        matches!(self, CloseReason::NotAllowed | CloseReason::AddressNotAllowed | CloseReason::TooMany)
     }
 }
 
@@ -357,6 +359,7 @@ impl fmt::Display for CloseReason {
             CloseReason::PeerUnreadable => "sent what is no text",
             CloseReason::PeerDenied => "it may not control the daemon",
             CloseReason::NotAllowed => "refused: its user may not use this socket",
+            CloseReason::AddressNotAllowed => "refused: its address is not in allow_addresses",
             CloseReason::TooMany => "refused: too many connections",
             CloseReason::Withdrawn => "its service is no longer offered",
             CloseReason::Stopping => "the daemon is stopping",
@@ -453,8 +456,8 @@ pub enum Happening {
         /// Why.
         why: Dropped,
     },
-    /// A datagram of it was refused: its user may not use the endpoint.
-    Refused,
+    /// A datagram of it was refused: its user or address may not use the endpoint.
+    Refused(CloseReason),
     /// It ended.
     Closed(CloseReason),
 }

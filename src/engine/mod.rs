@@ -78,6 +78,7 @@ mod machines;
 pub mod memory;
 pub mod message;
 pub mod name;
+pub mod networks;
 pub mod number;
 mod outbox;
 mod pace;

@@ -9,7 +9,7 @@ use log::Level;
 use super::budget::Budget;
 use super::names::Names;
 use crate::engine::Engine;
-use crate::engine::message::{CloseReason, Door, Happening, Kind, Moment, Note, Origin};
+use crate::engine::message::{Door, Happening, Kind, Moment, Note, Origin};
 use crate::engine::text::private;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -130,7 +130,7 @@ impl Report {
             Happening::Undelivered { to, why } => {
                 line(Line::Dropped, format_args!("answer to '{to}' dropped: {why}"));
             }
-            Happening::Refused => line(Line::Refused, format_args!("{}", CloseReason::NotAllowed)),
+            Happening::Refused(reason) => line(Line::Refused, format_args!("{reason}")),
             Happening::Closed(reason) if reason.is_refusal() => line(Line::Refused, format_args!("{reason}")),
             Happening::Closed(reason) => line(Line::Closed, format_args!("closed: {reason}")),
         }

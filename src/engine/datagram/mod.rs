@@ -77,9 +77,9 @@ impl Engine {
         let note = |what| Note { peer: None, door: Rc::clone(door), origin, what };
         // As on a connection, before a word is looked at; but nothing is said to a stranger's address.
         let allowed = door.allowed.as_ref();
-        if allowed.is_some_and(|allowed| allowed.refuses(origin, self.world.settings.owner).is_some()) {
+        if let Some(who) = allowed.and_then(|allowed| allowed.refuses(origin, self.world.settings.owner)) {
             self.world.counters.of_mut(service).refused += 1;
-            return self.world.note(note(Happening::Refused));
+            return self.world.note(note(Happening::Refused(who.reason())));
         }
         if OWN_WORDS.iter().any(|words| bytes.starts_with(words)) {
             return self.drop_datagram(datagram, Dropped::OwnWords);

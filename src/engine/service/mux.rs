@@ -35,6 +35,14 @@ pub fn choose(message: &[u8]) -> Choice {
 /// Why somebody may not choose a service on the mux, if that is so. What the daemon says of others is for those whom the
 /// kernel vouches for, and whom the service's own lists let in.
 pub fn refusal(settings: &Settings, service: Service, origin: Origin) -> Option<String> {
+    if let Origin::Address(address) = origin
+        && !settings.of(service).networks.let_in(address.ip())
+    {
+        let address = address.ip().to_canonical();
+        return Some(format!(
+            "{service} is not for {address}: allow_addresses under [{service}] does not name it"
+        ));
+    }
     if !matches!(service, Service::Status | Service::Watch) {
         return None;
     }
@@ -61,6 +69,21 @@ mod tests {
         assert_eq!(choose(b"mux"), Choice::Default, "it is chosen already");
         assert_eq!(choose(b"5 10"), Choice::Default);
         assert_eq!(choose(b"multiply 5 10"), Choice::Default);
+    }
+
+    #[test]
+    fn who_comes_over_the_network_chooses_what_its_address_may_have() {
+        let mut settings = Settings::default();
+        settings.services[Service::Chat as usize].networks =
+            crate::engine::networks::Networks::new(["192.0.2.0/24".parse().unwrap()]);
+        let at = |address: &str| Origin::Address(address.parse().unwrap());
+        assert_eq!(refusal(&settings, Service::Chat, at("192.0.2.7:5")), None);
+        assert_eq!(
+            refusal(&settings, Service::Chat, at("[::ffff:198.51.100.7]:5")).as_deref(),
+            Some("chat is not for 198.51.100.7: allow_addresses under [chat] does not name it")
+        );
+        assert_eq!(refusal(&settings, Service::Multiply, at("198.51.100.7:5")), None);
+        assert_eq!(refusal(&settings, Service::Chat, Origin::Process { uid: 1, gid: 1, pid: 1 }), None);
     }
 
     #[test]

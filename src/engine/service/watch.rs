@@ -9,7 +9,7 @@ use serde::{Serialize, Serializer};
 use super::Service;
 use crate::engine::diagnosis::Hint;
 use crate::engine::json;
-use crate::engine::message::{CloseReason, Happening, Kind, Moment, Origin};
+use crate::engine::message::{Happening, Kind, Moment, Origin};
 use crate::engine::text::{private, quote, words};
 
 /// The version of the JSON: raised when a field goes or means something else, not when one is added.
@@ -152,7 +152,7 @@ impl Sight {
             Sight::Happened(Happening::Undelivered { to, why }) => {
                 ("dropped", format!("the answer to '{to}': {why}").into())
             }
-            Sight::Happened(Happening::Refused) => ("refused", CloseReason::NotAllowed.to_string().into()),
+            Sight::Happened(Happening::Refused(reason)) => ("refused", reason.to_string().into()),
             Sight::Happened(Happening::Closed(reason)) => {
                 let name = match reason {
                     reason if reason.is_too_slow() => "dropped",

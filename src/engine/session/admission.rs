@@ -56,7 +56,7 @@ impl Dialogue {
         if self.is_on_fifo() {
             self.open_fifo(world, now);
         } else if let Some(who) = self.refused_user(world) {
-            self.refuse(world, now, service, CloseReason::NotAllowed, &allow::refusal(who));
+            self.refuse(world, now, service, who.reason(), &allow::refusal(who));
         } else if world.census.admit(&world.settings, service, self.origin) {
             self.flags.counted = true;
             self.note(world, Happening::Opened);

@@ -1,0 +1,171 @@
+//! Whom `allow_addresses` lets in, and what `--check` says of a list.
+
+use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::time::Duration;
+
+use socket2::{Domain, Socket, Type};
+
+use crate::harness::around::outcome;
+use crate::harness::{Client, Daemon, Ground, MULTIPLY};
+
+/// A connection from an address of this machine's.
+pub fn from(address: Ipv4Addr, to: SocketAddr) -> Client {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
+    socket.bind(&SocketAddr::new(address.into(), 0).into()).expect("an address of loopback");
+    socket.connect(&to.into()).expect("a connection");
+    Client::of(socket.into())
+}
+
+const INSIDE: Ipv4Addr = Ipv4Addr::new(127, 77, 1, 9);
+const OUTSIDE: Ipv4Addr = Ipv4Addr::new(127, 77, 2, 9);
+
+const LISTED: &str = r#"
+[multiply]
+allow_addresses = ["127.77.1.0/24"]
+listen = ["tcp://{ip}:65432", "udp://{ip}:65432", { endpoint = "tcp://{ip}:65433", allow_addresses = [] }]
+[chat]
+allow_addresses = ["127.77.2.9"]
+[mux]
+listen = ["tcp://{ip}:65434", "unix://{dir}/ipcd.sock"]
+"#;
+
+#[test]
+fn only_those_networks_come_in_and_others_are_told_so() {
+    let daemon = Daemon::with(LISTED);
+    let mut inside = from(INSIDE, daemon.address(MULTIPLY));
+    inside.say("5 10\n");
+    inside.hear("Data received\n50.0\n");
+    let mut outside = from(OUTSIDE, daemon.address(MULTIPLY));
+    outside.hear("Error: 127.77.2.9 may not connect\n");
+    outside.hear_end();
+    daemon.wait_for_log("refused: its address is not in allow_addresses");
+    // One endpoint has a list of its own, and here it is empty.
+    let mut elsewhere = from(OUTSIDE, daemon.address(65433));
+    elsewhere.say("5 10\n");
+    elsewhere.hear("Data received\n50.0\n");
+    // Who is let in already stays when the list changes, and the next one is asked by the new one.
+    daemon.write_config(&LISTED.replace("127.77.1.0/24", "127.77.2.0/24"));
+    daemon.signal(rustix::process::Signal::HUP);
+    daemon.wait_for_log("reloaded");
+    inside.say("6 7\n");
+    inside.hear("Data received\n42.0\n");
+    from(INSIDE, daemon.address(MULTIPLY)).hear("Error: 127.77.1.9 may not connect\n");
+    from(OUTSIDE, daemon.address(MULTIPLY)).say("1 2\n");
+    daemon.stop();
+}
+
+#[test]
+fn a_datagram_from_elsewhere_gets_no_answer() {
+    let daemon = Daemon::with(LISTED);
+    let ask = |address: Ipv4Addr| {
+        let socket = UdpSocket::bind((address, 0)).expect("a socket");
+        socket.set_read_timeout(Some(Duration::from_secs(20))).expect("a timeout");
+        socket.send_to(b"5 10", daemon.address(MULTIPLY)).expect("a datagram");
+        socket
+    };
+    let outside = ask(OUTSIDE);
+    // The daemon has looked at the first one when it has answered the second.
+    let inside = ask(INSIDE);
+    let mut buffer = [0; 64];
+    let count = inside.recv(&mut buffer).expect("an answer");
+    assert_eq!(&buffer[..count], b"Data received");
+    outside.set_nonblocking(true).expect("it does not wait");
+    assert!(outside.recv(&mut buffer).is_err(), "it was answered");
+    daemon.wait_for_log("127.77.2.9");
+    daemon.stop();
+}
+
+#[test]
+fn a_services_list_is_asked_on_a_mux_of_the_network_too() {
+    let daemon = Daemon::with(LISTED);
+    for (address, service, heard) in [
+        (
+            OUTSIDE,
+            "multiply\n5 10\n",
+            "Error: multiply is not for 127.77.2.9: allow_addresses under [multiply] does not name it\n",
+        ),
+        (
+            OUTSIDE,
+            "5 10\n",
+            "Error: multiply is not for 127.77.2.9: allow_addresses under [multiply] does not name it\n",
+        ),
+        (
+            INSIDE,
+            "chat\n",
+            "Error: chat is not for 127.77.1.9: allow_addresses under [chat] does not name it\n",
+        ),
+        (INSIDE, "5 10\n", "Data received\n50.0\n"),
+        (OUTSIDE, "chat\n", "Greetings from the cave!"),
+        (OUTSIDE, "help\n", "greeting\nchat\nhello\ntalk\nstats\n"),
+    ] {
+        let mut client = from(address, daemon.address(65434));
+        client.say(service);
+        client.hear(heard);
+    }
+    // On the Unix socket there is no address to ask for.
+    let mut local = daemon.unix();
+    local.say("5 10\n");
+    local.hear("Data received\n50.0\n");
+    daemon.stop();
+}
+
+/// What `--check` says.
+fn check(config: &str) -> String {
+    let ground = Ground::new();
+    ground.write_config(config);
+    let output = outcome(ground.command().arg("--check"));
+    String::from_utf8_lossy(&output.stderr).replace(&ground.config_file().display().to_string(), "f")
+}
+
+#[test]
+fn check_tells_what_is_wrong_with_a_list() {
+    let with = |listen: &str, list: &str| {
+        format!(
+            "[multiply]\nlisten = [{listen}]\nallow_addresses = {list}\n[mux]\nlisten = [\"unix://{{dir}}/s\"]\n"
+        )
+    };
+    let tcp = "\"tcp://0.0.0.0:65432\"";
+    for (listen, list, told) in [
+        (
+            tcp,
+            "\"192.168.1.0/24\"",
+            "f:3:19: allow_addresses is \"192.168.1.0/24\"; it is a list; did you mean [\"192.168.1.0/24\"]?",
+        ),
+        (
+            tcp,
+            "[\"192.168.1.7/24\"]",
+            "f:3:20: 192.168.1.7/24 is a machine and not a network; write 192.168.1.0/24",
+        ),
+        (tcp, "[\"10.0.0.0/8\", \"192.168.1.*\"]", "f:3:34: 192.168.1.*: did you mean 192.168.1.0/24?"),
+        (
+            tcp,
+            "[\"192.168.1.0/33\"]",
+            "f:3:20: 192.168.1.0/33: behind the / are the bits of the network, 0 to 32",
+        ),
+        (tcp, "[24]", "f:3:20: "),
+        (
+            "\"unix://{dir}/m\"",
+            "[\"10.0.0.0/8\"]",
+            "f:3:19: allow_addresses: no endpoint of [multiply] is on the network",
+        ),
+        (
+            "{ endpoint = \"unix://{dir}/m\", allow_addresses = [\"10.0.0.0/8\"] }",
+            "[]",
+            "nobody comes there from an address of a network; use allow_users and allow_groups",
+        ),
+        (
+            "{ endpoint = \"tcp://0.0.0.0:1025\", allow_adresses = [] }",
+            "[]",
+            "did you mean \"allow_addresses\"?",
+        ),
+        (
+            "\"tcp://localhost:65432\"",
+            "[\"192.168.1.0/24\"]",
+            "warning: f:2:11: nobody can come in at tcp://localhost:65432",
+        ),
+    ] {
+        let said = check(&with(listen, list));
+        assert!(said.contains(told), "{listen} {list}: {said}");
+    }
+    assert_eq!(check(&with(tcp, "[\"192.168.1.0/24\", \"::1\", \"127.0.0.0/8\"]")), "");
+}
