@@ -93,7 +93,8 @@ fn a_datagram_of_somebody_else_gets_no_answer() {
         let datagram = Input::Datagram { door: &door, origin, bytes, truncated: false, address };
         engine.handle(Moment::at(0), datagram);
         let replies = std::iter::from_fn(|| engine.poll_reply()).count();
-        let refused = std::iter::from_fn(|| engine.poll_note()).any(|note| note.what == Happening::Refused);
+        let refused = std::iter::from_fn(|| engine.poll_note())
+            .any(|note| note.what == Happening::Refused(CloseReason::NotAllowed));
         (replies, refused)
     };
     let own = Some(&b"/own"[..]);

@@ -4,3 +4,7 @@ mod harness;
 
 #[path = "lesson/addresses.rs"]
 mod addresses;
+#[path = "lesson/orders.rs"]
+mod orders;
+#[path = "lesson/passphrase.rs"]
+mod passphrase;

@@ -404,6 +404,9 @@ fn every_sentence_that_a_peer_can_be_told_is_in_the_manual() {
     for source in [
         include_str!("../src/engine/allow.rs"),
         include_str!("../src/engine/service/chat.rs"),
+        include_str!("../src/engine/service/control.rs"),
+        include_str!("../src/engine/orders.rs"),
+        include_str!("../src/engine/session/guest.rs"),
         include_str!("../src/engine/service/greeting.rs"),
         include_str!("../src/engine/service/hello.rs"),
         include_str!("../src/engine/service/multiply.rs"),

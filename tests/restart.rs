@@ -254,7 +254,7 @@ fn a_reload_on_the_control_service_tells_the_outcome() {
     client
         .hear(format!("Error: {}:4:1: unknown key \"baklog\"; did you mean \"backlog\"?\n", file.display()));
     client.say("restart\n");
-    client.hear("Error: unknown request: 'restart' (known: reload, handover)\n");
+    client.hear("Error: unknown request: 'restart' (known: reload, handover, kick NAME, mute NAME [FOR], unmute NAME, say TEXT, close ADDRESS)\n");
     client.say("handover\n");
     client.hear("Error: there is no service manager to hand over to (NOTIFY_SOCKET is not set)\n");
     drop(client);

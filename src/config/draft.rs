@@ -9,8 +9,8 @@ use super::syntax::{Fault, quoted};
 use super::table::Table;
 use crate::endpoint::Endpoint;
 use crate::engine::allow::Allowed;
+use crate::engine::allow::networks::Networks;
 use crate::engine::limits::ServiceSettings;
-use crate::engine::networks::Networks;
 use crate::engine::service::Service;
 
 /// What the file said so far.

@@ -39,6 +39,7 @@ pub(super) const KEYS: &[Key] = &[
     Key { name: "allow_addresses", within: Within::Services, read: allow_addresses },
     Key { name: "history", within: Within::Only(Service::Chat), read: history },
     Key { name: "transcript", within: Within::Only(Service::Chat), read: transcript },
+    Key { name: "passphrase", within: Within::Only(Service::Chat), read: passphrase },
     Key { name: "name_timeout", within: Within::Only(Service::Chat), read: name_timeout },
     Key { name: "max_machines", within: Within::Only(Service::Stats), read: max_machines },
     Key { name: "max_watchers", within: Within::Only(Service::Watch), read: max_watchers },
@@ -51,6 +52,11 @@ pub(super) struct Key {
     within: Within,
     /// The error says what would be right; what is wrong is put before it.
     pub(super) read: fn(&mut Draft, Table, Value<'_>) -> Result<(), String>,
+}
+
+/// Whether the value of a key is for nobody's eyes: it is left out of what is said about it.
+pub(super) fn is_secret(name: &str) -> bool {
+    name == "passphrase"
 }
 
 /// The tables a key may stand in.

@@ -7,7 +7,7 @@ use toml::de::DeValue;
 
 use super::syntax::{Fault, quoted};
 use super::value::{Text, Value, typed};
-use crate::engine::networks::Networks;
+use crate::engine::allow::networks::Networks;
 
 /// Networks in one list: more are a matter for a firewall.
 const NETWORKS_MAX: usize = 256;

@@ -9,7 +9,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::checked::Config;
 use super::draft::Draft;
-use super::keys::{KEYS, belongs, keys_of};
+use super::keys::{KEYS, belongs, is_secret, keys_of};
 use super::listen::{check_networks, place_listens};
 use super::suggest::nearest;
 use super::syntax::{Cursor, Fault, quoted, shown, visible, without_broken_lines};
@@ -89,8 +89,11 @@ fn walk(document: DeTable<'_>, draft: &mut Draft) {
             };
             let span = value.span();
             if let Err(right) = (known.read)(draft, table, value) {
-                let value = draft.written(span.clone());
-                draft.fault(span.start, format!("{} is {value}; {right}", known.name));
+                let text = match is_secret(known.name) {
+                    true => format!("{}: {right}", known.name),
+                    false => format!("{} is {}; {right}", known.name, draft.written(span.clone())),
+                };
+                draft.fault(span.start, text);
                 draft.unclear.insert(known.name);
             }
         }

@@ -8,6 +8,7 @@ use super::networks;
 use super::people::{self, People};
 use super::table::Table;
 use super::value::*;
+use crate::engine::allow::passphrase::{PASSPHRASE_CHARS_MAX, Passphrase};
 
 pub(super) fn level(draft: &mut Draft, _: Table, value: Value<'_>) -> Result<(), String> {
     let meant = value.get_ref().as_str().and_then(|word| match word.to_ascii_lowercase().as_str() {
@@ -200,6 +201,20 @@ pub(super) fn transcript(draft: &mut Draft, _: Table, value: Value<'_>) -> Resul
     let File(path) = typed(value)?;
     draft.config.settings.transcript = path.is_some();
     draft.config.transcript = path;
+    Ok(())
+}
+
+pub(super) fn passphrase(draft: &mut Draft, _: Table, value: Value<'_>) -> Result<(), String> {
+    let right = || {
+        format!(
+            "it is text of 1 to {PASSPHRASE_CHARS_MAX} characters without white space at its ends, or \"\" for none"
+        )
+    };
+    let Text(text) = typed(value).map_err(|_| right())?;
+    draft.config.settings.chat_passphrase = match text.as_str() {
+        "" => None,
+        text => Some(Passphrase::new(text).ok_or_else(right)?),
+    };
     Ok(())
 }
 

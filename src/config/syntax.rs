@@ -7,6 +7,7 @@ use std::path::Path;
 
 use toml::de::DeTable;
 
+use super::keys::is_secret;
 use super::suggest::TYPOGRAPHIC_QUOTES;
 use crate::engine::limits::QUOTE_CHARS_MAX;
 
@@ -98,6 +99,10 @@ pub(super) fn without_broken_lines<'t>(text: &'t str, faults: &mut Vec<Fault>) -
             if told.insert(statements.line(span.start)) {
                 let source = text.get(span.clone()).unwrap_or_default();
                 let rest = text.get(span.start..).and_then(|rest| rest.lines().next()).unwrap_or_default();
+                let line =
+                    text.get(..span.start).and_then(|before| before.rsplit('\n').next()).unwrap_or_default();
+                let key = line.split('=').next().unwrap_or_default().trim();
+                let source = if is_secret(key) { "…" } else { source };
                 faults.push(Fault { at: span.start, text: syntax_error(source, rest, &message) });
             }
             statements.blank(span.start, &mut bytes);

@@ -1,5 +1,6 @@
 //! What a configuration is right about and will hurt all the same: told by `--check` and at a reload, before it does.
 
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::{DEFAULT_FILE, Failure, configuration};
@@ -46,20 +47,53 @@ pub(super) fn of_services(config: &Config) -> Vec<String> {
     }
     warnings.extend(of_status(config));
     warnings.extend(config.listens.iter().filter_map(of_loopback));
+    warnings.extend(of_passphrase(config));
     warnings
 }
 
-/// A list of networks that nobody can be in who can connect.
-fn of_loopback(listen: &Listen) -> Option<String> {
-    let is_loopback = match &listen.endpoint {
+/// Who can read the passphrase on its way.
+pub(super) fn of_passphrase(config: &Config) -> Vec<String> {
+    if config.settings.chat_passphrase.is_none() {
+        return Vec::new();
+    }
+    let listens =
+        config.listens.iter().filter(|listen| matches!(listen.service, Service::Chat | Service::Mux));
+    let open = listens.filter(|listen| listen.endpoint.path().is_none() && !is_loopback(&listen.endpoint));
+    open.map(|listen| {
+        format!(
+            "{}: the passphrase under [chat] comes to {} as plain text, for everybody who can listen on the network; use one that protects nothing else",
+            listen.place, listen.endpoint,
+        )
+    })
+    .collect()
+}
+
+/// Who can read the file that it stands in.
+fn of_file(config: &Config) -> Option<String> {
+    let file = config.file.as_ref().filter(|_| config.settings.chat_passphrase.is_some())?;
+    let mode = file.metadata().ok()?.mode();
+    (mode & 0o004 != 0).then(|| {
+        format!(
+            "{0}: everybody on this machine can read the passphrase in it; chmod 640 {0}, and chgrp it to the group of ipcd's user",
+            file.display()
+        )
+    })
+}
+
+fn is_loopback(endpoint: &Endpoint) -> bool {
+    match endpoint {
         Endpoint::Tcp(Host::Localhost, _) | Endpoint::Udp(Host::Localhost, _) => true,
         Endpoint::Tcp(Host::Address(address), _) | Endpoint::Udp(Host::Address(address), _) => {
             address.is_loopback()
         }
         _ => false,
-    };
+    }
+}
+
+/// A list of networks that nobody can be in who can connect.
+fn of_loopback(listen: &Listen) -> Option<String> {
     let networks = listen.allowed.as_ref()?.networks();
-    (is_loopback && networks.keep_out_loopback()).then(|| {
+    (is_loopback(&listen.endpoint) && networks.keep_out_loopback()).then(|| {
         format!(
             "{}: nobody can come in at {}: only this machine reaches it, and allow_addresses does not name that; add \"127.0.0.0/8\" and \"::1\", or use tcp://0.0.0.0",
             listen.place, listen.endpoint,
@@ -82,7 +116,7 @@ pub(super) fn of_status(config: &Config) -> Vec<String> {
 
 /// What will not work as this machine is. Where it makes a start fail, the start says so itself.
 fn of_this_machine(config: &Config) -> Vec<String> {
-    let mut warnings = Vec::new();
+    let mut warnings = Vec::from_iter(of_file(config));
     let runtime = runtime_directory_if_there();
     let first_port = unprivileged_port();
     for listen in &config.listens {

@@ -189,6 +189,7 @@ impl Daemon {
         let kept = connections.len();
         daemon.reactor.restore(bequest.record, connections);
         handover::forget(&daemon.manager);
+        advice::of_passphrase(&config).iter().for_each(|line| log::warn!("{line}"));
         advice::of_status(&config).iter().for_each(|line| log::warn!("{line}"));
         daemon.announce();
         if kept > 0 {

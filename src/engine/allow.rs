@@ -1,11 +1,14 @@
 //! Who may come in through a door. Knows users and groups by their numbers; has never seen a name or a socket.
 
+pub mod networks;
+pub mod passphrase;
+
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use super::message::{CloseReason, Origin};
-use super::networks::Networks;
 use super::service::Service;
+use networks::Networks;
 
 /// Who may not come in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

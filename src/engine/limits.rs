@@ -3,9 +3,10 @@
 
 use std::time::Duration;
 
+use super::allow::networks::Networks;
+use super::allow::passphrase::Passphrase;
 use super::allow::{self, Allowed};
 use super::machines::SAMPLE_BYTES;
-use super::networks::Networks;
 use super::service::Service;
 
 /// Bytes read from one peer in one turn, and with them the most one peer can make us do in a turn: some 4,000
@@ -293,6 +294,8 @@ pub struct Settings {
     pub chat_history: usize,
     /// Whether somebody writes down what the room hears, and [`poll_transcript`](super::Engine::poll_transcript)s it.
     pub transcript: bool,
+    /// What a newcomer has to say behind its name.
+    pub chat_passphrase: Option<Passphrase>,
     /// Time to give a name in.
     pub chat_name_timeout: Duration,
     /// The service a first message on the mux goes to when it names none.
@@ -335,6 +338,7 @@ impl Default for Settings {
             }),
             chat_history: 0,
             transcript: false,
+            chat_passphrase: None,
             chat_name_timeout: Duration::from_secs(60),
             mux_default: Service::Multiply,
             owner: 0,

@@ -7,7 +7,7 @@ use super::message::Peer;
 use super::pressure::HOLDER_BYTES;
 use super::room::{HISTORY_LINE_BYTES, MEMBER_BYTES};
 use super::service::Service;
-use super::session::Session;
+use super::session::{NAME_BYTES_MAX, Session};
 use super::transcript;
 use super::watchtower::Event;
 
@@ -18,9 +18,10 @@ const GROWN: usize = 2;
 const GROWN_AND_PARTLY_SENT: usize = 3;
 
 /// What a connection's entries in lists and tables take: its deadline, its source among those that are counted (twice), its chair,
-/// the lists of those to be flushed, offered, heard or reported to, and of those who hold most, its pace and since when it
-/// reads nothing. Counted by hand, each with room to grow.
-const ENTRIES_BYTES: usize = 2 * (4 * 16 + 2 * 64 + 48 + 8 * size_of::<Peer>() + 48 + 56) + HOLDER_BYTES;
+/// the lists of those to be flushed, offered, heard or reported to, and of those who hold most, its pace, its name while a
+/// passphrase is waited for, and since when it reads nothing. Counted by hand, each with room to grow.
+const ENTRIES_BYTES: usize =
+    2 * (4 * 16 + 2 * 64 + 48 + 8 * size_of::<Peer>() + 48 + 56 + 48) + NAME_BYTES_MAX + HOLDER_BYTES;
 
 /// What the room is told of one who comes or leaves.
 const ANNOUNCEMENT_BYTES: usize = 4 * NAME_CHARS_MAX + 32;

@@ -314,6 +314,8 @@ pub enum CloseReason {
     PeerUnreadable,
     /// It asked for what it may not have.
     PeerDenied,
+    /// Whoever runs the daemon put it out.
+    PutOut,
     /// Its user may not come in there.
     NotAllowed,
     /// Its address may not come in there.
@@ -358,6 +360,7 @@ impl fmt::Display for CloseReason {
             CloseReason::PeerNotReading => "read nothing of what was queued for it in time",
             CloseReason::PeerUnreadable => "sent what is no text",
             CloseReason::PeerDenied => "it may not control the daemon",
+            CloseReason::PutOut => "put out by whoever runs the daemon",
             CloseReason::NotAllowed => "refused: its user may not use this socket",
             CloseReason::AddressNotAllowed => "refused: its address is not in allow_addresses",
             CloseReason::TooMany => "refused: too many connections",
@@ -435,6 +438,8 @@ pub enum Happening {
     Chose(Service),
     /// It asked for this on the control service.
     Asked(Request),
+    /// It had this done to others there.
+    Ordered(String),
     /// It got this error, without its `Error: `.
     Erred(String),
     /// It said this to a service that does not answer.

@@ -60,6 +60,7 @@
 pub mod allow;
 mod census;
 mod claim;
+pub mod client;
 pub mod codec;
 mod counters;
 mod crowding;
@@ -77,9 +78,10 @@ pub mod looks;
 mod machines;
 pub mod memory;
 pub mod message;
+mod mutes;
 pub mod name;
-pub mod networks;
 pub mod number;
+mod orders;
 mod outbox;
 mod pace;
 mod peers;
@@ -107,13 +109,15 @@ use deadlines::Deadlines;
 use limits::{FLUSHES_PER_TURN, Settings};
 use machines::Machines;
 use message::{Door, Dropped, Input, Moment, Note, Origin, Output, Peer, Request};
+use mutes::Mutes;
 use pace::{Lately, Pace};
 use peers::Peers;
 use room::{Offer, Room, Seat};
 use service::Service;
+use service::control::Order;
 use service::talk::Lines;
 use service::watch::Sight;
-use session::{Session, Unread};
+use session::{Guest, Session, Unread};
 use watchtower::{Event, Watchtower};
 
 /// Deadlines acted on in one turn, so that a thousand that come at once delay nobody else for long.
@@ -166,6 +170,9 @@ struct World {
     paces: Peers<Pace>,
     /// Of those who come from one source, in the room.
     lately: Lately,
+    /// Of those who come to a room with a passphrase.
+    guests: Peers<Guest>,
+    mutes: Mutes,
     /// Of those for whom the kernel takes nothing.
     unread: Peers<Unread>,
     /// The time of the input that is being handled.
@@ -174,6 +181,8 @@ struct World {
     letters: VecDeque<(Peer, Letter)>,
     /// What was asked of the daemon.
     requests: VecDeque<(Peer, Request)>,
+    /// What is to be done to others, and who wants it.
+    orders: VecDeque<(Peer, Order)>,
     /// Refused connections that linger.
     refused_lingering: usize,
     stop: Option<Stop>,
@@ -287,10 +296,13 @@ impl Engine {
                 unfinished: None,
                 paces: Peers::default(),
                 lately: Lately::default(),
+                guests: Peers::default(),
+                mutes: Mutes::default(),
                 unread: Peers::default(),
                 now: Moment::default(),
                 letters: VecDeque::new(),
                 requests: VecDeque::new(),
+                orders: VecDeque::new(),
                 refused_lingering: 0,
                 stop: None,
                 held: 0,
@@ -440,6 +452,9 @@ impl Engine {
     fn deliver(&mut self, now: Moment) {
         while let Some((peer, letter)) = self.world.letters.pop_front() {
             self.with(now, peer, |session, world| session.handle_letter(world, now, letter));
+        }
+        if !self.world.orders.is_empty() {
+            self.carry_out_orders(now);
         }
     }
 

@@ -395,6 +395,22 @@ impl Room {
         self.remember(line.into());
     }
 
+    /// Everybody hears a line that no member says. A newcomer may be shown it later.
+    pub fn proclaim(&mut self, line: &str) {
+        self.announce(line);
+        self.remember(line.into());
+    }
+
+    /// The transcript has a line that nobody hears.
+    pub fn write_down(&mut self, line: &str) {
+        self.transcript.add(&[line.as_bytes()]);
+    }
+
+    /// Whose place it is.
+    pub fn peer(&self, seat: Seat) -> Peer {
+        self.members[seat.0].peer
+    }
+
     /// How much newcomers are shown: so many messages, and of those no more than so many bytes.
     pub fn set_history(&mut self, max: usize, bytes_max: usize) {
         (self.history_max, self.history_bytes_max) = (max, bytes_max);

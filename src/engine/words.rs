@@ -1,6 +1,8 @@
 //! Sentences that a peer can hear, where more than one side has to know them: the daemon says them, a client tells them
 //! apart from what people say. Knows no state and no connection.
 
+use std::time::Duration;
+
 /// How an error begins, whoever it is told to. No member's line does: it begins with a name, and that is none.
 pub const ERROR: &str = "Error: ";
 
@@ -24,6 +26,38 @@ pub const RESERVED: [&str; 7] =
 
 /// What nobody can have in a name: the room says it of a name.
 pub const RESERVED_WITHIN: [&str; 2] = ["has joined the chat", "has left the chat"];
+
+/// How a line begins that whoever runs the daemon says to the room. No name has such a sign.
+pub const TEACHER: &str = "[teacher] ";
+
+/// Asks a newcomer, who has said its name.
+pub const ASK_PASSPHRASE: &str = "What is the passphrase of this room?";
+
+/// The error, without [`ERROR`], for another one.
+pub const NOT_THE_PASSPHRASE: &str = "that is not the passphrase of this room; type it again";
+
+/// How that for the last one begins.
+pub const NO_PASSPHRASE: &str = "that is not the passphrase of this room";
+
+/// Said to a member who is put out.
+pub const PUT_OUT: &str = "Error: you have been put out of the room";
+
+/// Said to a connection that is closed.
+pub const CLOSED: &str = "Error: whoever runs this server has closed your connection";
+
+/// Said to a member who was muted.
+pub const UNMUTED: &str = "You are heard again.";
+
+/// The error, without [`ERROR`], for a member whom nobody hears, for so long if that is known.
+pub fn muted(span: Option<Duration>) -> String {
+    match span {
+        Some(span) => {
+            let seconds = Duration::from_secs(span.as_secs().max(1));
+            format!("nobody hears you for {}: you are muted", humantime::format_duration(seconds))
+        }
+        None => "nobody hears you: you are muted".to_owned(),
+    }
+}
 
 /// Whether what somebody in the room says, or who is about to come in, means that it leaves.
 pub fn is_quit(text: &str) -> bool {

@@ -117,6 +117,7 @@ impl Report {
             Happening::Decided(kind) => line(Line::Decided, format_args!("is a {} client", kind.name())),
             Happening::Chose(service) => line(Line::Chose, format_args!("chose {service}")),
             Happening::Asked(request) => line(Line::Asked, format_args!("{request}")),
+            Happening::Ordered(done) => line(Line::Asked, format_args!("{done}")),
             Happening::Erred(error) => line(Line::Erred, format_args!("was told: Error: {error}")),
             Happening::Remarked(text) => line(Line::Remarked, format_args!("says '{text}'")),
             Happening::Said(text) => line(Line::Said, format_args!("message '{text}'")),

@@ -206,6 +206,17 @@ impl Client {
         self.heard.remove(0)
     }
 
+    /// The next line that has this text in it, without its LF.
+    #[track_caller]
+    pub fn hear_line_with(&mut self, text: &str) -> String {
+        loop {
+            let line = self.hear_line();
+            if line.contains(text) {
+                return line;
+            }
+        }
+    }
+
     /// The next line, without its LF.
     #[track_caller]
     pub fn hear_line(&mut self) -> String {

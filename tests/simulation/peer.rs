@@ -1078,6 +1078,14 @@ impl Actor {
                 let Origin::Process { uid, .. } = self.origin else { panic!("{}: refused", self.who) };
                 vec![format!("Error: user {uid} may not use this socket")]
             }
+            CloseReason::AddressNotAllowed => {
+                let Origin::Address(address) = self.origin else { panic!("{}: refused", self.who) };
+                vec![format!("Error: {} may not connect", address.ip().to_canonical())]
+            }
+            CloseReason::PutOut => vec![
+                "Error: you have been put out of the room".to_owned(),
+                "Error: whoever runs this server has closed your connection".to_owned(),
+            ],
             CloseReason::Withdrawn => {
                 vec![format!("Error: {} is no longer offered here", self.door.service)]
             }

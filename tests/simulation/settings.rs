@@ -55,6 +55,7 @@ pub fn vary(random: &mut Random, settings: &mut Settings) {
             raw_gap: Duration::from_millis(random.pick(&[1, 5, 20, 20, 200])),
             framing: service.framing,
             allowed: service.allowed.clone(),
+            networks: service.networks.clone(),
             messages_per_second: random.pick(&[0, 0, 0, 0, 1, 7, 100]),
             listening: random.percent(90),
         };

@@ -394,7 +394,8 @@ impl World {
             Happening::Met(_)
             | Happening::Dropped(_)
             | Happening::Undelivered { .. }
-            | Happening::Refused
+            | Happening::Refused(_)
+            | Happening::Ordered(_)
             | Happening::Remarked(_)
             | Happening::Asked(_)
             | Happening::Confided(_)

@@ -1,6 +1,7 @@
 //! `ipcctl chat [--name NAME]`
 
 use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use ipcd::engine::text::{is_empty, quote};
@@ -16,6 +17,10 @@ pub(crate) struct Arguments {
     /// Your name in the room [default: your login name]
     #[arg(long)]
     name: Option<String>,
+
+    /// The room's passphrase is the first line of this file, should it ask for one
+    #[arg(long, value_name = "FILE")]
+    passphrase_file: Option<PathBuf>,
 
     /// In a pipe: read commands such as /msg and /quit; without it, each line is said as it is
     #[arg(long)]
@@ -35,7 +40,15 @@ pub(crate) fn run(reach: &Reach, arguments: &Arguments) -> Result<(), Trouble> {
     // Somebody who types there, on a terminal that takes no orders, is no program.
     let has_commands = arguments.commands || std::io::stdin().is_terminal();
     let lines = if has_commands { Lines::Commands } else { Lines::AsTheyAre };
-    super::talk::hold(reach, Speech::chat(name), lines)
+    let passphrase = arguments.passphrase_file.as_deref().map(first_line).transpose()?;
+    super::talk::hold(reach, Speech::chat(name).with_passphrase(passphrase), lines)
+}
+
+fn first_line(file: &Path) -> Result<String, Trouble> {
+    let wrong = |what: &str| Trouble::Usage(format!("--passphrase-file {}: {what}", file.display()));
+    let text = std::fs::read_to_string(file).map_err(|error| wrong(&error.to_string()))?;
+    let line = text.lines().next().filter(|line| !line.trim().is_empty());
+    line.map(str::to_owned).ok_or_else(|| wrong("its first line is empty"))
 }
 
 fn login_name() -> Option<String> {

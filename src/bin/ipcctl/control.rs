@@ -3,7 +3,7 @@
 use super::daemon::{Conversation, Wanted};
 use super::{Reach, Trouble};
 
-const CONTROL: Wanted = Wanted { name: "control", port: None, datagrams: false, fifo: false };
+pub(crate) const CONTROL: Wanted = Wanted { name: "control", port: None, datagrams: false, fifo: false };
 
 /// Lines of an answer: a configuration's first hundred mistakes and how many more there are, or an error for each endpoint.
 const ERRORS_MAX: usize = 1000;
@@ -25,12 +25,7 @@ pub(crate) fn run(reach: &Reach, request: &str) -> Result<(), Trouble> {
         match line.strip_prefix("Error: ") {
             None if line == "OK" => return Ok(()),
             Some(error) => errors.push(error.to_owned()),
-            None => {
-                return Err(Trouble::Failed(format!(
-                    "{}: this is not the mux of ipcd; name the daemon's Unix socket with --to",
-                    daemon.place
-                )));
-            }
+            None => return Err(not_the_mux(&daemon)),
         }
         if errors.len() == 1 {
             daemon.end(); // every line of the answer follows at once, and then end of file
@@ -40,4 +35,12 @@ pub(crate) fn run(reach: &Reach, request: &str) -> Result<(), Trouble> {
         true => Err(Trouble::Failed(format!("the daemon ended without an answer to {request}"))),
         false => Err(Trouble::Refused(errors)),
     }
+}
+
+/// Something else answers there.
+pub(crate) fn not_the_mux(daemon: &Conversation) -> Trouble {
+    Trouble::Failed(format!(
+        "{}: this is not the mux of ipcd; name the daemon's Unix socket with --to",
+        daemon.place
+    ))
 }

@@ -36,6 +36,14 @@ pub(crate) fn run(reach: &Reach, mut speech: Speech, lines: Lines) -> Result<(),
             match speech.handle(line) {
                 Heard::Nothing => {}
                 Heard::Joined => until = reach.deadline(),
+                Heard::Asked => match speech.passphrase() {
+                    Some(passphrase) => daemon.say(&passphrase),
+                    None => {
+                        let error =
+                            "this room asks for a passphrase: name a file that has it with --passphrase-file";
+                        return Err(Trouble::Refused(vec![error.to_owned()]));
+                    }
+                },
                 Heard::NotIn(error) => return Err(Trouble::Refused(vec![error])),
                 Heard::Other(line) => return Err(daemon.not_there(speech.wanted().name, &line)),
                 Heard::Line(line) if speech.is_echoed() && is_from(&line, &speech.name()) => {

@@ -20,6 +20,7 @@ mod literal;
 #[cfg(feature = "tui")]
 mod lookout;
 mod multiply;
+mod order;
 mod output;
 mod pace;
 mod race;
@@ -125,6 +126,11 @@ enum Command {
     Watch(watch::Arguments),
     Report(report::Arguments),
     Top(top::Arguments),
+    Kick(order::Kick),
+    Mute(order::Mute),
+    Unmute(order::Unmute),
+    Say(order::Say),
+    Close(order::Close),
     /// Have the daemon read its configuration again; says what is wrong with it
     Reload,
     /// Have the daemon give its connections to systemd and end, for a restart that nobody notices
@@ -144,6 +150,11 @@ fn run(Arguments { reach, command }: &Arguments) -> Result<(), Trouble> {
         Command::Watch(arguments) => watch::run(reach, arguments),
         Command::Report(arguments) => report::run(reach, arguments),
         Command::Top(arguments) => top::run(reach, arguments),
+        Command::Kick(order) => order::run(reach, &order.request()),
+        Command::Mute(order) => order::run(reach, &order.request()),
+        Command::Unmute(order) => order::run(reach, &order.request()),
+        Command::Say(order) => order::run(reach, &order.request()),
+        Command::Close(order) => order::run(reach, &order.request()),
         Command::Reload => control::run(reach, "reload"),
         Command::Handover => control::run(reach, "handover"),
         Command::Bench(arguments) => bench::run(reach, arguments),

@@ -27,6 +27,9 @@ pub(crate) enum Speech {
         /// The room has heard of the key; and has refused it for the name that is being tried.
         is_key_set: bool,
         is_key_tried: bool,
+        /// What the room wants of newcomers, as far as it is known; and whether it waits for that.
+        passphrase: Option<String>,
+        is_asked: bool,
     },
     /// With a partner, or waiting for one.
     Talk,
@@ -39,6 +42,8 @@ pub(crate) enum Heard {
     Nothing,
     /// We are in.
     Joined,
+    /// The room wants its passphrase.
+    Asked,
     /// This error, before we are in.
     NotIn(String),
     /// Something else before we are in: another service may live there.
@@ -53,7 +58,31 @@ pub(crate) enum Heard {
 
 impl Speech {
     pub(crate) fn chat(name: String) -> Speech {
-        Speech::Chat { name, number: 1, is_in: false, key: None, is_key_set: false, is_key_tried: false }
+        Speech::Chat {
+            name,
+            number: 1,
+            is_in: false,
+            key: None,
+            is_key_set: false,
+            is_key_tried: false,
+            passphrase: None,
+            is_asked: false,
+        }
+    }
+
+    /// The same, who knows the room's passphrase.
+    pub(crate) fn with_passphrase(mut self, known: Option<String>) -> Speech {
+        if let Speech::Chat { passphrase, .. } = &mut self {
+            *passphrase = known;
+        }
+        self
+    }
+
+    /// The passphrase, if it is known.
+    pub(crate) fn passphrase(&mut self) -> Option<String> {
+        let Speech::Chat { passphrase, is_asked, .. } = self else { return None };
+        *is_asked &= passphrase.is_none();
+        passphrase.clone()
     }
 
     pub(crate) fn wanted(&self) -> &'static Wanted {
@@ -75,8 +104,8 @@ impl Speech {
     /// What a new connection begins with.
     pub(crate) fn opening(&mut self) -> Option<String> {
         match self {
-            Speech::Chat { number, is_in, is_key_tried, .. } => {
-                (*number, *is_in, *is_key_tried) = (1, false, false);
+            Speech::Chat { number, is_in, is_key_tried, is_asked, .. } => {
+                (*number, *is_in, *is_key_tried, *is_asked) = (1, false, false, false);
                 Some(self.name())
             }
             Speech::Talk => None,
@@ -111,8 +140,12 @@ impl Speech {
             Speech::Chat { is_in: true, .. } if line == FAREWELL => Heard::Farewell,
             // Nothing that a member says comes before the welcome.
             Speech::Chat { is_in: false, .. } if words::is_greeting(&line) => Heard::Nothing,
-            Speech::Chat { is_in: is_in @ false, .. } if words::is_welcome(&line) => {
-                *is_in = true;
+            Speech::Chat { is_in: false, is_asked, .. } if line == words::ASK_PASSPHRASE => {
+                *is_asked = true;
+                Heard::Asked
+            }
+            Speech::Chat { is_in: is_in @ false, is_asked, .. } if words::is_welcome(&line) => {
+                (*is_in, *is_asked) = (true, false);
                 Heard::Joined
             }
             Speech::Chat { is_in: false, .. } => error.map_or(Heard::Other(line), Heard::NotIn),
@@ -128,6 +161,25 @@ impl Speech {
 impl Speech {
     /// How many names are tried, until one is free.
     const NAMES_MAX: u32 = 99;
+
+    /// Whether the room waits for its passphrase, and somebody has to type it.
+    pub(crate) fn is_asked(&self) -> bool {
+        matches!(self, Speech::Chat { is_asked: true, .. })
+    }
+
+    /// Somebody has typed it.
+    pub(crate) fn is_told(&mut self, typed: String) {
+        if let Speech::Chat { passphrase, is_asked, .. } = self {
+            (*passphrase, *is_asked) = (Some(typed), false);
+        }
+    }
+
+    /// The passphrase is not the one that was typed.
+    pub(crate) fn is_wrong(&mut self) {
+        if let Speech::Chat { passphrase, is_asked, .. } = self {
+            (*passphrase, *is_asked) = (None, true);
+        }
+    }
 
     /// We are in: what to say so that the name is ours again should the connection be lost by half.
     pub(crate) fn key_line(&mut self) -> Option<String> {

@@ -19,7 +19,7 @@ use super::machines::Machine;
 use super::message::{CloseReason, Door, Kind, Medium, Moment, Origin};
 use super::outbox::Outbox;
 use super::room::SavedPlace;
-use super::session::Telling;
+use super::session::{Guest, Telling};
 
 /// The version that is written: to be raised when what was written before cannot be read any more.
 pub const VERSION: u32 = 5;
@@ -123,6 +123,8 @@ pub(super) enum SavedState {
     Greeting,
     Mux,
     Nameless(Moment),
+    /// It is asked for the room's passphrase, or has said it.
+    Guest(Moment, Guest),
     Member {
         name: String,
         joined: u64,

@@ -71,6 +71,33 @@ pub fn handle_name(room: &mut Room, peer: Peer, origin: Origin, message: &[u8], 
     }
 }
 
+/// Whether a message of somebody who is not in the room would let it in under a name that is new there.
+pub fn is_new_name(room: &Room, origin: Origin, message: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(message);
+    if is_quit(&text) || encoding::guess(message).is_some() {
+        return false;
+    }
+    match text.trim().strip_prefix(KEY).filter(|rest| is_end_of_word(rest)) {
+        Some(arguments) => arguments.trim().split_once(char::is_whitespace).is_some_and(|(secret, name)| {
+            let name = Name::new(name).ok().filter(|name| !room.has(name));
+            Claim::new(origin, secret).is_some() && name.is_some()
+        }),
+        None => {
+            let end = text.find(|c| !is_name_char(c)).unwrap_or(text.len());
+            let is_free = |text: &str| Name::new(text).is_ok_and(|name| !room.has(&name));
+            is_free(&text) || text.trim().chars().nth(NAME_CHARS_MAX).is_some() && is_free(&text[..end])
+        }
+    }
+}
+
+/// Whether somebody else is to hear a message of a member.
+pub fn is_to_be_heard(message: &[u8]) -> bool {
+    let text = clean(message);
+    let text = text.trim();
+    let command = text.strip_prefix('/').and_then(|command| command.split_whitespace().next());
+    !(text.is_empty() || is_quit(text) || matches!(command, Some("help" | "who" | "key")))
+}
+
 /// What a visitor shows, or a member sets, to have its name back should its connection be lost by half.
 const KEY: &str = "/key";
 

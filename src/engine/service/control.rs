@@ -1,15 +1,93 @@
 //! Requests to the daemon itself, on the mux, from those who may make them. Has never seen the daemon.
 
-use crate::engine::message::Request;
-use crate::engine::text::trim;
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
 
-/// The request that a message makes.
-pub fn request(message: &[u8]) -> Option<Request> {
-    match trim(message) {
-        b"reload" => Some(Request::Reload),
-        b"handover" => Some(Request::HandOver),
-        _ => None,
+use crate::engine::message::Request;
+use crate::engine::orders;
+use crate::engine::text::{clean, quote};
+
+/// What can be asked for, for an error.
+const KNOWN: &str = "reload, handover, kick NAME, mute NAME [FOR], unmute NAME, say TEXT, close ADDRESS";
+
+/// What a message asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// Something of the daemon.
+    Ask(Request),
+    /// Something that is done to others.
+    Do(Order),
+}
+
+/// What is done to others. Text has no control characters.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// Put a member of the room out.
+    Kick(String),
+    /// Let one be heard by nobody: `NAME [FOR]`.
+    Mute(String),
+    /// Let one be heard again.
+    Unmute(String),
+    /// Say this to everybody in the room.
+    Say(String),
+    /// Close connections.
+    Close(Target),
+}
+
+/// Whose connections.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// All from this address.
+    Address(IpAddr),
+    /// The one from this address and port.
+    Socket(SocketAddr),
+    /// All of this user's on Unix sockets.
+    User(u32),
+    /// All of this process's there.
+    Pid(u32),
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Target::Address(address) => write!(f, "{address}"),
+            Target::Socket(address) => write!(f, "{address}"),
+            Target::User(uid) => write!(f, "uid {uid}"),
+            Target::Pid(pid) => write!(f, "pid {pid}"),
+        }
     }
+}
+
+/// What a message asks for; the error says what would be right.
+pub fn read(message: &[u8]) -> Result<Command, String> {
+    let text = clean(message);
+    let text = text.trim();
+    let (word, rest) = text.split_once(char::is_whitespace).unwrap_or((text, ""));
+    let rest = rest.trim().to_owned();
+    match word {
+        "reload" if rest.is_empty() => return Ok(Command::Ask(Request::Reload)),
+        "handover" if rest.is_empty() => return Ok(Command::Ask(Request::HandOver)),
+        "kick" | "mute" | "unmute" if rest.is_empty() => {
+            return Err(format!("{word} needs the name of somebody in the room, for example: {word} ann"));
+        }
+        "say" if rest.is_empty() => {
+            return Err("say needs words, for example: say five more minutes".to_owned());
+        }
+        _ => {}
+    }
+    Ok(Command::Do(match word {
+        "kick" => Order::Kick(rest),
+        "mute" => Order::Mute(rest),
+        "unmute" => Order::Unmute(rest),
+        "say" => Order::Say(rest),
+        "close" => Order::Close(orders::target(&rest).ok_or_else(|| {
+            format!(
+                "close needs an address, not '{}': for example close 192.168.1.20, close 192.168.1.20:51234, close uid:1000 or close pid:4711",
+                quote(rest.as_bytes())
+            )
+        })?),
+        _ => return Err(format!("unknown request: '{}' (known: {KNOWN})", quote(message))),
+    }))
 }
 
 #[cfg(test)]
@@ -17,9 +95,34 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_request_is_one_word() {
-        assert_eq!(request(b" reload\r"), Some(Request::Reload));
-        assert_eq!(request(b"handover"), Some(Request::HandOver));
-        assert_eq!(request(b"reload now"), None);
+    fn a_request_is_a_word_and_what_it_is_about() {
+        for (message, command) in [
+            (" reload\r", Command::Ask(Request::Reload)),
+            ("handover", Command::Ask(Request::HandOver)),
+            ("kick  ann lee ", Command::Do(Order::Kick("ann lee".into()))),
+            ("mute ann 5min", Command::Do(Order::Mute("ann 5min".into()))),
+            ("unmute ann", Command::Do(Order::Unmute("ann".into()))),
+            ("say it\u{1b}[2J is: late", Command::Do(Order::Say("it[2J is: late".into()))),
+            ("close 192.0.2.1", Command::Do(Order::Close(Target::Address([192, 0, 2, 1].into())))),
+            ("close ::ffff:192.0.2.1", Command::Do(Order::Close(Target::Address([192, 0, 2, 1].into())))),
+            ("close 192.0.2.1:5", Command::Do(Order::Close(Target::Socket(([192, 0, 2, 1], 5).into())))),
+            ("close uid:7", Command::Do(Order::Close(Target::User(7)))),
+            ("close uid 7", Command::Do(Order::Close(Target::User(7)))),
+            ("close pid:7", Command::Do(Order::Close(Target::Pid(7)))),
+        ] {
+            assert_eq!(read(message.as_bytes()), Ok(command), "{message}");
+        }
+        for (message, right) in [
+            ("reload now", "known: reload, handover, kick NAME"),
+            ("", "known: reload"),
+            ("kick", "for example: kick ann"),
+            ("mute ", "for example: mute ann"),
+            ("say", "for example: say "),
+            ("close", "for example close 192.168.1.20"),
+            ("close everybody", "not 'everybody'"),
+        ] {
+            let error = read(message.as_bytes()).expect_err(message);
+            assert!(error.contains(right), "{message}: {error}");
+        }
     }
 }

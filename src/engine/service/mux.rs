@@ -75,7 +75,7 @@ mod tests {
     fn who_comes_over_the_network_chooses_what_its_address_may_have() {
         let mut settings = Settings::default();
         settings.services[Service::Chat as usize].networks =
-            crate::engine::networks::Networks::new(["192.0.2.0/24".parse().unwrap()]);
+            crate::engine::allow::networks::Networks::new(["192.0.2.0/24".parse().unwrap()]);
         let at = |address: &str| Origin::Address(address.parse().unwrap());
         assert_eq!(refusal(&settings, Service::Chat, at("192.0.2.7:5")), None);
         assert_eq!(

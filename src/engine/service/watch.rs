@@ -126,7 +126,9 @@ impl Sight {
             Sight::Happened(Happening::Erred(text) | Happening::Remarked(text) | Happening::Said(text)) => {
                 text.len()
             }
-            Sight::Happened(Happening::Joined(text) | Happening::Undelivered { to: text, .. })
+            Sight::Happened(
+                Happening::Ordered(text) | Happening::Joined(text) | Happening::Undelivered { to: text, .. },
+            )
             | Sight::Replied(text) => text.len(),
             Sight::Mistaken(hint) => hint.text.len(),
             Sight::Happened(_) | Sight::Confided(_) => 0,
@@ -141,6 +143,7 @@ impl Sight {
             Sight::Happened(Happening::Decided(kind)) => ("framing", kind.name().into()),
             Sight::Happened(Happening::Chose(service)) => ("chose", service.name().into()),
             Sight::Happened(Happening::Asked(request)) => ("control", request.to_string().into()),
+            Sight::Happened(Happening::Ordered(done)) => ("control", done.into()),
             Sight::Happened(Happening::Erred(error)) => ("error", error.into()),
             Sight::Happened(Happening::Remarked(text) | Happening::Said(text)) => ("message", text.into()),
             Sight::Happened(Happening::Joined(name)) => ("joined", name.into()),

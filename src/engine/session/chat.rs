@@ -13,8 +13,9 @@ use crate::engine::words::FAREWELL;
 impl Dialogue {
     /// Its first message, which is its name.
     pub(super) fn name(&mut self, world: &mut World, now: Moment, message: &[u8]) {
+        let Some(message) = self.ask_passphrase(world, now, message) else { return };
         let bare = self.kind == Some(Kind::Raw);
-        match chat::handle_name(&mut world.room, self.peer, self.origin, message, bare) {
+        match chat::handle_name(&mut world.room, self.peer, self.origin, &message, bare) {
             chat::Verdict::Joined(seat, rest) => {
                 self.welcome(world, seat);
                 let name = world.room.name(seat).to_owned();
@@ -32,6 +33,9 @@ impl Dialogue {
 
     /// What it says in the room.
     pub(super) fn chat(&mut self, world: &mut World, now: Moment, seat: Seat, message: &[u8]) {
+        if self.is_muted(world, now, seat, message) {
+            return;
+        }
         if self.is_on_fifo() {
             return chat::say(&mut world.room, seat, message);
         }

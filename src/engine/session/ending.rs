@@ -273,6 +273,7 @@ impl Dialogue {
             world.refused_lingering -= 1;
         }
         world.paces.remove(self.peer);
+        world.guests.remove(self.peer);
         world.unread.remove(self.peer);
         self.hint_at_end(world, reason);
         self.note(world, Happening::Closed(reason));

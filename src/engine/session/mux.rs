@@ -8,9 +8,8 @@ use crate::engine::allow;
 use crate::engine::counters::ErrorKind;
 use crate::engine::message::{CloseReason, Happening, Medium, Moment};
 use crate::engine::service::Service;
-use crate::engine::service::control;
+use crate::engine::service::control::{self, Command};
 use crate::engine::service::mux::{self, Choice};
-use crate::engine::text::quote;
 
 impl Dialogue {
     /// Enters the service that the message chooses. Whether the message is that one's first.
@@ -64,15 +63,13 @@ impl Dialogue {
     }
 
     pub(super) fn control(&mut self, world: &mut World, message: &[u8]) {
-        match control::request(message) {
-            Some(request) => {
+        match control::read(message) {
+            Ok(Command::Ask(request)) => {
                 self.note(world, Happening::Asked(request));
                 world.requests.push_back((self.peer, request));
             }
-            None => {
-                let error = format!("unknown request: '{}' (known: reload, handover)", quote(message));
-                self.err(world, ErrorKind::Command, error);
-            }
+            Ok(Command::Do(order)) => world.orders.push_back((self.peer, order)),
+            Err(error) => self.err(world, ErrorKind::Command, error),
         }
     }
 }

@@ -162,7 +162,8 @@ impl Session {
             self.hint_at_fragment(world);
             self.dialogue.fail(world, now, CloseReason::PeerUnfinished, error);
         } else if is_due(self.nameless_deadline(world)) {
-            let error = format!("no name for {}", seconds(world.settings.chat_name_timeout));
+            let what = if self.dialogue.is_asked(world) { "passphrase" } else { "name" };
+            let error = format!("no {what} for {}", seconds(world.settings.chat_name_timeout));
             self.dialogue.fail(world, now, CloseReason::PeerNameless, error);
         } else if is_due(self.first_message_deadline(world)) {
             let timeout = self.dialogue.settings(world).first_message_timeout.unwrap_or_default();

@@ -24,7 +24,7 @@ impl Dialogue {
             State::Talk(_) => true,
             // A line on a FIFO is said to all as it is.
             State::Chat(Ok(_)) => !self.is_on_fifo() && chat::is_private(message),
-            State::Chat(Err(_)) => chat::is_private_behind_name(message),
+            State::Chat(Err(_)) => self.is_asked(world) || chat::is_private_behind_name(message),
             State::Mux if mux::choose(message) == Choice::Default => match world.settings.mux_default {
                 Service::Talk => true,
                 Service::Chat => chat::is_private_behind_name(message),

@@ -34,7 +34,10 @@ impl Session {
             State::Talk(Some(chair)) if world.talk.partner(*chair).is_none() => SavedState::Waiting,
             State::Talk(Some(chair)) => SavedState::Talking(chair.line()),
             State::Chat(_) if !self.is_serving() => SavedState::Left,
-            State::Chat(Err(since)) => SavedState::Nameless(*since),
+            State::Chat(Err(since)) => match world.guests.get(dialogue.peer) {
+                Some(guest) => SavedState::Guest(*since, guest.clone()),
+                None => SavedState::Nameless(*since),
+            },
             State::Chat(Ok(seat)) => {
                 let (name, joined, place) = world.room.save_member(*seat, &mut asides);
                 let claim = world.room.claim(*seat).cloned().map(Box::new);
@@ -91,6 +94,10 @@ impl Session {
             SavedState::Parted => State::Talk(None),
             SavedState::Left => State::Chat(Err(now)),
             SavedState::Nameless(since) => State::Chat(Err(since)),
+            SavedState::Guest(since, guest) => {
+                world.guests.set(peer, guest);
+                State::Chat(Err(since))
+            }
             SavedState::Member { name, joined, place, claim } => {
                 let seat = world.room.restore_member(peer, &name, joined);
                 if let (Some(seat), Some(claim)) = (seat, claim) {

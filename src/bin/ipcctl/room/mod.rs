@@ -189,6 +189,11 @@ impl Room {
             self.edit.take();
         }
         match &mut self.phase {
+            Phase::Live(tie) if self.speech.is_asked() && tie.waiting().is_none() && !is_blank => {
+                let passphrase = self.edit.take();
+                tie.ask(&passphrase);
+                self.speech.is_told(passphrase);
+            }
             Phase::Live(tie) if self.speech.is_in() && tie.waiting().is_none() => {
                 let Some(conversation) = tie.conversation().filter(|_| !is_blank) else { return true };
                 let line = self.edit.take();
@@ -269,6 +274,20 @@ impl Room {
                     self.ask_for_members();
                 }
             }
+            (Heard::Asked, Phase::Live(tie)) => match self.speech.passphrase() {
+                Some(passphrase) => tie.ask(&passphrase),
+                None => {
+                    tie.handle_answer();
+                    self.note("this room asks for a passphrase: type it, and press Enter");
+                }
+            },
+            (Heard::NotIn(error), _) if error == words::NOT_THE_PASSPHRASE => {
+                self.speech.is_wrong();
+                self.push(Kind::Error, error);
+            }
+            (Heard::NotIn(error), _) if error.starts_with(words::NO_PASSPHRASE) => {
+                return Err(Trouble::Refused(vec![error]));
+            }
             (Heard::NotIn(error), Phase::Live(tie))
                 if words::is_taken(&error) || words::is_not_the_key(&error) =>
             {
@@ -285,7 +304,7 @@ impl Room {
             (Heard::NotIn(error), _) if words::is_no_name(&error) => {
                 return Err(Trouble::Refused(vec![error]));
             }
-            (Heard::NotIn(error), _) if error.starts_with("user ") => {
+            (Heard::NotIn(error), _) if error.starts_with("user ") || error.ends_with(" may not connect") => {
                 return Err(Trouble::Refused(vec![error]));
             }
             // Whoever answers so is not the chat, and will not be.
@@ -300,7 +319,7 @@ impl Room {
             }
             (Heard::Line(line), _) => self.hear(line),
             (Heard::Farewell, _) => return Ok(false),
-            (Heard::Joined, _) => {}
+            (Heard::Joined | Heard::Asked, _) => {}
         }
         Ok(true)
     }

@@ -1,5 +1,7 @@
 //! What a line that is heard in the room is, for how it looks. Knows no screen.
 
+use ipcd::engine::words;
+
 use super::super::speech;
 
 /// What a line is.
@@ -11,6 +13,8 @@ pub(crate) enum Kind {
     Done,
     /// Somebody said it to us alone, or we to somebody.
     Private,
+    /// Whoever runs the daemon says it to all.
+    Teacher,
     /// The room says it.
     Room,
     /// We say it.
@@ -32,6 +36,9 @@ const ANSWERS: [&str; 2] = ["Commands: /help, ", "In the room: "];
 pub(crate) fn of(line: String) -> (Kind, String) {
     if ANSWERS.iter().any(|answer| line.starts_with(answer)) {
         return (Kind::Room, line);
+    }
+    if line.starts_with(words::TEACHER) {
+        return (Kind::Teacher, line);
     }
     if line.starts_with("* ") {
         return (Kind::Done, line);
@@ -57,6 +64,8 @@ mod tests {
             ("Commands: listen to me", Kind::Room), // nobody can be called that
             ("bob: In the room: nobody (0)", said("bob")),
             ("* bob says: hello", Kind::Done),
+            ("[teacher] bob (to you): listen", Kind::Teacher),
+            ("bob: [teacher] no homework", said("bob")),
             ("bob: (to you): hi", said("bob")),
         ] {
             assert_eq!(of(line.to_owned()), (kind, line.to_owned()));

@@ -7,6 +7,8 @@ use ratatui::layout::{Position, Rect};
 use ratatui::style::{Color, Modifier, Style};
 use ratatui::text::{Line, Span};
 
+use unicode_width::UnicodeWidthStr;
+
 use super::super::columns::cut;
 use super::super::scrollback::{self, drawable};
 use super::saying::Kind;
@@ -67,6 +69,8 @@ impl Room {
         }
         let prompt = if columns > 2 * PROMPT.len() { PROMPT } else { "" };
         let (text, cursor) = self.edit.view(columns - prompt.len());
+        // A passphrase is for nobody who looks over a shoulder.
+        let text = if self.speech.is_asked() { "*".repeat(text.width()) } else { text };
         let typed = row(below - 1);
         frame.render_widget(Line::from_iter([prompt, &text]), typed);
         let x = all.x + u16::try_from(prompt.len() + cursor).unwrap_or(0);
@@ -163,6 +167,8 @@ fn painted(line: &scrollback::Line<Kind>, bytes: Range<usize>, has_colour: bool)
         Kind::Done => Style::new().add_modifier(Modifier::ITALIC),
         Kind::Private if has_colour => Style::new().fg(Color::Magenta).add_modifier(Modifier::ITALIC),
         Kind::Private => Style::new().add_modifier(Modifier::ITALIC | Modifier::UNDERLINED),
+        Kind::Teacher if has_colour => Style::new().fg(Color::Yellow).add_modifier(Modifier::BOLD),
+        Kind::Teacher => Style::new().add_modifier(Modifier::BOLD | Modifier::REVERSED),
         Kind::New => Style::new().add_modifier(Modifier::BOLD),
         Kind::Room | Kind::Note => Style::new().add_modifier(Modifier::DIM),
         Kind::Error if has_colour => Style::new().fg(Color::Red),

@@ -1,0 +1,112 @@
+//! `ipcctl kick`, `mute`, `unmute`, `say` and `close`: what whoever runs the daemon has done to others.
+
+use std::time::Duration;
+
+use clap::Args;
+
+use super::daemon::Conversation;
+use super::{Reach, Trouble, control, output};
+
+/// Put a member out of the chat room; it may come back
+#[derive(Args)]
+pub(crate) struct Kick {
+    /// Its name in the room
+    name: String,
+}
+
+/// Let nobody hear a member of the chat room, who goes on hearing all
+#[derive(Args)]
+pub(crate) struct Mute {
+    /// Its name in the room
+    name: String,
+
+    /// For so long, for example 5min; without it: until unmute
+    #[arg(value_name = "FOR", value_parser = humantime::parse_duration)]
+    span: Option<Duration>,
+}
+
+/// Let a member be heard again
+#[derive(Args)]
+pub(crate) struct Unmute {
+    /// Its name in the room
+    name: String,
+}
+
+/// Say something to everybody in the chat room, by the mark of the teacher
+#[derive(Args)]
+pub(crate) struct Say {
+    /// What to say
+    #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
+    text: Vec<String>,
+}
+
+/// Close every connection from an address, or of a user or process of this machine
+#[derive(Args)]
+pub(crate) struct Close {
+    /// An address such as 192.168.1.20, one with its port, uid:UID or pid:PID
+    address: String,
+}
+
+impl Kick {
+    pub(crate) fn request(&self) -> String {
+        format!("kick {}", self.name)
+    }
+}
+
+impl Mute {
+    pub(crate) fn request(&self) -> String {
+        let span = self
+            .span
+            .map(|span| format!(" {}", humantime::format_duration(span).to_string().replace(' ', "")));
+        format!("mute {}{}", self.name, span.unwrap_or_default())
+    }
+}
+
+impl Unmute {
+    pub(crate) fn request(&self) -> String {
+        format!("unmute {}", self.name)
+    }
+}
+
+impl Say {
+    pub(crate) fn request(&self) -> String {
+        format!("say {}", self.text.join(" "))
+    }
+}
+
+impl Close {
+    pub(crate) fn request(&self) -> String {
+        format!("close {}", self.address)
+    }
+}
+
+/// Has it done, and prints what was.
+pub(crate) fn run(reach: &Reach, request: &str) -> Result<(), Trouble> {
+    if request.contains(char::is_control) {
+        let what = request.escape_debug();
+        return Err(Trouble::Usage(format!("'{what}': it is one line, without control characters")));
+    }
+    let mut daemon = Conversation::begin(reach, &control::CONTROL)?;
+    daemon.say(request);
+    match daemon.hear_by(reach.deadline())? {
+        Some(line) => match (line.strip_prefix("OK: "), line.strip_prefix("Error: ")) {
+            (Some(done), _) => output::print(done),
+            (None, Some(error)) => Err(Trouble::Refused(vec![error.to_owned()])),
+            (None, None) => Err(control::not_the_mux(&daemon)),
+        },
+        None => Err(Trouble::Failed("the daemon ended without an answer".to_owned())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_span_is_one_word_behind_the_name() {
+        let mute = |span| Mute { name: "ann lee".to_owned(), span }.request();
+        assert_eq!(mute(Some(Duration::from_secs(330))), "mute ann lee 5m30s");
+        assert_eq!(mute(None), "mute ann lee");
+        assert_eq!(humantime::parse_duration("5m30s").unwrap(), Duration::from_secs(330));
+    }
+}

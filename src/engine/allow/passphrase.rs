@@ -1,0 +1,61 @@
+//! The word that a room wants from newcomers. Shows it to nobody: neither a log, nor an error, nor a debugger's dump.
+
+use std::fmt;
+
+use icu_normalizer::ComposingNormalizerBorrowed;
+
+use crate::engine::text::{clean, trim};
+
+/// Characters that it has at most: somebody has to type it.
+pub const PASSPHRASE_CHARS_MAX: usize = 128;
+
+/// A passphrase.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Passphrase(Box<str>);
+
+impl Passphrase {
+    /// Reads one; `None` if nobody can type it: it is empty, too long, has white space at an end or a control character.
+    pub fn new(text: &str) -> Option<Passphrase> {
+        let is_typed = !text.is_empty()
+            && text.chars().count() <= PASSPHRASE_CHARS_MAX
+            && text.trim() == text
+            && clean(text.as_bytes()) == text;
+        is_typed.then(|| Passphrase(normalized(text).into()))
+    }
+
+    /// Whether a message says it. What is typed may be composed differently.
+    pub fn is_said_by(&self, message: &[u8]) -> bool {
+        std::str::from_utf8(trim(message)).is_ok_and(|text| normalized(text) == *self.0)
+    }
+}
+
+fn normalized(text: &str) -> String {
+    ComposingNormalizerBorrowed::new_nfc().normalize(text).into_owned()
+}
+
+impl fmt::Debug for Passphrase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Passphrase(…)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_is_what_somebody_types_and_is_shown_to_nobody() {
+        let passphrase = Passphrase::new("zwölf Affen").unwrap();
+        for said in ["zwölf Affen", " zwölf Affen\r", "zwo\u{308}lf Affen"] {
+            assert!(passphrase.is_said_by(said.as_bytes()), "{said}");
+        }
+        for said in ["", "zwölf affen", "zwölf  Affen", "zwölf Affen!", "zwölf"] {
+            assert!(!passphrase.is_said_by(said.as_bytes()), "{said}");
+        }
+        assert!(!passphrase.is_said_by(b"\xff"));
+        assert!(!format!("{passphrase:?}").contains("Affen"));
+        for text in ["", " a", "a ", "a\nb", "a\u{202e}b", &"x".repeat(129)] {
+            assert!(Passphrase::new(text).is_none(), "{text:?}");
+        }
+    }
+}

@@ -1,0 +1,46 @@
+//! Who somebody is for a person who looks: one machine's address, or one user of this machine. Finer than a
+//! [source](super::source), which shares are counted for: 127.0.0.1 and 127.0.0.2 are two.
+
+use std::fmt;
+use std::net::IpAddr;
+
+use super::message::Origin;
+
+/// One address or user.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Client {
+    /// An address; an IPv4-mapped IPv6 address is the IPv4 address.
+    Address(IpAddr),
+    /// A user on a Unix socket.
+    User(u32),
+    /// All users whom the kernel does not name.
+    Unknown,
+    /// Whoever writes to our standard input.
+    Input,
+    /// All who write to FIFOs.
+    Writers,
+}
+
+impl From<Origin> for Client {
+    fn from(origin: Origin) -> Client {
+        match origin {
+            Origin::Address(address) => Client::Address(address.ip().to_canonical()),
+            Origin::Process { uid, .. } => Client::User(uid),
+            Origin::Unknown { .. } => Client::Unknown,
+            Origin::Input => Client::Input,
+            Origin::Writers => Client::Writers,
+        }
+    }
+}
+
+impl fmt::Display for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Client::Address(address) => write!(f, "{address}"),
+            Client::User(uid) => write!(f, "uid {uid}"),
+            Client::Unknown => f.write_str("uid unknown"),
+            Client::Input => f.write_str("standard input"),
+            Client::Writers => f.write_str("FIFO writers"),
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! Who may not speak in the room for a while. A mute is on a name; and while nobody has that name, on the address or user
+//! that had it, so that it is not left behind by coming back under another one. Knows no room and no connection.
+
+use super::client::Client;
+use super::message::Moment;
+use super::name::Key;
+
+/// As many as can be muted at once: more than that is a matter for `close` or a list.
+pub const MUTES_MAX: usize = 64;
+
+#[derive(Debug)]
+struct Mute {
+    key: Key,
+    client: Client,
+    /// `None`: until it is lifted.
+    until: Option<Moment>,
+}
+
+/// Everybody who is muted.
+#[derive(Debug, Default)]
+pub struct Mutes(Vec<Mute>);
+
+impl Mutes {
+    /// Whether nobody is, as nearly always.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Mutes somebody, or changes until when; `false`: too many are muted already.
+    pub fn add(&mut self, now: Moment, key: Key, client: Client, until: Option<Moment>) -> bool {
+        self.0.retain(|mute| mute.key != key && mute.until.is_none_or(|until| until > now));
+        if self.0.len() >= MUTES_MAX {
+            return false;
+        }
+        self.0.push(Mute { key, client, until });
+        true
+    }
+
+    /// Lets somebody speak again; whether it was muted.
+    pub fn lift(&mut self, key: &Key) -> bool {
+        let before = self.0.len();
+        self.0.retain(|mute| mute.key != *key);
+        self.0.len() < before
+    }
+
+    /// Until when a member may not speak, if that is so. `is_here` says of a name whether somebody in the room has it.
+    pub fn of(
+        &self,
+        now: Moment,
+        key: &Key,
+        client: Client,
+        is_here: impl Fn(&Key) -> bool,
+    ) -> Option<Option<Moment>> {
+        let is_now = |mute: &&Mute| mute.until.is_none_or(|until| until > now);
+        let is_on = |mute: &&Mute| mute.key == *key || mute.client == client && !is_here(&mute.key);
+        self.0.iter().filter(is_now).find(is_on).map(|mute| mute.until)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mute_is_on_a_name_and_follows_whoever_leaves_it_behind() {
+        let (ann, bob, eve) = (Key::new("ann"), Key::new("bob"), Key::new("eve"));
+        let [one, other] = [Client::User(1), Client::User(2)];
+        let mut mutes = Mutes::default();
+        let (begin, later, end) = (Moment::at(0), Moment::at(99), Moment::at(100));
+        assert!(mutes.add(begin, ann.clone(), one, Some(end)));
+        let present = |_: &Key| true;
+        assert_eq!(mutes.of(later, &ann, one, present), Some(Some(end)));
+        assert_eq!(mutes.of(end, &ann, one, present), None, "it is over");
+        // Whoever takes the name has the mute with it; others at that address have not, as long as it is there.
+        assert_eq!(mutes.of(later, &ann, other, present), Some(Some(end)));
+        assert_eq!(mutes.of(later, &bob, one, present), None);
+        assert_eq!(
+            mutes.of(later, &eve, one, |_| false),
+            Some(Some(end)),
+            "it has come back under another name"
+        );
+        assert_eq!(mutes.of(later, &eve, other, |_| false), None);
+        assert!(mutes.lift(&ann) && !mutes.lift(&ann) && mutes.is_empty());
+    }
+
+    #[test]
+    fn there_is_no_place_for_more_than_the_bound_until_some_are_over() {
+        let mut mutes = Mutes::default();
+        for number in 0..MUTES_MAX {
+            let until = (number > 0).then(|| Moment::at(10));
+            assert!(mutes.add(Moment::at(0), Key::new(&format!("m{number}")), Client::Unknown, until));
+        }
+        assert!(!mutes.add(Moment::at(9), Key::new("more"), Client::Unknown, None));
+        assert!(mutes.add(Moment::at(9), Key::new("m5"), Client::Unknown, None), "it has one");
+        assert!(mutes.add(Moment::at(10), Key::new("more"), Client::Unknown, None));
+        assert_eq!(mutes.0.len(), 3);
+    }
+}

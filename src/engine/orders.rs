@@ -1,0 +1,153 @@
+//! What whoever runs the daemon has done to others: put out, muted, told, closed. Each is answered with what has become of it,
+//! and is in the log and the transcript.
+
+use std::net::{IpAddr, SocketAddr};
+
+use super::client::Client;
+use super::message::{Happening, Moment, Origin, Peer};
+use super::name::Key;
+use super::room::Seat;
+use super::service::control::{Order, Target};
+use super::text::quote;
+use super::{Engine, words};
+
+impl Engine {
+    /// Carries out what has been ordered, and answers it.
+    pub(super) fn carry_out_orders(&mut self, now: Moment) {
+        while let Some((by, order)) = self.world.orders.pop_front() {
+            let outcome = match order {
+                Order::Kick(name) => self.kick(now, by, &name),
+                Order::Mute(text) => self.mute(now, by, &text),
+                Order::Unmute(name) => self.unmute(by, &name),
+                Order::Say(text) => Ok(self.proclaim(by, &text)),
+                Order::Close(target) => self.close(now, by, target),
+            };
+            let line =
+                outcome.map_or_else(|error| format!("{}{error}", words::ERROR), |done| format!("OK: {done}"));
+            self.with(now, by, |session, _| session.handle_answer(&[line]));
+        }
+    }
+
+    /// Tells the log and the transcript what was done, and by whom.
+    fn record(&mut self, by: Peer, done: &str) {
+        let Some(session) = self.sessions.get(by.index as usize).and_then(Option::as_ref) else { return };
+        let line = format!("({done}, by {})", session.origin());
+        session.note(&mut self.world, Happening::Ordered(done.to_owned()));
+        self.world.room.write_down(&line);
+    }
+
+    fn member(&self, name: &str) -> Result<(Seat, Peer, Origin), String> {
+        let seat = self.world.room.seat_of(&Key::new(name.trim()));
+        let seat =
+            seat.ok_or_else(|| format!("nobody in the room is called '{}'", quote(name.as_bytes())))?;
+        let peer = self.world.room.peer(seat);
+        let origin = self.session(peer).map_or(Origin::Writers, |session| session.origin());
+        Ok((seat, peer, origin))
+    }
+
+    fn kick(&mut self, now: Moment, by: Peer, name: &str) -> Result<String, String> {
+        let (seat, peer, origin) = self.member(name)?;
+        let name = self.world.room.name(seat).to_owned();
+        if origin == Origin::Writers {
+            return Err(format!("{name} is a FIFO: take it out of the configuration, or mute it"));
+        }
+        let done = format!("put out {name}, {origin}");
+        self.record(by, &done);
+        self.with(now, peer, |session, world| session.put_out(world, now, words::PUT_OUT));
+        Ok(done)
+    }
+
+    /// `NAME [FOR]`: a time at the end is one if somebody has the name before it.
+    fn mute(&mut self, now: Moment, by: Peer, text: &str) -> Result<String, String> {
+        let timed = text.trim().rsplit_once(char::is_whitespace).and_then(|(name, span)| {
+            let span = humantime::parse_duration(span).ok().filter(|span| !span.is_zero())?;
+            Some((self.member(name).ok()?, span))
+        });
+        let ((seat, peer, origin), span) = match timed {
+            Some((member, span)) => (member, Some(span)),
+            None => (self.member(text)?, None),
+        };
+        let name = self.world.room.name(seat).to_owned();
+        let until = span.map(|span| now + span);
+        if !self.world.mutes.add(now, Key::new(&name), Client::from(origin), until) {
+            return Err(format!("{} are muted already; unmute one", super::mutes::MUTES_MAX));
+        }
+        let how_long =
+            span.map_or(String::new(), |span| format!(" for {}", humantime::format_duration(span)));
+        let done = format!("muted {name}, {origin}{how_long}");
+        self.record(by, &done);
+        self.world.room.tell(seat, &format!("{}{}", words::ERROR, words::muted(span)));
+        self.call(peer);
+        Ok(done)
+    }
+
+    fn unmute(&mut self, by: Peer, name: &str) -> Result<String, String> {
+        if !self.world.mutes.lift(&Key::new(name.trim())) {
+            return Err(format!("nobody who is muted is called '{}'", quote(name.as_bytes())));
+        }
+        let done = format!("unmuted {}", quote(name.trim().as_bytes()));
+        self.record(by, &done);
+        if let Ok((seat, ..)) = self.member(name) {
+            self.world.room.tell(seat, words::UNMUTED);
+        }
+        Ok(done)
+    }
+
+    /// Says something to the room.
+    fn proclaim(&mut self, by: Peer, text: &str) -> String {
+        let heard_by = self.world.room.len();
+        self.world.room.proclaim(&format!("{}{text}", words::TEACHER));
+        self.note_order(by, format!("said to the room: '{}'", quote(text.as_bytes())));
+        match heard_by {
+            1 => "one member hears it".to_owned(),
+            count => format!("{count} members hear it"),
+        }
+    }
+
+    /// Tells the log alone.
+    fn note_order(&mut self, by: Peer, done: String) {
+        if let Some(session) = self.sessions.get(by.index as usize).and_then(Option::as_ref) {
+            session.note(&mut self.world, Happening::Ordered(done));
+        }
+    }
+
+    fn close(&mut self, now: Moment, by: Peer, target: Target) -> Result<String, String> {
+        let is_meant = |origin: Origin| match (target, origin) {
+            (Target::Address(wanted), Origin::Address(address)) => address.ip().to_canonical() == wanted,
+            (Target::Socket(wanted), Origin::Address(address)) => {
+                SocketAddr::new(address.ip().to_canonical(), address.port()) == wanted
+            }
+            (Target::User(wanted), Origin::Process { uid, .. }) => uid == wanted,
+            (Target::Pid(wanted), Origin::Process { pid, .. } | Origin::Unknown { pid }) => pid == wanted,
+            _ => false,
+        };
+        let sessions = self.sessions.iter().flatten();
+        let meant = sessions.filter(|session| session.peer() != by && session.is_serving());
+        let meant = meant.filter(|session| is_meant(session.origin()) && !session.is_on_fifo());
+        let peers: Vec<Peer> = meant.map(|session| session.peer()).collect();
+        if peers.is_empty() {
+            return Err(format!("nobody is connected from {target}"));
+        }
+        let done = match peers.len() {
+            1 => format!("closed one connection of {target}"),
+            count => format!("closed {count} connections of {target}"),
+        };
+        self.record(by, &done);
+        for peer in peers {
+            self.with(now, peer, |session, world| session.put_out(world, now, words::CLOSED));
+        }
+        Ok(done)
+    }
+}
+
+/// What a text names: an address, one with its port, `uid:N`, `pid:N`.
+pub fn target(text: &str) -> Option<Target> {
+    let number = |prefix: &str| text.strip_prefix(prefix)?.trim_start_matches([':', ' ']).parse().ok();
+    if let Ok(address) = text.parse::<IpAddr>() {
+        return Some(Target::Address(address.to_canonical()));
+    }
+    if let Ok(address) = text.parse::<SocketAddr>() {
+        return Some(Target::Socket(SocketAddr::new(address.ip().to_canonical(), address.port())));
+    }
+    number("uid").map(Target::User).or_else(|| number("pid").map(Target::Pid))
+}

@@ -1,0 +1,108 @@
+//! One who has said its name to a room that wants a passphrase, and has not said that yet.
+
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize};
+
+use super::dialogue::{Dialogue, State};
+use crate::engine::World;
+use crate::engine::counters::ErrorKind;
+use crate::engine::message::{CloseReason, Moment};
+use crate::engine::service::chat;
+use crate::engine::words::{self, FAREWELL, is_quit};
+
+/// How often somebody may say another passphrase.
+const TRIES_MAX: u8 = 3;
+
+/// Bytes of a name that is kept until the passphrase has come: the longest is 32 characters, in whatever form they are typed.
+pub(in crate::engine) const NAME_BYTES_MAX: usize = 256;
+
+/// How far it is.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(in crate::engine) enum Guest {
+    /// It has said this name, and has been asked; how often it has said something else.
+    Asked(Box<[u8]>, u8),
+    /// It has said the passphrase.
+    Known,
+}
+
+impl Dialogue {
+    /// What a message of somebody without a name says as a name; `None`: it is not to be taken for one, now or at all.
+    pub(super) fn let_in<'m>(&self, world: &mut World, message: &'m [u8]) -> Admission<'m> {
+        let Some(passphrase) = world.settings.chat_passphrase.as_ref() else {
+            return Admission::named(message);
+        };
+        match world.guests.get(self.peer) {
+            Some(Guest::Known) => Admission::named(message),
+            Some(Guest::Asked(name, _)) if passphrase.is_said_by(message) => {
+                let name = name.clone().into_vec();
+                world.guests.set(self.peer, Guest::Known);
+                Admission::Named(name.into())
+            }
+            Some(Guest::Asked(..)) if is_quit(&String::from_utf8_lossy(message)) => Admission::Quit,
+            Some(Guest::Asked(name, tries)) => {
+                let (name, tries) = (name.clone(), tries + 1);
+                world.guests.set(self.peer, Guest::Asked(name, tries));
+                if tries < TRIES_MAX { Admission::Wrong } else { Admission::Refused }
+            }
+            None if !chat::is_new_name(&world.room, self.origin, message) => Admission::named(message),
+            None if message.len() > NAME_BYTES_MAX => Admission::TooMuch,
+            None => {
+                world.guests.set(self.peer, Guest::Asked(message.into(), 0));
+                Admission::Asked
+            }
+        }
+    }
+
+    /// The same, with what is said about it; the name, if there is one.
+    pub(super) fn ask_passphrase<'m>(
+        &mut self,
+        world: &mut World,
+        now: Moment,
+        message: &'m [u8],
+    ) -> Option<Cow<'m, [u8]>> {
+        match self.let_in(world, message) {
+            Admission::Named(name) => return Some(name),
+            Admission::Asked => self.say(words::ASK_PASSPHRASE),
+            Admission::Wrong => self.err(world, ErrorKind::Denied, words::NOT_THE_PASSPHRASE.to_owned()),
+            Admission::Refused => {
+                let error = format!("{}: ask whoever runs this room", words::NO_PASSPHRASE);
+                self.fail(world, now, CloseReason::PeerDenied, error);
+            }
+            Admission::TooMuch => {
+                let error = "this room asks for a passphrase: send your name alone first".to_owned();
+                self.err(world, ErrorKind::Name, error);
+            }
+            Admission::Quit => self.finish(world, now, CloseReason::PeerQuit, Some(FAREWELL)),
+        }
+        None
+    }
+
+    /// Whether what it says next is a passphrase.
+    pub(super) fn is_asked(&self, world: &World) -> bool {
+        matches!(self.state, State::Chat(Err(_)))
+            && matches!(world.guests.get(self.peer), Some(Guest::Asked(..)))
+    }
+}
+
+/// What becomes of a message of somebody without a name.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Admission<'m> {
+    /// It is a name, or something else that needs no passphrase.
+    Named(Cow<'m, [u8]>),
+    /// It is a name, and the passphrase is asked for.
+    Asked,
+    /// It is another passphrase.
+    Wrong,
+    /// And once too often.
+    Refused,
+    /// It is a name with more behind it than is kept.
+    TooMuch,
+    Quit,
+}
+
+impl Admission<'_> {
+    fn named(message: &[u8]) -> Admission<'_> {
+        Admission::Named(message.into())
+    }
+}

@@ -1,0 +1,206 @@
+//! What a teacher does to others with `kick`, `mute`, `say` and `close`: it is done, told, logged and in the transcript; and
+//! nobody else may do it.
+
+use std::process::Command;
+
+use crate::harness::around::{as_user, is_root, outcome};
+use crate::harness::{CHAT, Client, Daemon, MULTIPLY};
+
+use super::addresses::from;
+
+const ROOM: &str = r#"
+[multiply]
+listen = ["tcp://{ip}:65432"]
+[chat]
+listen = ["tcp://{ip}:33000", "fifo://{dir}/box"]
+transcript = "{dir}/chat.log"
+history = 5
+[mux]
+listen = ["unix://{dir}/ipcd.sock"]
+mode = "0666"
+"#;
+
+/// `ipcctl` at the daemon's own socket: its status, and what it says.
+pub fn ipcctl(daemon: &Daemon, arguments: &[&str]) -> (i32, String) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ipcctl"));
+    command.arg("--to").arg(format!("unix://{}", daemon.socket().display())).args(arguments);
+    let output = outcome(&mut command);
+    let text = [&output.stdout[..], &output.stderr[..]].concat();
+    (output.status.code().unwrap_or(-1), String::from_utf8(text).expect("text"))
+}
+
+fn member(daemon: &Daemon, last: u8, name: &str) -> Client {
+    let mut client = from([127, 78, 0, last].into(), daemon.address(CHAT));
+    client.say(format!("{name}\n"));
+    client.hear("Greetings from the cave! Now type your name and press enter!\n");
+    client.hear(format!("Welcome {name}! If you ever want to quit, type {{quit}} to exit.\n"));
+    client
+}
+
+fn transcript(daemon: &Daemon) -> String {
+    std::fs::read_to_string(daemon.socket().with_file_name("chat.log")).expect("a transcript")
+}
+
+#[test]
+fn a_member_who_is_put_out_hears_why_and_the_others_that_it_has_left() {
+    let daemon = Daemon::with(ROOM);
+    let (mut ann, mut bob) = (member(&daemon, 2, "ann"), member(&daemon, 3, "bob lee"));
+    ann.hear("bob lee has joined the chat!\n");
+    let (status, said) = ipcctl(&daemon, &["kick", "Bob Lee"]);
+    assert!(status == 0 && said.starts_with("put out bob lee, 127.78.0.3:"), "{status} {said}");
+    bob.hear("Error: you have been put out of the room\n");
+    bob.hear_end();
+    ann.hear("bob lee has left the chat.\n");
+    let logged = daemon.wait_for_log("put out bob lee, 127.78.0.3:");
+    assert!(logged.contains("ipcd.sock") && logged.contains("uid "), "{logged}");
+    daemon.wait_for_log("[bob lee] closed: put out by whoever runs the daemon");
+    let written = transcript(&daemon);
+    assert!(written.contains("(put out bob lee, 127.78.0.3:") && written.contains(", by pid "), "{written}");
+    // It may come back; and there is nobody else to put out.
+    drop(member(&daemon, 3, "bob lee"));
+    assert_eq!(
+        ipcctl(&daemon, &["kick", "carol"]),
+        (1, "ipcctl: nobody in the room is called 'carol'\n".into())
+    );
+    let (status, said) = ipcctl(&daemon, &["kick", "box"]);
+    assert!(status == 1 && said.contains("box is a FIFO"), "{said}");
+    daemon.stop();
+}
+
+#[test]
+fn a_member_who_is_muted_hears_and_is_not_heard_until_it_is_over() {
+    let daemon = Daemon::with(ROOM);
+    let (mut ann, mut bob) = (member(&daemon, 2, "ann"), member(&daemon, 3, "bob"));
+    ann.hear("bob has joined the chat!\n");
+    let (status, said) = ipcctl(&daemon, &["mute", "bob", "10min"]);
+    assert!(
+        status == 0 && said.starts_with("muted bob, 127.78.0.3:") && said.ends_with(" for 10m\n"),
+        "{said}"
+    );
+    bob.hear("Error: nobody hears you for 10m: you are muted\n");
+    for words in ["hello\n", "/me waves\n", "/msg ann psst\n", "//x\n"] {
+        bob.say(words);
+        bob.hear("Error: nobody hears you for 9m 59s: you are muted\n");
+    }
+    bob.say("/who\n");
+    bob.hear("In the room: box, ann, bob (3)\n");
+    ann.say("hi\n");
+    bob.hear("ann: hi\n");
+    // Under another name it is the same one, as long as nobody has that name.
+    bob.say("{quit}\n");
+    bob.hear("{quit}\n");
+    ann.hear("ann: hi\nbob has left the chat.\n");
+    let mut other = member(&daemon, 3, "robert");
+    other.say("it is me\n");
+    other.hear_line_with("Error: nobody hears you for ");
+    let mut elsewhere = member(&daemon, 4, "carol");
+    elsewhere.say("not me\n");
+    ann.hear("robert has joined the chat!\ncarol has joined the chat!\ncarol: not me\n");
+    assert_eq!(ipcctl(&daemon, &["unmute", "bob"]), (0, "unmuted bob\n".into()));
+    other.say("at last\n");
+    ann.hear("robert: at last\n");
+    assert_eq!(ipcctl(&daemon, &["unmute", "bob"]).0, 1);
+    // Without a time it is until then.
+    assert!(ipcctl(&daemon, &["mute", "robert"]).1.starts_with("muted robert, "));
+    other.hear_line_with("Error: nobody hears you: you are muted");
+    assert_eq!(ipcctl(&daemon, &["unmute", "robert"]), (0, "unmuted robert\n".into()));
+    other.hear("You are heard again.\n");
+    assert_eq!(ipcctl(&daemon, &["mute", "robert", "1s"]).0, 0);
+    other.hear_line_with("nobody hears you for 1s");
+    crate::harness::wait_until("it is over", || {
+        other.say("now\n");
+        other.hear_line().starts_with("robert: ").then_some(())
+    });
+    let written = transcript(&daemon);
+    for line in
+        ["(muted bob, 127.78.0.3:", " for 10m, by pid ", "(unmuted bob, by pid ", "(unmuted robert, by pid "]
+    {
+        assert!(written.contains(line), "{line}: {written}");
+    }
+    assert!(
+        !written.contains("psst") && !written.contains("waves") && !written.contains("it is me"),
+        "{written}"
+    );
+    daemon.stop();
+}
+
+#[test]
+fn the_room_hears_a_teacher_by_a_mark_that_no_name_can_have() {
+    let daemon = Daemon::with(ROOM);
+    let mut ann = member(&daemon, 2, "ann");
+    let (status, said) = ipcctl(&daemon, &["say", "five", "more", "minutes: then", "--", "we", "stop"]);
+    assert_eq!((status, said.as_str()), (0, "2 members hear it\n")); // the FIFO is one
+    ann.hear("[teacher] five more minutes: then -- we stop\n");
+    // Nobody else can be called so, or say it at the beginning of a line.
+    let mut eve = from([127, 78, 0, 9].into(), daemon.address(CHAT));
+    eve.say("[teacher] x\n");
+    eve.hear("Greetings from the cave! Now type your name and press enter!\nError: a name is");
+    ann.say("[teacher] no homework\n");
+    ann.hear("ann: [teacher] no homework\n");
+    // A newcomer is shown it.
+    let mut bob = from([127, 78, 0, 3].into(), daemon.address(CHAT));
+    bob.say("bob\n");
+    bob.hear("Greetings from the cave! Now type your name and press enter!\nWelcome bob! If you ever want to quit, type {quit} to exit.\n[teacher] five");
+    daemon.wait_for_log("said to the room: 'five more minutes: then -- we stop'");
+    assert!(transcript(&daemon).contains(" [teacher] five more minutes"));
+    assert_eq!(ipcctl(&daemon, &["say", "a\nb"]).0, 2);
+    daemon.stop();
+}
+
+#[test]
+fn every_connection_of_an_address_is_closed_and_no_other() {
+    let daemon = Daemon::with(ROOM);
+    let (mut ann, mut bob) = (member(&daemon, 2, "ann"), member(&daemon, 3, "bob"));
+    let mut also = from([127, 78, 0, 2].into(), daemon.address(MULTIPLY));
+    also.say("5 10\n");
+    also.hear("Data received\n50.0\n");
+    let (status, said) = ipcctl(&daemon, &["close", "127.78.0.2"]);
+    assert_eq!((status, said.as_str()), (0, "closed 2 connections of 127.78.0.2\n"));
+    for client in [&mut ann, &mut also] {
+        client.hear_line_with("Error: whoever runs this server has closed your connection");
+        client.hear_end();
+    }
+    bob.hear("ann has left the chat.\n");
+    daemon.wait_for_log("closed 2 connections of 127.78.0.2");
+    assert!(transcript(&daemon).contains("(closed 2 connections of 127.78.0.2, by pid "));
+    let (status, said) = ipcctl(&daemon, &["close", "127.78.0.2"]);
+    assert_eq!((status, said.as_str()), (1, "ipcctl: nobody is connected from 127.78.0.2\n"));
+    assert!(ipcctl(&daemon, &["close", "teacher"]).1.contains("for example close 192.168.1.20"));
+    // Our own connection, which asks for it, is answered.
+    let mut local = daemon.unix();
+    local.say("multiply\n");
+    let uid = format!("uid:{}", rustix::process::getuid().as_raw());
+    assert_eq!(ipcctl(&daemon, &["close", &uid]).0, 0);
+    local.hear("Error: whoever runs this server has closed your connection\n");
+    bob.say("still here\n");
+    bob.hear("bob: still here\n");
+    daemon.stop();
+}
+
+#[test]
+fn nobody_else_is_obeyed() {
+    const REFUSAL: &str = "Error: control is for root and the daemon's own user, on the Unix socket\n";
+    let daemon = Daemon::with(
+        &ROOM.replace("[\"unix://{dir}/ipcd.sock\"]", "[\"unix://{dir}/ipcd.sock\", \"tcp://{ip}:65434\"]"),
+    );
+    let mut ann = member(&daemon, 2, "ann");
+    let mut far = from([127, 78, 0, 3].into(), daemon.address(65434));
+    far.say("control\nkick ann\n");
+    far.hear(REFUSAL);
+    far.hear_end();
+    if is_root() {
+        let path = daemon.socket();
+        std::fs::set_permissions(
+            path.parent().expect("a directory"),
+            std::os::unix::fs::PermissionsExt::from_mode(0o755),
+        )
+        .expect("a mode");
+        let mut student = as_user(64_001, 64_001, || Client::unix(&path));
+        student.say("control\nkick ann\n");
+        student.hear(REFUSAL);
+        student.hear_end();
+    }
+    ann.say("/kick ann\n");
+    ann.hear("Error: unknown command: /kick (try /help)\n");
+    daemon.stop();
+}

@@ -1,0 +1,146 @@
+//! A room with a passphrase: who says it comes in, it is shown to nobody, and who runs the room is warned where others can
+//! read it.
+
+use std::fs::{Permissions, set_permissions};
+use std::os::unix::fs::PermissionsExt;
+use std::process::{Command, Stdio};
+
+use crate::harness::around::outcome;
+use crate::harness::{CHAT, Daemon, Ground};
+
+const ROOM: &str = "[chat]\npassphrase = \"open sesame\"\nlisten = [\"tcp://{ip}:33000\"]\n[watch]\n[mux]\nlisten = [\"unix://{dir}/ipcd.sock\"]\n";
+const GREETING: &str = "Greetings from the cave! Now type your name and press enter!\n";
+const QUESTION: &str = "What is the passphrase of this room?";
+const WRONG: &str = "Error: that is not the passphrase of this room";
+
+#[test]
+fn who_says_the_passphrase_is_in_and_others_are_not() {
+    let daemon = Daemon::with(ROOM);
+    let mut ann = daemon.tcp(CHAT);
+    ann.say("ann\n");
+    ann.hear(format!("{GREETING}{QUESTION}\n"));
+    ann.say("Open Sesame\n");
+    ann.hear(format!("{WRONG}; type it again\n"));
+    ann.say("open sesame\n");
+    ann.hear("Welcome ann! If you ever want to quit, type {quit} to exit.\n");
+    ann.say("open sesame\n"); // to the others, like anything else
+    ann.hear("ann: open sesame\n");
+    // Three times is enough.
+    let mut eve = daemon.tcp(CHAT);
+    eve.say("eve\n1\n2\n3\nopen sesame\n");
+    eve.hear(format!("{GREETING}{QUESTION}\n{WRONG}; type it again\n{WRONG}; type it again\n{WRONG}: ask whoever runs this room\n"));
+    eve.hear_end();
+    // A name that is none, or taken, is told first; and once the passphrase is said it is not asked for again.
+    let mut bob = daemon.tcp(CHAT);
+    bob.say("ann\n");
+    bob.hear(format!("{GREETING}Error: somebody is called 'ann' already; type another name\n"));
+    bob.say("bob\n");
+    bob.hear(format!("{QUESTION}\n"));
+    let mut first = daemon.tcp(CHAT);
+    first.say("bob\nopen sesame\n");
+    ann.hear("bob has joined the chat!\n");
+    bob.say("open sesame\n");
+    bob.hear("Error: somebody is called 'bob' already; type another name\n");
+    bob.say("robert\n");
+    bob.hear("Welcome robert!");
+    // A raw client has its words one by one.
+    let mut raw = daemon.tcp(CHAT);
+    raw.hear(GREETING);
+    raw.say("carol");
+    raw.hear(QUESTION);
+    raw.say("open sesame");
+    raw.hear("Welcome carol!");
+    let mut quitter = daemon.tcp(CHAT);
+    quitter.say("dave\n{quit}\n");
+    quitter.hear(format!("{GREETING}{QUESTION}\n{{quit}}\n"));
+    quitter.hear_end();
+    daemon.stop();
+}
+
+#[test]
+fn it_is_in_no_log_and_no_watcher_sees_it() {
+    let daemon = Daemon::talkative(ROOM);
+    let mut watcher = daemon.unix();
+    watcher.say("watch\nall\n");
+    watcher.hear("Watching: all\n");
+    let mut ann = daemon.tcp(CHAT);
+    ann.say("ann\nopen sesame?\n");
+    ann.hear(format!("{GREETING}{QUESTION}\n{WRONG}"));
+    ann.say("open ses"); // in two pieces
+    ann.say("ame\n");
+    ann.hear("; type it again\nWelcome ann!");
+    ann.say("that is all\n");
+    let mut seen = Vec::new();
+    while !seen.last().is_some_and(|line: &String| line.contains("that is all")) {
+        seen.push(watcher.hear_line());
+    }
+    assert!(seen.iter().any(|line| line.contains("(private, ")), "{seen:#?}");
+    daemon.wait_for_log("that is all");
+    for line in seen.iter().chain(&daemon.log()) {
+        assert!(!line.contains("ses") || line.contains("sessions"), "{line}");
+    }
+    daemon.stop();
+}
+
+fn check(config: &str) -> (Ground, String) {
+    let ground = Ground::new();
+    ground.write_config(config);
+    let output = outcome(ground.command().arg("--check"));
+    let text =
+        String::from_utf8_lossy(&output.stderr).replace(&ground.config_file().display().to_string(), "f");
+    (ground, text)
+}
+
+#[test]
+fn check_and_a_start_say_who_can_read_it_and_never_what_it_is() {
+    let open = "[chat]\npassphrase = \"sesame\"\nlisten = [\"tcp://localhost:33000\", \"tcp://0.0.0.0:33001\"]\n[mux]\nlisten = [\"unix://{dir}/s\"]\n";
+    let (ground, said) = check(open);
+    assert!(
+        said.contains("f:3:36: the passphrase under [chat] comes to tcp://0.0.0.0:33001 as plain text"),
+        "{said}"
+    );
+    assert!(!said.contains("localhost:33000") && !said.contains("sesame"), "{said}");
+    set_permissions(ground.config_file(), Permissions::from_mode(0o644)).expect("a mode");
+    let told =
+        |ground: &Ground| String::from_utf8(outcome(ground.command().arg("--check")).stderr).expect("text");
+    assert!(told(&ground).contains("everybody on this machine can read the passphrase"), "{}", told(&ground));
+    set_permissions(ground.config_file(), Permissions::from_mode(0o640)).expect("a mode");
+    assert!(!told(&ground).contains("everybody on this machine"), "{}", told(&ground));
+    let far = ROOM.replace("\"tcp://{ip}:33000\"", "\"tcp://{ip}:33000\", \"tcp://0.0.0.0:33991\"");
+    let daemon = Daemon::with(&far);
+    let warning =
+        daemon.wait_for_log("the passphrase under [chat] comes to tcp://0.0.0.0:33991 as plain text");
+    assert!(!warning.contains("sesame"));
+    daemon.stop();
+    for value in ["\" sesame\"", "\"\"\"sesame\n2\"\"\"", "sesame", "'sesame", "[\"sesame\"]"] {
+        let (_, said) = check(&open.replace("\"sesame\"", value));
+        assert!(
+            said.starts_with("f:2:") || said.contains("\nf:2:") || said.contains("f:3:"),
+            "{value}: {said}"
+        );
+        assert!(!said.contains("sesame"), "{value}: {said}");
+    }
+}
+
+#[test]
+fn the_client_says_it_from_a_file_and_without_one_says_what_is_missing() {
+    let daemon = Daemon::with(ROOM);
+    let chat = |arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_ipcctl"));
+        command.arg("--to").arg(format!("unix://{}", daemon.socket().display()));
+        command.args(["chat", "--name", "ann"]).args(arguments).stdin(Stdio::null());
+        let output = outcome(&mut command);
+        (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    let file = daemon.socket().with_file_name("word");
+    std::fs::write(&file, "open sesame\n").expect("a file");
+    assert_eq!(chat(&["--passphrase-file", file.to_str().expect("text")]), (Some(0), String::new()));
+    let (status, said) = chat(&[]);
+    assert!(status == Some(1) && said.contains("name a file that has it with --passphrase-file"), "{said}");
+    std::fs::write(&file, "close sesame\n").expect("a file");
+    let (status, said) = chat(&["--passphrase-file", file.to_str().expect("text")]);
+    assert!(status == Some(1) && said.contains("that is not the passphrase of this room"), "{said}");
+    std::fs::write(&file, "\n").expect("a file");
+    assert_eq!(chat(&["--passphrase-file", file.to_str().expect("text")]).0, Some(2));
+    daemon.stop();
+}
