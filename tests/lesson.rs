@@ -4,6 +4,8 @@ mod harness;
 
 #[path = "lesson/addresses.rs"]
 mod addresses;
+#[path = "lesson/class.rs"]
+mod class;
 #[path = "lesson/orders.rs"]
 mod orders;
 #[path = "lesson/passphrase.rs"]

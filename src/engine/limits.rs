@@ -99,6 +99,9 @@ pub const NEWLINE_LATE_MAX: Duration = Duration::from_millis(100);
 /// How long one who may have left between two replies is listened to for a reset, while somebody watches.
 pub const LEAVING: Duration = Duration::from_millis(100);
 
+/// How long a program may say nothing before it is said to be silent to somebody who asks how all get on.
+pub const SILENCE_SEEN: Duration = Duration::from_secs(1);
+
 /// Characters of a peer's own text that an error or a log line quotes.
 pub const QUOTE_CHARS_MAX: usize = 64;
 

@@ -6,6 +6,7 @@ use super::limits::{self, NAME_CHARS_MAX, Settings};
 use super::message::Peer;
 use super::pressure::HOLDER_BYTES;
 use super::room::{HISTORY_LINE_BYTES, MEMBER_BYTES};
+use super::roster;
 use super::service::Service;
 use super::session::{NAME_BYTES_MAX, Session};
 use super::transcript;
@@ -133,6 +134,7 @@ pub fn parts(settings: &Settings) -> Vec<Part> {
             name: "senders of datagrams",
             bytes: limits::DATAGRAM_SENDERS_MAX * limits::DATAGRAM_SENDER_BYTES,
         },
+        Part { name: "addresses and users", bytes: roster::CLIENTS_MAX * roster::CLIENT_BYTES },
         // One message, cut out of its queue and cleaned, and what a report in it becomes.
         Part { name: "the message in hand", bytes: GROWN * message + report + IN_HAND_BYTES },
     ]

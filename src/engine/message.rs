@@ -442,6 +442,8 @@ pub enum Happening {
     Ordered(String),
     /// It got this error, without its `Error: `.
     Erred(String),
+    /// It made a classic mistake, with what would be right.
+    Mistaken(String),
     /// It said this to a service that does not answer.
     Remarked(String),
     /// It sent this message.

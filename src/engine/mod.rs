@@ -89,6 +89,7 @@ mod pressure;
 pub mod record;
 mod reporting;
 mod room;
+mod roster;
 pub mod service;
 mod session;
 pub mod source;
@@ -106,13 +107,15 @@ use census::Census;
 use codec::Style;
 use datagram::{Answer, Datagram, Shares};
 use deadlines::Deadlines;
+use diagnosis::Hint;
 use limits::{FLUSHES_PER_TURN, Settings};
 use machines::Machines;
-use message::{Door, Dropped, Input, Moment, Note, Origin, Output, Peer, Request};
+use message::{Door, Dropped, Happening, Input, Moment, Note, Origin, Output, Peer, Request};
 use mutes::Mutes;
 use pace::{Lately, Pace};
 use peers::Peers;
 use room::{Offer, Room, Seat};
+use roster::Roster;
 use service::Service;
 use service::control::Order;
 use service::talk::Lines;
@@ -159,6 +162,7 @@ struct World {
     settings: Settings,
     room: Room,
     census: Census,
+    roster: Roster,
     counters: Counters,
     notes: VecDeque<Note>,
     talk: Lines,
@@ -227,7 +231,15 @@ impl World {
     /// Lets watchers see what became of a datagram, which no session stands for.
     fn show_datagram(&mut self, door: &Rc<Door>, origin: Origin, sight: Sight) {
         let service = door.service;
-        self.tower.push(Event { at: self.now, door: Rc::clone(door), origin, service, sight });
+        self.tower.push(Event { at: self.now, door: Rc::clone(door), origin, service, name: None, sight });
+    }
+
+    /// Tells the log alone of a mistake.
+    fn note_hint(&mut self, peer: Option<Peer>, door: &Rc<Door>, origin: Origin, hint: &Hint) {
+        if self.notes.len() < NOTES_MAX {
+            let what = Happening::Mistaken(hint.text.clone());
+            self.notes.push_back(Note { peer, door: Rc::clone(door), origin, what });
+        }
     }
 
     fn note(&mut self, note: Note) {
@@ -288,6 +300,7 @@ impl Engine {
                 settings,
                 room: Room::default(),
                 census,
+                roster: Roster::default(),
                 counters: Counters::default(),
                 notes: VecDeque::new(),
                 talk: Lines::default(),
@@ -360,7 +373,11 @@ impl Engine {
     pub fn queued_bytes(&self) -> usize {
         let world = &self.world;
         let sessions: usize = self.sessions.iter().flatten().map(|session| session.held_bytes(world)).sum();
-        sessions + world.room.log_bytes() + world.machines.bytes() + world.tower.bytes()
+        sessions
+            + world.room.log_bytes()
+            + world.machines.bytes()
+            + world.tower.bytes()
+            + world.roster.bytes()
     }
 
     /// Of that, what counts against [`Settings::queued_bytes_max`]; as it was counted, and as it is.

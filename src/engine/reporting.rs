@@ -1,9 +1,11 @@
 //! Status reports and what watchers see, on their way: a piece of each a turn, as far as its reader keeps up.
 
+use super::client::Client;
 use super::codec::{Style, prefixed};
 use super::message::{Moment, Peer};
 use super::service::Service;
-use super::service::status::{self, EndpointPart, Progress};
+use super::service::mux;
+use super::service::status::{self, ClientPart, EndpointPart, HintPart, Progress};
 use super::session::replied;
 use super::{Engine, limits};
 
@@ -20,7 +22,12 @@ impl Engine {
             session.mark_reporting(false);
             let Some(progress) = session.report().filter(|_| session.can_report()) else { continue };
             let mut text = Vec::new();
-            let progress = self.write_report(now, progress, &mut text, &mut budget);
+            let origin = session.origin();
+            let may_watch = mux::refusal(&self.world.settings, Service::Watch, origin).is_none();
+            let progress = match progress {
+                Progress::Tallies(at) => Some(self.take_tallies(at, &mut budget)),
+                _ => self.write_report(now, progress, may_watch, &mut text, &mut budget),
+            };
             self.with(now, peer, |session, world| session.go_on_reporting(world, now, &text, progress));
         }
     }
@@ -30,6 +37,7 @@ impl Engine {
         &self,
         now: Moment,
         progress: Progress,
+        may_watch: bool,
         out: &mut Vec<u8>,
         budget: &mut usize,
     ) -> Option<Progress> {
@@ -56,10 +64,28 @@ impl Engine {
                         Progress::Connections(0, false)
                     }
                 },
+                // What connections have done lately is the table's before it is told.
+                Progress::Connections(at, _) if at as usize >= self.sessions.len() && may_watch => {
+                    status::write_turn_to_clients(out);
+                    return Some(Progress::Tallies(0));
+                }
                 Progress::Connections(at, _) if at as usize >= self.sessions.len() => {
                     status::write_end(out);
                     return None;
                 }
+                Progress::Tallies(_) => return Some(progress),
+                Progress::Clients(at) => match self.world.roster.clients().get(at as usize) {
+                    Some(client) => {
+                        if let Some(part) = self.describe_client(now, *client) {
+                            status::write_element(out, at == 0, &part);
+                        }
+                        Progress::Clients(at + 1)
+                    }
+                    None => {
+                        status::write_end(out);
+                        return None;
+                    }
+                },
                 Progress::Connections(at, written) => {
                     let session = &self.sessions[at as usize];
                     if let Some(session) = session {
@@ -70,6 +96,40 @@ impl Engine {
             };
         }
         Some(progress)
+    }
+
+    /// Lets the roster know what connections have done, as many as the budget is for; how far it is then.
+    fn take_tallies(&mut self, from: u32, budget: &mut usize) -> Progress {
+        let to = self.sessions.len().min(from as usize + *budget);
+        *budget -= to - (from as usize).min(to);
+        for session in self.sessions[(from as usize).min(to)..to].iter_mut().flatten() {
+            session.report_tally(&mut self.world);
+        }
+        match to == self.sessions.len() {
+            true => Progress::Clients(0),
+            false => Progress::Tallies(to as u32),
+        }
+    }
+
+    fn describe_client(&self, now: Moment, client: Client) -> Option<ClientPart<'_>> {
+        let entry = self.world.roster.get(client)?;
+        Some(ClientPart {
+            client: client.to_string(),
+            name: entry.name.as_deref(),
+            host: entry.host.as_deref(),
+            connections: entry.connections,
+            connections_total: entry.connections_total,
+            requests: entry.requests,
+            errors: entry.errors,
+            seen: now.since(entry.seen).as_secs_f64(),
+            hint: entry.hint.as_ref().map(|hint| HintPart {
+                mistake: hint.mistake.name(),
+                text: &hint.text,
+                service: hint.service.name(),
+                age: now.since(hint.at).as_secs_f64(),
+                is_open: !hint.is_over,
+            }),
+        })
     }
 
     fn write_head(&self, now: Moment, out: &mut Vec<u8>) {

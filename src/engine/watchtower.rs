@@ -23,13 +23,15 @@ pub struct Event {
     pub origin: Origin,
     /// The service it was in.
     pub service: Service,
+    /// Its name in the room.
+    pub name: Option<Box<str>>,
     /// What.
     pub sight: Sight,
 }
 
 impl Event {
     fn bytes(&self) -> usize {
-        WATCH_EVENT_BYTES + self.sight.text_bytes()
+        WATCH_EVENT_BYTES + self.sight.text_bytes() + self.name.as_ref().map_or(0, |name| name.len())
     }
 }
 
@@ -215,7 +217,14 @@ mod tests {
         let door =
             Door { endpoint: "tcp".into(), service: Service::Chat, medium: Medium::Tcp, allowed: None };
         let sight = Sight::Replied(text.into());
-        Event { at: Moment::at(0), door: Rc::new(door), origin: Origin::Input, service: Service::Chat, sight }
+        Event {
+            at: Moment::at(0),
+            door: Rc::new(door),
+            origin: Origin::Input,
+            service: Service::Chat,
+            name: None,
+            sight,
+        }
     }
 
     fn peer(index: u32) -> Peer {

@@ -21,6 +21,7 @@ enum Line {
     Closed,
     Refused,
     Erred,
+    Mistaken,
     Remarked,
     Joined,
     Decided,
@@ -32,11 +33,12 @@ enum Line {
 }
 
 impl Line {
-    const ALL: [Line; 12] = [
+    const ALL: [Line; 13] = [
         Line::Opened,
         Line::Closed,
         Line::Refused,
         Line::Erred,
+        Line::Mistaken,
         Line::Remarked,
         Line::Joined,
         Line::Decided,
@@ -53,6 +55,7 @@ impl Line {
             | Line::Opened
             | Line::Closed
             | Line::Erred
+            | Line::Mistaken
             | Line::Remarked
             | Line::Joined
             | Line::Dropped => Level::Info,
@@ -68,6 +71,7 @@ impl Line {
             Line::Closed => "connections closed",
             Line::Refused => "connections refused",
             Line::Erred => "errors told to peers",
+            Line::Mistaken => "hints at mistakes",
             Line::Remarked => "remarks that need no answer",
             Line::Joined => "members joined, and pairs",
             Line::Decided => "framings decided",
@@ -117,6 +121,7 @@ impl Report {
             Happening::Decided(kind) => line(Line::Decided, format_args!("is a {} client", kind.name())),
             Happening::Chose(service) => line(Line::Chose, format_args!("chose {service}")),
             Happening::Asked(request) => line(Line::Asked, format_args!("{request}")),
+            Happening::Mistaken(hint) => line(Line::Mistaken, format_args!("hint: {hint}")),
             Happening::Ordered(done) => line(Line::Asked, format_args!("{done}")),
             Happening::Erred(error) => line(Line::Erred, format_args!("was told: Error: {error}")),
             Happening::Remarked(text) => line(Line::Remarked, format_args!("says '{text}'")),

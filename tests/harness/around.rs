@@ -231,3 +231,11 @@ impl Client {
         }
     }
 }
+
+/// A connection from an address of this machine's.
+pub fn from(address: std::net::Ipv4Addr, to: std::net::SocketAddr) -> Client {
+    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).expect("a socket");
+    socket.bind(&std::net::SocketAddr::new(address.into(), 0).into()).expect("an address of loopback");
+    socket.connect(&to.into()).expect("a connection");
+    Client::of(socket.into())
+}

@@ -1,20 +1,10 @@
 //! Whom `allow_addresses` lets in, and what `--check` says of a list.
 
-use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::net::{Ipv4Addr, UdpSocket};
 use std::time::Duration;
 
-use socket2::{Domain, Socket, Type};
-
-use crate::harness::around::outcome;
-use crate::harness::{Client, Daemon, Ground, MULTIPLY};
-
-/// A connection from an address of this machine's.
-pub fn from(address: Ipv4Addr, to: SocketAddr) -> Client {
-    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
-    socket.bind(&SocketAddr::new(address.into(), 0).into()).expect("an address of loopback");
-    socket.connect(&to.into()).expect("a connection");
-    Client::of(socket.into())
-}
+use crate::harness::around::{from, outcome};
+use crate::harness::{Daemon, Ground, MULTIPLY};
 
 const INSIDE: Ipv4Addr = Ipv4Addr::new(127, 77, 1, 9);
 const OUTSIDE: Ipv4Addr = Ipv4Addr::new(127, 77, 2, 9);

@@ -3,10 +3,8 @@
 
 use std::process::Command;
 
-use crate::harness::around::{as_user, is_root, outcome};
+use crate::harness::around::{as_user, from, is_root, outcome};
 use crate::harness::{CHAT, Client, Daemon, MULTIPLY};
-
-use super::addresses::from;
 
 const ROOM: &str = r#"
 [multiply]

@@ -136,3 +136,75 @@ fn a_bench_at_the_usual_size_and_a_large_one_has_no_broken_row() {
         assert!(seat.end().0.success());
     }
 }
+
+#[test]
+fn a_class_at_every_size_and_the_traffic_of_one_row() {
+    let daemon = daemon();
+    let to = mux(&daemon);
+    let mut students = Vec::new();
+    for last in 2..32 {
+        let address = std::net::Ipv4Addr::new(127, 80, 0, last);
+        let mut member = crate::harness::around::from(address, daemon.address(crate::harness::CHAT));
+        member.say(format!("student {last}\n"));
+        member.hear("Greetings from the cave! Now type your name and press enter!\nWelcome student");
+        students.push(member);
+    }
+    let mut wrong =
+        crate::harness::around::from([127, 80, 0, 20].into(), daemon.address(crate::harness::MULTIPLY));
+    wrong.say("3,14 2\n");
+    wrong.hear("Data received\nError: not a number: '3,14'\n");
+    for (height, width) in SIZES {
+        let mut seat = Seat::sized(height, width, &["--to", &to, "class", "--every", "100ms"]);
+        let shown = seat.see(" class | 1 of 3");
+        let last = usize::from(height) - 1;
+        assert!(shown[last].starts_with(" class | 1 of 3"), "{shown:#?}");
+        // Who is in trouble is on top, with its name and, at any width, the beginning of what would be right.
+        assert!(shown[0].starts_with("CLIENT") && shown[1].contains("127.80.0.20"), "{shown:#?}");
+        assert!(shown[1].contains("student 20") && shown[1].contains("'3,14' is no"), "{shown:#?}");
+        assert_eq!(
+            (shown[0].contains("ERRORS"), shown[0].contains("ASKED")),
+            (width >= 80, width >= 80),
+            "{shown:#?}"
+        );
+        assert!(shown.iter().all(|row| row.chars().count() <= usize::from(width)), "{shown:#?}");
+        // Whoever is chosen has its hint in full below.
+        seat.press("\x1b[H");
+        seat.wait_for("the whole hint", |screen| {
+            let text: String = rows(screen)[4..].join(" ");
+            text.contains("127.80.0.20: '3,14' is no") && text.contains("with a point")
+        });
+        seat.press("\r");
+        seat.see(" watch | address=127.80.0.20");
+        wrong.say("3,15 2\n");
+        wrong.hear("Data received\nError: not a number: '3,15'\n");
+        seat.wait_for("its traffic", |screen| screen.contents().contains("3,15"));
+        seat.press("q");
+        seat.see(" class | 1 of 3");
+        wrong.say("3,14 2\n");
+        wrong.hear("Data received\nError: not a number: '3,14'\n");
+        seat.press("\x1b[F");
+        let has_all = height == 40;
+        seat.wait_for("the last row", |screen| has_all || screen.contents().contains("to 3"));
+        leave(seat, "q");
+    }
+    daemon.stop();
+}
+
+#[test]
+fn a_passphrase_is_typed_behind_stars_at_every_size() {
+    for (height, width) in SIZES {
+        let daemon = Daemon::with(&USUAL.replace("[chat]\n", "[chat]\npassphrase = \"sesame\"\n"));
+        let mut seat = Seat::sized(height, width, &["--to", &mux(&daemon), "chat", "--name", "ann"]);
+        seat.see("this room asks for a");
+        seat.press("wrong");
+        let shown = seat.see("> *****");
+        assert!(!shown.concat().contains("wrong"), "{shown:#?}");
+        seat.press("\r");
+        seat.see("that is not the passphrase");
+        seat.press("sesame\r");
+        let shown = seat.see("you are in the room as ann");
+        assert!(!shown.concat().contains("sesame"), "{shown:#?}");
+        leave(seat, "\x04");
+        daemon.stop();
+    }
+}

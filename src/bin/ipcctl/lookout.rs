@@ -59,7 +59,17 @@ pub(crate) fn run(
     filter: String,
     first: &str,
 ) -> Result<(), Trouble> {
-    let mut screen = Screen::enter()?;
+    run_on(&mut Screen::enter()?, reach, conversation, filter, first)
+}
+
+/// The same on a screen that is ours already: there is one reader of the keyboard in a process.
+pub(crate) fn run_on(
+    screen: &mut Screen,
+    reach: &Reach,
+    conversation: Conversation,
+    filter: String,
+    first: &str,
+) -> Result<(), Trouble> {
     let mut lookout = Lookout {
         tie: Tie::around(conversation, &WATCH, reach.timeout),
         filter: filter.clone(),
@@ -79,7 +89,7 @@ pub(crate) fn run(
         height: 0,
     };
     lookout.hear(first)?;
-    while lookout.turn(&mut screen)? {}
+    while lookout.turn(screen)? {}
     Ok(())
 }
 
@@ -175,7 +185,7 @@ impl Lookout {
     // ---- the daemon
 
     fn ask(&mut self, filter: String) {
-        self.tie.ask(&format!("{filter} json"));
+        self.tie.ask(&format!("json {filter}"));
         self.asked.push_back(filter);
     }
 

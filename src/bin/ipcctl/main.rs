@@ -5,6 +5,7 @@ mod bench;
 #[cfg(feature = "tui")]
 mod board;
 mod chat;
+mod class;
 #[cfg(feature = "tui")]
 mod columns;
 mod completions;
@@ -124,6 +125,7 @@ enum Command {
     Talk,
     Status(status::Arguments),
     Watch(watch::Arguments),
+    Class(class::Arguments),
     Report(report::Arguments),
     Top(top::Arguments),
     Kick(order::Kick),
@@ -148,6 +150,7 @@ fn run(Arguments { reach, command }: &Arguments) -> Result<(), Trouble> {
         Command::Talk => talk::run(reach),
         Command::Status(arguments) => status::run(reach, arguments),
         Command::Watch(arguments) => watch::run(reach, arguments),
+        Command::Class(arguments) => class::run(reach, arguments),
         Command::Report(arguments) => report::run(reach, arguments),
         Command::Top(arguments) => top::run(reach, arguments),
         Command::Kick(order) => order::run(reach, &order.request()),

@@ -8,7 +8,7 @@ use super::daemon::{self, Conversation, Wanted};
 use super::tables::show;
 use super::{Reach, Trouble, output};
 
-const STATUS: Wanted = Wanted { name: "status", port: None, datagrams: false, fifo: false };
+pub(crate) const STATUS: Wanted = Wanted { name: "status", port: None, datagrams: false, fifo: false };
 
 /// The schema that is understood here.
 const SCHEMA: u64 = 1;
@@ -30,11 +30,17 @@ pub(crate) fn run(reach: &Reach, arguments: &Arguments) -> Result<(), Trouble> {
     let Some(line) = daemon.hear()? else {
         return Err(Trouble::Failed(format!("{}: closed without an answer", daemon.place)));
     };
+    let report = read(&daemon, &line)?;
+    output::print(&if arguments.json { line } else { show(&report) })
+}
+
+/// A report, if the line is one.
+pub(crate) fn read(daemon: &Conversation, line: &str) -> Result<Value, Trouble> {
     if let Some(error) = line.strip_prefix("Error: ") {
         return Err(Trouble::Refused(vec![error.to_owned()]));
     }
-    let Ok(report) = serde_json::from_str::<Value>(&line) else {
-        return Err(daemon.not_there(STATUS.name, &line));
+    let Ok(report) = serde_json::from_str::<Value>(line) else {
+        return Err(daemon.not_there(STATUS.name, line));
     };
     if report["schema"] != SCHEMA {
         let schema = clean(report["schema"].to_string().as_bytes());
@@ -43,5 +49,5 @@ pub(crate) fn run(reach: &Reach, arguments: &Arguments) -> Result<(), Trouble> {
             daemon.place
         )));
     }
-    output::print(&if arguments.json { line } else { show(&report) })
+    Ok(report)
 }

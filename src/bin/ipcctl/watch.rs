@@ -1,5 +1,7 @@
 //! `ipcctl watch`: what connections do, as it happens, a line each; on a terminal, the whole of it.
 
+use std::net::IpAddr;
+
 use clap::Args;
 
 use super::daemon::{Conversation, Wanted};
@@ -19,6 +21,18 @@ pub(crate) struct Arguments {
     /// Show this peer alone: the beginning of its address, pid:PID or uid:UID
     #[arg(long, value_name = "PEER")]
     peer: Option<String>,
+
+    /// Show this address alone, whatever its port
+    #[arg(long, value_name = "ADDRESS")]
+    address: Option<IpAddr>,
+
+    /// Show alone who has, or had last, this name in the chat
+    #[arg(long, value_name = "NAME")]
+    name: Option<String>,
+
+    /// Show hints alone: the classic mistakes, and what would be right
+    #[arg(long)]
+    hints: bool,
 
     /// Print JSON, an object a line
     #[arg(long)]
@@ -41,6 +55,18 @@ impl Arguments {
                 None => {}
             }
         }
+        words.extend(self.address.map(|address| format!("address={address}")));
+        words.extend(self.hints.then(|| "hints".to_owned()));
+        if let Some(name) = &self.name {
+            if name.trim().is_empty() || name.contains(char::is_control) {
+                return Err(Trouble::Usage(format!(
+                    "--name '{}': it is a name in the chat",
+                    name.escape_debug()
+                )));
+            }
+            // Its words go on to the end.
+            words.push(format!("name={}", name.trim()));
+        }
         Ok(words.join(" "))
     }
 }
@@ -54,7 +80,7 @@ pub(crate) fn run(reach: &Reach, arguments: &Arguments) -> Result<(), Trouble> {
     let mut daemon = Conversation::begin(reach, &WATCH)?;
     if arguments.json || is_screen {
         daemon = daemon.in_json();
-        daemon.say(&format!("{filter} json"));
+        daemon.say(&format!("json {filter}"));
     } else {
         daemon.say(&filter);
     }
@@ -89,6 +115,25 @@ pub(crate) fn run(reach: &Reach, arguments: &Arguments) -> Result<(), Trouble> {
         }
     }
     Err(Trouble::Failed(format!("{}: the connection ended", daemon.place)))
+}
+
+/// What those whom a filter is for do, on a screen that is ours already, until that is quit.
+#[cfg(feature = "tui")]
+pub(crate) fn look(
+    screen: &mut super::terminal::Screen,
+    reach: &Reach,
+    filter: String,
+) -> Result<(), Trouble> {
+    let mut daemon = Conversation::begin(reach, &WATCH)?.in_json();
+    daemon.say(&format!("json {filter}"));
+    match daemon.hear()? {
+        Some(line) if line.starts_with('{') => super::lookout::run_on(screen, reach, daemon, filter, &line),
+        Some(line) => Err(match line.strip_prefix("Error: ") {
+            Some(error) => Trouble::Refused(vec![error.to_owned()]),
+            None => daemon.not_there(WATCH.name, &line),
+        }),
+        None => Err(Trouble::Failed(format!("{}: closed without an answer", daemon.place))),
+    }
 }
 
 /// A line for a terminal: hints stand out, and so do errors and what was missed.

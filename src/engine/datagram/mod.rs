@@ -12,11 +12,13 @@ pub(super) use shares::Shares;
 
 use shares::Sender;
 
+use super::client::Client;
 use super::codec::lines::without_cr;
 use super::counters::ErrorKind;
 use super::diagnosis::{Hint, Place};
 use super::foreign;
 use super::message::{Door, Dropped, Happening, Note, Origin};
+use super::roster::Tally;
 use super::service::watch::Sight;
 use super::service::{Service, greeting, hello, multiply};
 use super::text::{is_empty, quote};
@@ -103,7 +105,15 @@ impl Engine {
         if let Some(kind) = error {
             self.world.counters.of_mut(service).count_error(kind);
         }
+        let client = Client::from(origin);
+        let good = error.is_none().then_some(self.world.now);
+        let tally = Tally { requests: 1, errors: error.is_some().into(), good };
+        self.world.roster.count(self.world.now, client, service, tally);
         let hint = error.and_then(|_| self.hint(datagram, message));
+        if let Some(hint) = hint.as_ref().filter(|_| self.world.roster.wants_hint(self.world.now, client)) {
+            self.world.roster.set_hint(self.world.now, client, service, hint);
+            self.world.note_hint(None, door, origin, hint);
+        }
         let (door, replies, is_error) = (Rc::clone(door), replies.into(), error.is_some());
         self.answer = Some(Answer { door, origin, to, replies, current: None, is_error, has_nul, hint });
     }
@@ -131,7 +141,8 @@ impl Engine {
     /// What was wrong with a request, for watchers if there are any.
     fn hint(&self, datagram: &Datagram<'_>, message: &[u8]) -> Option<Hint> {
         let door = datagram.door;
-        if door.service != Service::Multiply || !self.world.tower.is_manned() {
+        let is_wanted = self.world.roster.wants_hint(self.world.now, Client::from(datagram.origin));
+        if door.service != Service::Multiply || !is_wanted && !self.world.tower.is_manned() {
             return None;
         }
         let place = Place { here: &door.endpoint, endpoints: &self.world.settings.endpoints };

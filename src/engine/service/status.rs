@@ -22,6 +22,10 @@ pub enum Progress {
     Endpoints(u32),
     /// The connections from this place in the table on come next; whether one has been written.
     Connections(u32, bool),
+    /// The tallies of the connections from this place on are taken next.
+    Tallies(u32),
+    /// The addresses and users from this one on come next.
+    Clients(u32),
 }
 
 /// What is said of the whole daemon. Times are in seconds.
@@ -99,6 +103,44 @@ pub struct ConnectionPart<'a> {
     pub behind: usize,
 }
 
+/// What is said of an address or user, to those who may watch. Times are in seconds.
+#[derive(Debug, Serialize)]
+pub struct ClientPart<'a> {
+    /// Who it is: an address, or `uid 1000`.
+    pub client: String,
+    /// The last name that it had in the room.
+    pub name: Option<&'a str>,
+    /// What its machine calls itself.
+    pub host: Option<&'a str>,
+    /// Connections that are open.
+    pub connections: u32,
+    /// All that were let in.
+    pub connections_total: u64,
+    /// Messages.
+    pub requests: u64,
+    /// Errors that it was told.
+    pub errors: u64,
+    /// Since something was counted of it last.
+    pub seen: f64,
+    /// Its last mistake.
+    pub hint: Option<HintPart<'a>>,
+}
+
+/// What is said of a mistake.
+#[derive(Debug, Serialize)]
+pub struct HintPart<'a> {
+    /// Its name, as in what watch shows.
+    pub mistake: &'a str,
+    /// What would be right.
+    pub text: &'a str,
+    /// Where it was made.
+    pub service: &'a str,
+    /// Since then, in seconds.
+    pub age: f64,
+    /// The same service has not answered it since without an error.
+    pub is_open: bool,
+}
+
 /// Begins a report: everything but the endpoints and the connections.
 pub fn write_head(
     out: &mut Vec<u8>,
@@ -148,6 +190,11 @@ pub fn write_element(out: &mut Vec<u8>, first: bool, part: &impl Serialize) {
 /// Between the endpoints and the connections.
 pub fn write_turn_to_connections(out: &mut Vec<u8>) {
     out.extend_from_slice(b"],\"connections\":[");
+}
+
+/// Between the connections and the addresses and users.
+pub fn write_turn_to_clients(out: &mut Vec<u8>) {
+    out.extend_from_slice(b"],\"clients\":[");
 }
 
 /// The end of the report, and of its line.

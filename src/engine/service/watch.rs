@@ -3,6 +3,7 @@
 
 use std::borrow::Cow;
 use std::fmt::{self, Write};
+use std::net::IpAddr;
 
 use serde::{Serialize, Serializer};
 
@@ -10,10 +11,14 @@ use super::Service;
 use crate::engine::diagnosis::Hint;
 use crate::engine::json;
 use crate::engine::message::{Happening, Kind, Moment, Origin};
-use crate::engine::text::{private, quote, words};
+use crate::engine::name::Key;
+use crate::engine::text::{clean, private, quote, words};
 
 /// The version of the JSON: raised when a field goes or means something else, not when one is added.
 pub const SCHEMA: u32 = 1;
+
+/// What stands before a name, to the end of a message.
+const NAME: &[u8] = b"name=";
 
 /// Bytes of a common line.
 const LINE_BYTES: usize = 128;
@@ -25,6 +30,12 @@ pub struct Filter {
     service: Option<Service>,
     /// Those alone whose peer is shown so from its beginning on.
     peer: Option<Wanted>,
+    /// This address alone.
+    address: Option<IpAddr>,
+    /// Those alone who have this name in the room, or had it last; and as it was asked for.
+    name: Option<(Key, String)>,
+    /// Hints alone.
+    hints: bool,
     /// As JSON objects, not as plain lines.
     pub json: bool,
 }
@@ -38,12 +49,16 @@ enum Wanted {
 
 impl fmt::Display for Filter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (&self.service, &self.peer) {
-            (None, None) => f.write_str("all"),
-            (Some(service), None) => write!(f, "service={service}"),
-            (None, Some(peer)) => write!(f, "peer={peer}"),
-            (Some(service), Some(peer)) => write!(f, "service={service} peer={peer}"),
-        }
+        let words = [
+            self.service.map(|service| format!("service={service}")),
+            self.peer.as_ref().map(|peer| format!("peer={peer}")),
+            self.address.map(|address| format!("address={address}")),
+            self.hints.then(|| "hints".to_owned()),
+            self.name.as_ref().map(|(_, name)| format!("name={name}")),
+        ];
+        let words: Vec<String> = words.into_iter().flatten().collect();
+        f.write_str(if words.is_empty() { "all" } else { "" })?;
+        f.write_str(&words.join(" "))
     }
 }
 
@@ -60,11 +75,22 @@ impl fmt::Display for Wanted {
 /// Reads a watcher's message. The error says what would be right.
 pub fn read(message: &[u8]) -> Result<Filter, String> {
     let mut filter = Filter::default();
+    let (message, name) = match find(message, NAME) {
+        Some(at) => (&message[..at], Some(clean(&message[at + NAME.len()..]).trim().to_owned())),
+        None => (message, None),
+    };
+    match name {
+        Some(name) if name.is_empty() => {
+            return Err("name= needs a name in the chat behind it, to the end".to_owned());
+        }
+        name => filter.name = name.map(|name| (Key::new(&name), quote(name.as_bytes()))),
+    }
     for word in words(message) {
         let text = String::from_utf8_lossy(word);
         match text.split_once('=') {
             None if text == "all" => {}
             None if text == "json" => filter.json = true,
+            None if text == "hints" => filter.hints = true,
             Some(("service", name)) => match Service::named(name) {
                 Some(service) => filter.service = Some(service),
                 None => {
@@ -73,15 +99,28 @@ pub fn read(message: &[u8]) -> Result<Filter, String> {
                 }
             },
             Some(("peer", peer)) if !peer.is_empty() => filter.peer = Some(wanted(peer)),
+            Some(("address", address)) => match address.parse::<IpAddr>() {
+                Ok(address) => filter.address = Some(address.to_canonical()),
+                Err(_) => {
+                    let said = quote(address.as_bytes());
+                    return Err(format!("'{said}' is no address; for example address=192.168.1.20"));
+                }
+            },
             _ => {
                 return Err(format!(
-                    "unknown filter: '{}'; say all, or any of service=NAME, peer=ADDRESS, peer=pid:PID, peer=uid:UID and json",
+                    "unknown filter: '{}'; say all, or any of service=NAME, peer=ADDRESS, peer=pid:PID, peer=uid:UID, address=ADDRESS, hints, json and, last, name=NAME",
                     quote(word)
                 ));
             }
         }
     }
     Ok(filter)
+}
+
+/// Where a word begins in a message.
+fn find(message: &[u8], word: &[u8]) -> Option<usize> {
+    let begins = |at: usize| at == 0 || message[at - 1].is_ascii_whitespace();
+    (0..message.len()).find(|at| message[*at..].starts_with(word) && begins(*at))
 }
 
 fn wanted(peer: &str) -> Wanted {
@@ -95,7 +134,19 @@ fn wanted(peer: &str) -> Wanted {
 
 impl Filter {
     /// Whether an event of this service and peer is wanted.
-    pub fn wants(&self, service: Service, origin: Origin) -> bool {
+    pub fn wants(&self, service: Service, origin: Origin, sight: &Sight, names: [Option<&str>; 2]) -> bool {
+        let is_address = |wanted: IpAddr| match origin {
+            Origin::Address(address) => address.ip().to_canonical() == wanted,
+            _ => false,
+        };
+        let has_name =
+            |(key, _): &(Key, String)| names.into_iter().flatten().any(|name| Key::new(name) == *key);
+        if self.hints && !matches!(sight, Sight::Mistaken(_))
+            || !self.address.is_none_or(is_address)
+            || !self.name.as_ref().is_none_or(has_name)
+        {
+            return false;
+        }
         let is_peer = |wanted: &Wanted| match (wanted, origin) {
             (Wanted::Pid(wanted), Origin::Process { pid, .. } | Origin::Unknown { pid }) => *wanted == pid,
             (Wanted::Uid(wanted), Origin::Process { uid, .. }) => *wanted == uid,
@@ -127,7 +178,10 @@ impl Sight {
                 text.len()
             }
             Sight::Happened(
-                Happening::Ordered(text) | Happening::Joined(text) | Happening::Undelivered { to: text, .. },
+                Happening::Ordered(text)
+                | Happening::Mistaken(text)
+                | Happening::Joined(text)
+                | Happening::Undelivered { to: text, .. },
             )
             | Sight::Replied(text) => text.len(),
             Sight::Mistaken(hint) => hint.text.len(),
@@ -143,6 +197,7 @@ impl Sight {
             Sight::Happened(Happening::Decided(kind)) => ("framing", kind.name().into()),
             Sight::Happened(Happening::Chose(service)) => ("chose", service.name().into()),
             Sight::Happened(Happening::Asked(request)) => ("control", request.to_string().into()),
+            Sight::Happened(Happening::Mistaken(text)) => ("hint", text.into()),
             Sight::Happened(Happening::Ordered(done)) => ("control", done.into()),
             Sight::Happened(Happening::Erred(error)) => ("error", error.into()),
             Sight::Happened(Happening::Remarked(text) | Happening::Said(text)) => ("message", text.into()),

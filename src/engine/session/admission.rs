@@ -30,6 +30,8 @@ impl Session {
         let mut dialogue = Dialogue {
             held: 0,
             lists: Lists::default(),
+            requests: 0,
+            errors: 0,
             peer,
             door: Rc::clone(door),
             origin,
@@ -59,6 +61,7 @@ impl Dialogue {
             self.refuse(world, now, service, who.reason(), &allow::refusal(who));
         } else if world.census.admit(&world.settings, service, self.origin) {
             self.flags.counted = true;
+            self.enter_roster(world, now);
             self.note(world, Happening::Opened);
             self.enter(world, now, service);
         } else {

@@ -36,6 +36,9 @@ pub(super) struct Dialogue {
     /// Memory that the session's queues took when it was [counted](super::Session::account).
     pub(super) held: u32,
     pub(super) lists: super::Lists,
+    /// Messages, and errors that it was told, that the roster does not know of yet.
+    pub(super) requests: u16,
+    pub(super) errors: u8,
 }
 
 /// How much has come from a peer.
@@ -172,6 +175,7 @@ impl Dialogue {
 
     pub(super) fn note_error(&mut self, world: &mut World, kind: ErrorKind, error: String) {
         world.counters.of_mut(self.service()).count_error(kind);
+        self.count_error(world);
         self.note(world, Happening::Erred(error));
     }
 

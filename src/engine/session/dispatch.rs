@@ -307,6 +307,7 @@ impl Dialogue {
     fn hear(&mut self, world: &mut World, now: Moment, message: &[u8]) -> bool {
         self.active = now;
         world.counters.of_mut(self.service()).messages += 1;
+        self.count_request(world);
         if world.settings.report_messages || self.is_seen(world) {
             self.hint(world, |_| form::of_encoding(message));
             let saying = self.saying(world, message);

@@ -276,6 +276,7 @@ impl Dialogue {
         world.guests.remove(self.peer);
         world.unread.remove(self.peer);
         self.hint_at_end(world, reason);
+        self.leave_roster(world);
         self.note(world, Happening::Closed(reason));
     }
 

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::Session;
 use super::dialogue::{Dialogue, Phase, State};
+use super::{Lists, Session};
 use crate::engine::World;
 use crate::engine::codec::Style;
 use crate::engine::limits::{
@@ -79,17 +79,17 @@ impl Session {
 
     /// Marks that it stands in the list of those to be flushed (or no longer); whether it did.
     pub(in crate::engine) fn mark_called(&mut self, called: bool) -> bool {
-        std::mem::replace(&mut self.dialogue.lists.flush_called, called)
+        self.dialogue.lists.set(Lists::FLUSH, called)
     }
 
     /// The same for the list of those that wait for room in the chat's log.
     pub(in crate::engine) fn mark_waiting(&mut self, waiting: bool) -> bool {
-        std::mem::replace(&mut self.dialogue.lists.waiting, waiting)
+        self.dialogue.lists.set(Lists::WAITING, waiting)
     }
 
     /// The same for the list of those whose report goes on.
     pub(in crate::engine) fn mark_reporting(&mut self, reporting: bool) -> bool {
-        std::mem::replace(&mut self.dialogue.lists.reporting, reporting)
+        self.dialogue.lists.set(Lists::REPORTING, reporting)
     }
 
     /// Whether it holds messages for which its own queue has room: it waits for the room's.

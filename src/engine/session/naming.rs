@@ -26,6 +26,7 @@ impl Dialogue {
         world.room.history().for_each(|line| self.outbox.say(style, line));
         world.room.set_blocked(seat, self.flags.blocked);
         self.state = State::Chat(Ok(seat));
+        world.roster.set_name(world.now, self.client(), &name);
         self.note(world, Happening::Joined(name));
     }
 

@@ -125,6 +125,8 @@ impl Session {
         let dialogue = Dialogue {
             held: 0,
             lists: Lists::default(),
+            requests: 0,
+            errors: 0,
             peer,
             door,
             origin: saved.origin,
@@ -145,6 +147,11 @@ impl Session {
             world.room.set_lossy(seat);
         }
         world.census.count(session.service(), session.origin());
+        session.dialogue.enter_roster(world, now);
+        if let Some(seat) = session.seat() {
+            let name = world.room.name(seat).to_owned();
+            world.roster.set_name(now, session.dialogue.client(), &name);
+        }
         Some(session)
     }
 }

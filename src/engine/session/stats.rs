@@ -33,6 +33,7 @@ impl Dialogue {
         let said = match stats::read(message) {
             Ok(Message::Report(mut report)) => {
                 let host = report.host.take().unwrap_or_else(|| self.address());
+                world.roster.set_host(now, self.client(), &host);
                 let (source, max) = (self.origin.into(), world.settings.machines_max);
                 world.machines.handle_report(now, source, host, report, max);
                 Ok(stats::ACKNOWLEDGEMENT.to_owned())

@@ -3,6 +3,7 @@
 use super::Session;
 use super::dialogue::{Dialogue, Heard, Phase, State};
 use crate::engine::World;
+use crate::engine::client::Client;
 use crate::engine::codec::shape::Unreadable;
 use crate::engine::counters::ErrorKind;
 use crate::engine::diagnosis::{self, Hint, Mistake, Place, form};
@@ -64,7 +65,8 @@ impl Dialogue {
             }
             let Some(event) = world.tower.event(watcher.next) else { return };
             watcher.next += 1;
-            if watcher.filter.wants(event.service, event.origin) {
+            let names = [event.name.as_deref(), world.roster.name(Client::from(event.origin))];
+            if watcher.filter.wants(event.service, event.origin, &event.sight, names) {
                 let actor =
                     Actor { endpoint: &event.door.endpoint, service: event.service, origin: event.origin };
                 let line = watch::write(&watcher.filter, watcher.since, event.at, actor, &event.sight);
@@ -102,17 +104,25 @@ impl Dialogue {
                 door,
                 origin: self.origin,
                 service: self.service(),
+                name: self.seat().map(|seat| world.room.name(seat).into()),
                 sight: sight(),
             });
         }
     }
 
-    /// Lets watchers know of a mistake.
+    /// Lets the roster, the log and those who watch know of a mistake.
     pub(super) fn hint(&self, world: &mut World, hint: impl FnOnce(&World) -> Option<Hint>) {
-        if self.is_seen(world)
-            && let Some(hint) = hint(world)
-            && world.tower.is_news(self.peer, hint.mistake)
-        {
+        let (client, service) = (self.client(), self.service());
+        let is_new = world.roster.wants_hint(world.now, client) && service != Service::Watch;
+        if !is_new && !self.is_seen(world) {
+            return;
+        }
+        let Some(hint) = hint(world) else { return };
+        if is_new {
+            world.roster.set_hint(world.now, client, service, &hint);
+            world.note_hint(Some(self.peer), &self.door, self.origin, &hint);
+        }
+        if self.is_seen(world) && world.tower.is_news(self.peer, hint.mistake) {
             self.show_to_watchers(world, || Sight::Mistaken(hint));
         }
     }

@@ -1,0 +1,86 @@
+//! `ipcctl class`: how everybody gets on, again and again: in a pipe as lines, or on the whole terminal.
+
+pub(crate) mod rows;
+#[cfg(feature = "tui")]
+mod screen;
+
+use std::time::{Duration, Instant};
+
+use clap::Args;
+use serde_json::Value;
+
+use super::daemon::{self, Conversation};
+use super::status::{self, STATUS};
+use super::{Reach, Trouble, output, report};
+use rows::{Row, lines, sorted};
+
+/// Show how everybody gets on: a row for each address or user, those in trouble first; in a pipe: lines, again and again
+///
+/// Each row has the name in the chat, the machine's name, connections, messages, errors, and the last hint with its age.
+#[derive(Args)]
+pub(crate) struct Arguments {
+    /// The time between two looks, 100ms at least
+    #[arg(long, value_name = "DURATION", default_value = "1s", value_parser = report::every)]
+    every: Duration,
+
+    /// Look once, and print lines on a terminal too
+    #[arg(long)]
+    once: bool,
+
+    /// Print one JSON array for each look: an object for each address or user, as in the daemon's status
+    #[arg(long)]
+    json: bool,
+}
+
+/// One who asks, as with watch.
+const NOT_FOR_YOU: &str =
+    "class is for root, the daemon's own user, and whom allow_users and allow_groups under [watch] name";
+
+pub(crate) fn run(reach: &Reach, arguments: &Arguments) -> Result<(), Trouble> {
+    let mut conversation = begin(reach)?;
+    let mut clients = hear(reach, &mut conversation)?;
+    #[cfg(feature = "tui")]
+    if output::is_interactive() && !arguments.json && !arguments.once {
+        return screen::run(reach, conversation, arguments.every, clients);
+    }
+    loop {
+        let due = Instant::now() + arguments.every;
+        sorted(&mut clients);
+        match arguments.json {
+            true => output::print_json(&clients)?,
+            false => output::print(&lines(&clients.iter().map(Row::of).collect::<Vec<_>>()))?,
+        }
+        if arguments.once {
+            return Ok(());
+        }
+        std::thread::sleep(due.saturating_duration_since(Instant::now()));
+        conversation.say(STATUS.name);
+        clients = hear(reach, &mut conversation)?;
+    }
+}
+
+/// Begins to ask.
+fn begin(reach: &Reach) -> Result<Conversation, Trouble> {
+    let mut conversation = Conversation::begin(reach, &STATUS)?.in_json();
+    // On the mux the choice is the question.
+    if reach.direct || !daemon::is_mux(&conversation.place, STATUS.name) {
+        conversation.say(STATUS.name);
+    }
+    Ok(conversation)
+}
+
+fn hear(reach: &Reach, conversation: &mut Conversation) -> Result<Vec<Value>, Trouble> {
+    match conversation.hear_by(reach.deadline())? {
+        Some(line) => clients(conversation, &line),
+        None => Err(Trouble::Failed(format!("{}: the connection ended", conversation.place))),
+    }
+}
+
+/// What a report says of everybody.
+fn clients(conversation: &Conversation, line: &str) -> Result<Vec<Value>, Trouble> {
+    let mut report = status::read(conversation, line)?;
+    match report["clients"].take() {
+        Value::Array(clients) => Ok(clients),
+        _ => Err(Trouble::Refused(vec![NOT_FOR_YOU.to_owned()])),
+    }
+}

@@ -1,0 +1,266 @@
+//! A row for each address or user: what stands in it, in which order, and in which columns. Knows no connection and no
+//! screen.
+
+use std::time::Duration;
+
+use ipcd::engine::text::clean;
+use serde_json::Value;
+
+/// An address or user, ready to be shown: nothing in it can harm a terminal.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Row {
+    pub(crate) client: String,
+    pub(crate) name: String,
+    /// The machine's name, or the user's.
+    pub(crate) host: String,
+    pub(crate) connections: String,
+    pub(crate) requests: String,
+    pub(crate) errors: String,
+    /// How long ago the last hint was.
+    pub(crate) when: String,
+    pub(crate) hint: String,
+    /// It has not got on since.
+    pub(crate) is_in_trouble: bool,
+}
+
+/// Those in trouble first, the newest of them on top; the others as the daemon has them.
+pub(crate) fn sorted(clients: &mut [Value]) {
+    clients.sort_by(|a, b| rank(a).partial_cmp(&rank(b)).unwrap_or(std::cmp::Ordering::Equal));
+}
+
+fn rank(client: &Value) -> (bool, f64) {
+    let is_open = client["hint"]["is_open"] == true;
+    (!is_open, if is_open { client["hint"]["age"].as_f64().unwrap_or(f64::MAX) } else { 0.0 })
+}
+
+impl Row {
+    pub(crate) fn of(client: &Value) -> Row {
+        let text = |value: &Value| value.as_str().map(|text| clean(text.as_bytes())).unwrap_or_default();
+        let count = |name: &str| client[name].as_u64().unwrap_or(0).to_string();
+        let hint = &client["hint"];
+        let who = text(&client["client"]);
+        let host = match text(&client["host"]) {
+            host if host.is_empty() => user(&who).unwrap_or_default(),
+            host => host,
+        };
+        Row {
+            name: text(&client["name"]),
+            host,
+            client: who,
+            connections: count("connections"),
+            requests: count("requests"),
+            errors: count("errors"),
+            when: hint["age"].as_f64().map(ago).unwrap_or_default(),
+            hint: text(&hint["text"]),
+            is_in_trouble: hint["is_open"] == true,
+        }
+    }
+
+    /// What `watch` calls it.
+    #[cfg_attr(not(feature = "tui"), allow(dead_code))]
+    pub(crate) fn filter(&self) -> Option<String> {
+        match self.client.strip_prefix("uid ") {
+            Some(uid) => uid.parse::<u32>().ok().map(|uid| format!("peer=uid:{uid}")),
+            None => self.client.parse::<std::net::IpAddr>().ok().map(|ip| format!("address={ip}")),
+        }
+    }
+}
+
+/// The name of a user of this machine.
+fn user(client: &str) -> Option<String> {
+    let user = uzers::get_user_by_uid(client.strip_prefix("uid ")?.parse().ok()?)?;
+    Some(clean(user.name().to_string_lossy().as_bytes()))
+}
+
+/// So many seconds, in one unit.
+fn ago(seconds: f64) -> String {
+    let seconds = Duration::try_from_secs_f64(seconds).unwrap_or_default().as_secs();
+    match seconds {
+        0..60 => format!("{seconds}s"),
+        60..3600 => format!("{}m", seconds / 60),
+        _ => format!("{}h", seconds / 3600),
+    }
+}
+
+/// What a column has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Column {
+    Client,
+    Name,
+    Host,
+    Connections,
+    Requests,
+    Errors,
+    When,
+    Hint,
+}
+
+/// From left to right.
+const ALL: [Column; 8] = [
+    Column::Client,
+    Column::Name,
+    Column::Host,
+    Column::Connections,
+    Column::Requests,
+    Column::Errors,
+    Column::When,
+    Column::Hint,
+];
+
+impl Column {
+    pub(crate) fn heading(self) -> &'static str {
+        match self {
+            Column::Client => "CLIENT",
+            Column::Name => "NAME",
+            Column::Host => "HOST",
+            Column::Connections => "NOW",
+            Column::Requests => "ASKED",
+            Column::Errors => "ERRORS",
+            Column::When => "AGO",
+            Column::Hint => "LAST HINT",
+        }
+    }
+
+    pub(crate) fn of(self, row: &Row) -> &str {
+        match self {
+            Column::Client => &row.client,
+            Column::Name => &row.name,
+            Column::Host => &row.host,
+            Column::Connections => &row.connections,
+            Column::Requests => &row.requests,
+            Column::Errors => &row.errors,
+            Column::When => &row.when,
+            Column::Hint => &row.hint,
+        }
+    }
+
+    /// Numbers stand at the right.
+    fn is_number(self) -> bool {
+        matches!(self, Column::Connections | Column::Requests | Column::Errors | Column::When)
+    }
+
+    /// A text in a cell of its own.
+    pub(crate) fn cell(self, text: &str, width: usize) -> String {
+        let blank = " ".repeat(width.saturating_sub(columns(text)));
+        if self.is_number() { blank + text } else { text.to_owned() + &blank }
+    }
+}
+
+/// How many columns a text takes; without a screen, as many as characters.
+fn columns(text: &str) -> usize {
+    #[cfg(feature = "tui")]
+    return unicode_width::UnicodeWidthStr::width(text);
+    #[cfg(not(feature = "tui"))]
+    return text.chars().count();
+}
+
+/// How wide a column is that has everything in it.
+fn whole(column: Column, rows: &[Row]) -> usize {
+    let cells = rows.iter().map(|row| columns(column.of(row)));
+    cells.max().unwrap_or(0).max(column.heading().len())
+}
+
+/// The least of a hint that is worth its column.
+#[cfg_attr(not(feature = "tui"), allow(dead_code))]
+const HINT_MIN: usize = 24;
+
+/// The columns that there is room for, and how wide each is; the hint has what the others leave.
+#[cfg_attr(not(feature = "tui"), allow(dead_code))]
+pub(crate) fn fitting(rows: &[Row], width: usize) -> Vec<(Column, usize)> {
+    /// Who is shown at all is last to go; a name is cut before anything goes.
+    const GOING: [Column; 6] =
+        [Column::Host, Column::Connections, Column::Requests, Column::Client, Column::Errors, Column::When];
+    const NAME_MAX: usize = 16;
+    let has_names = rows.iter().any(|row| !row.name.is_empty());
+    let mut shown: Vec<(Column, usize)> = ALL
+        .into_iter()
+        .filter(|column| *column != Column::Host || rows.iter().any(|row| !row.host.is_empty()))
+        .filter(|column| *column != Column::Name || has_names)
+        .map(|column| match column {
+            Column::Name | Column::Host => (column, whole(column, rows).min(NAME_MAX)),
+            Column::Hint => (column, 0),
+            _ => (column, whole(column, rows)),
+        })
+        .collect();
+    let left = |shown: &[(Column, usize)]| {
+        width.saturating_sub(shown.iter().map(|(_, width)| width + 1).sum::<usize>().saturating_sub(1))
+    };
+    for going in GOING {
+        if left(&shown) >= HINT_MIN {
+            break;
+        }
+        // Somebody has to be named.
+        if going != Column::Client || has_names && rows.iter().all(|row| !row.name.is_empty()) {
+            shown.retain(|(column, _)| *column != going);
+        }
+    }
+    let rest = left(&shown);
+    if let Some((_, width)) = shown.last_mut() {
+        *width = rest;
+    }
+    shown
+}
+
+/// All of it, for a pipe.
+pub(crate) fn lines(rows: &[Row]) -> String {
+    let widths = ALL.map(|column| if column == Column::Hint { 0 } else { whole(column, rows) });
+    let line = |cell: &dyn Fn(Column) -> String| {
+        let cells = ALL.into_iter().zip(widths).map(|(column, width)| column.cell(&cell(column), width));
+        cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
+    };
+    let heading = line(&|column| column.heading().to_owned());
+    let rows = rows.iter().map(|row| line(&|column| column.of(row).to_owned()));
+    std::iter::once(heading).chain(rows).collect::<Vec<_>>().join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn told() -> Vec<Value> {
+        let hint = |age: f64, is_open: bool| json!({"mistake": "comma", "text": "write 3.14\u{1b}", "service": "multiply", "age": age, "is_open": is_open});
+        vec![
+            json!({"client": "127.0.0.2", "name": "ann", "host": null, "connections": 1, "requests": 12, "errors": 0, "hint": null}),
+            json!({"client": "127.0.0.3", "name": null, "host": "pc7", "connections": 2, "requests": 3, "errors": 3, "hint": hint(70.5, true)}),
+            json!({"client": "127.0.0.4", "name": "eve", "host": null, "connections": 0, "requests": 3, "errors": 1, "hint": hint(1.0, false)}),
+            json!({"client": "2001:db8::1", "name": "bob", "host": null, "connections": 0, "requests": 1, "errors": 1, "hint": hint(2.9, true)}),
+        ]
+    }
+
+    #[test]
+    fn those_in_trouble_come_first_and_the_newest_of_them_on_top() {
+        let mut told = told();
+        sorted(&mut told);
+        let rows: Vec<Row> = told.iter().map(Row::of).collect();
+        let order: Vec<&str> = rows.iter().map(|row| row.client.as_str()).collect();
+        assert_eq!(order, ["2001:db8::1", "127.0.0.3", "127.0.0.2", "127.0.0.4"]);
+        assert_eq!((rows[0].when.as_str(), rows[1].when.as_str(), rows[2].when.as_str()), ("2s", "1m", ""));
+        assert_eq!(rows[0].hint, "write 3.14");
+        assert_eq!(rows[0].filter().as_deref(), Some("address=2001:db8::1"));
+        let user = Row { client: "uid 1000".into(), ..rows[0].clone() };
+        assert_eq!(user.filter().as_deref(), Some("peer=uid:1000"));
+        assert_eq!(Row { client: "FIFO writers".into(), ..user }.filter(), None);
+        let text = lines(&rows);
+        assert!(
+            text.starts_with("CLIENT       NAME  HOST  NOW  ASKED  ERRORS  AGO  LAST HINT\n2001:db8::1  bob"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn a_hint_has_room_at_every_width_and_somebody_is_always_named() {
+        let rows: Vec<Row> = told().iter().map(Row::of).collect();
+        for width in 0..200 {
+            let shown = fitting(&rows, width);
+            let taken: usize = shown.iter().map(|(_, width)| width + 1).sum::<usize>() - 1;
+            assert!(width < 20 || taken <= width, "{width}: {shown:?}");
+            assert_eq!(shown.last().unwrap().0, Column::Hint);
+            assert!(shown.iter().any(|(column, _)| matches!(column, Column::Client | Column::Name)));
+        }
+        let kinds = |width| fitting(&rows, width).into_iter().map(|(column, _)| column).collect::<Vec<_>>();
+        assert_eq!(kinds(120), ALL);
+        assert_eq!(kinds(80), ALL);
+        assert_eq!(kinds(40), [Column::Client, Column::Name, Column::Hint]);
+    }
+}

@@ -1,0 +1,276 @@
+//! `ipcctl class` on the whole terminal: a row for each address or user, drawn anew at each look.
+
+use std::time::{Duration, Instant};
+
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use ratatui::Frame;
+use ratatui::layout::{Constraint, Layout, Rect};
+use ratatui::style::{Color, Modifier, Style};
+use ratatui::text::{Line, Span, Text};
+use serde_json::Value;
+
+use super::super::columns::cut;
+use super::super::daemon::{self, Conversation};
+use super::super::scrollback::{self, drawable};
+use super::super::status::STATUS;
+use super::super::terminal::{Happening, Screen};
+use super::super::tie::{Due, Tie};
+use super::super::{Reach, Trouble, output, watch};
+use super::clients;
+use super::rows::{Column, Row, fitting, sorted};
+
+/// Rows that the chosen one's hint may take below, where its column is too narrow.
+const HINT_ROWS_MAX: usize = 3;
+
+struct Desk {
+    tie: Tie,
+    /// Whether the choice of the service is the question.
+    is_mux: bool,
+    rows: Vec<Row>,
+    /// Who is chosen, wherever the row goes.
+    chosen: Option<String>,
+    /// The first row shown, and how many there is room for, as drawn last.
+    from: usize,
+    room: usize,
+    is_asked: bool,
+    note: Option<&'static str>,
+    has_colour: bool,
+}
+
+/// What comes next.
+enum Next {
+    Go,
+    Quit,
+    /// The traffic of this row.
+    Watch(String),
+}
+
+pub(super) fn run(
+    reach: &Reach,
+    conversation: Conversation,
+    every: Duration,
+    told: Vec<Value>,
+) -> Result<(), Trouble> {
+    let mut desk = Desk {
+        is_mux: !reach.direct && daemon::is_mux(&conversation.place, STATUS.name),
+        tie: Tie::around(conversation, &STATUS, reach.timeout),
+        rows: Vec::new(),
+        chosen: None,
+        from: 0,
+        room: 1,
+        is_asked: false,
+        note: None,
+        has_colour: output::has_colour(),
+    };
+    desk.take(told);
+    let mut screen = Screen::enter()?;
+    let mut next = Instant::now() + every;
+    loop {
+        screen.draw(|frame| desk.draw(frame))?;
+        let due = desk.tie.deadline().into_iter().chain(desk.tie.next_second()).fold(next, Instant::min);
+        match screen.next(desk.tie.conversation(), Some(due))? {
+            Happening::Key(key) => match desk.handle_key(key) {
+                Next::Go => {}
+                Next::Quit => return Ok(()),
+                Next::Watch(filter) => watch::look(&mut screen, reach, filter)?,
+            },
+            Happening::Wheel(rows) => desk.choose(-rows),
+            Happening::Paste(_) | Happening::Redraw => {}
+            Happening::Daemon(outcome) => desk.handle_daemon(outcome)?,
+            Happening::Due => {
+                desk.handle_deadline();
+                if next <= Instant::now() {
+                    next = Instant::now() + every;
+                    // A slow daemon is not asked more often than it answers.
+                    if !desk.is_asked {
+                        desk.ask();
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl Desk {
+    // ---- the daemon
+
+    fn ask(&mut self) {
+        if self.tie.conversation().is_some() {
+            self.tie.ask(STATUS.name);
+            self.is_asked = true;
+        }
+    }
+
+    fn handle_deadline(&mut self) {
+        match self.tie.handle_deadline() {
+            Due::Nothing => {}
+            Due::Overdue(trouble) => self.lose(&trouble),
+            Due::Begun if self.is_mux => self.is_asked = true,
+            Due::Begun => self.ask(),
+        }
+    }
+
+    fn handle_daemon(&mut self, outcome: Result<(), Trouble>) -> Result<(), Trouble> {
+        while let Some(line) = self.tie.conversation().and_then(Conversation::heard) {
+            let Some(conversation) = self.tie.conversation() else { break };
+            match clients(conversation, &line) {
+                Ok(told) => {
+                    self.is_asked = false;
+                    if self.tie.handle_answer() {
+                        self.note = Some("the daemon is there again");
+                    }
+                    self.take(told);
+                }
+                Err(trouble @ Trouble::Refused(_)) => return Err(trouble),
+                Err(trouble) => self.lose(&trouble),
+            }
+        }
+        match outcome {
+            Err(trouble) => self.lose(&trouble),
+            Ok(()) if self.tie.conversation().is_some_and(|conversation| conversation.is_over()) => {
+                self.lose(&Trouble::Failed("the connection ended".to_owned()));
+            }
+            Ok(()) => {}
+        }
+        Ok(())
+    }
+
+    fn lose(&mut self, trouble: &Trouble) {
+        self.is_asked = false;
+        self.note = None;
+        self.tie.lose(trouble.lines().join("; "));
+    }
+
+    fn take(&mut self, mut told: Vec<Value>) {
+        sorted(&mut told);
+        self.rows = told.iter().map(Row::of).collect();
+    }
+
+    // ---- the person
+
+    fn handle_key(&mut self, key: KeyEvent) -> Next {
+        self.note = None;
+        match key.code {
+            KeyCode::Char('c') if key.modifiers.contains(KeyModifiers::CONTROL) => return Next::Quit,
+            KeyCode::Char('q') | KeyCode::Esc => return Next::Quit,
+            KeyCode::Char('j') | KeyCode::Down => self.choose(1),
+            KeyCode::Char('k') | KeyCode::Up => self.choose(-1),
+            KeyCode::PageDown => self.choose(self.page()),
+            KeyCode::PageUp => self.choose(-self.page()),
+            KeyCode::Home => self.choose(isize::MIN),
+            KeyCode::End => self.choose(isize::MAX),
+            KeyCode::Enter if self.tie.waiting().is_some() => self.tie.try_now(),
+            KeyCode::Enter | KeyCode::Char('w') => {
+                let row = self.at().and_then(|at| self.rows.get(at));
+                match row.map(Row::filter) {
+                    Some(Some(filter)) => return Next::Watch(filter),
+                    Some(None) => self.note = Some("nobody can be told apart there"),
+                    None => self.note = Some("choose a row first: arrows"),
+                }
+            }
+            _ => {}
+        }
+        Next::Go
+    }
+
+    /// Almost a screenful: a row stays in view.
+    fn page(&self) -> isize {
+        isize::try_from(self.room.saturating_sub(1).max(1)).unwrap_or(1)
+    }
+
+    /// Which row is chosen now.
+    fn at(&self) -> Option<usize> {
+        let chosen = self.chosen.as_ref()?;
+        self.rows.iter().position(|row| row.client == *chosen)
+    }
+
+    /// Chooses a row so much further down, or up if negative.
+    fn choose(&mut self, rows: isize) {
+        let last = self.rows.len().saturating_sub(1);
+        let at = self.at().map_or(0, |at| at.saturating_add_signed(rows).min(last));
+        self.chosen = self.rows.get(at).map(|row| row.client.clone());
+    }
+
+    // ---- drawing
+
+    fn draw(&mut self, frame: &mut Frame<'_>) {
+        let width = usize::from(frame.area().width);
+        let hint = self.chosen_hint(width);
+        let below = u16::try_from(hint.len()).unwrap_or(0);
+        let areas = Layout::vertical([Constraint::Min(0), Constraint::Length(below), Constraint::Length(1)]);
+        let [above, middle, last] = areas.areas(frame.area());
+        self.room = usize::from(above.height).saturating_sub(1).max(1);
+        if let Some(at) = self.at() {
+            self.from = self.from.clamp((at + 1).saturating_sub(self.room), at);
+        }
+        self.from = self.from.min(self.rows.len().saturating_sub(self.room));
+        self.draw_rows(frame, above);
+        frame.render_widget(Text::from_iter(hint.into_iter().map(Line::from)), middle);
+        let status = format!("{:width$}", cut(&self.status(width), width));
+        frame.render_widget(Line::styled(status, Style::new().add_modifier(Modifier::REVERSED)), last);
+    }
+
+    fn draw_rows(&self, frame: &mut Frame<'_>, area: Rect) {
+        if self.rows.is_empty() {
+            let text = "nobody has been here yet; a row for each address or user comes by itself";
+            return frame.render_widget(Line::from(cut(text, usize::from(area.width))), area);
+        }
+        let columns = fitting(&self.rows, usize::from(area.width));
+        let bold = Style::new().add_modifier(Modifier::BOLD);
+        let heading = Line::styled(text_of(&columns, |column| column.heading()), bold);
+        let shown = self.rows[self.from..].iter().take(self.room).map(|row| {
+            let is_chosen = self.chosen.as_ref() == Some(&row.client);
+            let style = match row.is_in_trouble {
+                true if self.has_colour => Style::new().fg(Color::Yellow).add_modifier(Modifier::BOLD),
+                true => bold,
+                false => Style::new(),
+            };
+            let style = if is_chosen { style.add_modifier(Modifier::REVERSED) } else { style };
+            Line::from(Span::styled(text_of(&columns, |column| column.of(row)), style))
+        });
+        frame.render_widget(Text::from_iter(std::iter::once(heading).chain(shown)), area);
+    }
+
+    /// The whole hint of the row that is chosen, where its column has no room for it.
+    fn chosen_hint(&self, width: usize) -> Vec<String> {
+        let Some(row) = self.at().and_then(|at| self.rows.get(at)) else { return Vec::new() };
+        if row.hint.is_empty() {
+            return Vec::new();
+        }
+        let text = format!("{}: {}", row.client, row.hint);
+        let text = drawable(&text);
+        let rows = scrollback::rows(&text, width).into_iter().take(HINT_ROWS_MAX);
+        rows.map(|row| text[row].to_owned()).collect()
+    }
+
+    fn status(&self, width: usize) -> String {
+        let count = self.rows.len();
+        let trouble = self.rows.iter().filter(|row| row.is_in_trouble).count();
+        let how = match (self.tie.waiting(), self.note) {
+            (Some(why), _) => format!("{why} | "),
+            (None, _) if !self.tie.is_in() => "not connected: trying | ".to_owned(),
+            (None, Some(note)) => format!("{note} | "),
+            (None, None) => String::new(),
+        };
+        let last = (self.from + self.room).min(count);
+        let shown = match last - self.from.min(last) == count {
+            true => String::new(),
+            false => format!(", {} to {last} shown", self.from + 1),
+        };
+        let status = format!(" class | {how}{trouble} of {count} in trouble{shown}");
+        let keys =
+            [" | arrows: choose | Enter: its traffic | q: quit", " | Enter: traffic | q: quit", " | q: quit"];
+        let fits = |keys: &&&str| status.chars().count() + keys.len() <= width;
+        let keys = keys.iter().find(fits).unwrap_or(&"");
+        status + keys
+    }
+}
+
+/// The cells of a row, each in its column.
+fn text_of<'a>(columns: &[(Column, usize)], cell: impl Fn(Column) -> &'a str) -> String {
+    let cells = columns.iter().map(|(column, width)| {
+        let text = cut(&drawable(cell(*column)), *width);
+        column.cell(&text, *width)
+    });
+    cells.collect::<Vec<_>>().join(" ")
+}

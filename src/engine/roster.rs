@@ -1,0 +1,290 @@
+//! Who has been here, and how each gets on: for every address or user its name in the room, its machine, what it has asked
+//! and how often that was wrong, and its last classic mistake. Bounded, and kept whether or not anybody looks. Knows no
+//! connection.
+
+use std::cmp::Reverse;
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use super::client::Client;
+use super::diagnosis::{Hint, Mistake};
+use super::message::{Moment, Origin};
+use super::service::Service;
+use super::source::Source;
+
+/// Addresses and users that are remembered: a school, and some. Guessed.
+pub const CLIENTS_MAX: usize = 1024;
+
+/// Of a hint's text, in bytes: the longest names where all services are.
+const HINT_BYTES_MAX: usize = 512;
+
+/// What one of them takes, in a table that has just grown: its entry, its name, its machine's name, and the hint.
+pub const CLIENT_BYTES: usize = 2 * size_of::<(Client, Entry)>() + 4 * (32 + 64) + HINT_BYTES_MAX + 4 * 16;
+
+/// How many go at once when there is no place: one in so many.
+const LEAVING_SHARE: usize = 8;
+
+/// One who errs again and again is looked at so often.
+const HINT_GAP: Duration = Duration::from_millis(10);
+
+/// What is known of one address or user.
+#[derive(Debug)]
+pub struct Entry {
+    /// The last name that it had in the room.
+    pub name: Option<Box<str>>,
+    /// What its machine calls itself.
+    pub host: Option<Box<str>>,
+    /// Connections that are open.
+    pub connections: u32,
+    /// All that have been let in.
+    pub connections_total: u64,
+    /// Messages, as far as they have been counted.
+    pub requests: u64,
+    /// Errors that it was told, likewise.
+    pub errors: u64,
+    /// When something was heard of it last.
+    pub seen: Moment,
+    /// Its last mistake.
+    pub hint: Option<LastHint>,
+}
+
+/// A mistake, and when it was made.
+#[derive(Debug)]
+pub struct LastHint {
+    /// Which one.
+    pub mistake: Mistake,
+    /// What to do about it.
+    pub text: Box<str>,
+    /// Where it was made.
+    pub service: Service,
+    /// When.
+    pub at: Moment,
+    /// The same service has answered it since.
+    pub is_over: bool,
+}
+
+/// What a connection has done since it was asked last.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Tally {
+    /// Messages.
+    pub requests: u32,
+    /// Errors that it was told.
+    pub errors: u32,
+    /// When its last message came, if that was answered.
+    pub good: Option<Moment>,
+}
+
+/// The table.
+#[derive(Debug, Default)]
+pub struct Roster(HashMap<Client, Entry>);
+
+impl Roster {
+    /// A connection was let in.
+    pub fn enter(&mut self, now: Moment, client: Client) {
+        if let Some(entry) = self.entry(now, client) {
+            entry.connections += 1;
+            entry.connections_total += 1;
+        }
+    }
+
+    /// One has gone.
+    pub fn leave(&mut self, client: Client) {
+        if let Some(entry) = self.0.get_mut(&client) {
+            entry.connections = entry.connections.saturating_sub(1);
+        }
+    }
+
+    /// A connection has done something on a service.
+    pub fn count(&mut self, now: Moment, client: Client, service: Service, tally: Tally) {
+        let Some(entry) = self.entry(now, client) else { return };
+        entry.requests += u64::from(tally.requests);
+        entry.errors += u64::from(tally.errors);
+        if let (Some(hint), Some(good)) = (&mut entry.hint, tally.good) {
+            hint.is_over |= hint.service == service && good > hint.at;
+        }
+    }
+
+    /// It has this name in the room.
+    pub fn set_name(&mut self, now: Moment, client: Client, name: &str) {
+        if let Some(entry) = self.entry(now, client) {
+            entry.name = Some(name.into());
+        }
+    }
+
+    /// Its machine calls itself so.
+    pub fn set_host(&mut self, now: Moment, client: Client, host: &str) {
+        if let Some(entry) = self.entry(now, client)
+            && entry.host.as_deref() != Some(host)
+        {
+            entry.host = Some(host.into());
+        }
+    }
+
+    /// Whether one more mistake is looked at: it costs time, and somebody may send thousands.
+    pub fn wants_hint(&self, now: Moment, client: Client) -> bool {
+        let last = self.0.get(&client).and_then(|entry| entry.hint.as_ref());
+        last.is_none_or(|hint| now.since(hint.at) >= HINT_GAP)
+    }
+
+    /// It has made a mistake.
+    pub fn set_hint(&mut self, now: Moment, client: Client, service: Service, hint: &Hint) {
+        let Some(entry) = self.entry(now, client) else { return };
+        let mut end = hint.text.len().min(HINT_BYTES_MAX - '…'.len_utf8());
+        while !hint.text.is_char_boundary(end) {
+            end -= 1;
+        }
+        let ellipsis = if end < hint.text.len() { "…" } else { "" };
+        let text = format!("{}{ellipsis}", &hint.text[..end]).into();
+        entry.hint = Some(LastHint { mistake: hint.mistake, text, service, at: now, is_over: false });
+    }
+
+    /// Whether it is known that it has been silent since that moment.
+    pub fn knows_of_silence(&self, client: Client, since: Moment) -> bool {
+        let entry = self.0.get(&client);
+        entry.and_then(|entry| entry.hint.as_ref()).is_some_and(|hint| hint.at > since)
+    }
+
+    /// The last name that it had in the room.
+    pub fn name(&self, client: Client) -> Option<&str> {
+        self.0.get(&client)?.name.as_deref()
+    }
+
+    /// Everybody, in an order of its own.
+    pub fn clients(&self) -> Vec<Client> {
+        let mut clients: Vec<Client> = self.0.keys().copied().collect();
+        clients.sort_unstable();
+        clients
+    }
+
+    /// What is known of one.
+    pub fn get(&self, client: Client) -> Option<&Entry> {
+        self.0.get(&client)
+    }
+
+    /// Bytes that the table holds, nearly.
+    pub fn bytes(&self) -> usize {
+        self.0.len() * CLIENT_BYTES
+    }
+
+    /// The entry of one, made if there is a place; `None`: nobody can be forgotten for it.
+    fn entry(&mut self, now: Moment, client: Client) -> Option<&mut Entry> {
+        if self.0.len() >= CLIENTS_MAX && !self.0.contains_key(&client) {
+            self.forget_some();
+            if self.0.len() >= CLIENTS_MAX {
+                return None;
+            }
+        }
+        let entry = self.0.entry(client).or_insert_with(|| Entry {
+            name: None,
+            host: None,
+            connections: 0,
+            connections_total: 0,
+            requests: 0,
+            errors: 0,
+            seen: now,
+            hint: None,
+        });
+        entry.seen = now;
+        Some(entry)
+    }
+
+    /// Forgets those who are not connected: first of the source that has most of them, so that one network's many addresses
+    /// push out their own, and the oldest first.
+    fn forget_some(&mut self) {
+        let mut counts: HashMap<Source, usize> = HashMap::new();
+        for client in self.0.keys() {
+            *counts.entry(source(*client)).or_default() += 1;
+        }
+        let idle = self.0.iter().filter(|(_, entry)| entry.connections == 0);
+        let mut idle: Vec<_> =
+            idle.map(|(client, entry)| (Reverse(counts[&source(*client)]), entry.seen, *client)).collect();
+        idle.sort_unstable();
+        for (.., client) in idle.iter().take(CLIENTS_MAX / LEAVING_SHARE) {
+            self.0.remove(client);
+        }
+    }
+}
+
+fn source(client: Client) -> Source {
+    match client {
+        Client::Address(ip) => Source::from(Origin::Address(SocketAddr::new(ip, 0))),
+        Client::User(uid) => Source::User(uid),
+        Client::Unknown => Source::Unknown,
+        Client::Input => Source::Input,
+        Client::Writers => Source::Writers,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{Ipv4Addr, Ipv6Addr};
+
+    use super::*;
+
+    fn at(number: u32) -> Client {
+        Client::Address(Ipv4Addr::from_bits(0x0a00_0000 + number).into())
+    }
+
+    fn hint(text: &str) -> Hint {
+        Hint { mistake: Mistake::Comma, text: text.to_owned() }
+    }
+
+    #[test]
+    fn a_mistake_is_over_once_the_same_service_has_answered_since() {
+        let mut roster = Roster::default();
+        let is_over = |roster: &Roster| roster.get(at(1)).unwrap().hint.as_ref().unwrap().is_over;
+        roster.enter(Moment::at(0), at(1));
+        roster.set_hint(Moment::at(100), at(1), Service::Multiply, &hint("x"));
+        let tally = |good: Option<u64>| Tally { requests: 2, errors: 1, good: good.map(Moment::at) };
+        for (service, good, over) in [
+            (Service::Multiply, None, false),
+            (Service::Chat, Some(200), false),
+            (Service::Multiply, Some(100), false), // the mistake itself
+            (Service::Multiply, Some(101), true),
+            (Service::Multiply, None, true),
+        ] {
+            roster.count(Moment::at(300), at(1), service, tally(good));
+            assert_eq!(is_over(&roster), over, "{service} {good:?}");
+        }
+        roster.set_hint(Moment::at(400), at(1), Service::Multiply, &hint("y"));
+        assert!(!is_over(&roster), "it is another one");
+        let entry = roster.get(at(1)).unwrap();
+        assert_eq!((entry.requests, entry.errors, entry.connections), (10, 5, 1));
+    }
+
+    #[test]
+    fn many_mistakes_at_once_are_looked_at_once() {
+        let mut roster = Roster::default();
+        assert!(roster.wants_hint(Moment::at(0), at(1)));
+        roster.set_hint(Moment::at(0), at(1), Service::Multiply, &hint(&"ä".repeat(1000)));
+        assert!(!roster.wants_hint(Moment::at(9_999), at(1)) && roster.wants_hint(Moment::at(10_000), at(1)));
+        assert!(roster.wants_hint(Moment::at(1), at(2)));
+        let text = &roster.get(at(1)).unwrap().hint.as_ref().unwrap().text;
+        assert!(text.len() <= HINT_BYTES_MAX && text.ends_with("ä…"));
+    }
+
+    #[test]
+    fn a_network_of_many_addresses_pushes_out_its_own_and_who_is_connected_stays() {
+        let mut roster = Roster::default();
+        for number in 0..30 {
+            roster.enter(Moment::at(0), at(number)); // they stay connected
+        }
+        for number in 30..60 {
+            roster.enter(Moment::at(0), at(number));
+            roster.leave(at(number));
+        }
+        for number in 0..10 * CLIENTS_MAX as u128 {
+            let address = Ipv6Addr::from_bits(0x2001_0db8 << 96 | number);
+            roster.enter(Moment::at(1), Client::Address(address.into()));
+            roster.leave(Client::Address(address.into()));
+            assert!(roster.0.len() <= CLIENTS_MAX);
+        }
+        assert!((0..60).all(|number| roster.get(at(number)).is_some()));
+        // With everybody connected nobody is forgotten, and no newcomer is known.
+        let mut roster = Roster::default();
+        (0..2 * CLIENTS_MAX as u32).for_each(|number| roster.enter(Moment::at(0), at(number)));
+        assert_eq!((roster.0.len(), roster.get(at(CLIENTS_MAX as u32)).is_some()), (CLIENTS_MAX, false));
+        roster.leave(at(CLIENTS_MAX as u32)); // it was never counted
+    }
+}

@@ -1,0 +1,85 @@
+//! What a session has asked, and how often that was wrong, counted where it costs an addition; now and then, and when it
+//! ends, it goes to the [roster](crate::engine::roster).
+
+use super::Session;
+use super::dialogue::{Dialogue, Heard};
+use crate::engine::World;
+use crate::engine::client::Client;
+use crate::engine::diagnosis;
+use crate::engine::limits::{SILENCE, SILENCE_SEEN};
+use crate::engine::message::Moment;
+use crate::engine::roster::Tally;
+use crate::engine::service::Service;
+
+impl Session {
+    /// Gives the roster what it does not know yet.
+    pub(in crate::engine) fn report_tally(&mut self, world: &mut World) {
+        if self.is_counted() || self.is_on_fifo() {
+            self.dialogue.report_tally(world);
+            self.dialogue.note_silence(world);
+        }
+    }
+}
+
+impl Dialogue {
+    pub(super) fn client(&self) -> Client {
+        Client::from(self.origin)
+    }
+
+    #[inline]
+    pub(super) fn count_request(&mut self, world: &mut World) {
+        self.requests += 1;
+        self.lists.set_erred(false);
+        if self.requests == u16::MAX {
+            self.report_tally(world);
+        }
+    }
+
+    pub(super) fn count_error(&mut self, world: &mut World) {
+        self.errors += 1;
+        self.lists.set_erred(true);
+        if self.errors == u8::MAX {
+            self.report_tally(world);
+        }
+    }
+
+    /// Gives the roster what it does not know yet.
+    pub(super) fn report_tally(&mut self, world: &mut World) {
+        if (self.requests, self.errors) == (0, 0) {
+            return;
+        }
+        let good = (self.requests > 0 && !self.lists.has_erred()).then_some(self.active);
+        let tally = Tally { requests: self.requests.into(), errors: self.errors.into(), good };
+        (self.requests, self.errors) = (0, 0);
+        world.roster.count(world.now, self.client(), self.service(), tally);
+    }
+
+    /// One who has said nothing for a while, where something is waited for, is in trouble too: that is looked for when
+    /// somebody looks.
+    fn note_silence(&self, world: &mut World) {
+        let is_silent = self.is_serving() && self.heard < Heard::Bytes && !self.is_on_fifo();
+        // A person reads before it types.
+        let is_persons = matches!(self.service(), Service::Chat | Service::Mux);
+        let patience = if is_persons { SILENCE } else { SILENCE_SEEN };
+        let is_known = world.roster.knows_of_silence(self.client(), self.opened);
+        if is_silent && !is_known && world.now.since(self.opened) >= patience {
+            let service = self.service();
+            if let Some(hint) = diagnosis::of_silence(service, false) {
+                world.roster.set_hint(world.now, self.client(), service, &hint);
+            }
+        }
+    }
+
+    /// It was let in.
+    pub(super) fn enter_roster(&self, world: &mut World, now: Moment) {
+        world.roster.enter(now, self.client());
+    }
+
+    /// It is gone.
+    pub(super) fn leave_roster(&mut self, world: &mut World) {
+        self.report_tally(world);
+        if self.flags.counted {
+            world.roster.leave(self.client());
+        }
+    }
+}

@@ -1,0 +1,237 @@
+//! Thirty students with all kinds of mistakes at thirty addresses: within two seconds a teacher sees the mistake of each,
+//! though nobody has watched, and the log has thirty names.
+
+use std::collections::{BTreeSet, HashMap};
+use std::net::Ipv4Addr;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use super::orders::ipcctl;
+use crate::harness::around::{as_user, from, is_root};
+use crate::harness::{CHAT, Client, Daemon, MULTIPLY, STATS, USUAL};
+
+const STUDENTS: u8 = 30;
+
+fn at(last: u8) -> Ipv4Addr {
+    Ipv4Addr::new(127, 79, 0, last)
+}
+
+fn class(daemon: &Daemon) -> Vec<Value> {
+    let (status, text) = ipcctl(daemon, &["class", "--once", "--json"]);
+    assert_eq!(status, 0, "{text}");
+    serde_json::from_str(&text).expect("JSON")
+}
+
+fn row<'c>(class: &'c [Value], address: Ipv4Addr) -> &'c Value {
+    let address = address.to_string();
+    class
+        .iter()
+        .find(|row| row["client"] == *address)
+        .unwrap_or_else(|| panic!("no row for {address}: {class:#?}"))
+}
+
+/// A student's mistake: what it says, and how it is called.
+const MISTAKES: [(&str, &str); 12] = [
+    ("3,14 2\n", "comma"),
+    ("5, 10\n", "comma"),
+    ("(5 10)\n", "punctuation"),
+    ("\"5 10\"\n", "punctuation"),
+    ("multiply 5 10\n", "service_name"),
+    ("{\"a\": 5}\n", "json"),
+    ("\u{2212}5 10\n", "minus_sign"),
+    ("5\n", "one_number"),
+    ("hello\n", "wrong_port"),
+    ("GET / HTTP/1.1\r\n\r\n", "wrong_port"),
+    ("5 x", "unfinished"),
+    ("", "silent"),
+];
+
+#[test]
+fn the_mistake_of_each_of_thirty_is_named_within_two_seconds_though_nobody_watches() {
+    let daemon = Daemon::with(USUAL);
+    let mut open: Vec<Client> = Vec::new();
+    let mut wanted: HashMap<Ipv4Addr, Option<&str>> = HashMap::new();
+    let begun = Instant::now();
+    for number in 0..STUDENTS {
+        let address = at(number + 2);
+        let mut member = from(address, daemon.address(CHAT));
+        member.say(format!("student {number}\n"));
+        open.push(member);
+        let mut client = from(address, daemon.address(MULTIPLY));
+        // Every fifth has none.
+        let mistake = (number % 5 > 0).then(|| MISTAKES[usize::from(number) % MISTAKES.len()]);
+        client.say(mistake.map_or("5 10\n", |(words, _)| words));
+        wanted.insert(address, mistake.map(|(_, name)| name));
+        open.push(client);
+    }
+    let mut last = Vec::new();
+    let named = crate::harness::wait_until("each has its mistake", || {
+        last = class(&daemon);
+        assert!(begun.elapsed() < Duration::from_secs(10), "{last:#?}");
+        let is_right = |(address, mistake): (&Ipv4Addr, &Option<&str>)| {
+            let address = address.to_string();
+            let row = last.iter().find(|row| row["client"] == *address);
+            row.is_some_and(|row| {
+                row["hint"]["mistake"].as_str() == *mistake && row["hint"]["is_open"] != false
+            })
+        };
+        wanted.iter().all(is_right).then(|| begun.elapsed())
+    });
+    assert!(named < Duration::from_secs(2), "{named:?}");
+    eprintln!("each of {STUDENTS} has its mistake after {named:?}");
+    // Those in trouble are on top, and each row says who it is.
+    let in_trouble = |row: &Value| row["hint"]["is_open"] == true;
+    let count = wanted.values().flatten().count();
+    assert!(last[..count].iter().all(in_trouble) && !last[count..].iter().any(in_trouble), "{last:#?}");
+    let third = row(&last, at(2 + 2));
+    assert_eq!((&third["name"], &third["connections"]), (&"student 2".into(), &2.into()));
+    assert_eq!((&third["requests"], &third["errors"]), (&2.into(), &1.into()), "{third}");
+    assert!(third["hint"]["text"].as_str().unwrap().contains("write 5 10"), "{third}");
+    // All thirty are in the log by name, and so is what each did wrong.
+    daemon.wait_for_log("joined as student 29");
+    let log = daemon.log();
+    let names: BTreeSet<&str> =
+        log.iter().filter_map(|line| line.split_once("joined as ")).map(|(_, name)| name).collect();
+    assert_eq!(names.len(), usize::from(STUDENTS), "{names:?}");
+    for address in
+        wanted.iter().filter(|(_, mistake)| mistake.is_some_and(|name| name != "silent")).map(|(it, _)| it)
+    {
+        assert!(
+            log.iter().any(|line| line.contains(&format!("{address}:")) && line.contains("hint: ")),
+            "{address}"
+        );
+    }
+    daemon.stop();
+}
+
+#[test]
+fn who_gets_it_right_is_in_trouble_no_more_and_is_remembered_when_it_has_gone() {
+    let daemon = Daemon::with(&format!("{USUAL}[stats]\nlisten = [\"tcp://{{ip}}:33001\"]\n"));
+    let mut first = from(at(2), daemon.address(MULTIPLY));
+    first.say("5,10\n");
+    first.hear("Data received\nError: ");
+    let hint = |is_open: bool| {
+        crate::harness::wait_until("the hint", || {
+            let class = class(&daemon);
+            let row = row(&class, at(2)).clone();
+            (row["hint"]["is_open"] == is_open).then_some(row)
+        })
+    };
+    assert_eq!(hint(true)["hint"]["mistake"], "comma");
+    // What it says elsewhere changes nothing; the next program run does.
+    let mut member = from(at(2), daemon.address(CHAT));
+    member.say("ann\nhi\n");
+    member.hear_line_with("ann: hi");
+    assert_eq!(hint(true)["name"], "ann");
+    first.hear_line();
+    drop(first);
+    let mut second = from(at(2), daemon.address(MULTIPLY));
+    second.say("5 10\n");
+    second.hear("Data received\n50.0\n");
+    assert_eq!(hint(false)["hint"]["mistake"], "comma");
+    let mut machine = from(at(2), daemon.address(STATS));
+    machine.say("{\"hostname\": \"pc-7\", \"cpu_percent\": 5}\n");
+    machine.hear_line();
+    drop((second, member, machine));
+    let row = crate::harness::wait_until("it has gone", || {
+        let class = class(&daemon);
+        let row = row(&class, at(2)).clone();
+        (row["connections"] == 0).then_some(row)
+    });
+    assert_eq!(
+        (&row["name"], &row["connections_total"], &row["errors"]),
+        (&"ann".into(), &4.into(), &1.into())
+    );
+    assert_eq!(row["requests"], 5, "{row}");
+    assert!(row["host"].is_string(), "{row}");
+    // In a pipe without JSON it is a table.
+    let (_, text) = ipcctl(&daemon, &["class", "--once"]);
+    let line = text.lines().find(|line| line.starts_with("127.79.0.2 ")).unwrap_or_else(|| panic!("{text}"));
+    assert!(text.starts_with("CLIENT") && line.contains("ann"), "{text}");
+    daemon.stop();
+}
+
+#[test]
+fn only_those_who_may_watch_see_the_class() {
+    let daemon = Daemon::with(&format!("{}mode = \"0666\"\n[watch]\nallow_users = [64001]\n", USUAL));
+    if !is_root() {
+        return;
+    }
+    let path = daemon.socket();
+    std::fs::set_permissions(
+        path.parent().expect("a directory"),
+        std::os::unix::fs::PermissionsExt::from_mode(0o755),
+    )
+    .expect("a mode");
+    for (uid, is_told) in [(64_001, true), (64_002, false), (0, true)] {
+        let mut client = as_user(uid, uid, || Client::unix(&path));
+        client.say("status\n");
+        let report: Value = serde_json::from_str(&client.hear_line()).expect("JSON");
+        assert_eq!(report["clients"].is_array(), is_told, "{uid}");
+    }
+    daemon.stop();
+}
+
+#[test]
+fn one_who_watches_picks_a_name_an_address_or_hints_alone() {
+    let daemon = Daemon::with(&format!("{USUAL}[watch]\nmax_watchers = 64\n"));
+    let mut ann = from(at(2), daemon.address(CHAT));
+    ann.say("ann lee\n");
+    ann.hear_line_with("Welcome ann lee!");
+    let watch = |filter: &str, shown: &str| {
+        let mut watcher = daemon.unix();
+        watcher.say(format!("watch\n{filter}\n"));
+        watcher.hear(format!("Watching: {shown}\n"));
+        watcher
+    };
+    let watchers = [
+        (watch("hints", "hints"), &["hint: '5,10'", "hint: 'x'"][..]),
+        (
+            watch("name=Ann  lee".replace("  ", " ").as_str(), "name=Ann lee"),
+            &["message 'hi'", "message '5,10'", "hint: '5,10'"],
+        ),
+        (watch("address=127.79.0.3", "address=127.79.0.3"), &["message 'x'", "hint: 'x'"]),
+        (
+            watch("hints address=127.79.0.2 name=ann lee", "address=127.79.0.2 hints name=ann lee"),
+            &["hint: '5,10'"],
+        ),
+    ];
+    for (address, words) in [(at(20), "x"), (at(3), "x"), (at(2), "5,10")] {
+        let mut client = from(address, daemon.address(MULTIPLY));
+        client.say(format!("{words}\n"));
+        client.hear_line_with("Error: ");
+    }
+    ann.say("hi\n");
+    ann.hear_line_with("ann lee: hi");
+    let mut end = watch("all", "all");
+    end.say("all\n"); // one more round trip, behind all events
+    for (mut watcher, wanted) in watchers {
+        watcher.say("name=nobody\n");
+        let mut seen = Vec::new();
+        loop {
+            let line = watcher.hear_line();
+            if line == "Watching: name=nobody" {
+                break;
+            }
+            seen.push(line);
+        }
+        for what in wanted {
+            assert!(seen.iter().any(|line| line.contains(what)), "{what}: {seen:#?}");
+        }
+        for line in &seen {
+            let is_other = line.contains("127.79.0.20:") || wanted.len() == 1 && !line.contains("hint: ");
+            assert!(!is_other || wanted.contains(&"hint: 'x'"), "{line}");
+        }
+    }
+    for (filter, error) in [
+        ("name=", "Error: name= needs a name"),
+        ("address=teacher", "Error: 'teacher' is no address"),
+        ("hint", "Error: unknown filter: 'hint'"),
+    ] {
+        let mut watcher = daemon.unix();
+        watcher.say(format!("watch\n{filter}\n"));
+        watcher.hear(error);
+    }
+    daemon.stop();
+}
