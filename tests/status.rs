@@ -286,3 +286,73 @@ fn a_crowd_is_reported_whole_to_one_who_reads_slowly_and_others_are_served_meanw
     assert_eq!(connections(&report, "chat", "naming").len(), crowd.len());
     daemon.stop();
 }
+
+#[test]
+fn the_process_tells_what_it_takes_and_what_became_of_a_reload() {
+    let daemon = Daemon::usual();
+    let first = report(&daemon);
+    let used = first["memory_used"].as_u64().expect("bytes");
+    let resident = daemon.resident_bytes() as u64;
+    assert!((resident / 2..2 * resident).contains(&used), "{used} of {resident}");
+    assert!(used < first["memory_max"].as_u64().unwrap());
+    let descriptors = first["descriptors"].as_u64().expect("a number");
+    let now = daemon.descriptors() as u64;
+    assert!(descriptors.abs_diff(now) <= 3, "{descriptors}, {now}"); // who asks has one, and who looks
+    assert!(first["descriptors_max"].as_u64().unwrap() > descriptors);
+    assert_eq!((&first["log_lines_dropped"], &first["last_reload"]), (&0.into(), &Value::Null));
+    for (config, ok) in [("[multiply]\nlisten = 5\n", false), (USUAL, true)] {
+        daemon.write_config(config);
+        daemon.signal(Signal::HUP);
+        wait_until("the reload is told", || (report(&daemon)["last_reload"]["ok"] == ok).then_some(()));
+    }
+    let last = report(&daemon);
+    assert!(last["last_reload"]["age"].as_f64().unwrap() < 60.0);
+    daemon.stop();
+}
+
+#[test]
+fn what_comes_with_a_choice_counts_for_the_service_and_rates_are_told() {
+    let daemon = Daemon::usual();
+    for words in ["multiply\n5 10\n", "5 10\n"] {
+        let mut client = daemon.unix();
+        client.say(words);
+        client.hear("Data received\n50.0\n");
+    }
+    let report = report(&daemon);
+    let of = |service: &str| {
+        let services = report["services"].as_array().unwrap();
+        services.iter().find(|one| one["service"] == service).unwrap().clone()
+    };
+    // The line ends of a request count as well, but for the one that ended a choice.
+    let (multiply, mux) =
+        (of("multiply")["bytes_in"].as_u64().unwrap(), of("mux")["bytes_in"].as_u64().unwrap());
+    assert!((9..=10).contains(&multiply), "{multiply}");
+    assert_eq!(multiply + mux, ("multiply\n5 10\n5 10\nstatus\n").len() as u64);
+    assert!(of("multiply")["messages_per_second"].as_f64().unwrap() > 0.0, "{}", of("multiply"));
+    let text = shown(&daemon);
+    assert!(text.contains("uses ") && text.contains("; bound ") && text.contains(" MiB"), "{text}");
+    assert!(text.contains("no reload yet; no log line dropped"), "{text}");
+    let (connections, turns) =
+        (text.find("\nSERVICE   NAME").or(text.find("\nSERVICE  NAME")), text.find("TURN UP TO"));
+    assert!(connections.is_some() && connections < turns, "{text}");
+    assert!(text.lines().all(|line| line.len() <= 120), "{text}");
+    daemon.stop();
+}
+
+#[test]
+fn errors_are_shown_by_their_kind() {
+    let daemon = Daemon::usual();
+    let mut client = daemon.tcp(MULTIPLY);
+    client.say("5 x\n1 / 0\n5 y\n");
+    client.hear("Data received\nError: not a number: 'x'\nData received\nError: division by zero\nData received\nError: ");
+    let text = shown(&daemon);
+    assert!(text.contains("Errors and refusals by kind:\nmultiply: 2 request, 1 result\n"), "{text}");
+    daemon.stop();
+}
+
+fn shown(daemon: &Daemon) -> String {
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_ipcctl"));
+    command.arg("--to").arg(format!("unix://{}", daemon.socket().display())).arg("status");
+    let output = command.output().expect("ipcctl");
+    String::from_utf8(output.stdout).expect("text")
+}

@@ -5,6 +5,7 @@ pub mod bounds;
 mod detach;
 mod endpoints;
 mod failure;
+mod figures;
 mod handover;
 mod limits;
 mod notify;
@@ -206,6 +207,7 @@ impl Daemon {
             let turn = self.reactor.turn(self.next_report());
             let turn = turn.map_err(|error| Failure::Runtime(format!("epoll: {error}")))?;
             self.write_transcript();
+            self.tell_figures();
             for signal in turn.signals {
                 match self.meaning(signal, stopping) {
                     Meaning::Nothing => {}

@@ -14,7 +14,7 @@ pub(super) struct Status {
     connections: usize,
     messages: u64,
     rate: u64,
-    pub(super) reload: Option<bool>,
+    pub(super) reload: Option<(bool, Moment)>,
 }
 
 /// How often the status line changes at most.
@@ -75,8 +75,8 @@ impl Daemon {
         let Status { connections, rate, reload, .. } = &self.status;
         let reload = match reload {
             None => "",
-            Some(true) => "; the last reload succeeded",
-            Some(false) => "; the last reload failed, see the log",
+            Some((true, _)) => "; the last reload succeeded",
+            Some((false, _)) => "; the last reload failed, see the log",
         };
         let line = format!("{connections} connections, {rate} requests a second{reload}");
         if line != self.status.line {

@@ -32,7 +32,7 @@ impl Daemon {
                 log::error!("reload failed, nothing has changed");
             }
         }
-        self.status.reload = Some(outcome.is_ok());
+        self.status.reload = Some((outcome.is_ok(), self.reactor.now()));
         self.tell_status();
         self.manager.ready(&self.status.line);
         outcome

@@ -181,6 +181,13 @@ impl Counters {
         &mut self.services[service as usize]
     }
 
+    /// Bytes that were counted for one service are another's.
+    pub fn move_bytes_in(&mut self, from: Service, to: Service, bytes: usize) {
+        let moved = self.of(from).bytes_in.min(bytes as u64);
+        self.of_mut(from).bytes_in -= moved;
+        self.of_mut(to).bytes_in += moved;
+    }
+
     /// Bytes received from peers, of all services.
     pub fn bytes_in(&self) -> u64 {
         self.services.iter().map(|service| service.bytes_in).sum()

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::allow::Allowed;
 pub use super::dropped::Dropped;
+use super::figures::Figures;
 use super::foreign::Foreign;
 use super::limits::Settings;
 use super::service::Service;
@@ -230,6 +231,8 @@ pub enum Input<'a> {
         /// What it is told.
         lines: &'a [String],
     },
+    /// What the process tells of itself: after [`Engine::wants_figures`](super::Engine::wants_figures).
+    Figures(Figures),
     /// The last turn of the loop took so long, from its waking to its end.
     Turned(Duration),
     /// New settings (a reload), for connections that are open as well.

@@ -70,6 +70,7 @@ pub mod diagnosis;
 mod digits;
 mod dropped;
 mod encoding;
+pub mod figures;
 pub mod foreign;
 mod handing;
 pub mod json;
@@ -108,6 +109,7 @@ use codec::Style;
 use datagram::{Answer, Datagram, Shares};
 use deadlines::Deadlines;
 use diagnosis::Hint;
+use figures::Figures;
 use limits::{FLUSHES_PER_TURN, Settings};
 use machines::Machines;
 use message::{Door, Dropped, Happening, Input, Moment, Note, Origin, Output, Peer, Request};
@@ -154,6 +156,8 @@ pub struct Engine {
     waiting: VecDeque<Peer>,
     /// Peers whose status report goes on.
     reporting: VecDeque<Peer>,
+    /// A status report waits for what the process tells of itself.
+    wants_figures: bool,
 }
 
 /// What all sessions share.
@@ -162,6 +166,9 @@ struct World {
     settings: Settings,
     room: Room,
     census: Census,
+    /// What the process has told of itself last, and when.
+    figures: Option<(Moment, Figures)>,
+    rates: figures::Pace,
     roster: Roster,
     counters: Counters,
     notes: VecDeque<Note>,
@@ -300,6 +307,8 @@ impl Engine {
                 settings,
                 room: Room::default(),
                 census,
+                figures: None,
+                rates: figures::Pace::default(),
                 roster: Roster::default(),
                 counters: Counters::default(),
                 notes: VecDeque::new(),
@@ -331,6 +340,7 @@ impl Engine {
             flushes_left: FLUSHES_PER_TURN,
             waiting: VecDeque::new(),
             reporting: VecDeque::new(),
+            wants_figures: false,
         };
         engine.world.set_history();
         engine
@@ -402,6 +412,11 @@ impl Engine {
             || self.world.room.is_dirty()
     }
 
+    /// Whether [`Input::Figures`] is waited for; to be asked after each turn.
+    pub fn wants_figures(&self) -> bool {
+        self.wants_figures
+    }
+
     /// Whether a [stop](Input::Stop) has been completed.
     pub fn is_done(&self) -> bool {
         self.world.stop.is_some() && self.open == 0
@@ -459,6 +474,10 @@ impl Engine {
                 self.resume_all(now); // nobody is held to a pace any more
             }
             Input::Answer { peer, lines } => self.with(now, peer, |session, _| session.handle_answer(lines)),
+            Input::Figures(figures) => {
+                self.world.figures = Some((now, figures));
+                self.wants_figures = false;
+            }
             Input::Turned(took) => self.world.counters.turns.count(took),
             Input::Reconfigure(settings) => self.reconfigure(now, *settings),
         }
@@ -536,6 +555,7 @@ impl Engine {
                 session.resume(world, now);
             });
         }
+        self.world.rates.tick(now, &self.world.counters);
         self.go_on_reporting(now);
         self.show_events(now);
         if self.world.stop.is_some() {

@@ -2,6 +2,7 @@
 
 use super::client::Client;
 use super::codec::{Style, prefixed};
+use super::figures::FIGURES_AGE_MAX;
 use super::message::{Moment, Peer};
 use super::service::Service;
 use super::service::mux;
@@ -21,8 +22,16 @@ impl Engine {
             let Some(session) = self.session_mut(peer) else { continue };
             session.mark_reporting(false);
             let Some(progress) = session.report().filter(|_| session.can_report()) else { continue };
-            let mut text = Vec::new();
             let origin = session.origin();
+            if progress == Progress::Begun && self.lacks_figures(now) {
+                self.wants_figures = true;
+                if let Some(session) = self.session_mut(peer) {
+                    session.mark_reporting(true);
+                }
+                self.reporting.push_back(peer);
+                continue;
+            }
+            let mut text = Vec::new();
             let may_watch = mux::refusal(&self.world.settings, Service::Watch, origin).is_none();
             let progress = match progress {
                 Progress::Tallies(at) => Some(self.take_tallies(at, &mut budget)),
@@ -30,6 +39,12 @@ impl Engine {
             };
             self.with(now, peer, |session, world| session.go_on_reporting(world, now, &text, progress));
         }
+    }
+
+    /// Whether a process that can tell of itself is to be asked. (An engine alone is in none.)
+    fn lacks_figures(&self, now: Moment) -> bool {
+        let is_old = |at: Moment| now.since(at) >= FIGURES_AGE_MAX;
+        self.world.settings.pid.is_some() && self.world.figures.is_none_or(|(at, _)| is_old(at))
     }
 
     /// The next piece of a report; how far it is then, or `None` at its end.
@@ -134,13 +149,15 @@ impl Engine {
 
     fn write_head(&self, now: Moment, out: &mut Vec<u8>) {
         let world = &self.world;
-        let services = Service::ALL
-            .into_iter()
-            .map(|service| (service.name(), world.census.of(service), *world.counters.of(service)));
+        let services = Service::ALL.into_iter().map(|service| {
+            let rates = world.rates.of(now, &world.counters, service);
+            (service.name(), world.census.of(service), *world.counters.of(service), rates)
+        });
+        let figures = world.figures.map(|(_, figures)| figures).unwrap_or_default();
         let room = (world.room.len(), world.room.log_bytes());
         let uptime = now.since(Moment::default());
         let daemon = (world.settings.pid, world.settings.memory_bytes_max);
-        status::write_head(out, daemon, uptime, room, &world.counters, services);
+        status::write_head(out, daemon, (&figures, now), uptime, room, &world.counters, services);
     }
 
     /// Shows watchers what has happened.

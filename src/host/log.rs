@@ -62,6 +62,11 @@ pub fn init(configured: LevelFilter, asked: Option<LevelFilter>) {
 /// Where lines go: what standard error was when this began, or was renewed last.
 static SINK: Mutex<Option<Sink>> = Mutex::new(None);
 
+/// Lines that could not be written since the start.
+pub fn lines_dropped() -> u64 {
+    sink().as_ref().map_or(0, Sink::dropped)
+}
+
 fn sink() -> MutexGuard<'static, Option<Sink>> {
     SINK.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
 }

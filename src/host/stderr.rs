@@ -66,6 +66,8 @@ pub struct Sink {
     style: Style,
     /// How many lines were dropped since the last one that was written.
     lost: u64,
+    /// All that were dropped.
+    dropped: u64,
     /// The end of a line whose beginning was written: at most one line.
     rest: Vec<u8>,
 }
@@ -95,7 +97,7 @@ impl Sink {
             Ok(fd) => Sink::new(fd, style),
             Err(error) => {
                 let way = if error == Errno::BADF { Way::Closed } else { Way::Shared };
-                Sink { way, style, lost: 0, rest: Vec::new() }
+                Sink { way, style, lost: 0, dropped: 0, rest: Vec::new() }
             }
         }
     }
@@ -110,12 +112,18 @@ impl Sink {
             Ok(_) => Way::Plain(fd),
             Err(_) => Way::Polled(fd),
         };
-        Sink { way, style, lost: 0, rest: Vec::new() }
+        Sink { way, style, lost: 0, dropped: 0, rest: Vec::new() }
     }
 
     /// Goes on with another descriptor. What could not be written yet is told there.
     pub fn move_to(&mut self, other: Sink) {
-        *self = Sink { lost: self.lost + u64::from(!self.rest.is_empty()), ..other };
+        let cut = u64::from(!self.rest.is_empty());
+        *self = Sink { lost: self.lost + cut, dropped: self.dropped + cut, ..other };
+    }
+
+    /// How many lines were dropped in all.
+    pub fn dropped(&self) -> u64 {
+        self.dropped
     }
 
     /// How many lines were dropped and not yet told.
@@ -156,6 +164,7 @@ impl Write for Sink {
         }
         if self.lost > 0 || !self.put(line) {
             self.lost += 1;
+            self.dropped += 1;
         }
         Ok(line.len())
     }
@@ -404,7 +413,8 @@ mod tests {
 
     #[test]
     fn without_standard_error_nothing_fails() {
-        let mut sink = Sink { way: Way::Closed, style: Style::Terminal, lost: 0, rest: Vec::new() };
+        let mut sink =
+            Sink { way: Way::Closed, style: Style::Terminal, lost: 0, dropped: 0, rest: Vec::new() };
         sink.write_all(LINE).unwrap();
         sink.flush().unwrap();
         assert_eq!(sink.lost(), 1);

@@ -8,54 +8,98 @@ use serde_json::Value;
 
 use super::turns::Turns;
 
-/// The report for a person.
+/// The report for a person: what one came for first, and how the loop turns last.
 pub(crate) fn show(report: &Value) -> String {
     let list = |name: &str| report[name].as_array().map(Vec::as_slice).unwrap_or_default().iter();
-    let turns = Turns::of(&report["turns"]);
+    let connections = list("connections").count();
+    let unit = if connections == 1 { "connection" } else { "connections" };
     let mut text = format!(
-        "ipcd {}, pid {}, up {}; {} connections, {} in the room; at most {} of memory
-{}",
+        "ipcd {}, pid {}, up {}; {connections} {unit}, {} in the room\nuses {}; bound {}\n{} of {} descriptors; {}; {}",
         cell(&report["version"]),
         cell(&report["pid"]),
         span(&report["uptime"]),
-        list("connections").count(),
         cell(&report["members"]),
+        size(&report["memory_used"]),
         size(&report["memory_max"]),
-        turns.summary(),
+        cell(&report["descriptors"]),
+        cell(&report["descriptors_max"]),
+        reload(&report["last_reload"]),
+        match report["log_lines_dropped"].as_u64() {
+            None | Some(0) => "no log line dropped".to_owned(),
+            Some(1) => "1 log line dropped".to_owned(),
+            Some(count) => format!("{count} log lines dropped"),
+        },
     );
-    let names = [
-        "service",
-        "connections",
-        "connections_total",
-        "messages",
-        "errors",
-        "bytes_in",
-        "bytes_out",
-        "refused",
-        "too_slow",
-        "dropped",
-    ];
-    let heads = ["SERVICE", "NOW", "TOTAL", "MESSAGES", "ERRORS", "IN", "OUT", "REFUSED", "SLOW", "DROPPED"];
-    let rows = list("services").map(|one| names.map(|name| cell(&one[name])));
+    let rate = |value: &Value| value.as_f64().map_or_else(|| cell(value), |rate| format!("{rate:.1}"));
+    let rows = list("services").map(|one| {
+        [
+            cell(&one["service"]),
+            cell(&one["connections"]),
+            cell(&one["connections_total"]),
+            cell(&one["messages"]),
+            rate(&one["messages_per_second"]),
+            cell(&one["errors"]),
+            size(&one["bytes_in"]),
+            size(&one["bytes_out"]),
+        ]
+    });
+    let heads = ["SERVICE", "NOW", "TOTAL", "MESSAGES", "A SECOND", "ERRORS", "IN", "OUT"];
     text += &table(heads, rows.collect());
-    text += &table(["TURN UP TO", "TURNS", ""], turns.rows());
-    let rows = list("endpoints").map(|one| [cell(&one["service"]), cell(&one["endpoint"])]);
-    text += &table(["SERVICE", "ENDPOINT"], rows.collect());
-    let rows = list("connections").map(|one| {
+    text += &troubles(list("services"));
+    let mut connections: Vec<&Value> = list("connections").collect();
+    let key = |one: &Value| (cell(&one["service"]), cell(&one["name"]), cell(&one["peer"]));
+    connections.sort_by_key(|one| key(one));
+    let rows = connections.into_iter().map(|one| {
         let queued = ["inbox", "outbox", "behind"].map(|queue| one[queue].as_u64().unwrap_or(0));
         [
             cell(&one["service"]),
+            cell(&one["name"]),
             cell(&one["peer"]),
             cell(&one["kind"]),
             cell(&one["state"]),
             span(&one["age"]),
             span(&one["idle"]),
-            queued.into_iter().fold(0, u64::saturating_add).to_string(),
-            cell(&one["name"]),
+            size(&queued.into_iter().fold(0, u64::saturating_add).into()),
         ]
     });
-    let heads = ["SERVICE", "PEER", "KIND", "STATE", "AGE", "IDLE", "QUEUED", "NAME"];
-    text + &table(heads, rows.collect())
+    text += &table(["SERVICE", "NAME", "PEER", "KIND", "STATE", "AGE", "IDLE", "QUEUED"], rows.collect());
+    let rows = list("endpoints").map(|one| [cell(&one["service"]), cell(&one["endpoint"])]);
+    text += &table(["SERVICE", "ENDPOINT"], rows.collect());
+    let turns = Turns::of(&report["turns"]);
+    text += &format!("\n\n{}", turns.summary());
+    text + &table(["TURN UP TO", "TURNS", ""], turns.rows())
+}
+
+/// What came of the last reload.
+fn reload(last: &Value) -> String {
+    match last["ok"].as_bool() {
+        None => "no reload yet".to_owned(),
+        Some(true) => format!("reloaded {} ago", span(&last["age"])),
+        Some(false) => format!("the reload {} ago failed, see the log", span(&last["age"])),
+    }
+}
+
+/// A line for each service that has had any: what went wrong, by kind.
+fn troubles<'a>(services: impl Iterator<Item = &'a Value>) -> String {
+    let mut text = String::new();
+    for one in services {
+        let counted = |value: &'a Value| value.as_u64().filter(|count| *count > 0);
+        let kinds = |name: &'static str| {
+            let kinds = one[name].as_object().into_iter().flatten();
+            kinds.filter_map(move |(kind, count)| {
+                Some(format!("{} {}", counted(count)?, clean(kind.replace('_', " ").as_bytes())))
+            })
+        };
+        let others = [("refused", "refused"), ("too_slow", "too slow")]
+            .into_iter()
+            .filter_map(|(name, words)| Some(format!("{} {words}", counted(&one[name])?)));
+        let dropped = kinds("dropped_by_reason").map(|what| format!("{what} (dropped)"));
+        let all: Vec<String> = kinds("errors_by_kind").chain(others).chain(dropped).collect();
+        if !all.is_empty() {
+            text += &format!("\n{}: {}", cell(&one["service"]), all.join(", "));
+        }
+    }
+    if text.is_empty() { text } else { format!("\n\nErrors and refusals by kind:{text}") }
 }
 
 /// A value as a cell; what is not known is a dash.
@@ -89,7 +133,14 @@ fn table<const N: usize>(heads: [&str; N], rows: Vec<[String; N]>) -> String {
         cells.chain([heads[at].len()]).max().unwrap_or(0)
     };
     let widths: [usize; N] = std::array::from_fn(width);
-    let is_number = |at: usize| rows.iter().all(|row| row[at].bytes().all(|byte| byte.is_ascii_digit()));
+    // With a unit, too: 1.2 KiB.
+    let starts = |cell: &str| cell.starts_with(|c: char| c.is_ascii_digit());
+    let units = |cell: &str| cell.ends_with(" B") || cell.ends_with("iB");
+    let digits = |cell: &str| cell.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+    let is_number = |at: usize| {
+        rows.iter().all(|row| row[at] == "-" || starts(&row[at]) && (units(&row[at]) || digits(&row[at])))
+            && rows.iter().any(|row| row[at] != "-")
+    };
     let numbers: [bool; N] = std::array::from_fn(|at| !rows.is_empty() && is_number(at));
     let mut text = "\n".to_owned();
     for row in [heads.map(str::to_owned)].iter().chain(&rows) {

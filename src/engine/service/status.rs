@@ -7,8 +7,9 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::engine::counters::{Counters, ErrorKind, ServiceCounters};
+use crate::engine::figures::Figures;
 use crate::engine::json;
-use crate::engine::message::Dropped;
+use crate::engine::message::{Dropped, Moment};
 
 /// The version of what is said: raised when a field goes or means something else, not when one is added.
 pub const SCHEMA: u32 = 1;
@@ -38,8 +39,19 @@ pub struct Head<'a> {
     members: usize,
     room_bytes: usize,
     memory_max: Option<usize>,
+    memory_used: Option<u64>,
+    descriptors: Option<u64>,
+    descriptors_max: Option<u64>,
+    log_lines_dropped: u64,
+    last_reload: Option<ReloadPart>,
     turns: Vec<Bucket>,
     services: Vec<ServicePart<'a>>,
+}
+
+#[derive(Debug, Serialize)]
+struct ReloadPart {
+    ok: bool,
+    age: f64,
 }
 
 #[derive(Debug, Serialize)]
@@ -59,6 +71,9 @@ struct ServicePart<'a> {
     errors_by_kind: BTreeMap<&'a str, u64>,
     bytes_in: u64,
     bytes_out: u64,
+    messages_per_second: f64,
+    bytes_in_per_second: f64,
+    bytes_out_per_second: f64,
     refused: u64,
     too_slow: u64,
     dropped: u64,
@@ -145,14 +160,15 @@ pub struct HintPart<'a> {
 pub fn write_head(
     out: &mut Vec<u8>,
     (pid, memory_max): (Option<u32>, Option<usize>),
+    (figures, now): (&Figures, Moment),
     uptime: Duration,
     room: (usize, usize),
     counters: &Counters,
-    services: impl Iterator<Item = (&'static str, usize, ServiceCounters)>,
+    services: impl Iterator<Item = (&'static str, usize, ServiceCounters, [f64; 3])>,
 ) {
     let turns = counters.turns.buckets().map(|(up_to_us, count)| Bucket { up_to_us, count }).collect();
     let services = services
-        .map(|(service, connections, counts)| ServicePart {
+        .map(|(service, connections, counts, rates)| ServicePart {
             service,
             connections,
             connections_total: counts.connections,
@@ -161,6 +177,9 @@ pub fn write_head(
             errors_by_kind: ErrorKind::ALL.map(|kind| (kind.name(), counts.errors_of(kind))).into(),
             bytes_in: counts.bytes_in,
             bytes_out: counts.bytes_out,
+            messages_per_second: rates[0],
+            bytes_in_per_second: rates[1],
+            bytes_out_per_second: rates[2],
             refused: counts.refused,
             too_slow: counts.too_slow,
             dropped: counts.dropped(),
@@ -172,7 +191,22 @@ pub fn write_head(
     let uptime = uptime.as_secs_f64();
     json::write(
         out,
-        &Head { schema: SCHEMA, version, pid, uptime, members, room_bytes, memory_max, turns, services },
+        &Head {
+            schema: SCHEMA,
+            version,
+            pid,
+            uptime,
+            members,
+            room_bytes,
+            memory_max,
+            memory_used: figures.resident_bytes,
+            descriptors: figures.descriptors,
+            descriptors_max: figures.descriptors_max,
+            log_lines_dropped: figures.log_lines_dropped,
+            last_reload: figures.reload.map(|(ok, at)| ReloadPart { ok, age: now.since(at).as_secs_f64() }),
+            turns,
+            services,
+        },
     );
     // The object goes on.
     out.pop();
@@ -209,10 +243,12 @@ mod tests {
     #[test]
     fn the_pieces_of_a_report_are_one_object_on_one_line() {
         let mut out = Vec::new();
-        let services = [("chat", 3, ServiceCounters::default())];
+        let services = [("chat", 3, ServiceCounters::default(), [0.5; 3])];
+        let figures = Figures { reload: Some((true, Moment::at(0))), ..Figures::default() };
         write_head(
             &mut out,
             (Some(7), Some(8)),
+            (&figures, Moment::at(2_000_000)),
             Duration::from_millis(1500),
             (2, 3),
             &Counters::default(),
@@ -229,6 +265,8 @@ mod tests {
             (&report["uptime"], &report["pid"], &report["memory_max"]),
             (&1.5.into(), &7.into(), &8.into())
         );
+        assert_eq!(report["last_reload"], serde_json::json!({"ok": true, "age": 2.0}));
+        assert_eq!(report["services"][0]["messages_per_second"], 0.5);
         assert_eq!(report["endpoints"][1]["endpoint"], "unix:///a\"b\n");
         assert_eq!(report["services"][0]["errors_by_kind"]["too_long"], 0);
         assert_eq!(report["connections"].as_array().map(Vec::len), Some(0));

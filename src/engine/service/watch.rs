@@ -378,7 +378,10 @@ mod tests {
     #[test]
     fn a_filter_wants_its_service_and_its_peer_alone() {
         let (near, far) = ("127.0.0.1:40112".parse().unwrap(), "10.0.0.1:1".parse().unwrap());
-        let wants = |filter: &str, origin| read(filter.as_bytes()).unwrap().wants(Service::Chat, origin);
+        let sight = Sight::Confided(1);
+        let wants = |filter: &str, origin| {
+            read(filter.as_bytes()).unwrap().wants(Service::Chat, origin, &sight, [None; 2])
+        };
         assert!(wants("all", Origin::Input) && wants("service=chat", Origin::Input));
         assert!(!wants("service=multiply", Origin::Input));
         assert!(

@@ -194,9 +194,16 @@ impl Session {
             // One place where a message is handled, so that it is compiled into this loop.
             let message =
                 if let [0, ..] | [.., 0] = message { lines::without_nuls(message) } else { message };
+            let before = dialogue.service();
+            let is_request = before == Service::Mux && mux::choose(message) == Choice::Default;
+            let own = if is_request { message.len() } else { 0 };
             let is_message = dialogue.handle_message(world, now, message);
             if is_message {
                 intake.count_message();
+            }
+            if before == Service::Mux && dialogue.service() != before {
+                // It has chosen: what came with the choice is that service's, and the choice too, if it was a request.
+                world.counters.move_bytes_in(before, dialogue.service(), own + intake.len() + fresh.len());
             }
         }
     }

@@ -1,0 +1,79 @@
+//! What the process that the engine lives in tells of itself, for the status report; and how fast things go. Knows no process.
+
+use std::time::Duration;
+
+use super::counters::Counters;
+use super::message::Moment;
+use super::service::Service;
+
+/// How old what the process tells may be before it is asked again.
+pub const FIGURES_AGE_MAX: Duration = Duration::from_millis(100);
+
+/// A rate is that of the last ten seconds or more, twenty at most while anything happens.
+const WINDOW: Duration = Duration::from_secs(10);
+
+/// What the process tells of itself; `None`: it does not know.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Figures {
+    /// Memory that it takes, in bytes (RSS).
+    pub resident_bytes: Option<u64>,
+    /// Descriptors that are open, and how many can be.
+    pub descriptors: Option<u64>,
+    /// See there.
+    pub descriptors_max: Option<u64>,
+    /// Lines of the log that could not be written since the start.
+    pub log_lines_dropped: u64,
+    /// Whether the last reload succeeded, and when that was.
+    pub reload: Option<(bool, Moment)>,
+}
+
+/// The counts of two earlier moments.
+#[derive(Debug, Default)]
+pub struct Pace {
+    older: (Moment, Counters),
+    newer: (Moment, Counters),
+}
+
+impl Pace {
+    /// Time has passed.
+    pub fn tick(&mut self, now: Moment, counters: &Counters) {
+        if now.since(self.newer.0) >= WINDOW {
+            self.older = std::mem::replace(&mut self.newer, (now, counters.clone()));
+        }
+    }
+
+    /// Messages, bytes received, and bytes sent of a service, each a second.
+    pub fn of(&self, now: Moment, counters: &Counters, service: Service) -> [f64; 3] {
+        let since = now.since(self.older.0).as_secs_f64().max(1.0);
+        let (then, now) = (self.older.1.of(service), counters.of(service));
+        let rate = |then: u64, now: u64| (10.0 * now.saturating_sub(then) as f64 / since).round() / 10.0;
+        [
+            rate(then.messages, now.messages),
+            rate(then.bytes_in, now.bytes_in),
+            rate(then.bytes_out, now.bytes_out),
+        ]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rate_is_that_of_the_last_seconds_and_not_of_a_whole_life() {
+        let (mut pace, mut counters) = (Pace::default(), Counters::default());
+        let second = |second: u64| Moment::at(second * 1_000_000);
+        counters.of_mut(Service::Multiply).messages = 5;
+        assert_eq!(pace.of(second(2), &counters, Service::Multiply)[0], 2.5);
+        for now in 0..100 {
+            pace.tick(second(now), &counters);
+            counters.of_mut(Service::Multiply).messages += 7;
+            let rate = pace.of(second(now + 1), &counters, Service::Multiply)[0];
+            assert!(now < 20 || rate == 7.0, "{now}: {rate}");
+        }
+        for now in 100..130 {
+            pace.tick(second(now), &counters);
+        }
+        assert_eq!(pace.of(second(130), &counters, Service::Multiply), [0.0; 3]);
+    }
+}
