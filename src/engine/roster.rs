@@ -136,7 +136,9 @@ impl Roster {
         }
         let ellipsis = if end < hint.text.len() { "…" } else { "" };
         let text = format!("{}{ellipsis}", &hint.text[..end]).into();
-        entry.hint = Some(LastHint { mistake: hint.mistake, text, service, at: now, is_over: false });
+        // That one is only slower for it.
+        let is_over = hint.mistake == Mistake::NewlineApart;
+        entry.hint = Some(LastHint { mistake: hint.mistake, text, service, at: now, is_over });
     }
 
     /// Whether it is known that it has been silent since that moment.

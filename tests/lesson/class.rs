@@ -23,7 +23,7 @@ fn class(daemon: &Daemon) -> Vec<Value> {
     serde_json::from_str(&text).expect("JSON")
 }
 
-fn row<'c>(class: &'c [Value], address: Ipv4Addr) -> &'c Value {
+fn row(class: &[Value], address: Ipv4Addr) -> &Value {
     let address = address.to_string();
     class
         .iter()
@@ -43,7 +43,7 @@ const MISTAKES: [(&str, &str); 12] = [
     ("5\n", "one_number"),
     ("hello\n", "wrong_port"),
     ("GET / HTTP/1.1\r\n\r\n", "wrong_port"),
-    ("5 x", "unfinished"),
+    ("5 *", "unfinished"),
     ("", "silent"),
 ];
 

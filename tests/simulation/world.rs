@@ -395,6 +395,7 @@ impl World {
             | Happening::Dropped(_)
             | Happening::Undelivered { .. }
             | Happening::Refused(_)
+            | Happening::Mistaken(_)
             | Happening::Ordered(_)
             | Happening::Remarked(_)
             | Happening::Asked(_)
