@@ -3,7 +3,7 @@
 //! connection.
 
 use std::cmp::Reverse;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -75,9 +75,20 @@ pub struct Tally {
     pub good: Option<Moment>,
 }
 
-/// The table.
+impl Entry {
+    fn take(&mut self, service: Service, tally: Tally) {
+        self.requests += u64::from(tally.requests);
+        self.errors += u64::from(tally.errors);
+        if let (Some(hint), Some(good)) = (&mut self.hint, tally.good) {
+            hint.is_over |= hint.service == service && good > hint.at;
+        }
+    }
+}
+
+/// The table: a tree, because in one that is small nothing is found with fewer instructions, and nobody can choose addresses
+/// that lie badly in it.
 #[derive(Debug, Default)]
-pub struct Roster(HashMap<Client, Entry>);
+pub struct Roster(BTreeMap<Client, Entry>);
 
 impl Roster {
     /// A connection was let in.
@@ -88,20 +99,18 @@ impl Roster {
         }
     }
 
-    /// One has gone.
-    pub fn leave(&mut self, client: Client) {
+    /// One has gone, and had done this on a service.
+    pub fn leave(&mut self, client: Client, service: Service, tally: Tally) {
         if let Some(entry) = self.0.get_mut(&client) {
             entry.connections = entry.connections.saturating_sub(1);
+            entry.take(service, tally);
         }
     }
 
     /// A connection has done something on a service.
     pub fn count(&mut self, now: Moment, client: Client, service: Service, tally: Tally) {
-        let Some(entry) = self.entry(now, client) else { return };
-        entry.requests += u64::from(tally.requests);
-        entry.errors += u64::from(tally.errors);
-        if let (Some(hint), Some(good)) = (&mut entry.hint, tally.good) {
-            hint.is_over |= hint.service == service && good > hint.at;
+        if let Some(entry) = self.entry(now, client) {
+            entry.take(service, tally);
         }
     }
 
@@ -152,11 +161,9 @@ impl Roster {
         self.0.get(&client)?.name.as_deref()
     }
 
-    /// Everybody, in an order of its own.
+    /// Everybody, by address and user.
     pub fn clients(&self) -> Vec<Client> {
-        let mut clients: Vec<Client> = self.0.keys().copied().collect();
-        clients.sort_unstable();
-        clients
+        self.0.keys().copied().collect()
     }
 
     /// What is known of one.
@@ -171,6 +178,7 @@ impl Roster {
 
     /// The entry of one, made if there is a place; `None`: nobody can be forgotten for it.
     fn entry(&mut self, now: Moment, client: Client) -> Option<&mut Entry> {
+        // With room there is one search.
         if self.0.len() >= CLIENTS_MAX && !self.0.contains_key(&client) {
             self.forget_some();
             if self.0.len() >= CLIENTS_MAX {
@@ -274,12 +282,12 @@ mod tests {
         }
         for number in 30..60 {
             roster.enter(Moment::at(0), at(number));
-            roster.leave(at(number));
+            roster.leave(at(number), Service::Chat, Tally::default());
         }
         for number in 0..10 * CLIENTS_MAX as u128 {
             let address = Ipv6Addr::from_bits(0x2001_0db8 << 96 | number);
             roster.enter(Moment::at(1), Client::Address(address.into()));
-            roster.leave(Client::Address(address.into()));
+            roster.leave(Client::Address(address.into()), Service::Chat, Tally::default());
             assert!(roster.0.len() <= CLIENTS_MAX);
         }
         assert!((0..60).all(|number| roster.get(at(number)).is_some()));
@@ -287,6 +295,6 @@ mod tests {
         let mut roster = Roster::default();
         (0..2 * CLIENTS_MAX as u32).for_each(|number| roster.enter(Moment::at(0), at(number)));
         assert_eq!((roster.0.len(), roster.get(at(CLIENTS_MAX as u32)).is_some()), (CLIENTS_MAX, false));
-        roster.leave(at(CLIENTS_MAX as u32)); // it was never counted
+        roster.leave(at(CLIENTS_MAX as u32), Service::Chat, Tally::default()); // it was never counted
     }
 }

@@ -45,13 +45,17 @@ impl Dialogue {
 
     /// Gives the roster what it does not know yet.
     pub(super) fn report_tally(&mut self, world: &mut World) {
-        if (self.requests, self.errors) == (0, 0) {
-            return;
+        if (self.requests, self.errors) != (0, 0) {
+            let tally = self.take_tally();
+            world.roster.count(world.now, self.client(), self.service(), tally);
         }
+    }
+
+    fn take_tally(&mut self) -> Tally {
         let good = (self.requests > 0 && !self.lists.has_erred()).then_some(self.active);
         let tally = Tally { requests: self.requests.into(), errors: self.errors.into(), good };
         (self.requests, self.errors) = (0, 0);
-        world.roster.count(world.now, self.client(), self.service(), tally);
+        tally
     }
 
     /// One who has said nothing for a while, where something is waited for, is in trouble too: that is looked for when
@@ -77,9 +81,9 @@ impl Dialogue {
 
     /// It is gone.
     pub(super) fn leave_roster(&mut self, world: &mut World) {
-        self.report_tally(world);
         if self.flags.counted {
-            world.roster.leave(self.client());
+            let tally = self.take_tally();
+            world.roster.leave(self.client(), self.service(), tally);
         }
     }
 }
