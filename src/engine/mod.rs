@@ -530,7 +530,9 @@ impl Engine {
             if let Some(seat) = session.seat().filter(|_| left > 0 || own == 0) {
                 world.room.sent(seat, left);
             }
-            session.hear_room(world);
+            if session.seat().is_some() {
+                session.hear_room(world);
+            }
             session.resume(world, now);
         });
     }
