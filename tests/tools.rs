@@ -213,6 +213,9 @@ fn every_tool_gets_help_a_choice_and_a_default_at_the_unix_socket() {
     for tool in at_socket(&daemon) {
         exchange(tool, "6 7\n5 x\n", "Data received\n42.0\nData received\nError: not a number: 'x'\n");
     }
+    daemon.stop();
+    // Another one, in whose log nobody has chosen anything yet.
+    let daemon = self::daemon();
     for tool in at_socket(&daemon) {
         let before = daemon.log().len();
         let mut tool = Program::start(tool);
