@@ -261,6 +261,7 @@ impl Dialogue {
     fn depart(&mut self, world: &mut World) {
         if let Some(seat) = self.seat() {
             world.room.drop_member(seat, &mut Vec::new());
+            self.state = State::Chat(Err(world.now)); // nothing that follows may ask for its name there
         }
         self.hang_up(world);
         let reason = match self.phase {
