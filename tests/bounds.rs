@@ -4,8 +4,9 @@
 mod harness;
 
 use std::io::{ErrorKind, Write};
-use std::net::{Shutdown, TcpStream};
+use std::net::{Ipv4Addr, Shutdown, TcpStream};
 
+use harness::around::from;
 use harness::{BESIDE, CHAT, Client, Daemon, MULTIPLY, Probe, STATS, Stream, USUAL, wait_until};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde_json::Value;
@@ -182,6 +183,13 @@ fn under_attack_the_daemon_takes_less_memory_than_the_sum_and_at_least_a_fifth_o
         wait_until("all have gone", || {
             (report(&mut asker)["connections"].as_array().unwrap().len() == 2).then_some(())
         });
+    }
+    // Each of a school's machines has made a mistake.
+    for number in 0..1024u16 {
+        let [high, low] = number.to_be_bytes();
+        let mut student = from(Ipv4Addr::new(127, 80, high, low), daemon.address(MULTIPLY));
+        student.say(format!("{} 2\n", "3,14".repeat(20)));
+        student.hear("Data received\nError: ");
     }
     // A list goes on as far as it may wait to be sent: of all, those who do not read it have most waiting.
     let mut askers: Vec<Client> = (0..CONNECTIONS - 2).map(|_| deaf(&daemon, STATS)).collect();
