@@ -19,8 +19,8 @@
 //! ```
 //!
 //! Every import points down, and a test reads them (`tests/layering.rs`). The [`engine`] is pure: no socket, clock, file
-//! or log in it; the [`reactor`] knows no service. [`transport`] and [`config`] borrow words of the engine's vocabulary
-//! ([`engine::message::Origin`], [`engine::limits`], [`engine::allow`]), nothing else of it.
+//! or log in it; the [`reactor`] knows no service. [`transport`] and [`config`] borrow words of the engine's vocabulary (where
+//! somebody comes from, limits, names, services); the same test lists them, and they borrow nothing else of it.
 //!
 //! # One request's path
 //!
@@ -40,8 +40,9 @@
 //!
 //! # Where a new service goes
 //!
-//! A file in `engine/service/`, its line in `engine/service/mod.rs`, its dialogues in `tests/conversations.rs`, its words
-//! in the man page.
+//! `CONTRIBUTING.md` goes through it: a file in `engine/service/`, its variant in `engine/service/mod.rs`, its state in
+//! `engine/session/` wherever the compiler then asks for it, its dialogues in `tests/conversations/table.rs`, its words in the
+//! man page.
 
 pub mod config;
 pub mod daemon;
