@@ -65,7 +65,9 @@ impl Session {
     }
 
     pub(super) fn unfinished_deadline(&self, world: &World) -> Option<Moment> {
-        let begun = self.intake.begun().filter(|_| !self.intake.goes_on() && !self.is_held_back(world))?;
+        // What waits for room with us is whole, and that it is still read from does not make it late.
+        let waits = self.intake.stalled || self.is_held_back(world);
+        let begun = self.intake.begun().filter(|_| !self.intake.goes_on() && !waits)?;
         Some(begun + self.dialogue.settings(world).message_timeout)
     }
 
