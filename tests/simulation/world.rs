@@ -614,6 +614,9 @@ impl World {
         let actor = self.slots[peer.index as usize].as_mut().filter(|actor| actor.peer == peer);
         let actor = actor.expect("nobody is written to once more");
         assert!(actor.link.blocked, "{}: written to once more without need", actor.who);
+        if actor.closed.is_some() {
+            return; // the order was given before its time was over altogether: it is closed next
+        }
         let outgoing = self.engine.outgoing(peer);
         assert!(!outgoing.is_empty(), "{}: blocked, and nothing waits for it", actor.who);
         let (wanted, written) = if actor.is_on_packets() {
