@@ -312,12 +312,7 @@ impl Board {
     fn status(&self, count: usize, width: usize) -> String {
         let unit = if count == 1 { "machine" } else { "machines" };
         let order = format!("{:?}", self.sort).to_lowercase();
-        let how = match (self.tie.waiting(), self.note) {
-            (Some(why), _) => format!("{why} | "),
-            (None, _) if !self.tie.is_in() => "not connected: trying | ".to_owned(),
-            (None, Some(note)) => format!("{note} | "),
-            (None, None) => String::new(),
-        };
+        let how = self.tie.trouble_or(self.note).map_or(String::new(), |how| format!("{how} | "));
         let last = (self.from + self.room).min(count);
         let rows = match last - self.from == count {
             true => String::new(),

@@ -76,6 +76,12 @@ impl Tie {
         !self.is_loss_told
     }
 
+    /// What a status line says of it: why it is not there, or else what else there is to say.
+    pub(crate) fn trouble_or(&self, note: Option<&str>) -> Option<String> {
+        let trying = (!self.is_in()).then(|| "not connected: trying".to_owned());
+        self.waiting().or(trying).or_else(|| note.map(str::to_owned))
+    }
+
     /// Why it is not there, and when it is tried again, if it is waited for.
     pub(crate) fn waiting(&self) -> Option<String> {
         match &self.state {

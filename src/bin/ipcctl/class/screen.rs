@@ -246,12 +246,7 @@ impl Desk {
     fn status(&self, width: usize) -> String {
         let count = self.rows.len();
         let trouble = self.rows.iter().filter(|row| row.is_in_trouble).count();
-        let how = match (self.tie.waiting(), self.note) {
-            (Some(why), _) => format!("{why} | "),
-            (None, _) if !self.tie.is_in() => "not connected: trying | ".to_owned(),
-            (None, Some(note)) => format!("{note} | "),
-            (None, None) => String::new(),
-        };
+        let how = self.tie.trouble_or(self.note).map_or(String::new(), |how| format!("{how} | "));
         let last = (self.from + self.room).min(count);
         let shown = match last - self.from.min(last) == count {
             true => String::new(),
