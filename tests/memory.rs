@@ -211,7 +211,7 @@ fn attack(ip: Ipv4Addr, bytes: u64) {
 
 /// One attack is enough unless it is cut short by something else than the daemon's end; what else it is, the failure says.
 fn attack_until_it_ends(ip: Ipv4Addr, pid: Pid, log: impl Fn() -> String) {
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + 3 * PATIENCE;
     while !has_ended(pid) {
         let status = || fs::read_to_string(format!("/proc/{}/status", pid.as_raw_pid()));
         assert!(Instant::now() < deadline, "the daemon does not end: {:?}, {}", status(), log());
