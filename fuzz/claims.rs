@@ -1,5 +1,5 @@
-//! What must hold whatever the bytes are: one function a claim. cargo-fuzz looks for bytes that break one; `tests/fuzz.rs`
-//! replays those that did, and the seeds.
+//! What must hold whatever the bytes are: one function a claim. cargo-fuzz looks for bytes that break one;
+//! `tests/engine/fuzz.rs` replays those that did, and the seeds.
 
 use std::path::Path;
 use std::rc::Rc;

@@ -18,7 +18,7 @@
 //!          endpoint             where: "tcp://localhost:65432"
 //! ```
 //!
-//! Every import points down, and a test reads them (`tests/layering.rs`). The [`engine`] is pure: no socket, clock, file
+//! Every import points down, and a test reads them (`tests/engine/layering.rs`). The [`engine`] is pure: no socket, clock, file
 //! or log in it; the [`reactor`] knows no service. [`transport`] and [`config`] borrow words of the engine's vocabulary (where
 //! somebody comes from, limits, names, services); the same test lists them, and they borrow nothing else of it.
 //!
@@ -41,8 +41,8 @@
 //! # Where a new service goes
 //!
 //! `CONTRIBUTING.md` goes through it: a file in `engine/service/`, its variant in `engine/service/mod.rs`, its state in
-//! `engine/session/` wherever the compiler then asks for it, its dialogues in `tests/conversations/table.rs`, its words in the
-//! man page.
+//! `engine/session/` wherever the compiler then asks for it, its dialogues in `tests/protocol/conversations/table.rs`, its
+//! words in the man page.
 
 pub mod config;
 pub mod daemon;

@@ -8,7 +8,7 @@ use crate::transport::sockopt::KERNEL_BYTES;
 
 /// The allocator takes an eighth more: 16 bytes around each piece, and pieces that do not fit together. Seen with glibc: of
 /// 4,000 idle connections 1 MiB remains when all have gone, the tables that have grown included. Under attack
-/// (`tests/bounds.rs`) less than a third of the sum is taken in all.
+/// (`tests/resources/bounds.rs`) less than a third of the sum is taken in all.
 const ALLOCATOR_SHARE: usize = 8;
 
 /// The sum, part by part: what peers can make the daemon hold at most, beside what it holds when nobody is there.

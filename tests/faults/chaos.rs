@@ -10,10 +10,10 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, prlimit};
 
-use super::super::harness::packets::Packets;
-use super::super::harness::{CHAT, GREETING, HELLO, MULTIPLY, STATS, TALK};
 use super::mischief::{MISCHIEFS, newcomer};
 use super::trial::{Chance, Healthy, Trial, answered, effort, figures, number, step_back};
+use crate::harness::packets::Packets;
+use crate::harness::{CHAT, GREETING, HELLO, MULTIPLY, STATS, TALK};
 
 /// Every service, on every kind of endpoint that it can have.
 const EVERYTHING: &str = r#"

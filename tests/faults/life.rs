@@ -8,15 +8,14 @@ use std::process::Stdio;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use super::super::harness::around::{Helper, failure};
-use super::super::harness::manager::Manager;
-use super::super::harness::{Client, Daemon, Ground, MULTIPLY, USUAL, wait_until};
-use super::trial::{Chance, Healthy, Trial, answered, effort, raise_descriptors, step_back};
+use super::trial::{Chance, Healthy, Trial, answered, effort, step_back};
+use crate::harness::around::{Helper, failure};
+use crate::harness::manager::Manager;
+use crate::harness::{Client, Daemon, Ground, MULTIPLY, USUAL, wait_until};
 use rustix::process::Signal;
 
 #[test]
 fn a_stop_under_load_answers_every_request_that_was_received() {
-    raise_descriptors();
     let count: usize = effort(1_000, 10_000);
     let mut daemon = Daemon::with(&format!("[limits]\nmax_connections = 10100\n{USUAL}"));
     let healthy = Healthy::on(daemon.tcp(MULTIPLY));

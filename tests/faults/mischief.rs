@@ -10,9 +10,9 @@ use std::time::Duration;
 
 use socket2::{Domain, SockAddr, Socket, Type};
 
-use super::super::harness::{CHAT, Daemon, GREETING, HELLO, MULTIPLY, PATIENCE, STATS, TALK, show};
 use super::room::CORPUS;
 use super::trial::Chance;
+use crate::harness::{CHAT, Daemon, GREETING, HELLO, MULTIPLY, PATIENCE, STATS, TALK, show};
 
 /// A mischief, as it is called in what is printed.
 pub type Mischief = (&'static str, fn(&Daemon, &mut Chance));

@@ -11,9 +11,9 @@ use std::time::{Duration, Instant};
 use ipcd::config::Config;
 use rustix::process::Signal;
 
-use super::super::harness::around::failure;
-use super::super::harness::{Daemon, Ground, MULTIPLY, PATIENCE, USUAL, wait_until};
 use super::trial::{Chance, Healthy, Trial, answered, effort};
+use crate::harness::around::failure;
+use crate::harness::{Daemon, Ground, MULTIPLY, PATIENCE, USUAL, wait_until};
 
 const SHIPPED: [&str; 2] = [include_str!("../../etc/ipcd.toml"), include_str!("../../etc/classroom.toml")];
 
@@ -233,7 +233,7 @@ fn a_log_that_takes_nothing_costs_lines_and_nothing_else() {
 /// Descriptors of every wrong kind, none of which may be taken for an endpoint.
 #[test]
 fn no_wrong_descriptor_is_taken_for_an_endpoint() {
-    use super::super::harness::manager::Manager;
+    use crate::harness::manager::Manager;
     for _ in 0..effort(2, 100) {
         let ground = Ground::new();
         ground.write_config(USUAL);

@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{Builder, sleep};
 use std::time::{Duration, Instant};
 
-use super::super::harness::{BESIDE, CHAT, Client, Daemon, MULTIPLY, TALK, USUAL, is_sanitized, wait_until};
 use super::trial::{Chance, Trial, effort, step_back};
+use crate::harness::{BESIDE, CHAT, Client, Daemon, MULTIPLY, TALK, USUAL, is_sanitized, wait_until};
 use rustix::process::{Pid, Signal, kill_process};
 
 /// Members that are processes of their own: to be stopped or killed as real ones are.
@@ -208,7 +208,7 @@ fn harmless(what: &str, text: &str) {
 
 #[test]
 fn nothing_that_is_said_reaches_another_terminal_or_the_log_as_a_control_character() {
-    let ground = super::super::harness::Ground::new();
+    let ground = crate::harness::Ground::new();
     ground.write_config(&format!("{USUAL}{BESIDE}"));
     let mut command = ground.command();
     command.args(["--log-level", "debug"]); // every message is logged

@@ -5,10 +5,10 @@ use std::net::{Shutdown, TcpStream};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use super::super::harness::{
+use super::trial::{Chance, Trial, answered, effort, is_full, step_back};
+use crate::harness::{
     BESIDE, CHAT, Client, HELLO, MULTIPLY, PATIENCE, Probe, USUAL, is_sanitized, not_http, wait_until,
 };
-use super::trial::{Chance, Trial, answered, effort, is_full, step_back};
 
 const REQUESTS: &str = "5 10\n";
 const REPLIES: &str = "Data received\n50.0\n";

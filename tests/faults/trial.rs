@@ -5,9 +5,8 @@ use std::sync::Mutex;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-pub use super::super::harness::healthy::{Healthy, Wait, step_back};
-use super::super::harness::{Client, Daemon, MULTIPLY, is_sanitized, wait_until};
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+pub use crate::harness::healthy::{Healthy, Wait, step_back};
+use crate::harness::{Client, Daemon, MULTIPLY, is_sanitized, wait_until};
 
 /// Longer than the healthy client ever waits for its reply, also where ten other tests share two processors. What it
 /// waited is printed: that is the figure, this only finds a loop that stood still. Not counted: the wait for a processor.
@@ -60,12 +59,6 @@ impl Chance {
     }
 }
 
-/// As many descriptors for the test as it may have.
-pub fn raise_descriptors() {
-    let limit = getrlimit(Resource::Nofile);
-    setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }).unwrap();
-}
-
 /// What the healthy client's waits were, and in brackets without those for a processor.
 pub fn figures(waits: Vec<Wait>) -> String {
     let at = |times: fn(&Wait) -> Duration| {
@@ -105,7 +98,6 @@ impl Trial {
     }
 
     pub fn on(daemon: Daemon) -> Trial {
-        raise_descriptors();
         let healthy = Healthy::of(daemon.tcp(MULTIPLY), daemon.pid());
         let descriptors = daemon.descriptors();
         // What is needed once is there before it is measured.

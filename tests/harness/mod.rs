@@ -6,6 +6,10 @@ pub mod healthy;
 pub mod logged;
 pub mod manager;
 pub mod packets;
+mod process;
+pub mod program;
+#[cfg(feature = "tui")]
+pub mod seat;
 
 use std::fmt::Debug;
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
@@ -13,7 +17,6 @@ use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
@@ -84,10 +87,7 @@ pub struct Ground {
 impl Ground {
     /// A directory and an address that no other test uses.
     pub fn new() -> Ground {
-        static NEXT: AtomicU8 = AtomicU8::new(1);
-        let [.., high, low] = std::process::id().to_be_bytes();
-        let ip = Ipv4Addr::new(127, high | 1, low, NEXT.fetch_add(1, Ordering::Relaxed));
-        Ground { directory: tempfile::tempdir().unwrap(), ip }
+        Ground { directory: tempfile::tempdir().unwrap(), ip: process::address() }
     }
 
     /// Fills in `{ip}` and `{dir}`.

@@ -1,5 +1,4 @@
 //! ipcctl on a terminal of its own, and what a person sees there. For tests with the feature `tui` alone.
-#![allow(dead_code)] // each test file uses its part
 
 use std::fs::File;
 use std::io::{Read, Write};

@@ -67,7 +67,7 @@ fn visit(display: &Display) -> (Shown, Vec<String>) {
 }
 
 #[test]
-#[ignore = "needs other programs: see tests/tools/program.rs"]
+#[ignore = "needs other programs: see tests/harness/program.rs"]
 fn the_courses_window_has_an_item_for_each_message_of_a_history_and_of_three_who_talk() {
     let display = Display::new();
     // Its thread calls recv() again once Tk has shown the item: on a busy machine that may take longer than the 5 ms.

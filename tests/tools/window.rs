@@ -6,8 +6,8 @@ use std::time::Instant;
 
 use serde_json::Value;
 
+use crate::harness::program::{Program, command};
 use crate::harness::{CHAT, Daemon, PATIENCE};
-use crate::program::{Program, command};
 
 /// A display that nobody looks at.
 pub struct Display {

@@ -1,0 +1,148 @@
+//! chat in a pipe, and what is collected from a daemon: every line is said as it is, and nobody is listened to for ever.
+
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpListener;
+use std::time::{Duration, Instant};
+
+use super::{ipcctl, ipcctl_with, socket, text};
+use crate::harness::{Client, Daemon};
+
+#[test]
+fn a_line_in_a_pipe_is_said_as_it_is_and_none_of_them_ends_it() {
+    let daemon = Daemon::usual();
+    let to = socket(&daemon);
+    let mut bob = Client::member(&daemon, "bob");
+    let lines = [
+        "/etc/passwd: 0644",
+        "//comment",
+        "/quit",
+        "quit",
+        "{quit}",
+        "bye",
+        "EXIT",
+        "/me too",
+        " /x",
+        "last",
+    ];
+    let output = ipcctl_with(&["--to", &to, "chat", "--name", "cron"], &(lines.join("\n") + "\n"));
+    let said: Vec<String> = lines.iter().map(|line| format!("cron: {line}")).collect();
+    assert_eq!(text(&output.stdout).lines().collect::<Vec<_>>(), said, "{output:?}");
+    assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
+    let mut heard = String::new();
+    while !heard.ends_with("cron has left the chat.\n") {
+        heard += std::str::from_utf8(&bob.recv()).unwrap();
+    }
+    // What makes a word no farewell is not to be seen.
+    let heard = heard.replace('\u{200b}', "");
+    assert_eq!(heard, format!("cron has joined the chat!\n{}\ncron has left the chat.\n", said.join("\n")));
+    daemon.stop();
+}
+
+#[test]
+fn with_commands_a_pipe_is_a_member_like_any_other() {
+    let daemon = Daemon::usual();
+    let to = socket(&daemon);
+    let output = ipcctl_with(
+        &["--to", &to, "chat", "--name", "cron", "--commands"],
+        "/me waves\n//x\n/who\nquit\nnever said\n",
+    );
+    assert_eq!(text(&output.stdout), "* cron waves\ncron: /x\nIn the room: cron (1)\n", "{output:?}");
+    assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
+    daemon.stop();
+}
+
+/// A daemon that says `first` to the first lines it hears, and then `rest`, a piece every millisecond, for ever.
+fn endless(first: &'static [&'static str], rest: &'static str) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let to = format!("tcp://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        let (stream, _) = listener.accept().unwrap();
+        let mut heard = BufReader::new(&stream).lines();
+        for line in first {
+            heard.next();
+            (&stream).write_all(line.as_bytes()).unwrap();
+        }
+        // Ends when the client does.
+        while (&stream).write_all(rest.as_bytes()).is_ok() {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    });
+    to
+}
+
+#[test]
+fn a_daemon_that_never_ends_its_answer_is_given_up_in_time_or_by_length() {
+    const MACHINE: &str = "{\"host\":\"pc7\",\"age\":1}\n";
+    for (first, rest, arguments) in [
+        (&[][..], "x", &["multiply", "5", "10"][..]),
+        (&["Requests: latest\n"], MACHINE, &["top", "--once"]),
+        (&["Requests: latest\n"], "{\"host\":\"", &["top", "--json"]),
+        (&[], "{", &["status"]),
+        (&[], "Error: no\n", &["reload"]),
+        (&[], "Greetings from the cave! Now type your name and press enter!\n", &["chat", "--name", "cron"]),
+        (
+            &["Welcome cron! If you ever want to quit, type {quit} to exit.\n"],
+            "bob: and another thing\n",
+            &["chat", "--name", "cron"],
+        ),
+        (
+            &["Welcome cron! If you ever want to quit, type {quit} to exit.\n"],
+            "cron: so I never said\n",
+            &["chat", "--name", "cron"],
+        ),
+    ] {
+        let to = endless(first, rest);
+        let begun = Instant::now();
+        let output = ipcctl_with(&[&["--to", &to, "--timeout", "1s"], arguments].concat(), "hi\n");
+        let took = begun.elapsed();
+        assert_eq!(output.status.code(), Some(75), "{arguments:?}: {}", text(&output.stderr));
+        assert!(text(&output.stderr).contains("no answer within 1s"), "{output:?}");
+        // A line that comes back, and one that does not: two timeouts. A busy machine has time to spare.
+        assert!(took < Duration::from_secs(20), "{arguments:?}: {took:?}");
+    }
+}
+
+/// A daemon that says this as fast as it is taken.
+fn torrent(first: &'static [&'static str], rest: &'static str) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let to = format!("tcp://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        let (stream, _) = listener.accept().unwrap();
+        let mut heard = BufReader::new(&stream).lines();
+        for line in first {
+            heard.next();
+            (&stream).write_all(line.as_bytes()).unwrap();
+        }
+        heard.next();
+        let piece = rest.repeat(1 + (64 << 10) / rest.len());
+        while (&stream).write_all(piece.as_bytes()).is_ok() {}
+    });
+    to
+}
+
+#[test]
+fn what_is_collected_from_a_daemon_has_a_bound() {
+    for (first, rest, arguments, says) in [
+        (&[][..], "Error: no\n", &["reload"][..], "longer than 1000 lines or 1024 KiB"),
+        (
+            &["Requests: latest\n"],
+            "{\"host\":\"pc7\"}\n",
+            &["top", "--once"],
+            "longer than 10000 machines or 32 MiB",
+        ),
+        (&[], "{", &["status"], "a line that does not end"),
+    ] {
+        // Without a timeout: it is the length that ends it.
+        let to = torrent(first, rest);
+        let output = ipcctl(&[&["--to", &to, "--timeout", "0s"], arguments].concat());
+        let said = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{arguments:?}: {said}");
+        assert!(said.contains(says) && said.lines().count() == 1, "{said}");
+    }
+    // Answers to nothing are no results.
+    let to = torrent(&["Data received\n50.0\n"], "Data received\n50.0\n");
+    let output = ipcctl_with(&["--to", &to, "multiply", "-"], "5 10\n6 7\n");
+    let said = text(&output.stderr);
+    assert!(output.status.code() == Some(1) && said.contains("multiply is not there: "), "{said}");
+    assert_eq!(text(&output.stdout).lines().count(), 2, "{output:?}");
+}

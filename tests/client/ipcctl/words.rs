@@ -1,0 +1,52 @@
+//! What is said when something was typed wrongly: in one line, with what would be right.
+
+use std::process::Command;
+
+use super::{ipcctl, socket, text};
+use crate::harness::Daemon;
+
+#[test]
+fn a_star_that_the_shell_has_expanded_is_named() {
+    let daemon = Daemon::usual();
+    let to = socket(&daemon);
+    let directory = tempfile::tempdir().unwrap();
+    let calculate = |line: &str| {
+        let mut shell = Command::new("sh");
+        shell.args(["-c", &format!("\"$0\" --to \"$1\" multiply {line}"), env!("CARGO_BIN_EXE_ipcctl"), &to]);
+        let output = shell.current_dir(&directory).output().unwrap();
+        (output.status.code(), text(&output.stdout).to_owned(), text(&output.stderr).to_owned())
+    };
+    // Where there is nothing, the star stays one.
+    assert_eq!(calculate("5 * 10"), (Some(0), "50.0\n".to_owned(), String::new()));
+    std::fs::write(directory.path().join("notes.txt"), "").unwrap();
+    let said = "ipcctl: the shell has put the name of a file (notes.txt) in the place of the star; \
+                quote it: ipcctl multiply 5 '*' 10\n";
+    assert_eq!(calculate("5 * 10"), (Some(2), String::new(), said.to_owned()));
+    for name in ["a\u{1b}[2J", "zebra"] {
+        std::fs::write(directory.path().join(name), "").unwrap();
+    }
+    let said = "ipcctl: the shell has put the names of files (a\\u{1b}[2J) in the place of the star; \
+                quote it: ipcctl multiply 5 '*' 10\n";
+    for line in ["5 * 10", "5 ** 10"] {
+        assert_eq!(calculate(line), (Some(2), String::new(), said.to_owned()));
+    }
+    for (line, result) in
+        [("5 '*' 10", "50.0\n"), ("'5 10'", "50.0\n"), ("-5 - -6", "1.0\n"), ("2 '**' 3", "8.0\n")]
+    {
+        assert_eq!(calculate(line), (Some(0), result.to_owned(), String::new()), "{line}");
+    }
+    let (status, _, said) = calculate("1 2 3 4");
+    assert!(status == Some(2) && said.starts_with("ipcctl: multiply takes two numbers, "), "{said}");
+    daemon.stop();
+}
+
+#[test]
+fn the_greeting_is_had_by_the_services_name_too() {
+    let daemon = Daemon::usual();
+    let to = socket(&daemon);
+    for name in ["greet", "greeting"] {
+        let output = ipcctl(&["--to", &to, name]);
+        assert_eq!(text(&output.stdout), "Message received. Thank you for connecting\n", "{output:?}");
+    }
+    daemon.stop();
+}

@@ -1,0 +1,422 @@
+//! `ipcctl watch` and `ipcctl top` on a real terminal: what happens is seen as it happens, and can be looked back at; and a
+//! daemon that goes away is waited for.
+
+mod sizes;
+
+use std::io::{Read, Write};
+use std::net::TcpListener;
+
+use crate::harness::seat::{Seat, count, mux, rows};
+use crate::harness::{BESIDE, Client, Daemon, Ground, HELLO, MULTIPLY, STATS, USUAL, not_http};
+use rustix::process::Signal;
+
+fn daemon() -> Daemon {
+    Daemon::with(&format!("{USUAL}{BESIDE}"))
+}
+
+/// One who watches on a screen on which no event needs two rows.
+fn watcher(daemon: &Daemon, prepare: impl FnOnce(&mut std::process::Command)) -> Seat {
+    let seat = Seat::with(&["--to", &mux(daemon), "watch"], prepare);
+    seat.see("watching: all");
+    seat.resize(24, 160);
+    seat.wait_for("the size", |screen| is_at(screen, 22, " watch | ") && is_at(screen, 23, " q: quit"));
+    seat
+}
+
+/// Whether a row begins so.
+fn is_at(screen: &vt100::Screen, row: usize, text: &str) -> bool {
+    rows(screen)[row].starts_with(text)
+}
+
+/// A client that asks for all these numbers once, and has its answers.
+fn ask(daemon: &Daemon, numbers: std::ops::Range<u32>) -> Client {
+    let mut client = daemon.tcp(MULTIPLY);
+    for number in numbers {
+        client.say(format!("{number} 1\n"));
+        client.hear(format!("Data received\n{number}.0\n"));
+    }
+    client
+}
+
+/// The colour and the boldness of the first character of a text on the screen.
+fn style_of(screen: &vt100::Screen, text: &str) -> Option<(vt100::Color, bool)> {
+    let rows = rows(screen);
+    let (y, row) = rows.iter().enumerate().find(|(_, row)| row.contains(text))?;
+    let x = row[..row.find(text)?].chars().count();
+    let cell = screen.cell(u16::try_from(y).unwrap(), u16::try_from(x).unwrap())?;
+    Some((cell.fgcolor(), cell.bold()))
+}
+
+#[test]
+fn a_hint_stands_out_in_colour_and_without_colour_it_is_bold_and_has_its_word() {
+    let daemon = daemon();
+    let place = mux(&daemon);
+    let coloured = watcher(&daemon, |_| {});
+    let plain = watcher(&daemon, |command| {
+        command.env("NO_COLOR", "1");
+    });
+    let mut client = daemon.tcp(MULTIPLY);
+    client.say("5 10\n");
+    client.hear("Data received\n50.0\n");
+    // It reads what it is told: leaving that unread would be another mistake.
+    let mut browser = daemon.tcp(MULTIPLY);
+    browser.say("GET / HTTP/1.1\r\n");
+    browser.hear(not_http("multiply"));
+    for seat in [&coloured, &plain] {
+        seat.see("  message '5 10'");
+        seat.see("  reply '50.0'");
+        seat.see("  hint: it speaks HTTP, as a browser does, and here is multiply: ");
+        seat.see(", 1 hint | ");
+        seat.see(&place);
+    }
+    let style = |seat: &Seat, text: &str| {
+        let shown = seat.shown.0.lock().unwrap();
+        style_of(shown.parser.screen(), text).unwrap()
+    };
+    let default = (vt100::Color::Default, false);
+    assert_eq!(style(&coloured, "hint: it speaks"), (vt100::Color::Idx(3), true));
+    assert_eq!(style(&coloured, "message '5 10'"), default);
+    assert_eq!(style(&plain, "hint: it speaks"), (vt100::Color::Default, true));
+    let colours = |seat: &Seat| {
+        let shown = seat.shown.0.lock().unwrap();
+        let cells = (0..24).flat_map(|row| (0..160).map(move |column| (row, column)));
+        let is_coloured = |at: &(u16, u16)| {
+            let cell = shown.parser.screen().cell(at.0, at.1).unwrap();
+            cell.fgcolor() != vt100::Color::Default || cell.bgcolor() != vt100::Color::Default
+        };
+        cells.filter(is_coloured).count()
+    };
+    assert!(colours(&coloured) > 0 && colours(&plain) == 0);
+    for (mut seat, key) in [(coloured, "q"), (plain, "\x03"), (watcher(&daemon, |_| {}), "\x04")] {
+        seat.press(key);
+        let (status, _) = seat.end();
+        assert!(status.success(), "{key:?}: {status}");
+    }
+    daemon.stop();
+}
+
+#[test]
+fn without_keys_there_are_coloured_lines_and_a_dumb_terminal_gets_plain_ones() {
+    use std::os::unix::process::ExitStatusExt;
+    let daemon = daemon();
+    for is_dumb in [false, true] {
+        let seat = Seat::with(&["--to", &mux(&daemon), "watch"], |command| match is_dumb {
+            true => _ = command.env("TERM", "dumb"),
+            false => _ = command.stdin(std::process::Stdio::null()),
+        });
+        seat.see("ipcctl: Watching: all");
+        daemon.tcp(MULTIPLY).say("3,14 2\n");
+        // One line, on two rows.
+        let text = "  hint: '3,14' ";
+        seat.see(text);
+        let (style, is_screen) = {
+            let shown = seat.shown.0.lock().unwrap();
+            let screen = shown.parser.screen();
+            (style_of(screen, text).unwrap(), screen.alternate_screen())
+        };
+        let colour = if is_dumb { vt100::Color::Default } else { vt100::Color::Idx(3) };
+        assert_eq!((style, is_screen), ((colour, !is_dumb), false));
+        seat.signal(Signal::TERM);
+        let (status, bytes) = seat.end();
+        assert_eq!(status.signal(), Some(Signal::TERM.as_raw()));
+        assert_eq!(bytes.contains(&0x1b), !is_dumb);
+    }
+    daemon.stop();
+}
+
+#[test]
+fn who_looks_back_keeps_the_place_while_more_happens_and_at_any_size() {
+    let daemon = daemon();
+    let mut seat = watcher(&daemon, |_| {});
+    let mut client = ask(&daemon, 0..60);
+    seat.wait_for("the newest at the bottom", |screen| rows(screen)[21].ends_with("reply '59.0'"));
+    seat.press("\x1b[5~");
+    let before =
+        seat.wait_for("a page further up", |screen| is_at(screen, 22, " watch | 21 more below | all"));
+    client.say("77 1\n");
+    client.hear("Data received\n77.0\n");
+    let after = seat.wait_for("three more", |screen| is_at(screen, 22, " watch | 24 more below | all"));
+    assert_eq!(before[..22], after[..22]);
+    seat.press("\x1b[A");
+    seat.wait_for("a row further up", |screen| {
+        is_at(screen, 22, " watch | 25 more below |") && rows(screen)[1] == before[0]
+    });
+    seat.press("\x1b[B\x1b[6~");
+    seat.see(" watch | 3 more below | all");
+    seat.press("\x1b[F");
+    seat.wait_for("the newest", |screen| {
+        rows(screen)[21].ends_with("reply '77.0'") && is_at(screen, 22, " watch | all | ")
+    });
+    seat.press("\x1b[H");
+    let first = seat.wait_for("the first", |screen| rows(screen)[0].ends_with("watching: all"));
+    assert!(first[0].starts_with("-- +") && first[1].ends_with("  opened"), "{first:?}");
+    let below: usize = first[22].split(' ').find_map(|word| word.parse().ok()).unwrap();
+    assert!((100..1000).contains(&below), "{first:?}");
+    // At another size the last line in view stays there.
+    let last = first[21].clone();
+    seat.resize(12, 160);
+    seat.wait_for("the same line at the bottom", |screen| {
+        is_at(screen, 10, " watch | ") && rows(screen)[9] == last
+    });
+    for (height, width) in [(1, 3), (2, 1), (3, 40)] {
+        seat.resize(height, width);
+    }
+    seat.press("\x1b[F");
+    seat.resize(24, 160);
+    seat.wait_for("the newest again", |screen| rows(screen)[21].ends_with("reply '77.0'"));
+    seat.press("q");
+    assert!(seat.end().0.success());
+    daemon.stop();
+}
+
+#[test]
+fn a_picture_that_is_paused_stands_still_and_goes_on_with_the_newest() {
+    let daemon = daemon();
+    let mut seat = watcher(&daemon, |_| {});
+    let mut client = ask(&daemon, 1..2);
+    seat.see("reply '1.0'");
+    for (number, key) in [(2, "p"), (3, " ")] {
+        seat.press(key);
+        let before = seat.see(" watch | paused | all | ");
+        client.say(format!("{number} 1\n"));
+        client.hear(format!("Data received\n{number}.0\n"));
+        let after = seat.see(" watch | paused | 3 more below | all");
+        assert_eq!(before[..22], after[..22]);
+        seat.press(key);
+        seat.see(&format!("reply '{number}.0'"));
+        seat.see(" watch | all | ");
+    }
+    seat.press("q");
+    assert!(seat.end().0.success());
+    daemon.stop();
+}
+
+#[test]
+fn the_filter_is_edited_and_a_wrong_one_is_told_as_the_daemon_tells_it() {
+    let daemon = daemon();
+    let mut seat = watcher(&daemon, |_| {});
+    seat.press("f");
+    seat.see("filter>");
+    seat.press("service=chess\r");
+    seat.see(" unknown service: 'chess' (known: multiply, ");
+    // Nothing has changed, and what was typed can be had again.
+    ask(&daemon, 1..2);
+    seat.see("reply '1.0'");
+    seat.press("/\x1b[A");
+    seat.see("filter> service=chess");
+    seat.see(" watch | all | ");
+    seat.press("\x17service=hello peer=127.\r");
+    seat.see("watching: service=hello peer=127.");
+    seat.see(" watch | service=hello peer=127. | ");
+    ask(&daemon, 2..3);
+    daemon.tcp(HELLO).say("hi\n");
+    let rows = seat.see("  message 'hi'");
+    assert_eq!(count(&rows, "reply '2.0'"), 0, "{rows:?}");
+    // It begins with the filter that counts; Esc leaves it.
+    seat.press("f");
+    seat.see("filter> service=hello peer=127.");
+    seat.press("\x1b");
+    seat.see(" q: quit");
+    seat.press("f\x15\r");
+    seat.see(" watch | all | ");
+    seat.press("q");
+    assert!(seat.end().0.success());
+    daemon.stop();
+}
+
+#[test]
+fn a_daemon_that_comes_back_is_watched_again_with_the_same_filter() {
+    let socket = tempfile::tempdir().unwrap();
+    let path = socket.path().join("ipcd.sock");
+    let config = format!(
+        "[mux]\nlisten = [\"unix://{}\"]\n[hello]\nlisten = [\"tcp://{{ip}}:{HELLO}\"]\n",
+        path.display()
+    );
+    let ground = Ground::new();
+    let second = Ground { directory: tempfile::tempdir().unwrap(), ip: ground.ip };
+    let start = |ground: Ground| {
+        ground.write_config(&config);
+        let command = ground.command();
+        ground.start(command)
+    };
+    let daemon = start(ground);
+    let to = format!("unix://{}", path.display());
+    let mut seat = Seat::take(&["--to", &to, "watch", "--service", "hello"]);
+    seat.see("watching: service=hello");
+    daemon.stop();
+    seat.see("-- the connection ended; trying again until it is there");
+    seat.see(" watch | not connected: ");
+    seat.press("fpeer=x\r");
+    seat.see(" not connected: your filter waits here");
+    seat.press("\x1b");
+    let daemon = start(second);
+    seat.see("the daemon is there again; watching: service=hello");
+    seat.see(" watch | service=hello | 0 events");
+    seat.see_once("trying again");
+    daemon.tcp(HELLO).say("hi\n");
+    seat.see("message 'hi'");
+    seat.press("q");
+    assert!(seat.end().0.success());
+    daemon.stop();
+}
+
+#[test]
+fn one_who_was_too_slow_is_told_how_much_was_missed() {
+    let daemon = daemon();
+    let mut seat = watcher(&daemon, |_| {});
+    seat.signal(Signal::STOP);
+    let mut client = daemon.tcp(MULTIPLY);
+    for _ in 0..100 {
+        client.say("5 10\n".repeat(500));
+        client.hear("Data received\n50.0\n".repeat(500));
+    }
+    seat.signal(Signal::CONT);
+    seat.see(" | missed ");
+    client.say("6 7\n");
+    seat.see("reply '42.0'");
+    seat.press("q");
+    assert!(seat.end().0.success());
+    daemon.stop();
+}
+
+#[test]
+fn nothing_that_is_told_to_one_who_watches_is_obeyed_by_the_terminal() {
+    let hostile = TcpListener::bind("127.0.0.1:0").unwrap();
+    let to = format!("tcp://{}", hostile.local_addr().unwrap());
+    let server = std::thread::spawn(move || {
+        let (mut stream, _) = hostile.accept().unwrap();
+        let orders = "\\u001b]0;owned\\u0007\\u001b[31mred\\u001bc\\u009b5m\\u202eend\x1b[2J";
+        let lines = format!(
+            "{{\"event\":\"watching\",\"time\":1,\"text\":\"{orders}\"}}\n\
+             {{\"event\":\"{orders}\",\"endpoint\":\"{orders}\",\"peer\":\"{orders}\",\"text\":\"{orders}\"}}\n\
+             Error: \x1b[2J{orders}\n"
+        );
+        stream.write_all(lines.as_bytes()).unwrap();
+        let _ = stream.read_to_end(&mut Vec::new());
+    });
+    let mut seat = Seat::take(&["--to", &to, "watch"]);
+    seat.see("]0;owned[31mredc5mend[2J");
+    seat.press("q");
+    let (status, bytes) = seat.end();
+    assert!(status.success());
+    let bytes = String::from_utf8_lossy(&bytes).into_owned();
+    for order in ["\x1b]", "\x07", "\x1bc", "\u{9b}", "\u{202e}", "\x1b[31mred"] {
+        assert!(!bytes.contains(order), "{order:?} in {bytes:?}");
+    }
+    server.join().unwrap();
+}
+
+#[test]
+fn top_shows_all_machines_sorts_them_and_follows_the_size_of_the_terminal() {
+    let daemon = Daemon::usual();
+    let mut machines = daemon.unix();
+    machines.say("stats\n{\"host\":\"calm\",\"cpu_percent\":5}\n{\"host\":\"wild\",\"cpu_percent\":100}\n");
+    machines.hear("Data received\nData received\n");
+    let mut top = Seat::take(&["--to", &mux(&daemon), "top", "--every", "100ms"]);
+    let first = top.see("2 machines, by host");
+    assert!(first[0].starts_with("HOST") && first[1].starts_with("calm"), "{first:?}");
+    assert!(first[2].starts_with("wild") && first[2].contains("100.0% ##########"), "{first:?}");
+    top.press("s");
+    top.wait_for("the busiest first", |screen| rows_of(screen, "by cpu", "wild"));
+    machines.say("{\"host\":\"new one\"}\n");
+    top.see("3 machines");
+    // There is room for all: nothing goes out of sight.
+    top.press("jjjs");
+    top.wait_for("the first in its place", |screen| rows_of(screen, "by memory", "calm"));
+    top.resize(4, 100);
+    top.wait_for("room for two", |screen| rows(screen)[3].contains("3 machines"));
+    top.press("jjj");
+    top.wait_for("the last two", |screen| rows_of(screen, "by memory", "new one"));
+    top.press("k");
+    top.wait_for("one back", |screen| rows_of(screen, "by memory", "calm"));
+    top.press("j");
+    top.wait_for("the last two again", |screen| rows_of(screen, "by memory", "new one"));
+    top.resize(10, 100);
+    top.wait_for("all of them", |screen| {
+        rows_of(screen, "by memory", "calm") && rows(screen)[9].contains("3 machines")
+    });
+    top.press("q");
+    let (status, _) = top.end();
+    assert!(status.success(), "{status}");
+    daemon.stop();
+}
+
+/// How old the first machine's report is, in seconds.
+fn age(screen: &vt100::Screen) -> Option<u64> {
+    rows(screen)[1].rsplit(' ').next()?.strip_suffix('s')?.parse().ok()
+}
+
+/// Whether the screen says so below, and this machine is the first.
+fn rows_of(screen: &vt100::Screen, status: &str, first: &str) -> bool {
+    let rows = rows(screen);
+    count(&rows, status) == 1 && rows[1].starts_with(first)
+}
+
+#[test]
+fn the_curve_of_a_machine_begins_with_what_the_daemon_remembers_and_grows_with_each_report() {
+    let daemon = daemon();
+    let mut machine = daemon.tcp(STATS);
+    let mut report = |percent: u32| {
+        machine.say(format!("{{\"host\":\"pc 7\",\"cpu_percent\":{percent}}}\n"));
+        machine.hear("Data received\n");
+    };
+    [0, 50, 100].into_iter().for_each(&mut report);
+    let mut top = Seat::take(&["--to", &mux(&daemon), "top", "--every", "100ms"]);
+    let is_curve = |curve: &str| format!(" {curve} ");
+    top.see(&is_curve("▁▅█"));
+    // Looks alone do not make it longer.
+    top.wait_for("a second later", |screen| age(screen) >= Some(1));
+    top.see(&is_curve("▁▅█"));
+    report(30);
+    top.see(&is_curve("▁▅█▃"));
+    top.press("q");
+    assert!(top.end().0.success());
+    daemon.stop();
+}
+
+#[test]
+fn top_says_that_the_daemon_is_gone_and_goes_on_when_it_is_back() {
+    let daemon = daemon();
+    let to = format!("tcp://{}:{STATS}", daemon.ip);
+    daemon.tcp(STATS).say("{\"host\":\"before\",\"cpu_percent\":5}\n");
+    let mut top = Seat::take(&["--to", &to, "top", "--every", "100ms"]);
+    top.see("1 machine, by host");
+    let ground = Ground { directory: tempfile::tempdir().unwrap(), ip: daemon.ip };
+    ground.write_config(&format!("{USUAL}{BESIDE}"));
+    daemon.stop();
+    top.see("connection refused; next try in ");
+    top.see(" s, Enter: now | 1 machine, by host");
+    // What was known stays, and grows old.
+    top.wait_for("it is older", |screen| rows(screen)[1].starts_with("before") && age(screen) >= Some(2));
+    let command = ground.command();
+    let daemon = ground.start(command);
+    top.see("the daemon is there again | 0 machines, by host");
+    daemon.tcp(STATS).say("{\"host\":\"after\",\"cpu_percent\":5}\n");
+    top.see("the daemon is there again | 1 machine, by host");
+    top.see("after ");
+    top.press("s");
+    top.wait_for("the note is read", |screen| is_at(screen, 23, "1 machine, by cpu"));
+    top.press("q");
+    assert!(top.end().0.success());
+    daemon.stop();
+}
+
+#[test]
+fn a_daemon_that_ends_is_not_kept_waiting_by_those_who_wait_for_the_next_one() {
+    // Longer than a test has patience.
+    let slow = "[limits]\nlinger_timeout = \"10min\"\nshutdown_grace = \"10min\"\n";
+    let daemon = Daemon::with(&format!("{slow}{USUAL}{BESIDE}"));
+    let place = mux(&daemon);
+    let seat = |arguments: &[&str]| Seat::take(&[&["--to", &place], arguments].concat());
+    let [chat, talk, watch, top] =
+        [&["chat", "--name", "ann"][..], &["talk"], &["watch"], &["top"]].map(seat);
+    chat.see("you are in the room as ann");
+    talk.see("what you type goes to your partner");
+    watch.see("watch | all | "); // what it began with may have scrolled away for what the others do
+    top.see("0 machines");
+    daemon.stop();
+    for mut seat in [chat, talk, watch, top] {
+        seat.press("\x03");
+        assert!(seat.end().0.success());
+    }
+}

@@ -1,0 +1,216 @@
+//! Every screen at three sizes: the usual one, a large one, and that of a small window.
+
+use std::process::Command;
+
+use crate::harness::seat::{Seat, mux, rows};
+use crate::harness::{BESIDE, Client, Daemon, STATS, USUAL, wait_until};
+
+const SIZES: [(u16, u16); 3] = [(24, 80), (40, 120), (10, 40)];
+
+fn daemon() -> Daemon {
+    Daemon::with(&format!("{USUAL}{BESIDE}"))
+}
+
+/// Leaves, and the terminal is as it was.
+fn leave(mut seat: Seat, keys: &str) {
+    seat.press(keys);
+    let (status, _) = seat.end();
+    assert!(status.success(), "{status}");
+}
+
+#[test]
+fn the_room_at_every_size() {
+    let daemon = daemon();
+    for (height, width) in SIZES {
+        let seat = Seat::sized(height, width, &["--to", &mux(&daemon), "chat", "--name", "ann"]);
+        seat.see("you are in the room as ann");
+        let mut bob = Client::member(&daemon, "bob");
+        bob.say("a sentence that is broken at a space in a small window\n/msg ann psst\n");
+        let shown = seat.see("[private] bob (to you): psst");
+        let last = usize::from(height) - 1;
+        assert!(shown[last].contains("F2: members | ") && shown[last].ends_with("/help"), "{shown:#?}");
+        assert_eq!(shown[last - 1], ">");
+        assert!(shown[last - 2].starts_with(" chat | ann | unix://"), "{shown:#?}");
+        // What was said stands below its time, in as many rows as it takes.
+        let at = shown.iter().position(|row| row.contains("bob: a sentence")).unwrap();
+        assert_eq!(&shown[at][5..10], " bob:", "{shown:#?}");
+        let is_broken = shown[at + 1].starts_with("      ");
+        assert_eq!(is_broken, width < 80, "{shown:#?}");
+        drop(bob);
+        leave(seat, "\x04");
+        daemon.wait_for_log("joined as bob");
+    }
+    daemon.stop();
+}
+
+#[test]
+fn a_talk_at_every_size() {
+    let daemon = daemon();
+    for (height, width) in SIZES {
+        let mut seat = Seat::sized(height, width, &["--to", &mux(&daemon), "talk"]);
+        seat.see("what you type goes to your");
+        let mut other = daemon.unix();
+        other.say("talk\nhello there\n");
+        let shown = seat.see("partner: hello there");
+        let last = usize::from(height) - 1;
+        assert!(shown[last].ends_with("Ctrl-D: end the talk"), "{shown:#?}");
+        assert!(shown[last - 2].starts_with(" talk | unix://"), "{shown:#?}");
+        seat.press("bye\r");
+        leave(seat, "");
+        drop(other);
+    }
+    daemon.stop();
+}
+
+#[test]
+fn what_is_watched_at_every_size() {
+    let daemon = daemon();
+    for (height, width) in SIZES {
+        let seat = Seat::sized(height, width, &["--to", &mux(&daemon), "watch"]);
+        seat.see("watch | all | ");
+        let mut client = daemon.tcp(crate::harness::MULTIPLY);
+        client.say("3,14 2\n");
+        client.hear("Data received\nError: not a number: '3,14'\n");
+        let shown = seat.wait_for("the hint", |screen| screen.contents().contains("hint:"));
+        let last = usize::from(height) - 1;
+        assert!(shown[last].starts_with(" q: quit | "), "{shown:#?}");
+        assert!(shown[last - 1].starts_with(" watch | all | "), "{shown:#?}");
+        leave(seat, "q");
+    }
+    daemon.stop();
+}
+
+#[test]
+fn machines_at_every_size_without_and_with_reports() {
+    let daemon = daemon();
+    let to = mux(&daemon);
+    for (height, width) in SIZES {
+        let seat = Seat::sized(height, width, &["--to", &to, "top", "--every", "100ms"]);
+        let shown = seat.see("no machine reports yet");
+        assert!(shown[2].contains("ipcctl --to tcp://HOST:33001 report"), "{shown:#?}");
+        leave(seat, "q");
+    }
+    let mut machines = daemon.tcp(STATS);
+    for number in 0..60 {
+        let name = format!("laboratory-{number:02}.example");
+        machines.say(format!(
+            "{{\"host\":\"{name}\",\"cpu_percent\":{number},\"getloadavg\":[{number},0,0],\"virtual_memory\":{{\"percent\":5}}}}\n"
+        ));
+        machines.hear("Data received\n");
+    }
+    for (height, width) in SIZES {
+        let mut seat = Seat::sized(height, width, &["--to", &to, "top", "--every", "100ms"]);
+        let shown = seat.wait_for("all of them", |screen| {
+            screen.contents().contains("60 machines, by host, 1 to ")
+                && rows(screen)[1].starts_with("laboratory-")
+        });
+        let (heading, ninth) = (&shown[0], shown[1..].iter().take(8).next_back().unwrap());
+        // Numbers end below the end of their headings.
+        for (name, figure) in [("CPU", " 7.0%"), ("LOAD", " 7.00"), ("AGE", "s")] {
+            let end = heading.find(name).unwrap_or_else(|| panic!("{name}: {heading}")) + name.len();
+            let cell: String = ninth.chars().take(end).collect();
+            assert!(cell.ends_with(figure), "{name}: {shown:#?}");
+        }
+        // A name is whole where there is room, and else it is seen that it is not.
+        let name = ninth.split(' ').next().unwrap();
+        assert_eq!(name, if width < 80 { "laboratory-…" } else { "laboratory-07.example" }, "{shown:#?}");
+        assert_eq!((heading.contains("HISTORY"), heading.contains("MHZ")), (width >= 80, width >= 80));
+        let room = usize::from(height) - 2;
+        seat.press("\x1b[6~");
+        let from = room.min(61 - room);
+        seat.see(&format!("60 machines, by host, {from} to {} shown", from + room - 1));
+        seat.press("\x1b[F");
+        seat.see(&format!(", {} to 60 shown", 61 - room));
+        seat.press("\x1b[5~\x1b[H");
+        seat.see(&format!(", 1 to {room} shown"));
+        leave(seat, "q");
+    }
+    daemon.stop();
+}
+
+#[test]
+fn a_bench_at_the_usual_size_and_a_large_one_has_no_broken_row() {
+    for (height, width) in SIZES.into_iter().filter(|(_, width)| *width >= 80) {
+        let seat = Seat::sized(height, width, &["bench", "--only", "pipes", "--count", "50"]);
+        let figures =
+            |screen: &vt100::Screen| rows(screen).iter().filter(|row| row.starts_with(" two pipes ")).count();
+        seat.wait_for("figures and two bars", |screen| figures(screen) == 3);
+        assert!(seat.end().0.success());
+    }
+}
+
+#[test]
+fn a_class_at_every_size_and_the_traffic_of_one_row() {
+    let daemon = daemon();
+    let to = mux(&daemon);
+    let mut students = Vec::new();
+    for last in 2..32 {
+        let address = std::net::Ipv4Addr::new(127, 80, 0, last);
+        let mut member = crate::harness::around::from(address, daemon.address(crate::harness::CHAT));
+        member.say(format!("student {last}\n"));
+        member.hear("Greetings from the cave! Now type your name and press enter!\nWelcome student");
+        students.push(member);
+    }
+    let mut wrong =
+        crate::harness::around::from([127, 80, 0, 20].into(), daemon.address(crate::harness::MULTIPLY));
+    for (height, width) in SIZES {
+        // Of several mistakes within 10 ms the first one is kept.
+        wait_until("it is the last mistake", || {
+            wrong.say("3,14 2\n");
+            wrong.hear("Data received\nError: not a number: '3,14'\n");
+            let mut once = Command::new(env!("CARGO_BIN_EXE_ipcctl"));
+            let output = once.args(["--to", &to, "class", "--once", "--json"]).output().unwrap();
+            String::from_utf8(output.stdout).unwrap().contains("'3,14'").then_some(())
+        });
+        let mut seat = Seat::sized(height, width, &["--to", &to, "class", "--every", "100ms"]);
+        let shown = seat.see(" class | 1 of 3");
+        let last = usize::from(height) - 1;
+        assert!(shown[last].starts_with(" class | 1 of 3"), "{shown:#?}");
+        // Who is in trouble is on top, with its name and, at any width, the beginning of what would be right.
+        assert!(shown[0].starts_with("CLIENT") && shown[1].contains("127.80.0.20"), "{shown:#?}");
+        assert!(shown[1].contains("student 20") && shown[1].contains("'3,14' is no"), "{shown:#?}");
+        assert_eq!(
+            (shown[0].contains("ERRORS"), shown[0].contains("ASKED")),
+            (width >= 80, width >= 80),
+            "{shown:#?}"
+        );
+        assert!(shown.iter().all(|row| row.chars().count() <= usize::from(width)), "{shown:#?}");
+        // Whoever is chosen has its hint in full below.
+        seat.press("\x1b[H");
+        seat.wait_for("the whole hint", |screen| {
+            let text: String = rows(screen)[4..].join(" ");
+            text.contains("127.80.0.20: '3,14' is no") && text.contains("with a point")
+        });
+        seat.press("\r");
+        seat.see(" watch | address=127.80.0.20");
+        wrong.say("3,15 2\n");
+        wrong.hear("Data received\nError: not a number: '3,15'\n");
+        seat.wait_for("its traffic", |screen| screen.contents().contains("3,15"));
+        seat.press("q");
+        seat.see(" class | 1 of 3");
+        seat.press("\x1b[F");
+        let has_all = height == 40;
+        seat.wait_for("the last row", |screen| has_all || screen.contents().contains("to 3"));
+        leave(seat, "q");
+    }
+    daemon.stop();
+}
+
+#[test]
+fn a_passphrase_is_typed_behind_stars_at_every_size() {
+    for (height, width) in SIZES {
+        let daemon = Daemon::with(&USUAL.replace("[chat]\n", "[chat]\npassphrase = \"sesame\"\n"));
+        let mut seat = Seat::sized(height, width, &["--to", &mux(&daemon), "chat", "--name", "ann"]);
+        seat.see("this room asks for a");
+        seat.press("wrong");
+        let shown = seat.see("> *****");
+        assert!(!shown.concat().contains("wrong"), "{shown:#?}");
+        seat.press("\r");
+        seat.see("that is not the passphrase");
+        seat.press("sesame\r");
+        let shown = seat.see("you are in the room as ann");
+        assert!(!shown.concat().contains("sesame"), "{shown:#?}");
+        leave(seat, "\x04");
+        daemon.stop();
+    }
+}

@@ -1,0 +1,329 @@
+//! The client on a real terminal: what a person sees, and what is left when it has gone.
+
+mod jobs;
+mod room;
+
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+
+use crate::harness::seat::{Seat, mux, rows};
+use crate::harness::{CHAT, Client, Daemon, Ground, USUAL};
+use rustix::process::Signal;
+
+#[test]
+fn two_people_chat_and_each_message_is_seen_once_by_both() {
+    let daemon = Daemon::usual();
+    let port = format!("tcp://{}:33000", daemon.ip);
+    let mut ann = Seat::take(&["--to", &mux(&daemon), "chat", "--name", "ann"]);
+    ann.see("you are in the room as ann");
+    let mut bob = Seat::take(&["--to", &port, "chat", "--name", "bob"]);
+    bob.see("you are in the room as bob");
+    ann.see("bob has joined the chat!");
+    ann.press("hello bob\r");
+    bob.see_once("ann: hello bob");
+    bob.press("/msg ann psst\r");
+    ann.see("bob (to you): psst");
+    bob.press("/nonsense\r");
+    bob.see("unknown command: /nonsense");
+    bob.press("and aloud\r");
+    ann.see("bob: and aloud");
+    ann.see_once("ann: hello bob");
+    ann.see_once("psst");
+    // A name has its colour, the same on both screens; and not that of what was said.
+    let colour = |seat: &Seat, column: u16| {
+        let shown = seat.shown.0.lock().unwrap();
+        let screen = shown.parser.screen();
+        let row = screen.rows(0, 80).position(|row| row.contains("ann: hello")).unwrap();
+        // Behind the time of day.
+        screen.cell(u16::try_from(row).unwrap(), 6 + column).unwrap().fgcolor()
+    };
+    assert_eq!(colour(&ann, 0), colour(&bob, 0));
+    assert_ne!(colour(&ann, 0), colour(&ann, 5));
+    bob.press("{quit}\r");
+    let (status, _) = bob.end();
+    assert!(status.success(), "{status}");
+    ann.see("bob has left the chat.");
+    ann.press("\x04");
+    assert!(ann.end().0.success());
+    daemon.stop();
+}
+
+#[test]
+fn the_line_is_edited_apart_from_what_arrives() {
+    let daemon = Daemon::usual();
+    let mut ann = Seat::take(&["--to", &mux(&daemon), "chat", "--name", "ann"]);
+    ann.see("you are in the room");
+    ann.press("wrold");
+    ann.see_typed("wrold", 5);
+    Client::member(&daemon, "bob").say("boo\n");
+    ann.see("bob: boo");
+    ann.see_typed("wrold", 5);
+    ann.press("\x1b[D\x1b[D\x1b[D\x7f\x1b[Cr\x01hello \x05!");
+    ann.see_typed("hello world!", 12);
+    ann.press("\r");
+    ann.see("ann: hello world!");
+    ann.see_typed("", 0);
+    // Wide and combining characters take the columns that they take.
+    ann.press("字e\u{301}字\x7f");
+    ann.see_typed("字e\u{301}", 3);
+    ann.press("\x15once more\x17twice");
+    ann.see_typed("once twice", 10);
+    ann.press("\x1b[A");
+    ann.see_typed("hello world!", 12);
+    ann.press("\x1b[B");
+    ann.see_typed("once twice", 10);
+    // Ctrl-D deletes as long as there is something.
+    ann.press("\x01\x04");
+    ann.see_typed("nce twice", 0);
+    ann.press("\x0b\x1b[200~pasted\nin two lines\x1b[201~");
+    ann.see_typed("pasted in two lines", 19);
+    ann.press("\x03");
+    assert!(ann.end().0.success());
+}
+
+#[test]
+fn what_was_said_can_be_read_again_at_any_size() {
+    let daemon = Daemon::usual();
+    let mut ann = Seat::take(&["--to", &mux(&daemon), "chat", "--name", "ann"]);
+    ann.see("you are in the room");
+    let mut bob = Client::member(&daemon, "bob");
+    (0..100).for_each(|number| bob.say(format!("line {number}\n")));
+    ann.wait_for("the newest at the bottom", |screen| rows(screen)[20].ends_with(" bob: line 99"));
+    ann.press("\x1b[5~");
+    ann.see("| 20 more below | ");
+    ann.wait_for("a page further up", |screen| rows(screen)[20].ends_with(" bob: line 79"));
+    // What comes now does not push it away.
+    bob.say("news\n");
+    ann.see("| 22 more below, 1 new | ");
+    ann.wait_for("the same", |screen| rows(screen)[20].ends_with(" bob: line 79"));
+    ann.press("\x1b");
+    ann.see("bob: news");
+    ann.see_once("---- new ----");
+
+    ann.resize(6, 20);
+    ann.wait_for("four rows", |screen| {
+        rows(screen)[..4] == ["bob: line 98", "bob: line 99", "---- new ----", "bob: news"]
+    });
+    bob.say("a sentence that is wider than this\n");
+    ann.wait_for("it is broken at white space", |screen| {
+        rows(screen)[2..4] == ["bob: a sentence that", "is wider than this"]
+    });
+    // Narrow beyond use, but alive.
+    ann.resize(1, 3);
+    ann.press("xyz");
+    ann.wait_for("the end of what is typed", |screen| screen.contents() == "yz");
+    ann.resize(2, 1);
+    ann.resize(24, 80);
+    ann.see_typed("xyz", 3);
+    ann.see("a sentence that is wider than this");
+    ann.press("\x03");
+    assert!(ann.end().0.success());
+}
+
+#[test]
+fn a_daemon_that_comes_back_finds_everybody_again_under_their_names() {
+    let first = Ground::new();
+    let second = Ground { directory: tempfile::tempdir().unwrap(), ip: first.ip };
+    let start = |ground: Ground| {
+        ground.write_config(USUAL);
+        let command = ground.command();
+        ground.start(command)
+    };
+    let daemon = start(first);
+    let to = format!("tcp://{}:33000", daemon.ip);
+    let mut ann = Seat::take(&["--to", &to, "chat", "--name", "ann"]);
+    ann.see("you are in the room as ann");
+    daemon.stop();
+    ann.see("Server is shutting down.");
+    ann.see("the connection ended; trying again until it is there");
+    ann.see("not connected: connection refused; next try in ");
+    ann.see_once("trying again");
+    ann.press("kept\r");
+    ann.see("not connected: your line waits here");
+    ann.see_typed("kept", 4);
+
+    let daemon = start(second);
+    ann.wait_for("in the room twice", |screen| {
+        screen.contents().matches("you are in the room as ann").count() == 2
+    });
+    ann.press("\r");
+    ann.see("ann: kept");
+    ann.press("\x04");
+    assert!(ann.end().0.success());
+    daemon.stop();
+}
+
+#[test]
+fn two_people_talk_until_one_says_bye_and_the_other_can_still_read_it() {
+    let daemon = Daemon::usual();
+    let to = mux(&daemon);
+    let mut first = Seat::take(&["--to", &to, "talk"]);
+    first.press("anybody?\r");
+    first.see("you: anybody?");
+    let mut second = Seat::take(&["--to", &to, "talk"]);
+    second.see_once("partner: anybody?");
+    second.press("yes\r");
+    first.see("partner: yes");
+    first.press("bye\r");
+    assert!(first.end().0.success());
+    second.see("partner: bye");
+    second.see("the talk has ended; press any key");
+    second.press(" ");
+    assert!(second.end().0.success());
+    daemon.stop();
+}
+
+#[test]
+fn a_name_that_is_taken_is_followed_by_a_number() {
+    let daemon = Daemon::usual();
+    let _ann = Client::member(&daemon, "ann");
+    let mut second = Seat::take(&["--to", &mux(&daemon), "chat", "--name", "ann"]);
+    second.see("somebody is called 'ann' already");
+    second.see("you are in the room as ann-2");
+    second.press("\x04");
+    assert!(second.end().0.success());
+    // What no room takes as a name is not tried again.
+    let wrong = Seat::take(&["--to", &mux(&daemon), "chat", "--name", "a:b"]);
+    wrong.see("ipcctl: a name is 1 to 32");
+    assert_eq!(wrong.end().0.code(), Some(1));
+}
+
+/// What lies between a client and its daemon, and can break on one side alone.
+struct Line {
+    port: u16,
+    near: std::sync::mpsc::Receiver<TcpStream>,
+    /// The daemon's side stays.
+    far: std::sync::mpsc::Receiver<TcpStream>,
+}
+
+impl Line {
+    fn to(daemon: &Daemon) -> Line {
+        let listener = TcpListener::bind((daemon.ip, 0)).unwrap();
+        let (port, address) = (listener.local_addr().unwrap().port(), (daemon.ip, CHAT));
+        let ((near_in, near), (far_in, far)) = (std::sync::mpsc::channel(), std::sync::mpsc::channel());
+        std::thread::spawn(move || {
+            for client in listener.incoming().map_while(Result::ok) {
+                let daemon = TcpStream::connect(address).unwrap();
+                for (mut from, mut to) in [(&client, &daemon), (&daemon, &client)]
+                    .map(|(from, to)| (from.try_clone().unwrap(), to.try_clone().unwrap()))
+                {
+                    std::thread::spawn(move || std::io::copy(&mut from, &mut to));
+                }
+                if near_in.send(client).is_err() || far_in.send(daemon).is_err() {
+                    return;
+                }
+            }
+        });
+        Line { port, near, far }
+    }
+}
+
+#[test]
+fn after_a_line_that_broke_on_one_side_a_member_has_its_own_name_back() {
+    let daemon = Daemon::usual();
+    let mut bob = Client::member(&daemon, "bob");
+    let line = Line::to(&daemon);
+    let mut ann =
+        Seat::take(&["--to", &format!("tcp://{}:{}", daemon.ip, line.port), "chat", "--name", "ann"]);
+    ann.see("you are in the room as ann");
+    bob.hear("ann has joined the chat!\n");
+    // The client hears of it, and the daemon does not: what was to be sent to it is on its way for ever.
+    let (near, far) = (line.near.recv().unwrap(), line.far.recv().unwrap());
+    near.shutdown(std::net::Shutdown::Write).unwrap();
+    ann.see("trying again until it is there");
+    daemon.wait_for_log("closed: came back through another connection");
+    ann.press("here again\r");
+    ann.see("ann: here again");
+    bob.hear("ann: here again\n");
+    drop((near, far));
+    ann.press("\x04");
+    assert!(ann.end().0.success());
+    bob.hear("ann has left the chat.\n");
+    // Somebody else of that name is somebody else.
+    let other = Seat::take(&["--to", &mux(&daemon), "chat", "--name", "bob"]);
+    other.see("you are in the room as bob-2");
+    daemon.stop();
+}
+
+#[test]
+fn a_signal_gives_the_terminal_back_and_ends_the_client() {
+    use std::os::unix::process::ExitStatusExt;
+    let daemon = Daemon::usual();
+    for (name, signal) in [("ann", Signal::TERM), ("bob", Signal::INT), ("cay", Signal::HUP)] {
+        let ann = Seat::take(&["--to", &mux(&daemon), "chat", "--name", name]);
+        ann.see("you are in the room");
+        ann.wait_for("the whole screen", vt100::Screen::alternate_screen);
+        ann.signal(signal);
+        assert_eq!(ann.end().0.signal(), Some(signal.as_raw()));
+    }
+}
+
+#[test]
+fn a_dumb_terminal_gets_lines_and_no_orders() {
+    let daemon = Daemon::usual();
+    let mut ann = Seat::with(&["--to", &mux(&daemon), "chat", "--name", "ann"], |command| {
+        command.env("TERM", "dumb");
+    });
+    ann.press("hi\n");
+    ann.see("ann: hi");
+    ann.press("\x04");
+    let (status, bytes) = ann.end();
+    assert!(status.success() && !bytes.contains(&0x1b), "{status}");
+    daemon.stop();
+}
+
+#[test]
+fn nothing_that_a_peer_sends_is_obeyed_by_the_terminal() {
+    let hostile = TcpListener::bind("127.0.0.1:0").unwrap();
+    let to = format!("tcp://{}", hostile.local_addr().unwrap());
+    let orders = "\x1b]0;owned\x07\x1b[31mred\x1b[2J\x1bc\u{9b}5m\u{202e}end";
+    let server = std::thread::spawn(move || {
+        let (mut stream, _) = hostile.accept().unwrap();
+        let line = format!(
+            "Welcome ann! If you ever want to quit, type {{quit}} to exit.\nbob: {orders}\nError: {orders}\n{orders}\n"
+        );
+        stream.write_all(line.as_bytes()).unwrap();
+        let _ = stream.read_to_end(&mut Vec::new());
+    });
+    let mut ann = Seat::take(&["--to", &to, "chat", "--name", "ann"]);
+    ann.see("bob: ]0;owned[31mred[2Jc5mend");
+    ann.press("\x04");
+    // Nobody says farewell here: it is not waited for long.
+    let (status, bytes) = ann.end();
+    assert!(status.success());
+    let bytes = String::from_utf8_lossy(&bytes).into_owned();
+    for order in ["\x1b]", "\x07", "\x1bc", "\u{9b}", "\u{202e}", "\x1b[31mred"] {
+        assert!(!bytes.contains(order), "{order:?} in {bytes:?}");
+    }
+    server.join().unwrap();
+}
+
+#[test]
+fn without_colour_a_name_is_bold_and_no_colour_is_written() {
+    let daemon = Daemon::usual();
+    let arguments = ["--to", &mux(&daemon), "chat", "--name", "ann"];
+    let mut ann = Seat::with(&arguments, |command| {
+        command.env("NO_COLOR", "1");
+    });
+    ann.see("you are in the room");
+    ann.press("hi\r");
+    ann.see("ann: hi");
+    let colours = |screen: &vt100::Screen| {
+        let cells = (0..24).flat_map(|row| (0..80).map(move |column| (row, column)));
+        cells.filter(|at| screen.cell(at.0, at.1).unwrap().fgcolor() != vt100::Color::Default).count()
+    };
+    ann.wait_for("no colour", |screen| colours(screen) == 0);
+    ann.press("\x03");
+    assert!(ann.end().0.success());
+}
+
+#[test]
+fn a_bench_shows_how_far_it_is_and_then_the_table_alone() {
+    let seat = Seat::take(&["bench", "--duration", "200ms", "--only", "pipes"]);
+    let rows = seat.see("round trips a second: one by one");
+    assert!(rows.iter().all(|row| !row.ends_with('%')), "{rows:?}");
+    let (status, bytes) = seat.end();
+    assert!(status.success(), "{status}");
+    let text = String::from_utf8_lossy(&bytes);
+    assert!(text.contains("two pipes ") && text.contains('%'), "{text:?}");
+}

@@ -1,0 +1,199 @@
+//! Job control: whatever stops a screen and wakes it again, the terminal is the shell's meanwhile and the screen's
+//! afterwards; and one whose window is closed ends without a word.
+
+use std::io::Read;
+use std::os::unix::process::ExitStatusExt;
+use std::process::Command;
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::harness::seat::{Seat, mux, rows, terminal};
+use crate::harness::{BESIDE, Daemon, USUAL, wait_until};
+
+/// What a process is called and how it is, of /proc/PID/stat: T is stopped.
+fn stat(pid: i32) -> Option<(String, char)> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let (name, rest) = stat.rsplit_once(") ")?;
+    Some((name.split_once('(')?.1.to_owned(), rest.chars().next()?))
+}
+
+/// Whether the shell has its own screen, and waits for a line.
+fn is_at_prompt(screen: &vt100::Screen) -> bool {
+    let row = usize::from(screen.cursor_position().0);
+    !screen.alternate_screen() && !screen.hide_cursor() && rows(screen)[row] == "ready$"
+}
+
+/// The ipcctl that a shell has started.
+fn job_of(shell: i32) -> i32 {
+    wait_until("ipcctl runs", || {
+        let children = std::fs::read_to_string(format!("/proc/{shell}/task/{shell}/children")).ok()?;
+        let mut pids = children.split_whitespace().map(|pid| pid.parse::<i32>().unwrap());
+        pids.find(|pid| stat(*pid).is_some_and(|(name, _)| name == "ipcctl"))
+    })
+}
+
+/// Keys that a screen shows as they are pressed: whoever sees them reads the keyboard, and in raw mode. What the screen shows
+/// then.
+struct View {
+    command: &'static str,
+    first: &'static str,
+    keys: &'static str,
+    then: &'static str,
+    undo: &'static str,
+}
+
+const VIEWS: [View; 3] = [
+    View {
+        command: "chat --name ann",
+        first: "you are in the room as ann",
+        keys: "abc",
+        then: "> abc",
+        undo: "\x15",
+    },
+    View { command: "watch", first: "q: quit", keys: "p", then: "| paused |", undo: "p" },
+    View { command: "top", first: "by host", keys: "s", then: "by cpu", undo: "ssss" },
+];
+
+#[test]
+fn a_screen_that_was_stopped_is_a_screen_again_however_that_was() {
+    let daemon = Daemon::with(&format!("{USUAL}{BESIDE}"));
+    for shell in [&["bash", "--norc", "--noprofile", "-i"][..], &["dash", "-i"]] {
+        for View { command, first, keys, then, undo } in VIEWS {
+            let mut seat = Seat::shell(shell);
+            seat.see("ready$");
+            seat.press(&format!("ipcctl --to {} {command}\n", mux(&daemon)));
+            seat.see(first);
+            let job = job_of(seat.pid());
+            for stop in [None, Some(Signal::STOP), Some(Signal::TSTP), None] {
+                match stop {
+                    // Ctrl-Z, and the shell has all of its terminal again.
+                    None => {
+                        seat.press("\x1a");
+                        seat.wait_for("the shell's prompt", is_at_prompt);
+                    }
+                    Some(signal) => kill_process(Pid::from_raw(job).unwrap(), signal).unwrap(),
+                }
+                wait_until("it is stopped", || stat(job).filter(|(_, state)| *state == 'T'));
+                // The shell answers; where it can, it has put the settings right.
+                seat.press("echo st\"\"ill here\n");
+                seat.see("still here");
+                seat.press("fg\n");
+                seat.wait_for("the screen again", |screen| {
+                    screen.alternate_screen()
+                        && screen.contents().contains(if command == "top" {
+                            "no machine reports yet"
+                        } else {
+                            first
+                        })
+                        && !screen.contents().contains("still here")
+                });
+                seat.press(keys);
+                seat.see(then);
+                seat.press(undo);
+                seat.wait_for("it is undone", |screen| !screen.contents().contains(then));
+            }
+            seat.press("\x03");
+            seat.wait_for("the shell again", is_at_prompt);
+            seat.press("exit\n");
+            let (status, _) = seat.end();
+            assert!(status.success(), "{shell:?} {command}: {status}");
+        }
+    }
+    daemon.stop();
+}
+
+#[test]
+fn a_screen_that_goes_on_in_the_background_waits_for_the_terminal() {
+    let daemon = Daemon::usual();
+    let mut seat = Seat::shell(&["bash", "--norc", "--noprofile", "-i"]);
+    seat.see("ready$");
+    seat.press(&format!("ipcctl --to {} chat --name ann\n", mux(&daemon)));
+    seat.see("you are in the room as ann");
+    let job = job_of(seat.pid());
+    seat.press("\x1a");
+    seat.see("Stopped");
+    seat.wait_for("the shell's prompt", is_at_prompt);
+    wait_until("it is stopped", || stat(job).filter(|(_, state)| *state == 'T'));
+    seat.press("bg\n");
+    // It was woken, and stopped again when it wanted to draw.
+    seat.wait_for("the job in the background", |screen| screen.contents().contains("ann &"));
+    wait_until("it is stopped", || stat(job).filter(|(_, state)| *state == 'T'));
+    seat.wait_for("the shell's prompt", is_at_prompt);
+    seat.wait_for("the shell's screen", |screen| !screen.alternate_screen());
+    seat.press("fg\n");
+    seat.see("you are in the room as ann");
+    seat.press("abc");
+    seat.see_typed("abc", 3);
+    seat.press("\x03");
+    seat.wait_for("the shell again", is_at_prompt);
+    seat.press("exit\n");
+    assert!(seat.end().0.success());
+    daemon.stop();
+}
+
+#[test]
+fn where_no_shell_could_wake_it_ctrl_z_has_no_effect() {
+    let daemon = Daemon::usual();
+    // As in a window that was opened for this program alone.
+    let mut seat = Seat::session(&["--to", &mux(&daemon), "chat", "--name", "ann"]);
+    seat.see("you are in the room as ann");
+    seat.press("a\x1ab");
+    seat.see_typed("ab", 2);
+    seat.press("\x03");
+    assert!(seat.end().0.success());
+    daemon.stop();
+}
+
+#[test]
+fn a_screen_whose_window_is_closed_ends_at_once_and_without_a_panic() {
+    let daemon = Daemon::with(&format!("{USUAL}{BESIDE}"));
+    for View { command, first, .. } in VIEWS {
+        for has_session in [false, true] {
+            let (mut master, slave) = terminal();
+            let end = || slave.try_clone().unwrap();
+            let mut outer = Command::new(if has_session { "setsid" } else { "env" });
+            if has_session {
+                outer.arg("--ctty");
+            }
+            outer.arg(env!("CARGO_BIN_EXE_ipcctl")).args(["--to", &mux(&daemon)]).args(command.split(' '));
+            let mut child =
+                outer.env("TERM", "xterm").stdin(end()).stdout(end()).stderr(end()).spawn().unwrap();
+            drop((outer, slave));
+            let mut shown = Vec::new();
+            while !String::from_utf8_lossy(&shown).contains(first) {
+                let mut buffer = [0; 4096];
+                let count = master.read(&mut buffer).unwrap();
+                shown.extend_from_slice(&buffer[..count]);
+            }
+            drop(master);
+            let status = wait_until("ipcctl ends", || child.try_wait().unwrap());
+            let is_clean = status.code() == Some(1) || status.signal() == Some(Signal::HUP.as_raw());
+            assert!(is_clean, "{command}, session {has_session}: {status}");
+        }
+    }
+    daemon.stop();
+}
+
+#[test]
+fn pasted_lines_are_parted_by_a_space_and_the_wheel_looks_back() {
+    let daemon = Daemon::usual();
+    let mut ann = Seat::take(&["--to", &mux(&daemon), "chat", "--name", "ann"]);
+    ann.see("you are in the room");
+    // As xterm, VTE and Windows send them.
+    ann.press("\x1b[200~one\rtwo\r\nthree\nfour\x1b[201~");
+    ann.see_typed("one two three four", 18);
+    ann.press("\x15");
+    let mut bob = crate::harness::Client::member(&daemon, "bob");
+    (0..60).for_each(|number| bob.say(format!("line {number}\n")));
+    ann.see("bob: line 59");
+    ann.press("\x1b[<64;10;5M\x1b[<64;10;5M");
+    ann.see("| 6 more below");
+    ann.press("\x1b[<65;10;5M");
+    ann.see("| 3 more below");
+    // What a click or a move sends is nothing that anybody typed.
+    ann.press("\x1b[<0;10;5M\x1b[<0;10;5m\x1b[<35;11;5Mx");
+    ann.see_typed("x", 1);
+    ann.press("\x03");
+    assert!(ann.end().0.success());
+    daemon.stop();
+}

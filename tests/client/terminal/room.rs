@@ -1,0 +1,155 @@
+//! The room's screen: what is whose, what is private, what Tab and F2 do, and what happens while nobody is there.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpListener;
+
+use crate::harness::seat::{Seat, mux, rows};
+use crate::harness::{BESIDE, Client, Daemon, MULTIPLY, STATS, USUAL};
+
+/// How the first character of a text looks: its colour, and whether it is bold, italic.
+fn style_of(seat: &Seat, text: &str) -> (vt100::Color, bool, bool) {
+    let shown = seat.shown.0.lock().unwrap();
+    let screen = shown.parser.screen();
+    let rows = rows(screen);
+    let (y, row) = rows.iter().enumerate().find(|(_, row)| row.contains(text)).unwrap();
+    let x = row[..row.find(text).unwrap()].chars().count();
+    let cell = screen.cell(u16::try_from(y).unwrap(), u16::try_from(x).unwrap()).unwrap();
+    (cell.fgcolor(), cell.bold(), cell.italic())
+}
+
+#[test]
+fn the_rooms_answers_are_nobodys_words_and_private_ones_look_private() {
+    let daemon = Daemon::usual();
+    let mut ann = Seat::take(&["--to", &mux(&daemon), "chat", "--name", "ann"]);
+    ann.see("you are in the room");
+    let mut bob = Client::member(&daemon, "bob");
+    bob.say("aloud\n/msg ann psst\n/me waves: twice\n");
+    ann.press("/help\r/who\r");
+    ann.see("* bob waves: twice");
+    ann.see("[private] bob (to you): psst");
+    ann.see("Commands: /help, ");
+    ann.see("In the room: ann, bob (2)");
+    let plain = vt100::Color::Default;
+    assert!(style_of(&ann, "bob: aloud").1, "a name is bold");
+    assert_eq!(style_of(&ann, "Commands: "), (plain, false, false));
+    assert_eq!(style_of(&ann, "In the room: "), (plain, false, false));
+    assert_eq!(style_of(&ann, "* bob waves"), (plain, false, true));
+    assert_eq!(style_of(&ann, "[private] "), (vt100::Color::Idx(5), false, true));
+    // A time of day stands before each, and what goes on in a second row is below the text.
+    bob.say(format!("{} end\n", "x".repeat(66)));
+    let shown = ann.see("end");
+    let at = shown.iter().position(|row| row.trim_start().starts_with("end")).unwrap();
+    let is_time = |text: &str| {
+        text.len() == 6
+            && text.bytes().enumerate().all(|(at, byte)| match at {
+                2 => byte == b':',
+                5 => byte == b' ',
+                _ => byte.is_ascii_digit(),
+            })
+    };
+    assert!(shown[at].starts_with("      end") && is_time(&shown[at - 1][..6]), "{shown:?}");
+    ann.press("\x03");
+    assert!(ann.end().0.success());
+    daemon.stop();
+}
+
+#[test]
+fn tab_completes_commands_and_names_and_f2_shows_who_is_there() {
+    let daemon = Daemon::usual();
+    let _earlier: Vec<Client> = ["Bob Miller", "cay"].map(|name| Client::member(&daemon, name)).into();
+    let mut ann = Seat::take(&["--to", &mux(&daemon), "chat", "--name", "ann"]);
+    ann.see("you are in the room");
+    ann.press("/ms\t");
+    ann.see_typed("/msg ", 5);
+    // Who has not spoken is asked for, without a word, and known the next time.
+    ann.press("bo");
+    ann.wait_for("the name is known", |screen| {
+        screen.contents().contains("> /msg Bob Miller") || {
+            rustix::io::write(ann.master(), b"\t").unwrap();
+            std::thread::yield_now();
+            false
+        }
+    });
+    ann.press("\x15\x1bOQ");
+    let shown = ann.see("| members (3)");
+    let names: Vec<&str> = shown[1..4].iter().map(|row| row.split("| ").last().unwrap()).collect();
+    assert_eq!(names, ["Bob Miller", "ann", "cay"]);
+    assert!(shown.iter().all(|row| !row.contains("In the room: ")), "{shown:?}");
+    let dan = Client::member(&daemon, "dan");
+    ann.see("| members (4)");
+    drop(dan);
+    ann.see("dan has left the chat.");
+    ann.see("| members (3)");
+    ann.press("\x1bOQ");
+    ann.wait_for("the panel is gone", |screen| !screen.contents().contains("| members"));
+    ann.press("c\thi\r");
+    ann.see("ann: cay: hi");
+    ann.press("\x03");
+    assert!(ann.end().0.success());
+    daemon.stop();
+}
+
+#[test]
+fn a_lost_room_is_tried_again_at_once_when_enter_is_pressed() {
+    let hostile = TcpListener::bind("127.0.0.1:0").unwrap();
+    let to = format!("tcp://{}", hostile.local_addr().unwrap());
+    let (sender, tried) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        for stream in hostile.incoming() {
+            let stream = stream.unwrap();
+            let mut name = String::new();
+            let _ = BufReader::new(&stream).read_line(&mut name);
+            if sender.send(std::time::Instant::now()).is_err() {
+                return;
+            }
+            // In, and out at once; each pause is twice as long as the last.
+            let _ = (&stream).write_all(b"Welcome ann! If you ever want to quit, type {quit} to exit.\n");
+        }
+    });
+    let mut ann = Seat::take(&["--to", &to, "chat", "--name", "ann"]);
+    tried.recv().unwrap();
+    ann.see("not connected: the connection ended; next try in 1 s, Enter: now");
+    ann.press("\r");
+    tried.recv().unwrap();
+    ann.press("\x03");
+    assert!(ann.end().0.success());
+}
+
+#[test]
+fn a_wrong_port_ends_chat_with_what_is_there() {
+    let daemon = Daemon::with(&format!("{USUAL}{BESIDE}"));
+    for (port, says) in [(MULTIPLY, "Data received"), (STATS, "Error: unknown request: 'ann'")] {
+        let to = format!("tcp://{}:{port}", daemon.ip);
+        let seat = Seat::take(&["--to", &to, "chat", "--name", "ann"]);
+        match port {
+            MULTIPLY => seat.see(&format!("{to}: chat is not there: it says '{says}'")),
+            // On two rows.
+            _ => seat.see(&format!("{to}: chat is not there: it says '{}", &says[..12])),
+        };
+        assert_eq!(seat.end().0.code(), Some(1));
+    }
+    daemon.stop();
+}
+
+#[test]
+fn a_name_that_no_room_has_harms_no_screen() {
+    let hostile = TcpListener::bind("127.0.0.1:0").unwrap();
+    let to = format!("tcp://{}", hostile.local_addr().unwrap());
+    let server = std::thread::spawn(move || {
+        let (mut stream, _) = hostile.accept().unwrap();
+        // Drawn shorter than they are said.
+        let family = "\u{1f468}\u{200d}\u{1f469}\u{200d}\u{1f467}";
+        let lines = format!(
+            "Welcome ann! If you ever want to quit, type {{quit}} to exit.\n{family}: hi\n{family} (to you): hi\n\u{2764}\u{fe0f}: love\nIn the room: {family}, b\n"
+        );
+        stream.write_all(lines.as_bytes()).unwrap();
+        let _ = stream.read_to_end(&mut Vec::new());
+    });
+    let mut ann = Seat::take(&["--to", &to, "chat", "--name", "ann"]);
+    ann.see(": love");
+    ann.press("\x1bOQ");
+    ann.see("| members (");
+    ann.press("\x03");
+    assert!(ann.end().0.success());
+    server.join().unwrap();
+}

@@ -1,0 +1,8 @@
+//! What is written is true: the manual, the README, the page of faults.
+
+#[path = "../harness/mod.rs"]
+mod harness;
+
+mod manual;
+mod promises;
+mod readme;

@@ -1,0 +1,95 @@
+//! docs/faults.md and the tests that it names say the same.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// What stands between backquotes and is the name of a test: `binary::module::function`, `binary::function` or `binary::module::`.
+fn named(page: &str) -> Vec<Vec<String>> {
+    let pieces = page.split('`').skip(1).step_by(2);
+    let names = pieces.filter(|piece| piece.contains("::") && !piece.contains(' '));
+    names.map(|name| name.split("::").map(str::to_owned).collect()).collect()
+}
+
+/// The functions in a file that are tests.
+fn tests_in(file: &Path) -> Vec<String> {
+    let text = fs::read_to_string(file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+    let mut found = Vec::new();
+    let mut is_test = false;
+    for line in text.lines() {
+        is_test |= line == "#[test]";
+        if let Some(rest) = line.strip_prefix("fn ").filter(|_| is_test) {
+            found.push(rest.split('(').next().unwrap().to_owned());
+            is_test = false;
+        }
+    }
+    found
+}
+
+fn file_of(path: &[String]) -> PathBuf {
+    match &path[..path.len() - 1] {
+        [binary] => root().join("tests").join(binary).join("main.rs"),
+        modules => root().join("tests").join(format!("{}.rs", modules.join("/"))),
+    }
+}
+
+#[test]
+fn every_test_that_the_page_of_faults_names_is_there() {
+    let page = fs::read_to_string(root().join("docs/faults.md")).unwrap();
+    let names = named(&page);
+    assert!(names.len() > 30);
+    for path in names {
+        let tests = tests_in(&file_of(&path));
+        let function = path.last().unwrap();
+        let is_there = if function.is_empty() { !tests.is_empty() } else { tests.contains(function) };
+        assert!(is_there, "docs/faults.md names {}, which is no test", path.join("::"));
+    }
+}
+
+#[test]
+fn every_fault_that_is_tried_stands_on_the_page() {
+    let page = fs::read_to_string(root().join("docs/faults.md")).unwrap();
+    let names = named(&page);
+    for entry in fs::read_dir(root().join("tests/faults")).unwrap() {
+        let file = entry.unwrap().path();
+        let module = file.file_stem().unwrap().to_str().unwrap();
+        for function in tests_in(&file) {
+            let path = ["faults", module, &function];
+            assert!(
+                names.iter().any(|name| *name == path),
+                "docs/faults.md does not name {}",
+                path.join("::")
+            );
+        }
+    }
+}
+
+#[test]
+fn the_page_of_dependencies_gives_a_reason_for_each() {
+    let page = fs::read_to_string(root().join("docs/dependencies.md")).unwrap();
+    let first_cells = page.lines().filter_map(|line| line.strip_prefix("| ")?.split(" |").next());
+    let explained: Vec<&str> = first_cells
+        .flat_map(|cell| cell.split([',', ' ', '(', ')']))
+        .filter(|name| !name.is_empty())
+        .collect();
+    let manifest: toml::Table = fs::read_to_string(root().join("Cargo.toml")).unwrap().parse().unwrap();
+    let asked = ["dependencies", "dev-dependencies"]
+        .into_iter()
+        .flat_map(|table| manifest[table].as_table().unwrap());
+    let asked: Vec<&String> = asked.map(|(name, _)| name).collect();
+    assert!(asked.len() > 30);
+    for name in &asked {
+        assert!(explained.contains(&name.as_str()), "docs/dependencies.md gives no reason for {name}");
+    }
+    let headings = ["crate", "---|---|", "daemonix"];
+    for name in explained {
+        let is_asked = asked.iter().any(|asked| *asked == name);
+        assert!(
+            is_asked || headings.contains(&name),
+            "docs/dependencies.md explains {name}, which is not in Cargo.toml"
+        );
+    }
+}

@@ -1,0 +1,115 @@
+//! What fuzzing started from and what it found holds: every committed input, and many that chance makes of them, break no
+//! claim. `cargo +nightly fuzz run CLAIM` looks for more.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+#[path = "../../fuzz/claims.rs"]
+mod claims;
+
+use claims::CLAIMS;
+use ipcd::engine::record::{Record, reader};
+
+/// Mutants made of each input; a fuzzer makes millions, guided by what they reach.
+const MUTANTS: u64 = 3000;
+
+fn directory(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz").join(name)
+}
+
+fn inputs(claim: &str) -> Vec<(PathBuf, Vec<u8>)> {
+    let entries =
+        fs::read_dir(directory("seeds").join(claim)).unwrap_or_else(|error| panic!("{claim}: {error}"));
+    let mut paths: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
+    paths.sort();
+    paths.into_iter().map(|path| (path.clone(), fs::read(path).unwrap())).collect()
+}
+
+/// A number that looks like chance and is the same each time (splitmix64).
+fn next(state: &mut u64) -> usize {
+    *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let mixed = (*state ^ (*state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    (mixed ^ (mixed >> 31)) as usize
+}
+
+/// The input with some bytes changed, left out, doubled or put in.
+fn mutant(input: &[u8], state: &mut u64) -> Vec<u8> {
+    const INTERESTING: &[u8] = b"\n\r \x000-{}\"[]=:/\xff";
+    let mut bytes = input.to_vec();
+    for _ in 0..=next(state) % 4 {
+        let at = next(state) % (bytes.len() + 1);
+        match next(state) % 5 {
+            0 if at < bytes.len() => bytes[at] ^= 1 << (next(state) % 8),
+            1 if at < bytes.len() => drop(bytes.remove(at)),
+            2 => bytes.insert(at, next(state) as u8),
+            3 => bytes.insert(at, INTERESTING[next(state) % INTERESTING.len()]),
+            _ => {
+                let end = at + next(state) % (bytes.len() - at + 1).min(16);
+                let piece = bytes[at..end].to_vec();
+                bytes.splice(at..at, piece);
+            }
+        }
+    }
+    bytes
+}
+
+#[test]
+fn every_seed_and_what_was_found_holds() {
+    for (claim, check) in CLAIMS {
+        let inputs = inputs(claim);
+        assert!(!inputs.is_empty(), "{claim} has seeds");
+        for (path, bytes) in inputs {
+            println!("{}", path.display());
+            check(&bytes);
+        }
+    }
+}
+
+#[test]
+fn the_records_among_the_seeds_are_records_of_versions_that_are_read() {
+    let mut of_pieces = 0;
+    for (path, bytes) in inputs("a_record_is_refused_or_gone_on_with") {
+        match serde_json::from_slice::<Record>(&bytes) {
+            Ok(_) => {}
+            Err(_) => {
+                let read = reader::read(&bytes);
+                assert!(read.is_ok(), "{}: {}", path.display(), read.unwrap_err());
+                of_pieces += 1;
+            }
+        }
+    }
+    assert!(of_pieces > 0, "the version that is written is among them");
+}
+
+#[test]
+fn mutants_of_the_seeds_hold() {
+    for (claim, check) in CLAIMS {
+        for (path, bytes) in inputs(claim) {
+            let mut state = bytes.len() as u64;
+            for number in 0..MUTANTS {
+                let mutant = mutant(&bytes, &mut state);
+                println!("{} mutant {number}: {}", path.display(), mutant.escape_ascii());
+                check(&mutant);
+            }
+        }
+    }
+}
+
+#[test]
+fn every_claim_has_a_target_and_every_target_a_claim() {
+    let mut targets: Vec<String> = fs::read_dir(directory("fuzz_targets"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path().file_stem().unwrap().to_str().unwrap().to_owned())
+        .collect();
+    targets.sort();
+    let mut claims: Vec<&str> = CLAIMS.iter().map(|(name, _)| *name).collect();
+    claims.sort_unstable();
+    assert_eq!(targets, claims);
+    let manifest = fs::read_to_string(directory("Cargo.toml")).unwrap();
+    for claim in claims {
+        assert!(manifest.contains(&format!("name = \"{claim}\"")), "{claim} is in fuzz/Cargo.toml");
+        let target = fs::read_to_string(directory("fuzz_targets").join(format!("{claim}.rs"))).unwrap();
+        assert!(target.contains(&format!("::{claim}(")), "{claim}");
+    }
+}

@@ -1,0 +1,56 @@
+//! What all tests of a process share: its addresses, and how many files it may have open.
+
+use std::net::Ipv4Addr;
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::net::{SocketAddr, UnixListener};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+/// Addresses of one process: more than it has tests, by far.
+const BLOCK: u32 = 4096;
+
+/// Blocks in 127.1.0.0 to 127.254.255.255; what people use by hand is in 127.0.0.0/16.
+const BLOCKS: u32 = 254 * (0x1_0000 / BLOCK);
+
+/// The addresses of this process, for as long as it runs.
+struct Block {
+    first: Ipv4Addr,
+    taken: AtomicU32,
+    _claim: UnixListener,
+}
+
+impl Block {
+    /// One that no other process has. An abstract name stands for it: the kernel frees it when the process ends, and each
+    /// network namespace, which has a loopback of its own, has its own names.
+    fn claim() -> Block {
+        let (first, count) = (std::process::id(), BLOCKS);
+        for number in (0..count).map(|step| (first + step) % count) {
+            let address = Ipv4Addr::from_bits(Ipv4Addr::new(127, 1, 0, 0).to_bits() + number * BLOCK);
+            let name = SocketAddr::from_abstract_name(format!("ipcd-tests-{address}")).unwrap();
+            if let Ok(claim) = UnixListener::bind_addr(&name) {
+                return Block { first: address, taken: AtomicU32::new(0), _claim: claim };
+            }
+        }
+        panic!("all {BLOCKS} blocks of addresses in 127.0.0.0/8 are claimed by other tests");
+    }
+}
+
+/// An address that no other test uses, in this process or in another.
+pub fn address() -> Ipv4Addr {
+    static MINE: OnceLock<Block> = OnceLock::new();
+    let block = MINE.get_or_init(|| {
+        raise_open_files();
+        Block::claim()
+    });
+    let number = 1 + block.taken.fetch_add(1, Ordering::Relaxed); // 127.1.0.0 looks like a network
+    assert!(number < BLOCK, "more tests than addresses");
+    Ipv4Addr::from_bits(block.first.to_bits() + number)
+}
+
+/// As many open files as the process may have: many tests share it. What they start inherits that.
+fn raise_open_files() {
+    let limit = getrlimit(Resource::Nofile);
+    setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }).unwrap();
+}

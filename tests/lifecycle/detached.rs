@@ -1,0 +1,437 @@
+//! `--daemon`, for systems without a service manager.
+
+use std::fs;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+use crate::harness::around::{failure, has_ended, is_root};
+use crate::harness::logged::is_timed;
+use crate::harness::{Client, Ground, MULTIPLY, wait_until};
+use rustix::process::{Pid, Signal, kill_process};
+
+fn answers(mut client: Client) {
+    client.say("5 10\n");
+    client.hear("Data received\n50.0\n");
+}
+
+const CONFIG: &str = "[multiply]\nlisten = [\"tcp://{ip}:65432\"]\n";
+
+/// A daemon that is nobody's child.
+struct Detached(Pid);
+
+impl Detached {
+    fn of(pid_file: &Path) -> Detached {
+        let text = fs::read_to_string(pid_file).unwrap();
+        Detached(Pid::from_raw(text.trim().parse().unwrap()).unwrap())
+    }
+
+    fn stop(&self) {
+        kill_process(self.0, Signal::TERM).unwrap();
+        wait_until("the daemon ends", || has_ended(self.0).then_some(()));
+    }
+}
+
+impl Drop for Detached {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let _ = kill_process(self.0, Signal::KILL);
+        }
+    }
+}
+
+/// Starts it in the test's directory, with relative paths.
+fn start(ground: &Ground, pid_file: &str) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ipcd"));
+    command.args(["--config", "ipcd.toml", "--daemon", "--log-file", "log", "--pid-file", pid_file]);
+    command.current_dir(ground.directory.path()).env_remove("RUST_LOG").output().unwrap()
+}
+
+#[test]
+fn a_detached_daemon_is_ready_when_its_starter_returns_and_leaves_no_pid_file() {
+    let ground = Ground::new();
+    ground.write_config(CONFIG);
+    let output = start(&ground, "pid");
+    assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
+    let pid_file = ground.directory.path().join("pid");
+    let daemon = Detached::of(&pid_file);
+
+    let mut client = Client::tcp((ground.ip, MULTIPLY).into());
+    client.say("5 10\n");
+    client.hear("Data received\n50.0\n");
+    drop(client);
+
+    ground.write_config("[multiply]\nlisten = [\"tcp://{ip}:65432\", \"tcp://{ip}:5000\"]\n");
+    kill_process(daemon.0, Signal::HUP).unwrap();
+    let log = ground.directory.path().join("log");
+    wait_until("the relative configuration is found again", || {
+        fs::read_to_string(&log).unwrap().contains("reloaded").then_some(())
+    });
+    daemon.stop();
+    assert!(!pid_file.exists());
+    let log = fs::read_to_string(&log).unwrap();
+    assert!(log.contains("info: ipcd ") && log.ends_with("info: stopped\n"), "{log}");
+}
+
+#[test]
+fn a_start_that_fails_is_told_to_the_terminal_with_its_status() {
+    let ground = Ground::new();
+    ground.write_config(CONFIG);
+    assert!(start(&ground, "pid").status.success());
+    let first = Detached::of(&ground.directory.path().join("pid"));
+
+    let second = start(&ground, "pid");
+    let text = String::from_utf8(second.stderr).unwrap();
+    assert_eq!(second.status.code(), Some(1), "{text}");
+    assert_eq!(text.lines().count(), 1, "{text}");
+    let runs = format!("/pid: a daemon with this pid file runs already (pid {}, ipcd); stop it", first.0);
+    assert!(text.contains(&runs), "{text}");
+
+    let third = start(&ground, "another");
+    let text = String::from_utf8(third.stderr).unwrap();
+    assert_eq!(third.status.code(), Some(69), "{text}");
+    assert!(
+        text.contains(&format!("tcp://{}:65432: address already in use (by pid {}", ground.ip, first.0)),
+        "{text}"
+    );
+    assert!(!ground.directory.path().join("another").exists());
+
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ipcd"));
+    command.args(["--config", "ipcd.toml", "--daemon", "--log-file", "new", "--pid-file", "another"]);
+    assert_eq!(command.current_dir(ground.directory.path()).output().unwrap().status.code(), Some(69));
+    assert!(!ground.directory.path().join("new").exists(), "what a failed start had made is gone");
+
+    ground.write_config("[multiply]\nlisten = 5\n");
+    let fourth = start(&ground, "another");
+    let text = String::from_utf8(fourth.stderr).unwrap();
+    assert_eq!(fourth.status.code(), Some(78), "{text}");
+    assert!(text.contains("ipcd.toml:2:10: "), "{text}");
+
+    let mut client = Client::tcp((ground.ip, MULTIPLY).into());
+    client.say("1 1\n");
+    client.hear("Data received\n1.0\n");
+    drop(client);
+    first.stop();
+}
+
+fn mode(path: &Path) -> u32 {
+    fs::metadata(path).unwrap().mode() & 0o7777
+}
+
+#[test]
+fn nobody_else_can_lock_the_pid_file_or_read_the_log() {
+    let ground = Ground::new();
+    ground.write_config(CONFIG);
+    let (pid_file, log) = (ground.directory.path().join("pid"), ground.directory.path().join("log"));
+    // One that somebody could have locked, as an earlier version made it.
+    fs::write(&pid_file, "4711\n").unwrap();
+    fs::set_permissions(&pid_file, PermissionsExt::from_mode(0o644)).unwrap();
+    assert!(start(&ground, "pid").status.success());
+    let daemon = Detached::of(&pid_file);
+    assert_eq!((mode(&pid_file), mode(&log)), (0o600, 0o640));
+    daemon.stop();
+    assert!(!pid_file.exists());
+
+    // What is no pid file is neither written to nor removed.
+    fs::write(&pid_file, "somebody's words\n").unwrap();
+    let output = start(&ground, "pid");
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    assert!(text.contains("/pid: this is no pid file, and is left alone"), "{text}");
+    assert_eq!(fs::read_to_string(&pid_file).unwrap(), "somebody's words\n");
+}
+
+#[test]
+fn sighup_opens_the_log_file_anew_whatever_becomes_of_the_reload() {
+    let ground = Ground::new();
+    ground.write_config(CONFIG);
+    let at = |name: &str| ground.directory.path().join(name);
+    assert!(start(&ground, "pid").status.success());
+    let daemon = Detached::of(&at("pid"));
+    let told = |name: &str, text: &str| {
+        wait_until(text, || fs::read_to_string(at(name)).ok().filter(|log| log.contains(text)))
+    };
+    told("log", "is ready");
+
+    // As logrotate(8) does it, once with a reload that succeeds and once with one that fails.
+    for (old, config, outcome) in [("log.2", CONFIG, "reloaded: "), ("log.1", "[chat\n", "reload failed")] {
+        ground.write_config(config);
+        fs::rename(at("log"), at(old)).unwrap();
+        kill_process(daemon.0, Signal::HUP).unwrap();
+        told("log", outcome);
+        assert!(!fs::read_to_string(at(old)).unwrap().contains(outcome));
+        assert_eq!(mode(&at("log")), 0o640);
+    }
+    // Where it cannot be opened, the log goes on, and says so.
+    fs::rename(at("log"), at("log.0")).unwrap();
+    fs::create_dir(at("log")).unwrap();
+    kill_process(daemon.0, Signal::HUP).unwrap();
+    let text = told("log.0", "cannot be opened anew");
+    assert!(text.contains("Is a directory") && text.contains("goes on where it was"), "{text}");
+    daemon.stop();
+    assert!(told("log.0", "stopped").ends_with("info: stopped\n"));
+    for name in ["log.0", "log.1", "log.2"] {
+        let text = fs::read_to_string(at(name)).unwrap();
+        assert!(text.lines().count() > 0 && text.lines().all(is_timed), "{name}: {text}");
+    }
+}
+
+#[test]
+fn a_failure_in_the_log_file_has_its_time_as_well() {
+    let ground = Ground::new();
+    let log = ground.directory.path().join("log");
+    fs::write(&log, "").unwrap(); // there already, so that it stays
+    ground.write_config("[multiply]\nlisten = 5\n");
+    assert_eq!(start(&ground, "pid").status.code(), Some(78));
+    let text = wait_until("it is written", || {
+        fs::read_to_string(&log).ok().filter(|text| text.contains("ipcd.toml:2:10: "))
+    });
+    assert!(text.lines().all(is_timed), "{text}");
+}
+
+/// What user and groups a process has, all of them, as proc_pid_status(5) says.
+fn identity(pid: Pid) -> [String; 4] {
+    let status = fs::read_to_string(format!("/proc/{}/status", pid.as_raw_nonzero())).unwrap();
+    ["Uid:", "Gid:", "Groups:", "CapPrm:"].map(|name| {
+        let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap();
+        line.split_whitespace().collect::<Vec<_>>().join(" ")
+    })
+}
+
+#[test]
+fn started_by_root_it_goes_on_as_the_user_with_its_groups_once_what_needs_root_is_open() {
+    if !is_root() {
+        eprintln!("not tested: only root can go on as another user");
+        return;
+    }
+    let ground = Ground::new();
+    let user = "nobody";
+    let nobody = uzers::get_user_by_name(user).unwrap();
+    let (uid, gid) = (nobody.uid(), nobody.primary_group_id());
+    let groups: Vec<u32> = nobody.groups().unwrap().iter().map(uzers::Group::gid).collect();
+    // A port below 1024, and a directory in which that user may make a socket.
+    let sockets = ground.directory.path().join("sockets");
+    fs::create_dir(&sockets).unwrap();
+    std::os::unix::fs::chown(&sockets, Some(uid), Some(gid)).unwrap();
+    fs::set_permissions(ground.directory.path(), PermissionsExt::from_mode(0o755)).unwrap();
+    let config = "[multiply]\nlisten = [\"tcp://{ip}:432\", \"unix://{dir}/sockets/s\", \"fifo://{dir}/sockets/f\"]\n\
+                  [mux]\nlisten = [\"unix://{dir}/sockets/mux\"]\n";
+    ground.write_config(config);
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ipcd"));
+    command.args([
+        "--config",
+        "ipcd.toml",
+        "--daemon",
+        "--log-file",
+        "log",
+        "--pid-file",
+        "pid",
+        "--user",
+        user,
+    ]);
+    let output = command.current_dir(ground.directory.path()).env_remove("RUST_LOG").output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let (pid_file, log) = (ground.directory.path().join("pid"), ground.directory.path().join("log"));
+    let daemon = Detached::of(&pid_file);
+
+    let [uids, gids, shown, capabilities] = identity(daemon.0);
+    let four = |id: u32| [id; 4].map(|id| id.to_string()).join(" ");
+    assert_eq!((uids, gids), (four(uid), four(gid)));
+    let mut shown: Vec<u32> = shown.split(' ').map(|group| group.parse().unwrap()).collect();
+    let mut groups: Vec<u32> = groups.into_iter().chain([gid]).collect();
+    for list in [&mut shown, &mut groups] {
+        list.sort();
+        list.dedup();
+    }
+    assert_eq!(shown, groups, "its groups, and none of root's");
+    assert_eq!(capabilities.trim_start_matches('0'), "", "nothing of root's is left");
+    // The pid file stays root's: whoever is told to stop what stands in it believes it. The log is the daemon's to rotate.
+    assert_eq!((fs::metadata(&pid_file).unwrap().uid(), mode(&pid_file)), (0, 0o600));
+    assert_eq!((fs::metadata(&log).unwrap().uid(), mode(&log)), (uid, 0o640));
+    for name in ["s", "mux", "f.in", "f.out", "s.lock"] {
+        assert_eq!(fs::metadata(sockets.join(name)).unwrap().uid(), uid, "{name}");
+    }
+    for mut client in [Client::tcp((ground.ip, 432).into()), Client::unix(&sockets.join("mux"))] {
+        client.say("5 10\n");
+        client.hear("Data received\n50.0\n");
+    }
+
+    // What root alone could open is kept by a reload, and cannot be opened by one.
+    ground.write_config(&config.replace(":432", ":432\", \"tcp://{ip}:433"));
+    kill_process(daemon.0, Signal::HUP).unwrap();
+    let text = wait_until("the reload fails", || {
+        fs::read_to_string(&log).ok().filter(|log| log.contains("reload failed"))
+    });
+    assert!(text.contains(":433: permission denied: a port below 1024 needs privilege"), "{text}");
+    answers(Client::tcp((ground.ip, 432).into()));
+    ground.write_config(config);
+    kill_process(daemon.0, Signal::HUP).unwrap();
+    wait_until("the next one succeeds", || {
+        fs::read_to_string(&log).unwrap().contains("reloaded: ").then_some(())
+    });
+    answers(Client::tcp((ground.ip, 432).into()));
+    daemon.stop();
+    assert_eq!(
+        fs::read_to_string(&pid_file).unwrap_or_default(),
+        "",
+        "it may not be removed, and names nobody"
+    );
+    assert!(!sockets.join("s").exists() && !sockets.join("mux").exists());
+}
+
+/// The directory of the log is that user's, and what lies there in the log's place is as well: root makes no file for it
+/// elsewhere, and writes into none.
+#[test]
+fn root_follows_no_link_in_the_log_files_place_for_another_user() {
+    if !is_root() {
+        return;
+    }
+    let ground = Ground::new();
+    ground.write_config(CONFIG);
+    let logs = ground.directory.path().join("logs");
+    fs::create_dir(&logs).unwrap();
+    let (log, made, roots) = (logs.join("log"), logs.join("made"), ground.directory.path().join("roots"));
+    fs::write(&roots, "as it was").unwrap();
+    let start = || {
+        let mut command = ground.command();
+        command.current_dir(ground.directory.path());
+        let files = ["--daemon", "--log-file", "logs/log", "--pid-file", "pid", "--user", "nobody"];
+        failure(command.args(files), 1)
+    };
+    for target in [&made, &roots] {
+        std::os::unix::fs::symlink(target, &log).unwrap();
+        assert!(start().contains("/logs/log: a symbolic link, which root does not follow for another user"));
+        fs::remove_file(&log).unwrap();
+    }
+    fs::hard_link(&roots, &log).unwrap();
+    assert!(start().contains("/logs/log: a file with another name too"));
+    assert!(!made.exists());
+    assert_eq!(fs::read_to_string(&roots).unwrap(), "as it was");
+    assert_eq!(fs::metadata(&roots).unwrap().uid(), 0);
+}
+
+#[test]
+fn a_user_that_cannot_be_is_wrong_usage() {
+    let ground = Ground::new();
+    ground.write_config(CONFIG);
+    let said = |user: &str| failure(ground.command().args(["--user", user]), 2);
+    assert_eq!(said("root"), "ipcd: --user root: that is root; name a user without privileges\n");
+    assert!(said("no\u{1b}body").starts_with("ipcd: --user no\\u{1b}body: there is no such user"));
+    if is_root() {
+        let mut command = ground.command_as(65534);
+        let said = failure(command.args(["--user", "daemon"]), 2);
+        assert_eq!(said, "ipcd: --user daemon: only root can go on as another user; leave it out\n");
+    }
+}
+
+#[test]
+fn files_that_cannot_be_opened_are_named() {
+    let ground = Ground::new();
+    ground.write_config(CONFIG);
+    let output = start(&ground, "missing/pid");
+    assert_eq!(output.status.code(), Some(1));
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert!(text.contains("missing/pid: there is no directory ") && text.contains("choose a path"), "{text}");
+    assert!(!ground.directory.path().join("log").exists());
+}
+
+#[test]
+fn a_start_without_descriptors_leaves_no_files() {
+    let ground = Ground::new();
+    ground.write_config(CONFIG);
+    for limit in 4..=7 {
+        let mut command = Command::new("prlimit");
+        command.arg(format!("--nofile={limit}")).arg(env!("CARGO_BIN_EXE_ipcd"));
+        command.args(["--config", "ipcd.toml", "--daemon", "--log-file", "log", "--pid-file", "pid"]);
+        let output = command.current_dir(ground.directory.path()).output().unwrap();
+        let text = String::from_utf8(output.stderr).unwrap();
+        assert_eq!((output.status.code(), text.lines().count()), (Some(1), 1), "{limit}: {text}");
+        assert!(text.contains("Too many open files"), "{limit}: {text}");
+        assert_eq!(ground.names(), ["ipcd.toml"], "{limit}");
+    }
+}
+
+/// What fails in the starter, in the process between, or in the daemon, and how many of its first uses there are tried.
+const FAILING: &[(&str, &str, usize)] = &[
+    ("wait4", "ECHILD", 1),
+    ("wait4", "EINTR", 1),
+    ("read", "EIO", 10),
+    ("write", "EIO", 5),
+    ("write", "EPIPE", 5),
+    ("clone,clone3,fork", "EAGAIN", 1),
+    ("chdir", "EACCES", 1),
+    ("setsid", "EPERM", 1),
+    ("flock", "ENOLCK", 2),
+    ("ftruncate", "EIO", 1),
+    ("dup2,dup3", "EBUSY", 2),
+];
+
+/// One start of which one call fails; what was told.
+fn start_with_a_failure(call: &str, errno: &str, when: usize) -> String {
+    let ground = Ground::new();
+    ground.write_config(&format!("{CONFIG}[mux]\nlisten = [\"unix://{{dir}}/ipcd.sock\"]\n"));
+    let at = |name: &str| ground.directory.path().join(name);
+    let beside = tempfile::tempdir().unwrap();
+    let said = beside.path().join("said");
+    let mut command = Command::new("strace");
+    // With -D it is the starter that is our child, and with -f the daemon is traced as well.
+    command.args(["-D", "-f", "-qq", "-esignal=none", "-o"]).arg(beside.path().join("trace"));
+    command.arg(format!("-etrace={call}")).arg(format!("-einject={call}:error={errno}:when={when}"));
+    command.arg(env!("CARGO_BIN_EXE_ipcd")).args(["--config", "ipcd.toml", "--daemon"]);
+    command.args(["--log-file", "log", "--pid-file", "pid"]).current_dir(ground.directory.path());
+    command.env_remove("RUST_LOG").stdin(Stdio::null()).stdout(Stdio::null());
+    let status = command.stderr(fs::File::create(&said).unwrap()).status().unwrap();
+    let said = fs::read_to_string(said).unwrap();
+    let case = format!("{call}:{errno}:{when}: {status}: {said}");
+    let serves = || std::net::TcpStream::connect((ground.ip, MULTIPLY)).is_ok();
+    if status.success() {
+        assert!(serves(), "{case}");
+        Detached::of(&at("pid")).stop();
+    } else if said.contains("cannot hear whether the daemon is ready") {
+        assert!(said.contains(&format!("see {}", at("log").display())), "{case}");
+        // It lives if it had said so before the starter was gone, and ends otherwise; the log says which.
+        let mut asked = false;
+        wait_until("the log says it", || {
+            let log = fs::read_to_string(at("log")).unwrap_or_default();
+            let pid = fs::read_to_string(at("pid")).ok().and_then(|text| text.trim().parse().ok());
+            if let Some(pid) = pid.and_then(Pid::from_raw).filter(|_| !asked && log.contains(" is ready")) {
+                asked = kill_process(pid, Signal::TERM).is_ok();
+            }
+            let is_told = log.contains("cannot tell the one who started this daemon that it is ready");
+            (is_told || log.ends_with("info: stopped\n")).then_some(())
+        });
+    } else {
+        assert!(!said.contains("runs already"), "{case}");
+        wait_until(&format!("nothing is left: {case}"), || {
+            // Of a pid file that could not be locked nobody knows whose it is; it names nobody.
+            let is_gone = !at("pid").exists() || call == "flock" && fs::read(at("pid")).unwrap().is_empty();
+            (!serves() && is_gone && !at("ipcd.sock").exists()).then_some(())
+        });
+    }
+    // The first write of the starter is what it tells the terminal.
+    let (is_mute, lines) = ((call, when) == ("write", 1), said.matches('\n').count());
+    assert!(lines == usize::from(!status.success()) || is_mute && lines == 0, "{case}");
+    case
+}
+
+/// Whatever fails: who is told that the daemon runs has one, and who is told that it does not has none, nor anything of it.
+#[test]
+fn the_starter_tells_the_truth_whatever_fails() {
+    if Command::new("strace").arg("-V").output().is_err() {
+        eprintln!("not tested: there is no strace");
+        return;
+    }
+    let told: Vec<String> = std::thread::scope(|scope| {
+        let starting = FAILING.iter().map(|(call, errno, uses)| {
+            scope.spawn(move || {
+                (1..=*uses).map(|when| start_with_a_failure(call, errno, when)).collect::<Vec<_>>()
+            })
+        });
+        let starting: Vec<_> = starting.collect();
+        starting.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
+    });
+    told.iter().for_each(|case| eprintln!("{}", case.trim_end()));
+    for text in ["cannot hear whether", "ended before it was ready; see", "cannot detach: unable to fork"] {
+        assert!(told.iter().any(|case| case.contains(text)), "{text}");
+    }
+}

@@ -1,0 +1,308 @@
+//! What somebody meets who starts ipcd for the first time, by hand, in a terminal.
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use crate::harness::around::{Helper, has_ended, in_namespaces, may_unshare, outcome};
+use crate::harness::logged::untimed_lines;
+use crate::harness::{Client, Ground, MULTIPLY, PATIENCE, wait_until};
+use rustix::process::{Pid, Signal, kill_process};
+
+fn answers(mut client: Client) {
+    client.say("5 10\n");
+    client.hear("Data received\n50.0\n");
+}
+
+const CONFIG: &str =
+    "[multiply]\nlisten = [\"tcp://{ip}:65432\"]\n[mux]\nlisten = [\"unix://{dir}/ipcd.sock\"]\n";
+
+/// A terminal that runs a shell command, of which the test gets the process id of ipcd, and which goes when it is dropped.
+struct Window(Child);
+
+impl Window {
+    fn open(ground: &Ground, shell: &str) -> (Window, Pid) {
+        // What the tests themselves were started with, as by nohup, is not what a window's shell has. And a window stays when
+        // nobody has its terminal open any more, as nohup's program has not.
+        const PYTHON: &str = "import os, pty, signal, sys\n\
+            pid, terminal = pty.fork()\n\
+            if pid == 0: signal.signal(signal.SIGHUP, signal.SIG_DFL); os.execvp('sh', ['sh', '-c', sys.argv[1]])\n\
+            while True:\n\
+            \x20 try: data = os.read(terminal, 4096)\n\
+            \x20 except OSError: signal.pause()\n\
+            \x20 sys.stdout.buffer.write(data); sys.stdout.flush()";
+        let ipcd = format!("{} --config {}", env!("CARGO_BIN_EXE_ipcd"), ground.config_file().display());
+        let shell = shell.replace("ipcd", &ipcd).replace("LOG", log(ground).to_str().unwrap());
+        let mut command = Command::new("python3");
+        command.args(["-c", PYTHON, &shell]).env_remove("RUST_LOG").env_remove("JOURNAL_STREAM");
+        let window = Window(command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap());
+        told(ground, "is ready");
+        let holder = ipcd::transport::holder::of_tcp((ground.ip, MULTIPLY).into()).expect("it listens");
+        (window, Pid::from_raw(holder.pid).unwrap())
+    }
+
+    /// The terminal's window is closed: nobody has its other side open any more.
+    fn close(mut self) {
+        self.0.kill().unwrap();
+        self.0.wait().unwrap();
+    }
+}
+
+impl Drop for Window {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn log(ground: &Ground) -> std::path::PathBuf {
+    ground.directory.path().join("log")
+}
+
+#[track_caller]
+fn told(ground: &Ground, text: &str) -> String {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let said = fs::read_to_string(log(ground)).unwrap_or_default();
+        if said.contains(text) {
+            return said;
+        }
+        assert!(Instant::now() < deadline, "waited in vain for {text:?}: {said}");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+#[test]
+fn a_terminal_that_is_closed_ends_a_foreground_daemon() {
+    // As the shell's child, and in the shell's place.
+    for shell in ["ipcd 2> LOG; true", "exec ipcd 2> LOG"] {
+        let ground = Ground::new();
+        ground.write_config(CONFIG);
+        let (window, pid) = Window::open(&ground, shell);
+        // As long as it is there, SIGHUP is what it always was.
+        kill_process(pid, Signal::HUP).unwrap();
+        told(&ground, "reloaded: ");
+        answers(Client::tcp((ground.ip, MULTIPLY).into()));
+        window.close();
+        wait_until("it ends", || has_ended(pid).then_some(()));
+        let text = untimed_lines(&told(&ground, "info: stopped\n"));
+        assert!(
+            text.contains("info: the terminal is gone\n") && !text.contains("stopping at once"),
+            "{text}"
+        );
+        assert!(!ground.names().contains(&"ipcd.sock".to_owned()));
+    }
+}
+
+#[test]
+fn with_nohup_it_outlives_its_terminal_and_reloads() {
+    let ground = Ground::new();
+    ground.write_config(CONFIG);
+    let (window, pid) = Window::open(&ground, "exec nohup ipcd 2> LOG > /dev/null");
+    window.close();
+    told(&ground, "reloaded: "); // the kernel said SIGHUP
+    answers(Client::tcp((ground.ip, MULTIPLY).into()));
+    kill_process(pid, Signal::TERM).unwrap();
+    wait_until("it ends", || has_ended(pid).then_some(()));
+    assert!(!told(&ground, "stopped").contains("the terminal is gone"));
+}
+
+/// What `--check`, or a start that fails or is ended when it is ready, says.
+fn ready(command: &mut Command) -> String {
+    let mut daemon = Helper(command.stdin(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap());
+    let mut said = String::new();
+    for line in BufReader::new(daemon.0.stderr.take().unwrap()).lines() {
+        said += &format!("{}\n", line.unwrap());
+        if said.contains(" is ready") {
+            break;
+        }
+    }
+    untimed_lines(&said)
+}
+
+#[test]
+fn without_a_file_the_first_words_are_a_line_for_each_service_and_no_warning() {
+    if !may_unshare() {
+        return;
+    }
+    let prepare =
+        "ip link set lo up; mount -t tmpfs tmpfs /run; [ ! -d /etc/ipcd ] || mount -t tmpfs tmpfs /etc/ipcd";
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ipcd"));
+    command.env_remove("RUST_LOG").env_remove("JOURNAL_STREAM");
+    let said = ready(&mut in_namespaces(&["--net", "--mount"], prepare, &command));
+    let version = env!("CARGO_PKG_VERSION");
+    assert_eq!(
+        said,
+        format!(
+            "info: multiply on tcp://localhost:65432\n\
+             info: greeting on tcp://localhost:9999\n\
+             info: chat on tcp://localhost:33000\n\
+             info: mux on unix:///run/ipcd/ipcd.sock\n\
+             info: only this machine can connect; to let others in, write for example \"tcp://0.0.0.0:65432\" under [multiply] in a configuration of your own (ipcd --config FILE)\n\
+             info: ipcd {version} is ready\n"
+        )
+    );
+    // And a second one says once that there is one, and names no file that is not there.
+    let both = format!(
+        "{prepare}; \"$@\" 2> /dev/null & until \"$@\" --check > /dev/null && [ -S /run/ipcd/ipcd.sock ]; do sleep 0.05; done; sleep 0.2"
+    );
+    let second = outcome(&mut in_namespaces(
+        &["--net", "--mount", "--pid", "--fork", "--mount-proc"],
+        &both,
+        &command,
+    ));
+    let said = untimed_lines(&String::from_utf8(second.stderr).unwrap());
+    assert_eq!(second.status.code(), Some(69), "{said}");
+    assert_eq!(said.lines().count(), 1, "{said}");
+    assert!(said.starts_with("ipcd: ipcd runs already (pid "), "{said}");
+    assert!(!said.contains("/etc/"), "{said}");
+}
+
+#[test]
+fn the_classroom_s_configuration_starts_without_a_warning_in_a_line_for_each_service() {
+    if !may_unshare() {
+        return;
+    }
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/etc/classroom.toml");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ipcd"));
+    command.args(["--config", file]).env_remove("RUST_LOG").env_remove("JOURNAL_STREAM");
+    let said = ready(&mut in_namespaces(
+        &["--net", "--mount"],
+        "ip link set lo up; mount -t tmpfs tmpfs /run",
+        &command,
+    ));
+    assert!(!said.contains("warning: "), "{said}");
+    let listed = |service: &str| said.matches(&format!("info: {service} on ")).count();
+    for service in ["multiply", "greeting", "chat", "hello", "talk", "stats", "mux"] {
+        assert_eq!(listed(service), 1, "{service}: {said}");
+    }
+    assert!(said.contains("info: chat on tcp://localhost:33000, unix:///run/ipcd/chat.sock, "), "{said}");
+}
+
+#[test]
+fn who_listens_for_all_says_where_others_connect() {
+    if !may_unshare() {
+        return;
+    }
+    let ground = Ground::new();
+    ground.write_config("[multiply]\nlisten = [\"tcp://0.0.0.0:65432\"]\n[chat]\nlisten = [\"tcp://localhost:33000\", \"tcp://0.0.0.0:33001\"]\n");
+    let prepare = "ip link set lo up; ip addr add 192.0.2.7/24 dev lo";
+    let said = ready(&mut in_namespaces(&["--net"], prepare, &ground.command()));
+    assert!(said.contains("info: chat on tcp://localhost:33000, tcp://0.0.0.0:33001\n"), "{said}");
+    assert!(
+        said.contains("info: others connect to 192.0.2.7: multiply at port 65432, chat at port 33001\n"),
+        "{said}"
+    );
+}
+
+#[test]
+fn a_client_finds_localhost_by_the_machine_s_own_name() {
+    if !may_unshare() {
+        return;
+    }
+    let ground = Ground::new();
+    ground.write_config("[multiply]\nlisten = [\"tcp://localhost:65432\"]\n[greeting]\nlisten = [\"tcp://127.0.1.1:9999\", \"tcp://localhost:9998\"]\n");
+    // As Debian's installer writes it; and a resolver that would never answer.
+    let hosts = ground.directory.path().join("hosts");
+    fs::write(&hosts, "127.0.0.1 localhost\n127.0.1.1 classroom.example classroom\n::1 localhost\n").unwrap();
+    let resolver = ground.directory.path().join("resolv.conf");
+    fs::write(&resolver, "nameserver 192.0.2.1\noptions timeout:30 attempts:5\n").unwrap();
+    let prepare = format!(
+        "ip link set lo up; hostname classroom; mount --bind {} /etc/hosts; [ ! -e /etc/resolv.conf ] || mount --bind {} /etc/resolv.conf",
+        hosts.display(),
+        resolver.display()
+    );
+    let command = in_namespaces(&["--net", "--mount", "--uts"], &prepare, &ground.command());
+    let daemon = ground.start(command);
+    let code = "import socket\n\
+        for host in socket.gethostname(), '127.0.0.1', '::1':\n\
+        \x20 s = socket.create_connection((host, 65432)); peer = s.getpeername()[0]; s.sendall(b'5 10\\n'); s.shutdown(1)\n\
+        \x20 print(peer, s.makefile().read().split()[-1])\n\
+        print(socket.create_connection((socket.gethostname(), 9999)).makefile().read().strip())";
+    let mut eyes = Command::new("nsenter");
+    eyes.args(["--net", "--mount", "--uts", "-t", &daemon.pid().to_string(), "python3", "-c", code]);
+    let output = outcome(&mut eyes);
+    let said =
+        String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    assert_eq!(
+        said,
+        "127.0.1.1 50.0\n127.0.0.1 50.0\n::1 50.0\nMessage received. Thank you for connecting\n"
+    );
+    daemon.stop();
+}
+
+/// What `--check` says on standard output, and on standard error.
+fn checked(command: &mut Command) -> (String, Vec<String>) {
+    let output = outcome(command.arg("--check"));
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success(), "{said}");
+    (String::from_utf8(output.stdout).unwrap(), said.lines().map(str::to_owned).collect())
+}
+
+#[test]
+fn check_says_which_file_and_what_will_hurt() {
+    let ground = Ground::new();
+    let file = ground.config_file().display().to_string();
+    ground.write_config(CONFIG);
+    assert_eq!(checked(&mut ground.command()), (format!("OK: {file}\n"), vec![]));
+
+    ground.write_config(
+        "[status]\nlisten = [\"tcp://{ip}:9\", \"unix://{dir}/missing/s\"]\ngroup = \"no-such-group\"\n\
+         [chat]\nlisten = [\"fifo://{dir}/chat\"]\ntranscript = \"{dir}/gone/chat.log\"\n",
+    );
+    let (verdict, warnings) = checked(&mut ground.command());
+    assert_eq!(verdict, format!("OK: {file}\n"));
+    let directory = ground.directory.path().display();
+    let ip = ground.ip;
+    let expected = [
+        format!(
+            "warning: {file}: nothing listens under [mux], so that ipcctl reload, and systemctl reload with it, cannot reach the daemon; "
+        ),
+        format!(
+            "warning: {file}:2:11: everybody who can connect to tcp://{ip}:9 is told who else is connected, and from where; "
+        ),
+        format!("warning: {file}:2:11: tcp://{ip}:9: a port below 1024 needs privilege; "),
+        format!(
+            "warning: {file}:2:{}: unix://{directory}/missing/s: there is no directory {directory}/missing; ",
+            11 + format!("\"tcp://{ip}:9\", ").len()
+        ),
+        format!(
+            "warning: {file}:2:{}: unix://{directory}/missing/s: there is no group no-such-group; ",
+            11 + format!("\"tcp://{ip}:9\", ").len()
+        ),
+        format!("warning: {file}: there is no directory {directory}/gone for the transcript under [chat]; "),
+    ];
+    assert_eq!(warnings.len(), expected.len(), "{warnings:#?}");
+    for (warning, expected) in warnings.iter().zip(expected) {
+        assert!(warning.starts_with(&expected), "{warning}\n{expected}");
+    }
+    if may_unshare() {
+        let prepare = "[ ! -d /etc/ipcd ] || mount -t tmpfs tmpfs /etc/ipcd";
+        let mut command = Command::new(env!("CARGO_BIN_EXE_ipcd"));
+        command.arg("--check");
+        let output = outcome(&mut in_namespaces(&["--mount"], prepare, &command));
+        let said = String::from_utf8(output.stdout).unwrap();
+        assert_eq!(said, "OK: there is no /etc/ipcd/ipcd.toml, and the built-in endpoints are used\n");
+    }
+}
+
+#[test]
+fn a_reload_that_takes_the_mux_away_says_what_that_means() {
+    let ground = Ground::new();
+    ground.write_config(CONFIG);
+    let command = ground.command();
+    let daemon = ground.start(command);
+    daemon.write_config(CONFIG.split("[mux]").next().unwrap());
+    daemon.signal(Signal::HUP);
+    daemon.wait_for_log("reloaded: ");
+    daemon.wait_for_log("warning: ");
+    assert!(daemon.log().iter().any(|line| line.contains("nothing listens under [mux]")));
+    // As it says, SIGHUP still works.
+    let since = daemon.log().len();
+    daemon.write_config(CONFIG);
+    daemon.signal(Signal::HUP);
+    daemon.wait_for_log_since(since, "reloaded: ");
+    assert!(!daemon.log()[since..].iter().any(|line| line.starts_with("warning: ")));
+    daemon.stop();
+}

@@ -1,0 +1,207 @@
+//! Sockets that somebody else holds for ipcd, and that are in the way: each is named with its unit and what to change, and
+//! nobody is sent to look for ipcd itself.
+
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixListener;
+
+use crate::harness::around::{failure, is_root};
+use crate::harness::manager::Manager;
+use crate::harness::{Client, Daemon, Ground, USUAL};
+use rustix::process::Signal;
+use socket2::{Domain, Socket, Type};
+
+const UNIT: &str = "ipcd.socket";
+
+/// A ground, and a listening socket of a unit there, at a port of the test's own: the tests beside it have wildcards too.
+fn ground() -> (Ground, Manager, TcpListener, u16) {
+    let ground = Ground::new();
+    let manager = Manager::new(&ground);
+    let socket = TcpListener::bind((ground.ip, 0)).unwrap();
+    let port = socket.local_addr().unwrap().port();
+    (ground, manager, socket, port)
+}
+
+fn held(fd: impl Into<OwnedFd>) -> Vec<(String, OwnedFd)> {
+    vec![(UNIT.to_owned(), fd.into())]
+}
+
+/// As USUAL, with this endpoint for the chat.
+fn with_chat(endpoint: &str) -> String {
+    USUAL.replace("tcp://{ip}:33000", endpoint)
+}
+
+#[test]
+fn a_unit_that_covers_an_endpoint_in_part_is_named_with_what_to_change() {
+    let (ground, manager, socket, port) = ground();
+    ground.write_config(&with_chat(&format!("tcp://0.0.0.0:{port}")));
+    let said = failure(&mut manager.command(&ground, held(socket)), 69);
+    let expected = format!(
+        "tcp://0.0.0.0:{port}: address already in use (by tcp://{ip}:{port} of ipcd.socket, handed over by the service \
+         manager); let ipcd.socket open tcp://0.0.0.0:{port} in its place, or choose tcp://{ip}:{port} or another one \
+         under [chat] in {file}",
+        ip = ground.ip,
+        file = ground.config_file().display()
+    );
+    assert!(said.contains(&expected), "{said}");
+}
+
+#[test]
+fn a_unit_with_a_wildcard_for_both_families_is_named_to_who_wants_one_ipv4_address() {
+    let (ground, manager, ..) = ground();
+    let socket = Socket::new(Domain::IPV6, Type::STREAM, None).unwrap();
+    socket.set_only_v6(false).unwrap();
+    socket.bind(&"[::]:0".parse::<SocketAddr>().unwrap().into()).unwrap();
+    socket.listen(1).unwrap();
+    let port = socket.local_addr().unwrap().as_socket().unwrap().port();
+    ground.write_config(&with_chat(&format!("tcp://{{ip}}:{port}")));
+    let said = failure(&mut manager.command(&ground, held(socket)), 69);
+    assert!(said.contains(&format!("(by tcp://[::]:{port} of ipcd.socket, handed over")), "{said}");
+}
+
+#[test]
+fn a_unit_with_another_kind_of_socket_at_the_path_is_named() {
+    let (ground, manager, ..) = ground();
+    ground.write_config("[multiply]\nlisten = [\"unixseq://{dir}/s\"]\n");
+    let path = ground.directory.path().join("s");
+    let socket = UnixListener::bind(&path).unwrap();
+    let said = failure(&mut manager.command(&ground, held(socket)), 69);
+    let shown = path.display();
+    let expected =
+        format!("unixseq://{shown}: address already in use (by unix://{shown} of ipcd.socket, handed over");
+    assert!(said.contains(&expected), "{said}");
+    assert!(path.exists(), "it is theirs");
+}
+
+#[test]
+fn somebody_else_on_a_port_beside_a_unit_is_named_by_name() {
+    let (ground, manager, socket, port) = ground();
+    let other = crate::harness::around::Helper::on_tcp("127.0.0.1", port);
+    ground.write_config(&with_chat(&format!("tcp://127.0.0.1:{port}")));
+    let said = failure(&mut manager.command(&ground, held(socket)), 69);
+    assert!(said.contains(&format!("address already in use (by {})", other.shown())), "{said}");
+}
+
+/// A daemon whose chat is on a unit's socket, of which a copy is held here, as a service manager does.
+fn started() -> (Daemon, TcpListener, u16) {
+    let (ground, manager, socket, port) = ground();
+    ground.write_config(&with_chat(&format!("tcp://{{ip}}:{port}")));
+    let kept = socket.try_clone().unwrap();
+    (ground.start_with(&manager, held(socket)), kept, port)
+}
+
+fn refuse_reload(daemon: &Daemon, config: &str, expected: &str) {
+    let since = daemon.log().len();
+    daemon.write_config(config);
+    daemon.signal(Signal::HUP);
+    let line = daemon.wait_for_log_since(since, "address already in use");
+    assert!(line.contains(expected), "{line}");
+    daemon.wait_for_log_since(since, "reload failed, nothing has changed");
+    assert!(!daemon.log()[since..].iter().any(|line| line.contains("it was open before the reload")));
+}
+
+#[test]
+fn a_reload_that_a_unit_is_in_the_way_of_changes_nothing() {
+    let (daemon, _kept, port) = started();
+    let expected =
+        format!("(by tcp://{}:{port} of ipcd.socket, handed over by the service manager)", daemon.ip);
+    refuse_reload(&daemon, &with_chat(&format!("tcp://0.0.0.0:{port}")), &expected);
+    let mut alice = daemon.tcp(port);
+    alice.hear("Greetings from the cave! Now type your name and press enter!\n");
+    drop(alice);
+    daemon.stop();
+}
+
+#[test]
+fn a_socket_that_a_reload_gave_back_comes_again_with_a_restart_and_that_is_told() {
+    let (daemon, _kept, port) = started();
+    let since = daemon.log().len();
+    daemon.write_config("[multiply]\nlisten = [\"tcp://{ip}:65432\"]\n");
+    daemon.signal(Signal::HUP);
+    daemon.wait_for_log_since(since, "reloaded");
+    let place = format!("tcp://{}:{port}", daemon.ip);
+    let with = |place: &str| {
+        format!("[multiply]\nlisten = [\"tcp://{{ip}}:65432\"]\n[chat]\nlisten = [\"{place}\"]\n")
+    };
+    refuse_reload(
+        &daemon,
+        &with(&place),
+        &format!(
+            "{place}: address already in use (by ipcd.socket, which holds it for ipcd, and gives it at a start alone); \
+             restart ipcd, or choose another one under [chat] in "
+        ),
+    );
+    let expected = format!("(by {place} of ipcd.socket, handed over");
+    refuse_reload(&daemon, &with(&format!("tcp://0.0.0.0:{port}")), &expected);
+    daemon.stop();
+}
+
+#[test]
+fn a_restart_with_a_wider_address_gives_up_the_one_that_was_stored() {
+    let (ground, manager, socket, port) = ground();
+    drop(socket);
+    ground.write_config(&with_chat(&format!("tcp://{{ip}}:{port}")));
+    let mut before = ground.start_with(&manager, Vec::new());
+    let mut alice = before.tcp(port);
+    alice.say("alice\n");
+    alice.hear("Greetings from the cave! Now type your name and press enter!\nWelcome alice! If you ever want to quit, type {quit} to exit.\n");
+    let mut control = before.unix();
+    control.say("control\nhandover\n");
+    control.hear("OK\n");
+    assert!(before.wait().success());
+    let ground = Ground { directory: tempfile::tempdir().unwrap(), ip: before.ip };
+    ground.write_config(&with_chat(&format!("tcp://0.0.0.0:{port}")));
+    // The manager keeps its copies until it is told to forget them.
+    let stored = manager.copy_stored();
+    let after = ground.start_with(&manager, stored);
+    alice.say("still here\n");
+    alice.hear("alice: still here\n");
+    let mut other = Client::tcp(SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
+    other.hear("Greetings from the cave! Now type your name and press enter!\n");
+    drop((alice, other));
+    after.stop();
+}
+
+// ---- another process's
+
+#[test]
+fn descriptors_and_a_watchdog_for_another_process_are_told_by_name() {
+    let (ground, manager, socket, _) = ground();
+    ground.write_config(USUAL);
+    let script = "export LISTEN_PID=4711 WATCHDOG_PID=4711 WATCHDOG_USEC=30000000; exec \"$@\"";
+    let command = manager.command_by(script, &ground, held(socket));
+    let daemon = ground.start(command);
+    let pid = daemon.pid();
+    let line = daemon.wait_for_log("LISTEN_PID");
+    assert!(
+        line.starts_with(&format!(
+            "warning: LISTEN_PID is 4711, and this is process {pid}: the 1 descriptors that LISTEN_FDS speaks of (ipcd.socket) are not taken"
+        )),
+        "{line}"
+    );
+    let line = daemon.wait_for_log("WATCHDOG_PID");
+    assert!(
+        line.starts_with(&format!("warning: WATCHDOG_PID is 4711, and this is process {pid}: ")),
+        "{line}"
+    );
+    daemon.stop();
+}
+
+#[test]
+fn a_socket_that_came_with_the_process_and_is_for_another_is_not_blamed_on_ipcd() {
+    if !is_root() {
+        return;
+    }
+    let (ground, manager, socket, port) = ground();
+    ground.write_config(&with_chat(&format!("tcp://{{ip}}:{port}")));
+    // As PrivatePIDs= does on systemd 257: the process is the first one of a namespace, and the number is another's.
+    let script = "export LISTEN_PID=$$; exec unshare --pid --fork --kill-child --mount-proc \"$@\"";
+    let said = failure(&mut manager.command_by(script, &ground, held(socket)), 69);
+    assert!(said.contains("and this is process 1: the 1 descriptors"), "{said}");
+    let expected = format!(
+        "tcp://{}:{port}: address already in use (by a socket that this very process was started with); have it handed over (LISTEN_PID in ipcd(8)) or choose another port",
+        ground.ip
+    );
+    assert!(said.contains(&expected), "{said}");
+    assert!(!said.contains("pid 1, "), "{said}");
+}

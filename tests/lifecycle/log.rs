@@ -1,0 +1,389 @@
+//! The log: a line a thing, whatever peers say, and however it is (or is not) read.
+
+use std::fs::File;
+use std::io::Read;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::os::unix::fs::MetadataExt;
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+use crate::harness::around::Helper;
+use crate::harness::logged::{is_timed, untimed};
+use crate::harness::{CHAT, Client, Daemon, GREETING, Ground, MULTIPLY, Stream, USUAL, wait_until};
+use rustix::pipe::{PipeFlags, pipe_with};
+
+#[track_caller]
+fn answered(client: &mut Client) {
+    client.say("5 10\n");
+    client.hear("Data received\n50.0\n");
+}
+
+fn port_of(client: &Client) -> u16 {
+    let Stream::Tcp(stream) = &client.stream else { unreachable!() };
+    stream.local_addr().unwrap().port()
+}
+
+#[test]
+fn each_thing_is_one_line_with_the_endpoint_and_the_peer() {
+    let daemon = Daemon::talkative(USUAL);
+    let mut client = daemon.tcp(MULTIPLY);
+    answered(&mut client);
+    client.say("abc\n");
+    client.hear("Data received\nError: expected two numbers, for example: 5 10\n");
+    let peer = format!("tcp://{}:65432: 127.0.0.1:{}: ", daemon.ip, port_of(&client));
+    drop(client);
+    for line in [
+        "info: {peer}connected",
+        "debug: {peer}is a line client",
+        "debug: {peer}message '5 10'",
+        "info: {peer}was told: Error: expected two numbers, for example: 5 10",
+        "info: {peer}closed: closed by the peer",
+    ] {
+        let line = line.replace("{peer}", &peer);
+        assert_eq!(daemon.wait_for_log(&line), line);
+        assert_eq!(daemon.log().iter().filter(|it| **it == line).count(), 1);
+    }
+    let mut client = daemon.unix();
+    answered(&mut client);
+    drop(client);
+    let uid = rustix::process::geteuid().as_raw();
+    let line = daemon.wait_for_log("info: unix://");
+    assert!(line.contains(daemon.socket().to_str().unwrap()) && line.ends_with(": connected"), "{line}");
+    assert!(
+        line.contains(&format!("uid {uid}")) && line.contains(&format!("pid {}", std::process::id())),
+        "{line}"
+    );
+    daemon.stop();
+}
+
+#[test]
+fn later_lines_of_a_member_carry_its_name() {
+    let daemon = Daemon::with(USUAL);
+    let mut alice = daemon.tcp(CHAT);
+    alice.hear("Greetings from the cave! Now type your name and press enter!\n");
+    let peer = format!("info: tcp://{}:33000: 127.0.0.1:{}: ", daemon.ip, port_of(&alice));
+    alice.say("no/name\n");
+    daemon.wait_for_log(&format!("{peer}was told: Error: a name is"));
+    alice.say("Ann B.\n/dance\n");
+    daemon.wait_for_log(&format!("{peer}joined as Ann B."));
+    daemon.wait_for_log(&format!("{peer}[Ann B.] was told: Error: unknown command: /dance"));
+    alice.say("{quit}\n");
+    alice.hear_rest();
+    drop(alice);
+    daemon.wait_for_log(&format!("{peer}[Ann B.] closed: the peer quit"));
+    // Whoever comes after her on the same connection's number is somebody else.
+    let other = daemon.tcp(CHAT);
+    let peer = format!("info: tcp://{}:33000: 127.0.0.1:{}: ", daemon.ip, port_of(&other));
+    drop(other);
+    daemon.wait_for_log(&format!("{peer}closed: closed by the peer"));
+    daemon.stop();
+}
+
+#[test]
+fn what_a_peer_says_can_neither_end_a_line_nor_drive_the_terminal() {
+    let daemon = Daemon::talkative(USUAL);
+    let mut greeted = daemon.tcp(GREETING);
+    greeted.say(b"Hi\x1b[2J\r\ninfo: forged\xff\xe2\x80\xae\n");
+    greeted.hear_rest();
+    drop(greeted);
+    let line = daemon.wait_for_log("says '");
+    assert!(line.contains("says 'Hi\\u{1b}[2J"), "{line}");
+    let mut client = daemon.tcp(MULTIPLY);
+    client.say(b"5 \x1b]0;owned\x07\n");
+    client.hear_rest_until_error();
+    client.say("x".repeat(4000) + "\n");
+    client.hear_rest_until_error();
+    drop(client);
+    daemon.wait_for_log("message 'xxx");
+    for line in daemon.stop() {
+        assert!(!line.chars().any(char::is_control) && !line.contains('\u{202e}'), "{line:?}");
+        assert!(["info: ", "debug: ", "warning: "].iter().any(|level| line.starts_with(level)), "{line}");
+        assert!(!line.starts_with("info: forged") && line.chars().count() < 300, "{line}");
+    }
+}
+
+trait ToError {
+    fn hear_rest_until_error(&mut self);
+}
+
+impl ToError for Client {
+    /// Hears an acknowledgement and one line with an error.
+    #[track_caller]
+    fn hear_rest_until_error(&mut self) {
+        self.hear("Data received\nError: ");
+        while self.hear_byte() != b'\n' {}
+    }
+}
+
+#[test]
+fn a_flood_of_mistakes_is_a_few_lines_and_their_number() {
+    let daemon = Daemon::usual();
+    let start = Instant::now();
+    let mut client = daemon.tcp(MULTIPLY);
+    let reply = "Data received\nError: not a number: 'x'\n".repeat(1000);
+    for _ in 0..100 {
+        client.say("5 x\n".repeat(1000));
+        client.hear(&reply);
+    }
+    drop(client);
+    let counted = |log: &[String]| -> u64 {
+        let written = log.iter().filter(|line| line.contains("was told: Error: ")).count() as u64;
+        let more = log.iter().filter(|line| line.ends_with(" more lines like these: errors told to peers"));
+        written + more.map(|line| line.split(' ').nth(2).unwrap().parse::<u64>().unwrap()).sum::<u64>()
+    };
+    wait_until("all are counted", || (counted(&daemon.log()) == 100_000).then_some(()));
+    let seconds = start.elapsed().as_secs() as usize + 2;
+    let log = daemon.stop();
+    assert!(log.len() < 100 + 202 * seconds, "{} lines in {seconds} s", log.len());
+}
+
+/// Connects from an address of loopback.
+fn from(daemon: &Daemon, last: u8) -> Client {
+    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+    socket.bind(&SocketAddr::from((Ipv4Addr::new(127, 77, 79, last), 0)).into()).unwrap();
+    socket.connect(&daemon.address(MULTIPLY).into()).unwrap();
+    Client::of(socket.into())
+}
+
+#[test]
+fn a_flood_by_one_address_does_not_hide_others() {
+    let daemon = Daemon::with(&USUAL.replace("[multiply]", "[multiply]\nmax_connections = 37"));
+    let inside: Vec<Client> = (0..35).map(|_| from(&daemon, 1)).collect();
+    daemon.wait_for_log("127.77.79.1:");
+    let (is_over, mut expected) = (AtomicBool::new(false), Vec::new());
+    std::thread::scope(|scope| {
+        // Floods of refusals and of errors.
+        for _ in 0..4 {
+            scope.spawn(|| {
+                while !is_over.load(Ordering::Relaxed) {
+                    let mut flood = from(&daemon, 1);
+                    if flood.try_say("5 x\n".repeat(200).as_bytes()) {
+                        let mut heard = 0;
+                        while heard < 200 * 41 {
+                            match flood.read(&mut [0; 65536]) {
+                                Ok(count @ 1..) => heard += count,
+                                _ => break,
+                            }
+                        }
+                    }
+                }
+            });
+        }
+        daemon.wait_for_log("more lines like these: errors told to peers");
+        for _ in 0..3 {
+            for last in 10..20 {
+                let mut other = from(&daemon, last);
+                other.say("5 y\n");
+                let said = match other.recv().starts_with(b"Data received") {
+                    true => "was told: Error: not a number: 'y'",
+                    false => "refused: too many connections",
+                };
+                expected.push(format!("127.77.79.{last}:{}: {said}", port_of(&other)));
+            }
+            let seen = daemon.log().len();
+            daemon.wait_for_log_since(seen, "more lines like these"); // another second
+        }
+        is_over.store(true, Ordering::Relaxed);
+    });
+    drop(inside);
+    let log = daemon.stop();
+    let is_written = |line: &&String| log.iter().any(|written| written.contains(line.as_str()));
+    let count = expected.iter().filter(is_written).count();
+    println!("of {} lines about others {count} are written beside a flood", expected.len());
+    assert_eq!(count, expected.len());
+}
+
+#[test]
+fn two_hundred_who_come_at_once_are_two_hundred_lines() {
+    let daemon = Daemon::usual();
+    let begun = daemon.log().len();
+    let clients: Vec<Client> = (0..200).map(|_| daemon.tcp(MULTIPLY)).collect();
+    let connected = || daemon.log()[begun..].iter().filter(|line| line.ends_with(": connected")).count();
+    wait_until("all are told of", || (connected() == 200).then_some(()));
+    drop(clients);
+    assert!(!daemon.stop().iter().any(|line| line.contains("more lines like these")));
+}
+
+/// Serves a good deal more than any buffer holds lines for.
+fn serves_on(daemon: &Daemon) {
+    for _ in 0..3000 {
+        let mut client = daemon.tcp(MULTIPLY);
+        client.say("5 x\n");
+        client.hear("Data received\nError: not a number: 'x'\n");
+    }
+}
+
+fn unheard(stderr: Stdio, level: &str) -> Daemon {
+    let ground = Ground::new();
+    ground.write_config(USUAL);
+    let mut command = ground.command();
+    command.args(["--log-level", level]);
+    ground.start_unheard(command, stderr, MULTIPLY)
+}
+
+fn ends_well(mut daemon: Daemon) {
+    daemon.signal(rustix::process::Signal::TERM);
+    assert!(daemon.wait().success());
+}
+
+#[test]
+fn a_full_disk_costs_lines_and_nothing_else() {
+    let daemon = unheard(File::options().write(true).open("/dev/full").unwrap().into(), "trace");
+    serves_on(&daemon);
+    ends_well(daemon);
+}
+
+#[test]
+fn a_pipe_that_nobody_reads_costs_lines_and_nothing_else() {
+    let (mut reader, writer) = {
+        let (reader, writer) = pipe_with(PipeFlags::CLOEXEC).unwrap();
+        (File::from(reader), writer)
+    };
+    // Full before the daemon says its first word.
+    let flags = rustix::fs::fcntl_getfl(&writer).unwrap();
+    rustix::fs::fcntl_setfl(&writer, flags | rustix::fs::OFlags::NONBLOCK).unwrap();
+    while rustix::io::write(&writer, &[b'.'; 4096]).is_ok() {}
+    rustix::fs::fcntl_setfl(&writer, flags).unwrap();
+    let daemon = unheard(writer.into(), "trace");
+    serves_on(&daemon);
+    let mut filling = vec![0; 65536];
+    reader.read_exact(&mut filling).unwrap();
+    let mut client = daemon.tcp(MULTIPLY);
+    answered(&mut client);
+    drop(client);
+    ends_well(daemon);
+    let mut text = String::new();
+    reader.read_to_string(&mut text).unwrap();
+    let notice = untimed(text.trim_start_matches('.').lines().next().unwrap());
+    assert!(
+        notice.starts_with("warning: ") && notice.ends_with(" log lines could not be written"),
+        "{notice}"
+    );
+    assert!(text.ends_with("info: stopped\n"), "{text}");
+}
+
+#[test]
+fn without_a_standard_error_or_with_nobody_behind_it_the_daemon_serves() {
+    let (reader, writer) = pipe_with(PipeFlags::CLOEXEC).unwrap();
+    drop(reader);
+    let daemon = unheard(writer.into(), "trace");
+    serves_on(&daemon);
+    ends_well(daemon);
+
+    let ground = Ground::new();
+    ground.write_config(USUAL);
+    let mut command = Command::new("sh");
+    command
+        .args(["-c", "exec \"$0\" \"$@\" 2>&-", env!("CARGO_BIN_EXE_ipcd"), "--config"])
+        .arg(ground.config_file());
+    let daemon = ground.start_unheard(command, Stdio::null(), MULTIPLY);
+    serves_on(&daemon);
+    ends_well(daemon);
+}
+
+#[test]
+fn the_command_line_wins_over_the_environment_and_that_over_the_file() {
+    for (file, environment, option, expected) in [
+        ("info", None, None, "info"),
+        ("info", Some("debug"), None, "debug"),
+        ("debug", Some("warn"), Some("info"), "info"),
+        ("warn", Some("error"), Some("debug"), "debug"),
+        ("info", Some("ipcd=debug"), None, "debug"),
+    ] {
+        let ground = Ground::new();
+        ground.write_config(&format!("[log]\nlevel = \"{file}\"\n{USUAL}"));
+        let mut command = ground.command();
+        if let Some(value) = environment {
+            command.env("RUST_LOG", value);
+        }
+        if let Some(level) = option {
+            command.args(["--log-level", level]);
+        }
+        let daemon = ground.start(command);
+        answered(&mut daemon.tcp(MULTIPLY));
+        daemon.wait_for_log("connected");
+        let log = daemon.stop();
+        let has_debug = log.iter().any(|line| line.starts_with("debug: "));
+        assert_eq!(has_debug, expected == "debug", "{file} {environment:?} {option:?}: {log:?}");
+    }
+}
+
+#[test]
+fn what_is_silenced_is_silent() {
+    for (environment, option) in [(Some("error"), None), (Some("debug"), Some("error"))] {
+        let ground = Ground::new();
+        ground.write_config(USUAL);
+        let path = ground.directory.path().join("log");
+        let mut command = ground.command();
+        command.env("RUST_LOG", environment.unwrap_or_default());
+        if let Some(level) = option {
+            command.args(["--log-level", level]);
+        }
+        let daemon = ground.start_unheard(command, File::create(&path).unwrap().into(), MULTIPLY);
+        answered(&mut daemon.tcp(MULTIPLY));
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "");
+        ends_well(daemon);
+    }
+}
+
+#[test]
+fn on_a_terminal_a_line_begins_with_the_time_of_day() {
+    let ground = Ground::new();
+    ground.write_config(USUAL);
+    let path = ground.directory.path().join("shown");
+    let mut command = Command::new("script");
+    let inner = format!("{} --config {}", env!("CARGO_BIN_EXE_ipcd"), ground.config_file().display());
+    command
+        .args(["-q", "-e", "-f", "-c", &inner])
+        .arg(&path)
+        .env_remove("RUST_LOG")
+        .env_remove("JOURNAL_STREAM");
+    let mut shown = Helper(command.stdin(Stdio::null()).stdout(Stdio::null()).spawn().unwrap());
+    let text = wait_until("it is ready", || {
+        std::fs::read_to_string(&path).ok().filter(|text| text.contains(" is ready\r\n"))
+    });
+    let lines: Vec<&str> = text.lines().filter(|line| line.contains("info: ")).collect();
+    assert!(lines.len() > 3, "{text}");
+    for line in lines {
+        let (time, _) = line.split_once(" info: ").unwrap();
+        assert_eq!(time.replace(|c: char| c.is_ascii_digit(), "9"), "99:99:99", "{line}");
+    }
+    rustix::process::kill_process(
+        rustix::process::Pid::from_raw(pid_of_listener(ground.ip)).unwrap(),
+        rustix::process::Signal::TERM,
+    )
+    .unwrap();
+    assert!(wait_until("it ends", || shown.0.try_wait().unwrap()).success());
+}
+
+/// Whose the port for multiplications is.
+fn pid_of_listener(ip: std::net::Ipv4Addr) -> i32 {
+    let error = ipcd::transport::holder::of_tcp((ip, MULTIPLY).into());
+    error.expect("somebody listens").pid
+}
+
+#[test]
+fn for_the_journal_a_line_begins_with_its_priority() {
+    for is_journal in [true, false] {
+        let ground = Ground::new();
+        ground.write_config(USUAL);
+        let path = ground.directory.path().join("log");
+        let file = File::create(&path).unwrap();
+        let it = file.metadata().unwrap();
+        let mut command = ground.command();
+        // Of another file, if it is not the journal: inherited by somebody whose standard error was redirected.
+        command.env("JOURNAL_STREAM", format!("{}:{}", it.dev(), it.ino() + u64::from(!is_journal)));
+        let daemon = ground.start_unheard(command, file.into(), MULTIPLY);
+        answered(&mut daemon.tcp(MULTIPLY));
+        let text = wait_until("it says so", || {
+            std::fs::read_to_string(&path).ok().filter(|text| text.contains("connected"))
+        });
+        // The journal has the time; in any other file each line begins with it.
+        for line in text.lines() {
+            assert_eq!(line.starts_with("<6>"), is_journal, "{text}");
+            assert_eq!(is_timed(line) && untimed(line).starts_with("info: "), !is_journal, "{text}");
+        }
+        ends_well(daemon);
+    }
+}

@@ -1,0 +1,260 @@
+//! A reload changes everything that the new configuration says, or nothing; and costs nobody a word.
+
+use std::net::TcpStream;
+use std::os::unix::fs::MetadataExt;
+use std::time::Duration;
+
+use crate::harness::around::Helper;
+use crate::harness::{CHAT, Client, Daemon, GREETING, Ground, MULTIPLY, USUAL};
+use rustix::process::Signal;
+
+/// Makes this configuration count; what the daemon says of it.
+#[track_caller]
+fn reload(daemon: &Daemon, config: &str) -> Vec<String> {
+    daemon.write_config(config);
+    let since = daemon.log().len();
+    daemon.signal(Signal::HUP);
+    // Whether it succeeded or failed; who asked for it was said before.
+    crate::harness::wait_until("the outcome is told", || {
+        let told = |line: &String| line.starts_with("info: reloaded: ") || line.contains("reload failed");
+        daemon.log()[since..].iter().any(told).then_some(())
+    });
+    let log = daemon.log().split_off(since);
+    log.into_iter().filter(|line| line != "info: SIGHUP asks for a reload").collect()
+}
+
+#[track_caller]
+fn good(daemon: &Daemon, config: &str) -> Vec<String> {
+    let log = reload(daemon, config);
+    assert!(log.iter().any(|line| line.starts_with("info: reloaded: ")), "{log:?}");
+    log
+}
+
+#[track_caller]
+fn bad(daemon: &Daemon, config: &str) -> Vec<String> {
+    let log = reload(daemon, config);
+    assert_eq!(log.last().unwrap(), "error: reload failed, nothing has changed", "{log:?}");
+    log
+}
+
+#[track_caller]
+fn answered(client: &mut Client) {
+    client.say("5 10\n");
+    client.hear("Data received\n50.0\n");
+}
+
+fn refuses(daemon: &Daemon, port: u16) -> bool {
+    TcpStream::connect(daemon.address(port)).is_err()
+}
+
+#[test]
+fn new_endpoints_are_served_old_ones_are_closed_and_connections_stay() {
+    let daemon = Daemon::usual();
+    let mut old = daemon.tcp(MULTIPLY);
+    answered(&mut old);
+    let mut alice = Client::member(&daemon, "alice");
+    good(&daemon, &USUAL.replace(":65432", ":6000").replace(":33000", ":6001"));
+    answered(&mut old);
+    answered(&mut daemon.tcp(6000));
+    assert!(refuses(&daemon, MULTIPLY) && refuses(&daemon, CHAT));
+    let mut bob = daemon.tcp(6001);
+    bob.say("bob\n");
+    alice.hear("bob has joined the chat!\n");
+    good(&daemon, USUAL);
+    assert!(refuses(&daemon, 6000));
+    answered(&mut old);
+    answered(&mut daemon.tcp(MULTIPLY));
+    bob.say("still here\n");
+    alice.hear("bob: still here\n");
+    daemon.stop();
+}
+
+#[test]
+fn limits_timeouts_and_the_log_s_level_change() {
+    let daemon = Daemon::usual();
+    let mut first = daemon.tcp(MULTIPLY);
+    answered(&mut first);
+    let limits = "[log]\nlevel = \"debug\"\n[limits]\nmax_message = 16\nmax_connections = 2\n";
+    good(&daemon, &format!("{limits}{USUAL}"));
+    answered(&mut first);
+    daemon.wait_for_log("debug: ");
+    let mut second = daemon.tcp(MULTIPLY);
+    answered(&mut second);
+    daemon.tcp(MULTIPLY).hear("Error: too many connections, try again later\n");
+    second.say("1234567890 1234567890\n");
+    second.hear("Error: message longer than 16 bytes\n");
+    second.hear_end();
+    good(&daemon, &format!("[limits]\nidle_timeout = \"100ms\"\n{USUAL}"));
+    first.hear("Error: idle for 0.1 s\n");
+    first.hear_end();
+    daemon.stop();
+}
+
+#[test]
+fn backlog_and_mode_change_in_place() {
+    let daemon = Daemon::usual();
+    let file = || std::fs::metadata(daemon.socket()).unwrap();
+    let (mode, inode) = (file().mode() & 0o777, file().ino());
+    assert_eq!(mode, 0o660);
+    let mut through = daemon.unix();
+    answered(&mut through);
+    good(&daemon, &format!("[limits]\nlisten_backlog = 1\n{USUAL}mode = \"0600\"\n"));
+    daemon.freeze();
+    let mut queued = [daemon.tcp(MULTIPLY), daemon.tcp(MULTIPLY)]; // the kernel keeps one more than it was told
+    let third = TcpStream::connect_timeout(&daemon.address(MULTIPLY), Duration::from_millis(300));
+    assert!(third.is_err(), "the queue is short now");
+    daemon.thaw();
+    queued.iter_mut().for_each(answered);
+    assert_eq!((file().mode() & 0o777, file().ino()), (0o600, inode));
+    answered(&mut through);
+    answered(&mut daemon.unix());
+    answered(&mut daemon.tcp(MULTIPLY));
+    daemon.stop();
+}
+
+#[test]
+fn a_bad_file_changes_nothing_and_every_error_is_logged() {
+    let daemon = Daemon::usual();
+    let mut old = daemon.tcp(MULTIPLY);
+    answered(&mut old);
+    let log = bad(
+        &daemon,
+        "[multiply]\nlisten = [\"tcp://{ip}:6000\", \"tcp://{ip}:70000\"]\nbacklock = 1\n[caht]\n",
+    );
+    let file = daemon.directory.path().join("ipcd.toml");
+    // A line about the connection may come late to the reader of the log.
+    let log: Vec<&String> = log.iter().filter(|line| line.starts_with("error: ")).collect();
+    for (line, place) in log.iter().zip(["2:", "3:", "4:"]) {
+        assert!(line.starts_with(&format!("error: {}:{place}", file.display())), "{line}");
+    }
+    assert_eq!(log.len(), 4);
+    std::fs::remove_file(&file).unwrap();
+    let since = daemon.log().len();
+    daemon.signal(Signal::HUP);
+    daemon.wait_for_log_since(since, "reload failed");
+    assert!(daemon.log()[since..].iter().any(|line| line.contains("no such file")));
+    assert!(refuses(&daemon, 6000));
+    answered(&mut old);
+    for port in [MULTIPLY, GREETING, CHAT] {
+        assert!(!refuses(&daemon, port));
+    }
+    answered(&mut daemon.unix());
+    daemon.stop();
+}
+
+#[test]
+fn of_several_new_endpoints_all_are_opened_or_none() {
+    let daemon = Daemon::usual();
+    let holder = Helper::on_tcp(daemon.ip, 6001);
+    let config = "[multiply]\nlisten = [\"tcp://{ip}:6000\", \"tcp://{ip}:6001\", \"tcp://{ip}:6002\", \"unix://{dir}/new.sock\"]\n";
+    let log = bad(&daemon, config);
+    let expected = format!("tcp://{}:6001: address already in use (by {})", daemon.ip, holder.shown());
+    assert!(log.iter().any(|line| line.starts_with(&format!("error: {expected}"))), "{log:?}");
+    assert!(refuses(&daemon, 6000) && refuses(&daemon, 6002));
+    let mut names: Vec<_> =
+        std::fs::read_dir(daemon.directory.path()).unwrap().map(|it| it.unwrap().file_name()).collect();
+    names.sort();
+    assert_eq!(names, ["ipcd.sock", "ipcd.sock.lock", "ipcd.toml"]);
+    answered(&mut daemon.tcp(MULTIPLY));
+    drop(holder);
+    good(&daemon, config);
+    for port in [6000, 6001, 6002] {
+        answered(&mut daemon.tcp(port));
+    }
+    answered(&mut Client::unix(&daemon.directory.path().join("new.sock")));
+    assert!(refuses(&daemon, MULTIPLY) && !daemon.socket().exists());
+    daemon.stop();
+}
+
+/// A port of its own for each test that listens on every address.
+fn on(host: &str, port: u16) -> String {
+    format!("[multiply]\nlisten = [\"tcp://{host}:{port}\"]\n")
+}
+
+fn free_port() -> u16 {
+    std::net::TcpListener::bind("0.0.0.0:0").unwrap().local_addr().unwrap().port()
+}
+
+#[test]
+fn from_one_address_to_all_and_back() {
+    let port = free_port();
+    let (one, all) = (on("{ip}", port), on("0.0.0.0", port));
+    let daemon = Daemon::with(&one);
+    let mut old = daemon.tcp(port);
+    answered(&mut old);
+    for _ in 0..3 {
+        good(&daemon, &all);
+        answered(&mut Client::tcp(([127, 0, 0, 1], port).into()));
+        answered(&mut daemon.tcp(port));
+        good(&daemon, &one);
+        assert!(TcpStream::connect(("127.0.0.1", port)).is_err());
+        answered(&mut daemon.tcp(port));
+        answered(&mut old);
+    }
+    daemon.stop();
+}
+
+#[test]
+fn what_was_in_the_way_is_put_back_when_the_new_one_cannot_be_opened() {
+    let port = free_port();
+    let one = on("{ip}", port);
+    let daemon = Daemon::with(&one);
+    let mut old = daemon.tcp(port);
+    answered(&mut old);
+    let elsewhere = Ground::new().ip;
+    let holder = Helper::on_tcp(elsewhere, port);
+    for _ in 0..3 {
+        let log = bad(&daemon, &on("0.0.0.0", port));
+        let expected = format!("error: tcp://0.0.0.0:{port}: address already in use (by {})", holder.shown());
+        assert!(log[0].starts_with(&expected), "{log:?}");
+        assert_eq!(log.len(), 2, "{log:?}");
+        answered(&mut daemon.tcp(port));
+        answered(&mut old);
+    }
+    drop(holder);
+    good(&daemon, &on("0.0.0.0", port));
+    answered(&mut Client::tcp((elsewhere, port).into()));
+    daemon.stop();
+}
+
+#[test]
+fn a_withdrawn_service_s_connections_are_told_and_those_through_the_mux_stay() {
+    let daemon = Daemon::usual();
+    let mut multiplier = daemon.tcp(MULTIPLY);
+    answered(&mut multiplier);
+    let mut member = Client::member(&daemon, "alice");
+    let mut through = daemon.unix();
+    through.say("chat\nbob\n");
+    member.hear("bob has joined the chat!\n");
+    through.hear("Greetings from the cave! Now type your name and press enter!\n");
+    through.hear("Welcome bob! If you ever want to quit, type {quit} to exit.\n");
+    let mut default = daemon.unix();
+    answered(&mut default);
+    good(
+        &daemon,
+        "[greeting]\nlisten = [\"tcp://{ip}:9999\"]\n[mux]\nlisten = [\"unix://{dir}/ipcd.sock\"]\n",
+    );
+    for (client, service) in [(&mut multiplier, "multiply"), (&mut member, "chat")] {
+        client.hear(format!("Error: {service} is no longer offered here\n"));
+        client.hear_end();
+    }
+    through.hear("alice has left the chat.\n");
+    through.say("hi\n");
+    through.hear("bob: hi\n");
+    answered(&mut default);
+    answered(&mut daemon.unix());
+    assert!(refuses(&daemon, MULTIPLY) && refuses(&daemon, CHAT));
+    daemon.stop();
+}
+
+#[test]
+fn a_socket_file_that_is_gone_is_made_anew() {
+    let daemon = Daemon::usual();
+    let mut inside = daemon.unix();
+    answered(&mut inside);
+    std::fs::remove_file(daemon.socket()).unwrap();
+    good(&daemon, USUAL);
+    answered(&mut daemon.unix());
+    answered(&mut inside);
+    daemon.stop();
+}

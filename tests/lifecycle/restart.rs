@@ -1,0 +1,260 @@
+//! Under a service manager: what it hears, the sockets it hands over, and connections that outlive a restart.
+
+use std::net::TcpListener;
+use std::os::fd::AsFd;
+use std::os::unix::net::UnixListener;
+
+use crate::harness::healthy::Healthy;
+use crate::harness::manager::Manager;
+use crate::harness::{CHAT, Client, Daemon, Ground, MULTIPLY, USUAL, wait_until};
+use ipcd::host::parcel;
+use rustix::process::Signal;
+
+fn ground(config: &str) -> Ground {
+    let ground = Ground::new();
+    ground.write_config(config);
+    ground
+}
+
+/// The ground of the process that follows: the same address and configuration, so that it finds the same endpoints.
+fn after(before: &Daemon) -> Ground {
+    let ground = Ground { directory: tempfile::tempdir().unwrap(), ip: before.ip };
+    std::fs::copy(before.directory.path().join("ipcd.toml"), ground.config_file()).unwrap();
+    ground
+}
+
+#[test]
+fn the_manager_hears_ready_reloading_status_watchdog_and_stopping() {
+    let ground = ground(USUAL);
+    let manager = Manager::new(&ground);
+    let mut command = manager.command(&ground, Vec::new());
+    command.env("WATCHDOG_USEC", "300000");
+    let daemon = ground.start(command);
+    manager.wait_for("READY=1");
+    manager.wait_for("WATCHDOG=1");
+    let mut client = daemon.tcp(MULTIPLY);
+    client.say("5 10\n");
+    client.hear("Data received\n50.0\n");
+    manager.wait_for("STATUS=1 connections, ");
+    daemon.signal(Signal::HUP);
+    manager.wait_for("MONOTONIC_USEC=");
+    manager.wait_for("STATUS=1 connections, 0 requests a second; the last reload succeeded");
+    daemon.write_config("[chat]\nlisten = 5\n");
+    daemon.signal(Signal::HUP);
+    manager.wait_for("the last reload failed, see the log");
+    drop(client);
+    daemon.signal(Signal::TERM);
+    manager.wait_for("STOPPING=1");
+}
+
+#[test]
+fn a_restart_under_the_manager_is_not_noticed() {
+    let ground = ground(USUAL);
+    let manager = Manager::new(&ground);
+    let command = manager.command(&ground, Vec::new());
+    let mut before = ground.start(command);
+
+    let mut alice = Client::member(&before, "alice");
+    let mut bob = before.tcp(CHAT);
+    bob.say("bob");
+    bob.hear("Greetings from the cave! Now type your name and press enter!\n");
+    bob.hear("Welcome bob! If you ever want to quit, type {quit} to exit.");
+    alice.hear("bob has joined the chat!\n");
+    let mut half = before.tcp(MULTIPLY);
+    half.say("1 1\n5 1");
+    half.hear("Data received\n1.0\n");
+    let mut fresh = before.tcp(CHAT);
+    fresh.hear("Greetings from the cave! Now type your name and press enter!\n");
+    let mut mux = before.unix();
+    mux.say("multiply\n2 3\n");
+    mux.hear("Data received\n6.0\n");
+
+    let mut control = before.unix();
+    control.say("control\nhandover\n");
+    control.hear("OK\n");
+    assert!(before.wait().success());
+    before.wait_for_log("handed over 5 connections");
+    let stored = manager.stored();
+    assert_eq!((stored["ipcd-connections"], stored["ipcd-record"], stored["ipcd-listener"]), (1, 1, 3));
+
+    // Said while nobody serves; a connection made then waits in the queue.
+    half.say("0\n");
+    alice.say("anybody here?\n");
+    let mut early = before.tcp(MULTIPLY);
+    early.say("3 3\n");
+
+    let ground = after(&before);
+    let command = manager.command(&ground, manager.take_stored());
+    let after = ground.start(command);
+    manager.wait_for("READY=1");
+    after.wait_for_log("5 connections go on from before the restart");
+    half.hear("Data received\n50.0\n");
+    early.hear("Data received\n9.0\n");
+    alice.hear("alice: anybody here?\n");
+    bob.hear("alice: anybody here?");
+    bob.say("yes");
+    alice.hear("bob: yes\n");
+    bob.hear("bob: yes");
+    mux.say("4 4\n");
+    mux.hear("Data received\n16.0\n");
+    fresh.say("ALICE\n");
+    fresh.hear("Error: somebody is called 'ALICE' already; type another name\n");
+    alice.say("/who\n");
+    alice.hear("In the room: alice, bob (2)\n");
+    bob.say("{quit}");
+    bob.hear("{quit}");
+    bob.hear_reset();
+    alice.hear("bob has left the chat.\n");
+    assert!(manager.stored().is_empty(), "a copy kept elsewhere would hide a connection's end");
+    drop((alice, half, early, mux, fresh));
+    after.stop();
+}
+
+#[test]
+fn a_member_whose_connection_did_not_come_through_has_left() {
+    let ground = ground(USUAL);
+    let manager = Manager::new(&ground);
+    let mut before = ground.start_with(&manager, Vec::new());
+    let mut alice = Client::member(&before, "alice");
+    let bob = Client::member(&before, "bob");
+    alice.hear("bob has joined the chat!\n");
+    let mut control = before.unix();
+    control.say("control\nhandover\n");
+    control.hear("OK\n");
+    assert!(before.wait().success());
+    let mut stored = manager.take_stored();
+    for (name, fd) in &mut stored {
+        if name == "ipcd-connections" {
+            let mut connections = parcel::unpack(&*fd).unwrap();
+            connections.pop();
+            let rest: Vec<_> = connections.iter().map(AsFd::as_fd).collect();
+            *fd = parcel::pack(&rest).unwrap().remove(0);
+        }
+    }
+    let ground = after(&before);
+    let after = ground.start_with(&manager, stored);
+    alice.hear("bob has left the chat.\n");
+    drop((alice, bob));
+    after.stop();
+}
+
+#[test]
+fn connections_without_a_readable_record_are_closed_and_the_daemon_starts() {
+    let ground = ground(USUAL);
+    let manager = Manager::new(&ground);
+    let mut before = ground.start_with(&manager, Vec::new());
+    let mut alice = Client::member(&before, "alice");
+    let mut control = before.unix();
+    control.say("control\nhandover\n");
+    control.hear("OK\n");
+    assert!(before.wait().success());
+    let mut stored = manager.take_stored();
+    for (name, fd) in &mut stored {
+        if name == "ipcd-record" {
+            *fd = tempfile::tempfile().unwrap().into();
+        }
+    }
+    let ground = after(&before);
+    let after = ground.start_with(&manager, stored);
+    after.wait_for_log(
+        "the record of connections before the restart cannot be read: it is not a sealed memory file",
+    );
+    alice.hear_end();
+    let mut client = after.tcp(MULTIPLY);
+    client.say("5 10\n");
+    client.hear("Data received\n50.0\n");
+    drop(client);
+    after.stop();
+}
+
+#[test]
+fn sockets_that_were_handed_over_are_matched_by_address_and_the_rest_is_closed() {
+    let ground = ground(USUAL);
+    let manager = Manager::new(&ground);
+    let listen = |port: u16| TcpListener::bind((ground.ip, port)).unwrap();
+    let multiply = listen(MULTIPLY);
+    let mut waiting = Client::tcp(multiply.local_addr().unwrap());
+    waiting.say("5 10\n");
+    let unix = UnixListener::bind(ground.directory.path().join("ipcd.sock")).unwrap();
+    let stray = listen(4711);
+    let stray_address = stray.local_addr().unwrap();
+    let file = tempfile::tempfile().unwrap();
+    let descriptors = vec![
+        ("ipcd.socket".to_owned(), unix.into()),
+        ("ipcd.socket".to_owned(), stray.into()),
+        ("ipcd.socket".to_owned(), multiply.into()),
+        ("x".to_owned(), file.into()),
+    ];
+    let daemon = ground.start_with(&manager, descriptors);
+    waiting.hear("Data received\n50.0\n");
+    let mut mux = daemon.unix();
+    mux.say("2 2\n");
+    mux.hear("Data received\n4.0\n");
+    let mut chat = daemon.tcp(CHAT); // had no descriptor, and was opened
+    chat.hear("Greetings from the cave! Now type your name and press enter!\n");
+    let warning = daemon.wait_for_log(&format!("tcp://{stray_address}: handed over by the service manager"));
+    assert!(warning.starts_with("warning: ") && warning.contains("add it to a listen in"), "{warning}");
+    daemon.wait_for_log("the descriptor x that was handed over is no socket; it is closed");
+    // A child that another test is just starting may hold a copy of the socket until it runs its own program.
+    wait_until("a refused connection", || std::net::TcpStream::connect(stray_address).err());
+    drop((waiting, mux, chat));
+    let directory = daemon.directory.path().to_owned();
+    daemon.signal(Signal::TERM);
+    daemon.wait_for_log("stopped");
+    assert!(directory.join("ipcd.sock").exists(), "a socket that somebody else made is theirs to remove");
+}
+
+#[test]
+fn wrong_words_about_descriptors_are_ignored() {
+    for (fds, names) in
+        [("5", ""), ("-1", ""), ("x", ""), ("99999999999", ""), ("2", "one"), ("2147483647", "")]
+    {
+        let ground = ground(USUAL);
+        let mut command = std::process::Command::new("sh");
+        command
+            .arg("-c")
+            .arg("export LISTEN_PID=$$; exec \"$@\"")
+            .arg("sh")
+            .arg(ground.command().get_program());
+        command.args(ground.command().get_args()).env("LISTEN_FDS", fds);
+        if !names.is_empty() {
+            command.env("LISTEN_FDNAMES", names);
+        }
+        let daemon = ground.start(command);
+        daemon.wait_for_log("LISTEN_FDS");
+        Healthy::on(daemon.tcp(MULTIPLY)).end();
+        daemon.stop();
+    }
+}
+
+#[test]
+fn only_root_and_the_owner_may_control_the_daemon() {
+    let daemon =
+        Daemon::with("[multiply]\nlisten = [\"tcp://{ip}:65432\"]\n[mux]\nlisten = [\"tcp://{ip}:5000\"]\n");
+    let mut client = daemon.tcp(5000);
+    client.say("control\nreload\n");
+    client.hear("Error: control is for root and the daemon's own user, on the Unix socket\n");
+    client.hear_end();
+    drop(client);
+    daemon.stop();
+}
+
+#[test]
+fn a_reload_on_the_control_service_tells_the_outcome() {
+    let daemon = Daemon::usual();
+    let mut client = daemon.unix();
+    client.say("control\nreload\n");
+    client.hear("OK\n");
+    daemon.write_config("[chat]\nlisten = [\"tcp://{ip}:0\"]\n[limits]\nbaklog = 5\n");
+    client.say("reload\n");
+    let file = daemon.directory.path().join("ipcd.toml");
+    client.hear(format!("Error: {}:2:11: tcp://{}:0: a port is 1 to 65535\n", file.display(), daemon.ip));
+    client
+        .hear(format!("Error: {}:4:1: unknown key \"baklog\"; did you mean \"backlog\"?\n", file.display()));
+    client.say("restart\n");
+    client.hear("Error: unknown request: 'restart' (known: reload, handover, kick NAME, mute NAME [FOR], unmute NAME, say TEXT, close ADDRESS)\n");
+    client.say("handover\n");
+    client.hear("Error: there is no service manager to hand over to (NOTIFY_SOCKET is not set)\n");
+    drop(client);
+    daemon.stop();
+}

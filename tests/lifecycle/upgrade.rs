@@ -1,0 +1,109 @@
+//! An upgrade from ipcd 0.1.0: the record of connections that it wrote, a JSON text in which every byte is a number, is still
+//! read, and the connections go on.
+
+use std::io::Write;
+use std::net::{TcpListener, TcpStream};
+use std::os::fd::{AsFd, OwnedFd};
+
+use crate::harness::manager::Manager;
+use crate::harness::{CHAT, Client, Ground, MULTIPLY, STATS, TALK};
+use ipcd::host::parcel;
+use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, fstat, memfd_create};
+
+/// As 0.1.0 wrote it, but for the numbers of the descriptors, which stand in braces, and the address.
+const RECORD: &str = include_str!("upgrade/record-0.1.0.json");
+
+const CONFIG: &str = r#"
+[multiply]
+listen = ["tcp://{ip}:65432"]
+[chat]
+listen = ["tcp://{ip}:33000"]
+history = 5
+[talk]
+listen = ["tcp://{ip}:5000"]
+[stats]
+listen = ["tcp://{ip}:33001"]
+[mux]
+listen = ["unix://{dir}/ipcd.sock"]
+"#;
+
+/// A sealed record with a first line.
+fn sealed(first_line: &str, body: &str) -> OwnedFd {
+    let memory = memfd_create("ipcd-record", MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING).unwrap();
+    let mut file = std::fs::File::from(memory);
+    write!(file, "{first_line}\n{body}").unwrap();
+    fcntl_add_seals(&file, SealFlags::WRITE | SealFlags::GROW | SealFlags::SHRINK | SealFlags::SEAL).unwrap();
+    file.into()
+}
+
+#[test]
+fn connections_that_0_1_0_kept_go_on_after_the_upgrade() {
+    let ground = Ground::new();
+    ground.write_config(CONFIG);
+    let manager = Manager::new(&ground);
+    // The ends that the old daemon had, and those of its clients.
+    let listener = TcpListener::bind((ground.ip, 0)).unwrap();
+    let mut body = ground.fill(RECORD);
+    let mut kept: Vec<OwnedFd> = Vec::new();
+    let mut clients = ["ann", "bob", "half", "talker", "stats", "deaf", "mux", "fresh"].map(|name| {
+        let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let end: OwnedFd = listener.accept().unwrap().0.into();
+        body = body.replace(&format!("[{{{name}}},"), &format!("[{},", fstat(&end).unwrap().st_ino));
+        kept.push(end);
+        Client::of(client)
+    });
+    let record = sealed(&format!("ipcd-record 4 {} e75c418a", body.len()), &body);
+    let parcels = parcel::pack(&kept.iter().map(AsFd::as_fd).collect::<Vec<_>>()).unwrap();
+    drop(kept);
+    let mut stored = vec![("ipcd-record".to_owned(), record)];
+    stored.extend(parcels.into_iter().map(|parcel| ("ipcd-connections".to_owned(), parcel)));
+
+    let daemon = ground.start_with(&manager, stored);
+    daemon.wait_for_log("8 connections go on from before the restart");
+    let [ann, bob, half, talker, stats, deaf, mux, fresh] = &mut clients;
+    bob.hear("ann: are you there?"); // was queued for it
+    ann.say("here I am\n");
+    ann.hear("ann: here I am\n");
+    bob.hear("ann: here I am");
+    half.say("0\n");
+    half.hear("Data received\n50.0\n");
+    deaf.hear("ta received\n1.0\n");
+    stats.say("latest pc7\n");
+    assert!(stats.hear_line().contains("\"cpu_percent\":5"));
+    mux.say("\n");
+    mux.hear("Data received\nError: expected two numbers, for example: 5 10\n");
+    fresh.say("carol\n");
+    fresh.hear(
+        "Welcome carol! If you ever want to quit, type {quit} to exit.\nann: hi \"all\"\nann: here I am\n",
+    );
+    let mut partner = daemon.tcp(TALK);
+    partner.hear("are you there?\n");
+    partner.say("yes\n");
+    talker.hear("yes\n");
+    assert!(daemon.log().iter().all(|line| !line.contains("record")), "nothing was wrong with it");
+    for port in [CHAT, MULTIPLY, STATS] {
+        drop(daemon.tcp(port));
+    }
+    drop((clients, partner));
+    daemon.stop();
+}
+
+#[test]
+fn a_record_of_a_version_that_is_not_known_is_told_and_the_daemon_starts() {
+    for (first_line, why) in [
+        ("ipcd-record 6", "it is of version 6, and this ipcd reads 4 and 5; they are closed"),
+        ("ipcd-record 3 2 00000000", "it is of version 3, and this ipcd reads 4 and 5; they are closed"),
+        ("ipcd-record 4 5 00000000", "it has 2 bytes, not 5; they are closed"),
+        ("ipcd-record 5", "it ends in its middle; they are closed"),
+    ] {
+        let ground = Ground::new();
+        ground.write_config(CONFIG);
+        let manager = Manager::new(&ground);
+        let stored = vec![("ipcd-record".to_owned(), sealed(first_line, "{}"))];
+        let daemon = ground.start_with(&manager, stored);
+        let line = daemon.wait_for_log("the record of connections before the restart cannot be read: ");
+        assert!(line.starts_with("warning: ") && line.ends_with(why), "{line}");
+        drop(daemon.tcp(MULTIPLY));
+        daemon.stop();
+    }
+}

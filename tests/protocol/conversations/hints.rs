@@ -1,0 +1,229 @@
+//! What those who watch are told of a client's mistakes: what sets each hint off, and that nobody sets one off who does it
+//! right. Time is as we say.
+
+use std::time::Duration;
+
+use ipcd::engine::diagnosis::Mistake;
+use ipcd::engine::message::Input;
+use ipcd::engine::service::Service::{self, Chat, Greeting, Hello, Multiply, Mux, Stats, Talk};
+use serde_json::Value;
+
+use super::stage::Stage;
+
+/// What a client does.
+#[derive(Clone, Copy, Debug)]
+enum Does {
+    Says(&'static [u8]),
+    /// So many milliseconds pass.
+    Waits(u64),
+    /// It shuts its sending side, and reads on.
+    HalfCloses,
+    /// Its kernel answers with a reset.
+    IsGone,
+}
+
+use Does::{HalfCloses, IsGone, Says, Waits};
+
+/// The mistakes of which somebody who watches is told, in order.
+fn hints(service: Service, script: &[Does]) -> Vec<String> {
+    let mut stage = Stage::new();
+    let watcher = stage.connect(Service::Watch);
+    stage.send(watcher, b"json\n");
+    // Somebody to talk with, and to be heard by; both came before.
+    let partner = stage.connect(if service == Talk { Talk } else { Chat });
+    stage.send(partner, b"bob\n");
+    let client = stage.connect(service);
+    for does in script {
+        if !stage.open[client.index as usize] {
+            break;
+        }
+        match *does {
+            Says(bytes) => stage.send(client, bytes),
+            Waits(millis) => stage.pass(Duration::from_millis(millis)),
+            HalfCloses => stage.half_close(client),
+            IsGone => {
+                stage.engine.handle(stage.now, Input::Lost { peer: client });
+                stage.settle();
+            }
+        }
+    }
+    stage.settle();
+    let seen = String::from_utf8(stage.heard.swap_remove(watcher.index as usize)).unwrap();
+    let events = seen.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let hints = events.filter(|event| event["event"] == "hint");
+    hints.map(|event| event["mistake"].as_str().unwrap().to_owned()).collect()
+}
+
+#[track_caller]
+fn check(service: Service, script: &[Does], expected: &[&str]) {
+    assert_eq!(hints(service, script), expected, "{service} {script:?}");
+}
+
+/// Programs and people who do it right, and leave, each in its own way.
+const RIGHT: &[(Service, &[Does])] = &[
+    (Multiply, &[Says(b"5 10\n"), Waits(1), HalfCloses]),
+    (Multiply, &[Says(b"5 10\r\n"), Waits(1), HalfCloses]),
+    (Multiply, &[Says(b"5 10\n"), HalfCloses, Waits(3000)]), // echo 5 10 | nc -N
+    (Multiply, &[Says(b"5 10"), HalfCloses, Waits(3000)]), // printf '5 10' | nc -N, and so do ncat, socat, Node, Go
+    (Multiply, &[Says(b"5 10"), Waits(10), HalfCloses, Waits(3000)]),
+    (Multiply, &[Says(b"5 10"), Waits(30), HalfCloses]),
+    (Multiply, &[Says(b"5 10"), Waits(30), Says(b"3 4"), Waits(30), Says(b"6 7"), Waits(30), HalfCloses]),
+    (Multiply, &[Says(b"5 10"), Waits(30), Says(b"3 4"), HalfCloses, Waits(3000)]),
+    (Multiply, &[Says(b"5 10\n3 4\n6 7\n"), Waits(1), Says(b"8 9\n"), Waits(1), HalfCloses]),
+    // Rust's write!, Java's writeBytes, Haskell without a buffer.
+    (Multiply, &[Says(b"5"), Says(b" "), Waits(1), Says(b"1"), Says(b"0"), Waits(30), HalfCloses]),
+    (Multiply, &[Says(b"5"), Says(b" 10\n"), Waits(1), Says(b"3"), Says(b" 4\n"), Waits(1), HalfCloses]),
+    // A byte order mark, other scripts' digits and spaces, and what says goodbye.
+    (Multiply, &[Says(b"\xef\xbb\xbf"), Waits(30), Says(b"5 10\n"), Waits(1), HalfCloses]),
+    (Multiply, &[Says("５\u{3000}１０\n".as_bytes()), Says("٥\u{a0}١٠\n".as_bytes()), Waits(1), HalfCloses]),
+    (Multiply, &[Says(b"5*10\n"), Says(b"2**3\n"), Says(b"quit\n"), Waits(1), HalfCloses]),
+    // Somebody types: whole lines, or each character by itself.
+    (Multiply, &[Waits(3000), Says(b"5 10\n"), Waits(20_000), Says(b"3 4\n"), Waits(9000), HalfCloses]),
+    (
+        Multiply,
+        &[
+            Waits(900),
+            Says(b"5"),
+            Waits(90),
+            Says(b" "),
+            Waits(90),
+            Says(b"7"),
+            Waits(90),
+            Says(b"\n"),
+            Waits(9),
+        ],
+    ),
+    (Multiply, &[Waits(900), Says(b"5 7"), Waits(900), Says(b"\n"), Waits(9), HalfCloses]), // Ctrl-D, and Return
+    // A program that asks every other second, and one that asks many at once and leaves.
+    (Multiply, &[Says(b"5 10\n"), Waits(2000), Says(b"5 10\n"), Waits(4000), Says(b"5 10\n"), HalfCloses]),
+    // Numbers as bytes, and what nobody can name, get their error alone.
+    (Multiply, &[Says(b"\0\0\0\x05\0\0\0\n"), Waits(30), HalfCloses]),
+    (Multiply, &[Says(b"@\x14\0\0\0\0\0\0"), Waits(2000), HalfCloses]),
+    (Multiply, &[Says(b"5 x"), Waits(2000), HalfCloses]),
+    (Multiply, &[Says(b"1 2 3\n"), Waits(30), HalfCloses]),
+    (Multiply, &[Says(b"4 5 10\n"), Waits(30), HalfCloses]),
+    (Mux, &[Says(b"multiply\n5 10\n"), Waits(30), HalfCloses]),
+    (Mux, &[Says(b"5 10"), Waits(30), HalfCloses, Waits(3000)]),
+    (Chat, &[Says(b"alice"), Waits(900), Says(b"hi"), Waits(60_000), Says(b"{quit}")]),
+    (Chat, &[Says(b"alice\n"), Waits(9), Says("Grüße ½ 😀\n".as_bytes()), Waits(60_000), HalfCloses]),
+    (Chat, &[Says("Zoë\n".as_bytes()), Says(b"5 10\n"), Waits(9), HalfCloses]),
+    (Hello, &[Says(b"H"), Waits(5), Says(b"ello"), Waits(2000), HalfCloses]),
+    (Hello, &[Says(b"Hello from client\n"), Waits(9), HalfCloses]),
+    (Greeting, &[Waits(9), HalfCloses]),
+    (Talk, &[Waits(9000), Says(b"hi"), Waits(9000), Says(b"bye")]),
+    (Stats, &[Says(b"{\"host\":\"pc7\",\"cpu_percent\":12.5}\n"), Waits(9), HalfCloses]),
+];
+
+#[test]
+fn nobody_who_does_it_right_is_told_of_a_mistake() {
+    for (service, script) in RIGHT {
+        check(*service, script, &[]);
+    }
+}
+
+#[test]
+fn sends_that_were_joined_are_told_and_a_request_in_pieces_is_not() {
+    check(Multiply, &[Says(b"12"), Waits(200), Says(b"34"), Waits(2000)], &["joined_sends"]);
+    check(Multiply, &[Says(b"5 1"), Says(b"0"), Says(b"3 4"), Waits(2000)], &["joined_sends"]);
+    check(Multiply, &[Says(b"5 *"), Waits(2000), HalfCloses], &["unfinished"]);
+    // What an end cannot make a request is told its error, or by its own name.
+    check(Multiply, &[Says(b"b'5 10'"), Waits(2000)], &["punctuation"]);
+    check(Multiply, &[Says(b"4"), Says(b"         5 10"), Waits(2000)], &["length_prefix"]);
+    check(Multiply, &[Says(b"5"), Waits(9000)], &["one_number"]);
+}
+
+#[test]
+fn each_form_that_is_no_line_is_named_once() {
+    let twice = |message: &'static [u8]| [Says(message), Waits(30), Says(message), Waits(30), HalfCloses];
+    for (message, mistake) in [
+        (&b"5 10\0"[..], "c_string"),
+        (b"5 10\0\0\0\0\0\0\0\0", "c_string"),
+        (b"5 10\n\0\0\0", "c_string"),
+        (b"\0\x045 10", "length_prefix"),
+        (b"\0\0\0\x045 10", "length_prefix"),
+        (b"\x04\0\0\x005 10", "length_prefix"),
+        (b"\x045 10", "length_prefix"),
+        (b"\xff\xfb\x1f\xff\xfb 5 10\r\n", "telnet"),
+    ] {
+        check(Multiply, &twice(message), &[mistake]);
+    }
+    let ctrl_c = [Says(b"5 10\r\n"), Waits(30), Says(b"\xff\xf4\xff\xfd\x06"), Waits(30), Says(b"5 10\r\n")];
+    check(Multiply, &ctrl_c, &["telnet"]);
+    check(Chat, &[Says(b"\0\x05alice"), Waits(30), Says(b"\0\x02hi"), Waits(30)], &["length_prefix"]);
+    check(Hello, &[Says(b"Hello\0"), Waits(30)], &["c_string"]);
+}
+
+#[test]
+fn what_is_no_text_is_named_by_its_language_and_another_encoding_by_its_name() {
+    for (bytes, mistake) in [
+        (&b"5\0 \x001\x000\0"[..], "encoding"),
+        (b"\xfe\xff\x005\0 \x001\x000", "encoding"),
+        (b"\xac\xed\0\x05t\0\x045 10", "serialized"),
+        (b"\x80\x04\x95\n\0\0\0\0\0\0\0K\x05K\n\x86\x94.", "serialized"),
+        (b"\x01\0\0\0\x04\0\0\x005 10", "serialized"),
+    ] {
+        check(Multiply, &[Says(bytes), Waits(30), HalfCloses, IsGone], &[mistake]);
+        check(Chat, &[Says(bytes), Waits(30), HalfCloses], &[mistake]);
+    }
+    check(Chat, &[Says(b"Jos\xe9\n"), Waits(30), Says(b"Jos\xe9\n"), Waits(30)], &["encoding"]);
+    check(Chat, &[Says(b"alice\n"), Waits(30), Says(b"Gr\xfc\xdfe\n"), Says(b"\xfcber\n")], &["encoding"]);
+}
+
+#[test]
+fn a_newline_in_a_segment_of_its_own_is_told_to_programs_alone() {
+    // Guile, CLISP, Chicken, Crystal: from the first message on, or later; with the acknowledgement or 40 ms after it.
+    for late in [0, 40] {
+        check(
+            Multiply,
+            &[Says(b"5 10"), Waits(late.min(10)), Says(b"\n"), Waits(1), HalfCloses],
+            &["newline_apart"],
+        );
+        check(
+            Multiply,
+            &[Says(b"5 10\n"), Waits(1), Says(b"3 4"), Waits(late), Says(b"\r\n"), Says(b"3 4"), Says(b"\n")],
+            &["newline_apart"],
+        );
+    }
+    check(Chat, &[Says(b"alice"), Says(b"\n"), Waits(1), Says(b"hi"), Says(b"\n")], &["newline_apart"]);
+}
+
+#[test]
+fn a_program_that_waits_for_more_than_there_is_is_told_so_and_a_person_is_not() {
+    check(Multiply, &[Says(b"5 10\n"), Waits(30_000)], &["second_recv"]);
+    check(Multiply, &[Says(b"5 10\n3 4\n"), Waits(30_000), Says(b"6 7\n"), Waits(30_000)], &["second_recv"]);
+    check(Multiply, &[Says(b"5 10"), Waits(30_000)], &[]);
+    check(Multiply, &[Says(b"5 10\0"), Waits(30_000)], &["c_string"]);
+    check(Chat, &[Says(b"alice\nhi\n"), Waits(30_000)], &[]);
+}
+
+#[test]
+fn who_leaves_between_two_replies_is_told_so_and_who_shuts_its_sending_side_is_not() {
+    // The kernel answers the result with a reset where nobody is left.
+    check(Multiply, &[Says(b"5 10"), Waits(10), HalfCloses, IsGone], &["read_once"]);
+    check(
+        Multiply,
+        &[Says(b"5 10"), Waits(30), Says(b"3 4"), Waits(10), HalfCloses, Waits(50), IsGone],
+        &["read_once"],
+    );
+    check(Multiply, &[Says(b"5 10"), Waits(10), HalfCloses, Waits(3000)], &[]);
+    check(Multiply, &[Says(b"5 10\n"), Waits(10), IsGone], &["unread"]);
+    check(Hello, &[Says(b"hi\n"), IsGone], &["unread"]);
+}
+
+#[test]
+fn who_says_nothing_is_told_of_flush() {
+    check(Multiply, &[Waits(9000), HalfCloses], &["silent", "silent"]);
+    check(Chat, &[Waits(9000), Says(b"alice\n"), Waits(9), HalfCloses], &["silent"]);
+    check(Talk, &[Waits(9000), HalfCloses], &[]);
+}
+
+#[test]
+fn each_mistake_is_explained_on_the_page_for_students_and_in_the_manual() {
+    let (page, manual) =
+        (include_str!("../../../docs/clients.md"), include_str!("../../../man/ipcd-protocol.7"));
+    for mistake in Mistake::ALL {
+        let name = mistake.name();
+        assert!(page.contains(&format!("\n| `{name}` | ")), "docs/clients.md: {name}");
+        assert!(manual.contains(&format!("\n.It Li {name}\n")), "ipcd-protocol(7): {name}");
+    }
+}

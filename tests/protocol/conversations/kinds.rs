@@ -1,0 +1,377 @@
+//! Every dialogue held by every kind of client: whole, cut at every byte, and with pauses between the cuts. What one says
+//! with line ends, the others say in their own form, and hear in it.
+
+use std::time::Duration;
+
+use ipcd::engine::service::Service;
+
+use super::stage::Stage;
+use super::table::{CAVE, Dialogue, GREETED, MEMBERS, table};
+use crate::harness::show;
+
+/// Less than `raw_gap`, more than that, and more than any pause that decides.
+const SHORT: Duration = Duration::from_millis(5);
+const LONG: Duration = Duration::from_millis(30);
+const SILENCE: Duration = Duration::from_secs(6);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Client {
+    Line,
+    Raw,
+    C,
+    /// An array of 80 bytes, filled up with NULs.
+    Padded,
+    Big2,
+    Big4,
+    Little4,
+    Seven,
+    Telnet,
+}
+
+const CLIENTS: [Client; 9] = [
+    Client::Line,
+    Client::Raw,
+    Client::C,
+    Client::Padded,
+    Client::Big2,
+    Client::Big4,
+    Client::Little4,
+    Client::Seven,
+    Client::Telnet,
+];
+
+/// What PuTTY says first, and what it is answered.
+const OPTIONS: &[u8] = b"\xff\xfb\x1f\xff\xfb \xff\xfb\x18\xff\xfb'\xff\xfd\x01\xff\xfb\x03\xff\xfd\x03";
+const REFUSED: &[u8] = b"\xff\xfe\x1f\xff\xfe \xff\xfe\x18\xff\xfe'\xff\xfc\x01\xff\xfe\x03\xff\xfc\x03";
+
+impl Client {
+    /// One message as it goes to a client, or comes from it.
+    fn message(self, text: &[u8], from_client: bool) -> Vec<u8> {
+        let length = text.len() as u32;
+        let with = |head: &[u8], end: &[u8]| [head, text, end].concat();
+        match self {
+            Client::Line => with(b"", b"\n"),
+            Client::Raw => text.to_vec(),
+            Client::Padded if from_client => {
+                let mut array = with(b"", b"\n");
+                array.resize(array.len().max(80) + 1, 0);
+                array
+            }
+            Client::C | Client::Padded => with(b"", b"\0"),
+            Client::Big2 => with(&(length as u16).to_be_bytes(), b""),
+            Client::Big4 => with(&length.to_be_bytes(), b""),
+            Client::Little4 => with(&length.to_le_bytes(), b""),
+            Client::Seven if length < 0x80 => with(&[length as u8], b""),
+            Client::Seven => with(&[length as u8 | 0x80, (length >> 7) as u8], b""),
+            Client::Telnet => with(b"", b"\r\n"),
+        }
+    }
+
+    fn says_all(self, messages: &[&[u8]]) -> Vec<u8> {
+        let first = if self == Client::Telnet { OPTIONS } else { b"" };
+        let messages: Vec<u8> = messages.iter().flat_map(|text| self.message(text, true)).collect();
+        [first, &messages].concat()
+    }
+
+    /// A dialogue's replies as this client hears them: the greeting comes before it is known who hears it.
+    fn hears(self, hears: &[u8]) -> Vec<u8> {
+        let (greeting, rest) = match hears.strip_prefix(CAVE.as_bytes()) {
+            Some(rest) => (CAVE.as_bytes(), rest),
+            None => (&b""[..], hears),
+        };
+        let lines = rest.strip_suffix(b"\n").map(|lines| lines.split(|byte| *byte == b'\n'));
+        let pieces = |line: &[u8]| -> Vec<Vec<u8>> {
+            // Each of at most 1,024 bytes, with its NUL; what is longer here is ASCII.
+            let max = match self {
+                Client::C | Client::Padded => 1023,
+                Client::Raw => 1024,
+                _ => usize::MAX,
+            };
+            if line.is_empty() { vec![Vec::new()] } else { line.chunks(max).map(<[u8]>::to_vec).collect() }
+        };
+        let refused = if self == Client::Telnet { REFUSED } else { b"" };
+        let replies =
+            lines.into_iter().flatten().flat_map(pieces).flat_map(|line| self.message(&line, false));
+        [greeting, refused, &replies.collect::<Vec<u8>>()].concat()
+    }
+
+    /// Whether it could hold this dialogue. Who is known by its first bytes says nothing else than text first, and so on.
+    fn can_hold(self, dialogue: &Dialogue, messages: &[&[u8]]) -> bool {
+        let is_text = |byte: &u8| !matches!(byte, 0..=8 | 0x0e..=0x1b | 0x7f | 0xff);
+        let plain = messages.iter().all(|text| text.iter().all(is_text));
+        let fits = dialogue.sends.split(|byte| *byte == b'\n').all(|line| line.len() <= 4096);
+        // A first message of which the end is no part of a longer one: what cannot be parsed waits for more.
+        let is_one_line = messages.iter().all(|text| !text.contains(&b'\r'));
+        let has_shape = !matches!(self, Client::Line | Client::Raw | Client::Telnet);
+        // A length that is white space, or none, could be text.
+        let is_short = messages
+            .first()
+            .is_none_or(|text| self != Client::Seven || matches!(text.len(), 1..=8 | 14..=27 | 128..));
+        // Of a raw client's name the rest may be its first message.
+        let is_name = dialogue.service != Service::Chat
+            || messages.first().is_none_or(|name| *name == b"alice" || name.trim_ascii() == b"{quit}");
+        !dialogue.foreign
+            && fits
+            && !messages.is_empty()
+            && !dialogue.hears.starts_with(GREETED.as_bytes())
+            && !dialogue.sends.contains(&0)
+            && (self != Client::Telnet || is_one_line && plain)
+            && (!has_shape || plain && is_short)
+            && (self != Client::Raw || is_name)
+    }
+}
+
+/// Its messages: blank ones are nothing in any form.
+fn messages(dialogue: &Dialogue) -> Vec<&[u8]> {
+    let lines = dialogue.sends.split(|byte| *byte == b'\n');
+    let lines = lines.map(|line| line.strip_suffix(b"\r").unwrap_or(line));
+    let is_blank = |byte: &u8| byte.is_ascii_whitespace() || matches!(byte, 0x0b | 0x1c..=0x1f);
+    lines.filter(|line| !line.iter().all(is_blank)).collect()
+}
+
+/// All dialogues, and those that a client can hold.
+fn held_by(client: Client) -> Vec<(Dialogue, Vec<u8>, Vec<u8>)> {
+    let table = table().into_iter().filter_map(|dialogue| {
+        let messages = messages(&dialogue);
+        let sends = client.can_hold(&dialogue, &messages).then(|| client.says_all(&messages))?;
+        let hears = client.hears(&dialogue.hears);
+        Some((dialogue, sends, hears))
+    });
+    let table: Vec<_> = table.collect();
+    assert!(table.len() > 80, "{client:?} holds {} dialogues", table.len());
+    table
+}
+
+fn with_members(service: Service) -> (Stage, ipcd::engine::message::Peer) {
+    let mut stage = Stage::new();
+    if matches!(service, Service::Chat | Service::Mux) {
+        for name in MEMBERS {
+            let member = stage.connect(Service::Chat);
+            stage.send(member, format!("{name}\n").as_bytes());
+        }
+    }
+    let client = stage.connect(service);
+    (stage, client)
+}
+
+/// What a client hears that says this in pieces, with pauses between.
+fn heard(service: Service, pieces: &[&[u8]], pause: Duration) -> Vec<u8> {
+    let (mut stage, client) = with_members(service);
+    for piece in pieces.iter().filter(|piece| !piece.is_empty()) {
+        if stage.open[client.index as usize] {
+            stage.send(client, piece);
+            stage.pass(pause);
+        }
+    }
+    stage.pass(SILENCE);
+    if stage.open[client.index as usize] {
+        stage.half_close(client);
+        stage.pass(SILENCE);
+    }
+    stage.heard.swap_remove(client.index as usize)
+}
+
+#[track_caller]
+fn check(client: Client, dialogue: &Dialogue, how: &str, heard: &[u8], hears: &[u8]) {
+    assert!(
+        heard == hears,
+        "{client:?} {} {how}\nsends {}\nhears {}\n  not {}",
+        dialogue.service,
+        show(&dialogue.sends[..dialogue.sends.len().min(300)]),
+        show(&heard[..heard.len().min(400)]),
+        show(&hears[..hears.len().min(400)])
+    );
+}
+
+/// Who says all at once, in one burst or cut at a byte.
+fn hold_in_bursts(client: Client, pause: Duration) {
+    for (dialogue, sends, hears) in held_by(client) {
+        let service = dialogue.service;
+        check(client, &dialogue, "whole", &heard(service, &[&sends], pause), &hears);
+        let step = if sends.len() > 300 { sends.len() / 60 } else { 1 };
+        for cut in (1..sends.len()).step_by(step) {
+            if client == Client::Padded && sends[cut - 1] == b'\n' {
+                continue; // what has come is a line
+            }
+            if client == Client::Little4 && sends[0] >= b' ' && cut <= 4 && pause > SHORT {
+                continue; // what has come is a string of one character
+            }
+            let heard = heard(service, &[&sends[..cut], &sends[cut..]], pause);
+            check(client, &dialogue, &format!("cut at {cut} with a pause of {pause:?}"), &heard, &hears);
+        }
+    }
+}
+
+#[test]
+fn a_line_client_and_a_telnet_client_hear_the_same_however_it_is_cut() {
+    for client in [Client::Line, Client::Telnet] {
+        hold_in_bursts(client, SHORT);
+    }
+    hold_in_bursts(Client::Telnet, LONG);
+}
+
+#[test]
+fn a_c_client_hears_the_same_however_it_is_cut() {
+    hold_in_bursts(Client::C, SHORT);
+    hold_in_bursts(Client::Padded, SHORT);
+}
+
+#[test]
+fn a_client_with_lengths_hears_the_same_however_it_is_cut_and_however_it_pauses() {
+    for client in [Client::Big2, Client::Big4, Client::Little4, Client::Seven] {
+        for pause in [SHORT, LONG, Duration::from_millis(900)] {
+            hold_in_bursts(client, pause);
+        }
+    }
+}
+
+#[test]
+fn who_types_each_byte_hears_the_same_as_who_sends_all_at_once() {
+    for client in [Client::Line, Client::Telnet, Client::C, Client::Big2, Client::Seven] {
+        for (dialogue, sends, hears) in held_by(client) {
+            if sends.len() < 200 {
+                let bytes: Vec<&[u8]> = sends.chunks(1).collect();
+                check(client, &dialogue, "typed", &heard(dialogue.service, &bytes, LONG), &hears);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_raw_client_gets_each_message_in_a_send_of_its_own() {
+    for (dialogue, _, hears) in held_by(Client::Raw) {
+        let messages = messages(&dialogue);
+        let first = messages[0];
+        // Its first message may come in pieces; what comes later is one message a burst.
+        for cut in (0..first.len()).step_by(1 + first.len() / 20) {
+            if dialogue.service == Service::Mux && cut > 0 {
+                continue; // a service's name may be one message, and what follows another
+            }
+            let (mut stage, client) = with_members(dialogue.service);
+            stage.send(client, &first[..cut]);
+            stage.pass(SHORT);
+            for piece in std::iter::once(&first[cut..]).chain(messages[1..].iter().copied()) {
+                if stage.open[client.index as usize] {
+                    stage.send(client, piece);
+                    stage.pass(SILENCE);
+                }
+            }
+            stage.half_close(client);
+            stage.pass(SILENCE);
+            check(
+                Client::Raw,
+                &dialogue,
+                &format!("cut at {cut}"),
+                &stage.heard[client.index as usize],
+                &hears,
+            );
+            let mut recvs = stage.sent[client.index as usize].iter();
+            let greeting = hears.strip_prefix(CAVE.as_bytes()).map(|_| CAVE.trim_end());
+            let lines = std::str::from_utf8(&dialogue.hears).unwrap().lines();
+            for line in lines.skip(usize::from(greeting.is_some())).chain(None) {
+                if greeting.is_some() && recvs.len() == stage.sent[client.index as usize].len() {
+                    assert_eq!(recvs.next().unwrap(), CAVE.as_bytes());
+                }
+                for piece in line.as_bytes().chunks(1024) {
+                    assert_eq!(show(recvs.next().expect("a send for each message")), show(piece));
+                }
+            }
+            assert_eq!(recvs.next(), None);
+        }
+    }
+}
+
+#[test]
+fn no_beginning_of_a_dialogue_leaves_anybody_without_a_deadline() {
+    for client in CLIENTS {
+        for (dialogue, sends, _) in held_by(client) {
+            let service = dialogue.service;
+            // A member of the room, and two who talk, may be silent for as long as they like.
+            if service == Service::Chat || sends.len() > 300 {
+                continue;
+            }
+            for end in 1..sends.len() {
+                for typed in [false, true] {
+                    let (mut stage, peer) = with_members(service);
+                    let pieces = sends[..end].chunks(if typed { 1 } else { end });
+                    for piece in pieces {
+                        if stage.open[peer.index as usize] {
+                            stage.send(peer, piece);
+                            stage.pass(if typed { LONG } else { SHORT });
+                        }
+                    }
+                    let is_open = stage.open[peer.index as usize];
+                    let has_chosen_chat = stage.engine.members() > MEMBERS.len();
+                    let deadline = stage.engine.poll_deadline();
+                    assert!(
+                        !is_open || has_chosen_chat || deadline.is_some(),
+                        "{client:?} {service}, after {}",
+                        show(&sends[..end])
+                    );
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn who_joins_late_or_listens_hears_the_room_in_its_own_form() {
+    for (client, form) in [
+        (Client::Line, b"bob: hi\nbob: ho\n".to_vec()),
+        (Client::C, b"bob: hi\0bob: ho\0".to_vec()),
+        (Client::Big2, b"\0\x07bob: hi\0\x07bob: ho".to_vec()),
+        (Client::Seven, b"\x07bob: hi\x07bob: ho".to_vec()),
+        (Client::Telnet, b"bob: hi\r\nbob: ho\r\n".to_vec()),
+        (Client::Raw, b"bob: hibob: ho".to_vec()),
+    ] {
+        let (mut stage, peer) = with_members(Service::Chat);
+        stage.send(peer, &client.says_all(&[b"alice"]));
+        stage.pass(SILENCE);
+        let before = stage.heard[peer.index as usize].len();
+        let bob = ipcd::engine::message::Peer { index: 0, generation: 1 };
+        stage.send(bob, b"hi\nho\n");
+        stage.pass(SILENCE);
+        let heard = &stage.heard[peer.index as usize][before..];
+        assert_eq!(show(heard), show(&form), "{client:?}");
+        if matches!(client, Client::Raw | Client::C) {
+            let sends = &stage.sent[peer.index as usize];
+            assert_eq!(sends[sends.len() - 2..].concat(), form, "a send for each");
+        }
+    }
+}
+
+#[test]
+fn a_raw_member_who_is_late_for_the_pauses_alone_is_given_all_at_once_and_loses_nothing() {
+    let (mut stage, peer) = with_members(Service::Chat);
+    stage.send(peer, b"alice");
+    stage.pass(SILENCE);
+    let before = stage.sent[peer.index as usize].len();
+    let bob = ipcd::engine::message::Peer { index: 0, generation: 1 };
+    let mut said = String::new();
+    // 500 messages in 2 s are more than one each 5 ms.
+    for number in 0..1000 {
+        stage.send(bob, format!("{number}\n").as_bytes());
+        said += &format!("bob: {number}");
+        stage.pass(Duration::from_millis(2));
+    }
+    stage.pass(SILENCE);
+    let sends = &stage.sent[peer.index as usize][before..];
+    assert_eq!(String::from_utf8(sends.concat()).unwrap(), said);
+    let single = sends.iter().filter(|send| send.iter().filter(|byte| **byte == b':').count() == 1).count();
+    assert!(single > 150 && single < 1000, "{single} messages of 1000 in a send of their own");
+}
+
+#[test]
+fn what_is_no_text_is_named_in_the_reply() {
+    let utf16: Vec<u8> = "5 10".encode_utf16().flat_map(u16::to_le_bytes).collect();
+    for (sends, error) in [
+        (&utf16[..], "Error: this is UTF-16; send UTF-8\n"),
+        (b"\xfe\xff\0a", "Error: this is UTF-16; send UTF-8\n"),
+        (b"\xac\xed\0\x05t\0\x045 10", "Error: this is a serialized Java object; send text and a newline\n"),
+        (b"\x80\x04\x95\n\0\0\0", "Error: this is a Python pickle; send text and a newline\n"),
+    ] {
+        for service in [Service::Multiply, Service::Hello, Service::Talk, Service::Stats, Service::Mux] {
+            assert_eq!(show(&heard(service, &[sends], SHORT)), show(error.as_bytes()), "{service}");
+        }
+    }
+}

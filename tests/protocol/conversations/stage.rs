@@ -1,0 +1,140 @@
+//! The engine alone: no socket, and time as we say.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use ipcd::engine::Engine;
+use ipcd::engine::limits::{READ_BYTES_MAX, Settings};
+use ipcd::engine::message::{Door, Input, Medium, Moment, Origin, Output, Peer};
+use ipcd::engine::service::Service;
+
+use super::table::MEMBERS;
+
+/// An engine and the far ends of its connections.
+pub struct Stage {
+    pub engine: Engine,
+    pub now: Moment,
+    pub heard: Vec<Vec<u8>>,
+    /// The same, by the sends in which it came.
+    pub sent: Vec<Vec<Vec<u8>>>,
+    pub open: Vec<bool>,
+}
+
+impl Stage {
+    pub fn new() -> Stage {
+        Stage {
+            // The daemon's own user speaks here: it may watch.
+            engine: Engine::new(Settings { owner: 1, ..Settings::default() }),
+            now: Moment::at(0),
+            heard: Vec::new(),
+            sent: Vec::new(),
+            open: Vec::new(),
+        }
+    }
+
+    pub fn connect(&mut self, service: Service) -> Peer {
+        let peer = Peer { index: self.heard.len() as u32, generation: 1 };
+        self.heard.push(Vec::new());
+        self.sent.push(Vec::new());
+        self.open.push(true);
+        let door = Rc::new(Door { endpoint: "stage".into(), service, medium: Medium::Tcp, allowed: None });
+        let origin = Origin::Process { uid: 1, gid: 1, pid: 1 };
+        self.engine.handle(self.now, Input::Opened { peer, door: &door, origin });
+        self.settle();
+        peer
+    }
+
+    /// A FIFO's session, which is there without anybody.
+    pub fn stand(&mut self, service: Service) -> Peer {
+        let peer = Peer { index: self.heard.len() as u32, generation: 1 };
+        self.heard.push(Vec::new());
+        self.sent.push(Vec::new());
+        self.open.push(true);
+        let door = Rc::new(Door {
+            endpoint: "fifo:///run/alice".into(),
+            service,
+            medium: Medium::Fifo,
+            allowed: None,
+        });
+        self.engine.handle(self.now, Input::Opened { peer, door: &door, origin: Origin::Writers });
+        self.settle();
+        peer
+    }
+
+    /// One burst.
+    pub fn send(&mut self, peer: Peer, bytes: &[u8]) {
+        for bytes in bytes.chunks(READ_BYTES_MAX) {
+            while self.open[peer.index as usize] && !self.engine.wants_input(peer) {
+                self.settle();
+            }
+            self.engine.handle(self.now, Input::Bytes { peer, bytes, more: bytes.len() == READ_BYTES_MAX });
+        }
+        self.settle();
+    }
+
+    pub fn half_close(&mut self, peer: Peer) {
+        self.engine.handle(self.now, Input::EndOfFile { peer });
+        self.settle();
+    }
+
+    /// Does what the engine asks, until nothing is left to be done at this moment.
+    pub fn settle(&mut self) {
+        loop {
+            self.engine.handle(self.now, Input::Tick);
+            while let Some(output) = self.engine.poll_output() {
+                match output {
+                    Output::Flush(peer) => self.flush(peer),
+                    Output::Close(peer) | Output::Reset(peer) => self.open[peer.index as usize] = false,
+                    Output::Retry(_)
+                    | Output::ShutdownWrite(_)
+                    | Output::Listen(_)
+                    | Output::Acknowledge(_)
+                    | Output::Ask(..) => {}
+                }
+            }
+            while self.engine.poll_note().is_some() {}
+            if !self.engine.has_work() {
+                return;
+            }
+        }
+    }
+
+    pub fn flush(&mut self, peer: Peer) {
+        loop {
+            let bytes = self.engine.outgoing(peer).slices().concat();
+            if bytes.is_empty() {
+                return;
+            }
+            self.heard[peer.index as usize].extend_from_slice(&bytes);
+            self.sent[peer.index as usize].push(bytes.clone());
+            self.engine.handle(self.now, Input::Sent { peer, bytes: bytes.len() });
+        }
+    }
+
+    pub fn pass(&mut self, span: Duration) {
+        let then = self.now + span;
+        while let Some(deadline) = self.engine.poll_deadline().filter(|deadline| *deadline <= then) {
+            self.now = self.now.max(deadline);
+            self.settle();
+        }
+        self.now = then;
+        self.settle();
+    }
+
+    /// A dialogue in pieces, a pause shorter than `raw_gap` after each: what the client hears, and what bob hears of it.
+    pub fn hold<'a>(service: Service, pieces: impl IntoIterator<Item = &'a [u8]>) -> (Vec<u8>, Vec<u8>) {
+        let mut stage = Stage::new();
+        for name in MEMBERS {
+            let member = stage.connect(Service::Chat);
+            stage.send(member, format!("{name}\n").as_bytes());
+        }
+        let client = stage.connect(service);
+        for piece in pieces {
+            stage.send(client, piece);
+            stage.pass(Duration::from_millis(1));
+        }
+        stage.half_close(client);
+        assert!(!stage.open[client.index as usize], "nothing is left to wait for");
+        (stage.heard.swap_remove(client.index as usize), stage.heard.swap_remove(0))
+    }
+}

@@ -1,0 +1,306 @@
+//! Datagrams over UDP and Unix sockets: one is a message, each message of its answer is one, and nobody is waited for.
+
+mod addresses;
+mod floods;
+mod words;
+
+use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::os::unix::net::UnixDatagram;
+use std::path::PathBuf;
+
+use crate::harness::manager::Manager;
+use crate::harness::packets::Packets;
+use crate::harness::{Daemon, Ground, HELLO, MULTIPLY, wait_until};
+use rustix::process::Signal;
+
+const CONFIG: &str = r#"
+[multiply]
+listen = ["tcp://{ip}:65432", "udp://{ip}:65432", "unixgram://{dir}/multiply.gram"]
+[hello]
+listen = ["udp://{ip}:8080", "unixgram://{dir}/hello.gram"]
+[greeting]
+listen = ["udp://{ip}:9999", "unixgram://{dir}/greeting.gram"]
+"#;
+
+fn gram(daemon: &Daemon, service: &str) -> PathBuf {
+    daemon.directory.path().join(format!("{service}.gram"))
+}
+
+fn named(daemon: &Daemon, service: &str, name: &str) -> Packets {
+    Packets::gram(&gram(daemon, service), &daemon.directory.path().join(name))
+}
+
+fn udp(daemon: &Daemon, port: u16) -> Packets {
+    Packets::udp(daemon.address(port))
+}
+
+/// How many were dropped of a service, as the status in the log tells.
+fn dropped(daemon: &Daemon, service: &str) -> u64 {
+    let since = daemon.log().len();
+    daemon.signal(Signal::USR1);
+    let line = daemon.wait_for_log_since(since, &format!("status: {service}: "));
+    let count = line.split(", ").find_map(|part| part.strip_suffix(" dropped"));
+    count.unwrap_or_else(|| panic!("{line}")).parse().unwrap()
+}
+
+#[test]
+fn every_service_that_fits_answers_over_udp_and_over_unix_datagrams() {
+    let daemon = Daemon::with(CONFIG);
+    let (over_udp, over_unix) = (udp(&daemon, MULTIPLY), named(&daemon, "multiply", "client"));
+    for client in [&over_udp, &over_unix] {
+        for (request, result) in [("5 10", "50.0"), ("5 10\n", "50.0"), ("6\n7", "42.0")] {
+            client.say(request);
+            client.hear("Data received");
+            client.hear(result);
+        }
+        client.say("1 / 0\r\n");
+        client.hear("Error: division by zero");
+    }
+    for client in [udp(&daemon, HELLO), named(&daemon, "hello", "client 2")] {
+        client.say("Hello from client");
+        client.hear("Hello from server");
+    }
+    for client in [udp(&daemon, 9999), named(&daemon, "greeting", "client 3")] {
+        client.say("Hi");
+        client.hear("Message received. Thank you for connecting");
+    }
+    daemon.wait_for_log("says 'Hi'");
+    daemon.stop();
+}
+
+#[test]
+fn nothing_is_said_to_what_is_empty_or_to_what_ipcd_says_itself() {
+    let daemon = Daemon::with(CONFIG);
+    let client = udp(&daemon, MULTIPLY);
+    for silent in
+        ["", "\n", " \r\n", "Data received", "Error: x", "Hello from server", "Message received. Thanks"]
+    {
+        client.say(silent);
+    }
+    client.say("2 3");
+    client.hear("Data received");
+    client.hear("6.0");
+    client.hear_nothing();
+    assert_eq!(dropped(&daemon, "multiply"), 4);
+    daemon.wait_for_log("datagram not answered: it begins as an answer of ipcd's does");
+    daemon.stop();
+}
+
+#[test]
+fn the_longest_datagram_gets_one_answer_and_no_more() {
+    let daemon = Daemon::with(CONFIG);
+    let client = udp(&daemon, MULTIPLY);
+    client.say("x".repeat(4097));
+    client.hear("Error: message longer than 4096 bytes");
+    client.say("x".repeat(65_507));
+    client.hear("Error: message longer than 4096 bytes");
+    client.say(format!("5 10{}", " ".repeat(4092)));
+    client.hear("Data received");
+    client.hear("50.0");
+    client.say("GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+    client.hear("Error: this port speaks multiply, not HTTP");
+    client.hear_nothing();
+    daemon.stop();
+}
+
+#[test]
+fn a_sender_without_an_address_is_logged_and_gets_nothing() {
+    let daemon = Daemon::with(CONFIG);
+    let nameless = UnixDatagram::unbound().unwrap();
+    nameless.send_to(b"5 10", gram(&daemon, "multiply")).unwrap();
+    let line = daemon.wait_for_log("datagram not answered: it comes from a socket without an address");
+    assert!(line.contains(&format!("pid {} (uid ", std::process::id())), "{line}");
+    let client = named(&daemon, "multiply", "client");
+    client.say("5 10");
+    client.hear("Data received");
+    daemon.stop();
+}
+
+#[test]
+fn answers_that_a_sender_has_no_room_for_are_dropped_and_counted_and_cost_nobody_else_anything() {
+    let daemon = Daemon::with(CONFIG);
+    let deaf = UnixDatagram::bind(daemon.directory.path().join("deaf")).unwrap();
+    deaf.set_read_timeout(Some(crate::harness::PATIENCE)).unwrap();
+    deaf.set_nonblocking(true).unwrap();
+    let other = named(&daemon, "multiply", "other");
+    for _ in 0..50 {
+        // The daemon's own queue holds few; it is emptied, and the answers to it are not.
+        wait_until("room for a request", || deaf.send_to(b"5 10", gram(&daemon, "multiply")).ok());
+        other.say("6 7");
+        other.hear("Data received");
+        other.hear("42.0");
+    }
+    let gone = named(&daemon, "multiply", "gone");
+    gone.say("1 1");
+    drop(gone);
+    std::fs::remove_file(daemon.directory.path().join("gone")).unwrap();
+    let dropped_now = wait_until("dropped answers", || {
+        let count = dropped(&daemon, "multiply");
+        (count > 50).then_some(count)
+    });
+    assert!(dropped_now < 102, "{dropped_now}");
+    let mut buffer = [0; 100];
+    for answer in ["Data received", "50.0"] {
+        let count = deaf.recv(&mut buffer).unwrap();
+        assert_eq!(&buffer[..count], answer.as_bytes());
+    }
+    daemon.stop();
+}
+
+#[test]
+fn a_flood_that_nobody_reads_the_answers_of_keeps_nobody_waiting() {
+    let daemon = Daemon::with(CONFIG);
+    let address = daemon.address(MULTIPLY);
+    let stop = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let flood = std::thread::spawn({
+        let stop = std::sync::Arc::clone(&stop);
+        move || {
+            let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+            let mut sent = 0_u64;
+            while !stop.load(std::sync::atomic::Ordering::Relaxed) {
+                sent += u64::from(socket.send_to(b"5 10", address).is_ok());
+            }
+            sent
+        }
+    });
+    let mut client = daemon.tcp(MULTIPLY);
+    // A sender's share is used up, so that the flood is under way.
+    wait_until("the flood", || (dropped(&daemon, "multiply") > 0).then_some(()));
+    for _ in 0..500 {
+        client.say("6 7\n");
+        client.hear("Data received\n42.0\n");
+    }
+    stop.store(true, std::sync::atomic::Ordering::Relaxed);
+    assert!(flood.join().unwrap() > 0);
+    daemon.stop();
+}
+
+#[test]
+fn an_answer_leaves_from_the_address_that_was_written_to() {
+    for (endpoint, own, other) in [("0.0.0.0", "127.0.0.1", "127.0.0.77"), ("[::]", "[::1]", "[::1]")] {
+        let port = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        if endpoint == "[::]" && UdpSocket::bind("[::1]:0").is_err() {
+            continue; // a machine without IPv6
+        }
+        let daemon = Daemon::with(&format!("[multiply]\nlisten = [\"udp://{endpoint}:{port}\"]\n"));
+        let client = UdpSocket::bind(format!("{own}:0")).unwrap();
+        client.set_read_timeout(Some(crate::harness::PATIENCE)).unwrap();
+        let to: SocketAddr = format!("{other}:{port}").parse().unwrap();
+        client.send_to(b"5 10", to).unwrap();
+        let mut buffer = [0; 100];
+        assert_eq!(client.recv_from(&mut buffer).unwrap().1, to);
+        daemon.stop();
+    }
+}
+
+#[test]
+fn two_daemons_that_are_aimed_at_each_other_fall_silent() {
+    let (one, other) = (Daemon::with(CONFIG), Daemon::with(CONFIG));
+    // A request that seems to come from the other daemon: sent from its port, with SO_REUSEPORT out of the question, by
+    // a Unix socket's name.
+    let forged = gram(&one, "hello");
+    let elsewhere = one.directory.path().join("elsewhere");
+    std::fs::rename(&forged, &elsewhere).unwrap();
+    let forger = UnixDatagram::bind(&forged).unwrap();
+    std::fs::remove_file(&forged).unwrap();
+    std::fs::rename(&elsewhere, &forged).unwrap();
+    for service in ["multiply", "hello", "greeting"] {
+        forger.send_to(b"5 10", gram(&other, service)).unwrap();
+    }
+    // Each answer reached the first daemon, which knows its own words, and answered only what it does not know: the bare
+    // result, to the forger's name, which is its own: that has an end too.
+    wait_until("dropped words", || (dropped(&one, "hello") >= 3).then_some(()));
+    let client = udp(&one, HELLO);
+    client.say("hi");
+    client.hear("Hello from server");
+    one.stop();
+    other.stop();
+}
+
+#[test]
+fn a_port_that_is_taken_is_told_with_its_holder() {
+    let ground = Ground::new();
+    let taken = UdpSocket::bind((ground.ip, MULTIPLY)).unwrap();
+    ground.write_config("[multiply]\nlisten = [\"udp://{ip}:65432\"]\n");
+    let error = crate::harness::around::failure(&mut ground.command(), 69);
+    let expected = format!(
+        "ipcd: udp://{}: address already in use (by pid {}, ",
+        taken.local_addr().unwrap(),
+        std::process::id()
+    );
+    assert!(
+        error.starts_with(&expected) && error.contains("choose another port under [multiply]"),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_reload_opens_and_closes_them_and_moves_one_out_of_the_way() {
+    let daemon = Daemon::with(CONFIG);
+    let port = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let reload = |config: &str| {
+        let since = daemon.log().len();
+        daemon.write_config(config);
+        daemon.signal(Signal::HUP);
+        daemon.wait_for_log_since(since, "reloaded: ");
+    };
+    for address in ["{ip}", "0.0.0.0", "{ip}"] {
+        reload(
+            &format!("{CONFIG}[limits]\nmax_message = 5000\n")
+                .replace("udp://{ip}:65432", &format!("udp://{address}:{port}")),
+        );
+        let client = udp(&daemon, port);
+        client.say("5 10");
+        client.hear("Data received");
+        client.hear("50.0");
+    }
+    reload("[multiply]\nlisten = [\"tcp://{ip}:65432\"]\n");
+    assert!(!gram(&daemon, "multiply").exists());
+    let client = udp(&daemon, port);
+    client.say("5 10");
+    let refused = wait_until("an ICMP error", || {
+        use std::io::Read;
+        (&client.socket).read(&mut [0; 9]).err()
+    });
+    assert_eq!(refused.kind(), std::io::ErrorKind::ConnectionRefused);
+    daemon.stop();
+}
+
+#[test]
+fn what_was_sent_before_the_stop_is_answered_and_over_a_restart_nothing_is_lost() {
+    let ground = Ground::new();
+    ground.write_config(CONFIG);
+    let manager = Manager::new(&ground);
+    let mut before = ground.start_with(&manager, Vec::new());
+    let client = udp(&before, MULTIPLY);
+    let mut control_ready = before.tcp(MULTIPLY);
+    control_ready.say("1 1\n");
+    control_ready.hear("Data received\n1.0\n");
+    before.signal(Signal::TERM);
+    assert!(before.wait().success());
+    drop(control_ready);
+    drop(client);
+
+    // Sockets that the service manager keeps are matched by address.
+    let udp_socket = UdpSocket::bind((before.ip, MULTIPLY)).unwrap();
+    let path = before.directory.path().join("multiply.gram");
+    let gram_socket = UnixDatagram::bind(&path).unwrap();
+    let early = Packets::udp(before.address(MULTIPLY));
+    early.say("2 3");
+    let ground = Ground {
+        directory: std::mem::replace(&mut before.directory, tempfile::tempdir().unwrap()),
+        ip: before.ip,
+    };
+    let descriptors =
+        vec![("ipcd.socket".to_owned(), udp_socket.into()), ("ipcd.socket".to_owned(), gram_socket.into())];
+    let daemon = ground.start_with(&manager, descriptors);
+    early.hear("Data received");
+    early.hear("6.0");
+    let client = named(&daemon, "multiply", "client");
+    client.say("5 10");
+    client.hear("Data received");
+    client.hear("50.0");
+    daemon.signal(Signal::TERM);
+    daemon.wait_for_log("stopped");
+    assert!(path.exists(), "a socket that somebody else made is theirs to remove");
+}

@@ -1,0 +1,390 @@
+//! Where answers to Unix datagrams go: to a socket of the sender's own user, and nowhere else; and what is told when they
+//! do not get there.
+
+use std::fs::{self, Permissions, set_permissions};
+use std::io::{BufRead, BufReader, Write};
+use std::os::fd::AsFd;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixDatagram;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
+
+use crate::harness::around::{as_user, in_namespaces, is_root, may_unshare};
+use crate::harness::packets::Packets;
+use crate::harness::{Client, Daemon, Ground, PATIENCE, wait_until};
+
+/// Two users that no machine has.
+const ALICE: u32 = 64_001;
+const IPCD: u32 = 64_003;
+
+const OPEN: &str = r#"
+[multiply]
+listen = ["tcp://{ip}:65432", "unixgram://{dir}/multiply.gram"]
+mode = "0666"
+[mux]
+listen = ["unix://{dir}/ipcd.sock"]
+mode = "0666"
+"#;
+
+fn open_to_all() -> Daemon {
+    let daemon = Daemon::with(OPEN);
+    set_permissions(daemon.directory.path(), Permissions::from_mode(0o755)).unwrap();
+    daemon
+}
+
+/// A directory in which everybody may make files.
+fn common() -> tempfile::TempDir {
+    let directory = tempfile::tempdir().unwrap();
+    set_permissions(directory.path(), Permissions::from_mode(0o777)).unwrap();
+    directory
+}
+
+fn watcher(daemon: &Daemon) -> Client {
+    let mut watcher = daemon.unix();
+    watcher.say("watch\nservice=multiply json\n");
+    assert!(watcher.hear_line().contains("\"watching\""));
+    watcher
+}
+
+/// That the next thing a watcher sees of an answer is that it was dropped, for this reason.
+#[track_caller]
+fn sees_dropped(watcher: &mut Client, why: &str) {
+    loop {
+        let line = watcher.hear_line();
+        assert!(!line.contains("\"reply\""), "never shown as sent: {line}");
+        if line.contains("\"dropped\"") {
+            assert!(line.contains(why), "{line}");
+            return;
+        }
+    }
+}
+
+/// A Unix datagram client of another process, which does as it is told.
+struct Elsewhere {
+    child: Child,
+    said: BufReader<std::process::ChildStdout>,
+}
+
+impl Elsewhere {
+    /// `prepare`: Python that makes and binds `s`.
+    fn new(mut command: Command, prepare: &str) -> Elsewhere {
+        let code = format!(
+            "import os, socket, sys\n\
+             s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)\n\
+             {prepare}\n\
+             s.settimeout(20)\n\
+             for line in sys.stdin:\n\
+             \x20 word, _, rest = line.rstrip('\\n').partition(' ')\n\
+             \x20 if word == 'send': s.sendto(b'5 10', rest); print('sent', flush=True)\n\
+             \x20 if word == 'hear': print(s.recv(100).decode(), flush=True)\n"
+        );
+        let mut child =
+            command.args(["-c", &code]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let said = BufReader::new(child.stdout.take().unwrap());
+        Elsewhere { child, said }
+    }
+
+    fn tell(&mut self, what: &str) -> String {
+        writeln!(self.child.stdin.as_mut().unwrap(), "{what}").unwrap();
+        let mut line = String::new();
+        self.said.read_line(&mut line).unwrap();
+        line.trim_end().to_owned()
+    }
+
+    fn send(&mut self, daemon: &Daemon) {
+        let to = daemon.directory.path().join("multiply.gram");
+        assert_eq!(self.tell(&format!("send {}", to.display())), "sent");
+    }
+}
+
+impl Drop for Elsewhere {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn receiver(path: &Path) -> UnixDatagram {
+    let socket = UnixDatagram::bind(path).unwrap();
+    socket.set_nonblocking(true).unwrap();
+    socket
+}
+
+fn hears_nothing(socket: &UnixDatagram) {
+    let heard = socket.recv(&mut [0; 100]).map(|_| ());
+    assert_eq!(heard.unwrap_err().kind(), std::io::ErrorKind::WouldBlock);
+}
+
+#[test]
+fn an_answer_goes_to_a_socket_of_the_senders_own_user_alone() {
+    if !is_root() {
+        return;
+    }
+    let (daemon, home) = (open_to_all(), common());
+    let own = home.path().join("own");
+    let alice = as_user(ALICE, ALICE, || Packets::gram(&daemon.directory.path().join("multiply.gram"), &own));
+    as_user(ALICE, ALICE, || alice.say("5 10"));
+    alice.hear("Data received");
+    alice.hear("50.0");
+    // Her address is a path, and what is there may change.
+    let secret = home.path().join("secret");
+    let roots = receiver(&secret);
+    set_permissions(&secret, Permissions::from_mode(0o600)).unwrap();
+    let replace: [(&str, &dyn Fn()); 4] = [
+        ("what is there is no socket of the sender's user", &|| {
+            fs::hard_link(&secret, &own).unwrap();
+        }),
+        ("what is there is no socket of the sender's user", &|| {
+            std::os::unix::fs::symlink(&secret, &own).unwrap();
+        }),
+        ("what is there is no socket of the sender's user", &|| fs::write(&own, "").unwrap()),
+        ("the socket's file is not to be seen from here", &|| ()),
+    ];
+    let mut watcher = watcher(&daemon);
+    for (why, replace) in replace {
+        fs::remove_file(&own).or_else(|_| fs::metadata(home.path()).map(drop)).unwrap();
+        replace();
+        let since = daemon.log().len();
+        as_user(ALICE, ALICE, || alice.say("5 10"));
+        let line = daemon.wait_for_log_since(since, &format!("answer to '{}' dropped: {why}", own.display()));
+        assert!(line.starts_with("info: ") && line.contains(&format!("(uid {ALICE})")), "{line}");
+        sees_dropped(&mut watcher, why);
+    }
+    hears_nothing(&roots);
+    alice.hear_nothing();
+    daemon.stop();
+}
+
+#[test]
+fn a_relative_address_is_meant_from_the_senders_directory() {
+    let (daemon, home) = (open_to_all(), common());
+    // Where this test runs, and with it the daemon, there is such a socket too.
+    let name = format!("ipcd-test-{}", std::process::id());
+    let here = std::env::current_dir().unwrap().join(&name);
+    let ours = receiver(&here);
+    let mut command = Command::new("python3");
+    command.current_dir(home.path());
+    let mut client = Elsewhere::new(command, &format!("s.bind('{name}')"));
+    client.send(&daemon);
+    let heard = [client.tell("hear"), client.tell("hear")];
+    let silent = ours.recv(&mut [0; 100]).is_err();
+    fs::remove_file(here).unwrap();
+    assert_eq!((heard, silent), (["Data received".to_owned(), "50.0".to_owned()], true));
+    daemon.stop();
+}
+
+#[test]
+fn who_is_outside_the_pid_namespace_is_known_by_its_user_and_a_relative_path_of_it_by_nobody() {
+    if !is_root() || !may_unshare() {
+        return;
+    }
+    let list = "listen = [{ endpoint = \"unixgram://{dir}/multiply.gram\", allow_users = [64001] }]";
+    let ground = Ground::new();
+    ground.write_config(&format!("[multiply]\nmode = \"0666\"\n{list}\n"));
+    set_permissions(ground.directory.path(), Permissions::from_mode(0o755)).unwrap();
+    let command = in_namespaces(&["--pid", "--fork", "--mount-proc", "--kill-child"], "", &ground.command());
+    let daemon = ground.start(command);
+    let home = common();
+    let gram = daemon.directory.path().join("multiply.gram");
+    let alice = as_user(ALICE, ALICE, || {
+        let alice = Packets::gram(&gram, &home.path().join("own"));
+        alice.say("5 10");
+        alice
+    });
+    alice.hear("Data received");
+    alice.hear("50.0");
+    let bob = as_user(ALICE + 1, ALICE, || {
+        let bob = Packets::gram(&gram, &home.path().join("bob's"));
+        bob.say("5 10");
+        bob
+    });
+    let line = daemon.wait_for_log("refused: its user may not use this socket");
+    assert!(line.contains(&format!("pid unknown (uid {})", ALICE + 1)), "{line}");
+    bob.hear_nothing();
+    let mut command = Command::new("python3");
+    command.current_dir(home.path());
+    let mut client = Elsewhere::new(command, "s.bind('relative')");
+    client.send(&daemon);
+    daemon.wait_for_log(
+        "answer to 'relative' dropped: the path is relative, and its directory is not to be seen",
+    );
+}
+
+#[test]
+fn an_abstract_address_is_answered_where_it_is_the_senders() {
+    if !may_unshare() {
+        return;
+    }
+    let daemon = open_to_all();
+    let name = format!("ipcd-test-{}", std::process::id());
+    // Of the kernel's choice, and one of our own.
+    for address in ["''".to_owned(), format!("'\\0{name}'")] {
+        let mut client = Elsewhere::new(Command::new("python3"), &format!("s.bind({address})"));
+        client.send(&daemon);
+        assert_eq!([client.tell("hear"), client.tell("hear")], ["Data received", "50.0"]);
+    }
+    // In another network namespace it is another's here.
+    let victim = {
+        use std::os::linux::net::SocketAddrExt;
+        let address = std::os::unix::net::SocketAddr::from_abstract_name(&name).unwrap();
+        let victim = UnixDatagram::bind_addr(&address).unwrap();
+        victim.set_nonblocking(true).unwrap();
+        victim
+    };
+    let command = in_namespaces(&["--net"], "", &Command::new("python3"));
+    let mut client = Elsewhere::new(command, &format!("s.bind('\\0{name}')"));
+    client.send(&daemon);
+    daemon.wait_for_log(&format!("answer to '{name}' dropped: the abstract address may be another's here"));
+    hears_nothing(&victim);
+    daemon.stop();
+}
+
+/// The textbook's client: a socket file of its own in /tmp, as the usual umask makes it, and a daemon that is not root.
+#[test]
+fn a_socket_file_that_the_daemon_may_not_write_to_gets_no_answer_and_that_is_told() {
+    if !is_root() {
+        return;
+    }
+    let ground = Ground::new();
+    ground.write_config(OPEN);
+    let command = ground.command_as(IPCD);
+    fs::set_permissions(ground.directory.path(), Permissions::from_mode(0o777)).unwrap();
+    let daemon = ground.start(command);
+    let (home, mut watcher) = (common(), watcher(&daemon));
+    let own = home.path().join("textbook");
+    let alice = as_user(ALICE, ALICE, || {
+        let alice = Packets::gram(&daemon.directory.path().join("multiply.gram"), &own);
+        set_permissions(&own, Permissions::from_mode(0o755)).unwrap(); // the umask is that of all tests
+        alice.say("5 10");
+        alice
+    });
+    let why = "the socket's file may not be written to";
+    daemon.wait_for_log(&format!("answer to '{}' dropped: {why}", own.display()));
+    sees_dropped(&mut watcher, why);
+    alice.hear_nothing();
+    // What the manual says works.
+    set_permissions(&own, Permissions::from_mode(0o777)).unwrap();
+    as_user(ALICE, ALICE, || alice.say("5 10"));
+    alice.hear("Data received");
+    alice.hear("50.0");
+    daemon.stop();
+}
+
+/// The same with PrivateTmp=: another /tmp than the client's.
+#[test]
+fn a_socket_file_in_a_directory_that_the_daemon_does_not_see_gets_no_answer_and_that_is_told() {
+    if !may_unshare() {
+        return;
+    }
+    let (ground, home) = (Ground::new(), common());
+    ground.write_config(OPEN);
+    let hide = format!("mount -t tmpfs none '{}'", home.path().display());
+    let command = in_namespaces(&["--mount"], &hide, &ground.command());
+    let daemon = ground.start(command);
+    let mut watcher = watcher(&daemon);
+    let own = home.path().join("own");
+    let client = Packets::gram(&daemon.directory.path().join("multiply.gram"), &own);
+    client.say("5 10");
+    let why = "the socket's file is not to be seen from here";
+    daemon.wait_for_log(&format!("answer to '{}' dropped: {why}", own.display()));
+    sees_dropped(&mut watcher, why);
+    client.hear_nothing();
+    daemon.stop();
+}
+
+/// The sender's path leads to where the daemon's own view of the file system has an automounter, which never answers: from
+/// another mount namespace, or by a symbolic link, anybody can have such an address.
+#[test]
+fn a_path_that_the_kernel_would_wait_for_holds_nobody_up() {
+    if !may_unshare() {
+        return;
+    }
+    let (ground, home) = (Ground::new(), common());
+    ground.write_config(OPEN);
+    let auto = home.path().join("auto");
+    fs::create_dir_all(auto.join("host")).unwrap();
+    let (pipe, auto_shown) = (home.path().join("pipe").display().to_string(), auto.display());
+    let mount = format!(
+        "mkfifo '{pipe}'; exec 9<>'{pipe}'\n\
+         mount -t autofs -o fd=9,pgrp=1,minproto=5,maxproto=5,indirect never '{auto_shown}'"
+    );
+    // Whether there is such a thing; where nothing is looked for, nothing waits.
+    let probe = in_namespaces(&["--mount"], &mount, &Command::new("true")).stderr(Stdio::null()).status();
+    fs::remove_file(&pipe).unwrap();
+    if !probe.is_ok_and(|status| status.success()) {
+        eprintln!("not tested: autofs cannot be mounted here");
+        return;
+    }
+    let command = in_namespaces(&["--mount"], &mount, &ground.command());
+    let daemon = ground.start(command);
+    let client = Packets::gram(&daemon.directory.path().join("multiply.gram"), &auto.join("host/own"));
+    client.say("5 10");
+    let mut other = daemon.tcp(crate::harness::MULTIPLY);
+    other.say("6 7\n");
+    other.hear("Data received\n42.0\n");
+    daemon.wait_for_log("dropped: the socket's file is not to be seen from here");
+    daemon.stop();
+}
+
+/// Sends so many descriptors of a file along with what gets no answer.
+fn pass(socket: &impl AsFd, file: &fs::File, count: usize) -> rustix::io::Result<usize> {
+    let many = vec![file.as_fd(); count];
+    let mut space = [std::mem::MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(200))];
+    let mut ancillary = SendAncillaryBuffer::new(&mut space);
+    assert!(ancillary.push(SendAncillaryMessage::ScmRights(&many)));
+    let bytes = [std::io::IoSlice::new(b"Data received")];
+    sendmsg(socket, &bytes, &mut ancillary, SendFlags::empty())
+}
+
+/// Ten thousand datagrams, each with as many descriptors as it can carry: the daemon has none of them.
+#[test]
+fn descriptors_that_come_along_are_never_taken() {
+    const DATAGRAMS: usize = 10_000;
+    let daemon = open_to_all();
+    let client =
+        Packets::gram(&daemon.directory.path().join("multiply.gram"), &daemon.directory.path().join("own"));
+    client.socket.set_write_timeout(Some(PATIENCE)).unwrap();
+    let file = fs::File::open("/dev/null").unwrap();
+    let before = daemon.descriptors();
+    let (mut refused, mut taken) = (0, 0);
+    for count in (0..DATAGRAMS).map(|index| [1, 14, 200][index % 3]) {
+        match pass(&client.socket, &file, count) {
+            Ok(_) => taken += 1,
+            // SO_PASSRIGHTS: not even sent (Linux 6.16).
+            Err(rustix::io::Errno::PERM) => refused += 1,
+            Err(error) => panic!("{error}"),
+        }
+    }
+    client.say("5 10");
+    client.hear("Data received");
+    client.hear("50.0");
+    // That of the socket that was just answered is closed in a moment.
+    let after = wait_until("as many descriptors as before", || {
+        Some(daemon.descriptors()).filter(|after| *after == before)
+    });
+    println!(
+        "{DATAGRAMS} datagrams, {refused} refused to be sent, {taken} taken: {before} descriptors before, {after} after"
+    );
+    daemon.stop();
+}
+
+/// On a kernel that can, nobody is even able to send one: the last close of somebody else's file would be the daemon's, and
+/// can take as long as its owner likes.
+#[test]
+fn on_every_kind_of_unix_socket_descriptors_are_refused_where_they_are_sent() {
+    let streams = "\"unix://{dir}/multiply.sock\", \"unixseq://{dir}/multiply.seq\", \"unixgram";
+    let daemon = Daemon::with(&OPEN.replace("\"unixgram", streams));
+    let at = |name: &str| daemon.directory.path().join(name);
+    let file = fs::File::open("/dev/null").unwrap();
+    let release = rustix::system::uname().release().to_string_lossy().into_owned();
+    let mut version = release.split('.').map(|part| part.parse::<u32>().unwrap_or(0));
+    let is_new = (version.next().unwrap_or(0), version.next().unwrap_or(0)) >= (6, 16);
+    let stream = std::os::unix::net::UnixStream::connect(at("multiply.sock")).unwrap();
+    let (seq, gram) = (Packets::seq(&at("multiply.seq")), Packets::gram(&at("multiply.gram"), &at("own")));
+    for socket in [stream.as_fd(), seq.socket.as_fd(), gram.socket.as_fd()] {
+        assert_eq!(pass(&socket, &file, 1) == Err(rustix::io::Errno::PERM), is_new, "{release}");
+    }
+    daemon.stop();
+}

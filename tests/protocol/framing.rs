@@ -1,0 +1,417 @@
+//! Which kind of client it is: the table of the contract row by row, on real connections and in real time.
+
+use std::io::{ErrorKind, Read};
+use std::net::TcpStream;
+use std::time::{Duration, Instant};
+
+use crate::harness::{CHAT, Client, Daemon, MULTIPLY, PATIENCE, Probe, Stream, USUAL, show};
+
+const GAP: Duration = Duration::from_millis(60);
+const SECOND: Duration = Duration::from_secs(1);
+const CAVE: &str = "Greetings from the cave! Now type your name and press enter!";
+const COUNT: &str = "Error: expected two numbers, for example: 5 10";
+
+/// One with a `raw_gap` of [`GAP`] and whatever else `limits` says.
+fn daemon(limits: &str) -> Daemon {
+    Daemon::with(&format!("[limits]\nraw_gap = \"60ms\"\n{limits}\n{USUAL}"))
+}
+
+/// One with a `raw_gap` so long that this process is certainly not kept from calling recv() in it.
+fn unhurried() -> Daemon {
+    Daemon::with(&format!("[limits]\nraw_gap = \"250ms\"\n{USUAL}"))
+}
+
+/// Expects these, a recv() each.
+#[track_caller]
+fn recv_each(client: &mut Client, messages: &[&str]) {
+    for message in messages {
+        assert_eq!(show(&client.recv()), show(message.as_bytes()));
+    }
+}
+
+/// Expects that nothing has come.
+#[track_caller]
+fn hear_nothing(client: &mut Client) {
+    let Stream::Tcp(stream) = &mut client.stream else { panic!("a TCP client was expected") };
+    stream.set_nonblocking(true).unwrap();
+    let mut buffer = [0; 1024];
+    let outcome = stream.read(&mut buffer);
+    stream.set_nonblocking(false).unwrap();
+    assert_eq!(outcome.expect_err("expected silence").kind(), ErrorKind::WouldBlock);
+}
+
+fn welcome(name: &str) -> String {
+    format!("Welcome {name}! If you ever want to quit, type {{quit}} to exit.")
+}
+
+#[test]
+fn a_raw_client_hears_the_acknowledgement_at_once_and_the_result_a_gap_later() {
+    let daemon = daemon("");
+    let mut client = daemon.tcp(MULTIPLY);
+    let start = Instant::now();
+    client.say("5 10");
+    recv_each(&mut client, &["Data received"]);
+    recv_each(&mut client, &["50.0"]);
+    assert!(start.elapsed() >= GAP);
+    for (request, reply) in [("3 4", "12.0"), ("abc", COUNT), ("5", COUNT), ("\n\n2 ** 3", "8.0")] {
+        let start = Instant::now();
+        client.say(request);
+        recv_each(&mut client, &["Data received", reply]);
+        assert!(start.elapsed() >= GAP, "two recv() a gap apart");
+    }
+    client.say("3 4\n\n \n5 6\r\n7 8");
+    recv_each(&mut client, &["Data received", "12.0", "Data received", "30.0", "Data received", "56.0"]);
+    client.half_close();
+    client.hear_end();
+}
+
+#[test]
+fn lf_within_the_gap_makes_it_a_line_and_the_reply_goes_on_in_it() {
+    let daemon = Daemon::with(&format!("[limits]\nraw_gap = \"900ms\"\n{USUAL}"));
+    for (rest, reply) in
+        [("\n", "\n50.0\n"), ("0\r\n", "\n500.0\n"), ("x\n", "\nError: not a number: '10x'\n")]
+    {
+        let mut client = daemon.tcp(MULTIPLY);
+        client.say("5 10");
+        recv_each(&mut client, &["Data received"]);
+        client.say(rest);
+        recv_each(&mut client, &[reply]);
+        client.say("3 4\n");
+        client.hear("Data received\n12.0\n");
+    }
+    let mut client = daemon.tcp(MULTIPLY);
+    client.say("5 10");
+    recv_each(&mut client, &["Data received"]);
+    client.half_close();
+    client.hear("\n50.0\n");
+    client.hear_end();
+}
+
+#[test]
+fn each_further_burst_starts_the_gap_again_and_stays_a_message() {
+    let daemon = Daemon::with(&format!("[limits]\nraw_gap = \"300ms\"\n{USUAL}"));
+    let mut probe = Probe::new(&daemon);
+    let mut client = daemon.tcp(MULTIPLY);
+    client.say("5 10");
+    recv_each(&mut client, &["Data received"]);
+    std::thread::sleep(Duration::from_millis(150)); // half a gap
+    client.say("3 4");
+    let second = Instant::now();
+    probe.wait();
+    recv_each(&mut client, &["50.0"]);
+    assert!(second.elapsed() >= Duration::from_millis(300));
+    recv_each(&mut client, &["Data received", "12.0"]);
+}
+
+#[test]
+fn silence_after_an_incomplete_burst_gives_a_raw_client_its_error() {
+    let daemon = daemon("");
+    let start = Instant::now();
+    let mut clients = ["abc", "5 x", "5 10 20", "5 ^ 2"].map(|request| {
+        let mut client = daemon.tcp(MULTIPLY);
+        client.say(request);
+        client
+    });
+    for client in &mut clients {
+        recv_each(client, &["Data received"]);
+        assert!(start.elapsed() >= SECOND);
+    }
+    std::thread::sleep(GAP); // all the errors are there
+    for client in &mut clients {
+        let error = String::from_utf8(client.recv()).unwrap();
+        assert!(error.starts_with("Error: ") && !error.ends_with('\n'), "{error:?}");
+        client.say("5 10");
+        recv_each(client, &["Data received", "50.0"]);
+    }
+}
+
+#[test]
+fn a_request_in_pieces_is_raw_once_it_is_complete_and_silence_has_lasted() {
+    let daemon = daemon("");
+    let mut probe = Probe::new(&daemon);
+    for pieces in [&["5", " ", "1", "0"][..], &["5 1", "0"], &["5 ", "10"]] {
+        let mut client = daemon.tcp(MULTIPLY);
+        for piece in pieces {
+            client.say(piece);
+            probe.wait();
+        }
+        let start = Instant::now();
+        client.hear("Data received50.0");
+        assert!(start.elapsed() < SECOND, "{pieces:?}");
+    }
+    let mut client = daemon.tcp(MULTIPLY);
+    client.say("5 10");
+    probe.wait();
+    client.say("3 4");
+    client.hear("Data received50.0Data received12.0");
+}
+
+#[test]
+fn two_numbers_in_two_sends_get_their_error_after_a_second() {
+    let daemon = daemon("");
+    let mut client = daemon.tcp(MULTIPLY);
+    client.say("12");
+    std::thread::sleep(3 * GAP); // the pause between the two is what is tried
+    client.say("34");
+    let start = Instant::now();
+    client.hear(format!("Data received{COUNT}"));
+    assert!(start.elapsed() >= SECOND - GAP);
+}
+
+#[test]
+fn who_types_a_byte_at_a_time_has_five_seconds_and_ends_the_line_in_that_time() {
+    let daemon = daemon("");
+    let mut client = daemon.tcp(MULTIPLY);
+    client.say("5");
+    std::thread::sleep(SECOND + 3 * GAP); // the pause is what is tried
+    hear_nothing(&mut client);
+    for byte in [" ", "1", "0", "\n"] {
+        std::thread::sleep(2 * GAP);
+        client.say(byte);
+    }
+    client.hear("Data received\n50.0\n");
+    client.say("3 4\n");
+    client.hear("Data received\n12.0\n");
+}
+
+#[test]
+fn a_raw_client_whose_burst_ends_with_lf_is_a_line_client_from_then_on() {
+    let daemon = daemon("");
+    let mut client = daemon.tcp(MULTIPLY);
+    client.say("5 10");
+    recv_each(&mut client, &["Data received", "50.0"]);
+    client.say("3 4\n");
+    client.hear("Data received\n12.0\n");
+    client.say("5 6");
+    std::thread::sleep(3 * GAP); // it is no message before its LF comes
+    hear_nothing(&mut client);
+    client.say("\n");
+    client.hear("Data received\n30.0\n");
+
+    let mut client = daemon.tcp(CHAT);
+    client.hear(format!("{CAVE}\n"));
+    client.say("eve");
+    client.hear(welcome("eve"));
+    client.say("hi");
+    client.hear("eve: hi");
+    client.say("ho\n");
+    client.hear("eve: ho\n");
+}
+
+#[test]
+fn text_and_line_end_in_two_sends_are_answered_without_a_delayed_acknowledgement() {
+    let daemon = daemon("");
+    let mut client = daemon.tcp(MULTIPLY);
+    let Stream::Tcp(stream) = &client.stream else { panic!("a TCP client was expected") };
+    stream.set_nodelay(false).unwrap(); // the kernel keeps the second send back until the first is acknowledged
+    let mut exchange = || {
+        let start = Instant::now();
+        client.say("5 10");
+        client.say("\n");
+        client.hear("Data received\n50.0\n");
+        start.elapsed()
+    };
+    exchange(); // the first is never kept back
+    let shortest = (0..20).map(|_| exchange()).min().unwrap();
+    assert!(
+        shortest < Duration::from_millis(20),
+        "{shortest:?}: not one of 20 was answered before the kernel's 40 ms"
+    );
+}
+
+#[test]
+fn a_byte_order_mark_is_dropped_and_decides_nothing() {
+    let daemon = daemon("");
+    let mut client = daemon.tcp(CHAT);
+    client.hear(format!("{CAVE}\n"));
+    client.say(b"\xef\xbb\xbf");
+    std::thread::sleep(SECOND + GAP); // the pause is what is tried
+    client.say("zoe\n");
+    client.hear(welcome("zoe") + "\n");
+    for (request, reply) in
+        [(&b"\xef\xbb\xbf5 10\n"[..], "Data received\n50.0\n"), (b"\xef\xbb\xbf5 10", "Data received50.0")]
+    {
+        let mut client = daemon.tcp(MULTIPLY);
+        client.say(request);
+        client.hear(reply);
+    }
+}
+
+#[test]
+fn one_byte_that_could_be_a_name_is_raw_after_a_second_of_silence() {
+    let daemon = daemon("");
+    let mut client = daemon.tcp(CHAT);
+    client.hear(format!("{CAVE}\n"));
+    let start = Instant::now();
+    client.say("a");
+    recv_each(&mut client, &[&welcome("a")]);
+    assert!(start.elapsed() >= SECOND);
+    client.say("hi");
+    recv_each(&mut client, &["a: hi"]);
+}
+
+#[test]
+fn a_name_that_is_typed_waits_for_its_end() {
+    let daemon = daemon("");
+    let mut client = daemon.tcp(CHAT);
+    client.hear(format!("{CAVE}\n"));
+    for byte in ["b", "o", "b"] {
+        client.say(byte);
+        std::thread::sleep(3 * GAP); // somebody types
+    }
+    hear_nothing(&mut client);
+    client.say("\n");
+    client.hear(welcome("bob") + "\n");
+}
+
+#[test]
+fn end_of_file_makes_a_line_of_what_came_and_nothing_of_nothing() {
+    let daemon = daemon("");
+    for (request, reply) in [
+        ("5 10", "Data received\n50.0\n".to_owned()),
+        ("5", format!("Data received\n{COUNT}\n")),
+        ("", String::new()),
+    ] {
+        let mut client = daemon.tcp(MULTIPLY);
+        client.say(request);
+        client.half_close();
+        client.hear(&reply);
+        client.hear_end();
+    }
+    let mut client = daemon.tcp(CHAT);
+    client.say("a");
+    client.half_close();
+    client.hear(format!("{CAVE}\n{}\n", welcome("a")));
+    client.hear_end();
+}
+
+#[test]
+fn framing_line_waits_for_lf_however_long_it_takes() {
+    let daemon = daemon("framing = \"line\"");
+    let mut client = daemon.tcp(MULTIPLY);
+    client.say("5 10");
+    std::thread::sleep(SECOND + 3 * GAP);
+    hear_nothing(&mut client);
+    client.say("\n");
+    client.hear("Data received\n50.0\n");
+    let mut client = daemon.tcp(CHAT);
+    client.say("alice");
+    client.hear(format!("{CAVE}\n"));
+    std::thread::sleep(3 * GAP);
+    hear_nothing(&mut client);
+    client.say("\n");
+    client.hear(welcome("alice") + "\n");
+}
+
+#[test]
+fn framing_raw_takes_every_burst_for_a_message() {
+    let daemon = daemon("framing = \"raw\"");
+    let mut client = daemon.tcp(MULTIPLY);
+    client.say("5");
+    recv_each(&mut client, &["Data received", COUNT]);
+    client.say("5 10\n");
+    recv_each(&mut client, &["Data received", "50.0"]);
+    let mut client = daemon.tcp(CHAT);
+    recv_each(&mut client, &[CAVE]);
+    client.say("a");
+    recv_each(&mut client, &[&welcome("a")]);
+    client.say("/who\n");
+    recv_each(&mut client, &["In the room: a (1)"]);
+}
+
+#[test]
+fn a_service_chosen_by_a_raw_client_is_raw() {
+    let daemon = daemon("");
+    let mut client = daemon.unix();
+    client.say("help");
+    for service in ipcd::engine::service::Service::offered() {
+        recv_each(&mut client, &[service.name()]);
+    }
+    client.say("chat");
+    recv_each(&mut client, &[CAVE]);
+    client.say("alice");
+    recv_each(&mut client, &[&welcome("alice")]);
+    client.say("{quit}");
+    recv_each(&mut client, &["{quit}"]);
+    client.hear_end();
+
+    let mut client = daemon.unix();
+    client.say("5 10");
+    recv_each(&mut client, &["Data received", "50.0"]);
+
+    // The choice comes while the help is still being told.
+    let mut client = daemon.unix();
+    client.say("help");
+    assert_eq!(client.recv(), b"multiply");
+    client.say("chat");
+    let rest: String =
+        ipcd::engine::service::Service::offered().skip(1).map(|service| service.name()).collect();
+    client.hear(rest + CAVE);
+}
+
+/// Bursts come at their own pace; the client reads at once, or slowly but within the gap.
+fn no_two_replies_share_a_recv(reading_pause: Duration) {
+    const MESSAGES: usize = 8;
+    let daemon = unhurried();
+    let mut probe = Probe::new(&daemon);
+    let mut client = daemon.tcp(MULTIPLY);
+    let Stream::Tcp(stream) = &client.stream else { unreachable!() };
+    let mut ears: TcpStream = stream.try_clone().unwrap();
+    ears.set_read_timeout(Some(PATIENCE)).unwrap();
+    let listener = std::thread::spawn(move || {
+        for number in 1..=MESSAGES {
+            for reply in ["Data received".to_owned(), format!("{number}.0")] {
+                let mut buffer = [0; 1024];
+                let count = ears.read(&mut buffer).unwrap();
+                assert_eq!(show(&buffer[..count]), reply);
+                std::thread::sleep(reading_pause);
+            }
+        }
+    });
+    for number in 1..=MESSAGES {
+        client.say(format!("1 {number}"));
+        probe.wait(); // it has been read: the next one is a burst of its own
+        std::thread::sleep(Duration::from_millis(1 + (number as u64 * 7) % 50));
+    }
+    listener.join().unwrap();
+}
+
+#[test]
+fn bursts_of_a_raw_client_are_never_fused_nor_are_the_replies() {
+    no_two_replies_share_a_recv(Duration::ZERO);
+}
+
+#[test]
+fn replies_to_a_raw_client_that_reads_slowly_are_not_fused() {
+    no_two_replies_share_a_recv(GAP / 2);
+}
+
+#[test]
+fn a_burst_right_behind_a_result_has_its_acknowledgement_a_gap_later() {
+    let daemon = unhurried();
+    let mut probe = Probe::new(&daemon);
+    let mut client = daemon.tcp(MULTIPLY);
+    client.say("1 1");
+    for number in 1..5 {
+        recv_each(&mut client, &["Data received"]);
+        let Stream::Tcp(stream) = &client.stream else { unreachable!() };
+        stream.peek(&mut [0]).unwrap(); // the result is there, and nobody has read it
+        client.say(format!("1 {}", number + 1));
+        probe.wait();
+        recv_each(&mut client, &[&format!("{number}.0")]);
+    }
+}
+
+#[test]
+fn a_raw_message_as_long_as_one_read_is_a_message() {
+    let daemon = daemon("max_message = \"64KiB\"\nframing = \"raw\"");
+    let mut client = daemon.tcp(CHAT);
+    recv_each(&mut client, &[CAVE]);
+    client.say("a");
+    recv_each(&mut client, &[&welcome("a")]);
+    for length in [16 * 1024, 32 * 1024] {
+        let words = "w".repeat(length);
+        client.say(&words);
+        client.hear(format!("a: {words}"));
+    }
+}

@@ -1,0 +1,15 @@
+//! What is said on the wire, on every kind of endpoint.
+
+#[path = "../harness/mod.rs"]
+mod harness;
+
+mod conversations;
+mod datagrams;
+mod fifo;
+mod framing;
+mod packets;
+mod pieces;
+mod stats;
+mod stdio;
+mod strangers;
+mod talk;

@@ -1,0 +1,339 @@
+//! `ipcd --stdio SERVICE` on everything that descriptors 0 and 1 can be.
+
+use std::fs::{self, File};
+use std::io::{self, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use crate::harness::around::{Helper, failure};
+use crate::harness::logged::untimed_lines;
+use crate::harness::{Client, Ground, PATIENCE, Stream, show, wait_until};
+use rustix::fs::{OFlags, fcntl_getfl};
+use rustix::process::{Pid, Signal, kill_process};
+use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+
+/// With the defaults, whatever this machine has in /etc.
+fn ipcd(ground: &Ground, service: &str) -> Command {
+    if !ground.config_file().exists() {
+        ground.write_config("[multiply]\nlisten = [\"unix://{dir}/s\"]\n");
+    }
+    let mut command = ground.command();
+    command.args(["--stdio", service]).stderr(Stdio::piped());
+    command
+}
+
+/// Runs it with this input on a pipe; all that it says on standard output, and on standard error.
+fn converse(command: &mut Command, input: &[u8]) -> (String, String) {
+    let mut helper = Helper(command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap());
+    let mut stdin = helper.0.stdin.take().unwrap();
+    let input = input.to_vec();
+    // Who is told to go need not have read everything.
+    let writer = std::thread::spawn(move || drop(stdin.write_all(&input)));
+    let (mut out, mut err) = (String::new(), String::new());
+    helper.0.stdout.take().unwrap().read_to_string(&mut out).unwrap();
+    helper.0.stderr.take().unwrap().read_to_string(&mut err).unwrap();
+    writer.join().unwrap();
+    assert_eq!(ended(&mut helper.0), Some(0), "{err}");
+    (out, untimed_lines(&err))
+}
+
+fn ended(child: &mut Child) -> Option<i32> {
+    wait_until("it ends", || child.try_wait().unwrap()).code()
+}
+
+fn hear(from: &mut impl Read, expected: &str) {
+    let mut heard = vec![0; expected.len()];
+    from.read_exact(&mut heard).unwrap();
+    assert_eq!(show(&heard), show(expected.as_bytes()));
+}
+
+fn blocks(fd: impl AsFd) -> bool {
+    !fcntl_getfl(fd).unwrap().contains(OFlags::NONBLOCK)
+}
+
+#[test]
+fn a_pipe_is_answered_to_its_end_and_the_status_is_0() {
+    let ground = Ground::new();
+    for (service, input, output) in [
+        (
+            "multiply",
+            "5 10\nabc\n3 4",
+            "Data received\n50.0\nData received\nError: expected two numbers, for example: 5 10\nData received\n12.0\n",
+        ),
+        ("multiply", "5 10", "Data received\n50.0\n"),
+        ("multiply", "", ""),
+        ("greeting", "", "Message received. Thank you for connecting\r\n"),
+        ("mux", "multiply\n5 10\n", "Data received\n50.0\n"),
+    ] {
+        assert_eq!(converse(&mut ipcd(&ground, service), input.as_bytes()), (output.into(), String::new()));
+    }
+}
+
+#[test]
+fn a_hundred_thousand_requests_are_all_answered() {
+    let ground = Ground::new();
+    let (out, _) = converse(&mut ipcd(&ground, "multiply"), "5 10\n".repeat(100_000).as_bytes());
+    assert!(out == "Data received\n50.0\n".repeat(100_000), "{} bytes", out.len());
+}
+
+#[test]
+fn what_lives_in_the_daemon_is_refused_with_status_2_and_a_sentence() {
+    let ground = Ground::new();
+    let said = failure(&mut ipcd(&ground, "chat"), 2);
+    assert!(said.starts_with("ipcd: --stdio chat: it lives in the daemon"), "{said}");
+    let said = failure(&mut ipcd(&ground, "mutliply"), 2);
+    assert!(said.contains("no such service; known: multiply, greeting,"), "{said}");
+    for option in [&["--check"][..], &["--daemon", "--pid-file", "p", "--log-file", "l"]] {
+        let said = failure(ipcd(&ground, "multiply").args(option), 2);
+        assert!(said.contains("cannot be used with"), "{said}");
+    }
+    ground.write_config("[multiply]\nbacklog = 1\n");
+    assert!(failure(&mut ipcd(&ground, "multiply"), 78).contains("backlog"));
+}
+
+#[test]
+fn mux_says_what_is_not_to_be_had_there_and_lists_the_rest() {
+    let ground = Ground::new();
+    let (out, _) = converse(&mut ipcd(&ground, "mux"), b"help\nchat\ncontrol\n");
+    assert!(out.starts_with("multiply\ngreeting\n") && !out.contains("\nchat\n"), "{out}");
+    assert!(out.contains("Error: chat is not offered here: it lives in the daemon; try help\n"), "{out}");
+    assert!(
+        out.ends_with("Error: control is for root and the daemon's own user, on the Unix socket\n"),
+        "{out}"
+    );
+}
+
+#[test]
+fn the_configuration_counts_and_its_endpoints_stay_closed() {
+    let ground = Ground::new();
+    ground.write_config(
+        "[limits]\nmax_connections = 1\n[multiply]\nmax_message = 8\nlisten = [\"unix://{dir}/s\"]\n",
+    );
+    let (out, _) = converse(&mut ipcd(&ground, "multiply"), b"5 10\n5 1000000\n");
+    assert_eq!(out, "Data received\n50.0\nError: message longer than 8 bytes\n");
+    assert_eq!(ground.names(), ["ipcd.toml"]);
+}
+
+#[test]
+fn a_raw_client_gets_two_messages_in_two_reads() {
+    let ground = Ground::new();
+    let mut helper =
+        Helper(ipcd(&ground, "multiply").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap());
+    let (mut stdin, mut stdout) = (helper.0.stdin.take().unwrap(), helper.0.stdout.take().unwrap());
+    for (request, reply) in [("5 10", "50.0"), ("3 4", "12.0")] {
+        stdin.write_all(request.as_bytes()).unwrap();
+        hear(&mut stdout, "Data received");
+        hear(&mut stdout, reply);
+    }
+    drop(stdin);
+    assert_eq!(ended(&mut helper.0), Some(0));
+    assert_eq!(stdout.read(&mut [0]).unwrap(), 0);
+}
+
+#[test]
+fn a_reader_that_leaves_ends_it_quietly() {
+    let ground = Ground::new();
+    for goes_on in [true, false] {
+        let mut command = ipcd(&ground, "multiply");
+        let mut helper = Helper(command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap());
+        let mut stdin = helper.0.stdin.take().unwrap();
+        stdin.write_all(b"5 10\n").unwrap();
+        hear(helper.0.stdout.as_mut().unwrap(), "Data received\n50.0\n");
+        helper.0.stdout = None;
+        if goes_on {
+            let _ = stdin.write_all(b"5 10\n"); // it may have noticed before
+        }
+        assert_eq!(ended(&mut helper.0), Some(0));
+        let mut said = String::new();
+        helper.0.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+        assert_eq!(said, "");
+    }
+}
+
+#[test]
+fn regular_files_and_what_is_like_them_go_in_and_out() {
+    let ground = Ground::new();
+    let path = |name: &str| ground.directory.path().join(name);
+    fs::write(path("in"), "5 10\n".repeat(10_000)).unwrap();
+    fs::write(path("out"), "before\n").unwrap();
+    // Both have a place in the file that is not its beginning.
+    let mut input = File::open(path("in")).unwrap();
+    input.read_exact(&mut [0; 5]).unwrap();
+    let output = fs::OpenOptions::new().append(true).open(path("out")).unwrap();
+    let mut helper = Helper(ipcd(&ground, "multiply").stdin(input).stdout(output).spawn().unwrap());
+    assert_eq!(ended(&mut helper.0), Some(0));
+    let heard = fs::read_to_string(path("out")).unwrap();
+    assert!(heard == format!("before\n{}", "Data received\n50.0\n".repeat(9_999)), "{} bytes", heard.len());
+
+    let nothing = || File::options().read(true).write(true).open("/dev/null").unwrap();
+    let mut helper = Helper(ipcd(&ground, "multiply").stdin(nothing()).stdout(nothing()).spawn().unwrap());
+    assert_eq!(ended(&mut helper.0), Some(0));
+
+    let said = failure(&mut shell(&ground, "exec \"$@\" < in > /dev/full"), 1);
+    assert!(said.contains("No space left"), "{said}");
+}
+
+/// The same by a shell in the test's directory, which sees to its descriptors.
+fn shell(ground: &Ground, script: &str) -> Command {
+    let inner = ipcd(ground, "multiply");
+    let mut command = Command::new("sh");
+    command.args(["-c", script, "sh"]).arg(inner.get_program()).args(inner.get_args());
+    command.current_dir(ground.directory.path()).env_remove("RUST_LOG");
+    command
+}
+
+#[test]
+fn closed_descriptors_are_no_reason_to_fail() {
+    let ground = Ground::new();
+    for script in ["exec \"$@\" <&-", "echo 5 10 | \"$@\" >&-", "exec \"$@\" <&- >&- 2>&-"] {
+        let output = crate::harness::around::outcome(&mut shell(&ground, script));
+        assert_eq!((output.status.code(), output.stdout), (Some(0), vec![]), "{script}");
+    }
+}
+
+/// ipcd on one end of a connection, as inetd and socat start it, standard error included.
+fn on_socket(ground: &Ground, service: &str, end: OwnedFd) -> Helper {
+    let mut command = ipcd(ground, service);
+    command.args(["--log-level", "debug"]);
+    command.stdin(end.try_clone().unwrap()).stdout(end.try_clone().unwrap()).stderr(end);
+    Helper(command.spawn().unwrap())
+}
+
+fn sockets() -> Vec<(Client, OwnedFd)> {
+    let (ours, theirs) = UnixStream::pair().unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let tcp = Client::of(TcpStream::connect(listener.local_addr().unwrap()).unwrap());
+    ours.set_read_timeout(Some(PATIENCE)).unwrap();
+    vec![(Client::on(Stream::Unix(ours)), theirs.into()), (tcp, listener.accept().unwrap().0.into())]
+}
+
+#[test]
+fn a_socket_is_half_closed_and_hears_nothing_of_the_log() {
+    let ground = Ground::new();
+    for (mut client, end) in sockets() {
+        let mut helper = on_socket(&ground, "multiply", end);
+        client.say("5 10");
+        assert_eq!(show(&client.recv()), "Data received");
+        client.hear("50.0");
+        client.half_close();
+        client.hear_end();
+        assert_eq!(ended(&mut helper.0), Some(0));
+    }
+    // What is wrong with the command line is not the client's business either.
+    let (mut client, end) = sockets().swap_remove(0);
+    let mut helper = on_socket(&ground, "chat", end);
+    client.hear_end();
+    assert_eq!(ended(&mut helper.0), Some(2));
+}
+
+#[test]
+fn who_is_still_sending_on_a_socket_gets_its_last_words_and_no_reset() {
+    let ground = Ground::new();
+    for (mut client, end) in sockets() {
+        let mut helper = on_socket(&ground, "multiply", end);
+        let too_long = vec![b'x'; 1 << 20];
+        for _ in 0..4 {
+            client.try_say(&too_long);
+        }
+        client.hear("Error: message longer than 4096 bytes\n");
+        client.hear_end();
+        drop(client);
+        assert_eq!(ended(&mut helper.0), Some(0));
+    }
+}
+
+#[test]
+fn nobody_finds_o_nonblock_on_what_is_shared() {
+    let ground = Ground::new();
+    // Pipes are opened anew, and are as they were even while it runs.
+    let ((input, mut writer), (mut reader, output)) = (io::pipe().unwrap(), io::pipe().unwrap());
+    let (shared_input, shared_output) = (input.try_clone().unwrap(), output.try_clone().unwrap());
+    let mut helper = Helper(ipcd(&ground, "multiply").stdin(input).stdout(output).spawn().unwrap());
+    writer.write_all(b"5 10\n").unwrap();
+    hear(&mut reader, "Data received\n50.0\n");
+    assert!(blocks(&shared_input) && blocks(&shared_output));
+    drop(writer);
+    assert_eq!(ended(&mut helper.0), Some(0));
+
+    // A socket cannot be; it is in the end.
+    for (mut client, end) in sockets() {
+        let mut helper = on_socket(&ground, "multiply", end.try_clone().unwrap());
+        client.say("5 10\n");
+        client.hear("Data received\n50.0\n");
+        assert!(!blocks(&end));
+        client.half_close();
+        assert_eq!(ended(&mut helper.0), Some(0));
+        assert!(blocks(&end));
+    }
+}
+
+#[test]
+fn a_terminal_is_spoken_to_in_lines_and_keeps_its_flags() {
+    let ground = Ground::new();
+    let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+    grantpt(&master).unwrap();
+    unlockpt(&master).unwrap();
+    let name = ptsname(&master, Vec::new()).unwrap();
+    let terminal = File::options().read(true).write(true).open(name.to_str().unwrap()).unwrap();
+    let copy = || terminal.try_clone().unwrap();
+    let mut helper = Helper(ipcd(&ground, "multiply").stdin(copy()).stdout(copy()).spawn().unwrap());
+    let mut master = File::from(master);
+    // Several lines in one write: of a terminal each read is one of them.
+    master.write_all(b"5 10\n1 2\n3 4\n").unwrap();
+    let mut heard = String::new();
+    while !heard.ends_with("12.0\r\n") {
+        let mut buffer = [0; 1024];
+        let count = master.read(&mut buffer).unwrap();
+        heard.push_str(std::str::from_utf8(&buffer[..count]).unwrap());
+    }
+    assert!(heard.contains("50.0\r\n") && heard.contains("2.0\r\n"), "{heard:?}");
+    assert!(blocks(&terminal));
+    master.write_all(b"\x04").unwrap(); // Ctrl-D
+    assert_eq!(ended(&mut helper.0), Some(0));
+    assert!(blocks(&terminal));
+}
+
+#[test]
+fn asked_to_stop_it_answers_what_it_has_and_ends_with_status_0() {
+    let ground = Ground::new();
+    let mut helper =
+        Helper(ipcd(&ground, "multiply").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap());
+    let mut stdin = helper.0.stdin.take().unwrap();
+    let mut stdout = helper.0.stdout.take().unwrap();
+    stdin.write_all(b"1 1\n").unwrap();
+    hear(&mut stdout, "Data received\n1.0\n");
+    let pid = Pid::from_raw(helper.0.id() as i32).unwrap();
+    kill_process(pid, Signal::STOP).unwrap();
+    stdin.write_all(b"5 10\n").unwrap();
+    kill_process(pid, Signal::TERM).unwrap();
+    kill_process(pid, Signal::CONT).unwrap();
+    hear(&mut stdout, "Data received\n50.0\n");
+    assert_eq!(ended(&mut helper.0), Some(0));
+    assert_eq!(stdout.read(&mut [0]).unwrap(), 0);
+}
+
+#[test]
+fn it_waits_without_using_the_processor() {
+    let ground = Ground::new();
+    let mut helper =
+        Helper(ipcd(&ground, "multiply").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap());
+    let mut stdin = helper.0.stdin.take().unwrap();
+    stdin.write_all(b"1 1\n").unwrap();
+    hear(helper.0.stdout.as_mut().unwrap(), "Data received\n1.0\n");
+    let switches = || {
+        let status = fs::read_to_string(format!("/proc/{}/status", helper.0.id())).unwrap();
+        let line = status.lines().find(|line| line.starts_with("voluntary_ctxt_switches:")).unwrap();
+        line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap()
+    };
+    // It has gone to sleep when it has done so once more than before.
+    let before = wait_until("it sleeps", || {
+        let first = switches();
+        std::thread::sleep(Duration::from_millis(50));
+        (first == switches()).then_some(first)
+    });
+    std::thread::sleep(Duration::from_millis(300));
+    assert_eq!(switches(), before);
+}

@@ -1,0 +1,300 @@
+//! Two who come one after the other talk to each other, until one says bye or leaves.
+
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use crate::harness::manager::Manager;
+use crate::harness::{BESIDE, Client, Daemon, Ground, HELLO, Stream, TALK, USUAL, wait_until};
+use ipcd::host::parcel;
+use rustix::process::Signal;
+
+fn daemon() -> Daemon {
+    Daemon::talkative(&format!("{USUAL}{BESIDE}"))
+}
+
+/// One who has come, and of whom the daemon knows.
+fn come(daemon: &Daemon) -> Client {
+    let since = daemon.log().len();
+    let client = daemon.tcp(TALK);
+    daemon.wait_for_log_since(since, &format!(":{TALK}: "));
+    client
+}
+
+fn pair(daemon: &Daemon) -> (Client, Client) {
+    (come(daemon), come(daemon))
+}
+
+fn say_and_hear(from: &mut Client, to: &mut Client, words: &str) {
+    from.say(format!("{words}\n"));
+    to.hear(format!("{words}\n"));
+}
+
+#[test]
+fn those_who_come_are_paired_in_the_order_of_their_arrival() {
+    let daemon = daemon();
+    let mut talkers: Vec<Client> = (0..6).map(|_| come(&daemon)).collect();
+    for (index, two) in talkers.chunks_mut(2).enumerate() {
+        let [one, other] = two else { unreachable!() };
+        say_and_hear(one, other, &format!("I am number {index}"));
+        say_and_hear(other, one, &format!("and I the other of pair {index}"));
+    }
+    daemon.stop();
+}
+
+#[test]
+fn what_the_first_says_is_kept_for_the_second_who_hears_it_once() {
+    let daemon = daemon();
+    let mut first = come(&daemon);
+    first.say("one\ntwo\x07\u{202e}\n\n \nthree\n");
+    daemon.wait_for_log("connected");
+    let mut second = daemon.tcp(TALK);
+    second.hear("one\ntwo\nthree\n");
+    say_and_hear(&mut first, &mut second, "four");
+    say_and_hear(&mut second, &mut first, "five");
+    daemon.stop();
+}
+
+#[test]
+fn who_says_bye_in_its_first_breath_hears_what_was_kept_for_it() {
+    let daemon = daemon();
+    let mut first = come(&daemon);
+    first.say("one\ntwo\n");
+    daemon.wait_for_log("is a line client");
+    let mut second = daemon.unix();
+    second.say("talk\nhi\nbye\n");
+    second.hear("one\ntwo\n");
+    second.hear_end();
+    first.hear("hi\nbye\n");
+    first.hear_end();
+    daemon.stop();
+}
+
+#[test]
+fn a_raw_clients_messages_stay_apart_while_they_are_kept() {
+    let daemon = daemon();
+    let mut first = come(&daemon);
+    first.say("one");
+    daemon.wait_for_log("is a raw client");
+    for message in ["two", "three"] {
+        let received = daemon.log().len();
+        first.say(message);
+        // A message of another connection's shows that this one has been read.
+        let mut probe = daemon.tcp(HELLO);
+        probe.say("hi\n");
+        daemon.wait_for_log_since(received, "message 'hi'");
+    }
+    let mut second = daemon.tcp(TALK);
+    second.hear("one\ntwo\nthree\n");
+    second.say("hi\n");
+    assert_eq!(first.recv(), b"hi", "a raw client's messages end with nothing");
+    daemon.stop();
+}
+
+#[test]
+fn bye_in_any_case_is_passed_on_and_ends_both() {
+    let daemon = daemon();
+    for bye in ["bye", "Bye", "  BYE "] {
+        let (mut one, mut other) = pair(&daemon);
+        say_and_hear(&mut one, &mut other, "goodbye");
+        other.say(format!("{bye}\nnot heard\n"));
+        one.hear(format!("{bye}\n"));
+        one.hear_end();
+        other.hear_end();
+    }
+    daemon.stop();
+}
+
+#[test]
+fn end_of_file_ends_both_and_what_was_said_before_it_is_heard() {
+    let daemon = daemon();
+    let (mut one, mut other) = pair(&daemon);
+    one.say("last words");
+    one.half_close();
+    other.hear("last words\n");
+    other.hear_end();
+    one.hear_end();
+    daemon.wait_for_log("closed: its partner left");
+    daemon.stop();
+}
+
+#[test]
+fn a_reset_ends_both() {
+    let daemon = daemon();
+    let (one, mut other) = pair(&daemon);
+    let Stream::Tcp(stream) = &one.stream else { unreachable!() };
+    socket2::SockRef::from(stream).set_linger(Some(Duration::ZERO)).unwrap();
+    drop(one);
+    other.hear_end();
+    daemon.wait_for_log("closed: reset by the peer");
+    daemon.stop();
+}
+
+#[test]
+fn a_first_one_who_leaves_before_the_second_comes_leaves_nothing_behind() {
+    let daemon = daemon();
+    let mut early = come(&daemon);
+    early.say("nobody hears this\n");
+    early.half_close();
+    early.hear_end();
+    drop(early);
+    daemon.wait_for_log("closed: closed by the peer");
+    let (mut one, mut other) = pair(&daemon);
+    say_and_hear(&mut one, &mut other, "hi");
+    say_and_hear(&mut other, &mut one, "ho");
+    daemon.stop();
+}
+
+#[test]
+fn a_raw_partner_is_parted_from_by_a_reset_as_in_the_chat() {
+    let daemon = daemon();
+    let (mut raw, mut line) = pair(&daemon);
+    raw.say("hi");
+    line.hear("hi\n");
+    line.say("bye\n");
+    assert_eq!(raw.recv(), b"bye");
+    raw.hear_reset();
+    line.hear_end();
+    daemon.stop();
+}
+
+#[test]
+fn who_is_not_read_by_its_partner_is_not_read_from_and_all_of_it_arrives_later() {
+    let daemon = daemon();
+    let (mut one, mut other) = pair(&daemon);
+    let line = format!("{}\n", "x".repeat(4095));
+    let (written, count) = (Arc::new(AtomicUsize::new(0)), 16 * 1024);
+    let writer = std::thread::spawn({
+        let (written, line) = (Arc::clone(&written), line.clone());
+        move || {
+            for _ in 0..count {
+                one.say(&line);
+                written.fetch_add(1, Ordering::Relaxed);
+            }
+            one.half_close();
+            one
+        }
+    });
+    // The buffers of both kernels' ends are full once nothing has been taken for a while.
+    let (mut before, mut unchanged) = (0, 0);
+    wait_until("a writer that is held back", || {
+        let now = written.load(Ordering::Relaxed);
+        unchanged = if now == before { unchanged + 1 } else { 0 };
+        before = now;
+        (now > 0 && unchanged > 100).then_some(())
+    });
+    assert!(written.load(Ordering::Relaxed) < count, "64 MiB were taken that nobody reads");
+    assert!(daemon.resident_bytes() < 32 << 20, "{} bytes", daemon.resident_bytes());
+    let mut probe = daemon.tcp(HELLO);
+    probe.say("hi\n");
+    probe.hear("Hello from server\n");
+    let heard = other.hear_rest();
+    assert_eq!(heard.len(), count * line.len());
+    assert!(heard.chunks(line.len()).all(|piece| piece == line.as_bytes()));
+    drop(writer.join().unwrap());
+    daemon.stop();
+}
+
+#[test]
+fn through_the_mux_it_is_the_same_talk() {
+    let daemon = daemon();
+    let mut one = daemon.unix();
+    one.say("talk\nfrom the socket\n");
+    let mut other = daemon.tcp(TALK);
+    other.hear("from the socket\n");
+    say_and_hear(&mut other, &mut one, "from the network");
+    daemon.stop();
+}
+
+#[test]
+fn who_waits_too_long_for_a_partner_is_told_and_a_pair_may_be_silent() {
+    let daemon = Daemon::talkative(&format!("[limits]\nidle_timeout = \"1s\"\n{USUAL}{BESIDE}"));
+    let (mut one, mut other) = pair(&daemon);
+    let mut alone = come(&daemon);
+    alone.hear("Error: idle for 1 s\n");
+    say_and_hear(&mut one, &mut other, "still here");
+    daemon.stop();
+}
+
+#[test]
+fn a_third_is_refused_where_there_is_place_for_two() {
+    let config = format!("{USUAL}{BESIDE}").replace("[talk]\n", "[talk]\nmax_connections = 2\n");
+    let daemon = Daemon::talkative(&config);
+    let (mut one, mut other) = pair(&daemon);
+    let mut third = daemon.tcp(TALK);
+    third.hear("Error: too many connections, try again later\n");
+    third.hear_end();
+    say_and_hear(&mut one, &mut other, "hi");
+    daemon.stop();
+}
+
+#[test]
+fn at_the_end_what_was_said_is_heard_and_both_are_told() {
+    let daemon = daemon();
+    let (mut one, mut other) = pair(&daemon);
+    let mut alone = come(&daemon);
+    one.say("hi\n");
+    daemon.signal(Signal::TERM);
+    other.hear("hi\nServer is shutting down.\n");
+    one.hear("Server is shutting down.\n");
+    alone.hear("Server is shutting down.\n");
+    daemon.wait_for_log("stopped");
+}
+
+#[test]
+fn a_talk_goes_on_over_a_restart_and_who_lost_its_partner_there_is_told() {
+    let ground = Ground::new();
+    ground.write_config(&format!("{USUAL}{BESIDE}"));
+    let manager = Manager::new(&ground);
+    let mut before = ground.start_with(&manager, Vec::new());
+    let (mut one, mut other) = (before.tcp(TALK), before.tcp(TALK));
+    say_and_hear(&mut one, &mut other, "before");
+    let mut alone = before.tcp(TALK);
+    alone.say("kept\n");
+    let mut hello = before.tcp(HELLO);
+    hello.say("hi\n");
+    hello.hear("Hello from server\n"); // so that what was said before this has been read
+    let mut control = before.unix();
+    control.say("control\nhandover\n");
+    control.hear("OK\n");
+    assert!(before.wait().success());
+    let ground = Ground {
+        directory: std::mem::replace(&mut before.directory, tempfile::tempdir().unwrap()),
+        ip: before.ip,
+    };
+    let after = ground.start_with(&manager, manager.take_stored());
+    say_and_hear(&mut one, &mut other, "after");
+    say_and_hear(&mut other, &mut one, "and back");
+    let mut late = after.tcp(TALK);
+    late.hear("kept\n");
+    say_and_hear(&mut late, &mut alone, "hi");
+
+    // Once more, and one of the four connections does not come through.
+    let mut after = after;
+    let mut control = after.unix();
+    control.say("control\nhandover\n");
+    control.hear("OK\n");
+    assert!(after.wait().success());
+    let Stream::Tcp(stream) = &other.stream else { unreachable!() };
+    let lost = stream.local_addr().unwrap();
+    let is_lost = |link: &OwnedFd| {
+        let peer = socket2::SockRef::from(link).peer_addr().ok().and_then(|address| address.as_socket());
+        peer == Some(lost)
+    };
+    let mut stored = manager.take_stored();
+    for (_, fd) in stored.iter_mut().filter(|(name, _)| name == "ipcd-connections") {
+        let mut links = parcel::unpack(&*fd).unwrap();
+        links.retain(|link| !is_lost(link));
+        let links: Vec<_> = links.iter().map(AsFd::as_fd).collect();
+        *fd = parcel::pack(&links).unwrap().remove(0);
+    }
+    let ground = Ground {
+        directory: std::mem::replace(&mut after.directory, tempfile::tempdir().unwrap()),
+        ip: after.ip,
+    };
+    let last = ground.start_with(&manager, stored);
+    one.hear_end();
+    say_and_hear(&mut late, &mut alone, "still here");
+    last.stop();
+}

@@ -1,0 +1,298 @@
+//! The bounds and the memory that they add up to: the daemon says the sum, and under attack it takes less, and not much
+//! less than so large a sum would make believe; and when the queues of all are full, it is those who hold most that go.
+
+use std::io::{ErrorKind, Write};
+use std::net::{Ipv4Addr, Shutdown, TcpStream};
+
+use crate::harness::around::from;
+use crate::harness::{BESIDE, CHAT, Client, Daemon, MULTIPLY, Probe, STATS, Stream, USUAL, wait_until};
+use serde_json::Value;
+use socket2::{Domain, Socket, Type};
+
+/// Connections at once.
+const CONNECTIONS: usize = 200;
+
+const CONFIG: &str = r#"
+[limits]
+max_connections = 200
+max_refused_lingering = 64
+max_message = 4096
+backlog = "64KiB"
+message_timeout = "1h"
+linger_timeout = "1h"
+raw_gap = "10s"
+[multiply]
+listen = ["tcp://{ip}:65432"]
+[chat]
+listen = ["tcp://{ip}:33000"]
+history = 50
+[stats]
+listen = ["tcp://{ip}:33001"]
+max_machines = 64
+max_message = 16384
+[watch]
+max_watchers = 32
+[mux]
+listen = ["unix://{dir}/ipcd.sock"]
+"#;
+
+/// A line of /proc/PID/status, in bytes.
+fn memory(daemon: &Daemon, line: &str) -> usize {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", daemon.pid())).unwrap();
+    let value = status.lines().find_map(|text| text.strip_prefix(line)?.strip_suffix(" kB")).unwrap();
+    value.trim_start_matches(':').trim().parse::<usize>().unwrap() * 1024
+}
+
+/// Memory of its own, without the pages of the program.
+fn own(daemon: &Daemon) -> usize {
+    memory(daemon, "RssAnon")
+}
+
+fn report(asker: &mut Client) -> Value {
+    asker.say("again\n");
+    serde_json::from_str(&asker.hear_line()).unwrap()
+}
+
+/// A connection that takes as little as can be into the kernel's buffers.
+fn deaf(daemon: &Daemon, port: u16) -> Client {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    socket.set_recv_buffer_size(4096).unwrap();
+    socket.connect(&daemon.address(port).into()).unwrap();
+    Client::of(socket.into())
+}
+
+fn tcp(client: &Client) -> &TcpStream {
+    let Stream::Tcp(stream) = &client.stream else { panic!("no TCP") };
+    stream
+}
+
+/// Sends to all as much as the daemon takes from them: as long as one of them gets something rid.
+fn send_without_end(clients: &mut [Client], bytes: &[u8], probe: &mut Probe) {
+    for client in &mut *clients {
+        tcp(client).set_nonblocking(true).unwrap();
+    }
+    let mut quiet = 0;
+    while quiet < 3 {
+        let mut progress = false;
+        for client in &mut *clients {
+            match tcp(client).write(bytes) {
+                Ok(_) => progress = true,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+                Err(_) => {} // closed: too slow, for example
+            }
+        }
+        probe.wait();
+        quiet = if progress { 0 } else { quiet + 1 };
+    }
+}
+
+/// Every machine's report is as long as can be, and its history full.
+fn fill_machines(daemon: &Daemon) {
+    let mut reporter = daemon.tcp(STATS);
+    let long = "x".repeat(16_384 - 100);
+    for number in 0..64 {
+        let host = format!("\"host\":\"{number:\u{1f600}>64}\"");
+        let short = format!("{{{host},\"cpu_percent\":1}}\n").repeat(60);
+        reporter.say(short);
+        reporter.say(format!("{{{host},\"x\":\"{}\"}}\n", &long[..16_384 - host.len() - 10]));
+    }
+    reporter.half_close();
+    let heard = String::from_utf8(reporter.hear_rest()).unwrap();
+    assert_eq!(heard.lines().filter(|line| *line == "Data received").count(), 64 * 61, "{heard:.200}");
+    // What takes most memory while it is read, for its length: small objects.
+    let mut worst = daemon.tcp(STATS);
+    worst.say(format!("{{\"x\":[{}]}}\n", vec!["{\"a\":0}"; 2000].join(",")));
+    assert_eq!(worst.hear_line(), "Data received");
+}
+
+/// Everything at once that fills memory, each in its share of the connections.
+fn attack_with_everything(daemon: &Daemon, probe: &mut Probe) -> Vec<Client> {
+    let mut all = Vec::new();
+    fill_machines(daemon);
+    for _ in 0..8 {
+        // A quarter of all places.
+        let mut watcher = daemon.unix();
+        watcher.say("watch\nall\n");
+        watcher.hear("Watching: all\n");
+        all.push(watcher);
+    }
+    // The beginning of a message of full length; and one byte at a time, before it is known what kind of client it is.
+    for _ in 0..40 {
+        let mut half = daemon.tcp(MULTIPLY);
+        half.say([&b"1 1\n"[..], &[b'1'; 4095]].concat());
+        all.push(half);
+    }
+    let mut dribblers: Vec<Client> = (0..10).map(|_| daemon.tcp(MULTIPLY)).collect();
+    dribblers.iter_mut().for_each(|client| client.say("1 1"));
+    for _ in 0..500 {
+        dribblers.iter_mut().for_each(|client| client.say("1"));
+        probe.wait();
+    }
+    all.append(&mut dribblers);
+    // Members who do not listen, to whom everybody speaks, and to each alone.
+    let mut members: Vec<Client> = (0..40).map(|_| deaf(daemon, CHAT)).collect();
+    for (number, member) in members.iter_mut().enumerate() {
+        member.say(format!("m{number}\n"));
+    }
+    let mut speaker = Client::member(daemon, "speaker");
+    let ears = tcp(&speaker).try_clone().unwrap();
+    std::thread::scope(|scope| {
+        let mut ears = Client::of(ears);
+        scope.spawn(move || ears.hear_until_gone());
+        for round in 0..40 {
+            speaker.say(format!("{}\n", "all of you ".repeat(300)));
+            for number in 0..40 {
+                speaker.say(format!("/msg m{number} {round} {}\n", "you ".repeat(20)).repeat(20));
+            }
+        }
+        probe.wait();
+        tcp(&speaker).shutdown(Shutdown::Both).unwrap();
+    });
+    all.append(&mut members);
+    let mut pipeliners: Vec<Client> = (0..60).map(|_| deaf(daemon, MULTIPLY)).collect();
+    send_without_end(&mut pipeliners, "1 1\n".repeat(1000).as_bytes(), probe);
+    all.append(&mut pipeliners);
+    // Those who ask for the list of the machines, and all who find no place any more.
+    let mut askers: Vec<Client> = (0..30).map(|_| deaf(daemon, STATS)).collect();
+    send_without_end(&mut askers, "latest\n".repeat(500).as_bytes(), probe);
+    all.append(&mut askers);
+    all.extend((0..200).map(|_| daemon.tcp(MULTIPLY)));
+    probe.wait();
+    all
+}
+
+#[test]
+fn under_attack_the_daemon_takes_less_memory_than_the_sum_and_at_least_a_fifth_of_it() {
+    let daemon = Daemon::with(CONFIG);
+    let (mut probe, mut asker) = (Probe::new(&daemon), daemon.unix());
+    asker.say("status\n");
+    let first: Value = serde_json::from_str(&asker.hear_line()).unwrap();
+    let sum = first["memory_max"].as_u64().unwrap() as usize;
+    let before = own(&daemon);
+    let mut largest = 0;
+    for round in 0..2 {
+        let all = attack_with_everything(&daemon, &mut probe);
+        largest = largest.max(own(&daemon) - before);
+        let connections = report(&mut asker)["connections"].as_array().unwrap().len();
+        println!("round {round}: {connections} connections, {} KiB of {}", largest >> 10, sum >> 10);
+        assert!(connections > CONNECTIONS / 2, "{connections}");
+        drop(all);
+        wait_until("all have gone", || {
+            (report(&mut asker)["connections"].as_array().unwrap().len() == 2).then_some(())
+        });
+    }
+    // Each of a school's machines has made a mistake.
+    for number in 0..1024u16 {
+        let [high, low] = number.to_be_bytes();
+        let mut student = from(Ipv4Addr::new(127, 80, high, low), daemon.address(MULTIPLY));
+        student.say(format!("{} 2\n", "3,14".repeat(20)));
+        student.hear("Data received\nError: ");
+    }
+    // A list goes on as far as it may wait to be sent: of all, those who do not read it have most waiting.
+    let mut askers: Vec<Client> = (0..CONNECTIONS - 2).map(|_| deaf(&daemon, STATS)).collect();
+    send_without_end(&mut askers, "latest\n".repeat(500).as_bytes(), &mut probe);
+    largest = largest.max(own(&daemon) - before);
+    let peak = memory(&daemon, "VmHWM").saturating_sub(memory(&daemon, "RssFile") + before);
+    println!("{} KiB, at the peak {}, of {}", largest >> 10, peak >> 10, sum >> 10);
+    assert!(largest.max(peak) < sum, "{largest} and {peak} of {sum}");
+    assert!(largest > sum / 5, "{largest} of {sum}");
+    drop(askers);
+    daemon.stop();
+}
+
+/// Connections that ask for much and read nothing: each holds what it was not sent of two lists.
+const DEAF: usize = 9000;
+const MORE: usize = 600;
+
+/// Of all that the daemon has told of, how often somebody went because the queues of all were full.
+const HELD_MOST: &str = "the queues of all were full, and it held most";
+
+#[test]
+fn with_the_default_configuration_the_worst_attack_takes_less_than_the_sum_and_those_who_hold_most_go() {
+    let daemon = Daemon::with(&format!("{USUAL}{BESIDE}"));
+    let mut asker = daemon.unix();
+    asker.say("status\n");
+    let first: Value = serde_json::from_str(&asker.hear_line()).unwrap();
+    let sum = first["memory_max"].as_u64().unwrap() as usize;
+    assert!(sum < 400 << 20, "{sum}: a machine of 2 GiB has to have room for it");
+    let before = own(&daemon);
+    // A list of 7 machines is 28 KiB. Queues of that size are the worst for an allocator that keeps the room of those that
+    // have grown.
+    let mut reporter = daemon.tcp(STATS);
+    for number in 0..7 {
+        reporter.say(format!("{{\"host\":\"pc{number}\",\"x\":\"{}\"}}\n", "x".repeat(4000)));
+        reporter.hear("Data received\n");
+    }
+    let (mut probe, mut member) = (Probe::new(&daemon), Client::member(&daemon, "ann"));
+    let mut all: Vec<Client> = Vec::new();
+    let mut largest = 0;
+    for number in 0..DEAF {
+        let mut deaf = daemon.unix();
+        deaf.say("stats\nlatest\nlatest\n");
+        all.push(deaf);
+        if number % 100 == 0 {
+            probe.wait();
+            member.say(format!("{number}\n"));
+            member.hear(format!("ann: {number}\n"));
+            largest = largest.max(own(&daemon) - before);
+        }
+    }
+    probe.wait();
+    largest = largest.max(own(&daemon) - before);
+    // Those hold about as much as all may. A few more that hold twice as much are over it, however much the kernel took.
+    for _ in 0..MORE {
+        let mut deaf = daemon.unix();
+        deaf.say(format!("stats\n{}", "latest\n".repeat(20)));
+        all.push(deaf);
+    }
+    probe.wait();
+    largest = largest.max(own(&daemon) - before);
+    let gone = wait_until("the log tells of those who held most", || {
+        let lines = daemon.log().iter().filter(|line| line.contains(HELD_MOST)).count();
+        (lines > 0).then_some(lines)
+    });
+    println!("{} MiB of {}; {gone} and more of {} went", largest >> 20, sum >> 20, DEAF + MORE);
+    assert!(largest < sum, "{largest} of {sum}");
+    assert!(largest > sum / 2, "{largest} of {sum}: the queues are full");
+    assert!(gone < DEAF + MORE, "{gone}");
+    drop((all, probe, member, reporter, asker));
+    daemon.stop();
+}
+
+/// Bytes that have come from a client and that the daemon has not read (/proc/net/tcp).
+fn unread(daemon: &Daemon, client: &Client) -> usize {
+    let ends = (daemon.address(MULTIPLY).port(), tcp(client).local_addr().unwrap().port());
+    let table = std::fs::read_to_string("/proc/net/tcp").unwrap();
+    let of = |line: &str| {
+        let fields: Vec<&str> = line.split_whitespace().collect();
+        let port = |at: usize| u16::from_str_radix(fields.get(at)?.split_once(':')?.1, 16).ok();
+        let is_it = port(1)? == ends.0 && port(2)? == ends.1;
+        is_it.then(|| usize::from_str_radix(fields[4].split_once(':').unwrap().1, 16).unwrap())
+    };
+    table.lines().find_map(of).expect("it is connected")
+}
+
+#[test]
+fn of_a_peer_that_is_not_read_from_the_kernel_takes_little_however_fast_it_was() {
+    let daemon = Daemon::with(USUAL);
+    let mut probe = Probe::new(&daemon);
+    let mut client = daemon.tcp(MULTIPLY);
+    // As long as its replies are read it is read from as well, and the kernel would let it have more and more.
+    let ears = tcp(&client).try_clone().unwrap();
+    let asked = "1 1\n".repeat(500_000);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let mut ears = Client::of(ears);
+            let (mut left, mut buffer) = (500_000 * "Data received\n1.0\n".len(), vec![0; 1 << 16]);
+            while left > 0 {
+                left -= ears.read(&mut buffer).unwrap();
+            }
+        });
+        client.say(&asked);
+    });
+    send_without_end(std::slice::from_mut(&mut client), asked.as_bytes(), &mut probe);
+    let unread = unread(&daemon, &client);
+    assert!((1..=32 * 1024).contains(&unread), "{unread}");
+    drop((client, probe));
+    daemon.stop();
+}

@@ -1,0 +1,204 @@
+//! The limit on open files: reached at the start or while running, it slows nobody down and is got over by itself.
+
+use std::io::ErrorKind;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use crate::harness::around::Helper;
+use crate::harness::healthy::Healthy;
+use crate::harness::{Client, Daemon, Ground, MULTIPLY, Stream, USUAL, wait_until};
+use rustix::process::{Pid, Resource, Rlimit, Signal, prlimit};
+
+const REFUSED: &str = "Error: too many connections, try again later\n";
+
+/// How many descriptors the running daemon may have from now on. The hard limit stays.
+fn limit(daemon: &Daemon, files: usize) {
+    let maximum = rustix::process::getrlimit(Resource::Nofile).maximum;
+    let new = Rlimit { current: Some(files as u64), maximum };
+    prlimit(Some(Pid::from_raw(daemon.pid()).unwrap()), Resource::Nofile, new).unwrap();
+}
+
+#[track_caller]
+fn answered(client: &mut Client) {
+    client.say("5 10\n");
+    client.hear("Data received\n50.0\n");
+}
+
+/// Connections that hold every descriptor that there is.
+fn filled(daemon: &Daemon, connections: usize) -> Vec<Client> {
+    let mut clients: Vec<Client> = (0..connections).map(|_| daemon.tcp(MULTIPLY)).collect();
+    clients.iter_mut().for_each(answered);
+    while daemon.descriptors() <= highest_descriptor(daemon) {
+        clients.push(daemon.tcp(MULTIPLY)); // into a gap
+        answered(clients.last_mut().unwrap());
+    }
+    limit(daemon, highest_descriptor(daemon) + 1);
+    clients
+}
+
+fn highest_descriptor(daemon: &Daemon) -> usize {
+    let all = std::fs::read_dir(format!("/proc/{}/fd", daemon.pid())).unwrap();
+    all.map(|it| it.unwrap().file_name().into_string().unwrap().parse().unwrap()).max().unwrap()
+}
+
+#[test]
+fn with_a_low_limit_max_connections_is_lowered_and_who_comes_on_top_is_told() {
+    let ground = Ground::new();
+    ground.write_config(USUAL);
+    let mut command = Command::new("prlimit");
+    command
+        .args(["--nofile=128", "--"])
+        .arg(env!("CARGO_BIN_EXE_ipcd"))
+        .arg("--config")
+        .arg(ground.config_file());
+    let daemon = ground.start(command);
+    let warning = daemon.wait_for_log("warning: max_connections is ");
+    assert!(warning.contains("not 10000: the limit on open files is 128; raise it"), "{warning}");
+    let max: usize = warning.split_whitespace().nth(3).unwrap().trim_end_matches(',').parse().unwrap();
+    assert!((40..128).contains(&max), "{warning}");
+    let mut inside: Vec<Client> = (0..max).map(|_| daemon.tcp(MULTIPLY)).collect();
+    inside.iter_mut().for_each(answered);
+    for _ in 0..100 {
+        let mut outside = daemon.tcp(MULTIPLY);
+        outside.hear(REFUSED);
+        outside.hear_end();
+    }
+    inside.iter_mut().for_each(answered);
+    drop(inside);
+    wait_until("there is room again", || newcomer_is_served(&daemon));
+    daemon.stop();
+}
+
+#[test]
+fn with_no_descriptor_left_newcomers_are_told_and_the_processor_idles() {
+    let daemon = Daemon::usual();
+    let healthy = Healthy::on(daemon.tcp(MULTIPLY));
+    let mut inside = filled(&daemon, 20);
+    let count = daemon.descriptors();
+    for _ in 0..50 {
+        let mut outside = daemon.tcp(MULTIPLY);
+        outside.hear(REFUSED);
+        outside.hear_end();
+    }
+    inside.iter_mut().for_each(answered);
+    assert_eq!(daemon.descriptors(), count);
+    let ticks = daemon.cpu_ticks();
+    // To let time pass: it is looked at what the daemon does when nothing happens.
+    std::thread::sleep(Duration::from_secs(1));
+    assert!(daemon.cpu_ticks() - ticks < 15, "it idles, but for a hundred requests");
+    healthy.end();
+    inside.truncate(10);
+    wait_until("there is room again", || newcomer_is_served(&daemon));
+    daemon.stop();
+}
+
+/// Whether a newcomer is served; one that is refused may be reset while it speaks.
+fn newcomer_is_served(daemon: &Daemon) -> Option<()> {
+    let mut client = daemon.tcp(MULTIPLY);
+    if !client.try_say(b"5 10\n") {
+        return None;
+    }
+    let mut heard = [0; 64];
+    let count = client.read(&mut heard).ok()?;
+    heard[..count].starts_with(b"Data").then_some(())
+}
+
+/// Clients in the queue that cannot even be told: not one descriptor below the limit is the daemon's to use.
+fn queued(daemon: &Daemon) -> Vec<Client> {
+    limit(daemon, 0);
+    let mut waiting: Vec<Client> = (0..20).map(|_| daemon.tcp(MULTIPLY)).collect();
+    waiting.extend((0..5).map(|_| daemon.unix()));
+    waiting.iter_mut().for_each(|client| client.say("5 10\n"));
+    daemon.wait_for_log("cannot accept for the moment");
+    let ticks = daemon.cpu_ticks();
+    // To let time pass: it is looked at what the daemon does when nothing happens.
+    std::thread::sleep(Duration::from_secs(1));
+    assert!(daemon.cpu_ticks() - ticks < 10, "it idles");
+    for client in &mut waiting {
+        let heard = match &client.stream {
+            Stream::Tcp(stream) => stream.set_nonblocking(true),
+            Stream::Unix(stream) => stream.set_nonblocking(true),
+        };
+        heard.unwrap();
+        assert_eq!(client.read(&mut [0; 64]).unwrap_err().kind(), ErrorKind::WouldBlock, "it waits");
+        match &client.stream {
+            Stream::Tcp(stream) => stream.set_nonblocking(false),
+            Stream::Unix(stream) => stream.set_nonblocking(false),
+        }
+        .unwrap();
+    }
+    waiting
+}
+
+#[test]
+fn who_waits_in_the_queue_is_served_when_the_limit_is_raised_though_nobody_comes_or_goes() {
+    let daemon = Daemon::usual();
+    let mut inside = filled(&daemon, 20);
+    for _ in 0..2 {
+        let mut waiting = queued(&daemon);
+        inside.iter_mut().for_each(answered);
+        let raised = Instant::now();
+        limit(&daemon, 1000);
+        waiting.iter_mut().for_each(|client| client.hear("Data received\n50.0\n"));
+        assert!(raised.elapsed() < Duration::from_secs(1), "{:?}", raised.elapsed());
+    }
+    // The spare descriptor is there again as well.
+    drop(inside);
+    let _full = filled(&daemon, 40);
+    daemon.tcp(MULTIPLY).hear(REFUSED);
+    daemon.stop();
+}
+
+#[test]
+fn who_waits_in_the_queue_is_served_when_others_leave() {
+    let daemon = Daemon::usual();
+    let inside = filled(&daemon, 60);
+    let highest = highest_descriptor(&daemon);
+    let mut waiting = queued(&daemon);
+    limit(&daemon, highest + 1);
+    let left = Instant::now();
+    drop(inside);
+    let mut served = 0;
+    for client in &mut waiting {
+        // In the moment before the others have left, one or another may be told that there is no room.
+        match client.recv() {
+            words if words.starts_with(b"Data received\n") => served += 1,
+            words => assert!(words.starts_with(b"Error: too many"), "{}", crate::harness::show(&words)),
+        }
+    }
+    assert!(left.elapsed() < Duration::from_secs(1), "{:?}", left.elapsed());
+    wait_until("there is room for a newcomer", || newcomer_is_served(&daemon));
+    eprintln!("{served} of {} served", waiting.len());
+    daemon.stop();
+}
+
+#[test]
+fn a_storm_of_aborted_connections_keeps_nobody_out() {
+    let daemon = Daemon::usual();
+    let trace = daemon.directory.path().join("trace");
+    let mut strace = Command::new("strace");
+    strace.arg("-p").arg(daemon.pid().to_string()).arg("-o").arg(&trace);
+    // Every other call fails.
+    strace.args(["-e", "trace=accept4", "-e", "inject=accept4:error=ECONNABORTED:when=1+2"]);
+    let strace = strace.stdin(Stdio::null()).stderr(Stdio::null()).spawn();
+    let Ok(strace) = strace else {
+        eprintln!("not tested: there is no strace");
+        return;
+    };
+    let strace = Helper(strace);
+    wait_until("strace is attached", || {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", daemon.pid())).unwrap();
+        (!status.contains("TracerPid:\t0\n")).then_some(())
+    });
+    for _ in 0..200 {
+        answered(&mut daemon.tcp(MULTIPLY));
+        answered(&mut daemon.unix());
+    }
+    let text = std::fs::read_to_string(&trace).unwrap();
+    assert!(text.matches("ECONNABORTED").count() > 200, "the storm was there");
+    daemon.signal(Signal::TERM);
+    let mut daemon = daemon;
+    assert!(daemon.wait().success());
+    drop(strace);
+    assert!(!daemon.log().iter().any(|line| line.contains("cannot accept")));
+}

@@ -1,0 +1,378 @@
+//! Every bound of the contract: who is refused, who is told that time is up, and that last words are never lost.
+
+mod pace;
+mod places;
+mod unread;
+
+use std::io::{ErrorKind, Write};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::{Duration, Instant};
+
+use crate::harness::{
+    BESIDE, CHAT, Client, Daemon, GREETING, HELLO, MULTIPLY, Probe, STATS, Stream, TALK, USUAL, show,
+    wait_until,
+};
+use ipcd::engine::limits::PLACES_KEPT;
+
+const TOO_MANY: &str = "Error: too many connections, try again later\n";
+const COUNT: &str = "Error: expected two numbers, for example: 5 10";
+
+fn limited(limits: &str) -> Daemon {
+    Daemon::with(&format!("[limits]\n{limits}\n{USUAL}"))
+}
+
+#[track_caller]
+fn is_refused(mut client: Client) {
+    client.hear(TOO_MANY);
+    client.hear_end();
+}
+
+#[track_caller]
+fn is_served(client: &mut Client) {
+    client.say("5 10\n");
+    client.hear("Data received\n50.0\n");
+}
+
+/// Gets a place as soon as the one that was left is free.
+fn served_again(connect: impl Fn() -> Client) -> Client {
+    wait_until("there is a place again", || {
+        let mut client = connect();
+        client.try_say(b"5 10\n").then(|| client.read(&mut [0; 1024]).ok())??;
+        client.try_say(b"3 4\n").then_some(())?;
+        let mut buffer = [0; 1024];
+        let count = client.read(&mut buffer).ok()?;
+        buffer[..count].ends_with(b"12.0\n").then_some(client)
+    })
+}
+
+#[test]
+fn no_more_than_the_total_are_let_in() {
+    let daemon = limited("max_connections = 4");
+    let (mut one, mut two) = (daemon.tcp(MULTIPLY), daemon.unix());
+    is_served(&mut one);
+    is_served(&mut two);
+    let alice = Client::member(&daemon, "alice");
+    let mut greeted = daemon.tcp(GREETING);
+    greeted.hear("Message received. Thank you for connecting\r\n"); // lingers, and counts
+    for _ in 0..3 {
+        is_refused(daemon.tcp(MULTIPLY));
+        is_refused(daemon.tcp(CHAT));
+        is_refused(daemon.tcp(GREETING));
+    }
+    is_served(&mut one);
+    is_served(&mut two);
+    drop((alice, greeted));
+    is_served(&mut served_again(|| daemon.tcp(MULTIPLY)));
+}
+
+#[test]
+fn a_service_has_a_limit_of_its_own_also_through_the_mux() {
+    // On the Unix socket this is the daemon's own user, who has more places.
+    let config = USUAL.replace("[mux]\nlisten = [", "[mux]\nlisten = [\"tcp://{ip}:33100\", ");
+    let daemon = Daemon::with(&config.replace("[multiply]", "[multiply]\nmax_connections = 1"));
+    let mut one = daemon.tcp(MULTIPLY);
+    is_served(&mut one);
+    is_refused(daemon.tcp(MULTIPLY));
+    for choice in ["multiply\n", "5 10\n"] {
+        let mut local = daemon.tcp(33100);
+        local.say(choice);
+        is_refused(local);
+    }
+    Client::member(&daemon, "alice");
+    is_served(&mut one);
+    drop(one);
+    is_served(&mut served_again(|| daemon.tcp(MULTIPLY)));
+}
+
+#[test]
+fn an_address_has_a_limit_and_all_of_loopback_is_one() {
+    let daemon = limited("max_connections_per_address = 2");
+    let from = |last: u8| {
+        let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+        socket.bind(&SocketAddr::from((Ipv4Addr::new(127, 77, 77, last), 0)).into()).unwrap();
+        socket.connect(&daemon.address(MULTIPLY).into()).unwrap();
+        Client::of(socket.into())
+    };
+    let (mut one, mut two, mut other) = (from(1), from(2), daemon.unix());
+    for client in [&mut one, &mut two, &mut other] {
+        is_served(client);
+    }
+    is_refused(from(1));
+    is_refused(from(3));
+    is_served(&mut other);
+    is_served(&mut daemon.unix()); // a user is no address
+    drop(two);
+    is_served(&mut served_again(|| from(1)));
+}
+
+#[test]
+fn a_user_has_a_limit_on_the_unix_socket() {
+    // The daemon's own user has some more.
+    let share = 2 + PLACES_KEPT;
+    let daemon = Daemon::with(&USUAL.replace("[mux]", "[mux]\nmax_connections_per_address = 2"));
+    let mut own: Vec<Client> = (0..share).map(|_| daemon.unix()).collect();
+    // Nothing is said yet: who has chosen another service counts there.
+    let mut probe = Probe::new(&daemon);
+    probe.wait();
+    is_refused(daemon.unix());
+    own.iter_mut().for_each(is_served);
+
+    let daemon = limited("max_connections_per_address = 2");
+    let mut own: Vec<Client> = (0..share).map(|_| daemon.unix()).collect();
+    own.iter_mut().for_each(is_served);
+    is_refused(daemon.unix());
+    is_served(&mut daemon.tcp(MULTIPLY)); // an address is no user
+}
+
+#[test]
+fn who_is_idle_is_told_so_and_a_chat_member_is_not() {
+    let daemon = limited("idle_timeout = \"1s\"");
+    let start = Instant::now();
+    let (mut tcp, mut local) = (daemon.tcp(MULTIPLY), daemon.unix());
+    let mut alice = Client::member(&daemon, "alice");
+    let mut busy = daemon.tcp(MULTIPLY);
+    for client in [&mut tcp, &mut local] {
+        client.hear("Error: idle for 1 s\n");
+        client.hear_end();
+    }
+    assert!(start.elapsed() >= Duration::from_millis(990));
+    let mut busy_until = Instant::now();
+    busy.hear("Error: idle for 1 s\n");
+    busy.hear_end();
+    let mut busy = daemon.tcp(MULTIPLY);
+    while start.elapsed() < Duration::from_millis(2500) {
+        is_served(&mut busy); // never a second of silence
+        busy_until = Instant::now();
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    busy.hear("Error: idle for 1 s\n");
+    assert!(busy_until.elapsed() >= Duration::from_millis(990));
+    alice.say("hi\n");
+    alice.hear("alice: hi\n");
+}
+
+#[test]
+fn who_sends_no_first_message_in_time_is_told_so_wherever_one_is_waited_for() {
+    let daemon = limited(&format!(
+        "first_message_timeout = \"1s\"\nidle_timeout = \"10s\"\nframing = \"line\"\n{}",
+        BESIDE.replace("[talk]", "[talk]\nfirst_message_timeout = \"0s\"")
+    ));
+    let start = Instant::now();
+    let mut silent = [daemon.tcp(MULTIPLY), daemon.tcp(HELLO), daemon.tcp(STATS), daemon.unix()];
+    // Blank lines are no message, and neither is the beginning of one.
+    silent[0].say("\n \n");
+    silent[3].say("5 ");
+    let (mut alice, mut nameless) = (Client::member(&daemon, "alice"), daemon.tcp(CHAT));
+    let (mut talker, mut greeted, mut busy) = (daemon.tcp(TALK), daemon.tcp(GREETING), daemon.unix());
+    is_served(&mut busy);
+    for client in &mut silent {
+        client.hear("Error: no message for 1 s\n");
+        client.hear_end();
+    }
+    assert!(start.elapsed() >= Duration::from_millis(990));
+    daemon.wait_for_log("closed: sent no message in time");
+    // Who has said something, has another time for it, or none, is not touched.
+    is_served(&mut busy);
+    alice.say("hi\n");
+    alice.hear("alice: hi\n");
+    nameless.say("bob\n");
+    nameless.hear("Greetings from the cave! Now type your name and press enter!\nWelcome bob!");
+    greeted.hear("Message received. Thank you for connecting\r\n");
+    let mut partner = daemon.tcp(TALK);
+    partner.say("hi\n");
+    talker.hear("hi\n");
+    let mut status = daemon.unix();
+    status.say("status\n");
+    status.half_close();
+    let report: serde_json::Value = serde_json::from_slice(&status.hear_rest()).unwrap();
+    let services = report["services"].as_array().unwrap().iter();
+    let silent: u64 = services.map(|service| service["errors_by_kind"]["silent"].as_u64().unwrap()).sum();
+    assert_eq!(silent, 4);
+}
+
+#[test]
+fn a_talker_is_waited_for_until_it_has_said_something_and_no_longer() {
+    let daemon = limited(&format!("first_message_timeout = \"1s\"\n{BESIDE}"));
+    let mut alice = daemon.tcp(TALK);
+    alice.say("is anybody there?\n"); // kept, until somebody is
+    let mut probe = Probe::new(&daemon);
+    let start = Instant::now();
+    while start.elapsed() < Duration::from_millis(1500) {
+        probe.wait();
+    }
+    let mut bob = daemon.tcp(TALK);
+    bob.hear("is anybody there?\n");
+    let start = Instant::now();
+    bob.hear("Error: no message for 1 s\n");
+    bob.hear_end();
+    assert!(start.elapsed() >= Duration::from_millis(900));
+    alice.hear_end();
+}
+
+#[test]
+fn a_message_has_its_time_from_its_first_byte() {
+    let daemon = limited("message_timeout = \"1s\"");
+    let mut client = daemon.tcp(MULTIPLY);
+    is_served(&mut client);
+    let start = Instant::now();
+    let dribble = std::thread::scope(|scope| {
+        let Stream::Tcp(stream) = &client.stream else { unreachable!() };
+        let mut mouth = stream.try_clone().unwrap();
+        let dribble = scope.spawn(move || {
+            let started = Instant::now();
+            while started.elapsed() < Duration::from_millis(1500) {
+                let _ = mouth.write_all(b"5");
+                std::thread::sleep(Duration::from_millis(50));
+            }
+        });
+        client.hear("Error: message not finished after 1 s\n");
+        client.hear_end();
+        let spent = start.elapsed();
+        dribble.join().unwrap();
+        spent
+    });
+    assert!(dribble >= Duration::from_millis(990) && dribble < Duration::from_millis(1450), "{dribble:?}");
+}
+
+#[test]
+fn a_slow_message_that_is_finished_in_time_is_answered_and_the_next_has_its_own_time() {
+    let daemon = limited("message_timeout = \"1s\"");
+    let mut client = daemon.tcp(MULTIPLY);
+    for byte in b"5 10" {
+        client.say([*byte]);
+        std::thread::sleep(Duration::from_millis(150));
+    }
+    // From here on there is always a message begun, but none that takes a second.
+    for _ in 0..5 {
+        client.say("\n5 10");
+        client.hear("Data received\n50.0\n");
+        std::thread::sleep(Duration::from_millis(300));
+    }
+    client.hear("Error: message not finished after 1 s\n");
+    client.hear_end();
+}
+
+#[test]
+fn who_does_not_read_is_not_read_from_and_gets_all_replies_in_order_later() {
+    // Neither silence nor the time of the message that was cut in the middle counts meanwhile.
+    let daemon = limited("message_timeout = \"1s\"\nidle_timeout = \"1s\"");
+    let connects: [fn(&Daemon) -> Client; 2] = [|daemon| daemon.tcp(MULTIPLY), |daemon| daemon.unix()];
+    for connect in connects {
+        let mut client = connect(&daemon);
+        let set_nonblocking = |client: &Client, on| match &client.stream {
+            Stream::Tcp(stream) => stream.set_nonblocking(on).unwrap(),
+            Stream::Unix(stream) => stream.set_nonblocking(on).unwrap(),
+        };
+        set_nonblocking(&client, true);
+        let mut sent = 0;
+        let mut number = 0;
+        let mut blocked = Instant::now();
+        let mut pending: Vec<u8> = Vec::new();
+        // Blocked for longer than both timeouts.
+        while blocked.elapsed() < Duration::from_millis(1500) {
+            if pending.is_empty() {
+                pending = (number..number + 500).flat_map(|n| format!("1 {n}\n").into_bytes()).collect();
+                number += 500;
+            }
+            let outcome = match &mut client.stream {
+                Stream::Tcp(stream) => stream.write(&pending),
+                Stream::Unix(stream) => stream.write(&pending),
+            };
+            match outcome {
+                Ok(count) => {
+                    pending.drain(..count);
+                    sent += count;
+                    blocked = Instant::now();
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    std::thread::sleep(Duration::from_millis(5));
+                }
+                Err(error) => panic!("after {sent} bytes: {error}; log:\n{}", daemon.log().join("\n")),
+            }
+        }
+        assert!(daemon.resident_bytes() < 64 << 20);
+        set_nonblocking(&client, false);
+        let expected: Vec<u8> =
+            (0..number).flat_map(|n| format!("Data received\n{n}.0\n").into_bytes()).collect();
+        std::thread::scope(|scope| {
+            let mut mouth: Box<dyn Write + Send> = match &client.stream {
+                Stream::Tcp(stream) => Box::new(stream.try_clone().unwrap()),
+                Stream::Unix(stream) => Box::new(stream.try_clone().unwrap()),
+            };
+            scope.spawn(move || mouth.write_all(&pending).unwrap());
+            let mut heard = Vec::new();
+            while heard.len() < expected.len() {
+                heard.extend(client.recv());
+                let fresh = heard.len().min(expected.len());
+                assert!(heard[fresh - fresh.min(1024)..] == expected[fresh - fresh.min(1024)..fresh]);
+            }
+            assert!(heard == expected);
+        });
+        is_served(&mut client);
+    }
+}
+
+#[test]
+fn who_is_still_sending_gets_the_last_words_and_end_of_file_and_no_reset() {
+    let daemon = Daemon::usual();
+    for _ in 0..100 {
+        for (mut client, words) in [
+            (daemon.tcp(MULTIPLY), "Error: message longer than 4096 bytes\n".to_owned()),
+            (daemon.unix(), "Error: message longer than 4096 bytes\n".to_owned()),
+            (daemon.tcp(GREETING), "Message received. Thank you for connecting\r\n".to_owned()),
+        ] {
+            // Several times as much as is read in one go.
+            assert!(client.try_say(&[b'x'; 200_000]), "it was read to the end");
+            assert_eq!(show(&client.hear_rest()), show(words.as_bytes()));
+        }
+    }
+    let mut client = daemon.tcp(MULTIPLY);
+    client.say("abc\n");
+    client.hear(format!("Data received\n{COUNT}\n"));
+}
+
+#[test]
+fn who_never_closes_is_closed_after_two_seconds() {
+    let daemon = Daemon::usual();
+    let before = daemon.descriptors();
+    let mut clients = [daemon.tcp(GREETING), daemon.tcp(GREETING)];
+    for client in &mut clients {
+        client.hear("Message received. Thank you for connecting\r\n");
+        client.hear_end();
+    }
+    let start = Instant::now();
+    wait_until("the last closes", || (daemon.descriptors() <= before).then_some(()));
+    let spent = start.elapsed();
+    assert!(spent >= Duration::from_millis(1700) && spent < Duration::from_secs(5), "{spent:?}");
+    // What is sent to it now meets nobody.
+    wait_until("a reset", || (!clients[0].try_say(b"x")).then_some(()));
+}
+
+#[test]
+fn who_never_closes_has_the_time_that_the_configuration_gives() {
+    let daemon = limited("linger_timeout = \"200ms\"");
+    let before = daemon.descriptors();
+    let mut client = daemon.tcp(GREETING);
+    client.hear("Message received. Thank you for connecting\r\n");
+    client.hear_end();
+    let start = Instant::now();
+    wait_until("the last closes", || (daemon.descriptors() <= before).then_some(()));
+    assert!(start.elapsed() < Duration::from_millis(1700), "{:?}", start.elapsed());
+}
+
+#[test]
+fn of_the_refused_no_more_linger_than_may() {
+    let daemon = limited("max_connections = 1\nmax_refused_lingering = 3\nlinger_timeout = \"1h\"");
+    let mut one = daemon.tcp(MULTIPLY);
+    is_served(&mut one);
+    let before = daemon.descriptors();
+    let mut refused: Vec<Client> = (0..20).map(|_| daemon.tcp(MULTIPLY)).collect();
+    for client in &mut refused {
+        client.hear(TOO_MANY);
+        client.hear_end();
+    }
+    is_served(&mut one);
+    assert_eq!(daemon.descriptors(), before + 3);
+    drop(refused);
+    wait_until("those have gone", || (daemon.descriptors() == before).then_some(()));
+}

@@ -1,0 +1,130 @@
+//! Whoever takes nothing of what is queued for it does not keep its place for ever, in whatever service.
+
+use std::io::{ErrorKind, Read, Write};
+use std::os::unix::net::UnixStream;
+use std::time::{Duration, Instant};
+
+use super::is_served;
+use crate::harness::{BESIDE, CHAT, Client, Daemon, PATIENCE, USUAL, wait_until};
+
+/// What is said on the mux first, and what is asked again and again. On the last line all members hear what is said, it too.
+const FLOODS: &[(&str, &str)] = &[
+    ("multiply\n", "1 1\n"),
+    ("stats\n", "latest nobody\n"),
+    ("stats\n", "latest\n"),
+    ("status\n", "status\n"),
+    ("watch\n", "service=nothing\n"),
+    ("help\n", "help\n"),
+    ("chat\n", "%\n"),
+    ("chat\nflood\n", "hello\n"),
+];
+
+/// How the log says that one was closed for that.
+const END: &str = " closed: read nothing of what was queued for it in time";
+
+fn daemon(limits: &str) -> Daemon {
+    Daemon::with(&format!("[limits]\nbacklog = \"16MiB\"\n{limits}\n{USUAL}{BESIDE}"))
+}
+
+fn ended(daemon: &Daemon) -> usize {
+    daemon.log().iter().filter(|line| line.ends_with(END)).count()
+}
+
+/// Asks without end and reads nothing, until nothing more can be said; how long that took after the kernel was full.
+fn flood(daemon: &Daemon, begin: &str, ask: &str) -> (Duration, Vec<u8>) {
+    let mut stream = UnixStream::connect(daemon.socket()).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.set_write_timeout(Some(Duration::from_millis(50))).unwrap();
+    stream.write_all(begin.as_bytes()).unwrap();
+    let (asked, begun) = (ask.repeat(4096 / ask.len() + 1), Instant::now());
+    loop {
+        assert!(begun.elapsed() < PATIENCE, "{begin:?}: it is not closed");
+        match stream.write(asked.as_bytes()) {
+            Ok(_) => {}
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+            Err(_) => break,
+        }
+    }
+    let (spent, mut heard) = (begun.elapsed(), Vec::new());
+    let _ = stream.read_to_end(&mut heard); // up to the reset
+    (spent, heard)
+}
+
+#[test]
+fn who_reads_nothing_is_closed_after_send_timeout_in_every_service() {
+    let daemon = daemon("send_timeout = \"1s\"");
+    let before = daemon.descriptors();
+    std::thread::scope(|scope| {
+        for (begin, ask) in FLOODS {
+            let daemon = &daemon;
+            scope.spawn(move || {
+                let (spent, heard) = flood(daemon, begin, ask);
+                assert!(spent >= Duration::from_secs(1), "{begin:?}: {spent:?}");
+                assert!(heard.len() > 1000, "{begin:?}: {}", heard.len());
+            });
+        }
+    });
+    wait_until("all are told of", || (ended(&daemon) == FLOODS.len()).then_some(()));
+    wait_until("their descriptors are free", || (daemon.descriptors() <= before).then_some(()));
+    daemon.stop();
+}
+
+#[test]
+fn a_talker_and_a_member_who_only_listen_and_do_not_read_are_closed_too() {
+    let daemon = daemon("send_timeout = \"1s\"");
+    let (mut talker, mut member) = (daemon.unix(), daemon.unix());
+    talker.say("talk\n");
+    member.say("chat\ndeaf\n");
+    daemon.wait_for_log("joined as deaf");
+    let mut alice = Client::member(&daemon, "alice");
+    let mut partner = daemon.unix();
+    partner.say("talk\n");
+    daemon.wait_for_log("talks with");
+    let line = "x".repeat(1000) + "\n";
+    for _ in 0..1000 {
+        alice.say(&line);
+        while alice.hear_line() != format!("alice: {}", line.trim_end()) {}
+        partner.try_say(line.as_bytes());
+        if ended(&daemon) > 0 {
+            break;
+        }
+    }
+    wait_until("both are closed", || (ended(&daemon) == 2).then_some(()));
+    alice.say("/who\n");
+    while alice.hear_line() != "In the room: alice (1)" {}
+    partner.hear_end();
+    daemon.stop();
+}
+
+/// A kernel tells of room on a Unix socket once three quarters of its buffer, some 200 KiB, are free: this one reads on all
+/// the time, and more slowly than that.
+#[test]
+fn who_reads_slowly_is_not_closed() {
+    let daemon = daemon("send_timeout = \"1s\"");
+    let mut stream = UnixStream::connect(daemon.socket()).unwrap();
+    stream.set_nonblocking(true).unwrap();
+    let asked = "1 1\n".repeat(1000);
+    let mut blocked = None;
+    wait_until("nothing more is taken", || match stream.write(asked.as_bytes()) {
+        Ok(_) => {
+            blocked = None;
+            None
+        }
+        Err(_) => {
+            (blocked.get_or_insert_with(Instant::now).elapsed() > Duration::from_millis(500)).then_some(())
+        }
+    });
+    stream.set_nonblocking(false).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    let start = Instant::now();
+    let mut heard = 0;
+    while start.elapsed() < Duration::from_secs(5) {
+        let mut buffer = [0; 10_000];
+        heard += stream.read(&mut buffer).unwrap();
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    assert_eq!(ended(&daemon), 0, "after {heard} bytes");
+    is_served(&mut daemon.tcp(crate::harness::MULTIPLY));
+    assert!(daemon.tcp(CHAT).try_say(b"x"));
+    daemon.stop();
+}

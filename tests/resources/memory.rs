@@ -1,0 +1,275 @@
+//! Memory that runs out: the daemon serves on, or ends with a word; and the next one starts as if nothing had been.
+
+use std::fs::{self, OpenOptions};
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, TcpStream};
+use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
+use std::process::{Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use crate::harness::around::{Helper, has_ended, outcome};
+use crate::harness::logged::untimed_lines;
+use crate::harness::packets::Packets;
+use crate::harness::{CHAT, Client, Ground, MULTIPLY, PATIENCE, show, wait_until};
+use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process, prlimit};
+
+/// Every kind of endpoint that leaves something in the file system, and more room than there is for what nobody reads.
+const CONFIG: &str = r#"
+[limits]
+backlog = "1GiB"
+[multiply]
+group = "{group}"
+listen = ["tcp://{ip}:65432", "udp://{ip}:65432", "fifo://{dir}/multiply", "unixseq://{dir}/multiply.seq", "unixgram://{dir}/multiply.dgram"]
+[chat]
+max_message = "1MiB"
+listen = ["tcp://{ip}:33000"]
+[mux]
+group = "{group}"
+listen = ["unix://{dir}/ipcd.sock"]
+"#;
+
+/// What a daemon leaves when it has stopped.
+const LEFT: [&str; 3] = ["ipcd.toml", "multiply.in", "multiply.out"];
+
+const KIB: u64 = 1 << 10;
+const MIB: u64 = 1 << 20;
+
+/// How Rust says it.
+const WORD: &str = "memory allocation of ";
+
+/// SIGABRT, by which it ends the process.
+const ABORT: i32 = 6;
+
+/// Every endpoint of the configuration answers.
+fn answers(ip: Ipv4Addr, directory: &Path) {
+    let socket = directory.join("ipcd.sock");
+    for mut client in
+        [Client::tcp((ip, MULTIPLY).into()), Client::unix(&socket), Client::tcp((ip, MULTIPLY).into())]
+    {
+        client.say("5 10\n");
+        client.hear("Data received\n50.0\n");
+    }
+    let own = directory.join("own");
+    let packets = [
+        Packets::seq(&directory.join("multiply.seq")),
+        Packets::udp((ip, MULTIPLY).into()),
+        Packets::gram(&directory.join("multiply.dgram"), &own),
+    ];
+    for packets in packets {
+        packets.say("6 7");
+        packets.hear("Data received");
+    }
+    fs::remove_file(own).unwrap();
+    // What a process before has not answered any more is answered first.
+    OpenOptions::new().write(true).open(directory.join("multiply.in")).unwrap().write_all(b"6 7\n").unwrap();
+    let mut fifo = OpenOptions::new().read(true).write(true).open(directory.join("multiply.out")).unwrap();
+    let mut line = [0; 14];
+    fifo.read_exact(&mut line).unwrap();
+    assert_eq!(show(&line), "Data received\\n");
+}
+
+/// A place for daemons, whose group is ours, so that nothing is to be warned of.
+fn ground() -> Ground {
+    let ground = Ground::new();
+    let group = uzers::get_effective_groupname().unwrap().into_string().unwrap();
+    ground.write_config(&CONFIG.replace("{group}", &group));
+    ground
+}
+
+/// Starts it, its standard error in a file, and waits until it is ready.
+#[track_caller]
+fn start(ground: &Ground) -> Helper {
+    let stderr = ground.directory.path().join("stderr");
+    let mut command = ground.command();
+    command.env_remove("RUST_BACKTRACE").stdin(Stdio::null()).stderr(fs::File::create(&stderr).unwrap());
+    let mut daemon = Helper(command.spawn().unwrap());
+    wait_until("it is ready", || {
+        let log = fs::read_to_string(&stderr).unwrap();
+        assert!(daemon.0.try_wait().unwrap().is_none(), "{log}");
+        log.contains("is ready").then_some(())
+    });
+    daemon
+}
+
+/// How it ended, and what it had said.
+fn end_of(ground: &Ground, daemon: &mut Helper) -> (ExitStatus, String) {
+    let status = wait_until("it ends", || daemon.0.try_wait().unwrap());
+    let stderr = ground.directory.path().join("stderr");
+    let log = untimed_lines(&fs::read_to_string(&stderr).unwrap());
+    fs::remove_file(stderr).unwrap();
+    (status, log)
+}
+
+/// A daemon that starts where another one has ended serves on every endpoint, and leaves what it should.
+#[track_caller]
+fn starts_as_if_nothing_had_been(ground: &Ground) {
+    let mut daemon = start(ground);
+    answers(ground.ip, ground.directory.path());
+    kill_process(Pid::from_child(&daemon.0), Signal::TERM).unwrap();
+    let (status, log) = end_of(ground, &mut daemon);
+    assert!(
+        status.success() && !log.contains("warning: ") && log.ends_with("info: stopped\n"),
+        "{status}: {log}"
+    );
+    assert_eq!(ground.names(), LEFT);
+}
+
+#[test]
+fn a_start_with_too_little_memory_says_so_and_leaves_nothing_half_done() {
+    let ground = ground();
+    let (mut refused, mut served) = (0, 0);
+    for limit in (4 * MIB..64 * MIB).step_by(48 * KIB as usize) {
+        let mut command = Command::new("prlimit");
+        command.arg(format!("--as={limit}")).arg(env!("CARGO_BIN_EXE_ipcd"));
+        command.arg("--config").arg(ground.config_file()).env_remove("RUST_LOG").env_remove("JOURNAL_STREAM");
+        command
+            .env_remove("RUST_BACKTRACE")
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped());
+        let mut daemon = Helper(command.spawn().unwrap());
+        let deadline = Instant::now() + PATIENCE;
+        while daemon.0.try_wait().unwrap().is_none() {
+            if TcpStream::connect((ground.ip, CHAT)).is_ok() {
+                let _ = kill_process(Pid::from_child(&daemon.0), Signal::TERM);
+            }
+            assert!(Instant::now() < deadline, "neither refused nor stopped with {limit} bytes");
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        let status = daemon.0.wait().unwrap();
+        let mut text = String::new();
+        daemon.0.stderr.take().unwrap().read_to_string(&mut text).unwrap();
+        if status.success() {
+            served += 1;
+            if served == 3 {
+                break;
+            }
+            continue;
+        }
+        // The kernel ends a program that it has begun to load and cannot (execve(2)); then the loader says that it cannot.
+        let not_loaded = refused == 0 && text.is_empty() && status.signal() == Some(Signal::SEGV.as_raw());
+        if not_loaded
+            || !text.contains("ipcd.toml") && status.code() == Some(127)
+            || text.contains("initialization")
+        {
+            continue; // not even the program could be loaded
+        }
+        refused += 1;
+        assert!(text.contains(WORD) || text.contains("\nipcd: "), "{limit}: {status} {text}");
+        assert!(!text.contains("panicked"), "{limit}: {status} {text}");
+        starts_as_if_nothing_had_been(&ground);
+    }
+    assert!(refused > 0 && served == 3, "{refused} refused, {served} served");
+}
+
+/// From now on the process gets so many bytes more than it has.
+fn limit(pid: Pid, more: u64) {
+    let status = fs::read_to_string(format!("/proc/{}/status", pid.as_raw_pid())).unwrap();
+    let size = status.lines().find_map(|line| line.strip_prefix("VmSize:")).unwrap();
+    let size = size.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * KIB;
+    let maximum = rustix::process::getrlimit(Resource::As).maximum;
+    prlimit(Some(pid), Resource::As, Rlimit { current: Some(size + more), maximum }).unwrap();
+}
+
+/// Members of the room who never read, pipelining clients who never read, and one who says what nobody hears: so many bytes,
+/// or fewer if the daemon ends. Whoever it is that they reach, nothing is waited for.
+fn attack(ip: Ipv4Addr, bytes: u64) {
+    let connect = |port: u16| TcpStream::connect((ip, port)).ok();
+    let mut deaf: Vec<TcpStream> = (0..20).filter_map(|_| connect(CHAT)).collect();
+    for (number, member) in deaf.iter_mut().enumerate() {
+        let _ = writeln!(member, "deaf{number}");
+    }
+    let pipelines: Vec<TcpStream> = (0..50).filter_map(|_| connect(MULTIPLY)).collect();
+    for mut pipeline in &pipelines {
+        pipeline.set_write_timeout(Some(Duration::from_millis(1))).unwrap();
+        let _ = pipeline.write_all("5 10\n".repeat(20_000).as_bytes());
+    }
+    let Some(mut talker) = connect(CHAT) else { return };
+    let _ = writeln!(talker, "talker");
+    talker.set_read_timeout(Some(PATIENCE)).unwrap();
+    let line = format!("{}\n", "x".repeat(500 * KIB as usize));
+    let mut heard = 0;
+    let mut buffer = vec![0; MIB as usize];
+    for _ in 0..bytes / line.len() as u64 {
+        if talker.write_all(line.as_bytes()).is_err() {
+            return;
+        }
+        // As fast as it is taken, and no faster, so that the talker is not deaf as well.
+        while heard < line.len() {
+            match talker.read(&mut buffer) {
+                Ok(0) | Err(_) => return,
+                Ok(count) => heard += count,
+            }
+        }
+        heard -= line.len();
+    }
+    drop((deaf, pipelines));
+}
+
+/// One attack is enough unless it is cut short by something else than the daemon's end; what else it is, the failure says.
+fn attack_until_it_ends(ip: Ipv4Addr, pid: Pid, log: impl Fn() -> String) {
+    let deadline = Instant::now() + 3 * PATIENCE;
+    while !has_ended(pid) {
+        let status = || fs::read_to_string(format!("/proc/{}/status", pid.as_raw_pid()));
+        assert!(Instant::now() < deadline, "the daemon does not end: {:?}, {}", status(), log());
+        attack(ip, 64 * MIB);
+    }
+}
+
+#[test]
+fn when_memory_runs_out_under_an_attack_it_ends_with_a_word_and_not_before() {
+    let ground = ground();
+    for (more, ends) in [(MIB, true), (16 * MIB, true), (4096 * MIB, false)] {
+        let mut daemon = start(&ground);
+        let pid = Pid::from_child(&daemon.0);
+        limit(pid, more);
+        if ends {
+            let stderr = ground.directory.path().join("stderr");
+            attack_until_it_ends(ground.ip, pid, || fs::read_to_string(&stderr).unwrap());
+        } else {
+            attack(ground.ip, 64 * MIB);
+            answers(ground.ip, ground.directory.path());
+            kill_process(pid, Signal::TERM).unwrap();
+        }
+        let (status, log) = end_of(&ground, &mut daemon);
+        assert_eq!((status.signal(), log.contains(WORD)), (ends.then_some(ABORT), ends), "{status}: {log}");
+        assert!(!log.contains("panicked"), "{log}");
+        starts_as_if_nothing_had_been(&ground);
+    }
+}
+
+/// A daemon that nobody waits for; a test that fails does not leave it behind.
+struct Detached(Pid);
+
+impl Drop for Detached {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let _ = kill_process(self.0, Signal::KILL);
+        }
+    }
+}
+
+#[test]
+fn a_detached_daemon_that_ran_out_of_memory_says_so_in_its_log_and_its_pid_file_is_in_nobodys_way() {
+    let ground = ground();
+    let path = |name: &str| ground.directory.path().join(name);
+    let start = || {
+        let mut command = ground.command();
+        command.arg("--daemon").arg("--pid-file").arg(path("pid")).arg("--log-file").arg(path("log"));
+        let output = outcome(command.env_remove("RUST_BACKTRACE"));
+        assert!(output.status.success(), "{output:?}");
+        let text = fs::read_to_string(path("pid")).unwrap();
+        Detached(Pid::from_raw(text.trim().parse().unwrap()).unwrap())
+    };
+    let is_gone = |daemon: &Detached| wait_until("the daemon ends", || has_ended(daemon.0).then_some(()));
+    let first = start();
+    limit(first.0, MIB);
+    attack_until_it_ends(ground.ip, first.0, || fs::read_to_string(path("log")).unwrap());
+    assert!(path("pid").exists() && fs::read_to_string(path("log")).unwrap().contains(WORD));
+    let second = start();
+    answers(ground.ip, ground.directory.path());
+    kill_process(second.0, Signal::TERM).unwrap();
+    is_gone(&second);
+    assert_eq!(ground.names(), ["ipcd.toml", "log", "multiply.in", "multiply.out"]);
+}

@@ -1,0 +1,158 @@
+//! Thousands of virtual peers and faults on the pure engine, with no socket: the kernel is a pair of queues, time is a
+//! number, and chance is a seed. A failure names its seed and step and can be repeated:
+//!
+//! `IPCD_SIM_SEED=7 IPCD_SIM_STEPS=2000 cargo test --test simulation`
+//!
+//! `IPCD_SIM_SEEDS` (seeds) and `IPCD_SIM_STEPS` (steps of each) make it longer, `IPCD_SIM_FIRST` begins at another seed;
+//! with `-- --nocapture` it tells what was reached, and how far it is.
+
+mod datagrams;
+mod fifo;
+mod flood;
+mod forms;
+mod hogs;
+mod link;
+mod patience;
+mod peer;
+mod random;
+mod room;
+mod settings;
+mod tally;
+mod world;
+
+use std::cell::Cell;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
+use tally::Tally;
+use world::World;
+
+const SEEDS: u64 = 400;
+const STEPS: u64 = 2000;
+
+/// Of a long run it is told how far it is.
+const PROGRESS_SEEDS: u64 = 5000;
+
+fn number(name: &str) -> Option<u64> {
+    let value = std::env::var(name).ok()?;
+    Some(value.parse().unwrap_or_else(|_| panic!("{name}={value}: not a number")))
+}
+
+/// Plays seeds, `default` ones of so many steps unless the environment says otherwise; what happened, and whether that was
+/// at least as much as by default.
+fn play(
+    default: (u64, u64),
+    test: &str,
+    run: impl Fn(u64, u64, &Cell<u64>) -> Tally + Sync,
+) -> (Tally, bool) {
+    let steps = number("IPCD_SIM_STEPS").unwrap_or(default.1);
+    let run = |seed| {
+        let step = Cell::new(0);
+        let outcome = catch_unwind(AssertUnwindSafe(|| run(seed, steps, &step)));
+        outcome.unwrap_or_else(|cause| {
+            let words = cause.downcast_ref::<String>().map(String::as_str);
+            let Some(words) = words.or(cause.downcast_ref::<&str>().copied()) else { resume_unwind(cause) };
+            panic!(
+                "seed {seed}, step {}: {words}\nagain: IPCD_SIM_SEED={seed} IPCD_SIM_STEPS={steps} cargo test --test simulation {test}",
+                step.get()
+            )
+        })
+    };
+    if let Some(seed) = number("IPCD_SIM_SEED") {
+        return (run(seed), false);
+    }
+    let seeds = number("IPCD_SIM_SEEDS").unwrap_or(default.0);
+    let first = number("IPCD_SIM_FIRST").unwrap_or(0);
+    let (next, total, began) = (AtomicU64::new(0), Mutex::new(Tally::default()), Instant::now());
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    std::thread::scope(|scope| {
+        let work = || {
+            loop {
+                let seed = next.fetch_add(1, Ordering::Relaxed);
+                if seed >= seeds {
+                    return;
+                }
+                if seed > 0 && seed % PROGRESS_SEEDS == 0 {
+                    println!(
+                        "{test}: {seed} seeds of {steps} steps begun, from seed {first} on: {:.0?}",
+                        began.elapsed()
+                    );
+                }
+                let tally = catch_unwind(AssertUnwindSafe(|| run(first + seed))).unwrap_or_else(|cause| {
+                    next.store(seeds, Ordering::Relaxed); // the others need not go on
+                    resume_unwind(cause)
+                });
+                total.lock().expect("no other seed has failed").merge(tally);
+            }
+        };
+        let workers: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
+        for worker in workers {
+            worker.join().unwrap_or_else(|cause| resume_unwind(cause));
+        }
+    });
+    println!("{test}: {seeds} seeds of {steps} steps in {:.1?}", began.elapsed());
+    let total = total.into_inner().expect("no seed has failed");
+    (total, seeds * steps >= default.0 * default.1)
+}
+
+#[test]
+fn whatever_is_written_to_a_fifo_comes_out_in_order_or_is_counted() {
+    let default = (SEEDS / 4, STEPS / 5);
+    let (total, is_enough) = play(default, "fifo", fifo::run);
+    println!("{total}");
+    for what in ["FIFO: too long", "FIFO: replies dropped", "FIFO: lines of the room missed"] {
+        assert!(!is_enough || total.of(what) > 0, "never reached: {what}");
+    }
+}
+
+#[test]
+fn who_takes_what_there_is_gives_way_and_nobody_else_does() {
+    let (total, is_enough) = play((SEEDS / 8, STEPS), "who_takes", hogs::run);
+    println!("{total}");
+    for what in ["hogs: held most", "hogs: too slow", "hogs: closed"] {
+        assert!(!is_enough || total.of(what) > 0, "never reached: {what}");
+    }
+}
+
+#[test]
+fn servers_that_answer_everything_fall_silent() {
+    let lengths = [1, 2, 3].map(datagrams::length_of_loops);
+    println!("one, two and three servers that answer everything: {lengths:?} datagrams");
+    assert_eq!(lengths, [101, 202, 303], "a share for each, and one more that gets nothing");
+    let (total, is_enough) = play((SEEDS / 4, STEPS / 5), "servers", datagrams::run);
+    println!("{total}");
+    for what in ["datagrams: not delivered", "datagrams: too many", "datagrams: own words"] {
+        assert!(!is_enough || total.of(what) > 0, "never reached: {what}");
+    }
+}
+
+#[test]
+fn one_who_floods_costs_the_others_nothing_and_who_reads_nothing_is_closed() {
+    let (total, is_enough) = play((8, 1), "floods", flood::run);
+    println!("{total}");
+    let slow = total.of("slow ones, one floods at 3 messages a second");
+    let dropped = total.of("slow ones dropped where it has no pace");
+    assert!(!is_enough || (slow > 10 && dropped * 2 > slow && total.of("deaf ones closed") > 0));
+}
+
+#[test]
+fn clients_of_every_form_hear_what_they_must_in_it() {
+    let (total, is_enough) = play((SEEDS, STEPS), "clients", forms::run);
+    println!("{total}");
+    let kinds = ["line", "raw", "c", "prefixed", "telnet"].map(|kind| format!("forms: decided: {kind:?}"));
+    for what in kinds.iter().map(String::as_str).chain(["forms: verified", "forms: heard in the room"]) {
+        assert!(!is_enough || total.of(what) > 0, "never reached: {what}");
+    }
+}
+
+#[test]
+fn whatever_peers_do_the_engine_keeps_its_promises() {
+    let (total, is_enough) =
+        play((SEEDS, STEPS), "peers", |seed, steps, step| World::new(seed).run(steps, step));
+    println!("{total}");
+    if is_enough {
+        total.assert_everything_was_reached();
+    }
+}
