@@ -26,12 +26,12 @@ impl Config {
     /// What is used when there is no file.
     pub fn built_in() -> Config {
         let mut config = Config::without_endpoints();
-        config.listens = vec![
-            built_in_listen(Service::Multiply, Endpoint::Tcp(Host::Localhost, 65432)),
-            built_in_listen(Service::Greeting, Endpoint::Tcp(Host::Localhost, 9999)),
-            built_in_listen(Service::Chat, Endpoint::Tcp(Host::Localhost, 33000)),
-            built_in_listen(Service::Mux, Endpoint::Unix(PathBuf::from("%t/ipcd/ipcd.sock"))),
-        ];
+        let port = |service: Service| Some((service, service.facts().default_port?));
+        let ports = Service::ALL.into_iter().filter_map(port);
+        config.listens = ports
+            .map(|(service, port)| built_in_listen(service, Endpoint::Tcp(Host::Localhost, port)))
+            .chain([built_in_listen(Service::Mux, Endpoint::Unix(PathBuf::from("%t/ipcd/ipcd.sock")))])
+            .collect();
         for listen in &config.listens {
             config.settings.services[listen.service as usize].listening = true;
         }

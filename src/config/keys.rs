@@ -6,6 +6,7 @@ use super::readers::*;
 use super::table::Table;
 use super::value::Value;
 use crate::engine::service::Service;
+use crate::engine::service::facts::First;
 
 /// Every key: its name, where it may stand, and what reads it.
 pub(super) const KEYS: &[Key] = &[
@@ -79,11 +80,9 @@ impl Within {
             (Within::Log, Table::Log) => true,
             (Within::Limits | Within::LimitsAndServices, Table::Limits) => true,
             (Within::LimitsAndAwaiting | Within::LimitsAndListening, Table::Limits) => true,
-            (Within::LimitsAndListening, Table::Service(service)) => service != Service::Greeting,
+            (Within::LimitsAndListening, Table::Service(service)) => service.facts().first != First::Nothing,
             (Within::Services | Within::LimitsAndServices, Table::Service(_)) => true,
-            (Within::LimitsAndAwaiting, Table::Service(service)) => {
-                !matches!(service, Service::Greeting | Service::Chat)
-            }
+            (Within::LimitsAndAwaiting, Table::Service(service)) => service.facts().first == First::Message,
             (Within::Only(service), Table::Service(other)) => service == other,
             _ => false,
         }

@@ -20,6 +20,7 @@ use crate::engine::allow::{self, Allowed};
 use crate::engine::message::Medium;
 use crate::engine::name::Name;
 use crate::engine::service::Service;
+use crate::engine::service::facts::Openness;
 
 /// What an endpoint's own table may say.
 const KEYS: [&str; 6] = ["endpoint", "mode", "group", "allow_users", "allow_groups", "allow_addresses"];
@@ -148,7 +149,7 @@ fn misfit(service: Service, endpoint: &Endpoint) -> String {
 /// Why nobody can be kept from an endpoint by user or group, and what does instead.
 fn instead_of_list(service: Service, endpoint: &Endpoint) -> Option<&'static str> {
     match medium(endpoint) {
-        Medium::Tcp if service == Service::Watch => Some(
+        Medium::Tcp if service.facts().openness == Openness::Masters => Some(
             "watch is for users whom the kernel names: root, the daemon's own, and whom allow_users and allow_groups name; give it a Unix endpoint, for example unix:///run/ipcd/watch.sock",
         ),
         Medium::Fifo => Some(

@@ -7,6 +7,7 @@ use super::{DEFAULT_FILE, Failure, configuration};
 use crate::config::{Config, Listen};
 use crate::endpoint::{Endpoint, Host, Place};
 use crate::engine::service::Service;
+use crate::engine::service::facts::Openness;
 use crate::transport::directory::runtime_directory_if_there;
 use crate::transport::group::exists;
 
@@ -104,7 +105,8 @@ fn of_loopback(listen: &Listen) -> Option<String> {
 /// Who can read what the status tells.
 pub(super) fn of_status(config: &Config) -> Vec<String> {
     let mut warnings = Vec::new();
-    let status = config.listens.iter().filter(|listen| listen.service == Service::Status);
+    let status =
+        config.listens.iter().filter(|listen| listen.service.facts().openness != Openness::Everybody);
     for listen in status.filter(|listen| listen.endpoint.path().is_none()) {
         warnings.push(format!(
             "{}: everybody who can connect to {} is told who else is connected, and from where; use a Unix socket with allow_users, or leave it to [mux]",

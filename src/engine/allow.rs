@@ -8,6 +8,7 @@ use std::net::IpAddr;
 
 use super::message::{CloseReason, Origin};
 use super::service::Service;
+use super::service::facts::Openness;
 use networks::Networks;
 
 /// Who may not come in.
@@ -88,7 +89,7 @@ impl Allowed {
 /// Whom the lists of a service let in; `None`: everybody. Those of watch, which shows what others say, let in nobody else
 /// while they are empty.
 pub fn listed(service: Service, lists: Allowed) -> Option<Allowed> {
-    (service == Service::Watch || !lists.is_empty()).then_some(lists)
+    (service.facts().openness == Openness::Masters || !lists.is_empty()).then_some(lists)
 }
 
 /// Whether it is root or `owner`, the daemon's own user: as the kernel says, so on a Unix socket alone.

@@ -148,12 +148,7 @@ pub struct Place<'a> {
 
 /// The connection was reset after something had been sent to it.
 pub fn of_reset(service: Service) -> Hint {
-    let more = match service {
-        Service::Multiply => {
-            "; multiply answers each request with two messages, 'Data received' and the result"
-        }
-        _ => "",
-    };
+    let more = service.facts().unread;
     Hint::new(
         Mistake::Unread,
         format!(
@@ -172,14 +167,7 @@ pub fn of_leaving_early() -> Hint {
 
 /// It has sent nothing so far; `left`: and is gone. Nothing is wrong with that where nobody has to begin.
 pub fn of_silence(service: Service, left: bool) -> Option<Hint> {
-    let wanted = match service {
-        Service::Multiply => "two numbers, for example 5 10",
-        Service::Chat => "a name, and then what you have to say",
-        Service::Hello => "any message",
-        Service::Stats => "a machine's figures, or help",
-        Service::Mux => "a service's name, or help",
-        Service::Greeting | Service::Talk | Service::Status | Service::Watch => return None,
-    };
+    let wanted = service.facts().waits_for?;
     let what =
         if left { "it connected, sent nothing, and left" } else { "it is connected and has sent nothing" };
     let flush = "what a program has only written into a buffer is sent by flush()";

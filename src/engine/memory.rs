@@ -8,6 +8,7 @@ use super::pressure::HOLDER_BYTES;
 use super::room::{HISTORY_LINE_BYTES, MEMBER_BYTES};
 use super::roster;
 use super::service::Service;
+use super::service::facts::Keeps;
 use super::session::{NAME_BYTES_MAX, Session};
 use super::transcript;
 use super::watchtower::Event;
@@ -62,18 +63,12 @@ pub fn connection_bytes() -> usize {
 /// The most that the queues of one connection to a service take, if it has all the room to itself.
 pub fn queues_bytes(settings: &Settings, service: Service) -> usize {
     let limits = settings.of(service);
-    let kept = match service {
-        Service::Talk => limits.backlog_bytes_max, // for a partner who has not come
-        _ => 0,
-    };
-    let reply = match service {
-        Service::Stats => limits::STATS_LINE_BYTES_MAX,
-        _ => limits::REPLY_BYTES_MAX,
-    };
-    // What was said to it alone in the room; and the history, or what it has not heard when it leaves, in its outbox.
-    let unheard = match service {
-        Service::Chat => 2 * limits.backlog_bytes_max,
-        _ => 0,
+    let reply = service.facts().replies.bytes_max();
+    let (kept, unheard) = match service.facts().keeps {
+        Keeps::Nothing => (0, 0),
+        Keeps::ForPartner => (limits.backlog_bytes_max, 0),
+        // What was said to it alone; and the history, or what it has not heard when it leaves, in its outbox.
+        Keeps::OfRoom => (0, 2 * limits.backlog_bytes_max),
     };
     let inbox = GROWN * (limits.message_bytes_max + limits::READ_BYTES_MAX + kept);
     let outbox = GROWN_AND_PARTLY_SENT * (limits::OUTBOX_BYTES_HIGH + reply + limits.message_bytes_max);

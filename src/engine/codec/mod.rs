@@ -13,6 +13,7 @@ pub mod telnet;
 
 use super::message::{Kind, Prefix};
 use super::service::Service;
+use super::service::facts::Replies;
 
 /// How messages are told apart on the way out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,13 +35,12 @@ pub enum Style {
 impl Style {
     /// How a client of that kind, if it is known, is spoken to by a service.
     pub fn of(kind: Option<Kind>, service: Service) -> Style {
-        // A report has no length before it is written, and is longer than any one recv().
-        let is_report = service == Service::Status;
+        let replies = service.facts().replies;
         match kind {
             None | Some(Kind::Line) => Style::Lines,
             Some(Kind::Packet) => Style::Packets,
-            Some(_) if is_report => Style::Lines,
-            Some(Kind::Raw | Kind::C) if service == Service::Watch => Style::Lines,
+            Some(_) if replies == Replies::Report => Style::Lines,
+            Some(Kind::Raw | Kind::C) if replies == Replies::Events => Style::Lines,
             Some(Kind::Raw) => Style::Raw,
             Some(Kind::C) => Style::C,
             Some(Kind::Prefixed(prefix)) => Style::Prefixed(prefix),

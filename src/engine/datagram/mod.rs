@@ -19,13 +19,17 @@ use super::diagnosis::{Hint, Place};
 use super::foreign;
 use super::message::{Door, Dropped, Happening, Note, Origin};
 use super::roster::Tally;
+use super::service::facts::{Conduct, First};
 use super::service::watch::Sight;
-use super::service::{Service, greeting, hello, multiply};
+use super::service::{Service, greeting, multiply};
 use super::text::{is_empty, quote};
 use super::{Engine, diagnosis, number, words};
 
-/// How ipcd's own answers begin: what begins so was not sent by a client, and two daemons would answer each other for ever.
-const OWN_WORDS: [&[u8]; 4] = [b"Data received", b"Error: ", b"Hello from server", b"Message received."];
+/// Whether it begins as ipcd's own answers do: it was not sent by a client, and two daemons would answer each other for ever.
+fn is_own(bytes: &[u8]) -> bool {
+    let mut own = Service::ALL.iter().flat_map(|service| service.facts().own_words);
+    own.any(|words| bytes.starts_with(words.as_bytes()))
+}
 
 /// From here on UDP ports are a client's. What comes from one below was not sent by a client, but by a service, or in its
 /// name.
@@ -83,7 +87,7 @@ impl Engine {
             self.world.counters.of_mut(service).refused += 1;
             return self.world.note(note(Happening::Refused(who.reason())));
         }
-        if OWN_WORDS.iter().any(|words| bytes.starts_with(words)) {
+        if is_own(bytes) {
             return self.drop_datagram(datagram, Dropped::OwnWords);
         }
         let (message, has_nul) = message_of(bytes);
@@ -94,7 +98,7 @@ impl Engine {
         if self.world.settings.report_messages || self.world.tower.is_manned() {
             self.world.note(note(Happening::Said(quote(message))));
         }
-        if service == Service::Greeting {
+        if service.facts().first == First::Nothing {
             self.world.note(note(Happening::Remarked(quote(message.trim_ascii()))));
         }
         let to = match self.receiver_of(datagram) {
@@ -161,15 +165,14 @@ impl Engine {
         if truncated || message.len() > max {
             return wrong(ErrorKind::TooLong, format!("message longer than {max} bytes"));
         }
-        if service == Service::Greeting {
-            return (vec![greeting::WORDS.trim_end().to_owned()], None);
-        }
-        if let Some(foreign) = foreign::of_message(message) {
+        let is_heard = service.facts().first != First::Nothing;
+        if let Some(foreign) = foreign::of_message(message).filter(|_| is_heard) {
             return wrong(ErrorKind::Foreign, words::not_spoken_here(service.name(), foreign.name()));
         }
-        match service {
-            Service::Hello => (vec![hello::WORDS.to_owned()], None),
-            Service::Multiply => match multiply::evaluate(message) {
+        match service.facts().conduct {
+            Conduct::Greeting => (vec![greeting::WORDS.trim_end().to_owned()], None),
+            Conduct::Plain(answer) => (vec![answer(message).words.into_owned()], None),
+            Conduct::Multiply => match multiply::evaluate(message) {
                 Ok(value) => {
                     let mut text = Vec::new();
                     number::write(value, &mut text);
@@ -178,8 +181,13 @@ impl Engine {
                 }
                 Err(complaint) => wrong(complaint.kind(), complaint.to_string()),
             },
-            // No other one fits: see `Service::fits`.
-            _ => (Vec::new(), None),
+            // None of these fits: see `Service::fits`.
+            Conduct::Chat
+            | Conduct::Talk
+            | Conduct::Stats
+            | Conduct::Status
+            | Conduct::Watch
+            | Conduct::Mux => (Vec::new(), None),
         }
     }
 

@@ -19,6 +19,8 @@ use super::machines::Machine;
 use super::message::{CloseReason, Door, Kind, Medium, Moment, Origin};
 use super::outbox::Outbox;
 use super::room::SavedPlace;
+use super::service::Service;
+use super::service::facts::Conduct;
 use super::session::{Guest, Telling};
 
 /// The version that is written: to be raised when what was written before cannot be read any more.
@@ -137,6 +139,8 @@ pub(super) enum SavedState {
     },
     /// It was in the chat and is on its way out.
     Left,
+    Plain(Service),
+    /// As it was written before there were several such.
     Hello,
     Stats(Option<Telling>),
     /// It waits for somebody to talk with.
@@ -182,6 +186,12 @@ impl SavedSession {
             && self.outbox.is_sound()
             && self.guess.is_sound(self.inbox.len())
             && self.joined() < JOINED_MAX
+            && self.is_plain_where_it_says_so()
+    }
+
+    fn is_plain_where_it_says_so(&self) -> bool {
+        let SavedState::Plain(service) = self.state else { return true };
+        matches!(service.facts().conduct, Conduct::Plain(_))
     }
 
     /// Whether it was on a FIFO, which is opened anew and not handed over.

@@ -1,13 +1,36 @@
 //! What a message means in the chat: a name, a command, or something said. Acts on the room; has never seen a socket.
 
+use super::facts::{Conduct, Facts, First, Idle, Keeps, Openness, Replies, is_anything};
 use crate::engine::claim::Claim;
 use crate::engine::encoding;
 use crate::engine::limits::NAME_CHARS_MAX;
+use crate::engine::limits::REPLY_BYTES_MAX;
+use crate::engine::message::Medium;
 use crate::engine::message::{Origin, Peer};
 use crate::engine::name::{Name, beginnings, is_name_char};
 use crate::engine::room::{Room, Seat};
 use crate::engine::text::{clean, is_plain, quote};
 use crate::engine::words::{self, is_quit};
+
+/// What it is.
+pub const FACTS: Facts = Facts {
+    name: "chat",
+    conduct: Conduct::Chat,
+    media: &[Medium::Packets, Medium::Fifo],
+    default_port: Some(33000),
+    first: First::Name,
+    idle: Idle::Never,
+    waits_for: Some("a name, and then what you have to say"),
+    is_typed: true,
+    is_complete: is_anything,
+    is_private: is_private_behind_name,
+    is_shared: true,
+    openness: Openness::Everybody,
+    replies: Replies::Lines(REPLY_BYTES_MAX),
+    keeps: Keeps::OfRoom,
+    unread: "",
+    own_words: &[],
+};
 
 const HELP: &str = "Commands: /help, /who, /me TEXT, /msg NAME TEXT, /quit or {quit}; //TEXT says /TEXT";
 

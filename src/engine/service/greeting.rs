@@ -1,4 +1,27 @@
 //! One sentence, then goodbye.
 
+use super::facts::{Conduct, Facts, First, Idle, Keeps, Openness, Replies, is_anything, is_nothing};
+use crate::engine::message::Medium;
+
+/// What it is.
+pub const FACTS: Facts = Facts {
+    name: "greeting",
+    conduct: Conduct::Greeting,
+    media: &[Medium::Packets, Medium::Datagrams, Medium::Pipe],
+    default_port: Some(9999),
+    first: First::Nothing,
+    idle: Idle::Never,
+    waits_for: None,
+    is_typed: false,
+    is_complete: is_anything,
+    is_private: is_nothing,
+    is_shared: false,
+    openness: Openness::Everybody,
+    replies: Replies::One,
+    keeps: Keeps::Nothing,
+    unread: "",
+    own_words: &["Message received.", "Error: "],
+};
+
 /// All that it ever says; with CR LF, whatever the client's kind, but where a message is a packet.
 pub const WORDS: &str = "Message received. Thank you for connecting\r\n";

@@ -1,4 +1,32 @@
 //! One message in, one sentence out, then goodbye.
 
+use super::facts::{Answer, Conduct, Facts, First, Idle, Keeps, Openness, Replies, is_anything, is_nothing};
+use crate::engine::message::Medium;
+
+/// What it is.
+pub const FACTS: Facts = Facts {
+    name: "hello",
+    conduct: Conduct::Plain(answer),
+    media: &[Medium::Packets, Medium::Datagrams, Medium::Pipe],
+    default_port: None,
+    first: First::Message,
+    idle: Idle::Silent,
+    waits_for: Some("any message"),
+    is_typed: false,
+    is_complete: is_anything,
+    is_private: is_nothing,
+    is_shared: false,
+    openness: Openness::Everybody,
+    replies: Replies::One,
+    keeps: Keeps::Nothing,
+    unread: "",
+    own_words: &[WORDS, "Error: "],
+};
+
 /// All that it ever says.
 pub const WORDS: &str = "Hello from server";
+
+/// What it answers, whatever it is told.
+pub fn answer(_: &[u8]) -> Answer {
+    Answer { words: WORDS.into(), closes: true }
+}

@@ -1,7 +1,8 @@
-//! The one list of services. A new service is a file beside this one and a line in each `match` here.
+//! The one list of services. A new service is a file beside this one, with its [`Facts`], and its two lines here.
 
 pub mod chat;
 pub mod control;
+pub mod facts;
 pub mod greeting;
 pub mod hello;
 pub mod multiply;
@@ -14,72 +15,63 @@ pub mod watch;
 use serde::{Deserialize, Serialize};
 
 use super::message::Medium;
+use facts::Facts;
 
-/// What is said on an endpoint.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[repr(u8)]
-pub enum Service {
+/// The services, in the order of their numbers; each has its file.
+macro_rules! services {
+    ($($(#[$doc:meta])* $name:ident = $file:ident),+ $(,)?) => {
+        /// What is said on an endpoint.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+        #[repr(u8)]
+        pub enum Service {
+            $($(#[$doc])* $name,)+
+        }
+
+        impl Service {
+            /// Every service, in the order of their numbers.
+            pub const ALL: [Service; [$(Service::$name),+].len()] = [$(Service::$name),+];
+        }
+
+        /// What each of them is, in the same order.
+        const TABLE: [&Facts; Service::ALL.len()] = [$(&$file::FACTS),+];
+    };
+}
+
+services! {
     /// Two numbers in, their product out.
-    Multiply,
+    Multiply = multiply,
     /// One sentence out.
-    Greeting,
+    Greeting = greeting,
     /// A room where everybody hears everybody.
-    Chat,
+    Chat = chat,
     /// One message in, one sentence out.
-    Hello,
+    Hello = hello,
     /// Two who come one after the other talk to each other.
-    Talk,
+    Talk = talk,
     /// Machines report their figures, and anybody asks for them.
-    Stats,
+    Stats = stats,
     /// What the daemon is and does, as JSON.
-    Status,
+    Status = status,
     /// What connections do, as it happens.
-    Watch,
+    Watch = watch,
     /// The first message chooses the service.
-    Mux,
+    Mux = mux,
 }
 
 impl Service {
-    /// Every service, in the order of their numbers.
-    pub const ALL: [Service; 9] = [
-        Service::Multiply,
-        Service::Greeting,
-        Service::Chat,
-        Service::Hello,
-        Service::Talk,
-        Service::Stats,
-        Service::Status,
-        Service::Watch,
-        Service::Mux,
-    ];
+    /// What it is.
+    pub const fn facts(self) -> &'static Facts {
+        TABLE[self as usize]
+    }
 
     /// Its name in the configuration, in the log, and on the mux.
     pub const fn name(self) -> &'static str {
-        match self {
-            Service::Multiply => "multiply",
-            Service::Greeting => "greeting",
-            Service::Chat => "chat",
-            Service::Hello => "hello",
-            Service::Talk => "talk",
-            Service::Stats => "stats",
-            Service::Status => "status",
-            Service::Watch => "watch",
-            Service::Mux => "mux",
-        }
+        self.facts().name
     }
 
     /// Whether it can be offered on such an endpoint.
     pub fn fits(self, medium: Medium) -> bool {
-        match medium {
-            Medium::Tcp | Medium::Unix => true,
-            Medium::Packets => self != Service::Status, // a report can be longer than a packet
-            Medium::Datagrams => matches!(self, Service::Multiply | Service::Greeting | Service::Hello),
-            Medium::Fifo => matches!(self, Service::Multiply | Service::Chat),
-            Medium::Pipe => !matches!(
-                self,
-                Service::Chat | Service::Talk | Service::Stats | Service::Status | Service::Watch
-            ),
-        }
+        matches!(medium, Medium::Tcp | Medium::Unix) || self.facts().media.contains(&medium)
     }
 
     /// The services that a mux client can choose.

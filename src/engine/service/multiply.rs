@@ -2,9 +2,32 @@
 
 use std::fmt;
 
+use super::facts::{Conduct, Facts, First, Idle, Keeps, Openness, Replies, is_nothing};
 use crate::engine::counters::ErrorKind;
+use crate::engine::limits::REPLY_BYTES_MAX;
+use crate::engine::message::Medium;
 use crate::engine::number::{self, Fault, Operator};
 use crate::engine::text::{quote, trim, words};
+
+/// What it is.
+pub const FACTS: Facts = Facts {
+    name: "multiply",
+    conduct: Conduct::Multiply,
+    media: &[Medium::Packets, Medium::Datagrams, Medium::Fifo, Medium::Pipe],
+    default_port: Some(65432),
+    first: First::Message,
+    idle: Idle::Silent,
+    waits_for: Some("two numbers, for example 5 10"),
+    is_typed: false,
+    is_complete,
+    is_private: is_nothing,
+    is_shared: false,
+    openness: Openness::Everybody,
+    replies: Replies::Lines(REPLY_BYTES_MAX),
+    keeps: Keeps::Nothing,
+    unread: "; multiply answers each request with two messages, 'Data received' and the result",
+    own_words: &[ACKNOWLEDGEMENT, "Error: "],
+};
 
 /// What is said before each result.
 pub const ACKNOWLEDGEMENT: &str = "Data received";

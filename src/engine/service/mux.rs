@@ -1,9 +1,32 @@
 //! The first message chooses the service. Knows the list of services; has never seen one at work.
 
 use super::Service;
+use super::facts::{Conduct, Facts, First, Idle, Keeps, Openness, Replies, is_nothing};
+use crate::engine::limits::REPLY_BYTES_MAX;
 use crate::engine::limits::Settings;
+use crate::engine::message::Medium;
 use crate::engine::message::Origin;
 use crate::engine::text::trim;
+
+/// What it is.
+pub const FACTS: Facts = Facts {
+    name: "mux",
+    conduct: Conduct::Mux,
+    media: &[Medium::Packets, Medium::Pipe],
+    default_port: None,
+    first: First::Message,
+    idle: Idle::Silent,
+    waits_for: Some("a service's name, or help"),
+    is_typed: true,
+    is_complete: |message| choose(message) != Choice::Default,
+    is_private: is_nothing,
+    is_shared: false,
+    openness: Openness::Everybody,
+    replies: Replies::Lines(REPLY_BYTES_MAX),
+    keeps: Keeps::Nothing,
+    unread: "",
+    own_words: &[],
+};
 
 /// What a first message asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,7 +66,7 @@ pub fn refusal(settings: &Settings, service: Service, origin: Origin) -> Option<
             "{service} is not for {address}: allow_addresses under [{service}] does not name it"
         ));
     }
-    if !matches!(service, Service::Status | Service::Watch) {
+    if service.facts().openness == Openness::Everybody {
         return None;
     }
     if !matches!(origin, Origin::Process { .. } | Origin::Unknown { .. }) {

@@ -3,10 +3,33 @@
 
 use serde_json::{Map, Value};
 
+use super::facts::{Conduct, Facts, First, Idle, Keeps, Openness, Replies, is_anything, is_nothing};
 use crate::engine::json;
+use crate::engine::limits::STATS_LINE_BYTES_MAX;
 use crate::engine::limits::{HOST_CHARS_MAX, REPORT_BYTES_MAX, REPORT_DEPTH_MAX, REPORT_TEXT_BYTES_MAX};
 use crate::engine::machines::Sample;
+use crate::engine::message::Medium;
 use crate::engine::text::{is_host, quote, trim};
+
+/// What it is.
+pub const FACTS: Facts = Facts {
+    name: "stats",
+    conduct: Conduct::Stats,
+    media: &[Medium::Packets],
+    default_port: None,
+    first: First::Message,
+    idle: Idle::Silent,
+    waits_for: Some("a machine's figures, or help"),
+    is_typed: false,
+    is_complete: is_anything,
+    is_private: is_nothing,
+    is_shared: false,
+    openness: Openness::Everybody,
+    replies: Replies::Lines(STATS_LINE_BYTES_MAX),
+    keeps: Keeps::Nothing,
+    unread: "",
+    own_words: &[],
+};
 
 /// Said to whoever reported, so that a raw client has something to receive.
 pub const ACKNOWLEDGEMENT: &str = "Data received";

@@ -6,10 +6,31 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use super::facts::{Conduct, Facts, First, Idle, Keeps, Openness, Replies, is_anything, is_nothing};
 use crate::engine::counters::{Counters, ErrorKind, ServiceCounters};
 use crate::engine::figures::Figures;
 use crate::engine::json;
 use crate::engine::message::{Dropped, Moment};
+
+/// What it is.
+pub const FACTS: Facts = Facts {
+    name: "status",
+    conduct: Conduct::Status,
+    media: &[],
+    default_port: None,
+    first: First::Message,
+    idle: Idle::Silent,
+    waits_for: None,
+    is_typed: false,
+    is_complete: is_anything,
+    is_private: is_nothing,
+    is_shared: false,
+    openness: Openness::Named,
+    replies: Replies::Report,
+    keeps: Keeps::Nothing,
+    unread: "",
+    own_words: &[],
+};
 
 /// The version of what is said: raised when a field goes or means something else, not when one is added.
 pub const SCHEMA: u32 = 1;

@@ -5,8 +5,31 @@ use std::collections::BTreeMap;
 
 use slab::Slab;
 
+use super::facts::{Conduct, Facts, First, Idle, Keeps, Openness, Replies, is_anything};
+use crate::engine::limits::REPLY_BYTES_MAX;
+use crate::engine::message::Medium;
 use crate::engine::message::Peer;
 use crate::engine::text::trim;
+
+/// What it is.
+pub const FACTS: Facts = Facts {
+    name: "talk",
+    conduct: Conduct::Talk,
+    media: &[Medium::Packets],
+    default_port: None,
+    first: First::Message,
+    idle: Idle::Alone,
+    waits_for: None,
+    is_typed: false,
+    is_complete: is_anything,
+    is_private: is_anything,
+    is_shared: true,
+    openness: Openness::Everybody,
+    replies: Replies::Lines(REPLY_BYTES_MAX),
+    keeps: Keeps::ForPartner,
+    unread: "",
+    own_words: &[],
+};
 
 /// One end of a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -8,11 +8,33 @@ use std::net::IpAddr;
 use serde::{Serialize, Serializer};
 
 use super::Service;
+use super::facts::{Conduct, Facts, First, Idle, Keeps, Openness, Replies, is_anything, is_nothing};
 use crate::engine::diagnosis::Hint;
 use crate::engine::json;
+use crate::engine::message::Medium;
 use crate::engine::message::{Happening, Kind, Moment, Origin};
 use crate::engine::name::Key;
 use crate::engine::text::{clean, private, quote, words};
+
+/// What it is.
+pub const FACTS: Facts = Facts {
+    name: "watch",
+    conduct: Conduct::Watch,
+    media: &[Medium::Packets],
+    default_port: None,
+    first: First::Message,
+    idle: Idle::Silent,
+    waits_for: None,
+    is_typed: false,
+    is_complete: is_anything,
+    is_private: is_nothing,
+    is_shared: false,
+    openness: Openness::Masters,
+    replies: Replies::Events,
+    keeps: Keeps::Nothing,
+    unread: "",
+    own_words: &[],
+};
 
 /// The version of the JSON: raised when a field goes or means something else, not when one is added.
 pub const SCHEMA: u32 = 1;

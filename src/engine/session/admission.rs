@@ -11,6 +11,7 @@ use crate::engine::codec::{Style, detect};
 use crate::engine::deadlines::Alarm;
 use crate::engine::message::{CloseReason, Door, Happening, Kind, Medium, Moment, Origin, Peer};
 use crate::engine::outbox::Outbox;
+use crate::engine::service::facts::Conduct;
 use crate::engine::service::status::Progress;
 use crate::engine::service::{Service, greeting};
 use crate::engine::words::GREETING;
@@ -72,18 +73,18 @@ impl Dialogue {
     /// Begins a service.
     pub(super) fn enter(&mut self, world: &mut World, now: Moment, service: Service) {
         world.counters.of_mut(service).connections += 1;
-        self.state = match service {
-            Service::Multiply => State::Multiply,
-            Service::Greeting => State::Greeting,
-            Service::Chat => State::Chat(Err(now)),
-            Service::Hello => State::Hello,
-            Service::Talk => State::Talk(Some(world.talk.sit(self.peer))),
-            Service::Stats => State::Stats(None),
+        self.state = match service.facts().conduct {
+            Conduct::Plain(_) => State::Plain(service),
+            Conduct::Multiply => State::Multiply,
+            Conduct::Greeting => State::Greeting,
+            Conduct::Chat => State::Chat(Err(now)),
+            Conduct::Talk => State::Talk(Some(world.talk.sit(self.peer))),
+            Conduct::Stats => State::Stats(None),
             // Who chose it has asked.
-            Service::Status if self.door.service != Service::Status => State::Status(Some(Progress::Begun)),
-            Service::Status => State::Status(None),
-            Service::Watch => State::Watch(None),
-            Service::Mux => State::Mux,
+            Conduct::Status if self.door.service != service => State::Status(Some(Progress::Begun)),
+            Conduct::Status => State::Status(None),
+            Conduct::Watch => State::Watch(None),
+            Conduct::Mux => State::Mux,
         };
         self.active = now;
         world.paces.remove(self.peer); // it has a burst of its own there
@@ -103,7 +104,7 @@ impl Dialogue {
             State::Chat(_) => self.say(GREETING),
             State::Talk(_) => self.meet(world),
             State::Multiply
-            | State::Hello
+            | State::Plain(_)
             | State::Stats(_)
             | State::Status(_)
             | State::Watch(_)

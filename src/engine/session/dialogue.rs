@@ -93,7 +93,8 @@ pub(super) enum State {
     Greeting,
     /// `Err`: it has no name yet, since the moment.
     Chat(Result<Seat, Moment>),
-    Hello,
+    /// One that answers each message by itself.
+    Plain(Service),
     /// `None`: it talks no more.
     Talk(Option<Chair>),
     /// `Some`: it is being told the list of all machines.
@@ -115,7 +116,7 @@ impl Dialogue {
             State::Multiply => Service::Multiply,
             State::Greeting => Service::Greeting,
             State::Chat(_) => Service::Chat,
-            State::Hello => Service::Hello,
+            State::Plain(service) => service,
             State::Talk(_) => Service::Talk,
             State::Stats(_) => Service::Stats,
             State::Status(_) => Service::Status,

@@ -10,11 +10,11 @@ use crate::engine::codec::telnet::{self, IAC};
 use crate::engine::diagnosis::form;
 use crate::engine::foreign;
 use crate::engine::limits::FramingRule;
-use crate::engine::message::{CloseReason, Happening, Kind, Medium, Moment};
+use crate::engine::message::{Happening, Kind, Medium, Moment};
 use crate::engine::service::mux::{self, Choice};
 use crate::engine::service::status::Progress;
 use crate::engine::service::watch::Sight;
-use crate::engine::service::{Service, hello, multiply};
+use crate::engine::service::{Service, multiply};
 use crate::engine::text::{is_empty, quote};
 
 impl Session {
@@ -336,10 +336,7 @@ impl Dialogue {
             State::Outside | State::Greeting => {}
             State::Chat(Err(_)) => self.name(world, now, message),
             State::Chat(Ok(seat)) => self.chat(world, now, seat, message),
-            State::Hello => {
-                self.say(hello::WORDS);
-                self.finish(world, now, CloseReason::Served, None);
-            }
+            State::Plain(service) => self.answer_plainly(world, now, service, message),
             State::Talk(Some(chair)) => self.talk(world, now, chair, message),
             State::Talk(None) => {}
             State::Stats(_) => self.stats(world, now, message),
@@ -354,15 +351,6 @@ impl Dialogue {
 
 /// Whether the first bytes are a whole request of the service.
 fn is_complete(service: Service, mux_default: Service, bytes: &[u8]) -> bool {
-    match service {
-        Service::Multiply => multiply::is_complete(bytes),
-        Service::Mux => mux::choose(bytes) != Choice::Default || is_complete(mux_default, mux_default, bytes),
-        Service::Greeting
-        | Service::Chat
-        | Service::Hello
-        | Service::Talk
-        | Service::Stats
-        | Service::Status
-        | Service::Watch => true,
-    }
+    let is_complete = |service: Service| (service.facts().is_complete)(bytes);
+    is_complete(service) || service == Service::Mux && is_complete(mux_default)
 }

@@ -253,9 +253,7 @@ impl Dialogue {
             // A window waits for its user to type a name. Who sends too much would lose its last words to a reset.
             None => reason != CloseReason::PeerTooLong && matches!(self.state, State::Chat(_)),
         };
-        may_be_window
-            && self.door.medium == Medium::Tcp
-            && matches!(self.state, State::Chat(_) | State::Talk(_))
+        may_be_window && self.door.medium == Medium::Tcp && self.service().facts().is_shared
     }
 
     fn depart(&mut self, world: &mut World) {
@@ -282,7 +280,7 @@ impl Dialogue {
     }
 
     fn stop(&mut self, world: &mut World, now: Moment) {
-        if self.is_serving() && !matches!(self.state, State::Chat(_) | State::Talk(_)) {
+        if self.is_serving() && !self.service().facts().is_shared {
             self.finish(world, now, CloseReason::Stopping, None);
         }
     }

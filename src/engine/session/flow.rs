@@ -116,7 +116,17 @@ impl Dialogue {
             }
             State::Chat(Ok(_)) if world.room.fresh() >= ROOM_BURST_BYTES => return false,
             State::Chat(Ok(_)) => true,
-            _ => false,
+            State::Outside
+            | State::Multiply
+            | State::Greeting
+            | State::Chat(Err(_))
+            | State::Plain(_)
+            | State::Talk(None)
+            | State::Stats(None)
+            | State::Status(None)
+            | State::Watch(_)
+            | State::Mux
+            | State::Control => false,
         };
         if self.is_on_fifo() && self.flags.blocked {
             return true; // what nobody reads is dropped, and only then

@@ -16,6 +16,7 @@ mod mux;
 mod naming;
 mod pace;
 mod patience;
+mod plain;
 mod privacy;
 mod putting_out;
 mod restart;

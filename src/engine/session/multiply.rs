@@ -33,7 +33,7 @@ impl Dialogue {
             }
             State::Greeting
             | State::Chat(_)
-            | State::Hello
+            | State::Plain(_)
             | State::Talk(_)
             | State::Stats(_)
             | State::Status(_)

@@ -9,6 +9,7 @@ use crate::engine::World;
 use crate::engine::foreign::{self, Guess};
 use crate::engine::limits::{LAST_WORDS, READ_BYTES_MAX};
 use crate::engine::message::{CloseReason, Moment};
+use crate::engine::service::facts::{First, Idle};
 
 /// Reads in a row that left something behind and had no message in them, for which a peer is not yet called late.
 const FULL_READS_MAX: usize = 1024;
@@ -72,16 +73,12 @@ impl Session {
     }
 
     pub(super) fn nameless_deadline(&self, world: &World) -> Option<Moment> {
-        match self.dialogue.state {
-            State::Chat(Err(since)) if !self.is_in_burst(world) => {
-                Some(since + world.settings.chat_name_timeout)
-            }
-            _ => None,
-        }
+        let State::Chat(Err(since)) = self.dialogue.state else { return None };
+        (!self.is_in_burst(world)).then(|| since + world.settings.chat_name_timeout)
     }
 
     pub(super) fn first_message_deadline(&self, world: &World) -> Option<Moment> {
-        let has_another = matches!(self.dialogue.state, State::Chat(_) | State::Greeting);
+        let has_another = self.dialogue.service().facts().first != First::Message;
         if self.dialogue.heard == Heard::Message || has_another || self.is_on_fifo() {
             return None;
         }
@@ -95,26 +92,18 @@ impl Session {
     }
 
     pub(super) fn idle_deadline(&self, world: &World) -> Option<Moment> {
-        let settings = self.dialogue.settings(world);
-        match self.dialogue.state {
-            _ if self.is_on_fifo() || self.is_in_burst(world) => None,
-            // It may have said something already, which waits as it does.
-            State::Talk(_) if self.dialogue.is_alone(world) => {
-                Some(self.dialogue.active + settings.idle_timeout)
-            }
-            State::Multiply
-            | State::Hello
-            | State::Stats(_)
-            | State::Status(None)
-            | State::Watch(None)
-            | State::Mux
-            | State::Control
-                if self.dialogue.outbox.is_empty() && !self.intake.stalled =>
-            {
-                Some(self.dialogue.active + settings.idle_timeout)
-            }
-            _ => None,
+        if self.is_on_fifo() || self.is_in_burst(world) {
+            return None;
         }
+        let waits = match self.dialogue.service().facts().idle {
+            Idle::Never => false,
+            // It may have said something already, which waits as it does.
+            Idle::Alone => self.dialogue.is_alone(world),
+            Idle::Silent => {
+                !self.dialogue.is_listening() && self.dialogue.outbox.is_empty() && !self.intake.stalled
+            }
+        };
+        waits.then(|| self.dialogue.active + self.dialogue.settings(world).idle_timeout)
     }
 
     /// Acts on the deadlines that have passed.
@@ -184,6 +173,11 @@ impl Session {
 }
 
 impl Dialogue {
+    /// Whether it has asked for something that is still being said to it, and need say nothing more.
+    fn is_listening(&self) -> bool {
+        matches!(self.state, State::Status(Some(_)) | State::Watch(Some(_)))
+    }
+
     /// When a closing connection must have given a sign that its peer reads.
     fn draining_deadline(&self, world: &World) -> Option<Moment> {
         let Phase::Draining(reason, progress) = self.phase else { return None };

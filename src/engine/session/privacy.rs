@@ -4,9 +4,9 @@ use super::Session;
 use super::dialogue::{Dialogue, State};
 use crate::engine::World;
 use crate::engine::message::Happening;
+use crate::engine::service::chat;
 use crate::engine::service::mux::{self, Choice};
 use crate::engine::service::watch::Sight;
-use crate::engine::service::{Service, chat};
 use crate::engine::text::quote;
 
 impl Dialogue {
@@ -25,12 +25,18 @@ impl Dialogue {
             // A line on a FIFO is said to all as it is.
             State::Chat(Ok(_)) => !self.is_on_fifo() && chat::is_private(message),
             State::Chat(Err(_)) => self.is_asked(world) || chat::is_private_behind_name(message),
-            State::Mux if mux::choose(message) == Choice::Default => match world.settings.mux_default {
-                Service::Talk => true,
-                Service::Chat => chat::is_private_behind_name(message),
-                _ => false,
-            },
-            _ => false,
+            State::Mux if mux::choose(message) == Choice::Default => {
+                (world.settings.mux_default.facts().is_private)(message)
+            }
+            State::Outside
+            | State::Multiply
+            | State::Greeting
+            | State::Plain(_)
+            | State::Stats(_)
+            | State::Status(_)
+            | State::Watch(_)
+            | State::Mux
+            | State::Control => false,
         }
     }
 }

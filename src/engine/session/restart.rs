@@ -12,6 +12,7 @@ use crate::engine::deadlines::Alarm;
 use crate::engine::message::{Moment, Peer};
 use crate::engine::record::piece::RUNS;
 use crate::engine::record::{DoorOf, SavedPhase, SavedSession, SavedState};
+use crate::engine::service::Service;
 
 impl Session {
     /// All that the process which follows has to know of it, with the number of its door, and beside it the bytes of its
@@ -28,7 +29,7 @@ impl Session {
             State::Multiply => SavedState::Multiply,
             State::Greeting => SavedState::Greeting,
             State::Mux => SavedState::Mux,
-            State::Hello => SavedState::Hello,
+            State::Plain(service) => SavedState::Plain(*service),
             State::Stats(telling) => SavedState::Stats(telling.as_deref().cloned()),
             State::Talk(None) => SavedState::Parted,
             State::Talk(Some(chair)) if world.talk.partner(*chair).is_none() => SavedState::Waiting,
@@ -87,7 +88,8 @@ impl Session {
             SavedState::Multiply => State::Multiply,
             SavedState::Greeting => State::Greeting,
             SavedState::Mux => State::Mux,
-            SavedState::Hello => State::Hello,
+            SavedState::Plain(service) => State::Plain(service),
+            SavedState::Hello => State::Plain(Service::Hello),
             SavedState::Stats(telling) => State::Stats(telling.map(Box::new)),
             SavedState::Waiting => State::Talk(Some(world.talk.sit(peer))),
             SavedState::Talking(line) => State::Talk(Some(world.talk.restore(peer, line))),

@@ -9,7 +9,6 @@ use crate::engine::diagnosis;
 use crate::engine::limits::{SILENCE, SILENCE_SEEN};
 use crate::engine::message::Moment;
 use crate::engine::roster::Tally;
-use crate::engine::service::Service;
 
 impl Session {
     /// Gives the roster what it does not know yet.
@@ -63,8 +62,7 @@ impl Dialogue {
     fn note_silence(&self, world: &mut World) {
         let is_silent = self.is_serving() && self.heard < Heard::Bytes && !self.is_on_fifo();
         // A person reads before it types.
-        let is_persons = matches!(self.service(), Service::Chat | Service::Mux);
-        let patience = if is_persons { SILENCE } else { SILENCE_SEEN };
+        let patience = if self.service().facts().is_typed { SILENCE } else { SILENCE_SEEN };
         let is_known = world.roster.knows_of_silence(self.client(), self.opened);
         if is_silent && !is_known && world.now.since(self.opened) >= patience {
             let service = self.service();

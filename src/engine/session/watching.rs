@@ -172,11 +172,9 @@ impl Dialogue {
 
     /// Whether what it says next is multiply's.
     fn is_multiplier(&self, world: &World) -> bool {
-        match self.state {
-            State::Multiply => true,
-            State::Mux => world.settings.mux_default == Service::Multiply,
-            _ => false,
-        }
+        let is_choosing = matches!(self.state, State::Mux);
+        let service = if is_choosing { world.settings.mux_default } else { self.service() };
+        service == Service::Multiply
     }
 
     /// It is gone.

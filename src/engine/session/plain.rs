@@ -1,0 +1,24 @@
+//! A session on a service that answers each message by itself.
+
+use super::dialogue::Dialogue;
+use crate::engine::World;
+use crate::engine::message::{CloseReason, Moment};
+use crate::engine::service::Service;
+use crate::engine::service::facts::Conduct;
+
+impl Dialogue {
+    pub(super) fn answer_plainly(
+        &mut self,
+        world: &mut World,
+        now: Moment,
+        service: Service,
+        message: &[u8],
+    ) {
+        let Conduct::Plain(answer) = service.facts().conduct else { return };
+        let answer = answer(message);
+        self.say(&answer.words);
+        if answer.closes {
+            self.finish(world, now, CloseReason::Served, None);
+        }
+    }
+}
