@@ -25,6 +25,8 @@ pub struct Config {
     pub listen_backlog: i32,
     /// The time a stop takes at most; zero: none is waited for.
     pub shutdown_grace: Duration,
+    /// Keys that mean nothing where they stand: `FILE:LINE:COLUMN: what; what would be right`.
+    pub without_effect: Vec<String>,
     /// Where what is said in the room is written down.
     pub transcript: Option<PathBuf>,
     /// What the engine is told.

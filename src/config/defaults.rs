@@ -46,6 +46,7 @@ impl Config {
             is_log_level_given: false,
             listen_backlog: LISTEN_BACKLOG,
             shutdown_grace: SHUTDOWN_GRACE,
+            without_effect: Vec::new(),
             transcript: None,
             settings: Settings::default(),
             listens: Vec::new(),

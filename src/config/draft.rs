@@ -22,6 +22,8 @@ pub(super) struct Draft<'t> {
     /// Endpoints as they come.
     pub(super) listens: Vec<ListenDraft>,
     pub(super) faults: Vec<Fault>,
+    /// What is right, and means nothing.
+    pub(super) idle: Vec<Fault>,
     /// Keys that are there, or were meant, and were not understood: nothing is concluded from them.
     pub(super) unclear: BTreeSet<&'static str>,
 }
@@ -58,6 +60,7 @@ impl<'t> Draft<'t> {
             services: Service::ALL.map(service).into(),
             listens: Vec::new(),
             faults: Vec::new(),
+            idle: Vec::new(),
             unclear: BTreeSet::new(),
         }
     }

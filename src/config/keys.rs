@@ -6,7 +6,7 @@ use super::readers::*;
 use super::table::Table;
 use super::value::Value;
 use crate::engine::service::Service;
-use crate::engine::service::facts::First;
+use crate::engine::service::facts::{First, Idle, Replies};
 
 /// Every key: its name, where it may stand, and what reads it.
 pub(super) const KEYS: &[Key] = &[
@@ -86,6 +86,19 @@ impl Within {
             (Within::Only(service), Table::Service(other)) => service == other,
             _ => false,
         }
+    }
+}
+
+/// Why a key means nothing in the table of a service in which it may stand; `None`: it has its effect there.
+pub fn without_effect(key: &str, service: Service) -> Option<&'static str> {
+    let facts = service.facts();
+    let says_one_thing = facts.replies == Replies::One;
+    match key {
+        "idle_timeout" if facts.first == First::Name => Some("whoever says nothing there may stay"),
+        "idle_timeout" if facts.idle == Idle::Never => Some("it waits for nothing"),
+        "message_timeout" | "raw_gap" if facts.first == First::Nothing => Some("it listens to nobody"),
+        "backlog" | "messages_per_second" if says_one_thing => Some("it says one thing, and closes"),
+        _ => None,
     }
 }
 

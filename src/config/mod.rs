@@ -20,7 +20,7 @@ mod value;
 use std::path::Path;
 
 pub use checked::{Config, Errors, Listen};
-pub use keys::keys;
+pub use keys::{keys, without_effect};
 pub use read::FILE_BYTES_MAX;
 
 impl Config {
@@ -53,6 +53,7 @@ mod tests {
         let mut config = Config::parse(Path::new(NAME), text).unwrap_or_else(|errors| panic!("{errors}"));
         assert_eq!(config.file.take().as_deref(), Some(Path::new(NAME)));
         config.is_log_level_given = false;
+        config.without_effect.clear();
         for listen in &mut config.listens {
             listen.place = "the built-in configuration".to_owned();
             listen.is_group_given = false;

@@ -9,7 +9,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::checked::Config;
 use super::draft::Draft;
-use super::keys::{KEYS, belongs, is_secret, keys_of};
+use super::keys::{KEYS, belongs, is_secret, keys_of, without_effect};
 use super::listen::{check_networks, place_listens};
 use super::suggest::nearest;
 use super::syntax::{Cursor, Fault, quoted, shown, visible, without_broken_lines};
@@ -53,6 +53,7 @@ pub(super) fn parse(name: &Path, text: &str) -> Result<Config, Vec<String>> {
     }
     let mut config = draft.config;
     config.file = Some(name.to_owned());
+    config.without_effect = lines(&name_shown, text, draft.idle);
     for (service, drawn) in Service::ALL.into_iter().zip(draft.services) {
         let lists = drawn.allowed_users.or(drawn.allowed_groups);
         config.settings.services[service as usize] =
@@ -88,6 +89,12 @@ fn walk(document: DeTable<'_>, draft: &mut Draft) {
                 continue;
             };
             let span = value.span();
+            if let Table::Service(service) = table
+                && let Some(why) = without_effect(known.name, service)
+            {
+                let text = format!("{} has no effect under [{service}]: {why}; leave it out", known.name);
+                draft.idle.push(Fault { at: key.span().start, text });
+            }
             if let Err(right) = (known.read)(draft, table, value) {
                 let text = match is_secret(known.name) {
                     true => format!("{}: {right}", known.name),

@@ -39,7 +39,7 @@ pub fn check(named: Option<&Path>) -> Result<Checked, Failure> {
 
 /// What will hurt on any machine.
 pub(super) fn of_services(config: &Config) -> Vec<String> {
-    let mut warnings = Vec::new();
+    let mut warnings = config.without_effect.clone();
     if !config.listens.iter().any(|listen| listen.service == Service::Mux) {
         warnings.push(format!(
             "{}: nothing listens under [mux], so that ipcctl reload, and systemctl reload with it, cannot reach the daemon; add listen = [\"unix://%t/ipcd/ipcd.sock\"] under [mux], or reload with SIGHUP",

@@ -204,3 +204,130 @@ fn unsafe_code_is_in_one_place_and_each_use_has_its_reason() {
     }
     assert!((1..=UNSAFE_LINES_MAX).contains(&lines), "{lines}");
 }
+
+/// Files that may say which service they mean: each has a part of one service that no other has. `*`: any service.
+const OWN_PARTS: &[(&str, &[&str])] = &[
+    ("src/engine/service/", &["*"]),
+    ("src/config/keys.rs", &["Chat", "Stats", "Watch", "Mux"]), // keys that one service alone has
+    ("src/config/listen.rs", &["Chat", "Mux"]),
+    ("src/config/defaults.rs", &["Mux"]),
+    ("src/daemon/advice.rs", &["Chat", "Mux"]),
+    ("src/engine/datagram/mod.rs", &["Multiply"]),
+    ("src/engine/diagnosis.rs", &["Multiply", "Chat"]),
+    ("src/engine/limits.rs", &["Multiply"]),
+    ("src/engine/memory.rs", &["Chat", "Stats"]),
+    ("src/engine/mod.rs", &["Chat"]),
+    ("src/engine/record/piece.rs", &["Chat"]),
+    ("src/engine/reporting.rs", &["Watch", "Status"]),
+    ("src/engine/session/dialogue.rs", &["*"]), // the service of each state
+    ("src/engine/session/dispatch.rs", &["Mux", "Greeting"]),
+    ("src/engine/session/multiply.rs", &["Multiply"]),
+    ("src/engine/session/mux.rs", &["Mux"]),
+    ("src/engine/session/restart.rs", &["Hello"]), // as records were written before
+    ("src/engine/session/stats.rs", &["Stats"]),
+    ("src/engine/session/talk.rs", &["Talk"]),
+    ("src/engine/session/watching.rs", &["Watch", "Multiply"]),
+];
+
+#[test]
+fn what_depends_on_the_service_is_in_the_table_of_services() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut used = std::collections::BTreeSet::new();
+    for (_, path, code) in modules() {
+        let path = path.strip_prefix(root).unwrap().to_str().unwrap();
+        for part in code.split("Service::").skip(1) {
+            let name: String = part.chars().take_while(|c| c.is_alphanumeric()).collect();
+            if !ipcd::engine::service::Service::ALL.iter().any(|service| format!("{service:?}") == name) {
+                continue;
+            }
+            let own = OWN_PARTS.iter().find(|(file, names)| {
+                path.starts_with(file) && (names.contains(&name.as_str()) || names == &["*"])
+            });
+            let (file, _) = own.unwrap_or_else(|| {
+                panic!("{path} asks for {name}: put what differs into service/facts.rs, for every service")
+            });
+            used.insert(*file);
+        }
+    }
+    for (file, _) in OWN_PARTS {
+        assert!(used.contains(file), "{file} names no service any more");
+    }
+}
+
+/// The patterns of each `match` in the code.
+fn matches(code: &str) -> Vec<Vec<String>> {
+    let mut found = Vec::new();
+    for (at, _) in code.match_indices("match ") {
+        let Some(open) = code[at..].find('{') else { continue };
+        let (mut depth, mut is_pattern, mut text, mut arms) = (0, true, String::new(), Vec::new());
+        for c in code[at + open..].chars() {
+            depth += i32::from("{([".contains(c)) - i32::from("})]".contains(c));
+            if depth == 0 {
+                break;
+            }
+            text.push(c);
+            if is_pattern && text.ends_with("=>") {
+                arms.push(
+                    text.trim_start_matches(['{', '}', ',', ' ', '\n', '|'])
+                        .trim_end_matches("=>")
+                        .trim()
+                        .to_owned(),
+                );
+                is_pattern = false;
+            } else if !is_pattern && depth == 1 && (c == ',' || c == '}') {
+                (is_pattern, text) = (true, String::new());
+            }
+        }
+        found.push(arms);
+    }
+    found
+}
+
+#[test]
+fn no_service_falls_into_an_arm_that_was_not_meant_for_it() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut seen = 0;
+    for (name, path, code) in modules() {
+        if name == "bin" {
+            continue;
+        }
+        for arms in matches(&code) {
+            let is_of_services = |arm: &&String| {
+                ["Service::", "Conduct::"].iter().any(|kind| arm.starts_with(kind))
+                    || arm.starts_with("State::") && path.starts_with(root.join("src/engine/session"))
+            };
+            if arms.iter().any(|arm| is_of_services(&arm)) {
+                seen += 1;
+                let rest = arms.iter().find(|arm| *arm == "_" || arm.starts_with("_ if"));
+                assert!(rest.is_none(), "{}: a match over services has an arm for the rest", path.display());
+            }
+        }
+    }
+    assert!(seen >= 6, "the matches were found: {seen}");
+}
+
+#[test]
+fn a_service_is_its_file_its_dialogues_and_its_words() {
+    let read = |path: String| fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path));
+    let dialogues = read("tests/protocol/conversations/table.rs".into()).unwrap();
+    let scenes = read("tests/engine/keys/scenes.rs".into()).unwrap();
+    let (protocol, page) =
+        (read("man/ipcd-protocol.7".into()).unwrap(), read("man/ipcd.toml.5".into()).unwrap());
+    let example = read("etc/ipcd.toml".into()).unwrap();
+    assert!(scenes.contains("SCENES"));
+    for service in ipcd::engine::service::Service::ALL {
+        let file = format!("src/engine/service/{service}.rs");
+        let text = read(file.clone()).unwrap_or_else(|_| panic!("{service} has no {file}"));
+        assert!(text.contains("pub const FACTS: Facts"), "{file} says nothing of {service}");
+        // Of these two no answer is the same twice: tests/client has their dialogues.
+        let has_dialogues = ["status", "watch"].contains(&service.name())
+            || dialogues.contains(&format!("Service::{service:?}"));
+        assert!(has_dialogues, "{service} has no dialogue in tests/protocol/conversations/table.rs");
+        let heading = |text: &str| {
+            text.lines().any(|line| line.starts_with(".S") && line.to_lowercase().contains(service.name()))
+        };
+        assert!(heading(&protocol), "{service} has no section in man/ipcd-protocol.7");
+        assert!(page.contains(&format!("[{service}]")), "{service} has no table in man/ipcd.toml.5");
+        assert!(example.contains(&format!("[{service}]")), "{service} has no table in etc/ipcd.toml");
+    }
+}

@@ -48,10 +48,8 @@ impl Dialogue {
 
     /// Whom it talks with.
     pub(super) fn partner(&self, world: &World) -> Option<Peer> {
-        match self.state {
-            State::Talk(Some(chair)) => world.talk.partner(chair),
-            _ => None,
-        }
+        let State::Talk(Some(chair)) = self.state else { return None };
+        world.talk.partner(chair)
     }
 
     /// Takes its place at a line; who waited there hears of it.

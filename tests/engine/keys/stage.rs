@@ -1,0 +1,181 @@
+//! The engine with a configuration as a person writes it, and the far ends of its connections; time is as we say.
+
+use std::path::Path;
+use std::rc::Rc;
+use std::time::Duration;
+
+use ipcd::config::Config;
+use ipcd::engine::Engine;
+use ipcd::engine::message::{Door, Input, Moment, Origin, Output, Peer};
+use ipcd::engine::service::Service;
+
+/// One connection, from its far end.
+#[derive(Default)]
+pub struct Client {
+    pub heard: Vec<u8>,
+    pub is_open: bool,
+    /// Nobody has yet tried to send it anything.
+    pub is_slow: bool,
+    /// It takes nothing of what is sent to it.
+    pub is_deaf: bool,
+    /// The daemon has shut down its side.
+    pub is_shut: bool,
+}
+
+pub struct Stage {
+    pub config: Config,
+    pub engine: Engine,
+    pub now: Moment,
+    pub clients: Vec<Client>,
+    pub log: Vec<String>,
+}
+
+/// Where a service is in the tests' configurations: on a Unix socket; mux on the network too.
+pub fn listening(service: Service) -> String {
+    let network = if service == Service::Mux { ", \"tcp://127.0.0.1:9\"" } else { "" };
+    format!("listen = [\"unix:///run/x/{service}.sock\"{network}]\n")
+}
+
+/// There alone: nobody vouches for users of the network.
+fn on_unix(service: Service) -> String {
+    format!("listen = [\"unix:///run/x/{service}.sock\"]\n")
+}
+
+/// A user whom no rule knows.
+pub fn user(uid: u32) -> Origin {
+    Origin::Process { uid, gid: uid, pid: 1 }
+}
+
+impl Stage {
+    /// A service as a file configures it. `table` is the table in which the lines stand, beside every service's endpoint.
+    pub fn new(table: &str, lines: &str) -> Stage {
+        let mut text = String::new();
+        for service in Service::ALL {
+            let (own, endpoint) = match service.name() == table {
+                true => (lines, !lines.contains("listen")),
+                false => ("", true),
+            };
+            let endpoint = match endpoint {
+                true if own.contains("allow_users") || own.contains("allow_groups") => on_unix(service),
+                true => listening(service),
+                false => String::new(),
+            };
+            text += &format!("[{service}]\n{endpoint}{own}\n");
+        }
+        if Service::named(table).is_none() {
+            text += &format!("[{table}]\n{lines}\n");
+        }
+        Stage::of(&text)
+    }
+
+    pub fn of(text: &str) -> Stage {
+        let config = Config::parse(Path::new("f"), text).unwrap_or_else(|errors| panic!("{errors}\n{text}"));
+        let mut settings = config.settings.clone();
+        settings.owner = 990; // nobody here, so that nobody has a place that is kept
+        let engine = Engine::new(settings);
+        Stage { config, engine, now: Moment::at(0), clients: Vec::new(), log: Vec::new() }
+    }
+
+    /// Somebody at the service's own endpoint, whom its lists keep from nothing.
+    pub fn connect(&mut self, service: Service, uid: u32) -> Peer {
+        let door = self.door(service);
+        self.connect_to(Door { allowed: None, ..door }, user(uid))
+    }
+
+    /// The service's endpoint, as configured.
+    pub fn door(&self, service: Service) -> Door {
+        let listen = self.config.listens.iter().find(|listen| listen.service == service).unwrap();
+        let (medium, allowed) = (listen.medium(), listen.allowed.clone());
+        Door { endpoint: listen.endpoint.to_string(), service, medium, allowed }
+    }
+
+    pub fn connect_to(&mut self, door: Door, origin: Origin) -> Peer {
+        let peer = Peer { index: self.clients.len() as u32, generation: 1 };
+        self.clients.push(Client { is_open: true, ..Client::default() });
+        self.engine.handle(self.now, Input::Opened { peer, door: &Rc::new(door), origin });
+        self.settle();
+        peer
+    }
+
+    /// One burst, if it is read.
+    pub fn send(&mut self, peer: Peer, bytes: impl AsRef<[u8]>) {
+        if self.client(peer).is_open && self.engine.wants_input(peer) {
+            self.engine.handle(self.now, Input::Bytes { peer, bytes: bytes.as_ref(), more: false });
+        }
+        self.settle();
+    }
+
+    pub fn client(&mut self, peer: Peer) -> &mut Client {
+        &mut self.clients[peer.index as usize]
+    }
+
+    /// What it has heard since it was asked last.
+    pub fn heard(&mut self, peer: Peer) -> String {
+        String::from_utf8(std::mem::take(&mut self.client(peer).heard)).unwrap()
+    }
+
+    /// What a datagram is answered, and the log says of it.
+    pub fn ask(&mut self, service: Service, bytes: &[u8]) -> String {
+        let door = Door { medium: ipcd::engine::message::Medium::Datagrams, ..self.door(service) };
+        let (door, origin) = (Rc::new(door), Origin::Address(([127, 0, 0, 1], 5000).into()));
+        let input = Input::Datagram { door: &door, origin, bytes, truncated: false, address: Some(b"") };
+        self.engine.handle(self.now, input);
+        let mut answer = String::new();
+        while let Some(reply) = self.engine.poll_reply() {
+            answer += &format!("{}\n", String::from_utf8(reply).unwrap());
+            self.engine.handle(self.now, Input::Replied(Ok(())));
+        }
+        self.settle();
+        answer
+    }
+
+    pub fn pass(&mut self, span: Duration) {
+        let then = self.now + span;
+        while let Some(deadline) = self.engine.poll_deadline().filter(|deadline| *deadline <= then) {
+            self.now = self.now.max(deadline);
+            self.settle();
+        }
+        self.now = then;
+        self.settle();
+    }
+
+    fn settle(&mut self) {
+        loop {
+            self.engine.handle(self.now, Input::Tick);
+            while let Some(output) = self.engine.poll_output() {
+                match output {
+                    Output::Flush(peer) | Output::Retry(peer) => self.flush(peer),
+                    Output::Close(peer) | Output::Reset(peer) => self.client(peer).is_open = false,
+                    Output::ShutdownWrite(peer) => self.client(peer).is_shut = true,
+                    Output::Listen(_) | Output::Acknowledge(_) | Output::Ask(..) => {}
+                }
+            }
+            while let Some(note) = self.engine.poll_note() {
+                self.log.push(format!("{:?}", note.what));
+            }
+            if self.engine.wants_figures() {
+                self.engine.handle(self.now, Input::Figures(Default::default()));
+            }
+            if !self.engine.has_work() {
+                return;
+            }
+        }
+    }
+
+    fn flush(&mut self, peer: Peer) {
+        if self.client(peer).is_slow {
+            return;
+        }
+        if self.client(peer).is_deaf {
+            return self.engine.handle(self.now, Input::Blocked { peer });
+        }
+        loop {
+            let bytes = self.engine.outgoing(peer).slices().concat();
+            if bytes.is_empty() {
+                return;
+            }
+            self.client(peer).heard.extend_from_slice(&bytes);
+            self.engine.handle(self.now, Input::Sent { peer, bytes: bytes.len() });
+        }
+    }
+}
