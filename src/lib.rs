@@ -40,9 +40,8 @@
 //!
 //! # Where a new service goes
 //!
-//! `CONTRIBUTING.md` goes through it: a file in `engine/service/`, its variant in `engine/service/mod.rs`, its state in
-//! `engine/session/` wherever the compiler then asks for it, its dialogues in `tests/protocol/conversations/table.rs`, its
-//! words in the man page.
+//! `CONTRIBUTING.md` goes through it: a file in `engine/service/` with its facts, its line in `engine/service/mod.rs`, its
+//! dialogues in `tests/protocol/conversations/table.rs`, its words in the man pages.
 
 pub mod config;
 pub mod daemon;

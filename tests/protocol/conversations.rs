@@ -14,11 +14,11 @@ use std::time::{Duration, Instant};
 use crate::harness::around::Helper;
 use crate::harness::packets::Packets;
 use crate::harness::{
-    BESIDE, CHAT, Client, Daemon, GREETING, Ground, HELLO, MULTIPLY, Probe, STATS, TALK, USUAL, not_http,
-    show, wait_until,
+    BESIDE, CHAT, Client, Daemon, GREETING, Ground, HELLO, MULTIPLY, Probe, USUAL, not_http, show, wait_until,
 };
 use ipcd::engine::message::Medium;
 use ipcd::engine::service::Service;
+use ipcd::engine::service::facts::Openness;
 use stage::Stage;
 use table::*;
 
@@ -150,20 +150,27 @@ impl Way {
     fn connect(self, daemon: &Daemon, service: Service) -> Client {
         match (self, service) {
             (Way::Chosen | Way::Default, _) | (_, Service::Mux) => daemon.unix(),
-            (Way::Tcp, Service::Multiply) => daemon.tcp(MULTIPLY),
-            (Way::Tcp, Service::Greeting) => daemon.tcp(GREETING),
-            (Way::Tcp, Service::Chat) => daemon.tcp(CHAT),
-            (Way::Tcp, Service::Hello) => daemon.tcp(HELLO),
-            (Way::Tcp, Service::Talk) => daemon.tcp(TALK),
-            (Way::Tcp, Service::Stats) => daemon.tcp(STATS),
-            (Way::Tcp, Service::Status | Service::Watch) => unreachable!("no two reports are the same"),
+            (Way::Tcp, service) => daemon.tcp(place(service).0),
         }
+    }
+}
+
+/// Where a service is, and the line that puts it there, unless it is among the usual ones.
+fn place(service: Service) -> (u16, String) {
+    let usual = format!("{USUAL}{BESIDE}");
+    let table = format!("[{service}]\nlisten = [\"tcp://{{ip}}:");
+    match usual.split_once(&table) {
+        Some((_, rest)) => (rest.split('"').next().unwrap().parse().unwrap(), String::new()),
+        None => (7000 + service as u16, format!("{table}{}\"]\n", 7000 + service as u16)),
     }
 }
 
 /// Longer than a pause between two pieces ever is, so that all clients are line clients.
 fn patient() -> Daemon {
-    let daemon = Daemon::with(&format!("[limits]\nraw_gap = \"900ms\"\n{USUAL}{BESIDE}"));
+    // Of the reports no two are the same.
+    let is_there = |service: &Service| service.facts().openness == Openness::Everybody;
+    let others = Service::offered().filter(is_there).map(|service| place(service).1).collect::<String>();
+    let daemon = Daemon::with(&format!("[limits]\nraw_gap = \"900ms\"\n{USUAL}{BESIDE}{others}"));
     for name in MEMBERS {
         let mut member = Client::member(&daemon, name);
         std::thread::spawn(move || member.hear_until_gone());
@@ -303,7 +310,16 @@ listen = ["unixseq://{dir}/mux.seq"]
 
 #[test]
 fn over_sequenced_packets_every_dialogue_a_line_a_packet() {
-    let daemon = Daemon::with(PACKETS);
+    let is_missing = |service: &Service| {
+        let facts = service.facts();
+        facts.openness == Openness::Everybody
+            && facts.media.contains(&Medium::Packets)
+            && !PACKETS.contains(&format!("[{service}]"))
+    };
+    let others = Service::ALL.into_iter().filter(is_missing);
+    let others =
+        others.map(|service| format!("[{service}]\nlisten = [\"unixseq://{{dir}}/{service}.seq\"]\n"));
+    let daemon = Daemon::with(&format!("{PACKETS}{}", others.collect::<String>()));
     let members = MEMBERS.map(|name| Client::member(&daemon, name));
     let table = table();
     // What `help` lists depends on what the medium can carry.

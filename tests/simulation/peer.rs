@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use ipcd::engine::limits::{FramingRule, Settings};
 use ipcd::engine::message::{CloseReason, Door, Kind, Medium, Moment, Origin, Peer};
+use ipcd::engine::service::facts::Conduct;
 use ipcd::engine::service::{Service, mux};
 use serde::Deserialize;
 
@@ -342,25 +343,16 @@ impl Actor {
             }
             service = settings.mux_default;
             if random.percent(70) {
-                service = random.pick(&[
-                    Service::Multiply,
-                    Service::Chat,
-                    Service::Greeting,
-                    Service::Hello,
-                    Service::Talk,
-                    Service::Status,
-                    Service::Stats,
-                    Service::Watch,
-                ]);
+                service = random.pick(&Service::offered().collect::<Vec<_>>());
                 if !service.fits(door.medium) {
                     service = Service::Hello;
                 }
                 units.push((service.name().into(), Vec::new()));
             }
         }
-        match service {
-            Service::Multiply | Service::Mux => actor.multiply(random, units),
-            Service::Greeting => {
+        match service.facts().conduct {
+            Conduct::Multiply | Conduct::Mux => actor.multiply(random, units),
+            Conduct::Greeting => {
                 match units.last_mut().filter(|(text, _)| text == "greeting") {
                     Some((_, reply)) => *reply = THANKS.into(),
                     None => units.push(("Hi".into(), THANKS.into())),
@@ -372,17 +364,19 @@ impl Actor {
                     expected.iter_mut().for_each(|reply| reply.ends = 0); // it is said to those who say nothing, too
                 }
             }
-            Service::Chat => actor.chat(random, units, serial),
-            Service::Hello => {
-                let reply = if actor.raw { "Hello from server" } else { "Hello from server\n" };
-                units.push(("Hello from client".into(), reply.into()));
+            Conduct::Chat => actor.chat(random, units, serial),
+            Conduct::Plain(answer) => {
+                let message = "Hello from client";
+                let end = if actor.raw { "" } else { "\n" };
+                let reply = format!("{}{end}", answer(message.as_bytes()).words);
+                units.push((message.into(), reply.into()));
                 actor.expect(units);
             }
-            Service::Talk => actor.talk(random, units, serial),
-            Service::Status => actor.ask(random, units),
-            Service::Stats if !actor.raw && random.percent(40) => actor.ask_for_lists(random, units),
-            Service::Stats => actor.report(random, units),
-            Service::Watch => actor.watch(random, units),
+            Conduct::Talk => actor.talk(random, units, serial),
+            Conduct::Status => actor.ask(random, units),
+            Conduct::Stats if !actor.raw && random.percent(40) => actor.ask_for_lists(random, units),
+            Conduct::Stats => actor.report(random, units),
+            Conduct::Watch => actor.watch(random, units),
         }
         actor
     }
@@ -413,17 +407,17 @@ impl Actor {
                 return self.script.push_back(garbage);
             }
         };
-        let before = match self.door.service {
-            Service::Greeting => THANKS.to_owned(),
-            Service::Chat if self.rule == FramingRule::Raw => GREETING.to_owned(),
-            Service::Chat => format!("{GREETING}\n"),
-            Service::Multiply
-            | Service::Hello
-            | Service::Talk
-            | Service::Stats
-            | Service::Status
-            | Service::Watch
-            | Service::Mux => String::new(),
+        let before = match self.door.service.facts().conduct {
+            Conduct::Greeting => THANKS.to_owned(),
+            Conduct::Chat if self.rule == FramingRule::Raw => GREETING.to_owned(),
+            Conduct::Chat => format!("{GREETING}\n"),
+            Conduct::Plain(_)
+            | Conduct::Multiply
+            | Conduct::Talk
+            | Conduct::Stats
+            | Conduct::Status
+            | Conduct::Watch
+            | Conduct::Mux => String::new(),
         };
         let wrong = format!("this port speaks {}, not {what}\n", self.door.service);
         let wrong = match what {
@@ -937,7 +931,7 @@ impl Actor {
         }
         if !whole
             || self.link.outbound_room < 4096
-            || matches!(self.service, Service::Greeting | Service::Hello | Service::Stats)
+            || matches!(self.service.facts().conduct, Conduct::Greeting | Conduct::Plain(_) | Conduct::Stats)
         {
             self.recvs = usize::MAX / 2; // its buffer is too small for whole messages
             return;
