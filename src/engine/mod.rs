@@ -1,6 +1,9 @@
 //! PURE: the whole daemon without its sockets. No socket, no clock, no file, no log: time and bytes come in as
 //! arguments, what is to be done and what has happened go out as values.
 //!
+//! It is a crate of its own as well, `ipcd-engine` in `engine/`: these files, and none of the crates that the daemon needs
+//! beside them.
+//!
 //! # The order of its calls
 //!
 //! ```text

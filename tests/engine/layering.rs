@@ -331,3 +331,18 @@ fn a_service_is_its_file_its_dialogues_and_its_words() {
         assert!(example.contains(&format!("[{service}]")), "{service} has no table in etc/ipcd.toml");
     }
 }
+
+#[test]
+fn the_engine_as_a_crate_asks_for_what_ipcd_asks_for() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let manifest = |path: &str| fs::read_to_string(root.join(path)).unwrap().parse::<toml::Table>().unwrap();
+    let (own, engine) = (manifest("Cargo.toml"), manifest("engine/Cargo.toml"));
+    for key in ["version", "edition", "rust-version", "license"] {
+        assert_eq!(engine["package"][key], own["package"][key], "{key}");
+    }
+    let asked = engine["dependencies"].as_table().unwrap();
+    assert!(asked.len() > 10);
+    for (name, value) in asked {
+        assert_eq!(Some(value), own["dependencies"].get(name), "{name} in engine/Cargo.toml");
+    }
+}

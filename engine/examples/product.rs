@@ -1,0 +1,28 @@
+//! One request to multiply, with a `Vec` in place of a socket.
+
+use std::rc::Rc;
+
+use ipcd_engine::engine::Engine;
+use ipcd_engine::engine::limits::Settings;
+use ipcd_engine::engine::message::{Door, Input, Medium, Moment, Origin, Output, Peer};
+use ipcd_engine::engine::service::Service;
+
+fn main() {
+    let mut engine = Engine::new(Settings::default());
+    let (now, peer) = (Moment::at(0), Peer { index: 0, generation: 1 });
+    let (endpoint, service) = ("a program".to_owned(), Service::Multiply);
+    let door = Rc::new(Door { endpoint, service, medium: Medium::Unix, allowed: None });
+    let origin = Origin::Process { uid: 1000, gid: 1000, pid: 1 };
+    engine.handle(now, Input::Opened { peer, door: &door, origin });
+    engine.handle(now, Input::Bytes { peer, bytes: b"5 10\n", more: false });
+
+    let mut written = Vec::new();
+    while let Some(output) = engine.poll_output() {
+        if output == Output::Flush(peer) {
+            let bytes = engine.outgoing(peer).slices().concat();
+            engine.handle(now, Input::Sent { peer, bytes: bytes.len() });
+            written.extend(bytes);
+        }
+    }
+    print!("{}", String::from_utf8_lossy(&written));
+}
