@@ -71,6 +71,10 @@ pub const CLAIMS: &[Claim] = &[
         "a_kind_that_bytes_have_shown_is_never_given_anothers_form",
         forms::a_kind_that_bytes_have_shown_is_never_given_anothers_form,
     ),
+    (
+        "a_message_of_any_length_is_answered_once_between_two_others",
+        forms::a_message_of_any_length_is_answered_once_between_two_others,
+    ),
     ("whatever_a_daemon_reports_its_status_is_tables", whatever_a_daemon_reports_its_status_is_tables),
 ];
 

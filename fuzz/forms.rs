@@ -57,6 +57,61 @@ pub fn what_is_encoded_is_decoded_to_the_same(bytes: &[u8]) {
     }
 }
 
+/// The first byte chooses the kind, two say how long a message is, and the rest are cuts in it, two bytes each. It stands
+/// between two others: whatever its length, and however it comes, both are answered, and it is, once.
+pub fn a_message_of_any_length_is_answered_once_between_two_others(bytes: &[u8]) {
+    let [kind, high, low, cuts @ ..] = bytes else { return };
+    let kind = KINDS[usize::from(*kind) % KINDS.len()];
+    let long = "x".repeat(usize::from(u16::from_be_bytes([*high, *low])) % 20_000);
+    let settings = Settings::default();
+    let (max, pause) = (settings.of(Service::Multiply).message_bytes_max, Duration::from_secs(2));
+    let written = |texts: &[&str]| {
+        let mut wire = Vec::new();
+        for text in texts {
+            match kind {
+                Kind::Raw => wire.extend_from_slice(text.as_bytes()),
+                Kind::C => wire.extend([text.as_bytes(), b"\0"].concat()),
+                _ => Style::of(Some(kind), Service::Multiply).encode(text.as_bytes(), &mut wire),
+            }
+        }
+        wire
+    };
+    let mut stage = Stage::new(settings);
+    let client = stage.connect(Service::Multiply, Medium::Tcp);
+    if kind == Kind::Telnet {
+        stage.send(client, b"\xff\xf1"); // the command that does nothing
+    }
+    stage.send(client, &written(&["5 10"]));
+    stage.pass(pause);
+    // Of a raw client the long one ends with a pause, and one that is not too long with its burst.
+    let is_alone = kind == Kind::Raw;
+    let wire = if is_alone { written(&[&long]) } else { written(&[&long, "3 4"]) };
+    let mut places: Vec<usize> =
+        cuts.chunks_exact(2).map(|cut| usize::from(cut[0]) << 8 | usize::from(cut[1])).collect();
+    places.retain(|place| *place < wire.len() && (!is_alone || long.len() > max && *place > max));
+    places.extend([0, wire.len()]);
+    places.sort_unstable();
+    for pair in places.windows(2) {
+        stage.send(client, &wire[pair[0]..pair[1]]);
+        stage.pass(if is_alone { Duration::from_millis(1) } else { Duration::from_millis(30) });
+    }
+    stage.pass(pause);
+    if is_alone {
+        stage.send(client, &written(&["3 4"]));
+        stage.pass(pause);
+    }
+    const TAKEN: &str = "Data received";
+    let error = match long.len() {
+        0 => vec![],
+        length if length > max => vec!["Error: message longer than 4096 bytes"],
+        _ => vec![TAKEN, "Error: expected two numbers, for example: 5 10"],
+    };
+    let replies = [&[TAKEN, "50.0"][..], &error, &[TAKEN, "12.0"]].concat();
+    let (heard, expected) = (&stage.ends[client].heard, written(&replies));
+    assert!(*heard == expected, "{kind:?} {}: {}", long.len(), heard.escape_ascii());
+    assert!(stage.ends[client].is_open);
+}
+
 const SERVICES: [Service; 5] =
     [Service::Multiply, Service::Hello, Service::Stats, Service::Chat, Service::Talk];
 

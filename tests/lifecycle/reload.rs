@@ -83,7 +83,7 @@ fn limits_timeouts_and_the_log_s_level_change() {
     daemon.tcp(MULTIPLY).hear("Error: too many connections, try again later\n");
     second.say("1234567890 1234567890\n");
     second.hear("Error: message longer than 16 bytes\n");
-    second.hear_end();
+    answered(&mut second);
     good(&daemon, &format!("[limits]\nidle_timeout = \"100ms\"\n{USUAL}"));
     first.hear("Error: idle for 0.1 s\n");
     first.hear_end();

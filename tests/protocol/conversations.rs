@@ -45,10 +45,6 @@ fn on_a_fifo_every_request_is_answered_however_it_is_cut_and_nothing_ends_it() {
     let fifo = stage.stand(Service::Multiply);
     let fits = |dialogue: &&Dialogue| dialogue.service == Service::Multiply && !dialogue.foreign;
     for dialogue in table().iter().filter(fits) {
-        // What goes on after a line that is too long is told elsewhere.
-        if dialogue.hears.ends_with(TOO_LONG.as_bytes()) {
-            continue;
-        }
         let sends = [&dialogue.sends, &b"\n"[..]].concat();
         for cut in 0..sends.len().min(200) {
             stage.send(fifo, &sends[..cut]);
@@ -67,8 +63,7 @@ fn in_the_room_by_fifo(table: &[Dialogue]) -> Vec<Dialogue> {
     let of_a_fifo = |dialogue: &Dialogue| {
         let hears = dialogue.hears.strip_prefix(named.as_bytes())?;
         let said = dialogue.sends.strip_prefix(b"alice\n")?;
-        // It never leaves, and what goes on after a line that is too long is told elsewhere.
-        let ends = String::from_utf8_lossy(hears).contains("{quit}") || hears.ends_with(TOO_LONG.as_bytes());
+        let ends = String::from_utf8_lossy(hears).contains("{quit}"); // it never leaves
         // There are no commands here: what begins with a slash is said as it is.
         let commands = said.split(|byte| *byte == b'\n').any(|line| line.trim_ascii().starts_with(b"/"));
         let sends = [said, &b"\n"[..]].concat();
@@ -430,15 +425,16 @@ fn over_fifos_everything_that_is_said_in_the_room() {
 }
 
 #[test]
-fn a_line_of_10_mb_gets_its_error_and_end_of_file() {
+fn a_line_of_10_mb_gets_its_error_and_what_is_around_it_its_answers() {
     let daemon = Daemon::usual();
     for mut client in [daemon.tcp(MULTIPLY), daemon.unix()] {
+        client.say("5 10\n");
         for _ in 0..10 {
-            if !client.try_say(&[b'x'; 1 << 20]) {
-                break;
-            }
+            client.say([b'x'; 1 << 20]);
         }
-        client.hear(TOO_LONG);
+        client.say("\n3 4\n");
+        client.hear(format!("Data received\n50.0\n{TOO_LONG}Data received\n12.0\n"));
+        client.half_close();
         client.hear_end();
     }
     daemon.stop();

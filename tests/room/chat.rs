@@ -173,11 +173,6 @@ fn every_way_of_leaving_is_told_in_the_same_words() {
         client.half_close();
         client.hear_end();
     });
-    left("long", &|mut client| {
-        client.say("x".repeat(5000));
-        client.hear("Error: message longer than 4096 bytes\n");
-        client.hear_end();
-    });
 }
 
 #[test]

@@ -59,7 +59,7 @@ impl Form {
             Form::Line | Form::Typed => format!("{text}\n").into(),
             Form::Array => {
                 let mut array = format!("{text}\n").into_bytes();
-                array.resize(64, 0);
+                array.resize(64.max(array.len() + 1), 0);
                 array
             }
             _ => self.hears(text),
@@ -77,7 +77,8 @@ impl Form {
             Form::Big2 => behind(&(length as u16).to_be_bytes()),
             Form::Big4 => behind(&length.to_be_bytes()),
             Form::Little4 => behind(&length.to_le_bytes()),
-            Form::Seven => behind(&[length as u8]),
+            Form::Seven if length < 0x80 => behind(&[length as u8]),
+            Form::Seven => behind(&[length as u8 | 0x80, (length >> 7) as u8]),
         }
     }
 
@@ -247,6 +248,14 @@ impl World {
             }
         }
         match client.service {
+            // One that is too long, between two others.
+            Service::Multiply if !is_first && random.percent(8) => {
+                bytes.extend(form.says(&"x".repeat(random.within(4097, 12_000))));
+                let error = form.hears("Error: message longer than 4096 bytes");
+                client.expected.extend_from_slice(&error);
+                client.messages.push(error);
+                self.tally.count("forms: too long");
+            }
             Service::Multiply => {
                 let (request, reply) = request(random);
                 bytes.extend(form.says(&request));
@@ -416,8 +425,12 @@ fn cut(
     let close = gap - Duration::from_micros(100);
     let mut pieces = VecDeque::new();
     let mut rest = bytes;
+    let is_long = bytes.len() > 4096;
     while !rest.is_empty() {
         let most = match form {
+            // Of a raw client's, pieces that come close together.
+            Form::Raw if is_long && pieces.is_empty() => random.within(4097, rest.len()),
+            _ if is_long => random.within(1, rest.len()),
             Form::Typed => 1,
             // A later burst is a message; and a string that has its line end is a line until its NUL is there.
             Form::Raw if !is_first => rest.len(),
@@ -433,6 +446,7 @@ fn cut(
         };
         let (piece, behind) = rest.split_at(count);
         let pause = match form {
+            Form::Raw if is_long && !pieces.is_empty() => micros(random, close),
             Form::Typed if is_first => gap + micros(random, Duration::from_millis(700)),
             Form::Line | Form::Raw | Form::C | Form::Array | Form::Little4 if is_first => {
                 micros(random, close)

@@ -61,7 +61,6 @@ impl Tally {
             CloseReason::PeerSilent,
             CloseReason::PeerUnfinished,
             CloseReason::PeerNameless,
-            CloseReason::PeerTooLong,
             CloseReason::PeerTooSlow,
             CloseReason::PeerNotReading,
             CloseReason::PeerForeign(Foreign::Http),
@@ -95,6 +94,7 @@ impl Tally {
             "events verified",
             "private events verified",
             "events: \"hint\"",
+            "told that a message was too long",
         ];
         let totals = self.totals();
         for what in reasons.chain(others.iter().map(|what| (*what).to_owned())) {

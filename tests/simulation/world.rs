@@ -369,7 +369,12 @@ impl World {
                     "too many chose {service}: {count}"
                 );
             }
-            Happening::Erred(error) => actor.note_error(&error, serial),
+            Happening::Erred(error) => {
+                actor.note_error(&error, serial);
+                if error.starts_with("message longer than ") {
+                    self.tally.count("told that a message was too long");
+                }
+            }
             Happening::Closed(reason) => {
                 if reason == CloseReason::TooMany && actor.opened {
                     self.tally.count("refused on the mux");

@@ -16,13 +16,14 @@ use memchr::memchr;
 use serde::{Deserialize, Serialize};
 use thin_vec::ThinVec;
 
+use super::rest::Rest;
 use super::saved;
 use super::telnet::Telnet;
 use crate::engine::limits::{FramingRule, GUESS, TYPIST};
 use crate::engine::message::{Kind, Moment};
 
 /// What has to be remembered beside bytes that wait: what the first bursts of a connection have told, as long as the kind of
-/// client is not known; or the options of a Telnet client.
+/// client is not known; the options of a Telnet client; or where the rest of a message ends that is too long.
 #[derive(Debug, Default, Clone, Serialize, Deserialize)]
 #[serde(from = "saved::Guess")]
 pub struct Guess(Option<Box<State>>); // an idle connection has none
@@ -32,6 +33,7 @@ pub struct Guess(Option<Box<State>>); // an idle connection has none
 pub(super) enum State {
     Bursts(Bursts),
     Telnet(Telnet),
+    Rest(Rest),
 }
 
 /// What has come and has not told the kind of client.
@@ -107,27 +109,32 @@ impl Guess {
     fn bursts(&self) -> Option<&Bursts> {
         match self.0.as_deref() {
             Some(State::Bursts(bursts)) => Some(bursts),
-            Some(State::Telnet(_)) | None => None,
+            Some(State::Telnet(_) | State::Rest(_)) | None => None,
         }
     }
 
     /// When a pause decides.
     pub fn deadline(&self) -> Option<Moment> {
-        self.bursts().map(|bursts| bursts.until)
+        match self.0.as_deref()? {
+            State::Bursts(bursts) => Some(bursts.until),
+            State::Rest(Rest::Pause { ends, .. }) => Some(*ends),
+            State::Rest(Rest::Length { .. }) | State::Telnet(_) => None,
+        }
     }
 
     /// Memory that it takes beside itself: where the first bursts ended.
     pub fn held_bytes(&self) -> usize {
         match self.0.as_deref() {
             Some(State::Bursts(bursts)) => size_of::<State>() + bursts.cuts.capacity() * size_of::<Cut>(),
-            Some(State::Telnet(_)) => size_of::<State>(),
+            Some(State::Telnet(_) | State::Rest(_)) => size_of::<State>(),
             None => 0,
         }
     }
 
-    /// Whether what has come may well be a whole request that waits for the decision.
+    /// Whether what has come may well be a whole request that waits for the decision, or is too long to be one, and is told so
+    /// once it has ended.
     pub fn holds_request(&self) -> bool {
-        self.bursts().is_some_and(|bursts| bursts.is_complete)
+        self.bursts().is_some_and(|bursts| bursts.is_complete) || self.ends_with_pause()
     }
 
     /// Whether it is a whole request, and from nobody who types.
@@ -142,17 +149,20 @@ impl Guess {
 
     /// Whether it can be that of a connection with so many bytes in its inbox.
     pub fn is_sound(&self, inbox_bytes: usize) -> bool {
-        self.bursts().is_none_or(|bursts| {
-            bursts.cuts.is_sorted_by_key(|cut| cut.end)
-                && bursts.cuts.last().is_none_or(|cut| cut.end as usize <= inbox_bytes)
-        })
+        match self.0.as_deref() {
+            Some(State::Bursts(bursts)) => {
+                bursts.cuts.is_sorted_by_key(|cut| cut.end)
+                    && bursts.cuts.last().is_none_or(|cut| cut.end as usize <= inbox_bytes)
+            }
+            Some(State::Rest(_) | State::Telnet(_)) | None => true,
+        }
     }
 
     /// The options of a Telnet client, once it is one.
     pub fn telnet(&mut self) -> Option<&mut Telnet> {
         match self.0.as_deref_mut() {
             Some(State::Telnet(telnet)) => Some(telnet),
-            Some(State::Bursts(_)) | None => None,
+            Some(State::Bursts(_) | State::Rest(_)) | None => None,
         }
     }
 
@@ -161,11 +171,50 @@ impl Guess {
         self.0 = Some(Box::new(State::Telnet(Telnet::default())));
     }
 
-    /// The kind is known, and nothing has to be remembered any more but Telnet's options.
+    /// The kind is known, and nothing of the first bursts has to be remembered any more.
     pub fn settle(&mut self) {
-        if self.telnet().is_none() {
+        if self.bursts().is_some() {
             self.0 = None;
         }
+    }
+
+    /// A message that is too long ends when nothing has come for as long as `patience`.
+    pub fn end_with_pause(&mut self, now: Moment, patience: Duration) {
+        self.0 = Some(Box::new(State::Rest(Rest::Pause { ends: now + patience, patience })));
+    }
+
+    /// The same, behind so many more bytes.
+    pub fn end_behind(&mut self, left: u32) {
+        self.0 = Some(Box::new(State::Rest(Rest::Length { left })));
+    }
+
+    /// Whether it is a pause that ends a message which is too long.
+    pub fn ends_with_pause(&self) -> bool {
+        matches!(self.0.as_deref(), Some(State::Rest(Rest::Pause { .. })))
+    }
+
+    /// More of that message has come: its pause begins again.
+    pub fn put_off(&mut self, now: Moment) {
+        if let Some(State::Rest(Rest::Pause { ends, patience })) = self.0.as_deref_mut() {
+            *ends = now + *patience;
+        }
+    }
+
+    /// How much of it is to come, where its length said so.
+    pub fn left(&mut self) -> Option<&mut u32> {
+        match self.0.as_deref_mut() {
+            Some(State::Rest(Rest::Length { left })) => Some(left),
+            _ => None,
+        }
+    }
+
+    /// That message has ended; whether it was a pause that had to be waited for.
+    pub fn end_rest(&mut self) -> bool {
+        let had_pause = self.ends_with_pause();
+        if let Some(State::Rest(_)) = self.0.as_deref() {
+            self.0 = None;
+        }
+        had_pause
     }
 
     /// A burst has ended; `bytes` is all that has come since the connection opened, and not empty. `is_complete` says whether
@@ -206,7 +255,7 @@ impl Guess {
     fn add(&mut self, now: Moment, raw_gap: Duration, bytes: &[u8]) -> &mut Bursts {
         let fresh = || State::Bursts(Bursts::new(now));
         let state = self.0.get_or_insert_with(|| Box::new(fresh()));
-        if let State::Telnet(_) = **state {
+        if !matches!(**state, State::Bursts(_)) {
             **state = fresh();
         }
         let State::Bursts(bursts) = &mut **state else { unreachable!("it was just seen to") };

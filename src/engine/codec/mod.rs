@@ -7,6 +7,7 @@ pub mod lines;
 pub mod packets;
 pub mod prefixed;
 pub mod raw;
+pub mod rest;
 mod saved;
 pub mod shape;
 pub mod telnet;

@@ -7,6 +7,14 @@ use super::prefixed::{self, Head};
 use super::telnet::{self, IAC};
 use crate::engine::message::{Kind, Prefix};
 
+/// Bytes that the longest length takes.
+const HEAD_BYTES_MAX: usize = 4;
+
+/// The longest length that is believed of what comes first, in bytes.
+const LONG_MAX: usize = 1 << 20;
+
+const ESCAPE: u8 = 0x1b;
+
 /// What they look like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Shape {
@@ -51,9 +59,13 @@ pub fn of(bytes: &[u8], message_bytes_max: usize) -> Shape {
         // A blank line, or the first byte of a length of ten.
         [b'\n'] | [b'\n', 0] | [b'\n', 0, 0] => Shape::Unclear,
         // Four bytes of a length with the low one first, though that one is a character by itself.
-        [_, 0, 0, 0, ..] => match walk(Prefix::Little4, bytes, message_bytes_max) {
+        [_, b, 0] if *b > 0 && is_control(*b) => Shape::Unclear,
+        [_, b, 0, 0, ..] if is_control(*b) => match walk(Prefix::Little4, bytes, message_bytes_max) {
             Walk::Exact => Shape::Is(Kind::Prefixed(Prefix::Little4)),
-            Walk::Begun if bytes.len() == 4 => half_of(bytes[0]),
+            Walk::Begun if bytes[1..] == [0, 0, 0] => half_of(bytes[0]),
+            Walk::Begun if bytes.len() > message_bytes_max + HEAD_BYTES_MAX => {
+                Shape::Is(Kind::Prefixed(Prefix::Little4))
+            }
             Walk::Begun => Shape::Unclear,
             Walk::Wrong => of_nul(bytes),
         },
@@ -79,15 +91,21 @@ fn is_control(byte: u8) -> bool {
 /// A length, and exactly that many bytes of text, once or more often. A length of which no byte is a control character may as
 /// well be text, and is not looked for.
 fn of_prefix(bytes: &[u8], max: usize) -> Shape {
-    let mut is_begun = false;
+    let mut begun = None;
     for prefix in [Prefix::Big4, Prefix::Little4, Prefix::Big2, Prefix::Seven] {
         match walk(prefix, bytes, max) {
             Walk::Exact => return Shape::Is(Kind::Prefixed(prefix)),
-            Walk::Begun => is_begun = true,
+            Walk::Begun => begun = begun.or(Some(prefix)),
             Walk::Wrong => {}
         }
     }
-    if is_begun { Shape::Unclear } else { Shape::Text }
+    match begun {
+        // With a whole message in it, and no room for more. Escape begins what a terminal sends.
+        Some(_) if bytes.len() > max + HEAD_BYTES_MAX && bytes[0] == ESCAPE => Shape::Text,
+        Some(prefix) if bytes.len() > max + HEAD_BYTES_MAX => Shape::Is(Kind::Prefixed(prefix)),
+        Some(_) => Shape::Unclear,
+        None => Shape::Text,
+    }
 }
 
 enum Walk {
@@ -109,8 +127,19 @@ fn walk(prefix: Prefix, bytes: &[u8], max: usize) -> Walk {
         let text = &text[..length.min(text.len())];
         // A doubled length byte (0x80 0x00) is none that a program writes.
         let is_odd = prefix == Prefix::Seven && start > 1 && rest[start - 1] == 0;
-        if length == 0 || length > max || is_odd || text.iter().any(|byte| is_control(*byte)) {
+        if length == 0 || length > LONG_MAX || is_odd || text.iter().any(|byte| is_control(*byte)) {
             return Walk::Wrong;
+        }
+        if length > max {
+            // No text begins so. Two bytes are believed when more of it has come than a message may be, four at once: there
+            // are NULs among them.
+            let is_length = is_control(bytes[0]) && bytes[0] != ESCAPE;
+            let is_second = rest.len() < bytes.len();
+            return match is_length && rest[..start].iter().any(|byte| is_control(*byte) || *byte >= 0x80) {
+                true if text.len() > max => Walk::Exact,
+                true if is_second || start == HEAD_BYTES_MAX => Walk::Begun,
+                _ => Walk::Wrong,
+            };
         }
         if text.len() < length {
             return Walk::Begun;
@@ -157,7 +186,7 @@ fn of_nul(bytes: &[u8]) -> Shape {
         return Shape::Text;
     }
     match (nul, bytes) {
-        (0, [_, b, 0, _, ..]) if *b != 0 => Shape::Unreadable(Unreadable::Utf16),
+        (0, [_, b, 0, _, ..]) if !is_control(*b) => Shape::Unreadable(Unreadable::Utf16),
         (1, [_, _, c, 0, ..]) if *c != 0 => Shape::Unreadable(Unreadable::Utf16),
         // One character and its NUL, or half of two characters of UTF-16.
         (1, [first, _] | [first, _, _]) => half_of(*first),
@@ -194,6 +223,9 @@ mod tests {
             (b"a\0\0\0", Shape::String),
             (b"a\0\0\0\0", Shape::Is(Kind::C)),
             (b"\n\0\0\x0010 letters", prefixed(Prefix::Little4)),
+            (b",\x01\0", Shape::Unclear),
+            (b",\x01\0\0x", Shape::Unclear),
+            (b",\x01\0\0\x05\0\0\0", Shape::Is(Kind::C)),
             (b"\0\x045 10", prefixed(Prefix::Big2)),
             (b"\0\x045 10\0\x033 4", prefixed(Prefix::Big2)),
             (b"\0\0\0\x045 10", prefixed(Prefix::Big4)),
@@ -257,5 +289,48 @@ mod tests {
         bytes.extend([b'x'; 300]);
         assert_eq!(of(&bytes, 4096), Shape::Is(Kind::Prefixed(Prefix::Seven)));
         assert_eq!(of(&bytes, 200), Shape::Text, "longer than a message may be");
+    }
+
+    #[test]
+    fn a_first_message_that_is_too_long_is_known_by_a_length_that_is_no_text() {
+        let behind = |head: &[u8], count: usize| [head, &b"x".repeat(count)[..]].concat();
+        for (prefix, head) in [
+            (Prefix::Big4, &b"\0\0\x27\x10"[..]),
+            (Prefix::Big4, b"\0\x01\0\x10"),
+            (Prefix::Little4, b"\x10\x27\0\0"),
+            (Prefix::Big2, b"\x13\x02"),
+        ] {
+            let kind = Shape::Is(Kind::Prefixed(prefix));
+            let before = if head.len() == 4 { Shape::Unclear } else { Shape::Text };
+            assert_eq!(of(&behind(head, 4096), 4096), before, "{head:?}");
+            assert_eq!(of(&behind(head, 4097), 4096), kind, "{head:?}");
+            let second = [&b"\0\0\0\x045 10"[..], &behind(head, 5000)].concat();
+            assert_eq!(of(&second, 4096) == kind, prefix == Prefix::Big4, "{head:?}");
+        }
+        // What a terminal sends, a line in Latin-1, and lengths that no program means.
+        for head in [&b"\x1b["[..], b"\xe9 ", b"\x27\x10", b"\x01\0\0\0", b"\0\0\0\0"] {
+            assert_ne!(of(&behind(head, 5000), 4096), Shape::Unclear);
+            assert!(!matches!(of(&behind(head, 5000), 4096), Shape::Is(Kind::Prefixed(_))), "{head:?}");
+        }
+    }
+
+    #[test]
+    fn several_messages_behind_lengths_are_known_wherever_they_are_cut() {
+        for (prefix, head) in [
+            (Prefix::Big2, &b"\x01\x02"[..]),
+            (Prefix::Big4, b"\0\0\x0b\xb8"),
+            (Prefix::Little4, b"\xb8\x0b\0\0"),
+            (Prefix::Little4, b"A\x05\0\0"),
+            (Prefix::Seven, b"\xb8\x17"),
+        ] {
+            let prefixed::Head::Length(length, _) = prefixed::head(prefix, head) else { panic!() };
+            let all = [head, &b"x".repeat(length)[..]].concat().repeat(9000 / length);
+            for cut in head.len() + 1..all.len() {
+                let shape = of(&all[..cut], 4096);
+                let is_whole = cut % (head.len() + length) == 0 || cut > 4100;
+                let expected = if is_whole { Shape::Is(Kind::Prefixed(prefix)) } else { Shape::Unclear };
+                assert_eq!(shape, expected, "{prefix:?} {head:?} cut at {cut}");
+            }
+        }
     }
 }

@@ -68,7 +68,10 @@ impl Session {
         };
         let is_one = match self.dialogue.kind {
             Some(Kind::Telnet) => true,
-            _ => has_command && self.intake.is_empty() && !self.is_on_fifo() && self.is_guessed(world),
+            _ => {
+                let is_between = self.intake.is_empty() && !self.intake.is_skipping();
+                has_command && is_between && !self.is_on_fifo() && self.is_guessed(world)
+            }
         };
         if is_one {
             self.dialogue.hint_at_kind(world, Kind::Telnet, bytes);
@@ -95,7 +98,7 @@ impl Session {
     /// One packet is one message.
     fn handle_packet(&mut self, world: &mut World, now: Moment, packet: &[u8], truncated: bool) {
         if truncated {
-            return self.dialogue.overflow(world, now);
+            return self.dialogue.overflow(world, now); // the rest of it is lost already
         }
         let mark = if self.dialogue.heard == Heard::Message { &[][..] } else { detect::BYTE_ORDER_MARK };
         let packet = packet.strip_prefix(mark).unwrap_or(packet);
@@ -116,6 +119,9 @@ impl Session {
         self.intake.end();
         if self.dialogue.is_alone(world) {
             self.intake.clear();
+        }
+        if self.is_serving() {
+            self.give_up_overlong(world, now);
         }
         if self.is_serving() && !self.intake.is_empty() {
             if self.dialogue.kind.is_none() {
@@ -139,6 +145,9 @@ impl Session {
     pub(super) fn take_in(&mut self, world: &mut World, now: Moment, fresh: &[u8]) {
         let mut fresh = fresh;
         self.intake.stalled = false;
+        if self.intake.is_skipping() {
+            self.skip_overlong(world, now, &mut fresh);
+        }
         let dialogue = &mut self.dialogue;
         let is_first = dialogue.heard != Heard::Message;
         if is_first {
@@ -172,7 +181,6 @@ impl Session {
 
     fn take_messages(&mut self, world: &mut World, now: Moment, kind: Kind, fresh: &mut &[u8]) {
         let Session { intake, dialogue, .. } = self;
-        intake.skip(fresh);
         while intake.has_more(fresh) && dialogue.is_serving() {
             if !dialogue.has_room(world) {
                 intake.stalled = true;
@@ -184,9 +192,11 @@ impl Session {
                 None => match intake.rest(fresh, kind, dialogue.settings(world).message_bytes_max) {
                     Rest::Message(_) if dialogue.is_on_fifo() => continue, // no line
                     Rest::Message(message) => message,
-                    Rest::TooLong(message) => {
-                        dialogue.overflow_within(world, now, message);
-                        return intake.skip_rest(fresh);
+                    Rest::TooLong(message, end) => {
+                        if !dialogue.reject_long(world, now, message) {
+                            self.begin_overlong(world, now, fresh, end);
+                        }
+                        return;
                     }
                     Rest::Unfinished => return,
                 },
@@ -232,7 +242,12 @@ impl Session {
                 dialogue.outbox.say_openly(multiply::ACKNOWLEDGEMENT);
             }
             First::Complete(_) | First::Unknown => {}
-            First::TooLong(bytes) => dialogue.overflow_within(world, now, bytes),
+            First::TooLong(bytes) => {
+                if !dialogue.reject_long(world, now, bytes) {
+                    let is_complete = dialogue.is_complete(world)(bytes);
+                    self.begin_overlong_guess(world, now, fresh, is_complete);
+                }
+            }
         }
     }
 
@@ -246,6 +261,10 @@ impl Session {
 
     /// Silence has lasted: the kind of client is what can be made of what has come.
     pub(super) fn end_guessing(&mut self, world: &mut World, now: Moment) {
+        if self.intake.guess.ends_with_pause() {
+            self.end_overlong(world, now, Kind::Raw);
+            return self.intake.note_progress(now);
+        }
         let kind = self.intake.end_guessing(self.dialogue.is_complete(world));
         self.dialogue.hint_at_kind(world, kind, self.intake.bytes());
         self.decide(world, kind);
@@ -289,10 +308,14 @@ impl Dialogue {
 
     /// One whole message. Whether it had something to say.
     pub(super) fn handle_message(&mut self, world: &mut World, now: Moment, message: &[u8]) -> bool {
-        self.keep_pace(world, now, message);
+        let is_too_long =
+            |dialogue: &Dialogue, world: &World| message.len() > dialogue.settings(world).message_bytes_max;
+        if !is_too_long(self, world) {
+            self.keep_pace(world, now, message);
+        }
         loop {
             // The length first: whether a blank line is too long must not depend on how it was cut on its way.
-            if message.len() > self.settings(world).message_bytes_max {
+            if is_too_long(self, world) {
                 self.overflow(world, now);
                 return false;
             }

@@ -77,15 +77,6 @@ impl Session {
 }
 
 impl Dialogue {
-    pub(super) fn overflow(&mut self, world: &mut World, now: Moment) {
-        let max = self.settings(world).message_bytes_max;
-        let error = format!("message longer than {max} bytes");
-        if self.is_on_fifo() {
-            return self.err_on_fifo(world, ErrorKind::TooLong, error);
-        }
-        self.fail(world, now, CloseReason::PeerTooLong, error);
-    }
-
     pub(super) fn reject(&mut self, world: &mut World, now: Moment, foreign: Foreign) {
         let error = words::not_spoken_here(self.service().name(), foreign.name());
         // The contract's sentence ends with LF whatever the other protocol looked like.
@@ -226,7 +217,7 @@ impl Dialogue {
                 Some(Output::ShutdownWrite(self.peer))
             }
             Phase::Draining(..) if has_ended || self.is_on_fifo() => Some(Output::Close(self.peer)),
-            Phase::Draining(reason, _) if self.parts_with_reset(reason) => {
+            Phase::Draining(reason, _) if self.parts_with_reset() => {
                 self.phase = Phase::Parting(reason, now + LAST_WORDS);
                 None
             }
@@ -247,11 +238,11 @@ impl Dialogue {
     }
 
     /// A raw chat window takes end of file for an endless row of empty messages, and stops at a reset.
-    pub(super) fn parts_with_reset(&self, reason: CloseReason) -> bool {
+    pub(super) fn parts_with_reset(&self) -> bool {
         let may_be_window = match self.kind {
             Some(kind) => kind == Kind::Raw,
-            // A window waits for its user to type a name. Who sends too much would lose its last words to a reset.
-            None => reason != CloseReason::PeerTooLong && matches!(self.state, State::Chat(_)),
+            // A window waits for its user to type a name.
+            None => matches!(self.state, State::Chat(_)),
         };
         may_be_window && self.door.medium == Medium::Tcp && self.service().facts().is_shared
     }

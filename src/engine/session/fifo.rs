@@ -28,18 +28,6 @@ impl Dialogue {
         self.note(world, Happening::Joined(world.room.name(seat).to_owned()));
     }
 
-    /// Tells what was wrong, in the order in which it came: in the room behind what was said there.
-    pub(super) fn err_on_fifo(&mut self, world: &mut World, kind: ErrorKind, error: String) {
-        match self.seat() {
-            Some(seat) => {
-                world.room.tell(seat, &format!("Error: {error}"));
-                self.note_error(world, kind, error);
-            }
-            None => self.err(world, kind, error),
-        }
-        self.drop_unread(world);
-    }
-
     /// Of the replies that nobody reads, the oldest go. As long as the pipe takes them, none does.
     pub(super) fn drop_unread(&mut self, world: &mut World) {
         if !self.flags.blocked {
@@ -56,7 +44,7 @@ impl Session {
     pub(super) fn drop_fragment(&mut self, world: &mut World, error: String) {
         // Of one that was too long it was said already.
         if !self.intake.give_up() {
-            self.dialogue.err_on_fifo(world, ErrorKind::Unfinished, error);
+            self.dialogue.err_in_order(world, ErrorKind::Unfinished, error);
         }
     }
 }

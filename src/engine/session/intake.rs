@@ -1,11 +1,14 @@
 //! What has come from one peer and is not yet a message: bytes in, messages out, one at a time. Knows how messages end;
 //! has never seen what they say, nor who hears them.
 
+mod skip;
+
 use memchr::memchr;
 use thin_vec::ThinVec;
 
 use crate::engine::codec::detect::{self, BYTE_ORDER_MARK, Decision, Guess};
 use crate::engine::codec::lines::without_cr;
+use crate::engine::codec::rest::End;
 use crate::engine::codec::shape::{self, Shape, Unreadable};
 use crate::engine::codec::{self, cstrings, lines, packets, prefixed};
 use crate::engine::limits::{GUESS, ServiceSettings};
@@ -55,8 +58,8 @@ pub enum Burst {
 pub enum Rest<'a> {
     /// A message: the end of a raw client's burst, or of the stream, is its end.
     Message(&'a [u8]),
-    /// More than a message may be.
-    TooLong(&'a [u8]),
+    /// More than a message may be, and what ends that.
+    TooLong(&'a [u8], End),
     /// It may go on.
     Unfinished,
 }
@@ -204,7 +207,7 @@ impl Intake {
             Shape::Is(kind) => return First::Is(kind),
             Shape::Unreadable(what) => return First::Unreadable(what),
             Shape::Text if memchr(b'\n', bytes).is_some() => {}
-            _ if without_cr(bytes).len() > max => return First::TooLong(bytes),
+            Shape::Text if without_cr(bytes).len() > max => return First::TooLong(bytes),
             _ if is_within => return First::Unknown, // the rest of the first burst is there already
             Shape::Text => {}
             Shape::Unclear | Shape::String => {
@@ -297,7 +300,7 @@ impl Intake {
         let bytes = if self.bytes.is_empty() { *fresh } else { &self.bytes[self.taken as usize..] };
         let message = match kind {
             Kind::Prefixed(_) => &[][..],
-            Kind::C => cstrings::without_line_end(bytes),
+            Kind::C => without_cr(cstrings::without_line_end(bytes)),
             Kind::Line => lines::without_nuls(without_cr(bytes)),
             Kind::Raw | Kind::Telnet | Kind::Packet => without_cr(bytes),
         };
@@ -306,7 +309,7 @@ impl Intake {
             _ => message.len(),
         };
         if length > max {
-            return Rest::TooLong(message);
+            return Rest::TooLong(message, End::of(kind, bytes));
         }
         let ends = match self.burst {
             Burst::GoesOn { .. } => false,
@@ -359,22 +362,6 @@ impl Intake {
         self.begun = self.begun.map(|_| now);
     }
 
-    /// Drops all there is: it belongs to a message that is too long, and so does what comes until that ends.
-    pub fn skip_rest(&mut self, fresh: &mut &[u8]) {
-        self.drop_all();
-        *fresh = &[];
-        self.skipping = true;
-    }
-
-    /// Passes over the rest of a message that was too long.
-    pub fn skip(&mut self, fresh: &mut &[u8]) {
-        if self.skipping {
-            let end = memchr(b'\n', fresh).map(|lf| lf + 1);
-            self.skipping = end.is_none();
-            *fresh = &fresh[end.unwrap_or(fresh.len())..];
-        }
-    }
-
     /// A message that was begun is given up, and the next one begins anew. Whether it had been too long already.
     pub fn give_up(&mut self) -> bool {
         self.begun = None;
@@ -413,9 +400,9 @@ mod tests {
             }
             match intake.rest(&mut fresh, kind, 8) {
                 Rest::Message(message) => messages.push(String::from_utf8_lossy(message).into_owned()),
-                Rest::TooLong(_) => {
+                Rest::TooLong(_, end) => {
                     messages.push("too long".to_owned());
-                    intake.skip_rest(&mut fresh);
+                    intake.skip_rest(Moment::at(0), &mut fresh, end, std::time::Duration::ZERO);
                 }
                 Rest::Unfinished => break,
             }
@@ -457,16 +444,5 @@ mod tests {
         intake.end();
         assert!(intake.has_ended() && !intake.goes_on(), "nothing more is there to be waited for");
         assert_eq!(taken(&mut intake, b"", Kind::Line), ["5 10"]);
-    }
-
-    #[test]
-    fn of_what_is_too_long_nothing_is_kept_up_to_its_end() {
-        let mut intake = Intake::default();
-        intake.push(Some(Kind::Line), false);
-        assert_eq!(taken(&mut intake, b"123456789", Kind::Line), ["too long"]);
-        let mut fresh = &b"10\n3 4\n"[..];
-        intake.skip(&mut fresh);
-        assert!(!intake.is_skipping());
-        assert_eq!(taken(&mut intake, fresh, Kind::Line), ["3 4"]);
     }
 }

@@ -14,6 +14,7 @@ mod intake;
 mod multiply;
 mod mux;
 mod naming;
+mod overlong;
 mod pace;
 mod patience;
 mod plain;

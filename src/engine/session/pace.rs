@@ -41,8 +41,14 @@ impl Dialogue {
     /// One whole message counts, if there is anything in it.
     #[inline]
     pub(super) fn keep_pace(&self, world: &mut World, now: Moment, message: &[u8]) {
+        if self.settings(world).messages_per_second > 0 && !is_empty(message) {
+            self.count_for_pace(world, now);
+        }
+    }
+
+    pub(super) fn count_for_pace(&self, world: &mut World, now: Moment) {
         let per_second = self.settings(world).messages_per_second;
-        if per_second == 0 || is_empty(message) {
+        if per_second == 0 {
             return;
         }
         let mut pace = world.paces.get(self.peer).copied().unwrap_or_default();

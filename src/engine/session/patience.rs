@@ -68,7 +68,12 @@ impl Session {
     pub(super) fn unfinished_deadline(&self, world: &World) -> Option<Moment> {
         // What waits for room with us is whole, and that it is still read from does not make it late.
         let waits = self.intake.stalled || self.is_held_back(world);
-        let begun = self.intake.begun().filter(|_| !self.intake.goes_on() && !waits)?;
+        // Nor while more of it is there already. Who sends on and on has no message that could be waited for.
+        let goes_on = match self.intake.is_skipping() {
+            true => self.is_in_burst(world),
+            false => self.intake.goes_on(),
+        };
+        let begun = self.intake.begun().filter(|_| !goes_on && !waits)?;
         Some(begun + self.dialogue.settings(world).message_timeout)
     }
 
@@ -151,24 +156,26 @@ impl Session {
                 return self.drop_fragment(world, error);
             }
             self.hint_at_fragment(world);
-            self.dialogue.fail(world, now, CloseReason::PeerUnfinished, error);
+            self.give_up(world, now, CloseReason::PeerUnfinished, error);
         } else if is_due(self.nameless_deadline(world)) {
             let what = if self.dialogue.is_asked(world) { "passphrase" } else { "name" };
             let error = format!("no {what} for {}", seconds(world.settings.chat_name_timeout));
-            self.dialogue.fail(world, now, CloseReason::PeerNameless, error);
+            self.give_up(world, now, CloseReason::PeerNameless, error);
         } else if is_due(self.first_message_deadline(world)) {
             let timeout = self.dialogue.settings(world).first_message_timeout.unwrap_or_default();
             self.hint_at_fragment(world);
-            self.dialogue.fail(
-                world,
-                now,
-                CloseReason::PeerSilent,
-                format!("no message for {}", seconds(timeout)),
-            );
+            let error = format!("no message for {}", seconds(timeout));
+            self.give_up(world, now, CloseReason::PeerSilent, error);
         } else if is_due(self.idle_deadline(world)) {
             let error = format!("idle for {}", seconds(self.dialogue.settings(world).idle_timeout));
-            self.dialogue.fail(world, now, CloseReason::PeerIdle, error);
+            self.give_up(world, now, CloseReason::PeerIdle, error);
         }
+    }
+
+    /// It is not waited for any longer. If its last message is too long, and may have ended, it is told that first.
+    fn give_up(&mut self, world: &mut World, now: Moment, reason: CloseReason, error: String) {
+        self.give_up_overlong(world, now);
+        self.dialogue.fail(world, now, reason, error);
     }
 }
 

@@ -32,12 +32,15 @@ impl Dialogue {
         true
     }
 
-    /// A message has become too long before its end came.
-    pub(super) fn overflow_within(&mut self, world: &mut World, now: Moment, bytes: &[u8]) {
-        match foreign::look(bytes) {
-            Guess::Likely(foreign) if self.heard != Heard::Message => self.reject(world, now, foreign),
-            _ => self.overflow(world, now),
+    /// Looks at a first message that has become too long before its end came; whether it was rejected.
+    pub(super) fn reject_long(&mut self, world: &mut World, now: Moment, bytes: &[u8]) -> bool {
+        if self.heard != Heard::Message
+            && let Guess::Likely(foreign) = foreign::look(bytes)
+        {
+            self.reject(world, now, foreign);
+            return true;
         }
+        false
     }
 }
 

@@ -99,10 +99,11 @@ impl Client {
     fn can_hold(self, dialogue: &Dialogue, messages: &[&[u8]]) -> bool {
         let is_text = |byte: &u8| !matches!(byte, 0..=8 | 0x0e..=0x1b | 0x7f | 0xff);
         let plain = messages.iter().all(|text| text.iter().all(is_text));
-        let fits = dialogue.sends.split(|byte| *byte == b'\n').all(|line| line.len() <= 4096);
         // A first message of which the end is no part of a longer one: what cannot be parsed waits for more.
         let is_one_line = messages.iter().all(|text| !text.contains(&b'\r'));
         let has_shape = !matches!(self, Client::Line | Client::Raw | Client::Telnet);
+        // What comes first and is too long shows no length before more has come than a message may be.
+        let fits = !has_shape || messages.first().is_none_or(|text| text.len() <= 4096);
         // A length that is white space, or none, could be text.
         let is_short = messages
             .first()
@@ -121,12 +122,12 @@ impl Client {
     }
 }
 
-/// Its messages: blank ones are nothing in any form.
+/// Its messages: blank ones are nothing in any form, unless they are too long.
 fn messages(dialogue: &Dialogue) -> Vec<&[u8]> {
     let lines = dialogue.sends.split(|byte| *byte == b'\n');
     let lines = lines.map(|line| line.strip_suffix(b"\r").unwrap_or(line));
     let is_blank = |byte: &u8| byte.is_ascii_whitespace() || matches!(byte, 0x0b | 0x1c..=0x1f);
-    lines.filter(|line| !line.iter().all(is_blank)).collect()
+    lines.filter(|line| line.len() > 4096 || !line.iter().all(is_blank)).collect()
 }
 
 /// All dialogues, and those that a client can hold.

@@ -134,12 +134,16 @@ pub fn table() -> Vec<Dialogue> {
         (padded(4096) + "\r\n", answer("50.0")),
         (padded(4096), answer("50.0")),
         (padded(4096) + "\r", answer("50.0")),
-        ("x".repeat(4097) + "\n3 4\n", TOO_LONG.into()),
+        ("x".repeat(4097) + "\n3 4\n", TOO_LONG.to_owned() + &answer("12.0")),
         ("x".repeat(4097) + "\r\n", TOO_LONG.into()),
         ("x".repeat(4097), TOO_LONG.into()),
         (" ".repeat(4096) + "\n3 4\n", answer("12.0")),
-        (" ".repeat(4097) + "\n3 4\n", TOO_LONG.into()),
-        ("3 4\n".to_owned() + &"x".repeat(4097) + "\n3 4\n", answer("12.0") + TOO_LONG),
+        (" ".repeat(4097) + "\n3 4\n", TOO_LONG.to_owned() + &answer("12.0")),
+        ("3 4\n".to_owned() + &"x".repeat(4097) + "\n5 10\n", answer("12.0") + TOO_LONG + &answer("50.0")),
+        (
+            "3 4\n".to_owned() + &("x".repeat(4100) + "\n").repeat(2) + "5 10",
+            answer("12.0") + &TOO_LONG.repeat(2) + &answer("50.0"),
+        ),
     ] {
         add(Service::Multiply, sends.as_bytes(), hears, false);
     }
@@ -256,8 +260,8 @@ pub fn table() -> Vec<Dialogue> {
     let words = "w".repeat(4096);
     for (sends, hears) in [
         (format!("alice\n{words}\n"), format!("{WELCOME}alice: {words}\n")),
-        (format!("alice\n{words}w\nhi\n"), format!("{WELCOME}{TOO_LONG}")),
-        (format!("{words}w\nhi\n"), TOO_LONG.to_owned()),
+        (format!("alice\n{words}w\nhi\n"), format!("{WELCOME}{TOO_LONG}alice: hi\n")),
+        (format!("{words}w\nalice\n"), format!("{TOO_LONG}{WELCOME}")),
     ] {
         add(Service::Chat, sends.as_bytes(), format!("{CAVE}{hears}"), false);
     }
@@ -274,6 +278,8 @@ pub fn table() -> Vec<Dialogue> {
         add(Service::Hello, sends.as_bytes(), hears.into(), false);
     }
     add(Service::Hello, "x".repeat(4097).as_bytes(), TOO_LONG.into(), false);
+    let after = "x".repeat(4097) + "\nHello\n";
+    add(Service::Hello, after.as_bytes(), format!("{TOO_LONG}{HELLO}"), false);
 
     // talk, with nobody to talk with
     for sends in ["", "hi", "hi\nho\n", "bye\n"] {
@@ -302,7 +308,8 @@ pub fn table() -> Vec<Dialogue> {
     ] {
         add(Service::Stats, sends.as_bytes(), hears, false);
     }
-    add(Service::Stats, format!("{{\"x\":\"{}\"}}\n", "x".repeat(4096)).as_bytes(), TOO_LONG.into(), false);
+    let long = format!("{{\"x\":\"{}\"}}\n{{}}", "x".repeat(4096));
+    add(Service::Stats, long.as_bytes(), format!("{TOO_LONG}{TAKEN}"), false);
     for service in [Service::Hello, Service::Talk, Service::Stats] {
         add(service, b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", not_http(service.name()), true);
         let error = format!("Error: this port speaks {service}, not TLS\n");

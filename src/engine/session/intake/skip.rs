@@ -1,0 +1,88 @@
+//! The rest of a message that is too long: it is passed over as it comes, and nothing of it is kept.
+
+use std::time::Duration;
+
+use super::Intake;
+use crate::engine::codec::rest::{self, End};
+use crate::engine::message::{Kind, Moment};
+
+impl Intake {
+    /// Drops all there is: it belongs to a message that is too long, and so does what comes until that ends; where a pause does,
+    /// after `patience`.
+    pub fn skip_rest(&mut self, now: Moment, fresh: &mut &[u8], end: End, patience: Duration) {
+        if self.taken > 0 {
+            self.begun = None; // that was another message
+        }
+        self.begun.get_or_insert(now);
+        self.drop_all();
+        *fresh = &[];
+        self.skipping = true;
+        match end {
+            End::Behind(left) => self.guess.end_behind(left),
+            End::Pause => self.guess.end_with_pause(now, patience),
+            End::Mark | End::Nowhere => {}
+        }
+    }
+
+    /// Passes over the rest of a message that was too long. If its end is there: the kind of client, as it is known or as
+    /// that end shows it.
+    pub fn skip(&mut self, now: Moment, fresh: &mut &[u8], kind: Option<Kind>) -> Option<Kind> {
+        let bytes = if self.bytes.is_empty() { *fresh } else { &self.bytes[..] };
+        let (count, kind) = rest::find_end(kind, self.guess.left(), bytes);
+        if self.bytes.is_empty() {
+            *fresh = &fresh[count..];
+        } else {
+            self.bytes.drain(..count); // a Telnet client's, without its commands
+            if self.bytes.is_empty() {
+                self.drop_all();
+            }
+        }
+        if kind.is_none() {
+            self.guess.put_off(now);
+        }
+        kind
+    }
+
+    /// The message that was too long has ended; whether the peer has not been told of it, because only a pause could end it.
+    pub fn end_rest(&mut self) -> bool {
+        self.begun = None;
+        self.skipping = false;
+        self.guess.end_rest()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Rest;
+    use super::*;
+    use crate::engine::message::Prefix;
+
+    /// What there is of a message that is too long is dropped, and so is the rest of it; what is behind that.
+    #[track_caller]
+    fn behind(kind: Kind, begun: &[u8], rest: &[u8]) -> String {
+        let mut intake = Intake::default();
+        let (now, mut fresh) = (Moment::at(0), begun);
+        assert_eq!(intake.next(&mut fresh, kind), None);
+        let Rest::TooLong(_, end) = intake.rest(&mut fresh, kind, 8) else { panic!("it is too long") };
+        intake.skip_rest(now, &mut fresh, end, Duration::ZERO);
+        for piece in rest.chunks(3) {
+            let mut fresh = piece;
+            assert!(intake.is_skipping() && intake.held_bytes() <= 200);
+            if intake.skip(now, &mut fresh, Some(kind)).is_some() {
+                intake.end_rest();
+                assert!(!intake.is_skipping() && intake.begun().is_none());
+                return String::from_utf8_lossy(fresh).into_owned();
+            }
+            assert_eq!(fresh, b"");
+        }
+        panic!("it has no end")
+    }
+
+    #[test]
+    fn of_what_is_too_long_nothing_is_kept_up_to_its_end() {
+        assert_eq!(behind(Kind::Line, b"123456789", b"1011\n3 4\n"), "3");
+        assert_eq!(behind(Kind::C, b"123456789", b"\n1\x003 4\n"), "");
+        let four = Kind::Prefixed(Prefix::Big4);
+        assert_eq!(behind(four, b"\0\0\0\x0912", b"3456789\0\0\0\x01x"), "\0\0");
+    }
+}

@@ -1,0 +1,100 @@
+//! A message that is longer than a message may be: its sender is told so, the rest of it is passed over, and the connection
+//! goes on.
+
+use super::Session;
+use super::dialogue::{Dialogue, Heard};
+use crate::engine::World;
+use crate::engine::codec::rest::End;
+use crate::engine::counters::ErrorKind;
+use crate::engine::limits::GUESS;
+use crate::engine::message::{CloseReason, Kind, Moment};
+
+impl Session {
+    /// `bytes` are longer than a message may be, and what ends them is still to come. Where that is a pause, its sender is
+    /// told when it has been: who is answered goes on, and what it says then would be taken for the rest.
+    pub(super) fn begin_overlong(&mut self, world: &mut World, now: Moment, fresh: &mut &[u8], end: End) {
+        let Session { intake, dialogue, .. } = self;
+        let gap = dialogue.settings(world).raw_gap;
+        match end {
+            End::Nowhere => {
+                let error = dialogue.too_long(world);
+                dialogue.fail(world, now, CloseReason::PeerTooLong, error);
+                *fresh = &[];
+            }
+            End::Pause if !intake.has_ended() => intake.skip_rest(now, fresh, end, gap),
+            End::Pause | End::Mark | End::Behind(_) => {
+                dialogue.overflow(world, now);
+                intake.skip_rest(now, fresh, End::Mark, gap);
+                if let End::Behind(left) = end {
+                    intake.guess.end_behind(left);
+                }
+            }
+        }
+    }
+
+    /// The same, and not even the kind of client is known: an LF or a NUL that ends it shows that, or a pause, which is as long
+    /// as if the message were one that can be done.
+    pub(super) fn begin_overlong_guess(
+        &mut self,
+        world: &mut World,
+        now: Moment,
+        fresh: &mut &[u8],
+        is_complete: bool,
+    ) {
+        let patience = if is_complete { self.dialogue.settings(world).raw_gap } else { GUESS };
+        self.intake.skip_rest(now, fresh, End::Pause, patience);
+    }
+
+    /// Passes over what belongs to a message that is too long.
+    pub(super) fn skip_overlong(&mut self, world: &mut World, now: Moment, fresh: &mut &[u8]) {
+        if let Some(kind) = self.intake.skip(now, fresh, self.dialogue.kind) {
+            self.end_overlong(world, now, kind);
+        }
+    }
+
+    /// It has ended, and so it is known what kind of client sent it.
+    pub(super) fn end_overlong(&mut self, world: &mut World, now: Moment, kind: Kind) {
+        let is_untold = self.intake.end_rest();
+        if self.dialogue.kind.is_none() {
+            self.decide(world, kind);
+        }
+        if is_untold {
+            self.dialogue.overflow(world, now);
+        }
+    }
+
+    /// A pause may still end it, and nothing more is waited for: its sender is told now.
+    pub(super) fn give_up_overlong(&mut self, world: &mut World, now: Moment) {
+        if self.intake.guess.ends_with_pause() {
+            self.end_overlong(world, now, Kind::Line);
+        }
+    }
+}
+
+impl Dialogue {
+    /// A message is too long.
+    pub(super) fn overflow(&mut self, world: &mut World, now: Moment) {
+        self.heard = Heard::Message;
+        self.count_for_pace(world, now);
+        let error = self.too_long(world);
+        self.err_in_order(world, ErrorKind::TooLong, error);
+    }
+
+    fn too_long(&self, world: &World) -> String {
+        format!("message longer than {} bytes", self.settings(world).message_bytes_max)
+    }
+
+    /// Tells what was wrong, in the order in which it came: in the room behind what was said there.
+    pub(super) fn err_in_order(&mut self, world: &mut World, kind: ErrorKind, error: String) {
+        match self.seat() {
+            Some(seat) => {
+                world.room.tell(seat, &format!("Error: {error}"));
+                self.note_error(world, kind, error);
+            }
+            None => self.err(world, kind, error),
+        }
+        if self.is_on_fifo() {
+            self.drop_unread(world);
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! A message that is longer than a message may be: an error, and the connection goes on; unless the message never ends.
+
+use std::io::Write;
+use std::time::{Duration, Instant};
+
+use super::{is_served, limited};
+use crate::harness::{CHAT, Client, Daemon, GREETING, MULTIPLY, Stream};
+
+const TOO_LONG: &str = "Error: message longer than 4096 bytes";
+
+#[test]
+fn who_says_too_much_at_once_is_told_so_and_stays_in_the_room() {
+    let daemon = Daemon::usual();
+    let mut alice = Client::member(&daemon, "alice");
+    let mut line = Client::member(&daemon, "line");
+    let mut raw = daemon.tcp(CHAT);
+    raw.hear("Greetings from the cave! Now type your name and press enter!\n");
+    raw.say("raw");
+    raw.hear("Welcome raw! If you ever want to quit, type {quit} to exit.");
+    alice.hear("line has joined the chat!\nraw has joined the chat!\n");
+    line.hear("raw has joined the chat!\n");
+    line.say(format!("before\n{}\nbehind\n", "x".repeat(100_000)));
+    alice.hear("line: before\nline: behind\n");
+    line.hear(format!("line: before\n{TOO_LONG}\nline: behind\n"));
+    raw.hear("line: beforeline: behind");
+    // Of a raw client's message a pause is the end, in however many pieces it comes: then it is told, and goes on.
+    for piece in [4097, 50_000, 1] {
+        raw.say("x".repeat(piece));
+        std::thread::sleep(Duration::from_millis(2)); // the pause is what is tried
+    }
+    raw.hear(TOO_LONG);
+    raw.say("behind");
+    raw.hear("raw: behind");
+    alice.hear("raw: behind\n");
+    daemon.stop();
+}
+
+#[test]
+fn who_half_closes_within_the_rest_has_heard_all_answers() {
+    let daemon = limited("idle_timeout = \"10s\"");
+    for (said, heard) in [
+        (&b"5 10\n"[..], "Data received\n50.0\n"),
+        (b"5 10\0", "Data received\x0050.0\0"),
+        (b"\0\0\0\x045 10", "\0\0\0\rData received\0\0\0\x0450.0"),
+        (b"\xff\xf15 10\r\n", "Data received\r\n50.0\r\n"),
+    ] {
+        let mut client = daemon.tcp(MULTIPLY);
+        client.say(said);
+        client.hear(heard);
+        client.say([&b"\0\0\x20\0"[..], &[b'x'; 5000]].concat());
+        client.half_close();
+        let rest = String::from_utf8_lossy(&client.hear_rest()).into_owned();
+        // To who ends its messages with NUL those were two empty ones, a blank, and one that the end of the stream ended.
+        assert!(rest.contains(TOO_LONG) && rest.matches("Error").count() == 1, "{heard:?}: {rest:?}");
+    }
+    // Of a raw client's message the end of the stream is an end too, and so it is of what is not known.
+    for first in [None, Some("5 10")] {
+        let mut client = daemon.tcp(MULTIPLY);
+        if let Some(first) = first {
+            client.say(first);
+            client.hear("Data received50.0");
+        }
+        client.say([b'x'; 5000]);
+        client.half_close();
+        let end = if first.is_some() { "" } else { "\n" };
+        client.hear(format!("{TOO_LONG}{end}"));
+        client.hear_end();
+    }
+    daemon.stop();
+}
+
+#[test]
+fn who_never_ends_a_message_that_is_too_long_is_closed_by_the_deadline() {
+    // The pause that ends a raw client's message is one that a busy machine does not make.
+    let daemon = limited("message_timeout = \"1s\"\nraw_gap = \"500ms\"");
+    for (first, heard, end) in [
+        ("5 10\n", "Data received\n50.0\n", "\n"),
+        ("5 10\0", "Data received\x0050.0\0", "\0"),
+        ("5 10", "Data received50.0", ""),
+    ] {
+        for (piece, pause) in [(100, Duration::from_millis(10)), (1 << 20, Duration::ZERO)] {
+            let mut client = daemon.tcp(MULTIPLY);
+            client.say(first);
+            client.hear(heard);
+            let (start, words) = (Instant::now(), vec![b'x'; piece]);
+            client.say([b'x'; 5000]);
+            let told = std::thread::scope(|scope| {
+                let Stream::Tcp(stream) = &client.stream else { unreachable!() };
+                let mut mouth = stream.try_clone().unwrap();
+                let sends = scope.spawn(move || {
+                    while start.elapsed() < Duration::from_secs(20) && mouth.write_all(&words).is_ok() {
+                        std::thread::sleep(pause); // the pace is what is tried
+                    }
+                });
+                client.hear(format!("{TOO_LONG}{end}Error: message not finished after 1 s{end}"));
+                client.hear_end();
+                let told = start.elapsed();
+                sends.join().unwrap();
+                told
+            });
+            assert!(
+                told >= Duration::from_millis(990) && told < Duration::from_secs(10),
+                "{first:?} {told:?}"
+            );
+        }
+    }
+    is_served(&mut daemon.tcp(MULTIPLY));
+    daemon.stop();
+}
+
+#[test]
+fn a_length_that_is_none_ends_the_connection_with_its_error() {
+    let daemon = limited("idle_timeout = \"10s\"");
+    let mut client = daemon.tcp(MULTIPLY);
+    client.say(b"\0\0\0\x045 10");
+    client.hear("\0\0\0\rData received\0\0\0\x0450.0");
+    // What can be skipped is.
+    client.say([&b"\0\x01\0\0"[..], &[b'x'; 65_536], b"\0\0\0\x033 4"].concat());
+    client.hear(format!("\0\0\0%{TOO_LONG}\0\0\0\rData received\0\0\0\x0412.0"));
+    client.say(b"\x80\0\0\0");
+    client.hear(format!("\0\0\0%{TOO_LONG}"));
+    client.hear_end();
+    daemon.tcp(GREETING).hear("Message received. Thank you for connecting\r\n");
+    daemon.stop();
+}
