@@ -6,7 +6,7 @@ pub mod healthy;
 pub mod logged;
 pub mod manager;
 pub mod packets;
-mod process;
+pub mod process;
 pub mod program;
 #[cfg(feature = "tui")]
 pub mod seat;

@@ -3,8 +3,8 @@
 use std::net::Ipv4Addr;
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixListener};
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
@@ -47,6 +47,12 @@ pub fn address() -> Ipv4Addr {
     let number = 1 + block.taken.fetch_add(1, Ordering::Relaxed); // 127.1.0.0 looks like a network
     assert!(number < BLOCK, "more tests than addresses");
     Ipv4Addr::from_bits(block.first.to_bits() + number)
+}
+
+/// Held by a test that opens files by the thousand: two of them at once could be more than the process may have.
+pub fn by_the_thousand() -> MutexGuard<'static, ()> {
+    static ONE: Mutex<()> = Mutex::new(());
+    ONE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// As many open files as the process may have: many tests share it. What they start inherits that.

@@ -6,7 +6,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use crate::harness::around::{Helper, failure, in_namespaces, is_root, may_unshare, outcome};
 use crate::harness::healthy::Healthy;
@@ -311,7 +311,7 @@ fn mode_and_group_are_right_from_the_first_moment() {
     }
     for (keys, allowed, starts) in cases {
         ground.write_config(&format!("{SOCKET}{keys}\n"));
-        let (path, over) = (ground.socket(), AtomicBool::new(false));
+        let (path, over, looks) = (ground.socket(), AtomicBool::new(false), AtomicUsize::new(0));
         let seen = std::thread::scope(|scope| {
             let watcher = scope.spawn(|| {
                 let mut seen = BTreeSet::new();
@@ -319,12 +319,20 @@ fn mode_and_group_are_right_from_the_first_moment() {
                     if let Ok(it) = fs::symlink_metadata(&path) {
                         seen.insert((it.mode() & 0o7777, it.gid()));
                     }
+                    looks.fetch_add(1, Ordering::Relaxed);
                 }
                 seen
             });
+            // The one that is under way may have begun before.
+            let look = |what: &str| {
+                let before = looks.load(Ordering::Relaxed);
+                wait_until(what, || (looks.load(Ordering::Relaxed) > before + 1).then_some(()));
+            };
+            look("the watcher looks");
             for _ in 0..starts {
                 let mut one = Helper(ground.command().stderr(Stdio::null()).spawn().unwrap());
                 wait_until("it listens", || UnixStream::connect(&path).ok());
+                look("the watcher sees the socket");
                 terminate(&mut one);
                 assert!(!path.exists());
             }

@@ -39,9 +39,11 @@ const FIRST_WORDS: &[(&str, &[u8])] = &[
 fn each_protocol_is_named_and_its_client_is_closed() {
     let daemon = daemon();
     for (port, service, before) in SERVICES {
-        for (protocol, words) in FIRST_WORDS {
-            let mut client = daemon.tcp(port);
+        let mut clients: Vec<Client> = FIRST_WORDS.iter().map(|_| daemon.tcp(port)).collect();
+        for (client, (_, words)) in clients.iter_mut().zip(FIRST_WORDS) {
             client.say(words);
+        }
+        for (mut client, (protocol, _)) in clients.into_iter().zip(FIRST_WORDS) {
             client.hear(format!("{before}Error: this port speaks {service}, not {protocol}\n"));
             client.hear_end();
             daemon.wait_for_log(&format!("closed: spoke {protocol}"));

@@ -9,6 +9,7 @@ use std::rc::Rc;
 use crate::harness::around::{as_user, is_root};
 use crate::harness::healthy::Healthy;
 use crate::harness::packets::Packets;
+use crate::harness::process::by_the_thousand;
 use crate::harness::{Client, Daemon, MULTIPLY, USUAL};
 use ipcd::engine::Engine;
 use ipcd::engine::allow::Allowed;
@@ -241,6 +242,7 @@ const SHARE: &str = "[limits]\nmax_connections_per_address = 50\nmax_refused_lin
 
 #[test]
 fn who_opens_ten_thousand_connections_gets_its_share_and_others_are_served() {
+    let _one = by_the_thousand();
     let daemon = Daemon::with(&format!("{SHARE}{USUAL}"));
     let from = |last: u8| {
         let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
@@ -267,6 +269,7 @@ fn a_user_who_opens_ten_thousand_connections_gets_its_share_and_others_are_serve
     if !is_root() {
         return;
     }
+    let _one = by_the_thousand();
     let daemon = open_to_all(&format!("{SHARE}{USUAL}mode = \"0666\"\n"), "");
     let connect = || daemon.unix();
     let healthy = Healthy::on(as_user(BOB, BOB, connect));

@@ -5,6 +5,7 @@ use std::io::{ErrorKind, Write};
 use std::net::{Ipv4Addr, Shutdown, TcpStream};
 
 use crate::harness::around::from;
+use crate::harness::process::by_the_thousand;
 use crate::harness::{BESIDE, CHAT, Client, Daemon, MULTIPLY, Probe, STATS, Stream, USUAL, wait_until};
 use serde_json::Value;
 use socket2::{Domain, Socket, Type};
@@ -209,6 +210,7 @@ const HELD_MOST: &str = "the queues of all were full, and it held most";
 
 #[test]
 fn with_the_default_configuration_the_worst_attack_takes_less_than_the_sum_and_those_who_hold_most_go() {
+    let _one = by_the_thousand();
     let daemon = Daemon::with(&format!("{USUAL}{BESIDE}"));
     let mut asker = daemon.unix();
     asker.say("status\n");

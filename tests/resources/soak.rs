@@ -7,6 +7,7 @@ use std::sync::{Barrier, Mutex};
 use std::thread::{Builder, Scope, sleep};
 use std::time::{Duration, Instant};
 
+use crate::harness::process::by_the_thousand;
 use crate::harness::{CHAT, Client, Daemon, GREETING, MULTIPLY, is_sanitized, wait_until};
 use rustix::process::Signal;
 
@@ -283,6 +284,7 @@ fn crowd<'scope>(
 #[test]
 fn a_thousand_clients_of_every_kind_hear_exactly_what_they_should_and_leave_nothing_behind() {
     let seconds = std::env::var("IPCD_SOAK_SECONDS").ok().map_or(20, |text| text.parse().unwrap());
+    let _one = by_the_thousand();
     let soak = Soak { daemon: Daemon::usual(), over: AtomicBool::new(false), requests: AtomicU64::new(0) };
     let (descriptors, memory) = (soak.daemon.descriptors(), soak.daemon.resident_bytes());
 

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use crate::harness::{CHAT, Client, Daemon, Ground, Stream, USUAL, is_sanitized, logged, show};
+use crate::harness::{CHAT, Client, Daemon, Ground, Stream, USUAL, is_sanitized, logged, show, wait_until};
 use rustix::process::Signal;
 use socket2::SockRef;
 
@@ -257,23 +257,30 @@ fn of_a_thousand_a_hundred_stop_reading_and_the_others_hear_everything_in_order(
     let before = daemon.resident_bytes();
 
     let (all_left, grown) = (AtomicBool::new(false), AtomicUsize::new(0));
+    let (spoken, heard) = (AtomicUsize::new(0), [const { AtomicUsize::new(0) }; 4]);
     std::thread::scope(|scope| {
-        for clients in hearing.chunks_mut(HEARING / 3) {
-            scope.spawn(|| hear_all(clients, &AtomicBool::new(false)));
+        let spoken = &spoken;
+        for (clients, heard) in hearing.chunks_mut(HEARING.div_ceil(3)).zip(&heard) {
+            scope.spawn(move || hear_all(clients, spoken, heard, &AtomicBool::new(false)));
         }
         let ears = tcp(&speaker).try_clone().unwrap();
-        scope.spawn(|| hear_all(&mut [Client::of(ears)], &all_left));
+        scope.spawn(|| hear_all(&mut [Client::of(ears)], spoken, &heard[3], &all_left));
         // The kernel takes some for the deaf as well: how much is its business.
         for number in 0..20_000 {
             if all_left.load(Ordering::Relaxed) {
                 break;
             }
+            wait_until("those who read keep up", || {
+                heard.iter().all(|heard| number < heard.load(Ordering::Relaxed) + AHEAD).then_some(())
+            });
             speaker.say(format!("{number} {}\n", "z".repeat(WORDS)));
+            spoken.store(number + 1, Ordering::Relaxed);
             if number % 64 == 0 {
                 grown.fetch_max(daemon.resident_bytes().saturating_sub(before), Ordering::Relaxed);
             }
         }
         speaker.say("end\n");
+        spoken.fetch_add(1, Ordering::Relaxed);
     });
     // The log is one for all; a line cut in the middle and the last words are all that is kept for one of the dropped.
     let grown = grown.into_inner();
@@ -313,6 +320,10 @@ const HEARING: usize = 899;
 const DEAF: usize = 100;
 const WORDS: usize = 2000;
 
+/// The speaker is ahead of the slowest who reads by no more than this: a quarter of the backlog, so that nobody who reads is
+/// too slow, however little of the processor the readers get.
+const AHEAD: usize = 32;
+
 /// A member that will not read, and for which the kernel keeps little.
 fn deaf_member(daemon: &Daemon, name: &str) -> Client {
     let mut client = Client::of(deaf_socket(daemon));
@@ -340,13 +351,19 @@ fn hear_until(client: &mut Client, line: &str) {
     }
 }
 
-/// Reads from all in turn until each has heard all that was spoken, in order, and that the deaf left.
-fn hear_all(clients: &mut [Client], all_left: &AtomicBool) {
+/// Reads from all in turn until each has heard all that was spoken, in order, and that the deaf left. Who has heard all that
+/// was spoken so far is not waited for; `heard` is how much all have heard.
+fn hear_all(clients: &mut [Client], spoken: &AtomicUsize, heard: &AtomicUsize, all_left: &AtomicBool) {
     let mut states: Vec<(Vec<u8>, usize, usize, bool)> = clients.iter().map(|_| Default::default()).collect();
     let mut buffer = vec![0; 1 << 18];
     while states.iter().any(|(.., done)| !done) {
+        let slowest = states.iter().map(|(_, next, ..)| *next).min().unwrap();
+        heard.store(slowest, Ordering::Relaxed);
+        if slowest >= spoken.load(Ordering::Relaxed) {
+            std::thread::sleep(Duration::from_millis(1));
+        }
         for (client, (rest, next, left, done)) in clients.iter_mut().zip(&mut states) {
-            if *done {
+            if *done || *next >= spoken.load(Ordering::Relaxed) {
                 continue;
             }
             let count = client.read(&mut buffer).unwrap();
@@ -403,9 +420,7 @@ fn the_transcript_has_what_the_room_hears_each_line_with_its_time_and_nothing_pr
         "bob has left the chat.",
     ];
     let written = |path: &std::path::Path, lines: usize| {
-        crate::harness::wait_until("it is written down", || {
-            Some(transcript(path)).filter(|text| text.len() == lines)
-        })
+        wait_until("it is written down", || Some(transcript(path)).filter(|text| text.len() == lines))
     };
     assert_eq!(written(&file, said.len()), said);
     assert_eq!(std::fs::metadata(&file).unwrap().mode() & 0o7777, 0o640);
@@ -474,7 +489,7 @@ fn a_transcript_on_a_full_disk_costs_its_lines_and_nobody_waits() {
     // There is room again.
     std::fs::write(&file, "").unwrap();
     alice.say("room\n");
-    let text = crate::harness::wait_until("it goes on", || {
+    let text = wait_until("it goes on", || {
         Some(transcript(&file)).filter(|text| text.last().is_some_and(|line| line == "alice: room"))
     });
     // Two have joined, and 41 things were said; the last of the lost may have found room already.
