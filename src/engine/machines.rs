@@ -103,6 +103,11 @@ impl Machines {
         Some(latest_line(now, host, self.machines.get(host)?))
     }
 
+    /// What a machine has reported last, and when.
+    pub fn last(&self, host: &str) -> Option<&(Moment, Sample)> {
+        self.machines.get(host)?.history.back()
+    }
+
     /// The machine that follows `after` (the first, if that is `None`) in the order of names, and its last report.
     pub fn next(&self, now: Moment, after: Option<&str>) -> Option<(&str, String)> {
         let from = after.map_or(Bound::Unbounded, Bound::Excluded);

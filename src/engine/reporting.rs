@@ -4,9 +4,10 @@ use super::client::Client;
 use super::codec::{Style, prefixed};
 use super::figures::FIGURES_AGE_MAX;
 use super::message::{Moment, Peer};
+use super::roster::Entry;
 use super::service::Service;
 use super::service::mux;
-use super::service::status::{self, ClientPart, EndpointPart, HintPart, Progress};
+use super::service::status::{self, ClientPart, EndpointPart, HintPart, MachinePart, Progress};
 use super::session::replied;
 use super::{Engine, limits};
 
@@ -89,18 +90,11 @@ impl Engine {
                     return None;
                 }
                 Progress::Tallies(_) => return Some(progress),
-                Progress::Clients(at) => match self.world.roster.clients().get(at as usize) {
-                    Some(client) => {
-                        if let Some(part) = self.describe_client(now, *client) {
-                            status::write_element(out, at == 0, &part);
-                        }
-                        Progress::Clients(at + 1)
-                    }
-                    None => {
-                        status::write_end(out);
-                        return None;
-                    }
-                },
+                Progress::ClientsAlone => {
+                    status::write_head_of_clients(out, may_watch);
+                    return may_watch.then_some(Progress::Tallies(0));
+                }
+                Progress::Clients(at) => return self.write_clients(now, at, out, budget),
                 Progress::Connections(at, written) => {
                     let session = &self.sessions[at as usize];
                     if let Some(session) = session {
@@ -111,6 +105,25 @@ impl Engine {
             };
         }
         Some(progress)
+    }
+
+    /// The addresses and users from this one on.
+    fn write_clients(
+        &self,
+        now: Moment,
+        from: u32,
+        out: &mut Vec<u8>,
+        budget: &mut usize,
+    ) -> Option<Progress> {
+        for (at, (client, entry)) in (from..).zip(self.world.roster.iter().skip(from as usize)) {
+            if *budget == 0 || out.len() >= limits::STATUS_PIECE_BYTES {
+                return Some(Progress::Clients(at));
+            }
+            status::write_element(out, at == 0, &self.describe_client(now, client, entry));
+            *budget -= 1;
+        }
+        status::write_end(out);
+        None
     }
 
     /// Lets the roster know what connections have done, as many as the budget is for; how far it is then.
@@ -126,9 +139,9 @@ impl Engine {
         }
     }
 
-    fn describe_client(&self, now: Moment, client: Client) -> Option<ClientPart<'_>> {
-        let entry = self.world.roster.get(client)?;
-        Some(ClientPart {
+    fn describe_client<'a>(&self, now: Moment, client: Client, entry: &'a Entry) -> ClientPart<'a> {
+        let machine = entry.host.as_deref().and_then(|host| self.world.machines.last(host));
+        ClientPart {
             client: client.to_string(),
             name: entry.name.as_deref(),
             host: entry.host.as_deref(),
@@ -144,7 +157,13 @@ impl Engine {
                 age: now.since(hint.at).as_secs_f64(),
                 is_open: !hint.is_over,
             }),
-        })
+            machine: machine.map(|&(at, sample)| MachinePart {
+                age: now.since(at).as_secs_f64(),
+                cpu_percent: sample.cpu_percent,
+                memory_percent: sample.memory_percent,
+                load: sample.loads.map(|loads| loads[0]),
+            }),
+        }
     }
 
     fn write_head(&self, now: Moment, out: &mut Vec<u8>) {

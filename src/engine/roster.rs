@@ -162,11 +162,12 @@ impl Roster {
     }
 
     /// Everybody, by address and user.
-    pub fn clients(&self) -> Vec<Client> {
-        self.0.keys().copied().collect()
+    pub fn iter(&self) -> impl Iterator<Item = (Client, &Entry)> {
+        self.0.iter().map(|(client, entry)| (*client, entry))
     }
 
     /// What is known of one.
+    #[cfg(test)]
     pub fn get(&self, client: Client) -> Option<&Entry> {
         self.0.get(&client)
     }

@@ -6,6 +6,9 @@ use std::time::Duration;
 /// How an error begins, whoever it is told to. No member's line does: it begins with a name, and that is none.
 pub const ERROR: &str = "Error: ";
 
+/// Asks status for the addresses and users alone.
+pub const CLIENTS: &str = "clients";
+
 /// Said to everybody who comes to the room.
 pub const GREETING: &str = "Greetings from the cave! Now type your name and press enter!";
 

@@ -11,6 +11,8 @@ use crate::engine::counters::{Counters, ErrorKind, ServiceCounters};
 use crate::engine::figures::Figures;
 use crate::engine::json;
 use crate::engine::message::{Dropped, Moment};
+use crate::engine::text::trim;
+use crate::engine::words::CLIENTS;
 
 /// What it is.
 pub const FACTS: Facts = Facts {
@@ -40,6 +42,8 @@ pub const SCHEMA: u32 = 1;
 pub enum Progress {
     /// Nothing is written yet.
     Begun,
+    /// The same, and the addresses and users alone are asked for.
+    ClientsAlone,
     /// The endpoints from this one on come next.
     Endpoints(u32),
     /// The connections from this place in the table on come next; whether one has been written.
@@ -48,6 +52,11 @@ pub enum Progress {
     Tallies(u32),
     /// The addresses and users from this one on come next.
     Clients(u32),
+}
+
+/// What a message asks for: [`CLIENTS`] a part, anything else a report.
+pub fn asked(message: &[u8]) -> Progress {
+    if trim(message) == CLIENTS.as_bytes() { Progress::ClientsAlone } else { Progress::Begun }
 }
 
 /// What is said of the whole daemon. Times are in seconds.
@@ -158,8 +167,23 @@ pub struct ClientPart<'a> {
     pub errors: u64,
     /// Since something was counted of it last.
     pub seen: f64,
+    /// What its machine has reported last.
+    pub machine: Option<MachinePart>,
     /// Its last mistake.
     pub hint: Option<HintPart<'a>>,
+}
+
+/// What is said of a machine.
+#[derive(Debug, Serialize)]
+pub struct MachinePart {
+    /// Since it reported.
+    pub age: f64,
+    /// Of its processors, in percent.
+    pub cpu_percent: Option<f64>,
+    /// Of its memory, in percent.
+    pub memory_percent: Option<f64>,
+    /// Processes that run or wait to, over the last minute.
+    pub load: Option<f64>,
 }
 
 /// What is said of a mistake.
@@ -245,6 +269,12 @@ pub fn write_element(out: &mut Vec<u8>, first: bool, part: &impl Serialize) {
 /// Between the endpoints and the connections.
 pub fn write_turn_to_connections(out: &mut Vec<u8>) {
     out.extend_from_slice(b"],\"connections\":[");
+}
+
+/// Begins a report of the addresses and users alone; whoever may not see them is told no more.
+pub fn write_head_of_clients(out: &mut Vec<u8>, may_watch: bool) {
+    out.extend_from_slice(format!("{{\"schema\":{SCHEMA}").as_bytes());
+    out.extend_from_slice(if may_watch { b",\"clients\":[" } else { b"}\n" });
 }
 
 /// Between the connections and the addresses and users.

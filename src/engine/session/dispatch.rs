@@ -12,7 +12,7 @@ use crate::engine::foreign;
 use crate::engine::limits::FramingRule;
 use crate::engine::message::{Happening, Kind, Medium, Moment};
 use crate::engine::service::mux::{self, Choice};
-use crate::engine::service::status::Progress;
+use crate::engine::service::status;
 use crate::engine::service::watch::Sight;
 use crate::engine::service::{Service, multiply};
 use crate::engine::text::{is_empty, quote};
@@ -363,7 +363,7 @@ impl Dialogue {
             State::Talk(Some(chair)) => self.talk(world, now, chair, message),
             State::Talk(None) => {}
             State::Stats(_) => self.stats(world, now, message),
-            State::Status(_) => self.state = State::Status(Some(Progress::Begun)),
+            State::Status(_) => self.state = State::Status(Some(status::asked(message))),
             State::Watch(_) => self.watch(world, now, message),
             State::Mux => return self.choose(world, now, message),
             State::Control => self.control(world, message),

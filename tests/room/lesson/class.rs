@@ -145,10 +145,12 @@ fn who_gets_it_right_is_in_trouble_no_more_and_is_remembered_when_it_has_gone() 
     );
     assert_eq!(row["requests"], 5, "{row}");
     assert!(row["host"].is_string(), "{row}");
+    let figures = &row["machine"];
+    assert_eq!((&figures["cpu_percent"], &figures["load"]), (&5.0.into(), &Value::Null), "{row}");
     // In a pipe without JSON it is a table.
     let (_, text) = ipcctl(&daemon, &["class", "--once"]);
     let line = text.lines().find(|line| line.starts_with("127.79.0.2 ")).unwrap_or_else(|| panic!("{text}"));
-    assert!(text.starts_with("CLIENT") && line.contains("ann"), "{text}");
+    assert!(text.starts_with("CLIENT") && line.contains("ann") && line.contains(" 5%"), "{text}");
     daemon.stop();
 }
 
@@ -169,6 +171,15 @@ fn only_those_who_may_watch_see_the_class() {
         client.say("status\n");
         let report: Value = serde_json::from_str(&client.hear_line()).expect("JSON");
         assert_eq!(report["clients"].is_array(), is_told, "{uid}");
+        // That part alone, and then all of it again.
+        client.say("clients\nstatus\n");
+        let part: Value = serde_json::from_str(&client.hear_line()).expect("JSON");
+        let keys: Vec<&String> = part.as_object().expect("an object").keys().collect();
+        assert_eq!(keys, if is_told { &["clients", "schema"][..] } else { &["schema"] }, "{uid}");
+        let clients = |report: &Value| report["clients"].as_array().map(Vec::len);
+        assert_eq!(clients(&part), clients(&report));
+        let report: Value = serde_json::from_str(&client.hear_line()).expect("JSON");
+        assert!(report["services"].is_array());
     }
     daemon.stop();
 }

@@ -16,7 +16,7 @@ use rows::{Row, lines, sorted};
 
 /// Show how everybody gets on: a row for each address or user, those in trouble first; in a pipe: lines, again and again
 ///
-/// Each row has the name in the chat, the machine's name, connections, messages, errors, and the last hint with its age.
+/// Each row has the name in the chat, the machine's name, how busy it and its memory are, connections, messages, errors, and the last hint with its age.
 #[derive(Args)]
 pub(crate) struct Arguments {
     /// The time between two looks, 100ms at least
@@ -31,6 +31,9 @@ pub(crate) struct Arguments {
     #[arg(long)]
     json: bool,
 }
+
+/// Asks for this part of a report. A daemon that does not know it gives the whole.
+const CLIENTS: &str = ipcd::engine::words::CLIENTS;
 
 /// One who asks, as with watch.
 const NOT_FOR_YOU: &str =
@@ -54,7 +57,7 @@ pub(crate) fn run(reach: &Reach, arguments: &Arguments) -> Result<(), Trouble> {
             return Ok(());
         }
         std::thread::sleep(due.saturating_duration_since(Instant::now()));
-        conversation.say(STATUS.name);
+        conversation.say(CLIENTS);
         clients = hear(reach, &mut conversation)?;
     }
 }
@@ -64,7 +67,7 @@ fn begin(reach: &Reach) -> Result<Conversation, Trouble> {
     let mut conversation = Conversation::begin(reach, &STATUS)?.in_json();
     // On the mux the choice is the question.
     if reach.direct || !daemon::is_mux(&conversation.place, STATUS.name) {
-        conversation.say(STATUS.name);
+        conversation.say(CLIENTS);
     }
     Ok(conversation)
 }

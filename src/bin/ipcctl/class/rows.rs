@@ -13,6 +13,9 @@ pub(crate) struct Row {
     pub(crate) name: String,
     /// The machine's name, or the user's.
     pub(crate) host: String,
+    /// How busy that machine and its memory are.
+    pub(crate) cpu: String,
+    pub(crate) memory: String,
     pub(crate) connections: String,
     pub(crate) requests: String,
     pub(crate) errors: String,
@@ -22,6 +25,9 @@ pub(crate) struct Row {
     /// It has not got on since.
     pub(crate) is_in_trouble: bool,
 }
+
+/// Seconds after which what a machine has reported says nothing of it any more.
+const REPORT_AGE_MAX: f64 = 60.0;
 
 /// Those in trouble first, the newest of them on top; the others as the daemon has them.
 pub(crate) fn sorted(clients: &mut [Value]) {
@@ -37,7 +43,12 @@ impl Row {
     pub(crate) fn of(client: &Value) -> Row {
         let text = |value: &Value| value.as_str().map(|text| clean(text.as_bytes())).unwrap_or_default();
         let count = |name: &str| client[name].as_u64().unwrap_or(0).to_string();
-        let hint = &client["hint"];
+        let (hint, machine) = (&client["hint"], &client["machine"]);
+        let is_fresh = machine["age"].as_f64().is_some_and(|age| age < REPORT_AGE_MAX);
+        let percent = |name: &str| {
+            let value = machine[name].as_f64().filter(|_| is_fresh);
+            value.map(|value| format!("{value:.0}%")).unwrap_or_default()
+        };
         let who = text(&client["client"]);
         let host = match text(&client["host"]) {
             host if host.is_empty() => user(&who).unwrap_or_default(),
@@ -46,6 +57,8 @@ impl Row {
         Row {
             name: text(&client["name"]),
             host,
+            cpu: percent("cpu_percent"),
+            memory: percent("memory_percent"),
             client: who,
             connections: count("connections"),
             requests: count("requests"),
@@ -88,6 +101,8 @@ pub(crate) enum Column {
     Client,
     Name,
     Host,
+    Cpu,
+    Memory,
     Connections,
     Requests,
     Errors,
@@ -96,10 +111,12 @@ pub(crate) enum Column {
 }
 
 /// From left to right.
-const ALL: [Column; 8] = [
+const ALL: [Column; 10] = [
     Column::Client,
     Column::Name,
     Column::Host,
+    Column::Cpu,
+    Column::Memory,
     Column::Connections,
     Column::Requests,
     Column::Errors,
@@ -113,6 +130,8 @@ impl Column {
             Column::Client => "CLIENT",
             Column::Name => "NAME",
             Column::Host => "HOST",
+            Column::Cpu => "CPU",
+            Column::Memory => "MEM",
             Column::Connections => "NOW",
             Column::Requests => "ASKED",
             Column::Errors => "ERRORS",
@@ -126,6 +145,8 @@ impl Column {
             Column::Client => &row.client,
             Column::Name => &row.name,
             Column::Host => &row.host,
+            Column::Cpu => &row.cpu,
+            Column::Memory => &row.memory,
             Column::Connections => &row.connections,
             Column::Requests => &row.requests,
             Column::Errors => &row.errors,
@@ -136,7 +157,11 @@ impl Column {
 
     /// Numbers stand at the right.
     fn is_number(self) -> bool {
-        matches!(self, Column::Connections | Column::Requests | Column::Errors | Column::When)
+        match self {
+            Column::Cpu | Column::Memory | Column::Connections | Column::Requests => true,
+            Column::Errors | Column::When => true,
+            Column::Client | Column::Name | Column::Host | Column::Hint => false,
+        }
     }
 
     /// A text in a cell of its own.
@@ -168,14 +193,24 @@ const HINT_MIN: usize = 24;
 #[cfg_attr(not(feature = "tui"), allow(dead_code))]
 pub(crate) fn fitting(rows: &[Row], width: usize) -> Vec<(Column, usize)> {
     /// Who is shown at all is last to go; a name is cut before anything goes.
-    const GOING: [Column; 6] =
-        [Column::Host, Column::Connections, Column::Requests, Column::Client, Column::Errors, Column::When];
+    const GOING: [Column; 8] = [
+        Column::Memory,
+        Column::Host,
+        Column::Cpu,
+        Column::Connections,
+        Column::Requests,
+        Column::Client,
+        Column::Errors,
+        Column::When,
+    ];
     const NAME_MAX: usize = 16;
     let has_names = rows.iter().any(|row| !row.name.is_empty());
     let mut shown: Vec<(Column, usize)> = ALL
         .into_iter()
-        .filter(|column| *column != Column::Host || rows.iter().any(|row| !row.host.is_empty()))
-        .filter(|column| *column != Column::Name || has_names)
+        .filter(|column| {
+            let may_be_empty = matches!(column, Column::Name | Column::Host | Column::Cpu | Column::Memory);
+            !may_be_empty || rows.iter().any(|row| !column.of(row).is_empty())
+        })
         .map(|column| match column {
             Column::Name | Column::Host => (column, whole(column, rows).min(NAME_MAX)),
             Column::Hint => (column, 0),
@@ -222,9 +257,9 @@ mod tests {
         let hint = |age: f64, is_open: bool| json!({"mistake": "comma", "text": "write 3.14\u{1b}", "service": "multiply", "age": age, "is_open": is_open});
         vec![
             json!({"client": "127.0.0.2", "name": "ann", "host": null, "connections": 1, "requests": 12, "errors": 0, "hint": null}),
-            json!({"client": "127.0.0.3", "name": null, "host": "pc7", "connections": 2, "requests": 3, "errors": 3, "hint": hint(70.5, true)}),
+            json!({"client": "127.0.0.3", "name": null, "host": "pc7", "connections": 2, "requests": 3, "errors": 3, "hint": hint(70.5, true), "machine": {"age": 2.5, "cpu_percent": 93.4, "memory_percent": 41, "load": 1.5}}),
             json!({"client": "127.0.0.4", "name": "eve", "host": null, "connections": 0, "requests": 3, "errors": 1, "hint": hint(1.0, false)}),
-            json!({"client": "2001:db8::1", "name": "bob", "host": null, "connections": 0, "requests": 1, "errors": 1, "hint": hint(2.9, true)}),
+            json!({"client": "2001:db8::1", "name": "bob", "host": null, "connections": 0, "requests": 1, "errors": 1, "hint": hint(2.9, true), "machine": {"age": 61, "cpu_percent": 5, "memory_percent": 6, "load": null}}),
         ]
     }
 
@@ -238,12 +273,17 @@ mod tests {
         assert_eq!((rows[0].when.as_str(), rows[1].when.as_str(), rows[2].when.as_str()), ("2s", "1m", ""));
         assert_eq!(rows[0].hint, "write 3.14");
         assert_eq!(rows[0].filter().as_deref(), Some("address=2001:db8::1"));
+        let figures = |row: &Row| (row.cpu.clone(), row.memory.clone());
+        assert_eq!(figures(&rows[1]), ("93%".to_owned(), "41%".to_owned()));
+        assert_eq!(figures(&rows[0]), (String::new(), String::new()), "that was long ago");
         let user = Row { client: "uid 1000".into(), ..rows[0].clone() };
         assert_eq!(user.filter().as_deref(), Some("peer=uid:1000"));
         assert_eq!(Row { client: "FIFO writers".into(), ..user }.filter(), None);
         let text = lines(&rows);
         assert!(
-            text.starts_with("CLIENT       NAME  HOST  NOW  ASKED  ERRORS  AGO  LAST HINT\n2001:db8::1  bob"),
+            text.starts_with(
+                "CLIENT       NAME  HOST  CPU  MEM  NOW  ASKED  ERRORS  AGO  LAST HINT\n2001:db8::1  bob"
+            ),
             "{text}"
         );
     }
@@ -260,7 +300,7 @@ mod tests {
         }
         let kinds = |width| fitting(&rows, width).into_iter().map(|(column, _)| column).collect::<Vec<_>>();
         assert_eq!(kinds(120), ALL);
-        assert_eq!(kinds(80), ALL);
+        assert_eq!(kinds(100), ALL);
         assert_eq!(kinds(40), [Column::Client, Column::Name, Column::Hint]);
     }
 }

@@ -16,8 +16,8 @@ use super::super::status::STATUS;
 use super::super::terminal::{Happening, Screen};
 use super::super::tie::{Due, Tie};
 use super::super::{Reach, Trouble, output, watch};
-use super::clients;
 use super::rows::{Column, Row, fitting, sorted};
+use super::{CLIENTS, clients};
 
 /// Rows that the chosen one's hint may take below, where its column is too narrow.
 const HINT_ROWS_MAX: usize = 3;
@@ -96,7 +96,7 @@ impl Desk {
 
     fn ask(&mut self) {
         if self.tie.conversation().is_some() {
-            self.tie.ask(STATUS.name);
+            self.tie.ask(CLIENTS);
             self.is_asked = true;
         }
     }
