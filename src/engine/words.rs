@@ -20,6 +20,14 @@ pub fn is_greeting(line: &str) -> bool {
 /// Said to everybody who quits.
 pub const FAREWELL: &str = "{quit}";
 
+/// How the list of commands begins: with more than a member could say under that name.
+pub const COMMANDS: &str = "Commands: /help, ";
+
+/// Whether a line is the room's answer to a question of ours.
+pub fn is_answer(line: &str) -> bool {
+    line.starts_with(COMMANDS) || line.starts_with(WHO)
+}
+
 /// How the list of members begins.
 pub const WHO: &str = "In the room: ";
 

@@ -27,6 +27,10 @@ pub(crate) enum Speech {
         /// The room has heard of the key; and has refused it for the name that is being tried.
         is_key_set: bool,
         is_key_tried: bool,
+        /// It was told on this connection.
+        is_key_said: bool,
+        /// It is ipcd's room for certain: another server says to all what is meant for the room itself.
+        is_ipcd: bool,
         /// What the room wants of newcomers, as far as it is known; and whether it waits for that.
         passphrase: Option<String>,
         is_asked: bool,
@@ -64,10 +68,21 @@ impl Speech {
             is_in: false,
             key: None,
             is_key_set: false,
+            is_key_said: false,
             is_key_tried: false,
+            is_ipcd: false,
             passphrase: None,
             is_asked: false,
         }
+    }
+
+    /// The same, in a room of which it is certain that it is ipcd's.
+    #[cfg_attr(not(feature = "tui"), allow(dead_code))]
+    pub(crate) fn at_ipcd(mut self, is_certain: bool) -> Speech {
+        if let Speech::Chat { is_ipcd, .. } = &mut self {
+            *is_ipcd = is_certain;
+        }
+        self
     }
 
     /// The same, who knows the room's passphrase.
@@ -104,8 +119,9 @@ impl Speech {
     /// What a new connection begins with.
     pub(crate) fn opening(&mut self) -> Option<String> {
         match self {
-            Speech::Chat { number, is_in, is_key_tried, is_asked, .. } => {
-                (*number, *is_in, *is_key_tried, *is_asked) = (1, false, false, false);
+            Speech::Chat { number, is_in, is_key_tried, is_key_said, is_asked, .. } => {
+                (*number, *is_in, *is_asked) = (1, false, false);
+                (*is_key_tried, *is_key_said) = (false, false);
                 Some(self.name())
             }
             Speech::Talk => None,
@@ -136,6 +152,13 @@ impl Speech {
     pub(crate) fn handle(&mut self, line: String) -> Heard {
         // No member's line begins so: it begins with a name, and that is none.
         let error = line.strip_prefix(ERROR).map(str::to_owned);
+        if let Speech::Chat { is_ipcd, is_in, .. } = self {
+            let is_certain = match is_in {
+                true => error.is_some() || words::is_answer(&line),
+                false => line == words::ASK_PASSPHRASE || error.as_deref().is_some_and(words::is_taken),
+            };
+            *is_ipcd |= is_certain;
+        }
         match self {
             Speech::Chat { is_in: true, .. } if line == FAREWELL => Heard::Farewell,
             // Nothing that a member says comes before the welcome.
@@ -181,9 +204,18 @@ impl Speech {
         }
     }
 
-    /// We are in: what to say so that the name is ours again should the connection be lost by half.
+    /// Whether what is said to the room itself is heard by nobody else.
+    pub(crate) fn is_certain(&self) -> bool {
+        matches!(self, Speech::Chat { is_in: true, is_ipcd: true, .. })
+    }
+
+    /// What to say, once, so that the name is ours again should the connection be lost by half.
     pub(crate) fn key_line(&mut self) -> Option<String> {
-        let Speech::Chat { key, is_key_set, .. } = self else { return None };
+        let is_certain = self.is_certain();
+        let Speech::Chat { key, is_key_set, is_key_said, .. } = self else { return None };
+        if !is_certain || std::mem::replace(is_key_said, true) {
+            return None;
+        }
         if key.is_none() {
             *key = new_key();
         }
@@ -266,16 +298,46 @@ mod tests {
 
     #[test]
     fn a_name_that_was_ours_is_asked_for_with_the_key_once_before_another_one_is() {
-        let mut speech = Speech::chat("ann".to_owned());
+        let mut speech = Speech::chat("ann".to_owned()).at_ipcd(true);
         speech.opening();
         speech.handle(words::welcome("ann"));
         let key = speech.key_line().unwrap();
-        assert!(key.len() == "/key ".len() + 32 && speech.key_line().as_ref() == Some(&key));
+        assert!(key.len() == "/key ".len() + 32 && speech.key_line().is_none(), "once");
+        speech.opening();
+        speech.handle(words::welcome("ann"));
+        assert_eq!(speech.key_line().as_ref(), Some(&key), "the same for the next room");
         speech.opening();
         assert_eq!(speech.another_try(), Some(Try::Key(format!("{key} ann"))));
         assert_eq!(speech.another_try(), Some(Try::Name("ann-2".to_owned())));
         assert_eq!(speech.another_try(), Some(Try::Key(format!("{key} ann-2"))));
-        assert_ne!(Speech::chat("ann".to_owned()).key_line(), Some(key));
+        let mut other = Speech::chat("ann".to_owned()).at_ipcd(true);
+        other.handle(words::welcome("ann"));
+        assert_ne!(other.key_line(), Some(key));
+    }
+
+    #[test]
+    fn a_room_that_may_be_another_servers_hears_of_no_key() {
+        for (line, is_certain) in [
+            ("bob: In the room: ann (1)", false),
+            ("bob has joined the chat!", false),
+            ("In the room: ann, bob (2)", true),
+            ("Commands: /help, /who", true),
+            ("Error: unknown command", true),
+        ] {
+            let mut speech = Speech::chat("ann".to_owned());
+            speech.handle(words::welcome("ann"));
+            assert_eq!((speech.is_certain(), speech.key_line()), (false, None));
+            speech.handle(line.to_owned());
+            assert_eq!(
+                (speech.is_certain(), speech.key_line().is_some()),
+                (is_certain, is_certain),
+                "{line}"
+            );
+        }
+        let mut speech = Speech::chat("ann".to_owned());
+        speech.handle(words::ASK_PASSPHRASE.to_owned());
+        speech.handle(words::welcome("ann"));
+        assert!(speech.is_certain());
     }
 
     #[test]

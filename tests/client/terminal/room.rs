@@ -153,3 +153,32 @@ fn a_name_that_no_room_has_harms_no_screen() {
     assert!(ann.end().0.success());
     server.join().unwrap();
 }
+
+#[test]
+fn a_classroom_server_of_another_kind_hears_one_question_and_no_key() {
+    let room = TcpListener::bind("127.0.0.1:0").unwrap();
+    let to = format!("tcp://{}", room.local_addr().unwrap());
+    let server = std::thread::spawn(move || {
+        let (stream, _) = room.accept().unwrap();
+        let mut heard = BufReader::new(&stream);
+        let mut line = || {
+            let mut line = String::new();
+            heard.read_line(&mut line).unwrap();
+            line
+        };
+        let name = line();
+        let welcome =
+            "Welcome ann! If you ever want to quit, type {quit} to exit.\nann has joined the chat!\n";
+        (&stream).write_all(welcome.as_bytes()).unwrap();
+        [name, line(), line(), line()]
+    });
+    let mut ann = Seat::take(&["--to", &to, "chat", "--name", "ann"]);
+    ann.see("you are in the room as ann");
+    // Nothing begins so: ipcd would be asked again who is there.
+    ann.press("x\thi\r");
+    ann.press("there\r");
+    assert_eq!(server.join().unwrap(), ["ann\n", "/who\n", "xhi\n", "there\n"]);
+    ann.see("the connection ended");
+    ann.press("\x03");
+    assert!(ann.end().0.success());
+}

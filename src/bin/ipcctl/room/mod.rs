@@ -13,7 +13,7 @@ use ipcd::engine::words;
 use self::complete::Completion;
 use self::members::Members;
 use self::saying::Kind;
-use super::daemon::Conversation;
+use super::daemon::{self, Conversation};
 use super::edit::Edit;
 use super::scrollback::Scrollback;
 use super::speech::{Heard, Speech, Try};
@@ -59,6 +59,9 @@ struct Room {
 
 pub(crate) fn run(reach: &Reach, mut speech: Speech) -> Result<(), Trouble> {
     let conversation = Conversation::begin(reach, speech.wanted())?;
+    // Nobody but ipcd has chosen it through a mux.
+    let is_mux = !reach.direct && daemon::is_mux(&conversation.place, speech.wanted().name);
+    speech = speech.at_ipcd(is_mux);
     let mut tie = Tie::around(conversation, speech.wanted(), reach.timeout);
     speech.opening().iter().for_each(|line| tie.ask(line));
     let mut screen = Screen::enter()?;
@@ -163,7 +166,8 @@ impl Room {
         match self.completion.next(&before, self.members.names()) {
             Some((from, way)) => self.edit.complete(from, &way),
             // Perhaps somebody who has not spoken: known next time.
-            None => self.ask_for_members(),
+            None if self.speech.is_certain() => self.ask_for_members(),
+            None => {}
         }
     }
 
@@ -245,6 +249,7 @@ impl Room {
             if !self.handle_heard(heard)? {
                 return Ok(false);
             }
+            self.say_key();
         }
         let is_over = match &mut self.phase {
             Phase::Live(tie) => tie.conversation().is_some_and(|conversation| conversation.is_over()),
@@ -258,6 +263,16 @@ impl Room {
         }
     }
 
+    /// Says what gives us our name back, as soon as nobody but the room hears it.
+    fn say_key(&mut self) {
+        if let Phase::Live(tie) = &mut self.phase
+            && let Some(conversation) = tie.conversation()
+            && let Some(line) = self.speech.key_line()
+        {
+            conversation.say(&line);
+        }
+    }
+
     /// What a line means; whether it goes on.
     fn handle_heard(&mut self, heard: Heard) -> Result<bool, Trouble> {
         match (heard, &mut self.phase) {
@@ -266,11 +281,10 @@ impl Room {
                 tie.handle_answer();
                 self.was_in = true;
                 self.members.clear();
-                if let (Some(line), Some(conversation)) = (self.speech.key_line(), tie.conversation()) {
-                    conversation.say(&line);
-                }
                 self.note(&format!("you are in the room as {}", self.speech.name()));
-                if self.has_panel {
+                // A room that is not ipcd's says to all what is meant for itself: before it hears of a key, it is asked
+                // something that everybody may hear. Its answer has the names, too.
+                if self.has_panel || !self.speech.is_certain() {
                     self.ask_for_members();
                 }
             }

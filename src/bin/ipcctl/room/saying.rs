@@ -28,13 +28,10 @@ pub(crate) enum Kind {
 /// Before what nobody else has heard. No name begins so.
 const PRIVATE: &str = "[private] ";
 
-/// How the room's answers to `/help` and `/who` begin: with more than a member could say under that name.
-const ANSWERS: [&str; 2] = ["Commands: /help, ", "In the room: "];
-
 /// A line of the room's, and as it is shown. What stands in it before a colon is a name only if a name can be so: none has
 /// a colon or a parenthesis, and none begins with a star.
 pub(crate) fn of(line: String) -> (Kind, String) {
-    if ANSWERS.iter().any(|answer| line.starts_with(answer)) {
+    if words::is_answer(&line) {
         return (Kind::Room, line);
     }
     if line.starts_with(words::TEACHER) {
