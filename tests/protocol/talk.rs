@@ -298,3 +298,35 @@ fn a_talk_goes_on_over_a_restart_and_who_lost_its_partner_there_is_told() {
     say_and_hear(&mut late, &mut alone, "still here");
     last.stop();
 }
+
+#[test]
+fn what_the_first_says_to_a_mux_that_is_for_talk_is_kept_for_the_second_whatever_its_kind() {
+    let text = USUAL.replace("[mux]\n", "[mux]\ndefault = \"talk\"\n");
+    let daemon = Daemon::talkative(&text);
+    let kinds: [&[u8]; 5] = [
+        b"one\ntwo\n",
+        b"one\0two\0",
+        b"one\r\ntwo\r\n",
+        b"\0\x03one\0\x03two", // lengths
+        b"one",
+    ];
+    for (number, says) in kinds.into_iter().enumerate() {
+        let since = daemon.log().len();
+        let mut first = daemon.unix();
+        first.say(says);
+        daemon.wait_for_log_since(since, "chose talk");
+        let mut second = daemon.unix();
+        second.say("and I\n");
+        second.hear("one\n");
+        if says.len() > 3 {
+            second.hear("two\n");
+        }
+        second.say("three\nbye\n");
+        let heard = String::from_utf8_lossy(&first.hear_rest()).into_owned();
+        let (hears, then) = (heard.find("and I"), heard.find("three"));
+        assert!(hears < then && hears.is_some(), "{number}: {heard:?}");
+        assert_eq!(heard.matches("and I").count(), 1, "{number}: {heard:?}");
+    }
+    let status = daemon.stop();
+    assert!(!status.iter().any(|line| line.contains("panicked")), "{status:?}");
+}

@@ -11,6 +11,7 @@ use crate::engine::diagnosis::form;
 use crate::engine::foreign;
 use crate::engine::limits::FramingRule;
 use crate::engine::message::{Happening, Kind, Medium, Moment};
+use crate::engine::service::facts::Keeps;
 use crate::engine::service::mux::{self, Choice};
 use crate::engine::service::status;
 use crate::engine::service::watch::Sight;
@@ -207,6 +208,9 @@ impl Session {
             let before = dialogue.service();
             let is_request = before == Service::Mux && mux::choose(message) == Choice::Default;
             let own = if is_request { message.len() } else { 0 };
+            // A partner may come later, and is to hear it.
+            let is_kept = || world.settings.mux_default.facts().keeps == Keeps::ForPartner;
+            let first = (is_request && is_kept()).then(|| message.to_vec());
             let is_message = dialogue.handle_message(world, now, message);
             if is_message {
                 intake.count_message();
@@ -214,6 +218,9 @@ impl Session {
             if before == Service::Mux && dialogue.service() != before {
                 // It has chosen: what came with the choice is that service's, and the choice too, if it was a request.
                 world.counters.move_bytes_in(before, dialogue.service(), own + intake.len() + fresh.len());
+                if let Some(first) = first.filter(|_| dialogue.is_alone(world)) {
+                    intake.put_back(kind, &first, fresh);
+                }
             }
         }
     }

@@ -325,6 +325,24 @@ impl Intake {
         Rest::Message(message)
     }
 
+    /// The message that was taken last waits on, before all else.
+    pub fn put_back(&mut self, kind: Kind, message: &[u8], fresh: &mut &[u8]) {
+        let mut bytes = ThinVec::new();
+        let mut whole = message.to_vec();
+        match kind {
+            Kind::Prefixed(prefix) => {
+                whole.clear();
+                prefixed::encode(prefix, message, &mut whole);
+            }
+            Kind::C => whole.push(0),
+            Kind::Line | Kind::Raw | Kind::Telnet | Kind::Packet => whole.push(b'\n'),
+        }
+        bytes.extend_from_slice(&whole);
+        bytes.extend_from_slice(self.bytes());
+        bytes.extend_from_slice(std::mem::take(fresh));
+        (self.bytes, self.taken, self.scanned) = (bytes, 0, 0);
+    }
+
     /// One of the messages that were taken had something to say: what comes is no endless burst of nothing.
     #[inline]
     pub fn count_message(&mut self) {

@@ -12,7 +12,7 @@ use crate::engine::service::control::{self, Command};
 use crate::engine::service::mux::{self, Choice};
 
 impl Dialogue {
-    /// Enters the service that the message chooses. Whether the message is that one's first.
+    /// Enters the service that the message chooses. Whether the message is that one's first, and somebody hears it.
     pub(super) fn choose(&mut self, world: &mut World, now: Moment, message: &[u8]) -> bool {
         let medium = self.door.medium;
         let (service, is_first) = match mux::choose(message) {
@@ -59,7 +59,7 @@ impl Dialogue {
         }
         self.note(world, Happening::Chose(service));
         self.enter(world, now, service);
-        is_first && self.is_serving()
+        is_first && self.is_serving() && !self.is_alone(world)
     }
 
     pub(super) fn control(&mut self, world: &mut World, message: &[u8]) {
