@@ -1,0 +1,142 @@
+use super::*;
+
+const GAP: Duration = Duration::from_micros(20);
+
+#[test]
+fn paced_messages_go_out_one_by_one_a_gap_apart() {
+    let mut outbox = Outbox::default();
+    outbox.say(Style::Raw, "Data received");
+    outbox.say(Style::Raw, "50.0");
+    assert_eq!(outbox.ready(Style::Raw), b"Data received");
+    outbox.sent(Style::Raw, 4, Moment::at(0), GAP);
+    assert_eq!(outbox.ready(Style::Raw), b" received");
+    outbox.sent(Style::Raw, 9, Moment::at(5), GAP);
+    assert_eq!(outbox.ready(Style::Raw), b"");
+    assert!(!outbox.resume(Moment::at(24)) && outbox.resume(Moment::at(25)));
+    assert_eq!(outbox.ready(Style::Raw), b"50.0");
+    outbox.sent(Style::Raw, 4, Moment::at(25), GAP);
+    assert!(outbox.is_empty() && outbox.pause().is_none(), "nothing follows, so nothing waits");
+}
+
+#[test]
+fn the_gap_is_kept_to_a_message_that_comes_after_the_queue_was_empty() {
+    let mut outbox = Outbox::default();
+    outbox.say(Style::Raw, "50.0");
+    outbox.sent(Style::Raw, 4, Moment::at(0), GAP);
+    outbox.say(Style::Raw, "Data received");
+    assert_eq!((outbox.ready(Style::Raw), outbox.pause()), (&b""[..], Some(Moment::at(20))));
+    // A raw client that was told a list, and then chose a service that speaks in lines.
+    assert_eq!(outbox.ready(Style::Lines), b"");
+    assert!(outbox.resume(Moment::at(20)));
+    assert_eq!(outbox.ready(Style::Raw), b"Data received");
+    assert_eq!(outbox.ready(Style::Lines), b"Data received\n");
+}
+
+#[test]
+fn what_was_said_openly_is_ended_by_the_next_message() {
+    let mut lines = Outbox::default();
+    lines.say_openly("Data received");
+    assert_eq!(lines.ready(Style::Lines), b"Data received");
+    lines.sent(Style::Lines, 13, Moment::at(0), GAP);
+    lines.say(Style::Lines, "50.0");
+    assert_eq!(lines.ready(Style::Lines), b"\n50.0\n");
+
+    let mut paced = Outbox::default();
+    paced.say_openly("Data received");
+    paced.sent(Style::Lines, 13, Moment::at(0), GAP);
+    paced.say(Style::Raw, "50.0");
+    assert_eq!(paced.ready(Style::Raw), b"50.0");
+    paced.sent(Style::Raw, 4, Moment::at(20), GAP);
+    assert!(paced.is_empty());
+}
+
+#[test]
+fn of_what_nobody_reads_the_oldest_whole_lines_are_dropped() {
+    let mut outbox = Outbox::default();
+    for line in ["one", "two", "three", "four"] {
+        outbox.say(Style::Lines, line);
+    }
+    assert_eq!(outbox.drop_oldest(100), 0);
+    assert_eq!((outbox.drop_oldest(12), outbox.ready(Style::Lines)), (2, &b"three\nfour\n"[..]));
+    outbox.sent(Style::Lines, 2, Moment::at(0), GAP);
+    outbox.say(Style::Lines, "five");
+    assert_eq!((outbox.drop_oldest(9), outbox.ready(Style::Lines)), (1, &b"ree\nfive\n"[..]));
+    assert_eq!(
+        (outbox.drop_oldest(2), outbox.ready(Style::Lines)),
+        (1, &b"ree\n"[..]),
+        "the rest of a line stays"
+    );
+    assert_eq!(outbox.drop_oldest(0), 0);
+    outbox.sent(Style::Lines, 4, Moment::at(0), GAP);
+    outbox.say(Style::Lines, "six");
+    assert_eq!((outbox.drop_oldest(3), outbox.is_empty()), (1, true));
+}
+
+#[test]
+fn what_was_sent_is_not_kept_while_more_is_said() {
+    let mut outbox = Outbox::default();
+    outbox.push(&[b'x'; 4096]);
+    for _ in 0..1000 {
+        outbox.push(&[b'y'; 1000]);
+        outbox.sent(Style::Lines, 1000, Moment::at(0), GAP);
+        assert_eq!(outbox.len(), 4096);
+        assert!(outbox.bytes.capacity() <= 2 * 5096, "{}", outbox.bytes.capacity());
+    }
+}
+
+#[test]
+fn packets_are_offered_one_by_one_without_a_pause() {
+    let mut outbox = Outbox::default();
+    outbox.say(Style::Packets, "Data received");
+    outbox.say(Style::Packets, "50.0");
+    assert_eq!(outbox.ready(Style::Packets), b"Data received");
+    outbox.sent(Style::Packets, 13, Moment::at(0), GAP);
+    assert_eq!((outbox.ready(Style::Packets), outbox.pause()), (&b"50.0"[..], None));
+    outbox.sent(Style::Packets, 4, Moment::at(0), GAP);
+    assert!(outbox.is_empty());
+}
+
+#[test]
+fn who_is_late_is_given_all_that_waits_at_once_and_then_message_by_message_again() {
+    for (style, joined, single) in [
+        (Style::Raw, &b"a: hib: hoc: he"[..], &b"d: ha"[..]),
+        (Style::C, b"a: hi\0b: ho\0c: he\0", b"d: ha\0"),
+    ] {
+        let mut outbox = Outbox::default();
+        outbox.say(style, "a: hi");
+        outbox.say(style, "b: ho");
+        outbox.join();
+        outbox.say(style, "c: he");
+        assert_eq!(outbox.ready(style), joined);
+        outbox.sent(style, joined.len(), Moment::at(0), GAP);
+        outbox.say(style, "d: ha");
+        assert_eq!(outbox.ready(style), single);
+    }
+}
+
+#[test]
+fn a_long_message_goes_out_in_pieces_with_pauses() {
+    let mut outbox = Outbox::default();
+    let long = "x".repeat(1023) + "é" + &"y".repeat(100);
+    outbox.say(Style::Raw, &long);
+    assert_eq!(outbox.ready(Style::Raw), "x".repeat(1023).as_bytes());
+    outbox.sent(Style::Raw, 1023, Moment::at(0), GAP);
+    assert!(outbox.ready(Style::Raw).is_empty() && outbox.resume(Moment::at(20)));
+    assert_eq!(outbox.ready(Style::Raw), ("é".to_owned() + &"y".repeat(100)).as_bytes());
+}
+
+#[test]
+fn each_style_ends_what_was_said_openly_in_its_own_way() {
+    for (style, rest) in [
+        (Style::Lines, &b"\n50.0\n"[..]),
+        (Style::Telnet, b"\r\n50.0\r\n"),
+        (Style::Raw, b"50.0"),
+        (Style::C, b"\0"),
+    ] {
+        let mut outbox = Outbox::default();
+        outbox.say_openly("Data received");
+        outbox.sent(Style::Lines, 13, Moment::at(0), GAP);
+        outbox.say(style, "50.0");
+        assert_eq!(outbox.ready(style), rest, "{style:?}");
+    }
+}

@@ -1,0 +1,246 @@
+//! What each member is offered next, what it was sent, and who is too slow.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use super::super::message::{Moment, Peer};
+use super::log::Log;
+use super::{Aside, Member, Room, Seat};
+
+/// What a member can be sent next.
+pub enum Offer<'a> {
+    /// It has seen everything.
+    Nothing,
+    /// A piece said to it alone.
+    Aside(&'a [u8]),
+    /// The room's log.
+    Log {
+        /// From this place on.
+        from: u64,
+        /// To this one.
+        to: u64,
+        /// Something that was said to it alone comes behind it.
+        goes_on: bool,
+    },
+}
+
+impl Room {
+    /// Whether something that is between two members waits for one.
+    pub fn confides(&self, seat: Seat) -> bool {
+        self.members[seat.0].asides.iter().any(|aside| aside.is_private)
+    }
+
+    /// Whether what the member can be sent next is that.
+    pub fn offers_private(&self, seat: Seat) -> bool {
+        let member = &self.members[seat.0];
+        member.asides.front().is_some_and(|aside| aside.is_private && aside.at == member.cursor)
+    }
+
+    /// What the member can be sent next.
+    pub fn offer(&self, seat: Seat) -> Offer<'_> {
+        let member = &self.members[seat.0];
+        let from = member.cursor;
+        match member.asides.front() {
+            Some(aside) if aside.at == from => Offer::Aside(&aside.text[aside.sent..]),
+            Some(aside) => Offer::Log { from, to: aside.at, goes_on: true },
+            None if from == self.log.end => Offer::Nothing,
+            None => Offer::Log { from, to: self.log.end, goes_on: false },
+        }
+    }
+
+    /// The log from one place to another, as it lies in memory, in at most `slices.len()` pieces; how many.
+    pub fn slices<'a>(&'a self, from: u64, to: u64, slices: &mut [&'a [u8]]) -> usize {
+        if let ([place, ..], Some(whole)) = (&mut *slices, self.log.piece(from, to)) {
+            *place = whole;
+            return 1;
+        }
+        let mut count = 0;
+        self.log.pieces(from, to, |piece| {
+            if let Some(place) = slices.get_mut(count) {
+                *place = piece;
+                count += 1;
+            }
+        });
+        count
+    }
+
+    /// Takes what the member hears next, line by line without their ends, until that are `max` bytes or a little more. `each`
+    /// is told whether a line is between two members.
+    pub fn take_lines(&mut self, seat: Seat, max: usize, mut each: impl FnMut(&[u8], bool)) {
+        let (mut left, mut text) = (max, Vec::new());
+        while left > 0 {
+            let count = match self.offer(seat) {
+                Offer::Nothing => break,
+                Offer::Aside(line) => {
+                    let is_private = self.members[seat.0].asides[0].is_private;
+                    each(line.strip_suffix(b"\n").unwrap_or(line), is_private);
+                    line.len()
+                }
+                Offer::Log { from, to, .. } => {
+                    let to = if to - from > left as u64 {
+                        self.log.line_end(from + left as u64).min(to)
+                    } else {
+                        to
+                    };
+                    text.clear();
+                    self.log.pieces(from, to, |piece| text.extend_from_slice(piece));
+                    text.strip_suffix(b"\n")
+                        .unwrap_or(&text)
+                        .split(|byte| *byte == b'\n')
+                        .for_each(|line| each(line, false));
+                    text.len()
+                }
+            };
+            self.sent(seat, count);
+            left = left.saturating_sub(count);
+        }
+    }
+
+    /// How long the member has been behind; `waits`: something that was taken for it was not sent yet.
+    pub fn lag(&mut self, seat: Seat, waits: bool, now: Moment) -> Duration {
+        let (end, member) = (self.log.end, &mut self.members[seat.0]);
+        let is_behind = waits || member.cursor < end || !member.asides.is_empty();
+        let since = if is_behind { Some(*member.behind_since.get_or_insert(now)) } else { None };
+        member.behind_since = since;
+        since.map_or(Duration::ZERO, |since| now.since(since))
+    }
+
+    /// The first `count` bytes of the current [`offer`](Self::offer), as rendered, were sent.
+    #[inline]
+    pub fn sent(&mut self, seat: Seat, count: usize) {
+        self.stirred = true;
+        self.moved = true;
+        let member = &mut self.members[seat.0];
+        if member.asides.is_empty() {
+            member.cursor += count as u64;
+            return;
+        }
+        match member.asides.front_mut() {
+            Some(aside) if aside.at == member.cursor => {
+                aside.sent += count;
+                if aside.sent == aside.text.len() {
+                    member.aside_bytes -= aside.bytes();
+                    self.aside_bytes -= if member.lossy { 0 } else { aside.bytes() };
+                    member.asides.pop_front();
+                    if member.asides.is_empty() {
+                        member.asides = VecDeque::new(); // its memory counts only while something is in it
+                    }
+                }
+            }
+            _ => member.cursor += count as u64,
+        }
+    }
+
+    /// The kernel takes nothing more for this member, or does again.
+    pub fn set_blocked(&mut self, seat: Seat, blocked: bool) {
+        self.stirred = true; // who was not slow may be now
+        let was_blocked = std::mem::replace(&mut self.members[seat.0].blocked, blocked);
+        self.blocked = self.blocked + usize::from(blocked) - usize::from(was_blocked);
+    }
+
+    /// The member is never too slow: it misses the oldest lines instead.
+    pub fn set_lossy(&mut self, seat: Seat) {
+        let member = &mut self.members[seat.0];
+        self.aside_bytes -= if member.lossy { 0 } else { member.aside_bytes };
+        member.lossy = true;
+    }
+
+    /// Lines that members missed since the last call.
+    pub fn take_skipped(&mut self) -> u64 {
+        std::mem::take(&mut self.skipped)
+    }
+
+    /// Appends to `list` everybody who can be offered something new and is not in it yet.
+    pub fn call(&mut self, list: &mut VecDeque<Peer>) {
+        if !std::mem::take(&mut self.dirty) {
+            return;
+        }
+        for (_, member) in &mut self.members {
+            let behind = member.cursor < self.log.end || !member.asides.is_empty();
+            if behind && !member.blocked && !member.called {
+                member.called = true;
+                list.push_back(member.peer);
+            }
+        }
+    }
+
+    /// The member is being offered what there is.
+    pub fn answer_call(&mut self, seat: Seat) {
+        self.members[seat.0].called = false;
+    }
+
+    /// Everybody has been offered what there is: what all have heard is forgotten, before more is said.
+    pub fn forget_heard(&mut self) {
+        if std::mem::take(&mut self.moved) {
+            let cursors = self.members.iter().map(|(_, member)| member.cursor);
+            self.log.forget(cursors.fold(self.log.end, u64::min));
+        }
+    }
+
+    /// Everybody has been offered what there is, and had time to take it: new messages are welcome again. Returns those
+    /// who are more than `backlog` bytes behind because they do not read.
+    pub fn settle(&mut self, backlog: usize) -> Vec<Peer> {
+        if !std::mem::take(&mut self.stirred) {
+            return Vec::new();
+        }
+        self.fresh = 0;
+        if self.blocked == 0 {
+            return Vec::new();
+        }
+        let end = self.log.end;
+        let mut slow = Vec::new();
+        for (_, member) in &mut self.members {
+            // Who takes what it is offered is behind only by what was said in this turn.
+            if member.blocked && member.behind(end) > backlog {
+                if member.lossy {
+                    self.skipped += member.skip_oldest(&self.log, backlog);
+                    self.moved = true;
+                } else {
+                    slow.push(member.peer);
+                }
+            }
+        }
+        slow
+    }
+}
+
+impl Member {
+    /// Bytes that it has not been sent, as they count.
+    fn behind(&self, end: u64) -> usize {
+        (end - self.cursor) as usize + self.aside_bytes
+    }
+
+    /// Leaves out the oldest lines until no more than `backlog` bytes wait for it; how many lines. One that was sent in
+    /// part is finished first.
+    fn skip_oldest(&mut self, log: &Log, backlog: usize) -> u64 {
+        let begun = match self.asides.front() {
+            Some(aside) if aside.at == self.cursor && aside.sent > 0 => self.asides.pop_front(),
+            _ if !log.is_at_line_start(self.cursor) => {
+                let end = log.line_end(self.cursor);
+                let mut text = vec![b'\n']; // stands for what was sent
+                log.pieces(self.cursor, end, |piece| text.extend_from_slice(piece));
+                self.cursor = end;
+                let aside = Aside { at: end, text: text.into(), sent: 1, is_private: false };
+                self.aside_bytes += aside.bytes();
+                Some(aside)
+            }
+            _ => None,
+        };
+        let mut count = 0;
+        while self.behind(log.end) > backlog {
+            match self.asides.front() {
+                Some(aside) if aside.at == self.cursor => {
+                    self.aside_bytes -= aside.bytes();
+                    self.asides.pop_front();
+                }
+                _ if self.cursor < log.end => self.cursor = log.line_end(self.cursor),
+                _ => break,
+            }
+            count += 1;
+        }
+        if let Some(begun) = begun {
+            self.asides.push_front(Aside { at: self.cursor, ..begun });
+        }
+        count
+    }
+}

@@ -1,0 +1,109 @@
+//! What was said, as bytes in chunks, of which the front can be forgotten.
+
+use std::collections::VecDeque;
+
+use memchr::memchr;
+
+/// Bytes in one chunk of the log: some hundred messages.
+pub(super) const CHUNK: usize = 16 * 1024;
+
+/// A sequence of bytes of which the front can be forgotten. Places in it are counted from its beginning for ever.
+#[derive(Debug, Default)]
+pub(super) struct Log {
+    pub(super) chunks: VecDeque<Vec<u8>>,
+    /// The place of the first chunk's first byte.
+    pub(super) base: u64,
+    pub(super) end: u64,
+}
+
+impl Log {
+    /// What its chunks take.
+    pub(super) fn memory_bytes(&self) -> usize {
+        self.chunks.len() * CHUNK
+    }
+
+    /// A line made of parts; how many bytes it has with its end.
+    pub(super) fn append_line(&mut self, parts: &[&[u8]]) -> usize {
+        let count = parts.iter().map(|part| part.len()).sum::<usize>() + 1;
+        match self.chunks.back_mut().filter(|chunk| chunk.len() + count <= CHUNK) {
+            Some(chunk) => {
+                parts.iter().for_each(|part| chunk.extend_from_slice(part));
+                chunk.push(b'\n');
+                self.end += count as u64;
+            }
+            None => {
+                parts.iter().for_each(|part| self.append(part));
+                self.append(b"\n");
+            }
+        }
+        count
+    }
+
+    pub(super) fn append(&mut self, mut bytes: &[u8]) {
+        while !bytes.is_empty() {
+            if self.chunks.back().is_none_or(|chunk| chunk.len() == CHUNK) {
+                self.chunks.push_back(Vec::with_capacity(CHUNK));
+            }
+            let chunk = self.chunks.back_mut().expect("a chunk with room was just seen to");
+            let count = bytes.len().min(CHUNK - chunk.len());
+            chunk.extend_from_slice(&bytes[..count]);
+            self.end += count as u64;
+            bytes = &bytes[count..];
+        }
+    }
+
+    /// `from..to`, if it lies in the first chunk, as it nearly always does.
+    pub(super) fn piece(&self, from: u64, to: u64) -> Option<&[u8]> {
+        self.chunks.front()?.get((from - self.base) as usize..(to - self.base) as usize)
+    }
+
+    /// Hands out `from..to`, chunk by chunk.
+    pub(super) fn pieces<'a>(&'a self, from: u64, to: u64, mut each: impl FnMut(&'a [u8])) {
+        let mut at = from;
+        while at < to {
+            let offset = (at - self.base) as usize;
+            let chunk = &self.chunks[offset / CHUNK][offset % CHUNK..];
+            let piece = &chunk[..chunk.len().min((to - at) as usize)];
+            at += piece.len() as u64;
+            each(piece);
+        }
+    }
+
+    /// The place behind the LF that ends the line at `from`.
+    pub(super) fn line_end(&self, from: u64) -> u64 {
+        let mut at = from;
+        while at < self.end {
+            let offset = (at - self.base) as usize;
+            let chunk = &self.chunks[offset / CHUNK][offset % CHUNK..];
+            match memchr(b'\n', chunk) {
+                Some(lf) => return at + lf as u64 + 1,
+                None => at += chunk.len() as u64,
+            }
+        }
+        self.end
+    }
+
+    pub(super) fn is_at_line_start(&self, place: u64) -> bool {
+        let mut before = Some(&b'\n');
+        if place > self.base {
+            self.pieces(place - 1, place, |piece| before = piece.first());
+        }
+        before == Some(&b'\n')
+    }
+
+    /// Forgets what lies before `place`, but for the last byte, which says whether a line starts there; a single chunk that
+    /// nobody needs any more is kept for the next message.
+    pub(super) fn forget(&mut self, place: u64) {
+        while self.chunks.len() > 1 && place > self.base + CHUNK as u64 {
+            self.chunks.pop_front();
+            self.base += CHUNK as u64;
+        }
+        if place == self.end {
+            self.base = self.end;
+            self.chunks.truncate(1);
+            if let Some(chunk) = self.chunks.front_mut() {
+                chunk.clear();
+            }
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! What the process after a restart is told of the room.
+
+use std::collections::VecDeque;
+
+use serde::{Deserialize, Serialize};
+
+use super::super::message::Peer;
+use super::super::name::Name;
+use super::super::record::SavedLog;
+use super::{Aside, Room, Seat};
+
+/// How far a member is, for the process after a restart.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct SavedPlace {
+    /// Up to where in the log it has been sent.
+    cursor: u64,
+    /// What was said to it alone: at which place, of how many bytes, and how many of them were sent.
+    asides: Vec<(u64, usize, usize)>,
+}
+
+/// A place further than any log comes to.
+const PLACE_MAX: u64 = 1 << 62;
+
+impl Room {
+    /// What the process after a restart has to know of a member: its name, when it joined, and how far it is; appended to
+    /// `texts` what was said to it alone.
+    pub fn save_member<'r>(&'r self, seat: Seat, texts: &mut Vec<&'r [u8]>) -> (String, u64, SavedPlace) {
+        let member = &self.members[seat.0];
+        texts.extend(member.asides.iter().map(|aside| &*aside.text));
+        let asides = member.asides.iter().map(|aside| (aside.at, aside.text.len(), aside.sent)).collect();
+        (member.name.shown.to_string(), member.joined, SavedPlace { cursor: member.cursor, asides })
+    }
+
+    /// The log: the place where it begins, and its bytes.
+    pub fn save_log(&self) -> (u64, Vec<&[u8]>) {
+        (self.log.base, self.log.chunks.iter().map(Vec::as_slice).collect())
+    }
+
+    /// What the room had said before a restart.
+    pub fn restore_log(&mut self, log: SavedLog) {
+        if log.base < PLACE_MAX {
+            (self.log.base, self.log.end) = (log.base, log.base);
+            self.log.append(&log.bytes);
+        }
+    }
+
+    /// Where a member was before a restart. Of a place that cannot have been, nothing is taken.
+    pub fn restore_place(&mut self, seat: Seat, place: SavedPlace, texts: &[u8]) {
+        let mut asides = VecDeque::with_capacity(place.asides.len());
+        let (mut after, mut texts) = (place.cursor, texts);
+        for (at, bytes, sent) in place.asides {
+            if !(after..=self.log.end).contains(&at) || sent > bytes || bytes > texts.len() {
+                return;
+            }
+            let (text, rest) = texts.split_at(bytes);
+            // Which of them are between two members is not kept: all are taken for that.
+            asides.push_back(Aside { at, text: text.into(), sent, is_private: true });
+            (after, texts) = (at, rest);
+        }
+        if !(self.log.base..=self.log.end).contains(&place.cursor) {
+            return;
+        }
+        let member = &mut self.members[seat.0];
+        member.cursor = place.cursor;
+        member.aside_bytes = asides.iter().map(Aside::bytes).sum();
+        self.aside_bytes += member.aside_bytes;
+        member.asides = asides;
+        self.moved = true;
+        self.stir();
+    }
+
+    /// Gives a member its place back, without a word to anybody; `None` if that is no name, or taken.
+    pub fn restore_member(&mut self, peer: Peer, name: &str, joined: u64) -> Option<Seat> {
+        let name = Name::new(name).ok().filter(|name| !self.has(name))?;
+        self.joins = self.joins.max(joined);
+        Some(self.admit(peer, name, joined))
+    }
+}

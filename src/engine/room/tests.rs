@@ -1,0 +1,186 @@
+//! The room by itself: what is heard, in which order, and what it takes.
+
+use super::log::CHUNK;
+use super::*;
+
+fn peer(index: u32) -> Peer {
+    Peer { index, generation: 1 }
+}
+
+/// A line without a speaker.
+fn say(room: &mut Room, line: &str) {
+    room.announce(line);
+    room.remember(line.into());
+}
+
+fn join(room: &mut Room, index: u32) -> Seat {
+    room.join(peer(index), Name::new(&format!("m{index}")).unwrap())
+}
+
+#[test]
+fn a_line_that_was_cut_where_a_chunk_ends_is_still_known_for_one() {
+    let mut room = Room::default();
+    let (seat, other) = (join(&mut room, 1), join(&mut room, 2));
+    room.set_lossy(seat);
+    drain(&mut room, seat, 100);
+    say(&mut room, &"x".repeat(2 * CHUNK));
+    drain(&mut room, other, CHUNK);
+    // It takes what is left of the first chunk, and then nothing.
+    let Offer::Log { from, .. } = room.offer(seat) else { panic!("nothing to hear") };
+    room.sent(seat, CHUNK - from as usize);
+    room.set_blocked(seat, true);
+    (0..3).for_each(|_| assert!(room.settle(2 * CHUNK).is_empty()));
+    say(&mut room, "the last");
+    room.settle(10);
+    assert_eq!(room.take_skipped(), 1, "the last alone: what was begun is finished");
+    let heard = drain(&mut room, seat, 100);
+    assert!(heard.ends_with("x\n") && heard.len() > CHUNK, "{}", heard.len());
+}
+
+#[test]
+fn many_short_words_to_one_member_count_for_the_memory_that_they_take() {
+    let mut room = Room::default();
+    let seat = join(&mut room, 1);
+    drain(&mut room, seat, 100);
+    room.set_blocked(seat, true);
+    let backlog = 64 * 1024;
+    let mut count = 0;
+    while room.settle(backlog).is_empty() {
+        room.tell(seat, "x");
+        count += 1;
+    }
+    assert_eq!(count, backlog / (2 + ASIDE_BYTES) + 1);
+    let (member, words) = (&room.members[seat.0], count * 2);
+    // Each has a place of its own, and its text in the smallest piece that the allocator gives.
+    assert!(member.asides.capacity() * size_of::<Aside>() + count * 32 <= backlog * 3 / 2);
+    assert_eq!((room.behind(seat), room.aside_bytes()), (words, words + count * ASIDE_BYTES));
+    assert_eq!(drain(&mut room, seat, 100).len(), words);
+    assert_eq!((room.behind(seat), room.aside_bytes()), (0, 0));
+}
+
+/// All that the member can be sent, in pieces of `step` bytes at most.
+fn drain(room: &mut Room, seat: Seat, step: usize) -> String {
+    let mut heard = Vec::new();
+    loop {
+        let mut piece = Vec::new();
+        match room.offer(seat) {
+            Offer::Nothing => return String::from_utf8(heard).unwrap(),
+            Offer::Aside(text) => piece.extend_from_slice(text),
+            Offer::Log { from, to, .. } => {
+                let mut slices = [&[][..]; 2];
+                let count = room.slices(from, to, &mut slices);
+                slices[..count].iter().for_each(|slice| piece.extend_from_slice(slice));
+            }
+        }
+        piece.truncate(step);
+        room.sent(seat, piece.len());
+        heard.extend_from_slice(&piece);
+    }
+}
+
+#[test]
+fn every_member_hears_the_same_in_the_same_order_however_it_reads() {
+    for step in [1, 3, 7, 100_000] {
+        let mut room = Room::default();
+        let (line, bare) = (join(&mut room, 1), join(&mut room, 2));
+        say(&mut room, "m1: a");
+        room.tell(line, "to you alone");
+        say(&mut room, "m2: b");
+        room.tell(bare, "to me alone");
+        let long = "x".repeat(3 * CHUNK);
+        say(&mut room, &long);
+        assert_eq!(
+            drain(&mut room, line, step),
+            format!("m2 has joined the chat!\nm1: a\nto you alone\nm2: b\n{long}\n")
+        );
+        let mut lines = Vec::new();
+        while !matches!(room.offer(bare), Offer::Nothing) {
+            let each = |line: &[u8], _: bool| lines.push(String::from_utf8(line.to_vec()).unwrap());
+            room.take_lines(bare, step, each);
+        }
+        assert_eq!(lines, ["m1: a", "m2: b", "to me alone", &long]);
+    }
+}
+
+#[test]
+fn what_all_have_seen_is_forgotten_and_who_lags_is_named() {
+    let mut room = Room::default();
+    let (fast, slow) = (join(&mut room, 1), join(&mut room, 2));
+    for _ in 0..100 {
+        say(&mut room, &"y".repeat(1000));
+        drain(&mut room, fast, CHUNK);
+        assert_eq!(room.settle(1 << 20), []);
+    }
+    assert_eq!(room.settle(50_000), [], "it was not offered anything yet");
+    assert_eq!(room.settle(50_000), [], "and nothing has happened since");
+    room.set_blocked(slow, true);
+    assert_eq!(room.settle(100_000), [peer(2)]);
+    let mut unsent = Vec::new();
+    room.sent(slow, 10);
+    room.drop_member(slow, &mut unsent);
+    assert_eq!(unsent, "y".repeat(990).into_bytes().into_iter().chain([b'\n']).collect::<Vec<_>>());
+    drain(&mut room, fast, CHUNK);
+    room.forget_heard();
+    assert_eq!(room.log_bytes(), CHUNK);
+    assert_eq!(room.log.base, room.log.end, "the next message comes where the first did");
+}
+
+#[test]
+fn what_a_member_says_has_its_name_in_front_also_where_a_chunk_ends_and_in_the_history() {
+    let mut room = Room::default();
+    let seat = join(&mut room, 1);
+    room.say(seat, b"nobody asked for a history");
+    room.set_history(2, CHUNK);
+    drain(&mut room, seat, CHUNK);
+    let mut expected = String::new();
+    for number in 0..2 * CHUNK / 100 {
+        room.say(seat, format!("{number:90}").as_bytes());
+        expected += &format!("m1: {number:90}\n");
+    }
+    room.act(seat, "waves");
+    assert!(drain(&mut room, seat, CHUNK) == expected + "* m1 waves\n");
+    let last = 2 * CHUNK / 100 - 1;
+    assert_eq!(room.history().collect::<Vec<_>>(), [format!("m1: {last:90}"), "* m1 waves".to_owned()]);
+}
+
+#[test]
+fn history_is_bounded_in_messages_and_in_bytes() {
+    let mut room = Room::default();
+    say(&mut room, "forgotten: nobody asked for a history");
+    room.set_history(3, 20);
+    ["a: 1", "b: 2", "c: 3", "d: 4"].iter().for_each(|line| say(&mut room, line));
+    assert_eq!(room.history().collect::<Vec<_>>(), ["b: 2", "c: 3", "d: 4"]);
+    say(&mut room, "e: a longer one");
+    assert_eq!(room.history().collect::<Vec<_>>(), ["d: 4", "e: a longer one"]);
+    room.set_history(1, 20);
+    assert_eq!(room.history().collect::<Vec<_>>(), ["e: a longer one"]);
+}
+
+#[test]
+fn a_member_who_has_heard_all_that_was_said_to_it_alone_takes_no_memory_for_it() {
+    let mut room = Room::default();
+    let seat = join(&mut room, 1);
+    for _ in 0..1000 {
+        room.tell(seat, "psst");
+    }
+    assert_eq!(room.aside_bytes(), room.aside_bytes_of(seat));
+    drain(&mut room, seat, CHUNK);
+    assert_eq!((room.aside_bytes(), room.members[seat.0].asides.capacity()), (0, 0));
+    room.tell(seat, "psst");
+    room.drop_member(seat, &mut Vec::new());
+    assert_eq!(room.aside_bytes(), 0, "nor does one who is gone");
+}
+
+#[test]
+fn who_leaves_is_sent_what_it_has_not_seen() {
+    let mut room = Room::default();
+    let (a, b) = (join(&mut room, 1), join(&mut room, 2));
+    say(&mut room, "m1: hi");
+    room.tell(b, "psst");
+    let mut unsent = Vec::new();
+    room.leave(b, &mut unsent);
+    assert_eq!(unsent, b"m1: hi\npsst\n");
+    assert_eq!(drain(&mut room, a, 5), "m2 has joined the chat!\nm1: hi\nm2 has left the chat.\n");
+    assert_eq!(room.who(), "m1 (1)");
+    assert_eq!(room.peers().collect::<Vec<_>>(), [peer(1)]);
+}
