@@ -14,14 +14,17 @@ use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 pub const PATIENCE: Duration = Duration::from_secs(20);
 
 /// The programs that tests run, and the Debian packages they come from.
-const PACKAGES: [(&str, &str); 10] = [
+const PACKAGES: [(&str, &str); 13] = [
     ("bash", "bash"),
     ("curl", "curl"),
+    ("inetutils-telnet", "inetutils-telnet"),
     ("ip", "iproute2"),
     ("nc", "netcat-openbsd"),
     ("ncat", "ncat"),
     ("openssl", "openssl"),
+    ("plink", "putty-tools"),
     ("python3", "python3"),
+    ("setsid", "util-linux"),
     ("socat", "socat"),
     ("unshare", "util-linux"),
     ("Xvfb", "xvfb"),

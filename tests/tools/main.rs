@@ -3,6 +3,7 @@
 mod crowd;
 #[path = "../harness/mod.rs"]
 mod harness;
+mod telnet;
 mod window;
 
 use std::io::{ErrorKind, Read};

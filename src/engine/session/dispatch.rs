@@ -83,11 +83,15 @@ impl Session {
 
     /// Takes the text out of a Telnet client's bytes, answers the commands in between, and goes on with the text.
     fn take_text(&mut self, world: &mut World, now: Moment, bytes: &[u8]) {
+        if self.intake.has_ended() {
+            return; // it has said that nothing more is for us
+        }
         let (replies, has_ended) = self.intake.push_telnet(bytes);
         self.dialogue.outbox.push(&replies);
         self.take_in(world, now, &[]);
         if has_ended {
-            self.handle_end_of_file(world, now);
+            self.intake.end_input();
+            self.take_last(world, now);
         }
     }
 
@@ -118,6 +122,11 @@ impl Session {
     pub(in crate::engine) fn handle_end_of_file(&mut self, world: &mut World, now: Moment) {
         self.suspect_leaving(world);
         self.intake.end();
+        self.take_last(world, now);
+    }
+
+    /// What waits is all that comes.
+    fn take_last(&mut self, world: &mut World, now: Moment) {
         if self.dialogue.is_alone(world) {
             self.intake.clear();
         }
@@ -238,7 +247,7 @@ impl Session {
                     let (replies, has_ended) = self.intake.be_telnet(fresh);
                     self.dialogue.outbox.push(&replies);
                     if has_ended {
-                        self.intake.end();
+                        self.intake.end_input();
                     }
                 }
             }

@@ -39,7 +39,8 @@ impl Session {
         if !self.is_serving() && !self.intake.is_empty() {
             self.intake.clear(); // it is heard no more
         }
-        self.dialogue.step(world, now, has_ended)
+        // Who has only said that its input ends may still send, and would be answered with a reset.
+        self.dialogue.step(world, now, self.intake.is_at_end())
     }
 
     /// The session leaves the table.

@@ -16,7 +16,7 @@ impl Session {
 
     /// Whether the peer is to be read from: not when it does not read itself.
     pub(in crate::engine) fn wants_input(&self, world: &World) -> bool {
-        !self.intake.has_ended() && (!self.is_serving() || !self.is_held_back(world))
+        !self.intake.is_at_end() && (!self.is_serving() || !self.is_held_back(world))
     }
 
     pub(super) fn is_held_back(&self, world: &World) -> bool {

@@ -49,6 +49,8 @@ pub enum Burst {
         /// How often in a row that was so, since the last message.
         full_reads: u16,
     },
+    /// With Telnet's command for the end of the input: what still comes is no input, and the stream goes on.
+    EndOfInput,
     /// With the end of the stream: nothing more will come.
     EndOfStream,
 }
@@ -117,8 +119,13 @@ impl Intake {
         self.burst
     }
 
-    /// Whether nothing more will come.
+    /// Whether nothing more will come that is to be heard.
     pub fn has_ended(&self) -> bool {
+        matches!(self.burst, Burst::EndOfInput | Burst::EndOfStream)
+    }
+
+    /// Whether the stream itself has ended.
+    pub fn is_at_end(&self) -> bool {
         self.burst == Burst::EndOfStream
     }
 
@@ -145,6 +152,7 @@ impl Intake {
             self.bytes.push(b'\n'); // the burst before ended here
         }
         self.burst = match (more, self.burst) {
+            (_, Burst::EndOfInput) => Burst::EndOfInput,
             (false, _) => Burst::Ended,
             (true, Burst::GoesOn { full_reads }) => {
                 Burst::GoesOn { full_reads: full_reads.saturating_add(1) }
@@ -161,6 +169,11 @@ impl Intake {
     /// The stream has ended: what waits is all there is.
     pub fn end(&mut self) {
         self.burst = Burst::EndOfStream;
+    }
+
+    /// A Telnet client has said that its input ends: what waits is all there is, though its connection goes on.
+    pub fn end_input(&mut self) {
+        self.burst = Burst::EndOfInput;
     }
 
     /// All that waits, with `fresh` behind it, which has just been read.
@@ -314,7 +327,7 @@ impl Intake {
         let ends = match self.burst {
             Burst::GoesOn { .. } => false,
             Burst::Ended => kind == Kind::Raw || kind == Kind::Line && message.is_empty() && bytes[0] == 0,
-            Burst::EndOfStream => true,
+            Burst::EndOfInput | Burst::EndOfStream => true,
         };
         if !ends {
             self.scanned = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
