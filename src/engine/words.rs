@@ -138,6 +138,12 @@ pub const JAVA_OBJECT: &str = "this is a serialized Java object; send text and a
 /// The same of Python's pickle.
 pub const PICKLE: &str = "this is a Python pickle; send text and a newline";
 
+/// The same of Erlang's term_to_binary.
+pub const ERLANG_TERM: &str = "this is an Erlang term; send text and a newline";
+
+/// The same of Go's encoding/gob.
+pub const GOB: &str = "this is a Go gob; send text and a newline";
+
 /// The same of Ada's String'Output.
 pub const ADA_BOUNDS: &str = "this is a string with its bounds, as Ada's String'Output writes it; use String'Write, and end with a newline";
 

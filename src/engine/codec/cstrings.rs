@@ -26,9 +26,42 @@ pub fn without_line_end(message: &[u8]) -> &[u8] {
     message.strip_suffix(b"\n").map_or(message, without_cr)
 }
 
+/// Whether bytes behind a message, in the same burst, are what an array had in it that was sent whole: they begin with no text.
+/// Text in another encoding is none.
+pub fn is_garbage(bytes: &[u8]) -> bool {
+    let piece = bytes.split(|byte| *byte == 0).next().unwrap_or_default();
+    let is_control = |byte: &u8| byte.is_ascii_control() && !byte.is_ascii_whitespace() && *byte != 0x0b;
+    piece.iter().any(is_control) || is_no_utf8(piece) && !piece.iter().any(u8::is_ascii_alphanumeric)
+}
+
+/// Whether it is none however it goes on.
+fn is_no_utf8(bytes: &[u8]) -> bool {
+    std::str::from_utf8(bytes).is_err_and(|error| error.error_len().is_some())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_an_array_had_in_it_is_no_text() {
+        for garbage in [&b"\xa5\xa5\xa5"[..], b"\xcc\xcc", b"\x10\xe0\xff\xff\xfd\x7f\0\0", b"a\x01b\0hello"]
+        {
+            assert!(is_garbage(garbage), "{}", garbage.escape_ascii());
+        }
+        for text in [
+            &b""[..],
+            b"\0\0",
+            b"3 4",
+            b"3 4\0\xa5",
+            b"Jos\xe9\0",
+            b"\xc3",
+            "Grüße".as_bytes(),
+            b"a\tb\r\n\0",
+        ] {
+            assert!(!is_garbage(text), "{}", text.escape_ascii());
+        }
+    }
 
     #[test]
     fn a_string_ends_with_nul_and_a_line_end_before_it_is_no_part_of_it() {

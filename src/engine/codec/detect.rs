@@ -142,6 +142,11 @@ impl Guess {
         self.bursts().is_some_and(|bursts| bursts.is_complete && !bursts.is_typed)
     }
 
+    /// Whether somebody types, it seems.
+    pub fn is_typed(&self) -> bool {
+        self.bursts().is_some_and(|bursts| bursts.is_typed)
+    }
+
     /// How many sends have come, unless somebody types.
     pub fn sends(&self) -> usize {
         self.bursts().filter(|bursts| !bursts.is_typed).map_or(1, |bursts| bursts.cuts.len())

@@ -24,7 +24,8 @@ pub enum Shape {
     Is(Kind),
     /// The next bytes tell, or a second of silence.
     Unclear,
-    /// A string with its NUL, if nothing follows for as long as parts of a message are apart.
+    /// A string with its NUL, or a message behind a length that could be text, if nothing follows for as long as parts of a
+    /// message are apart.
     String,
     /// What is no text, and cannot be served.
     Unreadable(Unreadable),
@@ -39,8 +40,27 @@ pub enum Unreadable {
     Java,
     /// What Python's pickle begins with.
     Pickle,
+    /// What Erlang's term_to_binary begins with.
+    Erlang,
+    /// What Go's encoding/gob begins with.
+    Gob,
     /// What Ada's String'Output begins with: the first and the last index.
     Ada,
+}
+
+/// The byte with which Erlang's external term format begins, and those of its tags for what a first program sends: tuples,
+/// strings, binaries, lists, numbers, maps and atoms.
+const ERLANG: u8 = 131;
+const ERLANG_TAGS: &[u8] = b"hkmlabtdwsn";
+
+/// Whether it is one message behind a length of one byte that is white space, and nothing else.
+pub fn is_behind_blank(bytes: &[u8]) -> bool {
+    matches!(bytes, [length @ 9..=13, text @ ..] if text.len() == usize::from(*length) && is_one_text(text))
+}
+
+/// Whether there is no control character and no line end in it.
+fn is_one_text(bytes: &[u8]) -> bool {
+    !bytes.iter().any(|byte| is_control(*byte) || *byte == b'\n')
 }
 
 /// Looks at all that has come so far.
@@ -52,12 +72,26 @@ pub fn of(bytes: &[u8], message_bytes_max: usize) -> Shape {
         [0xfe, 0xff, ..] => Shape::Unreadable(Unreadable::Utf16),
         [0xac, 0xed, 0x00, 0x05, ..] => Shape::Unreadable(Unreadable::Java),
         [0x80, 2..=5, ..] => Shape::Unreadable(Unreadable::Pickle),
+        [ERLANG] => Shape::Unclear,
+        [ERLANG, tag] if ERLANG_TAGS.contains(tag) => Shape::Unclear,
+        // No text has a control character there.
+        [ERLANG, tag, next, ..] if ERLANG_TAGS.contains(tag) && is_control(*next) => {
+            Shape::Unreadable(Unreadable::Erlang)
+        }
+        // How a type is defined: its number, the kind of type, and its name or its own number first.
+        [_, 0xff, 0x81..=0xbf, 1..=7, 1, ..] => Shape::Unreadable(Unreadable::Gob),
+        // A string: the whole length, its type, nothing, and its own length.
+        [4..=0x7f, 0x0c, 0] => Shape::Unclear,
+        [whole @ 4..=0x7f, 0x0c, 0, length, ..] if *length == whole - 3 => Shape::Unreadable(Unreadable::Gob),
+        // A length that is white space by itself: C#'s BinaryWriter, unless more follows.
+        _ if is_behind_blank(bytes) => Shape::String,
+        [b'\n', rest @ ..] if rest.len() < 10 && is_one_text(rest) => Shape::Unclear,
         [first, ..] if is_control(*first) || *first >= 0x80 => match of_prefix(bytes, message_bytes_max) {
             Shape::Text => of_ada(bytes).unwrap_or_else(|| of_nul(bytes)),
             shape => shape,
         },
         // A blank line, or the first byte of a length of ten.
-        [b'\n'] | [b'\n', 0] | [b'\n', 0, 0] => Shape::Unclear,
+        [b'\n', 0] | [b'\n', 0, 0] => Shape::Unclear,
         // Four bytes of a length with the low one first, though that one is a character by itself.
         [_, b, 0] if *b > 0 && is_control(*b) => Shape::Unclear,
         [_, b, 0, 0, ..] if is_control(*b) => match walk(Prefix::Little4, bytes, message_bytes_max) {
@@ -215,6 +249,14 @@ mod tests {
             ("Zoë".as_bytes(), Shape::Text),
             (b"\n", Shape::Unclear),
             (b"\n\n", Shape::Text),
+            (b"\n5 1", Shape::Unclear),
+            (b"\n5 10\n", Shape::Text),
+            (b"\n5 10 and more", Shape::Text),
+            (b"\n12345 6789", Shape::String),
+            (b"\n12345 6789\n", Shape::Text),
+            (b"\t123 45678", Shape::String),
+            (b"\t123 4567\n", Shape::Text),
+            (b"\t5 10", Shape::Text),
             (b"5 10\0", Shape::Is(Kind::C)),
             (b"5 10\n\0\0\0", Shape::Is(Kind::C)),
             (b"5 10\nabc\0\n", Shape::Text),
@@ -247,6 +289,20 @@ mod tests {
             (b"\x01\0\0\0", Shape::Unclear),
             (b"\x01\0\0\0\x04\0\0\0", Shape::Unreadable(Unreadable::Ada)),
             (b"\x01\0\0\0\x04\0\0\x005 10", Shape::Unreadable(Unreadable::Ada)),
+            (b"\x83h\x02a\x05a\n", Shape::Unreadable(Unreadable::Erlang)),
+            (b"\x83k\0\x045 10", Shape::Unreadable(Unreadable::Erlang)),
+            (b"\x83m\0\0\0\x045 10", Shape::Unreadable(Unreadable::Erlang)),
+            (b"\x83d\0\x05hello", Shape::Unreadable(Unreadable::Erlang)),
+            // In code page 850 that is an a with a circumflex.
+            (b"\x83h", Shape::Unclear),
+            (b"\x83me", Shape::Text),
+            (b"\x83ne\n", Shape::Text),
+            (b"\x07\x0c\0\x045 10", Shape::Unreadable(Unreadable::Gob)),
+            (b"\x08\x0c\0\x05alice", Shape::Unreadable(Unreadable::Gob)),
+            (b"\x07\x0c\0\x055 10", Shape::Is(Kind::C)),
+            (b"\x1b\xff\x81\x03\x01\x01\x01P\x01\xff\x82\0", Shape::Unreadable(Unreadable::Gob)),
+            (b"%\xff\x81\x03\x01\x01\x04Pair\x01\xff\x82\0", Shape::Unreadable(Unreadable::Gob)),
+            (b"\x0c\xff\x83\x02\x01\x02\xff\x84\0\x01\x04\0", Shape::Unreadable(Unreadable::Gob)),
             // Numbers as bytes are text with an LF by chance, or nothing that is known.
             (b"\0\0\0\x05\0\0\0\n", Shape::Text),
             (b"\x05\0\0\0\n\0\0\0", Shape::Is(Kind::C)),

@@ -2,6 +2,7 @@
 //! they come, and what is no text. Knows bytes and kinds; has never seen a pause.
 
 use super::{Hint, Mistake};
+use crate::engine::codec::cstrings;
 use crate::engine::codec::shape::Unreadable;
 use crate::engine::encoding;
 use crate::engine::message::{Kind, Prefix};
@@ -26,6 +27,10 @@ pub fn of_kind(kind: Kind, bytes: &[u8]) -> Option<Hint> {
             Mistake::CString,
             "it sends a whole array with the NULs behind its text, as sizeof does: send strlen(text) bytes, and a newline",
         ),
+        Kind::C if has_garbage(bytes) => (
+            Mistake::CString,
+            "it sends a whole array, with what was in it behind the NUL of its text, as sizeof does: send strlen(text) bytes, and a newline",
+        ),
         Kind::C => (
             Mistake::CString,
             "it ends its messages with NUL, as strlen(text) + 1 does: send strlen(text) bytes, and a newline",
@@ -44,6 +49,12 @@ pub fn of_kind(kind: Kind, bytes: &[u8]) -> Option<Hint> {
 fn is_text(bytes: &[u8]) -> bool {
     let text = bytes.split(|byte| *byte == 0).next().unwrap_or_default();
     std::str::from_utf8(text).is_ok_and(|text| !text.contains(|c: char| c.is_control() && !c.is_whitespace()))
+}
+
+/// Something stands behind the NUL that is no text.
+fn has_garbage(bytes: &[u8]) -> bool {
+    let behind = bytes.iter().position(|byte| *byte == 0).map_or(&[][..], |nul| &bytes[nul + 1..]);
+    cstrings::is_garbage(behind)
 }
 
 /// More than the one NUL that ends a string.
@@ -82,6 +93,14 @@ pub fn of_unreadable(what: Unreadable) -> Hint {
         Unreadable::Pickle => (
             Mistake::Serialized,
             "it sends a pickled object, as Python's pickle does: send text and a newline, with str.encode()",
+        ),
+        Unreadable::Erlang => (
+            Mistake::Serialized,
+            "it sends an Erlang term, as term_to_binary does: send text and a newline, with gen_tcp:send and io_lib:format",
+        ),
+        Unreadable::Gob => (
+            Mistake::Serialized,
+            "it sends a gob, as Go's encoding/gob does: send text and a newline, with fmt.Fprintln",
         ),
         Unreadable::Ada => (
             Mistake::Serialized,
@@ -124,6 +143,8 @@ mod tests {
         for (kind, bytes, mistake, words) in [
             (Kind::C, &b"5 10\0"[..], Mistake::CString, "strlen(text) + 1"),
             (Kind::C, b"5 10\0\0\0", Mistake::CString, "sizeof"),
+            (Kind::C, b"5 10\0\xa5\xa5\xa5", Mistake::CString, "what was in it"),
+            (Kind::C, b"5 10\x003 4\0", Mistake::CString, "strlen(text) + 1"),
             (Kind::Prefixed(Prefix::Big2), b"\0\x045 10", Mistake::LengthPrefix, "Java's writeUTF"),
             (Kind::Prefixed(Prefix::Big4), b"\0\0\0\x045 10", Mistake::LengthPrefix, "struct.pack('!I', …)"),
             (Kind::Prefixed(Prefix::Little4), b"\x04\0\0\x005 10", Mistake::LengthPrefix, "Free Pascal"),
@@ -144,6 +165,8 @@ mod tests {
             (Unreadable::Utf16, Mistake::Encoding),
             (Unreadable::Java, Mistake::Serialized),
             (Unreadable::Pickle, Mistake::Serialized),
+            (Unreadable::Erlang, Mistake::Serialized),
+            (Unreadable::Gob, Mistake::Serialized),
             (Unreadable::Ada, Mistake::Serialized),
         ] {
             assert_eq!(of_unreadable(what).mistake, mistake);

@@ -191,7 +191,11 @@ impl Session {
 
     fn take_messages(&mut self, world: &mut World, now: Moment, kind: Kind, fresh: &mut &[u8]) {
         let Session { intake, dialogue, .. } = self;
+        let mut is_behind_string = false;
         while intake.has_more(fresh) && dialogue.is_serving() {
+            if is_behind_string && intake.drop_garbage(fresh) {
+                return;
+            }
             if !dialogue.has_room(world) {
                 intake.stalled = true;
                 dialogue.reject_first(world, now, intake.gather(fresh));
@@ -214,6 +218,7 @@ impl Session {
             // One place where a message is handled, so that it is compiled into this loop.
             let message =
                 if let [0, ..] | [.., 0] = message { lines::without_nuls(message) } else { message };
+            is_behind_string |= kind == Kind::C && !message.is_empty();
             let before = dialogue.service();
             let is_request = before == Service::Mux && mux::choose(message) == Choice::Default;
             let own = if is_request { message.len() } else { 0 };

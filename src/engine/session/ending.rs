@@ -103,6 +103,8 @@ impl Dialogue {
             Unreadable::Utf16 => words::UTF_16,
             Unreadable::Java => words::JAVA_OBJECT,
             Unreadable::Pickle => words::PICKLE,
+            Unreadable::Erlang => words::ERLANG_TERM,
+            Unreadable::Gob => words::GOB,
             Unreadable::Ada => words::ADA_BOUNDS,
         };
         self.fail(world, now, CloseReason::PeerUnreadable, error.to_owned());

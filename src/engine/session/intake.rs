@@ -12,7 +12,7 @@ use crate::engine::codec::rest::End;
 use crate::engine::codec::shape::{self, Shape, Unreadable};
 use crate::engine::codec::{self, cstrings, lines, packets, prefixed};
 use crate::engine::limits::{GUESS, ServiceSettings};
-use crate::engine::message::{Kind, Moment};
+use crate::engine::message::{Kind, Moment, Prefix};
 
 /// Bytes on their way to becoming messages. Holds no memory while none wait.
 #[derive(Debug, Default)]
@@ -241,7 +241,10 @@ impl Intake {
 
     /// Nothing has followed for so long that it is a raw client, unless there is another end of a message in what has come.
     pub fn end_guessing(&mut self, is_complete: impl Fn(&[u8]) -> bool) -> Kind {
-        let kind = self.kind_at_end(Kind::Raw);
+        let kind = match shape::is_behind_blank(&self.bytes) && !self.guess.is_typed() {
+            true => Kind::Prefixed(Prefix::Seven),
+            false => self.kind_at_end(Kind::Raw),
+        };
         match kind {
             Kind::Raw => self.guess.handle_silence(&mut self.bytes, is_complete),
             _ => self.guess.settle(),
@@ -362,6 +365,17 @@ impl Intake {
         if let Burst::GoesOn { full_reads } = &mut self.burst {
             *full_reads = 0;
         }
+    }
+
+    /// Drops what stands behind a C string in the same burst, if it is no text: an array was sent whole.
+    pub fn drop_garbage(&mut self, fresh: &mut &[u8]) -> bool {
+        let bytes = if self.bytes.is_empty() { *fresh } else { self.bytes() };
+        let is_garbage = cstrings::is_garbage(bytes);
+        if is_garbage {
+            self.drop_all();
+            *fresh = &[];
+        }
+        is_garbage
     }
 
     /// Nothing more is taken at the moment: what is left of `fresh` waits.

@@ -6,6 +6,7 @@ use super::Session;
 use super::dialogue::{Dialogue, Heard, Phase, State};
 use super::intake::Burst;
 use crate::engine::World;
+use crate::engine::codec::shape;
 use crate::engine::foreign::{self, Guess};
 use crate::engine::limits::{LAST_WORDS, READ_BYTES_MAX};
 use crate::engine::message::{CloseReason, Moment};
@@ -143,7 +144,11 @@ impl Session {
             self.hint_at_waiting(world);
         }
         if is_due(self.framing_deadline()) {
-            if !self.intake.guess.holds_request() && foreign::look(self.intake.bytes()) == Guess::No {
+            let has_own_hint = shape::is_behind_blank(self.intake.bytes());
+            if !self.intake.guess.holds_request()
+                && foreign::look(self.intake.bytes()) == Guess::No
+                && !has_own_hint
+            {
                 self.hint_at_pause(world);
             }
             self.end_guessing(world, now);

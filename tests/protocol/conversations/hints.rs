@@ -102,6 +102,10 @@ const RIGHT: &[(Service, &[Does])] = &[
     (Multiply, &[Says(b"5 x"), Waits(2000), HalfCloses]),
     (Multiply, &[Says(b"1 2 3\n"), Waits(30), HalfCloses]),
     (Multiply, &[Says(b"4 5 10\n"), Waits(30), HalfCloses]),
+    // Blank lines, and a request that begins with white space.
+    (Multiply, &[Says(b"\n5 10\n"), Says(b"\n12345 6789\n"), Says(b"\n"), Waits(1), HalfCloses]),
+    (Multiply, &[Says(b"\n"), Waits(100), Says(b"12345 6789\n"), Waits(1), HalfCloses]),
+    (Multiply, &[Says(b"\t5 10\n"), Says(b"\t123 4567\n"), Waits(1), HalfCloses]),
     (Mux, &[Says(b"multiply\n5 10\n"), Waits(30), HalfCloses]),
     (Mux, &[Says(b"5 10"), Waits(30), HalfCloses, Waits(3000)]),
     (Chat, &[Says(b"alice"), Waits(900), Says(b"hi"), Waits(60_000), Says(b"{quit}")]),
@@ -139,6 +143,9 @@ fn each_form_that_is_no_line_is_named_once() {
         (&b"5 10\0"[..], "c_string"),
         (b"5 10\0\0\0\0\0\0\0\0", "c_string"),
         (b"5 10\n\0\0\0", "c_string"),
+        (b"5 10\0\xa5\xa5\xa5\xa5\xa5", "c_string"),
+        (b"\n12345 6789", "length_prefix"),
+        (b"\t123 45678", "length_prefix"),
         (b"\0\x045 10", "length_prefix"),
         (b"\0\0\0\x045 10", "length_prefix"),
         (b"\x04\0\0\x005 10", "length_prefix"),
@@ -161,6 +168,10 @@ fn what_is_no_text_is_named_by_its_language_and_another_encoding_by_its_name() {
         (b"\xac\xed\0\x05t\0\x045 10", "serialized"),
         (b"\x80\x04\x95\n\0\0\0\0\0\0\0K\x05K\n\x86\x94.", "serialized"),
         (b"\x01\0\0\0\x04\0\0\x005 10", "serialized"),
+        (b"\x83h\x02a\x05a\n", "serialized"),
+        (b"\x83k\0\x045 10", "serialized"),
+        (b"\x07\x0c\0\x045 10", "serialized"),
+        (b"\x1b\xff\x81\x03\x01\x01\x01P\x01\xff\x82\0", "serialized"),
     ] {
         check(Multiply, &[Says(bytes), Waits(30), HalfCloses, IsGone], &[mistake]);
         check(Chat, &[Says(bytes), Waits(30), HalfCloses], &[mistake]);

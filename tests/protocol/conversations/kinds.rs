@@ -370,6 +370,13 @@ fn what_is_no_text_is_named_in_the_reply() {
         (b"\xfe\xff\0a", "Error: this is UTF-16; send UTF-8\n"),
         (b"\xac\xed\0\x05t\0\x045 10", "Error: this is a serialized Java object; send text and a newline\n"),
         (b"\x80\x04\x95\n\0\0\0", "Error: this is a Python pickle; send text and a newline\n"),
+        (b"\x83h\x02a\x05a\n", "Error: this is an Erlang term; send text and a newline\n"),
+        (b"\x83k\0\x045 10", "Error: this is an Erlang term; send text and a newline\n"),
+        (b"\x07\x0c\0\x045 10", "Error: this is a Go gob; send text and a newline\n"),
+        (
+            b"\x1b\xff\x81\x03\x01\x01\x01P\x01\xff\x82\0\x01\x02\x01\x01A\x01\x04\0\x01\x01B\x01\x04\0\0\0\x07\xff\x82\x01\n\x01\x14\0",
+            "Error: this is a Go gob; send text and a newline\n",
+        ),
     ] {
         for service in [Service::Multiply, Service::Hello, Service::Talk, Service::Stats, Service::Mux] {
             assert_eq!(show(&heard(service, &[sends], SHORT)), show(error.as_bytes()), "{service}");
@@ -398,4 +405,82 @@ fn who_says_that_its_input_ends_is_waited_for_and_nothing_more_of_it_is_heard() 
             assert!(!stage.open[client.index as usize], "cut at {cut}");
         }
     }
+}
+
+#[test]
+fn of_an_array_that_was_not_cleared_only_the_text_before_its_nul_is_heard() {
+    // Fillings of allocators and debuggers, an address, and a byte that is one of a character.
+    let fillings: [&[u8]; 4] = [b"\xa5", b"\xcc", b"\x10\xe0\xff\xff\xfd\x7f\0\0", b"\0\0\x01\xc3"];
+    for filling in fillings {
+        for size in [16, 64, 1024] {
+            let array = |text: &str| {
+                let mut array = format!("{text}\0").into_bytes();
+                array.extend(filling.iter().cycle().take(size - array.len().min(size)));
+                array
+            };
+            let (mut stage, client) = with_members(Service::Multiply);
+            for text in ["5 10", "3 4", "abc", "6 7"] {
+                stage.send(client, &array(text));
+                stage.pass(SHORT);
+            }
+            stage.pass(SILENCE);
+            let heard = stage.heard[client.index as usize].escape_ascii().to_string();
+            let error = "Error: expected two numbers, for example: 5 10";
+            let replies =
+                ["50.0", "12.0", error, "42.0"].map(|reply| format!("Data received\\x00{reply}\\x00"));
+            assert_eq!(heard, replies.concat(), "{size} bytes of {}", filling.escape_ascii());
+
+            let (mut stage, client) = with_members(Service::Chat);
+            for text in ["alice", "hi", "{quit}"] {
+                stage.send(client, &array(text));
+                stage.pass(SHORT);
+            }
+            stage.pass(SILENCE);
+            let heard = stage.heard[client.index as usize].escape_ascii().to_string();
+            assert!(heard.ends_with("exit.\\x00alice: hi\\x00{quit}\\x00"), "{size}: {heard}");
+        }
+    }
+    // Text behind a NUL is another string, also in another encoding, and in the middle of a character.
+    let mut stage = Stage::new();
+    let client = stage.connect(Service::Chat);
+    for burst in [&b"alice\0"[..], b"hi\0Jos\xe9\0ho\0\xc3", b"\xa9t\xc3\xa9\0"] {
+        stage.send(client, burst);
+        stage.pass(SHORT);
+    }
+    stage.pass(SILENCE);
+    let heard = String::from_utf8(stage.heard[client.index as usize].clone()).unwrap();
+    assert!(heard.ends_with("alice: hi\0alice: Jos\u{fffd}\0alice: ho\0alice: été\0"), "{heard:?}");
+}
+
+#[test]
+fn a_length_that_is_white_space_is_one_where_exactly_so_much_follows() {
+    let answer = |result: &str| [b"\rData received", &[result.len() as u8][..], result.as_bytes()].concat();
+    for (text, result) in [
+        ("5 1000000", "5000000.0"),
+        ("12345 6789", "83810205.0"),
+        ("12345 67890", "838102050.0"),
+        ("5 * 12345678", "61728390.0"),
+        ("5 * 100000000", "500000000.0"),
+    ] {
+        // BinaryWriter sends the length and the text apart.
+        for pause in [Duration::ZERO, SHORT, Duration::from_millis(100)] {
+            let heard = heard(Service::Multiply, &[&[text.len() as u8], text.as_bytes()], pause);
+            assert_eq!(show(&heard), show(&answer(result)), "{text:?} {pause:?}");
+        }
+    }
+    // Lines, and who types: blank ones are nothing, and what follows is a request.
+    for (pieces, hears) in [
+        (&[&b"\n12345 6789\n"[..]][..], "Data received\n83810205.0\n"),
+        (&[b"\n", b"12345 6789\n"], "Data received\n83810205.0\n"),
+        (&[b"\n", b"5 10\n"], "Data received\n50.0\n"),
+        (&[b"\n5 1", b"0\n"], "Data received\n50.0\n"),
+        (&[b"\t123 4567\n"], "Data received\n561741.0\n"),
+    ] {
+        for pause in [SHORT, Duration::from_millis(700)] {
+            assert_eq!(show(&heard(Service::Multiply, pieces, pause)), show(hears.as_bytes()), "{pieces:?}");
+        }
+    }
+    let typed: Vec<&[u8]> = b"\n12345 6789".chunks(1).collect();
+    let heard = heard(Service::Multiply, &typed, Duration::from_millis(100));
+    assert!(heard.ends_with(b"83810205.0\n"), "{}", show(&heard));
 }
