@@ -169,7 +169,10 @@ impl Ground {
     /// The command that starts ipcd as another user, who may read what is in the directory.
     pub fn command_as(&self, uid: u32) -> Command {
         let program = self.directory.path().join("ipcd");
-        fs::copy(env!("CARGO_BIN_EXE_ipcd"), &program).unwrap();
+        // By another process: what another test starts just then would inherit our file, open for writing, and the kernel runs
+        // no such program (execve(2), ETXTBSY).
+        let copied = Command::new("cp").arg(env!("CARGO_BIN_EXE_ipcd")).arg(&program).status().unwrap();
+        assert!(copied.success(), "{copied}");
         fs::set_permissions(self.directory.path(), fs::Permissions::from_mode(0o755)).unwrap();
         let mut command = Command::new("setpriv");
         command.args([format!("--reuid={uid}"), format!("--regid={uid}"), "--clear-groups".to_owned()]);

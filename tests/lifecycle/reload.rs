@@ -32,7 +32,9 @@ fn good(daemon: &Daemon, config: &str) -> Vec<String> {
 
 #[track_caller]
 fn bad(daemon: &Daemon, config: &str) -> Vec<String> {
-    let log = reload(daemon, config);
+    let mut log = reload(daemon, config);
+    // A line about a connection may come late to the reader of the log.
+    log.retain(|line| line.starts_with("error: "));
     assert_eq!(log.last().unwrap(), "error: reload failed, nothing has changed", "{log:?}");
     log
 }
@@ -122,8 +124,6 @@ fn a_bad_file_changes_nothing_and_every_error_is_logged() {
         "[multiply]\nlisten = [\"tcp://{ip}:6000\", \"tcp://{ip}:70000\"]\nbacklock = 1\n[caht]\n",
     );
     let file = daemon.directory.path().join("ipcd.toml");
-    // A line about the connection may come late to the reader of the log.
-    let log: Vec<&String> = log.iter().filter(|line| line.starts_with("error: ")).collect();
     for (line, place) in log.iter().zip(["2:", "3:", "4:"]) {
         assert!(line.starts_with(&format!("error: {}:{place}", file.display())), "{line}");
     }
