@@ -76,6 +76,7 @@ mod encoding;
 pub mod figures;
 pub mod foreign;
 mod handing;
+mod inspect;
 pub mod json;
 pub mod limits;
 pub mod looks;
@@ -87,6 +88,7 @@ pub mod name;
 pub mod number;
 mod orders;
 mod outbox;
+mod outgoing;
 mod pace;
 mod peers;
 mod pressure;
@@ -99,8 +101,10 @@ mod session;
 pub mod source;
 pub mod text;
 mod transcript;
+mod turning;
 mod watchtower;
 pub mod words;
+mod world;
 
 use std::collections::VecDeque;
 use std::rc::Rc;
@@ -108,25 +112,23 @@ use std::rc::Rc;
 pub use counters::{Counters, ErrorKind, ServiceCounters, Turns};
 
 use census::Census;
-use codec::Style;
 use datagram::{Answer, Datagram, Shares};
 use deadlines::Deadlines;
-use diagnosis::Hint;
-use figures::Figures;
 use limits::{FLUSHES_PER_TURN, Settings};
 use machines::Machines;
-use message::{Door, Dropped, Happening, Input, Moment, Note, Origin, Output, Peer, Request};
+use message::{Door, Input, Moment, Note, Origin, Output, Peer};
 use mutes::Mutes;
-use pace::{Lately, Pace};
+use pace::Lately;
 use peers::Peers;
-use room::{Offer, Room, Seat};
+use room::Room;
 use roster::Roster;
 use service::Service;
-use service::control::Order;
 use service::talk::Lines;
-use service::watch::Sight;
-use session::{Guest, Session, Unread};
-use watchtower::{Event, Watchtower};
+use session::Session;
+use watchtower::Watchtower;
+use world::{Letter, Stop, World};
+
+pub use outgoing::Outgoing;
 
 /// Deadlines acted on in one turn, so that a thousand that come at once delay nobody else for long.
 const ALARMS_PER_TURN: usize = 256;
@@ -161,143 +163,6 @@ pub struct Engine {
     reporting: VecDeque<Peer>,
     /// A status report waits for what the process tells of itself.
     wants_figures: bool,
-}
-
-/// What all sessions share.
-#[derive(Debug)]
-struct World {
-    settings: Settings,
-    room: Room,
-    census: Census,
-    /// What the process has told of itself last, and when.
-    figures: Option<(Moment, Figures)>,
-    rates: figures::Pace,
-    roster: Roster,
-    counters: Counters,
-    notes: VecDeque<Note>,
-    talk: Lines,
-    machines: Machines,
-    tower: Watchtower,
-    /// Whose burst has just ended within a message.
-    unfinished: Option<Peer>,
-    /// Of those who have sent something where they are held to a pace.
-    paces: Peers<Pace>,
-    /// Of those who come from one source, in the room.
-    lately: Lately,
-    /// Of those who come to a room with a passphrase.
-    guests: Peers<Guest>,
-    mutes: Mutes,
-    /// Of those for whom the kernel takes nothing.
-    unread: Peers<Unread>,
-    /// The time of the input that is being handled.
-    now: Moment,
-    /// What sessions have for other ones; delivered before anything else happens.
-    letters: VecDeque<(Peer, Letter)>,
-    /// What was asked of the daemon.
-    requests: VecDeque<(Peer, Request)>,
-    /// What is to be done to others, and who wants it.
-    orders: VecDeque<(Peer, Order)>,
-    /// Refused connections that linger.
-    refused_lingering: usize,
-    stop: Option<Stop>,
-    /// Memory that the queues of all connections take, but for what the room holds for them.
-    held: usize,
-}
-
-/// What one session has for another.
-#[derive(Debug)]
-enum Letter {
-    /// Somebody to talk with has come.
-    Met(Origin),
-    /// This was said to it.
-    Said(String),
-    /// There is room for what it has to say.
-    GoOn,
-    /// The one it talked with has left.
-    Left,
-    /// Another connection has its place in the room. The rest of a line that was sent in part.
-    Replaced(Vec<u8>),
-}
-
-/// The daemon is stopping.
-#[derive(Debug)]
-struct Stop {
-    /// Until when connections that keep sending are listened to.
-    listen: Moment,
-    /// That moment has not come yet.
-    listening: bool,
-    /// When everything is closed.
-    by: Moment,
-}
-
-impl World {
-    /// A newcomer is shown no more than it may be behind.
-    fn set_history(&mut self) {
-        let bytes_max = self.settings.of(Service::Chat).backlog_bytes_max;
-        self.room.set_history(self.settings.chat_history, bytes_max);
-        self.room.keep_transcript(self.settings.transcript);
-    }
-
-    /// Lets watchers see what became of a datagram, which no session stands for.
-    fn show_datagram(&mut self, door: &Rc<Door>, origin: Origin, sight: Sight) {
-        let service = door.service;
-        self.tower.push(Event { at: self.now, door: Rc::clone(door), origin, service, name: None, sight });
-    }
-
-    /// Tells the log alone of a mistake.
-    fn note_hint(&mut self, peer: Option<Peer>, door: &Rc<Door>, origin: Origin, hint: &Hint) {
-        if self.notes.len() < NOTES_MAX {
-            let what = Happening::Mistaken(hint.text.clone());
-            self.notes.push_back(Note { peer, door: Rc::clone(door), origin, what });
-        }
-    }
-
-    fn note(&mut self, note: Note) {
-        if note.peer.is_none() && self.tower.is_manned() {
-            self.show_datagram(&note.door, note.origin, Sight::Happened(note.what.clone()));
-        }
-        if self.notes.len() < NOTES_MAX {
-            self.notes.push_back(note);
-        }
-    }
-}
-
-/// What may be written to a peer now, in the order in which it is to be sent.
-#[derive(Debug)]
-pub struct Outgoing<'a> {
-    slices: [&'a [u8]; SLICES_MAX],
-    count: usize,
-    /// There may be more to write behind it.
-    is_part: bool,
-}
-
-impl<'a> Outgoing<'a> {
-    /// The pieces.
-    pub fn slices(&self) -> &[&'a [u8]] {
-        &self.slices[..self.count]
-    }
-
-    /// Their bytes in all.
-    pub fn len(&self) -> usize {
-        self.slices().iter().map(|slice| slice.len()).sum()
-    }
-
-    /// Whether there is nothing to write.
-    pub fn is_empty(&self) -> bool {
-        self.slices().iter().all(|slice| slice.is_empty())
-    }
-
-    /// Whether more may be written once it is, without anything else happening.
-    pub fn is_part(&self) -> bool {
-        self.is_part
-    }
-
-    fn push(&mut self, slice: &'a [u8]) {
-        if !slice.is_empty() && self.count < SLICES_MAX {
-            self.slices[self.count] = slice;
-            self.count += 1;
-        }
-    }
 }
 
 impl Engine {
@@ -347,82 +212,6 @@ impl Engine {
         };
         engine.world.set_history();
         engine
-    }
-
-    // ---- what is asked
-
-    /// Connections in the table, closing and refused ones included.
-    pub fn len(&self) -> usize {
-        self.open
-    }
-
-    /// Whether the peer was let in.
-    pub fn is_admitted(&self, peer: Peer) -> bool {
-        self.session(peer).is_some_and(Session::is_counted)
-    }
-
-    /// Whether there is no connection.
-    pub fn is_empty(&self) -> bool {
-        self.open == 0
-    }
-
-    /// Connections of a service that were let in.
-    pub fn connections_of(&self, service: Service) -> usize {
-        self.world.census.of(service)
-    }
-
-    /// Members of the chat room.
-    pub fn members(&self) -> usize {
-        self.world.room.len()
-    }
-
-    /// Counts since the start.
-    pub fn counters(&self) -> &Counters {
-        &self.world.counters
-    }
-
-    /// Memory that queues, the room's log and history, the machines' reports and the events for those who watch take, in
-    /// bytes, for a status summary and for tests of the bound: [`memory::parts`] has the most that it can be.
-    pub fn queued_bytes(&self) -> usize {
-        let world = &self.world;
-        let sessions: usize = self.sessions.iter().flatten().map(|session| session.held_bytes(world)).sum();
-        sessions
-            + world.room.log_bytes()
-            + world.machines.bytes()
-            + world.tower.bytes()
-            + world.roster.bytes()
-    }
-
-    /// Of that, what counts against [`Settings::queued_bytes_max`]; as it was counted, and as it is.
-    pub fn shared_bytes(&self) -> (usize, usize) {
-        let sessions = self.sessions.iter().flatten().filter(|session| !session.is_on_fifo());
-        (self.held_bytes(), sessions.map(|session| session.held_bytes(&self.world)).sum())
-    }
-
-    /// Whether the peer is to be read from at the moment.
-    pub fn wants_input(&self, peer: Peer) -> bool {
-        self.session(peer).is_some_and(|session| session.wants_input(&self.world))
-    }
-
-    /// Whether there is work left over that only needs another turn.
-    pub fn has_work(&self) -> bool {
-        !self.outputs.is_empty()
-            || !self.replies.is_empty()
-            || !self.audience.is_empty()
-            || !self.waiting.is_empty()
-            || !self.reporting.is_empty()
-            || self.world.tower.is_stirred()
-            || self.world.room.is_dirty()
-    }
-
-    /// Whether [`Input::Figures`] is waited for; to be asked after each turn.
-    pub fn wants_figures(&self) -> bool {
-        self.wants_figures
-    }
-
-    /// Whether a [stop](Input::Stop) has been completed.
-    pub fn is_done(&self) -> bool {
-        self.world.stop.is_some() && self.open == 0
     }
 
     // ---- what comes in
@@ -568,70 +357,6 @@ impl Engine {
         }
     }
 
-    /// Everybody in the room has been offered what there is: who is too far behind goes.
-    fn settle_room(&mut self, now: Moment) {
-        let backlog = self.world.settings.of(Service::Chat).backlog_bytes_max;
-        for peer in self.world.room.settle(backlog) {
-            self.with(now, peer, |session, world| session.drop_slow(world, now));
-        }
-        let skipped = self.world.room.take_skipped();
-        self.world.counters.of_mut(Service::Chat).count_dropped(Dropped::Unread, skipped);
-    }
-
-    fn go_on_stopping(&mut self, now: Moment) {
-        let Some(stop) = &mut self.world.stop else { return };
-        stop.listening = now < stop.listen;
-        let (patient, by) = (stop.listening, stop.by);
-        let is_settled = |session: &Session, world: &World| !patient || session.is_settled(world);
-        let all_settled = self.sessions.iter().flatten().all(|session| is_settled(session, &self.world));
-        for index in 0..self.sessions.len() {
-            let Some(Some(session)) = self.sessions.get(index) else { continue };
-            let (peer, settled) = (session.peer(), is_settled(session, &self.world));
-            if now >= by {
-                self.remove(peer, Output::Close(peer));
-            } else if session.is_serving() && settled {
-                self.with(now, peer, |session, world| {
-                    session.stop(world, now);
-                    if all_settled {
-                        session.stop_talking(world, now);
-                    }
-                });
-            }
-        }
-    }
-
-    fn reconfigure(&mut self, now: Moment, settings: Settings) {
-        let before = std::mem::replace(&mut self.world.settings, settings);
-        let counted = self.sessions.iter().flatten().filter(|session| session.is_counted());
-        let everybody = counted.map(|session| (session.service(), session.origin()));
-        self.world.census.retake(&self.world.settings, everybody);
-        self.world.set_history();
-        self.world.machines.keep(self.world.settings.machines_max);
-        let withdrawn: Vec<Service> = Service::offered()
-            .filter(|service| before.of(*service).listening && !self.world.settings.of(*service).listening)
-            .collect();
-        for peer in self.peers() {
-            self.with(now, peer, |session, world| {
-                for service in &withdrawn {
-                    session.withdraw(world, now, *service);
-                }
-                session.renew_pace(world);
-            });
-        }
-        self.resume_all(now);
-    }
-
-    fn peers(&self) -> Vec<Peer> {
-        self.sessions.iter().flatten().map(Session::peer).collect()
-    }
-
-    /// Everybody's deadlines may have changed, and what they wait for, so that everybody is looked at.
-    fn resume_all(&mut self, now: Moment) {
-        for peer in self.peers() {
-            self.with(now, peer, |session, world| session.resume(world, now));
-        }
-    }
-
     // ---- what goes out
 
     /// What happened, oldest first. To be asked after each input until it says `None`.
@@ -642,11 +367,6 @@ impl Engine {
     /// The next thing that the room heard and that is to be written down; to be asked after each turn until it says `None`.
     pub fn poll_transcript(&mut self) -> Option<Box<str>> {
         self.world.room.poll_transcript()
-    }
-
-    /// Who is in the room, by name: of those who came before a restart no note tells.
-    pub fn member_names(&self) -> impl Iterator<Item = (Peer, &str)> {
-        self.world.room.members()
     }
 
     /// What is to be done next for somebody of its own, before anybody else is listened to. To be asked until it says
@@ -693,32 +413,6 @@ impl Engine {
     pub fn poll_deadline(&self) -> Option<Moment> {
         let stop = self.world.stop.as_ref().map(|stop| if stop.listening { stop.listen } else { stop.by });
         [self.deadlines.next(), stop].into_iter().flatten().min()
-    }
-
-    /// What may be written to `peer` now.
-    pub fn outgoing(&mut self, peer: Peer) -> Outgoing<'_> {
-        let mut outgoing = Outgoing { slices: [&[]; SLICES_MAX], count: 0, is_part: false };
-        let Some(session) = self.sessions.get(peer.index as usize).and_then(Option::as_ref) else {
-            return outgoing;
-        };
-        if session.peer() != peer {
-            return outgoing;
-        }
-        if let Some(seat) = session.listening_seat() {
-            offer_room(&self.world.room, seat, &mut outgoing);
-            return outgoing;
-        }
-        let style = session.style();
-        if style != Style::Lines && session.seat().is_some() {
-            self.hear_room(peer);
-        }
-        let Some(Some(session)) = self.sessions.get(peer.index as usize) else { return outgoing };
-        outgoing.push(session.outbox().ready(style));
-        outgoing.is_part = style.is_one_by_one();
-        if let Some(seat) = session.seat().filter(|_| style == Style::Lines) {
-            offer_room(&self.world.room, seat, &mut outgoing);
-        }
-        outgoing
     }
 
     // ---- within
@@ -824,22 +518,6 @@ impl Engine {
             if let Some(capacity) = memory::shrunk(self.sessions.len(), self.sessions.capacity()) {
                 self.sessions.shrink_to(capacity);
             }
-        }
-    }
-}
-
-/// Adds what a member of the room can hear next.
-#[inline]
-fn offer_room<'a>(room: &'a Room, seat: Seat, outgoing: &mut Outgoing<'a>) {
-    match room.offer(seat) {
-        Offer::Nothing => {}
-        Offer::Aside(text) => {
-            outgoing.push(text);
-            outgoing.is_part = true;
-        }
-        Offer::Log { from, to, goes_on } => {
-            outgoing.count += room.slices(from, to, &mut outgoing.slices[outgoing.count..]);
-            outgoing.is_part |= outgoing.count == SLICES_MAX || goes_on;
         }
     }
 }

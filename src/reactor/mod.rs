@@ -1,10 +1,13 @@
 //! The only loop. Owns every descriptor and the clock; moves bytes between the kernel and the engine, and does what the
 //! engine asks. Knows no service: it could not spell "chat".
 
+mod accept;
 mod budget;
+mod bytes;
 mod clock;
 mod datagrams;
 mod fifos;
+mod listeners;
 mod names;
 mod readiness;
 mod report;
@@ -22,22 +25,19 @@ use mio::{Events, Interest, Poll};
 use rustix::io::Errno;
 
 use crate::endpoint::Place;
-use crate::engine::datagram::Ledger;
-use crate::engine::limits::READ_BYTES_MAX;
 use crate::engine::message::{Door, Input, Moment, Origin, Output, Peer, Request};
 use crate::engine::record::piece::Piece;
 use crate::engine::record::{Record, SavedSession};
 use crate::engine::{Engine, SLICES_MAX};
-use crate::transport::link::{Link, PIECES_MAX, Received};
-use crate::transport::listener::Listener;
+use crate::transport::link::{Link, PIECES_MAX};
 
 use clock::Clock;
 use fifos::Standing;
 use readiness::{Ready, Spare};
-use report::{Report, Trouble};
+use report::Report;
 pub use signals::Signal;
 use signals::Signals;
-use slots::{Gate, Slots, Source};
+use slots::{Slots, Source};
 
 /// Events taken from the kernel at once.
 const EVENTS_PER_TURN: usize = 1024;
@@ -73,14 +73,6 @@ const NO_DESCRIPTOR: &[u8] = b"Error: too many connections, try again later\n";
 pub fn memory_bytes_max(connections: usize) -> usize {
     // An event is 12 bytes (epoll_event, epoll_wait(2)), or 16.
     connections * (slots::CONNECTION_BYTES + names::NAME_BYTES_MAX) + PACKET_BYTES_MAX + EVENTS_PER_TURN * 16
-}
-
-/// What became of an attempt to refuse a connection for want of a descriptor.
-enum Refusal {
-    Told,
-    NobodyWaits,
-    /// It waits in the queue, until something is freed.
-    Impossible,
 }
 
 /// What a turn leaves to the daemon.
@@ -281,209 +273,6 @@ impl Reactor {
         }
     }
 
-    fn accept(&mut self, now: Moment, gate: usize, budget: usize) {
-        for _ in 0..budget {
-            let Some(Gate { listener, door, .. }) = self.slots.gate(gate) else { return };
-            let door = Rc::clone(door);
-            if listener.is_for_datagrams() {
-                match self.take_datagram(now, gate, &door) {
-                    Ok(()) => continue,
-                    Err(error) if error.kind() == ErrorKind::WouldBlock => return,
-                    // An error of an earlier datagram's (ip(7)), or memory is short for this one: the next.
-                    Err(error) => {
-                        self.report.trouble(now, Trouble::Accept, &door, &error);
-                        continue;
-                    }
-                }
-            }
-            match listener.accept() {
-                Ok((link, origin)) => {
-                    self.admit(now, link, origin, &door);
-                    self.report.take(now, &mut self.engine);
-                }
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return,
-                Err(error) => match Errno::from_io_error(&error) {
-                    // Said of an empty queue as well: the kernel looks for a descriptor first.
-                    Some(Errno::MFILE | Errno::NFILE) => match self.refuse(now, gate, &door) {
-                        Refusal::Told => {}
-                        Refusal::NobodyWaits => return,
-                        Refusal::Impossible => return self.starve(now, gate, &door, &error),
-                    },
-                    // The connection was gone before it was accepted, or its network failed (accept(2)): the next one.
-                    Some(
-                        Errno::CONNABORTED
-                        | Errno::INTR
-                        | Errno::PERM
-                        | Errno::PROTO
-                        | Errno::NOPROTOOPT
-                        | Errno::NETDOWN
-                        | Errno::NETUNREACH
-                        | Errno::HOSTDOWN
-                        | Errno::HOSTUNREACH
-                        | Errno::NONET
-                        | Errno::TIMEDOUT,
-                    ) => {}
-                    _ => return self.starve(now, gate, &door, &error),
-                },
-            }
-        }
-        self.ready.push(Source::Gate(gate));
-    }
-
-    fn admit(&mut self, now: Moment, link: Link, origin: Origin, door: &Rc<Door>) {
-        let peer = match self.watch(link) {
-            Ok(peer) => peer,
-            Err(error) => return self.report.trouble(now, Trouble::Register, door, &error),
-        };
-        self.engine.handle(now, Input::Opened { peer, door, origin });
-        // Who connects has often sent something already. Not to a service that speaks first: an event tells if it has. What
-        // somebody has sent who is refused is read first, so that its last words are not lost with it.
-        if self.engine.is_admitted(peer) && self.answer(now) {
-            return;
-        }
-        if let Some(slot) = self.slots.get_mut(peer) {
-            slot.readable = true;
-        }
-        self.read(now, peer);
-        self.answer(now);
-    }
-
-    /// Takes one connection through the spare descriptor, tells it that there is no place, and closes it.
-    fn refuse(&mut self, now: Moment, gate: usize, door: &Door) -> Refusal {
-        let Some(Gate { listener, .. }) = self.slots.gate(gate) else { return Refusal::NobodyWaits };
-        if !self.spare.lend() {
-            return Refusal::Impossible;
-        }
-        let refusal = match listener.accept() {
-            Ok((link, origin)) => {
-                let _ = link.write(&[NO_DESCRIPTOR]);
-                self.report.refused(now, door, origin);
-                Refusal::Told
-            }
-            Err(error) if error.kind() == ErrorKind::WouldBlock => Refusal::NobodyWaits,
-            Err(_) => Refusal::Impossible,
-        };
-        self.spare.restore();
-        refusal
-    }
-
-    /// An edge-triggered listener is not told when descriptors are free again: it is tried when one is closed here, and
-    /// after a while.
-    fn starve(&mut self, now: Moment, gate: usize, door: &Door, error: &io::Error) {
-        self.report.trouble(now, Trouble::Accept, door, error);
-        self.ready.starve(gate);
-        self.starved.get_or_insert(now + STARVED);
-    }
-
-    fn read(&mut self, now: Moment, peer: Peer) {
-        let Some(slot) = self.slots.get_mut(peer) else { return };
-        slot.queued = false;
-        if !slot.readable {
-            return;
-        }
-        // Without a reader it does not matter what a pair's writer still says.
-        if !self.engine.wants_input(peer) || slot.is_pair() && slot.failed() {
-            if slot.failed() {
-                self.lose(now, peer);
-            }
-            return; // `Output::Listen` will bring us back
-        }
-        if slot.is_packets() {
-            return self.receive(now, peer);
-        }
-        match slot.read(&mut self.buffer[..READ_BYTES_MAX]) {
-            Ok(0) => {
-                slot.readable = false;
-                self.engine.handle(now, Input::EndOfFile { peer });
-            }
-            Ok(count) => {
-                let more = count == READ_BYTES_MAX;
-                slot.torrent |= more;
-                // A short read has drained the socket (epoll(7)), unless its end is waiting behind the bytes. Of a
-                // terminal one read is one line.
-                slot.readable = more || slot.ended || slot.is_pair();
-                slot.more = more;
-                if slot.readable {
-                    self.ready.push_peer(peer, slot);
-                }
-                let drained = !slot.readable;
-                self.engine.handle(now, Input::Bytes { peer, bytes: &self.buffer[..count], more });
-                if drained {
-                    self.dry(now, peer);
-                }
-            }
-            Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                slot.readable = false;
-                if std::mem::take(&mut slot.more) {
-                    // The burst ended exactly where our buffer did.
-                    self.engine.handle(now, Input::Bytes { peer, bytes: &[], more: false });
-                }
-                self.dry(now, peer);
-            }
-            Err(error) => self.fail(now, peer, error),
-        }
-    }
-
-    /// Takes packets, as many as one read takes bytes.
-    fn receive(&mut self, now: Moment, peer: Peer) {
-        let mut budget = READ_BYTES_MAX;
-        loop {
-            let Some(slot) = self.slots.get_mut(peer) else { return };
-            if !self.engine.wants_input(peer) {
-                return; // `Output::Listen` will bring us back
-            }
-            if budget == 0 {
-                return self.ready.push_peer(peer, slot);
-            }
-            match slot.receive(&mut self.buffer) {
-                Ok(Received::Packet { count, truncated }) => {
-                    budget = budget.saturating_sub(count + PACKET_COST);
-                    let bytes = &self.buffer[..count];
-                    self.engine.handle(now, Input::Bytes { peer, bytes, more: truncated });
-                }
-                Ok(Received::End) => {
-                    slot.readable = false;
-                    return self.engine.handle(now, Input::EndOfFile { peer });
-                }
-                Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                    slot.readable = false;
-                    return self.dry(now, peer);
-                }
-                Err(error) => return self.fail(now, peer, error),
-            }
-        }
-    }
-
-    fn dry(&mut self, now: Moment, peer: Peer) {
-        let Some(slot) = self.slots.get_mut(peer) else { return };
-        let was_torrent = std::mem::take(&mut slot.torrent);
-        if !self.stopping {
-            return;
-        }
-        if was_torrent {
-            let at = now + DRYING;
-            slot.drained = Some(at);
-            self.drying.push_back((at, peer));
-        } else if slot.drained.is_none_or(|at| at <= now) {
-            self.engine.handle(now, Input::Dry { peer });
-        }
-    }
-
-    /// A descriptor failed. Of a socket that is its peer's doing, and of a pair that its reader has gone.
-    fn fail(&mut self, now: Moment, peer: Peer, error: io::Error) {
-        self.note_failed_fifo(now, peer, &error);
-        if self.slots.get_mut(peer).is_some_and(|slot| slot.is_pair())
-            && error.kind() != ErrorKind::BrokenPipe
-        {
-            self.failure = Some(error);
-        }
-        self.lose(now, peer);
-    }
-
-    fn lose(&mut self, now: Moment, peer: Peer) {
-        self.engine.handle(now, Input::Lost { peer });
-    }
-
     // ---- out
 
     /// Does what the engine asks for those who were just listened to; whether that was anything.
@@ -534,110 +323,7 @@ impl Reactor {
         self.report.take(now, &mut self.engine);
     }
 
-    /// Writes until nothing is left or the kernel takes no more.
-    fn flush(&mut self, now: Moment, peer: Peer) {
-        loop {
-            let Some(slot) = self.slots.get_mut(peer) else { return };
-            if slot.blocked {
-                return;
-            }
-            let outgoing = self.engine.outgoing(peer);
-            let (wanted, is_part) = (outgoing.len(), outgoing.is_part());
-            if wanted == 0 {
-                return;
-            }
-            match slot.write(outgoing.slices()) {
-                Ok(count) => {
-                    slot.blocked = count < wanted && !slot.always_writable;
-                    let blocked = slot.blocked;
-                    self.engine.handle(now, Input::Sent { peer, bytes: count });
-                    if blocked {
-                        return self.engine.handle(now, Input::Blocked { peer });
-                    }
-                    if count == wanted && !is_part {
-                        return; // what comes of it asks for another flush
-                    }
-                }
-                Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                    slot.blocked = true;
-                    return self.engine.handle(now, Input::Blocked { peer });
-                }
-                Err(error) => return self.fail(now, peer, error),
-            }
-        }
-    }
-
-    /// Writes to a peer for which the kernel takes nothing, as far as we know.
-    fn retry(&mut self, now: Moment, peer: Peer) {
-        let Some(slot) = self.slots.get_mut(peer).filter(|slot| slot.blocked) else { return };
-        let outgoing = self.engine.outgoing(peer);
-        if outgoing.is_empty() {
-            slot.blocked = false;
-            return self.engine.handle(now, Input::Writable { peer });
-        }
-        match slot.write(outgoing.slices()) {
-            Ok(count) => {
-                slot.blocked = false;
-                self.engine.handle(now, Input::Sent { peer, bytes: count });
-                self.engine.handle(now, Input::Writable { peer });
-            }
-            Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                self.engine.handle(now, Input::Blocked { peer });
-            }
-            Err(error) => self.fail(now, peer, error),
-        }
-    }
-
     // ---- what the daemon asks for
-
-    /// Begins to accept from a listener.
-    ///
-    /// # Errors
-    /// The listener cannot be watched (epoll_ctl(2): ENOMEM or ENOSPC).
-    pub fn add(&mut self, listener: Listener, door: Door) -> io::Result<()> {
-        let gate = self.slots.insert_gate(Gate { listener, door: Rc::new(door), ledger: Ledger::default() });
-        let Some(Gate { listener, .. }) = self.slots.gate(gate) else { return Ok(()) };
-        let fd = std::os::fd::AsRawFd::as_raw_fd(listener);
-        let token = Source::Gate(gate).token();
-        if let Err(error) = self.poll.registry().register(&mut SourceFd(&fd), token, Interest::READABLE) {
-            self.slots.remove_gate(gate);
-            return Err(error);
-        }
-        self.ready.push(Source::Gate(gate)); // somebody may wait there already
-        Ok(())
-    }
-
-    /// The places that are listened on, and the door each is.
-    pub fn places(&self) -> impl Iterator<Item = (&Place, &Door)> {
-        let gates = self.slots.gates().map(|(_, gate)| (gate.listener.place(), &*gate.door));
-        gates.chain(self.fifos.iter().map(Standing::place_and_door))
-    }
-
-    /// The listener at a place.
-    pub fn listener(&self, place: &Place) -> Option<&Listener> {
-        self.slots.gates().map(|(_, gate)| &gate.listener).find(|listener| listener.place() == place)
-    }
-
-    /// Connections that come in at `place` from now on come in through another door.
-    pub fn redirect(&mut self, place: &Place, door: Door) {
-        self.redirect_fifo(place, &door);
-        if let Some(gate) = self.gate_at(place) {
-            self.slots.set_door(gate, Rc::new(door));
-        }
-    }
-
-    /// Stops listening at a place, after what waits there, as much as its `backlog` lets wait, has been accepted.
-    pub fn remove(&mut self, place: &Place, backlog: usize) {
-        self.remove_fifo(place);
-        self.accept_waiting(place, backlog);
-        if let Some(gate) = self.gate_at(place) {
-            self.slots.remove_gate(gate);
-        }
-    }
-
-    fn gate_at(&self, place: &Place) -> Option<usize> {
-        self.slots.gates().find(|(_, gate)| gate.listener.place() == place).map(|(index, _)| index)
-    }
 
     // ---- a restart
 
@@ -660,29 +346,6 @@ impl Reactor {
         }
         write(&handing.end())?;
         Ok(links)
-    }
-
-    /// The listeners that nobody else keeps open, as far as another process can go on with them: a Unix socket's file and
-    /// lock are this process's.
-    pub fn own_listeners(&self) -> impl Iterator<Item = &Listener> {
-        let listeners = self.slots.gates().map(|(_, gate)| &gate.listener);
-        listeners.filter(|listener| {
-            !listener.is_kept() && matches!(listener.place(), Place::Tcp(_) | Place::Udp(_))
-        })
-    }
-
-    /// The listeners on Unix sockets that nobody else keeps open.
-    pub fn own_unix_listeners(&self) -> impl Iterator<Item = &Listener> {
-        let listeners = self.slots.gates().map(|(_, gate)| &gate.listener);
-        listeners.filter(|listener| !listener.is_kept() && listener.place().path().is_some())
-    }
-
-    /// Accepts what waits at a place, as much as its `backlog` lets wait.
-    pub fn accept_waiting(&mut self, place: &Place, backlog: usize) {
-        if let Some(gate) = self.gate_at(place) {
-            // The kernel lets one more wait than it was asked for.
-            self.accept(self.clock.now(), gate, backlog + 1);
-        }
     }
 
     /// Writes what waits for one peer, as far as the kernel takes it.

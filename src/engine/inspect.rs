@@ -1,0 +1,88 @@
+//! What the engine is asked about itself; nothing changes.
+
+use super::Engine;
+use super::counters::Counters;
+use super::message::Peer;
+use super::service::Service;
+use super::session::Session;
+
+impl Engine {
+    /// Connections in the table, closing and refused ones included.
+    pub fn len(&self) -> usize {
+        self.open
+    }
+
+    /// Whether the peer was let in.
+    pub fn is_admitted(&self, peer: Peer) -> bool {
+        self.session(peer).is_some_and(Session::is_counted)
+    }
+
+    /// Whether there is no connection.
+    pub fn is_empty(&self) -> bool {
+        self.open == 0
+    }
+
+    /// Connections of a service that were let in.
+    pub fn connections_of(&self, service: Service) -> usize {
+        self.world.census.of(service)
+    }
+
+    /// Members of the chat room.
+    pub fn members(&self) -> usize {
+        self.world.room.len()
+    }
+
+    /// Counts since the start.
+    pub fn counters(&self) -> &Counters {
+        &self.world.counters
+    }
+
+    /// Memory that queues, the room's log and history, the machines' reports and the events for those who watch take, in
+    /// bytes, for a status summary and for tests of the bound: [`memory::parts`](super::memory::parts) has the most that it can be.
+    pub fn queued_bytes(&self) -> usize {
+        let world = &self.world;
+        let sessions: usize = self.sessions.iter().flatten().map(|session| session.held_bytes(world)).sum();
+        sessions
+            + world.room.log_bytes()
+            + world.machines.bytes()
+            + world.tower.bytes()
+            + world.roster.bytes()
+    }
+
+    /// Of that, what counts against [`Settings::queued_bytes_max`](super::limits::Settings::queued_bytes_max); as it was counted, and as it is.
+    pub fn shared_bytes(&self) -> (usize, usize) {
+        let sessions = self.sessions.iter().flatten().filter(|session| !session.is_on_fifo());
+        (self.held_bytes(), sessions.map(|session| session.held_bytes(&self.world)).sum())
+    }
+
+    /// Whether the peer is to be read from at the moment.
+    pub fn wants_input(&self, peer: Peer) -> bool {
+        self.session(peer).is_some_and(|session| session.wants_input(&self.world))
+    }
+
+    /// Whether there is work left over that only needs another turn.
+    pub fn has_work(&self) -> bool {
+        !self.outputs.is_empty()
+            || !self.replies.is_empty()
+            || !self.audience.is_empty()
+            || !self.waiting.is_empty()
+            || !self.reporting.is_empty()
+            || self.world.tower.is_stirred()
+            || self.world.room.is_dirty()
+    }
+
+    /// Whether [`Input::Figures`](super::message::Input::Figures) is waited for; to be asked after each turn.
+    pub fn wants_figures(&self) -> bool {
+        self.wants_figures
+    }
+
+    /// Whether a [stop](super::message::Input::Stop) has been completed.
+    pub fn is_done(&self) -> bool {
+        self.world.stop.is_some() && self.open == 0
+    }
+
+    /// Who is in the room, by name: of those who came before a restart no note tells.
+    pub fn member_names(&self) -> impl Iterator<Item = (Peer, &str)> {
+        self.world.room.members()
+    }
+}

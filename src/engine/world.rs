@@ -1,0 +1,123 @@
+//! What all sessions share, and what one has for another.
+
+use std::collections::VecDeque;
+use std::rc::Rc;
+
+use super::NOTES_MAX;
+use super::census::Census;
+use super::counters::Counters;
+use super::diagnosis::Hint;
+use super::figures::{self, Figures};
+use super::limits::Settings;
+use super::machines::Machines;
+use super::message::{Door, Happening, Moment, Note, Origin, Peer, Request};
+use super::mutes::Mutes;
+use super::pace::{Lately, Pace};
+use super::peers::Peers;
+use super::room::Room;
+use super::roster::Roster;
+use super::service::Service;
+use super::service::control::Order;
+use super::service::talk::Lines;
+use super::service::watch::Sight;
+use super::session::{Guest, Unread};
+use super::watchtower::{Event, Watchtower};
+
+/// What all sessions share.
+#[derive(Debug)]
+pub(super) struct World {
+    pub(super) settings: Settings,
+    pub(super) room: Room,
+    pub(super) census: Census,
+    /// What the process has told of itself last, and when.
+    pub(super) figures: Option<(Moment, Figures)>,
+    pub(super) rates: figures::Pace,
+    pub(super) roster: Roster,
+    pub(super) counters: Counters,
+    pub(super) notes: VecDeque<Note>,
+    pub(super) talk: Lines,
+    pub(super) machines: Machines,
+    pub(super) tower: Watchtower,
+    /// Whose burst has just ended within a message.
+    pub(super) unfinished: Option<Peer>,
+    /// Of those who have sent something where they are held to a pace.
+    pub(super) paces: Peers<Pace>,
+    /// Of those who come from one source, in the room.
+    pub(super) lately: Lately,
+    /// Of those who come to a room with a passphrase.
+    pub(super) guests: Peers<Guest>,
+    pub(super) mutes: Mutes,
+    /// Of those for whom the kernel takes nothing.
+    pub(super) unread: Peers<Unread>,
+    /// The time of the input that is being handled.
+    pub(super) now: Moment,
+    /// What sessions have for other ones; delivered before anything else happens.
+    pub(super) letters: VecDeque<(Peer, Letter)>,
+    /// What was asked of the daemon.
+    pub(super) requests: VecDeque<(Peer, Request)>,
+    /// What is to be done to others, and who wants it.
+    pub(super) orders: VecDeque<(Peer, Order)>,
+    /// Refused connections that linger.
+    pub(super) refused_lingering: usize,
+    pub(super) stop: Option<Stop>,
+    /// Memory that the queues of all connections take, but for what the room holds for them.
+    pub(super) held: usize,
+}
+
+/// What one session has for another.
+#[derive(Debug)]
+pub(super) enum Letter {
+    /// Somebody to talk with has come.
+    Met(Origin),
+    /// This was said to it.
+    Said(String),
+    /// There is room for what it has to say.
+    GoOn,
+    /// The one it talked with has left.
+    Left,
+    /// Another connection has its place in the room. The rest of a line that was sent in part.
+    Replaced(Vec<u8>),
+}
+
+/// The daemon is stopping.
+#[derive(Debug)]
+pub(super) struct Stop {
+    /// Until when connections that keep sending are listened to.
+    pub(super) listen: Moment,
+    /// That moment has not come yet.
+    pub(super) listening: bool,
+    /// When everything is closed.
+    pub(super) by: Moment,
+}
+
+impl World {
+    /// A newcomer is shown no more than it may be behind.
+    pub(super) fn set_history(&mut self) {
+        let bytes_max = self.settings.of(Service::Chat).backlog_bytes_max;
+        self.room.set_history(self.settings.chat_history, bytes_max);
+        self.room.keep_transcript(self.settings.transcript);
+    }
+
+    /// Lets watchers see what became of a datagram, which no session stands for.
+    pub(super) fn show_datagram(&mut self, door: &Rc<Door>, origin: Origin, sight: Sight) {
+        let service = door.service;
+        self.tower.push(Event { at: self.now, door: Rc::clone(door), origin, service, name: None, sight });
+    }
+
+    /// Tells the log alone of a mistake.
+    pub(super) fn note_hint(&mut self, peer: Option<Peer>, door: &Rc<Door>, origin: Origin, hint: &Hint) {
+        if self.notes.len() < NOTES_MAX {
+            let what = Happening::Mistaken(hint.text.clone());
+            self.notes.push_back(Note { peer, door: Rc::clone(door), origin, what });
+        }
+    }
+
+    pub(super) fn note(&mut self, note: Note) {
+        if note.peer.is_none() && self.tower.is_manned() {
+            self.show_datagram(&note.door, note.origin, Sight::Happened(note.what.clone()));
+        }
+        if self.notes.len() < NOTES_MAX {
+            self.notes.push_back(note);
+        }
+    }
+}

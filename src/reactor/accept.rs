@@ -1,0 +1,117 @@
+//! Newcomers: accepted within a budget, let in, or refused for want of a descriptor.
+
+use std::io::{self, ErrorKind};
+use std::rc::Rc;
+
+use rustix::io::Errno;
+
+use crate::engine::message::{Door, Input, Moment, Origin};
+use crate::transport::link::Link;
+
+use super::report::Trouble;
+use super::slots::{Gate, Source};
+use super::{NO_DESCRIPTOR, Reactor, STARVED};
+
+/// What became of an attempt to refuse a connection for want of a descriptor.
+enum Refusal {
+    Told,
+    NobodyWaits,
+    /// It waits in the queue, until something is freed.
+    Impossible,
+}
+
+impl Reactor {
+    pub(super) fn accept(&mut self, now: Moment, gate: usize, budget: usize) {
+        for _ in 0..budget {
+            let Some(Gate { listener, door, .. }) = self.slots.gate(gate) else { return };
+            let door = Rc::clone(door);
+            if listener.is_for_datagrams() {
+                match self.take_datagram(now, gate, &door) {
+                    Ok(()) => continue,
+                    Err(error) if error.kind() == ErrorKind::WouldBlock => return,
+                    // An error of an earlier datagram's (ip(7)), or memory is short for this one: the next.
+                    Err(error) => {
+                        self.report.trouble(now, Trouble::Accept, &door, &error);
+                        continue;
+                    }
+                }
+            }
+            match listener.accept() {
+                Ok((link, origin)) => {
+                    self.admit(now, link, origin, &door);
+                    self.report.take(now, &mut self.engine);
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return,
+                Err(error) => match Errno::from_io_error(&error) {
+                    // Said of an empty queue as well: the kernel looks for a descriptor first.
+                    Some(Errno::MFILE | Errno::NFILE) => match self.refuse(now, gate, &door) {
+                        Refusal::Told => {}
+                        Refusal::NobodyWaits => return,
+                        Refusal::Impossible => return self.starve(now, gate, &door, &error),
+                    },
+                    // The connection was gone before it was accepted, or its network failed (accept(2)): the next one.
+                    Some(
+                        Errno::CONNABORTED
+                        | Errno::INTR
+                        | Errno::PERM
+                        | Errno::PROTO
+                        | Errno::NOPROTOOPT
+                        | Errno::NETDOWN
+                        | Errno::NETUNREACH
+                        | Errno::HOSTDOWN
+                        | Errno::HOSTUNREACH
+                        | Errno::NONET
+                        | Errno::TIMEDOUT,
+                    ) => {}
+                    _ => return self.starve(now, gate, &door, &error),
+                },
+            }
+        }
+        self.ready.push(Source::Gate(gate));
+    }
+
+    pub(super) fn admit(&mut self, now: Moment, link: Link, origin: Origin, door: &Rc<Door>) {
+        let peer = match self.watch(link) {
+            Ok(peer) => peer,
+            Err(error) => return self.report.trouble(now, Trouble::Register, door, &error),
+        };
+        self.engine.handle(now, Input::Opened { peer, door, origin });
+        // Who connects has often sent something already. Not to a service that speaks first: an event tells if it has. What
+        // somebody has sent who is refused is read first, so that its last words are not lost with it.
+        if self.engine.is_admitted(peer) && self.answer(now) {
+            return;
+        }
+        if let Some(slot) = self.slots.get_mut(peer) {
+            slot.readable = true;
+        }
+        self.read(now, peer);
+        self.answer(now);
+    }
+
+    /// Takes one connection through the spare descriptor, tells it that there is no place, and closes it.
+    fn refuse(&mut self, now: Moment, gate: usize, door: &Door) -> Refusal {
+        let Some(Gate { listener, .. }) = self.slots.gate(gate) else { return Refusal::NobodyWaits };
+        if !self.spare.lend() {
+            return Refusal::Impossible;
+        }
+        let refusal = match listener.accept() {
+            Ok((link, origin)) => {
+                let _ = link.write(&[NO_DESCRIPTOR]);
+                self.report.refused(now, door, origin);
+                Refusal::Told
+            }
+            Err(error) if error.kind() == ErrorKind::WouldBlock => Refusal::NobodyWaits,
+            Err(_) => Refusal::Impossible,
+        };
+        self.spare.restore();
+        refusal
+    }
+
+    /// An edge-triggered listener is not told when descriptors are free again: it is tried when one is closed here, and
+    /// after a while.
+    fn starve(&mut self, now: Moment, gate: usize, door: &Door, error: &io::Error) {
+        self.report.trouble(now, Trouble::Accept, door, error);
+        self.ready.starve(gate);
+        self.starved.get_or_insert(now + STARVED);
+    }
+}

@@ -1,0 +1,90 @@
+//! The listeners: added, moved to another binding, and removed while the loop runs.
+
+use std::io;
+use std::rc::Rc;
+
+use mio::Interest;
+use mio::unix::SourceFd;
+
+use crate::endpoint::Place;
+use crate::engine::datagram::Ledger;
+use crate::engine::message::Door;
+use crate::transport::listener::Listener;
+
+use super::Reactor;
+use super::fifos::Standing;
+use super::slots::{Gate, Source};
+
+impl Reactor {
+    /// Begins to accept from a listener.
+    ///
+    /// # Errors
+    /// The listener cannot be watched (epoll_ctl(2): ENOMEM or ENOSPC).
+    pub fn add(&mut self, listener: Listener, door: Door) -> io::Result<()> {
+        let gate = self.slots.insert_gate(Gate { listener, door: Rc::new(door), ledger: Ledger::default() });
+        let Some(Gate { listener, .. }) = self.slots.gate(gate) else { return Ok(()) };
+        let fd = std::os::fd::AsRawFd::as_raw_fd(listener);
+        let token = Source::Gate(gate).token();
+        if let Err(error) = self.poll.registry().register(&mut SourceFd(&fd), token, Interest::READABLE) {
+            self.slots.remove_gate(gate);
+            return Err(error);
+        }
+        self.ready.push(Source::Gate(gate)); // somebody may wait there already
+        Ok(())
+    }
+
+    /// The places that are listened on, and the door each is.
+    pub fn places(&self) -> impl Iterator<Item = (&Place, &Door)> {
+        let gates = self.slots.gates().map(|(_, gate)| (gate.listener.place(), &*gate.door));
+        gates.chain(self.fifos.iter().map(Standing::place_and_door))
+    }
+
+    /// The listener at a place.
+    pub fn listener(&self, place: &Place) -> Option<&Listener> {
+        self.slots.gates().map(|(_, gate)| &gate.listener).find(|listener| listener.place() == place)
+    }
+
+    /// Connections that come in at `place` from now on come in through another door.
+    pub fn redirect(&mut self, place: &Place, door: Door) {
+        self.redirect_fifo(place, &door);
+        if let Some(gate) = self.gate_at(place) {
+            self.slots.set_door(gate, Rc::new(door));
+        }
+    }
+
+    /// Stops listening at a place, after what waits there, as much as its `backlog` lets wait, has been accepted.
+    pub fn remove(&mut self, place: &Place, backlog: usize) {
+        self.remove_fifo(place);
+        self.accept_waiting(place, backlog);
+        if let Some(gate) = self.gate_at(place) {
+            self.slots.remove_gate(gate);
+        }
+    }
+
+    pub(super) fn gate_at(&self, place: &Place) -> Option<usize> {
+        self.slots.gates().find(|(_, gate)| gate.listener.place() == place).map(|(index, _)| index)
+    }
+
+    /// The listeners that nobody else keeps open, as far as another process can go on with them: a Unix socket's file and
+    /// lock are this process's.
+    pub fn own_listeners(&self) -> impl Iterator<Item = &Listener> {
+        let listeners = self.slots.gates().map(|(_, gate)| &gate.listener);
+        listeners.filter(|listener| {
+            !listener.is_kept() && matches!(listener.place(), Place::Tcp(_) | Place::Udp(_))
+        })
+    }
+
+    /// The listeners on Unix sockets that nobody else keeps open.
+    pub fn own_unix_listeners(&self) -> impl Iterator<Item = &Listener> {
+        let listeners = self.slots.gates().map(|(_, gate)| &gate.listener);
+        listeners.filter(|listener| !listener.is_kept() && listener.place().path().is_some())
+    }
+
+    /// Accepts what waits at a place, as much as its `backlog` lets wait.
+    pub fn accept_waiting(&mut self, place: &Place, backlog: usize) {
+        if let Some(gate) = self.gate_at(place) {
+            // The kernel lets one more wait than it was asked for.
+            self.accept(self.clock.now(), gate, backlog + 1);
+        }
+    }
+}
