@@ -216,7 +216,7 @@ pub(super) fn place_listens(name: &str, text: &str, draft: &mut Draft) {
                 let what = if shown == first_shown {
                     format!("{shown} stands already at {}", first.place)
                 } else {
-                    format!("{shown} would meet {first_shown} at {}", first.place)
+                    format!("{shown} conflicts with {first_shown} at {}", first.place)
                 };
                 draft.faults.push(Fault { at, text: format!("{what}; remove one or choose another place") });
             }

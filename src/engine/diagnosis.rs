@@ -186,7 +186,7 @@ pub fn of_unfinished(bytes: &[u8]) -> Hint {
 /// It spoke another protocol.
 pub fn of_foreign(foreign: Foreign, service: Service, place: Place<'_>) -> Hint {
     let what = format!("it speaks {}, as {} does", foreign.name(), foreign.speaker());
-    Hint::new(Mistake::WrongPort, format!("{what}, and here is {service}: {}", place.elsewhere(service)))
+    Hint::new(Mistake::WrongPort, format!("{what}, and this is {service}: {}", place.elsewhere(service)))
 }
 
 /// Multiply could not read this request.
@@ -276,10 +276,7 @@ fn of_text_without_number(text: &str, place: Place<'_>) -> Option<Hint> {
         return None;
     }
     let (said, others) = (quote(text.as_bytes()), place.elsewhere(Service::Multiply));
-    Some(Hint::new(
-        Mistake::WrongPort,
-        format!("'{said}' has no number in it, and here is multiply: {others}"),
-    ))
+    Some(Hint::new(Mistake::WrongPort, format!("'{said}' has no numbers, and this is multiply: {others}")))
 }
 
 /// Somebody wants to be called this in the chat.
@@ -407,7 +404,7 @@ mod tests {
         let hint = of_request(b"Hi!", place).unwrap();
         assert_eq!(
             (hint.mistake, hint.text.as_str()),
-            (Mistake::WrongPort, "'Hi!' has no number in it, and here is multiply: chat is on tcp://[::1]:2")
+            (Mistake::WrongPort, "'Hi!' has no numbers, and this is multiply: chat is on tcp://[::1]:2")
         );
         let nothing = Place { endpoints: &[], ..place };
         assert!(of_request(b"Hi", nothing).unwrap().text.ends_with("nothing else is open"));
@@ -426,7 +423,7 @@ mod tests {
         let hint = of_foreign(Foreign::Http, Service::Multiply, place(&endpoints));
         assert_eq!(
             hint.text,
-            "it speaks HTTP, as a browser does, and here is multiply: chat is on tcp://127.0.0.1:1, greeting is on \
+            "it speaks HTTP, as a browser does, and this is multiply: chat is on tcp://127.0.0.1:1, greeting is on \
              tcp://127.0.0.1:3, hello is on tcp://127.0.0.1:4, talk is on tcp://127.0.0.1:5, stats is on unixseq:///stats"
         );
     }

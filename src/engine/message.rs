@@ -142,7 +142,7 @@ impl fmt::Display for Origin {
             Origin::Unknown { pid: 0 } => f.write_str("pid unknown (uid unknown)"),
             Origin::Unknown { pid } => write!(f, "pid {pid} (uid unknown)"),
             Origin::Input => f.write_str("standard input"),
-            Origin::Writers => f.write_str("its writers"),
+            Origin::Writers => f.write_str("FIFO writers"),
         }
     }
 }

@@ -72,7 +72,7 @@ impl Line {
             Line::Refused => "connections refused",
             Line::Erred => "errors told to peers",
             Line::Mistaken => "hints at mistakes",
-            Line::Remarked => "remarks that need no answer",
+            Line::Remarked => "messages that need no answer",
             Line::Joined => "members joined, and pairs",
             Line::Decided => "framings decided",
             Line::Chose => "services chosen",
@@ -198,7 +198,7 @@ impl Report {
         for kind in Line::ALL {
             let count = self.budgets[kind as usize].renew();
             if count > 0 {
-                log::log!(kind.level(), "and {count} more lines like these: {}", kind.subject());
+                log::log!(kind.level(), "{count} more lines suppressed: {}", kind.subject());
             }
         }
         self.begun = now;

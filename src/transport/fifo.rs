@@ -238,7 +238,7 @@ impl Fifo {
             fchmod(&end.fd, mode_of(mode))?;
             if named.is_none() && !group.is_empty() {
                 warnings.push(format!(
-                    "{}: there is no group {group}; it has group {}",
+                    "{}: group {group} does not exist; using group {}",
                     end.path.display(),
                     group_name(gid)
                 ));
@@ -352,7 +352,7 @@ mod tests {
         let with = Options { group: "no-such-group".to_owned(), ..options(0o640) };
         let (fifo, warnings) = open(&place, &with).unwrap();
         assert_eq!(warnings.len(), 2);
-        assert!(warnings[0].contains("f.in: there is no group no-such-group"), "{warnings:?}");
+        assert!(warnings[0].contains("f.in: group no-such-group does not exist"), "{warnings:?}");
         assert!(fifo.relabel(0o600, "").unwrap().is_empty());
     }
 }

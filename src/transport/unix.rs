@@ -246,7 +246,7 @@ impl SocketFile {
         set_mode(&file, mode)?;
         if named.is_none() && !group.is_empty() {
             warnings.push(format!(
-                "unix://{}: there is no group {group}; it has group {}",
+                "unix://{}: group {group} does not exist; using group {}",
                 self.path.display(),
                 group_name(gid),
             ));

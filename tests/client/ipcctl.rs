@@ -529,9 +529,9 @@ fn status_shows_how_long_turns_of_the_loop_took() {
     }
     let output = ipcctl(&["status", "--to", &socket(&daemon)]);
     let table = text(&output.stdout);
-    let summary = table.lines().find(|line| line.starts_with("turns of the loop: "));
+    let summary = table.lines().find(|line| line.starts_with("turns of the event loop: "));
     let summary = summary.unwrap_or_else(|| panic!("{table}"));
-    let rest = summary.strip_prefix("turns of the loop: ").unwrap();
+    let rest = summary.strip_prefix("turns of the event loop: ").unwrap();
     let (turns, percentiles) = rest.split_once("; ").unwrap();
     let turns: u64 = turns.parse().unwrap();
     assert!(turns >= 100, "{summary}");

@@ -65,7 +65,7 @@ fn a_hint_stands_out_in_colour_and_without_colour_it_is_bold_and_has_its_word() 
     for seat in [&coloured, &plain] {
         seat.see("  message '5 10'");
         seat.see("  reply '50.0'");
-        seat.see("  hint: it speaks HTTP, as a browser does, and here is multiply: ");
+        seat.see("  hint: it speaks HTTP, as a browser does, and this is multiply: ");
         seat.see(", 1 hint | ");
         seat.see(&place);
     }

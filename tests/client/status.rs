@@ -176,7 +176,7 @@ fn a_chat_window_parts_before_it_is_reset() {
         let mut asker = Asker::new(&daemon);
         window.say("{quit}");
         asker.ask(100);
-        let found = asker.find(100, "chat", "parting");
+        let found = asker.find(100, "chat", "closing");
         drop(window);
         found
     });

@@ -200,14 +200,14 @@ fn who_came_to_the_wrong_port_is_told_where_the_right_one_is() {
     let mut watcher = watcher(&daemon, "json");
     daemon.tcp(MULTIPLY).say("GET / HTTP/1.1\r\nHost: x\r\n\r\n");
     let text = hint(&mut watcher, "wrong_port");
-    assert!(text.starts_with("it speaks HTTP, as a browser does, and here is multiply: "), "{text}");
+    assert!(text.starts_with("it speaks HTTP, as a browser does, and this is multiply: "), "{text}");
     daemon.tcp(CHAT).say(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03");
     wait_until("TLS is told", || {
         let event = next(&mut watcher, "hint");
         event["text"]
             .as_str()
             .unwrap()
-            .starts_with("it speaks TLS, as https does, and here is chat")
+            .starts_with("it speaks TLS, as https does, and this is chat")
             .then_some(())
     });
     daemon.tcp(MULTIPLY).say("Hi\n");
@@ -215,7 +215,7 @@ fn who_came_to_the_wrong_port_is_told_where_the_right_one_is() {
     wait_until("text is told", || {
         let event = next(&mut watcher, "hint");
         let text = event["text"].as_str().unwrap();
-        (text.starts_with("'Hi' has no number in it, and here is multiply: ") && text.contains(&chat))
+        (text.starts_with("'Hi' has no numbers, and this is multiply: ") && text.contains(&chat))
             .then_some(())
     });
     daemon.tcp(CHAT).say("5 10\n");

@@ -175,7 +175,7 @@ impl Trial {
         let log = self.daemon.stop();
         let is_expected = |line: &str| {
             line.starts_with("info: ")
-                || line.contains("there is no group ipcd")
+                || line.contains("group ipcd does not exist")
                 || expected.iter().any(|text| line.contains(text))
         };
         let unexpected: Vec<_> = log.iter().filter(|line| !is_expected(line)).take(10).collect();

@@ -266,7 +266,7 @@ fn a_fifo_is_a_member_of_the_room() {
     far.hear("alice has left the chat.\n");
     far.say(format!("{}\nstill here\n", "x".repeat(4097)));
     far.hear("Error: message longer than 4096 bytes\nchat: still here\n");
-    daemon.wait_for_log("/chat: its writers: joined as chat");
+    daemon.wait_for_log("/chat: FIFO writers: joined as chat");
     daemon.stop();
 }
 

@@ -364,7 +364,7 @@ fn nothing_is_lost_in_the_end(mut daemon: Daemon) {
     assert!(daemon.wait().success());
     daemon.wait_for_log("stopped");
     let log = daemon.log();
-    let is_expected = |line: &str| line.starts_with("info: ") || line.contains("there is no group ipcd");
+    let is_expected = |line: &str| line.starts_with("info: ") || line.contains("group ipcd does not exist");
     let unexpected: Vec<_> = log.iter().filter(|line| !is_expected(line)).collect();
     assert!(unexpected.is_empty(), "{unexpected:?}");
 }

@@ -30,10 +30,10 @@ impl Turns {
     /// How many there were, and how long all but a few of them took at most.
     pub(crate) fn summary(&self) -> String {
         if self.total == 0 {
-            return "turns of the loop: none yet".to_owned();
+            return "turns of the event loop: none yet".to_owned();
         }
         let [p50, p90, p99, max] = [50, 90, 99, 100].map(|percent| self.bound(percent));
-        format!("turns of the loop: {}; p50 {p50}, p90 {p90}, p99 {p99}, max {max}", self.total)
+        format!("turns of the event loop: {}; p50 {p50}, p90 {p90}, p99 {p99}, max {max}", self.total)
     }
 
     /// The bucket that so many percent of the turns are in, or before.
@@ -98,17 +98,20 @@ mod tests {
     fn a_percentile_is_the_bound_of_the_bucket_that_it_falls_into() {
         assert_eq!(
             turns(&[50, 40, 9, 1, 0]).summary(),
-            "turns of the loop: 100; p50 <= 1us, p90 <= 2us, p99 <= 4us, max <= 8us"
+            "turns of the event loop: 100; p50 <= 1us, p90 <= 2us, p99 <= 4us, max <= 8us"
         );
         let mut counts = [0; 24];
         (counts[10], counts[20], counts[23]) = (51, 48, 1);
         assert_eq!(
             turns(&counts).summary(),
-            "turns of the loop: 100; p50 <= 1.0ms, p90 <= 1.0s, p99 <= 1.0s, max > 4.2s"
+            "turns of the event loop: 100; p50 <= 1.0ms, p90 <= 1.0s, p99 <= 1.0s, max > 4.2s"
         );
         for none in [Value::Null, json!([]), json!([{"up_to_us": 1, "count": "x"}])] {
             let turns = Turns::of(&none);
-            assert_eq!((turns.summary().as_str(), turns.rows().len()), ("turns of the loop: none yet", 0));
+            assert_eq!(
+                (turns.summary().as_str(), turns.rows().len()),
+                ("turns of the event loop: none yet", 0)
+            );
         }
     }
 

@@ -65,8 +65,8 @@ f:19:1: unknown key "colour"; known in [limits]: max_connections, max_connection
 f:20:31: max_connections_per_address is -1; it is 1 to 1000000, or 0 for no bound (the kernel lets one process hold about a million of them)
 f:22:11: tcp://localhost:70000: a port is 1 to 65535
 f:22:36: an endpoint is a string; did you mean "tcp://localhost:5"?
-f:22:61: tcp://localhost:80 would meet tcp://127.0.0.1:80 at f:22:39; remove one or choose another place
-f:23:3: tcp://0.0.0.0:80 would meet tcp://127.0.0.1:80 at f:22:39; remove one or choose another place
+f:22:61: tcp://localhost:80 conflicts with tcp://127.0.0.1:80 at f:22:39; remove one or choose another place
+f:23:3: tcp://0.0.0.0:80 conflicts with tcp://127.0.0.1:80 at f:22:39; remove one or choose another place
 f:23:23: tcp://127.0.0.1:80 stands already at f:22:39; remove one or choose another place
 f:24:8: no number begins with 0; permission bits stand in quotes, for example "0660"
 f:25:9: group is ""; it is the name of a group, for example "ipcd"

@@ -38,7 +38,7 @@ impl Session {
         let dialogue = &self.dialogue;
         let state = match (&dialogue.phase, &dialogue.state) {
             (Phase::Draining(..), _) => "draining",
-            (Phase::Parting(..), _) => "parting",
+            (Phase::Parting(..), _) => "closing",
             (Phase::Lingering(..), _) => "lingering",
             (Phase::Serving, State::Mux) => "choosing",
             (Phase::Serving, State::Chat(Err(_))) => "naming",

@@ -350,7 +350,8 @@ fn a_group_that_there_is_not_is_a_warning_and_ours_is_used() {
     let with = Options { group: "no-such-group".to_owned(), ..options() };
     let opened = open(&place, &with).unwrap();
     let ours = uzers::get_group_by_gid(fs::metadata(&path).unwrap().gid()).unwrap();
-    let warning = format!("{place}: there is no group no-such-group; it has group {}", ours.name().display());
+    let warning =
+        format!("{place}: group no-such-group does not exist; using group {}", ours.name().display());
     assert_eq!(opened.warnings, std::slice::from_ref(&warning));
     assert_eq!(fs::metadata(&path).unwrap().mode() & 0o7777, 0o660);
     assert_eq!(opened.listener.relabel(0o666, "no-such-group").unwrap(), [warning]);

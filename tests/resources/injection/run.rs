@@ -39,8 +39,8 @@ const FOLLOWING: [&str; 6] = [
     "is gone or another",              // what lstat(2) was made to say
     "refused: no file descriptor left; raise the limit on open files",
     "log line could not be written",
-    "there is no group ",     // what was read of the groups says so
-    "address already in use", // what bind(2) or flock(2) was made to say
+    "does not exist; using group ", // what was read of the groups says so
+    "address already in use",       // what bind(2) or flock(2) was made to say
 ];
 
 /// A call that fails.
