@@ -7,6 +7,7 @@ mod machine;
 mod measure;
 mod mechanism;
 mod memory;
+mod narrow;
 pub(crate) mod partner;
 mod question;
 mod report;
@@ -100,7 +101,10 @@ pub(crate) fn run(reach: &Reach, arguments: &Arguments) -> Result<(), Trouble> {
     match (arguments.json, arguments.markdown) {
         (true, _) => output::print(&json::to_string_pretty(&report)),
         (_, true) => output::print(&report.markdown()),
-        _ => output::print(&report.table()),
+        _ => output::print(&match narrow::width_of_terminal() {
+            Some(width) if width < report::WIDTH => narrow::table(&report, width),
+            _ => report.table(),
+        }),
     }
 }
 

@@ -13,7 +13,7 @@ use super::mechanism::{Mechanism, Partner};
 const SCHEMA: u32 = 1;
 
 /// The columns of a whole line: it is read on a terminal of the usual width.
-const WIDTH: usize = 80;
+pub(super) const WIDTH: usize = 80;
 
 /// The columns of a title with its indent. One that is longer has a line of its own.
 const TITLE: usize = 23;
@@ -76,7 +76,7 @@ impl Row {
 }
 
 impl Partner {
-    fn heading(self) -> &'static str {
+    pub(super) fn heading(self) -> &'static str {
         match self {
             Partner::Ipcd => "with the daemon: its event loop, its framing, its limits",
             Partner::Ipcctl => "between two bare processes, which do nothing else",
@@ -172,7 +172,7 @@ impl Report {
     }
 
     /// What a class can take away from it; and what is wrong with it.
-    fn sentences(&self) -> Vec<String> {
+    pub(super) fn sentences(&self) -> Vec<String> {
         let p50 = |row: &Row| row.figures().map(|figures| figures.latency_ns.p50);
         let fastest = |rows: &mut dyn Iterator<Item = &Row>| -> Option<String> {
             let (row, p50) = rows.filter_map(|row| Some((row, p50(row)?))).min_by_key(|(_, p50)| *p50)?;
@@ -287,7 +287,7 @@ impl Report {
 
 /// A line as lines of so many columns, broken at spaces; `indent` stands before all but the first. A word that is longer
 /// stays whole, and so does what stands before the first figure or word.
-fn wrapped(line: &str, width: usize, indent: &str) -> String {
+pub(super) fn wrapped(line: &str, width: usize, indent: &str) -> String {
     if line.chars().count() <= width {
         return line.to_owned();
     }
@@ -339,6 +339,14 @@ mod tests {
         let table = report.table();
         for line in table.lines() {
             assert!(line.chars().count() <= 80, "{}: {line}", line.chars().count());
+        }
+        for width in [30, 40, 79] {
+            let table = super::super::narrow::table(&report, width);
+            let is_word = |line: &str| !line.trim().contains(' '); // a path is not broken
+            for line in table.lines() {
+                assert!(line.chars().count() <= width || is_word(line), "{width}: {line}");
+            }
+            assert!(table.contains(" 9999.9   999,999") && table.contains("Warning: this"), "{table}");
         }
         assert!(
             table.contains("Fastest here: ") && table.contains("Warning: this machine was busy"),

@@ -1,0 +1,53 @@
+//! What was measured, for a terminal that is too narrow for the whole table: the middle of the latencies, and one throughput.
+
+use std::fmt::Write;
+
+use super::mechanism::Partner;
+use super::report::{Outcome, Report, grouped, micro, wrapped};
+
+/// Columns of the figures: a latency and a throughput.
+const FIGURES: usize = 18;
+
+/// The least that a line can have and be read.
+const WIDTH_MIN: usize = 30;
+
+/// The width of the terminal that is written to, if it is one.
+pub(super) fn width_of_terminal() -> Option<usize> {
+    let size = rustix::termios::tcgetwinsize(std::io::stdout()).ok()?;
+    Some(usize::from(size.ws_col)).filter(|columns| *columns > 0)
+}
+
+pub(super) fn table(report: &Report, width: usize) -> String {
+    let width = width.max(WIDTH_MIN);
+    let title_width = width - FIGURES;
+    let mut lines: Vec<String> = report.heading().map(|line| wrapped(&line, width, "")).into();
+    lines.push(String::new());
+    lines.push(format!("{:title_width$}{:>8}{:>10}", "", "p50, µs", "a second"));
+    for partner in [Partner::Ipcd, Partner::Ipcctl] {
+        let rows: Vec<_> = report.mechanisms.iter().filter(|row| row.partner == partner).collect();
+        if !rows.is_empty() {
+            lines.push(wrapped(partner.heading(), width, ""));
+        }
+        for row in rows {
+            let mut line = format!(" {}", row.title);
+            if line.chars().count() > title_width {
+                lines.push(wrapped(&line, width, "  "));
+                line.clear();
+            }
+            match &row.outcome {
+                Outcome::Measured(figures) => {
+                    let (p50, per_second) = (micro(figures.latency_ns.p50), grouped(figures.per_second));
+                    let _ =
+                        write!(line, "{:1$}{p50:>8}{per_second:>10}", "", title_width - line.chars().count());
+                    lines.push(line);
+                }
+                Outcome::Missing { error } => lines.push(wrapped(&format!("{line} {error}"), width, "  ")),
+            }
+        }
+    }
+    for sentence in report.sentences() {
+        lines.push(String::new());
+        lines.push(wrapped(&sentence, width, ""));
+    }
+    lines.join("\n")
+}
