@@ -33,7 +33,7 @@ macro_rules! services {
         }
 
         /// What each of them is, in the same order.
-        const TABLE: [&Facts; Service::ALL.len()] = [$(&$file::FACTS),+];
+        static TABLE: [&Facts; Service::ALL.len()] = [$(&$file::FACTS),+];
     };
 }
 

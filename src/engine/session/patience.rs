@@ -84,11 +84,14 @@ impl Session {
     }
 
     pub(super) fn first_message_deadline(&self, world: &World) -> Option<Moment> {
-        let has_another = self.dialogue.service().facts().first != First::Message;
-        if self.dialogue.heard == Heard::Message || has_another || self.is_on_fifo() {
+        if self.dialogue.heard == Heard::Message || self.is_on_fifo() {
             return None;
         }
-        let timeout = self.dialogue.settings(world).first_message_timeout?;
+        let service = self.dialogue.service();
+        let timeout = world.settings.of(service).first_message_timeout?;
+        if service.facts().first != First::Message {
+            return None; // it has another one
+        }
         // What waits for room with us, for somebody to talk with, or for a line end that may follow it, was said in time.
         let waits = self.intake.stalled
             || self.is_in_burst(world)
@@ -101,15 +104,15 @@ impl Session {
         if self.is_on_fifo() || self.is_in_burst(world) {
             return None;
         }
-        let waits = match self.dialogue.service().facts().idle {
+        let is_quiet = self.dialogue.outbox.is_empty() && !self.intake.stalled;
+        let service = self.dialogue.service();
+        let waits = match service.facts().idle {
             Idle::Never => false,
             // It may have said something already, which waits as it does.
             Idle::Alone => self.dialogue.is_alone(world),
-            Idle::Silent => {
-                !self.dialogue.is_listening() && self.dialogue.outbox.is_empty() && !self.intake.stalled
-            }
+            Idle::Silent => is_quiet && !self.dialogue.is_listening(),
         };
-        waits.then(|| self.dialogue.active + self.dialogue.settings(world).idle_timeout)
+        if waits { Some(self.dialogue.active + world.settings.of(service).idle_timeout) } else { None }
     }
 
     /// Acts on the deadlines that have passed.
