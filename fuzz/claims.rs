@@ -13,7 +13,9 @@ use ipcd::engine::diagnosis::form;
 use ipcd::engine::foreign::{self, Guess};
 use ipcd::engine::limits::{REPORT_BYTES_MAX, STATS_LINE_BYTES_MAX, Settings};
 use ipcd::engine::memory;
-use ipcd::engine::message::{Door, Happening, Input, Kind, Medium, Moment, Origin, Output, Peer};
+use ipcd::engine::message::{
+    Binding, ConnectionId, Happening, Input, Kind, Moment, Output, RemoteAddress, Transport,
+};
 use ipcd::engine::name::Name;
 use ipcd::engine::record::{Record, reader};
 use ipcd::engine::service::stats::{self, Message, Report};
@@ -148,10 +150,10 @@ pub fn no_name_looks_like_the_rooms_own_words(bytes: &[u8]) {
 /// room itself says to it alone.
 pub fn no_member_speaks_as_the_room(bytes: &[u8]) {
     let mut stage = Stage::new(Settings::default());
-    let bob = stage.connect(Service::Chat, Medium::Tcp);
+    let bob = stage.connect(Service::Chat, Transport::Tcp);
     stage.send(bob, b"bob\n");
     let before = stage.ends[bob].heard.len();
-    let eve = stage.connect(Service::Chat, Medium::Tcp);
+    let eve = stage.connect(Service::Chat, Transport::Tcp);
     for line in bytes.split_inclusive(|byte| *byte == b'\n') {
         stage.send(eve, line);
     }
@@ -246,7 +248,7 @@ pub fn nothing_of_an_http_request_is_ever_done(bytes: &[u8]) {
     places.sort_unstable();
     places.dedup_by_key(|(place, _)| *place);
     let mut stage = Stage::new(Settings::default());
-    let client = stage.connect(service, Medium::Tcp);
+    let client = stage.connect(service, Transport::Tcp);
     let before = stage.ends[client].heard.len();
     let mut from = 0;
     for (place, pause) in places {
@@ -270,7 +272,7 @@ pub fn a_fifo_answers_the_same_however_it_is_cut(bytes: &[u8]) {
     places.sort_unstable();
     let heard = |pieces: &[&[u8]]| {
         let mut stage = Stage::new(Settings { fifos: 4096, ..Settings::default() });
-        let fifo = stage.connect(Service::Multiply, Medium::Fifo);
+        let fifo = stage.connect(Service::Multiply, Transport::Fifo);
         pieces.iter().for_each(|piece| stage.send(fifo, piece));
         assert!(stage.ends[fifo].is_open, "nothing that is written ends a FIFO");
         String::from_utf8_lossy(&stage.ends[fifo].heard).into_owned()
@@ -291,7 +293,7 @@ pub fn a_packet_is_answered_as_a_line_is(bytes: &[u8]) {
     let lines = [FIRST, bytes, b"\n"].concat();
     let packets: Vec<&[u8]> = lines.split(|byte| *byte == b'\n').collect();
     let mut stage = Stage::new(Settings::default());
-    let client = stage.connect(Service::Multiply, Medium::Packets);
+    let client = stage.connect(Service::Multiply, Transport::Packets);
     packets.iter().for_each(|packet| stage.send(client, packet));
     stage.end(client);
     let mut by_line = Stage::hold(Service::Multiply, &[FIRST, &lines[FIRST.len()..]]);
@@ -332,11 +334,16 @@ pub fn a_datagram_gets_its_answer_and_no_loop(bytes: &[u8]) {
     let service = [Service::Multiply, Service::Greeting, Service::Hello][usize::from(service % 3)];
     let mut engine = Engine::new(Settings::default());
     let mut answer = |service: Service, bytes: &[u8]| -> Vec<Vec<u8>> {
-        let door =
-            Rc::new(Door { endpoint: "stage".into(), service, medium: Medium::Datagrams, allowed: None });
-        let origin = Origin::Process { uid: 1, gid: 1, pid: 1 };
+        let binding = Rc::new(Binding {
+            endpoint: "stage".into(),
+            service,
+            transport: Transport::Datagrams,
+            allowed: None,
+        });
+        let origin = RemoteAddress::Process { uid: 1, gid: 1, pid: 1 };
         let (truncated, address) = (false, Some(&b"/own"[..]));
-        engine.handle(Moment::at(0), Input::Datagram { door: &door, origin, bytes, truncated, address });
+        engine
+            .handle(Moment::at(0), Input::Datagram { binding: &binding, origin, bytes, truncated, address });
         let mut replies = Vec::new();
         while let Some(reply) = engine.poll_reply() {
             engine.handle(Moment::at(0), Input::Replied(Ok(())));
@@ -373,10 +380,10 @@ pub fn the_engine_keeps_its_bounds_and_ends(bytes: &[u8]) {
         match step & 7 {
             0 => {
                 let service = Service::ALL[number % Service::ALL.len()];
-                let media = [Medium::Tcp, Medium::Unix, Medium::Packets, Medium::Fifo];
-                let medium = media[number / Service::ALL.len() % media.len()];
-                if service.fits(medium) {
-                    stage.connect(service, medium);
+                let media = [Transport::Tcp, Transport::Unix, Transport::Packets, Transport::Fifo];
+                let transport = media[number / Service::ALL.len() % media.len()];
+                if service.fits(transport) {
+                    stage.connect(service, transport);
                 }
             }
             1 | 2 => {
@@ -485,26 +492,30 @@ impl Stage {
         Stage { engine: Engine::new(settings), now: Moment::at(0), ends: Vec::new(), notes: Vec::new() }
     }
 
-    fn place(&mut self) -> Peer {
+    fn place(&mut self) -> ConnectionId {
         self.ends.push(End { is_open: true, ..End::default() });
-        Peer { index: self.ends.len() as u32 - 1, generation: 1 }
+        ConnectionId { index: self.ends.len() as u32 - 1, generation: 1 }
     }
 
-    fn connect(&mut self, service: Service, medium: Medium) -> usize {
+    fn connect(&mut self, service: Service, transport: Transport) -> usize {
         let peer = self.place();
-        let door = Rc::new(Door { endpoint: "stage".into(), service, medium, allowed: None });
+        let binding = Rc::new(Binding { endpoint: "stage".into(), service, transport, allowed: None });
         self.engine.handle(
             self.now,
-            Input::Opened { peer, door: &door, origin: Origin::Process { uid: 1, gid: 1, pid: 1 } },
+            Input::Opened {
+                peer,
+                binding: &binding,
+                origin: RemoteAddress::Process { uid: 1, gid: 1, pid: 1 },
+            },
         );
         self.settle();
         peer.index as usize
     }
 
     /// A peer that is still there, counted round.
-    fn peer(&self, number: usize) -> Option<Peer> {
+    fn peer(&self, number: usize) -> Option<ConnectionId> {
         let index = number.checked_rem(self.ends.len())?;
-        self.ends[index].is_open.then_some(Peer { index: index as u32, generation: 1 })
+        self.ends[index].is_open.then_some(ConnectionId { index: index as u32, generation: 1 })
     }
 
     /// One burst, unless the peer is not being read from.
@@ -570,7 +581,7 @@ impl Stage {
         }
     }
 
-    fn flush(&mut self, peer: Peer) {
+    fn flush(&mut self, peer: ConnectionId) {
         loop {
             let bytes = self.engine.outgoing(peer).slices().concat();
             let end = &mut self.ends[peer.index as usize];
@@ -600,7 +611,7 @@ impl Stage {
     /// What a client hears that sends these pieces, all at one moment, and half-closes.
     fn hold(service: Service, pieces: &[&[u8]]) -> Vec<u8> {
         let mut stage = Stage::new(Settings::default());
-        let client = stage.connect(service, Medium::Tcp);
+        let client = stage.connect(service, Transport::Tcp);
         for piece in pieces {
             stage.send(client, piece);
         }

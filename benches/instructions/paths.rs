@@ -5,7 +5,7 @@ use std::hint::black_box;
 use std::time::Duration;
 
 use gungraun::{Callgrind, LibraryBenchmarkConfig, library_benchmark, library_benchmark_group, main};
-use ipcd::engine::message::Peer;
+use ipcd::engine::message::ConnectionId;
 use ipcd::engine::number;
 use ipcd::engine::service::{Service, greeting, multiply};
 use stage::{House, Stage};
@@ -72,7 +72,7 @@ fn format((results, mut out): (&'static [f64], Vec<u8>)) -> Vec<u8> {
 
 const REPLY: &str = "Data received\n50.0\n";
 
-fn newcomer(bursts: &'static [&'static [u8]]) -> (Box<Stage>, Peer, &'static [&'static [u8]]) {
+fn newcomer(bursts: &'static [&'static [u8]]) -> (Box<Stage>, ConnectionId, &'static [&'static [u8]]) {
     let mut stage = Stage::new(Service::Multiply);
     let peer = stage.connect();
     let is_raw = bursts.iter().all(|burst| !burst.contains(&b'\n'));
@@ -88,7 +88,7 @@ fn assert_stage(stage: Box<Stage>) {
 #[bench::line(&[b"5 10\n"])]
 #[bench::line_byte_by_byte(&[b"5", b" ", b"1", b"0", b"\n"])]
 #[bench::raw(&[b"5 10"])]
-fn framing((mut stage, peer, bursts): (Box<Stage>, Peer, &'static [&'static [u8]])) -> Box<Stage> {
+fn framing((mut stage, peer, bursts): (Box<Stage>, ConnectionId, &'static [&'static [u8]])) -> Box<Stage> {
     for burst in bursts {
         stage.send(peer, black_box(burst));
     }

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use ipcd::engine::Engine;
 use ipcd::engine::limits::Settings;
-use ipcd::engine::message::{Door, Input, Medium, Moment, Origin, Output, Peer};
+use ipcd::engine::message::{Binding, Input, Transport, Moment, RemoteAddress, Output, ConnectionId};
 use ipcd::engine::service::Service;
 use ipcd::reactor::Reactor;
 use ipcd::transport::link::Link;
@@ -18,16 +18,16 @@ use ipcd::transport::link::Link;
 /// How much later the next turn is.
 const TURN: Duration = Duration::from_micros(100);
 
-const ORIGIN: Origin = Origin::Process { uid: 1, gid: 1, pid: 1 };
+const ORIGIN: RemoteAddress = RemoteAddress::Process { uid: 1, gid: 1, pid: 1 };
 
-fn door(service: Service) -> Door {
-    Door { endpoint: "stage".into(), service, medium: Medium::Unix, allowed: None }
+fn binding(service: Service) -> Binding {
+    Binding { endpoint: "stage".into(), service, transport: Transport::Unix, allowed: None }
 }
 
 /// The engine, and a reactor without a kernel: it asks the engine what the real one asks, in the same order.
 pub struct Stage {
     engine: Engine,
-    door: Rc<Door>,
+    binding: Rc<Binding>,
     now: Moment,
     peers: u32,
     /// What it is to have said when it is asked.
@@ -38,8 +38,8 @@ impl Stage {
     /// An engine that has served a connection already: tables and queues have the memory that they keep.
     pub fn new(service: Service) -> Box<Stage> {
         let engine = Engine::new(Settings::default());
-        let door = Rc::new(door(service));
-        let mut stage = Box::new(Stage { engine, door, now: Moment::at(0), peers: 0, expected: 0 });
+        let binding = Rc::new(binding(service));
+        let mut stage = Box::new(Stage { engine, binding, now: Moment::at(0), peers: 0, expected: 0 });
         let peer = stage.connect();
         stage.send(peer, b"warm up\n");
         stage.end(peer);
@@ -65,21 +65,21 @@ impl Stage {
     }
 
     /// The `number`th connection, from 1 on.
-    pub fn peer(number: u32) -> Peer {
-        Peer { index: number, generation: 1 }
+    pub fn peer(number: u32) -> ConnectionId {
+        ConnectionId { index: number, generation: 1 }
     }
 
     /// A connection comes in.
-    pub fn connect(&mut self) -> Peer {
+    pub fn connect(&mut self) -> ConnectionId {
         let peer = Stage::peer(self.peers);
         self.peers += 1;
-        self.engine.handle(self.now, Input::Opened { peer, door: &self.door, origin: ORIGIN });
+        self.engine.handle(self.now, Input::Opened { peer, binding: &self.binding, origin: ORIGIN });
         self.note();
         peer
     }
 
     /// A turn in which a peer has sent something.
-    pub fn send(&mut self, peer: Peer, bytes: &[u8]) {
+    pub fn send(&mut self, peer: ConnectionId, bytes: &[u8]) {
         assert!(self.engine.wants_input(peer));
         self.engine.handle(self.now, Input::Bytes { peer, bytes, more: false });
         self.note();
@@ -87,7 +87,7 @@ impl Stage {
     }
 
     /// A peer sends nothing more; turns until it is gone.
-    pub fn end(&mut self, peer: Peer) {
+    pub fn end(&mut self, peer: ConnectionId) {
         self.engine.handle(self.now, Input::EndOfFile { peer });
         self.note();
         self.finish_turn();
@@ -112,7 +112,7 @@ impl Stage {
         self.now = self.now + TURN;
     }
 
-    fn flush(&mut self, peer: Peer) {
+    fn flush(&mut self, peer: ConnectionId) {
         loop {
             let outgoing = self.engine.outgoing(peer);
             let bytes = outgoing.len();
@@ -173,7 +173,7 @@ impl House {
     pub fn connect(&mut self) {
         let (ours, theirs) = UnixStream::pair().expect("a socket pair");
         ours.set_nonblocking(true).expect("fcntl");
-        self.reactor.serve(Link::new(OwnedFd::from(ours)), ORIGIN, door(self.service)).expect("epoll");
+        self.reactor.serve(Link::new(OwnedFd::from(ours)), ORIGIN, binding(self.service)).expect("epoll");
         self.ends.push(theirs);
     }
 

@@ -9,7 +9,7 @@ use log::LevelFilter;
 use crate::endpoint::Endpoint;
 use crate::engine::allow::Allowed;
 use crate::engine::limits::Settings;
-use crate::engine::message::Medium;
+use crate::engine::message::Transport;
 use crate::engine::service::Service;
 
 /// The whole configuration.
@@ -56,19 +56,19 @@ pub struct Listen {
 
 impl Listen {
     /// What what is said there travels on.
-    pub fn medium(&self) -> Medium {
-        medium(&self.endpoint)
+    pub fn transport(&self) -> Transport {
+        transport(&self.endpoint)
     }
 }
 
 /// What what is said at an endpoint travels on.
-pub(super) fn medium(endpoint: &Endpoint) -> Medium {
+pub(super) fn transport(endpoint: &Endpoint) -> Transport {
     match endpoint {
-        Endpoint::Tcp(..) => Medium::Tcp,
-        Endpoint::Unix(_) => Medium::Unix,
-        Endpoint::UnixSeq(_) => Medium::Packets,
-        Endpoint::Udp(..) | Endpoint::UnixGram(_) => Medium::Datagrams,
-        Endpoint::Fifo(_) => Medium::Fifo,
+        Endpoint::Tcp(..) => Transport::Tcp,
+        Endpoint::Unix(_) => Transport::Unix,
+        Endpoint::UnixSeq(_) => Transport::Packets,
+        Endpoint::Udp(..) | Endpoint::UnixGram(_) => Transport::Datagrams,
+        Endpoint::Fifo(_) => Transport::Fifo,
     }
 }
 

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use toml::de::{DeTable, DeValue};
 
-use super::checked::{Listen, medium};
+use super::checked::{Listen, transport};
 use super::draft::{Draft, ListenDraft, Own};
 use super::networks;
 use super::people::{self, People};
@@ -17,7 +17,7 @@ use super::table::Table;
 use super::value::{Group, Permissions, Text, Value, typed};
 use crate::endpoint::{Endpoint, Place};
 use crate::engine::allow::{self, Allowed};
-use crate::engine::message::Medium;
+use crate::engine::message::Transport;
 use crate::engine::name::Name;
 use crate::engine::service::Service;
 use crate::engine::service::facts::Openness;
@@ -80,7 +80,7 @@ fn read_endpoint(service: Service, text: &str) -> Result<Endpoint, String> {
     if let Some(why) = unnamed(service, &endpoint) {
         return Err(format!("{}: {why}", quoted(text)));
     }
-    if !service.fits(medium(&endpoint)) {
+    if !service.fits(transport(&endpoint)) {
         return Err(misfit(service, &endpoint));
     }
     Ok(endpoint)
@@ -137,9 +137,9 @@ fn unnamed(service: Service, endpoint: &Endpoint) -> Option<String> {
 
 /// Why a service cannot be offered there, and what can.
 fn misfit(service: Service, endpoint: &Endpoint) -> String {
-    let fits = Service::ALL.into_iter().filter(|service| service.fits(medium(endpoint)));
+    let fits = Service::ALL.into_iter().filter(|service| service.fits(transport(endpoint)));
     let fits: Vec<&str> = fits.map(Service::name).collect();
-    let others = if service.fits(Medium::Packets) { "tcp, unix and unixseq" } else { "tcp and unix" };
+    let others = if service.fits(Transport::Packets) { "tcp, unix and unixseq" } else { "tcp and unix" };
     format!(
         "{endpoint} cannot carry {service}; it can carry {}, and {service} can be on {others}",
         fits.join(", ")
@@ -148,14 +148,14 @@ fn misfit(service: Service, endpoint: &Endpoint) -> String {
 
 /// Why nobody can be kept from an endpoint by user or group, and what does instead.
 fn instead_of_list(service: Service, endpoint: &Endpoint) -> Option<&'static str> {
-    match medium(endpoint) {
-        Medium::Tcp if service.facts().openness == Openness::Masters => Some(
+    match transport(endpoint) {
+        Transport::Tcp if service.facts().openness == Openness::Masters => Some(
             "watch is for users whom the kernel names: root, the daemon's own, and whom allow_users and allow_groups name; give it a Unix endpoint, for example unix:///run/ipcd/watch.sock",
         ),
-        Medium::Fifo => Some(
+        Transport::Fifo => Some(
             "a FIFO does not tell who writes to it; use mode and group instead of allow_users and allow_groups",
         ),
-        Medium::Tcp | Medium::Datagrams if endpoint.path().is_none() => Some(
+        Transport::Tcp | Transport::Datagrams if endpoint.path().is_none() => Some(
             "nobody vouches for users of the network; use an address that others do not reach, or a firewall, and give allow_users and allow_groups to Unix endpoints alone: { endpoint = \"unix://PATH\", allow_users = [\"NAME\"] }",
         ),
         _ => None,
@@ -331,7 +331,7 @@ fn all_of(address: SocketAddr) -> SocketAddr {
 mod tests {
     use super::*;
     use crate::config::Config;
-    use crate::engine::message::Origin;
+    use crate::engine::message::RemoteAddress;
 
     fn parse(text: &str) -> Result<Config, Vec<String>> {
         Config::parse(Path::new("f"), text).map_err(|errors| errors.iter().cloned().collect())
@@ -348,7 +348,7 @@ mod tests {
     }
 
     fn lets_in(listen: &Listen, uid: u32, gid: u32) -> bool {
-        let origin = Origin::Process { uid, gid, pid: 1 };
+        let origin = RemoteAddress::Process { uid, gid, pid: 1 };
         listen.allowed.as_ref().is_none_or(|allowed| allowed.refuses(origin, 990).is_none())
     }
 

@@ -90,15 +90,18 @@ pub(super) fn read(people: People, value: Value<'_>, faults: &mut Vec<Fault>) ->
 mod tests {
     use super::*;
     use crate::engine::allow::Refused;
-    use crate::engine::message::Origin;
+    use crate::engine::message::RemoteAddress;
 
     #[test]
     fn a_group_lets_in_whose_own_it_is_and_its_members_who_are_users() {
         let group = uzers::Group::new(70_000, "lab").add_member("root").add_member("nosuchuser");
         let allowed = group_and_members(&group);
         assert_eq!(allowed, Allowed::new([0], [70_000]));
-        assert_eq!(allowed.refuses(Origin::Process { uid: 5, gid: 70_000, pid: 1 }, 990), None);
-        assert_eq!(allowed.refuses(Origin::Process { uid: 5, gid: 5, pid: 1 }, 990), Some(Refused::User(5)));
+        assert_eq!(allowed.refuses(RemoteAddress::Process { uid: 5, gid: 70_000, pid: 1 }, 990), None);
+        assert_eq!(
+            allowed.refuses(RemoteAddress::Process { uid: 5, gid: 5, pid: 1 }, 990),
+            Some(Refused::User(5))
+        );
     }
 
     #[test]

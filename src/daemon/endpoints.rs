@@ -9,7 +9,7 @@ use super::{Daemon, handover, unit};
 use crate::config::{Config, Listen};
 use crate::endpoint::{Endpoint, Place};
 use crate::engine::limits::Settings;
-use crate::engine::message::Door;
+use crate::engine::message::Binding;
 use crate::host::hosts;
 use crate::transport::directory::runtime_directory;
 use crate::transport::error::OpenError;
@@ -54,11 +54,11 @@ pub(super) struct Wanted<'a> {
 }
 
 impl Wanted<'_> {
-    pub(super) fn door(&self) -> Door {
-        Door {
+    pub(super) fn binding(&self) -> Binding {
+        Binding {
             endpoint: self.place.to_string(),
             service: self.listen.service,
-            medium: self.listen.medium(),
+            transport: self.listen.transport(),
             allowed: self.listen.allowed.clone(),
         }
     }
@@ -72,7 +72,7 @@ impl Daemon {
     /// A line for each that could not be opened. Then everything is as it was.
     pub(super) fn open(&mut self, wanted: &[Wanted]) -> Result<(), Vec<String>> {
         let mut opened: Vec<Place> = Vec::new();
-        let mut moved: Vec<(Place, Door)> = Vec::new();
+        let mut moved: Vec<(Place, Binding)> = Vec::new();
         let mut errors: Vec<Unopened> = Vec::new();
         let mut missing: Vec<(&Wanted, Unopened)> = Vec::new();
         for want in wanted {
@@ -120,8 +120,8 @@ impl Daemon {
         for place in opened {
             self.reactor.remove(&place, 0);
         }
-        for (place, door) in moved {
-            self.put_back(&place, door);
+        for (place, binding) in moved {
+            self.put_back(&place, binding);
         }
         Err(told(&errors, &self.config))
     }
@@ -144,7 +144,7 @@ impl Daemon {
             return false;
         };
         let (place, listener) = self.handed.swap_remove(index);
-        match self.reactor.add(listener, want.door()) {
+        match self.reactor.add(listener, want.binding()) {
             Ok(()) => true,
             Err(error) => {
                 log::warn!("{place}: the socket that was handed over cannot be watched: {error}");
@@ -165,7 +165,7 @@ impl Daemon {
         let opened = fifo::open(&want.place, &want.options);
         let (fifo, warnings) = opened.map_err(|error| Unopened::new(&error, want.listen, &self.config))?;
         warnings.iter().for_each(|warning| log::warn!("{warning}"));
-        self.reactor.add_fifo(fifo, want.door());
+        self.reactor.add_fifo(fifo, want.binding());
         Ok(true)
     }
 
@@ -174,15 +174,15 @@ impl Daemon {
         &mut self,
         want: &Wanted,
         wanted: &[Wanted],
-        moved: &mut Vec<(Place, Door)>,
+        moved: &mut Vec<(Place, Binding)>,
     ) -> Result<(), Unopened> {
         let mut outcome = open(&want.place, &want.options);
         if outcome.as_ref().is_err_and(|error| error.is_in_use()) {
             let in_the_way = self.in_the_way_of(&want.place, wanted);
             if !in_the_way.is_empty() {
-                for (place, door) in in_the_way {
+                for (place, binding) in in_the_way {
                     self.reactor.remove(&place, self.config.listen_backlog as usize);
-                    moved.push((place, door));
+                    moved.push((place, binding));
                 }
                 outcome = open(&want.place, &want.options);
             }
@@ -202,7 +202,7 @@ impl Daemon {
         for warning in &opened.warnings {
             log::warn!("{warning}");
         }
-        let added = self.reactor.add(opened.listener, want.door());
+        let added = self.reactor.add(opened.listener, want.binding());
         added.map_err(|error| Unopened {
             line: format!("{}: cannot be watched: {error}", want.place),
             is_address_missing: false,
@@ -230,17 +230,17 @@ impl Daemon {
 
     /// Our own listeners that keep `place` from being opened and are not wanted any more. One that the service manager holds
     /// stays: its address would not be free all the same.
-    fn in_the_way_of(&self, place: &Place, wanted: &[Wanted]) -> Vec<(Place, Door)> {
+    fn in_the_way_of(&self, place: &Place, wanted: &[Wanted]) -> Vec<(Place, Binding)> {
         let is_wanted = |place: &Place| wanted.iter().any(|want| want.place == *place);
         let conflicts = |other: &Place| place.path().is_none() && unit::meet(place, other, false);
         let is_kept = |place: &Place| self.reactor.listener(place).is_some_and(Listener::is_kept);
         let ours = self.reactor.places();
         let ours = ours.filter(|(other, _)| conflicts(other) && !is_wanted(other) && !is_kept(other));
-        ours.map(|(place, door)| (place.clone(), door.clone())).collect()
+        ours.map(|(place, binding)| (place.clone(), binding.clone())).collect()
     }
 
     /// Opens again what was closed for something that could not be opened then.
-    fn put_back(&mut self, place: &Place, door: Door) {
+    fn put_back(&mut self, place: &Place, binding: Binding) {
         // What is moved is on the network, and has neither mode nor group.
         let options = Options {
             backlog: self.config.listen_backlog,
@@ -250,7 +250,7 @@ impl Daemon {
         };
         let outcome = open(place, &options).map_err(|error| error.to_string());
         let added = outcome.and_then(|opened| {
-            self.reactor.add(opened.listener, door).map_err(|error| format!("{place}: {error}"))
+            self.reactor.add(opened.listener, binding).map_err(|error| format!("{place}: {error}"))
         });
         if let Err(error) = added {
             log::error!("{error}; it was open before the reload");

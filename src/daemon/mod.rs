@@ -26,7 +26,7 @@ use crate::config::Config;
 use crate::endpoint::Place;
 use crate::engine::Engine;
 use crate::engine::limits::Settings;
-use crate::engine::message::{Input, Moment, Peer, Request};
+use crate::engine::message::{ConnectionId, Input, Moment, Request};
 use crate::host;
 use crate::host::manager::Manager;
 use crate::host::raw::allocator;
@@ -272,7 +272,7 @@ impl Daemon {
         }
     }
 
-    fn answer(&mut self, peer: Peer, answer: Result<(), Vec<String>>) {
+    fn answer(&mut self, peer: ConnectionId, answer: Result<(), Vec<String>>) {
         let lines = match answer {
             Ok(()) => vec!["OK".to_owned()],
             Err(lines) => lines.iter().map(|line| format!("Error: {line}")).collect(),

@@ -119,18 +119,19 @@ mod tests {
     use super::*;
     use crate::engine::Engine;
     use crate::engine::limits::Settings;
-    use crate::engine::message::{Door, Input, Medium, Moment, Origin, Output, Peer};
+    use crate::engine::message::{Binding, ConnectionId, Input, Moment, Output, RemoteAddress, Transport};
     use crate::engine::service::Service;
 
     /// A room of members who have heard nothing yet of what was said, and one who asked for a product.
     fn engine() -> Engine {
         let mut engine = Engine::new(Settings { chat_history: 1000, ..Settings::default() });
-        let origin = Origin::Process { uid: 1, gid: 1, pid: 1 };
+        let origin = RemoteAddress::Process { uid: 1, gid: 1, pid: 1 };
         for index in 0..21 {
             let service = if index == 20 { Service::Multiply } else { Service::Chat };
-            let door = Door { endpoint: "unix:/x".into(), service, medium: Medium::Unix, allowed: None };
-            let peer = Peer { index, generation: 1 };
-            engine.handle(Moment::at(0), Input::Opened { peer, door: &Rc::new(door), origin });
+            let binding =
+                Binding { endpoint: "unix:/x".into(), service, transport: Transport::Unix, allowed: None };
+            let peer = ConnectionId { index, generation: 1 };
+            engine.handle(Moment::at(0), Input::Opened { peer, binding: &Rc::new(binding), origin });
             let said = if index == 20 { b"5 10\n5 1".to_vec() } else { format!("m{index}\n").into_bytes() };
             engine.handle(Moment::at(0), Input::Bytes { peer, bytes: &said, more: false });
         }
@@ -141,7 +142,7 @@ mod tests {
             }
         }
         for _ in 0..60 {
-            let peer = Peer { index: 0, generation: 1 };
+            let peer = ConnectionId { index: 0, generation: 1 };
             let said = format!("{}\n/msg m1 {}\n", "hi \"all\" ".repeat(100), "psst ".repeat(100));
             engine.handle(Moment::at(0), Input::Bytes { peer, bytes: said.as_bytes(), more: false });
             engine.handle(Moment::at(0), Input::Tick);
@@ -181,7 +182,7 @@ mod tests {
     fn outgoing(engine: &mut Engine) -> Vec<Vec<u8>> {
         (0..21)
             .map(|index| {
-                let peer = Peer { index, generation: 1 };
+                let peer = ConnectionId { index, generation: 1 };
                 let mut heard = Vec::new();
                 loop {
                     let bytes = engine.outgoing(peer).slices().concat();
@@ -207,13 +208,13 @@ mod tests {
         let present = record
             .sessions
             .into_iter()
-            .map(|(number, saved)| (Peer { index: number as u32, generation: 1 }, saved))
+            .map(|(number, saved)| (ConnectionId { index: number as u32, generation: 1 }, saved))
             .collect();
         after.restore(Moment::at(7), (record.history, record.log), present, Vec::new());
         let (wanted, heard) = (outgoing(&mut before), outgoing(&mut after));
         assert!(wanted[1].len() > wanted[2].len() && wanted[2].len() > 50_000);
         assert!(heard == wanted);
-        let half = Peer { index: 20, generation: 1 };
+        let half = ConnectionId { index: 20, generation: 1 };
         after.handle(Moment::at(8), Input::Bytes { peer: half, bytes: b"0\n", more: false });
         assert_eq!(after.outgoing(half).slices().concat(), b"Data received\n50.0\n");
         assert_eq!(after.shared_bytes().0, after.shared_bytes().1);
@@ -232,10 +233,14 @@ mod tests {
     #[test]
     fn a_damaged_record_is_refused_or_read_and_one_that_was_cut_is_refused() {
         let mut engine = Engine::new(Settings::default());
-        let door =
-            Door { endpoint: "x".into(), service: Service::Multiply, medium: Medium::Unix, allowed: None };
-        let (peer, origin) = (Peer { index: 0, generation: 1 }, Origin::Input);
-        engine.handle(Moment::at(0), Input::Opened { peer, door: &Rc::new(door), origin });
+        let binding = Binding {
+            endpoint: "x".into(),
+            service: Service::Multiply,
+            transport: Transport::Unix,
+            allowed: None,
+        };
+        let (peer, origin) = (ConnectionId { index: 0, generation: 1 }, RemoteAddress::Input);
+        engine.handle(Moment::at(0), Input::Opened { peer, binding: &Rc::new(binding), origin });
         engine.handle(Moment::at(0), Input::Bytes { peer, bytes: b"5 10\n5", more: false });
         let (mut file, _) = record(&engine);
         let bytes = bytes(&mut file);

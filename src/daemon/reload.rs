@@ -87,6 +87,6 @@ impl Daemon {
             Ok(warnings) => warnings.iter().for_each(|warning| log::warn!("{warning}")),
             Err(error) => log::warn!("{}: mode and group stay as they are: {error}", want.place),
         }
-        self.reactor.redirect(&want.place, want.door());
+        self.reactor.redirect(&want.place, want.binding());
     }
 }

@@ -10,7 +10,7 @@ use super::failure::Failure;
 use crate::config::Config;
 use crate::engine::Engine;
 use crate::engine::limits::Settings;
-use crate::engine::message::{Door, Medium, Moment, Origin};
+use crate::engine::message::{Binding, Moment, RemoteAddress, Transport};
 use crate::engine::service::Service;
 use crate::host;
 use crate::reactor::{Reactor, Signal};
@@ -42,13 +42,14 @@ pub fn serve(single: &Single) -> Result<u8, Failure> {
     let failed = |what: String| Failure::Runtime(what);
     let standard = stdio::take().map_err(failed)?;
     let mut settings = settings(&config);
-    if standard.origin == Origin::Input {
+    if standard.origin == RemoteAddress::Input {
         settings.send_timeout = Duration::MAX; // whoever reads our output may stand still, as a pager does
     }
     let mut reactor = Reactor::new(Engine::new(settings), Moment::default())
         .map_err(|error| failed(format!("cannot start: {error}")))?;
-    let door = Door { endpoint: "stdio".to_owned(), service, medium: Medium::Pipe, allowed: None };
-    let served = reactor.serve(standard.link, standard.origin, door);
+    let binding =
+        Binding { endpoint: "stdio".to_owned(), service, transport: Transport::Pipe, allowed: None };
+    let served = reactor.serve(standard.link, standard.origin, binding);
     served.map_err(|error| failed(format!("standard input and output cannot be watched: {error}")))?;
     let mut stopping = false;
     while !reactor.engine.is_empty() {
@@ -75,10 +76,10 @@ fn level(config: &Config) -> LevelFilter {
 }
 
 fn service(name: &str) -> Result<Service, String> {
-    let here = Service::ALL.into_iter().filter(|service| service.fits(Medium::Pipe));
+    let here = Service::ALL.into_iter().filter(|service| service.fits(Transport::Pipe));
     let known = || here.map(Service::name).collect::<Vec<_>>().join(", ");
     match Service::named(name) {
-        Some(service) if service.fits(Medium::Pipe) => Ok(service),
+        Some(service) if service.fits(Transport::Pipe) => Ok(service),
         Some(service) => Err(format!(
             "--stdio {service}: it lives in the daemon, where others are; try ipcctl {service}, or with --stdio one of {}",
             known()

@@ -1,4 +1,4 @@
-//! Who may come in through a door. Knows users and groups by their numbers; has never seen a name or a socket.
+//! Who may come in through a binding. Knows users and groups by their numbers; has never seen a name or a socket.
 
 pub mod networks;
 pub mod passphrase;
@@ -6,7 +6,7 @@ pub mod passphrase;
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
-use super::message::{CloseReason, Origin};
+use super::message::{CloseReason, RemoteAddress};
 use super::service::Service;
 use super::service::facts::Openness;
 use networks::Networks;
@@ -73,14 +73,14 @@ impl Allowed {
     }
 
     /// Who may not come in, if that is so. Nobody is let in for a user whom the kernel does not name.
-    pub fn refuses(&self, origin: Origin, owner: u32) -> Option<Refused> {
-        if let Origin::Address(address) = origin
+    pub fn refuses(&self, origin: RemoteAddress, owner: u32) -> Option<Refused> {
+        if let RemoteAddress::Address(address) = origin
             && !self.networks.is_empty()
         {
             let address = address.ip().to_canonical();
             return (!self.networks.let_in(address)).then_some(Refused::Address(address));
         }
-        let Origin::Process { uid, gid, .. } = origin else { return Some(Refused::Unknown) };
+        let RemoteAddress::Process { uid, gid, .. } = origin else { return Some(Refused::Unknown) };
         let is_let_in = is_master(origin, owner) || self.users.contains(&uid) || self.groups.contains(&gid);
         (!is_let_in).then_some(Refused::User(uid))
     }
@@ -93,8 +93,8 @@ pub fn listed(service: Service, lists: Allowed) -> Option<Allowed> {
 }
 
 /// Whether it is root or `owner`, the daemon's own user: as the kernel says, so on a Unix socket alone.
-pub fn is_master(origin: Origin, owner: u32) -> bool {
-    matches!(origin, Origin::Process { uid, .. } if uid == 0 || uid == owner)
+pub fn is_master(origin: RemoteAddress, owner: u32) -> bool {
+    matches!(origin, RemoteAddress::Process { uid, .. } if uid == 0 || uid == owner)
 }
 
 /// What somebody is told who may not come in.
@@ -115,7 +115,7 @@ mod tests {
     #[test]
     fn root_the_owner_and_those_on_the_list_come_in_and_nobody_else() {
         let allowed = Allowed::new([1000], []).or(Allowed::new([1001], [50]));
-        let refuses = |uid, gid| allowed.refuses(Origin::Process { uid, gid, pid: 1 }, 990);
+        let refuses = |uid, gid| allowed.refuses(RemoteAddress::Process { uid, gid, pid: 1 }, 990);
         for (uid, gid) in [(0, 7), (990, 7), (1000, 7), (1001, 7), (1002, 50)] {
             assert_eq!(refuses(uid, gid), None, "{uid} {gid}");
         }
@@ -123,7 +123,7 @@ mod tests {
             assert_eq!(refuses(uid, gid), Some(Refused::User(uid)), "{uid} {gid}");
         }
         assert_eq!(
-            allowed.refuses(Origin::Address("127.0.0.1:5".parse().unwrap()), 990),
+            allowed.refuses(RemoteAddress::Address("127.0.0.1:5".parse().unwrap()), 990),
             Some(Refused::Unknown)
         );
         assert!(Allowed::default().is_empty() && !allowed.is_empty());
@@ -131,21 +131,21 @@ mod tests {
 
     #[test]
     fn root_and_the_owner_are_masters_and_nobody_from_the_network() {
-        assert!(is_master(Origin::Process { uid: 0, gid: 1, pid: 1 }, 990));
-        assert!(is_master(Origin::Process { uid: 990, gid: 1, pid: 0 }, 990));
-        assert!(!is_master(Origin::Process { uid: 1000, gid: 1, pid: 1 }, 990));
-        assert!(!is_master(Origin::Address("127.0.0.1:5".parse().unwrap()), 0));
+        assert!(is_master(RemoteAddress::Process { uid: 0, gid: 1, pid: 1 }, 990));
+        assert!(is_master(RemoteAddress::Process { uid: 990, gid: 1, pid: 0 }, 990));
+        assert!(!is_master(RemoteAddress::Process { uid: 1000, gid: 1, pid: 1 }, 990));
+        assert!(!is_master(RemoteAddress::Address("127.0.0.1:5".parse().unwrap()), 0));
     }
 
     #[test]
     fn whom_the_kernel_does_not_name_is_on_no_list_and_nobodys_equal() {
-        let stranger = Origin::Unknown { pid: 7 };
+        let stranger = RemoteAddress::Unknown { pid: 7 };
         for owner in [0, 990, 65534, u32::MAX] {
             let everybody_known = Allowed::new([65534, u32::MAX], [65534]);
             assert_eq!(everybody_known.refuses(stranger, owner), Some(Refused::Unknown));
             assert!(!is_master(stranger, owner));
         }
-        let without_group = Origin::Process { uid: 7, gid: NO_GROUP, pid: 0 };
+        let without_group = RemoteAddress::Process { uid: 7, gid: NO_GROUP, pid: 0 };
         assert_eq!(Allowed::new([], [65534]).refuses(without_group, 990), Some(Refused::User(7)));
     }
 
@@ -153,7 +153,7 @@ mod tests {
     fn who_comes_from_one_of_the_networks_comes_in_whoever_it_is() {
         let networks = Networks::new(["192.0.2.0/24".parse().unwrap()]);
         let class = Allowed::from_networks(networks).unwrap();
-        let refuses = |address: &str| class.refuses(Origin::Address(address.parse().unwrap()), 0);
+        let refuses = |address: &str| class.refuses(RemoteAddress::Address(address.parse().unwrap()), 0);
         assert_eq!(refuses("192.0.2.7:5"), None);
         assert_eq!(refuses("[::ffff:192.0.2.7]:5"), None);
         let refused = refuses("[::ffff:198.51.100.1]:5").unwrap();

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::allow;
 use super::limits::{PLACES_KEPT, Settings};
-use super::message::Origin;
+use super::message::RemoteAddress;
 use super::service::Service;
 use super::source::Source;
 
@@ -32,7 +32,7 @@ impl Census {
     }
 
     /// Counts a new connection, unless a limit is reached.
-    pub fn admit(&mut self, settings: &Settings, service: Service, origin: Origin) -> bool {
+    pub fn admit(&mut self, settings: &Settings, service: Service, origin: RemoteAddress) -> bool {
         let kept = kept_for(settings, origin);
         let admitted = self.total < settings.connections_max + kept
             && is_within(self.of_source(None, origin), settings.connections_per_address_max, kept)
@@ -44,7 +44,7 @@ impl Census {
     }
 
     /// Counts a connection that goes on with another service, unless that one's limit is reached.
-    pub fn change(&mut self, settings: &Settings, from: Service, to: Service, origin: Origin) -> bool {
+    pub fn change(&mut self, settings: &Settings, from: Service, to: Service, origin: RemoteAddress) -> bool {
         let admitted = self.has_place(settings, to, origin);
         if admitted {
             self.release(from, origin);
@@ -54,8 +54,8 @@ impl Census {
     }
 
     /// Counts a connection out.
-    pub fn release(&mut self, service: Service, origin: Origin) {
-        if origin == Origin::Writers {
+    pub fn release(&mut self, service: Service, origin: RemoteAddress) {
+        if origin == RemoteAddress::Writers {
             self.standing[service as usize] -= 1;
             return;
         }
@@ -74,27 +74,27 @@ impl Census {
     }
 
     /// Counts everybody anew, for new settings.
-    pub fn retake(&mut self, settings: &Settings, everybody: impl Iterator<Item = (Service, Origin)>) {
+    pub fn retake(&mut self, settings: &Settings, everybody: impl Iterator<Item = (Service, RemoteAddress)>) {
         let limited = settings.connections_per_address_max > 0
             || settings.services.iter().any(|service| service.connections_per_address_max > 0);
         *self = Census { sources: limited.then(HashMap::new), ..Census::default() };
         everybody.for_each(|(service, origin)| self.count(service, origin));
     }
 
-    fn has_place(&self, settings: &Settings, service: Service, origin: Origin) -> bool {
+    fn has_place(&self, settings: &Settings, service: Service, origin: RemoteAddress) -> bool {
         let (limits, kept) = (settings.of(service), kept_for(settings, origin));
         limits.connections_max.is_none_or(|max| self.services[service as usize] < max + kept)
             && is_within(self.of_source(Some(service), origin), limits.connections_per_address_max, kept)
     }
 
-    fn of_source(&self, service: Option<Service>, origin: Origin) -> usize {
+    fn of_source(&self, service: Option<Service>, origin: RemoteAddress) -> usize {
         let sources = self.sources.as_ref();
         sources.and_then(|sources| sources.get(&(service, origin.into()))).copied().unwrap_or(0)
     }
 
     /// Counts a connection that has been let in before.
-    pub fn count(&mut self, service: Service, origin: Origin) {
-        if origin == Origin::Writers {
+    pub fn count(&mut self, service: Service, origin: RemoteAddress) {
+        if origin == RemoteAddress::Writers {
             self.standing[service as usize] += 1;
             return;
         }
@@ -109,7 +109,7 @@ impl Census {
 
 /// Places beyond each limit that are kept for whoever may control the daemon, so that nobody who takes all others can
 /// keep a reload or a hand-over out.
-fn kept_for(settings: &Settings, origin: Origin) -> usize {
+fn kept_for(settings: &Settings, origin: RemoteAddress) -> usize {
     if allow::is_master(origin, settings.owner) { PLACES_KEPT } else { 0 }
 }
 
@@ -122,8 +122,8 @@ fn is_within(count: usize, max: usize, kept: usize) -> bool {
 mod tests {
     use super::*;
 
-    fn user(uid: u32) -> Origin {
-        Origin::Process { uid, gid: 1, pid: 1 }
+    fn user(uid: u32) -> RemoteAddress {
+        RemoteAddress::Process { uid, gid: 1, pid: 1 }
     }
 
     #[test]
@@ -150,9 +150,9 @@ mod tests {
         census.release(Service::Chat, user(1));
         assert!(census.admit(&settings, Service::Chat, user(3)));
         assert_eq!((census.total(), census.of(Service::Chat), census.of(Service::Mux)), (3, 1, 0));
-        census.count(Service::Chat, Origin::Writers);
+        census.count(Service::Chat, RemoteAddress::Writers);
         assert_eq!((census.total(), census.of(Service::Chat)), (3, 2), "a FIFO takes nobody's place");
-        census.release(Service::Chat, Origin::Writers);
+        census.release(Service::Chat, RemoteAddress::Writers);
         assert_eq!(census.of(Service::Chat), 1);
     }
     #[test]
@@ -169,8 +169,8 @@ mod tests {
         census.retake(&settings, std::iter::empty());
         assert!(census.admit(&settings, Service::Mux, user(1)));
         assert!(census.admit(&settings, Service::Chat, user(2)));
-        let from_root = Origin::Address("127.0.0.1:5".parse().unwrap());
-        for origin in [user(1), user(3), Origin::Input, from_root] {
+        let from_root = RemoteAddress::Address("127.0.0.1:5".parse().unwrap());
+        for origin in [user(1), user(3), RemoteAddress::Input, from_root] {
             assert!(!census.admit(&settings, Service::Mux, origin), "{origin}");
         }
         for place in 0..PLACES_KEPT {

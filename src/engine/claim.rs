@@ -6,7 +6,7 @@ use std::fmt;
 use constant_time_eq::constant_time_eq;
 use serde::{Deserialize, Serialize};
 
-use super::message::Origin;
+use super::message::RemoteAddress;
 
 /// The shortest secret in bytes: 128 bits in hexadecimal. One that can be guessed protects nothing.
 pub const SECRET_BYTES_MIN: usize = 32;
@@ -24,11 +24,11 @@ pub struct Claim {
 
 impl Claim {
     /// Reads a secret; `None` if the text cannot be one.
-    pub fn new(origin: Origin, secret: &str) -> Option<Claim> {
+    pub fn new(origin: RemoteAddress, secret: &str) -> Option<Claim> {
         let user = match origin {
-            Origin::Process { uid, .. } => Some(uid),
-            Origin::Unknown { .. } => return None, // nobody's equal
-            Origin::Address(_) | Origin::Input | Origin::Writers => None,
+            RemoteAddress::Process { uid, .. } => Some(uid),
+            RemoteAddress::Unknown { .. } => return None, // nobody's equal
+            RemoteAddress::Address(_) | RemoteAddress::Input | RemoteAddress::Writers => None,
         };
         let fits = (SECRET_BYTES_MIN..=SECRET_BYTES_MAX).contains(&secret.len())
             && secret.bytes().all(|byte| byte.is_ascii_graphic());
@@ -53,13 +53,15 @@ mod tests {
 
     #[test]
     fn a_claim_is_the_same_with_the_same_secret_of_the_same_user_and_shows_it_to_nobody() {
-        let (ann, bob) =
-            (Origin::Process { uid: 1, gid: 1, pid: 7 }, Origin::Process { uid: 2, gid: 1, pid: 7 });
-        let far = Origin::Address("127.0.0.1:1".parse().unwrap());
+        let (ann, bob) = (
+            RemoteAddress::Process { uid: 1, gid: 1, pid: 7 },
+            RemoteAddress::Process { uid: 2, gid: 1, pid: 7 },
+        );
+        let far = RemoteAddress::Address("127.0.0.1:1".parse().unwrap());
         let secret = "0123456789abcdef0123456789abcdef";
         let claim = |origin, secret: &str| Claim::new(origin, secret).unwrap();
         let first = claim(ann, secret);
-        assert!(first.is_same(&claim(Origin::Process { uid: 1, gid: 5, pid: 9 }, secret)));
+        assert!(first.is_same(&claim(RemoteAddress::Process { uid: 1, gid: 5, pid: 9 }, secret)));
         for other in [
             claim(bob, secret),
             claim(far, secret),
@@ -68,7 +70,10 @@ mod tests {
         ] {
             assert!(!first.is_same(&other));
         }
-        assert!(claim(far, secret).is_same(&claim(Origin::Address("127.0.0.2:9".parse().unwrap()), secret)));
+        assert!(
+            claim(far, secret)
+                .is_same(&claim(RemoteAddress::Address("127.0.0.2:9".parse().unwrap()), secret))
+        );
         for text in ["", &secret[1..], &"x".repeat(65), &format!("{secret} x"), &format!("{secret}é")] {
             assert!(Claim::new(ann, text).is_none(), "{text}");
         }

@@ -4,7 +4,7 @@
 use std::fmt;
 use std::net::IpAddr;
 
-use super::message::Origin;
+use super::message::RemoteAddress;
 
 /// One address or user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -21,14 +21,14 @@ pub enum Client {
     Writers,
 }
 
-impl From<Origin> for Client {
-    fn from(origin: Origin) -> Client {
+impl From<RemoteAddress> for Client {
+    fn from(origin: RemoteAddress) -> Client {
         match origin {
-            Origin::Address(address) => Client::Address(address.ip().to_canonical()),
-            Origin::Process { uid, .. } => Client::User(uid),
-            Origin::Unknown { .. } => Client::Unknown,
-            Origin::Input => Client::Input,
-            Origin::Writers => Client::Writers,
+            RemoteAddress::Address(address) => Client::Address(address.ip().to_canonical()),
+            RemoteAddress::Process { uid, .. } => Client::User(uid),
+            RemoteAddress::Unknown { .. } => Client::Unknown,
+            RemoteAddress::Input => Client::Input,
+            RemoteAddress::Writers => Client::Writers,
         }
     }
 }

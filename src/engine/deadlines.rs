@@ -7,7 +7,7 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 use super::memory::shrunk;
-use super::message::{Moment, Peer};
+use super::message::{ConnectionId, Moment};
 
 /// Void entries that are not worth dropping.
 const KEPT: usize = 64;
@@ -16,7 +16,7 @@ const KEPT: usize = 64;
 #[derive(Debug, Default)]
 pub struct Deadlines {
     /// Void is an entry whose peer's alarm says another moment.
-    entries: BinaryHeap<Reverse<(Moment, Peer)>>,
+    entries: BinaryHeap<Reverse<(Moment, ConnectionId)>>,
     void: usize,
 }
 
@@ -26,7 +26,7 @@ pub struct Alarm(Option<Moment>);
 
 impl Deadlines {
     /// Sees to it that `peer` is woken at `wanted`, or earlier.
-    pub fn arm(&mut self, peer: Peer, alarm: &mut Alarm, wanted: Option<Moment>) {
+    pub fn arm(&mut self, peer: ConnectionId, alarm: &mut Alarm, wanted: Option<Moment>) {
         let Some(wanted) = wanted else { return };
         match alarm.0 {
             Some(armed) if armed <= wanted => return,
@@ -44,7 +44,7 @@ impl Deadlines {
 
     /// Drops void entries in front, so that nobody wakes for them, and all of them where they are many. `is_armed`
     /// says whether a peer's alarm is for that moment.
-    pub fn tidy(&mut self, is_armed: impl Fn(Peer, Moment) -> bool) {
+    pub fn tidy(&mut self, is_armed: impl Fn(ConnectionId, Moment) -> bool) {
         if self.void > KEPT + self.entries.len() / 2 {
             self.entries.retain(|Reverse((at, peer))| is_armed(*peer, *at));
             self.void = 0;
@@ -67,7 +67,7 @@ impl Deadlines {
 
     /// Takes the next peer whose time has come; its alarm has to be [rung](Alarm::ring), and what is behind it
     /// [tidied](Self::tidy).
-    pub fn pop(&mut self, now: Moment) -> Option<Peer> {
+    pub fn pop(&mut self, now: Moment) -> Option<ConnectionId> {
         if self.next()? > now {
             return None;
         }
@@ -91,8 +91,8 @@ impl Alarm {
 mod tests {
     use super::*;
 
-    fn peer(index: u32) -> Peer {
-        Peer { index, generation: 1 }
+    fn peer(index: u32) -> ConnectionId {
+        ConnectionId { index, generation: 1 }
     }
 
     #[test]

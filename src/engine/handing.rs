@@ -6,7 +6,7 @@ use std::rc::Rc;
 use super::Engine;
 use super::Letter;
 use super::machines::Machine;
-use super::message::{Door, Moment, Output, Peer};
+use super::message::{Binding, ConnectionId, Moment, Output};
 use super::record::piece::{Piece, Said};
 use super::record::{SavedLog, SavedSession};
 use super::session::Session;
@@ -17,22 +17,22 @@ pub struct Handing<'e> {
     engine: &'e Engine,
     now: Moment,
     /// Where sessions came in, and by which number each is known.
-    doors: Vec<&'e Rc<Door>>,
-    numbers: HashMap<*const Door, u32>,
+    bindings: Vec<&'e Rc<Binding>>,
+    numbers: HashMap<*const Binding, u32>,
     sessions: usize,
 }
 
 impl Engine {
     /// Begins to hand over. Sessions of which there is no piece are not carried over.
     pub fn hand_over(&self, now: Moment) -> Handing<'_> {
-        let (mut doors, mut numbers) = (Vec::new(), HashMap::new());
+        let (mut bindings, mut numbers) = (Vec::new(), HashMap::new());
         for session in self.sessions.iter().flatten() {
-            numbers.entry(Rc::as_ptr(session.door())).or_insert_with(|| {
-                doors.push(session.door());
-                doors.len() as u32 - 1
+            numbers.entry(Rc::as_ptr(session.binding())).or_insert_with(|| {
+                bindings.push(session.binding());
+                bindings.len() as u32 - 1
             });
         }
-        Handing { engine: self, now, doors, numbers, sessions: 0 }
+        Handing { engine: self, now, bindings, numbers, sessions: 0 }
     }
 
     /// Takes the machines' reports from the process before.
@@ -46,7 +46,7 @@ impl Engine {
         &mut self,
         now: Moment,
         (history, log): (Vec<String>, SavedLog),
-        present: Vec<(Peer, SavedSession)>,
+        present: Vec<(ConnectionId, SavedSession)>,
         missing: Vec<SavedSession>,
     ) {
         self.world.room.restore_history(history);
@@ -87,10 +87,10 @@ impl Engine {
 impl<'e> Handing<'e> {
     /// The first piece.
     pub fn head(&self) -> Piece<'e> {
-        let doors = self.doors.iter().map(|door| Door::clone(door)).collect();
+        let bindings = self.bindings.iter().map(|binding| Binding::clone(binding)).collect();
         let (base, log) = self.engine.world.room.save_log();
         let history = self.engine.world.room.history().flat_map(|line| [line.as_bytes(), b"\n"]).collect();
-        Piece::new(&Said::Head { now: self.now, doors, base }, [log, history, Vec::new()])
+        Piece::new(&Said::Head { now: self.now, bindings, base }, [log, history, Vec::new()])
     }
 
     /// A piece for each machine that reports.
@@ -101,15 +101,15 @@ impl<'e> Handing<'e> {
     }
 
     /// Every connection, carried over or not.
-    pub fn peers(&self) -> impl Iterator<Item = Peer> + use<'e> {
+    pub fn peers(&self) -> impl Iterator<Item = ConnectionId> + use<'e> {
         self.engine.sessions.iter().flatten().map(|session| session.peer())
     }
 
     /// The piece for a session whose descriptor has this number; `None`: it is not carried over.
-    pub fn session(&mut self, peer: Peer, number: u64) -> Option<Piece<'e>> {
+    pub fn session(&mut self, peer: ConnectionId, number: u64) -> Option<Piece<'e>> {
         let session = self.engine.session(peer)?;
-        let door = *self.numbers.get(&Rc::as_ptr(session.door()))?;
-        let (saved, runs) = session.save(&self.engine.world, door)?;
+        let binding = *self.numbers.get(&Rc::as_ptr(session.binding()))?;
+        let (saved, runs) = session.save(&self.engine.world, binding)?;
         self.sessions += 1;
         Some(Piece::new(&Said::Session(number, Box::new(saved)), runs))
     }

@@ -2,7 +2,7 @@
 
 use super::Engine;
 use super::counters::Counters;
-use super::message::Peer;
+use super::message::ConnectionId;
 use super::service::Service;
 use super::session::Session;
 
@@ -13,7 +13,7 @@ impl Engine {
     }
 
     /// Whether the peer was let in.
-    pub fn is_admitted(&self, peer: Peer) -> bool {
+    pub fn is_admitted(&self, peer: ConnectionId) -> bool {
         self.session(peer).is_some_and(Session::is_counted)
     }
 
@@ -56,7 +56,7 @@ impl Engine {
     }
 
     /// Whether the peer is to be read from at the moment.
-    pub fn wants_input(&self, peer: Peer) -> bool {
+    pub fn wants_input(&self, peer: ConnectionId) -> bool {
         self.session(peer).is_some_and(|session| session.wants_input(&self.world))
     }
 
@@ -82,7 +82,7 @@ impl Engine {
     }
 
     /// Who is in the room, by name: of those who came before a restart no note tells.
-    pub fn member_names(&self) -> impl Iterator<Item = (Peer, &str)> {
+    pub fn member_names(&self) -> impl Iterator<Item = (ConnectionId, &str)> {
         self.world.room.members()
     }
 }

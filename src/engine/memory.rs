@@ -3,7 +3,7 @@
 
 use super::codec::detect::BURST_BYTES;
 use super::limits::{self, NAME_CHARS_MAX, Settings};
-use super::message::Peer;
+use super::message::ConnectionId;
 use super::pressure::HOLDER_BYTES;
 use super::room::{HISTORY_LINE_BYTES, MEMBER_BYTES};
 use super::roster;
@@ -23,7 +23,7 @@ const GROWN_AND_PARTLY_SENT: usize = 3;
 /// the lists of those to be flushed, offered, heard or reported to, and of those who hold most, its pace, its name while a
 /// passphrase is waited for, and since when it reads nothing. Counted by hand, each with room to grow.
 const ENTRIES_BYTES: usize =
-    2 * (4 * 16 + 2 * 64 + 48 + 8 * size_of::<Peer>() + 48 + 56 + 48) + NAME_BYTES_MAX + HOLDER_BYTES;
+    2 * (4 * 16 + 2 * 64 + 48 + 8 * size_of::<ConnectionId>() + 48 + 56 + 48) + NAME_BYTES_MAX + HOLDER_BYTES;
 
 /// What the room is told of one who comes or leaves.
 const ANNOUNCEMENT_BYTES: usize = 4 * NAME_CHARS_MAX + 32;

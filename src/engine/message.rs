@@ -67,7 +67,7 @@ impl Add<Duration> for Moment {
 /// One connection's number: a place in a table, and which of the place's successive tenants is meant,
 /// so that nothing meant for a closed connection can reach the one that took its place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Peer {
+pub struct ConnectionId {
     /// The place in the table.
     pub index: u32,
     /// Which tenant of that place.
@@ -76,21 +76,21 @@ pub struct Peer {
 
 /// Where connections come in: an open endpoint and the service it offers.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Door {
+pub struct Binding {
     /// The endpoint as the log and the configuration write it, for example `tcp://127.0.0.1:65432`.
     pub endpoint: String,
     /// What is said there.
     pub service: Service,
     /// What what is said travels on.
-    pub medium: Medium,
-    /// Who may come in; `None`: everybody. Of a door that was saved nothing is asked any more.
+    pub transport: Transport,
+    /// Who may come in; `None`: everybody. Of a binding that was saved nothing is asked any more.
     #[serde(skip)]
     pub allowed: Option<Allowed>,
 }
 
 /// What a conversation travels on, as far as it matters to what is said.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Medium {
+pub enum Transport {
     /// A TCP connection: bytes; the one kind that can be closed with a reset (SO_LINGER 0).
     Tcp,
     /// A Unix stream socket: bytes.
@@ -110,7 +110,7 @@ pub const NO_GROUP: u32 = u32::MAX;
 
 /// Who is at the other end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Origin {
+pub enum RemoteAddress {
     /// An address and port (TCP).
     Address(SocketAddr),
     /// A process on this machine (SO_PEERCRED on a Unix socket).
@@ -133,16 +133,16 @@ pub enum Origin {
     Writers,
 }
 
-impl fmt::Display for Origin {
+impl fmt::Display for RemoteAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Origin::Address(address) => write!(f, "{address}"),
-            Origin::Process { uid, pid: 0, .. } => write!(f, "pid unknown (uid {uid})"),
-            Origin::Process { uid, pid, .. } => write!(f, "pid {pid} (uid {uid})"),
-            Origin::Unknown { pid: 0 } => f.write_str("pid unknown (uid unknown)"),
-            Origin::Unknown { pid } => write!(f, "pid {pid} (uid unknown)"),
-            Origin::Input => f.write_str("standard input"),
-            Origin::Writers => f.write_str("FIFO writers"),
+            RemoteAddress::Address(address) => write!(f, "{address}"),
+            RemoteAddress::Process { uid, pid: 0, .. } => write!(f, "pid unknown (uid {uid})"),
+            RemoteAddress::Process { uid, pid, .. } => write!(f, "pid {pid} (uid {uid})"),
+            RemoteAddress::Unknown { pid: 0 } => f.write_str("pid unknown (uid unknown)"),
+            RemoteAddress::Unknown { pid } => write!(f, "pid {pid} (uid unknown)"),
+            RemoteAddress::Input => f.write_str("standard input"),
+            RemoteAddress::Writers => f.write_str("FIFO writers"),
         }
     }
 }
@@ -150,20 +150,20 @@ impl fmt::Display for Origin {
 /// What the engine is told.
 #[derive(Debug)]
 pub enum Input<'a> {
-    /// A connection came in through `door`.
+    /// A connection came in through `binding`.
     Opened {
         /// Its number from now on.
-        peer: Peer,
+        peer: ConnectionId,
         /// The endpoint it came through.
-        door: &'a Rc<Door>,
+        binding: &'a Rc<Binding>,
         /// Who it is.
-        origin: Origin,
+        origin: RemoteAddress,
     },
     /// Bytes were read, or one packet. `more`: the read stopped at the end of our buffer, not at the end of what was
     /// there (and the rest of a packet is lost).
     Bytes {
         /// From whom.
-        peer: Peer,
+        peer: ConnectionId,
         /// What.
         bytes: &'a [u8],
         /// Whether the burst goes on.
@@ -172,9 +172,9 @@ pub enum Input<'a> {
     /// A datagram came. Its answer is in [`Engine::poll_reply`](super::Engine::poll_reply), until the next one comes.
     Datagram {
         /// The endpoint it came to.
-        door: &'a Rc<Door>,
+        binding: &'a Rc<Binding>,
         /// Who sent it.
-        origin: Origin,
+        origin: RemoteAddress,
         /// What it says.
         bytes: &'a [u8],
         /// It was longer than our buffer.
@@ -188,34 +188,34 @@ pub enum Input<'a> {
     /// End of file: the peer will send nothing more, but may still read.
     EndOfFile {
         /// Whose.
-        peer: Peer,
+        peer: ConnectionId,
     },
     /// Nothing more is in the kernel's buffer for us at the moment. Told only after [`Input::Stop`].
     Dry {
         /// Whose buffer.
-        peer: Peer,
+        peer: ConnectionId,
     },
     /// The first `bytes` of what [`Engine::outgoing`](super::Engine::outgoing) offered were taken.
     Sent {
         /// By whom.
-        peer: Peer,
+        peer: ConnectionId,
         /// How many.
         bytes: usize,
     },
     /// The kernel takes no more for this peer until further notice (WouldBlock).
     Blocked {
         /// Who does not read.
-        peer: Peer,
+        peer: ConnectionId,
     },
     /// The kernel takes bytes for this peer again.
     Writable {
         /// Who reads again.
-        peer: Peer,
+        peer: ConnectionId,
     },
     /// The connection is gone (reset, or an error on it).
     Lost {
         /// Whose.
-        peer: Peer,
+        peer: ConnectionId,
     },
     /// Time has passed: act on every deadline up to now, and go on with work that was left over.
     Tick,
@@ -227,7 +227,7 @@ pub enum Input<'a> {
     /// What became of an [`Output::Ask`], in lines for the peer.
     Answer {
         /// Who asked.
-        peer: Peer,
+        peer: ConnectionId,
         /// What it is told.
         lines: &'a [String],
     },
@@ -243,23 +243,23 @@ pub enum Input<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Output {
     /// There is something to write: offer `outgoing(peer)` to the kernel.
-    Flush(Peer),
+    Flush(ConnectionId),
     /// Write once more to this peer, for which the kernel takes nothing: it tells that there is room only once there is
     /// much. The answer is [`Input::Writable`] and what follows from it, or [`Input::Blocked`].
-    Retry(Peer),
+    Retry(ConnectionId),
     /// Shut down the sending side; keep reading (and tell us), for a lingering close.
-    ShutdownWrite(Peer),
+    ShutdownWrite(ConnectionId),
     /// Read from this peer again; it was not [wanted](super::Engine::wants_input) for a while.
-    Listen(Peer),
+    Listen(ConnectionId),
     /// A burst has ended within a message: acknowledge at once what has come (TCP_QUICKACK, tcp(7)), because the rest may wait
     /// for that in the sender's kernel.
-    Acknowledge(Peer),
+    Acknowledge(ConnectionId),
     /// Somebody who may do so asks the daemon for something; the answer is [`Input::Answer`].
-    Ask(Peer, Request),
+    Ask(ConnectionId, Request),
     /// Close the descriptor.
-    Close(Peer),
+    Close(ConnectionId),
     /// Close it with a reset (SO_LINGER 0).
-    Reset(Peer),
+    Reset(ConnectionId),
 }
 
 /// What can be asked of the daemon on its control service.
@@ -421,11 +421,11 @@ pub enum Prefix {
 #[derive(Clone, Debug)]
 pub struct Note {
     /// To whose connection; `None`: to a datagram.
-    pub peer: Option<Peer>,
+    pub peer: Option<ConnectionId>,
     /// Where it came in.
-    pub door: Rc<Door>,
+    pub binding: Rc<Binding>,
     /// Who it is.
-    pub origin: Origin,
+    pub origin: RemoteAddress,
     /// What happened.
     pub what: Happening,
 }
@@ -456,7 +456,7 @@ pub enum Happening {
     /// It joined the room under this name.
     Joined(String),
     /// It talks with the one who is there.
-    Met(Origin),
+    Met(RemoteAddress),
     /// A datagram got no answer.
     Dropped(Dropped),
     /// An answer to a datagram was dropped, or the rest of it.

@@ -28,22 +28,22 @@
 //! use std::rc::Rc;
 //! use ipcd::engine::Engine;
 //! use ipcd::engine::limits::Settings;
-//! use ipcd::engine::message::{Door, Input, Medium, Moment, Origin, Output, Peer};
+//! use ipcd::engine::message::{Binding, Input, Transport, Moment, RemoteAddress, Output, ConnectionId};
 //! use ipcd::engine::service::Service;
 //!
 //! let mut engine = Engine::new(Settings::default());
 //! let now = Moment::at(0);
-//! let door = Rc::new(Door {
+//! let binding = Rc::new(Binding {
 //!     endpoint: "unix:///tmp/multiply".into(),
 //!     service: Service::Multiply,
-//!     medium: Medium::Unix,
+//!     transport: Transport::Unix,
 //!     allowed: None,
 //! });
-//! let peer = Peer { index: 0, generation: 1 };
-//! let origin = Origin::Process { uid: 1000, gid: 1000, pid: 4711 };
+//! let peer = ConnectionId { index: 0, generation: 1 };
+//! let origin = RemoteAddress::Process { uid: 1000, gid: 1000, pid: 4711 };
 //!
 //! engine.handle(now, Input::Tick);
-//! engine.handle(now, Input::Opened { peer, door: &door, origin });
+//! engine.handle(now, Input::Opened { peer, binding: &binding, origin });
 //! assert!(engine.wants_input(peer));
 //! engine.handle(now, Input::Bytes { peer, bytes: b"5 10\n", more: false });
 //!
@@ -116,7 +116,7 @@ use datagram::{Answer, Datagram, Shares};
 use deadlines::Deadlines;
 use limits::{FLUSHES_PER_TURN, Settings};
 use machines::Machines;
-use message::{Door, Input, Moment, Note, Origin, Output, Peer};
+use message::{Binding, ConnectionId, Input, Moment, Note, Output, RemoteAddress};
 use mutes::Mutes;
 use pace::Lately;
 use peers::Peers;
@@ -143,24 +143,24 @@ pub const SLICES_MAX: usize = 4;
 #[derive(Debug)]
 pub struct Engine {
     world: World,
-    /// By [`Peer::index`]; the reactor keeps the indices dense. The last one is there: after a peak the memory goes back.
+    /// By [`ConnectionId::index`]; the reactor keeps the indices dense. The last one is there: after a peak the memory goes back.
     sessions: Vec<Option<Session>>,
     open: usize,
     deadlines: Deadlines,
     outputs: VecDeque<Output>,
     /// Peers with a reply of their own to send: they come first.
-    replies: VecDeque<Peer>,
+    replies: VecDeque<ConnectionId>,
     /// Members of the room with something new to hear.
-    audience: VecDeque<Peer>,
+    audience: VecDeque<ConnectionId>,
     /// The answer to the last datagram.
     answer: Option<Answer>,
     /// What each sender of datagrams may still be answered.
     shares: Shares,
     flushes_left: usize,
     /// Members with messages that wait until everybody has been offered the last ones.
-    waiting: VecDeque<Peer>,
+    waiting: VecDeque<ConnectionId>,
     /// Peers whose status report goes on.
-    reporting: VecDeque<Peer>,
+    reporting: VecDeque<ConnectionId>,
     /// A status report waits for what the process tells of itself.
     wants_figures: bool,
 }
@@ -220,7 +220,7 @@ impl Engine {
     pub fn handle(&mut self, now: Moment, input: Input<'_>) {
         self.world.now = now;
         match input {
-            Input::Opened { peer, door, origin } => self.handle_opened(now, peer, door, origin),
+            Input::Opened { peer, binding, origin } => self.handle_opened(now, peer, binding, origin),
             Input::Bytes { peer, bytes, more } => {
                 self.with(now, peer, |session, world| session.handle_bytes(world, now, bytes, more));
                 if let Some(peer) = self.world.unfinished.take()
@@ -229,8 +229,8 @@ impl Engine {
                     self.outputs.push_back(Output::Acknowledge(peer));
                 }
             }
-            Input::Datagram { door, origin, bytes, truncated, address } => {
-                self.handle_datagram(&Datagram { door, origin, bytes, truncated, address });
+            Input::Datagram { binding, origin, bytes, truncated, address } => {
+                self.handle_datagram(&Datagram { binding, origin, bytes, truncated, address });
             }
             Input::Replied(outcome) => self.handle_replied(outcome),
             Input::EndOfFile { peer } => {
@@ -286,19 +286,25 @@ impl Engine {
         }
     }
 
-    fn handle_opened(&mut self, now: Moment, peer: Peer, door: &Rc<Door>, origin: Origin) {
+    fn handle_opened(
+        &mut self,
+        now: Moment,
+        peer: ConnectionId,
+        binding: &Rc<Binding>,
+        origin: RemoteAddress,
+    ) {
         let index = peer.index as usize;
         if self.sessions.len() <= index {
             self.sessions.resize_with(index + 1, || None);
         }
         debug_assert!(self.sessions[index].is_none(), "the reactor gave a place away twice");
-        self.sessions[index] = Some(Session::open(&mut self.world, now, peer, door, origin));
+        self.sessions[index] = Some(Session::open(&mut self.world, now, peer, binding, origin));
         self.open += 1;
         self.settle(now, peer);
         self.relieve_when_full(now);
     }
 
-    fn handle_sent(&mut self, now: Moment, peer: Peer, bytes: usize) {
+    fn handle_sent(&mut self, now: Moment, peer: ConnectionId, bytes: usize) {
         if self.world.tower.is_manned() {
             self.show_reply(peer, bytes);
         }
@@ -417,22 +423,22 @@ impl Engine {
 
     // ---- within
 
-    fn session(&self, peer: Peer) -> Option<&Session> {
+    fn session(&self, peer: ConnectionId) -> Option<&Session> {
         self.sessions.get(peer.index as usize)?.as_ref().filter(|session| session.peer() == peer)
     }
 
-    fn session_mut(&mut self, peer: Peer) -> Option<&mut Session> {
+    fn session_mut(&mut self, peer: ConnectionId) -> Option<&mut Session> {
         self.sessions.get_mut(peer.index as usize)?.as_mut().filter(|session| session.peer() == peer)
     }
 
     /// Does something with a session, if it is still there, and sees to what follows from it.
-    fn with(&mut self, now: Moment, peer: Peer, act: impl FnOnce(&mut Session, &mut World)) {
+    fn with(&mut self, now: Moment, peer: ConnectionId, act: impl FnOnce(&mut Session, &mut World)) {
         self.act_on(now, peer, act);
         self.relieve_when_full(now);
     }
 
     /// The same, whatever the queues of all take then.
-    fn act_on(&mut self, now: Moment, peer: Peer, act: impl FnOnce(&mut Session, &mut World)) {
+    fn act_on(&mut self, now: Moment, peer: ConnectionId, act: impl FnOnce(&mut Session, &mut World)) {
         let session = self.sessions.get_mut(peer.index as usize).and_then(Option::as_mut);
         let Some(session) = session.filter(|session| session.peer() == peer) else { return };
         act(session, &mut self.world);
@@ -440,7 +446,7 @@ impl Engine {
     }
 
     /// What follows from a change to a session: output, another deadline, its end.
-    fn settle(&mut self, now: Moment, peer: Peer) {
+    fn settle(&mut self, now: Moment, peer: ConnectionId) {
         let Some(Some(session)) = self.sessions.get_mut(peer.index as usize) else { return };
         match session.step(&mut self.world, now) {
             Some(last @ (Output::Close(_) | Output::Reset(_))) => return self.remove(peer, last),
@@ -476,7 +482,7 @@ impl Engine {
 
     /// Takes what the room has for a member whose messages are not lines, and sees to it that a pause before them ends.
     #[cold]
-    fn hear_room(&mut self, peer: Peer) {
+    fn hear_room(&mut self, peer: ConnectionId) {
         let session = self.sessions.get_mut(peer.index as usize).and_then(Option::as_mut);
         if let Some(session) = session.filter(|session| session.peer() == peer) {
             session.hear_room(&mut self.world);
@@ -494,7 +500,7 @@ impl Engine {
         });
     }
 
-    fn call(&mut self, peer: Peer) {
+    fn call(&mut self, peer: ConnectionId) {
         if let Some(session) = self.session_mut(peer)
             && !session.mark_called(true)
         {
@@ -502,7 +508,7 @@ impl Engine {
         }
     }
 
-    fn remove(&mut self, peer: Peer, last: Output) {
+    fn remove(&mut self, peer: ConnectionId, last: Output) {
         let Some(place) = self.sessions.get_mut(peer.index as usize) else { return };
         if place.as_ref().is_none_or(|session| session.peer() != peer) {
             return;

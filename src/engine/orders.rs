@@ -4,7 +4,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use super::client::Client;
-use super::message::{Happening, Moment, Origin, Peer};
+use super::message::{ConnectionId, Happening, Moment, RemoteAddress};
 use super::name::Key;
 use super::room::Seat;
 use super::service::control::{Order, Target};
@@ -29,26 +29,26 @@ impl Engine {
     }
 
     /// Tells the log and the transcript what was done, and by whom.
-    fn record(&mut self, by: Peer, done: &str) {
+    fn record(&mut self, by: ConnectionId, done: &str) {
         let Some(session) = self.sessions.get(by.index as usize).and_then(Option::as_ref) else { return };
         let line = format!("({done}, by {})", session.origin());
         session.note(&mut self.world, Happening::Ordered(done.to_owned()));
         self.world.room.write_down(&line);
     }
 
-    fn member(&self, name: &str) -> Result<(Seat, Peer, Origin), String> {
+    fn member(&self, name: &str) -> Result<(Seat, ConnectionId, RemoteAddress), String> {
         let seat = self.world.room.seat_of(&Key::new(name.trim()));
         let seat =
             seat.ok_or_else(|| format!("nobody in the room is called '{}'", quote(name.as_bytes())))?;
         let peer = self.world.room.peer(seat);
-        let origin = self.session(peer).map_or(Origin::Writers, |session| session.origin());
+        let origin = self.session(peer).map_or(RemoteAddress::Writers, |session| session.origin());
         Ok((seat, peer, origin))
     }
 
-    fn kick(&mut self, now: Moment, by: Peer, name: &str) -> Result<String, String> {
+    fn kick(&mut self, now: Moment, by: ConnectionId, name: &str) -> Result<String, String> {
         let (seat, peer, origin) = self.member(name)?;
         let name = self.world.room.name(seat).to_owned();
-        if origin == Origin::Writers {
+        if origin == RemoteAddress::Writers {
             return Err(format!("{name} is a FIFO: take it out of the configuration, or mute it"));
         }
         let done = format!("put out {name}, {origin}");
@@ -58,7 +58,7 @@ impl Engine {
     }
 
     /// `NAME [FOR]`: a time at the end is one if somebody has the name before it.
-    fn mute(&mut self, now: Moment, by: Peer, text: &str) -> Result<String, String> {
+    fn mute(&mut self, now: Moment, by: ConnectionId, text: &str) -> Result<String, String> {
         let timed = text.trim().rsplit_once(char::is_whitespace).and_then(|(name, span)| {
             let span = humantime::parse_duration(span).ok().filter(|span| !span.is_zero())?;
             Some((self.member(name).ok()?, span))
@@ -81,7 +81,7 @@ impl Engine {
         Ok(done)
     }
 
-    fn unmute(&mut self, by: Peer, name: &str) -> Result<String, String> {
+    fn unmute(&mut self, by: ConnectionId, name: &str) -> Result<String, String> {
         if !self.world.mutes.lift(&Key::new(name.trim())) {
             return Err(format!("nobody who is muted is called '{}'", quote(name.as_bytes())));
         }
@@ -94,7 +94,7 @@ impl Engine {
     }
 
     /// Says something to the room.
-    fn proclaim(&mut self, by: Peer, text: &str) -> String {
+    fn proclaim(&mut self, by: ConnectionId, text: &str) -> String {
         let heard_by = self.world.room.len();
         self.world.room.proclaim(&format!("{}{text}", words::TEACHER));
         self.note_order(by, format!("said to the room: '{}'", quote(text.as_bytes())));
@@ -105,26 +105,30 @@ impl Engine {
     }
 
     /// Tells the log alone.
-    fn note_order(&mut self, by: Peer, done: String) {
+    fn note_order(&mut self, by: ConnectionId, done: String) {
         if let Some(session) = self.sessions.get(by.index as usize).and_then(Option::as_ref) {
             session.note(&mut self.world, Happening::Ordered(done));
         }
     }
 
-    fn close(&mut self, now: Moment, by: Peer, target: Target) -> Result<String, String> {
-        let is_meant = |origin: Origin| match (target, origin) {
-            (Target::Address(wanted), Origin::Address(address)) => address.ip().to_canonical() == wanted,
-            (Target::Socket(wanted), Origin::Address(address)) => {
+    fn close(&mut self, now: Moment, by: ConnectionId, target: Target) -> Result<String, String> {
+        let is_meant = |origin: RemoteAddress| match (target, origin) {
+            (Target::Address(wanted), RemoteAddress::Address(address)) => {
+                address.ip().to_canonical() == wanted
+            }
+            (Target::Socket(wanted), RemoteAddress::Address(address)) => {
                 SocketAddr::new(address.ip().to_canonical(), address.port()) == wanted
             }
-            (Target::User(wanted), Origin::Process { uid, .. }) => uid == wanted,
-            (Target::Pid(wanted), Origin::Process { pid, .. } | Origin::Unknown { pid }) => pid == wanted,
+            (Target::User(wanted), RemoteAddress::Process { uid, .. }) => uid == wanted,
+            (Target::Pid(wanted), RemoteAddress::Process { pid, .. } | RemoteAddress::Unknown { pid }) => {
+                pid == wanted
+            }
             _ => false,
         };
         let sessions = self.sessions.iter().flatten();
         let meant = sessions.filter(|session| session.peer() != by && session.is_serving());
         let meant = meant.filter(|session| is_meant(session.origin()) && !session.is_on_fifo());
-        let peers: Vec<Peer> = meant.map(|session| session.peer()).collect();
+        let peers: Vec<ConnectionId> = meant.map(|session| session.peer()).collect();
         if peers.is_empty() {
             return Err(format!("nobody is connected from {target}"));
         }

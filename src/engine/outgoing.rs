@@ -1,7 +1,7 @@
 //! What may be written to a peer, as it lies in memory.
 
 use super::codec::Style;
-use super::message::Peer;
+use super::message::ConnectionId;
 use super::room::{Offer, Room, Seat};
 use super::{Engine, SLICES_MAX};
 
@@ -45,7 +45,7 @@ impl<'a> Outgoing<'a> {
 
 impl Engine {
     /// What may be written to `peer` now.
-    pub fn outgoing(&mut self, peer: Peer) -> Outgoing<'_> {
+    pub fn outgoing(&mut self, peer: ConnectionId) -> Outgoing<'_> {
         let mut outgoing = Outgoing { slices: [&[]; SLICES_MAX], count: 0, is_part: false };
         let Some(session) = self.sessions.get(peer.index as usize).and_then(Option::as_ref) else {
             return outgoing;

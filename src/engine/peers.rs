@@ -3,11 +3,11 @@
 use std::collections::HashMap;
 
 use super::memory::shrunk;
-use super::message::Peer;
+use super::message::ConnectionId;
 
 /// Values of those peers that have one.
 #[derive(Debug)]
-pub struct Peers<T>(HashMap<Peer, T>);
+pub struct Peers<T>(HashMap<ConnectionId, T>);
 
 impl<T> Default for Peers<T> {
     fn default() -> Self {
@@ -17,22 +17,22 @@ impl<T> Default for Peers<T> {
 
 impl<T> Peers<T> {
     /// A peer's value.
-    pub fn get(&self, peer: Peer) -> Option<&T> {
+    pub fn get(&self, peer: ConnectionId) -> Option<&T> {
         self.0.get(&peer)
     }
 
     /// The same, to be changed.
-    pub fn get_mut(&mut self, peer: Peer) -> Option<&mut T> {
+    pub fn get_mut(&mut self, peer: ConnectionId) -> Option<&mut T> {
         self.0.get_mut(&peer)
     }
 
     /// Gives a peer a value.
-    pub fn set(&mut self, peer: Peer, value: T) {
+    pub fn set(&mut self, peer: ConnectionId, value: T) {
         self.0.insert(peer, value);
     }
 
     /// Takes a peer's value away. After a peak the memory goes back.
-    pub fn remove(&mut self, peer: Peer) {
+    pub fn remove(&mut self, peer: ConnectionId) {
         if !self.0.is_empty()
             && self.0.remove(&peer).is_some()
             && let Some(capacity) = shrunk(self.0.len(), self.0.capacity())
@@ -49,10 +49,10 @@ mod tests {
     #[test]
     fn after_a_peak_the_table_is_as_small_as_before() {
         let mut table = Peers::default();
-        let peers = (0..1000).map(|index| Peer { index, generation: 1 });
+        let peers = (0..1000).map(|index| ConnectionId { index, generation: 1 });
         peers.clone().for_each(|peer| table.set(peer, peer.index));
-        assert_eq!(table.get(Peer { index: 7, generation: 1 }), Some(&7));
-        assert_eq!(table.get(Peer { index: 7, generation: 2 }), None, "another tenant of that place");
+        assert_eq!(table.get(ConnectionId { index: 7, generation: 1 }), Some(&7));
+        assert_eq!(table.get(ConnectionId { index: 7, generation: 2 }), None, "another tenant of that place");
         peers.for_each(|peer| table.remove(peer));
         assert!(table.0.is_empty() && table.0.capacity() < 512, "{}", table.0.capacity());
     }

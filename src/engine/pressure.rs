@@ -8,7 +8,7 @@ use std::collections::{BinaryHeap, HashMap};
 
 use super::Engine;
 use super::limits::RELIEF_SHARE;
-use super::message::{Moment, Peer};
+use super::message::{ConnectionId, Moment};
 use super::source::Source;
 
 /// How often those who hold most are looked for at once: who gives way keeps a few words, and loses them the second time.
@@ -17,7 +17,7 @@ const ROUNDS: usize = 3;
 /// A connection whose queues hold something.
 #[derive(Debug)]
 pub(super) struct Holder {
-    peer: Peer,
+    peer: ConnectionId,
     client: Source,
     bytes: usize,
 }
@@ -69,7 +69,7 @@ impl Engine {
 }
 
 /// Who gives way so that at least `excess` bytes become free, in this order.
-fn choose(holders: Vec<Holder>, excess: usize) -> Vec<Peer> {
+fn choose(holders: Vec<Holder>, excess: usize) -> Vec<ConnectionId> {
     let mut clients: HashMap<Source, Vec<Holder>> = HashMap::new();
     for holder in holders {
         clients.entry(holder.client).or_default().push(holder);
@@ -99,11 +99,11 @@ fn choose(holders: Vec<Holder>, excess: usize) -> Vec<Peer> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::message::Origin;
+    use crate::engine::message::RemoteAddress;
 
     fn holder(index: u32, uid: u32, bytes: usize) -> Holder {
-        let client = Origin::Process { uid, gid: 1, pid: 1 }.into();
-        Holder { peer: Peer { index, generation: 1 }, client, bytes }
+        let client = RemoteAddress::Process { uid, gid: 1, pid: 1 }.into();
+        Holder { peer: ConnectionId { index, generation: 1 }, client, bytes }
     }
 
     fn chosen(holders: Vec<Holder>, excess: usize) -> Vec<u32> {

@@ -3,7 +3,7 @@
 use super::client::Client;
 use super::codec::{Style, prefixed};
 use super::figures::FIGURES_AGE_MAX;
-use super::message::{Moment, Peer};
+use super::message::{ConnectionId, Moment};
 use super::roster::Entry;
 use super::service::Service;
 use super::service::mux;
@@ -190,7 +190,7 @@ impl Engine {
     }
 
     /// Shows watchers what the kernel took for a peer: the beginning of the current offer.
-    pub(super) fn show_reply(&mut self, peer: Peer, bytes: usize) {
+    pub(super) fn show_reply(&mut self, peer: ConnectionId, bytes: usize) {
         let Some(session) = self.session(peer).filter(|session| session.is_seen(&self.world)) else { return };
         if session.service() == Service::Status {
             return; // a report is no news

@@ -13,7 +13,7 @@ use slab::Slab;
 use super::claim::{Claim, SECRET_BYTES_MAX};
 use super::limits::{ASIDE_BYTES, NAME_CHARS_MAX, WHO_BYTES_MAX};
 use super::looks::Look;
-use super::message::{Moment, Peer};
+use super::message::{ConnectionId, Moment};
 use super::name::{Key, Name};
 use super::transcript::Transcript;
 use log::Log;
@@ -59,7 +59,7 @@ pub struct Room {
 
 #[derive(Debug)]
 struct Member {
-    peer: Peer,
+    peer: ConnectionId,
     name: Name,
     /// What stands before its words.
     prefix: Box<[u8]>,
@@ -167,13 +167,13 @@ impl Room {
     }
 
     /// Lets a member in; everybody who was in before hears of it, the newcomer hears what is said from now on.
-    pub fn join(&mut self, peer: Peer, name: Name) -> Seat {
+    pub fn join(&mut self, peer: ConnectionId, name: Name) -> Seat {
         self.announce(&format!("{} has joined the chat!", name.shown));
         self.joins += 1;
         self.admit(peer, name, self.joins)
     }
 
-    fn admit(&mut self, peer: Peer, name: Name, joined: u64) -> Seat {
+    fn admit(&mut self, peer: ConnectionId, name: Name, joined: u64) -> Seat {
         let key = name.key.clone();
         let prefix = format!("{}: ", name.shown).into_bytes().into();
         let seat = Seat(self.members.insert(Member {
@@ -207,7 +207,7 @@ impl Room {
 
     /// Gives a member's place to another connection, without a word to anybody; it hears what is said from now on. Whose it
     /// was, and the rest of a line that was sent there in part.
-    pub fn take_over(&mut self, seat: Seat, peer: Peer) -> (Peer, Vec<u8>) {
+    pub fn take_over(&mut self, seat: Seat, peer: ConnectionId) -> (ConnectionId, Vec<u8>) {
         let mut begun = Vec::new();
         self.finish_line(seat, &mut begun);
         self.set_blocked(seat, false);
@@ -329,7 +329,7 @@ impl Room {
     }
 
     /// Whose place it is.
-    pub fn peer(&self, seat: Seat) -> Peer {
+    pub fn peer(&self, seat: Seat) -> ConnectionId {
         self.members[seat.0].peer
     }
 
@@ -350,7 +350,7 @@ impl Room {
     }
 
     /// Who is in the room, by name.
-    pub fn members(&self) -> impl Iterator<Item = (Peer, &str)> {
+    pub fn members(&self) -> impl Iterator<Item = (ConnectionId, &str)> {
         self.members.iter().map(|(_, member)| (member.peer, &*member.name.shown))
     }
 
@@ -427,7 +427,7 @@ impl Room {
 
     /// Everybody in the room.
     #[cfg(test)]
-    pub fn peers(&self) -> impl Iterator<Item = Peer> {
+    pub fn peers(&self) -> impl Iterator<Item = ConnectionId> {
         self.members.iter().map(|(_, member)| member.peer)
     }
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::client::Client;
 use super::diagnosis::{Hint, Mistake};
-use super::message::{Moment, Origin};
+use super::message::{Moment, RemoteAddress};
 use super::service::Service;
 use super::source::Source;
 
@@ -219,7 +219,7 @@ impl Roster {
 
 fn source(client: Client) -> Source {
     match client {
-        Client::Address(ip) => Source::from(Origin::Address(SocketAddr::new(ip, 0))),
+        Client::Address(ip) => Source::from(RemoteAddress::Address(SocketAddr::new(ip, 0))),
         Client::User(uid) => Source::User(uid),
         Client::Unknown => Source::Unknown,
         Client::Input => Source::Input,

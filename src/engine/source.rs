@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use serde::{Deserialize, Serialize};
 
-use super::message::Origin;
+use super::message::RemoteAddress;
 
 /// Those who share one share: of the places for connections, of the table of machines, of the lines in the log.
 ///
@@ -28,18 +28,18 @@ pub enum Source {
     Writers,
 }
 
-impl From<Origin> for Source {
-    fn from(origin: Origin) -> Source {
+impl From<RemoteAddress> for Source {
+    fn from(origin: RemoteAddress) -> Source {
         match origin {
-            Origin::Address(address) => match address.ip().to_canonical() {
+            RemoteAddress::Address(address) => match address.ip().to_canonical() {
                 IpAddr::V4(ip) if ip.is_loopback() => Source::Loopback,
                 IpAddr::V4(ip) => Source::Ipv4(ip),
                 IpAddr::V6(ip) => Source::Ipv6((ip.to_bits() >> 64) as u64),
             },
-            Origin::Process { uid, .. } => Source::User(uid),
-            Origin::Unknown { .. } => Source::Unknown,
-            Origin::Input => Source::Input,
-            Origin::Writers => Source::Writers,
+            RemoteAddress::Process { uid, .. } => Source::User(uid),
+            RemoteAddress::Unknown { .. } => Source::Unknown,
+            RemoteAddress::Input => Source::Input,
+            RemoteAddress::Writers => Source::Writers,
         }
     }
 }
@@ -49,7 +49,7 @@ mod tests {
     use super::*;
 
     fn at(address: &str) -> Source {
-        Origin::Address(address.parse().unwrap()).into()
+        RemoteAddress::Address(address.parse().unwrap()).into()
     }
 
     #[test]
@@ -68,7 +68,7 @@ mod tests {
         ] {
             assert_eq!(at(one) == at(other), is_same, "{one} {other}");
         }
-        let user = |uid, pid| Source::from(Origin::Process { uid, gid: 1, pid });
+        let user = |uid, pid| Source::from(RemoteAddress::Process { uid, gid: 1, pid });
         assert!(user(1, 1) == user(1, 2) && user(1, 1) != user(2, 1));
     }
 }

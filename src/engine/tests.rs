@@ -1,21 +1,21 @@
 use super::limits::READ_BYTES_MAX;
-use super::message::Medium;
+use super::message::Transport;
 use super::*;
 
-const ORIGIN: Origin = Origin::Process { uid: 1, gid: 1, pid: 1 };
+const ORIGIN: RemoteAddress = RemoteAddress::Process { uid: 1, gid: 1, pid: 1 };
 
-fn door(service: Service) -> Rc<Door> {
-    Rc::new(Door { endpoint: "unix:/x".into(), service, medium: Medium::Unix, allowed: None })
+fn binding(service: Service) -> Rc<Binding> {
+    Rc::new(Binding { endpoint: "unix:/x".into(), service, transport: Transport::Unix, allowed: None })
 }
 
 #[test]
 fn a_reply_is_urgent_and_what_the_room_says_waits_for_all_who_speak_in_a_turn() {
     let mut engine = Engine::new(Settings::default());
-    let [ann, bob, asker] = [0, 1, 2].map(|index| Peer { index, generation: 1 });
+    let [ann, bob, asker] = [0, 1, 2].map(|index| ConnectionId { index, generation: 1 });
     let now = Moment::at(0);
     let bytes = |peer, bytes| Input::Bytes { peer, bytes, more: false };
     for (peer, service) in [(ann, Service::Chat), (bob, Service::Chat), (asker, Service::Multiply)] {
-        engine.handle(now, Input::Opened { peer, door: &door(service), origin: ORIGIN });
+        engine.handle(now, Input::Opened { peer, binding: &binding(service), origin: ORIGIN });
     }
     engine.handle(now, bytes(ann, b"Ann\n"));
     engine.handle(now, bytes(bob, b"Bob\n"));
@@ -37,8 +37,8 @@ fn a_reply_is_urgent_and_what_the_room_says_waits_for_all_who_speak_in_a_turn() 
 #[test]
 fn who_waits_for_room_comes_before_those_who_fill_it_again() {
     let mut engine = Engine::new(Settings::default());
-    let (door, now) = (door(Service::Chat), Moment::at(0));
-    let peers: Vec<Peer> = (0..5).map(|index| Peer { index, generation: 1 }).collect();
+    let (binding, now) = (binding(Service::Chat), Moment::at(0));
+    let peers: Vec<ConnectionId> = (0..5).map(|index| ConnectionId { index, generation: 1 }).collect();
     let finish_turn = |engine: &mut Engine| {
         let mut heard = Vec::new();
         engine.handle(now, Input::Tick);
@@ -52,7 +52,7 @@ fn who_waits_for_room_comes_before_those_who_fill_it_again() {
         String::from_utf8(heard).unwrap()
     };
     for peer in &peers {
-        engine.handle(now, Input::Opened { peer: *peer, door: &door, origin: ORIGIN });
+        engine.handle(now, Input::Opened { peer: *peer, binding: &binding, origin: ORIGIN });
         let name = format!("m{}\n", peer.index);
         engine.handle(now, Input::Bytes { peer: *peer, bytes: name.as_bytes(), more: false });
     }
@@ -78,10 +78,10 @@ fn an_idle_session_is_small_and_after_a_peak_the_table_is_too() {
     // With its place in the reactor and its deadline no more than the 256 bytes that are promised.
     assert!(size_of::<Option<Session>>() <= 200, "{}", size_of::<Option<Session>>());
     let mut engine = Engine::new(Settings::default());
-    let door = door(Service::Multiply);
-    let peers = (0..300).map(|index| Peer { index, generation: 1 });
+    let binding = binding(Service::Multiply);
+    let peers = (0..300).map(|index| ConnectionId { index, generation: 1 });
     for peer in peers.clone() {
-        engine.handle(Moment::at(0), Input::Opened { peer, door: &door, origin: ORIGIN });
+        engine.handle(Moment::at(0), Input::Opened { peer, binding: &binding, origin: ORIGIN });
     }
     for peer in peers {
         engine.handle(Moment::at(1), Input::Lost { peer });

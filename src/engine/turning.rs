@@ -2,7 +2,7 @@
 
 use super::Engine;
 use super::limits::Settings;
-use super::message::{Dropped, Moment, Output, Peer};
+use super::message::{ConnectionId, Dropped, Moment, Output};
 use super::service::Service;
 use super::session::Session;
 use super::world::World;
@@ -61,7 +61,7 @@ impl Engine {
         self.resume_all(now);
     }
 
-    pub(super) fn peers(&self) -> Vec<Peer> {
+    pub(super) fn peers(&self) -> Vec<ConnectionId> {
         self.sessions.iter().flatten().map(Session::peer).collect()
     }
 

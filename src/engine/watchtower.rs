@@ -7,7 +7,7 @@ use std::rc::Rc;
 
 use super::diagnosis::Mistake;
 use super::limits::{WATCH_EVENT_BYTES, WATCH_EVENTS_MAX, WATCH_RING_BYTES_MAX};
-use super::message::{Door, Moment, Origin, Peer};
+use super::message::{Binding, ConnectionId, Moment, RemoteAddress};
 use super::service::Service;
 use super::service::watch::Sight;
 use super::source::Source;
@@ -18,9 +18,9 @@ pub struct Event {
     /// When.
     pub at: Moment,
     /// Where it came in.
-    pub door: Rc<Door>,
+    pub binding: Rc<Binding>,
     /// Who it is.
-    pub origin: Origin,
+    pub origin: RemoteAddress,
     /// The service it was in.
     pub service: Service,
     /// Its name in the room.
@@ -62,7 +62,7 @@ impl fmt::Display for Full {
 /// The ring and its readers.
 #[derive(Debug, Default)]
 pub struct Watchtower {
-    watchers: Vec<(Peer, Source)>,
+    watchers: Vec<(ConnectionId, Source)>,
     events: VecDeque<Event>,
     bytes: usize,
     /// How many events are no longer there.
@@ -70,7 +70,7 @@ pub struct Watchtower {
     /// Some watcher may be shown more.
     stirred: bool,
     /// The mistakes that some connections were told of lately, each by its bit.
-    named: VecDeque<(Peer, u32)>,
+    named: VecDeque<(ConnectionId, u32)>,
 }
 
 /// What is remembered beside mistakes: it may have left between two replies.
@@ -86,12 +86,12 @@ impl Watchtower {
     }
 
     /// Who watches.
-    pub fn watchers(&self) -> impl Iterator<Item = Peer> {
+    pub fn watchers(&self) -> impl Iterator<Item = ConnectionId> {
         self.watchers.iter().map(|(peer, _)| *peer)
     }
 
     /// Lets somebody watch, unless `max` do already, or the same user has its share of that.
-    pub fn enter(&mut self, peer: Peer, origin: Origin, max: usize) -> Result<(), Full> {
+    pub fn enter(&mut self, peer: ConnectionId, origin: RemoteAddress, max: usize) -> Result<(), Full> {
         if self.watchers().any(|watcher| watcher == peer) {
             return Ok(());
         }
@@ -107,7 +107,7 @@ impl Watchtower {
     }
 
     /// Somebody watches no longer.
-    pub fn leave(&mut self, peer: Peer) {
+    pub fn leave(&mut self, peer: ConnectionId) {
         self.watchers.retain(|(watcher, _)| *watcher != peer);
         if self.watchers.is_empty() {
             self.forgotten = self.end();
@@ -133,7 +133,7 @@ impl Watchtower {
     }
 
     /// Whether a mistake of a connection is worth a word: it was not told of it yet, or is told each time.
-    pub fn is_news(&mut self, peer: Peer, mistake: Mistake) -> bool {
+    pub fn is_news(&mut self, peer: ConnectionId, mistake: Mistake) -> bool {
         match mistake.once() {
             // Sends that were joined make one number of two.
             None => mistake != Mistake::OneNumber || !self.knows(peer, Mistake::JoinedSends),
@@ -142,26 +142,26 @@ impl Watchtower {
     }
 
     /// Whether a connection was told of a mistake.
-    pub fn knows(&self, peer: Peer, mistake: Mistake) -> bool {
+    pub fn knows(&self, peer: ConnectionId, mistake: Mistake) -> bool {
         self.has(peer, mistake.once().unwrap_or(0))
     }
 
     /// A connection may have left between two replies.
-    pub fn suspect(&mut self, peer: Peer) {
+    pub fn suspect(&mut self, peer: ConnectionId) {
         self.name(peer, LEAVES_EARLY);
     }
 
     /// Whether it may have.
-    pub fn suspects(&self, peer: Peer) -> bool {
+    pub fn suspects(&self, peer: ConnectionId) -> bool {
         self.has(peer, LEAVES_EARLY)
     }
 
-    fn has(&self, peer: Peer, bit: u32) -> bool {
+    fn has(&self, peer: ConnectionId, bit: u32) -> bool {
         self.named.iter().any(|(other, bits)| *other == peer && bits & bit > 0)
     }
 
     /// Remembers something of a connection; whether that is new.
-    fn name(&mut self, peer: Peer, bit: u32) -> bool {
+    fn name(&mut self, peer: ConnectionId, bit: u32) -> bool {
         if let Some((_, bits)) = self.named.iter_mut().find(|(other, _)| *other == peer) {
             return std::mem::replace(bits, *bits | bit) & bit == 0;
         }
@@ -211,29 +211,33 @@ impl Watchtower {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::message::Medium;
+    use crate::engine::message::Transport;
 
     fn event(text: &str) -> Event {
-        let door =
-            Door { endpoint: "tcp".into(), service: Service::Chat, medium: Medium::Tcp, allowed: None };
+        let binding = Binding {
+            endpoint: "tcp".into(),
+            service: Service::Chat,
+            transport: Transport::Tcp,
+            allowed: None,
+        };
         let sight = Sight::Replied(text.into());
         Event {
             at: Moment::at(0),
-            door: Rc::new(door),
-            origin: Origin::Input,
+            binding: Rc::new(binding),
+            origin: RemoteAddress::Input,
             service: Service::Chat,
             name: None,
             sight,
         }
     }
 
-    fn peer(index: u32) -> Peer {
-        Peer { index, generation: 1 }
+    fn peer(index: u32) -> ConnectionId {
+        ConnectionId { index, generation: 1 }
     }
 
     /// Each is another user.
     fn enter(tower: &mut Watchtower, index: u32, max: usize) -> Result<(), Full> {
-        tower.enter(peer(index), Origin::Process { uid: index, gid: 1, pid: 1 }, max)
+        tower.enter(peer(index), RemoteAddress::Process { uid: index, gid: 1, pid: 1 }, max)
     }
 
     #[test]
@@ -277,10 +281,10 @@ mod tests {
     #[test]
     fn one_user_has_a_quarter_of_the_places_and_all_whom_nobody_knows_are_one() {
         let users = [
-            Origin::Process { uid: 1000, gid: 1, pid: 1 },
-            Origin::Process { uid: 0, gid: 1, pid: 1 },
-            Origin::Unknown { pid: 7 },
-            Origin::Process { uid: 1001, gid: 1, pid: 1 },
+            RemoteAddress::Process { uid: 1000, gid: 1, pid: 1 },
+            RemoteAddress::Process { uid: 0, gid: 1, pid: 1 },
+            RemoteAddress::Unknown { pid: 7 },
+            RemoteAddress::Process { uid: 1001, gid: 1, pid: 1 },
         ];
         for max in [1, 3, 4, 16, 19, 64] {
             let mut tower = Watchtower::default();
@@ -292,8 +296,8 @@ mod tests {
                 }
                 let full = if (at + 1) * share == max { Full::All } else { Full::Share(share) };
                 let again = match user {
-                    Origin::Process { uid, .. } => Origin::Process { uid, gid: 5, pid: 99 },
-                    _ => Origin::Unknown { pid: 0 },
+                    RemoteAddress::Process { uid, .. } => RemoteAddress::Process { uid, gid: 5, pid: 99 },
+                    _ => RemoteAddress::Unknown { pid: 0 },
                 };
                 assert_eq!(tower.enter(peers.next().unwrap(), again, max), Err(full), "{max} {user}");
             }

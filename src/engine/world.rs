@@ -10,7 +10,7 @@ use super::diagnosis::Hint;
 use super::figures::{self, Figures};
 use super::limits::Settings;
 use super::machines::Machines;
-use super::message::{Door, Happening, Moment, Note, Origin, Peer, Request};
+use super::message::{Binding, ConnectionId, Happening, Moment, Note, RemoteAddress, Request};
 use super::mutes::Mutes;
 use super::pace::{Lately, Pace};
 use super::peers::Peers;
@@ -39,7 +39,7 @@ pub(super) struct World {
     pub(super) machines: Machines,
     pub(super) tower: Watchtower,
     /// Whose burst has just ended within a message.
-    pub(super) unfinished: Option<Peer>,
+    pub(super) unfinished: Option<ConnectionId>,
     /// Of those who have sent something where they are held to a pace.
     pub(super) paces: Peers<Pace>,
     /// Of those who come from one source, in the room.
@@ -52,11 +52,11 @@ pub(super) struct World {
     /// The time of the input that is being handled.
     pub(super) now: Moment,
     /// What sessions have for other ones; delivered before anything else happens.
-    pub(super) letters: VecDeque<(Peer, Letter)>,
+    pub(super) letters: VecDeque<(ConnectionId, Letter)>,
     /// What was asked of the daemon.
-    pub(super) requests: VecDeque<(Peer, Request)>,
+    pub(super) requests: VecDeque<(ConnectionId, Request)>,
     /// What is to be done to others, and who wants it.
-    pub(super) orders: VecDeque<(Peer, Order)>,
+    pub(super) orders: VecDeque<(ConnectionId, Order)>,
     /// Refused connections that linger.
     pub(super) refused_lingering: usize,
     pub(super) stop: Option<Stop>,
@@ -68,7 +68,7 @@ pub(super) struct World {
 #[derive(Debug)]
 pub(super) enum Letter {
     /// Somebody to talk with has come.
-    Met(Origin),
+    Met(RemoteAddress),
     /// This was said to it.
     Said(String),
     /// There is room for what it has to say.
@@ -99,22 +99,35 @@ impl World {
     }
 
     /// Lets watchers see what became of a datagram, which no session stands for.
-    pub(super) fn show_datagram(&mut self, door: &Rc<Door>, origin: Origin, sight: Sight) {
-        let service = door.service;
-        self.tower.push(Event { at: self.now, door: Rc::clone(door), origin, service, name: None, sight });
+    pub(super) fn show_datagram(&mut self, binding: &Rc<Binding>, origin: RemoteAddress, sight: Sight) {
+        let service = binding.service;
+        self.tower.push(Event {
+            at: self.now,
+            binding: Rc::clone(binding),
+            origin,
+            service,
+            name: None,
+            sight,
+        });
     }
 
     /// Tells the log alone of a mistake.
-    pub(super) fn note_hint(&mut self, peer: Option<Peer>, door: &Rc<Door>, origin: Origin, hint: &Hint) {
+    pub(super) fn note_hint(
+        &mut self,
+        peer: Option<ConnectionId>,
+        binding: &Rc<Binding>,
+        origin: RemoteAddress,
+        hint: &Hint,
+    ) {
         if self.notes.len() < NOTES_MAX {
             let what = Happening::Mistaken(hint.text.clone());
-            self.notes.push_back(Note { peer, door: Rc::clone(door), origin, what });
+            self.notes.push_back(Note { peer, binding: Rc::clone(binding), origin, what });
         }
     }
 
     pub(super) fn note(&mut self, note: Note) {
         if note.peer.is_none() && self.tower.is_manned() {
-            self.show_datagram(&note.door, note.origin, Sight::Happened(note.what.clone()));
+            self.show_datagram(&note.binding, note.origin, Sight::Happened(note.what.clone()));
         }
         if self.notes.len() < NOTES_MAX {
             self.notes.push_back(note);

@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use rustix::io::Errno;
 
-use crate::engine::message::{Door, Input, Moment, Origin};
+use crate::engine::message::{Binding, Input, Moment, RemoteAddress};
 use crate::transport::link::Link;
 
 use super::report::Trouble;
@@ -23,31 +23,31 @@ enum Refusal {
 impl Reactor {
     pub(super) fn accept(&mut self, now: Moment, gate: usize, budget: usize) {
         for _ in 0..budget {
-            let Some(Gate { listener, door, .. }) = self.slots.gate(gate) else { return };
-            let door = Rc::clone(door);
+            let Some(Gate { listener, binding, .. }) = self.slots.gate(gate) else { return };
+            let binding = Rc::clone(binding);
             if listener.is_for_datagrams() {
-                match self.take_datagram(now, gate, &door) {
+                match self.take_datagram(now, gate, &binding) {
                     Ok(()) => continue,
                     Err(error) if error.kind() == ErrorKind::WouldBlock => return,
                     // An error of an earlier datagram's (ip(7)), or memory is short for this one: the next.
                     Err(error) => {
-                        self.report.trouble(now, Trouble::Accept, &door, &error);
+                        self.report.trouble(now, Trouble::Accept, &binding, &error);
                         continue;
                     }
                 }
             }
             match listener.accept() {
                 Ok((link, origin)) => {
-                    self.admit(now, link, origin, &door);
+                    self.admit(now, link, origin, &binding);
                     self.report.take(now, &mut self.engine);
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return,
                 Err(error) => match Errno::from_io_error(&error) {
                     // Said of an empty queue as well: the kernel looks for a descriptor first.
-                    Some(Errno::MFILE | Errno::NFILE) => match self.refuse(now, gate, &door) {
+                    Some(Errno::MFILE | Errno::NFILE) => match self.refuse(now, gate, &binding) {
                         Refusal::Told => {}
                         Refusal::NobodyWaits => return,
-                        Refusal::Impossible => return self.starve(now, gate, &door, &error),
+                        Refusal::Impossible => return self.starve(now, gate, &binding, &error),
                     },
                     // The connection was gone before it was accepted, or its network failed (accept(2)): the next one.
                     Some(
@@ -63,19 +63,19 @@ impl Reactor {
                         | Errno::NONET
                         | Errno::TIMEDOUT,
                     ) => {}
-                    _ => return self.starve(now, gate, &door, &error),
+                    _ => return self.starve(now, gate, &binding, &error),
                 },
             }
         }
         self.ready.push(Source::Gate(gate));
     }
 
-    pub(super) fn admit(&mut self, now: Moment, link: Link, origin: Origin, door: &Rc<Door>) {
+    pub(super) fn admit(&mut self, now: Moment, link: Link, origin: RemoteAddress, binding: &Rc<Binding>) {
         let peer = match self.watch(link) {
             Ok(peer) => peer,
-            Err(error) => return self.report.trouble(now, Trouble::Register, door, &error),
+            Err(error) => return self.report.trouble(now, Trouble::Register, binding, &error),
         };
-        self.engine.handle(now, Input::Opened { peer, door, origin });
+        self.engine.handle(now, Input::Opened { peer, binding, origin });
         // Who connects has often sent something already. Not to a service that speaks first: an event tells if it has. What
         // somebody has sent who is refused is read first, so that its last words are not lost with it.
         if self.engine.is_admitted(peer) && self.answer(now) {
@@ -89,7 +89,7 @@ impl Reactor {
     }
 
     /// Takes one connection through the spare descriptor, tells it that there is no place, and closes it.
-    fn refuse(&mut self, now: Moment, gate: usize, door: &Door) -> Refusal {
+    fn refuse(&mut self, now: Moment, gate: usize, binding: &Binding) -> Refusal {
         let Some(Gate { listener, .. }) = self.slots.gate(gate) else { return Refusal::NobodyWaits };
         if !self.spare.lend() {
             return Refusal::Impossible;
@@ -97,7 +97,7 @@ impl Reactor {
         let refusal = match listener.accept() {
             Ok((link, origin)) => {
                 let _ = link.write(&[NO_DESCRIPTOR]);
-                self.report.refused(now, door, origin);
+                self.report.refused(now, binding, origin);
                 Refusal::Told
             }
             Err(error) if error.kind() == ErrorKind::WouldBlock => Refusal::NobodyWaits,
@@ -109,8 +109,8 @@ impl Reactor {
 
     /// An edge-triggered listener is not told when descriptors are free again: it is tried when one is closed here, and
     /// after a while.
-    fn starve(&mut self, now: Moment, gate: usize, door: &Door, error: &io::Error) {
-        self.report.trouble(now, Trouble::Accept, door, error);
+    fn starve(&mut self, now: Moment, gate: usize, binding: &Binding, error: &io::Error) {
+        self.report.trouble(now, Trouble::Accept, binding, error);
         self.ready.starve(gate);
         self.starved.get_or_insert(now + STARVED);
     }

@@ -4,7 +4,7 @@
 use std::collections::HashSet;
 use std::net::IpAddr;
 
-use crate::engine::message::Origin;
+use crate::engine::message::RemoteAddress;
 use crate::engine::source::Source;
 
 /// Lines of one kind a second, whomever they are about: a class that connects at once is a line for each.
@@ -51,10 +51,10 @@ impl<T: std::hash::Hash + Eq> Seen<T> {
 
 impl Budget {
     /// Whether one more line is written; otherwise it is counted.
-    pub(super) fn takes(&mut self, origin: Origin) -> bool {
+    pub(super) fn takes(&mut self, origin: RemoteAddress) -> bool {
         let source = Source::from(origin);
         let address = match origin {
-            Origin::Address(address) if source == Source::Loopback => Some(address.ip()),
+            RemoteAddress::Address(address) if source == Source::Loopback => Some(address.ip()),
             _ => None,
         };
         let takes = self.written < LINES_PER_SECOND
@@ -98,12 +98,12 @@ impl Budget {
 mod tests {
     use super::*;
 
-    fn at(address: &str) -> Origin {
-        Origin::Address(address.parse().unwrap())
+    fn at(address: &str) -> RemoteAddress {
+        RemoteAddress::Address(address.parse().unwrap())
     }
 
-    fn user(uid: u32) -> Origin {
-        Origin::Process { uid, gid: 1, pid: 1 }
+    fn user(uid: u32) -> RemoteAddress {
+        RemoteAddress::Process { uid, gid: 1, pid: 1 }
     }
 
     #[test]
@@ -126,8 +126,9 @@ mod tests {
     #[test]
     fn whoever_has_many_addresses_takes_no_more_than_some_of_the_room_for_others() {
         let mut budget = Budget::default();
-        let of_loopback = (0..10_000)
-            .filter(|at| budget.takes(Origin::Address(([127, 1, (at >> 8) as u8, *at as u8], 5).into())));
+        let of_loopback = (0..10_000).filter(|at| {
+            budget.takes(RemoteAddress::Address(([127, 1, (at >> 8) as u8, *at as u8], 5).into()))
+        });
         assert_eq!(of_loopback.count(), LINES_PER_SECOND + LINES_FOR_OTHERS);
         let others = (0..1000).filter(|uid| budget.takes(user(*uid))).count();
         assert_eq!(others, LINES_FOR_OTHERS, "the room for other sources is still there");
@@ -136,7 +137,7 @@ mod tests {
     #[test]
     fn thirty_who_come_at_once_are_thirty_lines_and_so_are_two_hundred() {
         let mut budget = Budget::default();
-        assert!((0..200).all(|at| budget.takes(Origin::Address(([192, 0, 2, at], 5).into()))));
+        assert!((0..200).all(|at| budget.takes(RemoteAddress::Address(([192, 0, 2, at], 5).into()))));
         assert_eq!(budget.renew(), 0);
         assert!(
             (0..200).all(|_| budget.takes(at("192.0.2.1:5"))),

@@ -6,17 +6,22 @@ use std::rc::Rc;
 use super::Reactor;
 use super::slots::Gate;
 use crate::engine::datagram::Ledger;
-use crate::engine::message::{Door, Dropped, Input, Moment, Origin};
+use crate::engine::message::{Binding, Dropped, Input, Moment, RemoteAddress};
 use crate::transport::datagram::{Received, Return};
 use crate::transport::listener::Listener;
 
 impl Reactor {
     /// Takes one datagram and answers it.
-    pub(super) fn take_datagram(&mut self, now: Moment, gate: usize, door: &Rc<Door>) -> io::Result<()> {
+    pub(super) fn take_datagram(
+        &mut self,
+        now: Moment,
+        gate: usize,
+        binding: &Rc<Binding>,
+    ) -> io::Result<()> {
         let Some(Gate { listener, ledger, .. }) = self.slots.gate_mut(gate) else { return Ok(()) };
         let Received { count, truncated, sender, origin } = listener.receive(&mut self.buffer)?;
         let (bytes, address) = (&self.buffer[..count], sender.address());
-        self.engine.handle(now, Input::Datagram { door, origin, bytes, truncated, address });
+        self.engine.handle(now, Input::Datagram { binding, origin, bytes, truncated, address });
         let mut way = None;
         while let Some(reply) = self.engine.poll_reply() {
             let way = way.get_or_insert_with(|| sender.find());
@@ -33,11 +38,11 @@ impl Reactor {
 fn send(
     listener: &Listener,
     ledger: &mut Ledger,
-    origin: Origin,
+    origin: RemoteAddress,
     way: &Return,
     reply: &[u8],
 ) -> Result<(), Dropped> {
-    let Origin::Process { uid, .. } = origin else { return listener.reply(way, reply) };
+    let RemoteAddress::Process { uid, .. } = origin else { return listener.reply(way, reply) };
     if let Some(room) = listener.room()
         && !ledger.allows(uid, room.unread, room.capacity)
     {

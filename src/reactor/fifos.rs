@@ -6,7 +6,7 @@ use std::rc::Rc;
 use super::report::Trouble;
 use super::{Reactor, STARVED};
 use crate::endpoint::Place;
-use crate::engine::message::{Door, Input, Moment, Origin, Peer};
+use crate::engine::message::{Binding, ConnectionId, Input, Moment, RemoteAddress};
 use crate::transport::fifo::Fifo;
 
 /// How often a FIFO that is closed is read from, to take what is in it: more than a pipe of the usual size has, and an end
@@ -17,21 +17,21 @@ const LAST_READS: usize = 8;
 #[derive(Debug)]
 pub(super) struct Standing {
     fifo: Fifo,
-    door: Rc<Door>,
+    binding: Rc<Binding>,
     /// Its session, once it has begun.
-    peer: Option<Peer>,
+    peer: Option<ConnectionId>,
 }
 
 impl Standing {
-    pub(super) fn place_and_door(&self) -> (&Place, &Door) {
-        (self.fifo.place(), &self.door)
+    pub(super) fn place_and_door(&self) -> (&Place, &Binding) {
+        (self.fifo.place(), &self.binding)
     }
 }
 
 impl Reactor {
     /// Takes over a FIFO, whose session begins with [`begin_fifos`](Self::begin_fifos).
-    pub fn add_fifo(&mut self, fifo: Fifo, door: Door) {
-        self.fifos.push(Standing { fifo, door: Rc::new(door), peer: None });
+    pub fn add_fifo(&mut self, fifo: Fifo, binding: Binding) {
+        self.fifos.push(Standing { fifo, binding: Rc::new(binding), peer: None });
     }
 
     /// The FIFO at a place.
@@ -48,17 +48,17 @@ impl Reactor {
     /// FIFO, and so nobody would bring it about.
     pub fn begin_fifos(&mut self) {
         for index in 0..self.fifos.len() {
-            let Standing { fifo, door, peer: None } = &self.fifos[index] else { continue };
-            let (link, door) = (fifo.link(), Rc::clone(door));
+            let Standing { fifo, binding, peer: None } = &self.fifos[index] else { continue };
+            let (link, binding) = (fifo.link(), Rc::clone(binding));
             match link.and_then(|link| self.watch(link)) {
                 Ok(peer) => {
                     self.fifos[index].peer = Some(peer);
-                    let opened = Input::Opened { peer, door: &door, origin: Origin::Writers };
+                    let opened = Input::Opened { peer, binding: &binding, origin: RemoteAddress::Writers };
                     self.engine.handle(self.clock.now(), opened);
                 }
                 Err(error) => {
                     let now = self.clock.now();
-                    self.report.trouble(now, Trouble::Fifo, &door, &error);
+                    self.report.trouble(now, Trouble::Fifo, &binding, &error);
                     self.starved.get_or_insert(now + STARVED);
                 }
             }
@@ -66,16 +66,16 @@ impl Reactor {
     }
 
     /// If this is a FIFO's session, it has failed, and is over: another one begins after a while.
-    pub(super) fn note_failed_fifo(&mut self, now: Moment, peer: Peer, error: &io::Error) {
+    pub(super) fn note_failed_fifo(&mut self, now: Moment, peer: ConnectionId, error: &io::Error) {
         if let Some(standing) = self.fifos.iter_mut().find(|standing| standing.peer == Some(peer)) {
             standing.peer = None;
-            self.report.trouble(now, Trouble::Fifo, &standing.door, error);
+            self.report.trouble(now, Trouble::Fifo, &standing.binding, error);
             self.starved.get_or_insert(now + STARVED);
         }
     }
 
     /// Gives the FIFO whose `.in` has this number to the session that was on it before a restart.
-    pub(super) fn restore_fifo(&mut self, number: u64) -> Option<Peer> {
+    pub(super) fn restore_fifo(&mut self, number: u64) -> Option<ConnectionId> {
         for index in 0..self.fifos.len() {
             let link = self.fifos[index].fifo.link().ok()?;
             if self.fifos[index].peer.is_none() && link.number() == number {
@@ -88,14 +88,14 @@ impl Reactor {
     }
 
     /// Another service is another session.
-    pub(super) fn redirect_fifo(&mut self, place: &Place, door: &Door) {
+    pub(super) fn redirect_fifo(&mut self, place: &Place, binding: &Binding) {
         let Some(index) = self.fifos.iter().position(|standing| standing.fifo.place() == place) else {
             return;
         };
-        if *self.fifos[index].door != *door {
+        if *self.fifos[index].binding != *binding {
             let peer = self.fifos[index].peer.take();
             self.end(peer);
-            self.fifos[index].door = Rc::new(door.clone());
+            self.fifos[index].binding = Rc::new(binding.clone());
         }
     }
 
@@ -108,7 +108,7 @@ impl Reactor {
         }
     }
 
-    fn end(&mut self, peer: Option<Peer>) {
+    fn end(&mut self, peer: Option<ConnectionId>) {
         let Some(peer) = peer else { return };
         for _ in 0..LAST_READS {
             if let Some(slot) = self.slots.get_mut(peer) {

@@ -8,7 +8,7 @@ use mio::unix::SourceFd;
 
 use crate::endpoint::Place;
 use crate::engine::datagram::Ledger;
-use crate::engine::message::Door;
+use crate::engine::message::Binding;
 use crate::transport::listener::Listener;
 
 use super::Reactor;
@@ -20,8 +20,9 @@ impl Reactor {
     ///
     /// # Errors
     /// The listener cannot be watched (epoll_ctl(2): ENOMEM or ENOSPC).
-    pub fn add(&mut self, listener: Listener, door: Door) -> io::Result<()> {
-        let gate = self.slots.insert_gate(Gate { listener, door: Rc::new(door), ledger: Ledger::default() });
+    pub fn add(&mut self, listener: Listener, binding: Binding) -> io::Result<()> {
+        let gate =
+            self.slots.insert_gate(Gate { listener, binding: Rc::new(binding), ledger: Ledger::default() });
         let Some(Gate { listener, .. }) = self.slots.gate(gate) else { return Ok(()) };
         let fd = std::os::fd::AsRawFd::as_raw_fd(listener);
         let token = Source::Gate(gate).token();
@@ -33,9 +34,9 @@ impl Reactor {
         Ok(())
     }
 
-    /// The places that are listened on, and the door each is.
-    pub fn places(&self) -> impl Iterator<Item = (&Place, &Door)> {
-        let gates = self.slots.gates().map(|(_, gate)| (gate.listener.place(), &*gate.door));
+    /// The places that are listened on, and the binding each is.
+    pub fn places(&self) -> impl Iterator<Item = (&Place, &Binding)> {
+        let gates = self.slots.gates().map(|(_, gate)| (gate.listener.place(), &*gate.binding));
         gates.chain(self.fifos.iter().map(Standing::place_and_door))
     }
 
@@ -44,11 +45,11 @@ impl Reactor {
         self.slots.gates().map(|(_, gate)| &gate.listener).find(|listener| listener.place() == place)
     }
 
-    /// Connections that come in at `place` from now on come in through another door.
-    pub fn redirect(&mut self, place: &Place, door: Door) {
-        self.redirect_fifo(place, &door);
+    /// Connections that come in at `place` from now on come in through another binding.
+    pub fn redirect(&mut self, place: &Place, binding: Binding) {
+        self.redirect_fifo(place, &binding);
         if let Some(gate) = self.gate_at(place) {
-            self.slots.set_door(gate, Rc::new(door));
+            self.slots.set_door(gate, Rc::new(binding));
         }
     }
 

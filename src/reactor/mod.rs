@@ -25,7 +25,7 @@ use mio::{Events, Interest, Poll};
 use rustix::io::Errno;
 
 use crate::endpoint::Place;
-use crate::engine::message::{Door, Input, Moment, Origin, Output, Peer, Request};
+use crate::engine::message::{Binding, ConnectionId, Input, Moment, Output, RemoteAddress, Request};
 use crate::engine::record::piece::Piece;
 use crate::engine::record::{Record, SavedSession};
 use crate::engine::{Engine, SLICES_MAX};
@@ -81,7 +81,7 @@ pub struct Turn {
     /// Signals that came.
     pub signals: Vec<Signal>,
     /// What was asked for on the control service, to be answered with [`Input::Answer`].
-    pub requests: Vec<(Peer, Request)>,
+    pub requests: Vec<(ConnectionId, Request)>,
 }
 
 /// The loop and all that it owns.
@@ -103,13 +103,13 @@ pub struct Reactor {
     /// Peers are told to be dry once nothing more comes from them.
     stopping: bool,
     /// Peers that are dry if nothing comes from them until the moment.
-    drying: VecDeque<(Moment, Peer)>,
+    drying: VecDeque<(Moment, ConnectionId)>,
     report: Report,
     fifos: Vec<Standing>,
     /// Why a pair of descriptors failed.
     failure: Option<io::Error>,
     /// What was asked of the daemon in this turn.
-    requests: Vec<(Peer, Request)>,
+    requests: Vec<(ConnectionId, Request)>,
 }
 
 /// Whether the kernel refused to watch a file because it never makes one wait (epoll_ctl(2), EPERM).
@@ -215,7 +215,7 @@ impl Reactor {
             match Source::of(event.token()) {
                 Source::Signals => signalled = true,
                 Source::Gate(gate) => self.ready.push(Source::Gate(gate)),
-                Source::Peer(peer) => {
+                Source::ConnectionId(peer) => {
                     let Some(slot) = self.slots.get_mut(peer) else { continue }; // it was for a former tenant
                     let failed = event.is_error();
                     slot.ended |= event.is_read_closed() || failed;
@@ -265,7 +265,7 @@ impl Reactor {
         for _ in 0..self.ready.len() {
             match self.ready.pop() {
                 Some(Source::Gate(gate)) => self.accept(now, gate, ACCEPTS_PER_TURN),
-                Some(Source::Peer(peer)) => self.read(now, peer),
+                Some(Source::ConnectionId(peer)) => self.read(now, peer),
                 Some(Source::Signals) | None => {}
             }
             self.report.take(now, &mut self.engine);
@@ -349,7 +349,7 @@ impl Reactor {
     }
 
     /// Writes what waits for one peer, as far as the kernel takes it.
-    pub fn deliver(&mut self, peer: Peer) {
+    pub fn deliver(&mut self, peer: ConnectionId) {
         self.flush(self.clock.now(), peer);
     }
 
@@ -357,7 +357,7 @@ impl Reactor {
     pub fn restore(&mut self, record: Record, links: Vec<Link>) {
         let now = self.now();
         let mut links: HashMap<u64, Link> = links.into_iter().map(|link| (link.number(), link)).collect();
-        let mut present: Vec<(Peer, SavedSession)> = Vec::new();
+        let mut present: Vec<(ConnectionId, SavedSession)> = Vec::new();
         let mut missing = Vec::new();
         for (number, saved) in record.sessions {
             let found = match saved.is_on_fifo() {
@@ -379,9 +379,9 @@ impl Reactor {
     ///
     /// # Errors
     /// It cannot be watched (epoll_ctl(2): ENOMEM or ENOSPC).
-    pub fn serve(&mut self, link: Link, origin: Origin, door: Door) -> io::Result<()> {
+    pub fn serve(&mut self, link: Link, origin: RemoteAddress, binding: Binding) -> io::Result<()> {
         let peer = self.watch(link)?;
-        self.engine.handle(self.now(), Input::Opened { peer, door: &Rc::new(door), origin });
+        self.engine.handle(self.now(), Input::Opened { peer, binding: &Rc::new(binding), origin });
         Ok(())
     }
 
@@ -391,10 +391,10 @@ impl Reactor {
     }
 
     /// Gives a connection a place, and watches it.
-    fn watch(&mut self, link: Link) -> io::Result<Peer> {
+    fn watch(&mut self, link: Link) -> io::Result<ConnectionId> {
         let peer = self.slots.insert(link);
         let Some(slot) = self.slots.get_mut(peer) else { return Err(ErrorKind::NotFound.into()) };
-        let token = Source::Peer(peer).token();
+        let token = Source::ConnectionId(peer).token();
         let register =
             |fd: RawFd, interest| self.poll.registry().register(&mut SourceFd(&fd), token, interest);
         let registered = match slot.raw_fds() {
@@ -416,7 +416,7 @@ impl Reactor {
         Ok(peer)
     }
 
-    fn close(&mut self, peer: Peer) {
+    fn close(&mut self, peer: ConnectionId) {
         if let Some(slot) = self.slots.get_mut(peer)
             && let (input, Some(output)) = slot.raw_fds()
         {
@@ -441,7 +441,7 @@ impl Reactor {
         let now = self.clock.now();
         self.engine.handle(now, Input::Stop { by: now + grace });
         // What the kernel holds for us was received, whether we were told of it or not.
-        let peers: Vec<Peer> = self.slots.peers().collect();
+        let peers: Vec<ConnectionId> = self.slots.peers().collect();
         for peer in peers {
             if let Some(slot) = self.slots.get_mut(peer) {
                 slot.readable = true;

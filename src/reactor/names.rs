@@ -2,18 +2,19 @@
 
 use std::collections::HashMap;
 
-use crate::engine::message::{Happening, Peer};
+use crate::engine::message::{ConnectionId, Happening};
 
 /// The most that a name takes here, in bytes: 32 characters, with what holds them, in a table that has just grown.
-pub(super) const NAME_BYTES_MAX: usize = 32 * 4 + 2 * (size_of::<Peer>() + size_of::<Box<str>>()) + 16;
+pub(super) const NAME_BYTES_MAX: usize =
+    32 * 4 + 2 * (size_of::<ConnectionId>() + size_of::<Box<str>>()) + 16;
 
 /// One name for each peer that has one: no more than there are connections.
 #[derive(Debug, Default)]
-pub(super) struct Names(HashMap<Peer, Box<str>>);
+pub(super) struct Names(HashMap<ConnectionId, Box<str>>);
 
 impl Names {
     /// The name that a line about this has: none where it says the name itself.
-    pub(super) fn of(&mut self, peer: Option<Peer>, what: &Happening) -> Option<Box<str>> {
+    pub(super) fn of(&mut self, peer: Option<ConnectionId>, what: &Happening) -> Option<Box<str>> {
         let peer = peer?;
         match what {
             Happening::Joined(name) => {
@@ -32,7 +33,7 @@ impl Names {
     }
 
     /// A peer has joined, or had before a restart.
-    pub(super) fn insert(&mut self, peer: Peer, name: &str) {
+    pub(super) fn insert(&mut self, peer: ConnectionId, name: &str) {
         self.0.insert(peer, name.into());
     }
 }

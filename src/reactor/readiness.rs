@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::fs::File;
 
 use super::slots::{Slot, Source};
-use crate::engine::message::Peer;
+use crate::engine::message::ConnectionId;
 
 /// The ready list.
 #[derive(Debug, Default)]
@@ -32,9 +32,9 @@ impl Ready {
     }
 
     /// A peer, unless it is in the list.
-    pub(super) fn push_peer(&mut self, peer: Peer, slot: &mut Slot) {
+    pub(super) fn push_peer(&mut self, peer: ConnectionId, slot: &mut Slot) {
         if !std::mem::replace(&mut slot.queued, true) {
-            self.queue.push_back(Source::Peer(peer));
+            self.queue.push_back(Source::ConnectionId(peer));
         }
     }
 

@@ -9,7 +9,7 @@ use log::Level;
 use super::budget::Budget;
 use super::names::Names;
 use crate::engine::Engine;
-use crate::engine::message::{Door, Happening, Kind, Moment, Note, Origin};
+use crate::engine::message::{Binding, Happening, Kind, Moment, Note, RemoteAddress};
 use crate::engine::text::private;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -109,11 +109,11 @@ impl Report {
         }
     }
 
-    fn note(&mut self, now: Moment, Note { peer, door, origin, what }: &Note) {
+    fn note(&mut self, now: Moment, Note { peer, binding, origin, what }: &Note) {
         let name = self.names.of(*peer, what);
         let mut line = |kind, text: std::fmt::Arguments| match &name {
-            Some(name) => self.line(now, kind, door, Some(*origin), format_args!("[{name}] {text}")),
-            None => self.line(now, kind, door, Some(*origin), text),
+            Some(name) => self.line(now, kind, binding, Some(*origin), format_args!("[{name}] {text}")),
+            None => self.line(now, kind, binding, Some(*origin), text),
         };
         match what {
             Happening::Opened => line(Line::Opened, format_args!("connected")),
@@ -148,28 +148,28 @@ impl Report {
     }
 
     /// A connection was refused for want of a descriptor.
-    pub(super) fn refused(&mut self, now: Moment, door: &Door, origin: Origin) {
+    pub(super) fn refused(&mut self, now: Moment, binding: &Binding, origin: RemoteAddress) {
         let text =
             format_args!("refused: no file descriptor left; raise the limit on open files (LimitNOFILE)");
-        self.line(now, Line::Refused, door, Some(origin), text);
+        self.line(now, Line::Refused, binding, Some(origin), text);
     }
 
     /// Accepting failed, for now.
-    pub(super) fn trouble(&mut self, now: Moment, trouble: Trouble, door: &Door, error: &io::Error) {
+    pub(super) fn trouble(&mut self, now: Moment, trouble: Trouble, binding: &Binding, error: &io::Error) {
         let what = match trouble {
             Trouble::Accept => "cannot accept for the moment, trying again",
             Trouble::Register => "cannot watch a connection, closing it",
             Trouble::Fifo => "cannot go on for the moment, trying again",
         };
-        self.line(now, Line::Trouble, door, None, format_args!("{what}: {error}"));
+        self.line(now, Line::Trouble, binding, None, format_args!("{what}: {error}"));
     }
 
     fn line(
         &mut self,
         now: Moment,
         kind: Line,
-        door: &Door,
-        origin: Option<Origin>,
+        binding: &Binding,
+        origin: Option<RemoteAddress>,
         text: std::fmt::Arguments,
     ) {
         if !log::log_enabled!(kind.level()) {
@@ -185,8 +185,8 @@ impl Report {
             return;
         }
         match origin {
-            Some(origin) => log::log!(kind.level(), "{}: {origin}: {text}", door.endpoint),
-            None => log::log!(kind.level(), "{}: {text}", door.endpoint),
+            Some(origin) => log::log!(kind.level(), "{}: {origin}: {text}", binding.endpoint),
+            None => log::log!(kind.level(), "{}: {text}", binding.endpoint),
         }
     }
 

@@ -10,7 +10,7 @@ use mio::Token;
 
 use crate::engine::datagram::Ledger;
 use crate::engine::memory::shrunk;
-use crate::engine::message::{Door, Moment, Peer};
+use crate::engine::message::{Binding, ConnectionId, Moment};
 use crate::transport::link::{Link, Received};
 use crate::transport::listener::Listener;
 
@@ -20,7 +20,7 @@ pub(super) enum Source {
     Signals,
     /// A listener, by its number.
     Gate(usize),
-    Peer(Peer),
+    ConnectionId(ConnectionId),
 }
 
 /// Tokens from here on are not peers: a generation has 31 bits.
@@ -31,7 +31,7 @@ impl Source {
         Token(match self {
             Source::Signals => u64::MAX,
             Source::Gate(gate) => GATES | gate as u64,
-            Source::Peer(peer) => u64::from(peer.generation) << 32 | u64::from(peer.index),
+            Source::ConnectionId(peer) => u64::from(peer.generation) << 32 | u64::from(peer.index),
         } as usize)
     }
 
@@ -39,16 +39,18 @@ impl Source {
         match token.0 as u64 {
             u64::MAX => Source::Signals,
             bits if bits >= GATES => Source::Gate((bits & !GATES) as usize),
-            bits => Source::Peer(Peer { index: bits as u32, generation: (bits >> 32) as u32 }),
+            bits => {
+                Source::ConnectionId(ConnectionId { index: bits as u32, generation: (bits >> 32) as u32 })
+            }
         }
     }
 }
 
-/// A listener and the door it is.
+/// A listener and the binding it is.
 #[derive(Debug)]
 pub(super) struct Gate {
     pub(super) listener: Listener,
-    pub(super) door: Rc<Door>,
+    pub(super) binding: Rc<Binding>,
     /// Whose answers lie unread in its buffer, where it takes datagrams.
     pub(super) ledger: Ledger,
 }
@@ -142,7 +144,7 @@ pub(super) struct Slots {
 
 impl Slots {
     /// Gives a connection a place.
-    pub(super) fn insert(&mut self, link: Link) -> Peer {
+    pub(super) fn insert(&mut self, link: Link) -> ConnectionId {
         let index = self.free.pop_first().unwrap_or_else(|| {
             self.slots.push(Slot::default());
             self.slots.len() as u32 - 1
@@ -150,38 +152,38 @@ impl Slots {
         self.generation = (self.generation + 1) & (u32::MAX >> 1);
         let generation = self.generation;
         self.slots[index as usize] = Slot { link: Some(link), generation, ..Slot::default() };
-        Peer { index, generation }
+        ConnectionId { index, generation }
     }
 
     /// The peer's place, if it is still its.
-    pub(super) fn get_mut(&mut self, peer: Peer) -> Option<&mut Slot> {
+    pub(super) fn get_mut(&mut self, peer: ConnectionId) -> Option<&mut Slot> {
         let slot = self.slots.get_mut(peer.index as usize)?;
         (slot.generation == peer.generation && slot.link.is_some()).then_some(slot)
     }
 
     /// A peer's connection.
-    pub(super) fn link(&self, peer: Peer) -> Option<&Link> {
+    pub(super) fn link(&self, peer: ConnectionId) -> Option<&Link> {
         let slot = self.slots.get(peer.index as usize)?;
         slot.link.as_ref().filter(|_| slot.generation == peer.generation)
     }
 
     /// Everybody who is connected.
-    pub(super) fn peers(&self) -> impl Iterator<Item = Peer> {
+    pub(super) fn peers(&self) -> impl Iterator<Item = ConnectionId> {
         let taken = self.slots.iter().enumerate().filter(|(_, slot)| slot.link.is_some());
-        taken.map(|(index, slot)| Peer { index: index as u32, generation: slot.generation })
+        taken.map(|(index, slot)| ConnectionId { index: index as u32, generation: slot.generation })
     }
 
-    fn take(&mut self, peer: Peer) -> Option<Link> {
+    fn take(&mut self, peer: ConnectionId) -> Option<Link> {
         let link = self.get_mut(peer)?.link.take();
         self.dead.push(peer.index);
         link
     }
 
-    pub(super) fn close(&mut self, peer: Peer) {
+    pub(super) fn close(&mut self, peer: ConnectionId) {
         drop(self.take(peer));
     }
 
-    pub(super) fn reset(&mut self, peer: Peer) {
+    pub(super) fn reset(&mut self, peer: ConnectionId) {
         if let Some(link) = self.take(peer) {
             link.reset();
         }
@@ -219,9 +221,9 @@ impl Slots {
         self.gates.get_mut(gate)?.as_mut()
     }
 
-    pub(super) fn set_door(&mut self, gate: usize, door: Rc<Door>) {
+    pub(super) fn set_door(&mut self, gate: usize, binding: Rc<Binding>) {
         if let Some(Some(gate)) = self.gates.get_mut(gate) {
-            gate.door = door;
+            gate.binding = binding;
         }
     }
 
@@ -237,8 +239,8 @@ impl Slots {
 }
 
 /// What one connection takes in these tables, which have just grown, and on the lists of those that are ready.
-pub(super) const CONNECTION_BYTES: usize =
-    2 * (size_of::<Slot>() + 2 * size_of::<u32>() + size_of::<Source>() + size_of::<(Moment, Peer)>());
+pub(super) const CONNECTION_BYTES: usize = 2
+    * (size_of::<Slot>() + 2 * size_of::<u32>() + size_of::<Source>() + size_of::<(Moment, ConnectionId)>());
 
 #[cfg(test)]
 mod tests {
@@ -252,8 +254,8 @@ mod tests {
             Source::Signals,
             Source::Gate(0),
             Source::Gate(4711),
-            Source::Peer(Peer { index: 0, generation: 1 }),
-            Source::Peer(Peer { index: u32::MAX, generation: u32::MAX >> 1 }),
+            Source::ConnectionId(ConnectionId { index: 0, generation: 1 }),
+            Source::ConnectionId(ConnectionId { index: u32::MAX, generation: u32::MAX >> 1 }),
         ] {
             assert_eq!(Source::of(source.token()), source);
         }
@@ -281,13 +283,13 @@ mod tests {
     #[test]
     fn after_a_peak_the_table_is_as_small_as_before_and_old_numbers_mean_nobody() {
         let mut slots = Slots::default();
-        let peers: Vec<Peer> =
+        let peers: Vec<ConnectionId> =
             (0..300).map(|_| slots.insert(Link::new(UnixStream::pair().unwrap().0.into()))).collect();
         let (stays, go) = (peers[3], peers.iter().filter(|peer| peer.index != 3));
         go.clone().for_each(|peer| slots.close(*peer));
         assert_eq!(slots.reap(), 299);
         assert!(slots.slots.len() == 4 && slots.slots.capacity() < 128 && slots.free.len() == 3);
-        let new: Vec<Peer> =
+        let new: Vec<ConnectionId> =
             (0..4).map(|_| slots.insert(Link::new(UnixStream::pair().unwrap().0.into()))).collect();
         assert_eq!(new.iter().map(|peer| peer.index).collect::<Vec<_>>(), [0, 1, 2, 4]);
         assert!(go.clone().all(|peer| slots.get_mut(*peer).is_none()) && slots.get_mut(stays).is_some());

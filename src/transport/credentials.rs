@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 use nix::sys::socket::getsockopt;
 use nix::sys::socket::sockopt::PeerCredentials;
 
-use crate::engine::message::{NO_GROUP, Origin};
+use crate::engine::message::{NO_GROUP, RemoteAddress};
 
 /// What the kernel gives for a user or group without a number in our user namespace, unless it was told otherwise
 /// (/proc/sys/kernel/overflowuid).
@@ -18,30 +18,30 @@ const IDS: u64 = u32::MAX as u64;
 
 /// Who connected, or called listen(2) on the other end. pid 0 is a process that our PID namespace does not show; its user is
 /// the true one.
-pub(super) fn of_peer(fd: &impl AsFd) -> Origin {
+pub(super) fn of_peer(fd: &impl AsFd) -> RemoteAddress {
     match getsockopt(fd, PeerCredentials) {
         Ok(peer) => of(peer.uid(), peer.gid(), peer.pid()),
-        Err(_) => Origin::Unknown { pid: 0 },
+        Err(_) => RemoteAddress::Unknown { pid: 0 },
     }
 }
 
 /// Who that is. The number for nobody is a user's own only where every user has a number.
-pub(super) fn of(uid: u32, gid: u32, pid: i32) -> Origin {
+pub(super) fn of(uid: u32, gid: u32, pid: i32) -> RemoteAddress {
     static USERS: OnceLock<Ids> = OnceLock::new();
     static GROUPS: OnceLock<Ids> = OnceLock::new();
     let users = USERS.get_or_init(|| Ids::read("uid"));
     let groups = GROUPS.get_or_init(|| Ids::read("gid"));
     let pid = u32::try_from(pid).unwrap_or_default();
     match (users.known(uid), groups.known(gid)) {
-        (Some(uid), gid) => Origin::Process { uid, gid: gid.unwrap_or(NO_GROUP), pid },
-        (None, _) => Origin::Unknown { pid },
+        (Some(uid), gid) => RemoteAddress::Process { uid, gid: gid.unwrap_or(NO_GROUP), pid },
+        (None, _) => RemoteAddress::Unknown { pid },
     }
 }
 
 /// Who sent a datagram. What was sent before the kernel was asked to say (SO_PASSCRED) is nobody's.
-pub(super) fn of_sender(uid: u32, gid: u32, pid: u32) -> Origin {
+pub(super) fn of_sender(uid: u32, gid: u32, pid: u32) -> RemoteAddress {
     match (uid, pid) {
-        (OVERFLOW_ID, 0) => Origin::Unknown { pid: 0 },
+        (OVERFLOW_ID, 0) => RemoteAddress::Unknown { pid: 0 },
         _ => of(uid, gid, pid.cast_signed()),
     }
 }
@@ -103,6 +103,6 @@ mod tests {
     fn the_peer_of_a_pair_is_this_process() {
         let (ours, _theirs) = UnixStream::pair().unwrap();
         let (uid, gid) = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
-        assert_eq!(of_peer(&ours), Origin::Process { uid, gid, pid: std::process::id() });
+        assert_eq!(of_peer(&ours), RemoteAddress::Process { uid, gid, pid: std::process::id() });
     }
 }

@@ -21,7 +21,7 @@ use super::passing::refuse_descriptors;
 use super::sockopt::{UNIX_SEND_BYTES, set_for_connections};
 use super::unix::Traces;
 use crate::endpoint::Place;
-use crate::engine::message::{Dropped, Origin};
+use crate::engine::message::{Dropped, RemoteAddress};
 
 /// An open endpoint. Dropping it closes it: connections that wait to be accepted are reset, and a Unix socket's file
 /// (if it is still ours), its lock and the directory made for it (if it is empty) are removed.
@@ -63,7 +63,7 @@ impl Listener {
     /// # Errors
     /// `WouldBlock`: none is waiting. ECONNABORTED: it was gone already, try the next. EMFILE, ENFILE, ENOBUFS and
     /// ENOMEM: it goes on waiting until something is freed.
-    pub fn accept(&self) -> io::Result<(Link, Origin)> {
+    pub fn accept(&self) -> io::Result<(Link, RemoteAddress)> {
         let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
         if matches!(self.place, Place::Unix(_) | Place::UnixSeq(_)) {
             let fd = retry_on_intr(|| accept_with(&self.fd, flags))?;
@@ -76,7 +76,7 @@ impl Listener {
             return Ok((if is_packets { Link::packets(fd) } else { Link::new(fd) }, origin));
         }
         let (fd, address) = retry_on_intr(|| acceptfrom_with(&self.fd, flags))?;
-        Ok((Link::new(fd), Origin::Address(tcp_address(address)?)))
+        Ok((Link::new(fd), RemoteAddress::Address(tcp_address(address)?)))
     }
 
     /// Whether it takes datagrams, and not connections.

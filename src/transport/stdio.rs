@@ -16,7 +16,7 @@ use socket2::SockRef;
 use super::credentials;
 use super::link::Link;
 use super::sockopt::set_for_connections;
-use crate::engine::message::Origin;
+use crate::engine::message::RemoteAddress;
 
 /// Standard input and output as one connection.
 #[derive(Debug)]
@@ -24,7 +24,7 @@ pub struct Standard {
     /// The connection.
     pub link: Link,
     /// Who is at its other end.
-    pub origin: Origin,
+    pub origin: RemoteAddress,
     /// To be dropped last.
     pub blocking: Blocking,
 }
@@ -62,7 +62,7 @@ pub fn take() -> Result<Standard, String> {
     }
     let input = own(input, &from, OFlags::RDONLY, &mut blocking).map_err(failed)?;
     let output = own(output, &to, OFlags::WRONLY, &mut blocking).map_err(failed)?;
-    Ok(Standard { link: Link::pair(input, output), origin: Origin::Input, blocking })
+    Ok(Standard { link: Link::pair(input, output), origin: RemoteAddress::Input, blocking })
 }
 
 /// Whether what is written to standard error would reach the client: it is the very socket that the client is at.
@@ -131,13 +131,13 @@ fn shared(fd: BorrowedFd<'_>, blocking: &mut Blocking) -> io::Result<OwnedFd> {
 }
 
 /// Who is at the other end of a socket.
-fn origin(link: &Link) -> Origin {
+fn origin(link: &Link) -> RemoteAddress {
     let address = getpeername(link).ok().flatten().and_then(|address| SocketAddr::try_from(address).ok());
     match address {
         Some(address) => {
             // The same as for a connection that we accepted; without it, it still works.
             let _ = set_for_connections(&SockRef::from(link));
-            Origin::Address(address)
+            RemoteAddress::Address(address)
         }
         None => credentials::of_peer(link),
     }

@@ -26,7 +26,7 @@ use super::lock::{Lock, is_at, is_gone};
 use super::options::Options;
 use super::passing::refuse_descriptors;
 use crate::endpoint::UNIX_PATH_BYTES_MAX;
-use crate::engine::message::Origin;
+use crate::engine::message::RemoteAddress;
 
 /// How often the directory is made anew because somebody removed it just then. Guessed.
 const TRIES_MAX: u32 = 4;
@@ -165,7 +165,8 @@ fn clear(path: &Path, address: &SocketAddrUnix) -> Result<(), Obstacle> {
 
 /// Who called listen(2) on the other end: the kernel knows, even where /proc hides whose descriptor it is.
 fn listener_behind(probe: &OwnedFd) -> Option<Holder> {
-    let (Origin::Process { pid, .. } | Origin::Unknown { pid }) = credentials::of_peer(probe) else {
+    let (RemoteAddress::Process { pid, .. } | RemoteAddress::Unknown { pid }) = credentials::of_peer(probe)
+    else {
         return None;
     };
     holder::of_pid(i32::try_from(pid).ok().filter(|pid| *pid > 0)?)

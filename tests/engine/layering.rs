@@ -30,7 +30,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "endpoint",
             "engine::allow",
             "engine::limits",
-            "engine::message::Medium",
+            "engine::message::Transport",
             "engine::name",
             "engine::service",
             "engine::text",

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use crate::harness::manager::Manager;
 use crate::harness::packets::Packets;
 use crate::harness::{Client, Daemon, Ground};
-use ipcd::engine::message::Medium;
+use ipcd::engine::message::Transport;
 use ipcd::engine::service::Service;
 use rustix::process::Signal;
 
@@ -109,7 +109,7 @@ fn every_service_speaks_in_packets() {
 
     let chosen = connect(&daemon, "mux");
     chosen.say("help");
-    for service in Service::offered().filter(|service| service.fits(Medium::Packets)) {
+    for service in Service::offered().filter(|service| service.fits(Transport::Packets)) {
         chosen.hear(service.name());
     }
     chosen.say("multiply");

@@ -14,7 +14,9 @@ use crate::harness::{Client, Daemon, MULTIPLY, USUAL};
 use ipcd::engine::Engine;
 use ipcd::engine::allow::Allowed;
 use ipcd::engine::limits::{PLACES_KEPT, Settings};
-use ipcd::engine::message::{CloseReason, Door, Happening, Input, Medium, Moment, Origin, Output, Peer};
+use ipcd::engine::message::{
+    Binding, CloseReason, ConnectionId, Happening, Input, Moment, Output, RemoteAddress, Transport,
+};
 use ipcd::engine::service::Service;
 use rustix::process::{Resource, Signal, getrlimit};
 
@@ -27,19 +29,19 @@ const TOO_MANY: &str = "Error: too many connections, try again later\n";
 
 // ---- the engine alone
 
-fn door(medium: Medium) -> Rc<Door> {
+fn binding(transport: Transport) -> Rc<Binding> {
     let allowed = Some(Allowed::new([ALICE], [STUDENTS]));
-    Rc::new(Door { endpoint: "unix:///s".into(), service: Service::Multiply, medium, allowed })
+    Rc::new(Binding { endpoint: "unix:///s".into(), service: Service::Multiply, transport, allowed })
 }
 
-fn user(uid: u32, gid: u32) -> Origin {
-    Origin::Process { uid, gid, pid: 1 }
+fn user(uid: u32, gid: u32) -> RemoteAddress {
+    RemoteAddress::Process { uid, gid, pid: 1 }
 }
 
 /// What somebody hears who comes in, and what becomes of it when it does not close.
-fn come(engine: &mut Engine, index: u32, origin: Origin) -> (String, Vec<Output>, Vec<Happening>) {
-    let peer = Peer { index, generation: 1 };
-    engine.handle(Moment::at(0), Input::Opened { peer, door: &door(Medium::Unix), origin });
+fn come(engine: &mut Engine, index: u32, origin: RemoteAddress) -> (String, Vec<Output>, Vec<Happening>) {
+    let peer = ConnectionId { index, generation: 1 };
+    engine.handle(Moment::at(0), Input::Opened { peer, binding: &binding(Transport::Unix), origin });
     let (mut heard, mut outputs) = (Vec::new(), Vec::new());
     for now in [0, 1_999_999, 2_000_000].map(Moment::at) {
         engine.handle(now, Input::Tick);
@@ -62,7 +64,7 @@ fn who_is_not_on_the_list_is_told_so_and_lingers_and_takes_nobodys_place() {
     let mut engine = Engine::new(Settings { connections_max: 2, owner: 990, ..Settings::default() });
     for (index, (uid, gid)) in [(BOB, BOB), (65534, 65534), (BOB, ALICE)].into_iter().enumerate() {
         let (heard, outputs, notes) = come(&mut engine, index as u32, user(uid, gid));
-        let peer = Peer { index: index as u32, generation: 1 };
+        let peer = ConnectionId { index: index as u32, generation: 1 };
         assert_eq!(heard, format!("Error: user {uid} may not use this socket\n"));
         assert_eq!(outputs, [Output::ShutdownWrite(peer), Output::Close(peer)]);
         assert_eq!(notes, [Happening::Closed(CloseReason::NotAllowed)]);
@@ -86,10 +88,10 @@ fn who_is_not_on_the_list_is_told_so_and_lingers_and_takes_nobodys_place() {
 #[test]
 fn a_datagram_of_somebody_else_gets_no_answer() {
     let mut engine = Engine::new(Settings { owner: 990, ..Settings::default() });
-    let door = door(Medium::Datagrams);
+    let binding = binding(Transport::Datagrams);
     let mut ask = |uid, bytes: &[u8], address| {
         let origin = user(uid, BOB);
-        let datagram = Input::Datagram { door: &door, origin, bytes, truncated: false, address };
+        let datagram = Input::Datagram { binding: &binding, origin, bytes, truncated: false, address };
         engine.handle(Moment::at(0), datagram);
         let replies = std::iter::from_fn(|| engine.poll_reply()).count();
         let refused = std::iter::from_fn(|| engine.poll_note())

@@ -10,7 +10,7 @@ use crate::harness::around::{as_user, is_root};
 use crate::harness::{BESIDE, CHAT, Client, Daemon, TALK, USUAL};
 use ipcd::engine::Engine;
 use ipcd::engine::limits::Settings;
-use ipcd::engine::message::{Door, Input, Medium, Moment, Origin, Output, Peer};
+use ipcd::engine::message::{Binding, ConnectionId, Input, Moment, Output, RemoteAddress, Transport};
 use ipcd::engine::record::piece::Piece;
 use ipcd::engine::record::reader;
 use ipcd::engine::service::Service;
@@ -94,23 +94,24 @@ fn a_whisper_is_shown_to_no_watcher_and_no_log_as_text() {
 /// An engine whose peers take what they are sent when it is asked to [`send`](Stage::send).
 struct Stage(Engine);
 
-const WATCHER: Peer = Peer { index: 0, generation: 1 };
-const ANN: Peer = Peer { index: 1, generation: 1 };
-const BEN: Peer = Peer { index: 2, generation: 1 };
+const WATCHER: ConnectionId = ConnectionId { index: 0, generation: 1 };
+const ANN: ConnectionId = ConnectionId { index: 1, generation: 1 };
+const BEN: ConnectionId = ConnectionId { index: 2, generation: 1 };
 
 impl Stage {
     fn new() -> Stage {
         Stage(Engine::new(Settings::default()))
     }
 
-    fn come(&mut self, peer: Peer, service: Service, says: &str) {
-        let door = Door { endpoint: "unix:///s".into(), service, medium: Medium::Unix, allowed: None };
-        let origin = Origin::Process { uid: 0, gid: 0, pid: peer.index };
-        self.0.handle(Moment::at(0), Input::Opened { peer, door: &Rc::new(door), origin });
+    fn come(&mut self, peer: ConnectionId, service: Service, says: &str) {
+        let binding =
+            Binding { endpoint: "unix:///s".into(), service, transport: Transport::Unix, allowed: None };
+        let origin = RemoteAddress::Process { uid: 0, gid: 0, pid: peer.index };
+        self.0.handle(Moment::at(0), Input::Opened { peer, binding: &Rc::new(binding), origin });
         self.say(peer, says);
     }
 
-    fn say(&mut self, peer: Peer, text: &str) {
+    fn say(&mut self, peer: ConnectionId, text: &str) {
         self.0.handle(Moment::at(0), Input::Bytes { peer, bytes: text.as_bytes(), more: false });
     }
 
@@ -124,7 +125,7 @@ impl Stage {
         };
         let mut handing = self.0.hand_over(Moment::at(0));
         write(handing.head());
-        let peers: Vec<Peer> = handing.peers().collect();
+        let peers: Vec<ConnectionId> = handing.peers().collect();
         peers.iter().filter_map(|peer| handing.session(*peer, 0)).for_each(&mut write);
         write(handing.end());
         let record = reader::read(&bytes).unwrap();
@@ -136,8 +137,8 @@ impl Stage {
     }
 
     /// Everybody takes all, in pieces of so many bytes; what each hears.
-    fn send(&mut self, piece: usize) -> HashMap<Peer, String> {
-        let mut heard: HashMap<Peer, Vec<u8>> = HashMap::new();
+    fn send(&mut self, piece: usize) -> HashMap<ConnectionId, String> {
+        let mut heard: HashMap<ConnectionId, Vec<u8>> = HashMap::new();
         for _ in 0..3 {
             self.0.handle(Moment::at(0), Input::Tick);
             while let Some(output) = self.0.poll_output() {

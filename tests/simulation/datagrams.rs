@@ -8,7 +8,7 @@ use std::rc::Rc;
 
 use ipcd::engine::Engine;
 use ipcd::engine::limits::Settings;
-use ipcd::engine::message::{Door, Dropped, Happening, Input, Medium, Moment, Origin};
+use ipcd::engine::message::{Binding, Dropped, Happening, Input, Moment, RemoteAddress, Transport};
 use ipcd::engine::service::Service;
 
 use super::random::Random;
@@ -31,7 +31,7 @@ const PER_SECOND: u64 = 10;
 /// Somebody who answers everything.
 #[derive(Clone, Copy)]
 struct Partner {
-    origin: Origin,
+    origin: RemoteAddress,
     address: &'static [u8],
     words: Words,
     /// Answers to each datagram.
@@ -52,14 +52,14 @@ enum Words {
 struct Packet {
     at: std::cmp::Reverse<(u64, u64)>,
     from: usize,
-    door: usize,
+    binding: usize,
     bytes: Vec<u8>,
 }
 
 pub struct Net {
     random: Random,
     engine: Engine,
-    doors: Vec<Rc<Door>>,
+    bindings: Vec<Rc<Binding>>,
     partners: Vec<Partner>,
     on_the_way: BinaryHeap<Packet>,
     number: u64,
@@ -74,23 +74,23 @@ pub struct Net {
     last: u64,
 }
 
-fn process(uid: u32) -> Origin {
-    Origin::Process { uid, gid: uid, pid: 7 }
+fn process(uid: u32) -> RemoteAddress {
+    RemoteAddress::Process { uid, gid: uid, pid: 7 }
 }
 
 impl Net {
     fn new(random: Random, partners: Vec<Partner>, loss: usize) -> Net {
         let services = [Service::Multiply, Service::Hello, Service::Greeting];
-        let door = |service| Door {
+        let binding = |service| Binding {
             endpoint: format!("udp:{service}"),
             service,
-            medium: Medium::Datagrams,
+            transport: Transport::Datagrams,
             allowed: None,
         };
         Net {
             random,
             engine: Engine::new(Settings::default()),
-            doors: services.map(|service| Rc::new(door(service))).into(),
+            bindings: services.map(|service| Rc::new(binding(service))).into(),
             partners,
             on_the_way: BinaryHeap::new(),
             number: 0,
@@ -103,19 +103,24 @@ impl Net {
         }
     }
 
-    fn send(&mut self, now: u64, from: usize, door: usize, bytes: Vec<u8>) {
+    fn send(&mut self, now: u64, from: usize, binding: usize, bytes: Vec<u8>) {
         if self.random.percent(self.loss) {
             return;
         }
         self.number += 1;
         let delay = self.random.below(self.partners[from].delay_max + 1) as u64;
-        self.on_the_way.push(Packet { at: std::cmp::Reverse((now + delay, self.number)), from, door, bytes });
+        self.on_the_way.push(Packet {
+            at: std::cmp::Reverse((now + delay, self.number)),
+            from,
+            binding,
+            bytes,
+        });
         assert!(self.on_the_way.len() < ON_THE_WAY_MAX, "it grows and grows");
     }
 
     /// The next datagram comes in and is answered; `false`: none is on its way.
     fn step(&mut self) -> bool {
-        let Some(Packet { at: std::cmp::Reverse((now, _)), from, door, bytes }) = self.on_the_way.pop()
+        let Some(Packet { at: std::cmp::Reverse((now, _)), from, binding, bytes }) = self.on_the_way.pop()
         else {
             return false;
         };
@@ -123,7 +128,7 @@ impl Net {
         (self.came, self.last) = (self.came + 1, now);
         let now_ = Moment::at(now);
         let input = Input::Datagram {
-            door: &self.doors[door],
+            binding: &self.bindings[binding],
             origin: partner.origin,
             bytes: &bytes,
             truncated: false,
@@ -154,7 +159,7 @@ impl Net {
                     Words::Same(words) => words.to_vec(),
                     Words::Echo => reply.clone(),
                 };
-                self.send(now, from, door, words);
+                self.send(now, from, binding, words);
             }
         }
         true
@@ -171,7 +176,7 @@ impl Net {
 /// How many datagrams come of one of one byte in the name of each of so many servers that answer everything at once.
 pub fn length_of_loops(servers: usize) -> u64 {
     let partners = (0..servers).map(|index| Partner {
-        origin: Origin::Address(([127, 0, 0, 1], 5000 + index as u16).into()),
+        origin: RemoteAddress::Address(([127, 0, 0, 1], 5000 + index as u16).into()),
         address: b"",
         words: Words::Same(b"what?"),
         count: 1,
@@ -196,7 +201,7 @@ pub fn run(seed: u64, steps: u64, step: &Cell<u64>) -> Tally {
         let address = SocketAddr::from(([10, 0, 0, 1], 2000 + index as u16));
         let is_local = random.percent(40);
         Partner {
-            origin: if is_local { process(index as u32) } else { Origin::Address(address) },
+            origin: if is_local { process(index as u32) } else { RemoteAddress::Address(address) },
             address: if is_local { [&b"/a"[..], b"/b", b"b"][index] } else { b"" },
             words: if random.percent(20) { Words::Echo } else { Words::Same(random.pick(&words)) },
             count,
@@ -210,7 +215,7 @@ pub fn run(seed: u64, steps: u64, step: &Cell<u64>) -> Tally {
     let mut partners: Vec<Partner> = partners.collect();
     let asker = partners.len();
     partners.push(Partner {
-        origin: Origin::Address(([10, 0, 0, 2], 40_000).into()),
+        origin: RemoteAddress::Address(([10, 0, 0, 2], 40_000).into()),
         address: b"",
         words: Words::Same(b""),
         count: 0,
@@ -220,9 +225,9 @@ pub fn run(seed: u64, steps: u64, step: &Cell<u64>) -> Tally {
     let loss = random.pick(&[0, 0, 5, 30]);
     let mut net = Net::new(random, partners, loss);
     for from in 0..servers {
-        for door in 0..net.doors.len() {
+        for binding in 0..net.bindings.len() {
             for _ in 0..net.random.within(0, 3) {
-                net.send(0, from, door, b"5 10".to_vec());
+                net.send(0, from, binding, b"5 10".to_vec());
             }
         }
     }

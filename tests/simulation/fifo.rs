@@ -9,7 +9,9 @@ use std::time::Duration;
 use ipcd::engine::Engine;
 use ipcd::engine::limits::Settings;
 use ipcd::engine::memory;
-use ipcd::engine::message::{CloseReason, Door, Happening, Input, Medium, Moment, Origin, Output, Peer};
+use ipcd::engine::message::{
+    Binding, CloseReason, ConnectionId, Happening, Input, Moment, Output, RemoteAddress, Transport,
+};
 use ipcd::engine::service::Service;
 
 use super::link::Bytes;
@@ -21,7 +23,7 @@ const PIPES: &[usize] = &[1, 7, 64, 500, 4096, 65536];
 
 /// One FIFO, or the one ordinary member of the room, who always reads.
 struct End {
-    peer: Peer,
+    peer: ConnectionId,
     /// What waits in `.in`, and in `.out`.
     inbound: Bytes,
     outbound: usize,
@@ -60,9 +62,9 @@ impl World {
             settings,
             random,
         };
-        world.open(Service::Multiply, Medium::Fifo, Origin::Writers);
-        world.open(Service::Chat, Medium::Fifo, Origin::Writers);
-        world.open(Service::Chat, Medium::Unix, Origin::Process { uid: 1, gid: 1, pid: 1 });
+        world.open(Service::Multiply, Transport::Fifo, RemoteAddress::Writers);
+        world.open(Service::Chat, Transport::Fifo, RemoteAddress::Writers);
+        world.open(Service::Chat, Transport::Unix, RemoteAddress::Process { uid: 1, gid: 1, pid: 1 });
         world.ends[2].room = usize::MAX;
         world.give(2, b"alice\n");
         (0..10).for_each(|_| world.turn());
@@ -70,8 +72,8 @@ impl World {
         world
     }
 
-    fn open(&mut self, service: Service, medium: Medium, origin: Origin) {
-        let peer = Peer { index: self.ends.len() as u32, generation: 1 };
+    fn open(&mut self, service: Service, transport: Transport, origin: RemoteAddress) {
+        let peer = ConnectionId { index: self.ends.len() as u32, generation: 1 };
         let room = self.random.pick(PIPES);
         self.ends.push(End {
             peer,
@@ -82,9 +84,13 @@ impl World {
             heard: Vec::new(),
             closed: None,
         });
-        let door =
-            Rc::new(Door { endpoint: format!("fifo:///run/{service}"), service, medium, allowed: None });
-        self.engine.handle(self.now, Input::Opened { peer, door: &door, origin });
+        let binding = Rc::new(Binding {
+            endpoint: format!("fifo:///run/{service}"),
+            service,
+            transport,
+            allowed: None,
+        });
+        self.engine.handle(self.now, Input::Opened { peer, binding: &binding, origin });
     }
 
     /// A line with its number.
@@ -131,7 +137,7 @@ impl World {
         }
     }
 
-    fn flush(&mut self, peer: Peer) {
+    fn flush(&mut self, peer: ConnectionId) {
         let end = &mut self.ends[peer.index as usize];
         while !end.blocked {
             let outgoing = self.engine.outgoing(peer);

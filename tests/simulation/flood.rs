@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use ipcd::engine::Engine;
 use ipcd::engine::limits::{MESSAGES_BURST, READ_BYTES_MAX, Settings};
-use ipcd::engine::message::{CloseReason, Door, Happening, Input, Medium, Moment, Origin, Output, Peer};
+use ipcd::engine::message::{
+    Binding, CloseReason, ConnectionId, Happening, Input, Moment, Output, RemoteAddress, Transport,
+};
 use ipcd::engine::service::Service;
 
 use super::link::{Link, Read, Written};
@@ -33,7 +35,7 @@ enum Role {
 }
 
 struct Member {
-    peer: Peer,
+    peer: ConnectionId,
     role: Role,
     link: Link,
     heard: String,
@@ -53,9 +55,13 @@ struct Hall {
 
 impl Hall {
     fn come(&mut self, service: Service, role: Role, random: &mut Random, first: &str) {
-        let peer = Peer { index: self.members.len() as u32, generation: 1 };
-        let door =
-            Rc::new(Door { endpoint: "unix:/hall".into(), service, medium: Medium::Unix, allowed: None });
+        let peer = ConnectionId { index: self.members.len() as u32, generation: 1 };
+        let binding = Rc::new(Binding {
+            endpoint: "unix:/hall".into(),
+            service,
+            transport: Transport::Unix,
+            allowed: None,
+        });
         let link = Link {
             outbound_room: random.pick(&[4096, 20_000, 100_000]),
             tells_late: random.percent(50),
@@ -63,8 +69,8 @@ impl Hall {
         };
         let (heard, asked) = (String::new(), None);
         self.members.push(Member { peer, role, link, heard, said: 0, asked, stuck: None, closed: None });
-        let origin = Origin::Process { uid: 1000 + peer.index, gid: 1, pid: 1 };
-        self.tell(Input::Opened { peer, door: &door, origin });
+        let origin = RemoteAddress::Process { uid: 1000 + peer.index, gid: 1, pid: 1 };
+        self.tell(Input::Opened { peer, binding: &binding, origin });
         self.members[peer.index as usize].link.send(first.as_bytes());
     }
 
@@ -148,7 +154,7 @@ impl Hall {
         }
     }
 
-    fn flush(&mut self, peer: Peer, once_more: bool) {
+    fn flush(&mut self, peer: ConnectionId, once_more: bool) {
         loop {
             let member = &mut self.members[peer.index as usize];
             let outgoing = self.engine.outgoing(peer);

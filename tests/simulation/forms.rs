@@ -9,7 +9,9 @@ use std::time::Duration;
 
 use ipcd::engine::Engine;
 use ipcd::engine::limits::Settings;
-use ipcd::engine::message::{Door, Happening, Input, Medium, Moment, Origin, Output, Peer};
+use ipcd::engine::message::{
+    Binding, ConnectionId, Happening, Input, Moment, Output, RemoteAddress, Transport,
+};
 use ipcd::engine::service::Service;
 
 use super::random::Random;
@@ -99,7 +101,7 @@ fn request(random: &mut Random) -> (String, String) {
 }
 
 struct Client {
-    peer: Peer,
+    peer: ConnectionId,
     form: Form,
     service: Service,
     name: String,
@@ -162,7 +164,7 @@ impl World {
     fn open(&mut self, number: usize) {
         let form = FORMS[(number + self.random.below(2)) % FORMS.len()];
         let service = if self.random.percent(50) { Service::Chat } else { Service::Multiply };
-        let peer = Peer { index: number as u32, generation: 1 };
+        let peer = ConnectionId { index: number as u32, generation: 1 };
         self.clients.push(Client {
             peer,
             form,
@@ -181,9 +183,10 @@ impl World {
             has_ended: false,
             is_open: true,
         });
-        let door = Rc::new(Door { endpoint: "tcp:x".into(), service, medium: Medium::Tcp, allowed: None });
-        let origin = Origin::Process { uid: 1, gid: 1, pid: 1 };
-        self.engine.handle(self.now, Input::Opened { peer, door: &door, origin });
+        let binding =
+            Rc::new(Binding { endpoint: "tcp:x".into(), service, transport: Transport::Tcp, allowed: None });
+        let origin = RemoteAddress::Process { uid: 1, gid: 1, pid: 1 };
+        self.engine.handle(self.now, Input::Opened { peer, binding: &binding, origin });
         if service == Service::Chat {
             self.clients[number].expected.extend(GREETING.as_bytes());
         }
@@ -312,7 +315,7 @@ impl World {
         }
     }
 
-    fn flush(&mut self, peer: Peer) {
+    fn flush(&mut self, peer: ConnectionId) {
         loop {
             let bytes = self.engine.outgoing(peer).slices().concat();
             if bytes.is_empty() {

@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use ipcd::engine::Engine;
 use ipcd::engine::limits::Settings;
-use ipcd::engine::message::{CloseReason, Door, Happening, Input, Medium, Moment, Origin, Output, Peer};
+use ipcd::engine::message::{
+    Binding, CloseReason, ConnectionId, Happening, Input, Moment, Output, RemoteAddress, Transport,
+};
 use ipcd::engine::service::Service;
 
 use super::random::Random;
@@ -22,7 +24,7 @@ const GREED: usize = 40;
 const OTHERS: usize = 10;
 
 struct End {
-    peer: Peer,
+    peer: ConnectionId,
     service: Service,
     is_hog: bool,
     is_open: bool,
@@ -68,7 +70,7 @@ impl World {
 
     fn open(&mut self, index: usize, service: Service, uid: u32) {
         let generation = self.ends.get(index).map_or(1, |end| end.peer.generation + 1);
-        let peer = Peer { index: index as u32, generation };
+        let peer = ConnectionId { index: index as u32, generation };
         let room = self.random.pick(&[0, 100, 5000, 100_000]);
         let is_hog = uid < HOGS;
         let end =
@@ -77,9 +79,10 @@ impl World {
             Some(place) => *place = end,
             None => self.ends.push(end),
         }
-        let door = Door { endpoint: "unix:///x".into(), service, medium: Medium::Unix, allowed: None };
-        let origin = Origin::Process { uid, gid: 1, pid: 1 };
-        self.tell(Input::Opened { peer, door: &Rc::new(door), origin });
+        let binding =
+            Binding { endpoint: "unix:///x".into(), service, transport: Transport::Unix, allowed: None };
+        let origin = RemoteAddress::Process { uid, gid: 1, pid: 1 };
+        self.tell(Input::Opened { peer, binding: &Rc::new(binding), origin });
     }
 
     /// Every step of the engine's keeps the bound.
@@ -122,7 +125,7 @@ impl World {
         }
     }
 
-    fn flush(&mut self, peer: Peer) {
+    fn flush(&mut self, peer: ConnectionId) {
         let index = peer.index as usize;
         while !self.ends[index].blocked {
             let outgoing = self.engine.outgoing(peer);

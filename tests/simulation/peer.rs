@@ -8,7 +8,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use ipcd::engine::limits::{FramingRule, Settings};
-use ipcd::engine::message::{CloseReason, Door, Kind, Medium, Moment, Origin, Peer};
+use ipcd::engine::message::{Binding, CloseReason, ConnectionId, Kind, Moment, RemoteAddress, Transport};
 use ipcd::engine::service::facts::Conduct;
 use ipcd::engine::service::{Service, mux};
 use serde::Deserialize;
@@ -67,15 +67,15 @@ struct Listed<'a> {
 pub struct Who {
     /// 0: the observer.
     serial: u64,
-    door: Rc<Door>,
-    origin: Origin,
+    binding: Rc<Binding>,
+    origin: RemoteAddress,
 }
 
 impl fmt::Display for Who {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.serial {
             0 => f.write_str("the observer"),
-            serial => write!(f, "peer {serial} at {} from {}", self.door.endpoint, self.origin),
+            serial => write!(f, "peer {serial} at {} from {}", self.binding.endpoint, self.origin),
         }
     }
 }
@@ -173,10 +173,10 @@ enum Ending {
 }
 
 pub struct Actor {
-    pub peer: Peer,
+    pub peer: ConnectionId,
     pub who: Who,
-    pub door: Rc<Door>,
-    pub origin: Origin,
+    pub binding: Rc<Binding>,
+    pub origin: RemoteAddress,
     pub service: Service,
     pub link: Link,
     /// It was let in.
@@ -241,26 +241,32 @@ fn request(random: &mut Random) -> (String, String) {
 }
 
 /// What `help` on the mux lists; nobody hears it elsewhere.
-fn help(origin: Origin, medium: Medium) -> Vec<u8> {
+fn help(origin: RemoteAddress, transport: Transport) -> Vec<u8> {
     let is_for = |service| mux::refusal(&Settings::default(), service, origin).is_none();
-    let offered = Service::offered().filter(|service| is_for(*service) && service.fits(medium));
+    let offered = Service::offered().filter(|service| is_for(*service) && service.fits(transport));
     offered.map(|service| format!("{service}\n")).collect::<String>().into()
 }
 
-fn help_through(door: &Door, origin: Origin) -> String {
-    match door.service {
-        Service::Mux => String::from_utf8(help(origin, door.medium)).expect("names of services"),
+fn help_through(binding: &Binding, origin: RemoteAddress) -> String {
+    match binding.service {
+        Service::Mux => String::from_utf8(help(origin, binding.transport)).expect("names of services"),
         _ => String::new(),
     }
 }
 
 impl Actor {
-    /// Somebody with nothing to say yet, who comes in through `door`.
-    fn new(random: &mut Random, door: &Rc<Door>, origin: Origin, settings: &Settings, serial: u64) -> Actor {
+    /// Somebody with nothing to say yet, who comes in through `binding`.
+    fn new(
+        random: &mut Random,
+        binding: &Rc<Binding>,
+        origin: RemoteAddress,
+        settings: &Settings,
+        serial: u64,
+    ) -> Actor {
         // A packet is a line here, without its LF on the way.
-        let rule = match door.medium {
-            Medium::Packets => FramingRule::Line,
-            _ => settings.of(door.service).framing,
+        let rule = match binding.transport {
+            Transport::Packets => FramingRule::Line,
+            _ => settings.of(binding.service).framing,
         };
         let raw = match rule {
             FramingRule::Auto => random.percent(40),
@@ -282,11 +288,11 @@ impl Actor {
             Ending::Resets,
         ]);
         Actor {
-            peer: Peer { index: 0, generation: 0 },
-            who: Who { serial, door: Rc::clone(door), origin },
-            door: Rc::clone(door),
+            peer: ConnectionId { index: 0, generation: 0 },
+            who: Who { serial, binding: Rc::clone(binding), origin },
+            binding: Rc::clone(binding),
             origin,
-            service: door.service,
+            service: binding.service,
             link: Link {
                 outbound_room: random.pick(&[1, 10, 64, 500, 4096, 20_000, 200_000]),
                 tells_late: random.percent(30),
@@ -329,26 +335,26 @@ impl Actor {
     /// Anybody.
     pub fn any(
         random: &mut Random,
-        door: &Rc<Door>,
-        origin: Origin,
+        binding: &Rc<Binding>,
+        origin: RemoteAddress,
         settings: &Settings,
         serial: u64,
     ) -> Actor {
-        let mut actor = Actor::new(random, door, origin, settings, serial);
+        let mut actor = Actor::new(random, binding, origin, settings, serial);
         let mut units: Vec<(String, Vec<u8>)> = Vec::new();
         if random.percent(8) {
             actor.speak_otherwise(random);
             return actor;
         }
-        let mut service = door.service;
+        let mut service = binding.service;
         if service == Service::Mux {
             if random.percent(20) && !actor.raw {
-                units.push(("help".into(), help(origin, door.medium)));
+                units.push(("help".into(), help(origin, binding.transport)));
             }
             service = settings.mux_default;
             if random.percent(70) {
                 service = random.pick(&Service::offered().collect::<Vec<_>>());
-                if !service.fits(door.medium) {
+                if !service.fits(binding.transport) {
                     service = Service::Hello;
                 }
                 units.push((service.name().into(), Vec::new()));
@@ -362,7 +368,7 @@ impl Actor {
                     None => units.push(("Hi".into(), THANKS.into())),
                 }
                 actor.expect(units);
-                if door.service == Service::Greeting
+                if binding.service == Service::Greeting
                     && let Talk::Replies { expected, .. } = &mut actor.talk
                 {
                     expected.iter_mut().for_each(|reply| reply.ends = 0); // it is said to those who say nothing, too
@@ -386,8 +392,13 @@ impl Actor {
     }
 
     /// One who comes first, hears everything and says nothing.
-    pub fn observer(random: &mut Random, door: &Rc<Door>, origin: Origin, settings: &Settings) -> Actor {
-        let mut actor = Actor::new(random, door, origin, settings, 0);
+    pub fn observer(
+        random: &mut Random,
+        binding: &Rc<Binding>,
+        origin: RemoteAddress,
+        settings: &Settings,
+    ) -> Actor {
+        let mut actor = Actor::new(random, binding, origin, settings, 0);
         actor.raw = false;
         actor.is_observer = true;
         actor.link.outbound_room = usize::MAX;
@@ -402,7 +413,7 @@ impl Actor {
         (self.piece, self.whole_first_line) = (5000, true);
         self.ending = Ending::Stays;
         // And how many bytes tell that it is that.
-        let kinds = if self.door.service == Service::Talk { 2 } else { 3 }; // its partner knows what to hear
+        let kinds = if self.binding.service == Service::Talk { 2 } else { 3 }; // its partner knows what to hear
         let (bytes, what, told): (&[u8], _, _) = match random.below(kinds) {
             0 => (b"GET /chat HTTP/1.1\r\nHost: x\r\n\r\n", "HTTP", 20),
             1 => (&[0x16, 3, 1, 0, 200, 1, 0, 0, 196, 3, 3, 10, 77], "TLS", 3),
@@ -411,7 +422,7 @@ impl Actor {
                 return self.script.push_back(garbage);
             }
         };
-        let before = match self.door.service.facts().conduct {
+        let before = match self.binding.service.facts().conduct {
             Conduct::Greeting => THANKS.to_owned(),
             Conduct::Chat if self.rule == FramingRule::Raw => GREETING.to_owned(),
             Conduct::Chat => format!("{GREETING}\n"),
@@ -423,23 +434,24 @@ impl Actor {
             | Conduct::Watch
             | Conduct::Mux => String::new(),
         };
-        let wrong = format!("this port speaks {}, not {what}\n", self.door.service);
+        let wrong = format!("this port speaks {}, not {what}\n", self.binding.service);
         let wrong = match what {
-            "HTTP" if self.door.medium != Medium::Packets => format!(
+            "HTTP" if self.binding.transport != Transport::Packets => format!(
                 "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: {}\r\n\
                  Connection: close\r\n\r\n{wrong}",
                 wrong.len()
             ),
             _ => format!("Error: {wrong}"),
         };
-        let replies = if self.door.service == Service::Greeting { vec![before] } else { vec![before, wrong] };
+        let replies =
+            if self.binding.service == Service::Greeting { vec![before] } else { vec![before, wrong] };
         let replies = replies.into_iter().filter(|text| !text.is_empty());
         let ends = |text: &str| if text.contains(", not ") { told } else { 0 };
         let expected =
             replies.map(|text| Reply { ends: ends(&text), text: text.into(), is_overlong: false }).collect();
         self.foreign = true;
         self.script.push_back(bytes.to_vec());
-        if self.door.service == Service::Talk {
+        if self.binding.service == Service::Talk {
             return; // it may hear a partner before it is told
         }
         self.talk =
@@ -461,7 +473,7 @@ impl Actor {
     fn ask(&mut self, random: &mut Random, units: Vec<(String, Vec<u8>)>) {
         let end = if self.raw { "" } else { "\n" };
         let chosen = units.last().is_some_and(|(text, _)| text == "status");
-        let is_known = !chosen || matches!(self.origin, Origin::Process { .. });
+        let is_known = !chosen || matches!(self.origin, RemoteAddress::Process { .. });
         let more = random.within(usize::from(!chosen), 3);
         let asked = more + usize::from(chosen);
         let words = units.into_iter().map(|(text, _)| text).chain((0..more).map(|_| "status".to_owned()));
@@ -887,7 +899,7 @@ impl Actor {
     }
 
     pub fn is_on_packets(&self) -> bool {
-        self.door.medium == Medium::Packets
+        self.binding.transport == Transport::Packets
     }
 
     /// A packet, as the line it is here.
@@ -1085,11 +1097,11 @@ impl Actor {
             }
             CloseReason::TooMany => one(REFUSAL),
             CloseReason::NotAllowed => {
-                let Origin::Process { uid, .. } = self.origin else { panic!("{}: refused", self.who) };
+                let RemoteAddress::Process { uid, .. } = self.origin else { panic!("{}: refused", self.who) };
                 vec![format!("Error: user {uid} may not use this socket")]
             }
             CloseReason::AddressNotAllowed => {
-                let Origin::Address(address) = self.origin else { panic!("{}: refused", self.who) };
+                let RemoteAddress::Address(address) = self.origin else { panic!("{}: refused", self.who) };
                 vec![format!("Error: {} may not connect", address.ip().to_canonical())]
             }
             CloseReason::PutOut => vec![
@@ -1097,7 +1109,7 @@ impl Actor {
                 "Error: whoever runs this server has closed your connection".to_owned(),
             ],
             CloseReason::Withdrawn => {
-                vec![format!("Error: {} is no longer offered here", self.door.service)]
+                vec![format!("Error: {} is no longer offered here", self.binding.service)]
             }
         }
     }
@@ -1160,7 +1172,7 @@ impl Actor {
             Talk::Noise => None,
             Talk::Watcher { heard } => {
                 let heard = String::from_utf8_lossy(heard);
-                let help = help_through(&self.door, self.origin);
+                let help = help_through(&self.binding, self.origin);
                 let heard = heard.strip_prefix(&help).unwrap_or(&heard); // through the mux
                 // It may have left in the middle of that.
                 let heard = if help.starts_with(heard) { "" } else { heard };
@@ -1199,7 +1211,7 @@ impl Actor {
             }
             Talk::Asker { heard, asked, is_known } => {
                 let heard = String::from_utf8_lossy(heard);
-                let help = help_through(&self.door, self.origin);
+                let help = help_through(&self.binding, self.origin);
                 let heard = heard.strip_prefix(&help).unwrap_or(&heard); // through the mux
                 let mut reports = 0;
                 let whole = heard.rfind('\n').map_or("", |end| &heard[..end]);
@@ -1226,7 +1238,7 @@ impl Actor {
             }
             Talk::List { heard } => {
                 let heard = String::from_utf8_lossy(heard);
-                let help = help_through(&self.door, self.origin);
+                let help = help_through(&self.binding, self.origin);
                 if help.starts_with(&*heard) {
                     return None; // through the mux, and no further
                 }
@@ -1262,7 +1274,7 @@ impl Actor {
             }
             Talk::Partner { serial, heard } => {
                 let heard = String::from_utf8_lossy(heard);
-                let help = help_through(&self.door, self.origin);
+                let help = help_through(&self.binding, self.origin);
                 let heard = heard.strip_prefix(&help).unwrap_or(&heard); // through the mux
                 // Where lines end is no matter: the partner may have been taken for a raw client, each burst a message.
                 let mut heard = heard.to_owned();
@@ -1363,7 +1375,7 @@ impl Actor {
             }
             Talk::Chat { heard, joined, effects, .. } => {
                 let greeted_raw =
-                    self.raw && (self.rule == FramingRule::Raw || self.door.service == Service::Mux);
+                    self.raw && (self.rule == FramingRule::Raw || self.binding.service == Service::Mux);
                 let greeting = format!("{GREETING}{}", if greeted_raw { "" } else { "\n" }).into_bytes();
                 let Some((name, ordinal)) = joined.take() else {
                     let whole = String::from_utf8_lossy(heard).into_owned();

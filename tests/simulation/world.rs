@@ -10,7 +10,9 @@ use ipcd::engine::Engine;
 use ipcd::engine::allow::Allowed;
 use ipcd::engine::limits::{FramingRule, PLACES_KEPT, READ_BYTES_MAX, SAMPLES_MAX, Settings};
 use ipcd::engine::memory;
-use ipcd::engine::message::{CloseReason, Door, Happening, Input, Medium, Moment, Origin, Output, Peer};
+use ipcd::engine::message::{
+    Binding, CloseReason, ConnectionId, Happening, Input, Moment, Output, RemoteAddress, Transport,
+};
 use ipcd::engine::service::Service;
 
 use memchr::memchr;
@@ -22,7 +24,7 @@ use super::room::{Record, Reference};
 use super::settings;
 use super::tally::Tally;
 
-/// Whom a door with a list lets in, of users and groups 0 to 2, and the observer.
+/// Whom a binding with a list lets in, of users and groups 0 to 2, and the observer.
 const LISTED_USERS: [u32; 2] = [1, 77];
 const LISTED_GROUP: u32 = 2;
 
@@ -44,14 +46,14 @@ pub struct World {
     /// The shortest gap of them all.
     gap_min: Duration,
     now: Moment,
-    doors: Vec<Rc<Door>>,
+    bindings: Vec<Rc<Binding>>,
     slots: Vec<Option<Actor>>,
     generations: Vec<u32>,
     free: Vec<u32>,
     /// What was read last.
     buffer: Vec<u8>,
     dead: Vec<u32>,
-    ready: VecDeque<Peer>,
+    ready: VecDeque<ConnectionId>,
     /// Who was read from is answered before the next one is, as the reactor does; otherwise at the end of the turn.
     is_prompt: bool,
     chunk: usize,
@@ -60,7 +62,7 @@ pub struct World {
     serial: u64,
     /// When everything has to be closed, and whether there was time enough to answer everybody.
     stop: Option<(Moment, bool)>,
-    observer: Option<Peer>,
+    observer: Option<ConnectionId>,
     observed: Option<Vec<u8>>,
     joins: HashMap<String, usize>,
     records: Vec<Record>,
@@ -73,21 +75,23 @@ impl World {
     pub fn new(seed: u64) -> World {
         let mut random = Random::new(seed);
         let settings = settings::first(&mut random);
-        let door = |service: Service, medium: Medium, allowed: Option<Allowed>| {
-            let scheme = match medium {
-                Medium::Tcp => "tcp",
-                Medium::Unix => "unix",
+        let binding = |service: Service, transport: Transport, allowed: Option<Allowed>| {
+            let scheme = match transport {
+                Transport::Tcp => "tcp",
+                Transport::Unix => "unix",
                 _ => "unixseq",
             };
-            Rc::new(Door { endpoint: format!("{scheme}:{service}"), service, medium, allowed })
+            Rc::new(Binding { endpoint: format!("{scheme}:{service}"), service, transport, allowed })
         };
-        let doors: Vec<_> = Service::ALL
+        let bindings: Vec<_> = Service::ALL
             .into_iter()
-            .flat_map(|service| [Medium::Tcp, Medium::Unix, Medium::Packets].map(|medium| (service, medium)))
-            .filter(|(service, medium)| service.fits(*medium))
-            .map(|(service, medium)| {
-                let is_listed = medium != Medium::Tcp && random.percent(15);
-                door(service, medium, is_listed.then(|| Allowed::new(LISTED_USERS, [LISTED_GROUP])))
+            .flat_map(|service| {
+                [Transport::Tcp, Transport::Unix, Transport::Packets].map(|transport| (service, transport))
+            })
+            .filter(|(service, transport)| service.fits(*transport))
+            .map(|(service, transport)| {
+                let is_listed = transport != Transport::Tcp && random.percent(15);
+                binding(service, transport, is_listed.then(|| Allowed::new(LISTED_USERS, [LISTED_GROUP])))
             })
             .collect();
         World {
@@ -95,7 +99,7 @@ impl World {
             seen: vec![settings.clone()],
             gap_min: shortest_gap(&settings),
             now: Moment::at(0),
-            doors,
+            bindings,
             slots: Vec::new(),
             generations: Vec::new(),
             free: Vec::new(),
@@ -151,9 +155,9 @@ impl World {
     // ---- the peers
 
     fn invite_observer(&mut self) {
-        let door = self.doors.iter().find(|door| door.service == Service::Mux).map(Rc::clone);
-        let door = door.expect("there is a door to the mux");
-        let origin = Origin::Process { uid: 77, gid: 1, pid: 1 };
+        let binding = self.bindings.iter().find(|binding| binding.service == Service::Mux).map(Rc::clone);
+        let binding = binding.expect("there is a door to the mux");
+        let origin = RemoteAddress::Process { uid: 77, gid: 1, pid: 1 };
         // Let in whatever the limits: they begin once it is there.
         let mut free = self.settings.clone();
         (free.connections_max, free.connections_per_address_max) = (1, 0);
@@ -161,7 +165,7 @@ impl World {
             (service.connections_max, service.connections_per_address_max) = (None, 0);
         }
         self.engine.handle(self.now, Input::Reconfigure(Box::new(free)));
-        let actor = Actor::observer(&mut self.random, &door, origin, &self.settings);
+        let actor = Actor::observer(&mut self.random, &binding, origin, &self.settings);
         self.observer = Some(self.open(actor));
         let peer = self.observer.expect("it was just invited");
         for _ in 0..5 {
@@ -176,19 +180,19 @@ impl World {
         let present = self.slots.iter().flatten().count();
         for _ in 0..self.random.within(0, 2) {
             if present < self.crowd && self.random.percent(50) {
-                let door = self.doors[self.random.below(self.doors.len())].clone();
-                let origin = if door.medium == Medium::Tcp {
+                let binding = self.bindings[self.random.below(self.bindings.len())].clone();
+                let origin = if binding.transport == Transport::Tcp {
                     let address = [127, 0, 0, self.random.within(1, 4) as u8];
-                    Origin::Address((address, self.random.within(1024, 65535) as u16).into())
+                    RemoteAddress::Address((address, self.random.within(1024, 65535) as u16).into())
                 } else {
-                    Origin::Process {
+                    RemoteAddress::Process {
                         uid: self.random.below(3) as u32,
                         gid: self.random.below(3) as u32,
                         pid: self.random.next() as u32,
                     }
                 };
                 self.serial += 1;
-                let actor = Actor::any(&mut self.random, &door, origin, &self.settings, self.serial);
+                let actor = Actor::any(&mut self.random, &binding, origin, &self.settings, self.serial);
                 self.open(actor);
             }
         }
@@ -207,7 +211,7 @@ impl World {
         }
     }
 
-    fn open(&mut self, mut actor: Actor) -> Peer {
+    fn open(&mut self, mut actor: Actor) -> ConnectionId {
         let index = self.free.pop().unwrap_or_else(|| {
             self.slots.push(None);
             self.generations.push(0);
@@ -215,8 +219,8 @@ impl World {
         });
         let generation = &mut self.generations[index as usize];
         *generation += 1;
-        let peer = Peer { index, generation: *generation };
-        let (door, origin, serial) = (Rc::clone(&actor.door), actor.origin, self.serial);
+        let peer = ConnectionId { index, generation: *generation };
+        let (binding, origin, serial) = (Rc::clone(&actor.binding), actor.origin, self.serial);
         (actor.since, actor.seen) = (self.now, self.seen.len());
         actor.peer = peer;
         actor.link.readable = true;
@@ -226,8 +230,8 @@ impl World {
         }
         self.slots[index as usize] = Some(actor);
         self.push(peer);
-        let kept_out = self.is_full(&door, origin) || !is_on_the_list(&door, origin);
-        self.tell(Input::Opened { peer, door: &door, origin });
+        let kept_out = self.is_full(&binding, origin) || !is_on_the_list(&binding, origin);
+        self.tell(Input::Opened { peer, binding: &binding, origin });
         let opened = self.actor(peer).is_some_and(|actor| actor.opened);
         if serial > 0 {
             assert_eq!(
@@ -240,17 +244,17 @@ impl World {
     }
 
     /// Whether some limit keeps a newcomer out.
-    fn is_full(&self, door: &Door, origin: Origin) -> bool {
+    fn is_full(&self, binding: &Binding, origin: RemoteAddress) -> bool {
         // Everybody comes from loopback here, which is one address. Root has places of its own.
-        let kept = if matches!(origin, Origin::Process { uid: 0, .. }) { PLACES_KEPT } else { 0 };
-        let near = |other: Origin| match (origin, other) {
-            (Origin::Address(_), Origin::Address(_)) => true,
-            (Origin::Process { uid: a, .. }, Origin::Process { uid: b, .. }) => a == b,
+        let kept = if matches!(origin, RemoteAddress::Process { uid: 0, .. }) { PLACES_KEPT } else { 0 };
+        let near = |other: RemoteAddress| match (origin, other) {
+            (RemoteAddress::Address(_), RemoteAddress::Address(_)) => true,
+            (RemoteAddress::Process { uid: a, .. }, RemoteAddress::Process { uid: b, .. }) => a == b,
             _ => false,
         };
         let inside = || self.slots.iter().flatten().filter(|actor| actor.opened && actor.closed.is_none());
-        let here = || inside().filter(|actor| actor.service == door.service);
-        let limits = self.settings.of(door.service);
+        let here = || inside().filter(|actor| actor.service == binding.service);
+        let limits = self.settings.of(binding.service);
         let reached = |count: usize, max: usize| max > 0 && count >= max + kept;
         inside().count() >= self.settings.connections_max + kept
             || limits.connections_max.is_some_and(|max| here().count() >= max + kept)
@@ -261,13 +265,13 @@ impl World {
             || reached(here().filter(|actor| near(actor.origin)).count(), limits.connections_per_address_max)
     }
 
-    fn actor(&mut self, peer: Peer) -> Option<&mut Actor> {
+    fn actor(&mut self, peer: ConnectionId) -> Option<&mut Actor> {
         self.slots.get_mut(peer.index as usize)?.as_mut().filter(|actor| actor.peer == peer)
     }
 
     // ---- the reactor
 
-    fn push(&mut self, peer: Peer) {
+    fn push(&mut self, peer: ConnectionId) {
         if let Some(actor) = self.actor(peer)
             && !std::mem::replace(&mut actor.link.queued, true)
         {
@@ -340,7 +344,7 @@ impl World {
         }
     }
 
-    fn note(&mut self, peer: Peer, what: Happening) {
+    fn note(&mut self, peer: ConnectionId, what: Happening) {
         self.serial += 1;
         let serial = self.serial;
         if let Happening::Joined(name) = &what {
@@ -409,7 +413,7 @@ impl World {
         }
     }
 
-    fn read(&mut self, peer: Peer) {
+    fn read(&mut self, peer: ConnectionId) {
         let (chunk, stopping) = (self.chunk, self.stop.is_some());
         let wanted = self.engine.wants_input(peer);
         let place = self.slots[peer.index as usize].as_mut();
@@ -483,7 +487,12 @@ impl World {
             Output::Acknowledge(peer) => {
                 self.tally.count("acknowledged within a message");
                 let actor = self.actor(peer).expect("nobody is waited for");
-                assert_eq!(actor.door.medium, Medium::Tcp, "{}: nothing there waits for that", actor.who);
+                assert_eq!(
+                    actor.binding.transport,
+                    Transport::Tcp,
+                    "{}: nothing there waits for that",
+                    actor.who
+                );
             }
             Output::Ask(peer, _) => panic!("{peer:?} has not asked for anything"),
             Output::Close(peer) | Output::Reset(peer) => {
@@ -522,7 +531,7 @@ impl World {
     }
 
     /// Takes one packet: a line of those who are written here as line clients; whether there may be another.
-    fn receive(&mut self, peer: Peer) -> bool {
+    fn receive(&mut self, peer: ConnectionId) -> bool {
         let stopping = self.stop.is_some();
         let place = self.slots[peer.index as usize].as_mut();
         let place = place.filter(|actor| actor.peer == peer && actor.link.readable);
@@ -563,7 +572,7 @@ impl World {
         true
     }
 
-    fn flush(&mut self, peer: Peer) {
+    fn flush(&mut self, peer: ConnectionId) {
         loop {
             let Some(actor) = self.slots[peer.index as usize].as_mut().filter(|actor| actor.peer == peer)
             else {
@@ -615,7 +624,7 @@ impl World {
     }
 
     /// Writes to one for whom the kernel takes nothing, as far as the engine knows.
-    fn retry(&mut self, peer: Peer) {
+    fn retry(&mut self, peer: ConnectionId) {
         let actor = self.slots[peer.index as usize].as_mut().filter(|actor| actor.peer == peer);
         let actor = actor.expect("nobody is written to once more");
         assert!(actor.link.blocked, "{}: written to once more without need", actor.who);
@@ -818,8 +827,8 @@ fn shortest_gap(settings: &Settings) -> Duration {
     settings.services.iter().map(|service| service.raw_gap).min().expect("there are services")
 }
 
-/// Whether a door's list, if it has one, has whoever comes there: root always, and these.
-fn is_on_the_list(door: &Door, origin: Origin) -> bool {
-    let Origin::Process { uid, gid, .. } = origin else { return door.allowed.is_none() };
-    door.allowed.is_none() || uid == 0 || LISTED_USERS.contains(&uid) || gid == LISTED_GROUP
+/// Whether a binding's list, if it has one, has whoever comes there: root always, and these.
+fn is_on_the_list(binding: &Binding, origin: RemoteAddress) -> bool {
+    let RemoteAddress::Process { uid, gid, .. } = origin else { return binding.allowed.is_none() };
+    binding.allowed.is_none() || uid == 0 || LISTED_USERS.contains(&uid) || gid == LISTED_GROUP
 }

@@ -17,7 +17,7 @@ use super::codec::lines::without_cr;
 use super::counters::ErrorKind;
 use super::diagnosis::{Hint, Place};
 use super::foreign;
-use super::message::{Door, Dropped, Happening, Note, Origin};
+use super::message::{Binding, Dropped, Happening, Note, RemoteAddress};
 use super::roster::Tally;
 use super::service::facts::{Conduct, First};
 use super::service::watch::Sight;
@@ -37,8 +37,8 @@ const CLIENT_PORT_MIN: u16 = 1024;
 
 /// One datagram, with all that is known of it.
 pub(super) struct Datagram<'a> {
-    pub(super) door: &'a Rc<Door>,
-    pub(super) origin: Origin,
+    pub(super) binding: &'a Rc<Binding>,
+    pub(super) origin: RemoteAddress,
     pub(super) bytes: &'a [u8],
     pub(super) truncated: bool,
     pub(super) address: Option<&'a [u8]>,
@@ -47,8 +47,8 @@ pub(super) struct Datagram<'a> {
 /// An answer on its way.
 #[derive(Debug)]
 pub(super) struct Answer {
-    door: Rc<Door>,
-    origin: Origin,
+    binding: Rc<Binding>,
+    origin: RemoteAddress,
     /// The Unix socket it is for, as it may be shown.
     to: String,
     /// What has not been sent yet, each a datagram.
@@ -76,13 +76,13 @@ fn without_nuls(bytes: &[u8]) -> &[u8] {
 impl Engine {
     /// Answers a datagram; the replies are for [`poll_reply`](Self::poll_reply).
     pub(super) fn handle_datagram(&mut self, datagram: &Datagram<'_>) {
-        let Datagram { door, origin, bytes, truncated, .. } = *datagram;
-        let service = door.service;
+        let Datagram { binding, origin, bytes, truncated, .. } = *datagram;
+        let service = binding.service;
         self.world.counters.of_mut(service).bytes_in += bytes.len() as u64;
         self.answer = None; // who asked for the last one does not want it any more
-        let note = |what| Note { peer: None, door: Rc::clone(door), origin, what };
+        let note = |what| Note { peer: None, binding: Rc::clone(binding), origin, what };
         // As on a connection, before a word is looked at; but nothing is said to a stranger's address.
-        let allowed = door.allowed.as_ref();
+        let allowed = binding.allowed.as_ref();
         if let Some(who) = allowed.and_then(|allowed| allowed.refuses(origin, self.world.settings.owner)) {
             self.world.counters.of_mut(service).refused += 1;
             return self.world.note(note(Happening::Refused(who.reason())));
@@ -116,16 +116,16 @@ impl Engine {
         let hint = error.and_then(|_| self.hint(datagram, message));
         if let Some(hint) = hint.as_ref().filter(|_| self.world.roster.wants_hint(self.world.now, client)) {
             self.world.roster.set_hint(self.world.now, client, service, hint);
-            self.world.note_hint(None, door, origin, hint);
+            self.world.note_hint(None, binding, origin, hint);
         }
-        let (door, replies, is_error) = (Rc::clone(door), replies.into(), error.is_some());
-        self.answer = Some(Answer { door, origin, to, replies, current: None, is_error, has_nul, hint });
+        let (binding, replies, is_error) = (Rc::clone(binding), replies.into(), error.is_some());
+        self.answer = Some(Answer { binding, origin, to, replies, current: None, is_error, has_nul, hint });
     }
 
     /// The address that is answered.
     fn receiver_of<'a>(&mut self, datagram: &Datagram<'a>) -> Result<&'a [u8], Dropped> {
         let address = datagram.address.ok_or(Dropped::NoAddress)?;
-        if matches!(datagram.origin, Origin::Address(from) if from.port() < CLIENT_PORT_MIN) {
+        if matches!(datagram.origin, RemoteAddress::Address(from) if from.port() < CLIENT_PORT_MIN) {
             return Err(Dropped::LowPort);
         }
         let sender = Sender::of(datagram.origin, address).ok_or(Dropped::NoAddress)?;
@@ -136,20 +136,20 @@ impl Engine {
     }
 
     fn drop_datagram(&mut self, datagram: &Datagram<'_>, why: Dropped) {
-        let Datagram { door, origin, .. } = *datagram;
-        self.world.counters.of_mut(door.service).count_dropped(why, 1);
-        let (door, what) = (Rc::clone(door), Happening::Dropped(why));
-        self.world.note(Note { peer: None, door, origin, what });
+        let Datagram { binding, origin, .. } = *datagram;
+        self.world.counters.of_mut(binding.service).count_dropped(why, 1);
+        let (binding, what) = (Rc::clone(binding), Happening::Dropped(why));
+        self.world.note(Note { peer: None, binding, origin, what });
     }
 
     /// What was wrong with a request, for watchers if there are any.
     fn hint(&self, datagram: &Datagram<'_>, message: &[u8]) -> Option<Hint> {
-        let door = datagram.door;
+        let binding = datagram.binding;
         let is_wanted = self.world.roster.wants_hint(self.world.now, Client::from(datagram.origin));
-        if door.service != Service::Multiply || !is_wanted && !self.world.tower.is_manned() {
+        if binding.service != Service::Multiply || !is_wanted && !self.world.tower.is_manned() {
             return None;
         }
-        let place = Place { here: &door.endpoint, endpoints: &self.world.settings.endpoints };
+        let place = Place { here: &binding.endpoint, endpoints: &self.world.settings.endpoints };
         diagnosis::of_request(message, place)
     }
 
@@ -209,14 +209,14 @@ impl Engine {
     pub(super) fn handle_replied(&mut self, outcome: Result<(), Dropped>) {
         let Some(answer) = &mut self.answer else { return };
         let Some(reply) = answer.current.take() else { return };
-        let (door, origin, hint) = (Rc::clone(&answer.door), answer.origin, answer.hint.take());
-        let counters = self.world.counters.of_mut(door.service);
+        let (binding, origin, hint) = (Rc::clone(&answer.binding), answer.origin, answer.hint.take());
+        let counters = self.world.counters.of_mut(binding.service);
         let what = match outcome {
             Ok(()) => {
                 counters.bytes_out += (reply.len() + usize::from(answer.has_nul)) as u64;
                 let is_error = answer.is_error;
                 if self.world.tower.is_manned() {
-                    self.world.show_datagram(&door, origin, Sight::Replied(quote(reply.as_bytes())));
+                    self.world.show_datagram(&binding, origin, Sight::Replied(quote(reply.as_bytes())));
                 }
                 let error = reply.strip_prefix("Error: ").filter(|_| is_error);
                 error.map(|error| Happening::Erred(error.to_owned()))
@@ -229,10 +229,10 @@ impl Engine {
             }
         };
         if let Some(what) = what {
-            self.world.note(Note { peer: None, door: Rc::clone(&door), origin, what });
+            self.world.note(Note { peer: None, binding: Rc::clone(&binding), origin, what });
         }
         if let Some(hint) = hint {
-            self.world.show_datagram(&door, origin, Sight::Mistaken(hint));
+            self.world.show_datagram(&binding, origin, Sight::Mistaken(hint));
         }
     }
 }
@@ -240,20 +240,26 @@ impl Engine {
 #[cfg(test)]
 mod tests {
     use super::super::limits::Settings;
-    use super::super::message::{Input, Medium, Moment};
+    use super::super::message::{Input, Moment, Transport};
     use super::*;
 
-    fn door(service: Service) -> Rc<Door> {
-        Rc::new(Door { endpoint: "udp://x".into(), service, medium: Medium::Datagrams, allowed: None })
+    fn binding(service: Service) -> Rc<Binding> {
+        Rc::new(Binding {
+            endpoint: "udp://x".into(),
+            service,
+            transport: Transport::Datagrams,
+            allowed: None,
+        })
     }
 
-    fn from(port: u16) -> Origin {
-        Origin::Address(([127, 0, 0, 1], port).into())
+    fn from(port: u16) -> RemoteAddress {
+        RemoteAddress::Address(([127, 0, 0, 1], port).into())
     }
 
-    fn ask(engine: &mut Engine, service: Service, origin: Origin, bytes: &[u8]) -> Vec<Vec<u8>> {
-        let (door, truncated, address) = (door(service), bytes.len() > 60_000, Some(&b""[..]));
-        engine.handle(Moment::at(0), Input::Datagram { door: &door, origin, bytes, truncated, address });
+    fn ask(engine: &mut Engine, service: Service, origin: RemoteAddress, bytes: &[u8]) -> Vec<Vec<u8>> {
+        let (binding, truncated, address) = (binding(service), bytes.len() > 60_000, Some(&b""[..]));
+        engine
+            .handle(Moment::at(0), Input::Datagram { binding: &binding, origin, bytes, truncated, address });
         std::iter::from_fn(|| {
             let reply = engine.poll_reply();
             engine.handle(Moment::at(0), Input::Replied(Ok(())));
@@ -321,12 +327,13 @@ mod tests {
     #[test]
     fn a_reply_that_is_not_sent_is_no_reply_and_takes_the_rest_with_it() {
         let mut engine = Engine::new(Settings::default());
-        let (door, origin) = (door(Service::Multiply), Origin::Process { uid: 1, gid: 1, pid: 1 });
+        let (binding, origin) =
+            (binding(Service::Multiply), RemoteAddress::Process { uid: 1, gid: 1, pid: 1 });
         let mut ask = |outcomes: &[Result<(), Dropped>], bytes: &[u8]| {
             let address = Some(&b"/tmp/a\x1b"[..]);
             engine.handle(
                 Moment::at(0),
-                Input::Datagram { door: &door, origin, bytes, truncated: false, address },
+                Input::Datagram { binding: &binding, origin, bytes, truncated: false, address },
             );
             let mut sent = 0;
             for outcome in outcomes {
@@ -350,7 +357,7 @@ mod tests {
     #[test]
     fn what_ipcd_says_itself_is_never_answered() {
         let mut engine = Engine::new(Settings { answers_per_second: 0, ..Settings::default() });
-        for service in Service::ALL.into_iter().filter(|service| service.fits(Medium::Datagrams)) {
+        for service in Service::ALL.into_iter().filter(|service| service.fits(Transport::Datagrams)) {
             for request in [&b"5 10"[..], b"5 x", b"hi", &[b'x'; 5000], b"GET / HTTP/1.1"] {
                 for reply in answer(&mut engine, service, request) {
                     // A result alone is a request that lacks a number: it gets an error, and that gets nothing.

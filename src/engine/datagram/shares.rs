@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::engine::limits::{ANSWER_BURST_SECONDS, DATAGRAM_SENDERS_MAX};
-use crate::engine::message::{Moment, Origin};
+use crate::engine::message::{Moment, RemoteAddress};
 
 /// Who gets a share: an address and port of the network, or a user's socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -19,18 +19,18 @@ pub enum Sender {
 
 impl Sender {
     /// The sender of a datagram from this address; `None`: nothing can be sent to it.
-    pub fn of(origin: Origin, address: &[u8]) -> Option<Sender> {
+    pub fn of(origin: RemoteAddress, address: &[u8]) -> Option<Sender> {
         match origin {
-            Origin::Address(address) => Some(Sender::Network(address)),
-            Origin::Process { .. } | Origin::Unknown { .. } => {
+            RemoteAddress::Address(address) => Some(Sender::Network(address)),
+            RemoteAddress::Process { .. } | RemoteAddress::Unknown { .. } => {
                 // What no user has as its number.
-                let uid = if let Origin::Process { uid, .. } = origin { uid } else { u32::MAX };
+                let uid = if let RemoteAddress::Process { uid, .. } = origin { uid } else { u32::MAX };
                 // With the same keys always: who looks for two sockets of the same digest shares with itself.
                 let mut digest = DefaultHasher::new();
                 address.hash(&mut digest);
                 Some(Sender::Local(uid, digest.finish()))
             }
-            Origin::Input | Origin::Writers => None,
+            RemoteAddress::Input | RemoteAddress::Writers => None,
         }
     }
 }
@@ -136,7 +136,7 @@ mod tests {
 
     #[test]
     fn one_users_socket_is_one_sender_and_not_anothers() {
-        let process = |uid, pid| Origin::Process { uid, gid: 1, pid };
+        let process = |uid, pid| RemoteAddress::Process { uid, gid: 1, pid };
         assert_eq!(Sender::of(process(1, 1), b"/a"), Sender::of(process(1, 2), b"/a"));
         assert_ne!(Sender::of(process(1, 1), b"/a"), Sender::of(process(1, 1), b"/b"));
         assert_ne!(Sender::of(process(1, 1), b"/a"), Sender::of(process(2, 1), b"/a"));

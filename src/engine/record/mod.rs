@@ -16,7 +16,7 @@ use thin_vec::ThinVec;
 use super::claim::Claim;
 use super::codec::detect::Guess;
 use super::machines::Machine;
-use super::message::{CloseReason, Door, Kind, Medium, Moment, Origin};
+use super::message::{Binding, CloseReason, Kind, Moment, RemoteAddress, Transport};
 use super::outbox::Outbox;
 use super::room::SavedPlace;
 use super::service::Service;
@@ -87,14 +87,14 @@ pub(super) enum Opening {
 pub(super) enum DoorOf {
     /// One of those that the record begins with.
     Number(u32),
-    Door(Rc<Door>),
+    Binding(Rc<Binding>),
 }
 
 /// One session.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct SavedSession {
-    pub(super) door: DoorOf,
-    pub(super) origin: Origin,
+    pub(super) binding: DoorOf,
+    pub(super) origin: RemoteAddress,
     pub(super) state: SavedState,
     pub(super) phase: SavedPhase,
     #[serde(default)]
@@ -173,16 +173,16 @@ impl SavedSession {
     }
 
     /// Where it came in; `None`: nowhere that is known.
-    pub(super) fn door(&self) -> Option<&Rc<Door>> {
-        match &self.door {
-            DoorOf::Door(door) => Some(door),
+    pub(super) fn binding(&self) -> Option<&Rc<Binding>> {
+        match &self.binding {
+            DoorOf::Binding(binding) => Some(binding),
             DoorOf::Number(_) => None,
         }
     }
 
     /// Whether the engine can have saved it: what is read from a file is not taken for granted.
     pub(super) fn is_sound(&self) -> bool {
-        self.door().is_some()
+        self.binding().is_some()
             && self.outbox.is_sound()
             && self.guess.is_sound(self.inbox.len())
             && self.joined() < JOINED_MAX
@@ -196,7 +196,7 @@ impl SavedSession {
 
     /// Whether it was on a FIFO, which is opened anew and not handed over.
     pub fn is_on_fifo(&self) -> bool {
-        self.door().is_some_and(|door| door.medium == Medium::Fifo)
+        self.binding().is_some_and(|binding| binding.transport == Transport::Fifo)
     }
 
     /// When it came into the room, if it is a member: members are restored in this order.

@@ -4,13 +4,13 @@ use std::rc::Rc;
 
 use super::piece::{RUNS, SIZES_BYTES, Said, Sizes};
 use super::{DoorOf, Record};
-use crate::engine::message::Door;
+use crate::engine::message::Binding;
 
 /// Takes pieces until the last one.
 #[derive(Debug, Default)]
 pub struct Reader {
     record: Record,
-    doors: Option<Vec<Rc<Door>>>,
+    bindings: Option<Vec<Rc<Binding>>>,
     is_complete: bool,
 }
 
@@ -27,22 +27,22 @@ impl Reader {
     pub fn take(&mut self, json: &[u8], runs: [Vec<u8>; RUNS]) -> Result<(), String> {
         let said = serde_json::from_slice(json).map_err(|error| error.to_string())?;
         let [first, second, third] = runs;
-        match (said, &self.doors) {
-            (Said::Head { now, doors, base }, None) => {
+        match (said, &self.bindings) {
+            (Said::Head { now, bindings, base }, None) => {
                 let history = String::from_utf8(second).map_err(|_| "its history is no text")?;
                 self.record.now = now;
                 self.record.history = history.lines().map(str::to_owned).collect();
                 (self.record.log.base, self.record.log.bytes) = (base, first);
-                self.doors = Some(doors.into_iter().map(Rc::new).collect());
+                self.bindings = Some(bindings.into_iter().map(Rc::new).collect());
             }
             (Said::Machine(host, mut machine), Some(_)) => {
                 machine.latest = String::from_utf8(first).map_err(|_| "a machine's report is no text")?;
                 self.record.machines.push((host, machine));
             }
-            (Said::Session(number, mut saved), Some(doors)) => {
-                if let DoorOf::Number(at) = saved.door {
-                    let door = doors.get(at as usize).ok_or("a session came in where nothing is")?;
-                    saved.door = DoorOf::Door(Rc::clone(door));
+            (Said::Session(number, mut saved), Some(bindings)) => {
+                if let DoorOf::Number(at) = saved.binding {
+                    let binding = bindings.get(at as usize).ok_or("a session came in where nothing is")?;
+                    saved.binding = DoorOf::Binding(Rc::clone(binding));
                 }
                 saved.inbox.extend_from_slice(&first);
                 saved.outbox.fill(second);

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use super::super::message::{Moment, Peer};
+use super::super::message::{ConnectionId, Moment};
 use super::log::Log;
 use super::{Aside, Member, Room, Seat};
 
@@ -151,7 +151,7 @@ impl Room {
     }
 
     /// Appends to `list` everybody who can be offered something new and is not in it yet.
-    pub fn call(&mut self, list: &mut VecDeque<Peer>) {
+    pub fn call(&mut self, list: &mut VecDeque<ConnectionId>) {
         if !std::mem::take(&mut self.dirty) {
             return;
         }
@@ -179,7 +179,7 @@ impl Room {
 
     /// Everybody has been offered what there is, and had time to take it: new messages are welcome again. Returns those
     /// who are more than `backlog` bytes behind because they do not read.
-    pub fn settle(&mut self, backlog: usize) -> Vec<Peer> {
+    pub fn settle(&mut self, backlog: usize) -> Vec<ConnectionId> {
         if !std::mem::take(&mut self.stirred) {
             return Vec::new();
         }

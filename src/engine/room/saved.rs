@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use serde::{Deserialize, Serialize};
 
-use super::super::message::Peer;
+use super::super::message::ConnectionId;
 use super::super::name::Name;
 use super::super::record::SavedLog;
 use super::{Aside, Room, Seat};
@@ -70,7 +70,7 @@ impl Room {
     }
 
     /// Gives a member its place back, without a word to anybody; `None` if that is no name, or taken.
-    pub fn restore_member(&mut self, peer: Peer, name: &str, joined: u64) -> Option<Seat> {
+    pub fn restore_member(&mut self, peer: ConnectionId, name: &str, joined: u64) -> Option<Seat> {
         let name = Name::new(name).ok().filter(|name| !self.has(name))?;
         self.joins = self.joins.max(joined);
         Some(self.admit(peer, name, joined))

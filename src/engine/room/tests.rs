@@ -3,8 +3,8 @@
 use super::log::CHUNK;
 use super::*;
 
-fn peer(index: u32) -> Peer {
-    Peer { index, generation: 1 }
+fn peer(index: u32) -> ConnectionId {
+    ConnectionId { index, generation: 1 }
 }
 
 /// A line without a speaker.

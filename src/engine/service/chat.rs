@@ -5,8 +5,8 @@ use crate::engine::claim::Claim;
 use crate::engine::encoding;
 use crate::engine::limits::NAME_CHARS_MAX;
 use crate::engine::limits::REPLY_BYTES_MAX;
-use crate::engine::message::Medium;
-use crate::engine::message::{Origin, Peer};
+use crate::engine::message::Transport;
+use crate::engine::message::{ConnectionId, RemoteAddress};
 use crate::engine::name::{Name, beginnings, is_name_char};
 use crate::engine::room::{Room, Seat};
 use crate::engine::text::{clean, is_plain, quote};
@@ -16,7 +16,7 @@ use crate::engine::words::{self, is_quit};
 pub const FACTS: Facts = Facts {
     name: "chat",
     conduct: Conduct::Chat,
-    media: &[Medium::Packets, Medium::Fifo],
+    media: &[Transport::Packets, Transport::Fifo],
     default_port: Some(33000),
     first: First::Name,
     idle: Idle::Never,
@@ -50,7 +50,7 @@ pub enum Verdict {
         /// Its place.
         seat: Seat,
         /// The connection that it had.
-        from: Peer,
+        from: ConnectionId,
         /// The rest of a line.
         begun: Vec<u8>,
     },
@@ -68,7 +68,13 @@ fn is_simply_said(message: &[u8]) -> bool {
 
 /// The first message of somebody who is not in the room: its name, and from a raw client perhaps a first
 /// message in the same burst.
-pub fn handle_name(room: &mut Room, peer: Peer, origin: Origin, message: &[u8], bare: bool) -> Verdict {
+pub fn handle_name(
+    room: &mut Room,
+    peer: ConnectionId,
+    origin: RemoteAddress,
+    message: &[u8],
+    bare: bool,
+) -> Verdict {
     let text = String::from_utf8_lossy(message);
     if is_quit(&text) {
         return Verdict::Quit;
@@ -95,7 +101,7 @@ pub fn handle_name(room: &mut Room, peer: Peer, origin: Origin, message: &[u8], 
 }
 
 /// Whether a message of somebody who is not in the room would let it in under a name that is new there.
-pub fn is_new_name(room: &Room, origin: Origin, message: &[u8]) -> bool {
+pub fn is_new_name(room: &Room, origin: RemoteAddress, message: &[u8]) -> bool {
     let text = String::from_utf8_lossy(message);
     if is_quit(&text) || encoding::guess(message).is_some() {
         return false;
@@ -131,7 +137,12 @@ fn is_end_of_word(rest: &str) -> bool {
 }
 
 /// `/key SECRET NAME` from a visitor: it is the one who has that name, or has it from now on.
-fn show_key(room: &mut Room, peer: Peer, origin: Origin, arguments: &str) -> Result<Verdict, String> {
+fn show_key(
+    room: &mut Room,
+    peer: ConnectionId,
+    origin: RemoteAddress,
+    arguments: &str,
+) -> Result<Verdict, String> {
     let (secret, name) = arguments.split_once(char::is_whitespace).ok_or(KEY_USAGE)?;
     let claim = Claim::new(origin, secret).ok_or(KEY_USAGE)?;
     let name = Name::new(name).map_err(|why| why.to_string())?;
@@ -151,7 +162,7 @@ fn show_key(room: &mut Room, peer: Peer, origin: Origin, arguments: &str) -> Res
 }
 
 /// Lets in somebody whom nobody can ask for another name: if `wanted` is taken it is `wanted-2`, and so on.
-pub fn enter_as(room: &mut Room, peer: Peer, wanted: &str) -> Seat {
+pub fn enter_as(room: &mut Room, peer: ConnectionId, wanted: &str) -> Seat {
     let mut number = 1;
     let name = loop {
         let suffix = if number == 1 { String::new() } else { format!("-{number}") };
@@ -175,7 +186,7 @@ pub fn say(room: &mut Room, seat: Seat, message: &[u8]) {
 }
 
 /// A message from somebody in the room.
-pub fn handle_message(room: &mut Room, seat: Seat, origin: Origin, message: &[u8]) -> Verdict {
+pub fn handle_message(room: &mut Room, seat: Seat, origin: RemoteAddress, message: &[u8]) -> Verdict {
     if is_simply_said(message) {
         room.say(seat, message);
         return Verdict::Done;

@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 
 use crate::engine::limits::REPLY_BYTES_MAX;
-use crate::engine::message::Medium;
+use crate::engine::message::Transport;
 
 /// One row of the table of services.
 #[derive(Debug)]
@@ -14,7 +14,7 @@ pub struct Facts {
     /// What a session does in it.
     pub conduct: Conduct,
     /// What carries it, beside TCP and Unix stream sockets.
-    pub media: &'static [Medium],
+    pub media: &'static [Transport],
     /// The TCP port of localhost that it has without a configuration.
     pub default_port: Option<u16>,
     /// What it waits for when somebody has connected.

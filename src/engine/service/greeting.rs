@@ -1,13 +1,13 @@
 //! One sentence, then goodbye.
 
 use super::facts::{Conduct, Facts, First, Idle, Keeps, Openness, Replies, is_anything, is_nothing};
-use crate::engine::message::Medium;
+use crate::engine::message::Transport;
 
 /// What it is.
 pub const FACTS: Facts = Facts {
     name: "greeting",
     conduct: Conduct::Greeting,
-    media: &[Medium::Packets, Medium::Datagrams, Medium::Pipe],
+    media: &[Transport::Packets, Transport::Datagrams, Transport::Pipe],
     default_port: Some(9999),
     first: First::Nothing,
     idle: Idle::Never,

@@ -1,13 +1,13 @@
 //! One message in, one sentence out, then goodbye.
 
 use super::facts::{Answer, Conduct, Facts, First, Idle, Keeps, Openness, Replies, is_anything, is_nothing};
-use crate::engine::message::Medium;
+use crate::engine::message::Transport;
 
 /// What it is.
 pub const FACTS: Facts = Facts {
     name: "hello",
     conduct: Conduct::Plain(answer),
-    media: &[Medium::Packets, Medium::Datagrams, Medium::Pipe],
+    media: &[Transport::Packets, Transport::Datagrams, Transport::Pipe],
     default_port: None,
     first: First::Message,
     idle: Idle::Silent,

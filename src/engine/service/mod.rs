@@ -14,7 +14,7 @@ pub mod watch;
 
 use serde::{Deserialize, Serialize};
 
-use super::message::Medium;
+use super::message::Transport;
 use facts::Facts;
 
 /// The services, in the order of their numbers; each has its file.
@@ -70,8 +70,8 @@ impl Service {
     }
 
     /// Whether it can be offered on such an endpoint.
-    pub fn fits(self, medium: Medium) -> bool {
-        matches!(medium, Medium::Tcp | Medium::Unix) || self.facts().media.contains(&medium)
+    pub fn fits(self, transport: Transport) -> bool {
+        matches!(transport, Transport::Tcp | Transport::Unix) || self.facts().media.contains(&transport)
     }
 
     /// The services that a mux client can choose.

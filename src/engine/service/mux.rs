@@ -4,15 +4,15 @@ use super::Service;
 use super::facts::{Conduct, Facts, First, Idle, Keeps, Openness, Replies, is_nothing};
 use crate::engine::limits::REPLY_BYTES_MAX;
 use crate::engine::limits::Settings;
-use crate::engine::message::Medium;
-use crate::engine::message::Origin;
+use crate::engine::message::RemoteAddress;
+use crate::engine::message::Transport;
 use crate::engine::text::trim;
 
 /// What it is.
 pub const FACTS: Facts = Facts {
     name: "mux",
     conduct: Conduct::Mux,
-    media: &[Medium::Packets, Medium::Pipe],
+    media: &[Transport::Packets, Transport::Pipe],
     default_port: None,
     first: First::Message,
     idle: Idle::Silent,
@@ -57,8 +57,8 @@ pub fn choose(message: &[u8]) -> Choice {
 
 /// Why somebody may not choose a service on the mux, if that is so. What the daemon says of others is for those whom the
 /// kernel vouches for, and whom the service's own lists let in.
-pub fn refusal(settings: &Settings, service: Service, origin: Origin) -> Option<String> {
-    if let Origin::Address(address) = origin
+pub fn refusal(settings: &Settings, service: Service, origin: RemoteAddress) -> Option<String> {
+    if let RemoteAddress::Address(address) = origin
         && !settings.of(service).networks.let_in(address.ip())
     {
         let address = address.ip().to_canonical();
@@ -69,7 +69,7 @@ pub fn refusal(settings: &Settings, service: Service, origin: Origin) -> Option<
     if service.facts().openness == Openness::Everybody {
         return None;
     }
-    if !matches!(origin, Origin::Process { .. } | Origin::Unknown { .. }) {
+    if !matches!(origin, RemoteAddress::Process { .. } | RemoteAddress::Unknown { .. }) {
         return Some(format!("{service} is for the Unix socket, where it is known who asks"));
     }
     settings.of(service).allowed.as_ref()?.refuses(origin, settings.owner)?;
@@ -99,21 +99,25 @@ mod tests {
         let mut settings = Settings::default();
         settings.services[Service::Chat as usize].networks =
             crate::engine::allow::networks::Networks::new(["192.0.2.0/24".parse().unwrap()]);
-        let at = |address: &str| Origin::Address(address.parse().unwrap());
+        let at = |address: &str| RemoteAddress::Address(address.parse().unwrap());
         assert_eq!(refusal(&settings, Service::Chat, at("192.0.2.7:5")), None);
         assert_eq!(
             refusal(&settings, Service::Chat, at("[::ffff:198.51.100.7]:5")).as_deref(),
             Some("chat is not for 198.51.100.7: allow_addresses under [chat] does not name it")
         );
         assert_eq!(refusal(&settings, Service::Multiply, at("198.51.100.7:5")), None);
-        assert_eq!(refusal(&settings, Service::Chat, Origin::Process { uid: 1, gid: 1, pid: 1 }), None);
+        assert_eq!(
+            refusal(&settings, Service::Chat, RemoteAddress::Process { uid: 1, gid: 1, pid: 1 }),
+            None
+        );
     }
 
     #[test]
     fn watch_is_for_the_masters_unless_a_list_names_others_and_status_for_all_whom_none_keeps_out() {
         let mut settings = Settings { owner: 990, ..Settings::default() };
-        let user = |uid| Origin::Process { uid, gid: 50, pid: 1 };
-        let (stranger, far) = (Origin::Unknown { pid: 1 }, Origin::Address("127.0.0.1:5".parse().unwrap()));
+        let user = |uid| RemoteAddress::Process { uid, gid: 50, pid: 1 };
+        let (stranger, far) =
+            (RemoteAddress::Unknown { pid: 1 }, RemoteAddress::Address("127.0.0.1:5".parse().unwrap()));
         let is_for = |settings: &Settings, service, origin| refusal(settings, service, origin).is_none();
         for service in Service::ALL {
             let everybodys = service != Service::Watch;

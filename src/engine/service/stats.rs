@@ -8,14 +8,14 @@ use crate::engine::json;
 use crate::engine::limits::STATS_LINE_BYTES_MAX;
 use crate::engine::limits::{HOST_CHARS_MAX, REPORT_BYTES_MAX, REPORT_DEPTH_MAX, REPORT_TEXT_BYTES_MAX};
 use crate::engine::machines::Sample;
-use crate::engine::message::Medium;
+use crate::engine::message::Transport;
 use crate::engine::text::{is_host, quote, trim};
 
 /// What it is.
 pub const FACTS: Facts = Facts {
     name: "stats",
     conduct: Conduct::Stats,
-    media: &[Medium::Packets],
+    media: &[Transport::Packets],
     default_port: None,
     first: First::Message,
     idle: Idle::Silent,

@@ -7,15 +7,15 @@ use slab::Slab;
 
 use super::facts::{Conduct, Facts, First, Idle, Keeps, Openness, Replies, is_anything};
 use crate::engine::limits::REPLY_BYTES_MAX;
-use crate::engine::message::Medium;
-use crate::engine::message::Peer;
+use crate::engine::message::ConnectionId;
+use crate::engine::message::Transport;
 use crate::engine::text::trim;
 
 /// What it is.
 pub const FACTS: Facts = Facts {
     name: "talk",
     conduct: Conduct::Talk,
-    media: &[Medium::Packets],
+    media: &[Transport::Packets],
     default_port: None,
     first: First::Message,
     idle: Idle::Alone,
@@ -66,7 +66,7 @@ pub struct Lines {
 /// Who sits at one end.
 #[derive(Debug)]
 struct End {
-    peer: Peer,
+    peer: ConnectionId,
     /// Bytes that wait to be sent to it.
     held: usize,
     /// The other end has more to say than was taken.
@@ -74,7 +74,7 @@ struct End {
 }
 
 impl End {
-    fn new(peer: Peer) -> Option<End> {
+    fn new(peer: ConnectionId) -> Option<End> {
         Some(End { peer, held: 0, awaited: false })
     }
 }
@@ -86,7 +86,7 @@ pub fn is_bye(message: &[u8]) -> bool {
 
 impl Lines {
     /// Gives somebody who comes a chair, at the line of the one who waits, if there is one.
-    pub fn sit(&mut self, peer: Peer) -> Chair {
+    pub fn sit(&mut self, peer: ConnectionId) -> Chair {
         match self.waiting.take() {
             Some(line) => {
                 self.lines[line][1] = End::new(peer);
@@ -101,7 +101,7 @@ impl Lines {
     }
 
     /// Who sits at the other end.
-    pub fn partner(&self, chair: Chair) -> Option<Peer> {
+    pub fn partner(&self, chair: Chair) -> Option<ConnectionId> {
         self.end(chair.other()).map(|end| end.peer)
     }
 
@@ -121,14 +121,14 @@ impl Lines {
     }
 
     /// So many bytes wait for this end. Who is to be told that there is room again.
-    pub fn set_held(&mut self, chair: Chair, held: usize, max: usize) -> Option<Peer> {
+    pub fn set_held(&mut self, chair: Chair, held: usize, max: usize) -> Option<ConnectionId> {
         let end = self.end_mut(chair)?;
         end.held = held;
         if held < max && std::mem::take(&mut end.awaited) { self.partner(chair) } else { None }
     }
 
     /// Leaves; who was at the other end sits there no longer either.
-    pub fn leave(&mut self, chair: Chair) -> Option<Peer> {
+    pub fn leave(&mut self, chair: Chair) -> Option<ConnectionId> {
         let partner = self.partner(chair);
         if self.lines.try_remove(chair.line()).is_some() && self.waiting == Some(chair.line()) {
             self.waiting = None;
@@ -151,7 +151,7 @@ impl Lines {
     }
 
     /// Gives somebody from before a restart a chair at the line that had this number.
-    pub fn restore(&mut self, peer: Peer, line: usize) -> Chair {
+    pub fn restore(&mut self, peer: ConnectionId, line: usize) -> Chair {
         if let Some(half) = self.halves.remove(&line) {
             self.lines[half.line()][1] = End::new(peer);
             return half.other();
@@ -162,7 +162,7 @@ impl Lines {
     }
 
     /// Everybody from before a restart is there: who sits alone where two were, has been left.
-    pub fn take_widowed(&mut self) -> Vec<Peer> {
+    pub fn take_widowed(&mut self) -> Vec<ConnectionId> {
         let halves = std::mem::take(&mut self.halves);
         let taken = halves.into_values().filter_map(|chair| self.lines.try_remove(chair.line()));
         taken.flatten().flatten().map(|end| end.peer).collect()
@@ -173,8 +173,8 @@ impl Lines {
 mod tests {
     use super::*;
 
-    fn peer(index: u32) -> Peer {
-        Peer { index, generation: 1 }
+    fn peer(index: u32) -> ConnectionId {
+        ConnectionId { index, generation: 1 }
     }
 
     #[test]

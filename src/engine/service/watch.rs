@@ -11,8 +11,8 @@ use super::Service;
 use super::facts::{Conduct, Facts, First, Idle, Keeps, Openness, Replies, is_anything, is_nothing};
 use crate::engine::diagnosis::Hint;
 use crate::engine::json;
-use crate::engine::message::Medium;
-use crate::engine::message::{Happening, Kind, Moment, Origin};
+use crate::engine::message::Transport;
+use crate::engine::message::{Happening, Kind, Moment, RemoteAddress};
 use crate::engine::name::Key;
 use crate::engine::text::{clean, private, quote, words};
 
@@ -20,7 +20,7 @@ use crate::engine::text::{clean, private, quote, words};
 pub const FACTS: Facts = Facts {
     name: "watch",
     conduct: Conduct::Watch,
-    media: &[Medium::Packets],
+    media: &[Transport::Packets],
     default_port: None,
     first: First::Message,
     idle: Idle::Silent,
@@ -156,9 +156,15 @@ fn wanted(peer: &str) -> Wanted {
 
 impl Filter {
     /// Whether an event of this service and peer is wanted.
-    pub fn wants(&self, service: Service, origin: Origin, sight: &Sight, names: [Option<&str>; 2]) -> bool {
+    pub fn wants(
+        &self,
+        service: Service,
+        origin: RemoteAddress,
+        sight: &Sight,
+        names: [Option<&str>; 2],
+    ) -> bool {
         let is_address = |wanted: IpAddr| match origin {
-            Origin::Address(address) => address.ip().to_canonical() == wanted,
+            RemoteAddress::Address(address) => address.ip().to_canonical() == wanted,
             _ => false,
         };
         let has_name =
@@ -170,8 +176,10 @@ impl Filter {
             return false;
         }
         let is_peer = |wanted: &Wanted| match (wanted, origin) {
-            (Wanted::Pid(wanted), Origin::Process { pid, .. } | Origin::Unknown { pid }) => *wanted == pid,
-            (Wanted::Uid(wanted), Origin::Process { uid, .. }) => *wanted == uid,
+            (Wanted::Pid(wanted), RemoteAddress::Process { pid, .. } | RemoteAddress::Unknown { pid }) => {
+                *wanted == pid
+            }
+            (Wanted::Uid(wanted), RemoteAddress::Process { uid, .. }) => *wanted == uid,
             (Wanted::Text(text), _) => origin.to_string().starts_with(text.as_str()),
             _ => false,
         };
@@ -263,7 +271,7 @@ struct Line<'a> {
     service: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     #[serde(serialize_with = "shown")]
-    peer: Option<Origin>,
+    peer: Option<RemoteAddress>,
     #[serde(skip_serializing_if = "Option::is_none")]
     mistake: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -292,7 +300,7 @@ impl Line<'_> {
     }
 }
 
-fn shown<S: Serializer>(origin: &Option<Origin>, serializer: S) -> Result<S::Ok, S::Error> {
+fn shown<S: Serializer>(origin: &Option<RemoteAddress>, serializer: S) -> Result<S::Ok, S::Error> {
     match origin {
         Some(origin) => serializer.collect_str(origin),
         None => serializer.serialize_none(),
@@ -326,7 +334,7 @@ pub struct Actor<'a> {
     /// The service it was in.
     pub service: Service,
     /// Who it is.
-    pub origin: Origin,
+    pub origin: RemoteAddress,
 }
 
 /// One event, for one who watches since a moment.
@@ -404,20 +412,22 @@ mod tests {
         let wants = |filter: &str, origin| {
             read(filter.as_bytes()).unwrap().wants(Service::Chat, origin, &sight, [None; 2])
         };
-        assert!(wants("all", Origin::Input) && wants("service=chat", Origin::Input));
-        assert!(!wants("service=multiply", Origin::Input));
+        assert!(wants("all", RemoteAddress::Input) && wants("service=chat", RemoteAddress::Input));
+        assert!(!wants("service=multiply", RemoteAddress::Input));
         assert!(
-            wants("peer=127.0.0.1", Origin::Address(near)) && !wants("peer=127.0.0.1", Origin::Address(far))
+            wants("peer=127.0.0.1", RemoteAddress::Address(near))
+                && !wants("peer=127.0.0.1", RemoteAddress::Address(far))
         );
-        assert!(wants("peer=127.0.0.1:40112", Origin::Address(near)));
-        let process = Origin::Process { uid: 5, gid: 5, pid: 7 };
+        assert!(wants("peer=127.0.0.1:40112", RemoteAddress::Address(near)));
+        let process = RemoteAddress::Process { uid: 5, gid: 5, pid: 7 };
         assert!(wants("peer=pid:7", process) && wants("peer=uid:5", process) && wants("peer=pid", process));
-        assert!(!wants("peer=pid:5", process) && !wants("peer=uid:5", Origin::Address(near)));
+        assert!(!wants("peer=pid:5", process) && !wants("peer=uid:5", RemoteAddress::Address(near)));
     }
 
     #[test]
     fn an_event_is_one_line_plain_or_json() {
-        let actor = Actor { endpoint: "tcp://[::1]:1", service: Service::Multiply, origin: Origin::Input };
+        let actor =
+            Actor { endpoint: "tcp://[::1]:1", service: Service::Multiply, origin: RemoteAddress::Input };
         let (since, at) = (Moment::at(1_000_000), Moment::at(2_234_567));
         let plain = read(b"all").unwrap();
         let said = Sight::Happened(Happening::Said("5 10".into()));

@@ -9,7 +9,9 @@ use crate::engine::World;
 use crate::engine::allow;
 use crate::engine::codec::{Style, detect};
 use crate::engine::deadlines::Alarm;
-use crate::engine::message::{CloseReason, Door, Happening, Kind, Medium, Moment, Origin, Peer};
+use crate::engine::message::{
+    Binding, CloseReason, ConnectionId, Happening, Kind, Moment, RemoteAddress, Transport,
+};
 use crate::engine::outbox::Outbox;
 use crate::engine::service::facts::Conduct;
 use crate::engine::service::status::Progress;
@@ -24,9 +26,9 @@ impl Session {
     pub(in crate::engine) fn open(
         world: &mut World,
         now: Moment,
-        peer: Peer,
-        door: &Rc<Door>,
-        origin: Origin,
+        peer: ConnectionId,
+        binding: &Rc<Binding>,
+        origin: RemoteAddress,
     ) -> Session {
         let mut dialogue = Dialogue {
             held: 0,
@@ -34,15 +36,15 @@ impl Session {
             requests: 0,
             errors: 0,
             peer,
-            door: Rc::clone(door),
+            binding: Rc::clone(binding),
             origin,
             opened: now,
             active: now,
             state: State::Outside,
             phase: Phase::Serving,
-            kind: match door.medium {
-                Medium::Packets => Some(Kind::Packet),
-                _ => detect::kind_of(world.settings.of(door.service).framing),
+            kind: match binding.transport {
+                Transport::Packets => Some(Kind::Packet),
+                _ => detect::kind_of(world.settings.of(binding.service).framing),
             },
             outbox: Outbox::default(),
             heard: Heard::default(),
@@ -55,7 +57,7 @@ impl Session {
 
 impl Dialogue {
     fn open(&mut self, world: &mut World, now: Moment) {
-        let service = self.door.service;
+        let service = self.binding.service;
         if self.is_on_fifo() {
             self.open_fifo(world, now);
         } else if let Some(who) = self.refused_user(world) {
@@ -81,7 +83,7 @@ impl Dialogue {
             Conduct::Talk => State::Talk(Some(world.talk.sit(self.peer))),
             Conduct::Stats => State::Stats(None),
             // Who chose it has asked.
-            Conduct::Status if self.door.service != service => State::Status(Some(Progress::Begun)),
+            Conduct::Status if self.binding.service != service => State::Status(Some(Progress::Begun)),
             Conduct::Status => State::Status(None),
             Conduct::Watch => State::Watch(None),
             Conduct::Mux => State::Mux,
@@ -116,7 +118,7 @@ impl Dialogue {
 
     /// The user who it is, if that one may not come in.
     fn refused_user(&self, world: &World) -> Option<allow::Refused> {
-        self.door.allowed.as_ref()?.refuses(self.origin, world.settings.owner)
+        self.binding.allowed.as_ref()?.refuses(self.origin, world.settings.owner)
     }
 
     pub(super) fn refuse(

@@ -8,7 +8,9 @@ use crate::engine::World;
 use crate::engine::codec::Style;
 use crate::engine::counters::ErrorKind;
 use crate::engine::limits::ServiceSettings;
-use crate::engine::message::{CloseReason, Door, Happening, Kind, Medium, Moment, Note, Origin, Peer};
+use crate::engine::message::{
+    Binding, CloseReason, ConnectionId, Happening, Kind, Moment, Note, RemoteAddress, Transport,
+};
 use crate::engine::outbox::Outbox;
 use crate::engine::room::Seat;
 use crate::engine::service::Service;
@@ -19,9 +21,9 @@ use crate::engine::service::watch::Sight;
 /// The side of a session that faces its service.
 #[derive(Debug)]
 pub(super) struct Dialogue {
-    pub(super) peer: Peer,
-    pub(super) door: Rc<Door>,
-    pub(super) origin: Origin,
+    pub(super) peer: ConnectionId,
+    pub(super) binding: Rc<Binding>,
+    pub(super) origin: RemoteAddress,
     pub(super) opened: Moment,
     /// The last complete message, or the moment when the last reply had gone out.
     pub(super) active: Moment,
@@ -112,7 +114,7 @@ impl Dialogue {
     /// The service it is in.
     pub(super) fn service(&self) -> Service {
         match self.state {
-            State::Outside => self.door.service,
+            State::Outside => self.binding.service,
             State::Multiply => Service::Multiply,
             State::Greeting => Service::Greeting,
             State::Chat(_) => Service::Chat,
@@ -142,7 +144,7 @@ impl Dialogue {
     }
 
     pub(super) fn is_on_fifo(&self) -> bool {
-        self.door.medium == Medium::Fifo
+        self.binding.transport == Transport::Fifo
     }
 
     pub(super) fn settings<'a>(&self, world: &'a World) -> &'a ServiceSettings {
@@ -182,6 +184,11 @@ impl Dialogue {
 
     pub(super) fn note(&self, world: &mut World, what: Happening) {
         self.show_to_watchers(world, || Sight::Happened(what.clone()));
-        world.note(Note { peer: Some(self.peer), door: Rc::clone(&self.door), origin: self.origin, what });
+        world.note(Note {
+            peer: Some(self.peer),
+            binding: Rc::clone(&self.binding),
+            origin: self.origin,
+            what,
+        });
     }
 }

@@ -10,7 +10,7 @@ use crate::engine::codec::telnet::{self, IAC};
 use crate::engine::diagnosis::form;
 use crate::engine::foreign;
 use crate::engine::limits::FramingRule;
-use crate::engine::message::{Happening, Kind, Medium, Moment};
+use crate::engine::message::{Happening, Kind, Moment, Transport};
 use crate::engine::service::facts::Keeps;
 use crate::engine::service::mux::{self, Choice};
 use crate::engine::service::status;
@@ -97,7 +97,7 @@ impl Session {
 
     /// Whether nothing but what it sends says what kind of client it is.
     fn is_guessed(&self, world: &World) -> bool {
-        world.settings.of(self.dialogue.door.service).framing == FramingRule::Auto
+        world.settings.of(self.dialogue.binding.service).framing == FramingRule::Auto
     }
 
     /// One packet is one message.
@@ -185,7 +185,8 @@ impl Session {
     /// Whether the rest of a message is still to come, and may wait in the peer's kernel until it hears that the beginning is
     /// here.
     fn waits_for_rest(&self) -> bool {
-        let is_told_later = self.dialogue.door.medium == Medium::Tcp && self.dialogue.kind != Some(Kind::Raw);
+        let is_told_later =
+            self.dialogue.binding.transport == Transport::Tcp && self.dialogue.kind != Some(Kind::Raw);
         is_told_later && self.intake.burst() == Burst::Ended && !self.intake.stalled
     }
 

@@ -8,7 +8,7 @@ use crate::engine::counters::ErrorKind;
 use crate::engine::diagnosis;
 use crate::engine::foreign::Foreign;
 use crate::engine::limits::{CATCH_UP, LAST_WORDS, LEAVING, ROOM_GAP};
-use crate::engine::message::{CloseReason, Happening, Kind, Medium, Moment, Output};
+use crate::engine::message::{CloseReason, Happening, Kind, Moment, Output, Transport};
 use crate::engine::service::Service;
 use crate::engine::{Letter, World, words};
 
@@ -182,7 +182,7 @@ impl Dialogue {
     }
 
     fn withdraw(&mut self, world: &mut World, now: Moment, service: Service) {
-        if self.is_serving() && self.door.service == service && self.service() == service {
+        if self.is_serving() && self.binding.service == service && self.service() == service {
             self.flags.withdrawn = true;
             self.leave_when_withdrawn(world, now);
         }
@@ -247,7 +247,7 @@ impl Dialogue {
             // A window waits for its user to type a name.
             None => matches!(self.state, State::Chat(_)),
         };
-        may_be_window && self.door.medium == Medium::Tcp && self.service().facts().is_shared
+        may_be_window && self.binding.transport == Transport::Tcp && self.service().facts().is_shared
     }
 
     fn depart(&mut self, world: &mut World) {

@@ -14,14 +14,14 @@ impl Dialogue {
         self.kind = Some(Kind::Line);
         self.heard = Heard::Message; // nobody's first message can be known for one: no other protocol is looked for
         self.flags.counted = true;
-        world.census.count(self.door.service, self.origin);
+        world.census.count(self.binding.service, self.origin);
         self.note(world, Happening::Opened);
-        self.enter(world, now, self.door.service);
+        self.enter(world, now, self.binding.service);
     }
 
     /// Takes a place in the room, under the file's name and without a word of our own.
     pub(super) fn join_from_fifo(&mut self, world: &mut World) {
-        let name = self.door.endpoint.rsplit('/').next().unwrap_or_default();
+        let name = self.binding.endpoint.rsplit('/').next().unwrap_or_default();
         let seat = chat::enter_as(&mut world.room, self.peer, name);
         world.room.set_lossy(seat);
         self.state = State::Chat(Ok(seat));

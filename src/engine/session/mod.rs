@@ -33,7 +33,7 @@ use std::rc::Rc;
 
 use super::codec::Style;
 use super::deadlines::Alarm;
-use super::message::{Door, Kind, Origin, Peer};
+use super::message::{Binding, ConnectionId, Kind, RemoteAddress};
 use super::outbox::Outbox;
 use super::room::Seat;
 use super::service::Service;
@@ -84,17 +84,17 @@ impl Lists {
 
 impl Session {
     /// Whom it is with.
-    pub(super) fn peer(&self) -> Peer {
+    pub(super) fn peer(&self) -> ConnectionId {
         self.dialogue.peer
     }
 
     /// Where it came in.
-    pub(super) fn door(&self) -> &Rc<Door> {
-        &self.dialogue.door
+    pub(super) fn binding(&self) -> &Rc<Binding> {
+        &self.dialogue.binding
     }
 
     /// Who that is.
-    pub(super) fn origin(&self) -> Origin {
+    pub(super) fn origin(&self) -> RemoteAddress {
         self.dialogue.origin
     }
 

@@ -6,7 +6,7 @@ use super::dialogue::{Dialogue, Phase, State};
 use crate::engine::World;
 use crate::engine::allow;
 use crate::engine::counters::ErrorKind;
-use crate::engine::message::{CloseReason, Happening, Medium, Moment};
+use crate::engine::message::{CloseReason, Happening, Moment, Transport};
 use crate::engine::service::Service;
 use crate::engine::service::control::{self, Command};
 use crate::engine::service::mux::{self, Choice};
@@ -14,19 +14,19 @@ use crate::engine::service::mux::{self, Choice};
 impl Dialogue {
     /// Enters the service that the message chooses. Whether the message is that one's first, and somebody hears it.
     pub(super) fn choose(&mut self, world: &mut World, now: Moment, message: &[u8]) -> bool {
-        let medium = self.door.medium;
+        let transport = self.binding.transport;
         let (service, is_first) = match mux::choose(message) {
             Choice::Help => {
                 let offered = Service::offered();
                 let is_for = |service| mux::refusal(&world.settings, service, self.origin).is_none();
                 let offered: Vec<Service> =
-                    offered.filter(|service| service.fits(medium) && is_for(*service)).collect();
+                    offered.filter(|service| service.fits(transport) && is_for(*service)).collect();
                 offered.iter().for_each(|service| self.say(service.name()));
                 return false;
             }
             // No daemon is behind standard input.
             Choice::Control
-                if medium != Medium::Pipe && allow::is_master(self.origin, world.settings.owner) =>
+                if transport != Transport::Pipe && allow::is_master(self.origin, world.settings.owner) =>
             {
                 self.state = State::Control;
                 return false;
@@ -39,9 +39,9 @@ impl Dialogue {
             Choice::Named(service) => (service, false),
             Choice::Default => (world.settings.mux_default, true),
         };
-        if !service.fits(medium) {
-            let error = match medium {
-                Medium::Packets => {
+        if !service.fits(transport) {
+            let error = match transport {
+                Transport::Packets => {
                     format!("{service} is not offered here: its answer is longer than a packet")
                 }
                 _ => format!("{service} is not offered here: it lives in the daemon; try help"),

@@ -4,7 +4,7 @@ use super::Session;
 use super::dialogue::{Dialogue, State};
 use crate::engine::World;
 use crate::engine::counters::ErrorKind;
-use crate::engine::message::{CloseReason, Happening, Moment, Peer};
+use crate::engine::message::{CloseReason, ConnectionId, Happening, Moment};
 use crate::engine::name::Name;
 use crate::engine::room::Seat;
 use crate::engine::{Letter, words};
@@ -12,7 +12,7 @@ use crate::engine::{Letter, words};
 impl Dialogue {
     /// It has shown that it is the one who sits there: the connection `from` has to go. The others hear nothing of it: for
     /// them it was there all the time.
-    pub(super) fn return_to(&mut self, world: &mut World, seat: Seat, from: Peer, begun: Vec<u8>) {
+    pub(super) fn return_to(&mut self, world: &mut World, seat: Seat, from: ConnectionId, begun: Vec<u8>) {
         world.letters.push_back((from, Letter::Replaced(begun)));
         self.welcome(world, seat);
     }
@@ -52,12 +52,12 @@ mod tests {
 
     use crate::engine::Engine;
     use crate::engine::limits::Settings;
-    use crate::engine::message::{Door, Input, Medium, Moment, Origin, Output, Peer};
+    use crate::engine::message::{Binding, ConnectionId, Input, Moment, Output, RemoteAddress, Transport};
     use crate::engine::record::{DoorOf, SavedLog, SavedSession, SavedState};
     use crate::engine::service::Service;
 
-    const ANN: Origin = Origin::Process { uid: 1, gid: 1, pid: 1 };
-    const BOB: Origin = Origin::Process { uid: 2, gid: 1, pid: 2 };
+    const ANN: RemoteAddress = RemoteAddress::Process { uid: 1, gid: 1, pid: 1 };
+    const BOB: RemoteAddress = RemoteAddress::Process { uid: 2, gid: 1, pid: 2 };
     const SECRET: &str = "0123456789abcdef0123456789abcdef";
 
     /// A room, and what everybody has heard.
@@ -73,22 +73,22 @@ mod tests {
             Stage { engine: Engine::new(settings), heard: Vec::new(), open: Vec::new(), said: Vec::new() }
         }
 
-        fn connect(&mut self, origin: Origin) -> Peer {
-            let peer = Peer { index: self.heard.len() as u32, generation: 1 };
-            let door = Door {
+        fn connect(&mut self, origin: RemoteAddress) -> ConnectionId {
+            let peer = ConnectionId { index: self.heard.len() as u32, generation: 1 };
+            let binding = Binding {
                 endpoint: "unix:/x".into(),
                 service: Service::Chat,
-                medium: Medium::Unix,
+                transport: Transport::Unix,
                 allowed: None,
             };
             self.heard.push(String::new());
             self.open.push(true);
-            self.engine.handle(Moment::at(0), Input::Opened { peer, door: &Rc::new(door), origin });
+            self.engine.handle(Moment::at(0), Input::Opened { peer, binding: &Rc::new(binding), origin });
             self.settle();
             peer
         }
 
-        fn say(&mut self, peer: Peer, line: &str) {
+        fn say(&mut self, peer: ConnectionId, line: &str) {
             self.engine.handle(
                 Moment::at(0),
                 Input::Bytes { peer, bytes: format!("{line}\n").as_bytes(), more: false },
@@ -96,7 +96,7 @@ mod tests {
             self.settle();
         }
 
-        fn join(&mut self, origin: Origin, name: &str) -> Peer {
+        fn join(&mut self, origin: RemoteAddress, name: &str) -> ConnectionId {
             let peer = self.connect(origin);
             self.say(peer, name);
             peer
@@ -129,7 +129,7 @@ mod tests {
         }
 
         /// What was heard since this was last asked.
-        fn heard(&mut self, peer: Peer) -> String {
+        fn heard(&mut self, peer: ConnectionId) -> String {
             std::mem::take(&mut self.heard[peer.index as usize])
         }
     }
@@ -174,7 +174,7 @@ mod tests {
         let mut stage = Stage::new(Settings::default());
         let (ann, bob, eve) = (stage.join(ANN, "ann"), stage.join(BOB, "bob"), stage.connect(BOB));
         stage.say(ann, &format!("/key {SECRET}"));
-        let far = stage.connect(Origin::Address("127.0.0.1:1".parse().unwrap()));
+        let far = stage.connect(RemoteAddress::Address("127.0.0.1:1".parse().unwrap()));
         let _ = (stage.heard(ann), stage.heard(bob), stage.heard(eve), stage.heard(far));
         let wrong = "Error: this is not the key of 'ann'; type another name\n";
         let usage = "Error: /key needs a secret of 32 to 64 letters, digits or signs, and a name behind it\n";
@@ -217,7 +217,7 @@ mod tests {
             let (saved, _) = session.save(&stage.engine.world, 0).unwrap();
             let written = serde_json::to_string(&saved).unwrap();
             let mut saved: SavedSession = serde_json::from_str(&written).unwrap();
-            saved.door = DoorOf::Door(Rc::clone(session.door()));
+            saved.binding = DoorOf::Binding(Rc::clone(session.binding()));
             saved
         });
         // As a version had it that let this be a name.

@@ -217,17 +217,18 @@ mod tests {
     use super::*;
     use crate::engine::Engine;
     use crate::engine::limits::Settings;
-    use crate::engine::message::{Door, Input, Medium, Origin, Output, Peer};
+    use crate::engine::message::{Binding, ConnectionId, Input, Output, RemoteAddress, Transport};
     use crate::engine::service::Service;
 
-    const PEER: Peer = Peer { index: 0, generation: 1 };
+    const PEER: ConnectionId = ConnectionId { index: 0, generation: 1 };
 
     /// An engine to which somebody has connected at the start.
     fn connected_to(service: Service) -> Engine {
         let mut engine = Engine::new(Settings::default());
-        let door = Door { endpoint: "unix:/x".into(), service, medium: Medium::Unix, allowed: None };
-        let origin = Origin::Process { uid: 1, gid: 1, pid: 1 };
-        engine.handle(Moment::at(0), Input::Opened { peer: PEER, door: &Rc::new(door), origin });
+        let binding =
+            Binding { endpoint: "unix:/x".into(), service, transport: Transport::Unix, allowed: None };
+        let origin = RemoteAddress::Process { uid: 1, gid: 1, pid: 1 };
+        engine.handle(Moment::at(0), Input::Opened { peer: PEER, binding: &Rc::new(binding), origin });
         told(&mut engine, Moment::at(0));
         engine
     }
@@ -257,16 +258,16 @@ mod tests {
 
     #[test]
     fn only_a_burst_that_ends_within_a_message_is_acknowledged_at_once() {
-        for (medium, bursts) in [
-            (Medium::Tcp, &[("5 10\n", false), ("5 1", true), ("0", true), ("\n3 4\n", false)][..]),
-            (Medium::Tcp, &[("5 1", true)]),
-            (Medium::Unix, &[("5 10\n", false), ("5 1", false)]),
+        for (transport, bursts) in [
+            (Transport::Tcp, &[("5 10\n", false), ("5 1", true), ("0", true), ("\n3 4\n", false)][..]),
+            (Transport::Tcp, &[("5 1", true)]),
+            (Transport::Unix, &[("5 10\n", false), ("5 1", false)]),
         ] {
             let mut engine = Engine::new(Settings::default());
             let service = Service::Multiply;
-            let door = Door { endpoint: "x".into(), service, medium, allowed: None };
-            let origin = Origin::Process { uid: 1, gid: 1, pid: 1 };
-            engine.handle(Moment::at(0), Input::Opened { peer: PEER, door: &Rc::new(door), origin });
+            let binding = Binding { endpoint: "x".into(), service, transport, allowed: None };
+            let origin = RemoteAddress::Process { uid: 1, gid: 1, pid: 1 };
+            engine.handle(Moment::at(0), Input::Opened { peer: PEER, binding: &Rc::new(binding), origin });
             for (burst, expected) in bursts {
                 engine
                     .handle(Moment::at(1), Input::Bytes { peer: PEER, bytes: burst.as_bytes(), more: false });

@@ -9,18 +9,18 @@ use super::intake::{Burst, Intake};
 use super::{Lists, Session};
 use crate::engine::World;
 use crate::engine::deadlines::Alarm;
-use crate::engine::message::{Moment, Peer};
+use crate::engine::message::{ConnectionId, Moment};
 use crate::engine::record::piece::RUNS;
 use crate::engine::record::{DoorOf, SavedPhase, SavedSession, SavedState};
 use crate::engine::service::Service;
 
 impl Session {
-    /// All that the process which follows has to know of it, with the number of its door, and beside it the bytes of its
+    /// All that the process which follows has to know of it, with the number of its binding, and beside it the bytes of its
     /// queues; `None`: it is not carried over.
     pub(in crate::engine) fn save<'s>(
         &'s self,
         world: &'s World,
-        door: u32,
+        binding: u32,
     ) -> Option<(SavedSession, [Vec<&'s [u8]>; RUNS])> {
         let dialogue = &self.dialogue;
         let mut asides = Vec::new();
@@ -53,7 +53,7 @@ impl Session {
         };
         let runs = [vec![self.intake.bytes()], vec![dialogue.outbox.waiting()], asides];
         let saved = dialogue.flags.counted.then(|| SavedSession {
-            door: DoorOf::Number(door),
+            binding: DoorOf::Number(binding),
             origin: dialogue.origin,
             state,
             phase,
@@ -80,10 +80,10 @@ impl Session {
     pub(in crate::engine) fn restore(
         world: &mut World,
         now: Moment,
-        peer: Peer,
+        peer: ConnectionId,
         saved: SavedSession,
     ) -> Option<Session> {
-        let door = Rc::clone(saved.door()?);
+        let binding = Rc::clone(saved.binding()?);
         let state = match saved.state {
             SavedState::Multiply => State::Multiply,
             SavedState::Greeting => State::Greeting,
@@ -130,7 +130,7 @@ impl Session {
             requests: 0,
             errors: 0,
             peer,
-            door,
+            binding,
             origin: saved.origin,
             opened: saved.opened,
             active: saved.active,

@@ -54,7 +54,7 @@ impl Session {
         let kind = dialogue.kind.map(Kind::name);
         ConnectionPart {
             service: self.service().name(),
-            endpoint: &dialogue.door.endpoint,
+            endpoint: &dialogue.binding.endpoint,
             peer: dialogue.origin.to_string(),
             kind,
             state,

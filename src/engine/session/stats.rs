@@ -8,7 +8,7 @@ use crate::engine::World;
 use crate::engine::counters::ErrorKind;
 use crate::engine::limits::OUTBOX_BYTES_HIGH;
 use crate::engine::machines;
-use crate::engine::message::{Moment, Origin};
+use crate::engine::message::{Moment, RemoteAddress};
 use crate::engine::service::Service;
 use crate::engine::service::stats::{self, Message};
 use crate::engine::text::quote;
@@ -58,10 +58,11 @@ impl Dialogue {
     /// The name of a machine that gives none.
     fn address(&self) -> String {
         match self.origin {
-            Origin::Address(address) => address.ip().to_canonical().to_string(),
-            Origin::Process { .. } | Origin::Unknown { .. } | Origin::Input | Origin::Writers => {
-                "localhost".to_owned()
-            }
+            RemoteAddress::Address(address) => address.ip().to_canonical().to_string(),
+            RemoteAddress::Process { .. }
+            | RemoteAddress::Unknown { .. }
+            | RemoteAddress::Input
+            | RemoteAddress::Writers => "localhost".to_owned(),
         }
     }
 

@@ -51,11 +51,13 @@ mod tests {
 
     use crate::engine::Engine;
     use crate::engine::limits::{GUESS, Settings};
-    use crate::engine::message::{CloseReason, Door, Happening, Input, Medium, Moment, Origin, Output, Peer};
+    use crate::engine::message::{
+        Binding, CloseReason, ConnectionId, Happening, Input, Moment, Output, RemoteAddress, Transport,
+    };
     use crate::engine::service::Service;
     use crate::engine::words::{bad_request, not_spoken_here};
 
-    const PEER: Peer = Peer { index: 0, generation: 1 };
+    const PEER: ConnectionId = ConnectionId { index: 0, generation: 1 };
 
     /// Somebody who connects, and the time.
     struct Visit {
@@ -67,10 +69,11 @@ mod tests {
     impl Visit {
         fn to(service: Service) -> Visit {
             let mut engine = Engine::new(Settings::default());
-            let door = Door { endpoint: "tcp://x".into(), service, medium: Medium::Tcp, allowed: None };
-            let origin = Origin::Process { uid: 1, gid: 1, pid: 1 };
+            let binding =
+                Binding { endpoint: "tcp://x".into(), service, transport: Transport::Tcp, allowed: None };
+            let origin = RemoteAddress::Process { uid: 1, gid: 1, pid: 1 };
             let now = Moment::at(0);
-            engine.handle(now, Input::Opened { peer: PEER, door: &Rc::new(door), origin });
+            engine.handle(now, Input::Opened { peer: PEER, binding: &Rc::new(binding), origin });
             let mut visit = Visit { engine, now, heard: Vec::new() };
             visit.settle();
             visit

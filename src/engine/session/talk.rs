@@ -3,7 +3,7 @@
 use super::Session;
 use super::dialogue::{Dialogue, State};
 use crate::engine::limits::OUTBOX_BYTES_HIGH;
-use crate::engine::message::{CloseReason, Happening, Moment, Peer};
+use crate::engine::message::{CloseReason, ConnectionId, Happening, Moment};
 use crate::engine::service::Service;
 use crate::engine::service::talk::{self, Chair};
 use crate::engine::text::clean;
@@ -47,7 +47,7 @@ impl Dialogue {
     }
 
     /// Whom it talks with.
-    pub(super) fn partner(&self, world: &World) -> Option<Peer> {
+    pub(super) fn partner(&self, world: &World) -> Option<ConnectionId> {
         let State::Talk(Some(chair)) = self.state else { return None };
         world.talk.partner(chair)
     }

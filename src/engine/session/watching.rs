@@ -68,7 +68,7 @@ impl Dialogue {
             let names = [event.name.as_deref(), world.roster.name(Client::from(event.origin))];
             if watcher.filter.wants(event.service, event.origin, &event.sight, names) {
                 let actor =
-                    Actor { endpoint: &event.door.endpoint, service: event.service, origin: event.origin };
+                    Actor { endpoint: &event.binding.endpoint, service: event.service, origin: event.origin };
                 let line = watch::write(&watcher.filter, watcher.since, event.at, actor, &event.sight);
                 self.say(&line);
             }
@@ -88,7 +88,7 @@ impl Dialogue {
 
     /// Where it makes its mistakes.
     pub(super) fn place<'a>(&'a self, world: &'a World) -> Place<'a> {
-        Place { here: &self.door.endpoint, endpoints: &world.settings.endpoints }
+        Place { here: &self.binding.endpoint, endpoints: &world.settings.endpoints }
     }
 
     /// Lets watchers see it. Of a watcher they see nothing, or one would be shown what it is shown.
@@ -98,10 +98,10 @@ impl Dialogue {
 
     pub(super) fn show_to_watchers(&self, world: &mut World, sight: impl FnOnce() -> Sight) {
         if self.is_seen(world) {
-            let (door, at) = (std::rc::Rc::clone(&self.door), world.now);
+            let (binding, at) = (std::rc::Rc::clone(&self.binding), world.now);
             world.tower.push(Event {
                 at,
-                door,
+                binding,
                 origin: self.origin,
                 service: self.service(),
                 name: self.seat().map(|seat| world.room.name(seat).into()),
@@ -120,7 +120,7 @@ impl Dialogue {
         let Some(hint) = hint(world) else { return };
         if is_new {
             world.roster.set_hint(world.now, client, service, &hint);
-            world.note_hint(Some(self.peer), &self.door, self.origin, &hint);
+            world.note_hint(Some(self.peer), &self.binding, self.origin, &hint);
         }
         if self.is_seen(world) && world.tower.is_news(self.peer, hint.mistake) {
             self.show_to_watchers(world, || Sight::Mistaken(hint));

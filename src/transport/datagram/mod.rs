@@ -19,7 +19,7 @@ use socket2::{Domain, Socket, Type};
 
 use super::credentials;
 use super::passing::refuse_descriptors;
-use crate::engine::message::{Dropped, Origin};
+use crate::engine::message::{Dropped, RemoteAddress};
 
 use address::Target;
 pub use room::Room;
@@ -31,7 +31,7 @@ pub struct Sender {
     address: Option<Address>,
     /// The address of ours that it wrote to.
     own: Option<Own>,
-    origin: Origin,
+    origin: RemoteAddress,
 }
 
 /// Where a sender's replies go, found.
@@ -73,7 +73,7 @@ impl Sender {
     pub fn find(&self) -> Result<Return, Dropped> {
         Ok(Return(match (&self.address, self.origin) {
             (Some(Address::Network(address)), _) => Way::Network(*address, self.own),
-            (Some(Address::Unix(address)), Origin::Process { uid, pid, .. }) => {
+            (Some(Address::Unix(address)), RemoteAddress::Process { uid, pid, .. }) => {
                 Way::Unix(address::find(address, uid, pid)?)
             }
             // Whom the kernel does not name owns nothing.
@@ -93,7 +93,7 @@ pub struct Received {
     /// Who sent it, to be answered.
     pub sender: Sender,
     /// Who that is, for the log.
-    pub origin: Origin,
+    pub origin: RemoteAddress,
 }
 
 /// A UDP socket at `address`. Without SO_REUSEADDR: with it, another process could take the datagrams away.
@@ -182,16 +182,16 @@ fn receive_from<S: SockaddrLike>(
     let (count, truncated) = (message.bytes, message.flags.contains(MsgFlags::MSG_TRUNC));
     let address = message.address.and_then(read);
     let origin = match address.as_ref() {
-        Some(Address::Network(address)) => network(address).map(Origin::Address),
+        Some(Address::Network(address)) => network(address).map(RemoteAddress::Address),
         _ => None,
     };
-    let origin = origin.or_else(|| process(control)).unwrap_or(Origin::Unknown { pid: 0 });
+    let origin = origin.or_else(|| process(control)).unwrap_or(RemoteAddress::Unknown { pid: 0 });
     Ok(Received { count, truncated, sender: Sender { address, own, origin }, origin })
 }
 
 /// The credentials in a control buffer, where they come first (cmsg(3), unix(7)). Read here, because nix gives nothing of
 /// what has come if something else has not, and what else is sent along is the sender's choice.
-fn process(control: &[u8]) -> Option<Origin> {
+fn process(control: &[u8]) -> Option<RemoteAddress> {
     const HEADER: usize = size_of::<cmsghdr>();
     const LENGTH: usize = size_of::<usize>();
     let number = |at: usize| Some(u32::from_ne_bytes(control.get(at..at + 4)?.try_into().ok()?));
@@ -286,7 +286,7 @@ mod tests {
             let received = receive(&ours, true, &mut [0; 8]).unwrap();
             assert_eq!((received.count, open_of(&file)), (4, 1), "of {count}");
             let uid = rustix::process::getuid().as_raw();
-            let is_us = |origin| matches!(origin, Origin::Process { uid: its, pid, .. } if (its, pid) == (uid, std::process::id()));
+            let is_us = |origin| matches!(origin, RemoteAddress::Process { uid: its, pid, .. } if (its, pid) == (uid, std::process::id()));
             assert!(is_us(received.origin), "{:?}", received.origin);
         }
     }

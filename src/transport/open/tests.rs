@@ -10,7 +10,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::endpoint::UNIX_PATH_BYTES_MAX;
-use crate::engine::message::Origin;
+use crate::engine::message::RemoteAddress;
 use crate::transport::holder::{self, Holder};
 use crate::transport::sockopt::{
     KEEPALIVE_IDLE, KEEPALIVE_INTERVAL, KEEPALIVE_PROBES, RECEIVE_BYTES_MIN, UNIX_SEND_BYTES,
@@ -51,7 +51,7 @@ fn a_connection_has_no_delay_and_is_kept_alive_without_being_told() {
         listener.set_receive_bytes(RECEIVE_BYTES_MIN).unwrap();
         let mut peer = TcpStream::connect(to).unwrap();
         let (link, origin) = listener.accept().unwrap();
-        assert_eq!(origin, Origin::Address(peer.local_addr().unwrap()));
+        assert_eq!(origin, RemoteAddress::Address(peer.local_addr().unwrap()));
         assert!(sockopt::tcp_nodelay(&link).unwrap());
         assert!(sockopt::socket_keepalive(&link).unwrap());
         assert_eq!(sockopt::socket_recv_buffer_size(&link).unwrap(), 2 * RECEIVE_BYTES_MIN);
@@ -171,7 +171,7 @@ fn a_unix_socket_says_who_connects_and_leaves_nothing_behind() {
     assert_eq!(sockopt::socket_send_buffer_size(&link).unwrap(), 2 * UNIX_SEND_BYTES);
     let uid = rustix::process::geteuid().as_raw();
     let gid = rustix::process::getegid().as_raw();
-    assert_eq!(origin, Origin::Process { uid, gid, pid: std::process::id() });
+    assert_eq!(origin, RemoteAddress::Process { uid, gid, pid: std::process::id() });
     assert_eq!((opened.listener.place(), opened.listener.local_port()), (&place, None));
 
     drop(opened);
@@ -404,6 +404,6 @@ fn an_inherited_socket_is_taken_over_and_its_file_stays() {
     let listener = Listener::inherited(both.into(), tcp_at(&format!("[::]:{port}")), true).unwrap();
     let peer = TcpStream::connect(("127.0.0.1", port)).unwrap();
     let (link, origin) = listener.accept().unwrap();
-    assert_eq!(origin, Origin::Address(peer.local_addr().unwrap()));
+    assert_eq!(origin, RemoteAddress::Address(peer.local_addr().unwrap()));
     assert!(sockopt::tcp_nodelay(&link).unwrap());
 }

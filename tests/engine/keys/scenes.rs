@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::time::Duration;
 
-use ipcd::engine::message::{Door, Medium, Origin, Peer};
+use ipcd::engine::message::{Binding, ConnectionId, RemoteAddress, Transport};
 use ipcd::engine::service::Service;
 use ipcd::engine::service::facts::{First, Openness, Replies};
 
@@ -109,7 +109,7 @@ fn request(service: Service) -> &'static str {
 }
 
 /// One who is in the service, past what it asks of newcomers, and has heard what it says to all. In talk it has a partner.
-fn guest(stage: &mut Stage, service: Service) -> (Peer, Option<Peer>) {
+fn guest(stage: &mut Stage, service: Service) -> (ConnectionId, Option<ConnectionId>) {
     let peer = stage.connect(service, 1);
     let other = (service == Service::Talk).then(|| stage.connect(service, 2));
     if service == Service::Chat {
@@ -212,27 +212,28 @@ fn the_process(stage: &mut Stage, _: Service) -> String {
 fn users(stage: &mut Stage, service: Service) -> String {
     let mut story = String::new();
     for uid in [1000, 1001] {
-        let peer = stage.connect_to(stage.door(service), user(uid));
+        let peer = stage.connect_to(stage.binding(service), user(uid));
         let comes_in = !stage.heard(peer).contains("may not use this socket");
         write!(story, "{uid} {}, ", if comes_in { "comes in" } else { "does not" }).unwrap();
     }
     story
 }
 
-fn afar() -> Origin {
-    Origin::Address("198.51.100.7:5000".parse().unwrap())
+fn afar() -> RemoteAddress {
+    RemoteAddress::Address("198.51.100.7:5000".parse().unwrap())
 }
 
 fn from_afar(stage: &mut Stage, service: Service) -> String {
-    let peer = stage.connect_to(stage.door(service), afar());
+    let peer = stage.connect_to(stage.binding(service), afar());
     stage.heard(peer)
 }
 
 fn from_afar_through_mux(stage: &mut Stage, service: Service) -> String {
     let allowed = stage.config.listens.iter().rfind(|listen| listen.service == Service::Mux).unwrap();
     let allowed = allowed.allowed.clone();
-    let door = Door { endpoint: "tcp://x".into(), service: Service::Mux, medium: Medium::Tcp, allowed };
-    let peer = stage.connect_to(door, afar());
+    let binding =
+        Binding { endpoint: "tcp://x".into(), service: Service::Mux, transport: Transport::Tcp, allowed };
+    let peer = stage.connect_to(binding, afar());
     stage.send(peer, format!("{service}\n"));
     stage.heard(peer)
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use ipcd::config::Config;
 use ipcd::engine::Engine;
-use ipcd::engine::message::{Door, Input, Moment, Origin, Output, Peer};
+use ipcd::engine::message::{Binding, ConnectionId, Input, Moment, Output, RemoteAddress};
 use ipcd::engine::service::Service;
 
 /// One connection, from its far end.
@@ -42,8 +42,8 @@ fn on_unix(service: Service) -> String {
 }
 
 /// A user whom no rule knows.
-pub fn user(uid: u32) -> Origin {
-    Origin::Process { uid, gid: uid, pid: 1 }
+pub fn user(uid: u32) -> RemoteAddress {
+    RemoteAddress::Process { uid, gid: uid, pid: 1 }
 }
 
 impl Stage {
@@ -77,48 +77,50 @@ impl Stage {
     }
 
     /// Somebody at the service's own endpoint, whom its lists keep from nothing.
-    pub fn connect(&mut self, service: Service, uid: u32) -> Peer {
-        let door = self.door(service);
-        self.connect_to(Door { allowed: None, ..door }, user(uid))
+    pub fn connect(&mut self, service: Service, uid: u32) -> ConnectionId {
+        let binding = self.binding(service);
+        self.connect_to(Binding { allowed: None, ..binding }, user(uid))
     }
 
     /// The service's endpoint, as configured.
-    pub fn door(&self, service: Service) -> Door {
+    pub fn binding(&self, service: Service) -> Binding {
         let listen = self.config.listens.iter().find(|listen| listen.service == service).unwrap();
-        let (medium, allowed) = (listen.medium(), listen.allowed.clone());
-        Door { endpoint: listen.endpoint.to_string(), service, medium, allowed }
+        let (transport, allowed) = (listen.transport(), listen.allowed.clone());
+        Binding { endpoint: listen.endpoint.to_string(), service, transport, allowed }
     }
 
-    pub fn connect_to(&mut self, door: Door, origin: Origin) -> Peer {
-        let peer = Peer { index: self.clients.len() as u32, generation: 1 };
+    pub fn connect_to(&mut self, binding: Binding, origin: RemoteAddress) -> ConnectionId {
+        let peer = ConnectionId { index: self.clients.len() as u32, generation: 1 };
         self.clients.push(Client { is_open: true, ..Client::default() });
-        self.engine.handle(self.now, Input::Opened { peer, door: &Rc::new(door), origin });
+        self.engine.handle(self.now, Input::Opened { peer, binding: &Rc::new(binding), origin });
         self.settle();
         peer
     }
 
     /// One burst, if it is read.
-    pub fn send(&mut self, peer: Peer, bytes: impl AsRef<[u8]>) {
+    pub fn send(&mut self, peer: ConnectionId, bytes: impl AsRef<[u8]>) {
         if self.client(peer).is_open && self.engine.wants_input(peer) {
             self.engine.handle(self.now, Input::Bytes { peer, bytes: bytes.as_ref(), more: false });
         }
         self.settle();
     }
 
-    pub fn client(&mut self, peer: Peer) -> &mut Client {
+    pub fn client(&mut self, peer: ConnectionId) -> &mut Client {
         &mut self.clients[peer.index as usize]
     }
 
     /// What it has heard since it was asked last.
-    pub fn heard(&mut self, peer: Peer) -> String {
+    pub fn heard(&mut self, peer: ConnectionId) -> String {
         String::from_utf8(std::mem::take(&mut self.client(peer).heard)).unwrap()
     }
 
     /// What a datagram is answered, and the log says of it.
     pub fn ask(&mut self, service: Service, bytes: &[u8]) -> String {
-        let door = Door { medium: ipcd::engine::message::Medium::Datagrams, ..self.door(service) };
-        let (door, origin) = (Rc::new(door), Origin::Address(([127, 0, 0, 1], 5000).into()));
-        let input = Input::Datagram { door: &door, origin, bytes, truncated: false, address: Some(b"") };
+        let binding =
+            Binding { transport: ipcd::engine::message::Transport::Datagrams, ..self.binding(service) };
+        let (binding, origin) = (Rc::new(binding), RemoteAddress::Address(([127, 0, 0, 1], 5000).into()));
+        let input =
+            Input::Datagram { binding: &binding, origin, bytes, truncated: false, address: Some(b"") };
         self.engine.handle(self.now, input);
         let mut answer = String::new();
         while let Some(reply) = self.engine.poll_reply() {
@@ -162,7 +164,7 @@ impl Stage {
         }
     }
 
-    fn flush(&mut self, peer: Peer) {
+    fn flush(&mut self, peer: ConnectionId) {
         if self.client(peer).is_slow {
             return;
         }

@@ -143,7 +143,7 @@ fn held_by(client: Client) -> Vec<(Dialogue, Vec<u8>, Vec<u8>)> {
     table
 }
 
-fn with_members(service: Service) -> (Stage, ipcd::engine::message::Peer) {
+fn with_members(service: Service) -> (Stage, ipcd::engine::message::ConnectionId) {
     let mut stage = Stage::new();
     if matches!(service, Service::Chat | Service::Mux) {
         for name in MEMBERS {
@@ -329,7 +329,7 @@ fn who_joins_late_or_listens_hears_the_room_in_its_own_form() {
         stage.send(peer, &client.says_all(&[b"alice"]));
         stage.pass(SILENCE);
         let before = stage.heard[peer.index as usize].len();
-        let bob = ipcd::engine::message::Peer { index: 0, generation: 1 };
+        let bob = ipcd::engine::message::ConnectionId { index: 0, generation: 1 };
         stage.send(bob, b"hi\nho\n");
         stage.pass(SILENCE);
         let heard = &stage.heard[peer.index as usize][before..];
@@ -347,7 +347,7 @@ fn a_raw_member_who_is_late_for_the_pauses_alone_is_given_all_at_once_and_loses_
     stage.send(peer, b"alice");
     stage.pass(SILENCE);
     let before = stage.sent[peer.index as usize].len();
-    let bob = ipcd::engine::message::Peer { index: 0, generation: 1 };
+    let bob = ipcd::engine::message::ConnectionId { index: 0, generation: 1 };
     let mut said = String::new();
     // 500 messages in 2 s are more than one each 5 ms.
     for number in 0..1000 {

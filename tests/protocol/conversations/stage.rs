@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use ipcd::engine::Engine;
 use ipcd::engine::limits::{READ_BYTES_MAX, Settings};
-use ipcd::engine::message::{Door, Input, Medium, Moment, Origin, Output, Peer};
+use ipcd::engine::message::{Binding, ConnectionId, Input, Moment, Output, RemoteAddress, Transport};
 use ipcd::engine::service::Service;
 
 use super::table::MEMBERS;
@@ -32,37 +32,39 @@ impl Stage {
         }
     }
 
-    pub fn connect(&mut self, service: Service) -> Peer {
-        let peer = Peer { index: self.heard.len() as u32, generation: 1 };
+    pub fn connect(&mut self, service: Service) -> ConnectionId {
+        let peer = ConnectionId { index: self.heard.len() as u32, generation: 1 };
         self.heard.push(Vec::new());
         self.sent.push(Vec::new());
         self.open.push(true);
-        let door = Rc::new(Door { endpoint: "stage".into(), service, medium: Medium::Tcp, allowed: None });
-        let origin = Origin::Process { uid: 1, gid: 1, pid: 1 };
-        self.engine.handle(self.now, Input::Opened { peer, door: &door, origin });
+        let binding =
+            Rc::new(Binding { endpoint: "stage".into(), service, transport: Transport::Tcp, allowed: None });
+        let origin = RemoteAddress::Process { uid: 1, gid: 1, pid: 1 };
+        self.engine.handle(self.now, Input::Opened { peer, binding: &binding, origin });
         self.settle();
         peer
     }
 
     /// A FIFO's session, which is there without anybody.
-    pub fn stand(&mut self, service: Service) -> Peer {
-        let peer = Peer { index: self.heard.len() as u32, generation: 1 };
+    pub fn stand(&mut self, service: Service) -> ConnectionId {
+        let peer = ConnectionId { index: self.heard.len() as u32, generation: 1 };
         self.heard.push(Vec::new());
         self.sent.push(Vec::new());
         self.open.push(true);
-        let door = Rc::new(Door {
+        let binding = Rc::new(Binding {
             endpoint: "fifo:///run/alice".into(),
             service,
-            medium: Medium::Fifo,
+            transport: Transport::Fifo,
             allowed: None,
         });
-        self.engine.handle(self.now, Input::Opened { peer, door: &door, origin: Origin::Writers });
+        self.engine
+            .handle(self.now, Input::Opened { peer, binding: &binding, origin: RemoteAddress::Writers });
         self.settle();
         peer
     }
 
     /// One burst.
-    pub fn send(&mut self, peer: Peer, bytes: &[u8]) {
+    pub fn send(&mut self, peer: ConnectionId, bytes: &[u8]) {
         for bytes in bytes.chunks(READ_BYTES_MAX) {
             while self.open[peer.index as usize] && !self.engine.wants_input(peer) {
                 self.settle();
@@ -72,7 +74,7 @@ impl Stage {
         self.settle();
     }
 
-    pub fn half_close(&mut self, peer: Peer) {
+    pub fn half_close(&mut self, peer: ConnectionId) {
         self.engine.handle(self.now, Input::EndOfFile { peer });
         self.settle();
     }
@@ -99,7 +101,7 @@ impl Stage {
         }
     }
 
-    pub fn flush(&mut self, peer: Peer) {
+    pub fn flush(&mut self, peer: ConnectionId) {
         loop {
             let bytes = self.engine.outgoing(peer).slices().concat();
             if bytes.is_empty() {

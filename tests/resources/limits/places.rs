@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use ipcd::engine::Engine;
 use ipcd::engine::limits::{PLACES_KEPT, Settings};
-use ipcd::engine::message::{Door, Input, Medium, Moment, Origin, Peer};
+use ipcd::engine::message::{Binding, ConnectionId, Input, Moment, RemoteAddress, Transport};
 use ipcd::engine::service::Service;
 
 use super::{TOO_MANY, is_refused, is_served, served_again};
@@ -113,7 +113,7 @@ fn the_places_that_are_kept_are_eight_and_given_back() {
 fn an_ipv6_network_counts_as_one_and_so_does_loopback() {
     let mut engine = Engine::new(Settings { connections_per_address_max: 2, ..Settings::default() });
     let (endpoint, service) = ("tcp://[::]:65432".into(), Service::Multiply);
-    let door = Rc::new(Door { endpoint, service, medium: Medium::Tcp, allowed: None });
+    let binding = Rc::new(Binding { endpoint, service, transport: Transport::Tcp, allowed: None });
     for (index, (address, is_let_in)) in [
         ("[2001:db8:7:1::1]:1", true),
         ("[2001:db8:7:1::2]:1", true),
@@ -132,9 +132,11 @@ fn an_ipv6_network_counts_as_one_and_so_does_loopback() {
     .into_iter()
     .enumerate()
     {
-        let (peer, origin) =
-            (Peer { index: index as u32, generation: 1 }, Origin::Address(address.parse().unwrap()));
-        engine.handle(Moment::at(0), Input::Opened { peer, door: &door, origin });
+        let (peer, origin) = (
+            ConnectionId { index: index as u32, generation: 1 },
+            RemoteAddress::Address(address.parse().unwrap()),
+        );
+        engine.handle(Moment::at(0), Input::Opened { peer, binding: &binding, origin });
         assert_eq!(engine.is_admitted(peer), is_let_in, "{address}");
         let words = engine.outgoing(peer).slices().concat();
         assert_eq!(String::from_utf8(words).unwrap(), if is_let_in { "" } else { TOO_MANY }, "{address}");
