@@ -14,7 +14,7 @@ use ipcd::engine::foreign::{self, Guess};
 use ipcd::engine::limits::{REPORT_BYTES_MAX, STATS_LINE_BYTES_MAX, Settings};
 use ipcd::engine::memory;
 use ipcd::engine::message::{
-    Binding, ConnectionId, Happening, Input, Kind, Moment, Output, RemoteAddress, Transport,
+    Binding, ConnectionId, Happening, Input, Kind, Output, RemoteAddress, Timestamp, Transport,
 };
 use ipcd::engine::name::Name;
 use ipcd::engine::record::{Record, reader};
@@ -342,11 +342,13 @@ pub fn a_datagram_gets_its_answer_and_no_loop(bytes: &[u8]) {
         });
         let origin = RemoteAddress::Process { uid: 1, gid: 1, pid: 1 };
         let (truncated, address) = (false, Some(&b"/own"[..]));
-        engine
-            .handle(Moment::at(0), Input::Datagram { binding: &binding, origin, bytes, truncated, address });
+        engine.handle(
+            Timestamp::at(0),
+            Input::Datagram { binding: &binding, origin, bytes, truncated, address },
+        );
         let mut replies = Vec::new();
         while let Some(reply) = engine.poll_reply() {
-            engine.handle(Moment::at(0), Input::Replied(Ok(())));
+            engine.handle(Timestamp::at(0), Input::Replied(Ok(())));
             replies.push(reply);
         }
         while engine.poll_note().is_some() {}
@@ -473,7 +475,7 @@ pub fn a_hint_is_one_line_without_control_characters(bytes: &[u8]) {
 /// The engine, and the far end of each connection.
 struct Stage {
     engine: Engine,
-    now: Moment,
+    now: Timestamp,
     ends: Vec<End>,
     notes: Vec<Happening>,
 }
@@ -489,7 +491,7 @@ struct End {
 
 impl Stage {
     fn new(settings: Settings) -> Stage {
-        Stage { engine: Engine::new(settings), now: Moment::at(0), ends: Vec::new(), notes: Vec::new() }
+        Stage { engine: Engine::new(settings), now: Timestamp::at(0), ends: Vec::new(), notes: Vec::new() }
     }
 
     fn place(&mut self) -> ConnectionId {

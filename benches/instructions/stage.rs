@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use ipcd::engine::Engine;
 use ipcd::engine::limits::Settings;
-use ipcd::engine::message::{Binding, Input, Transport, Moment, RemoteAddress, Output, ConnectionId};
+use ipcd::engine::message::{Binding, Input, Transport, Timestamp, RemoteAddress, Output, ConnectionId};
 use ipcd::engine::service::Service;
 use ipcd::reactor::Reactor;
 use ipcd::transport::link::Link;
@@ -28,7 +28,7 @@ fn binding(service: Service) -> Binding {
 pub struct Stage {
     engine: Engine,
     binding: Rc<Binding>,
-    now: Moment,
+    now: Timestamp,
     peers: u32,
     /// What it is to have said when it is asked.
     expected: u64,
@@ -39,7 +39,7 @@ impl Stage {
     pub fn new(service: Service) -> Box<Stage> {
         let engine = Engine::new(Settings::default());
         let binding = Rc::new(binding(service));
-        let mut stage = Box::new(Stage { engine, binding, now: Moment::at(0), peers: 0, expected: 0 });
+        let mut stage = Box::new(Stage { engine, binding, now: Timestamp::at(0), peers: 0, expected: 0 });
         let peer = stage.connect();
         stage.send(peer, b"warm up\n");
         stage.end(peer);
@@ -152,7 +152,7 @@ pub struct House {
 impl House {
     /// A loop with so many connections, each of which has sent `first` already.
     pub fn with(service: Service, count: usize, first: impl Fn(usize) -> String) -> Box<House> {
-        let reactor = Reactor::new(Engine::new(Settings::default()), Moment::at(0)).expect("epoll");
+        let reactor = Reactor::new(Engine::new(Settings::default()), Timestamp::at(0)).expect("epoll");
         let mut house = Box::new(House { reactor, service, ends: Vec::new(), expected: 0 });
         for number in 0..count {
             house.connect();

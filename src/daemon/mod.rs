@@ -26,7 +26,7 @@ use crate::config::Config;
 use crate::endpoint::Place;
 use crate::engine::Engine;
 use crate::engine::limits::Settings;
-use crate::engine::message::{ConnectionId, Input, Moment, Request};
+use crate::engine::message::{ConnectionId, Input, Request, Timestamp};
 use crate::host;
 use crate::host::manager::Manager;
 use crate::host::raw::allocator;
@@ -126,7 +126,7 @@ struct Daemon {
     manager: Manager,
     status: Status,
     /// When the watchdog was fed last.
-    fed: Moment,
+    fed: Timestamp,
 }
 
 impl Daemon {

@@ -3,32 +3,32 @@
 use std::time::Duration;
 
 use super::Daemon;
-use crate::engine::message::Moment;
+use crate::engine::message::Timestamp;
 use crate::engine::service::Service;
 
 /// What `systemctl status` shows, and what it was made from.
 #[derive(Debug, Default)]
 pub(super) struct Status {
     pub(super) line: String,
-    at: Moment,
+    at: Timestamp,
     connections: usize,
     messages: u64,
     rate: u64,
-    pub(super) reload: Option<(bool, Moment)>,
+    pub(super) reload: Option<(bool, Timestamp)>,
 }
 
 /// How often the status line changes at most.
 const STATUS_INTERVAL: Duration = Duration::from_secs(1);
 
 impl Status {
-    pub(super) fn begun(at: Moment) -> Status {
+    pub(super) fn begun(at: Timestamp) -> Status {
         Status { at, ..Status::default() }
     }
 }
 
 impl Daemon {
     /// When the manager has to hear of us next.
-    pub(super) fn next_report(&self) -> Option<Moment> {
+    pub(super) fn next_report(&self) -> Option<Timestamp> {
         if !self.manager.is_there() {
             return None;
         }

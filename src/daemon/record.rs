@@ -119,7 +119,7 @@ mod tests {
     use super::*;
     use crate::engine::Engine;
     use crate::engine::limits::Settings;
-    use crate::engine::message::{Binding, ConnectionId, Input, Moment, Output, RemoteAddress, Transport};
+    use crate::engine::message::{Binding, ConnectionId, Input, Output, RemoteAddress, Timestamp, Transport};
     use crate::engine::service::Service;
 
     /// A room of members who have heard nothing yet of what was said, and one who asked for a product.
@@ -131,28 +131,28 @@ mod tests {
             let binding =
                 Binding { endpoint: "unix:/x".into(), service, transport: Transport::Unix, allowed: None };
             let peer = ConnectionId { index, generation: 1 };
-            engine.handle(Moment::at(0), Input::Opened { peer, binding: &Rc::new(binding), origin });
+            engine.handle(Timestamp::at(0), Input::Opened { peer, binding: &Rc::new(binding), origin });
             let said = if index == 20 { b"5 10\n5 1".to_vec() } else { format!("m{index}\n").into_bytes() };
-            engine.handle(Moment::at(0), Input::Bytes { peer, bytes: &said, more: false });
+            engine.handle(Timestamp::at(0), Input::Bytes { peer, bytes: &said, more: false });
         }
         while let Some(output) = engine.poll_output() {
             if let Output::Flush(peer) = output {
                 let bytes = engine.outgoing(peer).len();
-                engine.handle(Moment::at(0), Input::Sent { peer, bytes });
+                engine.handle(Timestamp::at(0), Input::Sent { peer, bytes });
             }
         }
         for _ in 0..60 {
             let peer = ConnectionId { index: 0, generation: 1 };
             let said = format!("{}\n/msg m1 {}\n", "hi \"all\" ".repeat(100), "psst ".repeat(100));
-            engine.handle(Moment::at(0), Input::Bytes { peer, bytes: said.as_bytes(), more: false });
-            engine.handle(Moment::at(0), Input::Tick);
+            engine.handle(Timestamp::at(0), Input::Bytes { peer, bytes: said.as_bytes(), more: false });
+            engine.handle(Timestamp::at(0), Input::Tick);
         }
         engine
     }
 
     fn record(engine: &Engine) -> (File, usize) {
         write(|write| {
-            let mut handing = engine.hand_over(Moment::at(7));
+            let mut handing = engine.hand_over(Timestamp::at(7));
             write(&handing.head())?;
             handing.machines().try_for_each(|piece| write(&piece))?;
             let mut count = 0;
@@ -189,7 +189,7 @@ mod tests {
                     if bytes.is_empty() {
                         return heard;
                     }
-                    engine.handle(Moment::at(7), Input::Sent { peer, bytes: bytes.len() });
+                    engine.handle(Timestamp::at(7), Input::Sent { peer, bytes: bytes.len() });
                     heard.extend(bytes);
                 }
             })
@@ -203,19 +203,19 @@ mod tests {
         assert_eq!(count, 21);
         assert!(file.write(b"x").is_err(), "it is sealed");
         let record = read(file.into()).unwrap();
-        assert_eq!((record.now, record.sessions.len(), record.history.len()), (Moment::at(7), 21, 60));
+        assert_eq!((record.now, record.sessions.len(), record.history.len()), (Timestamp::at(7), 21, 60));
         let mut after = Engine::new(Settings::default());
         let present = record
             .sessions
             .into_iter()
             .map(|(number, saved)| (ConnectionId { index: number as u32, generation: 1 }, saved))
             .collect();
-        after.restore(Moment::at(7), (record.history, record.log), present, Vec::new());
+        after.restore(Timestamp::at(7), (record.history, record.log), present, Vec::new());
         let (wanted, heard) = (outgoing(&mut before), outgoing(&mut after));
         assert!(wanted[1].len() > wanted[2].len() && wanted[2].len() > 50_000);
         assert!(heard == wanted);
         let half = ConnectionId { index: 20, generation: 1 };
-        after.handle(Moment::at(8), Input::Bytes { peer: half, bytes: b"0\n", more: false });
+        after.handle(Timestamp::at(8), Input::Bytes { peer: half, bytes: b"0\n", more: false });
         assert_eq!(after.outgoing(half).slices().concat(), b"Data received\n50.0\n");
         assert_eq!(after.shared_bytes().0, after.shared_bytes().1);
     }
@@ -240,8 +240,8 @@ mod tests {
             allowed: None,
         };
         let (peer, origin) = (ConnectionId { index: 0, generation: 1 }, RemoteAddress::Input);
-        engine.handle(Moment::at(0), Input::Opened { peer, binding: &Rc::new(binding), origin });
-        engine.handle(Moment::at(0), Input::Bytes { peer, bytes: b"5 10\n5", more: false });
+        engine.handle(Timestamp::at(0), Input::Opened { peer, binding: &Rc::new(binding), origin });
+        engine.handle(Timestamp::at(0), Input::Bytes { peer, bytes: b"5 10\n5", more: false });
         let (mut file, _) = record(&engine);
         let bytes = bytes(&mut file);
         assert!(parse_all(&bytes).is_ok());

@@ -10,7 +10,7 @@ use super::failure::Failure;
 use crate::config::Config;
 use crate::engine::Engine;
 use crate::engine::limits::Settings;
-use crate::engine::message::{Binding, Moment, RemoteAddress, Transport};
+use crate::engine::message::{Binding, RemoteAddress, Timestamp, Transport};
 use crate::engine::service::Service;
 use crate::host;
 use crate::reactor::{Reactor, Signal};
@@ -45,7 +45,7 @@ pub fn serve(single: &Single) -> Result<u8, Failure> {
     if standard.origin == RemoteAddress::Input {
         settings.send_timeout = Duration::MAX; // whoever reads our output may stand still, as a pager does
     }
-    let mut reactor = Reactor::new(Engine::new(settings), Moment::default())
+    let mut reactor = Reactor::new(Engine::new(settings), Timestamp::default())
         .map_err(|error| failed(format!("cannot start: {error}")))?;
     let binding =
         Binding { endpoint: "stdio".to_owned(), service, transport: Transport::Pipe, allowed: None };

@@ -5,26 +5,26 @@ use std::cmp::Reverse;
 use std::collections::{BTreeSet, HashMap};
 use std::rc::Rc;
 
-use super::message::Moment;
+use super::message::Timestamp;
 use super::source::Source;
 
 /// Names by whose they are and how old.
 #[derive(Debug, Default)]
 pub struct Crowding {
     /// `None`: whose they are is not known; they count as one's.
-    ages: HashMap<Option<Source>, BTreeSet<(Moment, Rc<str>)>>,
+    ages: HashMap<Option<Source>, BTreeSet<(Timestamp, Rc<str>)>>,
     /// The source with most names comes last, among equals the one that has the oldest.
-    ranking: BTreeSet<(usize, Reverse<Moment>, Option<Source>)>,
+    ranking: BTreeSet<(usize, Reverse<Timestamp>, Option<Source>)>,
 }
 
 impl Crowding {
     /// Adds a name.
-    pub fn insert(&mut self, source: Option<Source>, at: Moment, name: Rc<str>) {
+    pub fn insert(&mut self, source: Option<Source>, at: Timestamp, name: Rc<str>) {
         self.change(source, |names| names.insert((at, name)));
     }
 
     /// Takes one away, which was added with that source and moment.
-    pub fn remove(&mut self, source: Option<Source>, at: Moment, name: &Rc<str>) {
+    pub fn remove(&mut self, source: Option<Source>, at: Timestamp, name: &Rc<str>) {
         self.change(source, |names| names.remove(&(at, Rc::clone(name))));
     }
 
@@ -44,9 +44,13 @@ impl Crowding {
         self.ages.get(source)?.first().map(|(_, name)| Rc::clone(name))
     }
 
-    fn change(&mut self, source: Option<Source>, act: impl FnOnce(&mut BTreeSet<(Moment, Rc<str>)>) -> bool) {
+    fn change(
+        &mut self,
+        source: Option<Source>,
+        act: impl FnOnce(&mut BTreeSet<(Timestamp, Rc<str>)>) -> bool,
+    ) {
         let names = self.ages.entry(source).or_default();
-        let rank = |names: &BTreeSet<(Moment, Rc<str>)>| {
+        let rank = |names: &BTreeSet<(Timestamp, Rc<str>)>| {
             names.first().map(|(oldest, _)| (names.len(), Reverse(*oldest), source))
         };
         let before = rank(names);
@@ -66,7 +70,7 @@ impl Crowding {
 mod tests {
     use super::*;
 
-    struct Table(Crowding, Vec<(Option<Source>, Moment, Rc<str>)>);
+    struct Table(Crowding, Vec<(Option<Source>, Timestamp, Rc<str>)>);
 
     impl Table {
         /// Adds one where there is room for `max`; who went.
@@ -79,8 +83,8 @@ mod tests {
                 self.0.remove(source, at, &name);
             }
             let name: Rc<str> = format!("{uid}.{at}").into();
-            self.0.insert(source, Moment::at(at), Rc::clone(&name));
-            self.1.push((source, Moment::at(at), name));
+            self.0.insert(source, Timestamp::at(at), Rc::clone(&name));
+            self.1.push((source, Timestamp::at(at), name));
             gone.map(|name| name.to_string())
         }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::counters::Counters;
-use super::message::Moment;
+use super::message::Timestamp;
 use super::service::Service;
 
 /// How old what the process tells may be before it is asked again.
@@ -24,26 +24,26 @@ pub struct Figures {
     /// Lines of the log that could not be written since the start.
     pub log_lines_dropped: u64,
     /// Whether the last reload succeeded, and when that was.
-    pub reload: Option<(bool, Moment)>,
+    pub reload: Option<(bool, Timestamp)>,
 }
 
 /// The counts of two earlier moments.
 #[derive(Debug, Default)]
 pub struct Pace {
-    older: (Moment, Counters),
-    newer: (Moment, Counters),
+    older: (Timestamp, Counters),
+    newer: (Timestamp, Counters),
 }
 
 impl Pace {
     /// Time has passed.
-    pub fn tick(&mut self, now: Moment, counters: &Counters) {
+    pub fn tick(&mut self, now: Timestamp, counters: &Counters) {
         if now.since(self.newer.0) >= WINDOW {
             self.older = std::mem::replace(&mut self.newer, (now, counters.clone()));
         }
     }
 
     /// Messages, bytes received, and bytes sent of a service, each a second.
-    pub fn of(&self, now: Moment, counters: &Counters, service: Service) -> [f64; 3] {
+    pub fn of(&self, now: Timestamp, counters: &Counters, service: Service) -> [f64; 3] {
         let since = now.since(self.older.0).as_secs_f64().max(1.0);
         let (then, now) = (self.older.1.of(service), counters.of(service));
         let rate = |then: u64, now: u64| (10.0 * now.saturating_sub(then) as f64 / since).round() / 10.0;
@@ -62,7 +62,7 @@ mod tests {
     #[test]
     fn a_rate_is_that_of_the_last_seconds_and_not_of_a_whole_life() {
         let (mut pace, mut counters) = (Pace::default(), Counters::default());
-        let second = |second: u64| Moment::at(second * 1_000_000);
+        let second = |second: u64| Timestamp::at(second * 1_000_000);
         counters.of_mut(Service::Multiply).messages = 5;
         assert_eq!(pace.of(second(2), &counters, Service::Multiply)[0], 2.5);
         for now in 0..100 {

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use super::Engine;
 use super::Letter;
 use super::machines::Machine;
-use super::message::{Binding, ConnectionId, Moment, Output};
+use super::message::{Binding, ConnectionId, Output, Timestamp};
 use super::record::piece::{Piece, Said};
 use super::record::{SavedLog, SavedSession};
 use super::session::Session;
@@ -15,7 +15,7 @@ use super::session::Session;
 #[derive(Debug)]
 pub struct Handing<'e> {
     engine: &'e Engine,
-    now: Moment,
+    now: Timestamp,
     /// Where sessions came in, and by which number each is known.
     bindings: Vec<&'e Rc<Binding>>,
     numbers: HashMap<*const Binding, u32>,
@@ -24,7 +24,7 @@ pub struct Handing<'e> {
 
 impl Engine {
     /// Begins to hand over. Sessions of which there is no piece are not carried over.
-    pub fn hand_over(&self, now: Moment) -> Handing<'_> {
+    pub fn hand_over(&self, now: Timestamp) -> Handing<'_> {
         let (mut bindings, mut numbers) = (Vec::new(), HashMap::new());
         for session in self.sessions.iter().flatten() {
             numbers.entry(Rc::as_ptr(session.binding())).or_insert_with(|| {
@@ -36,7 +36,7 @@ impl Engine {
     }
 
     /// Takes the machines' reports from the process before.
-    pub fn restore_machines(&mut self, now: Moment, saved: Vec<(String, Machine)>) {
+    pub fn restore_machines(&mut self, now: Timestamp, saved: Vec<(String, Machine)>) {
         self.world.machines.restore(now, saved, self.world.settings.machines_max);
     }
 
@@ -44,7 +44,7 @@ impl Engine {
     /// that are not. A session that no engine can have saved is closed.
     pub fn restore(
         &mut self,
-        now: Moment,
+        now: Timestamp,
         (history, log): (Vec<String>, SavedLog),
         present: Vec<(ConnectionId, SavedSession)>,
         missing: Vec<SavedSession>,

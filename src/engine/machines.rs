@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::crowding::Crowding;
 use super::json;
 use super::limits::{REPORT_BYTES_MAX, SAMPLES_MAX};
-use super::message::Moment;
+use super::message::Timestamp;
 use super::service::stats::Report;
 use super::source::Source;
 use super::text::{is_host, is_invisible};
@@ -35,7 +35,7 @@ pub struct Machine {
     /// A compact JSON object.
     pub(super) latest: String,
     /// What it reported and when, oldest first, the last report included.
-    history: VecDeque<(Moment, Sample)>,
+    history: VecDeque<(Timestamp, Sample)>,
     /// Whose it is: who first reported under that name, so that nobody makes others' machines its own.
     #[serde(default)]
     source: Option<Source>,
@@ -54,7 +54,14 @@ pub struct Machines {
 impl Machines {
     /// Takes a report. When there are `max` machines, one makes room for a new one: of those whose source has most, the one
     /// heard of longest ago.
-    pub fn handle_report(&mut self, now: Moment, source: Source, host: String, report: Report, max: usize) {
+    pub fn handle_report(
+        &mut self,
+        now: Timestamp,
+        source: Source,
+        host: String,
+        report: Report,
+        max: usize,
+    ) {
         let before = self.remove(&host);
         let source = before.as_ref().map_or(Some(source), |machine| machine.source);
         while self.machines.len() >= max.max(1)
@@ -99,24 +106,24 @@ impl Machines {
     }
 
     /// The last report of a machine, as one line of JSON.
-    pub fn latest(&self, now: Moment, host: &str) -> Option<String> {
+    pub fn latest(&self, now: Timestamp, host: &str) -> Option<String> {
         Some(latest_line(now, host, self.machines.get(host)?))
     }
 
     /// What a machine has reported last, and when.
-    pub fn last(&self, host: &str) -> Option<&(Moment, Sample)> {
+    pub fn last(&self, host: &str) -> Option<&(Timestamp, Sample)> {
         self.machines.get(host)?.history.back()
     }
 
     /// The machine that follows `after` (the first, if that is `None`) in the order of names, and its last report.
-    pub fn next(&self, now: Moment, after: Option<&str>) -> Option<(&str, String)> {
+    pub fn next(&self, now: Timestamp, after: Option<&str>) -> Option<(&str, String)> {
         let from = after.map_or(Bound::Unbounded, Bound::Excluded);
         let (host, machine) = self.machines.range::<str, _>((from, Bound::Unbounded)).next()?;
         Some((host, latest_line(now, host, machine)))
     }
 
     /// The history of a machine, oldest first, as one line of JSON.
-    pub fn history(&self, now: Moment, host: &str) -> Option<String> {
+    pub fn history(&self, now: Timestamp, host: &str) -> Option<String> {
         let machine = self.machines.get(host)?;
         let samples: Vec<String> = machine.history.iter().map(|(at, sample)| sample.line(now, *at)).collect();
         Some(format!("{{\"host\":{},\"history\":[{}]}}", json::to_string(&host), samples.join(",")))
@@ -137,7 +144,7 @@ impl Machines {
     }
 
     /// What the process before had, `max` at most; what it cannot have had is left out.
-    pub fn restore(&mut self, now: Moment, saved: Vec<(String, Machine)>, max: usize) {
+    pub fn restore(&mut self, now: Timestamp, saved: Vec<(String, Machine)>, max: usize) {
         for (host, mut machine) in saved {
             if is_host(&host) && machine.is_sound() {
                 machine.history.iter_mut().for_each(|(at, _)| *at = (*at).min(now));
@@ -150,11 +157,11 @@ impl Machines {
 }
 
 /// Bytes of one entry of a history.
-pub const SAMPLE_BYTES: usize = size_of::<(Moment, Sample)>();
+pub const SAMPLE_BYTES: usize = size_of::<(Timestamp, Sample)>();
 
 impl Machine {
-    fn heard(&self) -> Moment {
-        self.history.back().map_or(Moment::default(), |(at, _)| *at)
+    fn heard(&self) -> Timestamp {
+        self.history.back().map_or(Timestamp::default(), |(at, _)| *at)
     }
 
     fn bytes(&self) -> usize {
@@ -170,7 +177,7 @@ impl Machine {
     }
 }
 
-fn latest_line(now: Moment, host: &str, machine: &Machine) -> String {
+fn latest_line(now: Timestamp, host: &str, machine: &Machine) -> String {
     let start = format!("{{\"host\":{},\"age\":{}", json::to_string(&host), age(now, machine.heard()));
     match machine.latest.as_str() {
         "{}" => start + "}",
@@ -184,12 +191,12 @@ pub fn last_line(count: usize) -> String {
 }
 
 /// In seconds.
-fn age(now: Moment, at: Moment) -> String {
+fn age(now: Timestamp, at: Timestamp) -> String {
     format!("{:.3}", now.since(at).as_secs_f64())
 }
 
 impl Sample {
-    fn line(&self, now: Moment, at: Moment) -> String {
+    fn line(&self, now: Timestamp, at: Timestamp) -> String {
         let mut line = format!("{{\"age\":{}", age(now, at));
         if let Some(percent) = self.cpu_percent {
             line += &format!(",\"cpu_percent\":{}", Value::from(percent));
@@ -215,7 +222,7 @@ mod tests {
 
     fn report(machines: &mut Machines, at: u64, host: &str, text: &str) {
         let Ok(Message::Report(report)) = read(text.as_bytes()) else { panic!("{text}") };
-        machines.handle_report(Moment::at(at), Source::User(1), host.into(), report, MACHINES_MAX);
+        machines.handle_report(Timestamp::at(at), Source::User(1), host.into(), report, MACHINES_MAX);
     }
 
     #[test]
@@ -224,7 +231,7 @@ mod tests {
         report(&mut machines, 0, "b", r#"{"cpu_percent":5}"#);
         report(&mut machines, 1_000_000, "a \"1\"", "{}");
         report(&mut machines, 2_000_000, "b", r#"{"cpu_percent":6}"#);
-        let now = Moment::at(3_500_000);
+        let now = Timestamp::at(3_500_000);
         let first = machines.next(now, None).unwrap();
         assert_eq!(first, ("a \"1\"", r#"{"host":"a \"1\"","age":2.500}"#.into()));
         let second = machines.next(now, Some(first.0)).unwrap();
@@ -247,14 +254,14 @@ mod tests {
         report(&mut machines, 1001, "new", "{}");
         assert_eq!(machines.machines.len(), MACHINES_MAX);
         assert!(
-            machines.latest(Moment::at(0), "pc1").is_none()
-                && machines.latest(Moment::at(0), "pc0").is_some()
+            machines.latest(Timestamp::at(0), "pc1").is_none()
+                && machines.latest(Timestamp::at(0), "pc0").is_some()
         );
         for at in 0..3 * SAMPLES_MAX as u64 {
             report(&mut machines, 2000 + at, "new", r#"{"cpu_percent":1}"#);
         }
         assert_eq!(machines.machines["new"].history.len(), SAMPLES_MAX);
-        assert_eq!(machines.machines["new"].history[0].0, Moment::at(2000 + 2 * SAMPLES_MAX as u64));
+        assert_eq!(machines.machines["new"].history[0].0, Timestamp::at(2000 + 2 * SAMPLES_MAX as u64));
         let of_one = |(host, machine): (&Rc<str>, &Machine)| {
             host.len() + machine.latest.len() + machine.history.len() * SAMPLE_BYTES
         };
@@ -277,7 +284,7 @@ mod tests {
         for _ in 0..SAMPLES_MAX {
             report(&mut machines, 0, &host, &text);
         }
-        let late = Moment::at(u64::MAX);
+        let late = Timestamp::at(u64::MAX);
         assert!(machines.latest(late, &host).unwrap().len() < STATS_LINE_BYTES_MAX);
         assert!(machines.history(late, &host).unwrap().len() < STATS_LINE_BYTES_MAX);
     }
@@ -296,14 +303,14 @@ mod tests {
         saved.push(("pc8".into(), forged));
         saved.push(("\u{1b}".into(), saved[0].1.clone()));
         let mut restored = Machines::default();
-        restored.restore(Moment::at(3), saved.clone(), 0);
+        restored.restore(Timestamp::at(3), saved.clone(), 0);
         assert_eq!(restored.bytes(), 0);
-        restored.restore(Moment::at(3), saved, 5);
+        restored.restore(Timestamp::at(3), saved, 5);
         assert_eq!(
-            restored.next(Moment::at(3), None),
+            restored.next(Timestamp::at(3), None),
             Some(("pc7", r#"{"host":"pc7","age":0.000,"cpu_percent":5}"#.into()))
         );
-        assert_eq!(restored.next(Moment::at(3), Some("pc7")), None);
+        assert_eq!(restored.next(Timestamp::at(3), Some("pc7")), None);
         assert_eq!(restored.bytes(), machines.bytes());
     }
 }

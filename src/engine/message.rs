@@ -20,30 +20,30 @@ use super::service::Service;
 /// A point in time: microseconds since the daemon started, on a clock that never runs backwards.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(from = "u64", into = "u64")]
-pub struct Moment(NonZeroU64); // one more than the microseconds: a session has several that may not be set
+pub struct Timestamp(NonZeroU64); // one more than the microseconds: a session has several that may not be set
 
-impl From<u64> for Moment {
-    fn from(micros: u64) -> Moment {
-        Moment::at(micros)
+impl From<u64> for Timestamp {
+    fn from(micros: u64) -> Timestamp {
+        Timestamp::at(micros)
     }
 }
 
-impl From<Moment> for u64 {
-    fn from(moment: Moment) -> u64 {
+impl From<Timestamp> for u64 {
+    fn from(moment: Timestamp) -> u64 {
         moment.micros()
     }
 }
 
-impl Default for Moment {
-    fn default() -> Moment {
-        Moment::at(0)
+impl Default for Timestamp {
+    fn default() -> Timestamp {
+        Timestamp::at(0)
     }
 }
 
-impl Moment {
+impl Timestamp {
     /// So many microseconds after the start; half a million years at most.
-    pub const fn at(micros: u64) -> Moment {
-        Moment(NonZeroU64::MIN.saturating_add(micros))
+    pub const fn at(micros: u64) -> Timestamp {
+        Timestamp(NonZeroU64::MIN.saturating_add(micros))
     }
 
     /// Microseconds since the start.
@@ -52,15 +52,15 @@ impl Moment {
     }
 
     /// The time from `earlier` to here; zero if `earlier` is later.
-    pub fn since(self, earlier: Moment) -> Duration {
+    pub fn since(self, earlier: Timestamp) -> Duration {
         Duration::from_micros(self.micros().saturating_sub(earlier.micros()))
     }
 }
 
-impl Add<Duration> for Moment {
-    type Output = Moment;
-    fn add(self, span: Duration) -> Moment {
-        Moment::at(self.micros().saturating_add(u64::try_from(span.as_micros()).unwrap_or(u64::MAX)))
+impl Add<Duration> for Timestamp {
+    type Output = Timestamp;
+    fn add(self, span: Duration) -> Timestamp {
+        Timestamp::at(self.micros().saturating_add(u64::try_from(span.as_micros()).unwrap_or(u64::MAX)))
     }
 }
 
@@ -222,7 +222,7 @@ pub enum Input<'a> {
     /// Finish: answer what was received, say goodbye, be done by `by`.
     Stop {
         /// When everything is closed, finished or not.
-        by: Moment,
+        by: Timestamp,
     },
     /// What became of an [`Output::Ask`], in lines for the peer.
     Answer {

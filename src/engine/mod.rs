@@ -28,11 +28,11 @@
 //! use std::rc::Rc;
 //! use ipcd::engine::Engine;
 //! use ipcd::engine::limits::Settings;
-//! use ipcd::engine::message::{Binding, Input, Transport, Moment, RemoteAddress, Output, ConnectionId};
+//! use ipcd::engine::message::{Binding, Input, Transport, Timestamp, RemoteAddress, Output, ConnectionId};
 //! use ipcd::engine::service::Service;
 //!
 //! let mut engine = Engine::new(Settings::default());
-//! let now = Moment::at(0);
+//! let now = Timestamp::at(0);
 //! let binding = Rc::new(Binding {
 //!     endpoint: "unix:///tmp/multiply".into(),
 //!     service: Service::Multiply,
@@ -68,7 +68,6 @@ pub mod codec;
 mod counters;
 mod crowding;
 pub mod datagram;
-mod deadlines;
 pub mod diagnosis;
 mod digits;
 mod dropped;
@@ -100,6 +99,7 @@ pub mod service;
 mod session;
 pub mod source;
 pub mod text;
+mod timer_queue;
 mod transcript;
 mod turning;
 mod watchtower;
@@ -113,10 +113,9 @@ pub use counters::{Counters, ErrorKind, ServiceCounters, Turns};
 
 use census::Census;
 use datagram::{Answer, Datagram, Shares};
-use deadlines::Deadlines;
 use limits::{FLUSHES_PER_TURN, Settings};
 use machines::Machines;
-use message::{Binding, ConnectionId, Input, Moment, Note, Output, RemoteAddress};
+use message::{Binding, ConnectionId, Input, Note, Output, RemoteAddress, Timestamp};
 use mutes::Mutes;
 use pace::Lately;
 use peers::Peers;
@@ -125,6 +124,7 @@ use roster::Roster;
 use service::Service;
 use service::talk::Lines;
 use session::Session;
+use timer_queue::TimerQueue;
 use watchtower::Watchtower;
 use world::{Letter, Stop, World};
 
@@ -146,7 +146,7 @@ pub struct Engine {
     /// By [`ConnectionId::index`]; the reactor keeps the indices dense. The last one is there: after a peak the memory goes back.
     sessions: Vec<Option<Session>>,
     open: usize,
-    deadlines: Deadlines,
+    deadlines: TimerQueue,
     outputs: VecDeque<Output>,
     /// Peers with a reply of their own to send: they come first.
     replies: VecDeque<ConnectionId>,
@@ -189,7 +189,7 @@ impl Engine {
                 guests: Peers::default(),
                 mutes: Mutes::default(),
                 unread: Peers::default(),
-                now: Moment::default(),
+                now: Timestamp::default(),
                 letters: VecDeque::new(),
                 requests: VecDeque::new(),
                 orders: VecDeque::new(),
@@ -199,7 +199,7 @@ impl Engine {
             },
             sessions: Vec::new(),
             open: 0,
-            deadlines: Deadlines::default(),
+            deadlines: TimerQueue::default(),
             outputs: VecDeque::new(),
             replies: VecDeque::new(),
             audience: VecDeque::new(),
@@ -217,7 +217,7 @@ impl Engine {
     // ---- what comes in
 
     /// Takes one input, at the time `now`.
-    pub fn handle(&mut self, now: Moment, input: Input<'_>) {
+    pub fn handle(&mut self, now: Timestamp, input: Input<'_>) {
         self.world.now = now;
         match input {
             Input::Opened { peer, binding, origin } => self.handle_opened(now, peer, binding, origin),
@@ -277,7 +277,7 @@ impl Engine {
     }
 
     /// Gives sessions what others have for them.
-    fn deliver(&mut self, now: Moment) {
+    fn deliver(&mut self, now: Timestamp) {
         while let Some((peer, letter)) = self.world.letters.pop_front() {
             self.with(now, peer, |session, world| session.handle_letter(world, now, letter));
         }
@@ -288,7 +288,7 @@ impl Engine {
 
     fn handle_opened(
         &mut self,
-        now: Moment,
+        now: Timestamp,
         peer: ConnectionId,
         binding: &Rc<Binding>,
         origin: RemoteAddress,
@@ -304,7 +304,7 @@ impl Engine {
         self.relieve_when_full(now);
     }
 
-    fn handle_sent(&mut self, now: Moment, peer: ConnectionId, bytes: usize) {
+    fn handle_sent(&mut self, now: Timestamp, peer: ConnectionId, bytes: usize) {
         if self.world.tower.is_manned() {
             self.show_reply(peer, bytes);
         }
@@ -335,12 +335,12 @@ impl Engine {
         });
     }
 
-    fn handle_tick(&mut self, now: Moment) {
+    fn handle_tick(&mut self, now: Timestamp) {
         self.flushes_left = FLUSHES_PER_TURN;
         for _ in 0..ALARMS_PER_TURN {
             let Some(peer) = self.deadlines.pop(now) else { break };
             self.with(now, peer, |session, world| {
-                session.alarm.ring();
+                session.timer.ring();
                 session.handle_time(world, now);
             });
             self.tidy_deadlines();
@@ -416,7 +416,7 @@ impl Engine {
     }
 
     /// When to tell the time with [`Input::Tick`], if nothing else happens before.
-    pub fn poll_deadline(&self) -> Option<Moment> {
+    pub fn poll_deadline(&self) -> Option<Timestamp> {
         let stop = self.world.stop.as_ref().map(|stop| if stop.listening { stop.listen } else { stop.by });
         [self.deadlines.next(), stop].into_iter().flatten().min()
     }
@@ -432,13 +432,13 @@ impl Engine {
     }
 
     /// Does something with a session, if it is still there, and sees to what follows from it.
-    fn with(&mut self, now: Moment, peer: ConnectionId, act: impl FnOnce(&mut Session, &mut World)) {
+    fn with(&mut self, now: Timestamp, peer: ConnectionId, act: impl FnOnce(&mut Session, &mut World)) {
         self.act_on(now, peer, act);
         self.relieve_when_full(now);
     }
 
     /// The same, whatever the queues of all take then.
-    fn act_on(&mut self, now: Moment, peer: ConnectionId, act: impl FnOnce(&mut Session, &mut World)) {
+    fn act_on(&mut self, now: Timestamp, peer: ConnectionId, act: impl FnOnce(&mut Session, &mut World)) {
         let session = self.sessions.get_mut(peer.index as usize).and_then(Option::as_mut);
         let Some(session) = session.filter(|session| session.peer() == peer) else { return };
         act(session, &mut self.world);
@@ -446,7 +446,7 @@ impl Engine {
     }
 
     /// What follows from a change to a session: output, another deadline, its end.
-    fn settle(&mut self, now: Moment, peer: ConnectionId) {
+    fn settle(&mut self, now: Timestamp, peer: ConnectionId) {
         let Some(Some(session)) = self.sessions.get_mut(peer.index as usize) else { return };
         match session.step(&mut self.world, now) {
             Some(last @ (Output::Close(_) | Output::Reset(_))) => return self.remove(peer, last),
@@ -476,7 +476,7 @@ impl Engine {
         // What is flushed in this turn has another deadline then, or is blocked.
         if !is_flushable {
             let deadline = session.deadline(&self.world);
-            self.deadlines.arm(peer, &mut session.alarm, deadline);
+            self.deadlines.arm(peer, &mut session.timer, deadline);
         }
     }
 
@@ -488,7 +488,7 @@ impl Engine {
             session.hear_room(&mut self.world);
             session.account(&mut self.world);
             let deadline = session.deadline(&self.world);
-            self.deadlines.arm(peer, &mut session.alarm, deadline);
+            self.deadlines.arm(peer, &mut session.timer, deadline);
         }
     }
 
@@ -496,7 +496,7 @@ impl Engine {
         let sessions = &self.sessions;
         self.deadlines.tidy(|peer, at| {
             let session = sessions.get(peer.index as usize).and_then(Option::as_ref);
-            session.is_some_and(|session| session.peer() == peer && session.alarm.is_for(at))
+            session.is_some_and(|session| session.peer() == peer && session.timer.is_for(at))
         });
     }
 
@@ -516,7 +516,7 @@ impl Engine {
         if let Some(mut session) = place.take() {
             session.depart(&mut self.world);
             session.discharge(&mut self.world);
-            self.deadlines.disarm(&mut session.alarm);
+            self.deadlines.disarm(&mut session.timer);
             self.tidy_deadlines();
             self.open -= 1;
             self.outputs.push_back(last);

@@ -2,7 +2,7 @@
 //! that had it, so that it is not left behind by coming back under another one. Knows no room and no connection.
 
 use super::client::Client;
-use super::message::Moment;
+use super::message::Timestamp;
 use super::name::Key;
 
 /// As many as can be muted at once: more than that is a matter for `close` or a list.
@@ -13,7 +13,7 @@ struct Mute {
     key: Key,
     client: Client,
     /// `None`: until it is lifted.
-    until: Option<Moment>,
+    until: Option<Timestamp>,
 }
 
 /// Everybody who is muted.
@@ -27,7 +27,7 @@ impl Mutes {
     }
 
     /// Mutes somebody, or changes until when; `false`: too many are muted already.
-    pub fn add(&mut self, now: Moment, key: Key, client: Client, until: Option<Moment>) -> bool {
+    pub fn add(&mut self, now: Timestamp, key: Key, client: Client, until: Option<Timestamp>) -> bool {
         self.0.retain(|mute| mute.key != key && mute.until.is_none_or(|until| until > now));
         if self.0.len() >= MUTES_MAX {
             return false;
@@ -46,11 +46,11 @@ impl Mutes {
     /// Until when a member may not speak, if that is so. `is_here` says of a name whether somebody in the room has it.
     pub fn of(
         &self,
-        now: Moment,
+        now: Timestamp,
         key: &Key,
         client: Client,
         is_here: impl Fn(&Key) -> bool,
-    ) -> Option<Option<Moment>> {
+    ) -> Option<Option<Timestamp>> {
         let is_now = |mute: &&Mute| mute.until.is_none_or(|until| until > now);
         let is_on = |mute: &&Mute| mute.key == *key || mute.client == client && !is_here(&mute.key);
         self.0.iter().filter(is_now).find(is_on).map(|mute| mute.until)
@@ -66,7 +66,7 @@ mod tests {
         let (ann, bob, eve) = (Key::new("ann"), Key::new("bob"), Key::new("eve"));
         let [one, other] = [Client::User(1), Client::User(2)];
         let mut mutes = Mutes::default();
-        let (begin, later, end) = (Moment::at(0), Moment::at(99), Moment::at(100));
+        let (begin, later, end) = (Timestamp::at(0), Timestamp::at(99), Timestamp::at(100));
         assert!(mutes.add(begin, ann.clone(), one, Some(end)));
         let present = |_: &Key| true;
         assert_eq!(mutes.of(later, &ann, one, present), Some(Some(end)));
@@ -87,12 +87,12 @@ mod tests {
     fn there_is_no_place_for_more_than_the_bound_until_some_are_over() {
         let mut mutes = Mutes::default();
         for number in 0..MUTES_MAX {
-            let until = (number > 0).then(|| Moment::at(10));
-            assert!(mutes.add(Moment::at(0), Key::new(&format!("m{number}")), Client::Unknown, until));
+            let until = (number > 0).then(|| Timestamp::at(10));
+            assert!(mutes.add(Timestamp::at(0), Key::new(&format!("m{number}")), Client::Unknown, until));
         }
-        assert!(!mutes.add(Moment::at(9), Key::new("more"), Client::Unknown, None));
-        assert!(mutes.add(Moment::at(9), Key::new("m5"), Client::Unknown, None), "it has one");
-        assert!(mutes.add(Moment::at(10), Key::new("more"), Client::Unknown, None));
+        assert!(!mutes.add(Timestamp::at(9), Key::new("more"), Client::Unknown, None));
+        assert!(mutes.add(Timestamp::at(9), Key::new("m5"), Client::Unknown, None), "it has one");
+        assert!(mutes.add(Timestamp::at(10), Key::new("more"), Client::Unknown, None));
         assert_eq!(mutes.0.len(), 3);
     }
 }

@@ -4,7 +4,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use super::client::Client;
-use super::message::{ConnectionId, Happening, Moment, RemoteAddress};
+use super::message::{ConnectionId, Happening, RemoteAddress, Timestamp};
 use super::name::Key;
 use super::room::Seat;
 use super::service::control::{Order, Target};
@@ -13,7 +13,7 @@ use super::{Engine, words};
 
 impl Engine {
     /// Carries out what has been ordered, and answers it.
-    pub(super) fn carry_out_orders(&mut self, now: Moment) {
+    pub(super) fn carry_out_orders(&mut self, now: Timestamp) {
         while let Some((by, order)) = self.world.orders.pop_front() {
             let outcome = match order {
                 Order::Kick(name) => self.kick(now, by, &name),
@@ -45,7 +45,7 @@ impl Engine {
         Ok((seat, peer, origin))
     }
 
-    fn kick(&mut self, now: Moment, by: ConnectionId, name: &str) -> Result<String, String> {
+    fn kick(&mut self, now: Timestamp, by: ConnectionId, name: &str) -> Result<String, String> {
         let (seat, peer, origin) = self.member(name)?;
         let name = self.world.room.name(seat).to_owned();
         if origin == RemoteAddress::Writers {
@@ -58,7 +58,7 @@ impl Engine {
     }
 
     /// `NAME [FOR]`: a time at the end is one if somebody has the name before it.
-    fn mute(&mut self, now: Moment, by: ConnectionId, text: &str) -> Result<String, String> {
+    fn mute(&mut self, now: Timestamp, by: ConnectionId, text: &str) -> Result<String, String> {
         let timed = text.trim().rsplit_once(char::is_whitespace).and_then(|(name, span)| {
             let span = humantime::parse_duration(span).ok().filter(|span| !span.is_zero())?;
             Some((self.member(name).ok()?, span))
@@ -111,7 +111,7 @@ impl Engine {
         }
     }
 
-    fn close(&mut self, now: Moment, by: ConnectionId, target: Target) -> Result<String, String> {
+    fn close(&mut self, now: Timestamp, by: ConnectionId, target: Target) -> Result<String, String> {
         let is_meant = |origin: RemoteAddress| match (target, origin) {
             (Target::Address(wanted), RemoteAddress::Address(address)) => {
                 address.ip().to_canonical() == wanted

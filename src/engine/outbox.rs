@@ -7,7 +7,7 @@ use memchr::{memchr, memchr_iter};
 use serde::{Deserialize, Serialize};
 
 use super::codec::Style;
-use super::message::Moment;
+use super::message::Timestamp;
 
 /// Bytes of room in a queue's memory, from which on it is going to grow, and the least that it takes: a common reply, which
 /// is an acknowledgement and a result.
@@ -27,7 +27,7 @@ pub struct Outbox {
     #[serde(default)]
     joined: bool,
     /// Nothing goes out before this moment (a paced message has just gone).
-    pause: Option<Moment>,
+    pause: Option<Timestamp>,
 }
 
 impl Outbox {
@@ -128,7 +128,7 @@ impl Outbox {
 
     /// The first `count` bytes of [`ready`](Self::ready) were sent at `now`; where messages are paced the next one waits for
     /// `gap`.
-    pub fn sent(&mut self, style: Style, count: usize, now: Moment, gap: Duration) {
+    pub fn sent(&mut self, style: Style, count: usize, now: Timestamp, gap: Duration) {
         if style.is_one_by_one() && !self.joined {
             let mut start = self.start();
             start += usize::from(self.bytes.get(start) == Some(&b'\n')) + count;
@@ -229,12 +229,12 @@ impl Outbox {
     }
 
     /// When the pause after a paced message ends, if another one waits for that.
-    pub fn pause(&self) -> Option<Moment> {
+    pub fn pause(&self) -> Option<Timestamp> {
         self.pause.filter(|_| !self.is_empty())
     }
 
     /// Ends the pause if its time has come; whether it did.
-    pub fn resume(&mut self, now: Moment) -> bool {
+    pub fn resume(&mut self, now: Timestamp) -> bool {
         let over = self.pause.is_some_and(|pause| pause <= now);
         if over {
             self.pause = None;

@@ -4,24 +4,25 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use super::limits::{MESSAGES_BURST, PACES_OF_SOURCES_MAX, PER_SECOND_MAX};
-use super::message::Moment;
+use super::message::Timestamp;
 use super::source::Source;
 
 /// What a peer has left of its burst (a token bucket, kept as the one moment at which it is full again; ATM Forum
 /// TM 4.0 calls that the generic cell rate algorithm).
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Pace(Moment);
+pub struct Pace(Timestamp);
 
 impl Pace {
     /// From when on one more message may be taken, if that is not now. `per_second` 0 is no bound.
-    pub fn until(self, now: Moment, per_second: u32) -> Option<Moment> {
+    pub fn until(self, now: Timestamp, per_second: u32) -> Option<Timestamp> {
         let gap = gap(per_second)?;
         let early = (MESSAGES_BURST - 1) * gap;
-        (now + early < self.0).then(|| Moment::at(self.0.micros().saturating_sub(early.as_micros() as u64)))
+        (now + early < self.0)
+            .then(|| Timestamp::at(self.0.micros().saturating_sub(early.as_micros() as u64)))
     }
 
     /// One message was taken.
-    pub fn count(&mut self, now: Moment, per_second: u32) {
+    pub fn count(&mut self, now: Timestamp, per_second: u32) {
         if let Some(gap) = gap(per_second) {
             self.0 = self.0.max(now) + gap;
         }
@@ -34,7 +35,7 @@ pub struct Lately(HashMap<Source, Pace>);
 
 impl Lately {
     /// One of this source has this left.
-    pub fn note(&mut self, now: Moment, source: Source, pace: Pace) {
+    pub fn note(&mut self, now: Timestamp, source: Source, pace: Pace) {
         if self.0.len() >= PACES_OF_SOURCES_MAX && !self.0.contains_key(&source) {
             self.0.retain(|_, pace| pace.0 > now);
             if self.0.len() >= PACES_OF_SOURCES_MAX {
@@ -46,7 +47,7 @@ impl Lately {
     }
 
     /// What somebody begins with who comes from there; `None`: with all of a burst.
-    pub fn of(&self, now: Moment, source: Source) -> Option<Pace> {
+    pub fn of(&self, now: Timestamp, source: Source) -> Option<Pace> {
         self.0.get(&source).copied().filter(|pace| pace.0 > now)
     }
 }
@@ -62,7 +63,7 @@ mod tests {
 
     /// How many of as many messages as anybody can send are taken until then, from a peer that is new.
     fn taken(per_second: u32, until: u64) -> usize {
-        let (mut pace, mut now, mut count) = (Pace::default(), Moment::at(5), 0);
+        let (mut pace, mut now, mut count) = (Pace::default(), Timestamp::at(5), 0);
         loop {
             match pace.until(now, per_second) {
                 Some(next) => now = next,
@@ -88,7 +89,7 @@ mod tests {
 
     #[test]
     fn who_comes_again_begins_with_what_was_left_and_few_are_remembered() {
-        let (mut lately, now) = (Lately::default(), Moment::at(1));
+        let (mut lately, now) = (Lately::default(), Timestamp::at(1));
         let mut pace = Pace::default();
         (0..10).for_each(|_| pace.count(now, 3));
         lately.note(now, Source::User(1), pace);
@@ -111,7 +112,7 @@ mod tests {
     fn who_has_been_quiet_has_a_burst_again_and_no_more() {
         let mut pace = Pace::default();
         for second in [0, 100, 200] {
-            let now = Moment::at(second * 1_000_000);
+            let now = Timestamp::at(second * 1_000_000);
             for _ in 0..10 {
                 assert_eq!(pace.until(now, 3), None);
                 pace.count(now, 3);

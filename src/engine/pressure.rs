@@ -8,7 +8,7 @@ use std::collections::{BinaryHeap, HashMap};
 
 use super::Engine;
 use super::limits::RELIEF_SHARE;
-use super::message::{ConnectionId, Moment};
+use super::message::{ConnectionId, Timestamp};
 use super::source::Source;
 
 /// How often those who hold most are looked for at once: who gives way keeps a few words, and loses them the second time.
@@ -36,14 +36,14 @@ impl Engine {
 
     /// Sees to it that the queues of all connections keep to their bound.
     #[inline]
-    pub(super) fn relieve_when_full(&mut self, now: Moment) {
+    pub(super) fn relieve_when_full(&mut self, now: Timestamp) {
         if self.held_bytes() > self.world.settings.queued_bytes_max {
             self.relieve(now);
         }
     }
 
     #[cold]
-    fn relieve(&mut self, now: Moment) {
+    fn relieve(&mut self, now: Timestamp) {
         let max = self.world.settings.queued_bytes_max;
         for _ in 0..ROUNDS {
             let held = self.held_bytes();

@@ -3,7 +3,7 @@
 use super::client::Client;
 use super::codec::{Style, prefixed};
 use super::figures::FIGURES_AGE_MAX;
-use super::message::{ConnectionId, Moment};
+use super::message::{ConnectionId, Timestamp};
 use super::roster::Entry;
 use super::service::Service;
 use super::service::mux;
@@ -13,7 +13,7 @@ use super::{Engine, limits};
 
 impl Engine {
     /// Writes on at the reports that can go on; those that did not have their turn stay in the list.
-    pub(super) fn go_on_reporting(&mut self, now: Moment) {
+    pub(super) fn go_on_reporting(&mut self, now: Timestamp) {
         let mut budget = limits::STATUS_PARTS_PER_TURN;
         for _ in 0..self.reporting.len() {
             if budget == 0 {
@@ -43,15 +43,15 @@ impl Engine {
     }
 
     /// Whether a process that can tell of itself is to be asked. (An engine alone is in none.)
-    fn lacks_figures(&self, now: Moment) -> bool {
-        let is_old = |at: Moment| now.since(at) >= FIGURES_AGE_MAX;
+    fn lacks_figures(&self, now: Timestamp) -> bool {
+        let is_old = |at: Timestamp| now.since(at) >= FIGURES_AGE_MAX;
         self.world.settings.pid.is_some() && self.world.figures.is_none_or(|(at, _)| is_old(at))
     }
 
     /// The next piece of a report; how far it is then, or `None` at its end.
     fn write_report(
         &self,
-        now: Moment,
+        now: Timestamp,
         progress: Progress,
         may_watch: bool,
         out: &mut Vec<u8>,
@@ -110,7 +110,7 @@ impl Engine {
     /// The addresses and users from this one on.
     fn write_clients(
         &self,
-        now: Moment,
+        now: Timestamp,
         from: u32,
         out: &mut Vec<u8>,
         budget: &mut usize,
@@ -139,7 +139,7 @@ impl Engine {
         }
     }
 
-    fn describe_client<'a>(&self, now: Moment, client: Client, entry: &'a Entry) -> ClientPart<'a> {
+    fn describe_client<'a>(&self, now: Timestamp, client: Client, entry: &'a Entry) -> ClientPart<'a> {
         let machine = entry.host.as_deref().and_then(|host| self.world.machines.last(host));
         ClientPart {
             client: client.to_string(),
@@ -166,7 +166,7 @@ impl Engine {
         }
     }
 
-    fn write_head(&self, now: Moment, out: &mut Vec<u8>) {
+    fn write_head(&self, now: Timestamp, out: &mut Vec<u8>) {
         let world = &self.world;
         let services = Service::ALL.into_iter().map(|service| {
             let rates = world.rates.of(now, &world.counters, service);
@@ -174,13 +174,13 @@ impl Engine {
         });
         let figures = world.figures.map(|(_, figures)| figures).unwrap_or_default();
         let room = (world.room.len(), world.room.log_bytes());
-        let uptime = now.since(Moment::default());
+        let uptime = now.since(Timestamp::default());
         let daemon = (world.settings.pid, world.settings.memory_bytes_max);
         status::write_head(out, daemon, (&figures, now), uptime, room, &world.counters, services);
     }
 
     /// Shows watchers what has happened.
-    pub(super) fn show_events(&mut self, now: Moment) {
+    pub(super) fn show_events(&mut self, now: Timestamp) {
         if !self.world.tower.take_stirred() {
             return;
         }

@@ -13,7 +13,7 @@ use slab::Slab;
 use super::claim::{Claim, SECRET_BYTES_MAX};
 use super::limits::{ASIDE_BYTES, NAME_CHARS_MAX, WHO_BYTES_MAX};
 use super::looks::Look;
-use super::message::{ConnectionId, Moment};
+use super::message::{ConnectionId, Timestamp};
 use super::name::{Key, Name};
 use super::transcript::Transcript;
 use log::Log;
@@ -70,7 +70,7 @@ struct Member {
     asides: VecDeque<Aside>,
     aside_bytes: usize,
     /// Since when it has been behind, if it is one of those that get message by message.
-    behind_since: Option<Moment>,
+    behind_since: Option<Timestamp>,
     /// The kernel takes nothing for it at the moment.
     blocked: bool,
     /// It is already in the list of those to be offered something.

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::client::Client;
 use super::diagnosis::{Hint, Mistake};
-use super::message::{Moment, RemoteAddress};
+use super::message::{RemoteAddress, Timestamp};
 use super::service::Service;
 use super::source::Source;
 
@@ -44,7 +44,7 @@ pub struct Entry {
     /// Errors that it was told, likewise.
     pub errors: u64,
     /// When something was heard of it last.
-    pub seen: Moment,
+    pub seen: Timestamp,
     /// Its last mistake.
     pub hint: Option<LastHint>,
 }
@@ -59,7 +59,7 @@ pub struct LastHint {
     /// Where it was made.
     pub service: Service,
     /// When.
-    pub at: Moment,
+    pub at: Timestamp,
     /// The same service has answered it since.
     pub is_over: bool,
 }
@@ -72,7 +72,7 @@ pub struct Tally {
     /// Errors that it was told.
     pub errors: u32,
     /// When its last message came, if that was answered.
-    pub good: Option<Moment>,
+    pub good: Option<Timestamp>,
 }
 
 impl Entry {
@@ -92,7 +92,7 @@ pub struct Roster(BTreeMap<Client, Entry>);
 
 impl Roster {
     /// A connection was let in.
-    pub fn enter(&mut self, now: Moment, client: Client) {
+    pub fn enter(&mut self, now: Timestamp, client: Client) {
         if let Some(entry) = self.entry(now, client) {
             entry.connections += 1;
             entry.connections_total += 1;
@@ -108,21 +108,21 @@ impl Roster {
     }
 
     /// A connection has done something on a service.
-    pub fn count(&mut self, now: Moment, client: Client, service: Service, tally: Tally) {
+    pub fn count(&mut self, now: Timestamp, client: Client, service: Service, tally: Tally) {
         if let Some(entry) = self.entry(now, client) {
             entry.take(service, tally);
         }
     }
 
     /// It has this name in the room.
-    pub fn set_name(&mut self, now: Moment, client: Client, name: &str) {
+    pub fn set_name(&mut self, now: Timestamp, client: Client, name: &str) {
         if let Some(entry) = self.entry(now, client) {
             entry.name = Some(name.into());
         }
     }
 
     /// Its machine calls itself so.
-    pub fn set_host(&mut self, now: Moment, client: Client, host: &str) {
+    pub fn set_host(&mut self, now: Timestamp, client: Client, host: &str) {
         if let Some(entry) = self.entry(now, client)
             && entry.host.as_deref() != Some(host)
         {
@@ -131,13 +131,13 @@ impl Roster {
     }
 
     /// Whether one more mistake is looked at: it costs time, and somebody may send thousands.
-    pub fn wants_hint(&self, now: Moment, client: Client) -> bool {
+    pub fn wants_hint(&self, now: Timestamp, client: Client) -> bool {
         let last = self.0.get(&client).and_then(|entry| entry.hint.as_ref());
         last.is_none_or(|hint| now.since(hint.at) >= HINT_GAP)
     }
 
     /// It has made a mistake.
-    pub fn set_hint(&mut self, now: Moment, client: Client, service: Service, hint: &Hint) {
+    pub fn set_hint(&mut self, now: Timestamp, client: Client, service: Service, hint: &Hint) {
         let Some(entry) = self.entry(now, client) else { return };
         let mut end = hint.text.len().min(HINT_BYTES_MAX - '…'.len_utf8());
         while !hint.text.is_char_boundary(end) {
@@ -151,7 +151,7 @@ impl Roster {
     }
 
     /// Whether it is known that it has been silent since that moment.
-    pub fn knows_of_silence(&self, client: Client, since: Moment) -> bool {
+    pub fn knows_of_silence(&self, client: Client, since: Timestamp) -> bool {
         let entry = self.0.get(&client);
         entry.and_then(|entry| entry.hint.as_ref()).is_some_and(|hint| hint.at > since)
     }
@@ -178,7 +178,7 @@ impl Roster {
     }
 
     /// The entry of one, made if there is a place; `None`: nobody can be forgotten for it.
-    fn entry(&mut self, now: Moment, client: Client) -> Option<&mut Entry> {
+    fn entry(&mut self, now: Timestamp, client: Client) -> Option<&mut Entry> {
         // With room there is one search.
         if self.0.len() >= CLIENTS_MAX && !self.0.contains_key(&client) {
             self.forget_some();
@@ -245,9 +245,9 @@ mod tests {
     fn a_mistake_is_over_once_the_same_service_has_answered_since() {
         let mut roster = Roster::default();
         let is_over = |roster: &Roster| roster.get(at(1)).unwrap().hint.as_ref().unwrap().is_over;
-        roster.enter(Moment::at(0), at(1));
-        roster.set_hint(Moment::at(100), at(1), Service::Multiply, &hint("x"));
-        let tally = |good: Option<u64>| Tally { requests: 2, errors: 1, good: good.map(Moment::at) };
+        roster.enter(Timestamp::at(0), at(1));
+        roster.set_hint(Timestamp::at(100), at(1), Service::Multiply, &hint("x"));
+        let tally = |good: Option<u64>| Tally { requests: 2, errors: 1, good: good.map(Timestamp::at) };
         for (service, good, over) in [
             (Service::Multiply, None, false),
             (Service::Chat, Some(200), false),
@@ -255,10 +255,10 @@ mod tests {
             (Service::Multiply, Some(101), true),
             (Service::Multiply, None, true),
         ] {
-            roster.count(Moment::at(300), at(1), service, tally(good));
+            roster.count(Timestamp::at(300), at(1), service, tally(good));
             assert_eq!(is_over(&roster), over, "{service} {good:?}");
         }
-        roster.set_hint(Moment::at(400), at(1), Service::Multiply, &hint("y"));
+        roster.set_hint(Timestamp::at(400), at(1), Service::Multiply, &hint("y"));
         assert!(!is_over(&roster), "it is another one");
         let entry = roster.get(at(1)).unwrap();
         assert_eq!((entry.requests, entry.errors, entry.connections), (10, 5, 1));
@@ -267,10 +267,13 @@ mod tests {
     #[test]
     fn many_mistakes_at_once_are_looked_at_once() {
         let mut roster = Roster::default();
-        assert!(roster.wants_hint(Moment::at(0), at(1)));
-        roster.set_hint(Moment::at(0), at(1), Service::Multiply, &hint(&"ä".repeat(1000)));
-        assert!(!roster.wants_hint(Moment::at(9_999), at(1)) && roster.wants_hint(Moment::at(10_000), at(1)));
-        assert!(roster.wants_hint(Moment::at(1), at(2)));
+        assert!(roster.wants_hint(Timestamp::at(0), at(1)));
+        roster.set_hint(Timestamp::at(0), at(1), Service::Multiply, &hint(&"ä".repeat(1000)));
+        assert!(
+            !roster.wants_hint(Timestamp::at(9_999), at(1))
+                && roster.wants_hint(Timestamp::at(10_000), at(1))
+        );
+        assert!(roster.wants_hint(Timestamp::at(1), at(2)));
         let text = &roster.get(at(1)).unwrap().hint.as_ref().unwrap().text;
         assert!(text.len() <= HINT_BYTES_MAX && text.ends_with("ä…"));
     }
@@ -279,22 +282,22 @@ mod tests {
     fn a_network_of_many_addresses_pushes_out_its_own_and_who_is_connected_stays() {
         let mut roster = Roster::default();
         for number in 0..30 {
-            roster.enter(Moment::at(0), at(number)); // they stay connected
+            roster.enter(Timestamp::at(0), at(number)); // they stay connected
         }
         for number in 30..60 {
-            roster.enter(Moment::at(0), at(number));
+            roster.enter(Timestamp::at(0), at(number));
             roster.leave(at(number), Service::Chat, Tally::default());
         }
         for number in 0..10 * CLIENTS_MAX as u128 {
             let address = Ipv6Addr::from_bits(0x2001_0db8 << 96 | number);
-            roster.enter(Moment::at(1), Client::Address(address.into()));
+            roster.enter(Timestamp::at(1), Client::Address(address.into()));
             roster.leave(Client::Address(address.into()), Service::Chat, Tally::default());
             assert!(roster.0.len() <= CLIENTS_MAX);
         }
         assert!((0..60).all(|number| roster.get(at(number)).is_some()));
         // With everybody connected nobody is forgotten, and no newcomer is known.
         let mut roster = Roster::default();
-        (0..2 * CLIENTS_MAX as u32).for_each(|number| roster.enter(Moment::at(0), at(number)));
+        (0..2 * CLIENTS_MAX as u32).for_each(|number| roster.enter(Timestamp::at(0), at(number)));
         assert_eq!((roster.0.len(), roster.get(at(CLIENTS_MAX as u32)).is_some()), (CLIENTS_MAX, false));
         roster.leave(at(CLIENTS_MAX as u32), Service::Chat, Tally::default()); // it was never counted
     }

@@ -12,7 +12,7 @@ fn binding(service: Service) -> Rc<Binding> {
 fn a_reply_is_urgent_and_what_the_room_says_waits_for_all_who_speak_in_a_turn() {
     let mut engine = Engine::new(Settings::default());
     let [ann, bob, asker] = [0, 1, 2].map(|index| ConnectionId { index, generation: 1 });
-    let now = Moment::at(0);
+    let now = Timestamp::at(0);
     let bytes = |peer, bytes| Input::Bytes { peer, bytes, more: false };
     for (peer, service) in [(ann, Service::Chat), (bob, Service::Chat), (asker, Service::Multiply)] {
         engine.handle(now, Input::Opened { peer, binding: &binding(service), origin: ORIGIN });
@@ -37,7 +37,7 @@ fn a_reply_is_urgent_and_what_the_room_says_waits_for_all_who_speak_in_a_turn() 
 #[test]
 fn who_waits_for_room_comes_before_those_who_fill_it_again() {
     let mut engine = Engine::new(Settings::default());
-    let (binding, now) = (binding(Service::Chat), Moment::at(0));
+    let (binding, now) = (binding(Service::Chat), Timestamp::at(0));
     let peers: Vec<ConnectionId> = (0..5).map(|index| ConnectionId { index, generation: 1 }).collect();
     let finish_turn = |engine: &mut Engine| {
         let mut heard = Vec::new();
@@ -81,10 +81,10 @@ fn an_idle_session_is_small_and_after_a_peak_the_table_is_too() {
     let binding = binding(Service::Multiply);
     let peers = (0..300).map(|index| ConnectionId { index, generation: 1 });
     for peer in peers.clone() {
-        engine.handle(Moment::at(0), Input::Opened { peer, binding: &binding, origin: ORIGIN });
+        engine.handle(Timestamp::at(0), Input::Opened { peer, binding: &binding, origin: ORIGIN });
     }
     for peer in peers {
-        engine.handle(Moment::at(1), Input::Lost { peer });
+        engine.handle(Timestamp::at(1), Input::Lost { peer });
     }
     assert!(engine.sessions.is_empty() && engine.sessions.capacity() < 128);
     assert_eq!(engine.poll_deadline(), None);

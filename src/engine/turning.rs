@@ -2,14 +2,14 @@
 
 use super::Engine;
 use super::limits::Settings;
-use super::message::{ConnectionId, Dropped, Moment, Output};
+use super::message::{ConnectionId, Dropped, Output, Timestamp};
 use super::service::Service;
 use super::session::Session;
 use super::world::World;
 
 impl Engine {
     /// Everybody in the room has been offered what there is: who is too far behind goes.
-    pub(super) fn settle_room(&mut self, now: Moment) {
+    pub(super) fn settle_room(&mut self, now: Timestamp) {
         let backlog = self.world.settings.of(Service::Chat).backlog_bytes_max;
         for peer in self.world.room.settle(backlog) {
             self.with(now, peer, |session, world| session.drop_slow(world, now));
@@ -18,7 +18,7 @@ impl Engine {
         self.world.counters.of_mut(Service::Chat).count_dropped(Dropped::Unread, skipped);
     }
 
-    pub(super) fn go_on_stopping(&mut self, now: Moment) {
+    pub(super) fn go_on_stopping(&mut self, now: Timestamp) {
         let Some(stop) = &mut self.world.stop else { return };
         stop.listening = now < stop.listen;
         let (patient, by) = (stop.listening, stop.by);
@@ -40,7 +40,7 @@ impl Engine {
         }
     }
 
-    pub(super) fn reconfigure(&mut self, now: Moment, settings: Settings) {
+    pub(super) fn reconfigure(&mut self, now: Timestamp, settings: Settings) {
         let before = std::mem::replace(&mut self.world.settings, settings);
         let counted = self.sessions.iter().flatten().filter(|session| session.is_counted());
         let everybody = counted.map(|session| (session.service(), session.origin()));
@@ -66,7 +66,7 @@ impl Engine {
     }
 
     /// Everybody's deadlines may have changed, and what they wait for, so that everybody is looked at.
-    pub(super) fn resume_all(&mut self, now: Moment) {
+    pub(super) fn resume_all(&mut self, now: Timestamp) {
         for peer in self.peers() {
             self.with(now, peer, |session, world| session.resume(world, now));
         }

@@ -7,7 +7,7 @@ use std::rc::Rc;
 
 use super::diagnosis::Mistake;
 use super::limits::{WATCH_EVENT_BYTES, WATCH_EVENTS_MAX, WATCH_RING_BYTES_MAX};
-use super::message::{Binding, ConnectionId, Moment, RemoteAddress};
+use super::message::{Binding, ConnectionId, RemoteAddress, Timestamp};
 use super::service::Service;
 use super::service::watch::Sight;
 use super::source::Source;
@@ -16,7 +16,7 @@ use super::source::Source;
 #[derive(Debug)]
 pub struct Event {
     /// When.
-    pub at: Moment,
+    pub at: Timestamp,
     /// Where it came in.
     pub binding: Rc<Binding>,
     /// Who it is.
@@ -222,7 +222,7 @@ mod tests {
         };
         let sight = Sight::Replied(text.into());
         Event {
-            at: Moment::at(0),
+            at: Timestamp::at(0),
             binding: Rc::new(binding),
             origin: RemoteAddress::Input,
             service: Service::Chat,

@@ -10,7 +10,7 @@ use super::diagnosis::Hint;
 use super::figures::{self, Figures};
 use super::limits::Settings;
 use super::machines::Machines;
-use super::message::{Binding, ConnectionId, Happening, Moment, Note, RemoteAddress, Request};
+use super::message::{Binding, ConnectionId, Happening, Note, RemoteAddress, Request, Timestamp};
 use super::mutes::Mutes;
 use super::pace::{Lately, Pace};
 use super::peers::Peers;
@@ -30,7 +30,7 @@ pub(super) struct World {
     pub(super) room: Room,
     pub(super) census: Census,
     /// What the process has told of itself last, and when.
-    pub(super) figures: Option<(Moment, Figures)>,
+    pub(super) figures: Option<(Timestamp, Figures)>,
     pub(super) rates: figures::Pace,
     pub(super) roster: Roster,
     pub(super) counters: Counters,
@@ -50,7 +50,7 @@ pub(super) struct World {
     /// Of those for whom the kernel takes nothing.
     pub(super) unread: Peers<Unread>,
     /// The time of the input that is being handled.
-    pub(super) now: Moment,
+    pub(super) now: Timestamp,
     /// What sessions have for other ones; delivered before anything else happens.
     pub(super) letters: VecDeque<(ConnectionId, Letter)>,
     /// What was asked of the daemon.
@@ -83,11 +83,11 @@ pub(super) enum Letter {
 #[derive(Debug)]
 pub(super) struct Stop {
     /// Until when connections that keep sending are listened to.
-    pub(super) listen: Moment,
+    pub(super) listen: Timestamp,
     /// That moment has not come yet.
     pub(super) listening: bool,
     /// When everything is closed.
-    pub(super) by: Moment,
+    pub(super) by: Timestamp,
 }
 
 impl World {

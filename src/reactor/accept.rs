@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use rustix::io::Errno;
 
-use crate::engine::message::{Binding, Input, Moment, RemoteAddress};
+use crate::engine::message::{Binding, Input, RemoteAddress, Timestamp};
 use crate::transport::link::Link;
 
 use super::report::Trouble;
@@ -21,7 +21,7 @@ enum Refusal {
 }
 
 impl Reactor {
-    pub(super) fn accept(&mut self, now: Moment, gate: usize, budget: usize) {
+    pub(super) fn accept(&mut self, now: Timestamp, gate: usize, budget: usize) {
         for _ in 0..budget {
             let Some(Gate { listener, binding, .. }) = self.slots.gate(gate) else { return };
             let binding = Rc::clone(binding);
@@ -70,7 +70,7 @@ impl Reactor {
         self.ready.push(Source::Gate(gate));
     }
 
-    pub(super) fn admit(&mut self, now: Moment, link: Link, origin: RemoteAddress, binding: &Rc<Binding>) {
+    pub(super) fn admit(&mut self, now: Timestamp, link: Link, origin: RemoteAddress, binding: &Rc<Binding>) {
         let peer = match self.watch(link) {
             Ok(peer) => peer,
             Err(error) => return self.report.trouble(now, Trouble::Register, binding, &error),
@@ -89,7 +89,7 @@ impl Reactor {
     }
 
     /// Takes one connection through the spare descriptor, tells it that there is no place, and closes it.
-    fn refuse(&mut self, now: Moment, gate: usize, binding: &Binding) -> Refusal {
+    fn refuse(&mut self, now: Timestamp, gate: usize, binding: &Binding) -> Refusal {
         let Some(Gate { listener, .. }) = self.slots.gate(gate) else { return Refusal::NobodyWaits };
         if !self.spare.lend() {
             return Refusal::Impossible;
@@ -109,7 +109,7 @@ impl Reactor {
 
     /// An edge-triggered listener is not told when descriptors are free again: it is tried when one is closed here, and
     /// after a while.
-    fn starve(&mut self, now: Moment, gate: usize, binding: &Binding, error: &io::Error) {
+    fn starve(&mut self, now: Timestamp, gate: usize, binding: &Binding, error: &io::Error) {
         self.report.trouble(now, Trouble::Accept, binding, error);
         self.ready.starve(gate);
         self.starved.get_or_insert(now + STARVED);

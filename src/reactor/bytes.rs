@@ -3,14 +3,14 @@
 use std::io::{self, ErrorKind};
 
 use crate::engine::limits::READ_BYTES_MAX;
-use crate::engine::message::{ConnectionId, Input, Moment};
+use crate::engine::message::{ConnectionId, Input, Timestamp};
 
 use crate::transport::link::Received;
 
 use super::{DRYING, PACKET_COST, Reactor};
 
 impl Reactor {
-    pub(super) fn read(&mut self, now: Moment, peer: ConnectionId) {
+    pub(super) fn read(&mut self, now: Timestamp, peer: ConnectionId) {
         let Some(slot) = self.slots.get_mut(peer) else { return };
         slot.queued = false;
         if !slot.readable {
@@ -60,7 +60,7 @@ impl Reactor {
     }
 
     /// Takes packets, as many as one read takes bytes.
-    pub(super) fn receive(&mut self, now: Moment, peer: ConnectionId) {
+    pub(super) fn receive(&mut self, now: Timestamp, peer: ConnectionId) {
         let mut budget = READ_BYTES_MAX;
         loop {
             let Some(slot) = self.slots.get_mut(peer) else { return };
@@ -89,7 +89,7 @@ impl Reactor {
         }
     }
 
-    pub(super) fn dry(&mut self, now: Moment, peer: ConnectionId) {
+    pub(super) fn dry(&mut self, now: Timestamp, peer: ConnectionId) {
         let Some(slot) = self.slots.get_mut(peer) else { return };
         let was_torrent = std::mem::take(&mut slot.torrent);
         if !self.stopping {
@@ -105,7 +105,7 @@ impl Reactor {
     }
 
     /// A descriptor failed. Of a socket that is its peer's doing, and of a pair that its reader has gone.
-    pub(super) fn fail(&mut self, now: Moment, peer: ConnectionId, error: io::Error) {
+    pub(super) fn fail(&mut self, now: Timestamp, peer: ConnectionId, error: io::Error) {
         self.note_failed_fifo(now, peer, &error);
         if self.slots.get_mut(peer).is_some_and(|slot| slot.is_pair())
             && error.kind() != ErrorKind::BrokenPipe
@@ -115,12 +115,12 @@ impl Reactor {
         self.lose(now, peer);
     }
 
-    pub(super) fn lose(&mut self, now: Moment, peer: ConnectionId) {
+    pub(super) fn lose(&mut self, now: Timestamp, peer: ConnectionId) {
         self.engine.handle(now, Input::Lost { peer });
     }
 
     /// Writes until nothing is left or the kernel takes no more.
-    pub(super) fn flush(&mut self, now: Moment, peer: ConnectionId) {
+    pub(super) fn flush(&mut self, now: Timestamp, peer: ConnectionId) {
         loop {
             let Some(slot) = self.slots.get_mut(peer) else { return };
             if slot.blocked {
@@ -153,7 +153,7 @@ impl Reactor {
     }
 
     /// Writes to a peer for which the kernel takes nothing, as far as we know.
-    pub(super) fn retry(&mut self, now: Moment, peer: ConnectionId) {
+    pub(super) fn retry(&mut self, now: Timestamp, peer: ConnectionId) {
         let Some(slot) = self.slots.get_mut(peer).filter(|slot| slot.blocked) else { return };
         let outgoing = self.engine.outgoing(peer);
         if outgoing.is_empty() {

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::engine::message::Moment;
+use crate::engine::message::Timestamp;
 
 /// A turn that takes longer than it asked for by more than this did not run for the rest of the time (it was stopped, or
 /// the machine slept): no peer is to blame for that, and no deadline comes nearer.
@@ -20,17 +20,17 @@ pub(super) struct Clock {
 
 impl Clock {
     /// A clock that goes on from `now`, which is zero unless this process follows another one.
-    pub(super) fn start(now: Moment) -> Clock {
+    pub(super) fn start(now: Timestamp) -> Clock {
         Clock { read: Instant::now(), now: Duration::from_micros(now.micros()) }
     }
 
     /// The time at the last reading.
-    pub(super) fn now(&self) -> Moment {
-        Moment::at(u64::try_from(self.now.as_micros()).unwrap_or(u64::MAX))
+    pub(super) fn now(&self) -> Timestamp {
+        Timestamp::at(u64::try_from(self.now.as_micros()).unwrap_or(u64::MAX))
     }
 
     /// Reads the clock, after a turn that asked to sleep for `asked` at most.
-    pub(super) fn advance(&mut self, asked: Option<Duration>) -> Moment {
+    pub(super) fn advance(&mut self, asked: Option<Duration>) -> Timestamp {
         let read = Instant::now();
         let elapsed = read - self.read;
         self.read = read;
@@ -46,7 +46,7 @@ impl Clock {
     }
 
     /// How long to sleep until `deadline`; a little longer rather than a little shorter.
-    pub(super) fn until(&self, deadline: Moment) -> Duration {
+    pub(super) fn until(&self, deadline: Timestamp) -> Duration {
         deadline.since(self.now()).saturating_sub(self.read.elapsed())
     }
 }
@@ -57,11 +57,11 @@ mod tests {
 
     #[test]
     fn a_stretch_in_which_the_process_did_not_run_does_not_count() {
-        let mut clock = Clock::start(Moment::at(0));
+        let mut clock = Clock::start(Timestamp::at(0));
         clock.read =
             clock.read.checked_sub(Duration::from_secs(3600)).expect("the machine is up for an hour");
         let now = clock.advance(Some(Duration::from_secs(5)));
-        assert_eq!(now, Moment::at(0) + LATE_COUNTED);
+        assert_eq!(now, Timestamp::at(0) + LATE_COUNTED);
         clock.read =
             clock.read.checked_sub(Duration::from_secs(600)).expect("the machine is up for ten minutes");
         assert!(

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use super::Reactor;
 use super::slots::Gate;
 use crate::engine::datagram::Ledger;
-use crate::engine::message::{Binding, Dropped, Input, Moment, RemoteAddress};
+use crate::engine::message::{Binding, Dropped, Input, RemoteAddress, Timestamp};
 use crate::transport::datagram::{Received, Return};
 use crate::transport::listener::Listener;
 
@@ -14,7 +14,7 @@ impl Reactor {
     /// Takes one datagram and answers it.
     pub(super) fn take_datagram(
         &mut self,
-        now: Moment,
+        now: Timestamp,
         gate: usize,
         binding: &Rc<Binding>,
     ) -> io::Result<()> {

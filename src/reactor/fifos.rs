@@ -6,7 +6,7 @@ use std::rc::Rc;
 use super::report::Trouble;
 use super::{Reactor, STARVED};
 use crate::endpoint::Place;
-use crate::engine::message::{Binding, ConnectionId, Input, Moment, RemoteAddress};
+use crate::engine::message::{Binding, ConnectionId, Input, RemoteAddress, Timestamp};
 use crate::transport::fifo::Fifo;
 
 /// How often a FIFO that is closed is read from, to take what is in it: more than a pipe of the usual size has, and an end
@@ -66,7 +66,7 @@ impl Reactor {
     }
 
     /// If this is a FIFO's session, it has failed, and is over: another one begins after a while.
-    pub(super) fn note_failed_fifo(&mut self, now: Moment, peer: ConnectionId, error: &io::Error) {
+    pub(super) fn note_failed_fifo(&mut self, now: Timestamp, peer: ConnectionId, error: &io::Error) {
         if let Some(standing) = self.fifos.iter_mut().find(|standing| standing.peer == Some(peer)) {
             standing.peer = None;
             self.report.trouble(now, Trouble::Fifo, &standing.binding, error);

@@ -25,7 +25,7 @@ use mio::{Events, Interest, Poll};
 use rustix::io::Errno;
 
 use crate::endpoint::Place;
-use crate::engine::message::{Binding, ConnectionId, Input, Moment, Output, RemoteAddress, Request};
+use crate::engine::message::{Binding, ConnectionId, Input, Output, RemoteAddress, Request, Timestamp};
 use crate::engine::record::piece::Piece;
 use crate::engine::record::{Record, SavedSession};
 use crate::engine::{Engine, SLICES_MAX};
@@ -99,11 +99,11 @@ pub struct Reactor {
     buffer: Box<[u8]>,
     spare: Spare,
     /// When listeners that starved, and FIFOs that failed, are tried again.
-    starved: Option<Moment>,
+    starved: Option<Timestamp>,
     /// Peers are told to be dry once nothing more comes from them.
     stopping: bool,
     /// Peers that are dry if nothing comes from them until the moment.
-    drying: VecDeque<(Moment, ConnectionId)>,
+    drying: VecDeque<(Timestamp, ConnectionId)>,
     report: Report,
     fifos: Vec<Standing>,
     /// Why a pair of descriptors failed.
@@ -126,7 +126,7 @@ impl Reactor {
     ///
     /// # Errors
     /// epoll or the signals are not to be had (EMFILE, ENFILE, ENOMEM); the text says which.
-    pub fn new(engine: Engine, now: Moment) -> io::Result<Reactor> {
+    pub fn new(engine: Engine, now: Timestamp) -> io::Result<Reactor> {
         let named = |what: &str, error: io::Error| io::Error::new(error.kind(), format!("{what}: {error}"));
         let poll = Poll::new().map_err(|error| named("epoll", error))?;
         let signals = Signals::new(poll.registry()).map_err(|error| named("signals", error))?;
@@ -152,7 +152,7 @@ impl Reactor {
     }
 
     /// The time, as the engine is told it.
-    pub fn now(&self) -> Moment {
+    pub fn now(&self) -> Timestamp {
         self.clock.now()
     }
 
@@ -160,7 +160,7 @@ impl Reactor {
     ///
     /// # Errors
     /// epoll_wait(2) fails again and again, which no peer can bring about.
-    pub fn turn(&mut self, latest: Option<Moment>) -> io::Result<Turn> {
+    pub fn turn(&mut self, latest: Option<Timestamp>) -> io::Result<Turn> {
         let timeout = self.timeout(latest);
         self.wait(timeout)?;
         let now = self.clock.advance(timeout);
@@ -199,7 +199,7 @@ impl Reactor {
     }
 
     /// How long to wait for events: not at all while work is left over.
-    fn timeout(&self, latest: Option<Moment>) -> Option<Duration> {
+    fn timeout(&self, latest: Option<Timestamp>) -> Option<Duration> {
         if !self.ready.is_empty() || self.engine.has_work() || self.signals.have_come() {
             return Some(Duration::ZERO);
         }
@@ -233,7 +233,7 @@ impl Reactor {
     }
 
     /// Puts starved listeners back on the ready list when it is time to try again.
-    fn feed_starved(&mut self, now: Moment) {
+    fn feed_starved(&mut self, now: Timestamp) {
         if self.starved.is_some_and(|at| at <= now) {
             self.starved = None;
             self.spare.restore();
@@ -245,7 +245,7 @@ impl Reactor {
     }
 
     /// Reads once more from those from whom nothing has come for a while.
-    fn look_at_drying(&mut self, now: Moment) {
+    fn look_at_drying(&mut self, now: Timestamp) {
         while self.drying.front().is_some_and(|(at, _)| *at <= now) {
             let Some((at, peer)) = self.drying.pop_front() else { return };
             if let Some(slot) = self.slots.get_mut(peer)
@@ -261,7 +261,7 @@ impl Reactor {
 
     /// Accepts and reads, once for each on the ready list, and answers each before the next: what the kernel and the
     /// engine know of it is still in the processor's caches.
-    fn take_in(&mut self, now: Moment) {
+    fn take_in(&mut self, now: Timestamp) {
         for _ in 0..self.ready.len() {
             match self.ready.pop() {
                 Some(Source::Gate(gate)) => self.accept(now, gate, ACCEPTS_PER_TURN),
@@ -276,7 +276,7 @@ impl Reactor {
     // ---- out
 
     /// Does what the engine asks for those who were just listened to; whether that was anything.
-    fn answer(&mut self, now: Moment) -> bool {
+    fn answer(&mut self, now: Timestamp) -> bool {
         let mut any = false;
         while let Some(output) = self.engine.poll_urgent() {
             any = true;
@@ -286,13 +286,13 @@ impl Reactor {
     }
 
     /// Does what the engine asks, until it asks for nothing more in this turn.
-    fn finish(&mut self, now: Moment) {
+    fn finish(&mut self, now: Timestamp) {
         while let Some(output) = self.engine.poll_output() {
             self.carry_out(now, output);
         }
     }
 
-    fn carry_out(&mut self, now: Moment, output: Output) {
+    fn carry_out(&mut self, now: Timestamp, output: Output) {
         match output {
             Output::Flush(peer) => self.flush(now, peer),
             Output::Retry(peer) => self.retry(now, peer),

@@ -9,7 +9,7 @@ use log::Level;
 use super::budget::Budget;
 use super::names::Names;
 use crate::engine::Engine;
-use crate::engine::message::{Binding, Happening, Kind, Moment, Note, RemoteAddress};
+use crate::engine::message::{Binding, Happening, Kind, Note, RemoteAddress, Timestamp};
 use crate::engine::text::private;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -95,7 +95,7 @@ pub(super) enum Trouble {
 /// How many lines of each kind the current second has had.
 #[derive(Debug, Default)]
 pub(super) struct Report {
-    begun: Moment,
+    begun: Timestamp,
     budgets: [Budget; Line::ALL.len()],
     names: Names,
 }
@@ -103,13 +103,13 @@ pub(super) struct Report {
 impl Report {
     /// Writes down what the engine says happened.
     #[inline] // nearly always that is nothing
-    pub(super) fn take(&mut self, now: Moment, engine: &mut Engine) {
+    pub(super) fn take(&mut self, now: Timestamp, engine: &mut Engine) {
         while let Some(note) = engine.poll_note() {
             self.note(now, &note);
         }
     }
 
-    fn note(&mut self, now: Moment, Note { peer, binding, origin, what }: &Note) {
+    fn note(&mut self, now: Timestamp, Note { peer, binding, origin, what }: &Note) {
         let name = self.names.of(*peer, what);
         let mut line = |kind, text: std::fmt::Arguments| match &name {
             Some(name) => self.line(now, kind, binding, Some(*origin), format_args!("[{name}] {text}")),
@@ -148,14 +148,14 @@ impl Report {
     }
 
     /// A connection was refused for want of a descriptor.
-    pub(super) fn refused(&mut self, now: Moment, binding: &Binding, origin: RemoteAddress) {
+    pub(super) fn refused(&mut self, now: Timestamp, binding: &Binding, origin: RemoteAddress) {
         let text =
             format_args!("refused: no file descriptor left; raise the limit on open files (LimitNOFILE)");
         self.line(now, Line::Refused, binding, Some(origin), text);
     }
 
     /// Accepting failed, for now.
-    pub(super) fn trouble(&mut self, now: Moment, trouble: Trouble, binding: &Binding, error: &io::Error) {
+    pub(super) fn trouble(&mut self, now: Timestamp, trouble: Trouble, binding: &Binding, error: &io::Error) {
         let what = match trouble {
             Trouble::Accept => "cannot accept for the moment, trying again",
             Trouble::Register => "cannot watch a connection, closing it",
@@ -166,7 +166,7 @@ impl Report {
 
     fn line(
         &mut self,
-        now: Moment,
+        now: Timestamp,
         kind: Line,
         binding: &Binding,
         origin: Option<RemoteAddress>,
@@ -191,7 +191,7 @@ impl Report {
     }
 
     /// When a second is over: counts what was not written in it.
-    pub(super) fn settle(&mut self, now: Moment) {
+    pub(super) fn settle(&mut self, now: Timestamp) {
         if now.since(self.begun) < SECOND {
             return;
         }
@@ -205,7 +205,7 @@ impl Report {
     }
 
     /// When something that was counted is to be told.
-    pub(super) fn deadline(&self) -> Option<Moment> {
+    pub(super) fn deadline(&self) -> Option<Timestamp> {
         self.budgets.iter().any(Budget::has_suppressed).then(|| self.begun + SECOND)
     }
 }

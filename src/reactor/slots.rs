@@ -10,7 +10,7 @@ use mio::Token;
 
 use crate::engine::datagram::Ledger;
 use crate::engine::memory::shrunk;
-use crate::engine::message::{Binding, ConnectionId, Moment};
+use crate::engine::message::{Binding, ConnectionId, Timestamp};
 use crate::transport::link::{Link, Received};
 use crate::transport::listener::Listener;
 
@@ -75,7 +75,7 @@ pub(super) struct Slot {
     /// Epoll takes no such file (a regular one): a write never waits, and no event would tell that it can go on.
     pub(super) always_writable: bool,
     /// When what such a peer had sent was read to its end, while the daemon stops.
-    pub(super) drained: Option<Moment>,
+    pub(super) drained: Option<Timestamp>,
 }
 
 impl Slot {
@@ -240,7 +240,10 @@ impl Slots {
 
 /// What one connection takes in these tables, which have just grown, and on the lists of those that are ready.
 pub(super) const CONNECTION_BYTES: usize = 2
-    * (size_of::<Slot>() + 2 * size_of::<u32>() + size_of::<Source>() + size_of::<(Moment, ConnectionId)>());
+    * (size_of::<Slot>()
+        + 2 * size_of::<u32>()
+        + size_of::<Source>()
+        + size_of::<(Timestamp, ConnectionId)>());
 
 #[cfg(test)]
 mod tests {

@@ -15,7 +15,7 @@ use ipcd::engine::Engine;
 use ipcd::engine::allow::Allowed;
 use ipcd::engine::limits::{PLACES_KEPT, Settings};
 use ipcd::engine::message::{
-    Binding, CloseReason, ConnectionId, Happening, Input, Moment, Output, RemoteAddress, Transport,
+    Binding, CloseReason, ConnectionId, Happening, Input, Output, RemoteAddress, Timestamp, Transport,
 };
 use ipcd::engine::service::Service;
 use rustix::process::{Resource, Signal, getrlimit};
@@ -41,9 +41,9 @@ fn user(uid: u32, gid: u32) -> RemoteAddress {
 /// What somebody hears who comes in, and what becomes of it when it does not close.
 fn come(engine: &mut Engine, index: u32, origin: RemoteAddress) -> (String, Vec<Output>, Vec<Happening>) {
     let peer = ConnectionId { index, generation: 1 };
-    engine.handle(Moment::at(0), Input::Opened { peer, binding: &binding(Transport::Unix), origin });
+    engine.handle(Timestamp::at(0), Input::Opened { peer, binding: &binding(Transport::Unix), origin });
     let (mut heard, mut outputs) = (Vec::new(), Vec::new());
-    for now in [0, 1_999_999, 2_000_000].map(Moment::at) {
+    for now in [0, 1_999_999, 2_000_000].map(Timestamp::at) {
         engine.handle(now, Input::Tick);
         while let Some(output) = engine.poll_output() {
             if let Output::Flush(_) = output {
@@ -92,7 +92,7 @@ fn a_datagram_of_somebody_else_gets_no_answer() {
     let mut ask = |uid, bytes: &[u8], address| {
         let origin = user(uid, BOB);
         let datagram = Input::Datagram { binding: &binding, origin, bytes, truncated: false, address };
-        engine.handle(Moment::at(0), datagram);
+        engine.handle(Timestamp::at(0), datagram);
         let replies = std::iter::from_fn(|| engine.poll_reply()).count();
         let refused = std::iter::from_fn(|| engine.poll_note())
             .any(|note| note.what == Happening::Refused(CloseReason::NotAllowed));

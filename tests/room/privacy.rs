@@ -10,7 +10,7 @@ use crate::harness::around::{as_user, is_root};
 use crate::harness::{BESIDE, CHAT, Client, Daemon, TALK, USUAL};
 use ipcd::engine::Engine;
 use ipcd::engine::limits::Settings;
-use ipcd::engine::message::{Binding, ConnectionId, Input, Moment, Output, RemoteAddress, Transport};
+use ipcd::engine::message::{Binding, ConnectionId, Input, Output, RemoteAddress, Timestamp, Transport};
 use ipcd::engine::record::piece::Piece;
 use ipcd::engine::record::reader;
 use ipcd::engine::service::Service;
@@ -107,12 +107,12 @@ impl Stage {
         let binding =
             Binding { endpoint: "unix:///s".into(), service, transport: Transport::Unix, allowed: None };
         let origin = RemoteAddress::Process { uid: 0, gid: 0, pid: peer.index };
-        self.0.handle(Moment::at(0), Input::Opened { peer, binding: &Rc::new(binding), origin });
+        self.0.handle(Timestamp::at(0), Input::Opened { peer, binding: &Rc::new(binding), origin });
         self.say(peer, says);
     }
 
     fn say(&mut self, peer: ConnectionId, text: &str) {
-        self.0.handle(Moment::at(0), Input::Bytes { peer, bytes: text.as_bytes(), more: false });
+        self.0.handle(Timestamp::at(0), Input::Bytes { peer, bytes: text.as_bytes(), more: false });
     }
 
     /// What follows after a restart.
@@ -123,7 +123,7 @@ impl Stage {
             bytes.extend(start);
             runs.for_each(|run| bytes.extend(run));
         };
-        let mut handing = self.0.hand_over(Moment::at(0));
+        let mut handing = self.0.hand_over(Timestamp::at(0));
         write(handing.head());
         let peers: Vec<ConnectionId> = handing.peers().collect();
         peers.iter().filter_map(|peer| handing.session(*peer, 0)).for_each(&mut write);
@@ -132,7 +132,7 @@ impl Stage {
         let sessions = record.sessions.into_iter().map(|(_, session)| session);
         let mut after = Stage::new();
         let present = peers.into_iter().zip(sessions).collect();
-        after.0.restore(Moment::at(0), (record.history, record.log), present, Vec::new());
+        after.0.restore(Timestamp::at(0), (record.history, record.log), present, Vec::new());
         after
     }
 
@@ -140,7 +140,7 @@ impl Stage {
     fn send(&mut self, piece: usize) -> HashMap<ConnectionId, String> {
         let mut heard: HashMap<ConnectionId, Vec<u8>> = HashMap::new();
         for _ in 0..3 {
-            self.0.handle(Moment::at(0), Input::Tick);
+            self.0.handle(Timestamp::at(0), Input::Tick);
             while let Some(output) = self.0.poll_output() {
                 let Output::Flush(peer) = output else { continue };
                 loop {
@@ -149,7 +149,7 @@ impl Stage {
                     if bytes.is_empty() {
                         break;
                     }
-                    self.0.handle(Moment::at(0), Input::Sent { peer, bytes: bytes.len() });
+                    self.0.handle(Timestamp::at(0), Input::Sent { peer, bytes: bytes.len() });
                     heard.entry(peer).or_default().extend(bytes);
                 }
             }

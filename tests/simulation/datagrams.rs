@@ -8,7 +8,7 @@ use std::rc::Rc;
 
 use ipcd::engine::Engine;
 use ipcd::engine::limits::Settings;
-use ipcd::engine::message::{Binding, Dropped, Happening, Input, Moment, RemoteAddress, Transport};
+use ipcd::engine::message::{Binding, Dropped, Happening, Input, RemoteAddress, Timestamp, Transport};
 use ipcd::engine::service::Service;
 
 use super::random::Random;
@@ -126,7 +126,7 @@ impl Net {
         };
         let partner = self.partners[from];
         (self.came, self.last) = (self.came + 1, now);
-        let now_ = Moment::at(now);
+        let now_ = Timestamp::at(now);
         let input = Input::Datagram {
             binding: &self.bindings[binding],
             origin: partner.origin,

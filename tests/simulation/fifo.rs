@@ -10,7 +10,7 @@ use ipcd::engine::Engine;
 use ipcd::engine::limits::Settings;
 use ipcd::engine::memory;
 use ipcd::engine::message::{
-    Binding, CloseReason, ConnectionId, Happening, Input, Moment, Output, RemoteAddress, Transport,
+    Binding, CloseReason, ConnectionId, Happening, Input, Output, RemoteAddress, Timestamp, Transport,
 };
 use ipcd::engine::service::Service;
 
@@ -39,7 +39,7 @@ struct World {
     settings: Settings,
     /// The largest bound of all settings so far.
     bytes_max: usize,
-    now: Moment,
+    now: Timestamp,
     ends: Vec<End>,
 }
 
@@ -57,7 +57,7 @@ impl World {
         let mut world = World {
             engine: Engine::new(settings.clone()),
             bytes_max: memory::bytes_max(&settings),
-            now: Moment::at(0),
+            now: Timestamp::at(0),
             ends: Vec::new(),
             settings,
             random,

@@ -8,7 +8,7 @@ use std::time::Duration;
 use ipcd::engine::Engine;
 use ipcd::engine::limits::{MESSAGES_BURST, READ_BYTES_MAX, Settings};
 use ipcd::engine::message::{
-    Binding, CloseReason, ConnectionId, Happening, Input, Moment, Output, RemoteAddress, Transport,
+    Binding, CloseReason, ConnectionId, Happening, Input, Output, RemoteAddress, Timestamp, Transport,
 };
 use ipcd::engine::service::Service;
 
@@ -41,14 +41,14 @@ struct Member {
     heard: String,
     said: usize,
     /// The number of the last word of its own, and when it said it.
-    asked: Option<(String, Moment)>,
-    stuck: Option<Moment>,
-    closed: Option<(CloseReason, Moment)>,
+    asked: Option<(String, Timestamp)>,
+    stuck: Option<Timestamp>,
+    closed: Option<(CloseReason, Timestamp)>,
 }
 
 struct Hall {
     engine: Engine,
-    now: Moment,
+    now: Timestamp,
     members: Vec<Member>,
     worst: Duration,
 }
@@ -204,7 +204,7 @@ fn hold(random: &mut Random, seconds: usize, per_second: u32, tally: &mut Tally)
     settings.services[Service::Chat as usize].messages_per_second = per_second;
     let timeout = Duration::from_secs(random.pick(&[5, 60]));
     settings.send_timeout = timeout;
-    let (engine, now) = (Engine::new(settings), Moment::at(0));
+    let (engine, now) = (Engine::new(settings), Timestamp::at(0));
     let mut hall = Hall { engine, now, members: Vec::new(), worst: Duration::ZERO };
     let bytes = random.within(20, 500);
     for index in 0..random.within(4, 8) {
@@ -244,7 +244,7 @@ fn hold(random: &mut Random, seconds: usize, per_second: u32, tally: &mut Tally)
         if let (Role::IsDeaf(_), Some((reason, at))) = (member.role, member.closed) {
             let late = [CloseReason::PeerNotReading, CloseReason::PeerTooSlow, CloseReason::PeerNameless];
             let is_it = late.contains(&reason);
-            let in_time = reason != CloseReason::PeerNotReading || at > Moment::at(0) + timeout;
+            let in_time = reason != CloseReason::PeerNotReading || at > Timestamp::at(0) + timeout;
             assert!(is_it && in_time, "{:?}: {reason:?} at {at:?}", member.role);
             tally.count("deaf ones closed");
         }

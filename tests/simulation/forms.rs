@@ -10,7 +10,7 @@ use std::time::Duration;
 use ipcd::engine::Engine;
 use ipcd::engine::limits::Settings;
 use ipcd::engine::message::{
-    Binding, ConnectionId, Happening, Input, Moment, Output, RemoteAddress, Transport,
+    Binding, ConnectionId, Happening, Input, Output, RemoteAddress, Timestamp, Transport,
 };
 use ipcd::engine::service::Service;
 
@@ -107,12 +107,12 @@ struct Client {
     name: String,
     /// What it says next, and when.
     pieces: VecDeque<(Duration, Vec<u8>)>,
-    at: Moment,
+    at: Timestamp,
     left: usize,
     is_decided: bool,
     refused: Vec<&'static [u8]>,
     heard: Vec<u8>,
-    sends: Vec<(Moment, Vec<u8>)>,
+    sends: Vec<(Timestamp, Vec<u8>)>,
     /// What it must have heard when all is said.
     expected: Vec<u8>,
     messages: Vec<Vec<u8>>,
@@ -124,7 +124,7 @@ struct World {
     random: Random,
     engine: Engine,
     gap: Duration,
-    now: Moment,
+    now: Timestamp,
     clients: Vec<Client>,
     /// What the room has said, in its order, and which of it each member came before.
     room: Vec<String>,
@@ -141,7 +141,7 @@ pub fn run(seed: u64, steps: u64, step: &Cell<u64>) -> Tally {
         random,
         engine,
         gap,
-        now: Moment::at(0),
+        now: Timestamp::at(0),
         clients: Vec::new(),
         room: Vec::new(),
         tally: Tally::default(),
@@ -405,7 +405,7 @@ impl World {
 /// Messages to those who get one per recv() are so far apart.
 fn check_gaps(client: &Client, gap: Duration) {
     let own = client.sends.iter().filter(|(_, send)| send != GREETING.as_bytes() && send != b"\0");
-    let moments: Vec<Moment> = own.map(|(at, _)| *at).collect();
+    let moments: Vec<Timestamp> = own.map(|(at, _)| *at).collect();
     let is_paced = client.form.is_paced();
     for pair in moments.windows(2).filter(|_| is_paced) {
         let apart = pair[1].since(pair[0]);

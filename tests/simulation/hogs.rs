@@ -9,7 +9,7 @@ use std::time::Duration;
 use ipcd::engine::Engine;
 use ipcd::engine::limits::Settings;
 use ipcd::engine::message::{
-    Binding, CloseReason, ConnectionId, Happening, Input, Moment, Output, RemoteAddress, Transport,
+    Binding, CloseReason, ConnectionId, Happening, Input, Output, RemoteAddress, Timestamp, Transport,
 };
 use ipcd::engine::service::Service;
 
@@ -39,7 +39,7 @@ struct World {
     random: Random,
     engine: Engine,
     max: usize,
-    now: Moment,
+    now: Timestamp,
     ends: Vec<End>,
     tally: Tally,
 }
@@ -56,7 +56,7 @@ impl World {
         let max = settings.queued_bytes_max;
         let engine = Engine::new(settings);
         let mut world =
-            World { random, engine, max, now: Moment::at(0), ends: Vec::new(), tally: Tally::default() };
+            World { random, engine, max, now: Timestamp::at(0), ends: Vec::new(), tally: Tally::default() };
         for number in 0..OTHERS {
             let service = if number < OTHERS / 2 { Service::Chat } else { Service::Multiply };
             world.open(number, service, HOGS + number as u32);

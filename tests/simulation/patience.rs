@@ -4,7 +4,7 @@ use std::fmt::Display;
 use std::time::Duration;
 
 use ipcd::engine::limits::Settings;
-use ipcd::engine::message::Moment;
+use ipcd::engine::message::Timestamp;
 
 /// What counts of the time between two turns: after a longer one everybody has its next deadline before it.
 const TURN_MAX: Duration = Duration::from_secs(1);
@@ -12,14 +12,14 @@ const TURN_MAX: Duration = Duration::from_secs(1);
 #[derive(Default)]
 pub struct Patience {
     /// Since when the kernel takes nothing for it, and it has taken nothing of that; and the last turn.
-    since: Option<(Moment, Moment)>,
+    since: Option<(Timestamp, Timestamp)>,
     pub longest: Duration,
     counted: Duration,
 }
 
 impl Patience {
     /// After a turn.
-    pub fn check(&mut self, now: Moment, blocked: bool, took: bool, seen: &[Settings], who: &dyn Display) {
+    pub fn check(&mut self, now: Timestamp, blocked: bool, took: bool, seen: &[Settings], who: &dyn Display) {
         if !blocked || took {
             (self.since, self.counted) = (None, Duration::ZERO);
         }

@@ -8,7 +8,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use ipcd::engine::limits::{FramingRule, Settings};
-use ipcd::engine::message::{Binding, CloseReason, ConnectionId, Kind, Moment, RemoteAddress, Transport};
+use ipcd::engine::message::{Binding, CloseReason, ConnectionId, Kind, RemoteAddress, Timestamp, Transport};
 use ipcd::engine::service::facts::Conduct;
 use ipcd::engine::service::{Service, mux};
 use serde::Deserialize;
@@ -187,7 +187,7 @@ pub struct Actor {
     pub patience: Patience,
     /// Messages that the engine says it has taken, and when it was let in.
     pub said: u64,
-    pub since: Moment,
+    pub since: Timestamp,
     /// How many settings there had been by then.
     pub seen: usize,
     /// What it has begun to say.
@@ -218,7 +218,7 @@ pub struct Actor {
     ending: Ending,
     /// Raw: what recv() returned so far, and when the last acknowledgement was written.
     recvs: usize,
-    acknowledged: Moment,
+    acknowledged: Timestamp,
 }
 
 /// A request for multiply and its reply.
@@ -303,7 +303,7 @@ impl Actor {
             words_lost: false,
             patience: Patience::default(),
             said: 0,
-            since: Moment::at(0),
+            since: Timestamp::at(0),
             seen: 0,
             units: 0,
             taken: 0,
@@ -328,7 +328,7 @@ impl Actor {
             reading,
             ending,
             recvs: 0,
-            acknowledged: Moment::at(0),
+            acknowledged: Timestamp::at(0),
         }
     }
 
@@ -944,7 +944,7 @@ impl Actor {
     /// The reactor wrote once: with a raw client that calls recv() in time, one recv().
     pub fn note_written(
         &mut self,
-        now: Moment,
+        now: Timestamp,
         bytes: &[u8],
         whole: bool,
         gap: Option<Duration>,

@@ -11,7 +11,7 @@ use ipcd::engine::allow::Allowed;
 use ipcd::engine::limits::{FramingRule, PLACES_KEPT, READ_BYTES_MAX, SAMPLES_MAX, Settings};
 use ipcd::engine::memory;
 use ipcd::engine::message::{
-    Binding, CloseReason, ConnectionId, Happening, Input, Moment, Output, RemoteAddress, Transport,
+    Binding, CloseReason, ConnectionId, Happening, Input, Output, RemoteAddress, Timestamp, Transport,
 };
 use ipcd::engine::service::Service;
 
@@ -45,7 +45,7 @@ pub struct World {
     seen: Vec<Settings>,
     /// The shortest gap of them all.
     gap_min: Duration,
-    now: Moment,
+    now: Timestamp,
     bindings: Vec<Rc<Binding>>,
     slots: Vec<Option<Actor>>,
     generations: Vec<u32>,
@@ -61,7 +61,7 @@ pub struct World {
     haste: usize,
     serial: u64,
     /// When everything has to be closed, and whether there was time enough to answer everybody.
-    stop: Option<(Moment, bool)>,
+    stop: Option<(Timestamp, bool)>,
     observer: Option<ConnectionId>,
     observed: Option<Vec<u8>>,
     joins: HashMap<String, usize>,
@@ -98,7 +98,7 @@ impl World {
             engine: Engine::new(settings.clone()),
             seen: vec![settings.clone()],
             gap_min: shortest_gap(&settings),
-            now: Moment::at(0),
+            now: Timestamp::at(0),
             bindings,
             slots: Vec::new(),
             generations: Vec::new(),

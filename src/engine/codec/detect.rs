@@ -20,7 +20,7 @@ use super::rest::Rest;
 use super::saved;
 use super::telnet::Telnet;
 use crate::engine::limits::{FramingRule, GUESS, TYPIST};
-use crate::engine::message::{Kind, Moment};
+use crate::engine::message::{Kind, Timestamp};
 
 /// What has to be remembered beside bytes that wait: what the first bursts of a connection have told, as long as the kind of
 /// client is not known; the options of a Telnet client; or where the rest of a message ends that is too long.
@@ -40,9 +40,9 @@ pub(super) enum State {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Bursts {
     /// When the last one came.
-    last: Moment,
+    last: Timestamp,
     /// When silence decides, if nothing follows.
-    until: Moment,
+    until: Timestamp,
     /// Where each ended, in all that has come.
     cuts: Vec<Cut>,
     /// It is a complete request, or falls apart into some.
@@ -114,7 +114,7 @@ impl Guess {
     }
 
     /// When a pause decides.
-    pub fn deadline(&self) -> Option<Moment> {
+    pub fn deadline(&self) -> Option<Timestamp> {
         match self.0.as_deref()? {
             State::Bursts(bursts) => Some(bursts.until),
             State::Rest(Rest::Pause { ends, .. }) => Some(*ends),
@@ -184,7 +184,7 @@ impl Guess {
     }
 
     /// A message that is too long ends when nothing has come for as long as `patience`.
-    pub fn end_with_pause(&mut self, now: Moment, patience: Duration) {
+    pub fn end_with_pause(&mut self, now: Timestamp, patience: Duration) {
         self.0 = Some(Box::new(State::Rest(Rest::Pause { ends: now + patience, patience })));
     }
 
@@ -199,7 +199,7 @@ impl Guess {
     }
 
     /// More of that message has come: its pause begins again.
-    pub fn put_off(&mut self, now: Moment) {
+    pub fn put_off(&mut self, now: Timestamp) {
         if let Some(State::Rest(Rest::Pause { ends, patience })) = self.0.as_deref_mut() {
             *ends = now + *patience;
         }
@@ -226,7 +226,7 @@ impl Guess {
     /// some bytes are a complete request of the service.
     pub fn handle_burst(
         &mut self,
-        now: Moment,
+        now: Timestamp,
         raw_gap: Duration,
         bytes: &[u8],
         is_complete: impl Fn(&[u8]) -> bool,
@@ -251,13 +251,13 @@ impl Guess {
     }
 
     /// A burst has ended, and what has come does not look like text: silence decides after `patience`.
-    pub fn handle_unclear(&mut self, now: Moment, raw_gap: Duration, bytes: &[u8], patience: Duration) {
+    pub fn handle_unclear(&mut self, now: Timestamp, raw_gap: Duration, bytes: &[u8], patience: Duration) {
         let bursts = self.add(now, raw_gap, bytes);
         bursts.is_complete = false;
         bursts.until = now + if bursts.is_typed { patience.max(TYPIST) } else { patience };
     }
 
-    fn add(&mut self, now: Moment, raw_gap: Duration, bytes: &[u8]) -> &mut Bursts {
+    fn add(&mut self, now: Timestamp, raw_gap: Duration, bytes: &[u8]) -> &mut Bursts {
         let fresh = || State::Bursts(Bursts::new(now));
         let state = self.0.get_or_insert_with(|| Box::new(fresh()));
         if !matches!(**state, State::Bursts(_)) {
@@ -277,11 +277,11 @@ impl Guess {
 }
 
 impl Bursts {
-    fn new(now: Moment) -> Bursts {
+    fn new(now: Timestamp) -> Bursts {
         Bursts { last: now, until: now, cuts: Vec::new(), is_complete: false, is_typed: true }
     }
 
-    fn add(&mut self, now: Moment, raw_gap: Duration, end: usize) {
+    fn add(&mut self, now: Timestamp, raw_gap: Duration, end: usize) {
         let begin = self.cuts.last().map_or(0, |cut| cut.end as usize);
         if begin < end {
             let is_close = begin > 0 && now.since(self.last) < raw_gap;
@@ -360,14 +360,14 @@ mod tests {
         for (pause, burst) in bursts {
             now += pause * 100;
             if let Some(deadline) = guess.deadline() {
-                assert!(Moment::at(now) < deadline, "it was decided before {burst:?}");
+                assert!(Timestamp::at(now) < deadline, "it was decided before {burst:?}");
             }
             bytes.extend_from_slice(burst.as_bytes());
-            if let Decision::Is(kind) = guess.handle_burst(Moment::at(now), GAP, &bytes, is_complete) {
+            if let Decision::Is(kind) = guess.handle_burst(Timestamp::at(now), GAP, &bytes, is_complete) {
                 return (Some(kind), 0, vec![String::from_utf8(bytes.to_vec()).unwrap()]);
             }
         }
-        let wait = guess.deadline().unwrap().since(Moment::at(now)).as_millis() as u64;
+        let wait = guess.deadline().unwrap().since(Timestamp::at(now)).as_millis() as u64;
         guess.handle_silence(&mut bytes, is_complete);
         let text = String::from_utf8(bytes.to_vec()).unwrap();
         (None, wait, text.lines().map(str::to_owned).collect())
@@ -420,7 +420,7 @@ mod tests {
     #[test]
     fn what_has_just_become_complete_is_told_once() {
         let mut guess = Guess::default();
-        let mut burst = |now, bytes: &[u8]| guess.handle_burst(Moment::at(now), GAP, bytes, is_product);
+        let mut burst = |now, bytes: &[u8]| guess.handle_burst(Timestamp::at(now), GAP, bytes, is_product);
         assert_eq!(burst(0, b"5 "), Decision::Wait);
         assert_eq!(burst(10, b"5 1"), Decision::WaitComplete);
         assert_eq!(burst(20, b"5 10"), Decision::Wait);
@@ -430,8 +430,8 @@ mod tests {
     #[test]
     fn silence_in_the_middle_of_a_burst_loses_nothing_of_it() {
         let mut guess = Guess::default();
-        guess.handle_burst(Moment::at(0), GAP, b"5 10", is_product);
-        guess.handle_burst(Moment::at(9), GAP, b"5 103 4", is_product);
+        guess.handle_burst(Timestamp::at(0), GAP, b"5 10", is_product);
+        guess.handle_burst(Timestamp::at(9), GAP, b"5 103 4", is_product);
         let mut bytes = ThinVec::from(&b"5 103 46 "[..]);
         guess.handle_silence(&mut bytes, is_product);
         assert_eq!(bytes, b"5 10\n3 4\n6 ");

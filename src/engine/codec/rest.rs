@@ -7,7 +7,7 @@ use memchr::{memchr, memchr2};
 use serde::{Deserialize, Serialize};
 
 use super::prefixed::{self, Head};
-use crate::engine::message::{Kind, Moment};
+use crate::engine::message::{Kind, Timestamp};
 
 /// The longest length that is one: programs keep lengths in 32 bits with a sign, so that what is longer was never a length.
 const LENGTH_MAX: usize = i32::MAX as usize;
@@ -49,7 +49,7 @@ pub(super) enum Rest {
     Length { left: u32 },
     /// It ends when nothing has come for as long as `patience`; whose message it was is told then, and not before: who is
     /// answered at once goes on at once, and would be taken for the rest.
-    Pause { ends: Moment, patience: Duration },
+    Pause { ends: Timestamp, patience: Duration },
 }
 
 /// How many of `bytes` belong to the rest, and what kind of client its end shows, if it is among them: `kind`, unless that is

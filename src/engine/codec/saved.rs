@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 use super::detect;
-use crate::engine::message::Moment;
+use crate::engine::message::Timestamp;
 
 /// Either of them.
 #[derive(Deserialize)]
@@ -17,9 +17,9 @@ pub(super) enum Guess {
 #[derive(Deserialize)]
 pub(super) enum State {
     /// One byte that could be a message.
-    OneByte(Moment),
+    OneByte(Timestamp),
     /// Complete requests, which end at these places.
-    Gap { until: Moment, cuts: Vec<u32> },
+    Gap { until: Timestamp, cuts: Vec<u32> },
     /// Something incomplete.
-    LikelyLine(Moment),
+    LikelyLine(Timestamp),
 }

@@ -240,7 +240,7 @@ impl Engine {
 #[cfg(test)]
 mod tests {
     use super::super::limits::Settings;
-    use super::super::message::{Input, Moment, Transport};
+    use super::super::message::{Input, Timestamp, Transport};
     use super::*;
 
     fn binding(service: Service) -> Rc<Binding> {
@@ -258,11 +258,13 @@ mod tests {
 
     fn ask(engine: &mut Engine, service: Service, origin: RemoteAddress, bytes: &[u8]) -> Vec<Vec<u8>> {
         let (binding, truncated, address) = (binding(service), bytes.len() > 60_000, Some(&b""[..]));
-        engine
-            .handle(Moment::at(0), Input::Datagram { binding: &binding, origin, bytes, truncated, address });
+        engine.handle(
+            Timestamp::at(0),
+            Input::Datagram { binding: &binding, origin, bytes, truncated, address },
+        );
         std::iter::from_fn(|| {
             let reply = engine.poll_reply();
-            engine.handle(Moment::at(0), Input::Replied(Ok(())));
+            engine.handle(Timestamp::at(0), Input::Replied(Ok(())));
             reply
         })
         .collect()
@@ -332,13 +334,13 @@ mod tests {
         let mut ask = |outcomes: &[Result<(), Dropped>], bytes: &[u8]| {
             let address = Some(&b"/tmp/a\x1b"[..]);
             engine.handle(
-                Moment::at(0),
+                Timestamp::at(0),
                 Input::Datagram { binding: &binding, origin, bytes, truncated: false, address },
             );
             let mut sent = 0;
             for outcome in outcomes {
                 assert!(engine.poll_reply().is_some());
-                engine.handle(Moment::at(0), Input::Replied(*outcome));
+                engine.handle(Timestamp::at(0), Input::Replied(*outcome));
                 sent += u32::from(outcome.is_ok());
             }
             assert_eq!(engine.poll_reply(), None);

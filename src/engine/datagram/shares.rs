@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::engine::limits::{ANSWER_BURST_SECONDS, DATAGRAM_SENDERS_MAX};
-use crate::engine::message::{Moment, RemoteAddress};
+use crate::engine::message::{RemoteAddress, Timestamp};
 
 /// Who gets a share: an address and port of the network, or a user's socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -39,14 +39,14 @@ impl Sender {
 /// takes (a leaky bucket as a meter, or the generic cell rate algorithm).
 #[derive(Debug, Default)]
 pub struct Shares {
-    by_sender: BTreeMap<Sender, Moment>,
+    by_sender: BTreeMap<Sender, Timestamp>,
     /// The same, those first that will be whole first: when there are too many, forgetting them gives away least.
-    by_time: BTreeSet<(Moment, Sender)>,
+    by_time: BTreeSet<(Timestamp, Sender)>,
 }
 
 impl Shares {
     /// Takes one answer from a sender's share, if it has one left. `per_second`: how many it gets back; 0: no bound.
-    pub fn take(&mut self, now: Moment, sender: Sender, per_second: u32) -> bool {
+    pub fn take(&mut self, now: Timestamp, sender: Sender, per_second: u32) -> bool {
         if per_second == 0 {
             return true;
         }
@@ -75,7 +75,7 @@ impl Shares {
     }
 
     /// Who has not used any of its share need not be remembered.
-    fn forget_whole(&mut self, now: Moment) {
+    fn forget_whole(&mut self, now: Timestamp) {
         while self.by_time.first().is_some_and(|(whole, _)| *whole <= now) {
             self.forget_first();
         }
@@ -101,21 +101,24 @@ mod tests {
         let mut shares = Shares::default();
         let mut had = [0; 31];
         for millis in 0..30_000 {
-            let now = Moment::at(millis * 1000);
+            let now = Timestamp::at(millis * 1000);
             had[millis as usize / 1000] += u32::from(shares.take(now, sender(1), 10));
         }
         assert_eq!(had[0], 109);
         assert!(had[1..30].iter().all(|count| *count == 10), "{had:?}");
-        assert!((0..99).all(|_| shares.take(Moment::at(30_000_000), sender(2), 10)), "another has its own");
+        assert!(
+            (0..99).all(|_| shares.take(Timestamp::at(30_000_000), sender(2), 10)),
+            "another has its own"
+        );
     }
 
     #[test]
     fn a_share_is_whole_again_after_ten_seconds_and_forgotten() {
         let mut shares = Shares::default();
-        assert_eq!((0..500).filter(|_| shares.take(Moment::at(7), sender(1), 10)).count(), 100);
-        assert!(!shares.take(Moment::at(100_006), sender(1), 10));
-        assert!(shares.take(Moment::at(100_007), sender(1), 10));
-        let later = Moment::at(10_100_007);
+        assert_eq!((0..500).filter(|_| shares.take(Timestamp::at(7), sender(1), 10)).count(), 100);
+        assert!(!shares.take(Timestamp::at(100_006), sender(1), 10));
+        assert!(shares.take(Timestamp::at(100_007), sender(1), 10));
+        let later = Timestamp::at(10_100_007);
         assert!(shares.take(later, sender(2), 10));
         assert_eq!(shares.len(), 1);
         assert_eq!((0..500).filter(|_| shares.take(later, sender(1), 10)).count(), 100);
@@ -125,7 +128,7 @@ mod tests {
     #[test]
     fn however_many_senders_there_are_those_who_have_had_most_are_remembered() {
         let mut shares = Shares::default();
-        let now = Moment::at(0);
+        let now = Timestamp::at(0);
         assert_eq!((0..100).filter(|_| shares.take(now, sender(1), 10)).count(), 100);
         for id in 0..3 * DATAGRAM_SENDERS_MAX {
             assert!(shares.take(now, Sender::Local(5, id as u64), 10));

@@ -8,13 +8,13 @@ fn paced_messages_go_out_one_by_one_a_gap_apart() {
     outbox.say(Style::Raw, "Data received");
     outbox.say(Style::Raw, "50.0");
     assert_eq!(outbox.ready(Style::Raw), b"Data received");
-    outbox.sent(Style::Raw, 4, Moment::at(0), GAP);
+    outbox.sent(Style::Raw, 4, Timestamp::at(0), GAP);
     assert_eq!(outbox.ready(Style::Raw), b" received");
-    outbox.sent(Style::Raw, 9, Moment::at(5), GAP);
+    outbox.sent(Style::Raw, 9, Timestamp::at(5), GAP);
     assert_eq!(outbox.ready(Style::Raw), b"");
-    assert!(!outbox.resume(Moment::at(24)) && outbox.resume(Moment::at(25)));
+    assert!(!outbox.resume(Timestamp::at(24)) && outbox.resume(Timestamp::at(25)));
     assert_eq!(outbox.ready(Style::Raw), b"50.0");
-    outbox.sent(Style::Raw, 4, Moment::at(25), GAP);
+    outbox.sent(Style::Raw, 4, Timestamp::at(25), GAP);
     assert!(outbox.is_empty() && outbox.pause().is_none(), "nothing follows, so nothing waits");
 }
 
@@ -22,12 +22,12 @@ fn paced_messages_go_out_one_by_one_a_gap_apart() {
 fn the_gap_is_kept_to_a_message_that_comes_after_the_queue_was_empty() {
     let mut outbox = Outbox::default();
     outbox.say(Style::Raw, "50.0");
-    outbox.sent(Style::Raw, 4, Moment::at(0), GAP);
+    outbox.sent(Style::Raw, 4, Timestamp::at(0), GAP);
     outbox.say(Style::Raw, "Data received");
-    assert_eq!((outbox.ready(Style::Raw), outbox.pause()), (&b""[..], Some(Moment::at(20))));
+    assert_eq!((outbox.ready(Style::Raw), outbox.pause()), (&b""[..], Some(Timestamp::at(20))));
     // A raw client that was told a list, and then chose a service that speaks in lines.
     assert_eq!(outbox.ready(Style::Lines), b"");
-    assert!(outbox.resume(Moment::at(20)));
+    assert!(outbox.resume(Timestamp::at(20)));
     assert_eq!(outbox.ready(Style::Raw), b"Data received");
     assert_eq!(outbox.ready(Style::Lines), b"Data received\n");
 }
@@ -37,16 +37,16 @@ fn what_was_said_openly_is_ended_by_the_next_message() {
     let mut lines = Outbox::default();
     lines.say_openly("Data received");
     assert_eq!(lines.ready(Style::Lines), b"Data received");
-    lines.sent(Style::Lines, 13, Moment::at(0), GAP);
+    lines.sent(Style::Lines, 13, Timestamp::at(0), GAP);
     lines.say(Style::Lines, "50.0");
     assert_eq!(lines.ready(Style::Lines), b"\n50.0\n");
 
     let mut paced = Outbox::default();
     paced.say_openly("Data received");
-    paced.sent(Style::Lines, 13, Moment::at(0), GAP);
+    paced.sent(Style::Lines, 13, Timestamp::at(0), GAP);
     paced.say(Style::Raw, "50.0");
     assert_eq!(paced.ready(Style::Raw), b"50.0");
-    paced.sent(Style::Raw, 4, Moment::at(20), GAP);
+    paced.sent(Style::Raw, 4, Timestamp::at(20), GAP);
     assert!(paced.is_empty());
 }
 
@@ -58,7 +58,7 @@ fn of_what_nobody_reads_the_oldest_whole_lines_are_dropped() {
     }
     assert_eq!(outbox.drop_oldest(100), 0);
     assert_eq!((outbox.drop_oldest(12), outbox.ready(Style::Lines)), (2, &b"three\nfour\n"[..]));
-    outbox.sent(Style::Lines, 2, Moment::at(0), GAP);
+    outbox.sent(Style::Lines, 2, Timestamp::at(0), GAP);
     outbox.say(Style::Lines, "five");
     assert_eq!((outbox.drop_oldest(9), outbox.ready(Style::Lines)), (1, &b"ree\nfive\n"[..]));
     assert_eq!(
@@ -67,7 +67,7 @@ fn of_what_nobody_reads_the_oldest_whole_lines_are_dropped() {
         "the rest of a line stays"
     );
     assert_eq!(outbox.drop_oldest(0), 0);
-    outbox.sent(Style::Lines, 4, Moment::at(0), GAP);
+    outbox.sent(Style::Lines, 4, Timestamp::at(0), GAP);
     outbox.say(Style::Lines, "six");
     assert_eq!((outbox.drop_oldest(3), outbox.is_empty()), (1, true));
 }
@@ -78,7 +78,7 @@ fn what_was_sent_is_not_kept_while_more_is_said() {
     outbox.push(&[b'x'; 4096]);
     for _ in 0..1000 {
         outbox.push(&[b'y'; 1000]);
-        outbox.sent(Style::Lines, 1000, Moment::at(0), GAP);
+        outbox.sent(Style::Lines, 1000, Timestamp::at(0), GAP);
         assert_eq!(outbox.len(), 4096);
         assert!(outbox.bytes.capacity() <= 2 * 5096, "{}", outbox.bytes.capacity());
     }
@@ -90,9 +90,9 @@ fn packets_are_offered_one_by_one_without_a_pause() {
     outbox.say(Style::Packets, "Data received");
     outbox.say(Style::Packets, "50.0");
     assert_eq!(outbox.ready(Style::Packets), b"Data received");
-    outbox.sent(Style::Packets, 13, Moment::at(0), GAP);
+    outbox.sent(Style::Packets, 13, Timestamp::at(0), GAP);
     assert_eq!((outbox.ready(Style::Packets), outbox.pause()), (&b"50.0"[..], None));
-    outbox.sent(Style::Packets, 4, Moment::at(0), GAP);
+    outbox.sent(Style::Packets, 4, Timestamp::at(0), GAP);
     assert!(outbox.is_empty());
 }
 
@@ -108,7 +108,7 @@ fn who_is_late_is_given_all_that_waits_at_once_and_then_message_by_message_again
         outbox.join();
         outbox.say(style, "c: he");
         assert_eq!(outbox.ready(style), joined);
-        outbox.sent(style, joined.len(), Moment::at(0), GAP);
+        outbox.sent(style, joined.len(), Timestamp::at(0), GAP);
         outbox.say(style, "d: ha");
         assert_eq!(outbox.ready(style), single);
     }
@@ -120,8 +120,8 @@ fn a_long_message_goes_out_in_pieces_with_pauses() {
     let long = "x".repeat(1023) + "é" + &"y".repeat(100);
     outbox.say(Style::Raw, &long);
     assert_eq!(outbox.ready(Style::Raw), "x".repeat(1023).as_bytes());
-    outbox.sent(Style::Raw, 1023, Moment::at(0), GAP);
-    assert!(outbox.ready(Style::Raw).is_empty() && outbox.resume(Moment::at(20)));
+    outbox.sent(Style::Raw, 1023, Timestamp::at(0), GAP);
+    assert!(outbox.ready(Style::Raw).is_empty() && outbox.resume(Timestamp::at(20)));
     assert_eq!(outbox.ready(Style::Raw), ("é".to_owned() + &"y".repeat(100)).as_bytes());
 }
 
@@ -135,7 +135,7 @@ fn each_style_ends_what_was_said_openly_in_its_own_way() {
     ] {
         let mut outbox = Outbox::default();
         outbox.say_openly("Data received");
-        outbox.sent(Style::Lines, 13, Moment::at(0), GAP);
+        outbox.sent(Style::Lines, 13, Timestamp::at(0), GAP);
         outbox.say(style, "50.0");
         assert_eq!(outbox.ready(style), rest, "{style:?}");
     }

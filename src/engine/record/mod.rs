@@ -16,7 +16,7 @@ use thin_vec::ThinVec;
 use super::claim::Claim;
 use super::codec::detect::Guess;
 use super::machines::Machine;
-use super::message::{Binding, CloseReason, Kind, Moment, RemoteAddress, Transport};
+use super::message::{Binding, CloseReason, Kind, RemoteAddress, Timestamp, Transport};
 use super::outbox::Outbox;
 use super::room::SavedPlace;
 use super::service::Service;
@@ -33,7 +33,7 @@ pub const VERSION_OF_ONE_TEXT: u32 = 4;
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Record {
     /// When it was taken.
-    pub now: Moment,
+    pub now: Timestamp,
     /// What newcomers to the room are shown, oldest first.
     pub history: Vec<String>,
     /// What was said in the room, and not yet sent to all of its members.
@@ -109,9 +109,9 @@ pub struct SavedSession {
     /// What was said to it alone in the room, one text behind the other.
     #[serde(skip)]
     pub(super) asides: Vec<u8>,
-    pub(super) opened: Moment,
-    pub(super) begun: Option<Moment>,
-    pub(super) active: Moment,
+    pub(super) opened: Timestamp,
+    pub(super) begun: Option<Timestamp>,
+    pub(super) active: Timestamp,
     pub(super) ended: bool,
     pub(super) tail_is_message: bool,
     pub(super) stalled: bool,
@@ -124,9 +124,9 @@ pub(super) enum SavedState {
     Multiply,
     Greeting,
     Mux,
-    Nameless(Moment),
+    Nameless(Timestamp),
     /// It is asked for the room's passphrase, or has said it.
-    Guest(Moment, Guest),
+    Guest(Timestamp, Guest),
     Member {
         name: String,
         joined: u64,
@@ -154,9 +154,9 @@ pub(super) enum SavedState {
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) enum SavedPhase {
     Serving,
-    Draining(CloseReason, Moment),
-    Parting(CloseReason, Moment),
-    Lingering(CloseReason, Moment),
+    Draining(CloseReason, Timestamp),
+    Parting(CloseReason, Timestamp),
+    Lingering(CloseReason, Timestamp),
 }
 
 /// More members than can ever have joined.

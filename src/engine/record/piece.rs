@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::SavedSession;
 use crate::engine::limits::{self, Settings};
 use crate::engine::machines::Machine;
-use crate::engine::message::{Binding, Moment};
+use crate::engine::message::{Binding, Timestamp};
 use crate::engine::service::Service;
 
 /// Runs of bytes beside a piece's JSON.
@@ -39,7 +39,7 @@ pub fn bytes_max(settings: &Settings) -> usize {
 pub(in crate::engine) enum Said {
     /// The first: when it was taken, where sessions come in, and the place in the room's log where its bytes begin. Beside
     /// it: those bytes, and the history, a line each.
-    Head { now: Moment, bindings: Vec<Binding>, base: u64 },
+    Head { now: Timestamp, bindings: Vec<Binding>, base: u64 },
     /// A machine. Beside it: its last report.
     Machine(String, Machine),
     /// A session, and the number of its descriptor. Beside it: its inbox, its outbox, and what was said to it alone.

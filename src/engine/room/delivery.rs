@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use super::super::message::{ConnectionId, Moment};
+use super::super::message::{ConnectionId, Timestamp};
 use super::log::Log;
 use super::{Aside, Member, Room, Seat};
 
@@ -97,7 +97,7 @@ impl Room {
     }
 
     /// How long the member has been behind; `waits`: something that was taken for it was not sent yet.
-    pub fn lag(&mut self, seat: Seat, waits: bool, now: Moment) -> Duration {
+    pub fn lag(&mut self, seat: Seat, waits: bool, now: Timestamp) -> Duration {
         let (end, member) = (self.log.end, &mut self.members[seat.0]);
         let is_behind = waits || member.cursor < end || !member.asides.is_empty();
         let since = if is_behind { Some(*member.behind_since.get_or_insert(now)) } else { None };

@@ -10,7 +10,7 @@ use super::facts::{Conduct, Facts, First, Idle, Keeps, Openness, Replies, is_any
 use crate::engine::counters::{Counters, ErrorKind, ServiceCounters};
 use crate::engine::figures::Figures;
 use crate::engine::json;
-use crate::engine::message::{Dropped, Moment};
+use crate::engine::message::{Dropped, Timestamp};
 use crate::engine::text::trim;
 use crate::engine::words::CLIENTS;
 
@@ -205,7 +205,7 @@ pub struct HintPart<'a> {
 pub fn write_head(
     out: &mut Vec<u8>,
     (pid, memory_max): (Option<u32>, Option<usize>),
-    (figures, now): (&Figures, Moment),
+    (figures, now): (&Figures, Timestamp),
     uptime: Duration,
     room: (usize, usize),
     counters: &Counters,
@@ -295,11 +295,11 @@ mod tests {
     fn the_pieces_of_a_report_are_one_object_on_one_line() {
         let mut out = Vec::new();
         let services = [("chat", 3, ServiceCounters::default(), [0.5; 3])];
-        let figures = Figures { reload: Some((true, Moment::at(0))), ..Figures::default() };
+        let figures = Figures { reload: Some((true, Timestamp::at(0))), ..Figures::default() };
         write_head(
             &mut out,
             (Some(7), Some(8)),
-            (&figures, Moment::at(2_000_000)),
+            (&figures, Timestamp::at(2_000_000)),
             Duration::from_millis(1500),
             (2, 3),
             &Counters::default(),

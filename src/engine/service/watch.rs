@@ -12,7 +12,7 @@ use super::facts::{Conduct, Facts, First, Idle, Keeps, Openness, Replies, is_any
 use crate::engine::diagnosis::Hint;
 use crate::engine::json;
 use crate::engine::message::Transport;
-use crate::engine::message::{Happening, Kind, Moment, RemoteAddress};
+use crate::engine::message::{Happening, Kind, RemoteAddress, Timestamp};
 use crate::engine::name::Key;
 use crate::engine::text::{clean, private, quote, words};
 
@@ -308,7 +308,7 @@ fn shown<S: Serializer>(origin: &Option<RemoteAddress>, serializer: S) -> Result
 }
 
 /// What a watcher is told first.
-pub fn begin(filter: &Filter, now: Moment) -> String {
+pub fn begin(filter: &Filter, now: Timestamp) -> String {
     match filter.json {
         true => {
             Line { time: Some(seconds(now)), text: Some(filter.to_string().into()), ..Line::new("watching") }
@@ -338,7 +338,7 @@ pub struct Actor<'a> {
 }
 
 /// One event, for one who watches since a moment.
-pub fn write(filter: &Filter, since: Moment, at: Moment, actor: Actor<'_>, sight: &Sight) -> String {
+pub fn write(filter: &Filter, since: Timestamp, at: Timestamp, actor: Actor<'_>, sight: &Sight) -> String {
     let (event, text) = sight.parts();
     let Actor { endpoint, service, origin } = actor;
     if filter.json {
@@ -377,8 +377,8 @@ pub fn write(filter: &Filter, since: Moment, at: Moment, actor: Actor<'_>, sight
     line
 }
 
-fn seconds(moment: Moment) -> f64 {
-    moment.since(Moment::default()).as_secs_f64()
+fn seconds(moment: Timestamp) -> f64 {
+    moment.since(Timestamp::default()).as_secs_f64()
 }
 
 #[cfg(test)]
@@ -428,7 +428,7 @@ mod tests {
     fn an_event_is_one_line_plain_or_json() {
         let actor =
             Actor { endpoint: "tcp://[::1]:1", service: Service::Multiply, origin: RemoteAddress::Input };
-        let (since, at) = (Moment::at(1_000_000), Moment::at(2_234_567));
+        let (since, at) = (Timestamp::at(1_000_000), Timestamp::at(2_234_567));
         let plain = read(b"all").unwrap();
         let said = Sight::Happened(Happening::Said("5 10".into()));
         assert_eq!(

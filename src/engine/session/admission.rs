@@ -8,14 +8,14 @@ use super::{Lists, Session};
 use crate::engine::World;
 use crate::engine::allow;
 use crate::engine::codec::{Style, detect};
-use crate::engine::deadlines::Alarm;
 use crate::engine::message::{
-    Binding, CloseReason, ConnectionId, Happening, Kind, Moment, RemoteAddress, Transport,
+    Binding, CloseReason, ConnectionId, Happening, Kind, RemoteAddress, Timestamp, Transport,
 };
 use crate::engine::outbox::Outbox;
 use crate::engine::service::facts::Conduct;
 use crate::engine::service::status::Progress;
 use crate::engine::service::{Service, greeting};
+use crate::engine::timer_queue::Timer;
 use crate::engine::words::GREETING;
 
 /// Said when a limit on connections is reached.
@@ -25,7 +25,7 @@ impl Session {
     /// A connection comes in: it is let in and told what its service tells everybody, or refused.
     pub(in crate::engine) fn open(
         world: &mut World,
-        now: Moment,
+        now: Timestamp,
         peer: ConnectionId,
         binding: &Rc<Binding>,
         origin: RemoteAddress,
@@ -51,12 +51,12 @@ impl Session {
             flags: Facts::default(),
         };
         dialogue.open(world, now);
-        Session { alarm: Alarm::default(), intake: Intake::default(), dialogue }
+        Session { timer: Timer::default(), intake: Intake::default(), dialogue }
     }
 }
 
 impl Dialogue {
-    fn open(&mut self, world: &mut World, now: Moment) {
+    fn open(&mut self, world: &mut World, now: Timestamp) {
         let service = self.binding.service;
         if self.is_on_fifo() {
             self.open_fifo(world, now);
@@ -73,7 +73,7 @@ impl Dialogue {
     }
 
     /// Begins a service.
-    pub(super) fn enter(&mut self, world: &mut World, now: Moment, service: Service) {
+    pub(super) fn enter(&mut self, world: &mut World, now: Timestamp, service: Service) {
         world.counters.of_mut(service).connections += 1;
         self.state = match service.facts().conduct {
             Conduct::Plain(_) => State::Plain(service),
@@ -124,7 +124,7 @@ impl Dialogue {
     pub(super) fn refuse(
         &mut self,
         world: &mut World,
-        now: Moment,
+        now: Timestamp,
         service: Service,
         reason: CloseReason,
         words: &str,

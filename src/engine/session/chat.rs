@@ -4,7 +4,7 @@ use super::dialogue::Dialogue;
 use crate::engine::World;
 use crate::engine::counters::ErrorKind;
 use crate::engine::diagnosis;
-use crate::engine::message::{CloseReason, Kind, Moment};
+use crate::engine::message::{CloseReason, Kind, Timestamp};
 use crate::engine::room::Seat;
 use crate::engine::service::chat;
 use crate::engine::text::is_empty;
@@ -12,7 +12,7 @@ use crate::engine::words::FAREWELL;
 
 impl Dialogue {
     /// Its first message, which is its name.
-    pub(super) fn name(&mut self, world: &mut World, now: Moment, message: &[u8]) {
+    pub(super) fn name(&mut self, world: &mut World, now: Timestamp, message: &[u8]) {
         let Some(message) = self.ask_passphrase(world, now, message) else { return };
         let bare = self.kind == Some(Kind::Raw);
         match chat::handle_name(&mut world.room, self.peer, self.origin, &message, bare) {
@@ -32,7 +32,7 @@ impl Dialogue {
     }
 
     /// What it says in the room.
-    pub(super) fn chat(&mut self, world: &mut World, now: Moment, seat: Seat, message: &[u8]) {
+    pub(super) fn chat(&mut self, world: &mut World, now: Timestamp, seat: Seat, message: &[u8]) {
         if self.is_muted(world, now, seat, message) {
             return;
         }

@@ -9,7 +9,7 @@ use crate::engine::codec::Style;
 use crate::engine::counters::ErrorKind;
 use crate::engine::limits::ServiceSettings;
 use crate::engine::message::{
-    Binding, CloseReason, ConnectionId, Happening, Kind, Moment, Note, RemoteAddress, Transport,
+    Binding, CloseReason, ConnectionId, Happening, Kind, Note, RemoteAddress, Timestamp, Transport,
 };
 use crate::engine::outbox::Outbox;
 use crate::engine::room::Seat;
@@ -24,9 +24,9 @@ pub(super) struct Dialogue {
     pub(super) peer: ConnectionId,
     pub(super) binding: Rc<Binding>,
     pub(super) origin: RemoteAddress,
-    pub(super) opened: Moment,
+    pub(super) opened: Timestamp,
     /// The last complete message, or the moment when the last reply had gone out.
-    pub(super) active: Moment,
+    pub(super) active: Timestamp,
     pub(super) state: State,
     pub(super) phase: Phase,
     /// How its messages end, once that is known.
@@ -79,11 +79,11 @@ pub(super) enum Phase {
     /// It is served.
     Serving,
     /// Its last words are queued; progress was last made at the moment.
-    Draining(CloseReason, Moment),
+    Draining(CloseReason, Timestamp),
     /// It has its last words, and until the moment to read them; then comes a reset.
-    Parting(CloseReason, Moment),
+    Parting(CloseReason, Timestamp),
     /// Our side is shut down; we wait for its end of file, until the moment at most.
-    Lingering(CloseReason, Moment),
+    Lingering(CloseReason, Timestamp),
 }
 
 /// What is said to it, and what its service knows of it.
@@ -94,7 +94,7 @@ pub(super) enum State {
     Multiply,
     Greeting,
     /// `Err`: it has no name yet, since the moment.
-    Chat(Result<Seat, Moment>),
+    Chat(Result<Seat, Timestamp>),
     /// One that answers each message by itself.
     Plain(Service),
     /// `None`: it talks no more.

@@ -10,7 +10,7 @@ use crate::engine::codec::telnet::{self, IAC};
 use crate::engine::diagnosis::form;
 use crate::engine::foreign;
 use crate::engine::limits::FramingRule;
-use crate::engine::message::{Happening, Kind, Moment, Transport};
+use crate::engine::message::{Happening, Kind, Timestamp, Transport};
 use crate::engine::service::facts::Keeps;
 use crate::engine::service::mux::{self, Choice};
 use crate::engine::service::status;
@@ -23,7 +23,7 @@ impl Session {
     pub(in crate::engine) fn handle_bytes(
         &mut self,
         world: &mut World,
-        now: Moment,
+        now: Timestamp,
         bytes: &[u8],
         more: bool,
     ) {
@@ -54,7 +54,7 @@ impl Session {
 
     /// Whether a line client's bytes have Telnet's commands in between: from the beginning on, or between two messages, after a
     /// Ctrl-C. No text begins with an IAC.
-    fn is_telnet(&mut self, world: &mut World, now: Moment, bytes: &[u8]) -> bool {
+    fn is_telnet(&mut self, world: &mut World, now: Timestamp, bytes: &[u8]) -> bool {
         if self.intake.guess.telnet().is_some() {
             return true;
         }
@@ -82,7 +82,7 @@ impl Session {
     }
 
     /// Takes the text out of a Telnet client's bytes, answers the commands in between, and goes on with the text.
-    fn take_text(&mut self, world: &mut World, now: Moment, bytes: &[u8]) {
+    fn take_text(&mut self, world: &mut World, now: Timestamp, bytes: &[u8]) {
         if self.intake.has_ended() {
             return; // it has said that nothing more is for us
         }
@@ -101,7 +101,7 @@ impl Session {
     }
 
     /// One packet is one message.
-    fn handle_packet(&mut self, world: &mut World, now: Moment, packet: &[u8], truncated: bool) {
+    fn handle_packet(&mut self, world: &mut World, now: Timestamp, packet: &[u8], truncated: bool) {
         if truncated {
             return self.dialogue.overflow(world, now); // the rest of it is lost already
         }
@@ -119,14 +119,14 @@ impl Session {
     }
 
     /// The peer will send nothing more.
-    pub(in crate::engine) fn handle_end_of_file(&mut self, world: &mut World, now: Moment) {
+    pub(in crate::engine) fn handle_end_of_file(&mut self, world: &mut World, now: Timestamp) {
         self.suspect_leaving(world);
         self.intake.end();
         self.take_last(world, now);
     }
 
     /// What waits is all that comes.
-    fn take_last(&mut self, world: &mut World, now: Moment) {
+    fn take_last(&mut self, world: &mut World, now: Timestamp) {
         if self.dialogue.is_alone(world) {
             self.intake.clear();
         }
@@ -144,7 +144,7 @@ impl Session {
     }
 
     /// There may be room in the queues again.
-    pub(in crate::engine) fn resume(&mut self, world: &mut World, now: Moment) {
+    pub(in crate::engine) fn resume(&mut self, world: &mut World, now: Timestamp) {
         self.dialogue.go_on_telling(world, now);
         if self.is_serving() && self.intake.stalled && self.dialogue.has_room(world) {
             self.take_in(world, now, &[]);
@@ -152,7 +152,7 @@ impl Session {
     }
 
     /// Takes whole messages off what waits, with `fresh` behind it.
-    pub(super) fn take_in(&mut self, world: &mut World, now: Moment, fresh: &[u8]) {
+    pub(super) fn take_in(&mut self, world: &mut World, now: Timestamp, fresh: &[u8]) {
         let mut fresh = fresh;
         self.intake.stalled = false;
         if self.intake.is_skipping() {
@@ -190,7 +190,7 @@ impl Session {
         is_told_later && self.intake.burst() == Burst::Ended && !self.intake.stalled
     }
 
-    fn take_messages(&mut self, world: &mut World, now: Moment, kind: Kind, fresh: &mut &[u8]) {
+    fn take_messages(&mut self, world: &mut World, now: Timestamp, kind: Kind, fresh: &mut &[u8]) {
         let Session { intake, dialogue, .. } = self;
         let mut is_behind_string = false;
         while intake.has_more(fresh) && dialogue.is_serving() {
@@ -241,7 +241,7 @@ impl Session {
     }
 
     /// Looks at the first bursts, which tell the kind of client.
-    fn look_first(&mut self, world: &mut World, now: Moment, fresh: &mut &[u8]) {
+    fn look_first(&mut self, world: &mut World, now: Timestamp, fresh: &mut &[u8]) {
         let Session { intake, dialogue, .. } = self;
         let service = dialogue.service();
         let is_complete = dialogue.is_complete(world);
@@ -282,7 +282,7 @@ impl Session {
     }
 
     /// Silence has lasted: the kind of client is what can be made of what has come.
-    pub(super) fn end_guessing(&mut self, world: &mut World, now: Moment) {
+    pub(super) fn end_guessing(&mut self, world: &mut World, now: Timestamp) {
         if self.intake.guess.ends_with_pause() {
             self.end_overlong(world, now, Kind::Raw);
             return self.intake.note_progress(now);
@@ -329,7 +329,7 @@ impl Dialogue {
     }
 
     /// One whole message. Whether it had something to say.
-    pub(super) fn handle_message(&mut self, world: &mut World, now: Moment, message: &[u8]) -> bool {
+    pub(super) fn handle_message(&mut self, world: &mut World, now: Timestamp, message: &[u8]) -> bool {
         let is_too_long =
             |dialogue: &Dialogue, world: &World| message.len() > dialogue.settings(world).message_bytes_max;
         if !is_too_long(self, world) {
@@ -356,7 +356,7 @@ impl Dialogue {
     }
 
     /// Whether it is to be heard again, by the service that was chosen.
-    fn hear(&mut self, world: &mut World, now: Moment, message: &[u8]) -> bool {
+    fn hear(&mut self, world: &mut World, now: Timestamp, message: &[u8]) -> bool {
         self.active = now;
         world.counters.of_mut(self.service()).messages += 1;
         self.count_request(world);
@@ -375,7 +375,7 @@ impl Dialogue {
         again
     }
 
-    fn answer(&mut self, world: &mut World, now: Moment, message: &[u8]) -> bool {
+    fn answer(&mut self, world: &mut World, now: Timestamp, message: &[u8]) -> bool {
         match self.state {
             State::Multiply => self.multiply(world, message),
             State::Outside | State::Greeting => {}

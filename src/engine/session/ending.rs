@@ -8,7 +8,7 @@ use crate::engine::counters::ErrorKind;
 use crate::engine::diagnosis;
 use crate::engine::foreign::Foreign;
 use crate::engine::limits::{CATCH_UP, LAST_WORDS, LEAVING, ROOM_GAP};
-use crate::engine::message::{CloseReason, Happening, Kind, Moment, Output, Transport};
+use crate::engine::message::{CloseReason, Happening, Kind, Output, Timestamp, Transport};
 use crate::engine::service::Service;
 use crate::engine::{Letter, World, words};
 
@@ -19,18 +19,18 @@ impl Session {
     }
 
     /// More than its backlog waits for it: it is told so, if that can be sent.
-    pub(in crate::engine) fn drop_slow(&mut self, world: &mut World, now: Moment) {
+    pub(in crate::engine) fn drop_slow(&mut self, world: &mut World, now: Timestamp) {
         self.dialogue.drop_slow(world, now);
     }
 
     /// A service has no endpoint any more: who came through one of them has to go, and one that is in the middle of a long
     /// reply once it has it.
-    pub(in crate::engine) fn withdraw(&mut self, world: &mut World, now: Moment, service: Service) {
+    pub(in crate::engine) fn withdraw(&mut self, world: &mut World, now: Timestamp, service: Service) {
         self.dialogue.withdraw(world, now, service);
     }
 
     /// The next step towards the end, if it is time for it. The last word is [`Output::Close`] or [`Output::Reset`].
-    pub(in crate::engine) fn step(&mut self, world: &mut World, now: Moment) -> Option<Output> {
+    pub(in crate::engine) fn step(&mut self, world: &mut World, now: Timestamp) -> Option<Output> {
         let has_ended = self.intake.has_ended();
         self.dialogue.leave_when_withdrawn(world, now);
         if has_ended && self.intake.is_empty() {
@@ -49,12 +49,12 @@ impl Session {
     }
 
     /// What the daemon's end means for it, once nothing more of it is in the kernel's buffer or in ours.
-    pub(in crate::engine) fn stop(&mut self, world: &mut World, now: Moment) {
+    pub(in crate::engine) fn stop(&mut self, world: &mut World, now: Timestamp) {
         self.dialogue.stop(world, now);
     }
 
     /// The room closes, and every line.
-    pub(in crate::engine) fn stop_talking(&mut self, world: &mut World, now: Moment) {
+    pub(in crate::engine) fn stop_talking(&mut self, world: &mut World, now: Timestamp) {
         self.dialogue.stop_talking(world, now);
     }
 
@@ -78,7 +78,7 @@ impl Session {
 }
 
 impl Dialogue {
-    pub(super) fn reject(&mut self, world: &mut World, now: Moment, foreign: Foreign) {
+    pub(super) fn reject(&mut self, world: &mut World, now: Timestamp, foreign: Foreign) {
         let error = words::not_spoken_here(self.service().name(), foreign.name());
         // The contract's sentence ends with LF whatever the other protocol looked like.
         self.end_lines_with_lf();
@@ -97,7 +97,7 @@ impl Dialogue {
     }
 
     /// What it sends is no text: that is named, and nothing of it is done.
-    pub(super) fn reject_unreadable(&mut self, world: &mut World, now: Moment, what: Unreadable) {
+    pub(super) fn reject_unreadable(&mut self, world: &mut World, now: Timestamp, what: Unreadable) {
         self.hint_at_unreadable(world, what);
         let error = match what {
             Unreadable::Utf16 => words::UTF_16,
@@ -110,7 +110,7 @@ impl Dialogue {
         self.fail(world, now, CloseReason::PeerUnreadable, error.to_owned());
     }
 
-    pub(super) fn fail(&mut self, world: &mut World, now: Moment, reason: CloseReason, error: String) {
+    pub(super) fn fail(&mut self, world: &mut World, now: Timestamp, reason: CloseReason, error: String) {
         self.note_error(world, ErrorKind::of(reason), error.clone());
         self.finish(world, now, reason, Some(&format!("Error: {error}")));
     }
@@ -119,7 +119,7 @@ impl Dialogue {
     pub(super) fn finish(
         &mut self,
         world: &mut World,
-        now: Moment,
+        now: Timestamp,
         reason: CloseReason,
         words: Option<&str>,
     ) {
@@ -172,23 +172,23 @@ impl Dialogue {
         self.hang_up(world);
         self.outbox.clear();
         if self.is_serving() {
-            self.phase = Phase::Draining(CloseReason::PeerReset, Moment::default());
+            self.phase = Phase::Draining(CloseReason::PeerReset, Timestamp::default());
         }
     }
 
-    fn drop_slow(&mut self, world: &mut World, now: Moment) {
+    fn drop_slow(&mut self, world: &mut World, now: Timestamp) {
         world.counters.of_mut(self.service()).too_slow += 1;
         self.finish(world, now, CloseReason::PeerTooSlow, Some("Error: too slow"));
     }
 
-    fn withdraw(&mut self, world: &mut World, now: Moment, service: Service) {
+    fn withdraw(&mut self, world: &mut World, now: Timestamp, service: Service) {
         if self.is_serving() && self.binding.service == service && self.service() == service {
             self.flags.withdrawn = true;
             self.leave_when_withdrawn(world, now);
         }
     }
 
-    fn leave_when_withdrawn(&mut self, world: &mut World, now: Moment) {
+    fn leave_when_withdrawn(&mut self, world: &mut World, now: Timestamp) {
         if self.flags.withdrawn && self.is_serving() && self.report().is_none() && !self.is_telling() {
             let words = format!("Error: {} is no longer offered here", self.service());
             self.finish(world, now, CloseReason::Withdrawn, Some(&words));
@@ -196,7 +196,7 @@ impl Dialogue {
     }
 
     /// It will say nothing more, and all that it has said is answered.
-    fn leave_at_end(&mut self, world: &mut World, now: Moment) {
+    fn leave_at_end(&mut self, world: &mut World, now: Timestamp) {
         if self.is_serving() && self.report().is_none() && !self.is_telling() {
             // The end of a FIFO is its endpoint's: its writers come and go.
             let reason = if self.is_on_fifo() { CloseReason::Withdrawn } else { CloseReason::PeerClosed };
@@ -204,7 +204,7 @@ impl Dialogue {
         }
     }
 
-    fn step(&mut self, world: &mut World, now: Moment, has_ended: bool) -> Option<Output> {
+    fn step(&mut self, world: &mut World, now: Timestamp, has_ended: bool) -> Option<Output> {
         match self.phase {
             Phase::Serving => None,
             Phase::Draining(..) if !self.outbox.is_empty() => None,
@@ -273,13 +273,13 @@ impl Dialogue {
         self.note(world, Happening::Closed(reason));
     }
 
-    fn stop(&mut self, world: &mut World, now: Moment) {
+    fn stop(&mut self, world: &mut World, now: Timestamp) {
         if self.is_serving() && !self.service().facts().is_shared {
             self.finish(world, now, CloseReason::Stopping, None);
         }
     }
 
-    fn stop_talking(&mut self, world: &mut World, now: Moment) {
+    fn stop_talking(&mut self, world: &mut World, now: Timestamp) {
         if self.is_serving() {
             self.finish(world, now, CloseReason::Stopping, Some("Server is shutting down."));
         }

@@ -5,12 +5,12 @@ use super::Session;
 use super::dialogue::{Dialogue, Heard, State};
 use crate::engine::World;
 use crate::engine::counters::ErrorKind;
-use crate::engine::message::{Dropped, Happening, Kind, Moment};
+use crate::engine::message::{Dropped, Happening, Kind, Timestamp};
 use crate::engine::service::chat;
 
 impl Dialogue {
     /// Begins it. No limit keeps it out: nobody could be told.
-    pub(super) fn open_fifo(&mut self, world: &mut World, now: Moment) {
+    pub(super) fn open_fifo(&mut self, world: &mut World, now: Timestamp) {
         self.kind = Some(Kind::Line);
         self.heard = Heard::Message; // nobody's first message can be known for one: no other protocol is looked for
         self.flags.counted = true;

@@ -9,7 +9,7 @@ use crate::engine::codec::Style;
 use crate::engine::limits::{
     CATCH_UP, CATCH_UP_BYTES, OUTBOX_BYTES_HIGH, READ_BYTES_MAX, ROOM_BURST_BYTES, ROOM_GAP, ROOM_QUEUE_BYTES,
 };
-use crate::engine::message::Moment;
+use crate::engine::message::Timestamp;
 
 impl Session {
     // ---- what comes in
@@ -36,7 +36,7 @@ impl Session {
     }
 
     /// Whether the reactor has to be told to read from it again.
-    pub(in crate::engine) fn is_to_be_heard_again(&mut self, world: &World, now: Moment) -> bool {
+    pub(in crate::engine) fn is_to_be_heard_again(&mut self, world: &World, now: Timestamp) -> bool {
         let deaf = !self.wants_input(world);
         let again = std::mem::replace(&mut self.intake.deaf, deaf) && !deaf;
         if again {
@@ -48,7 +48,7 @@ impl Session {
     // ---- what goes out
 
     /// The first `count` bytes of the outbox's offer were sent.
-    pub(in crate::engine) fn handle_sent(&mut self, world: &mut World, now: Moment, count: usize) {
+    pub(in crate::engine) fn handle_sent(&mut self, world: &mut World, now: Timestamp, count: usize) {
         self.dialogue.handle_sent(world, now, count);
     }
 
@@ -58,7 +58,7 @@ impl Session {
     }
 
     /// The kernel takes bytes for it, or does not.
-    pub(in crate::engine) fn set_blocked(&mut self, world: &mut World, now: Moment, blocked: bool) {
+    pub(in crate::engine) fn set_blocked(&mut self, world: &mut World, now: Timestamp, blocked: bool) {
         if blocked && self.dialogue.flags.blocked {
             return self.dialogue.give_up_sending(world, now);
         }
@@ -139,7 +139,7 @@ impl Dialogue {
         self.outbox.len() < OUTBOX_BYTES_HIGH.min(self.settings(world).backlog_bytes_max)
     }
 
-    fn handle_sent(&mut self, world: &mut World, now: Moment, count: usize) {
+    fn handle_sent(&mut self, world: &mut World, now: Timestamp, count: usize) {
         self.flags.told = true;
         let style = self.style();
         let mut gap = self.gap(world);

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::dialogue::{Dialogue, State};
 use crate::engine::World;
 use crate::engine::counters::ErrorKind;
-use crate::engine::message::{CloseReason, Moment};
+use crate::engine::message::{CloseReason, Timestamp};
 use crate::engine::service::chat;
 use crate::engine::words::{self, FAREWELL, is_quit};
 
@@ -58,7 +58,7 @@ impl Dialogue {
     pub(super) fn ask_passphrase<'m>(
         &mut self,
         world: &mut World,
-        now: Moment,
+        now: Timestamp,
         message: &'m [u8],
     ) -> Option<Cow<'m, [u8]>> {
         match self.let_in(world, message) {

@@ -4,7 +4,7 @@ use super::Session;
 use crate::engine::World;
 use crate::engine::codec::detect::Guess;
 use crate::engine::limits::RELIEF_REST_BYTES;
-use crate::engine::message::{CloseReason, Moment};
+use crate::engine::message::{CloseReason, Timestamp};
 
 impl Session {
     /// Memory that its own queues take, in bytes, as far as it counts: a FIFO's has a bound of its own.
@@ -33,7 +33,7 @@ impl Session {
 
     /// It holds most of what there is no room for. It is told so behind the line that it has a part of; what else was
     /// queued is dropped. One that is on its way out already loses its last words.
-    pub(in crate::engine) fn give_way(&mut self, world: &mut World, now: Moment) {
+    pub(in crate::engine) fn give_way(&mut self, world: &mut World, now: Timestamp) {
         let Session { intake, dialogue, .. } = self;
         if !dialogue.is_serving() {
             return dialogue.outbox.clear();

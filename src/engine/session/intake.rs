@@ -12,7 +12,7 @@ use crate::engine::codec::rest::End;
 use crate::engine::codec::shape::{self, Shape, Unreadable};
 use crate::engine::codec::{self, cstrings, lines, packets, prefixed};
 use crate::engine::limits::{GUESS, ServiceSettings};
-use crate::engine::message::{Kind, Moment, Prefix};
+use crate::engine::message::{Kind, Prefix, Timestamp};
 
 /// Bytes on their way to becoming messages. Holds no memory while none wait.
 #[derive(Debug, Default)]
@@ -22,7 +22,7 @@ pub struct Intake {
     /// What the first bursts have told of the kind of client, until that is known.
     pub guess: Guess,
     /// When the unfinished message began.
-    begun: Option<Moment>,
+    begun: Option<Timestamp>,
     /// How many of the bytes have been taken already: no message, read or backlog is as long as u32 can say.
     taken: u32,
     /// How many of the others are known to hold no end of a message.
@@ -86,7 +86,7 @@ impl Intake {
     pub fn restore(
         bytes: ThinVec<u8>,
         guess: Guess,
-        begun: Option<Moment>,
+        begun: Option<Timestamp>,
         burst: Burst,
         skipping: bool,
     ) -> Intake {
@@ -136,7 +136,7 @@ impl Intake {
     }
 
     /// When the unfinished message began.
-    pub fn begun(&self) -> Option<Moment> {
+    pub fn begun(&self) -> Option<Timestamp> {
         self.begun
     }
 
@@ -204,7 +204,7 @@ impl Intake {
     /// Looks at the first bursts, as long as the kind of client is not known.
     pub fn look<'a, 'b: 'a>(
         &'a mut self,
-        now: Moment,
+        now: Timestamp,
         fresh: &mut &'b [u8],
         settings: &ServiceSettings,
         is_complete: impl Fn(&[u8]) -> bool,
@@ -394,7 +394,7 @@ impl Intake {
 
     /// After input: whether a message is begun. One that waits for room was not begun just now.
     #[inline]
-    pub fn note_progress(&mut self, now: Moment) {
+    pub fn note_progress(&mut self, now: Timestamp) {
         if self.is_empty() && !self.skipping {
             self.begun = None;
         } else if !self.stalled {
@@ -403,7 +403,7 @@ impl Intake {
     }
 
     /// It could not go on: its time starts again.
-    pub fn begin_again(&mut self, now: Moment) {
+    pub fn begin_again(&mut self, now: Timestamp) {
         self.begun = self.begun.map(|_| now);
     }
 
@@ -447,7 +447,7 @@ mod tests {
                 Rest::Message(message) => messages.push(String::from_utf8_lossy(message).into_owned()),
                 Rest::TooLong(_, end) => {
                     messages.push("too long".to_owned());
-                    intake.skip_rest(Moment::at(0), &mut fresh, end, std::time::Duration::ZERO);
+                    intake.skip_rest(Timestamp::at(0), &mut fresh, end, std::time::Duration::ZERO);
                 }
                 Rest::Unfinished => break,
             }

@@ -32,11 +32,11 @@ mod watching;
 use std::rc::Rc;
 
 use super::codec::Style;
-use super::deadlines::Alarm;
 use super::message::{Binding, ConnectionId, Kind, RemoteAddress};
 use super::outbox::Outbox;
 use super::room::Seat;
 use super::service::Service;
+use super::timer_queue::Timer;
 use dialogue::Dialogue;
 pub(super) use guest::{Guest, NAME_BYTES_MAX};
 use intake::Intake;
@@ -47,7 +47,7 @@ pub(super) use unread::Unread;
 /// One connection.
 #[derive(Debug)]
 pub(super) struct Session {
-    pub(super) alarm: Alarm,
+    pub(super) timer: Timer,
     intake: Intake,
     dialogue: Dialogue,
 }

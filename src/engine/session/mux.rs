@@ -6,14 +6,14 @@ use super::dialogue::{Dialogue, Phase, State};
 use crate::engine::World;
 use crate::engine::allow;
 use crate::engine::counters::ErrorKind;
-use crate::engine::message::{CloseReason, Happening, Moment, Transport};
+use crate::engine::message::{CloseReason, Happening, Timestamp, Transport};
 use crate::engine::service::Service;
 use crate::engine::service::control::{self, Command};
 use crate::engine::service::mux::{self, Choice};
 
 impl Dialogue {
     /// Enters the service that the message chooses. Whether the message is that one's first, and somebody hears it.
-    pub(super) fn choose(&mut self, world: &mut World, now: Moment, message: &[u8]) -> bool {
+    pub(super) fn choose(&mut self, world: &mut World, now: Timestamp, message: &[u8]) -> bool {
         let transport = self.binding.transport;
         let (service, is_first) = match mux::choose(message) {
             Choice::Help => {

@@ -4,7 +4,7 @@ use super::Session;
 use super::dialogue::{Dialogue, State};
 use crate::engine::World;
 use crate::engine::counters::ErrorKind;
-use crate::engine::message::{CloseReason, ConnectionId, Happening, Moment};
+use crate::engine::message::{CloseReason, ConnectionId, Happening, Timestamp};
 use crate::engine::name::Name;
 use crate::engine::room::Seat;
 use crate::engine::{Letter, words};
@@ -31,7 +31,7 @@ impl Dialogue {
     }
 
     /// Another connection has taken its place in the room. What was sent of a line in part is finished.
-    pub(super) fn make_way(&mut self, world: &mut World, now: Moment, begun: &[u8]) {
+    pub(super) fn make_way(&mut self, world: &mut World, now: Timestamp, begun: &[u8]) {
         self.state = State::Chat(Err(now));
         self.outbox.push(begun);
         self.finish(world, now, CloseReason::PeerReplaced, Some(words::REPLACED));
@@ -52,7 +52,7 @@ mod tests {
 
     use crate::engine::Engine;
     use crate::engine::limits::Settings;
-    use crate::engine::message::{Binding, ConnectionId, Input, Moment, Output, RemoteAddress, Transport};
+    use crate::engine::message::{Binding, ConnectionId, Input, Output, RemoteAddress, Timestamp, Transport};
     use crate::engine::record::{DoorOf, SavedLog, SavedSession, SavedState};
     use crate::engine::service::Service;
 
@@ -83,14 +83,14 @@ mod tests {
             };
             self.heard.push(String::new());
             self.open.push(true);
-            self.engine.handle(Moment::at(0), Input::Opened { peer, binding: &Rc::new(binding), origin });
+            self.engine.handle(Timestamp::at(0), Input::Opened { peer, binding: &Rc::new(binding), origin });
             self.settle();
             peer
         }
 
         fn say(&mut self, peer: ConnectionId, line: &str) {
             self.engine.handle(
-                Moment::at(0),
+                Timestamp::at(0),
                 Input::Bytes { peer, bytes: format!("{line}\n").as_bytes(), more: false },
             );
             self.settle();
@@ -103,7 +103,7 @@ mod tests {
         }
 
         fn settle(&mut self) {
-            let now = Moment::at(0);
+            let now = Timestamp::at(0);
             loop {
                 self.engine.handle(now, Input::Tick);
                 while let Some(output) = self.engine.poll_output() {
@@ -227,7 +227,7 @@ mod tests {
         (next.heard, next.open) = (vec![String::new(); 3], vec![true; 3]);
         let present = peers.into_iter().zip(sessions).collect();
         let room = (Vec::new(), SavedLog::default());
-        next.engine.restore(Moment::at(0), room, present, Vec::new());
+        next.engine.restore(Timestamp::at(0), room, present, Vec::new());
         next.settle();
         assert_eq!(next.heard(ann), "Error has left the chat.\n");
         let reserved = "Error: a name is not what the room itself says, or looks like it; type another one\n";

@@ -7,12 +7,12 @@ use crate::engine::World;
 use crate::engine::codec::rest::End;
 use crate::engine::counters::ErrorKind;
 use crate::engine::limits::GUESS;
-use crate::engine::message::{CloseReason, Kind, Moment};
+use crate::engine::message::{CloseReason, Kind, Timestamp};
 
 impl Session {
     /// `bytes` are longer than a message may be, and what ends them is still to come. Where that is a pause, its sender is
     /// told when it has been: who is answered goes on, and what it says then would be taken for the rest.
-    pub(super) fn begin_overlong(&mut self, world: &mut World, now: Moment, fresh: &mut &[u8], end: End) {
+    pub(super) fn begin_overlong(&mut self, world: &mut World, now: Timestamp, fresh: &mut &[u8], end: End) {
         let Session { intake, dialogue, .. } = self;
         let gap = dialogue.settings(world).raw_gap;
         match end {
@@ -37,7 +37,7 @@ impl Session {
     pub(super) fn begin_overlong_guess(
         &mut self,
         world: &mut World,
-        now: Moment,
+        now: Timestamp,
         fresh: &mut &[u8],
         is_complete: bool,
     ) {
@@ -46,14 +46,14 @@ impl Session {
     }
 
     /// Passes over what belongs to a message that is too long.
-    pub(super) fn skip_overlong(&mut self, world: &mut World, now: Moment, fresh: &mut &[u8]) {
+    pub(super) fn skip_overlong(&mut self, world: &mut World, now: Timestamp, fresh: &mut &[u8]) {
         if let Some(kind) = self.intake.skip(now, fresh, self.dialogue.kind) {
             self.end_overlong(world, now, kind);
         }
     }
 
     /// It has ended, and so it is known what kind of client sent it.
-    pub(super) fn end_overlong(&mut self, world: &mut World, now: Moment, kind: Kind) {
+    pub(super) fn end_overlong(&mut self, world: &mut World, now: Timestamp, kind: Kind) {
         let is_untold = self.intake.end_rest();
         if self.dialogue.kind.is_none() {
             self.decide(world, kind);
@@ -64,7 +64,7 @@ impl Session {
     }
 
     /// A pause may still end it, and nothing more is waited for: its sender is told now.
-    pub(super) fn give_up_overlong(&mut self, world: &mut World, now: Moment) {
+    pub(super) fn give_up_overlong(&mut self, world: &mut World, now: Timestamp) {
         if self.intake.guess.ends_with_pause() {
             self.end_overlong(world, now, Kind::Line);
         }
@@ -73,7 +73,7 @@ impl Session {
 
 impl Dialogue {
     /// A message is too long.
-    pub(super) fn overflow(&mut self, world: &mut World, now: Moment) {
+    pub(super) fn overflow(&mut self, world: &mut World, now: Timestamp) {
         self.heard = Heard::Message;
         self.count_for_pace(world, now);
         let error = self.too_long(world);

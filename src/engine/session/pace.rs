@@ -3,12 +3,12 @@
 use super::Session;
 use super::dialogue::{Dialogue, State};
 use crate::engine::World;
-use crate::engine::message::{Kind, Moment};
+use crate::engine::message::{Kind, Timestamp};
 use crate::engine::text::is_empty;
 
 impl Session {
     /// When something of it that waits for its pace may go on.
-    pub(super) fn pace_deadline(&self, world: &World) -> Option<Moment> {
+    pub(super) fn pace_deadline(&self, world: &World) -> Option<Timestamp> {
         if self.intake.stalled { self.dialogue.paced_until(world) } else { None }
     }
 
@@ -30,7 +30,7 @@ impl Session {
 impl Dialogue {
     /// Until when nothing more is taken from it, because it has said so much. Once the daemon stops, everybody is
     /// answered what was received.
-    pub(super) fn paced_until(&self, world: &World) -> Option<Moment> {
+    pub(super) fn paced_until(&self, world: &World) -> Option<Timestamp> {
         let per_second = self.settings(world).messages_per_second;
         if per_second == 0 || world.stop.is_some() {
             return None;
@@ -40,13 +40,13 @@ impl Dialogue {
 
     /// One whole message counts, if there is anything in it.
     #[inline]
-    pub(super) fn keep_pace(&self, world: &mut World, now: Moment, message: &[u8]) {
+    pub(super) fn keep_pace(&self, world: &mut World, now: Timestamp, message: &[u8]) {
         if self.settings(world).messages_per_second > 0 && !is_empty(message) {
             self.count_for_pace(world, now);
         }
     }
 
-    pub(super) fn count_for_pace(&self, world: &mut World, now: Moment) {
+    pub(super) fn count_for_pace(&self, world: &mut World, now: Timestamp) {
         let per_second = self.settings(world).messages_per_second;
         if per_second == 0 {
             return;

@@ -9,14 +9,14 @@ use crate::engine::World;
 use crate::engine::codec::shape;
 use crate::engine::foreign::{self, Guess};
 use crate::engine::limits::{LAST_WORDS, READ_BYTES_MAX};
-use crate::engine::message::{CloseReason, Moment};
+use crate::engine::message::{CloseReason, Timestamp};
 use crate::engine::service::facts::{First, Idle};
 
 /// Reads in a row that left something behind and had no message in them, for which a peer is not yet called late.
 const FULL_READS_MAX: usize = 1024;
 
-fn earliest<const COUNT: usize>(deadlines: [Option<Moment>; COUNT]) -> Option<Moment> {
-    let mut first: Option<Moment> = None;
+fn earliest<const COUNT: usize>(deadlines: [Option<Timestamp>; COUNT]) -> Option<Timestamp> {
+    let mut first: Option<Timestamp> = None;
     for deadline in deadlines {
         if let Some(at) = deadline
             && first.is_none_or(|first| at < first)
@@ -29,7 +29,7 @@ fn earliest<const COUNT: usize>(deadlines: [Option<Moment>; COUNT]) -> Option<Mo
 
 impl Session {
     /// When it has to be woken, if nothing comes before.
-    pub(in crate::engine) fn deadline(&self, world: &World) -> Option<Moment> {
+    pub(in crate::engine) fn deadline(&self, world: &World) -> Option<Timestamp> {
         let Dialogue { outbox, phase, .. } = &self.dialogue;
         match *phase {
             Phase::Serving => earliest([
@@ -53,7 +53,7 @@ impl Session {
     }
 
     /// When a pause decides what kind of client it is. While a burst goes on there is none.
-    fn framing_deadline(&self) -> Option<Moment> {
+    fn framing_deadline(&self) -> Option<Timestamp> {
         self.intake.guess.deadline().filter(|_| !self.intake.goes_on())
     }
 
@@ -66,7 +66,7 @@ impl Session {
         usize::from(full_reads) <= reads_max && !self.is_held_back(world)
     }
 
-    pub(super) fn unfinished_deadline(&self, world: &World) -> Option<Moment> {
+    pub(super) fn unfinished_deadline(&self, world: &World) -> Option<Timestamp> {
         // What waits for room with us is whole, and that it is still read from does not make it late.
         let waits = self.intake.stalled || self.is_held_back(world);
         // Nor while more of it is there already. Who sends on and on has no message that could be waited for.
@@ -78,12 +78,12 @@ impl Session {
         Some(begun + self.dialogue.settings(world).message_timeout)
     }
 
-    pub(super) fn nameless_deadline(&self, world: &World) -> Option<Moment> {
+    pub(super) fn nameless_deadline(&self, world: &World) -> Option<Timestamp> {
         let State::Chat(Err(since)) = self.dialogue.state else { return None };
         (!self.is_in_burst(world)).then(|| since + world.settings.chat_name_timeout)
     }
 
-    pub(super) fn first_message_deadline(&self, world: &World) -> Option<Moment> {
+    pub(super) fn first_message_deadline(&self, world: &World) -> Option<Timestamp> {
         if self.dialogue.heard == Heard::Message || self.is_on_fifo() {
             return None;
         }
@@ -100,7 +100,7 @@ impl Session {
         (!waits).then(|| self.dialogue.opened + timeout)
     }
 
-    pub(super) fn idle_deadline(&self, world: &World) -> Option<Moment> {
+    pub(super) fn idle_deadline(&self, world: &World) -> Option<Timestamp> {
         if self.is_on_fifo() || self.is_in_burst(world) {
             return None;
         }
@@ -116,8 +116,8 @@ impl Session {
     }
 
     /// Acts on the deadlines that have passed.
-    pub(in crate::engine) fn handle_time(&mut self, world: &mut World, now: Moment) {
-        let is_due = |deadline: Option<Moment>| deadline.is_some_and(|deadline| deadline <= now);
+    pub(in crate::engine) fn handle_time(&mut self, world: &mut World, now: Timestamp) {
+        let is_due = |deadline: Option<Timestamp>| deadline.is_some_and(|deadline| deadline <= now);
         self.dialogue.outbox.resume(now);
         if let Phase::Draining(reason, _) = self.dialogue.phase
             && is_due(self.dialogue.draining_deadline(world))
@@ -181,7 +181,7 @@ impl Session {
     }
 
     /// It is not waited for any longer. If its last message is too long, and may have ended, it is told that first.
-    fn give_up(&mut self, world: &mut World, now: Moment, reason: CloseReason, error: String) {
+    fn give_up(&mut self, world: &mut World, now: Timestamp, reason: CloseReason, error: String) {
         self.give_up_overlong(world, now);
         self.dialogue.fail(world, now, reason, error);
     }
@@ -194,7 +194,7 @@ impl Dialogue {
     }
 
     /// When a closing connection must have given a sign that its peer reads.
-    fn draining_deadline(&self, world: &World) -> Option<Moment> {
+    fn draining_deadline(&self, world: &World) -> Option<Timestamp> {
         let Phase::Draining(reason, progress) = self.phase else { return None };
         Some(match reason {
             _ if self.is_on_fifo() => progress + LAST_WORDS, // perhaps there is no reader, and there need not be one
@@ -228,13 +228,13 @@ mod tests {
         let binding =
             Binding { endpoint: "unix:/x".into(), service, transport: Transport::Unix, allowed: None };
         let origin = RemoteAddress::Process { uid: 1, gid: 1, pid: 1 };
-        engine.handle(Moment::at(0), Input::Opened { peer: PEER, binding: &Rc::new(binding), origin });
-        told(&mut engine, Moment::at(0));
+        engine.handle(Timestamp::at(0), Input::Opened { peer: PEER, binding: &Rc::new(binding), origin });
+        told(&mut engine, Timestamp::at(0));
         engine
     }
 
     /// Takes what it is told.
-    fn told(engine: &mut Engine, now: Moment) -> String {
+    fn told(engine: &mut Engine, now: Timestamp) -> String {
         let mut told = Vec::new();
         while let Some(output) = engine.poll_output() {
             assert_eq!(output, Output::Flush(PEER));
@@ -248,8 +248,8 @@ mod tests {
     #[test]
     fn while_a_burst_goes_on_it_is_the_daemon_that_is_late() {
         let mut engine = connected_to(Service::Multiply);
-        engine.handle(Moment::at(1), Input::Bytes { peer: PEER, bytes: b"5 1", more: true });
-        let late = Moment::at(2) + 2 * Settings::default().of(Service::Multiply).message_timeout;
+        engine.handle(Timestamp::at(1), Input::Bytes { peer: PEER, bytes: b"5 1", more: true });
+        let late = Timestamp::at(2) + 2 * Settings::default().of(Service::Multiply).message_timeout;
         engine.handle(late, Input::Tick);
         assert!(engine.outgoing(PEER).is_empty(), "the rest has come, but was not read");
         engine.handle(late, Input::Bytes { peer: PEER, bytes: b"0\n", more: false });
@@ -267,14 +267,16 @@ mod tests {
             let service = Service::Multiply;
             let binding = Binding { endpoint: "x".into(), service, transport, allowed: None };
             let origin = RemoteAddress::Process { uid: 1, gid: 1, pid: 1 };
-            engine.handle(Moment::at(0), Input::Opened { peer: PEER, binding: &Rc::new(binding), origin });
+            engine.handle(Timestamp::at(0), Input::Opened { peer: PEER, binding: &Rc::new(binding), origin });
             for (burst, expected) in bursts {
-                engine
-                    .handle(Moment::at(1), Input::Bytes { peer: PEER, bytes: burst.as_bytes(), more: false });
+                engine.handle(
+                    Timestamp::at(1),
+                    Input::Bytes { peer: PEER, bytes: burst.as_bytes(), more: false },
+                );
                 let outputs = std::iter::from_fn(|| engine.poll_urgent()).collect::<Vec<_>>();
                 assert_eq!(outputs.contains(&Output::Acknowledge(PEER)), *expected, "{burst:?} {outputs:?}");
                 let sent = engine.outgoing(PEER).len();
-                engine.handle(Moment::at(1), Input::Sent { peer: PEER, bytes: sent });
+                engine.handle(Timestamp::at(1), Input::Sent { peer: PEER, bytes: sent });
             }
         }
     }
@@ -282,7 +284,7 @@ mod tests {
     #[test]
     fn a_burst_of_blank_lines_without_end_is_no_message_and_ends_as_idle() {
         let mut engine = connected_to(Service::Chat);
-        let late = Moment::at(1) + Settings::default().chat_name_timeout;
+        let late = Timestamp::at(1) + Settings::default().chat_name_timeout;
         for _ in 0..=FULL_READS_MAX + 2 {
             engine.handle(late, Input::Bytes { peer: PEER, bytes: b"\n \n ", more: true });
             engine.handle(late, Input::Tick);

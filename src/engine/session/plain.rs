@@ -2,7 +2,7 @@
 
 use super::dialogue::Dialogue;
 use crate::engine::World;
-use crate::engine::message::{CloseReason, Moment};
+use crate::engine::message::{CloseReason, Timestamp};
 use crate::engine::service::Service;
 use crate::engine::service::facts::Conduct;
 
@@ -10,7 +10,7 @@ impl Dialogue {
     pub(super) fn answer_plainly(
         &mut self,
         world: &mut World,
-        now: Moment,
+        now: Timestamp,
         service: Service,
         message: &[u8],
     ) {

@@ -5,7 +5,7 @@ use super::dialogue::Dialogue;
 use crate::engine::World;
 use crate::engine::client::Client;
 use crate::engine::counters::ErrorKind;
-use crate::engine::message::{CloseReason, Happening, Moment};
+use crate::engine::message::{CloseReason, Happening, Timestamp};
 use crate::engine::name::Key;
 use crate::engine::room::Seat;
 use crate::engine::service::chat;
@@ -13,7 +13,7 @@ use crate::engine::words::{self, ERROR};
 
 impl Session {
     /// It has to go, and is told why.
-    pub(in crate::engine) fn put_out(&mut self, world: &mut World, now: Moment, words: &str) {
+    pub(in crate::engine) fn put_out(&mut self, world: &mut World, now: Timestamp, words: &str) {
         if self.is_serving() {
             self.dialogue.finish(world, now, CloseReason::PutOut, Some(words));
         }
@@ -27,7 +27,7 @@ impl Session {
 
 impl Dialogue {
     /// Whether a member who is muted wanted to be heard: it is told that it is not.
-    pub(super) fn is_muted(&mut self, world: &mut World, now: Moment, seat: Seat, message: &[u8]) -> bool {
+    pub(super) fn is_muted(&mut self, world: &mut World, now: Timestamp, seat: Seat, message: &[u8]) -> bool {
         if world.mutes.is_empty() || !self.is_on_fifo() && !chat::is_to_be_heard(message) {
             return false;
         }

@@ -8,11 +8,11 @@ use super::dialogue::{Dialogue, Facts, Heard, Phase, State};
 use super::intake::{Burst, Intake};
 use super::{Lists, Session};
 use crate::engine::World;
-use crate::engine::deadlines::Alarm;
-use crate::engine::message::{ConnectionId, Moment};
+use crate::engine::message::{ConnectionId, Timestamp};
 use crate::engine::record::piece::RUNS;
 use crate::engine::record::{DoorOf, SavedPhase, SavedSession, SavedState};
 use crate::engine::service::Service;
+use crate::engine::timer_queue::Timer;
 
 impl Session {
     /// All that the process which follows has to know of it, with the number of its binding, and beside it the bytes of its
@@ -79,7 +79,7 @@ impl Session {
     /// place there without a word.
     pub(in crate::engine) fn restore(
         world: &mut World,
-        now: Moment,
+        now: Timestamp,
         peer: ConnectionId,
         saved: SavedSession,
     ) -> Option<Session> {
@@ -144,7 +144,7 @@ impl Session {
         };
         let mut intake = Intake::restore(saved.inbox, saved.guess, saved.begun, burst, saved.skipping);
         intake.stalled = saved.stalled;
-        let session = Session { alarm: Alarm::default(), intake, dialogue };
+        let session = Session { timer: Timer::default(), intake, dialogue };
         if let (true, Some(seat)) = (session.is_on_fifo(), session.seat()) {
             world.room.set_lossy(seat);
         }

@@ -4,7 +4,7 @@ use super::Session;
 use super::dialogue::{Dialogue, Phase, State};
 use crate::engine::World;
 use crate::engine::limits::STATUS_BYTES_LOW;
-use crate::engine::message::{Kind, Moment};
+use crate::engine::message::{Kind, Timestamp};
 use crate::engine::service::status::{ConnectionPart, Progress};
 
 impl Session {
@@ -24,7 +24,7 @@ impl Session {
     pub(in crate::engine) fn go_on_reporting(
         &mut self,
         world: &mut World,
-        now: Moment,
+        now: Timestamp,
         text: &[u8],
         progress: Option<Progress>,
     ) {
@@ -34,7 +34,7 @@ impl Session {
     }
 
     /// What a status report says of it.
-    pub(in crate::engine) fn describe<'a>(&'a self, world: &'a World, now: Moment) -> ConnectionPart<'a> {
+    pub(in crate::engine) fn describe<'a>(&'a self, world: &'a World, now: Timestamp) -> ConnectionPart<'a> {
         let dialogue = &self.dialogue;
         let state = match (&dialogue.phase, &dialogue.state) {
             (Phase::Draining(..), _) => "draining",

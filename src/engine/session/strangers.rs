@@ -3,11 +3,11 @@
 use super::dialogue::{Dialogue, Heard};
 use crate::engine::World;
 use crate::engine::foreign::{self, Guess};
-use crate::engine::message::{Kind, Moment};
+use crate::engine::message::{Kind, Timestamp};
 
 impl Dialogue {
     /// Looks at what has come before there was any message, also while none can be taken; whether it was rejected.
-    pub(super) fn reject_foreign(&mut self, world: &mut World, now: Moment, bytes: &[u8]) -> bool {
+    pub(super) fn reject_foreign(&mut self, world: &mut World, now: Timestamp, bytes: &[u8]) -> bool {
         if self.heard != Heard::Message
             && let Guess::Is(foreign) = foreign::look(bytes)
         {
@@ -19,7 +19,7 @@ impl Dialogue {
 
     /// Looks at a whole first message, or at what waits until one can be taken; whether it was rejected. What a raw client has
     /// begun like a request line is not waited for any more.
-    pub(super) fn reject_first(&mut self, world: &mut World, now: Moment, message: &[u8]) -> bool {
+    pub(super) fn reject_first(&mut self, world: &mut World, now: Timestamp, message: &[u8]) -> bool {
         if self.heard == Heard::Message {
             return false;
         }
@@ -33,7 +33,7 @@ impl Dialogue {
     }
 
     /// Looks at a first message that has become too long before its end came; whether it was rejected.
-    pub(super) fn reject_long(&mut self, world: &mut World, now: Moment, bytes: &[u8]) -> bool {
+    pub(super) fn reject_long(&mut self, world: &mut World, now: Timestamp, bytes: &[u8]) -> bool {
         if self.heard != Heard::Message
             && let Guess::Likely(foreign) = foreign::look(bytes)
         {
@@ -52,7 +52,7 @@ mod tests {
     use crate::engine::Engine;
     use crate::engine::limits::{GUESS, Settings};
     use crate::engine::message::{
-        Binding, CloseReason, ConnectionId, Happening, Input, Moment, Output, RemoteAddress, Transport,
+        Binding, CloseReason, ConnectionId, Happening, Input, Output, RemoteAddress, Timestamp, Transport,
     };
     use crate::engine::service::Service;
     use crate::engine::words::{bad_request, not_spoken_here};
@@ -62,7 +62,7 @@ mod tests {
     /// Somebody who connects, and the time.
     struct Visit {
         engine: Engine,
-        now: Moment,
+        now: Timestamp,
         heard: Vec<u8>,
     }
 
@@ -72,7 +72,7 @@ mod tests {
             let binding =
                 Binding { endpoint: "tcp://x".into(), service, transport: Transport::Tcp, allowed: None };
             let origin = RemoteAddress::Process { uid: 1, gid: 1, pid: 1 };
-            let now = Moment::at(0);
+            let now = Timestamp::at(0);
             engine.handle(now, Input::Opened { peer: PEER, binding: &Rc::new(binding), origin });
             let mut visit = Visit { engine, now, heard: Vec::new() };
             visit.settle();

@@ -3,7 +3,7 @@
 use super::Session;
 use super::dialogue::{Dialogue, State};
 use crate::engine::limits::OUTBOX_BYTES_HIGH;
-use crate::engine::message::{CloseReason, ConnectionId, Happening, Moment};
+use crate::engine::message::{CloseReason, ConnectionId, Happening, Timestamp};
 use crate::engine::service::Service;
 use crate::engine::service::talk::{self, Chair};
 use crate::engine::text::clean;
@@ -11,7 +11,7 @@ use crate::engine::{Letter, World};
 
 impl Session {
     /// Another session has something for it.
-    pub(in crate::engine) fn handle_letter(&mut self, world: &mut World, now: Moment, letter: Letter) {
+    pub(in crate::engine) fn handle_letter(&mut self, world: &mut World, now: Timestamp, letter: Letter) {
         if !self.is_serving() {
             return;
         }
@@ -60,7 +60,7 @@ impl Dialogue {
         }
     }
 
-    pub(super) fn talk(&mut self, world: &mut World, now: Moment, chair: Chair, message: &[u8]) {
+    pub(super) fn talk(&mut self, world: &mut World, now: Timestamp, chair: Chair, message: &[u8]) {
         let Some(partner) = world.talk.partner(chair) else { return };
         let text = clean(message);
         if !text.trim().is_empty() {

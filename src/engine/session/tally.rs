@@ -7,7 +7,7 @@ use crate::engine::World;
 use crate::engine::client::Client;
 use crate::engine::diagnosis;
 use crate::engine::limits::{SILENCE, SILENCE_SEEN};
-use crate::engine::message::Moment;
+use crate::engine::message::Timestamp;
 use crate::engine::roster::Tally;
 
 impl Session {
@@ -73,7 +73,7 @@ impl Dialogue {
     }
 
     /// It was let in.
-    pub(super) fn enter_roster(&self, world: &mut World, now: Moment) {
+    pub(super) fn enter_roster(&self, world: &mut World, now: Timestamp) {
         world.roster.enter(now, self.client());
     }
 

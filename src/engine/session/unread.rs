@@ -4,13 +4,13 @@ use super::Session;
 use super::dialogue::{Dialogue, Phase};
 use super::patience::seconds;
 use crate::engine::World;
-use crate::engine::message::{CloseReason, Moment};
+use crate::engine::message::{CloseReason, Timestamp};
 
 /// How long the kernel has taken nothing for a peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::engine) enum Unread {
     /// Since the moment.
-    Since(Moment),
+    Since(Timestamp),
     /// Its time is over: the kernel is asked once more, because it tells of room only once a third (TCP) or three quarters
     /// (Unix) of its buffer are free, and a peer may take longer for that and read all the same.
     RetryWanted,
@@ -33,7 +33,7 @@ impl Session {
 }
 
 impl Dialogue {
-    pub(super) fn note_blocked(&self, world: &mut World, now: Moment, blocked: bool) {
+    pub(super) fn note_blocked(&self, world: &mut World, now: Timestamp, blocked: bool) {
         match blocked {
             true => world.unread.set(self.peer, Unread::Since(now)),
             false => world.unread.remove(self.peer),
@@ -45,7 +45,7 @@ impl Dialogue {
     }
 
     /// Since when the kernel takes nothing, as long as that is waited for.
-    pub(super) fn unread_since(&self, world: &World) -> Option<Moment> {
+    pub(super) fn unread_since(&self, world: &World) -> Option<Timestamp> {
         match self.unread(world) {
             Some(Unread::Since(since)) => Some(since),
             _ => None,
@@ -53,7 +53,7 @@ impl Dialogue {
     }
 
     /// When it must have taken something of what is queued for it. Of a FIFO's reader nobody knows whether there is one.
-    pub(super) fn unread_deadline(&self, world: &World) -> Option<Moment> {
+    pub(super) fn unread_deadline(&self, world: &World) -> Option<Timestamp> {
         let since = self.unread_since(world).filter(|_| !self.is_on_fifo());
         since.map(|since| since + world.settings.send_timeout)
     }
@@ -70,7 +70,7 @@ impl Dialogue {
     }
 
     /// It has taken nothing in all its time: it is told so, if that can be sent, or its last words are given up.
-    pub(super) fn give_up_sending(&mut self, world: &mut World, now: Moment) {
+    pub(super) fn give_up_sending(&mut self, world: &mut World, now: Timestamp) {
         if !self.is_retried(world) {
             return;
         }

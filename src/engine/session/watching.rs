@@ -8,7 +8,7 @@ use crate::engine::codec::shape::Unreadable;
 use crate::engine::counters::ErrorKind;
 use crate::engine::diagnosis::{self, Hint, Mistake, Place, form};
 use crate::engine::limits::{NEWLINE_LATE_MAX, PROGRAM, SILENCE, WATCH_BYTES_HIGH};
-use crate::engine::message::{CloseReason, Kind, Moment};
+use crate::engine::message::{CloseReason, Kind, Timestamp};
 use crate::engine::service::watch::{self, Actor, Filter, Sight};
 use crate::engine::service::{Service, multiply};
 use crate::engine::text::private;
@@ -18,7 +18,7 @@ use crate::engine::watchtower::Event;
 #[derive(Debug)]
 pub(super) struct Watcher {
     filter: Filter,
-    since: Moment,
+    since: Timestamp,
     /// The number of the event that it is shown next.
     next: u64,
 }
@@ -27,7 +27,7 @@ impl Dialogue {
     // ---- seeing
 
     /// Begins to watch, or goes on with another filter.
-    pub(super) fn watch(&mut self, world: &mut World, now: Moment, message: &[u8]) {
+    pub(super) fn watch(&mut self, world: &mut World, now: Timestamp, message: &[u8]) {
         let filter = match watch::read(message) {
             Ok(filter) => filter,
             Err(error) => return self.err(world, ErrorKind::Request, error),
@@ -128,7 +128,7 @@ impl Dialogue {
     }
 
     /// When silence from the beginning on becomes worth a word, while somebody watches.
-    pub(super) fn silence_deadline(&self, world: &World) -> Option<Moment> {
+    pub(super) fn silence_deadline(&self, world: &World) -> Option<Timestamp> {
         let is_silent = self.heard == Heard::Nothing && !self.is_on_fifo() && self.is_seen(world);
         (is_silent && diagnosis::of_silence(self.service(), false).is_some()).then(|| self.opened + SILENCE)
     }
@@ -253,7 +253,7 @@ impl Session {
     }
 
     /// A line end has come by itself: whether right behind its text, as a program sends it with a second call.
-    pub(super) fn hint_at_late_newline(&self, world: &mut World, now: Moment) {
+    pub(super) fn hint_at_late_newline(&self, world: &mut World, now: Timestamp) {
         const TEXT_BYTES: std::ops::Range<usize> = 2..1024; // a longer one may have been cut on its way
         let is_soon = self.intake.begun().is_some_and(|begun| now.since(begun) < NEWLINE_LATE_MAX);
         if is_soon && TEXT_BYTES.contains(&self.intake.len()) && !self.intake.is_skipping() {
@@ -262,7 +262,7 @@ impl Session {
     }
 
     /// When there is a word for those who watch, as long as there are any.
-    pub(super) fn watched_deadline(&self, world: &World) -> Option<Moment> {
+    pub(super) fn watched_deadline(&self, world: &World) -> Option<Timestamp> {
         if !world.tower.is_manned() {
             return None;
         }
@@ -270,7 +270,7 @@ impl Session {
     }
 
     /// When a program that has all its replies, and was quick to ask, is waiting for more than there is.
-    pub(super) fn waiting_deadline(&self, world: &World) -> Option<Moment> {
+    pub(super) fn waiting_deadline(&self, world: &World) -> Option<Timestamp> {
         let dialogue = &self.dialogue;
         if !dialogue.is_seen(world) {
             return None;

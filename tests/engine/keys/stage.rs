@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use ipcd::config::Config;
 use ipcd::engine::Engine;
-use ipcd::engine::message::{Binding, ConnectionId, Input, Moment, Output, RemoteAddress};
+use ipcd::engine::message::{Binding, ConnectionId, Input, Output, RemoteAddress, Timestamp};
 use ipcd::engine::service::Service;
 
 /// One connection, from its far end.
@@ -25,7 +25,7 @@ pub struct Client {
 pub struct Stage {
     pub config: Config,
     pub engine: Engine,
-    pub now: Moment,
+    pub now: Timestamp,
     pub clients: Vec<Client>,
     pub log: Vec<String>,
 }
@@ -73,7 +73,7 @@ impl Stage {
         let mut settings = config.settings.clone();
         settings.owner = 990; // nobody here, so that nobody has a place that is kept
         let engine = Engine::new(settings);
-        Stage { config, engine, now: Moment::at(0), clients: Vec::new(), log: Vec::new() }
+        Stage { config, engine, now: Timestamp::at(0), clients: Vec::new(), log: Vec::new() }
     }
 
     /// Somebody at the service's own endpoint, whom its lists keep from nothing.

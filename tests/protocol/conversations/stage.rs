@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use ipcd::engine::Engine;
 use ipcd::engine::limits::{READ_BYTES_MAX, Settings};
-use ipcd::engine::message::{Binding, ConnectionId, Input, Moment, Output, RemoteAddress, Transport};
+use ipcd::engine::message::{Binding, ConnectionId, Input, Output, RemoteAddress, Timestamp, Transport};
 use ipcd::engine::service::Service;
 
 use super::table::MEMBERS;
@@ -13,7 +13,7 @@ use super::table::MEMBERS;
 /// An engine and the far ends of its connections.
 pub struct Stage {
     pub engine: Engine,
-    pub now: Moment,
+    pub now: Timestamp,
     pub heard: Vec<Vec<u8>>,
     /// The same, by the sends in which it came.
     pub sent: Vec<Vec<Vec<u8>>>,
@@ -25,7 +25,7 @@ impl Stage {
         Stage {
             // The daemon's own user speaks here: it may watch.
             engine: Engine::new(Settings { owner: 1, ..Settings::default() }),
-            now: Moment::at(0),
+            now: Timestamp::at(0),
             heard: Vec::new(),
             sent: Vec::new(),
             open: Vec::new(),

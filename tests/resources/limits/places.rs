@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use ipcd::engine::Engine;
 use ipcd::engine::limits::{PLACES_KEPT, Settings};
-use ipcd::engine::message::{Binding, ConnectionId, Input, Moment, RemoteAddress, Transport};
+use ipcd::engine::message::{Binding, ConnectionId, Input, RemoteAddress, Timestamp, Transport};
 use ipcd::engine::service::Service;
 
 use super::{TOO_MANY, is_refused, is_served, served_again};
@@ -136,7 +136,7 @@ fn an_ipv6_network_counts_as_one_and_so_does_loopback() {
             ConnectionId { index: index as u32, generation: 1 },
             RemoteAddress::Address(address.parse().unwrap()),
         );
-        engine.handle(Moment::at(0), Input::Opened { peer, binding: &binding, origin });
+        engine.handle(Timestamp::at(0), Input::Opened { peer, binding: &binding, origin });
         assert_eq!(engine.is_admitted(peer), is_let_in, "{address}");
         let words = engine.outgoing(peer).slices().concat();
         assert_eq!(String::from_utf8(words).unwrap(), if is_let_in { "" } else { TOO_MANY }, "{address}");

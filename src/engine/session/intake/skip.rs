@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use super::Intake;
 use crate::engine::codec::rest::{self, End};
-use crate::engine::message::{Kind, Moment};
+use crate::engine::message::{Kind, Timestamp};
 
 impl Intake {
     /// Drops all there is: it belongs to a message that is too long, and so does what comes until that ends; where a pause does,
     /// after `patience`.
-    pub fn skip_rest(&mut self, now: Moment, fresh: &mut &[u8], end: End, patience: Duration) {
+    pub fn skip_rest(&mut self, now: Timestamp, fresh: &mut &[u8], end: End, patience: Duration) {
         if self.taken > 0 {
             self.begun = None; // that was another message
         }
@@ -26,7 +26,7 @@ impl Intake {
 
     /// Passes over the rest of a message that was too long. If its end is there: the kind of client, as it is known or as
     /// that end shows it.
-    pub fn skip(&mut self, now: Moment, fresh: &mut &[u8], kind: Option<Kind>) -> Option<Kind> {
+    pub fn skip(&mut self, now: Timestamp, fresh: &mut &[u8], kind: Option<Kind>) -> Option<Kind> {
         let bytes = if self.bytes.is_empty() { *fresh } else { &self.bytes[..] };
         let (count, kind) = rest::find_end(kind, self.guess.left(), bytes);
         if self.bytes.is_empty() {
@@ -61,7 +61,7 @@ mod tests {
     #[track_caller]
     fn behind(kind: Kind, begun: &[u8], rest: &[u8]) -> String {
         let mut intake = Intake::default();
-        let (now, mut fresh) = (Moment::at(0), begun);
+        let (now, mut fresh) = (Timestamp::at(0), begun);
         assert_eq!(intake.next(&mut fresh, kind), None);
         let Rest::TooLong(_, end) = intake.rest(&mut fresh, kind, 8) else { panic!("it is too long") };
         intake.skip_rest(now, &mut fresh, end, Duration::ZERO);

@@ -7,44 +7,44 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 use super::memory::shrunk;
-use super::message::{ConnectionId, Moment};
+use super::message::{ConnectionId, Timestamp};
 
 /// Void entries that are not worth dropping.
 const KEPT: usize = 64;
 
 /// The deadlines of all peers, the next one first.
 #[derive(Debug, Default)]
-pub struct Deadlines {
+pub struct TimerQueue {
     /// Void is an entry whose peer's alarm says another moment.
-    entries: BinaryHeap<Reverse<(Moment, ConnectionId)>>,
+    entries: BinaryHeap<Reverse<(Timestamp, ConnectionId)>>,
     void: usize,
 }
 
 /// A peer's own half: when it will be woken. Belongs into its session.
 #[derive(Debug, Default)]
-pub struct Alarm(Option<Moment>);
+pub struct Timer(Option<Timestamp>);
 
-impl Deadlines {
+impl TimerQueue {
     /// Sees to it that `peer` is woken at `wanted`, or earlier.
-    pub fn arm(&mut self, peer: ConnectionId, alarm: &mut Alarm, wanted: Option<Moment>) {
+    pub fn arm(&mut self, peer: ConnectionId, timer: &mut Timer, wanted: Option<Timestamp>) {
         let Some(wanted) = wanted else { return };
-        match alarm.0 {
+        match timer.0 {
             Some(armed) if armed <= wanted => return,
             Some(_) => self.void += 1,
             None => {}
         };
         self.entries.push(Reverse((wanted, peer)));
-        alarm.0 = Some(wanted);
+        timer.0 = Some(wanted);
     }
 
     /// The entry of a peer that goes is void. To be followed by [`tidy`](Self::tidy).
-    pub fn disarm(&mut self, alarm: &mut Alarm) {
-        self.void += usize::from(alarm.0.take().is_some());
+    pub fn disarm(&mut self, timer: &mut Timer) {
+        self.void += usize::from(timer.0.take().is_some());
     }
 
     /// Drops void entries in front, so that nobody wakes for them, and all of them where they are many. `is_armed`
     /// says whether a peer's alarm is for that moment.
-    pub fn tidy(&mut self, is_armed: impl Fn(ConnectionId, Moment) -> bool) {
+    pub fn tidy(&mut self, is_armed: impl Fn(ConnectionId, Timestamp) -> bool) {
         if self.void > KEPT + self.entries.len() / 2 {
             self.entries.retain(|Reverse((at, peer))| is_armed(*peer, *at));
             self.void = 0;
@@ -61,13 +61,13 @@ impl Deadlines {
     }
 
     /// When the next peer must be woken.
-    pub fn next(&self) -> Option<Moment> {
+    pub fn next(&self) -> Option<Timestamp> {
         self.entries.peek().map(|Reverse((moment, _))| *moment)
     }
 
     /// Takes the next peer whose time has come; its alarm has to be [rung](Alarm::ring), and what is behind it
     /// [tidied](Self::tidy).
-    pub fn pop(&mut self, now: Moment) -> Option<ConnectionId> {
+    pub fn pop(&mut self, now: Timestamp) -> Option<ConnectionId> {
         if self.next()? > now {
             return None;
         }
@@ -75,14 +75,14 @@ impl Deadlines {
     }
 }
 
-impl Alarm {
-    /// Marks that the entry was taken by [`Deadlines::pop`].
+impl Timer {
+    /// Marks that the entry was taken by [`TimerQueue::pop`].
     pub fn ring(&mut self) {
         self.0 = None;
     }
 
     /// Whether it is for that moment.
-    pub fn is_for(&self, moment: Moment) -> bool {
+    pub fn is_for(&self, moment: Timestamp) -> bool {
         self.0 == Some(moment)
     }
 }
@@ -97,48 +97,52 @@ mod tests {
 
     #[test]
     fn the_earliest_is_woken_first_and_a_later_wish_costs_no_entry() {
-        let mut deadlines = Deadlines::default();
-        let mut alarms = [Alarm::default(), Alarm::default()];
-        let mut arm = |deadlines: &mut Deadlines, index: usize, wanted| {
-            deadlines.arm(peer(index as u32), &mut alarms[index], wanted);
+        let mut deadlines = TimerQueue::default();
+        let mut timers = [Timer::default(), Timer::default()];
+        let mut arm = |deadlines: &mut TimerQueue, index: usize, wanted| {
+            deadlines.arm(peer(index as u32), &mut timers[index], wanted);
         };
-        arm(&mut deadlines, 0, Some(Moment::at(50)));
-        arm(&mut deadlines, 1, Some(Moment::at(70)));
-        arm(&mut deadlines, 0, Some(Moment::at(90)));
-        arm(&mut deadlines, 1, Some(Moment::at(30)));
+        arm(&mut deadlines, 0, Some(Timestamp::at(50)));
+        arm(&mut deadlines, 1, Some(Timestamp::at(70)));
+        arm(&mut deadlines, 0, Some(Timestamp::at(90)));
+        arm(&mut deadlines, 1, Some(Timestamp::at(30)));
         arm(&mut deadlines, 1, None);
-        assert_eq!((deadlines.next(), deadlines.entries.len()), (Some(Moment::at(30)), 3));
-        assert_eq!(deadlines.pop(Moment::at(29)), None);
-        assert_eq!(deadlines.pop(Moment::at(60)), Some(peer(1)));
-        alarms[1].ring();
-        deadlines.tidy(|peer, at| alarms[peer.index as usize].is_for(at));
-        assert_eq!(deadlines.pop(Moment::at(60)), Some(peer(0)));
-        alarms[0].ring();
-        deadlines.tidy(|peer, at| alarms[peer.index as usize].is_for(at));
-        assert_eq!((deadlines.next(), deadlines.pop(Moment::at(1000))), (None, None), "one of 70 was void");
+        assert_eq!((deadlines.next(), deadlines.entries.len()), (Some(Timestamp::at(30)), 3));
+        assert_eq!(deadlines.pop(Timestamp::at(29)), None);
+        assert_eq!(deadlines.pop(Timestamp::at(60)), Some(peer(1)));
+        timers[1].ring();
+        deadlines.tidy(|peer, at| timers[peer.index as usize].is_for(at));
+        assert_eq!(deadlines.pop(Timestamp::at(60)), Some(peer(0)));
+        timers[0].ring();
+        deadlines.tidy(|peer, at| timers[peer.index as usize].is_for(at));
+        assert_eq!(
+            (deadlines.next(), deadlines.pop(Timestamp::at(1000))),
+            (None, None),
+            "one of 70 was void"
+        );
     }
 
     #[test]
     fn those_who_went_leave_nothing_behind_and_wake_nobody() {
-        let mut deadlines = Deadlines::default();
-        let mut alarms: Vec<Alarm> = (0..1000).map(|_| Alarm::default()).collect();
-        for (index, alarm) in alarms.iter_mut().enumerate() {
-            deadlines.arm(peer(index as u32), alarm, Some(Moment::at(index as u64)));
+        let mut deadlines = TimerQueue::default();
+        let mut timers: Vec<Timer> = (0..1000).map(|_| Timer::default()).collect();
+        for (index, timer) in timers.iter_mut().enumerate() {
+            deadlines.arm(peer(index as u32), timer, Some(Timestamp::at(index as u64)));
         }
         for index in 0..999 {
-            deadlines.disarm(&mut alarms[index]);
-            deadlines.tidy(|peer, at| alarms[peer.index as usize].is_for(at));
-            assert_eq!(deadlines.next(), Some(Moment::at(index as u64 + 1)));
+            deadlines.disarm(&mut timers[index]);
+            deadlines.tidy(|peer, at| timers[peer.index as usize].is_for(at));
+            assert_eq!(deadlines.next(), Some(Timestamp::at(index as u64 + 1)));
         }
         // From behind, none of them comes to the front.
-        alarms.truncate(1);
+        timers.truncate(1);
         for _ in 0..999 {
-            let mut alarm = Alarm::default();
-            deadlines.arm(peer(0), &mut alarm, Some(Moment::at(5000)));
-            deadlines.disarm(&mut alarm);
-            deadlines.tidy(|_, at| at == Moment::at(999));
+            let mut timer = Timer::default();
+            deadlines.arm(peer(0), &mut timer, Some(Timestamp::at(5000)));
+            deadlines.disarm(&mut timer);
+            deadlines.tidy(|_, at| at == Timestamp::at(999));
             assert!(deadlines.entries.len() <= 3 * KEPT, "{}", deadlines.entries.len());
         }
-        assert!(deadlines.next() == Some(Moment::at(999)) && deadlines.entries.capacity() <= 8 * KEPT);
+        assert!(deadlines.next() == Some(Timestamp::at(999)) && deadlines.entries.capacity() <= 8 * KEPT);
     }
 }
