@@ -14,7 +14,7 @@ use ipcd::engine::foreign::{self, Guess};
 use ipcd::engine::limits::{REPORT_BYTES_MAX, STATS_LINE_BYTES_MAX, Settings};
 use ipcd::engine::memory;
 use ipcd::engine::message::{
-    Binding, ConnectionId, Happening, Input, Kind, Output, RemoteAddress, Timestamp, Transport,
+    Binding, ConnectionId, EventKind, Input, Kind, Output, RemoteAddress, Timestamp, Transport,
 };
 use ipcd::engine::name::Name;
 use ipcd::engine::record::{Record, reader};
@@ -477,7 +477,7 @@ struct Stage {
     engine: Engine,
     now: Timestamp,
     ends: Vec<End>,
-    notes: Vec<Happening>,
+    notes: Vec<EventKind>,
 }
 
 #[derive(Default)]

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use ipcd::engine::codec::{self, Style};
 use ipcd::engine::limits::Settings;
-use ipcd::engine::message::{CloseReason, Happening, Kind, Prefix, Transport};
+use ipcd::engine::message::{CloseReason, EventKind, Kind, Prefix, Transport};
 use ipcd::engine::service::Service;
 
 use super::Stage;
@@ -158,8 +158,8 @@ pub fn a_kind_that_bytes_have_shown_is_never_given_anothers_form(bytes: &[u8]) {
     let mut kinds = Vec::new();
     for note in &stage.notes {
         match note {
-            Happening::Decided(kind) => kinds.push(*kind),
-            Happening::Closed(CloseReason::PeerForeign(_)) => return, // is told so in the form of its protocol
+            EventKind::Decided(kind) => kinds.push(*kind),
+            EventKind::Closed(CloseReason::PeerForeign(_)) => return, // is told so in the form of its protocol
             _ => {}
         }
     }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use super::Engine;
-use super::Letter;
+use super::SessionEvent;
 use super::machines::Machine;
 use super::message::{Binding, ConnectionId, Output, Timestamp};
 use super::record::piece::{Piece, Said};
@@ -70,7 +70,7 @@ impl Engine {
             peers.push(peer);
         }
         for peer in self.world.talk.take_widowed() {
-            self.with(now, peer, |session, world| session.handle_letter(world, now, Letter::Left));
+            self.with(now, peer, |session, world| session.handle_letter(world, now, SessionEvent::Left));
         }
         missing.iter().filter_map(SavedSession::name).for_each(|name| self.world.room.miss(name));
         for (peer, name) in nameless {

@@ -2,6 +2,7 @@
 //! sizes; counts nothing that is there.
 
 use super::codec::detect::BURST_BYTES;
+use super::event_ring::Event;
 use super::limits::{self, NAME_CHARS_MAX, Settings};
 use super::message::ConnectionId;
 use super::pressure::HOLDER_BYTES;
@@ -11,7 +12,6 @@ use super::service::Service;
 use super::service::facts::Keeps;
 use super::session::{NAME_BYTES_MAX, Session};
 use super::transcript;
-use super::watchtower::Event;
 
 /// A queue of bytes takes up to twice its bytes, because it has grown by doubling.
 const GROWN: usize = 2;

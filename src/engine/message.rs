@@ -427,12 +427,12 @@ pub struct Note {
     /// Who it is.
     pub origin: RemoteAddress,
     /// What happened.
-    pub what: Happening,
+    pub what: EventKind,
 }
 
 /// What can happen to a connection. Text that came from the peer is already escaped.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Happening {
+pub enum EventKind {
     /// It was accepted.
     Opened,
     /// Its framing is known now.

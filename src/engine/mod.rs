@@ -72,6 +72,7 @@ pub mod diagnosis;
 mod digits;
 mod dropped;
 mod encoding;
+mod event_ring;
 pub mod figures;
 pub mod foreign;
 mod handing;
@@ -102,7 +103,6 @@ pub mod text;
 mod timer_queue;
 mod transcript;
 mod turning;
-mod watchtower;
 pub mod words;
 mod world;
 
@@ -113,6 +113,7 @@ pub use counters::{Counters, ErrorKind, ServiceCounters, Turns};
 
 use census::Census;
 use datagram::{Answer, Datagram, Shares};
+use event_ring::EventRing;
 use limits::{FLUSHES_PER_TURN, Settings};
 use machines::Machines;
 use message::{Binding, ConnectionId, Input, Note, Output, RemoteAddress, Timestamp};
@@ -125,8 +126,7 @@ use service::Service;
 use service::talk::Lines;
 use session::Session;
 use timer_queue::TimerQueue;
-use watchtower::Watchtower;
-use world::{Letter, Stop, World};
+use world::{EngineState, SessionEvent, Stop};
 
 pub use outgoing::Outgoing;
 
@@ -142,7 +142,7 @@ pub const SLICES_MAX: usize = 4;
 /// The daemon's state.
 #[derive(Debug)]
 pub struct Engine {
-    world: World,
+    world: EngineState,
     /// By [`ConnectionId::index`]; the reactor keeps the indices dense. The last one is there: after a peak the memory goes back.
     sessions: Vec<Option<Session>>,
     open: usize,
@@ -171,7 +171,7 @@ impl Engine {
         let mut census = Census::default();
         census.retake(&settings, std::iter::empty());
         let mut engine = Engine {
-            world: World {
+            world: EngineState {
                 settings,
                 room: Room::default(),
                 census,
@@ -182,7 +182,7 @@ impl Engine {
                 notes: VecDeque::new(),
                 talk: Lines::default(),
                 machines: Machines::default(),
-                tower: Watchtower::default(),
+                tower: EventRing::default(),
                 unfinished: None,
                 paces: Peers::default(),
                 lately: Lately::default(),
@@ -305,7 +305,7 @@ impl Engine {
     }
 
     fn handle_sent(&mut self, now: Timestamp, peer: ConnectionId, bytes: usize) {
-        if self.world.tower.is_manned() {
+        if self.world.tower.has_subscribers() {
             self.show_reply(peer, bytes);
         }
         let world = &mut self.world;
@@ -432,13 +432,18 @@ impl Engine {
     }
 
     /// Does something with a session, if it is still there, and sees to what follows from it.
-    fn with(&mut self, now: Timestamp, peer: ConnectionId, act: impl FnOnce(&mut Session, &mut World)) {
+    fn with(&mut self, now: Timestamp, peer: ConnectionId, act: impl FnOnce(&mut Session, &mut EngineState)) {
         self.act_on(now, peer, act);
         self.relieve_when_full(now);
     }
 
     /// The same, whatever the queues of all take then.
-    fn act_on(&mut self, now: Timestamp, peer: ConnectionId, act: impl FnOnce(&mut Session, &mut World)) {
+    fn act_on(
+        &mut self,
+        now: Timestamp,
+        peer: ConnectionId,
+        act: impl FnOnce(&mut Session, &mut EngineState),
+    ) {
         let session = self.sessions.get_mut(peer.index as usize).and_then(Option::as_mut);
         let Some(session) = session.filter(|session| session.peer() == peer) else { return };
         act(session, &mut self.world);
@@ -471,7 +476,7 @@ impl Engine {
             self.reporting.push_back(peer);
         }
         if session.is_to_be_shown_more(&self.world) {
-            self.world.tower.stir();
+            self.world.tower.mark_pending();
         }
         // What is flushed in this turn has another deadline then, or is blocked.
         if !is_flushable {

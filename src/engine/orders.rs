@@ -4,7 +4,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use super::client::Client;
-use super::message::{ConnectionId, Happening, RemoteAddress, Timestamp};
+use super::message::{ConnectionId, EventKind, RemoteAddress, Timestamp};
 use super::name::Key;
 use super::room::Seat;
 use super::service::control::{Order, Target};
@@ -32,7 +32,7 @@ impl Engine {
     fn record(&mut self, by: ConnectionId, done: &str) {
         let Some(session) = self.sessions.get(by.index as usize).and_then(Option::as_ref) else { return };
         let line = format!("({done}, by {})", session.origin());
-        session.note(&mut self.world, Happening::Ordered(done.to_owned()));
+        session.note(&mut self.world, EventKind::Ordered(done.to_owned()));
         self.world.room.write_down(&line);
     }
 
@@ -107,7 +107,7 @@ impl Engine {
     /// Tells the log alone.
     fn note_order(&mut self, by: ConnectionId, done: String) {
         if let Some(session) = self.sessions.get(by.index as usize).and_then(Option::as_ref) {
-            session.note(&mut self.world, Happening::Ordered(done));
+            session.note(&mut self.world, EventKind::Ordered(done));
         }
     }
 

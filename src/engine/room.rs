@@ -307,7 +307,7 @@ impl Room {
             let line = String::from_utf8_lossy(&line.concat()).into_owned();
             self.remember(line.into());
         }
-        self.stir();
+        self.mark_pending();
     }
 
     /// Everybody hears what a member does, likewise.
@@ -375,10 +375,10 @@ impl Room {
             return;
         }
         self.fresh += self.log.append_line(&[line.as_bytes()]);
-        self.stir();
+        self.mark_pending();
     }
 
-    fn stir(&mut self) {
+    fn mark_pending(&mut self) {
         self.dirty = true;
         self.stirred = true;
     }
@@ -404,7 +404,7 @@ impl Room {
         self.aside_bytes += if member.lossy { 0 } else { aside.bytes() };
         self.fresh += aside.bytes();
         member.asides.push_back(aside);
-        self.stir();
+        self.mark_pending();
     }
 
     /// `alice, bob (2)`, in the order in which they came.

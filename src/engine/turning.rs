@@ -5,7 +5,7 @@ use super::limits::Settings;
 use super::message::{ConnectionId, Dropped, Output, Timestamp};
 use super::service::Service;
 use super::session::Session;
-use super::world::World;
+use super::world::EngineState;
 
 impl Engine {
     /// Everybody in the room has been offered what there is: who is too far behind goes.
@@ -22,7 +22,7 @@ impl Engine {
         let Some(stop) = &mut self.world.stop else { return };
         stop.listening = now < stop.listen;
         let (patient, by) = (stop.listening, stop.by);
-        let is_settled = |session: &Session, world: &World| !patient || session.is_settled(world);
+        let is_settled = |session: &Session, world: &EngineState| !patient || session.is_settled(world);
         let all_settled = self.sessions.iter().flatten().all(|session| is_settled(session, &self.world));
         for index in 0..self.sessions.len() {
             let Some(Some(session)) = self.sessions.get(index) else { continue };

@@ -7,10 +7,11 @@ use super::NOTES_MAX;
 use super::census::Census;
 use super::counters::Counters;
 use super::diagnosis::Hint;
+use super::event_ring::{Event, EventRing};
 use super::figures::{self, Figures};
 use super::limits::Settings;
 use super::machines::Machines;
-use super::message::{Binding, ConnectionId, Happening, Note, RemoteAddress, Request, Timestamp};
+use super::message::{Binding, ConnectionId, EventKind, Note, RemoteAddress, Request, Timestamp};
 use super::mutes::Mutes;
 use super::pace::{Lately, Pace};
 use super::peers::Peers;
@@ -19,13 +20,12 @@ use super::roster::Roster;
 use super::service::Service;
 use super::service::control::Order;
 use super::service::talk::Lines;
-use super::service::watch::Sight;
+use super::service::watch::TraceEvent;
 use super::session::{Guest, Unread};
-use super::watchtower::{Event, Watchtower};
 
 /// What all sessions share.
 #[derive(Debug)]
-pub(super) struct World {
+pub(super) struct EngineState {
     pub(super) settings: Settings,
     pub(super) room: Room,
     pub(super) census: Census,
@@ -37,7 +37,7 @@ pub(super) struct World {
     pub(super) notes: VecDeque<Note>,
     pub(super) talk: Lines,
     pub(super) machines: Machines,
-    pub(super) tower: Watchtower,
+    pub(super) tower: EventRing,
     /// Whose burst has just ended within a message.
     pub(super) unfinished: Option<ConnectionId>,
     /// Of those who have sent something where they are held to a pace.
@@ -52,7 +52,7 @@ pub(super) struct World {
     /// The time of the input that is being handled.
     pub(super) now: Timestamp,
     /// What sessions have for other ones; delivered before anything else happens.
-    pub(super) letters: VecDeque<(ConnectionId, Letter)>,
+    pub(super) letters: VecDeque<(ConnectionId, SessionEvent)>,
     /// What was asked of the daemon.
     pub(super) requests: VecDeque<(ConnectionId, Request)>,
     /// What is to be done to others, and who wants it.
@@ -66,7 +66,7 @@ pub(super) struct World {
 
 /// What one session has for another.
 #[derive(Debug)]
-pub(super) enum Letter {
+pub(super) enum SessionEvent {
     /// Somebody to talk with has come.
     Met(RemoteAddress),
     /// This was said to it.
@@ -90,7 +90,7 @@ pub(super) struct Stop {
     pub(super) by: Timestamp,
 }
 
-impl World {
+impl EngineState {
     /// A newcomer is shown no more than it may be behind.
     pub(super) fn set_history(&mut self) {
         let bytes_max = self.settings.of(Service::Chat).backlog_bytes_max;
@@ -99,7 +99,7 @@ impl World {
     }
 
     /// Lets watchers see what became of a datagram, which no session stands for.
-    pub(super) fn show_datagram(&mut self, binding: &Rc<Binding>, origin: RemoteAddress, sight: Sight) {
+    pub(super) fn show_datagram(&mut self, binding: &Rc<Binding>, origin: RemoteAddress, sight: TraceEvent) {
         let service = binding.service;
         self.tower.push(Event {
             at: self.now,
@@ -120,14 +120,14 @@ impl World {
         hint: &Hint,
     ) {
         if self.notes.len() < NOTES_MAX {
-            let what = Happening::Mistaken(hint.text.clone());
+            let what = EventKind::Mistaken(hint.text.clone());
             self.notes.push_back(Note { peer, binding: Rc::clone(binding), origin, what });
         }
     }
 
     pub(super) fn note(&mut self, note: Note) {
-        if note.peer.is_none() && self.tower.is_manned() {
-            self.show_datagram(&note.binding, note.origin, Sight::Happened(note.what.clone()));
+        if note.peer.is_none() && self.tower.has_subscribers() {
+            self.show_datagram(&note.binding, note.origin, TraceEvent::Happened(note.what.clone()));
         }
         if self.notes.len() < NOTES_MAX {
             self.notes.push_back(note);

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::engine::message::{ConnectionId, Happening};
+use crate::engine::message::{ConnectionId, EventKind};
 
 /// The most that a name takes here, in bytes: 32 characters, with what holds them, in a table that has just grown.
 pub(super) const NAME_BYTES_MAX: usize =
@@ -14,14 +14,14 @@ pub(super) struct Names(HashMap<ConnectionId, Box<str>>);
 
 impl Names {
     /// The name that a line about this has: none where it says the name itself.
-    pub(super) fn of(&mut self, peer: Option<ConnectionId>, what: &Happening) -> Option<Box<str>> {
+    pub(super) fn of(&mut self, peer: Option<ConnectionId>, what: &EventKind) -> Option<Box<str>> {
         let peer = peer?;
         match what {
-            Happening::Joined(name) => {
+            EventKind::Joined(name) => {
                 self.insert(peer, name);
                 None
             }
-            Happening::Closed(_) => {
+            EventKind::Closed(_) => {
                 let name = self.0.remove(&peer);
                 if self.0.is_empty() {
                     self.0.shrink_to_fit();

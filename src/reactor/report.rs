@@ -9,7 +9,7 @@ use log::Level;
 use super::budget::Budget;
 use super::names::Names;
 use crate::engine::Engine;
-use crate::engine::message::{Binding, Happening, Kind, Note, RemoteAddress, Timestamp};
+use crate::engine::message::{Binding, EventKind, Kind, Note, RemoteAddress, Timestamp};
 use crate::engine::text::private;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -116,29 +116,29 @@ impl Report {
             None => self.line(now, kind, binding, Some(*origin), text),
         };
         match what {
-            Happening::Opened => line(Line::Opened, format_args!("connected")),
-            Happening::Decided(Kind::Packet) => {} // known from the start
-            Happening::Decided(kind) => line(Line::Decided, format_args!("is a {} client", kind.name())),
-            Happening::Chose(service) => line(Line::Chose, format_args!("chose {service}")),
-            Happening::Asked(request) => line(Line::Asked, format_args!("{request}")),
-            Happening::Mistaken(hint) => line(Line::Mistaken, format_args!("hint: {hint}")),
-            Happening::Ordered(done) => line(Line::Asked, format_args!("{done}")),
-            Happening::Erred(error) => line(Line::Erred, format_args!("was told: Error: {error}")),
-            Happening::Remarked(text) => line(Line::Remarked, format_args!("says '{text}'")),
-            Happening::Said(text) => line(Line::Said, format_args!("message '{text}'")),
-            Happening::Confided(bytes) => line(Line::Said, format_args!("message {}", private(*bytes))),
-            Happening::Joined(name) => line(Line::Joined, format_args!("joined as {name}")),
-            Happening::Met(partner) => line(Line::Joined, format_args!("talks with {partner}")),
-            Happening::Dropped(why) => line(Line::Dropped, format_args!("datagram not answered: {why}")),
-            Happening::Undelivered { to, why } if to.is_empty() => {
+            EventKind::Opened => line(Line::Opened, format_args!("connected")),
+            EventKind::Decided(Kind::Packet) => {} // known from the start
+            EventKind::Decided(kind) => line(Line::Decided, format_args!("is a {} client", kind.name())),
+            EventKind::Chose(service) => line(Line::Chose, format_args!("chose {service}")),
+            EventKind::Asked(request) => line(Line::Asked, format_args!("{request}")),
+            EventKind::Mistaken(hint) => line(Line::Mistaken, format_args!("hint: {hint}")),
+            EventKind::Ordered(done) => line(Line::Asked, format_args!("{done}")),
+            EventKind::Erred(error) => line(Line::Erred, format_args!("was told: Error: {error}")),
+            EventKind::Remarked(text) => line(Line::Remarked, format_args!("says '{text}'")),
+            EventKind::Said(text) => line(Line::Said, format_args!("message '{text}'")),
+            EventKind::Confided(bytes) => line(Line::Said, format_args!("message {}", private(*bytes))),
+            EventKind::Joined(name) => line(Line::Joined, format_args!("joined as {name}")),
+            EventKind::Met(partner) => line(Line::Joined, format_args!("talks with {partner}")),
+            EventKind::Dropped(why) => line(Line::Dropped, format_args!("datagram not answered: {why}")),
+            EventKind::Undelivered { to, why } if to.is_empty() => {
                 line(Line::Dropped, format_args!("answer dropped: {why}"));
             }
-            Happening::Undelivered { to, why } => {
+            EventKind::Undelivered { to, why } => {
                 line(Line::Dropped, format_args!("answer to '{to}' dropped: {why}"));
             }
-            Happening::Refused(reason) => line(Line::Refused, format_args!("{reason}")),
-            Happening::Closed(reason) if reason.is_refusal() => line(Line::Refused, format_args!("{reason}")),
-            Happening::Closed(reason) => line(Line::Closed, format_args!("closed: {reason}")),
+            EventKind::Refused(reason) => line(Line::Refused, format_args!("{reason}")),
+            EventKind::Closed(reason) if reason.is_refusal() => line(Line::Refused, format_args!("{reason}")),
+            EventKind::Closed(reason) => line(Line::Closed, format_args!("closed: {reason}")),
         }
     }
 

@@ -414,7 +414,7 @@ fn every_sentence_that_a_peer_can_be_told_is_in_the_manual() {
         include_str!("../../src/engine/session/watching.rs"),
         include_str!("../../src/engine/service/watch.rs"),
         include_str!("../../src/engine/service/mux.rs"),
-        include_str!("../../src/engine/watchtower.rs"),
+        include_str!("../../src/engine/event_ring.rs"),
         include_str!("../../src/engine/diagnosis.rs"),
         include_str!("../../src/engine/diagnosis/form.rs"),
         include_str!("../../src/engine/number.rs"),

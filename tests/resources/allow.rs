@@ -15,7 +15,7 @@ use ipcd::engine::Engine;
 use ipcd::engine::allow::Allowed;
 use ipcd::engine::limits::{PLACES_KEPT, Settings};
 use ipcd::engine::message::{
-    Binding, CloseReason, ConnectionId, Happening, Input, Output, RemoteAddress, Timestamp, Transport,
+    Binding, CloseReason, ConnectionId, EventKind, Input, Output, RemoteAddress, Timestamp, Transport,
 };
 use ipcd::engine::service::Service;
 use rustix::process::{Resource, Signal, getrlimit};
@@ -39,7 +39,7 @@ fn user(uid: u32, gid: u32) -> RemoteAddress {
 }
 
 /// What somebody hears who comes in, and what becomes of it when it does not close.
-fn come(engine: &mut Engine, index: u32, origin: RemoteAddress) -> (String, Vec<Output>, Vec<Happening>) {
+fn come(engine: &mut Engine, index: u32, origin: RemoteAddress) -> (String, Vec<Output>, Vec<EventKind>) {
     let peer = ConnectionId { index, generation: 1 };
     engine.handle(Timestamp::at(0), Input::Opened { peer, binding: &binding(Transport::Unix), origin });
     let (mut heard, mut outputs) = (Vec::new(), Vec::new());
@@ -67,13 +67,13 @@ fn who_is_not_on_the_list_is_told_so_and_lingers_and_takes_nobodys_place() {
         let peer = ConnectionId { index: index as u32, generation: 1 };
         assert_eq!(heard, format!("Error: user {uid} may not use this socket\n"));
         assert_eq!(outputs, [Output::ShutdownWrite(peer), Output::Close(peer)]);
-        assert_eq!(notes, [Happening::Closed(CloseReason::NotAllowed)]);
+        assert_eq!(notes, [EventKind::Closed(CloseReason::NotAllowed)]);
     }
     let counters = *engine.counters().of(Service::Multiply);
     assert_eq!((counters.refused, counters.connections, engine.len()), (3, 0, 0));
     for (index, (uid, gid)) in [(ALICE, BOB), (BOB, STUDENTS)].into_iter().enumerate() {
         let (heard, _, notes) = come(&mut engine, 10 + index as u32, user(uid, gid));
-        assert_eq!((heard.as_str(), notes), ("", vec![Happening::Opened]));
+        assert_eq!((heard.as_str(), notes), ("", vec![EventKind::Opened]));
     }
     for index in 0..=PLACES_KEPT {
         let (heard, ..) = come(&mut engine, 20 + index as u32, user(if index == 0 { 0 } else { 990 }, BOB));
@@ -95,7 +95,7 @@ fn a_datagram_of_somebody_else_gets_no_answer() {
         engine.handle(Timestamp::at(0), datagram);
         let replies = std::iter::from_fn(|| engine.poll_reply()).count();
         let refused = std::iter::from_fn(|| engine.poll_note())
-            .any(|note| note.what == Happening::Refused(CloseReason::NotAllowed));
+            .any(|note| note.what == EventKind::Refused(CloseReason::NotAllowed));
         (replies, refused)
     };
     let own = Some(&b"/own"[..]);

@@ -8,7 +8,7 @@ use std::rc::Rc;
 
 use ipcd::engine::Engine;
 use ipcd::engine::limits::Settings;
-use ipcd::engine::message::{Binding, Dropped, Happening, Input, RemoteAddress, Timestamp, Transport};
+use ipcd::engine::message::{Binding, Dropped, EventKind, Input, RemoteAddress, Timestamp, Transport};
 use ipcd::engine::service::Service;
 
 use super::random::Random;
@@ -145,7 +145,7 @@ impl Net {
             }
         }
         let lost = std::iter::from_fn(|| self.engine.poll_note())
-            .filter(|note| matches!(note.what, Happening::Undelivered { .. }))
+            .filter(|note| matches!(note.what, EventKind::Undelivered { .. }))
             .count() as u64;
         self.undelivered += lost;
         if lost > 0 || !heard.is_empty() {

@@ -10,7 +10,7 @@ use ipcd::engine::Engine;
 use ipcd::engine::limits::Settings;
 use ipcd::engine::memory;
 use ipcd::engine::message::{
-    Binding, CloseReason, ConnectionId, Happening, Input, Output, RemoteAddress, Timestamp, Transport,
+    Binding, CloseReason, ConnectionId, EventKind, Input, Output, RemoteAddress, Timestamp, Transport,
 };
 use ipcd::engine::service::Service;
 
@@ -131,7 +131,7 @@ impl World {
 
     fn notes(&mut self) {
         while let Some(note) = self.engine.poll_note() {
-            if let Happening::Closed(reason) = note.what {
+            if let EventKind::Closed(reason) = note.what {
                 self.ends[note.peer.expect("a connection").index as usize].closed = Some(reason);
             }
         }

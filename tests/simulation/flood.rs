@@ -8,7 +8,7 @@ use std::time::Duration;
 use ipcd::engine::Engine;
 use ipcd::engine::limits::{MESSAGES_BURST, READ_BYTES_MAX, Settings};
 use ipcd::engine::message::{
-    Binding, CloseReason, ConnectionId, Happening, Input, Output, RemoteAddress, Timestamp, Transport,
+    Binding, CloseReason, ConnectionId, EventKind, Input, Output, RemoteAddress, Timestamp, Transport,
 };
 use ipcd::engine::service::Service;
 
@@ -77,7 +77,7 @@ impl Hall {
     fn tell(&mut self, input: Input<'_>) {
         self.engine.handle(self.now, input);
         while let Some(note) = self.engine.poll_note() {
-            if let (Happening::Closed(reason), Some(peer)) = (note.what, note.peer) {
+            if let (EventKind::Closed(reason), Some(peer)) = (note.what, note.peer) {
                 self.members[peer.index as usize].closed = Some((reason, self.now));
             }
         }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use ipcd::engine::Engine;
 use ipcd::engine::limits::Settings;
 use ipcd::engine::message::{
-    Binding, ConnectionId, Happening, Input, Output, RemoteAddress, Timestamp, Transport,
+    Binding, ConnectionId, EventKind, Input, Output, RemoteAddress, Timestamp, Transport,
 };
 use ipcd::engine::service::Service;
 
@@ -296,14 +296,14 @@ impl World {
     }
 
     /// What the room says follows from who came and who said what, in the order in which the engine tells of it.
-    fn note(&mut self, index: usize, what: &Happening) {
+    fn note(&mut self, index: usize, what: &EventKind) {
         match what {
-            Happening::Decided(kind) => self.tally.count_case("forms: decided", &kind.name()),
-            Happening::Joined(name) => {
+            EventKind::Decided(kind) => self.tally.count_case("forms: decided", &kind.name()),
+            EventKind::Joined(name) => {
                 assert_eq!(*name, self.clients[index].name, "nobody has another's name");
                 self.tally.count("forms: joined");
             }
-            Happening::Erred(error) => {
+            EventKind::Erred(error) => {
                 assert_eq!(
                     self.clients[index].service,
                     Service::Multiply,

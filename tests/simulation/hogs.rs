@@ -9,7 +9,7 @@ use std::time::Duration;
 use ipcd::engine::Engine;
 use ipcd::engine::limits::Settings;
 use ipcd::engine::message::{
-    Binding, CloseReason, ConnectionId, Happening, Input, Output, RemoteAddress, Timestamp, Transport,
+    Binding, CloseReason, ConnectionId, EventKind, Input, Output, RemoteAddress, Timestamp, Transport,
 };
 use ipcd::engine::service::Service;
 
@@ -92,7 +92,7 @@ impl World {
         assert_eq!(counted, held, "as it is counted, and as it is");
         assert!(held <= self.max, "{held} bytes are held, {} at most", self.max);
         while let Some(note) = self.engine.poll_note() {
-            if let (Some(peer), Happening::Closed(reason)) = (note.peer, note.what) {
+            if let (Some(peer), EventKind::Closed(reason)) = (note.peer, note.what) {
                 let end = &mut self.ends[peer.index as usize];
                 assert!(end.is_hog || reason == CloseReason::Stopping, "user of {}: {reason}", peer.index);
                 self.tally.count(match reason {

@@ -11,7 +11,7 @@ use ipcd::engine::allow::Allowed;
 use ipcd::engine::limits::{FramingRule, PLACES_KEPT, READ_BYTES_MAX, SAMPLES_MAX, Settings};
 use ipcd::engine::memory;
 use ipcd::engine::message::{
-    Binding, CloseReason, ConnectionId, Happening, Input, Output, RemoteAddress, Timestamp, Transport,
+    Binding, CloseReason, ConnectionId, EventKind, Input, Output, RemoteAddress, Timestamp, Transport,
 };
 use ipcd::engine::service::Service;
 
@@ -344,10 +344,10 @@ impl World {
         }
     }
 
-    fn note(&mut self, peer: ConnectionId, what: Happening) {
+    fn note(&mut self, peer: ConnectionId, what: EventKind) {
         self.serial += 1;
         let serial = self.serial;
-        if let Happening::Joined(name) = &what {
+        if let EventKind::Joined(name) = &what {
             let count = self.joins.entry(name.clone()).or_default();
             *count += 1;
             let ordinal = *count;
@@ -359,12 +359,12 @@ impl World {
         let actor = actor.unwrap_or_else(|| panic!("{what:?} happened to nobody"));
         assert!(actor.closed.is_none(), "{}: {what:?} after its end", actor.who);
         match what {
-            Happening::Opened => assert!(!std::mem::replace(&mut actor.opened, true), "opened twice"),
-            Happening::Decided(kind) => {
+            EventKind::Opened => assert!(!std::mem::replace(&mut actor.opened, true), "opened twice"),
+            EventKind::Decided(kind) => {
                 actor.note_decision(kind);
                 self.tally.count_case("decided", &kind);
             }
-            Happening::Chose(service) => {
+            EventKind::Chose(service) => {
                 actor.service = service;
                 let limit = self.settings.of(service).connections_max.unwrap_or(usize::MAX);
                 let count = self.engine.connections_of(service);
@@ -373,20 +373,20 @@ impl World {
                     "too many chose {service}: {count}"
                 );
             }
-            Happening::Erred(error) => {
+            EventKind::Erred(error) => {
                 actor.note_error(&error, serial);
                 if error.starts_with("message longer than ") {
                     self.tally.count("told that a message was too long");
                 }
             }
-            Happening::Closed(reason) => {
+            EventKind::Closed(reason) => {
                 if reason == CloseReason::TooMany && actor.opened {
                     self.tally.count("refused on the mux");
                 }
                 actor.closed = Some(reason);
                 self.tally.count_case("closed", &reason);
             }
-            Happening::Said(_) => {
+            EventKind::Said(_) => {
                 actor.said += 1;
                 let rates = |settings: &Settings| {
                     [Service::Mux, actor.service].map(|service| settings.of(service).messages_per_second)
@@ -400,16 +400,16 @@ impl World {
                 let bounded = rates.iter().all(|rate| *rate > 0) && self.stop.is_none();
                 assert!(!bounded || actor.said as f64 <= most, "{}: {} in {spent} s", actor.who, actor.said);
             }
-            Happening::Met(_)
-            | Happening::Dropped(_)
-            | Happening::Undelivered { .. }
-            | Happening::Refused(_)
-            | Happening::Mistaken(_)
-            | Happening::Ordered(_)
-            | Happening::Remarked(_)
-            | Happening::Asked(_)
-            | Happening::Confided(_)
-            | Happening::Joined(_) => {}
+            EventKind::Met(_)
+            | EventKind::Dropped(_)
+            | EventKind::Undelivered { .. }
+            | EventKind::Refused(_)
+            | EventKind::Mistaken(_)
+            | EventKind::Ordered(_)
+            | EventKind::Remarked(_)
+            | EventKind::Asked(_)
+            | EventKind::Confided(_)
+            | EventKind::Joined(_) => {}
         }
     }
 

@@ -17,10 +17,10 @@ use super::codec::lines::without_cr;
 use super::counters::ErrorKind;
 use super::diagnosis::{Hint, Place};
 use super::foreign;
-use super::message::{Binding, Dropped, Happening, Note, RemoteAddress};
+use super::message::{Binding, Dropped, EventKind, Note, RemoteAddress};
 use super::roster::Tally;
 use super::service::facts::{Conduct, First};
-use super::service::watch::Sight;
+use super::service::watch::TraceEvent;
 use super::service::{Service, greeting, multiply};
 use super::text::{is_empty, quote};
 use super::{Engine, diagnosis, number, words};
@@ -85,7 +85,7 @@ impl Engine {
         let allowed = binding.allowed.as_ref();
         if let Some(who) = allowed.and_then(|allowed| allowed.refuses(origin, self.world.settings.owner)) {
             self.world.counters.of_mut(service).refused += 1;
-            return self.world.note(note(Happening::Refused(who.reason())));
+            return self.world.note(note(EventKind::Refused(who.reason())));
         }
         if is_own(bytes) {
             return self.drop_datagram(datagram, Dropped::OwnWords);
@@ -95,11 +95,11 @@ impl Engine {
             return;
         }
         self.world.counters.of_mut(service).messages += 1;
-        if self.world.settings.report_messages || self.world.tower.is_manned() {
-            self.world.note(note(Happening::Said(quote(message))));
+        if self.world.settings.report_messages || self.world.tower.has_subscribers() {
+            self.world.note(note(EventKind::Said(quote(message))));
         }
         if service.facts().first == First::Nothing {
-            self.world.note(note(Happening::Remarked(quote(message.trim_ascii()))));
+            self.world.note(note(EventKind::Remarked(quote(message.trim_ascii()))));
         }
         let to = match self.receiver_of(datagram) {
             Ok(address) => quote(address),
@@ -138,7 +138,7 @@ impl Engine {
     fn drop_datagram(&mut self, datagram: &Datagram<'_>, why: Dropped) {
         let Datagram { binding, origin, .. } = *datagram;
         self.world.counters.of_mut(binding.service).count_dropped(why, 1);
-        let (binding, what) = (Rc::clone(binding), Happening::Dropped(why));
+        let (binding, what) = (Rc::clone(binding), EventKind::Dropped(why));
         self.world.note(Note { peer: None, binding, origin, what });
     }
 
@@ -146,7 +146,7 @@ impl Engine {
     fn hint(&self, datagram: &Datagram<'_>, message: &[u8]) -> Option<Hint> {
         let binding = datagram.binding;
         let is_wanted = self.world.roster.wants_hint(self.world.now, Client::from(datagram.origin));
-        if binding.service != Service::Multiply || !is_wanted && !self.world.tower.is_manned() {
+        if binding.service != Service::Multiply || !is_wanted && !self.world.tower.has_subscribers() {
             return None;
         }
         let place = Place { here: &binding.endpoint, endpoints: &self.world.settings.endpoints };
@@ -215,24 +215,24 @@ impl Engine {
             Ok(()) => {
                 counters.bytes_out += (reply.len() + usize::from(answer.has_nul)) as u64;
                 let is_error = answer.is_error;
-                if self.world.tower.is_manned() {
-                    self.world.show_datagram(&binding, origin, Sight::Replied(quote(reply.as_bytes())));
+                if self.world.tower.has_subscribers() {
+                    self.world.show_datagram(&binding, origin, TraceEvent::Replied(quote(reply.as_bytes())));
                 }
                 let error = reply.strip_prefix("Error: ").filter(|_| is_error);
-                error.map(|error| Happening::Erred(error.to_owned()))
+                error.map(|error| EventKind::Erred(error.to_owned()))
             }
             Err(why) => {
                 // A result without its acknowledgement would be taken for one.
                 counters.count_dropped(why, 1 + answer.replies.len() as u64);
                 answer.replies.clear();
-                Some(Happening::Undelivered { to: std::mem::take(&mut answer.to), why })
+                Some(EventKind::Undelivered { to: std::mem::take(&mut answer.to), why })
             }
         };
         if let Some(what) = what {
             self.world.note(Note { peer: None, binding: Rc::clone(&binding), origin, what });
         }
         if let Some(hint) = hint {
-            self.world.show_datagram(&binding, origin, Sight::Mistaken(hint));
+            self.world.show_datagram(&binding, origin, TraceEvent::Mistaken(hint));
         }
     }
 }
@@ -347,11 +347,11 @@ mod tests {
             let notes: Vec<_> = std::iter::from_fn(|| engine.poll_note()).map(|note| note.what).collect();
             (sent, notes, engine.counters().of(Service::Multiply).dropped_of(Dropped::NoRoom))
         };
-        let lost = |why| Happening::Undelivered { to: "/tmp/a\\u{1b}".into(), why };
+        let lost = |why| EventKind::Undelivered { to: "/tmp/a\\u{1b}".into(), why };
         assert_eq!(ask(&[Ok(()), Ok(())], b"5 10"), (2, vec![], 0));
         assert_eq!(ask(&[Err(Dropped::NoRoom)], b"5 10"), (0, vec![lost(Dropped::NoRoom)], 2));
         assert_eq!(ask(&[Ok(()), Err(Dropped::NoRoom)], b"5 10"), (1, vec![lost(Dropped::NoRoom)], 3));
-        let told = Happening::Erred("division by zero".into());
+        let told = EventKind::Erred("division by zero".into());
         assert_eq!(ask(&[Ok(())], b"1 / 0"), (1, vec![told], 3));
         assert_eq!(ask(&[Err(Dropped::Gone)], b"1 / 0"), (0, vec![lost(Dropped::Gone)], 3));
     }

@@ -66,7 +66,7 @@ impl Room {
         self.aside_bytes += member.aside_bytes;
         member.asides = asides;
         self.moved = true;
-        self.stir();
+        self.mark_pending();
     }
 
     /// Gives a member its place back, without a word to anybody; `None` if that is no name, or taken.

@@ -12,7 +12,7 @@ use super::facts::{Conduct, Facts, First, Idle, Keeps, Openness, Replies, is_any
 use crate::engine::diagnosis::Hint;
 use crate::engine::json;
 use crate::engine::message::Transport;
-use crate::engine::message::{Happening, Kind, RemoteAddress, Timestamp};
+use crate::engine::message::{EventKind, Kind, RemoteAddress, Timestamp};
 use crate::engine::name::Key;
 use crate::engine::text::{clean, private, quote, words};
 
@@ -51,7 +51,7 @@ pub struct Filter {
     /// This service alone.
     service: Option<Service>,
     /// Those alone whose peer is shown so from its beginning on.
-    peer: Option<Wanted>,
+    peer: Option<PeerFilter>,
     /// This address alone.
     address: Option<IpAddr>,
     /// Those alone who have this name in the room, or had it last; and as it was asked for.
@@ -63,7 +63,7 @@ pub struct Filter {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Wanted {
+enum PeerFilter {
     Text(String),
     Pid(u32),
     Uid(u32),
@@ -84,12 +84,12 @@ impl fmt::Display for Filter {
     }
 }
 
-impl fmt::Display for Wanted {
+impl fmt::Display for PeerFilter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Wanted::Text(text) => f.write_str(text),
-            Wanted::Pid(pid) => write!(f, "pid:{pid}"),
-            Wanted::Uid(uid) => write!(f, "uid:{uid}"),
+            PeerFilter::Text(text) => f.write_str(text),
+            PeerFilter::Pid(pid) => write!(f, "pid:{pid}"),
+            PeerFilter::Uid(uid) => write!(f, "uid:{uid}"),
         }
     }
 }
@@ -145,12 +145,12 @@ fn find(message: &[u8], word: &[u8]) -> Option<usize> {
     (0..message.len()).find(|at| message[*at..].starts_with(word) && begins(*at))
 }
 
-fn wanted(peer: &str) -> Wanted {
+fn wanted(peer: &str) -> PeerFilter {
     let number = |name: &str| peer.strip_prefix(name)?.parse().ok();
     match (number("pid:"), number("uid:")) {
-        (Some(pid), _) => Wanted::Pid(pid),
-        (_, Some(uid)) => Wanted::Uid(uid),
-        _ => Wanted::Text(quote(peer.as_bytes())),
+        (Some(pid), _) => PeerFilter::Pid(pid),
+        (_, Some(uid)) => PeerFilter::Uid(uid),
+        _ => PeerFilter::Text(quote(peer.as_bytes())),
     }
 }
 
@@ -160,7 +160,7 @@ impl Filter {
         &self,
         service: Service,
         origin: RemoteAddress,
-        sight: &Sight,
+        sight: &TraceEvent,
         names: [Option<&str>; 2],
     ) -> bool {
         let is_address = |wanted: IpAddr| match origin {
@@ -169,18 +169,19 @@ impl Filter {
         };
         let has_name =
             |(key, _): &(Key, String)| names.into_iter().flatten().any(|name| Key::new(name) == *key);
-        if self.hints && !matches!(sight, Sight::Mistaken(_))
+        if self.hints && !matches!(sight, TraceEvent::Mistaken(_))
             || !self.address.is_none_or(is_address)
             || !self.name.as_ref().is_none_or(has_name)
         {
             return false;
         }
-        let is_peer = |wanted: &Wanted| match (wanted, origin) {
-            (Wanted::Pid(wanted), RemoteAddress::Process { pid, .. } | RemoteAddress::Unknown { pid }) => {
-                *wanted == pid
-            }
-            (Wanted::Uid(wanted), RemoteAddress::Process { uid, .. }) => *wanted == uid,
-            (Wanted::Text(text), _) => origin.to_string().starts_with(text.as_str()),
+        let is_peer = |wanted: &PeerFilter| match (wanted, origin) {
+            (
+                PeerFilter::Pid(wanted),
+                RemoteAddress::Process { pid, .. } | RemoteAddress::Unknown { pid },
+            ) => *wanted == pid,
+            (PeerFilter::Uid(wanted), RemoteAddress::Process { uid, .. }) => *wanted == uid,
+            (PeerFilter::Text(text), _) => origin.to_string().starts_with(text.as_str()),
             _ => false,
         };
         self.service.is_none_or(|wanted| wanted == service) && self.peer.as_ref().is_none_or(is_peer)
@@ -189,9 +190,9 @@ impl Filter {
 
 /// What a watcher can see. Text that came from the peer is already escaped.
 #[derive(Clone, Debug)]
-pub enum Sight {
+pub enum TraceEvent {
     /// What the log is told as well.
-    Happened(Happening),
+    Happened(EventKind),
     /// The kernel took this reply for it.
     Replied(String),
     /// It took a reply of so many bytes that is for it alone.
@@ -200,48 +201,50 @@ pub enum Sight {
     Mistaken(Hint),
 }
 
-impl Sight {
+impl TraceEvent {
     /// Bytes of text in it.
     pub fn text_bytes(&self) -> usize {
         match self {
-            Sight::Happened(Happening::Erred(text) | Happening::Remarked(text) | Happening::Said(text)) => {
-                text.len()
-            }
-            Sight::Happened(
-                Happening::Ordered(text)
-                | Happening::Mistaken(text)
-                | Happening::Joined(text)
-                | Happening::Undelivered { to: text, .. },
+            TraceEvent::Happened(
+                EventKind::Erred(text) | EventKind::Remarked(text) | EventKind::Said(text),
+            ) => text.len(),
+            TraceEvent::Happened(
+                EventKind::Ordered(text)
+                | EventKind::Mistaken(text)
+                | EventKind::Joined(text)
+                | EventKind::Undelivered { to: text, .. },
             )
-            | Sight::Replied(text) => text.len(),
-            Sight::Mistaken(hint) => hint.text.len(),
-            Sight::Happened(_) | Sight::Confided(_) => 0,
+            | TraceEvent::Replied(text) => text.len(),
+            TraceEvent::Mistaken(hint) => hint.text.len(),
+            TraceEvent::Happened(_) | TraceEvent::Confided(_) => 0,
         }
     }
 
     /// The event's name in JSON, and its text.
     fn parts(&self) -> (&'static str, Option<Cow<'_, str>>) {
         let (name, text) = match self {
-            Sight::Happened(Happening::Opened) => return ("opened", None),
-            Sight::Happened(Happening::Decided(Kind::Packet)) => ("framing", "packet".into()),
-            Sight::Happened(Happening::Decided(kind)) => ("framing", kind.name().into()),
-            Sight::Happened(Happening::Chose(service)) => ("chose", service.name().into()),
-            Sight::Happened(Happening::Asked(request)) => ("control", request.to_string().into()),
-            Sight::Happened(Happening::Mistaken(text)) => ("hint", text.into()),
-            Sight::Happened(Happening::Ordered(done)) => ("control", done.into()),
-            Sight::Happened(Happening::Erred(error)) => ("error", error.into()),
-            Sight::Happened(Happening::Remarked(text) | Happening::Said(text)) => ("message", text.into()),
-            Sight::Happened(Happening::Joined(name)) => ("joined", name.into()),
-            Sight::Happened(Happening::Met(partner)) => ("met", partner.to_string().into()),
-            Sight::Happened(Happening::Dropped(why)) => ("dropped", why.to_string().into()),
-            Sight::Happened(Happening::Undelivered { to, why }) if to.is_empty() => {
+            TraceEvent::Happened(EventKind::Opened) => return ("opened", None),
+            TraceEvent::Happened(EventKind::Decided(Kind::Packet)) => ("framing", "packet".into()),
+            TraceEvent::Happened(EventKind::Decided(kind)) => ("framing", kind.name().into()),
+            TraceEvent::Happened(EventKind::Chose(service)) => ("chose", service.name().into()),
+            TraceEvent::Happened(EventKind::Asked(request)) => ("control", request.to_string().into()),
+            TraceEvent::Happened(EventKind::Mistaken(text)) => ("hint", text.into()),
+            TraceEvent::Happened(EventKind::Ordered(done)) => ("control", done.into()),
+            TraceEvent::Happened(EventKind::Erred(error)) => ("error", error.into()),
+            TraceEvent::Happened(EventKind::Remarked(text) | EventKind::Said(text)) => {
+                ("message", text.into())
+            }
+            TraceEvent::Happened(EventKind::Joined(name)) => ("joined", name.into()),
+            TraceEvent::Happened(EventKind::Met(partner)) => ("met", partner.to_string().into()),
+            TraceEvent::Happened(EventKind::Dropped(why)) => ("dropped", why.to_string().into()),
+            TraceEvent::Happened(EventKind::Undelivered { to, why }) if to.is_empty() => {
                 ("dropped", format!("the answer: {why}").into())
             }
-            Sight::Happened(Happening::Undelivered { to, why }) => {
+            TraceEvent::Happened(EventKind::Undelivered { to, why }) => {
                 ("dropped", format!("the answer to '{to}': {why}").into())
             }
-            Sight::Happened(Happening::Refused(reason)) => ("refused", reason.to_string().into()),
-            Sight::Happened(Happening::Closed(reason)) => {
+            TraceEvent::Happened(EventKind::Refused(reason)) => ("refused", reason.to_string().into()),
+            TraceEvent::Happened(EventKind::Closed(reason)) => {
                 let name = match reason {
                     reason if reason.is_too_slow() => "dropped",
                     reason if reason.is_refusal() => "refused",
@@ -249,10 +252,10 @@ impl Sight {
                 };
                 (name, reason.to_string().into())
             }
-            Sight::Happened(Happening::Confided(bytes)) => ("message", private(*bytes).into()),
-            Sight::Replied(text) => ("reply", text.into()),
-            Sight::Confided(bytes) => ("reply", private(*bytes).into()),
-            Sight::Mistaken(hint) => ("hint", hint.text.as_str().into()),
+            TraceEvent::Happened(EventKind::Confided(bytes)) => ("message", private(*bytes).into()),
+            TraceEvent::Replied(text) => ("reply", text.into()),
+            TraceEvent::Confided(bytes) => ("reply", private(*bytes).into()),
+            TraceEvent::Mistaken(hint) => ("hint", hint.text.as_str().into()),
         };
         (name, Some(text))
     }
@@ -338,12 +341,18 @@ pub struct Actor<'a> {
 }
 
 /// One event, for one who watches since a moment.
-pub fn write(filter: &Filter, since: Timestamp, at: Timestamp, actor: Actor<'_>, sight: &Sight) -> String {
+pub fn write(
+    filter: &Filter,
+    since: Timestamp,
+    at: Timestamp,
+    actor: Actor<'_>,
+    sight: &TraceEvent,
+) -> String {
     let (event, text) = sight.parts();
     let Actor { endpoint, service, origin } = actor;
     if filter.json {
         let mistake = match sight {
-            Sight::Mistaken(hint) => Some(hint.mistake.name()),
+            TraceEvent::Mistaken(hint) => Some(hint.mistake.name()),
             _ => None,
         };
         let line = Line {
@@ -360,7 +369,7 @@ pub fn write(filter: &Filter, since: Timestamp, at: Timestamp, actor: Actor<'_>,
     let text = text.unwrap_or_default();
     let mut line = String::with_capacity(LINE_BYTES);
     let begun = write!(line, "+{:.6} s  {endpoint}  {origin}  ", at.since(since).as_secs_f64());
-    let is_private = matches!(sight, Sight::Happened(Happening::Confided(_)) | Sight::Confided(_));
+    let is_private = matches!(sight, TraceEvent::Happened(EventKind::Confided(_)) | TraceEvent::Confided(_));
     let done = match event {
         "message" | "reply" if is_private => write!(line, "{event} {text}"),
         "message" | "reply" => write!(line, "{event} '{text}'"),
@@ -408,7 +417,7 @@ mod tests {
     #[test]
     fn a_filter_wants_its_service_and_its_peer_alone() {
         let (near, far) = ("127.0.0.1:40112".parse().unwrap(), "10.0.0.1:1".parse().unwrap());
-        let sight = Sight::Confided(1);
+        let sight = TraceEvent::Confided(1);
         let wants = |filter: &str, origin| {
             read(filter.as_bytes()).unwrap().wants(Service::Chat, origin, &sight, [None; 2])
         };
@@ -430,20 +439,20 @@ mod tests {
             Actor { endpoint: "tcp://[::1]:1", service: Service::Multiply, origin: RemoteAddress::Input };
         let (since, at) = (Timestamp::at(1_000_000), Timestamp::at(2_234_567));
         let plain = read(b"all").unwrap();
-        let said = Sight::Happened(Happening::Said("5 10".into()));
+        let said = TraceEvent::Happened(EventKind::Said("5 10".into()));
         assert_eq!(
             write(&plain, since, at, actor, &said),
             "+1.234567 s  tcp://[::1]:1  standard input  message '5 10'"
         );
         for (sight, told) in [
-            (Sight::Happened(Happening::Confided(23)), "message (private, 23 bytes)"),
-            (Sight::Confided(1), "reply (private, 1 bytes)"),
-            (Sight::Replied("(private, 1 bytes)".into()), "reply '(private, 1 bytes)'"),
+            (TraceEvent::Happened(EventKind::Confided(23)), "message (private, 23 bytes)"),
+            (TraceEvent::Confided(1), "reply (private, 1 bytes)"),
+            (TraceEvent::Replied("(private, 1 bytes)".into()), "reply '(private, 1 bytes)'"),
         ] {
             assert!(write(&plain, since, at, actor, &sight).ends_with(&format!("  {told}")), "{told}");
         }
         let json = read(b"json").unwrap();
-        let hint = Sight::Mistaken(Hint { mistake: Mistake::Comma, text: "a \"b\"".into() });
+        let hint = TraceEvent::Mistaken(Hint { mistake: Mistake::Comma, text: "a \"b\"".into() });
         let value: serde_json::Value = serde_json::from_str(&write(&json, since, at, actor, &hint)).unwrap();
         assert_eq!((&value["event"], &value["mistake"]), (&"hint".into(), &"comma".into()));
         assert_eq!((&value["time"], &value["text"]), (&2.234567.into(), &"a \"b\"".into()));

@@ -5,11 +5,11 @@ use std::rc::Rc;
 use super::dialogue::{Dialogue, Facts, Heard, Phase, State};
 use super::intake::Intake;
 use super::{Lists, Session};
-use crate::engine::World;
+use crate::engine::EngineState;
 use crate::engine::allow;
 use crate::engine::codec::{Style, detect};
 use crate::engine::message::{
-    Binding, CloseReason, ConnectionId, Happening, Kind, RemoteAddress, Timestamp, Transport,
+    Binding, CloseReason, ConnectionId, EventKind, Kind, RemoteAddress, Timestamp, Transport,
 };
 use crate::engine::outbox::Outbox;
 use crate::engine::service::facts::Conduct;
@@ -24,7 +24,7 @@ pub(super) const TOO_MANY: &str = "Error: too many connections, try again later"
 impl Session {
     /// A connection comes in: it is let in and told what its service tells everybody, or refused.
     pub(in crate::engine) fn open(
-        world: &mut World,
+        world: &mut EngineState,
         now: Timestamp,
         peer: ConnectionId,
         binding: &Rc<Binding>,
@@ -56,7 +56,7 @@ impl Session {
 }
 
 impl Dialogue {
-    fn open(&mut self, world: &mut World, now: Timestamp) {
+    fn open(&mut self, world: &mut EngineState, now: Timestamp) {
         let service = self.binding.service;
         if self.is_on_fifo() {
             self.open_fifo(world, now);
@@ -65,7 +65,7 @@ impl Dialogue {
         } else if world.census.admit(&world.settings, service, self.origin) {
             self.flags.counted = true;
             self.enter_roster(world, now);
-            self.note(world, Happening::Opened);
+            self.note(world, EventKind::Opened);
             self.enter(world, now, service);
         } else {
             self.refuse(world, now, service, CloseReason::TooMany, TOO_MANY);
@@ -73,7 +73,7 @@ impl Dialogue {
     }
 
     /// Begins a service.
-    pub(super) fn enter(&mut self, world: &mut World, now: Timestamp, service: Service) {
+    pub(super) fn enter(&mut self, world: &mut EngineState, now: Timestamp, service: Service) {
         world.counters.of_mut(service).connections += 1;
         self.state = match service.facts().conduct {
             Conduct::Plain(_) => State::Plain(service),
@@ -117,13 +117,13 @@ impl Dialogue {
     }
 
     /// The user who it is, if that one may not come in.
-    fn refused_user(&self, world: &World) -> Option<allow::Refused> {
+    fn refused_user(&self, world: &EngineState) -> Option<allow::Refused> {
         self.binding.allowed.as_ref()?.refuses(self.origin, world.settings.owner)
     }
 
     pub(super) fn refuse(
         &mut self,
-        world: &mut World,
+        world: &mut EngineState,
         now: Timestamp,
         service: Service,
         reason: CloseReason,

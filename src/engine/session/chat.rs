@@ -1,7 +1,7 @@
 //! A session in the chat: on its way in, and in the room.
 
 use super::dialogue::Dialogue;
-use crate::engine::World;
+use crate::engine::EngineState;
 use crate::engine::counters::ErrorKind;
 use crate::engine::diagnosis;
 use crate::engine::message::{CloseReason, Kind, Timestamp};
@@ -12,7 +12,7 @@ use crate::engine::words::FAREWELL;
 
 impl Dialogue {
     /// Its first message, which is its name.
-    pub(super) fn name(&mut self, world: &mut World, now: Timestamp, message: &[u8]) {
+    pub(super) fn name(&mut self, world: &mut EngineState, now: Timestamp, message: &[u8]) {
         let Some(message) = self.ask_passphrase(world, now, message) else { return };
         let bare = self.kind == Some(Kind::Raw);
         match chat::handle_name(&mut world.room, self.peer, self.origin, &message, bare) {
@@ -32,7 +32,7 @@ impl Dialogue {
     }
 
     /// What it says in the room.
-    pub(super) fn chat(&mut self, world: &mut World, now: Timestamp, seat: Seat, message: &[u8]) {
+    pub(super) fn chat(&mut self, world: &mut EngineState, now: Timestamp, seat: Seat, message: &[u8]) {
         if self.is_muted(world, now, seat, message) {
             return;
         }

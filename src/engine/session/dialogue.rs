@@ -4,19 +4,19 @@ use std::rc::Rc;
 
 use super::Telling;
 use super::watching::Watcher;
-use crate::engine::World;
+use crate::engine::EngineState;
 use crate::engine::codec::Style;
 use crate::engine::counters::ErrorKind;
 use crate::engine::limits::ServiceSettings;
 use crate::engine::message::{
-    Binding, CloseReason, ConnectionId, Happening, Kind, Note, RemoteAddress, Timestamp, Transport,
+    Binding, CloseReason, ConnectionId, EventKind, Kind, Note, RemoteAddress, Timestamp, Transport,
 };
 use crate::engine::outbox::Outbox;
 use crate::engine::room::Seat;
 use crate::engine::service::Service;
 use crate::engine::service::status::Progress;
 use crate::engine::service::talk::Chair;
-use crate::engine::service::watch::Sight;
+use crate::engine::service::watch::TraceEvent;
 
 /// The side of a session that faces its service.
 #[derive(Debug)]
@@ -147,7 +147,7 @@ impl Dialogue {
         self.binding.transport == Transport::Fifo
     }
 
-    pub(super) fn settings<'a>(&self, world: &'a World) -> &'a ServiceSettings {
+    pub(super) fn settings<'a>(&self, world: &'a EngineState) -> &'a ServiceSettings {
         world.settings.of(self.service())
     }
 
@@ -171,19 +171,19 @@ impl Dialogue {
     }
 
     /// Tells the peer what was wrong with its message.
-    pub(super) fn err(&mut self, world: &mut World, kind: ErrorKind, error: String) {
+    pub(super) fn err(&mut self, world: &mut EngineState, kind: ErrorKind, error: String) {
         self.say(&format!("Error: {error}"));
         self.note_error(world, kind, error);
     }
 
-    pub(super) fn note_error(&mut self, world: &mut World, kind: ErrorKind, error: String) {
+    pub(super) fn note_error(&mut self, world: &mut EngineState, kind: ErrorKind, error: String) {
         world.counters.of_mut(self.service()).count_error(kind);
         self.count_error(world);
-        self.note(world, Happening::Erred(error));
+        self.note(world, EventKind::Erred(error));
     }
 
-    pub(super) fn note(&self, world: &mut World, what: Happening) {
-        self.show_to_watchers(world, || Sight::Happened(what.clone()));
+    pub(super) fn note(&self, world: &mut EngineState, what: EventKind) {
+        self.show_to_watchers(world, || TraceEvent::Happened(what.clone()));
         world.note(Note {
             peer: Some(self.peer),
             binding: Rc::clone(&self.binding),

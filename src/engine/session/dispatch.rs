@@ -3,18 +3,18 @@
 use super::Session;
 use super::dialogue::{Dialogue, Heard, State};
 use super::intake::{Burst, First, Rest};
-use crate::engine::World;
+use crate::engine::EngineState;
 use crate::engine::codec::detect;
 use crate::engine::codec::lines;
 use crate::engine::codec::telnet::{self, IAC};
 use crate::engine::diagnosis::form;
 use crate::engine::foreign;
 use crate::engine::limits::FramingRule;
-use crate::engine::message::{Happening, Kind, Timestamp, Transport};
+use crate::engine::message::{EventKind, Kind, Timestamp, Transport};
 use crate::engine::service::facts::Keeps;
 use crate::engine::service::mux::{self, Choice};
 use crate::engine::service::status;
-use crate::engine::service::watch::Sight;
+use crate::engine::service::watch::TraceEvent;
 use crate::engine::service::{Service, multiply};
 use crate::engine::text::{is_empty, quote};
 
@@ -22,7 +22,7 @@ impl Session {
     /// Bytes came. `more`: the burst goes on.
     pub(in crate::engine) fn handle_bytes(
         &mut self,
-        world: &mut World,
+        world: &mut EngineState,
         now: Timestamp,
         bytes: &[u8],
         more: bool,
@@ -54,7 +54,7 @@ impl Session {
 
     /// Whether a line client's bytes have Telnet's commands in between: from the beginning on, or between two messages, after a
     /// Ctrl-C. No text begins with an IAC.
-    fn is_telnet(&mut self, world: &mut World, now: Timestamp, bytes: &[u8]) -> bool {
+    fn is_telnet(&mut self, world: &mut EngineState, now: Timestamp, bytes: &[u8]) -> bool {
         if self.intake.guess.telnet().is_some() {
             return true;
         }
@@ -82,7 +82,7 @@ impl Session {
     }
 
     /// Takes the text out of a Telnet client's bytes, answers the commands in between, and goes on with the text.
-    fn take_text(&mut self, world: &mut World, now: Timestamp, bytes: &[u8]) {
+    fn take_text(&mut self, world: &mut EngineState, now: Timestamp, bytes: &[u8]) {
         if self.intake.has_ended() {
             return; // it has said that nothing more is for us
         }
@@ -96,12 +96,12 @@ impl Session {
     }
 
     /// Whether nothing but what it sends says what kind of client it is.
-    fn is_guessed(&self, world: &World) -> bool {
+    fn is_guessed(&self, world: &EngineState) -> bool {
         world.settings.of(self.dialogue.binding.service).framing == FramingRule::Auto
     }
 
     /// One packet is one message.
-    fn handle_packet(&mut self, world: &mut World, now: Timestamp, packet: &[u8], truncated: bool) {
+    fn handle_packet(&mut self, world: &mut EngineState, now: Timestamp, packet: &[u8], truncated: bool) {
         if truncated {
             return self.dialogue.overflow(world, now); // the rest of it is lost already
         }
@@ -119,14 +119,14 @@ impl Session {
     }
 
     /// The peer will send nothing more.
-    pub(in crate::engine) fn handle_end_of_file(&mut self, world: &mut World, now: Timestamp) {
+    pub(in crate::engine) fn handle_end_of_file(&mut self, world: &mut EngineState, now: Timestamp) {
         self.suspect_leaving(world);
         self.intake.end();
         self.take_last(world, now);
     }
 
     /// What waits is all that comes.
-    fn take_last(&mut self, world: &mut World, now: Timestamp) {
+    fn take_last(&mut self, world: &mut EngineState, now: Timestamp) {
         if self.dialogue.is_alone(world) {
             self.intake.clear();
         }
@@ -144,7 +144,7 @@ impl Session {
     }
 
     /// There may be room in the queues again.
-    pub(in crate::engine) fn resume(&mut self, world: &mut World, now: Timestamp) {
+    pub(in crate::engine) fn resume(&mut self, world: &mut EngineState, now: Timestamp) {
         self.dialogue.go_on_telling(world, now);
         if self.is_serving() && self.intake.stalled && self.dialogue.has_room(world) {
             self.take_in(world, now, &[]);
@@ -152,7 +152,7 @@ impl Session {
     }
 
     /// Takes whole messages off what waits, with `fresh` behind it.
-    pub(super) fn take_in(&mut self, world: &mut World, now: Timestamp, fresh: &[u8]) {
+    pub(super) fn take_in(&mut self, world: &mut EngineState, now: Timestamp, fresh: &[u8]) {
         let mut fresh = fresh;
         self.intake.stalled = false;
         if self.intake.is_skipping() {
@@ -190,7 +190,7 @@ impl Session {
         is_told_later && self.intake.burst() == Burst::Ended && !self.intake.stalled
     }
 
-    fn take_messages(&mut self, world: &mut World, now: Timestamp, kind: Kind, fresh: &mut &[u8]) {
+    fn take_messages(&mut self, world: &mut EngineState, now: Timestamp, kind: Kind, fresh: &mut &[u8]) {
         let Session { intake, dialogue, .. } = self;
         let mut is_behind_string = false;
         while intake.has_more(fresh) && dialogue.is_serving() {
@@ -241,7 +241,7 @@ impl Session {
     }
 
     /// Looks at the first bursts, which tell the kind of client.
-    fn look_first(&mut self, world: &mut World, now: Timestamp, fresh: &mut &[u8]) {
+    fn look_first(&mut self, world: &mut EngineState, now: Timestamp, fresh: &mut &[u8]) {
         let Session { intake, dialogue, .. } = self;
         let service = dialogue.service();
         let is_complete = dialogue.is_complete(world);
@@ -274,7 +274,7 @@ impl Session {
     }
 
     /// A raw client has ended a burst with LF: it is a line client after all, unless the configuration says that it is none.
-    fn turn_to_lines(&mut self, world: &mut World) {
+    fn turn_to_lines(&mut self, world: &mut EngineState) {
         if self.is_guessed(world) {
             self.decide(world, Kind::Line);
             self.dialogue.outbox.end_pause();
@@ -282,7 +282,7 @@ impl Session {
     }
 
     /// Silence has lasted: the kind of client is what can be made of what has come.
-    pub(super) fn end_guessing(&mut self, world: &mut World, now: Timestamp) {
+    pub(super) fn end_guessing(&mut self, world: &mut EngineState, now: Timestamp) {
         if self.intake.guess.ends_with_pause() {
             self.end_overlong(world, now, Kind::Raw);
             return self.intake.note_progress(now);
@@ -294,19 +294,19 @@ impl Session {
     }
 
     /// The kind of client is known now.
-    pub(super) fn decide(&mut self, world: &mut World, kind: Kind) {
+    pub(super) fn decide(&mut self, world: &mut EngineState, kind: Kind) {
         self.intake.guess.settle();
         self.dialogue.kind = Some(kind);
         if self.dialogue.style().is_paced() {
             self.dialogue.outbox.end_lines();
         }
-        self.dialogue.note(world, Happening::Decided(kind));
+        self.dialogue.note(world, EventKind::Decided(kind));
     }
 }
 
 impl Dialogue {
     /// What tells whether some first bytes are a complete request.
-    fn is_complete(&self, world: &World) -> impl Fn(&[u8]) -> bool + use<> {
+    fn is_complete(&self, world: &EngineState) -> impl Fn(&[u8]) -> bool + use<> {
         let (service, default) = (self.service(), world.settings.mux_default);
         move |bytes| {
             !detect::is_part_of_mark(bytes)
@@ -316,7 +316,7 @@ impl Dialogue {
     }
 
     /// What a greeted client says is for the log; what anybody else says after the end is for nobody.
-    fn overhear(&mut self, world: &mut World, bytes: &[u8]) {
+    fn overhear(&mut self, world: &mut EngineState, bytes: &[u8]) {
         if matches!(self.state, State::Greeting)
             && self.flags.counted
             && self.heard != Heard::Message
@@ -324,14 +324,15 @@ impl Dialogue {
         {
             self.heard = Heard::Message;
             world.counters.of_mut(Service::Greeting).messages += 1;
-            self.note(world, Happening::Remarked(quote(bytes.trim_ascii())));
+            self.note(world, EventKind::Remarked(quote(bytes.trim_ascii())));
         }
     }
 
     /// One whole message. Whether it had something to say.
-    pub(super) fn handle_message(&mut self, world: &mut World, now: Timestamp, message: &[u8]) -> bool {
-        let is_too_long =
-            |dialogue: &Dialogue, world: &World| message.len() > dialogue.settings(world).message_bytes_max;
+    pub(super) fn handle_message(&mut self, world: &mut EngineState, now: Timestamp, message: &[u8]) -> bool {
+        let is_too_long = |dialogue: &Dialogue, world: &EngineState| {
+            message.len() > dialogue.settings(world).message_bytes_max
+        };
         if !is_too_long(self, world) {
             self.keep_pace(world, now, message);
         }
@@ -356,7 +357,7 @@ impl Dialogue {
     }
 
     /// Whether it is to be heard again, by the service that was chosen.
-    fn hear(&mut self, world: &mut World, now: Timestamp, message: &[u8]) -> bool {
+    fn hear(&mut self, world: &mut EngineState, now: Timestamp, message: &[u8]) -> bool {
         self.active = now;
         world.counters.of_mut(self.service()).messages += 1;
         self.count_request(world);
@@ -365,7 +366,7 @@ impl Dialogue {
             let saying = self.saying(world, message);
             match world.settings.report_messages {
                 true => self.note(world, saying),
-                false => self.show_to_watchers(world, || Sight::Happened(saying)),
+                false => self.show_to_watchers(world, || TraceEvent::Happened(saying)),
             }
         }
         let again = self.answer(world, now, message);
@@ -375,7 +376,7 @@ impl Dialogue {
         again
     }
 
-    fn answer(&mut self, world: &mut World, now: Timestamp, message: &[u8]) -> bool {
+    fn answer(&mut self, world: &mut EngineState, now: Timestamp, message: &[u8]) -> bool {
         match self.state {
             State::Multiply => self.multiply(world, message),
             State::Outside | State::Greeting => {}

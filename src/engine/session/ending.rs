@@ -8,29 +8,29 @@ use crate::engine::counters::ErrorKind;
 use crate::engine::diagnosis;
 use crate::engine::foreign::Foreign;
 use crate::engine::limits::{CATCH_UP, LAST_WORDS, LEAVING, ROOM_GAP};
-use crate::engine::message::{CloseReason, Happening, Kind, Output, Timestamp, Transport};
+use crate::engine::message::{CloseReason, EventKind, Kind, Output, Timestamp, Transport};
 use crate::engine::service::Service;
-use crate::engine::{Letter, World, words};
+use crate::engine::{EngineState, SessionEvent, words};
 
 impl Session {
     /// The connection is gone: nobody is left to be told anything.
-    pub(in crate::engine) fn lose(&mut self, world: &mut World) {
+    pub(in crate::engine) fn lose(&mut self, world: &mut EngineState) {
         self.dialogue.lose(world);
     }
 
     /// More than its backlog waits for it: it is told so, if that can be sent.
-    pub(in crate::engine) fn drop_slow(&mut self, world: &mut World, now: Timestamp) {
+    pub(in crate::engine) fn drop_slow(&mut self, world: &mut EngineState, now: Timestamp) {
         self.dialogue.drop_slow(world, now);
     }
 
     /// A service has no endpoint any more: who came through one of them has to go, and one that is in the middle of a long
     /// reply once it has it.
-    pub(in crate::engine) fn withdraw(&mut self, world: &mut World, now: Timestamp, service: Service) {
+    pub(in crate::engine) fn withdraw(&mut self, world: &mut EngineState, now: Timestamp, service: Service) {
         self.dialogue.withdraw(world, now, service);
     }
 
     /// The next step towards the end, if it is time for it. The last word is [`Output::Close`] or [`Output::Reset`].
-    pub(in crate::engine) fn step(&mut self, world: &mut World, now: Timestamp) -> Option<Output> {
+    pub(in crate::engine) fn step(&mut self, world: &mut EngineState, now: Timestamp) -> Option<Output> {
         let has_ended = self.intake.has_ended();
         self.dialogue.leave_when_withdrawn(world, now);
         if has_ended && self.intake.is_empty() {
@@ -44,17 +44,17 @@ impl Session {
     }
 
     /// The session leaves the table.
-    pub(in crate::engine) fn depart(&mut self, world: &mut World) {
+    pub(in crate::engine) fn depart(&mut self, world: &mut EngineState) {
         self.dialogue.depart(world);
     }
 
     /// What the daemon's end means for it, once nothing more of it is in the kernel's buffer or in ours.
-    pub(in crate::engine) fn stop(&mut self, world: &mut World, now: Timestamp) {
+    pub(in crate::engine) fn stop(&mut self, world: &mut EngineState, now: Timestamp) {
         self.dialogue.stop(world, now);
     }
 
     /// The room closes, and every line.
-    pub(in crate::engine) fn stop_talking(&mut self, world: &mut World, now: Timestamp) {
+    pub(in crate::engine) fn stop_talking(&mut self, world: &mut EngineState, now: Timestamp) {
         self.dialogue.stop_talking(world, now);
     }
 
@@ -64,7 +64,7 @@ impl Session {
     }
 
     /// Whether all that it sent has been dealt with.
-    pub(in crate::engine) fn is_settled(&self, world: &World) -> bool {
+    pub(in crate::engine) fn is_settled(&self, world: &EngineState) -> bool {
         // What is kept for somebody who has not come is dealt with.
         let is_waiting = self.dialogue.is_alone(world);
         let is_stalled = self.intake.stalled && !is_waiting;
@@ -78,7 +78,7 @@ impl Session {
 }
 
 impl Dialogue {
-    pub(super) fn reject(&mut self, world: &mut World, now: Timestamp, foreign: Foreign) {
+    pub(super) fn reject(&mut self, world: &mut EngineState, now: Timestamp, foreign: Foreign) {
         let error = words::not_spoken_here(self.service().name(), foreign.name());
         // The contract's sentence ends with LF whatever the other protocol looked like.
         self.end_lines_with_lf();
@@ -97,7 +97,7 @@ impl Dialogue {
     }
 
     /// What it sends is no text: that is named, and nothing of it is done.
-    pub(super) fn reject_unreadable(&mut self, world: &mut World, now: Timestamp, what: Unreadable) {
+    pub(super) fn reject_unreadable(&mut self, world: &mut EngineState, now: Timestamp, what: Unreadable) {
         self.hint_at_unreadable(world, what);
         let error = match what {
             Unreadable::Utf16 => words::UTF_16,
@@ -110,7 +110,13 @@ impl Dialogue {
         self.fail(world, now, CloseReason::PeerUnreadable, error.to_owned());
     }
 
-    pub(super) fn fail(&mut self, world: &mut World, now: Timestamp, reason: CloseReason, error: String) {
+    pub(super) fn fail(
+        &mut self,
+        world: &mut EngineState,
+        now: Timestamp,
+        reason: CloseReason,
+        error: String,
+    ) {
         self.note_error(world, ErrorKind::of(reason), error.clone());
         self.finish(world, now, reason, Some(&format!("Error: {error}")));
     }
@@ -118,7 +124,7 @@ impl Dialogue {
     /// Begins the end: what is queued and `words` are still sent.
     pub(super) fn finish(
         &mut self,
-        world: &mut World,
+        world: &mut EngineState,
         now: Timestamp,
         reason: CloseReason,
         words: Option<&str>,
@@ -154,17 +160,17 @@ impl Dialogue {
     }
 
     /// Leaves its partner, if it talks, and the others, if it watches.
-    fn hang_up(&mut self, world: &mut World) {
+    fn hang_up(&mut self, world: &mut EngineState) {
         self.look_away(world);
         if let State::Talk(chair) = &mut self.state
             && let Some(chair) = chair.take()
             && let Some(partner) = world.talk.leave(chair)
         {
-            world.letters.push_back((partner, Letter::Left));
+            world.letters.push_back((partner, SessionEvent::Left));
         }
     }
 
-    fn lose(&mut self, world: &mut World) {
+    fn lose(&mut self, world: &mut EngineState) {
         self.hint_at_reset(world);
         if let Some(seat) = self.seat() {
             world.room.drop_member(seat, &mut Vec::new());
@@ -176,19 +182,19 @@ impl Dialogue {
         }
     }
 
-    fn drop_slow(&mut self, world: &mut World, now: Timestamp) {
+    fn drop_slow(&mut self, world: &mut EngineState, now: Timestamp) {
         world.counters.of_mut(self.service()).too_slow += 1;
         self.finish(world, now, CloseReason::PeerTooSlow, Some("Error: too slow"));
     }
 
-    fn withdraw(&mut self, world: &mut World, now: Timestamp, service: Service) {
+    fn withdraw(&mut self, world: &mut EngineState, now: Timestamp, service: Service) {
         if self.is_serving() && self.binding.service == service && self.service() == service {
             self.flags.withdrawn = true;
             self.leave_when_withdrawn(world, now);
         }
     }
 
-    fn leave_when_withdrawn(&mut self, world: &mut World, now: Timestamp) {
+    fn leave_when_withdrawn(&mut self, world: &mut EngineState, now: Timestamp) {
         if self.flags.withdrawn && self.is_serving() && self.report().is_none() && !self.is_telling() {
             let words = format!("Error: {} is no longer offered here", self.service());
             self.finish(world, now, CloseReason::Withdrawn, Some(&words));
@@ -196,7 +202,7 @@ impl Dialogue {
     }
 
     /// It will say nothing more, and all that it has said is answered.
-    fn leave_at_end(&mut self, world: &mut World, now: Timestamp) {
+    fn leave_at_end(&mut self, world: &mut EngineState, now: Timestamp) {
         if self.is_serving() && self.report().is_none() && !self.is_telling() {
             // The end of a FIFO is its endpoint's: its writers come and go.
             let reason = if self.is_on_fifo() { CloseReason::Withdrawn } else { CloseReason::PeerClosed };
@@ -204,7 +210,7 @@ impl Dialogue {
         }
     }
 
-    fn step(&mut self, world: &mut World, now: Timestamp, has_ended: bool) -> Option<Output> {
+    fn step(&mut self, world: &mut EngineState, now: Timestamp, has_ended: bool) -> Option<Output> {
         match self.phase {
             Phase::Serving => None,
             Phase::Draining(..) if !self.outbox.is_empty() => None,
@@ -250,7 +256,7 @@ impl Dialogue {
         may_be_window && self.binding.transport == Transport::Tcp && self.service().facts().is_shared
     }
 
-    fn depart(&mut self, world: &mut World) {
+    fn depart(&mut self, world: &mut EngineState) {
         if let Some(seat) = self.seat() {
             world.room.drop_member(seat, &mut Vec::new());
             self.state = State::Chat(Err(world.now)); // nothing that follows may ask for its name there
@@ -270,16 +276,16 @@ impl Dialogue {
         world.unread.remove(self.peer);
         self.hint_at_end(world, reason);
         self.leave_roster(world);
-        self.note(world, Happening::Closed(reason));
+        self.note(world, EventKind::Closed(reason));
     }
 
-    fn stop(&mut self, world: &mut World, now: Timestamp) {
+    fn stop(&mut self, world: &mut EngineState, now: Timestamp) {
         if self.is_serving() && !self.service().facts().is_shared {
             self.finish(world, now, CloseReason::Stopping, None);
         }
     }
 
-    fn stop_talking(&mut self, world: &mut World, now: Timestamp) {
+    fn stop_talking(&mut self, world: &mut EngineState, now: Timestamp) {
         if self.is_serving() {
             self.finish(world, now, CloseReason::Stopping, Some("Server is shutting down."));
         }

@@ -3,33 +3,33 @@
 
 use super::Session;
 use super::dialogue::{Dialogue, Heard, State};
-use crate::engine::World;
+use crate::engine::EngineState;
 use crate::engine::counters::ErrorKind;
-use crate::engine::message::{Dropped, Happening, Kind, Timestamp};
+use crate::engine::message::{Dropped, EventKind, Kind, Timestamp};
 use crate::engine::service::chat;
 
 impl Dialogue {
     /// Begins it. No limit keeps it out: nobody could be told.
-    pub(super) fn open_fifo(&mut self, world: &mut World, now: Timestamp) {
+    pub(super) fn open_fifo(&mut self, world: &mut EngineState, now: Timestamp) {
         self.kind = Some(Kind::Line);
         self.heard = Heard::Message; // nobody's first message can be known for one: no other protocol is looked for
         self.flags.counted = true;
         world.census.count(self.binding.service, self.origin);
-        self.note(world, Happening::Opened);
+        self.note(world, EventKind::Opened);
         self.enter(world, now, self.binding.service);
     }
 
     /// Takes a place in the room, under the file's name and without a word of our own.
-    pub(super) fn join_from_fifo(&mut self, world: &mut World) {
+    pub(super) fn join_from_fifo(&mut self, world: &mut EngineState) {
         let name = self.binding.endpoint.rsplit('/').next().unwrap_or_default();
         let seat = chat::enter_as(&mut world.room, self.peer, name);
         world.room.set_lossy(seat);
         self.state = State::Chat(Ok(seat));
-        self.note(world, Happening::Joined(world.room.name(seat).to_owned()));
+        self.note(world, EventKind::Joined(world.room.name(seat).to_owned()));
     }
 
     /// Of the replies that nobody reads, the oldest go. As long as the pipe takes them, none does.
-    pub(super) fn drop_unread(&mut self, world: &mut World) {
+    pub(super) fn drop_unread(&mut self, world: &mut EngineState) {
         if !self.flags.blocked {
             return;
         }
@@ -41,7 +41,7 @@ impl Dialogue {
 
 impl Session {
     /// A line that was begun is not finished in time: whoever wrote it may have gone, and the next one begins anew.
-    pub(super) fn drop_fragment(&mut self, world: &mut World, error: String) {
+    pub(super) fn drop_fragment(&mut self, world: &mut EngineState, error: String) {
         // Of one that was too long it was said already.
         if !self.intake.give_up() {
             self.dialogue.err_in_order(world, ErrorKind::Unfinished, error);

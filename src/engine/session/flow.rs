@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::dialogue::{Dialogue, Phase, State};
 use super::{Lists, Session};
-use crate::engine::World;
+use crate::engine::EngineState;
 use crate::engine::codec::Style;
 use crate::engine::limits::{
     CATCH_UP, CATCH_UP_BYTES, OUTBOX_BYTES_HIGH, READ_BYTES_MAX, ROOM_BURST_BYTES, ROOM_GAP, ROOM_QUEUE_BYTES,
@@ -15,11 +15,11 @@ impl Session {
     // ---- what comes in
 
     /// Whether the peer is to be read from: not when it does not read itself.
-    pub(in crate::engine) fn wants_input(&self, world: &World) -> bool {
+    pub(in crate::engine) fn wants_input(&self, world: &EngineState) -> bool {
         !self.intake.is_at_end() && (!self.is_serving() || !self.is_held_back(world))
     }
 
-    pub(super) fn is_held_back(&self, world: &World) -> bool {
+    pub(super) fn is_held_back(&self, world: &EngineState) -> bool {
         let dialogue = &self.dialogue;
         if dialogue.is_on_fifo() {
             return self.intake.stalled;
@@ -36,7 +36,7 @@ impl Session {
     }
 
     /// Whether the reactor has to be told to read from it again.
-    pub(in crate::engine) fn is_to_be_heard_again(&mut self, world: &World, now: Timestamp) -> bool {
+    pub(in crate::engine) fn is_to_be_heard_again(&mut self, world: &EngineState, now: Timestamp) -> bool {
         let deaf = !self.wants_input(world);
         let again = std::mem::replace(&mut self.intake.deaf, deaf) && !deaf;
         if again {
@@ -48,17 +48,17 @@ impl Session {
     // ---- what goes out
 
     /// The first `count` bytes of the outbox's offer were sent.
-    pub(in crate::engine) fn handle_sent(&mut self, world: &mut World, now: Timestamp, count: usize) {
+    pub(in crate::engine) fn handle_sent(&mut self, world: &mut EngineState, now: Timestamp, count: usize) {
         self.dialogue.handle_sent(world, now, count);
     }
 
     /// Takes what the room has for it, where its messages are not the lines of the room's log.
-    pub(in crate::engine) fn hear_room(&mut self, world: &mut World) {
+    pub(in crate::engine) fn hear_room(&mut self, world: &mut EngineState) {
         self.dialogue.hear_room(world);
     }
 
     /// The kernel takes bytes for it, or does not.
-    pub(in crate::engine) fn set_blocked(&mut self, world: &mut World, now: Timestamp, blocked: bool) {
+    pub(in crate::engine) fn set_blocked(&mut self, world: &mut EngineState, now: Timestamp, blocked: bool) {
         if blocked && self.dialogue.flags.blocked {
             return self.dialogue.give_up_sending(world, now);
         }
@@ -93,7 +93,7 @@ impl Session {
     }
 
     /// Whether it holds messages for which its own queue has room: it waits for the room's.
-    pub(in crate::engine) fn is_waiting_for_room(&self, world: &World) -> bool {
+    pub(in crate::engine) fn is_waiting_for_room(&self, world: &EngineState) -> bool {
         self.intake.stalled
             && self.seat().is_some()
             && (self.dialogue.has_own_room(world) || self.dialogue.is_on_fifo())
@@ -104,7 +104,7 @@ impl Session {
 
 impl Dialogue {
     /// Whether more may be asked of the services on this peer's behalf, while it is served.
-    pub(super) fn has_room(&self, world: &mut World) -> bool {
+    pub(super) fn has_room(&self, world: &mut EngineState) -> bool {
         if self.flags.withdrawn || self.paced_until(world).is_some() {
             return false;
         }
@@ -135,11 +135,11 @@ impl Dialogue {
     }
 
     /// Whether little enough waits in its own queue.
-    fn has_own_room(&self, world: &World) -> bool {
+    fn has_own_room(&self, world: &EngineState) -> bool {
         self.outbox.len() < OUTBOX_BYTES_HIGH.min(self.settings(world).backlog_bytes_max)
     }
 
-    fn handle_sent(&mut self, world: &mut World, now: Timestamp, count: usize) {
+    fn handle_sent(&mut self, world: &mut EngineState, now: Timestamp, count: usize) {
         self.flags.told = true;
         let style = self.style();
         let mut gap = self.gap(world);
@@ -158,12 +158,12 @@ impl Dialogue {
         }
     }
     /// The pause between two messages to a client that gets each by itself.
-    fn gap(&self, world: &World) -> Duration {
+    fn gap(&self, world: &EngineState) -> Duration {
         let gap = self.settings(world).raw_gap;
         if matches!(self.state, State::Chat(_)) { gap.min(ROOM_GAP) } else { gap }
     }
 
-    fn hear_room(&mut self, world: &mut World) {
+    fn hear_room(&mut self, world: &mut EngineState) {
         let style = self.style();
         let Some(seat) = self.seat().filter(|_| style != Style::Lines && !self.flags.blocked) else { return };
         let now = world.now;

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use serde::{Deserialize, Serialize};
 
 use super::dialogue::{Dialogue, State};
-use crate::engine::World;
+use crate::engine::EngineState;
 use crate::engine::counters::ErrorKind;
 use crate::engine::message::{CloseReason, Timestamp};
 use crate::engine::service::chat;
@@ -28,7 +28,7 @@ pub(in crate::engine) enum Guest {
 
 impl Dialogue {
     /// What a message of somebody without a name says as a name; `None`: it is not to be taken for one, now or at all.
-    pub(super) fn let_in<'m>(&self, world: &mut World, message: &'m [u8]) -> Admission<'m> {
+    pub(super) fn let_in<'m>(&self, world: &mut EngineState, message: &'m [u8]) -> Admission<'m> {
         let Some(passphrase) = world.settings.chat_passphrase.as_ref() else {
             return Admission::named(message);
         };
@@ -57,7 +57,7 @@ impl Dialogue {
     /// The same, with what is said about it; the name, if there is one.
     pub(super) fn ask_passphrase<'m>(
         &mut self,
-        world: &mut World,
+        world: &mut EngineState,
         now: Timestamp,
         message: &'m [u8],
     ) -> Option<Cow<'m, [u8]>> {
@@ -79,7 +79,7 @@ impl Dialogue {
     }
 
     /// Whether what it says next is a passphrase.
-    pub(super) fn is_asked(&self, world: &World) -> bool {
+    pub(super) fn is_asked(&self, world: &EngineState) -> bool {
         matches!(self.state, State::Chat(Err(_)))
             && matches!(world.guests.get(self.peer), Some(Guest::Asked(..)))
     }

@@ -1,7 +1,7 @@
 //! What a session's queues take of the memory that all of them share, and what it does when it has to give way.
 
 use super::Session;
-use crate::engine::World;
+use crate::engine::EngineState;
 use crate::engine::codec::detect::Guess;
 use crate::engine::limits::RELIEF_REST_BYTES;
 use crate::engine::message::{CloseReason, Timestamp};
@@ -14,26 +14,26 @@ impl Session {
     }
 
     /// Memory that all its queues take, on a FIFO too; what was said to it alone in the room included.
-    pub(in crate::engine) fn held_bytes(&self, world: &World) -> usize {
+    pub(in crate::engine) fn held_bytes(&self, world: &EngineState) -> usize {
         let aside = self.seat().map_or(0, |seat| world.room.aside_bytes_of(seat));
         self.intake.held_bytes() + self.dialogue.outbox.capacity() + aside
     }
 
     /// Counts what its own queues take now.
-    pub(in crate::engine) fn account(&mut self, world: &mut World) {
+    pub(in crate::engine) fn account(&mut self, world: &mut EngineState) {
         let bytes = self.own_bytes();
         world.held = world.held - self.dialogue.held as usize + bytes as usize;
         self.dialogue.held = bytes;
     }
 
     /// It is gone: what its queues took is free.
-    pub(in crate::engine) fn discharge(&mut self, world: &mut World) {
+    pub(in crate::engine) fn discharge(&mut self, world: &mut EngineState) {
         world.held -= std::mem::take(&mut self.dialogue.held) as usize;
     }
 
     /// It holds most of what there is no room for. It is told so behind the line that it has a part of; what else was
     /// queued is dropped. One that is on its way out already loses its last words.
-    pub(in crate::engine) fn give_way(&mut self, world: &mut World, now: Timestamp) {
+    pub(in crate::engine) fn give_way(&mut self, world: &mut EngineState, now: Timestamp) {
         let Session { intake, dialogue, .. } = self;
         if !dialogue.is_serving() {
             return dialogue.outbox.clear();

@@ -1,14 +1,14 @@
 //! A session on multiply, or on the mux before a service is chosen.
 
 use super::dialogue::{Dialogue, State};
-use crate::engine::World;
+use crate::engine::EngineState;
 use crate::engine::diagnosis;
 use crate::engine::number;
 use crate::engine::service::mux::{self, Choice};
 use crate::engine::service::{Service, multiply};
 
 impl Dialogue {
-    pub(super) fn multiply(&mut self, world: &mut World, message: &[u8]) {
+    pub(super) fn multiply(&mut self, world: &mut EngineState, message: &[u8]) {
         let style = self.style();
         if !self.outbox.is_open() {
             self.outbox.say(style, multiply::ACKNOWLEDGEMENT);
@@ -23,7 +23,7 @@ impl Dialogue {
     }
 
     /// Whether `bytes`, a complete request, is multiply's to answer.
-    pub(super) fn is_multiplication(&self, world: &World, bytes: &[u8]) -> bool {
+    pub(super) fn is_multiplication(&self, world: &EngineState, bytes: &[u8]) -> bool {
         match self.state {
             State::Multiply => true,
             State::Mux => {

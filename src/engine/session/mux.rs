@@ -3,17 +3,17 @@
 use super::Session;
 use super::admission::TOO_MANY;
 use super::dialogue::{Dialogue, Phase, State};
-use crate::engine::World;
+use crate::engine::EngineState;
 use crate::engine::allow;
 use crate::engine::counters::ErrorKind;
-use crate::engine::message::{CloseReason, Happening, Timestamp, Transport};
+use crate::engine::message::{CloseReason, EventKind, Timestamp, Transport};
 use crate::engine::service::Service;
 use crate::engine::service::control::{self, Command};
 use crate::engine::service::mux::{self, Choice};
 
 impl Dialogue {
     /// Enters the service that the message chooses. Whether the message is that one's first, and somebody hears it.
-    pub(super) fn choose(&mut self, world: &mut World, now: Timestamp, message: &[u8]) -> bool {
+    pub(super) fn choose(&mut self, world: &mut EngineState, now: Timestamp, message: &[u8]) -> bool {
         let transport = self.binding.transport;
         let (service, is_first) = match mux::choose(message) {
             Choice::Help => {
@@ -57,15 +57,15 @@ impl Dialogue {
             self.refuse(world, now, service, CloseReason::TooMany, TOO_MANY);
             return false;
         }
-        self.note(world, Happening::Chose(service));
+        self.note(world, EventKind::Chose(service));
         self.enter(world, now, service);
         is_first && self.is_serving() && !self.is_alone(world)
     }
 
-    pub(super) fn control(&mut self, world: &mut World, message: &[u8]) {
+    pub(super) fn control(&mut self, world: &mut EngineState, message: &[u8]) {
         match control::read(message) {
             Ok(Command::Ask(request)) => {
-                self.note(world, Happening::Asked(request));
+                self.note(world, EventKind::Asked(request));
                 world.requests.push_back((self.peer, request));
             }
             Ok(Command::Do(order)) => world.orders.push_back((self.peer, order)),

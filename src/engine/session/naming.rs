@@ -2,23 +2,29 @@
 
 use super::Session;
 use super::dialogue::{Dialogue, State};
-use crate::engine::World;
+use crate::engine::EngineState;
 use crate::engine::counters::ErrorKind;
-use crate::engine::message::{CloseReason, ConnectionId, Happening, Timestamp};
+use crate::engine::message::{CloseReason, ConnectionId, EventKind, Timestamp};
 use crate::engine::name::Name;
 use crate::engine::room::Seat;
-use crate::engine::{Letter, words};
+use crate::engine::{SessionEvent, words};
 
 impl Dialogue {
     /// It has shown that it is the one who sits there: the connection `from` has to go. The others hear nothing of it: for
     /// them it was there all the time.
-    pub(super) fn return_to(&mut self, world: &mut World, seat: Seat, from: ConnectionId, begun: Vec<u8>) {
-        world.letters.push_back((from, Letter::Replaced(begun)));
+    pub(super) fn return_to(
+        &mut self,
+        world: &mut EngineState,
+        seat: Seat,
+        from: ConnectionId,
+        begun: Vec<u8>,
+    ) {
+        world.letters.push_back((from, SessionEvent::Replaced(begun)));
         self.welcome(world, seat);
     }
 
     /// It is in the room: it is told so, and what was said there last.
-    pub(super) fn welcome(&mut self, world: &mut World, seat: Seat) {
+    pub(super) fn welcome(&mut self, world: &mut EngineState, seat: Seat) {
         let name = world.room.name(seat).to_owned();
         self.say(&words::welcome(&name));
         let style = self.style();
@@ -27,11 +33,11 @@ impl Dialogue {
         world.room.set_blocked(seat, self.flags.blocked);
         self.state = State::Chat(Ok(seat));
         world.roster.set_name(world.now, self.client(), &name);
-        self.note(world, Happening::Joined(name));
+        self.note(world, EventKind::Joined(name));
     }
 
     /// Another connection has taken its place in the room. What was sent of a line in part is finished.
-    pub(super) fn make_way(&mut self, world: &mut World, now: Timestamp, begun: &[u8]) {
+    pub(super) fn make_way(&mut self, world: &mut EngineState, now: Timestamp, begun: &[u8]) {
         self.state = State::Chat(Err(now));
         self.outbox.push(begun);
         self.finish(world, now, CloseReason::PeerReplaced, Some(words::REPLACED));
@@ -40,7 +46,7 @@ impl Dialogue {
 
 impl Session {
     /// After a restart its name is none any more, or somebody else's: it is asked for another one.
-    pub(in crate::engine) fn lose_name(&mut self, world: &mut World, name: &str) {
+    pub(in crate::engine) fn lose_name(&mut self, world: &mut EngineState, name: &str) {
         let why = Name::new(name).err().map_or_else(|| words::taken(name), |why| why.to_string());
         self.dialogue.err(world, ErrorKind::Name, why);
     }

@@ -3,7 +3,7 @@
 
 use super::Session;
 use super::dialogue::{Dialogue, Heard};
-use crate::engine::World;
+use crate::engine::EngineState;
 use crate::engine::codec::rest::End;
 use crate::engine::counters::ErrorKind;
 use crate::engine::limits::GUESS;
@@ -12,7 +12,13 @@ use crate::engine::message::{CloseReason, Kind, Timestamp};
 impl Session {
     /// `bytes` are longer than a message may be, and what ends them is still to come. Where that is a pause, its sender is
     /// told when it has been: who is answered goes on, and what it says then would be taken for the rest.
-    pub(super) fn begin_overlong(&mut self, world: &mut World, now: Timestamp, fresh: &mut &[u8], end: End) {
+    pub(super) fn begin_overlong(
+        &mut self,
+        world: &mut EngineState,
+        now: Timestamp,
+        fresh: &mut &[u8],
+        end: End,
+    ) {
         let Session { intake, dialogue, .. } = self;
         let gap = dialogue.settings(world).raw_gap;
         match end {
@@ -36,7 +42,7 @@ impl Session {
     /// as if the message were one that can be done.
     pub(super) fn begin_overlong_guess(
         &mut self,
-        world: &mut World,
+        world: &mut EngineState,
         now: Timestamp,
         fresh: &mut &[u8],
         is_complete: bool,
@@ -46,14 +52,14 @@ impl Session {
     }
 
     /// Passes over what belongs to a message that is too long.
-    pub(super) fn skip_overlong(&mut self, world: &mut World, now: Timestamp, fresh: &mut &[u8]) {
+    pub(super) fn skip_overlong(&mut self, world: &mut EngineState, now: Timestamp, fresh: &mut &[u8]) {
         if let Some(kind) = self.intake.skip(now, fresh, self.dialogue.kind) {
             self.end_overlong(world, now, kind);
         }
     }
 
     /// It has ended, and so it is known what kind of client sent it.
-    pub(super) fn end_overlong(&mut self, world: &mut World, now: Timestamp, kind: Kind) {
+    pub(super) fn end_overlong(&mut self, world: &mut EngineState, now: Timestamp, kind: Kind) {
         let is_untold = self.intake.end_rest();
         if self.dialogue.kind.is_none() {
             self.decide(world, kind);
@@ -64,7 +70,7 @@ impl Session {
     }
 
     /// A pause may still end it, and nothing more is waited for: its sender is told now.
-    pub(super) fn give_up_overlong(&mut self, world: &mut World, now: Timestamp) {
+    pub(super) fn give_up_overlong(&mut self, world: &mut EngineState, now: Timestamp) {
         if self.intake.guess.ends_with_pause() {
             self.end_overlong(world, now, Kind::Line);
         }
@@ -73,19 +79,19 @@ impl Session {
 
 impl Dialogue {
     /// A message is too long.
-    pub(super) fn overflow(&mut self, world: &mut World, now: Timestamp) {
+    pub(super) fn overflow(&mut self, world: &mut EngineState, now: Timestamp) {
         self.heard = Heard::Message;
         self.count_for_pace(world, now);
         let error = self.too_long(world);
         self.err_in_order(world, ErrorKind::TooLong, error);
     }
 
-    fn too_long(&self, world: &World) -> String {
+    fn too_long(&self, world: &EngineState) -> String {
         format!("message longer than {} bytes", self.settings(world).message_bytes_max)
     }
 
     /// Tells what was wrong, in the order in which it came: in the room behind what was said there.
-    pub(super) fn err_in_order(&mut self, world: &mut World, kind: ErrorKind, error: String) {
+    pub(super) fn err_in_order(&mut self, world: &mut EngineState, kind: ErrorKind, error: String) {
         match self.seat() {
             Some(seat) => {
                 world.room.tell(seat, &format!("Error: {error}"));

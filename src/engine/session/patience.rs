@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::Session;
 use super::dialogue::{Dialogue, Heard, Phase, State};
 use super::intake::Burst;
-use crate::engine::World;
+use crate::engine::EngineState;
 use crate::engine::codec::shape;
 use crate::engine::foreign::{self, Guess};
 use crate::engine::limits::{LAST_WORDS, READ_BYTES_MAX};
@@ -29,7 +29,7 @@ fn earliest<const COUNT: usize>(deadlines: [Option<Timestamp>; COUNT]) -> Option
 
 impl Session {
     /// When it has to be woken, if nothing comes before.
-    pub(in crate::engine) fn deadline(&self, world: &World) -> Option<Timestamp> {
+    pub(in crate::engine) fn deadline(&self, world: &EngineState) -> Option<Timestamp> {
         let Dialogue { outbox, phase, .. } = &self.dialogue;
         match *phase {
             Phase::Serving => earliest([
@@ -59,14 +59,14 @@ impl Session {
 
     /// Whether the rest of a burst is there, and is going to be read: who seems to be late is not. Unless it has sent
     /// more than any message has room for, and none was in it.
-    fn is_in_burst(&self, world: &World) -> bool {
+    fn is_in_burst(&self, world: &EngineState) -> bool {
         let Burst::GoesOn { full_reads } = self.intake.burst() else { return false };
         let reads_max =
             FULL_READS_MAX + 2 * (self.dialogue.settings(world).message_bytes_max / READ_BYTES_MAX);
         usize::from(full_reads) <= reads_max && !self.is_held_back(world)
     }
 
-    pub(super) fn unfinished_deadline(&self, world: &World) -> Option<Timestamp> {
+    pub(super) fn unfinished_deadline(&self, world: &EngineState) -> Option<Timestamp> {
         // What waits for room with us is whole, and that it is still read from does not make it late.
         let waits = self.intake.stalled || self.is_held_back(world);
         // Nor while more of it is there already. Who sends on and on has no message that could be waited for.
@@ -78,12 +78,12 @@ impl Session {
         Some(begun + self.dialogue.settings(world).message_timeout)
     }
 
-    pub(super) fn nameless_deadline(&self, world: &World) -> Option<Timestamp> {
+    pub(super) fn nameless_deadline(&self, world: &EngineState) -> Option<Timestamp> {
         let State::Chat(Err(since)) = self.dialogue.state else { return None };
         (!self.is_in_burst(world)).then(|| since + world.settings.chat_name_timeout)
     }
 
-    pub(super) fn first_message_deadline(&self, world: &World) -> Option<Timestamp> {
+    pub(super) fn first_message_deadline(&self, world: &EngineState) -> Option<Timestamp> {
         if self.dialogue.heard == Heard::Message || self.is_on_fifo() {
             return None;
         }
@@ -100,7 +100,7 @@ impl Session {
         (!waits).then(|| self.dialogue.opened + timeout)
     }
 
-    pub(super) fn idle_deadline(&self, world: &World) -> Option<Timestamp> {
+    pub(super) fn idle_deadline(&self, world: &EngineState) -> Option<Timestamp> {
         if self.is_on_fifo() || self.is_in_burst(world) {
             return None;
         }
@@ -116,7 +116,7 @@ impl Session {
     }
 
     /// Acts on the deadlines that have passed.
-    pub(in crate::engine) fn handle_time(&mut self, world: &mut World, now: Timestamp) {
+    pub(in crate::engine) fn handle_time(&mut self, world: &mut EngineState, now: Timestamp) {
         let is_due = |deadline: Option<Timestamp>| deadline.is_some_and(|deadline| deadline <= now);
         self.dialogue.outbox.resume(now);
         if let Phase::Draining(reason, _) = self.dialogue.phase
@@ -181,7 +181,7 @@ impl Session {
     }
 
     /// It is not waited for any longer. If its last message is too long, and may have ended, it is told that first.
-    fn give_up(&mut self, world: &mut World, now: Timestamp, reason: CloseReason, error: String) {
+    fn give_up(&mut self, world: &mut EngineState, now: Timestamp, reason: CloseReason, error: String) {
         self.give_up_overlong(world, now);
         self.dialogue.fail(world, now, reason, error);
     }
@@ -194,7 +194,7 @@ impl Dialogue {
     }
 
     /// When a closing connection must have given a sign that its peer reads.
-    fn draining_deadline(&self, world: &World) -> Option<Timestamp> {
+    fn draining_deadline(&self, world: &EngineState) -> Option<Timestamp> {
         let Phase::Draining(reason, progress) = self.phase else { return None };
         Some(match reason {
             _ if self.is_on_fifo() => progress + LAST_WORDS, // perhaps there is no reader, and there need not be one

@@ -1,7 +1,7 @@
 //! A session on a service that answers each message by itself.
 
 use super::dialogue::Dialogue;
-use crate::engine::World;
+use crate::engine::EngineState;
 use crate::engine::message::{CloseReason, Timestamp};
 use crate::engine::service::Service;
 use crate::engine::service::facts::Conduct;
@@ -9,7 +9,7 @@ use crate::engine::service::facts::Conduct;
 impl Dialogue {
     pub(super) fn answer_plainly(
         &mut self,
-        world: &mut World,
+        world: &mut EngineState,
         now: Timestamp,
         service: Service,
         message: &[u8],

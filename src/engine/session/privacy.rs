@@ -2,24 +2,24 @@
 
 use super::Session;
 use super::dialogue::{Dialogue, State};
-use crate::engine::World;
-use crate::engine::message::Happening;
+use crate::engine::EngineState;
+use crate::engine::message::EventKind;
 use crate::engine::service::chat;
 use crate::engine::service::mux::{self, Choice};
-use crate::engine::service::watch::Sight;
+use crate::engine::service::watch::TraceEvent;
 use crate::engine::text::quote;
 
 impl Dialogue {
     /// A message of its own as others may see it.
-    pub(super) fn saying(&self, world: &World, message: &[u8]) -> Happening {
+    pub(super) fn saying(&self, world: &EngineState, message: &[u8]) -> EventKind {
         match self.is_private(world, message) {
-            true => Happening::Confided(message.len()),
-            false => Happening::Said(quote(message)),
+            true => EventKind::Confided(message.len()),
+            false => EventKind::Said(quote(message)),
         }
     }
 
     /// Whether what it says, or begins to say, is for one other alone.
-    pub(super) fn is_private(&self, world: &World, message: &[u8]) -> bool {
+    pub(super) fn is_private(&self, world: &EngineState, message: &[u8]) -> bool {
         match self.state {
             State::Talk(_) => true,
             // A line on a FIFO is said to all as it is.
@@ -49,9 +49,9 @@ impl Session {
 }
 
 /// What was sent to somebody, as others may see it.
-pub(in crate::engine) fn replied(reply: &[u8], is_private: bool) -> Sight {
+pub(in crate::engine) fn replied(reply: &[u8], is_private: bool) -> TraceEvent {
     match is_private {
-        true => Sight::Confided(reply.len()),
-        false => Sight::Replied(quote(reply)),
+        true => TraceEvent::Confided(reply.len()),
+        false => TraceEvent::Replied(quote(reply)),
     }
 }

@@ -2,10 +2,10 @@
 
 use super::Session;
 use super::dialogue::Dialogue;
-use crate::engine::World;
+use crate::engine::EngineState;
 use crate::engine::client::Client;
 use crate::engine::counters::ErrorKind;
-use crate::engine::message::{CloseReason, Happening, Timestamp};
+use crate::engine::message::{CloseReason, EventKind, Timestamp};
 use crate::engine::name::Key;
 use crate::engine::room::Seat;
 use crate::engine::service::chat;
@@ -13,21 +13,27 @@ use crate::engine::words::{self, ERROR};
 
 impl Session {
     /// It has to go, and is told why.
-    pub(in crate::engine) fn put_out(&mut self, world: &mut World, now: Timestamp, words: &str) {
+    pub(in crate::engine) fn put_out(&mut self, world: &mut EngineState, now: Timestamp, words: &str) {
         if self.is_serving() {
             self.dialogue.finish(world, now, CloseReason::PutOut, Some(words));
         }
     }
 
     /// Something that it had done is told to the log and to those who watch.
-    pub(in crate::engine) fn note(&self, world: &mut World, what: Happening) {
+    pub(in crate::engine) fn note(&self, world: &mut EngineState, what: EventKind) {
         self.dialogue.note(world, what);
     }
 }
 
 impl Dialogue {
     /// Whether a member who is muted wanted to be heard: it is told that it is not.
-    pub(super) fn is_muted(&mut self, world: &mut World, now: Timestamp, seat: Seat, message: &[u8]) -> bool {
+    pub(super) fn is_muted(
+        &mut self,
+        world: &mut EngineState,
+        now: Timestamp,
+        seat: Seat,
+        message: &[u8],
+    ) -> bool {
         if world.mutes.is_empty() || !self.is_on_fifo() && !chat::is_to_be_heard(message) {
             return false;
         }

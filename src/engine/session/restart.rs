@@ -7,7 +7,7 @@ use thin_vec::ThinVec;
 use super::dialogue::{Dialogue, Facts, Heard, Phase, State};
 use super::intake::{Burst, Intake};
 use super::{Lists, Session};
-use crate::engine::World;
+use crate::engine::EngineState;
 use crate::engine::message::{ConnectionId, Timestamp};
 use crate::engine::record::piece::RUNS;
 use crate::engine::record::{DoorOf, SavedPhase, SavedSession, SavedState};
@@ -19,7 +19,7 @@ impl Session {
     /// queues; `None`: it is not carried over.
     pub(in crate::engine) fn save<'s>(
         &'s self,
-        world: &'s World,
+        world: &'s EngineState,
         binding: u32,
     ) -> Option<(SavedSession, [Vec<&'s [u8]>; RUNS])> {
         let dialogue = &self.dialogue;
@@ -78,7 +78,7 @@ impl Session {
     /// Goes on where the process before left off; `None`: it came in nowhere that is known. A member of the room takes its
     /// place there without a word.
     pub(in crate::engine) fn restore(
-        world: &mut World,
+        world: &mut EngineState,
         now: Timestamp,
         peer: ConnectionId,
         saved: SavedSession,

@@ -2,7 +2,7 @@
 
 use super::Session;
 use super::dialogue::{Dialogue, Phase, State};
-use crate::engine::World;
+use crate::engine::EngineState;
 use crate::engine::limits::STATUS_BYTES_LOW;
 use crate::engine::message::{Kind, Timestamp};
 use crate::engine::service::status::{ConnectionPart, Progress};
@@ -23,7 +23,7 @@ impl Session {
     /// The next piece of its report; `None`: it was the last.
     pub(in crate::engine) fn go_on_reporting(
         &mut self,
-        world: &mut World,
+        world: &mut EngineState,
         now: Timestamp,
         text: &[u8],
         progress: Option<Progress>,
@@ -34,7 +34,11 @@ impl Session {
     }
 
     /// What a status report says of it.
-    pub(in crate::engine) fn describe<'a>(&'a self, world: &'a World, now: Timestamp) -> ConnectionPart<'a> {
+    pub(in crate::engine) fn describe<'a>(
+        &'a self,
+        world: &'a EngineState,
+        now: Timestamp,
+    ) -> ConnectionPart<'a> {
         let dialogue = &self.dialogue;
         let state = match (&dialogue.phase, &dialogue.state) {
             (Phase::Draining(..), _) => "draining",

@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::dialogue::{Dialogue, State};
-use crate::engine::World;
+use crate::engine::EngineState;
 use crate::engine::counters::ErrorKind;
 use crate::engine::limits::OUTBOX_BYTES_HIGH;
 use crate::engine::machines;
@@ -27,7 +27,7 @@ impl Dialogue {
         matches!(self.state, State::Stats(Some(_)))
     }
 
-    pub(super) fn stats(&mut self, world: &mut World, now: Timestamp, message: &[u8]) {
+    pub(super) fn stats(&mut self, world: &mut EngineState, now: Timestamp, message: &[u8]) {
         let unknown =
             |host: &str| format!("no machine is called '{}' (latest lists them)", quote(host.as_bytes()));
         let said = match stats::read(message) {
@@ -67,7 +67,7 @@ impl Dialogue {
     }
 
     /// Tells more of the list, as much as may wait to be sent.
-    pub(super) fn go_on_telling(&mut self, world: &World, now: Timestamp) {
+    pub(super) fn go_on_telling(&mut self, world: &EngineState, now: Timestamp) {
         let style = self.style();
         let high = OUTBOX_BYTES_HIGH.min(world.settings.of(Service::Stats).backlog_bytes_max);
         let State::Stats(place) = &mut self.state else { return };

@@ -1,13 +1,13 @@
 //! What of a first message is another protocol's: who speaks one is told so, and nothing that it says is done.
 
 use super::dialogue::{Dialogue, Heard};
-use crate::engine::World;
+use crate::engine::EngineState;
 use crate::engine::foreign::{self, Guess};
 use crate::engine::message::{Kind, Timestamp};
 
 impl Dialogue {
     /// Looks at what has come before there was any message, also while none can be taken; whether it was rejected.
-    pub(super) fn reject_foreign(&mut self, world: &mut World, now: Timestamp, bytes: &[u8]) -> bool {
+    pub(super) fn reject_foreign(&mut self, world: &mut EngineState, now: Timestamp, bytes: &[u8]) -> bool {
         if self.heard != Heard::Message
             && let Guess::Is(foreign) = foreign::look(bytes)
         {
@@ -19,7 +19,7 @@ impl Dialogue {
 
     /// Looks at a whole first message, or at what waits until one can be taken; whether it was rejected. What a raw client has
     /// begun like a request line is not waited for any more.
-    pub(super) fn reject_first(&mut self, world: &mut World, now: Timestamp, message: &[u8]) -> bool {
+    pub(super) fn reject_first(&mut self, world: &mut EngineState, now: Timestamp, message: &[u8]) -> bool {
         if self.heard == Heard::Message {
             return false;
         }
@@ -33,7 +33,7 @@ impl Dialogue {
     }
 
     /// Looks at a first message that has become too long before its end came; whether it was rejected.
-    pub(super) fn reject_long(&mut self, world: &mut World, now: Timestamp, bytes: &[u8]) -> bool {
+    pub(super) fn reject_long(&mut self, world: &mut EngineState, now: Timestamp, bytes: &[u8]) -> bool {
         if self.heard != Heard::Message
             && let Guess::Likely(foreign) = foreign::look(bytes)
         {
@@ -52,7 +52,7 @@ mod tests {
     use crate::engine::Engine;
     use crate::engine::limits::{GUESS, Settings};
     use crate::engine::message::{
-        Binding, CloseReason, ConnectionId, Happening, Input, Output, RemoteAddress, Timestamp, Transport,
+        Binding, CloseReason, ConnectionId, EventKind, Input, Output, RemoteAddress, Timestamp, Transport,
     };
     use crate::engine::service::Service;
     use crate::engine::words::{bad_request, not_spoken_here};
@@ -109,11 +109,11 @@ mod tests {
             self.engine.handle(self.now, Input::Lost { peer: PEER });
             let messages = self.engine.counters().of(service).messages;
             let notes = std::iter::from_fn(|| self.engine.poll_note()).collect::<Vec<_>>();
-            let joined = notes.iter().any(|note| matches!(note.what, Happening::Joined(_)));
+            let joined = notes.iter().any(|note| matches!(note.what, EventKind::Joined(_)));
             assert!(!joined, "nothing of another protocol is a name");
             let heard = String::from_utf8(self.heard).unwrap();
             let closed =
-                notes.iter().any(|note| matches!(note.what, Happening::Closed(CloseReason::PeerForeign(_))));
+                notes.iter().any(|note| matches!(note.what, EventKind::Closed(CloseReason::PeerForeign(_))));
             assert!(closed, "{service}: {heard:?}");
             (heard.split_once("press enter!\n").map_or(heard.as_str(), |(_, rest)| rest).to_owned(), messages)
         }

@@ -3,7 +3,7 @@
 
 use super::Session;
 use super::dialogue::{Dialogue, Heard};
-use crate::engine::World;
+use crate::engine::EngineState;
 use crate::engine::client::Client;
 use crate::engine::diagnosis;
 use crate::engine::limits::{SILENCE, SILENCE_SEEN};
@@ -12,7 +12,7 @@ use crate::engine::roster::Tally;
 
 impl Session {
     /// Gives the roster what it does not know yet.
-    pub(in crate::engine) fn report_tally(&mut self, world: &mut World) {
+    pub(in crate::engine) fn report_tally(&mut self, world: &mut EngineState) {
         if self.is_counted() || self.is_on_fifo() {
             self.dialogue.report_tally(world);
             self.dialogue.note_silence(world);
@@ -26,7 +26,7 @@ impl Dialogue {
     }
 
     #[inline]
-    pub(super) fn count_request(&mut self, world: &mut World) {
+    pub(super) fn count_request(&mut self, world: &mut EngineState) {
         self.requests += 1;
         self.lists.set_erred(false);
         if self.requests == u16::MAX {
@@ -34,7 +34,7 @@ impl Dialogue {
         }
     }
 
-    pub(super) fn count_error(&mut self, world: &mut World) {
+    pub(super) fn count_error(&mut self, world: &mut EngineState) {
         self.errors += 1;
         self.lists.set_erred(true);
         if self.errors == u8::MAX {
@@ -43,7 +43,7 @@ impl Dialogue {
     }
 
     /// Gives the roster what it does not know yet.
-    pub(super) fn report_tally(&mut self, world: &mut World) {
+    pub(super) fn report_tally(&mut self, world: &mut EngineState) {
         if (self.requests, self.errors) != (0, 0) {
             let tally = self.take_tally();
             world.roster.count(world.now, self.client(), self.service(), tally);
@@ -59,7 +59,7 @@ impl Dialogue {
 
     /// One who has said nothing for a while, where something is waited for, is in trouble too: that is looked for when
     /// somebody looks.
-    fn note_silence(&self, world: &mut World) {
+    fn note_silence(&self, world: &mut EngineState) {
         let is_silent = self.is_serving() && self.heard < Heard::Bytes && !self.is_on_fifo();
         // A person reads before it types.
         let patience = if self.service().facts().is_typed { SILENCE } else { SILENCE_SEEN };
@@ -73,12 +73,12 @@ impl Dialogue {
     }
 
     /// It was let in.
-    pub(super) fn enter_roster(&self, world: &mut World, now: Timestamp) {
+    pub(super) fn enter_roster(&self, world: &mut EngineState, now: Timestamp) {
         world.roster.enter(now, self.client());
     }
 
     /// It is gone.
-    pub(super) fn leave_roster(&mut self, world: &mut World) {
+    pub(super) fn leave_roster(&mut self, world: &mut EngineState) {
         if self.flags.counted {
             let tally = self.take_tally();
             world.roster.leave(self.client(), self.service(), tally);

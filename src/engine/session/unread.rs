@@ -3,7 +3,7 @@
 use super::Session;
 use super::dialogue::{Dialogue, Phase};
 use super::patience::seconds;
-use crate::engine::World;
+use crate::engine::EngineState;
 use crate::engine::message::{CloseReason, Timestamp};
 
 /// How long the kernel has taken nothing for a peer.
@@ -20,7 +20,7 @@ pub(in crate::engine) enum Unread {
 
 impl Session {
     /// Whether the kernel is to be asked once more.
-    pub(in crate::engine) fn is_to_be_retried(&self, world: &mut World) -> bool {
+    pub(in crate::engine) fn is_to_be_retried(&self, world: &mut EngineState) -> bool {
         let unread = match self.dialogue.flags.blocked {
             true => world.unread.get_mut(self.dialogue.peer),
             false => None,
@@ -33,19 +33,19 @@ impl Session {
 }
 
 impl Dialogue {
-    pub(super) fn note_blocked(&self, world: &mut World, now: Timestamp, blocked: bool) {
+    pub(super) fn note_blocked(&self, world: &mut EngineState, now: Timestamp, blocked: bool) {
         match blocked {
             true => world.unread.set(self.peer, Unread::Since(now)),
             false => world.unread.remove(self.peer),
         }
     }
 
-    fn unread(&self, world: &World) -> Option<Unread> {
+    fn unread(&self, world: &EngineState) -> Option<Unread> {
         if self.flags.blocked { world.unread.get(self.peer).copied() } else { None }
     }
 
     /// Since when the kernel takes nothing, as long as that is waited for.
-    pub(super) fn unread_since(&self, world: &World) -> Option<Timestamp> {
+    pub(super) fn unread_since(&self, world: &EngineState) -> Option<Timestamp> {
         match self.unread(world) {
             Some(Unread::Since(since)) => Some(since),
             _ => None,
@@ -53,24 +53,24 @@ impl Dialogue {
     }
 
     /// When it must have taken something of what is queued for it. Of a FIFO's reader nobody knows whether there is one.
-    pub(super) fn unread_deadline(&self, world: &World) -> Option<Timestamp> {
+    pub(super) fn unread_deadline(&self, world: &EngineState) -> Option<Timestamp> {
         let since = self.unread_since(world).filter(|_| !self.is_on_fifo());
         since.map(|since| since + world.settings.send_timeout)
     }
 
     /// Its time is over.
-    pub(super) fn retry(&self, world: &mut World) {
+    pub(super) fn retry(&self, world: &mut EngineState) {
         if !self.is_retried(world) {
             world.unread.set(self.peer, Unread::RetryWanted);
         }
     }
 
-    pub(super) fn is_retried(&self, world: &World) -> bool {
+    pub(super) fn is_retried(&self, world: &EngineState) -> bool {
         self.unread(world) == Some(Unread::Retried)
     }
 
     /// It has taken nothing in all its time: it is told so, if that can be sent, or its last words are given up.
-    pub(super) fn give_up_sending(&mut self, world: &mut World, now: Timestamp) {
+    pub(super) fn give_up_sending(&mut self, world: &mut EngineState, now: Timestamp) {
         if !self.is_retried(world) {
             return;
         }

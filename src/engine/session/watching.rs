@@ -2,17 +2,17 @@
 
 use super::Session;
 use super::dialogue::{Dialogue, Heard, Phase, State};
-use crate::engine::World;
+use crate::engine::EngineState;
 use crate::engine::client::Client;
 use crate::engine::codec::shape::Unreadable;
 use crate::engine::counters::ErrorKind;
 use crate::engine::diagnosis::{self, Hint, Mistake, Place, form};
+use crate::engine::event_ring::Event;
 use crate::engine::limits::{NEWLINE_LATE_MAX, PROGRAM, SILENCE, WATCH_BYTES_HIGH};
 use crate::engine::message::{CloseReason, Kind, Timestamp};
-use crate::engine::service::watch::{self, Actor, Filter, Sight};
+use crate::engine::service::watch::{self, Actor, Filter, TraceEvent};
 use crate::engine::service::{Service, multiply};
 use crate::engine::text::private;
-use crate::engine::watchtower::Event;
 
 /// One who watches.
 #[derive(Debug)]
@@ -27,7 +27,7 @@ impl Dialogue {
     // ---- seeing
 
     /// Begins to watch, or goes on with another filter.
-    pub(super) fn watch(&mut self, world: &mut World, now: Timestamp, message: &[u8]) {
+    pub(super) fn watch(&mut self, world: &mut EngineState, now: Timestamp, message: &[u8]) {
         let filter = match watch::read(message) {
             Ok(filter) => filter,
             Err(error) => return self.err(world, ErrorKind::Request, error),
@@ -40,7 +40,7 @@ impl Dialogue {
     }
 
     /// Whether it can be shown more: there is more, and it reads.
-    fn is_to_be_shown_more(&self, world: &World) -> bool {
+    fn is_to_be_shown_more(&self, world: &EngineState) -> bool {
         match (&self.phase, &self.state) {
             (Phase::Serving, State::Watch(Some(watcher))) => {
                 watcher.next < world.tower.end()
@@ -52,7 +52,7 @@ impl Dialogue {
     }
 
     /// Shows it events, `budget` at most; those it was too slow for are counted.
-    fn show(&mut self, world: &World, mut budget: usize) {
+    fn show(&mut self, world: &EngineState, mut budget: usize) {
         while budget > 0 && self.is_to_be_shown_more(world) {
             budget -= 1;
             let State::Watch(Some(watcher)) = &mut self.state else { return };
@@ -76,7 +76,7 @@ impl Dialogue {
     }
 
     /// It watches no longer.
-    pub(super) fn look_away(&mut self, world: &mut World) {
+    pub(super) fn look_away(&mut self, world: &mut EngineState) {
         if let State::Watch(watcher) = &mut self.state
             && watcher.take().is_some()
         {
@@ -87,16 +87,16 @@ impl Dialogue {
     // ---- being seen
 
     /// Where it makes its mistakes.
-    pub(super) fn place<'a>(&'a self, world: &'a World) -> Place<'a> {
+    pub(super) fn place<'a>(&'a self, world: &'a EngineState) -> Place<'a> {
         Place { here: &self.binding.endpoint, endpoints: &world.settings.endpoints }
     }
 
     /// Lets watchers see it. Of a watcher they see nothing, or one would be shown what it is shown.
-    pub(super) fn is_seen(&self, world: &World) -> bool {
-        world.tower.is_manned() && self.service() != Service::Watch
+    pub(super) fn is_seen(&self, world: &EngineState) -> bool {
+        world.tower.has_subscribers() && self.service() != Service::Watch
     }
 
-    pub(super) fn show_to_watchers(&self, world: &mut World, sight: impl FnOnce() -> Sight) {
+    pub(super) fn show_to_watchers(&self, world: &mut EngineState, sight: impl FnOnce() -> TraceEvent) {
         if self.is_seen(world) {
             let (binding, at) = (std::rc::Rc::clone(&self.binding), world.now);
             world.tower.push(Event {
@@ -111,7 +111,7 @@ impl Dialogue {
     }
 
     /// Lets the roster, the log and those who watch know of a mistake.
-    pub(super) fn hint(&self, world: &mut World, hint: impl FnOnce(&World) -> Option<Hint>) {
+    pub(super) fn hint(&self, world: &mut EngineState, hint: impl FnOnce(&EngineState) -> Option<Hint>) {
         let (client, service) = (self.client(), self.service());
         let is_new = world.roster.wants_hint(world.now, client) && service != Service::Watch;
         if !is_new && !self.is_seen(world) {
@@ -123,24 +123,24 @@ impl Dialogue {
             world.note_hint(Some(self.peer), &self.binding, self.origin, &hint);
         }
         if self.is_seen(world) && world.tower.is_news(self.peer, hint.mistake) {
-            self.show_to_watchers(world, || Sight::Mistaken(hint));
+            self.show_to_watchers(world, || TraceEvent::Mistaken(hint));
         }
     }
 
     /// When silence from the beginning on becomes worth a word, while somebody watches.
-    pub(super) fn silence_deadline(&self, world: &World) -> Option<Timestamp> {
+    pub(super) fn silence_deadline(&self, world: &EngineState) -> Option<Timestamp> {
         let is_silent = self.heard == Heard::Nothing && !self.is_on_fifo() && self.is_seen(world);
         (is_silent && diagnosis::of_silence(self.service(), false).is_some()).then(|| self.opened + SILENCE)
     }
 
-    pub(super) fn hint_at_silence(&mut self, world: &mut World) {
+    pub(super) fn hint_at_silence(&mut self, world: &mut EngineState) {
         self.heard = Heard::NothingYet;
         let service = self.service();
         self.hint(world, |_| diagnosis::of_silence(service, false));
     }
 
     /// The connection was lost.
-    pub(super) fn hint_at_reset(&self, world: &mut World) {
+    pub(super) fn hint_at_reset(&self, world: &mut EngineState) {
         let (service, leaves_early) = (self.service(), world.tower.suspects(self.peer));
         if self.flags.told && !self.is_on_fifo() {
             self.hint(world, |_| {
@@ -153,17 +153,17 @@ impl Dialogue {
     }
 
     /// What it sends is no text.
-    pub(super) fn hint_at_unreadable(&self, world: &mut World, what: Unreadable) {
+    pub(super) fn hint_at_unreadable(&self, world: &mut EngineState, what: Unreadable) {
         self.hint(world, |_| Some(form::of_unreadable(what)));
     }
 
     /// It ends its messages in a way that is not the usual one.
-    pub(super) fn hint_at_kind(&self, world: &mut World, kind: Kind, bytes: &[u8]) {
+    pub(super) fn hint_at_kind(&self, world: &mut EngineState, kind: Kind, bytes: &[u8]) {
         self.hint(world, |_| form::of_kind(kind, bytes));
     }
 
     /// What it says, as it may be shown.
-    fn shown(&self, world: &World, said: &[u8]) -> Vec<u8> {
+    fn shown(&self, world: &EngineState, said: &[u8]) -> Vec<u8> {
         match self.is_private(world, said) {
             true => private(said.len()).into_bytes(),
             false => said.to_vec(),
@@ -171,14 +171,14 @@ impl Dialogue {
     }
 
     /// Whether what it says next is multiply's.
-    fn is_multiplier(&self, world: &World) -> bool {
+    fn is_multiplier(&self, world: &EngineState) -> bool {
         let is_choosing = matches!(self.state, State::Mux);
         let service = if is_choosing { world.settings.mux_default } else { self.service() };
         service == Service::Multiply
     }
 
     /// It is gone.
-    pub(super) fn hint_at_end(&self, world: &mut World, reason: CloseReason) {
+    pub(super) fn hint_at_end(&self, world: &mut EngineState, reason: CloseReason) {
         let by_itself = matches!(
             reason,
             CloseReason::PeerClosed
@@ -196,27 +196,31 @@ impl Dialogue {
 
 impl Session {
     /// Whether it can be shown more: there is more, and it reads.
-    pub(in crate::engine) fn is_to_be_shown_more(&self, world: &World) -> bool {
+    pub(in crate::engine) fn is_to_be_shown_more(&self, world: &EngineState) -> bool {
         self.dialogue.is_to_be_shown_more(world)
     }
 
     /// Shows it events, `budget` at most; those it was too slow for are counted.
-    pub(in crate::engine) fn show(&mut self, world: &World, budget: usize) {
+    pub(in crate::engine) fn show(&mut self, world: &EngineState, budget: usize) {
         self.dialogue.show(world, budget);
     }
 
     /// Lets watchers see it. Of a watcher they see nothing, or one would be shown what it is shown.
-    pub(in crate::engine) fn is_seen(&self, world: &World) -> bool {
+    pub(in crate::engine) fn is_seen(&self, world: &EngineState) -> bool {
         self.dialogue.is_seen(world)
     }
 
-    pub(in crate::engine) fn show_to_watchers(&self, world: &mut World, sight: impl FnOnce() -> Sight) {
+    pub(in crate::engine) fn show_to_watchers(
+        &self,
+        world: &mut EngineState,
+        sight: impl FnOnce() -> TraceEvent,
+    ) {
         self.dialogue.show_to_watchers(world, sight);
     }
 
     /// It sends nothing more, after the acknowledgement and before the result. Perhaps it reads on, as `nc -N` does, and
     /// perhaps it has left: then its kernel answers the result with a reset, which is waited for while somebody watches.
-    pub(super) fn suspect_leaving(&self, world: &mut World) {
+    pub(super) fn suspect_leaving(&self, world: &mut EngineState) {
         let dialogue = &self.dialogue;
         let is_between = match dialogue.kind {
             None => self.intake.guess.is_gap() && dialogue.outbox.is_open() && dialogue.outbox.is_empty(),
@@ -230,13 +234,13 @@ impl Session {
     }
 
     /// It is given up in the middle of a message.
-    pub(super) fn hint_at_fragment(&self, world: &mut World) {
+    pub(super) fn hint_at_fragment(&self, world: &mut EngineState) {
         let inbox = self.intake.bytes();
         self.dialogue.hint(world, |world| Some(diagnosis::of_unfinished(&self.dialogue.shown(world, inbox))));
     }
 
     /// It has paused after what is no complete request, which is read all the same.
-    pub(super) fn hint_at_pause(&self, world: &mut World) {
+    pub(super) fn hint_at_pause(&self, world: &mut EngineState) {
         let asks = self.dialogue.is_multiplier(world);
         let (inbox, sends) = (self.intake.bytes(), self.intake.guess.sends());
         self.dialogue.hint(world, |world| {
@@ -253,7 +257,7 @@ impl Session {
     }
 
     /// A line end has come by itself: whether right behind its text, as a program sends it with a second call.
-    pub(super) fn hint_at_late_newline(&self, world: &mut World, now: Timestamp) {
+    pub(super) fn hint_at_late_newline(&self, world: &mut EngineState, now: Timestamp) {
         const TEXT_BYTES: std::ops::Range<usize> = 2..1024; // a longer one may have been cut on its way
         let is_soon = self.intake.begun().is_some_and(|begun| now.since(begun) < NEWLINE_LATE_MAX);
         if is_soon && TEXT_BYTES.contains(&self.intake.len()) && !self.intake.is_skipping() {
@@ -262,15 +266,15 @@ impl Session {
     }
 
     /// When there is a word for those who watch, as long as there are any.
-    pub(super) fn watched_deadline(&self, world: &World) -> Option<Timestamp> {
-        if !world.tower.is_manned() {
+    pub(super) fn watched_deadline(&self, world: &EngineState) -> Option<Timestamp> {
+        if !world.tower.has_subscribers() {
             return None;
         }
         [self.dialogue.silence_deadline(world), self.waiting_deadline(world)].into_iter().flatten().min()
     }
 
     /// When a program that has all its replies, and was quick to ask, is waiting for more than there is.
-    pub(super) fn waiting_deadline(&self, world: &World) -> Option<Timestamp> {
+    pub(super) fn waiting_deadline(&self, world: &EngineState) -> Option<Timestamp> {
         let dialogue = &self.dialogue;
         if !dialogue.is_seen(world) {
             return None;
@@ -286,7 +290,7 @@ impl Session {
         (is_waiting && is_news()).then(|| dialogue.active + SILENCE)
     }
 
-    pub(super) fn hint_at_waiting(&self, world: &mut World) {
+    pub(super) fn hint_at_waiting(&self, world: &mut EngineState) {
         self.dialogue.hint(world, |_| Some(form::of_waiting()));
     }
 }

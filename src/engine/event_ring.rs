@@ -9,7 +9,7 @@ use super::diagnosis::Mistake;
 use super::limits::{WATCH_EVENT_BYTES, WATCH_EVENTS_MAX, WATCH_RING_BYTES_MAX};
 use super::message::{Binding, ConnectionId, RemoteAddress, Timestamp};
 use super::service::Service;
-use super::service::watch::Sight;
+use super::service::watch::TraceEvent;
 use super::source::Source;
 
 /// Something that a connection did, or that was done to it.
@@ -26,7 +26,7 @@ pub struct Event {
     /// Its name in the room.
     pub name: Option<Box<str>>,
     /// What.
-    pub sight: Sight,
+    pub sight: TraceEvent,
 }
 
 impl Event {
@@ -61,7 +61,7 @@ impl fmt::Display for Full {
 
 /// The ring and its readers.
 #[derive(Debug, Default)]
-pub struct Watchtower {
+pub struct EventRing {
     watchers: Vec<(ConnectionId, Source)>,
     events: VecDeque<Event>,
     bytes: usize,
@@ -79,9 +79,9 @@ const LEAVES_EARLY: u32 = 1 << 31;
 /// Connections of which the mistakes that are told once are remembered; of older ones one is told again.
 const NAMED_MAX: usize = 256;
 
-impl Watchtower {
+impl EventRing {
     /// Whether anybody watches.
-    pub fn is_manned(&self) -> bool {
+    pub fn has_subscribers(&self) -> bool {
         !self.watchers.is_empty()
     }
 
@@ -119,7 +119,7 @@ impl Watchtower {
 
     /// Remembers an event, if anybody watches; the oldest ones make place for it.
     pub fn push(&mut self, event: Event) {
-        if !self.is_manned() {
+        if !self.has_subscribers() {
             return;
         }
         self.bytes += event.bytes();
@@ -193,7 +193,7 @@ impl Watchtower {
     }
 
     /// Some watcher may be shown more.
-    pub fn stir(&mut self) {
+    pub fn mark_pending(&mut self) {
         self.stirred = true;
     }
 
@@ -220,7 +220,7 @@ mod tests {
             transport: Transport::Tcp,
             allowed: None,
         };
-        let sight = Sight::Replied(text.into());
+        let sight = TraceEvent::Replied(text.into());
         Event {
             at: Timestamp::at(0),
             binding: Rc::new(binding),
@@ -236,13 +236,13 @@ mod tests {
     }
 
     /// Each is another user.
-    fn enter(tower: &mut Watchtower, index: u32, max: usize) -> Result<(), Full> {
+    fn enter(tower: &mut EventRing, index: u32, max: usize) -> Result<(), Full> {
         tower.enter(peer(index), RemoteAddress::Process { uid: index, gid: 1, pid: 1 }, max)
     }
 
     #[test]
     fn nothing_is_kept_while_nobody_watches_or_once_nobody_does() {
-        let mut tower = Watchtower::default();
+        let mut tower = EventRing::default();
         tower.push(event("x"));
         assert_eq!((tower.end(), tower.bytes()), (0, 0));
         assert!(enter(&mut tower, 1, 1).is_ok() && enter(&mut tower, 1, 1).is_ok());
@@ -255,7 +255,7 @@ mod tests {
     #[test]
     fn the_ring_is_bounded_in_events_and_in_bytes_and_counts_what_it_forgot() {
         for text in ["", &"x".repeat(4096)] {
-            let mut tower = Watchtower::default();
+            let mut tower = EventRing::default();
             enter(&mut tower, 1, 1).unwrap();
             for _ in 0..3 * WATCH_EVENTS_MAX {
                 tower.push(event(text));
@@ -269,7 +269,7 @@ mod tests {
 
     #[test]
     fn there_is_no_place_for_more_watchers_than_the_bound() {
-        let mut tower = Watchtower::default();
+        let mut tower = EventRing::default();
         assert!((0..3).all(|index| enter(&mut tower, index, 3).is_ok()));
         assert_eq!(enter(&mut tower, 1000, 3), Err(Full::All));
         assert_eq!(enter(&mut tower, 0, 3), Ok(()), "it is there already");
@@ -287,7 +287,7 @@ mod tests {
             RemoteAddress::Process { uid: 1001, gid: 1, pid: 1 },
         ];
         for max in [1, 3, 4, 16, 19, 64] {
-            let mut tower = Watchtower::default();
+            let mut tower = EventRing::default();
             let share = if max < 8 { 1 } else { max / 4 };
             let mut peers = (0..).map(peer);
             for (at, user) in users.into_iter().enumerate().take(max) {
