@@ -24,7 +24,7 @@ impl Engine {
 
     /// Connections of a service that were let in.
     pub fn connections_of(&self, service: Service) -> usize {
-        self.world.census.of(service)
+        self.world.connection_counts.of(service)
     }
 
     /// Members of the chat room.

@@ -61,10 +61,10 @@
 //! ```
 
 pub mod allow;
-mod census;
 mod claim;
 pub mod client;
 pub mod codec;
+mod connection_counts;
 mod counters;
 mod crowding;
 pub mod datagram;
@@ -111,7 +111,7 @@ use std::rc::Rc;
 
 pub use counters::{Counters, ErrorKind, ServiceCounters, Turns};
 
-use census::Census;
+use connection_counts::ConnectionCounts;
 use datagram::{Answer, Datagram, Shares};
 use event_ring::EventRing;
 use limits::{FLUSHES_PER_TURN, Settings};
@@ -123,7 +123,7 @@ use peers::Peers;
 use room::Room;
 use roster::Roster;
 use service::Service;
-use service::talk::Lines;
+use service::talk::Pairs;
 use session::Session;
 use timer_queue::TimerQueue;
 use world::{EngineState, SessionEvent, Stop};
@@ -168,19 +168,19 @@ pub struct Engine {
 impl Engine {
     /// An engine with no connections.
     pub fn new(settings: Settings) -> Engine {
-        let mut census = Census::default();
-        census.retake(&settings, std::iter::empty());
+        let mut connection_counts = ConnectionCounts::default();
+        connection_counts.retake(&settings, std::iter::empty());
         let mut engine = Engine {
             world: EngineState {
                 settings,
                 room: Room::default(),
-                census,
+                connection_counts,
                 figures: None,
                 rates: figures::Pace::default(),
                 roster: Roster::default(),
                 counters: Counters::default(),
                 notes: VecDeque::new(),
-                talk: Lines::default(),
+                talk: Pairs::default(),
                 machines: Machines::default(),
                 tower: EventRing::default(),
                 unfinished: None,
@@ -404,13 +404,13 @@ impl Engine {
             && let Some(peer) = self.audience.pop_front()
         {
             if let Some(seat) = self.session(peer).and_then(Session::seat) {
-                self.world.room.answer_call(seat);
+                self.world.room.clear_ready(seat);
                 self.flushes_left -= 1;
                 return Some(Output::Flush(peer));
             }
         }
         if self.audience.is_empty() {
-            self.world.room.forget_heard();
+            self.world.room.trim_log();
         }
         None
     }

@@ -6,7 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use super::client::Client;
 use super::message::{ConnectionId, EventKind, RemoteAddress, Timestamp};
 use super::name::Key;
-use super::room::Seat;
+use super::room::MemberId;
 use super::service::control::{Order, Target};
 use super::text::quote;
 use super::{Engine, words};
@@ -36,7 +36,7 @@ impl Engine {
         self.world.room.write_down(&line);
     }
 
-    fn member(&self, name: &str) -> Result<(Seat, ConnectionId, RemoteAddress), String> {
+    fn member(&self, name: &str) -> Result<(MemberId, ConnectionId, RemoteAddress), String> {
         let seat = self.world.room.seat_of(&Key::new(name.trim()));
         let seat =
             seat.ok_or_else(|| format!("nobody in the room is called '{}'", quote(name.as_bytes())))?;

@@ -72,7 +72,7 @@ impl Outbox {
         let message = message.as_ref();
         self.make_room(message.len() + 2);
         let is_open = std::mem::take(&mut self.open);
-        if style != Style::Lines {
+        if style != Style::Pairs {
             return self.encode(style, is_open, message);
         }
         if is_open {

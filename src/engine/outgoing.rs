@@ -2,7 +2,7 @@
 
 use super::codec::Style;
 use super::message::ConnectionId;
-use super::room::{Offer, Room, Seat};
+use super::room::{MemberId, Offer, Room};
 use super::{Engine, SLICES_MAX};
 
 /// What may be written to a peer now, in the order in which it is to be sent.
@@ -58,13 +58,13 @@ impl Engine {
             return outgoing;
         }
         let style = session.style();
-        if style != Style::Lines && session.seat().is_some() {
+        if style != Style::Pairs && session.seat().is_some() {
             self.hear_room(peer);
         }
         let Some(Some(session)) = self.sessions.get(peer.index as usize) else { return outgoing };
         outgoing.push(session.outbox().ready(style));
         outgoing.is_part = style.is_one_by_one();
-        if let Some(seat) = session.seat().filter(|_| style == Style::Lines) {
+        if let Some(seat) = session.seat().filter(|_| style == Style::Pairs) {
             offer_room(&self.world.room, seat, &mut outgoing);
         }
         outgoing
@@ -73,10 +73,10 @@ impl Engine {
 
 /// Adds what a member of the room can hear next.
 #[inline]
-fn offer_room<'a>(room: &'a Room, seat: Seat, outgoing: &mut Outgoing<'a>) {
+fn offer_room<'a>(room: &'a Room, seat: MemberId, outgoing: &mut Outgoing<'a>) {
     match room.offer(seat) {
         Offer::Nothing => {}
-        Offer::Aside(text) => {
+        Offer::DirectMessage(text) => {
             outgoing.push(text);
             outgoing.is_part = true;
         }

@@ -170,7 +170,7 @@ impl Engine {
         let world = &self.world;
         let services = Service::ALL.into_iter().map(|service| {
             let rates = world.rates.of(now, &world.counters, service);
-            (service.name(), world.census.of(service), *world.counters.of(service), rates)
+            (service.name(), world.connection_counts.of(service), *world.counters.of(service), rates)
         });
         let figures = world.figures.map(|(_, figures)| figures).unwrap_or_default();
         let room = (world.room.len(), world.room.log_bytes());
@@ -221,7 +221,7 @@ impl Engine {
 /// The messages in what goes out.
 fn sent_messages(style: Style, mut bytes: &[u8]) -> Vec<&[u8]> {
     match style {
-        Style::Lines | Style::Telnet => bytes.split(|byte| *byte == b'\n').collect(),
+        Style::Pairs | Style::Telnet => bytes.split(|byte| *byte == b'\n').collect(),
         Style::C => bytes.split(|byte| *byte == 0).collect(),
         Style::Raw | Style::Packets => vec![bytes],
         Style::Prefixed(prefix) => {

@@ -23,14 +23,14 @@ pub use saved::SavedPlace;
 
 /// A member's place in the room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Seat(usize);
+pub struct MemberId(usize);
 
 /// The room.
 #[derive(Debug, Default)]
 pub struct Room {
     log: Log,
     members: Slab<Member>,
-    keys: HashMap<Key, Seat>,
+    keys: HashMap<Key, MemberId>,
     /// What the members' names look like.
     looks: HashSet<Look>,
     /// How many have ever joined: the order of `/who`.
@@ -67,7 +67,7 @@ struct Member {
     /// Up to where in the log it has been sent.
     cursor: u64,
     /// What was said to it alone.
-    asides: VecDeque<Aside>,
+    asides: VecDeque<DirectMessage>,
     aside_bytes: usize,
     /// Since when it has been behind, if it is one of those that get message by message.
     behind_since: Option<Timestamp>,
@@ -83,7 +83,7 @@ struct Member {
 
 /// What is said to one member alone, at its place in the room's order.
 #[derive(Debug)]
-struct Aside {
+struct DirectMessage {
     at: u64,
     text: Box<[u8]>,
     sent: usize,
@@ -91,7 +91,7 @@ struct Aside {
     is_private: bool,
 }
 
-impl Aside {
+impl DirectMessage {
     /// What it counts for: many short ones must not take more memory than the backlog says.
     fn bytes(&self) -> usize {
         self.text.len() + ASIDE_BYTES
@@ -115,8 +115,8 @@ impl Room {
     }
 
     /// Bytes that one member has not been sent yet.
-    pub fn behind(&self, seat: Seat) -> usize {
-        let member = &self.members[seat.0];
+    pub fn behind(&self, member_id: MemberId) -> usize {
+        let member = &self.members[member_id.0];
         let asides: usize = member.asides.iter().map(|aside| aside.text.len() - aside.sent).sum();
         (self.log.end - member.cursor) as usize + asides
     }
@@ -127,8 +127,8 @@ impl Room {
     }
 
     /// The same of one member.
-    pub fn aside_bytes_of(&self, seat: Seat) -> usize {
-        self.members[seat.0].aside_bytes
+    pub fn aside_bytes_of(&self, member_id: MemberId) -> usize {
+        self.members[member_id.0].aside_bytes
     }
 
     /// The same of those who miss the oldest lines.
@@ -147,13 +147,13 @@ impl Room {
     }
 
     /// Who has that name.
-    pub fn seat_of(&self, key: &Key) -> Option<Seat> {
+    pub fn seat_of(&self, key: &Key) -> Option<MemberId> {
         self.keys.get(key).copied()
     }
 
     /// A member's name, as it is shown.
-    pub fn name(&self, seat: Seat) -> &str {
-        &self.members[seat.0].name.shown
+    pub fn name(&self, member_id: MemberId) -> &str {
+        &self.members[member_id.0].name.shown
     }
 
     /// What was said last, oldest first.
@@ -167,16 +167,16 @@ impl Room {
     }
 
     /// Lets a member in; everybody who was in before hears of it, the newcomer hears what is said from now on.
-    pub fn join(&mut self, peer: ConnectionId, name: Name) -> Seat {
+    pub fn join(&mut self, peer: ConnectionId, name: Name) -> MemberId {
         self.announce(&format!("{} has joined the chat!", name.shown));
         self.joins += 1;
         self.admit(peer, name, self.joins)
     }
 
-    fn admit(&mut self, peer: ConnectionId, name: Name, joined: u64) -> Seat {
+    fn admit(&mut self, peer: ConnectionId, name: Name, joined: u64) -> MemberId {
         let key = name.key.clone();
         let prefix = format!("{}: ", name.shown).into_bytes().into();
-        let seat = Seat(self.members.insert(Member {
+        let member_id = MemberId(self.members.insert(Member {
             peer,
             name,
             prefix,
@@ -190,28 +190,28 @@ impl Room {
             lossy: false,
             claim: None,
         }));
-        self.looks.extend(self.members[seat.0].name.looks.each());
-        self.keys.insert(key, seat);
-        seat
+        self.looks.extend(self.members[member_id.0].name.looks.each());
+        self.keys.insert(key, member_id);
+        member_id
     }
 
     /// What a member has set to have its name back.
-    pub fn claim(&self, seat: Seat) -> Option<&Claim> {
-        self.members[seat.0].claim.as_deref()
+    pub fn claim(&self, member_id: MemberId) -> Option<&Claim> {
+        self.members[member_id.0].claim.as_deref()
     }
 
     /// Who shows the same from now on has the member's name.
-    pub fn set_claim(&mut self, seat: Seat, claim: Claim) {
-        self.members[seat.0].claim = Some(Box::new(claim));
+    pub fn set_claim(&mut self, member_id: MemberId, claim: Claim) {
+        self.members[member_id.0].claim = Some(Box::new(claim));
     }
 
     /// Gives a member's place to another connection, without a word to anybody; it hears what is said from now on. Whose it
     /// was, and the rest of a line that was sent there in part.
-    pub fn take_over(&mut self, seat: Seat, peer: ConnectionId) -> (ConnectionId, Vec<u8>) {
+    pub fn take_over(&mut self, member_id: MemberId, peer: ConnectionId) -> (ConnectionId, Vec<u8>) {
         let mut begun = Vec::new();
-        self.finish_line(seat, &mut begun);
-        self.set_blocked(seat, false);
-        let member = &mut self.members[seat.0];
+        self.finish_line(member_id, &mut begun);
+        self.set_blocked(member_id, false);
+        let member = &mut self.members[member_id.0];
         self.aside_bytes -= if member.lossy { 0 } else { std::mem::take(&mut member.aside_bytes) };
         member.asides = VecDeque::new();
         (member.cursor, member.behind_since, member.called) = (self.log.end, None, false);
@@ -230,46 +230,48 @@ impl Room {
     }
 
     /// Lets a member go. What it has not been sent yet is appended to `unsent`; the others hear that it left.
-    pub fn leave(&mut self, seat: Seat, unsent: &mut Vec<u8>) {
-        self.take_unsent(seat, unsent);
-        self.remove(seat);
+    pub fn leave(&mut self, member_id: MemberId, unsent: &mut Vec<u8>) {
+        self.take_unsent(member_id, unsent);
+        self.remove(member_id);
     }
 
     /// The same when all go because the room closes: nobody stays to hear that a member left.
-    pub fn send_home(&mut self, seat: Seat, unsent: &mut Vec<u8>) {
-        self.take_unsent(seat, unsent);
-        self.forget_member(seat);
+    pub fn remove_all(&mut self, member_id: MemberId, unsent: &mut Vec<u8>) {
+        self.take_unsent(member_id, unsent);
+        self.forget_member(member_id);
     }
 
-    fn take_unsent(&mut self, seat: Seat, unsent: &mut Vec<u8>) {
+    fn take_unsent(&mut self, member_id: MemberId, unsent: &mut Vec<u8>) {
         loop {
-            match self.offer(seat) {
+            match self.offer(member_id) {
                 Offer::Nothing => break,
-                Offer::Aside(text) => {
+                Offer::DirectMessage(text) => {
                     let count = text.len();
                     unsent.extend_from_slice(text);
-                    self.sent(seat, count);
+                    self.sent(member_id, count);
                 }
                 Offer::Log { from, to, .. } => {
                     let start = unsent.len();
                     self.log.pieces(from, to, |piece| unsent.extend_from_slice(piece));
                     let count = unsent.len() - start;
-                    self.sent(seat, count);
+                    self.sent(member_id, count);
                 }
             }
         }
     }
 
     /// Lets a member go that is too slow or gone. If a line was sent in part, its rest is appended to `unsent`.
-    pub fn drop_member(&mut self, seat: Seat, unsent: &mut Vec<u8>) {
-        self.finish_line(seat, unsent);
-        self.remove(seat);
+    pub fn drop_member(&mut self, member_id: MemberId, unsent: &mut Vec<u8>) {
+        self.finish_line(member_id, unsent);
+        self.remove(member_id);
     }
 
     /// Appends the rest of a line that was sent in part.
-    fn finish_line(&self, seat: Seat, unsent: &mut Vec<u8>) {
-        match self.offer(seat) {
-            Offer::Aside(text) if self.members[seat.0].asides[0].sent > 0 => unsent.extend_from_slice(text),
+    fn finish_line(&self, member_id: MemberId, unsent: &mut Vec<u8>) {
+        match self.offer(member_id) {
+            Offer::DirectMessage(text) if self.members[member_id.0].asides[0].sent > 0 => {
+                unsent.extend_from_slice(text)
+            }
             Offer::Log { from, to, .. } if !self.log.is_at_line_start(from) => {
                 let mut rest = Vec::new();
                 self.log.pieces(from, to, |piece| rest.extend_from_slice(piece));
@@ -280,15 +282,15 @@ impl Room {
         }
     }
 
-    fn remove(&mut self, seat: Seat) {
-        let name = self.forget_member(seat);
+    fn remove(&mut self, member_id: MemberId) {
+        let name = self.forget_member(member_id);
         self.announce(&format!("{} has left the chat.", name.shown));
     }
 
-    fn forget_member(&mut self, seat: Seat) -> Name {
+    fn forget_member(&mut self, member_id: MemberId) -> Name {
         self.stirred = true;
         self.moved = true;
-        let member = self.members.remove(seat.0);
+        let member = self.members.remove(member_id.0);
         self.aside_bytes -= if member.lossy { 0 } else { member.aside_bytes };
         self.blocked -= usize::from(member.blocked);
         self.keys.remove(&member.name.key);
@@ -299,8 +301,8 @@ impl Room {
     }
 
     /// Everybody hears `text`, which is clean UTF-8, from a member. A newcomer may be shown it later.
-    pub fn say(&mut self, seat: Seat, text: &[u8]) {
-        let line = [&*self.members[seat.0].prefix, text];
+    pub fn say(&mut self, member_id: MemberId, text: &[u8]) {
+        let line = [&*self.members[member_id.0].prefix, text];
         self.transcript.add(&line);
         self.fresh += self.log.append_line(&line);
         if self.history_max > 0 {
@@ -311,8 +313,8 @@ impl Room {
     }
 
     /// Everybody hears what a member does, likewise.
-    pub fn act(&mut self, seat: Seat, text: &str) {
-        let line = format!("* {} {text}", self.name(seat));
+    pub fn act(&mut self, member_id: MemberId, text: &str) {
+        let line = format!("* {} {text}", self.name(member_id));
         self.announce(&line);
         self.remember(line.into());
     }
@@ -329,8 +331,8 @@ impl Room {
     }
 
     /// Whose place it is.
-    pub fn peer(&self, seat: Seat) -> ConnectionId {
-        self.members[seat.0].peer
+    pub fn peer(&self, member_id: MemberId) -> ConnectionId {
+        self.members[member_id.0].peer
     }
 
     /// How much newcomers are shown: so many messages, and of those no more than so many bytes.
@@ -384,22 +386,22 @@ impl Room {
     }
 
     /// One member hears `line`, after all that was said before.
-    pub fn tell(&mut self, seat: Seat, line: &str) {
-        self.tell_alone(seat, line, false);
+    pub fn tell(&mut self, member_id: MemberId, line: &str) {
+        self.tell_alone(member_id, line, false);
     }
 
     /// The same for what is between two members, and for nobody else's eyes.
-    pub fn whisper(&mut self, seat: Seat, line: &str) {
-        self.tell_alone(seat, line, true);
+    pub fn whisper(&mut self, member_id: MemberId, line: &str) {
+        self.tell_alone(member_id, line, true);
     }
 
-    fn tell_alone(&mut self, seat: Seat, line: &str, is_private: bool) {
+    fn tell_alone(&mut self, member_id: MemberId, line: &str, is_private: bool) {
         let at = self.log.end;
-        let member = &mut self.members[seat.0];
+        let member = &mut self.members[member_id.0];
         let mut text = Vec::with_capacity(line.len() + 1);
         text.extend_from_slice(line.as_bytes());
         text.push(b'\n');
-        let aside = Aside { at, text: text.into(), sent: 0, is_private };
+        let aside = DirectMessage { at, text: text.into(), sent: 0, is_private };
         member.aside_bytes += aside.bytes();
         self.aside_bytes += if member.lossy { 0 } else { aside.bytes() };
         self.fresh += aside.bytes();
@@ -435,7 +437,7 @@ impl Room {
 /// What a member takes beside its session and what is said to it: its place, its name as shown, before words and as compared,
 /// each at its longest, and its entries among the names and their looks, in tables that have room to grow.
 pub const MEMBER_BYTES: usize =
-    2 * size_of::<(usize, Member)>() + 2 * size_of::<(Key, Seat)>() + 21 * NAME_CHARS_MAX + LOOKS_BYTES;
+    2 * size_of::<(usize, Member)>() + 2 * size_of::<(Key, MemberId)>() + 21 * NAME_CHARS_MAX + LOOKS_BYTES;
 
 /// What a member's name looks like among all names, in a table that has room to grow; and the secret that it has set.
 const LOOKS_BYTES: usize = 2 * 2 * (size_of::<Look>() + 1) + size_of::<Claim>() + SECRET_BYTES_MAX + 32;

@@ -44,7 +44,7 @@ impl Engine {
         let before = std::mem::replace(&mut self.world.settings, settings);
         let counted = self.sessions.iter().flatten().filter(|session| session.is_counted());
         let everybody = counted.map(|session| (session.service(), session.origin()));
-        self.world.census.retake(&self.world.settings, everybody);
+        self.world.connection_counts.retake(&self.world.settings, everybody);
         self.world.set_history();
         self.world.machines.keep(self.world.settings.machines_max);
         let withdrawn: Vec<Service> = Service::offered()

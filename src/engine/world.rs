@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 
 use super::NOTES_MAX;
-use super::census::Census;
+use super::connection_counts::ConnectionCounts;
 use super::counters::Counters;
 use super::diagnosis::Hint;
 use super::event_ring::{Event, EventRing};
@@ -19,7 +19,7 @@ use super::room::Room;
 use super::roster::Roster;
 use super::service::Service;
 use super::service::control::Order;
-use super::service::talk::Lines;
+use super::service::talk::Pairs;
 use super::service::watch::TraceEvent;
 use super::session::{Guest, Unread};
 
@@ -28,14 +28,14 @@ use super::session::{Guest, Unread};
 pub(super) struct EngineState {
     pub(super) settings: Settings,
     pub(super) room: Room,
-    pub(super) census: Census,
+    pub(super) connection_counts: ConnectionCounts,
     /// What the process has told of itself last, and when.
     pub(super) figures: Option<(Timestamp, Figures)>,
     pub(super) rates: figures::Pace,
     pub(super) roster: Roster,
     pub(super) counters: Counters,
     pub(super) notes: VecDeque<Note>,
-    pub(super) talk: Lines,
+    pub(super) talk: Pairs,
     pub(super) machines: Machines,
     pub(super) tower: EventRing,
     /// Whose burst has just ended within a message.

@@ -20,7 +20,7 @@ use super::service::facts::Replies;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Style {
     /// Each ends with LF.
-    Lines,
+    Pairs,
     /// Each ends with CR LF.
     Telnet,
     /// Each ends with nothing and goes out on its own, a gap after the one before: one recv() each.
@@ -38,10 +38,10 @@ impl Style {
     pub fn of(kind: Option<Kind>, service: Service) -> Style {
         let replies = service.facts().replies;
         match kind {
-            None | Some(Kind::Line) => Style::Lines,
+            None | Some(Kind::Line) => Style::Pairs,
             Some(Kind::Packet) => Style::Packets,
-            Some(_) if replies == Replies::Report => Style::Lines,
-            Some(Kind::Raw | Kind::C) if replies == Replies::Events => Style::Lines,
+            Some(_) if replies == Replies::Report => Style::Pairs,
+            Some(Kind::Raw | Kind::C) if replies == Replies::Events => Style::Pairs,
             Some(Kind::Raw) => Style::Raw,
             Some(Kind::C) => Style::C,
             Some(Kind::Prefixed(prefix)) => Style::Prefixed(prefix),
@@ -62,7 +62,7 @@ impl Style {
     /// Appends a message as it waits to be sent.
     pub fn encode(self, message: &[u8], out: &mut Vec<u8>) {
         match self {
-            Style::Lines | Style::Packets => lines::encode(message, out),
+            Style::Pairs | Style::Packets => lines::encode(message, out),
             Style::Telnet => telnet::encode(message, out),
             Style::Raw => raw::encode(message, out),
             Style::C => cstrings::encode(message, out),
@@ -73,7 +73,7 @@ impl Style {
     /// What ends a message that was sent before the kind of client was known, and before its end.
     pub fn end(self) -> &'static [u8] {
         match self {
-            Style::Lines | Style::Raw | Style::Packets => b"\n",
+            Style::Pairs | Style::Raw | Style::Packets => b"\n",
             Style::Telnet => b"\r\n",
             Style::C => b"\0\n",
             Style::Prefixed(_) => b"",

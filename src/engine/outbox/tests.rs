@@ -26,24 +26,24 @@ fn the_gap_is_kept_to_a_message_that_comes_after_the_queue_was_empty() {
     outbox.say(Style::Raw, "Data received");
     assert_eq!((outbox.ready(Style::Raw), outbox.pause()), (&b""[..], Some(Timestamp::at(20))));
     // A raw client that was told a list, and then chose a service that speaks in lines.
-    assert_eq!(outbox.ready(Style::Lines), b"");
+    assert_eq!(outbox.ready(Style::Pairs), b"");
     assert!(outbox.resume(Timestamp::at(20)));
     assert_eq!(outbox.ready(Style::Raw), b"Data received");
-    assert_eq!(outbox.ready(Style::Lines), b"Data received\n");
+    assert_eq!(outbox.ready(Style::Pairs), b"Data received\n");
 }
 
 #[test]
 fn what_was_said_openly_is_ended_by_the_next_message() {
     let mut lines = Outbox::default();
     lines.say_openly("Data received");
-    assert_eq!(lines.ready(Style::Lines), b"Data received");
-    lines.sent(Style::Lines, 13, Timestamp::at(0), GAP);
-    lines.say(Style::Lines, "50.0");
-    assert_eq!(lines.ready(Style::Lines), b"\n50.0\n");
+    assert_eq!(lines.ready(Style::Pairs), b"Data received");
+    lines.sent(Style::Pairs, 13, Timestamp::at(0), GAP);
+    lines.say(Style::Pairs, "50.0");
+    assert_eq!(lines.ready(Style::Pairs), b"\n50.0\n");
 
     let mut paced = Outbox::default();
     paced.say_openly("Data received");
-    paced.sent(Style::Lines, 13, Timestamp::at(0), GAP);
+    paced.sent(Style::Pairs, 13, Timestamp::at(0), GAP);
     paced.say(Style::Raw, "50.0");
     assert_eq!(paced.ready(Style::Raw), b"50.0");
     paced.sent(Style::Raw, 4, Timestamp::at(20), GAP);
@@ -54,21 +54,21 @@ fn what_was_said_openly_is_ended_by_the_next_message() {
 fn of_what_nobody_reads_the_oldest_whole_lines_are_dropped() {
     let mut outbox = Outbox::default();
     for line in ["one", "two", "three", "four"] {
-        outbox.say(Style::Lines, line);
+        outbox.say(Style::Pairs, line);
     }
     assert_eq!(outbox.drop_oldest(100), 0);
-    assert_eq!((outbox.drop_oldest(12), outbox.ready(Style::Lines)), (2, &b"three\nfour\n"[..]));
-    outbox.sent(Style::Lines, 2, Timestamp::at(0), GAP);
-    outbox.say(Style::Lines, "five");
-    assert_eq!((outbox.drop_oldest(9), outbox.ready(Style::Lines)), (1, &b"ree\nfive\n"[..]));
+    assert_eq!((outbox.drop_oldest(12), outbox.ready(Style::Pairs)), (2, &b"three\nfour\n"[..]));
+    outbox.sent(Style::Pairs, 2, Timestamp::at(0), GAP);
+    outbox.say(Style::Pairs, "five");
+    assert_eq!((outbox.drop_oldest(9), outbox.ready(Style::Pairs)), (1, &b"ree\nfive\n"[..]));
     assert_eq!(
-        (outbox.drop_oldest(2), outbox.ready(Style::Lines)),
+        (outbox.drop_oldest(2), outbox.ready(Style::Pairs)),
         (1, &b"ree\n"[..]),
         "the rest of a line stays"
     );
     assert_eq!(outbox.drop_oldest(0), 0);
-    outbox.sent(Style::Lines, 4, Timestamp::at(0), GAP);
-    outbox.say(Style::Lines, "six");
+    outbox.sent(Style::Pairs, 4, Timestamp::at(0), GAP);
+    outbox.say(Style::Pairs, "six");
     assert_eq!((outbox.drop_oldest(3), outbox.is_empty()), (1, true));
 }
 
@@ -78,7 +78,7 @@ fn what_was_sent_is_not_kept_while_more_is_said() {
     outbox.push(&[b'x'; 4096]);
     for _ in 0..1000 {
         outbox.push(&[b'y'; 1000]);
-        outbox.sent(Style::Lines, 1000, Timestamp::at(0), GAP);
+        outbox.sent(Style::Pairs, 1000, Timestamp::at(0), GAP);
         assert_eq!(outbox.len(), 4096);
         assert!(outbox.bytes.capacity() <= 2 * 5096, "{}", outbox.bytes.capacity());
     }
@@ -128,14 +128,14 @@ fn a_long_message_goes_out_in_pieces_with_pauses() {
 #[test]
 fn each_style_ends_what_was_said_openly_in_its_own_way() {
     for (style, rest) in [
-        (Style::Lines, &b"\n50.0\n"[..]),
+        (Style::Pairs, &b"\n50.0\n"[..]),
         (Style::Telnet, b"\r\n50.0\r\n"),
         (Style::Raw, b"50.0"),
         (Style::C, b"\0"),
     ] {
         let mut outbox = Outbox::default();
         outbox.say_openly("Data received");
-        outbox.sent(Style::Lines, 13, Timestamp::at(0), GAP);
+        outbox.sent(Style::Pairs, 13, Timestamp::at(0), GAP);
         outbox.say(style, "50.0");
         assert_eq!(outbox.ready(style), rest, "{style:?}");
     }

@@ -21,7 +21,7 @@ use super::outbox::Outbox;
 use super::room::SavedPlace;
 use super::service::Service;
 use super::service::facts::Conduct;
-use super::session::{Guest, Telling};
+use super::session::{Guest, ListCursor};
 
 /// The version that is written: to be raised when what was written before cannot be read any more.
 pub const VERSION: u32 = 5;
@@ -142,7 +142,7 @@ pub(super) enum SavedState {
     Plain(Service),
     /// As it was written before there were several such.
     Hello,
-    Stats(Option<Telling>),
+    Stats(Option<ListCursor>),
     /// It waits for somebody to talk with.
     Waiting,
     /// It talks, on the line of this number.

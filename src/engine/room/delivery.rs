@@ -5,14 +5,14 @@ use std::time::Duration;
 
 use super::super::message::{ConnectionId, Timestamp};
 use super::log::Log;
-use super::{Aside, Member, Room, Seat};
+use super::{DirectMessage, Member, MemberId, Room};
 
 /// What a member can be sent next.
 pub enum Offer<'a> {
     /// It has seen everything.
     Nothing,
     /// A piece said to it alone.
-    Aside(&'a [u8]),
+    DirectMessage(&'a [u8]),
     /// The room's log.
     Log {
         /// From this place on.
@@ -26,22 +26,22 @@ pub enum Offer<'a> {
 
 impl Room {
     /// Whether something that is between two members waits for one.
-    pub fn confides(&self, seat: Seat) -> bool {
-        self.members[seat.0].asides.iter().any(|aside| aside.is_private)
+    pub fn confides(&self, member_id: MemberId) -> bool {
+        self.members[member_id.0].asides.iter().any(|aside| aside.is_private)
     }
 
     /// Whether what the member can be sent next is that.
-    pub fn offers_private(&self, seat: Seat) -> bool {
-        let member = &self.members[seat.0];
+    pub fn offers_private(&self, member_id: MemberId) -> bool {
+        let member = &self.members[member_id.0];
         member.asides.front().is_some_and(|aside| aside.is_private && aside.at == member.cursor)
     }
 
     /// What the member can be sent next.
-    pub fn offer(&self, seat: Seat) -> Offer<'_> {
-        let member = &self.members[seat.0];
+    pub fn offer(&self, member_id: MemberId) -> Offer<'_> {
+        let member = &self.members[member_id.0];
         let from = member.cursor;
         match member.asides.front() {
-            Some(aside) if aside.at == from => Offer::Aside(&aside.text[aside.sent..]),
+            Some(aside) if aside.at == from => Offer::DirectMessage(&aside.text[aside.sent..]),
             Some(aside) => Offer::Log { from, to: aside.at, goes_on: true },
             None if from == self.log.end => Offer::Nothing,
             None => Offer::Log { from, to: self.log.end, goes_on: false },
@@ -66,13 +66,13 @@ impl Room {
 
     /// Takes what the member hears next, line by line without their ends, until that are `max` bytes or a little more. `each`
     /// is told whether a line is between two members.
-    pub fn take_lines(&mut self, seat: Seat, max: usize, mut each: impl FnMut(&[u8], bool)) {
+    pub fn take_lines(&mut self, member_id: MemberId, max: usize, mut each: impl FnMut(&[u8], bool)) {
         let (mut left, mut text) = (max, Vec::new());
         while left > 0 {
-            let count = match self.offer(seat) {
+            let count = match self.offer(member_id) {
                 Offer::Nothing => break,
-                Offer::Aside(line) => {
-                    let is_private = self.members[seat.0].asides[0].is_private;
+                Offer::DirectMessage(line) => {
+                    let is_private = self.members[member_id.0].asides[0].is_private;
                     each(line.strip_suffix(b"\n").unwrap_or(line), is_private);
                     line.len()
                 }
@@ -91,14 +91,14 @@ impl Room {
                     text.len()
                 }
             };
-            self.sent(seat, count);
+            self.sent(member_id, count);
             left = left.saturating_sub(count);
         }
     }
 
     /// How long the member has been behind; `waits`: something that was taken for it was not sent yet.
-    pub fn lag(&mut self, seat: Seat, waits: bool, now: Timestamp) -> Duration {
-        let (end, member) = (self.log.end, &mut self.members[seat.0]);
+    pub fn lag(&mut self, member_id: MemberId, waits: bool, now: Timestamp) -> Duration {
+        let (end, member) = (self.log.end, &mut self.members[member_id.0]);
         let is_behind = waits || member.cursor < end || !member.asides.is_empty();
         let since = if is_behind { Some(*member.behind_since.get_or_insert(now)) } else { None };
         member.behind_since = since;
@@ -107,10 +107,10 @@ impl Room {
 
     /// The first `count` bytes of the current [`offer`](Self::offer), as rendered, were sent.
     #[inline]
-    pub fn sent(&mut self, seat: Seat, count: usize) {
+    pub fn sent(&mut self, member_id: MemberId, count: usize) {
         self.stirred = true;
         self.moved = true;
-        let member = &mut self.members[seat.0];
+        let member = &mut self.members[member_id.0];
         if member.asides.is_empty() {
             member.cursor += count as u64;
             return;
@@ -132,15 +132,15 @@ impl Room {
     }
 
     /// The kernel takes nothing more for this member, or does again.
-    pub fn set_blocked(&mut self, seat: Seat, blocked: bool) {
+    pub fn set_blocked(&mut self, member_id: MemberId, blocked: bool) {
         self.stirred = true; // who was not slow may be now
-        let was_blocked = std::mem::replace(&mut self.members[seat.0].blocked, blocked);
+        let was_blocked = std::mem::replace(&mut self.members[member_id.0].blocked, blocked);
         self.blocked = self.blocked + usize::from(blocked) - usize::from(was_blocked);
     }
 
     /// The member is never too slow: it misses the oldest lines instead.
-    pub fn set_lossy(&mut self, seat: Seat) {
-        let member = &mut self.members[seat.0];
+    pub fn set_lossy(&mut self, member_id: MemberId) {
+        let member = &mut self.members[member_id.0];
         self.aside_bytes -= if member.lossy { 0 } else { member.aside_bytes };
         member.lossy = true;
     }
@@ -165,12 +165,12 @@ impl Room {
     }
 
     /// The member is being offered what there is.
-    pub fn answer_call(&mut self, seat: Seat) {
-        self.members[seat.0].called = false;
+    pub fn clear_ready(&mut self, member_id: MemberId) {
+        self.members[member_id.0].called = false;
     }
 
     /// Everybody has been offered what there is: what all have heard is forgotten, before more is said.
-    pub fn forget_heard(&mut self) {
+    pub fn trim_log(&mut self) {
         if std::mem::take(&mut self.moved) {
             let cursors = self.members.iter().map(|(_, member)| member.cursor);
             self.log.forget(cursors.fold(self.log.end, u64::min));
@@ -220,7 +220,7 @@ impl Member {
                 let mut text = vec![b'\n']; // stands for what was sent
                 log.pieces(self.cursor, end, |piece| text.extend_from_slice(piece));
                 self.cursor = end;
-                let aside = Aside { at: end, text: text.into(), sent: 1, is_private: false };
+                let aside = DirectMessage { at: end, text: text.into(), sent: 1, is_private: false };
                 self.aside_bytes += aside.bytes();
                 Some(aside)
             }
@@ -239,7 +239,7 @@ impl Member {
             count += 1;
         }
         if let Some(begun) = begun {
-            self.asides.push_front(Aside { at: self.cursor, ..begun });
+            self.asides.push_front(DirectMessage { at: self.cursor, ..begun });
         }
         count
     }

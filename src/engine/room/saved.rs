@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::super::message::ConnectionId;
 use super::super::name::Name;
 use super::super::record::SavedLog;
-use super::{Aside, Room, Seat};
+use super::{DirectMessage, MemberId, Room};
 
 /// How far a member is, for the process after a restart.
 #[derive(Debug, Serialize, Deserialize)]
@@ -24,8 +24,12 @@ const PLACE_MAX: u64 = 1 << 62;
 impl Room {
     /// What the process after a restart has to know of a member: its name, when it joined, and how far it is; appended to
     /// `texts` what was said to it alone.
-    pub fn save_member<'r>(&'r self, seat: Seat, texts: &mut Vec<&'r [u8]>) -> (String, u64, SavedPlace) {
-        let member = &self.members[seat.0];
+    pub fn save_member<'r>(
+        &'r self,
+        member_id: MemberId,
+        texts: &mut Vec<&'r [u8]>,
+    ) -> (String, u64, SavedPlace) {
+        let member = &self.members[member_id.0];
         texts.extend(member.asides.iter().map(|aside| &*aside.text));
         let asides = member.asides.iter().map(|aside| (aside.at, aside.text.len(), aside.sent)).collect();
         (member.name.shown.to_string(), member.joined, SavedPlace { cursor: member.cursor, asides })
@@ -45,7 +49,7 @@ impl Room {
     }
 
     /// Where a member was before a restart. Of a place that cannot have been, nothing is taken.
-    pub fn restore_place(&mut self, seat: Seat, place: SavedPlace, texts: &[u8]) {
+    pub fn restore_place(&mut self, member_id: MemberId, place: SavedPlace, texts: &[u8]) {
         let mut asides = VecDeque::with_capacity(place.asides.len());
         let (mut after, mut texts) = (place.cursor, texts);
         for (at, bytes, sent) in place.asides {
@@ -54,15 +58,15 @@ impl Room {
             }
             let (text, rest) = texts.split_at(bytes);
             // Which of them are between two members is not kept: all are taken for that.
-            asides.push_back(Aside { at, text: text.into(), sent, is_private: true });
+            asides.push_back(DirectMessage { at, text: text.into(), sent, is_private: true });
             (after, texts) = (at, rest);
         }
         if !(self.log.base..=self.log.end).contains(&place.cursor) {
             return;
         }
-        let member = &mut self.members[seat.0];
+        let member = &mut self.members[member_id.0];
         member.cursor = place.cursor;
-        member.aside_bytes = asides.iter().map(Aside::bytes).sum();
+        member.aside_bytes = asides.iter().map(DirectMessage::bytes).sum();
         self.aside_bytes += member.aside_bytes;
         member.asides = asides;
         self.moved = true;
@@ -70,7 +74,7 @@ impl Room {
     }
 
     /// Gives a member its place back, without a word to anybody; `None` if that is no name, or taken.
-    pub fn restore_member(&mut self, peer: ConnectionId, name: &str, joined: u64) -> Option<Seat> {
+    pub fn restore_member(&mut self, peer: ConnectionId, name: &str, joined: u64) -> Option<MemberId> {
         let name = Name::new(name).ok().filter(|name| !self.has(name))?;
         self.joins = self.joins.max(joined);
         Some(self.admit(peer, name, joined))

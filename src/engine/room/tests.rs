@@ -13,59 +13,59 @@ fn say(room: &mut Room, line: &str) {
     room.remember(line.into());
 }
 
-fn join(room: &mut Room, index: u32) -> Seat {
+fn join(room: &mut Room, index: u32) -> MemberId {
     room.join(peer(index), Name::new(&format!("m{index}")).unwrap())
 }
 
 #[test]
 fn a_line_that_was_cut_where_a_chunk_ends_is_still_known_for_one() {
     let mut room = Room::default();
-    let (seat, other) = (join(&mut room, 1), join(&mut room, 2));
-    room.set_lossy(seat);
-    drain(&mut room, seat, 100);
+    let (member_id, other) = (join(&mut room, 1), join(&mut room, 2));
+    room.set_lossy(member_id);
+    drain(&mut room, member_id, 100);
     say(&mut room, &"x".repeat(2 * CHUNK));
     drain(&mut room, other, CHUNK);
     // It takes what is left of the first chunk, and then nothing.
-    let Offer::Log { from, .. } = room.offer(seat) else { panic!("nothing to hear") };
-    room.sent(seat, CHUNK - from as usize);
-    room.set_blocked(seat, true);
+    let Offer::Log { from, .. } = room.offer(member_id) else { panic!("nothing to hear") };
+    room.sent(member_id, CHUNK - from as usize);
+    room.set_blocked(member_id, true);
     (0..3).for_each(|_| assert!(room.settle(2 * CHUNK).is_empty()));
     say(&mut room, "the last");
     room.settle(10);
     assert_eq!(room.take_skipped(), 1, "the last alone: what was begun is finished");
-    let heard = drain(&mut room, seat, 100);
+    let heard = drain(&mut room, member_id, 100);
     assert!(heard.ends_with("x\n") && heard.len() > CHUNK, "{}", heard.len());
 }
 
 #[test]
 fn many_short_words_to_one_member_count_for_the_memory_that_they_take() {
     let mut room = Room::default();
-    let seat = join(&mut room, 1);
-    drain(&mut room, seat, 100);
-    room.set_blocked(seat, true);
+    let member_id = join(&mut room, 1);
+    drain(&mut room, member_id, 100);
+    room.set_blocked(member_id, true);
     let backlog = 64 * 1024;
     let mut count = 0;
     while room.settle(backlog).is_empty() {
-        room.tell(seat, "x");
+        room.tell(member_id, "x");
         count += 1;
     }
     assert_eq!(count, backlog / (2 + ASIDE_BYTES) + 1);
-    let (member, words) = (&room.members[seat.0], count * 2);
+    let (member, words) = (&room.members[member_id.0], count * 2);
     // Each has a place of its own, and its text in the smallest piece that the allocator gives.
-    assert!(member.asides.capacity() * size_of::<Aside>() + count * 32 <= backlog * 3 / 2);
-    assert_eq!((room.behind(seat), room.aside_bytes()), (words, words + count * ASIDE_BYTES));
-    assert_eq!(drain(&mut room, seat, 100).len(), words);
-    assert_eq!((room.behind(seat), room.aside_bytes()), (0, 0));
+    assert!(member.asides.capacity() * size_of::<DirectMessage>() + count * 32 <= backlog * 3 / 2);
+    assert_eq!((room.behind(member_id), room.aside_bytes()), (words, words + count * ASIDE_BYTES));
+    assert_eq!(drain(&mut room, member_id, 100).len(), words);
+    assert_eq!((room.behind(member_id), room.aside_bytes()), (0, 0));
 }
 
 /// All that the member can be sent, in pieces of `step` bytes at most.
-fn drain(room: &mut Room, seat: Seat, step: usize) -> String {
+fn drain(room: &mut Room, member_id: MemberId, step: usize) -> String {
     let mut heard = Vec::new();
     loop {
         let mut piece = Vec::new();
-        match room.offer(seat) {
+        match room.offer(member_id) {
             Offer::Nothing => return String::from_utf8(heard).unwrap(),
-            Offer::Aside(text) => piece.extend_from_slice(text),
+            Offer::DirectMessage(text) => piece.extend_from_slice(text),
             Offer::Log { from, to, .. } => {
                 let mut slices = [&[][..]; 2];
                 let count = room.slices(from, to, &mut slices);
@@ -73,7 +73,7 @@ fn drain(room: &mut Room, seat: Seat, step: usize) -> String {
             }
         }
         piece.truncate(step);
-        room.sent(seat, piece.len());
+        room.sent(member_id, piece.len());
         heard.extend_from_slice(&piece);
     }
 }
@@ -120,7 +120,7 @@ fn what_all_have_seen_is_forgotten_and_who_lags_is_named() {
     room.drop_member(slow, &mut unsent);
     assert_eq!(unsent, "y".repeat(990).into_bytes().into_iter().chain([b'\n']).collect::<Vec<_>>());
     drain(&mut room, fast, CHUNK);
-    room.forget_heard();
+    room.trim_log();
     assert_eq!(room.log_bytes(), CHUNK);
     assert_eq!(room.log.base, room.log.end, "the next message comes where the first did");
 }
@@ -128,17 +128,17 @@ fn what_all_have_seen_is_forgotten_and_who_lags_is_named() {
 #[test]
 fn what_a_member_says_has_its_name_in_front_also_where_a_chunk_ends_and_in_the_history() {
     let mut room = Room::default();
-    let seat = join(&mut room, 1);
-    room.say(seat, b"nobody asked for a history");
+    let member_id = join(&mut room, 1);
+    room.say(member_id, b"nobody asked for a history");
     room.set_history(2, CHUNK);
-    drain(&mut room, seat, CHUNK);
+    drain(&mut room, member_id, CHUNK);
     let mut expected = String::new();
     for number in 0..2 * CHUNK / 100 {
-        room.say(seat, format!("{number:90}").as_bytes());
+        room.say(member_id, format!("{number:90}").as_bytes());
         expected += &format!("m1: {number:90}\n");
     }
-    room.act(seat, "waves");
-    assert!(drain(&mut room, seat, CHUNK) == expected + "* m1 waves\n");
+    room.act(member_id, "waves");
+    assert!(drain(&mut room, member_id, CHUNK) == expected + "* m1 waves\n");
     let last = 2 * CHUNK / 100 - 1;
     assert_eq!(room.history().collect::<Vec<_>>(), [format!("m1: {last:90}"), "* m1 waves".to_owned()]);
 }
@@ -159,15 +159,15 @@ fn history_is_bounded_in_messages_and_in_bytes() {
 #[test]
 fn a_member_who_has_heard_all_that_was_said_to_it_alone_takes_no_memory_for_it() {
     let mut room = Room::default();
-    let seat = join(&mut room, 1);
+    let member_id = join(&mut room, 1);
     for _ in 0..1000 {
-        room.tell(seat, "psst");
+        room.tell(member_id, "psst");
     }
-    assert_eq!(room.aside_bytes(), room.aside_bytes_of(seat));
-    drain(&mut room, seat, CHUNK);
-    assert_eq!((room.aside_bytes(), room.members[seat.0].asides.capacity()), (0, 0));
-    room.tell(seat, "psst");
-    room.drop_member(seat, &mut Vec::new());
+    assert_eq!(room.aside_bytes(), room.aside_bytes_of(member_id));
+    drain(&mut room, member_id, CHUNK);
+    assert_eq!((room.aside_bytes(), room.members[member_id.0].asides.capacity()), (0, 0));
+    room.tell(member_id, "psst");
+    room.drop_member(member_id, &mut Vec::new());
     assert_eq!(room.aside_bytes(), 0, "nor does one who is gone");
 }
 

@@ -8,7 +8,7 @@ use crate::engine::limits::REPLY_BYTES_MAX;
 use crate::engine::message::Transport;
 use crate::engine::message::{ConnectionId, RemoteAddress};
 use crate::engine::name::{Name, beginnings, is_name_char};
-use crate::engine::room::{Room, Seat};
+use crate::engine::room::{MemberId, Room};
 use crate::engine::text::{clean, is_plain, quote};
 use crate::engine::words::{self, is_quit};
 
@@ -26,7 +26,7 @@ pub const FACTS: Facts = Facts {
     is_private: is_private_behind_name,
     is_shared: true,
     openness: Openness::Everybody,
-    replies: Replies::Lines(REPLY_BYTES_MAX),
+    replies: Replies::Pairs(REPLY_BYTES_MAX),
     keeps: Keeps::OfRoom,
     unread: "",
     own_words: &[],
@@ -43,12 +43,12 @@ pub enum Verdict {
     /// It was said or done.
     Done,
     /// The visitor is in the room now, under this name. The rest of the message, if any, is the first thing it says.
-    Joined(Seat, String),
+    Joined(MemberId, String),
     /// The visitor has shown that it is the one who sits there; its connection was `from` until now, and the rest of a line
     /// that was sent there in part is `begun`.
     Returned {
         /// Its place.
-        seat: Seat,
+        seat: MemberId,
         /// The connection that it had.
         from: ConnectionId,
         /// The rest of a line.
@@ -162,7 +162,7 @@ fn show_key(
 }
 
 /// Lets in somebody whom nobody can ask for another name: if `wanted` is taken it is `wanted-2`, and so on.
-pub fn enter_as(room: &mut Room, peer: ConnectionId, wanted: &str) -> Seat {
+pub fn enter_as(room: &mut Room, peer: ConnectionId, wanted: &str) -> MemberId {
     let mut number = 1;
     let name = loop {
         let suffix = if number == 1 { String::new() } else { format!("-{number}") };
@@ -178,7 +178,7 @@ pub fn enter_as(room: &mut Room, peer: ConnectionId, wanted: &str) -> Seat {
 }
 
 /// Says a message in the room as it is, whatever it begins with.
-pub fn say(room: &mut Room, seat: Seat, message: &[u8]) {
+pub fn say(room: &mut Room, seat: MemberId, message: &[u8]) {
     let text = clean(message);
     if !text.trim().is_empty() {
         room.say(seat, text.as_bytes());
@@ -186,7 +186,7 @@ pub fn say(room: &mut Room, seat: Seat, message: &[u8]) {
 }
 
 /// A message from somebody in the room.
-pub fn handle_message(room: &mut Room, seat: Seat, origin: RemoteAddress, message: &[u8]) -> Verdict {
+pub fn handle_message(room: &mut Room, seat: MemberId, origin: RemoteAddress, message: &[u8]) -> Verdict {
     if is_simply_said(message) {
         room.say(seat, message);
         return Verdict::Done;
@@ -268,7 +268,7 @@ pub fn is_private_behind_name(message: &[u8]) -> bool {
 
 /// `/msg NAME TEXT`: the name is the longest one in the room that the text starts with, as whole words: what is meant for
 /// bobby does not go to bob.
-fn whisper(room: &mut Room, seat: Seat, text: &str) -> Result<(), String> {
+fn whisper(room: &mut Room, seat: MemberId, text: &str) -> Result<(), String> {
     const USAGE: &str = "/msg needs a name and words, for example: /msg bob hi";
     let named = beginnings(text).filter_map(|(end, key)| Some((end, room.seat_of(&key)?))).last();
     let Some((end, to)) = named else {

@@ -114,7 +114,7 @@ pub enum Replies {
     /// One reply, and then it closes: nothing queues up.
     One,
     /// Lines of at most so many bytes, each for one recv().
-    Lines(usize),
+    Pairs(usize),
     /// A report that has no length before it is written: lines for whoever does not get packets.
     Report,
     /// Events without end: lines for whoever would wait for the end of a burst.
@@ -136,7 +136,7 @@ impl Replies {
     /// Bytes of the longest one that is queued in one piece.
     pub const fn bytes_max(self) -> usize {
         match self {
-            Replies::Lines(max) => max,
+            Replies::Pairs(max) => max,
             Replies::One | Replies::Report | Replies::Events => REPLY_BYTES_MAX,
         }
     }

@@ -23,7 +23,7 @@ pub const FACTS: Facts = Facts {
     is_private: is_nothing,
     is_shared: false,
     openness: Openness::Everybody,
-    replies: Replies::Lines(REPLY_BYTES_MAX),
+    replies: Replies::Pairs(REPLY_BYTES_MAX),
     keeps: Keeps::Nothing,
     unread: "; multiply answers each request with two messages, 'Data received' and the result",
     own_words: &[ACKNOWLEDGEMENT, "Error: "],
@@ -34,7 +34,7 @@ pub const ACKNOWLEDGEMENT: &str = "Data received";
 
 /// Why there is no result.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Complaint {
+pub enum RequestError {
     /// Not two numbers.
     Count,
     /// This word, quoted, is no number.
@@ -45,25 +45,25 @@ pub enum Complaint {
     Fault(Fault),
 }
 
-impl Complaint {
+impl RequestError {
     /// What kind of error it is.
     pub fn kind(&self) -> ErrorKind {
         match self {
-            Complaint::Fault(_) => ErrorKind::Result,
+            RequestError::Fault(_) => ErrorKind::Result,
             _ => ErrorKind::Request,
         }
     }
 }
 
-impl fmt::Display for Complaint {
+impl fmt::Display for RequestError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Complaint::Count => f.write_str("expected two numbers, for example: 5 10"),
-            Complaint::NotANumber(word) => write!(f, "not a number: '{word}'"),
-            Complaint::UnknownOperator(word) => {
+            RequestError::Count => f.write_str("expected two numbers, for example: 5 10"),
+            RequestError::NotANumber(word) => write!(f, "not a number: '{word}'"),
+            RequestError::UnknownOperator(word) => {
                 write!(f, "unknown operator: '{word}' (known: {})", number::KNOWN)
             }
-            Complaint::Fault(fault) => fault.fmt(f),
+            RequestError::Fault(fault) => fault.fmt(f),
         }
     }
 }
@@ -72,7 +72,7 @@ impl fmt::Display for Complaint {
 const DIGITS_EXACT: usize = 15;
 
 /// The result of a request.
-pub fn evaluate(message: &[u8]) -> Result<f64, Complaint> {
+pub fn evaluate(message: &[u8]) -> Result<f64, RequestError> {
     match whole_numbers(message) {
         Some((left, right)) => Ok(left * right),
         None => evaluate_any(message),
@@ -100,34 +100,34 @@ fn whole_number(text: &[u8]) -> Option<(f64, &[u8])> {
     (count > 0).then(|| (number as f64, &text[count..]))
 }
 
-fn evaluate_any(message: &[u8]) -> Result<f64, Complaint> {
+fn evaluate_any(message: &[u8]) -> Result<f64, RequestError> {
     let mut words = words(message);
     match (words.next(), words.next(), words.next(), words.next()) {
         (Some(left), Some(right), None, _) => match (parse(left), parse(right)) {
             (Some(left), Some(right)) => Ok(left * right),
             (is_number, _) => match expression(message) {
                 Some((left, operator, right)) => apply(left, operator, right),
-                None => Err(Complaint::NotANumber(quote(if is_number.is_none() { left } else { right }))),
+                None => Err(RequestError::NotANumber(quote(if is_number.is_none() { left } else { right }))),
             },
         },
         (Some(left), Some(middle), Some(right), None) => match operator(middle) {
             Some(operator) => apply(number(left)?, operator, number(right)?),
             // Three numbers, or three words of something else, are a wrong count rather than a wrong operator.
             None if parse(left).is_some() && parse(right).is_some() && parse(middle).is_none() => {
-                Err(Complaint::UnknownOperator(quote(middle)))
+                Err(RequestError::UnknownOperator(quote(middle)))
             }
-            None => Err(Complaint::Count),
+            None => Err(RequestError::Count),
         },
         (Some(_), None, ..) => {
-            let (left, operator, right) = expression(message).ok_or(Complaint::Count)?;
+            let (left, operator, right) = expression(message).ok_or(RequestError::Count)?;
             apply(left, operator, right)
         }
-        _ => Err(Complaint::Count),
+        _ => Err(RequestError::Count),
     }
 }
 
-fn apply(left: f64, operator: Operator, right: f64) -> Result<f64, Complaint> {
-    number::apply(left, operator, right).map_err(Complaint::Fault)
+fn apply(left: f64, operator: Operator, right: f64) -> Result<f64, RequestError> {
+    number::apply(left, operator, right).map_err(RequestError::Fault)
 }
 
 /// Two numbers and an operator between them, with white space around it or none: `5*10`, `2 **3`, `1e-5-2`.
@@ -161,8 +161,8 @@ pub fn is_complete(bytes: &[u8]) -> bool {
     }
 }
 
-fn number(word: &[u8]) -> Result<f64, Complaint> {
-    parse(word).ok_or_else(|| Complaint::NotANumber(quote(word)))
+fn number(word: &[u8]) -> Result<f64, RequestError> {
+    parse(word).ok_or_else(|| RequestError::NotANumber(quote(word)))
 }
 
 fn parse(word: &[u8]) -> Option<f64> {

@@ -22,7 +22,7 @@ pub const FACTS: Facts = Facts {
     is_private: is_nothing,
     is_shared: false,
     openness: Openness::Everybody,
-    replies: Replies::Lines(REPLY_BYTES_MAX),
+    replies: Replies::Pairs(REPLY_BYTES_MAX),
     keeps: Keeps::Nothing,
     unread: "",
     own_words: &[],

@@ -25,7 +25,7 @@ pub const FACTS: Facts = Facts {
     is_private: is_nothing,
     is_shared: false,
     openness: Openness::Everybody,
-    replies: Replies::Lines(STATS_LINE_BYTES_MAX),
+    replies: Replies::Pairs(STATS_LINE_BYTES_MAX),
     keeps: Keeps::Nothing,
     unread: "",
     own_words: &[],

@@ -25,7 +25,7 @@ pub const FACTS: Facts = Facts {
     is_private: is_anything,
     is_shared: true,
     openness: Openness::Everybody,
-    replies: Replies::Lines(REPLY_BYTES_MAX),
+    replies: Replies::Pairs(REPLY_BYTES_MAX),
     keeps: Keeps::ForPartner,
     unread: "",
     own_words: &[],
@@ -33,18 +33,18 @@ pub const FACTS: Facts = Facts {
 
 /// One end of a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Chair {
+pub struct PairEnd {
     line: u32, // no more than there are connections
     is_second: bool,
 }
 
-impl Chair {
-    fn new(line: usize, is_second: bool) -> Chair {
-        Chair { line: line as u32, is_second }
+impl PairEnd {
+    fn new(line: usize, is_second: bool) -> PairEnd {
+        PairEnd { line: line as u32, is_second }
     }
 
-    fn other(self) -> Chair {
-        Chair { is_second: !self.is_second, ..self }
+    fn other(self) -> PairEnd {
+        PairEnd { is_second: !self.is_second, ..self }
     }
 
     /// The line's number, the same for both ends.
@@ -55,12 +55,12 @@ impl Chair {
 
 /// Every line: two ends each, but for the one whose second end has not come yet.
 #[derive(Debug, Default)]
-pub struct Lines {
+pub struct Pairs {
     lines: Slab<[Option<End>; 2]>,
     /// The line with one end free.
     waiting: Option<usize>,
     /// Lines from before a restart with one end so far, by the number they had then.
-    halves: BTreeMap<usize, Chair>,
+    halves: BTreeMap<usize, PairEnd>,
 }
 
 /// Who sits at one end.
@@ -84,51 +84,51 @@ pub fn is_bye(message: &[u8]) -> bool {
     trim(message).eq_ignore_ascii_case(b"bye")
 }
 
-impl Lines {
+impl Pairs {
     /// Gives somebody who comes a chair, at the line of the one who waits, if there is one.
-    pub fn sit(&mut self, peer: ConnectionId) -> Chair {
+    pub fn sit(&mut self, peer: ConnectionId) -> PairEnd {
         match self.waiting.take() {
             Some(line) => {
                 self.lines[line][1] = End::new(peer);
-                Chair::new(line, true)
+                PairEnd::new(line, true)
             }
             None => {
                 let line = self.lines.insert([End::new(peer), None]);
                 self.waiting = Some(line);
-                Chair::new(line, false)
+                PairEnd::new(line, false)
             }
         }
     }
 
     /// Who sits at the other end.
-    pub fn partner(&self, chair: Chair) -> Option<ConnectionId> {
+    pub fn partner(&self, chair: PairEnd) -> Option<ConnectionId> {
         self.end(chair.other()).map(|end| end.peer)
     }
 
     /// Whether the other end can be told more, with no more than `max` bytes waiting for it. If not, the one at this
     /// end is to be [told](Self::set_held) when it can.
-    pub fn has_room(&mut self, chair: Chair, max: usize) -> bool {
+    pub fn has_room(&mut self, chair: PairEnd, max: usize) -> bool {
         let Some(end) = self.end_mut(chair.other()) else { return false };
         end.awaited = end.held >= max;
         !end.awaited
     }
 
     /// So many bytes more wait for the other end.
-    pub fn add(&mut self, chair: Chair, bytes: usize) {
+    pub fn add(&mut self, chair: PairEnd, bytes: usize) {
         if let Some(end) = self.end_mut(chair.other()) {
             end.held += bytes;
         }
     }
 
     /// So many bytes wait for this end. Who is to be told that there is room again.
-    pub fn set_held(&mut self, chair: Chair, held: usize, max: usize) -> Option<ConnectionId> {
+    pub fn set_held(&mut self, chair: PairEnd, held: usize, max: usize) -> Option<ConnectionId> {
         let end = self.end_mut(chair)?;
         end.held = held;
         if held < max && std::mem::take(&mut end.awaited) { self.partner(chair) } else { None }
     }
 
     /// Leaves; who was at the other end sits there no longer either.
-    pub fn leave(&mut self, chair: Chair) -> Option<ConnectionId> {
+    pub fn leave(&mut self, chair: PairEnd) -> Option<ConnectionId> {
         let partner = self.partner(chair);
         if self.lines.try_remove(chair.line()).is_some() && self.waiting == Some(chair.line()) {
             self.waiting = None;
@@ -137,26 +137,26 @@ impl Lines {
     }
 
     /// Whether the line is still there: the other end may have left.
-    pub fn has(&self, chair: Chair) -> bool {
+    pub fn has(&self, chair: PairEnd) -> bool {
         self.end(chair).is_some()
     }
 
-    fn end(&self, chair: Chair) -> Option<&End> {
+    fn end(&self, chair: PairEnd) -> Option<&End> {
         self.lines.get(chair.line())?[usize::from(chair.is_second)].as_ref()
     }
 
     /// `None` once one of the two has left: the line is gone.
-    fn end_mut(&mut self, chair: Chair) -> Option<&mut End> {
+    fn end_mut(&mut self, chair: PairEnd) -> Option<&mut End> {
         self.lines.get_mut(chair.line())?[usize::from(chair.is_second)].as_mut()
     }
 
     /// Gives somebody from before a restart a chair at the line that had this number.
-    pub fn restore(&mut self, peer: ConnectionId, line: usize) -> Chair {
+    pub fn restore(&mut self, peer: ConnectionId, line: usize) -> PairEnd {
         if let Some(half) = self.halves.remove(&line) {
             self.lines[half.line()][1] = End::new(peer);
             return half.other();
         }
-        let chair = Chair::new(self.lines.insert([End::new(peer), None]), false);
+        let chair = PairEnd::new(self.lines.insert([End::new(peer), None]), false);
         self.halves.insert(line, chair);
         chair
     }
@@ -179,7 +179,7 @@ mod tests {
 
     #[test]
     fn those_who_come_are_paired_in_order_and_one_who_leaves_early_leaves_nothing_behind() {
-        let mut lines = Lines::default();
+        let mut lines = Pairs::default();
         let (early, first, second, third) = (lines.sit(peer(0)), peer(1), peer(2), peer(3));
         assert_eq!(lines.leave(early), None);
         let (first_chair, second_chair) = (lines.sit(first), lines.sit(second));
@@ -194,7 +194,7 @@ mod tests {
 
     #[test]
     fn one_who_may_say_no_more_is_told_once_there_is_room() {
-        let mut lines = Lines::default();
+        let mut lines = Pairs::default();
         let (first, second) = (lines.sit(peer(1)), lines.sit(peer(2)));
         assert!(lines.has_room(first, 10));
         lines.add(first, 10);
@@ -208,7 +208,7 @@ mod tests {
 
     #[test]
     fn after_a_restart_the_same_two_talk_and_one_without_the_other_is_told() {
-        let mut lines = Lines::default();
+        let mut lines = Pairs::default();
         let (a, b) = (lines.restore(peer(1), 7), lines.restore(peer(2), 9));
         let c = lines.restore(peer(3), 7);
         assert_eq!((lines.partner(a), lines.partner(c)), (Some(peer(3)), Some(peer(1))));

@@ -62,7 +62,7 @@ impl Dialogue {
             self.open_fifo(world, now);
         } else if let Some(who) = self.refused_user(world) {
             self.refuse(world, now, service, who.reason(), &allow::refusal(who));
-        } else if world.census.admit(&world.settings, service, self.origin) {
+        } else if world.connection_counts.admit(&world.settings, service, self.origin) {
             self.flags.counted = true;
             self.enter_roster(world, now);
             self.note(world, EventKind::Opened);
@@ -96,7 +96,7 @@ impl Dialogue {
         match self.state {
             State::Greeting => {
                 match self.style() {
-                    Style::Lines | Style::Telnet => self.outbox.push(greeting::WORDS.as_bytes()),
+                    Style::Pairs | Style::Telnet => self.outbox.push(greeting::WORDS.as_bytes()),
                     Style::Raw => self.outbox.push_joined(greeting::WORDS.as_bytes()),
                     Style::C | Style::Prefixed(_) | Style::Packets => self.say(greeting::WORDS.trim_end()),
                 }

@@ -5,7 +5,7 @@ use crate::engine::EngineState;
 use crate::engine::counters::ErrorKind;
 use crate::engine::diagnosis;
 use crate::engine::message::{CloseReason, Kind, Timestamp};
-use crate::engine::room::Seat;
+use crate::engine::room::MemberId;
 use crate::engine::service::chat;
 use crate::engine::text::is_empty;
 use crate::engine::words::FAREWELL;
@@ -32,7 +32,7 @@ impl Dialogue {
     }
 
     /// What it says in the room.
-    pub(super) fn chat(&mut self, world: &mut EngineState, now: Timestamp, seat: Seat, message: &[u8]) {
+    pub(super) fn chat(&mut self, world: &mut EngineState, now: Timestamp, seat: MemberId, message: &[u8]) {
         if self.is_muted(world, now, seat, message) {
             return;
         }

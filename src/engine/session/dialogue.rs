@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use super::Telling;
+use super::ListCursor;
 use super::watching::Watcher;
 use crate::engine::EngineState;
 use crate::engine::codec::Style;
@@ -12,10 +12,10 @@ use crate::engine::message::{
     Binding, CloseReason, ConnectionId, EventKind, Kind, Note, RemoteAddress, Timestamp, Transport,
 };
 use crate::engine::outbox::Outbox;
-use crate::engine::room::Seat;
+use crate::engine::room::MemberId;
 use crate::engine::service::Service;
 use crate::engine::service::status::Progress;
-use crate::engine::service::talk::Chair;
+use crate::engine::service::talk::PairEnd;
 use crate::engine::service::watch::TraceEvent;
 
 /// The side of a session that faces its service.
@@ -61,7 +61,7 @@ pub(super) enum Heard {
 pub(super) struct Facts {
     /// The kernel takes nothing for it.
     pub(super) blocked: bool,
-    /// It counts in the census.
+    /// It counts among the connections.
     pub(super) counted: bool,
     /// It is about to hear what its partner has said before it came: its own words wait for that.
     pub(super) meeting: bool,
@@ -94,13 +94,13 @@ pub(super) enum State {
     Multiply,
     Greeting,
     /// `Err`: it has no name yet, since the moment.
-    Chat(Result<Seat, Timestamp>),
+    Chat(Result<MemberId, Timestamp>),
     /// One that answers each message by itself.
     Plain(Service),
     /// `None`: it talks no more.
-    Talk(Option<Chair>),
+    Talk(Option<PairEnd>),
     /// `Some`: it is being told the list of all machines.
-    Stats(Option<Box<Telling>>),
+    Stats(Option<Box<ListCursor>>),
     /// How far the report is that it is being given.
     Status(Option<Progress>),
     /// `None`: it has not said what it wants to see.
@@ -128,7 +128,7 @@ impl Dialogue {
     }
 
     /// Its place in the room, while it has one.
-    pub(super) fn seat(&self) -> Option<Seat> {
+    pub(super) fn seat(&self) -> Option<MemberId> {
         match (&self.phase, &self.state) {
             (Phase::Serving, State::Chat(Ok(seat))) => Some(*seat),
             _ => None,

@@ -14,7 +14,7 @@ impl Dialogue {
         self.kind = Some(Kind::Line);
         self.heard = Heard::Message; // nobody's first message can be known for one: no other protocol is looked for
         self.flags.counted = true;
-        world.census.count(self.binding.service, self.origin);
+        world.connection_counts.count(self.binding.service, self.origin);
         self.note(world, EventKind::Opened);
         self.enter(world, now, self.binding.service);
     }

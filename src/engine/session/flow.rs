@@ -165,7 +165,7 @@ impl Dialogue {
 
     fn hear_room(&mut self, world: &mut EngineState) {
         let style = self.style();
-        let Some(seat) = self.seat().filter(|_| style != Style::Lines && !self.flags.blocked) else { return };
+        let Some(seat) = self.seat().filter(|_| style != Style::Pairs && !self.flags.blocked) else { return };
         let now = world.now;
         self.outbox.resume(now);
         let mut max = ROOM_QUEUE_BYTES;

@@ -3,9 +3,9 @@
 
 mod admission;
 mod chat;
+mod close;
 mod dialogue;
 mod dispatch;
-mod ending;
 mod fifo;
 mod flow;
 mod guest;
@@ -16,7 +16,6 @@ mod mux;
 mod naming;
 mod overlong;
 mod pace;
-mod patience;
 mod plain;
 mod privacy;
 mod putting_out;
@@ -26,6 +25,7 @@ mod stats;
 mod strangers;
 mod talk;
 mod tally;
+mod timeouts;
 mod unread;
 mod watching;
 
@@ -34,14 +34,14 @@ use std::rc::Rc;
 use super::codec::Style;
 use super::message::{Binding, ConnectionId, Kind, RemoteAddress};
 use super::outbox::Outbox;
-use super::room::Seat;
+use super::room::MemberId;
 use super::service::Service;
 use super::timer_queue::Timer;
 use dialogue::Dialogue;
 pub(super) use guest::{Guest, NAME_BYTES_MAX};
 use intake::Intake;
 pub(super) use privacy::replied;
-pub(super) use stats::Telling;
+pub(super) use stats::ListCursor;
 pub(super) use unread::Unread;
 
 /// One connection.
@@ -104,12 +104,12 @@ impl Session {
     }
 
     /// Its place in the room, while it has one.
-    pub(super) fn seat(&self) -> Option<Seat> {
+    pub(super) fn seat(&self) -> Option<MemberId> {
         self.dialogue.seat()
     }
 
     /// Its place in the room, if it is sent the room's own lines, only these wait for it, and nothing that it has said waits for room.
-    pub(super) fn listening_seat(&self) -> Option<Seat> {
+    pub(super) fn listening_seat(&self) -> Option<MemberId> {
         let is_line = self.dialogue.kind == Some(Kind::Line);
         self.seat().filter(|_| is_line && self.dialogue.outbox.is_empty() && !self.intake.stalled)
     }

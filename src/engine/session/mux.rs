@@ -53,7 +53,7 @@ impl Dialogue {
             self.err(world, ErrorKind::Unavailable, error);
             return false;
         }
-        if !world.census.change(&world.settings, Service::Mux, service, self.origin) {
+        if !world.connection_counts.change(&world.settings, Service::Mux, service, self.origin) {
             self.refuse(world, now, service, CloseReason::TooMany, TOO_MANY);
             return false;
         }

@@ -6,7 +6,7 @@ use crate::engine::EngineState;
 use crate::engine::counters::ErrorKind;
 use crate::engine::message::{CloseReason, ConnectionId, EventKind, Timestamp};
 use crate::engine::name::Name;
-use crate::engine::room::Seat;
+use crate::engine::room::MemberId;
 use crate::engine::{SessionEvent, words};
 
 impl Dialogue {
@@ -15,7 +15,7 @@ impl Dialogue {
     pub(super) fn return_to(
         &mut self,
         world: &mut EngineState,
-        seat: Seat,
+        seat: MemberId,
         from: ConnectionId,
         begun: Vec<u8>,
     ) {
@@ -24,7 +24,7 @@ impl Dialogue {
     }
 
     /// It is in the room: it is told so, and what was said there last.
-    pub(super) fn welcome(&mut self, world: &mut EngineState, seat: Seat) {
+    pub(super) fn welcome(&mut self, world: &mut EngineState, seat: MemberId) {
         let name = world.room.name(seat).to_owned();
         self.say(&words::welcome(&name));
         let style = self.style();

@@ -7,7 +7,7 @@ use crate::engine::client::Client;
 use crate::engine::counters::ErrorKind;
 use crate::engine::message::{CloseReason, EventKind, Timestamp};
 use crate::engine::name::Key;
-use crate::engine::room::Seat;
+use crate::engine::room::MemberId;
 use crate::engine::service::chat;
 use crate::engine::words::{self, ERROR};
 
@@ -31,7 +31,7 @@ impl Dialogue {
         &mut self,
         world: &mut EngineState,
         now: Timestamp,
-        seat: Seat,
+        seat: MemberId,
         message: &[u8],
     ) -> bool {
         if world.mutes.is_empty() || !self.is_on_fifo() && !chat::is_to_be_heard(message) {

@@ -148,7 +148,7 @@ impl Session {
         if let (true, Some(seat)) = (session.is_on_fifo(), session.seat()) {
             world.room.set_lossy(seat);
         }
-        world.census.count(session.service(), session.origin());
+        world.connection_counts.count(session.service(), session.origin());
         session.dialogue.enter_roster(world, now);
         if let Some(seat) = session.seat() {
             let name = world.room.name(seat).to_owned();

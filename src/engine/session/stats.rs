@@ -15,7 +15,7 @@ use crate::engine::text::quote;
 
 /// A list of all machines that has begun and is not at its end.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub(in crate::engine) struct Telling {
+pub(in crate::engine) struct ListCursor {
     /// The machine told last.
     after: Option<String>,
     told: usize,
@@ -76,7 +76,7 @@ impl Dialogue {
             let Some((host, line)) = world.machines.next(now, telling.after.as_deref()) else {
                 return self.outbox.say(style, machines::last_line(telling.told));
             };
-            *telling = Telling { after: Some(host.to_owned()), told: telling.told + 1 };
+            *telling = ListCursor { after: Some(host.to_owned()), told: telling.told + 1 };
             self.outbox.say(style, line);
         }
         *place = Some(telling);

@@ -5,7 +5,7 @@ use super::dialogue::{Dialogue, State};
 use crate::engine::limits::OUTBOX_BYTES_HIGH;
 use crate::engine::message::{CloseReason, ConnectionId, EventKind, Timestamp};
 use crate::engine::service::Service;
-use crate::engine::service::talk::{self, Chair};
+use crate::engine::service::talk::{self, PairEnd};
 use crate::engine::text::clean;
 use crate::engine::{EngineState, SessionEvent};
 
@@ -65,7 +65,7 @@ impl Dialogue {
         }
     }
 
-    pub(super) fn talk(&mut self, world: &mut EngineState, now: Timestamp, chair: Chair, message: &[u8]) {
+    pub(super) fn talk(&mut self, world: &mut EngineState, now: Timestamp, chair: PairEnd, message: &[u8]) {
         let Some(partner) = world.talk.partner(chair) else { return };
         let text = clean(message);
         if !text.trim().is_empty() {

@@ -2,7 +2,7 @@
 
 use super::Session;
 use super::dialogue::{Dialogue, Phase};
-use super::patience::seconds;
+use super::timeouts::seconds;
 use crate::engine::EngineState;
 use crate::engine::message::{CloseReason, Timestamp};
 

@@ -133,7 +133,7 @@ impl Dialogue {
             let mut unsent = Vec::new();
             self.flags.confided |= world.room.confides(seat);
             let style = self.style();
-            if style != Style::Lines && !reason.is_too_slow() {
+            if style != Style::Pairs && !reason.is_too_slow() {
                 let late = (CATCH_UP.as_millis() / ROOM_GAP.as_millis()) as usize;
                 world.room.take_lines(seat, usize::MAX, |line, _| self.outbox.say(style, line));
                 if style.is_paced() && self.outbox.messages() > late {
@@ -142,7 +142,7 @@ impl Dialogue {
             }
             match reason {
                 reason if reason.is_too_slow() => world.room.drop_member(seat, &mut unsent),
-                CloseReason::Stopping => world.room.send_home(seat, &mut unsent),
+                CloseReason::Stopping => world.room.remove_all(seat, &mut unsent),
                 _ => world.room.leave(seat, &mut unsent),
             }
             // With what is said behind it, or it would grow once more, by doubling.
@@ -267,7 +267,7 @@ impl Dialogue {
             Phase::Draining(reason, _) | Phase::Parting(reason, _) | Phase::Lingering(reason, _) => reason,
         };
         if self.flags.counted {
-            world.census.release(self.service(), self.origin);
+            world.connection_counts.release(self.service(), self.origin);
         } else if matches!(self.phase, Phase::Lingering(..)) {
             world.refused_lingering -= 1;
         }

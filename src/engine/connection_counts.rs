@@ -10,7 +10,7 @@ use super::source::Source;
 
 /// The connections that were let in.
 #[derive(Debug, Default)]
-pub struct Census {
+pub struct ConnectionCounts {
     total: usize,
     services: [usize; Service::ALL.len()],
     /// Sessions on FIFOs, which no limit keeps out and which keep nobody out.
@@ -19,7 +19,7 @@ pub struct Census {
     sources: Option<HashMap<(Option<Service>, Source), usize>>,
 }
 
-impl Census {
+impl ConnectionCounts {
     /// All connections.
     #[cfg(test)]
     pub fn total(&self) -> usize {
@@ -77,7 +77,7 @@ impl Census {
     pub fn retake(&mut self, settings: &Settings, everybody: impl Iterator<Item = (Service, RemoteAddress)>) {
         let limited = settings.connections_per_address_max > 0
             || settings.services.iter().any(|service| service.connections_per_address_max > 0);
-        *self = Census { sources: limited.then(HashMap::new), ..Census::default() };
+        *self = ConnectionCounts { sources: limited.then(HashMap::new), ..ConnectionCounts::default() };
         everybody.for_each(|(service, origin)| self.count(service, origin));
     }
 
@@ -136,24 +136,35 @@ mod tests {
         };
         settings.services[Service::Chat as usize].connections_max = Some(1);
         settings.services[Service::Multiply as usize].connections_per_address_max = 1;
-        let mut census = Census::default();
-        census.retake(&settings, std::iter::empty());
-        assert!(census.admit(&settings, Service::Multiply, user(1)));
-        assert!(!census.admit(&settings, Service::Multiply, user(1)), "one of multiply each");
-        assert!(census.admit(&settings, Service::Chat, user(1)));
-        assert!(!census.admit(&settings, Service::Greeting, user(1)), "two each in total");
-        assert!(!census.admit(&settings, Service::Chat, user(2)), "one in chat");
-        assert!(census.admit(&settings, Service::Mux, user(2)));
-        assert!(!census.change(&settings, Service::Mux, Service::Chat, user(2)));
-        assert!(census.change(&settings, Service::Mux, Service::Greeting, user(2)));
-        assert!(!census.admit(&settings, Service::Greeting, user(3)), "three in all");
-        census.release(Service::Chat, user(1));
-        assert!(census.admit(&settings, Service::Chat, user(3)));
-        assert_eq!((census.total(), census.of(Service::Chat), census.of(Service::Mux)), (3, 1, 0));
-        census.count(Service::Chat, RemoteAddress::Writers);
-        assert_eq!((census.total(), census.of(Service::Chat)), (3, 2), "a FIFO takes nobody's place");
-        census.release(Service::Chat, RemoteAddress::Writers);
-        assert_eq!(census.of(Service::Chat), 1);
+        let mut connection_counts = ConnectionCounts::default();
+        connection_counts.retake(&settings, std::iter::empty());
+        assert!(connection_counts.admit(&settings, Service::Multiply, user(1)));
+        assert!(!connection_counts.admit(&settings, Service::Multiply, user(1)), "one of multiply each");
+        assert!(connection_counts.admit(&settings, Service::Chat, user(1)));
+        assert!(!connection_counts.admit(&settings, Service::Greeting, user(1)), "two each in total");
+        assert!(!connection_counts.admit(&settings, Service::Chat, user(2)), "one in chat");
+        assert!(connection_counts.admit(&settings, Service::Mux, user(2)));
+        assert!(!connection_counts.change(&settings, Service::Mux, Service::Chat, user(2)));
+        assert!(connection_counts.change(&settings, Service::Mux, Service::Greeting, user(2)));
+        assert!(!connection_counts.admit(&settings, Service::Greeting, user(3)), "three in all");
+        connection_counts.release(Service::Chat, user(1));
+        assert!(connection_counts.admit(&settings, Service::Chat, user(3)));
+        assert_eq!(
+            (
+                connection_counts.total(),
+                connection_counts.of(Service::Chat),
+                connection_counts.of(Service::Mux)
+            ),
+            (3, 1, 0)
+        );
+        connection_counts.count(Service::Chat, RemoteAddress::Writers);
+        assert_eq!(
+            (connection_counts.total(), connection_counts.of(Service::Chat)),
+            (3, 2),
+            "a FIFO takes nobody's place"
+        );
+        connection_counts.release(Service::Chat, RemoteAddress::Writers);
+        assert_eq!(connection_counts.of(Service::Chat), 1);
     }
     #[test]
     fn those_who_may_control_the_daemon_have_eight_places_beyond_every_limit_and_no_more() {
@@ -165,25 +176,28 @@ mod tests {
         };
         settings.services[Service::Mux as usize].connections_max = Some(1);
         settings.services[Service::Mux as usize].connections_per_address_max = 1;
-        let mut census = Census::default();
-        census.retake(&settings, std::iter::empty());
-        assert!(census.admit(&settings, Service::Mux, user(1)));
-        assert!(census.admit(&settings, Service::Chat, user(2)));
+        let mut connection_counts = ConnectionCounts::default();
+        connection_counts.retake(&settings, std::iter::empty());
+        assert!(connection_counts.admit(&settings, Service::Mux, user(1)));
+        assert!(connection_counts.admit(&settings, Service::Chat, user(2)));
         let from_root = RemoteAddress::Address("127.0.0.1:5".parse().unwrap());
         for origin in [user(1), user(3), RemoteAddress::Input, from_root] {
-            assert!(!census.admit(&settings, Service::Mux, origin), "{origin}");
+            assert!(!connection_counts.admit(&settings, Service::Mux, origin), "{origin}");
         }
         for place in 0..PLACES_KEPT {
             let uid = if place % 2 == 0 { 0 } else { 990 };
-            assert!(census.admit(&settings, Service::Mux, user(uid)), "{place}");
+            assert!(connection_counts.admit(&settings, Service::Mux, user(uid)), "{place}");
         }
-        assert!(!census.admit(&settings, Service::Mux, user(0)), "no more than that");
-        census.release(Service::Mux, user(1));
-        census.release(Service::Chat, user(2));
+        assert!(!connection_counts.admit(&settings, Service::Mux, user(0)), "no more than that");
+        connection_counts.release(Service::Mux, user(1));
+        connection_counts.release(Service::Chat, user(2));
         for _ in 0..PLACES_KEPT - 2 {
-            census.release(Service::Mux, user(0));
-            assert!(!census.admit(&settings, Service::Chat, user(1)), "theirs count like all others");
-            census.admit(&settings, Service::Mux, user(990));
+            connection_counts.release(Service::Mux, user(0));
+            assert!(
+                !connection_counts.admit(&settings, Service::Chat, user(1)),
+                "theirs count like all others"
+            );
+            connection_counts.admit(&settings, Service::Mux, user(990));
         }
     }
 }
