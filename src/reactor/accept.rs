@@ -8,8 +8,8 @@ use rustix::io::Errno;
 use crate::engine::message::{Binding, Input, RemoteAddress, Timestamp};
 use crate::transport::link::Link;
 
-use super::report::Trouble;
-use super::slots::{Gate, Source};
+use super::report::EndpointError;
+use super::slots::{ListenerSlot, Source};
 use super::{NO_DESCRIPTOR, Reactor, STARVED};
 
 /// What became of an attempt to refuse a connection for want of a descriptor.
@@ -23,7 +23,7 @@ enum Refusal {
 impl Reactor {
     pub(super) fn accept(&mut self, now: Timestamp, gate: usize, budget: usize) {
         for _ in 0..budget {
-            let Some(Gate { listener, binding, .. }) = self.slots.gate(gate) else { return };
+            let Some(ListenerSlot { listener, binding, .. }) = self.slots.gate(gate) else { return };
             let binding = Rc::clone(binding);
             if listener.is_for_datagrams() {
                 match self.take_datagram(now, gate, &binding) {
@@ -31,7 +31,7 @@ impl Reactor {
                     Err(error) if error.kind() == ErrorKind::WouldBlock => return,
                     // An error of an earlier datagram's (ip(7)), or memory is short for this one: the next.
                     Err(error) => {
-                        self.report.trouble(now, Trouble::Accept, &binding, &error);
+                        self.report.trouble(now, EndpointError::Accept, &binding, &error);
                         continue;
                     }
                 }
@@ -67,13 +67,13 @@ impl Reactor {
                 },
             }
         }
-        self.ready.push(Source::Gate(gate));
+        self.ready.push(Source::ListenerSlot(gate));
     }
 
     pub(super) fn admit(&mut self, now: Timestamp, link: Link, origin: RemoteAddress, binding: &Rc<Binding>) {
         let peer = match self.watch(link) {
             Ok(peer) => peer,
-            Err(error) => return self.report.trouble(now, Trouble::Register, binding, &error),
+            Err(error) => return self.report.trouble(now, EndpointError::Register, binding, &error),
         };
         self.engine.handle(now, Input::Opened { peer, binding, origin });
         // Who connects has often sent something already. Not to a service that speaks first: an event tells if it has. What
@@ -90,7 +90,7 @@ impl Reactor {
 
     /// Takes one connection through the spare descriptor, tells it that there is no place, and closes it.
     fn refuse(&mut self, now: Timestamp, gate: usize, binding: &Binding) -> Refusal {
-        let Some(Gate { listener, .. }) = self.slots.gate(gate) else { return Refusal::NobodyWaits };
+        let Some(ListenerSlot { listener, .. }) = self.slots.gate(gate) else { return Refusal::NobodyWaits };
         if !self.spare.lend() {
             return Refusal::Impossible;
         }
@@ -110,8 +110,8 @@ impl Reactor {
     /// An edge-triggered listener is not told when descriptors are free again: it is tried when one is closed here, and
     /// after a while.
     fn starve(&mut self, now: Timestamp, gate: usize, binding: &Binding, error: &io::Error) {
-        self.report.trouble(now, Trouble::Accept, binding, error);
+        self.report.trouble(now, EndpointError::Accept, binding, error);
         self.ready.starve(gate);
-        self.starved.get_or_insert(now + STARVED);
+        self.accept_paused.get_or_insert(now + STARVED);
     }
 }

@@ -33,7 +33,7 @@ impl Reactor {
             }
             Ok(count) => {
                 let more = count == READ_BYTES_MAX;
-                slot.torrent |= more;
+                slot.bulk_sender |= more;
                 // A short read has drained the socket (epoll(7)), unless its end is waiting behind the bytes. Of a
                 // terminal one read is one line.
                 slot.readable = more || slot.ended || slot.is_pair();
@@ -91,14 +91,14 @@ impl Reactor {
 
     pub(super) fn dry(&mut self, now: Timestamp, peer: ConnectionId) {
         let Some(slot) = self.slots.get_mut(peer) else { return };
-        let was_torrent = std::mem::take(&mut slot.torrent);
+        let was_torrent = std::mem::take(&mut slot.bulk_sender);
         if !self.stopping {
             return;
         }
         if was_torrent {
             let at = now + DRYING;
             slot.drained = Some(at);
-            self.drying.push_back((at, peer));
+            self.quiescing.push_back((at, peer));
         } else if slot.drained.is_none_or(|at| at <= now) {
             self.engine.handle(now, Input::Dry { peer });
         }

@@ -4,7 +4,7 @@ use std::io;
 use std::rc::Rc;
 
 use super::Reactor;
-use super::slots::Gate;
+use super::slots::ListenerSlot;
 use crate::engine::datagram::Ledger;
 use crate::engine::message::{Binding, Dropped, Input, RemoteAddress, Timestamp};
 use crate::transport::datagram::{Received, Return};
@@ -18,7 +18,7 @@ impl Reactor {
         gate: usize,
         binding: &Rc<Binding>,
     ) -> io::Result<()> {
-        let Some(Gate { listener, ledger, .. }) = self.slots.gate_mut(gate) else { return Ok(()) };
+        let Some(ListenerSlot { listener, ledger, .. }) = self.slots.gate_mut(gate) else { return Ok(()) };
         let Received { count, truncated, sender, origin } = listener.receive(&mut self.buffer)?;
         let (bytes, address) = (&self.buffer[..count], sender.address());
         self.engine.handle(now, Input::Datagram { binding, origin, bytes, truncated, address });

@@ -3,7 +3,7 @@
 use std::io;
 use std::rc::Rc;
 
-use super::report::Trouble;
+use super::report::EndpointError;
 use super::{Reactor, STARVED};
 use crate::endpoint::Place;
 use crate::engine::message::{Binding, ConnectionId, Input, RemoteAddress, Timestamp};
@@ -15,14 +15,14 @@ const LAST_READS: usize = 8;
 
 /// An open FIFO.
 #[derive(Debug)]
-pub(super) struct Standing {
+pub(super) struct FifoEndpoint {
     fifo: Fifo,
     binding: Rc<Binding>,
     /// Its session, once it has begun.
     peer: Option<ConnectionId>,
 }
 
-impl Standing {
+impl FifoEndpoint {
     pub(super) fn place_and_door(&self) -> (&Place, &Binding) {
         (self.fifo.place(), &self.binding)
     }
@@ -31,7 +31,7 @@ impl Standing {
 impl Reactor {
     /// Takes over a FIFO, whose session begins with [`begin_fifos`](Self::begin_fifos).
     pub fn add_fifo(&mut self, fifo: Fifo, binding: Binding) {
-        self.fifos.push(Standing { fifo, binding: Rc::new(binding), peer: None });
+        self.fifos.push(FifoEndpoint { fifo, binding: Rc::new(binding), peer: None });
     }
 
     /// The FIFO at a place.
@@ -48,7 +48,7 @@ impl Reactor {
     /// FIFO, and so nobody would bring it about.
     pub fn begin_fifos(&mut self) {
         for index in 0..self.fifos.len() {
-            let Standing { fifo, binding, peer: None } = &self.fifos[index] else { continue };
+            let FifoEndpoint { fifo, binding, peer: None } = &self.fifos[index] else { continue };
             let (link, binding) = (fifo.link(), Rc::clone(binding));
             match link.and_then(|link| self.watch(link)) {
                 Ok(peer) => {
@@ -58,8 +58,8 @@ impl Reactor {
                 }
                 Err(error) => {
                     let now = self.clock.now();
-                    self.report.trouble(now, Trouble::Fifo, &binding, &error);
-                    self.starved.get_or_insert(now + STARVED);
+                    self.report.trouble(now, EndpointError::Fifo, &binding, &error);
+                    self.accept_paused.get_or_insert(now + STARVED);
                 }
             }
         }
@@ -69,8 +69,8 @@ impl Reactor {
     pub(super) fn note_failed_fifo(&mut self, now: Timestamp, peer: ConnectionId, error: &io::Error) {
         if let Some(standing) = self.fifos.iter_mut().find(|standing| standing.peer == Some(peer)) {
             standing.peer = None;
-            self.report.trouble(now, Trouble::Fifo, &standing.binding, error);
-            self.starved.get_or_insert(now + STARVED);
+            self.report.trouble(now, EndpointError::Fifo, &standing.binding, error);
+            self.accept_paused.get_or_insert(now + STARVED);
         }
     }
 
@@ -103,7 +103,7 @@ impl Reactor {
     pub(super) fn remove_fifo(&mut self, place: &Place) {
         if let Some(index) = self.fifos.iter().position(|standing| standing.fifo.place() == place) {
             // The files first, so that nobody writes to what is not read any more.
-            let Standing { peer, .. } = self.fifos.swap_remove(index);
+            let FifoEndpoint { peer, .. } = self.fifos.swap_remove(index);
             self.end(peer);
         }
     }

@@ -12,8 +12,8 @@ use crate::engine::message::Binding;
 use crate::transport::listener::Listener;
 
 use super::Reactor;
-use super::fifos::Standing;
-use super::slots::{Gate, Source};
+use super::fifos::FifoEndpoint;
+use super::slots::{ListenerSlot, Source};
 
 impl Reactor {
     /// Begins to accept from a listener.
@@ -21,23 +21,26 @@ impl Reactor {
     /// # Errors
     /// The listener cannot be watched (epoll_ctl(2): ENOMEM or ENOSPC).
     pub fn add(&mut self, listener: Listener, binding: Binding) -> io::Result<()> {
-        let gate =
-            self.slots.insert_gate(Gate { listener, binding: Rc::new(binding), ledger: Ledger::default() });
-        let Some(Gate { listener, .. }) = self.slots.gate(gate) else { return Ok(()) };
+        let gate = self.slots.insert_gate(ListenerSlot {
+            listener,
+            binding: Rc::new(binding),
+            ledger: Ledger::default(),
+        });
+        let Some(ListenerSlot { listener, .. }) = self.slots.gate(gate) else { return Ok(()) };
         let fd = std::os::fd::AsRawFd::as_raw_fd(listener);
-        let token = Source::Gate(gate).token();
+        let token = Source::ListenerSlot(gate).token();
         if let Err(error) = self.poll.registry().register(&mut SourceFd(&fd), token, Interest::READABLE) {
             self.slots.remove_gate(gate);
             return Err(error);
         }
-        self.ready.push(Source::Gate(gate)); // somebody may wait there already
+        self.ready.push(Source::ListenerSlot(gate)); // somebody may wait there already
         Ok(())
     }
 
     /// The places that are listened on, and the binding each is.
     pub fn places(&self) -> impl Iterator<Item = (&Place, &Binding)> {
         let gates = self.slots.gates().map(|(_, gate)| (gate.listener.place(), &*gate.binding));
-        gates.chain(self.fifos.iter().map(Standing::place_and_door))
+        gates.chain(self.fifos.iter().map(FifoEndpoint::place_and_door))
     }
 
     /// The listener at a place.

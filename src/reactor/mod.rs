@@ -32,9 +32,9 @@ use crate::engine::{Engine, SLICES_MAX};
 use crate::transport::link::{Link, PIECES_MAX};
 
 use clock::Clock;
-use fifos::Standing;
-use readiness::{Ready, Spare};
-use report::Report;
+use fifos::FifoEndpoint;
+use readiness::{Ready, ReserveFd};
+use report::EventLog;
 pub use signals::Signal;
 use signals::Signals;
 use slots::{Slots, Source};
@@ -97,15 +97,15 @@ pub struct Reactor {
     poll_failures: u32,
     clock: Clock,
     buffer: Box<[u8]>,
-    spare: Spare,
+    spare: ReserveFd,
     /// When listeners that starved, and FIFOs that failed, are tried again.
-    starved: Option<Timestamp>,
+    accept_paused: Option<Timestamp>,
     /// Peers are told to be dry once nothing more comes from them.
     stopping: bool,
     /// Peers that are dry if nothing comes from them until the moment.
-    drying: VecDeque<(Timestamp, ConnectionId)>,
-    report: Report,
-    fifos: Vec<Standing>,
+    quiescing: VecDeque<(Timestamp, ConnectionId)>,
+    report: EventLog,
+    fifos: Vec<FifoEndpoint>,
     /// Why a pair of descriptors failed.
     failure: Option<io::Error>,
     /// What was asked of the daemon in this turn.
@@ -140,11 +140,11 @@ impl Reactor {
             poll_failures: 0,
             clock: Clock::start(now),
             buffer: vec![0; PACKET_BYTES_MAX].into(),
-            spare: Spare::new(),
-            starved: None,
+            spare: ReserveFd::new(),
+            accept_paused: None,
             stopping: false,
-            drying: VecDeque::new(),
-            report: Report::default(),
+            quiescing: VecDeque::new(),
+            report: EventLog::default(),
             fifos: Vec::new(),
             failure: None,
             requests: Vec::new(),
@@ -168,7 +168,7 @@ impl Reactor {
         self.feed_starved(now);
         self.look_at_drying(now);
         // Before deadlines, so that what came in time counts even if we were late.
-        self.take_in(now);
+        self.dispatch(now);
         self.engine.handle(now, Input::Tick);
         self.report.take(now, &mut self.engine);
         self.finish(now);
@@ -203,8 +203,9 @@ impl Reactor {
         if !self.ready.is_empty() || self.engine.has_work() || self.signals.have_come() {
             return Some(Duration::ZERO);
         }
-        let drying = self.drying.front().map(|(at, _)| *at);
-        let deadlines = [self.engine.poll_deadline(), self.starved, self.report.deadline(), drying, latest];
+        let quiescing = self.quiescing.front().map(|(at, _)| *at);
+        let deadlines =
+            [self.engine.poll_deadline(), self.accept_paused, self.report.deadline(), quiescing, latest];
         deadlines.into_iter().flatten().min().map(|deadline| self.clock.until(deadline))
     }
 
@@ -214,7 +215,7 @@ impl Reactor {
         for event in self.events.iter() {
             match Source::of(event.token()) {
                 Source::Signals => signalled = true,
-                Source::Gate(gate) => self.ready.push(Source::Gate(gate)),
+                Source::ListenerSlot(gate) => self.ready.push(Source::ListenerSlot(gate)),
                 Source::ConnectionId(peer) => {
                     let Some(slot) = self.slots.get_mut(peer) else { continue }; // it was for a former tenant
                     let failed = event.is_error();
@@ -234,8 +235,8 @@ impl Reactor {
 
     /// Puts starved listeners back on the ready list when it is time to try again.
     fn feed_starved(&mut self, now: Timestamp) {
-        if self.starved.is_some_and(|at| at <= now) {
-            self.starved = None;
+        if self.accept_paused.is_some_and(|at| at <= now) {
+            self.accept_paused = None;
             self.spare.restore();
             self.ready.retry_starved();
             if !self.stopping {
@@ -246,8 +247,8 @@ impl Reactor {
 
     /// Reads once more from those from whom nothing has come for a while.
     fn look_at_drying(&mut self, now: Timestamp) {
-        while self.drying.front().is_some_and(|(at, _)| *at <= now) {
-            let Some((at, peer)) = self.drying.pop_front() else { return };
+        while self.quiescing.front().is_some_and(|(at, _)| *at <= now) {
+            let Some((at, peer)) = self.quiescing.pop_front() else { return };
             if let Some(slot) = self.slots.get_mut(peer)
                 && slot.drained == Some(at)
             {
@@ -261,10 +262,10 @@ impl Reactor {
 
     /// Accepts and reads, once for each on the ready list, and answers each before the next: what the kernel and the
     /// engine know of it is still in the processor's caches.
-    fn take_in(&mut self, now: Timestamp) {
+    fn dispatch(&mut self, now: Timestamp) {
         for _ in 0..self.ready.len() {
             match self.ready.pop() {
-                Some(Source::Gate(gate)) => self.accept(now, gate, ACCEPTS_PER_TURN),
+                Some(Source::ListenerSlot(gate)) => self.accept(now, gate, ACCEPTS_PER_TURN),
                 Some(Source::ConnectionId(peer)) => self.read(now, peer),
                 Some(Source::Signals) | None => {}
             }
@@ -280,7 +281,7 @@ impl Reactor {
         let mut any = false;
         while let Some(output) = self.engine.poll_urgent() {
             any = true;
-            self.carry_out(now, output);
+            self.execute(now, output);
         }
         any
     }
@@ -288,11 +289,11 @@ impl Reactor {
     /// Does what the engine asks, until it asks for nothing more in this turn.
     fn finish(&mut self, now: Timestamp) {
         while let Some(output) = self.engine.poll_output() {
-            self.carry_out(now, output);
+            self.execute(now, output);
         }
     }
 
-    fn carry_out(&mut self, now: Timestamp, output: Output) {
+    fn execute(&mut self, now: Timestamp, output: Output) {
         match output {
             Output::Flush(peer) => self.flush(now, peer),
             Output::Retry(peer) => self.retry(now, peer),

@@ -12,7 +12,7 @@ use crate::engine::message::ConnectionId;
 pub(super) struct Ready {
     queue: VecDeque<Source>,
     /// Listeners that could not accept for want of a descriptor or memory.
-    starved: Vec<usize>,
+    accept_paused: Vec<usize>,
 }
 
 impl Ready {
@@ -44,15 +44,15 @@ impl Ready {
 
     /// This listener has to wait until something is freed.
     pub(super) fn starve(&mut self, gate: usize) {
-        if !self.starved.contains(&gate) {
-            self.starved.push(gate);
+        if !self.accept_paused.contains(&gate) {
+            self.accept_paused.push(gate);
         }
     }
 
     /// Something was freed, or time has passed.
     pub(super) fn retry_starved(&mut self) {
-        for gate in std::mem::take(&mut self.starved) {
-            self.push(Source::Gate(gate));
+        for gate in std::mem::take(&mut self.accept_paused) {
+            self.push(Source::ListenerSlot(gate));
         }
     }
 }
@@ -60,11 +60,11 @@ impl Ready {
 /// A descriptor kept for the moment when there is no other: given back, it makes room for accepting one connection and
 /// telling it so.
 #[derive(Debug)]
-pub(super) struct Spare(Option<File>);
+pub(super) struct ReserveFd(Option<File>);
 
-impl Spare {
-    pub(super) fn new() -> Spare {
-        Spare(File::open("/dev/null").ok())
+impl ReserveFd {
+    pub(super) fn new() -> ReserveFd {
+        ReserveFd(File::open("/dev/null").ok())
     }
 
     /// Gives the descriptor back to the system; whether there was one.
@@ -75,7 +75,7 @@ impl Spare {
     /// Takes one again, if there is one.
     pub(super) fn restore(&mut self) {
         if self.0.is_none() {
-            *self = Spare::new();
+            *self = ReserveFd::new();
         }
     }
 }

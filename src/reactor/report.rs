@@ -29,7 +29,7 @@ enum Line {
     Asked,
     Said,
     Dropped,
-    Trouble,
+    EndpointError,
 }
 
 impl Line {
@@ -46,7 +46,7 @@ impl Line {
         Line::Asked,
         Line::Said,
         Line::Dropped,
-        Line::Trouble,
+        Line::EndpointError,
     ];
 
     fn level(self) -> Level {
@@ -60,7 +60,7 @@ impl Line {
             | Line::Joined
             | Line::Dropped => Level::Info,
             Line::Decided | Line::Chose | Line::Said => Level::Debug,
-            Line::Refused | Line::Trouble => Level::Warn,
+            Line::Refused | Line::EndpointError => Level::Warn,
         }
     }
 
@@ -79,14 +79,14 @@ impl Line {
             Line::Asked => "requests to the daemon itself",
             Line::Said => "messages",
             Line::Dropped => "datagrams without an answer",
-            Line::Trouble => "troubles with endpoints",
+            Line::EndpointError => "troubles with endpoints",
         }
     }
 }
 
 /// What went wrong on our side of a connection's beginning.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Trouble {
+pub(super) enum EndpointError {
     Accept,
     Register,
     Fifo,
@@ -94,13 +94,13 @@ pub(super) enum Trouble {
 
 /// How many lines of each kind the current second has had.
 #[derive(Debug, Default)]
-pub(super) struct Report {
+pub(super) struct EventLog {
     begun: Timestamp,
     budgets: [Budget; Line::ALL.len()],
     names: Names,
 }
 
-impl Report {
+impl EventLog {
     /// Writes down what the engine says happened.
     #[inline] // nearly always that is nothing
     pub(super) fn take(&mut self, now: Timestamp, engine: &mut Engine) {
@@ -155,13 +155,19 @@ impl Report {
     }
 
     /// Accepting failed, for now.
-    pub(super) fn trouble(&mut self, now: Timestamp, trouble: Trouble, binding: &Binding, error: &io::Error) {
+    pub(super) fn trouble(
+        &mut self,
+        now: Timestamp,
+        trouble: EndpointError,
+        binding: &Binding,
+        error: &io::Error,
+    ) {
         let what = match trouble {
-            Trouble::Accept => "cannot accept for the moment, trying again",
-            Trouble::Register => "cannot watch a connection, closing it",
-            Trouble::Fifo => "cannot go on for the moment, trying again",
+            EndpointError::Accept => "cannot accept for the moment, trying again",
+            EndpointError::Register => "cannot watch a connection, closing it",
+            EndpointError::Fifo => "cannot go on for the moment, trying again",
         };
-        self.line(now, Line::Trouble, binding, None, format_args!("{what}: {error}"));
+        self.line(now, Line::EndpointError, binding, None, format_args!("{what}: {error}"));
     }
 
     fn line(

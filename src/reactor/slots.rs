@@ -19,7 +19,7 @@ use crate::transport::listener::Listener;
 pub(super) enum Source {
     Signals,
     /// A listener, by its number.
-    Gate(usize),
+    ListenerSlot(usize),
     ConnectionId(ConnectionId),
 }
 
@@ -30,7 +30,7 @@ impl Source {
     pub(super) fn token(self) -> Token {
         Token(match self {
             Source::Signals => u64::MAX,
-            Source::Gate(gate) => GATES | gate as u64,
+            Source::ListenerSlot(gate) => GATES | gate as u64,
             Source::ConnectionId(peer) => u64::from(peer.generation) << 32 | u64::from(peer.index),
         } as usize)
     }
@@ -38,7 +38,7 @@ impl Source {
     pub(super) fn of(token: Token) -> Source {
         match token.0 as u64 {
             u64::MAX => Source::Signals,
-            bits if bits >= GATES => Source::Gate((bits & !GATES) as usize),
+            bits if bits >= GATES => Source::ListenerSlot((bits & !GATES) as usize),
             bits => {
                 Source::ConnectionId(ConnectionId { index: bits as u32, generation: (bits >> 32) as u32 })
             }
@@ -48,7 +48,7 @@ impl Source {
 
 /// A listener and the binding it is.
 #[derive(Debug)]
-pub(super) struct Gate {
+pub(super) struct ListenerSlot {
     pub(super) listener: Listener,
     pub(super) binding: Rc<Binding>,
     /// Whose answers lie unread in its buffer, where it takes datagrams.
@@ -71,7 +71,7 @@ pub(super) struct Slot {
     /// It stands on the ready list.
     pub(super) queued: bool,
     /// A read filled the whole buffer, and none was tried since that found nothing.
-    pub(super) torrent: bool,
+    pub(super) bulk_sender: bool,
     /// Epoll takes no such file (a regular one): a write never waits, and no event would tell that it can go on.
     pub(super) always_writable: bool,
     /// When what such a peer had sent was read to its end, while the daemon stops.
@@ -139,7 +139,7 @@ pub(super) struct Slots {
     generation: u32,
     /// Places that were left in this turn.
     dead: Vec<u32>,
-    gates: Vec<Option<Gate>>,
+    gates: Vec<Option<ListenerSlot>>,
 }
 
 impl Slots {
@@ -207,17 +207,17 @@ impl Slots {
         count
     }
 
-    pub(super) fn insert_gate(&mut self, gate: Gate) -> usize {
+    pub(super) fn insert_gate(&mut self, gate: ListenerSlot) -> usize {
         // A number is not used twice while the daemon runs, so that no old event can mean a new listener.
         self.gates.push(Some(gate));
         self.gates.len() - 1
     }
 
-    pub(super) fn gate(&self, gate: usize) -> Option<&Gate> {
+    pub(super) fn gate(&self, gate: usize) -> Option<&ListenerSlot> {
         self.gates.get(gate)?.as_ref()
     }
 
-    pub(super) fn gate_mut(&mut self, gate: usize) -> Option<&mut Gate> {
+    pub(super) fn gate_mut(&mut self, gate: usize) -> Option<&mut ListenerSlot> {
         self.gates.get_mut(gate)?.as_mut()
     }
 
@@ -233,7 +233,7 @@ impl Slots {
         }
     }
 
-    pub(super) fn gates(&self) -> impl Iterator<Item = (usize, &Gate)> {
+    pub(super) fn gates(&self) -> impl Iterator<Item = (usize, &ListenerSlot)> {
         self.gates.iter().enumerate().filter_map(|(index, gate)| Some((index, gate.as_ref()?)))
     }
 }
@@ -255,8 +255,8 @@ mod tests {
     fn a_token_says_what_it_stands_for() {
         for source in [
             Source::Signals,
-            Source::Gate(0),
-            Source::Gate(4711),
+            Source::ListenerSlot(0),
+            Source::ListenerSlot(4711),
             Source::ConnectionId(ConnectionId { index: 0, generation: 1 }),
             Source::ConnectionId(ConnectionId { index: u32::MAX, generation: u32::MAX >> 1 }),
         ] {
