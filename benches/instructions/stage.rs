@@ -13,7 +13,7 @@ use ipcd::engine::limits::Settings;
 use ipcd::engine::message::{Binding, Input, Transport, Timestamp, RemoteAddress, Output, ConnectionId};
 use ipcd::engine::service::Service;
 use ipcd::reactor::Reactor;
-use ipcd::transport::link::Link;
+use ipcd::transport::connection::Link;
 
 /// How much later the next turn is.
 const TURN: Duration = Duration::from_micros(100);

@@ -10,7 +10,7 @@ use daemonize::{Daemonize, Outcome};
 use super::failure::Failure;
 use crate::host::user::User;
 use crate::host::{log_file, time};
-use crate::transport::error::Obstacle;
+use crate::transport::error::OpenErrorKind;
 use crate::transport::lock::Lock;
 
 /// The files of a detached daemon.
@@ -118,21 +118,21 @@ pub fn detach(files: &Detached, user: Option<&User>) -> Result<Side, Failure> {
 }
 
 /// Why the pid file cannot be had, and what to do.
-fn unlocked(pid_file: &Path, obstacle: Obstacle) -> Failure {
+fn unlocked(pid_file: &Path, obstacle: OpenErrorKind) -> Failure {
     let file = pid_file.display();
     Failure::Runtime(match obstacle {
-        Obstacle::Locked { holder: Some(holder) } => {
+        OpenErrorKind::Locked { holder: Some(holder) } => {
             format!(
                 "{file}: a daemon with this pid file runs already ({holder}); stop it or name another --pid-file"
             )
         }
-        Obstacle::Locked { holder: None } => {
+        OpenErrorKind::Locked { holder: None } => {
             format!("{file}: a daemon with this pid file runs already; stop it or name another --pid-file")
         }
-        Obstacle::NotALock(_) => format!(
+        OpenErrorKind::NotALock(_) => format!(
             "{file}: this is no pid file, and is left alone; move it away, if nobody needs it, or name another --pid-file"
         ),
-        Obstacle::LockDenied(_) => {
+        OpenErrorKind::LockDenied(_) => {
             format!("{file}: permission denied; remove it, if nobody needs it, or name another --pid-file")
         }
         obstacle => format!("{file}: {obstacle}; choose a path where ipcd may write"),

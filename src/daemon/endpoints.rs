@@ -15,9 +15,9 @@ use crate::transport::directory::runtime_directory;
 use crate::transport::error::OpenError;
 use crate::transport::fifo::{self, Fifo};
 use crate::transport::group::may_give_to;
-use crate::transport::holder::Holder;
 use crate::transport::listener::Listener;
 use crate::transport::open::{Options, open};
+use crate::transport::owner::PortOwner;
 use crate::transport::sockopt::RECEIVE_BYTES_MIN;
 
 /// The runtime directory, `%t`, as it was when it was first asked for: the daemon may go on as another user.
@@ -31,7 +31,7 @@ struct Unopened {
     is_address_missing: bool,
     place: Place,
     /// Who has it.
-    holder: Option<Holder>,
+    holder: Option<PortOwner>,
 }
 
 impl Unopened {
@@ -84,7 +84,7 @@ impl Daemon {
                 }
                 continue;
             }
-            if self.reactor.listener(&want.place).is_some_and(Listener::is_cut_off) {
+            if self.reactor.listener(&want.place).is_some_and(Listener::is_orphaned) {
                 log::warn!("{}: the socket file is gone or another; making it anew", want.place);
                 self.reactor.remove(&want.place, self.config.listen_backlog as usize);
             }
@@ -155,7 +155,7 @@ impl Daemon {
 
     /// Opens a FIFO, unless it is open; whether that was to be done.
     fn open_fifo(&mut self, want: &Wanted) -> Result<bool, Unopened> {
-        if self.reactor.fifo(&want.place).is_some_and(Fifo::is_cut_off) {
+        if self.reactor.fifo(&want.place).is_some_and(Fifo::is_orphaned) {
             log::warn!("{}: a file of it is gone or another; making it anew", want.place);
             self.reactor.remove(&want.place, 0);
         }

@@ -11,15 +11,15 @@ use super::record;
 use super::unit::UnitSocket;
 use crate::endpoint::Place;
 use crate::engine::record::Record;
+use crate::host::fd_bundle;
 use crate::host::manager::Manager;
-use crate::host::parcel;
 use crate::host::raw::inherit::Inherited;
 use crate::reactor::Reactor;
+use crate::transport::connection::Connection;
 use crate::transport::fifo::Fifo;
-use crate::transport::link::Link;
 use crate::transport::listener::{Listener, listening_place};
 
-/// Parcels of connections.
+/// Bundles of connections.
 const CONNECTIONS: &str = "ipcd-connections";
 
 /// Listeners that ipcd opened by itself.
@@ -41,7 +41,7 @@ pub(super) struct Bequest {
     /// What the process before knew of its connections.
     pub(super) record: Record,
     /// The connections, still packed: a start that fails takes none of them from the next attempt.
-    pub(super) parcels: Vec<OwnedFd>,
+    pub(super) fd_bundles: Vec<OwnedFd>,
     /// To be held until the FIFOs are open again.
     pub(super) fifos: Vec<OwnedFd>,
     /// What could not be used, a line for the log each.
@@ -55,7 +55,7 @@ impl Bequest {
         let mut record = None;
         for Inherited { fd, name } in inherited {
             match name.as_str() {
-                CONNECTIONS => bequest.parcels.push(fd),
+                CONNECTIONS => bequest.fd_bundles.push(fd),
                 RECORD => record = Some(fd),
                 FIFO => bequest.fifos.push(fd),
                 name => bequest.take_listener(fd, name),
@@ -66,7 +66,7 @@ impl Bequest {
             Some(Err(error)) => bequest.warnings.push(format!(
                 "the record of connections before the restart cannot be read: {error}; they are closed"
             )),
-            None if bequest.parcels.is_empty() => {}
+            None if bequest.fd_bundles.is_empty() => {}
             None => bequest.warnings.push(
                 "connections were kept over a restart, but no record of them; they are closed".to_owned(),
             ),
@@ -96,12 +96,12 @@ impl Bequest {
     }
 }
 
-/// Opens the parcels. Connections that cannot be taken are closed, with a line in the log.
-pub(super) fn unpack(parcels: Vec<OwnedFd>) -> Vec<Link> {
+/// Opens the bundles. Connections that cannot be taken are closed, with a line in the log.
+pub(super) fn unpack(fd_bundles: Vec<OwnedFd>) -> Vec<Connection> {
     let mut links = Vec::new();
-    for parcel in parcels {
-        match parcel::unpack(parcel) {
-            Ok(connections) => links.extend(connections.into_iter().map(Link::of)),
+    for fd_bundle in fd_bundles {
+        match fd_bundle::unpack(fd_bundle) {
+            Ok(connections) => links.extend(connections.into_iter().map(Connection::of)),
             Err(error) => {
                 log::warn!("connections from before the restart cannot be taken: {error}; they are closed");
             }
@@ -162,14 +162,14 @@ fn try_hand_over(reactor: &Reactor, manager: &Manager) -> io::Result<HandedOver>
     let record_took = begun.elapsed();
     let record_bytes = memory.metadata()?.len();
     let links: Vec<_> = links.into_iter().map(AsFd::as_fd).collect();
-    let parcels = parcel::pack(&links)?;
-    let parcels: Vec<_> = parcels.iter().map(AsFd::as_fd).collect();
+    let fd_bundles = fd_bundle::pack(&links)?;
+    let fd_bundles: Vec<_> = fd_bundles.iter().map(AsFd::as_fd).collect();
     let listeners: Vec<_> = reactor.own_listeners().map(AsFd::as_fd).collect();
     manager.store(RECORD, &[memory.as_fd()])?;
     manager.store(LISTENER, &listeners)?;
     let fifos: Vec<_> = reactor.fifos().flat_map(Fifo::descriptors).collect();
     manager.store(FIFO, &fifos)?;
-    manager.store(CONNECTIONS, &parcels)?;
+    manager.store(CONNECTIONS, &fd_bundles)?;
     manager.wait_until_seen()?;
     Ok(HandedOver { connections: links.len(), record_bytes, record_took })
 }

@@ -186,7 +186,7 @@ impl Daemon {
         }
         let now = daemon.reactor.now();
         daemon.reactor.engine.handle(now, Input::Reconfigure(Box::new(settings(&config, &wanted))));
-        let connections = handover::unpack(bequest.parcels);
+        let connections = handover::unpack(bequest.fd_bundles);
         let kept = connections.len();
         daemon.reactor.restore(bequest.record, connections);
         handover::forget(&daemon.manager);

@@ -74,12 +74,12 @@ impl Daemon {
     /// Gives a listener that stays what the new configuration says.
     fn adjust(&mut self, want: &Wanted) {
         let relabelled = if let Some(fifo) = self.reactor.fifo(&want.place) {
-            fifo.relabel(want.options.mode, &want.options.group)
+            fifo.set_permissions(want.options.mode, &want.options.group)
         } else if let Some(listener) = self.reactor.listener(&want.place) {
             if let Err(error) = listener.set_backlog(want.options.backlog) {
                 log::warn!("{}: the backlog stays as it is: {error}", want.place);
             }
-            listener.relabel(want.options.mode, &want.options.group)
+            listener.set_permissions(want.options.mode, &want.options.group)
         } else {
             return;
         };

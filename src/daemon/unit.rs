@@ -2,8 +2,8 @@
 //! from being opened, and how that is told.
 
 use crate::endpoint::Place;
-use crate::transport::holder::Holder;
-use crate::transport::open::{Obstacle, OpenError};
+use crate::transport::open::{OpenError, OpenErrorKind};
+use crate::transport::owner::PortOwner;
 
 /// A socket of a socket unit.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,7 +54,7 @@ impl UnitSocket {
 /// What is in the way of a place, if it is one of these, and what to change; so worded that it can be followed by where the
 /// place was configured.
 pub(super) fn explain(error: &OpenError, sockets: &[UnitSocket]) -> Option<String> {
-    let Obstacle::InUse { holder } = &error.obstacle else { return None };
+    let OpenErrorKind::InUse { holder } = &error.obstacle else { return None };
     if !holder.as_ref().is_none_or(may_hold_for_us) {
         return None;
     }
@@ -73,7 +73,7 @@ pub(super) fn explain(error: &OpenError, sockets: &[UnitSocket]) -> Option<Strin
 }
 
 /// Who may be seen to hold what a service manager handed over: that one, or this very process.
-fn may_hold_for_us(holder: &Holder) -> bool {
+fn may_hold_for_us(holder: &PortOwner) -> bool {
     let parent = rustix::process::getppid().map_or(0, |pid| pid.as_raw_pid());
     holder.is_this_process() || [1, parent].contains(&holder.pid)
 }
@@ -117,13 +117,15 @@ mod tests {
 
     #[test]
     fn the_socket_is_named_with_its_unit_and_another_holder_is_not_passed_over() {
-        let error =
-            |holder| OpenError { place: place("tcp://0.0.0.0:33000"), obstacle: Obstacle::InUse { holder } };
+        let error = |holder| OpenError {
+            place: place("tcp://0.0.0.0:33000"),
+            obstacle: OpenErrorKind::InUse { holder },
+        };
         let sockets = |name: &str| {
             [UnitSocket { place: place("tcp://127.0.0.1:33000"), name: name.to_owned(), is_dual: false }]
         };
-        let us = || Some(Holder { pid: std::process::id() as i32, name: "ipcd".to_owned() });
-        for holder in [None, us(), Some(Holder { pid: 1, name: "systemd".to_owned() })] {
+        let us = || Some(PortOwner { pid: std::process::id() as i32, name: "ipcd".to_owned() });
+        for holder in [None, us(), Some(PortOwner { pid: 1, name: "systemd".to_owned() })] {
             assert_eq!(
                 explain(&error(holder), &sockets("ipcd.socket")).unwrap(),
                 "tcp://0.0.0.0:33000: address already in use (by tcp://127.0.0.1:33000 of ipcd.socket, handed over by the \
@@ -135,7 +137,7 @@ mod tests {
         assert!(named("chat").contains("of the socket unit with FileDescriptorName=chat, handed"));
         assert!(named("unknown").contains("of the socket unit, handed"));
         assert!(named("a\u{1b}.socket").contains("of a\\u{1b}.socket, handed"));
-        let other = Some(Holder { pid: 4_000_000, name: "python3".to_owned() });
+        let other = Some(PortOwner { pid: 4_000_000, name: "python3".to_owned() });
         assert_eq!(explain(&error(other), &sockets("ipcd.socket")), None);
         assert_eq!(explain(&error(None), &[]), None);
     }

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use rustix::io::Errno;
 
 use crate::engine::message::{Binding, Input, RemoteAddress, Timestamp};
-use crate::transport::link::Link;
+use crate::transport::connection::Connection;
 
 use super::report::EndpointError;
 use super::slots::{ListenerSlot, Source};
@@ -70,7 +70,13 @@ impl Reactor {
         self.ready.push(Source::ListenerSlot(gate));
     }
 
-    pub(super) fn admit(&mut self, now: Timestamp, link: Link, origin: RemoteAddress, binding: &Rc<Binding>) {
+    pub(super) fn admit(
+        &mut self,
+        now: Timestamp,
+        link: Connection,
+        origin: RemoteAddress,
+        binding: &Rc<Binding>,
+    ) {
         let peer = match self.watch(link) {
             Ok(peer) => peer,
             Err(error) => return self.report.trouble(now, EndpointError::Register, binding, &error),

@@ -5,7 +5,7 @@ use std::io::{self, ErrorKind};
 use crate::engine::limits::READ_BYTES_MAX;
 use crate::engine::message::{ConnectionId, Input, Timestamp};
 
-use crate::transport::link::Received;
+use crate::transport::connection::Received;
 
 use super::{DRYING, PACKET_COST, Reactor};
 

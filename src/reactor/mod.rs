@@ -29,7 +29,7 @@ use crate::engine::message::{Binding, ConnectionId, Input, Output, RemoteAddress
 use crate::engine::record::piece::Piece;
 use crate::engine::record::{Record, SavedSession};
 use crate::engine::{Engine, SLICES_MAX};
-use crate::transport::link::{Link, PIECES_MAX};
+use crate::transport::connection::{Connection, PIECES_MAX};
 
 use clock::Clock;
 use fifos::FifoEndpoint;
@@ -333,14 +333,14 @@ impl Reactor {
     ///
     /// # Errors
     /// What `write` says.
-    pub fn save(&self, mut write: impl FnMut(&Piece<'_>) -> io::Result<()>) -> io::Result<Vec<&Link>> {
+    pub fn save(&self, mut write: impl FnMut(&Piece<'_>) -> io::Result<()>) -> io::Result<Vec<&Connection>> {
         let mut links = Vec::new();
         let mut handing = self.engine.hand_over(self.now());
         write(&handing.head())?;
         handing.machines().try_for_each(|piece| write(&piece))?;
         for peer in handing.peers() {
             let link = self.slots.link(peer);
-            let Some(piece) = handing.session(peer, link.map_or(0, Link::number)) else { continue };
+            let Some(piece) = handing.session(peer, link.map_or(0, Connection::number)) else { continue };
             write(&piece)?;
             // A FIFO's descriptors go their own way: see `fifos`.
             links.extend(link.filter(|link| link.output().is_none()));
@@ -355,9 +355,10 @@ impl Reactor {
     }
 
     /// Goes on with the connections of the process before, as far as they are there.
-    pub fn restore(&mut self, record: Record, links: Vec<Link>) {
+    pub fn restore(&mut self, record: Record, links: Vec<Connection>) {
         let now = self.now();
-        let mut links: HashMap<u64, Link> = links.into_iter().map(|link| (link.number(), link)).collect();
+        let mut links: HashMap<u64, Connection> =
+            links.into_iter().map(|link| (link.number(), link)).collect();
         let mut present: Vec<(ConnectionId, SavedSession)> = Vec::new();
         let mut missing = Vec::new();
         for (number, saved) in record.sessions {
@@ -380,7 +381,7 @@ impl Reactor {
     ///
     /// # Errors
     /// It cannot be watched (epoll_ctl(2): ENOMEM or ENOSPC).
-    pub fn serve(&mut self, link: Link, origin: RemoteAddress, binding: Binding) -> io::Result<()> {
+    pub fn serve(&mut self, link: Connection, origin: RemoteAddress, binding: Binding) -> io::Result<()> {
         let peer = self.watch(link)?;
         self.engine.handle(self.now(), Input::Opened { peer, binding: &Rc::new(binding), origin });
         Ok(())
@@ -392,7 +393,7 @@ impl Reactor {
     }
 
     /// Gives a connection a place, and watches it.
-    fn watch(&mut self, link: Link) -> io::Result<ConnectionId> {
+    fn watch(&mut self, link: Connection) -> io::Result<ConnectionId> {
         let peer = self.slots.insert(link);
         let Some(slot) = self.slots.get_mut(peer) else { return Err(ErrorKind::NotFound.into()) };
         let token = Source::ConnectionId(peer).token();

@@ -11,7 +11,7 @@ use mio::Token;
 use crate::engine::datagram::Ledger;
 use crate::engine::memory::shrunk;
 use crate::engine::message::{Binding, ConnectionId, Timestamp};
-use crate::transport::link::{Link, Received};
+use crate::transport::connection::{Connection, Received};
 use crate::transport::listener::Listener;
 
 /// What an event is about.
@@ -58,7 +58,7 @@ pub(super) struct ListenerSlot {
 /// One connection's place.
 #[derive(Debug, Default)]
 pub(super) struct Slot {
-    link: Option<Link>,
+    link: Option<Connection>,
     generation: u32,
     /// An edge was seen, and no WouldBlock since.
     pub(super) readable: bool,
@@ -79,13 +79,13 @@ pub(super) struct Slot {
 }
 
 impl Slot {
-    fn link(&self) -> io::Result<&Link> {
+    fn link(&self) -> io::Result<&Connection> {
         self.link.as_ref().ok_or_else(|| io::ErrorKind::NotConnected.into())
     }
 
     /// What is read from, and what is written to if that is another one.
     pub(super) fn raw_fds(&self) -> (RawFd, Option<RawFd>) {
-        let output = self.link.as_ref().and_then(Link::output).map(|fd| fd.as_raw_fd());
+        let output = self.link.as_ref().and_then(Connection::output).map(|fd| fd.as_raw_fd());
         (self.link.as_ref().map_or(-1, AsRawFd::as_raw_fd), output)
     }
 
@@ -100,7 +100,7 @@ impl Slot {
 
     /// Whether it carries packets.
     pub(super) fn is_packets(&self) -> bool {
-        self.link.as_ref().is_some_and(Link::is_packets)
+        self.link.as_ref().is_some_and(Connection::is_packets)
     }
 
     pub(super) fn receive(&self, buffer: &mut [u8]) -> io::Result<Received> {
@@ -119,12 +119,12 @@ impl Slot {
 
     pub(super) fn shutdown_write(&self) {
         // ENOTCONN: it is gone already, and the next read says so.
-        let _ = self.link().and_then(Link::shutdown_write);
+        let _ = self.link().and_then(Connection::shutdown_write);
     }
 
     /// Whether the connection has failed, for one that is not being read from.
     pub(super) fn failed(&self) -> bool {
-        self.ended && self.link.as_ref().is_some_and(Link::has_failed)
+        self.ended && self.link.as_ref().is_some_and(Connection::has_failed)
     }
 }
 
@@ -144,7 +144,7 @@ pub(super) struct Slots {
 
 impl Slots {
     /// Gives a connection a place.
-    pub(super) fn insert(&mut self, link: Link) -> ConnectionId {
+    pub(super) fn insert(&mut self, link: Connection) -> ConnectionId {
         let index = self.free.pop_first().unwrap_or_else(|| {
             self.slots.push(Slot::default());
             self.slots.len() as u32 - 1
@@ -162,7 +162,7 @@ impl Slots {
     }
 
     /// A peer's connection.
-    pub(super) fn link(&self, peer: ConnectionId) -> Option<&Link> {
+    pub(super) fn link(&self, peer: ConnectionId) -> Option<&Connection> {
         let slot = self.slots.get(peer.index as usize)?;
         slot.link.as_ref().filter(|_| slot.generation == peer.generation)
     }
@@ -173,7 +173,7 @@ impl Slots {
         taken.map(|(index, slot)| ConnectionId { index: index as u32, generation: slot.generation })
     }
 
-    fn take(&mut self, peer: ConnectionId) -> Option<Link> {
+    fn take(&mut self, peer: ConnectionId) -> Option<Connection> {
         let link = self.get_mut(peer)?.link.take();
         self.dead.push(peer.index);
         link
@@ -266,7 +266,7 @@ mod tests {
 
     #[test]
     fn a_place_left_in_this_turn_is_taken_in_the_next_and_an_old_number_means_nobody() {
-        let link = || Link::new(UnixStream::pair().unwrap().0.into());
+        let link = || Connection::new(UnixStream::pair().unwrap().0.into());
         let mut slots = Slots::default();
         let first = slots.insert(link());
         slots.close(first);
@@ -287,13 +287,13 @@ mod tests {
     fn after_a_peak_the_table_is_as_small_as_before_and_old_numbers_mean_nobody() {
         let mut slots = Slots::default();
         let peers: Vec<ConnectionId> =
-            (0..300).map(|_| slots.insert(Link::new(UnixStream::pair().unwrap().0.into()))).collect();
+            (0..300).map(|_| slots.insert(Connection::new(UnixStream::pair().unwrap().0.into()))).collect();
         let (stays, go) = (peers[3], peers.iter().filter(|peer| peer.index != 3));
         go.clone().for_each(|peer| slots.close(*peer));
         assert_eq!(slots.reap(), 299);
         assert!(slots.slots.len() == 4 && slots.slots.capacity() < 128 && slots.free.len() == 3);
         let new: Vec<ConnectionId> =
-            (0..4).map(|_| slots.insert(Link::new(UnixStream::pair().unwrap().0.into()))).collect();
+            (0..4).map(|_| slots.insert(Connection::new(UnixStream::pair().unwrap().0.into()))).collect();
         assert_eq!(new.iter().map(|peer| peer.index).collect::<Vec<_>>(), [0, 1, 2, 4]);
         assert!(go.clone().all(|peer| slots.get_mut(*peer).is_none()) && slots.get_mut(stays).is_some());
     }

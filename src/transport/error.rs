@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::io::Errno;
 
-use super::holder::Holder;
+use super::owner::PortOwner;
 use crate::endpoint::{Place, UNIX_PATH_BYTES_MAX};
 
 /// Why a place could not be opened. As text: the place, what is in the way, and what to do, so worded that it can be
@@ -17,21 +17,21 @@ pub struct OpenError {
     /// The place that was to be opened.
     pub place: Place,
     /// What is in the way.
-    pub obstacle: Obstacle,
+    pub obstacle: OpenErrorKind,
 }
 
 /// What can be in the way of opening a place. As text it has no place and no remedy.
 #[derive(Debug)]
-pub enum Obstacle {
+pub enum OpenErrorKind {
     /// Somebody listens there.
     InUse {
         /// Who, if /proc lets us see it.
-        holder: Option<Holder>,
+        holder: Option<PortOwner>,
     },
     /// Another ipcd has the lock beside the socket file.
     Locked {
         /// Which process, if /proc lets us see it.
-        holder: Option<Holder>,
+        holder: Option<PortOwner>,
     },
     /// This machine does not have the address family, as without IPv6 (EAFNOSUPPORT).
     NoSuchFamily,
@@ -65,18 +65,18 @@ impl OpenError {
     /// Whether this machine just lacks the address or its family; for one half of `tcp://localhost`, that is no more
     /// than a warning.
     pub fn is_address_missing(&self) -> bool {
-        matches!(self.obstacle, Obstacle::NoSuchFamily | Obstacle::NotOurAddress)
+        matches!(self.obstacle, OpenErrorKind::NoSuchFamily | OpenErrorKind::NotOurAddress)
     }
 
     /// Whether somebody else has the place.
     pub fn is_in_use(&self) -> bool {
-        matches!(self.obstacle, Obstacle::InUse { .. } | Obstacle::Locked { .. })
+        matches!(self.obstacle, OpenErrorKind::InUse { .. } | OpenErrorKind::Locked { .. })
     }
 
     /// Who has the place, if that is what is in the way and /proc lets us see it.
-    pub fn holder(&self) -> Option<&Holder> {
+    pub fn holder(&self) -> Option<&PortOwner> {
         match &self.obstacle {
-            Obstacle::InUse { holder } | Obstacle::Locked { holder } => holder.as_ref(),
+            OpenErrorKind::InUse { holder } | OpenErrorKind::Locked { holder } => holder.as_ref(),
             _ => None,
         }
     }
@@ -85,32 +85,34 @@ impl OpenError {
     pub fn remedy(&self) -> &'static str {
         let tcp = matches!(self.place, Place::Tcp(_) | Place::Udp(_));
         match &self.obstacle {
-            Obstacle::InUse { holder: Some(holder) } if holder.is_this_process() => match tcp {
+            OpenErrorKind::InUse { holder: Some(holder) } if holder.is_this_process() => match tcp {
                 true => "have it handed over (LISTEN_PID in ipcd(8)) or choose another port",
                 false => "have it handed over (LISTEN_PID in ipcd(8)) or choose another path",
             },
-            Obstacle::InUse { holder: Some(_) } | Obstacle::Locked { .. } if tcp => {
+            OpenErrorKind::InUse { holder: Some(_) } | OpenErrorKind::Locked { .. } if tcp => {
                 "stop it or choose another port"
             }
-            Obstacle::InUse { holder: None } if tcp => "stop what uses it or choose another port",
-            Obstacle::InUse { holder: Some(_) } | Obstacle::Locked { .. } => "stop it or choose another path",
-            Obstacle::InUse { holder: None } => "stop what listens there or choose another path",
-            Obstacle::NoSuchFamily => "turn IPv6 on or choose an IPv4 address",
-            Obstacle::NotOurAddress => "choose one that `ip address` shows, or 0.0.0.0 or [::]",
-            Obstacle::PrivilegedPort => {
+            OpenErrorKind::InUse { holder: None } if tcp => "stop what uses it or choose another port",
+            OpenErrorKind::InUse { holder: Some(_) } | OpenErrorKind::Locked { .. } => {
+                "stop it or choose another path"
+            }
+            OpenErrorKind::InUse { holder: None } => "stop what listens there or choose another path",
+            OpenErrorKind::NoSuchFamily => "turn IPv6 on or choose an IPv4 address",
+            OpenErrorKind::NotOurAddress => "choose one that `ip address` shows, or 0.0.0.0 or [::]",
+            OpenErrorKind::PrivilegedPort => {
                 "let systemd open it (ipcd.socket, see ipcd(8)) or choose a port from 1024 on"
             }
-            Obstacle::NotASocket(_)
-            | Obstacle::NotALock(_)
-            | Obstacle::NotAFifo(..)
-            | Obstacle::SomebodyElses(..) => "move it away, if nobody needs it, or choose another path",
-            Obstacle::LockDenied(_) | Obstacle::ProbeDenied => {
+            OpenErrorKind::NotASocket(_)
+            | OpenErrorKind::NotALock(_)
+            | OpenErrorKind::NotAFifo(..)
+            | OpenErrorKind::SomebodyElses(..) => "move it away, if nobody needs it, or choose another path",
+            OpenErrorKind::LockDenied(_) | OpenErrorKind::ProbeDenied => {
                 "remove it, if nobody needs it, or choose another path"
             }
-            Obstacle::DirectoryDenied(..) => "allow ipcd's user to write there or choose another path",
-            Obstacle::MissingDirectory(_) => "make it or choose another path",
-            Obstacle::TooLong(_) => "choose a shorter path",
-            Obstacle::Other(error) => match Errno::from_io_error(error) {
+            OpenErrorKind::DirectoryDenied(..) => "allow ipcd's user to write there or choose another path",
+            OpenErrorKind::MissingDirectory(_) => "make it or choose another path",
+            OpenErrorKind::TooLong(_) => "choose a shorter path",
+            OpenErrorKind::Other(error) => match Errno::from_io_error(error) {
                 Some(Errno::MFILE | Errno::NFILE) => {
                     "raise the limit on open files (LimitNOFILE=, ulimit -n) or list fewer endpoints"
                 }
@@ -121,43 +123,45 @@ impl OpenError {
     }
 }
 
-impl Obstacle {
+impl OpenErrorKind {
     /// An error on opening a socket at `address`; `holder` finds who has it.
     pub(super) fn on_network(
         address: SocketAddr,
         error: io::Error,
-        holder: fn(SocketAddr) -> Option<Holder>,
-    ) -> Obstacle {
+        holder: fn(SocketAddr) -> Option<PortOwner>,
+    ) -> OpenErrorKind {
         match Errno::from_io_error(&error) {
             // From listen(2) too: two sockets with SO_REUSEADDR can be bound to one port, and not both listen.
-            Some(Errno::ADDRINUSE) => Obstacle::InUse { holder: holder(address) },
-            Some(Errno::AFNOSUPPORT) => Obstacle::NoSuchFamily,
-            Some(Errno::ADDRNOTAVAIL) => Obstacle::NotOurAddress,
-            Some(Errno::ACCESS | Errno::PERM) if address.port() < 1024 => Obstacle::PrivilegedPort,
-            _ => Obstacle::Other(error),
+            Some(Errno::ADDRINUSE) => OpenErrorKind::InUse { holder: holder(address) },
+            Some(Errno::AFNOSUPPORT) => OpenErrorKind::NoSuchFamily,
+            Some(Errno::ADDRNOTAVAIL) => OpenErrorKind::NotOurAddress,
+            Some(Errno::ACCESS | Errno::PERM) if address.port() < 1024 => OpenErrorKind::PrivilegedPort,
+            _ => OpenErrorKind::Other(error),
         }
     }
 
     /// An error on making or finding a file at `path`.
-    pub(super) fn in_directory_of(path: &Path, errno: Errno) -> Obstacle {
+    pub(super) fn in_directory_of(path: &Path, errno: Errno) -> OpenErrorKind {
         let directory = || path.parent().unwrap_or(path).to_owned();
         match errno {
-            Errno::NOENT => Obstacle::MissingDirectory(directory()),
-            Errno::ACCESS | Errno::PERM | Errno::ROFS => Obstacle::DirectoryDenied(directory(), errno.into()),
-            _ => Obstacle::Other(errno.into()),
+            Errno::NOENT => OpenErrorKind::MissingDirectory(directory()),
+            Errno::ACCESS | Errno::PERM | Errno::ROFS => {
+                OpenErrorKind::DirectoryDenied(directory(), errno.into())
+            }
+            _ => OpenErrorKind::Other(errno.into()),
         }
     }
 
     /// An error on making `directory`.
-    pub(super) fn making(directory: &Path, error: io::Error) -> Obstacle {
+    pub(super) fn making(directory: &Path, error: io::Error) -> OpenErrorKind {
         match Errno::from_io_error(&error) {
             Some(Errno::NOENT) => {
-                Obstacle::MissingDirectory(directory.parent().unwrap_or(directory).to_owned())
+                OpenErrorKind::MissingDirectory(directory.parent().unwrap_or(directory).to_owned())
             }
             Some(Errno::ACCESS | Errno::PERM | Errno::ROFS) => {
-                Obstacle::DirectoryDenied(directory.to_owned(), error)
+                OpenErrorKind::DirectoryDenied(directory.to_owned(), error)
             }
-            _ => Obstacle::Other(error),
+            _ => OpenErrorKind::Other(error),
         }
     }
 }
@@ -171,48 +175,51 @@ impl fmt::Display for OpenError {
 impl std::error::Error for OpenError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match &self.obstacle {
-            Obstacle::DirectoryDenied(_, error) | Obstacle::Other(error) => Some(error),
+            OpenErrorKind::DirectoryDenied(_, error) | OpenErrorKind::Other(error) => Some(error),
             _ => None,
         }
     }
 }
 
-impl fmt::Display for Obstacle {
+impl fmt::Display for OpenErrorKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Obstacle::InUse { holder: Some(holder) } if holder.is_this_process() => {
+            OpenErrorKind::InUse { holder: Some(holder) } if holder.is_this_process() => {
                 f.write_str("address already in use (by a socket that this very process was started with)")
             }
-            Obstacle::InUse { holder: Some(holder) } | Obstacle::Locked { holder: Some(holder) } => {
+            OpenErrorKind::InUse { holder: Some(holder) }
+            | OpenErrorKind::Locked { holder: Some(holder) } => {
                 write!(f, "address already in use (by {holder})")
             }
-            Obstacle::InUse { holder: None } => f.write_str("address already in use"),
-            Obstacle::Locked { holder: None } => f.write_str("address already in use (by another ipcd)"),
-            Obstacle::NoSuchFamily => f.write_str("this machine does not have this kind of address"),
-            Obstacle::NotOurAddress => f.write_str("this machine does not have this address"),
-            Obstacle::PrivilegedPort => f.write_str("permission denied: a port below 1024 needs privilege"),
-            Obstacle::NotASocket(what) => write!(f, "there is {what}, not a socket"),
-            Obstacle::NotAFifo(path, what) => write!(f, "{} is {what}, not a FIFO", path.display()),
-            Obstacle::SomebodyElses(path, uid) => {
+            OpenErrorKind::InUse { holder: None } => f.write_str("address already in use"),
+            OpenErrorKind::Locked { holder: None } => f.write_str("address already in use (by another ipcd)"),
+            OpenErrorKind::NoSuchFamily => f.write_str("this machine does not have this kind of address"),
+            OpenErrorKind::NotOurAddress => f.write_str("this machine does not have this address"),
+            OpenErrorKind::PrivilegedPort => {
+                f.write_str("permission denied: a port below 1024 needs privilege")
+            }
+            OpenErrorKind::NotASocket(what) => write!(f, "there is {what}, not a socket"),
+            OpenErrorKind::NotAFifo(path, what) => write!(f, "{} is {what}, not a FIFO", path.display()),
+            OpenErrorKind::SomebodyElses(path, uid) => {
                 write!(f, "{} is a FIFO of user {uid}, not of ours", path.display())
             }
-            Obstacle::NotALock(path) => {
+            OpenErrorKind::NotALock(path) => {
                 write!(f, "{} is not a lock file or pid file of ipcd", path.display())
             }
-            Obstacle::LockDenied(path) => {
+            OpenErrorKind::LockDenied(path) => {
                 write!(f, "permission denied on the lock file {}", path.display())
             }
-            Obstacle::ProbeDenied => {
+            OpenErrorKind::ProbeDenied => {
                 f.write_str("permission denied on the socket that is there, which may be in use")
             }
-            Obstacle::DirectoryDenied(path, error) => {
+            OpenErrorKind::DirectoryDenied(path, error) => {
                 write!(f, "cannot write in the directory {}: {error}", path.display())
             }
-            Obstacle::MissingDirectory(path) => write!(f, "there is no directory {}", path.display()),
-            Obstacle::TooLong(bytes) => {
+            OpenErrorKind::MissingDirectory(path) => write!(f, "there is no directory {}", path.display()),
+            OpenErrorKind::TooLong(bytes) => {
                 write!(f, "a socket's path has at most {UNIX_PATH_BYTES_MAX} bytes, this one has {bytes}")
             }
-            Obstacle::Other(error) => write!(f, "cannot be opened: {error}"),
+            OpenErrorKind::Other(error) => write!(f, "cannot be opened: {error}"),
         }
     }
 }

@@ -13,9 +13,9 @@ use rustix::fs::{CWD, FileType, Gid, Mode, OFlags, Stat, fchmod, fchown, fstat, 
 use rustix::io::Errno;
 use rustix::process::{getegid, geteuid};
 
-use super::error::{Obstacle, OpenError};
+use super::connection::Connection;
+use super::error::{OpenError, OpenErrorKind};
 use super::group::{find_group, group_name};
-use super::link::Link;
 use super::lock::{Lock, is_at, is_gone};
 use super::options::Options;
 use super::unix::{Directory, group_of_new_files, other, prepare, with_umask};
@@ -34,7 +34,7 @@ pub struct Fifo {
 
 /// What becomes of a file when it is no longer needed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Fate {
+enum OnDrop {
     /// Removed if we made it: the start or the reload that it was made for may still fail.
     AsBefore,
     /// It stays: a writer that comes while no daemon runs waits for the next one.
@@ -78,15 +78,15 @@ struct End {
     fd: OwnedFd,
     stat: Stat,
     made: bool,
-    fate: Cell<Fate>,
+    fate: Cell<OnDrop>,
 }
 
 impl Drop for End {
     fn drop(&mut self) {
         let goes = match self.fate.get() {
-            Fate::AsBefore => self.made,
-            Fate::Stays => false,
-            Fate::Goes => true,
+            OnDrop::AsBefore => self.made,
+            OnDrop::Stays => false,
+            OnDrop::Goes => true,
         };
         if goes && is_at(&self.stat, &self.path) {
             let _ = std::fs::remove_file(&self.path);
@@ -104,7 +104,7 @@ pub fn open(place: &Place, options: &Options) -> Result<(Fifo, Vec<String>), Ope
     try_open(place, options).map_err(|obstacle| OpenError { place: place.clone(), obstacle })
 }
 
-fn try_open(place: &Place, options: &Options) -> Result<(Fifo, Vec<String>), Obstacle> {
+fn try_open(place: &Place, options: &Options) -> Result<(Fifo, Vec<String>), OpenErrorKind> {
     let path = place.path().ok_or(Errno::PROTONOSUPPORT).map_err(other)?;
     let end = |direction: Direction| {
         let mut path = path.as_os_str().to_owned();
@@ -115,12 +115,12 @@ fn try_open(place: &Place, options: &Options) -> Result<(Fifo, Vec<String>), Obs
     let open = |direction| open_end(end(direction), direction, options);
     let (input, output) = (open(Direction::In)?, open(Direction::Out)?);
     let fifo = Fifo { place: place.clone(), input, output, _lock: lock, _directory: directory };
-    let warnings = fifo.relabel(options.mode, &options.group).map_err(Obstacle::Other)?;
+    let warnings = fifo.set_permissions(options.mode, &options.group).map_err(OpenErrorKind::Other)?;
     Ok((fifo, warnings))
 }
 
 /// Makes one FIFO, if it is not there, and opens it.
-fn open_end(path: PathBuf, direction: Direction, options: &Options) -> Result<End, Obstacle> {
+fn open_end(path: PathBuf, direction: Direction, options: &Options) -> Result<End, OpenErrorKind> {
     // With a group other than the file will get, others are let in only when it has it.
     let later = find_group(&options.group).is_some_and(|gid| gid != group_of_new_files(&path));
     let mode = direction.mode(if later { options.mode & 0o700 } else { options.mode });
@@ -129,22 +129,22 @@ fn open_end(path: PathBuf, direction: Direction, options: &Options) -> Result<En
     let made = match with_umask(mode, || mknodat(CWD, &path, FileType::Fifo, mode, 0)) {
         Ok(()) => true,
         Err(Errno::EXIST) => false,
-        Err(errno) => return Err(Obstacle::in_directory_of(&path, errno)),
+        Err(errno) => return Err(OpenErrorKind::in_directory_of(&path, errno)),
     };
     let stat = lstat(&path).map_err(other)?;
     match FileType::from_raw_mode(stat.st_mode) {
         FileType::Fifo => {}
-        what => return Err(Obstacle::NotAFifo(path, name_of(what))),
+        what => return Err(OpenErrorKind::NotAFifo(path, name_of(what))),
     }
     if stat.st_uid != geteuid().as_raw() {
-        return Err(Obstacle::SomebodyElses(path, stat.st_uid));
+        return Err(OpenErrorKind::SomebodyElses(path, stat.st_uid));
     }
     let flags = OFlags::RDWR | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOFOLLOW;
     let fd = match openat(CWD, &path, flags, Mode::empty()) {
         // Its owner may always give it back.
         Err(Errno::ACCESS) => {
             let mode = std::os::unix::fs::PermissionsExt::from_mode(0o600);
-            std::fs::set_permissions(&path, mode).map_err(Obstacle::Other)?;
+            std::fs::set_permissions(&path, mode).map_err(OpenErrorKind::Other)?;
             openat(CWD, &path, flags, Mode::empty())
         }
         fd => fd,
@@ -154,7 +154,7 @@ fn open_end(path: PathBuf, direction: Direction, options: &Options) -> Result<En
     if (opened.st_dev, opened.st_ino) != (stat.st_dev, stat.st_ino) {
         return Err(other(Errno::STALE)); // somebody is exchanging files there
     }
-    Ok(End { direction, path, fd, stat: opened, made, fate: Cell::new(Fate::AsBefore) })
+    Ok(End { direction, path, fd, stat: opened, made, fate: Cell::new(OnDrop::AsBefore) })
 }
 
 fn name_of(kind: FileType) -> &'static str {
@@ -177,8 +177,8 @@ impl Fifo {
     ///
     /// # Errors
     /// No descriptor is left.
-    pub fn link(&self) -> io::Result<Link> {
-        Ok(Link::pair(self.input.fd.try_clone()?, self.output.fd.try_clone()?))
+    pub fn link(&self) -> io::Result<Connection> {
+        Ok(Connection::pair(self.input.fd.try_clone()?, self.output.fd.try_clone()?))
     }
 
     /// The two descriptors: as long as somebody has them, what is in the FIFOs is not lost.
@@ -187,22 +187,22 @@ impl Fifo {
     }
 
     /// Whether nobody can write or read any more, because a file is gone or another one is in its place.
-    pub fn is_cut_off(&self) -> bool {
+    pub fn is_orphaned(&self) -> bool {
         [&self.input, &self.output].iter().any(|end| is_gone(&end.stat, &end.path))
     }
 
     /// The files stay when this is dropped: a writer that comes meanwhile waits, instead of making a file of that name.
     /// Before this is said, those that we made go.
     pub fn keep(&self) {
-        self.decide(Fate::Stays);
+        self.decide(OnDrop::Stays);
     }
 
     /// The files go when this is dropped.
     pub fn discard(&self) {
-        self.decide(Fate::Goes);
+        self.decide(OnDrop::Goes);
     }
 
-    fn decide(&self, fate: Fate) {
+    fn decide(&self, fate: OnDrop) {
         self.input.fate.set(fate);
         self.output.fate.set(fate);
     }
@@ -214,7 +214,7 @@ impl Fifo {
     ///
     /// # Errors
     /// They are no longer ours to change.
-    pub fn relabel(&self, mode: u32, group: &str) -> io::Result<Vec<String>> {
+    pub fn set_permissions(&self, mode: u32, group: &str) -> io::Result<Vec<String>> {
         let named = find_group(group);
         let wanted = named.unwrap_or(getegid().as_raw());
         let mut warnings = Vec::new();
@@ -343,7 +343,7 @@ mod tests {
         let (_directory, place) = ground();
         let (fifo, _) = open(&place, &options(0o660)).unwrap();
         assert!(open(&place, &options(0o660)).unwrap_err().is_in_use());
-        assert!(!fifo.is_cut_off(), "the second one has removed nothing");
+        assert!(!fifo.is_orphaned(), "the second one has removed nothing");
     }
 
     #[test]
@@ -353,6 +353,6 @@ mod tests {
         let (fifo, warnings) = open(&place, &with).unwrap();
         assert_eq!(warnings.len(), 2);
         assert!(warnings[0].contains("f.in: group no-such-group does not exist"), "{warnings:?}");
-        assert!(fifo.relabel(0o600, "").unwrap().is_empty());
+        assert!(fifo.set_permissions(0o600, "").unwrap().is_empty());
     }
 }

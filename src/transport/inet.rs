@@ -6,21 +6,21 @@ use std::os::fd::OwnedFd;
 use socket2::{Domain, Socket, Type};
 
 use super::datagram;
-use super::error::Obstacle;
-use super::holder;
+use super::error::OpenErrorKind;
+use super::owner;
 use super::sockopt::set_for_connections;
 
 /// A UDP socket at `address`.
-pub(super) fn udp(address: SocketAddr) -> Result<OwnedFd, Obstacle> {
-    let obstacle = |error| Obstacle::on_network(address, error, holder::of_udp);
+pub(super) fn udp(address: SocketAddr) -> Result<OwnedFd, OpenErrorKind> {
+    let obstacle = |error| OpenErrorKind::on_network(address, error, owner::of_udp);
     let socket = datagram::open(address).map_err(obstacle)?;
     datagram::prepare(&socket, Domain::for_address(address)).map_err(obstacle)?;
     Ok(socket.into())
 }
 
 /// A listening TCP socket at `address`.
-pub(super) fn tcp(address: SocketAddr, backlog: i32) -> Result<OwnedFd, Obstacle> {
-    let obstacle = |error| Obstacle::on_network(address, error, holder::of_tcp);
+pub(super) fn tcp(address: SocketAddr, backlog: i32) -> Result<OwnedFd, OpenErrorKind> {
+    let obstacle = |error| OpenErrorKind::on_network(address, error, owner::of_tcp);
     let kind = Type::STREAM.nonblocking().cloexec();
     let socket = Socket::new(Domain::for_address(address), kind, None).map_err(obstacle)?;
     // So that what is left of old connections (TIME_WAIT) does not keep the port.

@@ -14,12 +14,12 @@ use rustix::net::{
 };
 use socket2::SockRef;
 
+use super::connection::Connection;
 use super::credentials;
 use super::datagram::{self, Received, Return, Room};
-use super::link::Link;
 use super::passing::refuse_descriptors;
 use super::sockopt::{UNIX_SEND_BYTES, set_for_connections};
-use super::unix::Traces;
+use super::unix::SocketFiles;
 use crate::endpoint::Place;
 use crate::engine::message::{Dropped, RemoteAddress};
 
@@ -28,14 +28,14 @@ use crate::engine::message::{Dropped, RemoteAddress};
 #[derive(Debug)]
 pub struct Listener {
     // Dropped first: see `unix::SocketFile`.
-    traces: Option<Traces>,
+    traces: Option<SocketFiles>,
     fd: OwnedFd,
     place: Place,
     kept: bool,
 }
 
 impl Listener {
-    pub(super) fn new(traces: Option<Traces>, fd: OwnedFd, place: Place) -> Self {
+    pub(super) fn new(traces: Option<SocketFiles>, fd: OwnedFd, place: Place) -> Self {
         Listener { traces, fd, place, kept: false }
     }
 
@@ -63,7 +63,7 @@ impl Listener {
     /// # Errors
     /// `WouldBlock`: none is waiting. ECONNABORTED: it was gone already, try the next. EMFILE, ENFILE, ENOBUFS and
     /// ENOMEM: it goes on waiting until something is freed.
-    pub fn accept(&self) -> io::Result<(Link, RemoteAddress)> {
+    pub fn accept(&self) -> io::Result<(Connection, RemoteAddress)> {
         let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
         if matches!(self.place, Place::Unix(_) | Place::UnixSeq(_)) {
             let fd = retry_on_intr(|| accept_with(&self.fd, flags))?;
@@ -73,10 +73,10 @@ impl Listener {
                 // It only saves memory. A packet has to fit in whole, and may be longer.
                 let _ = SockRef::from(&fd).set_send_buffer_size(UNIX_SEND_BYTES);
             }
-            return Ok((if is_packets { Link::packets(fd) } else { Link::new(fd) }, origin));
+            return Ok((if is_packets { Connection::packets(fd) } else { Connection::new(fd) }, origin));
         }
         let (fd, address) = retry_on_intr(|| acceptfrom_with(&self.fd, flags))?;
-        Ok((Link::new(fd), RemoteAddress::Address(tcp_address(address)?)))
+        Ok((Connection::new(fd), RemoteAddress::Address(tcp_address(address)?)))
     }
 
     /// Whether it takes datagrams, and not connections.
@@ -111,8 +111,8 @@ impl Listener {
     }
 
     /// Whether nobody can come in any more, because the file of a Unix socket that we made is gone.
-    pub fn is_cut_off(&self) -> bool {
-        self.traces.as_ref().is_some_and(Traces::is_cut_off)
+    pub fn is_orphaned(&self) -> bool {
+        self.traces.as_ref().is_some_and(SocketFiles::is_orphaned)
     }
 
     /// Where it listens, as it was asked for.
@@ -154,9 +154,9 @@ impl Listener {
     ///
     /// # Errors
     /// The file is gone or replaced, or no longer ours to change.
-    pub fn relabel(&self, mode: u32, group: &str) -> io::Result<Vec<String>> {
+    pub fn set_permissions(&self, mode: u32, group: &str) -> io::Result<Vec<String>> {
         match &self.traces {
-            Some(traces) => traces.relabel(mode, group),
+            Some(traces) => traces.set_permissions(mode, group),
             None => Ok(Vec::new()),
         }
     }

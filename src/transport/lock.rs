@@ -11,8 +11,8 @@ use rustix::fs::{
 };
 use rustix::io::{Errno, pread, pwrite, retry_on_intr};
 
-use super::error::Obstacle;
-use super::holder;
+use super::error::OpenErrorKind;
+use super::owner;
 
 /// How often a lock file is opened anew because its last owner removed it just then. Guessed.
 const TRIES_MAX: u32 = 16;
@@ -41,7 +41,7 @@ pub struct Lock {
 
 impl Lock {
     /// Takes the lock beside `socket`, at once or not at all.
-    pub(super) fn take(socket: &Path) -> Result<Lock, Obstacle> {
+    pub(super) fn take(socket: &Path) -> Result<Lock, OpenErrorKind> {
         let mut path = socket.to_owned().into_os_string();
         path.push(".lock");
         Lock::at(PathBuf::from(path), Contents::Nothing)
@@ -51,12 +51,12 @@ impl Lock {
     ///
     /// # Errors
     /// Another process has it, or it is no pid file of ours.
-    pub fn on_pid_file(path: &Path) -> Result<Lock, Obstacle> {
+    pub fn on_pid_file(path: &Path) -> Result<Lock, OpenErrorKind> {
         let lock = Lock::at(path.to_owned(), Contents::ProcessId).map_err(|obstacle| match obstacle {
             // The kernel knows who took it: whoever started the daemon, and is gone. Who has it wrote down who it is.
-            Obstacle::Locked { .. } => {
+            OpenErrorKind::Locked { .. } => {
                 let pid = std::fs::read_to_string(path).ok().and_then(|text| text.trim().parse().ok());
-                Obstacle::Locked { holder: pid.and_then(holder::of_pid) }
+                OpenErrorKind::Locked { holder: pid.and_then(owner::of_pid) }
             }
             other => other,
         })?;
@@ -65,19 +65,19 @@ impl Lock {
         Ok(lock)
     }
 
-    fn at(path: PathBuf, contents: Contents) -> Result<Lock, Obstacle> {
+    fn at(path: PathBuf, contents: Contents) -> Result<Lock, OpenErrorKind> {
         for _ in 0..TRIES_MAX {
             let fd = open(&path)?;
             let ours = fstat(&fd).map_err(other)?;
             let is_file = FileType::from_raw_mode(ours.st_mode) == FileType::RegularFile;
             let is_ours = ours.st_size == 0 || contents == Contents::ProcessId && holds_process_id(&fd)?;
             if !is_file || !is_ours {
-                return Err(Obstacle::NotALock(path));
+                return Err(OpenErrorKind::NotALock(path));
             }
             match flock(&fd, FlockOperation::NonBlockingLockExclusive) {
                 Ok(()) => {}
                 Err(Errno::WOULDBLOCK) => {
-                    return Err(Obstacle::Locked { holder: holder::of_lock(ours.st_ino) });
+                    return Err(OpenErrorKind::Locked { holder: owner::of_lock(ours.st_ino) });
                 }
                 Err(errno) => return Err(other(errno)),
             }
@@ -86,12 +86,12 @@ impl Lock {
                 return Ok(Lock { fd, path });
             }
         }
-        Err(Obstacle::Locked { holder: None })
+        Err(OpenErrorKind::Locked { holder: None })
     }
 }
 
 /// Whether nothing but a process id stands in a file.
-fn holds_process_id(fd: &OwnedFd) -> Result<bool, Obstacle> {
+fn holds_process_id(fd: &OwnedFd) -> Result<bool, OpenErrorKind> {
     let mut buffer = [0; PROCESS_ID_BYTES_MAX + 1];
     let count = retry_on_intr(|| pread(fd, &mut buffer, 0)).map_err(other)?;
     let is_process_id = |byte: &u8| byte.is_ascii_digit() || byte.is_ascii_whitespace();
@@ -132,12 +132,12 @@ impl Drop for Lock {
 }
 
 /// Opens the lock file, or makes it. `NONBLOCK`, in case that somebody put a FIFO there.
-fn open(path: &Path) -> Result<OwnedFd, Obstacle> {
+fn open(path: &Path) -> Result<OwnedFd, OpenErrorKind> {
     let flags = OFlags::RDWR | OFlags::CREATE | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK;
     openat(CWD, path, flags, LOCK_MODE).map_err(|errno| match errno {
-        Errno::LOOP | Errno::ISDIR | Errno::NXIO => Obstacle::NotALock(path.to_owned()),
-        Errno::ACCESS | Errno::PERM if lstat(path).is_ok() => Obstacle::LockDenied(path.to_owned()),
-        errno => Obstacle::in_directory_of(path, errno),
+        Errno::LOOP | Errno::ISDIR | Errno::NXIO => OpenErrorKind::NotALock(path.to_owned()),
+        Errno::ACCESS | Errno::PERM if lstat(path).is_ok() => OpenErrorKind::LockDenied(path.to_owned()),
+        errno => OpenErrorKind::in_directory_of(path, errno),
     })
 }
 
@@ -154,8 +154,8 @@ pub(super) fn is_gone(ours: &Stat, path: &Path) -> bool {
     }
 }
 
-fn other(errno: Errno) -> Obstacle {
-    Obstacle::Other(io::Error::from(errno))
+fn other(errno: Errno) -> OpenErrorKind {
+    OpenErrorKind::Other(io::Error::from(errno))
 }
 
 #[cfg(test)]
@@ -169,7 +169,7 @@ mod tests {
         for _ in 0..2 {
             let lock = Lock::take(&socket).unwrap();
             let holder = match Lock::take(&socket).unwrap_err() {
-                Obstacle::Locked { holder } => holder.expect("visible in /proc/locks"),
+                OpenErrorKind::Locked { holder } => holder.expect("visible in /proc/locks"),
                 other => panic!("{other:?}"),
             };
             assert_eq!(holder.pid, std::process::id() as i32);
@@ -191,7 +191,7 @@ mod tests {
         let (socket, lock) = (directory.path().join("s"), directory.path().join("s.lock"));
         let refused = || {
             let obstacle = Lock::take(&socket).unwrap_err();
-            assert!(matches!(&obstacle, Obstacle::NotALock(path) if *path == lock), "{obstacle:?}");
+            assert!(matches!(&obstacle, OpenErrorKind::NotALock(path) if *path == lock), "{obstacle:?}");
             assert!(lstat(&lock).is_ok());
         };
         std::fs::write(&lock, "somebody's").unwrap();
@@ -216,7 +216,7 @@ mod tests {
         assert_eq!(std::fs::metadata(&path).unwrap().mode() & 0o7777, 0o600);
         lock.write_pid().unwrap();
         assert_eq!(std::fs::read_to_string(&path).unwrap(), format!("{}\n", std::process::id()));
-        assert!(matches!(Lock::on_pid_file(&path), Err(Obstacle::Locked { .. })));
+        assert!(matches!(Lock::on_pid_file(&path), Err(OpenErrorKind::Locked { .. })));
         drop(lock);
         assert!(!path.exists());
         for (text, is_ours) in [("", true), ("1 \n", true), ("root:x:0:0\n", false), (&"1".repeat(33), false)]

@@ -1,21 +1,21 @@
 //! The way bytes come and go: open, accept, read, write, close. It never parses a byte and never waits.
 //!
 //! [`open`](open::open) turns a [`Place`](crate::endpoint::Place) into a [`Listener`](listener::Listener) or says
-//! who or what is in the way; a listener accepts [`Link`](link::Link)s. Everything here is a descriptor that
+//! who or what is in the way; a listener accepts [`Connection`](connection::Link)s. Everything here is a descriptor that
 //! does not block: when to try again is the reactor's business.
+pub mod connection;
 mod credentials;
 pub mod datagram;
 pub mod directory;
 pub mod error;
 pub mod fifo;
 pub mod group;
-pub mod holder;
 mod inet;
-pub mod link;
 pub mod listener;
 pub mod lock;
 pub mod open;
 mod options;
+pub mod owner;
 mod passing;
 pub mod sockopt;
 pub mod stdio;

@@ -3,7 +3,7 @@
 use rustix::io::Errno;
 use rustix::net::SocketType;
 
-pub use super::error::{Obstacle, OpenError};
+pub use super::error::{OpenError, OpenErrorKind};
 use super::listener::Listener;
 pub use super::options::Options;
 use super::{inet, unix};
@@ -33,7 +33,7 @@ pub fn open(place: &Place, options: &Options) -> Result<Opened, OpenError> {
         Place::UnixGram(path) => unix::open(path, SocketType::DGRAM, options)
             .map(|(fd, traces, warnings)| (fd, Some(traces), warnings)),
         // `fifo::open` opens these.
-        Place::Fifo(_) => Err(Obstacle::Other(Errno::PROTONOSUPPORT.into())),
+        Place::Fifo(_) => Err(OpenErrorKind::Other(Errno::PROTONOSUPPORT.into())),
     };
     match opened {
         Ok((fd, traces, warnings)) => {

@@ -1,4 +1,4 @@
-//! Descriptors 0 and 1 as a [`Link`], whoever else shares them.
+//! Descriptors 0 and 1 as a [`Connection`], whoever else shares them.
 //!
 //! O_NONBLOCK belongs to the open file description, which a terminal's or pipe's other users share: set there, it would
 //! break their reads and writes. So we open a description of our own through /proc where there is one to be had (pipes,
@@ -13,8 +13,8 @@ use rustix::net::{SocketType, getpeername, sockopt};
 use rustix::termios::isatty;
 use socket2::SockRef;
 
+use super::connection::Connection;
 use super::credentials;
-use super::link::Link;
 use super::sockopt::set_for_connections;
 use crate::engine::message::RemoteAddress;
 
@@ -22,7 +22,7 @@ use crate::engine::message::RemoteAddress;
 #[derive(Debug)]
 pub struct Standard {
     /// The connection.
-    pub link: Link,
+    pub link: Connection,
     /// Who is at its other end.
     pub origin: RemoteAddress,
     /// To be dropped last.
@@ -57,12 +57,12 @@ pub fn take() -> Result<Standard, String> {
     check(output, &to, "standard output")?;
     let failed = |error: io::Error| format!("standard input and output: {error}");
     if is_socket(&from) && is_same(&from, &to) {
-        let link = Link::new(shared(input, &mut blocking).map_err(failed)?);
+        let link = Connection::new(shared(input, &mut blocking).map_err(failed)?);
         return Ok(Standard { origin: origin(&link), link, blocking });
     }
     let input = own(input, &from, OFlags::RDONLY, &mut blocking).map_err(failed)?;
     let output = own(output, &to, OFlags::WRONLY, &mut blocking).map_err(failed)?;
-    Ok(Standard { link: Link::pair(input, output), origin: RemoteAddress::Input, blocking })
+    Ok(Standard { link: Connection::pair(input, output), origin: RemoteAddress::Input, blocking })
 }
 
 /// Whether what is written to standard error would reach the client: it is the very socket that the client is at.
@@ -131,7 +131,7 @@ fn shared(fd: BorrowedFd<'_>, blocking: &mut Blocking) -> io::Result<OwnedFd> {
 }
 
 /// Who is at the other end of a socket.
-fn origin(link: &Link) -> RemoteAddress {
+fn origin(link: &Connection) -> RemoteAddress {
     let address = getpeername(link).ok().flatten().and_then(|address| SocketAddr::try_from(address).ok());
     match address {
         Some(address) => {
@@ -164,7 +164,7 @@ mod tests {
         assert!(blocking.0.is_empty());
         assert!(flags(&input).contains(OFlags::NONBLOCK) && flags(&output).contains(OFlags::NONBLOCK));
         assert!(!flags(&reader).contains(OFlags::NONBLOCK) && !flags(&writer).contains(OFlags::NONBLOCK));
-        let link = Link::pair(input, output);
+        let link = Connection::pair(input, output);
         writer.write_all(b"in").unwrap();
         let mut buffer = [0; 2];
         assert_eq!(link.read(&mut buffer).unwrap(), 2);

@@ -19,11 +19,11 @@ use socket2::Domain;
 use super::credentials;
 use super::datagram;
 use super::directory;
-use super::error::Obstacle;
+use super::error::OpenErrorKind;
 use super::group::{find_group, group_name};
-use super::holder::{self, Holder};
 use super::lock::{Lock, is_at, is_gone};
 use super::options::Options;
+use super::owner::{self, PortOwner};
 use super::passing::refuse_descriptors;
 use crate::endpoint::UNIX_PATH_BYTES_MAX;
 use crate::engine::message::RemoteAddress;
@@ -36,7 +36,7 @@ static UMASK: Mutex<()> = Mutex::new(());
 
 /// What opening a Unix socket leaves in the file system. Dropping it removes that, in the order of the fields.
 #[derive(Debug)]
-pub(super) struct Traces {
+pub(super) struct SocketFiles {
     socket: SocketFile,
     _lock: Lock,
     _directory: Option<Directory>,
@@ -73,11 +73,11 @@ pub(super) fn open(
     path: &Path,
     kind: SocketType,
     options: &Options,
-) -> Result<(OwnedFd, Traces, Vec<String>), Obstacle> {
+) -> Result<(OwnedFd, SocketFiles, Vec<String>), OpenErrorKind> {
     // Looked at before anything is made.
     let address = match SocketAddrUnix::new(path) {
         Ok(address) if path.as_os_str().len() <= UNIX_PATH_BYTES_MAX => address,
-        _ => return Err(Obstacle::TooLong(path.as_os_str().len())),
+        _ => return Err(OpenErrorKind::TooLong(path.as_os_str().len())),
     };
     let (directory, lock) = prepare(path, options.make_directory.as_deref())?;
     clear(path, &address)?;
@@ -86,7 +86,7 @@ pub(super) fn open(
     let fd = socket_with(AddressFamily::UNIX, kind, flags, None).map_err(other)?;
     // Before anybody can come: of what comes first it would not be known whose it is.
     match kind {
-        SocketType::DGRAM => datagram::prepare(&fd, Domain::UNIX).map_err(Obstacle::Other)?,
+        SocketType::DGRAM => datagram::prepare(&fd, Domain::UNIX).map_err(OpenErrorKind::Other)?,
         _ => refuse_descriptors(&fd),
     }
     let wanted = find_group(&options.group);
@@ -94,82 +94,85 @@ pub(super) fn open(
     let later = wanted.is_some_and(|gid| gid != group_of_new_files(path));
     let first = if later { options.mode & 0o700 } else { options.mode };
     bind_with_mode(&fd, &address, first).map_err(|errno| match errno {
-        Errno::ADDRINUSE => Obstacle::InUse { holder: holder::of_unix(path) },
-        errno => Obstacle::in_directory_of(path, errno),
+        Errno::ADDRINUSE => OpenErrorKind::InUse { holder: owner::of_unix(path) },
+        errno => OpenErrorKind::in_directory_of(path, errno),
     })?;
     let socket = SocketFile { path: path.to_owned(), made: lstat(path).map_err(other)? };
     let mut warnings = Vec::new();
     if later || wanted.is_none() && !options.group.is_empty() {
-        warnings = socket.relabel(options.mode, &options.group, None).map_err(Obstacle::Other)?;
+        warnings =
+            socket.set_permissions(options.mode, &options.group, None).map_err(OpenErrorKind::Other)?;
     }
     if kind != SocketType::DGRAM {
         // Last: before it, nobody can connect.
         listen(&fd, options.backlog).map_err(other)?;
     }
-    Ok((fd, Traces { socket, _lock: lock, _directory: directory }, warnings))
+    Ok((fd, SocketFiles { socket, _lock: lock, _directory: directory }, warnings))
 }
 
 /// The directory, if it is to be made, and the lock in it.
-pub(super) fn prepare(path: &Path, make: Option<&Path>) -> Result<(Option<Directory>, Lock), Obstacle> {
+pub(super) fn prepare(path: &Path, make: Option<&Path>) -> Result<(Option<Directory>, Lock), OpenErrorKind> {
     for _ in 0..TRIES_MAX {
         let directory = match make {
             Some(make) => {
-                let made = directory::make(make).map_err(|error| Obstacle::making(make, error))?;
+                let made = directory::make(make).map_err(|error| OpenErrorKind::making(make, error))?;
                 made.then(|| Directory(make.to_owned()))
             }
             None => None,
         };
         match Lock::take(path) {
             // The daemon that made the directory took it away between the two.
-            Err(Obstacle::MissingDirectory(_)) if make.is_some_and(|make| !make.exists()) => {}
+            Err(OpenErrorKind::MissingDirectory(_)) if make.is_some_and(|make| !make.exists()) => {}
             lock => return Ok((directory, lock?)),
         }
     }
-    Err(Obstacle::MissingDirectory(path.parent().unwrap_or(path).to_owned()))
+    Err(OpenErrorKind::MissingDirectory(path.parent().unwrap_or(path).to_owned()))
 }
 
 /// Makes sure that nothing is at `path`: removes a socket that nobody listens on, and nothing else.
-fn clear(path: &Path, address: &SocketAddrUnix) -> Result<(), Obstacle> {
+fn clear(path: &Path, address: &SocketAddrUnix) -> Result<(), OpenErrorKind> {
     let there = match lstat(path) {
         Ok(there) => there,
         Err(Errno::NOENT) => return Ok(()),
-        Err(errno) => return Err(Obstacle::in_directory_of(path, errno)),
+        Err(errno) => return Err(OpenErrorKind::in_directory_of(path, errno)),
     };
     match FileType::from_raw_mode(there.st_mode) {
         FileType::Socket => {}
-        FileType::Symlink => return Err(Obstacle::NotASocket("a symbolic link")),
-        FileType::Directory => return Err(Obstacle::NotASocket("a directory")),
-        FileType::Fifo => return Err(Obstacle::NotASocket("a FIFO")),
-        FileType::RegularFile => return Err(Obstacle::NotASocket("a regular file")),
-        _ => return Err(Obstacle::NotASocket("a device")),
+        FileType::Symlink => return Err(OpenErrorKind::NotASocket("a symbolic link")),
+        FileType::Directory => return Err(OpenErrorKind::NotASocket("a directory")),
+        FileType::Fifo => return Err(OpenErrorKind::NotASocket("a FIFO")),
+        FileType::RegularFile => return Err(OpenErrorKind::NotASocket("a regular file")),
+        _ => return Err(OpenErrorKind::NotASocket("a device")),
     }
     let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
     let probe = socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None).map_err(other)?;
     match connect(&probe, address) {
         Err(Errno::CONNREFUSED) => match fs::remove_file(path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                Err(Obstacle::DirectoryDenied(parent(path), error))
+                Err(OpenErrorKind::DirectoryDenied(parent(path), error))
             }
             _ => Ok(()),
         },
         Err(Errno::NOENT) => Ok(()),
         // Its queue is full (EAGAIN), or it is of another type (EPROTOTYPE): somebody is there all the same.
-        Ok(()) => Err(Obstacle::InUse { holder: listener_behind(&probe).or_else(|| holder::of_unix(path)) }),
-        Err(Errno::AGAIN | Errno::PROTOTYPE | Errno::INPROGRESS) => {
-            Err(Obstacle::InUse { holder: holder::of_unix(path) })
+        Ok(()) => {
+            Err(OpenErrorKind::InUse { holder: listener_behind(&probe).or_else(|| owner::of_unix(path)) })
         }
-        Err(Errno::ACCESS | Errno::PERM) => Err(Obstacle::ProbeDenied),
+        Err(Errno::AGAIN | Errno::PROTOTYPE | Errno::INPROGRESS) => {
+            Err(OpenErrorKind::InUse { holder: owner::of_unix(path) })
+        }
+        Err(Errno::ACCESS | Errno::PERM) => Err(OpenErrorKind::ProbeDenied),
         Err(errno) => Err(other(errno)),
     }
 }
 
 /// Who called listen(2) on the other end: the kernel knows, even where /proc hides whose descriptor it is.
-fn listener_behind(probe: &OwnedFd) -> Option<Holder> {
+fn listener_behind(probe: &OwnedFd) -> Option<PortOwner> {
     let (RemoteAddress::Process { pid, .. } | RemoteAddress::Unknown { pid }) = credentials::of_peer(probe)
     else {
         return None;
     };
-    holder::of_pid(i32::try_from(pid).ok().filter(|pid| *pid > 0)?)
+    owner::of_pid(i32::try_from(pid).ok().filter(|pid| *pid > 0)?)
 }
 
 /// bind(2), with the file's mode exactly `mode` from its first moment.
@@ -202,26 +205,26 @@ fn parent(path: &Path) -> PathBuf {
     path.parent().unwrap_or(path).to_owned()
 }
 
-pub(super) fn other(errno: Errno) -> Obstacle {
-    Obstacle::Other(errno.into())
+pub(super) fn other(errno: Errno) -> OpenErrorKind {
+    OpenErrorKind::Other(errno.into())
 }
 
-impl Traces {
+impl SocketFiles {
     /// Whether the socket file is gone, or another one has taken its place: nobody can come in there any more.
-    pub(super) fn is_cut_off(&self) -> bool {
+    pub(super) fn is_orphaned(&self) -> bool {
         is_gone(&self.socket.made, &self.socket.path)
     }
 
-    /// Gives the socket file another mode and group; see [`Listener::relabel`](super::listener::Listener::relabel).
-    pub(super) fn relabel(&self, mode: u32, group: &str) -> io::Result<Vec<String>> {
-        self.socket.relabel(mode, group, Some(getegid().as_raw()))
+    /// Gives the socket file another mode and group; see [`Listener::set_permissions`](super::listener::Listener::relabel).
+    pub(super) fn set_permissions(&self, mode: u32, group: &str) -> io::Result<Vec<String>> {
+        self.socket.set_permissions(mode, group, Some(getegid().as_raw()))
     }
 }
 
 impl SocketFile {
     /// Sets mode and group, never looser in between than the new mode. `own` is the group to fall back to, if
     /// there is no such group; without it, the file keeps the one it has.
-    fn relabel(&self, mode: u32, group: &str, own: Option<u32>) -> io::Result<Vec<String>> {
+    fn set_permissions(&self, mode: u32, group: &str, own: Option<u32>) -> io::Result<Vec<String>> {
         // Through a descriptor of the file itself: the name could be another file's by now.
         let file = openat(CWD, &self.path, OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())?;
         let now = fstat(&file)?;

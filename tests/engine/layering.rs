@@ -15,7 +15,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "engine::service::multiply",
             "engine::text",
             "engine::words",
-            "host::parcel",
+            "host::fd_bundle",
             "host::raw::memory",
             "host::time",
             "transport::directory",

@@ -38,7 +38,7 @@ impl Window {
         command.args(["-c", PYTHON, &shell]).env_remove("RUST_LOG").env_remove("JOURNAL_STREAM");
         let window = Window(command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap());
         told(ground, "is ready");
-        let holder = ipcd::transport::holder::of_tcp((ground.ip, MULTIPLY).into()).expect("it listens");
+        let holder = ipcd::transport::owner::of_tcp((ground.ip, MULTIPLY).into()).expect("it listens");
         (window, Pid::from_raw(holder.pid).unwrap())
     }
 

@@ -359,7 +359,7 @@ fn on_a_terminal_a_line_begins_with_the_time_of_day() {
 
 /// Whose the port for multiplications is.
 fn pid_of_listener(ip: std::net::Ipv4Addr) -> i32 {
-    let error = ipcd::transport::holder::of_tcp((ip, MULTIPLY).into());
+    let error = ipcd::transport::owner::of_tcp((ip, MULTIPLY).into());
     error.expect("somebody listens").pid
 }
 

@@ -7,7 +7,7 @@ use std::os::unix::net::UnixListener;
 use crate::harness::healthy::Healthy;
 use crate::harness::manager::Manager;
 use crate::harness::{CHAT, Client, Daemon, Ground, MULTIPLY, USUAL, wait_until};
-use ipcd::host::parcel;
+use ipcd::host::fd_bundle;
 use rustix::process::Signal;
 
 fn ground(config: &str) -> Ground {
@@ -125,10 +125,10 @@ fn a_member_whose_connection_did_not_come_through_has_left() {
     let mut stored = manager.take_stored();
     for (name, fd) in &mut stored {
         if name == "ipcd-connections" {
-            let mut connections = parcel::unpack(&*fd).unwrap();
+            let mut connections = fd_bundle::unpack(&*fd).unwrap();
             connections.pop();
             let rest: Vec<_> = connections.iter().map(AsFd::as_fd).collect();
-            *fd = parcel::pack(&rest).unwrap().remove(0);
+            *fd = fd_bundle::pack(&rest).unwrap().remove(0);
         }
     }
     let ground = after(&before);

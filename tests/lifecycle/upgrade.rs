@@ -7,7 +7,7 @@ use std::os::fd::{AsFd, OwnedFd};
 
 use crate::harness::manager::Manager;
 use crate::harness::{CHAT, Client, Ground, MULTIPLY, STATS, TALK};
-use ipcd::host::parcel;
+use ipcd::host::fd_bundle;
 use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, fstat, memfd_create};
 
 /// As 0.1.0 wrote it, but for the numbers of the descriptors, which stand in braces, and the address.
@@ -53,10 +53,10 @@ fn connections_that_0_1_0_kept_go_on_after_the_upgrade() {
         Client::of(client)
     });
     let record = sealed(&format!("ipcd-record 4 {} e75c418a", body.len()), &body);
-    let parcels = parcel::pack(&kept.iter().map(AsFd::as_fd).collect::<Vec<_>>()).unwrap();
+    let fd_bundles = fd_bundle::pack(&kept.iter().map(AsFd::as_fd).collect::<Vec<_>>()).unwrap();
     drop(kept);
     let mut stored = vec![("ipcd-record".to_owned(), record)];
-    stored.extend(parcels.into_iter().map(|parcel| ("ipcd-connections".to_owned(), parcel)));
+    stored.extend(fd_bundles.into_iter().map(|fd_bundle| ("ipcd-connections".to_owned(), fd_bundle)));
 
     let daemon = ground.start_with(&manager, stored);
     daemon.wait_for_log("8 connections go on from before the restart");

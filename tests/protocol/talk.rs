@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::harness::manager::Manager;
 use crate::harness::{BESIDE, Client, Daemon, Ground, HELLO, Stream, TALK, USUAL, wait_until};
-use ipcd::host::parcel;
+use ipcd::host::fd_bundle;
 use rustix::process::Signal;
 
 fn daemon() -> Daemon {
@@ -284,10 +284,10 @@ fn a_talk_goes_on_over_a_restart_and_who_lost_its_partner_there_is_told() {
     };
     let mut stored = manager.take_stored();
     for (_, fd) in stored.iter_mut().filter(|(name, _)| name == "ipcd-connections") {
-        let mut links = parcel::unpack(&*fd).unwrap();
+        let mut links = fd_bundle::unpack(&*fd).unwrap();
         links.retain(|link| !is_lost(link));
         let links: Vec<_> = links.iter().map(AsFd::as_fd).collect();
-        *fd = parcel::pack(&links).unwrap().remove(0);
+        *fd = fd_bundle::pack(&links).unwrap().remove(0);
     }
     let ground = Ground {
         directory: std::mem::replace(&mut after.directory, tempfile::tempdir().unwrap()),

@@ -11,7 +11,7 @@ use tempfile::TempDir;
 use super::*;
 use crate::endpoint::UNIX_PATH_BYTES_MAX;
 use crate::engine::message::RemoteAddress;
-use crate::transport::holder::{self, Holder};
+use crate::transport::owner::{self, PortOwner};
 use crate::transport::sockopt::{
     KEEPALIVE_IDLE, KEEPALIVE_INTERVAL, KEEPALIVE_PROBES, RECEIVE_BYTES_MIN, UNIX_SEND_BYTES,
 };
@@ -62,7 +62,7 @@ fn a_connection_has_no_delay_and_is_kept_alive_without_being_told() {
         assert_eq!(link.read(&mut [0]).unwrap_err().kind(), io::ErrorKind::WouldBlock);
         peer.write_all(b"x").unwrap();
         listener.set_backlog(32).unwrap();
-        assert_eq!(listener.relabel(0o600, "").unwrap(), [""; 0]);
+        assert_eq!(listener.set_permissions(0o600, "").unwrap(), [""; 0]);
     }
 }
 
@@ -100,44 +100,44 @@ fn a_port_in_use_names_its_holder_and_what_to_do() {
 fn each_error_says_what_and_what_to_do() {
     let tcp = tcp_at("127.0.0.1:80");
     let unix = Place::Unix(PathBuf::from("/run/s"));
-    let holder = Some(Holder { pid: 4711, name: "python3".to_owned() });
+    let holder = Some(PortOwner { pid: 4711, name: "python3".to_owned() });
     let denied = || io::Error::from(Errno::ACCESS);
     for (place, obstacle, text) in [
         (
             &tcp,
-            Obstacle::InUse { holder: holder.clone() },
+            OpenErrorKind::InUse { holder: holder.clone() },
             "tcp://127.0.0.1:80: address already in use (by pid 4711, python3); stop it or choose another port",
         ),
         (
             &tcp,
-            Obstacle::InUse { holder: None },
+            OpenErrorKind::InUse { holder: None },
             "tcp://127.0.0.1:80: address already in use; stop what uses it or choose another port",
         ),
         (
             &tcp,
-            Obstacle::on_network("127.0.0.1:80".parse().unwrap(), denied(), holder::of_tcp),
+            OpenErrorKind::on_network("127.0.0.1:80".parse().unwrap(), denied(), owner::of_tcp),
             "tcp://127.0.0.1:80: permission denied: a port below 1024 needs privilege; let systemd open it \
              (ipcd.socket, see ipcd(8)) or choose a port from 1024 on",
         ),
         (
             &unix,
-            Obstacle::InUse { holder },
+            OpenErrorKind::InUse { holder },
             "unix:///run/s: address already in use (by pid 4711, python3); stop it or choose another path",
         ),
         (
             &unix,
-            Obstacle::Locked { holder: None },
+            OpenErrorKind::Locked { holder: None },
             "unix:///run/s: address already in use (by another ipcd); stop it or choose another path",
         ),
         (
             &unix,
-            Obstacle::in_directory_of(Path::new("/run/s"), Errno::ACCESS),
+            OpenErrorKind::in_directory_of(Path::new("/run/s"), Errno::ACCESS),
             "unix:///run/s: cannot write in the directory /run: Permission denied (os error 13); \
              allow ipcd's user to write there or choose another path",
         ),
         (
             &unix,
-            Obstacle::Other(Errno::MFILE.into()),
+            OpenErrorKind::Other(Errno::MFILE.into()),
             "unix:///run/s: cannot be opened: Too many open files (os error 24); raise the limit on open files \
              (LimitNOFILE=, ulimit -n) or list fewer endpoints",
         ),
@@ -245,7 +245,7 @@ fn a_second_open_finds_the_first_and_takes_nothing_away() {
     let (directory, path, place) = at_s();
     let first = open(&place, &options()).unwrap();
     let second = refused(&place);
-    assert!(second.is_in_use() && matches!(second.obstacle, Obstacle::Locked { .. }));
+    assert!(second.is_in_use() && matches!(second.obstacle, OpenErrorKind::Locked { .. }));
     assert_eq!(names(&directory), ["s", "s.lock"]);
     UnixStream::connect(&path).unwrap();
     drop(first);
@@ -283,7 +283,7 @@ fn a_file_that_took_our_place_is_not_removed() {
     fs::remove_file(directory.path().join("s.lock")).unwrap();
     let _other = UnixListener::bind(&path).unwrap();
     fs::write(directory.path().join("s.lock"), "").unwrap();
-    assert_eq!(opened.listener.relabel(0o600, "").unwrap_err().kind(), io::ErrorKind::NotFound);
+    assert_eq!(opened.listener.set_permissions(0o600, "").unwrap_err().kind(), io::ErrorKind::NotFound);
     drop(opened);
     assert_eq!(names(&directory), ["s", "s.lock"]);
 }
@@ -312,12 +312,12 @@ fn a_missing_directory_is_told_or_made_and_removed_again() {
     assert_eq!(names(&base), ["ipcd"]);
     fs::remove_dir_all(&directory).unwrap();
     let elsewhere = Place::Unix(base.path().join("nowhere/s"));
-    assert!(matches!(open(&elsewhere, &making).unwrap_err().obstacle, Obstacle::MissingDirectory(_)));
+    assert!(matches!(open(&elsewhere, &making).unwrap_err().obstacle, OpenErrorKind::MissingDirectory(_)));
     assert!(names(&base).is_empty());
 
     let deep = Options { make_directory: Some(base.path().join("a/b")), ..options() };
     let error = open(&Place::Unix(base.path().join("a/b/s")), &deep).unwrap_err();
-    assert!(matches!(error.obstacle, Obstacle::MissingDirectory(it) if it == base.path().join("a")));
+    assert!(matches!(error.obstacle, OpenErrorKind::MissingDirectory(it) if it == base.path().join("a")));
 }
 
 #[test]
@@ -327,18 +327,22 @@ fn a_directory_that_we_may_not_write_in_is_told() {
     }
     let (directory, _, place) = at_s();
     fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o555)).unwrap();
-    assert!(matches!(refused(&place).obstacle, Obstacle::DirectoryDenied(it, _) if it == directory.path()));
+    assert!(
+        matches!(refused(&place).obstacle, OpenErrorKind::DirectoryDenied(it, _) if it == directory.path())
+    );
     let making = Options { make_directory: Some(directory.path().join("d")), ..options() };
     let inside = Place::Unix(directory.path().join("d/s"));
     let error = open(&inside, &making).unwrap_err();
-    assert!(matches!(error.obstacle, Obstacle::DirectoryDenied(it, _) if it == directory.path().join("d")));
+    assert!(
+        matches!(error.obstacle, OpenErrorKind::DirectoryDenied(it, _) if it == directory.path().join("d"))
+    );
 }
 
 #[test]
 fn a_path_that_is_too_long_is_told_before_anything_is_made() {
     let (directory, path, _) = at_s();
     let long = Place::Unix(path.with_file_name("x".repeat(108)));
-    assert!(matches!(refused(&long).obstacle, Obstacle::TooLong(bytes) if bytes > 108));
+    assert!(matches!(refused(&long).obstacle, OpenErrorKind::TooLong(bytes) if bytes > 108));
     assert!(names(&directory).is_empty());
     let most = UNIX_PATH_BYTES_MAX - directory.path().as_os_str().len() - 1;
     open(&Place::Unix(path.with_file_name("x".repeat(most))), &options()).unwrap();
@@ -354,7 +358,7 @@ fn a_group_that_there_is_not_is_a_warning_and_ours_is_used() {
         format!("{place}: group no-such-group does not exist; using group {}", ours.name().display());
     assert_eq!(opened.warnings, std::slice::from_ref(&warning));
     assert_eq!(fs::metadata(&path).unwrap().mode() & 0o7777, 0o660);
-    assert_eq!(opened.listener.relabel(0o666, "no-such-group").unwrap(), [warning]);
+    assert_eq!(opened.listener.set_permissions(0o666, "no-such-group").unwrap(), [warning]);
     assert_eq!(fs::metadata(&path).unwrap().mode() & 0o7777, 0o666);
 }
 
@@ -369,7 +373,7 @@ fn a_group_is_given_if_we_may_and_else_a_warning() {
     let there = || fs::metadata(&path).map(|it| (it.mode() & 0o7777, it.gid())).unwrap();
     if opened.warnings.is_empty() {
         assert_eq!(there(), (0o660, another.gid()));
-        assert!(opened.listener.relabel(0o640, "").unwrap().is_empty());
+        assert!(opened.listener.set_permissions(0o640, "").unwrap().is_empty());
         assert_eq!(there(), (0o640, ours));
     } else {
         assert!(opened.warnings[0].contains(&format!("cannot be given to group {name}")));

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use clap::{Parser, Subcommand};
-use ipcd::host::parcel::{pack, unpack};
+use ipcd::host::fd_bundle::{pack, unpack};
 use ipcd::host::raw::memory::SharedWords;
 use nix::mqueue::{MQ_OFlag, mq_open};
 use nix::sys::stat::Mode;

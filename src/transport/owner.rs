@@ -21,21 +21,21 @@ pub const DESCRIPTORS_MAX: usize = 20_000;
 
 /// A process that holds what we want.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Holder {
+pub struct PortOwner {
     /// Its process id.
     pub pid: i32,
     /// Its name (proc_pid_comm(5)), control characters escaped. A process chooses its name itself.
     pub name: String,
 }
 
-impl Holder {
+impl PortOwner {
     /// Whether that is ourselves: we were started with it, and do not use it.
     pub fn is_this_process(&self) -> bool {
         u32::try_from(self.pid) == Ok(std::process::id())
     }
 }
 
-impl fmt::Display for Holder {
+impl fmt::Display for PortOwner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "pid {}, {}", self.pid, self.name)
     }
@@ -43,7 +43,7 @@ impl fmt::Display for Holder {
 
 /// Who listens where `wanted` cannot be bound any more: on the address itself, or on a wildcard that covers it
 /// or that it would cover.
-pub fn of_tcp(wanted: SocketAddr) -> Option<Holder> {
+pub fn of_tcp(wanted: SocketAddr) -> Option<PortOwner> {
     // A machine without IPv6 has no tcp6 table.
     let listening = ["/proc/net/tcp", "/proc/net/tcp6"].into_iter().filter_map(listeners).flatten();
     // A mere connection is in the way too, if it began without SO_REUSEADDR; but a listener is the likelier culprit, and
@@ -54,7 +54,7 @@ pub fn of_tcp(wanted: SocketAddr) -> Option<Holder> {
     })
 }
 
-fn among(entries: impl Iterator<Item = TcpNetEntry>, wanted: SocketAddr) -> Option<Holder> {
+fn among(entries: impl Iterator<Item = TcpNetEntry>, wanted: SocketAddr) -> Option<PortOwner> {
     // Without an inode: TIME_WAIT and the like, which nobody has open.
     let mut rivals: Vec<_> = entries
         .filter(|entry| entry.inode != 0)
@@ -81,7 +81,7 @@ fn listeners(table: &str) -> Option<Vec<TcpNetEntry>> {
 }
 
 /// Who takes the datagrams where `wanted` cannot be bound any more.
-pub fn of_udp(wanted: SocketAddr) -> Option<Holder> {
+pub fn of_udp(wanted: SocketAddr) -> Option<PortOwner> {
     let v4 = procfs::net::udp().unwrap_or_default();
     let v6 = procfs::net::udp6().unwrap_or_default();
     let mut rivals: Vec<_> = v4
@@ -113,7 +113,7 @@ fn rank(local: SocketAddr, wanted: SocketAddr) -> Option<u8> {
 }
 
 /// Who has the Unix socket that was bound to `path`.
-pub fn of_unix(path: &Path) -> Option<Holder> {
+pub fn of_unix(path: &Path) -> Option<PortOwner> {
     let table = std::fs::read("/proc/net/unix").ok()?;
     inodes_of(path, &table).find_map(of_socket)
 }
@@ -147,21 +147,21 @@ fn inodes_of<'a>(path: &'a Path, table: &'a [u8]) -> impl Iterator<Item = u64> +
 }
 
 /// Who has locked the file with this inode number by flock(2).
-pub(super) fn of_lock(inode: u64) -> Option<Holder> {
+pub(super) fn of_lock(inode: u64) -> Option<PortOwner> {
     let locks = procfs::locks().ok()?;
     locks.iter().filter(|lock| lock.inode == inode).find_map(|lock| of_pid(lock.pid?))
 }
 
 /// The process with this id, by name.
-pub(super) fn of_pid(pid: i32) -> Option<Holder> {
+pub(super) fn of_pid(pid: i32) -> Option<PortOwner> {
     let comm = std::fs::read(format!("/proc/{pid}/comm")).ok()?;
     let name = String::from_utf8_lossy(&comm);
     let name = name.strip_suffix('\n').unwrap_or(&name);
-    Some(Holder { pid, name: shown(name) })
+    Some(PortOwner { pid, name: shown(name) })
 }
 
 /// Who has the socket with this inode number open; the first in the order of /proc, if several do.
-fn of_socket(inode: u64) -> Option<Holder> {
+fn of_socket(inode: u64) -> Option<PortOwner> {
     let mut left = DESCRIPTORS_MAX;
     for process in procfs::process::all_processes().ok()?.take(PROCESSES_MAX).flatten() {
         // Another user's descriptors are not visible, and processes come and go.

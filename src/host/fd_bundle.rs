@@ -1,6 +1,6 @@
 //! Many descriptors as one: a socket in whose queue they travel (SCM_RIGHTS, unix(7)). The service manager compares each
 //! descriptor that it is to keep with all those it has: a thousand cost it a quarter of a second, six thousand eight.
-//! A parcel is one.
+//! A bundle is one.
 
 use std::io::{self, IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
@@ -15,18 +15,18 @@ use rustix::net::{
 /// Descriptors in one message; the kernel takes 253 (SCM_MAX_FD, unix(7)).
 const DESCRIPTORS_PER_MESSAGE: usize = 200;
 
-/// Packs descriptors into as few parcels as the kernel's bound on a queue allows. Ours stay open.
+/// Packs descriptors into as few bundles as the kernel's bound on a queue allows. Ours stay open.
 ///
 /// # Errors
 /// More are on their way than we may have open (RLIMIT_NOFILE), or there is no descriptor or memory left.
 pub fn pack(descriptors: &[BorrowedFd<'_>]) -> io::Result<Vec<OwnedFd>> {
-    let mut parcels = Vec::new();
+    let mut fd_bundles = Vec::new();
     let mut chunks = descriptors.chunks(DESCRIPTORS_PER_MESSAGE).peekable();
     while chunks.peek().is_some() {
-        // The end into which they are put closes here, which ends the parcel. A stream: it keeps messages with
+        // The end into which they are put closes here, which ends the bundle. A stream: it keeps messages with
         // descriptors apart, and unlike datagrams as many of them as there is room for.
         let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
-        let (ours, parcel) = socketpair(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
+        let (ours, fd_bundle) = socketpair(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
         let mut count = 0;
         while let Some(chunk) = chunks.peek() {
             match put(&ours, chunk) {
@@ -36,9 +36,9 @@ pub fn pack(descriptors: &[BorrowedFd<'_>]) -> io::Result<Vec<OwnedFd>> {
             }
             chunks.next();
         }
-        parcels.push(parcel);
+        fd_bundles.push(fd_bundle);
     }
-    Ok(parcels)
+    Ok(fd_bundles)
 }
 
 fn put(into: &OwnedFd, descriptors: &[BorrowedFd<'_>]) -> Result<(), Errno> {
@@ -52,18 +52,18 @@ fn put(into: &OwnedFd, descriptors: &[BorrowedFd<'_>]) -> Result<(), Errno> {
     Ok(())
 }
 
-/// Takes everything out of a parcel.
+/// Takes everything out of a bundle.
 ///
 /// # Errors
 /// It is none, or we may not have that many descriptors open; what had come is closed.
-pub fn unpack(parcel: impl AsFd) -> io::Result<Vec<OwnedFd>> {
+pub fn unpack(fd_bundle: impl AsFd) -> io::Result<Vec<OwnedFd>> {
     let mut descriptors = Vec::new();
     loop {
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(DESCRIPTORS_PER_MESSAGE))];
         let mut ancillary = RecvAncillaryBuffer::new(&mut space);
         let mut byte = [0];
         let flags = RecvFlags::CMSG_CLOEXEC | RecvFlags::DONTWAIT;
-        let message = recvmsg(&parcel, &mut [IoSliceMut::new(&mut byte)], &mut ancillary, flags)?;
+        let message = recvmsg(&fd_bundle, &mut [IoSliceMut::new(&mut byte)], &mut ancillary, flags)?;
         for message in ancillary.drain() {
             if let RecvAncillaryMessage::ScmRights(some) = message {
                 descriptors.extend(some);
@@ -90,10 +90,10 @@ mod tests {
     fn what_is_packed_comes_out_in_order() {
         let pairs: Vec<(UnixStream, UnixStream)> = (0..450).map(|_| UnixStream::pair().unwrap()).collect();
         let descriptors: Vec<_> = pairs.iter().map(|(ours, _)| ours.as_fd()).collect();
-        let parcels = pack(&descriptors).unwrap();
-        assert_eq!(parcels.len(), 1);
+        let fd_bundles = pack(&descriptors).unwrap();
+        assert_eq!(fd_bundles.len(), 1);
         let mut peers: Vec<UnixStream> = pairs.into_iter().map(|(_, peer)| peer).collect();
-        let taken = unpack(&parcels[0]).unwrap();
+        let taken = unpack(&fd_bundles[0]).unwrap();
         assert_eq!(taken.len(), peers.len());
         for (ours, peer) in taken.into_iter().zip(&mut peers) {
             UnixStream::from(ours).shutdown(Shutdown::Write).unwrap();

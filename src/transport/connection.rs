@@ -18,7 +18,7 @@ pub const PIECES_MAX: usize = 8;
 ///
 /// Dropping it closes it.
 #[derive(Debug)]
-pub struct Link {
+pub struct Connection {
     /// What is read from, and written to where there is no other.
     input: OwnedFd,
     /// What is written to, of a pair.
@@ -27,7 +27,7 @@ pub struct Link {
     packets: bool,
 }
 
-/// What [`Link::receive`] found.
+/// What [`Connection::receive`] found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Received {
     /// One packet, so many bytes of it in the buffer; `truncated`: it was longer, and the rest is lost.
@@ -41,21 +41,21 @@ pub enum Received {
     End,
 }
 
-impl Link {
+impl Connection {
     /// Takes over a connected socket. The caller has made it non-blocking and close-on-exec.
     pub fn new(fd: OwnedFd) -> Self {
-        Link { input: fd, output: None, packets: false }
+        Connection { input: fd, output: None, packets: false }
     }
 
     /// The same of a socket that carries packets (SOCK_SEQPACKET, unix(7)).
     pub fn packets(fd: OwnedFd) -> Self {
-        Link { input: fd, output: None, packets: true }
+        Connection { input: fd, output: None, packets: true }
     }
 
     /// The same of a socket of whichever kind it is.
     pub fn of(fd: OwnedFd) -> Self {
         let packets = sockopt::socket_type(&fd) == Ok(SocketType::SEQPACKET);
-        Link { input: fd, output: None, packets }
+        Connection { input: fd, output: None, packets }
     }
 
     /// Whether it carries packets: then it is to be [received](Self::receive) from.
@@ -65,7 +65,7 @@ impl Link {
 
     /// Takes over two descriptors, none of which blocks for long: one to read from, another to write to.
     pub fn pair(input: OwnedFd, output: OwnedFd) -> Self {
-        Link { input, output: Some(output), packets: false }
+        Connection { input, output: Some(output), packets: false }
     }
 
     /// What is written to, where it is not what is read from.
@@ -161,13 +161,13 @@ impl Link {
     }
 }
 
-impl AsFd for Link {
+impl AsFd for Connection {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.input.as_fd()
     }
 }
 
-impl AsRawFd for Link {
+impl AsRawFd for Connection {
     fn as_raw_fd(&self) -> RawFd {
         self.input.as_raw_fd()
     }
@@ -183,10 +183,10 @@ mod tests {
 
     use super::*;
 
-    fn pair() -> (Link, UnixStream) {
+    fn pair() -> (Connection, UnixStream) {
         let (ours, theirs) = UnixStream::pair().unwrap();
         ours.set_nonblocking(true).unwrap();
-        (Link::new(ours.into()), theirs)
+        (Connection::new(ours.into()), theirs)
     }
 
     #[test]
@@ -215,7 +215,7 @@ mod tests {
     fn an_empty_packet_is_no_end_of_file_and_a_long_one_is_told() {
         let (ours, theirs) =
             socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::NONBLOCK, None).unwrap();
-        let (link, peer) = (Link::of(ours), Link::packets(theirs));
+        let (link, peer) = (Connection::of(ours), Connection::packets(theirs));
         assert!(link.is_packets());
         let mut buffer = [0; 8];
         assert_eq!(link.receive(&mut buffer).unwrap_err().kind(), io::ErrorKind::WouldBlock);
@@ -249,7 +249,7 @@ mod tests {
     fn a_reset_reaches_a_tcp_peer() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let mut peer = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-        Link::new(listener.accept().unwrap().0.into()).reset();
+        Connection::new(listener.accept().unwrap().0.into()).reset();
         assert_eq!(peer.read(&mut [0]).unwrap_err().kind(), io::ErrorKind::ConnectionReset);
     }
 }
