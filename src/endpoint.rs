@@ -37,7 +37,7 @@ pub enum Host {
 
 /// One socket to open: an endpoint with nothing left to resolve.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Place {
+pub enum ResolvedEndpoint {
     /// A TCP address and port.
     Tcp(SocketAddr),
     /// A UDP address and port.
@@ -54,15 +54,19 @@ pub enum Place {
 
 impl Endpoint {
     /// The places this endpoint stands for: two for `localhost`, one otherwise.
-    pub fn places(&self, runtime_directory: &Path) -> Vec<Place> {
+    pub fn places(&self, runtime_directory: &Path) -> Vec<ResolvedEndpoint> {
         let resolved = |path: &Path| resolve(path, runtime_directory);
         match self {
-            Endpoint::Tcp(host, port) => host.addresses(*port).into_iter().map(Place::Tcp).collect(),
-            Endpoint::Udp(host, port) => host.addresses(*port).into_iter().map(Place::Udp).collect(),
-            Endpoint::Unix(path) => vec![Place::Unix(resolved(path))],
-            Endpoint::UnixSeq(path) => vec![Place::UnixSeq(resolved(path))],
-            Endpoint::UnixGram(path) => vec![Place::UnixGram(resolved(path))],
-            Endpoint::Fifo(path) => vec![Place::Fifo(resolved(path))],
+            Endpoint::Tcp(host, port) => {
+                host.addresses(*port).into_iter().map(ResolvedEndpoint::Tcp).collect()
+            }
+            Endpoint::Udp(host, port) => {
+                host.addresses(*port).into_iter().map(ResolvedEndpoint::Udp).collect()
+            }
+            Endpoint::Unix(path) => vec![ResolvedEndpoint::Unix(resolved(path))],
+            Endpoint::UnixSeq(path) => vec![ResolvedEndpoint::UnixSeq(resolved(path))],
+            Endpoint::UnixGram(path) => vec![ResolvedEndpoint::UnixGram(resolved(path))],
+            Endpoint::Fifo(path) => vec![ResolvedEndpoint::Fifo(resolved(path))],
         }
     }
 
@@ -213,27 +217,28 @@ impl fmt::Display for Endpoint {
     }
 }
 
-impl Place {
+impl ResolvedEndpoint {
     /// Its path, of one in the file system; a FIFO's without `.in` and `.out`.
     pub fn path(&self) -> Option<&Path> {
         match self {
-            Place::Tcp(_) | Place::Udp(_) => None,
-            Place::Unix(path) | Place::UnixSeq(path) | Place::UnixGram(path) | Place::Fifo(path) => {
-                Some(path)
-            }
+            ResolvedEndpoint::Tcp(_) | ResolvedEndpoint::Udp(_) => None,
+            ResolvedEndpoint::Unix(path)
+            | ResolvedEndpoint::UnixSeq(path)
+            | ResolvedEndpoint::UnixGram(path)
+            | ResolvedEndpoint::Fifo(path) => Some(path),
         }
     }
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for ResolvedEndpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Place::Tcp(address) => write!(f, "tcp://{address}"),
-            Place::Udp(address) => write!(f, "udp://{address}"),
-            Place::Unix(path) => write!(f, "unix://{}", path.display()),
-            Place::UnixSeq(path) => write!(f, "unixseq://{}", path.display()),
-            Place::UnixGram(path) => write!(f, "unixgram://{}", path.display()),
-            Place::Fifo(path) => write!(f, "fifo://{}", path.display()),
+            ResolvedEndpoint::Tcp(address) => write!(f, "tcp://{address}"),
+            ResolvedEndpoint::Udp(address) => write!(f, "udp://{address}"),
+            ResolvedEndpoint::Unix(path) => write!(f, "unix://{}", path.display()),
+            ResolvedEndpoint::UnixSeq(path) => write!(f, "unixseq://{}", path.display()),
+            ResolvedEndpoint::UnixGram(path) => write!(f, "unixgram://{}", path.display()),
+            ResolvedEndpoint::Fifo(path) => write!(f, "fifo://{}", path.display()),
         }
     }
 }
@@ -293,10 +298,10 @@ mod tests {
         let run = Path::new("/run/user/7");
         let both = "tcp://localhost:5".parse::<Endpoint>().unwrap().places(run);
         assert_eq!(
-            both.iter().map(Place::to_string).collect::<Vec<_>>(),
+            both.iter().map(ResolvedEndpoint::to_string).collect::<Vec<_>>(),
             ["tcp://127.0.0.1:5", "tcp://[::1]:5"]
         );
         let path = "unix://%t/ipcd/ipcd.sock".parse::<Endpoint>().unwrap().places(run);
-        assert_eq!(path, [Place::Unix(PathBuf::from("/run/user/7/ipcd/ipcd.sock"))]);
+        assert_eq!(path, [ResolvedEndpoint::Unix(PathBuf::from("/run/user/7/ipcd/ipcd.sock"))]);
     }
 }

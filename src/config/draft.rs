@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use super::checked::Config;
 use super::defaults::{GROUP, MODE};
-use super::syntax::{Fault, quoted};
+use super::syntax::{Diagnostic, quoted};
 use super::table::Table;
 use crate::endpoint::Endpoint;
 use crate::engine::allow::Allowed;
@@ -21,9 +21,9 @@ pub(super) struct Draft<'t> {
     pub(super) services: Vec<ServiceDraft>,
     /// Endpoints as they come.
     pub(super) listens: Vec<ListenDraft>,
-    pub(super) faults: Vec<Fault>,
+    pub(super) faults: Vec<Diagnostic>,
     /// What is right, and means nothing.
-    pub(super) idle: Vec<Fault>,
+    pub(super) idle: Vec<Diagnostic>,
     /// Keys that are there, or were meant, and were not understood: nothing is concluded from them.
     pub(super) unclear: BTreeSet<&'static str>,
 }
@@ -66,7 +66,7 @@ impl<'t> Draft<'t> {
     }
 
     pub(super) fn fault(&mut self, at: usize, text: String) {
-        self.faults.push(Fault { at, text });
+        self.faults.push(Diagnostic { at, text });
     }
 
     /// A value as it is written, for a message.

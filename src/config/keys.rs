@@ -10,47 +10,47 @@ use crate::engine::service::facts::{First, Idle, Replies};
 
 /// Every key: its name, where it may stand, and what reads it.
 pub(super) const KEYS: &[Key] = &[
-    Key { name: "level", within: Within::Log, read: level },
-    Key { name: "max_connections", within: Within::LimitsAndServices, read: max_connections },
+    Key { name: "level", within: Scope::Log, read: level },
+    Key { name: "max_connections", within: Scope::LimitsAndServices, read: max_connections },
     Key {
         name: "max_connections_per_address",
-        within: Within::LimitsAndServices,
+        within: Scope::LimitsAndServices,
         read: max_connections_per_address,
     },
-    Key { name: "max_message", within: Within::LimitsAndServices, read: max_message },
-    Key { name: "backlog", within: Within::LimitsAndServices, read: backlog },
-    Key { name: "max_queued", within: Within::Limits, read: max_queued },
-    Key { name: "listen_backlog", within: Within::Limits, read: listen_backlog },
-    Key { name: "first_message_timeout", within: Within::LimitsAndAwaiting, read: first_message_timeout },
-    Key { name: "idle_timeout", within: Within::LimitsAndServices, read: idle_timeout },
-    Key { name: "message_timeout", within: Within::LimitsAndServices, read: message_timeout },
-    Key { name: "send_timeout", within: Within::Limits, read: send_timeout },
-    Key { name: "linger_timeout", within: Within::Limits, read: linger_timeout },
-    Key { name: "max_refused_lingering", within: Within::Limits, read: max_refused_lingering },
-    Key { name: "answers_per_second", within: Within::Limits, read: answers_per_second },
-    Key { name: "shutdown_grace", within: Within::Limits, read: shutdown_grace },
-    Key { name: "raw_gap", within: Within::LimitsAndServices, read: raw_gap },
-    Key { name: "framing", within: Within::LimitsAndServices, read: framing },
-    Key { name: "messages_per_second", within: Within::LimitsAndListening, read: messages_per_second },
-    Key { name: "listen", within: Within::Services, read: listen },
-    Key { name: "mode", within: Within::Services, read: mode },
-    Key { name: "group", within: Within::Services, read: group },
-    Key { name: "allow_users", within: Within::Services, read: allow_users },
-    Key { name: "allow_groups", within: Within::Services, read: allow_groups },
-    Key { name: "allow_addresses", within: Within::Services, read: allow_addresses },
-    Key { name: "history", within: Within::Only(Service::Chat), read: history },
-    Key { name: "transcript", within: Within::Only(Service::Chat), read: transcript },
-    Key { name: "passphrase", within: Within::Only(Service::Chat), read: passphrase },
-    Key { name: "name_timeout", within: Within::Only(Service::Chat), read: name_timeout },
-    Key { name: "max_machines", within: Within::Only(Service::Stats), read: max_machines },
-    Key { name: "max_watchers", within: Within::Only(Service::Watch), read: max_watchers },
-    Key { name: "default", within: Within::Only(Service::Mux), read: mux_default },
+    Key { name: "max_message", within: Scope::LimitsAndServices, read: max_message },
+    Key { name: "backlog", within: Scope::LimitsAndServices, read: backlog },
+    Key { name: "max_queued", within: Scope::Limits, read: max_queued },
+    Key { name: "listen_backlog", within: Scope::Limits, read: listen_backlog },
+    Key { name: "first_message_timeout", within: Scope::LimitsAndAwaiting, read: first_message_timeout },
+    Key { name: "idle_timeout", within: Scope::LimitsAndServices, read: idle_timeout },
+    Key { name: "message_timeout", within: Scope::LimitsAndServices, read: message_timeout },
+    Key { name: "send_timeout", within: Scope::Limits, read: send_timeout },
+    Key { name: "linger_timeout", within: Scope::Limits, read: linger_timeout },
+    Key { name: "max_refused_lingering", within: Scope::Limits, read: max_refused_lingering },
+    Key { name: "answers_per_second", within: Scope::Limits, read: answers_per_second },
+    Key { name: "shutdown_grace", within: Scope::Limits, read: shutdown_grace },
+    Key { name: "raw_gap", within: Scope::LimitsAndServices, read: raw_gap },
+    Key { name: "framing", within: Scope::LimitsAndServices, read: framing },
+    Key { name: "messages_per_second", within: Scope::LimitsAndListening, read: messages_per_second },
+    Key { name: "listen", within: Scope::Services, read: listen },
+    Key { name: "mode", within: Scope::Services, read: mode },
+    Key { name: "group", within: Scope::Services, read: group },
+    Key { name: "allow_users", within: Scope::Services, read: allow_users },
+    Key { name: "allow_groups", within: Scope::Services, read: allow_groups },
+    Key { name: "allow_addresses", within: Scope::Services, read: allow_addresses },
+    Key { name: "history", within: Scope::Only(Service::Chat), read: history },
+    Key { name: "transcript", within: Scope::Only(Service::Chat), read: transcript },
+    Key { name: "passphrase", within: Scope::Only(Service::Chat), read: passphrase },
+    Key { name: "name_timeout", within: Scope::Only(Service::Chat), read: name_timeout },
+    Key { name: "max_machines", within: Scope::Only(Service::Stats), read: max_machines },
+    Key { name: "max_watchers", within: Scope::Only(Service::Watch), read: max_watchers },
+    Key { name: "default", within: Scope::Only(Service::Mux), read: mux_default },
 ];
 
 /// One key of the configuration.
 pub(super) struct Key {
     pub(super) name: &'static str,
-    within: Within,
+    within: Scope,
     /// The error says what would be right; what is wrong is put before it.
     pub(super) read: fn(&mut Draft, Table, Value<'_>) -> Result<(), String>,
 }
@@ -62,7 +62,7 @@ pub(super) fn is_secret(name: &str) -> bool {
 
 /// The tables a key may stand in.
 #[derive(Clone, Copy)]
-enum Within {
+enum Scope {
     Log,
     Limits,
     Services,
@@ -74,16 +74,16 @@ enum Within {
     Only(Service),
 }
 
-impl Within {
+impl Scope {
     fn has(self, table: Table) -> bool {
         match (self, table) {
-            (Within::Log, Table::Log) => true,
-            (Within::Limits | Within::LimitsAndServices, Table::Limits) => true,
-            (Within::LimitsAndAwaiting | Within::LimitsAndListening, Table::Limits) => true,
-            (Within::LimitsAndListening, Table::Service(service)) => service.facts().first != First::Nothing,
-            (Within::Services | Within::LimitsAndServices, Table::Service(_)) => true,
-            (Within::LimitsAndAwaiting, Table::Service(service)) => service.facts().first == First::Message,
-            (Within::Only(service), Table::Service(other)) => service == other,
+            (Scope::Log, Table::Log) => true,
+            (Scope::Limits | Scope::LimitsAndServices, Table::Limits) => true,
+            (Scope::LimitsAndAwaiting | Scope::LimitsAndListening, Table::Limits) => true,
+            (Scope::LimitsAndListening, Table::Service(service)) => service.facts().first != First::Nothing,
+            (Scope::Services | Scope::LimitsAndServices, Table::Service(_)) => true,
+            (Scope::LimitsAndAwaiting, Table::Service(service)) => service.facts().first == First::Message,
+            (Scope::Only(service), Table::Service(other)) => service == other,
             _ => false,
         }
     }

@@ -10,12 +10,12 @@ use toml::de::{DeTable, DeValue};
 use super::checked::{Listen, transport};
 use super::draft::{Draft, ListenDraft, Own};
 use super::networks;
-use super::people::{self, People};
 use super::suggest::{self, nearest};
-use super::syntax::{Cursor, Fault, quoted};
+use super::syntax::{Cursor, Diagnostic, quoted};
 use super::table::Table;
+use super::users::{self, UserDatabase};
 use super::value::{Group, Permissions, Text, Value, typed};
-use crate::endpoint::{Endpoint, Place};
+use crate::endpoint::{Endpoint, ResolvedEndpoint};
 use crate::engine::allow::{self, Allowed};
 use crate::engine::message::Transport;
 use crate::engine::name::Name;
@@ -97,9 +97,9 @@ fn read_table(draft: &mut Draft, at: usize, entries: DeTable<'_>) -> Option<(usi
             "endpoint" => typed(value).map(|Text(text)| endpoint = Some((place, text))),
             "mode" => typed(value).map(|Permissions(mode)| own.mode = Some((place, mode))),
             "group" => typed(value).map(|Group(group)| own.group = Some((place, group))),
-            "allow_users" => people::read(People::Users, value, &mut draft.faults)
+            "allow_users" => users::read(UserDatabase::Users, value, &mut draft.faults)
                 .map(|allowed| own.allowed_users = Some(allowed)),
-            "allow_groups" => people::read(People::Groups, value, &mut draft.faults)
+            "allow_groups" => users::read(UserDatabase::Groups, value, &mut draft.faults)
                 .map(|allowed| own.allowed_groups = Some(allowed)),
             "allow_addresses" => networks::read(value, &mut draft.faults)
                 .map(|networks| own.networks = Some((place, networks))),
@@ -166,7 +166,7 @@ fn instead_of_list(service: Service, endpoint: &Endpoint) -> Option<&'static str
 pub(super) fn place_listens(name: &str, text: &str, draft: &mut Draft) {
     draft.listens.sort_by_key(|listen| listen.at);
     let mut cursor = Cursor::new(text.as_bytes());
-    let mut taken = Taken::default();
+    let mut taken = Claims::default();
     for ListenDraft { at, service, endpoint, own } in std::mem::take(&mut draft.listens) {
         let (line, column) = cursor.advance(at);
         // Any path does here: it only has to be the same for all.
@@ -179,12 +179,12 @@ pub(super) fn place_listens(name: &str, text: &str, draft: &mut Draft) {
         let pointless = [own.mode.as_ref().map(|(at, _)| at), own.group.as_ref().map(|(at, _)| at)];
         for at in pointless.into_iter().flatten().filter(|_| !is_file) {
             let text = format!("{endpoint} is no file, and has neither mode nor group; leave them out");
-            draft.faults.push(Fault { at: *at, text });
+            draft.faults.push(Diagnostic { at: *at, text });
         }
         if allowed.is_some()
             && let Some(instead) = instead_of_list(service, &endpoint)
         {
-            draft.faults.push(Fault { at, text: format!("{endpoint}: {instead}") });
+            draft.faults.push(Diagnostic { at, text: format!("{endpoint}: {instead}") });
         }
         let is_on_network = is_on_network(&endpoint);
         if let Some((at, _)) =
@@ -193,7 +193,7 @@ pub(super) fn place_listens(name: &str, text: &str, draft: &mut Draft) {
             let text = format!(
                 "{endpoint}: nobody comes there from an address of a network; use allow_users and allow_groups instead of allow_addresses"
             );
-            draft.faults.push(Fault { at: *at, text });
+            draft.faults.push(Diagnostic { at: *at, text });
         }
         let networks =
             own.networks.map_or_else(|| service_draft.settings.networks.clone(), |(_, networks)| networks);
@@ -218,7 +218,9 @@ pub(super) fn place_listens(name: &str, text: &str, draft: &mut Draft) {
                 } else {
                     format!("{shown} conflicts with {first_shown} at {}", first.place)
                 };
-                draft.faults.push(Fault { at, text: format!("{what}; remove one or choose another place") });
+                draft
+                    .faults
+                    .push(Diagnostic { at, text: format!("{what}; remove one or choose another place") });
             }
         }
     }
@@ -247,14 +249,14 @@ pub(super) fn check_networks(draft: &mut Draft) {
         let text = format!(
             "allow_addresses: no endpoint of [{service}] is on the network, and none of [mux]; leave it out, or add one, for example tcp://0.0.0.0:PORT"
         );
-        draft.faults.push(Fault { at, text });
+        draft.faults.push(Diagnostic { at, text });
     }
 }
 
 /// The places that are spoken for, each with the index of its endpoint.
 #[derive(Default)]
-struct Taken {
-    places: HashMap<Place, usize>,
+struct Claims {
+    places: HashMap<ResolvedEndpoint, usize>,
     /// The first endpoint on a port, for an address of all addresses meets it.
     ports: HashMap<Port, usize>,
     paths: HashMap<PathBuf, usize>,
@@ -269,27 +271,27 @@ struct Port {
 }
 
 impl Port {
-    fn of(place: &Place) -> Option<Port> {
-        let (Place::Tcp(address) | Place::Udp(address)) = place else { return None };
-        let is_udp = matches!(place, Place::Udp(_));
+    fn of(place: &ResolvedEndpoint) -> Option<Port> {
+        let (ResolvedEndpoint::Tcp(address) | ResolvedEndpoint::Udp(address)) = place else { return None };
+        let is_udp = matches!(place, ResolvedEndpoint::Udp(_));
         Some(Port { is_udp, is_ipv6: address.is_ipv6(), number: address.port() })
     }
 }
 
 /// The files that an endpoint is in the file system.
-fn claims(place: &Place) -> Vec<PathBuf> {
+fn claims(place: &ResolvedEndpoint) -> Vec<PathBuf> {
     match (place, place.path()) {
         (_, None) => Vec::new(),
-        (Place::Fifo(_), Some(path)) => {
+        (ResolvedEndpoint::Fifo(_), Some(path)) => {
             [".in", ".out"].map(|end| PathBuf::from(format!("{}{end}", path.display()))).into()
         }
         (_, Some(path)) => vec![path.to_owned()],
     }
 }
 
-impl Taken {
+impl Claims {
     /// Takes the sockets, or says which endpoint has one of them already.
-    fn take(&mut self, sockets: &[Place], index: usize) -> Option<usize> {
+    fn take(&mut self, sockets: &[ResolvedEndpoint], index: usize) -> Option<usize> {
         if let Some(first) = sockets.iter().find_map(|socket| self.holder(socket)) {
             return Some(first);
         }
@@ -303,15 +305,17 @@ impl Taken {
         None
     }
 
-    fn holder(&self, place: &Place) -> Option<usize> {
+    fn holder(&self, place: &ResolvedEndpoint) -> Option<usize> {
         let same = self.places.get(place);
         let file = claims(place).iter().find_map(|path| self.paths.get(path));
         let meets = match place {
-            Place::Tcp(address) | Place::Udp(address) if address.ip().is_unspecified() => {
+            ResolvedEndpoint::Tcp(address) | ResolvedEndpoint::Udp(address)
+                if address.ip().is_unspecified() =>
+            {
                 Port::of(place).and_then(|port| self.ports.get(&port))
             }
-            Place::Tcp(address) => self.places.get(&Place::Tcp(all_of(*address))),
-            Place::Udp(address) => self.places.get(&Place::Udp(all_of(*address))),
+            ResolvedEndpoint::Tcp(address) => self.places.get(&ResolvedEndpoint::Tcp(all_of(*address))),
+            ResolvedEndpoint::Udp(address) => self.places.get(&ResolvedEndpoint::Udp(all_of(*address))),
             _ => None,
         };
         same.or(file).or(meets).copied()

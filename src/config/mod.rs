@@ -9,12 +9,12 @@ mod keys;
 mod listen;
 mod networks;
 mod parse;
-mod people;
 mod read;
 mod readers;
 mod suggest;
 mod syntax;
 mod table;
+mod users;
 mod value;
 
 use std::path::Path;

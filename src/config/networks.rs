@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use ipnet::IpNet;
 use toml::de::DeValue;
 
-use super::syntax::{Fault, quoted};
+use super::syntax::{Diagnostic, quoted};
 use super::value::{Text, Value, typed};
 use crate::engine::allow::networks::Networks;
 
@@ -13,7 +13,7 @@ use crate::engine::allow::networks::Networks;
 const NETWORKS_MAX: usize = 256;
 
 /// Reads a list. What is wrong in it is told at its own place; the error is about the whole value.
-pub(super) fn read(value: Value<'_>, faults: &mut Vec<Fault>) -> Result<Networks, String> {
+pub(super) fn read(value: Value<'_>, faults: &mut Vec<Diagnostic>) -> Result<Networks, String> {
     let list = match value.into_inner() {
         DeValue::Array(list) => list,
         other => {
@@ -31,7 +31,7 @@ pub(super) fn read(value: Value<'_>, faults: &mut Vec<Fault>) -> Result<Networks
         let at = element.span().start;
         match typed::<Text>(element).and_then(|Text(text)| network(&text)) {
             Ok(network) => networks.push(network),
-            Err(text) => faults.push(Fault { at, text }),
+            Err(text) => faults.push(Diagnostic { at, text }),
         }
     }
     Ok(Networks::new(networks))

@@ -12,7 +12,7 @@ use super::draft::Draft;
 use super::keys::{KEYS, belongs, is_secret, keys_of, without_effect};
 use super::listen::{check_networks, place_listens};
 use super::suggest::nearest;
-use super::syntax::{Cursor, Fault, quoted, shown, visible, without_broken_lines};
+use super::syntax::{Cursor, Diagnostic, quoted, shown, visible, without_broken_lines};
 use super::table::Table;
 use crate::engine::allow;
 use crate::engine::limits::ServiceSettings;
@@ -93,7 +93,7 @@ fn walk(document: DeTable<'_>, draft: &mut Draft) {
                 && let Some(why) = without_effect(known.name, service)
             {
                 let text = format!("{} has no effect under [{service}]: {why}; leave it out", known.name);
-                draft.idle.push(Fault { at: key.span().start, text });
+                draft.idle.push(Diagnostic { at: key.span().start, text });
             }
             if let Err(right) = (known.read)(draft, table, value) {
                 let text = match is_secret(known.name) {
@@ -154,7 +154,7 @@ fn check_sizes(draft: &mut Draft) {
     for service in &draft.services {
         let (message, backlog) = (service.settings.message_bytes_max, service.settings.backlog_bytes_max);
         if backlog < message {
-            draft.faults.push(Fault {
+            draft.faults.push(Diagnostic {
                 at: service.sizes_at,
                 text: format!(
                     "a backlog of {backlog} bytes is too small for messages of {message}; it is at least max_message"
@@ -163,7 +163,7 @@ fn check_sizes(draft: &mut Draft) {
         }
         let queued = draft.config.settings.queued_bytes_max;
         if queued / 4 < message && !draft.unclear.contains("max_queued") {
-            draft.faults.push(Fault {
+            draft.faults.push(Diagnostic {
                 at: service.sizes_at,
                 text: format!(
                     "max_queued of {queued} bytes is too small for messages of {message}; it is at least four times max_message"
@@ -174,7 +174,7 @@ fn check_sizes(draft: &mut Draft) {
 }
 
 /// The mistakes as lines, in the order of their places.
-fn lines(name: &str, text: &str, mut faults: Vec<Fault>) -> Vec<String> {
+fn lines(name: &str, text: &str, mut faults: Vec<Diagnostic>) -> Vec<String> {
     faults.sort();
     faults.dedup();
     let mut cursor = Cursor::new(text.as_bytes());

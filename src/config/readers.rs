@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use super::draft::Draft;
 use super::networks;
-use super::people::{self, People};
 use super::table::Table;
+use super::users::{self, UserDatabase};
 use super::value::*;
 use crate::engine::allow::passphrase::{PASSPHRASE_CHARS_MAX, Passphrase};
 
@@ -170,13 +170,13 @@ pub(super) fn group(draft: &mut Draft, table: Table, value: Value<'_>) -> Result
 }
 
 pub(super) fn allow_users(draft: &mut Draft, table: Table, value: Value<'_>) -> Result<(), String> {
-    let allowed = people::read(People::Users, value, &mut draft.faults)?;
+    let allowed = users::read(UserDatabase::Users, value, &mut draft.faults)?;
     draft.services(table).iter_mut().for_each(|service| service.allowed_users.clone_from(&allowed));
     Ok(())
 }
 
 pub(super) fn allow_groups(draft: &mut Draft, table: Table, value: Value<'_>) -> Result<(), String> {
-    let allowed = people::read(People::Groups, value, &mut draft.faults)?;
+    let allowed = users::read(UserDatabase::Groups, value, &mut draft.faults)?;
     draft.services(table).iter_mut().for_each(|service| service.allowed_groups.clone_from(&allowed));
     Ok(())
 }

@@ -16,7 +16,7 @@ const ROUNDS_MAX: usize = 8;
 
 /// One mistake: the byte offset of its place, and what is wrong there.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Fault {
+pub(super) struct Diagnostic {
     pub(super) at: usize,
     pub(super) text: String,
 }
@@ -82,7 +82,7 @@ pub(super) fn visible(text: &str) -> String {
     out
 }
 /// The text with spaces in place of what is no TOML, which is told; so the mistakes of the rest can be told too.
-pub(super) fn without_broken_lines<'t>(text: &'t str, faults: &mut Vec<Fault>) -> Cow<'t, str> {
+pub(super) fn without_broken_lines<'t>(text: &'t str, faults: &mut Vec<Diagnostic>) -> Cow<'t, str> {
     if syntax_errors(text, 0).is_empty() {
         return Cow::Borrowed(text);
     }
@@ -103,7 +103,7 @@ pub(super) fn without_broken_lines<'t>(text: &'t str, faults: &mut Vec<Fault>) -
                     text.get(..span.start).and_then(|before| before.rsplit('\n').next()).unwrap_or_default();
                 let key = line.split('=').next().unwrap_or_default().trim();
                 let source = if is_secret(key) { "…" } else { source };
-                faults.push(Fault { at: span.start, text: syntax_error(source, rest, &message) });
+                faults.push(Diagnostic { at: span.start, text: syntax_error(source, rest, &message) });
             }
             statements.blank(span.start, &mut bytes);
         }

@@ -277,10 +277,10 @@ meaning! {
     };
 
     /// A user or a group, by name or number; whether there is such a name is known only to the system's databases.
-    Person(Who), "a name in quotes or a number, for example \"root\" or 1000", |raw| match raw {
+    Person(Principal), "a name in quotes or a number, for example \"root\" or 1000", |raw| match raw {
         // The highest number means nobody (chown(2)).
-        Raw::Integer(id) => u32::try_from(id).ok().filter(|id| *id < u32::MAX).map(Who::Id),
-        Raw::Text(name) => is_name(&name).then_some(Who::Name(name)),
+        Raw::Integer(id) => u32::try_from(id).ok().filter(|id| *id < u32::MAX).map(Principal::Id),
+        Raw::Text(name) => is_name(&name).then_some(Principal::Name(name)),
         Raw::Other => None,
     };
 
@@ -333,7 +333,7 @@ meaning! {
 }
 
 /// A user or a group as it is written.
-pub(super) enum Who {
+pub(super) enum Principal {
     Name(String),
     Id(u32),
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::{DEFAULT_FILE, Failure, configuration};
 use crate::config::{Config, Listen};
-use crate::endpoint::{Endpoint, Host, Place};
+use crate::endpoint::{Endpoint, Host, ResolvedEndpoint};
 use crate::engine::service::Service;
 use crate::engine::service::facts::Openness;
 use crate::transport::directory::runtime_directory_if_there;
@@ -163,7 +163,7 @@ fn missing_directory(endpoint: &Endpoint, runtime: Option<&Path>) -> Option<Path
         return None;
     }
     let places = endpoint.places(runtime.unwrap_or(Path::new("")));
-    let directory = places.first().and_then(Place::path)?.parent()?.to_owned();
+    let directory = places.first().and_then(ResolvedEndpoint::path)?.parent()?.to_owned();
     (!directory.is_dir()).then_some(directory)
 }
 

@@ -51,7 +51,7 @@ impl Drop for PidFile {
 
 /// Which of the processes this is.
 #[derive(Debug)]
-pub enum Side {
+pub enum ForkSide {
     /// One that has nothing left to do but to end, with this exit status.
     Parent(u8),
     /// The daemon; its outcome has to be told to the terminal.
@@ -63,7 +63,7 @@ pub enum Side {
 ///
 /// # Errors
 /// A file cannot be locked or opened, or the process cannot be copied.
-pub fn detach(files: &Detached, user: Option<&User>) -> Result<Side, Failure> {
+pub fn detach(files: &Detached, user: Option<&User>) -> Result<ForkSide, Failure> {
     let failed = |what: &Path, error: io::Error| {
         Failure::Runtime(format!("{}: {error}; choose a path where ipcd may write", what.display()))
     };
@@ -94,7 +94,7 @@ pub fn detach(files: &Detached, user: Option<&User>) -> Result<Side, Failure> {
                 return Err(Failure::Runtime(format!("cannot detach: {}", reason(error))));
             }
             lock.leave();
-            Ok(Side::Parent(retell(heard, &log_file)))
+            Ok(ForkSide::Parent(retell(heard, &log_file)))
         }
         Outcome::Child(outcome) => {
             drop(reader); // or what is told would always find somebody
@@ -106,11 +106,11 @@ pub fn detach(files: &Detached, user: Option<&User>) -> Result<Side, Failure> {
             };
             let terminal = Terminal { writer, made, log_file, open_log, pid_file: PidFile(lock) };
             match written {
-                Ok(()) => Ok(Side::Daemon(terminal)),
+                Ok(()) => Ok(ForkSide::Daemon(terminal)),
                 Err(why) => {
                     let failure = Failure::Runtime(why);
                     terminal.tell(&failure);
-                    Ok(Side::Parent(failure.status())) // the terminal has heard of it, from the one who waits there
+                    Ok(ForkSide::Parent(failure.status())) // the terminal has heard of it, from the one who waits there
                 }
             }
         }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::{Daemon, handover, unit};
 use crate::config::{Config, Listen};
-use crate::endpoint::{Endpoint, Place};
+use crate::endpoint::{Endpoint, ResolvedEndpoint};
 use crate::engine::limits::Settings;
 use crate::engine::message::Binding;
 use crate::host::hosts;
@@ -29,7 +29,7 @@ struct Unopened {
     line: String,
     /// This machine just lacks that kind of address.
     is_address_missing: bool,
-    place: Place,
+    place: ResolvedEndpoint,
     /// Who has it.
     holder: Option<PortOwner>,
 }
@@ -47,13 +47,13 @@ impl Unopened {
 
 /// One socket to listen on, and why.
 #[derive(Clone)]
-pub(super) struct Wanted<'a> {
-    pub(super) place: Place,
+pub(super) struct ListenSpec<'a> {
+    pub(super) place: ResolvedEndpoint,
     pub(super) listen: &'a Listen,
     pub(super) options: Options,
 }
 
-impl Wanted<'_> {
+impl ListenSpec<'_> {
     pub(super) fn binding(&self) -> Binding {
         Binding {
             endpoint: self.place.to_string(),
@@ -70,13 +70,13 @@ impl Daemon {
     ///
     /// # Errors
     /// A line for each that could not be opened. Then everything is as it was.
-    pub(super) fn open(&mut self, wanted: &[Wanted]) -> Result<(), Vec<String>> {
-        let mut opened: Vec<Place> = Vec::new();
-        let mut moved: Vec<(Place, Binding)> = Vec::new();
+    pub(super) fn open(&mut self, wanted: &[ListenSpec]) -> Result<(), Vec<String>> {
+        let mut opened: Vec<ResolvedEndpoint> = Vec::new();
+        let mut moved: Vec<(ResolvedEndpoint, Binding)> = Vec::new();
         let mut errors: Vec<Unopened> = Vec::new();
-        let mut missing: Vec<(&Wanted, Unopened)> = Vec::new();
+        let mut missing: Vec<(&ListenSpec, Unopened)> = Vec::new();
         for want in wanted {
-            if matches!(want.place, Place::Fifo(_)) {
+            if matches!(want.place, ResolvedEndpoint::Fifo(_)) {
                 match self.open_fifo(want) {
                     Ok(true) => opened.push(want.place.clone()),
                     Ok(false) => {}
@@ -128,7 +128,7 @@ impl Daemon {
 
     /// Bounds what the kernel takes from each peer that is not read from: twice the longest message, so that a message that
     /// was sent at once comes at once.
-    pub(super) fn bound_receiving(&self, settings: &Settings, wanted: &[Wanted]) {
+    pub(super) fn bound_receiving(&self, settings: &Settings, wanted: &[ListenSpec]) {
         let longest = settings.services.iter().map(|service| service.message_bytes_max).max().unwrap_or(0);
         let bytes = RECEIVE_BYTES_MIN.max(2 * longest);
         for listener in wanted.iter().filter_map(|want| self.reactor.listener(&want.place)) {
@@ -139,7 +139,7 @@ impl Daemon {
     }
 
     /// Listens on a socket that was handed over, if there is one for this place.
-    fn take_handed(&mut self, want: &Wanted) -> bool {
+    fn take_handed(&mut self, want: &ListenSpec) -> bool {
         let Some(index) = self.handed.iter().position(|(place, _)| *place == want.place) else {
             return false;
         };
@@ -154,7 +154,7 @@ impl Daemon {
     }
 
     /// Opens a FIFO, unless it is open; whether that was to be done.
-    fn open_fifo(&mut self, want: &Wanted) -> Result<bool, Unopened> {
+    fn open_fifo(&mut self, want: &ListenSpec) -> Result<bool, Unopened> {
         if self.reactor.fifo(&want.place).is_some_and(Fifo::is_orphaned) {
             log::warn!("{}: a file of it is gone or another; making it anew", want.place);
             self.reactor.remove(&want.place, 0);
@@ -172,9 +172,9 @@ impl Daemon {
     /// Opens one place.
     fn open_one(
         &mut self,
-        want: &Wanted,
-        wanted: &[Wanted],
-        moved: &mut Vec<(Place, Binding)>,
+        want: &ListenSpec,
+        wanted: &[ListenSpec],
+        moved: &mut Vec<(ResolvedEndpoint, Binding)>,
     ) -> Result<(), Unopened> {
         let mut outcome = open(&want.place, &want.options);
         if outcome.as_ref().is_err_and(|error| error.is_in_use()) {
@@ -213,7 +213,7 @@ impl Daemon {
 
     /// Closes listeners of the process before that keep `place` from being opened, here and in the service manager's store;
     /// whether there were such. What is wanted has been taken by its own place, or would meet this one in the configuration.
-    fn give_up_handed(&mut self, place: &Place) -> bool {
+    fn give_up_handed(&mut self, place: &ResolvedEndpoint) -> bool {
         let (given_up, handed) = std::mem::take(&mut self.handed)
             .into_iter()
             .partition::<Vec<_>, _>(|(old, listener)| !listener.is_kept() && unit::meet(place, old, false));
@@ -230,17 +230,21 @@ impl Daemon {
 
     /// Our own listeners that keep `place` from being opened and are not wanted any more. One that the service manager holds
     /// stays: its address would not be free all the same.
-    fn in_the_way_of(&self, place: &Place, wanted: &[Wanted]) -> Vec<(Place, Binding)> {
-        let is_wanted = |place: &Place| wanted.iter().any(|want| want.place == *place);
-        let conflicts = |other: &Place| place.path().is_none() && unit::meet(place, other, false);
-        let is_kept = |place: &Place| self.reactor.listener(place).is_some_and(Listener::is_kept);
+    fn in_the_way_of(
+        &self,
+        place: &ResolvedEndpoint,
+        wanted: &[ListenSpec],
+    ) -> Vec<(ResolvedEndpoint, Binding)> {
+        let is_wanted = |place: &ResolvedEndpoint| wanted.iter().any(|want| want.place == *place);
+        let conflicts = |other: &ResolvedEndpoint| place.path().is_none() && unit::meet(place, other, false);
+        let is_kept = |place: &ResolvedEndpoint| self.reactor.listener(place).is_some_and(Listener::is_kept);
         let ours = self.reactor.places();
         let ours = ours.filter(|(other, _)| conflicts(other) && !is_wanted(other) && !is_kept(other));
         ours.map(|(place, binding)| (place.clone(), binding.clone())).collect()
     }
 
     /// Opens again what was closed for something that could not be opened then.
-    fn put_back(&mut self, place: &Place, binding: Binding) {
+    fn put_back(&mut self, place: &ResolvedEndpoint, binding: Binding) {
         // What is moved is on the network, and has neither mode nor group.
         let options = Options {
             backlog: self.config.listen_backlog,
@@ -282,7 +286,7 @@ fn told(errors: &[Unopened], config: &Config) -> Vec<String> {
 }
 
 /// Every socket that a configuration asks for.
-pub(super) fn wanted<'a>(config: &'a Config, runtime: &Runtime) -> Result<Vec<Wanted<'a>>, String> {
+pub(super) fn wanted<'a>(config: &'a Config, runtime: &Runtime) -> Result<Vec<ListenSpec<'a>>, String> {
     let mut all = Vec::new();
     for listen in &config.listens {
         let relative = listen.endpoint.path().and_then(|path| path.strip_prefix("%t").ok());
@@ -303,7 +307,7 @@ pub(super) fn wanted<'a>(config: &'a Config, runtime: &Runtime) -> Result<Vec<Wa
                 group: if is_group { listen.group.clone() } else { String::new() },
                 make_directory: make_directory.clone(),
             };
-            all.push(Wanted { place, listen, options });
+            all.push(ListenSpec { place, listen, options });
         }
     }
     add_own_name(&mut all, &hosts::own_loopback_addresses());
@@ -312,8 +316,8 @@ pub(super) fn wanted<'a>(config: &'a Config, runtime: &Runtime) -> Result<Vec<Wa
 
 /// Where the machine's own name means another loopback address (127.0.1.1 on Debian), `localhost` is that one too: a client
 /// that connects to `gethostname()` finds us. Unless the configuration has another endpoint there.
-fn add_own_name(all: &mut Vec<Wanted>, addresses: &[IpAddr]) {
-    let mut taken: HashSet<Place> = all.iter().map(|want| want.place.clone()).collect();
+fn add_own_name(all: &mut Vec<ListenSpec>, addresses: &[IpAddr]) {
+    let mut taken: HashSet<ResolvedEndpoint> = all.iter().map(|want| want.place.clone()).collect();
     let mut added = Vec::new();
     let mut previous: Option<&Listen> = None;
     for want in all.iter().filter(|want| want.listen.endpoint.is_localhost()) {
@@ -324,12 +328,12 @@ fn add_own_name(all: &mut Vec<Wanted>, addresses: &[IpAddr]) {
         previous = Some(want.listen);
         for address in addresses {
             let place = match &want.listen.endpoint {
-                Endpoint::Tcp(_, port) => Place::Tcp(SocketAddr::new(*address, *port)),
-                Endpoint::Udp(_, port) => Place::Udp(SocketAddr::new(*address, *port)),
+                Endpoint::Tcp(_, port) => ResolvedEndpoint::Tcp(SocketAddr::new(*address, *port)),
+                Endpoint::Udp(_, port) => ResolvedEndpoint::Udp(SocketAddr::new(*address, *port)),
                 _ => continue,
             };
             if taken.insert(place.clone()) {
-                added.push(Wanted { place, listen: want.listen, options: want.options.clone() });
+                added.push(ListenSpec { place, listen: want.listen, options: want.options.clone() });
             }
         }
     }

@@ -9,7 +9,7 @@ use rustix::net::sockopt;
 
 use super::record;
 use super::unit::UnitSocket;
-use crate::endpoint::Place;
+use crate::endpoint::ResolvedEndpoint;
 use crate::engine::record::Record;
 use crate::host::fd_bundle;
 use crate::host::manager::Manager;
@@ -35,7 +35,7 @@ const RECORD: &str = "ipcd-record";
 #[derive(Debug, Default)]
 pub(super) struct Bequest {
     /// Listening sockets.
-    pub(super) listeners: Vec<(Place, Listener)>,
+    pub(super) listeners: Vec<(ResolvedEndpoint, Listener)>,
     /// Those among them that the manager goes on holding.
     pub(super) units: Vec<UnitSocket>,
     /// What the process before knew of its connections.

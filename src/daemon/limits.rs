@@ -4,9 +4,9 @@ use log::LevelFilter;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 use super::bounds;
-use super::endpoints::Wanted;
+use super::endpoints::ListenSpec;
 use crate::config::Config;
-use crate::endpoint::Place;
+use crate::endpoint::ResolvedEndpoint;
 use crate::engine::limits::{PLACES_KEPT, Settings};
 
 /// Descriptors beside those of connections and listeners: standard ones, epoll, signals, the log, the spare one, and
@@ -17,7 +17,7 @@ const DESCRIPTORS_OF_OUR_OWN: usize = 24;
 const OPEN_FILES: usize = 1024;
 
 /// What the engine is told: the configuration's settings, within what the limit on open files allows.
-pub(super) fn settings(config: &Config, wanted: &[Wanted]) -> Settings {
+pub(super) fn settings(config: &Config, wanted: &[ListenSpec]) -> Settings {
     let mut settings = config.settings.clone();
     settings.owner = rustix::process::geteuid().as_raw();
     settings.report_messages = log::max_level() >= LevelFilter::Debug;
@@ -27,7 +27,7 @@ pub(super) fn settings(config: &Config, wanted: &[Wanted]) -> Settings {
     settings.refused_lingering_max = settings.refused_lingering_max.min(files / 8);
     // A listener has a descriptor, and on a Unix socket one for its lock.
     // A FIFO has two at each of its ends, and one for its lock.
-    settings.fifos = wanted.iter().filter(|want| matches!(want.place, Place::Fifo(_))).count();
+    settings.fifos = wanted.iter().filter(|want| matches!(want.place, ResolvedEndpoint::Fifo(_))).count();
     let others = DESCRIPTORS_OF_OUR_OWN
         + PLACES_KEPT
         + settings.refused_lingering_max

@@ -23,7 +23,7 @@ use std::path::{Path, PathBuf};
 use log::LevelFilter;
 
 use crate::config::Config;
-use crate::endpoint::Place;
+use crate::endpoint::ResolvedEndpoint;
 use crate::engine::Engine;
 use crate::engine::limits::Settings;
 use crate::engine::message::{ConnectionId, Input, Request, Timestamp};
@@ -37,7 +37,7 @@ use crate::reactor::{Reactor, Signal};
 use crate::transport::listener::Listener;
 
 pub use detach::Detached;
-use detach::Side;
+use detach::ForkSide;
 use endpoints::{Runtime, wanted};
 pub use failure::Failure;
 use handover::Bequest;
@@ -86,8 +86,8 @@ pub fn run(mut run: Run) -> Result<u8, Failure> {
     run.config = run.config.as_deref().map(detach::absolute);
     files.log_file = detach::absolute(&files.log_file); // to be found from / when it is opened anew
     let starter = match detach::detach(files, user.as_ref())? {
-        Side::Parent(status) => return Ok(status),
-        Side::Daemon(starter) => starter,
+        ForkSide::Parent(status) => return Ok(status),
+        ForkSide::Daemon(starter) => starter,
     };
     let outcome = match Daemon::start(run, user.as_ref(), inherited) {
         Err(failure) => {
@@ -120,7 +120,7 @@ struct Daemon {
     config: Config,
     reactor: Reactor,
     /// Listening sockets that were handed over and have found no endpoint yet.
-    handed: Vec<(Place, Listener)>,
+    handed: Vec<(ResolvedEndpoint, Listener)>,
     /// Sockets that the service manager handed over and holds, those that no endpoint is for any more as well.
     units: Vec<UnitSocket>,
     manager: Manager,
@@ -286,7 +286,7 @@ impl Daemon {
             return Err("there is no service manager to hand over to (NOTIFY_SOCKET is not set)".to_owned());
         }
         let backlog = self.config.listen_backlog as usize;
-        let unix: Vec<Place> =
+        let unix: Vec<ResolvedEndpoint> =
             self.reactor.own_unix_listeners().map(|listener| listener.place().clone()).collect();
         // Nobody else can go on listening there: who waits is taken along.
         for place in &unix {

@@ -7,7 +7,7 @@ use nix::sys::socket::SockaddrStorage;
 
 use super::Daemon;
 use crate::config::Listen;
-use crate::endpoint::{Endpoint, Place};
+use crate::endpoint::{Endpoint, ResolvedEndpoint};
 use crate::engine::service::Service;
 
 /// Addresses of this machine that are named.
@@ -37,11 +37,11 @@ impl Daemon {
     fn places_of(&self, listen: &Listen) -> Vec<String> {
         let runtime = self.runtime.get().cloned().unwrap_or_default();
         let places = listen.endpoint.places(&runtime);
-        let open = |place: &Place| self.reactor.places().any(|(other, _)| other == place);
+        let open = |place: &ResolvedEndpoint| self.reactor.places().any(|(other, _)| other == place);
         if places.len() > 1 && places.iter().all(open) {
             return vec![listen.endpoint.to_string()];
         }
-        places.iter().filter(|place| open(place)).map(Place::to_string).collect()
+        places.iter().filter(|place| open(place)).map(ResolvedEndpoint::to_string).collect()
     }
 
     /// How others than this machine come to the services of the network, or what to change so that they can.
@@ -78,7 +78,7 @@ impl Daemon {
 fn network(listen: &Listen) -> Option<(&Listen, SocketAddr)> {
     let Endpoint::Tcp(..) = listen.endpoint else { return None };
     match listen.endpoint.places("".as_ref()).first() {
-        Some(Place::Tcp(address)) => Some((listen, *address)),
+        Some(ResolvedEndpoint::Tcp(address)) => Some((listen, *address)),
         _ => None,
     }
 }

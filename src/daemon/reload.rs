@@ -1,9 +1,9 @@
 //! A reload: the new configuration is checked whole and its endpoints are opened before anything old is closed.
 
-use super::endpoints::{Wanted, wanted};
+use super::endpoints::{ListenSpec, wanted};
 use super::limits::settings;
 use super::{Daemon, advice, configuration};
-use crate::endpoint::Place;
+use crate::endpoint::ResolvedEndpoint;
 use crate::engine::message::Input;
 use crate::host;
 
@@ -48,7 +48,7 @@ impl Daemon {
         if let Some(transcript) = transcript {
             self.transcript = transcript;
         }
-        let superfluous: Vec<Place> = self
+        let superfluous: Vec<ResolvedEndpoint> = self
             .reactor
             .places()
             .map(|(place, _)| place.clone())
@@ -72,7 +72,7 @@ impl Daemon {
     }
 
     /// Gives a listener that stays what the new configuration says.
-    fn adjust(&mut self, want: &Wanted) {
+    fn adjust(&mut self, want: &ListenSpec) {
         let relabelled = if let Some(fifo) = self.reactor.fifo(&want.place) {
             fifo.set_permissions(want.options.mode, &want.options.group)
         } else if let Some(listener) = self.reactor.listener(&want.place) {

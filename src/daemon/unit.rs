@@ -1,7 +1,7 @@
 //! Sockets that the service manager handed over and goes on holding, whatever ipcd does with its own copy: what they keep
 //! from being opened, and how that is told.
 
-use crate::endpoint::Place;
+use crate::endpoint::ResolvedEndpoint;
 use crate::transport::open::{OpenError, OpenErrorKind};
 use crate::transport::owner::PortOwner;
 
@@ -9,7 +9,7 @@ use crate::transport::owner::PortOwner;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct UnitSocket {
     /// Where it listens.
-    pub(super) place: Place,
+    pub(super) place: ResolvedEndpoint,
     /// FileDescriptorName=, which is the unit's name unless it says otherwise (systemd.socket(5)).
     pub(super) name: String,
     /// It is IPv6 and takes IPv4 as well (BindIPv6Only=both).
@@ -17,8 +17,10 @@ pub(super) struct UnitSocket {
 }
 
 /// Whether two places of one protocol and port meet on some address. `is_dual`: the second one takes both families.
-pub(super) fn meet(new: &Place, old: &Place, is_dual: bool) -> bool {
-    let ((Place::Tcp(a), Place::Tcp(b)) | (Place::Udp(a), Place::Udp(b))) = (new, old) else {
+pub(super) fn meet(new: &ResolvedEndpoint, old: &ResolvedEndpoint, is_dual: bool) -> bool {
+    let ((ResolvedEndpoint::Tcp(a), ResolvedEndpoint::Tcp(b))
+    | (ResolvedEndpoint::Udp(a), ResolvedEndpoint::Udp(b))) = (new, old)
+    else {
         // Sockets of every kind share the paths.
         return new.path().is_some() && new.path() == old.path();
     };
@@ -36,7 +38,7 @@ pub(super) fn meet(new: &Place, old: &Place, is_dual: bool) -> bool {
 
 impl UnitSocket {
     /// Whether it keeps a place from being opened.
-    fn is_in_the_way_of(&self, place: &Place) -> bool {
+    fn is_in_the_way_of(&self, place: &ResolvedEndpoint) -> bool {
         meet(place, &self.place, self.is_dual)
     }
 
@@ -82,12 +84,12 @@ fn may_hold_for_us(holder: &PortOwner) -> bool {
 mod tests {
     use super::*;
 
-    fn place(text: &str) -> Place {
+    fn place(text: &str) -> ResolvedEndpoint {
         match text.split_once("://").unwrap() {
-            ("tcp", address) => Place::Tcp(address.parse().unwrap()),
-            ("udp", address) => Place::Udp(address.parse().unwrap()),
-            ("unix", path) => Place::Unix(path.into()),
-            (_, path) => Place::UnixSeq(path.into()),
+            ("tcp", address) => ResolvedEndpoint::Tcp(address.parse().unwrap()),
+            ("udp", address) => ResolvedEndpoint::Udp(address.parse().unwrap()),
+            ("unix", path) => ResolvedEndpoint::Unix(path.into()),
+            (_, path) => ResolvedEndpoint::UnixSeq(path.into()),
         }
     }
 

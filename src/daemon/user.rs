@@ -2,7 +2,7 @@
 
 use std::fs::File;
 
-use super::endpoints::Wanted;
+use super::endpoints::ListenSpec;
 use super::{Daemon, Failure};
 use crate::host::user::{User, make_directory};
 
@@ -10,8 +10,8 @@ impl Daemon {
     /// Opens what needs root: endpoints of the network, for ports below 1024, and the directory in `/run`. Then becomes the
     /// user, for good. Sockets and FIFOs in the file system are opened after that: root never makes or removes a file where
     /// somebody else may write.
-    pub(super) fn become_user(&mut self, user: &User, wanted: &[Wanted]) -> Result<(), Failure> {
-        let network: Vec<Wanted> =
+    pub(super) fn become_user(&mut self, user: &User, wanted: &[ListenSpec]) -> Result<(), Failure> {
+        let network: Vec<ListenSpec> =
             wanted.iter().filter(|want| want.place.path().is_none()).cloned().collect();
         self.open(&network).map_err(Failure::Unavailable)?;
         for directory in wanted.iter().filter_map(|want| want.options.make_directory.as_deref()) {

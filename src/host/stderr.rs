@@ -62,7 +62,7 @@ impl Style {
 /// and counted; the next one that can be is preceded by a line that says how many were lost.
 #[derive(Debug)]
 pub struct Sink {
-    way: Way,
+    way: WriteMode,
     style: Style,
     /// How many lines were dropped since the last one that was written.
     lost: u64,
@@ -74,7 +74,7 @@ pub struct Sink {
 
 /// How to write without waiting.
 #[derive(Debug)]
-enum Way {
+enum WriteMode {
     /// There is no standard error.
     Closed,
     /// A file, or a device that does not make one wait.
@@ -96,7 +96,7 @@ impl Sink {
         match fcntl_dupfd_cloexec(io::stderr(), 3) {
             Ok(fd) => Sink::new(fd, style),
             Err(error) => {
-                let way = if error == Errno::BADF { Way::Closed } else { Way::Shared };
+                let way = if error == Errno::BADF { WriteMode::Closed } else { WriteMode::Shared };
                 Sink { way, style, lost: 0, dropped: 0, rest: Vec::new() }
             }
         }
@@ -106,11 +106,11 @@ impl Sink {
     pub fn new(fd: OwnedFd, style: Style) -> Self {
         let kind = fstat(&fd).map(|it| FileType::from_raw_mode(it.st_mode));
         let way = match kind {
-            Ok(FileType::Socket) => Way::Socket(fd),
+            Ok(FileType::Socket) => WriteMode::Socket(fd),
             Ok(FileType::Fifo) => unshared(fd),
             Ok(FileType::CharacterDevice) if isatty(&fd) => unshared(fd),
-            Ok(_) => Way::Plain(fd),
-            Err(_) => Way::Polled(fd),
+            Ok(_) => WriteMode::Plain(fd),
+            Err(_) => WriteMode::Polled(fd),
         };
         Sink { way, style, lost: 0, dropped: 0, rest: Vec::new() }
     }
@@ -174,7 +174,7 @@ impl Write for Sink {
     }
 }
 
-impl Way {
+impl WriteMode {
     /// Writes until the kernel takes no more, and says how many bytes were left.
     fn write_some(&self, bytes: &[u8]) -> usize {
         let mut left = bytes;
@@ -190,11 +190,11 @@ impl Way {
 
     fn write_once(&self, bytes: &[u8]) -> Result<usize, Errno> {
         match self {
-            Way::Closed => Err(Errno::BADF),
-            Way::Plain(fd) | Way::NonBlocking(fd) => write(fd, bytes),
-            Way::Polled(fd) => write_if_taken(fd.as_fd(), bytes),
-            Way::Shared => write_if_taken(io::stderr().as_fd(), bytes),
-            Way::Socket(fd) => send(fd, bytes, SendFlags::DONTWAIT | SendFlags::NOSIGNAL),
+            WriteMode::Closed => Err(Errno::BADF),
+            WriteMode::Plain(fd) | WriteMode::NonBlocking(fd) => write(fd, bytes),
+            WriteMode::Polled(fd) => write_if_taken(fd.as_fd(), bytes),
+            WriteMode::Shared => write_if_taken(io::stderr().as_fd(), bytes),
+            WriteMode::Socket(fd) => send(fd, bytes, SendFlags::DONTWAIT | SendFlags::NOSIGNAL),
         }
     }
 }
@@ -211,13 +211,13 @@ fn write_if_taken(fd: BorrowedFd<'_>, bytes: &[u8]) -> Result<usize, Errno> {
 
 /// Opens a pipe or terminal once more, because O_NONBLOCK belongs to the open file description: set on the one we got,
 /// it would reach the shell that started us, and everybody else who writes there.
-fn unshared(fd: OwnedFd) -> Way {
+fn unshared(fd: OwnedFd) -> WriteMode {
     let path = format!("/proc/self/fd/{}", fd.as_fd().as_raw_fd());
     let flags = OFlags::WRONLY | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOCTTY;
     match openat(CWD, path, flags, Mode::empty()) {
-        Ok(own) => Way::NonBlocking(own),
+        Ok(own) => WriteMode::NonBlocking(own),
         // Another user's pipe (we have changed users), or /proc is not there.
-        Err(_) => Way::Polled(fd),
+        Err(_) => WriteMode::Polled(fd),
     }
 }
 
@@ -284,7 +284,7 @@ mod tests {
         let (reader, writer) = pipe_with(PipeFlags::CLOEXEC).unwrap();
         let shared = dup(&writer).unwrap();
         let mut sink = Sink::new(writer, Style::Terminal);
-        assert!(matches!(sink.way, Way::NonBlocking(_)));
+        assert!(matches!(sink.way, WriteMode::NonBlocking(_)));
         loses_and_recovers(&mut sink, &mut File::from(reader));
         assert!(!fcntl_getfl(&shared).unwrap().contains(OFlags::NONBLOCK), "who shares the pipe may wait");
     }
@@ -293,7 +293,7 @@ mod tests {
     fn a_pipe_that_cannot_be_reopened_is_asked_first() {
         let (reader, writer) = pipe_with(PipeFlags::CLOEXEC).unwrap();
         let mut sink = Sink::new(writer.try_clone().unwrap(), Style::Terminal);
-        sink.way = Way::Polled(writer);
+        sink.way = WriteMode::Polled(writer);
         loses_and_recovers(&mut sink, &mut File::from(reader));
     }
 
@@ -317,7 +317,7 @@ mod tests {
             openat(CWD, name.as_c_str(), OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC, Mode::empty())
                 .unwrap();
         let mut sink = Sink::new(terminal, Style::Terminal);
-        assert!(matches!(sink.way, Way::NonBlocking(_)));
+        assert!(matches!(sink.way, WriteMode::NonBlocking(_)));
         loses_and_recovers(&mut sink, &mut File::from(master));
     }
 
@@ -350,7 +350,7 @@ mod tests {
         }
         assert_eq!((sink.lost(), sink.rest.len()), (3, 0));
         assert_eq!(untimed(&sink.loss()), "warning: 3 log lines could not be written\n");
-        sink.way = Way::Plain(File::create("/dev/null").unwrap().into());
+        sink.way = WriteMode::Plain(File::create("/dev/null").unwrap().into());
         sink.write_all(LINE).unwrap();
         assert_eq!(sink.lost(), 0);
     }
@@ -414,7 +414,7 @@ mod tests {
     #[test]
     fn without_standard_error_nothing_fails() {
         let mut sink =
-            Sink { way: Way::Closed, style: Style::Terminal, lost: 0, dropped: 0, rest: Vec::new() };
+            Sink { way: WriteMode::Closed, style: Style::Terminal, lost: 0, dropped: 0, rest: Vec::new() };
         sink.write_all(LINE).unwrap();
         sink.flush().unwrap();
         assert_eq!(sink.lost(), 1);

@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use super::report::EndpointError;
 use super::{Reactor, STARVED};
-use crate::endpoint::Place;
+use crate::endpoint::ResolvedEndpoint;
 use crate::engine::message::{Binding, ConnectionId, Input, RemoteAddress, Timestamp};
 use crate::transport::fifo::Fifo;
 
@@ -23,7 +23,7 @@ pub(super) struct FifoEndpoint {
 }
 
 impl FifoEndpoint {
-    pub(super) fn place_and_door(&self) -> (&Place, &Binding) {
+    pub(super) fn place_and_door(&self) -> (&ResolvedEndpoint, &Binding) {
         (self.fifo.place(), &self.binding)
     }
 }
@@ -35,7 +35,7 @@ impl Reactor {
     }
 
     /// The FIFO at a place.
-    pub fn fifo(&self, place: &Place) -> Option<&Fifo> {
+    pub fn fifo(&self, place: &ResolvedEndpoint) -> Option<&Fifo> {
         self.fifos().find(|fifo| fifo.place() == place)
     }
 
@@ -88,7 +88,7 @@ impl Reactor {
     }
 
     /// Another service is another session.
-    pub(super) fn redirect_fifo(&mut self, place: &Place, binding: &Binding) {
+    pub(super) fn redirect_fifo(&mut self, place: &ResolvedEndpoint, binding: &Binding) {
         let Some(index) = self.fifos.iter().position(|standing| standing.fifo.place() == place) else {
             return;
         };
@@ -100,7 +100,7 @@ impl Reactor {
     }
 
     /// Closes a FIFO. What is in it was sent to us.
-    pub(super) fn remove_fifo(&mut self, place: &Place) {
+    pub(super) fn remove_fifo(&mut self, place: &ResolvedEndpoint) {
         if let Some(index) = self.fifos.iter().position(|standing| standing.fifo.place() == place) {
             // The files first, so that nobody writes to what is not read any more.
             let FifoEndpoint { peer, .. } = self.fifos.swap_remove(index);

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use mio::Interest;
 use mio::unix::SourceFd;
 
-use crate::endpoint::Place;
+use crate::endpoint::ResolvedEndpoint;
 use crate::engine::datagram::Ledger;
 use crate::engine::message::Binding;
 use crate::transport::listener::Listener;
@@ -38,18 +38,18 @@ impl Reactor {
     }
 
     /// The places that are listened on, and the binding each is.
-    pub fn places(&self) -> impl Iterator<Item = (&Place, &Binding)> {
+    pub fn places(&self) -> impl Iterator<Item = (&ResolvedEndpoint, &Binding)> {
         let gates = self.slots.gates().map(|(_, gate)| (gate.listener.place(), &*gate.binding));
         gates.chain(self.fifos.iter().map(FifoEndpoint::place_and_door))
     }
 
     /// The listener at a place.
-    pub fn listener(&self, place: &Place) -> Option<&Listener> {
+    pub fn listener(&self, place: &ResolvedEndpoint) -> Option<&Listener> {
         self.slots.gates().map(|(_, gate)| &gate.listener).find(|listener| listener.place() == place)
     }
 
     /// Connections that come in at `place` from now on come in through another binding.
-    pub fn redirect(&mut self, place: &Place, binding: Binding) {
+    pub fn redirect(&mut self, place: &ResolvedEndpoint, binding: Binding) {
         self.redirect_fifo(place, &binding);
         if let Some(gate) = self.gate_at(place) {
             self.slots.set_door(gate, Rc::new(binding));
@@ -57,7 +57,7 @@ impl Reactor {
     }
 
     /// Stops listening at a place, after what waits there, as much as its `backlog` lets wait, has been accepted.
-    pub fn remove(&mut self, place: &Place, backlog: usize) {
+    pub fn remove(&mut self, place: &ResolvedEndpoint, backlog: usize) {
         self.remove_fifo(place);
         self.accept_waiting(place, backlog);
         if let Some(gate) = self.gate_at(place) {
@@ -65,7 +65,7 @@ impl Reactor {
         }
     }
 
-    pub(super) fn gate_at(&self, place: &Place) -> Option<usize> {
+    pub(super) fn gate_at(&self, place: &ResolvedEndpoint) -> Option<usize> {
         self.slots.gates().find(|(_, gate)| gate.listener.place() == place).map(|(index, _)| index)
     }
 
@@ -74,7 +74,8 @@ impl Reactor {
     pub fn own_listeners(&self) -> impl Iterator<Item = &Listener> {
         let listeners = self.slots.gates().map(|(_, gate)| &gate.listener);
         listeners.filter(|listener| {
-            !listener.is_kept() && matches!(listener.place(), Place::Tcp(_) | Place::Udp(_))
+            !listener.is_kept()
+                && matches!(listener.place(), ResolvedEndpoint::Tcp(_) | ResolvedEndpoint::Udp(_))
         })
     }
 
@@ -85,7 +86,7 @@ impl Reactor {
     }
 
     /// Accepts what waits at a place, as much as its `backlog` lets wait.
-    pub fn accept_waiting(&mut self, place: &Place, backlog: usize) {
+    pub fn accept_waiting(&mut self, place: &ResolvedEndpoint, backlog: usize) {
         if let Some(gate) = self.gate_at(place) {
             // The kernel lets one more wait than it was asked for.
             self.accept(self.clock.now(), gate, backlog + 1);

@@ -24,7 +24,7 @@ use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll};
 use rustix::io::Errno;
 
-use crate::endpoint::Place;
+use crate::endpoint::ResolvedEndpoint;
 use crate::engine::message::{Binding, ConnectionId, Input, Output, RemoteAddress, Request, Timestamp};
 use crate::engine::record::piece::Piece;
 use crate::engine::record::{Record, SavedSession};
@@ -436,7 +436,8 @@ impl Reactor {
     pub fn stop(&mut self, grace: Duration, backlog: usize) {
         self.stopping = true;
         // FIFOs stay open: there is nobody to be sent away, and what is in them is to be answered.
-        let places: Vec<Place> = self.slots.gates().map(|(_, gate)| gate.listener.place().clone()).collect();
+        let places: Vec<ResolvedEndpoint> =
+            self.slots.gates().map(|(_, gate)| gate.listener.place().clone()).collect();
         for place in &places {
             self.remove(place, backlog);
         }

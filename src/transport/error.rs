@@ -8,14 +8,14 @@ use std::path::{Path, PathBuf};
 use rustix::io::Errno;
 
 use super::owner::PortOwner;
-use crate::endpoint::{Place, UNIX_PATH_BYTES_MAX};
+use crate::endpoint::{ResolvedEndpoint, UNIX_PATH_BYTES_MAX};
 
 /// Why a place could not be opened. As text: the place, what is in the way, and what to do, so worded that it can be
 /// followed by where the place was configured: `{error} under [multiply] in /etc/ipcd/ipcd.toml`.
 #[derive(Debug)]
 pub struct OpenError {
     /// The place that was to be opened.
-    pub place: Place,
+    pub place: ResolvedEndpoint,
     /// What is in the way.
     pub obstacle: OpenErrorKind,
 }
@@ -83,7 +83,7 @@ impl OpenError {
 
     /// What to do about it. Always ends in a way out through the configuration.
     pub fn remedy(&self) -> &'static str {
-        let tcp = matches!(self.place, Place::Tcp(_) | Place::Udp(_));
+        let tcp = matches!(self.place, ResolvedEndpoint::Tcp(_) | ResolvedEndpoint::Udp(_));
         match &self.obstacle {
             OpenErrorKind::InUse { holder: Some(holder) } if holder.is_this_process() => match tcp {
                 true => "have it handed over (LISTEN_PID in ipcd(8)) or choose another port",

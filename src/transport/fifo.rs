@@ -19,12 +19,12 @@ use super::group::{find_group, group_name};
 use super::lock::{Lock, is_at, is_gone};
 use super::options::Options;
 use super::unix::{Directory, group_of_new_files, other, prepare, with_umask};
-use crate::endpoint::Place;
+use crate::endpoint::ResolvedEndpoint;
 
 /// An open pair of FIFOs. Dropping it leaves the files where they are, or not: see [`keep`](Fifo::keep).
 #[derive(Debug)]
 pub struct Fifo {
-    place: Place,
+    place: ResolvedEndpoint,
     // Removed before the lock is given back.
     input: End,
     output: End,
@@ -100,11 +100,11 @@ impl Drop for End {
 ///
 /// # Errors
 /// What is in the way.
-pub fn open(place: &Place, options: &Options) -> Result<(Fifo, Vec<String>), OpenError> {
+pub fn open(place: &ResolvedEndpoint, options: &Options) -> Result<(Fifo, Vec<String>), OpenError> {
     try_open(place, options).map_err(|obstacle| OpenError { place: place.clone(), obstacle })
 }
 
-fn try_open(place: &Place, options: &Options) -> Result<(Fifo, Vec<String>), OpenErrorKind> {
+fn try_open(place: &ResolvedEndpoint, options: &Options) -> Result<(Fifo, Vec<String>), OpenErrorKind> {
     let path = place.path().ok_or(Errno::PROTONOSUPPORT).map_err(other)?;
     let end = |direction: Direction| {
         let mut path = path.as_os_str().to_owned();
@@ -169,7 +169,7 @@ fn name_of(kind: FileType) -> &'static str {
 
 impl Fifo {
     /// Where it is, without `.in` and `.out`.
-    pub fn place(&self) -> &Place {
+    pub fn place(&self) -> &ResolvedEndpoint {
         &self.place
     }
 
@@ -261,9 +261,9 @@ mod tests {
         Options { backlog: 0, mode, group: String::new(), make_directory: None }
     }
 
-    fn ground() -> (TempDir, Place) {
+    fn ground() -> (TempDir, ResolvedEndpoint) {
         let directory = tempfile::tempdir().unwrap();
-        let place = Place::Fifo(directory.path().join("f"));
+        let place = ResolvedEndpoint::Fifo(directory.path().join("f"));
         (directory, place)
     }
 

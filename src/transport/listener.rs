@@ -20,7 +20,7 @@ use super::datagram::{self, Received, Return, Room};
 use super::passing::refuse_descriptors;
 use super::sockopt::{UNIX_SEND_BYTES, set_for_connections};
 use super::unix::SocketFiles;
-use crate::endpoint::Place;
+use crate::endpoint::ResolvedEndpoint;
 use crate::engine::message::{Dropped, RemoteAddress};
 
 /// An open endpoint. Dropping it closes it: connections that wait to be accepted are reset, and a Unix socket's file
@@ -30,12 +30,12 @@ pub struct Listener {
     // Dropped first: see `unix::SocketFile`.
     traces: Option<SocketFiles>,
     fd: OwnedFd,
-    place: Place,
+    place: ResolvedEndpoint,
     kept: bool,
 }
 
 impl Listener {
-    pub(super) fn new(traces: Option<SocketFiles>, fd: OwnedFd, place: Place) -> Self {
+    pub(super) fn new(traces: Option<SocketFiles>, fd: OwnedFd, place: ResolvedEndpoint) -> Self {
         Listener { traces, fd, place, kept: false }
     }
 
@@ -45,14 +45,16 @@ impl Listener {
     ///
     /// # Errors
     /// Those of fcntl(2) and setsockopt(2); none is to be expected of a listening socket.
-    pub fn inherited(fd: OwnedFd, place: Place, kept: bool) -> io::Result<Self> {
+    pub fn inherited(fd: OwnedFd, place: ResolvedEndpoint, kept: bool) -> io::Result<Self> {
         let socket = SockRef::from(&fd);
         socket.set_nonblocking(true)?;
         socket.set_cloexec(true)?;
         match place {
-            Place::Tcp(_) => set_for_connections(&socket)?,
-            Place::Udp(_) | Place::UnixGram(_) => datagram::prepare(&fd, socket.domain()?)?,
-            Place::Unix(_) | Place::UnixSeq(_) => refuse_descriptors(&fd),
+            ResolvedEndpoint::Tcp(_) => set_for_connections(&socket)?,
+            ResolvedEndpoint::Udp(_) | ResolvedEndpoint::UnixGram(_) => {
+                datagram::prepare(&fd, socket.domain()?)?
+            }
+            ResolvedEndpoint::Unix(_) | ResolvedEndpoint::UnixSeq(_) => refuse_descriptors(&fd),
             _ => {}
         }
         Ok(Listener { traces: None, fd, place, kept })
@@ -65,10 +67,10 @@ impl Listener {
     /// ENOMEM: it goes on waiting until something is freed.
     pub fn accept(&self) -> io::Result<(Connection, RemoteAddress)> {
         let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
-        if matches!(self.place, Place::Unix(_) | Place::UnixSeq(_)) {
+        if matches!(self.place, ResolvedEndpoint::Unix(_) | ResolvedEndpoint::UnixSeq(_)) {
             let fd = retry_on_intr(|| accept_with(&self.fd, flags))?;
             let origin = credentials::of_peer(&fd);
-            let is_packets = matches!(self.place, Place::UnixSeq(_));
+            let is_packets = matches!(self.place, ResolvedEndpoint::UnixSeq(_));
             if !is_packets {
                 // It only saves memory. A packet has to fit in whole, and may be longer.
                 let _ = SockRef::from(&fd).set_send_buffer_size(UNIX_SEND_BYTES);
@@ -81,7 +83,7 @@ impl Listener {
 
     /// Whether it takes datagrams, and not connections.
     pub fn is_for_datagrams(&self) -> bool {
-        matches!(self.place, Place::Udp(_) | Place::UnixGram(_))
+        matches!(self.place, ResolvedEndpoint::Udp(_) | ResolvedEndpoint::UnixGram(_))
     }
 
     /// Takes one datagram into `buffer`.
@@ -89,7 +91,7 @@ impl Listener {
     /// # Errors
     /// `WouldBlock`: none is there.
     pub fn receive(&self, buffer: &mut [u8]) -> io::Result<Received> {
-        datagram::receive(&self.fd, matches!(self.place, Place::UnixGram(_)), buffer)
+        datagram::receive(&self.fd, matches!(self.place, ResolvedEndpoint::UnixGram(_)), buffer)
     }
 
     /// Sends one to who sent one.
@@ -102,7 +104,7 @@ impl Listener {
 
     /// How much of its send buffer lies unread in its senders' sockets: only on a Unix socket does that stay ours.
     pub fn room(&self) -> Option<Room> {
-        matches!(self.place, Place::UnixGram(_)).then(|| datagram::room(&self.fd))?
+        matches!(self.place, ResolvedEndpoint::UnixGram(_)).then(|| datagram::room(&self.fd))?
     }
 
     /// Whether somebody else keeps it open when we close it.
@@ -116,7 +118,7 @@ impl Listener {
     }
 
     /// Where it listens, as it was asked for.
-    pub fn place(&self) -> &Place {
+    pub fn place(&self) -> &ResolvedEndpoint {
         &self.place
     }
 
@@ -142,7 +144,7 @@ impl Listener {
     /// setsockopt(2); none is to be expected.
     pub fn set_receive_bytes(&self, bytes: usize) -> io::Result<()> {
         match self.place {
-            Place::Tcp(_) => SockRef::from(&self.fd).set_recv_buffer_size(bytes),
+            ResolvedEndpoint::Tcp(_) => SockRef::from(&self.fd).set_recv_buffer_size(bytes),
             _ => Ok(()), // of other sockets it is the peer's memory, or bounded for the whole socket
         }
     }
@@ -166,7 +168,7 @@ impl Listener {
 ///
 /// # Errors
 /// What it is instead of such a socket.
-pub fn listening_place(fd: &OwnedFd) -> Result<Place, String> {
+pub fn listening_place(fd: &OwnedFd) -> Result<ResolvedEndpoint, String> {
     let kind = sockopt::socket_type(fd).map_err(|_| "no socket".to_owned())?;
     let address = getsockname(fd).map_err(|error| format!("a socket without an address ({error})"))?;
     let listens = sockopt::socket_acceptconn(fd) == Ok(true);
@@ -178,11 +180,11 @@ pub fn listening_place(fd: &OwnedFd) -> Result<Place, String> {
         Ok::<_, String>(PathBuf::from(OsString::from_vec(path)))
     };
     match (kind, network) {
-        (SocketType::STREAM, Some(address)) if listens => Ok(Place::Tcp(address)),
-        (SocketType::STREAM, None) if listens => path().map(Place::Unix),
-        (SocketType::SEQPACKET, None) if listens => path().map(Place::UnixSeq),
-        (SocketType::DGRAM, Some(address)) => Ok(Place::Udp(address)),
-        (SocketType::DGRAM, None) => path().map(Place::UnixGram),
+        (SocketType::STREAM, Some(address)) if listens => Ok(ResolvedEndpoint::Tcp(address)),
+        (SocketType::STREAM, None) if listens => path().map(ResolvedEndpoint::Unix),
+        (SocketType::SEQPACKET, None) if listens => path().map(ResolvedEndpoint::UnixSeq),
+        (SocketType::DGRAM, Some(address)) => Ok(ResolvedEndpoint::Udp(address)),
+        (SocketType::DGRAM, None) => path().map(ResolvedEndpoint::UnixGram),
         _ => Err("neither a listening socket nor one for datagrams".to_owned()),
     }
 }

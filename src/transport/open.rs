@@ -7,7 +7,7 @@ pub use super::error::{OpenError, OpenErrorKind};
 use super::listener::Listener;
 pub use super::options::Options;
 use super::{inet, unix};
-use crate::endpoint::Place;
+use crate::endpoint::ResolvedEndpoint;
 
 /// A place that was opened.
 #[derive(Debug)]
@@ -22,18 +22,20 @@ pub struct Opened {
 ///
 /// # Errors
 /// An [`OpenError`] names the place, what is in the way, and what to do.
-pub fn open(place: &Place, options: &Options) -> Result<Opened, OpenError> {
+pub fn open(place: &ResolvedEndpoint, options: &Options) -> Result<Opened, OpenError> {
     let opened = match place {
-        Place::Tcp(address) => inet::tcp(*address, options.backlog).map(|fd| (fd, None, Vec::new())),
-        Place::Unix(path) => unix::open(path, SocketType::STREAM, options)
+        ResolvedEndpoint::Tcp(address) => {
+            inet::tcp(*address, options.backlog).map(|fd| (fd, None, Vec::new()))
+        }
+        ResolvedEndpoint::Unix(path) => unix::open(path, SocketType::STREAM, options)
             .map(|(fd, traces, warnings)| (fd, Some(traces), warnings)),
-        Place::UnixSeq(path) => unix::open(path, SocketType::SEQPACKET, options)
+        ResolvedEndpoint::UnixSeq(path) => unix::open(path, SocketType::SEQPACKET, options)
             .map(|(fd, traces, warnings)| (fd, Some(traces), warnings)),
-        Place::Udp(address) => inet::udp(*address).map(|fd| (fd, None, Vec::new())),
-        Place::UnixGram(path) => unix::open(path, SocketType::DGRAM, options)
+        ResolvedEndpoint::Udp(address) => inet::udp(*address).map(|fd| (fd, None, Vec::new())),
+        ResolvedEndpoint::UnixGram(path) => unix::open(path, SocketType::DGRAM, options)
             .map(|(fd, traces, warnings)| (fd, Some(traces), warnings)),
         // `fifo::open` opens these.
-        Place::Fifo(_) => Err(OpenErrorKind::Other(Errno::PROTONOSUPPORT.into())),
+        ResolvedEndpoint::Fifo(_) => Err(OpenErrorKind::Other(Errno::PROTONOSUPPORT.into())),
     };
     match opened {
         Ok((fd, traces, warnings)) => {

@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
-use ipcd::endpoint::Place;
+use ipcd::endpoint::ResolvedEndpoint;
 use ipcd::engine::text::quote;
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout};
@@ -297,7 +297,7 @@ impl Board {
     /// What to do where there is nothing to show.
     fn advice(&self) -> [String; 4] {
         let place = match self.tie.place() {
-            Place::Tcp(address) if !address.ip().is_loopback() => format!("tcp://{address}"),
+            ResolvedEndpoint::Tcp(address) if !address.ip().is_loopback() => format!("tcp://{address}"),
             // What others call this machine, it cannot know.
             _ => "tcp://HOST:33001".to_owned(),
         };

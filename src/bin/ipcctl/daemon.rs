@@ -6,7 +6,7 @@ use std::os::fd::BorrowedFd;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use ipcd::endpoint::{Endpoint, Host, Place};
+use ipcd::endpoint::{Endpoint, Host, ResolvedEndpoint};
 use ipcd::engine::json;
 use ipcd::engine::text::{clean, quote};
 use ipcd::transport::directory::runtime_directory_if_there;
@@ -42,7 +42,7 @@ pub(crate) struct Conversation {
     /// Whether the service was chosen there.
     is_mux: bool,
     /// Where it is.
-    pub(crate) place: Place,
+    pub(crate) place: ResolvedEndpoint,
     timeout: Duration,
     /// Lines on their way out, each with its LF.
     outbox: Vec<u8>,
@@ -89,7 +89,13 @@ impl Conversation {
         self
     }
 
-    fn over(link: Link, place: Place, timeout: Duration, is_mux: bool, wanted: &Wanted) -> Conversation {
+    fn over(
+        link: Link,
+        place: ResolvedEndpoint,
+        timeout: Duration,
+        is_mux: bool,
+        wanted: &Wanted,
+    ) -> Conversation {
         let mut conversation = Conversation {
             link,
             is_mux,
@@ -310,12 +316,12 @@ pub(crate) fn deadline(timeout: Duration) -> Option<Instant> {
 
 /// Opens the first of these that is there.
 fn open(
-    places: &[Place],
+    places: &[ResolvedEndpoint],
     patience: Option<Duration>,
     deadline: Option<Instant>,
-) -> Result<(Link, Place), Tried> {
+) -> Result<(Link, ResolvedEndpoint), Tried> {
     // Only what is looked for on a network can take long.
-    if places.iter().all(|place| matches!(place, Place::Tcp(_))) {
+    if places.iter().all(|place| matches!(place, ResolvedEndpoint::Tcp(_))) {
         return race::connect(places, deadline);
     }
     let mut tried = Tried::new();
@@ -388,19 +394,24 @@ fn carries(target: &Target, wanted: &Wanted) -> Result<(), Trouble> {
 
 /// Whether the service has to be chosen there: on a Unix socket with connections, unless its file is named for the
 /// service, as in `chat.sock`.
-pub(crate) fn is_mux(place: &Place, name: &str) -> bool {
+pub(crate) fn is_mux(place: &ResolvedEndpoint, name: &str) -> bool {
     match place {
-        Place::Unix(path) | Place::UnixSeq(path) => path.file_stem().is_none_or(|stem| stem != name),
-        Place::Tcp(_) | Place::Udp(_) | Place::UnixGram(_) | Place::Fifo(_) => false,
+        ResolvedEndpoint::Unix(path) | ResolvedEndpoint::UnixSeq(path) => {
+            path.file_stem().is_none_or(|stem| stem != name)
+        }
+        ResolvedEndpoint::Tcp(_)
+        | ResolvedEndpoint::Udp(_)
+        | ResolvedEndpoint::UnixGram(_)
+        | ResolvedEndpoint::Fifo(_) => false,
     }
 }
 
 /// Where the local daemon may be, the likeliest place first.
-fn local(port: Option<u16>) -> Vec<Place> {
+fn local(port: Option<u16>) -> Vec<ResolvedEndpoint> {
     let own = runtime_directory_if_there().map(|directory| directory.join("ipcd/ipcd.sock"));
     let mut sockets: Vec<PathBuf> = own.into_iter().chain([PathBuf::from(SYSTEM_SOCKET)]).collect();
     sockets.dedup();
-    let mut places: Vec<Place> = sockets.into_iter().map(Place::Unix).collect();
+    let mut places: Vec<ResolvedEndpoint> = sockets.into_iter().map(ResolvedEndpoint::Unix).collect();
     let tcp = port.map(|port| Endpoint::Tcp(Host::Localhost, port));
     places.extend(tcp.into_iter().flat_map(|endpoint| endpoint.places(Path::new(""))));
     places

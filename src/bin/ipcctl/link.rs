@@ -5,7 +5,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use ipcd::endpoint::Place;
+use ipcd::endpoint::ResolvedEndpoint;
 use rustix::buffer::spare_capacity;
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::fs::{Mode, OFlags};
@@ -30,7 +30,7 @@ pub(crate) enum Link {
 impl Link {
     /// Connects to a stream or packets anew, without waiting: until it is there, nothing goes out or comes in, and if
     /// it cannot be, the next read says why.
-    pub(crate) fn open_soon(place: &Place) -> io::Result<Link> {
+    pub(crate) fn open_soon(place: &ResolvedEndpoint) -> io::Result<Link> {
         let open = |address: SockAddr, kind| -> io::Result<Socket> {
             let socket = Socket::new(address.domain(), kind, None)?;
             socket.set_nonblocking(true)?;
@@ -40,26 +40,30 @@ impl Link {
             }
         };
         match place {
-            Place::Tcp(address) => {
+            ResolvedEndpoint::Tcp(address) => {
                 let socket = open(SockAddr::from(*address), Type::STREAM)?;
                 socket.set_tcp_nodelay(true)?;
                 Ok(Link::Stream(socket))
             }
-            Place::Unix(path) => Ok(Link::Stream(open(SockAddr::unix(path)?, Type::STREAM)?)),
-            Place::UnixSeq(path) => Ok(Link::Packets(open(SockAddr::unix(path)?, Type::SEQPACKET)?)),
-            Place::Udp(_) | Place::UnixGram(_) | Place::Fifo(_) => Link::open(place, None),
+            ResolvedEndpoint::Unix(path) => Ok(Link::Stream(open(SockAddr::unix(path)?, Type::STREAM)?)),
+            ResolvedEndpoint::UnixSeq(path) => {
+                Ok(Link::Packets(open(SockAddr::unix(path)?, Type::SEQPACKET)?))
+            }
+            ResolvedEndpoint::Udp(_) | ResolvedEndpoint::UnixGram(_) | ResolvedEndpoint::Fifo(_) => {
+                Link::open(place, None)
+            }
         }
     }
 
     /// Connects; `timeout`: `None` waits for as long as it takes.
-    pub(crate) fn open(place: &Place, timeout: Option<Duration>) -> io::Result<Link> {
+    pub(crate) fn open(place: &ResolvedEndpoint, timeout: Option<Duration>) -> io::Result<Link> {
         let socket = |domain, kind| -> io::Result<Socket> {
             let socket = Socket::new(domain, kind, None)?;
             socket.set_write_timeout(timeout)?; // connect() on a Unix socket keeps it
             Ok(socket)
         };
         let link = match place {
-            Place::Tcp(address) => {
+            ResolvedEndpoint::Tcp(address) => {
                 let address = SockAddr::from(*address);
                 let socket = socket(address.domain(), Type::STREAM)?;
                 match timeout {
@@ -69,23 +73,23 @@ impl Link {
                 socket.set_tcp_nodelay(true)?;
                 Link::Stream(socket)
             }
-            Place::Udp(address) => {
+            ResolvedEndpoint::Udp(address) => {
                 let address = SockAddr::from(*address);
                 let socket = socket(address.domain(), Type::DGRAM)?;
                 socket.connect(&address)?;
                 Link::Datagrams(socket)
             }
-            Place::Unix(path) => {
+            ResolvedEndpoint::Unix(path) => {
                 let socket = socket(Domain::UNIX, Type::STREAM)?;
                 socket.connect(&SockAddr::unix(path)?)?;
                 Link::Stream(socket)
             }
-            Place::UnixSeq(path) => {
+            ResolvedEndpoint::UnixSeq(path) => {
                 let socket = socket(Domain::UNIX, Type::SEQPACKET)?;
                 socket.connect(&SockAddr::unix(path)?)?;
                 Link::Packets(socket)
             }
-            Place::UnixGram(path) => {
+            ResolvedEndpoint::UnixGram(path) => {
                 let socket = socket(Domain::UNIX, Type::DGRAM)?;
                 // An address to answer to, by the kernel's choice and in no directory: a service's own view of the
                 // file system (PrivateTmp=, ProtectHome=) would not show it a file of ours.
@@ -93,7 +97,7 @@ impl Link {
                 socket.connect(&SockAddr::unix(path)?)?;
                 Link::Datagrams(socket)
             }
-            Place::Fifo(path) => return fifo(path),
+            ResolvedEndpoint::Fifo(path) => return fifo(path),
         };
         if let Link::Stream(socket) | Link::Packets(socket) | Link::Datagrams(socket) = &link {
             socket.set_nonblocking(true)?;

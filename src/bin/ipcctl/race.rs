@@ -4,7 +4,7 @@
 use std::io::{self, ErrorKind};
 use std::time::{Duration, Instant};
 
-use ipcd::endpoint::Place;
+use ipcd::endpoint::ResolvedEndpoint;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 
@@ -14,15 +14,18 @@ use super::link::Link;
 const HEAD_START: Duration = Duration::from_millis(250);
 
 /// What was tried, and why it failed.
-pub(crate) type Tried = Vec<(Place, io::Error)>;
+pub(crate) type Tried = Vec<(ResolvedEndpoint, io::Error)>;
 
 /// Connects to one of these; the others are given up. `deadline`: `None` waits for as long as the kernel does.
 ///
 /// # Errors
 /// Why each of them failed; those that the deadline has met are `TimedOut`.
-pub(crate) fn connect(places: &[Place], deadline: Option<Instant>) -> Result<(Link, Place), Tried> {
+pub(crate) fn connect(
+    places: &[ResolvedEndpoint],
+    deadline: Option<Instant>,
+) -> Result<(Link, ResolvedEndpoint), Tried> {
     let mut tried = Tried::new();
-    let mut pending: Vec<(Link, Place)> = Vec::new();
+    let mut pending: Vec<(Link, ResolvedEndpoint)> = Vec::new();
     let mut waiting = places.iter();
     let mut next_at = Instant::now();
     loop {
@@ -69,7 +72,7 @@ pub(crate) fn connect(places: &[Place], deadline: Option<Instant>) -> Result<(Li
 }
 
 /// Which of them has come to a decision.
-fn wait(pending: &[(Link, Place)], until: Option<Instant>) -> Vec<bool> {
+fn wait(pending: &[(Link, ResolvedEndpoint)], until: Option<Instant>) -> Vec<bool> {
     let descriptors = pending.iter().map(|(link, _)| link.descriptors().1);
     let mut fds: Vec<PollFd<'_>> =
         descriptors.map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::OUT)).collect();

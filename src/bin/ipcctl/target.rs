@@ -6,7 +6,7 @@ use std::str::FromStr;
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
-use ipcd::endpoint::{Endpoint, Place};
+use ipcd::endpoint::{Endpoint, ResolvedEndpoint};
 use ipcd::transport::directory::runtime_directory_if_there;
 
 use super::Trouble;
@@ -103,7 +103,7 @@ impl Target {
     ///
     /// # Errors
     /// The name is not known, or nobody could say so before the deadline.
-    pub(crate) fn places(&self, deadline: Option<Instant>) -> Result<Vec<Place>, Trouble> {
+    pub(crate) fn places(&self, deadline: Option<Instant>) -> Result<Vec<ResolvedEndpoint>, Trouble> {
         let (transport, name, port) = match self {
             Target::Endpoint(endpoint) => {
                 return Ok(endpoint.places(&runtime_directory_if_there().unwrap_or_default()));
@@ -115,8 +115,8 @@ impl Target {
         Ok(addresses
             .into_iter()
             .map(|address| match transport {
-                Transport::Tcp => Place::Tcp(address),
-                Transport::Udp => Place::Udp(address),
+                Transport::Tcp => ResolvedEndpoint::Tcp(address),
+                Transport::Udp => ResolvedEndpoint::Udp(address),
             })
             .collect())
     }

@@ -67,7 +67,7 @@ impl Tie {
     }
 
     /// Where it is, or was.
-    pub(crate) fn place(&self) -> &ipcd::endpoint::Place {
+    pub(crate) fn place(&self) -> &ipcd::endpoint::ResolvedEndpoint {
         &self.conversation.place
     }
 

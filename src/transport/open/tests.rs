@@ -20,15 +20,15 @@ fn options() -> Options {
     Options { backlog: 16, mode: 0o660, group: String::new(), make_directory: None }
 }
 
-fn tcp_at(address: &str) -> Place {
-    Place::Tcp(address.parse().unwrap())
+fn tcp_at(address: &str) -> ResolvedEndpoint {
+    ResolvedEndpoint::Tcp(address.parse().unwrap())
 }
 
 /// A directory, and a place for a socket in it.
-fn at_s() -> (TempDir, PathBuf, Place) {
+fn at_s() -> (TempDir, PathBuf, ResolvedEndpoint) {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("s");
-    (directory, path.clone(), Place::Unix(path))
+    (directory, path.clone(), ResolvedEndpoint::Unix(path))
 }
 
 fn names(directory: &TempDir) -> Vec<String> {
@@ -38,7 +38,7 @@ fn names(directory: &TempDir) -> Vec<String> {
     names
 }
 
-fn refused(place: &Place) -> OpenError {
+fn refused(place: &ResolvedEndpoint) -> OpenError {
     open(place, &options()).expect_err("refused")
 }
 
@@ -85,7 +85,7 @@ fn both_families_can_have_one_port() {
 fn a_port_in_use_names_its_holder_and_what_to_do() {
     let other = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = other.local_addr().unwrap();
-    let error = refused(&Place::Tcp(address));
+    let error = refused(&ResolvedEndpoint::Tcp(address));
     assert!(error.is_in_use());
     assert_eq!(
         format!("{error} under [multiply] in /etc/ipcd/ipcd.toml"),
@@ -99,7 +99,7 @@ fn a_port_in_use_names_its_holder_and_what_to_do() {
 #[test]
 fn each_error_says_what_and_what_to_do() {
     let tcp = tcp_at("127.0.0.1:80");
-    let unix = Place::Unix(PathBuf::from("/run/s"));
+    let unix = ResolvedEndpoint::Unix(PathBuf::from("/run/s"));
     let holder = Some(PortOwner { pid: 4711, name: "python3".to_owned() });
     let denied = || io::Error::from(Errno::ACCESS);
     for (place, obstacle, text) in [
@@ -292,7 +292,7 @@ fn a_file_that_took_our_place_is_not_removed() {
 fn a_missing_directory_is_told_or_made_and_removed_again() {
     let base = tempfile::tempdir().unwrap();
     let directory = base.path().join("ipcd");
-    let place = Place::Unix(directory.join("s"));
+    let place = ResolvedEndpoint::Unix(directory.join("s"));
     assert_eq!(
         refused(&place).to_string(),
         format!("{place}: there is no directory {}; make it or choose another path", directory.display())
@@ -311,12 +311,12 @@ fn a_missing_directory_is_told_or_made_and_removed_again() {
     drop(open(&place, &making).unwrap());
     assert_eq!(names(&base), ["ipcd"]);
     fs::remove_dir_all(&directory).unwrap();
-    let elsewhere = Place::Unix(base.path().join("nowhere/s"));
+    let elsewhere = ResolvedEndpoint::Unix(base.path().join("nowhere/s"));
     assert!(matches!(open(&elsewhere, &making).unwrap_err().obstacle, OpenErrorKind::MissingDirectory(_)));
     assert!(names(&base).is_empty());
 
     let deep = Options { make_directory: Some(base.path().join("a/b")), ..options() };
-    let error = open(&Place::Unix(base.path().join("a/b/s")), &deep).unwrap_err();
+    let error = open(&ResolvedEndpoint::Unix(base.path().join("a/b/s")), &deep).unwrap_err();
     assert!(matches!(error.obstacle, OpenErrorKind::MissingDirectory(it) if it == base.path().join("a")));
 }
 
@@ -331,7 +331,7 @@ fn a_directory_that_we_may_not_write_in_is_told() {
         matches!(refused(&place).obstacle, OpenErrorKind::DirectoryDenied(it, _) if it == directory.path())
     );
     let making = Options { make_directory: Some(directory.path().join("d")), ..options() };
-    let inside = Place::Unix(directory.path().join("d/s"));
+    let inside = ResolvedEndpoint::Unix(directory.path().join("d/s"));
     let error = open(&inside, &making).unwrap_err();
     assert!(
         matches!(error.obstacle, OpenErrorKind::DirectoryDenied(it, _) if it == directory.path().join("d"))
@@ -341,11 +341,11 @@ fn a_directory_that_we_may_not_write_in_is_told() {
 #[test]
 fn a_path_that_is_too_long_is_told_before_anything_is_made() {
     let (directory, path, _) = at_s();
-    let long = Place::Unix(path.with_file_name("x".repeat(108)));
+    let long = ResolvedEndpoint::Unix(path.with_file_name("x".repeat(108)));
     assert!(matches!(refused(&long).obstacle, OpenErrorKind::TooLong(bytes) if bytes > 108));
     assert!(names(&directory).is_empty());
     let most = UNIX_PATH_BYTES_MAX - directory.path().as_os_str().len() - 1;
-    open(&Place::Unix(path.with_file_name("x".repeat(most))), &options()).unwrap();
+    open(&ResolvedEndpoint::Unix(path.with_file_name("x".repeat(most))), &options()).unwrap();
 }
 
 #[test]

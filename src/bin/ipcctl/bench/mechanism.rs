@@ -3,7 +3,7 @@
 use clap::ValueEnum;
 use serde::Serialize;
 
-use ipcd::endpoint::Place;
+use ipcd::endpoint::ResolvedEndpoint;
 
 /// A way for a request to another process and its reply back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -75,14 +75,14 @@ impl Mechanism {
     }
 
     /// That of an endpoint.
-    pub(crate) fn of(place: &Place) -> Mechanism {
+    pub(crate) fn of(place: &ResolvedEndpoint) -> Mechanism {
         match place {
-            Place::Tcp(_) => Mechanism::Tcp,
-            Place::Udp(_) => Mechanism::Udp,
-            Place::Unix(_) => Mechanism::Unix,
-            Place::UnixSeq(_) => Mechanism::UnixSeq,
-            Place::UnixGram(_) => Mechanism::UnixGram,
-            Place::Fifo(_) => Mechanism::Fifo,
+            ResolvedEndpoint::Tcp(_) => Mechanism::Tcp,
+            ResolvedEndpoint::Udp(_) => Mechanism::Udp,
+            ResolvedEndpoint::Unix(_) => Mechanism::Unix,
+            ResolvedEndpoint::UnixSeq(_) => Mechanism::UnixSeq,
+            ResolvedEndpoint::UnixGram(_) => Mechanism::UnixGram,
+            ResolvedEndpoint::Fifo(_) => Mechanism::Fifo,
         }
     }
 }

@@ -21,7 +21,7 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use ipcd::endpoint::Place;
+use ipcd::endpoint::ResolvedEndpoint;
 use ipcd::engine::json;
 
 use self::ground::Ground;
@@ -151,7 +151,9 @@ fn one(reach: &Reach, target: &Target, plan: &Plan, ground: &Ground) -> Result<R
                 return Ok(row);
             }
             Err(Fault::Missing(error)) => tried.push(error),
-            Err(Fault::TimedOut(error)) if matches!(place, Place::Udp(_) | Place::UnixGram(_)) => {
+            Err(Fault::TimedOut(error))
+                if matches!(place, ResolvedEndpoint::Udp(_) | ResolvedEndpoint::UnixGram(_)) =>
+            {
                 return Err(Trouble::TimedOut(format!(
                     "{place}: {error}; of the datagrams of one sender the daemon answers 'answers_per_second', under [limits]: 0 is all of them"
                 )));

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
 
-use ipcd::endpoint::Place;
+use ipcd::endpoint::ResolvedEndpoint;
 use rustix::pipe::{PipeFlags, pipe_with};
 
 use super::ground::{Ground, Partner};
@@ -38,7 +38,7 @@ pub(crate) fn start(
     mechanism: Mechanism,
     ground: &Ground,
     timeout: Option<Duration>,
-) -> Result<(Partner, Place), String> {
+) -> Result<(Partner, ResolvedEndpoint), String> {
     find()?;
     let mut tries = PORTS_TRIED;
     loop {
@@ -62,7 +62,7 @@ pub(crate) fn start_on_pipes(ground: &Ground) -> Result<(Partner, OwnedFd, Owned
     let make = || -> io::Result<_> { Ok((pipe_with(PipeFlags::CLOEXEC)?, pipe_with(PipeFlags::CLOEXEC)?)) };
     let ((theirs_in, to), (from, theirs_out)) = make().map_err(|error| error.to_string())?;
     // That of the system, if there is one, does not matter here; the endpoint is not opened.
-    let config = configure(ground, &Place::Unix(ground.path("multiply.sock")))?;
+    let config = configure(ground, &ResolvedEndpoint::Unix(ground.path("multiply.sock")))?;
     find()?;
     let arguments = [OsString::from("daemon-on-pipes"), config.into()];
     let partner = ground
@@ -72,7 +72,7 @@ pub(crate) fn start_on_pipes(ground: &Ground) -> Result<(Partner, OwnedFd, Owned
 }
 
 /// Writes the configuration of a daemon that has this endpoint alone.
-fn configure(ground: &Ground, place: &Place) -> Result<PathBuf, String> {
+fn configure(ground: &Ground, place: &ResolvedEndpoint) -> Result<PathBuf, String> {
     let config = ground.path("ipcd.toml");
     // A string of JSON is one of TOML.
     let listen = serde_json::Value::from(place.to_string());
@@ -92,15 +92,15 @@ pub(crate) fn find() -> Result<PathBuf, String> {
     found.ok_or_else(|| "there is no ipcd beside ipcctl or in /usr/sbin".to_owned())
 }
 
-fn place(mechanism: Mechanism, ground: &Ground) -> io::Result<Place> {
+fn place(mechanism: Mechanism, ground: &Ground) -> io::Result<ResolvedEndpoint> {
     const ANY: (&str, u16) = ("127.0.0.1", 0);
     Ok(match mechanism {
-        Mechanism::Tcp => Place::Tcp(TcpListener::bind(ANY)?.local_addr()?),
-        Mechanism::Udp => Place::Udp(UdpSocket::bind(ANY)?.local_addr()?),
-        Mechanism::Unix => Place::Unix(ground.path("multiply.sock")),
-        Mechanism::UnixSeq => Place::UnixSeq(ground.path("multiply.seq")),
-        Mechanism::UnixGram => Place::UnixGram(ground.path("multiply.gram")),
-        Mechanism::Fifo => Place::Fifo(ground.path("multiply")),
+        Mechanism::Tcp => ResolvedEndpoint::Tcp(TcpListener::bind(ANY)?.local_addr()?),
+        Mechanism::Udp => ResolvedEndpoint::Udp(UdpSocket::bind(ANY)?.local_addr()?),
+        Mechanism::Unix => ResolvedEndpoint::Unix(ground.path("multiply.sock")),
+        Mechanism::UnixSeq => ResolvedEndpoint::UnixSeq(ground.path("multiply.seq")),
+        Mechanism::UnixGram => ResolvedEndpoint::UnixGram(ground.path("multiply.gram")),
+        Mechanism::Fifo => ResolvedEndpoint::Fifo(ground.path("multiply")),
         _ => return Err(io::Error::other("the daemon has no such endpoint")),
     })
 }

@@ -4,7 +4,7 @@ use std::io;
 use std::process::Stdio;
 use std::time::Duration;
 
-use ipcd::endpoint::Place;
+use ipcd::endpoint::ResolvedEndpoint;
 use ipcd::host::raw::memory::{SharedWords, allocate};
 use nix::mqueue::{MQ_OFlag, MqAttr, mq_open};
 use nix::sys::stat::Mode;
@@ -36,7 +36,11 @@ impl Setup {
     }
 
     /// For an endpoint of a daemon that runs; `service`: the name to choose there first.
-    pub(crate) fn at(place: Place, service: Option<&'static str>, timeout: Option<Duration>) -> Setup {
+    pub(crate) fn at(
+        place: ResolvedEndpoint,
+        service: Option<&'static str>,
+        timeout: Option<Duration>,
+    ) -> Setup {
         let open = move || {
             let mut carrier = Carrier::over(Link::open(&place, timeout)?)?;
             if let Some(service) = service {

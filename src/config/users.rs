@@ -4,8 +4,8 @@
 use toml::de::DeValue;
 use uzers::os::unix::GroupExt;
 
-use super::syntax::{Fault, quoted};
-use super::value::{Person, Value, Who, typed};
+use super::syntax::{Diagnostic, quoted};
+use super::value::{Person, Principal, Value, typed};
 use crate::engine::allow::Allowed;
 
 /// Names in one list: more belong into a group.
@@ -13,31 +13,33 @@ const PEOPLE_MAX: usize = 256;
 
 /// Which database a list is about.
 #[derive(Clone, Copy)]
-pub(super) enum People {
+pub(super) enum UserDatabase {
     Users,
     Groups,
 }
 
-impl People {
+impl UserDatabase {
     fn one(self) -> &'static str {
         match self {
-            People::Users => "user",
-            People::Groups => "group",
+            UserDatabase::Users => "user",
+            UserDatabase::Groups => "group",
         }
     }
 
     /// Those that a name stands for, if there are such.
-    fn find(self, who: &Who) -> Option<Allowed> {
+    fn find(self, who: &Principal) -> Option<Allowed> {
         match (self, who) {
-            (People::Users, Who::Id(uid)) => Some(Allowed::new([*uid], [])),
-            (People::Users, Who::Name(name)) => {
+            (UserDatabase::Users, Principal::Id(uid)) => Some(Allowed::new([*uid], [])),
+            (UserDatabase::Users, Principal::Name(name)) => {
                 Some(Allowed::new([uzers::get_user_by_name(name)?.uid()], []))
             }
-            (People::Groups, Who::Id(gid)) => Some(match uzers::get_group_by_gid(*gid) {
+            (UserDatabase::Groups, Principal::Id(gid)) => Some(match uzers::get_group_by_gid(*gid) {
                 Some(group) => group_and_members(&group),
                 None => Allowed::new([], [*gid]),
             }),
-            (People::Groups, Who::Name(name)) => Some(group_and_members(&uzers::get_group_by_name(name)?)),
+            (UserDatabase::Groups, Principal::Name(name)) => {
+                Some(group_and_members(&uzers::get_group_by_name(name)?))
+            }
         }
     }
 }
@@ -50,7 +52,11 @@ fn group_and_members(group: &uzers::Group) -> Allowed {
 }
 
 /// Reads a list. What is wrong in it is told at its own place; the error is about the whole value.
-pub(super) fn read(people: People, value: Value<'_>, faults: &mut Vec<Fault>) -> Result<Allowed, String> {
+pub(super) fn read(
+    people: UserDatabase,
+    value: Value<'_>,
+    faults: &mut Vec<Diagnostic>,
+) -> Result<Allowed, String> {
     let one = people.one();
     let DeValue::Array(names) = value.into_inner() else {
         return Err(format!(
@@ -72,7 +78,7 @@ pub(super) fn read(people: People, value: Value<'_>, faults: &mut Vec<Fault>) ->
                     continue;
                 }
                 None => {
-                    let Who::Name(name) = who else { continue };
+                    let Principal::Name(name) = who else { continue };
                     format!(
                         "there is no {one} \"{}\"; name one that exists, or write its number without quotes",
                         quoted(&name)
@@ -81,7 +87,7 @@ pub(super) fn read(people: People, value: Value<'_>, faults: &mut Vec<Fault>) ->
             },
             Err(error) => format!("a {one} is {error}"),
         };
-        faults.push(Fault { at, text });
+        faults.push(Diagnostic { at, text });
     }
     Ok(allowed)
 }
@@ -106,12 +112,15 @@ mod tests {
 
     #[test]
     fn a_name_is_looked_up_and_a_number_is_taken_as_it_is() {
-        let find = |people: People, who| people.find(&who);
-        assert_eq!(find(People::Users, Who::Name("root".into())), Some(Allowed::new([0], [])));
-        assert_eq!(find(People::Users, Who::Id(4_000_000)), Some(Allowed::new([4_000_000], [])));
-        assert_eq!(find(People::Groups, Who::Id(4_000_000)), Some(Allowed::new([], [4_000_000])));
-        assert!(find(People::Groups, Who::Name("root".into())).is_some_and(|allowed| !allowed.is_empty()));
-        assert_eq!(find(People::Users, Who::Name("nosuchuser".into())), None);
-        assert_eq!(find(People::Groups, Who::Name("nosuchgroup".into())), None);
+        let find = |people: UserDatabase, who| people.find(&who);
+        assert_eq!(find(UserDatabase::Users, Principal::Name("root".into())), Some(Allowed::new([0], [])));
+        assert_eq!(find(UserDatabase::Users, Principal::Id(4_000_000)), Some(Allowed::new([4_000_000], [])));
+        assert_eq!(find(UserDatabase::Groups, Principal::Id(4_000_000)), Some(Allowed::new([], [4_000_000])));
+        assert!(
+            find(UserDatabase::Groups, Principal::Name("root".into()))
+                .is_some_and(|allowed| !allowed.is_empty())
+        );
+        assert_eq!(find(UserDatabase::Users, Principal::Name("nosuchuser".into())), None);
+        assert_eq!(find(UserDatabase::Groups, Principal::Name("nosuchgroup".into())), None);
     }
 }
