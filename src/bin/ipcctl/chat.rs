@@ -7,9 +7,9 @@ use clap::Args;
 use ipcd::engine::text::{is_empty, quote};
 use ipcd::engine::words::is_quit;
 
+use super::chat_protocol::Speech;
 use super::filter::Lines;
-use super::speech::Speech;
-use super::{Reach, Trouble};
+use super::{CliError, ConnectOptions};
 
 /// Join the chat room; in a pipe: say each line of standard input there, and print what is said
 #[derive(Args)]
@@ -27,13 +27,13 @@ pub(crate) struct Arguments {
     commands: bool,
 }
 
-pub(crate) fn run(reach: &Reach, arguments: &Arguments) -> Result<(), Trouble> {
+pub(crate) fn run(reach: &ConnectOptions, arguments: &Arguments) -> Result<(), CliError> {
     let name = arguments.name.clone().or_else(login_name);
-    let name = name.ok_or_else(|| Trouble::Usage("who are you? Give a name with --name".to_owned()))?;
+    let name = name.ok_or_else(|| CliError::Usage("who are you? Give a name with --name".to_owned()))?;
     // To the room these are no names, and it would wait for one, or see us off.
     if is_empty(name.as_bytes()) || is_quit(&name) {
         let quoted = quote(name.as_bytes());
-        return Err(Trouble::Usage(format!(
+        return Err(CliError::Usage(format!(
             "chat --name '{quoted}' is no name; give another one, for example ann"
         )));
     }
@@ -44,8 +44,8 @@ pub(crate) fn run(reach: &Reach, arguments: &Arguments) -> Result<(), Trouble> {
     super::talk::hold(reach, Speech::chat(name).with_passphrase(passphrase), lines)
 }
 
-fn first_line(file: &Path) -> Result<String, Trouble> {
-    let wrong = |what: &str| Trouble::Usage(format!("--passphrase-file {}: {what}", file.display()));
+fn first_line(file: &Path) -> Result<String, CliError> {
+    let wrong = |what: &str| CliError::Usage(format!("--passphrase-file {}: {what}", file.display()));
     let text = std::fs::read_to_string(file).map_err(|error| wrong(&error.to_string()))?;
     let line = text.lines().next().filter(|line| !line.trim().is_empty());
     line.map(str::to_owned).ok_or_else(|| wrong("its first line is empty"))

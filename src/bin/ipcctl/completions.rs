@@ -3,7 +3,7 @@
 use clap::{Args, CommandFactory};
 use clap_complete::Shell;
 
-use super::{Trouble, output};
+use super::{CliError, output};
 
 /// Write completions for a shell
 #[derive(Args)]
@@ -12,7 +12,7 @@ pub(crate) struct Arguments {
     shell: Shell,
 }
 
-pub(crate) fn run(arguments: &Arguments) -> Result<(), Trouble> {
+pub(crate) fn run(arguments: &Arguments) -> Result<(), CliError> {
     let mut script = Vec::new();
     clap_complete::generate(arguments.shell, &mut super::Arguments::command(), "ipcctl", &mut script);
     output::print(String::from_utf8_lossy(&script).trim_end())

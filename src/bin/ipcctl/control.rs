@@ -1,9 +1,10 @@
 //! `ipcctl reload` and `ipcctl handover`: a request to the daemon itself, and its outcome.
 
-use super::daemon::{Conversation, Wanted};
-use super::{Reach, Trouble};
+use super::daemon::{Conversation, ServiceSpec};
+use super::{CliError, ConnectOptions};
 
-pub(crate) const CONTROL: Wanted = Wanted { name: "control", port: None, datagrams: false, fifo: false };
+pub(crate) const CONTROL: ServiceSpec =
+    ServiceSpec { name: "control", port: None, datagrams: false, fifo: false };
 
 /// Lines of an answer: a configuration's first hundred mistakes and how many more there are, or an error for each endpoint.
 const ERRORS_MAX: usize = 1000;
@@ -11,7 +12,7 @@ const ERRORS_MAX: usize = 1000;
 /// Their bytes.
 const ERRORS_BYTES_MAX: usize = 1 << 20;
 
-pub(crate) fn run(reach: &Reach, request: &str) -> Result<(), Trouble> {
+pub(crate) fn run(reach: &ConnectOptions, request: &str) -> Result<(), CliError> {
     let mut daemon = Conversation::begin(reach, &CONTROL)?;
     daemon.say(request);
     let mut errors = Vec::new();
@@ -32,14 +33,14 @@ pub(crate) fn run(reach: &Reach, request: &str) -> Result<(), Trouble> {
         }
     }
     match errors.is_empty() {
-        true => Err(Trouble::Failed(format!("the daemon ended without an answer to {request}"))),
-        false => Err(Trouble::Refused(errors)),
+        true => Err(CliError::Failed(format!("the daemon ended without an answer to {request}"))),
+        false => Err(CliError::Refused(errors)),
     }
 }
 
 /// Something else answers there.
-pub(crate) fn not_the_mux(daemon: &Conversation) -> Trouble {
-    Trouble::Failed(format!(
+pub(crate) fn not_the_mux(daemon: &Conversation) -> CliError {
+    CliError::Failed(format!(
         "{}: this is not the mux of ipcd; name the daemon's Unix socket with --to",
         daemon.place
     ))

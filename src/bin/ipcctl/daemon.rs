@@ -12,11 +12,11 @@ use ipcd::engine::text::{clean, quote};
 use ipcd::transport::directory::runtime_directory_if_there;
 use rustix::event::PollFlags;
 
+use super::error::words;
 use super::link::{self, Link};
 use super::race::{self, Tried};
 use super::target::{Target, Transport};
-use super::trouble::words;
-use super::{Reach, Trouble, output};
+use super::{CliError, ConnectOptions, output};
 
 /// The socket of a daemon that was started by the system.
 const SYSTEM_SOCKET: &str = "/run/ipcd/ipcd.sock";
@@ -25,7 +25,7 @@ const SYSTEM_SOCKET: &str = "/run/ipcd/ipcd.sock";
 const LINE_BYTES_MAX: usize = 16 << 20;
 
 /// What is wanted of a daemon. Each subcommand knows its own.
-pub(crate) struct Wanted {
+pub(crate) struct ServiceSpec {
     /// Its name on the mux.
     pub(crate) name: &'static str,
     /// Its usual TCP port, where a daemon without a Unix socket is looked for.
@@ -60,7 +60,7 @@ pub(crate) struct Conversation {
 
 impl Conversation {
     /// Connects to the endpoint named, or to the local daemon, and chooses the service if that is a mux.
-    pub(crate) fn begin(reach: &Reach, wanted: &Wanted) -> Result<Conversation, Trouble> {
+    pub(crate) fn begin(reach: &ConnectOptions, wanted: &ServiceSpec) -> Result<Conversation, CliError> {
         let deadline = reach.deadline();
         let places = match &reach.to {
             Some(target) => {
@@ -77,7 +77,7 @@ impl Conversation {
 
     /// The same once more, on a new connection to the same place, without waiting for it: should it fail, hearing does.
     #[cfg_attr(not(feature = "tui"), allow(dead_code))] // a line filter ends with its connection
-    pub(crate) fn again(&self, wanted: &Wanted) -> io::Result<Conversation> {
+    pub(crate) fn again(&self, wanted: &ServiceSpec) -> io::Result<Conversation> {
         let link = Link::open_soon(&self.place)?;
         let again = Conversation::over(link, self.place.clone(), self.timeout, self.is_mux, wanted);
         Ok(Conversation { is_json: self.is_json, ..again })
@@ -94,7 +94,7 @@ impl Conversation {
         place: ResolvedEndpoint,
         timeout: Duration,
         is_mux: bool,
-        wanted: &Wanted,
+        wanted: &ServiceSpec,
     ) -> Conversation {
         let mut conversation = Conversation {
             link,
@@ -144,12 +144,12 @@ impl Conversation {
     }
 
     /// The next line, or `None` at the end; trouble if it takes longer than the timeout.
-    pub(crate) fn hear(&mut self) -> Result<Option<String>, Trouble> {
+    pub(crate) fn hear(&mut self) -> Result<Option<String>, CliError> {
         self.hear_by(deadline(self.timeout))
     }
 
     /// The same for an answer of several lines, which has this long in all (`None`: for ever).
-    pub(crate) fn hear_by(&mut self, deadline: Option<Instant>) -> Result<Option<String>, Trouble> {
+    pub(crate) fn hear_by(&mut self, deadline: Option<Instant>) -> Result<Option<String>, CliError> {
         loop {
             if let Some(line) = self.lines.pop_front() {
                 return Ok(Some(line));
@@ -191,7 +191,7 @@ impl Conversation {
     }
 
     /// Sends and reads what is possible now; never waits.
-    pub(crate) fn turn(&mut self) -> Result<(), Trouble> {
+    pub(crate) fn turn(&mut self) -> Result<(), CliError> {
         // Who closes before all was sent has said why: that is read before the failure is told.
         let sent = self.send();
         self.receive().map_err(|error| self.trouble(&error))?;
@@ -283,27 +283,27 @@ impl Conversation {
     }
 
     /// The daemon did not answer within the timeout.
-    pub(crate) fn too_late(&self) -> Trouble {
+    pub(crate) fn too_late(&self) -> CliError {
         let timeout = humantime::format_duration(self.timeout);
-        Trouble::TimedOut(format!("{}: no answer within {timeout}; --timeout sets another time", self.place))
+        CliError::TimedOut(format!("{}: no answer within {timeout}; --timeout sets another time", self.place))
     }
 
     /// It says more than any daemon does.
-    pub(crate) fn too_much(&self, bound: &str) -> Trouble {
-        Trouble::Failed(format!("{}: its answer is longer than {bound}; this is no ipcd", self.place))
+    pub(crate) fn too_much(&self, bound: &str) -> CliError {
+        CliError::Failed(format!("{}: its answer is longer than {bound}; this is no ipcd", self.place))
     }
 
     /// Something answers there, but not the service.
-    pub(crate) fn not_there(&self, name: &str, line: &str) -> Trouble {
-        Trouble::Failed(format!("{}: {name} is not there: it says '{}'", self.place, quote(line.as_bytes())))
+    pub(crate) fn not_there(&self, name: &str, line: &str) -> CliError {
+        CliError::Failed(format!("{}: {name} is not there: it says '{}'", self.place, quote(line.as_bytes())))
     }
 
-    fn trouble(&self, error: &io::Error) -> Trouble {
+    fn trouble(&self, error: &io::Error) -> CliError {
         let text = format!("{}: {}", self.place, words(error));
         match error.kind() {
             // A datagram came back: only now is it known.
-            ErrorKind::ConnectionRefused => Trouble::Unreachable(text),
-            _ => Trouble::Failed(text),
+            ErrorKind::ConnectionRefused => CliError::Unreachable(text),
+            _ => CliError::Failed(text),
         }
     }
 }
@@ -335,17 +335,17 @@ fn open(
 }
 
 /// That no daemon was reached: in one line what it means, and on request what was tried.
-fn nobody(reach: &Reach, wanted: &Wanted, tried: &Tried) -> Trouble {
+fn nobody(reach: &ConnectOptions, wanted: &ServiceSpec, tried: &Tried) -> CliError {
     if reach.verbose {
         tried.iter().for_each(|(place, error)| output::tell(&format!("tried {place}: {}", words(error))));
     }
     let is_of = |kind: ErrorKind| tried.iter().find(|(_, error)| error.kind() == kind);
     // A Unix socket's queue that stays full for the whole timeout: somebody is there, and does not accept.
     if let Some((place, _)) = is_of(ErrorKind::WouldBlock) {
-        return Trouble::TimedOut(format!("{place}: its queue stays full"));
+        return CliError::TimedOut(format!("{place}: its queue stays full"));
     }
     if let Some((place, _)) = is_of(ErrorKind::PermissionDenied).filter(|(place, _)| place.path().is_some()) {
-        return Trouble::Unreachable(format!(
+        return CliError::Unreachable(format!(
             "{place}: permission denied; its owner and its group may use it ('ls -l' shows them, 'id' yours)"
         ));
     }
@@ -354,7 +354,7 @@ fn nobody(reach: &Reach, wanted: &Wanted, tried: &Tried) -> Trouble {
             Some(_) => "no ipcd runs here",
             None => "no ipcd runs here that has a Unix socket ([mux] in its configuration)",
         };
-        return Trouble::Unreachable(format!("{who}; start one with 'ipcd', or name one with --to"));
+        return CliError::Unreachable(format!("{who}; start one with 'ipcd', or name one with --to"));
     };
     let timeout = humantime::format_duration(reach.timeout);
     let mut reasons: Vec<String> = Vec::new();
@@ -369,13 +369,13 @@ fn nobody(reach: &Reach, wanted: &Wanted, tried: &Tried) -> Trouble {
     }
     let line = format!("no ipcd at {target}: {}", reasons.join("; "));
     match is_of(ErrorKind::TimedOut) {
-        Some(_) => Trouble::TimedOut(line),
-        None => Trouble::Unreachable(line),
+        Some(_) => CliError::TimedOut(line),
+        None => CliError::Unreachable(line),
     }
 }
 
 /// Whether such an endpoint can carry what is wanted.
-fn carries(target: &Target, wanted: &Wanted) -> Result<(), Trouble> {
+fn carries(target: &Target, wanted: &ServiceSpec) -> Result<(), CliError> {
     let can = match target {
         Target::Named { transport: Transport::Tcp, .. }
         | Target::Endpoint(Endpoint::Tcp(..) | Endpoint::Unix(_) | Endpoint::UnixSeq(_)) => true,
@@ -385,7 +385,7 @@ fn carries(target: &Target, wanted: &Wanted) -> Result<(), Trouble> {
     };
     match can {
         true => Ok(()),
-        false => Err(Trouble::Usage(format!(
+        false => Err(CliError::Usage(format!(
             "{target}: {} needs a connection; name a tcp://, unix:// or unixseq:// endpoint with --to",
             wanted.name
         ))),

@@ -4,10 +4,10 @@ use std::time::Instant;
 
 use rustix::event::PollFlags;
 
+use super::chat_protocol::{Heard, Speech};
 use super::daemon::Conversation;
 use super::input::Input;
-use super::speech::{Heard, Speech};
-use super::{Reach, Trouble, link, literal, output};
+use super::{CliError, ConnectOptions, link, literal, output};
 
 /// What may be on its way to the daemon before more is read from standard input, in bytes.
 const UNSENT_BYTES_MAX: usize = 64 << 10;
@@ -21,7 +21,7 @@ pub(crate) enum Lines {
     Commands,
 }
 
-pub(crate) fn run(reach: &Reach, mut speech: Speech, lines: Lines) -> Result<(), Trouble> {
+pub(crate) fn run(reach: &ConnectOptions, mut speech: Speech, lines: Lines) -> Result<(), CliError> {
     let mut daemon = Conversation::begin(reach, speech.wanted())?;
     speech.opening().iter().for_each(|line| daemon.say(line));
     let mut input = Input::new();
@@ -41,10 +41,10 @@ pub(crate) fn run(reach: &Reach, mut speech: Speech, lines: Lines) -> Result<(),
                     None => {
                         let error =
                             "this room asks for a passphrase: name a file that has it with --passphrase-file";
-                        return Err(Trouble::Refused(vec![error.to_owned()]));
+                        return Err(CliError::Refused(vec![error.to_owned()]));
                     }
                 },
-                Heard::NotIn(error) => return Err(Trouble::Refused(vec![error])),
+                Heard::NotIn(error) => return Err(CliError::Refused(vec![error])),
                 Heard::Other(line) => return Err(daemon.not_there(speech.wanted().name, &line)),
                 Heard::Line(line) if speech.is_echoed() && is_from(&line, &speech.name()) => {
                     output::print(literal::heard(&line))?;
@@ -65,7 +65,7 @@ pub(crate) fn run(reach: &Reach, mut speech: Speech, lines: Lines) -> Result<(),
             return match speech {
                 Speech::Talk => ended(has_erred),
                 Speech::Chat { .. } => {
-                    Err(Trouble::Failed(format!("{}: the connection ended", daemon.place)))
+                    Err(CliError::Failed(format!("{}: the connection ended", daemon.place)))
                 }
             };
         }
@@ -97,7 +97,7 @@ pub(crate) fn run(reach: &Reach, mut speech: Speech, lines: Lines) -> Result<(),
         let [from, to] = daemon.interest();
         let awaited = [output::reader(&stdout), (wanted, PollFlags::IN), from, to];
         let ready = link::wait(awaited, until_now);
-        match ready.map_err(|error| Trouble::Failed(error.to_string()))? {
+        match ready.map_err(|error| CliError::Failed(error.to_string()))? {
             [true, ..] => return Err(output::unread()),
             [false, false, false, false] => return Err(daemon.too_late()),
             [false, stdin, from, to] => {
@@ -118,6 +118,6 @@ fn is_from(line: &str, name: &str) -> bool {
 }
 
 /// What went wrong on the way was told at once.
-fn ended(has_erred: bool) -> Result<(), Trouble> {
-    if has_erred { Err(Trouble::Refused(Vec::new())) } else { Ok(()) }
+fn ended(has_erred: bool) -> Result<(), CliError> {
+    if has_erred { Err(CliError::Refused(Vec::new())) } else { Ok(()) }
 }

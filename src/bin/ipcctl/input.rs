@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 
 use rustix::buffer::spare_capacity;
 
-use super::Trouble;
+use super::CliError;
 
 /// The longest line, in bytes: the daemon takes far less, and says so.
 const LINE_BYTES_MAX: usize = 1 << 20;
@@ -33,8 +33,8 @@ impl Input {
     }
 
     /// Reads once; for when something is there.
-    pub(crate) fn turn(&mut self) -> Result<(), Trouble> {
-        let failed = |text: &str| Err(Trouble::Failed(format!("standard input: {text}")));
+    pub(crate) fn turn(&mut self) -> Result<(), CliError> {
+        let failed = |text: &str| Err(CliError::Failed(format!("standard input: {text}")));
         let start = self.partial.len();
         self.partial.reserve(READ_BYTES);
         match rustix::io::read(&self.stdin, spare_capacity(&mut self.partial)).map_err(io::Error::from) {

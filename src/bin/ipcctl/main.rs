@@ -2,9 +2,10 @@
 //! and its line in `run`.
 
 mod bench;
-#[cfg(feature = "tui")]
-mod board;
 mod chat;
+mod chat_protocol;
+#[cfg(feature = "tui")]
+mod chat_screen;
 mod class;
 #[cfg(feature = "tui")]
 mod columns;
@@ -13,41 +14,40 @@ mod control;
 mod daemon;
 #[cfg(feature = "tui")]
 mod edit;
+mod error;
 mod figures;
 mod filter;
 mod input;
 mod link;
 mod literal;
-#[cfg(feature = "tui")]
-mod lookout;
+mod loop_latency;
 mod multiply;
 mod order;
 mod output;
 mod pace;
 mod race;
-mod report;
 #[cfg(feature = "tui")]
-mod room;
+mod reconnect;
+mod report;
 #[cfg(feature = "tui")]
 mod scrollback;
 mod sentence;
-#[cfg(feature = "tui")]
-mod sighting;
-mod speech;
 mod status;
 mod tables;
 mod talk;
 mod target;
 #[cfg(feature = "tui")]
 mod terminal;
-#[cfg(feature = "tui")]
-mod tie;
 mod top;
-mod trouble;
+#[cfg(feature = "tui")]
+mod top_screen;
 #[cfg(feature = "tui")]
 mod tty;
-mod turns;
 mod watch;
+#[cfg(feature = "tui")]
+mod watch_event;
+#[cfg(feature = "tui")]
+mod watch_screen;
 
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -55,9 +55,9 @@ use std::time::{Duration, Instant};
 use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand};
 
+use error::{CliError, USAGE};
 use output::{print, tell};
 use target::Target;
-use trouble::{Trouble, USAGE};
 
 /// Talk to ipcd.
 ///
@@ -72,7 +72,7 @@ use trouble::{Trouble, USAGE};
 )]
 struct Arguments {
     #[command(flatten)]
-    reach: Reach,
+    reach: ConnectOptions,
 
     #[command(subcommand)]
     command: Command,
@@ -80,7 +80,7 @@ struct Arguments {
 
 /// How the daemon is reached.
 #[derive(Args)]
-struct Reach {
+struct ConnectOptions {
     /// Talk to this endpoint instead of the local daemon, for example tcp://teacher.local:33000; a Unix socket's service is
     /// chosen by name
     #[arg(long, value_name = "ENDPOINT", global = true)]
@@ -99,7 +99,7 @@ struct Reach {
     verbose: bool,
 }
 
-impl Reach {
+impl ConnectOptions {
     /// How long to wait; `None`: for ever.
     fn patience(&self) -> Option<Duration> {
         (!self.timeout.is_zero()).then_some(self.timeout)
@@ -141,7 +141,7 @@ enum Command {
     Completions(completions::Arguments),
 }
 
-fn run(Arguments { reach, command }: &Arguments) -> Result<(), Trouble> {
+fn run(Arguments { reach, command }: &Arguments) -> Result<(), CliError> {
     match command {
         Command::Multiply(arguments) => multiply::run(reach, arguments),
         Command::Greet(arguments) => sentence::run(reach, arguments, &sentence::GREETING),
@@ -183,10 +183,10 @@ fn main() -> ExitCode {
 }
 
 /// The exit status, once standard error has heard of any trouble.
-fn finish(outcome: Result<(), Trouble>) -> ExitCode {
+fn finish(outcome: Result<(), CliError>) -> ExitCode {
     let Err(trouble) = outcome else { return ExitCode::SUCCESS };
     trouble.lines().iter().for_each(|line| tell(line));
-    if let Trouble::Signal(number) = trouble {
+    if let CliError::Signal(number) = trouble {
         // The shell is to see what ended us.
         let _ = signal_hook::low_level::emulate_default_handler(number);
     }

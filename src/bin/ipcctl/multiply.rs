@@ -9,12 +9,13 @@ use serde_json::json;
 use std::collections::VecDeque;
 use std::time::Instant;
 
-use super::daemon::{Conversation, Wanted};
+use super::daemon::{Conversation, ServiceSpec};
 use super::input::Input;
 use super::pace::Pace;
-use super::{Reach, Trouble, link, output};
+use super::{CliError, ConnectOptions, link, output};
 
-const MULTIPLY: Wanted = Wanted { name: "multiply", port: Some(65432), datagrams: true, fifo: true };
+const MULTIPLY: ServiceSpec =
+    ServiceSpec { name: "multiply", port: Some(65432), datagrams: true, fifo: true };
 
 /// What goes before each result.
 const ACKNOWLEDGEMENT: &str = "Data received";
@@ -42,11 +43,11 @@ pub(crate) struct Arguments {
 /// A result, or why there is none.
 type Answer = Result<String, String>;
 
-pub(crate) fn run(reach: &Reach, arguments: &Arguments) -> Result<(), Trouble> {
+pub(crate) fn run(reach: &ConnectOptions, arguments: &Arguments) -> Result<(), CliError> {
     match &arguments.request[..] {
         [dash] if dash == "-" => all(reach, arguments.json),
         [one] if number::parse(one).is_some() => {
-            Err(Trouble::Usage(format!("multiply {one}: a second number is missing, or - alone")))
+            Err(CliError::Usage(format!("multiply {one}: a second number is missing, or - alone")))
         }
         request => {
             is_request(request)?;
@@ -56,19 +57,19 @@ pub(crate) fn run(reach: &Reach, arguments: &Arguments) -> Result<(), Trouble> {
 }
 
 /// Whether it can be one; the error says what a shell has made of a star.
-fn is_request(words: &[String]) -> Result<(), Trouble> {
+fn is_request(words: &[String]) -> Result<(), CliError> {
     let [first, between @ .., last] = words else { return Ok(()) };
     let is_file = |word: &String| !is_operator(word) && std::fs::symlink_metadata(word).is_ok();
     if !between.is_empty() && between.iter().all(is_file) {
         let files = if between.len() == 1 { "the name of a file" } else { "the names of files" };
-        return Err(Trouble::Usage(format!(
+        return Err(CliError::Usage(format!(
             "the shell has put {files} ({}) in the place of the star; quote it: ipcctl multiply {first} '*' {last}",
             quote(between[0].as_bytes())
         )));
     }
     match between.len() {
         0 | 1 => Ok(()),
-        _ => Err(Trouble::Usage(
+        _ => Err(CliError::Usage(
             "multiply takes two numbers, with an operator between them or none, for example: ipcctl multiply 5 '*' 10"
                 .to_owned(),
         )),
@@ -79,7 +80,7 @@ fn is_operator(word: &str) -> bool {
     matches!(word, "+" | "-" | "*" | "/" | "//" | "%" | "**")
 }
 
-fn single(reach: &Reach, request: &str, json: bool) -> Result<(), Trouble> {
+fn single(reach: &ConnectOptions, request: &str, json: bool) -> Result<(), CliError> {
     let mut daemon = Conversation::begin(reach, &MULTIPLY)?;
     daemon.say(request);
     daemon.end();
@@ -89,14 +90,14 @@ fn single(reach: &Reach, request: &str, json: bool) -> Result<(), Trouble> {
             if json || answer.is_ok() {
                 output::print(&shown(request, &answer, json))?;
             }
-            return answer.map(|_| ()).map_err(|error| Trouble::Refused(vec![error]));
+            return answer.map(|_| ()).map_err(|error| CliError::Refused(vec![error]));
         }
     }
-    Err(Trouble::Failed(format!("{}: closed without an answer", daemon.place)))
+    Err(CliError::Failed(format!("{}: closed without an answer", daemon.place)))
 }
 
 /// A line out for each line in, whatever becomes of it.
-fn all(reach: &Reach, json: bool) -> Result<(), Trouble> {
+fn all(reach: &ConnectOptions, json: bool) -> Result<(), CliError> {
     let mut daemon = Conversation::begin(reach, &MULTIPLY)?;
     // A datagram can be lost: then it is known which.
     let most = if daemon.is_lossy() { 1 } else { REQUESTS_MAX };
@@ -133,7 +134,7 @@ fn all(reach: &Reach, json: bool) -> Result<(), Trouble> {
                 if pending.is_empty() {
                     // An answer to nothing; or nothing was asked yet, and we are refused.
                     break Err(match line.strip_prefix("Error: ") {
-                        Some(error) => Trouble::Refused(vec![error.to_owned()]),
+                        Some(error) => CliError::Refused(vec![error.to_owned()]),
                         None => daemon.not_there(MULTIPLY.name, &line),
                     });
                 }
@@ -160,13 +161,13 @@ fn all(reach: &Reach, json: bool) -> Result<(), Trouble> {
             continue;
         }
         if daemon.is_over() {
-            return Err(Trouble::Failed(format!("{}: closed before the last answer", daemon.place)));
+            return Err(CliError::Failed(format!("{}: closed before the last answer", daemon.place)));
         }
         let wanted = if pending.len() < most { input.descriptor() } else { None };
         let [from, to] = daemon.interest();
         let until = if pending.is_empty() { None } else { until };
         let ready = link::wait([(wanted, PollFlags::IN), from, to], until);
-        match ready.map_err(|error| Trouble::Failed(error.to_string()))? {
+        match ready.map_err(|error| CliError::Failed(error.to_string()))? {
             [false, false, false] => return Err(daemon.too_late()),
             [stdin, from, to] => {
                 if stdin {
@@ -180,7 +181,7 @@ fn all(reach: &Reach, json: bool) -> Result<(), Trouble> {
     }
     match failures {
         0 => Ok(()),
-        _ => Err(Trouble::Refused(vec![format!("{failures} of {count} requests failed")])),
+        _ => Err(CliError::Refused(vec![format!("{failures} of {count} requests failed")])),
     }
 }
 
@@ -207,7 +208,7 @@ struct Replies {
 
 impl Replies {
     /// The answer, if it is whole with this line.
-    fn handle(&mut self, line: String, daemon: &Conversation) -> Result<Option<Answer>, Trouble> {
+    fn handle(&mut self, line: String, daemon: &Conversation) -> Result<Option<Answer>, CliError> {
         let error = line.strip_prefix("Error: ").map(str::to_owned);
         match (self.is_acknowledged, error) {
             (true, error) => {
@@ -221,7 +222,7 @@ impl Replies {
             // Not even acknowledged, it is an answer all the same: a message too long, or whatever a datagram gets.
             (false, Some(error)) if daemon.is_lossy() || error.starts_with(TOO_LONG) => Ok(Some(Err(error))),
             // It is not this request that is refused, but we are.
-            (false, Some(error)) => Err(Trouble::Refused(vec![error])),
+            (false, Some(error)) => Err(CliError::Refused(vec![error])),
             (false, None) => Err(daemon.not_there(MULTIPLY.name, &line)),
         }
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use clap::Args;
 
 use super::daemon::Conversation;
-use super::{Reach, Trouble, control, output};
+use super::{CliError, ConnectOptions, control, output};
 
 /// Put a member out of the chat room; it may come back
 #[derive(Args)]
@@ -81,20 +81,20 @@ impl Close {
 }
 
 /// Has it done, and prints what was.
-pub(crate) fn run(reach: &Reach, request: &str) -> Result<(), Trouble> {
+pub(crate) fn run(reach: &ConnectOptions, request: &str) -> Result<(), CliError> {
     if request.contains(char::is_control) {
         let what = request.escape_debug();
-        return Err(Trouble::Usage(format!("'{what}': it is one line, without control characters")));
+        return Err(CliError::Usage(format!("'{what}': it is one line, without control characters")));
     }
     let mut daemon = Conversation::begin(reach, &control::CONTROL)?;
     daemon.say(request);
     match daemon.hear_by(reach.deadline())? {
         Some(line) => match (line.strip_prefix("OK: "), line.strip_prefix("Error: ")) {
             (Some(done), _) => output::print(done),
-            (None, Some(error)) => Err(Trouble::Refused(vec![error.to_owned()])),
+            (None, Some(error)) => Err(CliError::Refused(vec![error.to_owned()])),
             (None, None) => Err(control::not_the_mux(&daemon)),
         },
-        None => Err(Trouble::Failed("the daemon ended without an answer".to_owned())),
+        None => Err(CliError::Failed("the daemon ended without an answer".to_owned())),
     }
 }
 

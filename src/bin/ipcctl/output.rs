@@ -8,20 +8,20 @@ use rustix::event::PollFlags;
 use serde::Serialize;
 use signal_hook::consts::SIGPIPE;
 
-use super::Trouble;
+use super::CliError;
 
 /// Writes a result. One that nobody gets is none; and who reads no further wants no more of them, nor a complaint.
-pub(crate) fn print(text: &str) -> Result<(), Trouble> {
+pub(crate) fn print(text: &str) -> Result<(), CliError> {
     let mut stdout = io::stdout().lock();
     let written = writeln!(stdout, "{text}").and_then(|()| stdout.flush());
     written.map_err(|error| match error.kind() {
         ErrorKind::BrokenPipe => unread(),
-        _ => Trouble::Failed(format!("standard output: {error}")),
+        _ => CliError::Failed(format!("standard output: {error}")),
     })
 }
 
 /// Writes a result for programs, as one line.
-pub(crate) fn print_json(value: &impl Serialize) -> Result<(), Trouble> {
+pub(crate) fn print_json(value: &impl Serialize) -> Result<(), CliError> {
     print(&json::to_string(value))
 }
 
@@ -31,8 +31,8 @@ pub(crate) fn reader(stdout: &io::Stdout) -> (Option<BorrowedFd<'_>>, PollFlags)
 }
 
 /// What it means that nobody does.
-pub(crate) fn unread() -> Trouble {
-    Trouble::Signal(SIGPIPE)
+pub(crate) fn unread() -> CliError {
+    CliError::Signal(SIGPIPE)
 }
 
 /// Tells standard error. Nobody is left to be told that this could not be written.

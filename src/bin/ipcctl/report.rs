@@ -7,12 +7,13 @@ use ipcd::engine::json;
 use ipcd::engine::text::is_host;
 use serde_json::Value;
 
-use super::daemon::{Conversation, Wanted};
+use super::daemon::{Conversation, ServiceSpec};
 use super::figures::{self, Figures};
-use super::{Reach, Trouble, output};
+use super::{CliError, ConnectOptions, output};
 
 /// What `report` and `top` speak to.
-pub(crate) const WANTED: Wanted = Wanted { name: "stats", port: Some(33001), datagrams: false, fifo: false };
+pub(crate) const WANTED: ServiceSpec =
+    ServiceSpec { name: "stats", port: Some(33001), datagrams: false, fifo: false };
 
 /// More often, a report would measure little but itself.
 pub(crate) const EVERY_MIN: Duration = Duration::from_millis(100);
@@ -78,8 +79,8 @@ enum Daemon {
     },
 }
 
-pub(crate) fn run(reach: &Reach, arguments: &Arguments) -> Result<(), Trouble> {
-    let unreadable = |error: std::io::Error| Trouble::Failed(format!("/proc: {error}"));
+pub(crate) fn run(reach: &ConnectOptions, arguments: &Arguments) -> Result<(), CliError> {
+    let unreadable = |error: std::io::Error| CliError::Failed(format!("/proc: {error}"));
     let mut figures = Figures::new().map_err(unreadable)?;
     let mut daemon = match arguments.dry_run {
         true => Daemon::Unwanted,
@@ -103,7 +104,7 @@ pub(crate) fn run(reach: &Reach, arguments: &Arguments) -> Result<(), Trouble> {
         match outcome {
             // Somebody waits for this one.
             Err(trouble) if is_last => return Err(trouble),
-            Err(trouble @ Trouble::Refused(_)) => return Err(trouble),
+            Err(trouble @ CliError::Refused(_)) => return Err(trouble),
             Err(trouble) => daemon.lose(&trouble, arguments.every),
             Ok(()) if is_last => return Ok(()),
             Ok(()) => {}
@@ -114,7 +115,7 @@ pub(crate) fn run(reach: &Reach, arguments: &Arguments) -> Result<(), Trouble> {
 }
 
 /// Connects, and makes sure that it is stats: multiply, for one, receives data just as well.
-pub(crate) fn begin(reach: &Reach) -> Result<Conversation, Trouble> {
+pub(crate) fn begin(reach: &ConnectOptions) -> Result<Conversation, CliError> {
     let mut conversation = Conversation::begin(reach, &WANTED)?.in_json();
     conversation.say("help");
     match conversation.hear()? {
@@ -125,19 +126,19 @@ pub(crate) fn begin(reach: &Reach) -> Result<Conversation, Trouble> {
 }
 
 /// What a reply means that is not the one hoped for.
-pub(crate) fn complaint(conversation: &Conversation, reply: &str) -> Trouble {
+pub(crate) fn complaint(conversation: &Conversation, reply: &str) -> CliError {
     match reply.strip_prefix("Error: ") {
         // Said to who was there too long, or came when too many were: it may be different next time.
         Some(error) if error.starts_with("idle for") || error.starts_with("too many connections") => {
-            Trouble::Failed(format!("{}: {error}", conversation.place))
+            CliError::Failed(format!("{}: {error}", conversation.place))
         }
-        Some(error) => Trouble::Refused(vec![error.to_owned()]),
+        Some(error) => CliError::Refused(vec![error.to_owned()]),
         None => conversation.not_there(WANTED.name, reply),
     }
 }
 
-pub(crate) fn gone(conversation: &Conversation) -> Trouble {
-    Trouble::Failed(format!("{}: the connection is closed", conversation.place))
+pub(crate) fn gone(conversation: &Conversation) -> CliError {
+    CliError::Failed(format!("{}: the connection is closed", conversation.place))
 }
 
 impl Daemon {
@@ -147,7 +148,7 @@ impl Daemon {
     }
 
     /// Sends a report, to a daemon that may have come back.
-    fn report(&mut self, reach: &Reach, report: &str, is_last: bool) -> Result<(), Trouble> {
+    fn report(&mut self, reach: &ConnectOptions, report: &str, is_last: bool) -> Result<(), CliError> {
         if let Daemon::Lost { next, .. } = self {
             if *next > Instant::now() && !is_last {
                 return Ok(());
@@ -165,7 +166,7 @@ impl Daemon {
     }
 
     /// Says once that it is gone; each pause before another try is twice as long as the last.
-    fn lose(&mut self, trouble: &Trouble, every: Duration) {
+    fn lose(&mut self, trouble: &CliError, every: Duration) {
         let pause = match self {
             Daemon::Lost { pause, .. } => (*pause * 2).min(PAUSE_MAX.max(every)),
             Daemon::Unwanted | Daemon::There(_) => {

@@ -3,24 +3,24 @@
 use clap::Args;
 use serde_json::json;
 
-use super::daemon::{Conversation, Wanted};
-use super::{Reach, Trouble, output};
+use super::daemon::{Conversation, ServiceSpec};
+use super::{CliError, ConnectOptions, output};
 
 /// What is said, and how the answer starts.
 pub(crate) struct Exchange {
-    wanted: Wanted,
+    wanted: ServiceSpec,
     says: &'static str,
     hears: &'static str,
 }
 
 pub(crate) const GREETING: Exchange = Exchange {
-    wanted: Wanted { name: "greeting", port: Some(9999), datagrams: true, fifo: false },
+    wanted: ServiceSpec { name: "greeting", port: Some(9999), datagrams: true, fifo: false },
     says: "Hi",
     hears: "Message received.",
 };
 
 pub(crate) const HELLO: Exchange = Exchange {
-    wanted: Wanted { name: "hello", port: Some(8080), datagrams: true, fifo: false },
+    wanted: ServiceSpec { name: "hello", port: Some(8080), datagrams: true, fifo: false },
     says: "Hello from ipcctl",
     hears: "Hello from server",
 };
@@ -32,14 +32,18 @@ pub(crate) struct Arguments {
     json: bool,
 }
 
-pub(crate) fn run(reach: &Reach, arguments: &Arguments, exchange: &Exchange) -> Result<(), Trouble> {
+pub(crate) fn run(
+    reach: &ConnectOptions,
+    arguments: &Arguments,
+    exchange: &Exchange,
+) -> Result<(), CliError> {
     let mut daemon = Conversation::begin(reach, &exchange.wanted)?;
     daemon.say(exchange.says);
     let Some(reply) = daemon.hear()? else {
-        return Err(Trouble::Failed(format!("{}: closed without an answer", daemon.place)));
+        return Err(CliError::Failed(format!("{}: closed without an answer", daemon.place)));
     };
     if let Some(error) = reply.strip_prefix("Error: ") {
-        return Err(Trouble::Refused(vec![error.to_owned()]));
+        return Err(CliError::Refused(vec![error.to_owned()]));
     }
     if !reply.starts_with(exchange.hears) {
         return Err(daemon.not_there(exchange.wanted.name, &reply));

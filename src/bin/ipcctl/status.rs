@@ -4,11 +4,12 @@ use clap::Args;
 use ipcd::engine::text::clean;
 use serde_json::Value;
 
-use super::daemon::{self, Conversation, Wanted};
+use super::daemon::{self, Conversation, ServiceSpec};
 use super::tables::show;
-use super::{Reach, Trouble, output};
+use super::{CliError, ConnectOptions, output};
 
-pub(crate) const STATUS: Wanted = Wanted { name: "status", port: None, datagrams: false, fifo: false };
+pub(crate) const STATUS: ServiceSpec =
+    ServiceSpec { name: "status", port: None, datagrams: false, fifo: false };
 
 /// The schema that is understood here.
 const SCHEMA: u64 = 1;
@@ -21,30 +22,30 @@ pub(crate) struct Arguments {
     json: bool,
 }
 
-pub(crate) fn run(reach: &Reach, arguments: &Arguments) -> Result<(), Trouble> {
+pub(crate) fn run(reach: &ConnectOptions, arguments: &Arguments) -> Result<(), CliError> {
     let mut daemon = Conversation::begin(reach, &STATUS)?.in_json();
     // On the mux the choice is the question.
     if reach.direct || !daemon::is_mux(&daemon.place, STATUS.name) {
         daemon.say(STATUS.name);
     }
     let Some(line) = daemon.hear()? else {
-        return Err(Trouble::Failed(format!("{}: closed without an answer", daemon.place)));
+        return Err(CliError::Failed(format!("{}: closed without an answer", daemon.place)));
     };
     let report = read(&daemon, &line)?;
     output::print(&if arguments.json { line } else { show(&report) })
 }
 
 /// A report, if the line is one.
-pub(crate) fn read(daemon: &Conversation, line: &str) -> Result<Value, Trouble> {
+pub(crate) fn read(daemon: &Conversation, line: &str) -> Result<Value, CliError> {
     if let Some(error) = line.strip_prefix("Error: ") {
-        return Err(Trouble::Refused(vec![error.to_owned()]));
+        return Err(CliError::Refused(vec![error.to_owned()]));
     }
     let Ok(report) = serde_json::from_str::<Value>(line) else {
         return Err(daemon.not_there(STATUS.name, line));
     };
     if report["schema"] != SCHEMA {
         let schema = clean(report["schema"].to_string().as_bytes());
-        return Err(Trouble::Failed(format!(
+        return Err(CliError::Failed(format!(
             "{}: its report has schema {schema}, and this ipcctl reads {SCHEMA}; use the one that came with the daemon",
             daemon.place
         )));

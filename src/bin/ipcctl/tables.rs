@@ -6,7 +6,7 @@ use bytesize::ByteSize;
 use ipcd::engine::text::clean;
 use serde_json::Value;
 
-use super::turns::Turns;
+use super::loop_latency::Turns;
 
 /// The report for a person: what one came for first, and how the loop turns last.
 pub(crate) fn show(report: &Value) -> String {

@@ -1,18 +1,18 @@
 //! `ipcctl talk`, and what it has in common with chat: a screen on a terminal, a line filter elsewhere.
 
+use super::chat_protocol::Speech;
 use super::filter::Lines;
-use super::speech::Speech;
-use super::{Reach, Trouble, filter};
+use super::{CliError, ConnectOptions, filter};
 
-pub(crate) fn run(reach: &Reach) -> Result<(), Trouble> {
+pub(crate) fn run(reach: &ConnectOptions) -> Result<(), CliError> {
     hold(reach, Speech::Talk, Lines::AsTheyAre)
 }
 
 /// `lines`: what is meant by those of standard input, where there is no screen.
-pub(crate) fn hold(reach: &Reach, speech: Speech, lines: Lines) -> Result<(), Trouble> {
+pub(crate) fn hold(reach: &ConnectOptions, speech: Speech, lines: Lines) -> Result<(), CliError> {
     #[cfg(feature = "tui")]
     if super::output::is_interactive() {
-        return super::room::run(reach, speech);
+        return super::chat_screen::run(reach, speech);
     }
     filter::run(reach, speech, lines)
 }

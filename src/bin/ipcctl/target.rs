@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 use ipcd::endpoint::{Endpoint, ResolvedEndpoint};
 use ipcd::transport::directory::runtime_directory_if_there;
 
-use super::Trouble;
-use super::trouble::words;
+use super::CliError;
+use super::error::words;
 
 /// The longest host name, in bytes (RFC 1035, section 2.3.4).
 const NAME_BYTES_MAX: usize = 253;
@@ -103,7 +103,7 @@ impl Target {
     ///
     /// # Errors
     /// The name is not known, or nobody could say so before the deadline.
-    pub(crate) fn places(&self, deadline: Option<Instant>) -> Result<Vec<ResolvedEndpoint>, Trouble> {
+    pub(crate) fn places(&self, deadline: Option<Instant>) -> Result<Vec<ResolvedEndpoint>, CliError> {
         let (transport, name, port) = match self {
             Target::Endpoint(endpoint) => {
                 return Ok(endpoint.places(&runtime_directory_if_there().unwrap_or_default()));
@@ -124,7 +124,7 @@ impl Target {
 
 /// The addresses of a host, each once. The system's resolver has no bound on how long it takes: it runs in a thread of its
 /// own, which is left alone when the time is over.
-fn look_up(name: &str, port: u16, deadline: Option<Instant>) -> Result<Vec<SocketAddr>, Trouble> {
+fn look_up(name: &str, port: u16, deadline: Option<Instant>) -> Result<Vec<SocketAddr>, CliError> {
     let (sender, answer) = channel();
     let asked = name.to_owned();
     let resolver = std::thread::Builder::new().name("resolver".to_owned());
@@ -132,7 +132,7 @@ fn look_up(name: &str, port: u16, deadline: Option<Instant>) -> Result<Vec<Socke
         // Nobody hears it who has given up.
         let _ = sender.send((asked.as_str(), port).to_socket_addrs().map(Vec::from_iter));
     });
-    started.map_err(|error| Trouble::Failed(format!("{name}: {}", words(&error))))?;
+    started.map_err(|error| CliError::Failed(format!("{name}: {}", words(&error))))?;
     let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
     let outcome = match left {
         Some(left) => answer.recv_timeout(left.max(Duration::from_millis(1))),
@@ -150,15 +150,15 @@ fn look_up(name: &str, port: u16, deadline: Option<Instant>) -> Result<Vec<Socke
         }
         Ok(outcome) => {
             let why = outcome.err().map_or_else(|| "it has no address".to_owned(), |error| reason(&error));
-            Err(Trouble::Unreachable(format!(
+            Err(CliError::Unreachable(format!(
                 "{name}: {why}; check the name, or give the address, for example tcp://192.168.1.7:{port}"
             )))
         }
-        Err(RecvTimeoutError::Timeout) => Err(Trouble::TimedOut(format!(
+        Err(RecvTimeoutError::Timeout) => Err(CliError::TimedOut(format!(
             "{name}: its address could not be looked up in time; give the address, for example tcp://192.168.1.7:{port}"
         ))),
         Err(RecvTimeoutError::Disconnected) => {
-            Err(Trouble::Failed(format!("{name}: the resolver has failed")))
+            Err(CliError::Failed(format!("{name}: the resolver has failed")))
         }
     }
 }

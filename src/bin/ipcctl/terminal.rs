@@ -20,7 +20,7 @@ use rustix::process::{Signal, kill_current_process_group};
 use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 
 use super::daemon::Conversation;
-use super::{Trouble, link, tty};
+use super::{CliError, link, tty};
 
 /// What a picture takes at most, roughly: a large screen, all of it new.
 const FRAME_BYTES: usize = 64 << 10;
@@ -36,7 +36,7 @@ pub(crate) enum Happening {
     /// The screen has another size, or is ours again: draw again.
     Redraw,
     /// The conversation had a turn: look at what was heard, and whether it is over.
-    Daemon(Result<(), Trouble>),
+    Daemon(Result<(), CliError>),
     /// The time asked for has come.
     Due,
 }
@@ -62,7 +62,7 @@ pub(crate) struct Screen {
 
 impl Screen {
     /// Takes the terminal over.
-    pub(crate) fn enter() -> Result<Screen, Trouble> {
+    pub(crate) fn enter() -> Result<Screen, CliError> {
         Screen::open().map_err(|error| {
             tty::give_back();
             failed(&error)
@@ -98,7 +98,7 @@ impl Screen {
     }
 
     /// Draws; only what has changed is written.
-    pub(crate) fn draw(&mut self, view: impl FnOnce(&mut Frame<'_>)) -> Result<(), Trouble> {
+    pub(crate) fn draw(&mut self, view: impl FnOnce(&mut Frame<'_>)) -> Result<(), CliError> {
         self.fit().and_then(|()| self.terminal.draw(view).map(|_| ())).map_err(|error| failed(&error))
     }
 
@@ -130,12 +130,12 @@ impl Screen {
     }
 
     /// Waits for the next thing to happen: on the terminal, in the conversation if there is one, or the deadline.
-    /// A signal that ends the program is [`Trouble::Signal`]; hand it on.
+    /// A signal that ends the program is [`CliError::Signal`]; hand it on.
     pub(crate) fn next(
         &mut self,
         daemon: Option<&mut Conversation>,
         deadline: Option<Instant>,
-    ) -> Result<Happening, Trouble> {
+    ) -> Result<Happening, CliError> {
         loop {
             let nothing = [(None, PollFlags::IN), (None, PollFlags::OUT)];
             let [from, to] = daemon.as_ref().map_or(nothing, |daemon| daemon.interest());
@@ -148,10 +148,10 @@ impl Screen {
             let ready = link::wait([signal, hangup, wake, key, from, to], deadline);
             let [signal, hangup, wake, key, read, write] = ready.map_err(|error| failed(&error))?;
             if signal {
-                return Err(Trouble::Signal(self.signal.load(Ordering::SeqCst) as i32));
+                return Err(CliError::Signal(self.signal.load(Ordering::SeqCst) as i32));
             }
             if hangup {
-                return Err(Trouble::Failed("terminal: it is gone".to_owned()));
+                return Err(CliError::Failed("terminal: it is gone".to_owned()));
             }
             if wake {
                 while matches!(self.wake_bell.read(&mut [0; 64]), Ok(1..)) {}
@@ -224,6 +224,6 @@ fn keyboard() -> io::Result<(Receiver<io::Result<Event>>, UnixStream)> {
     Ok((keys, bell))
 }
 
-fn failed(error: &io::Error) -> Trouble {
-    Trouble::Failed(format!("terminal: {error}"))
+fn failed(error: &io::Error) -> CliError {
+    CliError::Failed(format!("terminal: {error}"))
 }

@@ -7,7 +7,7 @@ use ipcd::engine::text::quote;
 use serde_json::Value;
 
 use super::daemon::Conversation;
-use super::{Reach, Trouble, output, report};
+use super::{CliError, ConnectOptions, output, report};
 
 /// Show all machines that report to stats; in a pipe: a line for each, again and again
 #[derive(Args)]
@@ -57,11 +57,11 @@ pub(crate) struct Machine {
     pub(crate) frequency: Option<f64>,
 }
 
-pub(crate) fn run(reach: &Reach, arguments: &Arguments) -> Result<(), Trouble> {
+pub(crate) fn run(reach: &ConnectOptions, arguments: &Arguments) -> Result<(), CliError> {
     let mut conversation = report::begin(reach)?;
     #[cfg(feature = "tui")]
     if output::is_interactive() && !arguments.json && !arguments.once {
-        return super::board::run(reach, conversation, arguments.every, arguments.sort);
+        return super::top_screen::run(reach, conversation, arguments.every, arguments.sort);
     }
     loop {
         let due = Instant::now() + arguments.every;
@@ -79,7 +79,7 @@ pub(crate) fn run(reach: &Reach, arguments: &Arguments) -> Result<(), Trouble> {
 }
 
 /// The whole list, once.
-fn ask(reach: &Reach, conversation: &mut Conversation) -> Result<Vec<Value>, Trouble> {
+fn ask(reach: &ConnectOptions, conversation: &mut Conversation) -> Result<Vec<Value>, CliError> {
     conversation.say("latest");
     let deadline = reach.deadline();
     let mut list = List::default();
@@ -106,7 +106,7 @@ pub(crate) struct List {
 
 impl List {
     /// Takes one line; whether that was the last.
-    pub(crate) fn take(&mut self, conversation: &Conversation, line: &str) -> Result<bool, Trouble> {
+    pub(crate) fn take(&mut self, conversation: &Conversation, line: &str) -> Result<bool, CliError> {
         self.bytes += line.len();
         if self.told.len() > LIST_MACHINES_MAX || self.bytes > LIST_BYTES_MAX {
             let bound = format!("{LIST_MACHINES_MAX} machines or {} MiB", LIST_BYTES_MAX >> 20);

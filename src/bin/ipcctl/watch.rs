@@ -4,10 +4,11 @@ use std::net::IpAddr;
 
 use clap::Args;
 
-use super::daemon::{Conversation, Wanted};
-use super::{Reach, Trouble, link, output};
+use super::daemon::{Conversation, ServiceSpec};
+use super::{CliError, ConnectOptions, link, output};
 
-pub(crate) const WATCH: Wanted = Wanted { name: "watch", port: None, datagrams: false, fifo: false };
+pub(crate) const WATCH: ServiceSpec =
+    ServiceSpec { name: "watch", port: None, datagrams: false, fifo: false };
 
 /// Show what connections do, as it happens, and what was wrong with a client; in a pipe: a line for each
 ///
@@ -41,12 +42,12 @@ pub(crate) struct Arguments {
 
 impl Arguments {
     /// The daemon's words for it, but for how it is written.
-    fn filter(&self) -> Result<String, Trouble> {
+    fn filter(&self) -> Result<String, CliError> {
         let mut words = vec!["all".to_owned()];
         for (name, value) in [("service", &self.service), ("peer", &self.peer)] {
             match value {
                 Some(value) if value.is_empty() || value.contains(char::is_whitespace) => {
-                    return Err(Trouble::Usage(format!(
+                    return Err(CliError::Usage(format!(
                         "--{name} '{}': it is one word",
                         value.escape_debug()
                     )));
@@ -59,7 +60,7 @@ impl Arguments {
         words.extend(self.hints.then(|| "hints".to_owned()));
         if let Some(name) = &self.name {
             if name.trim().is_empty() || name.contains(char::is_control) {
-                return Err(Trouble::Usage(format!(
+                return Err(CliError::Usage(format!(
                     "--name '{}': it is a name in the chat",
                     name.escape_debug()
                 )));
@@ -71,7 +72,7 @@ impl Arguments {
     }
 }
 
-pub(crate) fn run(reach: &Reach, arguments: &Arguments) -> Result<(), Trouble> {
+pub(crate) fn run(reach: &ConnectOptions, arguments: &Arguments) -> Result<(), CliError> {
     let filter = arguments.filter()?;
     #[cfg(feature = "tui")]
     let is_screen = output::is_interactive() && !arguments.json;
@@ -88,17 +89,17 @@ pub(crate) fn run(reach: &Reach, arguments: &Arguments) -> Result<(), Trouble> {
     match first.as_deref() {
         #[cfg(feature = "tui")]
         Some(line) if is_screen && line.starts_with('{') => {
-            return super::lookout::run(reach, daemon, filter, line);
+            return super::watch_screen::run(reach, daemon, filter, line);
         }
         Some(line) if arguments.json && line.starts_with('{') => output::print(line)?,
         Some(line) if line.starts_with("Watching: ") => output::tell(line),
         Some(line) => {
             return Err(match line.strip_prefix("Error: ") {
-                Some(error) => Trouble::Refused(vec![error.to_owned()]),
+                Some(error) => CliError::Refused(vec![error.to_owned()]),
                 None => daemon.not_there(WATCH.name, line),
             });
         }
-        None => return Err(Trouble::Failed(format!("{}: closed without an answer", daemon.place))),
+        None => return Err(CliError::Failed(format!("{}: closed without an answer", daemon.place))),
     }
     let is_coloured = output::has_colour() && !arguments.json;
     let stdout = std::io::stdout();
@@ -111,28 +112,30 @@ pub(crate) fn run(reach: &Reach, arguments: &Arguments) -> Result<(), Trouble> {
         match link::wait([output::reader(&stdout), from, to], None) {
             Ok([true, ..]) => return Err(output::unread()),
             Ok(_) => daemon.turn()?,
-            Err(error) => return Err(Trouble::Failed(error.to_string())),
+            Err(error) => return Err(CliError::Failed(error.to_string())),
         }
     }
-    Err(Trouble::Failed(format!("{}: the connection ended", daemon.place)))
+    Err(CliError::Failed(format!("{}: the connection ended", daemon.place)))
 }
 
 /// What those whom a filter is for do, on a screen that is ours already, until that is quit.
 #[cfg(feature = "tui")]
 pub(crate) fn look(
     screen: &mut super::terminal::Screen,
-    reach: &Reach,
+    reach: &ConnectOptions,
     filter: String,
-) -> Result<(), Trouble> {
+) -> Result<(), CliError> {
     let mut daemon = Conversation::begin(reach, &WATCH)?.in_json();
     daemon.say(&format!("json {filter}"));
     match daemon.hear()? {
-        Some(line) if line.starts_with('{') => super::lookout::run_on(screen, reach, daemon, filter, &line),
+        Some(line) if line.starts_with('{') => {
+            super::watch_screen::run_on(screen, reach, daemon, filter, &line)
+        }
         Some(line) => Err(match line.strip_prefix("Error: ") {
-            Some(error) => Trouble::Refused(vec![error.to_owned()]),
+            Some(error) => CliError::Refused(vec![error.to_owned()]),
             None => daemon.not_there(WATCH.name, &line),
         }),
-        None => Err(Trouble::Failed(format!("{}: closed without an answer", daemon.place))),
+        None => Err(CliError::Failed(format!("{}: closed without an answer", daemon.place))),
     }
 }
 

@@ -11,11 +11,11 @@ use rustix::process::Pid;
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use serde::Serialize;
 
-use super::super::trouble::words;
+use super::super::error::words;
 use super::carrier::Carrier;
-use super::ground::{Ground, Partner};
 use super::question::Question;
 use super::setup::Setup;
+use super::workspace::{Partner, Workspace};
 
 /// Round trips that are timed, at most: each is remembered (8 bytes), so that percentiles are exact.
 pub(crate) const ROUND_TRIPS_MAX: u64 = 10_000_000;
@@ -97,7 +97,12 @@ impl Fault {
 
 /// Measures over what was set up, in a thread of its own: one that gets no answer is left alone, for not every wait has
 /// a limit that costs nothing. `tell` hears now and then how much is done, in 0 to 1.
-pub(crate) fn run(plan: &Plan, setup: Setup, ground: &Ground, tell: impl Fn(f64)) -> Result<Figures, Fault> {
+pub(crate) fn run(
+    plan: &Plan,
+    setup: Setup,
+    ground: &Workspace,
+    tell: impl Fn(f64),
+) -> Result<Figures, Fault> {
     let Setup { partner, open } = setup;
     let (result, outcome) = channel();
     let done = Arc::new(AtomicU64::new(0));
@@ -142,7 +147,7 @@ pub(crate) fn run(plan: &Plan, setup: Setup, ground: &Ground, tell: impl Fn(f64)
 }
 
 /// How the other process ended: that says more than what came of it here, which is seen a moment before.
-fn end_soon(ground: &Ground, partner: &Partner) -> Option<String> {
+fn end_soon(ground: &Workspace, partner: &Partner) -> Option<String> {
     let deadline = Instant::now() + END;
     loop {
         match ground.end_of(partner) {

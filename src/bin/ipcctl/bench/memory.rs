@@ -30,7 +30,7 @@ pub(crate) enum Side {
 }
 
 /// How the reader of a ring is woken.
-pub(crate) enum Bells {
+pub(crate) enum Wakeup {
     /// It sleeps on the word that says how much was written.
     Futex,
     /// It sleeps in read().
@@ -40,14 +40,14 @@ pub(crate) enum Bells {
 pub(crate) struct Memory {
     words: SharedWords,
     side: Side,
-    bells: Bells,
+    bells: Wakeup,
     /// How far we have written, and read. What the other side says of us counts for nothing.
     written: u32,
     read: u32,
 }
 
 impl Memory {
-    pub(crate) fn new(words: SharedWords, side: Side, bells: Bells) -> Memory {
+    pub(crate) fn new(words: SharedWords, side: Side, bells: Wakeup) -> Memory {
         Memory { words, side, bells, written: 0, read: 0 }
     }
 
@@ -83,8 +83,8 @@ impl Memory {
         }
         ring[WRITTEN].store(at, Ordering::Release);
         match &self.bells {
-            Bells::Futex => drop(futex::wake(&ring[WRITTEN], futex::Flags::empty(), 1)?),
-            Bells::EventFd { to, .. } => drop(retry_on_intr(|| write(to, &1_u64.to_ne_bytes()))?),
+            Wakeup::Futex => drop(futex::wake(&ring[WRITTEN], futex::Flags::empty(), 1)?),
+            Wakeup::EventFd { to, .. } => drop(retry_on_intr(|| write(to, &1_u64.to_ne_bytes()))?),
         }
         self.written = at;
         Ok(())
@@ -101,12 +101,12 @@ impl Memory {
             }
             match &self.bells {
                 // Does not sleep if something was written since.
-                Bells::Futex => match futex::wait(&ring[WRITTEN], futex::Flags::empty(), at, None) {
+                Wakeup::Futex => match futex::wait(&ring[WRITTEN], futex::Flags::empty(), at, None) {
                     Ok(()) | Err(Errno::AGAIN | Errno::INTR) => {}
                     Err(error) => return Err(error.into()),
                 },
                 // It counts what was rung, so nothing is missed; it may wake for what was read already.
-                Bells::EventFd { from, .. } => drop(retry_on_intr(|| read(from, &mut [0; 8]))?),
+                Wakeup::EventFd { from, .. } => drop(retry_on_intr(|| read(from, &mut [0; 8]))?),
             }
         };
         let length = get(ring, &mut at) as usize;
@@ -143,7 +143,7 @@ mod tests {
 
     fn pair() -> (Memory, Memory) {
         let memory = allocate(WORDS).unwrap();
-        let side = |side| Memory::new(SharedWords::map(&memory, WORDS).unwrap(), side, Bells::Futex);
+        let side = |side| Memory::new(SharedWords::map(&memory, WORDS).unwrap(), side, Wakeup::Futex);
         (side(Side::Asks), side(Side::Answers))
     }
 

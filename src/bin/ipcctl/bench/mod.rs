@@ -2,7 +2,6 @@
 
 mod busy;
 mod carrier;
-mod ground;
 mod machine;
 mod measure;
 mod mechanism;
@@ -14,6 +13,7 @@ mod report;
 mod server;
 mod setup;
 mod svg;
+mod workspace;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -24,14 +24,14 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use ipcd::endpoint::ResolvedEndpoint;
 use ipcd::engine::json;
 
-use self::ground::Ground;
 use self::measure::{Fault, Figures, Limit, Pin, Plan, ROUND_TRIPS_MAX};
 use self::mechanism::Mechanism;
 use self::question::Question;
 use self::report::{Report, Row};
 use self::setup::Setup;
+use self::workspace::Workspace;
 use super::target::Target;
-use super::{Reach, Trouble, daemon, output};
+use super::{CliError, ConnectOptions, daemon, output};
 
 /// The progress bar's steps for each mechanism.
 const STEPS: u64 = 100;
@@ -72,18 +72,19 @@ pub(crate) struct Arguments {
     svg: Option<PathBuf>,
 }
 
-pub(crate) fn run(reach: &Reach, arguments: &Arguments) -> Result<(), Trouble> {
+pub(crate) fn run(reach: &ConnectOptions, arguments: &Arguments) -> Result<(), CliError> {
     let plan = Plan {
         question: arguments.request.clone(),
         limit: arguments.count.map_or(Limit::Time(arguments.duration), Limit::Count),
-        pins: arguments.pin.map(Pin::processors).transpose().map_err(Trouble::Failed)?,
+        pins: arguments.pin.map(Pin::processors).transpose().map_err(CliError::Failed)?,
         timeout: reach.patience(),
     };
-    let ground = Ground::new().map_err(|error| Trouble::Failed(format!("a private directory: {error}")))?;
+    let ground =
+        Workspace::new().map_err(|error| CliError::Failed(format!("a private directory: {error}")))?;
     let watch = busy::Watch::begin();
     let rows = match &reach.to {
         Some(_) if !arguments.only.is_empty() => {
-            return Err(Trouble::Usage(
+            return Err(CliError::Usage(
                 "--to names one endpoint, which is all that is measured; leave out --only".to_owned(),
             ));
         }
@@ -96,7 +97,7 @@ pub(crate) fn run(reach: &Reach, arguments: &Arguments) -> Result<(), Trouble> {
     let report = Report::new(request, arguments.pin, machine::today(), rows, others);
     if let Some(path) = &arguments.svg {
         let written = std::fs::write(path, svg::plot(&report) + "\n");
-        written.map_err(|error| Trouble::Failed(format!("{}: {error}", path.display())))?;
+        written.map_err(|error| CliError::Failed(format!("{}: {error}", path.display())))?;
     }
     match (arguments.json, arguments.markdown) {
         (true, _) => output::print(&json::to_string_pretty(&report)),
@@ -109,7 +110,7 @@ pub(crate) fn run(reach: &Reach, arguments: &Arguments) -> Result<(), Trouble> {
 }
 
 /// A row for each mechanism, those included that this machine does not have; trouble if it has none.
-fn all(only: &[Mechanism], plan: &Plan, ground: &Ground) -> Result<Vec<Row>, Trouble> {
+fn all(only: &[Mechanism], plan: &Plan, ground: &Workspace) -> Result<Vec<Row>, CliError> {
     let chosen = |mechanism: &&Mechanism| only.is_empty() || only.contains(mechanism);
     let mechanisms: Vec<Mechanism> = Mechanism::value_variants().iter().filter(chosen).copied().collect();
     let bar = progress(mechanisms.len() as u64);
@@ -128,13 +129,13 @@ fn all(only: &[Mechanism], plan: &Plan, ground: &Ground) -> Result<Vec<Row>, Tro
     }
     bar.finish_and_clear();
     match faults.len() == rows.len() {
-        true => Err(Trouble::Refused(faults)),
+        true => Err(CliError::Refused(faults)),
         false => Ok(rows),
     }
 }
 
 /// The row of an endpoint of a daemon that runs already.
-fn one(reach: &Reach, target: &Target, plan: &Plan, ground: &Ground) -> Result<Row, Trouble> {
+fn one(reach: &ConnectOptions, target: &Target, plan: &Plan, ground: &Workspace) -> Result<Row, CliError> {
     let bar = progress(1);
     bar.set_message("the endpoint");
     let mut tried = Vec::new();
@@ -154,15 +155,15 @@ fn one(reach: &Reach, target: &Target, plan: &Plan, ground: &Ground) -> Result<R
             Err(Fault::TimedOut(error))
                 if matches!(place, ResolvedEndpoint::Udp(_) | ResolvedEndpoint::UnixGram(_)) =>
             {
-                return Err(Trouble::TimedOut(format!(
+                return Err(CliError::TimedOut(format!(
                     "{place}: {error}; of the datagrams of one sender the daemon answers 'answers_per_second', under [limits]: 0 is all of them"
                 )));
             }
-            Err(Fault::TimedOut(error)) => return Err(Trouble::TimedOut(format!("{place}: {error}"))),
-            Err(Fault::Broke(error)) => return Err(Trouble::Failed(format!("{place}: {error}"))),
+            Err(Fault::TimedOut(error)) => return Err(CliError::TimedOut(format!("{place}: {error}"))),
+            Err(Fault::Broke(error)) => return Err(CliError::Failed(format!("{place}: {error}"))),
         }
     }
-    Err(Trouble::Unreachable(format!("no ipcd at {target}: {}", tried.join("; "))))
+    Err(CliError::Unreachable(format!("no ipcd at {target}: {}", tried.join("; "))))
 }
 
 /// On a terminal only.

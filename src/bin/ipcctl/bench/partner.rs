@@ -17,9 +17,9 @@ use nix::mqueue::{MQ_OFlag, mq_open};
 use nix::sys::stat::Mode;
 use rustix::process::{Signal, getppid, set_parent_process_death_signal};
 
-use super::super::Trouble;
+use super::super::CliError;
 use super::carrier::Carrier;
-use super::memory::{Bells, Memory, Side, WORDS};
+use super::memory::{Memory, Side, WORDS, Wakeup};
 use super::question::answer;
 use super::server;
 
@@ -40,33 +40,33 @@ enum Task {
     Daemon { config: PathBuf },
     /// Become the daemon for one session on standard input and output
     DaemonOnPipes { config: PathBuf },
-    /// Answer lines; standard input is a parcel of what to read from and what to write to
+    /// Answer lines; standard input is a bundle of what to read from and what to write to
     Lines,
-    /// Answer through shared memory, and futexes in it; standard input is a parcel of it
+    /// Answer through shared memory, and futexes in it; standard input is a bundle of it
     Futex,
-    /// Answer through shared memory; standard input is a parcel of it and of the eventfds to ring and to hear
+    /// Answer through shared memory; standard input is a bundle of it and of the eventfds to ring and to hear
     EventFd,
     /// Answer messages of a queue through another
     Queues { requests: String, replies: String },
 }
 
 /// Does what the bench wants, if that is what this process was started for.
-pub(crate) fn run() -> Option<Result<(), Trouble>> {
+pub(crate) fn run() -> Option<Result<(), CliError>> {
     let mut arguments = std::env::args_os().skip(1).peekable();
     if arguments.peek()? != NAME {
         return None;
     }
-    let wrong = |_| Trouble::Usage(format!("{NAME} is for ipcctl bench alone"));
+    let wrong = |_| CliError::Usage(format!("{NAME} is for ipcctl bench alone"));
     Some(Arguments::try_parse_from(arguments).map_err(wrong).and_then(|arguments| work(&arguments)))
 }
 
-fn work(arguments: &Arguments) -> Result<(), Trouble> {
-    let failed = |error: io::Error| Trouble::Failed(error.to_string());
+fn work(arguments: &Arguments) -> Result<(), CliError> {
+    let failed = |error: io::Error| CliError::Failed(error.to_string());
     set_parent_process_death_signal(Some(Signal::TERM)).map_err(|error| failed(error.into()))?;
     // It may have gone before that was set.
     let is_parent = getppid().is_some_and(|parent| parent.as_raw_nonzero().get() == arguments.bench);
     if !is_parent || !is_this_program(arguments.bench) {
-        return Err(Trouble::Usage(format!("{NAME} is for ipcctl bench alone")));
+        return Err(CliError::Usage(format!("{NAME} is for ipcctl bench alone")));
     }
     match &arguments.task {
         Task::Daemon { config } => become_daemon(&[], config),
@@ -82,11 +82,11 @@ fn is_this_program(pid: i32) -> bool {
 }
 
 /// Returns only if it fails.
-fn become_daemon(arguments: &[&str], config: &Path) -> Result<(), Trouble> {
-    let program = server::find().map_err(Trouble::Failed)?;
+fn become_daemon(arguments: &[&str], config: &Path) -> Result<(), CliError> {
+    let program = server::find().map_err(CliError::Failed)?;
     // The signal stays set through exec.
     let error = Command::new(&program).args(arguments).arg("--config").arg(config).exec();
-    Err(Trouble::Failed(format!("{}: {error}", program.display())))
+    Err(CliError::Failed(format!("{}: {error}", program.display())))
 }
 
 fn carrier(task: &Task) -> io::Result<Carrier> {
@@ -98,11 +98,11 @@ fn carrier(task: &Task) -> io::Result<Carrier> {
         }
         Task::Futex => {
             let [memory] = given()?;
-            Carrier::Memory(Memory::new(SharedWords::map(memory, WORDS)?, Side::Answers, Bells::Futex))
+            Carrier::Memory(Memory::new(SharedWords::map(memory, WORDS)?, Side::Answers, Wakeup::Futex))
         }
         Task::EventFd => {
             let [memory, to, from] = given()?;
-            let bells = Bells::EventFd { to, from };
+            let bells = Wakeup::EventFd { to, from };
             Carrier::Memory(Memory::new(SharedWords::map(memory, WORDS)?, Side::Answers, bells))
         }
         Task::Queues { requests, replies } => {
@@ -124,6 +124,6 @@ fn given<const N: usize>() -> io::Result<[OwnedFd; N]> {
 /// Standard input for a partner that is to have these.
 pub(crate) fn giving(descriptors: &[&OwnedFd]) -> io::Result<OwnedFd> {
     let borrowed: Vec<BorrowedFd<'_>> = descriptors.iter().map(|fd| fd.as_fd()).collect();
-    let parcel = pack(&borrowed)?.pop();
-    parcel.ok_or_else(|| io::Error::other("nothing to give"))
+    let bundle = pack(&borrowed)?.pop();
+    bundle.ok_or_else(|| io::Error::other("nothing to give"))
 }

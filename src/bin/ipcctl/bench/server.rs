@@ -12,8 +12,8 @@ use std::time::Duration;
 use ipcd::endpoint::ResolvedEndpoint;
 use rustix::pipe::{PipeFlags, pipe_with};
 
-use super::ground::{Ground, Partner};
 use super::mechanism::Mechanism;
+use super::workspace::{Partner, Workspace};
 
 /// What the log of a daemon says that can be spoken to.
 pub(crate) const READY: &str = "is ready";
@@ -36,7 +36,7 @@ const PORTS_TRIED: usize = 3;
 /// Starts one at a place of the bench's choice.
 pub(crate) fn start(
     mechanism: Mechanism,
-    ground: &Ground,
+    ground: &Workspace,
     timeout: Option<Duration>,
 ) -> Result<(Partner, ResolvedEndpoint), String> {
     find()?;
@@ -58,7 +58,7 @@ pub(crate) fn start(
 }
 
 /// Starts one on two pipes; gives what to write to and what to read from.
-pub(crate) fn start_on_pipes(ground: &Ground) -> Result<(Partner, OwnedFd, OwnedFd), String> {
+pub(crate) fn start_on_pipes(ground: &Workspace) -> Result<(Partner, OwnedFd, OwnedFd), String> {
     let make = || -> io::Result<_> { Ok((pipe_with(PipeFlags::CLOEXEC)?, pipe_with(PipeFlags::CLOEXEC)?)) };
     let ((theirs_in, to), (from, theirs_out)) = make().map_err(|error| error.to_string())?;
     // That of the system, if there is one, does not matter here; the endpoint is not opened.
@@ -72,7 +72,7 @@ pub(crate) fn start_on_pipes(ground: &Ground) -> Result<(Partner, OwnedFd, Owned
 }
 
 /// Writes the configuration of a daemon that has this endpoint alone.
-fn configure(ground: &Ground, place: &ResolvedEndpoint) -> Result<PathBuf, String> {
+fn configure(ground: &Workspace, place: &ResolvedEndpoint) -> Result<PathBuf, String> {
     let config = ground.path("ipcd.toml");
     // A string of JSON is one of TOML.
     let listen = serde_json::Value::from(place.to_string());
@@ -92,7 +92,7 @@ pub(crate) fn find() -> Result<PathBuf, String> {
     found.ok_or_else(|| "there is no ipcd beside ipcctl or in /usr/sbin".to_owned())
 }
 
-fn place(mechanism: Mechanism, ground: &Ground) -> io::Result<ResolvedEndpoint> {
+fn place(mechanism: Mechanism, ground: &Workspace) -> io::Result<ResolvedEndpoint> {
     const ANY: (&str, u16) = ("127.0.0.1", 0);
     Ok(match mechanism {
         Mechanism::Tcp => ResolvedEndpoint::Tcp(TcpListener::bind(ANY)?.local_addr()?),

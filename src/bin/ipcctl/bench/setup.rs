@@ -14,11 +14,11 @@ use rustix::pipe::{PipeFlags, pipe_with};
 
 use super::super::link::Link;
 use super::carrier::{Carrier, MESSAGE_BYTES_MAX};
-use super::ground::{Ground, Partner};
 use super::mechanism::Mechanism;
-use super::memory::{Bells, Memory, Side, WORDS};
+use super::memory::{Memory, Side, WORDS, Wakeup};
 use super::partner::giving;
 use super::server;
+use super::workspace::{Partner, Workspace};
 
 /// Messages in a queue: what the kernel allows everybody (fs.mqueue.msg_max, mq_overview(7)).
 const QUEUE_MESSAGES: i64 = 10;
@@ -54,7 +54,7 @@ impl Setup {
     /// Starts who answers; the error says why this machine does not have the mechanism.
     pub(crate) fn of(
         mechanism: Mechanism,
-        ground: &Ground,
+        ground: &Workspace,
         timeout: Option<Duration>,
     ) -> Result<Setup, String> {
         let own = match mechanism {
@@ -81,22 +81,22 @@ impl Setup {
     }
 }
 
-fn pipes(ground: &Ground) -> io::Result<Setup> {
+fn pipes(ground: &Workspace) -> io::Result<Setup> {
     let (their_from, to) = pipe_with(PipeFlags::CLOEXEC)?;
     let (from, their_to) = pipe_with(PipeFlags::CLOEXEC)?;
-    let parcel = giving(&[&their_from, &their_to])?;
-    let partner = ground.start(["lines"], parcel.into(), Stdio::null())?;
+    let bundle = giving(&[&their_from, &their_to])?;
+    let partner = ground.start(["lines"], bundle.into(), Stdio::null())?;
     Ok(Setup::new(partner, || Ok(Carrier::lines(to, from))))
 }
 
-fn socket_pair(ground: &Ground) -> io::Result<Setup> {
+fn socket_pair(ground: &Workspace) -> io::Result<Setup> {
     let (ours, theirs) = socketpair(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
-    let parcel = giving(&[&theirs, &theirs])?;
-    let partner = ground.start(["lines"], parcel.into(), Stdio::null())?;
+    let bundle = giving(&[&theirs, &theirs])?;
+    let partner = ground.start(["lines"], bundle.into(), Stdio::null())?;
     Ok(Setup::new(partner, || Ok(Carrier::lines(ours.try_clone()?, ours))))
 }
 
-fn queues(ground: &Ground) -> io::Result<Setup> {
+fn queues(ground: &Workspace) -> io::Result<Setup> {
     let name = |way: &str| format!("/ipcctl-bench-{}-{way}", std::process::id());
     let (requests, replies) = (name("requests"), name("replies"));
     let make = |name: &str, flag| {
@@ -111,21 +111,21 @@ fn queues(ground: &Ground) -> io::Result<Setup> {
     Ok(Setup::new(partner, || Ok(Carrier::Queues { to, from })))
 }
 
-fn futex(ground: &Ground) -> io::Result<Setup> {
+fn futex(ground: &Workspace) -> io::Result<Setup> {
     let memory = allocate(WORDS)?;
     let partner = ground.start(["futex"], giving(&[&memory])?.into(), Stdio::null())?;
     let open =
-        move || Ok(Carrier::Memory(Memory::new(SharedWords::map(memory, WORDS)?, Side::Asks, Bells::Futex)));
+        move || Ok(Carrier::Memory(Memory::new(SharedWords::map(memory, WORDS)?, Side::Asks, Wakeup::Futex)));
     Ok(Setup::new(partner, open))
 }
 
-fn event_fd(ground: &Ground) -> io::Result<Setup> {
+fn event_fd(ground: &Workspace) -> io::Result<Setup> {
     let memory = allocate(WORDS)?;
     let (asked, answered) = (eventfd(0, EventfdFlags::CLOEXEC)?, eventfd(0, EventfdFlags::CLOEXEC)?);
-    let parcel = giving(&[&memory, &answered, &asked])?;
-    let partner = ground.start(["event-fd"], parcel.into(), Stdio::null())?;
+    let bundle = giving(&[&memory, &answered, &asked])?;
+    let partner = ground.start(["event-fd"], bundle.into(), Stdio::null())?;
     let open = move || {
-        let bells = Bells::EventFd { to: asked, from: answered };
+        let bells = Wakeup::EventFd { to: asked, from: answered };
         Ok(Carrier::Memory(Memory::new(SharedWords::map(memory, WORDS)?, Side::Asks, bells)))
     };
     Ok(Setup::new(partner, open))

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::daemon::{self, Conversation};
 use super::status::{self, STATUS};
-use super::{Reach, Trouble, output, report};
+use super::{CliError, ConnectOptions, output, report};
 use rows::{Row, lines, sorted};
 
 /// Show how everybody gets on: a row for each address or user, those in trouble first; in a pipe: lines, again and again
@@ -39,7 +39,7 @@ const CLIENTS: &str = ipcd::engine::words::CLIENTS;
 const NOT_FOR_YOU: &str =
     "class is for root, the daemon's own user, and whom allow_users and allow_groups under [watch] name";
 
-pub(crate) fn run(reach: &Reach, arguments: &Arguments) -> Result<(), Trouble> {
+pub(crate) fn run(reach: &ConnectOptions, arguments: &Arguments) -> Result<(), CliError> {
     let mut conversation = begin(reach)?;
     let mut clients = hear(reach, &mut conversation)?;
     #[cfg(feature = "tui")]
@@ -63,7 +63,7 @@ pub(crate) fn run(reach: &Reach, arguments: &Arguments) -> Result<(), Trouble> {
 }
 
 /// Begins to ask.
-fn begin(reach: &Reach) -> Result<Conversation, Trouble> {
+fn begin(reach: &ConnectOptions) -> Result<Conversation, CliError> {
     let mut conversation = Conversation::begin(reach, &STATUS)?.in_json();
     // On the mux the choice is the question.
     if reach.direct || !daemon::is_mux(&conversation.place, STATUS.name) {
@@ -72,18 +72,18 @@ fn begin(reach: &Reach) -> Result<Conversation, Trouble> {
     Ok(conversation)
 }
 
-fn hear(reach: &Reach, conversation: &mut Conversation) -> Result<Vec<Value>, Trouble> {
+fn hear(reach: &ConnectOptions, conversation: &mut Conversation) -> Result<Vec<Value>, CliError> {
     match conversation.hear_by(reach.deadline())? {
         Some(line) => clients(conversation, &line),
-        None => Err(Trouble::Failed(format!("{}: the connection ended", conversation.place))),
+        None => Err(CliError::Failed(format!("{}: the connection ended", conversation.place))),
     }
 }
 
 /// What a report says of everybody.
-fn clients(conversation: &Conversation, line: &str) -> Result<Vec<Value>, Trouble> {
+fn clients(conversation: &Conversation, line: &str) -> Result<Vec<Value>, CliError> {
     let mut report = status::read(conversation, line)?;
     match report["clients"].take() {
         Value::Array(clients) => Ok(clients),
-        _ => Err(Trouble::Refused(vec![NOT_FOR_YOU.to_owned()])),
+        _ => Err(CliError::Refused(vec![NOT_FOR_YOU.to_owned()])),
     }
 }

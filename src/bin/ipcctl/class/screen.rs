@@ -11,11 +11,11 @@ use serde_json::Value;
 
 use super::super::columns::cut;
 use super::super::daemon::{self, Conversation};
+use super::super::reconnect::{Due, Reconnecting};
 use super::super::scrollback::{self, drawable};
 use super::super::status::STATUS;
 use super::super::terminal::{Happening, Screen};
-use super::super::tie::{Due, Tie};
-use super::super::{Reach, Trouble, output, watch};
+use super::super::{CliError, ConnectOptions, output, watch};
 use super::rows::{Column, Row, fitting, sorted};
 use super::{CLIENTS, clients};
 
@@ -23,7 +23,7 @@ use super::{CLIENTS, clients};
 const HINT_ROWS_MAX: usize = 3;
 
 struct Desk {
-    tie: Tie,
+    tie: Reconnecting,
     /// Whether the choice of the service is the question.
     is_mux: bool,
     rows: Vec<Row>,
@@ -46,14 +46,14 @@ enum Next {
 }
 
 pub(super) fn run(
-    reach: &Reach,
+    reach: &ConnectOptions,
     conversation: Conversation,
     every: Duration,
     told: Vec<Value>,
-) -> Result<(), Trouble> {
+) -> Result<(), CliError> {
     let mut desk = Desk {
         is_mux: !reach.direct && daemon::is_mux(&conversation.place, STATUS.name),
-        tie: Tie::around(conversation, &STATUS, reach.timeout),
+        tie: Reconnecting::around(conversation, &STATUS, reach.timeout),
         rows: Vec::new(),
         chosen: None,
         from: 0,
@@ -110,7 +110,7 @@ impl Desk {
         }
     }
 
-    fn handle_daemon(&mut self, outcome: Result<(), Trouble>) -> Result<(), Trouble> {
+    fn handle_daemon(&mut self, outcome: Result<(), CliError>) -> Result<(), CliError> {
         while let Some(line) = self.tie.conversation().and_then(Conversation::heard) {
             let Some(conversation) = self.tie.conversation() else { break };
             match clients(conversation, &line) {
@@ -121,21 +121,21 @@ impl Desk {
                     }
                     self.take(told);
                 }
-                Err(trouble @ Trouble::Refused(_)) => return Err(trouble),
+                Err(trouble @ CliError::Refused(_)) => return Err(trouble),
                 Err(trouble) => self.lose(&trouble),
             }
         }
         match outcome {
             Err(trouble) => self.lose(&trouble),
             Ok(()) if self.tie.conversation().is_some_and(|conversation| conversation.is_over()) => {
-                self.lose(&Trouble::Failed("the connection ended".to_owned()));
+                self.lose(&CliError::Failed("the connection ended".to_owned()));
             }
             Ok(()) => {}
         }
         Ok(())
     }
 
-    fn lose(&mut self, trouble: &Trouble) {
+    fn lose(&mut self, trouble: &CliError) {
         self.is_asked = false;
         self.note = None;
         self.tie.lose(trouble.lines().join("; "));

@@ -3,9 +3,9 @@
 
 use std::time::{Duration, Instant};
 
-use super::Trouble;
-use super::daemon::{self, Conversation, Wanted};
-use super::trouble::words;
+use super::CliError;
+use super::daemon::{self, Conversation, ServiceSpec};
+use super::error::words;
 
 /// The first pause before a new connection; each further one is twice as long.
 const PAUSE_MIN: Duration = Duration::from_millis(500);
@@ -14,8 +14,8 @@ const PAUSE_MIN: Duration = Duration::from_millis(500);
 const PAUSE_MAX: Duration = Duration::from_secs(30);
 
 /// A conversation, as far as it is there.
-pub(crate) struct Tie {
-    wanted: &'static Wanted,
+pub(crate) struct Reconnecting {
+    wanted: &'static ServiceSpec,
     /// How long an answer may take; 0: for ever.
     timeout: Duration,
     /// The one that is there, or was.
@@ -38,17 +38,21 @@ enum State {
 pub(crate) enum Due {
     /// It was not over yet, or it is still not there.
     Nothing,
-    /// An answer is overdue: see [`Tie::lose`].
-    Overdue(Trouble),
+    /// An answer is overdue: see [`Reconnecting::lose`].
+    Overdue(CliError),
     /// A new one is begun: ask what it begins with.
     Begun,
 }
 
-impl Tie {
+impl Reconnecting {
     /// Around one in which nothing is waited for.
-    pub(crate) fn around(conversation: Conversation, wanted: &'static Wanted, timeout: Duration) -> Tie {
+    pub(crate) fn around(
+        conversation: Conversation,
+        wanted: &'static ServiceSpec,
+        timeout: Duration,
+    ) -> Reconnecting {
         let state = State::Open { until: None };
-        Tie { wanted, timeout, conversation, state, pause: PAUSE_MIN, is_loss_told: false }
+        Reconnecting { wanted, timeout, conversation, state, pause: PAUSE_MIN, is_loss_told: false }
     }
 
     /// What there is to speak with.
@@ -62,7 +66,7 @@ impl Tie {
     }
 
     /// Something answers there, but not the service.
-    pub(crate) fn not_there(&self, name: &str, line: &str) -> Trouble {
+    pub(crate) fn not_there(&self, name: &str, line: &str) -> CliError {
         self.conversation.not_there(name, line)
     }
 
@@ -95,7 +99,7 @@ impl Tie {
         }
     }
 
-    /// When [`Tie::waiting`] says something else.
+    /// When [`Reconnecting::waiting`] says something else.
     pub(crate) fn next_second(&self) -> Option<Instant> {
         match &self.state {
             State::Lost { next, .. } => {
@@ -113,7 +117,7 @@ impl Tie {
         }
     }
 
-    /// When [`Tie::handle_deadline`] has something to do.
+    /// When [`Reconnecting::handle_deadline`] has something to do.
     pub(crate) fn deadline(&self) -> Option<Instant> {
         match &self.state {
             State::Open { until } => *until,

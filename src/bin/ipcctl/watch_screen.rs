@@ -12,12 +12,12 @@ use ratatui::text::Line;
 
 use super::daemon::Conversation;
 use super::edit::Edit;
+use super::reconnect::{Due, Reconnecting};
 use super::scrollback::{self, Scrollback};
-use super::sighting::{Kind, Saying};
 use super::terminal::{Happening, Screen};
-use super::tie::{Due, Tie};
 use super::watch::WATCH;
-use super::{Reach, Trouble, output};
+use super::watch_event::{Kind, WatchLine};
+use super::{CliError, ConnectOptions, output};
 
 /// Before a filter that is being typed.
 const PROMPT: &str = "filter> ";
@@ -28,8 +28,8 @@ const KEYS: &str = " q: quit | p: pause | f: filter | Page Up, Page Down, Home, 
 /// Rows that the daemon's complaint takes at most.
 const COMPLAINT_ROWS_MAX: usize = 4;
 
-struct Lookout {
-    tie: Tie,
+struct WatchScreen {
+    tie: Reconnecting,
     /// What is shown, in the words that it was asked for with; and as the daemon says it.
     filter: String,
     shown: String,
@@ -54,24 +54,24 @@ struct Lookout {
 
 /// Goes on with a conversation in which `filter` was asked for and `first` was the answer.
 pub(crate) fn run(
-    reach: &Reach,
+    reach: &ConnectOptions,
     conversation: Conversation,
     filter: String,
     first: &str,
-) -> Result<(), Trouble> {
+) -> Result<(), CliError> {
     run_on(&mut Screen::enter()?, reach, conversation, filter, first)
 }
 
 /// The same on a screen that is ours already: there is one reader of the keyboard in a process.
 pub(crate) fn run_on(
     screen: &mut Screen,
-    reach: &Reach,
+    reach: &ConnectOptions,
     conversation: Conversation,
     filter: String,
     first: &str,
-) -> Result<(), Trouble> {
-    let mut lookout = Lookout {
-        tie: Tie::around(conversation, &WATCH, reach.timeout),
+) -> Result<(), CliError> {
+    let mut screen_state = WatchScreen {
+        tie: Reconnecting::around(conversation, &WATCH, reach.timeout),
         filter: filter.clone(),
         shown: String::new(),
         asked: VecDeque::from([filter]),
@@ -88,14 +88,14 @@ pub(crate) fn run_on(
         has_colour: output::has_colour(),
         height: 0,
     };
-    lookout.hear(first)?;
-    while lookout.turn(screen)? {}
+    screen_state.hear(first)?;
+    while screen_state.turn(screen)? {}
     Ok(())
 }
 
-impl Lookout {
+impl WatchScreen {
     /// One thing that happens, and what it means; whether it goes on.
-    fn turn(&mut self, screen: &mut Screen) -> Result<bool, Trouble> {
+    fn turn(&mut self, screen: &mut Screen) -> Result<bool, CliError> {
         screen.draw(|frame| self.draw(frame))?;
         let deadline = self.tie.deadline().into_iter().chain(self.tie.next_second()).min();
         match screen.next(self.tie.conversation(), deadline)? {
@@ -189,7 +189,7 @@ impl Lookout {
         self.asked.push_back(filter);
     }
 
-    fn handle_daemon(&mut self, outcome: Result<(), Trouble>) -> Result<(), Trouble> {
+    fn handle_daemon(&mut self, outcome: Result<(), CliError>) -> Result<(), CliError> {
         while let Some(line) = self.tie.conversation().and_then(Conversation::heard) {
             self.hear(&line)?;
         }
@@ -204,10 +204,10 @@ impl Lookout {
     }
 
     /// One line of the daemon's.
-    fn hear(&mut self, line: &str) -> Result<(), Trouble> {
+    fn hear(&mut self, line: &str) -> Result<(), CliError> {
         let ours = self.begun.elapsed().as_secs_f64();
-        match Saying::of(line) {
-            Saying::Watching { filter, time } => {
+        match WatchLine::of(line) {
+            WatchLine::Watching { filter, time } => {
                 if let Some(asked) = self.asked.pop_front() {
                     self.filter = asked;
                 }
@@ -217,26 +217,26 @@ impl Lookout {
                 self.scrollback.push(Kind::Note, format!("-- +{at:.6} s  {again}watching: {filter}"));
                 self.shown = filter;
             }
-            Saying::Seen(event) => {
+            WatchLine::Seen(event) => {
                 self.events += 1;
                 self.hints += u64::from(event.kind == Kind::Hint);
                 let since = event.time - self.zero.unwrap_or(event.time);
                 self.scrollback.push(event.kind, event.line(since));
             }
-            Saying::Missed(count) => {
+            WatchLine::Missed(count) => {
                 self.missed = self.missed.saturating_add(count);
                 self.scrollback.push(Kind::Missed, format!("… {count} events missed"));
             }
-            Saying::Error(error) => self.handle_error(error)?,
-            Saying::Other => {
+            WatchLine::Error(error) => self.handle_error(error)?,
+            WatchLine::Other => {
                 let trouble = self.tie.conversation().map(|daemon| daemon.not_there(WATCH.name, line));
-                self.lose(&trouble.iter().flat_map(Trouble::lines).cloned().collect::<String>());
+                self.lose(&trouble.iter().flat_map(CliError::lines).cloned().collect::<String>());
             }
         }
         Ok(())
     }
 
-    fn handle_error(&mut self, error: String) -> Result<(), Trouble> {
+    fn handle_error(&mut self, error: String) -> Result<(), CliError> {
         let is_full = error.starts_with("too many ");
         match self.asked.pop_front() {
             // It watches already, and goes on as before.
@@ -246,7 +246,7 @@ impl Lookout {
             }
             // There may be a place later; what else is wrong now will be wrong then.
             Some(_) if is_full => self.lose(&error),
-            Some(_) => return Err(Trouble::Refused(vec![error])),
+            Some(_) => return Err(CliError::Refused(vec![error])),
             None => self.scrollback.push(Kind::Error, format!("-- {error}")),
         }
         Ok(())

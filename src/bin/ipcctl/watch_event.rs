@@ -22,7 +22,7 @@ pub(crate) enum Kind {
 
 /// What a line of the daemon's means.
 #[derive(Debug, PartialEq)]
-pub(crate) enum Saying {
+pub(crate) enum WatchLine {
     /// This filter counts from now on; the daemon's clock, in seconds.
     Watching { filter: String, time: f64 },
     /// Something happened.
@@ -62,18 +62,18 @@ struct Event {
     count: u64,
 }
 
-impl Saying {
-    pub(crate) fn of(line: &str) -> Saying {
+impl WatchLine {
+    pub(crate) fn of(line: &str) -> WatchLine {
         if let Some(error) = line.strip_prefix("Error: ") {
-            return Saying::Error(error.to_owned());
+            return WatchLine::Error(error.to_owned());
         }
-        let Ok(event) = serde_json::from_str::<Event>(line) else { return Saying::Other };
+        let Ok(event) = serde_json::from_str::<Event>(line) else { return WatchLine::Other };
         // What JSON escapes is there again.
         let [endpoint, peer, text] =
             [&event.endpoint, &event.peer, &event.text].map(|text| clean(text.as_bytes()));
         let (kind, what) = match event.event.as_str() {
-            "watching" => return Saying::Watching { filter: text, time: event.time },
-            "missed" => return Saying::Missed(event.count),
+            "watching" => return WatchLine::Watching { filter: text, time: event.time },
+            "missed" => return WatchLine::Missed(event.count),
             name @ ("message" | "reply") => (Kind::Said, format!("{name} '{text}'")),
             "hint" => (Kind::Hint, format!("hint: {text}")),
             "error" => (Kind::Error, format!("told: Error: {text}")),
@@ -85,7 +85,7 @@ impl Saying {
             "met" => (Kind::Life, format!("talks with {text}")),
             name => (Kind::Life, format!("{}: {text}", clean(name.as_bytes()))),
         };
-        Saying::Seen(Sighting { kind, time: event.time, endpoint, peer, what })
+        WatchLine::Seen(Sighting { kind, time: event.time, endpoint, peer, what })
     }
 }
 
@@ -101,8 +101,8 @@ mod tests {
     use super::*;
 
     fn seen(line: &str) -> (Kind, String) {
-        match Saying::of(line) {
-            Saying::Seen(sighting) => (sighting.kind, sighting.line(sighting.time - 1.0)),
+        match WatchLine::of(line) {
+            WatchLine::Seen(sighting) => (sighting.kind, sighting.line(sighting.time - 1.0)),
             other => panic!("{line}: {other:?}"),
         }
     }
@@ -137,12 +137,15 @@ mod tests {
 
     #[test]
     fn what_is_no_event_has_its_meaning_and_nothing_is_left_in_it_that_a_terminal_obeys() {
-        assert_eq!(Saying::of(r#"{"event":"missed","count":7}"#), Saying::Missed(7));
+        assert_eq!(WatchLine::of(r#"{"event":"missed","count":7}"#), WatchLine::Missed(7));
         let watching = r#"{"event":"watching","time":2,"text":"service=chat"}"#;
-        assert_eq!(Saying::of(watching), Saying::Watching { filter: "service=chat".to_owned(), time: 2.0 });
-        assert_eq!(Saying::of("Error: no"), Saying::Error("no".to_owned()));
+        assert_eq!(
+            WatchLine::of(watching),
+            WatchLine::Watching { filter: "service=chat".to_owned(), time: 2.0 }
+        );
+        assert_eq!(WatchLine::of("Error: no"), WatchLine::Error("no".to_owned()));
         for other in ["Data received", "", "{}", "[1]", r#"{"event":1}"#] {
-            assert_eq!(Saying::of(other), Saying::Other, "{other}");
+            assert_eq!(WatchLine::of(other), WatchLine::Other, "{other}");
         }
         let hostile = r#"{"event":"\u001b]0;x\u0007","endpoint":"\u001b[2J","peer":"\u009b5m\n","text":"\u202e\u001bc"}"#;
         let (kind, shown) = seen(hostile);

@@ -21,10 +21,10 @@ const END: Duration = Duration::from_secs(2);
 /// How often it is looked whether it has.
 const LOOK: Duration = Duration::from_millis(1);
 
-pub(crate) struct Ground(Arc<Mutex<Belongings>>);
+pub(crate) struct Workspace(Arc<Mutex<Resources>>);
 
 #[derive(Default)]
-struct Belongings {
+struct Resources {
     directory: Option<TempDir>,
     children: Vec<Child>,
     queues: Vec<String>,
@@ -34,12 +34,12 @@ struct Belongings {
 #[derive(Clone)]
 pub(crate) struct Partner {
     pub(crate) pid: Pid,
-    voice: Arc<Voice>,
+    voice: Arc<StderrMonitor>,
 }
 
 /// What a process says on standard error.
 #[derive(Default)]
-struct Voice {
+struct StderrMonitor {
     heard: Mutex<Heard>,
     changed: Condvar,
 }
@@ -51,12 +51,12 @@ struct Heard {
     is_over: bool,
 }
 
-impl Ground {
+impl Workspace {
     /// Makes the directory, and sees to signals from now on.
-    pub(crate) fn new() -> io::Result<Ground> {
+    pub(crate) fn new() -> io::Result<Workspace> {
         let directory = tempfile::Builder::new().prefix("ipcctl-bench-").tempdir()?;
-        let belongings = Belongings { directory: Some(directory), ..Belongings::default() };
-        let ground = Ground(Arc::new(Mutex::new(belongings)));
+        let belongings = Resources { directory: Some(directory), ..Resources::default() };
+        let ground = Workspace(Arc::new(Mutex::new(belongings)));
         let theirs = Arc::clone(&ground.0);
         let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP])?;
         std::thread::spawn(move || {
@@ -104,7 +104,7 @@ impl Ground {
         let (pid, stderr) = (Pid::from_child(&child), child.stderr.take());
         belongings.children.push(child);
         drop(belongings);
-        let voice = Arc::new(Voice::default());
+        let voice = Arc::new(StderrMonitor::default());
         let listener = Arc::clone(&voice);
         std::thread::spawn(move || listener.listen(stderr));
         Ok(Partner { pid, voice })
@@ -131,13 +131,13 @@ impl Ground {
     }
 }
 
-impl Drop for Ground {
+impl Drop for Workspace {
     fn drop(&mut self) {
         lock(&self.0).clear();
     }
 }
 
-impl Belongings {
+impl Resources {
     fn sweep(&mut self) {
         for child in &mut self.children {
             end(child);
@@ -200,7 +200,7 @@ impl Partner {
     }
 }
 
-impl Voice {
+impl StderrMonitor {
     fn listen(&self, stderr: Option<ChildStderr>) {
         for line in stderr.into_iter().flat_map(|stderr| BufReader::new(stderr).split(b'\n')) {
             let Ok(line) = line else { break };

@@ -13,13 +13,13 @@ use ipcd::engine::words;
 use self::complete::Completion;
 use self::members::Members;
 use self::saying::Kind;
+use super::chat_protocol::{Heard, Speech, Try};
 use super::daemon::{self, Conversation};
 use super::edit::Edit;
+use super::reconnect::{Due, Reconnecting};
 use super::scrollback::Scrollback;
-use super::speech::{Heard, Speech, Try};
 use super::terminal::{Happening, Screen};
-use super::tie::{Due, Tie};
-use super::{Reach, Trouble, output};
+use super::{CliError, ConnectOptions, output};
 
 /// How long the room may take to say farewell.
 const FAREWELL: Duration = Duration::from_secs(2);
@@ -30,7 +30,7 @@ const TIME: usize = 5;
 /// What goes on with the daemon.
 enum Phase {
     /// There, or on the way there.
-    Live(Tie),
+    Live(Reconnecting),
     /// We said farewell.
     Leaving { conversation: Conversation, until: Instant },
     /// The talk has ended; what was said is there to read until a key is pressed.
@@ -57,12 +57,12 @@ struct Room {
     height: usize,
 }
 
-pub(crate) fn run(reach: &Reach, mut speech: Speech) -> Result<(), Trouble> {
+pub(crate) fn run(reach: &ConnectOptions, mut speech: Speech) -> Result<(), CliError> {
     let conversation = Conversation::begin(reach, speech.wanted())?;
     // Nobody but ipcd has chosen it through a mux.
     let is_mux = !reach.direct && daemon::is_mux(&conversation.place, speech.wanted().name);
     speech = speech.at_ipcd(is_mux);
-    let mut tie = Tie::around(conversation, speech.wanted(), reach.timeout);
+    let mut tie = Reconnecting::around(conversation, speech.wanted(), reach.timeout);
     speech.opening().iter().for_each(|line| tie.ask(line));
     let mut screen = Screen::enter()?;
     let mut room = Room {
@@ -88,7 +88,7 @@ pub(crate) fn run(reach: &Reach, mut speech: Speech) -> Result<(), Trouble> {
 
 impl Room {
     /// One thing that happens, and what it means; whether it goes on.
-    fn turn(&mut self, screen: &mut Screen) -> Result<bool, Trouble> {
+    fn turn(&mut self, screen: &mut Screen) -> Result<bool, CliError> {
         screen.draw(|frame| self.draw(frame))?;
         let (conversation, deadline) = match &mut self.phase {
             Phase::Live(tie) => {
@@ -116,7 +116,7 @@ impl Room {
 
     // ---- the person
 
-    fn handle_key(&mut self, key: KeyEvent) -> Result<bool, Trouble> {
+    fn handle_key(&mut self, key: KeyEvent) -> Result<bool, CliError> {
         if matches!(self.phase, Phase::Ended) {
             return Ok(false);
         }
@@ -243,7 +243,7 @@ impl Room {
         }
     }
 
-    fn handle_daemon(&mut self, outcome: Result<(), Trouble>) -> Result<bool, Trouble> {
+    fn handle_daemon(&mut self, outcome: Result<(), CliError>) -> Result<bool, CliError> {
         while let Some(line) = self.heard() {
             let heard = self.speech.handle(line);
             if !self.handle_heard(heard)? {
@@ -274,7 +274,7 @@ impl Room {
     }
 
     /// What a line means; whether it goes on.
-    fn handle_heard(&mut self, heard: Heard) -> Result<bool, Trouble> {
+    fn handle_heard(&mut self, heard: Heard) -> Result<bool, CliError> {
         match (heard, &mut self.phase) {
             (Heard::Nothing, _) => self.is_greeted = true,
             (Heard::Joined, Phase::Live(tie)) => {
@@ -300,7 +300,7 @@ impl Room {
                 self.push(Kind::Error, error);
             }
             (Heard::NotIn(error), _) if error.starts_with(words::NO_PASSPHRASE) => {
-                return Err(Trouble::Refused(vec![error]));
+                return Err(CliError::Refused(vec![error]));
             }
             (Heard::NotIn(error), Phase::Live(tie))
                 if words::is_taken(&error) || words::is_not_the_key(&error) =>
@@ -311,15 +311,15 @@ impl Room {
                         self.note(&format!("{error}: trying {name}"));
                     }
                     Some(Try::Key(line)) => tie.ask(&line),
-                    None => return Err(Trouble::Refused(vec![error])),
+                    None => return Err(CliError::Refused(vec![error])),
                 }
             }
             // A name that no room takes will not do next time either; anything else may.
             (Heard::NotIn(error), _) if words::is_no_name(&error) => {
-                return Err(Trouble::Refused(vec![error]));
+                return Err(CliError::Refused(vec![error]));
             }
             (Heard::NotIn(error), _) if error.starts_with("user ") || error.ends_with(" may not connect") => {
-                return Err(Trouble::Refused(vec![error]));
+                return Err(CliError::Refused(vec![error]));
             }
             // Whoever answers so is not the chat, and will not be.
             (Heard::Other(line), Phase::Live(_)) if !self.was_in => return Err(self.not_there(&line)),
@@ -338,11 +338,11 @@ impl Room {
         Ok(true)
     }
 
-    fn not_there(&mut self, line: &str) -> Trouble {
+    fn not_there(&mut self, line: &str) -> CliError {
         let name = self.speech.wanted().name;
         match &mut self.phase {
             Phase::Live(tie) => tie.not_there(name, line),
-            _ => Trouble::Failed(line.to_owned()),
+            _ => CliError::Failed(line.to_owned()),
         }
     }
 

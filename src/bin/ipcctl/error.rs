@@ -4,7 +4,7 @@ use std::io;
 
 /// What can go wrong. Each line of it is a sentence for standard error.
 #[derive(Debug)]
-pub(crate) enum Trouble {
+pub(crate) enum CliError {
     /// The daemon's own words.
     Refused(Vec<String>),
     /// What was asked for makes no sense there.
@@ -22,24 +22,24 @@ pub(crate) enum Trouble {
 /// Wrong usage.
 pub(crate) const USAGE: u8 = 2;
 
-impl Trouble {
+impl CliError {
     pub(crate) fn status(&self) -> u8 {
         match self {
-            Trouble::Refused(_) | Trouble::Failed(_) | Trouble::Signal(_) => 1,
-            Trouble::Usage(_) => USAGE,
-            Trouble::Unreachable(_) => 69,
-            Trouble::TimedOut(_) => 75,
+            CliError::Refused(_) | CliError::Failed(_) | CliError::Signal(_) => 1,
+            CliError::Usage(_) => USAGE,
+            CliError::Unreachable(_) => 69,
+            CliError::TimedOut(_) => 75,
         }
     }
 
     pub(crate) fn lines(&self) -> &[String] {
         match self {
-            Trouble::Refused(lines) => lines,
-            Trouble::Usage(line)
-            | Trouble::Unreachable(line)
-            | Trouble::TimedOut(line)
-            | Trouble::Failed(line) => std::slice::from_ref(line),
-            Trouble::Signal(_) => &[],
+            CliError::Refused(lines) => lines,
+            CliError::Usage(line)
+            | CliError::Unreachable(line)
+            | CliError::TimedOut(line)
+            | CliError::Failed(line) => std::slice::from_ref(line),
+            CliError::Signal(_) => &[],
         }
     }
 }

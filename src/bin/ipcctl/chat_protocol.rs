@@ -4,10 +4,12 @@ use std::io::Read;
 
 use ipcd::engine::words::{self, ERROR, FAREWELL};
 
-use super::daemon::Wanted;
+use super::daemon::ServiceSpec;
 
-pub(crate) const CHAT: Wanted = Wanted { name: "chat", port: Some(33000), datagrams: false, fifo: false };
-pub(crate) const TALK: Wanted = Wanted { name: "talk", port: Some(5000), datagrams: false, fifo: false };
+pub(crate) const CHAT: ServiceSpec =
+    ServiceSpec { name: "chat", port: Some(33000), datagrams: false, fifo: false };
+pub(crate) const TALK: ServiceSpec =
+    ServiceSpec { name: "talk", port: Some(5000), datagrams: false, fifo: false };
 
 /// The word that ends a talk.
 const BYE: &str = "bye";
@@ -100,7 +102,7 @@ impl Speech {
         passphrase.clone()
     }
 
-    pub(crate) fn wanted(&self) -> &'static Wanted {
+    pub(crate) fn wanted(&self) -> &'static ServiceSpec {
         match self {
             Speech::Chat { .. } => &CHAT,
             Speech::Talk => &TALK,

@@ -2,7 +2,7 @@
 
 use ipcd::engine::words;
 
-use super::super::speech;
+use super::super::chat_protocol;
 
 /// What a line is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,7 +42,7 @@ pub(crate) fn of(line: String) -> (Kind, String) {
     }
     match line.split_once(": ") {
         Some((name, _)) if name.contains(" (to ") => (Kind::Private, format!("{PRIVATE}{line}")),
-        _ => (speech::speaker(&line).map_or(Kind::Room, |name_bytes| Kind::Said { name_bytes }), line),
+        _ => (chat_protocol::speaker(&line).map_or(Kind::Room, |name_bytes| Kind::Said { name_bytes }), line),
     }
 }
 

@@ -17,12 +17,12 @@ use unicode_width::UnicodeWidthStr;
 
 use super::columns::{Column, Columns, cut};
 use super::daemon::Conversation;
+use super::reconnect::{Due, Reconnecting};
 use super::report::{self, WANTED};
 use super::scrollback::drawable;
 use super::terminal::{Happening, Screen};
-use super::tie::{Due, Tie};
 use super::top::{List, Machine, Sort, sorted};
-use super::{Reach, Trouble, output};
+use super::{CliError, ConnectOptions, output};
 
 /// A machine that has not reported for this long, in seconds, is shown as stale: five reports at the usual pace.
 const STALE: f64 = 10.0;
@@ -37,7 +37,7 @@ const SAME: Duration = Duration::from_millis(10);
 const BAR: usize = 10;
 
 struct Board {
-    tie: Tie,
+    tie: Reconnecting,
     sort: Sort,
     /// As told last; when that was asked, and when it was heard.
     told: Vec<Value>,
@@ -47,7 +47,7 @@ struct Board {
     coming: List,
     /// What was asked and is not answered.
     asked: VecDeque<Question>,
-    curves: HashMap<String, Curve>,
+    curves: HashMap<String, Sparkline>,
     /// What happened to the connection: shown until a key is pressed.
     note: Option<&'static str>,
     /// The first machine shown.
@@ -65,7 +65,7 @@ enum Question {
 }
 
 /// How busy a machine was at its last reports.
-struct Curve {
+struct Sparkline {
     percents: VecDeque<f64>,
     /// What the last one said, as far as it is shown.
     figures: [Option<f64>; 4],
@@ -74,14 +74,14 @@ struct Curve {
 }
 
 pub(crate) fn run(
-    reach: &Reach,
+    reach: &ConnectOptions,
     conversation: Conversation,
     every: Duration,
     sort: Sort,
-) -> Result<(), Trouble> {
+) -> Result<(), CliError> {
     let mut screen = Screen::enter()?;
     let mut board = Board {
-        tie: Tie::around(conversation, &WANTED, reach.timeout),
+        tie: Reconnecting::around(conversation, &WANTED, reach.timeout),
         sort,
         told: Vec::new(),
         begun: Instant::now(),
@@ -133,7 +133,7 @@ impl Board {
         }
     }
 
-    fn handle_deadline(&mut self) -> Result<(), Trouble> {
+    fn handle_deadline(&mut self) -> Result<(), CliError> {
         match self.tie.handle_deadline() {
             Due::Nothing => {}
             Due::Overdue(trouble) => self.lose(trouble)?,
@@ -146,7 +146,7 @@ impl Board {
         Ok(())
     }
 
-    fn handle_daemon(&mut self, outcome: Result<(), Trouble>) -> Result<(), Trouble> {
+    fn handle_daemon(&mut self, outcome: Result<(), CliError>) -> Result<(), CliError> {
         while let Some(line) = self.tie.conversation().and_then(Conversation::heard) {
             if let Err(trouble) = self.hear(&line) {
                 return self.lose(trouble);
@@ -162,7 +162,7 @@ impl Board {
         }
     }
 
-    fn hear(&mut self, line: &str) -> Result<(), Trouble> {
+    fn hear(&mut self, line: &str) -> Result<(), CliError> {
         match self.asked.front() {
             Some(Question::History) => {
                 self.asked.pop_front();
@@ -197,7 +197,7 @@ impl Board {
             match self.curves.get_mut(&machine.host) {
                 Some(curve) => curve.push(machine, reported),
                 None => {
-                    self.curves.insert(machine.host.clone(), Curve::beginning(machine, reported));
+                    self.curves.insert(machine.host.clone(), Sparkline::beginning(machine, reported));
                     self.tie.ask(&format!("history {}", machine.name));
                     self.asked.push_back(Question::History);
                 }
@@ -215,8 +215,8 @@ impl Board {
     }
 
     /// It is no more, unless it refuses for good.
-    fn lose(&mut self, trouble: Trouble) -> Result<(), Trouble> {
-        if matches!(trouble, Trouble::Refused(_)) {
+    fn lose(&mut self, trouble: CliError) -> Result<(), CliError> {
+        if matches!(trouble, CliError::Refused(_)) {
             return Err(trouble);
         }
         self.note = None;
@@ -371,10 +371,10 @@ fn heading(columns: &Columns) -> Line<'static> {
     Line::styled(text, Style::new().add_modifier(Modifier::BOLD))
 }
 
-impl Curve {
-    fn beginning(machine: &Machine, reported: Range<Instant>) -> Curve {
+impl Sparkline {
+    fn beginning(machine: &Machine, reported: Range<Instant>) -> Sparkline {
         let percents = VecDeque::from([machine.cpu.unwrap_or(0.0)]);
-        Curve { percents, figures: figures(machine), reported: reported.end }
+        Sparkline { percents, figures: figures(machine), reported: reported.end }
     }
 
     /// Takes what was reported then, unless it is what the last look has told already.
@@ -432,7 +432,7 @@ mod tests {
             let told = [json!({"host": "pc7", "age": 0, "cpu_percent": percent})];
             sorted(&told, Sort::Host).swap_remove(0)
         };
-        let mut curve = Curve::beginning(&machine(0), at(10.0)..at(10.5));
+        let mut curve = Sparkline::beginning(&machine(0), at(10.0)..at(10.5));
         // The same report, asked for at once and told after seconds; then another with the same figures.
         curve.push(&machine(0), at(9.9)..at(14.0));
         curve.push(&machine(0), at(9.0)..at(10.1));
