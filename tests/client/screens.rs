@@ -6,7 +6,7 @@ mod sizes;
 use std::io::{Read, Write};
 use std::net::TcpListener;
 
-use crate::harness::seat::{Seat, count, mux, rows};
+use crate::harness::pty::{PtySession, count, mux, rows};
 use crate::harness::{BESIDE, Client, Daemon, Ground, HELLO, MULTIPLY, STATS, USUAL, not_http};
 use rustix::process::Signal;
 
@@ -15,8 +15,8 @@ fn daemon() -> Daemon {
 }
 
 /// One who watches on a screen on which no event needs two rows.
-fn watcher(daemon: &Daemon, prepare: impl FnOnce(&mut std::process::Command)) -> Seat {
-    let seat = Seat::with(&["--to", &mux(daemon), "watch"], prepare);
+fn watcher(daemon: &Daemon, prepare: impl FnOnce(&mut std::process::Command)) -> PtySession {
+    let seat = PtySession::with(&["--to", &mux(daemon), "watch"], prepare);
     seat.see("watching: all");
     seat.resize(24, 160);
     seat.wait_for("the size", |screen| is_at(screen, 22, " watch | ") && is_at(screen, 23, " q: quit"));
@@ -69,7 +69,7 @@ fn a_hint_stands_out_in_colour_and_without_colour_it_is_bold_and_has_its_word() 
         seat.see(", 1 hint | ");
         seat.see(&place);
     }
-    let style = |seat: &Seat, text: &str| {
+    let style = |seat: &PtySession, text: &str| {
         let shown = seat.shown.0.lock().unwrap();
         style_of(shown.parser.screen(), text).unwrap()
     };
@@ -77,7 +77,7 @@ fn a_hint_stands_out_in_colour_and_without_colour_it_is_bold_and_has_its_word() 
     assert_eq!(style(&coloured, "hint: it speaks"), (vt100::Color::Idx(3), true));
     assert_eq!(style(&coloured, "message '5 10'"), default);
     assert_eq!(style(&plain, "hint: it speaks"), (vt100::Color::Default, true));
-    let colours = |seat: &Seat| {
+    let colours = |seat: &PtySession| {
         let shown = seat.shown.0.lock().unwrap();
         let cells = (0..24).flat_map(|row| (0..160).map(move |column| (row, column)));
         let is_coloured = |at: &(u16, u16)| {
@@ -100,7 +100,7 @@ fn without_keys_there_are_coloured_lines_and_a_dumb_terminal_gets_plain_ones() {
     use std::os::unix::process::ExitStatusExt;
     let daemon = daemon();
     for is_dumb in [false, true] {
-        let seat = Seat::with(&["--to", &mux(&daemon), "watch"], |command| match is_dumb {
+        let seat = PtySession::with(&["--to", &mux(&daemon), "watch"], |command| match is_dumb {
             true => _ = command.env("TERM", "dumb"),
             false => _ = command.stdin(std::process::Stdio::null()),
         });
@@ -241,7 +241,7 @@ fn a_daemon_that_comes_back_is_watched_again_with_the_same_filter() {
     };
     let daemon = start(ground);
     let to = format!("unix://{}", path.display());
-    let mut seat = Seat::take(&["--to", &to, "watch", "--service", "hello"]);
+    let mut seat = PtySession::take(&["--to", &to, "watch", "--service", "hello"]);
     seat.see("watching: service=hello");
     daemon.stop();
     seat.see("-- the connection ended; trying again until it is there");
@@ -294,7 +294,7 @@ fn nothing_that_is_told_to_one_who_watches_is_obeyed_by_the_terminal() {
         stream.write_all(lines.as_bytes()).unwrap();
         let _ = stream.read_to_end(&mut Vec::new());
     });
-    let mut seat = Seat::take(&["--to", &to, "watch"]);
+    let mut seat = PtySession::take(&["--to", &to, "watch"]);
     seat.see("]0;owned[31mredc5mend[2J");
     seat.press("q");
     let (status, bytes) = seat.end();
@@ -312,7 +312,7 @@ fn top_shows_all_machines_sorts_them_and_follows_the_size_of_the_terminal() {
     let mut machines = daemon.unix();
     machines.say("stats\n{\"host\":\"calm\",\"cpu_percent\":5}\n{\"host\":\"wild\",\"cpu_percent\":100}\n");
     machines.hear("Data received\nData received\n");
-    let mut top = Seat::take(&["--to", &mux(&daemon), "top", "--every", "100ms"]);
+    let mut top = PtySession::take(&["--to", &mux(&daemon), "top", "--every", "100ms"]);
     let first = top.see("2 machines, by host");
     assert!(first[0].starts_with("HOST") && first[1].starts_with("calm"), "{first:?}");
     assert!(first[2].starts_with("wild") && first[2].contains("100.0% ##########"), "{first:?}");
@@ -361,7 +361,7 @@ fn the_curve_of_a_machine_begins_with_what_the_daemon_remembers_and_grows_with_e
         machine.hear("Data received\n");
     };
     [0, 50, 100].into_iter().for_each(&mut report);
-    let mut top = Seat::take(&["--to", &mux(&daemon), "top", "--every", "100ms"]);
+    let mut top = PtySession::take(&["--to", &mux(&daemon), "top", "--every", "100ms"]);
     let is_curve = |curve: &str| format!(" {curve} ");
     top.see(&is_curve("▁▅█"));
     // Looks alone do not make it longer.
@@ -379,7 +379,7 @@ fn top_says_that_the_daemon_is_gone_and_goes_on_when_it_is_back() {
     let daemon = daemon();
     let to = format!("tcp://{}:{STATS}", daemon.ip);
     daemon.tcp(STATS).say("{\"host\":\"before\",\"cpu_percent\":5}\n");
-    let mut top = Seat::take(&["--to", &to, "top", "--every", "100ms"]);
+    let mut top = PtySession::take(&["--to", &to, "top", "--every", "100ms"]);
     top.see("1 machine, by host");
     let ground = Ground { directory: tempfile::tempdir().unwrap(), ip: daemon.ip };
     ground.write_config(&format!("{USUAL}{BESIDE}"));
@@ -407,7 +407,7 @@ fn a_daemon_that_ends_is_not_kept_waiting_by_those_who_wait_for_the_next_one() {
     let slow = "[limits]\nlinger_timeout = \"10min\"\nshutdown_grace = \"10min\"\n";
     let daemon = Daemon::with(&format!("{slow}{USUAL}{BESIDE}"));
     let place = mux(&daemon);
-    let seat = |arguments: &[&str]| Seat::take(&[&["--to", &place], arguments].concat());
+    let seat = |arguments: &[&str]| PtySession::take(&[&["--to", &place], arguments].concat());
     let [chat, talk, watch, top] =
         [&["chat", "--name", "ann"][..], &["talk"], &["watch"], &["top"]].map(seat);
     chat.see("you are in the room as ann");

@@ -6,7 +6,7 @@ mod room;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 
-use crate::harness::seat::{Seat, mux, rows};
+use crate::harness::pty::{PtySession, mux, rows};
 use crate::harness::{CHAT, Client, Daemon, Ground, USUAL};
 use rustix::process::Signal;
 
@@ -14,9 +14,9 @@ use rustix::process::Signal;
 fn two_people_chat_and_each_message_is_seen_once_by_both() {
     let daemon = Daemon::usual();
     let port = format!("tcp://{}:33000", daemon.ip);
-    let mut ann = Seat::take(&["--to", &mux(&daemon), "chat", "--name", "ann"]);
+    let mut ann = PtySession::take(&["--to", &mux(&daemon), "chat", "--name", "ann"]);
     ann.see("you are in the room as ann");
-    let mut bob = Seat::take(&["--to", &port, "chat", "--name", "bob"]);
+    let mut bob = PtySession::take(&["--to", &port, "chat", "--name", "bob"]);
     bob.see("you are in the room as bob");
     ann.see("bob has joined the chat!");
     ann.press("hello bob\r");
@@ -30,7 +30,7 @@ fn two_people_chat_and_each_message_is_seen_once_by_both() {
     ann.see_once("ann: hello bob");
     ann.see_once("psst");
     // A name has its colour, the same on both screens; and not that of what was said.
-    let colour = |seat: &Seat, column: u16| {
+    let colour = |seat: &PtySession, column: u16| {
         let shown = seat.shown.0.lock().unwrap();
         let screen = shown.parser.screen();
         let row = screen.rows(0, 80).position(|row| row.contains("ann: hello")).unwrap();
@@ -51,7 +51,7 @@ fn two_people_chat_and_each_message_is_seen_once_by_both() {
 #[test]
 fn the_line_is_edited_apart_from_what_arrives() {
     let daemon = Daemon::usual();
-    let mut ann = Seat::take(&["--to", &mux(&daemon), "chat", "--name", "ann"]);
+    let mut ann = PtySession::take(&["--to", &mux(&daemon), "chat", "--name", "ann"]);
     ann.see("you are in the room");
     ann.press("wrold");
     ann.see_typed("wrold", 5);
@@ -84,7 +84,7 @@ fn the_line_is_edited_apart_from_what_arrives() {
 #[test]
 fn what_was_said_can_be_read_again_at_any_size() {
     let daemon = Daemon::usual();
-    let mut ann = Seat::take(&["--to", &mux(&daemon), "chat", "--name", "ann"]);
+    let mut ann = PtySession::take(&["--to", &mux(&daemon), "chat", "--name", "ann"]);
     ann.see("you are in the room");
     let mut bob = Client::member(&daemon, "bob");
     (0..100).for_each(|number| bob.say(format!("line {number}\n")));
@@ -131,7 +131,7 @@ fn a_daemon_that_comes_back_finds_everybody_again_under_their_names() {
     };
     let daemon = start(first);
     let to = format!("tcp://{}:33000", daemon.ip);
-    let mut ann = Seat::take(&["--to", &to, "chat", "--name", "ann"]);
+    let mut ann = PtySession::take(&["--to", &to, "chat", "--name", "ann"]);
     ann.see("you are in the room as ann");
     daemon.stop();
     ann.see("Server is shutting down.");
@@ -157,10 +157,10 @@ fn a_daemon_that_comes_back_finds_everybody_again_under_their_names() {
 fn two_people_talk_until_one_says_bye_and_the_other_can_still_read_it() {
     let daemon = Daemon::usual();
     let to = mux(&daemon);
-    let mut first = Seat::take(&["--to", &to, "talk"]);
+    let mut first = PtySession::take(&["--to", &to, "talk"]);
     first.press("anybody?\r");
     first.see("you: anybody?");
-    let mut second = Seat::take(&["--to", &to, "talk"]);
+    let mut second = PtySession::take(&["--to", &to, "talk"]);
     second.see_once("partner: anybody?");
     second.press("yes\r");
     first.see("partner: yes");
@@ -177,13 +177,13 @@ fn two_people_talk_until_one_says_bye_and_the_other_can_still_read_it() {
 fn a_name_that_is_taken_is_followed_by_a_number() {
     let daemon = Daemon::usual();
     let _ann = Client::member(&daemon, "ann");
-    let mut second = Seat::take(&["--to", &mux(&daemon), "chat", "--name", "ann"]);
+    let mut second = PtySession::take(&["--to", &mux(&daemon), "chat", "--name", "ann"]);
     second.see("somebody is called 'ann' already");
     second.see("you are in the room as ann-2");
     second.press("\x04");
     assert!(second.end().0.success());
     // What no room takes as a name is not tried again.
-    let wrong = Seat::take(&["--to", &mux(&daemon), "chat", "--name", "a:b"]);
+    let wrong = PtySession::take(&["--to", &mux(&daemon), "chat", "--name", "a:b"]);
     wrong.see("ipcctl: a name is 1 to 32");
     assert_eq!(wrong.end().0.code(), Some(1));
 }
@@ -224,7 +224,7 @@ fn after_a_line_that_broke_on_one_side_a_member_has_its_own_name_back() {
     let mut bob = Client::member(&daemon, "bob");
     let line = Line::to(&daemon);
     let mut ann =
-        Seat::take(&["--to", &format!("tcp://{}:{}", daemon.ip, line.port), "chat", "--name", "ann"]);
+        PtySession::take(&["--to", &format!("tcp://{}:{}", daemon.ip, line.port), "chat", "--name", "ann"]);
     ann.see("you are in the room as ann");
     bob.hear("ann has joined the chat!\n");
     // The client hears of it, and the daemon does not: what was to be sent to it is on its way for ever.
@@ -240,7 +240,7 @@ fn after_a_line_that_broke_on_one_side_a_member_has_its_own_name_back() {
     assert!(ann.end().0.success());
     bob.hear("ann has left the chat.\n");
     // Somebody else of that name is somebody else.
-    let other = Seat::take(&["--to", &mux(&daemon), "chat", "--name", "bob"]);
+    let other = PtySession::take(&["--to", &mux(&daemon), "chat", "--name", "bob"]);
     other.see("you are in the room as bob-2");
     daemon.stop();
 }
@@ -250,7 +250,7 @@ fn a_signal_gives_the_terminal_back_and_ends_the_client() {
     use std::os::unix::process::ExitStatusExt;
     let daemon = Daemon::usual();
     for (name, signal) in [("ann", Signal::TERM), ("bob", Signal::INT), ("cay", Signal::HUP)] {
-        let ann = Seat::take(&["--to", &mux(&daemon), "chat", "--name", name]);
+        let ann = PtySession::take(&["--to", &mux(&daemon), "chat", "--name", name]);
         ann.see("you are in the room");
         ann.wait_for("the whole screen", vt100::Screen::alternate_screen);
         ann.signal(signal);
@@ -261,7 +261,7 @@ fn a_signal_gives_the_terminal_back_and_ends_the_client() {
 #[test]
 fn a_dumb_terminal_gets_lines_and_no_orders() {
     let daemon = Daemon::usual();
-    let mut ann = Seat::with(&["--to", &mux(&daemon), "chat", "--name", "ann"], |command| {
+    let mut ann = PtySession::with(&["--to", &mux(&daemon), "chat", "--name", "ann"], |command| {
         command.env("TERM", "dumb");
     });
     ann.press("hi\n");
@@ -285,7 +285,7 @@ fn nothing_that_a_peer_sends_is_obeyed_by_the_terminal() {
         stream.write_all(line.as_bytes()).unwrap();
         let _ = stream.read_to_end(&mut Vec::new());
     });
-    let mut ann = Seat::take(&["--to", &to, "chat", "--name", "ann"]);
+    let mut ann = PtySession::take(&["--to", &to, "chat", "--name", "ann"]);
     ann.see("bob: ]0;owned[31mred[2Jc5mend");
     ann.press("\x04");
     // Nobody says farewell here: it is not waited for long.
@@ -302,7 +302,7 @@ fn nothing_that_a_peer_sends_is_obeyed_by_the_terminal() {
 fn without_colour_a_name_is_bold_and_no_colour_is_written() {
     let daemon = Daemon::usual();
     let arguments = ["--to", &mux(&daemon), "chat", "--name", "ann"];
-    let mut ann = Seat::with(&arguments, |command| {
+    let mut ann = PtySession::with(&arguments, |command| {
         command.env("NO_COLOR", "1");
     });
     ann.see("you are in the room");
@@ -319,7 +319,7 @@ fn without_colour_a_name_is_bold_and_no_colour_is_written() {
 
 #[test]
 fn a_bench_shows_how_far_it_is_and_then_the_table_alone() {
-    let seat = Seat::take(&["bench", "--duration", "200ms", "--only", "pipes"]);
+    let seat = PtySession::take(&["bench", "--duration", "200ms", "--only", "pipes"]);
     let rows = seat.see("round trips a second: one by one");
     assert!(rows.iter().all(|row| !row.ends_with('%')), "{rows:?}");
     let (status, bytes) = seat.end();

@@ -9,7 +9,7 @@ pub mod packets;
 pub mod process;
 pub mod program;
 #[cfg(feature = "tui")]
-pub mod seat;
+pub mod pty;
 
 use std::fmt::Debug;
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};

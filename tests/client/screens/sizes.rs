@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use crate::harness::seat::{Seat, mux, rows};
+use crate::harness::pty::{PtySession, mux, rows};
 use crate::harness::{BESIDE, Client, Daemon, STATS, USUAL, wait_until};
 
 const SIZES: [(u16, u16); 3] = [(24, 80), (40, 120), (10, 40)];
@@ -12,7 +12,7 @@ fn daemon() -> Daemon {
 }
 
 /// Leaves, and the terminal is as it was.
-fn leave(mut seat: Seat, keys: &str) {
+fn leave(mut seat: PtySession, keys: &str) {
     seat.press(keys);
     let (status, _) = seat.end();
     assert!(status.success(), "{status}");
@@ -22,7 +22,7 @@ fn leave(mut seat: Seat, keys: &str) {
 fn the_room_at_every_size() {
     let daemon = daemon();
     for (height, width) in SIZES {
-        let seat = Seat::sized(height, width, &["--to", &mux(&daemon), "chat", "--name", "ann"]);
+        let seat = PtySession::sized(height, width, &["--to", &mux(&daemon), "chat", "--name", "ann"]);
         seat.see("you are in the room as ann");
         let mut bob = Client::member(&daemon, "bob");
         bob.say("a sentence that is broken at a space in a small window\n/msg ann psst\n");
@@ -47,7 +47,7 @@ fn the_room_at_every_size() {
 fn a_talk_at_every_size() {
     let daemon = daemon();
     for (height, width) in SIZES {
-        let mut seat = Seat::sized(height, width, &["--to", &mux(&daemon), "talk"]);
+        let mut seat = PtySession::sized(height, width, &["--to", &mux(&daemon), "talk"]);
         seat.see("what you type goes to your");
         let mut other = daemon.unix();
         other.say("talk\nhello there\n");
@@ -66,7 +66,7 @@ fn a_talk_at_every_size() {
 fn what_is_watched_at_every_size() {
     let daemon = daemon();
     for (height, width) in SIZES {
-        let seat = Seat::sized(height, width, &["--to", &mux(&daemon), "watch"]);
+        let seat = PtySession::sized(height, width, &["--to", &mux(&daemon), "watch"]);
         seat.see("watch | all | ");
         let mut client = daemon.tcp(crate::harness::MULTIPLY);
         client.say("3,14 2\n");
@@ -85,7 +85,7 @@ fn machines_at_every_size_without_and_with_reports() {
     let daemon = daemon();
     let to = mux(&daemon);
     for (height, width) in SIZES {
-        let seat = Seat::sized(height, width, &["--to", &to, "top", "--every", "100ms"]);
+        let seat = PtySession::sized(height, width, &["--to", &to, "top", "--every", "100ms"]);
         let shown = seat.see("no machine reports yet");
         assert!(shown[2].contains("ipcctl --to tcp://HOST:33001 report"), "{shown:#?}");
         leave(seat, "q");
@@ -99,7 +99,7 @@ fn machines_at_every_size_without_and_with_reports() {
         machines.hear("Data received\n");
     }
     for (height, width) in SIZES {
-        let mut seat = Seat::sized(height, width, &["--to", &to, "top", "--every", "100ms"]);
+        let mut seat = PtySession::sized(height, width, &["--to", &to, "top", "--every", "100ms"]);
         let shown = seat.wait_for("all of them", |screen| {
             screen.contents().contains("60 machines, by host, 1 to ")
                 && rows(screen)[1].starts_with("laboratory-")
@@ -131,7 +131,7 @@ fn machines_at_every_size_without_and_with_reports() {
 #[test]
 fn a_bench_at_every_size_has_no_broken_row() {
     for (height, width) in SIZES {
-        let seat = Seat::sized(height, width, &["bench", "--only", "pipes", "--count", "50"]);
+        let seat = PtySession::sized(height, width, &["bench", "--only", "pipes", "--count", "50"]);
         let figures =
             |screen: &vt100::Screen| rows(screen).iter().filter(|row| row.starts_with(" two pipes ")).count();
         // Bars are left out where there is no room for them.
@@ -166,7 +166,7 @@ fn a_class_at_every_size_and_the_traffic_of_one_row() {
             let output = once.args(["--to", &to, "class", "--once", "--json"]).output().unwrap();
             String::from_utf8(output.stdout).unwrap().contains("'3,14'").then_some(())
         });
-        let mut seat = Seat::sized(height, width, &["--to", &to, "class", "--every", "100ms"]);
+        let mut seat = PtySession::sized(height, width, &["--to", &to, "class", "--every", "100ms"]);
         let shown = seat.see(" class | 1 of 3");
         let last = usize::from(height) - 1;
         assert!(shown[last].starts_with(" class | 1 of 3"), "{shown:#?}");
@@ -204,7 +204,7 @@ fn a_class_at_every_size_and_the_traffic_of_one_row() {
 fn a_passphrase_is_typed_behind_stars_at_every_size() {
     for (height, width) in SIZES {
         let daemon = Daemon::with(&USUAL.replace("[chat]\n", "[chat]\npassphrase = \"sesame\"\n"));
-        let mut seat = Seat::sized(height, width, &["--to", &mux(&daemon), "chat", "--name", "ann"]);
+        let mut seat = PtySession::sized(height, width, &["--to", &mux(&daemon), "chat", "--name", "ann"]);
         seat.see("this room asks for a");
         seat.press("wrong");
         let shown = seat.see("> *****");

@@ -7,7 +7,7 @@ use std::process::Command;
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::harness::seat::{Seat, mux, rows, terminal};
+use crate::harness::pty::{PtySession, mux, rows, terminal};
 use crate::harness::{BESIDE, Daemon, USUAL, wait_until};
 
 /// What a process is called and how it is, of /proc/PID/stat: T is stopped.
@@ -59,7 +59,7 @@ fn a_screen_that_was_stopped_is_a_screen_again_however_that_was() {
     let daemon = Daemon::with(&format!("{USUAL}{BESIDE}"));
     for shell in [&["bash", "--norc", "--noprofile", "-i"][..], &["dash", "-i"]] {
         for View { command, first, keys, then, undo } in VIEWS {
-            let mut seat = Seat::shell(shell);
+            let mut seat = PtySession::shell(shell);
             seat.see("ready$");
             seat.press(&format!("ipcctl --to {} {command}\n", mux(&daemon)));
             seat.see(first);
@@ -105,7 +105,7 @@ fn a_screen_that_was_stopped_is_a_screen_again_however_that_was() {
 #[test]
 fn a_screen_that_goes_on_in_the_background_waits_for_the_terminal() {
     let daemon = Daemon::usual();
-    let mut seat = Seat::shell(&["bash", "--norc", "--noprofile", "-i"]);
+    let mut seat = PtySession::shell(&["bash", "--norc", "--noprofile", "-i"]);
     seat.see("ready$");
     seat.press(&format!("ipcctl --to {} chat --name ann\n", mux(&daemon)));
     seat.see("you are in the room as ann");
@@ -135,7 +135,7 @@ fn a_screen_that_goes_on_in_the_background_waits_for_the_terminal() {
 fn where_no_shell_could_wake_it_ctrl_z_has_no_effect() {
     let daemon = Daemon::usual();
     // As in a window that was opened for this program alone.
-    let mut seat = Seat::session(&["--to", &mux(&daemon), "chat", "--name", "ann"]);
+    let mut seat = PtySession::session(&["--to", &mux(&daemon), "chat", "--name", "ann"]);
     seat.see("you are in the room as ann");
     seat.press("a\x1ab");
     seat.see_typed("ab", 2);
@@ -177,7 +177,7 @@ fn a_screen_whose_window_is_closed_ends_at_once_and_without_a_panic() {
 #[test]
 fn pasted_lines_are_parted_by_a_space_and_the_wheel_looks_back() {
     let daemon = Daemon::usual();
-    let mut ann = Seat::take(&["--to", &mux(&daemon), "chat", "--name", "ann"]);
+    let mut ann = PtySession::take(&["--to", &mux(&daemon), "chat", "--name", "ann"]);
     ann.see("you are in the room");
     // As xterm, VTE and Windows send them.
     ann.press("\x1b[200~one\rtwo\r\nthree\nfour\x1b[201~");

@@ -3,11 +3,11 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
 
-use crate::harness::seat::{Seat, mux, rows};
+use crate::harness::pty::{PtySession, mux, rows};
 use crate::harness::{BESIDE, Client, Daemon, MULTIPLY, STATS, USUAL};
 
 /// How the first character of a text looks: its colour, and whether it is bold, italic.
-fn style_of(seat: &Seat, text: &str) -> (vt100::Color, bool, bool) {
+fn style_of(seat: &PtySession, text: &str) -> (vt100::Color, bool, bool) {
     let shown = seat.shown.0.lock().unwrap();
     let screen = shown.parser.screen();
     let rows = rows(screen);
@@ -20,7 +20,7 @@ fn style_of(seat: &Seat, text: &str) -> (vt100::Color, bool, bool) {
 #[test]
 fn the_rooms_answers_are_nobodys_words_and_private_ones_look_private() {
     let daemon = Daemon::usual();
-    let mut ann = Seat::take(&["--to", &mux(&daemon), "chat", "--name", "ann"]);
+    let mut ann = PtySession::take(&["--to", &mux(&daemon), "chat", "--name", "ann"]);
     ann.see("you are in the room");
     let mut bob = Client::member(&daemon, "bob");
     bob.say("aloud\n/msg ann psst\n/me waves: twice\n");
@@ -57,7 +57,7 @@ fn the_rooms_answers_are_nobodys_words_and_private_ones_look_private() {
 fn tab_completes_commands_and_names_and_f2_shows_who_is_there() {
     let daemon = Daemon::usual();
     let _earlier: Vec<Client> = ["Bob Miller", "cay"].map(|name| Client::member(&daemon, name)).into();
-    let mut ann = Seat::take(&["--to", &mux(&daemon), "chat", "--name", "ann"]);
+    let mut ann = PtySession::take(&["--to", &mux(&daemon), "chat", "--name", "ann"]);
     ann.see("you are in the room");
     ann.press("/ms\t");
     ann.see_typed("/msg ", 5);
@@ -106,7 +106,7 @@ fn a_lost_room_is_tried_again_at_once_when_enter_is_pressed() {
             let _ = (&stream).write_all(b"Welcome ann! If you ever want to quit, type {quit} to exit.\n");
         }
     });
-    let mut ann = Seat::take(&["--to", &to, "chat", "--name", "ann"]);
+    let mut ann = PtySession::take(&["--to", &to, "chat", "--name", "ann"]);
     tried.recv().unwrap();
     ann.see("not connected: the connection ended; next try in 1 s, Enter: now");
     ann.press("\r");
@@ -120,7 +120,7 @@ fn a_wrong_port_ends_chat_with_what_is_there() {
     let daemon = Daemon::with(&format!("{USUAL}{BESIDE}"));
     for (port, says) in [(MULTIPLY, "Data received"), (STATS, "Error: unknown request: 'ann'")] {
         let to = format!("tcp://{}:{port}", daemon.ip);
-        let seat = Seat::take(&["--to", &to, "chat", "--name", "ann"]);
+        let seat = PtySession::take(&["--to", &to, "chat", "--name", "ann"]);
         match port {
             MULTIPLY => seat.see(&format!("{to}: chat is not there: it says '{says}'")),
             // On two rows.
@@ -145,7 +145,7 @@ fn a_name_that_no_room_has_harms_no_screen() {
         stream.write_all(lines.as_bytes()).unwrap();
         let _ = stream.read_to_end(&mut Vec::new());
     });
-    let mut ann = Seat::take(&["--to", &to, "chat", "--name", "ann"]);
+    let mut ann = PtySession::take(&["--to", &to, "chat", "--name", "ann"]);
     ann.see(": love");
     ann.press("\x1bOQ");
     ann.see("| members (");
@@ -172,7 +172,7 @@ fn a_classroom_server_of_another_kind_hears_one_question_and_no_key() {
         (&stream).write_all(welcome.as_bytes()).unwrap();
         [name, line(), line(), line()]
     });
-    let mut ann = Seat::take(&["--to", &to, "chat", "--name", "ann"]);
+    let mut ann = PtySession::take(&["--to", &to, "chat", "--name", "ann"]);
     ann.see("you are in the room as ann");
     // Nothing begins so: ipcd would be asked again who is there.
     ann.press("x\thi\r");

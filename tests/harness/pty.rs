@@ -19,7 +19,7 @@ use crate::harness::{Daemon, wait_until};
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// ipcctl on a terminal of its own, and what the terminal shows.
-pub struct Seat {
+pub struct PtySession {
     child: Child,
     master: File,
     slave: File,
@@ -38,46 +38,46 @@ fn settings(termios: &Termios) -> String {
     format!("{termios:?}")
 }
 
-impl Seat {
-    pub fn take(arguments: &[&str]) -> Seat {
-        Seat::with(arguments, |_| {})
+impl PtySession {
+    pub fn take(arguments: &[&str]) -> PtySession {
+        PtySession::with(arguments, |_| {})
     }
 
-    pub fn with(arguments: &[&str], prepare: impl FnOnce(&mut Command)) -> Seat {
+    pub fn with(arguments: &[&str], prepare: impl FnOnce(&mut Command)) -> PtySession {
         let mut command = Command::new(env!("CARGO_BIN_EXE_ipcctl"));
         command.args(arguments);
-        Seat::of(command, prepare)
+        PtySession::of(command, prepare)
     }
 
     /// A shell with job control, whose terminal this is; ipcctl is found by its name.
-    pub fn shell(shell: &[&str]) -> Seat {
+    pub fn shell(shell: &[&str]) -> PtySession {
         let mut command = Command::new("setsid");
         command.arg("--ctty").args(shell);
         let programs = Path::new(env!("CARGO_BIN_EXE_ipcctl")).parent().unwrap().display();
         let path = format!("{programs}:{}", std::env::var("PATH").unwrap_or_default());
         command.env("PATH", path).env("PS1", "ready$ ").env_remove("ENV").env_remove("HISTFILE");
-        Seat::of(command, |_| {})
+        PtySession::of(command, |_| {})
     }
 
     /// ipcctl alone, whose terminal this is, without a shell.
-    pub fn session(arguments: &[&str]) -> Seat {
+    pub fn session(arguments: &[&str]) -> PtySession {
         let mut command = Command::new("setsid");
         command.arg("--ctty").arg(env!("CARGO_BIN_EXE_ipcctl")).args(arguments);
-        Seat::of(command, |_| {})
+        PtySession::of(command, |_| {})
     }
 
     /// ipcctl on a terminal that has this size from the beginning.
-    pub fn sized(height: u16, width: u16, arguments: &[&str]) -> Seat {
+    pub fn sized(height: u16, width: u16, arguments: &[&str]) -> PtySession {
         let mut command = Command::new(env!("CARGO_BIN_EXE_ipcctl"));
         command.args(arguments);
-        Seat::at(height, width, command, |_| {})
+        PtySession::at(height, width, command, |_| {})
     }
 
-    fn of(command: Command, prepare: impl FnOnce(&mut Command)) -> Seat {
-        Seat::at(24, 80, command, prepare)
+    fn of(command: Command, prepare: impl FnOnce(&mut Command)) -> PtySession {
+        PtySession::at(24, 80, command, prepare)
     }
 
-    fn at(rows: u16, columns: u16, mut command: Command, prepare: impl FnOnce(&mut Command)) -> Seat {
+    fn at(rows: u16, columns: u16, mut command: Command, prepare: impl FnOnce(&mut Command)) -> PtySession {
         let (master, slave) = terminal();
         tcsetwinsize(&master, size(rows, columns)).unwrap();
         let before = settings(&tcgetattr(&slave).unwrap());
@@ -100,7 +100,7 @@ impl Seat {
                 writer.1.notify_all();
             }
         });
-        Seat { child, master, slave, before, shown }
+        PtySession { child, master, slave, before, shown }
     }
 
     pub fn pid(&self) -> i32 {
@@ -181,7 +181,7 @@ impl Seat {
     }
 }
 
-impl Drop for Seat {
+impl Drop for PtySession {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
