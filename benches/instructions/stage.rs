@@ -10,10 +10,10 @@ use std::time::Duration;
 
 use ipcd::engine::Engine;
 use ipcd::engine::limits::Settings;
-use ipcd::engine::message::{Binding, Input, Transport, Timestamp, RemoteAddress, Output, ConnectionId};
+use ipcd::engine::message::{Binding, ConnectionId, Input, Output, RemoteAddress, Timestamp, Transport};
 use ipcd::engine::service::Service;
 use ipcd::reactor::Reactor;
-use ipcd::transport::connection::Link;
+use ipcd::transport::connection::Connection;
 
 /// How much later the next turn is.
 const TURN: Duration = Duration::from_micros(100);
@@ -173,7 +173,9 @@ impl House {
     pub fn connect(&mut self) {
         let (ours, theirs) = UnixStream::pair().expect("a socket pair");
         ours.set_nonblocking(true).expect("fcntl");
-        self.reactor.serve(Link::new(OwnedFd::from(ours)), ORIGIN, binding(self.service)).expect("epoll");
+        self.reactor
+            .serve(Connection::new(OwnedFd::from(ours)), ORIGIN, binding(self.service))
+            .expect("epoll");
         self.ends.push(theirs);
     }
 

@@ -311,7 +311,7 @@ pub struct Settings {
     pub memory_bytes_max: Option<usize>,
     /// The daemon's process id, for the same.
     pub pid: Option<u32>,
-    /// Whether every message is reported as a [`EventKind::Said`](super::message::Happening::Said) (log level debug).
+    /// Whether every message is reported as a [`EventKind::Said`](super::message::EventKind::Said) (log level debug).
     pub report_messages: bool,
 }
 

@@ -18,8 +18,8 @@ fn lines_until(client: &mut Client, last: &str) -> Vec<String> {
     lines
 }
 
-/// What a window shows that joins such a room; and the items that it should have.
-fn visit(display: &Display) -> (Shown, Vec<String>) {
+/// What a window shows that joins such a room, and the items that it should have; `None`: its thread has died.
+fn visit(display: &Display) -> Option<(Shown, Vec<String>)> {
     let daemon = Daemon::with(&USUAL.replace("[chat]", "[chat]\nhistory = 20"));
     let mut talkers = TALKERS.map(|name| Client::member(&daemon, name));
     let [bob, others @ ..] = &mut talkers;
@@ -38,9 +38,9 @@ fn visit(display: &Display) -> (Shown, Vec<String>) {
     items.push("é".repeat(291));
 
     let mut window = Window::open(display, &daemon);
-    window.hear(CAVE);
+    window.hear(CAVE)?;
     window.send("alice");
-    window.hear(&items.concat());
+    window.hear(&items.concat())?;
     lines_until(bob, "alice has joined the chat!");
     std::thread::scope(|scope| {
         for (client, name) in others.iter_mut().zip(&TALKERS[1..]) {
@@ -61,20 +61,24 @@ fn visit(display: &Display) -> (Shown, Vec<String>) {
         said.push(bob.hear_line());
     }
     items.extend(said);
-    let shown = window.hear(&items.concat());
+    let shown = window.hear(&items.concat())?;
     daemon.stop();
-    (shown, items)
+    Some((shown, items))
 }
 
 #[test]
 #[ignore = "needs other programs: see tests/harness/program.rs"]
 fn the_courses_window_has_an_item_for_each_message_of_a_history_and_of_three_who_talk() {
     let display = Display::new();
-    // Its thread calls recv() again once Tk has shown the item: on a busy machine that may take longer than the 5 ms.
+    // Its thread calls recv() again once Tk has shown the item: on a busy machine that may take longer than the 5 ms, and
+    // then it takes two messages for one, or dies where they fill the 1,024 bytes within a character.
     let mut late = Vec::new();
     loop {
-        let (shown, items) = visit(&display);
-        assert!(shown.receives, "its thread has died");
+        let Some((shown, items)) = visit(&display) else {
+            late.push(0);
+            assert!(late.len() < 10, "its thread has died: {late:?}");
+            continue;
+        };
         if shown.items == items {
             println!("{} items, one for each message; {} visits before with fewer", items.len(), late.len());
             return;

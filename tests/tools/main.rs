@@ -548,19 +548,19 @@ fn the_courses_window_joins_talks_with_a_terminal_and_leaves() {
     bob.hear(&format!("{CAVE}{}\n", welcome("bob")));
 
     let mut window = Window::open(&display, &daemon);
-    window.hear(CAVE);
+    window.hear(CAVE).expect("its thread lives");
     window.send("alice");
     bob.hear("alice has joined the chat!\n");
     let mut all = format!("{CAVE}{}", welcome("alice"));
-    window.hear(&all);
+    window.hear(&all).expect("its thread lives");
     bob.say("hello alice\n");
     bob.hear("bob: hello alice\n");
     all.push_str("bob: hello alice");
-    window.hear(&all);
+    window.hear(&all).expect("its thread lives");
     window.send("hello bob");
     bob.hear("alice: hello bob\n");
     all.push_str("alice: hello bob");
-    let shown = window.hear(&all);
+    let shown = window.hear(&all).expect("its thread lives");
     assert!(shown.receives && shown.turns <= 4, "{shown:?}");
 
     window.send("{quit}");
@@ -594,10 +594,10 @@ fn the_courses_window_is_told_of_the_daemons_end_and_never_spins() {
     let daemon = daemon();
     let display = Display::new();
     let mut window = Window::open(&display, &daemon);
-    window.hear(CAVE);
+    window.hear(CAVE).expect("its thread lives");
     window.send("alice");
     let before = format!("{CAVE}{}", welcome("alice"));
-    window.hear(&before);
+    window.hear(&before).expect("its thread lives");
     assert_parted(daemon, &mut window, &before);
 }
 
@@ -607,7 +607,7 @@ fn a_window_in_which_nobody_has_typed_a_name_never_spins_either() {
     let daemon = daemon();
     let display = Display::new();
     let mut window = Window::open(&display, &daemon);
-    window.hear(CAVE);
+    window.hear(CAVE).expect("its thread lives");
     assert_parted(daemon, &mut window, CAVE);
 
     let daemon = Daemon::with(&USUAL.replace("[mux]", "name_timeout = \"1s\"\n[mux]"));
