@@ -141,6 +141,7 @@ impl Intake {
     }
 
     /// Whether the rest of a message that was too long is still to come.
+    #[inline]
     pub fn is_skipping(&self) -> bool {
         self.skipping
     }
@@ -368,6 +369,7 @@ impl Intake {
     }
 
     /// Drops what stands behind a C string in the same burst, if it is no text: an array was sent whole.
+    #[cold]
     pub fn drop_garbage(&mut self, fresh: &mut &[u8]) -> bool {
         let bytes = if self.bytes.is_empty() { *fresh } else { self.bytes() };
         let is_garbage = cstrings::is_garbage(bytes);

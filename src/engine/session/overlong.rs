@@ -12,6 +12,7 @@ use crate::engine::message::{CloseReason, Kind, Timestamp};
 impl Session {
     /// `bytes` are longer than a message may be, and what ends them is still to come. Where that is a pause, its sender is
     /// told when it has been: who is answered goes on, and what it says then would be taken for the rest.
+    #[cold]
     pub(super) fn begin_overlong(
         &mut self,
         world: &mut EngineState,
@@ -40,6 +41,7 @@ impl Session {
 
     /// The same, and not even the kind of client is known: an LF or a NUL that ends it shows that, or a pause, which is as long
     /// as if the message were one that can be done.
+    #[cold]
     pub(super) fn begin_overlong_guess(
         &mut self,
         world: &mut EngineState,
@@ -52,6 +54,7 @@ impl Session {
     }
 
     /// Passes over what belongs to a message that is too long.
+    #[cold]
     pub(super) fn skip_overlong(&mut self, world: &mut EngineState, now: Timestamp, fresh: &mut &[u8]) {
         if let Some(kind) = self.intake.skip(now, fresh, self.dialogue.kind) {
             self.end_overlong(world, now, kind);
@@ -59,6 +62,7 @@ impl Session {
     }
 
     /// It has ended, and so it is known what kind of client sent it.
+    #[cold]
     pub(super) fn end_overlong(&mut self, world: &mut EngineState, now: Timestamp, kind: Kind) {
         let is_untold = self.intake.end_rest();
         if self.dialogue.kind.is_none() {
@@ -79,6 +83,7 @@ impl Session {
 
 impl Dialogue {
     /// A message is too long.
+    #[cold]
     pub(super) fn overflow(&mut self, world: &mut EngineState, now: Timestamp) {
         self.heard = Heard::Message;
         self.count_for_pace(world, now);

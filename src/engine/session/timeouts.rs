@@ -66,7 +66,9 @@ impl Session {
         usize::from(full_reads) <= reads_max && !self.is_held_back(world)
     }
 
+    #[inline]
     pub(super) fn unfinished_deadline(&self, world: &EngineState) -> Option<Timestamp> {
+        let begun = self.intake.begun()?;
         // What waits for room with us is whole, and that it is still read from does not make it late.
         let waits = self.intake.stalled || self.is_held_back(world);
         // Nor while more of it is there already. Who sends on and on has no message that could be waited for.
@@ -74,8 +76,7 @@ impl Session {
             true => self.is_in_burst(world),
             false => self.intake.goes_on(),
         };
-        let begun = self.intake.begun().filter(|_| !goes_on && !waits)?;
-        Some(begun + self.dialogue.settings(world).message_timeout)
+        (!goes_on && !waits).then(|| begun + self.dialogue.settings(world).message_timeout)
     }
 
     pub(super) fn nameless_deadline(&self, world: &EngineState) -> Option<Timestamp> {
