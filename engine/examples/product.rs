@@ -4,16 +4,18 @@ use std::rc::Rc;
 
 use ipcd_engine::engine::Engine;
 use ipcd_engine::engine::limits::Settings;
-use ipcd_engine::engine::message::{Door, Input, Medium, Moment, Origin, Output, Peer};
+use ipcd_engine::engine::message::{
+    Binding, ConnectionId, Input, Output, RemoteAddress, Timestamp, Transport,
+};
 use ipcd_engine::engine::service::Service;
 
 fn main() {
     let mut engine = Engine::new(Settings::default());
-    let (now, peer) = (Moment::at(0), Peer { index: 0, generation: 1 });
+    let (now, peer) = (Timestamp::at(0), ConnectionId { index: 0, generation: 1 });
     let (endpoint, service) = ("a program".to_owned(), Service::Multiply);
-    let door = Rc::new(Door { endpoint, service, medium: Medium::Unix, allowed: None });
-    let origin = Origin::Process { uid: 1000, gid: 1000, pid: 1 };
-    engine.handle(now, Input::Opened { peer, door: &door, origin });
+    let binding = Rc::new(Binding { endpoint, service, transport: Transport::Unix, allowed: None });
+    let origin = RemoteAddress::Process { uid: 1000, gid: 1000, pid: 1 };
+    engine.handle(now, Input::Opened { peer, binding: &binding, origin });
     engine.handle(now, Input::Bytes { peer, bytes: b"5 10\n", more: false });
 
     let mut written = Vec::new();
