@@ -82,6 +82,7 @@ pub struct Binding {
     /// What is said there.
     pub service: Service,
     /// What what is said travels on.
+    #[serde(rename = "medium")] // as records of earlier versions have it
     pub transport: Transport,
     /// Who may come in; `None`: everybody. Of a binding that was saved nothing is asked any more.
     #[serde(skip)]

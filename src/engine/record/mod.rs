@@ -84,7 +84,7 @@ pub(super) enum Opening {
 /// Where a session came in.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(untagged)]
-pub(super) enum DoorOf {
+pub(super) enum BindingOf {
     /// One of those that the record begins with.
     Number(u32),
     Binding(Rc<Binding>),
@@ -93,7 +93,8 @@ pub(super) enum DoorOf {
 /// One session.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct SavedSession {
-    pub(super) binding: DoorOf,
+    #[serde(rename = "door")] // as records of earlier versions have it
+    pub(super) binding: BindingOf,
     pub(super) origin: RemoteAddress,
     pub(super) state: SavedState,
     pub(super) phase: SavedPhase,
@@ -175,8 +176,8 @@ impl SavedSession {
     /// Where it came in; `None`: nowhere that is known.
     pub(super) fn binding(&self) -> Option<&Rc<Binding>> {
         match &self.binding {
-            DoorOf::Binding(binding) => Some(binding),
-            DoorOf::Number(_) => None,
+            BindingOf::Binding(binding) => Some(binding),
+            BindingOf::Number(_) => None,
         }
     }
 

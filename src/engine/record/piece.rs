@@ -39,7 +39,12 @@ pub fn bytes_max(settings: &Settings) -> usize {
 pub(in crate::engine) enum Said {
     /// The first: when it was taken, where sessions come in, and the place in the room's log where its bytes begin. Beside
     /// it: those bytes, and the history, a line each.
-    Head { now: Timestamp, bindings: Vec<Binding>, base: u64 },
+    Head {
+        now: Timestamp,
+        #[serde(rename = "doors")] // as records of earlier versions have it
+        bindings: Vec<Binding>,
+        base: u64,
+    },
     /// A machine. Beside it: its last report.
     Machine(String, Machine),
     /// A session, and the number of its descriptor. Beside it: its inbox, its outbox, and what was said to it alone.

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use super::piece::{RUNS, SIZES_BYTES, Said, Sizes};
-use super::{DoorOf, Record};
+use super::{BindingOf, Record};
 use crate::engine::message::Binding;
 
 /// Takes pieces until the last one.
@@ -40,9 +40,9 @@ impl Reader {
                 self.record.machines.push((host, machine));
             }
             (Said::Session(number, mut saved), Some(bindings)) => {
-                if let DoorOf::Number(at) = saved.binding {
+                if let BindingOf::Number(at) = saved.binding {
                     let binding = bindings.get(at as usize).ok_or("a session came in where nothing is")?;
-                    saved.binding = DoorOf::Binding(Rc::clone(binding));
+                    saved.binding = BindingOf::Binding(Rc::clone(binding));
                 }
                 saved.inbox.extend_from_slice(&first);
                 saved.outbox.fill(second);

@@ -59,7 +59,7 @@ mod tests {
     use crate::engine::Engine;
     use crate::engine::limits::Settings;
     use crate::engine::message::{Binding, ConnectionId, Input, Output, RemoteAddress, Timestamp, Transport};
-    use crate::engine::record::{DoorOf, SavedLog, SavedSession, SavedState};
+    use crate::engine::record::{BindingOf, SavedLog, SavedSession, SavedState};
     use crate::engine::service::Service;
 
     const ANN: RemoteAddress = RemoteAddress::Process { uid: 1, gid: 1, pid: 1 };
@@ -223,7 +223,7 @@ mod tests {
             let (saved, _) = session.save(&stage.engine.world, 0).unwrap();
             let written = serde_json::to_string(&saved).unwrap();
             let mut saved: SavedSession = serde_json::from_str(&written).unwrap();
-            saved.binding = DoorOf::Binding(Rc::clone(session.binding()));
+            saved.binding = BindingOf::Binding(Rc::clone(session.binding()));
             saved
         });
         // As a version had it that let this be a name.

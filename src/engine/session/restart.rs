@@ -10,7 +10,7 @@ use super::{Lists, Session};
 use crate::engine::EngineState;
 use crate::engine::message::{ConnectionId, Timestamp};
 use crate::engine::record::piece::RUNS;
-use crate::engine::record::{DoorOf, SavedPhase, SavedSession, SavedState};
+use crate::engine::record::{BindingOf, SavedPhase, SavedSession, SavedState};
 use crate::engine::service::Service;
 use crate::engine::timer_queue::Timer;
 
@@ -53,7 +53,7 @@ impl Session {
         };
         let runs = [vec![self.intake.bytes()], vec![dialogue.outbox.waiting()], asides];
         let saved = dialogue.flags.counted.then(|| SavedSession {
-            binding: DoorOf::Number(binding),
+            binding: BindingOf::Number(binding),
             origin: dialogue.origin,
             state,
             phase,
