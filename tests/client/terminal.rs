@@ -227,6 +227,12 @@ fn after_a_line_that_broke_on_one_side_a_member_has_its_own_name_back() {
         PtySession::take(&["--to", &format!("tcp://{}:{}", daemon.ip, line.port), "chat", "--name", "ann"]);
     ann.see("you are in the room as ann");
     bob.hear("ann has joined the chat!\n");
+    // It tells its key once the room is known for ipcd's: before the first of these is back, and so before the second comes.
+    for said in ["one", "two"] {
+        ann.press(&format!("{said}\r"));
+        ann.see(&format!("ann: {said}"));
+        bob.hear(&format!("ann: {said}\n"));
+    }
     // The client hears of it, and the daemon does not: what was to be sent to it is on its way for ever.
     let (near, far) = (line.near.recv().unwrap(), line.far.recv().unwrap());
     near.shutdown(std::net::Shutdown::Write).unwrap();
