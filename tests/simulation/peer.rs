@@ -717,7 +717,7 @@ impl Actor {
         }
         if !nameless && random.percent(35) {
             push(&mut self.script, random.pick(&["{quit}", "/quit"]), Effect::Nothing);
-        } else if !self.raw && random.percent(5) {
+        } else if !self.raw && random.percent(5) && !nameless {
             self.overlong = true;
             let error = Effect::Answered(vec!["Error: message longer than ".to_owned()]);
             push(&mut self.script, &"x".repeat(OVERLONG), error);
