@@ -1,6 +1,6 @@
 //! ipcd: every small server of a networking course in one real daemon. One thread, one event loop.
 //!
-//! # The house
+//! # The map
 //!
 //! ```text
 //!   main.rs        arguments and exit status                         what a person typed
@@ -21,13 +21,14 @@
 //! Every import points down, and a test reads them (`tests/engine/layering.rs`). The [`engine`] is pure: no socket, clock, file
 //! or log in it; the [`reactor`] knows no service. [`transport`] and [`config`] borrow words of the engine's vocabulary (where
 //! somebody comes from, limits, names, services); the same test lists them, and they borrow nothing else of it.
+//! `engine/` compiles the engine, from the same files, as a library that needs nothing of the rest.
 //!
 //! # One request's path
 //!
 //! A client sends `5 10` and LF.
 //!
 //! 1. `poll` wakes; [`reactor`] finds the slot that the event's token means, unless the token's generation says that it
-//!    was meant for a former tenant, and remembers the edge.
+//!    was meant for an earlier connection in that slot, and remembers the edge.
 //! 2. It reads once into the one shared buffer and hands the bytes to [`Engine::handle`](engine::Engine::handle).
 //! 3. The session's intake cuts messages out of them; here: a line.
 //! 4. The service answers into the session's outbox: `Data received`, LF, `50.0`, LF.
@@ -36,7 +37,7 @@
 //! 6. Should the kernel not take all of it, the rest stays queued, and the peer is not read from until it has gone.
 //!
 //! An idle session holds no buffer at all. What happened on the way comes out of
-//! [`Engine::poll_note`](engine::Engine::poll_note), and the reactor logs it, at that one height.
+//! [`Engine::poll_note`](engine::Engine::poll_note), and the reactor logs it.
 //!
 //! # Where a new service goes
 //!

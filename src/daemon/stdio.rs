@@ -49,7 +49,7 @@ pub fn serve(single: &Single) -> Result<u8, Failure> {
         .map_err(|error| failed(format!("cannot start: {error}")))?;
     let binding =
         Binding { endpoint: "stdio".to_owned(), service, transport: Transport::Pipe, allowed: None };
-    let served = reactor.serve(standard.link, standard.origin, binding);
+    let served = reactor.serve(standard.connection, standard.origin, binding);
     served.map_err(|error| failed(format!("standard input and output cannot be watched: {error}")))?;
     let mut stopping = false;
     while !reactor.engine.is_empty() {

@@ -30,12 +30,12 @@ pub fn guess(text: &[u8]) -> Option<Encoding> {
     std::str::from_utf8(text).err()?;
     let strange = || text.iter().filter(|byte| !byte.is_ascii());
     // Words of such a text are mostly ASCII letters; one of two or more bytes a letter has few of them.
-    let letters = text.iter().filter(|byte| byte.is_ascii_alphabetic()).count();
+    let session_events = text.iter().filter(|byte| byte.is_ascii_alphabetic()).count();
     let encoding = match () {
         () if text.iter().any(|byte| byte.is_ascii_control() && !byte.is_ascii_whitespace()) => {
             Encoding::Other
         }
-        () if strange().count() > letters => Encoding::Other,
+        () if strange().count() > session_events => Encoding::Other,
         () if strange().all(|byte| *byte >= 0xc0 && !matches!(byte, 0xd7 | 0xf7)) => Encoding::Latin1,
         () if strange().all(|byte| matches!(byte, 0x80..=0x9a | 0xa0..=0xa5 | 0xe1)) => Encoding::Console,
         () => Encoding::Other,

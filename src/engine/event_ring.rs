@@ -236,46 +236,54 @@ mod tests {
     }
 
     /// Each is another user.
-    fn enter(tower: &mut EventRing, index: u32, max: usize) -> Result<(), Full> {
-        tower.enter(peer(index), RemoteAddress::Process { uid: index, gid: 1, pid: 1 }, max)
+    fn enter(event_ring: &mut EventRing, index: u32, max: usize) -> Result<(), Full> {
+        event_ring.enter(peer(index), RemoteAddress::Process { uid: index, gid: 1, pid: 1 }, max)
     }
 
     #[test]
     fn nothing_is_kept_while_nobody_watches_or_once_nobody_does() {
-        let mut tower = EventRing::default();
-        tower.push(event("x"));
-        assert_eq!((tower.end(), tower.bytes()), (0, 0));
-        assert!(enter(&mut tower, 1, 1).is_ok() && enter(&mut tower, 1, 1).is_ok());
-        tower.push(event("x"));
-        assert!((tower.end(), tower.take_stirred(), tower.is_stirred()) == (1, true, false));
-        tower.leave(peer(1));
-        assert_eq!((tower.begin(), tower.end(), tower.bytes()), (1, 1, 0));
+        let mut event_ring = EventRing::default();
+        event_ring.push(event("x"));
+        assert_eq!((event_ring.end(), event_ring.bytes()), (0, 0));
+        assert!(enter(&mut event_ring, 1, 1).is_ok() && enter(&mut event_ring, 1, 1).is_ok());
+        event_ring.push(event("x"));
+        assert!((event_ring.end(), event_ring.take_stirred(), event_ring.is_stirred()) == (1, true, false));
+        event_ring.leave(peer(1));
+        assert_eq!((event_ring.begin(), event_ring.end(), event_ring.bytes()), (1, 1, 0));
     }
 
     #[test]
     fn the_ring_is_bounded_in_events_and_in_bytes_and_counts_what_it_forgot() {
         for text in ["", &"x".repeat(4096)] {
-            let mut tower = EventRing::default();
-            enter(&mut tower, 1, 1).unwrap();
+            let mut event_ring = EventRing::default();
+            enter(&mut event_ring, 1, 1).unwrap();
             for _ in 0..3 * WATCH_EVENTS_MAX {
-                tower.push(event(text));
-                assert!(tower.bytes() <= WATCH_RING_BYTES_MAX && tower.events.len() <= WATCH_EVENTS_MAX);
+                event_ring.push(event(text));
+                assert!(
+                    event_ring.bytes() <= WATCH_RING_BYTES_MAX && event_ring.events.len() <= WATCH_EVENTS_MAX
+                );
             }
-            assert_eq!(tower.end(), 3 * WATCH_EVENTS_MAX as u64);
-            assert!(tower.event(tower.begin() - 1).is_none() && tower.event(tower.begin()).is_some());
-            assert!(tower.event(tower.end() - 1).is_some() && tower.event(tower.end()).is_none());
+            assert_eq!(event_ring.end(), 3 * WATCH_EVENTS_MAX as u64);
+            assert!(
+                event_ring.event(event_ring.begin() - 1).is_none()
+                    && event_ring.event(event_ring.begin()).is_some()
+            );
+            assert!(
+                event_ring.event(event_ring.end() - 1).is_some()
+                    && event_ring.event(event_ring.end()).is_none()
+            );
         }
     }
 
     #[test]
     fn there_is_no_place_for_more_watchers_than_the_bound() {
-        let mut tower = EventRing::default();
-        assert!((0..3).all(|index| enter(&mut tower, index, 3).is_ok()));
-        assert_eq!(enter(&mut tower, 1000, 3), Err(Full::All));
-        assert_eq!(enter(&mut tower, 0, 3), Ok(()), "it is there already");
-        assert_eq!(enter(&mut tower, 1000, 4), Ok(()), "a reload gives it one");
-        tower.leave(peer(0));
-        assert_eq!(enter(&mut tower, 0, 2), Err(Full::All), "and takes it away, once it is left");
+        let mut event_ring = EventRing::default();
+        assert!((0..3).all(|index| enter(&mut event_ring, index, 3).is_ok()));
+        assert_eq!(enter(&mut event_ring, 1000, 3), Err(Full::All));
+        assert_eq!(enter(&mut event_ring, 0, 3), Ok(()), "it is there already");
+        assert_eq!(enter(&mut event_ring, 1000, 4), Ok(()), "a reload gives it one");
+        event_ring.leave(peer(0));
+        assert_eq!(enter(&mut event_ring, 0, 2), Err(Full::All), "and takes it away, once it is left");
     }
 
     #[test]
@@ -287,19 +295,19 @@ mod tests {
             RemoteAddress::Process { uid: 1001, gid: 1, pid: 1 },
         ];
         for max in [1, 3, 4, 16, 19, 64] {
-            let mut tower = EventRing::default();
+            let mut event_ring = EventRing::default();
             let share = if max < 8 { 1 } else { max / 4 };
             let mut peers = (0..).map(peer);
             for (at, user) in users.into_iter().enumerate().take(max) {
                 for _ in 0..share {
-                    assert_eq!(tower.enter(peers.next().unwrap(), user, max), Ok(()), "{max} {user}");
+                    assert_eq!(event_ring.enter(peers.next().unwrap(), user, max), Ok(()), "{max} {user}");
                 }
                 let full = if (at + 1) * share == max { Full::All } else { Full::Share(share) };
                 let again = match user {
                     RemoteAddress::Process { uid, .. } => RemoteAddress::Process { uid, gid: 5, pid: 99 },
                     _ => RemoteAddress::Unknown { pid: 0 },
                 };
-                assert_eq!(tower.enter(peers.next().unwrap(), again, max), Err(full), "{max} {user}");
+                assert_eq!(event_ring.enter(peers.next().unwrap(), again, max), Err(full), "{max} {user}");
             }
         }
     }

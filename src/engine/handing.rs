@@ -37,7 +37,7 @@ impl Engine {
 
     /// Takes the machines' reports from the process before.
     pub fn restore_machines(&mut self, now: Timestamp, saved: Vec<(String, Machine)>) {
-        self.world.machines.restore(now, saved, self.world.settings.machines_max);
+        self.shared.machines.restore(now, saved, self.shared.settings.machines_max);
     }
 
     /// Goes on where the process before left off: `present` with the connections that are there, `missing` are those
@@ -49,8 +49,8 @@ impl Engine {
         present: Vec<(ConnectionId, SavedSession)>,
         missing: Vec<SavedSession>,
     ) {
-        self.world.room.restore_history(history);
-        self.world.room.restore_log(log);
+        self.shared.room.restore_history(history);
+        self.shared.room.restore_log(log);
         let (mut present, unsound): (Vec<_>, Vec<_>) =
             present.into_iter().partition(|(_, saved)| saved.is_sound());
         self.outputs.extend(unsound.into_iter().map(|(peer, _)| Output::Close(peer)));
@@ -59,8 +59,8 @@ impl Engine {
         let mut nameless = Vec::new();
         for (peer, saved) in present {
             let name = saved.name().map(str::to_owned);
-            let Some(session) = Session::restore(&mut self.world, now, peer, saved) else { continue };
-            nameless.extend(name.filter(|_| session.seat().is_none()).map(|name| (peer, name)));
+            let Some(session) = Session::restore(&mut self.shared, now, peer, saved) else { continue };
+            nameless.extend(name.filter(|_| session.member_id().is_none()).map(|name| (peer, name)));
             let index = peer.index as usize;
             if self.sessions.len() <= index {
                 self.sessions.resize_with(index + 1, || None);
@@ -69,16 +69,16 @@ impl Engine {
             self.open += 1;
             peers.push(peer);
         }
-        for peer in self.world.talk.take_widowed() {
-            self.with(now, peer, |session, world| session.handle_letter(world, now, SessionEvent::Left));
+        for peer in self.shared.talk.take_widowed() {
+            self.with(now, peer, |session, shared| session.handle_letter(shared, now, SessionEvent::Left));
         }
-        missing.iter().filter_map(SavedSession::name).for_each(|name| self.world.room.miss(name));
+        missing.iter().filter_map(SavedSession::name).for_each(|name| self.shared.room.miss(name));
         for (peer, name) in nameless {
-            self.world.room.miss(&name);
-            self.with(now, peer, |session, world| session.lose_name(world, &name));
+            self.shared.room.miss(&name);
+            self.with(now, peer, |session, shared| session.lose_name(shared, &name));
         }
         for peer in peers {
-            self.with(now, peer, |session, world| session.resume(world, now));
+            self.with(now, peer, |session, shared| session.resume(shared, now));
         }
         self.deliver(now);
     }
@@ -88,14 +88,14 @@ impl<'e> Handing<'e> {
     /// The first piece.
     pub fn head(&self) -> Piece<'e> {
         let bindings = self.bindings.iter().map(|binding| Binding::clone(binding)).collect();
-        let (base, log) = self.engine.world.room.save_log();
-        let history = self.engine.world.room.history().flat_map(|line| [line.as_bytes(), b"\n"]).collect();
+        let (base, log) = self.engine.shared.room.save_log();
+        let history = self.engine.shared.room.history().flat_map(|line| [line.as_bytes(), b"\n"]).collect();
         Piece::new(&Said::Head { now: self.now, bindings, base }, [log, history, Vec::new()])
     }
 
     /// A piece for each machine that reports.
     pub fn machines(&self) -> impl Iterator<Item = Piece<'e>> {
-        self.engine.world.machines.save().map(|(host, machine, report)| {
+        self.engine.shared.machines.save().map(|(host, machine, report)| {
             Piece::new(&Said::Machine(host, machine), [vec![report], Vec::new(), Vec::new()])
         })
     }
@@ -109,14 +109,14 @@ impl<'e> Handing<'e> {
     pub fn session(&mut self, peer: ConnectionId, number: u64) -> Option<Piece<'e>> {
         let session = self.engine.session(peer)?;
         let binding = *self.numbers.get(&Rc::as_ptr(session.binding()))?;
-        let (saved, runs) = session.save(&self.engine.world, binding)?;
+        let (saved, runs) = session.save(&self.engine.shared, binding)?;
         self.sessions += 1;
         Some(Piece::new(&Said::Session(number, Box::new(saved)), runs))
     }
 
     /// The last piece.
     pub fn end(&self) -> Piece<'e> {
-        let machines = self.engine.world.machines.len();
+        let machines = self.engine.shared.machines.len();
         Piece::new(&Said::End { machines, sessions: self.sessions }, [const { Vec::new() }; 3])
     }
 }

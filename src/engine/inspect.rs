@@ -24,40 +24,40 @@ impl Engine {
 
     /// Connections of a service that were let in.
     pub fn connections_of(&self, service: Service) -> usize {
-        self.world.connection_counts.of(service)
+        self.shared.connection_counts.of(service)
     }
 
     /// Members of the chat room.
     pub fn members(&self) -> usize {
-        self.world.room.len()
+        self.shared.room.len()
     }
 
     /// Counts since the start.
     pub fn counters(&self) -> &Counters {
-        &self.world.counters
+        &self.shared.counters
     }
 
     /// Memory that queues, the room's log and history, the machines' reports and the events for those who watch take, in
     /// bytes, for a status summary and for tests of the bound: [`memory::parts`](super::memory::parts) has the most that it can be.
     pub fn queued_bytes(&self) -> usize {
-        let world = &self.world;
-        let sessions: usize = self.sessions.iter().flatten().map(|session| session.held_bytes(world)).sum();
+        let shared = &self.shared;
+        let sessions: usize = self.sessions.iter().flatten().map(|session| session.held_bytes(shared)).sum();
         sessions
-            + world.room.log_bytes()
-            + world.machines.bytes()
-            + world.tower.bytes()
-            + world.roster.bytes()
+            + shared.room.log_bytes()
+            + shared.machines.bytes()
+            + shared.event_ring.bytes()
+            + shared.roster.bytes()
     }
 
     /// Of that, what counts against [`Settings::queued_bytes_max`](super::limits::Settings::queued_bytes_max); as it was counted, and as it is.
     pub fn shared_bytes(&self) -> (usize, usize) {
         let sessions = self.sessions.iter().flatten().filter(|session| !session.is_on_fifo());
-        (self.held_bytes(), sessions.map(|session| session.held_bytes(&self.world)).sum())
+        (self.held_bytes(), sessions.map(|session| session.held_bytes(&self.shared)).sum())
     }
 
     /// Whether the peer is to be read from at the moment.
     pub fn wants_input(&self, peer: ConnectionId) -> bool {
-        self.session(peer).is_some_and(|session| session.wants_input(&self.world))
+        self.session(peer).is_some_and(|session| session.wants_input(&self.shared))
     }
 
     /// Whether there is work left over that only needs another turn.
@@ -67,8 +67,8 @@ impl Engine {
             || !self.audience.is_empty()
             || !self.waiting.is_empty()
             || !self.reporting.is_empty()
-            || self.world.tower.is_stirred()
-            || self.world.room.is_dirty()
+            || self.shared.event_ring.is_stirred()
+            || self.shared.room.is_dirty()
     }
 
     /// Whether [`Input::Figures`](super::message::Input::Figures) is waited for; to be asked after each turn.
@@ -78,11 +78,11 @@ impl Engine {
 
     /// Whether a [stop](super::message::Input::Stop) has been completed.
     pub fn is_done(&self) -> bool {
-        self.world.stop.is_some() && self.open == 0
+        self.shared.stop.is_some() && self.open == 0
     }
 
     /// Who is in the room, by name: of those who came before a restart no note tells.
     pub fn member_names(&self) -> impl Iterator<Item = (ConnectionId, &str)> {
-        self.world.room.members()
+        self.shared.room.members()
     }
 }

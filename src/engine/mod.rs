@@ -28,7 +28,7 @@
 //! use std::rc::Rc;
 //! use ipcd::engine::Engine;
 //! use ipcd::engine::limits::Settings;
-//! use ipcd::engine::message::{Binding, Input, Transport, Timestamp, RemoteAddress, Output, ConnectionId};
+//! use ipcd::engine::message::{Binding, ConnectionId, Input, Output, RemoteAddress, Timestamp, Transport};
 //! use ipcd::engine::service::Service;
 //!
 //! let mut engine = Engine::new(Settings::default());
@@ -60,6 +60,7 @@
 //! assert_eq!(written, b"Data received\n50.0\n");
 //! ```
 
+mod all_sessions;
 pub mod allow;
 mod claim;
 pub mod client;
@@ -72,6 +73,7 @@ pub mod diagnosis;
 mod digits;
 mod dropped;
 mod encoding;
+mod engine_state;
 mod event_ring;
 pub mod figures;
 pub mod foreign;
@@ -102,9 +104,7 @@ pub mod source;
 pub mod text;
 mod timer_queue;
 mod transcript;
-mod turning;
 pub mod words;
-mod world;
 
 use std::collections::VecDeque;
 use std::rc::Rc;
@@ -113,6 +113,7 @@ pub use counters::{Counters, ErrorKind, ServiceCounters, Turns};
 
 use connection_counts::ConnectionCounts;
 use datagram::{Answer, Datagram, Shares};
+use engine_state::{EngineState, SessionEvent, Stop};
 use event_ring::EventRing;
 use limits::{FLUSHES_PER_TURN, Settings};
 use machines::Machines;
@@ -126,7 +127,6 @@ use service::Service;
 use service::talk::Pairs;
 use session::Session;
 use timer_queue::TimerQueue;
-use world::{EngineState, SessionEvent, Stop};
 
 pub use outgoing::Outgoing;
 
@@ -142,7 +142,7 @@ pub const SLICES_MAX: usize = 4;
 /// The daemon's state.
 #[derive(Debug)]
 pub struct Engine {
-    world: EngineState,
+    shared: EngineState,
     /// By [`ConnectionId::index`]; the reactor keeps the indices dense. The last one is there: after a peak the memory goes back.
     sessions: Vec<Option<Session>>,
     open: usize,
@@ -171,7 +171,7 @@ impl Engine {
         let mut connection_counts = ConnectionCounts::default();
         connection_counts.retake(&settings, std::iter::empty());
         let mut engine = Engine {
-            world: EngineState {
+            shared: EngineState {
                 settings,
                 room: Room::default(),
                 connection_counts,
@@ -182,7 +182,7 @@ impl Engine {
                 notes: VecDeque::new(),
                 talk: Pairs::default(),
                 machines: Machines::default(),
-                tower: EventRing::default(),
+                event_ring: EventRing::default(),
                 unfinished: None,
                 paces: Peers::default(),
                 lately: Lately::default(),
@@ -190,7 +190,7 @@ impl Engine {
                 mutes: Mutes::default(),
                 unread: Peers::default(),
                 now: Timestamp::default(),
-                letters: VecDeque::new(),
+                session_events: VecDeque::new(),
                 requests: VecDeque::new(),
                 orders: VecDeque::new(),
                 refused_lingering: 0,
@@ -210,7 +210,7 @@ impl Engine {
             reporting: VecDeque::new(),
             wants_figures: false,
         };
-        engine.world.set_history();
+        engine.shared.set_history();
         engine
     }
 
@@ -218,12 +218,12 @@ impl Engine {
 
     /// Takes one input, at the time `now`.
     pub fn handle(&mut self, now: Timestamp, input: Input<'_>) {
-        self.world.now = now;
+        self.shared.now = now;
         match input {
             Input::Opened { peer, binding, origin } => self.handle_opened(now, peer, binding, origin),
             Input::Bytes { peer, bytes, more } => {
-                self.with(now, peer, |session, world| session.handle_bytes(world, now, bytes, more));
-                if let Some(peer) = self.world.unfinished.take()
+                self.with(now, peer, |session, shared| session.handle_bytes(shared, now, bytes, more));
+                if let Some(peer) = self.shared.unfinished.take()
                     && self.session(peer).is_some()
                 {
                     self.outputs.push_back(Output::Acknowledge(peer));
@@ -234,43 +234,43 @@ impl Engine {
             }
             Input::Replied(outcome) => self.handle_replied(outcome),
             Input::EndOfFile { peer } => {
-                self.with(now, peer, |session, world| session.handle_end_of_file(world, now));
+                self.with(now, peer, |session, shared| session.handle_end_of_file(shared, now));
             }
             Input::Dry { peer } => self.with(now, peer, |session, _| session.set_dry()),
             Input::Sent { peer, bytes } => self.handle_sent(now, peer, bytes),
             Input::Blocked { peer } => {
-                self.with(now, peer, |session, world| {
-                    session.set_blocked(world, now, true);
+                self.with(now, peer, |session, shared| {
+                    session.set_blocked(shared, now, true);
                     if session.is_on_fifo() {
-                        session.resume(world, now); // nobody waits for its reader
+                        session.resume(shared, now); // nobody waits for its reader
                     }
                 });
             }
             Input::Writable { peer } => {
-                self.with(now, peer, |session, world| {
-                    session.set_blocked(world, now, false);
-                    session.resume(world, now);
+                self.with(now, peer, |session, shared| {
+                    session.set_blocked(shared, now, false);
+                    session.resume(shared, now);
                 });
-                if self.session(peer).is_some_and(|session| session.seat().is_some()) {
+                if self.session(peer).is_some_and(|session| session.member_id().is_some()) {
                     self.call(peer); // the room may have gone on without it
                 }
             }
             Input::Lost { peer } => {
-                self.with(now, peer, |session, world| session.lose(world));
+                self.with(now, peer, |session, shared| session.lose(shared));
                 self.remove(peer, Output::Close(peer));
             }
             Input::Tick => self.handle_tick(now),
             Input::Stop { by } => {
                 let grace = by.since(now);
-                self.world.stop = Some(Stop { listen: now + grace / 2, listening: true, by });
+                self.shared.stop = Some(Stop { listen: now + grace / 2, listening: true, by });
                 self.resume_all(now); // nobody is held to a pace any more
             }
             Input::Answer { peer, lines } => self.with(now, peer, |session, _| session.handle_answer(lines)),
             Input::Figures(figures) => {
-                self.world.figures = Some((now, figures));
+                self.shared.figures = Some((now, figures));
                 self.wants_figures = false;
             }
-            Input::Turned(took) => self.world.counters.turns.count(took),
+            Input::Turned(took) => self.shared.counters.turns.count(took),
             Input::Reconfigure(settings) => self.reconfigure(now, *settings),
         }
         self.deliver(now);
@@ -278,10 +278,10 @@ impl Engine {
 
     /// Gives sessions what others have for them.
     fn deliver(&mut self, now: Timestamp) {
-        while let Some((peer, letter)) = self.world.letters.pop_front() {
-            self.with(now, peer, |session, world| session.handle_letter(world, now, letter));
+        while let Some((peer, letter)) = self.shared.session_events.pop_front() {
+            self.with(now, peer, |session, shared| session.handle_letter(shared, now, letter));
         }
-        if !self.world.orders.is_empty() {
+        if !self.shared.orders.is_empty() {
             self.carry_out_orders(now);
         }
     }
@@ -298,40 +298,40 @@ impl Engine {
             self.sessions.resize_with(index + 1, || None);
         }
         debug_assert!(self.sessions[index].is_none(), "the reactor gave a place away twice");
-        self.sessions[index] = Some(Session::open(&mut self.world, now, peer, binding, origin));
+        self.sessions[index] = Some(Session::open(&mut self.shared, now, peer, binding, origin));
         self.open += 1;
         self.settle(now, peer);
         self.relieve_when_full(now);
     }
 
     fn handle_sent(&mut self, now: Timestamp, peer: ConnectionId, bytes: usize) {
-        if self.world.tower.has_subscribers() {
+        if self.shared.event_ring.has_subscribers() {
             self.show_reply(peer, bytes);
         }
-        let world = &mut self.world;
+        let shared = &mut self.shared;
         if let Some(Some(session)) = self.sessions.get(peer.index as usize)
             && session.peer() == peer
-            && let Some(seat) = session.listening_seat()
+            && let Some(member_id) = session.listening_member_id()
         {
             // Nothing follows from it for the session itself: of all that is sent in a large room this is nearly all.
-            world.counters.of_mut(Service::Chat).bytes_out += bytes as u64;
-            return world.room.sent(seat, bytes);
+            shared.counters.of_mut(Service::Chat).bytes_out += bytes as u64;
+            return shared.room.sent(member_id, bytes);
         }
-        self.with(now, peer, |session, world| {
-            world.counters.of_mut(session.service()).bytes_out += bytes as u64;
+        self.with(now, peer, |session, shared| {
+            shared.counters.of_mut(session.service()).bytes_out += bytes as u64;
             let mut left = bytes;
             let own = session.outbox().ready(session.style()).len();
             if own > 0 {
-                session.handle_sent(world, now, left.min(own));
+                session.handle_sent(shared, now, left.min(own));
                 left -= left.min(own);
             }
-            if let Some(seat) = session.seat().filter(|_| left > 0 || own == 0) {
-                world.room.sent(seat, left);
+            if let Some(member_id) = session.member_id().filter(|_| left > 0 || own == 0) {
+                shared.room.sent(member_id, left);
             }
-            if session.seat().is_some() {
-                session.hear_room(world);
+            if session.member_id().is_some() {
+                session.hear_room(shared);
             }
-            session.resume(world, now);
+            session.resume(shared, now);
         });
     }
 
@@ -339,9 +339,9 @@ impl Engine {
         self.flushes_left = FLUSHES_PER_TURN;
         for _ in 0..ALARMS_PER_TURN {
             let Some(peer) = self.deadlines.pop(now) else { break };
-            self.with(now, peer, |session, world| {
+            self.with(now, peer, |session, shared| {
                 session.timer.ring();
-                session.handle_time(world, now);
+                session.handle_time(shared, now);
             });
             self.tidy_deadlines();
         }
@@ -350,15 +350,15 @@ impl Engine {
         }
         for _ in 0..self.waiting.len() {
             let Some(peer) = self.waiting.pop_front() else { break };
-            self.with(now, peer, |session, world| {
+            self.with(now, peer, |session, shared| {
                 session.mark_waiting(false);
-                session.resume(world, now);
+                session.resume(shared, now);
             });
         }
-        self.world.rates.tick(now, &self.world.counters);
+        self.shared.rates.tick(now, &self.shared.counters);
         self.go_on_reporting(now);
         self.show_events(now);
-        if self.world.stop.is_some() {
+        if self.shared.stop.is_some() {
             self.go_on_stopping(now);
         }
     }
@@ -367,12 +367,12 @@ impl Engine {
 
     /// What happened, oldest first. To be asked after each input until it says `None`.
     pub fn poll_note(&mut self) -> Option<Note> {
-        self.world.notes.pop_front()
+        self.shared.notes.pop_front()
     }
 
     /// The next thing that the room heard and that is to be written down; to be asked after each turn until it says `None`.
     pub fn poll_transcript(&mut self) -> Option<Box<str>> {
-        self.world.room.poll_transcript()
+        self.shared.room.poll_transcript()
     }
 
     /// What is to be done next for somebody of its own, before anybody else is listened to. To be asked until it says
@@ -396,28 +396,28 @@ impl Engine {
         if let Some(output) = self.poll_urgent() {
             return Some(output);
         }
-        if let Some((peer, request)) = self.world.requests.pop_front() {
+        if let Some((peer, request)) = self.shared.requests.pop_front() {
             return Some(Output::Ask(peer, request));
         }
-        self.world.room.call(&mut self.audience);
+        self.shared.room.call(&mut self.audience);
         while self.flushes_left > 0
             && let Some(peer) = self.audience.pop_front()
         {
-            if let Some(seat) = self.session(peer).and_then(Session::seat) {
-                self.world.room.clear_ready(seat);
+            if let Some(member_id) = self.session(peer).and_then(Session::member_id) {
+                self.shared.room.clear_ready(member_id);
                 self.flushes_left -= 1;
                 return Some(Output::Flush(peer));
             }
         }
         if self.audience.is_empty() {
-            self.world.room.trim_log();
+            self.shared.room.trim_log();
         }
         None
     }
 
     /// When to tell the time with [`Input::Tick`], if nothing else happens before.
     pub fn poll_deadline(&self) -> Option<Timestamp> {
-        let stop = self.world.stop.as_ref().map(|stop| if stop.listening { stop.listen } else { stop.by });
+        let stop = self.shared.stop.as_ref().map(|stop| if stop.listening { stop.listen } else { stop.by });
         [self.deadlines.next(), stop].into_iter().flatten().min()
     }
 
@@ -446,41 +446,41 @@ impl Engine {
     ) {
         let session = self.sessions.get_mut(peer.index as usize).and_then(Option::as_mut);
         let Some(session) = session.filter(|session| session.peer() == peer) else { return };
-        act(session, &mut self.world);
+        act(session, &mut self.shared);
         self.settle(now, peer);
     }
 
     /// What follows from a change to a session: output, another deadline, its end.
     fn settle(&mut self, now: Timestamp, peer: ConnectionId) {
         let Some(Some(session)) = self.sessions.get_mut(peer.index as usize) else { return };
-        match session.step(&mut self.world, now) {
+        match session.step(&mut self.shared, now) {
             Some(last @ (Output::Close(_) | Output::Reset(_))) => return self.remove(peer, last),
             Some(output) => self.outputs.push_back(output),
             None => {}
         }
-        session.account(&mut self.world);
+        session.account(&mut self.shared);
         let is_flushable = session.is_flushable();
         if is_flushable && !session.mark_called(true) {
             self.replies.push_back(peer);
         }
-        if session.is_to_be_retried(&mut self.world) {
+        if session.is_to_be_retried(&mut self.shared) {
             self.outputs.push_back(Output::Retry(peer));
         }
-        if session.is_to_be_heard_again(&self.world, now) {
+        if session.is_to_be_heard_again(&self.shared, now) {
             self.outputs.push_back(Output::Listen(peer));
         }
-        if session.is_waiting_for_room(&self.world) && !session.mark_waiting(true) {
+        if session.is_waiting_for_room(&self.shared) && !session.mark_waiting(true) {
             self.waiting.push_back(peer);
         }
         if session.can_report() && !session.mark_reporting(true) {
             self.reporting.push_back(peer);
         }
-        if session.is_to_be_shown_more(&self.world) {
-            self.world.tower.mark_pending();
+        if session.is_to_be_shown_more(&self.shared) {
+            self.shared.event_ring.mark_pending();
         }
         // What is flushed in this turn has another deadline then, or is blocked.
         if !is_flushable {
-            let deadline = session.deadline(&self.world);
+            let deadline = session.deadline(&self.shared);
             self.deadlines.arm(peer, &mut session.timer, deadline);
         }
     }
@@ -490,9 +490,9 @@ impl Engine {
     fn hear_room(&mut self, peer: ConnectionId) {
         let session = self.sessions.get_mut(peer.index as usize).and_then(Option::as_mut);
         if let Some(session) = session.filter(|session| session.peer() == peer) {
-            session.hear_room(&mut self.world);
-            session.account(&mut self.world);
-            let deadline = session.deadline(&self.world);
+            session.hear_room(&mut self.shared);
+            session.account(&mut self.shared);
+            let deadline = session.deadline(&self.shared);
             self.deadlines.arm(peer, &mut session.timer, deadline);
         }
     }
@@ -519,8 +519,8 @@ impl Engine {
             return;
         }
         if let Some(mut session) = place.take() {
-            session.depart(&mut self.world);
-            session.discharge(&mut self.world);
+            session.depart(&mut self.shared);
+            session.discharge(&mut self.shared);
             self.deadlines.disarm(&mut session.timer);
             self.tidy_deadlines();
             self.open -= 1;

@@ -14,7 +14,7 @@ use super::{Engine, words};
 impl Engine {
     /// Carries out what has been ordered, and answers it.
     pub(super) fn carry_out_orders(&mut self, now: Timestamp) {
-        while let Some((by, order)) = self.world.orders.pop_front() {
+        while let Some((by, order)) = self.shared.orders.pop_front() {
             let outcome = match order {
                 Order::Kick(name) => self.kick(now, by, &name),
                 Order::Mute(text) => self.mute(now, by, &text),
@@ -32,28 +32,28 @@ impl Engine {
     fn record(&mut self, by: ConnectionId, done: &str) {
         let Some(session) = self.sessions.get(by.index as usize).and_then(Option::as_ref) else { return };
         let line = format!("({done}, by {})", session.origin());
-        session.note(&mut self.world, EventKind::Ordered(done.to_owned()));
-        self.world.room.write_down(&line);
+        session.note(&mut self.shared, EventKind::Ordered(done.to_owned()));
+        self.shared.room.write_down(&line);
     }
 
     fn member(&self, name: &str) -> Result<(MemberId, ConnectionId, RemoteAddress), String> {
-        let seat = self.world.room.seat_of(&Key::new(name.trim()));
-        let seat =
-            seat.ok_or_else(|| format!("nobody in the room is called '{}'", quote(name.as_bytes())))?;
-        let peer = self.world.room.peer(seat);
+        let member_id = self.shared.room.member_id_of(&Key::new(name.trim()));
+        let member_id =
+            member_id.ok_or_else(|| format!("nobody in the room is called '{}'", quote(name.as_bytes())))?;
+        let peer = self.shared.room.peer(member_id);
         let origin = self.session(peer).map_or(RemoteAddress::Writers, |session| session.origin());
-        Ok((seat, peer, origin))
+        Ok((member_id, peer, origin))
     }
 
     fn kick(&mut self, now: Timestamp, by: ConnectionId, name: &str) -> Result<String, String> {
-        let (seat, peer, origin) = self.member(name)?;
-        let name = self.world.room.name(seat).to_owned();
+        let (member_id, peer, origin) = self.member(name)?;
+        let name = self.shared.room.name(member_id).to_owned();
         if origin == RemoteAddress::Writers {
             return Err(format!("{name} is a FIFO: take it out of the configuration, or mute it"));
         }
         let done = format!("put out {name}, {origin}");
         self.record(by, &done);
-        self.with(now, peer, |session, world| session.put_out(world, now, words::PUT_OUT));
+        self.with(now, peer, |session, shared| session.put_out(shared, now, words::PUT_OUT));
         Ok(done)
     }
 
@@ -63,40 +63,40 @@ impl Engine {
             let span = humantime::parse_duration(span).ok().filter(|span| !span.is_zero())?;
             Some((self.member(name).ok()?, span))
         });
-        let ((seat, peer, origin), span) = match timed {
+        let ((member_id, peer, origin), span) = match timed {
             Some((member, span)) => (member, Some(span)),
             None => (self.member(text)?, None),
         };
-        let name = self.world.room.name(seat).to_owned();
+        let name = self.shared.room.name(member_id).to_owned();
         let until = span.map(|span| now + span);
-        if !self.world.mutes.add(now, Key::new(&name), Client::from(origin), until) {
+        if !self.shared.mutes.add(now, Key::new(&name), Client::from(origin), until) {
             return Err(format!("{} are muted already; unmute one", super::mutes::MUTES_MAX));
         }
         let how_long =
             span.map_or(String::new(), |span| format!(" for {}", humantime::format_duration(span)));
         let done = format!("muted {name}, {origin}{how_long}");
         self.record(by, &done);
-        self.world.room.tell(seat, &format!("{}{}", words::ERROR, words::muted(span)));
+        self.shared.room.tell(member_id, &format!("{}{}", words::ERROR, words::muted(span)));
         self.call(peer);
         Ok(done)
     }
 
     fn unmute(&mut self, by: ConnectionId, name: &str) -> Result<String, String> {
-        if !self.world.mutes.lift(&Key::new(name.trim())) {
+        if !self.shared.mutes.lift(&Key::new(name.trim())) {
             return Err(format!("nobody who is muted is called '{}'", quote(name.as_bytes())));
         }
         let done = format!("unmuted {}", quote(name.trim().as_bytes()));
         self.record(by, &done);
-        if let Ok((seat, ..)) = self.member(name) {
-            self.world.room.tell(seat, words::UNMUTED);
+        if let Ok((member_id, ..)) = self.member(name) {
+            self.shared.room.tell(member_id, words::UNMUTED);
         }
         Ok(done)
     }
 
     /// Says something to the room.
     fn proclaim(&mut self, by: ConnectionId, text: &str) -> String {
-        let heard_by = self.world.room.len();
-        self.world.room.proclaim(&format!("{}{text}", words::TEACHER));
+        let heard_by = self.shared.room.len();
+        self.shared.room.proclaim(&format!("{}{text}", words::TEACHER));
         self.note_order(by, format!("said to the room: '{}'", quote(text.as_bytes())));
         match heard_by {
             1 => "one member hears it".to_owned(),
@@ -107,7 +107,7 @@ impl Engine {
     /// Tells the log alone.
     fn note_order(&mut self, by: ConnectionId, done: String) {
         if let Some(session) = self.sessions.get(by.index as usize).and_then(Option::as_ref) {
-            session.note(&mut self.world, EventKind::Ordered(done));
+            session.note(&mut self.shared, EventKind::Ordered(done));
         }
     }
 
@@ -138,7 +138,7 @@ impl Engine {
         };
         self.record(by, &done);
         for peer in peers {
-            self.with(now, peer, |session, world| session.put_out(world, now, words::CLOSED));
+            self.with(now, peer, |session, shared| session.put_out(shared, now, words::CLOSED));
         }
         Ok(done)
     }

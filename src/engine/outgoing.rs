@@ -53,19 +53,19 @@ impl Engine {
         if session.peer() != peer {
             return outgoing;
         }
-        if let Some(seat) = session.listening_seat() {
-            offer_room(&self.world.room, seat, &mut outgoing);
+        if let Some(member_id) = session.listening_member_id() {
+            offer_room(&self.shared.room, member_id, &mut outgoing);
             return outgoing;
         }
         let style = session.style();
-        if style != Style::Pairs && session.seat().is_some() {
+        if style != Style::Pairs && session.member_id().is_some() {
             self.hear_room(peer);
         }
         let Some(Some(session)) = self.sessions.get(peer.index as usize) else { return outgoing };
         outgoing.push(session.outbox().ready(style));
         outgoing.is_part = style.is_one_by_one();
-        if let Some(seat) = session.seat().filter(|_| style == Style::Pairs) {
-            offer_room(&self.world.room, seat, &mut outgoing);
+        if let Some(member_id) = session.member_id().filter(|_| style == Style::Pairs) {
+            offer_room(&self.shared.room, member_id, &mut outgoing);
         }
         outgoing
     }
@@ -73,8 +73,8 @@ impl Engine {
 
 /// Adds what a member of the room can hear next.
 #[inline]
-fn offer_room<'a>(room: &'a Room, seat: MemberId, outgoing: &mut Outgoing<'a>) {
-    match room.offer(seat) {
+fn offer_room<'a>(room: &'a Room, member_id: MemberId, outgoing: &mut Outgoing<'a>) {
+    match room.offer(member_id) {
         Offer::Nothing => {}
         Offer::DirectMessage(text) => {
             outgoing.push(text);

@@ -31,27 +31,27 @@ impl Engine {
     /// Memory that the queues of all connections take, in bytes, as far as it counts.
     #[inline]
     pub(super) fn held_bytes(&self) -> usize {
-        self.world.held + self.world.room.aside_bytes()
+        self.shared.held + self.shared.room.aside_bytes()
     }
 
     /// Sees to it that the queues of all connections keep to their bound.
     #[inline]
     pub(super) fn relieve_when_full(&mut self, now: Timestamp) {
-        if self.held_bytes() > self.world.settings.queued_bytes_max {
+        if self.held_bytes() > self.shared.settings.queued_bytes_max {
             self.relieve(now);
         }
     }
 
     #[cold]
     fn relieve(&mut self, now: Timestamp) {
-        let max = self.world.settings.queued_bytes_max;
+        let max = self.shared.settings.queued_bytes_max;
         for _ in 0..ROUNDS {
             let held = self.held_bytes();
             if held <= max {
                 return;
             }
             for peer in choose(self.holders(), held - (max - max / RELIEF_SHARE)) {
-                self.act_on(now, peer, |session, world| session.give_way(world, now));
+                self.act_on(now, peer, |session, shared| session.give_way(shared, now));
             }
         }
     }
@@ -61,7 +61,7 @@ impl Engine {
         counted
             .map(|session| {
                 let (peer, client) = (session.peer(), session.origin().into());
-                Holder { peer, client, bytes: session.held_bytes(&self.world) }
+                Holder { peer, client, bytes: session.held_bytes(&self.shared) }
             })
             .filter(|holder| holder.bytes > 0)
             .collect()

@@ -33,19 +33,19 @@ impl Engine {
                 continue;
             }
             let mut text = Vec::new();
-            let may_watch = mux::refusal(&self.world.settings, Service::Watch, origin).is_none();
+            let may_watch = mux::refusal(&self.shared.settings, Service::Watch, origin).is_none();
             let progress = match progress {
                 Progress::Tallies(at) => Some(self.take_tallies(at, &mut budget)),
                 _ => self.write_report(now, progress, may_watch, &mut text, &mut budget),
             };
-            self.with(now, peer, |session, world| session.go_on_reporting(world, now, &text, progress));
+            self.with(now, peer, |session, shared| session.go_on_reporting(shared, now, &text, progress));
         }
     }
 
     /// Whether a process that can tell of itself is to be asked. (An engine alone is in none.)
     fn lacks_figures(&self, now: Timestamp) -> bool {
         let is_old = |at: Timestamp| now.since(at) >= FIGURES_AGE_MAX;
-        self.world.settings.pid.is_some() && self.world.figures.is_none_or(|(at, _)| is_old(at))
+        self.shared.settings.pid.is_some() && self.shared.figures.is_none_or(|(at, _)| is_old(at))
     }
 
     /// The next piece of a report; how far it is then, or `None` at its end.
@@ -57,7 +57,7 @@ impl Engine {
         out: &mut Vec<u8>,
         budget: &mut usize,
     ) -> Option<Progress> {
-        let settings = &self.world.settings;
+        let settings = &self.shared.settings;
         let mut progress = progress;
         while *budget > 0 && out.len() < limits::STATUS_PIECE_BYTES {
             *budget -= 1;
@@ -98,7 +98,7 @@ impl Engine {
                 Progress::Connections(at, written) => {
                     let session = &self.sessions[at as usize];
                     if let Some(session) = session {
-                        status::write_element(out, !written, &session.describe(&self.world, now));
+                        status::write_element(out, !written, &session.describe(&self.shared, now));
                     }
                     Progress::Connections(at + 1, written || session.is_some())
                 }
@@ -115,7 +115,7 @@ impl Engine {
         out: &mut Vec<u8>,
         budget: &mut usize,
     ) -> Option<Progress> {
-        for (at, (client, entry)) in (from..).zip(self.world.roster.iter().skip(from as usize)) {
+        for (at, (client, entry)) in (from..).zip(self.shared.roster.iter().skip(from as usize)) {
             if *budget == 0 || out.len() >= limits::STATUS_PIECE_BYTES {
                 return Some(Progress::Clients(at));
             }
@@ -131,7 +131,7 @@ impl Engine {
         let to = self.sessions.len().min(from as usize + *budget);
         *budget -= to - (from as usize).min(to);
         for session in self.sessions[(from as usize).min(to)..to].iter_mut().flatten() {
-            session.report_tally(&mut self.world);
+            session.report_tally(&mut self.shared);
         }
         match to == self.sessions.len() {
             true => Progress::Clients(0),
@@ -140,7 +140,7 @@ impl Engine {
     }
 
     fn describe_client<'a>(&self, now: Timestamp, client: Client, entry: &'a Entry) -> ClientPart<'a> {
-        let machine = entry.host.as_deref().and_then(|host| self.world.machines.last(host));
+        let machine = entry.host.as_deref().and_then(|host| self.shared.machines.last(host));
         ClientPart {
             client: client.to_string(),
             name: entry.name.as_deref(),
@@ -167,31 +167,33 @@ impl Engine {
     }
 
     fn write_head(&self, now: Timestamp, out: &mut Vec<u8>) {
-        let world = &self.world;
+        let shared = &self.shared;
         let services = Service::ALL.into_iter().map(|service| {
-            let rates = world.rates.of(now, &world.counters, service);
-            (service.name(), world.connection_counts.of(service), *world.counters.of(service), rates)
+            let rates = shared.rates.of(now, &shared.counters, service);
+            (service.name(), shared.connection_counts.of(service), *shared.counters.of(service), rates)
         });
-        let figures = world.figures.map(|(_, figures)| figures).unwrap_or_default();
-        let room = (world.room.len(), world.room.log_bytes());
+        let figures = shared.figures.map(|(_, figures)| figures).unwrap_or_default();
+        let room = (shared.room.len(), shared.room.log_bytes());
         let uptime = now.since(Timestamp::default());
-        let daemon = (world.settings.pid, world.settings.memory_bytes_max);
-        status::write_head(out, daemon, (&figures, now), uptime, room, &world.counters, services);
+        let daemon = (shared.settings.pid, shared.settings.memory_bytes_max);
+        status::write_head(out, daemon, (&figures, now), uptime, room, &shared.counters, services);
     }
 
     /// Shows watchers what has happened.
     pub(super) fn show_events(&mut self, now: Timestamp) {
-        if !self.world.tower.take_stirred() {
+        if !self.shared.event_ring.take_stirred() {
             return;
         }
-        for peer in self.world.tower.watchers().collect::<Vec<_>>() {
-            self.with(now, peer, |session, world| session.show(world, limits::WATCH_EVENTS_PER_TURN));
+        for peer in self.shared.event_ring.watchers().collect::<Vec<_>>() {
+            self.with(now, peer, |session, shared| session.show(shared, limits::WATCH_EVENTS_PER_TURN));
         }
     }
 
     /// Shows watchers what the kernel took for a peer: the beginning of the current offer.
     pub(super) fn show_reply(&mut self, peer: ConnectionId, bytes: usize) {
-        let Some(session) = self.session(peer).filter(|session| session.is_seen(&self.world)) else { return };
+        let Some(session) = self.session(peer).filter(|session| session.is_seen(&self.shared)) else {
+            return;
+        };
         if session.service() == Service::Status {
             return; // a report is no news
         }
@@ -204,7 +206,8 @@ impl Engine {
         let Some(session) = self.sessions[peer.index as usize].as_ref() else { return };
         // Its own replies come first, then what the room has for it.
         let own = head.len().min(session.outbox().ready(session.style()).len());
-        let room_confides = session.seat().is_some_and(|seat| self.world.room.offers_private(seat));
+        let room_confides =
+            session.member_id().is_some_and(|member_id| self.shared.room.offers_private(member_id));
         let (own, rooms) = head.split_at(own);
         let parts = [(own, session.is_confided_in()), (rooms, room_confides)];
         let replies = parts.into_iter().flat_map(|(part, is_private)| {
@@ -213,7 +216,7 @@ impl Engine {
         });
         for (reply, is_private) in replies.take(limits::WATCH_REPLIES_PER_WRITE) {
             let reply = reply.strip_suffix(b"\r").unwrap_or(reply);
-            session.show_to_watchers(&mut self.world, || replied(reply, is_private));
+            session.show_to_watchers(&mut self.shared, || replied(reply, is_private));
         }
     }
 }

@@ -147,7 +147,7 @@ impl Room {
     }
 
     /// Who has that name.
-    pub fn seat_of(&self, key: &Key) -> Option<MemberId> {
+    pub fn member_id_of(&self, key: &Key) -> Option<MemberId> {
         self.keys.get(key).copied()
     }
 

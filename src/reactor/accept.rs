@@ -21,12 +21,14 @@ enum Refusal {
 }
 
 impl Reactor {
-    pub(super) fn accept(&mut self, now: Timestamp, gate: usize, budget: usize) {
+    pub(super) fn accept(&mut self, now: Timestamp, listener_slot: usize, budget: usize) {
         for _ in 0..budget {
-            let Some(ListenerSlot { listener, binding, .. }) = self.slots.gate(gate) else { return };
+            let Some(ListenerSlot { listener, binding, .. }) = self.slots.listener_slot(listener_slot) else {
+                return;
+            };
             let binding = Rc::clone(binding);
             if listener.is_for_datagrams() {
-                match self.take_datagram(now, gate, &binding) {
+                match self.take_datagram(now, listener_slot, &binding) {
                     Ok(()) => continue,
                     Err(error) if error.kind() == ErrorKind::WouldBlock => return,
                     // An error of an earlier datagram's (ip(7)), or memory is short for this one: the next.
@@ -37,17 +39,17 @@ impl Reactor {
                 }
             }
             match listener.accept() {
-                Ok((link, origin)) => {
-                    self.admit(now, link, origin, &binding);
+                Ok((connection, origin)) => {
+                    self.admit(now, connection, origin, &binding);
                     self.report.take(now, &mut self.engine);
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return,
                 Err(error) => match Errno::from_io_error(&error) {
                     // Said of an empty queue as well: the kernel looks for a descriptor first.
-                    Some(Errno::MFILE | Errno::NFILE) => match self.refuse(now, gate, &binding) {
+                    Some(Errno::MFILE | Errno::NFILE) => match self.refuse(now, listener_slot, &binding) {
                         Refusal::Told => {}
                         Refusal::NobodyWaits => return,
-                        Refusal::Impossible => return self.starve(now, gate, &binding, &error),
+                        Refusal::Impossible => return self.starve(now, listener_slot, &binding, &error),
                     },
                     // The connection was gone before it was accepted, or its network failed (accept(2)): the next one.
                     Some(
@@ -63,21 +65,21 @@ impl Reactor {
                         | Errno::NONET
                         | Errno::TIMEDOUT,
                     ) => {}
-                    _ => return self.starve(now, gate, &binding, &error),
+                    _ => return self.starve(now, listener_slot, &binding, &error),
                 },
             }
         }
-        self.ready.push(Source::ListenerSlot(gate));
+        self.ready.push(Source::ListenerSlot(listener_slot));
     }
 
     pub(super) fn admit(
         &mut self,
         now: Timestamp,
-        link: Connection,
+        connection: Connection,
         origin: RemoteAddress,
         binding: &Rc<Binding>,
     ) {
-        let peer = match self.watch(link) {
+        let peer = match self.watch(connection) {
             Ok(peer) => peer,
             Err(error) => return self.report.trouble(now, EndpointError::Register, binding, &error),
         };
@@ -95,14 +97,16 @@ impl Reactor {
     }
 
     /// Takes one connection through the spare descriptor, tells it that there is no place, and closes it.
-    fn refuse(&mut self, now: Timestamp, gate: usize, binding: &Binding) -> Refusal {
-        let Some(ListenerSlot { listener, .. }) = self.slots.gate(gate) else { return Refusal::NobodyWaits };
+    fn refuse(&mut self, now: Timestamp, listener_slot: usize, binding: &Binding) -> Refusal {
+        let Some(ListenerSlot { listener, .. }) = self.slots.listener_slot(listener_slot) else {
+            return Refusal::NobodyWaits;
+        };
         if !self.spare.lend() {
             return Refusal::Impossible;
         }
         let refusal = match listener.accept() {
-            Ok((link, origin)) => {
-                let _ = link.write(&[NO_DESCRIPTOR]);
+            Ok((connection, origin)) => {
+                let _ = connection.write(&[NO_DESCRIPTOR]);
                 self.report.refused(now, binding, origin);
                 Refusal::Told
             }
@@ -115,9 +119,9 @@ impl Reactor {
 
     /// An edge-triggered listener is not told when descriptors are free again: it is tried when one is closed here, and
     /// after a while.
-    fn starve(&mut self, now: Timestamp, gate: usize, binding: &Binding, error: &io::Error) {
+    fn starve(&mut self, now: Timestamp, listener_slot: usize, binding: &Binding, error: &io::Error) {
         self.report.trouble(now, EndpointError::Accept, binding, error);
-        self.ready.starve(gate);
+        self.ready.starve(listener_slot);
         self.accept_paused.get_or_insert(now + STARVED);
     }
 }

@@ -15,10 +15,12 @@ impl Reactor {
     pub(super) fn take_datagram(
         &mut self,
         now: Timestamp,
-        gate: usize,
+        listener_slot: usize,
         binding: &Rc<Binding>,
     ) -> io::Result<()> {
-        let Some(ListenerSlot { listener, ledger, .. }) = self.slots.gate_mut(gate) else { return Ok(()) };
+        let Some(ListenerSlot { listener, ledger, .. }) = self.slots.listener_slot_mut(listener_slot) else {
+            return Ok(());
+        };
         let Received { count, truncated, sender, origin } = listener.receive(&mut self.buffer)?;
         let (bytes, address) = (&self.buffer[..count], sender.address());
         self.engine.handle(now, Input::Datagram { binding, origin, bytes, truncated, address });

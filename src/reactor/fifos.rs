@@ -23,7 +23,7 @@ pub(super) struct FifoEndpoint {
 }
 
 impl FifoEndpoint {
-    pub(super) fn place_and_door(&self) -> (&ResolvedEndpoint, &Binding) {
+    pub(super) fn place_and_binding(&self) -> (&ResolvedEndpoint, &Binding) {
         (self.fifo.place(), &self.binding)
     }
 }
@@ -49,8 +49,8 @@ impl Reactor {
     pub fn begin_fifos(&mut self) {
         for index in 0..self.fifos.len() {
             let FifoEndpoint { fifo, binding, peer: None } = &self.fifos[index] else { continue };
-            let (link, binding) = (fifo.link(), Rc::clone(binding));
-            match link.and_then(|link| self.watch(link)) {
+            let (connection, binding) = (fifo.connection(), Rc::clone(binding));
+            match connection.and_then(|connection| self.watch(connection)) {
                 Ok(peer) => {
                     self.fifos[index].peer = Some(peer);
                     let opened = Input::Opened { peer, binding: &binding, origin: RemoteAddress::Writers };
@@ -77,9 +77,9 @@ impl Reactor {
     /// Gives the FIFO whose `.in` has this number to the session that was on it before a restart.
     pub(super) fn restore_fifo(&mut self, number: u64) -> Option<ConnectionId> {
         for index in 0..self.fifos.len() {
-            let link = self.fifos[index].fifo.link().ok()?;
-            if self.fifos[index].peer.is_none() && link.number() == number {
-                let peer = self.watch(link).ok();
+            let connection = self.fifos[index].fifo.connection().ok()?;
+            if self.fifos[index].peer.is_none() && connection.number() == number {
+                let peer = self.watch(connection).ok();
                 self.fifos[index].peer = peer;
                 return peer;
             }

@@ -215,7 +215,7 @@ impl Reactor {
         for event in self.events.iter() {
             match Source::of(event.token()) {
                 Source::Signals => signalled = true,
-                Source::ListenerSlot(gate) => self.ready.push(Source::ListenerSlot(gate)),
+                Source::ListenerSlot(listener_slot) => self.ready.push(Source::ListenerSlot(listener_slot)),
                 Source::ConnectionId(peer) => {
                     let Some(slot) = self.slots.get_mut(peer) else { continue }; // it was for a former tenant
                     let failed = event.is_error();
@@ -265,7 +265,9 @@ impl Reactor {
     fn dispatch(&mut self, now: Timestamp) {
         for _ in 0..self.ready.len() {
             match self.ready.pop() {
-                Some(Source::ListenerSlot(gate)) => self.accept(now, gate, ACCEPTS_PER_TURN),
+                Some(Source::ListenerSlot(listener_slot)) => {
+                    self.accept(now, listener_slot, ACCEPTS_PER_TURN)
+                }
                 Some(Source::ConnectionId(peer)) => self.read(now, peer),
                 Some(Source::Signals) | None => {}
             }
@@ -339,11 +341,13 @@ impl Reactor {
         write(&handing.head())?;
         handing.machines().try_for_each(|piece| write(&piece))?;
         for peer in handing.peers() {
-            let link = self.slots.link(peer);
-            let Some(piece) = handing.session(peer, link.map_or(0, Connection::number)) else { continue };
+            let connection = self.slots.connection(peer);
+            let Some(piece) = handing.session(peer, connection.map_or(0, Connection::number)) else {
+                continue;
+            };
             write(&piece)?;
             // A FIFO's descriptors go their own way: see `fifos`.
-            links.extend(link.filter(|link| link.output().is_none()));
+            links.extend(connection.filter(|connection| connection.output().is_none()));
         }
         write(&handing.end())?;
         Ok(links)
@@ -358,13 +362,13 @@ impl Reactor {
     pub fn restore(&mut self, record: Record, links: Vec<Connection>) {
         let now = self.now();
         let mut links: HashMap<u64, Connection> =
-            links.into_iter().map(|link| (link.number(), link)).collect();
+            links.into_iter().map(|connection| (connection.number(), connection)).collect();
         let mut present: Vec<(ConnectionId, SavedSession)> = Vec::new();
         let mut missing = Vec::new();
         for (number, saved) in record.sessions {
             let found = match saved.is_on_fifo() {
                 true => self.restore_fifo(number),
-                false => links.remove(&number).and_then(|link| self.watch(link).ok()),
+                false => links.remove(&number).and_then(|connection| self.watch(connection).ok()),
             };
             match found {
                 Some(peer) => present.push((peer, saved)),
@@ -381,8 +385,13 @@ impl Reactor {
     ///
     /// # Errors
     /// It cannot be watched (epoll_ctl(2): ENOMEM or ENOSPC).
-    pub fn serve(&mut self, link: Connection, origin: RemoteAddress, binding: Binding) -> io::Result<()> {
-        let peer = self.watch(link)?;
+    pub fn serve(
+        &mut self,
+        connection: Connection,
+        origin: RemoteAddress,
+        binding: Binding,
+    ) -> io::Result<()> {
+        let peer = self.watch(connection)?;
         self.engine.handle(self.now(), Input::Opened { peer, binding: &Rc::new(binding), origin });
         Ok(())
     }
@@ -393,8 +402,8 @@ impl Reactor {
     }
 
     /// Gives a connection a place, and watches it.
-    fn watch(&mut self, link: Connection) -> io::Result<ConnectionId> {
-        let peer = self.slots.insert(link);
+    fn watch(&mut self, connection: Connection) -> io::Result<ConnectionId> {
+        let peer = self.slots.insert(connection);
         let Some(slot) = self.slots.get_mut(peer) else { return Err(ErrorKind::NotFound.into()) };
         let token = Source::ConnectionId(peer).token();
         let register =
@@ -436,8 +445,11 @@ impl Reactor {
     pub fn stop(&mut self, grace: Duration, backlog: usize) {
         self.stopping = true;
         // FIFOs stay open: there is nobody to be sent away, and what is in them is to be answered.
-        let places: Vec<ResolvedEndpoint> =
-            self.slots.gates().map(|(_, gate)| gate.listener.place().clone()).collect();
+        let places: Vec<ResolvedEndpoint> = self
+            .slots
+            .listener_slots()
+            .map(|(_, listener_slot)| listener_slot.listener.place().clone())
+            .collect();
         for place in &places {
             self.remove(place, backlog);
         }

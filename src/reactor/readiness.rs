@@ -43,16 +43,16 @@ impl Ready {
     }
 
     /// This listener has to wait until something is freed.
-    pub(super) fn starve(&mut self, gate: usize) {
-        if !self.accept_paused.contains(&gate) {
-            self.accept_paused.push(gate);
+    pub(super) fn starve(&mut self, listener_slot: usize) {
+        if !self.accept_paused.contains(&listener_slot) {
+            self.accept_paused.push(listener_slot);
         }
     }
 
     /// Something was freed, or time has passed.
     pub(super) fn retry_starved(&mut self) {
-        for gate in std::mem::take(&mut self.accept_paused) {
-            self.push(Source::ListenerSlot(gate));
+        for listener_slot in std::mem::take(&mut self.accept_paused) {
+            self.push(Source::ListenerSlot(listener_slot));
         }
     }
 }

@@ -24,13 +24,13 @@ pub(super) enum Source {
 }
 
 /// Tokens from here on are not peers: a generation has 31 bits.
-const GATES: u64 = 1 << 63;
+const LISTENERS: u64 = 1 << 63;
 
 impl Source {
     pub(super) fn token(self) -> Token {
         Token(match self {
             Source::Signals => u64::MAX,
-            Source::ListenerSlot(gate) => GATES | gate as u64,
+            Source::ListenerSlot(listener_slot) => LISTENERS | listener_slot as u64,
             Source::ConnectionId(peer) => u64::from(peer.generation) << 32 | u64::from(peer.index),
         } as usize)
     }
@@ -38,7 +38,7 @@ impl Source {
     pub(super) fn of(token: Token) -> Source {
         match token.0 as u64 {
             u64::MAX => Source::Signals,
-            bits if bits >= GATES => Source::ListenerSlot((bits & !GATES) as usize),
+            bits if bits >= LISTENERS => Source::ListenerSlot((bits & !LISTENERS) as usize),
             bits => {
                 Source::ConnectionId(ConnectionId { index: bits as u32, generation: (bits >> 32) as u32 })
             }
@@ -58,7 +58,7 @@ pub(super) struct ListenerSlot {
 /// One connection's place.
 #[derive(Debug, Default)]
 pub(super) struct Slot {
-    link: Option<Connection>,
+    connection: Option<Connection>,
     generation: u32,
     /// An edge was seen, and no WouldBlock since.
     pub(super) readable: bool,
@@ -79,52 +79,52 @@ pub(super) struct Slot {
 }
 
 impl Slot {
-    fn link(&self) -> io::Result<&Connection> {
-        self.link.as_ref().ok_or_else(|| io::ErrorKind::NotConnected.into())
+    fn connection(&self) -> io::Result<&Connection> {
+        self.connection.as_ref().ok_or_else(|| io::ErrorKind::NotConnected.into())
     }
 
     /// What is read from, and what is written to if that is another one.
     pub(super) fn raw_fds(&self) -> (RawFd, Option<RawFd>) {
-        let output = self.link.as_ref().and_then(Connection::output).map(|fd| fd.as_raw_fd());
-        (self.link.as_ref().map_or(-1, AsRawFd::as_raw_fd), output)
+        let output = self.connection.as_ref().and_then(Connection::output).map(|fd| fd.as_raw_fd());
+        (self.connection.as_ref().map_or(-1, AsRawFd::as_raw_fd), output)
     }
 
     /// Whether it is written to another descriptor than it is read from.
     pub(super) fn is_pair(&self) -> bool {
-        self.link.as_ref().is_some_and(|link| link.output().is_some())
+        self.connection.as_ref().is_some_and(|connection| connection.output().is_some())
     }
 
     pub(super) fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.link()?.read(buffer)
+        self.connection()?.read(buffer)
     }
 
     /// Whether it carries packets.
     pub(super) fn is_packets(&self) -> bool {
-        self.link.as_ref().is_some_and(Connection::is_packets)
+        self.connection.as_ref().is_some_and(Connection::is_packets)
     }
 
     pub(super) fn receive(&self, buffer: &mut [u8]) -> io::Result<Received> {
-        self.link()?.receive(buffer)
+        self.connection()?.receive(buffer)
     }
 
     pub(super) fn write(&self, pieces: &[&[u8]]) -> io::Result<usize> {
-        self.link()?.write(pieces)
+        self.connection()?.write(pieces)
     }
 
     pub(super) fn acknowledge(&self) {
-        if let Some(link) = &self.link {
-            link.acknowledge();
+        if let Some(connection) = &self.connection {
+            connection.acknowledge();
         }
     }
 
     pub(super) fn shutdown_write(&self) {
         // ENOTCONN: it is gone already, and the next read says so.
-        let _ = self.link().and_then(Connection::shutdown_write);
+        let _ = self.connection().and_then(Connection::shutdown_write);
     }
 
     /// Whether the connection has failed, for one that is not being read from.
     pub(super) fn failed(&self) -> bool {
-        self.ended && self.link.as_ref().is_some_and(Connection::has_failed)
+        self.ended && self.connection.as_ref().is_some_and(Connection::has_failed)
     }
 }
 
@@ -139,44 +139,44 @@ pub(super) struct Slots {
     generation: u32,
     /// Places that were left in this turn.
     dead: Vec<u32>,
-    gates: Vec<Option<ListenerSlot>>,
+    listener_slots: Vec<Option<ListenerSlot>>,
 }
 
 impl Slots {
     /// Gives a connection a place.
-    pub(super) fn insert(&mut self, link: Connection) -> ConnectionId {
+    pub(super) fn insert(&mut self, connection: Connection) -> ConnectionId {
         let index = self.free.pop_first().unwrap_or_else(|| {
             self.slots.push(Slot::default());
             self.slots.len() as u32 - 1
         });
         self.generation = (self.generation + 1) & (u32::MAX >> 1);
         let generation = self.generation;
-        self.slots[index as usize] = Slot { link: Some(link), generation, ..Slot::default() };
+        self.slots[index as usize] = Slot { connection: Some(connection), generation, ..Slot::default() };
         ConnectionId { index, generation }
     }
 
     /// The peer's place, if it is still its.
     pub(super) fn get_mut(&mut self, peer: ConnectionId) -> Option<&mut Slot> {
         let slot = self.slots.get_mut(peer.index as usize)?;
-        (slot.generation == peer.generation && slot.link.is_some()).then_some(slot)
+        (slot.generation == peer.generation && slot.connection.is_some()).then_some(slot)
     }
 
     /// A peer's connection.
-    pub(super) fn link(&self, peer: ConnectionId) -> Option<&Connection> {
+    pub(super) fn connection(&self, peer: ConnectionId) -> Option<&Connection> {
         let slot = self.slots.get(peer.index as usize)?;
-        slot.link.as_ref().filter(|_| slot.generation == peer.generation)
+        slot.connection.as_ref().filter(|_| slot.generation == peer.generation)
     }
 
     /// Everybody who is connected.
     pub(super) fn peers(&self) -> impl Iterator<Item = ConnectionId> {
-        let taken = self.slots.iter().enumerate().filter(|(_, slot)| slot.link.is_some());
+        let taken = self.slots.iter().enumerate().filter(|(_, slot)| slot.connection.is_some());
         taken.map(|(index, slot)| ConnectionId { index: index as u32, generation: slot.generation })
     }
 
     fn take(&mut self, peer: ConnectionId) -> Option<Connection> {
-        let link = self.get_mut(peer)?.link.take();
+        let connection = self.get_mut(peer)?.connection.take();
         self.dead.push(peer.index);
-        link
+        connection
     }
 
     pub(super) fn close(&mut self, peer: ConnectionId) {
@@ -184,8 +184,8 @@ impl Slots {
     }
 
     pub(super) fn reset(&mut self, peer: ConnectionId) {
-        if let Some(link) = self.take(peer) {
-            link.reset();
+        if let Some(connection) = self.take(peer) {
+            connection.reset();
         }
     }
 
@@ -207,34 +207,37 @@ impl Slots {
         count
     }
 
-    pub(super) fn insert_gate(&mut self, gate: ListenerSlot) -> usize {
+    pub(super) fn insert_listener(&mut self, listener_slot: ListenerSlot) -> usize {
         // A number is not used twice while the daemon runs, so that no old event can mean a new listener.
-        self.gates.push(Some(gate));
-        self.gates.len() - 1
+        self.listener_slots.push(Some(listener_slot));
+        self.listener_slots.len() - 1
     }
 
-    pub(super) fn gate(&self, gate: usize) -> Option<&ListenerSlot> {
-        self.gates.get(gate)?.as_ref()
+    pub(super) fn listener_slot(&self, listener_slot: usize) -> Option<&ListenerSlot> {
+        self.listener_slots.get(listener_slot)?.as_ref()
     }
 
-    pub(super) fn gate_mut(&mut self, gate: usize) -> Option<&mut ListenerSlot> {
-        self.gates.get_mut(gate)?.as_mut()
+    pub(super) fn listener_slot_mut(&mut self, listener_slot: usize) -> Option<&mut ListenerSlot> {
+        self.listener_slots.get_mut(listener_slot)?.as_mut()
     }
 
-    pub(super) fn set_door(&mut self, gate: usize, binding: Rc<Binding>) {
-        if let Some(Some(gate)) = self.gates.get_mut(gate) {
-            gate.binding = binding;
+    pub(super) fn set_binding(&mut self, listener_slot: usize, binding: Rc<Binding>) {
+        if let Some(Some(listener_slot)) = self.listener_slots.get_mut(listener_slot) {
+            listener_slot.binding = binding;
         }
     }
 
-    pub(super) fn remove_gate(&mut self, gate: usize) {
-        if let Some(place) = self.gates.get_mut(gate) {
+    pub(super) fn remove_listener(&mut self, listener_slot: usize) {
+        if let Some(place) = self.listener_slots.get_mut(listener_slot) {
             *place = None;
         }
     }
 
-    pub(super) fn gates(&self) -> impl Iterator<Item = (usize, &ListenerSlot)> {
-        self.gates.iter().enumerate().filter_map(|(index, gate)| Some((index, gate.as_ref()?)))
+    pub(super) fn listener_slots(&self) -> impl Iterator<Item = (usize, &ListenerSlot)> {
+        self.listener_slots
+            .iter()
+            .enumerate()
+            .filter_map(|(index, listener_slot)| Some((index, listener_slot.as_ref()?)))
     }
 }
 
@@ -266,14 +269,14 @@ mod tests {
 
     #[test]
     fn a_place_left_in_this_turn_is_taken_in_the_next_and_an_old_number_means_nobody() {
-        let link = || Connection::new(UnixStream::pair().unwrap().0.into());
+        let connection = || Connection::new(UnixStream::pair().unwrap().0.into());
         let mut slots = Slots::default();
-        let first = slots.insert(link());
+        let first = slots.insert(connection());
         slots.close(first);
         assert!(slots.get_mut(first).is_none());
-        assert_ne!(slots.insert(link()).index, first.index, "not before the turn is over");
+        assert_ne!(slots.insert(connection()).index, first.index, "not before the turn is over");
         assert_eq!(slots.reap(), 1);
-        let second = slots.insert(link());
+        let second = slots.insert(connection());
         assert_eq!(second.index, first.index);
         assert!(slots.get_mut(first).is_none() && slots.get_mut(second).is_some());
     }

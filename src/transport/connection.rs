@@ -191,34 +191,34 @@ mod tests {
 
     #[test]
     fn bytes_come_and_go_and_nothing_there_is_would_block() {
-        let (link, mut peer) = pair();
+        let (connection, mut peer) = pair();
         let mut buffer = [0; 8];
-        assert_eq!(link.read(&mut buffer).unwrap_err().kind(), io::ErrorKind::WouldBlock);
+        assert_eq!(connection.read(&mut buffer).unwrap_err().kind(), io::ErrorKind::WouldBlock);
         peer.write_all(b"ping").unwrap();
-        assert_eq!((link.read(&mut buffer).unwrap(), &buffer[..4]), (4, &b"ping"[..]));
+        assert_eq!((connection.read(&mut buffer).unwrap(), &buffer[..4]), (4, &b"ping"[..]));
 
-        assert_eq!(link.write(&[]).unwrap(), 0);
-        assert_eq!(link.write(&[b"po"]).unwrap(), 2);
-        assert_eq!(link.write(&[b"n", b"", b"g"]).unwrap(), 2);
-        link.shutdown_write().unwrap();
+        assert_eq!(connection.write(&[]).unwrap(), 0);
+        assert_eq!(connection.write(&[b"po"]).unwrap(), 2);
+        assert_eq!(connection.write(&[b"n", b"", b"g"]).unwrap(), 2);
+        connection.shutdown_write().unwrap();
         let mut got = String::new();
         peer.read_to_string(&mut got).unwrap();
         assert_eq!(got, "pong");
 
         peer.write_all(b"after").unwrap();
-        assert_eq!(link.read(&mut buffer).unwrap(), 5, "the other direction stays open");
+        assert_eq!(connection.read(&mut buffer).unwrap(), 5, "the other direction stays open");
         drop(peer);
-        assert_eq!(link.read(&mut buffer).unwrap(), 0);
+        assert_eq!(connection.read(&mut buffer).unwrap(), 0);
     }
 
     #[test]
     fn an_empty_packet_is_no_end_of_file_and_a_long_one_is_told() {
         let (ours, theirs) =
             socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::NONBLOCK, None).unwrap();
-        let (link, peer) = (Connection::of(ours), Connection::packets(theirs));
-        assert!(link.is_packets());
+        let (connection, peer) = (Connection::of(ours), Connection::packets(theirs));
+        assert!(connection.is_packets());
         let mut buffer = [0; 8];
-        assert_eq!(link.receive(&mut buffer).unwrap_err().kind(), io::ErrorKind::WouldBlock);
+        assert_eq!(connection.receive(&mut buffer).unwrap_err().kind(), io::ErrorKind::WouldBlock);
         for packet in [&b""[..], b"ab", b"", b"123456789", b""] {
             peer.write(&[packet]).unwrap();
         }
@@ -226,23 +226,27 @@ mod tests {
         let packet = |count, truncated| Received::Packet { count, truncated };
         let expected = [packet(0, false), packet(2, false), packet(0, false), packet(8, true)];
         for packet in expected {
-            assert_eq!(link.receive(&mut buffer).unwrap(), packet);
+            assert_eq!(connection.receive(&mut buffer).unwrap(), packet);
         }
-        assert_eq!(link.receive(&mut buffer).unwrap(), Received::End, "the last empty one is no matter");
-        assert_eq!(link.receive(&mut buffer).unwrap(), Received::End);
+        assert_eq!(
+            connection.receive(&mut buffer).unwrap(),
+            Received::End,
+            "the last empty one is no matter"
+        );
+        assert_eq!(connection.receive(&mut buffer).unwrap(), Received::End);
     }
 
     #[test]
     fn more_pieces_than_go_at_once_are_written_in_part() {
-        let (link, _peer) = pair();
-        assert_eq!(link.write(&[&b"x"[..]; 3000]).unwrap(), PIECES_MAX);
+        let (connection, _peer) = pair();
+        assert_eq!(connection.write(&[&b"x"[..]; 3000]).unwrap(), PIECES_MAX);
     }
 
     #[test]
     fn a_peer_that_is_gone_is_an_error_and_no_signal() {
-        let (link, peer) = pair();
+        let (connection, peer) = pair();
         drop(peer);
-        assert_eq!(link.write(&[b"x"]).unwrap_err().kind(), io::ErrorKind::BrokenPipe);
+        assert_eq!(connection.write(&[b"x"]).unwrap_err().kind(), io::ErrorKind::BrokenPipe);
     }
 
     #[test]

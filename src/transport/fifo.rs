@@ -177,7 +177,7 @@ impl Fifo {
     ///
     /// # Errors
     /// No descriptor is left.
-    pub fn link(&self) -> io::Result<Connection> {
+    pub fn connection(&self) -> io::Result<Connection> {
         Ok(Connection::pair(self.input.fd.try_clone()?, self.output.fd.try_clone()?))
     }
 
@@ -293,10 +293,10 @@ mod tests {
                 assert!(there.file_type().is_fifo());
                 assert_eq!(there.mode() & 0o7777, mode, "{name}");
             }
-            let link = fifo.link().unwrap();
-            assert_eq!(link.read(&mut [0]).unwrap_err().kind(), io::ErrorKind::WouldBlock);
-            assert_eq!(link.write(&[b"x"]).unwrap(), 1, "nobody has to read");
-            assert!(!link.has_failed());
+            let connection = fifo.connection().unwrap();
+            assert_eq!(connection.read(&mut [0]).unwrap_err().kind(), io::ErrorKind::WouldBlock);
+            assert_eq!(connection.write(&[b"x"]).unwrap(), 1, "nobody has to read");
+            assert!(!connection.has_failed());
         }
     }
 

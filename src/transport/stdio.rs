@@ -22,7 +22,7 @@ use crate::engine::message::RemoteAddress;
 #[derive(Debug)]
 pub struct Standard {
     /// The connection.
-    pub link: Connection,
+    pub connection: Connection,
     /// Who is at its other end.
     pub origin: RemoteAddress,
     /// To be dropped last.
@@ -57,12 +57,12 @@ pub fn take() -> Result<Standard, String> {
     check(output, &to, "standard output")?;
     let failed = |error: io::Error| format!("standard input and output: {error}");
     if is_socket(&from) && is_same(&from, &to) {
-        let link = Connection::new(shared(input, &mut blocking).map_err(failed)?);
-        return Ok(Standard { origin: origin(&link), link, blocking });
+        let connection = Connection::new(shared(input, &mut blocking).map_err(failed)?);
+        return Ok(Standard { origin: origin(&connection), connection, blocking });
     }
     let input = own(input, &from, OFlags::RDONLY, &mut blocking).map_err(failed)?;
     let output = own(output, &to, OFlags::WRONLY, &mut blocking).map_err(failed)?;
-    Ok(Standard { link: Connection::pair(input, output), origin: RemoteAddress::Input, blocking })
+    Ok(Standard { connection: Connection::pair(input, output), origin: RemoteAddress::Input, blocking })
 }
 
 /// Whether what is written to standard error would reach the client: it is the very socket that the client is at.
@@ -131,15 +131,16 @@ fn shared(fd: BorrowedFd<'_>, blocking: &mut Blocking) -> io::Result<OwnedFd> {
 }
 
 /// Who is at the other end of a socket.
-fn origin(link: &Connection) -> RemoteAddress {
-    let address = getpeername(link).ok().flatten().and_then(|address| SocketAddr::try_from(address).ok());
+fn origin(connection: &Connection) -> RemoteAddress {
+    let address =
+        getpeername(connection).ok().flatten().and_then(|address| SocketAddr::try_from(address).ok());
     match address {
         Some(address) => {
             // The same as for a connection that we accepted; without it, it still works.
-            let _ = set_for_connections(&SockRef::from(link));
+            let _ = set_for_connections(&SockRef::from(connection));
             RemoteAddress::Address(address)
         }
-        None => credentials::of_peer(link),
+        None => credentials::of_peer(connection),
     }
 }
 
@@ -164,11 +165,11 @@ mod tests {
         assert!(blocking.0.is_empty());
         assert!(flags(&input).contains(OFlags::NONBLOCK) && flags(&output).contains(OFlags::NONBLOCK));
         assert!(!flags(&reader).contains(OFlags::NONBLOCK) && !flags(&writer).contains(OFlags::NONBLOCK));
-        let link = Connection::pair(input, output);
+        let connection = Connection::pair(input, output);
         writer.write_all(b"in").unwrap();
         let mut buffer = [0; 2];
-        assert_eq!(link.read(&mut buffer).unwrap(), 2);
-        assert_eq!(link.write(&[b"on"]).unwrap(), 2);
+        assert_eq!(connection.read(&mut buffer).unwrap(), 2);
+        assert_eq!(connection.write(&[b"on"]).unwrap(), 2);
         reader.read_exact(&mut buffer).unwrap();
         assert_eq!(&buffer, b"on");
     }

@@ -6,7 +6,7 @@ mod sizes;
 use std::io::{Read, Write};
 use std::net::TcpListener;
 
-use crate::harness::pty::{PtySession, count, mux, rows};
+use crate::harness::pty::{PtySession, assert_no_control_sequences, count, mux, rows};
 use crate::harness::{BESIDE, Client, Daemon, Ground, HELLO, MULTIPLY, STATS, USUAL, not_http};
 use rustix::process::Signal;
 
@@ -16,11 +16,11 @@ fn daemon() -> Daemon {
 
 /// One who watches on a screen on which no event needs two rows.
 fn watcher(daemon: &Daemon, prepare: impl FnOnce(&mut std::process::Command)) -> PtySession {
-    let seat = PtySession::with(&["--to", &mux(daemon), "watch"], prepare);
-    seat.see("watching: all");
-    seat.resize(24, 160);
-    seat.wait_for("the size", |screen| is_at(screen, 22, " watch | ") && is_at(screen, 23, " q: quit"));
-    seat
+    let pty = PtySession::with(&["--to", &mux(daemon), "watch"], prepare);
+    pty.see("watching: all");
+    pty.resize(24, 160);
+    pty.wait_for("the size", |screen| is_at(screen, 22, " watch | ") && is_at(screen, 23, " q: quit"));
+    pty
 }
 
 /// Whether a row begins so.
@@ -62,23 +62,23 @@ fn a_hint_stands_out_in_colour_and_without_colour_it_is_bold_and_has_its_word() 
     let mut browser = daemon.tcp(MULTIPLY);
     browser.say("GET / HTTP/1.1\r\n");
     browser.hear(not_http("multiply"));
-    for seat in [&coloured, &plain] {
-        seat.see("  message '5 10'");
-        seat.see("  reply '50.0'");
-        seat.see("  hint: it speaks HTTP, as a browser does, and this is multiply: ");
-        seat.see(", 1 hint | ");
-        seat.see(&place);
+    for pty in [&coloured, &plain] {
+        pty.see("  message '5 10'");
+        pty.see("  reply '50.0'");
+        pty.see("  hint: it speaks HTTP, as a browser does, and this is multiply: ");
+        pty.see(", 1 hint | ");
+        pty.see(&place);
     }
-    let style = |seat: &PtySession, text: &str| {
-        let shown = seat.shown.0.lock().unwrap();
+    let style = |pty: &PtySession, text: &str| {
+        let shown = pty.shown.0.lock().unwrap();
         style_of(shown.parser.screen(), text).unwrap()
     };
     let default = (vt100::Color::Default, false);
     assert_eq!(style(&coloured, "hint: it speaks"), (vt100::Color::Idx(3), true));
     assert_eq!(style(&coloured, "message '5 10'"), default);
     assert_eq!(style(&plain, "hint: it speaks"), (vt100::Color::Default, true));
-    let colours = |seat: &PtySession| {
-        let shown = seat.shown.0.lock().unwrap();
+    let colours = |pty: &PtySession| {
+        let shown = pty.shown.0.lock().unwrap();
         let cells = (0..24).flat_map(|row| (0..160).map(move |column| (row, column)));
         let is_coloured = |at: &(u16, u16)| {
             let cell = shown.parser.screen().cell(at.0, at.1).unwrap();
@@ -87,9 +87,9 @@ fn a_hint_stands_out_in_colour_and_without_colour_it_is_bold_and_has_its_word() 
         cells.filter(is_coloured).count()
     };
     assert!(colours(&coloured) > 0 && colours(&plain) == 0);
-    for (mut seat, key) in [(coloured, "q"), (plain, "\x03"), (watcher(&daemon, |_| {}), "\x04")] {
-        seat.press(key);
-        let (status, _) = seat.end();
+    for (mut pty, key) in [(coloured, "q"), (plain, "\x03"), (watcher(&daemon, |_| {}), "\x04")] {
+        pty.press(key);
+        let (status, _) = pty.end();
         assert!(status.success(), "{key:?}: {status}");
     }
     daemon.stop();
@@ -100,24 +100,24 @@ fn without_keys_there_are_coloured_lines_and_a_dumb_terminal_gets_plain_ones() {
     use std::os::unix::process::ExitStatusExt;
     let daemon = daemon();
     for is_dumb in [false, true] {
-        let seat = PtySession::with(&["--to", &mux(&daemon), "watch"], |command| match is_dumb {
+        let pty = PtySession::with(&["--to", &mux(&daemon), "watch"], |command| match is_dumb {
             true => _ = command.env("TERM", "dumb"),
             false => _ = command.stdin(std::process::Stdio::null()),
         });
-        seat.see("ipcctl: Watching: all");
+        pty.see("ipcctl: Watching: all");
         daemon.tcp(MULTIPLY).say("3,14 2\n");
         // One line, on two rows.
         let text = "  hint: '3,14' ";
-        seat.see(text);
+        pty.see(text);
         let (style, is_screen) = {
-            let shown = seat.shown.0.lock().unwrap();
+            let shown = pty.shown.0.lock().unwrap();
             let screen = shown.parser.screen();
             (style_of(screen, text).unwrap(), screen.alternate_screen())
         };
         let colour = if is_dumb { vt100::Color::Default } else { vt100::Color::Idx(3) };
         assert_eq!((style, is_screen), ((colour, !is_dumb), false));
-        seat.signal(Signal::TERM);
-        let (status, bytes) = seat.end();
+        pty.signal(Signal::TERM);
+        let (status, bytes) = pty.end();
         assert_eq!(status.signal(), Some(Signal::TERM.as_raw()));
         assert_eq!(bytes.contains(&0x1b), !is_dumb);
     }
@@ -127,100 +127,100 @@ fn without_keys_there_are_coloured_lines_and_a_dumb_terminal_gets_plain_ones() {
 #[test]
 fn who_looks_back_keeps_the_place_while_more_happens_and_at_any_size() {
     let daemon = daemon();
-    let mut seat = watcher(&daemon, |_| {});
+    let mut pty = watcher(&daemon, |_| {});
     let mut client = ask(&daemon, 0..60);
-    seat.wait_for("the newest at the bottom", |screen| rows(screen)[21].ends_with("reply '59.0'"));
-    seat.press("\x1b[5~");
+    pty.wait_for("the newest at the bottom", |screen| rows(screen)[21].ends_with("reply '59.0'"));
+    pty.press("\x1b[5~");
     let before =
-        seat.wait_for("a page further up", |screen| is_at(screen, 22, " watch | 21 more below | all"));
+        pty.wait_for("a page further up", |screen| is_at(screen, 22, " watch | 21 more below | all"));
     client.say("77 1\n");
     client.hear("Data received\n77.0\n");
-    let after = seat.wait_for("three more", |screen| is_at(screen, 22, " watch | 24 more below | all"));
+    let after = pty.wait_for("three more", |screen| is_at(screen, 22, " watch | 24 more below | all"));
     assert_eq!(before[..22], after[..22]);
-    seat.press("\x1b[A");
-    seat.wait_for("a row further up", |screen| {
+    pty.press("\x1b[A");
+    pty.wait_for("a row further up", |screen| {
         is_at(screen, 22, " watch | 25 more below |") && rows(screen)[1] == before[0]
     });
-    seat.press("\x1b[B\x1b[6~");
-    seat.see(" watch | 3 more below | all");
-    seat.press("\x1b[F");
-    seat.wait_for("the newest", |screen| {
+    pty.press("\x1b[B\x1b[6~");
+    pty.see(" watch | 3 more below | all");
+    pty.press("\x1b[F");
+    pty.wait_for("the newest", |screen| {
         rows(screen)[21].ends_with("reply '77.0'") && is_at(screen, 22, " watch | all | ")
     });
-    seat.press("\x1b[H");
-    let first = seat.wait_for("the first", |screen| rows(screen)[0].ends_with("watching: all"));
+    pty.press("\x1b[H");
+    let first = pty.wait_for("the first", |screen| rows(screen)[0].ends_with("watching: all"));
     assert!(first[0].starts_with("-- +") && first[1].ends_with("  opened"), "{first:?}");
     let below: usize = first[22].split(' ').find_map(|word| word.parse().ok()).unwrap();
     assert!((100..1000).contains(&below), "{first:?}");
     // At another size the last line in view stays there.
     let last = first[21].clone();
-    seat.resize(12, 160);
-    seat.wait_for("the same line at the bottom", |screen| {
+    pty.resize(12, 160);
+    pty.wait_for("the same line at the bottom", |screen| {
         is_at(screen, 10, " watch | ") && rows(screen)[9] == last
     });
     for (height, width) in [(1, 3), (2, 1), (3, 40)] {
-        seat.resize(height, width);
+        pty.resize(height, width);
     }
-    seat.press("\x1b[F");
-    seat.resize(24, 160);
-    seat.wait_for("the newest again", |screen| rows(screen)[21].ends_with("reply '77.0'"));
-    seat.press("q");
-    assert!(seat.end().0.success());
+    pty.press("\x1b[F");
+    pty.resize(24, 160);
+    pty.wait_for("the newest again", |screen| rows(screen)[21].ends_with("reply '77.0'"));
+    pty.press("q");
+    assert!(pty.end().0.success());
     daemon.stop();
 }
 
 #[test]
 fn a_picture_that_is_paused_stands_still_and_goes_on_with_the_newest() {
     let daemon = daemon();
-    let mut seat = watcher(&daemon, |_| {});
+    let mut pty = watcher(&daemon, |_| {});
     let mut client = ask(&daemon, 1..2);
-    seat.see("reply '1.0'");
+    pty.see("reply '1.0'");
     for (number, key) in [(2, "p"), (3, " ")] {
-        seat.press(key);
-        let before = seat.see(" watch | paused | all | ");
+        pty.press(key);
+        let before = pty.see(" watch | paused | all | ");
         client.say(format!("{number} 1\n"));
         client.hear(format!("Data received\n{number}.0\n"));
-        let after = seat.see(" watch | paused | 3 more below | all");
+        let after = pty.see(" watch | paused | 3 more below | all");
         assert_eq!(before[..22], after[..22]);
-        seat.press(key);
-        seat.see(&format!("reply '{number}.0'"));
-        seat.see(" watch | all | ");
+        pty.press(key);
+        pty.see(&format!("reply '{number}.0'"));
+        pty.see(" watch | all | ");
     }
-    seat.press("q");
-    assert!(seat.end().0.success());
+    pty.press("q");
+    assert!(pty.end().0.success());
     daemon.stop();
 }
 
 #[test]
 fn the_filter_is_edited_and_a_wrong_one_is_told_as_the_daemon_tells_it() {
     let daemon = daemon();
-    let mut seat = watcher(&daemon, |_| {});
-    seat.press("f");
-    seat.see("filter>");
-    seat.press("service=chess\r");
-    seat.see(" unknown service: 'chess' (known: multiply, ");
+    let mut pty = watcher(&daemon, |_| {});
+    pty.press("f");
+    pty.see("filter>");
+    pty.press("service=chess\r");
+    pty.see(" unknown service: 'chess' (known: multiply, ");
     // Nothing has changed, and what was typed can be had again.
     ask(&daemon, 1..2);
-    seat.see("reply '1.0'");
-    seat.press("/\x1b[A");
-    seat.see("filter> service=chess");
-    seat.see(" watch | all | ");
-    seat.press("\x17service=hello peer=127.\r");
-    seat.see("watching: service=hello peer=127.");
-    seat.see(" watch | service=hello peer=127. | ");
+    pty.see("reply '1.0'");
+    pty.press("/\x1b[A");
+    pty.see("filter> service=chess");
+    pty.see(" watch | all | ");
+    pty.press("\x17service=hello peer=127.\r");
+    pty.see("watching: service=hello peer=127.");
+    pty.see(" watch | service=hello peer=127. | ");
     ask(&daemon, 2..3);
     daemon.tcp(HELLO).say("hi\n");
-    let rows = seat.see("  message 'hi'");
+    let rows = pty.see("  message 'hi'");
     assert_eq!(count(&rows, "reply '2.0'"), 0, "{rows:?}");
     // It begins with the filter that counts; Esc leaves it.
-    seat.press("f");
-    seat.see("filter> service=hello peer=127.");
-    seat.press("\x1b");
-    seat.see(" q: quit");
-    seat.press("f\x15\r");
-    seat.see(" watch | all | ");
-    seat.press("q");
-    assert!(seat.end().0.success());
+    pty.press("f");
+    pty.see("filter> service=hello peer=127.");
+    pty.press("\x1b");
+    pty.see(" q: quit");
+    pty.press("f\x15\r");
+    pty.see(" watch | all | ");
+    pty.press("q");
+    assert!(pty.end().0.success());
     daemon.stop();
 }
 
@@ -241,41 +241,41 @@ fn a_daemon_that_comes_back_is_watched_again_with_the_same_filter() {
     };
     let daemon = start(ground);
     let to = format!("unix://{}", path.display());
-    let mut seat = PtySession::take(&["--to", &to, "watch", "--service", "hello"]);
-    seat.see("watching: service=hello");
+    let mut pty = PtySession::take(&["--to", &to, "watch", "--service", "hello"]);
+    pty.see("watching: service=hello");
     daemon.stop();
-    seat.see("-- the connection ended; trying again until it is there");
-    seat.see(" watch | not connected: ");
-    seat.press("fpeer=x\r");
-    seat.see(" not connected: your filter waits here");
-    seat.press("\x1b");
+    pty.see("-- the connection ended; trying again until it is there");
+    pty.see(" watch | not connected: ");
+    pty.press("fpeer=x\r");
+    pty.see(" not connected: your filter waits here");
+    pty.press("\x1b");
     let daemon = start(second);
-    seat.see("the daemon is there again; watching: service=hello");
-    seat.see(" watch | service=hello | 0 events");
-    seat.see_once("trying again");
+    pty.see("the daemon is there again; watching: service=hello");
+    pty.see(" watch | service=hello | 0 events");
+    pty.see_once("trying again");
     daemon.tcp(HELLO).say("hi\n");
-    seat.see("message 'hi'");
-    seat.press("q");
-    assert!(seat.end().0.success());
+    pty.see("message 'hi'");
+    pty.press("q");
+    assert!(pty.end().0.success());
     daemon.stop();
 }
 
 #[test]
 fn one_who_was_too_slow_is_told_how_much_was_missed() {
     let daemon = daemon();
-    let mut seat = watcher(&daemon, |_| {});
-    seat.signal(Signal::STOP);
+    let mut pty = watcher(&daemon, |_| {});
+    pty.signal(Signal::STOP);
     let mut client = daemon.tcp(MULTIPLY);
     for _ in 0..100 {
         client.say("5 10\n".repeat(500));
         client.hear("Data received\n50.0\n".repeat(500));
     }
-    seat.signal(Signal::CONT);
-    seat.see(" | missed ");
+    pty.signal(Signal::CONT);
+    pty.see(" | missed ");
     client.say("6 7\n");
-    seat.see("reply '42.0'");
-    seat.press("q");
-    assert!(seat.end().0.success());
+    pty.see("reply '42.0'");
+    pty.press("q");
+    assert!(pty.end().0.success());
     daemon.stop();
 }
 
@@ -294,15 +294,12 @@ fn nothing_that_is_told_to_one_who_watches_is_obeyed_by_the_terminal() {
         stream.write_all(lines.as_bytes()).unwrap();
         let _ = stream.read_to_end(&mut Vec::new());
     });
-    let mut seat = PtySession::take(&["--to", &to, "watch"]);
-    seat.see("]0;owned[31mredc5mend[2J");
-    seat.press("q");
-    let (status, bytes) = seat.end();
+    let mut pty = PtySession::take(&["--to", &to, "watch"]);
+    pty.see("]0;owned[31mredc5mend[2J");
+    pty.press("q");
+    let (status, bytes) = pty.end();
     assert!(status.success());
-    let bytes = String::from_utf8_lossy(&bytes).into_owned();
-    for order in ["\x1b]", "\x07", "\x1bc", "\u{9b}", "\u{202e}", "\x1b[31mred"] {
-        assert!(!bytes.contains(order), "{order:?} in {bytes:?}");
-    }
+    assert_no_control_sequences(&bytes);
     server.join().unwrap();
 }
 
@@ -407,16 +404,15 @@ fn a_daemon_that_ends_is_not_kept_waiting_by_those_who_wait_for_the_next_one() {
     let slow = "[limits]\nlinger_timeout = \"10min\"\nshutdown_grace = \"10min\"\n";
     let daemon = Daemon::with(&format!("{slow}{USUAL}{BESIDE}"));
     let place = mux(&daemon);
-    let seat = |arguments: &[&str]| PtySession::take(&[&["--to", &place], arguments].concat());
-    let [chat, talk, watch, top] =
-        [&["chat", "--name", "ann"][..], &["talk"], &["watch"], &["top"]].map(seat);
+    let pty = |arguments: &[&str]| PtySession::take(&[&["--to", &place], arguments].concat());
+    let [chat, talk, watch, top] = [&["chat", "--name", "ann"][..], &["talk"], &["watch"], &["top"]].map(pty);
     chat.see("you are in the room as ann");
     talk.see("what you type goes to your partner");
     watch.see("watch | all | "); // what it began with may have scrolled away for what the others do
     top.see("0 machines");
     daemon.stop();
-    for mut seat in [chat, talk, watch, top] {
-        seat.press("\x03");
-        assert!(seat.end().0.success());
+    for mut pty in [chat, talk, watch, top] {
+        pty.press("\x03");
+        assert!(pty.end().0.success());
     }
 }

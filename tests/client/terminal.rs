@@ -6,7 +6,7 @@ mod room;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 
-use crate::harness::pty::{PtySession, mux, rows};
+use crate::harness::pty::{PtySession, assert_no_control_sequences, mux, rows};
 use crate::harness::{CHAT, Client, Daemon, Ground, USUAL};
 use rustix::process::Signal;
 
@@ -30,8 +30,8 @@ fn two_people_chat_and_each_message_is_seen_once_by_both() {
     ann.see_once("ann: hello bob");
     ann.see_once("psst");
     // A name has its colour, the same on both screens; and not that of what was said.
-    let colour = |seat: &PtySession, column: u16| {
-        let shown = seat.shown.0.lock().unwrap();
+    let colour = |pty: &PtySession, column: u16| {
+        let shown = pty.shown.0.lock().unwrap();
         let screen = shown.parser.screen();
         let row = screen.rows(0, 80).position(|row| row.contains("ann: hello")).unwrap();
         // Behind the time of day.
@@ -231,7 +231,7 @@ fn after_a_line_that_broke_on_one_side_a_member_has_its_own_name_back() {
     for said in ["one", "two"] {
         ann.press(&format!("{said}\r"));
         ann.see(&format!("ann: {said}"));
-        bob.hear(&format!("ann: {said}\n"));
+        bob.hear(format!("ann: {said}\n"));
     }
     // The client hears of it, and the daemon does not: what was to be sent to it is on its way for ever.
     let (near, far) = (line.near.recv().unwrap(), line.far.recv().unwrap());
@@ -297,10 +297,7 @@ fn nothing_that_a_peer_sends_is_obeyed_by_the_terminal() {
     // Nobody says farewell here: it is not waited for long.
     let (status, bytes) = ann.end();
     assert!(status.success());
-    let bytes = String::from_utf8_lossy(&bytes).into_owned();
-    for order in ["\x1b]", "\x07", "\x1bc", "\u{9b}", "\u{202e}", "\x1b[31mred"] {
-        assert!(!bytes.contains(order), "{order:?} in {bytes:?}");
-    }
+    assert_no_control_sequences(&bytes);
     server.join().unwrap();
 }
 
@@ -325,10 +322,10 @@ fn without_colour_a_name_is_bold_and_no_colour_is_written() {
 
 #[test]
 fn a_bench_shows_how_far_it_is_and_then_the_table_alone() {
-    let seat = PtySession::take(&["bench", "--duration", "200ms", "--only", "pipes"]);
-    let rows = seat.see("round trips a second: one by one");
+    let pty = PtySession::take(&["bench", "--duration", "200ms", "--only", "pipes"]);
+    let rows = pty.see("round trips a second: one by one");
     assert!(rows.iter().all(|row| !row.ends_with('%')), "{rows:?}");
-    let (status, bytes) = seat.end();
+    let (status, bytes) = pty.end();
     assert!(status.success(), "{status}");
     let text = String::from_utf8_lossy(&bytes);
     assert!(text.contains("two pipes ") && text.contains('%'), "{text:?}");

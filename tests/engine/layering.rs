@@ -227,8 +227,8 @@ const OWN_PARTS: &[(&str, &[&str])] = &[
     ("src/engine/session/stats.rs", &["Stats"]),
     ("src/engine/session/talk.rs", &["Talk"]),
     ("src/engine/session/watching.rs", &["Watch", "Multiply"]),
-    ("src/engine/turning.rs", &["Chat"]),
-    ("src/engine/world.rs", &["Chat"]),
+    ("src/engine/all_sessions.rs", &["Chat"]),
+    ("src/engine/engine_state.rs", &["Chat"]),
 ];
 
 #[test]

@@ -219,3 +219,12 @@ pub fn mux(daemon: &Daemon) -> String {
 pub fn count(rows: &[String], text: &str) -> usize {
     rows.iter().filter(|row| row.contains(text)).count()
 }
+
+/// What a terminal was sent has none of the control sequences that a peer wrote.
+#[track_caller]
+pub fn assert_no_control_sequences(bytes: &[u8]) {
+    let bytes = String::from_utf8_lossy(bytes);
+    for sequence in ["\x1b]", "\x07", "\x1bc", "\u{9b}", "\u{202e}", "\x1b[31mred"] {
+        assert!(!bytes.contains(sequence), "{sequence:?} in {bytes:?}");
+    }
+}

@@ -78,14 +78,14 @@ impl Engine {
     pub(super) fn handle_datagram(&mut self, datagram: &Datagram<'_>) {
         let Datagram { binding, origin, bytes, truncated, .. } = *datagram;
         let service = binding.service;
-        self.world.counters.of_mut(service).bytes_in += bytes.len() as u64;
+        self.shared.counters.of_mut(service).bytes_in += bytes.len() as u64;
         self.answer = None; // who asked for the last one does not want it any more
         let note = |what| Note { peer: None, binding: Rc::clone(binding), origin, what };
         // As on a connection, before a word is looked at; but nothing is said to a stranger's address.
         let allowed = binding.allowed.as_ref();
-        if let Some(who) = allowed.and_then(|allowed| allowed.refuses(origin, self.world.settings.owner)) {
-            self.world.counters.of_mut(service).refused += 1;
-            return self.world.note(note(EventKind::Refused(who.reason())));
+        if let Some(who) = allowed.and_then(|allowed| allowed.refuses(origin, self.shared.settings.owner)) {
+            self.shared.counters.of_mut(service).refused += 1;
+            return self.shared.note(note(EventKind::Refused(who.reason())));
         }
         if is_own(bytes) {
             return self.drop_datagram(datagram, Dropped::OwnWords);
@@ -94,12 +94,12 @@ impl Engine {
         if is_empty(message) && !truncated {
             return;
         }
-        self.world.counters.of_mut(service).messages += 1;
-        if self.world.settings.report_messages || self.world.tower.has_subscribers() {
-            self.world.note(note(EventKind::Said(quote(message))));
+        self.shared.counters.of_mut(service).messages += 1;
+        if self.shared.settings.report_messages || self.shared.event_ring.has_subscribers() {
+            self.shared.note(note(EventKind::Said(quote(message))));
         }
         if service.facts().first == First::Nothing {
-            self.world.note(note(EventKind::Remarked(quote(message.trim_ascii()))));
+            self.shared.note(note(EventKind::Remarked(quote(message.trim_ascii()))));
         }
         let to = match self.receiver_of(datagram) {
             Ok(address) => quote(address),
@@ -107,16 +107,16 @@ impl Engine {
         };
         let (replies, error) = self.answer_datagram(service, message, truncated);
         if let Some(kind) = error {
-            self.world.counters.of_mut(service).count_error(kind);
+            self.shared.counters.of_mut(service).count_error(kind);
         }
         let client = Client::from(origin);
-        let good = error.is_none().then_some(self.world.now);
+        let good = error.is_none().then_some(self.shared.now);
         let tally = Tally { requests: 1, errors: error.is_some().into(), good };
-        self.world.roster.count(self.world.now, client, service, tally);
+        self.shared.roster.count(self.shared.now, client, service, tally);
         let hint = error.and_then(|_| self.hint(datagram, message));
-        if let Some(hint) = hint.as_ref().filter(|_| self.world.roster.wants_hint(self.world.now, client)) {
-            self.world.roster.set_hint(self.world.now, client, service, hint);
-            self.world.note_hint(None, binding, origin, hint);
+        if let Some(hint) = hint.as_ref().filter(|_| self.shared.roster.wants_hint(self.shared.now, client)) {
+            self.shared.roster.set_hint(self.shared.now, client, service, hint);
+            self.shared.note_hint(None, binding, origin, hint);
         }
         let (binding, replies, is_error) = (Rc::clone(binding), replies.into(), error.is_some());
         self.answer = Some(Answer { binding, origin, to, replies, current: None, is_error, has_nul, hint });
@@ -129,7 +129,7 @@ impl Engine {
             return Err(Dropped::LowPort);
         }
         let sender = Sender::of(datagram.origin, address).ok_or(Dropped::NoAddress)?;
-        match self.shares.take(self.world.now, sender, self.world.settings.answers_per_second) {
+        match self.shares.take(self.shared.now, sender, self.shared.settings.answers_per_second) {
             true => Ok(address),
             false => Err(Dropped::TooMany),
         }
@@ -137,19 +137,19 @@ impl Engine {
 
     fn drop_datagram(&mut self, datagram: &Datagram<'_>, why: Dropped) {
         let Datagram { binding, origin, .. } = *datagram;
-        self.world.counters.of_mut(binding.service).count_dropped(why, 1);
+        self.shared.counters.of_mut(binding.service).count_dropped(why, 1);
         let (binding, what) = (Rc::clone(binding), EventKind::Dropped(why));
-        self.world.note(Note { peer: None, binding, origin, what });
+        self.shared.note(Note { peer: None, binding, origin, what });
     }
 
     /// What was wrong with a request, for watchers if there are any.
     fn hint(&self, datagram: &Datagram<'_>, message: &[u8]) -> Option<Hint> {
         let binding = datagram.binding;
-        let is_wanted = self.world.roster.wants_hint(self.world.now, Client::from(datagram.origin));
-        if binding.service != Service::Multiply || !is_wanted && !self.world.tower.has_subscribers() {
+        let is_wanted = self.shared.roster.wants_hint(self.shared.now, Client::from(datagram.origin));
+        if binding.service != Service::Multiply || !is_wanted && !self.shared.event_ring.has_subscribers() {
             return None;
         }
-        let place = Place { here: &binding.endpoint, endpoints: &self.world.settings.endpoints };
+        let place = Place { here: &binding.endpoint, endpoints: &self.shared.settings.endpoints };
         diagnosis::of_request(message, place)
     }
 
@@ -161,7 +161,7 @@ impl Engine {
         truncated: bool,
     ) -> (Vec<String>, Option<ErrorKind>) {
         let wrong = |kind, text: String| (vec![format!("Error: {text}")], Some(kind));
-        let max = self.world.settings.of(service).message_bytes_max;
+        let max = self.shared.settings.of(service).message_bytes_max;
         if truncated || message.len() > max {
             return wrong(ErrorKind::TooLong, format!("message longer than {max} bytes"));
         }
@@ -210,13 +210,13 @@ impl Engine {
         let Some(answer) = &mut self.answer else { return };
         let Some(reply) = answer.current.take() else { return };
         let (binding, origin, hint) = (Rc::clone(&answer.binding), answer.origin, answer.hint.take());
-        let counters = self.world.counters.of_mut(binding.service);
+        let counters = self.shared.counters.of_mut(binding.service);
         let what = match outcome {
             Ok(()) => {
                 counters.bytes_out += (reply.len() + usize::from(answer.has_nul)) as u64;
                 let is_error = answer.is_error;
-                if self.world.tower.has_subscribers() {
-                    self.world.show_datagram(&binding, origin, TraceEvent::Replied(quote(reply.as_bytes())));
+                if self.shared.event_ring.has_subscribers() {
+                    self.shared.show_datagram(&binding, origin, TraceEvent::Replied(quote(reply.as_bytes())));
                 }
                 let error = reply.strip_prefix("Error: ").filter(|_| is_error);
                 error.map(|error| EventKind::Erred(error.to_owned()))
@@ -229,10 +229,10 @@ impl Engine {
             }
         };
         if let Some(what) = what {
-            self.world.note(Note { peer: None, binding: Rc::clone(&binding), origin, what });
+            self.shared.note(Note { peer: None, binding: Rc::clone(&binding), origin, what });
         }
         if let Some(hint) = hint {
-            self.world.show_datagram(&binding, origin, TraceEvent::Mistaken(hint));
+            self.shared.show_datagram(&binding, origin, TraceEvent::Mistaken(hint));
         }
     }
 }

@@ -48,7 +48,7 @@ pub enum Verdict {
     /// that was sent there in part is `begun`.
     Returned {
         /// Its place.
-        seat: MemberId,
+        member_id: MemberId,
         /// The connection that it had.
         from: ConnectionId,
         /// The rest of a line.
@@ -94,7 +94,7 @@ pub fn handle_name(
     }
     match name {
         Err(why) => Verdict::Erred(why.to_string()),
-        Ok(name) if room.seat_of(&name.key).is_some() => Verdict::Erred(words::taken(&name.shown)),
+        Ok(name) if room.member_id_of(&name.key).is_some() => Verdict::Erred(words::taken(&name.shown)),
         Ok(name) if room.has(&name) => Verdict::Erred(words::alike(&name.shown)),
         Ok(name) => Verdict::Joined(room.join(peer, name), rest.to_owned()),
     }
@@ -146,17 +146,17 @@ fn show_key(
     let (secret, name) = arguments.split_once(char::is_whitespace).ok_or(KEY_USAGE)?;
     let claim = Claim::new(origin, secret).ok_or(KEY_USAGE)?;
     let name = Name::new(name).map_err(|why| why.to_string())?;
-    match room.seat_of(&name.key) {
-        Some(seat) if room.claim(seat).is_some_and(|own| own.is_same(&claim)) => {
-            let (from, begun) = room.take_over(seat, peer);
-            Ok(Verdict::Returned { seat, from, begun })
+    match room.member_id_of(&name.key) {
+        Some(member_id) if room.claim(member_id).is_some_and(|own| own.is_same(&claim)) => {
+            let (from, begun) = room.take_over(member_id, peer);
+            Ok(Verdict::Returned { member_id, from, begun })
         }
         Some(_) => Err(words::not_the_key(&name.shown)),
         None if room.has(&name) => Err(words::alike(&name.shown)),
         None => {
-            let seat = room.join(peer, name);
-            room.set_claim(seat, claim);
-            Ok(Verdict::Joined(seat, String::new()))
+            let member_id = room.join(peer, name);
+            room.set_claim(member_id, claim);
+            Ok(Verdict::Joined(member_id, String::new()))
         }
     }
 }
@@ -178,17 +178,22 @@ pub fn enter_as(room: &mut Room, peer: ConnectionId, wanted: &str) -> MemberId {
 }
 
 /// Says a message in the room as it is, whatever it begins with.
-pub fn say(room: &mut Room, seat: MemberId, message: &[u8]) {
+pub fn say(room: &mut Room, member_id: MemberId, message: &[u8]) {
     let text = clean(message);
     if !text.trim().is_empty() {
-        room.say(seat, text.as_bytes());
+        room.say(member_id, text.as_bytes());
     }
 }
 
 /// A message from somebody in the room.
-pub fn handle_message(room: &mut Room, seat: MemberId, origin: RemoteAddress, message: &[u8]) -> Verdict {
+pub fn handle_message(
+    room: &mut Room,
+    member_id: MemberId,
+    origin: RemoteAddress,
+    message: &[u8],
+) -> Verdict {
     if is_simply_said(message) {
-        room.say(seat, message);
+        room.say(member_id, message);
         return Verdict::Done;
     }
     let text = clean(message);
@@ -200,34 +205,34 @@ pub fn handle_message(room: &mut Room, seat: MemberId, origin: RemoteAddress, me
         return Verdict::Quit;
     }
     let Some(rest) = text.strip_prefix('/') else {
-        room.say(seat, text.as_bytes());
+        room.say(member_id, text.as_bytes());
         return Verdict::Done;
     };
     if rest.starts_with('/') {
-        room.say(seat, rest.as_bytes());
+        room.say(member_id, rest.as_bytes());
         return Verdict::Done;
     }
     let (command, arguments) = rest.split_once(char::is_whitespace).unwrap_or((rest, ""));
     let arguments = arguments.trim();
     let outcome = match command {
         "help" => {
-            room.tell(seat, HELP);
+            room.tell(member_id, HELP);
             Ok(())
         }
         "who" => {
             let line = format!("{}{}", words::WHO, room.who());
-            room.tell(seat, &line);
+            room.tell(member_id, &line);
             Ok(())
         }
         "me" if arguments.is_empty() => Err("/me needs words, for example: /me waves".to_owned()),
         "me" => {
-            room.act(seat, arguments);
+            room.act(member_id, arguments);
             Ok(())
         }
         "msg" => {
-            return whisper(room, seat, arguments).map_or_else(
+            return whisper(room, member_id, arguments).map_or_else(
                 |error| {
-                    room.whisper(seat, &format!("Error: {error}"));
+                    room.whisper(member_id, &format!("Error: {error}"));
                     Verdict::Erred(MISSED.to_owned()) // which name, or what was taken for one, is between the two
                 },
                 |()| Verdict::Done,
@@ -235,7 +240,7 @@ pub fn handle_message(room: &mut Room, seat: MemberId, origin: RemoteAddress, me
         }
         "key" => match Claim::new(origin, arguments) {
             Some(claim) => {
-                room.set_claim(seat, claim);
+                room.set_claim(member_id, claim);
                 Ok(())
             }
             None => Err("/key needs a secret of 32 to 64 letters, digits or signs".to_owned()),
@@ -245,7 +250,7 @@ pub fn handle_message(room: &mut Room, seat: MemberId, origin: RemoteAddress, me
     match outcome {
         Ok(()) => Verdict::Done,
         Err(error) => {
-            room.tell(seat, &format!("Error: {error}"));
+            room.tell(member_id, &format!("Error: {error}"));
             Verdict::Erred(error)
         }
     }
@@ -268,9 +273,9 @@ pub fn is_private_behind_name(message: &[u8]) -> bool {
 
 /// `/msg NAME TEXT`: the name is the longest one in the room that the text starts with, as whole words: what is meant for
 /// bobby does not go to bob.
-fn whisper(room: &mut Room, seat: MemberId, text: &str) -> Result<(), String> {
+fn whisper(room: &mut Room, member_id: MemberId, text: &str) -> Result<(), String> {
     const USAGE: &str = "/msg needs a name and words, for example: /msg bob hi";
-    let named = beginnings(text).filter_map(|(end, key)| Some((end, room.seat_of(&key)?))).last();
+    let named = beginnings(text).filter_map(|(end, key)| Some((end, room.member_id_of(&key)?))).last();
     let Some((end, to)) = named else {
         let name = text.split_whitespace().next().ok_or(USAGE)?;
         return Err(format!("nobody here is called '{}' (try /who)", quote(name.as_bytes())));
@@ -279,9 +284,11 @@ fn whisper(room: &mut Room, seat: MemberId, text: &str) -> Result<(), String> {
     if words.is_empty() {
         return Err(USAGE.to_owned());
     }
-    let (to_them, to_us) =
-        (format!("{} (to you): {words}", room.name(seat)), format!("you (to {}): {words}", room.name(to)));
+    let (to_them, to_us) = (
+        format!("{} (to you): {words}", room.name(member_id)),
+        format!("you (to {}): {words}", room.name(to)),
+    );
     room.whisper(to, &to_them);
-    room.whisper(seat, &to_us);
+    room.whisper(member_id, &to_us);
     Ok(())
 }

@@ -24,7 +24,7 @@ pub(super) const TOO_MANY: &str = "Error: too many connections, try again later"
 impl Session {
     /// A connection comes in: it is let in and told what its service tells everybody, or refused.
     pub(in crate::engine) fn open(
-        world: &mut EngineState,
+        shared: &mut EngineState,
         now: Timestamp,
         peer: ConnectionId,
         binding: &Rc<Binding>,
@@ -44,43 +44,43 @@ impl Session {
             phase: Phase::Serving,
             kind: match binding.transport {
                 Transport::Packets => Some(Kind::Packet),
-                _ => detect::kind_of(world.settings.of(binding.service).framing),
+                _ => detect::kind_of(shared.settings.of(binding.service).framing),
             },
             outbox: Outbox::default(),
             heard: Heard::default(),
             flags: Facts::default(),
         };
-        dialogue.open(world, now);
+        dialogue.open(shared, now);
         Session { timer: Timer::default(), intake: Intake::default(), dialogue }
     }
 }
 
 impl Dialogue {
-    fn open(&mut self, world: &mut EngineState, now: Timestamp) {
+    fn open(&mut self, shared: &mut EngineState, now: Timestamp) {
         let service = self.binding.service;
         if self.is_on_fifo() {
-            self.open_fifo(world, now);
-        } else if let Some(who) = self.refused_user(world) {
-            self.refuse(world, now, service, who.reason(), &allow::refusal(who));
-        } else if world.connection_counts.admit(&world.settings, service, self.origin) {
+            self.open_fifo(shared, now);
+        } else if let Some(who) = self.refused_user(shared) {
+            self.refuse(shared, now, service, who.reason(), &allow::refusal(who));
+        } else if shared.connection_counts.admit(&shared.settings, service, self.origin) {
             self.flags.counted = true;
-            self.enter_roster(world, now);
-            self.note(world, EventKind::Opened);
-            self.enter(world, now, service);
+            self.enter_roster(shared, now);
+            self.note(shared, EventKind::Opened);
+            self.enter(shared, now, service);
         } else {
-            self.refuse(world, now, service, CloseReason::TooMany, TOO_MANY);
+            self.refuse(shared, now, service, CloseReason::TooMany, TOO_MANY);
         }
     }
 
     /// Begins a service.
-    pub(super) fn enter(&mut self, world: &mut EngineState, now: Timestamp, service: Service) {
-        world.counters.of_mut(service).connections += 1;
+    pub(super) fn enter(&mut self, shared: &mut EngineState, now: Timestamp, service: Service) {
+        shared.counters.of_mut(service).connections += 1;
         self.state = match service.facts().conduct {
             Conduct::Plain(_) => State::Plain(service),
             Conduct::Multiply => State::Multiply,
             Conduct::Greeting => State::Greeting,
             Conduct::Chat => State::Chat(Err(now)),
-            Conduct::Talk => State::Talk(Some(world.talk.sit(self.peer))),
+            Conduct::Talk => State::Talk(Some(shared.talk.sit(self.peer))),
             Conduct::Stats => State::Stats(None),
             // Who chose it has asked.
             Conduct::Status if self.binding.service != service => State::Status(Some(Progress::Begun)),
@@ -89,9 +89,9 @@ impl Dialogue {
             Conduct::Mux => State::Mux,
         };
         self.active = now;
-        world.paces.remove(self.peer); // it has a burst of its own there
-        if let (State::Chat(_), Some(pace)) = (&self.state, world.lately.of(now, self.origin.into())) {
-            world.paces.set(self.peer, pace); // unless it was there just now
+        shared.paces.remove(self.peer); // it has a burst of its own there
+        if let (State::Chat(_), Some(pace)) = (&self.state, shared.lately.of(now, self.origin.into())) {
+            shared.paces.set(self.peer, pace); // unless it was there just now
         }
         match self.state {
             State::Greeting => {
@@ -100,11 +100,11 @@ impl Dialogue {
                     Style::Raw => self.outbox.push_joined(greeting::WORDS.as_bytes()),
                     Style::C | Style::Prefixed(_) | Style::Packets => self.say(greeting::WORDS.trim_end()),
                 }
-                self.finish(world, now, CloseReason::Served, None);
+                self.finish(shared, now, CloseReason::Served, None);
             }
-            State::Chat(_) if self.is_on_fifo() => self.join_from_fifo(world),
+            State::Chat(_) if self.is_on_fifo() => self.join_from_fifo(shared),
             State::Chat(_) => self.say(GREETING),
-            State::Talk(_) => self.meet(world),
+            State::Talk(_) => self.meet(shared),
             State::Multiply
             | State::Plain(_)
             | State::Stats(_)
@@ -117,20 +117,20 @@ impl Dialogue {
     }
 
     /// The user who it is, if that one may not come in.
-    fn refused_user(&self, world: &EngineState) -> Option<allow::Refused> {
-        self.binding.allowed.as_ref()?.refuses(self.origin, world.settings.owner)
+    fn refused_user(&self, shared: &EngineState) -> Option<allow::Refused> {
+        self.binding.allowed.as_ref()?.refuses(self.origin, shared.settings.owner)
     }
 
     pub(super) fn refuse(
         &mut self,
-        world: &mut EngineState,
+        shared: &mut EngineState,
         now: Timestamp,
         service: Service,
         reason: CloseReason,
         words: &str,
     ) {
         self.end_lines_with_lf();
-        world.counters.of_mut(service).refused += 1;
-        self.finish(world, now, reason, Some(words));
+        shared.counters.of_mut(service).refused += 1;
+        self.finish(shared, now, reason, Some(words));
     }
 }

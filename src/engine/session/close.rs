@@ -14,48 +14,48 @@ use crate::engine::{EngineState, SessionEvent, words};
 
 impl Session {
     /// The connection is gone: nobody is left to be told anything.
-    pub(in crate::engine) fn lose(&mut self, world: &mut EngineState) {
-        self.dialogue.lose(world);
+    pub(in crate::engine) fn lose(&mut self, shared: &mut EngineState) {
+        self.dialogue.lose(shared);
     }
 
     /// More than its backlog waits for it: it is told so, if that can be sent.
-    pub(in crate::engine) fn drop_slow(&mut self, world: &mut EngineState, now: Timestamp) {
-        self.dialogue.drop_slow(world, now);
+    pub(in crate::engine) fn drop_slow(&mut self, shared: &mut EngineState, now: Timestamp) {
+        self.dialogue.drop_slow(shared, now);
     }
 
     /// A service has no endpoint any more: who came through one of them has to go, and one that is in the middle of a long
     /// reply once it has it.
-    pub(in crate::engine) fn withdraw(&mut self, world: &mut EngineState, now: Timestamp, service: Service) {
-        self.dialogue.withdraw(world, now, service);
+    pub(in crate::engine) fn withdraw(&mut self, shared: &mut EngineState, now: Timestamp, service: Service) {
+        self.dialogue.withdraw(shared, now, service);
     }
 
     /// The next step towards the end, if it is time for it. The last word is [`Output::Close`] or [`Output::Reset`].
-    pub(in crate::engine) fn step(&mut self, world: &mut EngineState, now: Timestamp) -> Option<Output> {
+    pub(in crate::engine) fn step(&mut self, shared: &mut EngineState, now: Timestamp) -> Option<Output> {
         let has_ended = self.intake.has_ended();
-        self.dialogue.leave_when_withdrawn(world, now);
+        self.dialogue.leave_when_withdrawn(shared, now);
         if has_ended && self.intake.is_empty() {
-            self.dialogue.leave_at_end(world, now);
+            self.dialogue.leave_at_end(shared, now);
         }
         if !self.is_serving() && !self.intake.is_empty() {
             self.intake.clear(); // it is heard no more
         }
         // Who has only said that its input ends may still send, and would be answered with a reset.
-        self.dialogue.step(world, now, self.intake.is_at_end())
+        self.dialogue.step(shared, now, self.intake.is_at_end())
     }
 
     /// The session leaves the table.
-    pub(in crate::engine) fn depart(&mut self, world: &mut EngineState) {
-        self.dialogue.depart(world);
+    pub(in crate::engine) fn depart(&mut self, shared: &mut EngineState) {
+        self.dialogue.depart(shared);
     }
 
     /// What the daemon's end means for it, once nothing more of it is in the kernel's buffer or in ours.
-    pub(in crate::engine) fn stop(&mut self, world: &mut EngineState, now: Timestamp) {
-        self.dialogue.stop(world, now);
+    pub(in crate::engine) fn stop(&mut self, shared: &mut EngineState, now: Timestamp) {
+        self.dialogue.stop(shared, now);
     }
 
     /// The room closes, and every line.
-    pub(in crate::engine) fn stop_talking(&mut self, world: &mut EngineState, now: Timestamp) {
-        self.dialogue.stop_talking(world, now);
+    pub(in crate::engine) fn stop_talking(&mut self, shared: &mut EngineState, now: Timestamp) {
+        self.dialogue.stop_talking(shared, now);
     }
 
     /// The kernel holds nothing more from it.
@@ -64,9 +64,9 @@ impl Session {
     }
 
     /// Whether all that it sent has been dealt with.
-    pub(in crate::engine) fn is_settled(&self, world: &EngineState) -> bool {
+    pub(in crate::engine) fn is_settled(&self, shared: &EngineState) -> bool {
         // What is kept for somebody who has not come is dealt with.
-        let is_waiting = self.dialogue.is_alone(world);
+        let is_waiting = self.dialogue.is_alone(shared);
         let is_stalled = self.intake.stalled && !is_waiting;
         !self.is_serving()
             || (self.intake.dry
@@ -78,27 +78,27 @@ impl Session {
 }
 
 impl Dialogue {
-    pub(super) fn reject(&mut self, world: &mut EngineState, now: Timestamp, foreign: Foreign) {
+    pub(super) fn reject(&mut self, shared: &mut EngineState, now: Timestamp, foreign: Foreign) {
         let error = words::not_spoken_here(self.service().name(), foreign.name());
         // The contract's sentence ends with LF whatever the other protocol looked like.
         self.end_lines_with_lf();
         let service = self.service();
-        self.hint(world, |world| Some(diagnosis::of_foreign(foreign, service, self.place(world))));
+        self.hint(shared, |shared| Some(diagnosis::of_foreign(foreign, service, self.place(shared))));
         let reason = CloseReason::PeerForeign(foreign);
         match foreign {
             Foreign::Http if self.kind != Some(Kind::Packet) => {
                 let answer = words::bad_request(&error);
-                self.note_error(world, ErrorKind::Foreign, error);
-                self.finish(world, now, reason, None);
+                self.note_error(shared, ErrorKind::Foreign, error);
+                self.finish(shared, now, reason, None);
                 self.outbox.push(answer.as_bytes());
             }
-            _ => self.fail(world, now, reason, error),
+            _ => self.fail(shared, now, reason, error),
         }
     }
 
     /// What it sends is no text: that is named, and nothing of it is done.
-    pub(super) fn reject_unreadable(&mut self, world: &mut EngineState, now: Timestamp, what: Unreadable) {
-        self.hint_at_unreadable(world, what);
+    pub(super) fn reject_unreadable(&mut self, shared: &mut EngineState, now: Timestamp, what: Unreadable) {
+        self.hint_at_unreadable(shared, what);
         let error = match what {
             Unreadable::Utf16 => words::UTF_16,
             Unreadable::Java => words::JAVA_OBJECT,
@@ -107,49 +107,49 @@ impl Dialogue {
             Unreadable::Gob => words::GOB,
             Unreadable::Ada => words::ADA_BOUNDS,
         };
-        self.fail(world, now, CloseReason::PeerUnreadable, error.to_owned());
+        self.fail(shared, now, CloseReason::PeerUnreadable, error.to_owned());
     }
 
     pub(super) fn fail(
         &mut self,
-        world: &mut EngineState,
+        shared: &mut EngineState,
         now: Timestamp,
         reason: CloseReason,
         error: String,
     ) {
-        self.note_error(world, ErrorKind::of(reason), error.clone());
-        self.finish(world, now, reason, Some(&format!("Error: {error}")));
+        self.note_error(shared, ErrorKind::of(reason), error.clone());
+        self.finish(shared, now, reason, Some(&format!("Error: {error}")));
     }
 
     /// Begins the end: what is queued and `words` are still sent.
     pub(super) fn finish(
         &mut self,
-        world: &mut EngineState,
+        shared: &mut EngineState,
         now: Timestamp,
         reason: CloseReason,
         words: Option<&str>,
     ) {
-        if let Some(seat) = self.seat() {
+        if let Some(member_id) = self.member_id() {
             let mut unsent = Vec::new();
-            self.flags.confided |= world.room.confides(seat);
+            self.flags.confided |= shared.room.confides(member_id);
             let style = self.style();
             if style != Style::Pairs && !reason.is_too_slow() {
                 let late = (CATCH_UP.as_millis() / ROOM_GAP.as_millis()) as usize;
-                world.room.take_lines(seat, usize::MAX, |line, _| self.outbox.say(style, line));
+                shared.room.take_lines(member_id, usize::MAX, |line, _| self.outbox.say(style, line));
                 if style.is_paced() && self.outbox.messages() > late {
                     self.outbox.join();
                 }
             }
             match reason {
-                reason if reason.is_too_slow() => world.room.drop_member(seat, &mut unsent),
-                CloseReason::Stopping => world.room.remove_all(seat, &mut unsent),
-                _ => world.room.leave(seat, &mut unsent),
+                reason if reason.is_too_slow() => shared.room.drop_member(member_id, &mut unsent),
+                CloseReason::Stopping => shared.room.remove_all(member_id, &mut unsent),
+                _ => shared.room.leave(member_id, &mut unsent),
             }
             // With what is said behind it, or it would grow once more, by doubling.
             self.outbox.expect(unsent.len() + words.map_or(0, |words| words.len() + 2));
             self.outbox.push(&unsent);
         }
-        self.hang_up(world);
+        self.hang_up(shared);
         if let State::Stats(telling) = &mut self.state {
             *telling = None; // a list without its last line is one that was cut off
         }
@@ -160,68 +160,68 @@ impl Dialogue {
     }
 
     /// Leaves its partner, if it talks, and the others, if it watches.
-    fn hang_up(&mut self, world: &mut EngineState) {
-        self.look_away(world);
+    fn hang_up(&mut self, shared: &mut EngineState) {
+        self.look_away(shared);
         if let State::Talk(chair) = &mut self.state
             && let Some(chair) = chair.take()
-            && let Some(partner) = world.talk.leave(chair)
+            && let Some(partner) = shared.talk.leave(chair)
         {
-            world.letters.push_back((partner, SessionEvent::Left));
+            shared.session_events.push_back((partner, SessionEvent::Left));
         }
     }
 
-    fn lose(&mut self, world: &mut EngineState) {
-        self.hint_at_reset(world);
-        if let Some(seat) = self.seat() {
-            world.room.drop_member(seat, &mut Vec::new());
+    fn lose(&mut self, shared: &mut EngineState) {
+        self.hint_at_reset(shared);
+        if let Some(member_id) = self.member_id() {
+            shared.room.drop_member(member_id, &mut Vec::new());
         }
-        self.hang_up(world);
+        self.hang_up(shared);
         self.outbox.clear();
         if self.is_serving() {
             self.phase = Phase::Draining(CloseReason::PeerReset, Timestamp::default());
         }
     }
 
-    fn drop_slow(&mut self, world: &mut EngineState, now: Timestamp) {
-        world.counters.of_mut(self.service()).too_slow += 1;
-        self.finish(world, now, CloseReason::PeerTooSlow, Some("Error: too slow"));
+    fn drop_slow(&mut self, shared: &mut EngineState, now: Timestamp) {
+        shared.counters.of_mut(self.service()).too_slow += 1;
+        self.finish(shared, now, CloseReason::PeerTooSlow, Some("Error: too slow"));
     }
 
-    fn withdraw(&mut self, world: &mut EngineState, now: Timestamp, service: Service) {
+    fn withdraw(&mut self, shared: &mut EngineState, now: Timestamp, service: Service) {
         if self.is_serving() && self.binding.service == service && self.service() == service {
             self.flags.withdrawn = true;
-            self.leave_when_withdrawn(world, now);
+            self.leave_when_withdrawn(shared, now);
         }
     }
 
-    fn leave_when_withdrawn(&mut self, world: &mut EngineState, now: Timestamp) {
+    fn leave_when_withdrawn(&mut self, shared: &mut EngineState, now: Timestamp) {
         if self.flags.withdrawn && self.is_serving() && self.report().is_none() && !self.is_telling() {
             let words = format!("Error: {} is no longer offered here", self.service());
-            self.finish(world, now, CloseReason::Withdrawn, Some(&words));
+            self.finish(shared, now, CloseReason::Withdrawn, Some(&words));
         }
     }
 
     /// It will say nothing more, and all that it has said is answered.
-    fn leave_at_end(&mut self, world: &mut EngineState, now: Timestamp) {
+    fn leave_at_end(&mut self, shared: &mut EngineState, now: Timestamp) {
         if self.is_serving() && self.report().is_none() && !self.is_telling() {
             // The end of a FIFO is its endpoint's: its writers come and go.
             let reason = if self.is_on_fifo() { CloseReason::Withdrawn } else { CloseReason::PeerClosed };
-            self.finish(world, now, reason, None);
+            self.finish(shared, now, reason, None);
         }
     }
 
-    fn step(&mut self, world: &mut EngineState, now: Timestamp, has_ended: bool) -> Option<Output> {
+    fn step(&mut self, shared: &mut EngineState, now: Timestamp, has_ended: bool) -> Option<Output> {
         match self.phase {
             Phase::Serving => None,
             Phase::Draining(..) if !self.outbox.is_empty() => None,
             Phase::Draining(reason, _)
                 if reason.is_refusal()
                     && !self.flags.counted
-                    && world.refused_lingering >= world.settings.refused_lingering_max =>
+                    && shared.refused_lingering >= shared.settings.refused_lingering_max =>
             {
                 Some(Output::Close(self.peer))
             }
-            Phase::Draining(reason, _) if has_ended && world.tower.suspects(self.peer) => {
+            Phase::Draining(reason, _) if has_ended && shared.event_ring.suspects(self.peer) => {
                 self.phase = Phase::Lingering(reason, now + LEAVING);
                 Some(Output::ShutdownWrite(self.peer))
             }
@@ -231,13 +231,15 @@ impl Dialogue {
                 None
             }
             Phase::Draining(reason, _) => {
-                self.phase = Phase::Lingering(reason, now + world.settings.linger);
+                self.phase = Phase::Lingering(reason, now + shared.settings.linger);
                 if !self.flags.counted {
-                    world.refused_lingering += 1;
+                    shared.refused_lingering += 1;
                 }
                 Some(Output::ShutdownWrite(self.peer))
             }
-            Phase::Parting(..) | Phase::Lingering(..) if has_ended && !world.tower.suspects(self.peer) => {
+            Phase::Parting(..) | Phase::Lingering(..)
+                if has_ended && !shared.event_ring.suspects(self.peer) =>
+            {
                 Some(Output::Close(self.peer))
             }
             Phase::Parting(_, until) if until <= now => Some(Output::Reset(self.peer)),
@@ -256,38 +258,38 @@ impl Dialogue {
         may_be_window && self.binding.transport == Transport::Tcp && self.service().facts().is_shared
     }
 
-    fn depart(&mut self, world: &mut EngineState) {
-        if let Some(seat) = self.seat() {
-            world.room.drop_member(seat, &mut Vec::new());
-            self.state = State::Chat(Err(world.now)); // nothing that follows may ask for its name there
+    fn depart(&mut self, shared: &mut EngineState) {
+        if let Some(member_id) = self.member_id() {
+            shared.room.drop_member(member_id, &mut Vec::new());
+            self.state = State::Chat(Err(shared.now)); // nothing that follows may ask for its name there
         }
-        self.hang_up(world);
+        self.hang_up(shared);
         let reason = match self.phase {
             Phase::Serving => CloseReason::Stopping,
             Phase::Draining(reason, _) | Phase::Parting(reason, _) | Phase::Lingering(reason, _) => reason,
         };
         if self.flags.counted {
-            world.connection_counts.release(self.service(), self.origin);
+            shared.connection_counts.release(self.service(), self.origin);
         } else if matches!(self.phase, Phase::Lingering(..)) {
-            world.refused_lingering -= 1;
+            shared.refused_lingering -= 1;
         }
-        world.paces.remove(self.peer);
-        world.guests.remove(self.peer);
-        world.unread.remove(self.peer);
-        self.hint_at_end(world, reason);
-        self.leave_roster(world);
-        self.note(world, EventKind::Closed(reason));
+        shared.paces.remove(self.peer);
+        shared.guests.remove(self.peer);
+        shared.unread.remove(self.peer);
+        self.hint_at_end(shared, reason);
+        self.leave_roster(shared);
+        self.note(shared, EventKind::Closed(reason));
     }
 
-    fn stop(&mut self, world: &mut EngineState, now: Timestamp) {
+    fn stop(&mut self, shared: &mut EngineState, now: Timestamp) {
         if self.is_serving() && !self.service().facts().is_shared {
-            self.finish(world, now, CloseReason::Stopping, None);
+            self.finish(shared, now, CloseReason::Stopping, None);
         }
     }
 
-    fn stop_talking(&mut self, world: &mut EngineState, now: Timestamp) {
+    fn stop_talking(&mut self, shared: &mut EngineState, now: Timestamp) {
         if self.is_serving() {
-            self.finish(world, now, CloseReason::Stopping, Some("Server is shutting down."));
+            self.finish(shared, now, CloseReason::Stopping, Some("Server is shutting down."));
         }
     }
 }

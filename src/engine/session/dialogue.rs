@@ -128,9 +128,9 @@ impl Dialogue {
     }
 
     /// Its place in the room, while it has one.
-    pub(super) fn seat(&self) -> Option<MemberId> {
+    pub(super) fn member_id(&self) -> Option<MemberId> {
         match (&self.phase, &self.state) {
-            (Phase::Serving, State::Chat(Ok(seat))) => Some(*seat),
+            (Phase::Serving, State::Chat(Ok(member_id))) => Some(*member_id),
             _ => None,
         }
     }
@@ -147,8 +147,8 @@ impl Dialogue {
         self.binding.transport == Transport::Fifo
     }
 
-    pub(super) fn settings<'a>(&self, world: &'a EngineState) -> &'a ServiceSettings {
-        world.settings.of(self.service())
+    pub(super) fn settings<'a>(&self, shared: &'a EngineState) -> &'a ServiceSettings {
+        shared.settings.of(self.service())
     }
 
     /// How its messages are told apart on the way out.
@@ -171,20 +171,20 @@ impl Dialogue {
     }
 
     /// Tells the peer what was wrong with its message.
-    pub(super) fn err(&mut self, world: &mut EngineState, kind: ErrorKind, error: String) {
+    pub(super) fn err(&mut self, shared: &mut EngineState, kind: ErrorKind, error: String) {
         self.say(&format!("Error: {error}"));
-        self.note_error(world, kind, error);
+        self.note_error(shared, kind, error);
     }
 
-    pub(super) fn note_error(&mut self, world: &mut EngineState, kind: ErrorKind, error: String) {
-        world.counters.of_mut(self.service()).count_error(kind);
-        self.count_error(world);
-        self.note(world, EventKind::Erred(error));
+    pub(super) fn note_error(&mut self, shared: &mut EngineState, kind: ErrorKind, error: String) {
+        shared.counters.of_mut(self.service()).count_error(kind);
+        self.count_error(shared);
+        self.note(shared, EventKind::Erred(error));
     }
 
-    pub(super) fn note(&self, world: &mut EngineState, what: EventKind) {
-        self.show_to_watchers(world, || TraceEvent::Happened(what.clone()));
-        world.note(Note {
+    pub(super) fn note(&self, shared: &mut EngineState, what: EventKind) {
+        self.show_to_watchers(shared, || TraceEvent::Happened(what.clone()));
+        shared.note(Note {
             peer: Some(self.peer),
             binding: Rc::clone(&self.binding),
             origin: self.origin,

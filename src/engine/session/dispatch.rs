@@ -22,39 +22,39 @@ impl Session {
     /// Bytes came. `more`: the burst goes on.
     pub(in crate::engine) fn handle_bytes(
         &mut self,
-        world: &mut EngineState,
+        shared: &mut EngineState,
         now: Timestamp,
         bytes: &[u8],
         more: bool,
     ) {
         let dialogue = &mut self.dialogue;
-        world.counters.of_mut(dialogue.service()).bytes_in += bytes.len() as u64;
+        shared.counters.of_mut(dialogue.service()).bytes_in += bytes.len() as u64;
         if dialogue.heard < Heard::Bytes && !bytes.is_empty() {
             dialogue.heard = Heard::Bytes;
         }
         if !dialogue.is_serving() {
-            return dialogue.overhear(world, bytes);
+            return dialogue.overhear(shared, bytes);
         }
         let kind = dialogue.kind;
         if kind == Some(Kind::Packet) {
-            return self.handle_packet(world, now, bytes, more);
+            return self.handle_packet(shared, now, bytes, more);
         }
         self.intake.push(kind, more);
         dialogue.outbox.resume(now); // a pause that nothing waited for has no deadline
         match kind {
-            None if matches!(bytes, [b'\n'] | [b'\r', b'\n']) => self.hint_at_late_newline(world, now),
-            Some(Kind::Raw) if !more && bytes.ends_with(b"\n") => self.turn_to_lines(world),
-            Some(Kind::Line | Kind::Telnet) if self.is_telnet(world, now, bytes) => {
-                return self.take_text(world, now, bytes);
+            None if matches!(bytes, [b'\n'] | [b'\r', b'\n']) => self.hint_at_late_newline(shared, now),
+            Some(Kind::Raw) if !more && bytes.ends_with(b"\n") => self.turn_to_lines(shared),
+            Some(Kind::Line | Kind::Telnet) if self.is_telnet(shared, now, bytes) => {
+                return self.take_text(shared, now, bytes);
             }
             _ => {}
         }
-        self.take_in(world, now, bytes);
+        self.take_in(shared, now, bytes);
     }
 
     /// Whether a line client's bytes have Telnet's commands in between: from the beginning on, or between two messages, after a
     /// Ctrl-C. No text begins with an IAC.
-    fn is_telnet(&mut self, world: &mut EngineState, now: Timestamp, bytes: &[u8]) -> bool {
+    fn is_telnet(&mut self, shared: &mut EngineState, now: Timestamp, bytes: &[u8]) -> bool {
         if self.intake.guess.telnet().is_some() {
             return true;
         }
@@ -62,7 +62,7 @@ impl Session {
             [IAC] => true,
             [IAC, command, ..] => telnet::is_command(*command),
             [b'\n'] | [b'\r', b'\n'] => {
-                self.hint_at_late_newline(world, now);
+                self.hint_at_late_newline(shared, now);
                 false
             }
             _ => false,
@@ -71,105 +71,105 @@ impl Session {
             Some(Kind::Telnet) => true,
             _ => {
                 let is_between = self.intake.is_empty() && !self.intake.is_skipping();
-                has_command && is_between && !self.is_on_fifo() && self.is_guessed(world)
+                has_command && is_between && !self.is_on_fifo() && self.is_guessed(shared)
             }
         };
         if is_one {
-            self.dialogue.hint_at_kind(world, Kind::Telnet, bytes);
+            self.dialogue.hint_at_kind(shared, Kind::Telnet, bytes);
             self.intake.guess.be_telnet();
         }
         is_one
     }
 
     /// Takes the text out of a Telnet client's bytes, answers the commands in between, and goes on with the text.
-    fn take_text(&mut self, world: &mut EngineState, now: Timestamp, bytes: &[u8]) {
+    fn take_text(&mut self, shared: &mut EngineState, now: Timestamp, bytes: &[u8]) {
         if self.intake.has_ended() {
             return; // it has said that nothing more is for us
         }
         let (replies, has_ended) = self.intake.push_telnet(bytes);
         self.dialogue.outbox.push(&replies);
-        self.take_in(world, now, &[]);
+        self.take_in(shared, now, &[]);
         if has_ended {
             self.intake.end_input();
-            self.take_last(world, now);
+            self.take_last(shared, now);
         }
     }
 
     /// Whether nothing but what it sends says what kind of client it is.
-    fn is_guessed(&self, world: &EngineState) -> bool {
-        world.settings.of(self.dialogue.binding.service).framing == FramingRule::Auto
+    fn is_guessed(&self, shared: &EngineState) -> bool {
+        shared.settings.of(self.dialogue.binding.service).framing == FramingRule::Auto
     }
 
     /// One packet is one message.
-    fn handle_packet(&mut self, world: &mut EngineState, now: Timestamp, packet: &[u8], truncated: bool) {
+    fn handle_packet(&mut self, shared: &mut EngineState, now: Timestamp, packet: &[u8], truncated: bool) {
         if truncated {
-            return self.dialogue.overflow(world, now); // the rest of it is lost already
+            return self.dialogue.overflow(shared, now); // the rest of it is lost already
         }
         let mark = if self.dialogue.heard == Heard::Message { &[][..] } else { detect::BYTE_ORDER_MARK };
         let packet = packet.strip_prefix(mark).unwrap_or(packet);
         if self.dialogue.heard != Heard::Message
             && let Some(foreign) = foreign::of_message(packet)
         {
-            self.dialogue.reject(world, now, foreign);
+            self.dialogue.reject(shared, now, foreign);
         }
         if self.is_serving() {
             self.intake.push_packet(packet);
-            self.take_in(world, now, &[]);
+            self.take_in(shared, now, &[]);
         }
     }
 
     /// The peer will send nothing more.
-    pub(in crate::engine) fn handle_end_of_file(&mut self, world: &mut EngineState, now: Timestamp) {
-        self.suspect_leaving(world);
+    pub(in crate::engine) fn handle_end_of_file(&mut self, shared: &mut EngineState, now: Timestamp) {
+        self.suspect_leaving(shared);
         self.intake.end();
-        self.take_last(world, now);
+        self.take_last(shared, now);
     }
 
     /// What waits is all that comes.
-    fn take_last(&mut self, world: &mut EngineState, now: Timestamp) {
-        if self.dialogue.is_alone(world) {
+    fn take_last(&mut self, shared: &mut EngineState, now: Timestamp) {
+        if self.dialogue.is_alone(shared) {
             self.intake.clear();
         }
         if self.is_serving() {
-            self.give_up_overlong(world, now);
+            self.give_up_overlong(shared, now);
         }
         if self.is_serving() && !self.intake.is_empty() {
             if self.dialogue.kind.is_none() {
                 let kind = self.intake.kind_at_end(Kind::Line);
-                self.dialogue.hint_at_kind(world, kind, self.intake.bytes());
-                self.decide(world, kind);
+                self.dialogue.hint_at_kind(shared, kind, self.intake.bytes());
+                self.decide(shared, kind);
             }
-            self.take_in(world, now, &[]);
+            self.take_in(shared, now, &[]);
         }
     }
 
     /// There may be room in the queues again.
-    pub(in crate::engine) fn resume(&mut self, world: &mut EngineState, now: Timestamp) {
-        self.dialogue.go_on_telling(world, now);
-        if self.is_serving() && self.intake.stalled && self.dialogue.has_room(world) {
-            self.take_in(world, now, &[]);
+    pub(in crate::engine) fn resume(&mut self, shared: &mut EngineState, now: Timestamp) {
+        self.dialogue.go_on_telling(shared, now);
+        if self.is_serving() && self.intake.stalled && self.dialogue.has_room(shared) {
+            self.take_in(shared, now, &[]);
         }
     }
 
     /// Takes whole messages off what waits, with `fresh` behind it.
-    pub(super) fn take_in(&mut self, world: &mut EngineState, now: Timestamp, fresh: &[u8]) {
+    pub(super) fn take_in(&mut self, shared: &mut EngineState, now: Timestamp, fresh: &[u8]) {
         let mut fresh = fresh;
         self.intake.stalled = false;
         if self.intake.is_skipping() {
-            self.skip_overlong(world, now, &mut fresh);
+            self.skip_overlong(shared, now, &mut fresh);
         }
         let dialogue = &mut self.dialogue;
         let is_first = dialogue.heard != Heard::Message;
         if is_first {
             self.intake.drop_byte_order_mark(&mut fresh);
         }
-        if is_first && dialogue.reject_foreign(world, now, self.intake.gather(&mut fresh)) {
+        if is_first && dialogue.reject_foreign(shared, now, self.intake.gather(&mut fresh)) {
             fresh = &[];
         } else if dialogue.kind.is_none() {
-            self.look_first(world, now, &mut fresh);
+            self.look_first(shared, now, &mut fresh);
         }
         if let Some(kind) = self.dialogue.kind {
-            self.take_messages(world, now, kind, &mut fresh);
+            self.take_messages(shared, now, kind, &mut fresh);
         }
         if self.dialogue.is_serving() {
             self.intake.keep(fresh);
@@ -178,7 +178,7 @@ impl Session {
         }
         self.intake.note_progress(now);
         if !self.intake.is_empty() && self.waits_for_rest() {
-            world.unfinished = Some(self.peer());
+            shared.unfinished = Some(self.peer());
         }
     }
 
@@ -190,26 +190,26 @@ impl Session {
         is_told_later && self.intake.burst() == Burst::Ended && !self.intake.stalled
     }
 
-    fn take_messages(&mut self, world: &mut EngineState, now: Timestamp, kind: Kind, fresh: &mut &[u8]) {
+    fn take_messages(&mut self, shared: &mut EngineState, now: Timestamp, kind: Kind, fresh: &mut &[u8]) {
         let Session { intake, dialogue, .. } = self;
         let mut is_behind_string = false;
         while intake.has_more(fresh) && dialogue.is_serving() {
             if is_behind_string && intake.drop_garbage(fresh) {
                 return;
             }
-            if !dialogue.has_room(world) {
+            if !dialogue.has_room(shared) {
                 intake.stalled = true;
-                dialogue.reject_first(world, now, intake.gather(fresh));
+                dialogue.reject_first(shared, now, intake.gather(fresh));
                 return;
             }
             let message = match intake.next(fresh, kind) {
                 Some(message) => message,
-                None => match intake.rest(fresh, kind, dialogue.settings(world).message_bytes_max) {
+                None => match intake.rest(fresh, kind, dialogue.settings(shared).message_bytes_max) {
                     Rest::Message(_) if dialogue.is_on_fifo() => continue, // no line
                     Rest::Message(message) => message,
                     Rest::TooLong(message, end) => {
-                        if !dialogue.reject_long(world, now, message) {
-                            self.begin_overlong(world, now, fresh, end);
+                        if !dialogue.reject_long(shared, now, message) {
+                            self.begin_overlong(shared, now, fresh, end);
                         }
                         return;
                     }
@@ -224,16 +224,16 @@ impl Session {
             let is_request = before == Service::Mux && mux::choose(message) == Choice::Default;
             let own = if is_request { message.len() } else { 0 };
             // A partner may come later, and is to hear it.
-            let is_kept = || world.settings.mux_default.facts().keeps == Keeps::ForPartner;
+            let is_kept = || shared.settings.mux_default.facts().keeps == Keeps::ForPartner;
             let first = (is_request && is_kept()).then(|| message.to_vec());
-            let is_message = dialogue.handle_message(world, now, message);
+            let is_message = dialogue.handle_message(shared, now, message);
             if is_message {
                 intake.count_message();
             }
             if before == Service::Mux && dialogue.service() != before {
                 // It has chosen: what came with the choice is that service's, and the choice too, if it was a request.
-                world.counters.move_bytes_in(before, dialogue.service(), own + intake.len() + fresh.len());
-                if let Some(first) = first.filter(|_| dialogue.is_alone(world)) {
+                shared.counters.move_bytes_in(before, dialogue.service(), own + intake.len() + fresh.len());
+                if let Some(first) = first.filter(|_| dialogue.is_alone(shared)) {
                     intake.put_back(kind, &first, fresh);
                 }
             }
@@ -241,14 +241,14 @@ impl Session {
     }
 
     /// Looks at the first bursts, which tell the kind of client.
-    fn look_first(&mut self, world: &mut EngineState, now: Timestamp, fresh: &mut &[u8]) {
+    fn look_first(&mut self, shared: &mut EngineState, now: Timestamp, fresh: &mut &[u8]) {
         let Session { intake, dialogue, .. } = self;
         let service = dialogue.service();
-        let is_complete = dialogue.is_complete(world);
-        match intake.look(now, fresh, world.settings.of(service), is_complete) {
+        let is_complete = dialogue.is_complete(shared);
+        match intake.look(now, fresh, shared.settings.of(service), is_complete) {
             First::Is(kind) => {
-                dialogue.hint_at_kind(world, kind, intake.gather(fresh));
-                self.decide(world, kind);
+                dialogue.hint_at_kind(shared, kind, intake.gather(fresh));
+                self.decide(shared, kind);
                 if kind == Kind::Telnet {
                     let (replies, has_ended) = self.intake.be_telnet(fresh);
                     self.dialogue.outbox.push(&replies);
@@ -257,57 +257,57 @@ impl Session {
                     }
                 }
             }
-            First::Unreadable(what) => dialogue.reject_unreadable(world, now, what),
+            First::Unreadable(what) => dialogue.reject_unreadable(shared, now, what),
             First::Complete(bytes)
-                if !dialogue.outbox.is_open() && dialogue.is_multiplication(world, bytes) =>
+                if !dialogue.outbox.is_open() && dialogue.is_multiplication(shared, bytes) =>
             {
                 dialogue.outbox.say_openly(multiply::ACKNOWLEDGEMENT);
             }
             First::Complete(_) | First::Unknown => {}
             First::TooLong(bytes) => {
-                if !dialogue.reject_long(world, now, bytes) {
-                    let is_complete = dialogue.is_complete(world)(bytes);
-                    self.begin_overlong_guess(world, now, fresh, is_complete);
+                if !dialogue.reject_long(shared, now, bytes) {
+                    let is_complete = dialogue.is_complete(shared)(bytes);
+                    self.begin_overlong_guess(shared, now, fresh, is_complete);
                 }
             }
         }
     }
 
     /// A raw client has ended a burst with LF: it is a line client after all, unless the configuration says that it is none.
-    fn turn_to_lines(&mut self, world: &mut EngineState) {
-        if self.is_guessed(world) {
-            self.decide(world, Kind::Line);
+    fn turn_to_lines(&mut self, shared: &mut EngineState) {
+        if self.is_guessed(shared) {
+            self.decide(shared, Kind::Line);
             self.dialogue.outbox.end_pause();
         }
     }
 
     /// Silence has lasted: the kind of client is what can be made of what has come.
-    pub(super) fn end_guessing(&mut self, world: &mut EngineState, now: Timestamp) {
+    pub(super) fn end_guessing(&mut self, shared: &mut EngineState, now: Timestamp) {
         if self.intake.guess.ends_with_pause() {
-            self.end_overlong(world, now, Kind::Raw);
+            self.end_overlong(shared, now, Kind::Raw);
             return self.intake.note_progress(now);
         }
-        let kind = self.intake.end_guessing(self.dialogue.is_complete(world));
-        self.dialogue.hint_at_kind(world, kind, self.intake.bytes());
-        self.decide(world, kind);
-        self.take_in(world, now, &[]);
+        let kind = self.intake.end_guessing(self.dialogue.is_complete(shared));
+        self.dialogue.hint_at_kind(shared, kind, self.intake.bytes());
+        self.decide(shared, kind);
+        self.take_in(shared, now, &[]);
     }
 
     /// The kind of client is known now.
-    pub(super) fn decide(&mut self, world: &mut EngineState, kind: Kind) {
+    pub(super) fn decide(&mut self, shared: &mut EngineState, kind: Kind) {
         self.intake.guess.settle();
         self.dialogue.kind = Some(kind);
         if self.dialogue.style().is_paced() {
             self.dialogue.outbox.end_lines();
         }
-        self.dialogue.note(world, EventKind::Decided(kind));
+        self.dialogue.note(shared, EventKind::Decided(kind));
     }
 }
 
 impl Dialogue {
     /// What tells whether some first bytes are a complete request.
-    fn is_complete(&self, world: &EngineState) -> impl Fn(&[u8]) -> bool + use<> {
-        let (service, default) = (self.service(), world.settings.mux_default);
+    fn is_complete(&self, shared: &EngineState) -> impl Fn(&[u8]) -> bool + use<> {
+        let (service, default) = (self.service(), shared.settings.mux_default);
         move |bytes| {
             !detect::is_part_of_mark(bytes)
                 && foreign::look(bytes) == foreign::Guess::No
@@ -316,80 +316,85 @@ impl Dialogue {
     }
 
     /// What a greeted client says is for the log; what anybody else says after the end is for nobody.
-    fn overhear(&mut self, world: &mut EngineState, bytes: &[u8]) {
+    fn overhear(&mut self, shared: &mut EngineState, bytes: &[u8]) {
         if matches!(self.state, State::Greeting)
             && self.flags.counted
             && self.heard != Heard::Message
             && !is_empty(bytes)
         {
             self.heard = Heard::Message;
-            world.counters.of_mut(Service::Greeting).messages += 1;
-            self.note(world, EventKind::Remarked(quote(bytes.trim_ascii())));
+            shared.counters.of_mut(Service::Greeting).messages += 1;
+            self.note(shared, EventKind::Remarked(quote(bytes.trim_ascii())));
         }
     }
 
     /// One whole message. Whether it had something to say.
-    pub(super) fn handle_message(&mut self, world: &mut EngineState, now: Timestamp, message: &[u8]) -> bool {
-        let is_too_long = |dialogue: &Dialogue, world: &EngineState| {
-            message.len() > dialogue.settings(world).message_bytes_max
+    pub(super) fn handle_message(
+        &mut self,
+        shared: &mut EngineState,
+        now: Timestamp,
+        message: &[u8],
+    ) -> bool {
+        let is_too_long = |dialogue: &Dialogue, shared: &EngineState| {
+            message.len() > dialogue.settings(shared).message_bytes_max
         };
-        if !is_too_long(self, world) {
-            self.keep_pace(world, now, message);
+        if !is_too_long(self, shared) {
+            self.keep_pace(shared, now, message);
         }
         loop {
             // The length first: whether a blank line is too long must not depend on how it was cut on its way.
-            if is_too_long(self, world) {
-                self.overflow(world, now);
+            if is_too_long(self, shared) {
+                self.overflow(shared, now);
                 return false;
             }
             if is_empty(message) {
                 return false;
             }
-            if self.reject_first(world, now, message) {
+            if self.reject_first(shared, now, message) {
                 return false;
             }
             self.heard = Heard::Message;
             // On the mux a message may choose a service, and then be the first to that one.
-            if !self.hear(world, now, message) {
+            if !self.hear(shared, now, message) {
                 return true;
             }
         }
     }
 
     /// Whether it is to be heard again, by the service that was chosen.
-    fn hear(&mut self, world: &mut EngineState, now: Timestamp, message: &[u8]) -> bool {
+    fn hear(&mut self, shared: &mut EngineState, now: Timestamp, message: &[u8]) -> bool {
         self.active = now;
-        world.counters.of_mut(self.service()).messages += 1;
-        self.count_request(world);
-        if world.settings.report_messages || self.is_seen(world) {
-            self.hint(world, |_| form::of_encoding(message));
-            let saying = self.saying(world, message);
-            match world.settings.report_messages {
-                true => self.note(world, saying),
-                false => self.show_to_watchers(world, || TraceEvent::Happened(saying)),
+        shared.counters.of_mut(self.service()).messages += 1;
+        self.count_request(shared);
+        if shared.settings.report_messages || self.is_seen(shared) {
+            self.hint(shared, |_| form::of_encoding(message));
+            let saying = self.saying(shared, message);
+            match shared.settings.report_messages {
+                true => self.note(shared, saying),
+                false => self.show_to_watchers(shared, || TraceEvent::Happened(saying)),
             }
         }
-        let again = self.answer(world, now, message);
+        let again = self.answer(shared, now, message);
         if self.is_on_fifo() {
-            self.drop_unread(world);
+            self.drop_unread(shared);
         }
         again
     }
 
-    fn answer(&mut self, world: &mut EngineState, now: Timestamp, message: &[u8]) -> bool {
+    fn answer(&mut self, shared: &mut EngineState, now: Timestamp, message: &[u8]) -> bool {
         match self.state {
-            State::Multiply => self.multiply(world, message),
+            State::Multiply => self.multiply(shared, message),
             State::Outside | State::Greeting => {}
-            State::Chat(Err(_)) => self.name(world, now, message),
-            State::Chat(Ok(seat)) => self.chat(world, now, seat, message),
-            State::Plain(service) => self.answer_plainly(world, now, service, message),
-            State::Talk(Some(chair)) => self.talk(world, now, chair, message),
+            State::Chat(Err(_)) => self.name(shared, now, message),
+            State::Chat(Ok(member_id)) => self.chat(shared, now, member_id, message),
+            State::Plain(service) => self.answer_plainly(shared, now, service, message),
+            State::Talk(Some(chair)) => self.talk(shared, now, chair, message),
             State::Talk(None) => {}
-            State::Stats(_) => self.stats(world, now, message),
+            State::Stats(_) => self.stats(shared, now, message),
             State::Status(_) => self.state = State::Status(Some(status::asked(message))),
-            State::Watch(_) => self.watch(world, now, message),
-            State::Mux => return self.choose(world, now, message),
-            State::Control => self.control(world, message),
+            State::Watch(_) => self.watch(shared, now, message),
+            State::Mux => return self.choose(shared, now, message),
+            State::Control => self.control(shared, message),
         }
         false
     }

@@ -10,41 +10,41 @@ use crate::engine::service::chat;
 
 impl Dialogue {
     /// Begins it. No limit keeps it out: nobody could be told.
-    pub(super) fn open_fifo(&mut self, world: &mut EngineState, now: Timestamp) {
+    pub(super) fn open_fifo(&mut self, shared: &mut EngineState, now: Timestamp) {
         self.kind = Some(Kind::Line);
         self.heard = Heard::Message; // nobody's first message can be known for one: no other protocol is looked for
         self.flags.counted = true;
-        world.connection_counts.count(self.binding.service, self.origin);
-        self.note(world, EventKind::Opened);
-        self.enter(world, now, self.binding.service);
+        shared.connection_counts.count(self.binding.service, self.origin);
+        self.note(shared, EventKind::Opened);
+        self.enter(shared, now, self.binding.service);
     }
 
     /// Takes a place in the room, under the file's name and without a word of our own.
-    pub(super) fn join_from_fifo(&mut self, world: &mut EngineState) {
+    pub(super) fn join_from_fifo(&mut self, shared: &mut EngineState) {
         let name = self.binding.endpoint.rsplit('/').next().unwrap_or_default();
-        let seat = chat::enter_as(&mut world.room, self.peer, name);
-        world.room.set_lossy(seat);
-        self.state = State::Chat(Ok(seat));
-        self.note(world, EventKind::Joined(world.room.name(seat).to_owned()));
+        let member_id = chat::enter_as(&mut shared.room, self.peer, name);
+        shared.room.set_lossy(member_id);
+        self.state = State::Chat(Ok(member_id));
+        self.note(shared, EventKind::Joined(shared.room.name(member_id).to_owned()));
     }
 
     /// Of the replies that nobody reads, the oldest go. As long as the pipe takes them, none does.
-    pub(super) fn drop_unread(&mut self, world: &mut EngineState) {
+    pub(super) fn drop_unread(&mut self, shared: &mut EngineState) {
         if !self.flags.blocked {
             return;
         }
-        let max = self.settings(world).backlog_bytes_max;
+        let max = self.settings(shared).backlog_bytes_max;
         let dropped = self.outbox.drop_oldest(max);
-        world.counters.of_mut(self.service()).count_dropped(Dropped::Unread, dropped);
+        shared.counters.of_mut(self.service()).count_dropped(Dropped::Unread, dropped);
     }
 }
 
 impl Session {
     /// A line that was begun is not finished in time: whoever wrote it may have gone, and the next one begins anew.
-    pub(super) fn drop_fragment(&mut self, world: &mut EngineState, error: String) {
+    pub(super) fn drop_fragment(&mut self, shared: &mut EngineState, error: String) {
         // Of one that was too long it was said already.
         if !self.intake.give_up() {
-            self.dialogue.err_in_order(world, ErrorKind::Unfinished, error);
+            self.dialogue.err_in_order(shared, ErrorKind::Unfinished, error);
         }
     }
 }

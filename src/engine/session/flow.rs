@@ -15,29 +15,29 @@ impl Session {
     // ---- what comes in
 
     /// Whether the peer is to be read from: not when it does not read itself.
-    pub(in crate::engine) fn wants_input(&self, world: &EngineState) -> bool {
-        !self.intake.is_at_end() && (!self.is_serving() || !self.is_held_back(world))
+    pub(in crate::engine) fn wants_input(&self, shared: &EngineState) -> bool {
+        !self.intake.is_at_end() && (!self.is_serving() || !self.is_held_back(shared))
     }
 
-    pub(super) fn is_held_back(&self, world: &EngineState) -> bool {
+    pub(super) fn is_held_back(&self, shared: &EngineState) -> bool {
         let dialogue = &self.dialogue;
         if dialogue.is_on_fifo() {
             return self.intake.stalled;
         }
         // What is said before a partner has come is kept for that one.
         let keeps = || {
-            dialogue.is_alone(world) && self.intake.len() < dialogue.settings(world).backlog_bytes_max
-                || self.keeps_bursts_apart(world)
+            dialogue.is_alone(shared) && self.intake.len() < dialogue.settings(shared).backlog_bytes_max
+                || self.keeps_bursts_apart(shared)
         };
         (self.intake.stalled && !keeps())
-            || (dialogue.flags.blocked && dialogue.seat().is_some())
+            || (dialogue.flags.blocked && dialogue.member_id().is_some())
             || dialogue.outbox.len() >= OUTBOX_BYTES_HIGH
             || (dialogue.flags.blocked && !dialogue.outbox.is_empty())
     }
 
     /// Whether the reactor has to be told to read from it again.
-    pub(in crate::engine) fn is_to_be_heard_again(&mut self, world: &EngineState, now: Timestamp) -> bool {
-        let deaf = !self.wants_input(world);
+    pub(in crate::engine) fn is_to_be_heard_again(&mut self, shared: &EngineState, now: Timestamp) -> bool {
+        let deaf = !self.wants_input(shared);
         let again = std::mem::replace(&mut self.intake.deaf, deaf) && !deaf;
         if again {
             self.intake.begin_again(now);
@@ -48,24 +48,24 @@ impl Session {
     // ---- what goes out
 
     /// The first `count` bytes of the outbox's offer were sent.
-    pub(in crate::engine) fn handle_sent(&mut self, world: &mut EngineState, now: Timestamp, count: usize) {
-        self.dialogue.handle_sent(world, now, count);
+    pub(in crate::engine) fn handle_sent(&mut self, shared: &mut EngineState, now: Timestamp, count: usize) {
+        self.dialogue.handle_sent(shared, now, count);
     }
 
     /// Takes what the room has for it, where its messages are not the lines of the room's log.
-    pub(in crate::engine) fn hear_room(&mut self, world: &mut EngineState) {
-        self.dialogue.hear_room(world);
+    pub(in crate::engine) fn hear_room(&mut self, shared: &mut EngineState) {
+        self.dialogue.hear_room(shared);
     }
 
     /// The kernel takes bytes for it, or does not.
-    pub(in crate::engine) fn set_blocked(&mut self, world: &mut EngineState, now: Timestamp, blocked: bool) {
+    pub(in crate::engine) fn set_blocked(&mut self, shared: &mut EngineState, now: Timestamp, blocked: bool) {
         if blocked && self.dialogue.flags.blocked {
-            return self.dialogue.give_up_sending(world, now);
+            return self.dialogue.give_up_sending(shared, now);
         }
         self.dialogue.flags.blocked = blocked;
-        self.dialogue.note_blocked(world, now, blocked);
-        if let Some(seat) = self.seat() {
-            world.room.set_blocked(seat, blocked);
+        self.dialogue.note_blocked(shared, now, blocked);
+        if let Some(member_id) = self.member_id() {
+            shared.room.set_blocked(member_id, blocked);
         }
     }
 
@@ -93,28 +93,28 @@ impl Session {
     }
 
     /// Whether it holds messages for which its own queue has room: it waits for the room's.
-    pub(in crate::engine) fn is_waiting_for_room(&self, world: &EngineState) -> bool {
+    pub(in crate::engine) fn is_waiting_for_room(&self, shared: &EngineState) -> bool {
         self.intake.stalled
-            && self.seat().is_some()
-            && (self.dialogue.has_own_room(world) || self.dialogue.is_on_fifo())
+            && self.member_id().is_some()
+            && (self.dialogue.has_own_room(shared) || self.dialogue.is_on_fifo())
             && (!self.dialogue.flags.blocked || self.dialogue.is_on_fifo())
-            && self.dialogue.paced_until(world).is_none()
+            && self.dialogue.paced_until(shared).is_none()
     }
 }
 
 impl Dialogue {
     /// Whether more may be asked of the services on this peer's behalf, while it is served.
-    pub(super) fn has_room(&self, world: &mut EngineState) -> bool {
-        if self.flags.withdrawn || self.paced_until(world).is_some() {
+    pub(super) fn has_room(&self, shared: &mut EngineState) -> bool {
+        if self.flags.withdrawn || self.paced_until(shared).is_some() {
             return false;
         }
         let is_member = match self.state {
             State::Status(Some(_)) | State::Stats(Some(_)) => return false, // one after the other
             State::Talk(Some(chair)) => {
-                let max = super::talk::line_bytes_max(world);
-                return !self.flags.meeting && world.talk.has_room(chair, max);
+                let max = super::talk::line_bytes_max(shared);
+                return !self.flags.meeting && shared.talk.has_room(chair, max);
             }
-            State::Chat(Ok(_)) if world.room.fresh() >= ROOM_BURST_BYTES => return false,
+            State::Chat(Ok(_)) if shared.room.fresh() >= ROOM_BURST_BYTES => return false,
             State::Chat(Ok(_)) => true,
             State::Outside
             | State::Multiply
@@ -131,19 +131,19 @@ impl Dialogue {
         if self.is_on_fifo() && self.flags.blocked {
             return true; // what nobody reads is dropped, and only then
         }
-        self.has_own_room(world) && !(is_member && self.flags.blocked)
+        self.has_own_room(shared) && !(is_member && self.flags.blocked)
     }
 
     /// Whether little enough waits in its own queue.
-    fn has_own_room(&self, world: &EngineState) -> bool {
-        self.outbox.len() < OUTBOX_BYTES_HIGH.min(self.settings(world).backlog_bytes_max)
+    fn has_own_room(&self, shared: &EngineState) -> bool {
+        self.outbox.len() < OUTBOX_BYTES_HIGH.min(self.settings(shared).backlog_bytes_max)
     }
 
-    fn handle_sent(&mut self, world: &mut EngineState, now: Timestamp, count: usize) {
+    fn handle_sent(&mut self, shared: &mut EngineState, now: Timestamp, count: usize) {
         self.flags.told = true;
         let style = self.style();
-        let mut gap = self.gap(world);
-        if let Some(stop) = world.stop.as_ref().filter(|_| style.is_paced()) {
+        let mut gap = self.gap(shared);
+        if let Some(stop) = shared.stop.as_ref().filter(|_| style.is_paced()) {
             // A long paced queue must not outlast the grace.
             gap = gap.min(stop.by.since(now) / (2 * (self.outbox.messages() as u32 + 1)));
         }
@@ -152,34 +152,37 @@ impl Dialogue {
             self.active = now;
             self.flags.confided = false;
         }
-        self.report_held(world);
+        self.report_held(shared);
         if let Phase::Draining(_, progress) = &mut self.phase {
             *progress = now;
         }
     }
     /// The pause between two messages to a client that gets each by itself.
-    fn gap(&self, world: &EngineState) -> Duration {
-        let gap = self.settings(world).raw_gap;
+    fn gap(&self, shared: &EngineState) -> Duration {
+        let gap = self.settings(shared).raw_gap;
         if matches!(self.state, State::Chat(_)) { gap.min(ROOM_GAP) } else { gap }
     }
 
-    fn hear_room(&mut self, world: &mut EngineState) {
+    fn hear_room(&mut self, shared: &mut EngineState) {
         let style = self.style();
-        let Some(seat) = self.seat().filter(|_| style != Style::Pairs && !self.flags.blocked) else { return };
-        let now = world.now;
+        let Some(member_id) = self.member_id().filter(|_| style != Style::Pairs && !self.flags.blocked)
+        else {
+            return;
+        };
+        let now = shared.now;
         self.outbox.resume(now);
         let mut max = ROOM_QUEUE_BYTES;
         if style.is_paced() {
-            let lag = world.room.lag(seat, !self.outbox.is_empty(), now);
+            let lag = shared.room.lag(member_id, !self.outbox.is_empty(), now);
             // Nobody is dropped for our pauses, and nobody's place keeps the log for them.
-            if lag > CATCH_UP || world.room.behind(seat) > CATCH_UP_BYTES {
+            if lag > CATCH_UP || shared.room.behind(member_id) > CATCH_UP_BYTES {
                 max = READ_BYTES_MAX;
                 self.outbox.join();
             }
         }
         let Some(room) = max.checked_sub(self.outbox.len()).filter(|room| *room > 0) else { return };
         let Dialogue { outbox, flags, .. } = self;
-        world.room.take_lines(seat, room, |line, is_private| {
+        shared.room.take_lines(member_id, room, |line, is_private| {
             flags.confided |= is_private;
             outbox.say(style, line);
         });

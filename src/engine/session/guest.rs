@@ -28,27 +28,27 @@ pub(in crate::engine) enum Guest {
 
 impl Dialogue {
     /// What a message of somebody without a name says as a name; `None`: it is not to be taken for one, now or at all.
-    pub(super) fn let_in<'m>(&self, world: &mut EngineState, message: &'m [u8]) -> Admission<'m> {
-        let Some(passphrase) = world.settings.chat_passphrase.as_ref() else {
+    pub(super) fn let_in<'m>(&self, shared: &mut EngineState, message: &'m [u8]) -> Admission<'m> {
+        let Some(passphrase) = shared.settings.chat_passphrase.as_ref() else {
             return Admission::named(message);
         };
-        match world.guests.get(self.peer) {
+        match shared.guests.get(self.peer) {
             Some(Guest::Known) => Admission::named(message),
             Some(Guest::Asked(name, _)) if passphrase.is_said_by(message) => {
                 let name = name.clone().into_vec();
-                world.guests.set(self.peer, Guest::Known);
+                shared.guests.set(self.peer, Guest::Known);
                 Admission::Named(name.into())
             }
             Some(Guest::Asked(..)) if is_quit(&String::from_utf8_lossy(message)) => Admission::Quit,
             Some(Guest::Asked(name, tries)) => {
                 let (name, tries) = (name.clone(), tries + 1);
-                world.guests.set(self.peer, Guest::Asked(name, tries));
+                shared.guests.set(self.peer, Guest::Asked(name, tries));
                 if tries < TRIES_MAX { Admission::Wrong } else { Admission::Refused }
             }
-            None if !chat::is_new_name(&world.room, self.origin, message) => Admission::named(message),
+            None if !chat::is_new_name(&shared.room, self.origin, message) => Admission::named(message),
             None if message.len() > NAME_BYTES_MAX => Admission::TooMuch,
             None => {
-                world.guests.set(self.peer, Guest::Asked(message.into(), 0));
+                shared.guests.set(self.peer, Guest::Asked(message.into(), 0));
                 Admission::Asked
             }
         }
@@ -57,31 +57,31 @@ impl Dialogue {
     /// The same, with what is said about it; the name, if there is one.
     pub(super) fn ask_passphrase<'m>(
         &mut self,
-        world: &mut EngineState,
+        shared: &mut EngineState,
         now: Timestamp,
         message: &'m [u8],
     ) -> Option<Cow<'m, [u8]>> {
-        match self.let_in(world, message) {
+        match self.let_in(shared, message) {
             Admission::Named(name) => return Some(name),
             Admission::Asked => self.say(words::ASK_PASSPHRASE),
-            Admission::Wrong => self.err(world, ErrorKind::Denied, words::NOT_THE_PASSPHRASE.to_owned()),
+            Admission::Wrong => self.err(shared, ErrorKind::Denied, words::NOT_THE_PASSPHRASE.to_owned()),
             Admission::Refused => {
                 let error = format!("{}: ask whoever runs this room", words::NO_PASSPHRASE);
-                self.fail(world, now, CloseReason::PeerDenied, error);
+                self.fail(shared, now, CloseReason::PeerDenied, error);
             }
             Admission::TooMuch => {
                 let error = "this room asks for a passphrase: send your name alone first".to_owned();
-                self.err(world, ErrorKind::Name, error);
+                self.err(shared, ErrorKind::Name, error);
             }
-            Admission::Quit => self.finish(world, now, CloseReason::PeerQuit, Some(FAREWELL)),
+            Admission::Quit => self.finish(shared, now, CloseReason::PeerQuit, Some(FAREWELL)),
         }
         None
     }
 
     /// Whether what it says next is a passphrase.
-    pub(super) fn is_asked(&self, world: &EngineState) -> bool {
+    pub(super) fn is_asked(&self, shared: &EngineState) -> bool {
         matches!(self.state, State::Chat(Err(_)))
-            && matches!(world.guests.get(self.peer), Some(Guest::Asked(..)))
+            && matches!(shared.guests.get(self.peer), Some(Guest::Asked(..)))
     }
 }
 

@@ -14,37 +14,37 @@ impl Session {
     }
 
     /// Memory that all its queues take, on a FIFO too; what was said to it alone in the room included.
-    pub(in crate::engine) fn held_bytes(&self, world: &EngineState) -> usize {
-        let aside = self.seat().map_or(0, |seat| world.room.aside_bytes_of(seat));
+    pub(in crate::engine) fn held_bytes(&self, shared: &EngineState) -> usize {
+        let aside = self.member_id().map_or(0, |member_id| shared.room.aside_bytes_of(member_id));
         self.intake.held_bytes() + self.dialogue.outbox.capacity() + aside
     }
 
     /// Counts what its own queues take now.
-    pub(in crate::engine) fn account(&mut self, world: &mut EngineState) {
+    pub(in crate::engine) fn account(&mut self, shared: &mut EngineState) {
         let bytes = self.own_bytes();
-        world.held = world.held - self.dialogue.held as usize + bytes as usize;
+        shared.held = shared.held - self.dialogue.held as usize + bytes as usize;
         self.dialogue.held = bytes;
     }
 
     /// It is gone: what its queues took is free.
-    pub(in crate::engine) fn discharge(&mut self, world: &mut EngineState) {
-        world.held -= std::mem::take(&mut self.dialogue.held) as usize;
+    pub(in crate::engine) fn discharge(&mut self, shared: &mut EngineState) {
+        shared.held -= std::mem::take(&mut self.dialogue.held) as usize;
     }
 
     /// It holds most of what there is no room for. It is told so behind the line that it has a part of; what else was
     /// queued is dropped. One that is on its way out already loses its last words.
-    pub(in crate::engine) fn give_way(&mut self, world: &mut EngineState, now: Timestamp) {
+    pub(in crate::engine) fn give_way(&mut self, shared: &mut EngineState, now: Timestamp) {
         let Session { intake, dialogue, .. } = self;
         if !dialogue.is_serving() {
             return dialogue.outbox.clear();
         }
-        world.counters.of_mut(dialogue.service()).too_slow += 1;
+        shared.counters.of_mut(dialogue.service()).too_slow += 1;
         dialogue.outbox.drop_oldest(0);
         if dialogue.outbox.len() > RELIEF_REST_BYTES {
             dialogue.outbox.clear();
         }
         intake.guess = Guess::default();
-        dialogue.finish(world, now, CloseReason::PeerHeldMost, Some("Error: too slow"));
+        dialogue.finish(shared, now, CloseReason::PeerHeldMost, Some("Error: too slow"));
         dialogue.outbox.fit();
     }
 }

@@ -104,14 +104,14 @@ impl Session {
     }
 
     /// Its place in the room, while it has one.
-    pub(super) fn seat(&self) -> Option<MemberId> {
-        self.dialogue.seat()
+    pub(super) fn member_id(&self) -> Option<MemberId> {
+        self.dialogue.member_id()
     }
 
     /// Its place in the room, if it is sent the room's own lines, only these wait for it, and nothing that it has said waits for room.
-    pub(super) fn listening_seat(&self) -> Option<MemberId> {
+    pub(super) fn listening_member_id(&self) -> Option<MemberId> {
         let is_line = self.dialogue.kind == Some(Kind::Line);
-        self.seat().filter(|_| is_line && self.dialogue.outbox.is_empty() && !self.intake.stalled)
+        self.member_id().filter(|_| is_line && self.dialogue.outbox.is_empty() && !self.intake.stalled)
     }
 
     pub(super) fn is_serving(&self) -> bool {

@@ -8,7 +8,7 @@ use crate::engine::service::mux::{self, Choice};
 use crate::engine::service::{Service, multiply};
 
 impl Dialogue {
-    pub(super) fn multiply(&mut self, world: &mut EngineState, message: &[u8]) {
+    pub(super) fn multiply(&mut self, shared: &mut EngineState, message: &[u8]) {
         let style = self.style();
         if !self.outbox.is_open() {
             self.outbox.say(style, multiply::ACKNOWLEDGEMENT);
@@ -16,20 +16,20 @@ impl Dialogue {
         match multiply::evaluate(message) {
             Ok(value) => self.outbox.say(style, number::Text::of(value)),
             Err(complaint) => {
-                self.err(world, complaint.kind(), complaint.to_string());
-                self.hint(world, |world| diagnosis::of_request(message, self.place(world)));
+                self.err(shared, complaint.kind(), complaint.to_string());
+                self.hint(shared, |shared| diagnosis::of_request(message, self.place(shared)));
             }
         }
     }
 
     /// Whether `bytes`, a complete request, is multiply's to answer.
-    pub(super) fn is_multiplication(&self, world: &EngineState, bytes: &[u8]) -> bool {
+    pub(super) fn is_multiplication(&self, shared: &EngineState, bytes: &[u8]) -> bool {
         match self.state {
             State::Multiply => true,
             State::Mux => {
-                let fits = bytes.len() <= world.settings.of(Service::Multiply).message_bytes_max;
+                let fits = bytes.len() <= shared.settings.of(Service::Multiply).message_bytes_max;
                 let is_default = mux::choose(bytes) == Choice::Default;
-                world.settings.mux_default == Service::Multiply && is_default && fits
+                shared.settings.mux_default == Service::Multiply && is_default && fits
             }
             State::Greeting
             | State::Chat(_)

@@ -13,12 +13,12 @@ use crate::engine::service::mux::{self, Choice};
 
 impl Dialogue {
     /// Enters the service that the message chooses. Whether the message is that one's first, and somebody hears it.
-    pub(super) fn choose(&mut self, world: &mut EngineState, now: Timestamp, message: &[u8]) -> bool {
+    pub(super) fn choose(&mut self, shared: &mut EngineState, now: Timestamp, message: &[u8]) -> bool {
         let transport = self.binding.transport;
         let (service, is_first) = match mux::choose(message) {
             Choice::Help => {
                 let offered = Service::offered();
-                let is_for = |service| mux::refusal(&world.settings, service, self.origin).is_none();
+                let is_for = |service| mux::refusal(&shared.settings, service, self.origin).is_none();
                 let offered: Vec<Service> =
                     offered.filter(|service| service.fits(transport) && is_for(*service)).collect();
                 offered.iter().for_each(|service| self.say(service.name()));
@@ -26,18 +26,18 @@ impl Dialogue {
             }
             // No daemon is behind standard input.
             Choice::Control
-                if transport != Transport::Pipe && allow::is_master(self.origin, world.settings.owner) =>
+                if transport != Transport::Pipe && allow::is_master(self.origin, shared.settings.owner) =>
             {
                 self.state = State::Control;
                 return false;
             }
             Choice::Control => {
                 let error = "control is for root and the daemon's own user, on the Unix socket".to_owned();
-                self.fail(world, now, CloseReason::PeerDenied, error);
+                self.fail(shared, now, CloseReason::PeerDenied, error);
                 return false;
             }
             Choice::Named(service) => (service, false),
-            Choice::Default => (world.settings.mux_default, true),
+            Choice::Default => (shared.settings.mux_default, true),
         };
         if !service.fits(transport) {
             let error = match transport {
@@ -46,30 +46,30 @@ impl Dialogue {
                 }
                 _ => format!("{service} is not offered here: it lives in the daemon; try help"),
             };
-            self.err(world, ErrorKind::Unavailable, error);
+            self.err(shared, ErrorKind::Unavailable, error);
             return false;
         }
-        if let Some(error) = mux::refusal(&world.settings, service, self.origin) {
-            self.err(world, ErrorKind::Unavailable, error);
+        if let Some(error) = mux::refusal(&shared.settings, service, self.origin) {
+            self.err(shared, ErrorKind::Unavailable, error);
             return false;
         }
-        if !world.connection_counts.change(&world.settings, Service::Mux, service, self.origin) {
-            self.refuse(world, now, service, CloseReason::TooMany, TOO_MANY);
+        if !shared.connection_counts.change(&shared.settings, Service::Mux, service, self.origin) {
+            self.refuse(shared, now, service, CloseReason::TooMany, TOO_MANY);
             return false;
         }
-        self.note(world, EventKind::Chose(service));
-        self.enter(world, now, service);
-        is_first && self.is_serving() && !self.is_alone(world)
+        self.note(shared, EventKind::Chose(service));
+        self.enter(shared, now, service);
+        is_first && self.is_serving() && !self.is_alone(shared)
     }
 
-    pub(super) fn control(&mut self, world: &mut EngineState, message: &[u8]) {
+    pub(super) fn control(&mut self, shared: &mut EngineState, message: &[u8]) {
         match control::read(message) {
             Ok(Command::Ask(request)) => {
-                self.note(world, EventKind::Asked(request));
-                world.requests.push_back((self.peer, request));
+                self.note(shared, EventKind::Asked(request));
+                shared.requests.push_back((self.peer, request));
             }
-            Ok(Command::Do(order)) => world.orders.push_back((self.peer, order)),
-            Err(error) => self.err(world, ErrorKind::Command, error),
+            Ok(Command::Do(order)) => shared.orders.push_back((self.peer, order)),
+            Err(error) => self.err(shared, ErrorKind::Command, error),
         }
     }
 }

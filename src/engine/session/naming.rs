@@ -14,41 +14,41 @@ impl Dialogue {
     /// them it was there all the time.
     pub(super) fn return_to(
         &mut self,
-        world: &mut EngineState,
-        seat: MemberId,
+        shared: &mut EngineState,
+        member_id: MemberId,
         from: ConnectionId,
         begun: Vec<u8>,
     ) {
-        world.letters.push_back((from, SessionEvent::Replaced(begun)));
-        self.welcome(world, seat);
+        shared.session_events.push_back((from, SessionEvent::Replaced(begun)));
+        self.welcome(shared, member_id);
     }
 
     /// It is in the room: it is told so, and what was said there last.
-    pub(super) fn welcome(&mut self, world: &mut EngineState, seat: MemberId) {
-        let name = world.room.name(seat).to_owned();
+    pub(super) fn welcome(&mut self, shared: &mut EngineState, member_id: MemberId) {
+        let name = shared.room.name(member_id).to_owned();
         self.say(&words::welcome(&name));
         let style = self.style();
-        self.outbox.expect(world.room.history_bytes());
-        world.room.history().for_each(|line| self.outbox.say(style, line));
-        world.room.set_blocked(seat, self.flags.blocked);
-        self.state = State::Chat(Ok(seat));
-        world.roster.set_name(world.now, self.client(), &name);
-        self.note(world, EventKind::Joined(name));
+        self.outbox.expect(shared.room.history_bytes());
+        shared.room.history().for_each(|line| self.outbox.say(style, line));
+        shared.room.set_blocked(member_id, self.flags.blocked);
+        self.state = State::Chat(Ok(member_id));
+        shared.roster.set_name(shared.now, self.client(), &name);
+        self.note(shared, EventKind::Joined(name));
     }
 
     /// Another connection has taken its place in the room. What was sent of a line in part is finished.
-    pub(super) fn make_way(&mut self, world: &mut EngineState, now: Timestamp, begun: &[u8]) {
+    pub(super) fn make_way(&mut self, shared: &mut EngineState, now: Timestamp, begun: &[u8]) {
         self.state = State::Chat(Err(now));
         self.outbox.push(begun);
-        self.finish(world, now, CloseReason::PeerReplaced, Some(words::REPLACED));
+        self.finish(shared, now, CloseReason::PeerReplaced, Some(words::REPLACED));
     }
 }
 
 impl Session {
     /// After a restart its name is none any more, or somebody else's: it is asked for another one.
-    pub(in crate::engine) fn lose_name(&mut self, world: &mut EngineState, name: &str) {
+    pub(in crate::engine) fn lose_name(&mut self, shared: &mut EngineState, name: &str) {
         let why = Name::new(name).err().map_or_else(|| words::taken(name), |why| why.to_string());
-        self.dialogue.err(world, ErrorKind::Name, why);
+        self.dialogue.err(shared, ErrorKind::Name, why);
     }
 }
 
@@ -220,7 +220,7 @@ mod tests {
         let peers = [ann, bob, old];
         let mut sessions = peers.map(|peer| {
             let session = stage.engine.session(peer).unwrap();
-            let (saved, _) = session.save(&stage.engine.world, 0).unwrap();
+            let (saved, _) = session.save(&stage.engine.shared, 0).unwrap();
             let written = serde_json::to_string(&saved).unwrap();
             let mut saved: SavedSession = serde_json::from_str(&written).unwrap();
             saved.binding = BindingOf::Binding(Rc::clone(session.binding()));

@@ -15,22 +15,22 @@ impl Session {
     #[cold]
     pub(super) fn begin_overlong(
         &mut self,
-        world: &mut EngineState,
+        shared: &mut EngineState,
         now: Timestamp,
         fresh: &mut &[u8],
         end: End,
     ) {
         let Session { intake, dialogue, .. } = self;
-        let gap = dialogue.settings(world).raw_gap;
+        let gap = dialogue.settings(shared).raw_gap;
         match end {
             End::Nowhere => {
-                let error = dialogue.too_long(world);
-                dialogue.fail(world, now, CloseReason::PeerTooLong, error);
+                let error = dialogue.too_long(shared);
+                dialogue.fail(shared, now, CloseReason::PeerTooLong, error);
                 *fresh = &[];
             }
             End::Pause if !intake.has_ended() => intake.skip_rest(now, fresh, end, gap),
             End::Pause | End::Mark | End::Behind(_) => {
-                dialogue.overflow(world, now);
+                dialogue.overflow(shared, now);
                 intake.skip_rest(now, fresh, End::Mark, gap);
                 if let End::Behind(left) = end {
                     intake.guess.end_behind(left);
@@ -44,39 +44,39 @@ impl Session {
     #[cold]
     pub(super) fn begin_overlong_guess(
         &mut self,
-        world: &mut EngineState,
+        shared: &mut EngineState,
         now: Timestamp,
         fresh: &mut &[u8],
         is_complete: bool,
     ) {
-        let patience = if is_complete { self.dialogue.settings(world).raw_gap } else { GUESS };
+        let patience = if is_complete { self.dialogue.settings(shared).raw_gap } else { GUESS };
         self.intake.skip_rest(now, fresh, End::Pause, patience);
     }
 
     /// Passes over what belongs to a message that is too long.
     #[cold]
-    pub(super) fn skip_overlong(&mut self, world: &mut EngineState, now: Timestamp, fresh: &mut &[u8]) {
+    pub(super) fn skip_overlong(&mut self, shared: &mut EngineState, now: Timestamp, fresh: &mut &[u8]) {
         if let Some(kind) = self.intake.skip(now, fresh, self.dialogue.kind) {
-            self.end_overlong(world, now, kind);
+            self.end_overlong(shared, now, kind);
         }
     }
 
     /// It has ended, and so it is known what kind of client sent it.
     #[cold]
-    pub(super) fn end_overlong(&mut self, world: &mut EngineState, now: Timestamp, kind: Kind) {
+    pub(super) fn end_overlong(&mut self, shared: &mut EngineState, now: Timestamp, kind: Kind) {
         let is_untold = self.intake.end_rest();
         if self.dialogue.kind.is_none() {
-            self.decide(world, kind);
+            self.decide(shared, kind);
         }
         if is_untold {
-            self.dialogue.overflow(world, now);
+            self.dialogue.overflow(shared, now);
         }
     }
 
     /// A pause may still end it, and nothing more is waited for: its sender is told now.
-    pub(super) fn give_up_overlong(&mut self, world: &mut EngineState, now: Timestamp) {
+    pub(super) fn give_up_overlong(&mut self, shared: &mut EngineState, now: Timestamp) {
         if self.intake.guess.ends_with_pause() {
-            self.end_overlong(world, now, Kind::Line);
+            self.end_overlong(shared, now, Kind::Line);
         }
     }
 }
@@ -84,28 +84,28 @@ impl Session {
 impl Dialogue {
     /// A message is too long.
     #[cold]
-    pub(super) fn overflow(&mut self, world: &mut EngineState, now: Timestamp) {
+    pub(super) fn overflow(&mut self, shared: &mut EngineState, now: Timestamp) {
         self.heard = Heard::Message;
-        self.count_for_pace(world, now);
-        let error = self.too_long(world);
-        self.err_in_order(world, ErrorKind::TooLong, error);
+        self.count_for_pace(shared, now);
+        let error = self.too_long(shared);
+        self.err_in_order(shared, ErrorKind::TooLong, error);
     }
 
-    fn too_long(&self, world: &EngineState) -> String {
-        format!("message longer than {} bytes", self.settings(world).message_bytes_max)
+    fn too_long(&self, shared: &EngineState) -> String {
+        format!("message longer than {} bytes", self.settings(shared).message_bytes_max)
     }
 
     /// Tells what was wrong, in the order in which it came: in the room behind what was said there.
-    pub(super) fn err_in_order(&mut self, world: &mut EngineState, kind: ErrorKind, error: String) {
-        match self.seat() {
-            Some(seat) => {
-                world.room.tell(seat, &format!("Error: {error}"));
-                self.note_error(world, kind, error);
+    pub(super) fn err_in_order(&mut self, shared: &mut EngineState, kind: ErrorKind, error: String) {
+        match self.member_id() {
+            Some(member_id) => {
+                shared.room.tell(member_id, &format!("Error: {error}"));
+                self.note_error(shared, kind, error);
             }
-            None => self.err(world, kind, error),
+            None => self.err(shared, kind, error),
         }
         if self.is_on_fifo() {
-            self.drop_unread(world);
+            self.drop_unread(shared);
         }
     }
 }

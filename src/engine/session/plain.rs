@@ -9,7 +9,7 @@ use crate::engine::service::facts::Conduct;
 impl Dialogue {
     pub(super) fn answer_plainly(
         &mut self,
-        world: &mut EngineState,
+        shared: &mut EngineState,
         now: Timestamp,
         service: Service,
         message: &[u8],
@@ -18,7 +18,7 @@ impl Dialogue {
         let answer = answer(message);
         self.say(&answer.words);
         if answer.closes {
-            self.finish(world, now, CloseReason::Served, None);
+            self.finish(shared, now, CloseReason::Served, None);
         }
     }
 }

@@ -11,22 +11,22 @@ use crate::engine::text::quote;
 
 impl Dialogue {
     /// A message of its own as others may see it.
-    pub(super) fn saying(&self, world: &EngineState, message: &[u8]) -> EventKind {
-        match self.is_private(world, message) {
+    pub(super) fn saying(&self, shared: &EngineState, message: &[u8]) -> EventKind {
+        match self.is_private(shared, message) {
             true => EventKind::Confided(message.len()),
             false => EventKind::Said(quote(message)),
         }
     }
 
     /// Whether what it says, or begins to say, is for one other alone.
-    pub(super) fn is_private(&self, world: &EngineState, message: &[u8]) -> bool {
+    pub(super) fn is_private(&self, shared: &EngineState, message: &[u8]) -> bool {
         match self.state {
             State::Talk(_) => true,
             // A line on a FIFO is said to all as it is.
             State::Chat(Ok(_)) => !self.is_on_fifo() && chat::is_private(message),
-            State::Chat(Err(_)) => self.is_asked(world) || chat::is_private_behind_name(message),
+            State::Chat(Err(_)) => self.is_asked(shared) || chat::is_private_behind_name(message),
             State::Mux if mux::choose(message) == Choice::Default => {
-                (world.settings.mux_default.facts().is_private)(message)
+                (shared.settings.mux_default.facts().is_private)(message)
             }
             State::Outside
             | State::Multiply

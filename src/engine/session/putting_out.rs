@@ -13,15 +13,15 @@ use crate::engine::words::{self, ERROR};
 
 impl Session {
     /// It has to go, and is told why.
-    pub(in crate::engine) fn put_out(&mut self, world: &mut EngineState, now: Timestamp, words: &str) {
+    pub(in crate::engine) fn put_out(&mut self, shared: &mut EngineState, now: Timestamp, words: &str) {
         if self.is_serving() {
-            self.dialogue.finish(world, now, CloseReason::PutOut, Some(words));
+            self.dialogue.finish(shared, now, CloseReason::PutOut, Some(words));
         }
     }
 
     /// Something that it had done is told to the log and to those who watch.
-    pub(in crate::engine) fn note(&self, world: &mut EngineState, what: EventKind) {
-        self.dialogue.note(world, what);
+    pub(in crate::engine) fn note(&self, shared: &mut EngineState, what: EventKind) {
+        self.dialogue.note(shared, what);
     }
 }
 
@@ -29,22 +29,24 @@ impl Dialogue {
     /// Whether a member who is muted wanted to be heard: it is told that it is not.
     pub(super) fn is_muted(
         &mut self,
-        world: &mut EngineState,
+        shared: &mut EngineState,
         now: Timestamp,
-        seat: MemberId,
+        member_id: MemberId,
         message: &[u8],
     ) -> bool {
-        if world.mutes.is_empty() || !self.is_on_fifo() && !chat::is_to_be_heard(message) {
+        if shared.mutes.is_empty() || !self.is_on_fifo() && !chat::is_to_be_heard(message) {
             return false;
         }
-        let key = Key::new(world.room.name(seat));
-        let is_here = |key: &Key| world.room.seat_of(key).is_some();
-        let Some(until) = world.mutes.of(now, &key, Client::from(self.origin), is_here) else { return false };
+        let key = Key::new(shared.room.name(member_id));
+        let is_here = |key: &Key| shared.room.member_id_of(key).is_some();
+        let Some(until) = shared.mutes.of(now, &key, Client::from(self.origin), is_here) else {
+            return false;
+        };
         let error = words::muted(until.map(|until| until.since(now)));
         if !self.is_on_fifo() {
-            world.room.tell(seat, &format!("{ERROR}{error}"));
+            shared.room.tell(member_id, &format!("{ERROR}{error}"));
         }
-        self.note_error(world, ErrorKind::Denied, error);
+        self.note_error(shared, ErrorKind::Denied, error);
         true
     }
 }

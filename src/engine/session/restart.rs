@@ -19,7 +19,7 @@ impl Session {
     /// queues; `None`: it is not carried over.
     pub(in crate::engine) fn save<'s>(
         &'s self,
-        world: &'s EngineState,
+        shared: &'s EngineState,
         binding: u32,
     ) -> Option<(SavedSession, [Vec<&'s [u8]>; RUNS])> {
         let dialogue = &self.dialogue;
@@ -32,16 +32,16 @@ impl Session {
             State::Plain(service) => SavedState::Plain(*service),
             State::Stats(telling) => SavedState::Stats(telling.as_deref().cloned()),
             State::Talk(None) => SavedState::Parted,
-            State::Talk(Some(chair)) if world.talk.partner(*chair).is_none() => SavedState::Waiting,
+            State::Talk(Some(chair)) if shared.talk.partner(*chair).is_none() => SavedState::Waiting,
             State::Talk(Some(chair)) => SavedState::Talking(chair.line()),
             State::Chat(_) if !self.is_serving() => SavedState::Left,
-            State::Chat(Err(since)) => match world.guests.get(dialogue.peer) {
+            State::Chat(Err(since)) => match shared.guests.get(dialogue.peer) {
                 Some(guest) => SavedState::Guest(*since, guest.clone()),
                 None => SavedState::Nameless(*since),
             },
-            State::Chat(Ok(seat)) => {
-                let (name, joined, place) = world.room.save_member(*seat, &mut asides);
-                let claim = world.room.claim(*seat).cloned().map(Box::new);
+            State::Chat(Ok(member_id)) => {
+                let (name, joined, place) = shared.room.save_member(*member_id, &mut asides);
+                let claim = shared.room.claim(*member_id).cloned().map(Box::new);
                 SavedState::Member { name, joined, place: Some(place), claim }
             }
         };
@@ -78,7 +78,7 @@ impl Session {
     /// Goes on where the process before left off; `None`: it came in nowhere that is known. A member of the room takes its
     /// place there without a word.
     pub(in crate::engine) fn restore(
-        world: &mut EngineState,
+        shared: &mut EngineState,
         now: Timestamp,
         peer: ConnectionId,
         saved: SavedSession,
@@ -91,24 +91,24 @@ impl Session {
             SavedState::Plain(service) => State::Plain(service),
             SavedState::Hello => State::Plain(Service::Hello),
             SavedState::Stats(telling) => State::Stats(telling.map(Box::new)),
-            SavedState::Waiting => State::Talk(Some(world.talk.sit(peer))),
-            SavedState::Talking(line) => State::Talk(Some(world.talk.restore(peer, line))),
+            SavedState::Waiting => State::Talk(Some(shared.talk.sit(peer))),
+            SavedState::Talking(line) => State::Talk(Some(shared.talk.restore(peer, line))),
             SavedState::Parted => State::Talk(None),
             SavedState::Left => State::Chat(Err(now)),
             SavedState::Nameless(since) => State::Chat(Err(since)),
             SavedState::Guest(since, guest) => {
-                world.guests.set(peer, guest);
+                shared.guests.set(peer, guest);
                 State::Chat(Err(since))
             }
             SavedState::Member { name, joined, place, claim } => {
-                let seat = world.room.restore_member(peer, &name, joined);
-                if let (Some(seat), Some(claim)) = (seat, claim) {
-                    world.room.set_claim(seat, *claim);
+                let member_id = shared.room.restore_member(peer, &name, joined);
+                if let (Some(member_id), Some(claim)) = (member_id, claim) {
+                    shared.room.set_claim(member_id, *claim);
                 }
-                if let (Some(seat), Some(place)) = (seat, place) {
-                    world.room.restore_place(seat, place, &saved.asides);
+                if let (Some(member_id), Some(place)) = (member_id, place) {
+                    shared.room.restore_place(member_id, place, &saved.asides);
                 }
-                State::Chat(seat.ok_or(now))
+                State::Chat(member_id.ok_or(now))
             }
         };
         let phase = match saved.phase {
@@ -145,14 +145,14 @@ impl Session {
         let mut intake = Intake::restore(saved.inbox, saved.guess, saved.begun, burst, saved.skipping);
         intake.stalled = saved.stalled;
         let session = Session { timer: Timer::default(), intake, dialogue };
-        if let (true, Some(seat)) = (session.is_on_fifo(), session.seat()) {
-            world.room.set_lossy(seat);
+        if let (true, Some(member_id)) = (session.is_on_fifo(), session.member_id()) {
+            shared.room.set_lossy(member_id);
         }
-        world.connection_counts.count(session.service(), session.origin());
-        session.dialogue.enter_roster(world, now);
-        if let Some(seat) = session.seat() {
-            let name = world.room.name(seat).to_owned();
-            world.roster.set_name(now, session.dialogue.client(), &name);
+        shared.connection_counts.count(session.service(), session.origin());
+        session.dialogue.enter_roster(shared, now);
+        if let Some(member_id) = session.member_id() {
+            let name = shared.room.name(member_id).to_owned();
+            shared.roster.set_name(now, session.dialogue.client(), &name);
         }
         Some(session)
     }

@@ -23,20 +23,20 @@ impl Session {
     /// The next piece of its report; `None`: it was the last.
     pub(in crate::engine) fn go_on_reporting(
         &mut self,
-        world: &mut EngineState,
+        shared: &mut EngineState,
         now: Timestamp,
         text: &[u8],
         progress: Option<Progress>,
     ) {
         self.dialogue.outbox.push(text);
         self.dialogue.state = State::Status(progress);
-        self.resume(world, now);
+        self.resume(shared, now);
     }
 
     /// What a status report says of it.
     pub(in crate::engine) fn describe<'a>(
         &'a self,
-        world: &'a EngineState,
+        shared: &'a EngineState,
         now: Timestamp,
     ) -> ConnectionPart<'a> {
         let dialogue = &self.dialogue;
@@ -46,7 +46,7 @@ impl Session {
             (Phase::Lingering(..), _) => "lingering",
             (Phase::Serving, State::Mux) => "choosing",
             (Phase::Serving, State::Chat(Err(_))) => "naming",
-            (Phase::Serving, State::Talk(_)) if dialogue.is_alone(world) => "waiting",
+            (Phase::Serving, State::Talk(_)) if dialogue.is_alone(shared) => "waiting",
             (Phase::Serving, _) => "serving",
         };
         let reason = match dialogue.phase {
@@ -63,12 +63,12 @@ impl Session {
             kind,
             state,
             reason,
-            name: self.seat().map(|seat| world.room.name(seat)),
+            name: self.member_id().map(|member_id| shared.room.name(member_id)),
             age: now.since(dialogue.opened).as_secs_f64(),
             idle: now.since(dialogue.active).as_secs_f64(),
             inbox: self.intake.len(),
             outbox: dialogue.outbox.len(),
-            behind: self.seat().map_or(0, |seat| world.room.behind(seat)),
+            behind: self.member_id().map_or(0, |member_id| shared.room.behind(member_id)),
         }
     }
 }

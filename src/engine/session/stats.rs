@@ -27,31 +27,31 @@ impl Dialogue {
         matches!(self.state, State::Stats(Some(_)))
     }
 
-    pub(super) fn stats(&mut self, world: &mut EngineState, now: Timestamp, message: &[u8]) {
+    pub(super) fn stats(&mut self, shared: &mut EngineState, now: Timestamp, message: &[u8]) {
         let unknown =
             |host: &str| format!("no machine is called '{}' (latest lists them)", quote(host.as_bytes()));
         let said = match stats::read(message) {
             Ok(Message::Report(mut report)) => {
                 let host = report.host.take().unwrap_or_else(|| self.address());
-                world.roster.set_host(now, self.client(), &host);
-                let (source, max) = (self.origin.into(), world.settings.machines_max);
-                world.machines.handle_report(now, source, host, report, max);
+                shared.roster.set_host(now, self.client(), &host);
+                let (source, max) = (self.origin.into(), shared.settings.machines_max);
+                shared.machines.handle_report(now, source, host, report, max);
                 Ok(stats::ACKNOWLEDGEMENT.to_owned())
             }
             Ok(Message::Latest(None)) => {
                 self.state = State::Stats(Some(Box::default()));
-                return self.go_on_telling(world, now);
+                return self.go_on_telling(shared, now);
             }
             Ok(Message::Latest(Some(host))) => {
-                world.machines.latest(now, &host).ok_or_else(|| unknown(&host))
+                shared.machines.latest(now, &host).ok_or_else(|| unknown(&host))
             }
-            Ok(Message::History(host)) => world.machines.history(now, &host).ok_or_else(|| unknown(&host)),
+            Ok(Message::History(host)) => shared.machines.history(now, &host).ok_or_else(|| unknown(&host)),
             Ok(Message::Help) => Ok(stats::help()),
             Err(error) => Err(error),
         };
         match said {
             Ok(line) => self.say(&line),
-            Err(error) => self.err(world, ErrorKind::Request, error),
+            Err(error) => self.err(shared, ErrorKind::Request, error),
         }
     }
 
@@ -67,13 +67,13 @@ impl Dialogue {
     }
 
     /// Tells more of the list, as much as may wait to be sent.
-    pub(super) fn go_on_telling(&mut self, world: &EngineState, now: Timestamp) {
+    pub(super) fn go_on_telling(&mut self, shared: &EngineState, now: Timestamp) {
         let style = self.style();
-        let high = OUTBOX_BYTES_HIGH.min(world.settings.of(Service::Stats).backlog_bytes_max);
+        let high = OUTBOX_BYTES_HIGH.min(shared.settings.of(Service::Stats).backlog_bytes_max);
         let State::Stats(place) = &mut self.state else { return };
         let Some(mut telling) = place.take() else { return };
         while self.outbox.len() < high {
-            let Some((host, line)) = world.machines.next(now, telling.after.as_deref()) else {
+            let Some((host, line)) = shared.machines.next(now, telling.after.as_deref()) else {
                 return self.outbox.say(style, machines::last_line(telling.told));
             };
             *telling = ListCursor { after: Some(host.to_owned()), told: telling.told + 1 };

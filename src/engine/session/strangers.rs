@@ -7,11 +7,11 @@ use crate::engine::message::{Kind, Timestamp};
 
 impl Dialogue {
     /// Looks at what has come before there was any message, also while none can be taken; whether it was rejected.
-    pub(super) fn reject_foreign(&mut self, world: &mut EngineState, now: Timestamp, bytes: &[u8]) -> bool {
+    pub(super) fn reject_foreign(&mut self, shared: &mut EngineState, now: Timestamp, bytes: &[u8]) -> bool {
         if self.heard != Heard::Message
             && let Guess::Is(foreign) = foreign::look(bytes)
         {
-            self.reject(world, now, foreign);
+            self.reject(shared, now, foreign);
             return true;
         }
         false
@@ -19,7 +19,7 @@ impl Dialogue {
 
     /// Looks at a whole first message, or at what waits until one can be taken; whether it was rejected. What a raw client has
     /// begun like a request line is not waited for any more.
-    pub(super) fn reject_first(&mut self, world: &mut EngineState, now: Timestamp, message: &[u8]) -> bool {
+    pub(super) fn reject_first(&mut self, shared: &mut EngineState, now: Timestamp, message: &[u8]) -> bool {
         if self.heard == Heard::Message {
             return false;
         }
@@ -28,16 +28,16 @@ impl Dialogue {
             Guess::Likely(foreign) if self.kind == Some(Kind::Raw) => foreign,
             Guess::No | Guess::Perhaps | Guess::Likely(_) => return false,
         };
-        self.reject(world, now, foreign);
+        self.reject(shared, now, foreign);
         true
     }
 
     /// Looks at a first message that has become too long before its end came; whether it was rejected.
-    pub(super) fn reject_long(&mut self, world: &mut EngineState, now: Timestamp, bytes: &[u8]) -> bool {
+    pub(super) fn reject_long(&mut self, shared: &mut EngineState, now: Timestamp, bytes: &[u8]) -> bool {
         if self.heard != Heard::Message
             && let Guess::Likely(foreign) = foreign::look(bytes)
         {
-            self.reject(world, now, foreign);
+            self.reject(shared, now, foreign);
             return true;
         }
         false

@@ -13,7 +13,7 @@ impl Session {
     /// Another session has something for it.
     pub(in crate::engine) fn handle_letter(
         &mut self,
-        world: &mut EngineState,
+        shared: &mut EngineState,
         now: Timestamp,
         letter: SessionEvent,
     ) {
@@ -22,72 +22,72 @@ impl Session {
         }
         match letter {
             SessionEvent::Met(partner) => {
-                self.dialogue.note(world, EventKind::Met(partner));
-                self.resume(world, now);
-                if let Some(partner) = self.dialogue.partner(world) {
-                    world.letters.push_back((partner, SessionEvent::GoOn));
+                self.dialogue.note(shared, EventKind::Met(partner));
+                self.resume(shared, now);
+                if let Some(partner) = self.dialogue.partner(shared) {
+                    shared.session_events.push_back((partner, SessionEvent::GoOn));
                 }
             }
             SessionEvent::Said(text) => {
                 self.dialogue.say(&text);
-                self.dialogue.report_held(world);
+                self.dialogue.report_held(shared);
             }
             SessionEvent::GoOn => {
                 self.dialogue.flags.meeting = false;
-                self.resume(world, now);
+                self.resume(shared, now);
             }
             SessionEvent::Left => {
                 self.dialogue.state = State::Talk(None);
-                self.dialogue.finish(world, now, CloseReason::PartnerLeft, None);
+                self.dialogue.finish(shared, now, CloseReason::PartnerLeft, None);
             }
-            SessionEvent::Replaced(begun) => self.dialogue.make_way(world, now, &begun),
+            SessionEvent::Replaced(begun) => self.dialogue.make_way(shared, now, &begun),
         }
     }
 }
 
 impl Dialogue {
     /// Whether it waits for somebody to talk with.
-    pub(super) fn is_alone(&self, world: &EngineState) -> bool {
-        matches!(self.state, State::Talk(Some(_))) && self.partner(world).is_none()
+    pub(super) fn is_alone(&self, shared: &EngineState) -> bool {
+        matches!(self.state, State::Talk(Some(_))) && self.partner(shared).is_none()
     }
 
     /// Whom it talks with.
-    pub(super) fn partner(&self, world: &EngineState) -> Option<ConnectionId> {
+    pub(super) fn partner(&self, shared: &EngineState) -> Option<ConnectionId> {
         let State::Talk(Some(chair)) = self.state else { return None };
-        world.talk.partner(chair)
+        shared.talk.partner(chair)
     }
 
     /// Takes its place at a line; who waited there hears of it.
-    pub(super) fn meet(&mut self, world: &mut EngineState) {
-        if let Some(partner) = self.partner(world) {
+    pub(super) fn meet(&mut self, shared: &mut EngineState) {
+        if let Some(partner) = self.partner(shared) {
             self.flags.meeting = true;
-            world.letters.push_back((partner, SessionEvent::Met(self.origin)));
+            shared.session_events.push_back((partner, SessionEvent::Met(self.origin)));
         }
     }
 
-    pub(super) fn talk(&mut self, world: &mut EngineState, now: Timestamp, chair: PairEnd, message: &[u8]) {
-        let Some(partner) = world.talk.partner(chair) else { return };
+    pub(super) fn talk(&mut self, shared: &mut EngineState, now: Timestamp, chair: PairEnd, message: &[u8]) {
+        let Some(partner) = shared.talk.partner(chair) else { return };
         let text = clean(message);
         if !text.trim().is_empty() {
-            world.talk.add(chair, text.len() + 1);
-            world.letters.push_back((partner, SessionEvent::Said(text)));
+            shared.talk.add(chair, text.len() + 1);
+            shared.session_events.push_back((partner, SessionEvent::Said(text)));
         }
         if talk::is_bye(message) {
-            self.finish(world, now, CloseReason::PeerQuit, None);
+            self.finish(shared, now, CloseReason::PeerQuit, None);
         }
     }
 
     /// Its partner may say more once little enough waits to be sent.
-    pub(super) fn report_held(&mut self, world: &mut EngineState) {
+    pub(super) fn report_held(&mut self, shared: &mut EngineState) {
         if let State::Talk(Some(chair)) = self.state
-            && let Some(partner) = world.talk.set_held(chair, self.outbox.len(), line_bytes_max(world))
+            && let Some(partner) = shared.talk.set_held(chair, self.outbox.len(), line_bytes_max(shared))
         {
-            world.letters.push_back((partner, SessionEvent::GoOn));
+            shared.session_events.push_back((partner, SessionEvent::GoOn));
         }
     }
 }
 
 /// Bytes waiting for a talker, from which on its partner's next messages wait.
-pub(super) fn line_bytes_max(world: &EngineState) -> usize {
-    OUTBOX_BYTES_HIGH.min(world.settings.of(Service::Talk).backlog_bytes_max)
+pub(super) fn line_bytes_max(shared: &EngineState) -> usize {
+    OUTBOX_BYTES_HIGH.min(shared.settings.of(Service::Talk).backlog_bytes_max)
 }

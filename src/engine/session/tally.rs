@@ -12,10 +12,10 @@ use crate::engine::roster::Tally;
 
 impl Session {
     /// Gives the roster what it does not know yet.
-    pub(in crate::engine) fn report_tally(&mut self, world: &mut EngineState) {
+    pub(in crate::engine) fn report_tally(&mut self, shared: &mut EngineState) {
         if self.is_counted() || self.is_on_fifo() {
-            self.dialogue.report_tally(world);
-            self.dialogue.note_silence(world);
+            self.dialogue.report_tally(shared);
+            self.dialogue.note_silence(shared);
         }
     }
 }
@@ -26,27 +26,27 @@ impl Dialogue {
     }
 
     #[inline]
-    pub(super) fn count_request(&mut self, world: &mut EngineState) {
+    pub(super) fn count_request(&mut self, shared: &mut EngineState) {
         self.requests += 1;
         self.lists.set_erred(false);
         if self.requests == u16::MAX {
-            self.report_tally(world);
+            self.report_tally(shared);
         }
     }
 
-    pub(super) fn count_error(&mut self, world: &mut EngineState) {
+    pub(super) fn count_error(&mut self, shared: &mut EngineState) {
         self.errors += 1;
         self.lists.set_erred(true);
         if self.errors == u8::MAX {
-            self.report_tally(world);
+            self.report_tally(shared);
         }
     }
 
     /// Gives the roster what it does not know yet.
-    pub(super) fn report_tally(&mut self, world: &mut EngineState) {
+    pub(super) fn report_tally(&mut self, shared: &mut EngineState) {
         if (self.requests, self.errors) != (0, 0) {
             let tally = self.take_tally();
-            world.roster.count(world.now, self.client(), self.service(), tally);
+            shared.roster.count(shared.now, self.client(), self.service(), tally);
         }
     }
 
@@ -59,29 +59,29 @@ impl Dialogue {
 
     /// One who has said nothing for a while, where something is waited for, is in trouble too: that is looked for when
     /// somebody looks.
-    fn note_silence(&self, world: &mut EngineState) {
+    fn note_silence(&self, shared: &mut EngineState) {
         let is_silent = self.is_serving() && self.heard < Heard::Bytes && !self.is_on_fifo();
         // A person reads before it types.
         let patience = if self.service().facts().is_typed { SILENCE } else { SILENCE_SEEN };
-        let is_known = world.roster.knows_of_silence(self.client(), self.opened);
-        if is_silent && !is_known && world.now.since(self.opened) >= patience {
+        let is_known = shared.roster.knows_of_silence(self.client(), self.opened);
+        if is_silent && !is_known && shared.now.since(self.opened) >= patience {
             let service = self.service();
             if let Some(hint) = diagnosis::of_silence(service, false) {
-                world.roster.set_hint(world.now, self.client(), service, &hint);
+                shared.roster.set_hint(shared.now, self.client(), service, &hint);
             }
         }
     }
 
     /// It was let in.
-    pub(super) fn enter_roster(&self, world: &mut EngineState, now: Timestamp) {
-        world.roster.enter(now, self.client());
+    pub(super) fn enter_roster(&self, shared: &mut EngineState, now: Timestamp) {
+        shared.roster.enter(now, self.client());
     }
 
     /// It is gone.
-    pub(super) fn leave_roster(&mut self, world: &mut EngineState) {
+    pub(super) fn leave_roster(&mut self, shared: &mut EngineState) {
         if self.flags.counted {
             let tally = self.take_tally();
-            world.roster.leave(self.client(), self.service(), tally);
+            shared.roster.leave(self.client(), self.service(), tally);
         }
     }
 }

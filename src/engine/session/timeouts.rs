@@ -29,23 +29,23 @@ fn earliest<const COUNT: usize>(deadlines: [Option<Timestamp>; COUNT]) -> Option
 
 impl Session {
     /// When it has to be woken, if nothing comes before.
-    pub(in crate::engine) fn deadline(&self, world: &EngineState) -> Option<Timestamp> {
+    pub(in crate::engine) fn deadline(&self, shared: &EngineState) -> Option<Timestamp> {
         let Dialogue { outbox, phase, .. } = &self.dialogue;
         match *phase {
             Phase::Serving => earliest([
                 self.framing_deadline(),
                 outbox.pause(),
-                self.pace_deadline(world),
-                self.dialogue.unread_deadline(world),
-                self.unfinished_deadline(world),
-                self.nameless_deadline(world),
-                self.first_message_deadline(world),
-                self.idle_deadline(world),
-                self.watched_deadline(world),
+                self.pace_deadline(shared),
+                self.dialogue.unread_deadline(shared),
+                self.unfinished_deadline(shared),
+                self.nameless_deadline(shared),
+                self.first_message_deadline(shared),
+                self.idle_deadline(shared),
+                self.watched_deadline(shared),
             ]),
             Phase::Draining(..) => {
-                let patience = self.dialogue.draining_deadline(world);
-                let patience = patience.filter(|_| !self.dialogue.is_retried(world));
+                let patience = self.dialogue.draining_deadline(shared);
+                let patience = patience.filter(|_| !self.dialogue.is_retried(shared));
                 earliest([outbox.pause(), patience])
             }
             Phase::Parting(_, until) | Phase::Lingering(_, until) => Some(until),
@@ -59,50 +59,50 @@ impl Session {
 
     /// Whether the rest of a burst is there, and is going to be read: who seems to be late is not. Unless it has sent
     /// more than any message has room for, and none was in it.
-    fn is_in_burst(&self, world: &EngineState) -> bool {
+    fn is_in_burst(&self, shared: &EngineState) -> bool {
         let Burst::GoesOn { full_reads } = self.intake.burst() else { return false };
         let reads_max =
-            FULL_READS_MAX + 2 * (self.dialogue.settings(world).message_bytes_max / READ_BYTES_MAX);
-        usize::from(full_reads) <= reads_max && !self.is_held_back(world)
+            FULL_READS_MAX + 2 * (self.dialogue.settings(shared).message_bytes_max / READ_BYTES_MAX);
+        usize::from(full_reads) <= reads_max && !self.is_held_back(shared)
     }
 
     #[inline]
-    pub(super) fn unfinished_deadline(&self, world: &EngineState) -> Option<Timestamp> {
+    pub(super) fn unfinished_deadline(&self, shared: &EngineState) -> Option<Timestamp> {
         let begun = self.intake.begun()?;
         // What waits for room with us is whole, and that it is still read from does not make it late.
-        let waits = self.intake.stalled || self.is_held_back(world);
+        let waits = self.intake.stalled || self.is_held_back(shared);
         // Nor while more of it is there already. Who sends on and on has no message that could be waited for.
         let goes_on = match self.intake.is_skipping() {
-            true => self.is_in_burst(world),
+            true => self.is_in_burst(shared),
             false => self.intake.goes_on(),
         };
-        (!goes_on && !waits).then(|| begun + self.dialogue.settings(world).message_timeout)
+        (!goes_on && !waits).then(|| begun + self.dialogue.settings(shared).message_timeout)
     }
 
-    pub(super) fn nameless_deadline(&self, world: &EngineState) -> Option<Timestamp> {
+    pub(super) fn nameless_deadline(&self, shared: &EngineState) -> Option<Timestamp> {
         let State::Chat(Err(since)) = self.dialogue.state else { return None };
-        (!self.is_in_burst(world)).then(|| since + world.settings.chat_name_timeout)
+        (!self.is_in_burst(shared)).then(|| since + shared.settings.chat_name_timeout)
     }
 
-    pub(super) fn first_message_deadline(&self, world: &EngineState) -> Option<Timestamp> {
+    pub(super) fn first_message_deadline(&self, shared: &EngineState) -> Option<Timestamp> {
         if self.dialogue.heard == Heard::Message || self.is_on_fifo() {
             return None;
         }
         let service = self.dialogue.service();
-        let timeout = world.settings.of(service).first_message_timeout?;
+        let timeout = shared.settings.of(service).first_message_timeout?;
         if service.facts().first != First::Message {
             return None; // it has another one
         }
         // What waits for room with us, for somebody to talk with, or for a line end that may follow it, was said in time.
         let waits = self.intake.stalled
-            || self.is_in_burst(world)
-            || self.is_held_back(world)
+            || self.is_in_burst(shared)
+            || self.is_held_back(shared)
             || self.intake.guess.holds_request();
         (!waits).then(|| self.dialogue.opened + timeout)
     }
 
-    pub(super) fn idle_deadline(&self, world: &EngineState) -> Option<Timestamp> {
-        if self.is_on_fifo() || self.is_in_burst(world) {
+    pub(super) fn idle_deadline(&self, shared: &EngineState) -> Option<Timestamp> {
+        if self.is_on_fifo() || self.is_in_burst(shared) {
             return None;
         }
         let is_quiet = self.dialogue.outbox.is_empty() && !self.intake.stalled;
@@ -110,23 +110,23 @@ impl Session {
         let waits = match service.facts().idle {
             Idle::Never => false,
             // It may have said something already, which waits as it does.
-            Idle::Alone => self.dialogue.is_alone(world),
+            Idle::Alone => self.dialogue.is_alone(shared),
             Idle::Silent => is_quiet && !self.dialogue.is_listening(),
         };
-        if waits { Some(self.dialogue.active + world.settings.of(service).idle_timeout) } else { None }
+        if waits { Some(self.dialogue.active + shared.settings.of(service).idle_timeout) } else { None }
     }
 
     /// Acts on the deadlines that have passed.
-    pub(in crate::engine) fn handle_time(&mut self, world: &mut EngineState, now: Timestamp) {
+    pub(in crate::engine) fn handle_time(&mut self, shared: &mut EngineState, now: Timestamp) {
         let is_due = |deadline: Option<Timestamp>| deadline.is_some_and(|deadline| deadline <= now);
         self.dialogue.outbox.resume(now);
         if let Phase::Draining(reason, _) = self.dialogue.phase
-            && is_due(self.dialogue.draining_deadline(world))
+            && is_due(self.dialogue.draining_deadline(shared))
         {
             if self.dialogue.flags.blocked && self.is_on_fifo() {
                 self.dialogue.outbox.clear();
             } else if self.dialogue.flags.blocked {
-                self.dialogue.retry(world);
+                self.dialogue.retry(shared);
             } else {
                 self.dialogue.phase = Phase::Draining(reason, now); // it was us who were late
             }
@@ -134,18 +134,18 @@ impl Session {
         if !self.is_serving() {
             return;
         }
-        if is_due(self.dialogue.unread_deadline(world)) {
-            self.dialogue.retry(world);
+        if is_due(self.dialogue.unread_deadline(shared)) {
+            self.dialogue.retry(shared);
         }
-        self.resume(world, now); // it may be time for more of what it has said
+        self.resume(shared, now); // it may be time for more of what it has said
         if !self.is_serving() {
             return;
         }
-        if is_due(self.dialogue.silence_deadline(world)) {
-            self.dialogue.hint_at_silence(world);
+        if is_due(self.dialogue.silence_deadline(shared)) {
+            self.dialogue.hint_at_silence(shared);
         }
-        if is_due(self.waiting_deadline(world)) {
-            self.hint_at_waiting(world);
+        if is_due(self.waiting_deadline(shared)) {
+            self.hint_at_waiting(shared);
         }
         if is_due(self.framing_deadline()) {
             let has_own_hint = shape::is_behind_blank(self.intake.bytes());
@@ -153,38 +153,38 @@ impl Session {
                 && foreign::look(self.intake.bytes()) == Guess::No
                 && !has_own_hint
             {
-                self.hint_at_pause(world);
+                self.hint_at_pause(shared);
             }
-            self.end_guessing(world, now);
-        } else if is_due(self.unfinished_deadline(world)) {
+            self.end_guessing(shared, now);
+        } else if is_due(self.unfinished_deadline(shared)) {
             let error = format!(
                 "message not finished after {}",
-                seconds(self.dialogue.settings(world).message_timeout)
+                seconds(self.dialogue.settings(shared).message_timeout)
             );
             if self.is_on_fifo() {
-                return self.drop_fragment(world, error);
+                return self.drop_fragment(shared, error);
             }
-            self.hint_at_fragment(world);
-            self.give_up(world, now, CloseReason::PeerUnfinished, error);
-        } else if is_due(self.nameless_deadline(world)) {
-            let what = if self.dialogue.is_asked(world) { "passphrase" } else { "name" };
-            let error = format!("no {what} for {}", seconds(world.settings.chat_name_timeout));
-            self.give_up(world, now, CloseReason::PeerNameless, error);
-        } else if is_due(self.first_message_deadline(world)) {
-            let timeout = self.dialogue.settings(world).first_message_timeout.unwrap_or_default();
-            self.hint_at_fragment(world);
+            self.hint_at_fragment(shared);
+            self.give_up(shared, now, CloseReason::PeerUnfinished, error);
+        } else if is_due(self.nameless_deadline(shared)) {
+            let what = if self.dialogue.is_asked(shared) { "passphrase" } else { "name" };
+            let error = format!("no {what} for {}", seconds(shared.settings.chat_name_timeout));
+            self.give_up(shared, now, CloseReason::PeerNameless, error);
+        } else if is_due(self.first_message_deadline(shared)) {
+            let timeout = self.dialogue.settings(shared).first_message_timeout.unwrap_or_default();
+            self.hint_at_fragment(shared);
             let error = format!("no message for {}", seconds(timeout));
-            self.give_up(world, now, CloseReason::PeerSilent, error);
-        } else if is_due(self.idle_deadline(world)) {
-            let error = format!("idle for {}", seconds(self.dialogue.settings(world).idle_timeout));
-            self.give_up(world, now, CloseReason::PeerIdle, error);
+            self.give_up(shared, now, CloseReason::PeerSilent, error);
+        } else if is_due(self.idle_deadline(shared)) {
+            let error = format!("idle for {}", seconds(self.dialogue.settings(shared).idle_timeout));
+            self.give_up(shared, now, CloseReason::PeerIdle, error);
         }
     }
 
     /// It is not waited for any longer. If its last message is too long, and may have ended, it is told that first.
-    fn give_up(&mut self, world: &mut EngineState, now: Timestamp, reason: CloseReason, error: String) {
-        self.give_up_overlong(world, now);
-        self.dialogue.fail(world, now, reason, error);
+    fn give_up(&mut self, shared: &mut EngineState, now: Timestamp, reason: CloseReason, error: String) {
+        self.give_up_overlong(shared, now);
+        self.dialogue.fail(shared, now, reason, error);
     }
 }
 
@@ -195,13 +195,13 @@ impl Dialogue {
     }
 
     /// When a closing connection must have given a sign that its peer reads.
-    fn draining_deadline(&self, world: &EngineState) -> Option<Timestamp> {
+    fn draining_deadline(&self, shared: &EngineState) -> Option<Timestamp> {
         let Phase::Draining(reason, progress) = self.phase else { return None };
         Some(match reason {
             _ if self.is_on_fifo() => progress + LAST_WORDS, // perhaps there is no reader, and there need not be one
-            _ if reason.is_refusal() || reason.is_too_slow() => progress + world.settings.linger,
+            _ if reason.is_refusal() || reason.is_too_slow() => progress + shared.settings.linger,
             // It may have taken nothing for a while before it was to be closed.
-            _ => self.unread_since(world).unwrap_or(progress) + world.settings.send_timeout,
+            _ => self.unread_since(shared).unwrap_or(progress) + shared.settings.send_timeout,
         })
     }
 }

@@ -20,9 +20,9 @@ pub(in crate::engine) enum Unread {
 
 impl Session {
     /// Whether the kernel is to be asked once more.
-    pub(in crate::engine) fn is_to_be_retried(&self, world: &mut EngineState) -> bool {
+    pub(in crate::engine) fn is_to_be_retried(&self, shared: &mut EngineState) -> bool {
         let unread = match self.dialogue.flags.blocked {
-            true => world.unread.get_mut(self.dialogue.peer),
+            true => shared.unread.get_mut(self.dialogue.peer),
             false => None,
         };
         unread
@@ -33,55 +33,55 @@ impl Session {
 }
 
 impl Dialogue {
-    pub(super) fn note_blocked(&self, world: &mut EngineState, now: Timestamp, blocked: bool) {
+    pub(super) fn note_blocked(&self, shared: &mut EngineState, now: Timestamp, blocked: bool) {
         match blocked {
-            true => world.unread.set(self.peer, Unread::Since(now)),
-            false => world.unread.remove(self.peer),
+            true => shared.unread.set(self.peer, Unread::Since(now)),
+            false => shared.unread.remove(self.peer),
         }
     }
 
-    fn unread(&self, world: &EngineState) -> Option<Unread> {
-        if self.flags.blocked { world.unread.get(self.peer).copied() } else { None }
+    fn unread(&self, shared: &EngineState) -> Option<Unread> {
+        if self.flags.blocked { shared.unread.get(self.peer).copied() } else { None }
     }
 
     /// Since when the kernel takes nothing, as long as that is waited for.
-    pub(super) fn unread_since(&self, world: &EngineState) -> Option<Timestamp> {
-        match self.unread(world) {
+    pub(super) fn unread_since(&self, shared: &EngineState) -> Option<Timestamp> {
+        match self.unread(shared) {
             Some(Unread::Since(since)) => Some(since),
             _ => None,
         }
     }
 
     /// When it must have taken something of what is queued for it. Of a FIFO's reader nobody knows whether there is one.
-    pub(super) fn unread_deadline(&self, world: &EngineState) -> Option<Timestamp> {
-        let since = self.unread_since(world).filter(|_| !self.is_on_fifo());
-        since.map(|since| since + world.settings.send_timeout)
+    pub(super) fn unread_deadline(&self, shared: &EngineState) -> Option<Timestamp> {
+        let since = self.unread_since(shared).filter(|_| !self.is_on_fifo());
+        since.map(|since| since + shared.settings.send_timeout)
     }
 
     /// Its time is over.
-    pub(super) fn retry(&self, world: &mut EngineState) {
-        if !self.is_retried(world) {
-            world.unread.set(self.peer, Unread::RetryWanted);
+    pub(super) fn retry(&self, shared: &mut EngineState) {
+        if !self.is_retried(shared) {
+            shared.unread.set(self.peer, Unread::RetryWanted);
         }
     }
 
-    pub(super) fn is_retried(&self, world: &EngineState) -> bool {
-        self.unread(world) == Some(Unread::Retried)
+    pub(super) fn is_retried(&self, shared: &EngineState) -> bool {
+        self.unread(shared) == Some(Unread::Retried)
     }
 
     /// It has taken nothing in all its time: it is told so, if that can be sent, or its last words are given up.
-    pub(super) fn give_up_sending(&mut self, world: &mut EngineState, now: Timestamp) {
-        if !self.is_retried(world) {
+    pub(super) fn give_up_sending(&mut self, shared: &mut EngineState, now: Timestamp) {
+        if !self.is_retried(shared) {
             return;
         }
-        world.unread.set(self.peer, Unread::Since(now));
+        shared.unread.set(self.peer, Unread::Since(now));
         match self.phase {
             Phase::Serving => {
-                world.counters.of_mut(self.service()).too_slow += 1;
-                let words = format!("Error: nothing read for {}", seconds(world.settings.send_timeout));
+                shared.counters.of_mut(self.service()).too_slow += 1;
+                let words = format!("Error: nothing read for {}", seconds(shared.settings.send_timeout));
                 // A report that is cut off has no end that something could be said behind.
                 let words = Some(words).filter(|_| self.report().is_none());
-                self.finish(world, now, CloseReason::PeerNotReading, words.as_deref());
+                self.finish(shared, now, CloseReason::PeerNotReading, words.as_deref());
             }
             Phase::Draining(..) => self.outbox.clear(),
             Phase::Parting(..) | Phase::Lingering(..) => {}

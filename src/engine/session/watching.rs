@@ -27,23 +27,24 @@ impl Dialogue {
     // ---- seeing
 
     /// Begins to watch, or goes on with another filter.
-    pub(super) fn watch(&mut self, world: &mut EngineState, now: Timestamp, message: &[u8]) {
+    pub(super) fn watch(&mut self, shared: &mut EngineState, now: Timestamp, message: &[u8]) {
         let filter = match watch::read(message) {
             Ok(filter) => filter,
-            Err(error) => return self.err(world, ErrorKind::Request, error),
+            Err(error) => return self.err(shared, ErrorKind::Request, error),
         };
-        if let Err(full) = world.tower.enter(self.peer, self.origin, world.settings.watchers_max) {
-            return self.err(world, ErrorKind::Unavailable, full.to_string());
+        if let Err(full) = shared.event_ring.enter(self.peer, self.origin, shared.settings.watchers_max) {
+            return self.err(shared, ErrorKind::Unavailable, full.to_string());
         }
         self.say(&watch::begin(&filter, now));
-        self.state = State::Watch(Some(Box::new(Watcher { filter, since: now, next: world.tower.end() })));
+        self.state =
+            State::Watch(Some(Box::new(Watcher { filter, since: now, next: shared.event_ring.end() })));
     }
 
     /// Whether it can be shown more: there is more, and it reads.
-    fn is_to_be_shown_more(&self, world: &EngineState) -> bool {
+    fn is_to_be_shown_more(&self, shared: &EngineState) -> bool {
         match (&self.phase, &self.state) {
             (Phase::Serving, State::Watch(Some(watcher))) => {
-                watcher.next < world.tower.end()
+                watcher.next < shared.event_ring.end()
                     && !self.flags.blocked
                     && self.outbox.len() < WATCH_BYTES_HIGH
             }
@@ -52,20 +53,20 @@ impl Dialogue {
     }
 
     /// Shows it events, `budget` at most; those it was too slow for are counted.
-    fn show(&mut self, world: &EngineState, mut budget: usize) {
-        while budget > 0 && self.is_to_be_shown_more(world) {
+    fn show(&mut self, shared: &EngineState, mut budget: usize) {
+        while budget > 0 && self.is_to_be_shown_more(shared) {
             budget -= 1;
             let State::Watch(Some(watcher)) = &mut self.state else { return };
-            let missed = world.tower.begin().saturating_sub(watcher.next);
+            let missed = shared.event_ring.begin().saturating_sub(watcher.next);
             if missed > 0 {
-                watcher.next = world.tower.begin();
+                watcher.next = shared.event_ring.begin();
                 let line = watch::missed(&watcher.filter, missed);
                 self.say(&line);
                 continue;
             }
-            let Some(event) = world.tower.event(watcher.next) else { return };
+            let Some(event) = shared.event_ring.event(watcher.next) else { return };
             watcher.next += 1;
-            let names = [event.name.as_deref(), world.roster.name(Client::from(event.origin))];
+            let names = [event.name.as_deref(), shared.roster.name(Client::from(event.origin))];
             if watcher.filter.wants(event.service, event.origin, &event.sight, names) {
                 let actor =
                     Actor { endpoint: &event.binding.endpoint, service: event.service, origin: event.origin };
@@ -76,74 +77,74 @@ impl Dialogue {
     }
 
     /// It watches no longer.
-    pub(super) fn look_away(&mut self, world: &mut EngineState) {
+    pub(super) fn look_away(&mut self, shared: &mut EngineState) {
         if let State::Watch(watcher) = &mut self.state
             && watcher.take().is_some()
         {
-            world.tower.leave(self.peer);
+            shared.event_ring.leave(self.peer);
         }
     }
 
     // ---- being seen
 
     /// Where it makes its mistakes.
-    pub(super) fn place<'a>(&'a self, world: &'a EngineState) -> Place<'a> {
-        Place { here: &self.binding.endpoint, endpoints: &world.settings.endpoints }
+    pub(super) fn place<'a>(&'a self, shared: &'a EngineState) -> Place<'a> {
+        Place { here: &self.binding.endpoint, endpoints: &shared.settings.endpoints }
     }
 
     /// Lets watchers see it. Of a watcher they see nothing, or one would be shown what it is shown.
-    pub(super) fn is_seen(&self, world: &EngineState) -> bool {
-        world.tower.has_subscribers() && self.service() != Service::Watch
+    pub(super) fn is_seen(&self, shared: &EngineState) -> bool {
+        shared.event_ring.has_subscribers() && self.service() != Service::Watch
     }
 
-    pub(super) fn show_to_watchers(&self, world: &mut EngineState, sight: impl FnOnce() -> TraceEvent) {
-        if self.is_seen(world) {
-            let (binding, at) = (std::rc::Rc::clone(&self.binding), world.now);
-            world.tower.push(Event {
+    pub(super) fn show_to_watchers(&self, shared: &mut EngineState, sight: impl FnOnce() -> TraceEvent) {
+        if self.is_seen(shared) {
+            let (binding, at) = (std::rc::Rc::clone(&self.binding), shared.now);
+            shared.event_ring.push(Event {
                 at,
                 binding,
                 origin: self.origin,
                 service: self.service(),
-                name: self.seat().map(|seat| world.room.name(seat).into()),
+                name: self.member_id().map(|member_id| shared.room.name(member_id).into()),
                 sight: sight(),
             });
         }
     }
 
     /// Lets the roster, the log and those who watch know of a mistake.
-    pub(super) fn hint(&self, world: &mut EngineState, hint: impl FnOnce(&EngineState) -> Option<Hint>) {
+    pub(super) fn hint(&self, shared: &mut EngineState, hint: impl FnOnce(&EngineState) -> Option<Hint>) {
         let (client, service) = (self.client(), self.service());
-        let is_new = world.roster.wants_hint(world.now, client) && service != Service::Watch;
-        if !is_new && !self.is_seen(world) {
+        let is_new = shared.roster.wants_hint(shared.now, client) && service != Service::Watch;
+        if !is_new && !self.is_seen(shared) {
             return;
         }
-        let Some(hint) = hint(world) else { return };
+        let Some(hint) = hint(shared) else { return };
         if is_new {
-            world.roster.set_hint(world.now, client, service, &hint);
-            world.note_hint(Some(self.peer), &self.binding, self.origin, &hint);
+            shared.roster.set_hint(shared.now, client, service, &hint);
+            shared.note_hint(Some(self.peer), &self.binding, self.origin, &hint);
         }
-        if self.is_seen(world) && world.tower.is_news(self.peer, hint.mistake) {
-            self.show_to_watchers(world, || TraceEvent::Mistaken(hint));
+        if self.is_seen(shared) && shared.event_ring.is_news(self.peer, hint.mistake) {
+            self.show_to_watchers(shared, || TraceEvent::Mistaken(hint));
         }
     }
 
     /// When silence from the beginning on becomes worth a word, while somebody watches.
-    pub(super) fn silence_deadline(&self, world: &EngineState) -> Option<Timestamp> {
-        let is_silent = self.heard == Heard::Nothing && !self.is_on_fifo() && self.is_seen(world);
+    pub(super) fn silence_deadline(&self, shared: &EngineState) -> Option<Timestamp> {
+        let is_silent = self.heard == Heard::Nothing && !self.is_on_fifo() && self.is_seen(shared);
         (is_silent && diagnosis::of_silence(self.service(), false).is_some()).then(|| self.opened + SILENCE)
     }
 
-    pub(super) fn hint_at_silence(&mut self, world: &mut EngineState) {
+    pub(super) fn hint_at_silence(&mut self, shared: &mut EngineState) {
         self.heard = Heard::NothingYet;
         let service = self.service();
-        self.hint(world, |_| diagnosis::of_silence(service, false));
+        self.hint(shared, |_| diagnosis::of_silence(service, false));
     }
 
     /// The connection was lost.
-    pub(super) fn hint_at_reset(&self, world: &mut EngineState) {
-        let (service, leaves_early) = (self.service(), world.tower.suspects(self.peer));
+    pub(super) fn hint_at_reset(&self, shared: &mut EngineState) {
+        let (service, leaves_early) = (self.service(), shared.event_ring.suspects(self.peer));
         if self.flags.told && !self.is_on_fifo() {
-            self.hint(world, |_| {
+            self.hint(shared, |_| {
                 Some(match leaves_early {
                     true => diagnosis::of_leaving_early(),
                     false => diagnosis::of_reset(service),
@@ -153,32 +154,32 @@ impl Dialogue {
     }
 
     /// What it sends is no text.
-    pub(super) fn hint_at_unreadable(&self, world: &mut EngineState, what: Unreadable) {
-        self.hint(world, |_| Some(form::of_unreadable(what)));
+    pub(super) fn hint_at_unreadable(&self, shared: &mut EngineState, what: Unreadable) {
+        self.hint(shared, |_| Some(form::of_unreadable(what)));
     }
 
     /// It ends its messages in a way that is not the usual one.
-    pub(super) fn hint_at_kind(&self, world: &mut EngineState, kind: Kind, bytes: &[u8]) {
-        self.hint(world, |_| form::of_kind(kind, bytes));
+    pub(super) fn hint_at_kind(&self, shared: &mut EngineState, kind: Kind, bytes: &[u8]) {
+        self.hint(shared, |_| form::of_kind(kind, bytes));
     }
 
     /// What it says, as it may be shown.
-    fn shown(&self, world: &EngineState, said: &[u8]) -> Vec<u8> {
-        match self.is_private(world, said) {
+    fn shown(&self, shared: &EngineState, said: &[u8]) -> Vec<u8> {
+        match self.is_private(shared, said) {
             true => private(said.len()).into_bytes(),
             false => said.to_vec(),
         }
     }
 
     /// Whether what it says next is multiply's.
-    fn is_multiplier(&self, world: &EngineState) -> bool {
+    fn is_multiplier(&self, shared: &EngineState) -> bool {
         let is_choosing = matches!(self.state, State::Mux);
-        let service = if is_choosing { world.settings.mux_default } else { self.service() };
+        let service = if is_choosing { shared.settings.mux_default } else { self.service() };
         service == Service::Multiply
     }
 
     /// It is gone.
-    pub(super) fn hint_at_end(&self, world: &mut EngineState, reason: CloseReason) {
+    pub(super) fn hint_at_end(&self, shared: &mut EngineState, reason: CloseReason) {
         let by_itself = matches!(
             reason,
             CloseReason::PeerClosed
@@ -189,38 +190,38 @@ impl Dialogue {
         );
         if by_itself && self.heard < Heard::Bytes && self.flags.counted && !self.is_on_fifo() {
             let service = self.service();
-            self.hint(world, |_| diagnosis::of_silence(service, true));
+            self.hint(shared, |_| diagnosis::of_silence(service, true));
         }
     }
 }
 
 impl Session {
     /// Whether it can be shown more: there is more, and it reads.
-    pub(in crate::engine) fn is_to_be_shown_more(&self, world: &EngineState) -> bool {
-        self.dialogue.is_to_be_shown_more(world)
+    pub(in crate::engine) fn is_to_be_shown_more(&self, shared: &EngineState) -> bool {
+        self.dialogue.is_to_be_shown_more(shared)
     }
 
     /// Shows it events, `budget` at most; those it was too slow for are counted.
-    pub(in crate::engine) fn show(&mut self, world: &EngineState, budget: usize) {
-        self.dialogue.show(world, budget);
+    pub(in crate::engine) fn show(&mut self, shared: &EngineState, budget: usize) {
+        self.dialogue.show(shared, budget);
     }
 
     /// Lets watchers see it. Of a watcher they see nothing, or one would be shown what it is shown.
-    pub(in crate::engine) fn is_seen(&self, world: &EngineState) -> bool {
-        self.dialogue.is_seen(world)
+    pub(in crate::engine) fn is_seen(&self, shared: &EngineState) -> bool {
+        self.dialogue.is_seen(shared)
     }
 
     pub(in crate::engine) fn show_to_watchers(
         &self,
-        world: &mut EngineState,
+        shared: &mut EngineState,
         sight: impl FnOnce() -> TraceEvent,
     ) {
-        self.dialogue.show_to_watchers(world, sight);
+        self.dialogue.show_to_watchers(shared, sight);
     }
 
     /// It sends nothing more, after the acknowledgement and before the result. Perhaps it reads on, as `nc -N` does, and
     /// perhaps it has left: then its kernel answers the result with a reset, which is waited for while somebody watches.
-    pub(super) fn suspect_leaving(&self, world: &mut EngineState) {
+    pub(super) fn suspect_leaving(&self, shared: &mut EngineState) {
         let dialogue = &self.dialogue;
         let is_between = match dialogue.kind {
             None => self.intake.guess.is_gap() && dialogue.outbox.is_open() && dialogue.outbox.is_empty(),
@@ -228,25 +229,26 @@ impl Session {
             Some(_) => false,
         };
         let is_early = self.is_serving() && dialogue.flags.told && is_between;
-        if is_early && dialogue.is_multiplier(world) && self.is_seen(world) {
-            world.tower.suspect(dialogue.peer);
+        if is_early && dialogue.is_multiplier(shared) && self.is_seen(shared) {
+            shared.event_ring.suspect(dialogue.peer);
         }
     }
 
     /// It is given up in the middle of a message.
-    pub(super) fn hint_at_fragment(&self, world: &mut EngineState) {
+    pub(super) fn hint_at_fragment(&self, shared: &mut EngineState) {
         let inbox = self.intake.bytes();
-        self.dialogue.hint(world, |world| Some(diagnosis::of_unfinished(&self.dialogue.shown(world, inbox))));
+        self.dialogue
+            .hint(shared, |shared| Some(diagnosis::of_unfinished(&self.dialogue.shown(shared, inbox))));
     }
 
     /// It has paused after what is no complete request, which is read all the same.
-    pub(super) fn hint_at_pause(&self, world: &mut EngineState) {
-        let asks = self.dialogue.is_multiplier(world);
+    pub(super) fn hint_at_pause(&self, shared: &mut EngineState) {
+        let asks = self.dialogue.is_multiplier(shared);
         let (inbox, sends) = (self.intake.bytes(), self.intake.guess.sends());
-        self.dialogue.hint(world, |world| {
+        self.dialogue.hint(shared, |shared| {
             // The better hint comes when the message is read.
-            let named = asks.then(|| diagnosis::of_request(inbox, self.dialogue.place(world))).flatten();
-            let shown = self.dialogue.shown(world, inbox);
+            let named = asks.then(|| diagnosis::of_request(inbox, self.dialogue.place(shared))).flatten();
+            let shown = self.dialogue.shown(shared, inbox);
             match named {
                 Some(hint) if hint.mistake != Mistake::OneNumber => None,
                 _ if sends > 1 => Some(form::of_joined(sends, &shown)),
@@ -257,26 +259,26 @@ impl Session {
     }
 
     /// A line end has come by itself: whether right behind its text, as a program sends it with a second call.
-    pub(super) fn hint_at_late_newline(&self, world: &mut EngineState, now: Timestamp) {
+    pub(super) fn hint_at_late_newline(&self, shared: &mut EngineState, now: Timestamp) {
         const TEXT_BYTES: std::ops::Range<usize> = 2..1024; // a longer one may have been cut on its way
         let is_soon = self.intake.begun().is_some_and(|begun| now.since(begun) < NEWLINE_LATE_MAX);
         if is_soon && TEXT_BYTES.contains(&self.intake.len()) && !self.intake.is_skipping() {
-            self.dialogue.hint(world, |_| Some(form::of_late_newline()));
+            self.dialogue.hint(shared, |_| Some(form::of_late_newline()));
         }
     }
 
     /// When there is a word for those who watch, as long as there are any.
-    pub(super) fn watched_deadline(&self, world: &EngineState) -> Option<Timestamp> {
-        if !world.tower.has_subscribers() {
+    pub(super) fn watched_deadline(&self, shared: &EngineState) -> Option<Timestamp> {
+        if !shared.event_ring.has_subscribers() {
             return None;
         }
-        [self.dialogue.silence_deadline(world), self.waiting_deadline(world)].into_iter().flatten().min()
+        [self.dialogue.silence_deadline(shared), self.waiting_deadline(shared)].into_iter().flatten().min()
     }
 
     /// When a program that has all its replies, and was quick to ask, is waiting for more than there is.
-    pub(super) fn waiting_deadline(&self, world: &EngineState) -> Option<Timestamp> {
+    pub(super) fn waiting_deadline(&self, shared: &EngineState) -> Option<Timestamp> {
         let dialogue = &self.dialogue;
-        if !dialogue.is_seen(world) {
+        if !dialogue.is_seen(shared) {
             return None;
         }
         let has_asked = dialogue.kind == Some(Kind::Line)
@@ -286,11 +288,11 @@ impl Session {
         let is_program = dialogue.active.since(dialogue.opened) < PROGRAM;
         let has_all = self.intake.is_empty() && !self.intake.has_ended() && dialogue.outbox.is_empty();
         let is_waiting = has_asked && is_program && has_all;
-        let is_news = || !world.tower.knows(dialogue.peer, Mistake::SecondRecv);
+        let is_news = || !shared.event_ring.knows(dialogue.peer, Mistake::SecondRecv);
         (is_waiting && is_news()).then(|| dialogue.active + SILENCE)
     }
 
-    pub(super) fn hint_at_waiting(&self, world: &mut EngineState) {
-        self.dialogue.hint(world, |_| Some(form::of_waiting()));
+    pub(super) fn hint_at_waiting(&self, shared: &mut EngineState) {
+        self.dialogue.hint(shared, |_| Some(form::of_waiting()));
     }
 }

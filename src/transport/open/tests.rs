@@ -50,16 +50,16 @@ fn a_connection_has_no_delay_and_is_kept_alive_without_being_told() {
         assert_eq!(listener.accept().unwrap_err().kind(), io::ErrorKind::WouldBlock);
         listener.set_receive_bytes(RECEIVE_BYTES_MIN).unwrap();
         let mut peer = TcpStream::connect(to).unwrap();
-        let (link, origin) = listener.accept().unwrap();
+        let (connection, origin) = listener.accept().unwrap();
         assert_eq!(origin, RemoteAddress::Address(peer.local_addr().unwrap()));
-        assert!(sockopt::tcp_nodelay(&link).unwrap());
-        assert!(sockopt::socket_keepalive(&link).unwrap());
-        assert_eq!(sockopt::socket_recv_buffer_size(&link).unwrap(), 2 * RECEIVE_BYTES_MIN);
-        assert_eq!(sockopt::tcp_keepidle(&link).unwrap(), KEEPALIVE_IDLE);
-        assert_eq!(sockopt::tcp_keepintvl(&link).unwrap(), KEEPALIVE_INTERVAL);
-        assert_eq!(sockopt::tcp_keepcnt(&link).unwrap(), KEEPALIVE_PROBES);
-        assert_eq!(sockopt::tcp_congestion(&link).unwrap(), "reno");
-        assert_eq!(link.read(&mut [0]).unwrap_err().kind(), io::ErrorKind::WouldBlock);
+        assert!(sockopt::tcp_nodelay(&connection).unwrap());
+        assert!(sockopt::socket_keepalive(&connection).unwrap());
+        assert_eq!(sockopt::socket_recv_buffer_size(&connection).unwrap(), 2 * RECEIVE_BYTES_MIN);
+        assert_eq!(sockopt::tcp_keepidle(&connection).unwrap(), KEEPALIVE_IDLE);
+        assert_eq!(sockopt::tcp_keepintvl(&connection).unwrap(), KEEPALIVE_INTERVAL);
+        assert_eq!(sockopt::tcp_keepcnt(&connection).unwrap(), KEEPALIVE_PROBES);
+        assert_eq!(sockopt::tcp_congestion(&connection).unwrap(), "reno");
+        assert_eq!(connection.read(&mut [0]).unwrap_err().kind(), io::ErrorKind::WouldBlock);
         peer.write_all(b"x").unwrap();
         listener.set_backlog(32).unwrap();
         assert_eq!(listener.set_permissions(0o600, "").unwrap(), [""; 0]);
@@ -167,8 +167,8 @@ fn a_unix_socket_says_who_connects_and_leaves_nothing_behind() {
     assert_eq!(fs::metadata(directory.path().join("s.lock")).unwrap().mode() & 0o7777, 0o600);
 
     let _peer = UnixStream::connect(&path).unwrap();
-    let (link, origin) = opened.listener.accept().unwrap();
-    assert_eq!(sockopt::socket_send_buffer_size(&link).unwrap(), 2 * UNIX_SEND_BYTES);
+    let (connection, origin) = opened.listener.accept().unwrap();
+    assert_eq!(sockopt::socket_send_buffer_size(&connection).unwrap(), 2 * UNIX_SEND_BYTES);
     let uid = rustix::process::geteuid().as_raw();
     let gid = rustix::process::getegid().as_raw();
     assert_eq!(origin, RemoteAddress::Process { uid, gid, pid: std::process::id() });
@@ -407,7 +407,7 @@ fn an_inherited_socket_is_taken_over_and_its_file_stays() {
     let port = both.local_addr().unwrap().port();
     let listener = Listener::inherited(both.into(), tcp_at(&format!("[::]:{port}")), true).unwrap();
     let peer = TcpStream::connect(("127.0.0.1", port)).unwrap();
-    let (link, origin) = listener.accept().unwrap();
+    let (connection, origin) = listener.accept().unwrap();
     assert_eq!(origin, RemoteAddress::Address(peer.local_addr().unwrap()));
-    assert!(sockopt::tcp_nodelay(&link).unwrap());
+    assert!(sockopt::tcp_nodelay(&connection).unwrap());
 }

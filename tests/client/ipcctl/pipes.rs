@@ -1,7 +1,7 @@
 //! chat in a pipe, and what is collected from a daemon: every line is said as it is, and nobody is listened to for ever.
 
 use std::io::{BufRead, BufReader, Write};
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
 use super::{ipcctl, ipcctl_with, socket, text};
@@ -51,8 +51,11 @@ fn with_commands_a_pipe_is_a_member_like_any_other() {
     daemon.stop();
 }
 
-/// A daemon that says `first` to the first lines it hears, and then `rest`, a piece every millisecond, for ever.
-fn endless(first: &'static [&'static str], rest: &'static str) -> String {
+/// A daemon that says `first`, a line to each of the first lines it hears, and then goes on as `rest` says.
+fn daemon_that(
+    first: &'static [&'static str],
+    rest: impl FnOnce(&TcpStream, &mut dyn Iterator<Item = std::io::Result<String>>) + Send + 'static,
+) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let to = format!("tcp://{}", listener.local_addr().unwrap());
     std::thread::spawn(move || {
@@ -62,12 +65,18 @@ fn endless(first: &'static [&'static str], rest: &'static str) -> String {
             heard.next();
             (&stream).write_all(line.as_bytes()).unwrap();
         }
-        // Ends when the client does.
-        while (&stream).write_all(rest.as_bytes()).is_ok() {
-            std::thread::sleep(Duration::from_millis(1));
-        }
+        rest(&stream, &mut heard);
     });
     to
+}
+
+/// One that says `rest` then, a piece every millisecond, until the client ends.
+fn endless(first: &'static [&'static str], rest: &'static str) -> String {
+    daemon_that(first, move |mut stream, _| {
+        while stream.write_all(rest.as_bytes()).is_ok() {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    })
 }
 
 #[test]
@@ -102,22 +111,13 @@ fn a_daemon_that_never_ends_its_answer_is_given_up_in_time_or_by_length() {
     }
 }
 
-/// A daemon that says this as fast as it is taken.
+/// One that hears another line, and then says `rest` as fast as it is taken.
 fn torrent(first: &'static [&'static str], rest: &'static str) -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let to = format!("tcp://{}", listener.local_addr().unwrap());
-    std::thread::spawn(move || {
-        let (stream, _) = listener.accept().unwrap();
-        let mut heard = BufReader::new(&stream).lines();
-        for line in first {
-            heard.next();
-            (&stream).write_all(line.as_bytes()).unwrap();
-        }
+    daemon_that(first, move |mut stream, heard| {
         heard.next();
         let piece = rest.repeat(1 + (64 << 10) / rest.len());
-        while (&stream).write_all(piece.as_bytes()).is_ok() {}
-    });
-    to
+        while stream.write_all(piece.as_bytes()).is_ok() {}
+    })
 }
 
 #[test]

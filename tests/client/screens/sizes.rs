@@ -12,9 +12,9 @@ fn daemon() -> Daemon {
 }
 
 /// Leaves, and the terminal is as it was.
-fn leave(mut seat: PtySession, keys: &str) {
-    seat.press(keys);
-    let (status, _) = seat.end();
+fn leave(mut pty: PtySession, keys: &str) {
+    pty.press(keys);
+    let (status, _) = pty.end();
     assert!(status.success(), "{status}");
 }
 
@@ -22,11 +22,11 @@ fn leave(mut seat: PtySession, keys: &str) {
 fn the_room_at_every_size() {
     let daemon = daemon();
     for (height, width) in SIZES {
-        let seat = PtySession::sized(height, width, &["--to", &mux(&daemon), "chat", "--name", "ann"]);
-        seat.see("you are in the room as ann");
+        let pty = PtySession::sized(height, width, &["--to", &mux(&daemon), "chat", "--name", "ann"]);
+        pty.see("you are in the room as ann");
         let mut bob = Client::member(&daemon, "bob");
         bob.say("a sentence that is broken at a space in a small window\n/msg ann psst\n");
-        let shown = seat.see("[private] bob (to you): psst");
+        let shown = pty.see("[private] bob (to you): psst");
         let last = usize::from(height) - 1;
         assert!(shown[last].contains("F2: members | ") && shown[last].ends_with("/help"), "{shown:#?}");
         assert_eq!(shown[last - 1], ">");
@@ -37,7 +37,7 @@ fn the_room_at_every_size() {
         let is_broken = shown[at + 1].starts_with("      ");
         assert_eq!(is_broken, width < 80, "{shown:#?}");
         drop(bob);
-        leave(seat, "\x04");
+        leave(pty, "\x04");
         daemon.wait_for_log("joined as bob");
     }
     daemon.stop();
@@ -47,16 +47,16 @@ fn the_room_at_every_size() {
 fn a_talk_at_every_size() {
     let daemon = daemon();
     for (height, width) in SIZES {
-        let mut seat = PtySession::sized(height, width, &["--to", &mux(&daemon), "talk"]);
-        seat.see("what you type goes to your");
+        let mut pty = PtySession::sized(height, width, &["--to", &mux(&daemon), "talk"]);
+        pty.see("what you type goes to your");
         let mut other = daemon.unix();
         other.say("talk\nhello there\n");
-        let shown = seat.see("partner: hello there");
+        let shown = pty.see("partner: hello there");
         let last = usize::from(height) - 1;
         assert!(shown[last].ends_with("Ctrl-D: end the talk"), "{shown:#?}");
         assert!(shown[last - 2].starts_with(" talk | unix://"), "{shown:#?}");
-        seat.press("bye\r");
-        leave(seat, "");
+        pty.press("bye\r");
+        leave(pty, "");
         drop(other);
     }
     daemon.stop();
@@ -66,16 +66,16 @@ fn a_talk_at_every_size() {
 fn what_is_watched_at_every_size() {
     let daemon = daemon();
     for (height, width) in SIZES {
-        let seat = PtySession::sized(height, width, &["--to", &mux(&daemon), "watch"]);
-        seat.see("watch | all | ");
+        let pty = PtySession::sized(height, width, &["--to", &mux(&daemon), "watch"]);
+        pty.see("watch | all | ");
         let mut client = daemon.tcp(crate::harness::MULTIPLY);
         client.say("3,14 2\n");
         client.hear("Data received\nError: not a number: '3,14'\n");
-        let shown = seat.wait_for("the hint", |screen| screen.contents().contains("hint:"));
+        let shown = pty.wait_for("the hint", |screen| screen.contents().contains("hint:"));
         let last = usize::from(height) - 1;
         assert!(shown[last].starts_with(" q: quit | "), "{shown:#?}");
         assert!(shown[last - 1].starts_with(" watch | all | "), "{shown:#?}");
-        leave(seat, "q");
+        leave(pty, "q");
     }
     daemon.stop();
 }
@@ -85,10 +85,10 @@ fn machines_at_every_size_without_and_with_reports() {
     let daemon = daemon();
     let to = mux(&daemon);
     for (height, width) in SIZES {
-        let seat = PtySession::sized(height, width, &["--to", &to, "top", "--every", "100ms"]);
-        let shown = seat.see("no machine reports yet");
+        let pty = PtySession::sized(height, width, &["--to", &to, "top", "--every", "100ms"]);
+        let shown = pty.see("no machine reports yet");
         assert!(shown[2].contains("ipcctl --to tcp://HOST:33001 report"), "{shown:#?}");
-        leave(seat, "q");
+        leave(pty, "q");
     }
     let mut machines = daemon.tcp(STATS);
     for number in 0..60 {
@@ -99,8 +99,8 @@ fn machines_at_every_size_without_and_with_reports() {
         machines.hear("Data received\n");
     }
     for (height, width) in SIZES {
-        let mut seat = PtySession::sized(height, width, &["--to", &to, "top", "--every", "100ms"]);
-        let shown = seat.wait_for("all of them", |screen| {
+        let mut pty = PtySession::sized(height, width, &["--to", &to, "top", "--every", "100ms"]);
+        let shown = pty.wait_for("all of them", |screen| {
             screen.contents().contains("60 machines, by host, 1 to ")
                 && rows(screen)[1].starts_with("laboratory-")
         });
@@ -116,14 +116,14 @@ fn machines_at_every_size_without_and_with_reports() {
         assert_eq!(name, if width < 80 { "laboratory-…" } else { "laboratory-07.example" }, "{shown:#?}");
         assert_eq!((heading.contains("HISTORY"), heading.contains("MHZ")), (width >= 80, width >= 80));
         let room = usize::from(height) - 2;
-        seat.press("\x1b[6~");
+        pty.press("\x1b[6~");
         let from = room.min(61 - room);
-        seat.see(&format!("60 machines, by host, {from} to {} shown", from + room - 1));
-        seat.press("\x1b[F");
-        seat.see(&format!(", {} to 60 shown", 61 - room));
-        seat.press("\x1b[5~\x1b[H");
-        seat.see(&format!(", 1 to {room} shown"));
-        leave(seat, "q");
+        pty.see(&format!("60 machines, by host, {from} to {} shown", from + room - 1));
+        pty.press("\x1b[F");
+        pty.see(&format!(", {} to 60 shown", 61 - room));
+        pty.press("\x1b[5~\x1b[H");
+        pty.see(&format!(", 1 to {room} shown"));
+        leave(pty, "q");
     }
     daemon.stop();
 }
@@ -131,15 +131,15 @@ fn machines_at_every_size_without_and_with_reports() {
 #[test]
 fn a_bench_at_every_size_has_no_broken_row() {
     for (height, width) in SIZES {
-        let seat = PtySession::sized(height, width, &["bench", "--only", "pipes", "--count", "50"]);
+        let pty = PtySession::sized(height, width, &["bench", "--only", "pipes", "--count", "50"]);
         let figures =
             |screen: &vt100::Screen| rows(screen).iter().filter(|row| row.starts_with(" two pipes ")).count();
         // Bars are left out where there is no room for them.
         let expected = if width < 80 { 1 } else { 3 };
-        let shown = seat.wait_for("figures and two bars", |screen| figures(screen) == expected);
+        let shown = pty.wait_for("figures and two bars", |screen| figures(screen) == expected);
         let row = shown.iter().find(|row| row.starts_with(" two pipes ")).unwrap();
         assert!(row.ends_with(|c: char| c.is_ascii_digit()), "{shown:#?}");
-        assert!(seat.end().0.success());
+        assert!(pty.end().0.success());
     }
 }
 
@@ -166,8 +166,8 @@ fn a_class_at_every_size_and_the_traffic_of_one_row() {
             let output = once.args(["--to", &to, "class", "--once", "--json"]).output().unwrap();
             String::from_utf8(output.stdout).unwrap().contains("'3,14'").then_some(())
         });
-        let mut seat = PtySession::sized(height, width, &["--to", &to, "class", "--every", "100ms"]);
-        let shown = seat.see(" class | 1 of 3");
+        let mut pty = PtySession::sized(height, width, &["--to", &to, "class", "--every", "100ms"]);
+        let shown = pty.see(" class | 1 of 3");
         let last = usize::from(height) - 1;
         assert!(shown[last].starts_with(" class | 1 of 3"), "{shown:#?}");
         // Who is in trouble is on top, with its name and, at any width, the beginning of what would be right.
@@ -180,22 +180,22 @@ fn a_class_at_every_size_and_the_traffic_of_one_row() {
         );
         assert!(shown.iter().all(|row| row.chars().count() <= usize::from(width)), "{shown:#?}");
         // Whoever is chosen has its hint in full below.
-        seat.press("\x1b[H");
-        seat.wait_for("the whole hint", |screen| {
+        pty.press("\x1b[H");
+        pty.wait_for("the whole hint", |screen| {
             let text: String = rows(screen)[4..].join(" ");
             text.contains("127.80.0.20: '3,14' is no") && text.contains("with a point")
         });
-        seat.press("\r");
-        seat.see(" watch | address=127.80.0.20");
+        pty.press("\r");
+        pty.see(" watch | address=127.80.0.20");
         wrong.say("3,15 2\n");
         wrong.hear("Data received\nError: not a number: '3,15'\n");
-        seat.wait_for("its traffic", |screen| screen.contents().contains("3,15"));
-        seat.press("q");
-        seat.see(" class | 1 of 3");
-        seat.press("\x1b[F");
+        pty.wait_for("its traffic", |screen| screen.contents().contains("3,15"));
+        pty.press("q");
+        pty.see(" class | 1 of 3");
+        pty.press("\x1b[F");
         let has_all = height == 40;
-        seat.wait_for("the last row", |screen| has_all || screen.contents().contains("to 3"));
-        leave(seat, "q");
+        pty.wait_for("the last row", |screen| has_all || screen.contents().contains("to 3"));
+        leave(pty, "q");
     }
     daemon.stop();
 }
@@ -204,17 +204,17 @@ fn a_class_at_every_size_and_the_traffic_of_one_row() {
 fn a_passphrase_is_typed_behind_stars_at_every_size() {
     for (height, width) in SIZES {
         let daemon = Daemon::with(&USUAL.replace("[chat]\n", "[chat]\npassphrase = \"sesame\"\n"));
-        let mut seat = PtySession::sized(height, width, &["--to", &mux(&daemon), "chat", "--name", "ann"]);
-        seat.see("this room asks for a");
-        seat.press("wrong");
-        let shown = seat.see("> *****");
+        let mut pty = PtySession::sized(height, width, &["--to", &mux(&daemon), "chat", "--name", "ann"]);
+        pty.see("this room asks for a");
+        pty.press("wrong");
+        let shown = pty.see("> *****");
         assert!(!shown.concat().contains("wrong"), "{shown:#?}");
-        seat.press("\r");
-        seat.see("that is not the passphrase");
-        seat.press("sesame\r");
-        let shown = seat.see("you are in the room as ann");
+        pty.press("\r");
+        pty.see("that is not the passphrase");
+        pty.press("sesame\r");
+        let shown = pty.see("you are in the room as ann");
         assert!(!shown.concat().contains("sesame"), "{shown:#?}");
-        leave(seat, "\x04");
+        leave(pty, "\x04");
         daemon.stop();
     }
 }

@@ -59,26 +59,26 @@ fn a_screen_that_was_stopped_is_a_screen_again_however_that_was() {
     let daemon = Daemon::with(&format!("{USUAL}{BESIDE}"));
     for shell in [&["bash", "--norc", "--noprofile", "-i"][..], &["dash", "-i"]] {
         for View { command, first, keys, then, undo } in VIEWS {
-            let mut seat = PtySession::shell(shell);
-            seat.see("ready$");
-            seat.press(&format!("ipcctl --to {} {command}\n", mux(&daemon)));
-            seat.see(first);
-            let job = job_of(seat.pid());
+            let mut pty = PtySession::shell(shell);
+            pty.see("ready$");
+            pty.press(&format!("ipcctl --to {} {command}\n", mux(&daemon)));
+            pty.see(first);
+            let job = job_of(pty.pid());
             for stop in [None, Some(Signal::STOP), Some(Signal::TSTP), None] {
                 match stop {
                     // Ctrl-Z, and the shell has all of its terminal again.
                     None => {
-                        seat.press("\x1a");
-                        seat.wait_for("the shell's prompt", is_at_prompt);
+                        pty.press("\x1a");
+                        pty.wait_for("the shell's prompt", is_at_prompt);
                     }
                     Some(signal) => kill_process(Pid::from_raw(job).unwrap(), signal).unwrap(),
                 }
                 wait_until("it is stopped", || stat(job).filter(|(_, state)| *state == 'T'));
                 // The shell answers; where it can, it has put the settings right.
-                seat.press("echo st\"\"ill here\n");
-                seat.see("still here");
-                seat.press("fg\n");
-                seat.wait_for("the screen again", |screen| {
+                pty.press("echo st\"\"ill here\n");
+                pty.see("still here");
+                pty.press("fg\n");
+                pty.wait_for("the screen again", |screen| {
                     screen.alternate_screen()
                         && screen.contents().contains(if command == "top" {
                             "no machine reports yet"
@@ -87,15 +87,15 @@ fn a_screen_that_was_stopped_is_a_screen_again_however_that_was() {
                         })
                         && !screen.contents().contains("still here")
                 });
-                seat.press(keys);
-                seat.see(then);
-                seat.press(undo);
-                seat.wait_for("it is undone", |screen| !screen.contents().contains(then));
+                pty.press(keys);
+                pty.see(then);
+                pty.press(undo);
+                pty.wait_for("it is undone", |screen| !screen.contents().contains(then));
             }
-            seat.press("\x03");
-            seat.wait_for("the shell again", is_at_prompt);
-            seat.press("exit\n");
-            let (status, _) = seat.end();
+            pty.press("\x03");
+            pty.wait_for("the shell again", is_at_prompt);
+            pty.press("exit\n");
+            let (status, _) = pty.end();
             assert!(status.success(), "{shell:?} {command}: {status}");
         }
     }
@@ -105,29 +105,29 @@ fn a_screen_that_was_stopped_is_a_screen_again_however_that_was() {
 #[test]
 fn a_screen_that_goes_on_in_the_background_waits_for_the_terminal() {
     let daemon = Daemon::usual();
-    let mut seat = PtySession::shell(&["bash", "--norc", "--noprofile", "-i"]);
-    seat.see("ready$");
-    seat.press(&format!("ipcctl --to {} chat --name ann\n", mux(&daemon)));
-    seat.see("you are in the room as ann");
-    let job = job_of(seat.pid());
-    seat.press("\x1a");
-    seat.see("Stopped");
-    seat.wait_for("the shell's prompt", is_at_prompt);
+    let mut pty = PtySession::shell(&["bash", "--norc", "--noprofile", "-i"]);
+    pty.see("ready$");
+    pty.press(&format!("ipcctl --to {} chat --name ann\n", mux(&daemon)));
+    pty.see("you are in the room as ann");
+    let job = job_of(pty.pid());
+    pty.press("\x1a");
+    pty.see("Stopped");
+    pty.wait_for("the shell's prompt", is_at_prompt);
     wait_until("it is stopped", || stat(job).filter(|(_, state)| *state == 'T'));
-    seat.press("bg\n");
+    pty.press("bg\n");
     // It was woken, and stopped again when it wanted to draw.
-    seat.wait_for("the job in the background", |screen| screen.contents().contains("ann &"));
+    pty.wait_for("the job in the background", |screen| screen.contents().contains("ann &"));
     wait_until("it is stopped", || stat(job).filter(|(_, state)| *state == 'T'));
-    seat.wait_for("the shell's prompt", is_at_prompt);
-    seat.wait_for("the shell's screen", |screen| !screen.alternate_screen());
-    seat.press("fg\n");
-    seat.see("you are in the room as ann");
-    seat.press("abc");
-    seat.see_typed("abc", 3);
-    seat.press("\x03");
-    seat.wait_for("the shell again", is_at_prompt);
-    seat.press("exit\n");
-    assert!(seat.end().0.success());
+    pty.wait_for("the shell's prompt", is_at_prompt);
+    pty.wait_for("the shell's screen", |screen| !screen.alternate_screen());
+    pty.press("fg\n");
+    pty.see("you are in the room as ann");
+    pty.press("abc");
+    pty.see_typed("abc", 3);
+    pty.press("\x03");
+    pty.wait_for("the shell again", is_at_prompt);
+    pty.press("exit\n");
+    assert!(pty.end().0.success());
     daemon.stop();
 }
 
@@ -135,12 +135,12 @@ fn a_screen_that_goes_on_in_the_background_waits_for_the_terminal() {
 fn where_no_shell_could_wake_it_ctrl_z_has_no_effect() {
     let daemon = Daemon::usual();
     // As in a window that was opened for this program alone.
-    let mut seat = PtySession::session(&["--to", &mux(&daemon), "chat", "--name", "ann"]);
-    seat.see("you are in the room as ann");
-    seat.press("a\x1ab");
-    seat.see_typed("ab", 2);
-    seat.press("\x03");
-    assert!(seat.end().0.success());
+    let mut pty = PtySession::session(&["--to", &mux(&daemon), "chat", "--name", "ann"]);
+    pty.see("you are in the room as ann");
+    pty.press("a\x1ab");
+    pty.see_typed("ab", 2);
+    pty.press("\x03");
+    assert!(pty.end().0.success());
     daemon.stop();
 }
 

@@ -7,8 +7,8 @@ use crate::harness::pty::{PtySession, mux, rows};
 use crate::harness::{BESIDE, Client, Daemon, MULTIPLY, STATS, USUAL};
 
 /// How the first character of a text looks: its colour, and whether it is bold, italic.
-fn style_of(seat: &PtySession, text: &str) -> (vt100::Color, bool, bool) {
-    let shown = seat.shown.0.lock().unwrap();
+fn style_of(pty: &PtySession, text: &str) -> (vt100::Color, bool, bool) {
+    let shown = pty.shown.0.lock().unwrap();
     let screen = shown.parser.screen();
     let rows = rows(screen);
     let (y, row) = rows.iter().enumerate().find(|(_, row)| row.contains(text)).unwrap();
@@ -120,13 +120,13 @@ fn a_wrong_port_ends_chat_with_what_is_there() {
     let daemon = Daemon::with(&format!("{USUAL}{BESIDE}"));
     for (port, says) in [(MULTIPLY, "Data received"), (STATS, "Error: unknown request: 'ann'")] {
         let to = format!("tcp://{}:{port}", daemon.ip);
-        let seat = PtySession::take(&["--to", &to, "chat", "--name", "ann"]);
+        let pty = PtySession::take(&["--to", &to, "chat", "--name", "ann"]);
         match port {
-            MULTIPLY => seat.see(&format!("{to}: chat is not there: it says '{says}'")),
+            MULTIPLY => pty.see(&format!("{to}: chat is not there: it says '{says}'")),
             // On two rows.
-            _ => seat.see(&format!("{to}: chat is not there: it says '{}", &says[..12])),
+            _ => pty.see(&format!("{to}: chat is not there: it says '{}", &says[..12])),
         };
-        assert_eq!(seat.end().0.code(), Some(1));
+        assert_eq!(pty.end().0.code(), Some(1));
     }
     daemon.stop();
 }

@@ -37,7 +37,7 @@ pub(super) struct EngineState {
     pub(super) notes: VecDeque<Note>,
     pub(super) talk: Pairs,
     pub(super) machines: Machines,
-    pub(super) tower: EventRing,
+    pub(super) event_ring: EventRing,
     /// Whose burst has just ended within a message.
     pub(super) unfinished: Option<ConnectionId>,
     /// Of those who have sent something where they are held to a pace.
@@ -52,7 +52,7 @@ pub(super) struct EngineState {
     /// The time of the input that is being handled.
     pub(super) now: Timestamp,
     /// What sessions have for other ones; delivered before anything else happens.
-    pub(super) letters: VecDeque<(ConnectionId, SessionEvent)>,
+    pub(super) session_events: VecDeque<(ConnectionId, SessionEvent)>,
     /// What was asked of the daemon.
     pub(super) requests: VecDeque<(ConnectionId, Request)>,
     /// What is to be done to others, and who wants it.
@@ -101,7 +101,7 @@ impl EngineState {
     /// Lets watchers see what became of a datagram, which no session stands for.
     pub(super) fn show_datagram(&mut self, binding: &Rc<Binding>, origin: RemoteAddress, sight: TraceEvent) {
         let service = binding.service;
-        self.tower.push(Event {
+        self.event_ring.push(Event {
             at: self.now,
             binding: Rc::clone(binding),
             origin,
@@ -126,7 +126,7 @@ impl EngineState {
     }
 
     pub(super) fn note(&mut self, note: Note) {
-        if note.peer.is_none() && self.tower.has_subscribers() {
+        if note.peer.is_none() && self.event_ring.has_subscribers() {
             self.show_datagram(&note.binding, note.origin, TraceEvent::Happened(note.what.clone()));
         }
         if self.notes.len() < NOTES_MAX {

@@ -1,39 +1,39 @@
-//! What changes for everybody at once: the settings, and the stop.
+//! What goes through all sessions: the stop, new settings, and who is too slow in the room.
 
 use super::Engine;
+use super::engine_state::EngineState;
 use super::limits::Settings;
 use super::message::{ConnectionId, Dropped, Output, Timestamp};
 use super::service::Service;
 use super::session::Session;
-use super::world::EngineState;
 
 impl Engine {
     /// Everybody in the room has been offered what there is: who is too far behind goes.
     pub(super) fn settle_room(&mut self, now: Timestamp) {
-        let backlog = self.world.settings.of(Service::Chat).backlog_bytes_max;
-        for peer in self.world.room.settle(backlog) {
-            self.with(now, peer, |session, world| session.drop_slow(world, now));
+        let backlog = self.shared.settings.of(Service::Chat).backlog_bytes_max;
+        for peer in self.shared.room.settle(backlog) {
+            self.with(now, peer, |session, shared| session.drop_slow(shared, now));
         }
-        let skipped = self.world.room.take_skipped();
-        self.world.counters.of_mut(Service::Chat).count_dropped(Dropped::Unread, skipped);
+        let skipped = self.shared.room.take_skipped();
+        self.shared.counters.of_mut(Service::Chat).count_dropped(Dropped::Unread, skipped);
     }
 
     pub(super) fn go_on_stopping(&mut self, now: Timestamp) {
-        let Some(stop) = &mut self.world.stop else { return };
+        let Some(stop) = &mut self.shared.stop else { return };
         stop.listening = now < stop.listen;
         let (patient, by) = (stop.listening, stop.by);
-        let is_settled = |session: &Session, world: &EngineState| !patient || session.is_settled(world);
-        let all_settled = self.sessions.iter().flatten().all(|session| is_settled(session, &self.world));
+        let is_settled = |session: &Session, shared: &EngineState| !patient || session.is_settled(shared);
+        let all_settled = self.sessions.iter().flatten().all(|session| is_settled(session, &self.shared));
         for index in 0..self.sessions.len() {
             let Some(Some(session)) = self.sessions.get(index) else { continue };
-            let (peer, settled) = (session.peer(), is_settled(session, &self.world));
+            let (peer, settled) = (session.peer(), is_settled(session, &self.shared));
             if now >= by {
                 self.remove(peer, Output::Close(peer));
             } else if session.is_serving() && settled {
-                self.with(now, peer, |session, world| {
-                    session.stop(world, now);
+                self.with(now, peer, |session, shared| {
+                    session.stop(shared, now);
                     if all_settled {
-                        session.stop_talking(world, now);
+                        session.stop_talking(shared, now);
                     }
                 });
             }
@@ -41,21 +41,21 @@ impl Engine {
     }
 
     pub(super) fn reconfigure(&mut self, now: Timestamp, settings: Settings) {
-        let before = std::mem::replace(&mut self.world.settings, settings);
+        let before = std::mem::replace(&mut self.shared.settings, settings);
         let counted = self.sessions.iter().flatten().filter(|session| session.is_counted());
         let everybody = counted.map(|session| (session.service(), session.origin()));
-        self.world.connection_counts.retake(&self.world.settings, everybody);
-        self.world.set_history();
-        self.world.machines.keep(self.world.settings.machines_max);
+        self.shared.connection_counts.retake(&self.shared.settings, everybody);
+        self.shared.set_history();
+        self.shared.machines.keep(self.shared.settings.machines_max);
         let withdrawn: Vec<Service> = Service::offered()
-            .filter(|service| before.of(*service).listening && !self.world.settings.of(*service).listening)
+            .filter(|service| before.of(*service).listening && !self.shared.settings.of(*service).listening)
             .collect();
         for peer in self.peers() {
-            self.with(now, peer, |session, world| {
+            self.with(now, peer, |session, shared| {
                 for service in &withdrawn {
-                    session.withdraw(world, now, *service);
+                    session.withdraw(shared, now, *service);
                 }
-                session.renew_pace(world);
+                session.renew_pace(shared);
             });
         }
         self.resume_all(now);
@@ -68,7 +68,7 @@ impl Engine {
     /// Everybody's deadlines may have changed, and what they wait for, so that everybody is looked at.
     pub(super) fn resume_all(&mut self, now: Timestamp) {
         for peer in self.peers() {
-            self.with(now, peer, |session, world| session.resume(world, now));
+            self.with(now, peer, |session, shared| session.resume(shared, now));
         }
     }
 }
