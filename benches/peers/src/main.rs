@@ -22,7 +22,7 @@ use anyhow::{Context, Result, ensure};
 use clap::Parser;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
-use peer::{Ground, ConnectionId};
+use peer::{Ground, Peer};
 use report::Report;
 use server::Cores;
 
@@ -35,7 +35,7 @@ struct Arguments {
     workloads: Vec<String>,
     /// Only these peers
     #[arg(long, value_delimiter = ',', value_enum)]
-    peers: Vec<ConnectionId>,
+    peers: Vec<Peer>,
     /// Rounds of each workload, in which all peers take their turns
     #[arg(long, default_value_t = 7)]
     rounds: usize,
@@ -118,7 +118,7 @@ fn run(arguments: Arguments) -> Result<ExitCode> {
         descriptors: descriptors.min(1_000_000),
     };
     let mut peers = Vec::new();
-    for peer in ConnectionId::ALL {
+    for peer in Peer::ALL {
         if !arguments.peers.is_empty() && !arguments.peers.contains(&peer) {
             continue;
         }
@@ -140,7 +140,7 @@ fn run(arguments: Arguments) -> Result<ExitCode> {
         report.timed.push((workload, outcomes));
     }
     let [idle, start, calls, scaling] = OTHERS;
-    let rest: Vec<ConnectionId> = rest::PEERS.into_iter().filter(|peer| peers.contains(peer)).collect();
+    let rest: Vec<Peer> = rest::PEERS.into_iter().filter(|peer| peers.contains(peer)).collect();
     report.silence = rest::silence(quick);
     if arguments.wants(idle.0) {
         eprintln!("{}", idle.1);
@@ -172,13 +172,13 @@ fn run(arguments: Arguments) -> Result<ExitCode> {
         write(&report, &arguments.root)?;
     }
     // What the others cannot do is a result; what these cannot is a mistake.
-    let ours = [ConnectionId::Ipcd, ConnectionId::Limit, ConnectionId::Tokio];
+    let ours = [Peer::Ipcd, Peer::Limit, Peer::Tokio];
     let is_mistaken = report.failed.iter().any(|peer| ours.contains(peer));
     Ok(if is_mistaken { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
 /// Asks all of them, and keeps what they have in figures.
-fn each<T>(peers: &[ConnectionId], failed: &mut Vec<ConnectionId>, ask: impl Fn(ConnectionId) -> Result<T>) -> Vec<(ConnectionId, T)> {
+fn each<T>(peers: &[Peer], failed: &mut Vec<Peer>, ask: impl Fn(Peer) -> Result<T>) -> Vec<(Peer, T)> {
     let mut all = Vec::new();
     for &peer in peers {
         match ask(peer) {

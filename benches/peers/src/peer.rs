@@ -10,7 +10,7 @@ use crate::endpoint::Endpoint;
 use crate::server::{Cores, Server, is_installed};
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, clap::ValueEnum)]
-pub enum ConnectionId {
+pub enum Peer {
     Limit,
     Ipcd,
     Redis,
@@ -50,40 +50,40 @@ pub struct Ground {
     pub descriptors: u64,
 }
 
-impl ConnectionId {
-    pub const ALL: [ConnectionId; 8] = [
-        ConnectionId::Limit,
-        ConnectionId::Ipcd,
-        ConnectionId::Redis,
-        ConnectionId::Tokio,
-        ConnectionId::Python,
-        ConnectionId::Memcached,
-        ConnectionId::Ngircd,
-        ConnectionId::Ncat,
+impl Peer {
+    pub const ALL: [Peer; 8] = [
+        Peer::Limit,
+        Peer::Ipcd,
+        Peer::Redis,
+        Peer::Tokio,
+        Peer::Python,
+        Peer::Memcached,
+        Peer::Ngircd,
+        Peer::Ncat,
     ];
 
     pub fn title(self) -> &'static str {
         match self {
-            ConnectionId::Limit => "C limit",
-            ConnectionId::Ipcd => "ipcd",
-            ConnectionId::Redis => "redis",
-            ConnectionId::Tokio => "tokio",
-            ConnectionId::Python => "Python",
-            ConnectionId::Memcached => "memcached",
-            ConnectionId::Ngircd => "ngircd",
-            ConnectionId::Ncat => "ncat",
+            Peer::Limit => "C limit",
+            Peer::Ipcd => "ipcd",
+            Peer::Redis => "redis",
+            Peer::Tokio => "tokio",
+            Peer::Python => "Python",
+            Peer::Memcached => "memcached",
+            Peer::Ngircd => "ngircd",
+            Peer::Ncat => "ncat",
         }
     }
 
     /// The program that has to be installed for it.
     fn program(self) -> Option<&'static str> {
         match self {
-            ConnectionId::Limit | ConnectionId::Ipcd | ConnectionId::Tokio => None,
-            ConnectionId::Redis => Some("redis-server"),
-            ConnectionId::Python => Some("python3"),
-            ConnectionId::Memcached => Some("memcached"),
-            ConnectionId::Ngircd => Some("ngircd"),
-            ConnectionId::Ncat => Some("ncat"),
+            Peer::Limit | Peer::Ipcd | Peer::Tokio => None,
+            Peer::Redis => Some("redis-server"),
+            Peer::Python => Some("python3"),
+            Peer::Memcached => Some("memcached"),
+            Peer::Ngircd => Some("ngircd"),
+            Peer::Ncat => Some("ncat"),
         }
     }
 
@@ -119,23 +119,23 @@ impl ConnectionId {
         };
         let clients = (ground.descriptors - 100).to_string();
         Ok(match self {
-            ConnectionId::Limit => own(&ground.limit),
-            ConnectionId::Tokio => own(&ground.tokio),
-            ConnectionId::Python => {
+            Peer::Limit => own(&ground.limit),
+            Peer::Tokio => own(&ground.tokio),
+            Peer::Python => {
                 // Debian's rather than a version manager's, which is a script around it.
                 let debian = "/usr/bin/python3";
                 let mut command = Command::new(if is_installed(debian) { debian } else { "python3" });
                 command.arg(&ground.python).args([service.name(), kind, &place]);
                 command
             }
-            ConnectionId::Ipcd => {
+            Peer::Ipcd => {
                 let file = ground.directory.join(format!("ipcd-{}-{kind}.toml", service.name()));
                 fs::write(&file, ipcd_configuration(service, endpoint, &clients))?;
                 let mut command = Command::new(&ground.ipcd);
                 command.arg("--config").arg(file);
                 command
             }
-            ConnectionId::Redis => {
+            Peer::Redis => {
                 let mut command = Command::new("redis-server");
                 match endpoint {
                     Endpoint::Tcp(_) => command.args(["--port", &place, "--bind", "127.0.0.1"]),
@@ -156,20 +156,20 @@ impl ConnectionId {
                 command.arg("--dir").arg(&ground.directory);
                 command
             }
-            ConnectionId::Memcached => {
+            Peer::Memcached => {
                 let mut command = Command::new("memcached");
                 command.args(["-l", "127.0.0.1", "-p", &place, "-U", "0", "-t", "1", "-b", "4096"]);
                 command.args(["-c", &clients, "-u", "root"]);
                 command
             }
-            ConnectionId::Ngircd => {
+            Peer::Ngircd => {
                 let file = ground.directory.join("ngircd.conf");
                 fs::write(&file, ngircd_configuration(&place))?;
                 let mut command = Command::new(sbin("ngircd"));
                 command.args(["--nodaemon", "--config"]).arg(file);
                 command
             }
-            ConnectionId::Ncat => {
+            Peer::Ncat => {
                 if service != Service::Chat {
                     bail!("ncat has only a chat");
                 }

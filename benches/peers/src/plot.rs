@@ -4,7 +4,7 @@ use anyhow::{Result, anyhow};
 use plotters::coord::Shift;
 use plotters::prelude::*;
 
-use crate::peer::ConnectionId;
+use crate::peer::Peer;
 use crate::report::median;
 use crate::scaling::Curve;
 use crate::workload::Round;
@@ -12,16 +12,16 @@ use crate::workload::Round;
 const SIZE: (u32, u32) = (1060, 460);
 
 /// They differ in lightness as well.
-fn colour(peer: ConnectionId) -> RGBColor {
+fn colour(peer: Peer) -> RGBColor {
     match peer {
-        ConnectionId::Ipcd => RGBColor(0x1b, 0x6c, 0xa8),
-        ConnectionId::Limit => RGBColor(0x22, 0x22, 0x22),
-        ConnectionId::Redis => RGBColor(0xc0, 0x4a, 0x3a),
+        Peer::Ipcd => RGBColor(0x1b, 0x6c, 0xa8),
+        Peer::Limit => RGBColor(0x22, 0x22, 0x22),
+        Peer::Redis => RGBColor(0xc0, 0x4a, 0x3a),
         _ => RGBColor(0xe0, 0x8e, 0x2b),
     }
 }
 
-pub fn scaling(curves: &[(ConnectionId, Curve)], heading: &str) -> Result<String> {
+pub fn scaling(curves: &[(Peer, Curve)], heading: &str) -> Result<String> {
     let mut svg = String::new();
     draw(&mut svg, curves, heading).map_err(|error| anyhow!("drawing the plot: {error}"))?;
     Ok(svg)
@@ -29,7 +29,7 @@ pub fn scaling(curves: &[(ConnectionId, Curve)], heading: &str) -> Result<String
 
 type Drawn<T> = Result<T, Box<dyn std::error::Error>>;
 
-fn draw(svg: &mut String, curves: &[(ConnectionId, Curve)], heading: &str) -> Drawn<()> {
+fn draw(svg: &mut String, curves: &[(Peer, Curve)], heading: &str) -> Drawn<()> {
     let area = SVGBackend::with_string(svg, SIZE).into_drawing_area();
     area.fill(&WHITE)?;
     let area = area.titled("How the cost grows with the connections", ("sans-serif", 18))?;
@@ -49,7 +49,7 @@ type Figure<'a> = &'a dyn Fn(&Round) -> Option<f64>;
 fn panel<'a>(
     area: &DrawingArea<SVGBackend<'a>, Shift>,
     caption: &str,
-    curves: &[(ConnectionId, Curve)],
+    curves: &[(Peer, Curve)],
     figures: &[Figure],
     is_logarithmic: bool,
 ) -> Drawn<()> {

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 
-use crate::peer::{Ground, ConnectionId};
+use crate::peer::{Ground, Peer};
 use crate::rest::{self, Calls, Idle, Start};
 use crate::scaling::{self, Curve};
 use crate::workload::{Kind, Outcome, Round, Workload};
@@ -26,15 +26,15 @@ const NOTHING: &str = "–";
 pub struct Report {
     machine: String,
     how: String,
-    pub timed: Vec<(&'static Workload, Vec<(ConnectionId, Outcome)>)>,
-    pub idle: Vec<(ConnectionId, Idle)>,
-    pub start: Vec<(ConnectionId, Start)>,
-    pub calls: Vec<(ConnectionId, Calls)>,
-    pub scaling: Vec<(ConnectionId, Curve)>,
+    pub timed: Vec<(&'static Workload, Vec<(Peer, Outcome)>)>,
+    pub idle: Vec<(Peer, Idle)>,
+    pub start: Vec<(Peer, Start)>,
+    pub calls: Vec<(Peer, Calls)>,
+    pub scaling: Vec<(Peer, Curve)>,
     /// For how long those that idle did.
     pub silence: Duration,
     /// Who could not do what was asked.
-    pub failed: Vec<ConnectionId>,
+    pub failed: Vec<Peer>,
 }
 
 impl Report {
@@ -73,22 +73,22 @@ impl Report {
         format!("{}; {}.", self.machine, self.how)
     }
 
-    pub fn fail(&mut self, peer: ConnectionId, error: &str) {
+    pub fn fail(&mut self, peer: Peer, error: &str) {
         eprintln!("  {}: {error}", peer.title());
         self.failed.push(peer);
     }
 
     /// Processor time, ratio to the limit, rate, of the workloads that are `wanted`.
     pub fn timed_table(&self, wanted: impl Fn(&Workload) -> bool) -> String {
-        let peers: Vec<ConnectionId> = ConnectionId::ALL.into_iter().filter(|&peer| peer != ConnectionId::Memcached).collect();
+        let peers: Vec<Peer> = Peer::ALL.into_iter().filter(|&peer| peer != Peer::Memcached).collect();
         let mut table = header("µs of the server's processor time", peers.iter().map(|peer| peer.title()));
         for (workload, outcomes) in self.timed.iter().filter(|(workload, _)| wanted(workload)) {
             let of = |peer| outcomes.iter().find(|(other, _)| *other == peer).map(|(_, outcome)| outcome);
-            let limit = of(ConnectionId::Limit).and_then(|outcome| outcome.as_ref().ok());
+            let limit = of(Peer::Limit).and_then(|outcome| outcome.as_ref().ok());
             let cells = peers.iter().map(|&peer| match of(peer) {
                 None => NOTHING.to_owned(),
                 Some(Err(_)) => "fails".to_owned(),
-                Some(Ok(rounds)) => cell(rounds, limit.filter(|_| peer != ConnectionId::Limit)),
+                Some(Ok(rounds)) => cell(rounds, limit.filter(|_| peer != Peer::Limit)),
             });
             row(&mut table, workload.title, cells);
             if let Kind::Latency(..) = workload.kind {
@@ -129,7 +129,7 @@ impl Report {
         let columns =
             scaling::PEERS.into_iter().filter(|peer| self.scaling.iter().any(|(other, _)| other == peer));
         let mut table =
-            header("connections: µs of processor time; latency p50 / p99", columns.map(ConnectionId::title));
+            header("connections: µs of processor time; latency p50 / p99", columns.map(Peer::title));
         let counts = self.scaling.first().into_iter().flat_map(|(_, curve)| curve.iter().enumerate());
         for (at, (count, _)) in counts {
             let cells = self.scaling.iter().map(|(_, curve)| {
@@ -146,7 +146,7 @@ impl Report {
 }
 
 /// A row of what those had that were asked; none, if nobody was.
-fn line<T>(table: &mut String, title: &str, all: &[(ConnectionId, T)], cell: impl Fn(&T) -> String) {
+fn line<T>(table: &mut String, title: &str, all: &[(Peer, T)], cell: impl Fn(&T) -> String) {
     if all.is_empty() {
         return;
     }

@@ -12,7 +12,7 @@ use nix::unistd::Pid;
 
 use crate::endpoint::PATIENCE;
 use crate::load::{Load, Requests, Short, compare};
-use crate::peer::{Ground, ConnectionId, Service};
+use crate::peer::{Ground, Peer, Service};
 use crate::report::median;
 use crate::server::{Server, is_installed};
 use crate::words::exchanges;
@@ -27,8 +27,8 @@ const AFTER: Duration = Duration::from_secs(1);
 const COUNTED: Duration = Duration::from_millis(300);
 
 /// Those who answer one request with one reply, or can be held open.
-pub const PEERS: [ConnectionId; 6] =
-    [ConnectionId::Limit, ConnectionId::Ipcd, ConnectionId::Redis, ConnectionId::Tokio, ConnectionId::Python, ConnectionId::Memcached];
+pub const PEERS: [Peer; 6] =
+    [Peer::Limit, Peer::Ipcd, Peer::Redis, Peer::Tokio, Peer::Python, Peer::Memcached];
 
 /// What idle connections cost.
 #[derive(Clone, Copy)]
@@ -47,7 +47,7 @@ pub fn silence(quick: bool) -> Duration {
     if quick { Duration::from_millis(100) } else { Duration::from_secs(10) }
 }
 
-pub fn idle(peer: ConnectionId, ground: &Ground, quick: bool) -> Result<Idle> {
+pub fn idle(peer: Peer, ground: &Ground, quick: bool) -> Result<Idle> {
     let mut server = peer.spawn(Service::Multiply, false, ground)?;
     server.wait()?;
     let ask = |count| Requests::connect(&server.endpoint, count, exchanges(peer, 1), 1);
@@ -78,7 +78,7 @@ pub struct Start {
     pub resident: u64,
 }
 
-pub fn start(peer: ConnectionId, ground: &Ground, times: usize) -> Result<Start> {
+pub fn start(peer: Peer, ground: &Ground, times: usize) -> Result<Start> {
     let (mut all, mut resident) = (Vec::new(), 0);
     for _ in 0..times {
         let started = Instant::now();
@@ -109,7 +109,7 @@ pub fn can_count() -> bool {
     is_installed("strace")
 }
 
-pub fn calls(peer: ConnectionId, ground: &Ground) -> Result<Calls> {
+pub fn calls(peer: Peer, ground: &Ground) -> Result<Calls> {
     let mut server = peer.spawn(Service::Multiply, false, ground)?;
     server.wait()?;
     let count = |load: &mut dyn Load| count(&server, load, ground);

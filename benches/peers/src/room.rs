@@ -8,7 +8,7 @@ use socket2::Socket;
 
 use crate::endpoint::{Endpoint, PATIENCE};
 use crate::load::{Latency, Load, Work, compare, nanoseconds};
-use crate::peer::ConnectionId;
+use crate::peer::Peer;
 use crate::poller::Poller;
 use crate::words::Room;
 
@@ -54,7 +54,7 @@ pub struct Chat {
 
 impl Chat {
     pub fn enter(
-        peer: ConnectionId,
+        peer: Peer,
         endpoint: &Endpoint,
         members: usize,
         burst: usize,

@@ -5,11 +5,11 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 
 use crate::load::Requests;
-use crate::peer::{Ground, ConnectionId, Service};
+use crate::peer::{Ground, Peer, Service};
 use crate::words::exchanges;
 use crate::workload::{Round, round};
 
-pub const PEERS: [ConnectionId; 4] = [ConnectionId::Limit, ConnectionId::Ipcd, ConnectionId::Redis, ConnectionId::Tokio];
+pub const PEERS: [Peer; 4] = [Peer::Limit, Peer::Ipcd, Peer::Redis, Peer::Tokio];
 
 /// Connections, one request in flight on each.
 pub const COUNTS: [usize; 7] = [1, 10, 100, 1000, 5000, 10_000, 19_000];
@@ -19,12 +19,12 @@ pub type Curve = Vec<(usize, Vec<Round>)>;
 
 /// All peers at all counts that fit, in turn, round by round.
 pub fn measure(
-    peers: &[ConnectionId],
+    peers: &[Peer],
     rounds: usize,
     time: Duration,
     quick: bool,
     ground: &Ground,
-) -> Result<Vec<(ConnectionId, Curve)>> {
+) -> Result<Vec<(Peer, Curve)>> {
     let most = if quick { 100 } else { ground.descriptors as usize - 200 };
     let counts = COUNTS.into_iter().filter(|&count| count <= most);
     let curve: Curve = counts.map(|count| (count, Vec::new())).collect();
@@ -42,7 +42,7 @@ pub fn measure(
     Ok(curves)
 }
 
-fn once(peer: ConnectionId, count: usize, time: Duration, ground: &Ground) -> Result<Round> {
+fn once(peer: Peer, count: usize, time: Duration, ground: &Ground) -> Result<Round> {
     let mut server = peer.spawn(Service::Multiply, false, ground)?;
     server.wait()?;
     let mut clients = Requests::connect(&server.endpoint, count, exchanges(peer, 1), 1)?.with_latency();

@@ -2,7 +2,7 @@
 
 use anyhow::{Result, bail};
 
-use crate::peer::ConnectionId;
+use crate::peer::Peer;
 
 /// Exchanges that differ, so that no server answers from memory.
 const DIFFERENT: u64 = 61;
@@ -15,15 +15,15 @@ pub struct Exchange {
 }
 
 /// Exchanges of `depth` requests each.
-pub fn exchanges(peer: ConnectionId, depth: u64) -> Vec<Exchange> {
+pub fn exchanges(peer: Peer, depth: u64) -> Vec<Exchange> {
     match peer {
-        ConnectionId::Redis => {
+        Peer::Redis => {
             vec![Exchange {
                 request: b"PING\r\n".repeat(depth as usize),
                 reply: b"+PONG\r\n".repeat(depth as usize),
             }]
         }
-        ConnectionId::Memcached => vec![Exchange {
+        Peer::Memcached => vec![Exchange {
             request: b"mn\r\n".repeat(depth as usize),
             reply: b"MN\r\n".repeat(depth as usize),
         }],
@@ -55,13 +55,13 @@ pub enum Room {
 }
 
 impl Room {
-    pub fn of(peer: ConnectionId) -> Result<Room> {
+    pub fn of(peer: Peer) -> Result<Room> {
         Ok(match peer {
-            ConnectionId::Limit | ConnectionId::Ipcd | ConnectionId::Tokio | ConnectionId::Python => Room::Cave,
-            ConnectionId::Redis => Room::Redis,
-            ConnectionId::Ngircd => Room::Irc,
-            ConnectionId::Ncat => Room::Ncat,
-            ConnectionId::Memcached => bail!("memcached has no room"),
+            Peer::Limit | Peer::Ipcd | Peer::Tokio | Peer::Python => Room::Cave,
+            Peer::Redis => Room::Redis,
+            Peer::Ngircd => Room::Irc,
+            Peer::Ncat => Room::Ncat,
+            Peer::Memcached => bail!("memcached has no room"),
         })
     }
 
@@ -158,7 +158,7 @@ mod tests {
 
     #[test]
     fn an_exchange_is_what_the_contract_says() {
-        let exchange = &exchanges(ConnectionId::Ipcd, 3)[0];
+        let exchange = &exchanges(Peer::Ipcd, 3)[0];
         assert_eq!(exchange.request, b"0 0\n37 11\n74 22\n");
         assert_eq!(exchange.reply, b"Data received\n0.0\nData received\n407.0\nData received\n1628.0\n");
     }

@@ -6,7 +6,7 @@ use anyhow::Result;
 
 use crate::endpoint::Endpoint;
 use crate::load::{Load, Requests, Short};
-use crate::peer::{Ground, ConnectionId, Service};
+use crate::peer::{Ground, Peer, Service};
 use crate::room::Chat;
 use crate::server::Server;
 use crate::words::exchanges;
@@ -62,20 +62,20 @@ pub const ALL: [Workload; 15] = [
 ];
 
 impl Workload {
-    pub fn can(&self, peer: ConnectionId) -> bool {
+    pub fn can(&self, peer: Peer) -> bool {
         match self.kind {
             Kind::Requests(..) | Kind::Short => {
-                matches!(peer, ConnectionId::Limit | ConnectionId::Ipcd | ConnectionId::Redis | ConnectionId::Tokio | ConnectionId::Python)
+                matches!(peer, Peer::Limit | Peer::Ipcd | Peer::Redis | Peer::Tokio | Peer::Python)
             }
-            Kind::Greeting => matches!(peer, ConnectionId::Limit | ConnectionId::Ipcd | ConnectionId::Tokio | ConnectionId::Python),
-            Kind::Chat(..) => peer != ConnectionId::Memcached,
+            Kind::Greeting => matches!(peer, Peer::Limit | Peer::Ipcd | Peer::Tokio | Peer::Python),
+            Kind::Chat(..) => peer != Peer::Memcached,
             // What ncat reads at once it names once, and how much that is in an open loop nobody can foresee.
-            Kind::Latency(..) => !matches!(peer, ConnectionId::Memcached | ConnectionId::Ncat),
+            Kind::Latency(..) => !matches!(peer, Peer::Memcached | Peer::Ncat),
         }
     }
 
     /// Starts a server and opens its connections; `quick`: few of them.
-    pub fn prepare(&self, peer: ConnectionId, ground: &Ground, quick: bool) -> Result<(Server, Box<dyn Load>)> {
+    pub fn prepare(&self, peer: Peer, ground: &Ground, quick: bool) -> Result<(Server, Box<dyn Load>)> {
         let service = match self.kind {
             Kind::Requests(..) | Kind::Short => Service::Multiply,
             Kind::Greeting => Service::Greeting,
@@ -89,7 +89,7 @@ impl Workload {
         Ok((server, load))
     }
 
-    fn load(&self, peer: ConnectionId, endpoint: &Endpoint, few: impl Fn(usize) -> usize) -> Result<Box<dyn Load>> {
+    fn load(&self, peer: Peer, endpoint: &Endpoint, few: impl Fn(usize) -> usize) -> Result<Box<dyn Load>> {
         Ok(match self.kind {
             Kind::Requests(clients, depth) => {
                 Box::new(Requests::connect(endpoint, few(clients), exchanges(peer, depth), depth)?)
@@ -118,12 +118,12 @@ pub struct Round {
 /// Measures all that are named, in turn, round by round.
 pub fn measure(
     workload: &Workload,
-    peers: &[ConnectionId],
+    peers: &[Peer],
     rounds: usize,
     time: Duration,
     quick: bool,
     ground: &Ground,
-) -> Vec<(ConnectionId, Outcome)> {
+) -> Vec<(Peer, Outcome)> {
     let mut all: Vec<_> = peers
         .iter()
         .filter(|&&peer| workload.can(peer))
