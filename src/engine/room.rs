@@ -2,8 +2,10 @@
 //! member is a cursor that lags, and the memory bound is one number. Knows peers by number; has never seen a socket.
 
 mod delivery;
+mod history;
 mod log;
 mod saved;
+mod timeline;
 
 use std::collections::{HashMap, HashSet, VecDeque};
 
@@ -15,8 +17,7 @@ use super::limits::{ASIDE_BYTES, NAME_CHARS_MAX, WHO_BYTES_MAX};
 use super::looks::Look;
 use super::message::{ConnectionId, Timestamp};
 use super::name::{Key, Name};
-use super::transcript::Transcript;
-use log::Log;
+use timeline::{Entry, Proposed, Timeline};
 
 pub use delivery::Offer;
 pub use saved::SavedPlace;
@@ -28,21 +29,13 @@ pub struct MemberId(usize);
 /// The room.
 #[derive(Debug, Default)]
 pub struct Room {
-    log: Log,
+    timeline: Timeline,
     members: Slab<Member>,
     keys: HashMap<Key, MemberId>,
     /// What the members' names look like.
     looks: HashSet<Look>,
     /// How many have ever joined: the order of `/who`.
     joins: u64,
-    /// What newcomers are shown, and its bounds in messages and bytes.
-    history: VecDeque<Box<str>>,
-    history_bytes: usize,
-    history_max: usize,
-    history_bytes_max: usize,
-    transcript: Transcript,
-    /// Bytes said since everybody was last offered what there is.
-    fresh: usize,
     /// Somebody has something new to be offered.
     dirty: bool,
     /// Something was said, sent or left since the room was [settled](Self::settle): a quiet room costs a turn nothing.
@@ -106,19 +99,19 @@ impl Room {
 
     /// Bytes said since everybody was last offered what there is.
     pub fn fresh(&self) -> usize {
-        self.fresh
+        self.timeline.fresh
     }
 
     /// Bytes that the log and the history hold.
     pub fn log_bytes(&self) -> usize {
-        self.log.memory_bytes() + self.history_bytes
+        self.timeline.log.memory_bytes() + self.timeline.history.bytes()
     }
 
     /// Bytes that one member has not been sent yet.
     pub fn behind(&self, member_id: MemberId) -> usize {
         let member = &self.members[member_id.0];
         let asides: usize = member.asides.iter().map(|aside| aside.text.len() - aside.sent).sum();
-        (self.log.end - member.cursor) as usize + asides
+        (self.timeline.log.end - member.cursor) as usize + asides
     }
 
     /// What is held of what was said to single members and is not yet sent, but for those who miss the oldest lines of it.
@@ -158,17 +151,17 @@ impl Room {
 
     /// What was said last, oldest first.
     pub fn history(&self) -> impl Iterator<Item = &str> {
-        self.history.iter().map(AsRef::as_ref)
+        self.timeline.history.lines()
     }
 
     /// Its bytes, with a line end each.
     pub fn history_bytes(&self) -> usize {
-        self.history_bytes + self.history.len()
+        self.timeline.history.bytes() + self.timeline.history.len()
     }
 
     /// Lets a member in; everybody who was in before hears of it, the newcomer hears what is said from now on.
     pub fn join(&mut self, peer: ConnectionId, name: Name) -> MemberId {
-        self.announce(&format!("{} has joined the chat!", name.shown));
+        self.propose(Entry::Joined(&name.shown));
         self.joins += 1;
         self.admit(peer, name, self.joins)
     }
@@ -181,7 +174,7 @@ impl Room {
             name,
             prefix,
             joined,
-            cursor: self.log.end,
+            cursor: self.timeline.log.end,
             asides: VecDeque::new(),
             aside_bytes: 0,
             behind_since: None,
@@ -214,19 +207,19 @@ impl Room {
         let member = &mut self.members[member_id.0];
         self.aside_bytes -= if member.lossy { 0 } else { std::mem::take(&mut member.aside_bytes) };
         member.asides = VecDeque::new();
-        (member.cursor, member.behind_since, member.called) = (self.log.end, None, false);
+        (member.cursor, member.behind_since, member.called) = (self.timeline.log.end, None, false);
         self.moved = true;
         (std::mem::replace(&mut member.peer, peer), begun)
     }
 
     /// What was said before a restart.
     pub fn restore_history(&mut self, history: Vec<String>) {
-        history.into_iter().for_each(|line| self.remember(line.into()));
+        history.into_iter().for_each(|line| self.timeline.history.remember(line.into()));
     }
 
     /// A member did not come through a restart.
     pub fn miss(&mut self, name: &str) {
-        self.announce(&format!("{name} has left the chat."));
+        self.propose(Entry::Left(name));
     }
 
     /// Lets a member go. What it has not been sent yet is appended to `unsent`; the others hear that it left.
@@ -252,7 +245,7 @@ impl Room {
                 }
                 Offer::Log { from, to, .. } => {
                     let start = unsent.len();
-                    self.log.pieces(from, to, |piece| unsent.extend_from_slice(piece));
+                    self.timeline.log.pieces(from, to, |piece| unsent.extend_from_slice(piece));
                     let count = unsent.len() - start;
                     self.sent(member_id, count);
                 }
@@ -272,9 +265,9 @@ impl Room {
             Offer::DirectMessage(text) if self.members[member_id.0].asides[0].sent > 0 => {
                 unsent.extend_from_slice(text)
             }
-            Offer::Log { from, to, .. } if !self.log.is_at_line_start(from) => {
+            Offer::Log { from, to, .. } if !self.timeline.log.is_at_line_start(from) => {
                 let mut rest = Vec::new();
-                self.log.pieces(from, to, |piece| rest.extend_from_slice(piece));
+                self.timeline.log.pieces(from, to, |piece| rest.extend_from_slice(piece));
                 let end = memchr(b'\n', &rest).map_or(rest.len(), |lf| lf + 1);
                 unsent.extend_from_slice(&rest[..end]);
             }
@@ -284,7 +277,7 @@ impl Room {
 
     fn remove(&mut self, member_id: MemberId) {
         let name = self.forget_member(member_id);
-        self.announce(&format!("{} has left the chat.", name.shown));
+        self.propose(Entry::Left(&name.shown));
     }
 
     fn forget_member(&mut self, member_id: MemberId) -> Name {
@@ -302,32 +295,28 @@ impl Room {
 
     /// Everybody hears `text`, which is clean UTF-8, from a member. A newcomer may be shown it later.
     pub fn say(&mut self, member_id: MemberId, text: &[u8]) {
-        let line = [&*self.members[member_id.0].prefix, text];
-        self.transcript.add(&line);
-        self.fresh += self.log.append_line(&line);
-        if self.history_max > 0 {
-            let line = String::from_utf8_lossy(&line.concat()).into_owned();
-            self.remember(line.into());
+        let prefix = &self.members[member_id.0].prefix;
+        match self.timeline.propose(Entry::Said { prefix, text }, true) {
+            Proposed::Committed => self.mark_pending(),
         }
-        self.mark_pending();
     }
 
     /// Everybody hears what a member does, likewise.
     pub fn act(&mut self, member_id: MemberId, text: &str) {
-        let line = format!("* {} {text}", self.name(member_id));
-        self.announce(&line);
-        self.remember(line.into());
+        let name = &self.members[member_id.0].name.shown;
+        match self.timeline.propose(Entry::Acted { name, text }, true) {
+            Proposed::Committed => self.mark_pending(),
+        }
     }
 
     /// Everybody hears a line that no member says. A newcomer may be shown it later.
     pub fn proclaim(&mut self, line: &str) {
-        self.announce(line);
-        self.remember(line.into());
+        self.propose(Entry::Announced(line));
     }
 
     /// The transcript has a line that nobody hears.
     pub fn write_down(&mut self, line: &str) {
-        self.transcript.add(&[line.as_bytes()]);
+        self.timeline.transcript.add(&[line.as_bytes()]);
     }
 
     /// Whose place it is.
@@ -337,18 +326,17 @@ impl Room {
 
     /// How much newcomers are shown: so many messages, and of those no more than so many bytes.
     pub fn set_history(&mut self, max: usize, bytes_max: usize) {
-        (self.history_max, self.history_bytes_max) = (max, bytes_max);
-        self.trim_history();
+        self.timeline.history.set_bounds(max, bytes_max);
     }
 
     /// Whether what is heard is to be written down.
     pub fn keep_transcript(&mut self, is_kept: bool) {
-        self.transcript.keep(is_kept);
+        self.timeline.transcript.keep(is_kept);
     }
 
     /// The next line to write down.
     pub fn poll_transcript(&mut self) -> Option<Box<str>> {
-        self.transcript.poll()
+        self.timeline.transcript.poll()
     }
 
     /// Who is in the room, by name.
@@ -356,28 +344,13 @@ impl Room {
         self.members.iter().map(|(_, member)| (member.peer, &*member.name.shown))
     }
 
-    fn remember(&mut self, line: Box<str>) {
-        self.history_bytes += line.len();
-        self.history.push_back(line);
-        self.trim_history();
-    }
-
-    /// Forgets what was said longest ago.
-    fn trim_history(&mut self) {
-        while self.history.len() > self.history_max || self.history_bytes > self.history_bytes_max {
-            let Some(line) = self.history.pop_front() else { break };
-            self.history_bytes -= line.len();
+    /// Proposes what no member says.
+    fn propose(&mut self, entry: Entry<'_>) {
+        let is_heard = !self.members.is_empty();
+        match self.timeline.propose(entry, is_heard) {
+            Proposed::Committed if is_heard => self.mark_pending(),
+            Proposed::Committed => {}
         }
-    }
-
-    /// Everybody hears `line`.
-    fn announce(&mut self, line: &str) {
-        self.transcript.add(&[line.as_bytes()]);
-        if self.members.is_empty() {
-            return;
-        }
-        self.fresh += self.log.append_line(&[line.as_bytes()]);
-        self.mark_pending();
     }
 
     fn mark_pending(&mut self) {
@@ -396,7 +369,7 @@ impl Room {
     }
 
     fn tell_alone(&mut self, member_id: MemberId, line: &str, is_private: bool) {
-        let at = self.log.end;
+        let at = self.timeline.log.end;
         let member = &mut self.members[member_id.0];
         let mut text = Vec::with_capacity(line.len() + 1);
         text.extend_from_slice(line.as_bytes());
@@ -404,7 +377,7 @@ impl Room {
         let aside = DirectMessage { at, text: text.into(), sent: 0, is_private };
         member.aside_bytes += aside.bytes();
         self.aside_bytes += if member.lossy { 0 } else { aside.bytes() };
-        self.fresh += aside.bytes();
+        self.timeline.fresh += aside.bytes();
         member.asides.push_back(aside);
         self.mark_pending();
     }

@@ -35,6 +35,12 @@ pub const WHO: &str = "In the room: ";
 pub const RESERVED: [&str; 7] =
     ["Error", "In the room", "Commands", "you", "server", "system", "Server is shutting down"];
 
+/// What the room says behind the name of a member that comes.
+pub const JOINED: &str = " has joined the chat!";
+
+/// What the room says behind the name of a member that goes.
+pub const LEFT: &str = " has left the chat.";
+
 /// What nobody can have in a name: the room says it of a name.
 pub const RESERVED_WITHIN: [&str; 2] = ["has joined the chat", "has left the chat"];
 

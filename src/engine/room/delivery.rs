@@ -43,19 +43,19 @@ impl Room {
         match member.asides.front() {
             Some(aside) if aside.at == from => Offer::DirectMessage(&aside.text[aside.sent..]),
             Some(aside) => Offer::Log { from, to: aside.at, goes_on: true },
-            None if from == self.log.end => Offer::Nothing,
-            None => Offer::Log { from, to: self.log.end, goes_on: false },
+            None if from == self.timeline.log.end => Offer::Nothing,
+            None => Offer::Log { from, to: self.timeline.log.end, goes_on: false },
         }
     }
 
     /// The log from one place to another, as it lies in memory, in at most `slices.len()` pieces; how many.
     pub fn slices<'a>(&'a self, from: u64, to: u64, slices: &mut [&'a [u8]]) -> usize {
-        if let ([place, ..], Some(whole)) = (&mut *slices, self.log.piece(from, to)) {
+        if let ([place, ..], Some(whole)) = (&mut *slices, self.timeline.log.piece(from, to)) {
             *place = whole;
             return 1;
         }
         let mut count = 0;
-        self.log.pieces(from, to, |piece| {
+        self.timeline.log.pieces(from, to, |piece| {
             if let Some(place) = slices.get_mut(count) {
                 *place = piece;
                 count += 1;
@@ -78,12 +78,12 @@ impl Room {
                 }
                 Offer::Log { from, to, .. } => {
                     let to = if to - from > left as u64 {
-                        self.log.line_end(from + left as u64).min(to)
+                        self.timeline.log.line_end(from + left as u64).min(to)
                     } else {
                         to
                     };
                     text.clear();
-                    self.log.pieces(from, to, |piece| text.extend_from_slice(piece));
+                    self.timeline.log.pieces(from, to, |piece| text.extend_from_slice(piece));
                     text.strip_suffix(b"\n")
                         .unwrap_or(&text)
                         .split(|byte| *byte == b'\n')
@@ -98,7 +98,7 @@ impl Room {
 
     /// How long the member has been behind; `waits`: something that was taken for it was not sent yet.
     pub fn lag(&mut self, member_id: MemberId, waits: bool, now: Timestamp) -> Duration {
-        let (end, member) = (self.log.end, &mut self.members[member_id.0]);
+        let (end, member) = (self.timeline.log.end, &mut self.members[member_id.0]);
         let is_behind = waits || member.cursor < end || !member.asides.is_empty();
         let since = if is_behind { Some(*member.behind_since.get_or_insert(now)) } else { None };
         member.behind_since = since;
@@ -156,7 +156,7 @@ impl Room {
             return;
         }
         for (_, member) in &mut self.members {
-            let behind = member.cursor < self.log.end || !member.asides.is_empty();
+            let behind = member.cursor < self.timeline.log.end || !member.asides.is_empty();
             if behind && !member.blocked && !member.called {
                 member.called = true;
                 list.push_back(member.peer);
@@ -173,7 +173,7 @@ impl Room {
     pub fn trim_log(&mut self) {
         if std::mem::take(&mut self.moved) {
             let cursors = self.members.iter().map(|(_, member)| member.cursor);
-            self.log.forget(cursors.fold(self.log.end, u64::min));
+            self.timeline.log.forget(cursors.fold(self.timeline.log.end, u64::min));
         }
     }
 
@@ -183,17 +183,17 @@ impl Room {
         if !std::mem::take(&mut self.stirred) {
             return Vec::new();
         }
-        self.fresh = 0;
+        self.timeline.fresh = 0;
         if self.blocked == 0 {
             return Vec::new();
         }
-        let end = self.log.end;
+        let end = self.timeline.log.end;
         let mut slow = Vec::new();
         for (_, member) in &mut self.members {
             // Who takes what it is offered is behind only by what was said in this turn.
             if member.blocked && member.behind(end) > backlog {
                 if member.lossy {
-                    self.skipped += member.skip_oldest(&self.log, backlog);
+                    self.skipped += member.skip_oldest(&self.timeline.log, backlog);
                     self.moved = true;
                 } else {
                     slow.push(member.peer);

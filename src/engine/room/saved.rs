@@ -37,14 +37,14 @@ impl Room {
 
     /// The log: the place where it begins, and its bytes.
     pub fn save_log(&self) -> (u64, Vec<&[u8]>) {
-        (self.log.base, self.log.chunks.iter().map(Vec::as_slice).collect())
+        (self.timeline.log.base, self.timeline.log.chunks.iter().map(Vec::as_slice).collect())
     }
 
     /// What the room had said before a restart.
     pub fn restore_log(&mut self, log: SavedLog) {
         if log.base < PLACE_MAX {
-            (self.log.base, self.log.end) = (log.base, log.base);
-            self.log.append(&log.bytes);
+            (self.timeline.log.base, self.timeline.log.end) = (log.base, log.base);
+            self.timeline.log.append(&log.bytes);
         }
     }
 
@@ -53,7 +53,7 @@ impl Room {
         let mut asides = VecDeque::with_capacity(place.asides.len());
         let (mut after, mut texts) = (place.cursor, texts);
         for (at, bytes, sent) in place.asides {
-            if !(after..=self.log.end).contains(&at) || sent > bytes || bytes > texts.len() {
+            if !(after..=self.timeline.log.end).contains(&at) || sent > bytes || bytes > texts.len() {
                 return;
             }
             let (text, rest) = texts.split_at(bytes);
@@ -61,7 +61,7 @@ impl Room {
             asides.push_back(DirectMessage { at, text: text.into(), sent, is_private: true });
             (after, texts) = (at, rest);
         }
-        if !(self.log.base..=self.log.end).contains(&place.cursor) {
+        if !(self.timeline.log.base..=self.timeline.log.end).contains(&place.cursor) {
             return;
         }
         let member = &mut self.members[member_id.0];

@@ -9,8 +9,7 @@ fn peer(index: u32) -> ConnectionId {
 
 /// A line without a speaker.
 fn say(room: &mut Room, line: &str) {
-    room.announce(line);
-    room.remember(line.into());
+    room.proclaim(line);
 }
 
 fn join(room: &mut Room, index: u32) -> MemberId {
@@ -122,7 +121,7 @@ fn what_all_have_seen_is_forgotten_and_who_lags_is_named() {
     drain(&mut room, fast, CHUNK);
     room.trim_log();
     assert_eq!(room.log_bytes(), CHUNK);
-    assert_eq!(room.log.base, room.log.end, "the next message comes where the first did");
+    assert_eq!(room.timeline.log.base, room.timeline.log.end, "the next message comes where the first did");
 }
 
 #[test]

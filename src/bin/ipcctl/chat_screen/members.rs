@@ -2,11 +2,10 @@
 
 use std::collections::BTreeSet;
 
+use ipcd::engine::words;
+
 /// More than any room has; beyond, only completion is poorer.
 const MEMBERS_MAX: usize = 10_000;
-
-/// How the room's answer to `/who` begins.
-const ANSWER: &str = "In the room: ";
 
 #[derive(Default)]
 pub(crate) struct Members {
@@ -32,7 +31,7 @@ impl Members {
 
     /// Takes what a line says of who is there; whether it is an answer that nobody typed the question for.
     pub(crate) fn handle(&mut self, line: &str) -> bool {
-        if let Some(names) = line.strip_prefix(ANSWER) {
+        if let Some(names) = line.strip_prefix(words::WHO) {
             let names = names.rsplit_once(" (").map_or(names, |(names, _)| names);
             self.names = names.split(", ").take(MEMBERS_MAX).map(str::to_owned).collect();
             let is_ours = self.asked > 0;
@@ -43,13 +42,11 @@ impl Members {
             // Who speaks is there.
             Some((name, _)) if !name.contains(['(', '*']) => self.come(name),
             Some(_) => {}
-            None => {
-                match (line.strip_suffix(" has joined the chat!"), line.strip_suffix(" has left the chat.")) {
-                    (Some(name), _) => self.come(name),
-                    (None, Some(name)) => _ = self.names.remove(name),
-                    (None, None) => {}
-                }
-            }
+            None => match (line.strip_suffix(words::JOINED), line.strip_suffix(words::LEFT)) {
+                (Some(name), _) => self.come(name),
+                (None, Some(name)) => _ = self.names.remove(name),
+                (None, None) => {}
+            },
         }
         false
     }
