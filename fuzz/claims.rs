@@ -26,13 +26,13 @@ use ipcd::engine::{diagnosis, json, number, text};
 pub mod forms;
 
 // Parts of ipcctl, which is a program and no library.
+#[path = "../src/bin/ipcctl/watch/event.rs"]
+#[allow(dead_code)]
+mod event;
 #[path = "../src/bin/ipcctl/loop_latency.rs"]
 mod loop_latency;
 #[path = "../src/bin/ipcctl/tables.rs"]
 mod tables;
-#[path = "../src/bin/ipcctl/watch_event.rs"]
-#[allow(dead_code)]
-mod watch_event;
 
 /// A claim, as it is called and as it is tested.
 pub type Claim = (&'static str, fn(&[u8]));
@@ -305,11 +305,11 @@ pub fn a_packet_is_answered_as_a_line_is(bytes: &[u8]) {
 /// What a client that watches makes of a line, which it has cleaned before, and JSON has escaped.
 pub fn whatever_a_daemon_says_a_watcher_shows_lines(bytes: &[u8]) {
     for line in bytes.split(|byte| *byte == b'\n').map(text::clean) {
-        let shown = match watch_event::WatchLine::of(&line) {
-            watch_event::WatchLine::Seen(seen) => seen.line(seen.time),
-            watch_event::WatchLine::Watching { filter, .. } => filter,
-            watch_event::WatchLine::Error(error) => error,
-            watch_event::WatchLine::Missed(_) | watch_event::WatchLine::Other => continue,
+        let shown = match event::WatchLine::of(&line) {
+            event::WatchLine::Seen(seen) => seen.line(seen.time),
+            event::WatchLine::Watching { filter, .. } => filter,
+            event::WatchLine::Error(error) => error,
+            event::WatchLine::Missed(_) | event::WatchLine::Other => continue,
         };
         assert!(!shown.contains(is_obeyed), "{shown:?}");
     }

@@ -8,8 +8,9 @@ use ipcd::engine::text::{is_empty, quote};
 use ipcd::engine::words::is_quit;
 
 use super::chat_protocol::Speech;
+use super::connect::ConnectOptions;
+use super::error::CliError;
 use super::filter::Lines;
-use super::{CliError, ConnectOptions};
 
 /// Join the chat room; in a pipe: say each line of standard input there, and print what is said
 #[derive(Args)]

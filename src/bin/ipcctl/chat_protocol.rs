@@ -1,15 +1,11 @@
 //! What is said to the chat room or to a partner, and what the answers mean. Knows no terminal and no socket.
 
+use super::services::{CHAT, TALK};
 use std::io::Read;
 
 use ipcd::engine::words::{self, ERROR, FAREWELL};
 
-use super::daemon::ServiceSpec;
-
-pub(crate) const CHAT: ServiceSpec =
-    ServiceSpec { name: "chat", port: Some(33000), datagrams: false, fifo: false };
-pub(crate) const TALK: ServiceSpec =
-    ServiceSpec { name: "talk", port: Some(5000), datagrams: false, fifo: false };
+use super::services::ServiceSpec;
 
 /// The word that ends a talk.
 const BYE: &str = "bye";

@@ -1,9 +1,10 @@
 //! `ipcctl completions SHELL`
 
-use clap::{Args, CommandFactory};
+use clap::{Args, Command};
 use clap_complete::Shell;
 
-use super::{CliError, output};
+use super::error::CliError;
+use super::output;
 
 /// Write completions for a shell
 #[derive(Args)]
@@ -12,8 +13,8 @@ pub(crate) struct Arguments {
     shell: Shell,
 }
 
-pub(crate) fn run(arguments: &Arguments) -> Result<(), CliError> {
+pub(crate) fn run(arguments: &Arguments, mut command: Command) -> Result<(), CliError> {
     let mut script = Vec::new();
-    clap_complete::generate(arguments.shell, &mut super::Arguments::command(), "ipcctl", &mut script);
+    clap_complete::generate(arguments.shell, &mut command, "ipcctl", &mut script);
     output::print(String::from_utf8_lossy(&script).trim_end())
 }

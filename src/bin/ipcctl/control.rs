@@ -1,10 +1,9 @@
 //! `ipcctl reload` and `ipcctl handover`: a request to the daemon itself, and its outcome.
 
-use super::daemon::{Conversation, ServiceSpec};
-use super::{CliError, ConnectOptions};
-
-pub(crate) const CONTROL: ServiceSpec =
-    ServiceSpec { name: "control", port: None, datagrams: false, fifo: false };
+use super::connect::ConnectOptions;
+use super::daemon::Conversation;
+use super::error::CliError;
+use super::services::CONTROL;
 
 /// Lines of an answer: a configuration's first hundred mistakes and how many more there are, or an error for each endpoint.
 const ERRORS_MAX: usize = 1000;

@@ -1,5 +1,7 @@
 //! Finding the daemon, and a conversation with it in lines.
 
+use super::connect::deadline;
+use super::services::ServiceSpec;
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind};
 use std::os::fd::BorrowedFd;
@@ -12,29 +14,19 @@ use ipcd::engine::text::{clean, quote};
 use ipcd::transport::directory::runtime_directory_if_there;
 use rustix::event::PollFlags;
 
+use super::connect::ConnectOptions;
+use super::error::CliError;
 use super::error::words;
 use super::link::{self, Link};
+use super::output;
 use super::race::{self, Tried};
 use super::target::{Target, Transport};
-use super::{CliError, ConnectOptions, output};
 
 /// The socket of a daemon that was started by the system.
 const SYSTEM_SOCKET: &str = "/run/ipcd/ipcd.sock";
 
 /// The longest line that is waited for, in bytes: the state of ten thousand connections has a few hundred each.
 const LINE_BYTES_MAX: usize = 16 << 20;
-
-/// What is wanted of a daemon. Each subcommand knows its own.
-pub(crate) struct ServiceSpec {
-    /// Its name on the mux.
-    pub(crate) name: &'static str,
-    /// Its usual TCP port, where a daemon without a Unix socket is looked for.
-    pub(crate) port: Option<u16>,
-    /// Whether a request and its reply are all of it, so that no connection is needed.
-    pub(crate) datagrams: bool,
-    /// Whether it can be had through a pair of FIFOs.
-    pub(crate) fifo: bool,
-}
 
 /// A connection to a service, in messages of one line each. What is heard has no control characters in it.
 pub(crate) struct Conversation {
@@ -306,12 +298,6 @@ impl Conversation {
             _ => CliError::Failed(text),
         }
     }
-}
-
-/// When so much time has passed; `None` if it never has, as for 0.
-pub(crate) fn deadline(timeout: Duration) -> Option<Instant> {
-    let timeout = (!timeout.is_zero()).then_some(timeout);
-    timeout.and_then(|timeout| Instant::now().checked_add(timeout))
 }
 
 /// Opens the first of these that is there.

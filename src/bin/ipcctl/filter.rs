@@ -5,9 +5,11 @@ use std::time::Instant;
 use rustix::event::PollFlags;
 
 use super::chat_protocol::{Heard, Speech};
+use super::connect::ConnectOptions;
 use super::daemon::Conversation;
+use super::error::CliError;
 use super::input::Input;
-use super::{CliError, ConnectOptions, link, literal, output};
+use super::{link, literal, output};
 
 /// What may be on its way to the daemon before more is read from standard input, in bytes.
 const UNSENT_BYTES_MAX: usize = 64 << 10;

@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 
 use rustix::buffer::spare_capacity;
 
-use super::CliError;
+use super::error::CliError;
 
 /// The longest line, in bytes: the daemon takes far less, and says so.
 const LINE_BYTES_MAX: usize = 1 << 20;

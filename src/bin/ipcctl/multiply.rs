@@ -1,5 +1,6 @@
 //! `ipcctl multiply A [OP] B`, and `-` for a request on each line of standard input.
 
+use super::services::MULTIPLY;
 use clap::Args;
 use ipcd::engine::json;
 use ipcd::engine::number;
@@ -9,13 +10,12 @@ use serde_json::json;
 use std::collections::VecDeque;
 use std::time::Instant;
 
-use super::daemon::{Conversation, ServiceSpec};
+use super::connect::ConnectOptions;
+use super::daemon::Conversation;
+use super::error::CliError;
 use super::input::Input;
 use super::pace::Pace;
-use super::{CliError, ConnectOptions, link, output};
-
-const MULTIPLY: ServiceSpec =
-    ServiceSpec { name: "multiply", port: Some(65432), datagrams: true, fifo: true };
+use super::{link, output};
 
 /// What goes before each result.
 const ACKNOWLEDGEMENT: &str = "Data received";

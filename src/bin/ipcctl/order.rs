@@ -1,11 +1,14 @@
 //! `ipcctl kick`, `mute`, `unmute`, `say` and `close`: what whoever runs the daemon has done to others.
 
+use super::services::CONTROL;
 use std::time::Duration;
 
 use clap::Args;
 
+use super::connect::ConnectOptions;
 use super::daemon::Conversation;
-use super::{CliError, ConnectOptions, control, output};
+use super::error::CliError;
+use super::{control, output};
 
 /// Put a member out of the chat room; it may come back
 #[derive(Args)]
@@ -86,7 +89,7 @@ pub(crate) fn run(reach: &ConnectOptions, request: &str) -> Result<(), CliError>
         let what = request.escape_debug();
         return Err(CliError::Usage(format!("'{what}': it is one line, without control characters")));
     }
-    let mut daemon = Conversation::begin(reach, &control::CONTROL)?;
+    let mut daemon = Conversation::begin(reach, &CONTROL)?;
     daemon.say(request);
     match daemon.hear_by(reach.deadline())? {
         Some(line) => match (line.strip_prefix("OK: "), line.strip_prefix("Error: ")) {

@@ -8,7 +8,7 @@ use rustix::event::PollFlags;
 use serde::Serialize;
 use signal_hook::consts::SIGPIPE;
 
-use super::CliError;
+use super::error::CliError;
 
 /// Writes a result. One that nobody gets is none; and who reads no further wants no more of them, nor a complaint.
 pub(crate) fn print(text: &str) -> Result<(), CliError> {

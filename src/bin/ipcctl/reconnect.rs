@@ -1,11 +1,13 @@
 //! A conversation that is begun again whenever it is lost: after half a second, then after twice as long each time. Knows
 //! no message, and no screen that shows how it is.
 
+use super::connect;
 use std::time::{Duration, Instant};
 
-use super::CliError;
-use super::daemon::{self, Conversation, ServiceSpec};
+use super::daemon::Conversation;
+use super::error::CliError;
 use super::error::words;
+use super::services::ServiceSpec;
 
 /// The first pause before a new connection; each further one is twice as long.
 const PAUSE_MIN: Duration = Duration::from_millis(500);
@@ -129,7 +131,7 @@ impl Reconnecting {
     pub(crate) fn ask(&mut self, line: &str) {
         if let State::Open { until } = &mut self.state {
             self.conversation.say(line);
-            *until = daemon::deadline(self.timeout);
+            *until = connect::deadline(self.timeout);
         }
     }
 

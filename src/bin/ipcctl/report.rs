@@ -1,5 +1,6 @@
 //! `ipcctl report`: this machine's figures, again and again.
 
+use super::services::STATS;
 use std::time::{Duration, Instant};
 
 use clap::Args;
@@ -7,14 +8,13 @@ use ipcd::engine::json;
 use ipcd::engine::text::is_host;
 use serde_json::Value;
 
-use super::daemon::{Conversation, ServiceSpec};
+use super::connect::ConnectOptions;
+use super::daemon::Conversation;
+use super::error::CliError;
 use super::figures::{self, Figures};
-use super::{CliError, ConnectOptions, output};
+use super::output;
 
 /// What `report` and `top` speak to.
-pub(crate) const WANTED: ServiceSpec =
-    ServiceSpec { name: "stats", port: Some(33001), datagrams: false, fifo: false };
-
 /// More often, a report would measure little but itself.
 pub(crate) const EVERY_MIN: Duration = Duration::from_millis(100);
 
@@ -116,7 +116,7 @@ pub(crate) fn run(reach: &ConnectOptions, arguments: &Arguments) -> Result<(), C
 
 /// Connects, and makes sure that it is stats: multiply, for one, receives data just as well.
 pub(crate) fn begin(reach: &ConnectOptions) -> Result<Conversation, CliError> {
-    let mut conversation = Conversation::begin(reach, &WANTED)?.in_json();
+    let mut conversation = Conversation::begin(reach, &STATS)?.in_json();
     conversation.say("help");
     match conversation.hear()? {
         Some(reply) if reply.starts_with("Requests: latest") => Ok(conversation),
@@ -133,7 +133,7 @@ pub(crate) fn complaint(conversation: &Conversation, reply: &str) -> CliError {
             CliError::Failed(format!("{}: {error}", conversation.place))
         }
         Some(error) => CliError::Refused(vec![error.to_owned()]),
-        None => conversation.not_there(WANTED.name, reply),
+        None => conversation.not_there(STATS.name, reply),
     }
 }
 

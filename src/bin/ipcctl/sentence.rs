@@ -3,8 +3,11 @@
 use clap::Args;
 use serde_json::json;
 
-use super::daemon::{Conversation, ServiceSpec};
-use super::{CliError, ConnectOptions, output};
+use super::connect::ConnectOptions;
+use super::daemon::Conversation;
+use super::error::CliError;
+use super::output;
+use super::services::ServiceSpec;
 
 /// What is said, and how the answer starts.
 pub(crate) struct Exchange {

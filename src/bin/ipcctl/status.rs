@@ -1,15 +1,15 @@
 //! `ipcctl status`: what the daemon is and does, as tables.
 
+use super::services::STATUS;
 use clap::Args;
 use ipcd::engine::text::clean;
 use serde_json::Value;
 
-use super::daemon::{self, Conversation, ServiceSpec};
+use super::connect::ConnectOptions;
+use super::daemon::{self, Conversation};
+use super::error::CliError;
+use super::output;
 use super::tables::show;
-use super::{CliError, ConnectOptions, output};
-
-pub(crate) const STATUS: ServiceSpec =
-    ServiceSpec { name: "status", port: None, datagrams: false, fifo: false };
 
 /// The schema that is understood here.
 const SCHEMA: u64 = 1;

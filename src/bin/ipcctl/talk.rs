@@ -1,8 +1,10 @@
 //! `ipcctl talk`, and what it has in common with chat: a screen on a terminal, a line filter elsewhere.
 
 use super::chat_protocol::Speech;
+use super::connect::ConnectOptions;
+use super::error::CliError;
+use super::filter;
 use super::filter::Lines;
-use super::{CliError, ConnectOptions, filter};
 
 pub(crate) fn run(reach: &ConnectOptions) -> Result<(), CliError> {
     hold(reach, Speech::Talk, Lines::AsTheyAre)

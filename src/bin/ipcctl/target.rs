@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use ipcd::endpoint::{Endpoint, ResolvedEndpoint};
 use ipcd::transport::directory::runtime_directory_if_there;
 
-use super::CliError;
+use super::error::CliError;
 use super::error::words;
 
 /// The longest host name, in bytes (RFC 1035, section 2.3.4).

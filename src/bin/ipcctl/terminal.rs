@@ -20,7 +20,8 @@ use rustix::process::{Signal, kill_current_process_group};
 use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 
 use super::daemon::Conversation;
-use super::{CliError, link, tty};
+use super::error::CliError;
+use super::{link, tty};
 
 /// What a picture takes at most, roughly: a large screen, all of it new.
 const FRAME_BYTES: usize = 64 << 10;

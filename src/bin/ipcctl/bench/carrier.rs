@@ -1,5 +1,6 @@
 //! Messages to and fro between two processes, over each kind of mechanism. Both sides are the same. Every call waits.
 
+use super::protocol::MESSAGE_BYTES_MAX;
 use std::io;
 use std::os::fd::OwnedFd;
 
@@ -10,9 +11,6 @@ use rustix::io::{ioctl_fionbio, read, retry_on_intr, write};
 
 use super::super::link::Link;
 use super::memory::Memory;
-
-/// The largest message, in bytes: far longer than any here.
-pub(crate) const MESSAGE_BYTES_MAX: usize = 1024;
 
 /// How much of a stream is read at once, in bytes.
 const READ_BYTES: usize = 64 << 10;

@@ -9,7 +9,7 @@ use ipcd::host::raw::memory::SharedWords;
 use rustix::io::{Errno, read, retry_on_intr, write};
 use rustix::thread::futex;
 
-use super::carrier::MESSAGE_BYTES_MAX;
+use super::protocol::MESSAGE_BYTES_MAX;
 
 /// A ring's messages, in words; a power of two, because positions run over.
 const RING_WORDS: usize = 4096;

@@ -8,6 +8,7 @@ mod mechanism;
 mod memory;
 mod narrow;
 pub(crate) mod partner;
+mod protocol;
 mod question;
 mod report;
 mod server;
@@ -30,8 +31,10 @@ use self::question::Question;
 use self::report::{Report, Row};
 use self::setup::Setup;
 use self::workspace::Workspace;
+use super::connect::ConnectOptions;
+use super::error::CliError;
 use super::target::Target;
-use super::{CliError, ConnectOptions, daemon, output};
+use super::{daemon, output};
 
 /// The progress bar's steps for each mechanism.
 const STEPS: u64 = 100;

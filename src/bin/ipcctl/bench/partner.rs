@@ -2,6 +2,7 @@
 //! over a mechanism, or becomes the daemon, which then ends when the bench does. Nobody else can start it, so that a rule of
 //! sudo(8) or a profile that allows ipcctl allows nothing more: no other program, and no daemon with files of its own choice.
 
+use super::protocol::PARTNER;
 use std::fs;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -17,14 +18,11 @@ use nix::mqueue::{MQ_OFlag, mq_open};
 use nix::sys::stat::Mode;
 use rustix::process::{Signal, getppid, set_parent_process_death_signal};
 
-use super::super::CliError;
+use super::super::error::CliError;
 use super::carrier::Carrier;
 use super::memory::{Memory, Side, WORDS, Wakeup};
 use super::question::answer;
 use super::server;
-
-/// The first argument of this program as the bench's partner.
-pub(crate) const NAME: &str = "bench-partner";
 
 #[derive(Parser)]
 struct Arguments {
@@ -53,10 +51,10 @@ enum Task {
 /// Does what the bench wants, if that is what this process was started for.
 pub(crate) fn run() -> Option<Result<(), CliError>> {
     let mut arguments = std::env::args_os().skip(1).peekable();
-    if arguments.peek()? != NAME {
+    if arguments.peek()? != PARTNER {
         return None;
     }
-    let wrong = |_| CliError::Usage(format!("{NAME} is for ipcctl bench alone"));
+    let wrong = |_| CliError::Usage(format!("{PARTNER} is for ipcctl bench alone"));
     Some(Arguments::try_parse_from(arguments).map_err(wrong).and_then(|arguments| work(&arguments)))
 }
 
@@ -66,7 +64,7 @@ fn work(arguments: &Arguments) -> Result<(), CliError> {
     // It may have gone before that was set.
     let is_parent = getppid().is_some_and(|parent| parent.as_raw_nonzero().get() == arguments.bench);
     if !is_parent || !is_this_program(arguments.bench) {
-        return Err(CliError::Usage(format!("{NAME} is for ipcctl bench alone")));
+        return Err(CliError::Usage(format!("{PARTNER} is for ipcctl bench alone")));
     }
     match &arguments.task {
         Task::Daemon { config } => become_daemon(&[], config),

@@ -15,21 +15,6 @@ use rustix::pipe::{PipeFlags, pipe_with};
 use super::mechanism::Mechanism;
 use super::workspace::{Partner, Workspace};
 
-/// What the log of a daemon says that can be spoken to.
-pub(crate) const READY: &str = "is ready";
-
-/// What another service manager has told us is not for a daemon that we start.
-pub(crate) const VARIABLES: [&str; 8] = [
-    "RUST_LOG",
-    "JOURNAL_STREAM",
-    "NOTIFY_SOCKET",
-    "WATCHDOG_USEC",
-    "WATCHDOG_PID",
-    "LISTEN_FDS",
-    "LISTEN_PID",
-    "LISTEN_FDNAMES",
-];
-
 /// Somebody else may take a port between our choice and the daemon's start.
 const PORTS_TRIED: usize = 3;
 

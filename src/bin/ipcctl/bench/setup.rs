@@ -13,10 +13,11 @@ use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 use rustix::pipe::{PipeFlags, pipe_with};
 
 use super::super::link::Link;
-use super::carrier::{Carrier, MESSAGE_BYTES_MAX};
+use super::carrier::Carrier;
 use super::mechanism::Mechanism;
 use super::memory::{Memory, Side, WORDS, Wakeup};
 use super::partner::giving;
+use super::protocol::MESSAGE_BYTES_MAX;
 use super::server;
 use super::workspace::{Partner, Workspace};
 

@@ -1,6 +1,7 @@
 //! What a measurement needs around it and leaves nothing of: a private directory, other processes, message queues. A
 //! signal that ends ipcctl clears them away first; should it be killed, the processes end with it (PR_SET_PDEATHSIG).
 
+use super::protocol::{PARTNER, READY, VARIABLES};
 use std::ffi::OsStr;
 use std::io::{self, BufRead, BufReader};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
@@ -91,11 +92,11 @@ impl Workspace {
     ) -> io::Result<Partner> {
         // This program as it was when it was started, also when a newer one has taken its place.
         let mut command = Command::new("/proc/self/exe");
-        command.arg0("ipcctl").arg(super::partner::NAME).arg(getpid().as_raw_nonzero().to_string());
+        command.arg0("ipcctl").arg(PARTNER).arg(getpid().as_raw_nonzero().to_string());
         command.args(arguments).stdin(stdin).stdout(stdout).stderr(Stdio::piped());
         // The terminal's Ctrl-C is for us alone, who end the others in order.
         command.process_group(0);
-        for variable in super::server::VARIABLES {
+        for variable in VARIABLES {
             command.env_remove(variable);
         }
         // Started and listed with nothing in between: a signal finds it.
@@ -206,7 +207,7 @@ impl StderrMonitor {
             let Ok(line) = line else { break };
             let line = clean(&line);
             let mut heard = lock(&self.heard);
-            heard.is_ready |= line.contains(super::server::READY);
+            heard.is_ready |= line.contains(READY);
             let line = line.strip_prefix("ipcd: ").or(line.strip_prefix("ipcctl: ")).unwrap_or(&line);
             heard.last = Some(line.to_owned());
             self.changed.notify_all();

@@ -14,12 +14,14 @@ use self::complete::Completion;
 use self::members::Members;
 use self::saying::Kind;
 use super::chat_protocol::{Heard, Speech, Try};
+use super::connect::ConnectOptions;
 use super::daemon::{self, Conversation};
 use super::edit::Edit;
+use super::error::CliError;
+use super::output;
 use super::reconnect::{Due, Reconnecting};
 use super::scrollback::Scrollback;
 use super::terminal::{Happening, Screen};
-use super::{CliError, ConnectOptions, output};
 
 /// How long the room may take to say farewell.
 const FAREWELL: Duration = Duration::from_secs(2);

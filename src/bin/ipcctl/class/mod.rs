@@ -1,17 +1,21 @@
 //! `ipcctl class`: how everybody gets on, again and again: in a pipe as lines, or on the whole terminal.
 
+mod clients;
 pub(crate) mod rows;
 #[cfg(feature = "tui")]
 mod screen;
 
+use clients::{CLIENTS, clients};
 use std::time::{Duration, Instant};
 
 use clap::Args;
 use serde_json::Value;
 
+use super::connect::ConnectOptions;
 use super::daemon::{self, Conversation};
-use super::status::{self, STATUS};
-use super::{CliError, ConnectOptions, output, report};
+use super::error::CliError;
+use super::services::STATUS;
+use super::{output, report};
 use rows::{Row, lines, sorted};
 
 /// Show how everybody gets on: a row for each address or user, those in trouble first; in a pipe: lines, again and again
@@ -31,13 +35,6 @@ pub(crate) struct Arguments {
     #[arg(long)]
     json: bool,
 }
-
-/// Asks for this part of a report. A daemon that does not know it gives the whole.
-const CLIENTS: &str = ipcd::engine::words::CLIENTS;
-
-/// One who asks, as with watch.
-const NOT_FOR_YOU: &str =
-    "class is for root, the daemon's own user, and whom allow_users and allow_groups under [watch] name";
 
 pub(crate) fn run(reach: &ConnectOptions, arguments: &Arguments) -> Result<(), CliError> {
     let mut conversation = begin(reach)?;
@@ -76,14 +73,5 @@ fn hear(reach: &ConnectOptions, conversation: &mut Conversation) -> Result<Vec<V
     match conversation.hear_by(reach.deadline())? {
         Some(line) => clients(conversation, &line),
         None => Err(CliError::Failed(format!("{}: the connection ended", conversation.place))),
-    }
-}
-
-/// What a report says of everybody.
-fn clients(conversation: &Conversation, line: &str) -> Result<Vec<Value>, CliError> {
-    let mut report = status::read(conversation, line)?;
-    match report["clients"].take() {
-        Value::Array(clients) => Ok(clients),
-        _ => Err(CliError::Refused(vec![NOT_FOR_YOU.to_owned()])),
     }
 }

@@ -10,14 +10,16 @@ use ratatui::text::{Line, Span, Text};
 use serde_json::Value;
 
 use super::super::columns::cut;
+use super::super::connect::ConnectOptions;
 use super::super::daemon::{self, Conversation};
+use super::super::error::CliError;
 use super::super::reconnect::{Due, Reconnecting};
 use super::super::scrollback::{self, drawable};
-use super::super::status::STATUS;
+use super::super::services::STATUS;
 use super::super::terminal::{Happening, Screen};
-use super::super::{CliError, ConnectOptions, output, watch};
+use super::super::{output, watch};
+use super::clients::{CLIENTS, clients};
 use super::rows::{Column, Row, fitting, sorted};
-use super::{CLIENTS, clients};
 
 /// Rows that the chosen one's hint may take below, where its column is too narrow.
 const HINT_ROWS_MAX: usize = 3;

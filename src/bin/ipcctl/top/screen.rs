@@ -15,14 +15,18 @@ use ratatui::widgets::{Paragraph, Wrap};
 use serde_json::Value;
 use unicode_width::UnicodeWidthStr;
 
-use super::columns::{Column, Columns, cut};
-use super::daemon::Conversation;
-use super::reconnect::{Due, Reconnecting};
-use super::report::{self, WANTED};
-use super::scrollback::drawable;
-use super::terminal::{Happening, Screen};
-use super::top::{List, Machine, Sort, sorted};
-use super::{CliError, ConnectOptions, output};
+use super::super::columns::{Column, Columns, cut};
+use super::super::connect::ConnectOptions;
+use super::super::daemon::Conversation;
+use super::super::error::CliError;
+use super::super::output;
+use super::super::reconnect::{Due, Reconnecting};
+use super::super::report;
+use super::super::scrollback::drawable;
+use super::super::services::STATS;
+use super::super::terminal::{Happening, Screen};
+
+use super::model::{List, Machine, Sort, sorted};
 
 /// A machine that has not reported for this long, in seconds, is shown as stale: five reports at the usual pace.
 const STALE: f64 = 10.0;
@@ -81,7 +85,7 @@ pub(crate) fn run(
 ) -> Result<(), CliError> {
     let mut screen = Screen::enter()?;
     let mut board = Board {
-        tie: Reconnecting::around(conversation, &WANTED, reach.timeout),
+        tie: Reconnecting::around(conversation, &STATS, reach.timeout),
         sort,
         told: Vec::new(),
         begun: Instant::now(),

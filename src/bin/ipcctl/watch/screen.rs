@@ -10,14 +10,16 @@ use ratatui::layout::{Position, Rect};
 use ratatui::style::{Color, Modifier, Style};
 use ratatui::text::Line;
 
-use super::daemon::Conversation;
-use super::edit::Edit;
-use super::reconnect::{Due, Reconnecting};
-use super::scrollback::{self, Scrollback};
-use super::terminal::{Happening, Screen};
-use super::watch::WATCH;
-use super::watch_event::{Kind, WatchLine};
-use super::{CliError, ConnectOptions, output};
+use super::super::connect::ConnectOptions;
+use super::super::daemon::Conversation;
+use super::super::edit::Edit;
+use super::super::error::CliError;
+use super::super::output;
+use super::super::reconnect::{Due, Reconnecting};
+use super::super::scrollback::{self, Scrollback};
+use super::super::services::WATCH;
+use super::super::terminal::{Happening, Screen};
+use super::event::{Kind, WatchLine};
 
 /// Before a filter that is being typed.
 const PROMPT: &str = "filter> ";

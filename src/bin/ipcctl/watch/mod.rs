@@ -1,14 +1,19 @@
 //! `ipcctl watch`: what connections do, as it happens, a line each; on a terminal, the whole of it.
 
+#[cfg(feature = "tui")]
+mod event;
+#[cfg(feature = "tui")]
+mod screen;
+
+use super::services::WATCH;
 use std::net::IpAddr;
 
 use clap::Args;
 
-use super::daemon::{Conversation, ServiceSpec};
-use super::{CliError, ConnectOptions, link, output};
-
-pub(crate) const WATCH: ServiceSpec =
-    ServiceSpec { name: "watch", port: None, datagrams: false, fifo: false };
+use super::connect::ConnectOptions;
+use super::daemon::Conversation;
+use super::error::CliError;
+use super::{link, output};
 
 /// Show what connections do, as it happens, and what was wrong with a client; in a pipe: a line for each
 ///
@@ -89,7 +94,7 @@ pub(crate) fn run(reach: &ConnectOptions, arguments: &Arguments) -> Result<(), C
     match first.as_deref() {
         #[cfg(feature = "tui")]
         Some(line) if is_screen && line.starts_with('{') => {
-            return super::watch_screen::run(reach, daemon, filter, line);
+            return screen::run(reach, daemon, filter, line);
         }
         Some(line) if arguments.json && line.starts_with('{') => output::print(line)?,
         Some(line) if line.starts_with("Watching: ") => output::tell(line),
@@ -128,9 +133,7 @@ pub(crate) fn look(
     let mut daemon = Conversation::begin(reach, &WATCH)?.in_json();
     daemon.say(&format!("json {filter}"));
     match daemon.hear()? {
-        Some(line) if line.starts_with('{') => {
-            super::watch_screen::run_on(screen, reach, daemon, filter, &line)
-        }
+        Some(line) if line.starts_with('{') => screen::run_on(screen, reach, daemon, filter, &line),
         Some(line) => Err(match line.strip_prefix("Error: ") {
             Some(error) => CliError::Refused(vec![error.to_owned()]),
             None => daemon.not_there(WATCH.name, &line),

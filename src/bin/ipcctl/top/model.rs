@@ -1,33 +1,12 @@
-//! `ipcctl top`: all machines that report to stats, again and again: in a pipe as lines, or on the whole terminal.
+//! The machines that report to stats, as `ipcctl top` shows them. Knows no screen.
 
-use std::time::{Duration, Instant};
-
-use clap::{Args, ValueEnum};
+use clap::ValueEnum;
 use ipcd::engine::text::quote;
 use serde_json::Value;
 
-use super::daemon::Conversation;
-use super::{CliError, ConnectOptions, output, report};
-
-/// Show all machines that report to stats; in a pipe: a line for each, again and again
-#[derive(Args)]
-pub(crate) struct Arguments {
-    /// The time between two looks, 100ms at least
-    #[arg(long, value_name = "DURATION", default_value = "1s", value_parser = report::every)]
-    every: Duration,
-
-    /// Look once, and print lines on a terminal too
-    #[arg(long)]
-    once: bool,
-
-    /// What the machines are sorted by
-    #[arg(long, value_name = "FIGURE", default_value = "host")]
-    sort: Sort,
-
-    /// Print one JSON array for each look: what each machine reported last, and its age
-    #[arg(long)]
-    json: bool,
-}
+use super::super::daemon::Conversation;
+use super::super::error::CliError;
+use super::super::report;
 
 /// What the machines are sorted by: the busiest first, or by name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -55,40 +34,6 @@ pub(crate) struct Machine {
     pub(crate) load: Option<f64>,
     /// MHz.
     pub(crate) frequency: Option<f64>,
-}
-
-pub(crate) fn run(reach: &ConnectOptions, arguments: &Arguments) -> Result<(), CliError> {
-    let mut conversation = report::begin(reach)?;
-    #[cfg(feature = "tui")]
-    if output::is_interactive() && !arguments.json && !arguments.once {
-        return super::top_screen::run(reach, conversation, arguments.every, arguments.sort);
-    }
-    loop {
-        let due = Instant::now() + arguments.every;
-        let told = ask(reach, &mut conversation)?;
-        if arguments.json {
-            output::print_json(&told)?;
-        } else {
-            output::print(&lines(&sorted(&told, arguments.sort)))?;
-        }
-        if arguments.once {
-            return Ok(());
-        }
-        std::thread::sleep(due.saturating_duration_since(Instant::now()));
-    }
-}
-
-/// The whole list, once.
-fn ask(reach: &ConnectOptions, conversation: &mut Conversation) -> Result<Vec<Value>, CliError> {
-    conversation.say("latest");
-    let deadline = reach.deadline();
-    let mut list = List::default();
-    loop {
-        let line = conversation.hear_by(deadline)?.ok_or_else(|| report::gone(conversation))?;
-        if list.take(conversation, &line)? {
-            return Ok(list.told);
-        }
-    }
 }
 
 /// As many machines as any daemon keeps (`max_machines`); a list that is longer is none.
@@ -170,7 +115,7 @@ impl Machine {
 /// What stands above the cells.
 pub(crate) const HEADINGS: [&str; 6] = ["HOST", "CPU", "MEMORY", "LOAD", "MHZ", "AGE"];
 
-fn lines(machines: &[Machine]) -> String {
+pub(super) fn lines(machines: &[Machine]) -> String {
     let width = machines.iter().map(|machine| machine.host.chars().count()).max().unwrap_or(0).max(4);
     let line = |[host, cpu, memory, load, frequency, age]: [&str; 6]| {
         format!("{host:width$} {cpu:>7} {memory:>7} {load:>7} {frequency:>6} {age:>6}")

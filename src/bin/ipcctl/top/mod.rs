@@ -1,0 +1,70 @@
+//! `ipcctl top`: all machines that report to stats, again and again: in a pipe as lines, or on the whole terminal.
+
+pub(crate) mod model;
+#[cfg(feature = "tui")]
+mod screen;
+
+use model::{List, Sort, lines, sorted};
+use std::time::{Duration, Instant};
+
+use clap::Args;
+use serde_json::Value;
+
+use super::connect::ConnectOptions;
+use super::daemon::Conversation;
+use super::error::CliError;
+use super::{output, report};
+
+/// Show all machines that report to stats; in a pipe: a line for each, again and again
+#[derive(Args)]
+pub(crate) struct Arguments {
+    /// The time between two looks, 100ms at least
+    #[arg(long, value_name = "DURATION", default_value = "1s", value_parser = report::every)]
+    every: Duration,
+
+    /// Look once, and print lines on a terminal too
+    #[arg(long)]
+    once: bool,
+
+    /// What the machines are sorted by
+    #[arg(long, value_name = "FIGURE", default_value = "host")]
+    sort: Sort,
+
+    /// Print one JSON array for each look: what each machine reported last, and its age
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) fn run(reach: &ConnectOptions, arguments: &Arguments) -> Result<(), CliError> {
+    let mut conversation = report::begin(reach)?;
+    #[cfg(feature = "tui")]
+    if output::is_interactive() && !arguments.json && !arguments.once {
+        return screen::run(reach, conversation, arguments.every, arguments.sort);
+    }
+    loop {
+        let due = Instant::now() + arguments.every;
+        let told = ask(reach, &mut conversation)?;
+        if arguments.json {
+            output::print_json(&told)?;
+        } else {
+            output::print(&lines(&sorted(&told, arguments.sort)))?;
+        }
+        if arguments.once {
+            return Ok(());
+        }
+        std::thread::sleep(due.saturating_duration_since(Instant::now()));
+    }
+}
+
+/// The whole list, once.
+fn ask(reach: &ConnectOptions, conversation: &mut Conversation) -> Result<Vec<Value>, CliError> {
+    conversation.say("latest");
+    let deadline = reach.deadline();
+    let mut list = List::default();
+    loop {
+        let line = conversation.hear_by(deadline)?.ok_or_else(|| report::gone(conversation))?;
+        if list.take(conversation, &line)? {
+            return Ok(list.told);
+        }
+    }
+}
