@@ -150,10 +150,10 @@ pub fn no_name_looks_like_the_rooms_own_words(bytes: &[u8]) {
 /// room itself says to it alone.
 pub fn no_member_speaks_as_the_room(bytes: &[u8]) {
     let mut stage = Stage::new(Settings::default());
-    let bob = stage.connect(Service::Chat, Transport::Tcp);
+    let bob = stage.connect(Service::Chat, Transport::TCP);
     stage.send(bob, b"bob\n");
     let before = stage.ends[bob].heard.len();
-    let eve = stage.connect(Service::Chat, Transport::Tcp);
+    let eve = stage.connect(Service::Chat, Transport::TCP);
     for line in bytes.split_inclusive(|byte| *byte == b'\n') {
         stage.send(eve, line);
     }
@@ -248,7 +248,7 @@ pub fn nothing_of_an_http_request_is_ever_done(bytes: &[u8]) {
     places.sort_unstable();
     places.dedup_by_key(|(place, _)| *place);
     let mut stage = Stage::new(Settings::default());
-    let client = stage.connect(service, Transport::Tcp);
+    let client = stage.connect(service, Transport::TCP);
     let before = stage.ends[client].heard.len();
     let mut from = 0;
     for (place, pause) in places {
@@ -272,7 +272,7 @@ pub fn a_fifo_answers_the_same_however_it_is_cut(bytes: &[u8]) {
     places.sort_unstable();
     let heard = |pieces: &[&[u8]]| {
         let mut stage = Stage::new(Settings { fifos: 4096, ..Settings::default() });
-        let fifo = stage.connect(Service::Multiply, Transport::Fifo);
+        let fifo = stage.connect(Service::Multiply, Transport::FIFO);
         pieces.iter().for_each(|piece| stage.send(fifo, piece));
         assert!(stage.ends[fifo].is_open, "nothing that is written ends a FIFO");
         String::from_utf8_lossy(&stage.ends[fifo].heard).into_owned()
@@ -293,7 +293,7 @@ pub fn a_packet_is_answered_as_a_line_is(bytes: &[u8]) {
     let lines = [FIRST, bytes, b"\n"].concat();
     let packets: Vec<&[u8]> = lines.split(|byte| *byte == b'\n').collect();
     let mut stage = Stage::new(Settings::default());
-    let client = stage.connect(Service::Multiply, Transport::Packets);
+    let client = stage.connect(Service::Multiply, Transport::UNIXSEQ);
     packets.iter().for_each(|packet| stage.send(client, packet));
     stage.end(client);
     let mut by_line = Stage::hold(Service::Multiply, &[FIRST, &lines[FIRST.len()..]]);
@@ -334,12 +334,8 @@ pub fn a_datagram_gets_its_answer_and_no_loop(bytes: &[u8]) {
     let service = [Service::Multiply, Service::Greeting, Service::Hello][usize::from(service % 3)];
     let mut engine = Engine::new(Settings::default());
     let mut answer = |service: Service, bytes: &[u8]| -> Vec<Vec<u8>> {
-        let binding = Rc::new(Binding {
-            endpoint: "stage".into(),
-            service,
-            transport: Transport::Datagrams,
-            allowed: None,
-        });
+        let binding =
+            Rc::new(Binding { endpoint: "stage".into(), service, transport: Transport::UDP, allowed: None });
         let origin = RemoteAddress::Process { uid: 1, gid: 1, pid: 1 };
         let (truncated, address) = (false, Some(&b"/own"[..]));
         engine.handle(
@@ -382,7 +378,7 @@ pub fn the_engine_keeps_its_bounds_and_ends(bytes: &[u8]) {
         match step & 7 {
             0 => {
                 let service = Service::ALL[number % Service::ALL.len()];
-                let media = [Transport::Tcp, Transport::Unix, Transport::Packets, Transport::Fifo];
+                let media = [Transport::TCP, Transport::UNIX, Transport::UNIXSEQ, Transport::FIFO];
                 let transport = media[number / Service::ALL.len() % media.len()];
                 if service.fits(transport) {
                     stage.connect(service, transport);
@@ -613,7 +609,7 @@ impl Stage {
     /// What a client hears that sends these pieces, all at one moment, and half-closes.
     fn hold(service: Service, pieces: &[&[u8]]) -> Vec<u8> {
         let mut stage = Stage::new(Settings::default());
-        let client = stage.connect(service, Transport::Tcp);
+        let client = stage.connect(service, Transport::TCP);
         for piece in pieces {
             stage.send(client, piece);
         }

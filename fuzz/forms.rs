@@ -77,7 +77,7 @@ pub fn a_message_of_any_length_is_answered_once_between_two_others(bytes: &[u8])
         wire
     };
     let mut stage = Stage::new(settings);
-    let client = stage.connect(Service::Multiply, Transport::Tcp);
+    let client = stage.connect(Service::Multiply, Transport::TCP);
     if kind == Kind::Telnet {
         stage.send(client, b"\xff\xf1"); // the command that does nothing
     }
@@ -131,7 +131,7 @@ pub fn no_beginning_leaves_a_client_without_a_deadline(bytes: &[u8]) {
     let [service, rest @ ..] = bytes else { return };
     let service = SERVICES[usize::from(*service) % SERVICES.len()];
     let mut stage = Stage::new(Settings::default());
-    let client = stage.connect(service, Transport::Tcp);
+    let client = stage.connect(service, Transport::TCP);
     for (burst, pause) in bursts(rest) {
         stage.send(client, burst);
         for _ in 0..2 {
@@ -149,7 +149,7 @@ pub fn no_beginning_leaves_a_client_without_a_deadline(bytes: &[u8]) {
 /// the client hears is in the form of its kind.
 pub fn a_kind_that_bytes_have_shown_is_never_given_anothers_form(bytes: &[u8]) {
     let mut stage = Stage::new(Settings::default());
-    let client = stage.connect(Service::Multiply, Transport::Tcp);
+    let client = stage.connect(Service::Multiply, Transport::TCP);
     for (burst, pause) in bursts(bytes) {
         stage.send(client, burst);
         stage.pass(pause);

@@ -21,7 +21,7 @@ const TURN: Duration = Duration::from_micros(100);
 const ORIGIN: RemoteAddress = RemoteAddress::Process { uid: 1, gid: 1, pid: 1 };
 
 fn binding(service: Service) -> Binding {
-    Binding { endpoint: "stage".into(), service, transport: Transport::Unix, allowed: None }
+    Binding { endpoint: "stage".into(), service, transport: Transport::UNIX, allowed: None }
 }
 
 /// The engine, and a reactor without a kernel: it asks the engine what the real one asks, in the same order.

@@ -9,8 +9,8 @@ use log::LevelFilter;
 use crate::endpoint::Endpoint;
 use crate::engine::allow::Allowed;
 use crate::engine::limits::Settings;
-use crate::engine::message::Transport;
 use crate::engine::service::Service;
+use crate::engine::transport::Transport;
 
 /// The whole configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,11 +64,12 @@ impl Listen {
 /// What what is said at an endpoint travels on.
 pub(super) fn transport(endpoint: &Endpoint) -> Transport {
     match endpoint {
-        Endpoint::Tcp(..) => Transport::Tcp,
-        Endpoint::Unix(_) => Transport::Unix,
-        Endpoint::UnixSeq(_) => Transport::Packets,
-        Endpoint::Udp(..) | Endpoint::UnixGram(_) => Transport::Datagrams,
-        Endpoint::Fifo(_) => Transport::Fifo,
+        Endpoint::Tcp(..) => Transport::TCP,
+        Endpoint::Unix(_) => Transport::UNIX,
+        Endpoint::UnixSeq(_) => Transport::UNIXSEQ,
+        Endpoint::Udp(..) => Transport::UDP,
+        Endpoint::UnixGram(_) => Transport::UNIXGRAM,
+        Endpoint::Fifo(_) => Transport::FIFO,
     }
 }
 

@@ -17,10 +17,10 @@ use super::users::{self, UserDatabase};
 use super::value::{Group, Permissions, Text, Value, typed};
 use crate::endpoint::{Endpoint, ResolvedEndpoint};
 use crate::engine::allow::{self, Allowed};
-use crate::engine::message::Transport;
 use crate::engine::name::Name;
 use crate::engine::service::Service;
 use crate::engine::service::facts::Openness;
+use crate::engine::transport::{Identity, Transport};
 
 /// What an endpoint's own table may say.
 const KEYS: [&str; 6] = ["endpoint", "mode", "group", "allow_users", "allow_groups", "allow_addresses"];
@@ -139,7 +139,7 @@ fn unnamed(service: Service, endpoint: &Endpoint) -> Option<String> {
 fn misfit(service: Service, endpoint: &Endpoint) -> String {
     let fits = Service::ALL.into_iter().filter(|service| service.fits(transport(endpoint)));
     let fits: Vec<&str> = fits.map(Service::name).collect();
-    let others = if service.fits(Transport::Packets) { "tcp, unix and unixseq" } else { "tcp and unix" };
+    let others = if service.fits(Transport::UNIXSEQ) { "tcp, unix and unixseq" } else { "tcp and unix" };
     format!(
         "{endpoint} cannot carry {service}; it can carry {}, and {service} can be on {others}",
         fits.join(", ")
@@ -148,17 +148,17 @@ fn misfit(service: Service, endpoint: &Endpoint) -> String {
 
 /// Why nobody can be kept from an endpoint by user or group, and what does instead.
 fn instead_of_list(service: Service, endpoint: &Endpoint) -> Option<&'static str> {
-    match transport(endpoint) {
-        Transport::Tcp if service.facts().openness == Openness::Masters => Some(
+    match transport(endpoint).identity {
+        Identity::Process => None,
+        Identity::Address if service.facts().openness == Openness::Masters => Some(
             "watch is for users whom the kernel names: root, the daemon's own, and whom allow_users and allow_groups name; give it a Unix endpoint, for example unix:///run/ipcd/watch.sock",
         ),
-        Transport::Fifo => Some(
+        Identity::Nobody => Some(
             "a FIFO does not tell who writes to it; use mode and group instead of allow_users and allow_groups",
         ),
-        Transport::Tcp | Transport::Datagrams if endpoint.path().is_none() => Some(
+        Identity::Address => Some(
             "nobody vouches for users of the network; use an address that others do not reach, or a firewall, and give allow_users and allow_groups to Unix endpoints alone: { endpoint = \"unix://PATH\", allow_users = [\"NAME\"] }",
         ),
-        _ => None,
     }
 }
 

@@ -129,7 +129,7 @@ mod tests {
         for index in 0..21 {
             let service = if index == 20 { Service::Multiply } else { Service::Chat };
             let binding =
-                Binding { endpoint: "unix:/x".into(), service, transport: Transport::Unix, allowed: None };
+                Binding { endpoint: "unix:/x".into(), service, transport: Transport::UNIX, allowed: None };
             let peer = ConnectionId { index, generation: 1 };
             engine.handle(Timestamp::at(0), Input::Opened { peer, binding: &Rc::new(binding), origin });
             let said = if index == 20 { b"5 10\n5 1".to_vec() } else { format!("m{index}\n").into_bytes() };
@@ -236,7 +236,7 @@ mod tests {
         let binding = Binding {
             endpoint: "x".into(),
             service: Service::Multiply,
-            transport: Transport::Unix,
+            transport: Transport::UNIX,
             allowed: None,
         };
         let (peer, origin) = (ConnectionId { index: 0, generation: 1 }, RemoteAddress::Input);

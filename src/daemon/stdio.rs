@@ -48,7 +48,7 @@ pub fn serve(single: &Single) -> Result<u8, Failure> {
     let mut reactor = Reactor::new(Engine::new(settings), Timestamp::default())
         .map_err(|error| failed(format!("cannot start: {error}")))?;
     let binding =
-        Binding { endpoint: "stdio".to_owned(), service, transport: Transport::Pipe, allowed: None };
+        Binding { endpoint: "stdio".to_owned(), service, transport: standard.transport, allowed: None };
     let served = reactor.serve(standard.connection, standard.origin, binding);
     served.map_err(|error| failed(format!("standard input and output cannot be watched: {error}")))?;
     let mut stopping = false;
@@ -76,10 +76,10 @@ fn level(config: &Config) -> LevelFilter {
 }
 
 fn service(name: &str) -> Result<Service, String> {
-    let here = Service::ALL.into_iter().filter(|service| service.fits(Transport::Pipe));
+    let here = Service::ALL.into_iter().filter(|service| service.fits(Transport::STDIO));
     let known = || here.map(Service::name).collect::<Vec<_>>().join(", ");
     match Service::named(name) {
-        Some(service) if service.fits(Transport::Pipe) => Ok(service),
+        Some(service) if service.fits(Transport::STDIO) => Ok(service),
         Some(service) => Err(format!(
             "--stdio {service}: it lives in the daemon, where others are; try ipcctl {service}, or with --stdio one of {}",
             known()

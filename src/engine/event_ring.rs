@@ -217,7 +217,7 @@ mod tests {
         let binding = Binding {
             endpoint: "tcp".into(),
             service: Service::Chat,
-            transport: Transport::Tcp,
+            transport: Transport::TCP,
             allowed: None,
         };
         let sight = TraceEvent::Replied(text.into());

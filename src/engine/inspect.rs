@@ -51,7 +51,7 @@ impl Engine {
 
     /// Of that, what counts against [`Settings::queued_bytes_max`](super::limits::Settings::queued_bytes_max); as it was counted, and as it is.
     pub fn shared_bytes(&self) -> (usize, usize) {
-        let sessions = self.sessions.iter().flatten().filter(|session| !session.is_on_fifo());
+        let sessions = self.sessions.iter().flatten().filter(|session| !session.is_lossy());
         (self.held_bytes(), sessions.map(|session| session.held_bytes(&self.shared)).sum())
     }
 

@@ -16,6 +16,7 @@ use super::figures::Figures;
 use super::foreign::Foreign;
 use super::limits::Settings;
 use super::service::Service;
+pub use super::transport::Transport;
 
 /// A point in time: microseconds since the daemon started, on a clock that never runs backwards.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -87,23 +88,6 @@ pub struct Binding {
     /// Who may come in; `None`: everybody. Of a binding that was saved nothing is asked any more.
     #[serde(skip)]
     pub allowed: Option<Allowed>,
-}
-
-/// What a conversation travels on, as far as it matters to what is said.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Transport {
-    /// A TCP connection: bytes; the one kind that can be closed with a reset (SO_LINGER 0).
-    Tcp,
-    /// A Unix stream socket: bytes.
-    Unix,
-    /// A Unix sequenced-packet socket: each packet is one message.
-    Packets,
-    /// Datagrams: no connection; each is one message, and so is each reply.
-    Datagrams,
-    /// Two FIFOs: lines from any number of writers, without end.
-    Fifo,
-    /// Standard input and output, whatever they are.
-    Pipe,
 }
 
 /// No group: the number that stands for none in chown(2), which no list can have.

@@ -36,7 +36,7 @@
 //! let binding = Rc::new(Binding {
 //!     endpoint: "unix:///tmp/multiply".into(),
 //!     service: Service::Multiply,
-//!     transport: Transport::Unix,
+//!     transport: Transport::UNIX,
 //!     allowed: None,
 //! });
 //! let peer = ConnectionId { index: 0, generation: 1 };
@@ -104,6 +104,7 @@ pub mod source;
 pub mod text;
 mod timer_queue;
 mod transcript;
+pub mod transport;
 pub mod words;
 
 use std::collections::VecDeque;
@@ -241,7 +242,7 @@ impl Engine {
             Input::Blocked { peer } => {
                 self.with(now, peer, |session, shared| {
                     session.set_blocked(shared, now, true);
-                    if session.is_on_fifo() {
+                    if session.is_lossy() {
                         session.resume(shared, now); // nobody waits for its reader
                     }
                 });

@@ -127,7 +127,7 @@ impl Engine {
         };
         let sessions = self.sessions.iter().flatten();
         let meant = sessions.filter(|session| session.peer() != by && session.is_serving());
-        let meant = meant.filter(|session| is_meant(session.origin()) && !session.is_on_fifo());
+        let meant = meant.filter(|session| is_meant(session.origin()));
         let peers: Vec<ConnectionId> = meant.map(|session| session.peer()).collect();
         if peers.is_empty() {
             return Err(format!("nobody is connected from {target}"));

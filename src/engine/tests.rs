@@ -5,7 +5,7 @@ use super::*;
 const ORIGIN: RemoteAddress = RemoteAddress::Process { uid: 1, gid: 1, pid: 1 };
 
 fn binding(service: Service) -> Rc<Binding> {
-    Rc::new(Binding { endpoint: "unix:/x".into(), service, transport: Transport::Unix, allowed: None })
+    Rc::new(Binding { endpoint: "unix:/x".into(), service, transport: Transport::UNIX, allowed: None })
 }
 
 #[test]

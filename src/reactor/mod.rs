@@ -28,6 +28,7 @@ use crate::endpoint::ResolvedEndpoint;
 use crate::engine::message::{Binding, ConnectionId, Input, Output, RemoteAddress, Request, Timestamp};
 use crate::engine::record::piece::Piece;
 use crate::engine::record::{Record, SavedSession};
+use crate::engine::transport::PACKET_BYTES_MAX;
 use crate::engine::{Engine, SLICES_MAX};
 use crate::transport::connection::{Connection, PIECES_MAX};
 
@@ -44,10 +45,6 @@ const EVENTS_PER_TURN: usize = 1024;
 
 /// Connections accepted from one listener in one turn. Guessed; measure before trusting.
 const ACCEPTS_PER_TURN: usize = 64;
-
-/// The largest packet or datagram that is taken whole: more than a sender's buffer holds at its default size. Pages of the
-/// buffer that nobody fills cost nothing.
-const PACKET_BYTES_MAX: usize = 256 * 1024;
 
 /// What a packet counts for in its peer's budget beside its bytes.
 const PACKET_COST: usize = 128;
@@ -300,11 +297,8 @@ impl Reactor {
             Output::Flush(peer) => self.flush(now, peer),
             Output::Retry(peer) => self.retry(now, peer),
             Output::ShutdownWrite(peer) => {
-                match self.slots.get_mut(peer) {
-                    // The reader has it in its pipe or file: there is nobody whose end of file could be waited for.
-                    Some(slot) if slot.is_pair() => self.engine.handle(now, Input::EndOfFile { peer }),
-                    Some(slot) => slot.shutdown_write(),
-                    None => {}
+                if let Some(slot) = self.slots.get_mut(peer) {
+                    slot.shutdown_write();
                 }
             }
             Output::Listen(peer) => {
@@ -366,7 +360,7 @@ impl Reactor {
         let mut present: Vec<(ConnectionId, SavedSession)> = Vec::new();
         let mut missing = Vec::new();
         for (number, saved) in record.sessions {
-            let found = match saved.is_on_fifo() {
+            let found = match saved.is_standing() {
                 true => self.restore_fifo(number),
                 false => links.remove(&number).and_then(|connection| self.watch(connection).ok()),
             };

@@ -16,13 +16,15 @@ use socket2::SockRef;
 use super::connection::Connection;
 use super::credentials;
 use super::sockopt::set_for_connections;
-use crate::engine::message::RemoteAddress;
+use crate::engine::message::{RemoteAddress, Transport};
 
 /// Standard input and output as one connection.
 #[derive(Debug)]
 pub struct Standard {
     /// The connection.
     pub connection: Connection,
+    /// What it travels on.
+    pub transport: Transport,
     /// Who is at its other end.
     pub origin: RemoteAddress,
     /// To be dropped last.
@@ -58,11 +60,13 @@ pub fn take() -> Result<Standard, String> {
     let failed = |error: io::Error| format!("standard input and output: {error}");
     if is_socket(&from) && is_same(&from, &to) {
         let connection = Connection::new(shared(input, &mut blocking).map_err(failed)?);
-        return Ok(Standard { origin: origin(&connection), connection, blocking });
+        let (origin, transport) = (origin(&connection), Transport::STDIO_SOCKET);
+        return Ok(Standard { connection, transport, origin, blocking });
     }
     let input = own(input, &from, OFlags::RDONLY, &mut blocking).map_err(failed)?;
     let output = own(output, &to, OFlags::WRONLY, &mut blocking).map_err(failed)?;
-    Ok(Standard { connection: Connection::pair(input, output), origin: RemoteAddress::Input, blocking })
+    let (connection, transport) = (Connection::pair(input, output), Transport::STDIO);
+    Ok(Standard { connection, transport, origin: RemoteAddress::Input, blocking })
 }
 
 /// Whether what is written to standard error would reach the client: it is the very socket that the client is at.

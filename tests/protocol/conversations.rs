@@ -275,7 +275,7 @@ fn on_standard_input_and_output_every_dialogue_whole() {
     ground.write_config(&format!("[limits]\nraw_gap = \"900ms\"\n{USUAL}"));
     let fits = |dialogue: &&Dialogue| {
         // The list of what mux offers is another one there.
-        dialogue.service.fits(Transport::Pipe) && !dialogue.sends.starts_with(b"help")
+        dialogue.service.fits(Transport::STDIO) && !dialogue.sends.starts_with(b"help")
     };
     let table = table();
     for dialogue in table.iter().filter(fits) {
@@ -308,7 +308,7 @@ fn over_sequenced_packets_every_dialogue_a_line_a_packet() {
     let is_missing = |service: &Service| {
         let facts = service.facts();
         facts.openness == Openness::Everybody
-            && facts.media.contains(&Transport::Packets)
+            && service.fits(Transport::UNIXSEQ)
             && !PACKETS.contains(&format!("[{service}]"))
     };
     let others = Service::ALL.into_iter().filter(is_missing);
@@ -320,7 +320,7 @@ fn over_sequenced_packets_every_dialogue_a_line_a_packet() {
     // What `help` lists depends on what the medium can carry.
     let dialogues = table
         .iter()
-        .filter(|dialogue| dialogue.service.fits(Transport::Packets) && !dialogue.sends.starts_with(b"help"));
+        .filter(|dialogue| dialogue.service.fits(Transport::UNIXSEQ) && !dialogue.sends.starts_with(b"help"));
     let mut count = 0;
     for dialogue in dialogues {
         let path = daemon.directory.path().join(format!("{}.seq", dialogue.service));

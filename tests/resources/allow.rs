@@ -41,7 +41,7 @@ fn user(uid: u32, gid: u32) -> RemoteAddress {
 /// What somebody hears who comes in, and what becomes of it when it does not close.
 fn come(engine: &mut Engine, index: u32, origin: RemoteAddress) -> (String, Vec<Output>, Vec<EventKind>) {
     let peer = ConnectionId { index, generation: 1 };
-    engine.handle(Timestamp::at(0), Input::Opened { peer, binding: &binding(Transport::Unix), origin });
+    engine.handle(Timestamp::at(0), Input::Opened { peer, binding: &binding(Transport::UNIX), origin });
     let (mut heard, mut outputs) = (Vec::new(), Vec::new());
     for now in [0, 1_999_999, 2_000_000].map(Timestamp::at) {
         engine.handle(now, Input::Tick);
@@ -88,7 +88,7 @@ fn who_is_not_on_the_list_is_told_so_and_lingers_and_takes_nobodys_place() {
 #[test]
 fn a_datagram_of_somebody_else_gets_no_answer() {
     let mut engine = Engine::new(Settings { owner: 990, ..Settings::default() });
-    let binding = binding(Transport::Datagrams);
+    let binding = binding(Transport::UDP);
     let mut ask = |uid, bytes: &[u8], address| {
         let origin = user(uid, BOB);
         let datagram = Input::Datagram { binding: &binding, origin, bytes, truncated: false, address };

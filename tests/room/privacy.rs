@@ -105,7 +105,7 @@ impl Stage {
 
     fn come(&mut self, peer: ConnectionId, service: Service, says: &str) {
         let binding =
-            Binding { endpoint: "unix:///s".into(), service, transport: Transport::Unix, allowed: None };
+            Binding { endpoint: "unix:///s".into(), service, transport: Transport::UNIX, allowed: None };
         let origin = RemoteAddress::Process { uid: 0, gid: 0, pid: peer.index };
         self.0.handle(Timestamp::at(0), Input::Opened { peer, binding: &Rc::new(binding), origin });
         self.say(peer, says);

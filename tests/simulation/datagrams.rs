@@ -84,7 +84,7 @@ impl Net {
         let binding = |service| Binding {
             endpoint: format!("udp:{service}"),
             service,
-            transport: Transport::Datagrams,
+            transport: Transport::UDP,
             allowed: None,
         };
         Net {

@@ -62,9 +62,9 @@ impl World {
             settings,
             random,
         };
-        world.open(Service::Multiply, Transport::Fifo, RemoteAddress::Writers);
-        world.open(Service::Chat, Transport::Fifo, RemoteAddress::Writers);
-        world.open(Service::Chat, Transport::Unix, RemoteAddress::Process { uid: 1, gid: 1, pid: 1 });
+        world.open(Service::Multiply, Transport::FIFO, RemoteAddress::Writers);
+        world.open(Service::Chat, Transport::FIFO, RemoteAddress::Writers);
+        world.open(Service::Chat, Transport::UNIX, RemoteAddress::Process { uid: 1, gid: 1, pid: 1 });
         world.ends[2].room = usize::MAX;
         world.give(2, b"alice\n");
         (0..10).for_each(|_| world.turn());

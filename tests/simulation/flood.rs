@@ -59,7 +59,7 @@ impl Hall {
         let binding = Rc::new(Binding {
             endpoint: "unix:/hall".into(),
             service,
-            transport: Transport::Unix,
+            transport: Transport::UNIX,
             allowed: None,
         });
         let link = Link {

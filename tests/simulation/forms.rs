@@ -184,7 +184,7 @@ impl World {
             is_open: true,
         });
         let binding =
-            Rc::new(Binding { endpoint: "tcp:x".into(), service, transport: Transport::Tcp, allowed: None });
+            Rc::new(Binding { endpoint: "tcp:x".into(), service, transport: Transport::TCP, allowed: None });
         let origin = RemoteAddress::Process { uid: 1, gid: 1, pid: 1 };
         self.engine.handle(self.now, Input::Opened { peer, binding: &binding, origin });
         if service == Service::Chat {

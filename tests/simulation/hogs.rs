@@ -80,7 +80,7 @@ impl World {
             None => self.ends.push(end),
         }
         let binding =
-            Binding { endpoint: "unix:///x".into(), service, transport: Transport::Unix, allowed: None };
+            Binding { endpoint: "unix:///x".into(), service, transport: Transport::UNIX, allowed: None };
         let origin = RemoteAddress::Process { uid, gid: 1, pid: 1 };
         self.tell(Input::Opened { peer, binding: &Rc::new(binding), origin });
     }

@@ -265,7 +265,7 @@ impl Actor {
     ) -> Actor {
         // A packet is a line here, without its LF on the way.
         let rule = match binding.transport {
-            Transport::Packets => FramingRule::Line,
+            Transport::UNIXSEQ => FramingRule::Line,
             _ => settings.of(binding.service).framing,
         };
         let raw = match rule {
@@ -436,7 +436,7 @@ impl Actor {
         };
         let wrong = format!("this port speaks {}, not {what}\n", self.binding.service);
         let wrong = match what {
-            "HTTP" if self.binding.transport != Transport::Packets => format!(
+            "HTTP" if self.binding.transport != Transport::UNIXSEQ => format!(
                 "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: {}\r\n\
                  Connection: close\r\n\r\n{wrong}",
                 wrong.len()
@@ -899,7 +899,7 @@ impl Actor {
     }
 
     pub fn is_on_packets(&self) -> bool {
-        self.binding.transport == Transport::Packets
+        self.binding.transport == Transport::UNIXSEQ
     }
 
     /// A packet, as the line it is here.

@@ -77,8 +77,8 @@ impl World {
         let settings = settings::first(&mut random);
         let binding = |service: Service, transport: Transport, allowed: Option<Allowed>| {
             let scheme = match transport {
-                Transport::Tcp => "tcp",
-                Transport::Unix => "unix",
+                Transport::TCP => "tcp",
+                Transport::UNIX => "unix",
                 _ => "unixseq",
             };
             Rc::new(Binding { endpoint: format!("{scheme}:{service}"), service, transport, allowed })
@@ -86,11 +86,11 @@ impl World {
         let bindings: Vec<_> = Service::ALL
             .into_iter()
             .flat_map(|service| {
-                [Transport::Tcp, Transport::Unix, Transport::Packets].map(|transport| (service, transport))
+                [Transport::TCP, Transport::UNIX, Transport::UNIXSEQ].map(|transport| (service, transport))
             })
             .filter(|(service, transport)| service.fits(*transport))
             .map(|(service, transport)| {
-                let is_listed = transport != Transport::Tcp && random.percent(15);
+                let is_listed = transport != Transport::TCP && random.percent(15);
                 binding(service, transport, is_listed.then(|| Allowed::new(LISTED_USERS, [LISTED_GROUP])))
             })
             .collect();
@@ -181,7 +181,7 @@ impl World {
         for _ in 0..self.random.within(0, 2) {
             if present < self.crowd && self.random.percent(50) {
                 let binding = self.bindings[self.random.below(self.bindings.len())].clone();
-                let origin = if binding.transport == Transport::Tcp {
+                let origin = if binding.transport == Transport::TCP {
                     let address = [127, 0, 0, self.random.within(1, 4) as u8];
                     RemoteAddress::Address((address, self.random.within(1024, 65535) as u16).into())
                 } else {
@@ -489,7 +489,7 @@ impl World {
                 let actor = self.actor(peer).expect("nobody is waited for");
                 assert_eq!(
                     actor.binding.transport,
-                    Transport::Tcp,
+                    Transport::TCP,
                     "{}: nothing there waits for that",
                     actor.who
                 );

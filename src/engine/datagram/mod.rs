@@ -244,12 +244,7 @@ mod tests {
     use super::*;
 
     fn binding(service: Service) -> Rc<Binding> {
-        Rc::new(Binding {
-            endpoint: "udp://x".into(),
-            service,
-            transport: Transport::Datagrams,
-            allowed: None,
-        })
+        Rc::new(Binding { endpoint: "udp://x".into(), service, transport: Transport::UDP, allowed: None })
     }
 
     fn from(port: u16) -> RemoteAddress {
@@ -359,7 +354,7 @@ mod tests {
     #[test]
     fn what_ipcd_says_itself_is_never_answered() {
         let mut engine = Engine::new(Settings { answers_per_second: 0, ..Settings::default() });
-        for service in Service::ALL.into_iter().filter(|service| service.fits(Transport::Datagrams)) {
+        for service in Service::ALL.into_iter().filter(|service| service.fits(Transport::UDP)) {
             for request in [&b"5 10"[..], b"5 x", b"hi", &[b'x'; 5000], b"GET / HTTP/1.1"] {
                 for reply in answer(&mut engine, service, request) {
                     // A result alone is a request that lacks a number: it gets an error, and that gets nothing.

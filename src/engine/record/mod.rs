@@ -16,7 +16,7 @@ use thin_vec::ThinVec;
 use super::claim::Claim;
 use super::codec::detect::Guess;
 use super::machines::Machine;
-use super::message::{Binding, CloseReason, Kind, RemoteAddress, Timestamp, Transport};
+use super::message::{Binding, CloseReason, Kind, RemoteAddress, Timestamp};
 use super::outbox::Outbox;
 use super::room::SavedPlace;
 use super::service::Service;
@@ -195,9 +195,9 @@ impl SavedSession {
         matches!(service.facts().conduct, Conduct::Plain(_))
     }
 
-    /// Whether it was on a FIFO, which is opened anew and not handed over.
-    pub fn is_on_fifo(&self) -> bool {
-        self.binding().is_some_and(|binding| binding.transport == Transport::Fifo)
+    /// Whether its endpoint is opened anew, with it, and nothing is handed over.
+    pub fn is_standing(&self) -> bool {
+        self.binding().is_some_and(|binding| binding.transport.is_standing())
     }
 
     /// When it came into the room, if it is a member: members are restored in this order.

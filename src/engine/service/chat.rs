@@ -1,11 +1,10 @@
 //! What a message means in the chat: a name, a command, or something said. Acts on the room; has never seen a socket.
 
-use super::facts::{Conduct, Facts, First, Idle, Keeps, Openness, Replies, is_anything};
+use super::facts::{Conduct, Facts, First, Idle, Keeps, Need, Openness, Replies, is_anything};
 use crate::engine::claim::Claim;
 use crate::engine::encoding;
 use crate::engine::limits::NAME_CHARS_MAX;
 use crate::engine::limits::REPLY_BYTES_MAX;
-use crate::engine::message::Transport;
 use crate::engine::message::{ConnectionId, RemoteAddress};
 use crate::engine::name::{Name, beginnings, is_name_char};
 use crate::engine::room::{MemberId, Room};
@@ -16,7 +15,7 @@ use crate::engine::words::{self, is_quit};
 pub const FACTS: Facts = Facts {
     name: "chat",
     conduct: Conduct::Chat,
-    media: &[Transport::Packets, Transport::Fifo],
+    needs: &[Need::Session, Need::Others],
     default_port: Some(33000),
     first: First::Name,
     idle: Idle::Never,

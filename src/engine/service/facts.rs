@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 
 use crate::engine::limits::REPLY_BYTES_MAX;
-use crate::engine::message::Transport;
+use crate::engine::transport::{Lifetime, Transport, Unit};
 
 /// One row of the table of services.
 #[derive(Debug)]
@@ -13,8 +13,8 @@ pub struct Facts {
     pub name: &'static str,
     /// What a session does in it.
     pub conduct: Conduct,
-    /// What carries it, beside TCP and Unix stream sockets.
-    pub media: &'static [Transport],
+    /// What it needs of what carries it, beside room for its longest reply.
+    pub needs: &'static [Need],
     /// The TCP port of localhost that it has without a configuration.
     pub default_port: Option<u16>,
     /// What it waits for when somebody has connected.
@@ -108,6 +108,28 @@ pub enum Openness {
     Masters,
 }
 
+/// What a service needs of what carries it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Need {
+    /// Somebody who stays, because what was said before counts.
+    Session,
+    /// Messages of one client: it says something to that one, or is over for that one.
+    OneWriter,
+    /// Other clients.
+    Others,
+}
+
+impl Need {
+    /// Whether it is met there.
+    pub const fn is_met_by(self, transport: &Transport) -> bool {
+        match self {
+            Need::Session => !matches!(transport.lifetime, Lifetime::Message),
+            Need::OneWriter => !transport.many_writers,
+            Need::Others => !transport.is_alone,
+        }
+    }
+}
+
 /// How long what a service says is, and so how it can be sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Replies {
@@ -133,6 +155,15 @@ pub enum Keeps {
 }
 
 impl Replies {
+    /// Whether the longest one is one message there, if messages are kept apart.
+    pub const fn fit(self, unit: Unit) -> bool {
+        match (unit, self) {
+            (Unit::Bytes, _) => true,
+            (Unit::Message { .. }, Replies::Report) => false,
+            (Unit::Message { bytes_max }, _) => self.bytes_max() <= bytes_max,
+        }
+    }
+
     /// Bytes of the longest one that is queued in one piece.
     pub const fn bytes_max(self) -> usize {
         match self {

@@ -1,13 +1,12 @@
 //! One sentence, then goodbye.
 
-use super::facts::{Conduct, Facts, First, Idle, Keeps, Openness, Replies, is_anything, is_nothing};
-use crate::engine::message::Transport;
+use super::facts::{Conduct, Facts, First, Idle, Keeps, Need, Openness, Replies, is_anything, is_nothing};
 
 /// What it is.
 pub const FACTS: Facts = Facts {
     name: "greeting",
     conduct: Conduct::Greeting,
-    media: &[Transport::Packets, Transport::Datagrams, Transport::Pipe],
+    needs: &[Need::OneWriter],
     default_port: Some(9999),
     first: First::Nothing,
     idle: Idle::Never,

@@ -1,13 +1,14 @@
 //! One message in, one sentence out, then goodbye.
 
-use super::facts::{Answer, Conduct, Facts, First, Idle, Keeps, Openness, Replies, is_anything, is_nothing};
-use crate::engine::message::Transport;
+use super::facts::{
+    Answer, Conduct, Facts, First, Idle, Keeps, Need, Openness, Replies, is_anything, is_nothing,
+};
 
 /// What it is.
 pub const FACTS: Facts = Facts {
     name: "hello",
     conduct: Conduct::Plain(answer),
-    media: &[Transport::Packets, Transport::Datagrams, Transport::Pipe],
+    needs: &[Need::OneWriter],
     default_port: None,
     first: First::Message,
     idle: Idle::Silent,

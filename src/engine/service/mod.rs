@@ -71,7 +71,8 @@ impl Service {
 
     /// Whether it can be offered on such an endpoint.
     pub fn fits(self, transport: Transport) -> bool {
-        matches!(transport, Transport::Tcp | Transport::Unix) || self.facts().media.contains(&transport)
+        let facts = self.facts();
+        facts.needs.iter().all(|need| need.is_met_by(&transport)) && facts.replies.fit(transport.unit)
     }
 
     /// The services that a mux client can choose.

@@ -5,7 +5,6 @@ use std::fmt;
 use super::facts::{Conduct, Facts, First, Idle, Keeps, Openness, Replies, is_nothing};
 use crate::engine::counters::ErrorKind;
 use crate::engine::limits::REPLY_BYTES_MAX;
-use crate::engine::message::Transport;
 use crate::engine::number::{self, Fault, Operator};
 use crate::engine::text::{quote, trim, words};
 
@@ -13,7 +12,7 @@ use crate::engine::text::{quote, trim, words};
 pub const FACTS: Facts = Facts {
     name: "multiply",
     conduct: Conduct::Multiply,
-    media: &[Transport::Packets, Transport::Datagrams, Transport::Fifo, Transport::Pipe],
+    needs: &[],
     default_port: Some(65432),
     first: First::Message,
     idle: Idle::Silent,

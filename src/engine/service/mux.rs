@@ -1,18 +1,17 @@
 //! The first message chooses the service. Knows the list of services; has never seen one at work.
 
 use super::Service;
-use super::facts::{Conduct, Facts, First, Idle, Keeps, Openness, Replies, is_nothing};
+use super::facts::{Conduct, Facts, First, Idle, Keeps, Need, Openness, Replies, is_nothing};
 use crate::engine::limits::REPLY_BYTES_MAX;
 use crate::engine::limits::Settings;
 use crate::engine::message::RemoteAddress;
-use crate::engine::message::Transport;
 use crate::engine::text::trim;
 
 /// What it is.
 pub const FACTS: Facts = Facts {
     name: "mux",
     conduct: Conduct::Mux,
-    media: &[Transport::Packets, Transport::Pipe],
+    needs: &[Need::Session, Need::OneWriter],
     default_port: None,
     first: First::Message,
     idle: Idle::Silent,

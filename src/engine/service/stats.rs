@@ -3,19 +3,18 @@
 
 use serde_json::{Map, Value};
 
-use super::facts::{Conduct, Facts, First, Idle, Keeps, Openness, Replies, is_anything, is_nothing};
+use super::facts::{Conduct, Facts, First, Idle, Keeps, Need, Openness, Replies, is_anything, is_nothing};
 use crate::engine::json;
 use crate::engine::limits::STATS_LINE_BYTES_MAX;
 use crate::engine::limits::{HOST_CHARS_MAX, REPORT_BYTES_MAX, REPORT_DEPTH_MAX, REPORT_TEXT_BYTES_MAX};
 use crate::engine::machines::Sample;
-use crate::engine::message::Transport;
 use crate::engine::text::{is_host, quote, trim};
 
 /// What it is.
 pub const FACTS: Facts = Facts {
     name: "stats",
     conduct: Conduct::Stats,
-    media: &[Transport::Packets],
+    needs: &[Need::Session, Need::OneWriter, Need::Others],
     default_port: None,
     first: First::Message,
     idle: Idle::Silent,

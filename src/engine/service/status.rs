@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::facts::{Conduct, Facts, First, Idle, Keeps, Openness, Replies, is_anything, is_nothing};
+use super::facts::{Conduct, Facts, First, Idle, Keeps, Need, Openness, Replies, is_anything, is_nothing};
 use crate::engine::counters::{Counters, ErrorKind, ServiceCounters};
 use crate::engine::figures::Figures;
 use crate::engine::json;
@@ -18,7 +18,7 @@ use crate::engine::words::CLIENTS;
 pub const FACTS: Facts = Facts {
     name: "status",
     conduct: Conduct::Status,
-    media: &[],
+    needs: &[Need::Session, Need::OneWriter, Need::Others],
     default_port: None,
     first: First::Message,
     idle: Idle::Silent,

@@ -5,17 +5,16 @@ use std::collections::BTreeMap;
 
 use slab::Slab;
 
-use super::facts::{Conduct, Facts, First, Idle, Keeps, Openness, Replies, is_anything};
+use super::facts::{Conduct, Facts, First, Idle, Keeps, Need, Openness, Replies, is_anything};
 use crate::engine::limits::REPLY_BYTES_MAX;
 use crate::engine::message::ConnectionId;
-use crate::engine::message::Transport;
 use crate::engine::text::trim;
 
 /// What it is.
 pub const FACTS: Facts = Facts {
     name: "talk",
     conduct: Conduct::Talk,
-    media: &[Transport::Packets],
+    needs: &[Need::Session, Need::OneWriter, Need::Others],
     default_port: None,
     first: First::Message,
     idle: Idle::Alone,

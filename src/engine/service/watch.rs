@@ -8,10 +8,9 @@ use std::net::IpAddr;
 use serde::{Serialize, Serializer};
 
 use super::Service;
-use super::facts::{Conduct, Facts, First, Idle, Keeps, Openness, Replies, is_anything, is_nothing};
+use super::facts::{Conduct, Facts, First, Idle, Keeps, Need, Openness, Replies, is_anything, is_nothing};
 use crate::engine::diagnosis::Hint;
 use crate::engine::json;
-use crate::engine::message::Transport;
 use crate::engine::message::{EventKind, Kind, RemoteAddress, Timestamp};
 use crate::engine::name::Key;
 use crate::engine::text::{clean, private, quote, words};
@@ -20,7 +19,7 @@ use crate::engine::text::{clean, private, quote, words};
 pub const FACTS: Facts = Facts {
     name: "watch",
     conduct: Conduct::Watch,
-    media: &[Transport::Packets],
+    needs: &[Need::Session, Need::OneWriter, Need::Others],
     default_port: None,
     first: First::Message,
     idle: Idle::Silent,

@@ -16,6 +16,7 @@ use crate::engine::service::facts::Conduct;
 use crate::engine::service::status::Progress;
 use crate::engine::service::{Service, greeting};
 use crate::engine::timer_queue::Timer;
+use crate::engine::transport::Unit;
 use crate::engine::words::GREETING;
 
 /// Said when a limit on connections is reached.
@@ -43,7 +44,8 @@ impl Session {
             state: State::Outside,
             phase: Phase::Serving,
             kind: match binding.transport {
-                Transport::Packets => Some(Kind::Packet),
+                Transport { unit: Unit::Message { .. }, .. } => Some(Kind::Packet),
+                Transport { many_writers: true, .. } => Some(Kind::Line),
                 _ => detect::kind_of(shared.settings.of(binding.service).framing),
             },
             outbox: Outbox::default(),
@@ -58,8 +60,8 @@ impl Session {
 impl Dialogue {
     fn open(&mut self, shared: &mut EngineState, now: Timestamp) {
         let service = self.binding.service;
-        if self.is_on_fifo() {
-            self.open_fifo(shared, now);
+        if self.transport().is_standing() {
+            self.open_standing(shared, now);
         } else if let Some(who) = self.refused_user(shared) {
             self.refuse(shared, now, service, who.reason(), &allow::refusal(who));
         } else if shared.connection_counts.admit(&shared.settings, service, self.origin) {
@@ -102,7 +104,7 @@ impl Dialogue {
                 }
                 self.finish(shared, now, CloseReason::Served, None);
             }
-            State::Chat(_) if self.is_on_fifo() => self.join_from_fifo(shared),
+            State::Chat(_) if self.transport().many_writers => self.join_as_endpoint(shared),
             State::Chat(_) => self.say(GREETING),
             State::Talk(_) => self.meet(shared),
             State::Multiply

@@ -44,7 +44,7 @@ impl Dialogue {
         if self.is_muted(shared, now, member_id, message) {
             return;
         }
-        if self.is_on_fifo() {
+        if self.transport().many_writers {
             return chat::say(&mut shared.room, member_id, message);
         }
         match chat::handle_message(&mut shared.room, member_id, self.origin, message) {

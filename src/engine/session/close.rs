@@ -8,8 +8,9 @@ use crate::engine::counters::ErrorKind;
 use crate::engine::diagnosis;
 use crate::engine::foreign::Foreign;
 use crate::engine::limits::{CATCH_UP, LAST_WORDS, LEAVING, ROOM_GAP};
-use crate::engine::message::{CloseReason, EventKind, Kind, Output, Timestamp, Transport};
+use crate::engine::message::{CloseReason, EventKind, Kind, Output, Timestamp};
 use crate::engine::service::Service;
+use crate::engine::transport::Lifetime;
 use crate::engine::{EngineState, SessionEvent, words};
 
 impl Session {
@@ -204,8 +205,11 @@ impl Dialogue {
     /// It will say nothing more, and all that it has said is answered.
     fn leave_at_end(&mut self, shared: &mut EngineState, now: Timestamp) {
         if self.is_serving() && self.report().is_none() && !self.is_telling() {
-            // The end of a FIFO is its endpoint's: its writers come and go.
-            let reason = if self.is_on_fifo() { CloseReason::Withdrawn } else { CloseReason::PeerClosed };
+            // The end of a standing one is its endpoint's: its writers come and go.
+            let reason = match self.transport().lifetime {
+                Lifetime::Endpoint => CloseReason::Withdrawn,
+                Lifetime::Connection | Lifetime::Message => CloseReason::PeerClosed,
+            };
             self.finish(shared, now, reason, None);
         }
     }
@@ -225,7 +229,9 @@ impl Dialogue {
                 self.phase = Phase::Lingering(reason, now + LEAVING);
                 Some(Output::ShutdownWrite(self.peer))
             }
-            Phase::Draining(..) if has_ended || self.is_on_fifo() => Some(Output::Close(self.peer)),
+            Phase::Draining(..) if has_ended || !self.transport().half_close => {
+                Some(Output::Close(self.peer))
+            }
             Phase::Draining(reason, _) if self.parts_with_reset() => {
                 self.phase = Phase::Parting(reason, now + LAST_WORDS);
                 None
@@ -255,7 +261,7 @@ impl Dialogue {
             // A window waits for its user to type a name.
             None => matches!(self.state, State::Chat(_)),
         };
-        may_be_window && self.binding.transport == Transport::Tcp && self.service().facts().is_shared
+        may_be_window && self.transport().reset && self.service().facts().is_shared
     }
 
     fn depart(&mut self, shared: &mut EngineState) {

@@ -143,8 +143,9 @@ impl Dialogue {
         self.flags.counted
     }
 
-    pub(super) fn is_on_fifo(&self) -> bool {
-        self.binding.transport == Transport::Fifo
+    /// What it travels on.
+    pub(super) fn transport(&self) -> &Transport {
+        &self.binding.transport
     }
 
     pub(super) fn settings<'a>(&self, shared: &'a EngineState) -> &'a ServiceSettings {

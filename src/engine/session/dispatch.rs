@@ -10,7 +10,7 @@ use crate::engine::codec::telnet::{self, IAC};
 use crate::engine::diagnosis::form;
 use crate::engine::foreign;
 use crate::engine::limits::FramingRule;
-use crate::engine::message::{EventKind, Kind, Timestamp, Transport};
+use crate::engine::message::{EventKind, Kind, Timestamp};
 use crate::engine::service::facts::Keeps;
 use crate::engine::service::mux::{self, Choice};
 use crate::engine::service::status;
@@ -71,7 +71,10 @@ impl Session {
             Some(Kind::Telnet) => true,
             _ => {
                 let is_between = self.intake.is_empty() && !self.intake.is_skipping();
-                has_command && is_between && !self.is_on_fifo() && self.is_guessed(shared)
+                has_command
+                    && is_between
+                    && !self.dialogue.transport().many_writers
+                    && self.is_guessed(shared)
             }
         };
         if is_one {
@@ -185,8 +188,7 @@ impl Session {
     /// Whether the rest of a message is still to come, and may wait in the peer's kernel until it hears that the beginning is
     /// here.
     fn waits_for_rest(&self) -> bool {
-        let is_told_later =
-            self.dialogue.binding.transport == Transport::Tcp && self.dialogue.kind != Some(Kind::Raw);
+        let is_told_later = self.dialogue.transport().acknowledges && self.dialogue.kind != Some(Kind::Raw);
         is_told_later && self.intake.burst() == Burst::Ended && !self.intake.stalled
     }
 
@@ -205,7 +207,7 @@ impl Session {
             let message = match intake.next(fresh, kind) {
                 Some(message) => message,
                 None => match intake.rest(fresh, kind, dialogue.settings(shared).message_bytes_max) {
-                    Rest::Message(_) if dialogue.is_on_fifo() => continue, // no line
+                    Rest::Message(_) if dialogue.transport().many_writers => continue, // no line
                     Rest::Message(message) => message,
                     Rest::TooLong(message, end) => {
                         if !dialogue.reject_long(shared, now, message) {
@@ -375,7 +377,7 @@ impl Dialogue {
             }
         }
         let again = self.answer(shared, now, message);
-        if self.is_on_fifo() {
+        if self.transport().lossy {
             self.drop_unread(shared);
         }
         again

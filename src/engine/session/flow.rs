@@ -21,7 +21,7 @@ impl Session {
 
     pub(super) fn is_held_back(&self, shared: &EngineState) -> bool {
         let dialogue = &self.dialogue;
-        if dialogue.is_on_fifo() {
+        if dialogue.transport().lossy {
             return self.intake.stalled;
         }
         // What is said before a partner has come is kept for that one.
@@ -96,8 +96,8 @@ impl Session {
     pub(in crate::engine) fn is_waiting_for_room(&self, shared: &EngineState) -> bool {
         self.intake.stalled
             && self.member_id().is_some()
-            && (self.dialogue.has_own_room(shared) || self.dialogue.is_on_fifo())
-            && (!self.dialogue.flags.blocked || self.dialogue.is_on_fifo())
+            && (self.dialogue.has_own_room(shared) || self.dialogue.transport().lossy)
+            && (!self.dialogue.flags.blocked || self.dialogue.transport().lossy)
             && self.dialogue.paced_until(shared).is_none()
     }
 }
@@ -128,7 +128,7 @@ impl Dialogue {
             | State::Mux
             | State::Control => false,
         };
-        if self.is_on_fifo() && self.flags.blocked {
+        if self.transport().lossy && self.flags.blocked {
             return true; // what nobody reads is dropped, and only then
         }
         self.has_own_room(shared) && !(is_member && self.flags.blocked)

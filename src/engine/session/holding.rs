@@ -7,13 +7,13 @@ use crate::engine::limits::RELIEF_REST_BYTES;
 use crate::engine::message::{CloseReason, Timestamp};
 
 impl Session {
-    /// Memory that its own queues take, in bytes, as far as it counts: a FIFO's has a bound of its own.
+    /// Memory that its own queues take, in bytes, as far as it counts: where what nobody reads is dropped they have a bound of their own.
     fn own_bytes(&self) -> u32 {
         let bytes = self.intake.held_bytes() + self.dialogue.outbox.capacity();
-        if self.is_on_fifo() { 0 } else { u32::try_from(bytes).unwrap_or(u32::MAX) }
+        if self.is_lossy() { 0 } else { u32::try_from(bytes).unwrap_or(u32::MAX) }
     }
 
-    /// Memory that all its queues take, on a FIFO too; what was said to it alone in the room included.
+    /// Memory that all its queues take, whether it counts or not; what was said to it alone in the room included.
     pub(in crate::engine) fn held_bytes(&self, shared: &EngineState) -> usize {
         let aside = self.member_id().map_or(0, |member_id| shared.room.aside_bytes_of(member_id));
         self.intake.held_bytes() + self.dialogue.outbox.capacity() + aside

@@ -6,7 +6,7 @@ mod chat;
 mod close;
 mod dialogue;
 mod dispatch;
-mod fifo;
+
 mod flow;
 mod guest;
 mod holding;
@@ -20,6 +20,7 @@ mod plain;
 mod privacy;
 mod putting_out;
 mod restart;
+mod standing;
 mod state;
 mod stats;
 mod strangers;
@@ -122,8 +123,9 @@ impl Session {
         self.dialogue.is_counted()
     }
 
-    pub(super) fn is_on_fifo(&self) -> bool {
-        self.dialogue.is_on_fifo()
+    /// Whether what nobody reads is dropped.
+    pub(super) fn is_lossy(&self) -> bool {
+        self.dialogue.transport().lossy
     }
 
     pub(super) fn outbox(&self) -> &Outbox {

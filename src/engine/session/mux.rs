@@ -6,7 +6,7 @@ use super::dialogue::{Dialogue, Phase, State};
 use crate::engine::EngineState;
 use crate::engine::allow;
 use crate::engine::counters::ErrorKind;
-use crate::engine::message::{CloseReason, EventKind, Timestamp, Transport};
+use crate::engine::message::{CloseReason, EventKind, Timestamp};
 use crate::engine::service::Service;
 use crate::engine::service::control::{self, Command};
 use crate::engine::service::mux::{self, Choice};
@@ -26,7 +26,7 @@ impl Dialogue {
             }
             // No daemon is behind standard input.
             Choice::Control
-                if transport != Transport::Pipe && allow::is_master(self.origin, shared.settings.owner) =>
+                if !transport.is_alone && allow::is_master(self.origin, shared.settings.owner) =>
             {
                 self.state = State::Control;
                 return false;
@@ -40,11 +40,9 @@ impl Dialogue {
             Choice::Default => (shared.settings.mux_default, true),
         };
         if !service.fits(transport) {
-            let error = match transport {
-                Transport::Packets => {
-                    format!("{service} is not offered here: its answer is longer than a packet")
-                }
-                _ => format!("{service} is not offered here: it lives in the daemon; try help"),
+            let error = match transport.is_alone {
+                true => format!("{service} is not offered here: it lives in the daemon; try help"),
+                false => format!("{service} is not offered here: its answer is longer than a packet"),
             };
             self.err(shared, ErrorKind::Unavailable, error);
             return false;

@@ -84,7 +84,7 @@ mod tests {
             let binding = Binding {
                 endpoint: "unix:/x".into(),
                 service: Service::Chat,
-                transport: Transport::Unix,
+                transport: Transport::UNIX,
                 allowed: None,
             };
             self.heard.push(String::new());

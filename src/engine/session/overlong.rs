@@ -104,7 +104,7 @@ impl Dialogue {
             }
             None => self.err(shared, kind, error),
         }
-        if self.is_on_fifo() {
+        if self.transport().lossy {
             self.drop_unread(shared);
         }
     }

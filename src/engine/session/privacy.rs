@@ -22,8 +22,8 @@ impl Dialogue {
     pub(super) fn is_private(&self, shared: &EngineState, message: &[u8]) -> bool {
         match self.state {
             State::Talk(_) => true,
-            // A line on a FIFO is said to all as it is.
-            State::Chat(Ok(_)) => !self.is_on_fifo() && chat::is_private(message),
+            // What has many writers is said to all as it is.
+            State::Chat(Ok(_)) => !self.transport().many_writers && chat::is_private(message),
             State::Chat(Err(_)) => self.is_asked(shared) || chat::is_private_behind_name(message),
             State::Mux if mux::choose(message) == Choice::Default => {
                 (shared.settings.mux_default.facts().is_private)(message)

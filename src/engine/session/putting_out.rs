@@ -34,7 +34,7 @@ impl Dialogue {
         member_id: MemberId,
         message: &[u8],
     ) -> bool {
-        if shared.mutes.is_empty() || !self.is_on_fifo() && !chat::is_to_be_heard(message) {
+        if shared.mutes.is_empty() || !self.transport().many_writers && !chat::is_to_be_heard(message) {
             return false;
         }
         let key = Key::new(shared.room.name(member_id));
@@ -43,7 +43,7 @@ impl Dialogue {
             return false;
         };
         let error = words::muted(until.map(|until| until.since(now)));
-        if !self.is_on_fifo() {
+        if !self.transport().many_writers {
             shared.room.tell(member_id, &format!("{ERROR}{error}"));
         }
         self.note_error(shared, ErrorKind::Denied, error);

@@ -124,6 +124,7 @@ impl Session {
         };
         // What waits there may have been told to it alone: it is not known any more.
         let is_confided = matches!(state, State::Chat(_)) && !saved.outbox.is_empty();
+        let is_standing = binding.transport.is_standing();
         let dialogue = Dialogue {
             held: 0,
             lists: Lists::default(),
@@ -139,13 +140,13 @@ impl Session {
             kind: saved.kind,
             outbox: saved.outbox,
             // Perhaps it has said something: nobody is told of its silence.
-            heard: if saved.spoke { Heard::Message } else { Heard::Bytes },
+            heard: if saved.spoke || is_standing { Heard::Message } else { Heard::Bytes },
             flags: Facts { counted: true, confided: is_confided, ..Facts::default() },
         };
         let mut intake = Intake::restore(saved.inbox, saved.guess, saved.begun, burst, saved.skipping);
         intake.stalled = saved.stalled;
         let session = Session { timer: Timer::default(), intake, dialogue };
-        if let (true, Some(member_id)) = (session.is_on_fifo(), session.member_id()) {
+        if let (true, Some(member_id)) = (session.is_lossy(), session.member_id()) {
             shared.room.set_lossy(member_id);
         }
         shared.connection_counts.count(session.service(), session.origin());

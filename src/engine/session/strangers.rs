@@ -70,7 +70,7 @@ mod tests {
         fn to(service: Service) -> Visit {
             let mut engine = Engine::new(Settings::default());
             let binding =
-                Binding { endpoint: "tcp://x".into(), service, transport: Transport::Tcp, allowed: None };
+                Binding { endpoint: "tcp://x".into(), service, transport: Transport::TCP, allowed: None };
             let origin = RemoteAddress::Process { uid: 1, gid: 1, pid: 1 };
             let now = Timestamp::at(0);
             engine.handle(now, Input::Opened { peer: PEER, binding: &Rc::new(binding), origin });

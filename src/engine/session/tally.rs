@@ -13,7 +13,7 @@ use crate::engine::roster::Tally;
 impl Session {
     /// Gives the roster what it does not know yet.
     pub(in crate::engine) fn report_tally(&mut self, shared: &mut EngineState) {
-        if self.is_counted() || self.is_on_fifo() {
+        if self.is_counted() {
             self.dialogue.report_tally(shared);
             self.dialogue.note_silence(shared);
         }
@@ -60,7 +60,7 @@ impl Dialogue {
     /// One who has said nothing for a while, where something is waited for, is in trouble too: that is looked for when
     /// somebody looks.
     fn note_silence(&self, shared: &mut EngineState) {
-        let is_silent = self.is_serving() && self.heard < Heard::Bytes && !self.is_on_fifo();
+        let is_silent = self.is_serving() && self.heard < Heard::Bytes;
         // A person reads before it types.
         let patience = if self.service().facts().is_typed { SILENCE } else { SILENCE_SEEN };
         let is_known = shared.roster.knows_of_silence(self.client(), self.opened);

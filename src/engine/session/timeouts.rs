@@ -85,7 +85,7 @@ impl Session {
     }
 
     pub(super) fn first_message_deadline(&self, shared: &EngineState) -> Option<Timestamp> {
-        if self.dialogue.heard == Heard::Message || self.is_on_fifo() {
+        if self.dialogue.heard == Heard::Message {
             return None;
         }
         let service = self.dialogue.service();
@@ -102,7 +102,7 @@ impl Session {
     }
 
     pub(super) fn idle_deadline(&self, shared: &EngineState) -> Option<Timestamp> {
-        if self.is_on_fifo() || self.is_in_burst(shared) {
+        if self.dialogue.transport().is_standing() || self.is_in_burst(shared) {
             return None;
         }
         let is_quiet = self.dialogue.outbox.is_empty() && !self.intake.stalled;
@@ -123,7 +123,7 @@ impl Session {
         if let Phase::Draining(reason, _) = self.dialogue.phase
             && is_due(self.dialogue.draining_deadline(shared))
         {
-            if self.dialogue.flags.blocked && self.is_on_fifo() {
+            if self.dialogue.flags.blocked && self.is_lossy() {
                 self.dialogue.outbox.clear();
             } else if self.dialogue.flags.blocked {
                 self.dialogue.retry(shared);
@@ -161,7 +161,7 @@ impl Session {
                 "message not finished after {}",
                 seconds(self.dialogue.settings(shared).message_timeout)
             );
-            if self.is_on_fifo() {
+            if self.dialogue.transport().many_writers {
                 return self.drop_fragment(shared, error);
             }
             self.hint_at_fragment(shared);
@@ -198,7 +198,7 @@ impl Dialogue {
     fn draining_deadline(&self, shared: &EngineState) -> Option<Timestamp> {
         let Phase::Draining(reason, progress) = self.phase else { return None };
         Some(match reason {
-            _ if self.is_on_fifo() => progress + LAST_WORDS, // perhaps there is no reader, and there need not be one
+            _ if self.transport().lossy => progress + LAST_WORDS, // perhaps there is no reader, and there need not be one
             _ if reason.is_refusal() || reason.is_too_slow() => progress + shared.settings.linger,
             // It may have taken nothing for a while before it was to be closed.
             _ => self.unread_since(shared).unwrap_or(progress) + shared.settings.send_timeout,
@@ -227,7 +227,7 @@ mod tests {
     fn connected_to(service: Service) -> Engine {
         let mut engine = Engine::new(Settings::default());
         let binding =
-            Binding { endpoint: "unix:/x".into(), service, transport: Transport::Unix, allowed: None };
+            Binding { endpoint: "unix:/x".into(), service, transport: Transport::UNIX, allowed: None };
         let origin = RemoteAddress::Process { uid: 1, gid: 1, pid: 1 };
         engine.handle(Timestamp::at(0), Input::Opened { peer: PEER, binding: &Rc::new(binding), origin });
         told(&mut engine, Timestamp::at(0));
@@ -260,9 +260,9 @@ mod tests {
     #[test]
     fn only_a_burst_that_ends_within_a_message_is_acknowledged_at_once() {
         for (transport, bursts) in [
-            (Transport::Tcp, &[("5 10\n", false), ("5 1", true), ("0", true), ("\n3 4\n", false)][..]),
-            (Transport::Tcp, &[("5 1", true)]),
-            (Transport::Unix, &[("5 10\n", false), ("5 1", false)]),
+            (Transport::TCP, &[("5 10\n", false), ("5 1", true), ("0", true), ("\n3 4\n", false)][..]),
+            (Transport::TCP, &[("5 1", true)]),
+            (Transport::UNIX, &[("5 10\n", false), ("5 1", false)]),
         ] {
             let mut engine = Engine::new(Settings::default());
             let service = Service::Multiply;

@@ -52,9 +52,9 @@ impl Dialogue {
         }
     }
 
-    /// When it must have taken something of what is queued for it. Of a FIFO's reader nobody knows whether there is one.
+    /// When it must have taken something of what is queued for it. Of a lossy one nobody knows whether there is a reader.
     pub(super) fn unread_deadline(&self, shared: &EngineState) -> Option<Timestamp> {
-        let since = self.unread_since(shared).filter(|_| !self.is_on_fifo());
+        let since = self.unread_since(shared).filter(|_| !self.transport().lossy);
         since.map(|since| since + shared.settings.send_timeout)
     }
 

@@ -130,7 +130,7 @@ impl Dialogue {
 
     /// When silence from the beginning on becomes worth a word, while somebody watches.
     pub(super) fn silence_deadline(&self, shared: &EngineState) -> Option<Timestamp> {
-        let is_silent = self.heard == Heard::Nothing && !self.is_on_fifo() && self.is_seen(shared);
+        let is_silent = self.heard == Heard::Nothing && self.is_seen(shared);
         (is_silent && diagnosis::of_silence(self.service(), false).is_some()).then(|| self.opened + SILENCE)
     }
 
@@ -143,7 +143,7 @@ impl Dialogue {
     /// The connection was lost.
     pub(super) fn hint_at_reset(&self, shared: &mut EngineState) {
         let (service, leaves_early) = (self.service(), shared.event_ring.suspects(self.peer));
-        if self.flags.told && !self.is_on_fifo() {
+        if self.flags.told && !self.transport().is_standing() {
             self.hint(shared, |_| {
                 Some(match leaves_early {
                     true => diagnosis::of_leaving_early(),
@@ -188,7 +188,7 @@ impl Dialogue {
                 | CloseReason::PeerSilent
                 | CloseReason::PeerNameless
         );
-        if by_itself && self.heard < Heard::Bytes && self.flags.counted && !self.is_on_fifo() {
+        if by_itself && self.heard < Heard::Bytes && self.flags.counted {
             let service = self.service();
             self.hint(shared, |_| diagnosis::of_silence(service, true));
         }
@@ -284,7 +284,7 @@ impl Session {
         let has_asked = dialogue.kind == Some(Kind::Line)
             && dialogue.heard == Heard::Message
             && matches!(dialogue.state, State::Multiply)
-            && !dialogue.is_on_fifo();
+            && !dialogue.transport().many_writers;
         let is_program = dialogue.active.since(dialogue.opened) < PROGRAM;
         let has_all = self.intake.is_empty() && !self.intake.has_ended() && dialogue.outbox.is_empty();
         let is_waiting = has_asked && is_program && has_all;

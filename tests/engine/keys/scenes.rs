@@ -232,7 +232,7 @@ fn from_afar_through_mux(stage: &mut Stage, service: Service) -> String {
     let allowed = stage.config.listens.iter().rfind(|listen| listen.service == Service::Mux).unwrap();
     let allowed = allowed.allowed.clone();
     let binding =
-        Binding { endpoint: "tcp://x".into(), service: Service::Mux, transport: Transport::Tcp, allowed };
+        Binding { endpoint: "tcp://x".into(), service: Service::Mux, transport: Transport::TCP, allowed };
     let peer = stage.connect_to(binding, afar());
     stage.send(peer, format!("{service}\n"));
     stage.heard(peer)

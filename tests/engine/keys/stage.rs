@@ -116,8 +116,7 @@ impl Stage {
 
     /// What a datagram is answered, and the log says of it.
     pub fn ask(&mut self, service: Service, bytes: &[u8]) -> String {
-        let binding =
-            Binding { transport: ipcd::engine::message::Transport::Datagrams, ..self.binding(service) };
+        let binding = Binding { transport: ipcd::engine::message::Transport::UDP, ..self.binding(service) };
         let (binding, origin) = (Rc::new(binding), RemoteAddress::Address(([127, 0, 0, 1], 5000).into()));
         let input =
             Input::Datagram { binding: &binding, origin, bytes, truncated: false, address: Some(b"") };

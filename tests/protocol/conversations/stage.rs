@@ -38,7 +38,7 @@ impl Stage {
         self.sent.push(Vec::new());
         self.open.push(true);
         let binding =
-            Rc::new(Binding { endpoint: "stage".into(), service, transport: Transport::Tcp, allowed: None });
+            Rc::new(Binding { endpoint: "stage".into(), service, transport: Transport::TCP, allowed: None });
         let origin = RemoteAddress::Process { uid: 1, gid: 1, pid: 1 };
         self.engine.handle(self.now, Input::Opened { peer, binding: &binding, origin });
         self.settle();
@@ -54,7 +54,7 @@ impl Stage {
         let binding = Rc::new(Binding {
             endpoint: "fifo:///run/alice".into(),
             service,
-            transport: Transport::Fifo,
+            transport: Transport::FIFO,
             allowed: None,
         });
         self.engine

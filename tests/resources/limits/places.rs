@@ -113,7 +113,7 @@ fn the_places_that_are_kept_are_eight_and_given_back() {
 fn an_ipv6_network_counts_as_one_and_so_does_loopback() {
     let mut engine = Engine::new(Settings { connections_per_address_max: 2, ..Settings::default() });
     let (endpoint, service) = ("tcp://[::]:65432".into(), Service::Multiply);
-    let binding = Rc::new(Binding { endpoint, service, transport: Transport::Tcp, allowed: None });
+    let binding = Rc::new(Binding { endpoint, service, transport: Transport::TCP, allowed: None });
     for (index, (address, is_let_in)) in [
         ("[2001:db8:7:1::1]:1", true),
         ("[2001:db8:7:1::2]:1", true),

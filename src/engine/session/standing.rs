@@ -1,17 +1,16 @@
-//! A session on a FIFO: lines from any number of writers, without end. It has no first message, no last one, and nobody
-//! whom a close would reach; so what is wrong is said and passed over.
+//! A session that lasts as long as its endpoint, as on a FIFO: any number of writers come and go. It has no first message, no
+//! last one, and nobody whom a close would reach; so what is wrong is said and passed over.
 
 use super::Session;
 use super::dialogue::{Dialogue, Heard, State};
 use crate::engine::EngineState;
 use crate::engine::counters::ErrorKind;
-use crate::engine::message::{Dropped, EventKind, Kind, Timestamp};
+use crate::engine::message::{Dropped, EventKind, Timestamp};
 use crate::engine::service::chat;
 
 impl Dialogue {
     /// Begins it. No limit keeps it out: nobody could be told.
-    pub(super) fn open_fifo(&mut self, shared: &mut EngineState, now: Timestamp) {
-        self.kind = Some(Kind::Line);
+    pub(super) fn open_standing(&mut self, shared: &mut EngineState, now: Timestamp) {
         self.heard = Heard::Message; // nobody's first message can be known for one: no other protocol is looked for
         self.flags.counted = true;
         shared.connection_counts.count(self.binding.service, self.origin);
@@ -20,10 +19,12 @@ impl Dialogue {
     }
 
     /// Takes a place in the room, under the file's name and without a word of our own.
-    pub(super) fn join_from_fifo(&mut self, shared: &mut EngineState) {
+    pub(super) fn join_as_endpoint(&mut self, shared: &mut EngineState) {
         let name = self.binding.endpoint.rsplit('/').next().unwrap_or_default();
         let member_id = chat::enter_as(&mut shared.room, self.peer, name);
-        shared.room.set_lossy(member_id);
+        if self.transport().lossy {
+            shared.room.set_lossy(member_id);
+        }
         self.state = State::Chat(Ok(member_id));
         self.note(shared, EventKind::Joined(shared.room.name(member_id).to_owned()));
     }

@@ -1,0 +1,221 @@
+//! What a conversation travels on, as its properties: whoever depends on one asks for it, and nobody for a kind. A mechanism
+//! is a row here.
+
+use std::borrow::Cow;
+
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// The longest packet that is taken whole: more than a sender's buffer holds at its default size (net.core.wmem_default, socket(7)).
+/// Of the buffer for it, pages that nobody fills cost nothing.
+pub const PACKET_BYTES_MAX: usize = 256 * 1024;
+
+/// The longest datagram on the network: 65535 bytes less the headers of IPv4 and UDP (udp(7)).
+const UDP_BYTES_MAX: usize = 65_507;
+
+/// What a conversation travels on, as far as it matters to what is said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Transport {
+    /// Its name in the record of a restart, which later versions read: it never changes.
+    name: &'static str,
+    /// What one read yields.
+    pub unit: Unit,
+    /// How long a conversation lasts.
+    pub lifetime: Lifetime,
+    /// Whether our side can end while the other one goes on (shutdown(2)).
+    pub half_close: bool,
+    /// Whether it can be closed with a reset (SO_LINGER 0, socket(7)).
+    pub reset: bool,
+    /// Whether what nobody reads is dropped: perhaps there is no reader, and there need not be one.
+    pub lossy: bool,
+    /// Whether anybody may write, and nobody is told apart: it has lines, no first message, and no person to be told what
+    /// was wrong.
+    pub many_writers: bool,
+    /// Whether the rest of a message may wait in the sender's kernel until its beginning is acknowledged (TCP_QUICKACK, tcp(7)).
+    pub acknowledges: bool,
+    /// Whether it is the only connection of its process.
+    pub is_alone: bool,
+    /// What the kernel says of who is at the other end.
+    pub identity: Identity,
+}
+
+/// What one read yields.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unit {
+    /// Bytes, as many as are there.
+    Bytes,
+    /// One whole message.
+    Message {
+        /// Bytes of the longest one.
+        bytes_max: usize,
+    },
+}
+
+/// How long a conversation lasts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lifetime {
+    /// From a client's coming to its leaving.
+    Connection,
+    /// As long as the endpoint is open: clients come and go without a word.
+    Endpoint,
+    /// One message and its answer.
+    Message,
+}
+
+/// What the kernel says of who is at the other end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Identity {
+    /// An address and port.
+    Address,
+    /// A process and its user (SO_PEERCRED, SCM_CREDENTIALS: unix(7)).
+    Process,
+    /// Nothing.
+    Nobody,
+}
+
+impl Transport {
+    /// A TCP connection.
+    pub const TCP: Transport = Transport {
+        reset: true,
+        acknowledges: true,
+        identity: Identity::Address,
+        ..Transport::stream("Tcp")
+    };
+    /// A Unix stream socket.
+    pub const UNIX: Transport = Transport::stream("Unix");
+    /// A Unix sequenced-packet socket: each packet is one message.
+    pub const UNIXSEQ: Transport =
+        Transport { unit: Unit::Message { bytes_max: PACKET_BYTES_MAX }, ..Transport::stream("Packets") };
+    /// UDP datagrams.
+    pub const UDP: Transport = Transport {
+        unit: Unit::Message { bytes_max: UDP_BYTES_MAX },
+        identity: Identity::Address,
+        ..Transport::datagrams("Datagrams")
+    };
+    /// Datagrams on a Unix socket.
+    pub const UNIXGRAM: Transport = Transport::datagrams("UnixDatagrams");
+    /// Two FIFOs: lines from any number of writers, without end.
+    pub const FIFO: Transport = Transport {
+        lifetime: Lifetime::Endpoint,
+        half_close: false,
+        lossy: true,
+        many_writers: true,
+        identity: Identity::Nobody,
+        ..Transport::stream("Fifo")
+    };
+    /// Standard input and output, whatever they are, but for one socket.
+    pub const STDIO: Transport =
+        Transport { half_close: false, identity: Identity::Nobody, ..Transport::STDIO_SOCKET };
+    /// Standard input and output that are one stream socket, as inetd(8) has it.
+    pub const STDIO_SOCKET: Transport = Transport { is_alone: true, ..Transport::stream("Pipe") };
+
+    /// All that differ in what is offered on them.
+    pub const ALL: [Transport; 7] = [
+        Transport::TCP,
+        Transport::UNIX,
+        Transport::UNIXSEQ,
+        Transport::UDP,
+        Transport::UNIXGRAM,
+        Transport::FIFO,
+        Transport::STDIO_SOCKET,
+    ];
+
+    const fn stream(name: &'static str) -> Transport {
+        Transport {
+            name,
+            unit: Unit::Bytes,
+            lifetime: Lifetime::Connection,
+            half_close: true,
+            reset: false,
+            lossy: false,
+            many_writers: false,
+            acknowledges: false,
+            is_alone: false,
+            identity: Identity::Process,
+        }
+    }
+
+    const fn datagrams(name: &'static str) -> Transport {
+        Transport {
+            unit: Unit::Message { bytes_max: PACKET_BYTES_MAX },
+            lifetime: Lifetime::Message,
+            half_close: false,
+            lossy: true,
+            ..Transport::stream(name)
+        }
+    }
+
+    /// Whether the conversation is the endpoint's own, and lasts as long as that.
+    pub const fn is_standing(&self) -> bool {
+        matches!(self.lifetime, Lifetime::Endpoint)
+    }
+
+    /// Whether each read is one message.
+    pub const fn has_messages(&self) -> bool {
+        matches!(self.unit, Unit::Message { .. })
+    }
+}
+
+impl Serialize for Transport {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name)
+    }
+}
+
+impl<'de> Deserialize<'de> for Transport {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Transport, D::Error> {
+        let name = Cow::<str>::deserialize(deserializer)?;
+        let found = Transport::ALL.into_iter().find(|transport| transport.name == name);
+        found.ok_or_else(|| Error::custom(format!("unknown transport {name:?}")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::service::Service;
+
+    #[test]
+    fn a_record_has_the_names_that_earlier_versions_wrote_and_read() {
+        let written = Transport::ALL.map(|transport| serde_json::to_string(&transport).unwrap());
+        assert_eq!(
+            written,
+            ["Tcp", "Unix", "Packets", "Datagrams", "UnixDatagrams", "Fifo", "Pipe"]
+                .map(|name| format!("\"{name}\""))
+        );
+        for (text, transport) in written.iter().zip(Transport::ALL) {
+            assert_eq!(serde_json::from_str::<Transport>(text).unwrap(), transport);
+        }
+        let unknown = serde_json::from_str::<Transport>("\"Carrier pigeon\"").unwrap_err();
+        assert!(unknown.to_string().contains("Carrier pigeon"), "{unknown}");
+    }
+
+    #[test]
+    fn each_service_is_offered_where_its_needs_are_met() {
+        let fitting = |service: Service| -> Vec<&str> {
+            let fits = Transport::ALL.into_iter().filter(|transport| service.fits(*transport));
+            fits.map(|transport| transport.name).collect()
+        };
+        let everywhere = ["Tcp", "Unix", "Packets", "Datagrams", "UnixDatagrams", "Fifo", "Pipe"];
+        let without_fifo = ["Tcp", "Unix", "Packets", "Datagrams", "UnixDatagrams", "Pipe"];
+        for (service, expected) in [
+            (Service::Multiply, &everywhere[..]),
+            (Service::Greeting, &without_fifo),
+            (Service::Hello, &without_fifo),
+            (Service::Chat, &["Tcp", "Unix", "Packets", "Fifo"]),
+            (Service::Talk, &everywhere[..3]),
+            (Service::Stats, &everywhere[..3]),
+            (Service::Status, &everywhere[..2]),
+            (Service::Watch, &everywhere[..3]),
+            (Service::Mux, &["Tcp", "Unix", "Packets", "Pipe"]),
+        ] {
+            assert_eq!(fitting(service), expected, "{service}");
+        }
+    }
+
+    #[test]
+    fn a_service_is_not_offered_where_its_longest_reply_is_longer_than_a_message() {
+        let short = Transport { unit: Unit::Message { bytes_max: 511 }, ..Transport::UNIXSEQ };
+        assert!(!Service::Multiply.fits(short), "its replies have up to 512 bytes");
+    }
+}
