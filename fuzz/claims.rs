@@ -39,48 +39,39 @@ pub type Claim = (&'static str, fn(&[u8]));
 
 /// Every claim; each has a target of its name in `fuzz_targets` and its seeds in `seeds`.
 pub const CLAIMS: &[Claim] = &[
-    ("an_endpoint_reads_back_as_it_is_written", an_endpoint_reads_back_as_it_is_written),
-    ("a_number_reads_back_as_it_is_written", a_number_reads_back_as_it_is_written),
+    ("endpoint_reads_back_as_it_is_written", endpoint_reads_back_as_it_is_written),
+    ("number_reads_back_as_it_is_written", number_reads_back_as_it_is_written),
     (
-        "a_configuration_is_read_or_each_mistake_has_a_place",
-        a_configuration_is_read_or_each_mistake_has_a_place,
+        "configuration_is_read_or_every_mistake_has_a_place",
+        configuration_is_read_or_every_mistake_has_a_place,
     ),
-    ("a_name_is_its_own_normal_form", a_name_is_its_own_normal_form),
-    ("no_name_looks_like_the_rooms_own_words", no_name_looks_like_the_rooms_own_words),
+    ("name_is_its_own_normal_form", name_is_its_own_normal_form),
+    ("no_name_looks_like_room_words", no_name_looks_like_room_words),
     ("no_member_speaks_as_the_room", no_member_speaks_as_the_room),
-    ("no_control_character_comes_through", no_control_character_comes_through),
-    ("json_means_the_same_and_no_terminal_obeys_it", json_means_the_same_and_no_terminal_obeys_it),
-    ("a_line_client_hears_the_same_however_it_is_cut", a_line_client_hears_the_same_however_it_is_cut),
-    ("the_engine_keeps_its_bounds_and_ends", the_engine_keeps_its_bounds_and_ends),
-    ("a_datagram_gets_its_answer_and_no_loop", a_datagram_gets_its_answer_and_no_loop),
-    ("a_report_reads_back_as_it_is_kept", a_report_reads_back_as_it_is_kept),
-    ("a_record_is_refused_or_gone_on_with", a_record_is_refused_or_gone_on_with),
+    ("control_characters_are_removed", control_characters_are_removed),
+    ("escaped_json_keeps_its_meaning", escaped_json_keeps_its_meaning),
+    ("line_client_hears_the_same_at_every_cut", line_client_hears_the_same_at_every_cut),
+    ("engine_keeps_its_bounds_and_ends", engine_keeps_its_bounds_and_ends),
+    ("datagram_gets_its_reply_and_no_loop", datagram_gets_its_reply_and_no_loop),
+    ("report_reads_back_as_it_is_kept", report_reads_back_as_it_is_kept),
+    ("record_is_refused_or_restored", record_is_refused_or_restored),
+    ("watch_filter_is_read_or_gets_a_correction", watch_filter_is_read_or_gets_a_correction),
+    ("hint_is_one_line_without_control_characters", hint_is_one_line_without_control_characters),
+    ("fifo_answers_the_same_at_every_cut", fifo_answers_the_same_at_every_cut),
+    ("packet_gets_the_same_reply_as_a_line", packet_gets_the_same_reply_as_a_line),
+    ("http_request_is_never_executed", http_request_is_never_executed),
+    ("watch_prints_lines_whatever_the_daemon_sends", watch_prints_lines_whatever_the_daemon_sends),
+    ("encoded_messages_decode_to_the_same", forms::encoded_messages_decode_to_the_same),
+    ("every_prefix_has_a_deadline", forms::every_prefix_has_a_deadline),
+    ("known_kind_never_gets_another_kinds_form", forms::known_kind_never_gets_another_kinds_form),
     (
-        "a_watchers_filter_is_read_or_told_what_would_be_right",
-        a_watchers_filter_is_read_or_told_what_would_be_right,
+        "message_of_any_length_gets_one_reply_between_two_others",
+        forms::message_of_any_length_gets_one_reply_between_two_others,
     ),
-    ("a_hint_is_one_line_without_control_characters", a_hint_is_one_line_without_control_characters),
-    ("a_fifo_answers_the_same_however_it_is_cut", a_fifo_answers_the_same_however_it_is_cut),
-    ("a_packet_is_answered_as_a_line_is", a_packet_is_answered_as_a_line_is),
-    ("nothing_of_an_http_request_is_ever_done", nothing_of_an_http_request_is_ever_done),
-    ("whatever_a_daemon_says_a_watcher_shows_lines", whatever_a_daemon_says_a_watcher_shows_lines),
-    ("what_is_encoded_is_decoded_to_the_same", forms::what_is_encoded_is_decoded_to_the_same),
-    (
-        "no_beginning_leaves_a_client_without_a_deadline",
-        forms::no_beginning_leaves_a_client_without_a_deadline,
-    ),
-    (
-        "a_kind_that_bytes_have_shown_is_never_given_anothers_form",
-        forms::a_kind_that_bytes_have_shown_is_never_given_anothers_form,
-    ),
-    (
-        "a_message_of_any_length_is_answered_once_between_two_others",
-        forms::a_message_of_any_length_is_answered_once_between_two_others,
-    ),
-    ("whatever_a_daemon_reports_its_status_is_tables", whatever_a_daemon_reports_its_status_is_tables),
+    ("status_prints_tables_whatever_the_daemon_sends", status_prints_tables_whatever_the_daemon_sends),
 ];
 
-pub fn an_endpoint_reads_back_as_it_is_written(bytes: &[u8]) {
+pub fn endpoint_reads_back_as_it_is_written(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
     match text.parse::<Endpoint>() {
         Ok(endpoint) => {
@@ -92,7 +83,7 @@ pub fn an_endpoint_reads_back_as_it_is_written(bytes: &[u8]) {
     }
 }
 
-pub fn a_number_reads_back_as_it_is_written(bytes: &[u8]) {
+pub fn number_reads_back_as_it_is_written(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
     let Some(value) = number::parse(text) else { return };
     let mut written = Vec::new();
@@ -102,7 +93,7 @@ pub fn a_number_reads_back_as_it_is_written(bytes: &[u8]) {
     assert!(again.to_bits() == value.to_bits() || (again.is_nan() && value.is_nan()), "{text:?}: {written}");
 }
 
-pub fn a_configuration_is_read_or_each_mistake_has_a_place(bytes: &[u8]) {
+pub fn configuration_is_read_or_every_mistake_has_a_place(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
     let Err(errors) = Config::parse(Path::new("f"), text) else { return };
     assert!(errors.iter().next().is_some());
@@ -116,7 +107,7 @@ pub fn a_configuration_is_read_or_each_mistake_has_a_place(bytes: &[u8]) {
     }
 }
 
-pub fn a_name_is_its_own_normal_form(bytes: &[u8]) {
+pub fn name_is_its_own_normal_form(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
     let Ok(name) = Name::new(text) else { return };
     let again = Name::new(&name.shown).expect("a name is one");
@@ -124,7 +115,7 @@ pub fn a_name_is_its_own_normal_form(bytes: &[u8]) {
 }
 
 /// Looked at without the name's own idea of its looks.
-pub fn no_name_looks_like_the_rooms_own_words(bytes: &[u8]) {
+pub fn no_name_looks_like_room_words(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
     let Ok(name) = Name::new(text) else { return };
     let seen = |text: &str| unicode_security::skeleton(text).collect::<String>().to_lowercase();
@@ -168,7 +159,7 @@ pub fn no_member_speaks_as_the_room(bytes: &[u8]) {
     }
 }
 
-pub fn no_control_character_comes_through(bytes: &[u8]) {
+pub fn control_characters_are_removed(bytes: &[u8]) {
     let quoted = text::quote(bytes);
     assert!(!quoted.chars().any(char::is_control), "{quoted:?}");
     let cleaned = text::clean(bytes);
@@ -176,7 +167,7 @@ pub fn no_control_character_comes_through(bytes: &[u8]) {
 }
 
 /// As it is printed: what was read, what was read and is written again, and what is no JSON at all.
-pub fn json_means_the_same_and_no_terminal_obeys_it(bytes: &[u8]) {
+pub fn escaped_json_keeps_its_meaning(bytes: &[u8]) {
     let said = String::from_utf8_lossy(bytes);
     let escaped = json::escape(&said);
     let is_harmless = |text: &str| !text.contains(|c| c != '\n' && text::is_invisible(c));
@@ -193,7 +184,7 @@ pub fn json_means_the_same_and_no_terminal_obeys_it(bytes: &[u8]) {
 }
 
 /// The first byte chooses the service, the second how many cuts follow, a byte each; then what the client sends.
-pub fn a_line_client_hears_the_same_however_it_is_cut(bytes: &[u8]) {
+pub fn line_client_hears_the_same_at_every_cut(bytes: &[u8]) {
     let [service, cuts, rest @ ..] = bytes else { return };
     let service = [Service::Multiply, Service::Greeting, Service::Chat, Service::Mux, Service::Stats]
         [usize::from(service % 5)];
@@ -224,7 +215,7 @@ pub fn a_line_client_hears_the_same_however_it_is_cut(bytes: &[u8]) {
 
 /// The first byte chooses the service, the second the method, the third says how many cuts follow, two bytes each: where,
 /// and how long a pause is made there; then the target and the fields.
-pub fn nothing_of_an_http_request_is_ever_done(bytes: &[u8]) {
+pub fn http_request_is_never_executed(bytes: &[u8]) {
     const SERVICES: [Service; 6] =
         [Service::Multiply, Service::Chat, Service::Hello, Service::Talk, Service::Stats, Service::Mux];
     const METHODS: [&str; 8] =
@@ -264,7 +255,7 @@ pub fn nothing_of_an_http_request_is_ever_done(bytes: &[u8]) {
 }
 
 /// The first byte says how many cuts follow, a byte each; then what writers wrote.
-pub fn a_fifo_answers_the_same_however_it_is_cut(bytes: &[u8]) {
+pub fn fifo_answers_the_same_at_every_cut(bytes: &[u8]) {
     let [cuts, rest @ ..] = bytes else { return };
     let Some((cuts, sends)) = rest.split_at_checked(usize::from(cuts % 8)) else { return };
     let mut places: Vec<usize> = cuts.iter().map(|cut| usize::from(*cut) * sends.len() / 256).collect();
@@ -282,7 +273,7 @@ pub fn a_fifo_answers_the_same_however_it_is_cut(bytes: &[u8]) {
 }
 
 /// Each line is a packet to one and a line to the other, who hear the same but for the ends of the lines.
-pub fn a_packet_is_answered_as_a_line_is(bytes: &[u8]) {
+pub fn packet_gets_the_same_reply_as_a_line(bytes: &[u8]) {
     // A line client's burst that begins with IAC has Telnet's commands in it.
     if bytes.len() > Settings::default().of(Service::Multiply).message_bytes_max
         || bytes.first() == Some(&0xff)
@@ -303,7 +294,7 @@ pub fn a_packet_is_answered_as_a_line_is(bytes: &[u8]) {
 }
 
 /// What a client that watches makes of a line, which it has cleaned before, and JSON has escaped.
-pub fn whatever_a_daemon_says_a_watcher_shows_lines(bytes: &[u8]) {
+pub fn watch_prints_lines_whatever_the_daemon_sends(bytes: &[u8]) {
     for line in bytes.split(|byte| *byte == b'\n').map(text::clean) {
         let shown = match event::WatchLine::of(&line) {
             event::WatchLine::Seen(seen) => seen.line(seen.time),
@@ -315,7 +306,7 @@ pub fn whatever_a_daemon_says_a_watcher_shows_lines(bytes: &[u8]) {
     }
 }
 
-pub fn whatever_a_daemon_reports_its_status_is_tables(bytes: &[u8]) {
+pub fn status_prints_tables_whatever_the_daemon_sends(bytes: &[u8]) {
     let Ok(report) = serde_json::from_str(&text::clean(bytes)) else { return };
     let shown = tables::show(&report);
     assert!(!shown.contains(|c| c != '\n' && is_obeyed(c)), "{shown:?}");
@@ -329,7 +320,7 @@ fn is_obeyed(c: char) -> bool {
 
 /// The first byte chooses the service, the rest is the datagram. Whatever it says, a daemon that is answered by another one
 /// falls silent.
-pub fn a_datagram_gets_its_answer_and_no_loop(bytes: &[u8]) {
+pub fn datagram_gets_its_reply_and_no_loop(bytes: &[u8]) {
     let [service, bytes @ ..] = bytes else { return };
     let service = [Service::Multiply, Service::Greeting, Service::Hello][usize::from(service % 3)];
     let mut engine = Engine::new(Settings::default());
@@ -366,7 +357,7 @@ pub fn a_datagram_gets_its_answer_and_no_loop(bytes: &[u8]) {
 }
 
 /// Each byte is a step in the life of a few connections, some with bytes of their own behind them.
-pub fn the_engine_keeps_its_bounds_and_ends(bytes: &[u8]) {
+pub fn engine_keeps_its_bounds_and_ends(bytes: &[u8]) {
     let settings =
         Settings { connections_max: 12, refused_lingering_max: 2, fifos: 4096, ..Settings::default() };
     let bound = memory::bytes_max(&settings);
@@ -405,7 +396,7 @@ pub fn the_engine_keeps_its_bounds_and_ends(bytes: &[u8]) {
     assert!(stage.engine.is_done() && stage.engine.is_empty());
 }
 
-pub fn a_report_reads_back_as_it_is_kept(bytes: &[u8]) {
+pub fn report_reads_back_as_it_is_kept(bytes: &[u8]) {
     let report = match stats::read(bytes) {
         Ok(Message::Report(report)) => report,
         Ok(_) => return,
@@ -420,7 +411,7 @@ pub fn a_report_reads_back_as_it_is_kept(bytes: &[u8]) {
     assert_eq!(again, Ok(Message::Report(Report { host: None, ..report })));
 }
 
-pub fn a_record_is_refused_or_gone_on_with(bytes: &[u8]) {
+pub fn record_is_refused_or_restored(bytes: &[u8]) {
     let of_one_text = serde_json::from_slice(bytes).ok().map(Record::of_one_text);
     let Some(record) = of_one_text.or_else(|| reader::read(bytes).ok()) else { return };
     let mut stage = Stage::new(Settings::default());
@@ -436,7 +427,7 @@ pub fn a_record_is_refused_or_gone_on_with(bytes: &[u8]) {
     stage.pass(Duration::from_secs(600));
 }
 
-pub fn a_watchers_filter_is_read_or_told_what_would_be_right(bytes: &[u8]) {
+pub fn watch_filter_is_read_or_gets_a_correction(bytes: &[u8]) {
     let is_clean = |text: &str| !text.is_empty() && !text.chars().any(char::is_control);
     match watch::read(bytes) {
         Ok(filter) => {
@@ -451,7 +442,7 @@ pub fn a_watchers_filter_is_read_or_told_what_would_be_right(bytes: &[u8]) {
     }
 }
 
-pub fn a_hint_is_one_line_without_control_characters(bytes: &[u8]) {
+pub fn hint_is_one_line_without_control_characters(bytes: &[u8]) {
     let endpoints = [("tcp://[::1]:1".to_owned(), Service::Chat)];
     let place = diagnosis::Place { here: "tcp://[::1]:2", endpoints: &endpoints };
     let name = String::from_utf8_lossy(bytes);

@@ -22,7 +22,7 @@ const KINDS: [Kind; 8] = [
 ];
 
 /// The first byte chooses the kind, the rest are messages between NULs; what no text of a kind has in it is left out.
-pub fn what_is_encoded_is_decoded_to_the_same(bytes: &[u8]) {
+pub fn encoded_messages_decode_to_the_same(bytes: &[u8]) {
     let [kind, rest @ ..] = bytes else { return };
     let kind = KINDS[usize::from(*kind) % KINDS.len()];
     let style = Style::of(Some(kind), Service::Chat);
@@ -59,7 +59,7 @@ pub fn what_is_encoded_is_decoded_to_the_same(bytes: &[u8]) {
 
 /// The first byte chooses the kind, two say how long a message is, and the rest are cuts in it, two bytes each. It stands
 /// between two others: whatever its length, and however it comes, both are answered, and it is, once.
-pub fn a_message_of_any_length_is_answered_once_between_two_others(bytes: &[u8]) {
+pub fn message_of_any_length_gets_one_reply_between_two_others(bytes: &[u8]) {
     let [kind, high, low, cuts @ ..] = bytes else { return };
     let kind = KINDS[usize::from(*kind) % KINDS.len()];
     let long = "x".repeat(usize::from(u16::from_be_bytes([*high, *low])) % 20_000);
@@ -127,7 +127,7 @@ fn bursts(mut bytes: &[u8]) -> impl Iterator<Item = (&[u8], Duration)> {
 
 /// The first byte chooses the service, then come bursts. After each something is going to happen, whatever the client does;
 /// but a member of the room may be silent for as long as it likes.
-pub fn no_beginning_leaves_a_client_without_a_deadline(bytes: &[u8]) {
+pub fn every_prefix_has_a_deadline(bytes: &[u8]) {
     let [service, rest @ ..] = bytes else { return };
     let service = SERVICES[usize::from(*service) % SERVICES.len()];
     let mut stage = Stage::new(Settings::default());
@@ -147,7 +147,7 @@ pub fn no_beginning_leaves_a_client_without_a_deadline(bytes: &[u8]) {
 
 /// Bursts to multiply. The kind is decided once, but for a raw client that ends a line after all; and from then on all that
 /// the client hears is in the form of its kind.
-pub fn a_kind_that_bytes_have_shown_is_never_given_anothers_form(bytes: &[u8]) {
+pub fn known_kind_never_gets_another_kinds_form(bytes: &[u8]) {
     let mut stage = Stage::new(Settings::default());
     let client = stage.connect(Service::Multiply, Transport::TCP);
     for (burst, pause) in bursts(bytes) {

@@ -248,7 +248,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_endpoint_reads_back_as_it_is_written() {
+    fn endpoint_reads_back_as_it_is_written() {
         for text in [
             "tcp://127.0.0.1:65432",
             "tcp://[::1]:65432",
@@ -267,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_endpoint_is_refused_with_a_reason() {
+    fn invalid_endpoint_is_refused_with_a_reason() {
         let long = format!("unix:///{}", "x".repeat(107));
         for (text, reason) in [
             ("localhost:80", "KIND://PLACE"),
@@ -294,7 +294,7 @@ mod tests {
     }
 
     #[test]
-    fn localhost_is_both_families_and_percent_t_the_runtime_directory() {
+    fn localhost_is_both_families_and_percent_t_is_the_runtime_directory() {
         let run = Path::new("/run/user/7");
         let both = "tcp://localhost:5".parse::<Endpoint>().unwrap().places(run);
         assert_eq!(

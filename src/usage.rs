@@ -16,7 +16,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_mistake_is_one_line_with_its_hint() {
+    fn usage_error_is_one_line_with_a_hint() {
         let text = "error: unexpected argument '--chek' found\n\n  tip: a similar argument exists: '--check'\n\nUsage: ipcd --check\n\nFor more information, try '--help'.\n";
         assert_eq!(
             one_line(text),

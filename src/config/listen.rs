@@ -357,7 +357,7 @@ mod tests {
     }
 
     #[test]
-    fn an_endpoint_has_its_services_list_unless_it_has_its_own() {
+    fn endpoint_has_its_services_list_unless_it_has_its_own() {
         let config = config(
             "[multiply]\nallow_users = [1000]\nallow_groups = [70000]\nmode = \"0600\"\nlisten = [\"unix:///a\", \
              { endpoint = \"unixseq:///b\", allow_users = [1001, \"root\"], mode = \"0666\", group = \"g\" }, \
@@ -378,7 +378,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_with_a_list_is_told_at_its_place_and_lets_nobody_in() {
+    fn invalid_list_is_reported_at_its_place_and_admits_nobody() {
         let begin = "[chat]\nlisten = [\"unix:///a\"]\n";
         error(
             &format!("{begin}allow_users = [\"root\", \"no such\\tuser\"]\n"),
@@ -411,7 +411,7 @@ mod tests {
     }
 
     #[test]
-    fn where_nobody_vouches_for_users_a_list_is_refused_with_what_does_instead() {
+    fn list_without_verified_users_is_refused_with_an_alternative() {
         for (endpoint, instead) in [
             ("tcp://localhost:1", "nobody vouches for users of the network; use an address"),
             ("udp://localhost:1", "nobody vouches for users of the network; use an address"),
@@ -431,7 +431,7 @@ mod tests {
     }
 
     #[test]
-    fn a_table_of_an_endpoint_is_as_strict_as_any_other() {
+    fn endpoint_table_is_as_strict_as_any_other() {
         for (table, expected) in [
             ("{ endpont = \"unix:///a\" }", "f:2:13: unknown key \"endpont\"; did you mean \"endpoint\"?"),
             (

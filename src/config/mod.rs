@@ -69,19 +69,19 @@ mod tests {
     }
 
     #[test]
-    fn the_shipped_file_is_the_built_in_configuration() {
+    fn shipped_file_equals_the_builtin_configuration() {
         assert_eq!(parsed(SHIPPED), Config::built_in());
     }
 
     #[test]
-    fn what_the_shipped_file_gives_as_defaults_are_the_defaults() {
+    fn commented_defaults_in_the_shipped_file_are_the_defaults() {
         let full = shipped_in_full();
         assert!(!full.lines().any(|line| line.starts_with('#') && !line.starts_with("# ")));
         assert_eq!(parsed(&full), Config::built_in());
     }
 
     #[test]
-    fn the_shipped_file_names_every_key() {
+    fn shipped_file_names_every_key() {
         let full: toml::Table = shipped_in_full().parse().expect("TOML");
         let mut named: Vec<_> = full
             .iter()
@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn the_order_of_the_tables_means_nothing() {
+    fn table_order_has_no_effect() {
         let (head, tables) = SHIPPED.split_once("[log]").expect("a first table");
         let turned: Vec<_> = tables.split("\n[").map(|table| table.trim_start_matches("\n")).collect();
         let turned = turned.iter().skip(1).rev().map(|table| format!("[{table}\n")).collect::<String>();
@@ -104,14 +104,14 @@ mod tests {
     }
 
     #[test]
-    fn a_place_is_file_line_and_column() {
+    fn place_is_file_line_and_column() {
         let config = Config::parse(Path::new(NAME), "[chat]\nlisten = [\n  \"tcp://localhost:1\"]\n")
             .expect("a configuration");
         assert_eq!(config.listens[0].place, "/etc/ipcd/ipcd.toml:3:3");
     }
 
     #[test]
-    fn errors_are_lines_and_a_list() {
+    fn errors_are_shown_as_lines_in_a_list() {
         let errors = Config::parse(Path::new(NAME), "a = 1\nb = 2\n[chat]\nlisten = [\"tcp://[::]:1\"]")
             .expect_err("unknown keys");
         assert_eq!(errors.iter().len(), 2);
@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn no_file_that_ends_early_brings_it_down() {
+    fn truncated_file_never_panics() {
         let full = shipped_in_full();
         for text in [SHIPPED, &full] {
             (0..text.len()).for_each(|end| never_panics(&text.as_bytes()[..end]));
@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn no_wrong_byte_brings_it_down() {
+    fn invalid_byte_never_panics() {
         // Comments left out: what stands in them is all the same.
         let full = shipped_in_full();
         let bare: Vec<_> = full.lines().filter(|line| !line.starts_with('#') && !line.is_empty()).collect();

@@ -94,7 +94,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_network_is_cidr_or_an_address_alone() {
+    fn network_is_cidr_or_a_single_address() {
         for (text, meant) in [
             ("192.168.1.0/24", "192.168.1.0/24"),
             ("192.168.1.7", "192.168.1.7/32"),
@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_network_is_told_what_would_be_right() {
+    fn invalid_network_is_refused_with_a_correction() {
         for (text, right) in [
             ("192.168.1.7/24", "write 192.168.1.0/24 for its network, or 192.168.1.7 for the machine alone"),
             ("192.168.1.0/255.255.255.0", "did you mean 192.168.1.0/24?"),

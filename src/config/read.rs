@@ -81,7 +81,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_of_the_allowed_size_is_read_whole_and_no_larger_one() {
+    fn file_up_to_the_size_limit_is_read_whole() {
         let directory = tempfile::tempdir().expect("a directory");
         let path = directory.path().join("ipcd.toml");
         let allowed = vec![b'#'; FILE_BYTES_MAX];
@@ -93,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_regular_file_is_refused_at_once() {
+    fn anything_but_a_regular_file_is_refused_at_once() {
         let directory = tempfile::tempdir().expect("a directory");
         let at = |name: &str| directory.path().join(name);
         std::fs::create_dir(at("directory")).expect("a directory");
@@ -118,14 +118,14 @@ mod tests {
     }
 
     #[test]
-    fn each_reason_says_what_would_be_right() {
+    fn every_refusal_says_how_to_correct_it() {
         for errno in [Errno::ACCESS, Errno::NAMETOOLONG, Errno::MFILE] {
             assert!(cannot_open(errno).contains("; "), "{errno}");
         }
     }
 
     #[test]
-    fn what_is_not_utf_8_is_told_with_its_place() {
+    fn invalid_utf_8_is_reported_with_its_place() {
         let error = decode(Path::new("f\n.toml"), b"# \xc3\xa4\n# \xc3\xa4\xff\n").expect_err("no UTF-8");
         assert_eq!(error, "f\\n.toml:2:4: byte 0xff is not UTF-8; save the file as UTF-8");
     }

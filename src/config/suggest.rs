@@ -36,7 +36,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_endpoint_written_short_is_understood_and_nothing_else() {
+    fn only_short_forms_of_endpoints_get_a_suggestion() {
         for (text, meant) in [
             ("0.0.0.0:33000", Some("tcp://0.0.0.0:33000")),
             ("localhost:80", Some("tcp://localhost:80")),

@@ -232,7 +232,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_column_counts_characters_and_a_line_ends_with_lf() {
+    fn column_counts_characters_and_only_lf_ends_a_line() {
         let mut cursor = Cursor::new("aé\r\nß=x\n".as_bytes());
         for (offset, place) in [(0, (1, 1)), (1, (1, 2)), (3, (1, 3)), (5, (2, 1)), (7, (2, 2)), (99, (3, 1))]
         {
@@ -241,14 +241,14 @@ mod tests {
     }
 
     #[test]
-    fn what_is_quoted_is_short_and_harmless() {
+    fn quoted_source_is_short_and_escaped() {
         assert_eq!(quoted("\"a\\b\""), "\"a\\b\"");
         assert_eq!(quoted("a\n\u{1b}[2J\u{202e}"), "a\\n\\u{1b}[2J\\u{202e}");
         assert_eq!(quoted(&"ä".repeat(100)), format!("{}…", "ä".repeat(64)));
     }
 
     #[test]
-    fn a_broken_line_hides_nothing_else() {
+    fn broken_line_hides_no_other_error() {
         for (text, left) in [
             ("a = 1\nb = \nc = 3\n", "a = 1\n    \nc = 3\n"),
             ("[a\nb = 1\n[c]\n", "  \n     \n[c]\n"),
@@ -263,7 +263,7 @@ mod tests {
     }
 
     #[test]
-    fn text_that_is_toml_is_left_alone() {
+    fn valid_toml_is_left_unchanged() {
         let mut faults = Vec::new();
         let text = "a = \"\"\"\nb = \n\"\"\"\n";
         assert!(matches!(without_broken_lines(text, &mut faults), Cow::Borrowed(same) if same == text));

@@ -99,7 +99,7 @@ mod tests {
     use crate::engine::message::RemoteAddress;
 
     #[test]
-    fn a_group_lets_in_whose_own_it_is_and_its_members_who_are_users() {
+    fn group_admits_its_members_and_users_with_it_as_primary() {
         let group = uzers::Group::new(70_000, "lab").add_member("root").add_member("nosuchuser");
         let allowed = group_and_members(&group);
         assert_eq!(allowed, Allowed::new([0], [70_000]));
@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_is_looked_up_and_a_number_is_taken_as_it_is() {
+    fn user_name_is_looked_up_and_a_number_taken_as_is() {
         let find = |people: UserDatabase, who| people.find(&who);
         assert_eq!(find(UserDatabase::Users, Principal::Name("root".into())), Some(Allowed::new([0], [])));
         assert_eq!(find(UserDatabase::Users, Principal::Id(4_000_000)), Some(Allowed::new([4_000_000], [])));

@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn a_record_reads_back_and_all_go_on_where_they_were() {
+    fn record_reads_back_and_every_session_continues() {
         let mut before = engine();
         let (mut file, count) = record(&before);
         assert_eq!(count, 21);
@@ -221,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn a_record_takes_no_more_than_a_tenth_beside_what_waits_for_however_many() {
+    fn record_overhead_is_at_most_a_tenth_of_the_queued_bytes() {
         let (mut file, count) = record(&engine());
         let all = bytes(&mut file).len();
         // The log once, and not for each of the 20; the history; and what was said to two of them alone.
@@ -231,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn a_damaged_record_is_refused_or_read_and_one_that_was_cut_is_refused() {
+    fn damaged_record_is_read_or_refused_and_truncated_one_refused() {
         let mut engine = Engine::new(Settings::default());
         let binding = Binding {
             endpoint: "x".into(),
@@ -257,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn a_record_that_is_none_is_told_why() {
+    fn invalid_record_is_refused_with_a_reason() {
         let error = |bytes: &[u8]| parse_all(bytes).unwrap_err();
         assert_eq!(error(b""), "it has no first line");
         assert_eq!(error(&[b'x'; 100]), "its first line is not a record's");
@@ -270,7 +270,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_can_still_be_changed_is_no_record() {
+    fn unsealed_file_is_not_accepted_as_a_record() {
         let mut file = tempfile::tempfile().unwrap();
         file.write_all(b"ipcd-record 5\n").unwrap();
         assert!(read(file.into()).unwrap_err().contains("sealed"));

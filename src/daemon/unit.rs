@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn addresses_meet_where_one_covers_the_other_and_paths_whatever_the_socket() {
+    fn addresses_conflict_if_one_covers_the_other_and_paths_if_equal() {
         for (new, old, is_dual, is_met) in [
             ("tcp://0.0.0.0:5", "tcp://127.0.0.1:5", false, true),
             ("tcp://127.0.0.1:5", "tcp://0.0.0.0:5", false, true),
@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn the_socket_is_named_with_its_unit_and_another_holder_is_not_passed_over() {
+    fn socket_is_named_with_its_unit_and_foreign_holder_is_reported() {
         let error = |holder| OpenError {
             place: place("tcp://0.0.0.0:33000"),
             obstacle: OpenErrorKind::InUse { holder },

@@ -113,7 +113,7 @@ mod tests {
     use crate::engine::message::NO_GROUP;
 
     #[test]
-    fn root_the_owner_and_those_on_the_list_come_in_and_nobody_else() {
+    fn only_root_the_owner_and_listed_users_are_admitted() {
         let allowed = Allowed::new([1000], []).or(Allowed::new([1001], [50]));
         let refuses = |uid, gid| allowed.refuses(RemoteAddress::Process { uid, gid, pid: 1 }, 990);
         for (uid, gid) in [(0, 7), (990, 7), (1000, 7), (1001, 7), (1002, 50)] {
@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn root_and_the_owner_are_masters_and_nobody_from_the_network() {
+    fn root_and_the_owner_are_masters_and_network_peers_never() {
         assert!(is_master(RemoteAddress::Process { uid: 0, gid: 1, pid: 1 }, 990));
         assert!(is_master(RemoteAddress::Process { uid: 990, gid: 1, pid: 0 }, 990));
         assert!(!is_master(RemoteAddress::Process { uid: 1000, gid: 1, pid: 1 }, 990));
@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn whom_the_kernel_does_not_name_is_on_no_list_and_nobodys_equal() {
+    fn user_unknown_to_the_kernel_matches_no_list_and_no_other_user() {
         let stranger = RemoteAddress::Unknown { pid: 7 };
         for owner in [0, 990, 65534, u32::MAX] {
             let everybody_known = Allowed::new([65534, u32::MAX], [65534]);
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn who_comes_from_one_of_the_networks_comes_in_whoever_it_is() {
+    fn peer_from_a_listed_network_is_admitted_whatever_its_user() {
         let networks = Networks::new(["192.0.2.0/24".parse().unwrap()]);
         let class = Allowed::from_networks(networks).unwrap();
         let refuses = |address: &str| class.refuses(RemoteAddress::Address(address.parse().unwrap()), 0);
@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_said_fits_where_refusals_wait() {
+    fn refusal_fits_the_pending_refusals() {
         let longest = "2001:db8:aaaa:bbbb:cccc:dddd:eeee:ffff".parse().unwrap();
         for refused in [Refused::User(u32::MAX), Refused::Unknown, Refused::Address(longest)] {
             assert!(refusal(refused).len() < REFUSAL_BYTES);

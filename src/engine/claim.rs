@@ -52,7 +52,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_claim_is_the_same_with_the_same_secret_of_the_same_user_and_shows_it_to_nobody() {
+    fn claim_needs_same_secret_and_user_and_never_shows_the_secret() {
         let (ann, bob) = (
             RemoteAddress::Process { uid: 1, gid: 1, pid: 7 },
             RemoteAddress::Process { uid: 2, gid: 1, pid: 7 },

@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn each_limit_holds_and_a_place_given_back_is_a_place() {
+    fn each_limit_holds_and_released_places_are_reused() {
         let mut settings = Settings {
             owner: 990,
             connections_max: 3,
@@ -167,7 +167,7 @@ mod tests {
         assert_eq!(connection_counts.of(Service::Chat), 1);
     }
     #[test]
-    fn those_who_may_control_the_daemon_have_eight_places_beyond_every_limit_and_no_more() {
+    fn root_and_the_owner_have_eight_places_beyond_every_limit() {
         let mut settings = Settings {
             owner: 990,
             connections_max: 2,

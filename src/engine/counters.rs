@@ -204,7 +204,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_turn_is_counted_in_the_first_bucket_that_it_fits_into() {
+    fn turn_is_counted_in_the_first_bucket_that_fits() {
         for (micros, bound) in [
             (0, Some(1)),
             (1, Some(1)),
@@ -222,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn every_kind_of_error_is_counted_for_itself() {
+    fn each_kind_of_error_is_counted_separately() {
         let mut counters = ServiceCounters::default();
         for (at, kind) in ErrorKind::ALL.into_iter().enumerate() {
             assert_eq!(kind as usize, at);
@@ -232,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn every_reason_to_drop_is_counted_for_itself() {
+    fn each_drop_reason_is_counted_separately() {
         let mut counters = ServiceCounters::default();
         for (at, why) in Dropped::ALL.into_iter().enumerate() {
             assert_eq!(why as usize, at);

@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn where_all_have_one_the_oldest_goes_and_a_flood_pushes_out_its_own() {
+    fn equal_sources_lose_the_oldest_and_a_flood_evicts_its_own() {
         let mut table = Table(Crowding::default(), Vec::new());
         for uid in 0..10 {
             assert_eq!(table.add(uid, u64::from(uid), 10), None);
@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn one_behind_whom_many_are_has_half_of_it_against_a_flood() {
+    fn large_source_keeps_half_against_a_flood() {
         let mut table = Table(Crowding::default(), Vec::new());
         for at in 0..100 {
             table.add(1, at, 100);
@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_kept_of_those_who_have_no_name_any_more() {
+    fn closed_sources_leave_nothing_behind() {
         let mut table = Table(Crowding::default(), Vec::new());
         for uid in 0..1000 {
             table.add(uid, u64::from(uid), 1);

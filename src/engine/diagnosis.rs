@@ -327,7 +327,7 @@ mod tests {
     }
 
     #[test]
-    fn a_comma_is_told_with_what_was_meant_and_other_mistakes_are_not_commas() {
+    fn decimal_comma_gets_a_correction_and_other_mistakes_do_not() {
         let endpoints = endpoints();
         let of = |request: &str| of_request(request.as_bytes(), place(&endpoints));
         assert_eq!(of("3,14 2").unwrap().text, "'3,14' is no number here: write 3.14, with a point");
@@ -339,7 +339,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_nearly_a_request_is_told_what_to_write() {
+    fn near_miss_request_gets_the_correct_form() {
         let endpoints = endpoints();
         for (said, mistake, meant) in [
             ("5;10", Mistake::Punctuation, "write 5 10,"),
@@ -364,7 +364,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_known_is_not_guessed_at() {
+    fn unknown_text_gets_no_guess() {
         let endpoints = endpoints();
         let cases: [&[u8]; 10] = [
             b"quit",
@@ -384,7 +384,7 @@ mod tests {
     }
 
     #[test]
-    fn a_comma_between_the_numbers_is_not_taken_for_a_point_in_one() {
+    fn comma_between_numbers_is_no_decimal_comma() {
         let endpoints = endpoints();
         for said in ["5,10", "5, 10", "5 ,10", "5 , 10"] {
             let hint = of_request(said.as_bytes(), place(&endpoints)).unwrap();
@@ -397,7 +397,7 @@ mod tests {
     }
 
     #[test]
-    fn text_without_a_number_is_told_what_is_open_elsewhere() {
+    fn text_without_numbers_gets_the_other_open_services() {
         let endpoints = endpoints();
         let place = place(&endpoints);
         assert_eq!(of_request(b"Hi\x1b", place), None);
@@ -413,7 +413,7 @@ mod tests {
     }
 
     #[test]
-    fn each_other_service_is_named_once_where_the_peer_can_reach_it_and_its_own_never() {
+    fn reachable_other_services_are_named_once_and_the_own_never() {
         let kinds = ["udp://[::1]", "unix:///s", "tcp://127.0.0.1", "tcp://[::1]", "fifo:///f"];
         let services = [Service::Chat, Service::Multiply, Service::Greeting, Service::Hello, Service::Talk];
         let all = services.into_iter().zip(1..);

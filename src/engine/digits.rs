@@ -32,7 +32,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn digits_of_every_script_have_their_value_and_other_numerals_none() {
+    fn digits_of_every_script_have_values_and_other_numerals_none() {
         assert_eq!(to_ascii("５ १०.٥e-𝟗𝟙").as_deref(), Some("5 10.5e-91"));
         for not_decimal in ["½", "²", "Ⅷ", "十", "−5", "5．0", "⑤"] {
             assert_eq!(to_ascii(not_decimal), None, "{not_decimal}");

@@ -48,7 +48,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_text_that_is_no_utf_8_has_the_encoding_that_its_letters_say() {
+    fn letters_reveal_the_encoding_of_text_that_is_not_utf_8() {
         for (text, encoding) in [
             (&b"alice"[..], None),
             ("Jörg".as_bytes(), None),

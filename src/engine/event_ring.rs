@@ -241,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_kept_while_nobody_watches_or_once_nobody_does() {
+    fn events_are_kept_only_while_somebody_watches() {
         let mut event_ring = EventRing::default();
         event_ring.push(event("x"));
         assert_eq!((event_ring.end(), event_ring.bytes()), (0, 0));
@@ -253,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn the_ring_is_bounded_in_events_and_in_bytes_and_counts_what_it_forgot() {
+    fn ring_is_bounded_in_events_and_bytes_and_counts_dropped_ones() {
         for text in ["", &"x".repeat(4096)] {
             let mut event_ring = EventRing::default();
             enter(&mut event_ring, 1, 1).unwrap();
@@ -276,7 +276,7 @@ mod tests {
     }
 
     #[test]
-    fn there_is_no_place_for_more_watchers_than_the_bound() {
+    fn number_of_watchers_is_bounded() {
         let mut event_ring = EventRing::default();
         assert!((0..3).all(|index| enter(&mut event_ring, index, 3).is_ok()));
         assert_eq!(enter(&mut event_ring, 1000, 3), Err(Full::All));
@@ -287,7 +287,7 @@ mod tests {
     }
 
     #[test]
-    fn one_user_has_a_quarter_of_the_places_and_all_whom_nobody_knows_are_one() {
+    fn user_has_a_quarter_of_the_places_and_unknown_users_share_one() {
         let users = [
             RemoteAddress::Process { uid: 1000, gid: 1, pid: 1 },
             RemoteAddress::Process { uid: 0, gid: 1, pid: 1 },

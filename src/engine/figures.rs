@@ -60,7 +60,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_rate_is_that_of_the_last_seconds_and_not_of_a_whole_life() {
+    fn rate_covers_the_last_seconds_only() {
         let (mut pace, mut counters) = (Pace::default(), Counters::default());
         let second = |second: u64| Timestamp::at(second * 1_000_000);
         counters.of_mut(Service::Multiply).messages = 5;

@@ -330,7 +330,7 @@ mod tests {
     ];
 
     #[test]
-    fn each_protocol_is_known_by_its_first_bytes_and_every_beginning_of_them_is_waited_for() {
+    fn each_protocol_is_known_by_its_first_bytes_and_any_prefix_waits() {
         for (foreign, bytes) in FIRST_BYTES {
             assert_eq!(look(bytes), Guess::Is(*foreign), "{}", bytes.escape_ascii());
             let first = (1..=bytes.len()).find(|end| look(&bytes[..*end]) == Guess::Is(*foreign)).unwrap();
@@ -348,7 +348,7 @@ mod tests {
 
     /// Where a client pauses does not matter: not within a method that everybody knows, not behind it.
     #[test]
-    fn a_request_line_that_is_begun_is_none_of_our_messages() {
+    fn request_line_prefix_is_not_taken_for_a_message() {
         for end in 2.."GET / HTTP/1.1".len() {
             let guess = look(&b"GET / HTTP/1.1"[..end]);
             match end {
@@ -368,7 +368,7 @@ mod tests {
     }
 
     #[test]
-    fn what_people_and_first_clients_say_is_no_other_protocol() {
+    fn first_messages_of_people_and_clients_are_no_foreign_protocol() {
         for text in [
             "5 10",
             "5 / 2",
@@ -417,7 +417,7 @@ mod tests {
     }
 
     #[test]
-    fn lengths_before_a_text_are_no_other_protocol() {
+    fn length_prefixes_before_text_are_no_foreign_protocol() {
         for length in 1..300_usize {
             let text = "x".repeat(length);
             let short = u16::try_from(length).unwrap().to_be_bytes();

@@ -71,7 +71,7 @@ mod tests {
     use serde_json::{Value, json};
 
     #[test]
-    fn what_cannot_be_seen_is_escaped_and_means_the_same() {
+    fn invisible_characters_are_escaped_without_changing_meaning() {
         let value = json!({"a\u{9b}": ["\u{202e}\u{7f}\u{e0001}\u{85}é字", "\u{1b}\n\\\"", 0.1]});
         let text = to_string(&value);
         assert_eq!(text, r#"{"a\u009b":["\u202e\u007f\udb40\udc01\u0085é字","\u001b\n\\\"",0.1]}"#);
@@ -85,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn the_white_space_of_somebody_elses_json_is_never_made_an_escape() {
+    fn white_space_of_foreign_json_is_never_escaped() {
         let text = "{\t\"a\" :\r\n\"\u{200b}\u{a0}\"}";
         assert_eq!(escape(text), "{ \"a\" : \n\"\\u200b\\u00a0\"}");
         assert_eq!(serde_json::from_str::<Value>(&escape(text)).unwrap(), json!({"a": "\u{200b}\u{a0}"}));

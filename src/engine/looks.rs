@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn names_that_can_be_taken_for_each_other_are_alike() {
+    fn confusable_names_are_equal() {
         for (one, other) in [
             ("alice", "Alice"),
             ("alice", "ａｌｉｃｅ"),
@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn scripts_that_nobody_writes_together_are_no_name() {
+    fn unusual_script_mixtures_are_no_names() {
         for text in ["аlice", "pаypal", "Αlice", "Мария Smith", "alice٣", "אbc", "ひらがなΑ", "한글かな"]
         {
             assert_eq!(Name::new(text), Err(NoName::Scripts), "{text}");
@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_room_says_itself_is_no_name() {
+    fn room_words_are_no_names() {
         for text in [
             "Error",
             "error",

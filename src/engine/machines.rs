@@ -226,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn the_latest_report_of_each_is_kept_and_told_in_the_order_of_names() {
+    fn latest_report_of_each_machine_is_listed_by_name() {
         let mut machines = Machines::default();
         report(&mut machines, 0, "b", r#"{"cpu_percent":5}"#);
         report(&mut machines, 1_000_000, "a \"1\"", "{}");
@@ -245,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn the_one_heard_of_longest_ago_makes_room_and_the_memory_is_bounded() {
+    fn least_recent_machine_is_evicted_and_memory_is_bounded() {
         let mut machines = Machines::default();
         for at in 0..MACHINES_MAX as u64 {
             report(&mut machines, at, &format!("pc{at}"), "{}");
@@ -273,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn no_line_is_longer_than_its_bound() {
+    fn no_line_exceeds_its_bound() {
         let mut machines = Machines::default();
         let host = "\u{1f600}".repeat(64);
         let long = -1.234_567_890_123_456_7e-300;
@@ -290,7 +290,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_restored_is_what_was_saved_and_nothing_that_cannot_have_been() {
+    fn restored_reports_equal_saved_ones_and_invalid_ones_are_dropped() {
         let mut machines = Machines::default();
         report(&mut machines, 5, "pc7", r#"{"cpu_percent":5}"#);
         let whole = |(host, without, report): (String, Machine, &[u8])| {

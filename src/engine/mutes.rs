@@ -62,7 +62,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_mute_is_on_a_name_and_follows_whoever_leaves_it_behind() {
+    fn mute_stays_on_a_name_and_follows_its_former_holder() {
         let (ann, bob, eve) = (Key::new("ann"), Key::new("bob"), Key::new("eve"));
         let [one, other] = [Client::User(1), Client::User(2)];
         let mut mutes = Mutes::default();
@@ -84,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn there_is_no_place_for_more_than_the_bound_until_some_are_over() {
+    fn mutes_are_bounded_until_some_expire() {
         let mut mutes = Mutes::default();
         for number in 0..MUTES_MAX {
             let until = (number > 0).then(|| Timestamp::at(10));

@@ -166,7 +166,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_is_letters_marks_digits_and_a_few_signs() {
+    fn name_is_letters_marks_digits_and_a_few_signs() {
         for name in [
             "alice",
             "Zoë",
@@ -235,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_has_no_towers_of_marks() {
+    fn stacked_marks_are_no_name() {
         assert!(Name::new("x\u{301}\u{302}y\u{301}").is_ok());
         // Composed, it is a letter with two marks.
         assert!(Name::new("e\u{302}\u{301}\u{323}").is_ok());
@@ -247,14 +247,14 @@ mod tests {
     }
 
     #[test]
-    fn a_name_is_trimmed_and_kept_in_nfc() {
+    fn name_is_trimmed_and_normalized_to_nfc() {
         assert_eq!(&*Name::new("  zoe\u{308}\t").unwrap().shown, "zoë");
         let combining = "e\u{301}".repeat(32);
         assert_eq!(Name::new(&combining).unwrap().shown.chars().count(), 32);
     }
 
     #[test]
-    fn a_text_begins_with_the_keys_of_its_words() {
+    fn text_keys_begin_with_the_keys_of_its_words() {
         let keys = |text: &'static str| beginnings(text).map(|(end, key)| (end, key.0)).collect::<Vec<_>>();
         let wanted = [(3, "bob"), (9, "bob smith"), (12, "bob smith hi")];
         assert_eq!(keys("Bob SMITH hi"), wanted.map(|(end, key)| (end, key.into())));
@@ -264,13 +264,13 @@ mod tests {
     }
 
     #[test]
-    fn a_long_text_is_not_folded_to_its_end() {
+    fn only_the_start_of_a_long_text_is_folded() {
         let text = "\u{fdfa} ".repeat(1000);
         assert!(beginnings(&text).count() < 100);
     }
 
     #[test]
-    fn names_that_differ_by_case_or_width_are_the_same() {
+    fn names_that_differ_in_case_or_width_are_equal() {
         let same = |a: &str, b: &str| Name::new(a).unwrap().key == Name::new(b).unwrap().key;
         assert!(same("Alice", "aLICE"));
         assert!(same("ａｌｉｃｅ", "alice"));

@@ -79,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn ten_are_taken_at_once_and_then_so_many_a_second() {
+    fn burst_of_ten_is_taken_at_once_then_the_rate_applies() {
         assert_eq!(taken(3, 300_000), 10);
         assert_eq!(taken(3, 10_000_000), 10 + 30);
         assert_eq!(taken(1, 60_000_000), 10 + 59);
@@ -88,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn who_comes_again_begins_with_what_was_left_and_few_are_remembered() {
+    fn returning_source_keeps_its_balance_and_few_are_remembered() {
         let (mut lately, now) = (Lately::default(), Timestamp::at(1));
         let mut pace = Pace::default();
         (0..10).for_each(|_| pace.count(now, 3));
@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn who_has_been_quiet_has_a_burst_again_and_no_more() {
+    fn quiet_source_regains_one_burst_at_most() {
         let mut pace = Pace::default();
         for second in [0, 100, 200] {
             let now = Timestamp::at(second * 1_000_000);

@@ -47,7 +47,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn after_a_peak_the_table_is_as_small_as_before() {
+    fn table_shrinks_back_after_a_peak() {
         let mut table = Peers::default();
         let peers = (0..1000).map(|index| ConnectionId { index, generation: 1 });
         peers.clone().for_each(|peer| table.set(peer, peer.index));

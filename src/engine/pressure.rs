@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn of_the_client_that_holds_most_the_connection_that_holds_most_gives_way() {
+    fn heaviest_connection_of_the_heaviest_client_is_chosen() {
         // User 1 holds 90 in small pieces, user 2 holds 60 in one.
         let holders =
             || (0..9).map(|index| holder(index, 1, 10 + index as usize % 2)).chain([holder(9, 2, 60)]);
@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn who_holds_no_more_than_an_equal_share_is_not_chosen_before_all_hold_as_little() {
+    fn client_within_an_equal_share_is_chosen_last() {
         let crowd = (0..1000).map(|index| holder(index, 1, 100));
         let quiet = (0..99).map(|index| holder(1000 + index, 2 + index, 1000));
         let given = chosen(crowd.chain(quiet).collect(), 99_000);

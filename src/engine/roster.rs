@@ -242,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mistake_is_over_once_the_same_service_has_answered_since() {
+    fn later_success_in_the_same_service_clears_a_mistake() {
         let mut roster = Roster::default();
         let is_over = |roster: &Roster| roster.get(at(1)).unwrap().hint.as_ref().unwrap().is_over;
         roster.enter(Timestamp::at(0), at(1));
@@ -265,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn many_mistakes_at_once_are_looked_at_once() {
+    fn many_mistakes_at_once_are_found_quickly() {
         let mut roster = Roster::default();
         assert!(roster.wants_hint(Timestamp::at(0), at(1)));
         roster.set_hint(Timestamp::at(0), at(1), Service::Multiply, &hint(&"ä".repeat(1000)));
@@ -279,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn a_network_of_many_addresses_pushes_out_its_own_and_who_is_connected_stays() {
+    fn busy_network_evicts_its_own_entries_and_connected_ones_stay() {
         let mut roster = Roster::default();
         for number in 0..30 {
             roster.enter(Timestamp::at(0), at(number)); // they stay connected

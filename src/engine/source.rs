@@ -53,7 +53,7 @@ mod tests {
     }
 
     #[test]
-    fn all_addresses_that_one_has_are_one_source() {
+    fn all_addresses_of_one_machine_are_one_source() {
         for (one, other, is_same) in [
             ("127.0.0.1:5", "127.255.255.254:6", true),
             ("127.0.0.1:5", "[::ffff:127.0.0.2]:5", true),

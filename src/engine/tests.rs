@@ -9,7 +9,7 @@ fn binding(service: Service) -> Rc<Binding> {
 }
 
 #[test]
-fn a_reply_is_urgent_and_what_the_room_says_waits_for_all_who_speak_in_a_turn() {
+fn reply_is_urgent_and_room_lines_wait_for_the_end_of_the_turn() {
     let mut engine = Engine::new(Settings::default());
     let [ann, bob, asker] = [0, 1, 2].map(|index| ConnectionId { index, generation: 1 });
     let now = Timestamp::at(0);
@@ -35,7 +35,7 @@ fn a_reply_is_urgent_and_what_the_room_says_waits_for_all_who_speak_in_a_turn() 
 }
 
 #[test]
-fn who_waits_for_room_comes_before_those_who_fill_it_again() {
+fn connection_waiting_for_room_precedes_those_that_refill_it() {
     let mut engine = Engine::new(Settings::default());
     let (binding, now) = (binding(Service::Chat), Timestamp::at(0));
     let peers: Vec<ConnectionId> = (0..5).map(|index| ConnectionId { index, generation: 1 }).collect();
@@ -74,7 +74,7 @@ fn who_waits_for_room_comes_before_those_who_fill_it_again() {
 }
 
 #[test]
-fn an_idle_session_is_small_and_after_a_peak_the_table_is_too() {
+fn idle_session_is_small_and_the_table_shrinks_after_a_peak() {
     // With its place in the reactor and its deadline no more than the 256 bytes that are promised.
     assert!(size_of::<Option<Session>>() <= 200, "{}", size_of::<Option<Session>>());
     let mut engine = Engine::new(Settings::default());

@@ -162,7 +162,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_quote_shows_what_cannot_be_seen_and_obeys_nothing() {
+    fn quote_escapes_invisible_and_control_characters() {
         for (said, shown) in [
             (&b"abc"[..], "abc"),
             (b"\x1b[31mred", "\\u{1b}[31mred"),
@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn a_quote_is_cut_at_64_characters_and_never_inside_an_escape() {
+    fn quote_is_cut_at_64_characters_and_never_within_an_escape() {
         assert_eq!(quote(&[b'x'; 64]), "x".repeat(64));
         assert_eq!(quote(&[b'x'; 65]), "x".repeat(64) + "…");
         assert_eq!(quote(&[0x1b; 4096]), "\\u{1b}".repeat(10) + "…");
@@ -185,14 +185,14 @@ mod tests {
     }
 
     #[test]
-    fn what_is_said_to_others_has_no_control_characters_but_tab() {
+    fn relayed_text_has_no_control_characters_but_tab() {
         let said = "a\tb\x07c\x7fd\u{9b}e\u{2028}f\u{2029}g\u{202a}h\u{202e}i\u{2066}j\u{2069}k\r";
         assert_eq!(clean(said.as_bytes()), "a\tbcdefghijk");
         assert_eq!(clean(b"\xffx"), "\u{fffd}x");
     }
 
     #[test]
-    fn words_split_where_cpython_splits_text() {
+    fn words_split_where_python_splits_text() {
         let words = |text: &'static [u8]| words(text).map(|word| word.to_vec()).collect::<Vec<_>>();
         assert_eq!(words(b" 5\t10\x0b\x0c\x1c7\x1f\r"), [&b"5"[..], b"10", b"7"]);
         assert!(is_empty(b" \t\r\x1c") && is_empty(b"") && !is_empty(b"\0"));

@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn the_earliest_is_woken_first_and_a_later_wish_costs_no_entry() {
+    fn earliest_timer_fires_first_and_rescheduling_adds_no_entry() {
         let mut deadlines = TimerQueue::default();
         let mut timers = [Timer::default(), Timer::default()];
         let mut arm = |deadlines: &mut TimerQueue, index: usize, wanted| {
@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn those_who_went_leave_nothing_behind_and_wake_nobody() {
+    fn removed_timers_leave_no_entries_and_never_fire() {
         let mut deadlines = TimerQueue::default();
         let mut timers: Vec<Timer> = (0..1000).map(|_| Timer::default()).collect();
         for (index, timer) in timers.iter_mut().enumerate() {

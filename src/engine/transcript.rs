@@ -64,7 +64,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nothing_is_kept_for_nobody_and_no_more_than_fits_for_somebody() {
+    fn transcript_is_kept_only_for_a_reader_and_bounded() {
         let mut transcript = Transcript::default();
         transcript.add(&[b"alice: ", b"hi"]);
         assert_eq!(transcript.poll(), None);

@@ -214,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn a_service_is_not_offered_where_its_longest_reply_is_longer_than_a_message() {
+    fn service_is_not_offered_where_its_longest_reply_exceeds_a_message() {
         let short = Transport { unit: Unit::Message { bytes_max: 511 }, ..Transport::UNIXSEQ };
         assert!(!Service::Multiply.fits(short), "its replies have up to 512 bytes");
     }

@@ -87,7 +87,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_packed_comes_out_in_order() {
+    fn packed_descriptors_come_out_in_order() {
         let pairs: Vec<(UnixStream, UnixStream)> = (0..450).map(|_| UnixStream::pair().unwrap()).collect();
         let descriptors: Vec<_> = pairs.iter().map(|(ours, _)| ours.as_fd()).collect();
         let fd_bundles = pack(&descriptors).unwrap();
@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_makes_no_parcel_and_what_is_no_parcel_is_an_error() {
+    fn empty_bundle_is_not_sent_and_invalid_one_is_an_error() {
         assert!(pack(&[]).unwrap().is_empty());
         assert!(unpack(tempfile::tempfile().unwrap()).is_err());
         let (ours, _peer) = UnixStream::pair().unwrap();

@@ -54,7 +54,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_for_another_process_is_told_with_its_names_and_what_is_ours_is_not() {
+    fn variables_for_another_process_are_reported_and_own_ones_are_not() {
         let line = of_descriptors(1, "4711", "2", Some("ipcd.socket:a\u{1b}")).unwrap();
         assert!(
             line.starts_with("LISTEN_PID is 4711, and this is process 1: the 2 descriptors that LISTEN_FDS speaks of (ipcd.socket, a\\u{1b}) are not taken"),

@@ -49,7 +49,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_loopback_address_of_the_own_name_is_found_and_no_other() {
+    fn only_the_loopback_address_of_the_own_host_name_is_found() {
         let debian = "127.0.0.1\tlocalhost\n127.0.1.1\tbox.example.org\tBox # ours\n::1 localhost box\n\
                       192.168.1.7 box\n127.0.2.1 boxes #box\nnonsense box\n127.0.1.1 box\n127.0.0.1 box\n";
         assert_eq!(loopback_addresses_of("box", debian), [IpAddr::from([127, 0, 1, 1])]);

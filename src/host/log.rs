@@ -222,7 +222,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_record_is_one_line_with_its_level() {
+    fn log_record_is_one_line_with_its_level() {
         for (level, word, priority) in [
             (Level::Error, " error: x\n", "<3>x\n"),
             (Level::Warn, " warning: x\n", "<4>x\n"),
@@ -237,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_in_a_line_can_end_it_or_drive_the_terminal() {
+    fn line_content_cannot_end_the_line_or_control_the_terminal() {
         let text = "a\nb\r\tc\0\u{1b}[2J\u{7f}\u{9b}\u{2028}\u{202e}\u{2066}\u{200f} é 日本 \\ \"'";
         let expected = "info: a\\nb\\r\\tc\\u{0}\\u{1b}[2J\\u{7f}\\u{9b}\\u{2028}\\u{202e}\\u{2066}\\u{200f} \
                         é 日本 \\ \"'\n";
@@ -245,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_is_never_longer_than_a_pipe_takes_whole() {
+    fn line_never_exceeds_an_atomic_pipe_write() {
         let fits = LINE_BYTES_MAX - "info: ".len() - CUT.len() - 1;
         for (text, is_cut) in [
             ("x".repeat(fits), false),
@@ -263,7 +263,7 @@ mod tests {
     }
 
     #[test]
-    fn the_journal_is_known_by_its_inode() {
+    fn journal_is_recognized_by_its_inode() {
         let is = |stream: &str| is_journal(OsStr::new(stream), 9, 4711);
         assert!(is("9:4711"));
         for other in ["9:4712", "8:4711", "", "9", "9:", ":4711", "9:4711:0", "a:b"] {
@@ -272,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bad_rust_log_is_told_and_the_rest_of_it_counts() {
+    fn invalid_rust_log_is_reported_and_the_rest_applies() {
         let of = |value: &str| directives(OsStr::new(value));
         for sound in [
             "",
@@ -301,7 +301,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_kept_of_rust_log_env_logger_takes() {
+    fn env_logger_accepts_the_kept_rust_log() {
         // It says what it does not take on standard error only; so at least it must not panic.
         for value in ["warn, =x ,ipcd=loud", "a/b/c", ",,,", "=", "==", "/", "info/"] {
             let (kept, _) = directives(OsStr::new(value));

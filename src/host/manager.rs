@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn the_manager_is_told_in_its_own_words() {
+    fn manager_gets_the_sd_notify_messages() {
         let (manager, listening, _directory) = manager();
         manager.ready("2 clients");
         assert_eq!(heard(&listening), "READY=1\nSTATUS=2 clients\n");
@@ -217,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn a_manager_that_does_not_listen_is_not_waited_for() {
+    fn unresponsive_manager_never_blocks_us() {
         let (manager, listening, _directory) = manager();
         for _ in 0..10_000 {
             manager.feed_watchdog();

@@ -280,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pipe_that_nobody_reads_costs_lines_and_no_time() {
+    fn unread_pipe_loses_lines_without_blocking() {
         let (reader, writer) = pipe_with(PipeFlags::CLOEXEC).unwrap();
         let shared = dup(&writer).unwrap();
         let mut sink = Sink::new(writer, Style::Terminal);
@@ -290,7 +290,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pipe_that_cannot_be_reopened_is_asked_first() {
+    fn unreopenable_pipe_is_polled_before_writing() {
         let (reader, writer) = pipe_with(PipeFlags::CLOEXEC).unwrap();
         let mut sink = Sink::new(writer.try_clone().unwrap(), Style::Terminal);
         sink.way = WriteMode::Polled(writer);
@@ -298,7 +298,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pipe_whose_reader_is_gone_is_no_error() {
+    fn pipe_without_a_reader_is_no_error() {
         let (reader, writer) = pipe_with(PipeFlags::CLOEXEC).unwrap();
         let mut sink = Sink::new(writer, Style::Terminal);
         drop(reader);
@@ -307,7 +307,7 @@ mod tests {
     }
 
     #[test]
-    fn a_terminal_that_was_stopped_costs_lines_and_no_time() {
+    fn stopped_terminal_loses_lines_without_blocking() {
         use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
         let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
         grantpt(&master).unwrap();
@@ -322,7 +322,7 @@ mod tests {
     }
 
     #[test]
-    fn a_socket_that_nobody_reads_costs_lines_and_no_time() {
+    fn unread_socket_loses_lines_without_blocking() {
         let (ours, mut theirs) = UnixStream::pair().unwrap();
         let mut sink = Sink::new(ours.into(), Style::Terminal);
         loses_and_recovers(&mut sink, &mut theirs);
@@ -342,7 +342,7 @@ mod tests {
     }
 
     #[test]
-    fn a_full_disk_is_counted() {
+    fn full_disk_is_counted() {
         let full = OpenOptions::new().write(true).open("/dev/full").unwrap();
         let mut sink = Sink::new(full.into(), Style::Terminal);
         for _ in 0..3 {
@@ -356,7 +356,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_has_the_time_that_nobody_adds_to_it() {
+    fn line_has_a_time_where_nothing_else_adds_one() {
         assert_eq!(Style::Priority.prefix(Level::Debug), "<7>");
         assert_eq!(untimed(&Style::Terminal.prefix(Level::Info)), "info: ");
         let full = Style::File.prefix(Level::Error);
@@ -368,7 +368,7 @@ mod tests {
     }
 
     #[test]
-    fn one_lost_line_is_one_line() {
+    fn one_lost_line_is_reported_as_one_line() {
         let full = OpenOptions::new().write(true).open("/dev/full").unwrap();
         let mut sink = Sink::new(full.into(), Style::Terminal);
         sink.write_all(LINE).unwrap();
@@ -376,7 +376,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_is_shared_with_others_who_write_to_it() {
+    fn file_is_shared_with_other_writers() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("log");
         let mut file = File::create(&path).unwrap();
@@ -388,7 +388,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_that_was_begun_is_finished_first() {
+    fn unfinished_line_is_completed_first() {
         let (reader, writer) = pipe_with(PipeFlags::CLOEXEC).unwrap();
         let mut sink = Sink::new(writer, Style::Terminal);
         // Longer than a pipe takes at once, and so not atomic.
@@ -412,7 +412,7 @@ mod tests {
     }
 
     #[test]
-    fn without_standard_error_nothing_fails() {
+    fn missing_standard_error_never_fails() {
         let mut sink =
             Sink { way: WriteMode::Closed, style: Style::Terminal, lost: 0, dropped: 0, rest: Vec::new() };
         sink.write_all(LINE).unwrap();

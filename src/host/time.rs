@@ -70,7 +70,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_zone_is_a_file_or_a_rule_or_else_utc() {
+    fn zone_is_a_file_or_a_rule_or_utc() {
         let offset = |zone: TimeZone| {
             let time = Timestamp::from_second(1_782_655_977).unwrap().to_zoned(zone);
             rfc_3339(&time).split_off("2026-06-28T16:12:57.000".len())
@@ -88,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn a_time_has_its_offset_in_summer_and_in_winter() {
+    fn time_has_its_offset_in_summer_and_winter() {
         let berlin = TimeZone::posix("CET-1CEST,M3.5.0,M10.5.0/3").unwrap();
         let kathmandu = TimeZone::posix("<+0545>-5:45").unwrap();
         for (zone, second, full, short) in [

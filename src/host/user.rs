@@ -95,7 +95,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn root_and_nobody_at_all_are_refused() {
+    fn root_and_missing_user_are_refused() {
         for (name, why) in [("root", "that is root"), ("no such\u{1b} user", "there is no such user")] {
             let error = User::find(name).unwrap_err();
             assert!(error.contains(why) && !error.contains('\u{1b}'), "{error}");

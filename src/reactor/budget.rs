@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn a_flood_leaves_room_for_those_who_had_no_line_and_is_counted() {
+    fn flood_leaves_lines_to_new_sources_and_is_counted() {
         let mut budget = Budget::default();
         let written = (0..10_000).filter(|_| budget.takes(at("192.0.2.1:5"))).count();
         assert_eq!(written, LINES_PER_SECOND);
@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_has_many_addresses_takes_no_more_than_some_of_the_room_for_others() {
+    fn many_addresses_of_one_source_share_a_part_of_the_budget() {
         let mut budget = Budget::default();
         let of_loopback = (0..10_000).filter(|at| {
             budget.takes(RemoteAddress::Address(([127, 1, (at >> 8) as u8, *at as u8], 5).into()))
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn thirty_who_come_at_once_are_thirty_lines_and_so_are_two_hundred() {
+    fn thirty_or_two_hundred_arrivals_each_get_a_line() {
         let mut budget = Budget::default();
         assert!((0..200).all(|at| budget.takes(RemoteAddress::Address(([192, 0, 2, at], 5).into()))));
         assert_eq!(budget.renew(), 0);
@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn of_trouble_a_second_has_one_line() {
+    fn trouble_is_logged_once_per_second() {
         let mut budget = Budget::default();
         assert!(budget.takes_one() && !budget.takes_one() && !budget.takes_one());
         assert_eq!(budget.renew(), 2);

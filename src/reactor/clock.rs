@@ -56,7 +56,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_stretch_in_which_the_process_did_not_run_does_not_count() {
+    fn time_without_running_does_not_count() {
         let mut clock = Clock::start(Timestamp::at(0));
         clock.read =
             clock.read.checked_sub(Duration::from_secs(3600)).expect("the machine is up for an hour");

@@ -255,7 +255,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_token_says_what_it_stands_for() {
+    fn token_encodes_its_target() {
         for source in [
             Source::Signals,
             Source::ListenerSlot(0),
@@ -268,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn a_place_left_in_this_turn_is_taken_in_the_next_and_an_old_number_means_nobody() {
+    fn freed_slot_is_reused_next_turn_and_stale_ids_are_ignored() {
         let connection = || Connection::new(UnixStream::pair().unwrap().0.into());
         let mut slots = Slots::default();
         let first = slots.insert(connection());
@@ -282,12 +282,12 @@ mod tests {
     }
 
     #[test]
-    fn a_place_takes_half_a_cache_line() {
+    fn slot_takes_half_a_cache_line() {
         assert!(size_of::<Slot>() <= 32, "{}", size_of::<Slot>());
     }
 
     #[test]
-    fn after_a_peak_the_table_is_as_small_as_before_and_old_numbers_mean_nobody() {
+    fn table_shrinks_after_a_peak_and_stale_ids_are_ignored() {
         let mut slots = Slots::default();
         let peers: Vec<ConnectionId> =
             (0..300).map(|_| slots.insert(Connection::new(UnixStream::pair().unwrap().0.into()))).collect();

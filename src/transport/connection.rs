@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn bytes_come_and_go_and_nothing_there_is_would_block() {
+    fn bytes_pass_both_ways_and_empty_read_would_block() {
         let (connection, mut peer) = pair();
         let mut buffer = [0; 8];
         assert_eq!(connection.read(&mut buffer).unwrap_err().kind(), io::ErrorKind::WouldBlock);
@@ -212,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_packet_is_no_end_of_file_and_a_long_one_is_told() {
+    fn empty_packet_is_not_end_of_file_and_long_one_is_reported() {
         let (ours, theirs) =
             socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::NONBLOCK, None).unwrap();
         let (connection, peer) = (Connection::of(ours), Connection::packets(theirs));
@@ -237,20 +237,20 @@ mod tests {
     }
 
     #[test]
-    fn more_pieces_than_go_at_once_are_written_in_part() {
+    fn more_pieces_than_iov_max_are_written_in_part() {
         let (connection, _peer) = pair();
         assert_eq!(connection.write(&[&b"x"[..]; 3000]).unwrap(), PIECES_MAX);
     }
 
     #[test]
-    fn a_peer_that_is_gone_is_an_error_and_no_signal() {
+    fn closed_peer_is_an_error_and_raises_no_signal() {
         let (connection, peer) = pair();
         drop(peer);
         assert_eq!(connection.write(&[b"x"]).unwrap_err().kind(), io::ErrorKind::BrokenPipe);
     }
 
     #[test]
-    fn a_reset_reaches_a_tcp_peer() {
+    fn reset_reaches_a_tcp_peer() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let mut peer = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         Connection::new(listener.accept().unwrap().0.into()).reset();

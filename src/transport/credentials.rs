@@ -80,7 +80,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_number_for_nobody_is_a_user_only_where_every_user_has_one() {
+    fn overflow_uid_is_a_user_only_if_all_uids_are_mapped() {
         for (map, is_whole) in [
             ("         0          0 4294967295\n", true),
             ("0 0 1\n1 1 4294967294\n", true), // systemd's PrivateUsers=full
@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn the_peer_of_a_pair_is_this_process() {
+    fn peer_of_a_socket_pair_is_this_process() {
         let (ours, _theirs) = UnixStream::pair().unwrap();
         let (uid, gid) = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
         assert_eq!(of_peer(&ours), RemoteAddress::Process { uid, gid, pid: std::process::id() });

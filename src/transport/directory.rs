@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn root_has_run_and_a_session_its_own() {
+    fn root_uses_run_and_a_session_its_runtime_directory() {
         let nowhere = Path::new("/nonexistent");
         let of = |uid, session: &str| runtime_directory_of(uid, Some(OsStr::new(session)), nowhere);
         assert_eq!(of(0, "/run/user/0"), Ok(PathBuf::from("/run")));
@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_session_a_private_directory_is_made_and_found_again() {
+    fn private_directory_is_made_without_a_session_and_reused() {
         let base = tempfile::tempdir().unwrap();
         let path = base.path().join("ipcd-x");
         for _ in 0..2 {
@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn a_directory_that_others_prepared_is_refused() {
+    fn prepared_directory_of_another_user_is_refused() {
         let base = tempfile::tempdir().unwrap();
         let path = base.path().join(format!("ipcd-{SOMEBODY}"));
         let refused = |reason: &str| {
@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn a_directory_for_sockets_can_be_passed_by_everybody() {
+    fn socket_directory_is_searchable_by_everyone() {
         let base = tempfile::tempdir().unwrap();
         let path = base.path().join("ipcd");
         assert!(make(&path).unwrap());

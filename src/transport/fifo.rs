@@ -276,7 +276,7 @@ mod tests {
     }
 
     #[test]
-    fn both_have_their_mode_and_no_end_of_file() {
+    fn both_fifos_have_their_mode_and_never_end() {
         let (directory, place) = ground();
         for (mode, input, output) in [
             (0o660, 0o620, 0o640),
@@ -301,7 +301,7 @@ mod tests {
     }
 
     #[test]
-    fn a_start_that_fails_removes_what_it_made_and_nothing_else() {
+    fn failed_start_removes_only_what_it_made() {
         let (directory, place) = ground();
         drop(open(&place, &options(0o660)).unwrap());
         assert_eq!(names(&directory), [""; 0]);
@@ -319,7 +319,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_fifo_is_left_alone_and_named() {
+    fn anything_but_a_fifo_is_kept_and_named() {
         let (directory, place) = ground();
         let path = directory.path().join("f.out");
         fs::write(&path, "somebody's").unwrap();
@@ -339,7 +339,7 @@ mod tests {
     }
 
     #[test]
-    fn two_never_share_one() {
+    fn two_daemons_never_share_a_fifo() {
         let (_directory, place) = ground();
         let (fifo, _) = open(&place, &options(0o660)).unwrap();
         assert!(open(&place, &options(0o660)).unwrap_err().is_in_use());
@@ -347,7 +347,7 @@ mod tests {
     }
 
     #[test]
-    fn a_group_that_there_is_not_is_a_warning_for_each_file() {
+    fn missing_group_is_a_warning_per_file() {
         let (_directory, place) = ground();
         let with = Options { group: "no-such-group".to_owned(), ..options(0o640) };
         let (fifo, warnings) = open(&place, &with).unwrap();

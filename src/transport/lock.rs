@@ -163,7 +163,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_lock_is_had_once_and_gone_when_dropped() {
+    fn lock_is_exclusive_and_released_on_drop() {
         let directory = tempfile::tempdir().unwrap();
         let socket = directory.path().join("s");
         for _ in 0..2 {
@@ -179,14 +179,14 @@ mod tests {
     }
 
     #[test]
-    fn a_lock_file_left_by_a_killed_daemon_is_taken_over() {
+    fn lock_file_of_a_killed_daemon_is_taken_over() {
         let directory = tempfile::tempdir().unwrap();
         std::fs::write(directory.path().join("s.lock"), "").unwrap();
         Lock::take(&directory.path().join("s")).unwrap();
     }
 
     #[test]
-    fn what_is_no_lock_file_of_ours_is_left_alone() {
+    fn foreign_file_is_not_used_as_a_lock() {
         let directory = tempfile::tempdir().unwrap();
         let (socket, lock) = (directory.path().join("s"), directory.path().join("s.lock"));
         let refused = || {
@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pid_file_is_locked_itself_and_its_owner_s_alone() {
+    fn pid_file_is_locked_and_private_to_its_owner() {
         use std::os::unix::fs::{MetadataExt, PermissionsExt};
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("pid");
@@ -228,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn of_many_at_once_exactly_one_has_the_lock() {
+    fn exactly_one_of_many_contenders_gets_the_lock() {
         let directory = tempfile::tempdir().unwrap();
         let socket = directory.path().join("s");
         for _ in 0..50 {

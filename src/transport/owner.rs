@@ -200,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn the_holder_of_a_port_is_named_also_behind_a_wildcard() {
+    fn port_holder_is_named_even_on_a_wildcard() {
         for (theirs, wanted) in [
             ("127.0.0.1:0", "127.0.0.1"),
             ("127.0.0.1:0", "0.0.0.0"),
@@ -216,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn a_listener_elsewhere_is_not_blamed() {
+    fn unrelated_listener_is_not_blamed() {
         let listener = TcpListener::bind("127.0.0.2:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         assert_eq!(of_tcp(SocketAddr::from(([127, 0, 0, 3], port))), None);
@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn the_holder_of_a_socket_file_is_named() {
+    fn socket_file_holder_is_named() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("s");
         assert_eq!(of_unix(&path), None);
@@ -233,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn the_holder_is_named_whatever_paths_there_are() {
+    fn holder_is_named_whatever_its_paths() {
         use std::os::unix::ffi::OsStringExt;
         let directory = tempfile::tempdir().unwrap();
         let names = [&b"two words"[..], b" ends ", b"two\nlines", b"not UTF-8: \xff", b"plain"];
@@ -247,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_cannot_write_on_the_terminal() {
+    fn holder_name_cannot_control_the_terminal() {
         assert_eq!(shown("a\u{1b}[2J\nb é"), "a\\u{1b}[2J\\nb é");
         assert_eq!(shown("a\u{202e}\u{9b}\u{200b}"), "a\\u{202e}\\u{9b}\\u{200b}");
     }

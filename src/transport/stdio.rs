@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pipe_is_opened_anew_and_stays_as_it_is() {
+    fn reopened_pipe_leaves_the_shared_one_unchanged() {
         let (mut reader, mut writer) = io::pipe().unwrap();
         let mut blocking = Blocking::default();
         let stat = fstat(&reader).unwrap();
@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn a_socket_blocks_again_in_the_end() {
+    fn socket_is_blocking_again_at_the_end() {
         let (ours, _theirs) = UnixStream::pair().unwrap();
         let mut blocking = Blocking::default();
         let fd = shared(ours.as_fd(), &mut blocking).unwrap();
@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn a_socket_that_is_no_connection_is_refused_with_a_reason() {
+    fn unconnected_socket_is_refused_with_a_reason() {
         let directory = tempfile::tempdir().unwrap();
         let listener = std::os::unix::net::UnixListener::bind(directory.path().join("s")).unwrap();
         let refused = check(listener.as_fd(), &fstat(&listener).unwrap(), "standard input").unwrap_err();

@@ -270,7 +270,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_mode_is_right_from_the_first_moment() {
+    fn file_mode_is_right_from_creation() {
         let directory = tempfile::tempdir().unwrap();
         for mode in [0o660, 0o600, 0o666, 0o777, 0o640, 0o060, 0o000] {
             let path = directory.path().join(format!("{mode:o}"));
@@ -282,7 +282,7 @@ mod tests {
     }
 
     #[test]
-    fn a_group_of_somebody_else_is_let_in_only_when_the_file_has_it() {
+    fn new_file_group_follows_a_setgid_directory() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("s");
         fs::set_permissions(directory.path(), Permissions::from_mode(0o2755)).unwrap();

@@ -68,7 +68,7 @@ fn rows(report: &Value) -> &Vec<Value> {
 }
 
 #[test]
-fn every_mechanism_of_this_machine_is_measured() {
+fn all_mechanisms_of_this_machine_are_measured() {
     let report: Value = serde_json::from_str(&measured(&["--count", "30", "--json"])).unwrap();
     assert_eq!((&report["schema"], &report["request"]), (&Value::from(1), &Value::from("5 10")));
     assert_eq!(report["ipcctl"], env!("CARGO_PKG_VERSION"));
@@ -90,7 +90,7 @@ fn every_mechanism_of_this_machine_is_measured() {
 }
 
 #[test]
-fn a_time_a_request_and_a_choice_count() {
+fn time_one_request_and_one_choice_of_mechanism_are_enough() {
     let arguments =
         ["--duration", "5ms", "--request", "2 ** -1", "--only", "futex,tcp", "--pin=together", "--json"];
     let report: Value = serde_json::from_str(&measured(&arguments)).unwrap();
@@ -101,7 +101,7 @@ fn a_time_a_request_and_a_choice_count() {
 }
 
 #[test]
-fn two_processes_are_kept_apart_on_two_processors_only() {
+fn processes_are_pinned_only_with_two_processors() {
     // Of this thread, and so of what it starts.
     let allowed = sched_getaffinity(None).unwrap();
     let mut one = CpuSet::new();
@@ -115,7 +115,7 @@ fn two_processes_are_kept_apart_on_two_processors_only() {
 }
 
 #[test]
-fn the_table_has_a_line_for_each_mechanism_and_bars() {
+fn table_has_a_row_and_bar_for_each_mechanism() {
     let table = measured(&["--count", "20", "--only", "unix,pipes,mqueue"]);
     for title in [" Unix stream socket ", " two pipes ", " POSIX message queues "] {
         let lines: Vec<&str> = table.lines().filter(|line| line.starts_with(title)).collect();
@@ -129,7 +129,7 @@ fn the_table_has_a_line_for_each_mechanism_and_bars() {
 }
 
 #[test]
-fn a_busy_machine_is_told_beside_the_figures() {
+fn busy_machine_is_reported_beside_the_figures() {
     let is_over = std::sync::atomic::AtomicBool::new(false);
     let (report, table) = std::thread::scope(|scope| {
         for _ in 0..std::thread::available_parallelism().unwrap().get() {
@@ -152,7 +152,7 @@ fn a_busy_machine_is_told_beside_the_figures() {
 }
 
 #[test]
-fn the_plot_is_well_formed_and_has_a_row_for_each_mechanism() {
+fn plot_is_well_formed_with_a_row_for_each_mechanism() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("plot.svg");
     let table = measured(&["--count", "10", "--only", "unix,eventfd", "--svg", file.to_str().unwrap()]);
@@ -172,7 +172,7 @@ fn the_plot_is_well_formed_and_has_a_row_for_each_mechanism() {
 }
 
 #[test]
-fn a_plot_that_cannot_be_written_is_a_failure() {
+fn unwritable_plot_is_a_failure() {
     let temporary = tempfile::tempdir().unwrap();
     let arguments = ["--count", "1", "--only", "pipes", "--svg", "/nonexistent/plot.svg"];
     let output = bench(temporary.path(), &arguments).output().unwrap();
@@ -181,7 +181,7 @@ fn a_plot_that_cannot_be_written_is_a_failure() {
 }
 
 #[test]
-fn an_endpoint_of_a_running_daemon_is_measured_alone() {
+fn endpoint_of_a_running_daemon_is_measured_alone() {
     let daemon = Daemon::with(
         "[multiply]\nlisten = [\"tcp://{ip}:65432\", \"unix://{dir}/other.sock\"]\n[chat]\nlisten = [\"tcp://{ip}:33000\"]\n\
          [mux]\nlisten = [\"unix://{dir}/ipcd.sock\"]\ndefault = \"chat\"\n",
@@ -207,7 +207,7 @@ fn an_endpoint_of_a_running_daemon_is_measured_alone() {
 }
 
 #[test]
-fn each_trouble_has_its_status_and_says_why() {
+fn each_failure_has_its_exit_status_and_reason() {
     let temporary = tempfile::tempdir().unwrap();
     for (arguments, status, says) in [
         (&["--to", "unix:///nonexistent/s"][..], 69, "no ipcd at unix:///nonexistent/s: no such file"),
@@ -229,7 +229,7 @@ fn each_trouble_has_its_status_and_says_why() {
 }
 
 #[test]
-fn who_does_not_answer_is_not_waited_for_longer_than_asked() {
+fn unresponsive_peer_times_out_as_asked() {
     let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let to = format!("tcp://{}", silent.local_addr().unwrap());
     let temporary = tempfile::tempdir().unwrap();
@@ -253,7 +253,7 @@ fn endless(temporary: &Path, mechanism: &str) -> (Child, i32) {
 }
 
 #[test]
-fn a_signal_leaves_no_process_and_no_file() {
+fn signal_leaves_no_process_and_no_file() {
     for (mechanism, signal) in [("unix", Signal::INT), ("mqueue", Signal::TERM), ("futex", Signal::HUP)] {
         let temporary = tempfile::tempdir().unwrap();
         let (mut bench, partner) = endless(temporary.path(), mechanism);
@@ -276,7 +276,7 @@ fn a_signal_leaves_no_process_and_no_file() {
 }
 
 #[test]
-fn a_bench_that_is_killed_takes_the_other_process_with_it() {
+fn killed_bench_takes_its_partner_process_with_it() {
     for mechanism in ["unix", "eventfd"] {
         let temporary = tempfile::tempdir().unwrap();
         let (mut bench, partner) = endless(temporary.path(), mechanism);
@@ -287,7 +287,7 @@ fn a_bench_that_is_killed_takes_the_other_process_with_it() {
 }
 
 #[test]
-fn a_partner_that_dies_ends_the_measurement_with_its_reason() {
+fn dead_partner_ends_the_measurement_with_a_reason() {
     for mechanism in ["unix", "pipes", "mqueue", "futex", "eventfd"] {
         let temporary = tempfile::tempdir().unwrap();
         let (bench, partner) = endless(temporary.path(), mechanism);
@@ -301,14 +301,14 @@ fn a_partner_that_dies_ends_the_measurement_with_its_reason() {
 }
 
 #[test]
-fn without_room_for_a_private_directory_nothing_is_begun() {
+fn nothing_starts_without_a_private_directory() {
     let output = bench(Path::new("/proc/self/fd"), &["--count", "1"]).output().unwrap();
     assert_eq!(output.status.code(), Some(1));
     assert!(text(&output.stderr).starts_with("ipcctl: a private directory: "), "{output:?}");
 }
 
 #[test]
-fn a_result_that_nobody_gets_is_a_failure() {
+fn undeliverable_result_is_a_failure() {
     let temporary = tempfile::tempdir().unwrap();
     let full = File::options().write(true).open("/dev/full").unwrap();
     let output = bench(temporary.path(), &["--count", "1", "--only", "pipes"]).stdout(full).output().unwrap();
@@ -342,7 +342,7 @@ fn form(text: &str) -> Vec<String> {
 }
 
 #[test]
-fn the_rows_in_the_readme_stand_in_the_first_table_of_the_docs() {
+fn readme_rows_are_rows_of_the_first_table_in_the_docs() {
     let (_, part) =
         include_str!("../../README.md").split_once("<!-- rows of docs/mechanisms.md -->").unwrap();
     let rows: Vec<&str> = part.split("<!-- end -->").next().unwrap().trim().lines().collect();
@@ -353,7 +353,7 @@ fn the_rows_in_the_readme_stand_in_the_first_table_of_the_docs() {
 }
 
 #[test]
-fn the_tables_in_the_docs_are_such_as_the_command_makes() {
+fn tables_in_the_docs_have_the_commands_format() {
     let shown = shown();
     assert_eq!(shown.len(), 2);
     for (mut arguments, text) in shown {
@@ -367,7 +367,7 @@ fn the_tables_in_the_docs_are_such_as_the_command_makes() {
 }
 
 #[test]
-fn the_benchs_partner_runs_no_program_of_the_callers_choice() {
+fn bench_partner_runs_no_program_of_the_callers_choice() {
     let directory = tempfile::tempdir().unwrap();
     let mark = directory.path().join("mark");
     // Named ipcd, first in PATH, and where the configuration would be.

@@ -27,7 +27,7 @@ fn text(bytes: &[u8]) -> &str {
 }
 
 #[test]
-fn multiply_prints_the_result_and_nothing_else() {
+fn multiply_prints_only_the_result() {
     let daemon = Daemon::usual();
     let socket = format!("unix://{}", daemon.socket().display());
     let port = format!("tcp://{}:65432", daemon.ip);
@@ -51,7 +51,7 @@ fn multiply_prints_the_result_and_nothing_else() {
 }
 
 #[test]
-fn multiply_works_on_a_unix_socket_of_its_own_as_well() {
+fn multiply_works_on_its_own_unix_socket() {
     let own = "[multiply]\nlisten = [\"unix://{dir}/multiply.sock\"]\n";
     let daemon = Daemon::with(own);
     let to = format!("unix://{}", daemon.directory.path().join("multiply.sock").display());
@@ -68,7 +68,7 @@ fn multiply_works_on_a_unix_socket_of_its_own_as_well() {
 }
 
 #[test]
-fn a_result_that_cannot_be_written_is_a_failure() {
+fn unwritable_result_is_a_failure() {
     let daemon = Daemon::usual();
     let to = format!("unix://{}", daemon.socket().display());
     let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
@@ -80,7 +80,7 @@ fn a_result_that_cannot_be_written_is_a_failure() {
 }
 
 #[test]
-fn reload_waits_for_the_outcome_and_fails_with_the_reason() {
+fn reload_reports_its_outcome_and_fails_with_a_reason() {
     let daemon = Daemon::usual();
     let socket = format!("unix://{}", daemon.socket().display());
     let output = ipcctl(&["--to", &socket, "reload"]);
@@ -103,7 +103,7 @@ fn reload_waits_for_the_outcome_and_fails_with_the_reason() {
 }
 
 #[test]
-fn each_trouble_has_its_status_and_says_what_to_do() {
+fn each_failure_has_its_exit_status_and_remedy() {
     for (arguments, status, says) in [
         (
             &["--to", "unix:///nonexistent/s", "reload"][..],
@@ -124,7 +124,7 @@ fn each_trouble_has_its_status_and_says_what_to_do() {
 }
 
 #[test]
-fn a_daemon_that_does_not_answer_is_not_waited_for_longer_than_asked() {
+fn unresponsive_daemon_times_out_as_asked() {
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let to = format!("tcp://{}", silent.local_addr().unwrap());
     let output = ipcctl(&["--to", &to, "--timeout", "50ms", "multiply", "1", "1"]);
@@ -150,7 +150,7 @@ fn socket(daemon: &Daemon) -> String {
 }
 
 #[test]
-fn each_line_of_standard_input_has_its_line_of_output_in_the_same_order() {
+fn each_input_line_gets_its_output_line_in_order() {
     let daemon = Daemon::usual();
     let to = socket(&daemon);
     let output = ipcctl_with(&["--to", &to, "multiply", "-"], "5 10\n1 / 0\n\n7 * 6");
@@ -168,7 +168,7 @@ fn each_line_of_standard_input_has_its_line_of_output_in_the_same_order() {
 }
 
 #[test]
-fn what_has_data_has_json() {
+fn json_option_prints_results_and_errors_as_json() {
     let daemon = Daemon::usual();
     let to = socket(&daemon);
     let output = ipcctl(&["--to", &to, "multiply", "--json", "10", "/", "4"]);
@@ -186,7 +186,7 @@ fn what_has_data_has_json() {
 }
 
 #[test]
-fn greet_prints_the_greeting_and_notices_who_does_not_greet() {
+fn greet_prints_the_greeting_and_reports_a_missing_one() {
     let daemon = Daemon::usual();
     for to in [socket(&daemon), format!("tcp://{}:9999", daemon.ip)] {
         let output = ipcctl(&["--to", &to, "greet"]);
@@ -200,7 +200,7 @@ fn greet_prints_the_greeting_and_notices_who_does_not_greet() {
 }
 
 #[test]
-fn a_line_filter_says_everything_in_the_room_before_it_leaves() {
+fn chat_pipe_sends_all_lines_before_leaving() {
     let daemon = Daemon::usual();
     let to = socket(&daemon);
     let mut bob = Client::member(&daemon, "bob");
@@ -218,7 +218,7 @@ fn a_line_filter_says_everything_in_the_room_before_it_leaves() {
 }
 
 #[test]
-fn a_line_filter_that_cannot_enter_or_errs_fails_with_the_daemons_words() {
+fn chat_pipe_fails_with_the_daemons_error() {
     let daemon = Daemon::usual();
     let to = socket(&daemon);
     let _bob = Client::member(&daemon, "bob");
@@ -232,7 +232,7 @@ fn a_line_filter_that_cannot_enter_or_errs_fails_with_the_daemons_words() {
 }
 
 #[test]
-fn a_line_filter_prints_what_is_said_while_its_input_stays_open() {
+fn chat_pipe_prints_others_while_its_input_is_open() {
     let daemon = Daemon::usual();
     let mut command = Command::new(env!("CARGO_BIN_EXE_ipcctl"));
     command.args(["--to", &socket(&daemon), "chat", "--name", "ear"]);
@@ -250,7 +250,7 @@ fn a_line_filter_prints_what_is_said_while_its_input_stays_open() {
 }
 
 #[test]
-fn what_others_say_never_is_an_error_of_ours() {
+fn other_members_words_are_never_our_error() {
     let daemon = Daemon::with(&format!("{USUAL}{BESIDE}"));
     let listen = |arguments: &[&str]| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_ipcctl"));
@@ -287,7 +287,7 @@ fn what_others_say_never_is_an_error_of_ours() {
 }
 
 #[test]
-fn a_room_that_ends_before_the_farewell_is_a_failure() {
+fn room_that_ends_before_the_farewell_is_a_failure() {
     let daemon = Daemon::usual();
     let mut command = Command::new(env!("CARGO_BIN_EXE_ipcctl"));
     command.args(["--to", &socket(&daemon), "chat", "--name", "ear"]);
@@ -301,7 +301,7 @@ fn a_room_that_ends_before_the_farewell_is_a_failure() {
 }
 
 #[test]
-fn a_unix_socket_is_the_services_own_if_it_is_named_so_or_said_to_be() {
+fn unix_socket_selects_its_service_by_name_or_option() {
     let own = "[chat]\nlisten = [\"unix://{dir}/chat.sock\", \"unix://{dir}/room\"]\n";
     let daemon = Daemon::with(own);
     let place = |name: &str| format!("unix://{}", daemon.directory.path().join(name).display());
@@ -313,7 +313,7 @@ fn a_unix_socket_is_the_services_own_if_it_is_named_so_or_said_to_be() {
 }
 
 #[test]
-fn what_needs_a_connection_says_so_before_it_tries() {
+fn chat_over_a_connectionless_endpoint_is_refused_at_once() {
     for to in ["udp://127.0.0.1:1", "unixgram:///nonexistent/g", "fifo:///nonexistent/f"] {
         let output = ipcctl_with(&["--to", to, "chat", "--name", "x"], "");
         assert_eq!(output.status.code(), Some(2), "{output:?}");
@@ -325,7 +325,7 @@ fn what_needs_a_connection_says_so_before_it_tries() {
 const REPLY: [&[u8]; 2] = [b"Data received", b"42.0"];
 
 #[test]
-fn a_datagram_is_answered_over_udp_and_over_a_unix_socket_with_an_address_to_answer_to() {
+fn datagram_is_answered_over_udp_and_a_bound_unix_socket() {
     let directory = tempfile::tempdir().unwrap();
     let udp = UdpSocket::bind("127.0.0.1:0").unwrap();
     let path = directory.path().join("multiply.gram");
@@ -358,7 +358,7 @@ fn a_datagram_is_answered_over_udp_and_over_a_unix_socket_with_an_address_to_ans
 }
 
 #[test]
-fn a_datagram_that_is_lost_or_refused_has_its_status() {
+fn lost_and_refused_datagrams_have_their_exit_status() {
     // At an address of its own: nobody else takes the port once it is free.
     let silent = UdpSocket::bind((Ground::new().ip, 0)).unwrap();
     let to = format!("udp://{}", silent.local_addr().unwrap());
@@ -370,7 +370,7 @@ fn a_datagram_that_is_lost_or_refused_has_its_status() {
 }
 
 #[test]
-fn on_a_socket_of_packets_each_line_is_a_packet_and_the_service_is_chosen_first() {
+fn packet_socket_sends_the_choice_first_then_a_packet_per_line() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("ipcd.seq");
     let listener = Socket::new(Domain::UNIX, Type::SEQPACKET, None).unwrap();
@@ -392,7 +392,7 @@ fn on_a_socket_of_packets_each_line_is_a_packet_and_the_service_is_chosen_first(
 }
 
 #[test]
-fn a_pair_of_fifos_is_asked_and_what_somebody_else_left_in_it_is_no_answer() {
+fn fifo_pair_is_queried_and_stale_replies_are_skipped() {
     let daemon = Daemon::with("[multiply]\nlisten = [\"fifo://{dir}/multiply\"]\n");
     let path = |end: &str| daemon.directory.path().join(format!("multiply{end}"));
     let mut other = File::options().write(true).open(path(".in")).unwrap();
@@ -417,7 +417,7 @@ fn a_pair_of_fifos_is_asked_and_what_somebody_else_left_in_it_is_no_answer() {
 }
 
 #[test]
-fn a_talk_in_a_pipe_waits_for_its_partner_and_says_bye_at_its_end() {
+fn talk_pipe_waits_for_its_partner_and_ends_with_bye() {
     let daemon = Daemon::usual();
     let to = socket(&daemon);
     let first = {
@@ -441,7 +441,7 @@ fn a_talk_in_a_pipe_waits_for_its_partner_and_says_bye_at_its_end() {
 }
 
 #[test]
-fn hello_is_answered() {
+fn hello_command_prints_the_reply() {
     let daemon = Daemon::usual();
     let output = ipcctl(&["--to", &socket(&daemon), "hello"]);
     assert_eq!((text(&output.stdout), text(&output.stderr)), ("Hello from server\n", ""));
@@ -449,7 +449,7 @@ fn hello_is_answered() {
 }
 
 #[test]
-fn completions_are_there_for_the_three_shells() {
+fn completions_exist_for_three_shells() {
     for (shell, word) in [("bash", "complete"), ("zsh", "#compdef ipcctl"), ("fish", "complete -c ipcctl")] {
         let output = ipcctl(&["completions", shell]);
         assert!(output.status.success() && text(&output.stdout).contains(word), "{shell}");
@@ -461,7 +461,7 @@ fn completions_are_there_for_the_three_shells() {
 }
 
 #[test]
-fn one_request_reaches_the_daemon_over_every_kind_of_endpoint() {
+fn request_works_over_every_kind_of_endpoint() {
     let daemon = Daemon::with(
         r#"
         [multiply]
@@ -499,7 +499,7 @@ fn one_request_reaches_the_daemon_over_every_kind_of_endpoint() {
 }
 
 #[test]
-fn status_is_a_table_for_people_and_the_daemons_report_for_programs() {
+fn status_is_a_table_or_the_daemons_json() {
     let daemon = Daemon::usual();
     let _member = Client::member(&daemon, "alice");
     let output = ipcctl(&["status", "--to", &socket(&daemon)]);
@@ -520,7 +520,7 @@ fn status_is_a_table_for_people_and_the_daemons_report_for_programs() {
 }
 
 #[test]
-fn status_shows_how_long_turns_of_the_loop_took() {
+fn status_shows_loop_latency() {
     let daemon = Daemon::usual();
     let mut client = daemon.tcp(65432);
     for _ in 0..100 {
@@ -558,7 +558,7 @@ fn status_shows_how_long_turns_of_the_loop_took() {
 }
 
 #[test]
-fn who_has_read_enough_ends_the_client_though_nothing_more_happens() {
+fn closed_output_ends_the_client_without_further_events() {
     use std::os::unix::process::ExitStatusExt;
     let daemon = Daemon::usual();
     let to = socket(&daemon);
@@ -585,7 +585,7 @@ fn who_has_read_enough_ends_the_client_though_nothing_more_happens() {
 }
 
 #[test]
-fn a_line_that_is_too_long_has_its_line_of_output_too() {
+fn overlong_line_still_gets_an_output_line() {
     let daemon =
         Daemon::with("[multiply]\nlisten = [\"tcp://{ip}:65432\", \"udp://{ip}:65432\"]\nmax_message = 64\n");
     let input = format!("1 2\n{}\n6 7\n", "1".repeat(65));
@@ -603,7 +603,7 @@ fn a_line_that_is_too_long_has_its_line_of_output_too() {
 }
 
 #[test]
-fn what_the_room_takes_for_no_name_is_told_at_once_and_so_is_another_service() {
+fn invalid_name_and_wrong_service_are_reported_at_once() {
     let daemon = Daemon::usual();
     for name in ["", " ", "quit", "{quit}", "\n"] {
         let output = ipcctl_with(&["--to", &socket(&daemon), "chat", "--name", name], "hi\n");
@@ -622,7 +622,7 @@ fn what_the_room_takes_for_no_name_is_told_at_once_and_so_is_another_service() {
 }
 
 #[test]
-fn watch_prints_a_line_for_each_thing_that_happens_and_ends_with_the_daemon() {
+fn watch_prints_a_line_per_event_and_ends_with_the_daemon() {
     let daemon = Daemon::usual();
     let mut child = Command::new(env!("CARGO_BIN_EXE_ipcctl"))
         .args(["watch", "--service", "multiply", "--to", &socket(&daemon)])

@@ -48,7 +48,7 @@ impl Drop for Reporter {
 }
 
 #[test]
-fn a_report_says_of_this_machine_what_proc_says() {
+fn report_matches_proc() {
     let daemon = daemon();
     let socket = format!("unix://{}", daemon.socket().display());
     for (to, host) in [(at(&daemon), "by tcp"), (socket, "through the mux")] {
@@ -74,7 +74,7 @@ fn a_report_says_of_this_machine_what_proc_says() {
 }
 
 #[test]
-fn a_dry_run_prints_what_would_be_reported_and_needs_no_daemon() {
+fn dry_run_prints_the_report_without_a_daemon() {
     let output = run(&["report", "--dry-run", "--count", "2", "--every", "100ms"]);
     assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
     let lines: Vec<Value> =
@@ -84,7 +84,7 @@ fn a_dry_run_prints_what_would_be_reported_and_needs_no_daemon() {
 }
 
 #[test]
-fn what_cannot_be_reported_is_an_error_with_its_status() {
+fn unavailable_figures_are_an_error_with_exit_status() {
     let ground = Ground::new();
     let nobody = format!("tcp://{}:{STATS}", ground.ip);
     for (arguments, status, says) in [
@@ -102,7 +102,7 @@ fn what_cannot_be_reported_is_an_error_with_its_status() {
 }
 
 #[test]
-fn a_report_that_is_refused_ends_it_and_another_service_is_told() {
+fn refused_report_ends_the_command_and_names_another_service() {
     let daemon = Daemon::with(
         "[stats]\nlisten = [\"tcp://{ip}:33001\"]\nmax_message = 64\n[multiply]\nlisten = [\"tcp://{ip}:65432\"]\n",
     );
@@ -118,7 +118,7 @@ fn a_report_that_is_refused_ends_it_and_another_service_is_told() {
 }
 
 #[test]
-fn it_says_that_the_daemon_is_gone_and_reports_again_when_it_is_back() {
+fn report_resumes_after_the_daemon_returns() {
     let daemon = daemon();
     let mut command = ipcctl(&["--to", &at(&daemon), "report", "--every", "100ms", "--host", "pc7"]);
     let mut reporter = Reporter(command.stderr(Stdio::piped()).spawn().unwrap());
@@ -139,7 +139,7 @@ fn it_says_that_the_daemon_is_gone_and_reports_again_when_it_is_back() {
 }
 
 #[test]
-fn a_daemon_that_is_not_ours_cannot_write_on_the_terminal() {
+fn hostile_daemon_cannot_control_the_terminal() {
     let ground = Ground::new();
     let listener = std::net::TcpListener::bind((ground.ip, 0)).unwrap();
     let to = format!("tcp://{}", listener.local_addr().unwrap());
@@ -162,7 +162,7 @@ fn reported() -> Daemon {
 }
 
 #[test]
-fn in_a_pipe_top_prints_a_line_for_each_machine_sorted_as_asked() {
+fn piped_top_prints_a_sorted_line_per_machine() {
     let daemon = reported();
     let output = run(&["--to", &at(&daemon), "top", "--once", "--sort", "cpu"]);
     assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
@@ -176,7 +176,7 @@ fn in_a_pipe_top_prints_a_line_for_each_machine_sorted_as_asked() {
 }
 
 #[test]
-fn top_prints_json_at_each_look_until_the_daemon_ends() {
+fn top_json_prints_each_look_until_the_daemon_ends() {
     let daemon = reported();
     let socket = format!("unix://{}", daemon.socket().display());
     let mut command = ipcctl(&["--to", &socket, "top", "--json", "--every", "100ms"]);

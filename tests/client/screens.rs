@@ -48,7 +48,7 @@ fn style_of(screen: &vt100::Screen, text: &str) -> Option<(vt100::Color, bool)> 
 }
 
 #[test]
-fn a_hint_stands_out_in_colour_and_without_colour_it_is_bold_and_has_its_word() {
+fn hint_is_coloured_or_bold_with_a_word_without_colour() {
     let daemon = daemon();
     let place = mux(&daemon);
     let coloured = watcher(&daemon, |_| {});
@@ -96,7 +96,7 @@ fn a_hint_stands_out_in_colour_and_without_colour_it_is_bold_and_has_its_word() 
 }
 
 #[test]
-fn without_keys_there_are_coloured_lines_and_a_dumb_terminal_gets_plain_ones() {
+fn watch_prints_plain_or_coloured_lines_without_keys() {
     use std::os::unix::process::ExitStatusExt;
     let daemon = daemon();
     for is_dumb in [false, true] {
@@ -125,7 +125,7 @@ fn without_keys_there_are_coloured_lines_and_a_dumb_terminal_gets_plain_ones() {
 }
 
 #[test]
-fn who_looks_back_keeps_the_place_while_more_happens_and_at_any_size() {
+fn scrolled_back_view_keeps_its_place_at_any_size() {
     let daemon = daemon();
     let mut pty = watcher(&daemon, |_| {});
     let mut client = ask(&daemon, 0..60);
@@ -170,7 +170,7 @@ fn who_looks_back_keeps_the_place_while_more_happens_and_at_any_size() {
 }
 
 #[test]
-fn a_picture_that_is_paused_stands_still_and_goes_on_with_the_newest() {
+fn paused_top_stands_still_and_resumes_with_the_newest() {
     let daemon = daemon();
     let mut pty = watcher(&daemon, |_| {});
     let mut client = ask(&daemon, 1..2);
@@ -192,7 +192,7 @@ fn a_picture_that_is_paused_stands_still_and_goes_on_with_the_newest() {
 }
 
 #[test]
-fn the_filter_is_edited_and_a_wrong_one_is_told_as_the_daemon_tells_it() {
+fn filter_is_edited_and_invalid_one_shows_the_daemons_error() {
     let daemon = daemon();
     let mut pty = watcher(&daemon, |_| {});
     pty.press("f");
@@ -225,7 +225,7 @@ fn the_filter_is_edited_and_a_wrong_one_is_told_as_the_daemon_tells_it() {
 }
 
 #[test]
-fn a_daemon_that_comes_back_is_watched_again_with_the_same_filter() {
+fn watch_resumes_with_its_filter_after_a_restart() {
     let socket = tempfile::tempdir().unwrap();
     let path = socket.path().join("ipcd.sock");
     let config = format!(
@@ -261,7 +261,7 @@ fn a_daemon_that_comes_back_is_watched_again_with_the_same_filter() {
 }
 
 #[test]
-fn one_who_was_too_slow_is_told_how_much_was_missed() {
+fn slow_watcher_learns_how_many_events_it_missed() {
     let daemon = daemon();
     let mut pty = watcher(&daemon, |_| {});
     pty.signal(Signal::STOP);
@@ -280,7 +280,7 @@ fn one_who_was_too_slow_is_told_how_much_was_missed() {
 }
 
 #[test]
-fn nothing_that_is_told_to_one_who_watches_is_obeyed_by_the_terminal() {
+fn watched_text_cannot_control_the_terminal() {
     let hostile = TcpListener::bind("127.0.0.1:0").unwrap();
     let to = format!("tcp://{}", hostile.local_addr().unwrap());
     let server = std::thread::spawn(move || {
@@ -304,7 +304,7 @@ fn nothing_that_is_told_to_one_who_watches_is_obeyed_by_the_terminal() {
 }
 
 #[test]
-fn top_shows_all_machines_sorts_them_and_follows_the_size_of_the_terminal() {
+fn top_sorts_machines_and_follows_the_terminal_size() {
     let daemon = Daemon::usual();
     let mut machines = daemon.unix();
     machines.say("stats\n{\"host\":\"calm\",\"cpu_percent\":5}\n{\"host\":\"wild\",\"cpu_percent\":100}\n");
@@ -350,7 +350,7 @@ fn rows_of(screen: &vt100::Screen, status: &str, first: &str) -> bool {
 }
 
 #[test]
-fn the_curve_of_a_machine_begins_with_what_the_daemon_remembers_and_grows_with_each_report() {
+fn curve_starts_with_the_history_and_grows_with_reports() {
     let daemon = daemon();
     let mut machine = daemon.tcp(STATS);
     let mut report = |percent: u32| {
@@ -372,7 +372,7 @@ fn the_curve_of_a_machine_begins_with_what_the_daemon_remembers_and_grows_with_e
 }
 
 #[test]
-fn top_says_that_the_daemon_is_gone_and_goes_on_when_it_is_back() {
+fn top_resumes_after_the_daemon_returns() {
     let daemon = daemon();
     let to = format!("tcp://{}:{STATS}", daemon.ip);
     daemon.tcp(STATS).say("{\"host\":\"before\",\"cpu_percent\":5}\n");
@@ -399,7 +399,7 @@ fn top_says_that_the_daemon_is_gone_and_goes_on_when_it_is_back() {
 }
 
 #[test]
-fn a_daemon_that_ends_is_not_kept_waiting_by_those_who_wait_for_the_next_one() {
+fn reconnecting_clients_do_not_delay_the_daemons_stop() {
     // Longer than a test has patience.
     let slow = "[limits]\nlinger_timeout = \"10min\"\nshutdown_grace = \"10min\"\n";
     let daemon = Daemon::with(&format!("{slow}{USUAL}{BESIDE}"));

@@ -59,7 +59,7 @@ fn echo_status_prints_one_line_and_ends() {
 }
 
 #[test]
-fn a_report_names_the_daemon_its_endpoints_and_every_service() {
+fn report_names_the_daemon_its_endpoints_and_every_service() {
     let daemon = Daemon::usual();
     let report = report(&daemon);
     assert_eq!(report["pid"], daemon.pid());
@@ -81,7 +81,7 @@ fn a_report_names_the_daemon_its_endpoints_and_every_service() {
 }
 
 #[test]
-fn each_connection_is_told_in_its_state() {
+fn each_connection_is_listed_with_its_state() {
     let daemon = Daemon::with(&format!("{USUAL}{BESIDE}"));
     let mut serving = daemon.tcp(MULTIPLY);
     serving.say("5 10\n");
@@ -140,7 +140,7 @@ impl Asker {
 }
 
 #[test]
-fn who_has_something_to_hear_yet_is_draining_while_the_daemon_stops_and_who_has_not_lingers() {
+fn connection_drains_at_stop_only_while_output_is_queued() {
     let services = USUAL.replace("[greeting]", "raw_gap = \"10s\"\nframing = \"raw\"\n[greeting]");
     let limits = "[limits]\nshutdown_grace = \"1h\"\nlinger_timeout = \"1h\"\n";
     let daemon = Daemon::with(&format!("{limits}{services}{}", Asker::ENDPOINT));
@@ -164,7 +164,7 @@ fn who_has_something_to_hear_yet_is_draining_while_the_daemon_stops_and_who_has_
 }
 
 #[test]
-fn a_chat_window_parts_before_it_is_reset() {
+fn raw_chat_client_parts_before_its_reset() {
     let daemon = Daemon::with(&format!("{USUAL}{}", Asker::ENDPOINT));
     let mut number = 0;
     let parting = wait_until("the moment between the last words and the reset is met", || {
@@ -186,7 +186,7 @@ fn a_chat_window_parts_before_it_is_reset() {
 }
 
 #[test]
-fn who_is_told_that_this_is_no_http_server_lingers_until_it_has_read_that() {
+fn http_client_lingers_until_it_has_read_its_error() {
     let daemon = Daemon::with(&format!("[limits]\nlinger_timeout = \"1h\"\n{USUAL}"));
     let mut browser = daemon.tcp(MULTIPLY);
     browser.say("GET / HTTP/1.1\r\n");
@@ -200,7 +200,7 @@ fn who_is_told_that_this_is_no_http_server_lingers_until_it_has_read_that() {
 }
 
 #[test]
-fn what_waits_for_one_who_does_not_read_is_told() {
+fn queued_bytes_of_a_nonreader_are_reported() {
     let daemon = Daemon::usual();
     let mut client = daemon.tcp(MULTIPLY);
     // More requests than all buffers on the way take: this ends when the daemon does.
@@ -217,7 +217,7 @@ fn what_waits_for_one_who_does_not_read_is_told() {
 }
 
 #[test]
-fn errors_are_counted_by_kind_and_bytes_by_service() {
+fn errors_count_by_kind_and_bytes_by_service() {
     let daemon = Daemon::usual();
     let mut client = daemon.tcp(MULTIPLY);
     client.say("abc\n5 x\n1 / 0\n");
@@ -245,7 +245,7 @@ fn errors_are_counted_by_kind_and_bytes_by_service() {
 }
 
 #[test]
-fn who_comes_from_the_network_is_told_nothing_through_the_mux() {
+fn network_client_gets_no_status_through_the_mux() {
     let daemon = Daemon::with("[mux]\nlisten = [\"tcp://{ip}:65432\"]");
     let mut client = daemon.tcp(MULTIPLY);
     client.say("help\nstatus\nmultiply\n");
@@ -257,7 +257,7 @@ fn who_comes_from_the_network_is_told_nothing_through_the_mux() {
 }
 
 #[test]
-fn on_an_endpoint_of_its_own_each_message_is_a_question() {
+fn status_endpoint_answers_every_message() {
     let daemon = Daemon::with("[status]\nlisten = [\"tcp://{ip}:65432\"]");
     let mut client = daemon.tcp(MULTIPLY);
     client.say("status\n\nagain\n");
@@ -268,7 +268,7 @@ fn on_an_endpoint_of_its_own_each_message_is_a_question() {
 }
 
 #[test]
-fn a_crowd_is_reported_whole_to_one_who_reads_slowly_and_others_are_served_meanwhile() {
+fn long_report_reaches_a_slow_reader_while_others_are_served() {
     let daemon = Daemon::usual();
     let crowd: Vec<Client> = (0..2000).map(|_| daemon.tcp(CHAT)).collect();
     let report = wait_for(&daemon, "chat", "naming", crowd.len());
@@ -286,7 +286,7 @@ fn a_crowd_is_reported_whole_to_one_who_reads_slowly_and_others_are_served_meanw
 }
 
 #[test]
-fn the_process_tells_what_it_takes_and_what_became_of_a_reload() {
+fn status_reports_resources_and_the_last_reload() {
     let daemon = Daemon::usual();
     let first = report(&daemon);
     let used = first["memory_used"].as_u64().expect("bytes");
@@ -309,7 +309,7 @@ fn the_process_tells_what_it_takes_and_what_became_of_a_reload() {
 }
 
 #[test]
-fn what_comes_with_a_choice_counts_for_the_service_and_rates_are_told() {
+fn bytes_behind_a_choice_count_for_the_chosen_service() {
     let daemon = Daemon::usual();
     for words in ["multiply\n5 10\n", "5 10\n"] {
         let mut client = daemon.unix();
@@ -338,7 +338,7 @@ fn what_comes_with_a_choice_counts_for_the_service_and_rates_are_told() {
 }
 
 #[test]
-fn errors_are_shown_by_their_kind() {
+fn status_command_shows_errors_by_kind() {
     let daemon = Daemon::usual();
     let mut client = daemon.tcp(MULTIPLY);
     client.say("5 x\n1 / 0\n5 y\n");

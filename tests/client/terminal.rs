@@ -11,7 +11,7 @@ use crate::harness::{CHAT, Client, Daemon, Ground, USUAL};
 use rustix::process::Signal;
 
 #[test]
-fn two_people_chat_and_each_message_is_seen_once_by_both() {
+fn two_members_see_each_message_once() {
     let daemon = Daemon::usual();
     let port = format!("tcp://{}:33000", daemon.ip);
     let mut ann = PtySession::take(&["--to", &mux(&daemon), "chat", "--name", "ann"]);
@@ -49,7 +49,7 @@ fn two_people_chat_and_each_message_is_seen_once_by_both() {
 }
 
 #[test]
-fn the_line_is_edited_apart_from_what_arrives() {
+fn edited_line_is_unaffected_by_arriving_lines() {
     let daemon = Daemon::usual();
     let mut ann = PtySession::take(&["--to", &mux(&daemon), "chat", "--name", "ann"]);
     ann.see("you are in the room");
@@ -82,7 +82,7 @@ fn the_line_is_edited_apart_from_what_arrives() {
 }
 
 #[test]
-fn what_was_said_can_be_read_again_at_any_size() {
+fn earlier_lines_can_be_scrolled_at_any_size() {
     let daemon = Daemon::usual();
     let mut ann = PtySession::take(&["--to", &mux(&daemon), "chat", "--name", "ann"]);
     ann.see("you are in the room");
@@ -121,7 +121,7 @@ fn what_was_said_can_be_read_again_at_any_size() {
 }
 
 #[test]
-fn a_daemon_that_comes_back_finds_everybody_again_under_their_names() {
+fn members_keep_their_names_when_the_daemon_returns() {
     let first = Ground::new();
     let second = Ground { directory: tempfile::tempdir().unwrap(), ip: first.ip };
     let start = |ground: Ground| {
@@ -154,7 +154,7 @@ fn a_daemon_that_comes_back_finds_everybody_again_under_their_names() {
 }
 
 #[test]
-fn two_people_talk_until_one_says_bye_and_the_other_can_still_read_it() {
+fn partner_can_still_read_the_talk_after_bye() {
     let daemon = Daemon::usual();
     let to = mux(&daemon);
     let mut first = PtySession::take(&["--to", &to, "talk"]);
@@ -174,7 +174,7 @@ fn two_people_talk_until_one_says_bye_and_the_other_can_still_read_it() {
 }
 
 #[test]
-fn a_name_that_is_taken_is_followed_by_a_number() {
+fn taken_name_gets_a_number() {
     let daemon = Daemon::usual();
     let _ann = Client::member(&daemon, "ann");
     let mut second = PtySession::take(&["--to", &mux(&daemon), "chat", "--name", "ann"]);
@@ -219,7 +219,7 @@ impl Line {
 }
 
 #[test]
-fn after_a_line_that_broke_on_one_side_a_member_has_its_own_name_back() {
+fn member_regains_its_name_after_a_broken_connection() {
     let daemon = Daemon::usual();
     let mut bob = Client::member(&daemon, "bob");
     let line = Line::to(&daemon);
@@ -252,7 +252,7 @@ fn after_a_line_that_broke_on_one_side_a_member_has_its_own_name_back() {
 }
 
 #[test]
-fn a_signal_gives_the_terminal_back_and_ends_the_client() {
+fn signal_restores_the_terminal_and_ends_the_client() {
     use std::os::unix::process::ExitStatusExt;
     let daemon = Daemon::usual();
     for (name, signal) in [("ann", Signal::TERM), ("bob", Signal::INT), ("cay", Signal::HUP)] {
@@ -265,7 +265,7 @@ fn a_signal_gives_the_terminal_back_and_ends_the_client() {
 }
 
 #[test]
-fn a_dumb_terminal_gets_lines_and_no_orders() {
+fn dumb_terminal_gets_lines_without_escape_sequences() {
     let daemon = Daemon::usual();
     let mut ann = PtySession::with(&["--to", &mux(&daemon), "chat", "--name", "ann"], |command| {
         command.env("TERM", "dumb");
@@ -279,7 +279,7 @@ fn a_dumb_terminal_gets_lines_and_no_orders() {
 }
 
 #[test]
-fn nothing_that_a_peer_sends_is_obeyed_by_the_terminal() {
+fn peer_bytes_cannot_control_the_terminal() {
     let hostile = TcpListener::bind("127.0.0.1:0").unwrap();
     let to = format!("tcp://{}", hostile.local_addr().unwrap());
     let orders = "\x1b]0;owned\x07\x1b[31mred\x1b[2J\x1bc\u{9b}5m\u{202e}end";
@@ -302,7 +302,7 @@ fn nothing_that_a_peer_sends_is_obeyed_by_the_terminal() {
 }
 
 #[test]
-fn without_colour_a_name_is_bold_and_no_colour_is_written() {
+fn names_are_bold_without_colour() {
     let daemon = Daemon::usual();
     let arguments = ["--to", &mux(&daemon), "chat", "--name", "ann"];
     let mut ann = PtySession::with(&arguments, |command| {
@@ -321,7 +321,7 @@ fn without_colour_a_name_is_bold_and_no_colour_is_written() {
 }
 
 #[test]
-fn a_bench_shows_how_far_it_is_and_then_the_table_alone() {
+fn bench_shows_progress_then_only_the_table() {
     let pty = PtySession::take(&["bench", "--duration", "200ms", "--only", "pipes"]);
     let rows = pty.see("round trips a second: one by one");
     assert!(rows.iter().all(|row| !row.ends_with('%')), "{rows:?}");

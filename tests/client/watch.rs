@@ -50,7 +50,7 @@ fn hint(watcher: &mut Client, mistake: &str) -> String {
 }
 
 #[test]
-fn a_life_is_seen_from_its_beginning_to_its_end() {
+fn connection_is_watched_from_open_to_close() {
     let daemon = daemon();
     let mut watcher = watcher(&daemon, "all");
     let mut client = daemon.tcp(MULTIPLY);
@@ -87,7 +87,7 @@ fn a_life_is_seen_from_its_beginning_to_its_end() {
 }
 
 #[test]
-fn a_client_that_does_not_read_its_reply_is_told_why_it_was_reset() {
+fn unread_reply_hint_explains_the_reset() {
     let daemon = daemon();
     let mut watcher = watcher(&daemon, "service=chat json");
     let client = daemon.tcp(CHAT);
@@ -100,7 +100,7 @@ fn a_client_that_does_not_read_its_reply_is_told_why_it_was_reset() {
 }
 
 #[test]
-fn a_client_that_says_nothing_is_told_what_is_waited_for() {
+fn silent_client_hint_names_what_is_awaited() {
     let daemon = daemon();
     let mut watcher = watcher(&daemon, "json");
     let client = daemon.tcp(MULTIPLY);
@@ -116,7 +116,7 @@ fn a_client_that_says_nothing_is_told_what_is_waited_for() {
 }
 
 #[test]
-fn a_request_without_an_end_is_told_of_newlines() {
+fn unterminated_request_hint_names_newlines() {
     let daemon = daemon();
     let mut watcher = watcher(&daemon, "json");
     let mut client = daemon.tcp(MULTIPLY);
@@ -130,7 +130,7 @@ fn a_request_without_an_end_is_told_of_newlines() {
 }
 
 #[test]
-fn a_line_that_is_begun_and_not_finished_is_told_of_newlines() {
+fn unfinished_line_hint_names_newlines() {
     let daemon = Daemon::with(&USUAL.replace("[greeting]", "message_timeout = \"300ms\"\n[greeting]"));
     let mut watcher = watcher(&daemon, "json");
     let mut client = daemon.tcp(MULTIPLY);
@@ -140,7 +140,7 @@ fn a_line_that_is_begun_and_not_finished_is_told_of_newlines() {
 }
 
 #[test]
-fn a_client_that_reads_once_is_told_of_the_second_reply() {
+fn single_read_hint_names_the_second_reply() {
     // A gap long enough for the client to leave in.
     let daemon = Daemon::with(&USUAL.replace("[greeting]", "raw_gap = \"5s\"\n[greeting]"));
     let mut watcher = watcher(&daemon, "json");
@@ -154,7 +154,7 @@ fn a_client_that_reads_once_is_told_of_the_second_reply() {
 }
 
 #[test]
-fn a_raw_client_that_leaves_in_the_gap_between_two_replies_is_told_the_same() {
+fn raw_client_leaving_between_two_replies_gets_the_same_hint() {
     let daemon =
         Daemon::with(&USUAL.replace("[greeting]", "raw_gap = \"5s\"\nframing = \"raw\"\n[greeting]"));
     let mut watcher = watcher(&daemon, "json");
@@ -167,7 +167,7 @@ fn a_raw_client_that_leaves_in_the_gap_between_two_replies_is_told_the_same() {
 }
 
 #[test]
-fn a_client_that_shuts_its_sending_side_and_reads_on_has_not_left() {
+fn half_closed_client_that_reads_on_gets_no_hint() {
     // As `printf '5 10' | nc -N` does, over TCP and over the Unix socket.
     let daemon = Daemon::with(&USUAL.replace("[greeting]", "raw_gap = \"5s\"\n[greeting]"));
     let mut watcher = watcher(&daemon, "json");
@@ -195,7 +195,7 @@ fn a_client_that_shuts_its_sending_side_and_reads_on_has_not_left() {
 }
 
 #[test]
-fn who_came_to_the_wrong_port_is_told_where_the_right_one_is() {
+fn wrong_port_hint_names_the_right_one() {
     let daemon = daemon();
     let mut watcher = watcher(&daemon, "json");
     daemon.tcp(MULTIPLY).say("GET / HTTP/1.1\r\nHost: x\r\n\r\n");
@@ -227,7 +227,7 @@ fn who_came_to_the_wrong_port_is_told_where_the_right_one_is() {
 }
 
 #[test]
-fn a_number_with_a_comma_is_told_how_it_is_written() {
+fn decimal_comma_hint_shows_the_right_form() {
     let daemon = daemon();
     let mut watcher = watcher(&daemon, "json");
     let mut client = daemon.tcp(MULTIPLY);
@@ -237,7 +237,7 @@ fn a_number_with_a_comma_is_told_how_it_is_written() {
 }
 
 #[test]
-fn a_datagram_is_seen_with_its_answer_and_its_mistake() {
+fn datagram_is_shown_with_its_reply_and_mistake() {
     let daemon = Daemon::with(&USUAL.replace(":65432\"", ":65432\", \"udp://{ip}:65432\""));
     let mut watcher = watcher(&daemon, "json");
     let socket = std::net::UdpSocket::bind((daemon.ip, 0)).unwrap();
@@ -254,7 +254,7 @@ fn a_datagram_is_seen_with_its_answer_and_its_mistake() {
 }
 
 #[test]
-fn a_correct_client_gets_no_hint() {
+fn correct_client_gets_no_hint() {
     let daemon = daemon();
     let mut watcher = watcher(&daemon, "json");
     let mut client = daemon.tcp(MULTIPLY);
@@ -283,7 +283,7 @@ fn a_correct_client_gets_no_hint() {
 }
 
 #[test]
-fn a_filter_shows_one_service_or_one_peer_and_can_be_changed() {
+fn filter_selects_a_service_or_peer_and_can_change() {
     let daemon = daemon();
     let mut watcher = watcher(&daemon, "service=hello");
     let mut client = daemon.tcp(MULTIPLY);
@@ -308,7 +308,7 @@ fn a_filter_shows_one_service_or_one_peer_and_can_be_changed() {
 }
 
 #[test]
-fn two_watchers_see_the_same_and_neither_the_other() {
+fn watchers_see_the_same_events_but_not_each_other() {
     let daemon = daemon();
     let mut first = watcher(&daemon, "all");
     let mut second = watcher(&daemon, "all");
@@ -329,7 +329,7 @@ fn two_watchers_see_the_same_and_neither_the_other() {
 }
 
 #[test]
-fn a_slow_watcher_is_told_how_much_it_missed_and_multiply_goes_on() {
+fn slow_watcher_learns_its_loss_while_multiply_continues() {
     let daemon = daemon();
     let mut slow = watcher(&daemon, "all");
     let mut client = daemon.tcp(MULTIPLY);
@@ -349,7 +349,7 @@ fn a_slow_watcher_is_told_how_much_it_missed_and_multiply_goes_on() {
 }
 
 #[test]
-fn there_is_an_end_to_the_places_of_watchers_and_one_that_leaves_makes_place() {
+fn watchers_are_limited_and_a_leaving_one_frees_its_place() {
     let daemon = daemon();
     let places = ipcd::engine::limits::WATCHERS_MAX / 4; // for one user
     let mut watchers: Vec<Client> = (0..places).map(|_| watcher(&daemon, "all")).collect();
@@ -368,7 +368,7 @@ fn there_is_an_end_to_the_places_of_watchers_and_one_that_leaves_makes_place() {
 }
 
 #[test]
-fn the_configuration_says_how_many_may_watch() {
+fn configuration_limits_the_watchers() {
     let daemon = Daemon::with(&format!("{USUAL}[watch]\nmax_watchers = 1\n"));
     let _watcher = watcher(&daemon, "all");
     let mut late = daemon.unix();
@@ -378,7 +378,7 @@ fn the_configuration_says_how_many_may_watch() {
 }
 
 #[test]
-fn a_watcher_is_not_idle_and_one_without_a_filter_is() {
+fn watcher_is_never_idle_but_is_without_a_filter() {
     let daemon = Daemon::with(&format!("[limits]\nidle_timeout = \"500ms\"\n{USUAL}"));
     let mut idle = daemon.unix();
     let mut watcher = watcher(&daemon, "all");
@@ -393,7 +393,7 @@ fn a_watcher_is_not_idle_and_one_without_a_filter_is() {
 }
 
 #[test]
-fn who_comes_from_the_network_cannot_watch_through_the_mux() {
+fn network_client_cannot_watch_through_the_mux() {
     let daemon = Daemon::with("[mux]\nlisten = [\"tcp://{ip}:65432\"]");
     let mut client = daemon.tcp(MULTIPLY);
     client.say("watch\n");

@@ -6,3 +6,4 @@ mod harness;
 mod manual;
 mod promises;
 mod readme;
+mod sources;

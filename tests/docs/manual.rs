@@ -102,13 +102,13 @@ fn set<T: ToString>(items: impl IntoIterator<Item = T>) -> BTreeSet<String> {
 // ---- ipcd(8)
 
 #[test]
-fn every_option_is_in_the_manual_and_no_other() {
+fn manual_lists_exactly_the_options() {
     let real = options_of_help(&help(env!("CARGO_BIN_EXE_ipcd"), &[]));
     assert_eq!(options_of_page(IPCD), real);
 }
 
 #[test]
-fn every_exit_status_is_in_the_manual_and_no_other() {
+fn manual_lists_exactly_the_exit_statuses() {
     assert_eq!(items(IPCD, "EXIT STATUS", ""), set(STATUSES));
     let wrong = Config::parse(Path::new("f"), "x = 1").unwrap_err();
     let statuses = [Failure::Config(wrong), Failure::Unavailable(vec![]), Failure::Runtime(String::new())];
@@ -120,7 +120,7 @@ fn every_exit_status_is_in_the_manual_and_no_other() {
 }
 
 #[test]
-fn every_signal_is_in_the_manual_and_no_other() {
+fn manual_lists_exactly_the_signals() {
     let source = include_str!("../../src/reactor/signals.rs");
     let words = source.split(|c: char| !c.is_ascii_alphanumeric());
     let signals = words.filter(|word| word.starts_with("SIG"));
@@ -128,7 +128,7 @@ fn every_signal_is_in_the_manual_and_no_other() {
 }
 
 #[test]
-fn every_variable_that_the_sources_read_is_in_the_manual() {
+fn manual_lists_every_variable_the_sources_read() {
     let documented = items(IPCD, "ENVIRONMENT", "Ev");
     let mut read = 0;
     for file in sources(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/src"))) {
@@ -159,7 +159,7 @@ fn sources(directory: &Path) -> Vec<std::path::PathBuf> {
 }
 
 #[test]
-fn the_sum_of_all_memory_in_the_manual_is_that_of_the_defaults() {
+fn manual_states_the_default_memory_sum() {
     let mib = |bytes: usize| bytes as f64 / f64::from(1 << 20);
     let lines: Vec<&str> = IPCD.lines().collect();
     // What a line begins with stands behind its number. Sizes of tables are the compiler's to choose, within bounds.
@@ -183,7 +183,7 @@ fn the_sum_of_all_memory_in_the_manual_is_that_of_the_defaults() {
 }
 
 #[test]
-fn the_units_bounds_on_memory_are_what_the_sum_is_on_a_machine_of_two_gigabytes() {
+fn unit_memory_bounds_match_the_sum_on_a_2_gb_machine() {
     let unit = include_str!("../../packaging/systemd/ipcd.service");
     let (high, max) = ipcd::daemon::bounds::of_unit(&Settings::default());
     for (key, percent) in [("MemoryHigh", high), ("MemoryMax", max)] {
@@ -196,7 +196,7 @@ fn the_units_bounds_on_memory_are_what_the_sum_is_on_a_machine_of_two_gigabytes(
 }
 
 #[test]
-fn every_reason_for_a_close_is_in_the_manual() {
+fn manual_lists_every_close_reason() {
     for reason in sentences(include_str!("../../src/engine/message.rs")) {
         assert!(mentions(IPCD, &reason), "{reason:?}");
     }
@@ -243,7 +243,7 @@ fn keys_of_example() -> Keys {
 }
 
 #[test]
-fn every_key_is_in_the_code_the_manual_and_the_example_with_one_default() {
+fn code_manual_and_example_agree_on_keys_and_defaults() {
     let page = keys_of_page();
     let code: BTreeSet<(String, String)> =
         ipcd::config::keys().into_iter().map(|(table, key)| (table.to_owned(), key.to_owned())).collect();
@@ -268,7 +268,7 @@ fn explanations(key: &str) -> String {
 }
 
 #[test]
-fn every_range_is_in_the_manual() {
+fn manual_states_every_range() {
     let values = include_str!("../../src/config/value.rs");
     let quoted = |text: &'static str| text.split('"').nth(1).unwrap();
     let bounds: Vec<(&str, &str)> = values
@@ -294,7 +294,7 @@ fn every_range_is_in_the_manual() {
 }
 
 #[test]
-fn the_example_in_the_manual_is_a_configuration() {
+fn manual_example_is_a_valid_configuration() {
     let blocks = blocks(IPCD_TOML, "configuration");
     assert!(!blocks.is_empty());
     for (_, lines) in blocks {
@@ -306,7 +306,7 @@ fn the_example_in_the_manual_is_a_configuration() {
 // ---- ipcctl(1)
 
 #[test]
-fn every_option_and_command_of_the_client_is_in_its_manual_and_no_other() {
+fn client_manual_lists_exactly_its_options_and_commands() {
     let Some(ipcctl) = IPCCTL_BINARY else {
         eprintln!("there is no ipcctl yet");
         return;
@@ -397,7 +397,7 @@ fn mentions(page: &str, sentence: &str) -> bool {
 }
 
 #[test]
-fn every_sentence_that_a_peer_can_be_told_is_in_the_manual() {
+fn manual_lists_every_sentence_a_peer_can_get() {
     let mut count = 0;
     for source in [
         include_str!("../../src/engine/allow.rs"),
@@ -586,7 +586,7 @@ fn python(literal: &str) -> Vec<u8> {
 }
 
 #[test]
-fn every_example_of_the_protocol_is_what_a_daemon_says() {
+fn protocol_examples_match_a_running_daemon() {
     let dialogues = Dialogue::all();
     assert!(dialogues.len() > 20, "{}", dialogues.len());
     for service in Service::ALL {
@@ -626,12 +626,12 @@ fn says_nothing(program: &str, arguments: &[&str], null: bool) {
 
 #[test]
 #[ignore = "needs man-db, groff and mandoc"]
-fn man_has_no_warning() {
+fn man_reports_no_warning() {
     says_nothing("man", &["--warnings", "-l", "-Tutf8"], true);
 }
 
 #[test]
 #[ignore = "needs man-db, groff and mandoc"]
-fn mandoc_has_no_warning() {
+fn mandoc_reports_no_warning() {
     says_nothing("mandoc", &["-T", "lint", "-W", "warning"], false);
 }

@@ -37,7 +37,7 @@ fn file_of(path: &[String]) -> PathBuf {
 }
 
 #[test]
-fn every_test_that_the_page_of_faults_names_is_there() {
+fn faults_page_names_only_existing_tests() {
     let page = fs::read_to_string(root().join("docs/faults.md")).unwrap();
     let names = named(&page);
     assert!(names.len() > 30);
@@ -50,7 +50,7 @@ fn every_test_that_the_page_of_faults_names_is_there() {
 }
 
 #[test]
-fn every_fault_that_is_tried_stands_on_the_page() {
+fn faults_page_lists_every_fault_that_is_tested() {
     let page = fs::read_to_string(root().join("docs/faults.md")).unwrap();
     let names = named(&page);
     for entry in fs::read_dir(root().join("tests/faults")).unwrap() {
@@ -68,7 +68,7 @@ fn every_fault_that_is_tried_stands_on_the_page() {
 }
 
 #[test]
-fn the_page_of_dependencies_gives_a_reason_for_each() {
+fn dependencies_page_gives_a_reason_for_each() {
     let page = fs::read_to_string(root().join("docs/dependencies.md")).unwrap();
     let first_cells = page.lines().filter_map(|line| line.strip_prefix("| ")?.split(" |").next());
     let explained: Vec<&str> = first_cells

@@ -98,7 +98,7 @@ fn dialogue_step(line: &str) -> Option<Step> {
 
 #[test]
 #[ignore = "needs nc and python3"]
-fn the_tour_is_what_a_reader_sees() {
+fn tour_matches_a_real_run() {
     if std::env::var_os(ALONE).is_none()
         && let Some(mut again) = in_a_world_of_its_own()
     {
@@ -148,7 +148,7 @@ fn in_a_world_of_its_own() -> Option<Command> {
     let mut again = within("exec \"$@\"");
     again.arg(std::env::current_exe().unwrap());
     again
-        .args(["--exact", "readme::the_tour_is_what_a_reader_sees", "--include-ignored", "--nocapture"])
+        .args(["--exact", "readme::tour_matches_a_real_run", "--include-ignored", "--nocapture"])
         .env(ALONE, "yes");
     Some(again)
 }
@@ -235,7 +235,7 @@ fn settle(command: &mut Command, directory: &TempDir) {
 }
 
 #[test]
-fn the_index_of_the_docs_names_every_page_and_no_other() {
+fn docs_index_lists_exactly_the_pages() {
     let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs");
     let index = std::fs::read_to_string(docs.join("README.md")).unwrap();
     let mut pages: Vec<String> = std::fs::read_dir(&docs)

@@ -55,7 +55,7 @@ fn mutant(input: &[u8], state: &mut u64) -> Vec<u8> {
 }
 
 #[test]
-fn every_seed_and_what_was_found_holds() {
+fn all_seeds_and_findings_hold() {
     for (claim, check) in CLAIMS {
         let inputs = inputs(claim);
         assert!(!inputs.is_empty(), "{claim} has seeds");
@@ -67,9 +67,9 @@ fn every_seed_and_what_was_found_holds() {
 }
 
 #[test]
-fn the_records_among_the_seeds_are_records_of_versions_that_are_read() {
+fn seed_records_have_readable_versions() {
     let mut of_pieces = 0;
-    for (path, bytes) in inputs("a_record_is_refused_or_gone_on_with") {
+    for (path, bytes) in inputs("record_is_refused_or_restored") {
         match serde_json::from_slice::<Record>(&bytes) {
             Ok(_) => {}
             Err(_) => {
@@ -83,7 +83,7 @@ fn the_records_among_the_seeds_are_records_of_versions_that_are_read() {
 }
 
 #[test]
-fn mutants_of_the_seeds_hold() {
+fn mutated_seeds_hold() {
     for (claim, check) in CLAIMS {
         for (path, bytes) in inputs(claim) {
             let mut state = bytes.len() as u64;
@@ -97,7 +97,7 @@ fn mutants_of_the_seeds_hold() {
 }
 
 #[test]
-fn every_claim_has_a_target_and_every_target_a_claim() {
+fn claims_and_targets_correspond() {
     let mut targets: Vec<String> = fs::read_dir(directory("fuzz_targets"))
         .unwrap()
         .map(|entry| entry.unwrap().path().file_stem().unwrap().to_str().unwrap().to_owned())

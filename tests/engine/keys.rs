@@ -31,7 +31,7 @@ fn without_effect(key: &str, service: Service) -> Option<&'static str> {
 }
 
 #[test]
-fn every_key_has_its_effect_in_every_table_that_may_have_it() {
+fn each_key_takes_effect_in_every_table_that_allows_it() {
     let mut played = BTreeSet::new();
     for (table, key) in config::keys() {
         let scenes: Vec<&Scene> =
@@ -70,7 +70,7 @@ fn every_key_has_its_effect_in_every_table_that_may_have_it() {
 }
 
 #[test]
-fn a_key_that_means_nothing_to_a_service_is_named_with_its_place() {
+fn meaningless_key_of_a_service_is_named_with_its_place() {
     let mut named = 0;
     for (table, key) in config::keys() {
         let service = Service::named(table);

@@ -120,7 +120,7 @@ fn imports(code: &str) -> Vec<String> {
 }
 
 #[test]
-fn every_import_points_down() {
+fn imports_point_down() {
     let modules = modules();
     assert!(modules.len() > 20, "the sources were found");
     let mut seen = 0;
@@ -138,7 +138,7 @@ fn every_import_points_down() {
 }
 
 #[test]
-fn the_engine_is_pure() {
+fn engine_is_pure() {
     for (name, path, code) in modules() {
         if name != "engine" {
             continue;
@@ -152,7 +152,7 @@ fn the_engine_is_pure() {
 }
 
 #[test]
-fn the_reactor_and_the_transport_know_no_service() {
+fn reactor_and_transport_know_no_service() {
     for (name, path, code) in modules() {
         if name == "reactor" || name == "transport" {
             for word in SERVICES {
@@ -166,7 +166,7 @@ fn the_reactor_and_the_transport_know_no_service() {
 const JSON_FOR_NOBODY: &str = "src/engine/record/piece.rs";
 
 #[test]
-fn all_json_that_somebody_sees_is_written_in_one_place() {
+fn visible_json_is_written_in_one_place() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut writers = Vec::new();
     for (_, path, code) in modules() {
@@ -185,7 +185,7 @@ fn all_json_that_somebody_sees_is_written_in_one_place() {
 const UNSAFE_LINES_MAX: usize = 100;
 
 #[test]
-fn unsafe_code_is_in_one_place_and_each_use_has_its_reason() {
+fn unsafe_code_is_in_one_place_with_reasons() {
     let room = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/host/raw");
     let mut lines = 0;
     for (_, path, code) in modules() {
@@ -232,7 +232,7 @@ const OWN_PARTS: &[(&str, &[&str])] = &[
 ];
 
 #[test]
-fn what_depends_on_the_service_is_in_the_table_of_services() {
+fn service_differences_are_in_the_service_table() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut used = std::collections::BTreeSet::new();
     for (_, path, code) in modules() {
@@ -286,7 +286,7 @@ fn matches(code: &str) -> Vec<Vec<String>> {
 }
 
 #[test]
-fn no_service_falls_into_an_arm_that_was_not_meant_for_it() {
+fn no_service_falls_into_a_catch_all_arm() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut seen = 0;
     for (name, path, code) in modules() {
@@ -309,7 +309,7 @@ fn no_service_falls_into_an_arm_that_was_not_meant_for_it() {
 }
 
 #[test]
-fn a_service_is_its_file_its_dialogues_and_its_words() {
+fn service_is_its_file_dialogues_and_words() {
     let read = |path: String| fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path));
     let dialogues = read("tests/protocol/conversations/table.rs".into()).unwrap();
     let scenes = read("tests/engine/keys/scenes.rs".into()).unwrap();
@@ -335,7 +335,7 @@ fn a_service_is_its_file_its_dialogues_and_its_words() {
 }
 
 #[test]
-fn the_engine_as_a_crate_asks_for_what_ipcd_asks_for() {
+fn engine_crate_has_the_dependencies_of_ipcd() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let manifest = |path: &str| fs::read_to_string(root.join(path)).unwrap().parse::<toml::Table>().unwrap();
     let (own, engine) = (manifest("Cargo.toml"), manifest("engine/Cargo.toml"));

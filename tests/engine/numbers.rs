@@ -448,7 +448,7 @@ fn ask_python(questions: &str) -> String {
 
 #[test]
 #[ignore = "needs python3"]
-fn numbers_are_read_reckoned_and_written_as_python_does() {
+fn numbers_match_python_in_reading_arithmetic_and_writing() {
     let wanted = setting("IPCD_NUMBER_CASES", CASES);
     let seed = setting("IPCD_NUMBER_SEED", SEED);
     let mut questions = String::new();
@@ -488,7 +488,7 @@ fn numbers_are_read_reckoned_and_written_as_python_does() {
 /// Which digits there are depends on the version of Unicode: those that this python3 knows are asked about, ours may be more.
 #[test]
 #[ignore = "needs python3"]
-fn digits_and_white_space_of_every_script_are_read_as_python_does() {
+fn digits_and_white_space_of_all_scripts_match_python() {
     const LIST: &str = r#"
 import sys, unicodedata
 for point in range(0x80, 0x110000):
@@ -521,7 +521,7 @@ for point in range(0x80, 0x110000):
 }
 
 #[test]
-fn the_numbers_halfway_are_halfway() {
+fn halfway_numbers_are_exactly_halfway() {
     assert_eq!(halfway(1.0), "01.00000000000000011102230246251565404236316680908203125");
     assert_eq!(halfway(9007199254740992.0), "09007199254740993.");
     assert!(halfway(0.0).ends_with("125") && halfway(0.0).len() > 1075);

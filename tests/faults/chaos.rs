@@ -143,7 +143,7 @@ fn everything_serves(trial: &Trial) {
 }
 
 #[test]
-fn whatever_is_done_to_it_for_a_while_the_healthy_client_never_notices() {
+fn random_faults_never_disturb_the_healthy_client() {
     let (seed, seconds) = (number("IPCD_SEED", 1), number("IPCD_SECONDS", effort(5, 60)));
     eprintln!("IPCD_SEED={seed} IPCD_SECONDS={seconds} repeats this");
     let trial = Trial::with(EVERYTHING)

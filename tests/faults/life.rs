@@ -15,7 +15,7 @@ use crate::harness::{Client, Daemon, Ground, MULTIPLY, USUAL, wait_until};
 use rustix::process::Signal;
 
 #[test]
-fn a_stop_under_load_answers_every_request_that_was_received() {
+fn stop_under_load_answers_every_received_request() {
     let count: usize = effort(1_000, 10_000);
     let mut daemon = Daemon::with(&format!("[limits]\nmax_connections = 10100\n{USUAL}"));
     let healthy = Healthy::on(daemon.tcp(MULTIPLY));
@@ -62,7 +62,7 @@ fn a_stop_under_load_answers_every_request_that_was_received() {
 }
 
 #[test]
-fn a_storm_of_reloads_good_and_bad_costs_no_session() {
+fn storm_of_good_and_bad_reloads_costs_no_session() {
     let rounds = effort(300, 10_000);
     let trial =
         Trial::with(USUAL).expect_in_log("reload").expect_in_log("ipcd.toml:").expect_in_log("in use");
@@ -128,7 +128,7 @@ fn a_storm_of_reloads_good_and_bad_costs_no_session() {
 
 /// SIGKILL at any moment, also amid a start, leaves nothing that keeps the next one from starting.
 #[test]
-fn after_a_kill_the_next_start_serves() {
+fn start_after_a_kill_serves() {
     let rounds = effort(30, 1_000);
     let beside = Trial::with(USUAL);
     let mut chance = Chance::new(13);
@@ -159,7 +159,7 @@ fn after_a_kill_the_next_start_serves() {
 }
 
 #[test]
-fn of_two_starts_at_once_exactly_one_wins() {
+fn exactly_one_of_two_simultaneous_starts_wins() {
     let rounds = effort(40, 1_000);
     let beside = Trial::with(USUAL);
     let ground = Ground::new();
@@ -194,7 +194,7 @@ fn of_two_starts_at_once_exactly_one_wins() {
 
 /// The manager keeps the listening sockets and, over the restart, the connections.
 #[test]
-fn restarts_under_a_service_manager_refuse_and_reset_nobody() {
+fn restarts_under_a_manager_refuse_and_reset_nobody() {
     let rounds = effort(10, 1_000);
     let ground = Ground::new();
     ground.write_config(USUAL);
@@ -257,7 +257,7 @@ fn restarts_under_a_service_manager_refuse_and_reset_nobody() {
 }
 
 #[test]
-fn a_daemon_that_stood_still_blames_nobody() {
+fn suspended_daemon_times_nobody_out() {
     let (timeout, pause) = effort(("1s", 2_500), ("15s", 30_000));
     let daemon = Daemon::with(&format!(
         "[limits]\nmessage_timeout = \"{timeout}\"\nidle_timeout = \"{timeout}\"\n{USUAL}"
@@ -292,7 +292,7 @@ fn a_daemon_that_stood_still_blames_nobody() {
 
 #[test]
 #[ignore = "needs libfaketime"]
-fn a_wall_clock_that_moves_by_years_ends_nothing() {
+fn wall_clock_jump_ends_no_session() {
     let library = std::fs::read_dir("/usr/lib")
         .unwrap()
         .filter_map(|entry| Some(entry.ok()?.path().join("faketime/libfaketime.so.1")))

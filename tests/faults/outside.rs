@@ -77,7 +77,7 @@ fn has_a_place(file: &Path, line: &str) {
 }
 
 #[test]
-fn a_mutated_configuration_is_read_or_each_error_has_a_place() {
+fn mutated_configuration_is_read_or_every_error_has_a_place() {
     let count = effort(5_000, 1_000_000);
     let trial = Trial::with(USUAL).expect_in_log("reload").expect_in_log("ipcd.toml");
     let (mut chance, mut good, mut longest) = (Chance::new(17), 0, Duration::ZERO);
@@ -133,7 +133,7 @@ fn a_mutated_configuration_is_read_or_each_error_has_a_place() {
 }
 
 #[test]
-fn what_is_no_configuration_is_refused_at_once_also_by_a_reload() {
+fn non_configuration_is_refused_at_once_even_on_reload() {
     let trial = Trial::with(USUAL).expect_in_log("reload").expect_in_log("ipcd.toml");
     let file = trial.directory.path().join("ipcd.toml");
     let mut control = trial.unix();
@@ -175,7 +175,7 @@ fn what_is_no_configuration_is_refused_at_once_also_by_a_reload() {
 
 /// A million mistakes: most are counted, few are written, and nobody waits.
 #[test]
-fn a_flood_of_mistakes_is_counted_and_not_written() {
+fn flood_of_mistakes_is_counted_not_logged() {
     let count = effort(50_000, 1_000_000);
     let trial = Trial::with(USUAL).expect_in_log("more lines suppressed");
     let mut client = trial.tcp(MULTIPLY);
@@ -198,7 +198,7 @@ fn a_flood_of_mistakes_is_counted_and_not_written() {
 
 /// Standard error takes nothing: a full disk, a pipe whose reader sleeps, or nobody.
 #[test]
-fn a_log_that_takes_nothing_costs_lines_and_nothing_else() {
+fn blocked_log_costs_only_lines() {
     let mut sleeper = Command::new("sleep").arg("600").stdin(Stdio::piped()).spawn().unwrap();
     let (reader, writer) = std::io::pipe().unwrap();
     drop(reader);
@@ -232,7 +232,7 @@ fn a_log_that_takes_nothing_costs_lines_and_nothing_else() {
 
 /// Descriptors of every wrong kind, none of which may be taken for an endpoint.
 #[test]
-fn no_wrong_descriptor_is_taken_for_an_endpoint() {
+fn wrong_descriptor_is_never_taken_for_an_endpoint() {
     use crate::harness::manager::Manager;
     for _ in 0..effort(2, 100) {
         let ground = Ground::new();
@@ -279,7 +279,7 @@ fn no_wrong_descriptor_is_taken_for_an_endpoint() {
 
 /// A manager that does not listen, or does not read, is none of the daemon's clients' concern.
 #[test]
-fn a_deaf_or_missing_service_manager_holds_nothing_up() {
+fn deaf_or_missing_manager_delays_nothing() {
     let directory = tempfile::tempdir().unwrap();
     let full = directory.path().join("full");
     let receiver = UnixDatagram::bind(&full).unwrap();
@@ -309,7 +309,7 @@ fn a_deaf_or_missing_service_manager_holds_nothing_up() {
 
 /// Datagrams of every wrong kind, and two daemons that are told to have written to each other.
 #[test]
-fn datagrams_are_dropped_or_answered_once_and_two_daemons_fall_silent() {
+fn datagrams_get_at_most_one_reply_and_loops_end() {
     let config =
         format!("[limits]\nanswers_per_second = 0\n{USUAL}[hello]\nlisten = [\"udp://{{ip}}:8080\"]\n")
             .replace("[multiply]\nlisten = [", "[multiply]\nlisten = [\"udp://{ip}:65432\", ");

@@ -149,12 +149,12 @@ fn half_of_the_room(count: usize, signal: Signal) {
 }
 
 #[test]
-fn when_half_the_members_are_stopped_the_others_hear_everything_and_the_stopped_are_dropped() {
+fn stopped_members_are_dropped_and_the_others_hear_everything() {
     half_of_the_room(effort(40, 500), Signal::STOP);
 }
 
 #[test]
-fn when_half_the_members_are_killed_amid_a_broadcast_the_others_lose_nothing() {
+fn killing_half_the_members_mid_broadcast_costs_the_others_nothing() {
     half_of_the_room(effort(40, 500), Signal::KILL);
 }
 
@@ -207,7 +207,7 @@ fn harmless(what: &str, text: &str) {
 }
 
 #[test]
-fn nothing_that_is_said_reaches_another_terminal_or_the_log_as_a_control_character() {
+fn said_control_characters_reach_no_terminal_and_no_log() {
     let ground = crate::harness::Ground::new();
     ground.write_config(&format!("{USUAL}{BESIDE}"));
     let mut command = ground.command();

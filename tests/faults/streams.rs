@@ -14,7 +14,7 @@ const REQUESTS: &str = "5 10\n";
 const REPLIES: &str = "Data received\n50.0\n";
 
 #[test]
-fn connecting_and_resetting_again_and_again_leaks_nothing() {
+fn repeated_connect_and_reset_leaks_nothing() {
     let trial = Trial::with(USUAL);
     let each = effort(2_500, 250_000);
     std::thread::scope(|scope| {
@@ -39,7 +39,7 @@ fn connecting_and_resetting_again_and_again_leaks_nothing() {
 }
 
 #[test]
-fn slow_writers_are_closed_by_the_deadline_and_a_slow_one_that_finishes_is_answered() {
+fn slow_writers_time_out_and_one_that_finishes_is_answered() {
     let (count, seconds) = effort((200, 3), (1_000, 30));
     let trial = Trial::with(&format!("[limits]\nmessage_timeout = \"{seconds}s\"\n{USUAL}"));
     let mut finishing = trial.tcp(MULTIPLY);
@@ -80,7 +80,7 @@ fn slow_writers_are_closed_by_the_deadline_and_a_slow_one_that_finishes_is_answe
 }
 
 #[test]
-fn an_endless_line_costs_an_error_and_no_memory() {
+fn endless_line_gets_an_error_and_no_memory() {
     let bytes: usize = effort(64 << 20, 1 << 30);
     let trial = Trial::with(USUAL);
     let mut client = trial.tcp(MULTIPLY);
@@ -105,7 +105,7 @@ fn an_endless_line_costs_an_error_and_no_memory() {
 }
 
 #[test]
-fn a_firehose_is_answered_in_order() {
+fn firehose_is_answered_in_order() {
     const COUNT: usize = 100_000;
     let trial = Trial::with(USUAL);
     let mut requests = String::new();
@@ -134,7 +134,7 @@ fn a_firehose_is_answered_in_order() {
 }
 
 #[test]
-fn a_reply_arrives_whole_though_the_client_is_still_sending() {
+fn reply_arrives_whole_while_the_client_still_sends() {
     let (count, workers) = (effort(1_000, 10_000), 8);
     let trial = Trial::with(&format!("{USUAL}{BESIDE}"));
     let whole = AtomicUsize::new(0);
@@ -164,7 +164,7 @@ fn a_reply_arrives_whole_though_the_client_is_still_sending() {
 }
 
 #[test]
-fn who_never_closes_after_our_close_is_closed_by_the_limit_of_lingering() {
+fn client_that_never_closes_is_bounded_by_lingering() {
     let count = effort(200, 2_000);
     let trial = Trial::with(&format!("{USUAL}{BESIDE}"));
     let before = trial.descriptors();
@@ -183,7 +183,7 @@ fn who_never_closes_after_our_close_is_closed_by_the_limit_of_lingering() {
 
 /// Each batch of events holds closes, and right behind them newcomers who get the same places.
 #[test]
-fn nobody_is_given_what_was_meant_for_the_one_whose_place_it_has() {
+fn reused_slot_never_gets_its_predecessors_bytes() {
     let (rounds, batch) = effort((40, 250), (4_000, 250));
     let trial = Trial::with(USUAL);
     let mut chance = Chance::new(11);
@@ -226,7 +226,7 @@ fn nobody_is_given_what_was_meant_for_the_one_whose_place_it_has() {
 
 /// What a browser and a TLS client say first, to a port that speaks something else.
 #[test]
-fn another_protocols_hello_gets_one_error_and_is_closed() {
+fn foreign_protocol_gets_one_error_and_is_closed() {
     let trial = Trial::with(&format!("{USUAL}{BESIDE}"));
     let tls = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03";
     let hellos: [(&[u8], &str); 5] = [
@@ -260,7 +260,7 @@ fn another_protocols_hello_gets_one_error_and_is_closed() {
 const FREED_MAX: Duration = Duration::from_millis(150);
 
 #[test]
-fn with_no_descriptor_left_it_idles_and_serves_who_waited_as_soon_as_there_are_some() {
+fn descriptor_shortage_idles_then_serves_the_waiting() {
     use rustix::process::{Pid, Resource, Rlimit, prlimit};
     let trial = Trial::with(USUAL)
         .expect_in_log("cannot accept for the moment")

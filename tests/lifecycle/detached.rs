@@ -48,7 +48,7 @@ fn start(ground: &Ground, pid_file: &str) -> Output {
 }
 
 #[test]
-fn a_detached_daemon_is_ready_when_its_starter_returns_and_leaves_no_pid_file() {
+fn detached_daemon_is_ready_on_return_and_its_pid_file_is_removed() {
     let ground = Ground::new();
     ground.write_config(CONFIG);
     let output = start(&ground, "pid");
@@ -74,7 +74,7 @@ fn a_detached_daemon_is_ready_when_its_starter_returns_and_leaves_no_pid_file() 
 }
 
 #[test]
-fn a_start_that_fails_is_told_to_the_terminal_with_its_status() {
+fn failed_start_is_reported_on_the_terminal_with_its_status() {
     let ground = Ground::new();
     ground.write_config(CONFIG);
     assert!(start(&ground, "pid").status.success());
@@ -119,7 +119,7 @@ fn mode(path: &Path) -> u32 {
 }
 
 #[test]
-fn nobody_else_can_lock_the_pid_file_or_read_the_log() {
+fn pid_file_and_log_are_private_to_the_owner() {
     let ground = Ground::new();
     ground.write_config(CONFIG);
     let (pid_file, log) = (ground.directory.path().join("pid"), ground.directory.path().join("log"));
@@ -142,7 +142,7 @@ fn nobody_else_can_lock_the_pid_file_or_read_the_log() {
 }
 
 #[test]
-fn sighup_opens_the_log_file_anew_whatever_becomes_of_the_reload() {
+fn sighup_reopens_the_log_even_if_the_reload_fails() {
     let ground = Ground::new();
     ground.write_config(CONFIG);
     let at = |name: &str| ground.directory.path().join(name);
@@ -177,7 +177,7 @@ fn sighup_opens_the_log_file_anew_whatever_becomes_of_the_reload() {
 }
 
 #[test]
-fn a_failure_in_the_log_file_has_its_time_as_well() {
+fn failure_in_the_log_file_has_a_time() {
     let ground = Ground::new();
     let log = ground.directory.path().join("log");
     fs::write(&log, "").unwrap(); // there already, so that it stays
@@ -199,7 +199,7 @@ fn identity(pid: Pid) -> [String; 4] {
 }
 
 #[test]
-fn started_by_root_it_goes_on_as_the_user_with_its_groups_once_what_needs_root_is_open() {
+fn root_start_drops_to_the_user_once_root_only_things_are_open() {
     if !is_root() {
         eprintln!("not tested: only root can go on as another user");
         return;
@@ -282,7 +282,7 @@ fn started_by_root_it_goes_on_as_the_user_with_its_groups_once_what_needs_root_i
 /// The directory of the log is that user's, and what lies there in the log's place is as well: root makes no file for it
 /// elsewhere, and writes into none.
 #[test]
-fn root_follows_no_link_in_the_log_files_place_for_another_user() {
+fn root_follows_no_link_at_another_users_log_path() {
     if !is_root() {
         return;
     }
@@ -311,7 +311,7 @@ fn root_follows_no_link_in_the_log_files_place_for_another_user() {
 }
 
 #[test]
-fn a_user_that_cannot_be_is_wrong_usage() {
+fn unknown_user_is_a_usage_error() {
     let ground = Ground::new();
     ground.write_config(CONFIG);
     let said = |user: &str| failure(ground.command().args(["--user", user]), 2);
@@ -325,7 +325,7 @@ fn a_user_that_cannot_be_is_wrong_usage() {
 }
 
 #[test]
-fn files_that_cannot_be_opened_are_named() {
+fn unopenable_files_are_named() {
     let ground = Ground::new();
     ground.write_config(CONFIG);
     let output = start(&ground, "missing/pid");
@@ -336,7 +336,7 @@ fn files_that_cannot_be_opened_are_named() {
 }
 
 #[test]
-fn a_start_without_descriptors_leaves_no_files() {
+fn start_without_descriptors_leaves_no_files() {
     let ground = Ground::new();
     ground.write_config(CONFIG);
     for limit in 4..=7 {
@@ -416,7 +416,7 @@ fn start_with_a_failure(call: &str, errno: &str, when: usize) -> String {
 
 /// Whatever fails: who is told that the daemon runs has one, and who is told that it does not has none, nor anything of it.
 #[test]
-fn the_starter_tells_the_truth_whatever_fails() {
+fn starter_reports_every_failure() {
     if Command::new("strace").arg("-V").output().is_err() {
         eprintln!("not tested: there is no strace");
         return;

@@ -74,7 +74,7 @@ fn told(ground: &Ground, text: &str) -> String {
 }
 
 #[test]
-fn a_terminal_that_is_closed_ends_a_foreground_daemon() {
+fn closed_terminal_ends_a_foreground_daemon() {
     // As the shell's child, and in the shell's place.
     for shell in ["ipcd 2> LOG; true", "exec ipcd 2> LOG"] {
         let ground = Ground::new();
@@ -96,7 +96,7 @@ fn a_terminal_that_is_closed_ends_a_foreground_daemon() {
 }
 
 #[test]
-fn with_nohup_it_outlives_its_terminal_and_reloads() {
+fn nohup_daemon_outlives_its_terminal_and_reloads() {
     let ground = Ground::new();
     ground.write_config(CONFIG);
     let (window, pid) = Window::open(&ground, "exec nohup ipcd 2> LOG > /dev/null");
@@ -122,7 +122,7 @@ fn ready(command: &mut Command) -> String {
 }
 
 #[test]
-fn without_a_file_the_first_words_are_a_line_for_each_service_and_no_warning() {
+fn default_start_logs_a_line_per_service_and_no_warning() {
     if !may_unshare() {
         return;
     }
@@ -160,7 +160,7 @@ fn without_a_file_the_first_words_are_a_line_for_each_service_and_no_warning() {
 }
 
 #[test]
-fn the_classroom_s_configuration_starts_without_a_warning_in_a_line_for_each_service() {
+fn classroom_start_logs_a_line_per_service_and_no_warning() {
     if !may_unshare() {
         return;
     }
@@ -181,7 +181,7 @@ fn the_classroom_s_configuration_starts_without_a_warning_in_a_line_for_each_ser
 }
 
 #[test]
-fn who_listens_for_all_says_where_others_connect() {
+fn wildcard_listener_logs_where_to_connect() {
     if !may_unshare() {
         return;
     }
@@ -197,7 +197,7 @@ fn who_listens_for_all_says_where_others_connect() {
 }
 
 #[test]
-fn a_client_finds_localhost_by_the_machine_s_own_name() {
+fn localhost_is_found_under_the_machines_own_name() {
     if !may_unshare() {
         return;
     }
@@ -241,7 +241,7 @@ fn checked(command: &mut Command) -> (String, Vec<String>) {
 }
 
 #[test]
-fn check_says_which_file_and_what_will_hurt() {
+fn check_names_its_file_and_future_problems() {
     let ground = Ground::new();
     let file = ground.config_file().display().to_string();
     ground.write_config(CONFIG);
@@ -288,7 +288,7 @@ fn check_says_which_file_and_what_will_hurt() {
 }
 
 #[test]
-fn a_reload_that_takes_the_mux_away_says_what_that_means() {
+fn reload_that_removes_the_mux_explains_the_consequence() {
     let ground = Ground::new();
     ground.write_config(CONFIG);
     let command = ground.command();

@@ -32,7 +32,7 @@ fn with_chat(endpoint: &str) -> String {
 }
 
 #[test]
-fn a_unit_that_covers_an_endpoint_in_part_is_named_with_what_to_change() {
+fn unit_covering_part_of_an_endpoint_is_named_with_the_fix() {
     let (ground, manager, socket, port) = ground();
     ground.write_config(&with_chat(&format!("tcp://0.0.0.0:{port}")));
     let said = failure(&mut manager.command(&ground, held(socket)), 69);
@@ -47,7 +47,7 @@ fn a_unit_that_covers_an_endpoint_in_part_is_named_with_what_to_change() {
 }
 
 #[test]
-fn a_unit_with_a_wildcard_for_both_families_is_named_to_who_wants_one_ipv4_address() {
+fn unit_with_a_dual_stack_wildcard_is_named_to_an_ipv4_endpoint() {
     let (ground, manager, ..) = ground();
     let socket = Socket::new(Domain::IPV6, Type::STREAM, None).unwrap();
     socket.set_only_v6(false).unwrap();
@@ -60,7 +60,7 @@ fn a_unit_with_a_wildcard_for_both_families_is_named_to_who_wants_one_ipv4_addre
 }
 
 #[test]
-fn a_unit_with_another_kind_of_socket_at_the_path_is_named() {
+fn unit_with_another_socket_type_at_the_path_is_named() {
     let (ground, manager, ..) = ground();
     ground.write_config("[multiply]\nlisten = [\"unixseq://{dir}/s\"]\n");
     let path = ground.directory.path().join("s");
@@ -74,7 +74,7 @@ fn a_unit_with_another_kind_of_socket_at_the_path_is_named() {
 }
 
 #[test]
-fn somebody_else_on_a_port_beside_a_unit_is_named_by_name() {
+fn foreign_port_holder_beside_a_unit_is_named() {
     let (ground, manager, socket, port) = ground();
     let other = crate::harness::around::Helper::on_tcp("127.0.0.1", port);
     ground.write_config(&with_chat(&format!("tcp://127.0.0.1:{port}")));
@@ -101,7 +101,7 @@ fn refuse_reload(daemon: &Daemon, config: &str, expected: &str) {
 }
 
 #[test]
-fn a_reload_that_a_unit_is_in_the_way_of_changes_nothing() {
+fn reload_blocked_by_a_unit_changes_nothing() {
     let (daemon, _kept, port) = started();
     let expected =
         format!("(by tcp://{}:{port} of ipcd.socket, handed over by the service manager)", daemon.ip);
@@ -113,7 +113,7 @@ fn a_reload_that_a_unit_is_in_the_way_of_changes_nothing() {
 }
 
 #[test]
-fn a_socket_that_a_reload_gave_back_comes_again_with_a_restart_and_that_is_told() {
+fn released_socket_returns_at_restart_and_is_reported() {
     let (daemon, _kept, port) = started();
     let since = daemon.log().len();
     daemon.write_config("[multiply]\nlisten = [\"tcp://{ip}:65432\"]\n");
@@ -137,7 +137,7 @@ fn a_socket_that_a_reload_gave_back_comes_again_with_a_restart_and_that_is_told(
 }
 
 #[test]
-fn a_restart_with_a_wider_address_gives_up_the_one_that_was_stored() {
+fn restart_with_a_wider_address_releases_the_stored_one() {
     let (ground, manager, socket, port) = ground();
     drop(socket);
     ground.write_config(&with_chat(&format!("tcp://{{ip}}:{port}")));
@@ -165,7 +165,7 @@ fn a_restart_with_a_wider_address_gives_up_the_one_that_was_stored() {
 // ---- another process's
 
 #[test]
-fn descriptors_and_a_watchdog_for_another_process_are_told_by_name() {
+fn foreign_descriptors_and_watchdog_are_reported_by_name() {
     let (ground, manager, socket, _) = ground();
     ground.write_config(USUAL);
     let script = "export LISTEN_PID=4711 WATCHDOG_PID=4711 WATCHDOG_USEC=30000000; exec \"$@\"";
@@ -188,7 +188,7 @@ fn descriptors_and_a_watchdog_for_another_process_are_told_by_name() {
 }
 
 #[test]
-fn a_socket_that_came_with_the_process_and_is_for_another_is_not_blamed_on_ipcd() {
+fn socket_inherited_for_another_process_is_not_blamed_on_ipcd() {
     if !is_root() {
         return;
     }

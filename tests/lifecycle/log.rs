@@ -25,7 +25,7 @@ fn port_of(client: &Client) -> u16 {
 }
 
 #[test]
-fn each_thing_is_one_line_with_the_endpoint_and_the_peer() {
+fn each_event_is_one_line_with_endpoint_and_peer() {
     let daemon = Daemon::talkative(USUAL);
     let mut client = daemon.tcp(MULTIPLY);
     answered(&mut client);
@@ -81,7 +81,7 @@ fn later_lines_of_a_member_carry_its_name() {
 }
 
 #[test]
-fn what_a_peer_says_can_neither_end_a_line_nor_drive_the_terminal() {
+fn peer_text_cannot_end_a_line_or_control_the_terminal() {
     let daemon = Daemon::talkative(USUAL);
     let mut greeted = daemon.tcp(GREETING);
     greeted.say(b"Hi\x1b[2J\r\ninfo: forged\xff\xe2\x80\xae\n");
@@ -117,7 +117,7 @@ impl ToError for Client {
 }
 
 #[test]
-fn a_flood_of_mistakes_is_a_few_lines_and_their_number() {
+fn flood_of_mistakes_is_logged_as_few_lines_and_a_count() {
     let daemon = Daemon::usual();
     let start = Instant::now();
     let mut client = daemon.tcp(MULTIPLY);
@@ -147,7 +147,7 @@ fn from(daemon: &Daemon, last: u8) -> Client {
 }
 
 #[test]
-fn a_flood_by_one_address_does_not_hide_others() {
+fn flood_from_one_address_hides_no_other() {
     let daemon = Daemon::with(&USUAL.replace("[multiply]", "[multiply]\nmax_connections = 37"));
     let inside: Vec<Client> = (0..35).map(|_| from(&daemon, 1)).collect();
     daemon.wait_for_log("127.77.79.1:");
@@ -195,7 +195,7 @@ fn a_flood_by_one_address_does_not_hide_others() {
 }
 
 #[test]
-fn two_hundred_who_come_at_once_are_two_hundred_lines() {
+fn two_hundred_arrivals_are_two_hundred_lines() {
     let daemon = Daemon::usual();
     let begun = daemon.log().len();
     let clients: Vec<Client> = (0..200).map(|_| daemon.tcp(MULTIPLY)).collect();
@@ -228,14 +228,14 @@ fn ends_well(mut daemon: Daemon) {
 }
 
 #[test]
-fn a_full_disk_costs_lines_and_nothing_else() {
+fn full_disk_costs_only_lines() {
     let daemon = unheard(File::options().write(true).open("/dev/full").unwrap().into(), "trace");
     serves_on(&daemon);
     ends_well(daemon);
 }
 
 #[test]
-fn a_pipe_that_nobody_reads_costs_lines_and_nothing_else() {
+fn unread_pipe_costs_only_lines() {
     let (mut reader, writer) = {
         let (reader, writer) = pipe_with(PipeFlags::CLOEXEC).unwrap();
         (File::from(reader), writer)
@@ -264,7 +264,7 @@ fn a_pipe_that_nobody_reads_costs_lines_and_nothing_else() {
 }
 
 #[test]
-fn without_a_standard_error_or_with_nobody_behind_it_the_daemon_serves() {
+fn missing_or_unread_standard_error_never_stops_the_daemon() {
     let (reader, writer) = pipe_with(PipeFlags::CLOEXEC).unwrap();
     drop(reader);
     let daemon = unheard(writer.into(), "trace");
@@ -283,7 +283,7 @@ fn without_a_standard_error_or_with_nobody_behind_it_the_daemon_serves() {
 }
 
 #[test]
-fn the_command_line_wins_over_the_environment_and_that_over_the_file() {
+fn log_level_comes_from_command_line_then_environment_then_file() {
     for (file, environment, option, expected) in [
         ("info", None, None, "info"),
         ("info", Some("debug"), None, "debug"),
@@ -310,7 +310,7 @@ fn the_command_line_wins_over_the_environment_and_that_over_the_file() {
 }
 
 #[test]
-fn what_is_silenced_is_silent() {
+fn silenced_targets_are_silent() {
     for (environment, option) in [(Some("error"), None), (Some("debug"), Some("error"))] {
         let ground = Ground::new();
         ground.write_config(USUAL);
@@ -328,7 +328,7 @@ fn what_is_silenced_is_silent() {
 }
 
 #[test]
-fn on_a_terminal_a_line_begins_with_the_time_of_day() {
+fn terminal_lines_begin_with_the_time_of_day() {
     let ground = Ground::new();
     ground.write_config(USUAL);
     let path = ground.directory.path().join("shown");
@@ -364,7 +364,7 @@ fn pid_of_listener(ip: std::net::Ipv4Addr) -> i32 {
 }
 
 #[test]
-fn for_the_journal_a_line_begins_with_its_priority() {
+fn journal_lines_begin_with_their_priority() {
     for is_journal in [true, false] {
         let ground = Ground::new();
         ground.write_config(USUAL);

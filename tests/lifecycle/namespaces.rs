@@ -60,7 +60,7 @@ fn apart(config: &str, ipcd: impl Fn(&Ground) -> Command, options: &[&str]) -> A
 }
 
 #[test]
-fn a_user_outside_the_pid_namespace_is_known_by_its_true_number() {
+fn user_outside_the_pid_namespace_has_its_true_uid() {
     if !is_root() {
         return;
     }
@@ -86,7 +86,7 @@ fn a_user_outside_the_pid_namespace_is_known_by_its_true_number() {
 }
 
 #[test]
-fn a_daemon_that_runs_as_nobody_takes_no_stranger_for_itself() {
+fn daemon_running_as_nobody_trusts_no_stranger() {
     if !is_root() {
         return;
     }
@@ -107,7 +107,7 @@ fn a_daemon_that_runs_as_nobody_takes_no_stranger_for_itself() {
 }
 
 #[test]
-fn whom_the_kernel_does_not_name_is_on_no_list_not_even_on_that_of_nobody() {
+fn unmapped_user_matches_no_list_not_even_nobodys() {
     if !is_root() {
         return;
     }
@@ -127,7 +127,7 @@ fn whom_the_kernel_does_not_name_is_on_no_list_not_even_on_that_of_nobody() {
 }
 
 #[test]
-fn a_socket_that_somebody_outside_listens_on_is_left_alone() {
+fn socket_with_an_outside_listener_is_kept() {
     if !is_root() {
         return;
     }

@@ -50,7 +50,7 @@ fn refuses(daemon: &Daemon, port: u16) -> bool {
 }
 
 #[test]
-fn new_endpoints_are_served_old_ones_are_closed_and_connections_stay() {
+fn reload_opens_new_endpoints_closes_old_ones_keeps_connections() {
     let daemon = Daemon::usual();
     let mut old = daemon.tcp(MULTIPLY);
     answered(&mut old);
@@ -72,7 +72,7 @@ fn new_endpoints_are_served_old_ones_are_closed_and_connections_stay() {
 }
 
 #[test]
-fn limits_timeouts_and_the_log_s_level_change() {
+fn reload_changes_limits_timeouts_and_log_level() {
     let daemon = Daemon::usual();
     let mut first = daemon.tcp(MULTIPLY);
     answered(&mut first);
@@ -93,7 +93,7 @@ fn limits_timeouts_and_the_log_s_level_change() {
 }
 
 #[test]
-fn backlog_and_mode_change_in_place() {
+fn reload_changes_backlog_and_mode_in_place() {
     let daemon = Daemon::usual();
     let file = || std::fs::metadata(daemon.socket()).unwrap();
     let (mode, inode) = (file().mode() & 0o777, file().ino());
@@ -115,7 +115,7 @@ fn backlog_and_mode_change_in_place() {
 }
 
 #[test]
-fn a_bad_file_changes_nothing_and_every_error_is_logged() {
+fn invalid_file_changes_nothing_and_logs_every_error() {
     let daemon = Daemon::usual();
     let mut old = daemon.tcp(MULTIPLY);
     answered(&mut old);
@@ -143,7 +143,7 @@ fn a_bad_file_changes_nothing_and_every_error_is_logged() {
 }
 
 #[test]
-fn of_several_new_endpoints_all_are_opened_or_none() {
+fn reload_opens_all_new_endpoints_or_none() {
     let daemon = Daemon::usual();
     let holder = Helper::on_tcp(daemon.ip, 6001);
     let config = "[multiply]\nlisten = [\"tcp://{ip}:6000\", \"tcp://{ip}:6001\", \"tcp://{ip}:6002\", \"unix://{dir}/new.sock\"]\n";
@@ -176,7 +176,7 @@ fn free_port() -> u16 {
 }
 
 #[test]
-fn from_one_address_to_all_and_back() {
+fn reload_widens_one_address_to_all_and_back() {
     let port = free_port();
     let (one, all) = (on("{ip}", port), on("0.0.0.0", port));
     let daemon = Daemon::with(&one);
@@ -195,7 +195,7 @@ fn from_one_address_to_all_and_back() {
 }
 
 #[test]
-fn what_was_in_the_way_is_put_back_when_the_new_one_cannot_be_opened() {
+fn failed_reload_restores_the_closed_endpoint() {
     let port = free_port();
     let one = on("{ip}", port);
     let daemon = Daemon::with(&one);
@@ -218,7 +218,7 @@ fn what_was_in_the_way_is_put_back_when_the_new_one_cannot_be_opened() {
 }
 
 #[test]
-fn a_withdrawn_service_s_connections_are_told_and_those_through_the_mux_stay() {
+fn withdrawn_service_closes_its_own_connections_but_not_mux_ones() {
     let daemon = Daemon::usual();
     let mut multiplier = daemon.tcp(MULTIPLY);
     answered(&mut multiplier);
@@ -248,7 +248,7 @@ fn a_withdrawn_service_s_connections_are_told_and_those_through_the_mux_stay() {
 }
 
 #[test]
-fn a_socket_file_that_is_gone_is_made_anew() {
+fn missing_socket_file_is_recreated() {
     let daemon = Daemon::usual();
     let mut inside = daemon.unix();
     answered(&mut inside);

@@ -24,7 +24,7 @@ fn after(before: &Daemon) -> Ground {
 }
 
 #[test]
-fn the_manager_hears_ready_reloading_status_watchdog_and_stopping() {
+fn manager_gets_ready_reloading_status_watchdog_and_stopping() {
     let ground = ground(USUAL);
     let manager = Manager::new(&ground);
     let mut command = manager.command(&ground, Vec::new());
@@ -48,7 +48,7 @@ fn the_manager_hears_ready_reloading_status_watchdog_and_stopping() {
 }
 
 #[test]
-fn a_restart_under_the_manager_is_not_noticed() {
+fn restart_under_a_manager_goes_unnoticed() {
     let ground = ground(USUAL);
     let manager = Manager::new(&ground);
     let command = manager.command(&ground, Vec::new());
@@ -111,7 +111,7 @@ fn a_restart_under_the_manager_is_not_noticed() {
 }
 
 #[test]
-fn a_member_whose_connection_did_not_come_through_has_left() {
+fn member_whose_connection_is_lost_in_a_restart_has_left() {
     let ground = ground(USUAL);
     let manager = Manager::new(&ground);
     let mut before = ground.start_with(&manager, Vec::new());
@@ -139,7 +139,7 @@ fn a_member_whose_connection_did_not_come_through_has_left() {
 }
 
 #[test]
-fn connections_without_a_readable_record_are_closed_and_the_daemon_starts() {
+fn connections_without_a_valid_record_close_and_the_daemon_starts() {
     let ground = ground(USUAL);
     let manager = Manager::new(&ground);
     let mut before = ground.start_with(&manager, Vec::new());
@@ -168,7 +168,7 @@ fn connections_without_a_readable_record_are_closed_and_the_daemon_starts() {
 }
 
 #[test]
-fn sockets_that_were_handed_over_are_matched_by_address_and_the_rest_is_closed() {
+fn inherited_sockets_match_by_address_and_the_rest_is_closed() {
     let ground = ground(USUAL);
     let manager = Manager::new(&ground);
     let listen = |port: u16| TcpListener::bind((ground.ip, port)).unwrap();
@@ -205,7 +205,7 @@ fn sockets_that_were_handed_over_are_matched_by_address_and_the_rest_is_closed()
 }
 
 #[test]
-fn wrong_words_about_descriptors_are_ignored() {
+fn invalid_descriptor_variables_are_ignored() {
     for (fds, names) in
         [("5", ""), ("-1", ""), ("x", ""), ("99999999999", ""), ("2", "one"), ("2147483647", "")]
     {
@@ -228,7 +228,7 @@ fn wrong_words_about_descriptors_are_ignored() {
 }
 
 #[test]
-fn only_root_and_the_owner_may_control_the_daemon() {
+fn only_root_and_the_owner_control_the_daemon() {
     let daemon =
         Daemon::with("[multiply]\nlisten = [\"tcp://{ip}:65432\"]\n[mux]\nlisten = [\"tcp://{ip}:5000\"]\n");
     let mut client = daemon.tcp(5000);
@@ -240,7 +240,7 @@ fn only_root_and_the_owner_may_control_the_daemon() {
 }
 
 #[test]
-fn a_reload_on_the_control_service_tells_the_outcome() {
+fn control_reload_reports_its_outcome() {
     let daemon = Daemon::usual();
     let mut client = daemon.unix();
     client.say("control\nreload\n");

@@ -50,7 +50,7 @@ fn help_and_version_go_to_standard_output() {
 }
 
 #[test]
-fn wrong_usage_is_one_line_and_status_2() {
+fn usage_error_is_one_line_and_status_2() {
     for (arguments, text) in [
         (&["--konfig", "x"][..], "--config"),
         (&["--config"], "--config"),
@@ -65,7 +65,7 @@ fn wrong_usage_is_one_line_and_status_2() {
 }
 
 #[test]
-fn a_check_says_ok_and_opens_nothing() {
+fn check_says_ok_and_opens_nothing() {
     let daemon = Daemon::usual();
     let before: BTreeSet<_> =
         fs::read_dir(daemon.directory.path()).unwrap().map(|e| e.unwrap().path()).collect();
@@ -83,7 +83,7 @@ fn a_check_says_ok_and_opens_nothing() {
 }
 
 #[test]
-fn a_check_and_a_start_tell_every_error_with_its_place() {
+fn check_and_start_report_every_error_with_its_place() {
     let ground = Ground::new();
     ground.write_config(
         "[multiply]\nlisten = [\"tcp://{ip}:70000\"]\nbacklock = 5\n[limits]\nmax_message = \"4XB\"\n[caht]\n[log]\nlevel = \"loud\"\n",
@@ -103,7 +103,7 @@ fn a_check_and_a_start_tell_every_error_with_its_place() {
 }
 
 #[test]
-fn what_is_no_configuration_file_is_refused_at_once() {
+fn non_configuration_file_is_refused_at_once() {
     let ground = Ground::new();
     let at = |name: &str| ground.directory.path().join(name);
     fs::create_dir(at("directory")).unwrap();
@@ -136,7 +136,7 @@ fn what_is_no_configuration_file_is_refused_at_once() {
 // ---- ports
 
 #[test]
-fn a_port_in_use_is_told_with_who_has_it() {
+fn port_in_use_is_reported_with_its_holder() {
     let ground = Ground::new();
     ground.write_config(USUAL);
     let holder = Helper::on_tcp(ground.ip, MULTIPLY);
@@ -153,7 +153,7 @@ fn a_port_in_use_is_told_with_who_has_it() {
 }
 
 #[test]
-fn several_endpoints_in_use_are_told_together() {
+fn all_endpoints_in_use_are_reported_together() {
     let daemon = Daemon::usual();
     let healthy = [Healthy::on(daemon.tcp(MULTIPLY)), Healthy::on(daemon.unix())];
     let mut again = ipcd(&["--config", daemon.directory.path().join("ipcd.toml").to_str().unwrap()]);
@@ -209,7 +209,7 @@ impl Answers for crate::harness::Client {
 // ---- Unix sockets
 
 #[test]
-fn a_socket_file_that_nobody_listens_on_is_replaced_and_gone_in_the_end() {
+fn stale_socket_file_is_replaced_and_removed_at_the_end() {
     let ground = Ground::new();
     ground.write_config(SOCKET);
     drop(UnixListener::bind(ground.socket()).unwrap());
@@ -225,7 +225,7 @@ fn a_socket_file_that_nobody_listens_on_is_replaced_and_gone_in_the_end() {
 }
 
 #[test]
-fn a_socket_that_somebody_listens_on_is_left_alone() {
+fn live_socket_is_left_alone() {
     let ground = Ground::new();
     ground.write_config(SOCKET);
     let path = ground.socket();
@@ -246,7 +246,7 @@ fn a_socket_that_somebody_listens_on_is_left_alone() {
 }
 
 #[test]
-fn what_is_no_socket_is_never_removed() {
+fn anything_but_a_socket_is_never_removed() {
     for (what, make) in [
         ("a regular file", (|path| fs::write(path, "precious").unwrap()) as fn(&Path)),
         ("a directory", |path| fs::create_dir(path).unwrap()),
@@ -266,7 +266,7 @@ fn what_is_no_socket_is_never_removed() {
 }
 
 #[test]
-fn a_link_to_a_live_socket_is_no_socket_either() {
+fn link_to_a_live_socket_is_not_replaced() {
     let daemon = Daemon::usual();
     let healthy = Healthy::on(daemon.unix());
     let ground = Ground::new();
@@ -279,7 +279,7 @@ fn a_link_to_a_live_socket_is_no_socket_either() {
 }
 
 #[test]
-fn a_directory_that_is_missing_or_read_only_is_named() {
+fn missing_or_read_only_directory_is_named() {
     let ground = Ground::new();
     ground.write_config("[mux]\nlisten = [\"unix://{dir}/none/s\"]\n");
     let none = ground.directory.path().join("none");
@@ -297,7 +297,7 @@ fn a_directory_that_is_missing_or_read_only_is_named() {
 }
 
 #[test]
-fn mode_and_group_are_right_from_the_first_moment() {
+fn mode_and_group_are_right_from_creation() {
     let ground = Ground::new();
     let group = "daemon"; // every Debian has it; only root can give a file to it
     let gid = uzers::get_group_by_name(group).filter(|_| is_root()).map(|group| group.gid());
@@ -356,7 +356,7 @@ fn with_its_eyes(daemon: &Daemon, code: &str) -> String {
 }
 
 #[test]
-fn on_a_machine_without_ipv6_localhost_is_ipv4_with_a_warning() {
+fn localhost_is_ipv4_with_a_warning_without_ipv6() {
     if !may_unshare() {
         return;
     }
@@ -375,7 +375,7 @@ fn on_a_machine_without_ipv6_localhost_is_ipv4_with_a_warning() {
 }
 
 #[test]
-fn without_a_file_the_usual_services_are_on_localhost_and_the_unix_socket() {
+fn default_endpoints_are_localhost_and_the_unix_socket() {
     if !may_unshare() {
         return;
     }
@@ -423,7 +423,7 @@ const PERCENT_T: &str =
     "[mux]\nlisten = [\"unix://%t/ipcd/ipcd.sock\"]\n[multiply]\nlisten = [\"tcp://{ip}:65432\"]\n";
 
 #[test]
-fn percent_t_is_the_session_s_directory_for_a_user() {
+fn percent_t_is_the_users_runtime_directory() {
     if !is_root() {
         return;
     }
@@ -452,7 +452,7 @@ fn percent_t_is_the_session_s_directory_for_a_user() {
 }
 
 #[test]
-fn without_a_session_percent_t_is_a_private_directory_in_tmp() {
+fn percent_t_is_a_private_directory_in_tmp_without_a_session() {
     if !is_root() {
         return;
     }
@@ -467,7 +467,7 @@ fn without_a_session_percent_t_is_a_private_directory_in_tmp() {
 }
 
 #[test]
-fn a_directory_in_tmp_that_somebody_else_prepared_is_refused() {
+fn prepared_tmp_directory_of_another_user_is_refused() {
     if !is_root() {
         return;
     }
@@ -485,7 +485,7 @@ fn a_directory_in_tmp_that_somebody_else_prepared_is_refused() {
 }
 
 #[test]
-fn the_classrooms_configuration_serves_everything_in_it() {
+fn classroom_configuration_serves_all_its_endpoints() {
     let ground = Ground::new();
     let text = include_str!("../../etc/classroom.toml");
     let local = text.replace("tcp://localhost", "tcp://{ip}").replace("udp://localhost", "udp://{ip}");

@@ -32,7 +32,7 @@ fn ended_after(daemon: &mut Daemon, begun: Instant) -> Duration {
 }
 
 #[test]
-fn idle_clients_hear_end_of_file_and_members_that_the_server_is_shutting_down() {
+fn stop_ends_idle_clients_and_notifies_members() {
     for signal in [Signal::TERM, Signal::INT] {
         let mut daemon = Daemon::usual();
         let mut idle: Vec<Client> = (0..50).map(|_| begun(&daemon)).collect();
@@ -65,7 +65,7 @@ fn idle_clients_hear_end_of_file_and_members_that_the_server_is_shutting_down() 
 }
 
 #[test]
-fn what_lies_in_the_kernel_s_buffers_is_answered_also_from_those_not_yet_accepted() {
+fn stop_answers_requests_in_kernel_buffers_and_the_accept_queue() {
     let mut daemon = Daemon::usual();
     let mut old: Vec<Client> = (0..100).map(|_| begun(&daemon)).collect();
     let mut old_raw = daemon.tcp(MULTIPLY);
@@ -127,7 +127,7 @@ fn what_lies_in_the_kernel_s_buffers_is_answered_also_from_those_not_yet_accepte
 }
 
 #[test]
-fn a_full_queue_of_connections_is_taken_to_the_last_one() {
+fn stop_serves_a_full_accept_queue_to_the_last() {
     let mut daemon = Daemon::with(&format!("[limits]\nlisten_backlog = 7\n{USUAL}"));
     daemon.freeze();
     let mut queued: Vec<Client> = (0..8).map(|_| daemon.tcp(MULTIPLY)).collect(); // the kernel keeps one more
@@ -143,7 +143,7 @@ fn a_full_queue_of_connections_is_taken_to_the_last_one() {
 }
 
 #[test]
-fn who_never_closes_and_who_does_not_read_cannot_hold_it_longer_than_the_grace() {
+fn nonclosing_and_nonreading_clients_delay_stop_by_the_grace_only() {
     let mut daemon = Daemon::with(&format!("[limits]\nshutdown_grace = \"1s\"\n{USUAL}"));
     let _never_closes = begun(&daemon);
     let mut deaf = daemon.tcp(MULTIPLY);
@@ -164,7 +164,7 @@ fn who_never_closes_and_who_does_not_read_cannot_hold_it_longer_than_the_grace()
 }
 
 #[test]
-fn a_second_signal_stops_it_at_once() {
+fn second_signal_stops_at_once() {
     for (first, second) in [(Signal::TERM, Signal::TERM), (Signal::INT, Signal::TERM)] {
         let mut daemon = Daemon::with(&format!("[limits]\nshutdown_grace = \"60s\"\n{USUAL}"));
         let mut deaf = daemon.tcp(MULTIPLY);
@@ -183,7 +183,7 @@ fn a_second_signal_stops_it_at_once() {
 }
 
 #[test]
-fn an_idle_daemon_stops_at_once_and_leaves_no_file() {
+fn idle_daemon_stops_at_once_and_leaves_no_file() {
     let mut daemon = Daemon::usual();
     let asked = Instant::now();
     daemon.signal(Signal::TERM);
@@ -194,7 +194,7 @@ fn an_idle_daemon_stops_at_once_and_leaves_no_file() {
 }
 
 #[test]
-fn a_broken_pipe_is_no_reason_to_end_and_usr1_writes_a_summary() {
+fn sigpipe_is_ignored_and_sigusr1_logs_a_summary() {
     let daemon = Daemon::usual();
     daemon.signal(Signal::PIPE);
     for _ in 0..20 {
@@ -215,7 +215,7 @@ fn a_broken_pipe_is_no_reason_to_end_and_usr1_writes_a_summary() {
 }
 
 #[test]
-fn a_reply_under_way_is_finished_while_it_stops() {
+fn stop_finishes_a_partly_written_reply() {
     let mut daemon = Daemon::usual();
     let mut stream = TcpStream::connect(daemon.address(MULTIPLY)).unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();

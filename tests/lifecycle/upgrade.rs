@@ -37,7 +37,7 @@ fn sealed(first_line: &str, body: &str) -> OwnedFd {
 }
 
 #[test]
-fn connections_that_0_1_0_kept_go_on_after_the_upgrade() {
+fn connections_from_0_1_0_continue_after_the_upgrade() {
     let ground = Ground::new();
     ground.write_config(CONFIG);
     let manager = Manager::new(&ground);
@@ -89,7 +89,7 @@ fn connections_that_0_1_0_kept_go_on_after_the_upgrade() {
 }
 
 #[test]
-fn a_record_of_a_version_that_is_not_known_is_told_and_the_daemon_starts() {
+fn unknown_record_version_is_reported_and_the_daemon_starts() {
     for (first_line, why) in [
         ("ipcd-record 6", "it is of version 6, and this ipcd reads 4 and 5; they are closed"),
         ("ipcd-record 3 2 00000000", "it is of version 3, and this ipcd reads 4 and 5; they are closed"),

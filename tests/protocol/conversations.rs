@@ -23,7 +23,7 @@ use stage::Stage;
 use table::*;
 
 #[test]
-fn every_dialogue_is_the_same_however_it_is_cut() {
+fn dialogues_match_at_every_cut() {
     for dialogue in table() {
         let (service, sends) = (dialogue.service, &dialogue.sends[..]);
         let (heard, room) = Stage::hold(service, [sends]);
@@ -40,7 +40,7 @@ fn every_dialogue_is_the_same_however_it_is_cut() {
 }
 
 #[test]
-fn on_a_fifo_every_request_is_answered_however_it_is_cut_and_nothing_ends_it() {
+fn fifo_requests_are_answered_at_every_cut_and_never_end() {
     let mut stage = Stage::new();
     let fifo = stage.stand(Service::Multiply);
     let fits = |dialogue: &&Dialogue| dialogue.service == Service::Multiply && !dialogue.foreign;
@@ -79,7 +79,7 @@ fn in_the_room_by_fifo(table: &[Dialogue]) -> Vec<Dialogue> {
 }
 
 #[test]
-fn what_is_said_in_the_room_through_a_fifo_is_heard_however_it_is_cut() {
+fn room_lines_from_a_fifo_are_heard_at_every_cut() {
     let mut stage = Stage::new();
     for name in MEMBERS {
         let member = stage.connect(Service::Chat);
@@ -102,7 +102,7 @@ fn what_is_said_in_the_room_through_a_fifo_is_heard_however_it_is_cut() {
 }
 
 #[test]
-fn a_service_chosen_through_the_mux_talks_as_on_its_own_endpoint() {
+fn service_behind_the_mux_matches_its_own_endpoint() {
     for dialogue in table().iter().filter(|dialogue| !dialogue.foreign && dialogue.service != Service::Mux) {
         let sends = [format!("{}\n", dialogue.service).as_bytes(), &dialogue.sends].concat();
         for cut in 0..sends.len().min(200) {
@@ -217,39 +217,39 @@ fn byte_by_byte(dialogue: &Dialogue) -> Vec<Vec<&[u8]>> {
 }
 
 #[test]
-fn over_tcp_every_dialogue_whole() {
+fn tcp_dialogues_whole() {
     hold_all(Way::Tcp, whole);
 }
 
 #[test]
-fn over_tcp_every_dialogue_cut_at_every_byte() {
+fn tcp_dialogues_cut_at_every_byte() {
     hold_all(Way::Tcp, cut_at_every_byte);
 }
 
 #[test]
-fn over_tcp_every_short_dialogue_byte_by_byte() {
+fn tcp_short_dialogues_byte_by_byte() {
     hold_all(Way::Tcp, byte_by_byte);
 }
 
 #[test]
-fn over_the_unix_socket_every_dialogue_with_a_chosen_service() {
+fn unix_dialogues_with_a_chosen_service() {
     hold_all(Way::Chosen, whole);
     hold_all(Way::Chosen, byte_by_byte);
 }
 
 #[test]
-fn over_the_unix_socket_every_dialogue_with_a_chosen_service_cut_at_every_byte() {
+fn unix_dialogues_with_a_chosen_service_cut_at_every_byte() {
     hold_all(Way::Chosen, cut_at_every_byte);
 }
 
 #[test]
-fn over_the_unix_socket_every_dialogue_with_the_default_service() {
+fn unix_dialogues_with_the_default_service() {
     hold_all(Way::Default, whole);
     hold_all(Way::Default, byte_by_byte);
 }
 
 #[test]
-fn over_the_unix_socket_every_dialogue_with_the_default_service_cut_at_every_byte() {
+fn unix_dialogues_with_the_default_service_cut_at_every_byte() {
     hold_all(Way::Default, cut_at_every_byte);
 }
 
@@ -270,7 +270,7 @@ fn hold_on_pipes(ground: &Ground, dialogue: &Dialogue) -> Vec<u8> {
 }
 
 #[test]
-fn on_standard_input_and_output_every_dialogue_whole() {
+fn stdio_dialogues_whole() {
     let ground = Ground::new();
     ground.write_config(&format!("[limits]\nraw_gap = \"900ms\"\n{USUAL}"));
     let fits = |dialogue: &&Dialogue| {
@@ -304,7 +304,7 @@ listen = ["unixseq://{dir}/mux.seq"]
 "#;
 
 #[test]
-fn over_sequenced_packets_every_dialogue_a_line_a_packet() {
+fn packet_dialogues_one_line_per_packet() {
     let is_missing = |service: &Service| {
         let facts = service.facts();
         facts.openness == Openness::Everybody
@@ -350,7 +350,7 @@ fn over_sequenced_packets_every_dialogue_a_line_a_packet() {
 }
 
 #[test]
-fn over_datagrams_every_request_alone() {
+fn datagram_requests_alone() {
     let daemon = Daemon::with(PACKETS);
     let directory = daemon.directory.path();
     let clients = |service: &str, port| {
@@ -384,7 +384,7 @@ fn over_datagrams_every_request_alone() {
 }
 
 #[test]
-fn over_fifos_every_request_in_a_row() {
+fn fifo_requests_in_a_row() {
     let daemon = Daemon::with(PACKETS);
     let path = |end: &str| daemon.directory.path().join(format!("multiply{end}"));
     let mut lines = BufReader::new(File::open(path(".out")).unwrap()).split(b'\n');
@@ -398,7 +398,7 @@ fn over_fifos_every_request_in_a_row() {
 }
 
 #[test]
-fn over_fifos_everything_that_is_said_in_the_room() {
+fn fifo_lines_reach_the_room() {
     let config = USUAL.replace("tcp://{ip}:33000\"", "tcp://{ip}:33000\", \"fifo://{dir}/alice\"");
     let daemon = Daemon::with(&config);
     let path = |end: &str| daemon.directory.path().join(format!("alice{end}"));
@@ -425,7 +425,7 @@ fn over_fifos_everything_that_is_said_in_the_room() {
 }
 
 #[test]
-fn a_line_of_10_mb_gets_its_error_and_what_is_around_it_its_answers() {
+fn line_of_10_mb_gets_an_error_and_its_neighbours_answers() {
     let daemon = Daemon::usual();
     for mut client in [daemon.tcp(MULTIPLY), daemon.unix()] {
         client.say("5 10\n");
@@ -441,7 +441,7 @@ fn a_line_of_10_mb_gets_its_error_and_what_is_around_it_its_answers() {
 }
 
 #[test]
-fn the_classroom_client_gets_two_messages_in_two_recv_200_times_in_a_row() {
+fn classroom_client_gets_two_messages_in_two_recvs_200_times() {
     let daemon = Daemon::usual();
     let mut times = 0;
     while times < 200 {
@@ -460,7 +460,7 @@ fn the_classroom_client_gets_two_messages_in_two_recv_200_times_in_a_row() {
 }
 
 #[test]
-fn a_line_client_a_greeted_one_and_a_chat_of_two() {
+fn multiply_greeting_and_chat_work_by_line() {
     let daemon = Daemon::usual();
     let mut client = daemon.tcp(MULTIPLY);
     client.say("5 10\n");

@@ -44,7 +44,7 @@ fn dropped(daemon: &Daemon, service: &str) -> u64 {
 }
 
 #[test]
-fn every_service_that_fits_answers_over_udp_and_over_unix_datagrams() {
+fn services_that_fit_answer_over_udp_and_unix_datagrams() {
     let daemon = Daemon::with(CONFIG);
     let (over_udp, over_unix) = (udp(&daemon, MULTIPLY), named(&daemon, "multiply", "client"));
     for client in [&over_udp, &over_unix] {
@@ -69,7 +69,7 @@ fn every_service_that_fits_answers_over_udp_and_over_unix_datagrams() {
 }
 
 #[test]
-fn nothing_is_said_to_what_is_empty_or_to_what_ipcd_says_itself() {
+fn empty_datagrams_and_own_words_get_no_reply() {
     let daemon = Daemon::with(CONFIG);
     let client = udp(&daemon, MULTIPLY);
     for silent in
@@ -87,7 +87,7 @@ fn nothing_is_said_to_what_is_empty_or_to_what_ipcd_says_itself() {
 }
 
 #[test]
-fn the_longest_datagram_gets_one_answer_and_no_more() {
+fn longest_datagram_gets_exactly_one_reply() {
     let daemon = Daemon::with(CONFIG);
     let client = udp(&daemon, MULTIPLY);
     client.say("x".repeat(4097));
@@ -104,7 +104,7 @@ fn the_longest_datagram_gets_one_answer_and_no_more() {
 }
 
 #[test]
-fn a_sender_without_an_address_is_logged_and_gets_nothing() {
+fn unbound_sender_is_logged_and_gets_no_reply() {
     let daemon = Daemon::with(CONFIG);
     let nameless = UnixDatagram::unbound().unwrap();
     nameless.send_to(b"5 10", gram(&daemon, "multiply")).unwrap();
@@ -117,7 +117,7 @@ fn a_sender_without_an_address_is_logged_and_gets_nothing() {
 }
 
 #[test]
-fn answers_that_a_sender_has_no_room_for_are_dropped_and_counted_and_cost_nobody_else_anything() {
+fn replies_without_buffer_space_are_dropped_counted_and_isolated() {
     let daemon = Daemon::with(CONFIG);
     let deaf = UnixDatagram::bind(daemon.directory.path().join("deaf")).unwrap();
     deaf.set_read_timeout(Some(crate::harness::PATIENCE)).unwrap();
@@ -148,7 +148,7 @@ fn answers_that_a_sender_has_no_room_for_are_dropped_and_counted_and_cost_nobody
 }
 
 #[test]
-fn a_flood_that_nobody_reads_the_answers_of_keeps_nobody_waiting() {
+fn flood_with_unread_replies_delays_nobody() {
     let daemon = Daemon::with(CONFIG);
     let address = daemon.address(MULTIPLY);
     let stop = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
@@ -176,7 +176,7 @@ fn a_flood_that_nobody_reads_the_answers_of_keeps_nobody_waiting() {
 }
 
 #[test]
-fn an_answer_leaves_from_the_address_that_was_written_to() {
+fn reply_leaves_from_the_address_the_request_was_sent_to() {
     for (endpoint, own, other) in [("0.0.0.0", "127.0.0.1", "127.0.0.77"), ("[::]", "[::1]", "[::1]")] {
         let port = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         if endpoint == "[::]" && UdpSocket::bind("[::1]:0").is_err() {
@@ -194,7 +194,7 @@ fn an_answer_leaves_from_the_address_that_was_written_to() {
 }
 
 #[test]
-fn two_daemons_that_are_aimed_at_each_other_fall_silent() {
+fn two_daemons_aimed_at_each_other_fall_silent() {
     let (one, other) = (Daemon::with(CONFIG), Daemon::with(CONFIG));
     // A request that seems to come from the other daemon: sent from its port, with SO_REUSEPORT out of the question, by
     // a Unix socket's name.
@@ -218,7 +218,7 @@ fn two_daemons_that_are_aimed_at_each_other_fall_silent() {
 }
 
 #[test]
-fn a_port_that_is_taken_is_told_with_its_holder() {
+fn port_in_use_is_reported_with_its_holder() {
     let ground = Ground::new();
     let taken = UdpSocket::bind((ground.ip, MULTIPLY)).unwrap();
     ground.write_config("[multiply]\nlisten = [\"udp://{ip}:65432\"]\n");
@@ -235,7 +235,7 @@ fn a_port_that_is_taken_is_told_with_its_holder() {
 }
 
 #[test]
-fn a_reload_opens_and_closes_them_and_moves_one_out_of_the_way() {
+fn reload_opens_closes_and_replaces_datagram_endpoints() {
     let daemon = Daemon::with(CONFIG);
     let port = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let reload = |config: &str| {
@@ -267,7 +267,7 @@ fn a_reload_opens_and_closes_them_and_moves_one_out_of_the_way() {
 }
 
 #[test]
-fn what_was_sent_before_the_stop_is_answered_and_over_a_restart_nothing_is_lost() {
+fn datagrams_survive_stop_and_restart() {
     let ground = Ground::new();
     ground.write_config(CONFIG);
     let manager = Manager::new(&ground);

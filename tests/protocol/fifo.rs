@@ -99,7 +99,7 @@ fn requests_are_answered_line_by_line() {
 }
 
 #[test]
-fn ten_thousand_writers_come_and_go_and_every_line_is_answered() {
+fn ten_thousand_writers_in_turn_all_get_replies() {
     let daemon = Daemon::with(BOTH);
     let mut far = at(&directory(&daemon), "multiply");
     for number in 0..10_000 {
@@ -114,7 +114,7 @@ fn ten_thousand_writers_come_and_go_and_every_line_is_answered() {
 }
 
 #[test]
-fn many_writers_at_once_lose_nothing() {
+fn concurrent_writers_lose_nothing() {
     let daemon = Daemon::with(BOTH);
     let mut far = at(&directory(&daemon), "multiply");
     let writers: Vec<_> = (0..8)
@@ -155,7 +155,7 @@ fn naps(daemon: &Daemon) -> u64 {
 }
 
 #[test]
-fn when_all_writers_and_readers_have_gone_nothing_wakes_it() {
+fn daemon_sleeps_after_all_writers_and_readers_left() {
     let daemon = Daemon::with(BOTH);
     let mut far = at(&directory(&daemon), "multiply");
     for _ in 0..100 {
@@ -176,7 +176,7 @@ fn when_all_writers_and_readers_have_gone_nothing_wakes_it() {
 }
 
 #[test]
-fn of_replies_that_nobody_reads_the_newest_are_kept() {
+fn newest_unread_replies_are_kept() {
     let daemon = Daemon::with("[multiply]\nbacklog = \"8KiB\"\nlisten = [\"fifo://{dir}/multiply\"]\n");
     let mut far = at(&directory(&daemon), "multiply");
     let mut writer = far.writer();
@@ -212,7 +212,7 @@ fn of_replies_that_nobody_reads_the_newest_are_kept() {
 }
 
 #[test]
-fn a_line_that_is_too_long_is_passed_over() {
+fn overlong_line_is_skipped() {
     let daemon = Daemon::with(BOTH);
     let mut far = at(&directory(&daemon), "multiply");
     let long = "9".repeat(4097);
@@ -227,7 +227,7 @@ fn a_line_that_is_too_long_is_passed_over() {
 }
 
 #[test]
-fn a_line_that_is_not_finished_in_time_is_dropped_and_the_next_one_begins_anew() {
+fn unfinished_line_times_out_and_the_next_starts_afresh() {
     let daemon = Daemon::with(
         "[limits]\nmessage_timeout = \"200ms\"\nidle_timeout = \"100ms\"\n[multiply]\nlisten = [\"fifo://{dir}/multiply\"]\n",
     );
@@ -246,7 +246,7 @@ fn a_line_that_is_not_finished_in_time_is_dropped_and_the_next_one_begins_anew()
 }
 
 #[test]
-fn a_fifo_is_a_member_of_the_room() {
+fn fifo_is_a_member_of_the_room() {
     let daemon = Daemon::with(BOTH);
     let mut far = at(&directory(&daemon), "chat");
     let mut alice = Client::member(&daemon, "alice");
@@ -271,7 +271,7 @@ fn a_fifo_is_a_member_of_the_room() {
 }
 
 #[test]
-fn a_name_that_is_taken_gets_a_number_and_one_that_is_none_is_refused() {
+fn taken_name_gets_a_number_and_invalid_one_is_refused() {
     let daemon = Daemon::with("[chat]\nlisten = [\"tcp://{ip}:33000\"]\n");
     let mut chat = Client::member(&daemon, "Chat");
     daemon.write_config("[chat]\nlisten = [\"tcp://{ip}:33000\", \"fifo://{dir}/chat\"]\n");
@@ -287,7 +287,7 @@ fn a_name_that_is_taken_gets_a_number_and_one_that_is_none_is_refused() {
 }
 
 #[test]
-fn a_room_that_nobody_reads_out_waits_for_nobody_and_keeps_the_newest() {
+fn unread_room_fifo_delays_nobody_and_keeps_the_newest() {
     let daemon =
         Daemon::with("[chat]\nbacklog = \"16KiB\"\nlisten = [\"tcp://{ip}:33000\", \"fifo://{dir}/chat\"]\n");
     let mut far = at(&directory(&daemon), "chat");
@@ -311,7 +311,7 @@ fn a_room_that_nobody_reads_out_waits_for_nobody_and_keeps_the_newest() {
 }
 
 #[test]
-fn what_is_no_fifo_is_left_alone_and_two_daemons_share_none() {
+fn only_a_fifo_is_used_and_two_daemons_share_none() {
     let ground = Ground::new();
     ground.write_config("[multiply]\nlisten = [\"fifo://{dir}/multiply\"]\n");
     let (input, output) =
@@ -336,7 +336,7 @@ fn what_is_no_fifo_is_left_alone_and_two_daemons_share_none() {
 }
 
 #[test]
-fn a_start_that_fails_leaves_nothing() {
+fn failed_start_leaves_nothing() {
     let ground = Ground::new();
     ground.write_config("[multiply]\nlisten = [\"fifo://{dir}/multiply\", \"unix://{dir}/gone/s\"]\n");
     failure(&mut ground.command(), 69);
@@ -344,7 +344,7 @@ fn a_start_that_fails_leaves_nothing() {
 }
 
 #[test]
-fn mode_and_group_are_the_services_and_follow_a_reload() {
+fn mode_and_group_follow_the_service_and_reloads() {
     let daemon = Daemon::with("[multiply]\nmode = \"0666\"\nlisten = [\"fifo://{dir}/multiply\"]\n");
     let inode = |name: &str, mode: u32| {
         let there = fs::metadata(directory(&daemon).join(name)).unwrap();
@@ -362,7 +362,7 @@ fn mode_and_group_are_the_services_and_follow_a_reload() {
 }
 
 #[test]
-fn a_reload_keeps_what_is_in_a_fifo_and_removes_one_that_it_does_not_name() {
+fn reload_keeps_fifo_content_and_removes_unlisted_fifos() {
     let daemon = Daemon::with(BOTH);
     let mut far = at(&directory(&daemon), "multiply");
     let mut alice = Client::member(&daemon, "alice");
@@ -398,7 +398,7 @@ fn a_reload_keeps_what_is_in_a_fifo_and_removes_one_that_it_does_not_name() {
 }
 
 #[test]
-fn a_stop_answers_what_is_there_and_leaves_the_files_for_who_comes_meanwhile() {
+fn stop_answers_pending_lines_and_keeps_files_for_later_writers() {
     let ground = Ground::new();
     ground.write_config(BOTH);
     let (command, mut again) = (ground.command(), ground.command());
@@ -429,7 +429,7 @@ fn a_stop_answers_what_is_there_and_leaves_the_files_for_who_comes_meanwhile() {
 }
 
 #[test]
-fn a_stop_waits_for_no_reader() {
+fn stop_waits_for_no_reader() {
     let daemon = Daemon::with("[multiply]\nlisten = [\"fifo://{dir}/multiply\"]\n");
     let far = at(&directory(&daemon), "multiply");
     far.say("5 10\n".repeat(20_000)); // more than fits into the pipe
@@ -439,7 +439,7 @@ fn a_stop_waits_for_no_reader() {
 }
 
 #[test]
-fn no_limit_keeps_a_fifo_out_and_it_keeps_nobody_out() {
+fn fifo_counts_towards_no_limit() {
     let daemon = Daemon::with(
         "[limits]\nmax_connections = 1\n[multiply]\nmax_connections = 1\nlisten = [\"tcp://{ip}:65432\", \"fifo://{dir}/multiply\"]\n",
     );
@@ -453,7 +453,7 @@ fn no_limit_keeps_a_fifo_out_and_it_keeps_nobody_out() {
 }
 
 #[test]
-fn what_is_in_a_fifo_lives_through_a_restart() {
+fn fifo_content_survives_a_restart() {
     let ground = Ground::new();
     ground.write_config(&format!("{BOTH}[mux]\nlisten = [\"unix://{{dir}}/ipcd.sock\"]\n"));
     let manager = Manager::new(&ground);

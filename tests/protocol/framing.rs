@@ -45,7 +45,7 @@ fn welcome(name: &str) -> String {
 }
 
 #[test]
-fn a_raw_client_hears_the_acknowledgement_at_once_and_the_result_a_gap_later() {
+fn raw_client_gets_the_acknowledgement_at_once_and_the_result_later() {
     let daemon = daemon("");
     let mut client = daemon.tcp(MULTIPLY);
     let start = Instant::now();
@@ -66,7 +66,7 @@ fn a_raw_client_hears_the_acknowledgement_at_once_and_the_result_a_gap_later() {
 }
 
 #[test]
-fn lf_within_the_gap_makes_it_a_line_and_the_reply_goes_on_in_it() {
+fn lf_within_the_gap_makes_a_line_and_the_reply_continues() {
     let daemon = Daemon::with(&format!("[limits]\nraw_gap = \"900ms\"\n{USUAL}"));
     for (rest, reply) in
         [("\n", "\n50.0\n"), ("0\r\n", "\n500.0\n"), ("x\n", "\nError: not a number: '10x'\n")]
@@ -88,7 +88,7 @@ fn lf_within_the_gap_makes_it_a_line_and_the_reply_goes_on_in_it() {
 }
 
 #[test]
-fn each_further_burst_starts_the_gap_again_and_stays_a_message() {
+fn each_further_burst_restarts_the_gap_and_stays_a_message() {
     let daemon = Daemon::with(&format!("[limits]\nraw_gap = \"300ms\"\n{USUAL}"));
     let mut probe = Probe::new(&daemon);
     let mut client = daemon.tcp(MULTIPLY);
@@ -104,7 +104,7 @@ fn each_further_burst_starts_the_gap_again_and_stays_a_message() {
 }
 
 #[test]
-fn silence_after_an_incomplete_burst_gives_a_raw_client_its_error() {
+fn silence_after_an_incomplete_burst_sends_its_error_raw() {
     let daemon = daemon("");
     let start = Instant::now();
     let mut clients = ["abc", "5 x", "5 10 20", "5 ^ 2"].map(|request| {
@@ -126,7 +126,7 @@ fn silence_after_an_incomplete_burst_gives_a_raw_client_its_error() {
 }
 
 #[test]
-fn a_request_in_pieces_is_raw_once_it_is_complete_and_silence_has_lasted() {
+fn request_in_pieces_is_raw_once_complete_and_silent() {
     let daemon = daemon("");
     let mut probe = Probe::new(&daemon);
     for pieces in [&["5", " ", "1", "0"][..], &["5 1", "0"], &["5 ", "10"]] {
@@ -159,7 +159,7 @@ fn two_numbers_in_two_sends_get_their_error_after_a_second() {
 }
 
 #[test]
-fn who_types_a_byte_at_a_time_has_five_seconds_and_ends_the_line_in_that_time() {
+fn byte_by_byte_typing_has_five_seconds_to_end_the_line() {
     let daemon = daemon("");
     let mut client = daemon.tcp(MULTIPLY);
     client.say("5");
@@ -175,7 +175,7 @@ fn who_types_a_byte_at_a_time_has_five_seconds_and_ends_the_line_in_that_time() 
 }
 
 #[test]
-fn a_raw_client_whose_burst_ends_with_lf_is_a_line_client_from_then_on() {
+fn raw_client_becomes_a_line_client_when_a_burst_ends_with_lf() {
     let daemon = daemon("");
     let mut client = daemon.tcp(MULTIPLY);
     client.say("5 10");
@@ -199,7 +199,7 @@ fn a_raw_client_whose_burst_ends_with_lf_is_a_line_client_from_then_on() {
 }
 
 #[test]
-fn text_and_line_end_in_two_sends_are_answered_without_a_delayed_acknowledgement() {
+fn line_end_in_a_second_send_waits_for_no_delayed_ack() {
     let daemon = daemon("");
     let mut client = daemon.tcp(MULTIPLY);
     let Stream::Tcp(stream) = &client.stream else { panic!("a TCP client was expected") };
@@ -220,7 +220,7 @@ fn text_and_line_end_in_two_sends_are_answered_without_a_delayed_acknowledgement
 }
 
 #[test]
-fn a_byte_order_mark_is_dropped_and_decides_nothing() {
+fn byte_order_mark_is_dropped_and_decides_nothing() {
     let daemon = daemon("");
     let mut client = daemon.tcp(CHAT);
     client.hear(format!("{CAVE}\n"));
@@ -238,7 +238,7 @@ fn a_byte_order_mark_is_dropped_and_decides_nothing() {
 }
 
 #[test]
-fn one_byte_that_could_be_a_name_is_raw_after_a_second_of_silence() {
+fn one_byte_name_is_raw_after_a_second_of_silence() {
     let daemon = daemon("");
     let mut client = daemon.tcp(CHAT);
     client.hear(format!("{CAVE}\n"));
@@ -251,7 +251,7 @@ fn one_byte_that_could_be_a_name_is_raw_after_a_second_of_silence() {
 }
 
 #[test]
-fn a_name_that_is_typed_waits_for_its_end() {
+fn typed_name_waits_for_its_line_end() {
     let daemon = daemon("");
     let mut client = daemon.tcp(CHAT);
     client.hear(format!("{CAVE}\n"));
@@ -265,7 +265,7 @@ fn a_name_that_is_typed_waits_for_its_end() {
 }
 
 #[test]
-fn end_of_file_makes_a_line_of_what_came_and_nothing_of_nothing() {
+fn end_of_file_completes_a_pending_line_only() {
     let daemon = daemon("");
     for (request, reply) in [
         ("5 10", "Data received\n50.0\n".to_owned()),
@@ -286,7 +286,7 @@ fn end_of_file_makes_a_line_of_what_came_and_nothing_of_nothing() {
 }
 
 #[test]
-fn framing_line_waits_for_lf_however_long_it_takes() {
+fn framing_line_waits_for_lf_without_limit() {
     let daemon = daemon("framing = \"line\"");
     let mut client = daemon.tcp(MULTIPLY);
     client.say("5 10");
@@ -320,7 +320,7 @@ fn framing_raw_takes_every_burst_for_a_message() {
 }
 
 #[test]
-fn a_service_chosen_by_a_raw_client_is_raw() {
+fn service_chosen_by_a_raw_client_is_raw() {
     let daemon = daemon("");
     let mut client = daemon.unix();
     client.say("help");
@@ -377,17 +377,17 @@ fn no_two_replies_share_a_recv(reading_pause: Duration) {
 }
 
 #[test]
-fn bursts_of_a_raw_client_are_never_fused_nor_are_the_replies() {
+fn raw_bursts_and_their_replies_are_never_fused() {
     no_two_replies_share_a_recv(Duration::ZERO);
 }
 
 #[test]
-fn replies_to_a_raw_client_that_reads_slowly_are_not_fused() {
+fn replies_to_a_slow_raw_client_are_not_fused() {
     no_two_replies_share_a_recv(GAP / 2);
 }
 
 #[test]
-fn a_burst_right_behind_a_result_has_its_acknowledgement_a_gap_later() {
+fn burst_right_after_a_result_is_acknowledged_a_gap_later() {
     let daemon = unhurried();
     let mut probe = Probe::new(&daemon);
     let mut client = daemon.tcp(MULTIPLY);
@@ -403,7 +403,7 @@ fn a_burst_right_behind_a_result_has_its_acknowledgement_a_gap_later() {
 }
 
 #[test]
-fn a_raw_message_as_long_as_one_read_is_a_message() {
+fn raw_message_as_long_as_one_read_is_a_message() {
     let daemon = daemon("max_message = \"64KiB\"\nframing = \"raw\"");
     let mut client = daemon.tcp(CHAT);
     recv_each(&mut client, &[CAVE]);

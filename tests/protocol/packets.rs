@@ -62,7 +62,7 @@ fn each_packet_is_a_request_and_each_reply_a_packet() {
 }
 
 #[test]
-fn an_empty_packet_is_an_empty_message_and_not_the_end() {
+fn empty_packet_is_an_empty_message_not_the_end() {
     let daemon = Daemon::with(CONFIG);
     let client = connect(&daemon, "multiply");
     for empty in ["", "\n", "\r\n", " ", "\n\n"] {
@@ -82,7 +82,7 @@ fn an_empty_packet_is_an_empty_message_and_not_the_end() {
 }
 
 #[test]
-fn a_packet_that_is_too_long_gets_its_error_and_the_next_one_its_answer() {
+fn overlong_packet_gets_an_error_and_the_next_its_answer() {
     let daemon = Daemon::with(CONFIG);
     let client = connect(&daemon, "multiply");
     for length in [4097, 20_000, 150_000] {
@@ -139,7 +139,7 @@ fn every_service_speaks_in_packets() {
 }
 
 #[test]
-fn members_on_streams_and_on_packets_share_the_room() {
+fn members_on_streams_and_packets_share_the_room() {
     let daemon = Daemon::with(CONFIG);
     let mut alice = Client::member(&daemon, "alice");
     let bob = connect(&daemon, "chat");
@@ -165,7 +165,7 @@ fn members_on_streams_and_on_packets_share_the_room() {
 }
 
 #[test]
-fn who_does_not_read_hears_all_of_it_later() {
+fn late_reader_gets_everything() {
     let daemon = Daemon::with(CONFIG);
     let mut alice = Client::member(&daemon, "alice");
     let bob = connect(&daemon, "chat");
@@ -186,7 +186,7 @@ fn who_does_not_read_hears_all_of_it_later() {
 }
 
 #[test]
-fn a_restart_keeps_the_connection_and_its_boundaries() {
+fn restart_keeps_the_connection_and_its_packet_boundaries() {
     let ground = Ground::new();
     ground.write_config(CONFIG);
     let manager = Manager::new(&ground);
@@ -212,7 +212,7 @@ fn a_restart_keeps_the_connection_and_its_boundaries() {
 }
 
 #[test]
-fn a_live_socket_of_another_kind_is_not_replaced_and_a_dead_one_is() {
+fn live_socket_of_another_type_is_kept_and_a_stale_one_replaced() {
     let daemon = Daemon::with(CONFIG);
     let ground = Ground::new();
     let live = path(&daemon, "multiply");

@@ -143,12 +143,12 @@ impl Drop for Stop<'_> {
 }
 
 #[test]
-fn no_program_that_sends_in_pieces_is_answered_wrong_on_a_busy_machine() {
+fn sends_in_pieces_get_right_answers_on_a_busy_machine() {
     run_all(12);
 }
 
 #[test]
 #[ignore = "takes minutes: the same 200 times each"]
-fn no_program_that_sends_in_pieces_is_answered_wrong_200_times_in_a_row() {
+fn sends_in_pieces_get_right_answers_200_times() {
     run_all(200);
 }

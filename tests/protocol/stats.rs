@@ -58,7 +58,7 @@ fn hosts(machines: &[Value]) -> Vec<&str> {
 }
 
 #[test]
-fn a_raw_client_receives_one_answer_for_each_report_it_sends() {
+fn raw_client_receives_one_answer_per_report() {
     let daemon = daemon();
     let mut client = daemon.tcp(STATS);
     for percent in 0..5 {
@@ -77,7 +77,7 @@ fn a_raw_client_receives_one_answer_for_each_report_it_sends() {
 }
 
 #[test]
-fn a_machine_is_called_by_its_address_if_it_gives_no_name_and_the_unix_socket_is_this_machine() {
+fn machine_without_a_name_is_named_by_its_address() {
     let daemon = daemon();
     let mut asker = Asker::new(&daemon);
     let here = asker.0.get_ref().local_addr().unwrap().ip().to_string();
@@ -95,7 +95,7 @@ fn a_machine_is_called_by_its_address_if_it_gives_no_name_and_the_unix_socket_is
 }
 
 #[test]
-fn two_hundred_machines_report_at_once_and_one_list_has_them_all() {
+fn two_hundred_simultaneous_machines_appear_in_one_list() {
     let daemon = daemon();
     let mut machines: Vec<Client> = (0..200).map(|_| daemon.tcp(STATS)).collect();
     for (number, machine) in machines.iter_mut().enumerate() {
@@ -115,7 +115,7 @@ fn two_hundred_machines_report_at_once_and_one_list_has_them_all() {
 }
 
 #[test]
-fn the_table_and_the_histories_are_bounded_and_who_was_silent_longest_goes() {
+fn table_and_histories_are_bounded_and_the_most_silent_goes() {
     let daemon = daemon();
     let mut asker = Asker::new(&daemon);
     for number in 0..MACHINES_MAX {
@@ -137,7 +137,7 @@ fn the_table_and_the_histories_are_bounded_and_who_was_silent_longest_goes() {
 }
 
 #[test]
-fn the_configuration_says_how_many_machines_are_kept_and_a_reload_may_leave_fewer() {
+fn configuration_limits_machines_and_a_reload_may_lower_it() {
     let text = |max: usize| format!("[stats]\nlisten = [\"tcp://{{ip}}:33001\"]\nmax_machines = {max}\n");
     let daemon = Daemon::with(&text(3));
     let mut asker = Asker::new(&daemon);
@@ -153,7 +153,7 @@ fn the_configuration_says_how_many_machines_are_kept_and_a_reload_may_leave_fewe
 }
 
 #[test]
-fn a_list_reaches_one_who_closed_its_side_and_requests_behind_it_wait_for_it() {
+fn list_reaches_a_half_closed_client_and_later_requests_wait() {
     let daemon = daemon();
     let mut asker = Asker::new(&daemon);
     let filling = "x".repeat(3900);
@@ -174,7 +174,7 @@ fn a_list_reaches_one_who_closed_its_side_and_requests_behind_it_wait_for_it() {
 }
 
 #[test]
-fn those_who_ask_for_lists_and_do_not_read_them_hold_nobody_up_and_cost_little() {
+fn unread_lists_delay_nobody_and_cost_little() {
     let daemon = daemon();
     let mut asker = Asker::new(&daemon);
     let filling = "x".repeat(3900);
@@ -192,7 +192,7 @@ fn those_who_ask_for_lists_and_do_not_read_them_hold_nobody_up_and_cost_little()
 }
 
 #[test]
-fn a_report_that_is_too_long_is_told_so_and_a_larger_bound_lets_it_in() {
+fn overlong_report_is_refused_and_a_larger_limit_accepts_it() {
     let long = format!("{{\"host\":\"pc7\",\"x\":\"{}\"}}\n", "x".repeat(10_000));
     let daemon = daemon();
     let mut client = daemon.tcp(STATS);
@@ -214,7 +214,7 @@ fn a_report_that_is_too_long_is_told_so_and_a_larger_bound_lets_it_in() {
 }
 
 #[test]
-fn what_machines_reported_outlives_a_restart_and_a_list_goes_on_where_it_was() {
+fn reports_survive_a_restart_and_a_list_resumes() {
     let ground = Ground::new();
     ground.write_config(&format!("{USUAL}{BESIDE}"));
     let manager = Manager::new(&ground);
@@ -245,7 +245,7 @@ fn what_machines_reported_outlives_a_restart_and_a_list_goes_on_where_it_was() {
 }
 
 #[test]
-fn one_reporter_pushes_out_its_own_machines_and_nobody_elses() {
+fn reporter_evicts_only_its_own_machines() {
     let daemon = daemon();
     // On the Unix socket, and so somebody else than whoever comes from the network.
     let mut lab = daemon.unix();

@@ -55,7 +55,7 @@ fn blocks(fd: impl AsFd) -> bool {
 }
 
 #[test]
-fn a_pipe_is_answered_to_its_end_and_the_status_is_0() {
+fn pipe_is_answered_to_its_end_with_status_0() {
     let ground = Ground::new();
     for (service, input, output) in [
         (
@@ -73,14 +73,14 @@ fn a_pipe_is_answered_to_its_end_and_the_status_is_0() {
 }
 
 #[test]
-fn a_hundred_thousand_requests_are_all_answered() {
+fn hundred_thousand_requests_are_all_answered() {
     let ground = Ground::new();
     let (out, _) = converse(&mut ipcd(&ground, "multiply"), "5 10\n".repeat(100_000).as_bytes());
     assert!(out == "Data received\n50.0\n".repeat(100_000), "{} bytes", out.len());
 }
 
 #[test]
-fn what_lives_in_the_daemon_is_refused_with_status_2_and_a_sentence() {
+fn daemon_only_service_is_refused_with_status_2_and_a_reason() {
     let ground = Ground::new();
     let said = failure(&mut ipcd(&ground, "chat"), 2);
     assert!(said.starts_with("ipcd: --stdio chat: it lives in the daemon"), "{said}");
@@ -95,7 +95,7 @@ fn what_lives_in_the_daemon_is_refused_with_status_2_and_a_sentence() {
 }
 
 #[test]
-fn mux_says_what_is_not_to_be_had_there_and_lists_the_rest() {
+fn mux_explains_unavailable_services_and_lists_the_rest() {
     let ground = Ground::new();
     let (out, _) = converse(&mut ipcd(&ground, "mux"), b"help\nchat\ncontrol\n");
     assert!(out.starts_with("multiply\ngreeting\n") && !out.contains("\nchat\n"), "{out}");
@@ -107,7 +107,7 @@ fn mux_says_what_is_not_to_be_had_there_and_lists_the_rest() {
 }
 
 #[test]
-fn the_configuration_counts_and_its_endpoints_stay_closed() {
+fn configuration_applies_without_opening_its_endpoints() {
     let ground = Ground::new();
     ground.write_config(
         "[limits]\nmax_connections = 1\n[multiply]\nmax_message = 8\nlisten = [\"unix://{dir}/s\"]\n",
@@ -118,7 +118,7 @@ fn the_configuration_counts_and_its_endpoints_stay_closed() {
 }
 
 #[test]
-fn a_raw_client_gets_two_messages_in_two_reads() {
+fn raw_client_gets_two_messages_in_two_reads() {
     let ground = Ground::new();
     let mut helper =
         Helper(ipcd(&ground, "multiply").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap());
@@ -134,7 +134,7 @@ fn a_raw_client_gets_two_messages_in_two_reads() {
 }
 
 #[test]
-fn a_reader_that_leaves_ends_it_quietly() {
+fn closed_reader_ends_it_without_an_error() {
     let ground = Ground::new();
     for goes_on in [true, false] {
         let mut command = ipcd(&ground, "multiply");
@@ -154,7 +154,7 @@ fn a_reader_that_leaves_ends_it_quietly() {
 }
 
 #[test]
-fn regular_files_and_what_is_like_them_go_in_and_out() {
+fn regular_and_special_files_are_read_and_written() {
     let ground = Ground::new();
     let path = |name: &str| ground.directory.path().join(name);
     fs::write(path("in"), "5 10\n".repeat(10_000)).unwrap();
@@ -186,7 +186,7 @@ fn shell(ground: &Ground, script: &str) -> Command {
 }
 
 #[test]
-fn closed_descriptors_are_no_reason_to_fail() {
+fn closed_descriptors_are_no_error() {
     let ground = Ground::new();
     for script in ["exec \"$@\" <&-", "echo 5 10 | \"$@\" >&-", "exec \"$@\" <&- >&- 2>&-"] {
         let output = crate::harness::around::outcome(&mut shell(&ground, script));
@@ -211,7 +211,7 @@ fn sockets() -> Vec<(Client, OwnedFd)> {
 }
 
 #[test]
-fn a_socket_is_half_closed_and_hears_nothing_of_the_log() {
+fn socket_is_half_closed_and_gets_no_log_lines() {
     let ground = Ground::new();
     for (mut client, end) in sockets() {
         let mut helper = on_socket(&ground, "multiply", end);
@@ -230,7 +230,7 @@ fn a_socket_is_half_closed_and_hears_nothing_of_the_log() {
 }
 
 #[test]
-fn who_is_still_sending_on_a_socket_gets_its_last_words_and_no_reset() {
+fn still_sending_socket_client_gets_its_last_words_without_reset() {
     let ground = Ground::new();
     for (mut client, end) in sockets() {
         let mut helper = on_socket(&ground, "multiply", end);
@@ -246,7 +246,7 @@ fn who_is_still_sending_on_a_socket_gets_its_last_words_and_no_reset() {
 }
 
 #[test]
-fn nobody_finds_o_nonblock_on_what_is_shared() {
+fn shared_descriptor_never_keeps_o_nonblock() {
     let ground = Ground::new();
     // Pipes are opened anew, and are as they were even while it runs.
     let ((input, mut writer), (mut reader, output)) = (io::pipe().unwrap(), io::pipe().unwrap());
@@ -271,7 +271,7 @@ fn nobody_finds_o_nonblock_on_what_is_shared() {
 }
 
 #[test]
-fn a_terminal_is_spoken_to_in_lines_and_keeps_its_flags() {
+fn terminal_gets_lines_and_keeps_its_flags() {
     let ground = Ground::new();
     let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
     grantpt(&master).unwrap();
@@ -297,7 +297,7 @@ fn a_terminal_is_spoken_to_in_lines_and_keeps_its_flags() {
 }
 
 #[test]
-fn asked_to_stop_it_answers_what_it_has_and_ends_with_status_0() {
+fn stop_signal_answers_pending_requests_with_status_0() {
     let ground = Ground::new();
     let mut helper =
         Helper(ipcd(&ground, "multiply").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap());
@@ -316,7 +316,7 @@ fn asked_to_stop_it_answers_what_it_has_and_ends_with_status_0() {
 }
 
 #[test]
-fn it_waits_without_using_the_processor() {
+fn waiting_uses_no_processor_time() {
     let ground = Ground::new();
     let mut helper =
         Helper(ipcd(&ground, "multiply").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap());

@@ -36,7 +36,7 @@ const FIRST_WORDS: &[(&str, &[u8])] = &[
 ];
 
 #[test]
-fn each_protocol_is_named_and_its_client_is_closed() {
+fn each_protocol_is_named_and_its_client_closed() {
     let daemon = daemon();
     for (port, service, before) in SERVICES {
         // Two who wait for talk at once would be partners, and end together.
@@ -57,7 +57,7 @@ fn each_protocol_is_named_and_its_client_is_closed() {
 }
 
 #[test]
-fn a_request_in_pieces_is_answered_once_by_each_service_and_nobody_hears_of_it() {
+fn request_in_pieces_gets_one_answer_and_reaches_no_member() {
     let daemon = daemon();
     let mut ann = Client::member(&daemon, "ann");
     let requests =
@@ -82,7 +82,7 @@ fn a_request_in_pieces_is_answered_once_by_each_service_and_nobody_hears_of_it()
 
 /// What a WebSocket client and a client of HTTP/2 see.
 #[test]
-fn an_upgrade_and_the_preface_of_http_2_are_answered_as_http() {
+fn upgrade_and_http_2_preface_are_answered_as_http() {
     let daemon = daemon();
     for request in [
         "GET /chat HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n",

@@ -32,7 +32,7 @@ fn say_and_hear(from: &mut Client, to: &mut Client, words: &str) {
 }
 
 #[test]
-fn those_who_come_are_paired_in_the_order_of_their_arrival() {
+fn pairs_form_in_arrival_order() {
     let daemon = daemon();
     let mut talkers: Vec<Client> = (0..6).map(|_| come(&daemon)).collect();
     for (index, two) in talkers.chunks_mut(2).enumerate() {
@@ -44,7 +44,7 @@ fn those_who_come_are_paired_in_the_order_of_their_arrival() {
 }
 
 #[test]
-fn what_the_first_says_is_kept_for_the_second_who_hears_it_once() {
+fn first_partners_words_are_kept_and_heard_once() {
     let daemon = daemon();
     let mut first = come(&daemon);
     first.say("one\ntwo\x07\u{202e}\n\n \nthree\n");
@@ -57,7 +57,7 @@ fn what_the_first_says_is_kept_for_the_second_who_hears_it_once() {
 }
 
 #[test]
-fn who_says_bye_in_its_first_breath_hears_what_was_kept_for_it() {
+fn bye_in_the_first_burst_still_hears_the_kept_words() {
     let daemon = daemon();
     let mut first = come(&daemon);
     first.say("one\ntwo\n");
@@ -72,7 +72,7 @@ fn who_says_bye_in_its_first_breath_hears_what_was_kept_for_it() {
 }
 
 #[test]
-fn a_raw_clients_messages_stay_apart_while_they_are_kept() {
+fn raw_messages_stay_separate_while_kept() {
     let daemon = daemon();
     let mut first = come(&daemon);
     first.say("one");
@@ -93,7 +93,7 @@ fn a_raw_clients_messages_stay_apart_while_they_are_kept() {
 }
 
 #[test]
-fn bye_in_any_case_is_passed_on_and_ends_both() {
+fn bye_in_any_case_is_relayed_and_ends_both() {
     let daemon = daemon();
     for bye in ["bye", "Bye", "  BYE "] {
         let (mut one, mut other) = pair(&daemon);
@@ -107,7 +107,7 @@ fn bye_in_any_case_is_passed_on_and_ends_both() {
 }
 
 #[test]
-fn end_of_file_ends_both_and_what_was_said_before_it_is_heard() {
+fn end_of_file_ends_both_after_earlier_words_arrive() {
     let daemon = daemon();
     let (mut one, mut other) = pair(&daemon);
     one.say("last words");
@@ -120,7 +120,7 @@ fn end_of_file_ends_both_and_what_was_said_before_it_is_heard() {
 }
 
 #[test]
-fn a_reset_ends_both() {
+fn reset_ends_both() {
     let daemon = daemon();
     let (one, mut other) = pair(&daemon);
     let Stream::Tcp(stream) = &one.stream else { unreachable!() };
@@ -132,7 +132,7 @@ fn a_reset_ends_both() {
 }
 
 #[test]
-fn a_first_one_who_leaves_before_the_second_comes_leaves_nothing_behind() {
+fn first_partner_that_leaves_early_leaves_nothing_behind() {
     let daemon = daemon();
     let mut early = come(&daemon);
     early.say("nobody hears this\n");
@@ -147,7 +147,7 @@ fn a_first_one_who_leaves_before_the_second_comes_leaves_nothing_behind() {
 }
 
 #[test]
-fn a_raw_partner_is_parted_from_by_a_reset_as_in_the_chat() {
+fn raw_partner_is_closed_by_a_reset_as_in_chat() {
     let daemon = daemon();
     let (mut raw, mut line) = pair(&daemon);
     raw.say("hi");
@@ -160,7 +160,7 @@ fn a_raw_partner_is_parted_from_by_a_reset_as_in_the_chat() {
 }
 
 #[test]
-fn who_is_not_read_by_its_partner_is_not_read_from_and_all_of_it_arrives_later() {
+fn unread_partner_is_not_read_from_and_loses_nothing() {
     let daemon = daemon();
     let (mut one, mut other) = pair(&daemon);
     let line = format!("{}\n", "x".repeat(4095));
@@ -197,7 +197,7 @@ fn who_is_not_read_by_its_partner_is_not_read_from_and_all_of_it_arrives_later()
 }
 
 #[test]
-fn through_the_mux_it_is_the_same_talk() {
+fn mux_talk_is_the_same_talk() {
     let daemon = daemon();
     let mut one = daemon.unix();
     one.say("talk\nfrom the socket\n");
@@ -208,7 +208,7 @@ fn through_the_mux_it_is_the_same_talk() {
 }
 
 #[test]
-fn who_waits_too_long_for_a_partner_is_told_and_a_pair_may_be_silent() {
+fn waiting_for_a_partner_times_out_but_a_silent_pair_does_not() {
     let daemon = Daemon::talkative(&format!("[limits]\nidle_timeout = \"1s\"\n{USUAL}{BESIDE}"));
     let (mut one, mut other) = pair(&daemon);
     let mut alone = come(&daemon);
@@ -218,7 +218,7 @@ fn who_waits_too_long_for_a_partner_is_told_and_a_pair_may_be_silent() {
 }
 
 #[test]
-fn a_third_is_refused_where_there_is_place_for_two() {
+fn third_client_is_refused_where_two_fit() {
     let config = format!("{USUAL}{BESIDE}").replace("[talk]\n", "[talk]\nmax_connections = 2\n");
     let daemon = Daemon::talkative(&config);
     let (mut one, mut other) = pair(&daemon);
@@ -230,7 +230,7 @@ fn a_third_is_refused_where_there_is_place_for_two() {
 }
 
 #[test]
-fn at_the_end_what_was_said_is_heard_and_both_are_told() {
+fn stop_delivers_earlier_words_and_notifies_both() {
     let daemon = daemon();
     let (mut one, mut other) = pair(&daemon);
     let mut alone = come(&daemon);
@@ -243,7 +243,7 @@ fn at_the_end_what_was_said_is_heard_and_both_are_told() {
 }
 
 #[test]
-fn a_talk_goes_on_over_a_restart_and_who_lost_its_partner_there_is_told() {
+fn talk_survives_a_restart_and_a_lost_partner_is_reported() {
     let ground = Ground::new();
     ground.write_config(&format!("{USUAL}{BESIDE}"));
     let manager = Manager::new(&ground);
@@ -300,7 +300,7 @@ fn a_talk_goes_on_over_a_restart_and_who_lost_its_partner_there_is_told() {
 }
 
 #[test]
-fn what_the_first_says_to_a_mux_that_is_for_talk_is_kept_for_the_second_whatever_its_kind() {
+fn default_talk_on_the_mux_keeps_first_words_of_every_kind() {
     let text = USUAL.replace("[mux]\n", "[mux]\ndefault = \"talk\"\n");
     let daemon = Daemon::talkative(&text);
     let kinds: [&[u8]; 5] = [

@@ -60,7 +60,7 @@ fn come(engine: &mut Engine, index: u32, origin: RemoteAddress) -> (String, Vec<
 }
 
 #[test]
-fn who_is_not_on_the_list_is_told_so_and_lingers_and_takes_nobodys_place() {
+fn unlisted_user_is_refused_and_its_lingering_takes_no_place() {
     let mut engine = Engine::new(Settings { connections_max: 2, owner: 990, ..Settings::default() });
     for (index, (uid, gid)) in [(BOB, BOB), (65534, 65534), (BOB, ALICE)].into_iter().enumerate() {
         let (heard, outputs, notes) = come(&mut engine, index as u32, user(uid, gid));
@@ -86,7 +86,7 @@ fn who_is_not_on_the_list_is_told_so_and_lingers_and_takes_nobodys_place() {
 }
 
 #[test]
-fn a_datagram_of_somebody_else_gets_no_answer() {
+fn unlisted_users_datagram_gets_no_reply() {
     let mut engine = Engine::new(Settings { owner: 990, ..Settings::default() });
     let binding = binding(Transport::UDP);
     let mut ask = |uid, bytes: &[u8], address| {
@@ -131,7 +131,7 @@ listen = ["unix://{dir}/ipcd.sock"]
 "#;
 
 #[test]
-fn the_kernel_says_who_connects_and_the_list_of_the_endpoint_decides() {
+fn endpoint_list_decides_by_kernel_credentials() {
     if !is_root() {
         return;
     }
@@ -188,7 +188,7 @@ fn the_kernel_says_who_connects_and_the_list_of_the_endpoint_decides() {
 }
 
 #[test]
-fn a_reload_changes_the_list_for_those_who_come_and_not_for_those_who_are_there() {
+fn reload_changes_the_list_for_newcomers_only() {
     if !is_root() {
         return;
     }
@@ -243,7 +243,7 @@ fn take_everything(connect: impl Fn() -> Client) -> (usize, Vec<Client>) {
 const SHARE: &str = "[limits]\nmax_connections_per_address = 50\nmax_refused_lingering = 64\n";
 
 #[test]
-fn who_opens_ten_thousand_connections_gets_its_share_and_others_are_served() {
+fn address_with_10000_connections_gets_only_its_share() {
     let _one = by_the_thousand();
     let daemon = Daemon::with(&format!("{SHARE}{USUAL}"));
     let from = |last: u8| {
@@ -267,7 +267,7 @@ fn who_opens_ten_thousand_connections_gets_its_share_and_others_are_served() {
 }
 
 #[test]
-fn a_user_who_opens_ten_thousand_connections_gets_its_share_and_others_are_served() {
+fn user_with_10000_connections_gets_only_its_share() {
     if !is_root() {
         return;
     }

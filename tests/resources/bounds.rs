@@ -163,7 +163,7 @@ fn attack_with_everything(daemon: &Daemon, probe: &mut Probe) -> Vec<Client> {
 }
 
 #[test]
-fn under_attack_the_daemon_takes_less_memory_than_the_sum_and_at_least_a_fifth_of_it() {
+fn attack_uses_less_than_the_memory_sum_and_at_least_a_fifth() {
     let daemon = Daemon::with(CONFIG);
     let (mut probe, mut asker) = (Probe::new(&daemon), daemon.unix());
     asker.say("status\n");
@@ -209,7 +209,7 @@ const MORE: usize = 600;
 const HELD_MOST: &str = "the queues of all were full, and it held most";
 
 #[test]
-fn with_the_default_configuration_the_worst_attack_takes_less_than_the_sum_and_those_who_hold_most_go() {
+fn worst_attack_stays_below_the_default_sum_and_evicts_top_holders() {
     let _one = by_the_thousand();
     let daemon = Daemon::with(&format!("{USUAL}{BESIDE}"));
     let mut asker = daemon.unix();
@@ -275,7 +275,7 @@ fn unread(daemon: &Daemon, client: &Client) -> usize {
 }
 
 #[test]
-fn of_a_peer_that_is_not_read_from_the_kernel_takes_little_however_fast_it_was() {
+fn unread_peer_leaves_little_in_kernel_buffers() {
     let daemon = Daemon::with(USUAL);
     let mut probe = Probe::new(&daemon);
     let mut client = daemon.tcp(MULTIPLY);

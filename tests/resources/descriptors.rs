@@ -42,7 +42,7 @@ fn highest_descriptor(daemon: &Daemon) -> usize {
 }
 
 #[test]
-fn with_a_low_limit_max_connections_is_lowered_and_who_comes_on_top_is_told() {
+fn low_rlimit_lowers_max_connections_and_refuses_the_excess() {
     let ground = Ground::new();
     ground.write_config(USUAL);
     let mut command = Command::new("prlimit");
@@ -70,7 +70,7 @@ fn with_a_low_limit_max_connections_is_lowered_and_who_comes_on_top_is_told() {
 }
 
 #[test]
-fn with_no_descriptor_left_newcomers_are_told_and_the_processor_idles() {
+fn descriptor_shortage_refuses_newcomers_and_idles() {
     let daemon = Daemon::usual();
     let healthy = Healthy::on(daemon.tcp(MULTIPLY));
     let mut inside = filled(&daemon, 20);
@@ -131,7 +131,7 @@ fn queued(daemon: &Daemon) -> Vec<Client> {
 }
 
 #[test]
-fn who_waits_in_the_queue_is_served_when_the_limit_is_raised_though_nobody_comes_or_goes() {
+fn raised_rlimit_resumes_accept_without_other_events() {
     let daemon = Daemon::usual();
     let mut inside = filled(&daemon, 20);
     for _ in 0..2 {
@@ -150,7 +150,7 @@ fn who_waits_in_the_queue_is_served_when_the_limit_is_raised_though_nobody_comes
 }
 
 #[test]
-fn who_waits_in_the_queue_is_served_when_others_leave() {
+fn closed_connections_resume_accept() {
     let daemon = Daemon::usual();
     let inside = filled(&daemon, 60);
     let highest = highest_descriptor(&daemon);
@@ -173,7 +173,7 @@ fn who_waits_in_the_queue_is_served_when_others_leave() {
 }
 
 #[test]
-fn a_storm_of_aborted_connections_keeps_nobody_out() {
+fn storm_of_aborted_connections_keeps_nobody_out() {
     let daemon = Daemon::usual();
     let trace = daemon.directory.path().join("trace");
     let mut strace = Command::new("strace");

@@ -65,7 +65,7 @@ fn faults(usual: &Usual, seed: u64, full: bool) -> Vec<Fault> {
 
 #[test]
 #[ignore = "needs strace and root"]
-fn whatever_call_fails_the_daemon_goes_on_or_says_why_it_cannot_start() {
+fn any_failing_call_is_survived_or_explains_the_failed_start() {
     let strace = Command::new("strace").arg("-V").stdout(Stdio::null()).status();
     assert!(strace.is_ok_and(|status| status.success()), "this needs strace: apt-get install strace");
     if !is_root() {

@@ -47,7 +47,7 @@ fn served_again(connect: impl Fn() -> Client) -> Client {
 }
 
 #[test]
-fn no_more_than_the_total_are_let_in() {
+fn total_limit_holds() {
     let daemon = limited("max_connections = 4");
     let (mut one, mut two) = (daemon.tcp(MULTIPLY), daemon.unix());
     is_served(&mut one);
@@ -67,7 +67,7 @@ fn no_more_than_the_total_are_let_in() {
 }
 
 #[test]
-fn a_service_has_a_limit_of_its_own_also_through_the_mux() {
+fn service_limit_holds_through_the_mux_too() {
     // On the Unix socket this is the daemon's own user, who has more places.
     let config = USUAL.replace("[mux]\nlisten = [", "[mux]\nlisten = [\"tcp://{ip}:33100\", ");
     let daemon = Daemon::with(&config.replace("[multiply]", "[multiply]\nmax_connections = 1"));
@@ -86,7 +86,7 @@ fn a_service_has_a_limit_of_its_own_also_through_the_mux() {
 }
 
 #[test]
-fn an_address_has_a_limit_and_all_of_loopback_is_one() {
+fn address_limit_holds_and_loopback_is_one_address() {
     let daemon = limited("max_connections_per_address = 2");
     let from = |last: u8| {
         let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
@@ -107,7 +107,7 @@ fn an_address_has_a_limit_and_all_of_loopback_is_one() {
 }
 
 #[test]
-fn a_user_has_a_limit_on_the_unix_socket() {
+fn user_limit_holds_on_the_unix_socket() {
     // The daemon's own user has some more.
     let share = 2 + PLACES_KEPT;
     let daemon = Daemon::with(&USUAL.replace("[mux]", "[mux]\nmax_connections_per_address = 2"));
@@ -126,7 +126,7 @@ fn a_user_has_a_limit_on_the_unix_socket() {
 }
 
 #[test]
-fn who_is_idle_is_told_so_and_a_chat_member_is_not() {
+fn idle_client_times_out_and_a_chat_member_does_not() {
     let daemon = limited("idle_timeout = \"1s\"");
     let start = Instant::now();
     let (mut tcp, mut local) = (daemon.tcp(MULTIPLY), daemon.unix());
@@ -153,7 +153,7 @@ fn who_is_idle_is_told_so_and_a_chat_member_is_not() {
 }
 
 #[test]
-fn who_sends_no_first_message_in_time_is_told_so_wherever_one_is_waited_for() {
+fn missing_first_message_times_out_wherever_one_is_awaited() {
     let daemon = limited(&format!(
         "first_message_timeout = \"1s\"\nidle_timeout = \"10s\"\nframing = \"line\"\n{}",
         BESIDE.replace("[talk]", "[talk]\nfirst_message_timeout = \"0s\"")
@@ -192,7 +192,7 @@ fn who_sends_no_first_message_in_time_is_told_so_wherever_one_is_waited_for() {
 }
 
 #[test]
-fn a_talker_is_waited_for_until_it_has_said_something_and_no_longer() {
+fn talker_is_awaited_only_until_its_first_message() {
     let daemon = limited(&format!("first_message_timeout = \"1s\"\n{BESIDE}"));
     let mut alice = daemon.tcp(TALK);
     alice.say("is anybody there?\n"); // kept, until somebody is
@@ -211,7 +211,7 @@ fn a_talker_is_waited_for_until_it_has_said_something_and_no_longer() {
 }
 
 #[test]
-fn a_message_has_its_time_from_its_first_byte() {
+fn message_time_runs_from_its_first_byte() {
     let daemon = limited("message_timeout = \"1s\"");
     let mut client = daemon.tcp(MULTIPLY);
     is_served(&mut client);
@@ -236,7 +236,7 @@ fn a_message_has_its_time_from_its_first_byte() {
 }
 
 #[test]
-fn a_slow_message_that_is_finished_in_time_is_answered_and_the_next_has_its_own_time() {
+fn slow_message_in_time_is_answered_and_the_next_starts_afresh() {
     let daemon = limited("message_timeout = \"1s\"");
     let mut client = daemon.tcp(MULTIPLY);
     for byte in b"5 10" {
@@ -254,7 +254,7 @@ fn a_slow_message_that_is_finished_in_time_is_answered_and_the_next_has_its_own_
 }
 
 #[test]
-fn who_does_not_read_is_not_read_from_and_gets_all_replies_in_order_later() {
+fn nonreader_is_not_read_from_and_gets_all_replies_later() {
     // Neither silence nor the time of the message that was cut in the middle counts meanwhile.
     let daemon = limited("message_timeout = \"1s\"\nidle_timeout = \"1s\"");
     let connects: [fn(&Daemon) -> Client; 2] = [|daemon| daemon.tcp(MULTIPLY), |daemon| daemon.unix()];
@@ -314,7 +314,7 @@ fn who_does_not_read_is_not_read_from_and_gets_all_replies_in_order_later() {
 }
 
 #[test]
-fn who_is_still_sending_gets_the_last_words_and_end_of_file_and_no_reset() {
+fn still_sending_client_gets_last_words_and_no_reset() {
     let daemon = Daemon::usual();
     for _ in 0..100 {
         for (mut client, words) in [
@@ -334,7 +334,7 @@ fn who_is_still_sending_gets_the_last_words_and_end_of_file_and_no_reset() {
 }
 
 #[test]
-fn who_never_closes_is_closed_after_two_seconds() {
+fn client_that_never_closes_is_closed_after_two_seconds() {
     let daemon = Daemon::usual();
     let before = daemon.descriptors();
     let mut clients = [daemon.tcp(GREETING), daemon.tcp(GREETING)];
@@ -351,7 +351,7 @@ fn who_never_closes_is_closed_after_two_seconds() {
 }
 
 #[test]
-fn who_never_closes_has_the_time_that_the_configuration_gives() {
+fn linger_timeout_follows_the_configuration() {
     let daemon = limited("linger_timeout = \"200ms\"");
     let before = daemon.descriptors();
     let mut client = daemon.tcp(GREETING);
@@ -363,7 +363,7 @@ fn who_never_closes_has_the_time_that_the_configuration_gives() {
 }
 
 #[test]
-fn of_the_refused_no_more_linger_than_may() {
+fn lingering_refused_clients_are_limited() {
     let daemon = limited("max_connections = 1\nmax_refused_lingering = 3\nlinger_timeout = \"1h\"");
     let mut one = daemon.tcp(MULTIPLY);
     is_served(&mut one);

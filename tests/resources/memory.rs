@@ -127,7 +127,7 @@ fn stack_grows(ground: &Ground) -> bool {
 }
 
 #[test]
-fn a_start_with_too_little_memory_says_so_and_leaves_nothing_half_done() {
+fn start_without_enough_memory_fails_cleanly() {
     let ground = ground();
     let grows = stack_grows(&ground);
     let (mut refused, mut served) = (0, 0);
@@ -233,7 +233,7 @@ fn attack_until_it_ends(ip: Ipv4Addr, pid: Pid, log: impl Fn() -> String) {
 }
 
 #[test]
-fn when_memory_runs_out_under_an_attack_it_ends_with_a_word_and_not_before() {
+fn memory_shortage_under_attack_ends_with_a_message_and_not_before() {
     let ground = ground();
     for (more, ends) in [(MIB, true), (16 * MIB, true), (4096 * MIB, false)] {
         let mut daemon = start(&ground);
@@ -266,7 +266,7 @@ impl Drop for Detached {
 }
 
 #[test]
-fn a_detached_daemon_that_ran_out_of_memory_says_so_in_its_log_and_its_pid_file_is_in_nobodys_way() {
+fn detached_daemon_logs_memory_shortage_and_frees_its_pid_file() {
     let ground = ground();
     let path = |name: &str| ground.directory.path().join(name);
     let start = || {

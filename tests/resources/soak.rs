@@ -282,7 +282,7 @@ fn crowd<'scope>(
 }
 
 #[test]
-fn a_thousand_clients_of_every_kind_hear_exactly_what_they_should_and_leave_nothing_behind() {
+fn thousand_mixed_clients_hear_what_they_should_and_leave_nothing() {
     let seconds = std::env::var("IPCD_SOAK_SECONDS").ok().map_or(20, |text| text.parse().unwrap());
     let _one = by_the_thousand();
     let soak = Soak { daemon: Daemon::usual(), over: AtomicBool::new(false), requests: AtomicU64::new(0) };

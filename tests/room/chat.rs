@@ -35,7 +35,7 @@ fn tcp(client: &Client) -> &std::net::TcpStream {
 }
 
 #[test]
-fn everybody_who_was_in_hears_who_joins_and_the_newcomer_does_not() {
+fn join_is_announced_to_members_but_not_to_the_newcomer() {
     let daemon = Daemon::usual();
     let mut alice = Client::member(&daemon, "alice");
     let mut bob = unix_member(&daemon, "bob");
@@ -57,7 +57,7 @@ fn everybody_who_was_in_hears_who_joins_and_the_newcomer_does_not() {
 }
 
 #[test]
-fn eight_who_talk_at_once_are_heard_by_all_in_one_order() {
+fn eight_speakers_are_heard_by_all_in_one_order() {
     const EACH: usize = 300;
     let daemon = Daemon::usual();
     let names: Vec<String> = (0..8).map(|number| format!("m{number}")).collect();
@@ -99,7 +99,7 @@ fn eight_who_talk_at_once_are_heard_by_all_in_one_order() {
 }
 
 #[test]
-fn a_newcomer_is_shown_the_last_messages() {
+fn newcomer_gets_the_history() {
     let daemon = Daemon::with(&USUAL.replace("[chat]", "[chat]\nhistory = 2"));
     let mut alice = Client::member(&daemon, "alice");
     for (said, heard) in
@@ -117,7 +117,7 @@ fn a_newcomer_is_shown_the_last_messages() {
 }
 
 #[test]
-fn who_gives_no_name_in_time_is_told_so() {
+fn missing_name_times_out() {
     let daemon = Daemon::with(&USUAL.replace("[chat]", "[chat]\nname_timeout = \"1s\""));
     let (mut silent, mut wrong, start) = (daemon.tcp(CHAT), daemon.tcp(CHAT), Instant::now());
     let mut member = Client::member(&daemon, "alice");
@@ -135,7 +135,7 @@ fn who_gives_no_name_in_time_is_told_so() {
 }
 
 #[test]
-fn a_name_and_a_message_in_one_burst_of_a_raw_client_are_told_apart() {
+fn raw_burst_with_name_and_message_is_split() {
     let daemon = Daemon::usual();
     let mut alice = Client::member(&daemon, "alice");
     let mut raw = daemon.tcp(CHAT);
@@ -152,7 +152,7 @@ fn a_name_and_a_message_in_one_burst_of_a_raw_client_are_told_apart() {
 }
 
 #[test]
-fn every_way_of_leaving_is_told_in_the_same_words() {
+fn every_way_of_leaving_is_announced_alike() {
     let daemon = Daemon::usual();
     let mut alice = Client::member(&daemon, "alice");
     let mut left = |name: &str, leave: &dyn Fn(Client)| {
@@ -176,7 +176,7 @@ fn every_way_of_leaving_is_told_in_the_same_words() {
 }
 
 #[test]
-fn the_room_is_told_that_the_server_shuts_down() {
+fn room_is_notified_of_the_shutdown() {
     let daemon = Daemon::usual();
     let mut alice = Client::member(&daemon, "alice");
     let mut raw = raw_member(daemon.tcp(CHAT), "raw");
@@ -195,7 +195,7 @@ fn the_room_is_told_that_the_server_shuts_down() {
 }
 
 #[test]
-fn a_raw_member_has_time_for_its_last_words_and_then_a_reset() {
+fn raw_member_can_read_its_last_words_before_the_reset() {
     let daemon = Daemon::usual();
     let mut raw = raw_member(daemon.tcp(CHAT), "raw");
     raw.say("{quit}");
@@ -221,7 +221,7 @@ fn a_raw_member_has_time_for_its_last_words_and_then_a_reset() {
 }
 
 #[test]
-fn nobody_sees_control_characters_and_nobody_has_anothers_name() {
+fn control_characters_are_dropped_and_names_are_unique() {
     let daemon = Daemon::usual();
     let mut alice = Client::member(&daemon, "alice");
     let mut bob = Client::member(&daemon, "bob");
@@ -240,7 +240,7 @@ fn nobody_sees_control_characters_and_nobody_has_anothers_name() {
 }
 
 #[test]
-fn of_a_thousand_a_hundred_stop_reading_and_the_others_hear_everything_in_order() {
+fn hundred_nonreaders_of_1000_cost_the_others_no_line() {
     let daemon = Daemon::with(&USUAL.replace("[chat]", "[chat]\nbacklog = \"256KiB\""));
     let deaf: Vec<Client> = (0..DEAF).map(|number| deaf_member(&daemon, &format!("deaf{number}"))).collect();
     let mut hearing: Vec<Client> = (0..HEARING)
@@ -289,7 +289,7 @@ fn of_a_thousand_a_hundred_stop_reading_and_the_others_hear_everything_in_order(
 }
 
 #[test]
-fn who_is_too_slow_is_told_so_after_whole_lines() {
+fn slow_member_is_closed_after_whole_lines() {
     let daemon = Daemon::with(&USUAL.replace("[chat]", "[chat]\nbacklog = \"64KiB\""));
     let mut deaf = deaf_member(&daemon, "deaf");
     let mut raw = raw_member(Client::of(deaf_socket(&daemon)), "raw");
@@ -398,7 +398,7 @@ fn transcript(path: &std::path::Path) -> Vec<String> {
 }
 
 #[test]
-fn the_transcript_has_what_the_room_hears_each_line_with_its_time_and_nothing_private() {
+fn transcript_has_timed_room_lines_and_nothing_private() {
     use std::os::unix::fs::MetadataExt;
     let daemon = Daemon::with(WRITTEN);
     let file = daemon.directory.path().join("chat.log");
@@ -458,7 +458,7 @@ fn the_transcript_has_what_the_room_hears_each_line_with_its_time_and_nothing_pr
 }
 
 #[test]
-fn a_transcript_on_a_full_disk_costs_its_lines_and_nobody_waits() {
+fn transcript_on_a_full_disk_costs_only_lines() {
     let ground = Ground::new();
     ground.write_config(WRITTEN);
     std::fs::create_dir(ground.directory.path().join("chat.log")).unwrap();

@@ -53,7 +53,7 @@ fn count(lines: &[String], what: &str) -> usize {
 }
 
 #[test]
-fn a_whisper_is_shown_to_no_watcher_and_no_log_as_text() {
+fn whisper_text_is_in_no_watch_and_no_log() {
     let daemon = Daemon::talkative(USUAL);
     let watchers = watchers(&daemon);
     let (mut alice, mut bob) = (Client::member(&daemon, "alice"), Client::member(&daemon, "bob"));
@@ -159,7 +159,7 @@ impl Stage {
 }
 
 #[test]
-fn a_whisper_that_waits_is_not_shown_when_its_hearer_leaves_nor_after_a_restart_nor_in_pieces() {
+fn queued_whisper_stays_private_on_leave_restart_and_in_pieces() {
     for piece in [1, 3, 7, 4096] {
         for restarted in [false, true] {
             let mut stage = Stage::new();
@@ -189,7 +189,7 @@ fn a_whisper_that_waits_is_not_shown_when_its_hearer_leaves_nor_after_a_restart_
 // ---- a daemon
 
 #[test]
-fn a_talk_is_shown_to_no_watcher_and_no_log_as_text() {
+fn talk_text_is_in_no_watch_and_no_log() {
     for config in [format!("{USUAL}{BESIDE}"), format!("{USUAL}default = \"talk\"\n{BESIDE}")] {
         let daemon = Daemon::talkative(&config);
         let watchers = watchers(&daemon);
@@ -219,7 +219,7 @@ fn a_talk_is_shown_to_no_watcher_and_no_log_as_text() {
 }
 
 #[test]
-fn a_message_that_is_begun_is_no_hint_with_its_text() {
+fn unfinished_message_appears_in_no_hint() {
     let daemon = Daemon::with(&format!("[limits]\nmessage_timeout = \"300ms\"\n{USUAL}"));
     let mut alice = Client::member(&daemon, "alice");
     let mut watcher = daemon.unix();
@@ -266,7 +266,7 @@ fn choose(daemon: &Daemon, (uid, gid): (u32, u32), words: &str) -> String {
 }
 
 #[test]
-fn watch_is_for_root_and_the_owner_and_status_for_all_unless_lists_say_otherwise() {
+fn watch_is_for_root_and_owner_and_status_for_all_unless_listed() {
     if !is_root() {
         return;
     }
@@ -305,7 +305,7 @@ fn watch_is_for_root_and_the_owner_and_status_for_all_unless_lists_say_otherwise
 }
 
 #[test]
-fn one_user_takes_a_quarter_of_the_watchers_places_and_others_find_theirs() {
+fn user_takes_a_quarter_of_watch_places_and_others_find_theirs() {
     if !is_root() {
         return;
     }
@@ -334,7 +334,7 @@ fn one_user_takes_a_quarter_of_the_watchers_places_and_others_find_theirs() {
 }
 
 #[test]
-fn watch_on_the_network_is_a_mistake_in_the_configuration() {
+fn watch_on_a_network_endpoint_is_a_configuration_error() {
     let ground = crate::harness::Ground::new();
     ground.write_config("[watch]\nlisten = [\"tcp://{ip}:33002\"]\n");
     let said = crate::harness::around::failure(&mut ground.command(), 78);
@@ -346,7 +346,7 @@ fn watch_on_the_network_is_a_mistake_in_the_configuration() {
 }
 
 #[test]
-fn who_asks_for_a_reload_or_a_handover_is_in_the_log() {
+fn log_names_who_requests_a_reload_or_handover() {
     let daemon = Daemon::usual();
     let mut client = daemon.unix();
     client.say("control\nreload\n");

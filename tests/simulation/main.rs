@@ -98,7 +98,7 @@ fn play(
 }
 
 #[test]
-fn whatever_is_written_to_a_fifo_comes_out_in_order_or_is_counted() {
+fn fifo_lines_arrive_in_order_or_are_counted() {
     let default = (SEEDS / 4, STEPS / 5);
     let (total, is_enough) = play(default, "fifo", fifo::run);
     println!("{total}");
@@ -108,8 +108,8 @@ fn whatever_is_written_to_a_fifo_comes_out_in_order_or_is_counted() {
 }
 
 #[test]
-fn who_takes_what_there_is_gives_way_and_nobody_else_does() {
-    let (total, is_enough) = play((SEEDS / 8, STEPS), "who_takes", hogs::run);
+fn hogs_give_way_and_nobody_else_does() {
+    let (total, is_enough) = play((SEEDS / 8, STEPS), "hogs", hogs::run);
     println!("{total}");
     for what in ["hogs: held most", "hogs: too slow", "hogs: closed"] {
         assert!(!is_enough || total.of(what) > 0, "never reached: {what}");
@@ -129,7 +129,7 @@ fn servers_that_answer_everything_fall_silent() {
 }
 
 #[test]
-fn one_who_floods_costs_the_others_nothing_and_who_reads_nothing_is_closed() {
+fn floods_cost_others_nothing_and_nonreaders_are_closed() {
     let (total, is_enough) = play((8, 1), "floods", flood::run);
     println!("{total}");
     let slow = total.of("slow ones, one floods at 3 messages a second");
@@ -138,7 +138,7 @@ fn one_who_floods_costs_the_others_nothing_and_who_reads_nothing_is_closed() {
 }
 
 #[test]
-fn clients_of_every_form_hear_what_they_must_in_it() {
+fn clients_of_every_form_hear_what_they_must() {
     let (total, is_enough) = play((SEEDS, STEPS), "clients", forms::run);
     println!("{total}");
     let kinds = ["line", "raw", "c", "prefixed", "telnet"].map(|kind| format!("forms: decided: {kind:?}"));
@@ -148,7 +148,7 @@ fn clients_of_every_form_hear_what_they_must_in_it() {
 }
 
 #[test]
-fn whatever_peers_do_the_engine_keeps_its_promises() {
+fn peers_get_what_the_engine_promises() {
     let (total, is_enough) =
         play((SEEDS, STEPS), "peers", |seed, steps, step| World::new(seed).run(steps, step));
     println!("{total}");

@@ -68,7 +68,7 @@ fn visit(display: &Display) -> Option<(Shown, Vec<String>)> {
 
 #[test]
 #[ignore = "needs other programs: see tests/harness/program.rs"]
-fn the_courses_window_has_an_item_for_each_message_of_a_history_and_of_three_who_talk() {
+fn course_window_lists_each_message_of_history_and_three_speakers() {
     let display = Display::new();
     // Its thread calls recv() again once Tk has shown the item: on a busy machine that may take longer than the 5 ms, and
     // then it takes two messages for one, or dies where they fill the 1,024 bytes within a character.

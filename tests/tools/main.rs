@@ -89,7 +89,7 @@ fn every_tool_multiplies_by_line() {
 
 #[test]
 #[ignore = "needs other programs: see tests/harness/program.rs"]
-fn socat_gives_a_session_its_socket_or_pipes() {
+fn socat_connects_a_session_over_socket_or_pipes() {
     let ground = Ground::new();
     ground.write_config("[limits]\nraw_gap = \"300ms\"\n[multiply]\nlisten = [\"unix://{dir}/s\"]\n");
     let (ipcd, config) = (env!("CARGO_BIN_EXE_ipcd"), ground.config_file());
@@ -109,7 +109,7 @@ fn socat_gives_a_session_its_socket_or_pipes() {
 
 #[test]
 #[ignore = "needs other programs: see tests/harness/program.rs"]
-fn a_last_line_that_has_no_line_end_is_a_line_too() {
+fn last_line_without_a_line_end_is_answered() {
     let daemon = daemon();
     for tool in at_port(&daemon, MULTIPLY).into_iter().chain(at_socket(&daemon)) {
         exchange(tool, "5 10", "Data received\n50.0\n");
@@ -119,7 +119,7 @@ fn a_last_line_that_has_no_line_end_is_a_line_too() {
 
 #[test]
 #[ignore = "needs other programs: see tests/harness/program.rs"]
-fn a_tool_whose_input_stays_open_is_answered_line_by_line_and_raw() {
+fn tool_with_open_input_is_answered_by_line_and_raw() {
     let daemon = daemon();
     let (ip, port) = (daemon.ip.to_string(), MULTIPLY.to_string());
     let tools = || {
@@ -172,7 +172,7 @@ fn every_tool_chats_by_line() {
 
 #[test]
 #[ignore = "needs other programs: see tests/harness/program.rs"]
-fn every_tool_chats_without_line_ends_and_is_parted_from_by_a_reset() {
+fn every_tool_chats_without_line_ends_and_is_reset() {
     let daemon = daemon();
     for tool in at_port(&daemon, CHAT) {
         let mut tool = Program::start(tool);
@@ -191,7 +191,7 @@ fn every_tool_chats_without_line_ends_and_is_parted_from_by_a_reset() {
 
 #[test]
 #[ignore = "needs other programs: see tests/harness/program.rs"]
-fn every_tool_gets_help_a_choice_and_a_default_at_the_unix_socket() {
+fn every_tool_gets_help_choice_and_default_on_the_unix_socket() {
     let daemon = daemon();
     for tool in at_socket(&daemon) {
         let finished = Program::run(tool, "help\nmultiply\n5 10\n");
@@ -227,7 +227,7 @@ fn every_tool_gets_help_a_choice_and_a_default_at_the_unix_socket() {
 
 #[test]
 #[ignore = "needs other programs: see tests/harness/program.rs"]
-fn bash_alone_is_a_client_by_line_and_raw() {
+fn bash_alone_is_a_line_and_raw_client() {
     let daemon = daemon();
     let bash = |port: u16, script: &str| {
         let script = format!("exec 3<>/dev/tcp/{}/{port}; {script}", daemon.ip);
@@ -267,7 +267,7 @@ fn assert_quick(finished: &Finished) {
 
 #[test]
 #[ignore = "needs other programs: see tests/harness/program.rs"]
-fn a_browser_is_told_that_this_is_not_http() {
+fn browser_is_told_that_this_is_not_http() {
     let daemon = daemon();
     let socket = daemon.socket();
     let curl = |more: &[&str], url: &str| {
@@ -325,7 +325,7 @@ fn client_hello() -> Vec<u8> {
 
 #[test]
 #[ignore = "needs other programs: see tests/harness/program.rs"]
-fn a_tls_client_is_told_within_a_second_that_this_is_not_tls() {
+fn tls_client_is_refused_within_a_second() {
     let daemon = daemon();
     let hello = client_hello();
     let clients = [
@@ -346,7 +346,7 @@ fn a_tls_client_is_told_within_a_second_that_this_is_not_tls() {
 
 #[test]
 #[ignore = "needs other programs: see tests/harness/program.rs"]
-fn openssl_sees_quickly_that_nobody_speaks_tls_here_and_the_log_says_so() {
+fn openssl_fails_quickly_and_the_log_says_why() {
     let daemon = daemon();
     let socket = daemon.socket();
     let tcp = |port: u16| vec!["-connect".to_owned(), format!("{}:{port}", daemon.ip)];
@@ -389,7 +389,7 @@ fn run_python(daemon: &Daemon, script: &str, port: u16, arguments: &[&str]) -> S
 
 #[test]
 #[ignore = "needs other programs: see tests/harness/program.rs"]
-fn the_multiply_client_never_gets_a_fused_reply_200_times_in_a_row() {
+fn multiply_client_never_gets_a_fused_reply_in_200_runs() {
     let daemon = Daemon::usual();
     assert_eq!(run_python(&daemon, "multiply_client.py", MULTIPLY, &["200"]), "200\n");
     daemon.stop();
@@ -397,7 +397,7 @@ fn the_multiply_client_never_gets_a_fused_reply_200_times_in_a_row() {
 
 #[test]
 #[ignore = "needs other programs: see tests/harness/program.rs"]
-fn the_greeting_client_is_thanked_and_the_log_says_what_it_said() {
+fn greeting_client_is_thanked_and_its_words_are_logged() {
     let daemon = Daemon::usual();
     let heard = run_python(&daemon, "greeting_client.py", GREETING, &[]);
     assert_eq!(heard, "b'Message received. Thank you for connecting\\r\\n'\n");
@@ -407,7 +407,7 @@ fn the_greeting_client_is_thanked_and_the_log_says_what_it_said() {
 
 #[test]
 #[ignore = "needs other programs: see tests/harness/program.rs"]
-fn the_hello_client_is_greeted() {
+fn hello_client_is_greeted() {
     let daemon = Daemon::with(&format!("{USUAL}{BESIDE}"));
     assert_eq!(run_python(&daemon, "hello_client.py", HELLO, &[]), "b'Hello from server'\n");
     daemon.stop();
@@ -438,7 +438,7 @@ fn two_talk_clients_take_turns_until_one_says_bye() {
 
 #[test]
 #[ignore = "needs other programs: see tests/harness/program.rs"]
-fn the_unix_client_gets_two_messages_in_two_recv() {
+fn unix_client_gets_two_messages_in_two_recvs() {
     let daemon = daemon();
     let finished = Program::run(python("unix_client.py", &[daemon.socket().to_str().unwrap()]), "");
     assert_eq!(finished.output, "b'Data received'\nb'50.0'\nb'Data received'\nb'3.0'\n", "{finished:?}");
@@ -447,7 +447,7 @@ fn the_unix_client_gets_two_messages_in_two_recv() {
 
 #[test]
 #[ignore = "needs other programs: see tests/harness/program.rs"]
-fn the_chat_client_with_a_receiving_thread_talks_and_its_thread_ends() {
+fn chat_client_talks_and_its_receiving_thread_ends() {
     let daemon = daemon();
     let mut alice = Client::member(&daemon, "alice");
     let (ip, port) = (daemon.ip.to_string(), CHAT.to_string());
@@ -472,7 +472,7 @@ fn the_chat_client_with_a_receiving_thread_talks_and_its_thread_ends() {
 
 #[test]
 #[ignore = "needs other programs: see tests/harness/program.rs"]
-fn the_statistics_client_may_send_its_name_and_first_figures_as_one_burst() {
+fn statistics_client_may_send_name_and_figures_in_one_burst() {
     let daemon = daemon();
     for how in ["burst", "sends"] {
         let mut watcher = Client::member(&daemon, "watcher");
@@ -488,7 +488,7 @@ fn the_statistics_client_may_send_its_name_and_first_figures_as_one_burst() {
 
 #[test]
 #[ignore = "needs other programs: see tests/harness/program.rs"]
-fn a_program_in_python_reports_its_machine_and_reads_what_is_kept() {
+fn python_program_reports_its_machine_and_reads_the_list() {
     let daemon = Daemon::talkative(&format!("[limits]\nraw_gap = \"300ms\"\n{USUAL}{BESIDE}"));
     for how in ["raw", "lines"] {
         let printed = run_python(&daemon, "stats_client.py", STATS, &["pc7", how]);
@@ -523,7 +523,7 @@ fn clients_that_close_without_reading_disturb_nobody() {
 
 #[test]
 #[ignore = "needs other programs: see tests/harness/program.rs"]
-fn a_client_that_shuts_down_its_sending_side_still_gets_every_reply() {
+fn half_closed_client_still_gets_every_reply() {
     let daemon = daemon();
     for (port, request, expected) in [
         (MULTIPLY, "5 10", "b'Data received\\n50.0\\n'\n"),
@@ -540,7 +540,7 @@ fn a_client_that_shuts_down_its_sending_side_still_gets_every_reply() {
 
 #[test]
 #[ignore = "needs other programs: see tests/harness/program.rs"]
-fn the_courses_window_joins_talks_with_a_terminal_and_leaves() {
+fn course_window_joins_talks_with_a_terminal_and_leaves() {
     let daemon = daemon();
     let display = Display::new();
     let mut bob = Program::start(nc(&[&daemon.ip.to_string(), &CHAT.to_string()]));
@@ -590,7 +590,7 @@ fn assert_parted(mut daemon: Daemon, window: &mut Window, before: &str) {
 
 #[test]
 #[ignore = "needs other programs: see tests/harness/program.rs"]
-fn the_courses_window_is_told_of_the_daemons_end_and_never_spins() {
+fn course_window_notices_the_daemons_end_and_never_spins() {
     let daemon = daemon();
     let display = Display::new();
     let mut window = Window::open(&display, &daemon);
@@ -603,7 +603,7 @@ fn the_courses_window_is_told_of_the_daemons_end_and_never_spins() {
 
 #[test]
 #[ignore = "needs other programs: see tests/harness/program.rs"]
-fn a_window_in_which_nobody_has_typed_a_name_never_spins_either() {
+fn course_window_without_a_name_never_spins() {
     let daemon = daemon();
     let display = Display::new();
     let mut window = Window::open(&display, &daemon);

@@ -22,7 +22,7 @@ fn shown(typed: &str, answers: &[&str], end: &str) -> String {
 
 #[test]
 #[ignore = "needs other programs: see tests/harness/program.rs"]
-fn inetutils_telnet_multiplies_chats_and_goes_on_after_ctrl_c() {
+fn inetutils_telnet_multiplies_chats_and_survives_ctrl_c() {
     let daemon = daemon();
     let connected = format!("Trying {0}...\r\nConnected to {0}.\r\nEscape character is '^]'.\r\n", daemon.ip);
     let mut telnet = at("inetutils-telnet", &[], &daemon, MULTIPLY);
@@ -59,7 +59,7 @@ fn inetutils_telnet_multiplies_chats_and_goes_on_after_ctrl_c() {
 
 #[test]
 #[ignore = "needs other programs: see tests/harness/program.rs"]
-fn plink_multiplies_and_chats_as_telnet_and_raw() {
+fn plink_multiplies_and_chats_by_telnet_and_raw() {
     let daemon = daemon();
     // To Telnet lines end with CR LF, and the terminal makes CR LF of the LF again.
     for (way, end) in [("-telnet", "\r\r\n"), ("-raw", "\r\n")] {
@@ -88,7 +88,7 @@ fn plink_multiplies_and_chats_as_telnet_and_raw() {
 
 #[test]
 #[ignore = "needs other programs: see tests/harness/program.rs"]
-fn what_is_piped_into_plink_is_answered_to_its_end() {
+fn input_piped_into_plink_is_answered_to_its_end() {
     let daemon = daemon();
     let (ip, port) = (daemon.ip.to_string(), MULTIPLY.to_string());
     for (way, end) in [("-telnet", "\r\n"), ("-raw", "\n")] {

@@ -260,20 +260,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_median_is_the_middle_or_between_the_two() {
+    fn median_is_the_middle_value_or_the_mean_of_two() {
         assert_eq!(median([3.0, 1.0, 2.0].into_iter()), 2.0);
         assert_eq!(median([4.0, 1.0, 2.0, 3.0].into_iter()), 2.5);
     }
 
     #[test]
-    fn what_lies_between_the_two_lines_is_replaced_and_nothing_else() {
+    fn only_the_part_between_the_marker_lines_is_replaced() {
         let old = format!("a\n{BEGIN}old\n{END}\nb\n");
         assert_eq!(between(&old, "new\n").unwrap(), format!("a\n{BEGIN}\nnew\n\n{END}\nb\n"));
         assert_eq!(between(END, "new"), None);
     }
 
     #[test]
-    fn three_digits_are_shown() {
+    fn figures_have_three_significant_digits() {
         assert_eq!([0.1234, 4.567, 45.67, 456.7].map(significant), ["0.123", "4.57", "45.7", "457"]);
     }
 }

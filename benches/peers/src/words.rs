@@ -157,14 +157,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_exchange_is_what_the_contract_says() {
+    fn exchange_follows_the_protocol() {
         let exchange = &exchanges(Peer::Ipcd, 3)[0];
         assert_eq!(exchange.request, b"0 0\n37 11\n74 22\n");
         assert_eq!(exchange.reply, b"Data received\n0.0\nData received\n407.0\nData received\n1628.0\n");
     }
 
     #[test]
-    fn everything_said_is_heard_at_one_length() {
+    fn every_message_is_heard_at_the_same_length() {
         for room in [Room::Cave, Room::Redis, Room::Irc, Room::Ncat] {
             let lengths = [0, 7, 2047].map(|nth| room.heard(nth, ":x ").len());
             assert!(lengths.iter().all(|&length| length == lengths[0]), "{room:?}: {lengths:?}");
@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn the_prefix_is_what_stands_before_what_was_said() {
+    fn prefix_is_the_part_before_the_message() {
         let heard = Room::Irc.heard(0, ":m0005!~m0005@127.0.0.1 PRIVMSG #c :");
         assert_eq!(Room::Irc.prefix(heard.as_bytes(), 5).unwrap(), ":m0005!~m0005@127.0.0.1 PRIVMSG #c :");
     }

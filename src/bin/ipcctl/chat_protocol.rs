@@ -279,7 +279,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_that_is_taken_is_followed_by_its_number_until_there_are_too_many() {
+    fn taken_name_is_retried_with_a_number_up_to_the_limit() {
         let mut speech = Speech::chat("ann".to_owned());
         assert_eq!(speech.opening().as_deref(), Some("ann"));
         assert_eq!(speech.handle(words::GREETING.to_owned()), Heard::Nothing);
@@ -295,7 +295,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_that_was_ours_is_asked_for_with_the_key_once_before_another_one_is() {
+    fn own_name_is_reclaimed_once_with_the_key_before_another_is_tried() {
         let mut speech = Speech::chat("ann".to_owned()).at_ipcd(true);
         speech.opening();
         speech.handle(words::welcome("ann"));
@@ -314,7 +314,7 @@ mod tests {
     }
 
     #[test]
-    fn a_room_that_may_be_another_servers_hears_of_no_key() {
+    fn other_servers_room_never_sees_our_key() {
         for (line, is_certain) in [
             ("bob: In the room: ann (1)", false),
             ("bob has joined the chat!", false),
@@ -339,7 +339,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_is_the_rooms_own_or_has_a_speaker() {
+    fn line_comes_from_the_room_or_from_a_speaker() {
         for (line, speaker_is) in [
             ("ann: hi", Some("ann")),
             ("ann (to you): hi: ho", Some("ann")),
@@ -357,7 +357,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_room_itself_can_say_that_we_are_in_or_that_this_is_the_end() {
+    fn only_the_room_can_confirm_joining_or_the_end() {
         let mut speech = Speech::chat("ann".to_owned());
         speech.handle(words::welcome("ann"));
         assert_eq!(Speech::chat("ann".to_owned()).handle("50.0".to_owned()), Heard::Other("50.0".to_owned()));

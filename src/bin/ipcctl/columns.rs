@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn a_host_is_whole_before_pictures_are_and_figures_go_last() {
+    fn host_column_has_priority_over_plots_and_figures() {
         use Column::*;
         let all = [Cpu, Bar, History, Memory, Load, Megahertz, Age];
         assert_eq!(kinds(&Columns::fitting(120, 20)), all);
@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_cut_off_is_an_ellipsis_and_numbers_stand_at_the_right() {
+    fn cut_cells_end_in_ellipsis_and_numbers_align_right() {
         assert_eq!(
             (cut("abc", 3), cut("abcd", 3), cut("abcd", 0)),
             ("abc".into(), "ab…".into(), String::new())

@@ -190,7 +190,7 @@ mod tests {
     const ALT: KeyModifiers = KeyModifiers::ALT;
 
     #[test]
-    fn a_key_moves_over_what_people_call_a_character() {
+    fn cursor_moves_by_grapheme_cluster() {
         let mut edit = Edit::default();
         // An accent of its own, a family of four joined, a wide character.
         edit.insert("e\u{301}👨\u{200d}👩\u{200d}👧\u{200d}👦字x");
@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn the_usual_control_keys_do_what_they_do_elsewhere() {
+    fn control_keys_edit_as_in_a_shell() {
         let mut edit = Edit::default();
         edit.insert("one two  three");
         press(&mut edit, &[(KeyCode::Char('w'), CONTROL)]);
@@ -221,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_being_typed_waits_behind_the_newest_line_of_the_history() {
+    fn draft_is_kept_below_the_newest_history_line() {
         let mut edit = Edit::default();
         for line in ["first", "second", "second", " "] {
             edit.insert(line);
@@ -237,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn the_cursor_is_always_in_view() {
+    fn cursor_is_always_visible() {
         let mut edit = Edit::default();
         edit.insert("0123456789");
         assert_eq!(edit.view(20), ("0123456789".to_owned(), 10));
@@ -255,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_pasted_becomes_one_line_of_bounded_length_without_control_characters() {
+    fn paste_becomes_one_bounded_line_without_control_characters() {
         let mut edit = Edit::default();
         edit.insert("a\r\nb\tc\x1b[31m\rd\ne");
         assert_eq!(edit.text(), "a b c[31m d e");

@@ -65,7 +65,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_error_of_the_system_is_words_without_a_number() {
+    fn os_error_is_shown_as_text_without_its_number() {
         assert_eq!(words(&io::Error::from_raw_os_error(2)), "no such file or directory");
         assert_eq!(words(&io::Error::from_raw_os_error(111)), "connection refused");
         assert_eq!(words(&io::Error::other("RST (os error is near)")), "RST (os error is near)");

@@ -165,7 +165,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_read_here_is_what_the_daemon_takes() {
+    fn figures_read_here_are_accepted_by_the_daemon() {
         let mut figures = Figures::new().unwrap();
         let report = Value::Object(figures.read().unwrap()).to_string();
         let read = ipcd::engine::service::stats::read(report.as_bytes());
@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn work_is_what_is_neither_idle_nor_waiting() {
+    fn busy_time_is_neither_idle_nor_iowait() {
         let stats = |line: &str| {
             use procfs::current_system_info;
             let text = format!("{line}\nctxt 0\nbtime 0\nprocesses 0\n");

@@ -30,7 +30,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_line_that_looks_like_a_command_or_a_farewell_is_neither() {
+    fn line_that_looks_like_a_command_is_sent_literally() {
         for (line, sent) in [
             ("/etc/passwd is 0644", "//etc/passwd is 0644"),
             ("//x", "///x"),

@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn a_percentile_is_the_bound_of_the_bucket_that_it_falls_into() {
+    fn percentile_is_the_upper_bound_of_its_bucket() {
         assert_eq!(
             turns(&[50, 40, 9, 1, 0]).summary(),
             "turns of the event loop: 100; p50 <= 1us, p90 <= 2us, p99 <= 4us, max <= 8us"
@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn a_histogram_has_few_rows_and_whatever_there_is_can_be_seen() {
+    fn histogram_has_few_rows_and_shows_every_sample() {
         let row = |up_to: &str, count: &str, cells| [up_to.to_owned(), count.to_owned(), "#".repeat(cells)];
         assert_eq!(
             turns(&[0, 300, 0, 100, 0, 0]).rows(),

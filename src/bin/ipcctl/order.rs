@@ -106,7 +106,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_span_is_one_word_behind_the_name() {
+    fn duration_is_one_word_after_the_name() {
         let mute = |span| Mute { name: "ann lee".to_owned(), span }.request();
         assert_eq!(mute(Some(Duration::from_secs(330))), "mute ann lee 5m30s");
         assert_eq!(mute(None), "mute ann lee");

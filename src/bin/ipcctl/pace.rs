@@ -29,7 +29,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn as_many_as_a_share_has_go_at_once_and_then_one_every_tenth_of_a_second() {
+    fn datagrams_go_in_one_burst_then_one_per_tenth_of_a_second() {
         let (mut pace, begin) = (Pace::default(), Instant::now());
         assert!((0..99).all(|_| pace.take(begin) == Duration::ZERO));
         let mut now = begin;

@@ -183,7 +183,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn reports_are_not_asked_for_faster_than_they_mean_something() {
+    fn report_interval_has_a_minimum() {
         assert_eq!(every("2s"), Ok(Duration::from_secs(2)));
         assert_eq!(every("100ms"), Ok(EVERY_MIN));
         for wrong in ["0s", "99ms", "soon", "-1s"] {

@@ -217,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_is_broken_at_white_space_and_inside_a_word_only_if_it_must_be() {
+    fn text_wraps_at_white_space_and_inside_words_only_if_needed() {
         assert_eq!(broken("", 5), [""]);
         assert_eq!(broken("one two three", 8), ["one two ", "three"]);
         assert_eq!(broken("one two three", 7), ["one two ", "three"]);
@@ -238,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn the_view_stands_still_while_somebody_reads_further_up() {
+    fn view_stays_in_place_while_scrolled_up() {
         let mut scrollback = Scrollback::default();
         (0..9).for_each(|number| scrollback.push((), number.to_string()));
         assert_eq!(texts(&mut scrollback, 5, 3), ["6", "7", "8"]);
@@ -258,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn a_view_that_is_held_stands_still_at_the_end_too_and_keeps_its_line_at_another_width() {
+    fn held_view_stays_in_place_at_the_end_and_across_widths() {
         let mut scrollback = Scrollback::default();
         (0..5).for_each(|number| scrollback.push((), format!("{number} 23456789")));
         assert_eq!(texts(&mut scrollback, 20, 2), ["3 23456789", "4 23456789"]);
@@ -275,7 +275,7 @@ mod tests {
     }
 
     #[test]
-    fn what_terminals_disagree_about_is_drawn_as_its_first_character() {
+    fn ambiguous_clusters_are_drawn_as_their_first_character() {
         for (said, drawn) in [
             ("plain", "plain"),
             ("e\u{301}字 \u{1f600}", "e\u{301}字 \u{1f600}"),
@@ -296,7 +296,7 @@ mod tests {
     }
 
     #[test]
-    fn the_oldest_line_makes_room() {
+    fn oldest_line_is_dropped_when_full() {
         let mut scrollback = Scrollback::default();
         (0..LINES_MAX + 5).for_each(|number| scrollback.push((), number.to_string()));
         scrollback.scroll(isize::MAX);

@@ -159,7 +159,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_stand_at_the_right_and_nothing_reaches_the_terminal_that_it_would_obey() {
+    fn numbers_align_right_and_control_characters_are_escaped() {
         let rows = vec![["a".to_owned(), "7".to_owned()], ["bcd".to_owned(), "1234".to_owned()]];
         assert_eq!(table(["N", "OUT"], rows), "\n\nN     OUT\na       7\nbcd  1234");
         assert_eq!(cell(&"a\u{1b}[2Jb".into()), "a[2Jb");

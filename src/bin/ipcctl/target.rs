@@ -176,7 +176,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_host_has_a_name_or_an_address_and_localhost_is_what_it_always_was() {
+    fn host_is_a_name_or_an_address_and_localhost_is_unchanged() {
         for (text, shown) in [
             ("tcp://teacher.local:33000", "tcp://teacher.local:33000"),
             ("udp://PC_7:65432", "udp://pc_7:65432"),
@@ -202,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_neither_is_refused_as_in_the_configuration() {
+    fn invalid_host_is_refused_as_in_the_configuration() {
         let long = format!("tcp://{}:1", "x".repeat(64));
         for (text, reason) in [
             ("tcp://teacher.local", "a port is missing"),

@@ -17,7 +17,7 @@ fn errors(text: &str) -> Vec<String> {
 }
 
 #[test]
-fn every_mistake_of_a_file_is_told_at_once_with_its_place() {
+fn all_mistakes_of_a_file_are_reported_at_once_with_places() {
     let text = r#"history = 3
 colour = 1
 mux = 7
@@ -76,7 +76,7 @@ f:28:2: mux stands here a second time; remove one"#;
 }
 
 #[test]
-fn a_value_out_of_its_bounds_is_refused_and_one_on_them_is_not() {
+fn value_beyond_its_bounds_is_refused_and_at_them_accepted() {
     for (key, good, bad) in [
         ("max_connections", &["1", "1_000_000"][..], &["0", "-1", "1000001", "\"5\"", "1.5", "[]"][..]),
         ("max_connections_per_address", &["0", "1_000_000"], &["-1", "1000001"]),
@@ -138,7 +138,7 @@ fn a_value_out_of_its_bounds_is_refused_and_one_on_them_is_not() {
 }
 
 #[test]
-fn limits_are_the_defaults_of_every_service_and_its_own_table_wins() {
+fn limits_apply_to_all_services_and_a_services_own_table_wins() {
     let text = "[chat]\nmax_message = 5\nmax_connections = 7\nframing = \"raw\"\nmode = \"0600\"\ngroup = \"g\"\n\
                 listen = [\"unix:///a\"]\nhistory = 9\n\
                 [limits]\nmax_message = 6\nmax_connections = 8\nidle_timeout = \"2s\"\n\
@@ -167,7 +167,7 @@ fn limits_are_the_defaults_of_every_service_and_its_own_table_wins() {
 }
 
 #[test]
-fn where_no_first_message_is_waited_for_nobody_can_give_it_a_time() {
+fn first_message_timeout_is_refused_where_none_is_awaited() {
     let text = format!("{LISTEN}first_message_timeout = \"1s\"\n[chat]\nfirst_message_timeout = \"1s\"\n");
     let why = "unknown key \"first_message_timeout\"; it belongs under [limits] or [multiply] or [hello]";
     for (error, place) in errors(&text).iter().zip(["f:3:1: ", "f:5:1: "]) {
@@ -181,7 +181,7 @@ fn where_no_first_message_is_waited_for_nobody_can_give_it_a_time() {
 }
 
 #[test]
-fn a_backlog_that_no_message_fits_is_refused_where_it_was_made_so() {
+fn backlog_below_one_message_is_refused_where_it_was_set() {
     let why = "of 1048576 bytes is too small for messages of 2097152; it is at least max_message";
     let limits = format!("{LISTEN}[limits]\nmax_message = \"2MiB\"\n");
     assert_eq!(errors(&limits), [format!("f:4:15: a backlog {why}")]);
@@ -192,7 +192,7 @@ fn a_backlog_that_no_message_fits_is_refused_where_it_was_made_so() {
 }
 
 #[test]
-fn a_bound_on_all_queues_that_four_messages_do_not_fit_is_refused() {
+fn total_queue_bound_below_four_messages_is_refused() {
     let text = format!("{LISTEN}[limits]\nmax_queued = \"1MiB\"\n[chat]\nmax_message = 262145\n");
     let why = "max_queued of 1048576 bytes is too small for messages of 262145; it is at least four times max_message";
     assert_eq!(errors(&text), [format!("f:6:15: {why}")]);
@@ -200,7 +200,7 @@ fn a_bound_on_all_queues_that_four_messages_do_not_fit_is_refused() {
 }
 
 #[test]
-fn an_endpoint_that_cannot_carry_the_service_is_refused() {
+fn endpoint_that_cannot_carry_the_service_is_refused() {
     assert_eq!(
         errors("[chat]\nlisten = [\"udp://localhost:5\"]\n"),
         [
@@ -222,7 +222,7 @@ fn an_endpoint_that_cannot_carry_the_service_is_refused() {
 }
 
 #[test]
-fn endpoints_that_would_meet_are_told_and_others_are_not() {
+fn only_overlapping_endpoints_are_refused() {
     for (first, second, meets) in [
         ("tcp://localhost:1", "tcp://localhost:1", true),
         ("tcp://localhost:1", "tcp://127.0.0.1:1", true),
@@ -258,7 +258,7 @@ fn endpoints_that_would_meet_are_told_and_others_are_not() {
 }
 
 #[test]
-fn a_file_in_which_nobody_listens_says_what_to_add() {
+fn file_without_endpoints_is_refused_with_what_to_add() {
     let expected = "f:1:1: no service has an endpoint; add one, for example listen = [\"tcp://localhost:65432\"] under [multiply]";
     for text in ["", "# nothing\n", "[chat]\nhistory = 5\n", "[chat]\nlisten = []\n"] {
         assert_eq!(errors(text), [expected], "{text}");
@@ -279,7 +279,7 @@ fn a_file_in_which_nobody_listens_says_what_to_add() {
 }
 
 #[test]
-fn a_file_full_of_mistakes_is_not_told_whole() {
+fn number_of_reported_mistakes_is_limited() {
     let of = |count| errors(&(0..count).map(|n| format!("k{n} = 1\n")).collect::<String>());
     let many = of(150);
     assert_eq!(many.len(), ERRORS_MAX + 1);
@@ -290,20 +290,20 @@ fn a_file_full_of_mistakes_is_not_told_whole() {
 }
 
 #[test]
-fn a_byte_order_mark_and_crlf_change_nothing() {
+fn byte_order_mark_and_crlf_have_no_effect() {
     let text = format!("\u{feff}{}", LISTEN.replace('\n', "\r\n"));
     assert_eq!(config(&text), config(LISTEN));
 }
 
 #[test]
-fn names_of_tables_are_apart() {
+fn table_names_are_distinct() {
     let names: Vec<_> = Table::all().map(Table::name).collect();
     assert_eq!(names.len(), names.iter().collect::<BTreeSet<_>>().len());
     assert!(keys().contains(&("chat", "history")) && !keys().contains(&("mux", "history")));
 }
 
 #[test]
-fn what_was_most_likely_meant_is_named() {
+fn nearest_key_is_suggested() {
     for (text, expected) in [
         // A key of another table, however much it looks like one of this.
         ("[limits]\nname_timeout = \"5s\"\n", "f:2:1: unknown key \"name_timeout\"; it belongs under [chat]"),

@@ -53,7 +53,7 @@ mod tests {
     }
 
     #[test]
-    fn who_is_in_one_of_the_networks_comes_in_and_with_none_everybody() {
+    fn listed_networks_are_admitted_and_an_empty_list_admits_all() {
         let class =
             networks(&["192.0.2.0/25", "2001:db8:1::/48", "198.51.100.7/32", "::ffff:203.0.113.0/124"]);
         for (address, is_let_in) in [
@@ -80,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn whether_this_machine_itself_comes_in_is_known() {
+    fn list_knows_whether_it_admits_loopback() {
         for (texts, keeps_out) in [
             (&[][..], false),
             (&["192.0.2.0/24"], true),

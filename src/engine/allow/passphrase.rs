@@ -44,7 +44,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_is_what_somebody_types_and_is_shown_to_nobody() {
+    fn passphrase_matches_as_typed_and_is_never_shown() {
         let passphrase = Passphrase::new("zwölf Affen").unwrap();
         for said in ["zwölf Affen", " zwölf Affen\r", "zwo\u{308}lf Affen"] {
             assert!(passphrase.is_said_by(said.as_bytes()), "{said}");

@@ -44,7 +44,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_an_array_had_in_it_is_no_text() {
+    fn uninitialized_array_bytes_are_not_text() {
         for garbage in [&b"\xa5\xa5\xa5"[..], b"\xcc\xcc", b"\x10\xe0\xff\xff\xfd\x7f\0\0", b"a\x01b\0hello"]
         {
             assert!(is_garbage(garbage), "{}", garbage.escape_ascii());
@@ -64,7 +64,7 @@ mod tests {
     }
 
     #[test]
-    fn a_string_ends_with_nul_and_a_line_end_before_it_is_no_part_of_it() {
+    fn string_ends_with_nul_and_excludes_a_line_end_before_it() {
         for (bytes, found) in [
             (&b"5 10\0"[..], Some((4, 5))),
             (b"5 10\n\0\0\0", Some((4, 6))),

@@ -374,7 +374,7 @@ mod tests {
     }
 
     #[test]
-    fn a_guess_without_lf_stays_one_until_silence_has_lasted() {
+    fn guess_without_lf_stays_open_until_silence() {
         type Case<'a> = (fn(&[u8]) -> bool, &'a [(u64, &'a str)], u64, &'a [&'a str]);
         let cases: &[Case<'_>] = &[
             (is_product, &[(0, "5 10")], 20, &["5 10"]),
@@ -404,7 +404,7 @@ mod tests {
     }
 
     #[test]
-    fn an_lf_makes_it_a_line_of_all_that_has_come() {
+    fn lf_makes_all_pending_bytes_a_line() {
         for bursts in [
             &[(0, "5 10\n")][..],
             &[(0, "a\nb")],
@@ -418,7 +418,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_just_become_complete_is_told_once() {
+    fn completed_message_is_reported_once() {
         let mut guess = Guess::default();
         let mut burst = |now, bytes: &[u8]| guess.handle_burst(Timestamp::at(now), GAP, bytes, is_product);
         assert_eq!(burst(0, b"5 "), Decision::Wait);
@@ -428,7 +428,7 @@ mod tests {
     }
 
     #[test]
-    fn silence_in_the_middle_of_a_burst_loses_nothing_of_it() {
+    fn silence_within_a_burst_loses_nothing() {
         let mut guess = Guess::default();
         guess.handle_burst(Timestamp::at(0), GAP, b"5 10", is_product);
         guess.handle_burst(Timestamp::at(9), GAP, b"5 103 4", is_product);

@@ -35,7 +35,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_line_ends_with_lf_and_a_cr_before_it_is_no_part_of_it() {
+    fn line_ends_with_lf_and_excludes_a_cr_before_it() {
         for (bytes, found) in [
             (&b"5 10\n3 4\n"[..], Some((4, 5))),
             (b"5 10\r\n", Some((4, 6))),
@@ -52,7 +52,7 @@ mod tests {
     }
 
     #[test]
-    fn nuls_around_a_line_are_no_part_of_it() {
+    fn nuls_around_a_line_are_dropped() {
         assert_eq!(without_nuls(b"\0\0 5 10\0"), b" 5 10");
         assert_eq!(without_nuls(b"\0\0"), b"");
         assert_eq!(without_nuls(b"5\x0010"), b"5\x0010");

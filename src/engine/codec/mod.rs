@@ -118,7 +118,7 @@ mod tests {
     ];
 
     #[test]
-    fn what_is_encoded_is_decoded_to_the_same_messages() {
+    fn encoded_messages_decode_to_the_same_messages() {
         let long = "é".repeat(300);
         let messages = ["5 10", "x", "Hello from server", &long, "a\tb", "10", "{quit}"];
         for kind in KINDS {

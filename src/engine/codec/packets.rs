@@ -14,7 +14,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_packet_is_one_line_whatever_is_in_it() {
+    fn packet_is_one_line_whatever_it_contains() {
         for (packet, line) in
             [(&b"5 10"[..], &b"5 10\n"[..]), (b"5 10\r\n", b"5 10\n"), (b"5\n10", b"5\r10\n"), (b"", b"\n")]
         {

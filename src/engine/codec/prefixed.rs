@@ -86,7 +86,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_length_is_written_as_each_language_reads_it() {
+    fn length_prefix_is_written_as_each_language_reads_it() {
         let long = vec![b'x'; 300];
         for (prefix, short_head, long_head) in [
             (Prefix::Big2, &b"\0\x04"[..], &b"\x01\x2c"[..]),

@@ -32,7 +32,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_long_message_is_cut_between_characters() {
+    fn long_message_is_cut_between_characters() {
         let text = "aé€😀".repeat(300); // 1, 2, 3 and 4 bytes
         for max in [4, 5, 6, 7, 1023, 1024] {
             let all: Vec<&[u8]> = pieces(text.as_bytes(), max).collect();

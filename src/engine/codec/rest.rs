@@ -81,7 +81,7 @@ mod tests {
     use crate::engine::message::Prefix;
 
     #[test]
-    fn the_rest_ends_where_messages_of_its_kind_do() {
+    fn rest_of_an_overlong_message_ends_as_its_kind_does() {
         for (kind, bytes, found) in [
             (Some(Kind::Line), &b"xx\0x\n5 10"[..], (5, Some(Kind::Line))),
             (Some(Kind::Raw), b"xx\n5 10", (3, Some(Kind::Raw))),
@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_length_has_announced_is_counted_and_what_is_no_length_ends_nowhere() {
+    fn announced_length_bounds_the_rest_and_invalid_length_never_ends() {
         let kind = Kind::Prefixed(Prefix::Big4);
         let End::Behind(mut left) = End::of(kind, b"\0\0\0\x0a123") else { panic!("it is one") };
         assert_eq!(left, 7);

@@ -319,14 +319,14 @@ mod tests {
     }
 
     #[test]
-    fn the_first_bytes_tell_what_no_pause_has_to_tell() {
+    fn first_bytes_decide_kinds_that_need_no_pause() {
         for (bytes, shape) in cases() {
             assert_eq!(of(&bytes, 4096), shape, "{}", bytes.escape_ascii());
         }
     }
 
     #[test]
-    fn no_beginning_of_what_has_a_shape_is_taken_for_another_one() {
+    fn prefix_of_one_shape_is_never_taken_for_another() {
         for (bytes, shape) in cases() {
             let Shape::Is(kind) = shape else { continue };
             for cut in 1..bytes.len() {
@@ -340,7 +340,7 @@ mod tests {
     }
 
     #[test]
-    fn a_long_message_behind_seven_bits_a_byte_is_known_too() {
+    fn long_message_with_varint_length_is_recognized() {
         let mut bytes = b"\xac\x02".to_vec();
         bytes.extend([b'x'; 300]);
         assert_eq!(of(&bytes, 4096), Shape::Is(Kind::Prefixed(Prefix::Seven)));
@@ -348,7 +348,7 @@ mod tests {
     }
 
     #[test]
-    fn a_first_message_that_is_too_long_is_known_by_a_length_that_is_no_text() {
+    fn overlong_first_message_is_recognized_by_a_nontext_length() {
         let behind = |head: &[u8], count: usize| [head, &b"x".repeat(count)[..]].concat();
         for (prefix, head) in [
             (Prefix::Big4, &b"\0\0\x27\x10"[..]),
@@ -371,7 +371,7 @@ mod tests {
     }
 
     #[test]
-    fn several_messages_behind_lengths_are_known_wherever_they_are_cut() {
+    fn several_prefixed_messages_are_recognized_at_every_cut() {
         for (prefix, head) in [
             (Prefix::Big2, &b"\x01\x02"[..]),
             (Prefix::Big4, b"\0\0\x0b\xb8"),

@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn what_putty_says_first_is_refused_once_an_option_and_the_text_is_left() {
+    fn putty_options_are_each_refused_once_and_removed_from_the_text() {
         let first = b"\xff\xfb\x1f\xff\xfb \xff\xfb\x18\xff\xfb'\xff\xfd\x01\xff\xfb\x03\xff\xfd\x03";
         let refused = b"\xff\xfe\x1f\xff\xfe \xff\xfe\x18\xff\xfe'\xff\xfc\x01\xff\xfe\x03\xff\xfc\x03";
         let (text, replies, _) = filtered(&[&first[..], b"5 10\r\n", first].concat());
@@ -138,21 +138,21 @@ mod tests {
     }
 
     #[test]
-    fn ctrl_c_is_taken_out_and_its_timing_mark_is_answered_each_time() {
+    fn ctrl_c_is_removed_and_each_timing_mark_is_answered() {
         let (text, replies, _) = filtered(b"5 \xff\xf4\xff\xfd\x0610\r\0\xff\xf4\xff\xfd\x06\0x\rz\r\n");
         assert_eq!(text, b"5 10\r\nx\rz\r\n");
         assert_eq!(replies, b"\xff\xfc\x06\xff\xfc\x06");
     }
 
     #[test]
-    fn parameters_are_passed_over_and_a_doubled_iac_is_a_byte() {
+    fn subnegotiation_is_skipped_and_doubled_iac_is_one_byte() {
         let (text, replies, has_ended) =
             filtered(b"a\xff\xfa\x18\0x\xff\xffterm\xff\xf0b\xff\xff\xff\xfe\x01\xff\xfc\x01c");
         assert_eq!((text, replies, has_ended), (b"ab\xffc".to_vec(), vec![], false));
     }
 
     #[test]
-    fn the_command_for_the_end_of_the_input_ends_it() {
+    fn end_of_file_command_ends_the_input() {
         assert_eq!(filtered(b"5 10\r\n\xff\xec"), (b"5 10\r\n".to_vec(), vec![], true));
     }
 }

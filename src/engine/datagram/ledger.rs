@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn who_does_not_read_gets_a_quarter_and_who_reads_is_never_refused() {
+    fn nonreader_gets_a_quarter_and_a_reader_is_never_refused() {
         let (prompt, late, later) = (most_of_the_deaf(0), most_of_the_deaf(10), most_of_the_deaf(50));
         println!("of {CAPACITY}: {prompt}, {late} with one in ten late, {later} with every second");
         assert!((CAPACITY / 5..=CAPACITY / 4).contains(&prompt), "{prompt}");
@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn who_reads_again_is_sent_to_again_and_nothing_is_remembered_of_an_empty_buffer() {
+    fn sending_resumes_after_reading_and_empty_buffer_is_forgotten() {
         let mut buffer = Buffer::default();
         while buffer.send(0) {}
         buffer.unread[0] = 0;
@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn what_lay_in_the_buffer_before_is_nobodys() {
+    fn bytes_already_in_the_buffer_belong_to_nobody() {
         let mut ledger = Ledger::default();
         assert!(ledger.allows(1, CAPACITY - MESSAGE, CAPACITY));
         ledger.sent(1, CAPACITY);

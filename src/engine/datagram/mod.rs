@@ -271,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn each_service_that_fits_answers_in_as_many_datagrams_as_it_has_messages_and_an_error_is_one() {
+    fn each_message_gets_its_datagrams_and_an_error_is_one() {
         let mut engine = Engine::new(Settings::default());
         let long = [b'x'; 4097];
         for (service, bytes, replies) in [
@@ -295,7 +295,7 @@ mod tests {
     }
 
     #[test]
-    fn who_ends_a_message_with_nul_gets_answers_that_do() {
+    fn message_that_ends_with_nul_gets_replies_with_nul() {
         let mut engine = Engine::new(Settings::default());
         let padded = [&b"5 10\n"[..], &[0; 5000]].concat();
         for (bytes, replies) in [
@@ -312,7 +312,7 @@ mod tests {
     }
 
     #[test]
-    fn what_comes_from_a_services_port_gets_nothing() {
+    fn datagram_from_a_service_port_gets_no_reply() {
         let mut engine = Engine::new(Settings::default());
         for port in [0, 1, 7, 19, 53, 1023] {
             assert!(ask(&mut engine, Service::Multiply, from(port), b"5 10").is_empty());
@@ -322,7 +322,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reply_that_is_not_sent_is_no_reply_and_takes_the_rest_with_it() {
+    fn unsent_reply_is_not_counted_and_drops_the_rest() {
         let mut engine = Engine::new(Settings::default());
         let (binding, origin) =
             (binding(Service::Multiply), RemoteAddress::Process { uid: 1, gid: 1, pid: 1 });
@@ -352,7 +352,7 @@ mod tests {
     }
 
     #[test]
-    fn what_ipcd_says_itself_is_never_answered() {
+    fn ipcds_own_words_are_never_answered() {
         let mut engine = Engine::new(Settings { answers_per_second: 0, ..Settings::default() });
         for service in Service::ALL.into_iter().filter(|service| service.fits(Transport::UDP)) {
             for request in [&b"5 10"[..], b"5 x", b"hi", &[b'x'; 5000], b"GET / HTTP/1.1"] {

@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sender_gets_a_hundred_at_once_and_then_ten_a_second() {
+    fn sender_gets_100_replies_at_once_then_ten_per_second() {
         let mut shares = Shares::default();
         let mut had = [0; 31];
         for millis in 0..30_000 {
@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn a_share_is_whole_again_after_ten_seconds_and_forgotten() {
+    fn share_refills_in_ten_seconds_and_is_then_forgotten() {
         let mut shares = Shares::default();
         assert_eq!((0..500).filter(|_| shares.take(Timestamp::at(7), sender(1), 10)).count(), 100);
         assert!(!shares.take(Timestamp::at(100_006), sender(1), 10));
@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn however_many_senders_there_are_those_who_have_had_most_are_remembered() {
+    fn heaviest_senders_are_remembered_among_any_number() {
         let mut shares = Shares::default();
         let now = Timestamp::at(0);
         assert_eq!((0..100).filter(|_| shares.take(now, sender(1), 10)).count(), 100);
@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn one_users_socket_is_one_sender_and_not_anothers() {
+    fn users_sockets_are_separate_senders() {
         let process = |uid, pid| RemoteAddress::Process { uid, gid: 1, pid };
         assert_eq!(Sender::of(process(1, 1), b"/a"), Sender::of(process(1, 2), b"/a"));
         assert_ne!(Sender::of(process(1, 1), b"/a"), Sender::of(process(1, 1), b"/b"));

@@ -139,7 +139,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_form_is_named_in_the_words_of_the_language_that_has_it() {
+    fn form_is_named_in_the_terms_of_its_language() {
         for (kind, bytes, mistake, words) in [
             (Kind::C, &b"5 10\0"[..], Mistake::CString, "strlen(text) + 1"),
             (Kind::C, b"5 10\0\0\0", Mistake::CString, "sizeof"),
@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_text_is_named_and_text_is_not() {
+    fn binary_data_is_named_and_text_is_not() {
         for (what, mistake) in [
             (Unreadable::Utf16, Mistake::Encoding),
             (Unreadable::Java, Mistake::Serialized),

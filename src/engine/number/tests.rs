@@ -11,7 +11,7 @@ fn same(left: f64, right: f64) -> bool {
 }
 
 #[test]
-fn every_text_that_float_takes_is_taken() {
+fn every_text_that_python_float_accepts_is_accepted() {
     for (text, value) in [
         ("5", 5.0),
         ("+5", 5.0),
@@ -53,7 +53,7 @@ fn every_text_that_float_takes_is_taken() {
 }
 
 #[test]
-fn every_text_that_float_refuses_is_refused() {
+fn every_text_that_python_float_refuses_is_refused() {
     for text in [
         "",
         "+",
@@ -110,7 +110,7 @@ fn every_text_that_float_refuses_is_refused() {
 }
 
 #[test]
-fn zeros_without_end_and_an_exponent_that_undoes_them_are_no_trouble() {
+fn endless_zeros_with_a_balancing_exponent_are_read() {
     for zeros in [20, 400, 9_998, 59_000, 70_000, 700_000] {
         let many = "0".repeat(zeros);
         for (text, value) in [
@@ -128,7 +128,7 @@ fn zeros_without_end_and_an_exponent_that_undoes_them_are_no_trouble() {
 }
 
 #[test]
-fn numbers_are_written_as_repr_writes_them() {
+fn numbers_are_written_as_python_repr_writes_them() {
     for (value, text) in [
         (50.0, "50.0"),
         (0.0, "0.0"),
@@ -165,7 +165,7 @@ fn numbers_are_written_as_repr_writes_them() {
 }
 
 #[test]
-fn what_is_there_already_is_kept() {
+fn writing_appends_to_existing_text() {
     let mut out = b"0.00".to_vec();
     for value in [1e16, 5.0, 1.5e-7] {
         write(value, &mut out);
@@ -174,7 +174,7 @@ fn what_is_there_already_is_kept() {
 }
 
 #[test]
-fn the_known_operators_are_those_that_have_a_name() {
+fn known_operators_are_the_named_ones() {
     for name in KNOWN.split(' ') {
         assert!(Operator::named(name).is_some(), "{name}");
     }

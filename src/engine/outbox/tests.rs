@@ -3,7 +3,7 @@ use super::*;
 const GAP: Duration = Duration::from_micros(20);
 
 #[test]
-fn paced_messages_go_out_one_by_one_a_gap_apart() {
+fn paced_messages_leave_one_gap_apart() {
     let mut outbox = Outbox::default();
     outbox.say(Style::Raw, "Data received");
     outbox.say(Style::Raw, "50.0");
@@ -19,7 +19,7 @@ fn paced_messages_go_out_one_by_one_a_gap_apart() {
 }
 
 #[test]
-fn the_gap_is_kept_to_a_message_that_comes_after_the_queue_was_empty() {
+fn gap_applies_to_a_message_queued_after_the_queue_was_empty() {
     let mut outbox = Outbox::default();
     outbox.say(Style::Raw, "50.0");
     outbox.sent(Style::Raw, 4, Timestamp::at(0), GAP);
@@ -33,7 +33,7 @@ fn the_gap_is_kept_to_a_message_that_comes_after_the_queue_was_empty() {
 }
 
 #[test]
-fn what_was_said_openly_is_ended_by_the_next_message() {
+fn next_message_ends_an_open_message() {
     let mut lines = Outbox::default();
     lines.say_openly("Data received");
     assert_eq!(lines.ready(Style::Pairs), b"Data received");
@@ -51,7 +51,7 @@ fn what_was_said_openly_is_ended_by_the_next_message() {
 }
 
 #[test]
-fn of_what_nobody_reads_the_oldest_whole_lines_are_dropped() {
+fn oldest_whole_lines_are_dropped_when_unread() {
     let mut outbox = Outbox::default();
     for line in ["one", "two", "three", "four"] {
         outbox.say(Style::Pairs, line);
@@ -73,7 +73,7 @@ fn of_what_nobody_reads_the_oldest_whole_lines_are_dropped() {
 }
 
 #[test]
-fn what_was_sent_is_not_kept_while_more_is_said() {
+fn sent_bytes_are_freed_while_more_is_queued() {
     let mut outbox = Outbox::default();
     outbox.push(&[b'x'; 4096]);
     for _ in 0..1000 {
@@ -85,7 +85,7 @@ fn what_was_sent_is_not_kept_while_more_is_said() {
 }
 
 #[test]
-fn packets_are_offered_one_by_one_without_a_pause() {
+fn packets_are_offered_singly_without_a_pause() {
     let mut outbox = Outbox::default();
     outbox.say(Style::Packets, "Data received");
     outbox.say(Style::Packets, "50.0");
@@ -97,7 +97,7 @@ fn packets_are_offered_one_by_one_without_a_pause() {
 }
 
 #[test]
-fn who_is_late_is_given_all_that_waits_at_once_and_then_message_by_message_again() {
+fn late_reader_gets_all_pending_at_once_then_single_messages_again() {
     for (style, joined, single) in [
         (Style::Raw, &b"a: hib: hoc: he"[..], &b"d: ha"[..]),
         (Style::C, b"a: hi\0b: ho\0c: he\0", b"d: ha\0"),
@@ -115,7 +115,7 @@ fn who_is_late_is_given_all_that_waits_at_once_and_then_message_by_message_again
 }
 
 #[test]
-fn a_long_message_goes_out_in_pieces_with_pauses() {
+fn long_message_leaves_in_pieces_with_pauses() {
     let mut outbox = Outbox::default();
     let long = "x".repeat(1023) + "é" + &"y".repeat(100);
     outbox.say(Style::Raw, &long);
@@ -126,7 +126,7 @@ fn a_long_message_goes_out_in_pieces_with_pauses() {
 }
 
 #[test]
-fn each_style_ends_what_was_said_openly_in_its_own_way() {
+fn each_style_ends_an_open_message_in_its_own_way() {
     for (style, rest) in [
         (Style::Pairs, &b"\n50.0\n"[..]),
         (Style::Telnet, b"\r\n50.0\r\n"),

@@ -17,7 +17,7 @@ fn join(room: &mut Room, index: u32) -> MemberId {
 }
 
 #[test]
-fn a_line_that_was_cut_where_a_chunk_ends_is_still_known_for_one() {
+fn line_cut_at_a_chunk_boundary_is_still_recognized() {
     let mut room = Room::default();
     let (member_id, other) = (join(&mut room, 1), join(&mut room, 2));
     room.set_lossy(member_id);
@@ -37,7 +37,7 @@ fn a_line_that_was_cut_where_a_chunk_ends_is_still_known_for_one() {
 }
 
 #[test]
-fn many_short_words_to_one_member_count_for_the_memory_that_they_take() {
+fn many_short_private_lines_count_with_their_overhead() {
     let mut room = Room::default();
     let member_id = join(&mut room, 1);
     drain(&mut room, member_id, 100);
@@ -78,7 +78,7 @@ fn drain(room: &mut Room, member_id: MemberId, step: usize) -> String {
 }
 
 #[test]
-fn every_member_hears_the_same_in_the_same_order_however_it_reads() {
+fn all_members_hear_the_same_order_at_any_reading_speed() {
     for step in [1, 3, 7, 100_000] {
         let mut room = Room::default();
         let (line, bare) = (join(&mut room, 1), join(&mut room, 2));
@@ -102,7 +102,7 @@ fn every_member_hears_the_same_in_the_same_order_however_it_reads() {
 }
 
 #[test]
-fn what_all_have_seen_is_forgotten_and_who_lags_is_named() {
+fn lines_seen_by_all_are_freed_and_laggards_are_named() {
     let mut room = Room::default();
     let (fast, slow) = (join(&mut room, 1), join(&mut room, 2));
     for _ in 0..100 {
@@ -125,7 +125,7 @@ fn what_all_have_seen_is_forgotten_and_who_lags_is_named() {
 }
 
 #[test]
-fn what_a_member_says_has_its_name_in_front_also_where_a_chunk_ends_and_in_the_history() {
+fn speech_has_its_name_prefix_across_chunks_and_in_history() {
     let mut room = Room::default();
     let member_id = join(&mut room, 1);
     room.say(member_id, b"nobody asked for a history");
@@ -143,7 +143,7 @@ fn what_a_member_says_has_its_name_in_front_also_where_a_chunk_ends_and_in_the_h
 }
 
 #[test]
-fn history_is_bounded_in_messages_and_in_bytes() {
+fn history_is_bounded_in_messages_and_bytes() {
     let mut room = Room::default();
     say(&mut room, "forgotten: nobody asked for a history");
     room.set_history(3, 20);
@@ -156,7 +156,7 @@ fn history_is_bounded_in_messages_and_in_bytes() {
 }
 
 #[test]
-fn a_member_who_has_heard_all_that_was_said_to_it_alone_takes_no_memory_for_it() {
+fn private_lines_use_no_memory_once_heard() {
     let mut room = Room::default();
     let member_id = join(&mut room, 1);
     for _ in 0..1000 {
@@ -171,7 +171,7 @@ fn a_member_who_has_heard_all_that_was_said_to_it_alone_takes_no_memory_for_it()
 }
 
 #[test]
-fn who_leaves_is_sent_what_it_has_not_seen() {
+fn leaving_member_is_sent_its_unseen_lines() {
     let mut room = Room::default();
     let (a, b) = (join(&mut room, 1), join(&mut room, 2));
     say(&mut room, "m1: hi");

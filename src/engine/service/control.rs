@@ -95,7 +95,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_request_is_a_word_and_what_it_is_about() {
+    fn request_is_a_verb_and_its_object() {
         for (message, command) in [
             (" reload\r", Command::Ask(Request::Reload)),
             ("handover", Command::Ask(Request::HandOver)),

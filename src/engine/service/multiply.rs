@@ -177,7 +177,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_request_gets_its_result_or_the_reason_why_not() {
+    fn request_gets_its_result_or_an_error() {
         for (request, reply) in [
             ("5 10", "50.0"),
             (" 1.5\t2 \r", "3.0"),
@@ -235,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn a_request_is_complete_when_it_could_be_answered() {
+    fn request_is_complete_when_it_can_be_answered() {
         for complete in ["5 10", "5 * 10", " 5  1e3", "1 / 0", "5*10", "1e-5-2", "٥ ١٠"] {
             assert!(is_complete(complete.as_bytes()), "{complete}");
         }

@@ -83,7 +83,7 @@ mod tests {
     use crate::engine::allow::Allowed;
 
     #[test]
-    fn a_first_message_names_a_service_or_is_for_the_default_one() {
+    fn first_message_names_a_service_or_goes_to_the_default() {
         assert_eq!(choose(b"multiply"), Choice::Named(Service::Multiply));
         assert_eq!(choose(b" chat \r"), Choice::Named(Service::Chat));
         assert_eq!(choose(b"help"), Choice::Help);
@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn who_comes_over_the_network_chooses_what_its_address_may_have() {
+    fn network_client_may_choose_what_its_address_allows() {
         let mut settings = Settings::default();
         settings.services[Service::Chat as usize].networks =
             crate::engine::allow::networks::Networks::new(["192.0.2.0/24".parse().unwrap()]);
@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn watch_is_for_the_masters_unless_a_list_names_others_and_status_for_all_whom_none_keeps_out() {
+    fn watch_is_for_masters_or_its_list_and_status_for_all_admitted() {
         let mut settings = Settings { owner: 990, ..Settings::default() };
         let user = |uid| RemoteAddress::Process { uid, gid: 50, pid: 1 };
         let (stranger, far) =

@@ -242,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn a_report_keeps_what_it_does_not_know_and_loses_what_is_said_of_it() {
+    fn report_keeps_unknown_fields_and_drops_host_and_age() {
         let read = report(r#" {"host":" pc7 ","age":5,"x":{"y":[1,null,"z"]},"cpu_percent":12.5} "#);
         assert_eq!(read.host.as_deref(), Some("pc7"));
         assert_eq!(read.text, r#"{"cpu_percent":12.5,"x":{"y":[1,null,"z"]}}"#);
@@ -252,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn the_history_keeps_the_figures_that_are_plotted() {
+    fn history_keeps_the_plotted_figures() {
         let read = report(
             r#"{"virtual_memory":{"percent":40.5,"total":8},"cpu_freq":{"current":2400},"getloadavg":[1,2.5,3]}"#,
         );
@@ -266,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_kept_can_be_shown_on_a_terminal() {
+    fn stored_reports_are_safe_for_a_terminal() {
         let read = report("{\"a\\u001b[2J\":\"\u{7f}\u{9b}\u{202e}\u{e0001}\"}");
         assert_eq!(read.text, "{\"a\\u001b[2J\":\"\\u007f\\u009b\\u202e\\udb40\\udc01\"}");
         let again: Value = serde_json::from_str(&read.text).unwrap();
@@ -274,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn a_report_that_is_wrong_is_told_where_and_what_would_be_right() {
+    fn invalid_report_is_refused_with_place_and_correction() {
         for (message, error) in [
             (
                 "{",
@@ -316,7 +316,7 @@ mod tests {
     }
 
     #[test]
-    fn how_deep_and_how_long_a_report_may_be_is_bounded() {
+    fn depth_and_length_of_a_report_are_bounded() {
         // What is far too long is not even looked at, be it the beginning of one that is no JSON.
         let spaces = " ".repeat(REPORT_TEXT_BYTES_MAX - 3);
         assert!(matches!(read(format!("{{{spaces}}}").as_bytes()), Ok(Message::Report(_))));
@@ -336,7 +336,7 @@ mod tests {
     }
 
     #[test]
-    fn the_other_requests_are_words() {
+    fn other_requests_are_words() {
         assert_eq!(read(b"latest"), Ok(Message::Latest(None)));
         assert_eq!(read(b"latest  lab pc \t"), Ok(Message::Latest(Some("lab pc".into()))));
         assert_eq!(read(b"history pc7"), Ok(Message::History("pc7".into())));

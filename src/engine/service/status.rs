@@ -292,7 +292,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_pieces_of_a_report_are_one_object_on_one_line() {
+    fn pieces_of_a_report_form_one_object_on_one_line() {
         let mut out = Vec::new();
         let services = [("chat", 3, ServiceCounters::default(), [0.5; 3])];
         let figures = Figures { reload: Some((true, Timestamp::at(0))), ..Figures::default() };

@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn those_who_come_are_paired_in_order_and_one_who_leaves_early_leaves_nothing_behind() {
+    fn pairs_form_in_arrival_order() {
         let mut lines = Pairs::default();
         let (early, first, second, third) = (lines.sit(peer(0)), peer(1), peer(2), peer(3));
         assert_eq!(lines.leave(early), None);
@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn one_who_may_say_no_more_is_told_once_there_is_room() {
+    fn held_partner_is_resumed_once_when_there_is_room() {
         let mut lines = Pairs::default();
         let (first, second) = (lines.sit(peer(1)), lines.sit(peer(2)));
         assert!(lines.has_room(first, 10));
@@ -206,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn after_a_restart_the_same_two_talk_and_one_without_the_other_is_told() {
+    fn restored_pairs_continue_and_a_lone_partner_is_notified() {
         let mut lines = Pairs::default();
         let (a, b) = (lines.restore(peer(1), 7), lines.restore(peer(2), 9));
         let c = lines.restore(peer(3), 7);
@@ -218,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn bye_is_a_word_of_its_own_in_any_case() {
+    fn bye_is_one_word_in_any_case() {
         assert!(is_bye(b"bye") && is_bye(b" BYE\r") && is_bye(b"Bye"));
         assert!(!is_bye(b"bye bye") && !is_bye(b"goodbye") && !is_bye(b""));
     }

@@ -395,7 +395,7 @@ mod tests {
     use crate::engine::diagnosis::Mistake;
 
     #[test]
-    fn a_filter_is_what_its_words_say_and_another_word_is_told_what_would_be_right() {
+    fn filter_follows_its_words_and_unknown_word_gets_a_correction() {
         for (message, shown) in [
             ("all", "all"),
             ("json", "all"),
@@ -414,7 +414,7 @@ mod tests {
     }
 
     #[test]
-    fn a_filter_wants_its_service_and_its_peer_alone() {
+    fn filter_matches_only_its_service_and_peer() {
         let (near, far) = ("127.0.0.1:40112".parse().unwrap(), "10.0.0.1:1".parse().unwrap());
         let sight = TraceEvent::Confided(1);
         let wants = |filter: &str, origin| {
@@ -433,7 +433,7 @@ mod tests {
     }
 
     #[test]
-    fn an_event_is_one_line_plain_or_json() {
+    fn event_is_one_line_plain_or_json() {
         let actor =
             Actor { endpoint: "tcp://[::1]:1", service: Service::Multiply, origin: RemoteAddress::Input };
         let (since, at) = (Timestamp::at(1_000_000), Timestamp::at(2_234_567));

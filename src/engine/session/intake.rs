@@ -459,7 +459,7 @@ mod tests {
     }
 
     #[test]
-    fn messages_come_one_by_one_and_the_rest_waits() {
+    fn messages_are_taken_one_by_one() {
         let mut intake = Intake::default();
         intake.push(Some(Kind::Line), false);
         assert_eq!(taken(&mut intake, b"5 10\r\n3 4\n7", Kind::Line), ["5 10", "3 4"]);
@@ -472,7 +472,7 @@ mod tests {
     }
 
     #[test]
-    fn a_raw_message_ends_with_its_burst_also_where_it_has_to_wait() {
+    fn raw_message_ends_with_its_burst_even_when_delayed() {
         let mut intake = Intake::default();
         intake.push(Some(Kind::Raw), true);
         assert_eq!(taken(&mut intake, b"5", Kind::Raw), [""; 0]);
@@ -483,7 +483,7 @@ mod tests {
     }
 
     #[test]
-    fn the_end_of_the_stream_ends_a_burst_that_went_on() {
+    fn end_of_stream_ends_a_continuing_burst() {
         let mut intake = Intake::default();
         intake.push(Some(Kind::Line), true);
         assert_eq!(taken(&mut intake, b"5 10", Kind::Line), [""; 0]);

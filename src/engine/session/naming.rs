@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn who_shows_its_secret_has_its_name_back_and_the_others_hear_nothing_of_it() {
+    fn secret_restores_the_name_without_an_announcement() {
         let settings = Settings { report_messages: true, chat_history: 1, ..Settings::default() };
         let mut stage = Stage::new(settings);
         let (ann, bob) = (stage.join(ANN, "Ann"), stage.join(BOB, "bob"));
@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_takes_a_name_with_a_guess_or_as_another_user_or_from_one_without_a_secret() {
+    fn name_needs_its_own_secret_and_user_to_be_reclaimed() {
         let mut stage = Stage::new(Settings::default());
         let (ann, bob, eve) = (stage.join(ANN, "ann"), stage.join(BOB, "bob"), stage.connect(BOB));
         stage.say(ann, &format!("/key {SECRET}"));
@@ -213,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_outlives_a_restart_and_a_name_that_is_none_any_more_does_not() {
+    fn secret_survives_a_restart_only_with_its_name() {
         let mut stage = Stage::new(Settings::default());
         let (ann, bob, old) = (stage.join(ANN, "ann"), stage.join(BOB, "bob"), stage.join(BOB, "old"));
         stage.say(ann, &format!("/key {SECRET}"));

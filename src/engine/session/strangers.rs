@@ -123,7 +123,7 @@ mod tests {
         [Service::Multiply, Service::Chat, Service::Hello, Service::Talk, Service::Stats, Service::Mux];
 
     #[test]
-    fn a_request_in_pieces_with_pauses_is_answered_once_and_nothing_of_it_is_done() {
+    fn request_in_pieces_gets_one_answer_and_none_of_it_is_executed() {
         for service in SERVICES {
             let answer = bad_request(&not_spoken_here(service.name(), "HTTP"));
             for request in
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn what_begins_as_a_request_is_none_of_our_messages_however_long_its_end_takes() {
+    fn request_prefix_is_no_message_however_late_it_ends() {
         for service in SERVICES {
             let answer = bad_request(&not_spoken_here(service.name(), "HTTP"));
             for begun in ["get /", "GET /index.html HT", "POST http://x"] {
@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn a_raw_name_that_is_a_method_joins_after_a_second() {
+    fn raw_name_that_is_an_http_method_joins_after_a_second() {
         let mut visit = Visit::to(Service::Chat);
         visit.say(b"HEAD");
         visit.wait(GUESS - Duration::from_millis(1));
@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn a_calculation_is_no_request() {
+    fn calculation_is_no_http_request() {
         let mut visit = Visit::to(Service::Multiply);
         visit.say(b"6 / 2");
         visit.wait(GUESS);

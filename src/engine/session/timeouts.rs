@@ -247,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn while_a_burst_goes_on_it_is_the_daemon_that_is_late() {
+    fn peer_timeouts_pause_while_the_daemon_still_reads_a_burst() {
         let mut engine = connected_to(Service::Multiply);
         engine.handle(Timestamp::at(1), Input::Bytes { peer: PEER, bytes: b"5 1", more: true });
         let late = Timestamp::at(2) + 2 * Settings::default().of(Service::Multiply).message_timeout;
@@ -258,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_burst_that_ends_within_a_message_is_acknowledged_at_once() {
+    fn burst_that_ends_within_a_message_is_acknowledged_at_once() {
         for (transport, bursts) in [
             (Transport::TCP, &[("5 10\n", false), ("5 1", true), ("0", true), ("\n3 4\n", false)][..]),
             (Transport::TCP, &[("5 1", true)]),
@@ -283,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn a_burst_of_blank_lines_without_end_is_no_message_and_ends_as_idle() {
+    fn endless_blank_lines_count_as_idle() {
         let mut engine = connected_to(Service::Chat);
         let late = Timestamp::at(1) + Settings::default().chat_name_timeout;
         for _ in 0..=FULL_READS_MAX + 2 {

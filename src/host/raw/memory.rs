@@ -74,7 +74,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_one_mapping_writes_the_other_reads() {
+    fn writes_to_one_mapping_appear_in_the_other() {
         let memory = allocate(2000).unwrap();
         let (ours, theirs) =
             (SharedWords::map(&memory, 2000).unwrap(), SharedWords::map(&memory, 2000).unwrap());
@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn memory_that_could_shrink_or_is_too_small_is_refused() {
+    fn shrinkable_or_too_small_memory_is_refused() {
         let unsealed = memfd_create("ipcd", MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING).unwrap();
         ftruncate(&unsealed, 4096).unwrap();
         assert!(SharedWords::map(&unsealed, 1).is_err());

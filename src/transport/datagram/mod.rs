@@ -277,7 +277,7 @@ mod tests {
 
     /// As on a kernel that cannot refuse them where they are sent.
     #[test]
-    fn no_descriptor_comes_out_of_a_datagram_and_the_credentials_do() {
+    fn datagram_yields_credentials_but_never_descriptors() {
         let (ours, theirs) = UnixDatagram::pair().unwrap();
         setsockopt(&ours, PassCred, &true).unwrap();
         let file = tempfile::tempfile().unwrap();
@@ -292,7 +292,7 @@ mod tests {
     }
 
     #[test]
-    fn where_the_kernel_can_descriptors_are_refused_where_they_are_sent() {
+    fn kernel_refuses_descriptors_at_the_sender_where_it_can() {
         let (ours, theirs) = UnixDatagram::pair().unwrap();
         prepare(&ours, Domain::UNIX).unwrap();
         let file = tempfile::tempfile().unwrap();

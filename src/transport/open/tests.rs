@@ -43,7 +43,7 @@ fn refused(place: &ResolvedEndpoint) -> OpenError {
 }
 
 #[test]
-fn a_connection_has_no_delay_and_is_kept_alive_without_being_told() {
+fn connection_has_nodelay_and_default_keepalive() {
     for address in ["127.0.0.1:0", "[::1]:0"] {
         let listener = open(&tcp_at(address), &options()).unwrap().listener;
         let to = SocketAddr::new(address.parse::<SocketAddr>().unwrap().ip(), listener.local_port().unwrap());
@@ -67,14 +67,14 @@ fn a_connection_has_no_delay_and_is_kept_alive_without_being_told() {
 }
 
 #[test]
-fn beyond_the_machine_congestion_control_is_the_systems() {
+fn congestion_control_of_remote_peers_is_the_systems() {
     let usual = fs::read_to_string("/proc/sys/net/ipv4/tcp_congestion_control").unwrap();
     let listener = open(&tcp_at("0.0.0.0:0"), &options()).unwrap().listener;
     assert_eq!(sockopt::tcp_congestion(&listener).unwrap(), usual.trim());
 }
 
 #[test]
-fn both_families_can_have_one_port() {
+fn both_families_can_share_a_port() {
     let v6 = open(&tcp_at("[::]:0"), &options()).unwrap().listener;
     let port = v6.local_port().unwrap();
     assert!(sockopt::ipv6_v6only(&v6).unwrap());
@@ -82,7 +82,7 @@ fn both_families_can_have_one_port() {
 }
 
 #[test]
-fn a_port_in_use_names_its_holder_and_what_to_do() {
+fn port_in_use_names_its_holder_and_the_remedy() {
     let other = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = other.local_addr().unwrap();
     let error = refused(&ResolvedEndpoint::Tcp(address));
@@ -97,7 +97,7 @@ fn a_port_in_use_names_its_holder_and_what_to_do() {
 }
 
 #[test]
-fn each_error_says_what_and_what_to_do() {
+fn each_error_names_its_object_and_remedy() {
     let tcp = tcp_at("127.0.0.1:80");
     let unix = ResolvedEndpoint::Unix(PathBuf::from("/run/s"));
     let holder = Some(PortOwner { pid: 4711, name: "python3".to_owned() });
@@ -147,7 +147,7 @@ fn each_error_says_what_and_what_to_do() {
 }
 
 #[test]
-fn an_address_of_another_machine_is_told() {
+fn address_of_another_machine_is_reported() {
     let error = refused(&tcp_at("192.0.2.1:65432"));
     assert!(error.is_address_missing());
     assert_eq!(
@@ -158,7 +158,7 @@ fn an_address_of_another_machine_is_told() {
 }
 
 #[test]
-fn a_unix_socket_says_who_connects_and_leaves_nothing_behind() {
+fn unix_socket_names_its_peer_and_leaves_no_file() {
     let (directory, path, place) = at_s();
     let opened = open(&place, &options()).unwrap();
     assert!(opened.warnings.is_empty());
@@ -179,7 +179,7 @@ fn a_unix_socket_says_who_connects_and_leaves_nothing_behind() {
 }
 
 #[test]
-fn a_socket_file_that_nobody_listens_on_is_replaced() {
+fn stale_socket_file_is_replaced() {
     let (directory, path, place) = at_s();
     for _ in 0..2 {
         drop(UnixListener::bind(&path).unwrap());
@@ -191,7 +191,7 @@ fn a_socket_file_that_nobody_listens_on_is_replaced() {
 }
 
 #[test]
-fn a_socket_that_somebody_listens_on_stays_and_its_holder_is_named() {
+fn live_socket_is_kept_and_its_holder_named() {
     let (directory, path, place) = at_s();
     let text = format!(
         "{place}: address already in use (by a socket that this very process was started with); have it handed over \
@@ -213,7 +213,7 @@ fn a_socket_that_somebody_listens_on_stays_and_its_holder_is_named() {
 }
 
 #[test]
-fn what_is_not_a_socket_is_never_removed() {
+fn anything_but_a_socket_is_never_removed() {
     let (directory, path, place) = at_s();
     let refused_for = |what: &str| {
         assert_eq!(
@@ -241,7 +241,7 @@ fn what_is_not_a_socket_is_never_removed() {
 }
 
 #[test]
-fn a_second_open_finds_the_first_and_takes_nothing_away() {
+fn second_open_finds_the_first_and_changes_nothing() {
     let (directory, path, place) = at_s();
     let first = open(&place, &options()).unwrap();
     let second = refused(&place);
@@ -253,7 +253,7 @@ fn a_second_open_finds_the_first_and_takes_nothing_away() {
 }
 
 #[test]
-fn of_many_opens_at_once_exactly_one_wins() {
+fn exactly_one_of_many_opens_succeeds() {
     let (directory, path, place) = at_s();
     for stale in [false, true].repeat(20) {
         if stale {
@@ -276,7 +276,7 @@ fn of_many_opens_at_once_exactly_one_wins() {
 }
 
 #[test]
-fn a_file_that_took_our_place_is_not_removed() {
+fn foreign_file_at_our_path_is_not_removed() {
     let (directory, path, place) = at_s();
     let opened = open(&place, &options()).unwrap();
     fs::remove_file(&path).unwrap();
@@ -289,7 +289,7 @@ fn a_file_that_took_our_place_is_not_removed() {
 }
 
 #[test]
-fn a_missing_directory_is_told_or_made_and_removed_again() {
+fn missing_directory_is_reported_or_made_and_removed() {
     let base = tempfile::tempdir().unwrap();
     let directory = base.path().join("ipcd");
     let place = ResolvedEndpoint::Unix(directory.join("s"));
@@ -321,7 +321,7 @@ fn a_missing_directory_is_told_or_made_and_removed_again() {
 }
 
 #[test]
-fn a_directory_that_we_may_not_write_in_is_told() {
+fn unwritable_directory_is_reported() {
     if rustix::process::geteuid().is_root() {
         return; // root may
     }
@@ -339,7 +339,7 @@ fn a_directory_that_we_may_not_write_in_is_told() {
 }
 
 #[test]
-fn a_path_that_is_too_long_is_told_before_anything_is_made() {
+fn overlong_path_is_refused_before_anything_is_made() {
     let (directory, path, _) = at_s();
     let long = ResolvedEndpoint::Unix(path.with_file_name("x".repeat(108)));
     assert!(matches!(refused(&long).obstacle, OpenErrorKind::TooLong(bytes) if bytes > 108));
@@ -349,7 +349,7 @@ fn a_path_that_is_too_long_is_told_before_anything_is_made() {
 }
 
 #[test]
-fn a_group_that_there_is_not_is_a_warning_and_ours_is_used() {
+fn missing_group_is_a_warning_and_ours_is_used() {
     let (_directory, path, place) = at_s();
     let with = Options { group: "no-such-group".to_owned(), ..options() };
     let opened = open(&place, &with).unwrap();
@@ -363,7 +363,7 @@ fn a_group_that_there_is_not_is_a_warning_and_ours_is_used() {
 }
 
 #[test]
-fn a_group_is_given_if_we_may_and_else_a_warning() {
+fn group_is_set_if_permitted_with_a_warning_otherwise() {
     let (_directory, path, place) = at_s();
     let ours = rustix::process::getegid().as_raw();
     let another = (1..1000).find_map(|gid| uzers::get_group_by_gid(gid).filter(|it| it.gid() != ours));
@@ -382,7 +382,7 @@ fn a_group_is_given_if_we_may_and_else_a_warning() {
 }
 
 #[test]
-fn the_umask_is_as_it_was() {
+fn umask_is_restored() {
     let (directory, _, place) = at_s();
     let mode = |name: &str| {
         fs::write(directory.path().join(name), "").unwrap();
@@ -394,7 +394,7 @@ fn the_umask_is_as_it_was() {
 }
 
 #[test]
-fn an_inherited_socket_is_taken_over_and_its_file_stays() {
+fn inherited_socket_is_used_and_its_file_kept() {
     let (directory, path, place) = at_s();
     let theirs = UnixListener::bind(&path).unwrap();
     let listener = Listener::inherited(theirs.into(), place, true).unwrap();

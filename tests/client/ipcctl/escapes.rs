@@ -51,7 +51,7 @@ fn hostile(lines: Vec<String>) -> (String, std::thread::JoinHandle<()>) {
 }
 
 #[test]
-fn json_from_a_hostile_daemon_means_the_same_and_no_terminal_obeys_it() {
+fn hostile_json_keeps_its_meaning_without_control_characters() {
     let machine = json!({"host": "pc7", "age": 1.5, "x": {ORDERS: [ORDERS]}});
     let report = json!({"schema": 1, "version": ORDERS, ORDERS: [ORDERS, 0.1]});
     let event = json!({"schema": 1, "event": "watching", "time": 0.5, "text": ORDERS});
@@ -82,7 +82,7 @@ fn json_from_a_hostile_daemon_means_the_same_and_no_terminal_obeys_it() {
 }
 
 #[test]
-fn what_a_machine_reports_and_what_is_asked_is_printed_as_harmless_json() {
+fn machine_report_and_query_are_printed_as_safe_json() {
     let daemon = Daemon::usual();
     let to = socket(&daemon);
     let mut machine = daemon.unix();
@@ -106,7 +106,7 @@ fn what_a_machine_reports_and_what_is_asked_is_printed_as_harmless_json() {
 }
 
 #[test]
-fn the_daemons_own_json_names_an_endpoint_without_harm() {
+fn daemons_json_escapes_endpoint_names() {
     // A path may have any character but a control character; these are none, and turn a line around.
     let strange = "s\u{202e}\u{200b}\u{2066}é";
     let daemon = Daemon::with(&format!(

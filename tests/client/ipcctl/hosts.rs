@@ -45,7 +45,7 @@ fn black_hole(port: u16) -> (IpAddr, Socket, Vec<TcpStream>) {
 }
 
 #[test]
-fn a_hosts_name_is_looked_up_and_each_of_its_addresses_is_tried() {
+fn host_name_is_resolved_and_every_address_tried() {
     if !may_unshare() {
         return;
     }
@@ -70,7 +70,7 @@ fn a_hosts_name_is_looked_up_and_each_of_its_addresses_is_tried() {
 }
 
 #[test]
-fn a_host_that_is_not_reached_is_one_sentence_with_a_status_and_in_time() {
+fn unreachable_host_is_one_error_line_in_time() {
     if !may_unshare() {
         return;
     }
@@ -114,7 +114,7 @@ fn a_host_that_is_not_reached_is_one_sentence_with_a_status_and_in_time() {
 }
 
 #[test]
-fn what_is_no_host_is_wrong_usage_and_says_what_would_be_right() {
+fn invalid_host_is_a_usage_error_with_a_correction() {
     for (to, says) in [
         (
             "tcp://a b:1",
@@ -132,7 +132,7 @@ fn what_is_no_host_is_wrong_usage_and_says_what_would_be_right() {
 }
 
 #[test]
-fn no_daemon_is_one_sentence_and_what_was_tried_is_said_on_request() {
+fn missing_daemon_is_one_error_line_and_verbose_lists_attempts() {
     let free = {
         let listener = TcpListener::bind((Ground::new().ip, 0)).unwrap();
         listener.local_addr().unwrap()

@@ -8,7 +8,7 @@ use super::{ipcctl, ipcctl_with, socket, text};
 use crate::harness::{Client, Daemon};
 
 #[test]
-fn a_line_in_a_pipe_is_said_as_it_is_and_none_of_them_ends_it() {
+fn piped_line_is_sent_literally_and_none_ends_the_session() {
     let daemon = Daemon::usual();
     let to = socket(&daemon);
     let mut bob = Client::member(&daemon, "bob");
@@ -39,7 +39,7 @@ fn a_line_in_a_pipe_is_said_as_it_is_and_none_of_them_ends_it() {
 }
 
 #[test]
-fn with_commands_a_pipe_is_a_member_like_any_other() {
+fn commands_option_makes_a_pipe_an_ordinary_member() {
     let daemon = Daemon::usual();
     let to = socket(&daemon);
     let output = ipcctl_with(
@@ -80,7 +80,7 @@ fn endless(first: &'static [&'static str], rest: &'static str) -> String {
 }
 
 #[test]
-fn a_daemon_that_never_ends_its_answer_is_given_up_in_time_or_by_length() {
+fn endless_answer_is_bounded_by_time_and_length() {
     const MACHINE: &str = "{\"host\":\"pc7\",\"age\":1}\n";
     for (first, rest, arguments) in [
         (&[][..], "x", &["multiply", "5", "10"][..]),
@@ -121,7 +121,7 @@ fn torrent(first: &'static [&'static str], rest: &'static str) -> String {
 }
 
 #[test]
-fn what_is_collected_from_a_daemon_has_a_bound() {
+fn collected_answer_is_bounded() {
     for (first, rest, arguments, says) in [
         (&[][..], "Error: no\n", &["reload"][..], "longer than 1000 lines or 1024 KiB"),
         (

@@ -6,7 +6,7 @@ use super::{ipcctl, socket, text};
 use crate::harness::Daemon;
 
 #[test]
-fn a_star_that_the_shell_has_expanded_is_named() {
+fn star_expanded_by_the_shell_is_explained() {
     let daemon = Daemon::usual();
     let to = socket(&daemon);
     let directory = tempfile::tempdir().unwrap();
@@ -41,7 +41,7 @@ fn a_star_that_the_shell_has_expanded_is_named() {
 }
 
 #[test]
-fn the_greeting_is_had_by_the_services_name_too() {
+fn greeting_works_under_the_services_name() {
     let daemon = Daemon::usual();
     let to = socket(&daemon);
     for name in ["greet", "greeting"] {

@@ -19,7 +19,7 @@ fn leave(mut pty: PtySession, keys: &str) {
 }
 
 #[test]
-fn the_room_at_every_size() {
+fn chat_screen_fits_every_size() {
     let daemon = daemon();
     for (height, width) in SIZES {
         let pty = PtySession::sized(height, width, &["--to", &mux(&daemon), "chat", "--name", "ann"]);
@@ -44,7 +44,7 @@ fn the_room_at_every_size() {
 }
 
 #[test]
-fn a_talk_at_every_size() {
+fn talk_screen_fits_every_size() {
     let daemon = daemon();
     for (height, width) in SIZES {
         let mut pty = PtySession::sized(height, width, &["--to", &mux(&daemon), "talk"]);
@@ -63,7 +63,7 @@ fn a_talk_at_every_size() {
 }
 
 #[test]
-fn what_is_watched_at_every_size() {
+fn watch_screen_fits_every_size() {
     let daemon = daemon();
     for (height, width) in SIZES {
         let pty = PtySession::sized(height, width, &["--to", &mux(&daemon), "watch"]);
@@ -81,7 +81,7 @@ fn what_is_watched_at_every_size() {
 }
 
 #[test]
-fn machines_at_every_size_without_and_with_reports() {
+fn top_screen_fits_every_size_with_and_without_reports() {
     let daemon = daemon();
     let to = mux(&daemon);
     for (height, width) in SIZES {
@@ -129,7 +129,7 @@ fn machines_at_every_size_without_and_with_reports() {
 }
 
 #[test]
-fn a_bench_at_every_size_has_no_broken_row() {
+fn bench_rows_never_wrap_at_any_size() {
     for (height, width) in SIZES {
         let pty = PtySession::sized(height, width, &["bench", "--only", "pipes", "--count", "50"]);
         let figures =
@@ -144,7 +144,7 @@ fn a_bench_at_every_size_has_no_broken_row() {
 }
 
 #[test]
-fn a_class_at_every_size_and_the_traffic_of_one_row() {
+fn class_screen_and_traffic_of_a_row_fit_every_size() {
     let daemon = daemon();
     let to = mux(&daemon);
     let mut students = Vec::new();
@@ -201,7 +201,7 @@ fn a_class_at_every_size_and_the_traffic_of_one_row() {
 }
 
 #[test]
-fn a_passphrase_is_typed_behind_stars_at_every_size() {
+fn passphrase_is_masked_at_every_size() {
     for (height, width) in SIZES {
         let daemon = Daemon::with(&USUAL.replace("[chat]\n", "[chat]\npassphrase = \"sesame\"\n"));
         let mut pty = PtySession::sized(height, width, &["--to", &mux(&daemon), "chat", "--name", "ann"]);

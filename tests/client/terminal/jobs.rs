@@ -55,7 +55,7 @@ const VIEWS: [View; 3] = [
 ];
 
 #[test]
-fn a_screen_that_was_stopped_is_a_screen_again_however_that_was() {
+fn stopped_screen_is_redrawn_however_it_was_stopped() {
     let daemon = Daemon::with(&format!("{USUAL}{BESIDE}"));
     for shell in [&["bash", "--norc", "--noprofile", "-i"][..], &["dash", "-i"]] {
         for View { command, first, keys, then, undo } in VIEWS {
@@ -103,7 +103,7 @@ fn a_screen_that_was_stopped_is_a_screen_again_however_that_was() {
 }
 
 #[test]
-fn a_screen_that_goes_on_in_the_background_waits_for_the_terminal() {
+fn background_screen_waits_for_the_terminal() {
     let daemon = Daemon::usual();
     let mut pty = PtySession::shell(&["bash", "--norc", "--noprofile", "-i"]);
     pty.see("ready$");
@@ -132,7 +132,7 @@ fn a_screen_that_goes_on_in_the_background_waits_for_the_terminal() {
 }
 
 #[test]
-fn where_no_shell_could_wake_it_ctrl_z_has_no_effect() {
+fn ctrl_z_is_ignored_without_a_job_control_shell() {
     let daemon = Daemon::usual();
     // As in a window that was opened for this program alone.
     let mut pty = PtySession::session(&["--to", &mux(&daemon), "chat", "--name", "ann"]);
@@ -145,7 +145,7 @@ fn where_no_shell_could_wake_it_ctrl_z_has_no_effect() {
 }
 
 #[test]
-fn a_screen_whose_window_is_closed_ends_at_once_and_without_a_panic() {
+fn closed_window_ends_the_screen_without_a_panic() {
     let daemon = Daemon::with(&format!("{USUAL}{BESIDE}"));
     for View { command, first, .. } in VIEWS {
         for has_session in [false, true] {
@@ -175,7 +175,7 @@ fn a_screen_whose_window_is_closed_ends_at_once_and_without_a_panic() {
 }
 
 #[test]
-fn pasted_lines_are_parted_by_a_space_and_the_wheel_looks_back() {
+fn pasted_lines_join_with_spaces_and_the_wheel_scrolls() {
     let daemon = Daemon::usual();
     let mut ann = PtySession::take(&["--to", &mux(&daemon), "chat", "--name", "ann"]);
     ann.see("you are in the room");

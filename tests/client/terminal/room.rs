@@ -18,7 +18,7 @@ fn style_of(pty: &PtySession, text: &str) -> (vt100::Color, bool, bool) {
 }
 
 #[test]
-fn the_rooms_answers_are_nobodys_words_and_private_ones_look_private() {
+fn room_replies_have_no_speaker_and_private_lines_look_private() {
     let daemon = Daemon::usual();
     let mut ann = PtySession::take(&["--to", &mux(&daemon), "chat", "--name", "ann"]);
     ann.see("you are in the room");
@@ -54,7 +54,7 @@ fn the_rooms_answers_are_nobodys_words_and_private_ones_look_private() {
 }
 
 #[test]
-fn tab_completes_commands_and_names_and_f2_shows_who_is_there() {
+fn tab_completes_commands_and_names_and_f2_lists_members() {
     let daemon = Daemon::usual();
     let _earlier: Vec<Client> = ["Bob Miller", "cay"].map(|name| Client::member(&daemon, name)).into();
     let mut ann = PtySession::take(&["--to", &mux(&daemon), "chat", "--name", "ann"]);
@@ -90,7 +90,7 @@ fn tab_completes_commands_and_names_and_f2_shows_who_is_there() {
 }
 
 #[test]
-fn a_lost_room_is_tried_again_at_once_when_enter_is_pressed() {
+fn enter_reconnects_a_lost_room_at_once() {
     let hostile = TcpListener::bind("127.0.0.1:0").unwrap();
     let to = format!("tcp://{}", hostile.local_addr().unwrap());
     let (sender, tried) = std::sync::mpsc::channel();
@@ -116,7 +116,7 @@ fn a_lost_room_is_tried_again_at_once_when_enter_is_pressed() {
 }
 
 #[test]
-fn a_wrong_port_ends_chat_with_what_is_there() {
+fn wrong_port_ends_chat_with_the_service_found_there() {
     let daemon = Daemon::with(&format!("{USUAL}{BESIDE}"));
     for (port, says) in [(MULTIPLY, "Data received"), (STATS, "Error: unknown request: 'ann'")] {
         let to = format!("tcp://{}:{port}", daemon.ip);
@@ -132,7 +132,7 @@ fn a_wrong_port_ends_chat_with_what_is_there() {
 }
 
 #[test]
-fn a_name_that_no_room_has_harms_no_screen() {
+fn invalid_room_name_leaves_the_screen_intact() {
     let hostile = TcpListener::bind("127.0.0.1:0").unwrap();
     let to = format!("tcp://{}", hostile.local_addr().unwrap());
     let server = std::thread::spawn(move || {
@@ -155,7 +155,7 @@ fn a_name_that_no_room_has_harms_no_screen() {
 }
 
 #[test]
-fn a_classroom_server_of_another_kind_hears_one_question_and_no_key() {
+fn unknown_room_server_gets_one_query_and_no_key() {
     let room = TcpListener::bind("127.0.0.1:0").unwrap();
     let to = format!("tcp://{}", room.local_addr().unwrap());
     let server = std::thread::spawn(move || {

@@ -119,14 +119,14 @@ const RIGHT: &[(Service, &[Does])] = &[
 ];
 
 #[test]
-fn nobody_who_does_it_right_is_told_of_a_mistake() {
+fn correct_clients_get_no_hint() {
     for (service, script) in RIGHT {
         check(*service, script, &[]);
     }
 }
 
 #[test]
-fn sends_that_were_joined_are_told_and_a_request_in_pieces_is_not() {
+fn joined_sends_get_a_hint_and_split_requests_do_not() {
     check(Multiply, &[Says(b"12"), Waits(200), Says(b"34"), Waits(2000)], &["joined_sends"]);
     check(Multiply, &[Says(b"5 1"), Says(b"0"), Says(b"3 4"), Waits(2000)], &["joined_sends"]);
     check(Multiply, &[Says(b"5 *"), Waits(2000), HalfCloses], &["unfinished"]);
@@ -137,7 +137,7 @@ fn sends_that_were_joined_are_told_and_a_request_in_pieces_is_not() {
 }
 
 #[test]
-fn each_form_that_is_no_line_is_named_once() {
+fn each_non_line_form_is_named_once() {
     let twice = |message: &'static [u8]| [Says(message), Waits(30), Says(message), Waits(30), HalfCloses];
     for (message, mistake) in [
         (&b"5 10\0"[..], "c_string"),
@@ -161,7 +161,7 @@ fn each_form_that_is_no_line_is_named_once() {
 }
 
 #[test]
-fn what_is_no_text_is_named_by_its_language_and_another_encoding_by_its_name() {
+fn binary_data_is_named_by_language_and_text_by_encoding() {
     for (bytes, mistake) in [
         (&b"5\0 \x001\x000\0"[..], "encoding"),
         (b"\xfe\xff\x005\0 \x001\x000", "encoding"),
@@ -181,7 +181,7 @@ fn what_is_no_text_is_named_by_its_language_and_another_encoding_by_its_name() {
 }
 
 #[test]
-fn a_newline_in_a_segment_of_its_own_is_told_to_programs_alone() {
+fn separate_newline_segment_gets_a_hint_only_for_programs() {
     // Guile, CLISP, Chicken, Crystal: from the first message on, or later; with the acknowledgement or 40 ms after it.
     for late in [0, 40] {
         check(
@@ -199,7 +199,7 @@ fn a_newline_in_a_segment_of_its_own_is_told_to_programs_alone() {
 }
 
 #[test]
-fn a_program_that_waits_for_more_than_there_is_is_told_so_and_a_person_is_not() {
+fn program_awaiting_more_gets_a_hint_and_a_person_does_not() {
     check(Multiply, &[Says(b"5 10\n"), Waits(30_000)], &["second_recv"]);
     check(Multiply, &[Says(b"5 10\n3 4\n"), Waits(30_000), Says(b"6 7\n"), Waits(30_000)], &["second_recv"]);
     check(Multiply, &[Says(b"5 10"), Waits(30_000)], &[]);
@@ -208,7 +208,7 @@ fn a_program_that_waits_for_more_than_there_is_is_told_so_and_a_person_is_not() 
 }
 
 #[test]
-fn who_leaves_between_two_replies_is_told_so_and_who_shuts_its_sending_side_is_not() {
+fn leaving_between_replies_gets_a_hint_and_half_closing_does_not() {
     // The kernel answers the result with a reset where nobody is left.
     check(Multiply, &[Says(b"5 10"), Waits(10), HalfCloses, IsGone], &["read_once"]);
     check(
@@ -222,14 +222,14 @@ fn who_leaves_between_two_replies_is_told_so_and_who_shuts_its_sending_side_is_n
 }
 
 #[test]
-fn who_says_nothing_is_told_of_flush() {
+fn silent_client_gets_a_flush_hint() {
     check(Multiply, &[Waits(9000), HalfCloses], &["silent", "silent"]);
     check(Chat, &[Waits(9000), Says(b"alice\n"), Waits(9), HalfCloses], &["silent"]);
     check(Talk, &[Waits(9000), HalfCloses], &[]);
 }
 
 #[test]
-fn each_mistake_is_explained_on_the_page_for_students_and_in_the_manual() {
+fn student_page_and_manual_explain_each_mistake() {
     let (page, manual) =
         (include_str!("../../../docs/clients.md"), include_str!("../../../man/ipcd-protocol.7"));
     for mistake in Mistake::ALL {

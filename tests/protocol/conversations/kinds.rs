@@ -204,7 +204,7 @@ fn hold_in_bursts(client: Client, pause: Duration) {
 }
 
 #[test]
-fn a_line_client_and_a_telnet_client_hear_the_same_however_it_is_cut() {
+fn line_and_telnet_clients_hear_the_same_at_every_cut() {
     for client in [Client::Line, Client::Telnet] {
         hold_in_bursts(client, SHORT);
     }
@@ -212,13 +212,13 @@ fn a_line_client_and_a_telnet_client_hear_the_same_however_it_is_cut() {
 }
 
 #[test]
-fn a_c_client_hears_the_same_however_it_is_cut() {
+fn c_client_hears_the_same_at_every_cut() {
     hold_in_bursts(Client::C, SHORT);
     hold_in_bursts(Client::Padded, SHORT);
 }
 
 #[test]
-fn a_client_with_lengths_hears_the_same_however_it_is_cut_and_however_it_pauses() {
+fn prefixed_client_hears_the_same_at_every_cut_and_pause() {
     for client in [Client::Big2, Client::Big4, Client::Little4, Client::Seven] {
         for pause in [SHORT, LONG, Duration::from_millis(900)] {
             hold_in_bursts(client, pause);
@@ -227,7 +227,7 @@ fn a_client_with_lengths_hears_the_same_however_it_is_cut_and_however_it_pauses(
 }
 
 #[test]
-fn who_types_each_byte_hears_the_same_as_who_sends_all_at_once() {
+fn byte_by_byte_client_hears_the_same_as_one_that_sends_at_once() {
     for client in [Client::Line, Client::Telnet, Client::C, Client::Big2, Client::Seven] {
         for (dialogue, sends, hears) in held_by(client) {
             if sends.len() < 200 {
@@ -239,7 +239,7 @@ fn who_types_each_byte_hears_the_same_as_who_sends_all_at_once() {
 }
 
 #[test]
-fn a_raw_client_gets_each_message_in_a_send_of_its_own() {
+fn raw_client_gets_each_message_in_its_own_send() {
     for (dialogue, _, hears) in held_by(Client::Raw) {
         let messages = messages(&dialogue);
         let first = messages[0];
@@ -283,7 +283,7 @@ fn a_raw_client_gets_each_message_in_a_send_of_its_own() {
 }
 
 #[test]
-fn no_beginning_of_a_dialogue_leaves_anybody_without_a_deadline() {
+fn every_dialogue_prefix_has_a_deadline() {
     for client in CLIENTS {
         for (dialogue, sends, _) in held_by(client) {
             let service = dialogue.service;
@@ -316,7 +316,7 @@ fn no_beginning_of_a_dialogue_leaves_anybody_without_a_deadline() {
 }
 
 #[test]
-fn who_joins_late_or_listens_hears_the_room_in_its_own_form() {
+fn late_joiners_and_listeners_hear_the_room_in_their_own_form() {
     for (client, form) in [
         (Client::Line, b"bob: hi\nbob: ho\n".to_vec()),
         (Client::C, b"bob: hi\0bob: ho\0".to_vec()),
@@ -342,7 +342,7 @@ fn who_joins_late_or_listens_hears_the_room_in_its_own_form() {
 }
 
 #[test]
-fn a_raw_member_who_is_late_for_the_pauses_alone_is_given_all_at_once_and_loses_nothing() {
+fn raw_member_late_only_for_pauses_gets_all_at_once_without_loss() {
     let (mut stage, peer) = with_members(Service::Chat);
     stage.send(peer, b"alice");
     stage.pass(SILENCE);
@@ -363,7 +363,7 @@ fn a_raw_member_who_is_late_for_the_pauses_alone_is_given_all_at_once_and_loses_
 }
 
 #[test]
-fn what_is_no_text_is_named_in_the_reply() {
+fn reply_names_binary_data() {
     let utf16: Vec<u8> = "5 10".encode_utf16().flat_map(u16::to_le_bytes).collect();
     for (sends, error) in [
         (&utf16[..], "Error: this is UTF-16; send UTF-8\n"),
@@ -385,7 +385,7 @@ fn what_is_no_text_is_named_in_the_reply() {
 }
 
 #[test]
-fn who_says_that_its_input_ends_is_waited_for_and_nothing_more_of_it_is_heard() {
+fn client_that_sends_eof_is_drained_and_not_read_further() {
     for (first, rest) in [
         (&b"\xff\xf15 10\r\n3 4\r\n\xff\xec"[..], &b"6 7\r\n\xff\xfd\x03"[..]),
         (b"\xff\xf15 10\r\n3 4\xff\xec6 7\r\n", b"\xff\xec"),
@@ -408,7 +408,7 @@ fn who_says_that_its_input_ends_is_waited_for_and_nothing_more_of_it_is_heard() 
 }
 
 #[test]
-fn of_an_array_that_was_not_cleared_only_the_text_before_its_nul_is_heard() {
+fn uncleared_array_is_heard_up_to_its_nul() {
     // Fillings of allocators and debuggers, an address, and a byte that is one of a character.
     let fillings: [&[u8]; 4] = [b"\xa5", b"\xcc", b"\x10\xe0\xff\xff\xfd\x7f\0\0", b"\0\0\x01\xc3"];
     for filling in fillings {
@@ -453,7 +453,7 @@ fn of_an_array_that_was_not_cleared_only_the_text_before_its_nul_is_heard() {
 }
 
 #[test]
-fn a_length_that_is_white_space_is_one_where_exactly_so_much_follows() {
+fn white_space_length_counts_only_if_exactly_that_much_follows() {
     let answer = |result: &str| [b"\rData received", &[result.len() as u8][..], result.as_bytes()].concat();
     for (text, result) in [
         ("5 1000000", "5000000.0"),

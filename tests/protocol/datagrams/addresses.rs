@@ -118,7 +118,7 @@ fn hears_nothing(socket: &UnixDatagram) {
 }
 
 #[test]
-fn an_answer_goes_to_a_socket_of_the_senders_own_user_alone() {
+fn reply_goes_only_to_a_socket_of_the_senders_user() {
     if !is_root() {
         return;
     }
@@ -158,7 +158,7 @@ fn an_answer_goes_to_a_socket_of_the_senders_own_user_alone() {
 }
 
 #[test]
-fn a_relative_address_is_meant_from_the_senders_directory() {
+fn relative_address_is_resolved_in_the_senders_directory() {
     let (daemon, home) = (open_to_all(), common());
     // Where this test runs, and with it the daemon, there is such a socket too.
     let name = format!("ipcd-test-{}", std::process::id());
@@ -176,7 +176,7 @@ fn a_relative_address_is_meant_from_the_senders_directory() {
 }
 
 #[test]
-fn who_is_outside_the_pid_namespace_is_known_by_its_user_and_a_relative_path_of_it_by_nobody() {
+fn sender_outside_the_pid_namespace_has_a_user_but_no_relative_path() {
     if !is_root() || !may_unshare() {
         return;
     }
@@ -213,7 +213,7 @@ fn who_is_outside_the_pid_namespace_is_known_by_its_user_and_a_relative_path_of_
 }
 
 #[test]
-fn an_abstract_address_is_answered_where_it_is_the_senders() {
+fn abstract_address_is_answered_where_it_is_the_senders() {
     if !may_unshare() {
         return;
     }
@@ -243,7 +243,7 @@ fn an_abstract_address_is_answered_where_it_is_the_senders() {
 
 /// The textbook's client: a socket file of its own in /tmp, as the usual umask makes it, and a daemon that is not root.
 #[test]
-fn a_socket_file_that_the_daemon_may_not_write_to_gets_no_answer_and_that_is_told() {
+fn unwritable_socket_file_gets_no_reply_and_is_reported() {
     if !is_root() {
         return;
     }
@@ -274,7 +274,7 @@ fn a_socket_file_that_the_daemon_may_not_write_to_gets_no_answer_and_that_is_tol
 
 /// The same with PrivateTmp=: another /tmp than the client's.
 #[test]
-fn a_socket_file_in_a_directory_that_the_daemon_does_not_see_gets_no_answer_and_that_is_told() {
+fn invisible_directorys_socket_file_gets_no_reply_and_is_reported() {
     if !may_unshare() {
         return;
     }
@@ -297,7 +297,7 @@ fn a_socket_file_in_a_directory_that_the_daemon_does_not_see_gets_no_answer_and_
 /// The sender's path leads to where the daemon's own view of the file system has an automounter, which never answers: from
 /// another mount namespace, or by a symbolic link, anybody can have such an address.
 #[test]
-fn a_path_that_the_kernel_would_wait_for_holds_nobody_up() {
+fn path_that_would_block_the_kernel_delays_nobody() {
     if !may_unshare() {
         return;
     }
@@ -340,7 +340,7 @@ fn pass(socket: &impl AsFd, file: &fs::File, count: usize) -> rustix::io::Result
 
 /// Ten thousand datagrams, each with as many descriptors as it can carry: the daemon has none of them.
 #[test]
-fn descriptors_that_come_along_are_never_taken() {
+fn received_descriptors_are_never_accepted() {
     const DATAGRAMS: usize = 10_000;
     let daemon = open_to_all();
     let client =
@@ -373,7 +373,7 @@ fn descriptors_that_come_along_are_never_taken() {
 /// On a kernel that can, nobody is even able to send one: the last close of somebody else's file would be the daemon's, and
 /// can take as long as its owner likes.
 #[test]
-fn on_every_kind_of_unix_socket_descriptors_are_refused_where_they_are_sent() {
+fn unix_sockets_of_all_types_refuse_descriptors_at_the_sender() {
     let streams = "\"unix://{dir}/multiply.sock\", \"unixseq://{dir}/multiply.seq\", \"unixgram";
     let daemon = Daemon::with(&OPEN.replace("\"unixgram", streams));
     let at = |name: &str| daemon.directory.path().join(name);

@@ -31,7 +31,7 @@ fn dropped_for(daemon: &Daemon, reason: &str) -> u64 {
 }
 
 #[test]
-fn a_sender_gets_a_hundred_answers_at_once_and_the_rest_is_dropped_and_told() {
+fn sender_gets_100_replies_at_once_and_further_drops_are_reported() {
     let daemon = Daemon::with(BOTH);
     let client = Packets::udp(daemon.address(MULTIPLY));
     let mut answered = 0;
@@ -64,7 +64,7 @@ fn a_sender_gets_a_hundred_answers_at_once_and_the_rest_is_dropped_and_told() {
 }
 
 #[test]
-fn a_services_port_gets_no_answer() {
+fn service_port_gets_no_reply() {
     if !is_root() {
         return;
     }
@@ -81,7 +81,7 @@ fn a_services_port_gets_no_answer() {
 /// Forty sockets of one user that are connected to the endpoint and never read: the kernel lets them fill all of its send
 /// buffer, and then nobody would get an answer.
 #[test]
-fn one_users_unread_answers_leave_room_for_everybody_elses() {
+fn unread_replies_of_one_user_leave_room_for_others() {
     if !is_root() {
         return;
     }
@@ -127,7 +127,7 @@ fn one_users_unread_answers_leave_room_for_everybody_elses() {
 }
 
 #[test]
-fn who_ends_its_messages_with_nul_gets_answers_that_do() {
+fn nul_terminated_messages_get_nul_terminated_replies() {
     let daemon = Daemon::with(BOTH);
     let own = daemon.directory.path().join("own");
     for client in [
@@ -146,7 +146,7 @@ fn who_ends_its_messages_with_nul_gets_answers_that_do() {
 
 /// More requests than a sender is answered at once: the client keeps to what it gets.
 #[test]
-fn the_client_sends_no_more_datagrams_than_are_answered() {
+fn client_sends_no_more_datagrams_than_are_answered() {
     use std::io::Write;
     use std::process::{Command, Stdio};
     const REQUESTS: usize = 115;

@@ -10,7 +10,7 @@ fn page(name: &str) -> String {
 }
 
 #[test]
-fn every_reason_to_drop_something_is_in_the_manual_and_in_the_schema() {
+fn manual_and_schema_list_every_drop_reason() {
     let (daemon, protocol) = (page("man/ipcd.8"), page("man/ipcd-protocol.7"));
     let schema: serde_json::Value = serde_json::from_str(&page("docs/status.schema.json")).unwrap();
     let service = &schema["properties"]["services"]["items"]["properties"];

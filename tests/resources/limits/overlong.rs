@@ -9,7 +9,7 @@ use crate::harness::{CHAT, Client, Daemon, GREETING, MULTIPLY, Stream};
 const TOO_LONG: &str = "Error: message longer than 4096 bytes";
 
 #[test]
-fn who_says_too_much_at_once_is_told_so_and_stays_in_the_room() {
+fn overlong_chat_message_is_refused_and_the_member_stays() {
     let daemon = Daemon::usual();
     let mut alice = Client::member(&daemon, "alice");
     let mut line = Client::member(&daemon, "line");
@@ -36,7 +36,7 @@ fn who_says_too_much_at_once_is_told_so_and_stays_in_the_room() {
 }
 
 #[test]
-fn who_half_closes_within_the_rest_has_heard_all_answers() {
+fn half_close_within_the_rest_still_gets_all_answers() {
     let daemon = limited("idle_timeout = \"10s\"");
     for (said, heard) in [
         (&b"5 10\n"[..], "Data received\n50.0\n"),
@@ -70,7 +70,7 @@ fn who_half_closes_within_the_rest_has_heard_all_answers() {
 }
 
 #[test]
-fn who_never_ends_a_message_that_is_too_long_is_closed_by_the_deadline() {
+fn endless_overlong_message_is_closed_at_the_deadline() {
     // The pause that ends a raw client's message is one that a busy machine does not make.
     let daemon = limited("message_timeout = \"1s\"\nraw_gap = \"500ms\"");
     for (first, heard, end) in [
@@ -109,7 +109,7 @@ fn who_never_ends_a_message_that_is_too_long_is_closed_by_the_deadline() {
 }
 
 #[test]
-fn a_length_that_is_none_ends_the_connection_with_its_error() {
+fn invalid_length_ends_the_connection_with_an_error() {
     let daemon = limited("idle_timeout = \"10s\"");
     let mut client = daemon.tcp(MULTIPLY);
     client.say(b"\0\0\0\x045 10");

@@ -14,7 +14,7 @@ fn daemon(limits: &str, chat: &str) -> Daemon {
 }
 
 #[test]
-fn a_member_who_floods_is_held_to_its_pace_and_the_others_are_not() {
+fn flooding_member_is_paced_and_others_are_not() {
     // Its own time is not over because it has to wait.
     let limits = "message_timeout = \"500ms\"\nidle_timeout = \"500ms\"\nfirst_message_timeout = \"500ms\"";
     let daemon = daemon(limits, "messages_per_second = 10");
@@ -55,7 +55,7 @@ fn a_member_who_floods_is_held_to_its_pace_and_the_others_are_not() {
 
 /// Neither does leaving and coming again help: whoever comes from the same address goes on with what is left of the burst.
 #[test]
-fn who_leaves_and_comes_again_has_no_new_burst() {
+fn rejoining_gives_no_new_burst() {
     let daemon = daemon("", "messages_per_second = 10");
     let mut bob = Client::member(&daemon, "bob");
     let start = Instant::now();
@@ -79,7 +79,7 @@ fn who_leaves_and_comes_again_has_no_new_burst() {
 }
 
 #[test]
-fn every_service_that_listens_has_the_pace_of_the_limits_and_its_own_table_has_another() {
+fn pace_applies_to_listening_services_and_own_table_overrides() {
     let daemon = daemon("messages_per_second = 4", "messages_per_second = 0");
     let requests = [
         ("multiply\n", "1 1\n", "Data received\n1.0\n"),
@@ -122,7 +122,7 @@ fn every_service_that_listens_has_the_pace_of_the_limits_and_its_own_table_has_a
 }
 
 #[test]
-fn messages_of_a_raw_client_stay_apart_while_they_wait() {
+fn raw_messages_stay_separate_while_paced() {
     let daemon = daemon("", "framing = \"raw\"\nmessages_per_second = 5");
     let mut bob = daemon.tcp(CHAT);
     bob.say("bob");
@@ -142,7 +142,7 @@ fn messages_of_a_raw_client_stay_apart_while_they_wait() {
 }
 
 #[test]
-fn who_waits_costs_no_processor_time_and_a_reload_lets_it_go_on() {
+fn paced_client_costs_no_processor_time_and_a_reload_frees_it() {
     let daemon = daemon("", "messages_per_second = 1");
     let mut alice = Client::member(&daemon, "alice");
     alice.say("hi\n".repeat(100_000));
@@ -160,7 +160,7 @@ fn who_waits_costs_no_processor_time_and_a_reload_lets_it_go_on() {
 }
 
 #[test]
-fn once_the_daemon_stops_nobody_waits() {
+fn stop_lifts_the_pace() {
     let mut daemon = daemon("messages_per_second = 1", "");
     let mut client = daemon.tcp(MULTIPLY);
     client.say("1 1\n".repeat(300));
@@ -172,7 +172,7 @@ fn once_the_daemon_stops_nobody_waits() {
 }
 
 #[test]
-fn lines_of_a_fifo_wait_too() {
+fn fifo_lines_are_paced() {
     let daemon = Daemon::with(
         "[chat]\nlisten = [\"tcp://{ip}:33000\", \"fifo://{dir}/board\"]\nmessages_per_second = 10\n[mux]\nlisten = [\"unix://{dir}/ipcd.sock\"]\n",
     );

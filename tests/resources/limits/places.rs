@@ -49,7 +49,7 @@ fn take_all(connect: impl Fn() -> Client) -> Vec<Client> {
 }
 
 #[test]
-fn with_all_places_taken_by_others_the_administrator_can_reload() {
+fn administrator_can_reload_when_all_places_are_taken() {
     let daemon = Daemon::with(&few());
     let mut others = take_all(|| daemon.tcp(MULTIPLY));
     let start = Instant::now();
@@ -62,7 +62,7 @@ fn with_all_places_taken_by_others_the_administrator_can_reload() {
 }
 
 #[test]
-fn with_all_places_taken_by_one_user_on_the_unix_socket_the_administrator_can_reload() {
+fn administrator_can_reload_when_one_user_takes_all_unix_places() {
     if !is_root() {
         return;
     }
@@ -77,7 +77,7 @@ fn with_all_places_taken_by_one_user_on_the_unix_socket_the_administrator_can_re
 }
 
 #[test]
-fn with_all_places_taken_a_restart_hands_everybody_over() {
+fn restart_hands_everyone_over_when_all_places_are_taken() {
     let ground = Ground::new();
     ground.write_config(&few());
     let manager = Manager::new(&ground);
@@ -97,7 +97,7 @@ fn with_all_places_taken_a_restart_hands_everybody_over() {
 }
 
 #[test]
-fn the_places_that_are_kept_are_eight_and_given_back() {
+fn eight_reserved_places_are_given_and_returned() {
     let daemon = Daemon::with(&few());
     let _others = take_all(|| daemon.tcp(MULTIPLY));
     let mut own: Vec<Client> = (0..PLACES_KEPT).map(|_| daemon.unix()).collect();
@@ -110,7 +110,7 @@ fn the_places_that_are_kept_are_eight_and_given_back() {
 }
 
 #[test]
-fn an_ipv6_network_counts_as_one_and_so_does_loopback() {
+fn ipv6_network_and_loopback_each_count_as_one() {
     let mut engine = Engine::new(Settings { connections_per_address_max: 2, ..Settings::default() });
     let (endpoint, service) = ("tcp://[::]:65432".into(), Service::Multiply);
     let binding = Rc::new(Binding { endpoint, service, transport: Transport::TCP, allowed: None });

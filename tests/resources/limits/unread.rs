@@ -51,7 +51,7 @@ fn flood(daemon: &Daemon, begin: &str, ask: &str) -> (Duration, Vec<u8>) {
 }
 
 #[test]
-fn who_reads_nothing_is_closed_after_send_timeout_in_every_service() {
+fn nonreader_is_closed_after_send_timeout_in_every_service() {
     let daemon = daemon("send_timeout = \"1s\"");
     let before = daemon.descriptors();
     std::thread::scope(|scope| {
@@ -70,7 +70,7 @@ fn who_reads_nothing_is_closed_after_send_timeout_in_every_service() {
 }
 
 #[test]
-fn a_talker_and_a_member_who_only_listen_and_do_not_read_are_closed_too() {
+fn listening_nonreaders_in_talk_and_chat_are_closed_too() {
     let daemon = daemon("send_timeout = \"1s\"");
     let (mut talker, mut member) = (daemon.unix(), daemon.unix());
     talker.say("talk\n");
@@ -99,7 +99,7 @@ fn a_talker_and_a_member_who_only_listen_and_do_not_read_are_closed_too() {
 /// A kernel tells of room on a Unix socket once three quarters of its buffer, some 200 KiB, are free: this one reads on all
 /// the time, and more slowly than that.
 #[test]
-fn who_reads_slowly_is_not_closed() {
+fn slow_reader_is_not_closed() {
     let daemon = daemon("send_timeout = \"1s\"");
     let mut stream = UnixStream::connect(daemon.socket()).unwrap();
     stream.set_nonblocking(true).unwrap();

@@ -20,7 +20,7 @@ listen = ["tcp://{ip}:65434", "unix://{dir}/ipcd.sock"]
 "#;
 
 #[test]
-fn only_those_networks_come_in_and_others_are_told_so() {
+fn only_listed_networks_are_admitted_and_others_get_a_reason() {
     let daemon = Daemon::with(LISTED);
     let mut inside = from(INSIDE, daemon.address(MULTIPLY));
     inside.say("5 10\n");
@@ -45,7 +45,7 @@ fn only_those_networks_come_in_and_others_are_told_so() {
 }
 
 #[test]
-fn a_datagram_from_elsewhere_gets_no_answer() {
+fn unlisted_networks_datagram_gets_no_reply() {
     let daemon = Daemon::with(LISTED);
     let ask = |address: Ipv4Addr| {
         let socket = UdpSocket::bind((address, 0)).expect("a socket");
@@ -66,7 +66,7 @@ fn a_datagram_from_elsewhere_gets_no_answer() {
 }
 
 #[test]
-fn a_services_list_is_asked_on_a_mux_of_the_network_too() {
+fn service_list_applies_on_a_network_mux_too() {
     let daemon = Daemon::with(LISTED);
     for (address, service, heard) in [
         (
@@ -108,7 +108,7 @@ fn check(config: &str) -> String {
 }
 
 #[test]
-fn check_tells_what_is_wrong_with_a_list() {
+fn check_reports_mistakes_in_a_list() {
     let with = |listen: &str, list: &str| {
         format!(
             "[multiply]\nlisten = [{listen}]\nallow_addresses = {list}\n[mux]\nlisten = [\"unix://{{dir}}/s\"]\n"

@@ -48,7 +48,7 @@ const MISTAKES: [(&str, &str); 12] = [
 ];
 
 #[test]
-fn the_mistake_of_each_of_thirty_is_named_within_two_seconds_though_nobody_watches() {
+fn each_of_thirty_mistakes_is_named_in_two_seconds_unwatched() {
     let daemon = Daemon::with(USUAL);
     let mut open: Vec<Client> = Vec::new();
     let mut wanted: HashMap<Ipv4Addr, Option<&str>> = HashMap::new();
@@ -106,7 +106,7 @@ fn the_mistake_of_each_of_thirty_is_named_within_two_seconds_though_nobody_watch
 }
 
 #[test]
-fn who_gets_it_right_is_in_trouble_no_more_and_is_remembered_when_it_has_gone() {
+fn success_clears_the_trouble_and_is_remembered_after_leaving() {
     let daemon = Daemon::with(&format!("{USUAL}[stats]\nlisten = [\"tcp://{{ip}}:33001\"]\n"));
     let mut first = from(at(2), daemon.address(MULTIPLY));
     first.say("5,10\n");
@@ -155,7 +155,7 @@ fn who_gets_it_right_is_in_trouble_no_more_and_is_remembered_when_it_has_gone() 
 }
 
 #[test]
-fn only_those_who_may_watch_see_the_class() {
+fn class_needs_permission_to_watch() {
     let daemon = Daemon::with(&format!("{}mode = \"0666\"\n[watch]\nallow_users = [64001]\n", USUAL));
     if !is_root() {
         return;
@@ -185,7 +185,7 @@ fn only_those_who_may_watch_see_the_class() {
 }
 
 #[test]
-fn one_who_watches_picks_a_name_an_address_or_hints_alone() {
+fn class_selects_by_name_address_or_hints() {
     let daemon = Daemon::with(&format!("{USUAL}[watch]\nmax_watchers = 64\n"));
     let mut ann = from(at(2), daemon.address(CHAT));
     ann.say("ann lee\n");

@@ -40,7 +40,7 @@ fn transcript(daemon: &Daemon) -> String {
 }
 
 #[test]
-fn a_member_who_is_put_out_hears_why_and_the_others_that_it_has_left() {
+fn kicked_member_gets_the_reason_and_others_see_it_leave() {
     let daemon = Daemon::with(ROOM);
     let (mut ann, mut bob) = (member(&daemon, 2, "ann"), member(&daemon, 3, "bob lee"));
     ann.hear("bob lee has joined the chat!\n");
@@ -66,7 +66,7 @@ fn a_member_who_is_put_out_hears_why_and_the_others_that_it_has_left() {
 }
 
 #[test]
-fn a_member_who_is_muted_hears_and_is_not_heard_until_it_is_over() {
+fn muted_member_hears_but_is_not_heard_until_it_expires() {
     let daemon = Daemon::with(ROOM);
     let (mut ann, mut bob) = (member(&daemon, 2, "ann"), member(&daemon, 3, "bob"));
     ann.hear("bob has joined the chat!\n");
@@ -123,7 +123,7 @@ fn a_member_who_is_muted_hears_and_is_not_heard_until_it_is_over() {
 }
 
 #[test]
-fn the_room_hears_a_teacher_by_a_mark_that_no_name_can_have() {
+fn teacher_speaks_with_a_mark_no_name_can_have() {
     let daemon = Daemon::with(ROOM);
     let mut ann = member(&daemon, 2, "ann");
     let (status, said) = ipcctl(&daemon, &["say", "five", "more", "minutes: then", "--", "we", "stop"]);
@@ -146,7 +146,7 @@ fn the_room_hears_a_teacher_by_a_mark_that_no_name_can_have() {
 }
 
 #[test]
-fn every_connection_of_an_address_is_closed_and_no_other() {
+fn only_the_connections_of_an_address_are_closed() {
     let daemon = Daemon::with(ROOM);
     let (mut ann, mut bob) = (member(&daemon, 2, "ann"), member(&daemon, 3, "bob"));
     let mut also = from([127, 78, 0, 2].into(), daemon.address(MULTIPLY));
@@ -176,7 +176,7 @@ fn every_connection_of_an_address_is_closed_and_no_other() {
 }
 
 #[test]
-fn nobody_else_is_obeyed() {
+fn orders_of_others_are_refused() {
     const REFUSAL: &str = "Error: control is for root and the daemon's own user, on the Unix socket\n";
     let daemon = Daemon::with(
         &ROOM.replace("[\"unix://{dir}/ipcd.sock\"]", "[\"unix://{dir}/ipcd.sock\", \"tcp://{ip}:65434\"]"),

@@ -14,7 +14,7 @@ const QUESTION: &str = "What is the passphrase of this room?";
 const WRONG: &str = "Error: that is not the passphrase of this room";
 
 #[test]
-fn who_says_the_passphrase_is_in_and_others_are_not() {
+fn passphrase_admits_and_others_stay_out() {
     let daemon = Daemon::with(ROOM);
     let mut ann = daemon.tcp(CHAT);
     ann.say("ann\n");
@@ -58,7 +58,7 @@ fn who_says_the_passphrase_is_in_and_others_are_not() {
 }
 
 #[test]
-fn it_is_in_no_log_and_no_watcher_sees_it() {
+fn passphrase_is_in_no_log_and_no_watch() {
     let daemon = Daemon::talkative(ROOM);
     let mut watcher = daemon.unix();
     watcher.say("watch\nall\n");
@@ -92,7 +92,7 @@ fn check(config: &str) -> (Ground, String) {
 }
 
 #[test]
-fn check_and_a_start_say_who_can_read_it_and_never_what_it_is() {
+fn check_and_start_report_passphrase_readers_and_never_its_text() {
     let open = "[chat]\npassphrase = \"sesame\"\nlisten = [\"tcp://localhost:33000\", \"tcp://0.0.0.0:33001\"]\n[mux]\nlisten = [\"unix://{dir}/s\"]\n";
     let (ground, said) = check(open);
     assert!(
@@ -123,7 +123,7 @@ fn check_and_a_start_say_who_can_read_it_and_never_what_it_is() {
 }
 
 #[test]
-fn the_client_says_it_from_a_file_and_without_one_says_what_is_missing() {
+fn client_reads_the_passphrase_from_a_file_or_says_it_is_missing() {
     let daemon = Daemon::with(ROOM);
     let chat = |arguments: &[&str]| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_ipcctl"));

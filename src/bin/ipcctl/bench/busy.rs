@@ -81,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_neither_idle_nor_ours_is_others() {
+    fn time_not_idle_and_not_ours_counts_as_others() {
         let before = time("100 0 100 800 0 0 0 0 0 0");
         // A second of two processors: 60 ticks of work, 20 of another machine's, 120 idle.
         let after = time("140 0 120 910 10 0 0 20 0 0");

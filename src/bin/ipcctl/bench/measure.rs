@@ -290,7 +290,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_percentile_is_the_smallest_sample_that_so_many_do_not_exceed() {
+    fn percentile_is_the_smallest_sample_not_exceeded_by_that_share() {
         let of = |samples: &[u64]| Latency::of(samples.to_vec()).all();
         assert_eq!(of(&[7]), [7; 5]);
         assert_eq!(of(&[2, 1]), [1, 1, 2, 2, 2]);

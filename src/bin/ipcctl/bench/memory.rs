@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn messages_come_whole_and_in_order_however_often_the_ring_goes_round() {
+    fn messages_stay_whole_and_ordered_when_the_ring_wraps() {
         let (mut ours, mut theirs) = pair();
         // Positions run over as well.
         for memory in [&mut ours, &mut theirs] {
@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn a_full_ring_and_a_false_length_are_errors() {
+    fn full_ring_and_wrong_length_are_errors() {
         let (mut ours, mut theirs) = pair();
         let message = [7; MESSAGE_BYTES_MAX];
         let sent = (0..100).take_while(|_| ours.send(&[&message]).is_ok()).count();

@@ -314,7 +314,7 @@ mod tests {
     use clap::ValueEnum;
 
     #[test]
-    fn a_line_is_broken_at_spaces() {
+    fn lines_wrap_at_spaces() {
         assert_eq!(wrapped("one two three", 9, "  "), "one two\n  three");
         assert_eq!(wrapped(" a  b", 4, "-"), " a \n-b");
         assert_eq!(wrapped("0123456789 x", 5, ""), "0123456789\nx");
@@ -322,7 +322,7 @@ mod tests {
     }
 
     #[test]
-    fn the_table_fits_a_terminal_of_the_usual_width_whatever_the_figures() {
+    fn table_fits_80_columns_for_all_figures() {
         let latency =
             Latency { min: 999_900, p50: 9_999_900, p90: 9_999_900, p99: 99_999_900, max: 999_999_900 };
         let pipelined = Pipelined { in_flight: 4, round_trips: 1, per_second: 9_999_999 };
@@ -355,7 +355,7 @@ mod tests {
     }
 
     #[test]
-    fn thousands_stand_apart() {
+    fn thousands_are_grouped() {
         for (number, text) in [(0, "0"), (999, "999"), (1000, "1,000"), (1_234_567, "1,234,567")] {
             assert_eq!(grouped(number), text);
         }

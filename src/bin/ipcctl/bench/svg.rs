@@ -123,7 +123,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_means_something_in_xml_is_escaped() {
+    fn xml_special_characters_are_escaped() {
         assert_eq!(escape("a<b> & \"c\"\u{1b}é"), "a&lt;b&gt; &amp; &quot;c&quot;\u{fffd}é");
     }
 }

@@ -65,7 +65,7 @@ mod tests {
     }
 
     #[test]
-    fn a_command_and_a_name_are_completed_where_they_stand() {
+    fn commands_and_names_complete_at_the_cursor() {
         let way = |from: usize, way: &str| Some((from, way.to_owned()));
         assert_eq!(first("/ms"), way(0, "/msg "));
         assert_eq!(first("/w"), way(0, "/who"));
@@ -79,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn tab_again_is_the_next_one_and_something_typed_begins_anew() {
+    fn repeated_tab_cycles_and_typing_starts_over() {
         let names = || ["Ann", "Ann B.", "bob"].into_iter();
         let mut completion = Completion::default();
         assert_eq!(completion.next("an", names()).unwrap().1, "Ann: ");

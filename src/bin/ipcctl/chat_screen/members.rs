@@ -63,7 +63,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn who_comes_speaks_and_leaves_is_known_and_a_question_of_our_own_is_not_shown() {
+    fn members_follow_joins_speech_and_leaves_and_own_query_is_hidden() {
         let mut members = Members::default();
         for line in ["bob has joined the chat!", "Ann B.: hi: you", "eve (to you): psst", "* eve waves: x"] {
             assert!(!members.handle(line), "{line}");

@@ -51,7 +51,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_rooms_own_words_are_nobodys_and_private_ones_look_private() {
+    fn room_lines_have_no_speaker_and_private_ones_look_private() {
         let said = |name: &str| Kind::Said { name_bytes: name.len() };
         for (line, kind) in [
             ("Commands: /help, /who, /me TEXT", Kind::Room),

@@ -264,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn those_in_trouble_come_first_and_the_newest_of_them_on_top() {
+    fn rows_in_trouble_come_first_newest_on_top() {
         let mut told = told();
         sorted(&mut told);
         let rows: Vec<Row> = told.iter().map(Row::of).collect();
@@ -289,7 +289,7 @@ mod tests {
     }
 
     #[test]
-    fn a_hint_has_room_at_every_width_and_somebody_is_always_named() {
+    fn hint_fits_every_width_and_a_name_is_always_shown() {
         let rows: Vec<Row> = told().iter().map(Row::of).collect();
         for width in 0..200 {
             let shown = fitting(&rows, width);

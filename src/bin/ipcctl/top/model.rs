@@ -130,7 +130,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn machines_are_sorted_by_what_was_asked_and_those_that_do_not_say_come_last() {
+    fn machines_sort_by_column_with_missing_figures_last() {
         let told = [
             json!({"host": "c", "age": 1.5, "cpu_percent": 5}),
             json!({"host": "a", "age": 3.0, "cpu_percent": 50.0, "virtual_memory": {"percent": 1}}),

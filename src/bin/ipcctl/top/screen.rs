@@ -429,7 +429,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn a_curve_has_a_point_for_each_report_however_late_it_is_told() {
+    fn curve_has_one_point_per_report_even_when_late() {
         let zero = Instant::now();
         let at = |seconds: f64| zero + Duration::from_secs_f64(seconds);
         let machine = |percent: u32| {

@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn an_event_reads_as_the_daemon_writes_it_in_lines() {
+    fn event_is_formatted_as_by_the_daemon() {
         let line = |event: &str, text: &str| {
             format!(
                 r#"{{"schema":1,"event":"{event}","time":2.5,"endpoint":"tcp://[::1]:1","service":"chat","peer":"[::1]:2","text":"{text}"}}"#
@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_event_has_its_meaning_and_nothing_is_left_in_it_that_a_terminal_obeys() {
+    fn other_lines_keep_their_meaning_without_control_characters() {
         assert_eq!(WatchLine::of(r#"{"event":"missed","count":7}"#), WatchLine::Missed(7));
         let watching = r#"{"event":"watching","time":2,"text":"service=chat"}"#;
         assert_eq!(

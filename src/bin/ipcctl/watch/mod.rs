@@ -160,7 +160,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_hint_stands_out_and_a_message_that_looks_like_one_does_not() {
+    fn hint_stands_out_and_a_similar_message_does_not() {
         let line = |what: &str| format!("+1.0 s  tcp://[::1]:1  [::1]:2  {what}");
         assert!(coloured(&line("hint: read")).starts_with("\u{1b}[1;33m"));
         let message = line("message '  hint: x'");

@@ -79,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn of_what_is_too_long_nothing_is_kept_up_to_its_end() {
+    fn overlong_message_is_discarded_up_to_its_end() {
         assert_eq!(behind(Kind::Line, b"123456789", b"1011\n3 4\n"), "3");
         assert_eq!(behind(Kind::C, b"123456789", b"\n1\x003 4\n"), "");
         let four = Kind::Prefixed(Prefix::Big4);

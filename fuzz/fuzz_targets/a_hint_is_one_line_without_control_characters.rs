@@ -1,3 +1,0 @@
-#![no_main]
-
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| claims::a_hint_is_one_line_without_control_characters(bytes));

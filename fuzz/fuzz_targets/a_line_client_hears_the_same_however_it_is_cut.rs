@@ -1,3 +1,0 @@
-#![no_main]
-
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| claims::a_line_client_hears_the_same_however_it_is_cut(bytes));

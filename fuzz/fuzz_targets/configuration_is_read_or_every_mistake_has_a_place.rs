@@ -1,0 +1,3 @@
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| claims::configuration_is_read_or_every_mistake_has_a_place(bytes));

@@ -1,3 +1,0 @@
-#![no_main]
-
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| claims::no_name_looks_like_the_rooms_own_words(bytes));

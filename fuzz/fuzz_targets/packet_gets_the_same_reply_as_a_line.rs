@@ -1,0 +1,3 @@
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| claims::packet_gets_the_same_reply_as_a_line(bytes));

@@ -1,3 +1,0 @@
-#![no_main]
-
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| claims::the_engine_keeps_its_bounds_and_ends(bytes));
