@@ -23,9 +23,9 @@ impl Engine {
         stop.listening = now < stop.listen;
         let (patient, by) = (stop.listening, stop.by);
         let is_settled = |session: &Session, shared: &EngineState| !patient || session.is_settled(shared);
-        let all_settled = self.sessions.iter().flatten().all(|session| is_settled(session, &self.shared));
-        for index in 0..self.sessions.len() {
-            let Some(Some(session)) = self.sessions.get(index) else { continue };
+        let all_settled = self.sessions.iter().all(|session| is_settled(session, &self.shared));
+        for index in 0..self.sessions.end() {
+            let Some(session) = self.sessions.at(index) else { continue };
             let (peer, settled) = (session.peer(), is_settled(session, &self.shared));
             if now >= by {
                 self.remove(peer, Output::Close(peer));
@@ -42,7 +42,7 @@ impl Engine {
 
     pub(super) fn reconfigure(&mut self, now: Timestamp, settings: Settings) {
         let before = std::mem::replace(&mut self.shared.settings, settings);
-        let counted = self.sessions.iter().flatten().filter(|session| session.is_counted());
+        let counted = self.sessions.iter().filter(|session| session.is_counted());
         let everybody = counted.map(|session| (session.service(), session.origin()));
         self.shared.connection_counts.retake(&self.shared.settings, everybody);
         self.shared.set_history();
@@ -62,7 +62,7 @@ impl Engine {
     }
 
     pub(super) fn peers(&self) -> Vec<ConnectionId> {
-        self.sessions.iter().flatten().map(Session::peer).collect()
+        self.sessions.iter().map(Session::peer).collect()
     }
 
     /// Everybody's deadlines may have changed, and what they wait for, so that everybody is looked at.

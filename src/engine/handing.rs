@@ -26,7 +26,7 @@ impl Engine {
     /// Begins to hand over. Sessions of which there is no piece are not carried over.
     pub fn hand_over(&self, now: Timestamp) -> Handing<'_> {
         let (mut bindings, mut numbers) = (Vec::new(), HashMap::new());
-        for session in self.sessions.iter().flatten() {
+        for session in self.sessions.iter() {
             numbers.entry(Rc::as_ptr(session.binding())).or_insert_with(|| {
                 bindings.push(session.binding());
                 bindings.len() as u32 - 1
@@ -61,12 +61,7 @@ impl Engine {
             let name = saved.name().map(str::to_owned);
             let Some(session) = Session::restore(&mut self.shared, now, peer, saved) else { continue };
             nameless.extend(name.filter(|_| session.member_id().is_none()).map(|name| (peer, name)));
-            let index = peer.index as usize;
-            if self.sessions.len() <= index {
-                self.sessions.resize_with(index + 1, || None);
-            }
-            self.sessions[index] = Some(session);
-            self.open += 1;
+            self.sessions.insert(session);
             peers.push(peer);
         }
         for peer in self.shared.talk.take_widowed() {
@@ -102,12 +97,12 @@ impl<'e> Handing<'e> {
 
     /// Every connection, carried over or not.
     pub fn peers(&self) -> impl Iterator<Item = ConnectionId> + use<'e> {
-        self.engine.sessions.iter().flatten().map(|session| session.peer())
+        self.engine.sessions.iter().map(|session| session.peer())
     }
 
     /// The piece for a session whose descriptor has this number; `None`: it is not carried over.
     pub fn session(&mut self, peer: ConnectionId, number: u64) -> Option<Piece<'e>> {
-        let session = self.engine.session(peer)?;
+        let session = self.engine.sessions.get(peer)?;
         let binding = *self.numbers.get(&Rc::as_ptr(session.binding()))?;
         let (saved, runs) = session.save(&self.engine.shared, binding)?;
         self.sessions += 1;

@@ -9,17 +9,17 @@ use super::session::Session;
 impl Engine {
     /// Connections in the table, closing and refused ones included.
     pub fn len(&self) -> usize {
-        self.open
+        self.sessions.len()
     }
 
     /// Whether the peer was let in.
     pub fn is_admitted(&self, peer: ConnectionId) -> bool {
-        self.session(peer).is_some_and(Session::is_counted)
+        self.sessions.get(peer).is_some_and(Session::is_counted)
     }
 
     /// Whether there is no connection.
     pub fn is_empty(&self) -> bool {
-        self.open == 0
+        self.sessions.len() == 0
     }
 
     /// Connections of a service that were let in.
@@ -41,7 +41,7 @@ impl Engine {
     /// bytes, for a status summary and for tests of the bound: [`memory::parts`](super::memory::parts) has the most that it can be.
     pub fn queued_bytes(&self) -> usize {
         let shared = &self.shared;
-        let sessions: usize = self.sessions.iter().flatten().map(|session| session.held_bytes(shared)).sum();
+        let sessions: usize = self.sessions.iter().map(|session| session.held_bytes(shared)).sum();
         sessions
             + shared.room.log_bytes()
             + shared.machines.bytes()
@@ -51,13 +51,13 @@ impl Engine {
 
     /// Of that, what counts against [`Settings::queued_bytes_max`](super::limits::Settings::queued_bytes_max); as it was counted, and as it is.
     pub fn shared_bytes(&self) -> (usize, usize) {
-        let sessions = self.sessions.iter().flatten().filter(|session| !session.is_lossy());
+        let sessions = self.sessions.iter().filter(|session| !session.is_lossy());
         (self.held_bytes(), sessions.map(|session| session.held_bytes(&self.shared)).sum())
     }
 
     /// Whether the peer is to be read from at the moment.
     pub fn wants_input(&self, peer: ConnectionId) -> bool {
-        self.session(peer).is_some_and(|session| session.wants_input(&self.shared))
+        self.sessions.get(peer).is_some_and(|session| session.wants_input(&self.shared))
     }
 
     /// Whether there is work left over that only needs another turn.
@@ -78,7 +78,7 @@ impl Engine {
 
     /// Whether a [stop](super::message::Input::Stop) has been completed.
     pub fn is_done(&self) -> bool {
-        self.shared.stop.is_some() && self.open == 0
+        self.shared.stop.is_some() && self.sessions.len() == 0
     }
 
     /// Who is in the room, by name: of those who came before a restart no note tells.

@@ -100,11 +100,13 @@ mod room;
 mod roster;
 pub mod service;
 mod session;
+mod session_table;
 pub mod source;
 pub mod text;
 mod timer_queue;
 mod transcript;
 pub mod transport;
+mod turn;
 pub mod words;
 
 use std::collections::VecDeque;
@@ -127,12 +129,10 @@ use roster::Roster;
 use service::Service;
 use service::talk::Pairs;
 use session::Session;
+use session_table::SessionTable;
 use timer_queue::TimerQueue;
 
 pub use outgoing::Outgoing;
-
-/// Deadlines acted on in one turn, so that a thousand that come at once delay nobody else for long.
-const ALARMS_PER_TURN: usize = 256;
 
 /// Happenings kept for [`Engine::poll_note`]; the caller takes them after each input, so that this is never reached.
 const NOTES_MAX: usize = 64 * 1024;
@@ -144,9 +144,7 @@ pub const SLICES_MAX: usize = 4;
 #[derive(Debug)]
 pub struct Engine {
     shared: EngineState,
-    /// By [`ConnectionId::index`]; the reactor keeps the indices dense. The last one is there: after a peak the memory goes back.
-    sessions: Vec<Option<Session>>,
-    open: usize,
+    sessions: SessionTable,
     deadlines: TimerQueue,
     outputs: VecDeque<Output>,
     /// Peers with a reply of their own to send: they come first.
@@ -198,8 +196,7 @@ impl Engine {
                 stop: None,
                 held: 0,
             },
-            sessions: Vec::new(),
-            open: 0,
+            sessions: SessionTable::default(),
             deadlines: TimerQueue::default(),
             outputs: VecDeque::new(),
             replies: VecDeque::new(),
@@ -225,7 +222,7 @@ impl Engine {
             Input::Bytes { peer, bytes, more } => {
                 self.with(now, peer, |session, shared| session.handle_bytes(shared, now, bytes, more));
                 if let Some(peer) = self.shared.unfinished.take()
-                    && self.session(peer).is_some()
+                    && self.sessions.get(peer).is_some()
                 {
                     self.outputs.push_back(Output::Acknowledge(peer));
                 }
@@ -252,7 +249,7 @@ impl Engine {
                     session.set_blocked(shared, now, false);
                     session.resume(shared, now);
                 });
-                if self.session(peer).is_some_and(|session| session.member_id().is_some()) {
+                if self.sessions.get(peer).is_some_and(|session| session.member_id().is_some()) {
                     self.call(peer); // the room may have gone on without it
                 }
             }
@@ -294,13 +291,7 @@ impl Engine {
         binding: &Rc<Binding>,
         origin: RemoteAddress,
     ) {
-        let index = peer.index as usize;
-        if self.sessions.len() <= index {
-            self.sessions.resize_with(index + 1, || None);
-        }
-        debug_assert!(self.sessions[index].is_none(), "the reactor gave a place away twice");
-        self.sessions[index] = Some(Session::open(&mut self.shared, now, peer, binding, origin));
-        self.open += 1;
+        self.sessions.insert(Session::open(&mut self.shared, now, peer, binding, origin));
         self.settle(now, peer);
         self.relieve_when_full(now);
     }
@@ -310,8 +301,7 @@ impl Engine {
             self.show_reply(peer, bytes);
         }
         let shared = &mut self.shared;
-        if let Some(Some(session)) = self.sessions.get(peer.index as usize)
-            && session.peer() == peer
+        if let Some(session) = self.sessions.get(peer)
             && let Some(member_id) = session.listening_member_id()
         {
             // Nothing follows from it for the session itself: of all that is sent in a large room this is nearly all.
@@ -336,34 +326,6 @@ impl Engine {
         });
     }
 
-    fn handle_tick(&mut self, now: Timestamp) {
-        self.flushes_left = FLUSHES_PER_TURN;
-        for _ in 0..ALARMS_PER_TURN {
-            let Some(peer) = self.deadlines.pop(now) else { break };
-            self.with(now, peer, |session, shared| {
-                session.timer.ring();
-                session.handle_time(shared, now);
-            });
-            self.tidy_deadlines();
-        }
-        if self.audience.is_empty() {
-            self.settle_room(now);
-        }
-        for _ in 0..self.waiting.len() {
-            let Some(peer) = self.waiting.pop_front() else { break };
-            self.with(now, peer, |session, shared| {
-                session.mark_waiting(false);
-                session.resume(shared, now);
-            });
-        }
-        self.shared.rates.tick(now, &self.shared.counters);
-        self.go_on_reporting(now);
-        self.show_events(now);
-        if self.shared.stop.is_some() {
-            self.go_on_stopping(now);
-        }
-    }
-
     // ---- what goes out
 
     /// What happened, oldest first. To be asked after each input until it says `None`.
@@ -383,7 +345,7 @@ impl Engine {
             return Some(output);
         }
         while let Some(peer) = self.replies.pop_front() {
-            if let Some(session) = self.session_mut(peer) {
+            if let Some(session) = self.sessions.get_mut(peer) {
                 session.mark_called(false);
                 return Some(Output::Flush(peer));
             }
@@ -404,7 +366,7 @@ impl Engine {
         while self.flushes_left > 0
             && let Some(peer) = self.audience.pop_front()
         {
-            if let Some(member_id) = self.session(peer).and_then(Session::member_id) {
+            if let Some(member_id) = self.sessions.get(peer).and_then(Session::member_id) {
                 self.shared.room.clear_ready(member_id);
                 self.flushes_left -= 1;
                 return Some(Output::Flush(peer));
@@ -420,117 +382,6 @@ impl Engine {
     pub fn poll_deadline(&self) -> Option<Timestamp> {
         let stop = self.shared.stop.as_ref().map(|stop| if stop.listening { stop.listen } else { stop.by });
         [self.deadlines.next(), stop].into_iter().flatten().min()
-    }
-
-    // ---- within
-
-    fn session(&self, peer: ConnectionId) -> Option<&Session> {
-        self.sessions.get(peer.index as usize)?.as_ref().filter(|session| session.peer() == peer)
-    }
-
-    fn session_mut(&mut self, peer: ConnectionId) -> Option<&mut Session> {
-        self.sessions.get_mut(peer.index as usize)?.as_mut().filter(|session| session.peer() == peer)
-    }
-
-    /// Does something with a session, if it is still there, and sees to what follows from it.
-    fn with(&mut self, now: Timestamp, peer: ConnectionId, act: impl FnOnce(&mut Session, &mut EngineState)) {
-        self.act_on(now, peer, act);
-        self.relieve_when_full(now);
-    }
-
-    /// The same, whatever the queues of all take then.
-    fn act_on(
-        &mut self,
-        now: Timestamp,
-        peer: ConnectionId,
-        act: impl FnOnce(&mut Session, &mut EngineState),
-    ) {
-        let session = self.sessions.get_mut(peer.index as usize).and_then(Option::as_mut);
-        let Some(session) = session.filter(|session| session.peer() == peer) else { return };
-        act(session, &mut self.shared);
-        self.settle(now, peer);
-    }
-
-    /// What follows from a change to a session: output, another deadline, its end.
-    fn settle(&mut self, now: Timestamp, peer: ConnectionId) {
-        let Some(Some(session)) = self.sessions.get_mut(peer.index as usize) else { return };
-        match session.step(&mut self.shared, now) {
-            Some(last @ (Output::Close(_) | Output::Reset(_))) => return self.remove(peer, last),
-            Some(output) => self.outputs.push_back(output),
-            None => {}
-        }
-        session.account(&mut self.shared);
-        let is_flushable = session.is_flushable();
-        if is_flushable && !session.mark_called(true) {
-            self.replies.push_back(peer);
-        }
-        if session.is_to_be_retried(&mut self.shared) {
-            self.outputs.push_back(Output::Retry(peer));
-        }
-        if session.is_to_be_heard_again(&self.shared, now) {
-            self.outputs.push_back(Output::Listen(peer));
-        }
-        if session.is_waiting_for_room(&self.shared) && !session.mark_waiting(true) {
-            self.waiting.push_back(peer);
-        }
-        if session.can_report() && !session.mark_reporting(true) {
-            self.reporting.push_back(peer);
-        }
-        if session.is_to_be_shown_more(&self.shared) {
-            self.shared.event_ring.mark_pending();
-        }
-        // What is flushed in this turn has another deadline then, or is blocked.
-        if !is_flushable {
-            let deadline = session.deadline(&self.shared);
-            self.deadlines.arm(peer, &mut session.timer, deadline);
-        }
-    }
-
-    /// Takes what the room has for a member whose messages are not lines, and sees to it that a pause before them ends.
-    #[cold]
-    fn hear_room(&mut self, peer: ConnectionId) {
-        let session = self.sessions.get_mut(peer.index as usize).and_then(Option::as_mut);
-        if let Some(session) = session.filter(|session| session.peer() == peer) {
-            session.hear_room(&mut self.shared);
-            session.account(&mut self.shared);
-            let deadline = session.deadline(&self.shared);
-            self.deadlines.arm(peer, &mut session.timer, deadline);
-        }
-    }
-
-    fn tidy_deadlines(&mut self) {
-        let sessions = &self.sessions;
-        self.deadlines.tidy(|peer, at| {
-            let session = sessions.get(peer.index as usize).and_then(Option::as_ref);
-            session.is_some_and(|session| session.peer() == peer && session.timer.is_for(at))
-        });
-    }
-
-    fn call(&mut self, peer: ConnectionId) {
-        if let Some(session) = self.session_mut(peer)
-            && !session.mark_called(true)
-        {
-            self.replies.push_back(peer);
-        }
-    }
-
-    fn remove(&mut self, peer: ConnectionId, last: Output) {
-        let Some(place) = self.sessions.get_mut(peer.index as usize) else { return };
-        if place.as_ref().is_none_or(|session| session.peer() != peer) {
-            return;
-        }
-        if let Some(mut session) = place.take() {
-            session.depart(&mut self.shared);
-            session.discharge(&mut self.shared);
-            self.deadlines.disarm(&mut session.timer);
-            self.tidy_deadlines();
-            self.open -= 1;
-            self.outputs.push_back(last);
-            while self.sessions.pop_if(|place| place.is_none()).is_some() {}
-            if let Some(capacity) = memory::shrunk(self.sessions.len(), self.sessions.capacity()) {
-                self.sessions.shrink_to(capacity);
-            }
-        }
     }
 }
 

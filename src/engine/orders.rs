@@ -30,7 +30,7 @@ impl Engine {
 
     /// Tells the log and the transcript what was done, and by whom.
     fn record(&mut self, by: ConnectionId, done: &str) {
-        let Some(session) = self.sessions.get(by.index as usize).and_then(Option::as_ref) else { return };
+        let Some(session) = self.sessions.get(by) else { return };
         let line = format!("({done}, by {})", session.origin());
         session.note(&mut self.shared, EventKind::Ordered(done.to_owned()));
         self.shared.room.write_down(&line);
@@ -41,7 +41,7 @@ impl Engine {
         let member_id =
             member_id.ok_or_else(|| format!("nobody in the room is called '{}'", quote(name.as_bytes())))?;
         let peer = self.shared.room.peer(member_id);
-        let origin = self.session(peer).map_or(RemoteAddress::Writers, |session| session.origin());
+        let origin = self.sessions.get(peer).map_or(RemoteAddress::Writers, |session| session.origin());
         Ok((member_id, peer, origin))
     }
 
@@ -106,7 +106,7 @@ impl Engine {
 
     /// Tells the log alone.
     fn note_order(&mut self, by: ConnectionId, done: String) {
-        if let Some(session) = self.sessions.get(by.index as usize).and_then(Option::as_ref) {
+        if let Some(session) = self.sessions.get(by) {
             session.note(&mut self.shared, EventKind::Ordered(done));
         }
     }
@@ -125,7 +125,7 @@ impl Engine {
             }
             _ => false,
         };
-        let sessions = self.sessions.iter().flatten();
+        let sessions = self.sessions.iter();
         let meant = sessions.filter(|session| session.peer() != by && session.is_serving());
         let meant = meant.filter(|session| is_meant(session.origin()));
         let peers: Vec<ConnectionId> = meant.map(|session| session.peer()).collect();

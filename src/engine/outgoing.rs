@@ -47,12 +47,7 @@ impl Engine {
     /// What may be written to `peer` now.
     pub fn outgoing(&mut self, peer: ConnectionId) -> Outgoing<'_> {
         let mut outgoing = Outgoing { slices: [&[]; SLICES_MAX], count: 0, is_part: false };
-        let Some(session) = self.sessions.get(peer.index as usize).and_then(Option::as_ref) else {
-            return outgoing;
-        };
-        if session.peer() != peer {
-            return outgoing;
-        }
+        let Some(session) = self.sessions.get(peer) else { return outgoing };
         if let Some(member_id) = session.listening_member_id() {
             offer_room(&self.shared.room, member_id, &mut outgoing);
             return outgoing;
@@ -61,7 +56,7 @@ impl Engine {
         if style != Style::Pairs && session.member_id().is_some() {
             self.hear_room(peer);
         }
-        let Some(Some(session)) = self.sessions.get(peer.index as usize) else { return outgoing };
+        let Some(session) = self.sessions.at(peer.index as usize) else { return outgoing };
         outgoing.push(session.outbox().ready(style));
         outgoing.is_part = style.is_one_by_one();
         if let Some(member_id) = session.member_id().filter(|_| style == Style::Pairs) {

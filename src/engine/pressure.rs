@@ -57,7 +57,7 @@ impl Engine {
     }
 
     fn holders(&self) -> Vec<Holder> {
-        let counted = self.sessions.iter().flatten().filter(|session| !session.is_lossy());
+        let counted = self.sessions.iter().filter(|session| !session.is_lossy());
         counted
             .map(|session| {
                 let (peer, client) = (session.peer(), session.origin().into());

@@ -20,13 +20,13 @@ impl Engine {
                 return;
             }
             let Some(peer) = self.reporting.pop_front() else { return };
-            let Some(session) = self.session_mut(peer) else { continue };
+            let Some(session) = self.sessions.get_mut(peer) else { continue };
             session.mark_reporting(false);
             let Some(progress) = session.report().filter(|_| session.can_report()) else { continue };
             let origin = session.origin();
             if progress == Progress::Begun && self.lacks_figures(now) {
                 self.wants_figures = true;
-                if let Some(session) = self.session_mut(peer) {
+                if let Some(session) = self.sessions.get_mut(peer) {
                     session.mark_reporting(true);
                 }
                 self.reporting.push_back(peer);
@@ -81,11 +81,11 @@ impl Engine {
                     }
                 },
                 // What connections have done lately is the table's before it is told.
-                Progress::Connections(at, _) if at as usize >= self.sessions.len() && may_watch => {
+                Progress::Connections(at, _) if at as usize >= self.sessions.end() && may_watch => {
                     status::write_turn_to_clients(out);
                     return Some(Progress::Tallies(0));
                 }
-                Progress::Connections(at, _) if at as usize >= self.sessions.len() => {
+                Progress::Connections(at, _) if at as usize >= self.sessions.end() => {
                     status::write_end(out);
                     return None;
                 }
@@ -96,7 +96,7 @@ impl Engine {
                 }
                 Progress::Clients(at) => return self.write_clients(now, at, out, budget),
                 Progress::Connections(at, written) => {
-                    let session = &self.sessions[at as usize];
+                    let session = self.sessions.at(at as usize);
                     if let Some(session) = session {
                         status::write_element(out, !written, &session.describe(&self.shared, now));
                     }
@@ -128,12 +128,12 @@ impl Engine {
 
     /// Lets the roster know what connections have done, as many as the budget is for; how far it is then.
     fn take_tallies(&mut self, from: u32, budget: &mut usize) -> Progress {
-        let to = self.sessions.len().min(from as usize + *budget);
+        let to = self.sessions.end().min(from as usize + *budget);
         *budget -= to - (from as usize).min(to);
-        for session in self.sessions[(from as usize).min(to)..to].iter_mut().flatten() {
+        for session in self.sessions.range_mut(from as usize, to) {
             session.report_tally(&mut self.shared);
         }
-        match to == self.sessions.len() {
+        match to == self.sessions.end() {
             true => Progress::Clients(0),
             false => Progress::Tallies(to as u32),
         }
@@ -191,7 +191,7 @@ impl Engine {
 
     /// Shows watchers what the kernel took for a peer: the beginning of the current offer.
     pub(super) fn show_reply(&mut self, peer: ConnectionId, bytes: usize) {
-        let Some(session) = self.session(peer).filter(|session| session.is_seen(&self.shared)) else {
+        let Some(session) = self.sessions.get(peer).filter(|session| session.is_seen(&self.shared)) else {
             return;
         };
         if session.service() == Service::Status {
@@ -203,7 +203,7 @@ impl Engine {
             let room = bytes.min(limits::WATCH_REPLY_BYTES).saturating_sub(head.len());
             head.extend_from_slice(&slice[..slice.len().min(room)]);
         }
-        let Some(session) = self.sessions[peer.index as usize].as_ref() else { return };
+        let Some(session) = self.sessions.get(peer) else { return };
         // Its own replies come first, then what the room has for it.
         let own = head.len().min(session.outbox().ready(session.style()).len());
         let room_confides =

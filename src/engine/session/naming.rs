@@ -219,7 +219,7 @@ mod tests {
         stage.say(ann, &format!("/key {SECRET}"));
         let peers = [ann, bob, old];
         let mut sessions = peers.map(|peer| {
-            let session = stage.engine.session(peer).unwrap();
+            let session = stage.engine.sessions.get(peer).unwrap();
             let (saved, _) = session.save(&stage.engine.shared, 0).unwrap();
             let written = serde_json::to_string(&saved).unwrap();
             let mut saved: SavedSession = serde_json::from_str(&written).unwrap();

@@ -1,0 +1,88 @@
+//! The table of sessions: each stands at the index of its connection. Knows where they are; has never seen what they do.
+
+use super::memory::shrunk;
+use super::message::ConnectionId;
+use super::session::Session;
+
+/// Every session.
+#[derive(Debug, Default)]
+pub(super) struct SessionTable {
+    /// By [`ConnectionId::index`]; the reactor keeps the indices dense. The last one is taken: after a peak the memory goes back.
+    places: Vec<Option<Session>>,
+    taken: usize,
+}
+
+impl SessionTable {
+    /// How many there are.
+    pub(super) fn len(&self) -> usize {
+        self.taken
+    }
+
+    /// One more than the highest index that is taken.
+    pub(super) fn end(&self) -> usize {
+        self.places.len()
+    }
+
+    /// The peer's session, unless that has gone.
+    #[inline]
+    pub(super) fn get(&self, peer: ConnectionId) -> Option<&Session> {
+        self.at(peer.index as usize).filter(|session| session.peer() == peer)
+    }
+
+    /// The same, to be changed.
+    #[inline]
+    pub(super) fn get_mut(&mut self, peer: ConnectionId) -> Option<&mut Session> {
+        self.at_mut(peer.index as usize).filter(|session| session.peer() == peer)
+    }
+
+    /// The session at an index.
+    #[inline]
+    pub(super) fn at(&self, index: usize) -> Option<&Session> {
+        self.places.get(index)?.as_ref()
+    }
+
+    /// The same, to be changed.
+    #[inline]
+    pub(super) fn at_mut(&mut self, index: usize) -> Option<&mut Session> {
+        self.places.get_mut(index)?.as_mut()
+    }
+
+    /// All of them, by index.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Session> {
+        self.places.iter().flatten()
+    }
+
+    /// Those from one index up to another, to be changed.
+    pub(super) fn range_mut(&mut self, from: usize, to: usize) -> impl Iterator<Item = &mut Session> {
+        self.places[from.min(to)..to].iter_mut().flatten()
+    }
+
+    /// Adds one, at the index of its connection.
+    pub(super) fn insert(&mut self, session: Session) {
+        let index = session.peer().index as usize;
+        if self.places.len() <= index {
+            self.places.resize_with(index + 1, || None);
+        }
+        debug_assert!(self.places[index].is_none(), "the reactor gave a place away twice");
+        self.places[index] = Some(session);
+        self.taken += 1;
+    }
+
+    /// Takes one out.
+    pub(super) fn remove(&mut self, peer: ConnectionId) -> Option<Session> {
+        let place = self.places.get_mut(peer.index as usize)?;
+        let session = place.take_if(|session| session.peer() == peer)?;
+        self.taken -= 1;
+        while self.places.pop_if(|place| place.is_none()).is_some() {}
+        if let Some(capacity) = shrunk(self.places.len(), self.places.capacity()) {
+            self.places.shrink_to(capacity);
+        }
+        Some(session)
+    }
+
+    /// How many there is memory for.
+    #[cfg(test)]
+    pub(super) fn capacity(&self) -> usize {
+        self.places.capacity()
+    }
+}

@@ -1,0 +1,131 @@
+//! A turn of the engine: what is due, and what follows from a change to a session.
+
+use super::Engine;
+use super::engine_state::EngineState;
+use super::limits::FLUSHES_PER_TURN;
+use super::message::{ConnectionId, Output, Timestamp};
+use super::session::Session;
+
+/// Deadlines acted on in one turn, so that a thousand that come at once delay nobody else for long.
+const ALARMS_PER_TURN: usize = 256;
+
+impl Engine {
+    pub(super) fn handle_tick(&mut self, now: Timestamp) {
+        self.flushes_left = FLUSHES_PER_TURN;
+        for _ in 0..ALARMS_PER_TURN {
+            let Some(peer) = self.deadlines.pop(now) else { break };
+            self.with(now, peer, |session, shared| {
+                session.timer.ring();
+                session.handle_time(shared, now);
+            });
+            self.tidy_deadlines();
+        }
+        if self.audience.is_empty() {
+            self.settle_room(now);
+        }
+        for _ in 0..self.waiting.len() {
+            let Some(peer) = self.waiting.pop_front() else { break };
+            self.with(now, peer, |session, shared| {
+                session.mark_waiting(false);
+                session.resume(shared, now);
+            });
+        }
+        self.shared.rates.tick(now, &self.shared.counters);
+        self.go_on_reporting(now);
+        self.show_events(now);
+        if self.shared.stop.is_some() {
+            self.go_on_stopping(now);
+        }
+    }
+
+    /// Does something with a session, if it is still there, and sees to what follows from it.
+    pub(super) fn with(
+        &mut self,
+        now: Timestamp,
+        peer: ConnectionId,
+        act: impl FnOnce(&mut Session, &mut EngineState),
+    ) {
+        self.act_on(now, peer, act);
+        self.relieve_when_full(now);
+    }
+
+    /// The same, whatever the queues of all take then.
+    pub(super) fn act_on(
+        &mut self,
+        now: Timestamp,
+        peer: ConnectionId,
+        act: impl FnOnce(&mut Session, &mut EngineState),
+    ) {
+        let Some(session) = self.sessions.get_mut(peer) else { return };
+        act(session, &mut self.shared);
+        self.settle(now, peer);
+    }
+
+    /// What follows from a change to a session: output, another deadline, its end.
+    pub(super) fn settle(&mut self, now: Timestamp, peer: ConnectionId) {
+        let Some(session) = self.sessions.at_mut(peer.index as usize) else { return };
+        match session.step(&mut self.shared, now) {
+            Some(last @ (Output::Close(_) | Output::Reset(_))) => return self.remove(peer, last),
+            Some(output) => self.outputs.push_back(output),
+            None => {}
+        }
+        session.account(&mut self.shared);
+        let is_flushable = session.is_flushable();
+        if is_flushable && !session.mark_called(true) {
+            self.replies.push_back(peer);
+        }
+        if session.is_to_be_retried(&mut self.shared) {
+            self.outputs.push_back(Output::Retry(peer));
+        }
+        if session.is_to_be_heard_again(&self.shared, now) {
+            self.outputs.push_back(Output::Listen(peer));
+        }
+        if session.is_waiting_for_room(&self.shared) && !session.mark_waiting(true) {
+            self.waiting.push_back(peer);
+        }
+        if session.can_report() && !session.mark_reporting(true) {
+            self.reporting.push_back(peer);
+        }
+        if session.is_to_be_shown_more(&self.shared) {
+            self.shared.event_ring.mark_pending();
+        }
+        // What is flushed in this turn has another deadline then, or is blocked.
+        if !is_flushable {
+            let deadline = session.deadline(&self.shared);
+            self.deadlines.arm(peer, &mut session.timer, deadline);
+        }
+    }
+
+    /// Takes what the room has for a member whose messages are not lines, and sees to it that a pause before them ends.
+    #[cold]
+    pub(super) fn hear_room(&mut self, peer: ConnectionId) {
+        if let Some(session) = self.sessions.get_mut(peer) {
+            session.hear_room(&mut self.shared);
+            session.account(&mut self.shared);
+            let deadline = session.deadline(&self.shared);
+            self.deadlines.arm(peer, &mut session.timer, deadline);
+        }
+    }
+
+    pub(super) fn tidy_deadlines(&mut self) {
+        let sessions = &self.sessions;
+        self.deadlines.tidy(|peer, at| sessions.get(peer).is_some_and(|session| session.timer.is_for(at)));
+    }
+
+    pub(super) fn call(&mut self, peer: ConnectionId) {
+        if let Some(session) = self.sessions.get_mut(peer)
+            && !session.mark_called(true)
+        {
+            self.replies.push_back(peer);
+        }
+    }
+
+    pub(super) fn remove(&mut self, peer: ConnectionId, last: Output) {
+        let Some(mut session) = self.sessions.remove(peer) else { return };
+        session.depart(&mut self.shared);
+        session.discharge(&mut self.shared);
+        self.deadlines.disarm(&mut session.timer);
+        self.tidy_deadlines();
+        self.outputs.push_back(last);
+    }
+}
