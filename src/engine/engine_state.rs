@@ -1,4 +1,4 @@
-//! What all sessions share, and what one has for another.
+//! What all sessions share.
 
 use std::collections::VecDeque;
 use std::rc::Rc;
@@ -7,18 +7,18 @@ use super::NOTES_MAX;
 use super::connection_counts::ConnectionCounts;
 use super::counters::Counters;
 use super::diagnosis::Hint;
+use super::effect::{Effect, SessionEvent};
 use super::event_ring::{Event, EventRing};
 use super::figures::{self, Figures};
 use super::limits::Settings;
 use super::machines::Machines;
-use super::message::{Binding, ConnectionId, EventKind, Note, RemoteAddress, Request, Timestamp};
+use super::message::{Binding, ConnectionId, EventKind, Note, RemoteAddress, Timestamp};
 use super::mutes::Mutes;
 use super::pace::{Lately, Pace};
 use super::peers::Peers;
 use super::room::Room;
 use super::roster::Roster;
 use super::service::Service;
-use super::service::control::Order;
 use super::service::talk::Pairs;
 use super::service::watch::TraceEvent;
 use super::session::{Guest, Unread};
@@ -38,8 +38,6 @@ pub(super) struct EngineState {
     pub(super) talk: Pairs,
     pub(super) machines: Machines,
     pub(super) event_ring: EventRing,
-    /// Whose burst has just ended within a message.
-    pub(super) unfinished: Option<ConnectionId>,
     /// Of those who have sent something where they are held to a pace.
     pub(super) paces: Peers<Pace>,
     /// Of those who come from one source, in the room.
@@ -51,32 +49,13 @@ pub(super) struct EngineState {
     pub(super) unread: Peers<Unread>,
     /// The time of the input that is being handled.
     pub(super) now: Timestamp,
-    /// What sessions have for other ones; delivered before anything else happens.
-    pub(super) session_events: VecDeque<(ConnectionId, SessionEvent)>,
-    /// What was asked of the daemon.
-    pub(super) requests: VecDeque<(ConnectionId, Request)>,
-    /// What is to be done to others, and who wants it.
-    pub(super) orders: VecDeque<(ConnectionId, Order)>,
+    /// What sessions leave to be done; applied before anything else happens.
+    pub(super) effects: VecDeque<Effect>,
     /// Refused connections that linger.
     pub(super) refused_lingering: usize,
     pub(super) stop: Option<Stop>,
     /// Memory that the queues of all connections take, but for what the room holds for them.
     pub(super) held: usize,
-}
-
-/// What one session has for another.
-#[derive(Debug)]
-pub(super) enum SessionEvent {
-    /// Somebody to talk with has come.
-    Met(RemoteAddress),
-    /// This was said to it.
-    Said(String),
-    /// There is room for what it has to say.
-    GoOn,
-    /// The one it talked with has left.
-    Left,
-    /// Another connection has its place in the room. The rest of a line that was sent in part.
-    Replaced(Vec<u8>),
 }
 
 /// The daemon is stopping.
@@ -123,6 +102,11 @@ impl EngineState {
             let what = EventKind::Mistaken(hint.text.clone());
             self.notes.push_back(Note { peer, binding: Rc::clone(binding), origin, what });
         }
+    }
+
+    /// Another session is to be told something.
+    pub(super) fn tell(&mut self, peer: ConnectionId, event: SessionEvent) {
+        self.effects.push_back(Effect::Tell(peer, event));
     }
 
     pub(super) fn note(&mut self, note: Note) {

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use super::Engine;
-use super::SessionEvent;
+use super::effect::SessionEvent;
 use super::machines::Machine;
 use super::message::{Binding, ConnectionId, Output, Timestamp};
 use super::record::piece::{Piece, Said};
@@ -53,7 +53,7 @@ impl Engine {
         self.shared.room.restore_log(log);
         let (mut present, unsound): (Vec<_>, Vec<_>) =
             present.into_iter().partition(|(_, saved)| saved.is_sound());
-        self.outputs.extend(unsound.into_iter().map(|(peer, _)| Output::Close(peer)));
+        unsound.into_iter().for_each(|(peer, _)| self.outputs.push(Output::Close(peer)));
         present.sort_by_key(|(_, saved)| saved.joined());
         let mut peers = Vec::with_capacity(present.len());
         let mut nameless = Vec::new();
@@ -65,7 +65,7 @@ impl Engine {
             peers.push(peer);
         }
         for peer in self.shared.talk.take_widowed() {
-            self.with(now, peer, |session, shared| session.handle_letter(shared, now, SessionEvent::Left));
+            self.with(now, peer, |session, shared| session.handle_event(shared, now, SessionEvent::Left));
         }
         missing.iter().filter_map(SavedSession::name).for_each(|name| self.shared.room.miss(name));
         for (peer, name) in nameless {
@@ -75,7 +75,7 @@ impl Engine {
         for peer in peers {
             self.with(now, peer, |session, shared| session.resume(shared, now));
         }
-        self.deliver(now);
+        self.apply_effects(now);
     }
 }
 

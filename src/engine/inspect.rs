@@ -63,8 +63,6 @@ impl Engine {
     /// Whether there is work left over that only needs another turn.
     pub fn has_work(&self) -> bool {
         !self.outputs.is_empty()
-            || !self.replies.is_empty()
-            || !self.audience.is_empty()
             || !self.waiting.is_empty()
             || !self.reporting.is_empty()
             || self.shared.event_ring.is_stirred()

@@ -72,6 +72,7 @@ pub mod datagram;
 pub mod diagnosis;
 mod digits;
 mod dropped;
+mod effect;
 mod encoding;
 mod engine_state;
 mod event_ring;
@@ -91,9 +92,11 @@ pub mod number;
 mod orders;
 mod outbox;
 mod outgoing;
+mod outputs;
 mod pace;
 mod peers;
 mod pressure;
+mod ready_list;
 pub mod record;
 mod reporting;
 mod room;
@@ -116,14 +119,17 @@ pub use counters::{Counters, ErrorKind, ServiceCounters, Turns};
 
 use connection_counts::ConnectionCounts;
 use datagram::{Answer, Datagram, Shares};
-use engine_state::{EngineState, SessionEvent, Stop};
+use effect::Effect;
+use engine_state::{EngineState, Stop};
 use event_ring::EventRing;
-use limits::{FLUSHES_PER_TURN, Settings};
+use limits::Settings;
 use machines::Machines;
 use message::{Binding, ConnectionId, Input, Note, Output, RemoteAddress, Timestamp};
 use mutes::Mutes;
+use outputs::OutputQueue;
 use pace::Lately;
 use peers::Peers;
+use ready_list::{For, ReadyList};
 use room::Room;
 use roster::Roster;
 use service::Service;
@@ -146,20 +152,15 @@ pub struct Engine {
     shared: EngineState,
     sessions: SessionTable,
     deadlines: TimerQueue,
-    outputs: VecDeque<Output>,
-    /// Peers with a reply of their own to send: they come first.
-    replies: VecDeque<ConnectionId>,
-    /// Members of the room with something new to hear.
-    audience: VecDeque<ConnectionId>,
+    outputs: OutputQueue,
     /// The answer to the last datagram.
     answer: Option<Answer>,
     /// What each sender of datagrams may still be answered.
     shares: Shares,
-    flushes_left: usize,
     /// Members with messages that wait until everybody has been offered the last ones.
-    waiting: VecDeque<ConnectionId>,
+    waiting: ReadyList,
     /// Peers whose status report goes on.
-    reporting: VecDeque<ConnectionId>,
+    reporting: ReadyList,
     /// A status report waits for what the process tells of itself.
     wants_figures: bool,
 }
@@ -182,30 +183,24 @@ impl Engine {
                 talk: Pairs::default(),
                 machines: Machines::default(),
                 event_ring: EventRing::default(),
-                unfinished: None,
                 paces: Peers::default(),
                 lately: Lately::default(),
                 guests: Peers::default(),
                 mutes: Mutes::default(),
                 unread: Peers::default(),
                 now: Timestamp::default(),
-                session_events: VecDeque::new(),
-                requests: VecDeque::new(),
-                orders: VecDeque::new(),
+                effects: VecDeque::new(),
                 refused_lingering: 0,
                 stop: None,
                 held: 0,
             },
             sessions: SessionTable::default(),
             deadlines: TimerQueue::default(),
-            outputs: VecDeque::new(),
-            replies: VecDeque::new(),
-            audience: VecDeque::new(),
+            outputs: OutputQueue::default(),
             answer: None,
             shares: Shares::default(),
-            flushes_left: FLUSHES_PER_TURN,
-            waiting: VecDeque::new(),
-            reporting: VecDeque::new(),
+            waiting: ReadyList::new(For::Room),
+            reporting: ReadyList::new(For::Report),
             wants_figures: false,
         };
         engine.shared.set_history();
@@ -220,11 +215,13 @@ impl Engine {
         match input {
             Input::Opened { peer, binding, origin } => self.handle_opened(now, peer, binding, origin),
             Input::Bytes { peer, bytes, more } => {
-                self.with(now, peer, |session, shared| session.handle_bytes(shared, now, bytes, more));
-                if let Some(peer) = self.shared.unfinished.take()
-                    && self.sessions.get(peer).is_some()
-                {
-                    self.outputs.push_back(Output::Acknowledge(peer));
+                let mut is_unfinished = false;
+                self.with(now, peer, |session, shared| {
+                    session.handle_bytes(shared, now, bytes, more);
+                    is_unfinished = session.waits_for_rest();
+                });
+                if is_unfinished && self.sessions.get(peer).is_some() {
+                    self.outputs.push(Output::Acknowledge(peer));
                 }
             }
             Input::Datagram { binding, origin, bytes, truncated, address } => {
@@ -271,16 +268,19 @@ impl Engine {
             Input::Turned(took) => self.shared.counters.turns.count(took),
             Input::Reconfigure(settings) => self.reconfigure(now, *settings),
         }
-        self.deliver(now);
+        self.apply_effects(now);
     }
 
-    /// Gives sessions what others have for them.
-    fn deliver(&mut self, now: Timestamp) {
-        while let Some((peer, letter)) = self.shared.session_events.pop_front() {
-            self.with(now, peer, |session, shared| session.handle_letter(shared, now, letter));
-        }
-        if !self.shared.orders.is_empty() {
-            self.carry_out_orders(now);
+    /// Does what sessions have left to be done.
+    fn apply_effects(&mut self, now: Timestamp) {
+        while let Some(effect) = self.shared.effects.pop_front() {
+            match effect {
+                Effect::Tell(peer, event) => {
+                    self.with(now, peer, |session, shared| session.handle_event(shared, now, event));
+                }
+                Effect::Ask(peer, request) => self.outputs.push_request(peer, request),
+                Effect::Order(by, order) => self.carry_out(now, by, order),
+            }
         }
     }
 
@@ -341,16 +341,7 @@ impl Engine {
     /// What is to be done next for somebody of its own, before anybody else is listened to. To be asked until it says
     /// `None`. What the room has for its members waits, so that one write carries what all have said in a turn.
     pub fn poll_urgent(&mut self) -> Option<Output> {
-        if let Some(output) = self.outputs.pop_front() {
-            return Some(output);
-        }
-        while let Some(peer) = self.replies.pop_front() {
-            if let Some(session) = self.sessions.get_mut(peer) {
-                session.mark_called(false);
-                return Some(Output::Flush(peer));
-            }
-        }
-        None
+        self.outputs.poll_urgent(&mut self.sessions)
     }
 
     /// What is to be done next, the room's words included. To be asked until it says `None`; a [`Input::Tick`] opens the
@@ -359,23 +350,7 @@ impl Engine {
         if let Some(output) = self.poll_urgent() {
             return Some(output);
         }
-        if let Some((peer, request)) = self.shared.requests.pop_front() {
-            return Some(Output::Ask(peer, request));
-        }
-        self.shared.room.call(&mut self.audience);
-        while self.flushes_left > 0
-            && let Some(peer) = self.audience.pop_front()
-        {
-            if let Some(member_id) = self.sessions.get(peer).and_then(Session::member_id) {
-                self.shared.room.clear_ready(member_id);
-                self.flushes_left -= 1;
-                return Some(Output::Flush(peer));
-            }
-        }
-        if self.audience.is_empty() {
-            self.shared.room.trim_log();
-        }
-        None
+        self.outputs.poll_end_of_turn(&self.sessions, &mut self.shared.room)
     }
 
     /// When to tell the time with [`Input::Tick`], if nothing else happens before.

@@ -13,19 +13,17 @@ use super::{Engine, words};
 
 impl Engine {
     /// Carries out what has been ordered, and answers it.
-    pub(super) fn carry_out_orders(&mut self, now: Timestamp) {
-        while let Some((by, order)) = self.shared.orders.pop_front() {
-            let outcome = match order {
-                Order::Kick(name) => self.kick(now, by, &name),
-                Order::Mute(text) => self.mute(now, by, &text),
-                Order::Unmute(name) => self.unmute(by, &name),
-                Order::Say(text) => Ok(self.proclaim(by, &text)),
-                Order::Close(target) => self.close(now, by, target),
-            };
-            let line =
-                outcome.map_or_else(|error| format!("{}{error}", words::ERROR), |done| format!("OK: {done}"));
-            self.with(now, by, |session, _| session.handle_answer(&[line]));
-        }
+    pub(super) fn carry_out(&mut self, now: Timestamp, by: ConnectionId, order: Order) {
+        let outcome = match order {
+            Order::Kick(name) => self.kick(now, by, &name),
+            Order::Mute(text) => self.mute(now, by, &text),
+            Order::Unmute(name) => self.unmute(by, &name),
+            Order::Say(text) => Ok(self.proclaim(by, &text)),
+            Order::Close(target) => self.close(now, by, target),
+        };
+        let line =
+            outcome.map_or_else(|error| format!("{}{error}", words::ERROR), |done| format!("OK: {done}"));
+        self.with(now, by, |session, _| session.handle_answer(&[line]));
     }
 
     /// Tells the log and the transcript what was done, and by whom.

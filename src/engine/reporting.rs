@@ -19,17 +19,15 @@ impl Engine {
             if budget == 0 {
                 return;
             }
-            let Some(peer) = self.reporting.pop_front() else { return };
-            let Some(session) = self.sessions.get_mut(peer) else { continue };
-            session.mark_reporting(false);
+            let Some(peer) = self.reporting.pop(|peer| self.sessions.membership(peer)) else { continue };
+            let Some(session) = self.sessions.get(peer) else { continue };
             let Some(progress) = session.report().filter(|_| session.can_report()) else { continue };
             let origin = session.origin();
             if progress == Progress::Begun && self.lacks_figures(now) {
                 self.wants_figures = true;
                 if let Some(session) = self.sessions.get_mut(peer) {
-                    session.mark_reporting(true);
+                    self.reporting.push(peer, session.membership());
                 }
-                self.reporting.push_back(peer);
                 continue;
             }
             let mut text = Vec::new();

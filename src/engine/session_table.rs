@@ -2,6 +2,7 @@
 
 use super::memory::shrunk;
 use super::message::ConnectionId;
+use super::ready_list::Membership;
 use super::session::Session;
 
 /// Every session.
@@ -45,6 +46,12 @@ impl SessionTable {
     #[inline]
     pub(super) fn at_mut(&mut self, index: usize) -> Option<&mut Session> {
         self.places.get_mut(index)?.as_mut()
+    }
+
+    /// In which lists the peer's session stands.
+    #[inline]
+    pub(super) fn membership(&mut self, peer: ConnectionId) -> Option<&mut Membership> {
+        self.get_mut(peer).map(Session::membership)
     }
 
     /// All of them, by index.

@@ -2,7 +2,6 @@
 
 use super::Engine;
 use super::engine_state::EngineState;
-use super::limits::FLUSHES_PER_TURN;
 use super::message::{ConnectionId, Output, Timestamp};
 use super::session::Session;
 
@@ -11,7 +10,7 @@ const ALARMS_PER_TURN: usize = 256;
 
 impl Engine {
     pub(super) fn handle_tick(&mut self, now: Timestamp) {
-        self.flushes_left = FLUSHES_PER_TURN;
+        self.outputs.begin_turn();
         for _ in 0..ALARMS_PER_TURN {
             let Some(peer) = self.deadlines.pop(now) else { break };
             self.with(now, peer, |session, shared| {
@@ -20,15 +19,13 @@ impl Engine {
             });
             self.tidy_deadlines();
         }
-        if self.audience.is_empty() {
+        if self.outputs.is_room_heard() {
             self.settle_room(now);
         }
         for _ in 0..self.waiting.len() {
-            let Some(peer) = self.waiting.pop_front() else { break };
-            self.with(now, peer, |session, shared| {
-                session.mark_waiting(false);
-                session.resume(shared, now);
-            });
+            if let Some(peer) = self.waiting.pop(|peer| self.sessions.membership(peer)) {
+                self.with(now, peer, |session, shared| session.resume(shared, now));
+            }
         }
         self.shared.rates.tick(now, &self.shared.counters);
         self.go_on_reporting(now);
@@ -66,25 +63,25 @@ impl Engine {
         let Some(session) = self.sessions.at_mut(peer.index as usize) else { return };
         match session.step(&mut self.shared, now) {
             Some(last @ (Output::Close(_) | Output::Reset(_))) => return self.remove(peer, last),
-            Some(output) => self.outputs.push_back(output),
+            Some(output) => self.outputs.push(output),
             None => {}
         }
         session.account(&mut self.shared);
         let is_flushable = session.is_flushable();
-        if is_flushable && !session.mark_called(true) {
-            self.replies.push_back(peer);
+        if is_flushable {
+            self.outputs.push_reply(session);
         }
         if session.is_to_be_retried(&mut self.shared) {
-            self.outputs.push_back(Output::Retry(peer));
+            self.outputs.push(Output::Retry(peer));
         }
         if session.is_to_be_heard_again(&self.shared, now) {
-            self.outputs.push_back(Output::Listen(peer));
+            self.outputs.push(Output::Listen(peer));
         }
-        if session.is_waiting_for_room(&self.shared) && !session.mark_waiting(true) {
-            self.waiting.push_back(peer);
+        if session.is_waiting_for_room(&self.shared) {
+            self.waiting.push(peer, session.membership());
         }
-        if session.can_report() && !session.mark_reporting(true) {
-            self.reporting.push_back(peer);
+        if session.can_report() {
+            self.reporting.push(peer, session.membership());
         }
         if session.is_to_be_shown_more(&self.shared) {
             self.shared.event_ring.mark_pending();
@@ -113,10 +110,8 @@ impl Engine {
     }
 
     pub(super) fn call(&mut self, peer: ConnectionId) {
-        if let Some(session) = self.sessions.get_mut(peer)
-            && !session.mark_called(true)
-        {
-            self.replies.push_back(peer);
+        if let Some(session) = self.sessions.get_mut(peer) {
+            self.outputs.push_reply(session);
         }
     }
 
@@ -126,6 +121,6 @@ impl Engine {
         session.discharge(&mut self.shared);
         self.deadlines.disarm(&mut session.timer);
         self.tidy_deadlines();
-        self.outputs.push_back(last);
+        self.outputs.push(last);
     }
 }

@@ -2,9 +2,10 @@
 
 use std::rc::Rc;
 
+use super::Session;
 use super::dialogue::{Dialogue, Facts, Heard, Phase, State};
 use super::intake::Intake;
-use super::{Lists, Session};
+use super::tally::Unreported;
 use crate::engine::EngineState;
 use crate::engine::allow;
 use crate::engine::codec::{Style, detect};
@@ -12,6 +13,7 @@ use crate::engine::message::{
     Binding, CloseReason, ConnectionId, EventKind, Kind, RemoteAddress, Timestamp, Transport,
 };
 use crate::engine::outbox::Outbox;
+use crate::engine::ready_list::Membership;
 use crate::engine::service::facts::Conduct;
 use crate::engine::service::status::Progress;
 use crate::engine::service::{Service, greeting};
@@ -33,9 +35,8 @@ impl Session {
     ) -> Session {
         let mut dialogue = Dialogue {
             held: 0,
-            lists: Lists::default(),
-            requests: 0,
-            errors: 0,
+            membership: Membership::default(),
+            unreported: Unreported::default(),
             peer,
             binding: Rc::clone(binding),
             origin,
@@ -65,7 +66,6 @@ impl Dialogue {
         } else if let Some(who) = self.refused_user(shared) {
             self.refuse(shared, now, service, who.reason(), &allow::refusal(who));
         } else if shared.connection_counts.admit(&shared.settings, service, self.origin) {
-            self.flags.counted = true;
             self.enter_roster(shared, now);
             self.note(shared, EventKind::Opened);
             self.enter(shared, now, service);

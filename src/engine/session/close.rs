@@ -6,12 +6,13 @@ use crate::engine::codec::Style;
 use crate::engine::codec::shape::Unreadable;
 use crate::engine::counters::ErrorKind;
 use crate::engine::diagnosis;
+use crate::engine::effect::SessionEvent;
 use crate::engine::foreign::Foreign;
 use crate::engine::limits::{CATCH_UP, LAST_WORDS, LEAVING, ROOM_GAP};
 use crate::engine::message::{CloseReason, EventKind, Kind, Output, Timestamp};
 use crate::engine::service::Service;
 use crate::engine::transport::Lifetime;
-use crate::engine::{EngineState, SessionEvent, words};
+use crate::engine::{EngineState, words};
 
 impl Session {
     /// The connection is gone: nobody is left to be told anything.
@@ -167,7 +168,7 @@ impl Dialogue {
             && let Some(chair) = chair.take()
             && let Some(partner) = shared.talk.leave(chair)
         {
-            shared.session_events.push_back((partner, SessionEvent::Left));
+            shared.tell(partner, SessionEvent::Left);
         }
     }
 
@@ -220,7 +221,7 @@ impl Dialogue {
             Phase::Draining(..) if !self.outbox.is_empty() => None,
             Phase::Draining(reason, _)
                 if reason.is_refusal()
-                    && !self.flags.counted
+                    && !self.is_counted()
                     && shared.refused_lingering >= shared.settings.refused_lingering_max =>
             {
                 Some(Output::Close(self.peer))
@@ -238,7 +239,7 @@ impl Dialogue {
             }
             Phase::Draining(reason, _) => {
                 self.phase = Phase::Lingering(reason, now + shared.settings.linger);
-                if !self.flags.counted {
+                if !self.is_counted() {
                     shared.refused_lingering += 1;
                 }
                 Some(Output::ShutdownWrite(self.peer))
@@ -274,7 +275,7 @@ impl Dialogue {
             Phase::Serving => CloseReason::Stopping,
             Phase::Draining(reason, _) | Phase::Parting(reason, _) | Phase::Lingering(reason, _) => reason,
         };
-        if self.flags.counted {
+        if self.is_counted() {
             shared.connection_counts.release(self.service(), self.origin);
         } else if matches!(self.phase, Phase::Lingering(..)) {
             shared.refused_lingering -= 1;

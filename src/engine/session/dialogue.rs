@@ -3,6 +3,7 @@
 use std::rc::Rc;
 
 use super::ListCursor;
+use super::tally::Unreported;
 use super::watching::Watcher;
 use crate::engine::EngineState;
 use crate::engine::codec::Style;
@@ -12,6 +13,7 @@ use crate::engine::message::{
     Binding, CloseReason, ConnectionId, EventKind, Kind, Note, RemoteAddress, Timestamp, Transport,
 };
 use crate::engine::outbox::Outbox;
+use crate::engine::ready_list::Membership;
 use crate::engine::room::MemberId;
 use crate::engine::service::Service;
 use crate::engine::service::status::Progress;
@@ -34,13 +36,11 @@ pub(super) struct Dialogue {
     pub(super) outbox: Outbox,
     pub(super) heard: Heard,
     pub(super) flags: Facts,
+    pub(super) unreported: Unreported,
     // These two are the engine's business; here they fit where nothing else would.
     /// Memory that the session's queues took when it was [counted](super::Session::account).
     pub(super) held: u32,
-    pub(super) lists: super::Lists,
-    /// Messages, and errors that it was told, that the roster does not know of yet.
-    pub(super) requests: u16,
-    pub(super) errors: u8,
+    pub(super) membership: Membership,
 }
 
 /// How much has come from a peer.
@@ -61,8 +61,6 @@ pub(super) enum Heard {
 pub(super) struct Facts {
     /// The kernel takes nothing for it.
     pub(super) blocked: bool,
-    /// It counts among the connections.
-    pub(super) counted: bool,
     /// It is about to hear what its partner has said before it came: its own words wait for that.
     pub(super) meeting: bool,
     /// Something was sent to it.
@@ -89,7 +87,7 @@ pub(super) enum Phase {
 /// What is said to it, and what its service knows of it.
 #[derive(Debug)]
 pub(super) enum State {
-    /// It has not been let in, or never is.
+    /// It has not been let in, or never is: it counts nowhere.
     Outside,
     Multiply,
     Greeting,
@@ -139,8 +137,9 @@ impl Dialogue {
         matches!(self.phase, Phase::Serving)
     }
 
+    /// Whether it was let in, and counts among the connections.
     pub(super) fn is_counted(&self) -> bool {
-        self.flags.counted
+        !matches!(self.state, State::Outside)
     }
 
     /// What it travels on.

@@ -180,16 +180,18 @@ impl Session {
             self.intake.clear();
         }
         self.intake.note_progress(now);
-        if !self.intake.is_empty() && self.waits_for_rest() {
-            shared.unfinished = Some(self.peer());
-        }
     }
 
     /// Whether the rest of a message is still to come, and may wait in the peer's kernel until it hears that the beginning is
     /// here.
-    fn waits_for_rest(&self) -> bool {
-        let is_told_later = self.dialogue.transport().acknowledges && self.dialogue.kind != Some(Kind::Raw);
-        is_told_later && self.intake.burst() == Burst::Ended && !self.intake.stalled
+    #[inline]
+    pub(in crate::engine) fn waits_for_rest(&self) -> bool {
+        let is_told_later =
+            || self.dialogue.transport().acknowledges && self.dialogue.kind != Some(Kind::Raw);
+        !self.intake.is_empty()
+            && is_told_later()
+            && self.intake.burst() == Burst::Ended
+            && !self.intake.stalled
     }
 
     fn take_messages(&mut self, shared: &mut EngineState, now: Timestamp, kind: Kind, fresh: &mut &[u8]) {
@@ -319,11 +321,7 @@ impl Dialogue {
 
     /// What a greeted client says is for the log; what anybody else says after the end is for nobody.
     fn overhear(&mut self, shared: &mut EngineState, bytes: &[u8]) {
-        if matches!(self.state, State::Greeting)
-            && self.flags.counted
-            && self.heard != Heard::Message
-            && !is_empty(bytes)
-        {
+        if matches!(self.state, State::Greeting) && self.heard != Heard::Message && !is_empty(bytes) {
             self.heard = Heard::Message;
             shared.counters.of_mut(Service::Greeting).messages += 1;
             self.note(shared, EventKind::Remarked(quote(bytes.trim_ascii())));

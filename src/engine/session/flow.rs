@@ -2,14 +2,15 @@
 
 use std::time::Duration;
 
+use super::Session;
 use super::dialogue::{Dialogue, Phase, State};
-use super::{Lists, Session};
 use crate::engine::EngineState;
 use crate::engine::codec::Style;
 use crate::engine::limits::{
     CATCH_UP, CATCH_UP_BYTES, OUTBOX_BYTES_HIGH, READ_BYTES_MAX, ROOM_BURST_BYTES, ROOM_GAP, ROOM_QUEUE_BYTES,
 };
 use crate::engine::message::Timestamp;
+use crate::engine::ready_list::Membership;
 
 impl Session {
     // ---- what comes in
@@ -77,19 +78,9 @@ impl Session {
 
     // ---- the engine's lists
 
-    /// Marks that it stands in the list of those to be flushed (or no longer); whether it did.
-    pub(in crate::engine) fn mark_called(&mut self, called: bool) -> bool {
-        self.dialogue.lists.set(Lists::FLUSH, called)
-    }
-
-    /// The same for the list of those that wait for room in the chat's log.
-    pub(in crate::engine) fn mark_waiting(&mut self, waiting: bool) -> bool {
-        self.dialogue.lists.set(Lists::WAITING, waiting)
-    }
-
-    /// The same for the list of those whose report goes on.
-    pub(in crate::engine) fn mark_reporting(&mut self, reporting: bool) -> bool {
-        self.dialogue.lists.set(Lists::REPORTING, reporting)
+    /// In which of them it stands.
+    pub(in crate::engine) fn membership(&mut self) -> &mut Membership {
+        &mut self.dialogue.membership
     }
 
     /// Whether it holds messages for which its own queue has room: it waits for the room's.

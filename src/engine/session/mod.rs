@@ -53,36 +53,6 @@ pub(super) struct Session {
     dialogue: Dialogue,
 }
 
-/// In which of the engine's lists it stands, and what its last message came to: a bit each, for a session has no room for more.
-#[derive(Debug, Default)]
-pub(super) struct Lists(u8);
-
-impl Lists {
-    /// Those to be flushed.
-    const FLUSH: u8 = 1;
-    /// Those that wait for room in the chat's log.
-    const WAITING: u8 = 2;
-    /// Those whose report goes on.
-    const REPORTING: u8 = 4;
-    /// No list: it was told an error for its last message.
-    const ERRED: u8 = 8;
-
-    /// Sets one; whether it was.
-    fn set(&mut self, bit: u8, on: bool) -> bool {
-        let was = self.0 & bit != 0;
-        self.0 = if on { self.0 | bit } else { self.0 & !bit };
-        was
-    }
-
-    fn set_erred(&mut self, erred: bool) {
-        self.set(Lists::ERRED, erred);
-    }
-
-    fn has_erred(&self) -> bool {
-        self.0 & Lists::ERRED != 0
-    }
-}
-
 impl Session {
     /// Whom it is with.
     pub(super) fn peer(&self) -> ConnectionId {

@@ -6,6 +6,7 @@ use super::dialogue::{Dialogue, Phase, State};
 use crate::engine::EngineState;
 use crate::engine::allow;
 use crate::engine::counters::ErrorKind;
+use crate::engine::effect::Effect;
 use crate::engine::message::{CloseReason, EventKind, Timestamp};
 use crate::engine::service::Service;
 use crate::engine::service::control::{self, Command};
@@ -64,9 +65,9 @@ impl Dialogue {
         match control::read(message) {
             Ok(Command::Ask(request)) => {
                 self.note(shared, EventKind::Asked(request));
-                shared.requests.push_back((self.peer, request));
+                shared.effects.push_back(Effect::Ask(self.peer, request));
             }
-            Ok(Command::Do(order)) => shared.orders.push_back((self.peer, order)),
+            Ok(Command::Do(order)) => shared.effects.push_back(Effect::Order(self.peer, order)),
             Err(error) => self.err(shared, ErrorKind::Command, error),
         }
     }

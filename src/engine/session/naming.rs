@@ -4,10 +4,11 @@ use super::Session;
 use super::dialogue::{Dialogue, State};
 use crate::engine::EngineState;
 use crate::engine::counters::ErrorKind;
+use crate::engine::effect::SessionEvent;
 use crate::engine::message::{CloseReason, ConnectionId, EventKind, Timestamp};
 use crate::engine::name::Name;
 use crate::engine::room::MemberId;
-use crate::engine::{SessionEvent, words};
+use crate::engine::words;
 
 impl Dialogue {
     /// It has shown that it is the one who sits there: the connection `from` has to go. The others hear nothing of it: for
@@ -19,7 +20,7 @@ impl Dialogue {
         from: ConnectionId,
         begun: Vec<u8>,
     ) {
-        shared.session_events.push_back((from, SessionEvent::Replaced(begun)));
+        shared.tell(from, SessionEvent::Replaced(begun));
         self.welcome(shared, member_id);
     }
 

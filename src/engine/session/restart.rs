@@ -4,11 +4,13 @@ use std::rc::Rc;
 
 use thin_vec::ThinVec;
 
+use super::Session;
 use super::dialogue::{Dialogue, Facts, Heard, Phase, State};
 use super::intake::{Burst, Intake};
-use super::{Lists, Session};
+use super::tally::Unreported;
 use crate::engine::EngineState;
 use crate::engine::message::{ConnectionId, Timestamp};
+use crate::engine::ready_list::Membership;
 use crate::engine::record::piece::RUNS;
 use crate::engine::record::{BindingOf, SavedPhase, SavedSession, SavedState};
 use crate::engine::service::Service;
@@ -52,7 +54,7 @@ impl Session {
             Phase::Lingering(reason, until) => SavedPhase::Lingering(reason, until),
         };
         let runs = [vec![self.intake.bytes()], vec![dialogue.outbox.waiting()], asides];
-        let saved = dialogue.flags.counted.then(|| SavedSession {
+        let saved = dialogue.is_counted().then(|| SavedSession {
             binding: BindingOf::Number(binding),
             origin: dialogue.origin,
             state,
@@ -127,9 +129,8 @@ impl Session {
         let is_standing = binding.transport.is_standing();
         let dialogue = Dialogue {
             held: 0,
-            lists: Lists::default(),
-            requests: 0,
-            errors: 0,
+            membership: Membership::default(),
+            unreported: Unreported::default(),
             peer,
             binding,
             origin: saved.origin,
@@ -141,7 +142,7 @@ impl Session {
             outbox: saved.outbox,
             // Perhaps it has said something: nobody is told of its silence.
             heard: if saved.spoke || is_standing { Heard::Message } else { Heard::Bytes },
-            flags: Facts { counted: true, confided: is_confided, ..Facts::default() },
+            flags: Facts { confided: is_confided, ..Facts::default() },
         };
         let mut intake = Intake::restore(saved.inbox, saved.guess, saved.begun, burst, saved.skipping);
         intake.stalled = saved.stalled;

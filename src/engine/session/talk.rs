@@ -2,30 +2,31 @@
 
 use super::Session;
 use super::dialogue::{Dialogue, State};
+use crate::engine::EngineState;
+use crate::engine::effect::SessionEvent;
 use crate::engine::limits::OUTBOX_BYTES_HIGH;
 use crate::engine::message::{CloseReason, ConnectionId, EventKind, Timestamp};
 use crate::engine::service::Service;
 use crate::engine::service::talk::{self, PairEnd};
 use crate::engine::text::clean;
-use crate::engine::{EngineState, SessionEvent};
 
 impl Session {
     /// Another session has something for it.
-    pub(in crate::engine) fn handle_letter(
+    pub(in crate::engine) fn handle_event(
         &mut self,
         shared: &mut EngineState,
         now: Timestamp,
-        letter: SessionEvent,
+        event: SessionEvent,
     ) {
         if !self.is_serving() {
             return;
         }
-        match letter {
+        match event {
             SessionEvent::Met(partner) => {
                 self.dialogue.note(shared, EventKind::Met(partner));
                 self.resume(shared, now);
                 if let Some(partner) = self.dialogue.partner(shared) {
-                    shared.session_events.push_back((partner, SessionEvent::GoOn));
+                    shared.tell(partner, SessionEvent::GoOn);
                 }
             }
             SessionEvent::Said(text) => {
@@ -61,7 +62,7 @@ impl Dialogue {
     pub(super) fn meet(&mut self, shared: &mut EngineState) {
         if let Some(partner) = self.partner(shared) {
             self.flags.meeting = true;
-            shared.session_events.push_back((partner, SessionEvent::Met(self.origin)));
+            shared.tell(partner, SessionEvent::Met(self.origin));
         }
     }
 
@@ -70,7 +71,7 @@ impl Dialogue {
         let text = clean(message);
         if !text.trim().is_empty() {
             shared.talk.add(chair, text.len() + 1);
-            shared.session_events.push_back((partner, SessionEvent::Said(text)));
+            shared.tell(partner, SessionEvent::Said(text));
         }
         if talk::is_bye(message) {
             self.finish(shared, now, CloseReason::PeerQuit, None);
@@ -82,7 +83,7 @@ impl Dialogue {
         if let State::Talk(Some(chair)) = self.state
             && let Some(partner) = shared.talk.set_held(chair, self.outbox.len(), line_bytes_max(shared))
         {
-            shared.session_events.push_back((partner, SessionEvent::GoOn));
+            shared.tell(partner, SessionEvent::GoOn);
         }
     }
 }

@@ -10,6 +10,23 @@ use crate::engine::limits::{SILENCE, SILENCE_SEEN};
 use crate::engine::message::Timestamp;
 use crate::engine::roster::Tally;
 
+/// What the roster does not know yet.
+#[derive(Debug, Default)]
+pub(super) struct Unreported {
+    requests: u16,
+    errors: u8,
+    last: LastMessage,
+}
+
+/// What became of the last message.
+#[derive(Debug, Default, PartialEq, Eq)]
+enum LastMessage {
+    #[default]
+    Good,
+    /// Its sender was told an error.
+    Erred,
+}
+
 impl Session {
     /// Gives the roster what it does not know yet.
     pub(in crate::engine) fn report_tally(&mut self, shared: &mut EngineState) {
@@ -27,34 +44,33 @@ impl Dialogue {
 
     #[inline]
     pub(super) fn count_request(&mut self, shared: &mut EngineState) {
-        self.requests += 1;
-        self.lists.set_erred(false);
-        if self.requests == u16::MAX {
+        self.unreported.requests += 1;
+        self.unreported.last = LastMessage::Good;
+        if self.unreported.requests == u16::MAX {
             self.report_tally(shared);
         }
     }
 
     pub(super) fn count_error(&mut self, shared: &mut EngineState) {
-        self.errors += 1;
-        self.lists.set_erred(true);
-        if self.errors == u8::MAX {
+        self.unreported.errors += 1;
+        self.unreported.last = LastMessage::Erred;
+        if self.unreported.errors == u8::MAX {
             self.report_tally(shared);
         }
     }
 
     /// Gives the roster what it does not know yet.
     pub(super) fn report_tally(&mut self, shared: &mut EngineState) {
-        if (self.requests, self.errors) != (0, 0) {
+        if (self.unreported.requests, self.unreported.errors) != (0, 0) {
             let tally = self.take_tally();
             shared.roster.count(shared.now, self.client(), self.service(), tally);
         }
     }
 
     fn take_tally(&mut self) -> Tally {
-        let good = (self.requests > 0 && !self.lists.has_erred()).then_some(self.active);
-        let tally = Tally { requests: self.requests.into(), errors: self.errors.into(), good };
-        (self.requests, self.errors) = (0, 0);
-        tally
+        let Unreported { requests, errors, last } = &mut self.unreported;
+        let good = (*requests > 0 && *last == LastMessage::Good).then_some(self.active);
+        Tally { requests: std::mem::take(requests).into(), errors: std::mem::take(errors).into(), good }
     }
 
     /// One who has said nothing for a while, where something is waited for, is in trouble too: that is looked for when
@@ -79,7 +95,7 @@ impl Dialogue {
 
     /// It is gone.
     pub(super) fn leave_roster(&mut self, shared: &mut EngineState) {
-        if self.flags.counted {
+        if self.is_counted() {
             let tally = self.take_tally();
             shared.roster.leave(self.client(), self.service(), tally);
         }

@@ -188,7 +188,7 @@ impl Dialogue {
                 | CloseReason::PeerSilent
                 | CloseReason::PeerNameless
         );
-        if by_itself && self.heard < Heard::Bytes && self.flags.counted {
+        if by_itself && self.heard < Heard::Bytes && self.is_counted() {
             let service = self.service();
             self.hint(shared, |_| diagnosis::of_silence(service, true));
         }

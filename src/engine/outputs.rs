@@ -1,0 +1,108 @@
+//! What the engine asks of the reactor, in two classes. What is urgent comes before anybody else is read from; the rest waits
+//! for the end of the turn, so that one write carries what all have said in it.
+
+use std::collections::VecDeque;
+
+use super::limits::FLUSHES_PER_TURN;
+use super::message::{ConnectionId, Output, Request};
+use super::ready_list::{For, ReadyList};
+use super::room::Room;
+use super::session::Session;
+use super::session_table::SessionTable;
+
+/// The queue, in the order in which it is polled.
+#[derive(Debug)]
+pub(super) struct OutputQueue {
+    /// Urgent.
+    urgent: VecDeque<Output>,
+    /// Urgent, behind these: peers with a reply of their own to send.
+    replies: ReadyList,
+    /// At the end of the turn: what was asked of the daemon.
+    requests: VecDeque<(ConnectionId, Request)>,
+    /// At the end of the turn, behind these: members of the room with something new to hear.
+    audience: VecDeque<ConnectionId>,
+    /// Of them, how many more have their turn in this one.
+    flushes_left: usize,
+}
+
+impl Default for OutputQueue {
+    fn default() -> Self {
+        OutputQueue {
+            urgent: VecDeque::new(),
+            replies: ReadyList::new(For::Reply),
+            requests: VecDeque::new(),
+            audience: VecDeque::new(),
+            flushes_left: FLUSHES_PER_TURN,
+        }
+    }
+}
+
+impl OutputQueue {
+    /// Another turn begins.
+    pub(super) fn begin_turn(&mut self) {
+        self.flushes_left = FLUSHES_PER_TURN;
+    }
+
+    /// Adds something urgent.
+    pub(super) fn push(&mut self, output: Output) {
+        self.urgent.push_back(output);
+    }
+
+    /// The same: the session has a reply to send.
+    #[inline]
+    pub(super) fn push_reply(&mut self, session: &mut Session) {
+        self.replies.push(session.peer(), session.membership());
+    }
+
+    /// Adds something for the end of the turn: a session asks this of the daemon.
+    pub(super) fn push_request(&mut self, peer: ConnectionId, request: Request) {
+        self.requests.push_back((peer, request));
+    }
+
+    /// Takes what is urgent and comes first.
+    pub(super) fn poll_urgent(&mut self, sessions: &mut SessionTable) -> Option<Output> {
+        if let Some(output) = self.urgent.pop_front() {
+            return Some(output);
+        }
+        while !self.replies.is_empty() {
+            if let Some(peer) = self.replies.pop(|peer| sessions.membership(peer)) {
+                return Some(Output::Flush(peer));
+            }
+        }
+        None
+    }
+
+    /// Takes what comes first at the end of the turn, once nothing urgent is left.
+    pub(super) fn poll_end_of_turn(&mut self, sessions: &SessionTable, room: &mut Room) -> Option<Output> {
+        if let Some((peer, request)) = self.requests.pop_front() {
+            return Some(Output::Ask(peer, request));
+        }
+        room.call(&mut self.audience);
+        while self.flushes_left > 0
+            && let Some(peer) = self.audience.pop_front()
+        {
+            if let Some(member_id) = sessions.get(peer).and_then(Session::member_id) {
+                room.clear_ready(member_id);
+                self.flushes_left -= 1;
+                return Some(Output::Flush(peer));
+            }
+        }
+        if self.audience.is_empty() {
+            room.trim_log();
+        }
+        None
+    }
+
+    /// Whether every member of the room has been offered what there is.
+    pub(super) fn is_room_heard(&self) -> bool {
+        self.audience.is_empty()
+    }
+
+    /// Whether nothing is to be polled.
+    pub(super) fn is_empty(&self) -> bool {
+        self.urgent.is_empty()
+            && self.replies.is_empty()
+            && self.requests.is_empty()
+            && self.audience.is_empty()
+    }
+}

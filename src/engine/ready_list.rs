@@ -1,0 +1,72 @@
+//! Lists of sessions that are ready for something, each session once. That it stands in a list is a bit in the session, and
+//! only the list sets and clears it.
+
+use std::collections::VecDeque;
+
+use super::message::ConnectionId;
+
+/// What a session can be ready for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum For {
+    /// A reply of its own can be sent.
+    Reply = 1,
+    /// Messages of it wait for room in the chat's log.
+    Room = 2,
+    /// Its status report can go on.
+    Report = 4,
+}
+
+/// In which lists a session stands: a bit each, for a session has no room for more.
+#[derive(Debug, Default)]
+pub(super) struct Membership(u8);
+
+impl Membership {
+    /// Whether it stands in the list.
+    pub(super) fn is_in(&self, list: For) -> bool {
+        self.0 & list as u8 != 0
+    }
+}
+
+/// One list, first come, first served. A session that has gone leaves its entry behind, which means nobody.
+#[derive(Debug)]
+pub(super) struct ReadyList {
+    list: For,
+    queue: VecDeque<ConnectionId>,
+}
+
+impl ReadyList {
+    /// A list in which nobody stands.
+    pub(super) fn new(list: For) -> ReadyList {
+        ReadyList { list, queue: VecDeque::new() }
+    }
+
+    /// How many entries it has.
+    pub(super) fn len(&self) -> usize {
+        self.queue.len()
+    }
+
+    /// Whether it has none.
+    pub(super) fn is_empty(&self) -> bool {
+        self.queue.is_empty()
+    }
+
+    /// Adds a session at the end, unless it is in the list.
+    #[inline]
+    pub(super) fn push(&mut self, peer: ConnectionId, membership: &mut Membership) {
+        if !membership.is_in(self.list) {
+            membership.0 |= self.list as u8;
+            self.queue.push_back(peer);
+        }
+    }
+
+    /// Takes the first entry off the list; `None`: its session has gone, or there is no entry.
+    #[inline]
+    pub(super) fn pop<'s>(
+        &mut self,
+        membership_of: impl FnOnce(ConnectionId) -> Option<&'s mut Membership>,
+    ) -> Option<ConnectionId> {
+        let peer = self.queue.pop_front()?;
+        membership_of(peer)?.0 &= !(self.list as u8);
+        Some(peer)
+    }
+}
