@@ -180,7 +180,7 @@ impl Hall {
         }
     }
 
-    /// Who talks and reads at once hears its own word, and so that of all others, in time.
+    /// A member that reads at once hears its own word, and so the words of all others, in time.
     fn check_words(&mut self) {
         let now = self.now;
         for member in &mut self.members {
@@ -193,19 +193,54 @@ impl Hall {
             }
         }
     }
+
+    /// Nobody that reads nothing keeps its place for longer than the timeout and what follows it.
+    fn check_waits(&self, timeout: Duration) {
+        for member in &self.members {
+            let waited = self.now.since(member.stuck.unwrap_or(self.now));
+            if let Role::IsDeaf(_) = member.role
+                && member.closed.is_none()
+            {
+                assert!(waited <= timeout + CLOSING, "{:?} has kept its place for {waited:?}", member.role);
+            }
+        }
+    }
+
+    /// Those that read nothing were closed for that, and not before the timeout.
+    fn check_deaf(&self, timeout: Duration, tally: &mut Tally) {
+        for member in &self.members {
+            if let (Role::IsDeaf(_), Some((reason, at))) = (member.role, member.closed) {
+                let late = [CloseReason::PeerNotReading, CloseReason::PeerTooSlow, CloseReason::PeerNameless];
+                let is_it = late.contains(&reason);
+                let in_time = reason != CloseReason::PeerNotReading || at > Timestamp::at(0) + timeout;
+                assert!(is_it && in_time, "{:?}: {reason:?} at {at:?}", member.role);
+                tally.count("deaf ones closed");
+            }
+        }
+    }
+
+    /// The flood is heard in order, and at its pace if there is one.
+    fn check_flood(&self, flood: usize, seconds: usize, per_second: u32) {
+        let flood = &self.members[flood];
+        let lines = flood.heard[..flood.heard.rfind('\n').unwrap_or(0)].lines();
+        let own = lines.filter_map(|line| line.strip_prefix("flood: "));
+        let numbers: Vec<usize> = own.map(|text| text.split('~').next().unwrap().parse().unwrap()).collect();
+        assert!(
+            numbers.iter().copied().eq(0..numbers.len()),
+            "something of the flood is lost or out of order"
+        );
+        if per_second > 0 {
+            let most = MESSAGES_BURST as usize + per_second as usize * seconds;
+            let count = numbers.len();
+            assert!(count <= most && count >= most - 10, "{count} messages of the flood, {most} at most");
+            assert!(flood.closed.is_none(), "{:?}", flood.closed);
+            assert!(self.worst <= PROMPT, "a word took {:?}", self.worst);
+        }
+    }
 }
 
-/// So many seconds, with so many messages a second; how many of those who read slowly were dropped, of how many.
-fn hold(random: &mut Random, seconds: usize, per_second: u32, tally: &mut Tally) -> (usize, usize) {
-    let mut settings = Settings::default();
-    for service in &mut settings.services {
-        service.backlog_bytes_max = 64 * 1024;
-    }
-    settings.services[Service::Chat as usize].messages_per_second = per_second;
-    let timeout = Duration::from_secs(random.pick(&[5, 60]));
-    settings.send_timeout = timeout;
-    let (engine, now) = (Engine::new(settings), Timestamp::at(0));
-    let mut hall = Hall { engine, now, members: Vec::new(), worst: Duration::ZERO };
+/// Those who talk and read, one that floods, and one in each service that reads nothing. Returns the place of the flood.
+fn fill(hall: &mut Hall, random: &mut Random) -> usize {
     let bytes = random.within(20, 500);
     for index in 0..random.within(4, 8) {
         // The slowest takes 2 KB a second: more than one flood of so many messages a second brings.
@@ -226,49 +261,38 @@ fn hold(random: &mut Random, seconds: usize, per_second: u32, tally: &mut Tally)
     ] {
         hall.come(service, Role::IsDeaf(ask), random, ask);
     }
+    flood
+}
+
+/// So many seconds, with so many messages a second; how many of the slow readers were dropped, of how many.
+fn hold(random: &mut Random, seconds: usize, per_second: u32, tally: &mut Tally) -> (usize, usize) {
+    let mut settings = Settings::default();
+    for service in &mut settings.services {
+        service.backlog_bytes_max = 64 * 1024;
+    }
+    settings.services[Service::Chat as usize].messages_per_second = per_second;
+    let timeout = Duration::from_secs(random.pick(&[5, 60]));
+    settings.send_timeout = timeout;
+    let (engine, now) = (Engine::new(settings), Timestamp::at(0));
+    let mut hall = Hall { engine, now, members: Vec::new(), worst: Duration::ZERO };
+    let flood = fill(&mut hall, random);
     for _ in 0..seconds * 1000 / STEP.as_millis() as usize {
         hall.now = hall.now + STEP;
         hall.act(random);
         hall.turn();
         hall.check_words();
-        for member in &hall.members {
-            let waited = hall.now.since(member.stuck.unwrap_or(hall.now));
-            if let Role::IsDeaf(_) = member.role
-                && member.closed.is_none()
-            {
-                assert!(waited <= timeout + CLOSING, "{:?} has kept its place for {waited:?}", member.role);
-            }
-        }
+        hall.check_waits(timeout);
     }
-    for member in &hall.members {
-        if let (Role::IsDeaf(_), Some((reason, at))) = (member.role, member.closed) {
-            let late = [CloseReason::PeerNotReading, CloseReason::PeerTooSlow, CloseReason::PeerNameless];
-            let is_it = late.contains(&reason);
-            let in_time = reason != CloseReason::PeerNotReading || at > Timestamp::at(0) + timeout;
-            assert!(is_it && in_time, "{:?}: {reason:?} at {at:?}", member.role);
-            tally.count("deaf ones closed");
-        }
-    }
-    let heard = &hall.members[flood].heard;
-    let told: Vec<&str> = heard[..heard.rfind('\n').unwrap_or(0)].lines().collect();
-    let own = told.iter().filter_map(|line| line.strip_prefix("flood: "));
-    let numbers: Vec<usize> = own.map(|text| text.split('~').next().unwrap().parse().unwrap()).collect();
-    assert!(numbers.iter().copied().eq(0..numbers.len()), "something of the flood is lost or out of order");
-    if per_second > 0 {
-        let most = MESSAGES_BURST as usize + per_second as usize * seconds;
-        let count = numbers.len();
-        assert!(count <= most && count >= most - 10, "{count} messages of the flood, {most} at most");
-        assert!(hall.members[flood].closed.is_none(), "{:?}", hall.members[flood].closed);
-        assert!(hall.worst <= PROMPT, "a word took {:?}", hall.worst);
-    }
-    let slow = || {
-        hall.members.iter().filter(|member| matches!(member.role, Role::Talks(bytes) if bytes < usize::MAX))
-    };
+    hall.check_deaf(timeout, tally);
+    hall.check_flood(flood, seconds, per_second);
     for member in &hall.members {
         if member.role == Role::Talks(usize::MAX) {
             assert!(member.closed.is_none(), "one who reads was closed: {:?}", member.closed);
         }
     }
+    let slow = || {
+        hall.members.iter().filter(|member| matches!(member.role, Role::Talks(bytes) if bytes < usize::MAX))
+    };
     (slow().filter(|member| member.closed.is_some()).count(), slow().count())
 }
 

@@ -158,25 +158,7 @@ impl Reference {
             let allowed = record.last_words.iter().any(|words| words.is_empty() || words == last);
             assert!(allowed, "{who}: last words {last:?}, not {:?}", record.last_words);
         }
-        // Whispers of others aside, the answers are those to its own commands, in order.
-        let mut own = private.iter().filter(|line| !line.contains(" (to you): "));
-        for (at, answer) in record.answers.iter().enumerate() {
-            let Some(line) = own.next() else {
-                assert!(
-                    !(record.complete && record.heard_out),
-                    "{who}: no answer to command {at}, {answer:?}"
-                );
-                break;
-            };
-            let is_end = record.last_words.iter().any(|words| words == line);
-            assert!(
-                answer.iter().any(|start| line.starts_with(start.as_str())) || is_end,
-                "{who}: command {at} got {line:?}, not {answer:?}"
-            );
-            if is_end {
-                break;
-            }
-        }
+        check_answers(record, &private);
     }
 
     fn check_raw(
@@ -253,6 +235,26 @@ impl Reference {
             record.said,
             told
         );
+    }
+}
+
+/// Whispers of others aside, what was said to it alone are the answers to its own commands, in order.
+fn check_answers(record: &Record, private: &[&str]) {
+    let who = &record.who;
+    let mut own = private.iter().filter(|line| !line.contains(" (to you): "));
+    for (at, answer) in record.answers.iter().enumerate() {
+        let Some(line) = own.next() else {
+            assert!(!(record.complete && record.heard_out), "{who}: no answer to command {at}, {answer:?}");
+            break;
+        };
+        let is_end = record.last_words.iter().any(|words| words == line);
+        assert!(
+            answer.iter().any(|start| line.starts_with(start.as_str())) || is_end,
+            "{who}: command {at} got {line:?}, not {answer:?}"
+        );
+        if is_end {
+            break;
+        }
     }
 }
 

@@ -1,0 +1,146 @@
+//! What a peer must hear: a type for each kind of conversation. `hear` takes what arrives; `verify` compares all of it
+//! with the contract once the connection is closed.
+
+mod chat;
+mod lists;
+mod partner;
+mod replies;
+mod reports;
+mod watcher;
+
+use std::borrow::Cow;
+
+use ipcd::engine::message::CloseReason;
+use ipcd::engine::service::Service;
+
+use super::Who;
+use super::framing::Framing;
+use super::words;
+use crate::room::Record;
+use crate::tally::Tally;
+
+pub use chat::{Chat, Effect, Lines, message};
+pub use lists::Lists;
+pub use partner::Partner;
+pub use replies::Replies;
+pub use reports::Reports;
+pub use watcher::Watcher;
+
+/// What a peer is there for.
+pub enum Conversation {
+    /// Replies that can be foretold.
+    Replies(Replies),
+    /// A member of the room.
+    Chat(Chat),
+    /// One of two in a talk.
+    Partner(Partner),
+    /// It asks for reports of the daemon.
+    Reports(Reports),
+    /// It asks for lists of machines.
+    Lists(Lists),
+    /// It watches, if it may.
+    Watcher(Watcher),
+    /// Whatever it hears is right.
+    Noise,
+}
+
+/// What a conversation has to know of its peer while it hears something.
+pub struct Arrival<'a> {
+    /// Bytes of the peer that the engine has been given.
+    pub taken: u64,
+    /// The engine was told of the end of them.
+    pub end_read: bool,
+    pub who: &'a Who,
+}
+
+/// How a peer's connection ended, and what had passed by then.
+pub struct Outcome<'a> {
+    pub who: &'a Who,
+    pub service: Service,
+    pub framing: &'a Framing,
+    pub reason: CloseReason,
+    /// All that was written to it has reached it.
+    pub complete: bool,
+    /// It was reset, or closed by the peer.
+    pub is_cut: bool,
+    pub has_abandoned: bool,
+    /// It was admitted.
+    pub opened: bool,
+    /// It read promptly.
+    pub is_prompt: bool,
+    /// The daemon stopped, with time enough to answer everybody.
+    pub stopped_fairly: bool,
+    /// Bytes that the peer had sent: in all, when the daemon stopped, and of them read by the last error.
+    pub sent: u64,
+    pub sent_at_stop: u64,
+    pub taken_at_error: u64,
+    /// Any of these may come last, with `lf` behind it.
+    pub last_words: Vec<String>,
+    pub lf: &'static str,
+}
+
+impl Outcome<'_> {
+    fn ended_last_words(&self) -> Vec<String> {
+        let ended =
+            |words: &String| if words.is_empty() { String::new() } else { format!("{words}{}", self.lf) };
+        self.last_words.iter().map(ended).collect()
+    }
+}
+
+impl Conversation {
+    pub fn hear(&mut self, bytes: &[u8], arrival: &Arrival<'_>) {
+        match self {
+            Conversation::Replies(replies) => replies.hear(bytes, arrival),
+            Conversation::Chat(chat) => chat.hear(bytes),
+            Conversation::Partner(partner) => partner.hear(bytes),
+            Conversation::Reports(reports) => reports.hear(bytes),
+            Conversation::Lists(lists) => lists.hear(bytes),
+            Conversation::Watcher(watcher) => watcher.hear(bytes),
+            Conversation::Noise => {}
+        }
+    }
+
+    /// Panics if something heard is wrong or missing. Returns what the room's log must say of a member.
+    pub fn verify(self, outcome: &Outcome<'_>, tally: &mut Tally) -> Option<Record> {
+        match self {
+            Conversation::Replies(replies) => replies.verify(outcome, tally),
+            Conversation::Chat(chat) => return chat.verify(outcome),
+            Conversation::Partner(partner) => partner.verify(outcome, tally),
+            Conversation::Reports(reports) => reports.verify(outcome, tally),
+            Conversation::Lists(lists) => lists.verify(outcome, tally),
+            Conversation::Watcher(watcher) => watcher.verify(outcome, tally),
+            Conversation::Noise => {}
+        }
+        None
+    }
+
+    /// Whether the replies have come to all that the peer has sent.
+    pub fn is_content(&self, sent: u64) -> bool {
+        match self {
+            Conversation::Replies(replies) => replies.is_content(sent),
+            _ => true,
+        }
+    }
+
+    /// Replies heard, where they are counted.
+    pub fn answered(&self) -> usize {
+        match self {
+            Conversation::Replies(replies) => replies.answered(),
+            _ => 0,
+        }
+    }
+}
+
+/// What was heard after the help of the mux, if it came through that.
+fn after_help<'a>(heard: &'a [u8], who: &Who) -> Cow<'a, str> {
+    let heard = String::from_utf8_lossy(heard);
+    match heard.strip_prefix(&words::help_before(who)) {
+        Some(rest) => Cow::Owned(rest.to_owned()),
+        None => heard,
+    }
+}
+
+/// The lines that have an end.
+fn whole_lines(heard: &str) -> std::str::Lines<'_> {
+    heard.rfind('\n').map_or("", |end| &heard[..end]).lines()
+}

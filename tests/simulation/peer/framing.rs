@@ -1,0 +1,59 @@
+//! How a peer marks the ends of its messages, and what the daemon takes it for.
+
+use ipcd::engine::limits::{FramingRule, Settings};
+use ipcd::engine::message::{Binding, Kind, Transport};
+
+use super::Who;
+use crate::random::Random;
+
+pub struct Framing {
+    /// It sends each message with one send() and no line end.
+    pub raw: bool,
+    pub rule: FramingRule,
+    pub decided: Option<Kind>,
+    /// It could be taken for either, so that its replies cannot be foretold.
+    pub ambiguous: bool,
+}
+
+impl Framing {
+    pub fn new(random: &mut Random, binding: &Binding, settings: &Settings) -> Framing {
+        // A packet is a line here, without its LF on the way.
+        let rule = match binding.transport {
+            Transport::UNIXSEQ => FramingRule::Line,
+            _ => settings.of(binding.service).framing,
+        };
+        let raw = match rule {
+            FramingRule::Auto => random.percent(40),
+            FramingRule::Line => false,
+            FramingRule::Raw => true,
+            FramingRule::C | FramingRule::Telnet => unreachable!("no settings of the simulation say so"),
+        };
+        Framing { raw, rule, decided: None, ambiguous: false }
+    }
+
+    /// What ends each of its messages.
+    pub fn end(&self) -> &'static str {
+        if self.raw { "" } else { "\n" }
+    }
+
+    pub fn is_known(&self) -> bool {
+        self.decided.is_some() || self.rule != FramingRule::Auto
+    }
+
+    pub fn is_known_raw(&self) -> bool {
+        self.decided == Some(Kind::Raw) || self.rule == FramingRule::Raw
+    }
+
+    pub fn is_known_line(&self) -> bool {
+        self.decided == Some(Kind::Line) || self.rule == FramingRule::Line
+    }
+
+    /// The daemon has decided; whether it was for the first time.
+    pub fn decide(&mut self, kind: Kind, who: &Who) -> bool {
+        assert_eq!(self.rule, FramingRule::Auto, "{who}: there was nothing to decide");
+        let is_first = self.decided.replace(kind) != Some(Kind::Raw);
+        // It may be taken for raw in the middle of a line, before the LF comes.
+        assert!(is_first || kind == Kind::Line && !self.raw, "{who}: decided twice");
+        is_first
+    }
+}

@@ -1,0 +1,103 @@
+//! The last words that a peer may hear, by the reason for its end.
+
+use ipcd::engine::limits::{ServiceSettings, Settings};
+use ipcd::engine::message::{CloseReason, RemoteAddress};
+use ipcd::engine::service::Service;
+
+use super::Actor;
+use super::words::REFUSAL;
+
+/// `text` of each value once: most settings have few different ones.
+fn each(mut values: Vec<u64>, text: impl Fn(u64) -> String) -> Vec<String> {
+    values.sort_unstable();
+    values.dedup();
+    values.into_iter().map(text).collect()
+}
+
+/// Whichever settings were in force when the deadline passed or the bound was met.
+fn by_settings(reason: CloseReason, seen: &[Settings]) -> Vec<String> {
+    let services = || seen.iter().flat_map(|settings| &settings.services);
+    let of_services = |value: fn(&ServiceSettings) -> Option<u64>| services().filter_map(value).collect();
+    match reason {
+        CloseReason::PeerIdle => each(of_services(|service| Some(service.idle_timeout.as_secs())), |span| {
+            format!("Error: idle for {span} s")
+        }),
+        CloseReason::PeerSilent => {
+            each(of_services(|service| Some(service.first_message_timeout?.as_secs())), |span| {
+                format!("Error: no message for {span} s")
+            })
+        }
+        CloseReason::PeerUnfinished => {
+            each(of_services(|service| Some(service.message_timeout.as_secs())), |span| {
+                format!("Error: message not finished after {span} s")
+            })
+        }
+        CloseReason::PeerNameless => {
+            each(seen.iter().map(|settings| settings.chat_name_timeout.as_secs()).collect(), |span| {
+                format!("Error: no name for {span} s")
+            })
+        }
+        CloseReason::PeerTooLong => {
+            each(of_services(|service| Some(service.message_bytes_max as u64)), |bytes| {
+                format!("Error: message longer than {bytes} bytes")
+            })
+        }
+        CloseReason::PeerNotReading => {
+            each(seen.iter().map(|settings| settings.send_timeout.as_secs()).collect(), |span| {
+                format!("Error: nothing read for {span} s")
+            })
+        }
+        _ => unreachable!("{reason:?} depends on no setting"),
+    }
+}
+
+impl Actor {
+    /// Every text that `reason` allows; an empty one is silence.
+    pub(super) fn last_words(&self, reason: CloseReason, seen: &[Settings]) -> Vec<String> {
+        let one = |text: &str| vec![text.to_owned()];
+        match reason {
+            CloseReason::Stopping if self.is_chatting() => one("Server is shutting down."),
+            CloseReason::PeerQuit if self.service != Service::Talk => one("{quit}"),
+            CloseReason::Served
+            | CloseReason::PeerClosed
+            | CloseReason::PeerReset
+            | CloseReason::PeerQuit
+            | CloseReason::PartnerLeft
+            | CloseReason::Stopping
+            | CloseReason::PeerForeign(_)
+            | CloseReason::PeerUnreadable => one(""),
+            CloseReason::PeerIdle
+            | CloseReason::PeerSilent
+            | CloseReason::PeerUnfinished
+            | CloseReason::PeerNameless
+            | CloseReason::PeerTooLong
+            | CloseReason::PeerNotReading => by_settings(reason, seen),
+            CloseReason::PeerTooSlow | CloseReason::PeerHeldMost => one("Error: too slow"),
+            CloseReason::PeerReplaced => one("Error: you have come back through another connection"),
+            CloseReason::PeerDenied => {
+                one("Error: control is for root and the daemon's own user, on the Unix socket")
+            }
+            CloseReason::TooMany => one(REFUSAL),
+            CloseReason::NotAllowed | CloseReason::AddressNotAllowed => vec![self.not_allowed(reason)],
+            CloseReason::PutOut => vec![
+                "Error: you have been put out of the room".to_owned(),
+                "Error: whoever runs this server has closed your connection".to_owned(),
+            ],
+            CloseReason::Withdrawn => {
+                vec![format!("Error: {} is no longer offered here", self.who.binding.service)]
+            }
+        }
+    }
+
+    fn not_allowed(&self, reason: CloseReason) -> String {
+        match (reason, self.who.origin) {
+            (CloseReason::NotAllowed, RemoteAddress::Process { uid, .. }) => {
+                format!("Error: user {uid} may not use this socket")
+            }
+            (CloseReason::AddressNotAllowed, RemoteAddress::Address(address)) => {
+                format!("Error: {} may not connect", address.ip().to_canonical())
+            }
+            _ => panic!("{}: refused", self.who),
+        }
+    }
+}

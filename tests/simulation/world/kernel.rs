@@ -1,0 +1,226 @@
+//! The reactor and the kernel below it: reads, writes, and does what the engine asks.
+
+use ipcd::engine::message::{ConnectionId, Input, Output, Transport};
+use memchr::memchr;
+
+use super::World;
+use crate::link::{Read, Written};
+
+impl World {
+    pub(super) fn read(&mut self, peer: ConnectionId) {
+        let (chunk, stopping) = (self.chunk, self.stop.is_some());
+        let wanted = self.engine.wants_input(peer);
+        let Some(actor) = self.actors.get_mut(peer) else { return };
+        let is_on_packets = actor.is_on_packets();
+        let link = &mut actor.link;
+        link.queued = false;
+        if !link.readable {
+            return;
+        }
+        if !wanted {
+            if link.ended && link.failed {
+                self.tell(Input::Lost { peer });
+            }
+            return self.tally.count("not read from");
+        }
+        if is_on_packets {
+            // As many as one read of the reactor's takes.
+            for _ in 0..50 {
+                if !self.engine.wants_input(peer) || !self.receive(peer) {
+                    break;
+                }
+            }
+            return;
+        }
+        let mut dry = false;
+        match link.read(chunk, &mut self.buffer) {
+            Read::EndOfFile => {
+                link.readable = false;
+                assert!(!std::mem::replace(&mut link.end_read, true), "read on after the end of file");
+                self.tell(Input::EndOfFile { peer });
+            }
+            Read::Bytes => {
+                let bytes = std::mem::take(&mut self.buffer);
+                let more = bytes.len() == chunk;
+                link.readable = more || link.ended;
+                dry = !link.readable;
+                actor.taken += bytes.len() as u64;
+                if !dry {
+                    self.push(peer);
+                }
+                self.tell(Input::Bytes { peer, bytes: &bytes, more });
+                self.buffer = bytes;
+            }
+            Read::Blocked => {
+                link.readable = false;
+                dry = true;
+            }
+            Read::Broken => self.tell(Input::Lost { peer }),
+        }
+        if dry && stopping {
+            self.tell(Input::Dry { peer });
+        }
+    }
+
+    /// Takes one packet: a line of those who are written here as line clients; whether there may be another.
+    pub(super) fn receive(&mut self, peer: ConnectionId) -> bool {
+        let stopping = self.stop.is_some();
+        let actor = self.actors.get_mut(peer).filter(|actor| actor.link.readable);
+        let Some(actor) = actor else { return false };
+        let link = &mut actor.link;
+        let line = memchr(b'\n', link.inbound.all()).map(|lf| lf + 1);
+        let rest = (link.fin && !link.inbound.is_empty()).then_some(link.inbound.len());
+        let packet = line.or(rest).unwrap_or(0);
+        if packet == 0 && !link.inbound.is_empty() && !link.failed {
+            link.readable = false; // it is still being written
+            if stopping {
+                self.tell(Input::Dry { peer });
+            }
+            return false;
+        }
+        match link.read(packet, &mut self.buffer) {
+            Read::EndOfFile => {
+                link.readable = false;
+                assert!(!std::mem::replace(&mut link.end_read, true), "read on after the end of file");
+                self.tell(Input::EndOfFile { peer });
+            }
+            Read::Bytes => {
+                let bytes = std::mem::take(&mut self.buffer);
+                actor.taken += bytes.len() as u64 + u64::from(line.is_none()); // its end counts as an LF
+                self.push(peer);
+                self.tally.count("packets");
+                self.tell(Input::Bytes { peer, bytes: &bytes, more: false });
+                self.buffer = bytes;
+            }
+            Read::Blocked => {
+                link.readable = false;
+                if stopping {
+                    self.tell(Input::Dry { peer });
+                }
+            }
+            Read::Broken => self.tell(Input::Lost { peer }),
+        }
+        true
+    }
+
+    pub(super) fn obey(&mut self, output: Output) {
+        match output {
+            Output::Flush(peer) => self.flush(peer),
+            Output::Retry(peer) => self.retry(peer),
+            Output::ShutdownWrite(peer) => {
+                let actor = self.actors.get_mut(peer).expect("nobody's sending side is shut down");
+                assert!(!std::mem::replace(&mut actor.link.shut, true), "{}: shut down twice", actor.who);
+                actor.words_lost |= actor.link.was_blocked || actor.link.blocked;
+            }
+            Output::Listen(peer) => {
+                self.tally.count("listened to again");
+                if self.actors.get_mut(peer).expect("nobody is listened to").link.readable {
+                    self.push(peer);
+                }
+            }
+            Output::Acknowledge(peer) => {
+                self.tally.count("acknowledged within a message");
+                let actor = self.actors.get_mut(peer).expect("nobody is waited for");
+                assert_eq!(
+                    actor.who.binding.transport,
+                    Transport::TCP,
+                    "{}: nothing there waits for that",
+                    actor.who
+                );
+            }
+            Output::Ask(peer, _) => panic!("{peer:?} has not asked for anything"),
+            Output::Close(peer) | Output::Reset(peer) => {
+                let mut actor = self.actors.remove(peer).expect("nobody is closed");
+                assert!(actor.closed.is_some(), "{}: closed, and nothing was said of it", actor.who);
+                if matches!(output, Output::Reset(_)) {
+                    self.tally.count("reset by the engine");
+                }
+                if actor.may_be_window() {
+                    // Its last words may have been given up some time ago: nothing tells of it.
+                    actor.words_lost |= actor.link.ever_blocked;
+                } else if !actor.link.shut {
+                    actor.words_lost |= actor.link.was_blocked || actor.link.blocked;
+                }
+                self.end(actor);
+            }
+        }
+    }
+
+    pub(super) fn flush(&mut self, peer: ConnectionId) {
+        loop {
+            let Some(actor) = self.actors.get_mut(peer) else {
+                return assert!(self.engine.outgoing(peer).is_empty(), "something for somebody who is gone");
+            };
+            if actor.link.blocked {
+                return;
+            }
+            let outgoing = self.engine.outgoing(peer);
+            let wanted = outgoing.len();
+            if wanted == 0 {
+                return;
+            }
+            if actor.is_on_packets() {
+                let line = actor.line_of(&outgoing.slices().concat());
+                match actor.link.write_packet(&line) {
+                    Written::Bytes(_) => self.tell(Input::Sent { peer, bytes: wanted }),
+                    Written::Blocked => {
+                        actor.link.blocked = true;
+                        self.tally.count("blocked");
+                        return self.tell(Input::Blocked { peer });
+                    }
+                    Written::Broken => return self.tell(Input::Lost { peer }),
+                }
+                continue;
+            }
+            match actor.link.write(outgoing.slices()) {
+                Written::Bytes(count) => {
+                    let gap = Some(self.gap_min).filter(|_| self.stop.is_none());
+                    let bytes = outgoing.slices()[0];
+                    let whole = count == wanted && outgoing.slices().len() == 1;
+                    actor.note_written(self.now, bytes, whole, gap, &mut self.tally);
+                    actor.link.blocked = count < wanted;
+                    let blocked = actor.link.blocked;
+                    self.tell(Input::Sent { peer, bytes: count });
+                    if blocked {
+                        self.tally.count("blocked");
+                        return self.tell(Input::Blocked { peer });
+                    }
+                }
+                Written::Blocked => {
+                    actor.link.blocked = true;
+                    self.tally.count("blocked");
+                    return self.tell(Input::Blocked { peer });
+                }
+                Written::Broken => return self.tell(Input::Lost { peer }),
+            }
+        }
+    }
+
+    /// Writes to one for whom the kernel takes nothing, as far as the engine knows.
+    pub(super) fn retry(&mut self, peer: ConnectionId) {
+        let actor = self.actors.get_mut(peer);
+        let actor = actor.expect("nobody is written to once more");
+        assert!(actor.link.blocked, "{}: written to once more without need", actor.who);
+        if actor.closed.is_some() {
+            return; // the order was given before its time was over altogether: it is closed next
+        }
+        let outgoing = self.engine.outgoing(peer);
+        assert!(!outgoing.is_empty(), "{}: blocked, and nothing waits for it", actor.who);
+        let (wanted, written) = if actor.is_on_packets() {
+            (outgoing.len(), actor.link.write_packet(&actor.line_of(&outgoing.slices().concat())))
+        } else {
+            (0, actor.link.write(outgoing.slices()))
+        };
+        self.tally.count("written to once more");
+        match written {
+            Written::Bytes(count) => {
+                actor.link.blocked = false;
+                self.tally.count("written to once more, and it took something");
+                self.tell(Input::Sent { peer, bytes: if wanted > 0 { wanted } else { count } });
+                self.tell(Input::Writable { peer });
+            }
+            Written::Blocked => self.tell(Input::Blocked { peer }),
+            Written::Broken => self.tell(Input::Lost { peer }),
+        }
+    }
+}

@@ -1,0 +1,239 @@
+//! The engine among its virtual peers: a reactor without descriptors, a kernel without a network, and what must be true
+//! after every turn.
+
+mod actors;
+mod arrivals;
+mod departures;
+mod invariants;
+mod kernel;
+mod notes;
+
+use std::cell::Cell;
+use std::collections::{HashMap, VecDeque};
+use std::rc::Rc;
+use std::time::Duration;
+
+use ipcd::engine::Engine;
+use ipcd::engine::allow::Allowed;
+use ipcd::engine::limits::{FramingRule, READ_BYTES_MAX, Settings};
+use ipcd::engine::message::{Binding, ConnectionId, Input, Output, Timestamp, Transport};
+use ipcd::engine::service::Service;
+
+use crate::random::Random;
+use crate::room::Record;
+use crate::settings;
+use crate::tally::Tally;
+use actors::Actors;
+use arrivals::{LISTED_GROUP, LISTED_USERS};
+
+/// Outputs in one turn. More means that the engine never stops asking.
+const OUTPUTS_PER_TURN_MAX: usize = 200_000;
+
+pub struct World {
+    random: Random,
+    engine: Engine,
+    settings: Settings,
+    /// All settings so far: a deadline of old ones may still be at work.
+    seen: Vec<Settings>,
+    /// The shortest gap of them all.
+    gap_min: Duration,
+    now: Timestamp,
+    bindings: Vec<Rc<Binding>>,
+    actors: Actors,
+    /// What was read last.
+    buffer: Vec<u8>,
+    ready: VecDeque<ConnectionId>,
+    /// A peer is answered before the next one is read from, as in the reactor; otherwise at the end of the turn.
+    is_prompt: bool,
+    chunk: usize,
+    crowd: usize,
+    haste: usize,
+    serial: u64,
+    /// When everything has to be closed, and whether there was time enough to answer everybody.
+    stop: Option<(Timestamp, bool)>,
+    observer: Option<ConnectionId>,
+    observed: Option<Vec<u8>>,
+    joins: HashMap<String, usize>,
+    records: Vec<Record>,
+    /// The most that a connection may hold, that one in the chat may, and that the room may, with any settings so far.
+    memory_max: [usize; 3],
+    tally: Tally,
+}
+
+impl World {
+    pub fn new(seed: u64) -> World {
+        let mut random = Random::new(seed);
+        let settings = settings::first(&mut random);
+        let binding = |service: Service, transport: Transport, allowed: Option<Allowed>| {
+            let scheme = match transport {
+                Transport::TCP => "tcp",
+                Transport::UNIX => "unix",
+                _ => "unixseq",
+            };
+            Rc::new(Binding { endpoint: format!("{scheme}:{service}"), service, transport, allowed })
+        };
+        let bindings: Vec<_> = Service::ALL
+            .into_iter()
+            .flat_map(|service| {
+                [Transport::TCP, Transport::UNIX, Transport::UNIXSEQ].map(|transport| (service, transport))
+            })
+            .filter(|(service, transport)| service.fits(*transport))
+            .map(|(service, transport)| {
+                let is_listed = transport != Transport::TCP && random.percent(15);
+                binding(service, transport, is_listed.then(|| Allowed::new(LISTED_USERS, [LISTED_GROUP])))
+            })
+            .collect();
+        World {
+            engine: Engine::new(settings.clone()),
+            seen: vec![settings.clone()],
+            gap_min: shortest_gap(&settings),
+            now: Timestamp::at(0),
+            bindings,
+            actors: Actors::default(),
+            buffer: Vec::new(),
+            ready: VecDeque::new(),
+            is_prompt: !seed.is_multiple_of(4),
+            chunk: random.pick(&[READ_BYTES_MAX, READ_BYTES_MAX, READ_BYTES_MAX, 23, 97, 1009]),
+            crowd: random.pick(&[3, 10, 25, 40]),
+            haste: random.pick(&[0, 0, 1, 5]),
+            serial: 0,
+            stop: None,
+            observer: None,
+            observed: None,
+            joins: HashMap::new(),
+            records: Vec::new(),
+            memory_max: [0; 3],
+            tally: Tally::default(),
+            settings,
+            random,
+        }
+    }
+
+    pub fn run(mut self, steps: u64, step: &Cell<u64>) -> Tally {
+        self.bound_memory();
+        let observed = self.settings.of(Service::Mux).framing != FramingRule::Raw && !self.random.percent(12);
+        if observed {
+            self.invite_observer();
+        }
+        for at in 0..steps {
+            step.set(at);
+            self.act_all(false);
+            self.advance();
+            self.come_in();
+            self.turn();
+            if at % 32 == 0 {
+                self.rest();
+            }
+            if self.random.percent(1) && self.random.percent(40) {
+                self.reconfigure();
+            }
+        }
+        if self.random.percent(75) {
+            self.stop()
+        } else {
+            self.empty()
+        }
+        self.check_room();
+        self.tally.add("steps", steps);
+        self.tally
+    }
+
+    fn act_all(&mut self, hurry: bool) {
+        for index in 0..self.actors.places() {
+            let Some(actor) = self.actors.at_mut(index) else { continue };
+            if !hurry && !self.random.percent(40) && Some(actor.peer) != self.observer {
+                continue;
+            }
+            let (peer, look) = (actor.peer, actor.act(&mut self.random, hurry, self.chunk));
+            if look {
+                self.push(peer);
+            }
+        }
+    }
+
+    fn push(&mut self, peer: ConnectionId) {
+        if let Some(actor) = self.actors.get_mut(peer)
+            && !std::mem::replace(&mut actor.link.queued, true)
+        {
+            self.ready.push_back(peer);
+        }
+    }
+
+    fn advance(&mut self) {
+        let jump = match self.random.below(100) {
+            0..50 => self.random.below(2000),
+            50..80 => self.random.below(50_000),
+            80..95 => self.random.below(2_000_000),
+            95..98 if self.haste > 0 => self.random.below(10_000_000 * self.haste),
+            98 if self.haste > 1 => self.random.below(400_000_000),
+            _ => 0,
+        };
+        let mut jump = jump as u64;
+        if !self.random.percent(15) {
+            // In time, as a rule: at the next deadline, and at once while there is work.
+            if !self.ready.is_empty() || self.engine.has_work() {
+                jump = jump.min(200);
+            } else if let Some(deadline) = self.engine.poll_deadline() {
+                jump = jump.min(deadline.micros().saturating_sub(self.now.micros()));
+            }
+        }
+        self.now = self.now + Duration::from_micros(jump);
+    }
+
+    fn turn(&mut self) {
+        for index in 0..self.actors.places() {
+            let Some(actor) = self.actors.at_mut(index) else { continue };
+            let (peer, link) = (actor.peer, &mut actor.link);
+            link.was_blocked = link.blocked;
+            link.ever_blocked |= link.blocked;
+            if std::mem::take(&mut link.writable_edge) && std::mem::take(&mut link.blocked) {
+                self.tell(Input::Writable { peer });
+            }
+        }
+        let mut outputs = 0;
+        for _ in 0..self.ready.len() {
+            if let Some(peer) = self.ready.pop_front() {
+                self.read(peer);
+            }
+            while self.is_prompt
+                && let Some(output) = self.engine.poll_urgent()
+            {
+                self.count(output, &mut outputs);
+                self.obey(output);
+            }
+        }
+        self.tell(Input::Tick);
+        while let Some(output) = self.engine.poll_output() {
+            self.count(output, &mut outputs);
+            self.obey(output);
+        }
+        self.actors.finish_turn();
+        self.check();
+    }
+
+    fn count(&self, output: Output, outputs: &mut usize) {
+        *outputs += 1;
+        assert!(*outputs < OUTPUTS_PER_TURN_MAX, "the engine asks for ever: {output:?}");
+    }
+
+    /// Tells the engine something, and notes what happened.
+    fn tell(&mut self, input: Input<'_>) {
+        self.engine.handle(self.now, input);
+        while let Some(note) = self.engine.poll_note() {
+            self.note(note.peer.expect("a connection"), note.what);
+        }
+    }
+
+    fn reconfigure(&mut self) {
+        settings::vary(&mut self.random, &mut self.settings);
+        self.seen.push(self.settings.clone());
+        self.gap_min = self.gap_min.min(shortest_gap(&self.settings));
+        self.bound_memory();
+        self.tell(Input::Reconfigure(Box::new(self.settings.clone())));
+        self.tally.count("reconfigured");
+    }
+}
+
+fn shortest_gap(settings: &Settings) -> Duration {
+    settings.services.iter().map(|service| service.raw_gap).min().expect("there are services")
+}
