@@ -16,8 +16,8 @@ impl Reactor {
         if !slot.readable {
             return;
         }
-        // Without a reader it does not matter what a pair's writer still says.
-        if !self.engine.wants_input(peer) || slot.is_pair() && slot.failed() {
+        // Without a reader it does not matter what a writer beside it still says.
+        if !self.engine.wants_input(peer) || !slot.is_socket() && slot.failed() {
             if slot.failed() {
                 self.lose(now, peer);
             }
@@ -36,7 +36,7 @@ impl Reactor {
                 slot.bulk_sender |= more;
                 // A short read has drained the socket (epoll(7)), unless its end is waiting behind the bytes. Of a
                 // terminal one read is one line.
-                slot.readable = more || slot.ended || slot.is_pair();
+                slot.readable = more || slot.ended || !slot.is_socket();
                 slot.more = more;
                 if slot.readable {
                     self.ready.push_peer(peer, slot);
@@ -107,7 +107,7 @@ impl Reactor {
     /// A descriptor failed. Of a socket that is its peer's doing, and of a pair that its reader has gone.
     pub(super) fn fail(&mut self, now: Timestamp, peer: ConnectionId, error: io::Error) {
         self.note_failed_fifo(now, peer, &error);
-        if self.slots.get_mut(peer).is_some_and(|slot| slot.is_pair())
+        if self.slots.get_mut(peer).is_some_and(|slot| !slot.is_socket())
             && error.kind() != ErrorKind::BrokenPipe
         {
             self.failure = Some(error);

@@ -16,12 +16,12 @@ mod slots;
 
 use std::collections::{HashMap, VecDeque};
 use std::io::{self, ErrorKind};
-use std::os::fd::RawFd;
+use std::os::fd::AsRawFd;
 use std::rc::Rc;
 use std::time::Duration;
 
 use mio::unix::SourceFd;
-use mio::{Events, Interest, Poll};
+use mio::{Events, Poll};
 use rustix::io::Errno;
 
 use crate::endpoint::ResolvedEndpoint;
@@ -341,7 +341,7 @@ impl Reactor {
             };
             write(&piece)?;
             // A FIFO's descriptors go their own way: see `fifos`.
-            links.extend(connection.filter(|connection| connection.output().is_none()));
+            links.extend(connection.filter(|connection| connection.is_socket()));
         }
         write(&handing.end())?;
         Ok(links)
@@ -400,21 +400,20 @@ impl Reactor {
         let peer = self.slots.insert(connection);
         let Some(slot) = self.slots.get_mut(peer) else { return Err(ErrorKind::NotFound.into()) };
         let token = Source::ConnectionId(peer).token();
-        let register =
-            |fd: RawFd, interest| self.poll.registry().register(&mut SourceFd(&fd), token, interest);
-        let registered = match slot.raw_fds() {
-            (socket, None) => register(socket, Interest::READABLE | Interest::WRITABLE),
+        let mut always_writable = false;
+        let registered = slot.sources().try_for_each(|source| {
+            let registered =
+                self.poll.registry().register(&mut SourceFd(&source.fd.as_raw_fd()), token, source.interest);
             // An input that is always ready is read from until its end: no event is missed.
-            (input, Some(output)) => is_always_ready(register(input, Interest::READABLE)).and_then(|_| {
-                slot.always_writable = is_always_ready(register(output, Interest::WRITABLE))?;
-                Ok(())
-            }),
-        };
+            always_writable |= is_always_ready(registered)? && source.interest.is_writable();
+            Ok(())
+        });
+        slot.always_writable = always_writable;
         if let Err(error) = registered {
             self.close(peer);
             return Err(error);
         }
-        if slot.is_pair() {
+        if !slot.is_socket() {
             slot.readable = true; // epoll tells nothing of a regular file
             self.ready.push_peer(peer, slot);
         }
@@ -422,12 +421,10 @@ impl Reactor {
     }
 
     fn close(&mut self, peer: ConnectionId) {
-        if let Some(slot) = self.slots.get_mut(peer)
-            && let (input, Some(output)) = slot.raw_fds()
-        {
-            // Closing does not end the watch where somebody else has the same open file (epoll(7)), as with a FIFO.
-            for fd in [input, output] {
-                let _ = self.poll.registry().deregister(&mut SourceFd(&fd)); // a regular file is not watched
+        if let Some(slot) = self.slots.get_mut(peer) {
+            for source in slot.sources().filter(|source| source.is_shared) {
+                // A regular file is not watched.
+                let _ = self.poll.registry().deregister(&mut SourceFd(&source.fd.as_raw_fd()));
             }
         }
         self.slots.close(peer);

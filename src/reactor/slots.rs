@@ -3,7 +3,6 @@
 
 use std::collections::BTreeSet;
 use std::io;
-use std::os::fd::{AsRawFd, RawFd};
 use std::rc::Rc;
 
 use mio::Token;
@@ -11,7 +10,7 @@ use mio::Token;
 use crate::engine::datagram::Ledger;
 use crate::engine::memory::shrunk;
 use crate::engine::message::{Binding, ConnectionId, Timestamp};
-use crate::transport::connection::{Connection, Received};
+use crate::transport::connection::{self, Connection, Received};
 use crate::transport::listener::Listener;
 
 /// What an event is about.
@@ -83,15 +82,14 @@ impl Slot {
         self.connection.as_ref().ok_or_else(|| io::ErrorKind::NotConnected.into())
     }
 
-    /// What is read from, and what is written to if that is another one.
-    pub(super) fn raw_fds(&self) -> (RawFd, Option<RawFd>) {
-        let output = self.connection.as_ref().and_then(Connection::output).map(|fd| fd.as_raw_fd());
-        (self.connection.as_ref().map_or(-1, AsRawFd::as_raw_fd), output)
+    /// The descriptors that are waited for.
+    pub(super) fn sources(&self) -> impl Iterator<Item = connection::Source<'_>> {
+        self.connection.iter().flat_map(Connection::sources).flatten()
     }
 
-    /// Whether it is written to another descriptor than it is read from.
-    pub(super) fn is_pair(&self) -> bool {
-        self.connection.as_ref().is_some_and(|connection| connection.output().is_some())
+    /// Whether it is one socket.
+    pub(super) fn is_socket(&self) -> bool {
+        self.connection.as_ref().is_none_or(Connection::is_socket)
     }
 
     pub(super) fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {

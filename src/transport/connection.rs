@@ -1,9 +1,10 @@
 //! One connection: bytes in, bytes out. Knows neither who is at the other end nor what is said.
 
 use std::io::{self, IoSlice};
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
+use mio::Interest;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::{ioctl_fionread, read, retry_on_intr, write};
 use rustix::net::{
@@ -25,6 +26,20 @@ pub struct Connection {
     output: Option<OwnedFd>,
     /// It carries packets.
     packets: bool,
+}
+
+/// Descriptors of one connection that are waited for, at most.
+pub const SOURCES_MAX: usize = 3;
+
+/// One descriptor of a connection, and what it is waited for.
+#[derive(Clone, Copy, Debug)]
+pub struct Source<'a> {
+    /// The descriptor.
+    pub fd: BorrowedFd<'a>,
+    /// What is waited for.
+    pub interest: Interest,
+    /// Whether somebody else may have the same open file: then closing it does not end the watch (epoll(7)).
+    pub is_shared: bool,
 }
 
 /// What [`Connection::receive`] found.
@@ -68,9 +83,23 @@ impl Connection {
         Connection { input, output: Some(output), packets: false }
     }
 
-    /// What is written to, where it is not what is read from.
-    pub fn output(&self) -> Option<BorrowedFd<'_>> {
-        self.output.as_ref().map(AsFd::as_fd)
+    /// What is waited for: each descriptor once.
+    pub fn sources(&self) -> [Option<Source<'_>>; SOURCES_MAX] {
+        let source = |fd, interest| Some(Source { fd, interest, is_shared: !self.is_socket() });
+        match &self.output {
+            None => [source(self.input.as_fd(), Interest::READABLE | Interest::WRITABLE), None, None],
+            Some(output) => [
+                source(self.input.as_fd(), Interest::READABLE),
+                source(output.as_fd(), Interest::WRITABLE),
+                None,
+            ],
+        }
+    }
+
+    /// Whether it is one socket: its descriptor alone is the connection, in whichever process. An error on it is its
+    /// peer's doing, a short read has taken all that was there, and an event tells when there is more.
+    pub fn is_socket(&self) -> bool {
+        self.output.is_none()
     }
 
     /// Reads what is there into `buffer`: `Ok(0)` is end of file (or an empty buffer), `WouldBlock` is nothing now
@@ -164,12 +193,6 @@ impl Connection {
 impl AsFd for Connection {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.input.as_fd()
-    }
-}
-
-impl AsRawFd for Connection {
-    fn as_raw_fd(&self) -> RawFd {
-        self.input.as_raw_fd()
     }
 }
 
