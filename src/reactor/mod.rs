@@ -5,6 +5,7 @@ mod accept;
 mod budget;
 mod bytes;
 mod clock;
+mod connect;
 mod datagrams;
 mod fifos;
 mod listeners;
@@ -33,6 +34,8 @@ use crate::engine::{Engine, SLICES_MAX};
 use crate::transport::connection::{Connection, PIECES_MAX};
 
 use clock::Clock;
+pub use connect::Attempt;
+use connect::Attempts;
 use fifos::FifoEndpoint;
 use readiness::{Ready, ReserveFd};
 use report::EventLog;
@@ -79,6 +82,8 @@ pub struct Turn {
     pub signals: Vec<Signal>,
     /// What was asked for on the control service, to be answered with [`Input::Answer`].
     pub requests: Vec<(ConnectionId, Request)>,
+    /// What has come of attempts to [connect](Reactor::connect).
+    pub connected: Vec<(Attempt, io::Result<Connection>)>,
 }
 
 /// The loop and all that it owns.
@@ -101,6 +106,7 @@ pub struct Reactor {
     stopping: bool,
     /// Peers that are dry if nothing comes from them until the moment.
     quiescing: VecDeque<(Timestamp, ConnectionId)>,
+    attempts: Attempts,
     report: EventLog,
     fifos: Vec<FifoEndpoint>,
     /// Why a pair of descriptors failed.
@@ -141,6 +147,7 @@ impl Reactor {
             accept_paused: None,
             stopping: false,
             quiescing: VecDeque::new(),
+            attempts: Attempts::default(),
             report: EventLog::default(),
             fifos: Vec::new(),
             failure: None,
@@ -164,6 +171,7 @@ impl Reactor {
         let signalled = self.note_readiness() || self.signals.have_come();
         self.feed_starved(now);
         self.look_at_drying(now);
+        self.look_at_attempts(now);
         // Before deadlines, so that what came in time counts even if we were late.
         self.dispatch(now);
         self.engine.handle(now, Input::Tick);
@@ -176,7 +184,8 @@ impl Reactor {
         }
         self.engine.handle(now, Input::Turned(self.clock.since_reading()));
         let signals = if signalled { self.signals.pending() } else { Vec::new() };
-        Ok(Turn { signals, requests: std::mem::take(&mut self.requests) })
+        let requests = std::mem::take(&mut self.requests);
+        Ok(Turn { signals, requests, connected: self.attempts.take_settled() })
     }
 
     /// Waits for events.
@@ -197,12 +206,19 @@ impl Reactor {
 
     /// How long to wait for events: not at all while work is left over.
     fn timeout(&self, latest: Option<Timestamp>) -> Option<Duration> {
-        if !self.ready.is_empty() || self.engine.has_work() || self.signals.have_come() {
+        let has_work = !self.ready.is_empty() || self.engine.has_work() || self.attempts.has_settled();
+        if has_work || self.signals.have_come() {
             return Some(Duration::ZERO);
         }
         let quiescing = self.quiescing.front().map(|(at, _)| *at);
-        let deadlines =
-            [self.engine.poll_deadline(), self.accept_paused, self.report.deadline(), quiescing, latest];
+        let deadlines = [
+            self.engine.poll_deadline(),
+            self.accept_paused,
+            self.attempts.deadline(),
+            self.report.deadline(),
+            quiescing,
+            latest,
+        ];
         deadlines.into_iter().flatten().min().map(|deadline| self.clock.until(deadline))
     }
 
@@ -212,7 +228,7 @@ impl Reactor {
         for event in self.events.iter() {
             match Source::of(event.token()) {
                 Source::Signals => signalled = true,
-                Source::ListenerSlot(listener_slot) => self.ready.push(Source::ListenerSlot(listener_slot)),
+                source @ (Source::ListenerSlot(_) | Source::Attempt(_)) => self.ready.push(source),
                 Source::ConnectionId(peer) => {
                     let Some(slot) = self.slots.get_mut(peer) else { continue }; // it was for a former tenant
                     let failed = event.is_error();
@@ -266,6 +282,7 @@ impl Reactor {
                     self.accept(now, listener_slot, ACCEPTS_PER_TURN)
                 }
                 Some(Source::ConnectionId(peer)) => self.read(now, peer),
+                Some(Source::Attempt(attempt)) => self.settle(attempt),
                 Some(Source::Signals) | None => {}
             }
             self.report.take(now, &mut self.engine);

@@ -7,6 +7,7 @@ use std::rc::Rc;
 
 use mio::Token;
 
+use super::connect::Attempt;
 use crate::engine::datagram::Ledger;
 use crate::engine::memory::shrunk;
 use crate::engine::message::{Binding, ConnectionId, Timestamp};
@@ -20,16 +21,22 @@ pub(super) enum Source {
     /// A listener, by its number.
     ListenerSlot(usize),
     ConnectionId(ConnectionId),
+    /// A connection that is being made.
+    Attempt(Attempt),
 }
 
 /// Tokens from here on are not peers: a generation has 31 bits.
 const LISTENERS: u64 = 1 << 63;
+
+/// And from here on they are no listeners.
+const ATTEMPTS: u64 = LISTENERS | 1 << 62;
 
 impl Source {
     pub(super) fn token(self) -> Token {
         Token(match self {
             Source::Signals => u64::MAX,
             Source::ListenerSlot(listener_slot) => LISTENERS | listener_slot as u64,
+            Source::Attempt(Attempt(number)) => ATTEMPTS | number as u64,
             Source::ConnectionId(peer) => u64::from(peer.generation) << 32 | u64::from(peer.index),
         } as usize)
     }
@@ -37,6 +44,7 @@ impl Source {
     pub(super) fn of(token: Token) -> Source {
         match token.0 as u64 {
             u64::MAX => Source::Signals,
+            bits if bits >= ATTEMPTS => Source::Attempt(Attempt((bits & !ATTEMPTS) as usize)),
             bits if bits >= LISTENERS => Source::ListenerSlot((bits & !LISTENERS) as usize),
             bits => {
                 Source::ConnectionId(ConnectionId { index: bits as u32, generation: (bits >> 32) as u32 })
@@ -258,6 +266,8 @@ mod tests {
             Source::Signals,
             Source::ListenerSlot(0),
             Source::ListenerSlot(4711),
+            Source::Attempt(Attempt(1)),
+            Source::Attempt(Attempt(4711)),
             Source::ConnectionId(ConnectionId { index: 0, generation: 1 }),
             Source::ConnectionId(ConnectionId { index: u32::MAX, generation: u32::MAX >> 1 }),
         ] {

@@ -18,6 +18,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "host::fd_bundle",
             "host::raw::memory",
             "host::time",
+            "transport::connect",
             "transport::directory",
             "usage",
         ],

@@ -7,6 +7,7 @@ mod conversations;
 mod datagrams;
 mod fifo;
 mod framing;
+mod outgoing;
 mod packets;
 mod pieces;
 mod stats;

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use ipcd::endpoint::ResolvedEndpoint;
+use ipcd::transport::connect;
 use rustix::buffer::spare_capacity;
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::fs::{Mode, OFlags};
@@ -31,24 +32,11 @@ impl Link {
     /// Connects to a stream or packets anew, without waiting: until it is there, nothing goes out or comes in, and if
     /// it cannot be, the next read says why.
     pub(crate) fn open_soon(place: &ResolvedEndpoint) -> io::Result<Link> {
-        let open = |address: SockAddr, kind| -> io::Result<Socket> {
-            let socket = Socket::new(address.domain(), kind, None)?;
-            socket.set_nonblocking(true)?;
-            match socket.connect(&address) {
-                Err(error) if error.raw_os_error() != Some(Errno::INPROGRESS.raw_os_error()) => Err(error),
-                _ => Ok(socket),
-            }
-        };
         match place {
-            ResolvedEndpoint::Tcp(address) => {
-                let socket = open(SockAddr::from(*address), Type::STREAM)?;
-                socket.set_tcp_nodelay(true)?;
-                Ok(Link::Stream(socket))
+            ResolvedEndpoint::Tcp(_) | ResolvedEndpoint::Unix(_) => {
+                Ok(Link::Stream(connect::begin(place)?.into()))
             }
-            ResolvedEndpoint::Unix(path) => Ok(Link::Stream(open(SockAddr::unix(path)?, Type::STREAM)?)),
-            ResolvedEndpoint::UnixSeq(path) => {
-                Ok(Link::Packets(open(SockAddr::unix(path)?, Type::SEQPACKET)?))
-            }
+            ResolvedEndpoint::UnixSeq(_) => Ok(Link::Packets(connect::begin(place)?.into())),
             ResolvedEndpoint::Udp(_) | ResolvedEndpoint::UnixGram(_) | ResolvedEndpoint::Fifo(_) => {
                 Link::open(place, None)
             }
@@ -108,10 +96,7 @@ impl Link {
     /// Of one that was opened soon, once it can be written to: that it is connected, or why it is not.
     pub(crate) fn connected(&self) -> io::Result<()> {
         match self {
-            Link::Stream(socket) | Link::Packets(socket) => match socket.take_error()? {
-                Some(error) => Err(error),
-                None => socket.peer_addr().map(|_| ()),
-            },
+            Link::Stream(socket) | Link::Packets(socket) => connect::outcome(socket),
             Link::Datagrams(_) | Link::Fifo { .. } => Ok(()),
         }
     }
