@@ -12,15 +12,16 @@
 //!   reactor        the only loop: descriptors, readiness, the clock  when
 //!     │      │
 //!     ▼      ▼
-//!   engine   transport          what is said        │  how bytes come and go
+//!   engine   wire, transport    what is said        │  how bytes come and go
 //!            │
 //!            ▼
 //!          endpoint             where: "tcp://localhost:65432"
 //! ```
 //!
 //! Every import points down, and a test reads them (`tests/engine/layering.rs`). The [`engine`] is pure: no socket, clock, file
-//! or log in it; the [`reactor`] knows no service. [`transport`] and [`config`] borrow words of the engine's vocabulary (where
-//! somebody comes from, limits, names, services); the same test lists them, and they borrow nothing else of it.
+//! or log in it; the [`reactor`] knows no service. A [`wire`] stands between the two: it makes the bytes of the
+//! conversation out of those on a stream, and the other way round. [`transport`] and [`config`] borrow words of the engine's
+//! vocabulary (where somebody comes from, limits, names, services); the same test lists them, and they borrow nothing else of it.
 //! `engine/` compiles the engine, from the same files, as a library that needs nothing of the rest.
 //!
 //! # One request's path
@@ -52,3 +53,4 @@ pub mod host;
 pub mod reactor;
 pub mod transport;
 pub mod usage;
+pub mod wire;

@@ -176,7 +176,7 @@ mod tests {
     use crate::engine::service::Service;
 
     #[test]
-    fn a_record_has_the_names_that_earlier_versions_wrote_and_read() {
+    fn record_has_the_names_that_earlier_versions_wrote_and_read() {
         let written = Transport::ALL.map(|transport| serde_json::to_string(&transport).unwrap());
         assert_eq!(
             written,
@@ -191,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn each_service_is_offered_where_its_needs_are_met() {
+    fn service_is_offered_where_its_needs_are_met() {
         let fitting = |service: Service| -> Vec<&str> {
             let fits = Transport::ALL.into_iter().filter(|transport| service.fits(*transport));
             fits.map(|transport| transport.name).collect()

@@ -6,8 +6,10 @@ use crate::engine::limits::READ_BYTES_MAX;
 use crate::engine::message::{ConnectionId, Input, Timestamp};
 
 use crate::transport::connection::Received;
+use crate::wire::Heard;
 
-use super::{DRYING, PACKET_COST, Reactor};
+use super::slots::Ending;
+use super::{DRYING, PACKET_COST, PARTING, Reactor};
 
 impl Reactor {
     pub(super) fn read(&mut self, now: Timestamp, peer: ConnectionId) {
@@ -42,7 +44,14 @@ impl Reactor {
                     self.ready.push_peer(peer, slot);
                 }
                 let drained = !slot.readable;
-                self.engine.handle(now, Input::Bytes { peer, bytes: &self.buffer[..count], more });
+                let engine = &mut self.engine;
+                slot.wire.receive(&mut self.buffer[..count], more, |heard| match heard {
+                    Heard::Bytes { bytes, more } => engine.handle(now, Input::Bytes { peer, bytes, more }),
+                    Heard::End => engine.handle(now, Input::EndOfFile { peer }),
+                });
+                if slot.wire.is_holding() {
+                    self.flush_held(now, peer);
+                }
                 if drained {
                     self.dry(now, peer);
                 }
@@ -131,9 +140,9 @@ impl Reactor {
             if wanted == 0 {
                 return;
             }
-            match slot.write(outgoing.slices()) {
+            match slot.send(outgoing.slices()) {
                 Ok(count) => {
-                    slot.blocked = count < wanted && !slot.always_writable;
+                    slot.blocked = slot.wire.is_stuck(count == wanted) && !slot.always_writable;
                     let blocked = slot.blocked;
                     self.engine.handle(now, Input::Sent { peer, bytes: count });
                     if blocked {
@@ -152,15 +161,64 @@ impl Reactor {
         }
     }
 
+    /// Ends the wire, and then our side of the connection or all of it, behind what the wire holds back.
+    pub(super) fn end_wire(&mut self, now: Timestamp, peer: ConnectionId, ending: Ending) {
+        let Some(slot) = self.slots.get_mut(peer) else { return };
+        if slot.ending == Ending::None {
+            slot.wire.end();
+        }
+        slot.ending = ending;
+        self.flush_held(now, peer);
+        if let Some(slot) = self.slots.get_mut(peer)
+            && slot.ending == Ending::Close
+        {
+            self.parting.push_back((now + PARTING, peer));
+        }
+    }
+
+    /// Writes what the wire holds back, and does what is to follow.
+    #[cold]
+    pub(super) fn flush_held(&mut self, now: Timestamp, peer: ConnectionId) {
+        let Some(slot) = self.slots.get_mut(peer) else { return };
+        if slot.wire.is_holding() {
+            match slot.send(&[]) {
+                Ok(_) if !slot.wire.is_holding() => {}
+                Err(error) if error.kind() != ErrorKind::WouldBlock => match slot.ending {
+                    Ending::Close => return self.close(peer),
+                    Ending::None | Ending::ShutdownWrite => return self.fail(now, peer, error),
+                },
+                Ok(_) | Err(_) => {
+                    slot.blocked = true;
+                    return self.engine.handle(now, Input::Blocked { peer });
+                }
+            }
+        }
+        match slot.ending {
+            Ending::None => {}
+            Ending::ShutdownWrite => slot.shutdown_write(),
+            Ending::Close => self.close(peer),
+        }
+    }
+
+    /// Closes what has had its time to take the last of what was said.
+    pub(super) fn look_at_parting(&mut self, now: Timestamp) {
+        while let Some((until, peer)) = self.parting.front().copied()
+            && until <= now
+        {
+            self.parting.pop_front();
+            self.close(peer);
+        }
+    }
+
     /// Writes to a peer for which the kernel takes nothing, as far as we know.
     pub(super) fn retry(&mut self, now: Timestamp, peer: ConnectionId) {
         let Some(slot) = self.slots.get_mut(peer).filter(|slot| slot.blocked) else { return };
         let outgoing = self.engine.outgoing(peer);
-        if outgoing.is_empty() {
+        if outgoing.is_empty() && !slot.wire.is_holding() {
             slot.blocked = false;
             return self.engine.handle(now, Input::Writable { peer });
         }
-        match slot.write(outgoing.slices()) {
+        match slot.send(outgoing.slices()) {
             Ok(count) => {
                 slot.blocked = false;
                 self.engine.handle(now, Input::Sent { peer, bytes: count });
@@ -171,5 +229,139 @@ impl Reactor {
             }
             Err(error) => self.fail(now, peer, error),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::os::unix::net::UnixStream;
+    use std::rc::Rc;
+    use std::time::{Duration, Instant};
+
+    use super::*;
+    use crate::engine::Engine;
+    use crate::engine::limits::Settings;
+    use crate::engine::message::{Binding, RemoteAddress, Transport};
+    use crate::engine::service::Service;
+    use crate::transport::connection::Connection;
+    use crate::wire::Wire;
+    use crate::wire::masked::{QUESTION, mask, unmask};
+
+    /// A client of `multiply` behind a wire of records.
+    struct Client {
+        reactor: Reactor,
+        socket: UnixStream,
+        peer: ConnectionId,
+        heard: Vec<u8>,
+        has_ended: bool,
+    }
+
+    impl Client {
+        fn connect() -> Client {
+            let (ours, socket) = UnixStream::pair().unwrap();
+            ours.set_nonblocking(true).unwrap();
+            socket.set_nonblocking(true).unwrap();
+            rustix::net::sockopt::set_socket_send_buffer_size(&ours, 4096).unwrap();
+            let mut reactor = Reactor::new(Engine::new(Settings::default()), Timestamp::at(0)).unwrap();
+            let peer = reactor.watch(Connection::new(ours.into())).unwrap();
+            reactor.slots.get_mut(peer).unwrap().wire = Wire::Masked(Box::default());
+            let (service, transport) = (Service::Multiply, Transport::UNIX);
+            let binding =
+                Rc::new(Binding { endpoint: "unix:///s".into(), service, transport, allowed: None });
+            let origin = RemoteAddress::Process { uid: 1, gid: 1, pid: 1 };
+            reactor.engine.handle(reactor.now(), Input::Opened { peer, binding: &binding, origin });
+            Client { reactor, socket, peer, heard: Vec::new(), has_ended: false }
+        }
+
+        fn turn(&mut self) {
+            let now = self.reactor.now();
+            self.reactor.turn(Some(now)).unwrap();
+        }
+
+        /// Takes what is there.
+        fn listen(&mut self) {
+            let mut buffer = [0; 1000];
+            match self.socket.read(&mut buffer) {
+                Ok(0) => self.has_ended = true,
+                Ok(count) => self.heard.extend(&buffer[..count]),
+                Err(error) => assert_eq!(error.kind(), ErrorKind::WouldBlock),
+            }
+        }
+
+        fn say(&mut self, mut bytes: &[u8]) {
+            while !bytes.is_empty() {
+                match self.socket.write(bytes) {
+                    Ok(count) => bytes = &bytes[count..],
+                    Err(error) => {
+                        assert_eq!(error.kind(), ErrorKind::WouldBlock);
+                        self.listen();
+                    }
+                }
+                self.turn();
+            }
+        }
+
+        fn wait_for(&mut self, what: &str, is_there: impl Fn(&Client) -> bool) {
+            let deadline = Instant::now() + Duration::from_secs(20);
+            while !is_there(self) {
+                assert!(Instant::now() < deadline, "{what}; heard {:?}", self.heard);
+                self.turn();
+                self.listen();
+            }
+        }
+    }
+
+    #[test]
+    fn records_cut_at_every_byte_are_a_conversation() {
+        let mut client = Client::connect();
+        for byte in mask(b"5 10\n6 7\n") {
+            client.say(&[byte]);
+        }
+        let expected = b"Data received\n50.0\nData received\n42.0\n";
+        client.wait_for("both replies", |client| unmask(&client.heard).0.len() == expected.len());
+        assert_eq!(unmask(&client.heard), (expected.to_vec(), false));
+    }
+
+    #[test]
+    fn question_of_the_wire_is_answered_though_nothing_is_said() {
+        let mut client = Client::connect();
+        client.say(&[QUESTION]);
+        client.wait_for("the answer", |client| client.heard == [QUESTION]);
+    }
+
+    #[test]
+    fn late_reader_gets_everything_and_the_wire_ends_before_the_socket() {
+        const REQUESTS: usize = 3000;
+        let mut client = Client::connect();
+        // Nothing is read until the kernel takes no more of the replies.
+        let requests = "5 10\n".repeat(REQUESTS);
+        client.say(&mask(requests.as_bytes()));
+        client.say(&[0]);
+        client.wait_for("the end", |client| client.has_ended);
+        let expected = "Data received\n50.0\n".repeat(REQUESTS);
+        let (said, is_whole) = unmask(&client.heard);
+        assert!(is_whole, "the end was said");
+        assert_eq!((said.len(), said == expected.as_bytes()), (expected.len(), true));
+        assert!(client.reactor.slots.get_mut(client.peer).is_none(), "it is closed behind the end");
+    }
+
+    #[test]
+    fn peer_that_stops_reading_is_closed_though_the_wire_holds_bytes() {
+        let mut client = Client::connect();
+        let requests = mask("5 10\n".repeat(3000).as_bytes());
+        let (mut rest, deadline) = (&requests[..], Instant::now() + Duration::from_secs(20));
+        while !client.reactor.slots.get_mut(client.peer).is_some_and(|slot| slot.wire.is_holding()) {
+            assert!(Instant::now() < deadline && !rest.is_empty(), "the kernel takes no more");
+            let count = client.socket.write(rest).unwrap_or_default();
+            rest = &rest[count..];
+            client.turn();
+        }
+        let (peer, now) = (client.peer, client.reactor.now());
+        client.reactor.end_wire(now, peer, Ending::Close);
+        client.reactor.look_at_parting(now);
+        assert!(client.reactor.slots.get_mut(peer).is_some(), "it has time");
+        client.reactor.look_at_parting(now + PARTING);
+        assert!(client.reactor.slots.get_mut(peer).is_none());
     }
 }

