@@ -1,0 +1,110 @@
+//! ipcd.toml(5), the example file and the code agree.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use ipcd::config::Config;
+
+use super::IPCD_TOML;
+use super::page::{blocks, sections, unescape};
+
+const EXAMPLE: &str = include_str!("../../../etc/ipcd.toml");
+
+/// Table and key, and the default as written.
+type Keys = BTreeMap<(String, String), toml::Value>;
+
+fn default_of(line: &str) -> (String, toml::Value) {
+    let table: toml::Table = line.parse().unwrap_or_else(|error| panic!("{line}: {error}"));
+    table.into_iter().next().unwrap_or_else(|| panic!("{line}: no key"))
+}
+
+fn keys_of_page() -> Keys {
+    let mut keys = Keys::new();
+    for (title, lines) in sections(IPCD_TOML, "TABLE") {
+        let tables: Vec<&str> =
+            title.split('[').skip(1).map(|rest| rest.split(']').next().unwrap()).collect();
+        for line in lines.iter().filter_map(|line| line.strip_prefix(".It ")) {
+            let item = line.strip_prefix("Li \"").and_then(|line| line.strip_suffix('"'));
+            let (key, value) = default_of(&unescape(item.unwrap_or_else(|| panic!("{line}"))));
+            for table in &tables {
+                let before = keys.insert(((*table).to_owned(), key.clone()), value.clone());
+                assert!(before.is_none(), "[{table}] {key} is explained twice");
+            }
+        }
+    }
+    keys
+}
+
+fn keys_of_example() -> Keys {
+    let is_key = |rest: &str| rest.starts_with(|c: char| c.is_ascii_lowercase());
+    let line = |line: &'static str| line.strip_prefix('#').filter(|rest| is_key(rest)).unwrap_or(line);
+    let full: String = EXAMPLE.lines().map(|text| format!("{}\n", line(text))).collect();
+    let mut keys = Keys::new();
+    for (table, entries) in full.parse::<toml::Table>().unwrap() {
+        for (key, value) in entries.as_table().unwrap() {
+            keys.insert((table.clone(), key.clone()), value.clone());
+        }
+    }
+    keys
+}
+
+#[test]
+fn code_manual_and_example_agree_on_keys_and_defaults() {
+    let page = keys_of_page();
+    let code: BTreeSet<(String, String)> =
+        ipcd::config::keys().into_iter().map(|(table, key)| (table.to_owned(), key.to_owned())).collect();
+    assert_eq!(page.keys().cloned().collect::<BTreeSet<_>>(), code);
+    // That the example gives the defaults of the code is tested beside the code.
+    assert_eq!(page, keys_of_example());
+}
+
+/// What the page says of a key, in whatever table.
+fn explanations(key: &str) -> String {
+    let item = format!(".It Li \"{key} = ");
+    let mut text = String::new();
+    let mut within = false;
+    for line in IPCD_TOML.lines() {
+        if line.starts_with(".It ") || line == ".El" {
+            within = line.starts_with(&item);
+        } else if within {
+            text.extend([&unescape(line), " "]);
+        }
+    }
+    text
+}
+
+#[test]
+fn manual_states_every_range() {
+    let values = include_str!("../../../src/config/value.rs");
+    let quoted = |text: &'static str| text.split('"').nth(1).unwrap();
+    let bounds: Vec<(&str, &str)> = values
+        .split("pub(super) const ")
+        .skip(1)
+        .filter_map(|rest| Some((rest.split(':').next()?, quoted(rest.split("text:").nth(1)?))))
+        .collect();
+    assert!(bounds.len() >= 8, "{bounds:?}");
+    let mut checked = BTreeSet::new();
+    // A key is read by the function of its name.
+    for function in include_str!("../../../src/config/readers.rs").split("\npub(super) fn ").skip(1) {
+        let key = function.split('(').next().unwrap();
+        let body = function.split("\n}").next().unwrap();
+        let words: BTreeSet<&str> = body.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).collect();
+        for (name, range) in bounds.iter().filter(|(name, _)| words.contains(name)) {
+            checked.insert(name);
+            // That of most times is said once, for all.
+            let general = *name == "TIMEOUT" && IPCD_TOML.contains(&format!("a time is {range}."));
+            assert!(general || explanations(key).contains(range), "{key}: {range}");
+        }
+    }
+    assert_eq!(checked.len(), bounds.len(), "{bounds:?}, {checked:?}");
+}
+
+#[test]
+fn manual_example_is_a_valid_configuration() {
+    let blocks = blocks(IPCD_TOML, "configuration");
+    assert!(!blocks.is_empty());
+    for (_, lines) in blocks {
+        Config::parse(Path::new("the example"), &lines.join("\n"))
+            .unwrap_or_else(|errors| panic!("{errors}"));
+    }
+}
