@@ -2,21 +2,23 @@
 //! Knows how an endpoint is written; has never opened one.
 
 use std::fmt;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+
+use crate::engine::transport::Transport;
 
 /// The longest path a Unix socket can have, in bytes: `sun_path` is 108, the last one NUL (unix(7)).
 pub const UNIX_PATH_BYTES_MAX: usize = 107;
 
-/// One endpoint, as a configuration names it.
+/// Where something is said: on the network at an `N`, or in the file system.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Endpoint {
+pub enum At<N> {
     /// `tcp://ADDRESS:PORT`
-    Tcp(Host, u16),
+    Tcp(N),
     /// `udp://ADDRESS:PORT`
-    Udp(Host, u16),
-    /// `unix://PATH`, a stream socket; the path as written, `%t` not yet replaced.
+    Udp(N),
+    /// `unix://PATH`, a stream socket.
     Unix(PathBuf),
     /// `unixseq://PATH`, a sequenced-packet socket.
     UnixSeq(PathBuf),
@@ -24,6 +26,21 @@ pub enum Endpoint {
     UnixGram(PathBuf),
     /// `fifo://PATH`, the two FIFOs `PATH.in` and `PATH.out`.
     Fifo(PathBuf),
+}
+
+/// One endpoint, as a configuration names it; its path as written, `%t` not yet replaced.
+pub type Endpoint = At<HostPort>;
+
+/// One endpoint to open, with nothing left to resolve; its path is absolute.
+pub type ResolvedEndpoint = At<SocketAddr>;
+
+/// A host and a port of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct HostPort {
+    /// The host.
+    pub host: Host,
+    /// The port: 1 to 65535.
+    pub port: u16,
 }
 
 /// The host part of a TCP or UDP endpoint.
@@ -35,67 +52,111 @@ pub enum Host {
     Address(IpAddr),
 }
 
-/// One socket to open: an endpoint with nothing left to resolve.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum ResolvedEndpoint {
-    /// A TCP address and port.
-    Tcp(SocketAddr),
-    /// A UDP address and port.
-    Udp(SocketAddr),
-    /// A Unix stream socket's absolute path.
-    Unix(PathBuf),
-    /// A Unix sequenced-packet socket's absolute path.
-    UnixSeq(PathBuf),
-    /// A Unix datagram socket's absolute path.
-    UnixGram(PathBuf),
-    /// The absolute path of two FIFOs, without their `.in` and `.out`.
-    Fifo(PathBuf),
+/// One kind of endpoint.
+#[derive(Debug)]
+pub struct Scheme {
+    /// What it is called, in front of `://`.
+    pub name: &'static str,
+    /// What a conversation travels on there.
+    pub transport: Transport,
+    /// Reads what is behind `://`.
+    parse: fn(&str) -> Result<Endpoint, String>,
+}
+
+/// Every kind of endpoint.
+pub static SCHEMES: [&Scheme; 6] = [&TCP, &UDP, &UNIX, &UNIXSEQ, &UNIXGRAM, &FIFO];
+
+static TCP: Scheme =
+    Scheme { name: "tcp", transport: Transport::TCP, parse: |rest| network(rest).map(At::Tcp) };
+static UDP: Scheme =
+    Scheme { name: "udp", transport: Transport::UDP, parse: |rest| network(rest).map(At::Udp) };
+static UNIX: Scheme =
+    Scheme { name: "unix", transport: Transport::UNIX, parse: |rest| socket_path(rest).map(At::Unix) };
+static UNIXSEQ: Scheme = Scheme {
+    name: "unixseq",
+    transport: Transport::UNIXSEQ,
+    parse: |rest| socket_path(rest).map(At::UnixSeq),
+};
+static UNIXGRAM: Scheme = Scheme {
+    name: "unixgram",
+    transport: Transport::UNIXGRAM,
+    parse: |rest| socket_path(rest).map(At::UnixGram),
+};
+static FIFO: Scheme =
+    Scheme { name: "fifo", transport: Transport::FIFO, parse: |rest| path(rest).map(At::Fifo) };
+
+impl<N> At<N> {
+    /// Which kind of endpoint it is.
+    pub fn scheme(&self) -> &'static Scheme {
+        match self {
+            At::Tcp(_) => &TCP,
+            At::Udp(_) => &UDP,
+            At::Unix(_) => &UNIX,
+            At::UnixSeq(_) => &UNIXSEQ,
+            At::UnixGram(_) => &UNIXGRAM,
+            At::Fifo(_) => &FIFO,
+        }
+    }
+
+    /// Where it is on the network; `None`: it is in the file system.
+    pub fn network(&self) -> Option<&N> {
+        match self {
+            At::Tcp(network) | At::Udp(network) => Some(network),
+            At::Unix(_) | At::UnixSeq(_) | At::UnixGram(_) | At::Fifo(_) => None,
+        }
+    }
+
+    /// Its path, of one in the file system; a FIFO's without `.in` and `.out`.
+    pub fn path(&self) -> Option<&Path> {
+        match self {
+            At::Tcp(_) | At::Udp(_) => None,
+            At::Unix(path) | At::UnixSeq(path) | At::UnixGram(path) | At::Fifo(path) => Some(path),
+        }
+    }
+
+    /// One of the same kind somewhere else: `network` says where on the network, `path` where in the file system.
+    pub fn map<M>(&self, network: impl FnOnce(&N) -> M, path: impl FnOnce(&Path) -> PathBuf) -> At<M> {
+        match self {
+            At::Tcp(at) => At::Tcp(network(at)),
+            At::Udp(at) => At::Udp(network(at)),
+            At::Unix(at) => At::Unix(path(at)),
+            At::UnixSeq(at) => At::UnixSeq(path(at)),
+            At::UnixGram(at) => At::UnixGram(path(at)),
+            At::Fifo(at) => At::Fifo(path(at)),
+        }
+    }
 }
 
 impl Endpoint {
     /// The places this endpoint stands for: two for `localhost`, one otherwise.
     pub fn places(&self, runtime_directory: &Path) -> Vec<ResolvedEndpoint> {
-        let resolved = |path: &Path| resolve(path, runtime_directory);
-        match self {
-            Endpoint::Tcp(host, port) => {
-                host.addresses(*port).into_iter().map(ResolvedEndpoint::Tcp).collect()
-            }
-            Endpoint::Udp(host, port) => {
-                host.addresses(*port).into_iter().map(ResolvedEndpoint::Udp).collect()
-            }
-            Endpoint::Unix(path) => vec![ResolvedEndpoint::Unix(resolved(path))],
-            Endpoint::UnixSeq(path) => vec![ResolvedEndpoint::UnixSeq(resolved(path))],
-            Endpoint::UnixGram(path) => vec![ResolvedEndpoint::UnixGram(resolved(path))],
-            Endpoint::Fifo(path) => vec![ResolvedEndpoint::Fifo(resolved(path))],
-        }
-    }
-
-    /// The path of one in the file system, as written.
-    pub fn path(&self) -> Option<&Path> {
-        match self {
-            Endpoint::Tcp(..) | Endpoint::Udp(..) => None,
-            Endpoint::Unix(path)
-            | Endpoint::UnixSeq(path)
-            | Endpoint::UnixGram(path)
-            | Endpoint::Fifo(path) => Some(path),
+        let at =
+            |family| self.map(|network| network.address(family), |path| resolve(path, runtime_directory));
+        match self.is_localhost() {
+            true => vec![at(Ipv4Addr::LOCALHOST.into()), at(Ipv6Addr::LOCALHOST.into())],
+            false => vec![at(Ipv4Addr::LOCALHOST.into())],
         }
     }
 
     /// Whether it is at `localhost`, of which a machine may have one half alone.
     pub fn is_localhost(&self) -> bool {
-        matches!(self, Endpoint::Tcp(Host::Localhost, _) | Endpoint::Udp(Host::Localhost, _))
+        self.network().is_some_and(|network| network.host == Host::Localhost)
     }
 }
 
-impl Host {
-    fn addresses(self, port: u16) -> Vec<SocketAddr> {
-        match self {
-            Host::Localhost => vec![
-                SocketAddr::from(([127, 0, 0, 1], port)),
-                SocketAddr::from(([0, 0, 0, 0, 0, 0, 0, 1], port)),
-            ],
-            Host::Address(address) => vec![SocketAddr::new(address, port)],
+impl HostPort {
+    /// Its address; of `localhost` this one.
+    fn address(&self, localhost: IpAddr) -> SocketAddr {
+        match self.host {
+            Host::Localhost => SocketAddr::new(localhost, self.port),
+            Host::Address(address) => SocketAddr::new(address, self.port),
         }
+    }
+}
+
+impl fmt::Display for HostPort {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.host, self.port)
     }
 }
 
@@ -128,22 +189,18 @@ impl FromStr for Endpoint {
                     .to_owned(),
             );
         };
-        match scheme {
-            "tcp" => network(rest).map(|(host, port)| Endpoint::Tcp(host, port)),
-            "udp" => network(rest).map(|(host, port)| Endpoint::Udp(host, port)),
-            "unix" => socket_path(rest).map(Endpoint::Unix),
-            "unixseq" => socket_path(rest).map(Endpoint::UnixSeq),
-            "unixgram" => socket_path(rest).map(Endpoint::UnixGram),
-            "fifo" => path(rest).map(Endpoint::Fifo),
-            _ => Err(format!(
-                "unknown kind of endpoint {scheme:?}; known: tcp, udp, unix, unixseq, unixgram, fifo"
+        match SCHEMES.iter().find(|known| known.name == scheme) {
+            Some(known) => (known.parse)(rest),
+            None => Err(format!(
+                "unknown kind of endpoint {scheme:?}; known: {}",
+                SCHEMES.map(|known| known.name).join(", ")
             )),
         }
     }
 }
 
 /// `HOST:PORT`
-fn network(rest: &str) -> Result<(Host, u16), String> {
+fn network(rest: &str) -> Result<HostPort, String> {
     let Some((host, port)) = rest.rsplit_once(':') else {
         return Err("a port is missing; for example tcp://localhost:65432".to_owned());
     };
@@ -155,7 +212,7 @@ fn network(rest: &str) -> Result<(Host, u16), String> {
         "localhost" => Host::Localhost,
         _ => Host::Address(address(host)?),
     };
-    Ok((host, port))
+    Ok(HostPort { host, port })
 }
 
 /// `u16::from_str` accepts `+80`, which no URL does.
@@ -170,7 +227,7 @@ fn address(host: &str) -> Result<IpAddr, String> {
     };
     match host.strip_prefix('[').and_then(|host| host.strip_suffix(']')) {
         Some(inner) => {
-            let address: std::net::Ipv6Addr = inner.parse().map_err(|_| wrong())?;
+            let address: Ipv6Addr = inner.parse().map_err(|_| wrong())?;
             match address.to_ipv4_mapped() {
                 // An IPv6 socket takes no IPv4 here (IPV6_V6ONLY).
                 Some(ipv4) => Err(format!("an IPv4 address is written without the brackets: {ipv4}")),
@@ -204,41 +261,14 @@ fn socket_path(text: &str) -> Result<PathBuf, String> {
     Ok(path)
 }
 
-impl fmt::Display for Endpoint {
+impl<N: fmt::Display> fmt::Display for At<N> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = self.scheme().name;
         match self {
-            Endpoint::Tcp(host, port) => write!(f, "tcp://{host}:{port}"),
-            Endpoint::Udp(host, port) => write!(f, "udp://{host}:{port}"),
-            Endpoint::Unix(path) => write!(f, "unix://{}", path.display()),
-            Endpoint::UnixSeq(path) => write!(f, "unixseq://{}", path.display()),
-            Endpoint::UnixGram(path) => write!(f, "unixgram://{}", path.display()),
-            Endpoint::Fifo(path) => write!(f, "fifo://{}", path.display()),
-        }
-    }
-}
-
-impl ResolvedEndpoint {
-    /// Its path, of one in the file system; a FIFO's without `.in` and `.out`.
-    pub fn path(&self) -> Option<&Path> {
-        match self {
-            ResolvedEndpoint::Tcp(_) | ResolvedEndpoint::Udp(_) => None,
-            ResolvedEndpoint::Unix(path)
-            | ResolvedEndpoint::UnixSeq(path)
-            | ResolvedEndpoint::UnixGram(path)
-            | ResolvedEndpoint::Fifo(path) => Some(path),
-        }
-    }
-}
-
-impl fmt::Display for ResolvedEndpoint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            ResolvedEndpoint::Tcp(address) => write!(f, "tcp://{address}"),
-            ResolvedEndpoint::Udp(address) => write!(f, "udp://{address}"),
-            ResolvedEndpoint::Unix(path) => write!(f, "unix://{}", path.display()),
-            ResolvedEndpoint::UnixSeq(path) => write!(f, "unixseq://{}", path.display()),
-            ResolvedEndpoint::UnixGram(path) => write!(f, "unixgram://{}", path.display()),
-            ResolvedEndpoint::Fifo(path) => write!(f, "fifo://{}", path.display()),
+            At::Tcp(network) | At::Udp(network) => write!(f, "{name}://{network}"),
+            At::Unix(path) | At::UnixSeq(path) | At::UnixGram(path) | At::Fifo(path) => {
+                write!(f, "{name}://{}", path.display())
+            }
         }
     }
 }

@@ -20,8 +20,8 @@
 //!
 //! Every import points down, and a test reads them (`tests/engine/layering.rs`). The [`engine`] is pure: no socket, clock, file
 //! or log in it; the [`reactor`] knows no service. A [`wire`] stands between the two: it makes the bytes of the
-//! conversation out of those on a stream, and the other way round. [`transport`] and [`config`] borrow words of the engine's
-//! vocabulary (where somebody comes from, limits, names, services); the same test lists them, and they borrow nothing else of it.
+//! conversation out of those on a stream, and the other way round. [`transport`], [`endpoint`] and [`config`] borrow words of the
+//! engine's vocabulary (where somebody comes from, properties of transports, limits, names, services); the same test lists them, and they borrow nothing else of it.
 //! `engine/` compiles the engine, from the same files, as a library that needs nothing of the rest.
 //!
 //! # One request's path

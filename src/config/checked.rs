@@ -57,19 +57,7 @@ pub struct Listen {
 impl Listen {
     /// What what is said there travels on.
     pub fn transport(&self) -> Transport {
-        transport(&self.endpoint)
-    }
-}
-
-/// What what is said at an endpoint travels on.
-pub(super) fn transport(endpoint: &Endpoint) -> Transport {
-    match endpoint {
-        Endpoint::Tcp(..) => Transport::TCP,
-        Endpoint::Unix(_) => Transport::UNIX,
-        Endpoint::UnixSeq(_) => Transport::UNIXSEQ,
-        Endpoint::Udp(..) => Transport::UDP,
-        Endpoint::UnixGram(_) => Transport::UNIXGRAM,
-        Endpoint::Fifo(_) => Transport::FIFO,
+        self.endpoint.scheme().transport
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use log::LevelFilter;
 
 use super::checked::{Config, Listen};
-use crate::endpoint::{Endpoint, Host};
+use crate::endpoint::{Endpoint, Host, HostPort};
 use crate::engine::limits::Settings;
 use crate::engine::service::Service;
 
@@ -29,7 +29,9 @@ impl Config {
         let port = |service: Service| Some((service, service.facts().default_port?));
         let ports = Service::ALL.into_iter().filter_map(port);
         config.listens = ports
-            .map(|(service, port)| built_in_listen(service, Endpoint::Tcp(Host::Localhost, port)))
+            .map(|(service, port)| {
+                built_in_listen(service, Endpoint::Tcp(HostPort { host: Host::Localhost, port }))
+            })
             .chain([built_in_listen(Service::Mux, Endpoint::Unix(PathBuf::from("%t/ipcd/ipcd.sock")))])
             .collect();
         for listen in &config.listens {

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use toml::de::{DeTable, DeValue};
 
-use super::checked::{Listen, transport};
+use super::checked::Listen;
 use super::draft::{Draft, ListenDraft, Own};
 use super::networks;
 use super::suggest::{self, nearest};
@@ -15,12 +15,12 @@ use super::syntax::{Cursor, Diagnostic, quoted};
 use super::table::Table;
 use super::users::{self, UserDatabase};
 use super::value::{Group, Permissions, Text, Value, typed};
-use crate::endpoint::{Endpoint, ResolvedEndpoint};
+use crate::endpoint::{Endpoint, ResolvedEndpoint, SCHEMES};
 use crate::engine::allow::{self, Allowed};
 use crate::engine::name::Name;
 use crate::engine::service::Service;
 use crate::engine::service::facts::Openness;
-use crate::engine::transport::{Identity, Transport};
+use crate::engine::transport::Identity;
 
 /// What an endpoint's own table may say.
 const KEYS: [&str; 6] = ["endpoint", "mode", "group", "allow_users", "allow_groups", "allow_addresses"];
@@ -80,7 +80,7 @@ fn read_endpoint(service: Service, text: &str) -> Result<Endpoint, String> {
     if let Some(why) = unnamed(service, &endpoint) {
         return Err(format!("{}: {why}", quoted(text)));
     }
-    if !service.fits(transport(&endpoint)) {
+    if !service.fits(endpoint.scheme().transport) {
         return Err(misfit(service, &endpoint));
     }
     Ok(endpoint)
@@ -137,18 +137,20 @@ fn unnamed(service: Service, endpoint: &Endpoint) -> Option<String> {
 
 /// Why a service cannot be offered there, and what can.
 fn misfit(service: Service, endpoint: &Endpoint) -> String {
-    let fits = Service::ALL.into_iter().filter(|service| service.fits(transport(endpoint)));
+    let fits = Service::ALL.into_iter().filter(|service| service.fits(endpoint.scheme().transport));
     let fits: Vec<&str> = fits.map(Service::name).collect();
-    let others = if service.fits(Transport::UNIXSEQ) { "tcp, unix and unixseq" } else { "tcp and unix" };
+    let others = SCHEMES.iter().filter(|scheme| service.fits(scheme.transport)).map(|scheme| scheme.name);
+    let others: Vec<&str> = others.collect();
     format!(
-        "{endpoint} cannot carry {service}; it can carry {}, and {service} can be on {others}",
-        fits.join(", ")
+        "{endpoint} cannot carry {service}; it can carry {}, and {service} can be on {}",
+        fits.join(", "),
+        others.join(", ")
     )
 }
 
 /// Why nobody can be kept from an endpoint by user or group, and what does instead.
 fn instead_of_list(service: Service, endpoint: &Endpoint) -> Option<&'static str> {
-    match transport(endpoint).identity {
+    match endpoint.scheme().transport.identity {
         Identity::Process => None,
         Identity::Address if service.facts().openness == Openness::Masters => Some(
             "watch is for users whom the kernel names: root, the daemon's own, and whom allow_users and allow_groups name; give it a Unix endpoint, for example unix:///run/ipcd/watch.sock",
@@ -230,7 +232,7 @@ pub(super) fn place_listens(name: &str, text: &str, draft: &mut Draft) {
 
 /// Whether who comes there has an address.
 fn is_on_network(endpoint: &Endpoint) -> bool {
-    matches!(endpoint, Endpoint::Tcp(..) | Endpoint::Udp(..))
+    endpoint.network().is_some()
 }
 
 /// A list of networks that keeps nobody out is a mistake: somebody relies on it.
@@ -272,7 +274,7 @@ struct Port {
 
 impl Port {
     fn of(place: &ResolvedEndpoint) -> Option<Port> {
-        let (ResolvedEndpoint::Tcp(address) | ResolvedEndpoint::Udp(address)) = place else { return None };
+        let address = place.network()?;
         let is_udp = matches!(place, ResolvedEndpoint::Udp(_));
         Some(Port { is_udp, is_ipv6: address.is_ipv6(), number: address.port() })
     }
@@ -308,15 +310,12 @@ impl Claims {
     fn holder(&self, place: &ResolvedEndpoint) -> Option<usize> {
         let same = self.places.get(place);
         let file = claims(place).iter().find_map(|path| self.paths.get(path));
-        let meets = match place {
-            ResolvedEndpoint::Tcp(address) | ResolvedEndpoint::Udp(address)
-                if address.ip().is_unspecified() =>
-            {
+        let meets = match place.network() {
+            Some(address) if address.ip().is_unspecified() => {
                 Port::of(place).and_then(|port| self.ports.get(&port))
             }
-            ResolvedEndpoint::Tcp(address) => self.places.get(&ResolvedEndpoint::Tcp(all_of(*address))),
-            ResolvedEndpoint::Udp(address) => self.places.get(&ResolvedEndpoint::Udp(all_of(*address))),
-            _ => None,
+            Some(_) => self.places.get(&place.map(|address| all_of(*address), Path::to_owned)),
+            None => None,
         };
         same.or(file).or(meets).copied()
     }

@@ -82,13 +82,10 @@ fn of_file(config: &Config) -> Option<String> {
 }
 
 fn is_loopback(endpoint: &Endpoint) -> bool {
-    match endpoint {
-        Endpoint::Tcp(Host::Localhost, _) | Endpoint::Udp(Host::Localhost, _) => true,
-        Endpoint::Tcp(Host::Address(address), _) | Endpoint::Udp(Host::Address(address), _) => {
-            address.is_loopback()
-        }
-        _ => false,
-    }
+    endpoint.network().is_some_and(|network| match network.host {
+        Host::Localhost => true,
+        Host::Address(address) => address.is_loopback(),
+    })
 }
 
 /// A list of networks that nobody can be in who can connect.
@@ -123,8 +120,8 @@ fn of_this_machine(config: &Config) -> Vec<String> {
     let first_port = unprivileged_port();
     for listen in &config.listens {
         let Listen { endpoint, place, .. } = listen;
-        if let Endpoint::Tcp(_, port) | Endpoint::Udp(_, port) = endpoint
-            && *port < first_port
+        if let Some(network) = endpoint.network()
+            && network.port < first_port
         {
             warnings.push(format!(
                 "{place}: {endpoint}: a port below {first_port} needs privilege; let systemd open it (ipcd.socket, see ipcd(8)), start ipcd as root with --user, or choose another port",

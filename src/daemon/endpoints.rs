@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::{Daemon, handover, unit};
 use crate::config::{Config, Listen};
-use crate::endpoint::{Endpoint, ResolvedEndpoint};
+use crate::endpoint::{HostPort, ResolvedEndpoint};
 use crate::engine::limits::Settings;
 use crate::engine::message::Binding;
 use crate::host::hosts;
@@ -76,7 +76,7 @@ impl Daemon {
         let mut errors: Vec<Unopened> = Vec::new();
         let mut missing: Vec<(&ListenSpec, Unopened)> = Vec::new();
         for want in wanted {
-            if matches!(want.place, ResolvedEndpoint::Fifo(_)) {
+            if want.place.scheme().transport.is_standing() {
                 match self.open_fifo(want) {
                     Ok(true) => opened.push(want.place.clone()),
                     Ok(false) => {}
@@ -327,11 +327,8 @@ fn add_own_name(all: &mut Vec<ListenSpec>, addresses: &[IpAddr]) {
         }
         previous = Some(want.listen);
         for address in addresses {
-            let place = match &want.listen.endpoint {
-                Endpoint::Tcp(_, port) => ResolvedEndpoint::Tcp(SocketAddr::new(*address, *port)),
-                Endpoint::Udp(_, port) => ResolvedEndpoint::Udp(SocketAddr::new(*address, *port)),
-                _ => continue,
-            };
+            let at_address = |network: &HostPort| SocketAddr::new(*address, network.port);
+            let place = want.listen.endpoint.map(at_address, Path::to_owned);
             if taken.insert(place.clone()) {
                 added.push(ListenSpec { place, listen: want.listen, options: want.options.clone() });
             }

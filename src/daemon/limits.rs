@@ -6,7 +6,6 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use super::bounds;
 use super::endpoints::ListenSpec;
 use crate::config::Config;
-use crate::endpoint::ResolvedEndpoint;
 use crate::engine::limits::{PLACES_KEPT, Settings};
 
 /// Descriptors beside those of connections and listeners: standard ones, epoll, signals, the log, the spare one, and
@@ -27,7 +26,7 @@ pub(super) fn settings(config: &Config, wanted: &[ListenSpec]) -> Settings {
     settings.refused_lingering_max = settings.refused_lingering_max.min(files / 8);
     // A listener has a descriptor, and on a Unix socket one for its lock.
     // A FIFO has two at each of its ends, and one for its lock.
-    settings.fifos = wanted.iter().filter(|want| matches!(want.place, ResolvedEndpoint::Fifo(_))).count();
+    settings.fifos = wanted.iter().filter(|want| want.place.scheme().transport.is_standing()).count();
     let others = DESCRIPTORS_OF_OUR_OWN
         + PLACES_KEPT
         + settings.refused_lingering_max

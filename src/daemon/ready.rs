@@ -76,7 +76,7 @@ impl Daemon {
 
 /// An endpoint of the network, and an address of it.
 fn network(listen: &Listen) -> Option<(&Listen, SocketAddr)> {
-    let Endpoint::Tcp(..) = listen.endpoint else { return None };
+    let Endpoint::Tcp(_) = listen.endpoint else { return None };
     match listen.endpoint.places("".as_ref()).first() {
         Some(ResolvedEndpoint::Tcp(address)) => Some((listen, *address)),
         _ => None,

@@ -18,12 +18,13 @@ pub(super) struct UnitSocket {
 
 /// Whether two places of one protocol and port meet on some address. `is_dual`: the second one takes both families.
 pub(super) fn meet(new: &ResolvedEndpoint, old: &ResolvedEndpoint, is_dual: bool) -> bool {
-    let ((ResolvedEndpoint::Tcp(a), ResolvedEndpoint::Tcp(b))
-    | (ResolvedEndpoint::Udp(a), ResolvedEndpoint::Udp(b))) = (new, old)
-    else {
+    let (Some(a), Some(b)) = (new.network(), old.network()) else {
         // Sockets of every kind share the paths.
         return new.path().is_some() && new.path() == old.path();
     };
+    if new.scheme().name != old.scheme().name {
+        return false;
+    }
     let (ours, theirs) = (a.ip(), b.ip());
     a.port() == b.port()
         && match ours.is_ipv4() == theirs.is_ipv4() {

@@ -84,10 +84,7 @@ impl Reactor {
     /// lock are this process's.
     pub fn own_listeners(&self) -> impl Iterator<Item = &Listener> {
         let listeners = self.slots.listener_slots().map(|(_, listener_slot)| &listener_slot.listener);
-        listeners.filter(|listener| {
-            !listener.is_kept()
-                && matches!(listener.place(), ResolvedEndpoint::Tcp(_) | ResolvedEndpoint::Udp(_))
-        })
+        listeners.filter(|listener| !listener.is_kept() && listener.place().network().is_some())
     }
 
     /// The listeners on Unix sockets that nobody else keeps open.

@@ -83,7 +83,7 @@ impl OpenError {
 
     /// What to do about it. Always ends in a way out through the configuration.
     pub fn remedy(&self) -> &'static str {
-        let tcp = matches!(self.place, ResolvedEndpoint::Tcp(_) | ResolvedEndpoint::Udp(_));
+        let tcp = self.place.network().is_some();
         match &self.obstacle {
             OpenErrorKind::InUse { holder: Some(holder) } if holder.is_this_process() => match tcp {
                 true => "have it handed over (LISTEN_PID in ipcd(8)) or choose another port",

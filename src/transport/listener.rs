@@ -22,6 +22,7 @@ use super::sockopt::{UNIX_SEND_BYTES, set_for_connections};
 use super::unix::SocketFiles;
 use crate::endpoint::ResolvedEndpoint;
 use crate::engine::message::{Dropped, RemoteAddress};
+use crate::engine::transport::Lifetime;
 
 /// An open endpoint. Dropping it closes it: connections that wait to be accepted are reset, and a Unix socket's file
 /// (if it is still ours), its lock and the directory made for it (if it is empty) are removed.
@@ -83,7 +84,7 @@ impl Listener {
 
     /// Whether it takes datagrams, and not connections.
     pub fn is_for_datagrams(&self) -> bool {
-        matches!(self.place, ResolvedEndpoint::Udp(_) | ResolvedEndpoint::UnixGram(_))
+        self.place.scheme().transport.lifetime == Lifetime::Message
     }
 
     /// Takes one datagram into `buffer`.

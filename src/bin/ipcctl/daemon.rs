@@ -8,7 +8,7 @@ use std::os::fd::BorrowedFd;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use ipcd::endpoint::{Endpoint, Host, ResolvedEndpoint};
+use ipcd::endpoint::{Endpoint, Host, HostPort, ResolvedEndpoint};
 use ipcd::engine::json;
 use ipcd::engine::text::{clean, quote};
 use ipcd::transport::directory::runtime_directory_if_there;
@@ -364,9 +364,9 @@ fn nobody(reach: &ConnectOptions, wanted: &ServiceSpec, tried: &Tried) -> CliErr
 fn carries(target: &Target, wanted: &ServiceSpec) -> Result<(), CliError> {
     let can = match target {
         Target::Named { transport: Transport::Tcp, .. }
-        | Target::Endpoint(Endpoint::Tcp(..) | Endpoint::Unix(_) | Endpoint::UnixSeq(_)) => true,
+        | Target::Endpoint(Endpoint::Tcp(_) | Endpoint::Unix(_) | Endpoint::UnixSeq(_)) => true,
         Target::Named { transport: Transport::Udp, .. }
-        | Target::Endpoint(Endpoint::Udp(..) | Endpoint::UnixGram(_)) => wanted.datagrams,
+        | Target::Endpoint(Endpoint::Udp(_) | Endpoint::UnixGram(_)) => wanted.datagrams,
         Target::Endpoint(Endpoint::Fifo(_)) => wanted.fifo,
     };
     match can {
@@ -398,7 +398,7 @@ fn local(port: Option<u16>) -> Vec<ResolvedEndpoint> {
     let mut sockets: Vec<PathBuf> = own.into_iter().chain([PathBuf::from(SYSTEM_SOCKET)]).collect();
     sockets.dedup();
     let mut places: Vec<ResolvedEndpoint> = sockets.into_iter().map(ResolvedEndpoint::Unix).collect();
-    let tcp = port.map(|port| Endpoint::Tcp(Host::Localhost, port));
+    let tcp = port.map(|port| Endpoint::Tcp(HostPort { host: Host::Localhost, port }));
     places.extend(tcp.into_iter().flat_map(|endpoint| endpoint.places(Path::new(""))));
     places
 }

@@ -204,7 +204,7 @@ fn endpoint_that_cannot_carry_the_service_is_refused() {
     assert_eq!(
         errors("[chat]\nlisten = [\"udp://localhost:5\"]\n"),
         [
-            "f:2:11: udp://localhost:5 cannot carry chat; it can carry multiply, greeting, hello, and chat can be on tcp, unix and unixseq"
+            "f:2:11: udp://localhost:5 cannot carry chat; it can carry multiply, greeting, hello, and chat can be on tcp, unix, unixseq, fifo"
         ]
     );
     // What turns text around is told as its number.
