@@ -12,7 +12,7 @@ use log::LevelFilter;
 
 /// Every small server of a networking course in one daemon: multiply, greeting, chat.
 ///
-/// Without --config it reads /etc/ipcd/ipcd.toml if that is there; otherwise it serves multiply (65432), greeting (9999)
+/// Without --config it reads /etc/ipcd/ipcd.toml if that file exists; otherwise it serves multiply (65432), greeting (9999)
 /// and chat (33000) on localhost, and all of them on a Unix socket. It runs in the foreground and logs to standard error.
 #[derive(Parser)]
 #[command(name = "ipcd", version, max_term_width = 100)]
@@ -21,11 +21,11 @@ struct Arguments {
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
 
-    /// Read the configuration, say OK or what is wrong with it, and exit
+    /// Check the configuration, print OK or all its errors, and exit
     #[arg(long)]
     check: bool,
 
-    /// Go into the background, for systems without systemd
+    /// Run in the background, for systems without systemd
     #[arg(long, requires = "pid_file", requires = "log_file")]
     daemon: bool,
 
@@ -37,7 +37,7 @@ struct Arguments {
     #[arg(long, value_name = "FILE", requires = "daemon")]
     log_file: Option<PathBuf>,
 
-    /// Started by root: go on as this user, with its groups, once what needs root is open
+    /// Started by root: switch to this user and its groups after opening what needs root
     #[arg(long, value_name = "NAME", conflicts_with_all = ["check", "stdio"])]
     user: Option<String>,
 
@@ -45,7 +45,7 @@ struct Arguments {
     #[arg(long, value_name = "SERVICE", conflicts_with_all = ["check", "daemon"])]
     stdio: Option<String>,
 
-    /// Log this much, whatever the configuration says
+    /// Log at this level, whatever the configuration says
     #[arg(long, value_name = "LEVEL")]
     log_level: Option<Level>,
 }
@@ -105,7 +105,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Help and version go to standard output; a mistake is one line that says what would be right.
+/// Prints help and version to standard output, and an error as one line that says what would be right.
 fn explain(error: &clap::Error) -> ExitCode {
     if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
         return ExitCode::from(print(error.to_string().trim_end()));
@@ -117,7 +117,7 @@ fn explain(error: &clap::Error) -> ExitCode {
     ExitCode::from(USAGE)
 }
 
-/// Writes what was asked for; the exit status, which is not 0 if nobody can have got it.
+/// Prints the text and returns the exit status, which is not 0 if the text could not be written.
 fn print(text: &str) -> u8 {
     let mut stdout = std::io::stdout().lock();
     match writeln!(stdout, "{text}").and_then(|()| stdout.flush()) {
@@ -129,7 +129,7 @@ fn print(text: &str) -> u8 {
     }
 }
 
-/// Nobody is left to be told that this could not be written.
+/// Writes a line. A failure is ignored, because there is no place left to report it.
 fn tell(mut to: impl Write, text: &str) {
     let _ = writeln!(to, "{text}");
 }

@@ -1,6 +1,6 @@
-//! A mistake on the command line, in one line.
+//! An error on the command line, in one line.
 
-/// What clap says in several lines about wrong usage, as one: what is wrong, and a hint if there is one.
+/// Joins clap's error of several lines into one line: what is wrong, and a hint if there is one.
 pub fn one_line(text: &str) -> String {
     let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
     let what = lines.next().unwrap_or_default().trim_start_matches("error: ");

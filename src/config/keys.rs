@@ -94,10 +94,10 @@ pub fn without_effect(key: &str, service: Service) -> Option<&'static str> {
     let facts = service.facts();
     let says_one_thing = facts.replies == Replies::One;
     match key {
-        "idle_timeout" if facts.first == First::Name => Some("whoever says nothing there may stay"),
-        "idle_timeout" if facts.idle == Idle::Never => Some("it waits for nothing"),
-        "message_timeout" | "raw_gap" if facts.first == First::Nothing => Some("it listens to nobody"),
-        "backlog" | "messages_per_second" if says_one_thing => Some("it says one thing, and closes"),
+        "idle_timeout" if facts.first == First::Name => Some("silent clients may stay there"),
+        "idle_timeout" if facts.idle == Idle::Never => Some("it expects no message"),
+        "message_timeout" | "raw_gap" if facts.first == First::Nothing => Some("it reads no messages"),
+        "backlog" | "messages_per_second" if says_one_thing => Some("it sends one message and closes"),
         _ => None,
     }
 }

@@ -34,8 +34,8 @@ pub(super) fn listen(draft: &mut Draft, table: Table, value: Value<'_>) -> Resul
             let meant =
                 suggest::endpoint(text).or_else(|| text.parse::<Endpoint>().ok().map(|_| text.to_owned()));
             return Err(match meant {
-                Some(meant) => format!("it is a list; did you mean [\"{meant}\"]?"),
-                None => "it is a list of endpoints, for example [\"tcp://localhost:65432\"]".to_owned(),
+                Some(meant) => format!("it must be a list; did you mean [\"{meant}\"]?"),
+                None => "it must be a list of endpoints, for example [\"tcp://localhost:65432\"]".to_owned(),
             });
         }
     };
@@ -56,7 +56,7 @@ pub(super) fn listen(draft: &mut Draft, table: Table, value: Value<'_>) -> Resul
                 _ => None,
             };
             typed::<Text>(element).map(|Text(text)| text).map_err(|right| match number {
-                Some(meant) => format!("an endpoint is a string; did you mean \"{meant}\"?"),
+                Some(meant) => format!("an endpoint must be a string; did you mean \"{meant}\"?"),
                 None => right,
             })
         };
@@ -106,7 +106,7 @@ fn read_table(draft: &mut Draft, at: usize, entries: DeTable<'_>) -> Option<(usi
             _ => {
                 let right = match nearest(name, KEYS.into_iter()) {
                     Some(near) => format!("did you mean {near:?}?"),
-                    None => format!("known of one endpoint: {}", KEYS.join(", ")),
+                    None => format!("known keys of an endpoint: {}", KEYS.join(", ")),
                 };
                 draft.fault(key.span().start, format!("unknown key \"{}\"; {right}", quoted(name)));
                 continue;
@@ -119,7 +119,7 @@ fn read_table(draft: &mut Draft, at: usize, entries: DeTable<'_>) -> Option<(usi
     }
     if endpoint.is_none() && draft.faults.len() == before {
         let example = "{ endpoint = \"unix:///run/ipcd/multiply.sock\", allow_users = [\"root\"] }";
-        draft.fault(at, format!("this has no endpoint; add one, for example {example}"));
+        draft.fault(at, format!("the key \"endpoint\" is missing; add it, for example {example}"));
     }
     if endpoint.is_none() || draft.faults.len() > before {
         draft.unclear.insert("listen");
@@ -153,13 +153,13 @@ fn instead_of_list(service: Service, endpoint: &Endpoint) -> Option<&'static str
     match endpoint.scheme().transport.identity {
         Identity::Process => None,
         Identity::Address if service.facts().openness == Openness::Masters => Some(
-            "watch is for users whom the kernel names: root, the daemon's own, and whom allow_users and allow_groups name; give it a Unix endpoint, for example unix:///run/ipcd/watch.sock",
+            "watch is only for users whom the kernel identifies: root, the daemon's own, and those in allow_users or allow_groups; give it a Unix endpoint, for example unix:///run/ipcd/watch.sock",
         ),
         Identity::Nobody => Some(
             "a FIFO does not tell who writes to it; use mode and group instead of allow_users and allow_groups",
         ),
         Identity::Address => Some(
-            "nobody vouches for users of the network; use an address that others do not reach, or a firewall, and give allow_users and allow_groups to Unix endpoints alone: { endpoint = \"unix://PATH\", allow_users = [\"NAME\"] }",
+            "the network carries no user identity; use an address that others cannot reach, or a firewall, and set allow_users and allow_groups only for Unix endpoints: { endpoint = \"unix://PATH\", allow_users = [\"NAME\"] }",
         ),
     }
 }
@@ -180,7 +180,7 @@ pub(super) fn place_listens(name: &str, text: &str, draft: &mut Draft) {
         let is_file = endpoint.path().is_some();
         let pointless = [own.mode.as_ref().map(|(at, _)| at), own.group.as_ref().map(|(at, _)| at)];
         for at in pointless.into_iter().flatten().filter(|_| !is_file) {
-            let text = format!("{endpoint} is no file, and has neither mode nor group; leave them out");
+            let text = format!("{endpoint} is not a file, and has no mode or group; leave them out");
             draft.faults.push(Diagnostic { at: *at, text });
         }
         if allowed.is_some()
@@ -193,7 +193,7 @@ pub(super) fn place_listens(name: &str, text: &str, draft: &mut Draft) {
             own.networks.as_ref().filter(|(_, networks)| !is_on_network && !networks.is_empty())
         {
             let text = format!(
-                "{endpoint}: nobody comes there from an address of a network; use allow_users and allow_groups instead of allow_addresses"
+                "{endpoint}: its clients have no network address; use allow_users and allow_groups instead of allow_addresses"
             );
             draft.faults.push(Diagnostic { at: *at, text });
         }
@@ -216,7 +216,7 @@ pub(super) fn place_listens(name: &str, text: &str, draft: &mut Draft) {
                 let first = &draft.config.listens[first];
                 let (shown, first_shown) = (listen.endpoint.to_string(), first.endpoint.to_string());
                 let what = if shown == first_shown {
-                    format!("{shown} stands already at {}", first.place)
+                    format!("{shown} is already at {}", first.place)
                 } else {
                     format!("{shown} conflicts with {first_shown} at {}", first.place)
                 };
@@ -249,7 +249,7 @@ pub(super) fn check_networks(draft: &mut Draft) {
         pointless.filter_map(|service| Some((service, draft.services[service as usize].networks_at?)));
     for (service, at) in places.collect::<Vec<_>>() {
         let text = format!(
-            "allow_addresses: no endpoint of [{service}] is on the network, and none of [mux]; leave it out, or add one, for example tcp://0.0.0.0:PORT"
+            "allow_addresses: neither [{service}] nor [mux] has a network endpoint; leave it out, or add one, for example tcp://0.0.0.0:PORT"
         );
         draft.faults.push(Diagnostic { at, text });
     }
@@ -381,7 +381,7 @@ mod tests {
         let begin = "[chat]\nlisten = [\"unix:///a\"]\n";
         error(
             &format!("{begin}allow_users = [\"root\", \"no such\\tuser\"]\n"),
-            "f:3:24: a user is a name in quotes or a number, for example \"root\" or 1000",
+            "f:3:24: a user must be a name in quotes or a number, for example \"root\" or 1000",
         );
         error(
             &format!("{begin}allow_users = [\"root\", \"nosuchuser\"]\n"),
@@ -394,17 +394,17 @@ mod tests {
         for wrong in ["-1", "4294967295", "1.5", "[]", "\"\"", "\"a:b\""] {
             error(
                 &format!("{begin}allow_users = [{wrong}]\n"),
-                "f:3:16: a user is a name in quotes or a number, for example \"root\" or 1000",
+                "f:3:16: a user must be a name in quotes or a number, for example \"root\" or 1000",
             );
         }
         error(
             &format!("{begin}allow_groups = \"root\"\n"),
-            "f:3:16: allow_groups is \"root\"; it is a list of groups, names in quotes or numbers, for example [\"root\", 1000]",
+            "f:3:16: allow_groups is \"root\"; it must be a list of groups, names in quotes or numbers, for example [\"root\", 1000]",
         );
         let many = vec!["1"; 257].join(",");
         let error = parse(&format!("{begin}allow_users = [{many}]\n")).expect_err("too many").concat();
         assert!(
-            error.ends_with("it is a list of at most 256 users; name a group of them in allow_groups"),
+            error.ends_with("it must be a list of at most 256 users; name a group of them in allow_groups"),
             "{error}"
         );
     }
@@ -412,8 +412,8 @@ mod tests {
     #[test]
     fn list_without_verified_users_is_refused_with_an_alternative() {
         for (endpoint, instead) in [
-            ("tcp://localhost:1", "nobody vouches for users of the network; use an address"),
-            ("udp://localhost:1", "nobody vouches for users of the network; use an address"),
+            ("tcp://localhost:1", "the network carries no user identity; use an address"),
+            ("udp://localhost:1", "the network carries no user identity; use an address"),
             ("fifo:///a", "a FIFO does not tell who writes to it; use mode and group"),
         ] {
             for text in [
@@ -435,24 +435,24 @@ mod tests {
             ("{ endpont = \"unix:///a\" }", "f:2:13: unknown key \"endpont\"; did you mean \"endpoint\"?"),
             (
                 "{ endpoint = \"unix:///a\", colour = 1 }",
-                "f:2:37: unknown key \"colour\"; known of one endpoint: endpoint, mode, group, allow_users, allow_groups",
+                "f:2:37: unknown key \"colour\"; known keys of an endpoint: endpoint, mode, group, allow_users, allow_groups",
             ),
             (
                 "{ endpoint = 5 }",
-                "f:2:24: endpoint is 5; an endpoint is a string, for example \"tcp://localhost:65432\"",
+                "f:2:24: endpoint is 5; an endpoint must be a string, for example \"tcp://localhost:65432\"",
             ),
             ("{ endpoint = \"tcp://localhost\" }", "f:2:24: tcp://localhost: a port is missing"),
             (
                 "{ endpoint = \"unix:///a\", mode = 0o660 }",
-                "f:2:44: mode is 0o660; it is a string of octal digits, \"0000\" to \"0777\", for example \"0660\"",
+                "f:2:44: mode is 0o660; it must be a string of octal digits, \"0000\" to \"0777\", for example \"0660\"",
             ),
             (
                 "{ endpoint = \"tcp://localhost:1\", mode = \"0600\" }",
-                "f:2:52: tcp://localhost:1 is no file, and has neither mode nor group; leave them out",
+                "f:2:52: tcp://localhost:1 is not a file, and has no mode or group; leave them out",
             ),
             (
                 "{ mode = \"0600\" }",
-                "f:2:11: this has no endpoint; add one, for example { endpoint = \"unix:///run/ipcd/multiply.sock\", allow_users = [\"root\"] }",
+                "f:2:11: the key \"endpoint\" is missing; add it, for example { endpoint = \"unix:///run/ipcd/multiply.sock\", allow_users = [\"root\"] }",
             ),
         ] {
             let text = format!("[multiply]\nlisten = [{table}]\n");

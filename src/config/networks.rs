@@ -18,13 +18,13 @@ pub(super) fn read(value: Value<'_>, faults: &mut Vec<Diagnostic>) -> Result<Net
         DeValue::Array(list) => list,
         other => {
             return Err(match other.as_str().and_then(|text| network(text).ok()) {
-                Some(network) => format!("it is a list; did you mean [\"{network}\"]?"),
-                None => "it is a list of networks, for example [\"192.168.1.0/24\"]".to_owned(),
+                Some(network) => format!("it must be a list; did you mean [\"{network}\"]?"),
+                None => "it must be a list of networks, for example [\"192.168.1.0/24\"]".to_owned(),
             });
         }
     };
     if list.len() > NETWORKS_MAX {
-        return Err(format!("it is a list of at most {NETWORKS_MAX} networks; use a firewall for more"));
+        return Err(format!("it must be a list of at most {NETWORKS_MAX} networks; use a firewall for more"));
     }
     let mut networks = Vec::with_capacity(list.len());
     for element in list {
@@ -48,7 +48,7 @@ fn network(text: &str) -> Result<IpNet, String> {
         return match network.addr() == network.network() {
             true => Ok(network),
             false => Err(format!(
-                "{shown} is a machine and not a network; write {} for its network, or {} for the machine alone",
+                "{shown} is the address of a machine, not of a network; write {} for its network, or {} for the machine only",
                 network.trunc(),
                 network.addr(),
             )),
@@ -58,13 +58,13 @@ fn network(text: &str) -> Result<IpNet, String> {
         return Err(did_you_mean(network));
     }
     match text.split_once('/').and_then(|(address, _)| address.parse::<IpAddr>().ok()) {
-        Some(IpAddr::V4(_)) => Err(format!("{shown}: behind the / are the bits of the network, 0 to 32")),
-        Some(IpAddr::V6(_)) => Err(format!("{shown}: behind the / are the bits of the network, 0 to 128")),
+        Some(IpAddr::V4(_)) => Err(format!("{shown}: the prefix length after the / must be 0 to 32")),
+        Some(IpAddr::V6(_)) => Err(format!("{shown}: the prefix length after the / must be 0 to 128")),
         None if text.eq_ignore_ascii_case("localhost") => {
             Err(format!("{shown}: names are not looked up; write \"127.0.0.0/8\", \"::1\" for this machine"))
         }
         None => Err(format!(
-            "{shown} is no network; write an address and the bits of its network, for example 192.168.1.0/24"
+            "{shown} is not a network; write an address and a prefix length, for example 192.168.1.0/24"
         )),
     }
 }
@@ -109,15 +109,15 @@ mod tests {
     #[test]
     fn invalid_network_is_refused_with_a_correction() {
         for (text, right) in [
-            ("192.168.1.7/24", "write 192.168.1.0/24 for its network, or 192.168.1.7 for the machine alone"),
+            ("192.168.1.7/24", "write 192.168.1.0/24 for its network, or 192.168.1.7 for the machine only"),
             ("192.168.1.0/255.255.255.0", "did you mean 192.168.1.0/24?"),
             ("192.168.1.7/255.255.0.0", "did you mean 192.168.0.0/16?"),
             ("192.168.1.*", "did you mean 192.168.1.0/24?"),
             ("192.168.*.*", "did you mean 192.168.0.0/16?"),
             ("10.", "did you mean 10.0.0.0/8?"),
-            ("192.168.1.0/33", "the bits of the network, 0 to 32"),
-            ("192.168.1.0/", "the bits of the network, 0 to 32"),
-            ("::/129", "the bits of the network, 0 to 128"),
+            ("192.168.1.0/33", "must be 0 to 32"),
+            ("192.168.1.0/", "must be 0 to 32"),
+            ("::/129", "must be 0 to 128"),
             ("localhost", "write \"127.0.0.0/8\", \"::1\""),
             ("teacher.local", "for example 192.168.1.0/24"),
             ("", "for example 192.168.1.0/24"),

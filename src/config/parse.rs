@@ -75,7 +75,7 @@ fn walk(document: DeTable<'_>, draft: &mut Draft) {
             (Some(table), _) => {
                 draft.unclear.extend(keys_of(table).map(|key| key.name));
                 let value = draft.written(value.span());
-                draft.fault(key.span().start, format!("{name} is {value}; it is a table: [{name}]"));
+                draft.fault(key.span().start, format!("{name} is {value}; it must be a table: [{name}]"));
             }
             (None, value) => unknown_table(&key, matches!(value, DeValue::Table(_)), draft),
         }
@@ -157,7 +157,7 @@ fn check_sizes(draft: &mut Draft) {
             draft.faults.push(Diagnostic {
                 at: service.sizes_at,
                 text: format!(
-                    "a backlog of {backlog} bytes is too small for messages of {message}; it is at least max_message"
+                    "a backlog of {backlog} bytes is too small for messages of {message}; it must be at least max_message"
                 ),
             });
         }
@@ -166,7 +166,7 @@ fn check_sizes(draft: &mut Draft) {
             draft.faults.push(Diagnostic {
                 at: service.sizes_at,
                 text: format!(
-                    "max_queued of {queued} bytes is too small for messages of {message}; it is at least four times max_message"
+                    "max_queued of {queued} bytes is too small for messages of {message}; it must be at least four times max_message"
                 ),
             });
         }
@@ -190,7 +190,7 @@ fn lines(name: &str, text: &str, mut faults: Vec<Diagnostic>) -> Vec<String> {
         })
         .collect();
     if faults.len() > told {
-        lines.push(format!("{name}: {} more mistakes; correct these first", faults.len() - told));
+        lines.push(format!("{name}: {} more errors; correct these first", faults.len() - told));
     }
     lines
 }

@@ -46,7 +46,7 @@ pub(super) fn load(path: &Path) -> Result<Vec<u8>, String> {
 
 fn cannot_open(errno: Errno) -> String {
     match errno {
-        Errno::NOENT => "no such file; create it, or name another one with --config".to_owned(),
+        Errno::NOENT => "no such file; create it or name another one with --config".to_owned(),
         Errno::ACCESS | Errno::PERM => {
             "permission denied; the user that ipcd runs as must be able to read it".to_owned()
         }
@@ -108,7 +108,7 @@ mod tests {
             ("link", "is a FIFO; the configuration must be a regular file"),
             ("socket", "is a socket or a device; the configuration must be a regular file"),
             ("loop", "too many symbolic links; they must end at a regular file"),
-            ("missing", "no such file; create it, or name another one with --config"),
+            ("missing", "no such file; create it or name another one with --config"),
             ("file/x", "a part of the path is not a directory; correct the path"),
             ("/dev/null", "is a device; the configuration must be a regular file"),
         ] {

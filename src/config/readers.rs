@@ -207,7 +207,7 @@ pub(super) fn transcript(draft: &mut Draft, _: Table, value: Value<'_>) -> Resul
 pub(super) fn passphrase(draft: &mut Draft, _: Table, value: Value<'_>) -> Result<(), String> {
     let right = || {
         format!(
-            "it is text of 1 to {PASSPHRASE_CHARS_MAX} characters without white space at its ends, or \"\" for none"
+            "it must be text of 1 to {PASSPHRASE_CHARS_MAX} characters without white space at its ends, or \"\" for none"
         )
     };
     let Text(text) = typed(value).map_err(|_| right())?;

@@ -137,22 +137,21 @@ fn syntax_error(source: &str, rest: &str, message: &str) -> String {
     let quote =
         rest.chars().take_while(|c| !matches!(c, '"' | '\'')).find(|c| TYPOGRAPHIC_QUOTES.contains(c));
     if let Some(quote) = quote {
-        return format!(
-            "{quote} is a typographic quotation mark; TOML has the straight ones of the keyboard: \"text\""
-        );
+        return format!("{quote} is a typographic quotation mark; TOML needs straight ones: \"text\"");
     }
     if message.starts_with("duplicate key") {
-        return format!("{shown} stands here a second time; remove one");
+        return format!("{shown} is already defined; remove one");
     }
     if message.starts_with("unexpected leading zero") {
-        return "no number begins with 0; permission bits stand in quotes, for example \"0660\"".to_owned();
+        return "a number cannot begin with 0; write permission bits in quotes, for example \"0660\""
+            .to_owned();
     }
     if message.starts_with("string values must be quoted") && source.is_empty() {
         return "a value is missing; for example \"text\", 5 or [\"text\"]".to_owned();
     }
     let word = source.starts_with(|c: char| c.is_alphanumeric()) && !message.contains("key");
     if word && (message.starts_with("invalid ") || message.starts_with("string values must be quoted")) {
-        return format!("{shown} is no number; text stands in quotes: \"{shown}\"");
+        return format!("{shown} is not a number; write text in quotes: \"{shown}\"");
     }
     match message.split_once(", expected ") {
         Some((what, "nothing")) => format!("{what}; leave it out"),

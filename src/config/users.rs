@@ -60,12 +60,12 @@ pub(super) fn read(
     let one = people.one();
     let DeValue::Array(names) = value.into_inner() else {
         return Err(format!(
-            "it is a list of {one}s, names in quotes or numbers, for example [\"root\", 1000]"
+            "it must be a list of {one}s, names in quotes or numbers, for example [\"root\", 1000]"
         ));
     };
     if names.len() > PEOPLE_MAX {
         return Err(format!(
-            "it is a list of at most {PEOPLE_MAX} {one}s; name a group of them in allow_groups"
+            "it must be a list of at most {PEOPLE_MAX} {one}s; name a group of them in allow_groups"
         ));
     }
     let mut allowed = Allowed::default();
@@ -85,7 +85,7 @@ pub(super) fn read(
                     )
                 }
             },
-            Err(error) => format!("a {one} is {error}"),
+            Err(error) => format!("a {one} must be {error}"),
         };
         faults.push(Diagnostic { at, text });
     }

@@ -59,35 +59,35 @@ pub(super) const QUEUED_BYTES: Bounds<usize> = Bounds {
     min: 1024 * 1024,
     max: 1024 * 1024 * 1024 * 1024,
     text: "1MiB to 1TiB",
-    why: "less is what a few clients hold at once",
+    why: "a few clients alone can fill less",
 };
 
 pub(super) const BACKLOG_BYTES: Bounds<usize> = Bounds {
     min: 4 * 1024,
     max: 1024 * 1024 * 1024,
     text: "4KiB to 1GiB",
-    why: "less is a few replies, more is memory that one client could take",
+    why: "less would hold only a few replies, and one client could fill more",
 };
 
 pub(super) const LISTEN_BACKLOG: Bounds<usize> = Bounds {
     min: 1,
     max: 65535,
     text: "1 to 65535",
-    why: "the kernel's queue needs a place; net.core.somaxconn bounds it too",
+    why: "the kernel's queue needs at least one place; net.core.somaxconn limits it too",
 };
 
 pub(super) const MESSAGES_PER_SECOND: Bounds<usize> = Bounds {
     min: 0,
     max: PER_SECOND_MAX as usize,
     text: "1 to 10000, or 0 for no bound",
-    why: "who may say more need not be held to a pace",
+    why: "a higher bound would be no bound",
 };
 
 pub(super) const REFUSED_LINGERING: Bounds<usize> = Bounds {
     min: 0,
     max: 65536,
     text: "0 to 65536",
-    why: "each holds a descriptor; with 0 every refused connection is told so and closed at once",
+    why: "each holds a descriptor; with 0 every refused connection gets its error and is closed at once",
 };
 
 pub(super) const MACHINES: Bounds<usize> = Bounds {
@@ -98,13 +98,13 @@ pub(super) const MACHINES: Bounds<usize> = Bounds {
 };
 
 pub(super) const WATCHERS: Bounds<usize> =
-    Bounds { min: 1, max: 64, text: "1 to 64", why: "what happens is written down for each" };
+    Bounds { min: 1, max: 64, text: "1 to 64", why: "every event is formatted for each watcher" };
 
 pub(super) const ANSWERS_PER_SECOND: Bounds<usize> = Bounds {
     min: 0,
     max: 100_000,
     text: "1 to 100000, or 0 for no bound",
-    why: "one answer takes a share of a second, in whole microseconds",
+    why: "the time for one answer is a whole number of microseconds",
 };
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -113,21 +113,21 @@ pub(super) const TIMEOUT: Bounds<Duration> = Bounds {
     min: Duration::from_millis(1),
     max: DAY.saturating_mul(365),
     text: "1ms to 365days",
-    why: "a time of zero would end everything at once",
+    why: "a timeout of zero would close every connection at once",
 };
 
 pub(super) const FIRST_MESSAGE_TIMEOUT: Bounds<Duration> = Bounds {
     min: Duration::ZERO,
     max: DAY.saturating_mul(365),
     text: "1ms to 365days, or 0s for none",
-    why: "without one of its own, silence is bounded by idle_timeout",
+    why: "without it, idle_timeout limits silence",
 };
 
 pub(super) const LINGER_TIMEOUT: Bounds<Duration> = Bounds {
     min: Duration::from_millis(1),
     max: Duration::from_secs(60 * 60),
     text: "1ms to 1h",
-    why: "as long as a client does not close, its place is taken",
+    why: "until the client closes, its place is taken",
 };
 
 pub(super) const SHUTDOWN_GRACE: Bounds<Duration> = Bounds {
@@ -145,14 +145,14 @@ pub(super) const RAW_GAP: Bounds<Duration> = Bounds {
 };
 
 pub(super) const HISTORY: Bounds<usize> =
-    Bounds { min: 0, max: HISTORY_CEILING, text: "0 to 10000", why: "a newcomer is sent it all at once" };
+    Bounds { min: 0, max: HISTORY_CEILING, text: "0 to 10000", why: "a new member gets it all at once" };
 
 impl<T: PartialOrd> Bounds<T> {
     pub(super) fn check(&self, value: T) -> Result<T, String> {
         if self.min <= value && value <= self.max {
             Ok(value)
         } else {
-            Err(format!("it is {} ({})", self.text, self.why))
+            Err(format!("it must be {} ({})", self.text, self.why))
         }
     }
 }
@@ -243,27 +243,27 @@ macro_rules! meaning {
 
 meaning! {
     /// How many.
-    Count(usize), "it is a whole number without quotes, for example 100", |raw| match raw {
+    Count(usize), "it must be a whole number without quotes, for example 100", |raw| match raw {
         // Below zero is out of every bounds, which say what would be right better than this could.
         Raw::Integer(count) => Some(usize::try_from(count).unwrap_or(usize::MAX)),
         _ => None,
     };
 
     /// Bytes.
-    Size(usize), "it is a number of bytes or a string with a unit, for example 4096 or \"4KiB\"", |raw| match raw {
+    Size(usize), "it must be a number of bytes or a string with a unit, for example 4096 or \"4KiB\"", |raw| match raw {
         Raw::Integer(bytes) => Some(usize::try_from(bytes).unwrap_or(usize::MAX)),
         Raw::Text(text) => text.parse().ok().map(|ByteSize(bytes)| usize::try_from(bytes).unwrap_or(usize::MAX)),
         Raw::Other => None,
     };
 
     /// A length of time.
-    Time(Duration), "it is a string with a unit, for example \"20ms\", \"30s\", \"5min\" or \"1h\"", |raw| match raw {
+    Time(Duration), "it must be a string with a unit, for example \"20ms\", \"30s\", \"5min\" or \"1h\"", |raw| match raw {
         Raw::Text(text) => humantime::parse_duration(&text).ok(),
         _ => None,
     };
 
     /// Permission bits.
-    Permissions(u32), "it is a string of octal digits, \"0000\" to \"0777\", for example \"0660\"", |raw| match raw {
+    Permissions(u32), "it must be a string of octal digits, \"0000\" to \"0777\", for example \"0660\"", |raw| match raw {
         Raw::Text(text) if text.len() <= 4 && text.bytes().all(|digit| digit.is_ascii_digit()) => {
             u32::from_str_radix(&text, 8).ok().filter(|mode| *mode <= 0o777)
         }
@@ -271,7 +271,7 @@ meaning! {
     };
 
     /// A group's name; whether there is one is known only when a socket is made.
-    Group(String), "it is the name of a group, for example \"ipcd\"", |raw| match raw {
+    Group(String), "it must be the name of a group, for example \"ipcd\"", |raw| match raw {
         Raw::Text(name) => is_name(&name).then_some(name),
         _ => None,
     };
@@ -285,13 +285,13 @@ meaning! {
     };
 
     /// Any string.
-    Text(String), "an endpoint is a string, for example \"tcp://localhost:65432\"", |raw| match raw {
+    Text(String), "an endpoint must be a string, for example \"tcp://localhost:65432\"", |raw| match raw {
         Raw::Text(text) => Some(text),
         _ => None,
     };
 
     /// A file to write to; empty: none.
-    File(Option<PathBuf>), "it is an absolute path, for example \"/var/log/ipcd/chat.log\", or \"\" for none", |raw| match raw {
+    File(Option<PathBuf>), "it must be an absolute path, for example \"/var/log/ipcd/chat.log\", or \"\" for none", |raw| match raw {
         Raw::Text(text) if text.is_empty() => Some(None),
         Raw::Text(text) if text.starts_with('/') && !text.ends_with('/') && !text.chars().any(char::is_control) => {
             Some(Some(PathBuf::from(text)))
@@ -300,7 +300,7 @@ meaning! {
     };
 
     /// How messages end.
-    Framing(FramingRule), "it is \"auto\", \"line\", \"raw\", \"c\" or \"telnet\"", |raw| match raw {
+    Framing(FramingRule), "it must be \"auto\", \"line\", \"raw\", \"c\" or \"telnet\"", |raw| match raw {
         Raw::Text(text) => match text.as_str() {
             "auto" => Some(FramingRule::Auto),
             "line" => Some(FramingRule::Line),
@@ -313,7 +313,7 @@ meaning! {
     };
 
     /// What is logged.
-    Level(LevelFilter), "it is \"error\", \"warn\", \"info\", \"debug\" or \"trace\"", |raw| match raw {
+    Level(LevelFilter), "it must be \"error\", \"warn\", \"info\", \"debug\" or \"trace\"", |raw| match raw {
         Raw::Text(text) => match text.as_str() {
             "error" => Some(LevelFilter::Error),
             "warn" => Some(LevelFilter::Warn),
@@ -346,5 +346,5 @@ fn is_name(name: &str) -> bool {
 
 fn offered() -> String {
     let names: Vec<_> = Service::offered().map(|service| format!("{:?}", service.name())).collect();
-    format!("it is one of {}", names.join(", "))
+    format!("it must be one of {}", names.join(", "))
 }

@@ -31,7 +31,7 @@ pub fn check(named: Option<&Path>) -> Result<Checked, Failure> {
     let config = configuration(named)?;
     let verdict = match &config.file {
         Some(file) => format!("OK: {}", file.display()),
-        None => format!("OK: there is no {DEFAULT_FILE}, and the built-in endpoints are used"),
+        None => format!("OK: {DEFAULT_FILE} does not exist; the built-in endpoints are used"),
     };
     let warnings = of_services(&config).into_iter().chain(of_this_machine(&config)).collect();
     Ok(Checked { verdict, warnings })
@@ -42,7 +42,7 @@ pub(super) fn of_services(config: &Config) -> Vec<String> {
     let mut warnings = config.without_effect.clone();
     if !config.listens.iter().any(|listen| listen.service == Service::Mux) {
         warnings.push(format!(
-            "{}: nothing listens under [mux], so that ipcctl reload, and systemctl reload with it, cannot reach the daemon; add listen = [\"unix://%t/ipcd/ipcd.sock\"] under [mux], or reload with SIGHUP",
+            "{}: no endpoint under [mux], so ipcctl reload and systemctl reload cannot reach the daemon; add listen = [\"unix://%t/ipcd/ipcd.sock\"] under [mux], or reload with SIGHUP",
             config.file_to_change(),
         ));
     }
@@ -62,7 +62,7 @@ pub(super) fn of_passphrase(config: &Config) -> Vec<String> {
     let open = listens.filter(|listen| listen.endpoint.path().is_none() && !is_loopback(&listen.endpoint));
     open.map(|listen| {
         format!(
-            "{}: the passphrase under [chat] comes to {} as plain text, for everybody who can listen on the network; use one that protects nothing else",
+            "{}: the passphrase under [chat] travels to {} as plain text, and anyone on the network can read it; use one that protects nothing else",
             listen.place, listen.endpoint,
         )
     })
@@ -75,7 +75,7 @@ fn of_file(config: &Config) -> Option<String> {
     let mode = file.metadata().ok()?.mode();
     (mode & 0o004 != 0).then(|| {
         format!(
-            "{0}: everybody on this machine can read the passphrase in it; chmod 640 {0}, and chgrp it to the group of ipcd's user",
+            "{0}: every user of this machine can read the passphrase in it; chmod 640 {0}, and chgrp it to the group of ipcd's user",
             file.display()
         )
     })
@@ -93,7 +93,7 @@ fn of_loopback(listen: &Listen) -> Option<String> {
     let networks = listen.allowed.as_ref()?.networks();
     (is_loopback(&listen.endpoint) && networks.keep_out_loopback()).then(|| {
         format!(
-            "{}: nobody can come in at {}: only this machine reaches it, and allow_addresses does not name that; add \"127.0.0.0/8\" and \"::1\", or use tcp://0.0.0.0",
+            "{}: no client can connect to {}: only this machine can reach it, but allow_addresses does not include it; add \"127.0.0.0/8\" and \"::1\", or use tcp://0.0.0.0",
             listen.place, listen.endpoint,
         )
     })
@@ -106,7 +106,7 @@ pub(super) fn of_status(config: &Config) -> Vec<String> {
         config.listens.iter().filter(|listen| listen.service.facts().openness != Openness::Everybody);
     for listen in status.filter(|listen| listen.endpoint.path().is_none()) {
         warnings.push(format!(
-            "{}: everybody who can connect to {} is told who else is connected, and from where; use a Unix socket with allow_users, or leave it to [mux]",
+            "{}: every client of {} can see who else is connected, and from where; use a Unix socket with allow_users, or leave it to [mux]",
             listen.place, listen.endpoint,
         ));
     }
@@ -124,18 +124,18 @@ fn of_this_machine(config: &Config) -> Vec<String> {
             && network.port < first_port
         {
             warnings.push(format!(
-                "{place}: {endpoint}: a port below {first_port} needs privilege; let systemd open it (ipcd.socket, see ipcd(8)), start ipcd as root with --user, or choose another port",
+                "{place}: {endpoint}: a port below {first_port} needs privileges; let systemd open it (ipcd.socket, see ipcd(8)), start ipcd as root with --user, or choose another port",
             ));
         }
         if let Some(directory) = missing_directory(endpoint, runtime.as_deref()) {
             warnings.push(format!(
-                "{place}: {endpoint}: there is no directory {}; make it or choose another path",
+                "{place}: {endpoint}: directory {} does not exist; create it or choose another path",
                 directory.display(),
             ));
         }
         if endpoint.path().is_some() && listen.is_group_given && !exists(&listen.group) {
             warnings.push(format!(
-                "{place}: {endpoint}: there is no group {}; make it or name another one, or it will have ipcd's own",
+                "{place}: {endpoint}: group {} does not exist; create it or name another one, or the file gets ipcd's own",
                 listen.group.escape_debug(),
             ));
         }
@@ -143,7 +143,7 @@ fn of_this_machine(config: &Config) -> Vec<String> {
     if let Some(directory) = config.transcript.as_deref().and_then(Path::parent).filter(|path| !path.is_dir())
     {
         warnings.push(format!(
-            "{}: there is no directory {} for the transcript under [chat]; make it or choose another path",
+            "{}: directory {} for the transcript under [chat] does not exist; create it or choose another path",
             config.file_to_change(),
             directory.display(),
         ));

@@ -123,14 +123,16 @@ fn unlocked(pid_file: &Path, obstacle: OpenErrorKind) -> Failure {
     Failure::Runtime(match obstacle {
         OpenErrorKind::Locked { holder: Some(holder) } => {
             format!(
-                "{file}: a daemon with this pid file runs already ({holder}); stop it or name another --pid-file"
+                "{file}: a daemon with this pid file is already running ({holder}); stop it or name another --pid-file"
             )
         }
         OpenErrorKind::Locked { holder: None } => {
-            format!("{file}: a daemon with this pid file runs already; stop it or name another --pid-file")
+            format!(
+                "{file}: a daemon with this pid file is already running; stop it or name another --pid-file"
+            )
         }
         OpenErrorKind::NotALock(_) => format!(
-            "{file}: this is no pid file, and is left alone; move it away, if nobody needs it, or name another --pid-file"
+            "{file}: this is not a pid file; move it away, if nobody needs it, or name another --pid-file"
         ),
         OpenErrorKind::LockDenied(_) => {
             format!("{file}: permission denied; remove it, if nobody needs it, or name another --pid-file")
@@ -161,7 +163,7 @@ fn retell(heard: io::Result<String>, log_file: &Path) -> u8 {
         Ok(said) if said == READY => return 0,
         Ok(said) => said,
         Err(error) => {
-            format!("1\nipcd: cannot hear whether the daemon is ready: {error}; see {log}")
+            format!("1\nipcd: cannot find out whether the daemon is ready: {error}; see {log}")
         }
     };
     let silent = match log_file.exists() {
@@ -181,9 +183,9 @@ impl Terminal {
     pub fn ready(mut self) -> Result<PidFile, Failure> {
         match self.writer.write_all(READY.as_bytes()) {
             Ok(()) => Ok(self.pid_file),
-            Err(error) => Err(Failure::Runtime(format!(
-                "cannot tell the one who started this daemon that it is ready: {error}"
-            ))),
+            Err(error) => {
+                Err(Failure::Runtime(format!("cannot signal readiness to the parent process: {error}")))
+            }
         }
     }
 

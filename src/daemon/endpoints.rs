@@ -85,7 +85,7 @@ impl Daemon {
                 continue;
             }
             if self.reactor.listener(&want.place).is_some_and(Listener::is_orphaned) {
-                log::warn!("{}: the socket file is gone or another; making it anew", want.place);
+                log::warn!("{}: socket file missing or replaced; recreating it", want.place);
                 self.reactor.remove(&want.place, self.config.listen_backlog as usize);
             }
             if self.reactor.listener(&want.place).is_some() || self.take_handed(want) {
@@ -104,7 +104,7 @@ impl Daemon {
             let mut halves = wanted.iter().filter(|half| std::ptr::eq(half.listen, want.listen));
             if let Some(other) = halves.find(|half| self.reactor.listener(&half.place).is_some()) {
                 log::warn!(
-                    "{}: this machine has no such address; {} is {} alone",
+                    "{}: this machine has no such address; {} means only {}",
                     want.place,
                     want.listen.endpoint,
                     other.place
@@ -133,7 +133,7 @@ impl Daemon {
         let bytes = RECEIVE_BYTES_MIN.max(2 * longest);
         for listener in wanted.iter().filter_map(|want| self.reactor.listener(&want.place)) {
             if let Err(error) = listener.set_receive_bytes(bytes) {
-                log::warn!("{}: how much it takes from a peer stays as it is: {error}", listener.place());
+                log::warn!("{}: the receive buffer size is unchanged: {error}", listener.place());
             }
         }
     }
@@ -147,7 +147,7 @@ impl Daemon {
         match self.reactor.add(listener, want.binding()) {
             Ok(()) => true,
             Err(error) => {
-                log::warn!("{place}: the socket that was handed over cannot be watched: {error}");
+                log::warn!("{place}: cannot register the socket that was handed over: {error}");
                 false
             }
         }
@@ -156,7 +156,7 @@ impl Daemon {
     /// Opens a FIFO, unless it is open; whether that was to be done.
     fn open_fifo(&mut self, want: &ListenSpec) -> Result<bool, Unopened> {
         if self.reactor.fifo(&want.place).is_some_and(Fifo::is_orphaned) {
-            log::warn!("{}: a file of it is gone or another; making it anew", want.place);
+            log::warn!("{}: FIFO missing or replaced; recreating it", want.place);
             self.reactor.remove(&want.place, 0);
         }
         if self.reactor.fifo(&want.place).is_some() {
@@ -204,7 +204,7 @@ impl Daemon {
         }
         let added = self.reactor.add(opened.listener, want.binding());
         added.map_err(|error| Unopened {
-            line: format!("{}: cannot be watched: {error}", want.place),
+            line: format!("{}: cannot register it: {error}", want.place),
             is_address_missing: false,
             place: want.place.clone(),
             holder: None,
@@ -274,7 +274,7 @@ fn told(errors: &[Unopened], config: &Config) -> Vec<String> {
     match other {
         Some(ipcd) if errors.len() > 1 && errors.iter().all(|error| error.holder.as_ref() == Some(ipcd)) => {
             vec![format!(
-                "ipcd runs already (pid {}) and has {} and {} more; stop it, or choose other ports and paths in {}",
+                "ipcd is already running (pid {}) and holds {} and {} more; stop it, or choose other ports and paths in {}",
                 ipcd.pid,
                 errors[0].place,
                 errors.len() - 1,

@@ -68,7 +68,7 @@ impl Bequest {
             )),
             None if bequest.fd_bundles.is_empty() => {}
             None => bequest.warnings.push(
-                "connections were kept over a restart, but no record of them; they are closed".to_owned(),
+                "connections were kept over a restart, but without a record; they are closed".to_owned(),
             ),
         }
         bequest
@@ -103,7 +103,9 @@ pub(super) fn unpack(fd_bundles: Vec<OwnedFd>) -> Vec<Connection> {
         match fd_bundle::unpack(fd_bundle) {
             Ok(connections) => links.extend(connections.into_iter().map(Connection::of)),
             Err(error) => {
-                log::warn!("connections from before the restart cannot be taken: {error}; they are closed");
+                log::warn!(
+                    "connections from before the restart cannot be restored: {error}; they are closed"
+                );
             }
         }
     }

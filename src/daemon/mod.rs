@@ -180,7 +180,7 @@ impl Daemon {
             if is_kept {
                 let file = config.file_to_change();
                 log::warn!(
-                    "{place}: handed over by the service manager, but no service listens there: closed; add it to a listen in {file}, or take it out of ipcd.socket"
+                    "{place}: handed over by the service manager, but no service listens there; closed; add it to a listen in {file}, or remove it from ipcd.socket"
                 );
             }
         }
@@ -195,7 +195,7 @@ impl Daemon {
         advice::of_status(&config).iter().for_each(|line| log::warn!("{line}"));
         daemon.announce();
         if kept > 0 {
-            log::info!("{kept} connections go on from before the restart");
+            log::info!("{kept} connections from before the restart continue");
         }
         daemon.tell_status();
         daemon.manager.ready(&daemon.status.line);
@@ -213,7 +213,7 @@ impl Daemon {
                 match self.meaning(signal, stopping) {
                     Meaning::Nothing => {}
                     Meaning::Stop if stopping => {
-                        log::warn!("asked to stop once more: stopping at once");
+                        log::warn!("second stop signal: stopping at once");
                         return Ok(());
                     }
                     Meaning::Stop => {

@@ -51,7 +51,7 @@ impl Daemon {
         if reachable.is_empty() {
             let (listen, address) = network.first()?;
             return Some(format!(
-                "only this machine can connect; to let others in, write for example \"tcp://0.0.0.0:{}\" under [{}] in {}",
+                "only this machine can connect; to let others connect, write for example \"tcp://0.0.0.0:{}\" under [{}] in {}",
                 address.port(),
                 listen.service,
                 self.config.file_to_change(),

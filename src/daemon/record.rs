@@ -69,7 +69,7 @@ fn parse(mut bytes: impl Read, length: u64) -> Result<Record, String> {
         }
     }
     let left = length.saturating_sub(line.len() as u64 + 1);
-    let line = std::str::from_utf8(&line).map_err(|_| "its first line is no text")?;
+    let line = std::str::from_utf8(&line).map_err(|_| "its first line is not text")?;
     match line.split(' ').collect::<Vec<_>>()[..] {
         [MAGIC, version] if version == VERSION.to_string() => parse_pieces(bytes, left),
         // Its checksum is not looked at: what is sealed has not changed.
@@ -89,7 +89,7 @@ fn parse_pieces(mut bytes: impl Read, mut left: u64) -> Result<Record, String> {
     let mut take = |buffer: &mut [u8]| bytes.read_exact(buffer).map_err(|error| error.to_string());
     while !reader.is_complete() {
         let mut sizes = [0; SIZES_BYTES];
-        left = left.checked_sub(SIZES_BYTES as u64).ok_or("it ends in its middle")?;
+        left = left.checked_sub(SIZES_BYTES as u64).ok_or("it is cut off")?;
         take(&mut sizes)?;
         let sizes = Sizes::read(&sizes, left)?;
         left -= sizes.json + sizes.runs.iter().sum::<u64>();

@@ -14,7 +14,7 @@ impl Daemon {
         if let Some(file) = &self.log_file
             && let Err(error) = host::log_file::reopen(file)
         {
-            log::warn!("{}: cannot be opened anew: {error}; the log goes on where it was", file.display());
+            log::warn!("{}: cannot be reopened: {error}; the log stays in the old file", file.display());
         }
     }
 
@@ -77,7 +77,7 @@ impl Daemon {
             fifo.set_permissions(want.options.mode, &want.options.group)
         } else if let Some(listener) = self.reactor.listener(&want.place) {
             if let Err(error) = listener.set_backlog(want.options.backlog) {
-                log::warn!("{}: the backlog stays as it is: {error}", want.place);
+                log::warn!("{}: the backlog is unchanged: {error}", want.place);
             }
             listener.set_permissions(want.options.mode, &want.options.group)
         } else {
@@ -85,7 +85,7 @@ impl Daemon {
         };
         match relabelled {
             Ok(warnings) => warnings.iter().for_each(|warning| log::warn!("{warning}")),
-            Err(error) => log::warn!("{}: mode and group stay as they are: {error}", want.place),
+            Err(error) => log::warn!("{}: mode and group are unchanged: {error}", want.place),
         }
         self.reactor.redirect(&want.place, want.binding());
     }

@@ -50,14 +50,14 @@ pub fn serve(single: &Single) -> Result<u8, Failure> {
     let binding =
         Binding { endpoint: "stdio".to_owned(), service, transport: standard.transport, allowed: None };
     let served = reactor.serve(standard.connection, standard.origin, binding);
-    served.map_err(|error| failed(format!("standard input and output cannot be watched: {error}")))?;
+    served.map_err(|error| failed(format!("cannot register standard input and output: {error}")))?;
     let mut stopping = false;
     while !reactor.engine.is_empty() {
         let turn = reactor.turn(None).map_err(|error| failed(format!("epoll: {error}")))?;
         // Nothing is reloaded here: a hangup means that the terminal has gone.
         for signal in turn.signals.into_iter().filter(|signal| *signal != Signal::Status) {
             if stopping {
-                log::warn!("asked to stop once more ({signal:?}): stopping at once");
+                log::warn!("second stop signal ({signal:?}): stopping at once");
                 return Ok(0);
             }
             stopping = true;
@@ -81,10 +81,10 @@ fn service(name: &str) -> Result<Service, String> {
     match Service::named(name) {
         Some(service) if service.fits(Transport::STDIO) => Ok(service),
         Some(service) => Err(format!(
-            "--stdio {service}: it lives in the daemon, where others are; try ipcctl {service}, or with --stdio one of {}",
+            "--stdio {service}: this service needs the other clients of the daemon; try ipcctl {service}, or --stdio with one of {}",
             known()
         )),
-        None => Err(format!("--stdio {}: there is no such service; known: {}", name.escape_debug(), known())),
+        None => Err(format!("--stdio {}: no such service; known: {}", name.escape_debug(), known())),
     }
 }
 

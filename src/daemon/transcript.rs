@@ -32,7 +32,7 @@ impl Transcript {
         let file = log_file::open(path).map_err(|error| failed(&error.to_string()))?;
         match file.metadata() {
             Ok(it) if it.is_file() => Ok(Transcript { path: path.to_owned(), file, lost: 0 }),
-            Ok(_) => Err(failed("it is no regular file")),
+            Ok(_) => Err(failed("it is not a regular file")),
             Err(error) => Err(failed(&error.to_string())),
         }
     }
@@ -41,7 +41,7 @@ impl Transcript {
     fn reopen(&mut self) {
         match Transcript::open(&self.path) {
             Ok(new) => self.file = new.file,
-            Err(error) => log::warn!("{error}; the transcript goes on where it was"),
+            Err(error) => log::warn!("{error}; the transcript stays in the old file"),
         }
     }
 

@@ -66,7 +66,7 @@ pub(super) fn explain(error: &OpenError, sockets: &[UnitSocket]) -> Option<Strin
     let (unit, theirs) = (socket.unit(), &socket.place);
     Some(if *theirs == *place {
         format!(
-            "{place}: address already in use (by {unit}, which holds it for ipcd, and gives it at a start alone); restart ipcd, or choose another one"
+            "{place}: address already in use (by {unit}, which holds it for ipcd and passes it only at a start); restart ipcd, or choose another one"
         )
     } else {
         format!(

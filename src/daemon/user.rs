@@ -17,7 +17,7 @@ impl Daemon {
         for directory in wanted.iter().filter_map(|want| want.options.make_directory.as_deref()) {
             make_directory(directory, user).map_err(|error| {
                 Failure::Unavailable(vec![format!(
-                    "{}: cannot be made for user {}: {error}",
+                    "{}: cannot be created for user {}: {error}",
                     directory.display(),
                     user.name()
                 )])
@@ -28,7 +28,7 @@ impl Daemon {
             && let Err(error) = File::open(file)
         {
             log::warn!(
-                "{}: user {} cannot read it ({error}), so that a reload will fail; let that user read it",
+                "{}: user {} cannot read it ({error}), so a reload will fail; let that user read it",
                 file.display(),
                 user.name()
             );

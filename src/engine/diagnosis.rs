@@ -152,7 +152,7 @@ pub fn of_reset(service: Service) -> Hint {
     Hint::new(
         Mistake::Unread,
         format!(
-            "it closed with a reply unread, so that the connection was reset: read until the end of file, then close{more}"
+            "it closed before it had read a reply, so the connection was reset: read until end of file, then close{more}"
         ),
     )
 }
@@ -161,7 +161,7 @@ pub fn of_reset(service: Service) -> Hint {
 pub fn of_leaving_early() -> Hint {
     Hint::new(
         Mistake::ReadOnce,
-        "it left after 'Data received' and before the result: there are two replies, so call recv() twice, or until the end of file",
+        "it left after 'Data received' and before the result: there are two replies, so call recv() twice, or until end of file",
     )
 }
 
@@ -170,7 +170,7 @@ pub fn of_silence(service: Service, left: bool) -> Option<Hint> {
     let wanted = service.facts().waits_for?;
     let what =
         if left { "it connected, sent nothing, and left" } else { "it is connected and has sent nothing" };
-    let flush = "what a program has only written into a buffer is sent by flush()";
+    let flush = "call flush() to send what is still in a buffer";
     Some(Hint::new(Mistake::Silent, format!("{what}: {service} waits for {wanted}; {flush}")))
 }
 
@@ -179,14 +179,14 @@ pub fn of_unfinished(bytes: &[u8]) -> Hint {
     let said = quote(bytes);
     Hint::new(
         Mistake::Unfinished,
-        format!("'{said}' has no line end and is no complete request: end each message with a newline"),
+        format!("'{said}' has no newline and is not a complete request: end each message with a newline"),
     )
 }
 
 /// It spoke another protocol.
 pub fn of_foreign(foreign: Foreign, service: Service, place: Place<'_>) -> Hint {
-    let what = format!("it speaks {}, as {} does", foreign.name(), foreign.speaker());
-    Hint::new(Mistake::WrongPort, format!("{what}, and this is {service}: {}", place.elsewhere(service)))
+    let what = format!("it speaks {}, like {}", foreign.name(), foreign.speaker());
+    Hint::new(Mistake::WrongPort, format!("{what}, but this is {service}: {}", place.elsewhere(service)))
 }
 
 /// Multiply could not read this request.
@@ -206,7 +206,9 @@ fn of_wording(text: &str) -> Option<Hint> {
         multiply::is_complete(meant.as_bytes()).then(|| quote(meant.as_bytes()))
     };
     if let Some(meant) = text.contains(',').then(|| complete(&text.replace(',', " "))).flatten() {
-        let what = format!("'{said}' has a comma between its numbers: write {meant}, with white space alone");
+        let what = format!(
+            "'{said}' has a comma between its numbers: write {meant}, with only white space between them"
+        );
         return Some(Hint::new(Mistake::Comma, what));
     }
     let ascii = text.replace('\u{2212}', "-");
@@ -218,8 +220,9 @@ fn of_wording(text: &str) -> Option<Hint> {
     if let Some(meant) =
         first.eq_ignore_ascii_case(Service::Multiply.name()).then(|| complete(rest)).flatten()
     {
-        let what =
-            format!("'{said}' begins with the service's name, and this connection is its own: write {meant}");
+        let what = format!(
+            "'{said}' begins with the service's name, which this connection does not need: write {meant}"
+        );
         return Some(Hint::new(Mistake::ServiceName, what));
     }
     // Some tutorials send a length as text first, filled up with blanks.
@@ -231,12 +234,12 @@ fn of_wording(text: &str) -> Option<Hint> {
     {
         let meant = quote(meant.as_bytes());
         let what =
-            format!("'{said}' begins with its length, {length}, as text: send {meant} and a newline alone");
+            format!("'{said}' begins with its length, {length}, as text: send only {meant} and a newline");
         return Some(Hint::new(Mistake::LengthPrefix, what));
     }
     if text.trim_start().starts_with('{') && text.contains(':') {
         let what =
-            format!("'{said}' is JSON, and multiply reads plain text: write two numbers, for example 5 10");
+            format!("'{said}' is JSON, but multiply reads plain text: write two numbers, for example 5 10");
         return Some(Hint::new(Mistake::Json, what));
     }
     // b'5 10' is how Python shows bytes, (5, 10) a tuple, "5 10" a string in JSON.
@@ -245,11 +248,13 @@ fn of_wording(text: &str) -> Option<Hint> {
     let bare = bare.unwrap_or(text).replace(PUNCTUATION, " ");
     let bare = bare.strip_suffix(['.', '!', '?']).unwrap_or(&bare);
     if let Some(meant) = (bare != text).then(|| complete(bare)).flatten() {
-        let what = format!("'{said}' has more than the numbers in it: write {meant}, with white space alone");
+        let what = format!(
+            "'{said}' contains more than the numbers: write {meant}, with only white space between them"
+        );
         return Some(Hint::new(Mistake::Punctuation, what));
     }
     if number::parse(text.trim()).is_some() {
-        let what = format!("'{said}' is one number: write both in one line, for example 5 10");
+        let what = format!("'{said}' is one number: write both on one line, for example 5 10");
         return Some(Hint::new(Mistake::OneNumber, what));
     }
     None
@@ -260,7 +265,11 @@ fn of_word(text: &str) -> Option<Hint> {
     text.split_whitespace().filter(|word| word.contains(',')).find_map(|word| {
         let pointed = word.replace(',', ".");
         number::parse(&pointed)?;
-        let what = format!("'{}' is no number here: write {}, with a point", quote(word.as_bytes()), pointed);
+        let what = format!(
+            "'{}' is not a number here: write {}, with a decimal point",
+            quote(word.as_bytes()),
+            pointed
+        );
         Some(Hint::new(Mistake::Comma, what))
     })
 }
@@ -276,7 +285,7 @@ fn of_text_without_number(text: &str, place: Place<'_>) -> Option<Hint> {
         return None;
     }
     let (said, others) = (quote(text.as_bytes()), place.elsewhere(Service::Multiply));
-    Some(Hint::new(Mistake::WrongPort, format!("'{said}' has no numbers, and this is multiply: {others}")))
+    Some(Hint::new(Mistake::WrongPort, format!("'{said}' has no numbers, but this is multiply: {others}")))
 }
 
 /// Somebody wants to be called this in the chat.
@@ -285,7 +294,7 @@ pub fn of_name(name: &str, place: Place<'_>) -> Option<Hint> {
         let (name, others) = (quote(name.as_bytes()), place.elsewhere(Service::Chat));
         Hint::new(
             Mistake::WrongPort,
-            format!("'{name}' looks like a request for multiply, and is a name here: {others}"),
+            format!("'{name}' looks like a request for multiply, but here it is a chat name: {others}"),
         )
     })
 }
@@ -308,7 +317,7 @@ impl Place<'_> {
         let list: Vec<String> =
             others.iter().map(|(endpoint, service)| format!("{service} is on {endpoint}")).collect();
         match list.is_empty() {
-            true => "nothing else is open".to_owned(),
+            true => "no other service is open".to_owned(),
             false => list.join(", "),
         }
     }
@@ -330,8 +339,14 @@ mod tests {
     fn decimal_comma_gets_a_correction_and_other_mistakes_do_not() {
         let endpoints = endpoints();
         let of = |request: &str| of_request(request.as_bytes(), place(&endpoints));
-        assert_eq!(of("3,14 2").unwrap().text, "'3,14' is no number here: write 3.14, with a point");
-        assert_eq!(of("1,5 * 2,5").unwrap().text, "'1,5' is no number here: write 1.5, with a point");
+        assert_eq!(
+            of("3,14 2").unwrap().text,
+            "'3,14' is not a number here: write 3.14, with a decimal point"
+        );
+        assert_eq!(
+            of("1,5 * 2,5").unwrap().text,
+            "'1,5' is not a number here: write 1.5, with a decimal point"
+        );
         assert_eq!(of("2 -1,5").map(|hint| hint.mistake), Some(Mistake::Comma));
         assert_eq!(of("5 x"), None);
         assert_eq!(of("1,2,3 4"), None);
@@ -388,8 +403,9 @@ mod tests {
         let endpoints = endpoints();
         for said in ["5,10", "5, 10", "5 ,10", "5 , 10"] {
             let hint = of_request(said.as_bytes(), place(&endpoints)).unwrap();
-            let text =
-                format!("'{said}' has a comma between its numbers: write 5 10, with white space alone");
+            let text = format!(
+                "'{said}' has a comma between its numbers: write 5 10, with only white space between them"
+            );
             assert_eq!((hint.mistake, hint.text), (Mistake::Comma, text));
         }
         let hint = of_request(b"5,*, 10", place(&endpoints)).unwrap();
@@ -404,10 +420,10 @@ mod tests {
         let hint = of_request(b"Hi!", place).unwrap();
         assert_eq!(
             (hint.mistake, hint.text.as_str()),
-            (Mistake::WrongPort, "'Hi!' has no numbers, and this is multiply: chat is on tcp://[::1]:2")
+            (Mistake::WrongPort, "'Hi!' has no numbers, but this is multiply: chat is on tcp://[::1]:2")
         );
         let nothing = Place { endpoints: &[], ..place };
-        assert!(of_request(b"Hi", nothing).unwrap().text.ends_with("nothing else is open"));
+        assert!(of_request(b"Hi", nothing).unwrap().text.ends_with("no other service is open"));
         assert!(of_name("5 10", place).unwrap().text.ends_with("multiply is on tcp://[::1]:1"));
         assert_eq!(of_name("alice", place), None);
     }
@@ -423,7 +439,7 @@ mod tests {
         let hint = of_foreign(Foreign::Http, Service::Multiply, place(&endpoints));
         assert_eq!(
             hint.text,
-            "it speaks HTTP, as a browser does, and this is multiply: chat is on tcp://127.0.0.1:1, greeting is on \
+            "it speaks HTTP, like a browser, but this is multiply: chat is on tcp://127.0.0.1:1, greeting is on \
              tcp://127.0.0.1:3, hello is on tcp://127.0.0.1:4, talk is on tcp://127.0.0.1:5, stats is on unixseq:///stats"
         );
     }

@@ -80,18 +80,18 @@ impl fmt::Display for Dropped {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Dropped::Unread => "nobody reads the FIFO",
-            Dropped::OwnWords => "it begins as an answer of ipcd's does",
+            Dropped::OwnWords => "it looks like an answer from ipcd (loop prevention)",
             Dropped::NoAddress => "it comes from a socket without an address",
             Dropped::LowPort => "it comes from a port below 1024",
-            Dropped::TooMany => "its sender has had its share of answers for now",
-            Dropped::NoRoom => "the socket has no room for it",
-            Dropped::Share => "unread answers to its user fill the user's share of the buffer",
-            Dropped::Unseen => "the socket's file is not to be seen from here",
-            Dropped::NotWritable => "the socket's file may not be written to",
-            Dropped::NotItsOwn => "what is there is no socket of the sender's user",
-            Dropped::Relative => "the path is relative, and its directory is not to be seen from here",
-            Dropped::Abstract => "the abstract address may be another's here",
-            Dropped::Gone => "nobody is there any more",
+            Dropped::TooMany => "its sender has reached its limit on answers",
+            Dropped::NoRoom => "the receiving socket is full",
+            Dropped::Share => "the user's share of the buffer is full of unread answers",
+            Dropped::Unseen => "the daemon cannot see the socket's file",
+            Dropped::NotWritable => "the daemon may not write to the socket's file",
+            Dropped::NotItsOwn => "the file at that path is not a socket of the sender's user",
+            Dropped::Relative => "the path is relative, and the daemon cannot see the sender's directory",
+            Dropped::Abstract => "the abstract address may belong to another process here",
+            Dropped::Gone => "the receiver is gone",
             Dropped::Failed => "it could not be sent",
         })
     }

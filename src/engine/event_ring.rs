@@ -50,11 +50,10 @@ pub enum Full {
 impl fmt::Display for Full {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Full::All => f.write_str("too many watch already, try again later"),
-            Full::Share(share) => write!(
-                f,
-                "your user watches {share} times already, and has no more places than that; end one of them"
-            ),
+            Full::All => f.write_str("too many watchers, try again later"),
+            Full::Share(share) => {
+                write!(f, "your user already has {share} watchers, the most for one user; end one of them")
+            }
         }
     }
 }

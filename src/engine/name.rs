@@ -46,11 +46,11 @@ impl NoName {
     pub const fn rule(self) -> &'static str {
         match self {
             NoName::Form => {
-                "a name is 1 to 32 letters, digits, spaces or - _ . ' @ +, and begins with a letter or digit"
+                "a name has 1 to 32 letters, digits, spaces or - _ . ' @ +, and begins with a letter or digit"
             }
-            NoName::Marks => "a name is letters with two marks each at most",
-            NoName::Scripts => "a name is letters of one script, or of Latin and one of East Asia",
-            NoName::Reserved => "a name is not what the room itself says, or looks like it",
+            NoName::Marks => "a name has at most two marks on each letter",
+            NoName::Scripts => "a name uses one script, or Latin and one East Asian script",
+            NoName::Reserved => "a name must not be, or look like, words that the room itself uses",
         }
     }
 }

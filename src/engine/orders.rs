@@ -47,9 +47,9 @@ impl Engine {
         let (member_id, peer, origin) = self.member(name)?;
         let name = self.shared.room.name(member_id).to_owned();
         if origin == RemoteAddress::Writers {
-            return Err(format!("{name} is a FIFO: take it out of the configuration, or mute it"));
+            return Err(format!("{name} is a FIFO: remove it from the configuration, or mute it"));
         }
-        let done = format!("put out {name}, {origin}");
+        let done = format!("kicked {name}, {origin}");
         self.record(by, &done);
         self.with(now, peer, |session, shared| session.put_out(shared, now, words::PUT_OUT));
         Ok(done)
@@ -68,7 +68,7 @@ impl Engine {
         let name = self.shared.room.name(member_id).to_owned();
         let until = span.map(|span| now + span);
         if !self.shared.mutes.add(now, Key::new(&name), Client::from(origin), until) {
-            return Err(format!("{} are muted already; unmute one", super::mutes::MUTES_MAX));
+            return Err(format!("{} members are already muted; unmute one first", super::mutes::MUTES_MAX));
         }
         let how_long =
             span.map_or(String::new(), |span| format!(" for {}", humantime::format_duration(span)));
@@ -81,7 +81,7 @@ impl Engine {
 
     fn unmute(&mut self, by: ConnectionId, name: &str) -> Result<String, String> {
         if !self.shared.mutes.lift(&Key::new(name.trim())) {
-            return Err(format!("nobody who is muted is called '{}'", quote(name.as_bytes())));
+            return Err(format!("no muted member is called '{}'", quote(name.as_bytes())));
         }
         let done = format!("unmuted {}", quote(name.trim().as_bytes()));
         self.record(by, &done);
@@ -97,8 +97,8 @@ impl Engine {
         self.shared.room.proclaim(&format!("{}{text}", words::TEACHER));
         self.note_order(by, format!("said to the room: '{}'", quote(text.as_bytes())));
         match heard_by {
-            1 => "one member hears it".to_owned(),
-            count => format!("{count} members hear it"),
+            1 => "sent to one member".to_owned(),
+            count => format!("sent to {count} members"),
         }
     }
 

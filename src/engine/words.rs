@@ -1,15 +1,15 @@
-//! Sentences that a peer can hear, where more than one side has to know them: the daemon says them, a client tells them
-//! apart from what people say. Knows no state and no connection.
+//! The sentences of the protocol that the daemon sends and the client has to recognize among what people say. Knows no state
+//! and no connection.
 
 use std::time::Duration;
 
-/// How an error begins, whoever it is told to. No member's line does: it begins with a name, and that is none.
+/// The beginning of every error. No member's line begins like this: it begins with a name, and `Error` is not a valid name.
 pub const ERROR: &str = "Error: ";
 
 /// Asks status for the addresses and users alone.
 pub const CLIENTS: &str = "clients";
 
-/// Said to everybody who comes to the room.
+/// Sent to everyone who connects to the room.
 pub const GREETING: &str = "Greetings from the cave! Now type your name and press enter!";
 
 /// Whether a line is that greeting, or that of another server of this kind.
@@ -17,66 +17,66 @@ pub fn is_greeting(line: &str) -> bool {
     line.starts_with("Greetings from the cave!")
 }
 
-/// Said to everybody who quits.
+/// Sent to everyone who quits.
 pub const FAREWELL: &str = "{quit}";
 
-/// How the list of commands begins: with more than a member could say under that name.
+/// The beginning of the list of commands. No member can send a line that begins like this: `Commands` is a reserved name.
 pub const COMMANDS: &str = "Commands: /help, ";
 
-/// Whether a line is the room's answer to a question of ours.
+/// Whether a line is the room's answer to `/help` or `/who`.
 pub fn is_answer(line: &str) -> bool {
     line.starts_with(COMMANDS) || line.starts_with(WHO)
 }
 
-/// How the list of members begins.
+/// The beginning of the list of members.
 pub const WHO: &str = "In the room: ";
 
-/// Names that nobody can have, or one that looks like it: the room speaks with them, of itself or of who listens.
+/// Reserved names, which no member can have, nor one that looks like them: the room uses them in its own lines.
 pub const RESERVED: [&str; 7] =
     ["Error", "In the room", "Commands", "you", "server", "system", "Server is shutting down"];
 
-/// What the room says behind the name of a member that comes.
+/// What the room sends after the name of a member that joins.
 pub const JOINED: &str = " has joined the chat!";
 
-/// What the room says behind the name of a member that goes.
+/// What the room sends after the name of a member that leaves.
 pub const LEFT: &str = " has left the chat.";
 
-/// What nobody can have in a name: the room says it of a name.
+/// Text that no name can contain, because the room writes it after a name.
 pub const RESERVED_WITHIN: [&str; 2] = ["has joined the chat", "has left the chat"];
 
-/// How a line begins that whoever runs the daemon says to the room. No name has such a sign.
+/// The beginning of a line that the administrator says to the room. No name can contain `[`.
 pub const TEACHER: &str = "[teacher] ";
 
-/// Asks a newcomer, who has said its name.
+/// Asks a new client for the passphrase, after its name.
 pub const ASK_PASSPHRASE: &str = "What is the passphrase of this room?";
 
-/// The error, without [`ERROR`], for another one.
-pub const NOT_THE_PASSPHRASE: &str = "that is not the passphrase of this room; type it again";
+/// The error, without [`ERROR`], for a wrong passphrase.
+pub const NOT_THE_PASSPHRASE: &str = "wrong passphrase; type it again";
 
-/// How that for the last one begins.
-pub const NO_PASSPHRASE: &str = "that is not the passphrase of this room";
+/// The beginning of the error for the last wrong passphrase, before the connection is closed.
+pub const NO_PASSPHRASE: &str = "wrong passphrase";
 
-/// Said to a member who is put out.
-pub const PUT_OUT: &str = "Error: you have been put out of the room";
+/// Sent to a member who is kicked.
+pub const PUT_OUT: &str = "Error: you were removed from the room";
 
-/// Said to a connection that is closed.
-pub const CLOSED: &str = "Error: whoever runs this server has closed your connection";
+/// Sent to a connection that the administrator closes.
+pub const CLOSED: &str = "Error: the administrator closed your connection";
 
-/// Said to a member who was muted.
-pub const UNMUTED: &str = "You are heard again.";
+/// Sent to a member when it is unmuted.
+pub const UNMUTED: &str = "You are no longer muted.";
 
-/// The error, without [`ERROR`], for a member whom nobody hears, for so long if that is known.
+/// The error, without [`ERROR`], for a muted member; `span` is the time left, if there is a limit.
 pub fn muted(span: Option<Duration>) -> String {
     match span {
         Some(span) => {
             let seconds = Duration::from_secs(span.as_secs().max(1));
-            format!("nobody hears you for {}: you are muted", humantime::format_duration(seconds))
+            format!("you are muted for {}: nobody sees your messages", humantime::format_duration(seconds))
         }
-        None => "nobody hears you: you are muted".to_owned(),
+        None => "you are muted: nobody sees your messages".to_owned(),
     }
 }
 
-/// Whether what somebody in the room says, or who is about to come in, means that it leaves.
+/// Whether a message means that its sender leaves; before the name is given, too.
 pub fn is_quit(text: &str) -> bool {
     let text = text.trim();
     text.eq_ignore_ascii_case(FAREWELL) || matches!(text, "quit" | "exit" | "bye" | "/quit")
@@ -87,73 +87,73 @@ pub fn welcome(name: &str) -> String {
     format!("Welcome {name}! If you ever want to quit, type {{quit}} to exit.")
 }
 
-/// Whether a line is such a welcome, where nobody but the room can have said it.
+/// Whether a line is such a welcome. Only for lines that cannot come from a member.
 pub fn is_welcome(line: &str) -> bool {
     line.starts_with("Welcome ")
 }
 
-/// Whether the words before a colon are the room's, and nobody's name. (`you` is whoever listens.)
+/// Whether the words before a colon are the room's own and not a member's name. (`you` is the receiver of the line.)
 pub fn is_of_room(label: &str) -> bool {
     label != "you" && RESERVED.contains(&label)
 }
 
-/// The error, without [`ERROR`], for a name that somebody has.
+/// The error, without [`ERROR`], for a name that is taken.
 pub fn taken(name: &str) -> String {
-    format!("somebody is called '{name}' already; type another name")
+    format!("the name '{name}' is taken; choose another")
 }
 
-/// The same for one that can be taken for somebody else's.
+/// The error, without [`ERROR`], for a name that looks like one that is taken.
 pub fn alike(name: &str) -> String {
-    format!("somebody is called something that looks like '{name}' already; type another name")
+    format!("the name '{name}' looks like one that is taken; choose another")
 }
 
-/// Said to the connection of somebody who has its name back through another one.
-pub const REPLACED: &str = "Error: you have come back through another connection";
+/// Sent to the old connection of a member that has joined again through another one.
+pub const REPLACED: &str = "Error: you joined again through another connection";
 
-/// The error, without [`ERROR`], for a secret that is not the one of whoever has the name.
+/// The error, without [`ERROR`], for a key that does not belong to the member with this name.
 pub fn not_the_key(name: &str) -> String {
-    format!("this is not the key of '{name}'; type another name")
+    format!("wrong key for '{name}'; choose another name")
 }
 
-/// Whether an error, without [`ERROR`], is that one.
+/// Whether an error, without [`ERROR`], is [`not_the_key`].
 pub fn is_not_the_key(error: &str) -> bool {
-    error.starts_with("this is not the key of ")
+    error.starts_with("wrong key for ")
 }
 
-/// Whether an error, without [`ERROR`], says that another name will do because somebody has this one, or nearly.
+/// Whether an error, without [`ERROR`], is [`taken`] or [`alike`], so that another name can help.
 pub fn is_taken(error: &str) -> bool {
-    error.starts_with("somebody is called ")
+    error.starts_with("the name '")
 }
 
-/// Whether an error, without [`ERROR`], says that this is no name, today and tomorrow.
+/// Whether an error, without [`ERROR`], says that the name is never valid.
 pub fn is_no_name(error: &str) -> bool {
-    error.starts_with("a name is ")
+    error.starts_with("a name ")
 }
 
-/// What a client of another protocol is told, without the mark of an error.
+/// The error for a client of another protocol, without [`ERROR`].
 pub fn not_spoken_here(service: &str, protocol: &str) -> String {
     format!("this port speaks {service}, not {protocol}")
 }
 
-/// What a client is told that sends what is no text, without the mark of an error.
+/// The error for a client that sends UTF-16, without [`ERROR`].
 pub const UTF_16: &str = "this is UTF-16; send UTF-8";
 
-/// The same of Java's ObjectOutputStream.
+/// The error for Java's ObjectOutputStream.
 pub const JAVA_OBJECT: &str = "this is a serialized Java object; send text and a newline";
 
-/// The same of Python's pickle.
+/// The error for Python's pickle.
 pub const PICKLE: &str = "this is a Python pickle; send text and a newline";
 
-/// The same of Erlang's term_to_binary.
+/// The error for Erlang's term_to_binary.
 pub const ERLANG_TERM: &str = "this is an Erlang term; send text and a newline";
 
-/// The same of Go's encoding/gob.
+/// The error for Go's encoding/gob.
 pub const GOB: &str = "this is a Go gob; send text and a newline";
 
-/// The same of Ada's String'Output.
-pub const ADA_BOUNDS: &str = "this is a string with its bounds, as Ada's String'Output writes it; use String'Write, and end with a newline";
+/// The error for Ada's String'Output.
+pub const ADA_BOUNDS: &str = "this is a string with its bounds, written by Ada's String'Output; use String'Write, and end with a newline";
 
-/// A sentence in the form in which an HTTP client shows it, to whatever it has asked.
+/// A sentence as an HTTP response, so that an HTTP client shows it, whatever its request was.
 pub fn bad_request(sentence: &str) -> String {
     let length = format!("Content-Length: {}", sentence.len() + 1); // with its line end
     let head = [

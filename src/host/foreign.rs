@@ -5,7 +5,7 @@
 use std::process;
 
 /// How that comes about, and what to do.
-const REMEDY: &str = "start ipcd itself or with exec, not as a child of what systemd starts, and without PrivatePIDs= where systemd names another number then (257 does)";
+const REMEDY: &str = "start ipcd directly or with exec, not as a child of the process that systemd starts, and without PrivatePIDs= (systemd 257 then passes another number)";
 
 /// Names that are told at most.
 const NAMES_MAX: usize = 8;
@@ -38,14 +38,14 @@ fn of_descriptors(ours: u32, pid: &str, count: &str, names: Option<&str>) -> Opt
     }
     let names = if told.is_empty() { String::new() } else { format!(" ({})", told.join(", ")) };
     Some(format!(
-        "LISTEN_PID is {pid}, and this is process {ours}: the {count} descriptors that LISTEN_FDS speaks of{names} are not taken, because they are for that one; {REMEDY}"
+        "LISTEN_PID is {pid}, but this is process {ours}: the {count} descriptors of LISTEN_FDS{names} are for that process and are not used; {REMEDY}"
     ))
 }
 
 fn of_watchdog(ours: u32, pid: &str) -> Option<String> {
     let pid: u32 = pid.parse().ok().filter(|pid| *pid != ours)?;
     Some(format!(
-        "WATCHDOG_PID is {pid}, and this is process {ours}: the watchdog of WatchdogSec= is not told that ipcd is alive, because it waits for that one; {REMEDY}"
+        "WATCHDOG_PID is {pid}, but this is process {ours}: the watchdog (WatchdogSec=) expects signs of life from that process and gets none from ipcd; {REMEDY}"
     ))
 }
 
@@ -57,16 +57,18 @@ mod tests {
     fn variables_for_another_process_are_reported_and_own_ones_are_not() {
         let line = of_descriptors(1, "4711", "2", Some("ipcd.socket:a\u{1b}")).unwrap();
         assert!(
-            line.starts_with("LISTEN_PID is 4711, and this is process 1: the 2 descriptors that LISTEN_FDS speaks of (ipcd.socket, a\\u{1b}) are not taken"),
+            line.starts_with("LISTEN_PID is 4711, but this is process 1: the 2 descriptors of LISTEN_FDS (ipcd.socket, a\\u{1b}) are for that process"),
             "{line}"
         );
         let many = "x:".repeat(1000);
-        assert!(of_descriptors(1, "4711", "1000", Some(&many)).unwrap().contains("x, x, …) are not taken"));
-        assert!(of_descriptors(1, "4711", "2", None).unwrap().contains("speaks of are not taken"));
+        assert!(
+            of_descriptors(1, "4711", "1000", Some(&many)).unwrap().contains("x, x, …) are for that process")
+        );
+        assert!(of_descriptors(1, "4711", "2", None).unwrap().contains("LISTEN_FDS are for that process"));
         for (pid, count) in [("1", "2"), ("4711", "0"), ("x", "2"), ("4711", "x"), ("", "1")] {
             assert_eq!(of_descriptors(1, pid, count, None), None, "{pid} {count}");
         }
-        assert!(of_watchdog(1, "4711").unwrap().starts_with("WATCHDOG_PID is 4711, and this is process 1: "));
+        assert!(of_watchdog(1, "4711").unwrap().starts_with("WATCHDOG_PID is 4711, but this is process 1: "));
         assert_eq!(of_watchdog(1, "1"), None);
     }
 }

@@ -125,7 +125,7 @@ fn directives(value: &OsStr) -> (String, Vec<String>) {
         if is_sound {
             kept.push(part);
         } else {
-            complaints.push(format!("{part:?} is no level (off, error, warn, info, debug, trace)"));
+            complaints.push(format!("{part:?} is not a level (off, error, warn, info, debug, trace)"));
         }
     }
     let mut kept = kept.join(",");

@@ -36,9 +36,9 @@ pub fn open_for_another(path: &Path) -> io::Result<File> {
     })?;
     let there = file.metadata()?;
     match there.is_file() && there.nlink() > 1 {
-        true => Err(io::Error::other(
-            "a file with another name too, which root does not write to for another user",
-        )),
+        true => {
+            Err(io::Error::other("a file with a second name, which root does not write to for another user"))
+        }
         false => Ok(file),
     }
 }

@@ -42,7 +42,7 @@ impl Manager {
                 (Manager { socket: Some(socket), watchdog }, super::foreign::watchdog())
             }
             Err(error) => {
-                let line = format!("NOTIFY_SOCKET: {}: {error}; going on without", path.display());
+                let line = format!("NOTIFY_SOCKET: {}: {error}; continuing without it", path.display());
                 (Manager { socket: None, watchdog: None }, Some(line))
             }
         }

@@ -26,13 +26,13 @@ impl User {
         let found = nix::unistd::User::from_name(name)
             .map_err(|errno| format!("--user {shown}: cannot be looked up: {}", io::Error::from(errno)))?;
         let Some(found) = found else {
-            return Err(format!("--user {shown}: there is no such user; name one that exists"));
+            return Err(format!("--user {shown}: no such user; name one that exists"));
         };
         if found.uid.is_root() {
             return Err(format!("--user {shown}: that is root; name a user without privileges"));
         }
         if !geteuid().is_root() && geteuid() != found.uid {
-            return Err(format!("--user {shown}: only root can go on as another user; leave it out"));
+            return Err(format!("--user {shown}: only root can switch to another user; leave it out"));
         }
         Ok(User { name: name.to_owned(), uid: found.uid, gid: found.gid })
     }
@@ -52,7 +52,7 @@ impl User {
     /// One of them was refused; then this process must end, for it is neither the one nor the other.
     pub fn assume(&self) -> Result<(), String> {
         let failed = |what: &str, errno: Errno| {
-            format!("cannot go on as user {}: {what}: {}", self.name, io::Error::from(errno))
+            format!("cannot switch to user {}: {what}: {}", self.name, io::Error::from(errno))
         };
         if geteuid().is_root() {
             let name =
@@ -96,7 +96,7 @@ mod tests {
 
     #[test]
     fn root_and_missing_user_are_refused() {
-        for (name, why) in [("root", "that is root"), ("no such\u{1b} user", "there is no such user")] {
+        for (name, why) in [("root", "that is root"), ("no such\u{1b} user", "no such user")] {
             let error = User::find(name).unwrap_err();
             assert!(error.contains(why) && !error.contains('\u{1b}'), "{error}");
         }

@@ -1,5 +1,4 @@
-//! What happened, told to the log, at this one height: a line a happening, and of a flood so many lines a second of each
-//! kind and then their number.
+//! The event log: one line for each event. In a flood each kind of event has a budget of lines a second; the rest is counted.
 
 use std::io;
 use std::time::Duration;
@@ -14,7 +13,7 @@ use crate::engine::text::private;
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// Kinds of lines, each with a flood of its own.
+/// Kinds of lines, each with its own budget.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Line {
     Opened,
@@ -64,27 +63,27 @@ impl Line {
         }
     }
 
-    /// What the lines of this kind are about, in the plural.
+    /// The subject of lines of this kind, in the plural.
     fn subject(self) -> &'static str {
         match self {
             Line::Opened => "connections opened",
             Line::Closed => "connections closed",
             Line::Refused => "connections refused",
-            Line::Erred => "errors told to peers",
-            Line::Mistaken => "hints at mistakes",
-            Line::Remarked => "messages that need no answer",
-            Line::Joined => "members joined, and pairs",
-            Line::Decided => "framings decided",
+            Line::Erred => "error replies",
+            Line::Mistaken => "hints",
+            Line::Remarked => "messages to greeting",
+            Line::Joined => "members joined, pairs formed",
+            Line::Decided => "kinds of clients detected",
             Line::Chose => "services chosen",
-            Line::Asked => "requests to the daemon itself",
+            Line::Asked => "requests to control",
             Line::Said => "messages",
             Line::Dropped => "datagrams without an answer",
-            Line::EndpointError => "troubles with endpoints",
+            Line::EndpointError => "endpoint errors",
         }
     }
 }
 
-/// What went wrong on our side of a connection's beginning.
+/// What went wrong when the daemon opened a connection.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum EndpointError {
     Accept,
@@ -92,7 +91,7 @@ pub(super) enum EndpointError {
     Fifo,
 }
 
-/// How many lines of each kind the current second has had.
+/// Counts the lines of each kind in the current second.
 #[derive(Debug, Default)]
 pub(super) struct EventLog {
     begun: Timestamp,
@@ -101,8 +100,8 @@ pub(super) struct EventLog {
 }
 
 impl EventLog {
-    /// Writes down what the engine says happened.
-    #[inline] // nearly always that is nothing
+    /// Logs the engine's events.
+    #[inline] // nearly always there are none
     pub(super) fn take(&mut self, now: Timestamp, engine: &mut Engine) {
         while let Some(note) = engine.poll_note() {
             self.note(now, &note);
@@ -123,7 +122,7 @@ impl EventLog {
             EventKind::Asked(request) => line(Line::Asked, format_args!("{request}")),
             EventKind::Mistaken(hint) => line(Line::Mistaken, format_args!("hint: {hint}")),
             EventKind::Ordered(done) => line(Line::Asked, format_args!("{done}")),
-            EventKind::Erred(error) => line(Line::Erred, format_args!("was told: Error: {error}")),
+            EventKind::Erred(error) => line(Line::Erred, format_args!("error reply: {error}")),
             EventKind::Remarked(text) => line(Line::Remarked, format_args!("says '{text}'")),
             EventKind::Said(text) => line(Line::Said, format_args!("message '{text}'")),
             EventKind::Confided(bytes) => line(Line::Said, format_args!("message {}", private(*bytes))),
@@ -142,19 +141,19 @@ impl EventLog {
         }
     }
 
-    /// Those who were in the room before a restart go on under their names.
+    /// Members that were in the room before a restart keep their names.
     pub(super) fn restore(&mut self, engine: &Engine) {
         engine.member_names().for_each(|(peer, name)| self.names.insert(peer, name));
     }
 
-    /// A connection was refused for want of a descriptor.
+    /// A connection was refused because no descriptor was left.
     pub(super) fn refused(&mut self, now: Timestamp, binding: &Binding, origin: RemoteAddress) {
         let text =
             format_args!("refused: no file descriptor left; raise the limit on open files (LimitNOFILE)");
         self.line(now, Line::Refused, binding, Some(origin), text);
     }
 
-    /// Accepting failed, for now.
+    /// Accepting failed for now.
     pub(super) fn trouble(
         &mut self,
         now: Timestamp,
@@ -163,9 +162,9 @@ impl EventLog {
         error: &io::Error,
     ) {
         let what = match trouble {
-            EndpointError::Accept => "cannot accept for the moment, trying again",
-            EndpointError::Register => "cannot watch a connection, closing it",
-            EndpointError::Fifo => "cannot go on for the moment, trying again",
+            EndpointError::Accept => "cannot accept now, trying again",
+            EndpointError::Register => "cannot register a connection, closing it",
+            EndpointError::Fifo => "cannot use the FIFO now, trying again",
         };
         self.line(now, Line::EndpointError, binding, None, format_args!("{what}: {error}"));
     }
@@ -196,7 +195,7 @@ impl EventLog {
         }
     }
 
-    /// When a second is over: counts what was not written in it.
+    /// At the end of a second: logs how many lines were suppressed in it.
     pub(super) fn settle(&mut self, now: Timestamp) {
         if now.since(self.begun) < SECOND {
             return;
@@ -210,7 +209,7 @@ impl EventLog {
         self.begun = now;
     }
 
-    /// When something that was counted is to be told.
+    /// When to log the number of suppressed lines.
     pub(super) fn deadline(&self) -> Option<Timestamp> {
         self.budgets.iter().any(Budget::has_suppressed).then(|| self.begun + SECOND)
     }

@@ -55,11 +55,11 @@ fn private(uid: u32, path: PathBuf) -> Result<PathBuf, String> {
     match DirBuilder::new().mode(PRIVATE_MODE).create(&path) {
         Ok(()) => {}
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-        Err(error) => return refused(&format!("cannot be made ({error})")),
+        Err(error) => return refused(&format!("cannot be created ({error})")),
     }
     // Checked also if we have just made it, for it costs nothing.
     match fs::symlink_metadata(&path) {
-        Err(error) => refused(&format!("cannot be looked at ({error})")),
+        Err(error) => refused(&format!("cannot be examined ({error})")),
         Ok(it) if it.is_symlink() => refused("is a symbolic link"),
         Ok(it) if !it.is_dir() => refused("is not a directory"),
         Ok(it) if it.uid() != uid => refused(&format!("belongs to another user (uid {})", it.uid())),
@@ -102,7 +102,7 @@ mod tests {
         assert_eq!(of(0, "/run/user/0"), Ok(PathBuf::from("/run")));
         assert_eq!(of(SOMEBODY, "/run/user/4711"), Ok(PathBuf::from("/run/user/4711")));
         for ignored in ["", "run/user/4711"] {
-            assert!(of(SOMEBODY, ignored).unwrap_err().contains("/nonexistent/ipcd-4711: cannot be made"));
+            assert!(of(SOMEBODY, ignored).unwrap_err().contains("/nonexistent/ipcd-4711: cannot be created"));
         }
     }
 

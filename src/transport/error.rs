@@ -86,8 +86,8 @@ impl OpenError {
         let tcp = self.place.network().is_some();
         match &self.obstacle {
             OpenErrorKind::InUse { holder: Some(holder) } if holder.is_this_process() => match tcp {
-                true => "have it handed over (LISTEN_PID in ipcd(8)) or choose another port",
-                false => "have it handed over (LISTEN_PID in ipcd(8)) or choose another path",
+                true => "pass it with LISTEN_PID (see ipcd(8)) or choose another port",
+                false => "pass it with LISTEN_PID (see ipcd(8)) or choose another path",
             },
             OpenErrorKind::InUse { holder: Some(_) } | OpenErrorKind::Locked { .. } if tcp => {
                 "stop it or choose another port"
@@ -110,7 +110,7 @@ impl OpenError {
                 "remove it, if nobody needs it, or choose another path"
             }
             OpenErrorKind::DirectoryDenied(..) => "allow ipcd's user to write there or choose another path",
-            OpenErrorKind::MissingDirectory(_) => "make it or choose another path",
+            OpenErrorKind::MissingDirectory(_) => "create it or choose another path",
             OpenErrorKind::TooLong(_) => "choose a shorter path",
             OpenErrorKind::Other(error) => match Errno::from_io_error(error) {
                 Some(Errno::MFILE | Errno::NFILE) => {
@@ -185,7 +185,7 @@ impl fmt::Display for OpenErrorKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             OpenErrorKind::InUse { holder: Some(holder) } if holder.is_this_process() => {
-                f.write_str("address already in use (by a socket that this very process was started with)")
+                f.write_str("address already in use (by a socket that this process inherited)")
             }
             OpenErrorKind::InUse { holder: Some(holder) }
             | OpenErrorKind::Locked { holder: Some(holder) } => {
@@ -193,15 +193,15 @@ impl fmt::Display for OpenErrorKind {
             }
             OpenErrorKind::InUse { holder: None } => f.write_str("address already in use"),
             OpenErrorKind::Locked { holder: None } => f.write_str("address already in use (by another ipcd)"),
-            OpenErrorKind::NoSuchFamily => f.write_str("this machine does not have this kind of address"),
+            OpenErrorKind::NoSuchFamily => f.write_str("this machine has no addresses of this kind"),
             OpenErrorKind::NotOurAddress => f.write_str("this machine does not have this address"),
             OpenErrorKind::PrivilegedPort => {
-                f.write_str("permission denied: a port below 1024 needs privilege")
+                f.write_str("permission denied: a port below 1024 needs privileges")
             }
             OpenErrorKind::NotASocket(what) => write!(f, "there is {what}, not a socket"),
             OpenErrorKind::NotAFifo(path, what) => write!(f, "{} is {what}, not a FIFO", path.display()),
             OpenErrorKind::SomebodyElses(path, uid) => {
-                write!(f, "{} is a FIFO of user {uid}, not of ours", path.display())
+                write!(f, "{} is a FIFO of user {uid}, not of ipcd's user", path.display())
             }
             OpenErrorKind::NotALock(path) => {
                 write!(f, "{} is not a lock file or pid file of ipcd", path.display())
@@ -210,12 +210,12 @@ impl fmt::Display for OpenErrorKind {
                 write!(f, "permission denied on the lock file {}", path.display())
             }
             OpenErrorKind::ProbeDenied => {
-                f.write_str("permission denied on the socket that is there, which may be in use")
+                f.write_str("permission denied on the existing socket, which may be in use")
             }
             OpenErrorKind::DirectoryDenied(path, error) => {
                 write!(f, "cannot write in the directory {}: {error}", path.display())
             }
-            OpenErrorKind::MissingDirectory(path) => write!(f, "there is no directory {}", path.display()),
+            OpenErrorKind::MissingDirectory(path) => write!(f, "directory {} does not exist", path.display()),
             OpenErrorKind::TooLong(bytes) => {
                 write!(f, "a socket's path has at most {UNIX_PATH_BYTES_MAX} bytes, this one has {bytes}")
             }

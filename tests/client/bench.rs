@@ -235,7 +235,7 @@ fn unresponsive_peer_times_out_as_asked() {
     let temporary = tempfile::tempdir().unwrap();
     let output = bench(temporary.path(), &["--to", &to, "--timeout", "100ms"]).output().unwrap();
     assert_eq!(output.status.code(), Some(75), "{output:?}");
-    assert!(text(&output.stderr).contains("no answer within 100ms; --timeout sets another time"));
+    assert!(text(&output.stderr).contains("no answer within 100ms; --timeout changes this time"));
 }
 
 /// One that goes on until somebody ends it, and the process that answers it.
@@ -397,7 +397,7 @@ fn bench_partner_runs_no_program_of_the_callers_choice() {
         let mut command = Command::new(env!("CARGO_BIN_EXE_ipcctl"));
         command.args(["bench-partner", &own, task]).args((task != "lines").then_some(&config));
         let output = command.stdin(Stdio::null()).output().unwrap();
-        let refusal = "ipcctl: bench-partner is for ipcctl bench alone\n";
+        let refusal = "ipcctl: bench-partner is only for ipcctl bench\n";
         assert_eq!((output.status.code(), text(&output.stderr)), (Some(2), refusal), "{task}");
     }
     // Nor does the bench find its daemon where a variable says.

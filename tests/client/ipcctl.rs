@@ -60,7 +60,7 @@ fn multiply_works_on_its_own_unix_socket() {
     let output = ipcctl(&["--to", &to, "reload"]);
     assert_eq!(output.status.code(), Some(1));
     assert!(
-        text(&output.stderr).contains("this is not the mux of ipcd; name the daemon's Unix socket with --to")
+        text(&output.stderr).contains("this is not the mux of ipcd; give the daemon's Unix socket with --to")
     );
     daemon.stop();
 }
@@ -108,7 +108,7 @@ fn each_failure_has_its_exit_status_and_remedy() {
             69,
             "no ipcd at unix:///nonexistent/s: no such file or directory\n",
         ),
-        (&["multiply", "1"], 2, "a second number is missing"),
+        (&["multiply", "1"], 2, "the second number is missing"),
         (&["--direct", "reload"], 2, "--to"),
         (&["--to", "tcp://localhost:99999", "reload"], 2, "a port is 1 to 65535"),
         (&["frobnicate"], 2, "see 'ipcctl --help'"),
@@ -193,7 +193,10 @@ fn greet_prints_the_greeting_and_reports_a_missing_one() {
     }
     let output = ipcctl(&["--to", &format!("tcp://{}:65432", daemon.ip), "greet"]);
     assert_eq!(output.status.code(), Some(1));
-    assert!(text(&output.stderr).contains("greeting is not there: it says 'Data received'"), "{output:?}");
+    assert!(
+        text(&output.stderr).contains("unexpected reply 'Data received'; is this greeting?"),
+        "{output:?}"
+    );
     daemon.stop();
 }
 

@@ -89,8 +89,8 @@ fn unavailable_figures_are_an_error_with_exit_status() {
     let nobody = format!("tcp://{}:{STATS}", ground.ip);
     for (arguments, status, says) in [
         (vec!["--to", &nobody, "report"], 69, "no ipcd at "),
-        (vec!["report", "--every", "0s"], 2, "100ms is the least"),
-        (vec!["report", "--host", ""], 2, "a machine's name is 1 to 64 printable characters"),
+        (vec!["report", "--every", "0s"], 2, "it must be at least 100ms"),
+        (vec!["report", "--host", ""], 2, "a machine's name must be 1 to 64 printable characters"),
         (vec!["report", "--count", "0"], 2, "--count"),
         (vec!["report", "--dry-run", "--once", "--count", "2"], 2, "cannot be used with"),
     ] {
@@ -132,7 +132,7 @@ fn report_resumes_after_the_daemon_returns() {
     assert!(line.starts_with("ipcctl: ") && line.ends_with("; trying again"), "{line}");
     let command = ground.command();
     let after = ground.start(command);
-    assert_eq!(told.next().unwrap().unwrap(), "ipcctl: the daemon is there again");
+    assert_eq!(told.next().unwrap().unwrap(), "ipcctl: the daemon is back");
     wait_until("a report to the one that is back", || latest(&after, "pc7"));
     drop(reporter);
     after.stop();

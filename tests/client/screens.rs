@@ -65,7 +65,7 @@ fn hint_is_coloured_or_bold_with_a_word_without_colour() {
     for pty in [&coloured, &plain] {
         pty.see("  message '5 10'");
         pty.see("  reply '50.0'");
-        pty.see("  hint: it speaks HTTP, as a browser does, and this is multiply: ");
+        pty.see("  hint: it speaks HTTP, like a browser, but this is multiply: ");
         pty.see(", 1 hint | ");
         pty.see(&place);
     }
@@ -244,13 +244,13 @@ fn watch_resumes_with_its_filter_after_a_restart() {
     let mut pty = PtySession::take(&["--to", &to, "watch", "--service", "hello"]);
     pty.see("watching: service=hello");
     daemon.stop();
-    pty.see("-- the connection ended; trying again until it is there");
+    pty.see("-- the connection ended; trying again until the daemon is back");
     pty.see(" watch | not connected: ");
     pty.press("fpeer=x\r");
     pty.see(" not connected: your filter waits here");
     pty.press("\x1b");
     let daemon = start(second);
-    pty.see("the daemon is there again; watching: service=hello");
+    pty.see("the daemon is back; watching: service=hello");
     pty.see(" watch | service=hello | 0 events");
     pty.see_once("trying again");
     daemon.tcp(HELLO).say("hi\n");
@@ -387,9 +387,9 @@ fn top_resumes_after_the_daemon_returns() {
     top.wait_for("it is older", |screen| rows(screen)[1].starts_with("before") && age(screen) >= Some(2));
     let command = ground.command();
     let daemon = ground.start(command);
-    top.see("the daemon is there again | 0 machines, by host");
+    top.see("the daemon is back | 0 machines, by host");
     daemon.tcp(STATS).say("{\"host\":\"after\",\"cpu_percent\":5}\n");
-    top.see("the daemon is there again | 1 machine, by host");
+    top.see("the daemon is back | 1 machine, by host");
     top.see("after ");
     top.press("s");
     top.wait_for("the note is read", |screen| is_at(screen, 23, "1 machine, by cpu"));
@@ -407,7 +407,7 @@ fn reconnecting_clients_do_not_delay_the_daemons_stop() {
     let pty = |arguments: &[&str]| PtySession::take(&[&["--to", &place], arguments].concat());
     let [chat, talk, watch, top] = [&["chat", "--name", "ann"][..], &["talk"], &["watch"], &["top"]].map(pty);
     chat.see("you are in the room as ann");
-    talk.see("what you type goes to your partner");
+    talk.see("your lines go to your partner");
     watch.see("watch | all | "); // what it began with may have scrolled away for what the others do
     top.see("0 machines");
     daemon.stop();

@@ -252,7 +252,10 @@ fn network_client_gets_no_status_through_the_mux() {
     client.half_close();
     let heard = String::from_utf8(client.hear_rest()).unwrap();
     assert!(!heard.lines().any(|line| line == "status"), "{heard}");
-    assert!(heard.ends_with("Error: status is for the Unix socket, where it is known who asks\n"), "{heard}");
+    assert!(
+        heard.ends_with("Error: status needs a Unix socket, where the kernel identifies the user\n"),
+        "{heard}"
+    );
     daemon.stop();
 }
 

@@ -135,7 +135,7 @@ fn members_keep_their_names_when_the_daemon_returns() {
     ann.see("you are in the room as ann");
     daemon.stop();
     ann.see("Server is shutting down.");
-    ann.see("the connection ended; trying again until it is there");
+    ann.see("the connection ended; trying again until the daemon is back");
     ann.see("not connected: connection refused; next try in ");
     ann.see_once("trying again");
     ann.press("kept\r");
@@ -178,13 +178,13 @@ fn taken_name_gets_a_number() {
     let daemon = Daemon::usual();
     let _ann = Client::member(&daemon, "ann");
     let mut second = PtySession::take(&["--to", &mux(&daemon), "chat", "--name", "ann"]);
-    second.see("somebody is called 'ann' already");
+    second.see("the name 'ann' is taken");
     second.see("you are in the room as ann-2");
     second.press("\x04");
     assert!(second.end().0.success());
     // What no room takes as a name is not tried again.
     let wrong = PtySession::take(&["--to", &mux(&daemon), "chat", "--name", "a:b"]);
-    wrong.see("ipcctl: a name is 1 to 32");
+    wrong.see("ipcctl: a name has 1 to 32");
     assert_eq!(wrong.end().0.code(), Some(1));
 }
 
@@ -236,8 +236,8 @@ fn member_regains_its_name_after_a_broken_connection() {
     // The client hears of it, and the daemon does not: what was to be sent to it is on its way for ever.
     let (near, far) = (line.near.recv().unwrap(), line.far.recv().unwrap());
     near.shutdown(std::net::Shutdown::Write).unwrap();
-    ann.see("trying again until it is there");
-    daemon.wait_for_log("closed: came back through another connection");
+    ann.see("trying again until the daemon is back");
+    daemon.wait_for_log("closed: joined again through another connection");
     ann.press("here again\r");
     ann.see("ann: here again");
     bob.hear("ann: here again\n");

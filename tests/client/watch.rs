@@ -75,7 +75,7 @@ fn connection_is_watched_from_open_to_close() {
             "is a line client",
             "message '5 10'",
             "message 'x\\u{1b} 1'",
-            "told: Error: not a number: 'x\\u{1b}'",
+            "error reply: not a number: 'x\\u{1b}'",
             "reply 'Data received'",
             "reply '50.0'",
             "reply 'Data received'",
@@ -94,7 +94,7 @@ fn unread_reply_hint_explains_the_reset() {
     next(&mut watcher, "reply"); // it has been greeted
     drop(client); // and has not read that
     let text = hint(&mut watcher, "unread");
-    assert!(text.contains("read until the end of file, then close"), "{text}");
+    assert!(text.contains("read until end of file, then close"), "{text}");
     assert_eq!(next(&mut watcher, "closed")["text"], "reset by the peer");
     daemon.stop();
 }
@@ -107,7 +107,7 @@ fn silent_client_hint_names_what_is_awaited() {
     let text = hint(&mut watcher, "silent");
     assert_eq!(
         text,
-        "it is connected and has sent nothing: multiply waits for two numbers, for example 5 10; what a program has only written into a buffer is sent by flush()"
+        "it is connected and has sent nothing: multiply waits for two numbers, for example 5 10; call flush() to send what is still in a buffer"
     );
     drop(client);
     let text = hint(&mut watcher, "silent");
@@ -123,7 +123,7 @@ fn unterminated_request_hint_names_newlines() {
     client.say("5 * "); // and the rest never comes
     let text = hint(&mut watcher, "unfinished");
     assert!(
-        text.starts_with("'5 * ' has no line end and is no complete request: end each message"),
+        text.starts_with("'5 * ' has no newline and is not a complete request: end each message"),
         "{text}"
     );
     daemon.stop();
@@ -135,7 +135,7 @@ fn unfinished_line_hint_names_newlines() {
     let mut watcher = watcher(&daemon, "json");
     let mut client = daemon.tcp(MULTIPLY);
     client.say("5 10\n6 7");
-    assert!(hint(&mut watcher, "unfinished").starts_with("'6 7' has no line end"));
+    assert!(hint(&mut watcher, "unfinished").starts_with("'6 7' has no newline"));
     daemon.stop();
 }
 
@@ -149,7 +149,7 @@ fn single_read_hint_names_the_second_reply() {
     assert_eq!(client.recv(), b"Data received");
     drop(client);
     let text = hint(&mut watcher, "read_once");
-    assert!(text.contains("call recv() twice, or until the end of file"), "{text}");
+    assert!(text.contains("call recv() twice, or until end of file"), "{text}");
     daemon.stop();
 }
 
@@ -200,14 +200,14 @@ fn wrong_port_hint_names_the_right_one() {
     let mut watcher = watcher(&daemon, "json");
     daemon.tcp(MULTIPLY).say("GET / HTTP/1.1\r\nHost: x\r\n\r\n");
     let text = hint(&mut watcher, "wrong_port");
-    assert!(text.starts_with("it speaks HTTP, as a browser does, and this is multiply: "), "{text}");
+    assert!(text.starts_with("it speaks HTTP, like a browser, but this is multiply: "), "{text}");
     daemon.tcp(CHAT).say(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03");
     wait_until("TLS is told", || {
         let event = next(&mut watcher, "hint");
         event["text"]
             .as_str()
             .unwrap()
-            .starts_with("it speaks TLS, as https does, and this is chat")
+            .starts_with("it speaks TLS, like https, but this is chat")
             .then_some(())
     });
     daemon.tcp(MULTIPLY).say("Hi\n");
@@ -215,7 +215,7 @@ fn wrong_port_hint_names_the_right_one() {
     wait_until("text is told", || {
         let event = next(&mut watcher, "hint");
         let text = event["text"].as_str().unwrap();
-        (text.starts_with("'Hi' has no numbers, and this is multiply: ") && text.contains(&chat))
+        (text.starts_with("'Hi' has no numbers, but this is multiply: ") && text.contains(&chat))
             .then_some(())
     });
     daemon.tcp(CHAT).say("5 10\n");
@@ -232,7 +232,7 @@ fn decimal_comma_hint_shows_the_right_form() {
     let mut watcher = watcher(&daemon, "json");
     let mut client = daemon.tcp(MULTIPLY);
     client.say("3,14 2\n");
-    assert_eq!(hint(&mut watcher, "comma"), "'3,14' is no number here: write 3.14, with a point");
+    assert_eq!(hint(&mut watcher, "comma"), "'3,14' is not a number here: write 3.14, with a decimal point");
     daemon.stop();
 }
 
@@ -357,7 +357,7 @@ fn watchers_are_limited_and_a_leaving_one_frees_its_place() {
     late.say("watch\nall\n");
     assert_eq!(
         late.hear_line(),
-        "Error: your user watches 4 times already, and has no more places than that; end one of them"
+        "Error: your user already has 4 watchers, the most for one user; end one of them"
     );
     watchers.pop();
     wait_until("there is a place", || {
@@ -373,7 +373,7 @@ fn configuration_limits_the_watchers() {
     let _watcher = watcher(&daemon, "all");
     let mut late = daemon.unix();
     late.say("watch\nall\n");
-    assert_eq!(late.hear_line(), "Error: too many watch already, try again later");
+    assert_eq!(late.hear_line(), "Error: too many watchers, try again later");
     daemon.stop();
 }
 
@@ -397,6 +397,6 @@ fn network_client_cannot_watch_through_the_mux() {
     let daemon = Daemon::with("[mux]\nlisten = [\"tcp://{ip}:65432\"]");
     let mut client = daemon.tcp(MULTIPLY);
     client.say("watch\n");
-    client.hear("Error: watch is for the Unix socket, where it is known who asks\n");
+    client.hear("Error: watch needs a Unix socket, where the kernel identifies the user\n");
     daemon.stop();
 }

@@ -151,9 +151,9 @@ fn random_faults_never_disturb_the_healthy_client() {
         .expect_in_log("reload")
         .expect_in_log("ipcd.toml:")
         .expect_in_log("in use")
-        .expect_in_log("cannot accept for the moment")
-        .expect_in_log("troubles with endpoints")
-        .expect_in_log("is gone or another; making it anew")
+        .expect_in_log("cannot accept now")
+        .expect_in_log("endpoint errors")
+        .expect_in_log("missing or replaced; recreating it")
         .expect_in_log("no file descriptor left")
         .expect_in_log("Too many open files")
         .expect_in_log("more lines suppressed");

@@ -186,8 +186,8 @@ fn flood_of_mistakes_is_counted_not_logged() {
     }
     drop(client);
     let counted = |log: &[String]| -> usize {
-        let written = log.iter().filter(|line| line.contains("was told: Error: ")).count();
-        let more = log.iter().filter(|line| line.ends_with(" more lines suppressed: errors told to peers"));
+        let written = log.iter().filter(|line| line.contains("error reply: ")).count();
+        let more = log.iter().filter(|line| line.ends_with(" more lines suppressed: error replies"));
         written + more.map(|line| line.split(' ').nth(1).unwrap().parse::<usize>().unwrap()).sum::<usize>()
     };
     wait_until("all are counted", || (counted(&trial.log()) == count).then_some(()));

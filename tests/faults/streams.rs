@@ -262,9 +262,7 @@ const FREED_MAX: Duration = Duration::from_millis(150);
 #[test]
 fn descriptor_shortage_idles_then_serves_the_waiting() {
     use rustix::process::{Pid, Resource, Rlimit, prlimit};
-    let trial = Trial::with(USUAL)
-        .expect_in_log("cannot accept for the moment")
-        .expect_in_log("troubles with endpoints");
+    let trial = Trial::with(USUAL).expect_in_log("cannot accept now").expect_in_log("endpoint errors");
     let limit = |files: u64| {
         let maximum = rustix::process::getrlimit(Resource::Nofile).maximum;
         let new = Rlimit { current: Some(files), maximum };
@@ -275,7 +273,7 @@ fn descriptor_shortage_idles_then_serves_the_waiting() {
     limit(0);
     let mut waiting: Vec<Client> = (0..200).map(|_| trial.tcp(MULTIPLY)).collect();
     waiting.iter_mut().for_each(|client| client.say(REQUESTS));
-    trial.wait_for_log("cannot accept for the moment");
+    trial.wait_for_log("cannot accept now");
     let ticks = trial.cpu_ticks();
     let quiet = Instant::now();
     // To let time pass: it is looked at what the daemon does beside the healthy client's hundred requests a second.

@@ -84,7 +84,8 @@ fn failed_start_is_reported_on_the_terminal_with_its_status() {
     let text = String::from_utf8(second.stderr).unwrap();
     assert_eq!(second.status.code(), Some(1), "{text}");
     assert_eq!(text.lines().count(), 1, "{text}");
-    let runs = format!("/pid: a daemon with this pid file runs already (pid {}, ipcd); stop it", first.0);
+    let runs =
+        format!("/pid: a daemon with this pid file is already running (pid {}, ipcd); stop it", first.0);
     assert!(text.contains(&runs), "{text}");
 
     let third = start(&ground, "another");
@@ -137,7 +138,7 @@ fn pid_file_and_log_are_private_to_the_owner() {
     let output = start(&ground, "pid");
     let text = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(1), "{text}");
-    assert!(text.contains("/pid: this is no pid file, and is left alone"), "{text}");
+    assert!(text.contains("/pid: this is not a pid file; move it away"), "{text}");
     assert_eq!(fs::read_to_string(&pid_file).unwrap(), "somebody's words\n");
 }
 
@@ -166,8 +167,8 @@ fn sighup_reopens_the_log_even_if_the_reload_fails() {
     fs::rename(at("log"), at("log.0")).unwrap();
     fs::create_dir(at("log")).unwrap();
     kill_process(daemon.0, Signal::HUP).unwrap();
-    let text = told("log.0", "cannot be opened anew");
-    assert!(text.contains("Is a directory") && text.contains("goes on where it was"), "{text}");
+    let text = told("log.0", "cannot be reopened");
+    assert!(text.contains("Is a directory") && text.contains("stays in the old file"), "{text}");
     daemon.stop();
     assert!(told("log.0", "stopped").ends_with("info: stopped\n"));
     for name in ["log.0", "log.1", "log.2"] {
@@ -262,7 +263,7 @@ fn root_start_drops_to_the_user_once_root_only_things_are_open() {
     let text = wait_until("the reload fails", || {
         fs::read_to_string(&log).ok().filter(|log| log.contains("reload failed"))
     });
-    assert!(text.contains(":433: permission denied: a port below 1024 needs privilege"), "{text}");
+    assert!(text.contains(":433: permission denied: a port below 1024 needs privileges"), "{text}");
     answers(Client::tcp((ground.ip, 432).into()));
     ground.write_config(config);
     kill_process(daemon.0, Signal::HUP).unwrap();
@@ -304,7 +305,7 @@ fn root_follows_no_link_at_another_users_log_path() {
         fs::remove_file(&log).unwrap();
     }
     fs::hard_link(&roots, &log).unwrap();
-    assert!(start().contains("/logs/log: a file with another name too"));
+    assert!(start().contains("/logs/log: a file with a second name"));
     assert!(!made.exists());
     assert_eq!(fs::read_to_string(&roots).unwrap(), "as it was");
     assert_eq!(fs::metadata(&roots).unwrap().uid(), 0);
@@ -316,11 +317,11 @@ fn unknown_user_is_a_usage_error() {
     ground.write_config(CONFIG);
     let said = |user: &str| failure(ground.command().args(["--user", user]), 2);
     assert_eq!(said("root"), "ipcd: --user root: that is root; name a user without privileges\n");
-    assert!(said("no\u{1b}body").starts_with("ipcd: --user no\\u{1b}body: there is no such user"));
+    assert!(said("no\u{1b}body").starts_with("ipcd: --user no\\u{1b}body: no such user"));
     if is_root() {
         let mut command = ground.command_as(65534);
         let said = failure(command.args(["--user", "daemon"]), 2);
-        assert_eq!(said, "ipcd: --user daemon: only root can go on as another user; leave it out\n");
+        assert_eq!(said, "ipcd: --user daemon: only root can switch to another user; leave it out\n");
     }
 }
 
@@ -331,7 +332,7 @@ fn unopenable_files_are_named() {
     let output = start(&ground, "missing/pid");
     assert_eq!(output.status.code(), Some(1));
     let text = String::from_utf8(output.stderr).unwrap();
-    assert!(text.contains("missing/pid: there is no directory ") && text.contains("choose a path"), "{text}");
+    assert!(text.contains("missing/pid: directory ") && text.contains("choose a path"), "{text}");
     assert!(!ground.directory.path().join("log").exists());
 }
 
@@ -387,7 +388,7 @@ fn start_with_a_failure(call: &str, errno: &str, when: usize) -> String {
     if status.success() {
         assert!(serves(), "{case}");
         Detached::of(&at("pid")).stop();
-    } else if said.contains("cannot hear whether the daemon is ready") {
+    } else if said.contains("cannot find out whether the daemon is ready") {
         assert!(said.contains(&format!("see {}", at("log").display())), "{case}");
         // It lives if it had said so before the starter was gone, and ends otherwise; the log says which.
         let mut asked = false;
@@ -397,11 +398,11 @@ fn start_with_a_failure(call: &str, errno: &str, when: usize) -> String {
             if let Some(pid) = pid.and_then(Pid::from_raw).filter(|_| !asked && log.contains(" is ready")) {
                 asked = kill_process(pid, Signal::TERM).is_ok();
             }
-            let is_told = log.contains("cannot tell the one who started this daemon that it is ready");
+            let is_told = log.contains("cannot signal readiness to the parent process");
             (is_told || log.ends_with("info: stopped\n")).then_some(())
         });
     } else {
-        assert!(!said.contains("runs already"), "{case}");
+        assert!(!said.contains("already running"), "{case}");
         wait_until(&format!("nothing is left: {case}"), || {
             // Of a pid file that could not be locked nobody knows whose it is; it names nobody.
             let is_gone = !at("pid").exists() || call == "flock" && fs::read(at("pid")).unwrap().is_empty();
@@ -431,7 +432,8 @@ fn starter_reports_every_failure() {
         starting.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
     });
     told.iter().for_each(|case| eprintln!("{}", case.trim_end()));
-    for text in ["cannot hear whether", "ended before it was ready; see", "cannot detach: unable to fork"] {
+    for text in ["cannot find out whether", "ended before it was ready; see", "cannot detach: unable to fork"]
+    {
         assert!(told.iter().any(|case| case.contains(text)), "{text}");
     }
 }

@@ -139,7 +139,7 @@ fn default_start_logs_a_line_per_service_and_no_warning() {
              info: greeting on tcp://localhost:9999\n\
              info: chat on tcp://localhost:33000\n\
              info: mux on unix:///run/ipcd/ipcd.sock\n\
-             info: only this machine can connect; to let others in, write for example \"tcp://0.0.0.0:65432\" under [multiply] in a configuration of your own (ipcd --config FILE)\n\
+             info: only this machine can connect; to let others connect, write for example \"tcp://0.0.0.0:65432\" under [multiply] in a configuration of your own (ipcd --config FILE)\n\
              info: ipcd {version} is ready\n"
         )
     );
@@ -155,7 +155,7 @@ fn default_start_logs_a_line_per_service_and_no_warning() {
     let said = untimed_lines(&String::from_utf8(second.stderr).unwrap());
     assert_eq!(second.status.code(), Some(69), "{said}");
     assert_eq!(said.lines().count(), 1, "{said}");
-    assert!(said.starts_with("ipcd: ipcd runs already (pid "), "{said}");
+    assert!(said.starts_with("ipcd: ipcd is already running (pid "), "{said}");
     assert!(!said.contains("/etc/"), "{said}");
 }
 
@@ -257,21 +257,23 @@ fn check_names_its_file_and_future_problems() {
     let ip = ground.ip;
     let expected = [
         format!(
-            "warning: {file}: nothing listens under [mux], so that ipcctl reload, and systemctl reload with it, cannot reach the daemon; "
+            "warning: {file}: no endpoint under [mux], so ipcctl reload and systemctl reload cannot reach the daemon; "
         ),
         format!(
-            "warning: {file}:2:11: everybody who can connect to tcp://{ip}:9 is told who else is connected, and from where; "
+            "warning: {file}:2:11: every client of tcp://{ip}:9 can see who else is connected, and from where; "
         ),
-        format!("warning: {file}:2:11: tcp://{ip}:9: a port below 1024 needs privilege; "),
+        format!("warning: {file}:2:11: tcp://{ip}:9: a port below 1024 needs privileges; "),
         format!(
-            "warning: {file}:2:{}: unix://{directory}/missing/s: there is no directory {directory}/missing; ",
+            "warning: {file}:2:{}: unix://{directory}/missing/s: directory {directory}/missing does not exist; ",
             11 + format!("\"tcp://{ip}:9\", ").len()
         ),
         format!(
-            "warning: {file}:2:{}: unix://{directory}/missing/s: there is no group no-such-group; ",
+            "warning: {file}:2:{}: unix://{directory}/missing/s: group no-such-group does not exist; ",
             11 + format!("\"tcp://{ip}:9\", ").len()
         ),
-        format!("warning: {file}: there is no directory {directory}/gone for the transcript under [chat]; "),
+        format!(
+            "warning: {file}: directory {directory}/gone for the transcript under [chat] does not exist; "
+        ),
     ];
     assert_eq!(warnings.len(), expected.len(), "{warnings:#?}");
     for (warning, expected) in warnings.iter().zip(expected) {
@@ -283,7 +285,7 @@ fn check_names_its_file_and_future_problems() {
         command.arg("--check");
         let output = outcome(&mut in_namespaces(&["--mount"], prepare, &command));
         let said = String::from_utf8(output.stdout).unwrap();
-        assert_eq!(said, "OK: there is no /etc/ipcd/ipcd.toml, and the built-in endpoints are used\n");
+        assert_eq!(said, "OK: /etc/ipcd/ipcd.toml does not exist; the built-in endpoints are used\n");
     }
 }
 
@@ -296,7 +298,7 @@ fn reload_that_removes_the_mux_explains_the_consequence() {
     daemon.write_config(CONFIG.split("[mux]").next().unwrap());
     daemon.signal(Signal::HUP);
     daemon.wait_for_log("reloaded: ");
-    assert!(daemon.wait_for_log("nothing listens under [mux]").starts_with("warning: "));
+    assert!(daemon.wait_for_log("no endpoint under [mux]").starts_with("warning: "));
     // As it says, SIGHUP still works.
     let since = daemon.log().len();
     daemon.write_config(CONFIG);

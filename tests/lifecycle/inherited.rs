@@ -127,7 +127,7 @@ fn released_socket_returns_at_restart_and_is_reported() {
         &daemon,
         &with(&place),
         &format!(
-            "{place}: address already in use (by ipcd.socket, which holds it for ipcd, and gives it at a start alone); \
+            "{place}: address already in use (by ipcd.socket, which holds it for ipcd and passes it only at a start); \
              restart ipcd, or choose another one under [chat] in "
         ),
     );
@@ -175,13 +175,13 @@ fn foreign_descriptors_and_watchdog_are_reported_by_name() {
     let line = daemon.wait_for_log("LISTEN_PID");
     assert!(
         line.starts_with(&format!(
-            "warning: LISTEN_PID is 4711, and this is process {pid}: the 1 descriptors that LISTEN_FDS speaks of (ipcd.socket) are not taken"
+            "warning: LISTEN_PID is 4711, but this is process {pid}: the 1 descriptors of LISTEN_FDS (ipcd.socket) are for that process"
         )),
         "{line}"
     );
     let line = daemon.wait_for_log("WATCHDOG_PID");
     assert!(
-        line.starts_with(&format!("warning: WATCHDOG_PID is 4711, and this is process {pid}: ")),
+        line.starts_with(&format!("warning: WATCHDOG_PID is 4711, but this is process {pid}: ")),
         "{line}"
     );
     daemon.stop();
@@ -197,9 +197,9 @@ fn socket_inherited_for_another_process_is_not_blamed_on_ipcd() {
     // As PrivatePIDs= does on systemd 257: the process is the first one of a namespace, and the number is another's.
     let script = "export LISTEN_PID=$$; exec unshare --pid --fork --kill-child --mount-proc \"$@\"";
     let said = failure(&mut manager.command_by(script, &ground, held(socket)), 69);
-    assert!(said.contains("and this is process 1: the 1 descriptors"), "{said}");
+    assert!(said.contains("but this is process 1: the 1 descriptors"), "{said}");
     let expected = format!(
-        "tcp://{}:{port}: address already in use (by a socket that this very process was started with); have it handed over (LISTEN_PID in ipcd(8)) or choose another port",
+        "tcp://{}:{port}: address already in use (by a socket that this process inherited); pass it with LISTEN_PID (see ipcd(8)) or choose another port",
         ground.ip
     );
     assert!(said.contains(&expected), "{said}");

@@ -37,7 +37,7 @@ fn each_event_is_one_line_with_endpoint_and_peer() {
         "info: {peer}connected",
         "debug: {peer}is a line client",
         "debug: {peer}message '5 10'",
-        "info: {peer}was told: Error: expected two numbers, for example: 5 10",
+        "info: {peer}error reply: expected two numbers, for example: 5 10",
         "info: {peer}closed: closed by the peer",
     ] {
         let line = line.replace("{peer}", &peer);
@@ -64,10 +64,10 @@ fn later_lines_of_a_member_carry_its_name() {
     alice.hear("Greetings from the cave! Now type your name and press enter!\n");
     let peer = format!("info: tcp://{}:33000: 127.0.0.1:{}: ", daemon.ip, port_of(&alice));
     alice.say("no/name\n");
-    daemon.wait_for_log(&format!("{peer}was told: Error: a name is"));
+    daemon.wait_for_log(&format!("{peer}error reply: a name has"));
     alice.say("Ann B.\n/dance\n");
     daemon.wait_for_log(&format!("{peer}joined as Ann B."));
-    daemon.wait_for_log(&format!("{peer}[Ann B.] was told: Error: unknown command: /dance"));
+    daemon.wait_for_log(&format!("{peer}[Ann B.] error reply: unknown command: /dance"));
     alice.say("{quit}\n");
     alice.hear_rest();
     drop(alice);
@@ -128,8 +128,8 @@ fn flood_of_mistakes_is_logged_as_few_lines_and_a_count() {
     }
     drop(client);
     let counted = |log: &[String]| -> u64 {
-        let written = log.iter().filter(|line| line.contains("was told: Error: ")).count() as u64;
-        let more = log.iter().filter(|line| line.ends_with(" more lines suppressed: errors told to peers"));
+        let written = log.iter().filter(|line| line.contains("error reply: ")).count() as u64;
+        let more = log.iter().filter(|line| line.ends_with(" more lines suppressed: error replies"));
         written + more.map(|line| line.split(' ').nth(1).unwrap().parse::<u64>().unwrap()).sum::<u64>()
     };
     wait_until("all are counted", || (counted(&daemon.log()) == 100_000).then_some(()));
@@ -170,13 +170,13 @@ fn flood_from_one_address_hides_no_other() {
                 }
             });
         }
-        daemon.wait_for_log("more lines suppressed: errors told to peers");
+        daemon.wait_for_log("more lines suppressed: error replies");
         for _ in 0..3 {
             for last in 10..20 {
                 let mut other = from(&daemon, last);
                 other.say("5 y\n");
                 let said = match other.recv().starts_with(b"Data received") {
-                    true => "was told: Error: not a number: 'y'",
+                    true => "error reply: not a number: 'y'",
                     false => "refused: too many connections",
                 };
                 expected.push(format!("127.77.79.{last}:{}: {said}", port_of(&other)));

@@ -87,7 +87,7 @@ fn restart_under_a_manager_goes_unnoticed() {
     let command = manager.command(&ground, manager.take_stored());
     let after = ground.start(command);
     manager.wait_for("READY=1");
-    after.wait_for_log("5 connections go on from before the restart");
+    after.wait_for_log("5 connections from before the restart continue");
     half.hear("Data received\n50.0\n");
     early.hear("Data received\n9.0\n");
     alice.hear("alice: anybody here?\n");
@@ -98,7 +98,7 @@ fn restart_under_a_manager_goes_unnoticed() {
     mux.say("4 4\n");
     mux.hear("Data received\n16.0\n");
     fresh.say("ALICE\n");
-    fresh.hear("Error: somebody is called 'ALICE' already; type another name\n");
+    fresh.hear("Error: the name 'ALICE' is taken; choose another\n");
     alice.say("/who\n");
     alice.hear("In the room: alice, bob (2)\n");
     bob.say("{quit}");

@@ -162,7 +162,7 @@ fn all_endpoints_in_use_are_reported_together() {
     assert_eq!(
         said,
         format!(
-            "ipcd: ipcd runs already (pid {}) and has tcp://{}:65432 and 3 more; stop it, or choose other ports and paths in {}\n",
+            "ipcd: ipcd is already running (pid {}) and holds tcp://{}:65432 and 3 more; stop it, or choose other ports and paths in {}\n",
             daemon.pid(),
             daemon.ip,
             file.display()

@@ -177,7 +177,7 @@ fn second_signal_stops_at_once() {
         let asked = Instant::now();
         daemon.signal(second);
         assert!(ended_after(&mut daemon, asked) < PATIENCE);
-        daemon.wait_for_log("asked to stop once more");
+        daemon.wait_for_log("second stop signal");
         assert!(!daemon.socket().exists());
     }
 }

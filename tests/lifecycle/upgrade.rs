@@ -59,7 +59,7 @@ fn connections_from_0_1_0_continue_after_the_upgrade() {
     stored.extend(fd_bundles.into_iter().map(|fd_bundle| ("ipcd-connections".to_owned(), fd_bundle)));
 
     let daemon = ground.start_with(&manager, stored);
-    daemon.wait_for_log("8 connections go on from before the restart");
+    daemon.wait_for_log("8 connections from before the restart continue");
     let [ann, bob, half, talker, stats, deaf, mux, fresh] = &mut clients;
     bob.hear("ann: are you there?"); // was queued for it
     ann.say("here I am\n");
@@ -94,7 +94,7 @@ fn unknown_record_version_is_reported_and_the_daemon_starts() {
         ("ipcd-record 6", "it is of version 6, and this ipcd reads 4 and 5; they are closed"),
         ("ipcd-record 3 2 00000000", "it is of version 3, and this ipcd reads 4 and 5; they are closed"),
         ("ipcd-record 4 5 00000000", "it has 2 bytes, not 5; they are closed"),
-        ("ipcd-record 5", "it ends in its middle; they are closed"),
+        ("ipcd-record 5", "it is cut off; they are closed"),
     ] {
         let ground = Ground::new();
         ground.write_config(CONFIG);

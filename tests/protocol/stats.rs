@@ -209,7 +209,7 @@ fn overlong_report_is_refused_and_a_larger_limit_accepts_it() {
     client.say(format!("{{\"x\":\"{}\"}}\n{{}}\n", "x".repeat(16_384)));
     client.hear("Error: report longer than 16384 bytes; send fewer fields\nData received\n");
     client.say(format!("{{\"x\":{}}}\n", "[".repeat(20_000)));
-    client.hear("Error: nested too deep; a report has up to 8 objects and lists one in another\n");
+    client.hear("Error: nested too deeply; a report has at most 8 levels of objects and lists\n");
     larger.stop();
 }
 

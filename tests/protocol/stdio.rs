@@ -83,7 +83,7 @@ fn hundred_thousand_requests_are_all_answered() {
 fn daemon_only_service_is_refused_with_status_2_and_a_reason() {
     let ground = Ground::new();
     let said = failure(&mut ipcd(&ground, "chat"), 2);
-    assert!(said.starts_with("ipcd: --stdio chat: it lives in the daemon"), "{said}");
+    assert!(said.starts_with("ipcd: --stdio chat: this service needs the other clients"), "{said}");
     let said = failure(&mut ipcd(&ground, "mutliply"), 2);
     assert!(said.contains("no such service; known: multiply, greeting,"), "{said}");
     for option in [&["--check"][..], &["--daemon", "--pid-file", "p", "--log-file", "l"]] {

@@ -206,7 +206,7 @@ const DEAF: usize = 9000;
 const MORE: usize = 600;
 
 /// Of all that the daemon has told of, how often somebody went because the queues of all were full.
-const HELD_MOST: &str = "the queues of all were full, and it held most";
+const HELD_MOST: &str = "all queues were full, and this client held the most";
 
 #[test]
 fn worst_attack_stays_below_the_default_sum_and_evicts_top_holders() {

@@ -109,7 +109,7 @@ fn queued(daemon: &Daemon) -> Vec<Client> {
     let mut waiting: Vec<Client> = (0..20).map(|_| daemon.tcp(MULTIPLY)).collect();
     waiting.extend((0..5).map(|_| daemon.unix()));
     waiting.iter_mut().for_each(|client| client.say("5 10\n"));
-    daemon.wait_for_log("cannot accept for the moment");
+    daemon.wait_for_log("cannot accept now");
     let ticks = daemon.cpu_ticks();
     // To let time pass: it is looked at what the daemon does when nothing happens.
     std::thread::sleep(Duration::from_secs(1));

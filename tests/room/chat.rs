@@ -125,7 +125,7 @@ fn missing_name_times_out() {
     let mut member = Client::member(&daemon, "alice");
     wrong.say("a/b\n");
     wrong.hear(format!(
-        "{CAVE}\nError: a name is 1 to 32 letters, digits, spaces or - _ . ' @ +, and begins with a letter or digit; type another one\n"
+        "{CAVE}\nError: a name has 1 to 32 letters, digits, spaces or - _ . ' @ +, and begins with a letter or digit; type another one\n"
     ));
     wrong.hear("Error: no name for 1 s\n");
     assert!(start.elapsed() >= Duration::from_millis(950));
@@ -147,10 +147,10 @@ fn raw_burst_with_name_and_message_is_split() {
     // What a name could be as long as is one, or an error: the end of somebody's name is no message.
     let mut short = daemon.tcp(CHAT);
     short.say("Müller, Eva");
-    short.hear(format!("{CAVE}\nError: a name is"));
+    short.hear(format!("{CAVE}\nError: a name has"));
     let mut line = daemon.tcp(CHAT);
     line.say("line{\"cpu\": 1, \"memory\": 2, \"disk\": 3}\n");
-    line.hear(format!("{CAVE}\nError: a name is"));
+    line.hear(format!("{CAVE}\nError: a name has"));
 }
 
 #[test]

@@ -74,7 +74,7 @@ fn whisper_text_is_in_no_watch_and_no_log() {
     // Before it has a name, alone and in one burst with the name.
     let mut carol = daemon.tcp(CHAT);
     carol.say(format!("/msg bob {SECRET}\n"));
-    carol.hear("Greetings from the cave! Now type your name and press enter!\nError: a name is");
+    carol.hear("Greetings from the cave! Now type your name and press enter!\nError: a name has");
     let mut dave = daemon.tcp(CHAT);
     dave.say(format!("dave/msg bob {SECRET}, {SECRET} and {SECRET}"));
     bob.hear(format!("dave has joined the chat!\ndave (to you): {SECRET}, {SECRET} and {SECRET}\n"));
@@ -233,7 +233,7 @@ fn unfinished_message_appears_in_no_hint() {
             break line;
         }
     };
-    assert!(hint.contains("'(private, 15 bytes)' has no line end"), "{hint}");
+    assert!(hint.contains("'(private, 15 bytes)' has no newline"), "{hint}");
     drop((alice, watcher));
     daemon.stop();
 }
@@ -255,8 +255,8 @@ mode = "0666"
 listen = ["unix://{dir}/watch.sock"]
 "#;
 
-const NOT_WATCH: &str = "Error: watch is for root, the daemon's own user, and whom allow_users and allow_groups under [watch] name";
-const NOT_STATUS: &str = "Error: status is for root, the daemon's own user, and whom allow_users and allow_groups under [status] name";
+const NOT_WATCH: &str = "Error: watch is only for root, the daemon's own user, and those in allow_users or allow_groups under [watch]";
+const NOT_STATUS: &str = "Error: status is only for root, the daemon's own user, and those in allow_users or allow_groups under [status]";
 
 /// What a user hears who chooses a service on the mux and says a word.
 fn choose(daemon: &Daemon, (uid, gid): (u32, u32), words: &str) -> String {
@@ -288,7 +288,7 @@ fn watch_is_for_root_and_owner_and_status_for_all_unless_listed() {
     bob.hear("Error: control is for root and the daemon's own user, on the Unix socket\n");
     assert_eq!(choose(&daemon, (0, 0), "watch\nall\n"), "Watching: all");
     assert_eq!(on_its_own(0), "Watching: all");
-    daemon.wait_for_log(&format!("(uid {ALICE}): was told: {NOT_WATCH}"));
+    daemon.wait_for_log(&format!("(uid {ALICE}): error reply: {}", &NOT_WATCH["Error: ".len()..]));
 
     // A reload changes it.
     let lists = "allow_users = [64001]\nallow_groups = [64100]\n";
@@ -324,10 +324,7 @@ fn user_takes_a_quarter_of_watch_places_and_others_find_theirs() {
             watching.push(client);
         }
         let (_, heard) = come(uid);
-        assert_eq!(
-            heard,
-            "Error: your user watches 4 times already, and has no more places than that; end one of them"
-        );
+        assert_eq!(heard, "Error: your user already has 4 watchers, the most for one user; end one of them");
     }
     drop(watching);
     daemon.stop();
@@ -339,7 +336,7 @@ fn watch_on_a_network_endpoint_is_a_configuration_error() {
     ground.write_config("[watch]\nlisten = [\"tcp://{ip}:33002\"]\n");
     let said = crate::harness::around::failure(&mut ground.command(), 78);
     let right = format!(
-        "tcp://{}:33002: watch is for users whom the kernel names: root, the daemon's own, and whom allow_users and allow_groups name; give it a Unix endpoint",
+        "tcp://{}:33002: watch is only for users whom the kernel identifies: root, the daemon's own, and those in allow_users or allow_groups; give it a Unix endpoint",
         ground.ip
     );
     assert!(said.contains(&right), "{said}");

@@ -115,7 +115,7 @@ fn openssl_fails_quickly_and_the_log_says_why() {
         assert!(finished.errors.contains("wrong version number"), "{finished:?}");
         assert_quick(&finished);
         if let Some(service) = told {
-            daemon.wait_for_log(&format!("was told: Error: this port speaks {service}, not TLS"));
+            daemon.wait_for_log(&format!("error reply: this port speaks {service}, not TLS"));
         }
     }
     daemon.wait_for_log("closed: spoke TLS");

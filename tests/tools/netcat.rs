@@ -228,7 +228,7 @@ fn two_people_at_terminals_talk() {
     let mut bob = terminal();
     bob.hear(&heard(CAVE));
     bob.say("alice\n");
-    bob.hear("alice\r\nError: somebody is called 'alice' already; type another name\r\n");
+    bob.hear("alice\r\nError: the name 'alice' is taken; choose another\r\n");
     bob.say("bob\n");
     bob.hear(&heard(&format!("bob\n{}\n", welcome("bob"))));
     alice.hear("bob has joined the chat!\r\n");

@@ -12,30 +12,31 @@ use super::connect::ConnectOptions;
 use super::error::CliError;
 use super::filter::Lines;
 
-/// Join the chat room; in a pipe: say each line of standard input there, and print what is said
+/// Join the chat room; in a pipe: send each line of standard input there, and print its messages
 #[derive(Args)]
 pub(crate) struct Arguments {
     /// Your name in the room [default: your login name]
     #[arg(long)]
     name: Option<String>,
 
-    /// The room's passphrase is the first line of this file, should it ask for one
+    /// Read the room's passphrase from the first line of this file
     #[arg(long, value_name = "FILE")]
     passphrase_file: Option<PathBuf>,
 
-    /// In a pipe: read commands such as /msg and /quit; without it, each line is said as it is
+    /// In a pipe: read commands such as /msg and /quit; without it, each line is sent as it is
     #[arg(long)]
     commands: bool,
 }
 
 pub(crate) fn run(reach: &ConnectOptions, arguments: &Arguments) -> Result<(), CliError> {
     let name = arguments.name.clone().or_else(login_name);
-    let name = name.ok_or_else(|| CliError::Usage("who are you? Give a name with --name".to_owned()))?;
+    let name =
+        name.ok_or_else(|| CliError::Usage("no login name found; give a name with --name".to_owned()))?;
     // To the room these are no names, and it would wait for one, or see us off.
     if is_empty(name.as_bytes()) || is_quit(&name) {
         let quoted = quote(name.as_bytes());
         return Err(CliError::Usage(format!(
-            "chat --name '{quoted}' is no name; give another one, for example ann"
+            "chat --name '{quoted}' is not a valid name; give another one, for example ann"
         )));
     }
     // Somebody who types there, on a terminal that takes no orders, is no program.

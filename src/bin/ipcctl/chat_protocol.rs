@@ -207,7 +207,7 @@ impl Speech {
         matches!(self, Speech::Chat { is_in: true, is_ipcd: true, .. })
     }
 
-    /// What to say, once, so that the name is ours again should the connection be lost by half.
+    /// The text, once, so that the name is ours again should the connection be lost by half.
     pub(crate) fn key_line(&mut self) -> Option<String> {
         let is_certain = self.is_certain();
         let Speech::Chat { key, is_key_set, is_key_said, .. } = self else { return None };
@@ -221,7 +221,7 @@ impl Speech {
         key.as_ref().map(|key| format!("/key {key}"))
     }
 
-    /// What to say next, after a name that somebody has: perhaps it is we who have it; else another one.
+    /// The text next, after a name that somebody has: perhaps it is we who have it; else another one.
     pub(crate) fn another_try(&mut self) -> Option<Try> {
         let asked = self.name();
         match self {
@@ -283,7 +283,7 @@ mod tests {
         let mut speech = Speech::chat("ann".to_owned());
         assert_eq!(speech.opening().as_deref(), Some("ann"));
         assert_eq!(speech.handle(words::GREETING.to_owned()), Heard::Nothing);
-        let taken = "somebody is called 'ann' already; type another name";
+        let taken = "the name 'ann' is taken; choose another";
         assert_eq!(speech.handle(format!("Error: {taken}")), Heard::NotIn(taken.to_owned()));
         assert!(words::is_taken(taken));
         assert_eq!(speech.another_try(), Some(Try::Name("ann-2".to_owned())));

@@ -5,7 +5,7 @@ use clap::{Parser, Subcommand};
 use super::connect::ConnectOptions;
 use super::{bench, chat, class, completions, multiply, order, report, sentence, status, top, watch};
 
-/// Talk to ipcd.
+/// The client for ipcd.
 ///
 /// Results go to standard output, everything else to standard error.
 #[derive(Parser)]
@@ -24,17 +24,17 @@ pub(crate) struct Arguments {
     pub(crate) command: Command,
 }
 
-// Its order is that of the help. What each says of itself stands above its arguments, in its file.
+// In the order of the help. The help text of each command is at its arguments, in its file.
 #[derive(Subcommand)]
 pub(crate) enum Command {
     Multiply(multiply::Arguments),
     /// Print the greeting
     #[command(visible_alias = "greeting")]
     Greet(sentence::Arguments),
-    /// Say hello, and hear what the daemon says
+    /// Send hello and print the answer
     Hello(sentence::Arguments),
     Chat(chat::Arguments),
-    /// Talk to whoever comes next; in a pipe: say each line of standard input, and print what is said
+    /// Talk to the next client that connects; in a pipe: send each line of standard input, and print what comes
     Talk,
     Status(status::Arguments),
     Watch(watch::Arguments),
@@ -46,9 +46,9 @@ pub(crate) enum Command {
     Unmute(order::Unmute),
     Say(order::Say),
     Close(order::Close),
-    /// Have the daemon read its configuration again; says what is wrong with it
+    /// Make the daemon read its configuration again, and print any errors in it
     Reload,
-    /// Have the daemon give its connections to systemd and end, for a restart that nobody notices
+    /// Make the daemon pass its connections to systemd and exit, for a restart without interruption
     Handover,
     Bench(bench::Arguments),
     Completions(completions::Arguments),

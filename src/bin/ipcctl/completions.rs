@@ -6,7 +6,7 @@ use clap_complete::Shell;
 use super::error::CliError;
 use super::output;
 
-/// Write completions for a shell
+/// Print completions for a shell
 #[derive(Args)]
 pub(crate) struct Arguments {
     /// bash, zsh or fish

@@ -6,34 +6,34 @@ use clap::Args;
 
 use super::target::Target;
 
-/// How the daemon is reached.
+/// How to reach the daemon.
 #[derive(Args)]
 pub(crate) struct ConnectOptions {
-    /// Talk to this endpoint instead of the local daemon, for example tcp://teacher.local:33000; a Unix socket's service is
-    /// chosen by name
+    /// Use this endpoint instead of the local daemon, for example tcp://teacher.local:33000; on a Unix socket the service is
+    /// selected by name
     #[arg(long, value_name = "ENDPOINT", global = true)]
     pub(crate) to: Option<Target>,
 
-    /// The Unix socket is the service's own: choose no service there
+    /// The Unix socket serves only this service: do not select one
     #[arg(long, global = true, requires = "to")]
     pub(crate) direct: bool,
 
-    /// Give up if there is no answer for this long; 0s: never
+    /// Timeout for an answer; 0s: none
     #[arg(long, value_name = "DURATION", global = true, default_value = "30s", value_parser = humantime::parse_duration)]
     pub(crate) timeout: Duration,
 
-    /// Say what was tried if no daemon is reached
+    /// If no daemon can be reached, print each place that was tried
     #[arg(short, long, global = true)]
     pub(crate) verbose: bool,
 }
 
 impl ConnectOptions {
-    /// How long to wait; `None`: for ever.
+    /// How long to wait; `None`: without a limit.
     pub(crate) fn patience(&self) -> Option<Duration> {
         (!self.timeout.is_zero()).then_some(self.timeout)
     }
 
-    /// When that is over.
+    /// When the timeout ends.
     pub(crate) fn deadline(&self) -> Option<Instant> {
         deadline(self.timeout)
     }

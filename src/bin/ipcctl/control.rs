@@ -32,7 +32,9 @@ pub(crate) fn run(reach: &ConnectOptions, request: &str) -> Result<(), CliError>
         }
     }
     match errors.is_empty() {
-        true => Err(CliError::Failed(format!("the daemon ended without an answer to {request}"))),
+        true => {
+            Err(CliError::Failed(format!("the daemon closed the connection without an answer to {request}")))
+        }
         false => Err(CliError::Refused(errors)),
     }
 }
@@ -40,7 +42,7 @@ pub(crate) fn run(reach: &ConnectOptions, request: &str) -> Result<(), CliError>
 /// Something else answers there.
 pub(crate) fn not_the_mux(daemon: &Conversation) -> CliError {
     CliError::Failed(format!(
-        "{}: this is not the mux of ipcd; name the daemon's Unix socket with --to",
+        "{}: this is not the mux of ipcd; give the daemon's Unix socket with --to",
         daemon.place
     ))
 }

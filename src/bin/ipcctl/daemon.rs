@@ -238,7 +238,7 @@ impl Conversation {
                     self.cut(end + 1);
                 }
                 if self.partial.len() > LINE_BYTES_MAX {
-                    return Err(io::Error::new(ErrorKind::InvalidData, "a line that does not end"));
+                    return Err(io::Error::new(ErrorKind::InvalidData, "a line without an end"));
                 }
             }
             Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {}
@@ -277,17 +277,21 @@ impl Conversation {
     /// The daemon did not answer within the timeout.
     pub(crate) fn too_late(&self) -> CliError {
         let timeout = humantime::format_duration(self.timeout);
-        CliError::TimedOut(format!("{}: no answer within {timeout}; --timeout sets another time", self.place))
+        CliError::TimedOut(format!("{}: no answer within {timeout}; --timeout changes this time", self.place))
     }
 
     /// It says more than any daemon does.
     pub(crate) fn too_much(&self, bound: &str) -> CliError {
-        CliError::Failed(format!("{}: its answer is longer than {bound}; this is no ipcd", self.place))
+        CliError::Failed(format!("{}: its answer is longer than {bound}; this is not ipcd", self.place))
     }
 
     /// Something answers there, but not the service.
     pub(crate) fn not_there(&self, name: &str, line: &str) -> CliError {
-        CliError::Failed(format!("{}: {name} is not there: it says '{}'", self.place, quote(line.as_bytes())))
+        CliError::Failed(format!(
+            "{}: unexpected reply '{}'; is this {name}?",
+            self.place,
+            quote(line.as_bytes())
+        ))
     }
 
     fn trouble(&self, error: &io::Error) -> CliError {
@@ -328,25 +332,25 @@ fn nobody(reach: &ConnectOptions, wanted: &ServiceSpec, tried: &Tried) -> CliErr
     let is_of = |kind: ErrorKind| tried.iter().find(|(_, error)| error.kind() == kind);
     // A Unix socket's queue that stays full for the whole timeout: somebody is there, and does not accept.
     if let Some((place, _)) = is_of(ErrorKind::WouldBlock) {
-        return CliError::TimedOut(format!("{place}: its queue stays full"));
+        return CliError::TimedOut(format!("{place}: connect timed out: listen queue full"));
     }
     if let Some((place, _)) = is_of(ErrorKind::PermissionDenied).filter(|(place, _)| place.path().is_some()) {
         return CliError::Unreachable(format!(
-            "{place}: permission denied; its owner and its group may use it ('ls -l' shows them, 'id' yours)"
+            "{place}: permission denied; only its owner and group may use it ('ls -l' shows them, 'id' shows your groups)"
         ));
     }
     let Some(target) = &reach.to else {
         let who = match wanted.port {
             Some(_) => "no ipcd runs here",
-            None => "no ipcd runs here that has a Unix socket ([mux] in its configuration)",
+            None => "no ipcd with a Unix socket ([mux] in its configuration) runs here",
         };
-        return CliError::Unreachable(format!("{who}; start one with 'ipcd', or name one with --to"));
+        return CliError::Unreachable(format!("{who}; start one with 'ipcd', or give an endpoint with --to"));
     };
     let timeout = humantime::format_duration(reach.timeout);
     let mut reasons: Vec<String> = Vec::new();
     for (_, error) in tried {
         let reason = match error.kind() {
-            ErrorKind::TimedOut => format!("no answer within {timeout}; --timeout sets another time"),
+            ErrorKind::TimedOut => format!("no answer within {timeout}; --timeout changes this time"),
             _ => words(error),
         };
         if !reasons.contains(&reason) {
@@ -372,7 +376,7 @@ fn carries(target: &Target, wanted: &ServiceSpec) -> Result<(), CliError> {
     match can {
         true => Ok(()),
         false => Err(CliError::Usage(format!(
-            "{target}: {} needs a connection; name a tcp://, unix:// or unixseq:// endpoint with --to",
+            "{target}: {} needs a connection; give a tcp://, unix:// or unixseq:// endpoint with --to",
             wanted.name
         ))),
     }

@@ -41,8 +41,7 @@ pub(crate) fn run(reach: &ConnectOptions, mut speech: Speech, lines: Lines) -> R
                 Heard::Asked => match speech.passphrase() {
                     Some(passphrase) => daemon.say(&passphrase),
                     None => {
-                        let error =
-                            "this room asks for a passphrase: name a file that has it with --passphrase-file";
+                        let error = "this room asks for a passphrase: give a file that contains it with --passphrase-file";
                         return Err(CliError::Refused(vec![error.to_owned()]));
                     }
                 },

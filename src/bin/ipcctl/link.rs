@@ -158,7 +158,7 @@ fn fifo(path: &Path) -> io::Result<Link> {
         let fifo = rustix::fs::open(PathBuf::from(path), flags, Mode::empty())?;
         match rustix::fs::FileType::from_raw_mode(rustix::fs::fstat(&fifo)?.st_mode).is_fifo() {
             true => Ok(fifo),
-            false => Err(io::Error::new(ErrorKind::InvalidInput, "this is no FIFO")),
+            false => Err(io::Error::new(ErrorKind::InvalidInput, "this is not a FIFO")),
         }
     };
     // A write end without a reader cannot be opened (ENXIO): nobody is there.

@@ -96,12 +96,12 @@ fn main() -> ExitCode {
     finish(run(&arguments))
 }
 
-/// The exit status, once standard error has heard of any trouble.
+/// Prints any error to standard error and returns the exit status.
 fn finish(outcome: Result<(), CliError>) -> ExitCode {
     let Err(trouble) = outcome else { return ExitCode::SUCCESS };
     trouble.lines().iter().for_each(|line| tell(line));
     if let CliError::Signal(number) = trouble {
-        // The shell is to see what ended us.
+        // So that the shell sees which signal ended the program.
         let _ = signal_hook::low_level::emulate_default_handler(number);
     }
     ExitCode::from(trouble.status())

@@ -30,12 +30,12 @@ const REQUESTS_MAX: usize = 4096;
 #[derive(Args)]
 #[command(allow_negative_numbers = true)]
 pub(crate) struct Arguments {
-    /// A, an operator (none: multiplication), and B; or - for a request on each line of standard input
+    /// A, an operator (without one: multiply), and B; or - to read one request from each line of standard input
     // As many as a shell makes of them.
     #[arg(value_names = ["A", "[OP] B"], num_args = 1.., required = true, allow_hyphen_values = true)]
     request: Vec<String>,
 
-    /// Print JSON, one object a line: {"request": "5 10", "result": 50.0}, or "error" instead of "result"
+    /// Print JSON, one object on each line: {"request": "5 10", "result": 50.0}, or "error" instead of "result"
     #[arg(long)]
     json: bool,
 }
@@ -47,7 +47,7 @@ pub(crate) fn run(reach: &ConnectOptions, arguments: &Arguments) -> Result<(), C
     match &arguments.request[..] {
         [dash] if dash == "-" => all(reach, arguments.json),
         [one] if number::parse(one).is_some() => {
-            Err(CliError::Usage(format!("multiply {one}: a second number is missing, or - alone")))
+            Err(CliError::Usage(format!("multiply {one}: the second number is missing; or use - alone")))
         }
         request => {
             is_request(request)?;
@@ -61,16 +61,16 @@ fn is_request(words: &[String]) -> Result<(), CliError> {
     let [first, between @ .., last] = words else { return Ok(()) };
     let is_file = |word: &String| !is_operator(word) && std::fs::symlink_metadata(word).is_ok();
     if !between.is_empty() && between.iter().all(is_file) {
-        let files = if between.len() == 1 { "the name of a file" } else { "the names of files" };
+        let files = if between.len() == 1 { "a file name" } else { "file names" };
         return Err(CliError::Usage(format!(
-            "the shell has put {files} ({}) in the place of the star; quote it: ipcctl multiply {first} '*' {last}",
+            "the shell replaced the star with {files} ({}); quote it: ipcctl multiply {first} '*' {last}",
             quote(between[0].as_bytes())
         )));
     }
     match between.len() {
         0 | 1 => Ok(()),
         _ => Err(CliError::Usage(
-            "multiply takes two numbers, with an operator between them or none, for example: ipcctl multiply 5 '*' 10"
+            "multiply takes two numbers, with or without an operator between them, for example: ipcctl multiply 5 '*' 10"
                 .to_owned(),
         )),
     }

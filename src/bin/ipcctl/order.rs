@@ -10,40 +10,40 @@ use super::daemon::Conversation;
 use super::error::CliError;
 use super::{control, output};
 
-/// Put a member out of the chat room; it may come back
+/// Remove a member from the chat room; it may come back
 #[derive(Args)]
 pub(crate) struct Kick {
     /// Its name in the room
     name: String,
 }
 
-/// Let nobody hear a member of the chat room, who goes on hearing all
+/// Stop delivering a member's messages in the chat room
 #[derive(Args)]
 pub(crate) struct Mute {
     /// Its name in the room
     name: String,
 
-    /// For so long, for example 5min; without it: until unmute
+    /// For this time, for example 5min; without it: until unmute
     #[arg(value_name = "FOR", value_parser = humantime::parse_duration)]
     span: Option<Duration>,
 }
 
-/// Let a member be heard again
+/// Deliver a member's messages again
 #[derive(Args)]
 pub(crate) struct Unmute {
     /// Its name in the room
     name: String,
 }
 
-/// Say something to everybody in the chat room, by the mark of the teacher
+/// Send a message to everyone in the chat room, marked [teacher]
 #[derive(Args)]
 pub(crate) struct Say {
-    /// What to say
+    /// The text
     #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
     text: Vec<String>,
 }
 
-/// Close every connection from an address, or of a user or process of this machine
+/// Close all connections of an address, or of a user or process on this machine
 #[derive(Args)]
 pub(crate) struct Close {
     /// An address such as 192.168.1.20, one with its port, uid:UID or pid:PID
@@ -87,7 +87,7 @@ impl Close {
 pub(crate) fn run(reach: &ConnectOptions, request: &str) -> Result<(), CliError> {
     if request.contains(char::is_control) {
         let what = request.escape_debug();
-        return Err(CliError::Usage(format!("'{what}': it is one line, without control characters")));
+        return Err(CliError::Usage(format!("'{what}': it must be one line without control characters")));
     }
     let mut daemon = Conversation::begin(reach, &CONTROL)?;
     daemon.say(request);
@@ -97,7 +97,7 @@ pub(crate) fn run(reach: &ConnectOptions, request: &str) -> Result<(), CliError>
             (None, Some(error)) => Err(CliError::Refused(vec![error.to_owned()])),
             (None, None) => Err(control::not_the_mux(&daemon)),
         },
-        None => Err(CliError::Failed("the daemon ended without an answer".to_owned())),
+        None => Err(CliError::Failed("the daemon closed the connection without an answer".to_owned())),
     }
 }
 

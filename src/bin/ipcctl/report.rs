@@ -27,7 +27,7 @@ const PAUSE_MAX: Duration = Duration::from_secs(30);
 /// Report this machine's processor, memory, load, disk and network, with psutil's names
 #[derive(Args)]
 pub(crate) struct Arguments {
-    /// The time between two reports, 100ms at least
+    /// The time between two reports, at least 100ms
     #[arg(long, value_name = "DURATION", default_value = "2s", value_parser = every)]
     every: Duration,
 
@@ -35,7 +35,7 @@ pub(crate) struct Arguments {
     #[arg(long, conflicts_with = "count")]
     once: bool,
 
-    /// Report N times [default: until it is ended]
+    /// Report N times [default: until interrupted]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     count: Option<u64>,
 
@@ -43,11 +43,11 @@ pub(crate) struct Arguments {
     #[arg(long, value_parser = machine)]
     host: Option<String>,
 
-    /// Print each report as well: one JSON object a line
+    /// Also print each report, as one JSON object on each line
     #[arg(long)]
     json: bool,
 
-    /// Print each report and send none; no daemon is needed
+    /// Print each report, but do not send it; no daemon is needed
     #[arg(long, conflicts_with = "to")]
     dry_run: bool,
 }
@@ -57,14 +57,14 @@ pub(crate) fn every(text: &str) -> Result<Duration, String> {
     let span = humantime::parse_duration(text).map_err(|error| error.to_string())?;
     match span >= EVERY_MIN {
         true => Ok(span),
-        false => Err("100ms is the least".to_owned()),
+        false => Err("it must be at least 100ms".to_owned()),
     }
 }
 
 fn machine(text: &str) -> Result<String, String> {
     match is_host(text.trim()) {
         true => Ok(text.trim().to_owned()),
-        false => Err("a machine's name is 1 to 64 printable characters".to_owned()),
+        false => Err("a machine's name must be 1 to 64 printable characters".to_owned()),
     }
 }
 
@@ -154,7 +154,7 @@ impl Daemon {
                 return Ok(());
             }
             *self = Daemon::There(begin(reach)?);
-            output::tell("the daemon is there again");
+            output::tell("the daemon is back");
         }
         let Daemon::There(conversation) = self else { return Ok(()) };
         conversation.say(report);

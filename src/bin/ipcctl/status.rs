@@ -14,10 +14,10 @@ use super::tables::show;
 /// The schema that is understood here.
 const SCHEMA: u64 = 1;
 
-/// Print what the daemon is and does: services, endpoints, connections
+/// Print the state of the daemon: services, endpoints, connections
 #[derive(Args)]
 pub(crate) struct Arguments {
-    /// Print the daemon's report as it is: one JSON object on one line
+    /// Print the daemon's own report: one JSON object on one line
     #[arg(long)]
     json: bool,
 }
@@ -46,7 +46,7 @@ pub(crate) fn read(daemon: &Conversation, line: &str) -> Result<Value, CliError>
     if report["schema"] != SCHEMA {
         let schema = clean(report["schema"].to_string().as_bytes());
         return Err(CliError::Failed(format!(
-            "{}: its report has schema {schema}, and this ipcctl reads {SCHEMA}; use the one that came with the daemon",
+            "{}: its report has schema {schema}, but this ipcctl reads {SCHEMA}; use the ipcctl that came with the daemon",
             daemon.place
         )));
     }

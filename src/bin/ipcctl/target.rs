@@ -149,17 +149,15 @@ fn look_up(name: &str, port: u16, deadline: Option<Instant>) -> Result<Vec<Socke
             Ok(each)
         }
         Ok(outcome) => {
-            let why = outcome.err().map_or_else(|| "it has no address".to_owned(), |error| reason(&error));
+            let why = outcome.err().map_or_else(|| "it has no addresses".to_owned(), |error| reason(&error));
             Err(CliError::Unreachable(format!(
                 "{name}: {why}; check the name, or give the address, for example tcp://192.168.1.7:{port}"
             )))
         }
         Err(RecvTimeoutError::Timeout) => Err(CliError::TimedOut(format!(
-            "{name}: its address could not be looked up in time; give the address, for example tcp://192.168.1.7:{port}"
+            "{name}: looking up its address timed out; give the address, for example tcp://192.168.1.7:{port}"
         ))),
-        Err(RecvTimeoutError::Disconnected) => {
-            Err(CliError::Failed(format!("{name}: the resolver has failed")))
-        }
+        Err(RecvTimeoutError::Disconnected) => Err(CliError::Failed(format!("{name}: the resolver failed"))),
     }
 }
 

@@ -152,7 +152,7 @@ impl Screen {
                 return Err(CliError::Signal(self.signal.load(Ordering::SeqCst) as i32));
             }
             if hangup {
-                return Err(CliError::Failed("terminal: it is gone".to_owned()));
+                return Err(CliError::Failed("the terminal is gone".to_owned()));
             }
             if wake {
                 while matches!(self.wake_bell.read(&mut [0; 64]), Ok(1..)) {}

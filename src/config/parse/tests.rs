@@ -49,29 +49,29 @@ history = "inside a table that is not understood"
 "#;
     let expected = r#"f:1:1: unknown key "history"; it belongs under [chat]
 f:2:1: unknown key "colour"; known tables: [log], [limits], [multiply], [greeting], [chat], [hello], [talk], [stats], [status], [watch], [mux]
-f:3:1: mux is 7; it is a table: [mux]
+f:3:1: mux is 7; it must be a table: [mux]
 f:4:2: unknown table [lgo]; did you mean [log]?
-f:6:9: loud is no number; text stands in quotes: "loud"
+f:6:9: loud is not a number; write text in quotes: "loud"
 f:9:1: unknown key "max_conections"; did you mean "max_connections"?
-f:10:19: max_connections is 0; it is 1 to 1000000 (the kernel lets one process hold about a million of them)
-f:11:15: max_message is "17MiB"; it is 1 byte to 16MiB (a message is held in memory whole)
-f:12:11: backlog is 5; it is 4KiB to 1GiB (less is a few replies, more is memory that one client could take)
-f:13:18: listen_backlog is 65536; it is 1 to 65535 (the kernel's queue needs a place; net.core.somaxconn bounds it too)
-f:14:16: idle_timeout is 300; it is a string with a unit, for example "20ms", "30s", "5min" or "1h"
-f:15:19: message_timeout is "5 parsecs"; it is a string with a unit, for example "20ms", "30s", "5min" or "1h"
-f:17:11: raw_gap is "20s"; it is 1ms to 10s (every result to a raw client waits that long)
-f:18:11: framing is true; it is "auto", "line", "raw", "c" or "telnet"
+f:10:19: max_connections is 0; it must be 1 to 1000000 (the kernel lets one process hold about a million of them)
+f:11:15: max_message is "17MiB"; it must be 1 byte to 16MiB (a message is held in memory whole)
+f:12:11: backlog is 5; it must be 4KiB to 1GiB (less would hold only a few replies, and one client could fill more)
+f:13:18: listen_backlog is 65536; it must be 1 to 65535 (the kernel's queue needs at least one place; net.core.somaxconn limits it too)
+f:14:16: idle_timeout is 300; it must be a string with a unit, for example "20ms", "30s", "5min" or "1h"
+f:15:19: message_timeout is "5 parsecs"; it must be a string with a unit, for example "20ms", "30s", "5min" or "1h"
+f:17:11: raw_gap is "20s"; it must be 1ms to 10s (every result to a raw client waits that long)
+f:18:11: framing is true; it must be "auto", "line", "raw", "c" or "telnet"
 f:19:1: unknown key "colour"; known in [limits]: max_connections, max_connections_per_address, max_message, backlog, max_queued, listen_backlog, first_message_timeout, idle_timeout, message_timeout, send_timeout, linger_timeout, max_refused_lingering, answers_per_second, shutdown_grace, raw_gap, framing, messages_per_second
-f:20:31: max_connections_per_address is -1; it is 1 to 1000000, or 0 for no bound (the kernel lets one process hold about a million of them)
+f:20:31: max_connections_per_address is -1; it must be 1 to 1000000, or 0 for no bound (the kernel lets one process hold about a million of them)
 f:22:11: tcp://localhost:70000: a port is 1 to 65535
-f:22:36: an endpoint is a string; did you mean "tcp://localhost:5"?
+f:22:36: an endpoint must be a string; did you mean "tcp://localhost:5"?
 f:22:61: tcp://localhost:80 conflicts with tcp://127.0.0.1:80 at f:22:39; remove one or choose another place
 f:23:3: tcp://0.0.0.0:80 conflicts with tcp://127.0.0.1:80 at f:22:39; remove one or choose another place
-f:23:23: tcp://127.0.0.1:80 stands already at f:22:39; remove one or choose another place
-f:24:8: no number begins with 0; permission bits stand in quotes, for example "0660"
-f:25:9: group is ""; it is the name of a group, for example "ipcd"
+f:23:23: tcp://127.0.0.1:80 is already at f:22:39; remove one or choose another place
+f:24:8: a number cannot begin with 0; write permission bits in quotes, for example "0660"
+f:25:9: group is ""; it must be the name of a group, for example "ipcd"
 f:26:6: unclosed table; expected `]`
-f:28:2: mux stands here a second time; remove one"#;
+f:28:2: mux is already defined; remove one"#;
     assert_eq!(errors(text).join("\n"), expected);
 }
 
@@ -105,7 +105,7 @@ fn value_beyond_its_bounds_is_refused_and_at_them_accepted() {
         for value in bad {
             let errors = errors(&format!("{LISTEN}[limits]\n{key} = {value}\n"));
             assert_eq!(errors.len(), 1, "{errors:?}");
-            let begin = format!("f:4:{}: {key} is {value}; it is ", key.len() + 4);
+            let begin = format!("f:4:{}: {key} is {value}; it must be ", key.len() + 4);
             assert!(errors[0].starts_with(&begin), "{}", errors[0]);
         }
     }
@@ -132,7 +132,7 @@ fn value_beyond_its_bounds_is_refused_and_at_them_accepted() {
         for value in bad {
             let errors = errors(&format!("{LISTEN}[{table}]\n{key} = {value}\n"));
             assert_eq!(errors.len(), 1, "{errors:?}");
-            assert!(errors[0].contains(&format!("{key} is {value}; it is ")), "{}", errors[0]);
+            assert!(errors[0].contains(&format!("{key} is {value}; it must be ")), "{}", errors[0]);
         }
     }
 }
@@ -182,7 +182,7 @@ fn first_message_timeout_is_refused_where_none_is_awaited() {
 
 #[test]
 fn backlog_below_one_message_is_refused_where_it_was_set() {
-    let why = "of 1048576 bytes is too small for messages of 2097152; it is at least max_message";
+    let why = "of 1048576 bytes is too small for messages of 2097152; it must be at least max_message";
     let limits = format!("{LISTEN}[limits]\nmax_message = \"2MiB\"\n");
     assert_eq!(errors(&limits), [format!("f:4:15: a backlog {why}")]);
     let chat =
@@ -194,7 +194,7 @@ fn backlog_below_one_message_is_refused_where_it_was_set() {
 #[test]
 fn total_queue_bound_below_four_messages_is_refused() {
     let text = format!("{LISTEN}[limits]\nmax_queued = \"1MiB\"\n[chat]\nmax_message = 262145\n");
-    let why = "max_queued of 1048576 bytes is too small for messages of 262145; it is at least four times max_message";
+    let why = "max_queued of 1048576 bytes is too small for messages of 262145; it must be at least four times max_message";
     assert_eq!(errors(&text), [format!("f:6:15: {why}")]);
     assert_eq!(config(&text.replace("262145", "262144")).settings.queued_bytes_max, 1 << 20);
 }
@@ -284,7 +284,7 @@ fn number_of_reported_mistakes_is_limited() {
     let many = of(150);
     assert_eq!(many.len(), ERRORS_MAX + 1);
     // The one that nobody listens is among them.
-    assert_eq!(many[ERRORS_MAX], "f: 51 more mistakes; correct these first");
+    assert_eq!(many[ERRORS_MAX], "f: 51 more errors; correct these first");
     let just = of(ERRORS_MAX);
     assert!(just.len() == ERRORS_MAX + 1 && !just[ERRORS_MAX].contains("more mistakes"), "{just:?}");
 }
@@ -319,33 +319,33 @@ fn nearest_key_is_suggested() {
         ("[chat]\nlisten = [\"33000\"]\n", "f:2:11: 33000: did you mean tcp://localhost:33000?"),
         (
             "[chat]\nlisten = [33000]\n",
-            "f:2:11: an endpoint is a string; did you mean \"tcp://localhost:33000\"?",
+            "f:2:11: an endpoint must be a string; did you mean \"tcp://localhost:33000\"?",
         ),
         (
             "[chat]\nlisten = \"tcp://localhost:33000\"\n",
-            "f:2:10: listen is \"tcp://localhost:33000\"; it is a list; did you mean [\"tcp://localhost:33000\"]?",
+            "f:2:10: listen is \"tcp://localhost:33000\"; it must be a list; did you mean [\"tcp://localhost:33000\"]?",
         ),
         (
             "[chat]\nlisten = \"33000\"\n",
-            "f:2:10: listen is \"33000\"; it is a list; did you mean [\"tcp://localhost:33000\"]?",
+            "f:2:10: listen is \"33000\"; it must be a list; did you mean [\"tcp://localhost:33000\"]?",
         ),
         (
             "[chat]\nlisten = [“tcp://localhost:33000”]\n",
-            "f:2:11: “ is a typographic quotation mark; TOML has the straight ones of the keyboard: \"text\"",
+            "f:2:11: “ is a typographic quotation mark; TOML needs straight ones: \"text\"",
         ),
         (
             "[chat]\nname_timeout = ‘5s’\n",
-            "f:2:16: ‘ is a typographic quotation mark; TOML has the straight ones of the keyboard: \"text\"",
+            "f:2:16: ‘ is a typographic quotation mark; TOML needs straight ones: \"text\"",
         ),
         ("[log]\nlevel = \"warning\"\n", "f:2:9: level is \"warning\"; did you mean \"warn\"?"),
         ("[log]\nlevel = \"INFO\"\n", "f:2:9: level is \"INFO\"; did you mean \"info\"?"),
         (
             "[log]\nlevel = \"loud\"\n",
-            "f:2:9: level is \"loud\"; it is \"error\", \"warn\", \"info\", \"debug\" or \"trace\"",
+            "f:2:9: level is \"loud\"; it must be \"error\", \"warn\", \"info\", \"debug\" or \"trace\"",
         ),
         (
             "[chat]\ntranscript = \"chat.log\"\n",
-            "f:2:14: transcript is \"chat.log\"; it is an absolute path, for example \"/var/log/ipcd/chat.log\", or \"\" for none",
+            "f:2:14: transcript is \"chat.log\"; it must be an absolute path, for example \"/var/log/ipcd/chat.log\", or \"\" for none",
         ),
     ] {
         let errors = errors(&format!("{text}{LISTEN}"));

@@ -25,11 +25,11 @@ pub fn of_kind(kind: Kind, bytes: &[u8]) -> Option<Hint> {
         Kind::C if !is_text(bytes) => return None, // numbers as bytes
         Kind::C if is_array(bytes) => (
             Mistake::CString,
-            "it sends a whole array with the NULs behind its text, as sizeof does: send strlen(text) bytes, and a newline",
+            "it sends a whole array, with the NULs after its text, as sizeof does: send strlen(text) bytes, and a newline",
         ),
         Kind::C if has_garbage(bytes) => (
             Mistake::CString,
-            "it sends a whole array, with what was in it behind the NUL of its text, as sizeof does: send strlen(text) bytes, and a newline",
+            "it sends a whole array, with leftover bytes after the NUL, as sizeof does: send strlen(text) bytes, and a newline",
         ),
         Kind::C => (
             Mistake::CString,
@@ -38,7 +38,7 @@ pub fn of_kind(kind: Kind, bytes: &[u8]) -> Option<Hint> {
         Kind::Prefixed(prefix) => (Mistake::LengthPrefix, of_prefix(prefix)),
         Kind::Telnet => (
             Mistake::Telnet,
-            "it sends Telnet's commands, as PuTTY does: choose the connection type Raw, or use nc",
+            "it sends Telnet commands, as PuTTY does: choose the connection type Raw, or use nc",
         ),
         Kind::Line | Kind::Raw | Kind::Packet => return None,
     };
@@ -65,16 +65,16 @@ fn is_array(bytes: &[u8]) -> bool {
 fn of_prefix(prefix: Prefix) -> &'static str {
     match prefix {
         Prefix::Big2 => {
-            "it sends a length of two bytes before its text, as Java's writeUTF and Erlang's {packet, 2} do, and is answered so: to any other server send text and a newline"
+            "it sends a length of two bytes before its text, as Java's writeUTF and Erlang's {packet, 2} do: ipcd answers in the same form, but other servers expect text and a newline"
         }
         Prefix::Big4 => {
-            "it sends a length of four bytes before its text, as Python's struct.pack('!I', …) and Erlang's {packet, 4} do, and is answered so: to any other server send text and a newline"
+            "it sends a length of four bytes before its text, as Python's struct.pack('!I', …) and Erlang's {packet, 4} do: ipcd answers in the same form, but other servers expect text and a newline"
         }
         Prefix::Little4 => {
-            "it sends a length of four bytes, the low one first, before its text, as Free Pascal's WriteAnsiString does, and is answered so: to any other server send text and a newline"
+            "it sends a length of four bytes, low byte first, before its text, as Free Pascal's WriteAnsiString does: ipcd answers in the same form, but other servers expect text and a newline"
         }
         Prefix::Seven => {
-            "it sends a length of seven bits a byte before its text, as C#'s BinaryWriter does, and is answered so: to any other server send text and a newline, with a StreamWriter"
+            "it sends a length of seven bits a byte before its text, as C#'s BinaryWriter does: ipcd answers in the same form, but other servers expect text and a newline, from a StreamWriter"
         }
     }
 }
@@ -115,14 +115,14 @@ pub fn of_encoding(message: &[u8]) -> Option<Hint> {
     // What has control characters in it is no text at all.
     let is_text = !message.iter().any(|byte| byte.is_ascii_control() && !byte.is_ascii_whitespace());
     let encoding = encoding::guess(message).filter(|_| is_text)?;
-    Some(Hint::new(Mistake::Encoding, format!("{encoding}, as text.encode('utf-8') in Python makes it")))
+    Some(Hint::new(Mistake::Encoding, format!("{encoding}, for example text.encode('utf-8') in Python")))
 }
 
 /// A line's end has come by itself, right behind its text.
 pub fn of_late_newline() -> Hint {
     Hint::new(
         Mistake::NewlineApart,
-        "the newline comes in a segment of its own: send text and newline with one call, or a server that waits for it answers 40 ms later",
+        "the newline comes in its own segment: send text and newline in one call, or a server that waits for the newline answers 40 ms later",
     )
 }
 
@@ -130,7 +130,7 @@ pub fn of_late_newline() -> Hint {
 pub fn of_waiting() -> Hint {
     Hint::new(
         Mistake::SecondRecv,
-        "it has all its replies and waits: to a request with a newline both come together, so a second recv() has nothing to return; read line by line, and close",
+        "it has all its replies and still waits: after a request with a newline both replies come together, so a second recv() has nothing to return; read line by line, then close",
     )
 }
 
@@ -143,7 +143,7 @@ mod tests {
         for (kind, bytes, mistake, words) in [
             (Kind::C, &b"5 10\0"[..], Mistake::CString, "strlen(text) + 1"),
             (Kind::C, b"5 10\0\0\0", Mistake::CString, "sizeof"),
-            (Kind::C, b"5 10\0\xa5\xa5\xa5", Mistake::CString, "what was in it"),
+            (Kind::C, b"5 10\0\xa5\xa5\xa5", Mistake::CString, "leftover bytes"),
             (Kind::C, b"5 10\x003 4\0", Mistake::CString, "strlen(text) + 1"),
             (Kind::Prefixed(Prefix::Big2), b"\0\x045 10", Mistake::LengthPrefix, "Java's writeUTF"),
             (Kind::Prefixed(Prefix::Big4), b"\0\0\0\x045 10", Mistake::LengthPrefix, "struct.pack('!I', …)"),

@@ -70,7 +70,7 @@ impl Reader {
     /// # Errors
     /// The last piece is missing.
     pub fn finish(self) -> Result<Record, String> {
-        if self.is_complete { Ok(self.record) } else { Err("it ends in its middle".to_owned()) }
+        if self.is_complete { Ok(self.record) } else { Err("it is cut off".to_owned()) }
     }
 }
 
@@ -81,7 +81,7 @@ impl Reader {
 pub fn read(mut bytes: &[u8]) -> Result<Record, String> {
     let mut reader = Reader::default();
     while !reader.is_complete() {
-        let (sizes, rest) = bytes.split_first_chunk::<SIZES_BYTES>().ok_or("it ends in its middle")?;
+        let (sizes, rest) = bytes.split_first_chunk::<SIZES_BYTES>().ok_or("it is cut off")?;
         let sizes = Sizes::read(sizes, rest.len() as u64)?;
         let (json, mut rest) = rest.split_at(sizes.json as usize);
         let runs = sizes.runs.map(|size| {

@@ -19,7 +19,7 @@ pub const FACTS: Facts = Facts {
     default_port: Some(33000),
     first: First::Name,
     idle: Idle::Never,
-    waits_for: Some("a name, and then what you have to say"),
+    waits_for: Some("a name, and then messages"),
     is_typed: true,
     is_complete: is_anything,
     is_private: is_private_behind_name,
@@ -129,7 +129,7 @@ pub fn is_to_be_heard(message: &[u8]) -> bool {
 /// What a visitor shows, or a member sets, to have its name back should its connection be lost by half.
 const KEY: &str = "/key";
 
-const KEY_USAGE: &str = "/key needs a secret of 32 to 64 letters, digits or signs, and a name behind it";
+const KEY_USAGE: &str = "/key needs a secret of 32 to 64 letters, digits or signs, and then a name";
 
 fn is_end_of_word(rest: &str) -> bool {
     rest.chars().next().is_none_or(char::is_whitespace)
@@ -223,7 +223,7 @@ pub fn handle_message(
             room.tell(member_id, &line);
             Ok(())
         }
-        "me" if arguments.is_empty() => Err("/me needs words, for example: /me waves".to_owned()),
+        "me" if arguments.is_empty() => Err("/me needs a text, for example: /me waves".to_owned()),
         "me" => {
             room.act(member_id, arguments);
             Ok(())
@@ -273,7 +273,7 @@ pub fn is_private_behind_name(message: &[u8]) -> bool {
 /// `/msg NAME TEXT`: the name is the longest one in the room that the text starts with, as whole words: what is meant for
 /// bobby does not go to bob.
 fn whisper(room: &mut Room, member_id: MemberId, text: &str) -> Result<(), String> {
-    const USAGE: &str = "/msg needs a name and words, for example: /msg bob hi";
+    const USAGE: &str = "/msg needs a name and a text, for example: /msg bob hi";
     let named = beginnings(text).filter_map(|(end, key)| Some((end, room.member_id_of(&key)?))).last();
     let Some((end, to)) = named else {
         let name = text.split_whitespace().next().ok_or(USAGE)?;

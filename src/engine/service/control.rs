@@ -68,10 +68,10 @@ pub fn read(message: &[u8]) -> Result<Command, String> {
         "reload" if rest.is_empty() => return Ok(Command::Ask(Request::Reload)),
         "handover" if rest.is_empty() => return Ok(Command::Ask(Request::HandOver)),
         "kick" | "mute" | "unmute" if rest.is_empty() => {
-            return Err(format!("{word} needs the name of somebody in the room, for example: {word} ann"));
+            return Err(format!("{word} needs the name of a member of the room, for example: {word} ann"));
         }
         "say" if rest.is_empty() => {
-            return Err("say needs words, for example: say five more minutes".to_owned());
+            return Err("say needs a text, for example: say five more minutes".to_owned());
         }
         _ => {}
     }

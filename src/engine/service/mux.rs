@@ -62,18 +62,18 @@ pub fn refusal(settings: &Settings, service: Service, origin: RemoteAddress) -> 
     {
         let address = address.ip().to_canonical();
         return Some(format!(
-            "{service} is not for {address}: allow_addresses under [{service}] does not name it"
+            "{address} may not use {service}: it is not in allow_addresses under [{service}]"
         ));
     }
     if service.facts().openness == Openness::Everybody {
         return None;
     }
     if !matches!(origin, RemoteAddress::Process { .. } | RemoteAddress::Unknown { .. }) {
-        return Some(format!("{service} is for the Unix socket, where it is known who asks"));
+        return Some(format!("{service} needs a Unix socket, where the kernel identifies the user"));
     }
     settings.of(service).allowed.as_ref()?.refuses(origin, settings.owner)?;
     Some(format!(
-        "{service} is for root, the daemon's own user, and whom allow_users and allow_groups under [{service}] name"
+        "{service} is only for root, the daemon's own user, and those in allow_users or allow_groups under [{service}]"
     ))
 }
 
@@ -102,7 +102,7 @@ mod tests {
         assert_eq!(refusal(&settings, Service::Chat, at("192.0.2.7:5")), None);
         assert_eq!(
             refusal(&settings, Service::Chat, at("[::ffff:198.51.100.7]:5")).as_deref(),
-            Some("chat is not for 198.51.100.7: allow_addresses under [chat] does not name it")
+            Some("198.51.100.7 may not use chat: it is not in allow_addresses under [chat]")
         );
         assert_eq!(refusal(&settings, Service::Multiply, at("198.51.100.7:5")), None);
         assert_eq!(

@@ -103,7 +103,7 @@ pub fn read(message: &[u8]) -> Result<Message, String> {
         (b"latest", host) => Ok(Message::Latest(host)),
         (b"history", Some(host)) => Ok(Message::History(host)),
         (b"history", None) => {
-            Err("history needs a machine, for example: history pc7 (latest lists them)".into())
+            Err("history needs the name of a machine, for example: history pc7 (latest lists them)".into())
         }
         (b"help", None) => Ok(Message::Help),
         _ => Err(format!(
@@ -160,7 +160,7 @@ fn too_long() -> String {
 }
 
 fn too_deep() -> String {
-    format!("nested too deep; a report has up to {REPORT_DEPTH_MAX} objects and lists one in another")
+    format!("nested too deeply; a report has at most {REPORT_DEPTH_MAX} levels of objects and lists")
 }
 
 /// Whether it has more than `depth` objects and lists one in another. The parser bounds how deep this goes.
@@ -177,7 +177,10 @@ fn host(value: Value) -> Result<String, String> {
     if is_host(name) {
         return Ok(name.to_owned());
     }
-    Err(format!("host is 1 to {HOST_CHARS_MAX} printable characters, for example pc7, not {}", shown(&value)))
+    Err(format!(
+        "host must be 1 to {HOST_CHARS_MAX} printable characters, for example pc7, not {}",
+        shown(&value)
+    ))
 }
 
 fn shown(value: &Value) -> String {
@@ -200,7 +203,7 @@ impl Shape {
             Shape::Object if value.is_object() => return Ok(()),
             Shape::Object => "an object (in Python: ._asdict())",
         };
-        Err(format!("{name} is {right}, not {}", shown(value)))
+        Err(format!("{name} must be {right}, not {}", shown(value)))
     }
 }
 
@@ -208,10 +211,12 @@ fn check_numbers(name: &str, fields: &Map<String, Value>) -> Result<(), String> 
     match fields.iter().find(|(_, value)| !value.is_number() && !value.is_null()) {
         Some((field, value)) => {
             let field = quote(field.as_bytes());
-            Err(format!("{name} is an object of numbers, but its {field} is {}", shown(value)))
+            Err(format!("{name} must be an object of numbers, but its {field} is {}", shown(value)))
         }
         None => match fields.get("percent").filter(|value| !value.is_null() && !is_percentage(value)) {
-            Some(value) => Err(format!("{name}'s percent is a number from 0 to 100, not {}", shown(value))),
+            Some(value) => {
+                Err(format!("{name}'s percent must be a number from 0 to 100, not {}", shown(value)))
+            }
             None => Ok(()),
         },
     }
@@ -284,29 +289,32 @@ mod tests {
             ("{'host':'x'}", "not JSON: key must be a string at byte 2;"),
             ("{} {}", "not JSON: trailing characters at byte 4;"),
             ("{\"x\":1e999}", "not JSON: number out of range at byte"),
-            (r#"{"host":""}"#, "host is 1 to 64 printable characters, for example pc7, not \"\""),
-            (r#"{"host":7}"#, "host is 1 to 64 printable characters, for example pc7, not 7"),
+            (r#"{"host":""}"#, "host must be 1 to 64 printable characters, for example pc7, not \"\""),
+            (r#"{"host":7}"#, "host must be 1 to 64 printable characters, for example pc7, not 7"),
             (
                 "{\"host\":\"a\\u001b\"}",
-                "host is 1 to 64 printable characters, for example pc7, not \"a\\u001b\"",
+                "host must be 1 to 64 printable characters, for example pc7, not \"a\\u001b\"",
             ),
-            (r#"{"cpu_percent":"5"}"#, "cpu_percent is a number from 0 to 100, not \"5\""),
-            (r#"{"cpu_percent":101}"#, "cpu_percent is a number from 0 to 100, not 101"),
-            (r#"{"cpu_count":[]}"#, "cpu_count is a number, not []"),
+            (r#"{"cpu_percent":"5"}"#, "cpu_percent must be a number from 0 to 100, not \"5\""),
+            (r#"{"cpu_percent":101}"#, "cpu_percent must be a number from 0 to 100, not 101"),
+            (r#"{"cpu_count":[]}"#, "cpu_count must be a number, not []"),
             (
                 r#"{"cpu_freq":[1,2,3]}"#,
-                "cpu_freq is an object of numbers (in Python: ._asdict()), not [1,2,3]",
+                "cpu_freq must be an object of numbers (in Python: ._asdict()), not [1,2,3]",
             ),
-            (r#"{"cpu_freq":{"current":"x"}}"#, "cpu_freq is an object of numbers, but its current is \"x\""),
+            (
+                r#"{"cpu_freq":{"current":"x"}}"#,
+                "cpu_freq must be an object of numbers, but its current is \"x\"",
+            ),
             (
                 r#"{"virtual_memory":{"percent":-1}}"#,
-                "virtual_memory's percent is a number from 0 to 100, not -1",
+                "virtual_memory's percent must be a number from 0 to 100, not -1",
             ),
             (
                 r#"{"getloadavg":[1,2]}"#,
-                "getloadavg is a list of three numbers: over 1, 5 and 15 minutes, not [1,2]",
+                "getloadavg must be a list of three numbers: over 1, 5 and 15 minutes, not [1,2]",
             ),
-            (r#"{"net_io_counters":5}"#, "net_io_counters is an object (in Python: ._asdict()), not 5"),
+            (r#"{"net_io_counters":5}"#, "net_io_counters must be an object (in Python: ._asdict()), not 5"),
         ] {
             let told = read(message.as_bytes()).expect_err(message);
             assert!(told.starts_with(error), "{message}: {told}");
@@ -341,7 +349,7 @@ mod tests {
         assert_eq!(read(b"latest  lab pc \t"), Ok(Message::Latest(Some("lab pc".into()))));
         assert_eq!(read(b"history pc7"), Ok(Message::History("pc7".into())));
         assert_eq!(read(b" help "), Ok(Message::Help));
-        assert!(read(b"history").unwrap_err().starts_with("history needs a machine"));
+        assert!(read(b"history").unwrap_err().starts_with("history needs the name of a machine"));
         for wrong in ["LATEST", "latestpc7", "[1]", "help me"] {
             let error = format!(
                 "unknown request: '{wrong}' (known: latest, latest HOST, history HOST, help; a report starts with {{)"

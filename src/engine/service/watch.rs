@@ -102,7 +102,7 @@ pub fn read(message: &[u8]) -> Result<Filter, String> {
     };
     match name {
         Some(name) if name.is_empty() => {
-            return Err("name= needs a name in the chat behind it, to the end".to_owned());
+            return Err("name= needs a chat name, and is the last filter".to_owned());
         }
         name => filter.name = name.map(|name| (Key::new(&name), quote(name.as_bytes()))),
     }
@@ -124,7 +124,9 @@ pub fn read(message: &[u8]) -> Result<Filter, String> {
                 Ok(address) => filter.address = Some(address.to_canonical()),
                 Err(_) => {
                     let said = quote(address.as_bytes());
-                    return Err(format!("'{said}' is no address; for example address=192.168.1.20"));
+                    return Err(format!(
+                        "'{said}' is not an address; write, for example, address=192.168.1.20"
+                    ));
                 }
             },
             _ => {
@@ -372,7 +374,7 @@ pub fn write(
     let done = match event {
         "message" | "reply" if is_private => write!(line, "{event} {text}"),
         "message" | "reply" => write!(line, "{event} '{text}'"),
-        "error" => write!(line, "told: Error: {text}"),
+        "error" => write!(line, "error reply: {text}"),
         "framing" => write!(line, "is a {text} client"),
         "control" => write!(line, "{text}"),
         "joined" => write!(line, "joined as {text}"),

@@ -154,8 +154,8 @@ mod tests {
         stage.say(again, &format!("/key {SECRET} ann"));
         let heard = stage.heard(again);
         let welcome = "Welcome Ann! If you ever want to quit, type {quit} to exit.\nbob: hi\n";
-        assert!(heard.ends_with(&format!("already; type another name\n{welcome}")), "{heard}");
-        assert_eq!(stage.heard(ann), "Error: you have come back through another connection\n");
+        assert!(heard.ends_with(&format!("is taken; choose another\n{welcome}")), "{heard}");
+        assert_eq!(stage.heard(ann), "Error: you joined again through another connection\n");
         assert!(!stage.open[ann.index as usize]);
         stage.say(bob, "still there?");
         stage.say(again, "yes");
@@ -183,8 +183,8 @@ mod tests {
         stage.say(ann, &format!("/key {SECRET}"));
         let far = stage.connect(RemoteAddress::Address("127.0.0.1:1".parse().unwrap()));
         let _ = (stage.heard(ann), stage.heard(bob), stage.heard(eve), stage.heard(far));
-        let wrong = "Error: this is not the key of 'ann'; type another name\n";
-        let usage = "Error: /key needs a secret of 32 to 64 letters, digits or signs, and a name behind it\n";
+        let wrong = "Error: wrong key for 'ann'; choose another name\n";
+        let usage = "Error: /key needs a secret of 32 to 64 letters, digits or signs, and then a name\n";
         for (peer, line, error) in [
             (eve, format!("/key {SECRET} ann"), wrong.to_owned()), // another user
             (far, format!("/key {SECRET} ann"), wrong.to_owned()), // nobody knows which
@@ -197,7 +197,7 @@ mod tests {
             (
                 eve,
                 format!("/key {SECRET} Error"),
-                "Error: a name is not what the room itself says, or looks like it; type another one\n"
+                "Error: a name must not be, or look like, words that the room itself uses; type another one\n"
                     .to_owned(),
             ),
         ] {
@@ -237,7 +237,8 @@ mod tests {
         next.engine.restore(Timestamp::at(0), room, present, Vec::new());
         next.settle();
         assert_eq!(next.heard(ann), "Error has left the chat.\n");
-        let reserved = "Error: a name is not what the room itself says, or looks like it; type another one\n";
+        let reserved =
+            "Error: a name must not be, or look like, words that the room itself uses; type another one\n";
         assert!(next.heard(old).ends_with(reserved));
         next.say(old, "young");
         assert!(next.heard(old).contains("Welcome young!"));

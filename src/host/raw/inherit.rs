@@ -24,7 +24,7 @@ pub fn take() -> Result<Vec<Inherited>, String> {
         return Ok(Vec::new());
     }
     let named = sd_notify::listen_fds_with_names().map_err(|error| {
-        format!("the descriptors that LISTEN_FDS speaks of cannot be taken: {error}; they are ignored")
+        format!("the descriptors of LISTEN_FDS cannot be used: {error}; they are ignored")
     })?;
     let owned = named.map(|(fd, name)| {
         // SAFETY: sd_listen_fds(3) gives these numbers, from 3 on, to this very process (LISTEN_PID was compared), and

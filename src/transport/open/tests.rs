@@ -90,8 +90,8 @@ fn port_in_use_names_its_holder_and_the_remedy() {
     assert_eq!(
         format!("{error} under [multiply] in /etc/ipcd/ipcd.toml"),
         format!(
-            "tcp://{address}: address already in use (by a socket that this very process was started with); have \
-             it handed over (LISTEN_PID in ipcd(8)) or choose another port under [multiply] in /etc/ipcd/ipcd.toml"
+            "tcp://{address}: address already in use (by a socket that this process inherited); pass \
+             it with LISTEN_PID (see ipcd(8)) or choose another port under [multiply] in /etc/ipcd/ipcd.toml"
         )
     );
 }
@@ -116,7 +116,7 @@ fn each_error_names_its_object_and_remedy() {
         (
             &tcp,
             OpenErrorKind::on_network("127.0.0.1:80".parse().unwrap(), denied(), owner::of_tcp),
-            "tcp://127.0.0.1:80: permission denied: a port below 1024 needs privilege; let systemd open it \
+            "tcp://127.0.0.1:80: permission denied: a port below 1024 needs privileges; let systemd open it \
              (ipcd.socket, see ipcd(8)) or choose a port from 1024 on",
         ),
         (
@@ -194,8 +194,8 @@ fn stale_socket_file_is_replaced() {
 fn live_socket_is_kept_and_its_holder_named() {
     let (directory, path, place) = at_s();
     let text = format!(
-        "{place}: address already in use (by a socket that this very process was started with); have it handed over \
-         (LISTEN_PID in ipcd(8)) or choose another path"
+        "{place}: address already in use (by a socket that this process inherited); pass it with \
+         LISTEN_PID (see ipcd(8)) or choose another path"
     );
     {
         let other = UnixListener::bind(&path).unwrap();
@@ -295,7 +295,10 @@ fn missing_directory_is_reported_or_made_and_removed() {
     let place = ResolvedEndpoint::Unix(directory.join("s"));
     assert_eq!(
         refused(&place).to_string(),
-        format!("{place}: there is no directory {}; make it or choose another path", directory.display())
+        format!(
+            "{place}: directory {} does not exist; create it or choose another path",
+            directory.display()
+        )
     );
 
     let making = Options { make_directory: Some(directory.clone()), ..options() };

@@ -30,7 +30,7 @@ fn chat_pipe_fails_with_the_daemons_error() {
     let to = socket(&daemon);
     let _bob = Client::member(&daemon, "bob");
     let output = ipcctl_with(&["--to", &to, "chat", "--name", "Bob"], "hi\n");
-    assert_eq!(text(&output.stderr), "ipcctl: somebody is called 'Bob' already; type another name\n");
+    assert_eq!(text(&output.stderr), "ipcctl: the name 'Bob' is taken; choose another\n");
     assert_eq!((output.status.code(), &output.stdout[..]), (Some(1), &b""[..]));
     let output = ipcctl_with(&["--to", &to, "chat", "--name", "cron", "--commands"], "/nonsense\nhi\n");
     assert_eq!(text(&output.stderr), "ipcctl: unknown command: /nonsense (try /help)\n");
@@ -115,13 +115,13 @@ fn invalid_name_and_wrong_service_are_reported_at_once() {
         assert_eq!((text(&output.stdout), output.status.code()), ("", Some(2)), "{name:?}: {output:?}");
         let told = text(&output.stderr);
         assert!(
-            told.starts_with("ipcctl: chat --name '") && told.contains("is no name; give another"),
+            told.starts_with("ipcctl: chat --name '") && told.contains("is not a valid name; give another"),
             "{told}"
         );
     }
     let to = format!("tcp://{}:65432", daemon.ip);
     let output = ipcctl_with(&["--to", &to, "chat", "--name", "ann"], "hi\n");
-    let told = format!("ipcctl: {to}: chat is not there: it says 'Data received'\n");
+    let told = format!("ipcctl: {to}: unexpected reply 'Data received'; is this chat?\n");
     assert_eq!((text(&output.stderr), output.status.code()), (told.as_str(), Some(1)));
     daemon.stop();
 }

@@ -89,7 +89,7 @@ fn unreachable_host_is_one_error_line_in_time() {
         Ok(_) => cases.push((
             "tcp://nobody.example:65432",
             75,
-            "nobody.example: its address could not be looked up in time; ",
+            "nobody.example: looking up its address timed out; ",
         )),
         Err(_) => eprintln!("not tested: only root can be a name server"),
     }
@@ -157,7 +157,7 @@ fn missing_daemon_is_one_error_line_and_verbose_lists_attempts() {
         outcome(&mut in_namespaces(&["--net", "--mount"], prepare, &command))
     };
     let output = here(&["multiply", "5", "10"]);
-    let line = "ipcctl: no ipcd runs here; start one with 'ipcd', or name one with --to\n";
+    let line = "ipcctl: no ipcd runs here; start one with 'ipcd', or give an endpoint with --to\n";
     assert_eq!((output.status.code(), text(&output.stderr)), (Some(69), line));
     let output = here(&["-v", "multiply", "5", "10"]);
     let said = text(&output.stderr);
@@ -166,6 +166,6 @@ fn missing_daemon_is_one_error_line_and_verbose_lists_attempts() {
         "{said}"
     );
     let output = here(&["reload"]);
-    let line = "ipcctl: no ipcd runs here that has a Unix socket ([mux] in its configuration); start one with 'ipcd', or name one with --to\n";
+    let line = "ipcctl: no ipcd with a Unix socket ([mux] in its configuration) runs here; start one with 'ipcd', or give an endpoint with --to\n";
     assert_eq!((output.status.code(), text(&output.stderr)), (Some(69), line));
 }

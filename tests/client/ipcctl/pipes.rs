@@ -130,7 +130,7 @@ fn collected_answer_is_bounded() {
             &["top", "--once"],
             "longer than 10000 machines or 32 MiB",
         ),
-        (&[], "{", &["status"], "a line that does not end"),
+        (&[], "{", &["status"], "a line without an end"),
     ] {
         // Without a timeout: it is the length that ends it.
         let to = torrent(first, rest);
@@ -143,6 +143,6 @@ fn collected_answer_is_bounded() {
     let to = torrent(&["Data received\n50.0\n"], "Data received\n50.0\n");
     let output = ipcctl_with(&["--to", &to, "multiply", "-"], "5 10\n6 7\n");
     let said = text(&output.stderr);
-    assert!(output.status.code() == Some(1) && said.contains("multiply is not there: "), "{said}");
+    assert!(output.status.code() == Some(1) && said.contains("; is this multiply?"), "{said}");
     assert_eq!(text(&output.stdout).lines().count(), 2, "{output:?}");
 }

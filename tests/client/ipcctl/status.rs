@@ -82,7 +82,7 @@ fn watch_prints_a_line_per_event_and_ends_with_the_daemon() {
     client.say("3,14 2\n");
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
     let hint = lines.find(|line| line.as_ref().unwrap().contains("  hint: ")).unwrap().unwrap();
-    assert!(hint.ends_with("'3,14' is no number here: write 3.14, with a point"), "{hint}");
+    assert!(hint.ends_with("'3,14' is not a number here: write 3.14, with a decimal point"), "{hint}");
     daemon.stop();
     assert_eq!(child.wait().unwrap().code(), Some(1));
 

@@ -19,13 +19,13 @@ fn star_expanded_by_the_shell_is_explained() {
     // Where there is nothing, the star stays one.
     assert_eq!(calculate("5 * 10"), (Some(0), "50.0\n".to_owned(), String::new()));
     std::fs::write(directory.path().join("notes.txt"), "").unwrap();
-    let said = "ipcctl: the shell has put the name of a file (notes.txt) in the place of the star; \
+    let said = "ipcctl: the shell replaced the star with a file name (notes.txt); \
                 quote it: ipcctl multiply 5 '*' 10\n";
     assert_eq!(calculate("5 * 10"), (Some(2), String::new(), said.to_owned()));
     for name in ["a\u{1b}[2J", "zebra"] {
         std::fs::write(directory.path().join(name), "").unwrap();
     }
-    let said = "ipcctl: the shell has put the names of files (a\\u{1b}[2J) in the place of the star; \
+    let said = "ipcctl: the shell replaced the star with file names (a\\u{1b}[2J); \
                 quote it: ipcctl multiply 5 '*' 10\n";
     for line in ["5 * 10", "5 ** 10"] {
         assert_eq!(calculate(line), (Some(2), String::new(), said.to_owned()));

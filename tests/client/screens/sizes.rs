@@ -48,7 +48,7 @@ fn talk_screen_fits_every_size() {
     let daemon = daemon();
     for (height, width) in SIZES {
         let mut pty = PtySession::sized(height, width, &["--to", &mux(&daemon), "talk"]);
-        pty.see("what you type goes to your");
+        pty.see("your lines go to your");
         let mut other = daemon.unix();
         other.say("talk\nhello there\n");
         let shown = pty.see("partner: hello there");
@@ -183,7 +183,7 @@ fn class_screen_and_traffic_of_a_row_fit_every_size() {
         pty.press("\x1b[H");
         pty.wait_for("the whole hint", |screen| {
             let text: String = rows(screen)[4..].join(" ");
-            text.contains("127.80.0.20: '3,14' is no") && text.contains("with a point")
+            text.contains("127.80.0.20: '3,14' is not") && text.contains("with a decimal point")
         });
         pty.press("\r");
         pty.see(" watch | address=127.80.0.20");
@@ -210,7 +210,7 @@ fn passphrase_is_masked_at_every_size() {
         let shown = pty.see("> *****");
         assert!(!shown.concat().contains("wrong"), "{shown:#?}");
         pty.press("\r");
-        pty.see("that is not the passphrase");
+        pty.see("wrong passphrase");
         pty.press("sesame\r");
         let shown = pty.see("you are in the room as ann");
         assert!(!shown.concat().contains("sesame"), "{shown:#?}");

@@ -122,9 +122,9 @@ fn wrong_port_ends_chat_with_the_service_found_there() {
         let to = format!("tcp://{}:{port}", daemon.ip);
         let pty = PtySession::take(&["--to", &to, "chat", "--name", "ann"]);
         match port {
-            MULTIPLY => pty.see(&format!("{to}: chat is not there: it says '{says}'")),
+            MULTIPLY => pty.see(&format!("{to}: unexpected reply '{says}'")),
             // On two rows.
-            _ => pty.see(&format!("{to}: chat is not there: it says '{}", &says[..12])),
+            _ => pty.see(&format!("{to}: unexpected reply '{}", &says[..12])),
         };
         assert_eq!(pty.end().0.code(), Some(1));
     }

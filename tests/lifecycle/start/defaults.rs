@@ -30,7 +30,7 @@ fn localhost_is_ipv4_with_a_warning_without_ipv6() {
     let command = in_namespaces(&["--net"], prepare, &ground.command());
     let daemon = ground.start(command);
     let warning = daemon.wait_for_log("warning: ");
-    assert!(warning.ends_with("tcp://localhost:65432 is tcp://127.0.0.1:65432 alone"), "{warning}");
+    assert!(warning.ends_with("tcp://localhost:65432 means only tcp://127.0.0.1:65432"), "{warning}");
     let code = "import socket\ns = socket.create_connection(('127.0.0.1', 65432))\n\
                 s.sendall(b'5 10\\n'); s.shutdown(1)\n\
                 print(s.makefile().read(), end='')";

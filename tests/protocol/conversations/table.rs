@@ -18,7 +18,7 @@ pub const GREETED: &str = "Message received. Thank you for connecting\r\n";
 pub const CAVE: &str = "Greetings from the cave! Now type your name and press enter!\n";
 pub const WELCOME: &str = "Welcome alice! If you ever want to quit, type {quit} to exit.\n";
 pub const TOO_LONG: &str = "Error: message longer than 4096 bytes\n";
-pub const BAD_NAME: &str = "Error: a name is 1 to 32 letters, digits, spaces or - _ . ' @ +, and begins with a letter or digit; type another one\n";
+pub const BAD_NAME: &str = "Error: a name has 1 to 32 letters, digits, spaces or - _ . ' @ +, and begins with a letter or digit; type another one\n";
 pub const HELP: &str =
     "Commands: /help, /who, /me TEXT, /msg NAME TEXT, /quit or {quit}; //TEXT says /TEXT\n";
 
@@ -162,14 +162,14 @@ pub fn table() -> Vec<Dialogue> {
         ("//x\n//\n", "alice: /x\nalice: /\n".into()),
         ("/help\n", HELP.into()),
         ("/who\n", "In the room: bob, Bob Smith, Zoë, alice (4)\n".into()),
-        ("/me waves\n/me\n", "* alice waves\nError: /me needs words, for example: /me waves\n".into()),
+        ("/me waves\n/me\n", "* alice waves\nError: /me needs a text, for example: /me waves\n".into()),
         ("/msg bob hi\n", "you (to bob): hi\n".into()),
         ("/msg BOB smith hi\n", "you (to Bob Smith): hi\n".into()),
         ("/msg bob smithy hi\n", "you (to bob): smithy hi\n".into()),
         ("/msg Zoe\u{308} hi\n", "you (to Zoë): hi\n".into()),
         ("/msg alice hi\n", "alice (to you): hi\nyou (to alice): hi\n".into()),
         ("/msg carol hi\n", "Error: nobody here is called 'carol' (try /who)\n".into()),
-        ("/msg\n/msg bob\n", "Error: /msg needs a name and words, for example: /msg bob hi\n".repeat(2)),
+        ("/msg\n/msg bob\n", "Error: /msg needs a name and a text, for example: /msg bob hi\n".repeat(2)),
         ("/dance now\n", "Error: unknown command: /dance (try /help)\n".into()),
         (
             "/\n/\u{1b}x\n",
@@ -195,16 +195,16 @@ pub fn table() -> Vec<Dialogue> {
     add(Service::Chat, b"alice\r\nh\xffi\0\n", format!("{CAVE}{WELCOME}alice: h\u{fffd}i\n"), false);
     // names
     const RESERVED: &str =
-        "Error: a name is not what the room itself says, or looks like it; type another one\n";
+        "Error: a name must not be, or look like, words that the room itself uses; type another one\n";
     const SCRIPTS: &str =
-        "Error: a name is letters of one script, or of Latin and one of East Asia; type another one\n";
+        "Error: a name uses one script, or Latin and one East Asian script; type another one\n";
     add(
         Service::Chat,
         b"J\xf6rg\n",
         format!("{CAVE}Error: this is not UTF-8, it seems to be Latin-1 (Windows-1252); send UTF-8\n"),
         false,
     );
-    let taken = |name: &str| format!("Error: somebody is called '{name}' already; type another name\n");
+    let taken = |name: &str| format!("Error: the name '{name}' is taken; choose another\n");
     let long = "x".repeat(33);
     for (sends, hears) in [
         ("", String::new()),
@@ -232,19 +232,16 @@ pub fn table() -> Vec<Dialogue> {
         ),
         (
             "x\u{301}\u{302}\u{303}\n",
-            "Error: a name is letters with two marks each at most; type another one\n".into(),
+            "Error: a name has at most two marks on each letter; type another one\n".into(),
         ),
-        (
-            "B0B\n",
-            "Error: somebody is called something that looks like 'B0B' already; type another name\n".into(),
-        ),
+        ("B0B\n", "Error: the name 'B0B' looks like one that is taken; choose another\n".into()),
         (
             "/key x alice\n",
-            "Error: /key needs a secret of 32 to 64 letters, digits or signs, and a name behind it\n".into(),
+            "Error: /key needs a secret of 32 to 64 letters, digits or signs, and then a name\n".into(),
         ),
         (
             "/key 0123456789abcdef0123456789abcdef bob\n",
-            "Error: this is not the key of 'bob'; type another name\n".into(),
+            "Error: wrong key for 'bob'; choose another name\n".into(),
         ),
         ("a{b\n\na/b\na:b\nalice\n", BAD_NAME.repeat(3) + WELCOME),
         (&format!("{long}\nalice\n"), BAD_NAME.to_owned() + WELCOME),
@@ -302,8 +299,8 @@ pub fn table() -> Vec<Dialogue> {
         (" {\"cpu_percent\":1}\n{\"virtual_memory\":{\"percent\":2}}\nhelp", TAKEN.repeat(2) + WORDS),
         ("latest nobody\nhistory no\u{1b}body\n", "Error: no machine is called 'nobody' (latest lists them)\nError: no machine is called 'no\\u{1b}body' (latest lists them)\n".into()),
         ("Latest\n[1]\n", unknown("Latest") + &unknown("[1]")),
-        ("history\n", "Error: history needs a machine, for example: history pc7 (latest lists them)\n".into()),
-        ("{\"cpu_percent\":101}\n{}\n", "Error: cpu_percent is a number from 0 to 100, not 101\n".to_owned() + TAKEN),
+        ("history\n", "Error: history needs the name of a machine, for example: history pc7 (latest lists them)\n".into()),
+        ("{\"cpu_percent\":101}\n{}\n", "Error: cpu_percent must be a number from 0 to 100, not 101\n".to_owned() + TAKEN),
         ("{\"cpu_percent\":NaN}\n", "Error: not JSON: expected value at byte 16; a report is one object on one line, for example: {\"host\":\"pc7\",\"cpu_percent\":12.5}\n".into()),
     ] {
         add(Service::Stats, sends.as_bytes(), hears, false);

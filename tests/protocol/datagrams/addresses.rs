@@ -133,14 +133,14 @@ fn reply_goes_only_to_a_socket_of_the_senders_user() {
     let roots = receiver(&secret);
     set_permissions(&secret, Permissions::from_mode(0o600)).unwrap();
     let replace: [(&str, &dyn Fn()); 4] = [
-        ("what is there is no socket of the sender's user", &|| {
+        ("the file at that path is not a socket of the sender's user", &|| {
             fs::hard_link(&secret, &own).unwrap();
         }),
-        ("what is there is no socket of the sender's user", &|| {
+        ("the file at that path is not a socket of the sender's user", &|| {
             std::os::unix::fs::symlink(&secret, &own).unwrap();
         }),
-        ("what is there is no socket of the sender's user", &|| fs::write(&own, "").unwrap()),
-        ("the socket's file is not to be seen from here", &|| ()),
+        ("the file at that path is not a socket of the sender's user", &|| fs::write(&own, "").unwrap()),
+        ("the daemon cannot see the socket's file", &|| ()),
     ];
     let mut watcher = watcher(&daemon);
     for (why, replace) in replace {
@@ -208,7 +208,7 @@ fn sender_outside_the_pid_namespace_has_a_user_but_no_relative_path() {
     let mut client = Elsewhere::new(command, "s.bind('relative')");
     client.send(&daemon);
     daemon.wait_for_log(
-        "answer to 'relative' dropped: the path is relative, and its directory is not to be seen",
+        "answer to 'relative' dropped: the path is relative, and the daemon cannot see the sender's directory",
     );
 }
 
@@ -236,7 +236,9 @@ fn abstract_address_is_answered_where_it_is_the_senders() {
     let command = in_namespaces(&["--net"], "", &Command::new("python3"));
     let mut client = Elsewhere::new(command, &format!("s.bind('\\0{name}')"));
     client.send(&daemon);
-    daemon.wait_for_log(&format!("answer to '{name}' dropped: the abstract address may be another's here"));
+    daemon.wait_for_log(&format!(
+        "answer to '{name}' dropped: the abstract address may belong to another process here"
+    ));
     hears_nothing(&victim);
     daemon.stop();
 }
@@ -260,7 +262,7 @@ fn unwritable_socket_file_gets_no_reply_and_is_reported() {
         alice.say("5 10");
         alice
     });
-    let why = "the socket's file may not be written to";
+    let why = "the daemon may not write to the socket's file";
     daemon.wait_for_log(&format!("answer to '{}' dropped: {why}", own.display()));
     sees_dropped(&mut watcher, why);
     alice.hear_nothing();
@@ -287,7 +289,7 @@ fn invisible_directorys_socket_file_gets_no_reply_and_is_reported() {
     let own = home.path().join("own");
     let client = Packets::gram(&daemon.directory.path().join("multiply.gram"), &own);
     client.say("5 10");
-    let why = "the socket's file is not to be seen from here";
+    let why = "the daemon cannot see the socket's file";
     daemon.wait_for_log(&format!("answer to '{}' dropped: {why}", own.display()));
     sees_dropped(&mut watcher, why);
     client.hear_nothing();
@@ -324,7 +326,7 @@ fn path_that_would_block_the_kernel_delays_nobody() {
     let mut other = daemon.tcp(crate::harness::MULTIPLY);
     other.say("6 7\n");
     other.hear("Data received\n42.0\n");
-    daemon.wait_for_log("dropped: the socket's file is not to be seen from here");
+    daemon.wait_for_log("dropped: the daemon cannot see the socket's file");
     daemon.stop();
 }
 

@@ -48,7 +48,7 @@ fn sender_gets_100_replies_at_once_and_further_drops_are_reported() {
         }
     }
     assert!((100..150).contains(&answered), "{answered}");
-    daemon.wait_for_log("datagram not answered: its sender has had its share of answers for now");
+    daemon.wait_for_log("datagram not answered: its sender has reached its limit on answers");
     let other = Packets::udp(daemon.address(MULTIPLY));
     other.say("5 10");
     other.hear("Data received");
@@ -113,7 +113,7 @@ fn unread_replies_of_one_user_leave_room_for_others() {
         bob.hear("42.0");
     }
     assert_eq!(dropped_for(&daemon, "no_room"), 0);
-    daemon.wait_for_log("unread answers to its user fill the user's share of the buffer");
+    daemon.wait_for_log("the user's share of the buffer is full of unread answers");
     // Once she has read, or is gone, she has her share again.
     drop(deaf);
     let alice = as_user(ALICE, ALICE, || {

@@ -20,7 +20,7 @@ const FLOODS: &[(&str, &str)] = &[
 ];
 
 /// How the log says that one was closed for that.
-const END: &str = " closed: read nothing of what was queued for it in time";
+const END: &str = " closed: read nothing for too long";
 
 fn daemon(limits: &str) -> Daemon {
     Daemon::with(&format!("[limits]\nbacklog = \"16MiB\"\n{limits}\n{USUAL}{BESIDE}"))

@@ -72,18 +72,14 @@ fn service_list_applies_on_a_network_mux_too() {
         (
             OUTSIDE,
             "multiply\n5 10\n",
-            "Error: multiply is not for 127.77.2.9: allow_addresses under [multiply] does not name it\n",
+            "Error: 127.77.2.9 may not use multiply: it is not in allow_addresses under [multiply]\n",
         ),
         (
             OUTSIDE,
             "5 10\n",
-            "Error: multiply is not for 127.77.2.9: allow_addresses under [multiply] does not name it\n",
+            "Error: 127.77.2.9 may not use multiply: it is not in allow_addresses under [multiply]\n",
         ),
-        (
-            INSIDE,
-            "chat\n",
-            "Error: chat is not for 127.77.1.9: allow_addresses under [chat] does not name it\n",
-        ),
+        (INSIDE, "chat\n", "Error: 127.77.1.9 may not use chat: it is not in allow_addresses under [chat]\n"),
         (INSIDE, "5 10\n", "Data received\n50.0\n"),
         (OUTSIDE, "chat\n", "Greetings from the cave!"),
         (OUTSIDE, "help\n", "greeting\nchat\nhello\ntalk\nstats\n"),
@@ -119,29 +115,29 @@ fn check_reports_mistakes_in_a_list() {
         (
             tcp,
             "\"192.168.1.0/24\"",
-            "f:3:19: allow_addresses is \"192.168.1.0/24\"; it is a list; did you mean [\"192.168.1.0/24\"]?",
+            "f:3:19: allow_addresses is \"192.168.1.0/24\"; it must be a list; did you mean [\"192.168.1.0/24\"]?",
         ),
         (
             tcp,
             "[\"192.168.1.7/24\"]",
-            "f:3:20: 192.168.1.7/24 is a machine and not a network; write 192.168.1.0/24",
+            "f:3:20: 192.168.1.7/24 is the address of a machine, not of a network; write 192.168.1.0/24",
         ),
         (tcp, "[\"10.0.0.0/8\", \"192.168.1.*\"]", "f:3:34: 192.168.1.*: did you mean 192.168.1.0/24?"),
         (
             tcp,
             "[\"192.168.1.0/33\"]",
-            "f:3:20: 192.168.1.0/33: behind the / are the bits of the network, 0 to 32",
+            "f:3:20: 192.168.1.0/33: the prefix length after the / must be 0 to 32",
         ),
         (tcp, "[24]", "f:3:20: "),
         (
             "\"unix://{dir}/m\"",
             "[\"10.0.0.0/8\"]",
-            "f:3:19: allow_addresses: no endpoint of [multiply] is on the network",
+            "f:3:19: allow_addresses: neither [multiply] nor [mux] has a network endpoint",
         ),
         (
             "{ endpoint = \"unix://{dir}/m\", allow_addresses = [\"10.0.0.0/8\"] }",
             "[]",
-            "nobody comes there from an address of a network; use allow_users and allow_groups",
+            "its clients have no network address; use allow_users and allow_groups",
         ),
         (
             "{ endpoint = \"tcp://0.0.0.0:1025\", allow_adresses = [] }",
@@ -151,7 +147,7 @@ fn check_reports_mistakes_in_a_list() {
         (
             "\"tcp://localhost:65432\"",
             "[\"192.168.1.0/24\"]",
-            "warning: f:2:11: nobody can come in at tcp://localhost:65432",
+            "warning: f:2:11: no client can connect to tcp://localhost:65432",
         ),
     ] {
         let said = check(&with(listen, list));

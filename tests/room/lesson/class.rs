@@ -236,8 +236,8 @@ fn class_selects_by_name_address_or_hints() {
         }
     }
     for (filter, error) in [
-        ("name=", "Error: name= needs a name"),
-        ("address=teacher", "Error: 'teacher' is no address"),
+        ("name=", "Error: name= needs a chat name"),
+        ("address=teacher", "Error: 'teacher' is not an address"),
         ("hint", "Error: unknown filter: 'hint'"),
     ] {
         let mut watcher = daemon.unix();

@@ -45,15 +45,15 @@ fn kicked_member_gets_the_reason_and_others_see_it_leave() {
     let (mut ann, mut bob) = (member(&daemon, 2, "ann"), member(&daemon, 3, "bob lee"));
     ann.hear("bob lee has joined the chat!\n");
     let (status, said) = ipcctl(&daemon, &["kick", "Bob Lee"]);
-    assert!(status == 0 && said.starts_with("put out bob lee, 127.78.0.3:"), "{status} {said}");
-    bob.hear("Error: you have been put out of the room\n");
+    assert!(status == 0 && said.starts_with("kicked bob lee, 127.78.0.3:"), "{status} {said}");
+    bob.hear("Error: you were removed from the room\n");
     bob.hear_end();
     ann.hear("bob lee has left the chat.\n");
-    let logged = daemon.wait_for_log("put out bob lee, 127.78.0.3:");
+    let logged = daemon.wait_for_log("kicked bob lee, 127.78.0.3:");
     assert!(logged.contains("ipcd.sock") && logged.contains("uid "), "{logged}");
-    daemon.wait_for_log("[bob lee] closed: put out by whoever runs the daemon");
+    daemon.wait_for_log("[bob lee] closed: removed by the administrator");
     let written = transcript(&daemon);
-    assert!(written.contains("(put out bob lee, 127.78.0.3:") && written.contains(", by pid "), "{written}");
+    assert!(written.contains("(kicked bob lee, 127.78.0.3:") && written.contains(", by pid "), "{written}");
     // It may come back; and there is nobody else to put out.
     drop(member(&daemon, 3, "bob lee"));
     assert_eq!(
@@ -75,10 +75,10 @@ fn muted_member_hears_but_is_not_heard_until_it_expires() {
         status == 0 && said.starts_with("muted bob, 127.78.0.3:") && said.ends_with(" for 10m\n"),
         "{said}"
     );
-    bob.hear("Error: nobody hears you for 10m: you are muted\n");
+    bob.hear("Error: you are muted for 10m: nobody sees your messages\n");
     for words in ["hello\n", "/me waves\n", "/msg ann psst\n", "//x\n"] {
         bob.say(words);
-        bob.hear("Error: nobody hears you for 9m 59s: you are muted\n");
+        bob.hear("Error: you are muted for 9m 59s: nobody sees your messages\n");
     }
     bob.say("/who\n");
     bob.hear("In the room: box, ann, bob (3)\n");
@@ -90,7 +90,7 @@ fn muted_member_hears_but_is_not_heard_until_it_expires() {
     ann.hear("ann: hi\nbob has left the chat.\n");
     let mut other = member(&daemon, 3, "robert");
     other.say("it is me\n");
-    other.hear_line_with("Error: nobody hears you for ");
+    other.hear_line_with("Error: you are muted for ");
     let mut elsewhere = member(&daemon, 4, "carol");
     elsewhere.say("not me\n");
     ann.hear("robert has joined the chat!\ncarol has joined the chat!\ncarol: not me\n");
@@ -100,11 +100,11 @@ fn muted_member_hears_but_is_not_heard_until_it_expires() {
     assert_eq!(ipcctl(&daemon, &["unmute", "bob"]).0, 1);
     // Without a time it is until then.
     assert!(ipcctl(&daemon, &["mute", "robert"]).1.starts_with("muted robert, "));
-    other.hear_line_with("Error: nobody hears you: you are muted");
+    other.hear_line_with("Error: you are muted: nobody sees your messages");
     assert_eq!(ipcctl(&daemon, &["unmute", "robert"]), (0, "unmuted robert\n".into()));
-    other.hear("You are heard again.\n");
+    other.hear("You are no longer muted.\n");
     assert_eq!(ipcctl(&daemon, &["mute", "robert", "1s"]).0, 0);
-    other.hear_line_with("nobody hears you for 1s");
+    other.hear_line_with("you are muted for 1s");
     crate::harness::wait_until("it is over", || {
         other.say("now\n");
         other.hear_line().starts_with("robert: ").then_some(())
@@ -127,12 +127,12 @@ fn teacher_speaks_with_a_mark_no_name_can_have() {
     let daemon = Daemon::with(ROOM);
     let mut ann = member(&daemon, 2, "ann");
     let (status, said) = ipcctl(&daemon, &["say", "five", "more", "minutes: then", "--", "we", "stop"]);
-    assert_eq!((status, said.as_str()), (0, "2 members hear it\n")); // the FIFO is one
+    assert_eq!((status, said.as_str()), (0, "sent to 2 members\n")); // the FIFO is one
     ann.hear("[teacher] five more minutes: then -- we stop\n");
     // Nobody else can be called so, or say it at the beginning of a line.
     let mut eve = from([127, 78, 0, 9].into(), daemon.address(CHAT));
     eve.say("[teacher] x\n");
-    eve.hear("Greetings from the cave! Now type your name and press enter!\nError: a name is");
+    eve.hear("Greetings from the cave! Now type your name and press enter!\nError: a name has");
     ann.say("[teacher] no homework\n");
     ann.hear("ann: [teacher] no homework\n");
     // A newcomer is shown it.
@@ -155,7 +155,7 @@ fn only_the_connections_of_an_address_are_closed() {
     let (status, said) = ipcctl(&daemon, &["close", "127.78.0.2"]);
     assert_eq!((status, said.as_str()), (0, "closed 2 connections of 127.78.0.2\n"));
     for client in [&mut ann, &mut also] {
-        client.hear_line_with("Error: whoever runs this server has closed your connection");
+        client.hear_line_with("Error: the administrator closed your connection");
         client.hear_end();
     }
     bob.hear("ann has left the chat.\n");
@@ -169,7 +169,7 @@ fn only_the_connections_of_an_address_are_closed() {
     local.say("multiply\n");
     let uid = format!("uid:{}", rustix::process::getuid().as_raw());
     assert_eq!(ipcctl(&daemon, &["close", &uid]).0, 0);
-    local.hear("Error: whoever runs this server has closed your connection\n");
+    local.hear("Error: the administrator closed your connection\n");
     bob.say("still here\n");
     bob.hear("bob: still here\n");
     daemon.stop();

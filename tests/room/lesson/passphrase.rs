@@ -11,7 +11,7 @@ use crate::harness::{CHAT, Daemon, Ground};
 const ROOM: &str = "[chat]\npassphrase = \"open sesame\"\nlisten = [\"tcp://{ip}:33000\"]\n[watch]\n[mux]\nlisten = [\"unix://{dir}/ipcd.sock\"]\n";
 const GREETING: &str = "Greetings from the cave! Now type your name and press enter!\n";
 const QUESTION: &str = "What is the passphrase of this room?";
-const WRONG: &str = "Error: that is not the passphrase of this room";
+const WRONG: &str = "Error: wrong passphrase";
 
 #[test]
 fn passphrase_admits_and_others_stay_out() {
@@ -33,14 +33,14 @@ fn passphrase_admits_and_others_stay_out() {
     // A name that is none, or taken, is told first; and once the passphrase is said it is not asked for again.
     let mut bob = daemon.tcp(CHAT);
     bob.say("ann\n");
-    bob.hear(format!("{GREETING}Error: somebody is called 'ann' already; type another name\n"));
+    bob.hear(format!("{GREETING}Error: the name 'ann' is taken; choose another\n"));
     bob.say("bob\n");
     bob.hear(format!("{QUESTION}\n"));
     let mut first = daemon.tcp(CHAT);
     first.say("bob\nopen sesame\n");
     ann.hear("bob has joined the chat!\n");
     bob.say("open sesame\n");
-    bob.hear("Error: somebody is called 'bob' already; type another name\n");
+    bob.hear("Error: the name 'bob' is taken; choose another\n");
     bob.say("robert\n");
     bob.hear("Welcome robert!");
     // A raw client has its words one by one.
@@ -96,20 +96,24 @@ fn check_and_start_report_passphrase_readers_and_never_its_text() {
     let open = "[chat]\npassphrase = \"sesame\"\nlisten = [\"tcp://localhost:33000\", \"tcp://0.0.0.0:33001\"]\n[mux]\nlisten = [\"unix://{dir}/s\"]\n";
     let (ground, said) = check(open);
     assert!(
-        said.contains("f:3:36: the passphrase under [chat] comes to tcp://0.0.0.0:33001 as plain text"),
+        said.contains("f:3:36: the passphrase under [chat] travels to tcp://0.0.0.0:33001 as plain text"),
         "{said}"
     );
     assert!(!said.contains("localhost:33000") && !said.contains("sesame"), "{said}");
     set_permissions(ground.config_file(), Permissions::from_mode(0o644)).expect("a mode");
     let told =
         |ground: &Ground| String::from_utf8(outcome(ground.command().arg("--check")).stderr).expect("text");
-    assert!(told(&ground).contains("everybody on this machine can read the passphrase"), "{}", told(&ground));
+    assert!(
+        told(&ground).contains("every user of this machine can read the passphrase"),
+        "{}",
+        told(&ground)
+    );
     set_permissions(ground.config_file(), Permissions::from_mode(0o640)).expect("a mode");
-    assert!(!told(&ground).contains("everybody on this machine"), "{}", told(&ground));
+    assert!(!told(&ground).contains("every user of this machine"), "{}", told(&ground));
     let far = ROOM.replace("\"tcp://{ip}:33000\"", "\"tcp://{ip}:33000\", \"tcp://0.0.0.0:33991\"");
     let daemon = Daemon::with(&far);
     let warning =
-        daemon.wait_for_log("the passphrase under [chat] comes to tcp://0.0.0.0:33991 as plain text");
+        daemon.wait_for_log("the passphrase under [chat] travels to tcp://0.0.0.0:33991 as plain text");
     assert!(!warning.contains("sesame"));
     daemon.stop();
     for value in ["\" sesame\"", "\"\"\"sesame\n2\"\"\"", "sesame", "'sesame", "[\"sesame\"]"] {
@@ -136,10 +140,13 @@ fn client_reads_the_passphrase_from_a_file_or_says_it_is_missing() {
     std::fs::write(&file, "open sesame\n").expect("a file");
     assert_eq!(chat(&["--passphrase-file", file.to_str().expect("text")]), (Some(0), String::new()));
     let (status, said) = chat(&[]);
-    assert!(status == Some(1) && said.contains("name a file that has it with --passphrase-file"), "{said}");
+    assert!(
+        status == Some(1) && said.contains("give a file that contains it with --passphrase-file"),
+        "{said}"
+    );
     std::fs::write(&file, "close sesame\n").expect("a file");
     let (status, said) = chat(&["--passphrase-file", file.to_str().expect("text")]);
-    assert!(status == Some(1) && said.contains("that is not the passphrase of this room"), "{said}");
+    assert!(status == Some(1) && said.contains("wrong passphrase"), "{said}");
     std::fs::write(&file, "\n").expect("a file");
     assert_eq!(chat(&["--passphrase-file", file.to_str().expect("text")]).0, Some(2));
     daemon.stop();

@@ -73,15 +73,15 @@ impl Actor {
             | CloseReason::PeerTooLong
             | CloseReason::PeerNotReading => by_settings(reason, seen),
             CloseReason::PeerTooSlow | CloseReason::PeerHeldMost => one("Error: too slow"),
-            CloseReason::PeerReplaced => one("Error: you have come back through another connection"),
+            CloseReason::PeerReplaced => one("Error: you joined again through another connection"),
             CloseReason::PeerDenied => {
                 one("Error: control is for root and the daemon's own user, on the Unix socket")
             }
             CloseReason::TooMany => one(REFUSAL),
             CloseReason::NotAllowed | CloseReason::AddressNotAllowed => vec![self.not_allowed(reason)],
             CloseReason::PutOut => vec![
-                "Error: you have been put out of the room".to_owned(),
-                "Error: whoever runs this server has closed your connection".to_owned(),
+                "Error: you were removed from the room".to_owned(),
+                "Error: the administrator closed your connection".to_owned(),
             ],
             CloseReason::Withdrawn => {
                 vec![format!("Error: {} is no longer offered here", self.who.binding.service)]

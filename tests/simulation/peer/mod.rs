@@ -128,7 +128,7 @@ impl Actor {
         self.taken_at_error = self.taken;
         if let Conversation::Chat(chat) = &mut self.conversation
             && !chat.is_in_the_room()
-            && error.starts_with("somebody is called")
+            && error.starts_with("the name '")
         {
             let unit = format!("again{serial}\n").into_bytes();
             chat.insert_name(self.sent, unit.len() as u64);

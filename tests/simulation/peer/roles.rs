@@ -209,7 +209,7 @@ impl Actor {
             let (text, reply) = match random.below(10) {
                 0 => (
                     r#"{"cpu_percent":101}"#.to_owned(),
-                    "Error: cpu_percent is a number from 0 to 100, not 101",
+                    "Error: cpu_percent must be a number from 0 to 100, not 101",
                 ),
                 1 => ("latest nobody".to_owned(), "Error: no machine is called 'nobody' (latest lists them)"),
                 2 => (

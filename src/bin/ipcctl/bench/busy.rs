@@ -41,7 +41,7 @@ pub(crate) fn warning(others: f64) -> Option<String> {
     (others >= BUSY).then(|| {
         format!(
             "this machine was busy with something else ({others:.0} % of its processors' time): \
-             on a quiet one the figures are better, and the same each time"
+             on an idle machine the figures are better and repeatable"
         )
     })
 }

@@ -85,7 +85,7 @@ impl Carrier {
                     return Ok(true);
                 }
                 if heard.len() > MESSAGE_BYTES_MAX {
-                    return Err(io::Error::other("it sends a line that does not end"));
+                    return Err(io::Error::other("it sends a line without an end"));
                 }
                 heard.reserve(READ_BYTES);
                 if retry_on_intr(|| read(&*from, spare_capacity(heard)))? == 0 {

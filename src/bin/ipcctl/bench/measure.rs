@@ -137,7 +137,7 @@ pub(crate) fn run(
             };
         } else if let Some(timeout) = plan.timeout.filter(|timeout| since.elapsed() > *timeout) {
             let timeout = humantime::format_duration(timeout);
-            return Err(Fault::TimedOut(format!("no answer within {timeout}; --timeout sets another time")));
+            return Err(Fault::TimedOut(format!("no answer within {timeout}; --timeout changes this time")));
         }
         tell(match plan.limit {
             Limit::Count(all) => seen as f64 / (2 * all) as f64,
@@ -199,7 +199,7 @@ fn pin(process: Option<Pid>, processor: usize) -> Result<(), Fault> {
     let mut set = CpuSet::new();
     set.set(processor);
     sched_setaffinity(process, &set)
-        .map_err(|error| Fault::Broke(format!("cannot be kept on processor {processor}: {error}")))
+        .map_err(|error| Fault::Broke(format!("cannot be bound to processor {processor}: {error}")))
 }
 
 impl Limit {

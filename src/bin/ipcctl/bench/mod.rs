@@ -39,26 +39,26 @@ use super::{daemon, output};
 /// The progress bar's steps for each mechanism.
 const STEPS: u64 = 100;
 
-/// Measure round trips of one request over every mechanism: with an ipcd of its own, and between two bare processes
+/// Measure round trips of one request over every mechanism: with its own ipcd, and between two bare processes
 #[derive(Args)]
 pub(crate) struct Arguments {
-    /// Measure these alone, separated by commas
+    /// Measure only these, separated by commas
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     only: Vec<Mechanism>,
 
-    /// Make this many round trips one by one, and as many with several in flight
+    /// Make this many round trips one by one, and this many with several in flight
     #[arg(long, value_name = "N", conflicts_with = "duration", value_parser = clap::value_parser!(u64).range(1..=ROUND_TRIPS_MAX))]
     count: Option<u64>,
 
-    /// Make round trips one by one for this long, and as long with several in flight
+    /// Make round trips one by one for this time, and for the same time with several in flight
     #[arg(long, value_name = "DURATION", default_value = "500ms", value_parser = humantime::parse_duration)]
     duration: Duration,
 
-    /// The request, one of multiply's
+    /// The request, one that multiply can answer
     #[arg(long, value_name = "REQUEST", default_value = "5 10", allow_hyphen_values = true)]
     request: Question,
 
-    /// Keep each process on a processor: apart (if nothing else is said) on two, together on one
+    /// Keep the two processes on fixed processors: apart (the default) on two, together on one
     #[arg(long, value_name = "WHERE", num_args = 0..=1, require_equals = true, default_missing_value = "apart")]
     pin: Option<Pin>,
 
@@ -70,7 +70,7 @@ pub(crate) struct Arguments {
     #[arg(long)]
     markdown: bool,
 
-    /// Draw the figures into this file as well
+    /// Also draw the figures into this file
     #[arg(long, value_name = "FILE")]
     svg: Option<PathBuf>,
 }
@@ -88,7 +88,7 @@ pub(crate) fn run(reach: &ConnectOptions, arguments: &Arguments) -> Result<(), C
     let rows = match &reach.to {
         Some(_) if !arguments.only.is_empty() => {
             return Err(CliError::Usage(
-                "--to names one endpoint, which is all that is measured; leave out --only".to_owned(),
+                "with --to only that endpoint is measured; leave out --only".to_owned(),
             ));
         }
         Some(target) => vec![one(reach, target, &plan, &ground)?],
@@ -159,7 +159,7 @@ fn one(reach: &ConnectOptions, target: &Target, plan: &Plan, ground: &Workspace)
                 if matches!(place, ResolvedEndpoint::Udp(_) | ResolvedEndpoint::UnixGram(_)) =>
             {
                 return Err(CliError::TimedOut(format!(
-                    "{place}: {error}; of the datagrams of one sender the daemon answers 'answers_per_second', under [limits]: 0 is all of them"
+                    "{place}: {error}; the daemon limits the answers to each sender of datagrams: set answers_per_second = 0 under [limits]"
                 )));
             }
             Err(Fault::TimedOut(error)) => return Err(CliError::TimedOut(format!("{place}: {error}"))),

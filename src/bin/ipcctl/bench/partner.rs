@@ -54,7 +54,7 @@ pub(crate) fn run() -> Option<Result<(), CliError>> {
     if arguments.peek()? != PARTNER {
         return None;
     }
-    let wrong = |_| CliError::Usage(format!("{PARTNER} is for ipcctl bench alone"));
+    let wrong = |_| CliError::Usage(format!("{PARTNER} is only for ipcctl bench"));
     Some(Arguments::try_parse_from(arguments).map_err(wrong).and_then(|arguments| work(&arguments)))
 }
 
@@ -64,7 +64,7 @@ fn work(arguments: &Arguments) -> Result<(), CliError> {
     // It may have gone before that was set.
     let is_parent = getppid().is_some_and(|parent| parent.as_raw_nonzero().get() == arguments.bench);
     if !is_parent || !is_this_program(arguments.bench) {
-        return Err(CliError::Usage(format!("{PARTNER} is for ipcctl bench alone")));
+        return Err(CliError::Usage(format!("{PARTNER} is only for ipcctl bench")));
     }
     match &arguments.task {
         Task::Daemon { config } => become_daemon(&[], config),
@@ -116,7 +116,7 @@ fn carrier(task: &Task) -> io::Result<Carrier> {
 /// The descriptors that came with standard input.
 fn given<const N: usize>() -> io::Result<[OwnedFd; N]> {
     let descriptors = unpack(io::stdin())?;
-    descriptors.try_into().map_err(|_| io::Error::other("standard input is not what the bench gives"))
+    descriptors.try_into().map_err(|_| io::Error::other("standard input is not from ipcctl bench"))
 }
 
 /// Standard input for a partner that is to have these.

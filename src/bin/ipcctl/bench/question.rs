@@ -45,7 +45,7 @@ impl Question {
                 Ok(true) if heard == reply => {}
                 Ok(true) => {
                     let (said, expected) = (heard.escape_ascii(), reply.escape_ascii());
-                    return Err(format!("it answers \"{said}\" and not \"{expected}\", as multiply does"));
+                    return Err(format!("it answers \"{said}\", but multiply would answer \"{expected}\""));
                 }
                 Ok(false) => return Err("it ended without an answer".to_owned()),
                 Err(error) => return Err(error.to_string()),

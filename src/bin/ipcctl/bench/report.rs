@@ -78,8 +78,8 @@ impl Row {
 impl Partner {
     pub(super) fn heading(self) -> &'static str {
         match self {
-            Partner::Ipcd => "with the daemon: its event loop, its framing, its limits",
-            Partner::Ipcctl => "between two bare processes, which do nothing else",
+            Partner::Ipcd => "with the daemon: event loop, framing, limits",
+            Partner::Ipcctl => "between two bare processes that do nothing else",
         }
     }
 
@@ -126,7 +126,7 @@ impl Report {
     pub(crate) fn heading(&self) -> [String; 2] {
         let Report { ipcctl, date, machine, pinned, request, .. } = self;
         let pinned = match pinned {
-            Some(Pin::Apart) => "each process on a processor of its own",
+            Some(Pin::Apart) => "each process on its own processor",
             Some(Pin::Together) => "both processes on one processor",
             None => "not pinned",
         };
@@ -182,7 +182,7 @@ impl Report {
         let all = fastest(&mut self.mechanisms.iter()).filter(|_| has_several);
         let of_ipcd = |row: &&Row| row.partner == Partner::Ipcd;
         let sentence = all.map(|all| match fastest(&mut self.mechanisms.iter().filter(of_ipcd)) {
-            Some(ipcd) if ipcd != all => format!("Fastest here: {all}; of those with the daemon: {ipcd}."),
+            Some(ipcd) if ipcd != all => format!("Fastest here: {all}; with the daemon: {ipcd}."),
             _ => format!("Fastest here: {all}."),
         });
         let warning =

@@ -33,7 +33,7 @@ pub(crate) fn start(
         let arguments = [OsString::from("daemon"), config.into()];
         let partner = ground
             .start(arguments, Stdio::null(), Stdio::null())
-            .map_err(|error| format!("no other process can be started: {error}"))?;
+            .map_err(|error| format!("cannot start another process: {error}"))?;
         match partner.wait_until_ready(timeout) {
             Ok(()) => return Ok((partner, place)),
             Err(error) if tries > 0 && error.contains("in use") => {}
@@ -52,7 +52,7 @@ pub(crate) fn start_on_pipes(ground: &Workspace) -> Result<(Partner, OwnedFd, Ow
     let arguments = [OsString::from("daemon-on-pipes"), config.into()];
     let partner = ground
         .start(arguments, theirs_in.into(), theirs_out.into())
-        .map_err(|error| format!("no other process can be started: {error}"))?;
+        .map_err(|error| format!("cannot start another process: {error}"))?;
     Ok((partner, to, from))
 }
 
@@ -74,7 +74,7 @@ pub(crate) fn find() -> Result<PathBuf, String> {
     let beside = std::env::current_exe().ok().and_then(|path| Some(path.parent()?.join("ipcd")));
     let system = PathBuf::from("/usr/sbin/ipcd");
     let found = beside.into_iter().chain([system]).find(|path| path.is_file());
-    found.ok_or_else(|| "there is no ipcd beside ipcctl or in /usr/sbin".to_owned())
+    found.ok_or_else(|| "no ipcd found in the directory of ipcctl or in /usr/sbin".to_owned())
 }
 
 fn place(mechanism: Mechanism, ground: &Workspace) -> io::Result<ResolvedEndpoint> {

@@ -65,7 +65,7 @@ impl Workspace {
                 // Held to the end: nothing new comes after it.
                 let mut belongings = lock(&theirs);
                 belongings.clear();
-                // The shell is to see what ended us.
+                // So that the shell sees which signal ended the program.
                 let _ = signal_hook::low_level::emulate_default_handler(signal);
             }
         });
@@ -186,7 +186,7 @@ impl Partner {
             }
             if heard.is_over {
                 let last = heard.last.clone();
-                return Err(last.unwrap_or_else(|| "it ended at once, without a word".to_owned()));
+                return Err(last.unwrap_or_else(|| "it ended at once, without a message".to_owned()));
             }
             let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
             heard = match left {

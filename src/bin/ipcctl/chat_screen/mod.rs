@@ -82,7 +82,7 @@ pub(crate) fn run(reach: &ConnectOptions, mut speech: Speech) -> Result<(), CliE
         height: 0,
     };
     if !room.speech.is_echoed() {
-        room.note("what you type goes to your partner, as soon as there is one; bye or Ctrl-D ends the talk");
+        room.note("your lines go to your partner, as soon as there is one; bye or Ctrl-D ends the talk");
     }
     while room.turn(&mut screen)? {}
     Ok(())
@@ -374,7 +374,7 @@ impl Room {
                 let is_news = tie.lose(why.clone());
                 self.phase = Phase::Live(tie);
                 if is_news {
-                    self.note(&format!("{why}; trying again until it is there"));
+                    self.note(&format!("{why}; trying again until the daemon is back"));
                 }
                 true
             }

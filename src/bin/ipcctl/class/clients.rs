@@ -11,7 +11,7 @@ pub(super) const CLIENTS: &str = ipcd::engine::words::CLIENTS;
 
 /// One who asks, as with watch.
 const NOT_FOR_YOU: &str =
-    "class is for root, the daemon's own user, and whom allow_users and allow_groups under [watch] name";
+    "class is only for root, the daemon's own user, and those in allow_users or allow_groups under [watch]";
 
 /// What a report says of everybody.
 pub(super) fn clients(conversation: &Conversation, line: &str) -> Result<Vec<Value>, CliError> {

@@ -18,20 +18,20 @@ use super::services::STATUS;
 use super::{output, report};
 use rows::{Row, lines, sorted};
 
-/// Show how everybody gets on: a row for each address or user, those in trouble first; in a pipe: lines, again and again
+/// Show the progress of each address or user, those in trouble first; in a pipe: one line for each, at each update
 ///
-/// Each row has the name in the chat, the machine's name, how busy it and its memory are, connections, messages, errors, and the last hint with its age.
+/// Each row has the name in the chat, the machine's name, its processor and memory load, connections, messages, errors, and the last hint with its age.
 #[derive(Args)]
 pub(crate) struct Arguments {
-    /// The time between two looks, 100ms at least
+    /// The time between two updates, at least 100ms
     #[arg(long, value_name = "DURATION", default_value = "1s", value_parser = report::every)]
     every: Duration,
 
-    /// Look once, and print lines on a terminal too
+    /// Update once, and print lines on a terminal too
     #[arg(long)]
     once: bool,
 
-    /// Print one JSON array for each look: an object for each address or user, as in the daemon's status
+    /// Print one JSON array for each update: an object for each address or user, as in the daemon's status
     #[arg(long)]
     json: bool,
 }

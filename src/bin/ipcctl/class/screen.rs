@@ -119,7 +119,7 @@ impl Desk {
                 Ok(told) => {
                     self.is_asked = false;
                     if self.tie.handle_answer() {
-                        self.note = Some("the daemon is there again");
+                        self.note = Some("the daemon is back");
                     }
                     self.take(told);
                 }
@@ -166,8 +166,8 @@ impl Desk {
                 let row = self.at().and_then(|at| self.rows.get(at));
                 match row.map(Row::filter) {
                     Some(Some(filter)) => return Next::Watch(filter),
-                    Some(None) => self.note = Some("nobody can be told apart there"),
-                    None => self.note = Some("choose a row first: arrows"),
+                    Some(None) => self.note = Some("that client cannot be identified"),
+                    None => self.note = Some("select a row first, with the arrow keys"),
                 }
             }
             _ => {}
@@ -214,7 +214,7 @@ impl Desk {
 
     fn draw_rows(&self, frame: &mut Frame<'_>, area: Rect) {
         if self.rows.is_empty() {
-            let text = "nobody has been here yet; a row for each address or user comes by itself";
+            let text = "no clients yet; each address or user will get a row";
             return frame.render_widget(Line::from(cut(text, usize::from(area.width))), area);
         }
         let columns = fitting(&self.rows, usize::from(area.width));

@@ -15,22 +15,22 @@ use super::daemon::Conversation;
 use super::error::CliError;
 use super::{output, report};
 
-/// Show all machines that report to stats; in a pipe: a line for each, again and again
+/// Show all machines that report to stats; in a pipe: one line for each, at each update
 #[derive(Args)]
 pub(crate) struct Arguments {
-    /// The time between two looks, 100ms at least
+    /// The time between two updates, at least 100ms
     #[arg(long, value_name = "DURATION", default_value = "1s", value_parser = report::every)]
     every: Duration,
 
-    /// Look once, and print lines on a terminal too
+    /// Update once, and print lines on a terminal too
     #[arg(long)]
     once: bool,
 
-    /// What the machines are sorted by
+    /// The sort order of the machines
     #[arg(long, value_name = "FIGURE", default_value = "host")]
     sort: Sort,
 
-    /// Print one JSON array for each look: what each machine reported last, and its age
+    /// Print one JSON array for each update: the last report of each machine, and its age
     #[arg(long)]
     json: bool,
 }

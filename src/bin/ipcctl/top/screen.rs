@@ -184,7 +184,7 @@ impl Board {
             }
         }
         if self.asked.is_empty() && self.tie.handle_answer() {
-            self.note = Some("the daemon is there again");
+            self.note = Some("the daemon is back");
         }
         Ok(())
     }
@@ -307,7 +307,7 @@ impl Board {
         };
         [
             String::new(),
-            "no machine reports yet; on each, run".to_owned(),
+            "no machine reports yet; run on each:".to_owned(),
             format!("ipcctl --to {place} report"),
             "and on this one (HOST): ipcctl report".to_owned(),
         ]

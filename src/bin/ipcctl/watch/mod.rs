@@ -15,32 +15,32 @@ use super::daemon::Conversation;
 use super::error::CliError;
 use super::{link, output};
 
-/// Show what connections do, as it happens, and what was wrong with a client; in a pipe: a line for each
+/// Show live what connections do, and what was wrong with a client; in a pipe: one line for each event
 ///
-/// Each line has the time, the endpoint, the peer and what it did. Hints name the classic mistakes and say what would be right.
+/// Each line has the time, the endpoint, the peer and what it did. Hints name the classic mistakes and say how to correct them.
 #[derive(Args)]
 pub(crate) struct Arguments {
-    /// Show this service alone
+    /// Show only this service
     #[arg(long, value_name = "NAME")]
     service: Option<String>,
 
-    /// Show this peer alone: the beginning of its address, pid:PID or uid:UID
+    /// Show only this peer: the beginning of its address, pid:PID or uid:UID
     #[arg(long, value_name = "PEER")]
     peer: Option<String>,
 
-    /// Show this address alone, whatever its port
+    /// Show only this address, with any port
     #[arg(long, value_name = "ADDRESS")]
     address: Option<IpAddr>,
 
-    /// Show alone who has, or had last, this name in the chat
+    /// Show only the client that has, or had last, this name in the chat
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
 
-    /// Show hints alone: the classic mistakes, and what would be right
+    /// Show only hints: the classic mistakes, and how to correct them
     #[arg(long)]
     hints: bool,
 
-    /// Print JSON, an object a line
+    /// Print JSON, one object on each line
     #[arg(long)]
     json: bool,
 }
@@ -53,7 +53,7 @@ impl Arguments {
             match value {
                 Some(value) if value.is_empty() || value.contains(char::is_whitespace) => {
                     return Err(CliError::Usage(format!(
-                        "--{name} '{}': it is one word",
+                        "--{name} '{}': it must be one word",
                         value.escape_debug()
                     )));
                 }
@@ -66,7 +66,7 @@ impl Arguments {
         if let Some(name) = &self.name {
             if name.trim().is_empty() || name.contains(char::is_control) {
                 return Err(CliError::Usage(format!(
-                    "--name '{}': it is a name in the chat",
+                    "--name '{}': it must be a valid chat name",
                     name.escape_debug()
                 )));
             }
@@ -147,7 +147,7 @@ fn coloured(line: &str) -> String {
     let what = line.splitn(4, "  ").nth(3).unwrap_or(line);
     let colour = match what {
         _ if what.starts_with("hint: ") => "1;33",
-        _ if what.starts_with("told: ") || what.starts_with("dropped: ") => "31",
+        _ if what.starts_with("error reply: ") || what.starts_with("dropped: ") => "31",
         _ if what.starts_with('…') => "35",
         _ if what.starts_with("message ") || what.starts_with("reply ") => return line.to_owned(),
         _ => "2",

@@ -214,7 +214,7 @@ impl WatchScreen {
                     self.filter = asked;
                 }
                 let zero = *self.zero.get_or_insert(time - ours);
-                let again = if self.tie.handle_answer() { "the daemon is there again; " } else { "" };
+                let again = if self.tie.handle_answer() { "the daemon is back; " } else { "" };
                 let at = time - zero;
                 self.scrollback.push(Kind::Note, format!("-- +{at:.6} s  {again}watching: {filter}"));
                 self.shown = filter;
@@ -256,7 +256,7 @@ impl WatchScreen {
 
     fn lose(&mut self, why: &str) {
         if self.tie.lose(why.to_owned()) {
-            self.scrollback.push(Kind::Note, format!("-- {why}; trying again until it is there"));
+            self.scrollback.push(Kind::Note, format!("-- {why}; trying again until the daemon is back"));
         }
     }
 
