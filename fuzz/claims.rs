@@ -98,7 +98,7 @@ pub fn configuration_is_read_or_every_mistake_has_a_place(bytes: &[u8]) {
     let Err(errors) = Config::parse(Path::new("f"), text) else { return };
     assert!(errors.iter().next().is_some());
     for (index, error) in errors.iter().enumerate() {
-        if index == 100 && error.ends_with(" more mistakes; correct these first") {
+        if index == 100 && error.ends_with(" more errors; correct these first") {
             continue; // the last
         }
         let place = error.strip_prefix("f:").unwrap_or_else(|| panic!("{error}"));
