@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Multiplies with lines, by bash alone. Usage: multiply.sh [PORT [A B]]
+# Multiplies with lines, using only bash. Usage: multiply.sh [PORT [A B]]
 port=${1:-65432} a=${2:-5} b=${3:-10}
 # No such file exists: bash itself connects. dash and sh do not know this.
 exec 3<> "/dev/tcp/localhost/$port" || exit 1

@@ -14,7 +14,7 @@ int main(int argc, char **argv) {
         return perror("connect"), 1;
     dprintf(s, "%s\n", argc > 2 ? argv[2] : "alice"); /* the first line is the name */
     int from[] = {STDIN_FILENO, s};
-    for (int i = 0; i < 2; i++) /* level-triggered: told again as long as there is something to read */
+    for (int i = 0; i < 2; i++) /* level-triggered: reported again while there is something to read */
         if (epoll_ctl(poller, EPOLL_CTL_ADD, from[i], &(struct epoll_event){.events = EPOLLIN, .data.fd = from[i]}) != 0)
             return perror("epoll_ctl (standard input must be a terminal or a pipe, not a file)"), 1;
     for (;;) {
@@ -26,12 +26,12 @@ int main(int argc, char **argv) {
         if (event.data.fd == s && n <= 0)
             return n < 0; /* the room is closed */
         if (event.data.fd == s) {
-            fwrite(text, 1, n, stdout), fflush(stdout); /* the LFs are in it */
+            fwrite(text, 1, n, stdout), fflush(stdout); /* with its LFs */
         } else if (n > 0) {
-            write(s, text, n); /* a terminal hands over whole lines, with their LF */
+            write(s, text, n); /* a terminal delivers whole lines, with their LF */
         } else {
             epoll_ctl(poller, EPOLL_CTL_DEL, STDIN_FILENO, NULL);
-            dprintf(s, "{quit}\n"); /* the daemon says {quit} and closes */
+            dprintf(s, "{quit}\n"); /* the daemon answers {quit} and closes */
         }
     }
 }

@@ -10,12 +10,12 @@ int main(int argc, char **argv) {
     const char *a = argc > 3 ? argv[2] : "5", *b = argc > 3 ? argv[3] : "10";
     char name[4096], line[8192];
     snprintf(name, sizeof name, "%s.out", path);
-    int replies = open(name, O_RDONLY | O_NONBLOCK); /* else open() waits for the other end */
+    int replies = open(name, O_RDONLY | O_NONBLOCK); /* otherwise open() waits for the other end */
     snprintf(name, sizeof name, "%s.in", path);
     int requests = open(name, O_WRONLY | O_NONBLOCK);
     if (replies < 0 || requests < 0)
         return perror(path), 1;
-    dprintf(requests, "%s %s\n", a, b); /* up to PIPE_BUF bytes stay together, whoever else writes */
+    dprintf(requests, "%s %s\n", a, b); /* up to PIPE_BUF bytes stay together, even with other writers */
     for (int lines = 0; lines < 2; lines++) { /* "Data received\n", then "50.0\n" */
         size_t n = 0;
         do {

@@ -11,7 +11,7 @@ int main(int argc, char **argv) {
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *all, *one;
     if (getaddrinfo("localhost", port, &hints, &all) != 0)
         return fprintf(stderr, "localhost:%s: no such address\n", port), 1;
-    int s = -1; /* localhost is ::1 and 127.0.0.1: try each */
+    int s = -1; /* localhost is ::1 and 127.0.0.1: try both */
     for (one = all; one != NULL; one = one->ai_next) {
         s = socket(one->ai_family, one->ai_socktype, 0);
         if (connect(s, one->ai_addr, one->ai_addrlen) == 0)
@@ -21,7 +21,7 @@ int main(int argc, char **argv) {
     if (one == NULL)
         return perror("connect"), 1;
     FILE *replies = fdopen(s, "r"), *requests = fdopen(dup(s), "w");
-    fprintf(requests, "%s %s\n", a, b); /* "5 10\n": no NUL goes over the wire */
+    fprintf(requests, "%s %s\n", a, b); /* "5 10\n": no NUL is sent */
     fflush(requests);                   /* one write for the whole line */
     char line[8192];
     for (int i = 0; i < 2; i++) { /* "Data received\n", then "50.0\n" */

@@ -5,7 +5,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
-static int receive(int s, char *text, size_t size) { /* up to the NUL: recv() may bring less, or more */
+static int receive(int s, char *text, size_t size) { /* up to the NUL: recv() may return less, or more */
     for (size_t n = 0; n < size; n++) {
         if (recv(s, text + n, 1, 0) != 1)
             return -1;

@@ -10,9 +10,9 @@ int main(int argc, char **argv) {
     struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(atoi(port))};
     to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     int s = socket(AF_INET, SOCK_DGRAM, 0);
-    struct timeval patience = {.tv_sec = 2}; /* UDP loses datagrams and says nothing */
+    struct timeval patience = {.tv_sec = 2}; /* UDP loses datagrams silently */
     setsockopt(s, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
-    if (s < 0 || connect(s, (struct sockaddr *)&to, sizeof to) != 0) /* sends nothing: fixes where to */
+    if (s < 0 || connect(s, (struct sockaddr *)&to, sizeof to) != 0) /* sends nothing: only sets the destination */
         return perror("connect"), 1;
     char text[2048];
     snprintf(text, sizeof text, "%s %s", a, b);
@@ -22,7 +22,7 @@ int main(int argc, char **argv) {
         ssize_t n = recv(s, text, sizeof text - 1, 0);
         if (n < 0)
             return perror("recv"), 1;
-        text[n] = '\0'; /* recv() does not: what came is no C string yet */
+        text[n] = '\0'; /* recv() does not add it */
     } while (strcmp(text, "Data received") == 0);
     int wrong = strncmp(text, "Error: ", 7) == 0;
     fprintf(wrong ? stderr : stdout, "%s\n", text);

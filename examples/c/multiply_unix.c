@@ -16,7 +16,7 @@ int main(int argc, char **argv) {
     if (s < 0 || connect(s, (struct sockaddr *)&to, sizeof to) != 0)
         return perror(path), 1;
     FILE *replies = fdopen(s, "r");
-    dprintf(s, "multiply\n%s %s\n", a, b); /* the first line chooses the service */
+    dprintf(s, "multiply\n%s %s\n", a, b); /* the first line selects the service */
     char line[8192];
     for (int i = 0; i < 2; i++) { /* "Data received\n", then "50.0\n" */
         if (fgets(line, sizeof line, replies) == NULL)

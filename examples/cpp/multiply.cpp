@@ -5,7 +5,7 @@
 #include <string>
 #include <sys/socket.h>
 
-// What has arrived comes in pieces of any size: keep the rest for the next call.
+// Data arrives in pieces of any size: keep the rest for the next call.
 static std::string read_line(int s, std::string &rest) {
     char piece[1024];
     while (rest.find('\n') == std::string::npos) {

@@ -3,7 +3,7 @@
 main([]) -> main(["65432"]);
 main([Port]) -> main([Port, "5", "10"]);
 main([Port, A, B]) ->
-    %% {packet, line}: each receive is one line, whatever the segments were.
+    %% {packet, line}: each receive is one line, however the segments arrive.
     case gen_tcp:connect("localhost", list_to_integer(Port), [binary, {packet, line}, {active, false}], 5000) of
         {ok, Socket} ->
             ok = gen_tcp:send(Socket, [A, " ", B, "\n"]), % on the wire: "5 10\n"

@@ -1,5 +1,5 @@
 #!/usr/bin/env escript
-%% Multiplies with {packet, 2}: Erlang puts a length of two bytes before each message and takes it off again.
+%% Multiplies with {packet, 2}: Erlang adds a length of two bytes before each message, and removes it on receipt.
 %% Usage: escript multiply_packet.erl [PORT [A B]]
 main([]) -> main(["65432"]);
 main([Port]) -> main([Port, "5", "10"]);

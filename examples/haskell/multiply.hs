@@ -13,7 +13,7 @@ multiply port a b = do
   connection <- socket (addrFamily address) Stream defaultProtocol
   connect connection (addrAddress address)
   lines' <- socketToHandle connection ReadWriteMode
-  -- NoBuffering, the default of such a handle, would send each character by itself.
+  -- NoBuffering, the default of such a handle, would send each character separately.
   hSetBuffering lines' LineBuffering
   hPutStrLn lines' (a ++ " " ++ b) -- on the wire: "5 10\n"
   hGetLine lines' >>= hPutStrLn stderr -- Data received

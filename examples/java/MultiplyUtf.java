@@ -10,7 +10,7 @@ public class MultiplyUtf {
             DataOutputStream requests = new DataOutputStream(socket.getOutputStream());
             DataInputStream replies = new DataInputStream(socket.getInputStream());
             requests.writeUTF(a + " " + b); // on the wire: 00 04 "5 10"
-            // The daemon answers in the same form. Programs in other languages do not know it: send lines to them.
+            // The daemon answers in the same form. Servers in other languages do not know it: send them lines.
             System.err.println(replies.readUTF()); // 00 0d "Data received"
             String reply = replies.readUTF();      // 00 04 "50.0"
             if (reply.startsWith("Error: ")) {

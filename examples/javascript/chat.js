@@ -9,7 +9,7 @@ const socket = net.connect(Number(port), 'localhost', () => {
   keyboard.on('line', line => socket.write(line + '\n')); // one line is one message
   keyboard.on('close', () => socket.write('{quit}\n')); // the daemon says {quit} and closes
 });
-// Nothing waits: Node calls back for the keyboard and for the room as they come.
+// Nothing blocks: Node calls back for input from the keyboard and from the room.
 readline.createInterface({ input: socket }).on('line', line => console.log(line));
 socket.on('end', () => process.exit(0));
 socket.on('error', error => {

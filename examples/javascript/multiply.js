@@ -6,7 +6,7 @@ const [port = '65432', a = '5', b = '10'] = process.argv.slice(2);
 const socket = net.connect(Number(port), 'localhost', () => {
   socket.write(`${a} ${b}\n`); // on the wire: "5 10\n"
 });
-// A 'data' event is whatever has arrived: half a reply, or two. readline cuts it into lines.
+// A 'data' event is whatever has arrived: half a reply, or two. readline splits it into lines.
 const replies = [];
 readline.createInterface({ input: socket }).on('line', line => {
   replies.push(line);

@@ -5,8 +5,8 @@ import sys
 
 async def multiply(port, a, b):
     reader, writer = await asyncio.open_connection("localhost", port)
-    # On the wire: b"5 10\n". Without the \n the readline() below would wait for ever: the replies to a client
-    # that ends nothing are not ended either.
+    # On the wire: b"5 10\n". Without the \n, readline() below would wait for ever: a client that sends
+    # no line ends gets none.
     writer.write(f"{a} {b}\n".encode())
     await writer.drain()
     print((await reader.readline()).decode().rstrip("\n"), file=sys.stderr)  # b"Data received\n"

@@ -5,13 +5,13 @@ import sys
 
 path, a, b = (sys.argv[1:] + ["/run/ipcd/multiply", "5", "10"][len(sys.argv) - 1:])[:3]
 try:
-    # O_NONBLOCK: else the open would wait until the daemon has the other end open.
+    # O_NONBLOCK: otherwise open would wait until the daemon has opened the other end.
     replies = os.open(path + ".out", os.O_RDONLY | os.O_NONBLOCK)
     requests = os.open(path + ".in", os.O_WRONLY | os.O_NONBLOCK)
     os.write(requests, f"{a} {b}\n".encode())  # up to PIPE_BUF bytes stay together, whoever else writes
 except OSError as error:
     sys.exit(f"{path}: {error.strerror}")
-# Everybody shares the one answering pipe: of two clients at once each may read the other's replies.
+# All clients share the one reply pipe: two clients at the same time may read each other's replies.
 text = b""
 while text.count(b"\n") < 2:
     if not select.select([replies], [], [], 2)[0]:

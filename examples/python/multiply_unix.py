@@ -7,7 +7,7 @@ try:
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
         connection.connect(path)
         with connection.makefile("rw", encoding="utf-8", newline="\n") as lines:
-            # One socket, many services: the first line chooses one. What names none goes to multiply.
+            # One socket, many services: the first line selects one. A line that names no service goes to multiply.
             lines.write(f"multiply\n{a} {b}\n")
             lines.flush()
             print(lines.readline().rstrip("\n"), file=sys.stderr)  # b"Data received\n"

@@ -3,7 +3,7 @@ arguments <- commandArgs(trailingOnly = TRUE)
 port <- if (length(arguments) > 0) arguments[1] else "65432"
 a <- if (length(arguments) > 2) arguments[2] else "5"
 b <- if (length(arguments) > 2) arguments[3] else "10"
-# blocking: readLines() waits for whole lines; without it, it returns what is there, often nothing.
+# blocking: readLines() waits for whole lines; otherwise it returns what has arrived, often nothing.
 connection <- tryCatch(
   suppressWarnings(socketConnection("localhost", as.integer(port), blocking = TRUE, open = "r+", timeout = 10)),
   error = function(problem) {

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 fn multiply(port: &str, a: &str, b: &str) -> io::Result<String> {
     let mut connection = TcpStream::connect(("localhost", port.parse().map_err(io::Error::other)?))?;
-    // One write for the whole line. write!(connection, "{a} {b}\n") would be one system call for each piece of it.
+    // One write for the whole line. write!(connection, "{a} {b}\n") would be one system call for each piece.
     connection.write_all(format!("{a} {b}\n").as_bytes())?;
     let mut replies = BufReader::new(connection).lines();
     let mut next = || replies.next().unwrap_or_else(|| Err(io::ErrorKind::UnexpectedEof.into()));

@@ -7,7 +7,7 @@ if {[catch {socket localhost $port} connection]} {
     puts stderr "localhost:$port: $connection"
     exit 1
 }
-# By default Tcl sends CR LF and waits until 4 KiB have gathered.
+# By default Tcl sends CR LF and buffers 4 KiB.
 fconfigure $connection -translation lf -buffering line -encoding utf-8
 puts $connection "$a $b"           ;# on the wire: "5 10\n"
 puts stderr [gets $connection]     ;# Data received
