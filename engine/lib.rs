@@ -1,4 +1,4 @@
-//! ipcd's engine as a library: every service, and not one socket. See [`engine`].
+//! ipcd's engine as a library: every service, without any socket. See [`engine`].
 
 #[path = "../src/engine/mod.rs"]
 pub mod engine;

@@ -1,5 +1,5 @@
-//! Where something is said: one URL-like string, the same in the configuration, the log and on the command line.
-//! Knows how an endpoint is written; has never opened one.
+//! Endpoints: one URL-like string, the same in the configuration, the log and on the command line.
+//! Knows the syntax; opens nothing.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -8,7 +8,7 @@ use std::str::FromStr;
 
 use crate::engine::transport::Transport;
 
-/// The longest path a Unix socket can have, in bytes: `sun_path` is 108, the last one NUL (unix(7)).
+/// The longest path of a Unix socket, in bytes: `sun_path` has 108, the last one is NUL (unix(7)).
 pub const UNIX_PATH_BYTES_MAX: usize = 107;
 
 /// Where something is said: on the network at an `N`, or in the file system.
@@ -46,7 +46,7 @@ pub struct HostPort {
 /// The host part of a TCP or UDP endpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Host {
-    /// `localhost`: 127.0.0.1 and ::1, whichever this machine has.
+    /// `localhost`: 127.0.0.1 and ::1, or the one that this machine has.
     Localhost,
     /// One address.
     Address(IpAddr),
@@ -106,7 +106,7 @@ impl<N> At<N> {
         }
     }
 
-    /// Its path, of one in the file system; a FIFO's without `.in` and `.out`.
+    /// The path of an endpoint in the file system; of a FIFO without `.in` and `.out`.
     pub fn path(&self) -> Option<&Path> {
         match self {
             At::Tcp(_) | At::Udp(_) => None,
@@ -128,7 +128,7 @@ impl<N> At<N> {
 }
 
 impl Endpoint {
-    /// The places this endpoint stands for: two for `localhost`, one otherwise.
+    /// The places of this endpoint: two for `localhost`, otherwise one.
     pub fn places(&self, runtime_directory: &Path) -> Vec<ResolvedEndpoint> {
         let at =
             |family| self.map(|network| network.address(family), |path| resolve(path, runtime_directory));
@@ -138,7 +138,7 @@ impl Endpoint {
         }
     }
 
-    /// Whether it is at `localhost`, of which a machine may have one half alone.
+    /// Whether it is at `localhost`, of which a machine may have only one address.
     pub fn is_localhost(&self) -> bool {
         self.network().is_some_and(|network| network.host == Host::Localhost)
     }
@@ -181,7 +181,7 @@ fn resolve(path: &Path, runtime_directory: &Path) -> PathBuf {
 impl FromStr for Endpoint {
     type Err = String;
 
-    /// Reads an endpoint; the error says what is wrong and what would be right, without repeating the text.
+    /// Parses an endpoint; the error says what is wrong and what would be right, without repeating the text.
     fn from_str(text: &str) -> Result<Self, String> {
         let Some((scheme, rest)) = text.split_once("://") else {
             return Err(
@@ -215,7 +215,7 @@ fn network(rest: &str) -> Result<HostPort, String> {
     Ok(HostPort { host, port })
 }
 
-/// `u16::from_str` accepts `+80`, which no URL does.
+/// `u16::from_str` accepts `+80`, which is not valid in a URL.
 fn port_has_sign(rest: &str) -> bool {
     rest.rsplit_once(':').is_some_and(|(_, port)| port.starts_with('+'))
 }
@@ -229,7 +229,7 @@ fn address(host: &str) -> Result<IpAddr, String> {
         Some(inner) => {
             let address: Ipv6Addr = inner.parse().map_err(|_| wrong())?;
             match address.to_ipv4_mapped() {
-                // An IPv6 socket takes no IPv4 here (IPV6_V6ONLY).
+                // An IPv6 socket accepts no IPv4 here (IPV6_V6ONLY).
                 Some(ipv4) => Err(format!("an IPv4 address is written without the brackets: {ipv4}")),
                 None => Ok(IpAddr::V6(address)),
             }

@@ -1,4 +1,4 @@
-//! One request to multiply, with a `Vec` in place of a socket.
+//! One request to multiply, with a `Vec` instead of a socket.
 
 use std::rc::Rc;
 

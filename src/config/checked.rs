@@ -1,4 +1,4 @@
-//! The configuration as the rest of the daemon knows it, and what is wrong with one. Does not know how it is written.
+//! The checked configuration, as the rest of the daemon uses it, and the errors of an invalid one. Does not know the syntax.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -15,23 +15,23 @@ use crate::engine::transport::Transport;
 /// The whole configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
-    /// The file it was read from; `None`: built in.
+    /// The file it was read from; `None`: the built-in configuration.
     pub file: Option<PathBuf>,
-    /// What is logged.
+    /// The log level.
     pub log_level: LevelFilter,
-    /// Whether a file says so.
+    /// Whether the file sets the log level.
     pub is_log_level_given: bool,
-    /// Connections the kernel keeps for a listener that has not accepted them yet: 1 to 65535.
+    /// Connections that the kernel queues for each listener: 1 to 65535.
     pub listen_backlog: i32,
-    /// The time a stop takes at most; zero: none is waited for.
+    /// The most time that a stop may take; zero: close everything at once.
     pub shutdown_grace: Duration,
-    /// Keys that mean nothing where they stand: `FILE:LINE:COLUMN: what; what would be right`.
+    /// Keys without effect in their table: `FILE:LINE:COLUMN: what; what would be right`.
     pub without_effect: Vec<String>,
-    /// Where what is said in the room is written down.
+    /// The transcript of the chat; `None`: none.
     pub transcript: Option<PathBuf>,
-    /// What the engine is told.
+    /// The settings of the engine.
     pub settings: Settings,
-    /// The endpoints, by service in the order of [`Service::ALL`] and within one as written; no two can meet on one socket.
+    /// The endpoints, by service in the order of [`Service::ALL`], then in the order of the file; no two conflict.
     pub listens: Vec<Listen>,
 }
 
@@ -40,29 +40,29 @@ pub struct Config {
 pub struct Listen {
     /// Where to listen.
     pub endpoint: Endpoint,
-    /// What is said there.
+    /// The service.
     pub service: Service,
     /// The permission bits of a socket file or FIFO: 0 to 0o777.
     pub mode: u32,
     /// The group of a socket file or FIFO.
     pub group: String,
-    /// Whether somebody has asked for that group; else nobody is told if there is none.
+    /// Whether the file names the group; only then is a missing group a warning.
     pub is_group_given: bool,
-    /// Who may come in, of those whom mode and group let connect, beside root and the daemon's own user; `None`: all.
+    /// Who may connect, of those that mode and group allow, in addition to root and the daemon's own user; `None`: all.
     pub allowed: Option<Allowed>,
-    /// Where it is written, for messages: `/etc/ipcd/ipcd.toml:14:11`, or `the built-in configuration`.
+    /// Its place in the file, for messages: `/etc/ipcd/ipcd.toml:14:11`, or `the built-in configuration`.
     pub place: String,
 }
 
 impl Listen {
-    /// What what is said there travels on.
+    /// The transport of the endpoint.
     pub fn transport(&self) -> Transport {
         self.endpoint.scheme().transport
     }
 }
 
 impl Config {
-    /// Where to write what is to be changed, for messages.
+    /// Where to make a change, for messages.
     pub fn file_to_change(&self) -> String {
         match &self.file {
             Some(file) => file.display().to_string(),
@@ -71,7 +71,7 @@ impl Config {
     }
 }
 
-/// Everything that is wrong with a configuration, at least one line: `FILE:LINE:COLUMN: what is wrong; what would be right`.
+/// All errors of a configuration, at least one line: `FILE:LINE:COLUMN: what is wrong; what would be right`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Errors(Vec<String>);
 

@@ -1,4 +1,4 @@
-//! What holds unless the configuration says otherwise, and the endpoints that are there without one.
+//! The defaults, and the endpoints of the built-in configuration.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -10,20 +10,20 @@ use crate::endpoint::{Endpoint, Host, HostPort};
 use crate::engine::limits::Settings;
 use crate::engine::service::Service;
 
-/// Connections the kernel keeps for a listener that has not accepted them yet, unless the configuration says otherwise.
+/// The default number of connections that the kernel queues for each listener.
 const LISTEN_BACKLOG: i32 = 4096;
 
-/// The time a stop takes at most, unless the configuration says otherwise.
+/// The default for the most time that a stop may take.
 const SHUTDOWN_GRACE: Duration = Duration::from_secs(5);
 
-/// The mode of socket files and FIFOs, unless the configuration says otherwise.
+/// The default mode of socket files and FIFOs.
 pub(super) const MODE: u32 = 0o660;
 
-/// The group of socket files and FIFOs, unless the configuration says otherwise.
+/// The default group of socket files and FIFOs.
 pub(super) const GROUP: &str = "ipcd";
 
 impl Config {
-    /// What is used when there is no file.
+    /// The configuration that is used without a file.
     pub fn built_in() -> Config {
         let mut config = Config::without_endpoints();
         let port = |service: Service| Some((service, service.facts().default_port?));
@@ -40,7 +40,7 @@ impl Config {
         config
     }
 
-    /// Every default, and nobody listens.
+    /// Every default, without endpoints.
     pub(super) fn without_endpoints() -> Config {
         Config {
             file: None,

@@ -1,4 +1,4 @@
-//! What a configuration file has said so far, while it is read: values, endpoints, and mistakes.
+//! The state while a configuration file is read: values, endpoints and errors so far.
 
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -13,22 +13,22 @@ use crate::engine::allow::networks::Networks;
 use crate::engine::limits::ServiceSettings;
 use crate::engine::service::Service;
 
-/// What the file said so far.
+/// The values of the file so far.
 pub(super) struct Draft<'t> {
     text: &'t str,
     pub(super) config: Config,
     /// In the order of [`Service::ALL`]; a key under `[limits]` writes to all of them, and is read first.
     pub(super) services: Vec<ServiceDraft>,
-    /// Endpoints as they come.
+    /// Endpoints in the order of the file.
     pub(super) listens: Vec<ListenDraft>,
     pub(super) faults: Vec<Diagnostic>,
-    /// What is right, and means nothing.
+    /// Warnings: valid settings without effect.
     pub(super) idle: Vec<Diagnostic>,
-    /// Keys that are there, or were meant, and were not understood: nothing is concluded from them.
+    /// Keys that were present or intended but not understood: no conclusion is drawn from their absence.
     pub(super) unclear: BTreeSet<&'static str>,
 }
 
-/// What the file said of one service.
+/// The values for one service.
 pub(super) struct ServiceDraft {
     pub(super) settings: ServiceSettings,
     pub(super) mode: u32,
@@ -36,9 +36,9 @@ pub(super) struct ServiceDraft {
     pub(super) is_group_given: bool,
     pub(super) allowed_users: Allowed,
     pub(super) allowed_groups: Allowed,
-    /// Where `allow_addresses` stands, if it names any.
+    /// The byte offset of `allow_addresses`, if it is not empty.
     pub(super) networks_at: Option<usize>,
-    /// The byte offset of the `max_message` or `backlog` read last for it: in its own table, if one stands there.
+    /// The byte offset of the `max_message` or `backlog` that was read last for it: in its own table, if present there.
     pub(super) sizes_at: usize,
 }
 
@@ -69,12 +69,12 @@ impl<'t> Draft<'t> {
         self.faults.push(Diagnostic { at, text });
     }
 
-    /// A value as it is written, for a message.
+    /// A value as written in the file, for a message.
     pub(super) fn written(&self, span: Range<usize>) -> String {
         quoted(self.text.get(span).unwrap_or_default())
     }
 
-    /// The services that a key in this table speaks of.
+    /// The services that a key in this table applies to.
     pub(super) fn services(&mut self, table: Table) -> &mut [ServiceDraft] {
         match table {
             Table::Log => &mut [],
@@ -84,7 +84,7 @@ impl<'t> Draft<'t> {
     }
 }
 
-/// One endpoint, where it is written, and what its own table says.
+/// One endpoint, its place in the file, and its own table.
 pub(super) struct ListenDraft {
     pub(super) at: usize,
     pub(super) service: Service,
@@ -92,7 +92,7 @@ pub(super) struct ListenDraft {
     pub(super) own: Own,
 }
 
-/// What is said of one endpoint alone, each with its byte offset.
+/// The settings of one endpoint, each with its byte offset.
 #[derive(Default)]
 pub(super) struct Own {
     pub(super) mode: Option<(usize, u32)>,

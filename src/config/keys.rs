@@ -1,4 +1,4 @@
-//! Every key that a configuration may have: its name, where it may stand, and what reads it.
+//! Every configuration key: its name, its tables, and the function that reads it.
 
 use super::draft::Draft;
 use super::listen::listen;
@@ -8,7 +8,7 @@ use super::value::Value;
 use crate::engine::service::Service;
 use crate::engine::service::facts::{First, Idle, Replies};
 
-/// Every key: its name, where it may stand, and what reads it.
+/// Every key: its name, its tables, and the function that reads it.
 pub(super) const KEYS: &[Key] = &[
     Key { name: "level", within: Scope::Log, read: level },
     Key { name: "max_connections", within: Scope::LimitsAndServices, read: max_connections },
@@ -51,25 +51,25 @@ pub(super) const KEYS: &[Key] = &[
 pub(super) struct Key {
     pub(super) name: &'static str,
     within: Scope,
-    /// The error says what would be right; what is wrong is put before it.
+    /// The error says what would be right; the caller adds what is wrong.
     pub(super) read: fn(&mut Draft, Table, Value<'_>) -> Result<(), String>,
 }
 
-/// Whether the value of a key is for nobody's eyes: it is left out of what is said about it.
+/// Whether the value of a key is secret, so that no message shows it.
 pub(super) fn is_secret(name: &str) -> bool {
     name == "passphrase"
 }
 
-/// The tables a key may stand in.
+/// The tables that may contain a key.
 #[derive(Clone, Copy)]
 enum Scope {
     Log,
     Limits,
     Services,
     LimitsAndServices,
-    /// Those services that wait for a message and have no other time for the first one.
+    /// The services that expect a message and have no other timeout for the first one.
     LimitsAndAwaiting,
-    /// Those services that listen to what is said.
+    /// The services that read messages.
     LimitsAndListening,
     Only(Service),
 }
@@ -89,7 +89,7 @@ impl Scope {
     }
 }
 
-/// Why a key means nothing in the table of a service in which it may stand; `None`: it has its effect there.
+/// Why an allowed key has no effect in the table of a service; `None`: it has an effect.
 pub fn without_effect(key: &str, service: Service) -> Option<&'static str> {
     let facts = service.facts();
     let says_one_thing = facts.replies == Replies::One;
@@ -102,17 +102,17 @@ pub fn without_effect(key: &str, service: Service) -> Option<&'static str> {
     }
 }
 
-/// The keys that may stand in a table.
+/// The keys of a table.
 pub(super) fn keys_of(table: Table) -> impl Iterator<Item = &'static Key> {
     KEYS.iter().filter(move |key| key.within.has(table))
 }
 
-/// Every table and key that a configuration may have, table by table.
+/// Every table and key of a configuration, table by table.
 pub fn keys() -> Vec<(&'static str, &'static str)> {
     Table::all().flat_map(|table| keys_of(table).map(move |key| (table.name(), key.name))).collect()
 }
 
-/// Where a key that stands in the wrong place belongs.
+/// Where a misplaced key belongs.
 pub(super) fn belongs(name: &str) -> String {
     let tables: Vec<_> =
         keys().into_iter().filter(|(_, key)| *key == name).map(|(table, _)| format!("[{table}]")).collect();

@@ -1,5 +1,5 @@
-//! `listen`: endpoints as a person writes them, alone or with keys of their own, each in its place, and none where another
-//! one is already. Knows how they are written; opens none.
+//! `listen`: endpoints in the configuration file, as strings or as tables with their own keys, and conflicts between them.
+//! Knows their syntax; opens none.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -22,7 +22,7 @@ use crate::engine::service::Service;
 use crate::engine::service::facts::Openness;
 use crate::engine::transport::Identity;
 
-/// What an endpoint's own table may say.
+/// The keys of an endpoint's own table.
 const KEYS: [&str; 6] = ["endpoint", "mode", "group", "allow_users", "allow_groups", "allow_addresses"];
 
 pub(super) fn listen(draft: &mut Draft, table: Table, value: Value<'_>) -> Result<(), String> {
@@ -71,7 +71,7 @@ pub(super) fn listen(draft: &mut Draft, table: Table, value: Value<'_>) -> Resul
     Ok(())
 }
 
-/// The endpoint that a text says, if the service can be offered there.
+/// Parses an endpoint, if the service can be offered there.
 fn read_endpoint(service: Service, text: &str) -> Result<Endpoint, String> {
     let endpoint = text.parse::<Endpoint>().map_err(|error| match suggest::endpoint(text) {
         Some(meant) => format!("{}: did you mean {meant}?", quoted(text)),
@@ -86,7 +86,7 @@ fn read_endpoint(service: Service, text: &str) -> Result<Endpoint, String> {
     Ok(endpoint)
 }
 
-/// Reads an endpoint's own table: the place and the text of the endpoint, if there is one, and the other keys.
+/// Reads an endpoint's own table: the place and text of `endpoint`, if present, and the other keys.
 fn read_table(draft: &mut Draft, at: usize, entries: DeTable<'_>) -> Option<(usize, String, Own)> {
     let (mut endpoint, mut own) = (None, Own::default());
     let before = draft.faults.len();
@@ -148,7 +148,7 @@ fn misfit(service: Service, endpoint: &Endpoint) -> String {
     )
 }
 
-/// Why nobody can be kept from an endpoint by user or group, and what does instead.
+/// Why an endpoint cannot be restricted by user or group, and what to do instead.
 fn instead_of_list(service: Service, endpoint: &Endpoint) -> Option<&'static str> {
     match endpoint.scheme().transport.identity {
         Identity::Process => None,
@@ -164,14 +164,14 @@ fn instead_of_list(service: Service, endpoint: &Endpoint) -> Option<&'static str
     }
 }
 
-/// Gives each endpoint its place in the file, and finds those that would meet on one socket.
+/// Gives each endpoint its place in the file, and finds conflicts between endpoints.
 pub(super) fn place_listens(name: &str, text: &str, draft: &mut Draft) {
     draft.listens.sort_by_key(|listen| listen.at);
     let mut cursor = Cursor::new(text.as_bytes());
     let mut taken = Claims::default();
     for ListenDraft { at, service, endpoint, own } in std::mem::take(&mut draft.listens) {
         let (line, column) = cursor.advance(at);
-        // Any path does here: it only has to be the same for all.
+        // Any path works here: it only has to be the same for all.
         let sockets = endpoint.places(Path::new("%t"));
         let service_draft = &draft.services[service as usize];
         let users = own.allowed_users.unwrap_or_else(|| service_draft.allowed_users.clone());
@@ -226,16 +226,16 @@ pub(super) fn place_listens(name: &str, text: &str, draft: &mut Draft) {
             }
         }
     }
-    // What it says must not depend on the order in which the tables stand.
+    // The message must not depend on the order of the tables.
     draft.config.listens.sort_by_key(|listen| listen.service);
 }
 
-/// Whether who comes there has an address.
+/// Whether clients of the endpoint have an address.
 fn is_on_network(endpoint: &Endpoint) -> bool {
     endpoint.network().is_some()
 }
 
-/// A list of networks that keeps nobody out is a mistake: somebody relies on it.
+/// A list of networks that restricts nothing is an error, because somebody relies on it.
 pub(super) fn check_networks(draft: &mut Draft) {
     if draft.unclear.contains("listen") {
         return;
@@ -255,16 +255,16 @@ pub(super) fn check_networks(draft: &mut Draft) {
     }
 }
 
-/// The places that are spoken for, each with the index of its endpoint.
+/// The places in use, each with the index of its endpoint.
 #[derive(Default)]
 struct Claims {
     places: HashMap<ResolvedEndpoint, usize>,
-    /// The first endpoint on a port, for an address of all addresses meets it.
+    /// The first endpoint on a port: the wildcard address conflicts with it.
     ports: HashMap<Port, usize>,
     paths: HashMap<PathBuf, usize>,
 }
 
-/// A port of one protocol, for IPv4 and IPv6 apart.
+/// A port of one protocol, separately for IPv4 and IPv6.
 #[derive(PartialEq, Eq, Hash)]
 struct Port {
     is_udp: bool,
@@ -280,7 +280,7 @@ impl Port {
     }
 }
 
-/// The files that an endpoint is in the file system.
+/// The files of an endpoint in the file system.
 fn claims(place: &ResolvedEndpoint) -> Vec<PathBuf> {
     match (place, place.path()) {
         (_, None) => Vec::new(),
@@ -292,7 +292,7 @@ fn claims(place: &ResolvedEndpoint) -> Vec<PathBuf> {
 }
 
 impl Claims {
-    /// Takes the sockets, or says which endpoint has one of them already.
+    /// Claims the sockets, or returns the endpoint that already has one of them.
     fn take(&mut self, sockets: &[ResolvedEndpoint], index: usize) -> Option<usize> {
         if let Some(first) = sockets.iter().find_map(|socket| self.holder(socket)) {
             return Some(first);
@@ -321,7 +321,7 @@ impl Claims {
     }
 }
 
-/// All addresses of its family, at its port.
+/// The wildcard address of its family, with its port.
 fn all_of(address: SocketAddr) -> SocketAddr {
     let all = match address.ip() {
         IpAddr::V4(_) => IpAddr::V4(Ipv4Addr::UNSPECIFIED),

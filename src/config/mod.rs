@@ -1,6 +1,6 @@
-//! What everybody receives of the configuration: checked whole, defaults filled in ([`Config`]). What a person types is
-//! read in `parse`, key by key as `keys` and `readers` say, endpoints in `listen`, values in `value`, users and groups in
-//! `people`; `draft` is what was read so far, `syntax` the text and its broken lines, `read` the file as bytes.
+//! The configuration: checked as a whole, with defaults filled in ([`Config`]). `parse` reads the file, key by key with
+//! `keys` and `readers`; endpoints are read in `listen`, values in `value`, users and groups in `users`. `draft` holds the state
+//! so far, `syntax` handles the text and its broken lines, and `read` reads the file as bytes.
 
 mod checked;
 mod defaults;
@@ -24,7 +24,7 @@ pub use keys::{keys, without_effect};
 pub use read::FILE_BYTES_MAX;
 
 impl Config {
-    /// Reads a file: a regular one of at most [`FILE_BYTES_MAX`]. Never waits, whatever stands at that path.
+    /// Reads a regular file of at most [`FILE_BYTES_MAX`] bytes. Never blocks, whatever is at that path.
     pub fn read(path: &Path) -> Result<Config, Errors> {
         let bytes = read::load(path).map_err(|error| Errors::from(vec![error]))?;
         Config::decode(path, &bytes)
@@ -35,7 +35,7 @@ impl Config {
         Config::parse(path, text)
     }
 
-    /// Reads the text of a file; `name` is what errors call it.
+    /// Parses the text of a file; errors call it `name`.
     pub fn parse(name: &Path, text: &str) -> Result<Config, Errors> {
         parse::parse(name, text).map_err(Errors::from)
     }

@@ -1,4 +1,4 @@
-//! Networks as a configuration names them: in CIDR notation, or an address alone. No name is looked up.
+//! Networks in the configuration: in CIDR notation, or single addresses. Names are not looked up.
 
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -9,10 +9,10 @@ use super::syntax::{Diagnostic, quoted};
 use super::value::{Text, Value, typed};
 use crate::engine::allow::networks::Networks;
 
-/// Networks in one list: more are a matter for a firewall.
+/// The most networks in one list: more belong in a firewall.
 const NETWORKS_MAX: usize = 256;
 
-/// Reads a list. What is wrong in it is told at its own place; the error is about the whole value.
+/// Reads a list. Errors in elements are reported at their places; the returned error is about the whole value.
 pub(super) fn read(value: Value<'_>, faults: &mut Vec<Diagnostic>) -> Result<Networks, String> {
     let list = match value.into_inner() {
         DeValue::Array(list) => list,
@@ -37,7 +37,7 @@ pub(super) fn read(value: Value<'_>, faults: &mut Vec<Diagnostic>) -> Result<Net
     Ok(Networks::new(networks))
 }
 
-/// The network that a text names, or what would be right.
+/// Parses a network, or says what would be right.
 fn network(text: &str) -> Result<IpNet, String> {
     let shown = quoted(text);
     let did_you_mean = |network: IpNet| format!("{shown}: did you mean {network}?");

@@ -1,5 +1,5 @@
-//! The configuration as a person types it: TOML, checked key by key, every mistake told at its line and column.
-//! Knows the order of things; how a key is written and within which bounds is known to its reader.
+//! Parses the configuration: TOML, checked key by key, with each error at its line and column.
+//! Knows the tables and their order; the reader of each key knows its syntax and range.
 
 use std::borrow::Cow;
 use std::path::Path;
@@ -18,19 +18,19 @@ use crate::engine::allow;
 use crate::engine::limits::ServiceSettings;
 use crate::engine::service::Service;
 
-/// Mistakes told of one file; after so many it is most likely not a configuration at all.
+/// The most errors reported for one file; with more, it is probably not a configuration at all.
 const ERRORS_MAX: usize = 100;
 
-/// The configuration that the text of a file says, or every mistake in it, a line each.
+/// Parses the text of a file into a configuration, or returns all its errors, one line each.
 pub(super) fn parse(name: &Path, text: &str) -> Result<Config, Vec<String>> {
-    // A byte order mark is no part of the first line.
+    // A byte order mark is not part of the first line.
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let name_shown = shown(name);
     let mut draft = Draft::new(text);
 
     let readable = without_broken_lines(text, &mut draft.faults);
     if !draft.faults.is_empty() {
-        // They may be in what is left out.
+        // They may be in the parts that were left out.
         draft.unclear.extend(["listen", "max_message", "backlog"]);
     }
     let (document, errors) = DeTable::parse_recoverable(&readable);
@@ -122,7 +122,7 @@ fn unknown_table(key: &Spanned<Cow<'_, str>>, is_table: bool, draft: &mut Draft)
         let right = near.map_or_else(known, |near| format!("did you mean [{near}]?"));
         format!("unknown table [{}]; {right}", quoted(name))
     } else {
-        // A key before the first table: most likely its table is missing.
+        // A key before the first table: its table is probably missing.
         let here = KEYS.iter().find(|key| key.name == name);
         draft.unclear.extend(here.map(|key| key.name));
         let right = here.map_or_else(known, |key| belongs(key.name));
@@ -135,7 +135,7 @@ fn unknown_key(key: &Spanned<Cow<'_, str>>, table: Table, draft: &mut Draft) {
     let name = key.get_ref();
     let names = || keys_of(table).map(|key| key.name);
     let right = if KEYS.iter().any(|key| key.name == name) {
-        belongs(name) // however much it looks like one that this table has
+        belongs(name) // even if it resembles a key of this table
     } else if let Some(near) = nearest(name, names()) {
         draft.unclear.insert(near);
         format!("did you mean {near:?}?")
@@ -173,19 +173,19 @@ fn check_sizes(draft: &mut Draft) {
     }
 }
 
-/// The mistakes as lines, in the order of their places.
+/// The errors as lines, in the order of their places.
 fn lines(name: &str, text: &str, mut faults: Vec<Diagnostic>) -> Vec<String> {
     faults.sort();
     faults.dedup();
     let mut cursor = Cursor::new(text.as_bytes());
-    // A line that says that there is one more would be as long as that one.
+    // A line that says "one more" would be as long as the error itself.
     let told = if faults.len() == ERRORS_MAX + 1 { faults.len() } else { faults.len().min(ERRORS_MAX) };
     let mut lines: Vec<_> = faults
         .iter()
         .take(told)
         .map(|fault| {
             let (line, column) = cursor.advance(fault.at);
-            // An endpoint is told as it was typed, in which there may be what turns text around.
+            // An endpoint is shown as typed, so it may contain bidirectional controls.
             format!("{name}:{line}:{column}: {}", visible(&fault.text))
         })
         .collect();

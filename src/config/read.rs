@@ -1,4 +1,4 @@
-//! The file as bytes: opened without waiting, whatever stands at its path, and read within a bound.
+//! Reads the file as bytes: opened without blocking, whatever is at its path, and up to a limit.
 
 use std::fs::File;
 use std::io::Read;
@@ -9,13 +9,13 @@ use rustix::io::Errno;
 
 use super::syntax::{Cursor, shown};
 
-/// The largest configuration file, in bytes: some thousand times the shipped one.
+/// The largest configuration file, in bytes: about a hundred times the shipped one.
 pub const FILE_BYTES_MAX: usize = 1024 * 1024;
 
-/// The file's bytes, or one line that says why there are none. Never waits.
+/// The file's bytes, or one line with the reason. Never blocks.
 pub(super) fn load(path: &Path) -> Result<Vec<u8>, String> {
     let wrong = |what: &str| format!("{}: {what}", shown(path));
-    // Without NONBLOCK the opening of a FIFO would wait for a writer.
+    // Without NONBLOCK, opening a FIFO would wait for a writer.
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOCTTY;
     let descriptor =
         rustix::fs::open(path, flags, Mode::empty()).map_err(|errno| wrong(&cannot_open(errno)))?;
@@ -60,7 +60,7 @@ fn cannot_open(errno: Errno) -> String {
     }
 }
 
-/// The bytes as text, or one line that says where they are none.
+/// The bytes as text, or one line with the place that is not UTF-8.
 pub(super) fn decode<'b>(path: &Path, bytes: &'b [u8]) -> Result<&'b str, String> {
     std::str::from_utf8(bytes).map_err(|error| {
         let at = error.valid_up_to();

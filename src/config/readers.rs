@@ -1,5 +1,4 @@
-//! How each key is read: a function of its name checks the value and puts it into the draft. The error says what would
-//! be right.
+//! One function for each key: it checks the value and stores it in the draft. Its error says what would be right.
 
 use std::time::Duration;
 

@@ -1,11 +1,11 @@
-//! What was most likely meant by what was written.
+//! Guesses what was meant by a wrong name or value.
 
 use crate::endpoint::Endpoint;
 use crate::engine::limits::QUOTE_CHARS_MAX;
 
-/// The known name that was most likely meant.
+/// The known name that was probably meant.
 pub(super) fn nearest<'n>(name: &str, known: impl Iterator<Item = &'n str>) -> Option<&'n str> {
-    // What is longer than any name is no misspelling, and would take long to compare.
+    // A text that is longer than any name is not a misspelling, and comparing it would take long.
     if name.len() > QUOTE_CHARS_MAX {
         return None;
     }
@@ -16,12 +16,12 @@ pub(super) fn nearest<'n>(name: &str, known: impl Iterator<Item = &'n str>) -> O
         .map(|(_, known)| known)
 }
 
-/// The endpoint that was most likely meant by something that is none: `0.0.0.0:33000`, `33000`, `/run/ipcd/chat.sock`.
+/// The endpoint that was probably meant by an invalid one: `0.0.0.0:33000`, `33000`, `/run/ipcd/chat.sock`.
 pub(super) fn endpoint(text: &str) -> Option<String> {
     let bare = text.trim();
     let bare = bare.strip_prefix("tcp:").unwrap_or(bare).trim_start_matches('/');
     let path = text.trim();
-    // The first that is an endpoint.
+    // The first valid endpoint.
     [format!("tcp://{bare}"), format!("tcp://localhost:{bare}"), format!("unix://{path}")]
         .into_iter()
         .find(|meant| meant != text && meant.parse::<Endpoint>().is_ok())

@@ -1,4 +1,4 @@
-//! The text itself: places in it, pieces of it in a message, and what is no TOML. Knows no key.
+//! The text: places in it, quotations for messages, and syntax errors. Knows no key.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -11,17 +11,17 @@ use super::keys::is_secret;
 use super::suggest::TYPOGRAPHIC_QUOTES;
 use crate::engine::limits::QUOTE_CHARS_MAX;
 
-/// Times a file is read again without its broken lines, to find what they hid.
+/// How often a file is parsed again without its broken lines, to find further errors.
 const ROUNDS_MAX: usize = 8;
 
-/// One mistake: the byte offset of its place, and what is wrong there.
+/// One error: the byte offset of its place, and what is wrong there.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Diagnostic {
     pub(super) at: usize,
     pub(super) text: String,
 }
 
-/// Counts lines and columns, once through the text however many places are asked for.
+/// Converts offsets to lines and columns, in one pass over the text.
 pub(super) struct Cursor<'t> {
     text: &'t [u8],
     offset: usize,
@@ -40,7 +40,7 @@ impl<'t> Cursor<'t> {
         for byte in &self.text[self.offset..offset] {
             match byte {
                 b'\n' => (self.line, self.column) = (self.line + 1, 1),
-                // The second and later bytes of a character.
+                // Continuation bytes of a character.
                 0x80..=0xbf => {}
                 _ => self.column += 1,
             }
@@ -50,7 +50,7 @@ impl<'t> Cursor<'t> {
     }
 }
 
-/// Text of the file as a message shows it: one line, not too long, and nothing in it that a terminal obeys.
+/// Text of the file for a message: one line, not too long, without control characters for a terminal.
 pub(super) fn quoted(text: &str) -> String {
     let mut out = String::new();
     for (count, c) in text.chars().enumerate() {
@@ -70,24 +70,24 @@ fn escape(c: char, out: &mut String) {
     }
 }
 
-/// A path as a message shows it, always one line.
+/// A path for a message, always one line.
 pub(super) fn shown(path: &Path) -> String {
     visible(&path.to_string_lossy())
 }
 
-/// A text on one line, and with nothing in it that a terminal obeys.
+/// A text on one line, without control characters for a terminal.
 pub(super) fn visible(text: &str) -> String {
     let mut out = String::new();
     text.chars().for_each(|c| escape(c, &mut out));
     out
 }
-/// The text with spaces in place of what is no TOML, which is told; so the mistakes of the rest can be told too.
+/// Replaces invalid TOML with spaces and reports it, so that errors in the rest can be reported too.
 pub(super) fn without_broken_lines<'t>(text: &'t str, faults: &mut Vec<Diagnostic>) -> Cow<'t, str> {
     if syntax_errors(text, 0).is_empty() {
         return Cow::Borrowed(text);
     }
     let mut statements = Statements::of(text);
-    // Each alone first, so that a bracket nobody closed does not make nonsense of all that follows.
+    // Each statement alone first, so that an unclosed bracket does not confuse everything after it.
     let mut errors: Vec<_> =
         statements.ranges.iter().flat_map(|range| syntax_errors(&text[range.clone()], range.start)).collect();
     let mut readable = text.to_owned();
@@ -95,7 +95,7 @@ pub(super) fn without_broken_lines<'t>(text: &'t str, faults: &mut Vec<Diagnosti
     for _ in 0..ROUNDS_MAX {
         let mut bytes = readable.into_bytes();
         for (span, message) in errors {
-            // The rest of a broken line is mostly the parser's own confusion.
+            // Further errors in a broken line are mostly consequences of the first.
             if told.insert(statements.line(span.start)) {
                 let source = text.get(span.clone()).unwrap_or_default();
                 let rest = text.get(span.start..).and_then(|rest| rest.lines().next()).unwrap_or_default();
@@ -116,7 +116,7 @@ pub(super) fn without_broken_lines<'t>(text: &'t str, faults: &mut Vec<Diagnosti
     Cow::Owned(readable)
 }
 
-/// What the parser says of a piece of the file that begins at `base`, in the order of the places.
+/// The parser's errors for a piece of the file that begins at `base`, in the order of their places.
 fn syntax_errors(piece: &str, base: usize) -> Vec<(Range<usize>, String)> {
     let (_, errors) = DeTable::parse_recoverable(piece);
     let mut errors: Vec<_> = errors
@@ -130,10 +130,10 @@ fn syntax_errors(piece: &str, base: usize) -> Vec<(Range<usize>, String)> {
     errors
 }
 
-/// What is wrong, from what the parser says and the text it says it of, and the rest of its line.
+/// The message for a parser error, from its text, the place it points to, and the rest of the line.
 fn syntax_error(source: &str, rest: &str, message: &str) -> String {
     let shown = quoted(source);
-    // Before the next straight one, which would make of it a part of a text.
+    // Only before the next straight quotation mark, which would make it part of a string.
     let quote =
         rest.chars().take_while(|c| !matches!(c, '"' | '\'')).find(|c| TYPOGRAPHIC_QUOTES.contains(c));
     if let Some(quote) = quote {
@@ -160,12 +160,12 @@ fn syntax_error(source: &str, rest: &str, message: &str) -> String {
     }
 }
 
-/// Where lines begin, and what belongs together: a key with its value over several lines, or a table's head.
+/// The statements of the text: a key with its value, possibly over several lines, or a table header.
 struct Statements {
     lines: Vec<usize>,
-    /// Byte ranges, one after the other over the whole text.
+    /// Byte ranges of the statements, which cover the whole text.
     ranges: Vec<Range<usize>>,
-    /// Which of them are heads.
+    /// Which of them are table headers.
     heads: Vec<bool>,
     /// Which of them are left out.
     blank: Vec<bool>,
@@ -197,18 +197,18 @@ impl Statements {
         this
     }
 
-    /// The index of the line with this byte.
+    /// The index of the statement with this byte.
     fn line(&self, at: usize) -> usize {
         self.lines.partition_point(|start| *start <= at)
     }
 
-    /// Blanks the statement with this byte, and with a head its whole table.
+    /// Blanks the statement with this byte; for a table header, the whole table.
     fn blank(&mut self, at: usize, text: &mut [u8]) {
         let first = self.ranges.partition_point(|range| range.start <= at).saturating_sub(1);
         if self.blank[first] {
             return;
         }
-        // Without its head a table's keys would be taken for the table's before.
+        // Without its header, a table's keys would belong to the previous table.
         let after = if self.heads[first] {
             (first + 1..self.ranges.len()).find(|index| self.heads[*index]).unwrap_or(self.ranges.len())
         } else {
@@ -220,7 +220,7 @@ impl Statements {
     }
 }
 
-/// Whether a line begins with what should be a bare key and `=`, and does not go on with an array.
+/// Whether a line begins with something like a bare key and `=`, and does not continue an array.
 fn begins_key(line: &str) -> bool {
     line.split_once('=')
         .is_some_and(|(key, _)| !key.trim().is_empty() && !key.contains(['"', '\'', '#', ',', '{']))

@@ -1,5 +1,5 @@
-//! Users and groups as a configuration names them, looked up in the system's databases: whom an endpoint lets in. This may
-//! take its time (nsswitch.conf(5) decides where it asks), so it is done once, when the configuration is read.
+//! Users and groups in the configuration (who may use an endpoint), looked up in the system's databases. This may
+//! take a while (nsswitch.conf(5) decides where to look), so it is done once, when the configuration is read.
 
 use toml::de::DeValue;
 use uzers::os::unix::GroupExt;
@@ -8,10 +8,10 @@ use super::syntax::{Diagnostic, quoted};
 use super::value::{Person, Principal, Value, typed};
 use crate::engine::allow::Allowed;
 
-/// Names in one list: more belong into a group.
+/// The most names in one list: more belong in a group.
 const PEOPLE_MAX: usize = 256;
 
-/// Which database a list is about.
+/// The database for a list.
 #[derive(Clone, Copy)]
 pub(super) enum UserDatabase {
     Users,
@@ -26,7 +26,7 @@ impl UserDatabase {
         }
     }
 
-    /// Those that a name stands for, if there are such.
+    /// The users or groups with a name, if any.
     fn find(self, who: &Principal) -> Option<Allowed> {
         match (self, who) {
             (UserDatabase::Users, Principal::Id(uid)) => Some(Allowed::new([*uid], [])),
@@ -44,14 +44,14 @@ impl UserDatabase {
     }
 }
 
-/// Those whose own group it is are known by it; its other members only the database knows.
+/// Users with this primary group are identified by the group itself; only the database knows its other members.
 fn group_and_members(group: &uzers::Group) -> Allowed {
-    // A member that is no user any more cannot come either.
+    // A member that is no longer a user cannot connect.
     let members = group.members().iter().filter_map(uzers::get_user_by_name);
     Allowed::new(members.map(|user| user.uid()), [group.gid()])
 }
 
-/// Reads a list. What is wrong in it is told at its own place; the error is about the whole value.
+/// Reads a list. Errors in elements are reported at their places; the returned error is about the whole value.
 pub(super) fn read(
     people: UserDatabase,
     value: Value<'_>,

@@ -1,4 +1,4 @@
-//! What stands behind a key: numbers, sizes, times, words, and the bounds of each. Knows no key and no place in the file.
+//! Values: numbers, sizes, times, words, and their ranges. Knows no key and no place in the file.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -19,7 +19,7 @@ pub(super) type Value<'t> = Spanned<DeValue<'t>>;
 /// The longest name of a group or user, in bytes: useradd's own bound is 32, names from a directory service are longer.
 const NAME_BYTES_MAX: usize = 255;
 
-/// From where to where a value may be, in words too, and why.
+/// The range of a value, also in words, and the reason for it.
 pub(super) struct Bounds<T> {
     min: T,
     max: T,
@@ -157,14 +157,14 @@ impl<T: PartialOrd> Bounds<T> {
     }
 }
 
-/// The value as the type it should be, or what would be right.
+/// Converts the value to the right type, or says what would be right.
 pub(super) fn typed<T: DeserializeOwned>(value: Value<'_>) -> Result<T, String> {
     T::deserialize(ValueDeserializer::from(value)).map_err(|error| error.message().to_owned())
 }
 
-/// A value before it means anything.
+/// A value before its meaning is known.
 enum Raw {
-    /// Any integer; what is beyond 64 bits is as wrong as the largest.
+    /// Any integer; values beyond 64 bits are treated as the largest.
     Integer(i64),
     Text(String),
     Other,
@@ -224,7 +224,7 @@ impl<'de> Visitor<'de> for RawVisitor {
     }
 }
 
-/// Gives a type its meaning: what of a [`Raw`] it accepts, and what would be right.
+/// Defines a type: which [`Raw`] values it accepts, and what would be right.
 macro_rules! meaning {
     ($($(#[$doc:meta])* $name:ident($inner:ty), $right:expr, $read:expr;)*) => {$(
         $(#[$doc])*
@@ -233,7 +233,7 @@ macro_rules! meaning {
         impl<'de> Deserialize<'de> for $name {
             fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
                 let read: fn(Raw) -> Option<$inner> = $read;
-                // An integer beyond 128 bits fails in the parser itself, and is as wrong as any other.
+                // An integer beyond 128 bits fails in the parser itself, and is just as invalid.
                 let raw = Raw::deserialize(deserializer).unwrap_or(Raw::Other);
                 read(raw).map($name).ok_or_else(|| D::Error::custom($right))
             }
@@ -242,21 +242,21 @@ macro_rules! meaning {
 }
 
 meaning! {
-    /// How many.
+    /// A count.
     Count(usize), "it must be a whole number without quotes, for example 100", |raw| match raw {
-        // Below zero is out of every bounds, which say what would be right better than this could.
+        // A negative number is out of every range; the range gives the better message.
         Raw::Integer(count) => Some(usize::try_from(count).unwrap_or(usize::MAX)),
         _ => None,
     };
 
-    /// Bytes.
+    /// A size in bytes.
     Size(usize), "it must be a number of bytes or a string with a unit, for example 4096 or \"4KiB\"", |raw| match raw {
         Raw::Integer(bytes) => Some(usize::try_from(bytes).unwrap_or(usize::MAX)),
         Raw::Text(text) => text.parse().ok().map(|ByteSize(bytes)| usize::try_from(bytes).unwrap_or(usize::MAX)),
         Raw::Other => None,
     };
 
-    /// A length of time.
+    /// A duration.
     Time(Duration), "it must be a string with a unit, for example \"20ms\", \"30s\", \"5min\" or \"1h\"", |raw| match raw {
         Raw::Text(text) => humantime::parse_duration(&text).ok(),
         _ => None,
@@ -270,13 +270,13 @@ meaning! {
         _ => None,
     };
 
-    /// A group's name; whether there is one is known only when a socket is made.
+    /// A group's name; whether it exists is checked when a socket is created.
     Group(String), "it must be the name of a group, for example \"ipcd\"", |raw| match raw {
         Raw::Text(name) => is_name(&name).then_some(name),
         _ => None,
     };
 
-    /// A user or a group, by name or number; whether there is such a name is known only to the system's databases.
+    /// A user or a group, by name or number; the system's databases know whether the name exists.
     Person(Principal), "a name in quotes or a number, for example \"root\" or 1000", |raw| match raw {
         // The highest number means nobody (chown(2)).
         Raw::Integer(id) => u32::try_from(id).ok().filter(|id| *id < u32::MAX).map(Principal::Id),
@@ -290,7 +290,7 @@ meaning! {
         _ => None,
     };
 
-    /// A file to write to; empty: none.
+    /// A file to write to; empty: no file.
     File(Option<PathBuf>), "it must be an absolute path, for example \"/var/log/ipcd/chat.log\", or \"\" for none", |raw| match raw {
         Raw::Text(text) if text.is_empty() => Some(None),
         Raw::Text(text) if text.starts_with('/') && !text.ends_with('/') && !text.chars().any(char::is_control) => {
@@ -312,7 +312,7 @@ meaning! {
         _ => None,
     };
 
-    /// What is logged.
+    /// The log level.
     Level(LevelFilter), "it must be \"error\", \"warn\", \"info\", \"debug\" or \"trace\"", |raw| match raw {
         Raw::Text(text) => match text.as_str() {
             "error" => Some(LevelFilter::Error),
@@ -332,7 +332,7 @@ meaning! {
     };
 }
 
-/// A user or a group as it is written.
+/// A user or a group as written in the file.
 pub(super) enum Principal {
     Name(String),
     Id(u32),

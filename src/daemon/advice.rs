@@ -1,4 +1,4 @@
-//! What a configuration is right about and will hurt all the same: told by `--check` and at a reload, before it does.
+//! Warnings about a valid configuration that will cause trouble, for `--check` and reloads.
 
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -11,22 +11,22 @@ use crate::engine::service::facts::Openness;
 use crate::transport::directory::runtime_directory_if_there;
 use crate::transport::group::exists;
 
-/// The first port that anybody may open, unless the machine says otherwise (ip(7)).
+/// The first unprivileged port, unless the machine has another setting (ip(7)).
 const UNPRIVILEGED_PORT: u16 = 1024;
 
-/// What `--check` says of a configuration that has no mistake.
+/// The result of `--check` for a configuration without errors.
 #[derive(Debug)]
 pub struct Checked {
-    /// `OK`, and of which file.
+    /// `OK`, and the file.
     pub verdict: String,
-    /// What will hurt, a line each.
+    /// The warnings, one line each.
     pub warnings: Vec<String>,
 }
 
-/// Reads the configuration that a start would use, and opens nothing.
+/// Reads the configuration that a start would use, without opening anything.
 ///
 /// # Errors
-/// Every mistake in it.
+/// All errors in it.
 pub fn check(named: Option<&Path>) -> Result<Checked, Failure> {
     let config = configuration(named)?;
     let verdict = match &config.file {
@@ -37,7 +37,7 @@ pub fn check(named: Option<&Path>) -> Result<Checked, Failure> {
     Ok(Checked { verdict, warnings })
 }
 
-/// What will hurt on any machine.
+/// Warnings that apply on any machine.
 pub(super) fn of_services(config: &Config) -> Vec<String> {
     let mut warnings = config.without_effect.clone();
     if !config.listens.iter().any(|listen| listen.service == Service::Mux) {
@@ -52,7 +52,7 @@ pub(super) fn of_services(config: &Config) -> Vec<String> {
     warnings
 }
 
-/// Who can read the passphrase on its way.
+/// Warns if others can read the passphrase on the network.
 pub(super) fn of_passphrase(config: &Config) -> Vec<String> {
     if config.settings.chat_passphrase.is_none() {
         return Vec::new();
@@ -69,7 +69,7 @@ pub(super) fn of_passphrase(config: &Config) -> Vec<String> {
     .collect()
 }
 
-/// Who can read the file that it stands in.
+/// Warns if others can read the file with the passphrase.
 fn of_file(config: &Config) -> Option<String> {
     let file = config.file.as_ref().filter(|_| config.settings.chat_passphrase.is_some())?;
     let mode = file.metadata().ok()?.mode();
@@ -88,7 +88,7 @@ fn is_loopback(endpoint: &Endpoint) -> bool {
     })
 }
 
-/// A list of networks that nobody can be in who can connect.
+/// Warns if no client that can connect is in a list of networks.
 fn of_loopback(listen: &Listen) -> Option<String> {
     let networks = listen.allowed.as_ref()?.networks();
     (is_loopback(&listen.endpoint) && networks.keep_out_loopback()).then(|| {
@@ -99,7 +99,7 @@ fn of_loopback(listen: &Listen) -> Option<String> {
     })
 }
 
-/// Who can read what the status tells.
+/// Warns if everyone can read the status.
 pub(super) fn of_status(config: &Config) -> Vec<String> {
     let mut warnings = Vec::new();
     let status =
@@ -113,7 +113,7 @@ pub(super) fn of_status(config: &Config) -> Vec<String> {
     warnings
 }
 
-/// What will not work as this machine is. Where it makes a start fail, the start says so itself.
+/// What does not work on this machine. If it makes a start fail, the start reports it itself.
 fn of_this_machine(config: &Config) -> Vec<String> {
     let mut warnings = Vec::from_iter(of_file(config));
     let runtime = runtime_directory_if_there();
@@ -151,8 +151,8 @@ fn of_this_machine(config: &Config) -> Vec<String> {
     warnings
 }
 
-/// The directory of a file to come, if it is not there and ipcd does not make it. With a runtime directory that is not
-/// there yet nobody knows.
+/// The directory of a future file, if it does not exist and ipcd does not create it. `None` if the runtime directory does not
+/// exist yet.
 fn missing_directory(endpoint: &Endpoint, runtime: Option<&Path>) -> Option<PathBuf> {
     let written = endpoint.path()?;
     let is_made = written.parent() == Some(Path::new("%t/ipcd"));
@@ -164,7 +164,7 @@ fn missing_directory(endpoint: &Endpoint, runtime: Option<&Path>) -> Option<Path
     (!directory.is_dir()).then_some(directory)
 }
 
-/// The first port that needs no privilege.
+/// The first port that needs no privileges.
 fn unprivileged_port() -> u16 {
     let text = std::fs::read_to_string("/proc/sys/net/ipv4/ip_unprivileged_port_start");
     text.ok().and_then(|text| text.trim().parse().ok()).unwrap_or(UNPRIVILEGED_PORT)

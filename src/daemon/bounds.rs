@@ -1,4 +1,4 @@
-//! What a configuration's bounds add up to in memory: the engine's, the loop's, and what the allocator adds to both.
+//! The sum of a configuration's memory bounds: the engine's, the loop's, and the allocator's overhead for both.
 
 use crate::engine::limits::{PLACES_KEPT, Settings};
 use crate::engine::memory::{self, Part};
@@ -6,12 +6,12 @@ use crate::engine::record::piece;
 use crate::reactor;
 use crate::transport::sockopt::KERNEL_BYTES;
 
-/// The allocator takes an eighth more: 16 bytes around each piece, and pieces that do not fit together. Seen with glibc: of
-/// 4,000 idle connections 1 MiB remains when all have gone, the tables that have grown included. Under attack
-/// (`tests/resources/bounds.rs`) less than a third of the sum is taken in all.
+/// The allocator takes an eighth more: 16 bytes for each block, and fragmentation. Measured with glibc: after 4,000 idle
+/// connections have closed, 1 MiB remains, including the grown tables. Under attack
+/// (`tests/resources/bounds.rs`) the daemon uses less than a third of the sum.
 const ALLOCATOR_SHARE: usize = 8;
 
-/// The sum, part by part: what peers can make the daemon hold at most, beside what it holds when nobody is there.
+/// The parts of the sum: the most memory that peers can make the daemon use, beyond what it uses without clients.
 pub fn parts(settings: &Settings) -> Vec<Part> {
     let connections =
         settings.connections_max + PLACES_KEPT + settings.refused_lingering_max + settings.fifos;
@@ -22,22 +22,22 @@ pub fn parts(settings: &Settings) -> Vec<Part> {
     parts
 }
 
-/// All of it, in bytes.
+/// The sum, in bytes.
 pub fn total(settings: &Settings) -> usize {
     parts(settings).iter().map(|part| part.bytes).sum()
 }
 
-/// What the process takes while nobody is there, the pages of the program in memory included: 11 MiB were seen.
+/// The memory of the process without clients, including the program's pages; measured: 11 MiB.
 const IDLE_BYTES: usize = 16 * 1024 * 1024;
 
-/// The machine that a unit with the default configuration is made for.
+/// The memory of the machine that the unit's defaults are made for.
 const MACHINE_BYTES: usize = 2 * 1024 * 1024 * 1024;
 
-/// In what steps a unit's bounds are told, in percent, and how many more MemoryMax= is than MemoryHigh=.
+/// The granularity of a unit's bounds in percent, and the distance from MemoryHigh= to MemoryMax=.
 const UNIT_STEP: usize = 5;
 
-/// What a control group takes at most that has the daemon in it, part by part: all that [peers](total) can make it hold, the
-/// record of that, which a restart writes, the kernel's memory for the connections, and the daemon itself.
+/// The parts of the most memory that the daemon's control group can use: all that [peers](total) can make it use, the
+/// record that a restart writes, the kernel's memory for connections, and the daemon itself.
 pub fn parts_of_group(settings: &Settings) -> Vec<Part> {
     let connections = settings.connections_max + settings.refused_lingering_max;
     vec![

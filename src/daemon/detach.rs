@@ -1,5 +1,5 @@
-//! `--daemon`: into the background, for systems without a service manager. The one who started it waits until the daemon is
-//! ready, or hears why it is not.
+//! `--daemon`: runs in the background, for systems without a service manager. The command that started it waits until the
+//! daemon is ready, or gets the reason why it is not.
 
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -16,30 +16,30 @@ use crate::transport::lock::Lock;
 /// The files of a detached daemon.
 #[derive(Clone, Debug)]
 pub struct Detached {
-    /// Locked while the daemon runs, and holding its process id.
+    /// The pid file: locked while the daemon runs, with its process id.
     pub pid_file: PathBuf,
-    /// Where it logs.
+    /// The log file.
     pub log_file: PathBuf,
 }
 
-/// What the waiting parent hears of a daemon that is ready.
+/// The message to the waiting parent when the daemon is ready.
 const READY: &str = "ready";
 
-/// The daemon's end of the line to the parent that waits.
+/// The daemon's end of the pipe to the waiting parent.
 #[derive(Debug)]
 pub struct Terminal {
     writer: io::PipeWriter,
-    /// A log file that a start that fails has to remove.
+    /// A log file that a failed start must remove.
     made: Option<PathBuf>,
     log_file: PathBuf,
     open_log: OpenLog,
     pid_file: PidFile,
 }
 
-/// How the log file is opened.
+/// Options to open the log file.
 type OpenLog = fn(&Path) -> io::Result<File>;
 
-/// The pid file, locked. It goes when this is dropped, or is empty where its directory is somebody else's.
+/// The locked pid file. Dropping this removes it, or empties it if its directory belongs to another user.
 #[derive(Debug)]
 pub struct PidFile(Lock);
 
@@ -49,17 +49,17 @@ impl Drop for PidFile {
     }
 }
 
-/// Which of the processes this is.
+/// The side of the fork that this process is on.
 #[derive(Debug)]
 pub enum ForkSide {
-    /// One that has nothing left to do but to end, with this exit status.
+    /// The parent, which only has to exit with this status.
     Parent(u8),
-    /// The daemon; its outcome has to be told to the terminal.
+    /// The daemon; it must report its outcome to the terminal.
     Daemon(Terminal),
 }
 
-/// Goes into the background. Has to be called before anything is opened that the daemon needs, and while there is but one
-/// thread. `user` is whom the log file is given to, if it is made here.
+/// Detaches. Must be called before opening anything that the daemon needs, and while there is only one
+/// thread. A log file that is created here is given to `user`.
 ///
 /// # Errors
 /// A file cannot be locked or opened, or the process cannot be copied.
@@ -68,7 +68,7 @@ pub fn detach(files: &Detached, user: Option<&User>) -> Result<ForkSide, Failure
         Failure::Runtime(format!("{}: {error}; choose a path where ipcd may write", what.display()))
     };
     let (pid_file, log_file) = (absolute(&files.pid_file), absolute(&files.log_file));
-    // Locked here, where the outcome can be told as what it is. The daemon has the lock from this process.
+    // Locked here, where the error can still be reported exactly. The daemon inherits the lock.
     let lock = Lock::on_pid_file(&pid_file).map_err(|obstacle| unlocked(&pid_file, obstacle))?;
     let open_log: OpenLog = if user.is_some() { log_file::open_for_another } else { log_file::open };
     let made = (!log_file.exists()).then(|| log_file.clone());
@@ -85,7 +85,7 @@ pub fn detach(files: &Detached, user: Option<&User>) -> Result<ForkSide, Failure
 
     let daemonize = Daemonize::new().working_directory("/").stdout(stdout).stderr(stderr);
     match daemonize.execute() {
-        // Where only the wait for the process in between has failed, the daemon is on its way, and says so here itself.
+        // If only the wait for the intermediate process failed, the daemon is starting, and reports its outcome itself.
         Outcome::Parent(outcome) => {
             drop(writer);
             let heard = listen(&mut reader);
@@ -97,7 +97,7 @@ pub fn detach(files: &Detached, user: Option<&User>) -> Result<ForkSide, Failure
             Ok(ForkSide::Parent(retell(heard, &log_file)))
         }
         Outcome::Child(outcome) => {
-            drop(reader); // or what is told would always find somebody
+            drop(reader); // otherwise a message would always find a reader
             let written = match outcome {
                 Ok(_) => lock
                     .write_pid()
@@ -110,14 +110,14 @@ pub fn detach(files: &Detached, user: Option<&User>) -> Result<ForkSide, Failure
                 Err(why) => {
                     let failure = Failure::Runtime(why);
                     terminal.tell(&failure);
-                    Ok(ForkSide::Parent(failure.status())) // the terminal has heard of it, from the one who waits there
+                    Ok(ForkSide::Parent(failure.status())) // the waiting parent has told the terminal
                 }
             }
         }
     }
 }
 
-/// Why the pid file cannot be had, and what to do.
+/// Why the pid file cannot be locked, and what to do.
 fn unlocked(pid_file: &Path, obstacle: OpenErrorKind) -> Failure {
     let file = pid_file.display();
     Failure::Runtime(match obstacle {
@@ -141,7 +141,7 @@ fn unlocked(pid_file: &Path, obstacle: OpenErrorKind) -> Failure {
     })
 }
 
-/// What daemonize says, with the kernel's words in the place of its number.
+/// The error of daemonize, with the kernel's message instead of its number.
 fn reason(error: &daemonize::Error) -> String {
     let text = error.to_string();
     match text.split_once(", errno ").map(|(what, number)| (what, number.parse())) {
@@ -150,13 +150,13 @@ fn reason(error: &daemonize::Error) -> String {
     }
 }
 
-/// Waits for the daemon's first word, which is all that it says here; nothing, if it has ended before.
+/// Reads the daemon's one message; empty if the daemon has ended before.
 fn listen(reader: &mut impl Read) -> io::Result<String> {
     let mut said = String::new();
     reader.read_to_string(&mut said).map(|_| said)
 }
 
-/// Tells the terminal what the daemon said; the exit status that follows from it.
+/// Prints the daemon's message on the terminal and returns the exit status.
 fn retell(heard: io::Result<String>, log_file: &Path) -> u8 {
     let log = log_file.display();
     let said = match heard {
@@ -176,10 +176,10 @@ fn retell(heard: io::Result<String>, log_file: &Path) -> u8 {
 }
 
 impl Terminal {
-    /// The daemon is ready: the one who started it may go. The pid file is to be kept as long as it runs.
+    /// Reports that the daemon is ready, so that the parent may exit. Keep the pid file as long as the daemon runs.
     ///
     /// # Errors
-    /// That one cannot hear of it, and will say that there is no daemon. So there must be none.
+    /// The parent cannot be told, and will say that there is no daemon. So the daemon must exit.
     pub fn ready(mut self) -> Result<PidFile, Failure> {
         match self.writer.write_all(READY.as_bytes()) {
             Ok(()) => Ok(self.pid_file),
@@ -189,7 +189,7 @@ impl Terminal {
         }
     }
 
-    /// The start failed: what it had made is gone when the terminal hears of it. If that cannot be told, it is in the log.
+    /// Reports that the start failed, after everything that it created is removed. If the parent cannot be told, it is in the log.
     pub fn tell(mut self, failure: &Failure) {
         self.made.iter().for_each(|path| drop(std::fs::remove_file(path)));
         drop(self.pid_file);
@@ -200,7 +200,7 @@ impl Terminal {
     }
 }
 
-/// Writes into the log file why the daemon has ended; the exit status.
+/// Logs why the daemon ended and returns the exit status.
 pub fn note(failure: &Failure) -> u8 {
     let mut log = io::stderr();
     for line in failure.to_string().lines() {
@@ -209,7 +209,7 @@ pub fn note(failure: &Failure) -> u8 {
     failure.status()
 }
 
-/// A path as it will be found from another directory.
+/// An absolute path, for use from another directory.
 pub fn absolute(path: &Path) -> PathBuf {
     std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }

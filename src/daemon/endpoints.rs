@@ -1,4 +1,4 @@
-//! The endpoints that the configuration asks for: opened all or none, at the start and at a reload.
+//! Opens the endpoints of the configuration, all or none, at the start and at a reload.
 
 use std::cell::OnceCell;
 use std::collections::HashSet;
@@ -20,17 +20,17 @@ use crate::transport::open::{Options, open};
 use crate::transport::owner::PortOwner;
 use crate::transport::sockopt::RECEIVE_BYTES_MIN;
 
-/// The runtime directory, `%t`, as it was when it was first asked for: the daemon may go on as another user.
+/// The runtime directory, `%t`, at its first use: the daemon may switch to another user later.
 pub(super) type Runtime = OnceCell<PathBuf>;
 
 /// A place that could not be opened.
 struct Unopened {
-    /// What is in the way, and what to do about it.
+    /// The obstacle, and what to do about it.
     line: String,
-    /// This machine just lacks that kind of address.
+    /// Whether this machine just has no addresses of this kind.
     is_address_missing: bool,
     place: ResolvedEndpoint,
-    /// Who has it.
+    /// The holder.
     holder: Option<PortOwner>,
 }
 
@@ -45,7 +45,7 @@ impl Unopened {
     }
 }
 
-/// One socket to listen on, and why.
+/// One socket to listen on, and its endpoint in the configuration.
 #[derive(Clone)]
 pub(super) struct ListenSpec<'a> {
     pub(super) place: ResolvedEndpoint,
@@ -65,11 +65,11 @@ impl ListenSpec<'_> {
 }
 
 impl Daemon {
-    /// Opens every wanted place that is not open yet; where one of ours that is no longer wanted is in the way, that one
+    /// Opens every configured place that is not open yet. If one of our listeners that is no longer configured is in the way, it
     /// is closed first.
     ///
     /// # Errors
-    /// A line for each that could not be opened. Then everything is as it was.
+    /// One line for each place that could not be opened. Then nothing has changed.
     pub(super) fn open(&mut self, wanted: &[ListenSpec]) -> Result<(), Vec<String>> {
         let mut opened: Vec<ResolvedEndpoint> = Vec::new();
         let mut moved: Vec<(ResolvedEndpoint, Binding)> = Vec::new();
@@ -100,7 +100,7 @@ impl Daemon {
             }
         }
         for (want, error) in missing {
-            // One half of localhost is enough, if the other one is there.
+            // One of the two addresses of localhost is enough.
             let mut halves = wanted.iter().filter(|half| std::ptr::eq(half.listen, want.listen));
             if let Some(other) = halves.find(|half| self.reactor.listener(&half.place).is_some()) {
                 log::warn!(
@@ -126,8 +126,8 @@ impl Daemon {
         Err(told(&errors, &self.config))
     }
 
-    /// Bounds what the kernel takes from each peer that is not read from: twice the longest message, so that a message that
-    /// was sent at once comes at once.
+    /// Limits the data that the kernel accepts from a peer that is not read from: twice the longest message, so that a message
+    /// in one send arrives in one piece.
     pub(super) fn bound_receiving(&self, settings: &Settings, wanted: &[ListenSpec]) {
         let longest = settings.services.iter().map(|service| service.message_bytes_max).max().unwrap_or(0);
         let bytes = RECEIVE_BYTES_MIN.max(2 * longest);
@@ -138,7 +138,7 @@ impl Daemon {
         }
     }
 
-    /// Listens on a socket that was handed over, if there is one for this place.
+    /// Listens on the socket that was handed over for this place, if there is one.
     fn take_handed(&mut self, want: &ListenSpec) -> bool {
         let Some(index) = self.handed.iter().position(|(place, _)| *place == want.place) else {
             return false;
@@ -153,7 +153,7 @@ impl Daemon {
         }
     }
 
-    /// Opens a FIFO, unless it is open; whether that was to be done.
+    /// Opens a FIFO if it is not open yet; returns whether it was opened.
     fn open_fifo(&mut self, want: &ListenSpec) -> Result<bool, Unopened> {
         if self.reactor.fifo(&want.place).is_some_and(Fifo::is_orphaned) {
             log::warn!("{}: FIFO missing or replaced; recreating it", want.place);
@@ -211,8 +211,8 @@ impl Daemon {
         })
     }
 
-    /// Closes listeners of the process before that keep `place` from being opened, here and in the service manager's store;
-    /// whether there were such. What is wanted has been taken by its own place, or would meet this one in the configuration.
+    /// Closes listeners of the previous process that block `place`, here and in the service manager's store; returns whether
+    /// there were any. Configured ones are not among them: they are already in use, or would conflict in the configuration.
     fn give_up_handed(&mut self, place: &ResolvedEndpoint) -> bool {
         let (given_up, handed) = std::mem::take(&mut self.handed)
             .into_iter()
@@ -228,8 +228,8 @@ impl Daemon {
         true
     }
 
-    /// Our own listeners that keep `place` from being opened and are not wanted any more. One that the service manager holds
-    /// stays: its address would not be free all the same.
+    /// Our own listeners that block `place` and are no longer configured. One that the service manager holds
+    /// stays, because closing it would not free its address.
     fn in_the_way_of(
         &self,
         place: &ResolvedEndpoint,
@@ -243,9 +243,9 @@ impl Daemon {
         ours.map(|(place, binding)| (place.clone(), binding.clone())).collect()
     }
 
-    /// Opens again what was closed for something that could not be opened then.
+    /// Reopens listeners that were closed for a place that then could not be opened.
     fn put_back(&mut self, place: &ResolvedEndpoint, binding: Binding) {
-        // What is moved is on the network, and has neither mode nor group.
+        // Moved listeners are on the network, and have no mode or group.
         let options = Options {
             backlog: self.config.listen_backlog,
             mode: 0,
@@ -262,12 +262,12 @@ impl Daemon {
     }
 }
 
-/// An error on opening, and where to change what was asked for.
+/// An error on opening, and where to change the configuration.
 fn located(error: &str, listen: &Listen, config: &Config) -> String {
     format!("{error} under [{}] in {}", listen.service, config.file_to_change())
 }
 
-/// The errors as lines; a single one if it is one other ipcd that has everything.
+/// The errors as lines; a single line if another ipcd holds everything.
 fn told(errors: &[Unopened], config: &Config) -> Vec<String> {
     let other = errors.first().and_then(|first| first.holder.as_ref());
     let other = other.filter(|holder| holder.name == "ipcd" && !holder.is_this_process());
@@ -285,7 +285,7 @@ fn told(errors: &[Unopened], config: &Config) -> Vec<String> {
     }
 }
 
-/// Every socket that a configuration asks for.
+/// Every socket of a configuration.
 pub(super) fn wanted<'a>(config: &'a Config, runtime: &Runtime) -> Result<Vec<ListenSpec<'a>>, String> {
     let mut all = Vec::new();
     for listen in &config.listens {
@@ -294,10 +294,10 @@ pub(super) fn wanted<'a>(config: &'a Config, runtime: &Runtime) -> Result<Vec<Li
             let _ = runtime.set(runtime_directory()?);
         }
         let runtime = runtime.get().map(PathBuf::as_path).unwrap_or(Path::new(""));
-        // The one directory that ipcd makes by itself.
+        // The only directory that ipcd creates.
         let make_directory =
             relative.filter(|path| path.parent() == Some(Path::new("ipcd"))).map(|_| runtime.join("ipcd"));
-        // Nobody has asked for the default group: where there is none, or it is not for us to give, ours does.
+        // The default group is not an explicit request: if it does not exist, or we may not use it, our own group is fine.
         let is_file = listen.endpoint.path().is_some();
         let is_group = listen.is_group_given || is_file && may_give_to(&listen.group);
         for place in listen.endpoint.places(runtime) {
@@ -314,14 +314,14 @@ pub(super) fn wanted<'a>(config: &'a Config, runtime: &Runtime) -> Result<Vec<Li
     Ok(all)
 }
 
-/// Where the machine's own name means another loopback address (127.0.1.1 on Debian), `localhost` is that one too: a client
-/// that connects to `gethostname()` finds us. Unless the configuration has another endpoint there.
+/// If the machine's own name means another loopback address (127.0.1.1 on Debian), `localhost` includes it, so that a client
+/// that connects to `gethostname()` finds us; unless the configuration has another endpoint there.
 fn add_own_name(all: &mut Vec<ListenSpec>, addresses: &[IpAddr]) {
     let mut taken: HashSet<ResolvedEndpoint> = all.iter().map(|want| want.place.clone()).collect();
     let mut added = Vec::new();
     let mut previous: Option<&Listen> = None;
     for want in all.iter().filter(|want| want.listen.endpoint.is_localhost()) {
-        // Both halves of localhost are one endpoint.
+        // Both addresses of localhost are one endpoint.
         if previous.is_some_and(|listen| std::ptr::eq(listen, want.listen)) {
             continue;
         }

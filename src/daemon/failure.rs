@@ -1,11 +1,11 @@
-//! Why the daemon ended, and the exit status that follows from it. Knows nothing of what it was doing.
+//! Why the daemon ended, and the exit status for it. Knows nothing about the daemon's work.
 
 use std::fmt;
 
 use crate::config::Errors;
 use crate::host;
 
-/// Why the daemon ended other than as asked. As text: a line for each thing that is wrong.
+/// Why the daemon ended unexpectedly. Its text has one line for each error.
 #[derive(Debug)]
 pub enum Failure {
     /// The configuration is wrong or missing.
@@ -14,7 +14,7 @@ pub enum Failure {
     Unavailable(Vec<String>),
     /// Something failed while running.
     Runtime(String),
-    /// What was asked for on the command line is not to be had.
+    /// A request on the command line that is not available.
     Usage(String),
 }
 
@@ -29,7 +29,7 @@ impl Failure {
         }
     }
 
-    /// Its text for standard error; if that is the journal, as errors.
+    /// Its text for standard error, with the priority of errors if that is the journal.
     pub fn last_words(&self) -> String {
         host::log::as_errors(&self.to_string())
     }

@@ -1,4 +1,4 @@
-//! What the daemon tells of its own process, for the status report.
+//! Figures about the daemon's own process, for the status report.
 
 use nix::sys::resource::{Resource, getrlimit};
 
@@ -8,7 +8,7 @@ use crate::engine::message::Input;
 use crate::host;
 
 impl Daemon {
-    /// Gives the engine what a status report waits for.
+    /// Gives the engine the figures that a status report is waiting for.
     pub(super) fn tell_figures(&mut self) {
         if self.reactor.engine.wants_figures() {
             let figures = Figures {
@@ -31,7 +31,7 @@ fn resident_bytes() -> Option<u64> {
     Some(pages * rustix::param::page_size() as u64)
 }
 
-/// Since Linux 6.2 the directory's size is the number of descriptors; before, they are to be counted.
+/// Since Linux 6.2 the size of the directory is the number of descriptors; before, they must be counted.
 fn descriptors() -> Option<u64> {
     match std::fs::metadata("/proc/self/fd").ok()?.len() {
         0 => Some(std::fs::read_dir("/proc/self/fd").ok()?.count().saturating_sub(1) as u64),

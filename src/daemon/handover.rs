@@ -1,5 +1,5 @@
-//! What goes from one process to the next over a restart, through the service manager: descriptors under these names, and
-//! beside them a record that says what they are.
+//! The handover from one process to the next at a restart, through the service manager: descriptors with these names, and
+//! a record that describes them.
 
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::{Duration, Instant};
@@ -22,34 +22,34 @@ use crate::transport::listener::{Listener, listening_place};
 /// Bundles of connections.
 const CONNECTIONS: &str = "ipcd-connections";
 
-/// Listeners that ipcd opened by itself.
+/// Listeners that ipcd itself opened.
 const LISTENER: &str = "ipcd-listener";
 
-/// The ends of FIFOs: what is in them is not lost while somebody has them.
+/// The ends of FIFOs: their contents survive while a process has them open.
 const FIFO: &str = "ipcd-fifo";
 
 /// The record of the connections.
 const RECORD: &str = "ipcd-record";
 
-/// What this process was given at its start.
+/// What this process received at its start.
 #[derive(Debug, Default)]
 pub(super) struct Bequest {
     /// Listening sockets.
     pub(super) listeners: Vec<(ResolvedEndpoint, Listener)>,
-    /// Those among them that the manager goes on holding.
+    /// Those that the manager also keeps.
     pub(super) units: Vec<UnitSocket>,
-    /// What the process before knew of its connections.
+    /// The previous process's record of its connections.
     pub(super) record: Record,
-    /// The connections, still packed: a start that fails takes none of them from the next attempt.
+    /// The connections, still bundled: a failed start takes none of them from the next attempt.
     pub(super) fd_bundles: Vec<OwnedFd>,
-    /// To be held until the FIFOs are open again.
+    /// Descriptors to hold until the FIFOs are open again.
     pub(super) fifos: Vec<OwnedFd>,
-    /// What could not be used, a line for the log each.
+    /// What could not be used, one log line each.
     pub(super) warnings: Vec<String>,
 }
 
 impl Bequest {
-    /// Looks at what was handed over.
+    /// Sorts the descriptors that were handed over.
     pub(super) fn of(inherited: Vec<Inherited>) -> Bequest {
         let mut bequest = Bequest::default();
         let mut record = None;
@@ -96,7 +96,7 @@ impl Bequest {
     }
 }
 
-/// Opens the bundles. Connections that cannot be taken are closed, with a line in the log.
+/// Unpacks the bundles. Connections that cannot be restored are closed, with a line in the log.
 pub(super) fn unpack(fd_bundles: Vec<OwnedFd>) -> Vec<Connection> {
     let mut links = Vec::new();
     for fd_bundle in fd_bundles {
@@ -112,26 +112,26 @@ pub(super) fn unpack(fd_bundles: Vec<OwnedFd>) -> Vec<Connection> {
     links
 }
 
-/// Has the manager forget what it kept: a copy of a connection that is held elsewhere hides its end from the peer.
+/// Makes the manager forget what it kept: a copy of a connection held elsewhere would hide its end from the peer.
 pub(super) fn forget(manager: &Manager) {
     [CONNECTIONS, LISTENER, FIFO, RECORD].iter().for_each(|name| manager.forget(name));
 }
 
-/// Has the manager forget the listeners alone, and waits until it has: so long their addresses are taken.
+/// Makes the manager forget only the listeners, and waits for that: until then their addresses are in use.
 ///
 /// # Errors
-/// It did not within some seconds.
+/// The manager did not do so within a few seconds.
 pub(super) fn forget_listeners(manager: &Manager) -> io::Result<()> {
     manager.forget(LISTENER);
     manager.wait_until_seen()
 }
 
-/// What went to the manager.
+/// What the manager received.
 #[derive(Debug)]
 pub(super) struct HandedOver {
     connections: usize,
     record_bytes: u64,
-    /// How long it took to write the record: for so long nobody was served.
+    /// The time to write the record; no client was served during this time.
     record_took: Duration,
 }
 
@@ -146,10 +146,10 @@ impl fmt::Display for HandedOver {
     }
 }
 
-/// Gives everything to the manager. Afterwards this process must end without another word to a peer.
+/// Gives everything to the manager. Afterwards this process must exit without sending anything to a peer.
 ///
 /// # Errors
-/// The manager did not take it. It is told to forget what it has taken.
+/// The manager did not accept it. It is told to forget what it has accepted.
 pub(super) fn hand_over(reactor: &Reactor, manager: &Manager) -> io::Result<HandedOver> {
     let outcome = try_hand_over(reactor, manager);
     if outcome.is_err() {

@@ -1,4 +1,4 @@
-//! What the engine is told of the configuration: its settings, within what the limit on open files allows.
+//! The engine's settings: those of the configuration, within the limit on open files.
 
 use log::LevelFilter;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
@@ -8,14 +8,14 @@ use super::endpoints::ListenSpec;
 use crate::config::Config;
 use crate::engine::limits::{PLACES_KEPT, Settings};
 
-/// Descriptors beside those of connections and listeners: standard ones, epoll, signals, the log, the spare one, and
-/// some for a moment (a file being read, /proc).
+/// Descriptors in addition to those of connections and listeners: the standard ones, epoll, signals, the log, the spare one,
+/// and a few for short use (reading a file, /proc).
 const DESCRIPTORS_OF_OUR_OWN: usize = 24;
 
-/// The limit on open files where it cannot be asked for: Linux's own (INR_OPEN_CUR).
+/// The limit on open files if it cannot be read: Linux's default (INR_OPEN_CUR).
 const OPEN_FILES: usize = 1024;
 
-/// What the engine is told: the configuration's settings, within what the limit on open files allows.
+/// The engine's settings: those of the configuration, within the limit on open files.
 pub(super) fn settings(config: &Config, wanted: &[ListenSpec]) -> Settings {
     let mut settings = config.settings.clone();
     settings.owner = rustix::process::geteuid().as_raw();
@@ -24,8 +24,8 @@ pub(super) fn settings(config: &Config, wanted: &[ListenSpec]) -> Settings {
     settings.endpoints = wanted.iter().map(|want| (want.place.to_string(), want.listen.service)).collect();
     let files = raise_open_files();
     settings.refused_lingering_max = settings.refused_lingering_max.min(files / 8);
-    // A listener has a descriptor, and on a Unix socket one for its lock.
-    // A FIFO has two at each of its ends, and one for its lock.
+    // A listener has one descriptor, and on a Unix socket one more for its lock.
+    // A FIFO pair has two for each end, and one for its lock.
     settings.fifos = wanted.iter().filter(|want| want.place.scheme().transport.is_standing()).count();
     let others = DESCRIPTORS_OF_OUR_OWN
         + PLACES_KEPT
@@ -44,9 +44,9 @@ pub(super) fn settings(config: &Config, wanted: &[ListenSpec]) -> Settings {
     settings
 }
 
-/// Raises the limit on open files to the hard limit; the limit then in force.
+/// Raises the limit on open files to the hard limit, and returns the resulting limit.
 fn raise_open_files() -> usize {
-    // A filter of system calls may forbid to ask or to change it (systemd.exec(5), SystemCallFilter=).
+    // A system call filter may forbid reading or changing it (systemd.exec(5), SystemCallFilter=).
     let Ok((_, hard)) = getrlimit(Resource::RLIMIT_NOFILE) else { return OPEN_FILES };
     let _ = setrlimit(Resource::RLIMIT_NOFILE, hard, hard);
     getrlimit(Resource::RLIMIT_NOFILE)

@@ -1,4 +1,4 @@
-//! The life of the process: read the configuration, open what it names, serve, reload, stop.
+//! The life of the process: read the configuration, open its endpoints, serve, reload, stop.
 
 pub mod advice;
 pub mod bounds;
@@ -46,7 +46,7 @@ use notify::Status;
 use transcript::Transcript;
 use unit::UnitSocket;
 
-/// The configuration that is read when none is named, if it is there.
+/// The default configuration file, if it exists.
 pub const DEFAULT_FILE: &str = "/etc/ipcd/ipcd.toml";
 
 /// Reads the configuration that a start with `--config FILE`, or without, would use.
@@ -59,21 +59,21 @@ pub fn configuration(named: Option<&Path>) -> Result<Config, Failure> {
     .map_err(Failure::Config)
 }
 
-/// How the daemon is to run.
+/// How to run the daemon.
 #[derive(Clone, Debug, Default)]
 pub struct Run {
-    /// What `--config` named.
+    /// The file of `--config`.
     pub config: Option<PathBuf>,
-    /// What `--log-level` said.
+    /// The level of `--log-level`.
     pub log_level: Option<LevelFilter>,
-    /// `--daemon`: into the background.
+    /// `--daemon`: run in the background.
     pub detached: Option<Detached>,
-    /// `--user`: whom to go on as when what needs root is open.
+    /// `--user`: the user to switch to after opening what needs root.
     pub user: Option<String>,
 }
 
-/// Runs the daemon until it is told to stop; the exit status. To be called first thing: it takes what the service manager
-/// handed over.
+/// Runs the daemon until it stops, and returns the exit status. Call it first in the process: it takes the descriptors that
+/// the service manager handed over.
 ///
 /// # Errors
 /// See [`Failure`].
@@ -84,7 +84,7 @@ pub fn run(mut run: Run) -> Result<u8, Failure> {
         return Daemon::start(run, user.as_ref(), inherited)?.serve().map(|()| 0);
     };
     run.config = run.config.as_deref().map(detach::absolute);
-    files.log_file = detach::absolute(&files.log_file); // to be found from / when it is opened anew
+    files.log_file = detach::absolute(&files.log_file); // it is reopened from /
     let starter = match detach::detach(files, user.as_ref())? {
         ForkSide::Parent(status) => return Ok(status),
         ForkSide::Daemon(starter) => starter,
@@ -96,11 +96,11 @@ pub fn run(mut run: Run) -> Result<u8, Failure> {
         }
         Ok(mut daemon) => starter.ready().and_then(|_pid_file| daemon.serve()),
     };
-    // Standard error is the log file here, in which every line has its time.
+    // Standard error is the log file here, where every line has a time.
     Ok(outcome.map_or_else(|failure| detach::note(&failure), |()| 0))
 }
 
-/// What the daemon is asked to do by a signal.
+/// What a signal asks the daemon to do.
 enum Meaning {
     Nothing,
     Stop,
@@ -110,22 +110,22 @@ enum Meaning {
 
 /// A running daemon.
 struct Daemon {
-    /// What `--config` named.
+    /// The file of `--config`.
     named: Option<PathBuf>,
-    /// What `--log-file` named.
+    /// The file of `--log-file`.
     log_file: Option<PathBuf>,
     terminal: Terminal,
     runtime: Runtime,
     transcript: Option<Transcript>,
     config: Config,
     reactor: Reactor,
-    /// Listening sockets that were handed over and have found no endpoint yet.
+    /// Listening sockets that were handed over and do not have an endpoint yet.
     handed: Vec<(ResolvedEndpoint, Listener)>,
-    /// Sockets that the service manager handed over and holds, those that no endpoint is for any more as well.
+    /// Sockets that the service manager handed over and holds, including those without an endpoint now.
     units: Vec<UnitSocket>,
     manager: Manager,
     status: Status,
-    /// When the watchdog was fed last.
+    /// The last sign of life to the watchdog.
     fed: Timestamp,
 }
 
@@ -176,7 +176,7 @@ impl Daemon {
             .flatten();
         for (place, listener) in std::mem::take(&mut daemon.handed) {
             let is_kept = listener.is_kept();
-            drop(listener); // before it is said
+            drop(listener); // before the warning
             if is_kept {
                 let file = config.file_to_change();
                 log::warn!(
@@ -253,7 +253,7 @@ impl Daemon {
         Ok(())
     }
 
-    /// What a signal asks for now.
+    /// What a signal means in the current state.
     fn meaning(&mut self, signal: Signal, stopping: bool) -> Meaning {
         match signal {
             Signal::Stop => Meaning::Stop,
@@ -264,7 +264,7 @@ impl Daemon {
                     return Meaning::Reload;
                 }
                 if stopping {
-                    return Meaning::Nothing; // the shell tells us as well as the kernel
+                    return Meaning::Nothing; // the shell sends it in addition to the kernel
                 }
                 log::info!("the terminal is gone");
                 Meaning::Stop
@@ -280,7 +280,7 @@ impl Daemon {
         self.reactor.engine.handle(self.reactor.now(), Input::Answer { peer, lines: &lines });
     }
 
-    /// Gives every connection to the service manager, for the process that follows.
+    /// Gives every connection to the service manager, for the next process.
     fn hand_over(&mut self) -> Result<(), String> {
         if !self.manager.is_there() {
             return Err("there is no service manager to hand over to (NOTIFY_SOCKET is not set)".to_owned());
@@ -288,7 +288,7 @@ impl Daemon {
         let backlog = self.config.listen_backlog as usize;
         let unix: Vec<ResolvedEndpoint> =
             self.reactor.own_unix_listeners().map(|listener| listener.place().clone()).collect();
-        // Nobody else can go on listening there: who waits is taken along.
+        // No other process will listen there, so waiting connections are accepted and handed over too.
         for place in &unix {
             self.reactor.accept_waiting(place, backlog);
         }

@@ -1,4 +1,4 @@
-//! What the service manager hears: that the loop turns, and how it goes.
+//! Messages to the service manager: signs of life and the status line.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use super::Daemon;
 use crate::engine::message::Timestamp;
 use crate::engine::service::Service;
 
-/// What `systemctl status` shows, and what it was made from.
+/// The line in `systemctl status`, and the figures in it.
 #[derive(Debug, Default)]
 pub(super) struct Status {
     pub(super) line: String,
@@ -17,7 +17,7 @@ pub(super) struct Status {
     pub(super) reload: Option<(bool, Timestamp)>,
 }
 
-/// How often the status line changes at most.
+/// The shortest time between two changes of the status line.
 const STATUS_INTERVAL: Duration = Duration::from_secs(1);
 
 impl Status {
@@ -27,7 +27,7 @@ impl Status {
 }
 
 impl Daemon {
-    /// When the manager has to hear of us next.
+    /// When the next message to the manager is due.
     pub(super) fn next_report(&self) -> Option<Timestamp> {
         if !self.manager.is_there() {
             return None;
@@ -45,7 +45,7 @@ impl Daemon {
         (engine.len(), messages.sum())
     }
 
-    /// Says that the loop turns, and how it goes.
+    /// Sends a sign of life and the status line.
     pub(super) fn report_to_manager(&mut self) {
         if !self.manager.is_there() {
             return;

@@ -1,4 +1,4 @@
-//! What is said when the daemon is ready: where each service is, and how others come to it.
+//! The log lines when the daemon is ready: where each service listens, and how other machines reach it.
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
@@ -10,11 +10,11 @@ use crate::config::Listen;
 use crate::endpoint::{Endpoint, ResolvedEndpoint};
 use crate::engine::service::Service;
 
-/// Addresses of this machine that are named.
+/// The most addresses of this machine that are logged.
 const ADDRESSES_MAX: usize = 4;
 
 impl Daemon {
-    /// Says that the daemon is ready, a line for each service before it.
+    /// Logs one line for each service, and then that the daemon is ready.
     pub(super) fn announce(&self) {
         self.places().iter().for_each(|line| log::info!("{line}"));
         if let Some(line) = self.others() {
@@ -23,7 +23,7 @@ impl Daemon {
         log::info!("ipcd {} is ready", env!("CARGO_PKG_VERSION"));
     }
 
-    /// Where each service is, a text for each: `multiply on tcp://localhost:65432`.
+    /// Where each service listens: `multiply on tcp://localhost:65432`.
     pub(super) fn places(&self) -> Vec<String> {
         let of = |service: Service| {
             let listens = self.config.listens.iter().filter(|listen| listen.service == service);
@@ -33,7 +33,7 @@ impl Daemon {
         Service::ALL.into_iter().filter_map(of).collect()
     }
 
-    /// The open places of one endpoint; `localhost` is one, unless one half of it is missing.
+    /// The open places of one endpoint; `localhost` is one place, unless one of its addresses is missing.
     fn places_of(&self, listen: &Listen) -> Vec<String> {
         let runtime = self.runtime.get().cloned().unwrap_or_default();
         let places = listen.endpoint.places(&runtime);
@@ -44,7 +44,7 @@ impl Daemon {
         places.iter().filter(|place| open(place)).map(ResolvedEndpoint::to_string).collect()
     }
 
-    /// How others than this machine come to the services of the network, or what to change so that they can.
+    /// How other machines can reach the services, or what to change so that they can.
     fn others(&self) -> Option<String> {
         let network: Vec<(&Listen, SocketAddr)> = self.config.listens.iter().filter_map(network).collect();
         let reachable: Vec<_> = network.iter().filter(|(_, address)| !address.ip().is_loopback()).collect();
@@ -57,14 +57,14 @@ impl Daemon {
                 self.config.file_to_change(),
             ));
         }
-        // What is at all addresses can be reached at those of this machine.
+        // A wildcard endpoint can be reached at all addresses of this machine.
         let everywhere: Vec<String> = reachable
             .iter()
             .filter(|(_, address)| address.ip().is_unspecified())
             .map(|(listen, address)| format!("{} at port {}", listen.service, address.port()))
             .collect();
         if everywhere.is_empty() {
-            return None; // their addresses have been said
+            return None; // their addresses are already in the log
         }
         let addresses: Vec<String> = addresses().iter().map(IpAddr::to_string).collect();
         match addresses.is_empty() {
@@ -74,7 +74,7 @@ impl Daemon {
     }
 }
 
-/// An endpoint of the network, and an address of it.
+/// A network endpoint, and an address of it.
 fn network(listen: &Listen) -> Option<(&Listen, SocketAddr)> {
     let Endpoint::Tcp(_) = listen.endpoint else { return None };
     match listen.endpoint.places("".as_ref()).first() {
@@ -83,7 +83,7 @@ fn network(listen: &Listen) -> Option<(&Listen, SocketAddr)> {
     }
 }
 
-/// The addresses that other machines can use; none, where they cannot be asked for (a sandbox without AF_NETLINK).
+/// The addresses that other machines can use; none if they cannot be read (a sandbox without AF_NETLINK).
 fn addresses() -> Vec<IpAddr> {
     let Ok(interfaces) = getifaddrs() else { return Vec::new() };
     let address = |address: SockaddrStorage| {
@@ -98,7 +98,7 @@ fn addresses() -> Vec<IpAddr> {
     found
 }
 
-/// Neither of this machine alone, nor one that means nothing without an interface.
+/// Neither a loopback address nor one that needs an interface name.
 fn is_for_others(address: &IpAddr) -> bool {
     let is_link_local = match address {
         IpAddr::V4(address) => address.is_link_local(),

@@ -1,5 +1,5 @@
-//! The record of the connections, over a restart: a memory file, written once, sealed, and read by the process that follows.
-//! It knows versions and lengths; what a piece says is the engine's.
+//! The record of the connections for a restart: a memory file, written once, sealed, and read by the next process.
+//! It knows versions and lengths; the contents of a piece belong to the engine.
 
 use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Read, Seek, Write};
@@ -11,23 +11,23 @@ use crate::engine::record::piece::{Piece, SIZES_BYTES, Sizes};
 use crate::engine::record::reader::Reader;
 use crate::engine::record::{Record, VERSION, VERSION_OF_ONE_TEXT};
 
-/// The record's first word.
+/// The first word of the record.
 const MAGIC: &str = "ipcd-record";
 
 /// The longest first line, in bytes.
 const FIRST_LINE_BYTES_MAX: usize = 64;
 
-/// Nothing may change a record once it is written.
+/// The seals: a written record must not change.
 const SEALS: SealFlags =
     SealFlags::WRITE.union(SealFlags::GROW).union(SealFlags::SHRINK).union(SealFlags::SEAL);
 
-/// What is written at once, in bytes: small pieces are many.
+/// The size of a write, in bytes: there are many small pieces.
 const BUFFER_BYTES: usize = 256 * 1024;
 
-/// Writes a record, piece by piece as `pieces` gives them, into a memory file, and seals it. Beside it, what `pieces` says.
+/// Writes a record piece by piece, as `pieces` provides them, into a memory file, and seals it. Also returns the result of `pieces`.
 ///
 /// # Errors
-/// There is no descriptor or no memory for it, or what `pieces` says.
+/// There is no descriptor or no memory for it, or `pieces` fails.
 pub(super) fn write<T>(
     pieces: impl FnOnce(&mut dyn FnMut(&Piece<'_>) -> io::Result<()>) -> io::Result<T>,
 ) -> io::Result<(File, T)> {
@@ -44,7 +44,7 @@ pub(super) fn write<T>(
     Ok((file, outcome))
 }
 
-/// Reads a record back, if it is whole, sealed, and of a version that is known.
+/// Reads a record, if it is complete, sealed and of a known version.
 pub(super) fn read(fd: OwnedFd) -> Result<Record, String> {
     let mut file = File::from(fd);
     match fcntl_get_seals(&file) {
@@ -72,7 +72,7 @@ fn parse(mut bytes: impl Read, length: u64) -> Result<Record, String> {
     let line = std::str::from_utf8(&line).map_err(|_| "its first line is not text")?;
     match line.split(' ').collect::<Vec<_>>()[..] {
         [MAGIC, version] if version == VERSION.to_string() => parse_pieces(bytes, left),
-        // Its checksum is not looked at: what is sealed has not changed.
+        // The checksum is ignored: a sealed file has not changed.
         [MAGIC, version, length, _] if version == VERSION_OF_ONE_TEXT.to_string() => {
             parse_one_text(bytes, left, length)
         }
@@ -93,7 +93,7 @@ fn parse_pieces(mut bytes: impl Read, mut left: u64) -> Result<Record, String> {
         take(&mut sizes)?;
         let sizes = Sizes::read(&sizes, left)?;
         left -= sizes.json + sizes.runs.iter().sum::<u64>();
-        // No more than is there is made room for: the lengths were compared with it.
+        // The lengths were checked, so this allocates no more than the file has.
         let mut next = |size: u64| {
             let mut run = vec![0; usize::try_from(size).map_err(|error| error.to_string())?];
             take(&mut run).map(|()| run)

@@ -1,4 +1,4 @@
-//! A reload: the new configuration is checked whole and its endpoints are opened before anything old is closed.
+//! A reload: checks the whole new configuration and opens its endpoints before it closes anything old.
 
 use super::endpoints::{ListenSpec, wanted};
 use super::limits::settings;
@@ -8,7 +8,7 @@ use crate::engine::message::Input;
 use crate::host;
 
 impl Daemon {
-    /// Opens the log file and the transcript anew, in case that somebody has moved them away.
+    /// Reopens the log file and the transcript, in case they were moved away.
     pub(super) fn reopen_files(&mut self) {
         self.reopen_transcript();
         if let Some(file) = &self.log_file
@@ -18,7 +18,7 @@ impl Daemon {
         }
     }
 
-    /// Reads the configuration again. The errors are in the log as well.
+    /// Reads the configuration again. Errors are also logged.
     pub(super) fn reload(&mut self) -> Result<(), Vec<String>> {
         self.manager.reloading();
         let outcome = self.try_reload();
@@ -71,7 +71,7 @@ impl Daemon {
         Ok(())
     }
 
-    /// Gives a listener that stays what the new configuration says.
+    /// Applies the new configuration to a listener that stays.
     fn adjust(&mut self, want: &ListenSpec) {
         let relabelled = if let Some(fifo) = self.reactor.fifo(&want.place) {
             fifo.set_permissions(want.options.mode, &want.options.group)

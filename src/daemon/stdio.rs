@@ -16,24 +16,24 @@ use crate::host;
 use crate::reactor::{Reactor, Signal};
 use crate::transport::stdio;
 
-/// What was asked for.
+/// The arguments.
 #[derive(Clone, Debug)]
 pub struct Single {
-    /// What `--config` named.
+    /// The file of `--config`.
     pub config: Option<PathBuf>,
-    /// What `--log-level` said.
+    /// The level of `--log-level`.
     pub log_level: Option<LevelFilter>,
     /// The service's name, as typed.
     pub service: String,
 }
 
-/// Serves the one session until it has ended; the exit status.
+/// Serves the session until its end, and returns the exit status.
 ///
 /// # Errors
 /// There is no such service here, the configuration is wrong, or a descriptor cannot be used.
 pub fn serve(single: &Single) -> Result<u8, Failure> {
     if stdio::is_stderr_the_client() {
-        // The client asked for a service, not for our log; from here on nothing of it can get there, last words included.
+        // The client wants the service, not our log: from here on no log line can reach it, not even the last error.
         host::stderr::discard();
     }
     let service = service(&single.service).map_err(Failure::Usage)?;
@@ -43,7 +43,7 @@ pub fn serve(single: &Single) -> Result<u8, Failure> {
     let standard = stdio::take().map_err(failed)?;
     let mut settings = settings(&config);
     if standard.origin == RemoteAddress::Input {
-        settings.send_timeout = Duration::MAX; // whoever reads our output may stand still, as a pager does
+        settings.send_timeout = Duration::MAX; // a reader of our output may pause, as a pager does
     }
     let mut reactor = Reactor::new(Engine::new(settings), Timestamp::default())
         .map_err(|error| failed(format!("cannot start: {error}")))?;
@@ -54,7 +54,7 @@ pub fn serve(single: &Single) -> Result<u8, Failure> {
     let mut stopping = false;
     while !reactor.engine.is_empty() {
         let turn = reactor.turn(None).map_err(|error| failed(format!("epoll: {error}")))?;
-        // Nothing is reloaded here: a hangup means that the terminal has gone.
+        // There is no reload here: a hangup means that the terminal is gone.
         for signal in turn.signals.into_iter().filter(|signal| *signal != Signal::Status) {
             if stopping {
                 log::warn!("second stop signal ({signal:?}): stopping at once");
@@ -70,7 +70,7 @@ pub fn serve(single: &Single) -> Result<u8, Failure> {
     }
 }
 
-/// A session between two programs is of interest when something is wrong with it.
+/// A session between two programs logs only problems.
 fn level(config: &Config) -> LevelFilter {
     if config.is_log_level_given { config.log_level } else { LevelFilter::Warn }
 }
@@ -88,7 +88,7 @@ fn service(name: &str) -> Result<Service, String> {
     }
 }
 
-/// The configuration's settings; whom to let in was decided by whoever started us.
+/// The configuration's settings; the program that started us has decided who may connect.
 fn settings(config: &Config) -> Settings {
     let mut settings = config.settings.clone();
     settings.connections_per_address_max = 0;

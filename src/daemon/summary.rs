@@ -1,4 +1,4 @@
-//! The summary that SIGUSR1 writes into the log.
+//! The summary that SIGUSR1 writes to the log.
 
 use super::Daemon;
 use crate::engine::service::Service;

@@ -1,4 +1,4 @@
-//! The file that says what was said in the room, and when. A full disk costs lines of it, counted and told; nobody waits.
+//! The transcript of the room, with times. If the disk is full, lines are lost, counted and reported; nothing waits.
 
 use std::fs::File;
 use std::io::Write;
@@ -13,15 +13,15 @@ use crate::host::{log_file, time};
 pub(super) struct Transcript {
     path: PathBuf,
     file: File,
-    /// Lines that could not be written since the last that could.
+    /// Lines that could not be written since the last success.
     lost: u64,
 }
 
 impl Transcript {
-    /// Opens the file, to be appended to; made with mode 0640 if it is not there.
+    /// Opens the file for appending, and creates it with mode 0640 if it does not exist.
     ///
     /// # Errors
-    /// It cannot be opened, or is no regular file.
+    /// It cannot be opened, or is not a regular file.
     pub(super) fn open(path: &Path) -> Result<Transcript, String> {
         let failed = |why: &str| {
             format!(
@@ -37,7 +37,7 @@ impl Transcript {
         }
     }
 
-    /// Goes on in the file that is at its path now.
+    /// Reopens the file at its path.
     fn reopen(&mut self) {
         match Transcript::open(&self.path) {
             Ok(new) => self.file = new.file,
@@ -45,7 +45,7 @@ impl Transcript {
         }
     }
 
-    /// Writes down what the room has heard, each line with its time; all of one turn at once.
+    /// Writes the room's new lines, each with its time, in one write for each turn.
     fn take(&mut self, engine: &mut Engine) {
         let Some(first) = engine.poll_transcript() else { return };
         let time = time::full();
@@ -62,7 +62,7 @@ impl Transcript {
         match self.file.write_all(text.as_bytes()) {
             Ok(()) => self.lost = 0,
             Err(error) => {
-                // No half a line.
+                // Not half a line.
                 let _ = before.and_then(|length| self.file.set_len(length));
                 if self.lost == 0 {
                     log::warn!("{}: lines of the transcript are lost: {error}", self.path.display());
@@ -74,7 +74,7 @@ impl Transcript {
 }
 
 impl Daemon {
-    /// Opens the transcript that a configuration names, unless it is open.
+    /// Opens the transcript of a configuration, if it is not open yet.
     pub(super) fn transcript_of(&self, path: Option<&Path>) -> Result<Option<Option<Transcript>>, String> {
         let now = self.transcript.as_ref().map(|transcript| transcript.path.as_path());
         match path {

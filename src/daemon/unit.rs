@@ -1,5 +1,5 @@
-//! Sockets that the service manager handed over and goes on holding, whatever ipcd does with its own copy: what they keep
-//! from being opened, and how that is told.
+//! Sockets that the service manager handed over and keeps open, whatever ipcd does with its own copy: what they
+//! block, and the error for it.
 
 use crate::endpoint::ResolvedEndpoint;
 use crate::transport::open::{OpenError, OpenErrorKind};
@@ -8,15 +8,15 @@ use crate::transport::owner::PortOwner;
 /// A socket of a socket unit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct UnitSocket {
-    /// Where it listens.
+    /// Its address.
     pub(super) place: ResolvedEndpoint,
-    /// FileDescriptorName=, which is the unit's name unless it says otherwise (systemd.socket(5)).
+    /// FileDescriptorName=, by default the unit's name (systemd.socket(5)).
     pub(super) name: String,
-    /// It is IPv6 and takes IPv4 as well (BindIPv6Only=both).
+    /// Whether it is IPv6 and also accepts IPv4 (BindIPv6Only=both).
     pub(super) is_dual: bool,
 }
 
-/// Whether two places of one protocol and port meet on some address. `is_dual`: the second one takes both families.
+/// Whether two places of one protocol and port share an address. `is_dual`: the second one accepts both families.
 pub(super) fn meet(new: &ResolvedEndpoint, old: &ResolvedEndpoint, is_dual: bool) -> bool {
     let (Some(a), Some(b)) = (new.network(), old.network()) else {
         // Sockets of every kind share the paths.
@@ -29,7 +29,7 @@ pub(super) fn meet(new: &ResolvedEndpoint, old: &ResolvedEndpoint, is_dual: bool
     a.port() == b.port()
         && match ours.is_ipv4() == theirs.is_ipv4() {
             true => ours == theirs || ours.is_unspecified() || theirs.is_unspecified(),
-            // `[::]`, or an IPv4 address written as an IPv6 one.
+            // `[::]`, or an IPv4-mapped address.
             false if is_dual && ours.is_ipv4() => {
                 theirs.is_unspecified() || theirs.to_canonical() == ours || ours.is_unspecified()
             }
@@ -38,12 +38,12 @@ pub(super) fn meet(new: &ResolvedEndpoint, old: &ResolvedEndpoint, is_dual: bool
 }
 
 impl UnitSocket {
-    /// Whether it keeps a place from being opened.
+    /// Whether it blocks a place.
     fn is_in_the_way_of(&self, place: &ResolvedEndpoint) -> bool {
         meet(place, &self.place, self.is_dual)
     }
 
-    /// The unit, as far as it is known.
+    /// The unit, if known.
     fn unit(&self) -> String {
         let name = self.name.escape_default();
         match self.name.as_str() {
@@ -54,8 +54,7 @@ impl UnitSocket {
     }
 }
 
-/// What is in the way of a place, if it is one of these, and what to change; so worded that it can be followed by where the
-/// place was configured.
+/// Which of these sockets blocks a place, and what to change; the place's position in the configuration can follow the text.
 pub(super) fn explain(error: &OpenError, sockets: &[UnitSocket]) -> Option<String> {
     let OpenErrorKind::InUse { holder } = &error.obstacle else { return None };
     if !holder.as_ref().is_none_or(may_hold_for_us) {
@@ -75,7 +74,7 @@ pub(super) fn explain(error: &OpenError, sockets: &[UnitSocket]) -> Option<Strin
     })
 }
 
-/// Who may be seen to hold what a service manager handed over: that one, or this very process.
+/// The possible holders of a socket from the service manager: the manager, or this process itself.
 fn may_hold_for_us(holder: &PortOwner) -> bool {
     let parent = rustix::process::getppid().map_or(0, |pid| pid.as_raw_pid());
     holder.is_this_process() || [1, parent].contains(&holder.pid)

@@ -1,4 +1,4 @@
-//! `--user NAME`: what needs root is opened, and the daemon goes on without it.
+//! `--user NAME`: opens what needs root, and then gives up root.
 
 use std::fs::File;
 
@@ -7,9 +7,9 @@ use super::{Daemon, Failure};
 use crate::host::user::{User, make_directory};
 
 impl Daemon {
-    /// Opens what needs root: endpoints of the network, for ports below 1024, and the directory in `/run`. Then becomes the
-    /// user, for good. Sockets and FIFOs in the file system are opened after that: root never makes or removes a file where
-    /// somebody else may write.
+    /// Opens what needs root: network endpoints, for ports below 1024, and the directory in `/run`. Then switches to the
+    /// user for good. Sockets and FIFOs in the file system are opened after that: root never creates or removes a file where
+    /// another user may write.
     pub(super) fn become_user(&mut self, user: &User, wanted: &[ListenSpec]) -> Result<(), Failure> {
         let network: Vec<ListenSpec> =
             wanted.iter().filter(|want| want.place.path().is_none()).cloned().collect();
