@@ -11,7 +11,7 @@ use crate::engine::transport::Transport;
 /// The longest path of a Unix socket, in bytes: `sun_path` has 108, the last one is NUL (unix(7)).
 pub const UNIX_PATH_BYTES_MAX: usize = 107;
 
-/// Where something is said: on the network at an `N`, or in the file system.
+/// The address of an endpoint: at an `N` on the network, or in the file system.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum At<N> {
     /// `tcp://ADDRESS:PORT`
@@ -28,13 +28,13 @@ pub enum At<N> {
     Fifo(PathBuf),
 }
 
-/// One endpoint, as a configuration names it; its path as written, `%t` not yet replaced.
+/// One endpoint, as written in a configuration, with `%t` not yet replaced.
 pub type Endpoint = At<HostPort>;
 
 /// One endpoint to open, with nothing left to resolve; its path is absolute.
 pub type ResolvedEndpoint = At<SocketAddr>;
 
-/// A host and a port of it.
+/// A host and a port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct HostPort {
     /// The host.
@@ -55,11 +55,11 @@ pub enum Host {
 /// One kind of endpoint.
 #[derive(Debug)]
 pub struct Scheme {
-    /// What it is called, in front of `://`.
+    /// Its name, before `://`.
     pub name: &'static str,
-    /// What a conversation travels on there.
+    /// Its transport.
     pub transport: Transport,
-    /// Reads what is behind `://`.
+    /// Parses the part after `://`.
     parse: fn(&str) -> Result<Endpoint, String>,
 }
 
@@ -98,7 +98,7 @@ impl<N> At<N> {
         }
     }
 
-    /// Where it is on the network; `None`: it is in the file system.
+    /// Its network address; `None`: it is in the file system.
     pub fn network(&self) -> Option<&N> {
         match self {
             At::Tcp(network) | At::Udp(network) => Some(network),
@@ -114,7 +114,7 @@ impl<N> At<N> {
         }
     }
 
-    /// One of the same kind somewhere else: `network` says where on the network, `path` where in the file system.
+    /// An endpoint of the same kind at another address: `network` maps a network address, `path` a path.
     pub fn map<M>(&self, network: impl FnOnce(&N) -> M, path: impl FnOnce(&Path) -> PathBuf) -> At<M> {
         match self {
             At::Tcp(at) => At::Tcp(network(at)),

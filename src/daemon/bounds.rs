@@ -44,7 +44,7 @@ pub fn parts_of_group(settings: &Settings) -> Vec<Part> {
         Part { name: "the sum", bytes: total(settings) },
         Part { name: "the record of a restart", bytes: piece::bytes_max(settings) },
         Part { name: "the kernel's memory for connections", bytes: connections * KERNEL_BYTES },
-        Part { name: "the daemon while nobody is there", bytes: IDLE_BYTES },
+        Part { name: "the daemon without clients", bytes: IDLE_BYTES },
     ]
 }
 

@@ -113,7 +113,7 @@ pub fn parts(settings: &Settings) -> Vec<Part> {
         Part { name: "their queues", bytes: queues },
         Part { name: "FIFOs' queues", bytes: settings.fifos * (largest + GROWN_AND_PARTLY_SENT * backlog) },
         Part {
-            name: "words for refused connections",
+            name: "errors for refused connections",
             bytes: settings.refused_lingering_max * GROWN * limits::REFUSAL_BYTES,
         },
         Part { name: "the room's log and history", bytes: room },
@@ -122,7 +122,7 @@ pub fn parts(settings: &Settings) -> Vec<Part> {
             bytes: settings.machines_max * (GROWN * limits::MACHINE_BYTES_MAX + limits::MACHINE_ENTRY_BYTES),
         },
         Part {
-            name: "events for those who watch",
+            name: "events for watchers",
             bytes: GROWN * limits::WATCH_EVENTS_MAX * size_of::<Event>() + limits::WATCH_RING_BYTES_MAX,
         },
         Part {

@@ -1,6 +1,6 @@
-//! Many descriptors as one: a socket in whose queue they travel (SCM_RIGHTS, unix(7)). The service manager compares each
-//! descriptor that it is to keep with all those it has: a thousand cost it a quarter of a second, six thousand eight.
-//! A bundle is one.
+//! Many descriptors as one: a socket with the others in its queue (SCM_RIGHTS, unix(7)). The service manager compares each
+//! new descriptor with all those it stores: a thousand take it a quarter of a second, six thousand take eight seconds.
+//! A bundle counts as one.
 
 use std::io::{self, IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
@@ -15,16 +15,16 @@ use rustix::net::{
 /// Descriptors in one message; the kernel takes 253 (SCM_MAX_FD, unix(7)).
 const DESCRIPTORS_PER_MESSAGE: usize = 200;
 
-/// Packs descriptors into as few bundles as the kernel's bound on a queue allows. Ours stay open.
+/// Packs descriptors into as few bundles as the kernel's limit on a queue allows. Our copies stay open.
 ///
 /// # Errors
-/// More are on their way than we may have open (RLIMIT_NOFILE), or there is no descriptor or memory left.
+/// More are in flight than we may have open (RLIMIT_NOFILE), or there is no descriptor or memory left.
 pub fn pack(descriptors: &[BorrowedFd<'_>]) -> io::Result<Vec<OwnedFd>> {
     let mut fd_bundles = Vec::new();
     let mut chunks = descriptors.chunks(DESCRIPTORS_PER_MESSAGE).peekable();
     while chunks.peek().is_some() {
-        // The end into which they are put closes here, which ends the bundle. A stream: it keeps messages with
-        // descriptors apart, and unlike datagrams as many of them as there is room for.
+        // The sending end closes here, which ends the bundle. A stream socket: it keeps messages with
+        // descriptors apart, and, unlike datagrams, as many as fit.
         let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
         let (ours, fd_bundle) = socketpair(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
         let mut count = 0;
@@ -47,15 +47,15 @@ fn put(into: &OwnedFd, descriptors: &[BorrowedFd<'_>]) -> Result<(), Errno> {
     if !ancillary.push(SendAncillaryMessage::ScmRights(descriptors)) {
         return Err(Errno::INVAL);
     }
-    // Descriptors travel beside bytes only.
+    // Descriptors can only be sent together with bytes.
     sendmsg(into, &[IoSlice::new(b"+")], &mut ancillary, SendFlags::NOSIGNAL)?;
     Ok(())
 }
 
-/// Takes everything out of a bundle.
+/// Unpacks a bundle.
 ///
 /// # Errors
-/// It is none, or we may not have that many descriptors open; what had come is closed.
+/// It is not a bundle, or we may not have that many descriptors open; those already received are closed.
 pub fn unpack(fd_bundle: impl AsFd) -> io::Result<Vec<OwnedFd>> {
     let mut descriptors = Vec::new();
     loop {

@@ -1,16 +1,16 @@
-//! What the environment says to another process than this one: descriptors and a watchdog of a service manager that names
-//! somebody else (sd_listen_fds(3), sd_watchdog_enabled(3)). Nothing of it is ours, and that is told: it is more often a
-//! mistake than meant so.
+//! Environment variables for another process: descriptors and a watchdog of a service manager that name a different
+//! process (sd_listen_fds(3), sd_watchdog_enabled(3)). They are not used, and a warning says so: this is usually a
+//! mistake.
 
 use std::process;
 
-/// How that comes about, and what to do.
+/// How to avoid this.
 const REMEDY: &str = "start ipcd directly or with exec, not as a child of the process that systemd starts, and without PrivatePIDs= (systemd 257 then passes another number)";
 
-/// Names that are told at most.
+/// The most names in a message.
 const NAMES_MAX: usize = 8;
 
-/// A line on descriptors that were passed to another process, if there are such.
+/// A line about descriptors that were passed to another process, if there are any.
 pub fn descriptors() -> Option<String> {
     let variable = |name| std::env::var(name).ok();
     of_descriptors(
@@ -21,7 +21,7 @@ pub fn descriptors() -> Option<String> {
     )
 }
 
-/// A line on a watchdog that waits for another process, if there is one.
+/// A line about a watchdog that expects another process, if there is one.
 pub fn watchdog() -> Option<String> {
     std::env::var("WATCHDOG_USEC").ok()?;
     of_watchdog(process::id(), &std::env::var("WATCHDOG_PID").ok()?)

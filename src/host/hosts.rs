@@ -1,4 +1,4 @@
-//! What the machine's own name means, as far as /etc/hosts says. No name server is asked: that could take any time, and
+//! The addresses of the machine's own name in /etc/hosts. No name server is used: that could take any time, and
 //! Debian's installer writes the name into that file.
 
 use std::fs::File;
@@ -8,20 +8,20 @@ use std::os::unix::fs::OpenOptionsExt;
 
 use rustix::fs::OFlags;
 
-/// Where names stand that no server has to be asked for (hosts(5)).
+/// The file of names that need no server (hosts(5)).
 const FILE: &str = "/etc/hosts";
 
-/// The most that is read of it, in bytes: such a file has some hundred; lists against advertisements have more.
+/// The most that is read of it, in bytes: such a file has a few hundred; lists that block advertisements have more.
 const BYTES_MAX: u64 = 4 * 1024 * 1024;
 
-/// The most addresses that are taken.
+/// The most addresses that are used.
 const ADDRESSES_MAX: usize = 4;
 
-/// The loopback addresses that the machine's own name means (gethostname(2)), beside 127.0.0.1 and ::1.
+/// The loopback addresses of the machine's own name (gethostname(2)), other than 127.0.0.1 and ::1.
 pub fn own_loopback_addresses() -> Vec<IpAddr> {
     let system = rustix::system::uname();
     let name = system.nodename().to_string_lossy();
-    // Never waits, should somebody have put a FIFO there.
+    // Does not block if the file is a FIFO.
     let file = File::options().read(true).custom_flags(OFlags::NONBLOCK.bits() as i32).open(FILE);
     let mut text = Vec::new();
     match file.and_then(|file| file.take(BYTES_MAX).read_to_end(&mut text)) {

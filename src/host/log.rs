@@ -1,6 +1,6 @@
-//! The log: one record, one line on standard error, with a priority for the journal or the level's word for people.
+//! The log: one line on standard error for each record, with a priority for the journal or the word for the level.
 //!
-//! The journal knows when a line was written; everywhere else it begins with the time.
+//! The journal adds the time itself; everywhere else a line begins with the time.
 
 use std::ffi::OsStr;
 use std::fmt::{self, Write as _};
@@ -13,20 +13,20 @@ use rustix::termios::isatty;
 
 use super::stderr::{Sink, Style};
 
-/// The longest line, newline included: one below PIPE_BUF (pipe(7)), so that it is written whole or not at all.
+/// The longest line, including its newline: one less than PIPE_BUF (pipe(7)), so that it is written whole or not at all.
 pub const LINE_BYTES_MAX: usize = 4095;
 
-/// What stands for the part of a line that was too long.
+/// The mark at the end of a line that was cut.
 const CUT: &str = "…";
 
-/// Whether the level was asked for on the command line or in the environment, so that a reload does not change it.
+/// Whether the command line or the environment sets the level, so that a reload does not change it.
 static ASKED: OnceLock<()> = OnceLock::new();
 
-/// Starts the log on standard error; to be called once, and after standard error was redirected.
+/// Starts the log on standard error. Call it once, after standard error was redirected.
 ///
-/// The level is `asked` (`--log-level`), else what RUST_LOG says (as env_logger reads it: `debug`, or
-/// `ipcd::reactor=trace`; what it does not mention stays as configured), else `configured`. A part of RUST_LOG that
-/// makes no sense is ignored, with a warning.
+/// The level is `asked` (`--log-level`), otherwise that of RUST_LOG (as env_logger reads it: `debug`, or
+/// `ipcd::reactor=trace`; modules that it does not name stay as configured), otherwise `configured`. An invalid part of
+/// RUST_LOG is ignored, with a warning.
 pub fn init(configured: LevelFilter, asked: Option<LevelFilter>) {
     let style = style();
     *sink() = Some(Sink::stderr(style));
@@ -42,14 +42,14 @@ pub fn init(configured: LevelFilter, asked: Option<LevelFilter>) {
     if asked.is_none() && !directives.is_empty() {
         builder.filter_level(configured).parse_filters(&directives);
     } else {
-        // Everything comes through here; `log::max_level`, which a reload can change, decides alone.
+        // The logger accepts everything; only `log::max_level`, which a reload can change, filters.
         builder.filter_level(LevelFilter::Trace);
         level = Some(asked.unwrap_or(configured));
     }
     if asked.is_some() || level.is_none() {
         let _ = ASKED.set(());
     }
-    // Fails only if there is a log already, and then that one goes on.
+    // Fails only if there already is a logger, which then stays in use.
     let _ = builder.try_init();
     if let Some(level) = level {
         log::set_max_level(level);
@@ -59,7 +59,7 @@ pub fn init(configured: LevelFilter, asked: Option<LevelFilter>) {
     }
 }
 
-/// Where lines go: what standard error was when this began, or was renewed last.
+/// The sink: standard error at the start, or at the last renewal.
 static SINK: Mutex<Option<Sink>> = Mutex::new(None);
 
 /// Lines that could not be written since the start.
@@ -71,7 +71,7 @@ fn sink() -> MutexGuard<'static, Option<Sink>> {
     SINK.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
 }
 
-/// Passes lines to the sink of the moment.
+/// Passes lines to the current sink.
 struct Output;
 
 impl io::Write for Output {
@@ -87,22 +87,22 @@ impl io::Write for Output {
     }
 }
 
-/// Goes on with what standard error is now. It is of the same kind as before: a file.
+/// Switches to the current standard error, which is of the same kind as before: a file.
 pub(super) fn renew() {
     if let Some(sink) = &mut *sink() {
         sink.move_to(Sink::stderr(Style::File));
     }
 }
 
-/// Sets another configured level (a reload). RUST_LOG and `--log-level` go on winning.
+/// Changes the configured level (a reload). RUST_LOG and `--log-level` still override it.
 pub fn set_level(configured: LevelFilter) {
     if ASKED.get().is_none() {
         log::set_max_level(configured);
     }
 }
 
-/// The parts of RUST_LOG that make sense, and what is wrong with the others. env_logger would tell the latter with
-/// `eprintln!`, which waits for a full pipe and panics on a full disk.
+/// The valid parts of RUST_LOG, and the errors of the others. env_logger would report these with
+/// `eprintln!`, which blocks on a full pipe and panics on a full disk.
 fn directives(value: &OsStr) -> (String, Vec<String>) {
     let Some(value) = value.to_str() else {
         return (String::new(), vec!["it is not UTF-8".to_owned()]);
@@ -119,7 +119,7 @@ fn directives(value: &OsStr) -> (String, Vec<String>) {
     for part in levels.split(',').map(str::trim).filter(|part| !part.is_empty()) {
         let is_sound = match part.split_once('=') {
             Some((_, level)) => level.trim().is_empty() || level.trim().parse::<LevelFilter>().is_ok(),
-            // A bare word is a module, and `RUST_LOG=debgu` would mean silence.
+            // A bare word would be a module, so `RUST_LOG=debgu` would log nothing.
             None => part.parse::<LevelFilter>().is_ok() || is_ours(part),
         };
         if is_sound {
@@ -139,7 +139,7 @@ fn is_ours(module: &str) -> bool {
     matches!(module.split("::").next(), Some("ipcd" | "ipcctl"))
 }
 
-/// How lines are to be marked on what standard error is now.
+/// The prefix of lines for the current standard error.
 fn style() -> Style {
     let stream = std::env::var_os("JOURNAL_STREAM");
     match (stream, fstat(io::stderr())) {
@@ -149,7 +149,7 @@ fn style() -> Style {
     }
 }
 
-/// What a process says last, to people as it is; in the journal each line is an error, whatever came of the log itself.
+/// The last message of a process: for people as it is; in the journal each line has the priority of an error.
 pub fn as_errors(text: &str) -> String {
     match style() {
         Style::Terminal | Style::File => text.to_owned(),
@@ -157,8 +157,8 @@ pub fn as_errors(text: &str) -> String {
     }
 }
 
-/// Whether the file is the one that systemd connected to the journal (`JOURNAL_STREAM`, systemd.exec(5)): the
-/// variable alone says nothing, for it is inherited by those whose standard error was redirected.
+/// Whether the file is the one that systemd connected to the journal (`JOURNAL_STREAM`, systemd.exec(5)). The
+/// variable alone is not enough: processes whose standard error was redirected inherit it too.
 fn is_journal(stream: &OsStr, device: u64, inode: u64) -> bool {
     let parts = stream.to_str().and_then(|text| text.split_once(':'));
     parts.is_some_and(|(d, i)| d.parse() == Ok(device) && i.parse() == Ok(inode))
@@ -167,13 +167,13 @@ fn is_journal(stream: &OsStr, device: u64, inode: u64) -> bool {
 /// One record as one line.
 fn line(prefix: String, text: &fmt::Arguments<'_>) -> String {
     let mut line = Line { text: prefix, is_cut: false };
-    // Fails only if what is logged fails to say itself; then the line ends there.
+    // Fails only if a `Display` fails; then the line ends there.
     let _ = line.write_fmt(*text);
     line.text.push('\n');
     line.text
 }
 
-/// A line being written: escaped, and never longer than it may be.
+/// A line being built: escaped, and never longer than the limit.
 struct Line {
     text: String,
     is_cut: bool,
@@ -181,7 +181,7 @@ struct Line {
 
 impl Line {
     fn push(&mut self, part: &str) {
-        // Always with room for the mark and the newline.
+        // Always leaves room for the mark and the newline.
         if self.text.len() + part.len() + CUT.len() < LINE_BYTES_MAX {
             self.text.push_str(part);
         } else {
@@ -207,8 +207,8 @@ impl fmt::Write for Line {
     }
 }
 
-/// Whether a character can end a line, drive a terminal or turn text around. What peers say is escaped before it gets
-/// here; this is for what was forgotten.
+/// Whether a character can end a line, control a terminal or change the direction of text. Text from peers is escaped
+/// earlier; this is a second line of defence.
 fn is_unsafe(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{2028}' | '\u{2029}' | '\u{61c}' | '\u{200e}' | '\u{200f}'

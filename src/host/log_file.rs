@@ -1,4 +1,4 @@
-//! The file that `--log-file` names: standard output and standard error are it, and are opened anew when a log rotation
+//! The file of `--log-file`: standard output and standard error refer to it, and are reopened after a log rotation
 //! has moved it away.
 
 use std::fs::{File, OpenOptions};
@@ -11,10 +11,10 @@ use rustix::io::Errno;
 
 use super::log;
 
-/// The mode of a log file that is made: at the level debug it holds what people say to one another.
+/// The mode of a new log file: at the level debug it contains chat messages.
 const MODE: u32 = 0o640;
 
-/// Opens the file to append to it, and makes it if it is not there. Never waits, whatever stands at that path.
+/// Opens the file for appending, and creates it if necessary. Never blocks, whatever is at that path.
 ///
 /// # Errors
 /// Those of open(2).
@@ -22,11 +22,11 @@ pub fn open(path: &Path) -> io::Result<File> {
     open_with(path, OFlags::empty())
 }
 
-/// The same for root, in what may be another user's directory: whatever that one has put there does not lead to a file
-/// that is somebody else's.
+/// The same for root, in a directory that may belong to another user: nothing that this user put there can lead to a
+/// file of somebody else.
 ///
 /// # Errors
-/// Those of open(2); or it is a symbolic link, or a file that has another name too.
+/// Those of open(2); or it is a symbolic link, or a file with a second name (hard link).
 pub fn open_for_another(path: &Path) -> io::Result<File> {
     let file = open_with(path, OFlags::NOFOLLOW).map_err(|error| match error.raw_os_error() {
         Some(errno) if errno == Errno::LOOP.raw_os_error() => {
@@ -48,10 +48,10 @@ fn open_with(path: &Path, more: OFlags) -> io::Result<File> {
     OpenOptions::new().create(true).append(true).mode(MODE).custom_flags(flags.bits() as i32).open(path)
 }
 
-/// Goes on in the file that is at that path now.
+/// Continues in the file that is now at that path.
 ///
 /// # Errors
-/// It cannot be opened. Then the log goes on where it was.
+/// It cannot be opened. Then the log stays in the old file.
 pub fn reopen(path: &Path) -> io::Result<()> {
     let file = open(path)?;
     rustix::stdio::dup2_stdout(&file)?;

@@ -1,5 +1,5 @@
-//! The service manager (systemd): what it is told, and what it keeps for us over a restart. Never waits for it, but where
-//! it says so.
+//! The service manager (systemd): messages to it, and descriptors that it stores over a restart. Never waits for it, except
+//! where stated.
 
 use std::ffi::OsString;
 use std::io::{self, IoSlice};
@@ -19,19 +19,19 @@ use sd_notify::NotifyState;
 /// Descriptors in one message; the kernel takes 253 (SCM_MAX_FD, unix(7)).
 const DESCRIPTORS_PER_MESSAGE: usize = 200;
 
-/// How long a busy service manager is waited for when something is stored.
+/// How long to wait for a busy service manager when storing something.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The service manager, if there is one (NOTIFY_SOCKET, sd_notify(3)).
 #[derive(Debug)]
 pub struct Manager {
     socket: Option<OwnedFd>,
-    /// How often the manager wants to hear of us, at least (WATCHDOG_USEC).
+    /// The longest time between two signs of life (WATCHDOG_USEC).
     pub watchdog: Option<Duration>,
 }
 
 impl Manager {
-    /// The manager that the environment names. One that cannot be reached is none, with a line that says why.
+    /// The manager that the environment names. If it cannot be reached, there is none, and a line says why.
     pub fn find() -> (Manager, Option<String>) {
         let Some(path) = std::env::var_os("NOTIFY_SOCKET") else {
             return (Manager { socket: None, watchdog: None }, None);
@@ -48,17 +48,17 @@ impl Manager {
         }
     }
 
-    /// Whether there is one.
+    /// Whether there is a service manager.
     pub fn is_there(&self) -> bool {
         self.socket.is_some()
     }
 
-    /// Every endpoint is open.
+    /// Reports that every endpoint is open.
     pub fn ready(&self, status: &str) {
         self.notify(&[NotifyState::Ready, NotifyState::Status(status)]);
     }
 
-    /// The configuration is being read again; [`ready`](Self::ready) follows.
+    /// Reports a reload; [`ready`](Self::ready) follows.
     pub fn reloading(&self) {
         match NotifyState::monotonic_usec_now() {
             Ok(now) => self.notify(&[NotifyState::Reloading, now]),
@@ -66,35 +66,35 @@ impl Manager {
         }
     }
 
-    /// The daemon is on its way out.
+    /// Reports that the daemon is stopping.
     pub fn stopping(&self) {
         self.notify(&[NotifyState::Stopping]);
     }
 
-    /// One line for `systemctl status`.
+    /// Sends one line for `systemctl status`.
     pub fn status(&self, line: &str) {
         self.notify(&[NotifyState::Status(line)]);
     }
 
-    /// The loop turns.
+    /// Sends a sign of life.
     pub fn feed_watchdog(&self) {
         self.notify(&[NotifyState::Watchdog]);
     }
 
-    /// Sends it, unless the manager's queue is full: the loop never waits, and what is said here is said again.
+    /// Sends it, unless the manager's queue is full: the loop never waits, and these messages are repeated.
     fn notify(&self, states: &[NotifyState]) {
         if let Some(socket) = &self.socket {
             let _ = send(socket, &message(states), &[]);
         }
     }
 
-    /// Gives descriptors to the manager for the process that follows, under a name. Waits for the manager.
+    /// Stores descriptors in the manager for the next process, under a name. Waits for the manager.
     ///
     /// # Errors
-    /// There is none, or it took them not within some seconds. Some of them may be stored then.
+    /// There is no manager, or it did not accept them within a few seconds. Then some of them may be stored.
     pub fn store(&self, name: &str, descriptors: &[BorrowedFd<'_>]) -> io::Result<()> {
         let name = format!("FDNAME={name}");
-        // FDPOLL=0: a connection whose peer is gone is still the next process's to bury.
+        // FDPOLL=0: the next process still has to close a connection whose peer is gone.
         let states =
             [NotifyState::Custom("FDSTORE=1"), NotifyState::Custom("FDPOLL=0"), NotifyState::Custom(&name)];
         for some in descriptors.chunks(DESCRIPTORS_PER_MESSAGE) {
@@ -103,17 +103,17 @@ impl Manager {
         Ok(())
     }
 
-    /// Has the manager forget what is stored under a name.
+    /// Makes the manager forget the descriptors with a name.
     pub fn forget(&self, name: &str) {
         let name = format!("FDNAME={name}");
         self.notify(&[NotifyState::Custom("FDSTOREREMOVE=1"), NotifyState::Custom(&name)]);
     }
 
-    /// Waits until the manager has seen all that was sent (BARRIER=1, sd_notify(3)): what a process says that has ended
-    /// is not heeded.
+    /// Waits until the manager has handled all messages (BARRIER=1, sd_notify(3)): it ignores messages of a process that
+    /// has ended.
     ///
     /// # Errors
-    /// It did not within some seconds.
+    /// It did not do so within a few seconds.
     pub fn wait_until_seen(&self) -> io::Result<()> {
         let (ours, theirs) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
         self.send_patiently(&message(&[NotifyState::Custom("BARRIER=1")]), &[theirs.as_fd()])?;
@@ -128,7 +128,7 @@ impl Manager {
             match send(socket, message, descriptors) {
                 Ok(()) => return Ok(()),
                 Err(Errno::AGAIN) => wait_for(socket, PollFlags::OUT, deadline)?,
-                // As many of our descriptors are in flight as we may have open: the manager has to take some first.
+                // The most descriptors that we may have open are in flight: the manager must accept some first.
                 Err(Errno::TOOMANYREFS) if Instant::now() < deadline => {
                     std::thread::sleep(Duration::from_millis(5));
                 }
@@ -138,12 +138,12 @@ impl Manager {
     }
 }
 
-/// The text of a message: a line a state.
+/// The text of a message: one line for each state.
 fn message(states: &[NotifyState]) -> String {
     states.iter().map(|state| format!("{state}\n")).collect()
 }
 
-/// A socket to the manager that does not block; a path that begins with `@` is an abstract name.
+/// A non-blocking socket to the manager; a path that begins with `@` is an abstract name.
 fn reach(path: &OsString) -> Result<OwnedFd, Errno> {
     let address = match path.as_bytes() {
         [b'@', name @ ..] => SocketAddrUnix::new_abstract_name(name)?,

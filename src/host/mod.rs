@@ -1,4 +1,4 @@
-//! What is around the process: the service manager and what it hands over, standard error, the log. Knows nothing of ours: no connection, no configuration.
+//! The surroundings of the process: the service manager, standard error, the log. Knows no connection and no configuration.
 pub mod fd_bundle;
 pub mod foreign;
 pub mod hosts;

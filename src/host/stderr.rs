@@ -1,5 +1,5 @@
-//! Log lines on standard error. A terminal that was stopped with Ctrl-S, a pipe that nobody reads and a full disk cost
-//! lines, counted and told; they never stop the daemon.
+//! Log lines on standard error. A terminal stopped with Ctrl-S, a pipe that nobody reads and a full disk lose
+//! lines, which are counted and reported; they never block the daemon.
 
 use std::io::{self, Write};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
@@ -14,17 +14,17 @@ use rustix::termios::isatty;
 
 use super::time;
 
-/// From here on, what is written to standard error is gone.
+/// From here on, output to standard error is discarded.
 pub fn discard() {
     let nothing = openat(CWD, "/dev/null", OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty());
     // Without a descriptor left or a /dev there is no session to come either.
     let _ = nothing.and_then(|nothing| rustix::stdio::dup2_stderr(&nothing));
 }
 
-/// How a line says when it was written and how urgent it is.
+/// How a line shows its time and level.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Style {
-    /// To the journal, which has the time: by a priority, `<4>…` (sd-daemon(3)).
+    /// For the journal, which adds the time: a priority, `<4>…` (sd-daemon(3)).
     Priority,
     /// On a terminal: `16:12:57 warning: …`.
     Terminal,
@@ -33,7 +33,7 @@ pub enum Style {
 }
 
 impl Style {
-    /// What a line begins with that is written now.
+    /// The beginning of a line that is written now.
     pub fn prefix(self, level: Level) -> String {
         let word = match level {
             Level::Error => "error",
@@ -58,39 +58,39 @@ impl Style {
     }
 }
 
-/// Takes log lines, one per `write`, and never blocks or fails. A line that cannot be written now is dropped whole
-/// and counted; the next one that can be is preceded by a line that says how many were lost.
+/// Accepts log lines, one per `write`, and never blocks or fails. A line that cannot be written at once is dropped whole
+/// and counted; before the next line that can be written, a line says how many were lost.
 #[derive(Debug)]
 pub struct Sink {
     way: WriteMode,
     style: Style,
     /// How many lines were dropped since the last one that was written.
     lost: u64,
-    /// All that were dropped.
+    /// The total of dropped lines.
     dropped: u64,
-    /// The end of a line whose beginning was written: at most one line.
+    /// The unwritten rest of a line: at most one line.
     rest: Vec<u8>,
 }
 
-/// How to write without waiting.
+/// How to write without blocking.
 #[derive(Debug)]
 enum WriteMode {
     /// There is no standard error.
     Closed,
-    /// A file, or a device that does not make one wait.
+    /// A file, or a device that does not block.
     Plain(OwnedFd),
-    /// A pipe, FIFO or terminal of which we have a description of our own, with O_NONBLOCK.
+    /// A pipe, FIFO or terminal with our own open file description, with O_NONBLOCK.
     NonBlocking(OwnedFd),
-    /// One that we could not reopen: asked each time whether it takes PIPE_BUF bytes.
+    /// One that could not be reopened: polled each time for space for PIPE_BUF bytes.
     Polled(OwnedFd),
-    /// The same of standard error itself, for want of a descriptor.
+    /// The same for standard error itself, because no descriptor was left.
     Shared,
-    /// A socket, as the journal's.
+    /// A socket, such as the journal's.
     Socket(OwnedFd),
 }
 
 impl Sink {
-    /// A sink on what standard error is now: to be made after it was redirected (when the daemon has detached).
+    /// A sink for the current standard error. Create it after standard error was redirected (after detaching).
     pub fn stderr(style: Style) -> Self {
         // 3: the three standard streams keep their numbers, even if they are closed.
         match fcntl_dupfd_cloexec(io::stderr(), 3) {
@@ -102,7 +102,7 @@ impl Sink {
         }
     }
 
-    /// A sink on any descriptor, which stays as it is for whoever shares it.
+    /// A sink for any descriptor, without a change for other processes that share it.
     pub fn new(fd: OwnedFd, style: Style) -> Self {
         let kind = fstat(&fd).map(|it| FileType::from_raw_mode(it.st_mode));
         let way = match kind {
@@ -115,7 +115,7 @@ impl Sink {
         Sink { way, style, lost: 0, dropped: 0, rest: Vec::new() }
     }
 
-    /// Goes on with another descriptor. What could not be written yet is told there.
+    /// Switches to another descriptor. Lines dropped so far are reported there.
     pub fn move_to(&mut self, other: Sink) {
         let cut = u64::from(!self.rest.is_empty());
         *self = Sink { lost: self.lost + cut, dropped: self.dropped + cut, ..other };
@@ -126,12 +126,12 @@ impl Sink {
         self.dropped
     }
 
-    /// How many lines were dropped and not yet told.
+    /// How many lines were dropped and not yet reported.
     pub fn lost(&self) -> u64 {
         self.lost
     }
 
-    /// Writes a line, or nothing: `false`. What the kernel does not take of a line's end is kept.
+    /// Writes a line, or returns `false` and writes nothing. The rest of a partly written line is kept.
     fn put(&mut self, line: &[u8]) -> bool {
         let rest = std::mem::take(&mut self.rest);
         let unwritten = self.way.write_some(&rest);
@@ -148,7 +148,7 @@ impl Sink {
         true
     }
 
-    /// What is said of the lines that were lost.
+    /// The line about lost lines.
     fn loss(&self) -> String {
         let prefix = self.style.prefix(Level::Warn);
         let lines = if self.lost == 1 { "line" } else { "lines" };
@@ -157,7 +157,7 @@ impl Sink {
 }
 
 impl Write for Sink {
-    /// Takes one line, with its newline. Always says that all of it was written.
+    /// Accepts one line with its newline. Always reports that all of it was written.
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         if self.lost > 0 && self.put(self.loss().as_bytes()) {
             self.lost = 0;
@@ -175,13 +175,13 @@ impl Write for Sink {
 }
 
 impl WriteMode {
-    /// Writes until the kernel takes no more, and says how many bytes were left.
+    /// Writes until the kernel accepts no more, and returns how many bytes are left.
     fn write_some(&self, bytes: &[u8]) -> usize {
         let mut left = bytes;
         while !left.is_empty() {
             match retry_on_intr(|| self.write_once(left)) {
                 Ok(written) if written > 0 => left = &left[written..],
-                // Whatever the error is, there is nowhere to tell it; the line counts as lost.
+                // There is no place to report the error; the line counts as lost.
                 _ => break,
             }
         }
@@ -199,7 +199,7 @@ impl WriteMode {
     }
 }
 
-/// Writes what a descriptor that may block takes without blocking.
+/// Writes what a blocking descriptor accepts without blocking.
 fn write_if_taken(fd: BorrowedFd<'_>, bytes: &[u8]) -> Result<usize, Errno> {
     let mut asked = [PollFd::new(&fd, PollFlags::OUT)];
     poll(&mut asked, Some(&Timespec { tv_sec: 0, tv_nsec: 0 }))?;
@@ -209,14 +209,14 @@ fn write_if_taken(fd: BorrowedFd<'_>, bytes: &[u8]) -> Result<usize, Errno> {
     write(fd, &bytes[..bytes.len().min(PIPE_BUF)])
 }
 
-/// Opens a pipe or terminal once more, because O_NONBLOCK belongs to the open file description: set on the one we got,
-/// it would reach the shell that started us, and everybody else who writes there.
+/// Reopens a pipe or terminal, because O_NONBLOCK belongs to the open file description: set on the inherited one,
+/// it would affect the shell that started us, and every other writer.
 fn unshared(fd: OwnedFd) -> WriteMode {
     let path = format!("/proc/self/fd/{}", fd.as_fd().as_raw_fd());
     let flags = OFlags::WRONLY | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOCTTY;
     match openat(CWD, path, flags, Mode::empty()) {
         Ok(own) => WriteMode::NonBlocking(own),
-        // Another user's pipe (we have changed users), or /proc is not there.
+        // Another user's pipe (after a change of user), or there is no /proc.
         Err(_) => WriteMode::Polled(fd),
     }
 }

@@ -1,4 +1,4 @@
-//! The time of day, as people read it in a log.
+//! The time of day for a log.
 
 use std::fs::File;
 use std::io::Read;
@@ -10,16 +10,16 @@ use jiff::tz::TimeZone;
 use jiff::{Timestamp, Zoned};
 use rustix::fs::OFlags;
 
-/// The machine's time zone, unless TZ says another (tzset(3)).
+/// The file with the machine's time zone, unless TZ names another (tzset(3)).
 const LOCAL: &str = "/etc/localtime";
 
-/// Where those that TZ names lie.
+/// The directory of the time zones that TZ can name.
 const ZONES: &str = "/usr/share/zoneinfo";
 
-/// The largest file of a time zone that is read, in bytes: the largest there is has 4 KiB.
+/// The largest time zone file that is read, in bytes: the largest existing one has 4 KiB.
 const ZONE_BYTES_MAX: u64 = 64 * 1024;
 
-/// The time zone as it was when it was first asked for: a log does not change its own.
+/// The time zone at its first use: it does not change during a log.
 static ZONE: OnceLock<TimeZone> = OnceLock::new();
 
 fn now() -> Zoned {
@@ -27,7 +27,7 @@ fn now() -> Zoned {
     Timestamp::now().to_zoned(zone.clone())
 }
 
-/// The time zone that TZ means; UTC where there is none. (jiff would find it too, but looks through all that there are.)
+/// The time zone of TZ, or UTC. (jiff could find it too, but it reads all time zones.)
 fn zone(tz: Option<&str>) -> TimeZone {
     let name = tz.map(|tz| tz.strip_prefix(':').unwrap_or(tz));
     let file = match name {
@@ -39,7 +39,7 @@ fn zone(tz: Option<&str>) -> TimeZone {
     of_file.or_else(|| TimeZone::posix(name?).ok()).unwrap_or(TimeZone::UTC)
 }
 
-/// A file, if it is not too large. Never waits, should that be a FIFO.
+/// Reads a file if it is not too large. Does not block on a FIFO.
 fn read(file: &Path) -> Option<Vec<u8>> {
     let file = File::options().read(true).custom_flags(OFlags::NONBLOCK.bits() as i32).open(file).ok()?;
     let mut bytes = Vec::new();

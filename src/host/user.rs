@@ -1,4 +1,4 @@
-//! Another user to go on as, for a daemon that root starts. For good: there is no way back.
+//! Switching to another user, for a daemon that root starts. There is no way back.
 
 use std::fs::File;
 use std::io;
@@ -17,10 +17,10 @@ pub struct User {
 }
 
 impl User {
-    /// Finds whom root wants to go on as (getpwnam(3)).
+    /// Finds the user to switch to (getpwnam(3)).
     ///
     /// # Errors
-    /// There is no such user, it is root itself, or we are neither root nor that user.
+    /// There is no such user, it is root itself, or this process is neither root nor that user.
     pub fn find(name: &str) -> Result<User, String> {
         let shown = name.escape_debug();
         let found = nix::unistd::User::from_name(name)
@@ -37,7 +37,7 @@ impl User {
         Ok(User { name: name.to_owned(), uid: found.uid, gid: found.gid })
     }
 
-    /// Gives this user a file that was made for it.
+    /// Gives this user a file.
     ///
     /// # Errors
     /// Those of fchown(2).
@@ -45,11 +45,11 @@ impl User {
         Ok(fchown(file, Some(self.uid), Some(self.gid))?)
     }
 
-    /// Goes on as this user. In this order: its groups, its group, its user id, and nothing that is executed later gets more
-    /// (PR_SET_NO_NEW_PRIVS). Every one of the three user and group ids; with them go root's capabilities.
+    /// Switches to this user. In this order: supplementary groups, group ids, user ids (real, effective and saved), and
+    /// PR_SET_NO_NEW_PRIVS, so that no later program gains privileges. Root's capabilities are lost with the user ids.
     ///
     /// # Errors
-    /// One of them was refused; then this process must end, for it is neither the one nor the other.
+    /// A step was refused; then this process must exit, because it is in between two users.
     pub fn assume(&self) -> Result<(), String> {
         let failed = |what: &str, errno: Errno| {
             format!("cannot switch to user {}: {what}: {}", self.name, io::Error::from(errno))
@@ -67,16 +67,16 @@ impl User {
         set_no_new_privs(true).map_err(|error| format!("cannot give up privileges: {error}"))
     }
 
-    /// Its name, as it was given.
+    /// Its name, as given.
     pub fn name(&self) -> &str {
         &self.name
     }
 }
 
-/// Makes a directory for this user, for others to pass (mode 0755), unless something is there.
+/// Creates a directory for this user that others may enter (mode 0755), unless something is there.
 ///
 /// # Errors
-/// Those of mkdir(2), but that it is there, and of fchown(2).
+/// Those of mkdir(2), except EEXIST, and of fchown(2).
 pub fn make_directory(path: &std::path::Path, user: &User) -> io::Result<()> {
     use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
     match std::fs::DirBuilder::new().mode(0o755).create(path) {

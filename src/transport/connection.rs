@@ -1,4 +1,4 @@
-//! One connection: bytes in, bytes out. Knows neither who is at the other end nor what is said.
+//! One connection: bytes in, bytes out. Knows neither the peer nor the protocol.
 
 use std::io::{self, IoSlice};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -11,18 +11,18 @@ use rustix::net::{
     RecvFlags, SendAncillaryBuffer, SendFlags, Shutdown, SocketType, recv, send, sendmsg, shutdown, sockopt,
 };
 
-/// Pieces written in one call.
+/// The most pieces in one write.
 pub const PIECES_MAX: usize = 8;
 
-/// A connected descriptor that does not block: a TCP or Unix stream socket; or two, one to read from and one to write to
+/// A connected non-blocking descriptor: a TCP or Unix stream socket; or two, one to read from and one to write to
 /// (pipes, FIFOs, a terminal, files).
 ///
 /// Dropping it closes it.
 #[derive(Debug)]
 pub struct Connection {
-    /// What is read from, and written to where there is no other.
+    /// The descriptor to read from, and also to write to if there is no other.
     input: OwnedFd,
-    /// What is written to, of a pair.
+    /// The descriptor to write to, of a pair.
     output: Option<OwnedFd>,
     /// It carries packets.
     packets: bool,
@@ -42,14 +42,14 @@ pub struct Source<'a> {
     pub is_shared: bool,
 }
 
-/// What [`Connection::receive`] found.
+/// The result of [`Connection::receive`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Received {
-    /// One packet, so many bytes of it in the buffer; `truncated`: it was longer, and the rest is lost.
+    /// One packet, with the number of bytes in the buffer; `truncated`: it was longer, and the rest is lost.
     Packet {
         /// Bytes in the buffer.
         count: usize,
-        /// Whether that is not all.
+        /// Whether the packet was longer.
         truncated: bool,
     },
     /// Nothing more will come.
@@ -62,23 +62,23 @@ impl Connection {
         Connection { input: fd, output: None, packets: false }
     }
 
-    /// The same of a socket that carries packets (SOCK_SEQPACKET, unix(7)).
+    /// Takes over a socket that carries packets (SOCK_SEQPACKET, unix(7)).
     pub fn packets(fd: OwnedFd) -> Self {
         Connection { input: fd, output: None, packets: true }
     }
 
-    /// The same of a socket of whichever kind it is.
+    /// Takes over a socket of either kind.
     pub fn of(fd: OwnedFd) -> Self {
         let packets = sockopt::socket_type(&fd) == Ok(SocketType::SEQPACKET);
         Connection { input: fd, output: None, packets }
     }
 
-    /// Whether it carries packets: then it is to be [received](Self::receive) from.
+    /// Whether it carries packets: then use [`receive`](Self::receive).
     pub fn is_packets(&self) -> bool {
         self.packets
     }
 
-    /// Takes over two descriptors, none of which blocks for long: one to read from, another to write to.
+    /// Takes over two descriptors that do not block for long: one to read from, one to write to.
     pub fn pair(input: OwnedFd, output: OwnedFd) -> Self {
         Connection { input, output: Some(output), packets: false }
     }
@@ -102,18 +102,18 @@ impl Connection {
         self.output.is_none()
     }
 
-    /// Reads what is there into `buffer`: `Ok(0)` is end of file (or an empty buffer), `WouldBlock` is nothing now
+    /// Reads available data into `buffer`: `Ok(0)` is end of file (or an empty buffer), `WouldBlock` is nothing now
     /// (recv(2), or of a pair read(2)).
     pub fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
         Ok(retry_on_intr(|| match self.output {
-            // For a socket it is the shorter way through the kernel.
+            // For a socket this is the shorter path through the kernel.
             None => recv(&self.input, &mut *buffer, RecvFlags::empty()).map(|(_, length)| length),
             Some(_) => read(&self.input, &mut *buffer),
         })?)
     }
 
-    /// Takes one packet into `buffer`; `WouldBlock` is none now (recv(2)). Each write is a packet, and is taken whole or
-    /// not at all; one that is longer than the socket's send buffer is EMSGSIZE.
+    /// Reads one packet into `buffer`; `WouldBlock` is none now (recv(2)). Each write is a packet, and is accepted whole or
+    /// not at all; a packet longer than the socket's send buffer is EMSGSIZE.
     pub fn receive(&self, buffer: &mut [u8]) -> io::Result<Received> {
         let (_, length) = retry_on_intr(|| recv(&self.input, &mut *buffer, RecvFlags::TRUNC))?;
         if length == 0 && self.has_ended() {
@@ -122,7 +122,7 @@ impl Connection {
         Ok(Received::Packet { count: length.min(buffer.len()), truncated: length > buffer.len() })
     }
 
-    /// Whether nothing was received because nothing more will come, and not because a packet was empty.
+    /// Whether an empty read means end of file, and not an empty packet.
     fn has_ended(&self) -> bool {
         let mut input = [PollFd::new(&self.input, PollFlags::RDHUP)];
         let _ = poll(&mut input, Some(&Timespec::default()));
@@ -130,8 +130,8 @@ impl Connection {
         is_shut && ioctl_fionread(&self.input).unwrap_or(0) == 0
     }
 
-    /// Writes as much of the pieces as the kernel takes, in one call (send(2), or of a pair write(2)); those beyond the
-    /// eighth wait for the next one.
+    /// Writes as much of the pieces as the kernel accepts, in one call (send(2), or write(2) for a pair); pieces beyond the
+    /// eighth wait for the next call.
     ///
     /// A peer that is gone is `BrokenPipe`, and no signal: Rust's runtime has ignored SIGPIPE since before `main`.
     pub fn write(&self, pieces: &[&[u8]]) -> io::Result<usize> {
@@ -139,7 +139,7 @@ impl Connection {
         let pieces = &pieces[..pieces.len().min(PIECES_MAX)];
         Ok(match (pieces, &self.output) {
             ([], _) => 0,
-            // One piece is the rule, and takes the kernel less.
+            // One piece is the usual case, and cheaper for the kernel.
             ([one], None) => retry_on_intr(|| send(&self.input, one, flags))?,
             ([one], Some(output)) => retry_on_intr(|| write(output, one))?,
             (many, None) => {
@@ -155,13 +155,13 @@ impl Connection {
         })
     }
 
-    /// Acknowledges at once what has come (TCP_QUICKACK, tcp(7)): a sender without TCP_NODELAY keeps its next segment back until
-    /// then, which otherwise takes some 40 ms. On anything but TCP it does nothing.
+    /// Acknowledges received data at once (TCP_QUICKACK, tcp(7)): a sender without TCP_NODELAY holds back its next segment
+    /// until then, which otherwise takes about 40 ms. Has no effect except on TCP.
     pub fn acknowledge(&self) {
         let _ = sockopt::set_tcp_quickack(&self.input, true);
     }
 
-    /// Tells the peer that nothing more will come, and goes on reading (shutdown(2) with SHUT_WR). Not for a pair.
+    /// Sends end of file to the peer; reading still works (shutdown(2) with SHUT_WR). Not for a pair.
     pub fn shutdown_write(&self) -> io::Result<()> {
         Ok(shutdown(&self.input, Shutdown::Write)?)
     }
@@ -171,8 +171,8 @@ impl Connection {
         rustix::fs::fstat(&self.input).map_or(0, |stat| stat.st_ino)
     }
 
-    /// Whether an error is pending on it, for a connection that is not being read from (SO_ERROR, socket(7)); of a pair,
-    /// whether nobody is left to read what is written (POLLERR, poll(2)).
+    /// Whether an error is pending, for a connection that is not being read from (SO_ERROR, socket(7)); for a pair,
+    /// whether there is no reader left (POLLERR, poll(2)).
     pub fn has_failed(&self) -> bool {
         let Some(output) = &self.output else {
             return !matches!(sockopt::socket_error(&self.input), Ok(Ok(())));
@@ -182,10 +182,10 @@ impl Connection {
         output[0].revents().contains(PollFlags::ERR)
     }
 
-    /// Closes it with a reset: what waits to be sent is thrown away (SO_LINGER 0, socket(7)).
-    /// On anything but TCP it is a plain close.
+    /// Closes it with a reset: unsent data is discarded (SO_LINGER 0, socket(7)).
+    /// On anything but TCP it is a normal close.
     pub fn reset(self) {
-        // A pipe has no such option; then the close below is all there is.
+        // A pipe has no such option; then only the close below happens.
         let _ = sockopt::set_socket_linger(&self.input, Some(Duration::ZERO));
     }
 }

@@ -1,5 +1,5 @@
-//! Who is at the other end of a Unix socket, as the kernel says (SO_PEERCRED and SCM_CREDENTIALS, unix(7)). What it does not
-//! say is unknown, and never somebody.
+//! The identity of a Unix socket's peer, from the kernel (SO_PEERCRED and SCM_CREDENTIALS, unix(7)). If the kernel does not
+//! give it, it is unknown, and never a user.
 
 use std::os::fd::AsFd;
 use std::sync::OnceLock;
@@ -9,15 +9,15 @@ use nix::sys::socket::sockopt::PeerCredentials;
 
 use crate::engine::message::{NO_GROUP, RemoteAddress};
 
-/// What the kernel gives for a user or group without a number in our user namespace, unless it was told otherwise
+/// The number that the kernel gives for a user or group without a number in our user namespace, unless configured otherwise
 /// (/proc/sys/kernel/overflowuid).
 const OVERFLOW_ID: u32 = 65534;
 
-/// The ids of a user namespace that lacks none: all but -1.
+/// The ids of a complete user namespace: all except -1.
 const IDS: u64 = u32::MAX as u64;
 
-/// Who connected, or called listen(2) on the other end. pid 0 is a process that our PID namespace does not show; its user is
-/// the true one.
+/// The process that connected, or called listen(2) on the other end. pid 0 is a process outside our PID namespace; its user is
+/// still the real one.
 pub(super) fn of_peer(fd: &impl AsFd) -> RemoteAddress {
     match getsockopt(fd, PeerCredentials) {
         Ok(peer) => of(peer.uid(), peer.gid(), peer.pid()),
@@ -25,7 +25,7 @@ pub(super) fn of_peer(fd: &impl AsFd) -> RemoteAddress {
     }
 }
 
-/// Who that is. The number for nobody is a user's own only where every user has a number.
+/// The peer's identity. The overflow number is a real user only in a complete user namespace.
 pub(super) fn of(uid: u32, gid: u32, pid: i32) -> RemoteAddress {
     static USERS: OnceLock<Ids> = OnceLock::new();
     static GROUPS: OnceLock<Ids> = OnceLock::new();
@@ -38,7 +38,7 @@ pub(super) fn of(uid: u32, gid: u32, pid: i32) -> RemoteAddress {
     }
 }
 
-/// Who sent a datagram. What was sent before the kernel was asked to say (SO_PASSCRED) is nobody's.
+/// The sender of a datagram. It is unknown for datagrams from before SO_PASSCRED was set.
 pub(super) fn of_sender(uid: u32, gid: u32, pid: u32) -> RemoteAddress {
     match (uid, pid) {
         (OVERFLOW_ID, 0) => RemoteAddress::Unknown { pid: 0 },
@@ -46,17 +46,17 @@ pub(super) fn of_sender(uid: u32, gid: u32, pid: u32) -> RemoteAddress {
     }
 }
 
-/// How far the numbers of users, or of groups, can be believed here.
+/// Whether the numbers of users, or of groups, are reliable here.
 #[derive(Debug, PartialEq, Eq)]
 struct Ids {
-    /// Stands for all without a number.
+    /// The overflow number, for all without a number.
     overflow: u32,
-    /// None is without.
+    /// Whether every user or group has a number.
     is_whole: bool,
 }
 
 impl Ids {
-    /// Those of this process' user namespace (user_namespaces(7)). What cannot be read is taken for lacking some.
+    /// Those of this process's user namespace (user_namespaces(7)). If they cannot be read, the namespace counts as incomplete.
     fn read(kind: &str) -> Ids {
         let overflow = std::fs::read_to_string(format!("/proc/sys/kernel/overflow{kind}"));
         let map = std::fs::read_to_string(format!("/proc/self/{kind}_map"));

@@ -1,4 +1,4 @@
-//! The directory that `%t` stands for, and the one that ipcd makes in it.
+//! The directory of `%t`, and the one that ipcd creates in it.
 
 use std::ffi::OsStr;
 use std::fs::{self, DirBuilder, Permissions};
@@ -6,23 +6,23 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-/// The mode of a directory made for socket files: everybody may pass, a socket's own mode says who may connect.
+/// The mode of a directory for socket files: everyone may enter; a socket's own mode says who may connect.
 const SOCKETS_MODE: u32 = 0o755;
 
-/// The mode of a runtime directory made in /tmp, as that of `$XDG_RUNTIME_DIR` is.
+/// The mode of a runtime directory in /tmp, the same as that of `$XDG_RUNTIME_DIR`.
 const PRIVATE_MODE: u32 = 0o700;
 
-/// The runtime directory, `%t` as in systemd.unit(5): `/run` for root, `$XDG_RUNTIME_DIR` for others; where that is
-/// not set (no login session), `/tmp/ipcd-UID`, which is made if need be.
+/// The runtime directory, `%t` as in systemd.unit(5): `/run` for root, `$XDG_RUNTIME_DIR` for others; if that is
+/// not set (no login session), `/tmp/ipcd-UID`, which is created if necessary.
 ///
-/// The error is a text that says what is wrong with `/tmp/ipcd-UID` and what to do: in /tmp anybody may have been
-/// there first, so it has to be a directory of our own that nobody else can enter.
+/// The error says what is wrong with `/tmp/ipcd-UID` and what to do: in /tmp another user may have created it first, so
+/// it must be our own directory that no other user can enter.
 pub fn runtime_directory() -> Result<PathBuf, String> {
     let uid = rustix::process::geteuid().as_raw();
     runtime_directory_of(uid, std::env::var_os("XDG_RUNTIME_DIR").as_deref(), Path::new("/tmp"))
 }
 
-/// The same for a client, which makes nothing: where a daemon of this user would have its socket.
+/// The same for a client, which creates nothing: where a daemon of this user would have its socket.
 pub fn runtime_directory_if_there() -> Option<PathBuf> {
     let uid = rustix::process::geteuid().as_raw();
     if uid == 0 {
@@ -32,7 +32,7 @@ pub fn runtime_directory_if_there() -> Option<PathBuf> {
     session.or_else(|| Some(PathBuf::from(format!("/tmp/ipcd-{uid}"))).filter(|path| is_private(uid, path)))
 }
 
-/// Whether nobody else can have put a socket there.
+/// Whether no other user can have put a socket there.
 fn is_private(uid: u32, path: &Path) -> bool {
     fs::symlink_metadata(path).is_ok_and(|it| it.is_dir() && it.uid() == uid && it.mode() & 0o077 == 0)
 }
@@ -48,7 +48,7 @@ fn runtime_directory_of(uid: u32, session: Option<&OsStr>, temporary: &Path) -> 
     }
 }
 
-/// `path` as a directory of this user that nobody else can enter: made, or found so.
+/// Creates `path` as a directory that only this user can enter, or checks that it is one.
 fn private(uid: u32, path: PathBuf) -> Result<PathBuf, String> {
     let refused =
         |what: &str| Err(format!("{}: {what}; remove it, or set XDG_RUNTIME_DIR", path.to_string_lossy()));
@@ -57,7 +57,7 @@ fn private(uid: u32, path: PathBuf) -> Result<PathBuf, String> {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
         Err(error) => return refused(&format!("cannot be created ({error})")),
     }
-    // Checked also if we have just made it, for it costs nothing.
+    // Checked even if we have just created it, because it costs nothing.
     match fs::symlink_metadata(&path) {
         Err(error) => refused(&format!("cannot be examined ({error})")),
         Ok(it) if it.is_symlink() => refused("is a symbolic link"),
@@ -70,11 +70,11 @@ fn private(uid: u32, path: PathBuf) -> Result<PathBuf, String> {
     }
 }
 
-/// Makes a directory for socket files; `false` if it is there already.
+/// Creates a directory for socket files; `false` if it already exists.
 pub(super) fn make(path: &Path) -> io::Result<bool> {
     match DirBuilder::new().mode(SOCKETS_MODE).create(path) {
         Ok(()) => {
-            // The umask may have taken from the mode what clients of other users need.
+            // The umask may have removed bits that clients of other users need.
             fs::set_permissions(path, Permissions::from_mode(SOCKETS_MODE))?;
             Ok(true)
         }

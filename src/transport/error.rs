@@ -1,4 +1,4 @@
-//! What can be in the way of opening a place, as it is told to a person: what it is, and what to do.
+//! Why a place cannot be opened, and what to do about it, as messages for people.
 
 use std::fmt;
 use std::io;
@@ -10,8 +10,8 @@ use rustix::io::Errno;
 use super::owner::PortOwner;
 use crate::endpoint::{ResolvedEndpoint, UNIX_PATH_BYTES_MAX};
 
-/// Why a place could not be opened. As text: the place, what is in the way, and what to do, so worded that it can be
-/// followed by where the place was configured: `{error} under [multiply] in /etc/ipcd/ipcd.toml`.
+/// Why a place could not be opened. Its text has the place, the reason, and what to do; the position in the configuration can
+/// follow it: `{error} under [multiply] in /etc/ipcd/ipcd.toml`.
 #[derive(Debug)]
 pub struct OpenError {
     /// The place that was to be opened.
@@ -20,50 +20,50 @@ pub struct OpenError {
     pub obstacle: OpenErrorKind,
 }
 
-/// What can be in the way of opening a place. As text it has no place and no remedy.
+/// Reasons why a place cannot be opened. The text has no place and no remedy.
 #[derive(Debug)]
 pub enum OpenErrorKind {
-    /// Somebody listens there.
+    /// Another socket listens there.
     InUse {
-        /// Who, if /proc lets us see it.
+        /// Its process, if visible in /proc.
         holder: Option<PortOwner>,
     },
     /// Another ipcd has the lock beside the socket file.
     Locked {
-        /// Which process, if /proc lets us see it.
+        /// Its process, if visible in /proc.
         holder: Option<PortOwner>,
     },
-    /// This machine does not have the address family, as without IPv6 (EAFNOSUPPORT).
+    /// This machine does not have the address family, for example IPv6 (EAFNOSUPPORT).
     NoSuchFamily,
     /// No interface of this machine has the address (EADDRNOTAVAIL).
     NotOurAddress,
-    /// The port is below 1024, which takes CAP_NET_BIND_SERVICE (capabilities(7)).
+    /// The port is below 1024, which needs CAP_NET_BIND_SERVICE (capabilities(7)).
     PrivilegedPort,
     /// What is at the path is not a socket, and is never removed.
     NotASocket(&'static str),
-    /// At this path is something that is no FIFO, and is not removed.
+    /// At this path is something that is not a FIFO; it is not removed.
     NotAFifo(PathBuf, &'static str),
-    /// The FIFO at this path is this user's, and not ours.
+    /// The FIFO at this path belongs to this other user.
     SomebodyElses(PathBuf, u32),
-    /// What is at this path, the socket's with `.lock`, is not a lock file of ours, and is never removed.
+    /// The file at this path, the socket's with `.lock`, is not our lock file, and is never removed.
     NotALock(PathBuf),
     /// We may not open the lock file at this path.
     LockDenied(PathBuf),
-    /// We may not connect to the socket that is there, to find out whether somebody listens on it.
+    /// We may not connect to the existing socket to find out whether a process listens on it.
     ProbeDenied,
-    /// We may not make files in this directory, or a directory by this name.
+    /// We may not create files in this directory, or a directory with this name.
     DirectoryDenied(PathBuf, io::Error),
-    /// The directory is not there.
+    /// The directory does not exist.
     MissingDirectory(PathBuf),
-    /// The path has so many bytes, and can have [`UNIX_PATH_BYTES_MAX`].
+    /// The path has this many bytes; at most [`UNIX_PATH_BYTES_MAX`] are allowed.
     TooLong(usize),
     /// Anything else.
     Other(io::Error),
 }
 
 impl OpenError {
-    /// Whether this machine just lacks the address or its family; for one half of `tcp://localhost`, that is no more
-    /// than a warning.
+    /// Whether this machine just lacks the address or its family; for one address of `tcp://localhost` that is only
+    /// a warning.
     pub fn is_address_missing(&self) -> bool {
         matches!(self.obstacle, OpenErrorKind::NoSuchFamily | OpenErrorKind::NotOurAddress)
     }

@@ -100,7 +100,7 @@ fn daemon_running_as_nobody_trusts_no_stranger() {
         client.say("control\nreload\n");
         client.hear_line()
     };
-    assert_eq!(asked(BOB), "Error: control is for root and the daemon's own user, on the Unix socket");
+    assert_eq!(asked(BOB), "Error: control is only for root and the daemon's own user, on a Unix socket");
     assert_eq!(asked(NOBODY), "OK");
     let mut bob = as_user(BOB, BOB, || Client::unix(&daemon.directory.path().join("s")));
     bob.hear(format!("Error: user {BOB} may not use this socket\n"));
@@ -120,7 +120,7 @@ fn unmapped_user_matches_no_list_not_even_nobodys() {
     daemon.wait_for_log("pid unknown (uid unknown): refused: its user may not use this socket");
     let mut alice = as_user(ALICE, ALICE, || daemon.unix());
     alice.say("control\n");
-    alice.hear("Error: control is for root and the daemon's own user, on the Unix socket\n");
+    alice.hear("Error: control is only for root and the daemon's own user, on a Unix socket\n");
     let mut other = as_user(BOB, BOB, || daemon.unix());
     other.say("5 10\n");
     other.hear("Data received\n50.0\n");

@@ -233,7 +233,7 @@ fn only_root_and_the_owner_control_the_daemon() {
         Daemon::with("[multiply]\nlisten = [\"tcp://{ip}:65432\"]\n[mux]\nlisten = [\"tcp://{ip}:5000\"]\n");
     let mut client = daemon.tcp(5000);
     client.say("control\nreload\n");
-    client.hear("Error: control is for root and the daemon's own user, on the Unix socket\n");
+    client.hear("Error: control is only for root and the daemon's own user, on a Unix socket\n");
     client.hear_end();
     drop(client);
     daemon.stop();

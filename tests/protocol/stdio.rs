@@ -99,9 +99,9 @@ fn mux_explains_unavailable_services_and_lists_the_rest() {
     let ground = Ground::new();
     let (out, _) = converse(&mut ipcd(&ground, "mux"), b"help\nchat\ncontrol\n");
     assert!(out.starts_with("multiply\ngreeting\n") && !out.contains("\nchat\n"), "{out}");
-    assert!(out.contains("Error: chat is not offered here: it lives in the daemon; try help\n"), "{out}");
+    assert!(out.contains("Error: chat is not available over --stdio; try help\n"), "{out}");
     assert!(
-        out.ends_with("Error: control is for root and the daemon's own user, on the Unix socket\n"),
+        out.ends_with("Error: control is only for root and the daemon's own user, on a Unix socket\n"),
         "{out}"
     );
 }

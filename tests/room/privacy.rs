@@ -285,7 +285,7 @@ fn watch_is_for_root_and_owner_and_status_for_all_unless_listed() {
     bob.say("help\n");
     bob.hear("multiply\ngreeting\nchat\nhello\ntalk\nstats\nstatus\n");
     bob.say("control\n");
-    bob.hear("Error: control is for root and the daemon's own user, on the Unix socket\n");
+    bob.hear("Error: control is only for root and the daemon's own user, on a Unix socket\n");
     assert_eq!(choose(&daemon, (0, 0), "watch\nall\n"), "Watching: all");
     assert_eq!(on_its_own(0), "Watching: all");
     daemon.wait_for_log(&format!("(uid {ALICE}): error reply: {}", &NOT_WATCH["Error: ".len()..]));

@@ -66,7 +66,7 @@ impl Dialogue {
             Admission::Asked => self.say(words::ASK_PASSPHRASE),
             Admission::Wrong => self.err(shared, ErrorKind::Denied, words::NOT_THE_PASSPHRASE.to_owned()),
             Admission::Refused => {
-                let error = format!("{}: ask whoever runs this room", words::NO_PASSPHRASE);
+                let error = format!("{}: ask the administrator of this room", words::NO_PASSPHRASE);
                 self.fail(shared, now, CloseReason::PeerDenied, error);
             }
             Admission::TooMuch => {

@@ -33,7 +33,7 @@ impl Dialogue {
                 return false;
             }
             Choice::Control => {
-                let error = "control is for root and the daemon's own user, on the Unix socket".to_owned();
+                let error = "control is only for root and the daemon's own user, on a Unix socket".to_owned();
                 self.fail(shared, now, CloseReason::PeerDenied, error);
                 return false;
             }
@@ -42,7 +42,7 @@ impl Dialogue {
         };
         if !service.fits(transport) {
             let error = match transport.is_alone {
-                true => format!("{service} is not offered here: it lives in the daemon; try help"),
+                true => format!("{service} is not available over --stdio; try help"),
                 false => format!("{service} is not offered here: its answer is longer than a packet"),
             };
             self.err(shared, ErrorKind::Unavailable, error);

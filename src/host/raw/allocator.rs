@@ -1,11 +1,11 @@
-//! How the C library's allocator keeps large pieces.
+//! How the C library's allocator handles large blocks.
 
-/// From how many bytes on a piece has pages of its own (mallopt(3), M_MMAP_THRESHOLD).
+/// The size from which a block has its own pages, in bytes (mallopt(3), M_MMAP_THRESHOLD).
 const PAGES_OF_ITS_OWN_BYTES: i32 = 32 * 1024;
 
-/// Gives each piece that is as large as a full queue pages of its own: they go back when it does, and none is left between
-/// pieces that stay. By itself glibc raises this bound with the first such piece that is freed, and queues of 256 MiB in all
-/// then took up to 444 MiB; with it, 245. To be called once, before there are queues. Other C libraries do as they do.
+/// Gives each block as large as a full queue its own pages: they are returned when the block is freed, without gaps between
+/// other blocks. By default glibc raises this threshold when the first such block is freed, and queues of 256 MiB in total
+/// then took up to 444 MiB; with this call, 245. Call it once, before there are queues. Other C libraries are not affected.
 pub fn give_large_pieces_their_own_pages() {
     #[cfg(target_env = "gnu")]
     // SAFETY: mallopt(3) takes two numbers and changes what later allocations do; it touches no memory of ours. No other

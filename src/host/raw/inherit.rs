@@ -1,5 +1,4 @@
-//! Descriptors that the service manager hands over (sd_listen_fds(3)): a number in the environment becomes a descriptor
-//! that we own.
+//! Descriptors from the service manager (sd_listen_fds(3)): turns numbers in the environment into owned descriptors.
 
 use std::os::fd::{FromRawFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,8 +12,8 @@ pub struct Inherited {
     pub name: String,
 }
 
-/// Takes the descriptors that LISTEN_FDS, LISTEN_PID and LISTEN_FDNAMES speak of; a second call gives none. To be called
-/// before the process opens anything itself, so that a wrong LISTEN_FDS cannot name what is ours.
+/// Takes the descriptors of LISTEN_FDS, LISTEN_PID and LISTEN_FDNAMES; a second call returns none. Call it
+/// before the process opens anything itself, so that a wrong LISTEN_FDS cannot name our own descriptors.
 ///
 /// # Errors
 /// What is wrong with the variables. Then nothing is taken.

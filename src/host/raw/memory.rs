@@ -1,4 +1,4 @@
-//! Memory that two processes share (memfd_create(2), mmap(2)), as atomic words and as nothing else.
+//! Memory shared by two processes (memfd_create(2), mmap(2)), only as atomic words.
 
 use std::io;
 use std::ops::Deref;
@@ -9,14 +9,14 @@ use std::sync::atomic::AtomicU32;
 use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, fcntl_get_seals, fstat, ftruncate, memfd_create};
 use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
 
-/// Shared words, zero at first. Whoever else has the memory may change them at any time: only atomic operations see them.
+/// Shared words, initially zero. Another process may change them at any time, so all access is atomic.
 #[derive(Debug)]
 pub struct SharedWords {
     start: NonNull<AtomicU32>,
     count: usize,
 }
 
-/// Makes memory of `count` words, for [`SharedWords::map`] here and in the process it is given to. Its size is sealed.
+/// Creates memory of `count` words, for [`SharedWords::map`] in this and another process. Its size is sealed.
 ///
 /// # Errors
 /// The kernel's.

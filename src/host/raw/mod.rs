@@ -1,6 +1,6 @@
-//! The one place with `unsafe`: two things that the kernel gives as a number or an address become what safe code can own,
-//! and the C library is told how to keep memory.
-//! Each use says why it is sound; `tests/engine/layering.rs` keeps them few and here.
+//! The only place with `unsafe`: it turns two things that the kernel gives as a number or an address into values that safe code
+//! can own, and sets an option of the C library's allocator.
+//! Each use says why it is sound; `tests/engine/layering.rs` makes sure that they are few and only here.
 #![allow(unsafe_code)]
 
 pub mod allocator;

@@ -1,5 +1,5 @@
-//! The address that a Unix datagram's answer goes to: its sender has written it, and it means what it says only to the
-//! sender. Nothing is sent to what may be somebody else's.
+//! The address for the answer to a Unix datagram: its sender chose it, and it is valid only from the sender's point of view.
+//! Nothing is sent to an address that may belong to another process.
 
 use std::fs;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
@@ -16,15 +16,14 @@ use crate::engine::message::Dropped;
 /// Digits of an abstract address that the kernel chose (autobind, unix(7)).
 const AUTOBIND_DIGITS: usize = 5;
 
-/// How often a path is looked up anew because something on it was changed just then. Guessed.
+/// How often a path lookup is repeated because something on the path has just changed. Guessed.
 const TRIES_MAX: u32 = 4;
 
 /// An address that may be sent to.
 #[derive(Debug)]
 pub(super) struct Target {
     address: UnixAddr,
-    /// The socket's file, which the address names by our descriptor of it: whatever is put in its place meanwhile is not
-    /// sent to.
+    /// The socket's file, addressed through our descriptor of it: a file that replaces it meanwhile gets nothing.
     _file: Option<OwnedFd>,
 }
 
@@ -34,14 +33,14 @@ impl Target {
     }
 }
 
-/// Finds what a sender means by its address.
+/// Resolves a sender's address.
 ///
 /// # Errors
-/// Why nothing is to be sent there.
+/// Why nothing may be sent there.
 pub(super) fn find(address: &UnixAddr, uid: u32, pid: u32) -> Result<Target, Dropped> {
     if let Some(name) = address.as_abstract() {
-        // The kernel's choice is nobody's well-known name. Another one may be, in our network namespace, if the sender
-        // lives in another.
+        // A name chosen by the kernel is not a well-known name. Any other name may belong to another process in our network
+        // namespace, if the sender is in a different one.
         let is_its_own = is_autobound(name) || is_neighbour(pid);
         return match is_its_own {
             true => Ok(Target { address: *address, _file: None }),
@@ -50,7 +49,7 @@ pub(super) fn find(address: &UnixAddr, uid: u32, pid: u32) -> Result<Target, Dro
     }
     let Some(path) = address.path() else { return Err(Dropped::NoAddress) };
     let file = open(path, pid)?;
-    // As far as it is known here: a server is not asked.
+    // From the cache only: no server is asked.
     let (flags, wanted) =
         (AtFlags::EMPTY_PATH | AtFlags::STATX_DONT_SYNC, StatxFlags::TYPE | StatxFlags::UID);
     let there = statx(&file, "", flags, wanted).map_err(|_| Dropped::Failed)?;
@@ -62,13 +61,13 @@ pub(super) fn find(address: &UnixAddr, uid: u32, pid: u32) -> Result<Target, Dro
     Ok(Target { address, _file: Some(file) })
 }
 
-/// The file itself, not what a symbolic link there points to, opened for neither reading nor writing.
+/// The file itself, not the target of a symbolic link, opened with O_PATH.
 fn open(path: &Path, pid: u32) -> Result<OwnedFd, Dropped> {
     let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let opened = if path.is_absolute() {
         open_at_once(CWD, path, flags)
     } else {
-        // It is the sender's directory that is meant, never ours. Only root and its own user may look there (proc(5)).
+        // The path is relative to the sender's directory, never to ours. Only root and the sender's user may look there (proc(5)).
         let its = format!("/proc/{pid}/cwd");
         let flags_of_directory = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let directory = match pid {
@@ -83,10 +82,10 @@ fn open(path: &Path, pid: u32) -> Result<OwnedFd, Dropped> {
     })
 }
 
-/// openat2(2) without waiting for a disk, an automounter or a server: all of the way to a bound socket is in the kernel's
-/// cache, and what leads elsewhere is the sender's choice.
+/// openat2(2) without waiting for a disk, an automounter or a server: the whole path to a bound socket is in the kernel's
+/// cache; any other path is the sender's choice.
 fn open_at_once(directory: impl AsFd, path: &Path, flags: OFlags) -> Result<OwnedFd, Errno> {
-    // No way leads through somebody's descriptors or directories in /proc.
+    // No path may lead through another process's descriptors or directories in /proc.
     let resolve = ResolveFlags::NO_MAGICLINKS;
     for _ in 0..TRIES_MAX {
         match openat2(&directory, path, flags, Mode::empty(), resolve | ResolveFlags::CACHED) {
@@ -103,7 +102,7 @@ fn is_autobound(name: &[u8]) -> bool {
     name.len() == AUTOBIND_DIGITS && name.iter().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
-/// Whether the process is in our network namespace, as far as we may see that.
+/// Whether the process is known to be in our network namespace.
 fn is_neighbour(pid: u32) -> bool {
     let namespace =
         |of: &str| fs::metadata(format!("/proc/{of}/ns/net")).map(|file| (file.dev(), file.ino()));
@@ -113,7 +112,7 @@ fn is_neighbour(pid: u32) -> bool {
     }
 }
 
-/// The bytes that tell one address from another; none: it is no address.
+/// The bytes that distinguish addresses; none: it is not an address.
 pub(super) fn bytes(address: &UnixAddr) -> &[u8] {
     match (address.path(), address.as_abstract()) {
         (Some(path), _) => path.as_os_str().as_bytes(),

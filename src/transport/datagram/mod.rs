@@ -1,4 +1,4 @@
-//! Datagrams: one in, and replies to who sent it, from the address it was sent to. Waits for nobody, and parses nothing.
+//! Datagrams: one in, and replies to its sender, from the address that it was sent to. Never blocks, and parses nothing.
 
 mod address;
 mod room;
@@ -24,17 +24,17 @@ use crate::engine::message::{Dropped, RemoteAddress};
 use address::Target;
 pub use room::Room;
 
-/// Who sent a datagram, and whence replies to it go.
+/// The sender of a datagram, and the address that replies come from.
 #[derive(Clone, Copy, Debug)]
 pub struct Sender {
     /// `None`: it has no address of its own.
     address: Option<Address>,
-    /// The address of ours that it wrote to.
+    /// Our address that it was sent to.
     own: Option<Own>,
     origin: RemoteAddress,
 }
 
-/// Where a sender's replies go, found.
+/// The resolved address for a sender's replies.
 #[derive(Debug)]
 pub struct Return(Way);
 
@@ -66,7 +66,7 @@ impl Sender {
         }
     }
 
-    /// Finds where its replies go.
+    /// Resolves the address for its replies.
     ///
     /// # Errors
     /// Why it gets none.
@@ -76,7 +76,7 @@ impl Sender {
             (Some(Address::Unix(address)), RemoteAddress::Process { uid, pid, .. }) => {
                 Way::Unix(address::find(address, uid, pid)?)
             }
-            // Whom the kernel does not name owns nothing.
+            // A user that the kernel cannot identify owns nothing.
             (Some(Address::Unix(_)), _) => return Err(Dropped::NotItsOwn),
             (None, _) => return Err(Dropped::NoAddress),
         }))
@@ -90,9 +90,9 @@ pub struct Received {
     pub count: usize,
     /// It was longer, and the rest is lost.
     pub truncated: bool,
-    /// Who sent it, to be answered.
+    /// Its sender, for the answer.
     pub sender: Sender,
-    /// Who that is, for the log.
+    /// The sender's identity, for the log.
     pub origin: RemoteAddress,
 }
 
@@ -109,7 +109,7 @@ pub(super) fn open(address: SocketAddr) -> io::Result<Socket> {
     Ok(socket)
 }
 
-/// Has the kernel tell of each datagram what [`receive`] wants to know.
+/// Makes the kernel report for each datagram what [`receive`] needs.
 ///
 /// # Errors
 /// Those of setsockopt(2); none is to be expected of a datagram socket.
@@ -125,19 +125,19 @@ pub(super) fn prepare(socket: &impl AsFd, domain: Domain) -> io::Result<()> {
     Ok(())
 }
 
-/// How much of a Unix socket's send buffer is taken by what was not read, where the kernel says.
+/// How much of a Unix socket's send buffer is filled with unread data, if the kernel says.
 pub(super) fn room(socket: &impl AsFd) -> Option<Room> {
     room::of(socket)
 }
 
-/// Takes one datagram into `buffer` (recvmsg(2)).
+/// Reads one datagram into `buffer` (recvmsg(2)).
 ///
 /// # Errors
 /// `WouldBlock`: none is there.
 pub(super) fn receive(socket: &impl AsRawFd, is_unix: bool, buffer: &mut [u8]) -> io::Result<Received> {
     if is_unix {
-        // Exactly what the credentials take: with room for more the kernel would put descriptors there (SCM_RIGHTS,
-        // unix(7)), which nobody closes.
+        // Exactly the size of the credentials: in a larger buffer the kernel would install descriptors (SCM_RIGHTS,
+        // unix(7)), which nobody would close.
         let mut control = cmsg_space!(UnixCredentials);
         // An unnamed socket has an address of two bytes, or none at all.
         let address = |address: UnixAddr| (address.len() > 2).then_some(Address::Unix(address));
@@ -166,10 +166,10 @@ fn receive_from<S: SockaddrLike>(
         }
     };
     let mut own = None;
-    // What did not fit into the control buffer is not there; then the kernel chooses.
+    // It did not fit into the control buffer; then the kernel chooses.
     for control in message.cmsgs().into_iter().flatten() {
         match control {
-            // One that came before we asked for this says nothing, and a socket for one address needs nothing.
+            // A datagram from before the option was set has none, and a socket for one address needs none.
             ControlMessageOwned::Ipv4PacketInfo(info) if info.ipi_spec_dst.s_addr != 0 => {
                 own = Some(Own::V4(in_pktinfo { ipi_ifindex: 0, ..info }));
             }
@@ -189,8 +189,8 @@ fn receive_from<S: SockaddrLike>(
     Ok(Received { count, truncated, sender: Sender { address, own, origin }, origin })
 }
 
-/// The credentials in a control buffer, where they come first (cmsg(3), unix(7)). Read here, because nix gives nothing of
-/// what has come if something else has not, and what else is sent along is the sender's choice.
+/// The credentials in a control buffer, where they come first (cmsg(3), unix(7)). Read here, because nix returns nothing if
+/// part of the control data was cut off, and the sender chooses what else is in it.
 fn process(control: &[u8]) -> Option<RemoteAddress> {
     const HEADER: usize = size_of::<cmsghdr>();
     const LENGTH: usize = size_of::<usize>();
@@ -204,10 +204,10 @@ fn process(control: &[u8]) -> Option<RemoteAddress> {
     Some(credentials::of_sender(uid, gid, pid))
 }
 
-/// Sends one datagram to who sent one (sendmsg(2)).
+/// Sends one datagram to a sender (sendmsg(2)).
 ///
 /// # Errors
-/// Why it is not taken: nothing to be waited for.
+/// Why it was not accepted; there is nothing to wait for.
 pub(super) fn reply(socket: &impl AsRawFd, to: &Return, bytes: &[u8]) -> Result<(), Dropped> {
     let (fd, slices, flags) =
         (socket.as_raw_fd(), [IoSlice::new(bytes)], MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL);

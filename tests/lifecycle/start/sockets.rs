@@ -89,7 +89,9 @@ fn missing_or_read_only_directory_is_named() {
     let ground = Ground::new();
     ground.write_config("[mux]\nlisten = [\"unix://{dir}/none/s\"]\n");
     let none = ground.directory.path().join("none");
-    assert!(refused(&ground, 69).contains(&format!("directory {} does not exist; create it", none.display())));
+    assert!(
+        refused(&ground, 69).contains(&format!("directory {} does not exist; create it", none.display()))
+    );
     assert!(!none.exists());
 
     if may_unshare() {

@@ -177,7 +177,7 @@ fn only_the_connections_of_an_address_are_closed() {
 
 #[test]
 fn orders_of_others_are_refused() {
-    const REFUSAL: &str = "Error: control is for root and the daemon's own user, on the Unix socket\n";
+    const REFUSAL: &str = "Error: control is only for root and the daemon's own user, on a Unix socket\n";
     let daemon = Daemon::with(
         &ROOM.replace("[\"unix://{dir}/ipcd.sock\"]", "[\"unix://{dir}/ipcd.sock\", \"tcp://{ip}:65434\"]"),
     );

@@ -28,7 +28,7 @@ fn passphrase_admits_and_others_stay_out() {
     // Three times is enough.
     let mut eve = daemon.tcp(CHAT);
     eve.say("eve\n1\n2\n3\nopen sesame\n");
-    eve.hear(format!("{GREETING}{QUESTION}\n{WRONG}; type it again\n{WRONG}; type it again\n{WRONG}: ask whoever runs this room\n"));
+    eve.hear(format!("{GREETING}{QUESTION}\n{WRONG}; type it again\n{WRONG}; type it again\n{WRONG}: ask the administrator of this room\n"));
     eve.hear_end();
     // A name that is none, or taken, is told first; and once the passphrase is said it is not asked for again.
     let mut bob = daemon.tcp(CHAT);

@@ -75,7 +75,7 @@ impl Actor {
             CloseReason::PeerTooSlow | CloseReason::PeerHeldMost => one("Error: too slow"),
             CloseReason::PeerReplaced => one("Error: you joined again through another connection"),
             CloseReason::PeerDenied => {
-                one("Error: control is for root and the daemon's own user, on the Unix socket")
+                one("Error: control is only for root and the daemon's own user, on a Unix socket")
             }
             CloseReason::TooMany => one(REFUSAL),
             CloseReason::NotAllowed | CloseReason::AddressNotAllowed => vec![self.not_allowed(reason)],

@@ -15,7 +15,7 @@ impl World {
         let with_chat = of(Service::Chat);
         let others = Service::ALL.into_iter().filter(|service| *service != Service::Chat);
         let without_chat = others.map(of).max().expect("there are services");
-        let shared = ["words for refused", "the room's log", "machines", "events for those who watch"];
+        let shared = ["errors for refused", "the room's log", "machines", "events for watchers"];
         let is_shared = |part: &memory::Part| shared.iter().any(|name| part.name.starts_with(name));
         let room =
             memory::parts(&self.settings).iter().filter(|part| is_shared(part)).map(|part| part.bytes).sum();
