@@ -68,12 +68,12 @@ impl OpenError {
         matches!(self.obstacle, OpenErrorKind::NoSuchFamily | OpenErrorKind::NotOurAddress)
     }
 
-    /// Whether somebody else has the place.
+    /// Whether another process holds the place.
     pub fn is_in_use(&self) -> bool {
         matches!(self.obstacle, OpenErrorKind::InUse { .. } | OpenErrorKind::Locked { .. })
     }
 
-    /// Who has the place, if that is what is in the way and /proc lets us see it.
+    /// The process that holds the place, if it is visible in /proc.
     pub fn holder(&self) -> Option<&PortOwner> {
         match &self.obstacle {
             OpenErrorKind::InUse { holder } | OpenErrorKind::Locked { holder } => holder.as_ref(),
@@ -81,7 +81,7 @@ impl OpenError {
         }
     }
 
-    /// What to do about it. Always ends in a way out through the configuration.
+    /// What to do about it. The last suggestion is always a change of the configuration.
     pub fn remedy(&self) -> &'static str {
         let tcp = self.place.network().is_some();
         match &self.obstacle {
@@ -124,7 +124,7 @@ impl OpenError {
 }
 
 impl OpenErrorKind {
-    /// An error on opening a socket at `address`; `holder` finds who has it.
+    /// An error on opening a socket at `address`; `holder` finds the process that holds it.
     pub(super) fn on_network(
         address: SocketAddr,
         error: io::Error,
@@ -140,7 +140,7 @@ impl OpenErrorKind {
         }
     }
 
-    /// An error on making or finding a file at `path`.
+    /// An error on creating or finding a file at `path`.
     pub(super) fn in_directory_of(path: &Path, errno: Errno) -> OpenErrorKind {
         let directory = || path.parent().unwrap_or(path).to_owned();
         match errno {
@@ -152,7 +152,7 @@ impl OpenErrorKind {
         }
     }
 
-    /// An error on making `directory`.
+    /// An error on creating `directory`.
     pub(super) fn making(directory: &Path, error: io::Error) -> OpenErrorKind {
         match Errno::from_io_error(&error) {
             Some(Errno::NOENT) => {

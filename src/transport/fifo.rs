@@ -1,8 +1,8 @@
-//! Two FIFOs, `PATH.in` and `PATH.out`: whether the paths are free, making them with the right mode and group, and what
-//! becomes of them in the end. See fifo(7); the lock beside `PATH.in` is `lock::Lock`'s.
+//! Two FIFOs, `PATH.in` and `PATH.out`: checking that the paths are free, creating them with the right mode and group, and
+//! removing them if necessary. See fifo(7); the lock beside `PATH.in` is in `lock::Lock`.
 //!
-//! Both are opened read-write, so that the last writer leaving is not end of file, a missing reader is no error, and
-//! neither wakes us.
+//! Both are opened read-write, so that there is no end of file when the last writer leaves, a missing reader is not an error,
+//! and neither wakes the loop.
 
 use std::cell::Cell;
 use std::io;
@@ -21,34 +21,34 @@ use super::options::Options;
 use super::unix::{Directory, group_of_new_files, other, prepare, with_umask};
 use crate::endpoint::ResolvedEndpoint;
 
-/// An open pair of FIFOs. Dropping it leaves the files where they are, or not: see [`keep`](Fifo::keep).
+/// An open pair of FIFOs. Whether dropping it removes the files: see [`keep`](Fifo::keep).
 #[derive(Debug)]
 pub struct Fifo {
     place: ResolvedEndpoint,
-    // Removed before the lock is given back.
+    // Removed before the lock is released.
     input: End,
     output: End,
     _lock: Lock,
     _directory: Option<Directory>,
 }
 
-/// What becomes of a file when it is no longer needed.
+/// What happens to a file when this is dropped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum OnDrop {
-    /// Removed if we made it: the start or the reload that it was made for may still fail.
+    /// Removed if we created it: the start or reload that it was created for may still fail.
     AsBefore,
-    /// It stays: a writer that comes while no daemon runs waits for the next one.
+    /// Kept: a writer that opens it while no daemon runs waits for the next one.
     Stays,
     /// Removed.
     Goes,
 }
 
-/// Which of the two a file is.
+/// One of the two files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Direction {
-    /// `.in`: others write, the daemon alone reads.
+    /// `.in`: others write, only the daemon reads.
     In,
-    /// `.out`: the daemon alone writes, others read.
+    /// `.out`: only the daemon writes, others read.
     Out,
 }
 
@@ -60,8 +60,8 @@ impl Direction {
         }
     }
 
-    /// What of the configured mode its file gets: whoever could read `.in` would take requests away, and whoever could
-    /// write to `.out` would answer in our place.
+    /// The part of the configured mode for its file: a reader of `.in` would take requests away, and a
+    /// writer to `.out` could forge answers.
     fn mode(self, mode: u32) -> u32 {
         match self {
             Direction::In => mode & 0o722,
@@ -70,7 +70,7 @@ impl Direction {
     }
 }
 
-/// One of the two.
+/// One open FIFO.
 #[derive(Debug)]
 struct End {
     direction: Direction,
@@ -94,12 +94,12 @@ impl Drop for End {
     }
 }
 
-/// Opens the two FIFOs of `place`, and makes those that are not there. What is no FIFO of ours is never removed.
+/// Opens the two FIFOs of `place`, and creates missing ones. Anything that is not our FIFO is never removed.
 ///
-/// Returns what is not quite as asked as well, each a line for the log.
+/// Also returns deviations from the request, each as a line for the log.
 ///
 /// # Errors
-/// What is in the way.
+/// The obstacle.
 pub fn open(place: &ResolvedEndpoint, options: &Options) -> Result<(Fifo, Vec<String>), OpenError> {
     try_open(place, options).map_err(|obstacle| OpenError { place: place.clone(), obstacle })
 }
@@ -119,12 +119,12 @@ fn try_open(place: &ResolvedEndpoint, options: &Options) -> Result<(Fifo, Vec<St
     Ok((fifo, warnings))
 }
 
-/// Makes one FIFO, if it is not there, and opens it.
+/// Creates one FIFO if it does not exist, and opens it.
 fn open_end(path: PathBuf, direction: Direction, options: &Options) -> Result<End, OpenErrorKind> {
-    // With a group other than the file will get, others are let in only when it has it.
+    // Until the file has its final group, its mode lets no others in.
     let later = find_group(&options.group).is_some_and(|gid| gid != group_of_new_files(&path));
     let mode = direction.mode(if later { options.mode & 0o700 } else { options.mode });
-    // What is to be taken from the owner is taken when it is open.
+    // Bits that the owner does not get are removed after opening.
     let mode = Mode::from_raw_mode(mode & 0o777 | 0o600);
     let made = match with_umask(mode, || mknodat(CWD, &path, FileType::Fifo, mode, 0)) {
         Ok(()) => true,
@@ -141,7 +141,7 @@ fn open_end(path: PathBuf, direction: Direction, options: &Options) -> Result<En
     }
     let flags = OFlags::RDWR | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOFOLLOW;
     let fd = match openat(CWD, &path, flags, Mode::empty()) {
-        // Its owner may always give it back.
+        // Its owner may always restore the mode.
         Err(Errno::ACCESS) => {
             let mode = std::os::unix::fs::PermissionsExt::from_mode(0o600);
             std::fs::set_permissions(&path, mode).map_err(OpenErrorKind::Other)?;
@@ -152,7 +152,7 @@ fn open_end(path: PathBuf, direction: Direction, options: &Options) -> Result<En
     .map_err(other)?;
     let opened = fstat(&fd).map_err(other)?;
     if (opened.st_dev, opened.st_ino) != (stat.st_dev, stat.st_ino) {
-        return Err(other(Errno::STALE)); // somebody is exchanging files there
+        return Err(other(Errno::STALE)); // another process is replacing files there
     }
     Ok(End { direction, path, fd, stat: opened, made, fate: Cell::new(OnDrop::AsBefore) })
 }
@@ -168,12 +168,12 @@ fn name_of(kind: FileType) -> &'static str {
 }
 
 impl Fifo {
-    /// Where it is, without `.in` and `.out`.
+    /// Its path, without `.in` and `.out`.
     pub fn place(&self) -> &ResolvedEndpoint {
         &self.place
     }
 
-    /// Both as one connection: what is written to `.in` is read, and what is written comes out of `.out`.
+    /// Both as one connection, which reads from `.in` and writes to `.out`.
     ///
     /// # Errors
     /// No descriptor is left.
@@ -181,23 +181,23 @@ impl Fifo {
         Ok(Connection::pair(self.input.fd.try_clone()?, self.output.fd.try_clone()?))
     }
 
-    /// The two descriptors: as long as somebody has them, what is in the FIFOs is not lost.
+    /// The two descriptors: while a process has them open, the contents of the FIFOs are not lost.
     pub fn descriptors(&self) -> [BorrowedFd<'_>; 2] {
         [self.input.fd.as_fd(), self.output.fd.as_fd()]
     }
 
-    /// Whether nobody can write or read any more, because a file is gone or another one is in its place.
+    /// Whether clients can no longer reach it, because a file is gone or was replaced.
     pub fn is_orphaned(&self) -> bool {
         [&self.input, &self.output].iter().any(|end| is_gone(&end.stat, &end.path))
     }
 
-    /// The files stay when this is dropped: a writer that comes meanwhile waits, instead of making a file of that name.
-    /// Before this is said, those that we made go.
+    /// Keeps the files when this is dropped: a writer then waits, instead of creating a regular file with that name.
+    /// Without this call, the files that we created are removed.
     pub fn keep(&self) {
         self.decide(OnDrop::Stays);
     }
 
-    /// The files go when this is dropped.
+    /// Removes the files when this is dropped.
     pub fn discard(&self) {
         self.decide(OnDrop::Goes);
     }
@@ -207,13 +207,13 @@ impl Fifo {
         self.output.fate.set(fate);
     }
 
-    /// Gives the files another mode, each its part of it, and group; an empty or unknown group means our own. In between, they are never looser
-    /// than the new mode.
+    /// Changes the mode of the files (each gets its part) and their group; an empty or unknown group means our own. They are
+    /// never looser than the new mode in between.
     ///
-    /// Returns what is not quite as asked, each a line for the log.
+    /// Returns deviations from the request, each as a line for the log.
     ///
     /// # Errors
-    /// They are no longer ours to change.
+    /// They no longer belong to us.
     pub fn set_permissions(&self, mode: u32, group: &str) -> io::Result<Vec<String>> {
         let named = find_group(group);
         let wanted = named.unwrap_or(getegid().as_raw());

@@ -1,4 +1,4 @@
-//! A listening socket: who comes in, and from where.
+//! A listening socket: accepts connections with their remote addresses.
 
 use std::ffi::OsString;
 use std::io;
@@ -24,8 +24,8 @@ use crate::endpoint::ResolvedEndpoint;
 use crate::engine::message::{Dropped, RemoteAddress};
 use crate::engine::transport::Lifetime;
 
-/// An open endpoint. Dropping it closes it: connections that wait to be accepted are reset, and a Unix socket's file
-/// (if it is still ours), its lock and the directory made for it (if it is empty) are removed.
+/// An open endpoint. Dropping it closes it: waiting connections are reset, and a Unix socket's file
+/// (if it is still ours), its lock and the directory created for it (if empty) are removed.
 #[derive(Debug)]
 pub struct Listener {
     // Dropped first: see `unix::SocketFile`.
@@ -40,12 +40,12 @@ impl Listener {
         Listener { traces, fd, place, kept: false }
     }
 
-    /// A listening socket that somebody else opened (systemd), and whose file stays theirs. It is made non-blocking,
-    /// and its connections get the same options as those of [`open`](super::open::open). `kept`: they go on listening
-    /// when we do not.
+    /// A listening socket from another process (systemd), which keeps its file. It becomes non-blocking,
+    /// and its connections get the same options as those of [`open`](super::open::open). `kept`: the other process keeps
+    /// listening when we stop.
     ///
     /// # Errors
-    /// Those of fcntl(2) and setsockopt(2); none is to be expected of a listening socket.
+    /// Those of fcntl(2) and setsockopt(2); none is expected for a listening socket.
     pub fn inherited(fd: OwnedFd, place: ResolvedEndpoint, kept: bool) -> io::Result<Self> {
         let socket = SockRef::from(&fd);
         socket.set_nonblocking(true)?;
@@ -64,8 +64,8 @@ impl Listener {
     /// Accepts one connection, if one is waiting (accept4(2)).
     ///
     /// # Errors
-    /// `WouldBlock`: none is waiting. ECONNABORTED: it was gone already, try the next. EMFILE, ENFILE, ENOBUFS and
-    /// ENOMEM: it goes on waiting until something is freed.
+    /// `WouldBlock`: none is waiting. ECONNABORTED: it was already gone, try the next. EMFILE, ENFILE, ENOBUFS and
+    /// ENOMEM: it keeps waiting until resources are freed.
     pub fn accept(&self) -> io::Result<(Connection, RemoteAddress)> {
         let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
         if matches!(self.place, ResolvedEndpoint::Unix(_) | ResolvedEndpoint::UnixSeq(_)) {
@@ -73,7 +73,7 @@ impl Listener {
             let origin = credentials::of_peer(&fd);
             let is_packets = matches!(self.place, ResolvedEndpoint::UnixSeq(_));
             if !is_packets {
-                // It only saves memory. A packet has to fit in whole, and may be longer.
+                // This only saves memory. Not for packets, which must fit whole and may be longer.
                 let _ = SockRef::from(&fd).set_send_buffer_size(UNIX_SEND_BYTES);
             }
             return Ok((if is_packets { Connection::packets(fd) } else { Connection::new(fd) }, origin));
@@ -82,12 +82,12 @@ impl Listener {
         Ok((Connection::new(fd), RemoteAddress::Address(tcp_address(address)?)))
     }
 
-    /// Whether it takes datagrams, and not connections.
+    /// Whether it receives datagrams instead of connections.
     pub fn is_for_datagrams(&self) -> bool {
         self.place.scheme().transport.lifetime == Lifetime::Message
     }
 
-    /// Takes one datagram into `buffer`.
+    /// Reads one datagram into `buffer`.
     ///
     /// # Errors
     /// `WouldBlock`: none is there.
@@ -95,41 +95,41 @@ impl Listener {
         datagram::receive(&self.fd, matches!(self.place, ResolvedEndpoint::UnixGram(_)), buffer)
     }
 
-    /// Sends one to who sent one.
+    /// Sends one datagram to a sender.
     ///
     /// # Errors
-    /// Why it is not taken. That is the sender's own affair.
+    /// Why it was not accepted; this concerns only the sender.
     pub fn reply(&self, to: &Return, bytes: &[u8]) -> Result<(), Dropped> {
         datagram::reply(&self.fd, to, bytes)
     }
 
-    /// How much of its send buffer lies unread in its senders' sockets: only on a Unix socket does that stay ours.
+    /// How much of its send buffer is filled with unread answers; only a Unix socket has this.
     pub fn room(&self) -> Option<Room> {
         matches!(self.place, ResolvedEndpoint::UnixGram(_)).then(|| datagram::room(&self.fd))?
     }
 
-    /// Whether somebody else keeps it open when we close it.
+    /// Whether another process keeps it open when we close it.
     pub fn is_kept(&self) -> bool {
         self.kept
     }
 
-    /// Whether nobody can come in any more, because the file of a Unix socket that we made is gone.
+    /// Whether clients can no longer reach it, because the file of our Unix socket is gone.
     pub fn is_orphaned(&self) -> bool {
         self.traces.as_ref().is_some_and(SocketFiles::is_orphaned)
     }
 
-    /// Where it listens, as it was asked for.
+    /// Its endpoint, as requested.
     pub fn place(&self) -> &ResolvedEndpoint {
         &self.place
     }
 
-    /// The TCP port it listens on; another than asked for, if that was 0.
+    /// The TCP port that it listens on, also if port 0 was requested.
     pub fn local_port(&self) -> Option<u16> {
         let address = getsockname(&self.fd).ok()?;
         Some(SocketAddr::try_from(address).ok()?.port())
     }
 
-    /// How many connections may wait from now on (listen(2) once more).
+    /// Changes the backlog (listen(2) again).
     pub fn set_backlog(&self, backlog: i32) -> io::Result<()> {
         if self.is_for_datagrams() {
             return Ok(());
@@ -137,12 +137,12 @@ impl Listener {
         Ok(rustix::net::listen(&self.fd, backlog)?)
     }
 
-    /// How much the kernel takes from each TCP peer that is not read from, in bytes, from the next one on: it takes twice as
-    /// much memory (SO_RCVBUF, socket(7)). By itself it lets this grow with what is read, up to tcp_rmem: of a peer that then
-    /// was not read from 30 MiB were seen.
+    /// Limits the bytes that the kernel accepts from each new TCP peer that is not read from; they take twice as
+    /// much memory (SO_RCVBUF, socket(7)). By default the kernel increases the limit as data is read, up to tcp_rmem: 30 MiB
+    /// were measured for a peer that was then not read from.
     ///
     /// # Errors
-    /// setsockopt(2); none is to be expected.
+    /// setsockopt(2); none is expected.
     pub fn set_receive_bytes(&self, bytes: usize) -> io::Result<()> {
         match self.place {
             ResolvedEndpoint::Tcp(_) => SockRef::from(&self.fd).set_recv_buffer_size(bytes),
@@ -150,13 +150,13 @@ impl Listener {
         }
     }
 
-    /// Gives a Unix socket's file another mode and group; an empty or unknown group means our own. In between, the file
-    /// is never looser than the new mode. Nothing happens to anything else, nor to an inherited socket's file.
+    /// Changes the mode and group of a Unix socket's file; an empty or unknown group means our own. The file is never
+    /// looser than the new mode in between. Has no effect on other sockets and on an inherited socket's file.
     ///
-    /// Returns what is not quite as asked, each a line for the log.
+    /// Returns deviations from the request, each as a line for the log.
     ///
     /// # Errors
-    /// The file is gone or replaced, or no longer ours to change.
+    /// The file is gone or replaced, or no longer belongs to us.
     pub fn set_permissions(&self, mode: u32, group: &str) -> io::Result<Vec<String>> {
         match &self.traces {
             Some(traces) => traces.set_permissions(mode, group),
@@ -165,10 +165,10 @@ impl Listener {
     }
 }
 
-/// Where a descriptor listens, or takes datagrams, that somebody else opened.
+/// The address of a listening or datagram descriptor from another process.
 ///
 /// # Errors
-/// What it is instead of such a socket.
+/// What the descriptor is instead.
 pub fn listening_place(fd: &OwnedFd) -> Result<ResolvedEndpoint, String> {
     let kind = sockopt::socket_type(fd).map_err(|_| "no socket".to_owned())?;
     let address = getsockname(fd).map_err(|error| format!("a socket without an address ({error})"))?;
@@ -190,7 +190,7 @@ pub fn listening_place(fd: &OwnedFd) -> Result<ResolvedEndpoint, String> {
     }
 }
 
-/// An IPv4 peer of a socket for both families (an inherited one) is an IPv4 peer.
+/// An IPv4-mapped peer of a socket for both families (an inherited one) becomes an IPv4 peer.
 fn tcp_address(address: Option<SocketAddrAny>) -> io::Result<SocketAddr> {
     let address = SocketAddr::try_from(address.ok_or(Errno::CONNABORTED)?)?;
     Ok(match address.ip() {

@@ -1,6 +1,6 @@
-//! The lock beside a Unix socket, `PATH.lock`: of two daemons that want one path, exactly one gets it, and the socket
-//! file of a dead one can be removed without a race against somebody who is just doing the same. A pid file is locked in
-//! the same way, itself.
+//! The lock file beside a Unix socket, `PATH.lock`: only one of two daemons can get a path, and the stale socket
+//! file of a dead daemon can be removed without a race. A pid file is itself locked in
+//! the same way.
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -14,25 +14,25 @@ use rustix::io::{Errno, pread, pwrite, retry_on_intr};
 use super::error::OpenErrorKind;
 use super::owner;
 
-/// How often a lock file is opened anew because its last owner removed it just then. Guessed.
+/// How often a lock file is reopened because its last owner has just removed it. Guessed.
 const TRIES_MAX: u32 = 16;
 
-/// The lock file's mode: nobody else needs to open it, and who can open it can keep us out (flock(2)).
+/// The lock file's mode: no other user needs to open it, and anyone who can open it can block us (flock(2)).
 const LOCK_MODE: Mode = Mode::from_raw_mode(0o600);
 
-/// What may stand in a file that is to be locked.
+/// The allowed contents of a file to lock.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Contents {
-    /// Nothing: a file with something in it was not made by us, and must not be removed by us.
+    /// Nothing: a file with contents was not created by us, so we must not remove it.
     Nothing,
-    /// Digits and white space: the process id of one that ran before us.
+    /// Digits and white space: the process id of an earlier daemon.
     ProcessId,
 }
 
-/// The longest pid file that is taken for one, in bytes.
+/// The longest valid pid file, in bytes.
 const PROCESS_ID_BYTES_MAX: usize = 32;
 
-/// A lock that we hold. Dropping it removes the file, then lets go.
+/// A lock that we hold. Dropping it removes the file, then releases the lock.
 #[derive(Debug)]
 pub struct Lock {
     fd: OwnedFd,
@@ -40,27 +40,27 @@ pub struct Lock {
 }
 
 impl Lock {
-    /// Takes the lock beside `socket`, at once or not at all.
+    /// Takes the lock beside `socket`, without waiting.
     pub(super) fn take(socket: &Path) -> Result<Lock, OpenErrorKind> {
         let mut path = socket.to_owned().into_os_string();
         path.push(".lock");
         Lock::at(PathBuf::from(path), Contents::Nothing)
     }
 
-    /// Takes the lock on a pid file, at once or not at all; nobody but its owner may open it from then on.
+    /// Takes the lock on a pid file, without waiting; from then on only its owner may open it.
     ///
     /// # Errors
-    /// Another process has it, or it is no pid file of ours.
+    /// Another process has it, or it is not our pid file.
     pub fn on_pid_file(path: &Path) -> Result<Lock, OpenErrorKind> {
         let lock = Lock::at(path.to_owned(), Contents::ProcessId).map_err(|obstacle| match obstacle {
-            // The kernel knows who took it: whoever started the daemon, and is gone. Who has it wrote down who it is.
+            // The kernel knows only the process that took the lock: the parent, which is gone. The holder wrote its pid into the file.
             OpenErrorKind::Locked { .. } => {
                 let pid = std::fs::read_to_string(path).ok().and_then(|text| text.trim().parse().ok());
                 OpenErrorKind::Locked { holder: pid.and_then(owner::of_pid) }
             }
             other => other,
         })?;
-        // One that an earlier version made could be locked by anybody.
+        // Any user could lock a file of an earlier version.
         fchmod(&lock.fd, LOCK_MODE).map_err(other)?;
         Ok(lock)
     }
@@ -81,7 +81,7 @@ impl Lock {
                 }
                 Err(errno) => return Err(other(errno)),
             }
-            // The last owner removes the file before letting go: then this is a lock on nothing.
+            // The last owner removes the file before it releases the lock: then this lock protects nothing.
             if is_at(&ours, &path) {
                 return Ok(Lock { fd, path });
             }
@@ -90,7 +90,7 @@ impl Lock {
     }
 }
 
-/// Whether nothing but a process id stands in a file.
+/// Whether a file contains only a process id.
 fn holds_process_id(fd: &OwnedFd) -> Result<bool, OpenErrorKind> {
     let mut buffer = [0; PROCESS_ID_BYTES_MAX + 1];
     let count = retry_on_intr(|| pread(fd, &mut buffer, 0)).map_err(other)?;
@@ -112,12 +112,12 @@ impl Lock {
         }
     }
 
-    /// Leaves the lock and the file to the process that was forked off, which has them as well.
+    /// Leaves the lock and the file to the forked process, which also has them.
     pub fn leave(self) {
         std::mem::forget(self);
     }
 
-    /// Empties the file, for whoever still finds it where we may not remove it.
+    /// Empties the file, in case we may not remove it.
     pub fn empty(&self) {
         let _ = ftruncate(&self.fd, 0);
     }
@@ -131,7 +131,7 @@ impl Drop for Lock {
     }
 }
 
-/// Opens the lock file, or makes it. `NONBLOCK`, in case that somebody put a FIFO there.
+/// Opens or creates the lock file. `NONBLOCK`, in case it is a FIFO.
 fn open(path: &Path) -> Result<OwnedFd, OpenErrorKind> {
     let flags = OFlags::RDWR | OFlags::CREATE | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK;
     openat(CWD, path, flags, LOCK_MODE).map_err(|errno| match errno {
@@ -141,12 +141,12 @@ fn open(path: &Path) -> Result<OwnedFd, OpenErrorKind> {
     })
 }
 
-/// Whether `path` is still the file that `ours` was said of.
+/// Whether `path` is still the file that `ours` describes.
 pub(super) fn is_at(ours: &Stat, path: &Path) -> bool {
     lstat(path).is_ok_and(|there| there.st_dev == ours.st_dev && there.st_ino == ours.st_ino)
 }
 
-/// Whether `path` is no longer the file that `ours` was said of: where it cannot be looked at, nobody knows.
+/// Whether `path` is known to be a different file than `ours` describes; `false` if it cannot be examined.
 pub(super) fn is_gone(ours: &Stat, path: &Path) -> bool {
     match lstat(path) {
         Ok(there) => (there.st_dev, there.st_ino) != (ours.st_dev, ours.st_ino),

@@ -1,7 +1,7 @@
-//! The way bytes come and go: open, accept, read, write, close. It never parses a byte and never waits.
+//! Transports of bytes: open, accept, read, write, close. Never parses a byte and never blocks.
 //!
 //! [`open`](open::open) turns a [`ResolvedEndpoint`](crate::endpoint::ResolvedEndpoint) into a [`Listener`](listener::Listener) or says
-//! who or what is in the way; a listener accepts [`Connection`](connection::Connection)s. Everything here is a descriptor that
+//! what blocks it; a listener accepts [`Connection`](connection::Connection)s. Everything here is a descriptor that
 //! does not block: when to try again is the reactor's business.
 pub mod connect;
 pub mod connection;

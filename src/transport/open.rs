@@ -1,4 +1,4 @@
-//! Opening a place to listen, or saying what is in the way and what to do about it.
+//! Opens a place to listen, or says what blocks it and what to do about it.
 
 use rustix::io::Errno;
 use rustix::net::SocketType;
@@ -9,19 +9,19 @@ pub use super::options::Options;
 use super::{inet, unix};
 use crate::endpoint::ResolvedEndpoint;
 
-/// A place that was opened.
+/// An open place.
 #[derive(Debug)]
 pub struct Opened {
     /// The listening socket.
     pub listener: Listener,
-    /// What is not quite as asked, each a line for the log.
+    /// Deviations from the request, each as a line for the log.
     pub warnings: Vec<String>,
 }
 
-/// Opens a listening socket at `place`. A failed attempt removes everything that it made.
+/// Opens a listening socket at `place`. A failed attempt removes everything that it created.
 ///
 /// # Errors
-/// An [`OpenError`] names the place, what is in the way, and what to do.
+/// An [`OpenError`] names the place, the obstacle, and what to do.
 pub fn open(place: &ResolvedEndpoint, options: &Options) -> Result<Opened, OpenError> {
     let opened = match place {
         ResolvedEndpoint::Tcp(address) => {

@@ -1,5 +1,5 @@
-//! Who has what we want: the process behind a TCP port, a Unix socket or a lock, as far as /proc lets us see.
-//! Best effort, for an error message only: `None` means "not visible", never "nobody".
+//! The process that holds a TCP port, a Unix socket or a lock, as far as /proc shows it.
+//! Best effort, only for error messages: `None` means "not visible", never "no process".
 
 use std::fmt;
 use std::fs::File;
@@ -12,14 +12,14 @@ use procfs::net::{TcpNetEntries, TcpNetEntry, TcpState};
 use procfs::process::FDTarget;
 use procfs::{FromBufReadSI, current_system_info};
 
-/// How many processes are looked at in search of a socket. Guessed: far more than a machine of this kind runs.
+/// The most processes to search for a socket. Guessed: far more than such a machine runs.
 pub const PROCESSES_MAX: usize = 10_000;
 
-/// How many descriptors are looked at, over all processes: some 20 ms of readlink(2), for which others wait when it is a
-/// reload that failed.
+/// The most descriptors to search, over all processes: about 20 ms of readlink(2), during which clients wait after a failed
+/// reload.
 pub const DESCRIPTORS_MAX: usize = 20_000;
 
-/// A process that holds what we want.
+/// A process that holds an address or a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PortOwner {
     /// Its process id.
@@ -29,7 +29,7 @@ pub struct PortOwner {
 }
 
 impl PortOwner {
-    /// Whether that is ourselves: we were started with it, and do not use it.
+    /// Whether it is this process: it inherited the socket and does not use it.
     pub fn is_this_process(&self) -> bool {
         u32::try_from(self.pid) == Ok(std::process::id())
     }
@@ -41,13 +41,13 @@ impl fmt::Display for PortOwner {
     }
 }
 
-/// Who listens where `wanted` cannot be bound any more: on the address itself, or on a wildcard that covers it
-/// or that it would cover.
+/// The process whose listener blocks `wanted`: on the same address, on a wildcard that covers it, or on an address
+/// that it covers.
 pub fn of_tcp(wanted: SocketAddr) -> Option<PortOwner> {
     // A machine without IPv6 has no tcp6 table.
     let listening = ["/proc/net/tcp", "/proc/net/tcp6"].into_iter().filter_map(listeners).flatten();
-    // A mere connection is in the way too, if it began without SO_REUSEADDR; but a listener is the likelier culprit, and
-    // connections can be so many that reading of them all takes long.
+    // A connection without SO_REUSEADDR can block it too; but a listener is more likely, and reading all
+    // connections can take long.
     among(listening, wanted).or_else(|| {
         let all = [procfs::net::tcp(), procfs::net::tcp6()].into_iter().filter_map(Result::ok).flatten();
         among(all.filter(|entry| entry.state != TcpState::Listen), wanted)
@@ -55,7 +55,7 @@ pub fn of_tcp(wanted: SocketAddr) -> Option<PortOwner> {
 }
 
 fn among(entries: impl Iterator<Item = TcpNetEntry>, wanted: SocketAddr) -> Option<PortOwner> {
-    // Without an inode: TIME_WAIT and the like, which nobody has open.
+    // Without an inode: TIME_WAIT and similar, which no process has open.
     let mut rivals: Vec<_> = entries
         .filter(|entry| entry.inode != 0)
         .filter_map(|entry| Some((rank(entry.local_address, wanted)?, entry.inode)))
@@ -64,7 +64,7 @@ fn among(entries: impl Iterator<Item = TcpNetEntry>, wanted: SocketAddr) -> Opti
     rivals.into_iter().find_map(|(_, inode)| of_socket(inode))
 }
 
-/// The listeners of a table, which stand at its beginning (Linux, `tcp_seq_start`): nothing behind them is read.
+/// The listeners of a table, which come first (Linux, `tcp_seq_start`): the rest is not read.
 fn listeners(table: &str) -> Option<Vec<TcpNetEntry>> {
     const LISTENING: &str = "0A";
     let mut lines = BufReader::new(File::open(table).ok()?).lines();
@@ -80,7 +80,7 @@ fn listeners(table: &str) -> Option<Vec<TcpNetEntry>> {
     TcpNetEntries::from_buf_read(text.as_bytes(), current_system_info()).ok().map(|entries| entries.0)
 }
 
-/// Who takes the datagrams where `wanted` cannot be bound any more.
+/// The process whose datagram socket blocks `wanted`.
 pub fn of_udp(wanted: SocketAddr) -> Option<PortOwner> {
     let v4 = procfs::net::udp().unwrap_or_default();
     let v6 = procfs::net::udp6().unwrap_or_default();
@@ -94,7 +94,7 @@ pub fn of_udp(wanted: SocketAddr) -> Option<PortOwner> {
     rivals.into_iter().find_map(|(_, inode)| of_socket(inode))
 }
 
-/// How directly a socket is in the way of `wanted`, the most direct first; `None` if it is not.
+/// How directly a socket blocks `wanted`, the most direct first; `None` if it does not.
 fn rank(local: SocketAddr, wanted: SocketAddr) -> Option<u8> {
     if local.port() != wanted.port() {
         return None;
@@ -106,21 +106,21 @@ fn rank(local: SocketAddr, wanted: SocketAddr) -> Option<u8> {
         (IpAddr::V4(_), IpAddr::V4(_)) | (IpAddr::V6(_), IpAddr::V6(_)) => {
             (theirs.is_unspecified() || ours.is_unspecified()).then_some(1)
         }
-        // `[::]` may be both families; the table does not tell which it is.
+        // `[::]` may serve both families; the table does not say.
         (IpAddr::V6(_), IpAddr::V4(_)) if theirs.is_unspecified() => Some(2),
         _ => None,
     }
 }
 
-/// Who has the Unix socket that was bound to `path`.
+/// The process with the Unix socket that is bound to `path`.
 pub fn of_unix(path: &Path) -> Option<PortOwner> {
     let table = std::fs::read("/proc/net/unix").ok()?;
     inodes_of(path, &table).find_map(of_socket)
 }
 
-/// The inode numbers of the Unix sockets that were bound to `path`, from the text of /proc/net/unix. The kernel writes a
-/// path as it is, blanks, line feeds and bytes that are not UTF-8 included (procfs 0.18 ends it at the first blank, and
-/// any other socket's strange path is an error of the whole table): it is the rest of a line, or of several.
+/// The inode numbers of the Unix sockets that are bound to `path`, from the text of /proc/net/unix. The kernel writes a
+/// path as it is, including blanks, line feeds and bytes that are not UTF-8 (procfs 0.18 ends it at the first blank, and
+/// fails for the whole table on an unusual path): it is the rest of a line, or of several lines.
 fn inodes_of<'a>(path: &'a Path, table: &'a [u8]) -> impl Iterator<Item = u64> + 'a {
     const FIELDS: usize = 7;
     const INODE: usize = 6;
@@ -142,17 +142,17 @@ fn inodes_of<'a>(path: &'a Path, table: &'a [u8]) -> impl Iterator<Item = u64> +
         let is_row = |line: &[u8]| {
             line.iter().position(|byte| !byte.is_ascii_hexdigit()) == memchr::memchr(b':', line)
         };
-        inode.filter(|_| next.is_empty() || is_row(next)) // else the path goes on behind a line feed
+        inode.filter(|_| next.is_empty() || is_row(next)) // otherwise the path continues after a line feed
     })
 }
 
-/// Who has locked the file with this inode number by flock(2).
+/// The process that has locked the file with this inode number with flock(2).
 pub(super) fn of_lock(inode: u64) -> Option<PortOwner> {
     let locks = procfs::locks().ok()?;
     locks.iter().filter(|lock| lock.inode == inode).find_map(|lock| of_pid(lock.pid?))
 }
 
-/// The process with this id, by name.
+/// The process with this id, with its name.
 pub(super) fn of_pid(pid: i32) -> Option<PortOwner> {
     let comm = std::fs::read(format!("/proc/{pid}/comm")).ok()?;
     let name = String::from_utf8_lossy(&comm);
@@ -160,11 +160,11 @@ pub(super) fn of_pid(pid: i32) -> Option<PortOwner> {
     Some(PortOwner { pid, name: shown(name) })
 }
 
-/// Who has the socket with this inode number open; the first in the order of /proc, if several do.
+/// The process that has the socket with this inode number open; the first one in /proc if there are several.
 fn of_socket(inode: u64) -> Option<PortOwner> {
     let mut left = DESCRIPTORS_MAX;
     for process in procfs::process::all_processes().ok()?.take(PROCESSES_MAX).flatten() {
-        // Another user's descriptors are not visible, and processes come and go.
+        // Other users' descriptors are not visible, and processes may end at any time.
         let Ok(descriptors) = process.fd() else { continue };
         for descriptor in descriptors.flatten() {
             if matches!(descriptor.target, FDTarget::Socket(it) if it == inode) {
@@ -176,13 +176,13 @@ fn of_socket(inode: u64) -> Option<PortOwner> {
     None
 }
 
-/// A name as it may be shown: a process can call itself `\x1b[2J`, or turn around what stands behind its name.
+/// A name that is safe to show: a process can name itself `\x1b[2J`, or use bidirectional controls.
 fn shown(name: &str) -> String {
     let mut text = String::with_capacity(name.len());
     for c in name.chars() {
         match c {
             '\'' | '"' | '\\' => text.push(c),
-            c => text.extend(c.escape_debug()), // all that cannot be printed
+            c => text.extend(c.escape_debug()), // everything that is not printable
         }
     }
     text

@@ -1,4 +1,4 @@
-//! Descriptors that somebody passes along with what is said (SCM_RIGHTS, unix(7)): none is ever wanted here.
+//! Descriptors that a peer sends along with data (SCM_RIGHTS, unix(7)): they are never accepted.
 
 use std::os::fd::AsFd;
 
@@ -11,14 +11,14 @@ const SO_PASSRIGHTS: libc::c_int = 83;
 #[derive(Clone, Copy, Debug)]
 struct PassRights;
 
-// The one use of `unsafe` behind it is nix's own, and checked there.
+// The only `unsafe` behind it is nix's own, and checked there.
 nix::setsockopt_impl!(PassRights, libc::SOL_SOCKET, SO_PASSRIGHTS, bool, nix::sys::socket::sockopt::SetBool);
 
-/// Has the kernel refuse descriptors already where they are sent (EPERM), on this socket and on those that are accepted
+/// Makes the kernel refuse descriptors at the sender (EPERM), on this socket and on those that are accepted
 /// from it.
 ///
-/// Not to receive them is not enough: the last descriptor of a file is then closed by us, and that can take as long as
-/// somebody likes (a TCP socket with SO_LINGER and unsent bytes). On a kernel that has no such option that stays so.
+/// It is not enough not to receive them: closing the last descriptor of a file then happens in this process, and can take as
+/// long as the sender wants (a TCP socket with SO_LINGER and unsent bytes). Older kernels do not have this option.
 pub(super) fn refuse_descriptors(socket: &impl AsFd) {
     // ENOPROTOOPT: an older kernel.
     let _ = setsockopt(socket, PassRights, &false);

@@ -1,8 +1,8 @@
-//! Descriptors 0 and 1 as a [`Connection`], whoever else shares them.
+//! Descriptors 0 and 1 as a [`Connection`], even if other processes share them.
 //!
-//! O_NONBLOCK belongs to the open file description, which a terminal's or pipe's other users share: set there, it would
-//! break their reads and writes. So we open a description of our own through /proc where there is one to be had (pipes,
-//! FIFOs, terminals). Where not (sockets, a terminal of somebody else's), it is set and taken back at the end.
+//! O_NONBLOCK belongs to the open file description, which other users of a terminal or pipe share: set there, it would
+//! break their reads and writes. So we open our own description through /proc where possible (pipes,
+//! FIFOs, terminals). Otherwise (sockets, another user's terminal) the flag is set, and restored at the end.
 
 use std::io;
 use std::net::SocketAddr;
@@ -23,15 +23,15 @@ use crate::engine::message::{RemoteAddress, Transport};
 pub struct Standard {
     /// The connection.
     pub connection: Connection,
-    /// What it travels on.
+    /// Its transport.
     pub transport: Transport,
-    /// Who is at its other end.
+    /// The remote address.
     pub origin: RemoteAddress,
-    /// To be dropped last.
+    /// Must be dropped last.
     pub blocking: Blocking,
 }
 
-/// Descriptors that are to block again when this is dropped.
+/// Descriptors that become blocking again when this is dropped.
 #[derive(Debug, Default)]
 pub struct Blocking(Vec<OwnedFd>);
 
@@ -48,7 +48,7 @@ impl Drop for Blocking {
 /// Takes standard input and output.
 ///
 /// # Errors
-/// What is wrong with one of them, and what would be right.
+/// What is wrong with one of them, and how to correct it.
 pub fn take() -> Result<Standard, String> {
     let (stdin, stdout) = (io::stdin(), io::stdout());
     let (input, output) = (stdin.as_fd(), stdout.as_fd());
@@ -69,7 +69,7 @@ pub fn take() -> Result<Standard, String> {
     Ok(Standard { connection, transport, origin: RemoteAddress::Input, blocking })
 }
 
-/// Whether what is written to standard error would reach the client: it is the very socket that the client is at.
+/// Whether output to standard error would reach the client, because it is the client's socket.
 pub fn is_stderr_the_client() -> bool {
     let Ok(error) = fstat(io::stderr()) else { return false };
     let is_it = |other: rustix::io::Result<Stat>| other.is_ok_and(|other| is_same(&error, &other));
@@ -84,7 +84,7 @@ fn is_same(one: &Stat, other: &Stat) -> bool {
     (one.st_dev, one.st_ino) == (other.st_dev, other.st_ino)
 }
 
-/// Refuses sockets that are no connections.
+/// Refuses sockets that are not connections.
 fn check(fd: BorrowedFd<'_>, stat: &Stat, name: &str) -> Result<(), String> {
     if !is_socket(stat) {
         return Ok(());
@@ -100,16 +100,16 @@ fn check(fd: BorrowedFd<'_>, stat: &Stat, name: &str) -> Result<(), String> {
     }
 }
 
-/// A descriptor that does not block, of the same file.
+/// A non-blocking descriptor of the same file.
 fn own(fd: BorrowedFd<'_>, stat: &Stat, access: OFlags, blocking: &mut Blocking) -> io::Result<OwnedFd> {
     match FileType::from_raw_mode(stat.st_mode) {
         FileType::Fifo => reopened(fd, access).or_else(|_| shared(fd, blocking)),
-        // The master side of a pseudo-terminal opened anew would be another terminal.
+        // Reopening the master side of a pseudo-terminal would create another terminal.
         FileType::CharacterDevice if isatty(fd) && (major(stat.st_rdev), minor(stat.st_rdev)) != PTMX => {
             reopened(fd, access).or_else(|_| shared(fd, blocking))
         }
         FileType::Socket | FileType::CharacterDevice => shared(fd, blocking),
-        // They never make one wait, and a description of our own would not have the place where others are in the file.
+        // Files never block, and our own description would not share the file position.
         _ => fd.try_clone_to_owned(),
     }
 }
@@ -117,14 +117,14 @@ fn own(fd: BorrowedFd<'_>, stat: &Stat, access: OFlags, blocking: &mut Blocking)
 /// /dev/ptmx (the kernel's Documentation/admin-guide/devices.txt).
 const PTMX: (u32, u32) = (5, 2);
 
-/// A description of our own.
+/// Our own open file description.
 fn reopened(fd: BorrowedFd<'_>, access: OFlags) -> io::Result<OwnedFd> {
     let path = format!("/proc/self/fd/{}", fd.as_raw_fd());
     let flags = access | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOCTTY;
     Ok(openat(CWD, path, flags, Mode::empty())?)
 }
 
-/// The description that others have too, until the end.
+/// The shared description, until the end.
 fn shared(fd: BorrowedFd<'_>, blocking: &mut Blocking) -> io::Result<OwnedFd> {
     let flags = fcntl_getfl(fd)?;
     if !flags.contains(OFlags::NONBLOCK) {
@@ -134,13 +134,13 @@ fn shared(fd: BorrowedFd<'_>, blocking: &mut Blocking) -> io::Result<OwnedFd> {
     fd.try_clone_to_owned()
 }
 
-/// Who is at the other end of a socket.
+/// The peer of a socket.
 fn origin(connection: &Connection) -> RemoteAddress {
     let address =
         getpeername(connection).ok().flatten().and_then(|address| SocketAddr::try_from(address).ok());
     match address {
         Some(address) => {
-            // The same as for a connection that we accepted; without it, it still works.
+            // The same as for an accepted connection; it also works without this.
             let _ = set_for_connections(&SockRef::from(connection));
             RemoteAddress::Address(address)
         }

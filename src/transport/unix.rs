@@ -1,5 +1,5 @@
-//! A Unix socket's file: whether the path is free, making the file with the right mode and group, removing it again.
-//! See unix(7); the lock beside it is [`Lock`](super::lock::Lock)'s.
+//! A Unix socket's file: checking that the path is free, creating the file with the right mode and group, removing it.
+//! See unix(7); the lock beside it is in [`Lock`](super::lock::Lock).
 
 use std::fs::{self, Permissions};
 use std::io;
@@ -28,13 +28,13 @@ use super::passing::refuse_descriptors;
 use crate::endpoint::UNIX_PATH_BYTES_MAX;
 use crate::engine::message::RemoteAddress;
 
-/// How often the directory is made anew because somebody removed it just then. Guessed.
+/// How often the directory is created again because another process has just removed it. Guessed.
 const TRIES_MAX: u32 = 4;
 
-/// The umask belongs to the whole process. ipcd opens in one thread; its tests do not.
+/// The umask belongs to the whole process. ipcd opens sockets in one thread; its tests do not.
 static UMASK: Mutex<()> = Mutex::new(());
 
-/// What opening a Unix socket leaves in the file system. Dropping it removes that, in the order of the fields.
+/// The files of an open Unix socket. Dropping this removes them, in the order of the fields.
 #[derive(Debug)]
 pub(super) struct SocketFiles {
     socket: SocketFile,
@@ -42,7 +42,7 @@ pub(super) struct SocketFiles {
     _directory: Option<Directory>,
 }
 
-/// A directory that we made; removed when dropped, if it is empty.
+/// A directory that we created; removed when dropped, if it is empty.
 #[derive(Debug)]
 pub(super) struct Directory(PathBuf);
 
@@ -52,8 +52,8 @@ impl Drop for Directory {
     }
 }
 
-/// A socket file that we made; removed when dropped, if it is still the one. The bound socket has to live longer:
-/// as long as it does, no other file gets its inode number.
+/// A socket file that we created; removed when dropped, if it is still ours. The bound socket must live longer:
+/// until it is closed, no other file gets its inode number.
 #[derive(Debug)]
 struct SocketFile {
     path: PathBuf,
@@ -68,13 +68,13 @@ impl Drop for SocketFile {
     }
 }
 
-/// Opens a socket at `path`, which listens if it is of a kind that can. What is no socket is never removed, a live one neither.
+/// Opens a socket at `path`, and listens if its kind can. Anything that is not a socket, and a live socket, is never removed.
 pub(super) fn open(
     path: &Path,
     kind: SocketType,
     options: &Options,
 ) -> Result<(OwnedFd, SocketFiles, Vec<String>), OpenErrorKind> {
-    // Looked at before anything is made.
+    // Checked before anything is created.
     let address = match SocketAddrUnix::new(path) {
         Ok(address) if path.as_os_str().len() <= UNIX_PATH_BYTES_MAX => address,
         _ => return Err(OpenErrorKind::TooLong(path.as_os_str().len())),
@@ -84,13 +84,13 @@ pub(super) fn open(
 
     let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
     let fd = socket_with(AddressFamily::UNIX, kind, flags, None).map_err(other)?;
-    // Before anybody can come: of what comes first it would not be known whose it is.
+    // Before any client can connect: otherwise the sender of the first data would be unknown.
     match kind {
         SocketType::DGRAM => datagram::prepare(&fd, Domain::UNIX).map_err(OpenErrorKind::Other)?,
         _ => refuse_descriptors(&fd),
     }
     let wanted = find_group(&options.group);
-    // With a group other than the file will get, others are let in only when it has it.
+    // Until the file has its final group, its mode lets no others in.
     let later = wanted.is_some_and(|gid| gid != group_of_new_files(path));
     let first = if later { options.mode & 0o700 } else { options.mode };
     bind_with_mode(&fd, &address, first).map_err(|errno| match errno {
@@ -104,13 +104,13 @@ pub(super) fn open(
             socket.set_permissions(options.mode, &options.group, None).map_err(OpenErrorKind::Other)?;
     }
     if kind != SocketType::DGRAM {
-        // Last: before it, nobody can connect.
+        // Last: before this, no client can connect.
         listen(&fd, options.backlog).map_err(other)?;
     }
     Ok((fd, SocketFiles { socket, _lock: lock, _directory: directory }, warnings))
 }
 
-/// The directory, if it is to be made, and the lock in it.
+/// The directory, if it must be created, and the lock in it.
 pub(super) fn prepare(path: &Path, make: Option<&Path>) -> Result<(Option<Directory>, Lock), OpenErrorKind> {
     for _ in 0..TRIES_MAX {
         let directory = match make {
@@ -121,7 +121,7 @@ pub(super) fn prepare(path: &Path, make: Option<&Path>) -> Result<(Option<Direct
             None => None,
         };
         match Lock::take(path) {
-            // The daemon that made the directory took it away between the two.
+            // The daemon that created the directory removed it in between.
             Err(OpenErrorKind::MissingDirectory(_)) if make.is_some_and(|make| !make.exists()) => {}
             lock => return Ok((directory, lock?)),
         }
@@ -129,7 +129,7 @@ pub(super) fn prepare(path: &Path, make: Option<&Path>) -> Result<(Option<Direct
     Err(OpenErrorKind::MissingDirectory(path.parent().unwrap_or(path).to_owned()))
 }
 
-/// Makes sure that nothing is at `path`: removes a socket that nobody listens on, and nothing else.
+/// Makes sure that nothing is at `path`: removes a socket without a listener, and nothing else.
 fn clear(path: &Path, address: &SocketAddrUnix) -> Result<(), OpenErrorKind> {
     let there = match lstat(path) {
         Ok(there) => there,
@@ -154,7 +154,7 @@ fn clear(path: &Path, address: &SocketAddrUnix) -> Result<(), OpenErrorKind> {
             _ => Ok(()),
         },
         Err(Errno::NOENT) => Ok(()),
-        // Its queue is full (EAGAIN), or it is of another type (EPROTOTYPE): somebody is there all the same.
+        // Its queue is full (EAGAIN), or it is of another type (EPROTOTYPE): there is a listener.
         Ok(()) => {
             Err(OpenErrorKind::InUse { holder: listener_behind(&probe).or_else(|| owner::of_unix(path)) })
         }
@@ -166,7 +166,7 @@ fn clear(path: &Path, address: &SocketAddrUnix) -> Result<(), OpenErrorKind> {
     }
 }
 
-/// Who called listen(2) on the other end: the kernel knows, even where /proc hides whose descriptor it is.
+/// The process that called listen(2) on the other end: the kernel knows it even if /proc hides it.
 fn listener_behind(probe: &OwnedFd) -> Option<PortOwner> {
     let (RemoteAddress::Process { pid, .. } | RemoteAddress::Unknown { pid }) = credentials::of_peer(probe)
     else {
@@ -175,16 +175,16 @@ fn listener_behind(probe: &OwnedFd) -> Option<PortOwner> {
     owner::of_pid(i32::try_from(pid).ok().filter(|pid| *pid > 0)?)
 }
 
-/// bind(2), with the file's mode exactly `mode` from its first moment.
+/// bind(2), with the file's mode exactly `mode` from the start.
 fn bind_with_mode(fd: &OwnedFd, address: &SocketAddrUnix, mode: u32) -> Result<(), Errno> {
     let mode = Mode::from_raw_mode(mode & 0o777);
-    // Linux gives the file the mode of the socket, less the umask. What is to be taken from the owner is taken here,
-    // so that the umask need not be one under which another thread could not enter the directory it makes.
+    // Linux gives the file the mode of the socket, minus the umask. The owner's bits are removed here,
+    // so that the umask never keeps another thread from entering a directory that it creates.
     fchmod(fd, mode)?;
     with_umask(mode, || bind(fd, address))
 }
 
-/// Does something while the umask takes nothing but what `mode` does not give to group and others.
+/// Runs something with a umask that removes only the bits that `mode` does not give to group and others.
 pub(super) fn with_umask<T>(mode: Mode, act: impl FnOnce() -> T) -> T {
     let _one_at_a_time = UMASK.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
     let before = umask(Mode::from_raw_mode(!mode.as_raw_mode() & 0o077));
@@ -193,7 +193,7 @@ pub(super) fn with_umask<T>(mode: Mode, act: impl FnOnce() -> T) -> T {
     outcome
 }
 
-/// The group that a new file beside `path` gets: ours, or the directory's if that is set-group-ID (inode(7)).
+/// The group of a new file beside `path`: ours, or the directory's if that is set-group-ID (inode(7)).
 pub(super) fn group_of_new_files(path: &Path) -> u32 {
     match fs::metadata(parent(path)) {
         Ok(directory) if directory.mode() & 0o2000 != 0 => directory.gid(),
@@ -210,22 +210,22 @@ pub(super) fn other(errno: Errno) -> OpenErrorKind {
 }
 
 impl SocketFiles {
-    /// Whether the socket file is gone, or another one has taken its place: nobody can come in there any more.
+    /// Whether the socket file is gone or replaced, so that clients can no longer connect.
     pub(super) fn is_orphaned(&self) -> bool {
         is_gone(&self.socket.made, &self.socket.path)
     }
 
-    /// Gives the socket file another mode and group; see [`Listener::set_permissions`](super::listener::Listener::relabel).
+    /// Changes the mode and group of the socket file; see [`Listener::set_permissions`](super::listener::Listener::relabel).
     pub(super) fn set_permissions(&self, mode: u32, group: &str) -> io::Result<Vec<String>> {
         self.socket.set_permissions(mode, group, Some(getegid().as_raw()))
     }
 }
 
 impl SocketFile {
-    /// Sets mode and group, never looser in between than the new mode. `own` is the group to fall back to, if
-    /// there is no such group; without it, the file keeps the one it has.
+    /// Sets mode and group, never looser in between than the new mode. `own` is the fallback if the group does not
+    /// exist; without it, the file keeps its group.
     fn set_permissions(&self, mode: u32, group: &str, own: Option<u32>) -> io::Result<Vec<String>> {
-        // Through a descriptor of the file itself: the name could be another file's by now.
+        // Through a descriptor of the file itself, because the name may already belong to another file.
         let file = openat(CWD, &self.path, OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())?;
         let now = fstat(&file)?;
         if now.st_dev != self.made.st_dev || now.st_ino != self.made.st_ino {
@@ -259,7 +259,7 @@ impl SocketFile {
     }
 }
 
-/// chmod(2) of what an O_PATH descriptor stands for; fchmod(2) refuses those.
+/// chmod(2) of the file of an O_PATH descriptor, which fchmod(2) refuses.
 fn set_mode(file: &OwnedFd, mode: u32) -> io::Result<()> {
     let path = format!("/proc/self/fd/{}", file.as_fd().as_raw_fd());
     fs::set_permissions(path, Permissions::from_mode(mode & 0o777))
