@@ -32,14 +32,14 @@ pub(crate) fn run(reach: &ConnectOptions, arguments: &Arguments) -> Result<(), C
     let name = arguments.name.clone().or_else(login_name);
     let name =
         name.ok_or_else(|| CliError::Usage("no login name found; give a name with --name".to_owned()))?;
-    // To the room these are no names, and it would wait for one, or see us off.
+    // The room does not take these as names: it would wait for one, or close.
     if is_empty(name.as_bytes()) || is_quit(&name) {
         let quoted = quote(name.as_bytes());
         return Err(CliError::Usage(format!(
             "chat --name '{quoted}' is not a valid name; give another one, for example ann"
         )));
     }
-    // Somebody who types there, on a terminal that takes no orders, is no program.
+    // A person typing on a dumb terminal is not a program.
     let has_commands = arguments.commands || std::io::stdin().is_terminal();
     let lines = if has_commands { Lines::Commands } else { Lines::AsTheyAre };
     let passphrase = arguments.passphrase_file.as_deref().map(first_line).transpose()?;

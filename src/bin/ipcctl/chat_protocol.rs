@@ -1,4 +1,4 @@
-//! What is said to the chat room or to a partner, and what the answers mean. Knows no terminal and no socket.
+//! The protocol of chat and talk: what to send, and what the received lines mean. Knows no terminal and no socket.
 
 use super::services::{CHAT, TALK};
 use std::io::Read;
@@ -10,51 +10,51 @@ use super::services::ServiceSpec;
 /// The word that ends a talk.
 const BYE: &str = "bye";
 
-/// One side of a conversation among people.
+/// The client's side of a conversation.
 pub(crate) enum Speech {
-    /// In the room, or on the way there.
+    /// In the room, or joining it.
     Chat {
-        /// The name that was asked for.
+        /// The requested name.
         name: String,
-        /// Which try this is: the second is `NAME-2`.
+        /// The number of the try: the second name is `NAME-2`.
         number: u32,
-        /// Whether the room has let us in.
+        /// Whether we have joined the room.
         is_in: bool,
-        /// What proves that a name is ours, should our connection be lost and the room not know it yet.
+        /// The key that proves that a name is ours, in case our connection is lost and the room does not know it yet.
         key: Option<String>,
-        /// The room has heard of the key; and has refused it for the name that is being tried.
+        /// The room has the key; and has refused it for the name that is being tried.
         is_key_set: bool,
         is_key_tried: bool,
-        /// It was told on this connection.
+        /// The key was sent on this connection.
         is_key_said: bool,
-        /// It is ipcd's room for certain: another server says to all what is meant for the room itself.
+        /// Whether this is certainly ipcd's room: another server would show commands to everyone.
         is_ipcd: bool,
-        /// What the room wants of newcomers, as far as it is known; and whether it waits for that.
+        /// The room's passphrase, if known; and whether the room waits for it.
         passphrase: Option<String>,
         is_asked: bool,
     },
-    /// With a partner, or waiting for one.
+    /// In talk with a partner, or waiting for one.
     Talk,
 }
 
-/// What a line means.
+/// The meaning of a line.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Heard {
-    /// Nothing that anybody has to see.
+    /// Nothing to show.
     Nothing,
-    /// We are in.
+    /// We have joined.
     Joined,
-    /// The room wants its passphrase.
+    /// The room asks for its passphrase.
     Asked,
-    /// This error, before we are in.
+    /// An error before we have joined.
     NotIn(String),
-    /// Something else before we are in: another service may live there.
+    /// Something else before we have joined: this may be another service.
     Other(String),
     /// To be shown.
     Line(String),
-    /// An error of ours, without `Error: `.
+    /// An error for us, without `Error: `.
     Error(String),
-    /// All that we said was heard, and this is the end.
+    /// Everything that we sent was delivered, and this is the end.
     Farewell,
 }
 
@@ -74,7 +74,7 @@ impl Speech {
         }
     }
 
-    /// The same, in a room of which it is certain that it is ipcd's.
+    /// Marks the room as certainly ipcd's.
     #[cfg_attr(not(feature = "tui"), allow(dead_code))]
     pub(crate) fn at_ipcd(mut self, is_certain: bool) -> Speech {
         if let Speech::Chat { is_ipcd, .. } = &mut self {
@@ -83,7 +83,7 @@ impl Speech {
         self
     }
 
-    /// The same, who knows the room's passphrase.
+    /// Adds the room's passphrase.
     pub(crate) fn with_passphrase(mut self, known: Option<String>) -> Speech {
         if let Speech::Chat { passphrase, .. } = &mut self {
             *passphrase = known;
@@ -91,7 +91,7 @@ impl Speech {
         self
     }
 
-    /// The passphrase, if it is known.
+    /// The passphrase, if known.
     pub(crate) fn passphrase(&mut self) -> Option<String> {
         let Speech::Chat { passphrase, is_asked, .. } = self else { return None };
         *is_asked &= passphrase.is_none();
@@ -105,7 +105,7 @@ impl Speech {
         }
     }
 
-    /// The name we go by.
+    /// Our current name.
     pub(crate) fn name(&self) -> String {
         match self {
             Speech::Chat { name, number: 1, .. } => name.clone(),
@@ -114,7 +114,7 @@ impl Speech {
         }
     }
 
-    /// What a new connection begins with.
+    /// The first line on a new connection.
     pub(crate) fn opening(&mut self) -> Option<String> {
         match self {
             Speech::Chat { number, is_in, is_key_tried, is_key_said, is_asked, .. } => {
@@ -126,7 +126,7 @@ impl Speech {
         }
     }
 
-    /// Whether what we say now is heard by people.
+    /// Whether lines that we send now reach other people.
     pub(crate) fn is_in(&self) -> bool {
         match self {
             Speech::Chat { is_in, .. } => *is_in,
@@ -134,7 +134,7 @@ impl Speech {
         }
     }
 
-    /// The word for leaving.
+    /// The word to leave.
     pub(crate) fn farewell(&self) -> &'static str {
         match self {
             Speech::Chat { .. } => FAREWELL,
@@ -142,13 +142,13 @@ impl Speech {
         }
     }
 
-    /// Whether the room says to us what we say.
+    /// Whether our own lines come back to us.
     pub(crate) fn is_echoed(&self) -> bool {
         matches!(self, Speech::Chat { .. })
     }
 
     pub(crate) fn handle(&mut self, line: String) -> Heard {
-        // No member's line begins so: it begins with a name, and that is none.
+        // No member's line begins like this: it begins with a name, and this is not a valid name.
         let error = line.strip_prefix(ERROR).map(str::to_owned);
         if let Speech::Chat { is_ipcd, is_in, .. } = self {
             let is_certain = match is_in {
@@ -159,7 +159,7 @@ impl Speech {
         }
         match self {
             Speech::Chat { is_in: true, .. } if line == FAREWELL => Heard::Farewell,
-            // Nothing that a member says comes before the welcome.
+            // No member's line comes before the welcome.
             Speech::Chat { is_in: false, .. } if words::is_greeting(&line) => Heard::Nothing,
             Speech::Chat { is_in: false, is_asked, .. } if line == words::ASK_PASSPHRASE => {
                 *is_asked = true;
@@ -177,37 +177,37 @@ impl Speech {
     }
 }
 
-/// For somebody who is asked, and answers.
+/// Asks a person, who can answer.
 #[cfg_attr(not(feature = "tui"), allow(dead_code))]
 impl Speech {
-    /// How many names are tried, until one is free.
+    /// The most names to try until one is free.
     const NAMES_MAX: u32 = 99;
 
-    /// Whether the room waits for its passphrase, and somebody has to type it.
+    /// Whether the room waits for its passphrase, and the user must type it.
     pub(crate) fn is_asked(&self) -> bool {
         matches!(self, Speech::Chat { is_asked: true, .. })
     }
 
-    /// Somebody has typed it.
+    /// The user has typed it.
     pub(crate) fn is_told(&mut self, typed: String) {
         if let Speech::Chat { passphrase, is_asked, .. } = self {
             (*passphrase, *is_asked) = (Some(typed), false);
         }
     }
 
-    /// The passphrase is not the one that was typed.
+    /// The typed passphrase was wrong.
     pub(crate) fn is_wrong(&mut self) {
         if let Speech::Chat { passphrase, is_asked, .. } = self {
             (*passphrase, *is_asked) = (None, true);
         }
     }
 
-    /// Whether what is said to the room itself is heard by nobody else.
+    /// Whether commands to the room stay private.
     pub(crate) fn is_certain(&self) -> bool {
         matches!(self, Speech::Chat { is_in: true, is_ipcd: true, .. })
     }
 
-    /// The text, once, so that the name is ours again should the connection be lost by half.
+    /// The line that sets the key, once, so that we can take our name back after a half-lost connection.
     pub(crate) fn key_line(&mut self) -> Option<String> {
         let is_certain = self.is_certain();
         let Speech::Chat { key, is_key_set, is_key_said, .. } = self else { return None };
@@ -221,7 +221,7 @@ impl Speech {
         key.as_ref().map(|key| format!("/key {key}"))
     }
 
-    /// The text next, after a name that somebody has: perhaps it is we who have it; else another one.
+    /// The next line after a taken name: the key, because our lost connection may have the name; otherwise another name.
     pub(crate) fn another_try(&mut self) -> Option<Try> {
         let asked = self.name();
         match self {
@@ -238,7 +238,7 @@ impl Speech {
         }
     }
 
-    /// Whether a line of ours is that word, or one of its like.
+    /// Whether our line is that word, or one like it.
     pub(crate) fn is_farewell(&self, line: &str) -> bool {
         match self {
             Speech::Chat { .. } => words::is_quit(line),
@@ -247,27 +247,27 @@ impl Speech {
     }
 }
 
-/// What may help where somebody has the name.
+/// What to try if the name is taken.
 #[cfg_attr(not(feature = "tui"), allow(dead_code))]
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Try {
     /// Another name.
     Name(String),
-    /// To show that we are the one. Nobody else is to see it.
+    /// Send our key, which no one else may see.
     Key(String),
 }
 
-/// A secret that nobody can guess: 128 bits from the kernel. `None`: there are none to be had.
+/// An unguessable secret: 128 random bits from the kernel. `None`: they are not available.
 fn new_key() -> Option<String> {
     let mut bytes = [0; 16];
     std::fs::File::open("/dev/urandom").and_then(|mut random| random.read_exact(&mut bytes)).ok()?;
     Some(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
-/// Where the name of whoever says a line ends; `None`: the room itself says it.
+/// The end of the sender's name in a line; `None`: the line is from the room itself.
 #[cfg_attr(not(feature = "tui"), allow(dead_code))]
 pub(crate) fn speaker(line: &str) -> Option<usize> {
-    // No name has a colon or begins with a sign. Before the colon may stand who it is for.
+    // No name contains a colon or begins with a sign. The receiver's name may precede the colon.
     let (before, _) = line.split_once(": ")?;
     let end = before.find(" (to ").unwrap_or(before.len());
     let is_name = before.starts_with(char::is_alphanumeric) && !words::is_of_room(&before[..end]);

@@ -1,4 +1,4 @@
-//! What the processors did beside the measurement: figures of a busy machine are worse, and others each time.
+//! The processors' other load during the measurement: figures of a busy machine are worse and vary.
 
 use std::time::{Duration, Instant};
 
@@ -6,10 +6,10 @@ use nix::sys::resource::{Usage, UsageWho, getrusage};
 use nix::sys::time::TimeValLike;
 use procfs::{CpuTime, CurrentSI, KernelStats};
 
-/// Shorter than this, the kernel's clock for processor time (10 ms) says nothing.
+/// For shorter times, the kernel's clock for processor time (10 ms) is too coarse.
 const SPAN_MIN: Duration = Duration::from_millis(300);
 
-/// The share of all processors, in percent, from which on others are in the way.
+/// The share of all processors, in percent, from which other programs disturb the measurement.
 const BUSY: f64 = 10.0;
 
 /// The beginning of a measurement.
@@ -20,13 +20,13 @@ pub(crate) struct Watch {
 }
 
 impl Watch {
-    /// `None`: this machine does not say.
+    /// `None`: not known on this machine.
     pub(crate) fn begin() -> Option<Watch> {
         Some(Watch { begun: Instant::now(), all: KernelStats::current().ok()?.total, own: own()? })
     }
 
-    /// How much of the processors' time others took since then, in percent; `None`: not known. What we have started
-    /// must have ended, and been waited for.
+    /// The share of the processors' time that others used since then, in percent; `None`: not known. Processes that we started
+    /// must have ended and been waited for.
     pub(crate) fn others(&self) -> Option<f64> {
         let own = own()?.saturating_sub(self.own);
         if self.begun.elapsed() < SPAN_MIN {
@@ -36,7 +36,7 @@ impl Watch {
     }
 }
 
-/// Whether that is too much, in words.
+/// A warning if that is too much.
 pub(crate) fn warning(others: f64) -> Option<String> {
     (others >= BUSY).then(|| {
         format!(
@@ -46,7 +46,7 @@ pub(crate) fn warning(others: f64) -> Option<String> {
     })
 }
 
-/// Of the time between two readings, what was neither idle nor our own; in percent.
+/// The share of the time between two readings that was neither idle nor our own, in percent.
 fn share(before: &CpuTime, after: &CpuTime, own: Duration, ticks_per_second: u64) -> Option<f64> {
     let busy = |time: &CpuTime| {
         // Guests are counted in user and nice.
@@ -60,7 +60,7 @@ fn share(before: &CpuTime, after: &CpuTime, own: Duration, ticks_per_second: u64
     (total > 0.0).then(|| ((busy - own) / total * 100.0).clamp(0.0, 100.0))
 }
 
-/// The processor's time that this process and those that it has waited for have taken.
+/// The processor time of this process and its reaped children.
 fn own() -> Option<Duration> {
     let of = |who| {
         let usage: Usage = getrusage(who).ok()?;

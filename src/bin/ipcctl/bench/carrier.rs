@@ -1,4 +1,4 @@
-//! Messages to and fro between two processes, over each kind of mechanism. Both sides are the same. Every call waits.
+//! Messages between two processes, over each kind of mechanism. Both sides are the same. Every call blocks.
 
 use super::protocol::MESSAGE_BYTES_MAX;
 use std::io;
@@ -12,7 +12,7 @@ use rustix::io::{ioctl_fionbio, read, retry_on_intr, write};
 use super::super::link::Link;
 use super::memory::Memory;
 
-/// How much of a stream is read at once, in bytes.
+/// The size of a read from a stream, in bytes.
 const READ_BYTES: usize = 64 << 10;
 
 pub(crate) enum Carrier {
@@ -31,7 +31,7 @@ impl Carrier {
         Carrier::Lines { to, from, heard: Vec::new() }
     }
 
-    /// Over a way to an endpoint.
+    /// Over a connection to an endpoint.
     pub(crate) fn over(link: Link) -> io::Result<Carrier> {
         let (from, to) = link.descriptors();
         ioctl_fionbio(from, false)?;
@@ -44,7 +44,7 @@ impl Carrier {
         })
     }
 
-    /// Sends messages that belong together, in one go where the mechanism can.
+    /// Sends messages that belong together, in one call if the mechanism can.
     pub(crate) fn send(&mut self, messages: &[&[u8]]) -> io::Result<()> {
         match self {
             Carrier::Lines { to, .. } => {
@@ -74,7 +74,7 @@ impl Carrier {
         Ok(())
     }
 
-    /// Waits for the next message; `false`: there is none any more.
+    /// Waits for the next message; `false`: there are no more.
     pub(crate) fn receive(&mut self, message: &mut Vec<u8>) -> io::Result<bool> {
         message.clear();
         match self {

@@ -1,4 +1,4 @@
-//! Where it was measured, without which no figure means anything.
+//! The machine of a measurement, without which the figures mean nothing.
 
 use std::time::SystemTime;
 

@@ -1,4 +1,4 @@
-//! The measurement itself, and what is made of it.
+//! The measurement and its results.
 
 use std::io;
 use std::sync::Arc;
@@ -17,23 +17,23 @@ use super::question::Question;
 use super::setup::Setup;
 use super::workspace::{Partner, Workspace};
 
-/// Round trips that are timed, at most: each is remembered (8 bytes), so that percentiles are exact.
+/// The most round trips that are timed: each is stored (8 bytes), so that percentiles are exact.
 pub(crate) const ROUND_TRIPS_MAX: u64 = 10_000_000;
 
-/// Requests on their way at once, when they are pipelined: their replies fit into the queue of a Unix datagram socket
+/// Requests in flight at once, when they are pipelined: their replies fit into the queue of a Unix datagram socket
 /// (net.unix.max_dgram_qlen, 10 messages) and of a POSIX message queue, so that every mechanism can do it.
 pub(crate) const IN_FLIGHT: u64 = 4;
 
-/// Round trips before it counts, at most: caches are warm and the processors awake.
+/// The most warm-up round trips, so that caches are warm and the processors awake.
 const WARM_UP: u64 = 1000;
 
-/// How often it is looked how far a measurement is.
+/// How often the progress of a measurement is checked.
 const LOOK: Duration = Duration::from_millis(50);
 
-/// How much later a process can be seen to end than its descriptors.
+/// How much later than its descriptors a process can be seen to end.
 const END: Duration = Duration::from_secs(1);
 
-/// When to stop, of each of the two parts of a measurement.
+/// When to stop each of the two parts of a measurement.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Limit {
     Count(u64),
@@ -44,16 +44,16 @@ pub(crate) enum Limit {
 pub(crate) struct Plan {
     pub(crate) question: Question,
     pub(crate) limit: Limit,
-    /// The processor for us, and that for the other process.
+    /// The processor for this process, and the one for the other.
     pub(crate) pins: Option<[usize; 2]>,
     pub(crate) timeout: Option<Duration>,
 }
 
-/// What was measured.
+/// The figures.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Figures {
     pub(crate) round_trips: u64,
-    /// Of round trips one at a time.
+    /// Figures of single round trips.
     pub(crate) latency_ns: Latency,
     pub(crate) per_second: u64,
     pub(crate) pipelined: Pipelined,
@@ -79,7 +79,7 @@ pub(crate) struct Pipelined {
 /// Why there are no figures.
 #[derive(Clone, Debug)]
 pub(crate) enum Fault {
-    /// The mechanism or the endpoint is not there.
+    /// The mechanism or the endpoint does not exist.
     Missing(String),
     /// No answer in time.
     TimedOut(String),
@@ -95,8 +95,8 @@ impl Fault {
     }
 }
 
-/// Measures over what was set up, in a thread of its own: one that gets no answer is left alone, for not every wait has
-/// a limit that costs nothing. `tell` hears now and then how much is done, in 0 to 1.
+/// Measures in a separate thread: if it gets no answer it is abandoned, because not every wait can have a timeout
+/// without a cost. `tell` gets the progress now and then, from 0 to 1.
 pub(crate) fn run(
     plan: &Plan,
     setup: Setup,
@@ -109,7 +109,7 @@ pub(crate) fn run(
     let (their_plan, their_done, pid) =
         (plan.clone(), Arc::clone(&done), partner.as_ref().map(|partner| partner.pid));
     std::thread::spawn(move || {
-        // Nobody hears it who has given up.
+        // After a timeout, nobody receives this.
         let _ = result.send(work(&their_plan, open, pid, &their_done));
     });
     let started = Instant::now();
@@ -130,7 +130,7 @@ pub(crate) fn run(
         if count != seen {
             (seen, since) = (count, Instant::now());
         } else if let Some(end) = partner.as_ref().and_then(|partner| ground.end_of(partner)) {
-            // It also ends when all is measured, a moment before the figures are here.
+            // It also ends after the measurement, a moment before the figures arrive.
             return match outcome.recv_timeout(END) {
                 Ok(Ok(figures)) => Ok(figures),
                 _ => Err(Fault::Broke(end)),
@@ -146,7 +146,7 @@ pub(crate) fn run(
     }
 }
 
-/// How the other process ended: that says more than what came of it here, which is seen a moment before.
+/// How the other process ended: this says more than the error here, which is seen a moment earlier.
 fn end_soon(ground: &Workspace, partner: &Partner) -> Option<String> {
     let deadline = Instant::now() + END;
     loop {
@@ -173,7 +173,7 @@ fn work(
     measure(plan, &mut carrier, done).map_err(Fault::Broke)
 }
 
-/// Where the two processes are kept.
+/// The processors of the two processes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Pin {
@@ -182,7 +182,7 @@ pub(crate) enum Pin {
 }
 
 impl Pin {
-    /// The processor for us and that for the other process, of those that we may run on.
+    /// Chooses the processors for this and the other process, from those that we may use.
     pub(crate) fn processors(self) -> Result<[usize; 2], String> {
         let allowed = sched_getaffinity(None).map_err(|error| error.to_string())?;
         let mut processors = (0..CpuSet::MAX_CPU).filter(|cpu| allowed.is_set(*cpu));
@@ -203,7 +203,7 @@ fn pin(process: Option<Pid>, processor: usize) -> Result<(), Fault> {
 }
 
 impl Limit {
-    /// Whether a part that began at `start` goes on after so many round trips.
+    /// Whether a part that began at `start` continues after this many round trips.
     fn goes_on(self, count: u64, start: Instant, now: Instant) -> bool {
         match self {
             Limit::Count(all) => count < all,
@@ -272,14 +272,14 @@ fn per_second(count: u64, time: Duration) -> u64 {
 }
 
 impl Latency {
-    /// Of at least one sample.
+    /// For at least one sample.
     fn of(mut samples: Vec<u64>) -> Latency {
         samples.sort_unstable();
         let rank = |percent: usize| samples[(samples.len() * percent).div_ceil(100).max(1) - 1];
         Latency { min: rank(0), p50: rank(50), p90: rank(90), p99: rank(99), max: rank(100) }
     }
 
-    /// From the least to the greatest.
+    /// In ascending order.
     pub(crate) fn all(&self) -> [u64; 5] {
         [self.min, self.p50, self.p90, self.p99, self.max]
     }

@@ -1,11 +1,11 @@
-//! The one list of mechanisms that are measured.
+//! The list of mechanisms that are measured.
 
 use clap::ValueEnum;
 use serde::Serialize;
 
 use ipcd::endpoint::ResolvedEndpoint;
 
-/// A way for a request to another process and its reply back.
+/// A mechanism for a request to another process and its reply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 #[value(rename_all = "lower")]
 pub(crate) enum Mechanism {
@@ -23,18 +23,18 @@ pub(crate) enum Mechanism {
     EventFd,
 }
 
-/// Who answers.
+/// The answering side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Partner {
-    /// The daemon: its event loop, its framing, its limits.
+    /// The daemon, with its event loop, framing and limits.
     Ipcd,
-    /// A second ipcctl that does nothing but answer.
+    /// A second ipcctl that only answers.
     Ipcctl,
 }
 
 impl Mechanism {
-    /// What the course calls it.
+    /// Its name in the course.
     pub(crate) fn title(self) -> &'static str {
         match self {
             Mechanism::Tcp => "TCP",
@@ -74,7 +74,7 @@ impl Mechanism {
         }
     }
 
-    /// That of an endpoint.
+    /// The mechanism of an endpoint.
     pub(crate) fn of(place: &ResolvedEndpoint) -> Mechanism {
         match place {
             ResolvedEndpoint::Tcp(_) => Mechanism::Tcp,

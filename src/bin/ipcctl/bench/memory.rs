@@ -1,5 +1,5 @@
-//! Messages through shared memory: a ring of words for each direction, with one writer and one reader. Nobody spins: who
-//! finds nothing sleeps in the kernel, and is woken by a system call, through a futex or an eventfd.
+//! Messages through shared memory: a ring of words for each direction, with one writer and one reader. There is no
+//! busy-waiting: a reader that finds nothing sleeps in the kernel, and a futex or an eventfd wakes it.
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -11,10 +11,10 @@ use rustix::thread::futex;
 
 use super::protocol::MESSAGE_BYTES_MAX;
 
-/// A ring's messages, in words; a power of two, because positions run over.
+/// The size of a ring in words; a power of two, because positions wrap around.
 const RING_WORDS: usize = 4096;
 
-/// Before them: how many words were ever written, and, in another cache line, how many were ever read.
+/// Before the ring: the total of words written, and, in another cache line, the total of words read.
 const WRITTEN: usize = 0;
 const READ: usize = 16;
 const HEADER_WORDS: usize = 32;
@@ -22,16 +22,16 @@ const HEADER_WORDS: usize = 32;
 /// The memory of two rings.
 pub(crate) const WORDS: usize = 2 * (HEADER_WORDS + RING_WORDS);
 
-/// Which of the two sides this is.
+/// The two sides.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Side {
     Asks,
     Answers,
 }
 
-/// How the reader of a ring is woken.
+/// How to wake the reader of a ring.
 pub(crate) enum Wakeup {
-    /// It sleeps on the word that says how much was written.
+    /// It sleeps on the word with the total of words written.
     Futex,
     /// It sleeps in read().
     EventFd { to: OwnedFd, from: OwnedFd },
@@ -41,7 +41,7 @@ pub(crate) struct Memory {
     words: SharedWords,
     side: Side,
     bells: Wakeup,
-    /// How far we have written, and read. What the other side says of us counts for nothing.
+    /// Our own positions for writing and reading. The other side's copy is not trusted.
     written: u32,
     read: u32,
 }
@@ -100,12 +100,12 @@ impl Memory {
                 break written;
             }
             match &self.bells {
-                // Does not sleep if something was written since.
+                // Does not sleep if something has been written since.
                 Wakeup::Futex => match futex::wait(&ring[WRITTEN], futex::Flags::empty(), at, None) {
                     Ok(()) | Err(Errno::AGAIN | Errno::INTR) => {}
                     Err(error) => return Err(error.into()),
                 },
-                // It counts what was rung, so nothing is missed; it may wake for what was read already.
+                // It counts signals, so none is missed; it may wake for data that was already read.
                 Wakeup::EventFd { from, .. } => drop(retry_on_intr(|| read(from, &mut [0; 8]))?),
             }
         };

@@ -95,7 +95,7 @@ pub(crate) fn run(reach: &ConnectOptions, arguments: &Arguments) -> Result<(), C
         None => all(&arguments.only, &plan, &ground)?,
     };
     let request = plan.question.request;
-    // A daemon that runs already works for us, and nobody says how much.
+    // A daemon that is already running uses processor time for us that we cannot measure.
     let others = watch.filter(|_| reach.to.is_none()).and_then(|watch| watch.others());
     let report = Report::new(request, arguments.pin, machine::today(), rows, others);
     if let Some(path) = &arguments.svg {
@@ -112,7 +112,7 @@ pub(crate) fn run(reach: &ConnectOptions, arguments: &Arguments) -> Result<(), C
     }
 }
 
-/// A row for each mechanism, those included that this machine does not have; trouble if it has none.
+/// A row for each mechanism, including those that this machine lacks; an error if it has none.
 fn all(only: &[Mechanism], plan: &Plan, ground: &Workspace) -> Result<Vec<Row>, CliError> {
     let chosen = |mechanism: &&Mechanism| only.is_empty() || only.contains(mechanism);
     let mechanisms: Vec<Mechanism> = Mechanism::value_variants().iter().filter(chosen).copied().collect();
@@ -125,7 +125,7 @@ fn all(only: &[Mechanism], plan: &Plan, ground: &Workspace) -> Result<Vec<Row>, 
         let outcome = Setup::of(mechanism, ground, plan.timeout)
             .map_err(Fault::Missing)
             .and_then(|setup| measure::run(plan, setup, ground, tell));
-        // None waits for another's partner, and none runs beside it.
+        // One after the other, each with its own partner.
         ground.sweep();
         faults.extend(outcome.as_ref().err().map(|fault| format!("{}: {}", mechanism.name(), fault.text())));
         rows.push(Row::new(mechanism, &outcome));
@@ -137,7 +137,7 @@ fn all(only: &[Mechanism], plan: &Plan, ground: &Workspace) -> Result<Vec<Row>, 
     }
 }
 
-/// The row of an endpoint of a daemon that runs already.
+/// The row of an endpoint of a running daemon.
 fn one(reach: &ConnectOptions, target: &Target, plan: &Plan, ground: &Workspace) -> Result<Row, CliError> {
     let bar = progress(1);
     bar.set_message("the endpoint");

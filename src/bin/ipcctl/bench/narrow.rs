@@ -1,4 +1,4 @@
-//! What was measured, for a terminal that is too narrow for the whole table: the middle of the latencies, and one throughput.
+//! The results for a terminal that is too narrow for the whole table: the median latency, and one throughput.
 
 use std::fmt::Write;
 
@@ -8,10 +8,10 @@ use super::report::{Outcome, Report, grouped, micro, wrapped};
 /// Columns of the figures: a latency and a throughput.
 const FIGURES: usize = 18;
 
-/// The least that a line can have and be read.
+/// The narrowest readable line.
 const WIDTH_MIN: usize = 30;
 
-/// The width of the terminal that is written to, if it is one.
+/// The width of the output terminal, if it is one.
 pub(super) fn width_of_terminal() -> Option<usize> {
     let size = rustix::termios::tcgetwinsize(std::io::stdout()).ok()?;
     Some(usize::from(size.ws_col)).filter(|columns| *columns > 0)

@@ -1,6 +1,6 @@
-//! The other process, which only the bench starts, with arguments that are nobody else's (and so in no help): it answers
-//! over a mechanism, or becomes the daemon, which then ends when the bench does. Nobody else can start it, so that a rule of
-//! sudo(8) or a profile that allows ipcctl allows nothing more: no other program, and no daemon with files of its own choice.
+//! The second process of the bench, with private arguments that are not in the help: it answers over a mechanism, or becomes
+//! the daemon, which then ends with the bench. Only the bench can start it, so that a sudo(8) rule or a profile
+//! that allows ipcctl allows nothing more: no other program, and no daemon with other files.
 
 use super::protocol::PARTNER;
 use std::fs;
@@ -38,17 +38,17 @@ enum Task {
     Daemon { config: PathBuf },
     /// Become the daemon for one session on standard input and output
     DaemonOnPipes { config: PathBuf },
-    /// Answer lines; standard input is a bundle of what to read from and what to write to
+    /// Answer lines; standard input is a bundle of the descriptors to read from and to write to
     Lines,
     /// Answer through shared memory, and futexes in it; standard input is a bundle of it
     Futex,
-    /// Answer through shared memory; standard input is a bundle of it and of the eventfds to ring and to hear
+    /// Answer through shared memory; standard input is a bundle of it and the eventfds to signal and to wait for
     EventFd,
-    /// Answer messages of a queue through another
+    /// Answer messages from one queue through another
     Queues { requests: String, replies: String },
 }
 
-/// Does what the bench wants, if that is what this process was started for.
+/// Runs the task, if the bench started this process for one.
 pub(crate) fn run() -> Option<Result<(), CliError>> {
     let mut arguments = std::env::args_os().skip(1).peekable();
     if arguments.peek()? != PARTNER {
@@ -61,7 +61,7 @@ pub(crate) fn run() -> Option<Result<(), CliError>> {
 fn work(arguments: &Arguments) -> Result<(), CliError> {
     let failed = |error: io::Error| CliError::Failed(error.to_string());
     set_parent_process_death_signal(Some(Signal::TERM)).map_err(|error| failed(error.into()))?;
-    // It may have gone before that was set.
+    // The bench may have ended before that was set.
     let is_parent = getppid().is_some_and(|parent| parent.as_raw_nonzero().get() == arguments.bench);
     if !is_parent || !is_this_program(arguments.bench) {
         return Err(CliError::Usage(format!("{PARTNER} is only for ipcctl bench")));
@@ -73,7 +73,7 @@ fn work(arguments: &Arguments) -> Result<(), CliError> {
     }
 }
 
-/// Whether that process is this very program, which starts itself alone. Not told by its arguments, which anybody can give.
+/// Whether that process runs this same program. Arguments prove nothing, because anyone can pass them.
 fn is_this_program(pid: i32) -> bool {
     let file = |of: &str| fs::metadata(format!("/proc/{of}/exe")).map(|file| (file.dev(), file.ino()));
     matches!((file(&pid.to_string()), file("self")), (Ok(its), Ok(ours)) if its == ours)
@@ -82,7 +82,7 @@ fn is_this_program(pid: i32) -> bool {
 /// Returns only if it fails.
 fn become_daemon(arguments: &[&str], config: &Path) -> Result<(), CliError> {
     let program = server::find().map_err(CliError::Failed)?;
-    // The signal stays set through exec.
+    // The signal setting survives exec.
     let error = Command::new(&program).args(arguments).arg("--config").arg(config).exec();
     Err(CliError::Failed(format!("{}: {error}", program.display())))
 }
@@ -113,13 +113,13 @@ fn carrier(task: &Task) -> io::Result<Carrier> {
     })
 }
 
-/// The descriptors that came with standard input.
+/// The descriptors in the bundle on standard input.
 fn given<const N: usize>() -> io::Result<[OwnedFd; N]> {
     let descriptors = unpack(io::stdin())?;
     descriptors.try_into().map_err(|_| io::Error::other("standard input is not from ipcctl bench"))
 }
 
-/// Standard input for a partner that is to have these.
+/// Standard input for a partner with these descriptors.
 pub(crate) fn giving(descriptors: &[&OwnedFd]) -> io::Result<OwnedFd> {
     let borrowed: Vec<BorrowedFd<'_>> = descriptors.iter().map(|fd| fd.as_fd()).collect();
     let bundle = pack(&borrowed)?.pop();

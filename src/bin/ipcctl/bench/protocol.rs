@@ -1,15 +1,15 @@
-//! What the parts of a measurement agree on.
+//! Constants shared by the parts of a measurement.
 
-/// The largest message, in bytes: far longer than any here.
+/// The largest message, in bytes: far longer than any that is used.
 pub(crate) const MESSAGE_BYTES_MAX: usize = 1024;
 
 /// The first argument of this program as the bench's partner.
 pub(crate) const PARTNER: &str = "bench-partner";
 
-/// What the log of a daemon says that can be spoken to.
+/// The log text of a daemon that is ready.
 pub(crate) const READY: &str = "is ready";
 
-/// What another service manager has told us is not for a daemon that we start.
+/// Variables from a service manager that must not reach a daemon that we start.
 pub(crate) const VARIABLES: [&str; 8] = [
     "RUST_LOG",
     "JOURNAL_STREAM",

@@ -1,4 +1,4 @@
-//! The request, and the two messages that answer it: the same words, and the same arithmetic, over every mechanism.
+//! The request and its two replies: the same text and the same calculation over every mechanism.
 
 use std::io;
 use std::str::FromStr;
@@ -8,10 +8,10 @@ use ipcd::engine::service::multiply;
 
 use super::carrier::Carrier;
 
-/// The longest request, in bytes: it and its replies fit into every mechanism's smallest message many times over.
+/// The longest request, in bytes: it and its replies easily fit into every mechanism's smallest message.
 const REQUEST_BYTES_MAX: usize = 256;
 
-/// A request of multiply that has a result, and what answers it.
+/// A valid request to multiply, and its replies.
 #[derive(Clone, Debug)]
 pub(crate) struct Question {
     pub(crate) request: String,
@@ -38,7 +38,7 @@ impl Question {
         carrier.send(&[self.request.as_bytes()])
     }
 
-    /// Waits for both messages; `heard` is room for them.
+    /// Waits for both messages; `heard` is the buffer for them.
     pub(crate) fn hear(&self, carrier: &mut Carrier, heard: &mut Vec<u8>) -> Result<(), String> {
         for reply in &self.replies {
             match carrier.receive(heard) {
@@ -55,7 +55,7 @@ impl Question {
     }
 }
 
-/// Answers every request that comes, until no more can.
+/// Answers every request until the end.
 pub(crate) fn answer(carrier: &mut Carrier) -> io::Result<()> {
     let (mut request, mut result) = (Vec::new(), Vec::new());
     while carrier.receive(&mut request)? {

@@ -1,4 +1,4 @@
-//! What a person reads: the table with its bars, and the same table for a document. `--json` is the structure itself.
+//! The output for people: the table with its bars, and the same table in Markdown. `--json` is the structure itself.
 
 use std::fmt::Write;
 
@@ -9,19 +9,19 @@ use super::machine::Machine;
 use super::measure::{Fault, Figures, IN_FLIGHT, Pin};
 use super::mechanism::{Mechanism, Partner};
 
-/// Raised with every change that a reader of the JSON would notice, but for a new member.
+/// Raised for every change of the JSON except a new member.
 const SCHEMA: u32 = 1;
 
-/// The columns of a whole line: it is read on a terminal of the usual width.
+/// The columns of a whole line, for a terminal of the usual width.
 pub(super) const WIDTH: usize = 80;
 
-/// The columns of a title with its indent. One that is longer has a line of its own.
+/// The columns of a title with its indent. A longer title gets its own line.
 const TITLE: usize = 23;
 
 /// A bar's length, in characters.
 const BAR: usize = 40;
 
-/// The whole outcome, as `--json` writes it.
+/// The whole result, as `--json` prints it.
 #[derive(Debug, Serialize)]
 pub(crate) struct Report {
     pub(crate) schema: u32,
@@ -29,10 +29,10 @@ pub(crate) struct Report {
     pub(crate) ipcctl: &'static str,
     pub(crate) date: String,
     pub(crate) machine: Machine,
-    /// Where each process was kept, if it was.
+    /// How the processes were pinned, if they were.
     pub(crate) pinned: Option<Pin>,
     pub(crate) request: String,
-    /// How much of the processors' time others took, in percent, if that is known.
+    /// The share of the processors' time that others used, in percent, if known.
     pub(crate) others_percent: Option<f64>,
     pub(crate) mechanisms: Vec<Row>,
 }
@@ -96,7 +96,7 @@ pub(crate) fn micro(nanoseconds: u64) -> String {
     format!("{:.1}", nanoseconds as f64 / 1000.0)
 }
 
-/// A number with its thousands apart.
+/// A number with thousands separators.
 pub(crate) fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();
@@ -122,7 +122,7 @@ impl Report {
         Report { schema: SCHEMA, ipcctl, date, machine, pinned, request, others_percent, mechanisms }
     }
 
-    /// Where and what, in two lines.
+    /// The machine and the workload, in two lines.
     pub(crate) fn heading(&self) -> [String; 2] {
         let Report { ipcctl, date, machine, pinned, request, .. } = self;
         let pinned = match pinned {
@@ -171,7 +171,7 @@ impl Report {
         text
     }
 
-    /// What a class can take away from it; and what is wrong with it.
+    /// The fastest mechanism, and warnings.
     pub(super) fn sentences(&self) -> Vec<String> {
         let p50 = |row: &Row| row.figures().map(|figures| figures.latency_ns.p50);
         let fastest = |rows: &mut dyn Iterator<Item = &Row>| -> Option<String> {
@@ -190,7 +190,7 @@ impl Report {
         sentence.into_iter().chain(warning).collect()
     }
 
-    /// A line for each row that `write` has something to say of.
+    /// A line for each row that `write` handles.
     fn grouped_rows(&self, text: &mut String, write: impl Fn(&Row) -> Option<String>) {
         for partner in [Partner::Ipcd, Partner::Ipcctl] {
             let rows = self.mechanisms.iter().filter(|row| row.partner == partner);
@@ -226,7 +226,7 @@ impl Report {
                 let length = cells(percentile).clamp(1, BAR);
                 bar.extend(std::iter::repeat_n(cell, length.saturating_sub(bar.chars().count())));
             }
-            // It goes on: drawn whole, one slow round trip in a hundred would make the others too small to see.
+            // Cut: drawn whole, one slow round trip in a hundred would make the others too small to see.
             let more = if cells(latency_ns.p99) > BAR { "…" } else { "" };
             Some(format!("{:>9} {bar}{more}", micro(latency_ns.p50)))
         });
@@ -285,8 +285,8 @@ impl Report {
     }
 }
 
-/// A line as lines of so many columns, broken at spaces; `indent` stands before all but the first. A word that is longer
-/// stays whole, and so does what stands before the first figure or word.
+/// Wraps a line at spaces to this many columns; `indent` precedes all lines but the first. A longer word
+/// stays whole, and so does the part before the first figure or word.
 pub(super) fn wrapped(line: &str, width: usize, indent: &str) -> String {
     if line.chars().count() <= width {
         return line.to_owned();

@@ -1,5 +1,5 @@
-//! An ipcd of the bench's own for one endpoint, so that no configuration but its own matters and one mechanism that this
-//! machine does not have takes no other with it.
+//! The bench's own ipcd, one for each endpoint, so that no other configuration matters, and a mechanism that this
+//! machine lacks does not affect the others.
 
 use std::ffi::OsString;
 use std::io;
@@ -15,10 +15,10 @@ use rustix::pipe::{PipeFlags, pipe_with};
 use super::mechanism::Mechanism;
 use super::workspace::{Partner, Workspace};
 
-/// Somebody else may take a port between our choice and the daemon's start.
+/// Another process may take a port between our choice and the daemon's start.
 const PORTS_TRIED: usize = 3;
 
-/// Starts one at a place of the bench's choice.
+/// Starts a daemon at an endpoint that the bench chooses.
 pub(crate) fn start(
     mechanism: Mechanism,
     ground: &Workspace,
@@ -42,11 +42,11 @@ pub(crate) fn start(
     }
 }
 
-/// Starts one on two pipes; gives what to write to and what to read from.
+/// Starts a daemon on two pipes; returns the ends to write to and to read from.
 pub(crate) fn start_on_pipes(ground: &Workspace) -> Result<(Partner, OwnedFd, OwnedFd), String> {
     let make = || -> io::Result<_> { Ok((pipe_with(PipeFlags::CLOEXEC)?, pipe_with(PipeFlags::CLOEXEC)?)) };
     let ((theirs_in, to), (from, theirs_out)) = make().map_err(|error| error.to_string())?;
-    // That of the system, if there is one, does not matter here; the endpoint is not opened.
+    // The system's configuration must not matter; the endpoint is not opened.
     let config = configure(ground, &ResolvedEndpoint::Unix(ground.path("multiply.sock")))?;
     find()?;
     let arguments = [OsString::from("daemon-on-pipes"), config.into()];
@@ -56,20 +56,20 @@ pub(crate) fn start_on_pipes(ground: &Workspace) -> Result<(Partner, OwnedFd, Ow
     Ok((partner, to, from))
 }
 
-/// Writes the configuration of a daemon that has this endpoint alone.
+/// Writes the configuration of a daemon with only this endpoint.
 fn configure(ground: &Workspace, place: &ResolvedEndpoint) -> Result<PathBuf, String> {
     let config = ground.path("ipcd.toml");
-    // A string of JSON is one of TOML.
+    // A JSON string is also a TOML string.
     let listen = serde_json::Value::from(place.to_string());
-    // As many datagrams a second as there can be: that is what is measured.
+    // No limit on datagrams a second: their rate is what is measured.
     let text = format!("[limits]\nanswers_per_second = 0\n[multiply]\nlisten = [{listen}]\n");
     let written = std::fs::write(&config, text);
     written.map_err(|error| format!("{}: {error}", config.display()))?;
     Ok(config)
 }
 
-/// Where the daemon of this client is: beside it (a build, or one directory for both), or where the system's is. Never
-/// where a variable says.
+/// The path of this client's daemon: in the same directory (a build, or one directory for both), or the system's. Never
+/// from a variable.
 pub(crate) fn find() -> Result<PathBuf, String> {
     let beside = std::env::current_exe().ok().and_then(|path| Some(path.parent()?.join("ipcd")));
     let system = PathBuf::from("/usr/sbin/ipcd");

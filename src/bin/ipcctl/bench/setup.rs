@@ -1,4 +1,4 @@
-//! What has to be there before a mechanism can be measured: who answers, and the way to it.
+//! The setup for measuring a mechanism: the answering side, and the connection to it.
 
 use std::io;
 use std::process::Stdio;
@@ -21,12 +21,12 @@ use super::protocol::MESSAGE_BYTES_MAX;
 use super::server;
 use super::workspace::{Partner, Workspace};
 
-/// Messages in a queue: what the kernel allows everybody (fs.mqueue.msg_max, mq_overview(7)).
+/// Messages in a queue: the kernel's limit for all users (fs.mqueue.msg_max, mq_overview(7)).
 const QUEUE_MESSAGES: i64 = 10;
 
-/// The other side, and how the way to it is opened: by the thread that measures, for it may have to wait.
+/// The other side, and how to connect to it: in the measuring thread, because it may have to wait.
 pub(crate) struct Setup {
-    /// `None`: somebody else's daemon.
+    /// `None`: an existing daemon.
     pub(crate) partner: Option<Partner>,
     pub(crate) open: Box<dyn FnOnce() -> io::Result<Carrier> + Send>,
 }
@@ -36,7 +36,7 @@ impl Setup {
         Setup { partner: Some(partner), open: Box::new(open) }
     }
 
-    /// For an endpoint of a daemon that runs; `service`: the name to choose there first.
+    /// For an endpoint of a running daemon; `service`: the name to select there first.
     pub(crate) fn at(
         place: ResolvedEndpoint,
         service: Option<&'static str>,
@@ -52,7 +52,7 @@ impl Setup {
         Setup { partner: None, open: Box::new(open) }
     }
 
-    /// Starts who answers; the error says why this machine does not have the mechanism.
+    /// Starts the answering side; the error says why this machine lacks the mechanism.
     pub(crate) fn of(
         mechanism: Mechanism,
         ground: &Workspace,

@@ -1,4 +1,4 @@
-//! The plot, as SVG: a row each, latency on the left and throughput on the right.
+//! The plot, as SVG: one row for each mechanism, latency on the left and throughput on the right.
 
 use std::fmt::Write;
 
@@ -19,7 +19,7 @@ const TEXT: &str = r##"font-family="sans-serif" font-size="13" fill="#222""##;
 const TITLE: &str = r#"font-size="16" font-weight="bold""#;
 const SMALL: &str = r#"font-size="11""#;
 
-/// How much of a reason there is room for, in characters.
+/// The most characters of a reason that fit.
 const REASON: usize = 120;
 
 pub(crate) fn plot(report: &Report) -> String {
@@ -60,7 +60,7 @@ pub(crate) fn plot(report: &Report) -> String {
     svg
 }
 
-/// That of what a bar says first, and that of the rest. The partners differ in lightness as well.
+/// The colours of a bar's first part and of the rest. The partners also differ in lightness.
 fn colours(partner: Partner) -> [&'static str; 2] {
     match partner {
         Partner::Ipcd => ["#1b6ca8", "#a9c9e2"],
@@ -102,7 +102,7 @@ fn draw(svg: &mut String, report: &Report, row: &Row, top: usize) {
     value(RATE_LEFT as f64 + one.max(many), &grouped(figures.per_second));
 }
 
-/// Text as it stands in XML, which knows no control characters.
+/// Text escaped for XML, which allows no control characters.
 fn escape(text: &str) -> String {
     let mut escaped = String::new();
     for c in text.chars() {

@@ -1,5 +1,5 @@
-//! What a measurement needs around it and leaves nothing of: a private directory, other processes, message queues. A
-//! signal that ends ipcctl clears them away first; should it be killed, the processes end with it (PR_SET_PDEATHSIG).
+//! The temporary resources of a measurement: a private directory, other processes, message queues. A
+//! signal that ends ipcctl removes them first; if it is killed, the processes end with it (PR_SET_PDEATHSIG).
 
 use super::protocol::{PARTNER, READY, VARIABLES};
 use std::ffi::OsStr;
@@ -16,10 +16,10 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use tempfile::TempDir;
 
-/// How long a process that is asked to end may take.
+/// How long a process may take to end.
 const END: Duration = Duration::from_secs(2);
 
-/// How often it is looked whether it has.
+/// How often to check whether it has ended.
 const LOOK: Duration = Duration::from_millis(1);
 
 pub(crate) struct Workspace(Arc<Mutex<Resources>>);
@@ -38,7 +38,7 @@ pub(crate) struct Partner {
     voice: Arc<StderrMonitor>,
 }
 
-/// What a process says on standard error.
+/// The standard error of a process.
 #[derive(Default)]
 struct StderrMonitor {
     heard: Mutex<Heard>,
@@ -53,7 +53,7 @@ struct Heard {
 }
 
 impl Workspace {
-    /// Makes the directory, and sees to signals from now on.
+    /// Creates the directory, and handles signals from now on.
     pub(crate) fn new() -> io::Result<Workspace> {
         let directory = tempfile::Builder::new().prefix("ipcctl-bench-").tempdir()?;
         let belongings = Resources { directory: Some(directory), ..Resources::default() };
@@ -62,7 +62,7 @@ impl Workspace {
         let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP])?;
         std::thread::spawn(move || {
             for signal in signals.forever() {
-                // Held to the end: nothing new comes after it.
+                // Held to the end, so that nothing new is started afterwards.
                 let mut belongings = lock(&theirs);
                 belongings.clear();
                 // So that the shell sees which signal ended the program.
@@ -78,7 +78,7 @@ impl Workspace {
         belongings.directory.iter().map(|directory| directory.path().join(name.as_ref())).collect()
     }
 
-    /// Has the queue of this name removed in the end.
+    /// Removes the queue with this name at the end.
     pub(crate) fn own_queue(&self, name: String) {
         lock(&self.0).queues.push(name);
     }
@@ -90,16 +90,16 @@ impl Workspace {
         stdin: Stdio,
         stdout: Stdio,
     ) -> io::Result<Partner> {
-        // This program as it was when it was started, also when a newer one has taken its place.
+        // This program as it was started, even if a newer one has replaced the file.
         let mut command = Command::new("/proc/self/exe");
         command.arg0("ipcctl").arg(PARTNER).arg(getpid().as_raw_nonzero().to_string());
         command.args(arguments).stdin(stdin).stdout(stdout).stderr(Stdio::piped());
-        // The terminal's Ctrl-C is for us alone, who end the others in order.
+        // Only this process gets the terminal's Ctrl-C, and ends the others in order.
         command.process_group(0);
         for variable in VARIABLES {
             command.env_remove(variable);
         }
-        // Started and listed with nothing in between: a signal finds it.
+        // Started and listed without a gap, so that a signal finds it.
         let mut belongings = lock(&self.0);
         let mut child = command.spawn()?;
         let (pid, stderr) = (Pid::from_child(&child), child.stderr.take());
@@ -111,7 +111,7 @@ impl Workspace {
         Ok(Partner { pid, voice })
     }
 
-    /// How a process has ended, in words; `None`: it runs.
+    /// How a process ended, in words; `None`: it is running.
     pub(crate) fn end_of(&self, partner: &Partner) -> Option<String> {
         let mut belongings = lock(&self.0);
         let mut children = belongings.children.iter_mut();
@@ -126,7 +126,7 @@ impl Workspace {
         })
     }
 
-    /// Ends what was started, and removes queues; the directory stays.
+    /// Ends the started processes and removes the queues; the directory stays.
     pub(crate) fn sweep(&self) {
         lock(&self.0).sweep();
     }
@@ -145,14 +145,14 @@ impl Resources {
         }
         self.children.clear();
         for queue in self.queues.drain(..) {
-            // It may never have been made.
+            // It may not exist.
             let _ = nix::mqueue::mq_unlink(queue.as_str());
         }
     }
 
     fn clear(&mut self) {
         self.sweep();
-        // Dropped, it is removed with all that is in it.
+        // Dropping it removes it with its contents.
         self.directory = None;
     }
 }
@@ -163,7 +163,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 fn end(child: &mut Child) {
     let deadline = Instant::now() + END;
-    // Not waited for yet, so the number is still its own.
+    // Not waited for yet, so the pid still belongs to it.
     let _ = kill_process(Pid::from_child(child), Signal::TERM);
     while Instant::now() < deadline {
         match child.try_wait() {
@@ -176,7 +176,7 @@ fn end(child: &mut Child) {
 }
 
 impl Partner {
-    /// Waits until it says that it is ready.
+    /// Waits until it reports that it is ready.
     pub(crate) fn wait_until_ready(&self, timeout: Option<Duration>) -> Result<(), String> {
         let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
         let mut heard = lock(&self.voice.heard);
@@ -216,10 +216,10 @@ impl StderrMonitor {
         self.changed.notify_all();
     }
 
-    /// What a process that has ended said last.
+    /// The last line of a process that has ended.
     fn last_words(&self) -> Option<String> {
         let heard = lock(&self.heard);
-        let patience = Duration::from_secs(1); // somebody else may have its standard error as well
+        let patience = Duration::from_secs(1); // another process may also have its standard error
         let over = self.changed.wait_timeout_while(heard, patience, |heard| !heard.is_over);
         over.unwrap_or_else(PoisonError::into_inner).0.last.clone()
     }
