@@ -1,4 +1,4 @@
-//! What a person types: the options, and the subcommands in the order of the help.
+//! The command line: the options, and the subcommands in the order of the help.
 
 use clap::{Parser, Subcommand};
 

@@ -1,18 +1,18 @@
-//! top's table at a width: which columns there is room for, and each cell in its own. Knows no machine and no screen.
+//! The layout of top's table: the columns that fit, and their cells. Knows no machine and no screen.
 
 use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::UnicodeWidthStr;
 
-/// A host's name has this many columns at least, as long as figures can make room for it.
+/// The smallest width of a host's name, as long as figures can be dropped for it.
 const HOST_MIN: usize = 12;
 
-/// The longest name for which curves and bars make room.
+/// The longest name for which curves and bars are dropped.
 const HOST_MAX: usize = 32;
 
 /// The shortest curve worth drawing.
 const CURVE_MIN: usize = 8;
 
-/// What stands in a row beside the host.
+/// The cells beside the host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Column {
     Cpu,
@@ -24,7 +24,7 @@ pub(crate) enum Column {
     Age,
 }
 
-/// From left to right, each with the columns that it needs; and in this order they go where there is no room: by the number.
+/// From left to right, each with its width, and a number for the order in which they are dropped if space is short.
 const ALL: [(Column, usize, u8); 7] = [
     (Column::Cpu, 6, 6),
     (Column::Bar, 10, 0),
@@ -35,17 +35,17 @@ const ALL: [(Column, usize, u8); 7] = [
     (Column::Age, 5, 5),
 ];
 
-/// The columns that there is room for.
+/// The columns that fit.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Columns {
-    /// Of the host's name.
+    /// The width of the host's name.
     pub(crate) host: usize,
-    /// The others, from left to right, and how wide each is.
+    /// The other columns, from left to right, with their widths.
     pub(crate) others: Vec<(Column, usize)>,
 }
 
 impl Columns {
-    /// For a screen so wide, and the longest name of a host.
+    /// The columns for a screen width and the longest host name.
     pub(crate) fn fitting(width: usize, longest: usize) -> Columns {
         let mut others = ALL.to_vec();
         let host_of = |others: &[(Column, usize, u8)]| {
@@ -73,7 +73,7 @@ impl Columns {
 }
 
 impl Column {
-    /// What stands above it.
+    /// Its heading.
     pub(crate) fn heading(self) -> &'static str {
         match self {
             Column::Cpu => "CPU",
@@ -86,7 +86,7 @@ impl Column {
         }
     }
 
-    /// A text in a cell of its own: numbers stand at the right.
+    /// A text in a cell: numbers are right-aligned.
     pub(crate) fn cell(self, text: &str, width: usize) -> String {
         let text = cut(text, width);
         let blank = " ".repeat(width.saturating_sub(text.width()));
@@ -97,7 +97,7 @@ impl Column {
     }
 }
 
-/// A text in so many columns: what is cut off is an ellipsis.
+/// A text in this many columns, cut with an ellipsis.
 pub(crate) fn cut(text: &str, width: usize) -> String {
     if text.width() <= width {
         return text.to_owned();

@@ -1,4 +1,4 @@
-//! How a subcommand reaches the daemon, as it was asked for.
+//! The options for reaching the daemon.
 
 use std::time::{Duration, Instant};
 
@@ -39,7 +39,7 @@ impl ConnectOptions {
     }
 }
 
-/// When so much time has passed; `None` if it never has, as for 0.
+/// The deadline after this time; `None` for 0, which means no timeout.
 pub(crate) fn deadline(timeout: Duration) -> Option<Instant> {
     let timeout = (!timeout.is_zero()).then_some(timeout);
     timeout.and_then(|timeout| Instant::now().checked_add(timeout))

@@ -1,11 +1,11 @@
-//! `ipcctl reload` and `ipcctl handover`: a request to the daemon itself, and its outcome.
+//! `ipcctl reload` and `ipcctl handover`: a request to control, and its outcome.
 
 use super::connect::ConnectOptions;
 use super::daemon::Conversation;
 use super::error::CliError;
 use super::services::CONTROL;
 
-/// Lines of an answer: a configuration's first hundred mistakes and how many more there are, or an error for each endpoint.
+/// The most lines of an answer: a configuration's first hundred errors and the number of further ones, or an error for each endpoint.
 const ERRORS_MAX: usize = 1000;
 
 /// Their bytes.
@@ -28,7 +28,7 @@ pub(crate) fn run(reach: &ConnectOptions, request: &str) -> Result<(), CliError>
             None => return Err(not_the_mux(&daemon)),
         }
         if errors.len() == 1 {
-            daemon.end(); // every line of the answer follows at once, and then end of file
+            daemon.end(); // the whole answer follows at once, and then end of file
         }
     }
     match errors.is_empty() {
@@ -39,7 +39,7 @@ pub(crate) fn run(reach: &ConnectOptions, request: &str) -> Result<(), CliError>
     }
 }
 
-/// Something else answers there.
+/// Another server answers there.
 pub(crate) fn not_the_mux(daemon: &Conversation) -> CliError {
     CliError::Failed(format!(
         "{}: this is not the mux of ipcd; give the daemon's Unix socket with --to",

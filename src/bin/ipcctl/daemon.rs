@@ -1,4 +1,4 @@
-//! Finding the daemon, and a conversation with it in lines.
+//! Finds the daemon, and exchanges lines with it.
 
 use super::connect::deadline;
 use super::services::ServiceSpec;
@@ -22,36 +22,36 @@ use super::output;
 use super::race::{self, Tried};
 use super::target::{Target, Transport};
 
-/// The socket of a daemon that was started by the system.
+/// The socket of the system's daemon.
 const SYSTEM_SOCKET: &str = "/run/ipcd/ipcd.sock";
 
-/// The longest line that is waited for, in bytes: the state of ten thousand connections has a few hundred each.
+/// The longest accepted line, in bytes: the state of ten thousand connections, at a few hundred bytes each.
 const LINE_BYTES_MAX: usize = 16 << 20;
 
-/// A connection to a service, in messages of one line each. What is heard has no control characters in it.
+/// A connection to a service, in messages of one line each. Received lines have no control characters.
 pub(crate) struct Conversation {
     link: Link,
-    /// Whether the service was chosen there.
+    /// Whether the service was selected on a mux.
     is_mux: bool,
     /// Where it is.
     pub(crate) place: ResolvedEndpoint,
     timeout: Duration,
-    /// Lines on their way out, each with its LF.
+    /// Lines to send, each with its LF.
     outbox: Vec<u8>,
-    /// Heard, but not to the end of the line.
+    /// Received, but not yet a complete line.
     partial: Vec<u8>,
-    /// Heard, not yet asked for.
+    /// Received lines that were not taken yet.
     lines: VecDeque<String>,
-    /// What is heard is JSON: its characters are escaped, not taken out, and it means the same.
+    /// Received lines are JSON: their control characters are escaped instead of removed, so the meaning is the same.
     is_json: bool,
-    /// Nothing will be said any more: half-close once all is out.
+    /// No more lines will be sent: half-close when everything is out.
     is_ending: bool,
-    /// Nothing will be heard any more.
+    /// No more lines will be received.
     is_over: bool,
 }
 
 impl Conversation {
-    /// Connects to the endpoint named, or to the local daemon, and chooses the service if that is a mux.
+    /// Connects to the given endpoint, or to the local daemon, and selects the service on a mux.
     pub(crate) fn begin(reach: &ConnectOptions, wanted: &ServiceSpec) -> Result<Conversation, CliError> {
         let deadline = reach.deadline();
         let places = match &reach.to {
@@ -67,7 +67,7 @@ impl Conversation {
         Ok(Conversation::over(link, place, reach.timeout, is_mux, wanted))
     }
 
-    /// The same once more, on a new connection to the same place, without waiting for it: should it fail, hearing does.
+    /// Opens a new connection to the same place without waiting: if it fails, receiving reports it.
     #[cfg_attr(not(feature = "tui"), allow(dead_code))] // a line filter ends with its connection
     pub(crate) fn again(&self, wanted: &ServiceSpec) -> io::Result<Conversation> {
         let link = Link::open_soon(&self.place)?;
@@ -75,7 +75,7 @@ impl Conversation {
         Ok(Conversation { is_json: self.is_json, ..again })
     }
 
-    /// The same, of a service that says JSON.
+    /// The same for a service that sends JSON.
     pub(crate) fn in_json(mut self) -> Conversation {
         self.is_json = true;
         self
@@ -106,41 +106,41 @@ impl Conversation {
         conversation
     }
 
-    /// Says a line. It goes out while something is being heard, or with [`Conversation::turn`].
+    /// Queues a line. It is sent while waiting for a line, or with [`Conversation::turn`].
     pub(crate) fn say(&mut self, line: &str) {
-        // White space inside would make two messages of it.
+        // A line end inside would make two messages of it.
         self.outbox.extend(line.bytes().map(|byte| if matches!(byte, b'\r' | b'\n') { b' ' } else { byte }));
         self.outbox.push(b'\n');
     }
 
-    /// Says that no more lines come.
+    /// Declares that no more lines follow.
     pub(crate) fn end(&mut self) {
         self.is_ending = true;
     }
 
-    /// It is given up, and only its place still matters. A daemon that is about to end waits for nobody who has hung up.
+    /// Gives up the connection; only its place still matters. So a daemon that is stopping does not wait for us.
     #[cfg_attr(not(feature = "tui"), allow(dead_code))] // a line filter ends with its connection
     pub(crate) fn hang_up(&self) {
-        // One that is gone needs nothing.
+        // A lost connection needs nothing.
         let _ = self.link.hang_up();
     }
 
-    /// How many bytes are still on their way out.
+    /// The number of bytes still to send.
     pub(crate) fn unsent(&self) -> usize {
         self.outbox.len()
     }
 
-    /// Whether each message is answered for itself, and can be lost: no pipelining then.
+    /// Whether each message is answered separately and can be lost: then no pipelining.
     pub(crate) fn is_lossy(&self) -> bool {
         matches!(self.link, Link::Datagrams(_))
     }
 
-    /// The next line, or `None` at the end; trouble if it takes longer than the timeout.
+    /// The next line, or `None` at the end; an error if it takes longer than the timeout.
     pub(crate) fn hear(&mut self) -> Result<Option<String>, CliError> {
         self.hear_by(deadline(self.timeout))
     }
 
-    /// The same for an answer of several lines, which has this long in all (`None`: for ever).
+    /// The same for an answer of several lines, with a deadline for all of them (`None`: none).
     pub(crate) fn hear_by(&mut self, deadline: Option<Instant>) -> Result<Option<String>, CliError> {
         loop {
             if let Some(line) = self.lines.pop_front() {
@@ -153,7 +153,7 @@ impl Conversation {
             if !self.lines.is_empty() || self.is_over {
                 continue;
             }
-            // One that trickles is no faster than one that is silent.
+            // The deadline also holds for an answer that trickles in.
             if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
                 return Err(self.too_late());
             }
@@ -165,12 +165,12 @@ impl Conversation {
         }
     }
 
-    /// The next line that is here already.
+    /// The next line that has already arrived.
     pub(crate) fn heard(&mut self) -> Option<String> {
         self.lines.pop_front()
     }
 
-    /// Whether it has ended and everything was heard.
+    /// Whether it has ended and every line was taken.
     pub(crate) fn is_over(&self) -> bool {
         self.is_over && self.lines.is_empty()
     }
@@ -182,9 +182,9 @@ impl Conversation {
         [((!self.is_over).then_some(from), PollFlags::IN), (has_more.then_some(to), PollFlags::OUT)]
     }
 
-    /// Sends and reads what is possible now; never waits.
+    /// Sends and reads what is possible now; never blocks.
     pub(crate) fn turn(&mut self) -> Result<(), CliError> {
-        // Who closes before all was sent has said why: that is read before the failure is told.
+        // A server that closes early has said why: read that before reporting the failure.
         let sent = self.send();
         self.receive().map_err(|error| self.trouble(&error))?;
         match sent {
@@ -217,7 +217,7 @@ impl Conversation {
         self.outbox.drain(..sent);
         if self.is_ending && self.outbox.is_empty() && outcome.is_ok() {
             self.is_ending = false;
-            // The other end may have closed already; what it said can still be heard.
+            // The other side may have closed; its last lines can still be read.
             let _ = self.link.half_close();
         }
         outcome
@@ -242,7 +242,7 @@ impl Conversation {
                 }
             }
             Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {}
-            // A reset: the end all the same, for what it said before.
+            // A reset: treated as the end, after the lines before it.
             Err(error) if error.kind() == ErrorKind::ConnectionReset && !self.lines.is_empty() => {
                 self.is_over = true;
             }
@@ -251,7 +251,7 @@ impl Conversation {
         Ok(())
     }
 
-    /// Makes lines of the first bytes.
+    /// Splits the first bytes into lines.
     fn cut(&mut self, count: usize) {
         let bytes = &self.partial[..count];
         let bytes = bytes.strip_suffix(b"\n").unwrap_or(bytes);
@@ -263,7 +263,7 @@ impl Conversation {
         self.partial.drain(..count);
     }
 
-    /// A line without anything that a terminal would obey.
+    /// A line without control characters for a terminal.
     fn harmless(&self, line: &[u8]) -> String {
         match self.is_json {
             true if line.starts_with(b"{") => {
@@ -280,12 +280,12 @@ impl Conversation {
         CliError::TimedOut(format!("{}: no answer within {timeout}; --timeout changes this time", self.place))
     }
 
-    /// It says more than any daemon does.
+    /// The answer is longer than any daemon's.
     pub(crate) fn too_much(&self, bound: &str) -> CliError {
         CliError::Failed(format!("{}: its answer is longer than {bound}; this is not ipcd", self.place))
     }
 
-    /// Something answers there, but not the service.
+    /// The answer is not from the expected service.
     pub(crate) fn not_there(&self, name: &str, line: &str) -> CliError {
         CliError::Failed(format!(
             "{}: unexpected reply '{}'; is this {name}?",
@@ -297,20 +297,20 @@ impl Conversation {
     fn trouble(&self, error: &io::Error) -> CliError {
         let text = format!("{}: {}", self.place, words(error));
         match error.kind() {
-            // A datagram came back: only now is it known.
+            // A datagram was rejected: this is known only now.
             ErrorKind::ConnectionRefused => CliError::Unreachable(text),
             _ => CliError::Failed(text),
         }
     }
 }
 
-/// Opens the first of these that is there.
+/// Opens the first of these places that has a daemon.
 fn open(
     places: &[ResolvedEndpoint],
     patience: Option<Duration>,
     deadline: Option<Instant>,
 ) -> Result<(Link, ResolvedEndpoint), Tried> {
-    // Only what is looked for on a network can take long.
+    // Only a network connection can take long.
     if places.iter().all(|place| matches!(place, ResolvedEndpoint::Tcp(_))) {
         return race::connect(places, deadline);
     }
@@ -324,13 +324,13 @@ fn open(
     Err(tried)
 }
 
-/// That no daemon was reached: in one line what it means, and on request what was tried.
+/// The error when no daemon can be reached: one line, and on request each place that was tried.
 fn nobody(reach: &ConnectOptions, wanted: &ServiceSpec, tried: &Tried) -> CliError {
     if reach.verbose {
         tried.iter().for_each(|(place, error)| output::tell(&format!("tried {place}: {}", words(error))));
     }
     let is_of = |kind: ErrorKind| tried.iter().find(|(_, error)| error.kind() == kind);
-    // A Unix socket's queue that stays full for the whole timeout: somebody is there, and does not accept.
+    // A Unix socket's queue that stays full for the whole timeout: its listener does not accept.
     if let Some((place, _)) = is_of(ErrorKind::WouldBlock) {
         return CliError::TimedOut(format!("{place}: connect timed out: listen queue full"));
     }
@@ -364,7 +364,7 @@ fn nobody(reach: &ConnectOptions, wanted: &ServiceSpec, tried: &Tried) -> CliErr
     }
 }
 
-/// Whether such an endpoint can carry what is wanted.
+/// Whether such an endpoint can carry the service.
 fn carries(target: &Target, wanted: &ServiceSpec) -> Result<(), CliError> {
     let can = match target {
         Target::Named { transport: Transport::Tcp, .. }
@@ -382,7 +382,7 @@ fn carries(target: &Target, wanted: &ServiceSpec) -> Result<(), CliError> {
     }
 }
 
-/// Whether the service has to be chosen there: on a Unix socket with connections, unless its file is named for the
+/// Whether the service must be selected there: on a Unix socket with connections, unless its file is named after the
 /// service, as in `chat.sock`.
 pub(crate) fn is_mux(place: &ResolvedEndpoint, name: &str) -> bool {
     match place {
@@ -396,7 +396,7 @@ pub(crate) fn is_mux(place: &ResolvedEndpoint, name: &str) -> bool {
     }
 }
 
-/// Where the local daemon may be, the likeliest place first.
+/// The places of a local daemon, the most likely first.
 fn local(port: Option<u16>) -> Vec<ResolvedEndpoint> {
     let own = runtime_directory_if_there().map(|directory| directory.join("ipcd/ipcd.sock"));
     let mut sockets: Vec<PathBuf> = own.into_iter().chain([PathBuf::from(SYSTEM_SOCKET)]).collect();

@@ -1,5 +1,5 @@
-//! The line that is being typed: a cursor between what people call characters, words, and the lines typed before.
-//! Knows keys; has never seen a screen.
+//! The input line: a cursor between user-perceived characters, words, and the history of lines.
+//! Knows keys, but no screen.
 
 use std::collections::VecDeque;
 
@@ -10,20 +10,20 @@ use unicode_width::UnicodeWidthStr;
 
 use super::scrollback::drawable;
 
-/// The longest line, in bytes: the daemon's own bound on a message, by default.
+/// The longest line, in bytes: the daemon's default limit on a message.
 const LINE_BYTES_MAX: usize = 4096;
 
-/// Lines remembered: more than anybody goes back to.
+/// The size of the history: more than anyone scrolls back.
 const HISTORY_LINES_MAX: usize = 500;
 
 /// A line with a cursor.
 #[derive(Default)]
 pub(crate) struct Edit {
     text: String,
-    /// In bytes.
+    /// The cursor, in bytes.
     cursor: usize,
     history: VecDeque<String>,
-    /// Which line of the history is shown, from the newest; and what had been typed before.
+    /// The history line that is shown, counted from the newest; and the text that was typed before.
     recalled: Option<(usize, String)>,
 }
 
@@ -36,18 +36,18 @@ impl Edit {
         self.text.is_empty()
     }
 
-    /// What stands before the cursor.
+    /// The text before the cursor.
     pub(crate) fn before_cursor(&self) -> &str {
         &self.text[..self.cursor]
     }
 
-    /// Puts a text in the place of everything from there (in bytes, at a character) to the cursor.
+    /// Replaces everything from this offset (in bytes, at a character) to the cursor.
     pub(crate) fn complete(&mut self, from: usize, text: &str) {
         self.delete(from, self.cursor);
         self.insert(text);
     }
 
-    /// Takes the line away, and remembers it.
+    /// Takes the line and adds it to the history.
     pub(crate) fn take(&mut self) -> String {
         let line = std::mem::take(&mut self.text);
         self.cursor = 0;
@@ -61,9 +61,9 @@ impl Edit {
         line
     }
 
-    /// Inserts text at the cursor: one line of it, without what no line has. Whole characters, or none.
+    /// Inserts text at the cursor: one line, without control characters, and only whole characters.
     pub(crate) fn insert(&mut self, text: &str) {
-        // Terminals send CR for the end of a pasted line.
+        // Terminals send CR at the end of a pasted line.
         let text = text.replace("\r\n", "\n").replace(['\r', '\n', '\t'], " ");
         let text = clean(text.as_bytes());
         for grapheme in text.graphemes(true) {
@@ -75,7 +75,7 @@ impl Edit {
         }
     }
 
-    /// Does what a key says; whether it was one of ours.
+    /// Handles a key; returns whether it was an editing key.
     pub(crate) fn handle_key(&mut self, key: KeyEvent) -> bool {
         let control = key.modifiers.contains(KeyModifiers::CONTROL);
         let alt = key.modifiers.contains(KeyModifiers::ALT);
@@ -111,12 +111,12 @@ impl Edit {
         true
     }
 
-    /// The part to show in so many columns, and the cursor's column in it.
+    /// The part to show in this many columns, and the cursor's column in it.
     pub(crate) fn view(&self, columns: usize) -> (String, usize) {
         let [before, after] = [&self.text[..self.cursor], &self.text[self.cursor..]].map(drawable);
         let mut start = 0;
         let mut column = before.width();
-        // The cursor may stand behind the last character: it needs a column too.
+        // The cursor may be after the last character, so it needs a column too.
         for grapheme in before.graphemes(true) {
             if column < columns {
                 break;
@@ -142,7 +142,7 @@ impl Edit {
         cursor.next_boundary(&self.text, 0).ok().flatten().unwrap_or(self.text.len())
     }
 
-    /// Words are what white space parts.
+    /// Words are separated by white space.
     fn word_before(&self) -> usize {
         let text = self.text[..self.cursor].trim_end();
         text.char_indices().rev().find(|(_, c)| c.is_whitespace()).map_or(0, |(at, c)| at + c.len_utf8())
@@ -154,7 +154,7 @@ impl Edit {
         rest[blank..].find(char::is_whitespace).map_or(self.text.len(), |at| self.cursor + blank + at)
     }
 
-    /// Shows the line before, or after, in the history; behind the newest is what had been typed.
+    /// Shows the previous or next line of the history; after the newest comes the text that was typed.
     fn recall(&mut self, is_older: bool) {
         let at = match (&self.recalled, is_older) {
             (None, true) => Some(0),

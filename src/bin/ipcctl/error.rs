@@ -1,21 +1,21 @@
-//! What can go wrong, with an exit status that scripts can use, and how it is said.
+//! Errors, with an exit status for scripts, and their messages.
 
 use std::io;
 
-/// What can go wrong. Each line of it is a sentence for standard error.
+/// An error. Each line of its text is a message for standard error.
 #[derive(Debug)]
 pub(crate) enum CliError {
-    /// The daemon's own words.
+    /// An error from the daemon, in its own words.
     Refused(Vec<String>),
-    /// What was asked for makes no sense there.
+    /// The request makes no sense at this endpoint.
     Usage(String),
-    /// No daemon was reached (EX_UNAVAILABLE).
+    /// No daemon could be reached (EX_UNAVAILABLE).
     Unreachable(String),
-    /// It did not answer in time (EX_TEMPFAIL).
+    /// The daemon did not answer in time (EX_TEMPFAIL).
     TimedOut(String),
-    /// The connection failed, or what came was no answer.
+    /// The connection failed, or the answer was invalid.
     Failed(String),
-    /// A signal ends the program, once everything is put back in order.
+    /// A signal ends the program, after cleaning up.
     Signal(i32),
 }
 
@@ -44,7 +44,7 @@ impl CliError {
     }
 }
 
-/// The system's error in words, in the middle of a sentence and without its number.
+/// The system's error message, for the middle of a sentence and without its number.
 pub(crate) fn words(error: &io::Error) -> String {
     let text = error.to_string();
     let is_number = |text: &str| text.strip_suffix(')').is_some_and(|number| number.parse::<i32>().is_ok());
@@ -54,7 +54,7 @@ pub(crate) fn words(error: &io::Error) -> String {
     };
     let mut chars = text.chars();
     match (chars.next(), chars.clone().next()) {
-        // Not an abbreviation.
+        // Not if it begins with an abbreviation.
         (Some(first), Some(second)) if !second.is_uppercase() => first.to_lowercase().chain(chars).collect(),
         _ => text.to_owned(),
     }

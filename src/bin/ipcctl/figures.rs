@@ -1,4 +1,4 @@
-//! This machine's figures, with psutil's names and meanings. Knows /proc and /sys; has never seen a daemon.
+//! This machine's figures, with psutil's names and meanings. Knows /proc and /sys, but no daemon.
 
 use std::fs;
 use std::io;
@@ -7,7 +7,7 @@ use procfs::net::InterfaceDeviceStatus;
 use procfs::{CpuInfo, CpuTime, Current, CurrentSI, KernelStats, LoadAverage, Meminfo};
 use serde_json::{Map, Value, json};
 
-/// Reads the figures again and again: what is a share of time is one of the time since it was last read.
+/// Reads the figures repeatedly: percentages of time cover the time since the last reading.
 pub(crate) struct Figures {
     before: CpuTime,
 }
@@ -17,7 +17,7 @@ impl Figures {
         Ok(Figures { before: KernelStats::current().map_err(io::Error::other)?.total })
     }
 
-    /// A report, without the machine's name. What this machine does not tell is null, as psutil's `None` is.
+    /// A report, without the machine's name. Values that this machine does not provide are null, like psutil's `None`.
     pub(crate) fn read(&mut self) -> io::Result<Map<String, Value>> {
         let kernel = KernelStats::current().map_err(io::Error::other)?;
         let before = std::mem::replace(&mut self.before, kernel.total.clone());
@@ -39,12 +39,12 @@ impl Figures {
     }
 }
 
-/// The name by which other machines know this one.
+/// The host name of this machine.
 pub(crate) fn host() -> String {
     rustix::system::uname().nodename().to_string_lossy().into_owned()
 }
 
-/// How much of the time between two readings was work, and what it went to, in percent.
+/// The share of busy time between two readings, and its parts, in percent.
 fn shares(before: &CpuTime, after: &CpuTime) -> (f64, Value) {
     let parts = |time: &CpuTime| {
         [
@@ -56,12 +56,12 @@ fn shares(before: &CpuTime, after: &CpuTime) -> (f64, Value) {
             ("irq", time.irq.unwrap_or(0)),
             ("softirq", time.softirq.unwrap_or(0)),
             ("steal", time.steal.unwrap_or(0)),
-            // The two below are counted in user and nice as well.
+            // The next two are also counted in user and nice.
             ("guest", time.guest.unwrap_or(0)),
             ("guest_nice", time.guest_nice.unwrap_or(0)),
         ]
     };
-    // A counter may run backwards: iowait does, and all of them in some virtual machines.
+    // A counter may decrease: iowait does, and all of them in some virtual machines.
     let spent = parts(after).into_iter().zip(parts(before));
     let spent: Vec<(&str, u64)> =
         spent.map(|((name, after), (_, before))| (name, after.saturating_sub(before))).collect();
@@ -73,7 +73,7 @@ fn shares(before: &CpuTime, after: &CpuTime) -> (f64, Value) {
     (share(total - idle), Value::Object(times))
 }
 
-/// With one digit, as psutil rounds it; of nothing, nothing.
+/// With one decimal, as in psutil; 0 if the total is 0.
 fn percent(part: u64, whole: u64) -> f64 {
     match whole {
         0 => 0.0,
@@ -83,7 +83,7 @@ fn percent(part: u64, whole: u64) -> f64 {
 
 fn virtual_memory(memory: &Meminfo) -> Value {
     let cached = memory.cached + memory.s_reclaimable.unwrap_or(0);
-    // Kernels before 3.14 do not say what is available.
+    // Kernels before 3.14 do not report the available memory.
     let available = memory.mem_available.unwrap_or(memory.mem_free + cached + memory.buffers);
     let available = available.min(memory.mem_total);
     let used = memory.mem_total - available;
@@ -117,7 +117,7 @@ fn loads(load: &LoadAverage) -> Value {
     json!([digits(load.one), digits(load.five), digits(load.fifteen)])
 }
 
-/// In MHz: the mean of all processors, and the bounds of the first.
+/// In MHz: the mean of all processors, and the limits of the first.
 fn frequency() -> Option<Value> {
     let info = CpuInfo::current().ok()?;
     let each: Vec<f64> =
@@ -127,14 +127,14 @@ fn frequency() -> Option<Value> {
         Some(fs::read_to_string(path).ok()?.trim().parse::<f64>().ok()? / 1000.0)
     };
     let mean = each.iter().sum::<f64>() / each.len() as f64;
-    // Other processors than x86 do not say it there.
+    // Only x86 processors report it there.
     let current = Some(mean).filter(|mean| mean.is_finite()).or_else(|| bound("scaling_cur_freq"))?;
     let current = (current * 1000.0).round() / 1000.0;
     let (min, max) = (bound("scaling_min_freq").unwrap_or(0.0), bound("scaling_max_freq").unwrap_or(0.0));
     Some(json!({ "current": current, "min": min, "max": max }))
 }
 
-/// Of the file system at `/`, as df counts it: what is kept for root is neither used nor free.
+/// The file system at `/`, as in df: space reserved for root is neither used nor free.
 fn disk_usage() -> Option<Value> {
     let disk = rustix::fs::statvfs("/").ok()?;
     let bytes = |blocks: u64| blocks.saturating_mul(disk.f_frsize);
@@ -144,7 +144,7 @@ fn disk_usage() -> Option<Value> {
     Some(json!({ "total": bytes(disk.f_blocks), "used": used, "free": free, "percent": percent }))
 }
 
-/// Of all interfaces together.
+/// The sum of all interfaces.
 fn network() -> Option<Value> {
     let devices = InterfaceDeviceStatus::current().ok()?.0;
     let sum = |count: fn(&procfs::net::DeviceStatus) -> u64| devices.values().map(count).sum::<u64>();

@@ -1,4 +1,4 @@
-//! chat and talk without a terminal: lines in, lines out, and nothing of either is lost.
+//! chat and talk without a terminal: lines in, lines out, without losses.
 
 use std::time::Instant;
 
@@ -11,15 +11,15 @@ use super::error::CliError;
 use super::input::Input;
 use super::{link, literal, output};
 
-/// What may be on its way to the daemon before more is read from standard input, in bytes.
+/// The most unsent bytes before more is read from standard input.
 const UNSENT_BYTES_MAX: usize = 64 << 10;
 
-/// What is meant by the lines of standard input.
+/// The meaning of lines from standard input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Lines {
-    /// To be said, whatever they begin with.
+    /// Messages, whatever they begin with.
     AsTheyAre,
-    /// To be said or, as the service has them, commands.
+    /// Messages, or commands of the service.
     Commands,
 }
 
@@ -29,7 +29,7 @@ pub(crate) fn run(reach: &ConnectOptions, mut speech: Speech, lines: Lines) -> R
     let mut input = Input::new();
     let mut has_erred = false;
     let mut is_leaving = false;
-    // Lines that were said and have not come back: each gives the room that much longer to say farewell, nothing else does.
+    // Lines that we sent and that have not come back: each one extends the time to wait for the farewell; nothing else does.
     let mut unheard: u64 = 0;
     let mut until = reach.deadline();
     let stdout = std::io::stdout();
@@ -82,16 +82,16 @@ pub(crate) fn run(reach: &ConnectOptions, mut speech: Speech, lines: Lines) -> R
         }
         if speech.is_in() && input.is_over() && !is_leaving {
             is_leaving = true;
-            // What comes back after it proves that all before was heard.
+            // When it comes back, everything before it was delivered.
             daemon.say(speech.farewell());
             until = reach.deadline();
         }
         let wanted =
             if speech.is_in() && daemon.unsent() < UNSENT_BYTES_MAX { input.descriptor() } else { None };
-        // A partner may take as long as it likes to come.
+        // A partner may take any time to connect.
         let is_urgent = speech.is_echoed() && (is_leaving || !speech.is_in());
         let until_now = until.filter(|_| is_urgent);
-        // A room in which others go on speaking is not one that answers us.
+        // Messages of other members do not show that the room answers us.
         if until_now.is_some_and(|until| until <= Instant::now()) {
             return Err(daemon.too_late());
         }
@@ -113,12 +113,12 @@ pub(crate) fn run(reach: &ConnectOptions, mut speech: Speech, lines: Lines) -> R
     }
 }
 
-/// Whether the room says that this member said it. No name has a colon.
+/// Whether the line is this member's message. No name contains a colon.
 fn is_from(line: &str, name: &str) -> bool {
     line.strip_prefix(name).is_some_and(|rest| rest.starts_with(": "))
 }
 
-/// What went wrong on the way was told at once.
+/// Errors on the way were reported at once.
 fn ended(has_erred: bool) -> Result<(), CliError> {
     if has_erred { Err(CliError::Refused(Vec::new())) } else { Ok(()) }
 }

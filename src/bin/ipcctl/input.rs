@@ -1,4 +1,4 @@
-//! Standard input in lines, read when there is something, so that nobody waits for it while the daemon speaks.
+//! Standard input in lines, read only when data is available, so that it never blocks the conversation.
 
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind};
@@ -8,13 +8,13 @@ use rustix::buffer::spare_capacity;
 
 use super::error::CliError;
 
-/// The longest line, in bytes: the daemon takes far less, and says so.
+/// The longest line, in bytes: the daemon accepts far less, and says so.
 const LINE_BYTES_MAX: usize = 1 << 20;
 
-/// How much is read at once, in bytes.
+/// The size of a read, in bytes.
 const READ_BYTES: usize = 64 << 10;
 
-/// Standard input. Lines without their ends, in UTF-8, U+FFFD for what is none.
+/// Standard input. Lines without their ends, in UTF-8, with U+FFFD for invalid sequences.
 pub(crate) struct Input {
     stdin: io::Stdin,
     partial: Vec<u8>,
@@ -27,12 +27,12 @@ impl Input {
         Input { stdin: io::stdin(), partial: Vec::new(), lines: VecDeque::new(), is_over: false }
     }
 
-    /// What to wait for, unless it has ended or lines are left from before.
+    /// The descriptor to wait for, unless it has ended or lines are left.
     pub(crate) fn descriptor(&self) -> Option<BorrowedFd<'_>> {
         (!self.is_over && self.lines.is_empty()).then(|| self.stdin.as_fd())
     }
 
-    /// Reads once; for when something is there.
+    /// Reads once, when data is available.
     pub(crate) fn turn(&mut self) -> Result<(), CliError> {
         let failed = |text: &str| Err(CliError::Failed(format!("standard input: {text}")));
         let start = self.partial.len();
@@ -67,12 +67,12 @@ impl Input {
         self.partial.drain(..count);
     }
 
-    /// The next line that was read.
+    /// The next complete line.
     pub(crate) fn line(&mut self) -> Option<String> {
         self.lines.pop_front()
     }
 
-    /// Whether a line is here already.
+    /// Whether a complete line is available.
     pub(crate) fn has_line(&self) -> bool {
         !self.lines.is_empty()
     }

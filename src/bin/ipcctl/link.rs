@@ -1,4 +1,4 @@
-//! The descriptors of a conversation: how bytes go to an endpoint of each kind and come back. Knows no message's meaning.
+//! The descriptors of a conversation: sending to and receiving from each kind of endpoint. Knows no message's meaning.
 
 use std::io::{self, ErrorKind};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -13,10 +13,10 @@ use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use socket2::{Domain, SockAddr, Socket, Type};
 
-/// The largest packet that is taken whole, in bytes: more than the kernel lets a Unix socket carry by default (208 KiB).
+/// The largest packet, in bytes: more than the kernel's default for a Unix socket (208 KiB).
 const PACKET_BYTES_MAX: usize = 256 << 10;
 
-/// An open way to an endpoint. Nothing here ever waits, but for [`Link::open`].
+/// An open connection to an endpoint. Nothing here blocks, except [`Link::open`].
 pub(crate) enum Link {
     /// Bytes.
     Stream(Socket),
@@ -29,8 +29,8 @@ pub(crate) enum Link {
 }
 
 impl Link {
-    /// Connects to a stream or packets anew, without waiting: until it is there, nothing goes out or comes in, and if
-    /// it cannot be, the next read says why.
+    /// Connects to a stream or packet endpoint without waiting: until it is connected, nothing goes out or comes in, and if
+    /// it fails, the next read says why.
     pub(crate) fn open_soon(place: &ResolvedEndpoint) -> io::Result<Link> {
         match place {
             ResolvedEndpoint::Tcp(_) | ResolvedEndpoint::Unix(_) => {
@@ -43,7 +43,7 @@ impl Link {
         }
     }
 
-    /// Connects; `timeout`: `None` waits for as long as it takes.
+    /// Connects; `timeout`: `None` waits without a limit.
     pub(crate) fn open(place: &ResolvedEndpoint, timeout: Option<Duration>) -> io::Result<Link> {
         let socket = |domain, kind| -> io::Result<Socket> {
             let socket = Socket::new(domain, kind, None)?;
@@ -79,8 +79,8 @@ impl Link {
             }
             ResolvedEndpoint::UnixGram(path) => {
                 let socket = socket(Domain::UNIX, Type::DGRAM)?;
-                // An address to answer to, by the kernel's choice and in no directory: a service's own view of the
-                // file system (PrivateTmp=, ProtectHome=) would not show it a file of ours.
+                // An address for the answer that the kernel chooses, without a file: a service with its own view of the
+                // file system (PrivateTmp=, ProtectHome=) could not see our file.
                 rustix::net::bind(&socket, &rustix::net::SocketAddrUnix::new_unnamed())?;
                 socket.connect(&SockAddr::unix(path)?)?;
                 Link::Datagrams(socket)
@@ -93,7 +93,7 @@ impl Link {
         Ok(link)
     }
 
-    /// Of one that was opened soon, once it can be written to: that it is connected, or why it is not.
+    /// Completes a connection that was begun, when it is writable: it is connected, or the reason why not.
     pub(crate) fn connected(&self) -> io::Result<()> {
         match self {
             Link::Stream(socket) | Link::Packets(socket) => connect::outcome(socket),
@@ -106,12 +106,12 @@ impl Link {
         matches!(self, Link::Packets(_) | Link::Datagrams(_))
     }
 
-    /// Whether the other end can end it.
+    /// Whether the other side can close it.
     pub(crate) fn has_end(&self) -> bool {
         !matches!(self, Link::Datagrams(_))
     }
 
-    /// Says that nothing more comes, where that can be said.
+    /// Sends end of file, if the kind of endpoint has it.
     pub(crate) fn half_close(&self) -> io::Result<()> {
         match self {
             Link::Stream(socket) | Link::Packets(socket) => socket.shutdown(std::net::Shutdown::Write),
@@ -119,7 +119,7 @@ impl Link {
         }
     }
 
-    /// Says that nothing more goes either way: who waits for our end has it, though the descriptor is still there.
+    /// Shuts down both directions: the other side sees our end, although the descriptor is still open.
     #[cfg_attr(not(feature = "tui"), allow(dead_code))] // a line filter ends with its connection
     pub(crate) fn hang_up(&self) -> io::Result<()> {
         match self {
@@ -128,18 +128,18 @@ impl Link {
         }
     }
 
-    /// Sends what the kernel takes of `bytes`; how many that were.
+    /// Sends as much of `bytes` as the kernel accepts, and returns the number.
     pub(crate) fn write(&self, bytes: &[u8]) -> io::Result<usize> {
         Ok(rustix::io::write(self.descriptors().1, bytes)?)
     }
 
-    /// Appends what is there; how many bytes that were.
+    /// Appends the available data, and returns the number of bytes.
     pub(crate) fn read(&self, into: &mut Vec<u8>) -> io::Result<usize> {
         into.reserve(PACKET_BYTES_MAX);
         Ok(rustix::io::read(self.descriptors().0, spare_capacity(into))?)
     }
 
-    /// What is read from, and what is written to.
+    /// The descriptors to read from and to write to.
     pub(crate) fn descriptors(&self) -> (BorrowedFd<'_>, BorrowedFd<'_>) {
         match self {
             Link::Stream(socket) | Link::Packets(socket) | Link::Datagrams(socket) => {
@@ -161,10 +161,10 @@ fn fifo(path: &Path) -> io::Result<Link> {
             false => Err(io::Error::new(ErrorKind::InvalidInput, "this is not a FIFO")),
         }
     };
-    // A write end without a reader cannot be opened (ENXIO): nobody is there.
+    // A write end without a reader cannot be opened (ENXIO): there is no daemon.
     let (to, from) = (open(".in", OFlags::WRONLY)?, open(".out", OFlags::RDONLY)?);
     let link = Link::Fifo { to, from };
-    // What somebody else was told, and nobody read.
+    // Replies to another client that nobody read.
     let mut stale = Vec::new();
     while link.read(&mut stale).is_ok_and(|count| count > 0) {
         stale.clear();
@@ -172,7 +172,7 @@ fn fifo(path: &Path) -> io::Result<Link> {
     Ok(link)
 }
 
-/// Waits until one of these is ready, or until the deadline; which ones are.
+/// Waits until one of these is ready, or until the deadline, and returns the ready ones.
 pub(crate) fn wait<const N: usize>(
     descriptors: [(Option<BorrowedFd<'_>>, PollFlags); N],
     deadline: Option<Instant>,
@@ -183,7 +183,7 @@ pub(crate) fn wait<const N: usize>(
             .filter_map(|(fd, flags)| fd.map(|fd| PollFd::from_borrowed_fd(fd, *flags)))
             .collect();
         let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
-        // One that is too long to write down is as good as none.
+        // A time that is too long to express counts as none.
         let left: Option<Timespec> = left.and_then(|left| left.try_into().ok());
         match rustix::event::poll(&mut fds, left.as_ref()) {
             Err(Errno::INTR) => {}

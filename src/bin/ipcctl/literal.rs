@@ -1,15 +1,15 @@
-//! How a line is said in the room as it is, though the room would take it for a command or for a farewell. Knows no
+//! Sends a line to the room as it is, even if the room would take it as a command or a farewell. Knows no
 //! connection.
 
 use ipcd::engine::text::clean;
 use ipcd::engine::words;
 
-/// Behind a word that would end the membership, alone in a message: the word is seen as it is, and is not alone.
+/// An invisible mark after a word that would leave the room if it were alone: the word looks the same.
 const MARK: char = '\u{200b}';
 
-/// The message that says this line.
+/// The message that sends this line.
 pub(crate) fn message(line: &str) -> String {
-    // The room takes out what cannot be seen before it looks; no line of ours is longer for it by more than the mark.
+    // The room removes control characters before it checks; the mark adds only its own length to a line.
     let seen = clean(line.as_bytes());
     if seen.starts_with('/') {
         return format!("/{seen}");
@@ -20,7 +20,7 @@ pub(crate) fn message(line: &str) -> String {
     }
 }
 
-/// What our own message is when the room repeats it: the line that was said.
+/// The original line of our own message when the room repeats it.
 pub(crate) fn heard(line: &str) -> &str {
     line.strip_suffix(MARK).unwrap_or(line)
 }

@@ -1,17 +1,17 @@
-//! How long turns of the daemon's loop took: percentiles and a histogram, for a person.
+//! The duration of turns of the daemon's event loop: percentiles and a histogram, for people.
 
 use serde_json::Value;
 
-/// Rows of the histogram at most; neighbours that would make more share one.
+/// The most rows of the histogram; neighbours share a row if there are more.
 const ROWS_MAX: usize = 8;
 
-/// Cells of a bar that stands for all turns.
+/// The length of a bar for all turns.
 const BAR: u128 = 40;
 
-/// A bucket: the longest time that is counted in it, in microseconds (`None`: any), and how many turns are.
+/// A bucket: its longest time in microseconds (`None`: any), and its number of turns.
 type Bucket = (Option<u64>, u64);
 
-/// What the report's `turns` say.
+/// The `turns` of a report.
 pub(crate) struct Turns {
     buckets: Vec<Bucket>,
     total: u128,
@@ -27,7 +27,7 @@ impl Turns {
         Turns { buckets, total }
     }
 
-    /// How many there were, and how long all but a few of them took at most.
+    /// The number of turns, and their percentiles.
     pub(crate) fn summary(&self) -> String {
         if self.total == 0 {
             return "turns of the event loop: none yet".to_owned();
@@ -36,7 +36,7 @@ impl Turns {
         format!("turns of the event loop: {}; p50 {p50}, p90 {p90}, p99 {p99}, max {max}", self.total)
     }
 
-    /// The bucket that so many percent of the turns are in, or before.
+    /// The bucket of a percentile.
     fn bound(&self, percent: u128) -> String {
         let wanted = (self.total * percent).div_ceil(100).max(1);
         let mut counted = 0;
@@ -53,7 +53,7 @@ impl Turns {
         "-".to_owned()
     }
 
-    /// Rows of a table: up to how long, how many, and a bar. Empty ones at both ends are left out.
+    /// Rows of a table: limit, number, and a bar. Empty rows at both ends are omitted.
     pub(crate) fn rows(&self) -> Vec<[String; 3]> {
         let has_some = |bucket: &Bucket| bucket.1 > 0;
         let Some(first) = self.buckets.iter().position(has_some) else { return Vec::new() };
@@ -63,7 +63,7 @@ impl Turns {
         let rows = shared.map(|share| {
             let count: u128 = share.iter().map(|(_, count)| u128::from(*count)).sum();
             let up_to = share.last().and_then(|bucket| bucket.0).map_or("more".to_owned(), span);
-            // Whatever there is can be seen.
+            // Every number above 0 is visible.
             let cells = (count * BAR).div_ceil(self.total) as usize;
             [up_to, count.to_string(), "#".repeat(cells)]
         });

@@ -1,5 +1,5 @@
-//! ipcctl, the client: arguments and exit status. A subcommand is a file, its line in [`Command`], and here its `mod` and its
-//! line in `run`.
+//! ipcctl, the client: arguments and exit status. Each subcommand has its own file, its line in [`Command`], and here its
+//! `mod` and its line in `run`.
 
 mod bench;
 mod chat;

@@ -17,13 +17,13 @@ use super::input::Input;
 use super::pace::Pace;
 use super::{link, output};
 
-/// What goes before each result.
+/// The acknowledgement before each result.
 const ACKNOWLEDGEMENT: &str = "Data received";
 
-/// How the error begins that comes without an acknowledgement.
+/// The beginning of the error that comes without an acknowledgement.
 const TOO_LONG: &str = "message longer than ";
 
-/// Requests on their way at most: enough to keep any line busy, and little to remember.
+/// The most requests in flight: enough to keep any connection busy, and little to store.
 const REQUESTS_MAX: usize = 4096;
 
 /// Multiply two numbers, or calculate with + - * / // % **
@@ -31,7 +31,7 @@ const REQUESTS_MAX: usize = 4096;
 #[command(allow_negative_numbers = true)]
 pub(crate) struct Arguments {
     /// A, an operator (without one: multiply), and B; or - to read one request from each line of standard input
-    // As many as a shell makes of them.
+    // As many arguments as the shell passes.
     #[arg(value_names = ["A", "[OP] B"], num_args = 1.., required = true, allow_hyphen_values = true)]
     request: Vec<String>,
 
@@ -40,7 +40,7 @@ pub(crate) struct Arguments {
     json: bool,
 }
 
-/// A result, or why there is none.
+/// A result, or the error.
 type Answer = Result<String, String>;
 
 pub(crate) fn run(reach: &ConnectOptions, arguments: &Arguments) -> Result<(), CliError> {
@@ -56,7 +56,7 @@ pub(crate) fn run(reach: &ConnectOptions, arguments: &Arguments) -> Result<(), C
     }
 }
 
-/// Whether it can be one; the error says what a shell has made of a star.
+/// Checks the arguments; the error says if the shell replaced a star.
 fn is_request(words: &[String]) -> Result<(), CliError> {
     let [first, between @ .., last] = words else { return Ok(()) };
     let is_file = |word: &String| !is_operator(word) && std::fs::symlink_metadata(word).is_ok();
@@ -96,10 +96,10 @@ fn single(reach: &ConnectOptions, request: &str, json: bool) -> Result<(), CliEr
     Err(CliError::Failed(format!("{}: closed without an answer", daemon.place)))
 }
 
-/// A line out for each line in, whatever becomes of it.
+/// Prints one line for each input line, in every case.
 fn all(reach: &ConnectOptions, json: bool) -> Result<(), CliError> {
     let mut daemon = Conversation::begin(reach, &MULTIPLY)?;
-    // A datagram can be lost: then it is known which.
+    // A datagram can be lost: then we know which one.
     let most = if daemon.is_lossy() { 1 } else { REQUESTS_MAX };
     let mut input = Input::new();
     let mut replies = Replies::default();
@@ -117,14 +117,14 @@ fn all(reach: &ConnectOptions, json: bool) -> Result<(), CliError> {
             if pending.is_empty() {
                 until = reach.deadline();
             }
-            // The daemon answers nothing to an empty one.
+            // The daemon does not answer an empty message.
             if !is_empty(line.as_bytes()) {
                 daemon.say(&line);
             }
             pending.push_back(line);
             count += 1;
         }
-        // What was answered is printed, whatever comes behind it.
+        // Complete answers are printed, even if an error follows.
         let mut answers = String::new();
         let outcome = loop {
             let answer = if pending.front().is_some_and(|line| is_empty(line.as_bytes())) {
@@ -132,7 +132,7 @@ fn all(reach: &ConnectOptions, json: bool) -> Result<(), CliError> {
             } else {
                 let Some(line) = daemon.heard() else { break Ok(()) };
                 if pending.is_empty() {
-                    // An answer to nothing; or nothing was asked yet, and we are refused.
+                    // An answer without a request; or we were refused before the first request.
                     break Err(match line.strip_prefix("Error: ") {
                         Some(error) => CliError::Refused(vec![error.to_owned()]),
                         None => daemon.not_there(MULTIPLY.name, &line),
@@ -185,7 +185,7 @@ fn all(reach: &ConnectOptions, json: bool) -> Result<(), CliError> {
     }
 }
 
-/// An answer as it is printed.
+/// The printed form of an answer.
 fn shown(request: &str, answer: &Answer, is_json: bool) -> String {
     match answer {
         Ok(result) if is_json => json::to_string(&match result.parse::<f64>() {
@@ -200,14 +200,14 @@ fn shown(request: &str, answer: &Answer, is_json: bool) -> String {
     }
 }
 
-/// How far the reply to the oldest request has come.
+/// The received part of the reply to the oldest request.
 #[derive(Default)]
 struct Replies {
     is_acknowledged: bool,
 }
 
 impl Replies {
-    /// The answer, if it is whole with this line.
+    /// The answer, if this line completes it.
     fn handle(&mut self, line: String, daemon: &Conversation) -> Result<Option<Answer>, CliError> {
         let error = line.strip_prefix("Error: ").map(str::to_owned);
         match (self.is_acknowledged, error) {
@@ -219,9 +219,9 @@ impl Replies {
                 self.is_acknowledged = true;
                 Ok(None)
             }
-            // Not even acknowledged, it is an answer all the same: a message too long, or whatever a datagram gets.
+            // An error without an acknowledgement is also an answer: for a message that is too long, or for a datagram.
             (false, Some(error)) if daemon.is_lossy() || error.starts_with(TOO_LONG) => Ok(Some(Err(error))),
-            // It is not this request that is refused, but we are.
+            // The connection is refused, not this request.
             (false, Some(error)) => Err(CliError::Refused(vec![error])),
             (false, None) => Err(daemon.not_there(MULTIPLY.name, &line)),
         }

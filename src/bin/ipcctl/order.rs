@@ -1,4 +1,4 @@
-//! `ipcctl kick`, `mute`, `unmute`, `say` and `close`: what whoever runs the daemon has done to others.
+//! `ipcctl kick`, `mute`, `unmute`, `say` and `close`: actions of the administrator on other clients.
 
 use super::services::CONTROL;
 use std::time::Duration;
@@ -83,7 +83,7 @@ impl Close {
     }
 }
 
-/// Has it done, and prints what was.
+/// Sends the request and prints the result.
 pub(crate) fn run(reach: &ConnectOptions, request: &str) -> Result<(), CliError> {
     if request.contains(char::is_control) {
         let what = request.escape_debug();

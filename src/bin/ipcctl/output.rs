@@ -1,4 +1,4 @@
-//! What goes to standard output and standard error, and whether anybody looks at it.
+//! Standard output and standard error, and whether they have a reader.
 
 use std::io::{self, ErrorKind, IsTerminal, Write};
 use std::os::fd::{AsFd, BorrowedFd};
@@ -10,7 +10,7 @@ use signal_hook::consts::SIGPIPE;
 
 use super::error::CliError;
 
-/// Writes a result. One that nobody gets is none; and who reads no further wants no more of them, nor a complaint.
+/// Writes a result. A failure is an error; if the reader is gone, the program ends silently.
 pub(crate) fn print(text: &str) -> Result<(), CliError> {
     let mut stdout = io::stdout().lock();
     let written = writeln!(stdout, "{text}").and_then(|()| stdout.flush());
@@ -25,22 +25,22 @@ pub(crate) fn print_json(value: &impl Serialize) -> Result<(), CliError> {
     print(&json::to_string(value))
 }
 
-/// For [`super::link::wait`]: that nobody reads standard output any more, which is known without writing to it. See [`unread`].
+/// For [`super::link::wait`]: detects without writing that standard output has no reader any more. See [`unread`].
 pub(crate) fn reader(stdout: &io::Stdout) -> (Option<BorrowedFd<'_>>, PollFlags) {
     (Some(stdout.as_fd()), PollFlags::empty())
 }
 
-/// What it means that nobody does.
+/// The error for that.
 pub(crate) fn unread() -> CliError {
     CliError::Signal(SIGPIPE)
 }
 
-/// Tells standard error. Nobody is left to be told that this could not be written.
+/// Writes to standard error. A failure is ignored, because there is no place left to report it.
 pub(crate) fn tell(text: &str) {
     let _ = writeln!(io::stderr(), "ipcctl: {text}");
 }
 
-/// Whether a person sits there: keys come in, and a screen shows what goes out.
+/// Whether input and output are a terminal.
 #[cfg(feature = "tui")]
 pub(crate) fn is_interactive() -> bool {
     io::stdin().is_terminal() && io::stdout().is_terminal() && !is_dumb()
@@ -53,7 +53,7 @@ pub(crate) fn has_colour() -> bool {
     io::stdout().is_terminal() && !is_dumb() && !is_unwanted
 }
 
-/// A terminal that would print what others obey.
+/// A terminal that would print control sequences.
 fn is_dumb() -> bool {
     std::env::var_os("TERM").is_some_and(|name| name == "dumb")
 }

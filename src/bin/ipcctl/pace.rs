@@ -1,22 +1,22 @@
-//! How fast datagrams may be sent so that a daemon answers all of them. Knows times alone.
+//! How fast datagrams may be sent so that a daemon answers all of them. Knows only times.
 
 use std::time::{Duration, Instant};
 
-/// What one answer takes of a sender's share (`answers_per_second`, ipcd.toml(5), unless it is changed there).
+/// The time for one answer, from the default of `answers_per_second` (ipcd.toml(5)).
 const ONE: Duration = Duration::from_millis(100);
 
-/// A share is ten seconds' answers; one less, for one datagram is faster on its way than another.
+/// The answers of ten seconds, minus one, because datagrams do not all travel at the same speed.
 const SHARE: Duration = Duration::from_millis(9900);
 
-/// A sender's share, as the daemon keeps it too.
+/// A sender's budget, as in the daemon.
 #[derive(Default)]
 pub(crate) struct Pace {
-    /// When it is whole again.
+    /// When the budget is full again.
     whole: Option<Instant>,
 }
 
 impl Pace {
-    /// Takes an answer from it; how long to wait before the request is sent.
+    /// Uses one answer of the budget; returns how long to wait before sending the request.
     pub(crate) fn take(&mut self, now: Instant) -> Duration {
         let whole = self.whole.map_or(now, |whole| whole.max(now)) + ONE;
         self.whole = Some(whole);

@@ -1,5 +1,5 @@
-//! Connecting to a host that has several addresses: the next one is tried when one has failed, and a quarter of a second
-//! later in any case (RFC 8305, section 5); the first that is there is taken. Knows no message.
+//! Connecting to a host with several addresses: the next address is tried when one has failed, or after a quarter of a second
+//! in any case (RFC 8305, section 5); the first connection wins. Knows no message.
 
 use std::io::{self, ErrorKind};
 use std::time::{Duration, Instant};
@@ -10,16 +10,16 @@ use rustix::io::Errno;
 
 use super::link::Link;
 
-/// How long an address is waited for before the next one is tried beside it.
+/// How long to wait for an address before trying the next one in parallel.
 const HEAD_START: Duration = Duration::from_millis(250);
 
-/// What was tried, and why it failed.
+/// A tried address, and why it failed.
 pub(crate) type Tried = Vec<(ResolvedEndpoint, io::Error)>;
 
-/// Connects to one of these; the others are given up. `deadline`: `None` waits for as long as the kernel does.
+/// Connects to one of these and gives up the others. `deadline`: `None` waits as long as the kernel does.
 ///
 /// # Errors
-/// Why each of them failed; those that the deadline has met are `TimedOut`.
+/// Why each of them failed; those still waiting at the deadline are `TimedOut`.
 pub(crate) fn connect(
     places: &[ResolvedEndpoint],
     deadline: Option<Instant>,
@@ -71,7 +71,7 @@ pub(crate) fn connect(
     }
 }
 
-/// Which of them has come to a decision.
+/// Waits until one of them succeeds or fails.
 fn wait(pending: &[(Link, ResolvedEndpoint)], until: Option<Instant>) -> Vec<bool> {
     let descriptors = pending.iter().map(|(link, _)| link.descriptors().1);
     let mut fds: Vec<PollFd<'_>> =
@@ -80,7 +80,7 @@ fn wait(pending: &[(Link, ResolvedEndpoint)], until: Option<Instant>) -> Vec<boo
     let left: Option<Timespec> = left.and_then(|left| left.try_into().ok());
     match poll(&mut fds, left.as_ref()) {
         Err(Errno::INTR) | Ok(_) => fds.iter().map(|fd| !fd.revents().is_empty()).collect(),
-        // What cannot be waited for is asked at once, and says why itself.
+        // One that cannot be polled is checked at once, and reports its own error.
         Err(_) => vec![true; pending.len()],
     }
 }

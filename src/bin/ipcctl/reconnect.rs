@@ -1,5 +1,5 @@
-//! A conversation that is begun again whenever it is lost: after half a second, then after twice as long each time. Knows
-//! no message, and no screen that shows how it is.
+//! A conversation that reconnects whenever it is lost: after half a second, then after twice as long each time. Knows
+//! no message and no screen.
 
 use super::connect;
 use std::time::{Duration, Instant};
@@ -15,39 +15,39 @@ const PAUSE_MIN: Duration = Duration::from_millis(500);
 /// The longest pause.
 const PAUSE_MAX: Duration = Duration::from_secs(30);
 
-/// A conversation, as far as it is there.
+/// A conversation, connected or not.
 pub(crate) struct Reconnecting {
     wanted: &'static ServiceSpec,
-    /// How long an answer may take; 0: for ever.
+    /// The timeout for an answer; 0: none.
     timeout: Duration,
-    /// The one that is there, or was.
+    /// The current or last conversation.
     conversation: Conversation,
     state: State,
-    /// The pause before the next try, should it be lost now.
+    /// The pause before the next try, if it is lost now.
     pause: Duration,
-    /// Nothing was heard since it was lost: that is told once, however often it is tried.
+    /// Nothing was received since the loss: it is reported only once, however often we try.
     is_loss_told: bool,
 }
 
 enum State {
-    /// Connected, or about to be. An answer that is waited for has this long.
+    /// Connected or connecting, with the deadline for an expected answer.
     Open { until: Option<Instant> },
-    /// Lost, and why; when it is tried again.
+    /// Lost: the reason, and the time of the next try.
     Lost { why: String, next: Instant },
 }
 
-/// What the deadline brought.
+/// The result of a deadline.
 pub(crate) enum Due {
-    /// It was not over yet, or it is still not there.
+    /// It has not passed yet, or there is still no connection.
     Nothing,
     /// An answer is overdue: see [`Reconnecting::lose`].
     Overdue(CliError),
-    /// A new one is begun: ask what it begins with.
+    /// A new connection was begun: send the first request.
     Begun,
 }
 
 impl Reconnecting {
-    /// Around one in which nothing is waited for.
+    /// Wraps a conversation without an expected answer.
     pub(crate) fn around(
         conversation: Conversation,
         wanted: &'static ServiceSpec,
@@ -57,43 +57,43 @@ impl Reconnecting {
         Reconnecting { wanted, timeout, conversation, state, pause: PAUSE_MIN, is_loss_told: false }
     }
 
-    /// What there is to speak with.
+    /// The conversation, if connected.
     pub(crate) fn conversation(&mut self) -> Option<&mut Conversation> {
         matches!(self.state, State::Open { .. }).then_some(&mut self.conversation)
     }
 
-    /// The conversation, to be ended by somebody else.
+    /// Returns the conversation, for the caller to end.
     pub(crate) fn into_conversation(self) -> Conversation {
         self.conversation
     }
 
-    /// Something answers there, but not the service.
+    /// The answer is not from the expected service.
     pub(crate) fn not_there(&self, name: &str, line: &str) -> CliError {
         self.conversation.not_there(name, line)
     }
 
-    /// Where it is, or was.
+    /// Its current or last place.
     pub(crate) fn place(&self) -> &ipcd::endpoint::ResolvedEndpoint {
         &self.conversation.place
     }
 
-    /// Whether something was heard since it was begun, and it is there.
+    /// Whether it is connected and something was received.
     pub(crate) fn is_in(&self) -> bool {
         !self.is_loss_told
     }
 
-    /// What a status line says of it: why it is not there, or else what else there is to say.
+    /// The text for a status line: why it is not connected, or otherwise the given text.
     pub(crate) fn trouble_or(&self, note: Option<&str>) -> Option<String> {
         let trying = (!self.is_in()).then(|| "not connected: trying".to_owned());
         self.waiting().or(trying).or_else(|| note.map(str::to_owned))
     }
 
-    /// Why it is not there, and when it is tried again, if it is waited for.
+    /// Why it is not connected, and when the next try is, while waiting for it.
     pub(crate) fn waiting(&self) -> Option<String> {
         match &self.state {
             State::Lost { why, next } => {
                 let left = next.saturating_duration_since(Instant::now());
-                // Rounded up: at 0 it is tried.
+                // Rounded up: at 0 the next try begins.
                 let seconds = left.as_millis().div_ceil(1000);
                 Some(format!("{why}; next try in {seconds} s, Enter: now"))
             }
@@ -101,7 +101,7 @@ impl Reconnecting {
         }
     }
 
-    /// When [`Reconnecting::waiting`] says something else.
+    /// When the text of [`Reconnecting::waiting`] changes.
     pub(crate) fn next_second(&self) -> Option<Instant> {
         match &self.state {
             State::Lost { next, .. } => {
@@ -112,7 +112,7 @@ impl Reconnecting {
         }
     }
 
-    /// Somebody wants it tried at once, if it is waited for.
+    /// Tries at once, if it is waiting for the next try.
     pub(crate) fn try_now(&mut self) {
         if let State::Lost { next, .. } = &mut self.state {
             *next = Instant::now();
@@ -127,7 +127,7 @@ impl Reconnecting {
         }
     }
 
-    /// Says something that has to be answered in time. Without a conversation nothing is said.
+    /// Sends a line that must be answered in time. Does nothing without a connection.
     pub(crate) fn ask(&mut self, line: &str) {
         if let State::Open { until } = &mut self.state {
             self.conversation.say(line);
@@ -135,7 +135,7 @@ impl Reconnecting {
         }
     }
 
-    /// What was asked is answered; whether it had been lost before.
+    /// The answer has arrived; returns whether the connection had been lost before.
     pub(crate) fn handle_answer(&mut self) -> bool {
         if let State::Open { until } = &mut self.state {
             *until = None;
@@ -144,10 +144,10 @@ impl Reconnecting {
         std::mem::replace(&mut self.is_loss_told, false)
     }
 
-    /// It is no more; whether that is news.
+    /// The connection is lost; returns whether this is news.
     pub(crate) fn lose(&mut self, why: String) -> bool {
         self.conversation.hang_up();
-        // Where it is stands elsewhere.
+        // The place is shown elsewhere.
         let place = format!("{}: ", self.conversation.place);
         let why = why.strip_prefix(&place).map(str::to_owned).unwrap_or(why);
         self.state = State::Lost { why, next: Instant::now() + self.pause };
@@ -155,7 +155,7 @@ impl Reconnecting {
         !std::mem::replace(&mut self.is_loss_told, true)
     }
 
-    /// Tries again, if it is time for that.
+    /// Tries again, if it is time.
     pub(crate) fn handle_deadline(&mut self) -> Due {
         if self.deadline().is_none_or(|deadline| deadline > Instant::now()) {
             return Due::Nothing;

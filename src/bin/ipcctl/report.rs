@@ -1,4 +1,4 @@
-//! `ipcctl report`: this machine's figures, again and again.
+//! `ipcctl report`: sends this machine's figures repeatedly.
 
 use super::services::STATS;
 use std::time::{Duration, Instant};
@@ -15,13 +15,13 @@ use super::figures::{self, Figures};
 use super::output;
 
 /// What `report` and `top` speak to.
-/// More often, a report would measure little but itself.
+/// With shorter intervals, a report would measure mostly itself.
 pub(crate) const EVERY_MIN: Duration = Duration::from_millis(100);
 
-/// What the processors did is told of this time at least; the first report waits for it.
+/// The shortest time for the processors' figures; the first report waits for it.
 const FIRST: Duration = Duration::from_millis(500);
 
-/// The longest pause before a lost daemon is tried again.
+/// The longest pause between two tries to reach a lost daemon.
 const PAUSE_MAX: Duration = Duration::from_secs(30);
 
 /// Report this machine's processor, memory, load, disk and network, with psutil's names
@@ -52,7 +52,7 @@ pub(crate) struct Arguments {
     dry_run: bool,
 }
 
-/// A time between two reports, or two looks.
+/// The time between two reports or updates.
 pub(crate) fn every(text: &str) -> Result<Duration, String> {
     let span = humantime::parse_duration(text).map_err(|error| error.to_string())?;
     match span >= EVERY_MIN {
@@ -68,11 +68,11 @@ fn machine(text: &str) -> Result<String, String> {
     }
 }
 
-/// The daemon, as far as it is there.
+/// The connection to the daemon, if any.
 enum Daemon {
     Unwanted,
     There(Conversation),
-    /// Since it was lost it has been tried with this pause, and will be next then.
+    /// After a loss: the pause between tries, and the time of the next one.
     Lost {
         pause: Duration,
         next: Instant,
@@ -102,19 +102,19 @@ pub(crate) fn run(reach: &ConnectOptions, arguments: &Arguments) -> Result<(), C
         let is_last = count == Some(reported);
         let outcome = daemon.report(reach, &report, is_last);
         match outcome {
-            // Somebody waits for this one.
+            // The user waits for this report.
             Err(trouble) if is_last => return Err(trouble),
             Err(trouble @ CliError::Refused(_)) => return Err(trouble),
             Err(trouble) => daemon.lose(&trouble, arguments.every),
             Ok(()) if is_last => return Ok(()),
             Ok(()) => {}
         }
-        // A machine that slept does not catch up.
+        // After a sleep, the machine does not catch up.
         due = (due + arguments.every).max(Instant::now());
     }
 }
 
-/// Connects, and makes sure that it is stats: multiply, for one, receives data just as well.
+/// Connects, and makes sure that it is stats: multiply, for example, also answers `Data received`.
 pub(crate) fn begin(reach: &ConnectOptions) -> Result<Conversation, CliError> {
     let mut conversation = Conversation::begin(reach, &STATS)?.in_json();
     conversation.say("help");
@@ -125,10 +125,10 @@ pub(crate) fn begin(reach: &ConnectOptions) -> Result<Conversation, CliError> {
     }
 }
 
-/// What a reply means that is not the one hoped for.
+/// The meaning of an unexpected reply.
 pub(crate) fn complaint(conversation: &Conversation, reply: &str) -> CliError {
     match reply.strip_prefix("Error: ") {
-        // Said to who was there too long, or came when too many were: it may be different next time.
+        // Idle for too long, or too many connections: the next try may succeed.
         Some(error) if error.starts_with("idle for") || error.starts_with("too many connections") => {
             CliError::Failed(format!("{}: {error}", conversation.place))
         }
@@ -142,12 +142,12 @@ pub(crate) fn gone(conversation: &Conversation) -> CliError {
 }
 
 impl Daemon {
-    /// Waits; a daemon that goes away meanwhile is noticed by the next report.
+    /// Waits; the next report notices if the daemon went away meanwhile.
     fn wait(&mut self, due: Instant) {
         std::thread::sleep(due.saturating_duration_since(Instant::now()));
     }
 
-    /// Sends a report, to a daemon that may have come back.
+    /// Sends a report, and reconnects if necessary.
     fn report(&mut self, reach: &ConnectOptions, report: &str, is_last: bool) -> Result<(), CliError> {
         if let Daemon::Lost { next, .. } = self {
             if *next > Instant::now() && !is_last {
@@ -165,7 +165,7 @@ impl Daemon {
         }
     }
 
-    /// Says once that it is gone; each pause before another try is twice as long as the last.
+    /// Reports the loss once; each pause before another try is twice as long as the last.
     fn lose(&mut self, trouble: &CliError, every: Duration) {
         let pause = match self {
             Daemon::Lost { pause, .. } => (*pause * 2).min(PAUSE_MAX.max(every)),

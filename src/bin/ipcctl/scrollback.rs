@@ -1,5 +1,5 @@
-//! What was heard, as rows of a width: broken at white space, the newest at the bottom, and standing still while
-//! somebody reads further up. Knows columns; has never drawn one.
+//! The received lines as rows of a given width: wrapped at white space, the newest at the bottom, and not moving while
+//! the user reads further up. Knows columns, but does not draw.
 
 use std::borrow::Cow;
 use std::collections::VecDeque;
@@ -8,22 +8,22 @@ use std::ops::Range;
 use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-/// Lines kept: a long day in a lively room, a minute of a busy daemon.
+/// The most lines: a long day in a lively room, a minute of a busy daemon.
 const LINES_MAX: usize = 10_000;
 
-/// The text kept, in bytes, should lines be long: an ordinary one has a hundred.
+/// The most text in bytes, if lines are long: a typical line has a hundred.
 const BYTES_MAX: usize = 16 << 20;
 
-/// On a narrower screen there is no room for stamps.
+/// On a narrower screen times are not shown.
 const STAMPED_COLUMNS_MIN: usize = 40;
 
-/// A line, and what it is for how it looks: `K` is its owner's business.
+/// A line, and its kind `K` for the display.
 pub(crate) struct Line<K> {
     pub(crate) kind: K,
     pub(crate) text: String,
-    /// What stands before its first row, where there is room.
+    /// The time before its first row, if there is space.
     pub(crate) stamp: String,
-    /// Rows that it takes at the width it was drawn with last.
+    /// Its number of rows at the last width.
     rows: usize,
 }
 
@@ -35,11 +35,11 @@ pub(crate) struct Scrollback<K> {
     rows: usize,
     /// Rows below the view.
     below: usize,
-    /// The view stands still even at the end: lines that came since then.
+    /// The view is held even at the end: the number of lines since then.
     held: Option<usize>,
-    /// How wide a stamp is with the space behind it; 0: there are none.
+    /// The width of a time with the space after it; 0: no times.
     indent: usize,
-    /// The size it was drawn with last, in columns and rows.
+    /// The last size, in columns and rows.
     columns: usize,
     height: usize,
 }
@@ -60,12 +60,12 @@ impl<K> Default for Scrollback<K> {
 }
 
 impl<K> Scrollback<K> {
-    /// One whose lines have stamps so wide; their texts are indented by that on a screen that is wide enough.
+    /// A scrollback whose lines have times of this width; texts are indented by it if the screen is wide enough.
     pub(crate) fn stamped(columns: usize) -> Scrollback<K> {
         Scrollback { indent: columns + 1, ..Scrollback::default() }
     }
 
-    /// How far texts are indented on a screen so wide.
+    /// The indent of texts on a screen of this width.
     pub(crate) fn indent(&self, columns: usize) -> usize {
         if columns >= STAMPED_COLUMNS_MIN { self.indent } else { 0 }
     }
@@ -75,7 +75,7 @@ impl<K> Scrollback<K> {
     }
 
     pub(crate) fn push_at(&mut self, stamp: String, kind: K, text: String) {
-        // What the terminal would make of a tab is its own business.
+        // The width of a tab on the terminal is unknown.
         let text = drawable(&text.replace('\t', "    ")).into_owned();
         let rows = rows(&text, self.columns - self.indent(self.columns)).len();
         self.held = self.held.map(|lines| lines + 1);
@@ -98,7 +98,7 @@ impl<K> Scrollback<K> {
         self.stay_inside();
     }
 
-    /// Not beyond the first row; but what came since the view is held does not fill it up.
+    /// Not beyond the first row; lines that came while the view is held do not fill it.
     fn stay_inside(&mut self) {
         let came = self.lines.iter().rev().take(self.held.unwrap_or(0)).map(|line| line.rows).sum();
         self.below = self.below.min(self.rows.saturating_sub(self.height).max(came));
@@ -109,7 +109,7 @@ impl<K> Scrollback<K> {
         self.below = 0;
     }
 
-    /// Lets the view stand still wherever it is, or go with the newest when it is at the end.
+    /// Holds the view where it is, or lets it follow the newest lines at the end.
     pub(crate) fn hold(&mut self, is_held: bool) {
         self.held = is_held.then_some(0);
     }
@@ -119,7 +119,7 @@ impl<K> Scrollback<K> {
         self.below
     }
 
-    /// The rows to show in this space, from the top: which line, and which bytes of it.
+    /// The rows to show in this space, from the top: a line, and a range of its bytes.
     pub(crate) fn view(&mut self, columns: usize, height: usize) -> Vec<(&Line<K>, Range<usize>)> {
         self.fit(columns);
         self.height = height;
@@ -143,7 +143,7 @@ impl<K> Scrollback<K> {
         view
     }
 
-    /// Takes another width; the last line in the view stays there.
+    /// Changes the width; the last visible line stays visible.
     fn fit(&mut self, columns: usize) {
         if self.columns == columns {
             return;
@@ -165,9 +165,8 @@ impl<K> Scrollback<K> {
     }
 }
 
-/// As it can be drawn on any terminal. What is one character to people is, on some, as wide as all that it is made of (a
-/// family, a coloured hand), and what others draw there would be in the wrong place, and stay. Its first character
-/// stands for it.
+/// A text that any terminal can draw. Terminals disagree on the width of multi-part characters (a family, a coloured
+/// hand), so the rest of the row would be in the wrong place. Only their first part is drawn.
 pub(crate) fn drawable(text: &str) -> Cow<'_, str> {
     if text.is_ascii() {
         return Cow::Borrowed(text);
@@ -176,20 +175,20 @@ pub(crate) fn drawable(text: &str) -> Cow<'_, str> {
     let is_alike =
         |grapheme: &str| grapheme.width() == grapheme.chars().map(|c| c.width().unwrap_or(0)).sum::<usize>();
     let drawn = |grapheme| if is_alike(grapheme) { grapheme } else { &grapheme[..first(grapheme)] };
-    // What is typed comes in pieces: a joiner whose other side is still to come would take whatever is drawn next.
+    // Input comes in pieces: a joiner whose second part is still missing would join the next drawn character.
     let is_drawn = |c: &char| !matches!(c, '\u{200d}' | '\u{fe0e}' | '\u{fe0f}');
     Cow::Owned(text.graphemes(true).flat_map(|grapheme| drawn(grapheme).chars()).filter(is_drawn).collect())
 }
 
-/// Where a text is broken: at the last white space that fits, inside a word that is wider than a row.
+/// Where to wrap a text: at the last white space that fits, or inside a word that is wider than a row.
 pub(crate) fn rows(text: &str, columns: usize) -> Vec<Range<usize>> {
     let mut rows = Vec::new();
     let (mut start, mut width) = (0, 0);
-    // Behind the last white space of this row, and the width up to there.
+    // After the last white space of this row, and the width up to there.
     let mut gap: Option<(usize, usize)> = None;
     for (at, grapheme) in text.grapheme_indices(true) {
         let wide = grapheme.width();
-        // A row has a character at least, be the terminal ever so narrow; a space at its end takes no room.
+        // A row has at least one character, however narrow the terminal is; a space at its end takes no column.
         if width + wide > columns && at > start && grapheme != " " {
             let (end, before) = gap.take().unwrap_or((at, width));
             rows.push(start..end);

@@ -1,4 +1,4 @@
-//! `ipcctl greet` and `ipcctl hello`: one sentence for another.
+//! `ipcctl greet` and `ipcctl hello`: one message, one answer.
 
 use clap::Args;
 use serde_json::json;
@@ -9,7 +9,7 @@ use super::error::CliError;
 use super::output;
 use super::services::ServiceSpec;
 
-/// What is said, and how the answer starts.
+/// The message to send, and the beginning of the answer.
 pub(crate) struct Exchange {
     wanted: ServiceSpec,
     says: &'static str,

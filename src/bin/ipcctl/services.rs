@@ -1,14 +1,14 @@
-//! What ipcctl wants of a daemon: the services, and where each is usually found.
+//! The services that ipcctl uses, and where to find them.
 
-/// What is wanted of a daemon.
+/// A service of a daemon.
 pub(crate) struct ServiceSpec {
     /// Its name on the mux.
     pub(crate) name: &'static str,
-    /// Its usual TCP port, where a daemon without a Unix socket is looked for.
+    /// Its usual TCP port, to find a daemon without a Unix socket.
     pub(crate) port: Option<u16>,
-    /// Whether a request and its reply are all of it, so that no connection is needed.
+    /// Whether it consists of a request and its reply, so that datagrams are enough.
     pub(crate) datagrams: bool,
-    /// Whether it can be had through a pair of FIFOs.
+    /// Whether it works over a pair of FIFOs.
     pub(crate) fifo: bool,
 }
 

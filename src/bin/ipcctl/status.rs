@@ -1,4 +1,4 @@
-//! `ipcctl status`: what the daemon is and does, as tables.
+//! `ipcctl status`: the state of the daemon, as tables.
 
 use super::services::STATUS;
 use clap::Args;
@@ -11,7 +11,7 @@ use super::error::CliError;
 use super::output;
 use super::tables::show;
 
-/// The schema that is understood here.
+/// The supported schema.
 const SCHEMA: u64 = 1;
 
 /// Print the state of the daemon: services, endpoints, connections
@@ -24,7 +24,7 @@ pub(crate) struct Arguments {
 
 pub(crate) fn run(reach: &ConnectOptions, arguments: &Arguments) -> Result<(), CliError> {
     let mut daemon = Conversation::begin(reach, &STATUS)?.in_json();
-    // On the mux the choice is the question.
+    // On the mux, selecting the service is the request.
     if reach.direct || !daemon::is_mux(&daemon.place, STATUS.name) {
         daemon.say(STATUS.name);
     }
@@ -35,7 +35,7 @@ pub(crate) fn run(reach: &ConnectOptions, arguments: &Arguments) -> Result<(), C
     output::print(&if arguments.json { line } else { show(&report) })
 }
 
-/// A report, if the line is one.
+/// Parses a line as a report.
 pub(crate) fn read(daemon: &Conversation, line: &str) -> Result<Value, CliError> {
     if let Some(error) = line.strip_prefix("Error: ") {
         return Err(CliError::Refused(vec![error.to_owned()]));

@@ -1,4 +1,4 @@
-//! A status report as tables, whatever the daemon has put into it. Knows no connection.
+//! A status report as tables, whatever its contents. Knows no connection.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::loop_latency::Turns;
 
-/// The report for a person: what one came for first, and how the loop turns last.
+/// The report for people: the most important first, the event loop last.
 pub(crate) fn show(report: &Value) -> String {
     let list = |name: &str| report[name].as_array().map(Vec::as_slice).unwrap_or_default().iter();
     let connections = list("connections").count();
@@ -70,7 +70,7 @@ pub(crate) fn show(report: &Value) -> String {
     text + &table(["TURN UP TO", "TURNS", ""], turns.rows())
 }
 
-/// What came of the last reload.
+/// The outcome of the last reload.
 fn reload(last: &Value) -> String {
     match last["ok"].as_bool() {
         None => "no reload yet".to_owned(),
@@ -79,7 +79,7 @@ fn reload(last: &Value) -> String {
     }
 }
 
-/// A line for each service that has had any: what went wrong, by kind.
+/// A line for each service with errors, by kind.
 fn troubles<'a>(services: impl Iterator<Item = &'a Value>) -> String {
     let mut text = String::new();
     for one in services {
@@ -102,12 +102,12 @@ fn troubles<'a>(services: impl Iterator<Item = &'a Value>) -> String {
     if text.is_empty() { text } else { format!("\n\nErrors and refusals by kind:{text}") }
 }
 
-/// A value as a cell; what is not known is a dash.
+/// A value as a cell; a dash if unknown.
 fn cell(value: &Value) -> String {
     match value {
         Value::Null => "-".to_owned(),
         Value::String(text) => clean(text.as_bytes()),
-        // Within a list or an object JSON escapes less than a terminal obeys.
+        // In lists and objects, JSON leaves some characters unescaped that a terminal acts on.
         other => clean(other.to_string().as_bytes()),
     }
 }
@@ -126,14 +126,14 @@ fn span(value: &Value) -> String {
     humantime::format_duration(Duration::from_secs(seconds as u64)).to_string()
 }
 
-/// Rows under their heads, behind an empty line; numbers stand at the right.
+/// Rows under their headings, after an empty line; numbers are right-aligned.
 fn table<const N: usize>(heads: [&str; N], rows: Vec<[String; N]>) -> String {
     let width = |at: usize| {
         let cells = rows.iter().map(|row| row[at].chars().count());
         cells.chain([heads[at].len()]).max().unwrap_or(0)
     };
     let widths: [usize; N] = std::array::from_fn(width);
-    // With a unit, too: 1.2 KiB.
+    // Also with a unit: 1.2 KiB.
     let starts = |cell: &str| cell.starts_with(|c: char| c.is_ascii_digit());
     let units = |cell: &str| cell.ends_with(" B") || cell.ends_with("iB");
     let digits = |cell: &str| cell.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');

@@ -1,4 +1,4 @@
-//! `ipcctl talk`, and what it has in common with chat: a screen on a terminal, a line filter elsewhere.
+//! `ipcctl talk`, and its common part with chat: a screen on a terminal, a line filter elsewhere.
 
 use super::chat_protocol::Speech;
 use super::connect::ConnectOptions;
@@ -10,7 +10,7 @@ pub(crate) fn run(reach: &ConnectOptions) -> Result<(), CliError> {
     hold(reach, Speech::Talk, Lines::AsTheyAre)
 }
 
-/// `lines`: what is meant by those of standard input, where there is no screen.
+/// `lines`: the meaning of lines from standard input without a screen.
 pub(crate) fn hold(reach: &ConnectOptions, speech: Speech, lines: Lines) -> Result<(), CliError> {
     #[cfg(feature = "tui")]
     if super::output::is_interactive() {

@@ -1,4 +1,4 @@
-//! What `--to` names: an endpoint as the configuration writes it, or a host by its name, whose addresses are looked up.
+//! The argument of `--to`: an endpoint as in the configuration, or a host name to look up.
 
 use std::fmt;
 use std::net::{SocketAddr, ToSocketAddrs};
@@ -15,10 +15,10 @@ use super::error::words;
 /// The longest host name, in bytes (RFC 1035, section 2.3.4).
 const NAME_BYTES_MAX: usize = 253;
 
-/// Addresses of one name that are tried: more than any host is reached by.
+/// The most addresses of one name to try: more than any host needs.
 const ADDRESSES_MAX: usize = 16;
 
-/// What is asked, and how it is written.
+/// The target, and its text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Target {
     Endpoint(Endpoint),
@@ -39,9 +39,9 @@ pub(crate) enum Transport {
 impl FromStr for Target {
     type Err = String;
 
-    /// Reads one; the error says what is wrong and what would be right, without repeating the text.
+    /// Parses a target; the error says what is wrong and what would be right, without repeating the text.
     fn from_str(text: &str) -> Result<Target, String> {
-        // What people type first: localhost:33000.
+        // Most people first type localhost:33000.
         let full = match text.contains("://") || text.starts_with(['/', '%', '.']) || !text.contains(':') {
             true => text.to_owned(),
             false => format!("tcp://{text}"),
@@ -72,8 +72,8 @@ impl FromStr for Target {
     }
 }
 
-/// Whether a host can be called so: labels of letters, digits, hyphens and underscores, with a dot between two. One that
-/// looks like an address and is none is no name either.
+/// Whether this is a valid host name: labels of letters, digits, hyphens and underscores, separated by dots. An
+/// invalid address is not a host name either.
 fn is_name(text: &str) -> bool {
     let is_label = |label: &str| {
         (1..=63).contains(&label.len())
@@ -99,10 +99,10 @@ impl fmt::Display for Target {
 }
 
 impl Target {
-    /// The places that it stands for, in the order in which they are to be tried.
+    /// The places to try, in order.
     ///
     /// # Errors
-    /// The name is not known, or nobody could say so before the deadline.
+    /// The name is unknown, or the lookup timed out.
     pub(crate) fn places(&self, deadline: Option<Instant>) -> Result<Vec<ResolvedEndpoint>, CliError> {
         let (transport, name, port) = match self {
             Target::Endpoint(endpoint) => {
@@ -122,14 +122,14 @@ impl Target {
     }
 }
 
-/// The addresses of a host, each once. The system's resolver has no bound on how long it takes: it runs in a thread of its
-/// own, which is left alone when the time is over.
+/// The addresses of a host, without duplicates. The system's resolver has no timeout: it runs in its own thread,
+/// which is abandoned at the deadline.
 fn look_up(name: &str, port: u16, deadline: Option<Instant>) -> Result<Vec<SocketAddr>, CliError> {
     let (sender, answer) = channel();
     let asked = name.to_owned();
     let resolver = std::thread::Builder::new().name("resolver".to_owned());
     let started = resolver.spawn(move || {
-        // Nobody hears it who has given up.
+        // After a timeout, nobody receives this.
         let _ = sender.send((asked.as_str(), port).to_socket_addrs().map(Vec::from_iter));
     });
     started.map_err(|error| CliError::Failed(format!("{name}: {}", words(&error))))?;
@@ -161,7 +161,7 @@ fn look_up(name: &str, port: u16, deadline: Option<Instant>) -> Result<Vec<Socke
     }
 }
 
-/// What the resolver says, without the words that it is one.
+/// The resolver's error, without its prefix.
 fn reason(error: &std::io::Error) -> String {
     let text = words(error);
     let text = text.strip_prefix("failed to lookup address information: ").unwrap_or(&text);

@@ -1,4 +1,4 @@
-//! The terminal: drawn on, given back whenever the program stops or ends, and everything that can happen while it is ours.
+//! The terminal: drawing, restoring it whenever the program stops or ends, and all events while we have it.
 
 use std::io::{self, BufWriter, Read, Stdout, Write};
 use std::mem::ManuallyDrop;
@@ -23,33 +23,33 @@ use super::daemon::Conversation;
 use super::error::CliError;
 use super::{link, tty};
 
-/// What a picture takes at most, roughly: a large screen, all of it new.
+/// The rough maximum size of a frame: a large screen, all of it new.
 const FRAME_BYTES: usize = 64 << 10;
 
-/// What happened.
+/// An event.
 pub(crate) enum Happening {
     /// A key.
     Key(KeyEvent),
-    /// Text that was pasted, as it was.
+    /// Pasted text, unchanged.
     Paste(String),
-    /// The wheel was turned: so many rows up, or down if negative.
+    /// The mouse wheel: this many rows up, or down if negative.
     Wheel(isize),
-    /// The screen has another size, or is ours again: draw again.
+    /// The screen was resized or regained: redraw.
     Redraw,
-    /// The conversation had a turn: look at what was heard, and whether it is over.
+    /// The conversation had a turn: check for lines, and for its end.
     Daemon(Result<(), CliError>),
-    /// The time asked for has come.
+    /// The deadline has passed.
     Due,
 }
 
-/// Rows that a notch of the wheel moves.
+/// Rows for one notch of the wheel.
 const WHEEL_ROWS: isize = 3;
 
-/// The whole screen, ours until this is dropped; a panic gives it back before it says anything.
+/// The whole screen, until this is dropped; a panic restores the terminal before its message.
 pub(crate) struct Screen {
-    /// Never dropped: its destructor shows the cursor, which we do, and panics if the terminal is gone.
+    /// Never dropped: its destructor shows the cursor, which we do ourselves, and panics if the terminal is gone.
     terminal: ManuallyDrop<Terminal<CrosstermBackend<BufWriter<Stdout>>>>,
-    /// As drawn last.
+    /// The last frame.
     area: Rect,
     keys: Receiver<io::Result<Event>>,
     /// A byte for each key.
@@ -57,7 +57,7 @@ pub(crate) struct Screen {
     /// A byte for each signal that ends the program.
     signal_bell: UnixStream,
     signal: Arc<AtomicUsize>,
-    /// A byte for each time that the program goes on after it was stopped.
+    /// A byte each time the program continues after a stop.
     wake_bell: UnixStream,
 }
 
@@ -75,7 +75,7 @@ impl Screen {
         ringer.set_nonblocking(true)?;
         let signal = Arc::default();
         for number in [SIGTERM, SIGINT, SIGHUP, SIGQUIT] {
-            // Which one first, then the bell: handlers run in the order of their registration.
+            // First the signal's number, then the wake-up: handlers run in the order of their registration.
             signal_hook::flag::register_usize(number, Arc::clone(&signal), number as usize)?;
             signal_hook::low_level::pipe::register(number, ringer.try_clone()?)?;
         }
@@ -91,19 +91,19 @@ impl Screen {
         tty::take()?;
         let area = area()?;
         let options = TerminalOptions { viewport: Viewport::Fixed(area) };
-        // One write for a picture: nobody sees half of it.
+        // One write for each frame, so that a partial frame is never visible.
         let stdout = BufWriter::with_capacity(FRAME_BYTES, io::stdout());
         let terminal = ManuallyDrop::new(Terminal::with_options(CrosstermBackend::new(stdout), options)?);
         let (keys, key_bell) = keyboard()?;
         Ok(Screen { terminal, area, keys, key_bell, signal_bell, signal, wake_bell })
     }
 
-    /// Draws; only what has changed is written.
+    /// Draws a frame; only changes are written.
     pub(crate) fn draw(&mut self, view: impl FnOnce(&mut Frame<'_>)) -> Result<(), CliError> {
         self.fit().and_then(|()| self.terminal.draw(view).map(|_| ())).map_err(|error| failed(&error))
     }
 
-    /// Takes the size that the terminal has now.
+    /// Updates to the current size of the terminal.
     fn fit(&mut self) -> io::Result<()> {
         let area = area()?;
         if area != self.area {
@@ -113,24 +113,24 @@ impl Screen {
         Ok(())
     }
 
-    /// Stops the program, as Ctrl-Z does elsewhere, and goes on when it is woken.
+    /// Stops the program, as Ctrl-Z does elsewhere, and continues when it is resumed.
     fn suspend(&mut self) -> io::Result<()> {
         tty::give_back();
-        // All of the group, as the terminal would have done: a script that waits for us is stopped as well, and the shell
-        // notices. Where no shell could wake us the kernel lets it have no effect.
+        // The whole process group, as the terminal would do: a script that waits for us is stopped too, and the shell
+        // notices. If no shell could resume us, the kernel ignores this.
         kill_current_process_group(Signal::TSTP)?;
         self.resume()
     }
 
-    /// The terminal is ours again, whatever was done to it meanwhile.
+    /// Takes over the terminal again, whatever was done to it meanwhile.
     fn resume(&mut self) -> io::Result<()> {
         tty::take()?;
         self.area = area()?;
-        // All of the next picture is drawn.
+        // The next frame is drawn completely.
         self.terminal.resize(self.area)
     }
 
-    /// Waits for the next thing to happen: on the terminal, in the conversation if there is one, or the deadline.
+    /// Waits for the next event: on the terminal, in the conversation if there is one, or the deadline.
     /// A signal that ends the program is [`CliError::Signal`]; hand it on.
     pub(crate) fn next(
         &mut self,
@@ -142,7 +142,7 @@ impl Screen {
             let [from, to] = daemon.as_ref().map_or(nothing, |daemon| daemon.interest());
             let key = (Some(self.key_bell.as_fd()), PollFlags::IN);
             let signal = (Some(self.signal_bell.as_fd()), PollFlags::IN);
-            // Its end is told without being asked for; the keyboard's thread would not notice.
+            // POLLHUP is always reported; the keyboard's thread would not notice the end.
             let stdin = io::stdin();
             let hangup = (Some(stdin.as_fd()), PollFlags::empty());
             let wake = (Some(self.wake_bell.as_fd()), PollFlags::IN);
@@ -201,7 +201,7 @@ fn is_suspend(key: KeyEvent) -> bool {
         && key.kind != KeyEventKind::Release
 }
 
-/// The size of what we write to. (Left to itself, crossterm would ask the controlling terminal, which may be another.)
+/// The size of the output terminal. (crossterm would use the controlling terminal, which may be a different one.)
 fn area() -> io::Result<Rect> {
     let size = rustix::termios::tcgetwinsize(io::stdout())?;
     // A terminal that does not know its size says 0.
@@ -209,7 +209,7 @@ fn area() -> io::Result<Rect> {
     Ok(Rect::new(0, 0, or(size.ws_col, 80), or(size.ws_row, 24)))
 }
 
-/// Reads the keyboard in a thread, since crossterm can only wait for it alone; each event rings the bell.
+/// Reads the keyboard in a thread, because crossterm can only wait for the keyboard; each event wakes the main thread.
 fn keyboard() -> io::Result<(Receiver<io::Result<Event>>, UnixStream)> {
     let (bell, mut ringer) = UnixStream::pair()?;
     let (sender, keys) = mpsc::sync_channel(64);

@@ -1,5 +1,5 @@
-//! The terminal's settings and modes: taken for a screen, given back, and taken again as often as the program is stopped and
-//! goes on. Knows no picture. (crossterm's own raw mode is entered once: it would not notice that a shell has changed the
+//! The terminal's settings and modes: set for a screen, restored, and set again whenever the program is stopped and
+//! resumed. Does not draw. (crossterm enters raw mode only once, so it would not notice that a shell has changed the
 //! settings meanwhile.)
 
 use std::io::{self, Write};
@@ -10,22 +10,22 @@ use crossterm::terminal::{EnterAlternateScreen, LeaveAlternateScreen};
 use crossterm::{cursor, queue};
 use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
 
-/// Buttons of the mouse, among them its wheel, as text (xterm's modes 1000 and 1006); crossterm's own would also send each
+/// Mouse buttons, including the wheel, as text (xterm's modes 1000 and 1006); crossterm's own setting would also send each
 /// move.
 const ENABLE_WHEEL: &str = "\x1b[?1000h\x1b[?1006h";
 const DISABLE_WHEEL: &str = "\x1b[?1006l\x1b[?1000l";
 
-/// The settings that we found, while it is ours.
+/// The original settings, while we have the terminal.
 static FOUND: Mutex<Option<Termios>> = Mutex::new(None);
 
 fn found() -> std::sync::MutexGuard<'static, Option<Termios>> {
     FOUND.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Takes the terminal, or takes it again. In the background this stops the program, as any who writes there (SIGTTOU).
+/// Takes over the terminal, also again. In the background this stops the program, like any write to the terminal (SIGTTOU).
 ///
 /// # Errors
-/// Those of the terminal, one that is gone included.
+/// Those of the terminal, also if it is gone.
 pub(crate) fn take() -> io::Result<()> {
     let stdin = io::stdin();
     let settings = {
@@ -45,7 +45,7 @@ pub(crate) fn take() -> io::Result<()> {
     stdout.flush()
 }
 
-/// Gives the terminal back as it was. One that is gone, or was not taken, needs nothing.
+/// Restores the terminal. Does nothing if it is gone or was not taken over.
 pub(crate) fn give_back() {
     let Some(settings) = found().take() else { return };
     let mut stdout = io::stdout().lock();

@@ -1,21 +1,21 @@
-//! What Tab makes of the words before the cursor: a command, or a member's name. Knows no key and no screen.
+//! Tab completion of the words before the cursor: a command, or a member's name. Knows no key and no screen.
 
-/// What the room knows to do; a blank behind one that needs words.
+/// The room's commands; those that need a text end with a blank.
 const COMMANDS: [&str; 5] = ["/help", "/me ", "/msg ", "/quit", "/who"];
 
-/// The ways to go on, one after the other.
+/// The candidates, shown one after the other.
 #[derive(Default)]
 pub(crate) struct Completion {
-    /// Where it begins, in bytes.
+    /// Where the completed text begins, in bytes.
     from: usize,
     ways: Vec<String>,
     next: usize,
-    /// What stands before the cursor if nothing else was typed since.
+    /// The text before the cursor if nothing else was typed since.
     shown: String,
 }
 
 impl Completion {
-    /// What to put in the place of everything from there to the cursor; `None`: nothing begins so.
+    /// The replacement for everything from there to the cursor; `None`: no candidate matches.
     pub(crate) fn next<'n>(
         &mut self,
         before: &str,
@@ -32,7 +32,7 @@ impl Completion {
     }
 }
 
-/// Where the words begin that something begins with, and all that does.
+/// Where the matching words begin, and all candidates for them.
 fn ways(before: &str, names: &[&str]) -> Option<(usize, Vec<String>)> {
     if before.starts_with('/') && !before.contains(' ') {
         let ways: Vec<String> = COMMANDS
@@ -42,7 +42,7 @@ fn ways(before: &str, names: &[&str]) -> Option<(usize, Vec<String>)> {
             .collect();
         return Some((0, ways)).filter(|(_, ways)| !ways.is_empty());
     }
-    // A name may have spaces in it: the longest that is meant begins furthest to the left.
+    // A name may contain spaces: the longest match begins furthest to the left.
     let starts = std::iter::once(0).chain(before.match_indices(' ').map(|(at, _)| at + 1));
     for from in starts {
         let begun = before[from..].to_lowercase();

@@ -1,26 +1,26 @@
-//! Who is in the room, as far as the room has said so. Knows no screen and no connection.
+//! The members of the room, as far as known from its lines. Knows no screen and no connection.
 
 use std::collections::BTreeSet;
 
 use ipcd::engine::words;
 
-/// More than any room has; beyond, only completion is poorer.
+/// More than any room has; beyond this, only completion suffers.
 const MEMBERS_MAX: usize = 10_000;
 
 #[derive(Default)]
 pub(crate) struct Members {
     names: BTreeSet<String>,
-    /// Answers that nobody has typed a question for.
+    /// Pending answers to questions that the user did not type.
     asked: usize,
 }
 
 impl Members {
-    /// The room is a new one: nobody is known.
+    /// A new room: no member is known.
     pub(crate) fn clear(&mut self) {
         *self = Members::default();
     }
 
-    /// The room is about to be asked, on nobody's request.
+    /// The client is about to ask the room by itself.
     pub(crate) fn ask(&mut self) {
         self.asked += 1;
     }
@@ -29,7 +29,7 @@ impl Members {
         self.names.iter().map(String::as_str)
     }
 
-    /// Takes what a line says of who is there; whether it is an answer that nobody typed the question for.
+    /// Learns from a line; returns whether it answers a question that the user did not type.
     pub(crate) fn handle(&mut self, line: &str) -> bool {
         if let Some(names) = line.strip_prefix(words::WHO) {
             let names = names.rsplit_once(" (").map_or(names, |(names, _)| names);
@@ -39,7 +39,7 @@ impl Members {
             return is_ours;
         }
         match line.split_once(": ") {
-            // Who speaks is there.
+            // A member that speaks is in the room.
             Some((name, _)) if !name.contains(['(', '*']) => self.come(name),
             Some(_) => {}
             None => match (line.strip_suffix(words::JOINED), line.strip_suffix(words::LEFT)) {

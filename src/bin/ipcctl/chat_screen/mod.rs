@@ -1,4 +1,4 @@
-//! chat and talk on a terminal: what happens there, and what it means. What it looks like is in [`screen`].
+//! chat and talk on a terminal: events and their meaning. The display is in [`screen`].
 
 mod complete;
 mod members;
@@ -23,45 +23,45 @@ use super::reconnect::{Due, Reconnecting};
 use super::scrollback::Scrollback;
 use super::terminal::{Happening, Screen};
 
-/// How long the room may take to say farewell.
+/// How long to wait for the room's farewell.
 const FAREWELL: Duration = Duration::from_secs(2);
 
 /// The columns of a time of day, `12:34`.
 const TIME: usize = 5;
 
-/// What goes on with the daemon.
+/// The state of the conversation.
 enum Phase {
-    /// There, or on the way there.
+    /// Connected, or connecting.
     Live(Reconnecting),
-    /// We said farewell.
+    /// We have sent our farewell.
     Leaving { conversation: Conversation, until: Instant },
-    /// The talk has ended; what was said is there to read until a key is pressed.
+    /// The talk has ended; its text stays on screen until a key is pressed.
     Ended,
 }
 
 struct Room {
     speech: Speech,
     phase: Phase,
-    /// The room has let us in once: what answers there is the chat.
+    /// We have joined once: the other side is the chat.
     was_in: bool,
-    /// The room has greeted us: what else is said before we are in is the chat's.
+    /// The room has greeted us: further lines before we join are from the chat.
     is_greeted: bool,
     members: Members,
-    /// They are shown beside what is said.
+    /// The list of members is shown beside the lines.
     has_panel: bool,
     edit: Edit,
     completion: Completion,
     scrollback: Scrollback<Kind>,
-    /// Lines that came since somebody looks back.
+    /// Lines that arrived while the user scrolled back.
     unread: usize,
     has_colour: bool,
-    /// Rows of what is heard, as drawn last.
+    /// Rows of the scrollback at the last drawing.
     height: usize,
 }
 
 pub(crate) fn run(reach: &ConnectOptions, mut speech: Speech) -> Result<(), CliError> {
     let conversation = Conversation::begin(reach, speech.wanted())?;
-    // Nobody but ipcd has chosen it through a mux.
+    // A mux belongs to ipcd.
     let is_mux = !reach.direct && daemon::is_mux(&conversation.place, speech.wanted().name);
     speech = speech.at_ipcd(is_mux);
     let mut tie = Reconnecting::around(conversation, speech.wanted(), reach.timeout);
@@ -89,7 +89,7 @@ pub(crate) fn run(reach: &ConnectOptions, mut speech: Speech) -> Result<(), CliE
 }
 
 impl Room {
-    /// One thing that happens, and what it means; whether it goes on.
+    /// Handles one event; returns whether to continue.
     fn turn(&mut self, screen: &mut Screen) -> Result<bool, CliError> {
         screen.draw(|frame| self.draw(frame))?;
         let (conversation, deadline) = match &mut self.phase {
@@ -116,7 +116,7 @@ impl Room {
         }
     }
 
-    // ---- the person
+    // ---- the user
 
     fn handle_key(&mut self, key: KeyEvent) -> Result<bool, CliError> {
         if matches!(self.phase, Phase::Ended) {
@@ -130,7 +130,7 @@ impl Room {
             KeyCode::PageDown => self.scroll(-self.page()),
             KeyCode::Esc => self.scroll_to_end(),
             KeyCode::Enter => return Ok(self.enter()),
-            // So comes an Enter that was typed before the terminal was ours.
+            // An Enter that was typed before we took over the terminal arrives like this.
             KeyCode::Char('j') if control => return Ok(self.enter()),
             KeyCode::Tab if self.speech.is_echoed() => self.complete(),
             KeyCode::F(2) if self.speech.is_echoed() => {
@@ -158,7 +158,7 @@ impl Room {
         self.unread = 0;
     }
 
-    /// Almost a screenful: a row stays in view.
+    /// Almost a screenful: one row stays in view.
     fn page(&self) -> isize {
         isize::try_from(self.height.saturating_sub(1).max(1)).unwrap_or(1)
     }
@@ -167,13 +167,13 @@ impl Room {
         let before = self.edit.before_cursor().to_owned();
         match self.completion.next(&before, self.members.names()) {
             Some((from, way)) => self.edit.complete(from, &way),
-            // Perhaps somebody who has not spoken: known next time.
+            // Perhaps a member that has not spoken: known next time.
             None if self.speech.is_certain() => self.ask_for_members(),
             None => {}
         }
     }
 
-    /// Asks who is there, without a word on the screen.
+    /// Asks for the members, without showing the answer.
     fn ask_for_members(&mut self) {
         if let Phase::Live(tie) = &mut self.phase
             && self.speech.is_in()
@@ -184,7 +184,7 @@ impl Room {
         }
     }
 
-    /// The line is whole; whether it goes on.
+    /// The line is complete; returns whether to continue.
     fn enter(&mut self) -> bool {
         if self.speech.is_farewell(self.edit.text()) {
             self.edit.take();
@@ -222,7 +222,7 @@ impl Room {
         true
     }
 
-    /// Says farewell, where somebody is to hear it; whether it goes on until that was heard.
+    /// Sends the farewell, if connected; returns whether to wait until it was received.
     fn leave(&mut self) -> bool {
         match std::mem::replace(&mut self.phase, Phase::Ended) {
             Phase::Live(tie) if self.speech.is_in() && tie.waiting().is_none() => {
@@ -265,7 +265,7 @@ impl Room {
         }
     }
 
-    /// Says what gives us our name back, as soon as nobody but the room hears it.
+    /// Sends the key that gives us our name back, as soon as only the room can see it.
     fn say_key(&mut self) {
         if let Phase::Live(tie) = &mut self.phase
             && let Some(conversation) = tie.conversation()
@@ -275,7 +275,7 @@ impl Room {
         }
     }
 
-    /// What a line means; whether it goes on.
+    /// Handles a line; returns whether to continue.
     fn handle_heard(&mut self, heard: Heard) -> Result<bool, CliError> {
         match (heard, &mut self.phase) {
             (Heard::Nothing, _) => self.is_greeted = true,
@@ -284,8 +284,8 @@ impl Room {
                 self.was_in = true;
                 self.members.clear();
                 self.note(&format!("you are in the room as {}", self.speech.name()));
-                // A room that is not ipcd's says to all what is meant for itself: before it hears of a key, it is asked
-                // something that everybody may hear. Its answer has the names, too.
+                // A room that is not ipcd's would show commands to everyone: before we send a key, we ask a
+                // harmless question. The answer also has the names.
                 if self.has_panel || !self.speech.is_certain() {
                     self.ask_for_members();
                 }
@@ -316,14 +316,14 @@ impl Room {
                     None => return Err(CliError::Refused(vec![error])),
                 }
             }
-            // A name that no room takes will not do next time either; anything else may.
+            // An invalid name stays invalid next time; anything else may work.
             (Heard::NotIn(error), _) if words::is_no_name(&error) => {
                 return Err(CliError::Refused(vec![error]));
             }
             (Heard::NotIn(error), _) if error.starts_with("user ") || error.ends_with(" may not connect") => {
                 return Err(CliError::Refused(vec![error]));
             }
-            // Whoever answers so is not the chat, and will not be.
+            // A server that answers like this is not the chat.
             (Heard::Other(line), Phase::Live(_)) if !self.was_in => return Err(self.not_there(&line)),
             (Heard::NotIn(error), Phase::Live(_))
                 if !self.was_in && !self.is_greeted && !error.starts_with("too many ") =>
@@ -367,7 +367,7 @@ impl Room {
         self.push(kind, text);
     }
 
-    /// The connection is no more; whether it goes on.
+    /// The connection is lost; returns whether to continue.
     fn lose(&mut self, why: String) -> bool {
         match std::mem::replace(&mut self.phase, Phase::Ended) {
             Phase::Live(mut tie) if self.speech.is_echoed() => {

@@ -1,35 +1,35 @@
-//! What a line that is heard in the room is, for how it looks. Knows no screen.
+//! The kind of a received line, for its display. Knows no screen.
 
 use ipcd::engine::words;
 
 use super::super::chat_protocol;
 
-/// What a line is.
+/// The kind of a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
-    /// Somebody said it; the first bytes are the name.
+    /// A member's message; the first bytes are the name.
     Said { name_bytes: usize },
-    /// Somebody did it.
+    /// A member's action (/me).
     Done,
-    /// Somebody said it to us alone, or we to somebody.
+    /// A private message to or from us.
     Private,
-    /// Whoever runs the daemon says it to all.
+    /// A message from the administrator.
     Teacher,
-    /// The room says it.
+    /// A line of the room itself.
     Room,
-    /// We say it.
+    /// A note of this client.
     Note,
-    /// From here on it is new to one who has looked back.
+    /// The mark above lines that arrived while scrolled back.
     New,
     /// The daemon's error.
     Error,
 }
 
-/// Before what nobody else has heard. No name begins so.
+/// Precedes a private message. No name begins like this.
 const PRIVATE: &str = "[private] ";
 
-/// A line of the room's, and as it is shown. What stands in it before a colon is a name only if a name can be so: none has
-/// a colon or a parenthesis, and none begins with a star.
+/// The kind of a line, and its displayed text. The text before a colon is a name only if it can be one: names have
+/// no colon or parenthesis, and do not begin with a star.
 pub(crate) fn of(line: String) -> (Kind, String) {
     if words::is_answer(&line) {
         return (Kind::Room, line);

@@ -1,4 +1,4 @@
-//! What the room looks like: what is heard above, a line that says how things are, what is typed, and the keys.
+//! The display of the room: lines above, then a status line, the input line, and the keys.
 
 use std::ops::Range;
 
@@ -14,17 +14,17 @@ use super::super::scrollback::{self, drawable};
 use super::saying::Kind;
 use super::{Phase, Room};
 
-/// Before each line that is being typed.
+/// The prompt of the input line.
 const PROMPT: &str = "> ";
 
-/// The colours of names: those that can be read on black and on white.
+/// The colours of names: readable on black and on white.
 const COLOURS: [Color; 6] =
     [Color::Cyan, Color::Green, Color::Magenta, Color::Blue, Color::LightRed, Color::Yellow];
 
-/// A screen with fewer rows than this has none for the keys.
+/// A screen with fewer rows than this does not show the keys.
 const KEYS_ROWS_MIN: usize = 10;
 
-/// What keys there are, the longest first; as much is shown as there is room for.
+/// Descriptions of the keys, the longest first; the first that fits is shown.
 const CHAT_KEYS: [&str; 3] = [
     " Tab: complete a name or command | F2: members | Page Up, wheel: look back | Ctrl-D: leave | /help",
     " Tab: complete | F2: members | Page Up: look back | Ctrl-D: leave | /help",
@@ -69,7 +69,7 @@ impl Room {
         }
         let prompt = if columns > 2 * PROMPT.len() { PROMPT } else { "" };
         let (text, cursor) = self.edit.view(columns - prompt.len());
-        // A passphrase is for nobody who looks over a shoulder.
+        // A passphrase is not shown.
         let text = if self.speech.is_asked() { "*".repeat(text.width()) } else { text };
         let typed = row(below - 1);
         frame.render_widget(Line::from_iter([prompt, &text]), typed);
@@ -85,7 +85,7 @@ impl Room {
         let indent = self.scrollback.indent(columns);
         let rows = self.scrollback.view(columns, self.height);
         let has_colour = self.has_colour;
-        // The newest stands right above, as it would on paper.
+        // The newest line is right above, as on paper.
         let top = area.bottom().saturating_sub(u16::try_from(rows.len()).unwrap_or(0));
         for (y, (line, bytes)) in (top..).zip(&rows) {
             let stamp = if bytes.start == 0 { line.stamp.as_str() } else { "" };
@@ -97,7 +97,7 @@ impl Room {
         }
     }
 
-    /// Who is there, as many as there is room for.
+    /// The members, as many as fit.
     fn draw_panel(&self, frame: &mut Frame<'_>, area: Rect) {
         let columns = usize::from(area.width);
         if columns == 0 || area.height == 0 {
@@ -155,7 +155,7 @@ impl Room {
 fn painted(line: &scrollback::Line<Kind>, bytes: Range<usize>, has_colour: bool) -> Line<'_> {
     let style = match line.kind {
         Kind::Said { name_bytes } => {
-            // What is drawn may be shorter than what was said.
+            // The drawn text may be shorter than the line.
             let name_bytes = if line.text.is_char_boundary(name_bytes) { name_bytes } else { 0 };
             let name_end = name_bytes.clamp(bytes.start, bytes.end);
             let name = Span::styled(
@@ -177,9 +177,9 @@ fn painted(line: &scrollback::Line<Kind>, bytes: Range<usize>, has_colour: bool)
     Line::styled(&line.text[bytes], style)
 }
 
-/// One and the same for a name, wherever and whenever it is seen.
+/// Always the same for a name.
 fn style_of(name: &str, has_colour: bool) -> Style {
-    // FNV-1a; any spread will do.
+    // FNV-1a; any good distribution will do.
     let hash =
         name.bytes().fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
     let style = Style::new().add_modifier(Modifier::BOLD);

@@ -1,4 +1,4 @@
-//! What a status report says of everybody: the part that `class` asks for.
+//! The clients in a status report: the part that `class` requests.
 
 use serde_json::Value;
 
@@ -6,14 +6,14 @@ use super::super::daemon::Conversation;
 use super::super::error::CliError;
 use super::super::status;
 
-/// Asks for this part of a report. A daemon that does not know it gives the whole.
+/// Requests this part of a report. A daemon that does not know the request sends the whole report.
 pub(super) const CLIENTS: &str = ipcd::engine::words::CLIENTS;
 
-/// One who asks, as with watch.
+/// The error for a user without permission, as for watch.
 const NOT_FOR_YOU: &str =
     "class is only for root, the daemon's own user, and those in allow_users or allow_groups under [watch]";
 
-/// What a report says of everybody.
+/// The clients in a report.
 pub(super) fn clients(conversation: &Conversation, line: &str) -> Result<Vec<Value>, CliError> {
     let mut report = status::read(conversation, line)?;
     match report["clients"].take() {

@@ -1,4 +1,4 @@
-//! `ipcctl class`: how everybody gets on, again and again: in a pipe as lines, or on the whole terminal.
+//! `ipcctl class`: the progress of each client, repeatedly: as lines in a pipe, or on the whole terminal.
 
 mod clients;
 pub(crate) mod rows;
@@ -59,10 +59,10 @@ pub(crate) fn run(reach: &ConnectOptions, arguments: &Arguments) -> Result<(), C
     }
 }
 
-/// Begins to ask.
+/// Sends the first request.
 fn begin(reach: &ConnectOptions) -> Result<Conversation, CliError> {
     let mut conversation = Conversation::begin(reach, &STATUS)?.in_json();
-    // On the mux the choice is the question.
+    // On the mux, selecting the service is the request.
     if reach.direct || !daemon::is_mux(&conversation.place, STATUS.name) {
         conversation.say(CLIENTS);
     }

@@ -1,4 +1,4 @@
-//! A row for each address or user: what stands in it, in which order, and in which columns. Knows no connection and no
+//! A row for each address or user: its cells, the order of rows, and the columns. Knows no connection and no
 //! screen.
 
 use std::time::Duration;
@@ -6,30 +6,30 @@ use std::time::Duration;
 use ipcd::engine::text::clean;
 use serde_json::Value;
 
-/// An address or user, ready to be shown: nothing in it can harm a terminal.
+/// An address or user, safe to show on a terminal.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Row {
     pub(crate) client: String,
     pub(crate) name: String,
     /// The machine's name, or the user's.
     pub(crate) host: String,
-    /// How busy that machine and its memory are.
+    /// The processor and memory load of that machine.
     pub(crate) cpu: String,
     pub(crate) memory: String,
     pub(crate) connections: String,
     pub(crate) requests: String,
     pub(crate) errors: String,
-    /// How long ago the last hint was.
+    /// The age of the last hint.
     pub(crate) when: String,
     pub(crate) hint: String,
-    /// It has not got on since.
+    /// Whether it has had no success since.
     pub(crate) is_in_trouble: bool,
 }
 
-/// Seconds after which what a machine has reported says nothing of it any more.
+/// Seconds after which a machine's report is outdated.
 const REPORT_AGE_MAX: f64 = 60.0;
 
-/// Those in trouble first, the newest of them on top; the others as the daemon has them.
+/// Clients in trouble first, the newest on top; the others in the daemon's order.
 pub(crate) fn sorted(clients: &mut [Value]) {
     clients.sort_by(|a, b| rank(a).partial_cmp(&rank(b)).unwrap_or(std::cmp::Ordering::Equal));
 }
@@ -69,7 +69,7 @@ impl Row {
         }
     }
 
-    /// What `watch` calls it.
+    /// Its filter for `watch`.
     #[cfg_attr(not(feature = "tui"), allow(dead_code))]
     pub(crate) fn filter(&self) -> Option<String> {
         match self.client.strip_prefix("uid ") {
@@ -85,7 +85,7 @@ fn user(client: &str) -> Option<String> {
     Some(clean(user.name().to_string_lossy().as_bytes()))
 }
 
-/// So many seconds, in one unit.
+/// Seconds, in one unit.
 fn ago(seconds: f64) -> String {
     let seconds = Duration::try_from_secs_f64(seconds).unwrap_or_default().as_secs();
     match seconds {
@@ -95,7 +95,7 @@ fn ago(seconds: f64) -> String {
     }
 }
 
-/// What a column has.
+/// The contents of a column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Column {
     Client,
@@ -155,7 +155,7 @@ impl Column {
         }
     }
 
-    /// Numbers stand at the right.
+    /// Numbers are right-aligned.
     fn is_number(self) -> bool {
         match self {
             Column::Cpu | Column::Memory | Column::Connections | Column::Requests => true,
@@ -164,14 +164,14 @@ impl Column {
         }
     }
 
-    /// A text in a cell of its own.
+    /// A text in a cell.
     pub(crate) fn cell(self, text: &str, width: usize) -> String {
         let blank = " ".repeat(width.saturating_sub(columns(text)));
         if self.is_number() { blank + text } else { text.to_owned() + &blank }
     }
 }
 
-/// How many columns a text takes; without a screen, as many as characters.
+/// The width of a text in columns; without a screen, its number of characters.
 fn columns(text: &str) -> usize {
     #[cfg(feature = "tui")]
     return unicode_width::UnicodeWidthStr::width(text);
@@ -179,20 +179,20 @@ fn columns(text: &str) -> usize {
     return text.chars().count();
 }
 
-/// How wide a column is that has everything in it.
+/// The width of a column that shows everything.
 fn whole(column: Column, rows: &[Row]) -> usize {
     let cells = rows.iter().map(|row| columns(column.of(row)));
     cells.max().unwrap_or(0).max(column.heading().len())
 }
 
-/// The least of a hint that is worth its column.
+/// The smallest useful width of the hint's column.
 #[cfg_attr(not(feature = "tui"), allow(dead_code))]
 const HINT_MIN: usize = 24;
 
-/// The columns that there is room for, and how wide each is; the hint has what the others leave.
+/// The columns that fit, with their widths; the hint gets the remaining space.
 #[cfg_attr(not(feature = "tui"), allow(dead_code))]
 pub(crate) fn fitting(rows: &[Row], width: usize) -> Vec<(Column, usize)> {
-    /// Who is shown at all is last to go; a name is cut before anything goes.
+    /// The client itself is the last to be dropped; a name is cut before a column is dropped.
     const GOING: [Column; 8] = [
         Column::Memory,
         Column::Host,
@@ -224,7 +224,7 @@ pub(crate) fn fitting(rows: &[Row], width: usize) -> Vec<(Column, usize)> {
         if left(&shown) >= HINT_MIN {
             break;
         }
-        // Somebody has to be named.
+        // The client must be named.
         if going != Column::Client || has_names && rows.iter().all(|row| !row.name.is_empty()) {
             shown.retain(|(column, _)| *column != going);
         }
@@ -236,7 +236,7 @@ pub(crate) fn fitting(rows: &[Row], width: usize) -> Vec<(Column, usize)> {
     shown
 }
 
-/// All of it, for a pipe.
+/// The whole table, for a pipe.
 pub(crate) fn lines(rows: &[Row]) -> String {
     let widths = ALL.map(|column| if column == Column::Hint { 0 } else { whole(column, rows) });
     let line = |cell: &dyn Fn(Column) -> String| {

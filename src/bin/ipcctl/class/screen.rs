@@ -1,4 +1,4 @@
-//! `ipcctl class` on the whole terminal: a row for each address or user, drawn anew at each look.
+//! `ipcctl class` on the whole terminal: a row for each address or user, redrawn at each update.
 
 use std::time::{Duration, Instant};
 
@@ -21,17 +21,17 @@ use super::super::{output, watch};
 use super::clients::{CLIENTS, clients};
 use super::rows::{Column, Row, fitting, sorted};
 
-/// Rows that the chosen one's hint may take below, where its column is too narrow.
+/// The most rows for the selected hint below the table, if its column is too narrow.
 const HINT_ROWS_MAX: usize = 3;
 
 struct Desk {
     tie: Reconnecting,
-    /// Whether the choice of the service is the question.
+    /// Whether selecting the service is the request.
     is_mux: bool,
     rows: Vec<Row>,
-    /// Who is chosen, wherever the row goes.
+    /// The selected client, wherever its row moves.
     chosen: Option<String>,
-    /// The first row shown, and how many there is room for, as drawn last.
+    /// The first visible row, and how many fit, at the last drawing.
     from: usize,
     room: usize,
     is_asked: bool,
@@ -39,11 +39,11 @@ struct Desk {
     has_colour: bool,
 }
 
-/// What comes next.
+/// The next step.
 enum Next {
     Go,
     Quit,
-    /// The traffic of this row.
+    /// Show the traffic of this row.
     Watch(String),
 }
 
@@ -83,7 +83,7 @@ pub(super) fn run(
                 desk.handle_deadline();
                 if next <= Instant::now() {
                     next = Instant::now() + every;
-                    // A slow daemon is not asked more often than it answers.
+                    // A slow daemon gets no more requests than it answers.
                     if !desk.is_asked {
                         desk.ask();
                     }
@@ -148,7 +148,7 @@ impl Desk {
         self.rows = told.iter().map(Row::of).collect();
     }
 
-    // ---- the person
+    // ---- the user
 
     fn handle_key(&mut self, key: KeyEvent) -> Next {
         self.note = None;
@@ -175,18 +175,18 @@ impl Desk {
         Next::Go
     }
 
-    /// Almost a screenful: a row stays in view.
+    /// Almost a screenful: one row stays in view.
     fn page(&self) -> isize {
         isize::try_from(self.room.saturating_sub(1).max(1)).unwrap_or(1)
     }
 
-    /// Which row is chosen now.
+    /// The selected row.
     fn at(&self) -> Option<usize> {
         let chosen = self.chosen.as_ref()?;
         self.rows.iter().position(|row| row.client == *chosen)
     }
 
-    /// Chooses a row so much further down, or up if negative.
+    /// Moves the selection down by this many rows, or up if negative.
     fn choose(&mut self, rows: isize) {
         let last = self.rows.len().saturating_sub(1);
         let at = self.at().map_or(0, |at| at.saturating_add_signed(rows).min(last));
@@ -233,7 +233,7 @@ impl Desk {
         frame.render_widget(Text::from_iter(std::iter::once(heading).chain(shown)), area);
     }
 
-    /// The whole hint of the row that is chosen, where its column has no room for it.
+    /// The full hint of the selected row, if it does not fit into its column.
     fn chosen_hint(&self, width: usize) -> Vec<String> {
         let Some(row) = self.at().and_then(|at| self.rows.get(at)) else { return Vec::new() };
         if row.hint.is_empty() {

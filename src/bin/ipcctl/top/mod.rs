@@ -1,4 +1,4 @@
-//! `ipcctl top`: all machines that report to stats, again and again: in a pipe as lines, or on the whole terminal.
+//! `ipcctl top`: all machines that report to stats, repeatedly: as lines in a pipe, or on the whole terminal.
 
 pub(crate) mod model;
 #[cfg(feature = "tui")]
@@ -56,7 +56,7 @@ pub(crate) fn run(reach: &ConnectOptions, arguments: &Arguments) -> Result<(), C
     }
 }
 
-/// The whole list, once.
+/// Requests the whole list once.
 fn ask(reach: &ConnectOptions, conversation: &mut Conversation) -> Result<Vec<Value>, CliError> {
     conversation.say("latest");
     let deadline = reach.deadline();

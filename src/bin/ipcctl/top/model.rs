@@ -8,7 +8,7 @@ use super::super::daemon::Conversation;
 use super::super::error::CliError;
 use super::super::report;
 
-/// What the machines are sorted by: the busiest first, or by name.
+/// The sort order of the machines: the busiest first, or by name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Sort {
     Host,
@@ -18,14 +18,14 @@ pub(crate) enum Sort {
     Age,
 }
 
-/// A machine's figures, as far as it told them. Nothing in them can harm a terminal, but for the name as it was told.
+/// A machine's reported figures, safe for a terminal, except the original name.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Machine {
     pub(crate) host: String,
-    /// The same as it was told, for whom it is asked of.
+    /// The original name, for requests to the daemon.
     #[cfg_attr(not(feature = "tui"), allow(dead_code))]
     pub(crate) name: String,
-    /// Seconds since it reported.
+    /// Seconds since the report.
     pub(crate) age: f64,
     /// Percent.
     pub(crate) cpu: Option<f64>,
@@ -36,13 +36,13 @@ pub(crate) struct Machine {
     pub(crate) frequency: Option<f64>,
 }
 
-/// As many machines as any daemon keeps (`max_machines`); a list that is longer is none.
+/// The most machines of any daemon (`max_machines`); a longer list is invalid.
 const LIST_MACHINES_MAX: usize = 10_000;
 
-/// What they have reported, in bytes: 3 KiB each of so many, which is more than psutil says of a large machine.
+/// The most bytes of a list: 3 KiB for each machine, more than psutil reports for a large one.
 const LIST_BYTES_MAX: usize = 32 << 20;
 
-/// A list that is coming.
+/// A list that is being received.
 #[derive(Default)]
 pub(crate) struct List {
     pub(crate) told: Vec<Value>,
@@ -50,7 +50,7 @@ pub(crate) struct List {
 }
 
 impl List {
-    /// Takes one line; whether that was the last.
+    /// Adds one line; returns whether it was the last.
     pub(crate) fn take(&mut self, conversation: &Conversation, line: &str) -> Result<bool, CliError> {
         self.bytes += line.len();
         if self.told.len() > LIST_MACHINES_MAX || self.bytes > LIST_BYTES_MAX {
@@ -68,11 +68,11 @@ impl List {
     }
 }
 
-/// What was told, in order.
+/// The reports, sorted.
 pub(crate) fn sorted(told: &[Value], sort: Sort) -> Vec<Machine> {
     let mut machines: Vec<Machine> = told.iter().map(Machine::of).collect();
     machines.sort_by(|a, b| a.host.cmp(&b.host));
-    // What was not told comes last.
+    // Missing values come last.
     let falling = |a: Option<f64>, b: Option<f64>| b.unwrap_or(-1.0).total_cmp(&a.unwrap_or(-1.0));
     match sort {
         Sort::Host => {}
@@ -112,7 +112,7 @@ impl Machine {
     }
 }
 
-/// What stands above the cells.
+/// The heading of the cells.
 pub(crate) const HEADINGS: [&str; 6] = ["HOST", "CPU", "MEMORY", "LOAD", "MHZ", "AGE"];
 
 pub(super) fn lines(machines: &[Machine]) -> String {

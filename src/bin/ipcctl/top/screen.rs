@@ -1,4 +1,4 @@
-//! `ipcctl top` on the whole terminal: a row for each machine, drawn anew at each look.
+//! `ipcctl top` on the whole terminal: a row for each machine, redrawn at each update.
 
 use std::collections::{HashMap, VecDeque};
 use std::ops::Range;
@@ -31,49 +31,49 @@ use super::model::{List, Machine, Sort, sorted};
 /// A machine that has not reported for this long, in seconds, is shown as stale: five reports at the usual pace.
 const STALE: f64 = 10.0;
 
-/// Reports that a machine's curve shows.
+/// The number of reports in a machine's curve.
 const CURVE: usize = 20;
 
-/// A report with the same figures as the last is another one if it came so much later; ages are told to a millisecond.
+/// A report with the same figures is a new one if it is this much later; ages have millisecond precision.
 const SAME: Duration = Duration::from_millis(10);
 
-/// Cells of the bar of a processor that is wholly busy.
+/// The length of the bar for 100 %.
 const BAR: usize = 10;
 
 struct Board {
     tie: Reconnecting,
     sort: Sort,
-    /// As told last; when that was asked, and when it was heard.
+    /// The last list, with the times of its request and its arrival.
     told: Vec<Value>,
     begun: Instant,
     heard: Instant,
-    /// A list that has begun.
+    /// A list that is being received.
     coming: List,
-    /// What was asked and is not answered.
+    /// The request without an answer yet.
     asked: VecDeque<Question>,
     curves: HashMap<String, Sparkline>,
-    /// What happened to the connection: shown until a key is pressed.
+    /// A note about the connection: shown until a key is pressed.
     note: Option<&'static str>,
-    /// The first machine shown.
+    /// The first visible machine.
     from: usize,
-    /// Machines that there is room for, as drawn last.
+    /// The number of machines that fit, at the last drawing.
     room: usize,
     has_colour: bool,
 }
 
-/// What the daemon was asked.
+/// A request to the daemon.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Question {
     Latest,
     History,
 }
 
-/// How busy a machine was at its last reports.
+/// The processor load of a machine in its last reports.
 struct Sparkline {
     percents: VecDeque<f64>,
-    /// What the last one said, as far as it is shown.
+    /// The displayed part of the last report.
     figures: [Option<f64>; 4],
-    /// Before when it came, by our clock.
+    /// The latest time of its arrival, by our clock.
     reported: Instant,
 }
 
@@ -116,7 +116,7 @@ pub(crate) fn run(
                 board.handle_deadline()?;
                 if next <= Instant::now() {
                     next = Instant::now() + every;
-                    // A slow daemon is not asked more often than it answers.
+                    // A slow daemon gets no more requests than it answers.
                     if board.asked.is_empty() {
                         board.ask_latest();
                     }
@@ -170,7 +170,7 @@ impl Board {
         match self.asked.front() {
             Some(Question::History) => {
                 self.asked.pop_front();
-                // One that is no longer there, or a daemon that keeps none: the curve begins now.
+                // The machine is gone, or the daemon has no history: the curve begins now.
                 if let Ok(told) = serde_json::from_str::<Value>(line) {
                     self.handle_history(&told);
                 }
@@ -189,14 +189,14 @@ impl Board {
         Ok(())
     }
 
-    /// The list is whole.
+    /// The list is complete.
     fn handle_latest(&mut self) {
         self.told = std::mem::take(&mut self.coming).told;
         self.heard = Instant::now();
         let machines = sorted(&self.told, Sort::Host);
         self.curves.retain(|host, _| machines.iter().any(|machine| machine.host == *host));
         for machine in &machines {
-            // Its age is that of a moment between.
+            // Its age belongs to a moment in between.
             let reported = before(self.begun, machine.age)..before(self.heard, machine.age);
             match self.curves.get_mut(&machine.host) {
                 Some(curve) => curve.push(machine, reported),
@@ -218,7 +218,7 @@ impl Board {
         curve.percents = percents.collect();
     }
 
-    /// It is no more, unless it refuses for good.
+    /// The connection is lost, unless the daemon refuses for good.
     fn lose(&mut self, trouble: CliError) -> Result<(), CliError> {
         if matches!(trouble, CliError::Refused(_)) {
             return Err(trouble);

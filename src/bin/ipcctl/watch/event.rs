@@ -1,41 +1,41 @@
-//! What the daemon says to one who watches: read, and written as a line. Knows no connection and no screen.
+//! The events that the daemon sends to a watcher: parsed, and formatted as lines. Knows no connection and no screen.
 
 use ipcd::engine::text::clean;
 use serde::Deserialize;
 
-/// What a line is, for how it looks.
+/// The kind of a line, for its display.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     /// A message, or a reply.
     Said,
-    /// A connection's life.
+    /// The beginning, the end and the state of a connection.
     Life,
-    /// A mistake, and what would be right.
+    /// A mistake, and how to correct it.
     Hint,
-    /// What a peer was told off for, or dropped.
+    /// An error reply, or a dropped peer.
     Error,
-    /// What we were too slow for.
+    /// Missed events, because we were too slow.
     Missed,
-    /// We say it.
+    /// A note of this client.
     Note,
 }
 
-/// What a line of the daemon's means.
+/// The meaning of a line from the daemon.
 #[derive(Debug, PartialEq)]
 pub(crate) enum WatchLine {
-    /// This filter counts from now on; the daemon's clock, in seconds.
+    /// This filter is now active; with the daemon's clock, in seconds.
     Watching { filter: String, time: f64 },
-    /// Something happened.
+    /// An event.
     Seen(Sighting),
-    /// So many events were too many for us.
+    /// This many events were missed.
     Missed(u64),
-    /// A filter is wrong, or we may not watch; without `Error: `.
+    /// A filter is invalid, or we may not watch; without `Error: `.
     Error(String),
-    /// Whoever says that is no ipcd.
+    /// The line is not from ipcd.
     Other,
 }
 
-/// One event, without anything that a terminal would obey.
+/// One event, without control characters for a terminal.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Sighting {
     pub(crate) kind: Kind,
@@ -46,7 +46,7 @@ pub(crate) struct Sighting {
     what: String,
 }
 
-/// What stands in the daemon's JSON.
+/// The fields of the daemon's JSON.
 #[derive(Deserialize)]
 struct Event {
     event: String,
@@ -68,7 +68,7 @@ impl WatchLine {
             return WatchLine::Error(error.to_owned());
         }
         let Ok(event) = serde_json::from_str::<Event>(line) else { return WatchLine::Other };
-        // What JSON escapes is there again.
+        // JSON escapes have become control characters again.
         let [endpoint, peer, text] =
             [&event.endpoint, &event.peer, &event.text].map(|text| clean(text.as_bytes()));
         let (kind, what) = match event.event.as_str() {
@@ -90,7 +90,7 @@ impl WatchLine {
 }
 
 impl Sighting {
-    /// As one line, so long after the beginning, in seconds.
+    /// Formats it as one line, with the seconds since the beginning.
     pub(crate) fn line(&self, since: f64) -> String {
         format!("+{since:.6} s  {}  {}  {}", self.endpoint, self.peer, self.what)
     }

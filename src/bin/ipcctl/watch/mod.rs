@@ -1,4 +1,4 @@
-//! `ipcctl watch`: what connections do, as it happens, a line each; on a terminal, the whole of it.
+//! `ipcctl watch`: live events of connections, one line each; on a terminal it uses the whole screen.
 
 #[cfg(feature = "tui")]
 mod event;
@@ -46,7 +46,7 @@ pub(crate) struct Arguments {
 }
 
 impl Arguments {
-    /// The daemon's words for it, but for how it is written.
+    /// The filter in the daemon's syntax, without the output format.
     fn filter(&self) -> Result<String, CliError> {
         let mut words = vec!["all".to_owned()];
         for (name, value) in [("service", &self.service), ("peer", &self.peer)] {
@@ -70,7 +70,7 @@ impl Arguments {
                     name.escape_debug()
                 )));
             }
-            // Its words go on to the end.
+            // The name is the rest of the line.
             words.push(format!("name={}", name.trim()));
         }
         Ok(words.join(" "))
@@ -112,7 +112,7 @@ pub(crate) fn run(reach: &ConnectOptions, arguments: &Arguments) -> Result<(), C
         while let Some(line) = daemon.heard() {
             output::print(&if is_coloured { coloured(&line) } else { line })?;
         }
-        // Perhaps nothing happens for hours: then it is not a failing write that tells that nobody reads.
+        // There may be no event for hours, and so no failing write to show that the reader is gone.
         let [from, to] = daemon.interest();
         match link::wait([output::reader(&stdout), from, to], None) {
             Ok([true, ..]) => return Err(output::unread()),
@@ -123,7 +123,7 @@ pub(crate) fn run(reach: &ConnectOptions, arguments: &Arguments) -> Result<(), C
     Err(CliError::Failed(format!("{}: the connection ended", daemon.place)))
 }
 
-/// What those whom a filter is for do, on a screen that is ours already, until that is quit.
+/// Shows the events of a filter on a screen that is already taken over, until the user quits.
 #[cfg(feature = "tui")]
 pub(crate) fn look(
     screen: &mut super::terminal::Screen,
@@ -142,7 +142,7 @@ pub(crate) fn look(
     }
 }
 
-/// A line for a terminal: hints stand out, and so do errors and what was missed.
+/// A line for a terminal: hints, errors and missed events are highlighted.
 fn coloured(line: &str) -> String {
     let what = line.splitn(4, "  ").nth(3).unwrap_or(line);
     let colour = match what {

@@ -1,4 +1,4 @@
-//! `ipcctl watch` on the whole terminal: what happens above, and below it how things are and what is shown.
+//! `ipcctl watch` on the whole terminal: events above, the state and the filter below.
 
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -21,40 +21,40 @@ use super::super::services::WATCH;
 use super::super::terminal::{Happening, Screen};
 use super::event::{Kind, WatchLine};
 
-/// Before a filter that is being typed.
+/// The prompt for a filter.
 const PROMPT: &str = "filter> ";
 
-/// What a screen looks like where nothing is typed.
+/// The style of a screen without input.
 const KEYS: &str = " q: quit | p: pause | f: filter | Page Up, Page Down, Home, End: look back";
 
-/// Rows that the daemon's complaint takes at most.
+/// The most rows for the daemon's error.
 const COMPLAINT_ROWS_MAX: usize = 4;
 
 struct WatchScreen {
     tie: Reconnecting,
-    /// What is shown, in the words that it was asked for with; and as the daemon says it.
+    /// The active filter, as requested, and as the daemon shows it.
     filter: String,
     shown: String,
-    /// Filters that were asked for and not answered.
+    /// Requested filters without an answer yet.
     asked: VecDeque<String>,
     edit: Edit,
     is_typing: bool,
     is_paused: bool,
-    /// What is wrong with the filter: shown until a key is pressed.
+    /// The error of a filter: shown until a key is pressed.
     complaint: Option<String>,
     events: u64,
     hints: u64,
     missed: u64,
-    /// The daemon's clock when ours began, in seconds; of each daemon another.
+    /// The daemon's clock when ours began, in seconds; different for each daemon.
     zero: Option<f64>,
     begun: Instant,
     scrollback: Scrollback<Kind>,
     has_colour: bool,
-    /// Rows of events, as drawn last.
+    /// Rows of events at the last drawing.
     height: usize,
 }
 
-/// Goes on with a conversation in which `filter` was asked for and `first` was the answer.
+/// Continues a conversation in which `filter` was requested and `first` was the answer.
 pub(crate) fn run(
     reach: &ConnectOptions,
     conversation: Conversation,
@@ -64,7 +64,7 @@ pub(crate) fn run(
     run_on(&mut Screen::enter()?, reach, conversation, filter, first)
 }
 
-/// The same on a screen that is ours already: there is one reader of the keyboard in a process.
+/// The same on a screen that is already taken over: a process has only one reader of the keyboard.
 pub(crate) fn run_on(
     screen: &mut Screen,
     reach: &ConnectOptions,
@@ -96,7 +96,7 @@ pub(crate) fn run_on(
 }
 
 impl WatchScreen {
-    /// One thing that happens, and what it means; whether it goes on.
+    /// Handles one event; returns whether to continue.
     fn turn(&mut self, screen: &mut Screen) -> Result<bool, CliError> {
         screen.draw(|frame| self.draw(frame))?;
         let deadline = self.tie.deadline().into_iter().chain(self.tie.next_second()).min();
@@ -119,7 +119,7 @@ impl WatchScreen {
         Ok(true)
     }
 
-    // ---- the person
+    // ---- the user
 
     fn handle_key(&mut self, key: KeyEvent) -> bool {
         self.complaint = None;
@@ -170,12 +170,12 @@ impl WatchScreen {
         }
     }
 
-    /// Almost a screenful: a row stays in view.
+    /// Almost a screenful: one row stays in view.
     fn page(&self) -> isize {
         isize::try_from(self.height.saturating_sub(1).max(1)).unwrap_or(1)
     }
 
-    /// Lets the picture stand still, or go on with the newest. What happens meanwhile is kept.
+    /// Freezes the display, or follows the newest events again. No event is lost meanwhile.
     fn pause(&mut self) {
         self.is_paused = !self.is_paused;
         self.scrollback.hold(self.is_paused);
@@ -205,7 +205,7 @@ impl WatchScreen {
         Ok(())
     }
 
-    /// One line of the daemon's.
+    /// Handles one line from the daemon.
     fn hear(&mut self, line: &str) -> Result<(), CliError> {
         let ours = self.begun.elapsed().as_secs_f64();
         match WatchLine::of(line) {
@@ -241,12 +241,12 @@ impl WatchScreen {
     fn handle_error(&mut self, error: String) -> Result<(), CliError> {
         let is_full = error.starts_with("too many ");
         match self.asked.pop_front() {
-            // It watches already, and goes on as before.
+            // It is already watching, and continues as before.
             Some(_) if self.tie.is_in() => {
                 self.tie.handle_answer();
                 self.complaint = Some(error);
             }
-            // There may be a place later; what else is wrong now will be wrong then.
+            // There may be a place later; any other error stays an error.
             Some(_) if is_full => self.lose(&error),
             Some(_) => return Err(CliError::Refused(vec![error])),
             None => self.scrollback.push(Kind::Error, format!("-- {error}")),
@@ -272,7 +272,7 @@ impl WatchScreen {
             |y: usize| Rect { y: area.y + u16::try_from(y).unwrap_or(0), height: area.height.min(1), ..area };
         let has_colour = self.has_colour;
         let rows = self.scrollback.view(columns, self.height);
-        // The newest stands right above, as it would on paper.
+        // The newest line is right above, as on paper.
         let top = self.height - rows.len();
         for (y, (line, bytes)) in (top..).zip(rows) {
             frame.render_widget(painted(line, bytes, has_colour), row(y));
@@ -293,7 +293,7 @@ impl WatchScreen {
         frame.set_cursor_position(Position { x, y: last.y });
     }
 
-    /// How things are, each row as wide as the screen; or what the daemon has to say of a filter, as long as that may be.
+    /// The status rows, as wide as the screen; or the daemon's error about a filter, however long it is.
     fn status(&self, columns: usize) -> Vec<String> {
         let wide = |text: &str| format!("{text:columns$}");
         if let Some(complaint) = &self.complaint {
