@@ -1,4 +1,4 @@
-"""The clients of packaging/test-boot. Each mode says what it saw and fails if that is not what a client may expect."""
+"""The clients of packaging/test-boot. Each mode prints what it saw, and fails if a client would expect something else."""
 
 import socket
 import subprocess
@@ -13,7 +13,7 @@ PATIENCE = 10
 
 
 class Member:
-    """Somebody in the chat room."""
+    """A member of the chat room."""
 
     def __init__(self, name):
         self.name = name
@@ -26,7 +26,7 @@ class Member:
         self.socket.sendall(text.encode() + b"\n")
 
     def hear(self, text):
-        """Waits until this has been said."""
+        """Waits until this text arrives."""
         end = time.monotonic() + PATIENCE
         while text.encode() not in self.heard:
             if time.monotonic() > end:
@@ -40,7 +40,7 @@ class Member:
             self.heard += data
 
     def end(self):
-        """Everything until the end of the connection."""
+        """Reads everything until the end of the connection."""
         try:
             while data := self.socket.recv(4096):
                 self.heard += data
@@ -58,7 +58,7 @@ def run(command):
 
 
 def survive(command):
-    """A member who is in the room before the command is there afterwards, under the same name."""
+    """A member that is in the room before the command is still there afterwards, with the same name."""
     alice = Member("alice")
     took = run(command)
     bob = Member("bob")
@@ -85,7 +85,7 @@ def goodbye(command):
 
 
 def stream(command):
-    """A steady stream of connections while the command runs: each gets its answer."""
+    """A steady stream of connections while the command runs: each one gets its answer."""
     stop = threading.Event()
     outcomes = {}
     lock = threading.Lock()
@@ -111,7 +111,7 @@ def stream(command):
                     count("answered")
                 except OSError as error:
                     count(str(error))
-            # A steady stream, not a flood: the machine has others to serve.
+            # A steady stream, not a flood: the machine has other work.
             time.sleep(0.002)
 
     threads = [threading.Thread(target=visit, args=(address,)) for address in (MULTIPLY, MUX, MULTIPLY)]
@@ -130,7 +130,7 @@ def stream(command):
 
 
 def many(number, *command):
-    """A crowd that was there before the command is there afterwards, and everybody is still answered."""
+    """Many connections from before the command are still open afterwards, and each still gets answers."""
     crowd = [socket.create_connection(MULTIPLY, timeout=PATIENCE) for _ in range(int(number))]
     for peer in crowd:
         peer.sendall(b"6")

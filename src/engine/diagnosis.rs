@@ -1,5 +1,5 @@
-//! The classic mistakes of a first client, named in plain words with what would be right. Knows what was said and what it
-//! looked like; has never seen a connection.
+//! The classic mistakes of a first client, in plain words with their corrections. Knows messages and their form, but no
+//! connection.
 
 pub mod form;
 
@@ -11,7 +11,7 @@ use super::text::{is_invisible, quote};
 /// What went wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mistake {
-    /// Closed with a reply unread, so that the connection was reset.
+    /// Closed before reading a reply, so the connection was reset.
     Unread,
     /// Connected, and sent nothing.
     Silent,
@@ -33,7 +33,7 @@ pub enum Mistake {
     MinusSign,
     /// One number alone.
     OneNumber,
-    /// Several sends without an end, which are no request together.
+    /// Several sends without a message end, which together are not a request.
     JoinedSends,
     /// Messages that end with NUL, or a whole array.
     CString,
@@ -47,7 +47,7 @@ pub enum Mistake {
     Encoding,
     /// A newline in a segment of its own.
     NewlineApart,
-    /// It waits for more than there is.
+    /// It waits for more replies than there are.
     SecondRecv,
 }
 
@@ -102,8 +102,8 @@ impl Mistake {
 }
 
 impl Mistake {
-    /// The bit of a mistake that a connection is told of once, since its program makes it with each message, or that is told
-    /// in place of another one.
+    /// The bit of a mistake that is reported once for each connection, because its program makes it with each message, or
+    /// because it replaces another one.
     pub const fn once(self) -> Option<u32> {
         Some(match self {
             Mistake::Unread | Mistake::ReadOnce => 1,
@@ -124,7 +124,7 @@ impl Mistake {
 pub struct Hint {
     /// Which one.
     pub mistake: Mistake,
-    /// In words. What the peer said is escaped.
+    /// The text. Quotations from the peer are escaped.
     pub text: String,
 }
 
@@ -134,7 +134,7 @@ impl Hint {
     }
 }
 
-/// What is open, and what is said there.
+/// The open endpoints and their services.
 pub type Endpoints<'a> = &'a [(String, Service)];
 
 /// Where a mistake is made.
@@ -165,7 +165,7 @@ pub fn of_leaving_early() -> Hint {
     )
 }
 
-/// It has sent nothing so far; `left`: and is gone. Nothing is wrong with that where nobody has to begin.
+/// It has sent nothing so far; `left`: and is gone. `None` for a service that expects no message.
 pub fn of_silence(service: Service, left: bool) -> Option<Hint> {
     let wanted = service.facts().waits_for?;
     let what =
@@ -174,7 +174,7 @@ pub fn of_silence(service: Service, left: bool) -> Option<Hint> {
     Some(Hint::new(Mistake::Silent, format!("{what}: {service} waits for {wanted}; {flush}")))
 }
 
-/// It has paused after bytes that are no complete request and have no line end.
+/// It has paused after bytes that are not a complete request and have no line end.
 pub fn of_unfinished(bytes: &[u8]) -> Hint {
     let said = quote(bytes);
     Hint::new(
@@ -193,12 +193,12 @@ pub fn of_foreign(foreign: Foreign, service: Service, place: Place<'_>) -> Hint 
 pub fn of_request(request: &[u8], place: Place<'_>) -> Option<Hint> {
     let text = std::str::from_utf8(request).ok()?;
     if text.contains(|c: char| is_invisible(c) && !c.is_whitespace()) {
-        return None; // binary, or another encoding: nothing that is said about words would be true
+        return None; // binary or another encoding: a hint about words would be wrong
     }
     of_wording(text).or_else(|| of_word(text)).or_else(|| of_text_without_number(text, place))
 }
 
-/// What would be a request, were it written a little differently.
+/// Text that would be a request if it were written slightly differently.
 fn of_wording(text: &str) -> Option<Hint> {
     let said = quote(text.as_bytes());
     let complete = |meant: &str| {
@@ -225,7 +225,7 @@ fn of_wording(text: &str) -> Option<Hint> {
         );
         return Some(Hint::new(Mistake::ServiceName, what));
     }
-    // Some tutorials send a length as text first, filled up with blanks.
+    // Some tutorials first send a length as text, padded with blanks.
     if let Ok(length) = first.parse::<usize>()
         && let meant = rest.trim_start()
         && rest.len() > meant.len() + 1 // one blank may be between two of three numbers
@@ -274,7 +274,7 @@ fn of_word(text: &str) -> Option<Hint> {
     })
 }
 
-/// Nothing in it is a number: it is meant for somebody else. Who says goodbye is right here.
+/// It contains no number, so it is meant for another service; except words for leaving.
 fn of_text_without_number(text: &str, place: Place<'_>) -> Option<Hint> {
     const GOODBYES: [&str; 5] = ["quit", "exit", "bye", "{quit}", "/quit"];
     let has_number = |word: &str| number::parse(word).is_some();
@@ -288,7 +288,7 @@ fn of_text_without_number(text: &str, place: Place<'_>) -> Option<Hint> {
     Some(Hint::new(Mistake::WrongPort, format!("'{said}' has no numbers, but this is multiply: {others}")))
 }
 
-/// Somebody wants to be called this in the chat.
+/// A client gives this as its chat name.
 pub fn of_name(name: &str, place: Place<'_>) -> Option<Hint> {
     multiply::is_complete(name.as_bytes()).then(|| {
         let (name, others) = (quote(name.as_bytes()), place.elsewhere(Service::Chat));
@@ -300,8 +300,8 @@ pub fn of_name(name: &str, place: Place<'_>) -> Option<Hint> {
 }
 
 impl Place<'_> {
-    /// Where the other services are, each once: at an endpoint of the same kind, since that is what the peer can speak, or,
-    /// where it has none, at its first. In their order, however many endpoints each has.
+    /// The endpoints of the other services, one for each: of the same kind, because the peer can use that, or otherwise
+    /// the first. In their order, however many endpoints each has.
     fn elsewhere(self, but: Service) -> String {
         let kind = |endpoint: &str| endpoint.split(':').next().map(str::to_owned);
         let mut others: Vec<(&str, Service)> = Vec::new();

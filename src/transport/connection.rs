@@ -24,21 +24,21 @@ pub struct Connection {
     input: OwnedFd,
     /// The descriptor to write to, of a pair.
     output: Option<OwnedFd>,
-    /// It carries packets.
+    /// Whether it carries packets.
     packets: bool,
 }
 
-/// Descriptors of one connection that are waited for, at most.
+/// The most descriptors of one connection to wait for.
 pub const SOURCES_MAX: usize = 3;
 
-/// One descriptor of a connection, and what it is waited for.
+/// One descriptor of a connection, with the events to wait for.
 #[derive(Clone, Copy, Debug)]
 pub struct Source<'a> {
     /// The descriptor.
     pub fd: BorrowedFd<'a>,
-    /// What is waited for.
+    /// The events to wait for.
     pub interest: Interest,
-    /// Whether somebody else may have the same open file: then closing it does not end the watch (epoll(7)).
+    /// Whether another process may share the open file: then closing it does not end the registration (epoll(7)).
     pub is_shared: bool,
 }
 
@@ -83,7 +83,7 @@ impl Connection {
         Connection { input, output: Some(output), packets: false }
     }
 
-    /// What is waited for: each descriptor once.
+    /// The descriptors to wait for, each once.
     pub fn sources(&self) -> [Option<Source<'_>>; SOURCES_MAX] {
         let source = |fd, interest| Some(Source { fd, interest, is_shared: !self.is_socket() });
         match &self.output {
@@ -96,8 +96,8 @@ impl Connection {
         }
     }
 
-    /// Whether it is one socket: its descriptor alone is the connection, in whichever process. An error on it is its
-    /// peer's doing, a short read has taken all that was there, and an event tells when there is more.
+    /// Whether it is one socket: its descriptor alone is the connection, in any process. An error on it comes from its
+    /// peer, a short read has taken all available data, and an event reports more.
     pub fn is_socket(&self) -> bool {
         self.output.is_none()
     }
