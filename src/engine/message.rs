@@ -1,4 +1,4 @@
-//! The engine's whole vocabulary, on one screen: what it is told, what it asks for, what it reports.
+//! The engine's interface: its inputs, its outputs, and the events that it reports.
 //! Knows no socket and no clock: time is an argument, a peer is a number.
 
 use std::fmt;
@@ -42,7 +42,7 @@ impl Default for Timestamp {
 }
 
 impl Timestamp {
-    /// So many microseconds after the start; half a million years at most.
+    /// A number of microseconds after the start; at most half a million years.
     pub const fn at(micros: u64) -> Timestamp {
         Timestamp(NonZeroU64::MIN.saturating_add(micros))
     }
@@ -65,35 +65,35 @@ impl Add<Duration> for Timestamp {
     }
 }
 
-/// One connection's number: a place in a table, and which of the place's successive tenants is meant,
-/// so that nothing meant for a closed connection can reach the one that took its place.
+/// The number of a connection: a place in a table, and a generation, so that nothing for a closed connection can
+/// reach a later one in the same place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ConnectionId {
     /// The place in the table.
     pub index: u32,
-    /// Which tenant of that place.
+    /// The generation of that place.
     pub generation: u32,
 }
 
-/// Where connections come in: an open endpoint and the service it offers.
+/// An open endpoint that accepts connections, and the service it offers.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Binding {
     /// The endpoint as the log and the configuration write it, for example `tcp://127.0.0.1:65432`.
     pub endpoint: String,
-    /// What is said there.
+    /// The service.
     pub service: Service,
-    /// What what is said travels on.
+    /// The transport.
     #[serde(rename = "medium")] // as records of earlier versions have it
     pub transport: Transport,
-    /// Who may come in; `None`: everybody. Of a binding that was saved nothing is asked any more.
+    /// Who may connect; `None`: everyone. A saved binding does not check again.
     #[serde(skip)]
     pub allowed: Option<Allowed>,
 }
 
-/// No group: the number that stands for none in chown(2), which no list can have.
+/// No group: the number for "none" in chown(2), which no list can contain.
 pub const NO_GROUP: u32 = u32::MAX;
 
-/// Who is at the other end.
+/// The peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum RemoteAddress {
     /// An address and port (TCP).
@@ -104,17 +104,17 @@ pub enum RemoteAddress {
         uid: u32,
         /// Group id: that of the process, not all that its user has; [`NO_GROUP`] if the kernel does not name it.
         gid: u32,
-        /// Process id; 0: one that our PID namespace does not show (pid_namespaces(7)).
+        /// Process id; 0: a process outside our PID namespace (pid_namespaces(7)).
         pid: u32,
     },
-    /// A process on this machine whose user the kernel does not name: nobody's equal, and on no list.
+    /// A process on this machine whose user the kernel cannot identify: equal to no user, and on no list.
     Unknown {
-        /// Process id; 0: the same.
+        /// Process id; 0: a process outside our PID namespace.
         pid: u32,
     },
-    /// Whoever writes to our standard input.
+    /// The writer to our standard input.
     Input,
-    /// All who write to a FIFO: it does not tell them apart.
+    /// All writers to a FIFO, which cannot be told apart.
     Writers,
 }
 
@@ -132,35 +132,35 @@ impl fmt::Display for RemoteAddress {
     }
 }
 
-/// What the engine is told.
+/// An input of the engine.
 #[derive(Debug)]
 pub enum Input<'a> {
-    /// A connection came in through `binding`.
+    /// A connection was accepted through `binding`.
     Opened {
-        /// Its number from now on.
+        /// Its number.
         peer: ConnectionId,
-        /// The endpoint it came through.
+        /// The endpoint that accepted it.
         binding: &'a Rc<Binding>,
-        /// Who it is.
+        /// The peer.
         origin: RemoteAddress,
     },
     /// Bytes were read, or one packet. `more`: the read stopped at the end of our buffer, not at the end of what was
     /// there (and the rest of a packet is lost).
     Bytes {
-        /// From whom.
+        /// The connection.
         peer: ConnectionId,
-        /// What.
+        /// The bytes.
         bytes: &'a [u8],
-        /// Whether the burst goes on.
+        /// Whether the burst continues.
         more: bool,
     },
-    /// A datagram came. Its answer is in [`Engine::poll_reply`](super::Engine::poll_reply), until the next one comes.
+    /// A datagram arrived. Its answer is in [`Engine::poll_reply`](super::Engine::poll_reply), until the next one comes.
     Datagram {
-        /// The endpoint it came to.
+        /// The endpoint that received it.
         binding: &'a Rc<Binding>,
         /// Who sent it.
         origin: RemoteAddress,
-        /// What it says.
+        /// Its bytes.
         bytes: &'a [u8],
         /// It was longer than our buffer.
         truncated: bool,
@@ -168,59 +168,59 @@ pub enum Input<'a> {
         /// `origin` says it; `None`: its sender has none.
         address: Option<&'a [u8]>,
     },
-    /// What became of the message that [`Engine::poll_reply`](super::Engine::poll_reply) gave last.
+    /// The outcome of sending the last message of [`Engine::poll_reply`](super::Engine::poll_reply).
     Replied(Result<(), Dropped>),
     /// End of file: the peer will send nothing more, but may still read.
     EndOfFile {
-        /// Whose.
+        /// The connection.
         peer: ConnectionId,
     },
     /// Nothing more is in the kernel's buffer for us at the moment. Told only after [`Input::Stop`].
     Dry {
-        /// Whose buffer.
+        /// The connection.
         peer: ConnectionId,
     },
     /// The first `bytes` of what [`Engine::outgoing`](super::Engine::outgoing) offered were taken.
     Sent {
-        /// By whom.
+        /// The connection.
         peer: ConnectionId,
-        /// How many.
+        /// The number of bytes.
         bytes: usize,
     },
     /// The kernel takes no more for this peer until further notice (WouldBlock).
     Blocked {
-        /// Who does not read.
+        /// The connection.
         peer: ConnectionId,
     },
     /// The kernel takes bytes for this peer again.
     Writable {
-        /// Who reads again.
+        /// The connection.
         peer: ConnectionId,
     },
     /// The connection is gone (reset, or an error on it).
     Lost {
-        /// Whose.
+        /// The connection.
         peer: ConnectionId,
     },
-    /// Time has passed: act on every deadline up to now, and go on with work that was left over.
+    /// Time has passed: handle every deadline up to now, and continue with unfinished work.
     Tick,
-    /// Finish: answer what was received, say goodbye, be done by `by`.
+    /// Stop gracefully: answer received requests, send the farewells, and end by `by`.
     Stop {
-        /// When everything is closed, finished or not.
+        /// The time when everything is closed, finished or not.
         by: Timestamp,
     },
-    /// What became of an [`Output::Ask`], in lines for the peer.
+    /// The outcome of an [`Output::Ask`], in lines for the peer.
     Answer {
-        /// Who asked.
+        /// The connection that asked.
         peer: ConnectionId,
-        /// What it is told.
+        /// The lines for it.
         lines: &'a [String],
     },
-    /// What the process tells of itself: after [`Engine::wants_figures`](super::Engine::wants_figures).
+    /// Figures about the process: after [`Engine::wants_figures`](super::Engine::wants_figures).
     Figures(Figures),
-    /// The last turn of the loop took so long, from its waking to its end.
+    /// The duration of the last turn of the event loop.
     Turned(Duration),
-    /// New settings (a reload), for connections that are open as well.
+    /// New settings (a reload), also for open connections.
     Reconfigure(Box<Settings>),
 }
 
@@ -239,7 +239,7 @@ pub enum Output {
     /// A burst has ended within a message: acknowledge at once what has come (TCP_QUICKACK, tcp(7)), because the rest may wait
     /// for that in the sender's kernel.
     Acknowledge(ConnectionId),
-    /// Somebody who may do so asks the daemon for something; the answer is [`Input::Answer`].
+    /// An authorized peer has a request to the daemon; the answer is [`Input::Answer`].
     Ask(ConnectionId, Request),
     /// Close the descriptor.
     Close(ConnectionId),
@@ -247,12 +247,12 @@ pub enum Output {
     Reset(ConnectionId),
 }
 
-/// What can be asked of the daemon on its control service.
+/// A request to the daemon on the control service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Request {
-    /// Read the configuration again, and say what came of it.
+    /// Read the configuration again, and report the outcome.
     Reload,
-    /// Give every connection to the service manager, for the process that follows.
+    /// Give every connection to the service manager, for the next process.
     HandOver,
 }
 
@@ -265,20 +265,20 @@ impl fmt::Display for Request {
     }
 }
 
-/// Why a connection ended, and by whose doing.
+/// Why a connection ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum CloseReason {
-    /// The service said all it has to say.
+    /// The service has sent everything.
     Served,
     /// End of file from the peer.
     PeerClosed,
     /// Reset by the peer, or its network is gone.
     PeerReset,
-    /// The peer said that it leaves (`{quit}`, `bye`).
+    /// The peer left (`{quit}`, `bye`).
     PeerQuit,
-    /// It has come back to the room through another connection.
+    /// It joined the room again through another connection.
     PeerReplaced,
-    /// The one it talked with has left.
+    /// Its partner in talk has left.
     PartnerLeft,
     /// No complete message for `idle_timeout`.
     PeerIdle,
@@ -292,21 +292,21 @@ pub enum CloseReason {
     PeerTooLong,
     /// More than `backlog` was waiting for it.
     PeerTooSlow,
-    /// The queues of all connections together were full, and it held most of those who held most.
+    /// The queues of all connections together were full, and it held the most of the client that held the most.
     PeerHeldMost,
-    /// It took nothing of what was queued for it for `send_timeout`.
+    /// It read nothing of its queued data for `send_timeout`.
     PeerNotReading,
     /// It spoke another protocol.
     PeerForeign(Foreign),
-    /// What it sent is no text.
+    /// It sent data that is not text.
     PeerUnreadable,
-    /// It asked for what it may not have.
+    /// It asked for something that it may not use.
     PeerDenied,
-    /// Whoever runs the daemon put it out.
+    /// The administrator closed it.
     PutOut,
-    /// Its user may not come in there.
+    /// Its user may not use the endpoint.
     NotAllowed,
-    /// Its address may not come in there.
+    /// Its address may not use the endpoint.
     AddressNotAllowed,
     /// A limit on connections was reached.
     TooMany,
@@ -317,12 +317,12 @@ pub enum CloseReason {
 }
 
 impl CloseReason {
-    /// Whether it did not take what was queued for it, or did not make room.
+    /// Whether it was too slow to read.
     pub fn is_too_slow(self) -> bool {
         matches!(self, CloseReason::PeerTooSlow | CloseReason::PeerHeldMost | CloseReason::PeerNotReading)
     }
 
-    /// Whether it was never let in.
+    /// Whether it was refused.
     pub fn is_refusal(self) -> bool {
         matches!(self, CloseReason::NotAllowed | CloseReason::AddressNotAllowed | CloseReason::TooMany)
     }
@@ -367,11 +367,11 @@ pub enum Kind {
     Raw,
     /// With NUL.
     C,
-    /// Not at all: it stands behind its length.
+    /// Not at all: its length precedes it.
     Prefixed(Prefix),
     /// With CR LF, or CR NUL, and there are commands in between.
     Telnet,
-    /// Not at all, and it need not: the medium keeps messages apart.
+    /// Not at all: the transport keeps messages apart.
     Packet,
 }
 
@@ -405,11 +405,11 @@ pub enum Prefix {
 /// Something that happened, for the log.
 #[derive(Clone, Debug)]
 pub struct Note {
-    /// To whose connection; `None`: to a datagram.
+    /// The connection; `None`: a datagram.
     pub peer: Option<ConnectionId>,
-    /// Where it came in.
+    /// The endpoint.
     pub binding: Rc<Binding>,
-    /// Who it is.
+    /// The peer.
     pub origin: RemoteAddress,
     /// What happened.
     pub what: EventKind,
@@ -426,32 +426,32 @@ pub enum EventKind {
     Chose(Service),
     /// It asked for this on the control service.
     Asked(Request),
-    /// It had this done to others there.
+    /// It had this action carried out on others.
     Ordered(String),
     /// It got this error, without its `Error: `.
     Erred(String),
-    /// It made a classic mistake, with what would be right.
+    /// It made a classic mistake; with the correction.
     Mistaken(String),
-    /// It said this to a service that does not answer.
+    /// It sent this to a service that does not answer.
     Remarked(String),
     /// It sent this message.
     Said(String),
-    /// It sent a message of so many bytes that is for one other alone.
+    /// It sent a private message of this many bytes.
     Confided(usize),
     /// It joined the room under this name.
     Joined(String),
-    /// It talks with the one who is there.
+    /// It was paired with this partner in talk.
     Met(RemoteAddress),
     /// A datagram got no answer.
     Dropped(Dropped),
-    /// An answer to a datagram was dropped, or the rest of it.
+    /// An answer to a datagram, or its rest, was dropped.
     Undelivered {
-        /// The path of the Unix socket it was for; empty: whom it was for is known by the address alone.
+        /// The path of the receiving Unix socket; empty: the address identifies the receiver.
         to: String,
         /// Why.
         why: Dropped,
     },
-    /// A datagram of it was refused: its user or address may not use the endpoint.
+    /// Its datagram was refused: its user or address may not use the endpoint.
     Refused(CloseReason),
     /// It ended.
     Closed(CloseReason),
