@@ -1,4 +1,4 @@
-//! Why something is not said: each reason with its name in the status and its words in the log.
+//! Why something is not delivered: each reason with its name in the status and its text in the log.
 
 use std::fmt;
 
@@ -8,31 +8,31 @@ use std::fmt;
 pub enum Dropped {
     /// A line on a FIFO that nobody reads.
     Unread,
-    /// The datagram begins as our own answers do.
+    /// The datagram looks like one of our own answers.
     OwnWords,
     /// Its sender has no address.
     NoAddress,
     /// It comes from a UDP port that belongs to a service.
     LowPort,
-    /// Its sender has had its share of answers.
+    /// Its sender has reached its limit on answers.
     TooMany,
-    /// The socket of its sender has no room.
+    /// The receiving socket is full.
     NoRoom,
-    /// What its user has not read fills the user's share of our buffer.
+    /// Unread answers fill the user's share of our buffer.
     Share,
-    /// There is no way from here to the file of its sender's socket.
+    /// The daemon cannot see the file of the sender's socket.
     Unseen,
-    /// That file may not be written to.
+    /// The daemon may not write to that file.
     NotWritable,
-    /// What is there is no socket, or another user's.
+    /// The file is not a socket, or belongs to another user.
     NotItsOwn,
-    /// Its address is a path from a directory that is not to be seen.
+    /// Its address is a relative path in a directory that the daemon cannot see.
     Relative,
-    /// Its address is an abstract one that may be another's here.
+    /// Its address is an abstract one that may belong to another process here.
     Abstract,
-    /// Nobody has its address any more.
+    /// The receiver is gone.
     Gone,
-    /// Something else, which is our kernel's or our own affair.
+    /// Another reason, in the kernel or in the daemon.
     Failed,
 }
 

@@ -1,5 +1,5 @@
-//! What has happened lately, for those who watch: one bounded ring of events, of which each watcher has read a part. Knows
-//! who watches; holds nothing while nobody does.
+//! Recent events for watchers: one bounded ring of events, of which each watcher has read a part. Knows
+//! the watchers, and is empty while there are none.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -12,20 +12,20 @@ use super::service::Service;
 use super::service::watch::TraceEvent;
 use super::source::Source;
 
-/// Something that a connection did, or that was done to it.
+/// An event of a connection.
 #[derive(Debug)]
 pub struct Event {
-    /// When.
+    /// The time.
     pub at: Timestamp,
-    /// Where it came in.
+    /// The endpoint.
     pub binding: Rc<Binding>,
-    /// Who it is.
+    /// The peer.
     pub origin: RemoteAddress,
-    /// The service it was in.
+    /// The service.
     pub service: Service,
     /// Its name in the room.
     pub name: Option<Box<str>>,
-    /// What.
+    /// The event.
     pub sight: TraceEvent,
 }
 
@@ -35,15 +35,15 @@ impl Event {
     }
 }
 
-/// So many users can watch at least: none takes the places of all.
+/// The number of users that can always watch: no user can take all places.
 const USERS_MIN: usize = 4;
 
-/// Why somebody may not watch now.
+/// Why a client may not watch now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Full {
-    /// There is no place.
+    /// All places are taken.
     All,
-    /// Its user has as many as one can have.
+    /// Its user has the most places for one user.
     Share(usize),
 }
 
@@ -64,7 +64,7 @@ pub struct EventRing {
     watchers: Vec<(ConnectionId, Source)>,
     events: VecDeque<Event>,
     bytes: usize,
-    /// How many events are no longer there.
+    /// How many events were dropped from the ring.
     forgotten: u64,
     /// Some watcher may be shown more.
     stirred: bool,
@@ -79,17 +79,17 @@ const LEAVES_EARLY: u32 = 1 << 31;
 const NAMED_MAX: usize = 256;
 
 impl EventRing {
-    /// Whether anybody watches.
+    /// Whether there are watchers.
     pub fn has_subscribers(&self) -> bool {
         !self.watchers.is_empty()
     }
 
-    /// Who watches.
+    /// The watchers.
     pub fn watchers(&self) -> impl Iterator<Item = ConnectionId> {
         self.watchers.iter().map(|(peer, _)| *peer)
     }
 
-    /// Lets somebody watch, unless `max` do already, or the same user has its share of that.
+    /// Adds a watcher, unless there are `max` already, or the same user has its share of them.
     pub fn enter(&mut self, peer: ConnectionId, origin: RemoteAddress, max: usize) -> Result<(), Full> {
         if self.watchers().any(|watcher| watcher == peer) {
             return Ok(());
@@ -105,7 +105,7 @@ impl EventRing {
         Ok(())
     }
 
-    /// Somebody watches no longer.
+    /// Removes a watcher.
     pub fn leave(&mut self, peer: ConnectionId) {
         self.watchers.retain(|(watcher, _)| *watcher != peer);
         if self.watchers.is_empty() {
@@ -116,7 +116,7 @@ impl EventRing {
         }
     }
 
-    /// Remembers an event, if anybody watches; the oldest ones make place for it.
+    /// Adds an event, if there are watchers; it replaces the oldest ones.
     pub fn push(&mut self, event: Event) {
         if !self.has_subscribers() {
             return;
@@ -171,22 +171,22 @@ impl EventRing {
         true
     }
 
-    /// The number of the event that comes next.
+    /// The number of the next event.
     pub fn end(&self) -> u64 {
         self.forgotten + self.events.len() as u64
     }
 
-    /// The number of the oldest event that is still there.
+    /// The number of the oldest event in the ring.
     pub fn begin(&self) -> u64 {
         self.forgotten
     }
 
-    /// An event by its number, if it is there.
+    /// An event by its number, if it is in the ring.
     pub fn event(&self, number: u64) -> Option<&Event> {
         self.events.get(usize::try_from(number.checked_sub(self.forgotten)?).ok()?)
     }
 
-    /// Bytes that the ring holds.
+    /// The bytes in the ring.
     pub fn bytes(&self) -> usize {
         self.bytes
     }

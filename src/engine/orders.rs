@@ -1,4 +1,4 @@
-//! What whoever runs the daemon has done to others: put out, muted, told, closed. Each is answered with what has become of it,
+//! The administrator's actions on other clients: kick, mute, say, close. Each gets an answer with its outcome,
 //! and is in the log and the transcript.
 
 use std::net::{IpAddr, SocketAddr};
@@ -12,7 +12,7 @@ use super::text::quote;
 use super::{Engine, words};
 
 impl Engine {
-    /// Carries out what has been ordered, and answers it.
+    /// Carries out the pending actions, and answers them.
     pub(super) fn carry_out(&mut self, now: Timestamp, by: ConnectionId, order: Order) {
         let outcome = match order {
             Order::Kick(name) => self.kick(now, by, &name),
@@ -26,7 +26,7 @@ impl Engine {
         self.with(now, by, |session, _| session.handle_answer(&[line]));
     }
 
-    /// Tells the log and the transcript what was done, and by whom.
+    /// Records the action and its author in the log and the transcript.
     fn record(&mut self, by: ConnectionId, done: &str) {
         let Some(session) = self.sessions.get(by) else { return };
         let line = format!("({done}, by {})", session.origin());
@@ -55,7 +55,7 @@ impl Engine {
         Ok(done)
     }
 
-    /// `NAME [FOR]`: a time at the end is one if somebody has the name before it.
+    /// `NAME [FOR]`: a time at the end counts as one if the text before it is a member's name.
     fn mute(&mut self, now: Timestamp, by: ConnectionId, text: &str) -> Result<String, String> {
         let timed = text.trim().rsplit_once(char::is_whitespace).and_then(|(name, span)| {
             let span = humantime::parse_duration(span).ok().filter(|span| !span.is_zero())?;
@@ -91,7 +91,7 @@ impl Engine {
         Ok(done)
     }
 
-    /// Says something to the room.
+    /// Sends a message to the room.
     fn proclaim(&mut self, by: ConnectionId, text: &str) -> String {
         let heard_by = self.shared.room.len();
         self.shared.room.proclaim(&format!("{}{text}", words::TEACHER));
@@ -102,7 +102,7 @@ impl Engine {
         }
     }
 
-    /// Tells the log alone.
+    /// Records the action only in the log.
     fn note_order(&mut self, by: ConnectionId, done: String) {
         if let Some(session) = self.sessions.get(by) {
             session.note(&mut self.shared, EventKind::Ordered(done));
@@ -142,7 +142,7 @@ impl Engine {
     }
 }
 
-/// What a text names: an address, one with its port, `uid:N`, `pid:N`.
+/// Parses a target: an address, an address and port, `uid:N` or `pid:N`.
 pub fn target(text: &str) -> Option<Target> {
     let number = |prefix: &str| text.strip_prefix(prefix)?.trim_start_matches([':', ' ']).parse().ok();
     if let Ok(address) = text.parse::<IpAddr>() {

@@ -1,4 +1,4 @@
-//! Requests to the daemon itself, on the mux, from those who may make them. Has never seen the daemon.
+//! Requests to control, on the mux, from authorized clients. Does not know the daemon.
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
@@ -7,34 +7,34 @@ use crate::engine::message::Request;
 use crate::engine::orders;
 use crate::engine::text::{clean, quote};
 
-/// What can be asked for, for an error.
+/// The known requests, for an error.
 const KNOWN: &str = "reload, handover, kick NAME, mute NAME [FOR], unmute NAME, say TEXT, close ADDRESS";
 
-/// What a message asks for.
+/// A request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Command {
-    /// Something of the daemon.
+    /// A request to the daemon.
     Ask(Request),
-    /// Something that is done to others.
+    /// An action on other clients.
     Do(Order),
 }
 
-/// What is done to others. Text has no control characters.
+/// An action on other clients. Its text has no control characters.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Order {
-    /// Put a member of the room out.
+    /// Remove a member from the room.
     Kick(String),
-    /// Let one be heard by nobody: `NAME [FOR]`.
+    /// Mute a member: `NAME [FOR]`.
     Mute(String),
-    /// Let one be heard again.
+    /// Unmute a member.
     Unmute(String),
-    /// Say this to everybody in the room.
+    /// Send this to everyone in the room.
     Say(String),
     /// Close connections.
     Close(Target),
 }
 
-/// Whose connections.
+/// The connections to close.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Target {
     /// All from this address.
@@ -58,7 +58,7 @@ impl fmt::Display for Target {
     }
 }
 
-/// What a message asks for; the error says what would be right.
+/// Parses a request; the error says what would be right.
 pub fn read(message: &[u8]) -> Result<Command, String> {
     let text = clean(message);
     let text = text.trim();
