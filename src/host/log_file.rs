@@ -23,7 +23,7 @@ pub fn open(path: &Path) -> io::Result<File> {
 }
 
 /// The same for root, in a directory that may belong to another user: nothing that this user put there can lead to a
-/// file of somebody else.
+/// file of another user.
 ///
 /// # Errors
 /// Those of open(2); or it is a symbolic link, or a file with a second name (hard link).

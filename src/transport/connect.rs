@@ -1,4 +1,4 @@
-//! An outgoing connection: begun without waiting, and settled once its socket can be written to.
+//! An outgoing connection: begun without waiting, and completed when its socket is writable.
 
 use std::io::{self, ErrorKind};
 use std::os::fd::{AsFd, OwnedFd};
@@ -8,12 +8,12 @@ use socket2::{Domain, SockAddr, SockRef, Socket, Type};
 
 use crate::endpoint::ResolvedEndpoint;
 
-/// Begins to connect, and does not wait. Once the socket can be written to (poll(2)), [`outcome`] says what has come of it.
-/// It does not block, and has TCP_NODELAY set if it is one of TCP.
+/// Begins to connect without waiting. When the socket is writable (poll(2)), [`outcome`] returns the result.
+/// The socket is non-blocking, and has TCP_NODELAY if it is TCP.
 ///
 /// # Errors
-/// Why there is no connection, if that is known at once (connect(2)). `WouldBlock`: the queue of a Unix listener is full, and
-/// no event tells when it is not: to be tried again. `Unsupported`: nobody connects to such an endpoint.
+/// Why there is no connection, if known at once (connect(2)). `WouldBlock`: the queue of a Unix listener is full, and
+/// no event reports a change: try again later. `Unsupported`: the endpoint has no connections.
 pub fn begin(place: &ResolvedEndpoint) -> io::Result<OwnedFd> {
     let (address, kind) = match place {
         ResolvedEndpoint::Tcp(address) => (SockAddr::from(*address), Type::STREAM),
@@ -26,7 +26,7 @@ pub fn begin(place: &ResolvedEndpoint) -> io::Result<OwnedFd> {
     let socket = Socket::new(address.domain(), kind, None)?;
     socket.set_nonblocking(true)?;
     if address.domain() != Domain::UNIX {
-        socket.set_tcp_nodelay(true)?; // otherwise what is said in two writes waits for an acknowledgement, 40 ms
+        socket.set_tcp_nodelay(true)?; // otherwise data in two writes waits 40 ms for an acknowledgement
     }
     match socket.connect(&address) {
         Err(error) if Errno::from_io_error(&error) == Some(Errno::INPROGRESS) => {}
@@ -35,10 +35,10 @@ pub fn begin(place: &ResolvedEndpoint) -> io::Result<OwnedFd> {
     Ok(socket.into())
 }
 
-/// What has come of a connection that was [begun](begin) (SO_ERROR, socket(7)). An error is told once.
+/// The result of a connection that was [begun](begin) (SO_ERROR, socket(7)). An error is returned once.
 ///
 /// # Errors
-/// Why there is none. `WouldBlock`: it is not known yet.
+/// Why there is no connection. `WouldBlock`: not known yet.
 pub fn outcome(socket: &impl AsFd) -> io::Result<()> {
     let socket = SockRef::from(socket);
     if let Some(error) = socket.take_error()? {

@@ -9,7 +9,7 @@ pub(super) fn find_group(name: &str) -> Option<u32> {
     Some(uzers::get_group_by_name(name)?.gid())
 }
 
-/// A group as people know it: its name, or its number if it has none.
+/// A group's name, or its number if it has no name.
 pub(super) fn group_name(gid: u32) -> String {
     match uzers::get_group_by_gid(gid) {
         Some(group) => group.name().to_string_lossy().into_owned(),
@@ -17,12 +17,12 @@ pub(super) fn group_name(gid: u32) -> String {
     }
 }
 
-/// Whether there is a group of that name.
+/// Whether the group exists.
 pub fn exists(name: &str) -> bool {
     find_group(name).is_some()
 }
 
-/// Whether there is a group of that name to which we may give a file of ours (chown(2)): root to any, others to their own.
+/// Whether the group exists and we may give our files to it (chown(2)): root to any group, others to their own groups.
 pub fn may_give_to(name: &str) -> bool {
     find_group(name).is_some_and(|gid| {
         geteuid().is_root()

@@ -1,4 +1,4 @@
-//! Sockets of the network, opened: TCP to listen on, UDP for datagrams.
+//! Opens network sockets: TCP listeners and UDP sockets.
 
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
@@ -23,7 +23,7 @@ pub(super) fn tcp(address: SocketAddr, backlog: i32) -> Result<OwnedFd, OpenErro
     let obstacle = |error| OpenErrorKind::on_network(address, error, owner::of_tcp);
     let kind = Type::STREAM.nonblocking().cloexec();
     let socket = Socket::new(Domain::for_address(address), kind, None).map_err(obstacle)?;
-    // So that what is left of old connections (TIME_WAIT) does not keep the port.
+    // So that the remains of old connections (TIME_WAIT) do not block the port.
     socket.set_reuse_address(true).map_err(obstacle)?;
     if address.is_ipv6() {
         // `[::]` and `0.0.0.0` are two endpoints, whatever net.ipv6.bindv6only says.
@@ -31,8 +31,8 @@ pub(super) fn tcp(address: SocketAddr, backlog: i32) -> Result<OwnedFd, OpenErro
     }
     set_for_connections(&socket).map_err(obstacle)?;
     if address.ip().is_loopback() {
-        // Within the machine nothing is congested: the plainest control does, and an elaborate one (BBR models the path,
-        // and paces) would only take time. This one every kernel has and lets everybody have (tcp(7)).
+        // Inside the machine there is no congestion: the simplest control is enough, and an elaborate one (BBR models the path
+        // and paces) would only cost time. Every kernel has this one and allows it to all users (tcp(7)).
         let _ = rustix::net::sockopt::set_tcp_congestion(&socket, "reno");
     }
     socket.bind(&address.into()).map_err(obstacle)?;

@@ -387,7 +387,7 @@ impl Room {
         }
     }
 
-    /// Whether it goes on.
+    /// Whether to continue.
     fn handle_deadline(&mut self) -> bool {
         let Phase::Live(tie) = &mut self.phase else { return false };
         match tie.handle_deadline() {

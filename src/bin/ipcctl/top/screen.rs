@@ -230,7 +230,7 @@ impl Board {
 
     // ---- the person
 
-    /// Whether it goes on.
+    /// Whether to continue.
     fn handle_key(&mut self, key: KeyEvent) -> bool {
         self.note = None;
         match key.code {
@@ -397,7 +397,7 @@ impl Sparkline {
         }
     }
 
-    /// The newest of it, in so many columns.
+    /// The newest part of the curve, in this many columns.
     fn last(&self, columns: usize) -> String {
         self.percents
             .iter()
