@@ -171,8 +171,13 @@ fn on(host: &str, port: u16) -> String {
     format!("[multiply]\nlisten = [\"tcp://{host}:{port}\"]\n")
 }
 
+/// A port that is free on every address, and that the kernel gives nobody who asks for any (ip_local_port_range, ip(7)).
 fn free_port() -> u16 {
-    std::net::TcpListener::bind("0.0.0.0:0").unwrap().local_addr().unwrap().port()
+    let seed = Ground::new().ip.octets();
+    let first = u16::from_be_bytes([seed[2], seed[3]]) ^ std::process::id() as u16;
+    let candidates = (0..1000u16).map(|n| 10_000 + first.wrapping_add(n.wrapping_mul(7)) % 20_000);
+    let is_free = |port: &u16| std::net::TcpListener::bind(("0.0.0.0", *port)).is_ok();
+    candidates.into_iter().find(is_free).expect("a port below the kernel's own is free")
 }
 
 #[test]
