@@ -35,7 +35,7 @@ pub(crate) struct Unmute {
     name: String,
 }
 
-/// Send a message to everyone in the chat room, marked [teacher]
+/// Send a message to everyone in the chat room, marked as from the teacher
 #[derive(Args)]
 pub(crate) struct Say {
     /// The text
