@@ -242,3 +242,12 @@ pub fn from(address: std::net::Ipv4Addr, to: std::net::SocketAddr) -> Client {
     socket.connect(&to.into()).expect("a connection");
     Client::of(socket.into())
 }
+
+/// A port that is free on every address, and that the kernel gives nobody who asks for any (ip_local_port_range, ip(7)).
+pub fn free_port() -> u16 {
+    let seed = Ground::new().ip.octets();
+    let first = u16::from_be_bytes([seed[2], seed[3]]) ^ std::process::id() as u16;
+    let candidates = (0..1000u16).map(|n| 10_000 + first.wrapping_add(n.wrapping_mul(7)) % 20_000);
+    let is_free = |port: &u16| std::net::TcpListener::bind(("0.0.0.0", *port)).is_ok();
+    candidates.into_iter().find(is_free).expect("a port below the kernel's own is free")
+}

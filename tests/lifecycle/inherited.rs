@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixListener;
 
-use crate::harness::around::{failure, is_root};
+use crate::harness::around::{failure, free_port, is_root};
 use crate::harness::manager::Manager;
 use crate::harness::{Client, Daemon, Ground, USUAL};
 use rustix::process::Signal;
@@ -138,8 +138,8 @@ fn released_socket_returns_at_restart_and_is_reported() {
 
 #[test]
 fn restart_with_a_wider_address_releases_the_stored_one() {
-    let (ground, manager, socket, port) = ground();
-    drop(socket);
+    let (ground, manager, _, _) = ground();
+    let port = free_port();
     ground.write_config(&with_chat(&format!("tcp://{{ip}}:{port}")));
     let mut before = ground.start_with(&manager, Vec::new());
     let mut alice = before.tcp(port);

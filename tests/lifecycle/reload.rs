@@ -4,7 +4,7 @@ use std::net::TcpStream;
 use std::os::unix::fs::MetadataExt;
 use std::time::Duration;
 
-use crate::harness::around::Helper;
+use crate::harness::around::{Helper, free_port};
 use crate::harness::{CHAT, Client, Daemon, GREETING, Ground, MULTIPLY, USUAL};
 use rustix::process::Signal;
 
@@ -169,15 +169,6 @@ fn reload_opens_all_new_endpoints_or_none() {
 /// A port of its own for each test that listens on every address.
 fn on(host: &str, port: u16) -> String {
     format!("[multiply]\nlisten = [\"tcp://{host}:{port}\"]\n")
-}
-
-/// A port that is free on every address, and that the kernel gives nobody who asks for any (ip_local_port_range, ip(7)).
-fn free_port() -> u16 {
-    let seed = Ground::new().ip.octets();
-    let first = u16::from_be_bytes([seed[2], seed[3]]) ^ std::process::id() as u16;
-    let candidates = (0..1000u16).map(|n| 10_000 + first.wrapping_add(n.wrapping_mul(7)) % 20_000);
-    let is_free = |port: &u16| std::net::TcpListener::bind(("0.0.0.0", *port)).is_ok();
-    candidates.into_iter().find(is_free).expect("a port below the kernel's own is free")
 }
 
 #[test]
