@@ -12,7 +12,7 @@ use super::text::quote;
 use super::{Engine, words};
 
 impl Engine {
-    /// Carries out the pending actions, and answers them.
+    /// Carries out one action, and answers it.
     pub(super) fn carry_out(&mut self, now: Timestamp, by: ConnectionId, order: Order) {
         let outcome = match order {
             Order::Kick(name) => self.kick(now, by, &name),
