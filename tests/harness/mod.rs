@@ -23,7 +23,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 
 /// How long anything may take before a test fails: far longer than it ever does.
-pub const PATIENCE: Duration = Duration::from_secs(20);
+pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The services on their usual ports, at an address of the test's own, and the Unix socket; `{ip}` and `{dir}` are filled in.
 pub const USUAL: &str = r#"
@@ -426,6 +426,12 @@ impl Client {
 
     /// Reads whatever comes, until nothing more can.
     pub fn hear_until_gone(&mut self) {
+        // However long nothing is said: the daemon ends it.
+        match &self.stream {
+            Stream::Tcp(stream) => stream.set_read_timeout(None),
+            Stream::Unix(stream) => stream.set_read_timeout(None),
+        }
+        .unwrap();
         let mut buffer = [0; 65536];
         while matches!(self.read(&mut buffer), Ok(1..)) {}
     }

@@ -87,6 +87,8 @@ fn peer_text_cannot_end_a_line_or_control_the_terminal() {
     greeted.say(b"Hi\x1b[2J\r\ninfo: forged\xff\xe2\x80\xae\n");
     greeted.hear_rest();
     drop(greeted);
+    // A hint names endpoints, and with them this directory.
+    let longest = 300 + daemon.directory.path().as_os_str().len();
     let line = daemon.wait_for_log("says '");
     assert!(line.contains("says 'Hi\\u{1b}[2J"), "{line}");
     let mut client = daemon.tcp(MULTIPLY);
@@ -99,7 +101,7 @@ fn peer_text_cannot_end_a_line_or_control_the_terminal() {
     for line in daemon.stop() {
         assert!(!line.chars().any(char::is_control) && !line.contains('\u{202e}'), "{line:?}");
         assert!(["info: ", "debug: ", "warning: "].iter().any(|level| line.starts_with(level)), "{line}");
-        assert!(!line.starts_with("info: forged") && line.chars().count() < 300, "{line}");
+        assert!(!line.starts_with("info: forged") && line.chars().count() < longest, "{line}");
     }
 }
 

@@ -166,7 +166,7 @@ fn nonclosing_and_nonreading_clients_delay_stop_by_the_grace_only() {
 #[test]
 fn second_signal_stops_at_once() {
     for (first, second) in [(Signal::TERM, Signal::TERM), (Signal::INT, Signal::TERM)] {
-        let mut daemon = Daemon::with(&format!("[limits]\nshutdown_grace = \"60s\"\n{USUAL}"));
+        let mut daemon = Daemon::with(&format!("[limits]\nshutdown_grace = \"10min\"\n{USUAL}"));
         let mut deaf = daemon.tcp(MULTIPLY);
         let Stream::Tcp(stream) = &mut deaf.stream else { unreachable!() };
         stream.set_write_timeout(Some(Duration::from_millis(300))).unwrap();
@@ -216,7 +216,8 @@ fn sigpipe_is_ignored_and_sigusr1_logs_a_summary() {
 
 #[test]
 fn stop_finishes_a_partly_written_reply() {
-    let mut daemon = Daemon::usual();
+    // On a busy machine it takes a while to read megabytes.
+    let mut daemon = Daemon::with(&format!("[limits]\nshutdown_grace = \"1min\"\n{USUAL}"));
     let mut stream = TcpStream::connect(daemon.address(MULTIPLY)).unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
     // As many as the kernel takes while nobody reads: the daemon has stopped reading, and has bytes to send.
