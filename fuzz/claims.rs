@@ -510,7 +510,7 @@ impl Stage {
     /// One burst, unless the peer is not being read from.
     fn send(&mut self, number: usize, bytes: &[u8]) {
         let Some(peer) = self.peer(number) else { return };
-        if !self.ends[peer.index as usize].ended && self.engine.wants_input(peer) && !bytes.is_empty() {
+        if !self.ends[peer.index as usize].ended && self.engine.is_reading(peer) && !bytes.is_empty() {
             self.engine.handle(self.now, Input::Bytes { peer, bytes, more: false });
             self.settle();
         }
@@ -556,7 +556,7 @@ impl Stage {
                     }
                     Output::Retry(_)
                     | Output::ShutdownWrite(_)
-                    | Output::Listen(_)
+                    | Output::Reading(..)
                     | Output::Acknowledge(_)
                     | Output::Ask(..) => {}
                 }

@@ -80,7 +80,7 @@ impl Stage {
 
     /// A turn in which a peer has sent something.
     pub fn send(&mut self, peer: ConnectionId, bytes: &[u8]) {
-        assert!(self.engine.wants_input(peer));
+        assert!(self.engine.is_reading(peer));
         self.engine.handle(self.now, Input::Bytes { peer, bytes, more: false });
         self.note();
         self.finish_turn();

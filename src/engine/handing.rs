@@ -74,6 +74,10 @@ impl Engine {
         }
         for peer in peers {
             self.with(now, peer, |session, shared| session.resume(shared, now));
+            // The end of its stream was seen by the process before.
+            if self.sessions.get(peer).is_some_and(Session::is_at_end) {
+                self.outputs.push(Output::Reading(peer, false));
+            }
         }
         self.apply_effects(now);
     }

@@ -55,9 +55,9 @@ impl Engine {
         (self.held_bytes(), sessions.map(|session| session.held_bytes(&self.shared)).sum())
     }
 
-    /// Whether the peer is to be read from at the moment.
-    pub fn wants_input(&self, peer: ConnectionId) -> bool {
-        self.sessions.get(peer).is_some_and(|session| session.wants_input(&self.shared))
+    /// Whether the peer is to be read from, as [`Output::Reading`](super::message::Output::Reading) has said last.
+    pub fn is_reading(&self, peer: ConnectionId) -> bool {
+        self.sessions.get(peer).is_some_and(Session::is_reading)
     }
 
     /// Whether there is work left over that only needs another turn.

@@ -234,8 +234,9 @@ pub enum Output {
     Retry(ConnectionId),
     /// Shut down the sending side; keep reading (and tell us), for a lingering close.
     ShutdownWrite(ConnectionId),
-    /// Read from this peer again; it was not [wanted](super::Engine::wants_input) for a while.
-    Listen(ConnectionId),
+    /// Whether this peer is to be read from. One that has come is, until this says otherwise; one whose end of file has
+    /// come is not, and this says nothing more of it.
+    Reading(ConnectionId, bool),
     /// A burst has ended within a message: acknowledge at once what has come (TCP_QUICKACK, tcp(7)), because the rest may wait
     /// for that in the sender's kernel.
     Acknowledge(ConnectionId),

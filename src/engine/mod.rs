@@ -8,8 +8,7 @@
 //!
 //! ```text
 //!   handle(Input::Tick)                 the time; begins a turn
-//!   for each peer that is ready:
-//!     wants_input(peer)                 if not, its bytes stay where they are
+//!   for each peer that is ready, unless Output::Reading has said that its bytes stay where they are:
 //!     handle(Input::Bytes { .. })       what came from it
 //!     poll_note() until None            what happened, for the log
 //!     poll_urgent() until None          what to do before anybody else is read from
@@ -44,7 +43,6 @@
 //!
 //! engine.handle(now, Input::Tick);
 //! engine.handle(now, Input::Opened { peer, binding: &binding, origin });
-//! assert!(engine.wants_input(peer));
 //! engine.handle(now, Input::Bytes { peer, bytes: b"5 10\n", more: false });
 //!
 //! let mut written = Vec::new();

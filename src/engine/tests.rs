@@ -61,13 +61,13 @@ fn connection_waiting_for_room_precedes_those_that_refill_it() {
     let flood = line.repeat(READ_BYTES_MAX / line.len());
     let (quiet, loud) = peers.split_last().unwrap();
     let said = |engine: &mut Engine| {
-        for peer in loud.iter().filter(|peer| engine.wants_input(**peer)).copied().collect::<Vec<_>>() {
+        for peer in loud.iter().filter(|peer| engine.is_reading(**peer)).copied().collect::<Vec<_>>() {
             engine.handle(now, Input::Bytes { peer, bytes: flood.as_bytes(), more: true });
         }
     };
     said(&mut engine);
     engine.handle(now, Input::Bytes { peer: *quiet, bytes: b"hi\n", more: false });
-    assert!(!engine.wants_input(*quiet), "there is no room for it");
+    assert!(!engine.is_reading(*quiet), "there is no room for it");
     finish_turn(&mut engine);
     said(&mut engine);
     assert!(finish_turn(&mut engine).contains("m4: hi\n"));

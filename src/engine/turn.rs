@@ -74,8 +74,8 @@ impl Engine {
         if session.is_to_be_retried(&mut self.shared) {
             self.outputs.push(Output::Retry(peer));
         }
-        if session.is_to_be_heard_again(&self.shared, now) {
-            self.outputs.push(Output::Listen(peer));
+        if let Some(reading) = session.change_reading(&self.shared, now) {
+            self.outputs.push(Output::Reading(peer, reading));
         }
         if session.is_waiting_for_room(&self.shared) {
             self.waiting.push(peer, session.membership());

@@ -8,7 +8,7 @@ use crate::engine::message::{ConnectionId, Input, Timestamp};
 use crate::transport::connection::Received;
 use crate::wire::Heard;
 
-use super::slots::Ending;
+use super::slots::{Ending, Reading, Writing};
 use super::{DRYING, PACKET_COST, PARTING, Reactor};
 
 impl Reactor {
@@ -19,11 +19,11 @@ impl Reactor {
             return;
         }
         // Without a reader it does not matter what a writer beside it still says.
-        if !self.engine.wants_input(peer) || !slot.is_socket() && slot.failed() {
+        if slot.reading != Reading::On || !slot.is_socket() && slot.failed() {
             if slot.failed() {
                 self.lose(now, peer);
             }
-            return; // `Output::Listen` will bring us back
+            return; // `Output::Reading` will bring us back
         }
         if slot.is_packets() {
             return self.receive(now, peer);
@@ -31,7 +31,7 @@ impl Reactor {
         match slot.read(&mut self.buffer[..READ_BYTES_MAX]) {
             Ok(0) => {
                 slot.readable = false;
-                self.engine.handle(now, Input::EndOfFile { peer });
+                self.end_of_file(now, peer);
             }
             Ok(count) => {
                 let more = count == READ_BYTES_MAX;
@@ -44,10 +44,13 @@ impl Reactor {
                     self.ready.push_peer(peer, slot);
                 }
                 let drained = !slot.readable;
-                let engine = &mut self.engine;
+                let (engine, reading) = (&mut self.engine, &mut slot.reading);
                 slot.wire.receive(&mut self.buffer[..count], more, |heard| match heard {
                     Heard::Bytes { bytes, more } => engine.handle(now, Input::Bytes { peer, bytes, more }),
-                    Heard::End => engine.handle(now, Input::EndOfFile { peer }),
+                    Heard::End => {
+                        *reading = Reading::Ended;
+                        engine.handle(now, Input::EndOfFile { peer });
+                    }
                 });
                 if slot.wire.is_holding() {
                     self.flush_held(now, peer);
@@ -68,13 +71,32 @@ impl Reactor {
         }
     }
 
-    /// Takes packets, as many as one read takes bytes.
+    /// The peer sends nothing more.
+    pub(super) fn end_of_file(&mut self, now: Timestamp, peer: ConnectionId) {
+        if let Some(slot) = self.slots.get_mut(peer) {
+            slot.reading = Reading::Ended;
+        }
+        self.engine.handle(now, Input::EndOfFile { peer });
+    }
+
+    /// A peer is to be read from again, or is not to be for a while.
+    pub(super) fn set_reading(&mut self, peer: ConnectionId, reading: bool) {
+        let Some(slot) = self.slots.get_mut(peer).filter(|slot| slot.reading != Reading::Ended) else {
+            return;
+        };
+        slot.reading = if reading { Reading::On } else { Reading::Off };
+        if reading && slot.readable {
+            self.ready.push_peer(peer, slot);
+        }
+    }
+
+    /// Takes packets, as many as one read takes bytes. Each is answered before the next: the peer may not be read from then.
     pub(super) fn receive(&mut self, now: Timestamp, peer: ConnectionId) {
         let mut budget = READ_BYTES_MAX;
         loop {
             let Some(slot) = self.slots.get_mut(peer) else { return };
-            if !self.engine.wants_input(peer) {
-                return; // `Output::Listen` will bring us back
+            if slot.reading != Reading::On {
+                return; // `Output::Reading` will bring us back
             }
             if budget == 0 {
                 return self.ready.push_peer(peer, slot);
@@ -84,10 +106,12 @@ impl Reactor {
                     budget = budget.saturating_sub(count + PACKET_COST);
                     let bytes = &self.buffer[..count];
                     self.engine.handle(now, Input::Bytes { peer, bytes, more: truncated });
+                    self.report.take(now, &mut self.engine);
+                    self.answer(now);
                 }
                 Ok(Received::End) => {
                     slot.readable = false;
-                    return self.engine.handle(now, Input::EndOfFile { peer });
+                    return self.end_of_file(now, peer);
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
                     slot.readable = false;
@@ -132,7 +156,7 @@ impl Reactor {
     pub(super) fn flush(&mut self, now: Timestamp, peer: ConnectionId) {
         loop {
             let Some(slot) = self.slots.get_mut(peer) else { return };
-            if slot.blocked {
+            if slot.writing == Writing::Blocked {
                 return;
             }
             let outgoing = self.engine.outgoing(peer);
@@ -142,8 +166,10 @@ impl Reactor {
             }
             match slot.send(outgoing.slices()) {
                 Ok(count) => {
-                    slot.blocked = slot.wire.is_stuck(count == wanted) && !slot.always_writable;
-                    let blocked = slot.blocked;
+                    let blocked = slot.wire.is_stuck(count == wanted) && slot.writing != Writing::Always;
+                    if blocked {
+                        slot.writing = Writing::Blocked;
+                    }
                     self.engine.handle(now, Input::Sent { peer, bytes: count });
                     if blocked {
                         return self.engine.handle(now, Input::Blocked { peer });
@@ -153,7 +179,7 @@ impl Reactor {
                     }
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                    slot.blocked = true;
+                    slot.writing = Writing::Blocked;
                     return self.engine.handle(now, Input::Blocked { peer });
                 }
                 Err(error) => return self.fail(now, peer, error),
@@ -188,7 +214,7 @@ impl Reactor {
                     Ending::None | Ending::ShutdownWrite => return self.fail(now, peer, error),
                 },
                 Ok(_) | Err(_) => {
-                    slot.blocked = true;
+                    slot.writing = Writing::Blocked;
                     return self.engine.handle(now, Input::Blocked { peer });
                 }
             }
@@ -212,15 +238,17 @@ impl Reactor {
 
     /// Writes to a peer for which the kernel takes nothing, as far as we know.
     pub(super) fn retry(&mut self, now: Timestamp, peer: ConnectionId) {
-        let Some(slot) = self.slots.get_mut(peer).filter(|slot| slot.blocked) else { return };
+        let Some(slot) = self.slots.get_mut(peer).filter(|slot| slot.writing == Writing::Blocked) else {
+            return;
+        };
         let outgoing = self.engine.outgoing(peer);
         if outgoing.is_empty() && !slot.wire.is_holding() {
-            slot.blocked = false;
+            slot.writing = Writing::Free;
             return self.engine.handle(now, Input::Writable { peer });
         }
         match slot.send(outgoing.slices()) {
             Ok(count) => {
-                slot.blocked = false;
+                slot.writing = Writing::Free;
                 self.engine.handle(now, Input::Sent { peer, bytes: count });
                 self.engine.handle(now, Input::Writable { peer });
             }

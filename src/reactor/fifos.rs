@@ -114,8 +114,9 @@ impl Reactor {
             if let Some(slot) = self.slots.get_mut(peer) {
                 slot.readable = true;
                 self.read(self.clock.now(), peer);
+                self.answer(self.clock.now());
             }
         }
-        self.engine.handle(self.clock.now(), Input::EndOfFile { peer });
+        self.end_of_file(self.clock.now(), peer);
     }
 }

@@ -41,7 +41,7 @@ use readiness::{Ready, ReserveFd};
 use report::EventLog;
 pub use signals::Signal;
 use signals::Signals;
-use slots::{Ending, Slots, Source};
+use slots::{Ending, Slots, Source, Writing};
 
 /// Events taken from the kernel at once.
 const EVENTS_PER_TURN: usize = 1024;
@@ -252,7 +252,8 @@ impl Reactor {
                         slot.readable = true;
                         self.ready.push_peer(peer, slot);
                     }
-                    if (event.is_writable() || failed) && std::mem::take(&mut slot.blocked) {
+                    if (event.is_writable() || failed) && slot.writing == Writing::Blocked {
+                        slot.writing = Writing::Free;
                         self.engine.handle(self.clock.now(), Input::Writable { peer });
                         if slot.wire.is_holding() {
                             self.holding.push(peer);
@@ -294,6 +295,7 @@ impl Reactor {
     /// Accepts and reads, once for each on the ready list, and answers each before the next: what the kernel and the
     /// engine know of it is still in the processor's caches.
     fn dispatch(&mut self, now: Timestamp) {
+        self.answer(now); // who may write again may be read from
         for _ in 0..self.ready.len() {
             match self.ready.pop() {
                 Some(Source::ListenerSlot(listener_slot)) => {
@@ -311,7 +313,7 @@ impl Reactor {
     // ---- out
 
     /// Does what the engine asks for those who were just listened to; whether that was anything.
-    fn answer(&mut self, now: Timestamp) -> bool {
+    pub(super) fn answer(&mut self, now: Timestamp) -> bool {
         let mut any = false;
         while let Some(output) = self.engine.poll_urgent() {
             any = true;
@@ -334,13 +336,7 @@ impl Reactor {
             Output::ShutdownWrite(peer) => {
                 self.end_wire(now, peer, Ending::ShutdownWrite);
             }
-            Output::Listen(peer) => {
-                if let Some(slot) = self.slots.get_mut(peer)
-                    && slot.readable
-                {
-                    self.ready.push_peer(peer, slot);
-                }
-            }
+            Output::Reading(peer, reading) => self.set_reading(peer, reading),
             Output::Acknowledge(peer) => {
                 if let Some(slot) = self.slots.get_mut(peer) {
                     slot.acknowledge();
@@ -441,7 +437,9 @@ impl Reactor {
             always_writable |= is_always_ready(registered)? && source.interest.is_writable();
             Ok(())
         });
-        slot.always_writable = always_writable;
+        if always_writable {
+            slot.writing = Writing::Always;
+        }
         if let Err(error) = registered {
             self.close(peer);
             return Err(error);

@@ -75,6 +75,27 @@ pub(super) enum Ending {
     Close,
 }
 
+/// Whether the engine wants a connection read from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Reading {
+    #[default]
+    On,
+    Off,
+    /// Its end of file has been read.
+    Ended,
+}
+
+/// Whether a connection can be written to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Writing {
+    #[default]
+    Free,
+    /// A write said WouldBlock, and no edge was seen since.
+    Blocked,
+    /// Epoll takes no such file (a regular one): a write never waits, and no event would tell that it can go on.
+    Always,
+}
+
 /// One connection's place.
 #[derive(Debug, Default)]
 pub(super) struct Slot {
@@ -82,18 +103,16 @@ pub(super) struct Slot {
     generation: u32,
     /// An edge was seen, and no WouldBlock since.
     pub(super) readable: bool,
+    pub(super) reading: Reading,
     /// Its end of file, or an error, is waiting behind what can still be read.
     pub(super) ended: bool,
     /// The last read filled the buffer: the burst goes on, unless there was nothing behind it.
     pub(super) more: bool,
-    /// A write said WouldBlock, and no edge was seen since.
-    pub(super) blocked: bool,
+    pub(super) writing: Writing,
     /// It stands on the ready list.
     pub(super) queued: bool,
     /// A read filled the whole buffer, and none was tried since that found nothing.
     pub(super) bulk_sender: bool,
-    /// Epoll takes no such file (a regular one): a write never waits, and no event would tell that it can go on.
-    pub(super) always_writable: bool,
     /// What follows behind what the wire holds back.
     pub(super) ending: Ending,
     /// What becomes of its bytes on their way.

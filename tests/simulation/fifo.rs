@@ -108,7 +108,7 @@ impl World {
         for index in 0..self.ends.len() {
             let peer = self.ends[index].peer;
             let max = self.random.pick(&[1, 10, 1000, 16384]);
-            if self.engine.wants_input(peer) && !self.ends[index].inbound.is_empty() {
+            if self.engine.is_reading(peer) && !self.ends[index].inbound.is_empty() {
                 let count = self.ends[index].inbound.len().min(max);
                 let bytes = self.ends[index].inbound.take(count);
                 self.engine.handle(self.now, Input::Bytes { peer, bytes, more: false });
@@ -120,7 +120,7 @@ impl World {
             match self.engine.poll_output() {
                 None => break,
                 Some(Output::Flush(peer)) => self.flush(peer),
-                Some(Output::Listen(_) | Output::Acknowledge(_)) => {}
+                Some(Output::Reading(..) | Output::Acknowledge(_)) => {}
                 Some(Output::Close(peer)) => assert!(self.ends[peer.index as usize].closed.is_some()),
                 Some(output) => assert_eq!(output, Output::ShutdownWrite(self.ends[2].peer)),
             }

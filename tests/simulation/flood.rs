@@ -129,7 +129,7 @@ impl Hall {
             }
             let member = &mut self.members[index];
             if member.closed.is_none()
-                && self.engine.wants_input(peer)
+                && self.engine.is_reading(peer)
                 && let Read::Bytes = member.link.read(READ_BYTES_MAX, &mut buffer)
             {
                 let more = buffer.len() == READ_BYTES_MAX;
@@ -144,7 +144,7 @@ impl Hall {
                     Output::Flush(peer) => self.flush(peer, false),
                     Output::Retry(peer) => self.flush(peer, true),
                     Output::ShutdownWrite(peer) => self.members[peer.index as usize].link.shut = true,
-                    Output::Listen(_) | Output::Acknowledge(_) | Output::Close(_) | Output::Reset(_) => {}
+                    Output::Reading(..) | Output::Acknowledge(_) | Output::Close(_) | Output::Reset(_) => {}
                     Output::Ask(..) => panic!("nobody has asked for anything"),
                 }
             }

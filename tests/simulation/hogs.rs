@@ -107,7 +107,7 @@ impl World {
     fn send(&mut self, index: usize, bytes: &[u8]) {
         let peer = self.ends[index].peer;
         for burst in bytes.chunks(16 * 1024) {
-            if self.ends[index].is_open && self.engine.wants_input(peer) {
+            if self.ends[index].is_open && self.engine.is_reading(peer) {
                 self.tell(Input::Bytes { peer, bytes: burst, more: false });
             }
         }
@@ -120,7 +120,8 @@ impl World {
                 Output::Flush(peer) => self.flush(peer),
                 Output::Close(peer) | Output::Reset(peer) => self.ends[peer.index as usize].is_open = false,
                 Output::Retry(peer) => self.tell(Input::Blocked { peer }), // it has read nothing
-                Output::ShutdownWrite(_) | Output::Listen(_) | Output::Acknowledge(_) | Output::Ask(..) => {}
+                Output::ShutdownWrite(_) | Output::Reading(..) | Output::Acknowledge(_) | Output::Ask(..) => {
+                }
             }
         }
     }
@@ -193,7 +194,7 @@ impl World {
     /// One of the others asks for something.
     fn ask(&mut self) {
         let index = self.random.below(OTHERS);
-        if !self.engine.wants_input(self.ends[index].peer) {
+        if !self.engine.is_reading(self.ends[index].peer) {
             return; // it is read from when the room has room again
         }
         self.ends[index].asked += 1;

@@ -84,6 +84,8 @@ pub struct Link {
     pub ended: bool,
     pub blocked: bool,
     pub queued: bool,
+    /// It is not to be read from.
+    pub held: bool,
     /// There is room again, and the reactor has not been told.
     pub writable_edge: bool,
     /// It was blocked at the beginning of this turn.

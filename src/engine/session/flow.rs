@@ -20,6 +20,16 @@ impl Session {
         !self.intake.is_at_end() && (!self.is_serving() || !self.is_held_back(shared))
     }
 
+    /// Whether its stream has ended.
+    pub(in crate::engine) fn is_at_end(&self) -> bool {
+        self.intake.is_at_end()
+    }
+
+    /// Whether the reactor was told to read from it.
+    pub(in crate::engine) fn is_reading(&self) -> bool {
+        !self.intake.paused
+    }
+
     pub(super) fn is_held_back(&self, shared: &EngineState) -> bool {
         let dialogue = &self.dialogue;
         if dialogue.transport().lossy {
@@ -36,14 +46,17 @@ impl Session {
             || (dialogue.flags.blocked && !dialogue.outbox.is_empty())
     }
 
-    /// Whether the reactor has to be told to read from it again.
-    pub(in crate::engine) fn is_to_be_heard_again(&mut self, shared: &EngineState, now: Timestamp) -> bool {
-        let deaf = !self.wants_input(shared);
-        let again = std::mem::replace(&mut self.intake.deaf, deaf) && !deaf;
-        if again {
+    /// What the reactor has to be told of it: that it is to be read from, or not. It has seen the end of the stream itself.
+    #[inline]
+    pub(in crate::engine) fn change_reading(&mut self, shared: &EngineState, now: Timestamp) -> Option<bool> {
+        let reading = self.wants_input(shared);
+        if reading != std::mem::replace(&mut self.intake.paused, !reading) {
+            return None;
+        }
+        if reading {
             self.intake.begin_again(now);
         }
-        again
+        (!self.intake.is_at_end()).then_some(reading)
     }
 
     // ---- what goes out
@@ -180,5 +193,73 @@ impl Dialogue {
         if max == READ_BYTES_MAX {
             outbox.join(); // also what was taken just now
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::rc::Rc;
+
+    use crate::engine::Engine;
+    use crate::engine::limits::Settings;
+    use crate::engine::message::{Binding, ConnectionId, Input, Output, RemoteAddress, Timestamp, Transport};
+    use crate::engine::record::{BindingOf, SavedLog, SavedSession};
+    use crate::engine::service::Service;
+
+    const PEER: ConnectionId = ConnectionId { index: 0, generation: 1 };
+    const NOW: Timestamp = Timestamp::at(0);
+
+    fn connected() -> (Engine, Rc<Binding>) {
+        let mut engine = Engine::new(Settings::default());
+        let binding = Rc::new(Binding {
+            endpoint: "unix:/x".into(),
+            service: Service::Multiply,
+            transport: Transport::UNIX,
+            allowed: None,
+        });
+        let origin = RemoteAddress::Process { uid: 1, gid: 1, pid: 1 };
+        engine.handle(NOW, Input::Opened { peer: PEER, binding: &binding, origin });
+        (engine, binding)
+    }
+
+    /// What the reactor is told of reading.
+    fn told(engine: &mut Engine) -> Vec<bool> {
+        let outputs = std::iter::from_fn(|| engine.poll_output());
+        let told = outputs.filter_map(|output| match output {
+            Output::Reading(PEER, reading) => Some(reading),
+            _ => None,
+        });
+        told.collect()
+    }
+
+    #[test]
+    fn a_peer_that_does_not_read_is_not_read_from_until_it_does() {
+        let (mut engine, _) = connected();
+        assert!(told(&mut engine).is_empty(), "a new one is read from without a word");
+        engine.handle(NOW, Input::Bytes { peer: PEER, bytes: b"5 10\n3 4\n", more: false });
+        assert!(told(&mut engine).is_empty());
+        engine.handle(NOW, Input::Blocked { peer: PEER });
+        engine.handle(NOW, Input::Blocked { peer: PEER });
+        assert_eq!((told(&mut engine), engine.is_reading(PEER)), (vec![false], false), "once");
+        let bytes = engine.outgoing(PEER).len();
+        engine.handle(NOW, Input::Sent { peer: PEER, bytes });
+        engine.handle(NOW, Input::Writable { peer: PEER });
+        assert_eq!((told(&mut engine), engine.is_reading(PEER)), (vec![true], true));
+        engine.handle(NOW, Input::EndOfFile { peer: PEER });
+        assert_eq!((told(&mut engine), engine.is_reading(PEER)), (vec![], false), "the reactor has seen it");
+    }
+
+    #[test]
+    fn one_whose_stream_ended_before_a_restart_is_not_read_from_again() {
+        let (mut engine, binding) = connected();
+        engine.handle(NOW, Input::Bytes { peer: PEER, bytes: b"5 10\n", more: false });
+        engine.handle(NOW, Input::EndOfFile { peer: PEER });
+        let (saved, _) = engine.sessions.get(PEER).unwrap().save(&engine.shared, 0).unwrap();
+        let mut saved: SavedSession = serde_json::from_str(&serde_json::to_string(&saved).unwrap()).unwrap();
+        saved.binding = BindingOf::Binding(binding);
+        saved.outbox.fill(b"Data received\n50.0\n".to_vec());
+        let mut next = Engine::new(Settings::default());
+        next.restore(NOW, (Vec::new(), SavedLog::default()), vec![(PEER, saved)], Vec::new());
+        assert_eq!((told(&mut next), next.is_reading(PEER)), (vec![false], false));
     }
 }

@@ -35,7 +35,7 @@ pub struct Intake {
     /// The daemon stops, and the kernel holds nothing more.
     pub dry: bool,
     /// The reactor was told not to read.
-    pub deaf: bool,
+    pub paused: bool,
 }
 
 /// How what has come ends.

@@ -99,7 +99,7 @@ impl Stage {
 
     /// One burst, if it is read.
     pub fn send(&mut self, peer: ConnectionId, bytes: impl AsRef<[u8]>) {
-        if self.client(peer).is_open && self.engine.wants_input(peer) {
+        if self.client(peer).is_open && self.engine.is_reading(peer) {
             self.engine.handle(self.now, Input::Bytes { peer, bytes: bytes.as_ref(), more: false });
         }
         self.settle();
@@ -148,7 +148,7 @@ impl Stage {
                     Output::Flush(peer) | Output::Retry(peer) => self.flush(peer),
                     Output::Close(peer) | Output::Reset(peer) => self.client(peer).is_open = false,
                     Output::ShutdownWrite(peer) => self.client(peer).is_shut = true,
-                    Output::Listen(_) | Output::Acknowledge(_) | Output::Ask(..) => {}
+                    Output::Reading(..) | Output::Acknowledge(_) | Output::Ask(..) => {}
                 }
             }
             while let Some(note) = self.engine.poll_note() {

@@ -66,7 +66,7 @@ impl Stage {
     /// One burst.
     pub fn send(&mut self, peer: ConnectionId, bytes: &[u8]) {
         for bytes in bytes.chunks(READ_BYTES_MAX) {
-            while self.open[peer.index as usize] && !self.engine.wants_input(peer) {
+            while self.open[peer.index as usize] && !self.engine.is_reading(peer) {
                 self.settle();
             }
             self.engine.handle(self.now, Input::Bytes { peer, bytes, more: bytes.len() == READ_BYTES_MAX });
@@ -89,7 +89,7 @@ impl Stage {
                     Output::Close(peer) | Output::Reset(peer) => self.open[peer.index as usize] = false,
                     Output::Retry(_)
                     | Output::ShutdownWrite(_)
-                    | Output::Listen(_)
+                    | Output::Reading(..)
                     | Output::Acknowledge(_)
                     | Output::Ask(..) => {}
                 }

@@ -58,7 +58,7 @@ impl World {
         }
         let World { actors, engine, settings, tally, .. } = self;
         for actor in actors.iter() {
-            let (link, wanted) = (&actor.link, engine.wants_input(actor.peer));
+            let (link, wanted) = (&actor.link, engine.is_reading(actor.peer));
             assert!(
                 !wanted || link.end_read || !link.readable,
                 "{}: wanted, has something to be read, and nobody reads it",

@@ -9,7 +9,7 @@ use crate::link::{Read, Written};
 impl World {
     pub(super) fn read(&mut self, peer: ConnectionId) {
         let (chunk, stopping) = (self.chunk, self.stop.is_some());
-        let wanted = self.engine.wants_input(peer);
+        let wanted = self.is_reading(peer);
         let Some(actor) = self.actors.get_mut(peer) else { return };
         let is_on_packets = actor.is_on_packets();
         let link = &mut actor.link;
@@ -26,9 +26,10 @@ impl World {
         if is_on_packets {
             // As many as one read of the reactor's takes.
             for _ in 0..50 {
-                if !self.engine.wants_input(peer) || !self.receive(peer) {
+                if !self.is_reading(peer) || !self.receive(peer) {
                     break;
                 }
+                self.answer();
             }
             return;
         }
@@ -60,6 +61,20 @@ impl World {
         if dry && stopping {
             self.tell(Input::Dry { peer });
         }
+    }
+
+    /// Whether a peer is to be read from, as the engine has said; what it would answer is the same.
+    fn is_reading(&mut self, peer: ConnectionId) -> bool {
+        let (reading, is_prompt) = (self.engine.is_reading(peer), self.is_prompt);
+        if let Some(actor) = self.actors.get_mut(peer).filter(|_| is_prompt) {
+            let told = !actor.link.held && !actor.link.end_read;
+            assert_eq!(
+                told, reading,
+                "{}: the reactor was not told whether it is to be read from",
+                actor.who
+            );
+        }
+        reading
     }
 
     /// Takes one packet: a line of those who are written here as line clients; whether there may be another.
@@ -112,11 +127,15 @@ impl World {
                 assert!(!std::mem::replace(&mut actor.link.shut, true), "{}: shut down twice", actor.who);
                 actor.words_lost |= actor.link.was_blocked || actor.link.blocked;
             }
-            Output::Listen(peer) => {
-                self.tally.count("listened to again");
-                if self.actors.get_mut(peer).expect("nobody is listened to").link.readable {
+            Output::Reading(peer, reading) => {
+                let is_prompt = self.is_prompt;
+                let link = &mut self.actors.get_mut(peer).expect("nobody is read from").link;
+                assert!(!is_prompt && link.end_read || link.held == reading, "what was so is said again");
+                link.held = !reading;
+                if reading && link.readable {
                     self.push(peer);
                 }
+                self.tally.count(if reading { "read from again" } else { "held back" });
             }
             Output::Acknowledge(peer) => {
                 self.tally.count("acknowledged within a message");

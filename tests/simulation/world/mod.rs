@@ -45,6 +45,8 @@ pub struct World {
     ready: VecDeque<ConnectionId>,
     /// A peer is answered before the next one is read from, as in the reactor; otherwise at the end of the turn.
     is_prompt: bool,
+    /// How much the engine has asked for in this turn.
+    outputs: usize,
     chunk: usize,
     crowd: usize,
     haste: usize,
@@ -93,6 +95,7 @@ impl World {
             buffer: Vec::new(),
             ready: VecDeque::new(),
             is_prompt: !seed.is_multiple_of(4),
+            outputs: 0,
             chunk: random.pick(&[READ_BYTES_MAX, READ_BYTES_MAX, READ_BYTES_MAX, 23, 97, 1009]),
             crowd: random.pick(&[3, 10, 25, 40]),
             haste: random.pick(&[0, 0, 1, 5]),
@@ -190,30 +193,36 @@ impl World {
                 self.tell(Input::Writable { peer });
             }
         }
-        let mut outputs = 0;
+        self.outputs = 0;
+        self.answer();
         for _ in 0..self.ready.len() {
             if let Some(peer) = self.ready.pop_front() {
                 self.read(peer);
             }
-            while self.is_prompt
-                && let Some(output) = self.engine.poll_urgent()
-            {
-                self.count(output, &mut outputs);
-                self.obey(output);
-            }
+            self.answer();
         }
         self.tell(Input::Tick);
         while let Some(output) = self.engine.poll_output() {
-            self.count(output, &mut outputs);
+            self.count(output);
             self.obey(output);
         }
         self.actors.finish_turn();
         self.check();
     }
 
-    fn count(&self, output: Output, outputs: &mut usize) {
-        *outputs += 1;
-        assert!(*outputs < OUTPUTS_PER_TURN_MAX, "the engine asks for ever: {output:?}");
+    /// Does what is urgent, unless that waits for the end of the turn.
+    fn answer(&mut self) {
+        while self.is_prompt
+            && let Some(output) = self.engine.poll_urgent()
+        {
+            self.count(output);
+            self.obey(output);
+        }
+    }
+
+    fn count(&mut self, output: Output) {
+        self.outputs += 1;
+        assert!(self.outputs < OUTPUTS_PER_TURN_MAX, "the engine asks for ever: {output:?}");
     }
 
     /// Tells the engine something, and notes what happened.
