@@ -388,6 +388,7 @@ pub fn engine_keeps_its_bounds_and_ends(bytes: &[u8]) {
             6 => stage.unstick(number),
             _ => stage.pass(Duration::from_millis(1 << (number % 20))),
         }
+        stage.engine.check();
         assert!(stage.engine.queued_bytes() <= bound);
     }
     let by = stage.now + Duration::from_secs(5);
@@ -425,6 +426,7 @@ pub fn record_is_refused_or_restored(bytes: &[u8]) {
         stage.end(number);
     }
     stage.pass(Duration::from_secs(600));
+    stage.engine.check();
 }
 
 pub fn watch_filter_is_read_or_gets_a_correction(bytes: &[u8]) {

@@ -9,7 +9,7 @@ use super::service::Service;
 use super::source::Source;
 
 /// The connections that were let in.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub struct ConnectionCounts {
     total: usize,
     services: [usize; Service::ALL.len()],

@@ -248,6 +248,22 @@ pub enum Output {
     Reset(ConnectionId),
 }
 
+impl Output {
+    /// Whom it is about.
+    pub fn peer(&self) -> ConnectionId {
+        match *self {
+            Output::Flush(peer)
+            | Output::Retry(peer)
+            | Output::ShutdownWrite(peer)
+            | Output::Reading(peer, _)
+            | Output::Acknowledge(peer)
+            | Output::Ask(peer, _)
+            | Output::Close(peer)
+            | Output::Reset(peer) => peer,
+        }
+    }
+}
+
 /// A request to the daemon on the control service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Request {

@@ -60,6 +60,7 @@
 
 mod all_sessions;
 pub mod allow;
+mod check;
 mod claim;
 pub mod client;
 pub mod codec;
@@ -115,6 +116,7 @@ use std::rc::Rc;
 
 pub use counters::{Counters, ErrorKind, ServiceCounters, Turns};
 
+use check::Checks;
 use connection_counts::ConnectionCounts;
 use datagram::{Answer, Datagram, Shares};
 use effect::Effect;
@@ -161,6 +163,7 @@ pub struct Engine {
     reporting: ReadyList,
     /// A status report waits for what the process tells of itself.
     wants_figures: bool,
+    checks: Checks,
 }
 
 impl Engine {
@@ -200,6 +203,7 @@ impl Engine {
             waiting: ReadyList::new(For::Room),
             reporting: ReadyList::new(For::Report),
             wants_figures: false,
+            checks: Checks::default(),
         };
         engine.shared.set_history();
         engine
@@ -267,6 +271,9 @@ impl Engine {
             Input::Reconfigure(settings) => self.reconfigure(now, *settings),
         }
         self.apply_effects(now);
+        if cfg!(debug_assertions) && self.checks.is_due(self.sessions.len()) {
+            self.check();
+        }
     }
 
     /// Does what sessions have left to be done.

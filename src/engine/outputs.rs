@@ -98,6 +98,22 @@ impl OutputQueue {
         self.audience.is_empty()
     }
 
+    /// Those with a reply of their own to send.
+    pub(super) fn replies(&self) -> &ReadyList {
+        &self.replies
+    }
+
+    /// Members of the room that were called, in order.
+    pub(super) fn audience(&self) -> impl Iterator<Item = &ConnectionId> {
+        self.audience.iter()
+    }
+
+    /// Whom that is about that waits one by one.
+    pub(super) fn peers(&self) -> impl Iterator<Item = ConnectionId> {
+        let asked = self.requests.iter().map(|(peer, _)| *peer);
+        self.urgent.iter().map(Output::peer).chain(asked)
+    }
+
     /// Whether nothing is to be polled.
     pub(super) fn is_empty(&self) -> bool {
         self.urgent.is_empty()

@@ -26,6 +26,11 @@ impl<T> Peers<T> {
         self.0.get_mut(&peer)
     }
 
+    /// Those who have one.
+    pub fn peers(&self) -> impl Iterator<Item = &ConnectionId> {
+        self.0.keys()
+    }
+
     /// Gives a peer a value.
     pub fn set(&mut self, peer: ConnectionId, value: T) {
         self.0.insert(peer, value);

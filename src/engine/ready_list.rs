@@ -50,6 +50,16 @@ impl ReadyList {
         self.queue.is_empty()
     }
 
+    /// Which it is.
+    pub(super) fn list(&self) -> For {
+        self.list
+    }
+
+    /// Who stands in it, in order; those who have gone included.
+    pub(super) fn peers(&self) -> impl Iterator<Item = ConnectionId> {
+        self.queue.iter().copied()
+    }
+
     /// Adds a session at the end, unless it is in the list.
     #[inline]
     pub(super) fn push(&mut self, peer: ConnectionId, membership: &mut Membership) {

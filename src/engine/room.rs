@@ -1,6 +1,7 @@
 //! The chat room: one shared log of what was said, and a cursor into it for each member. Fan-out copies nothing, a slow
 //! member is a cursor that lags, and the memory bound is one number. Knows peers by number; has never seen a socket.
 
+mod check;
 mod delivery;
 mod history;
 mod log;

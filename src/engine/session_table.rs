@@ -92,4 +92,10 @@ impl SessionTable {
     pub(super) fn capacity(&self) -> usize {
         self.places.capacity()
     }
+
+    /// The table itself, to be broken.
+    #[cfg(test)]
+    pub(super) fn places(&mut self) -> &mut Vec<Option<Session>> {
+        &mut self.places
+    }
 }

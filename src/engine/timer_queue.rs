@@ -65,6 +65,16 @@ impl TimerQueue {
         self.entries.peek().map(|Reverse((moment, _))| *moment)
     }
 
+    /// Who is woken, and when, in no order; void entries included.
+    pub fn entries(&self) -> impl Iterator<Item = (Timestamp, ConnectionId)> {
+        self.entries.iter().map(|Reverse(entry)| *entry)
+    }
+
+    /// The next of them.
+    pub fn first(&self) -> Option<(Timestamp, ConnectionId)> {
+        self.entries.peek().map(|Reverse(entry)| *entry)
+    }
+
     /// Takes the next peer whose time has come; its alarm has to be [rung](Alarm::ring), and what is behind it
     /// [tidied](Self::tidy).
     pub fn pop(&mut self, now: Timestamp) -> Option<ConnectionId> {
@@ -79,6 +89,11 @@ impl Timer {
     /// Marks that the entry was taken by [`TimerQueue::pop`].
     pub fn ring(&mut self) {
         self.0 = None;
+    }
+
+    /// When it wakes its peer.
+    pub fn at(&self) -> Option<Timestamp> {
+        self.0
     }
 
     /// Whether it is for that moment.

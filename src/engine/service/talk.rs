@@ -140,6 +140,16 @@ impl Pairs {
         self.end(chair).is_some()
     }
 
+    /// Who sits at an end.
+    pub fn peer(&self, chair: PairEnd) -> Option<ConnectionId> {
+        self.end(chair).map(|end| end.peer)
+    }
+
+    /// How many sit at any.
+    pub fn taken_ends(&self) -> usize {
+        self.lines.iter().map(|(_, ends)| ends.iter().flatten().count()).sum()
+    }
+
     fn end(&self, chair: PairEnd) -> Option<&End> {
         self.lines.get(chair.line())?[usize::from(chair.is_second)].as_ref()
     }

@@ -8,7 +8,7 @@ use crate::engine::message::{CloseReason, Timestamp};
 
 impl Session {
     /// Memory that its own queues take, in bytes, as far as it counts: where what nobody reads is dropped they have a bound of their own.
-    fn own_bytes(&self) -> u32 {
+    pub(super) fn own_bytes(&self) -> u32 {
         let bytes = self.intake.held_bytes() + self.dialogue.outbox.capacity();
         if self.is_lossy() { 0 } else { u32::try_from(bytes).unwrap_or(u32::MAX) }
     }

@@ -3,6 +3,7 @@
 
 mod admission;
 mod chat;
+mod check;
 mod close;
 mod dialogue;
 mod dispatch;

@@ -24,6 +24,7 @@ impl World {
     }
 
     pub(super) fn check(&mut self) {
+        self.engine.check();
         let queued = self.engine.queued_bytes();
         let (mut chatting, mut inside, mut of) = (0, 0, [0; Service::ALL.len()]);
         for actor in self.actors.iter_mut() {

@@ -1,0 +1,144 @@
+//! What holds between any two inputs, whatever peers do: counts are what they count, lists and the bits of those in them
+//! agree, and so do sessions and the tables that know of them.
+
+use std::collections::{HashMap, HashSet};
+
+use super::Engine;
+use super::NOTES_MAX;
+use super::connection_counts::ConnectionCounts;
+use super::message::ConnectionId;
+use super::ready_list::ReadyList;
+use super::session::Session;
+
+/// Sessions that each input pays for: a check looks at all of them, and with so many or fewer each input is followed by one.
+const SESSIONS_PER_INPUT: usize = 16;
+
+/// Outputs that may wait for one peer: drivers take them after each input, or after a turn.
+const OUTPUTS_MAX: usize = 64;
+
+/// How many inputs have come since the last check, in a build with debug assertions.
+#[derive(Debug, Default)]
+pub(super) struct Checks {
+    unchecked: usize,
+}
+
+impl Checks {
+    /// Whether it is time, with so many sessions.
+    pub(super) fn is_due(&mut self, sessions: usize) -> bool {
+        self.unchecked += 1;
+        let due = self.unchecked * SESSIONS_PER_INPUT >= sessions;
+        if due {
+            self.unchecked = 0;
+        }
+        due
+    }
+}
+
+impl Engine {
+    /// Asserts all of it, which takes time in proportion to the sessions. In builds with debug assertions the engine does so
+    /// itself: after each input while there are few sessions, and now and then with many.
+    ///
+    /// # Panics
+    /// Something of it does not hold: the message says what, and of whom.
+    pub fn check(&self) {
+        let shared = &self.shared;
+        self.check_table();
+        for session in self.sessions.iter() {
+            session.check(shared);
+        }
+        self.check_counts();
+        self.check_tables();
+        self.check_lists();
+        self.check_timers();
+        shared.room.check(self.outputs.audience());
+        assert!(shared.effects.is_empty(), "effects were not applied: {:?}", shared.effects);
+        assert!(shared.notes.len() <= NOTES_MAX, "{} notes wait", shared.notes.len());
+    }
+
+    fn check_table(&self) {
+        let sessions = self.sessions.iter().count();
+        assert_eq!(self.sessions.len(), sessions, "the count of sessions, and those in the table");
+        let end = self.sessions.end();
+        assert!(end == 0 || self.sessions.at(end - 1).is_some(), "nobody has the last place of the table");
+        for index in 0..end {
+            let peer = self.sessions.at(index).map(Session::peer);
+            assert!(peer.is_none_or(|peer| peer.index as usize == index), "at place {index} stands {peer:?}");
+        }
+    }
+
+    /// Sums over all sessions.
+    fn check_counts(&self) {
+        let shared = &self.shared;
+        let mut counts = ConnectionCounts::default();
+        let counted = self.sessions.iter().filter(|session| session.is_counted());
+        counts.retake(&shared.settings, counted.map(|session| (session.service(), session.origin())));
+        assert_eq!(
+            shared.connection_counts, counts,
+            "the counts of connections, and the sessions that count"
+        );
+        let held: usize = self.sessions.iter().map(Session::counted_bytes).sum();
+        assert_eq!(shared.held, held, "memory that the queues of all hold, and of each");
+        let lingering = self.sessions.iter().filter(|session| session.is_refused_and_lingers()).count();
+        assert_eq!(shared.refused_lingering, lingering, "refused connections that linger");
+    }
+
+    /// Tables beside that of the sessions: of each session they know no more than once, and of nobody who has gone.
+    fn check_tables(&self) {
+        let shared = &self.shared;
+        let members = self.sessions.iter().filter(|session| session.member_id().is_some()).count();
+        assert_eq!(shared.room.len(), members, "members of the room, and sessions that are one");
+        let watching = self.sessions.iter().filter(|session| session.is_watching()).count();
+        assert_eq!(shared.event_ring.watchers().count(), watching, "watchers, and sessions that watch");
+        let seated = self.sessions.iter().filter(|session| session.pair_end().is_some()).count();
+        assert_eq!(shared.talk.taken_ends(), seated, "ends of lines that are taken, and sessions that talk");
+        let here = |peer: &ConnectionId| self.sessions.get(*peer).is_some();
+        assert!(shared.paces.peers().all(here), "somebody who has gone has a pace");
+        assert!(shared.guests.peers().all(here), "somebody who has gone is asked for a passphrase");
+        assert!(shared.unread.peers().all(here), "somebody who has gone reads nothing");
+    }
+
+    fn check_lists(&self) {
+        let lists = [self.outputs.replies(), &self.waiting, &self.reporting];
+        for list in lists {
+            self.check_list(list);
+        }
+        let mut outputs: HashMap<ConnectionId, usize> = HashMap::new();
+        for peer in self.outputs.peers() {
+            *outputs.entry(peer).or_default() += 1;
+        }
+        let most = outputs.into_iter().max_by_key(|(_, count)| *count);
+        assert!(
+            most.is_none_or(|(_, count)| count <= OUTPUTS_MAX),
+            "so much is asked for one peer: {most:?}"
+        );
+    }
+
+    fn check_list(&self, list: &ReadyList) {
+        let mut seen = HashSet::new();
+        for peer in list.peers() {
+            let Some(session) = self.sessions.get(peer) else { continue };
+            assert!(session.is_in(list.list()), "{peer:?} does not know that it stands in a list: {list:?}");
+            assert!(seen.insert(peer), "{peer:?} stands in a list twice: {list:?}");
+        }
+        let members = self.sessions.iter().filter(|session| session.is_in(list.list())).count();
+        assert_eq!(seen.len(), members, "those who are said to stand in a list, and do: {list:?}");
+    }
+
+    fn check_timers(&self) {
+        let entries: HashSet<_> = self.deadlines.entries().map(|(at, peer)| (at.micros(), peer)).collect();
+        for session in self.sessions.iter() {
+            let (peer, at) = (session.peer(), session.timer.at());
+            assert!(
+                at.is_none_or(|at| entries.contains(&(at.micros(), peer))),
+                "nobody wakes {peer:?} at {at:?}"
+            );
+        }
+        if let Some((at, peer)) = self.deadlines.first() {
+            let is_armed = self.sessions.get(peer).is_some_and(|session| session.timer.is_for(at));
+            assert!(is_armed, "the first deadline is nobody's: {peer:?} at {at:?}");
+        }
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests;

@@ -1,0 +1,171 @@
+//! Each assertion can fail: an engine with that one thing broken is found out, and the message says what it is.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::rc::Rc;
+
+use super::*;
+use crate::engine::effect::Effect;
+use crate::engine::limits::Settings;
+use crate::engine::message::{
+    Binding, EventKind, Input, Note, Output, RemoteAddress, Request, Timestamp, Transport,
+};
+use crate::engine::name::Name;
+use crate::engine::pace::Pace;
+use crate::engine::ready_list::{For, Membership};
+use crate::engine::service::Service;
+use crate::engine::session::{Guest, Unread};
+use crate::engine::timer_queue::{Timer, TimerQueue};
+
+const NOW: Timestamp = Timestamp::at(0);
+const ORIGIN: RemoteAddress = RemoteAddress::Process { uid: 1, gid: 1, pid: 1 };
+
+/// Somebody who is not there.
+const GONE: ConnectionId = ConnectionId { index: 99, generation: 1 };
+
+/// Those who are, all in one service each but for the two in the room.
+pub(in crate::engine) const ANN: ConnectionId = ConnectionId { index: 0, generation: 1 };
+pub(in crate::engine) const BOB: ConnectionId = ConnectionId { index: 1, generation: 1 };
+pub(in crate::engine) const ASKER: ConnectionId = ConnectionId { index: 2, generation: 1 };
+pub(in crate::engine) const TALKER: ConnectionId = ConnectionId { index: 3, generation: 1 };
+/// Of [`watched`] alone.
+pub(in crate::engine) const WATCHER: ConnectionId = ConnectionId { index: 4, generation: 1 };
+
+fn binding(service: Service) -> Rc<Binding> {
+    Rc::new(Binding { endpoint: "unix:/x".into(), service, transport: Transport::UNIX, allowed: None })
+}
+
+fn connect(engine: &mut Engine, peer: ConnectionId, service: Service, words: &[u8]) {
+    engine.handle(NOW, Input::Opened { peer, binding: &binding(service), origin: ORIGIN });
+    engine.handle(NOW, Input::Bytes { peer, bytes: words, more: false });
+    engine.handle(NOW, Input::Tick);
+    while let Some(output) = engine.poll_output() {
+        if let Output::Flush(peer) = output {
+            let bytes = engine.outgoing(peer).len();
+            engine.handle(NOW, Input::Sent { peer, bytes });
+        }
+    }
+}
+
+/// An engine with sessions of several kinds.
+pub(in crate::engine) fn company() -> Engine {
+    let mut engine = Engine::new(Settings::default());
+    connect(&mut engine, ANN, Service::Chat, b"Ann\n");
+    connect(&mut engine, BOB, Service::Chat, b"Bob\n");
+    connect(&mut engine, ASKER, Service::Multiply, b"5 10\n");
+    connect(&mut engine, TALKER, Service::Talk, b"");
+    engine
+}
+
+/// The same, and somebody who watches them.
+pub(in crate::engine) fn watched() -> Engine {
+    let mut engine = company();
+    connect(&mut engine, WATCHER, Service::Watch, b"all\n");
+    engine
+}
+
+/// Breaks something, and sees that the check finds just that.
+#[track_caller]
+pub(in crate::engine) fn assert_found(mut engine: Engine, message: &str, breaks: impl FnOnce(&mut Engine)) {
+    engine.check();
+    breaks(&mut engine);
+    assert_panics(message, || engine.check());
+}
+
+#[track_caller]
+pub(in crate::engine) fn assert_panics(message: &str, check: impl FnOnce()) {
+    let outcome = catch_unwind(AssertUnwindSafe(check)).expect_err("what is broken is not found");
+    let said = match outcome.downcast::<String>() {
+        Ok(said) => *said,
+        Err(said) => said.downcast_ref::<&str>().unwrap().to_string(),
+    };
+    assert!(said.contains(message), "{message:?} was to be found, not {said}");
+}
+
+#[test]
+fn check_finds_a_table_of_sessions_that_disagrees_with_itself() {
+    assert_found(company(), "the count of sessions", |engine| engine.sessions.places()[0] = None);
+    assert_found(company(), "nobody has the last place", |engine| engine.sessions.places().push(None));
+    assert_found(company(), "at place 0 stands", |engine| engine.sessions.places().swap(0, 2));
+}
+
+#[test]
+fn check_finds_counts_that_are_not_what_they_count() {
+    assert_found(company(), "the counts of connections", |engine| {
+        engine.shared.connection_counts.count(Service::Multiply, ORIGIN);
+    });
+    assert_found(company(), "memory that the queues of all hold", |engine| engine.shared.held += 1);
+    assert_found(company(), "refused connections that linger", |engine| engine.shared.refused_lingering += 1);
+}
+
+#[test]
+fn check_finds_entries_in_other_tables_of_peers_that_are_not_there() {
+    assert_found(company(), "members of the room, and sessions", |engine| {
+        engine.shared.room.join(GONE, Name::new("Eve").unwrap());
+    });
+    assert_found(watched(), "watchers, and sessions that watch", |engine| {
+        let other = RemoteAddress::Process { uid: 2, gid: 2, pid: 2 };
+        engine.shared.event_ring.enter(GONE, other, 9).unwrap();
+    });
+    assert_found(company(), "ends of lines that are taken", |engine| {
+        engine.shared.talk.sit(GONE);
+    });
+    assert_found(company(), "has a pace", |engine| engine.shared.paces.set(GONE, Pace::default()));
+    assert_found(company(), "is asked for a passphrase", |engine| {
+        engine.shared.guests.set(GONE, Guest::Known);
+    });
+    assert_found(company(), "reads nothing", |engine| engine.shared.unread.set(GONE, Unread::Retried));
+}
+
+#[test]
+fn check_finds_lists_that_disagree_with_the_bits_of_those_in_them() {
+    assert_found(company(), "does not know that it stands in a list", |engine| {
+        engine.waiting.push(ASKER, &mut Membership::default());
+    });
+    assert_found(company(), "stands in a list twice", |engine| {
+        engine.reporting.push(ASKER, engine.sessions.membership(ASKER).unwrap());
+        engine.reporting.push(ASKER, &mut Membership::default());
+    });
+    assert_found(company(), "those who are said to stand in a list", |engine| {
+        ReadyList::new(For::Report).push(ASKER, engine.sessions.membership(ASKER).unwrap());
+    });
+    assert_found(company(), "so much is asked for one peer", |engine| {
+        (0..=OUTPUTS_MAX).for_each(|_| engine.outputs.push(Output::Retry(ASKER)));
+    });
+}
+
+#[test]
+fn check_finds_deadlines_that_nobody_wakes_for() {
+    assert_found(company(), "nobody wakes", |engine| {
+        let session = engine.sessions.get_mut(ASKER).unwrap();
+        session.timer = Timer::default();
+        TimerQueue::default().arm(ASKER, &mut session.timer, Some(NOW));
+    });
+    assert_found(company(), "the first deadline is nobody's", |engine| {
+        engine.deadlines.arm(ASKER, &mut Timer::default(), Some(NOW));
+    });
+}
+
+#[test]
+fn check_finds_what_was_left_undone() {
+    assert_found(company(), "effects were not applied", |engine| {
+        engine.shared.effects.push_back(Effect::Ask(ASKER, Request::Reload));
+    });
+    assert_found(company(), "notes wait", |engine| {
+        let note =
+            Note { peer: None, binding: binding(Service::Chat), origin: ORIGIN, what: EventKind::Opened };
+        engine.shared.notes.extend(vec![note; NOTES_MAX + 1]);
+    });
+}
+
+/// Few sessions are checked after each input, many now and then.
+#[test]
+fn debug_build_checks_after_inputs_in_proportion_to_sessions() {
+    let mut checks = Checks::default();
+    let due = |checks: &mut Checks, sessions| (0..12).filter(|_| checks.is_due(sessions)).count();
+    assert_eq!([16, 17, 64, 192].map(|sessions| due(&mut checks, sessions)), [12, 6, 3, 1]);
+    if cfg!(debug_assertions) {
+        let mut engine = company();
+        engine.shared.held += 1;
+        assert_panics("memory that the queues of all hold", || engine.handle(NOW, Input::Tick));
+    }
+}

@@ -1,0 +1,42 @@
+//! What holds of the room between any two inputs.
+
+use std::collections::HashSet;
+
+use super::super::message::ConnectionId;
+use super::{MemberId, Room};
+
+impl Room {
+    /// Asserts it; `audience` are those who stand in the list of members to be offered something.
+    pub fn check<'a>(&self, audience: impl Iterator<Item = &'a ConnectionId>) {
+        let audience: Vec<&ConnectionId> = audience.collect();
+        let called: HashSet<&ConnectionId> = audience.iter().copied().collect();
+        for (_, member) in &self.members {
+            let (peer, name) = (&member.peer, &member.name.shown);
+            let places = self.timeline.log.base..=self.timeline.log.end;
+            assert!(places.contains(&member.cursor), "{name} has heard {} of {places:?}", member.cursor);
+            let asides: usize = member.asides.iter().map(|aside| aside.bytes()).sum();
+            assert_eq!(member.aside_bytes, asides, "what was said to {name} alone");
+            assert!(!member.called || called.contains(peer), "{name} was called, and stands in no list");
+            let times = audience.iter().filter(|other| **other == peer).count();
+            assert!(!member.called || times == 1, "{name} was called {times} times");
+        }
+        let members = || self.members.iter().map(|(_, member)| member);
+        let blocked = members().filter(|member| member.blocked).count();
+        assert_eq!(self.blocked, blocked, "members that are blocked");
+        let asides: usize = members().filter(|member| !member.lossy).map(|member| member.aside_bytes).sum();
+        assert_eq!(self.aside_bytes, asides, "what was said to members alone");
+        assert_eq!(self.keys.len(), self.members.len(), "names, and members who have one");
+        for (index, member) in &self.members {
+            let holder = self.keys.get(&member.name.key);
+            assert_eq!(holder, Some(&MemberId(index)), "{} has another one's name", member.name.shown);
+        }
+    }
+
+    /// Whether the kernel takes nothing for a member, as the room knows it.
+    pub fn is_blocked(&self, member_id: MemberId) -> bool {
+        self.members[member_id.0].blocked
+    }
+}
+
+#[cfg(test)]
+mod tests;

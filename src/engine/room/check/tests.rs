@@ -1,0 +1,34 @@
+use super::*;
+use crate::engine::check::tests::{ANN, assert_found, assert_panics, company};
+use crate::engine::name::Name;
+
+/// Breaks something of the room in which Ann and Bob are.
+#[track_caller]
+fn assert_room_found(message: &str, breaks: impl FnOnce(&mut Room)) {
+    assert_found(company(), message, |engine| breaks(&mut engine.shared.room));
+}
+
+#[test]
+fn check_finds_a_member_that_the_room_disagrees_with() {
+    assert_room_found("Ann has heard", |room| room.members[0].cursor += 1);
+    assert_room_found("what was said to Ann alone", |room| room.members[0].aside_bytes += 1);
+    assert_room_found("Ann was called, and stands in no list", |room| room.members[0].called = true);
+    assert_panics("Ann was called 2 times", || {
+        let mut room = Room::default();
+        let member_id = room.join(ANN, Name::new("Ann").unwrap());
+        room.members[member_id.0].called = true;
+        room.check([ANN, ANN].iter());
+    });
+}
+
+#[test]
+fn check_finds_counts_and_names_that_are_not_its_members() {
+    assert_room_found("members that are blocked", |room| room.blocked += 1);
+    assert_room_found("what was said to members alone", |room| room.aside_bytes += 1);
+    assert_room_found("names, and members who have one", |room| {
+        room.keys.insert(Name::new("Eve").unwrap().key, MemberId(0));
+    });
+    assert_room_found("Bob has another one's name", |room| {
+        room.keys.insert(Name::new("Bob").unwrap().key, MemberId(0));
+    });
+}

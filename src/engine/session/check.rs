@@ -1,0 +1,84 @@
+//! What holds of one session between any two inputs, and of what the tables beside it know of it.
+
+use super::Session;
+use super::dialogue::{Phase, State};
+use crate::engine::EngineState;
+use crate::engine::ready_list::For;
+use crate::engine::service::talk::PairEnd;
+
+impl Session {
+    /// Asserts it.
+    pub(in crate::engine) fn check(&self, shared: &EngineState) {
+        let peer = self.peer();
+        assert!(
+            self.is_serving() || self.intake.is_empty(),
+            "{peer:?} is not served, and its bytes are kept"
+        );
+        assert!(
+            !self.intake.stalled || !self.intake.is_empty(),
+            "{peer:?} waits for room, and has nothing that could wait"
+        );
+        assert_eq!(
+            self.is_reading(),
+            self.wants_input(shared),
+            "{peer:?}: what the reactor was told of reading"
+        );
+        assert_eq!(self.counted_bytes(), self.own_bytes() as usize, "{peer:?}: the memory of its queues");
+        let (blocked, unread) = (self.dialogue.flags.blocked, shared.unread.get(peer).is_some());
+        assert_eq!(blocked, unread, "{peer:?}: whether it is blocked, and when that began");
+        if let Some(member_id) = self.member_id() {
+            assert_eq!(shared.room.peer(member_id), peer, "{peer:?} has another one's place in the room");
+            assert_eq!(
+                shared.room.is_blocked(member_id),
+                blocked,
+                "{peer:?} is blocked, here or in the room"
+            );
+        }
+        if self.is_watching() {
+            assert!(
+                shared.event_ring.watchers().any(|watcher| watcher == peer),
+                "{peer:?} watches in secret"
+            );
+        }
+        if let Some(end) = self.pair_end() {
+            assert_eq!(shared.talk.peer(end), Some(peer), "{peer:?} has another one's end of a line");
+        }
+        // What is flushed has another deadline then; and what is told those who watch is not told for their coming.
+        let is_open = self.is_flushable() || shared.event_ring.has_subscribers();
+        let deadline = if is_open { None } else { self.deadline(shared) };
+        let armed = self.timer.at();
+        assert!(
+            deadline.is_none_or(|deadline| armed.is_some_and(|armed| armed <= deadline)),
+            "{peer:?} is to be woken at {deadline:?}, and will be at {armed:?}"
+        );
+    }
+
+    /// Memory of its queues, as it was counted last.
+    pub(in crate::engine) fn counted_bytes(&self) -> usize {
+        self.dialogue.held as usize
+    }
+
+    /// Whether it stands in a list.
+    pub(in crate::engine) fn is_in(&self, list: For) -> bool {
+        self.dialogue.membership.is_in(list)
+    }
+
+    /// Whether it is one of the refused connections that linger.
+    pub(in crate::engine) fn is_refused_and_lingers(&self) -> bool {
+        !self.is_counted() && matches!(self.dialogue.phase, Phase::Lingering(..))
+    }
+
+    /// Whether it is shown what others do.
+    pub(in crate::engine) fn is_watching(&self) -> bool {
+        matches!(self.dialogue.state, State::Watch(Some(_)))
+    }
+
+    /// Its end of a line, if it talks or waits for somebody to talk with.
+    pub(in crate::engine) fn pair_end(&self) -> Option<PairEnd> {
+        let State::Talk(end) = self.dialogue.state else { return None };
+        end
+    }
+}
+
+#[cfg(test)]
+mod tests;
