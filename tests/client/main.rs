@@ -4,6 +4,8 @@
 mod harness;
 
 mod bench;
+#[cfg(feature = "tls")]
+mod certificate;
 mod ipcctl;
 mod report;
 #[cfg(feature = "tui")]
@@ -11,4 +13,6 @@ mod screens;
 mod status;
 #[cfg(feature = "tui")]
 mod terminal;
+#[cfg(feature = "tls")]
+mod tls;
 mod watch;

@@ -3,7 +3,9 @@
 use clap::{Parser, Subcommand};
 
 use super::connect::ConnectOptions;
-use super::{bench, chat, class, completions, multiply, order, report, sentence, status, top, watch};
+use super::{
+    bench, certificate, chat, class, completions, multiply, order, report, sentence, status, top, watch,
+};
 
 /// The client for ipcd.
 ///
@@ -51,5 +53,6 @@ pub(crate) enum Command {
     /// Make the daemon pass its connections to systemd and exit, for a restart without interruption
     Handover,
     Bench(bench::Arguments),
+    Certificate(certificate::Arguments),
     Completions(completions::Arguments),
 }

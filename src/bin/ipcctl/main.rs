@@ -2,6 +2,7 @@
 //! `mod` and its line in `run`.
 
 mod bench;
+mod certificate;
 mod chat;
 mod chat_protocol;
 #[cfg(feature = "tui")]
@@ -75,6 +76,7 @@ fn run(Arguments { reach, command }: &Arguments) -> Result<(), CliError> {
         Command::Reload => control::run(reach, "reload"),
         Command::Handover => control::run(reach, "handover"),
         Command::Bench(arguments) => bench::run(reach, arguments),
+        Command::Certificate(arguments) => certificate::run(arguments),
         Command::Completions(arguments) => completions::run(arguments, Arguments::command()),
     }
 }

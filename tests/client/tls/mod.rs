@@ -1,0 +1,3 @@
+//! The client over TLS, against a server of these tests.
+
+pub mod server;

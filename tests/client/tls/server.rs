@@ -1,0 +1,87 @@
+//! A server with TLS, which answers as the daemon does: a thread for each connection.
+
+use std::io::{BufRead, BufReader, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::Path;
+use std::sync::Arc;
+
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::WebPkiClientVerifier;
+use rustls::{RootCertStore, ServerConfig, ServerConnection, StreamOwned};
+
+use crate::harness::PATIENCE;
+
+/// What a server does with its clients.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Voice {
+    /// Answers each line with the product of 5 and 10, or an error.
+    Multiply,
+    /// The same, for clients with a certificate of the same authority alone.
+    Certified,
+}
+
+pub struct Server {
+    pub port: u16,
+}
+
+impl Server {
+    /// With a certificate of this directory.
+    pub fn start(directory: &Path, certificate: &str, voice: Voice) -> Server {
+        let config = Arc::new(config(directory, certificate, voice));
+        Server::with(move |stream| {
+            let connection = ServerConnection::new(config.clone()).unwrap();
+            // A client that does not trust us ends the connection: that is the client's test.
+            let _ = converse(StreamOwned::new(connection, stream));
+        })
+    }
+
+    /// Something else on a port of 127.0.0.1.
+    pub fn with(serve: impl Fn(TcpStream) + Send + Sync + 'static) -> Server {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let serve = Arc::new(serve);
+        std::thread::spawn(move || {
+            for stream in listener.incoming().map_while(Result::ok) {
+                stream.set_read_timeout(Some(PATIENCE)).unwrap();
+                let serve = serve.clone();
+                std::thread::spawn(move || serve(stream));
+            }
+        });
+        Server { port }
+    }
+}
+
+fn config(directory: &Path, certificate: &str, voice: Voice) -> ServerConfig {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let builder = ServerConfig::builder_with_provider(provider.clone()).with_safe_default_protocol_versions();
+    let builder = match voice {
+        Voice::Multiply => builder.unwrap().with_no_client_auth(),
+        Voice::Certified => {
+            let mut roots = RootCertStore::empty();
+            roots.add(CertificateDer::from_pem_file(directory.join("ca.pem")).unwrap()).unwrap();
+            let verifier = WebPkiClientVerifier::builder_with_provider(roots.into(), provider);
+            builder.unwrap().with_client_cert_verifier(verifier.build().unwrap())
+        }
+    };
+    let chain = CertificateDer::from_pem_file(directory.join(format!("{certificate}.pem"))).unwrap();
+    let key = PrivateKeyDer::from_pem_file(directory.join(format!("{certificate}-key.pem"))).unwrap();
+    builder.with_single_cert(vec![chain], key).unwrap()
+}
+
+fn converse(stream: StreamOwned<ServerConnection, TcpStream>) -> std::io::Result<()> {
+    let mut lines = BufReader::new(stream);
+    let mut line = String::new();
+    while lines.read_line(&mut line)? > 0 {
+        let answer = match line.trim_end() {
+            "5 10" => "Data received\n50.0\n".to_owned(),
+            other => format!("Data received\nError: not a number: {other:?}\n"),
+        };
+        line.clear();
+        lines.get_mut().write_all(answer.as_bytes())?;
+        lines.get_mut().flush()?;
+    }
+    let mut stream = lines.into_inner();
+    stream.conn.send_close_notify();
+    stream.flush()
+}
