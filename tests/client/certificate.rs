@@ -271,6 +271,19 @@ fn printed(said: &str, title: &str) -> String {
 }
 
 #[test]
+fn printed_shell_line_multiplies() {
+    let ground = tempfile::tempdir().unwrap();
+    let directory = ground.path().join("it's here");
+    fs::create_dir(&directory).unwrap();
+    let said = made(&directory, &["localhost"]);
+    let server = Server::start(&directory, "server-localhost", Voice::Multiply);
+    let line = printed(&said, "In a shell:").replace("65443", &server.port.to_string());
+    let line = line.replacen("ipcctl ", concat!(env!("CARGO_BIN_EXE_ipcctl"), " "), 1);
+    let finished = Program::run(command("sh", ["-c", &line]), "");
+    assert_eq!((finished.output.as_str(), finished.errors.as_str()), ("50.0\n", ""), "{line}");
+}
+
+#[test]
 fn printed_python_lines_multiply() {
     let directory = tempfile::tempdir().unwrap();
     let said = made(directory.path(), &["localhost"]);

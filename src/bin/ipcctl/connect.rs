@@ -4,12 +4,13 @@ use std::time::{Duration, Instant};
 
 use clap::Args;
 
+use super::secure::TlsOptions;
 use super::target::Target;
 
 /// How to reach the daemon.
 #[derive(Args)]
 pub(crate) struct ConnectOptions {
-    /// Use this endpoint instead of the local daemon, for example tcp://teacher.local:33000; on a Unix socket the service is
+    /// Use this endpoint instead of the local daemon, for example tcp://teacher.local:33000 or tls://teacher.local:65443; on a Unix socket the service is
     /// selected by name
     #[arg(long, value_name = "ENDPOINT", global = true)]
     pub(crate) to: Option<Target>,
@@ -21,6 +22,9 @@ pub(crate) struct ConnectOptions {
     /// Timeout for an answer; 0s: none
     #[arg(long, value_name = "DURATION", global = true, default_value = "30s", value_parser = humantime::parse_duration)]
     pub(crate) timeout: Duration,
+
+    #[command(flatten)]
+    pub(crate) tls: TlsOptions,
 
     /// If no daemon can be reached, print each place that was tried
     #[arg(short, long, global = true)]

@@ -19,7 +19,9 @@ use super::error::CliError;
 use super::error::words;
 use super::link::{self, Link};
 use super::output;
+use super::place::Place;
 use super::race::{self, Tried};
+use super::secure::Secure;
 use super::target::{Target, Transport};
 
 /// The socket of the system's daemon.
@@ -34,7 +36,9 @@ pub(crate) struct Conversation {
     /// Whether the service was selected on a mux.
     is_mux: bool,
     /// Where it is.
-    pub(crate) place: ResolvedEndpoint,
+    pub(crate) place: Place,
+    /// What TLS needs, if it is used.
+    secure: Option<Secure>,
     timeout: Duration,
     /// Lines to send, each with its LF.
     outbox: Vec<u8>,
@@ -54,6 +58,7 @@ impl Conversation {
     /// Connects to the given endpoint, or to the local daemon, and selects the service on a mux.
     pub(crate) fn begin(reach: &ConnectOptions, wanted: &ServiceSpec) -> Result<Conversation, CliError> {
         let deadline = reach.deadline();
+        let secure = reach.tls.at(reach.to.as_ref())?;
         let places = match &reach.to {
             Some(target) => {
                 carries(target, wanted)?;
@@ -64,14 +69,16 @@ impl Conversation {
         let (link, place) =
             open(&places, reach.patience(), deadline).map_err(|tried| nobody(reach, wanted, &tried))?;
         let is_mux = is_mux(&place, wanted.name) && !reach.direct;
-        Ok(Conversation::over(link, place, reach.timeout, is_mux, wanted))
+        let link = link.secured(secure.as_ref()).map_err(|error| CliError::Failed(words(&error)))?;
+        Ok(Conversation::over(link, place, secure, reach.timeout, is_mux, wanted))
     }
 
     /// Opens a new connection to the same place without waiting: if it fails, receiving reports it.
     #[cfg_attr(not(feature = "tui"), allow(dead_code))] // a line filter ends with its connection
     pub(crate) fn again(&self, wanted: &ServiceSpec) -> io::Result<Conversation> {
-        let link = Link::open_soon(&self.place)?;
-        let again = Conversation::over(link, self.place.clone(), self.timeout, self.is_mux, wanted);
+        let link = Link::open_soon(&self.place)?.secured(self.secure.as_ref())?;
+        let place = (*self.place).clone();
+        let again = Conversation::over(link, place, self.secure.clone(), self.timeout, self.is_mux, wanted);
         Ok(Conversation { is_json: self.is_json, ..again })
     }
 
@@ -84,6 +91,7 @@ impl Conversation {
     fn over(
         link: Link,
         place: ResolvedEndpoint,
+        secure: Option<Secure>,
         timeout: Duration,
         is_mux: bool,
         wanted: &ServiceSpec,
@@ -91,7 +99,8 @@ impl Conversation {
         let mut conversation = Conversation {
             link,
             is_mux,
-            place,
+            place: Place::new(place, secure.is_some()),
+            secure,
             timeout,
             outbox: Vec::new(),
             partial: Vec::new(),
@@ -120,7 +129,7 @@ impl Conversation {
 
     /// Gives up the connection; only its place still matters. So a daemon that is stopping does not wait for us.
     #[cfg_attr(not(feature = "tui"), allow(dead_code))] // a line filter ends with its connection
-    pub(crate) fn hang_up(&self) {
+    pub(crate) fn hang_up(&mut self) {
         // A lost connection needs nothing.
         let _ = self.link.hang_up();
     }
@@ -178,7 +187,8 @@ impl Conversation {
     /// What to wait for, for [`link::wait`].
     pub(crate) fn interest(&self) -> [(Option<BorrowedFd<'_>>, PollFlags); 2] {
         let (from, to) = self.link.descriptors();
-        let has_more = !self.outbox.is_empty();
+        let has_more = !self.outbox.is_empty() || self.is_ending;
+        let has_more = self.link.wants_write(has_more);
         [((!self.is_over).then_some(from), PollFlags::IN), (has_more.then_some(to), PollFlags::OUT)]
     }
 
@@ -215,7 +225,7 @@ impl Conversation {
             }
         }
         self.outbox.drain(..sent);
-        if self.is_ending && self.outbox.is_empty() && outcome.is_ok() {
+        if self.is_ending && self.outbox.is_empty() && self.link.is_open() && outcome.is_ok() {
             self.is_ending = false;
             // The other side may have closed; its last lines can still be read.
             let _ = self.link.half_close();
@@ -225,7 +235,7 @@ impl Conversation {
 
     fn receive(&mut self) -> io::Result<()> {
         match self.link.read(&mut self.partial) {
-            Ok(0) if self.link.has_end() => {
+            Ok(count) if count == 0 && self.link.has_end() || self.link.is_ended() => {
                 self.is_over = true;
                 self.cut(self.partial.len());
             }
@@ -367,6 +377,7 @@ fn nobody(reach: &ConnectOptions, wanted: &ServiceSpec, tried: &Tried) -> CliErr
 /// Whether such an endpoint can carry the service.
 fn carries(target: &Target, wanted: &ServiceSpec) -> Result<(), CliError> {
     let can = match target {
+        Target::Secure(inner) => return carries(inner, wanted),
         Target::Named { transport: Transport::Tcp, .. }
         | Target::Endpoint(Endpoint::Tcp(_) | Endpoint::Unix(_) | Endpoint::UnixSeq(_)) => true,
         Target::Named { transport: Transport::Udp, .. }

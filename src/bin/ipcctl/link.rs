@@ -5,6 +5,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use super::secure::{Secure, SecureLink};
 use ipcd::endpoint::ResolvedEndpoint;
 use ipcd::transport::connect;
 use rustix::buffer::spare_capacity;
@@ -24,6 +25,8 @@ pub(crate) enum Link {
     Packets(Socket),
     /// Messages.
     Datagrams(Socket),
+    /// Encrypted bytes on a stream.
+    Secure(Box<SecureLink>),
     /// Bytes.
     Fifo { to: OwnedFd, from: OwnedFd },
 }
@@ -93,10 +96,19 @@ impl Link {
         Ok(link)
     }
 
+    /// The same stream with TLS. The handshake goes on with each read and write.
+    pub(crate) fn secured(self, secure: Option<&Secure>) -> io::Result<Link> {
+        match (self, secure) {
+            (Link::Stream(socket), Some(secure)) => Ok(Link::Secure(Box::new(secure.over(socket)?))),
+            (link, _) => Ok(link),
+        }
+    }
+
     /// Completes a connection that was begun, when it is writable: it is connected, or the reason why not.
     pub(crate) fn connected(&self) -> io::Result<()> {
         match self {
             Link::Stream(socket) | Link::Packets(socket) => connect::outcome(socket),
+            Link::Secure(link) => connect::outcome(link.socket()),
             Link::Datagrams(_) | Link::Fifo { .. } => Ok(()),
         }
     }
@@ -111,9 +123,31 @@ impl Link {
         !matches!(self, Link::Datagrams(_))
     }
 
-    /// Sends end of file, if the kind of endpoint has it.
-    pub(crate) fn half_close(&self) -> io::Result<()> {
+    /// Whether bytes can be sent, as soon as there is room: TLS has made its handshake.
+    pub(crate) fn is_open(&self) -> bool {
         match self {
+            Link::Secure(link) => link.is_open(),
+            _ => true,
+        }
+    }
+
+    /// Whether to wait until there is room for sending; `has_more`: there are bytes to send, or the end.
+    pub(crate) fn wants_write(&self, has_more: bool) -> bool {
+        match self {
+            Link::Secure(link) => link.wants_write() || has_more && link.is_open(),
+            _ => has_more,
+        }
+    }
+
+    /// Whether the end has come together with the last bytes.
+    pub(crate) fn is_ended(&self) -> bool {
+        matches!(self, Link::Secure(link) if link.is_ended())
+    }
+
+    /// Sends end of file, if the kind of endpoint has it.
+    pub(crate) fn half_close(&mut self) -> io::Result<()> {
+        match self {
+            Link::Secure(link) => link.end(),
             Link::Stream(socket) | Link::Packets(socket) => socket.shutdown(std::net::Shutdown::Write),
             Link::Datagrams(_) | Link::Fifo { .. } => Ok(()),
         }
@@ -121,20 +155,30 @@ impl Link {
 
     /// Shuts down both directions: the other side sees our end, although the descriptor is still open.
     #[cfg_attr(not(feature = "tui"), allow(dead_code))] // a line filter ends with its connection
-    pub(crate) fn hang_up(&self) -> io::Result<()> {
+    pub(crate) fn hang_up(&mut self) -> io::Result<()> {
         match self {
+            Link::Secure(link) => {
+                let _ = link.end(); // a lost connection needs none
+                link.socket().shutdown(std::net::Shutdown::Both)
+            }
             Link::Stream(socket) | Link::Packets(socket) => socket.shutdown(std::net::Shutdown::Both),
             Link::Datagrams(_) | Link::Fifo { .. } => Ok(()),
         }
     }
 
     /// Sends as much of `bytes` as the kernel accepts, and returns the number.
-    pub(crate) fn write(&self, bytes: &[u8]) -> io::Result<usize> {
-        Ok(rustix::io::write(self.descriptors().1, bytes)?)
+    pub(crate) fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Link::Secure(link) => link.write(bytes),
+            _ => Ok(rustix::io::write(self.descriptors().1, bytes)?),
+        }
     }
 
     /// Appends the available data, and returns the number of bytes.
-    pub(crate) fn read(&self, into: &mut Vec<u8>) -> io::Result<usize> {
+    pub(crate) fn read(&mut self, into: &mut Vec<u8>) -> io::Result<usize> {
+        if let Link::Secure(link) = self {
+            return link.read(into);
+        }
         into.reserve(PACKET_BYTES_MAX);
         Ok(rustix::io::read(self.descriptors().0, spare_capacity(into))?)
     }
@@ -145,6 +189,7 @@ impl Link {
             Link::Stream(socket) | Link::Packets(socket) | Link::Datagrams(socket) => {
                 (socket.as_fd(), socket.as_fd())
             }
+            Link::Secure(link) => (link.descriptor(), link.descriptor()),
             Link::Fifo { to, from } => (from.as_fd(), to.as_fd()),
         }
     }
@@ -163,7 +208,7 @@ fn fifo(path: &Path) -> io::Result<Link> {
     };
     // A write end without a reader cannot be opened (ENXIO): there is no daemon.
     let (to, from) = (open(".in", OFlags::WRONLY)?, open(".out", OFlags::RDONLY)?);
-    let link = Link::Fifo { to, from };
+    let mut link = Link::Fifo { to, from };
     // Replies to another client that nobody read.
     let mut stale = Vec::new();
     while link.read(&mut stale).is_ok_and(|count| count > 0) {

@@ -28,12 +28,14 @@ mod multiply;
 mod order;
 mod output;
 mod pace;
+mod place;
 mod race;
 #[cfg(feature = "tui")]
 mod reconnect;
 mod report;
 #[cfg(feature = "tui")]
 mod scrollback;
+mod secure;
 mod sentence;
 mod services;
 mod status;

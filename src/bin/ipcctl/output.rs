@@ -40,17 +40,30 @@ pub(crate) fn tell(text: &str) {
     let _ = writeln!(io::stderr(), "ipcctl: {text}");
 }
 
+/// Writes a warning to standard error, in red where it may be coloured.
+#[cfg(feature = "tls")]
+pub(crate) fn warn(text: &str) {
+    match is_colourful(&io::stderr()) {
+        true => tell(&format!("\x1b[1;31m{text}\x1b[0m")),
+        false => tell(text),
+    }
+}
+
 /// Whether input and output are a terminal.
 #[cfg(feature = "tui")]
 pub(crate) fn is_interactive() -> bool {
     io::stdin().is_terminal() && io::stdout().is_terminal() && !is_dumb()
 }
 
-/// Whether standard output may be coloured: a terminal that is not dumb, whose user has not set `NO_COLOR` (to anything but
-/// nothing).
+/// Whether standard output may be coloured.
 pub(crate) fn has_colour() -> bool {
+    is_colourful(&io::stdout())
+}
+
+/// Whether this may be coloured: a terminal that is not dumb, whose user has not set `NO_COLOR` (to anything but nothing).
+fn is_colourful(output: &impl IsTerminal) -> bool {
     let is_unwanted = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-    io::stdout().is_terminal() && !is_dumb() && !is_unwanted
+    output.is_terminal() && !is_dumb() && !is_unwanted
 }
 
 /// A terminal that would print control sequences.

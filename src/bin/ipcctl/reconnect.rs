@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use super::daemon::Conversation;
 use super::error::CliError;
 use super::error::words;
+use super::place::Place;
 use super::services::ServiceSpec;
 
 /// The first pause before a new connection; each further one is twice as long.
@@ -73,7 +74,7 @@ impl Reconnecting {
     }
 
     /// Its current or last place.
-    pub(crate) fn place(&self) -> &ipcd::endpoint::ResolvedEndpoint {
+    pub(crate) fn place(&self) -> &Place {
         &self.conversation.place
     }
 

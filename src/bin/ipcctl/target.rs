@@ -7,6 +7,8 @@ use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
 use ipcd::endpoint::{Endpoint, ResolvedEndpoint};
+#[cfg(feature = "tls")]
+use ipcd::endpoint::{Host, HostPort};
 use ipcd::transport::directory::runtime_directory_if_there;
 
 use super::error::CliError;
@@ -28,6 +30,8 @@ pub(crate) enum Target {
         name: String,
         port: u16,
     },
+    /// `tls://HOST:PORT`: TLS at this target, which is TCP.
+    Secure(Box<Target>),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,6 +45,12 @@ impl FromStr for Target {
 
     /// Parses a target; the error says what is wrong and what would be right, without repeating the text.
     fn from_str(text: &str) -> Result<Target, String> {
+        if let Some(rest) = text.strip_prefix("tls://") {
+            if cfg!(not(feature = "tls")) {
+                return Err("this ipcctl was built without TLS (cargo's feature tls); try tcp://".to_owned());
+            }
+            return format!("tcp://{rest}").parse().map(|target| Target::Secure(Box::new(target)));
+        }
         // Most people first type localhost:33000.
         let full = match text.contains("://") || text.starts_with(['/', '%', '.']) || !text.contains(':') {
             true => text.to_owned(),
@@ -92,6 +102,10 @@ impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Target::Endpoint(endpoint) => endpoint.fmt(f),
+            Target::Secure(inner) => {
+                let text = inner.to_string();
+                write!(f, "tls://{}", text.strip_prefix("tcp://").unwrap_or(&text))
+            }
             Target::Named { transport: Transport::Tcp, name, port } => write!(f, "tcp://{name}:{port}"),
             Target::Named { transport: Transport::Udp, name, port } => write!(f, "udp://{name}:{port}"),
         }
@@ -99,6 +113,20 @@ impl fmt::Display for Target {
 }
 
 impl Target {
+    /// The name or address that a certificate of this target has; empty if it is in the file system.
+    #[cfg(feature = "tls")]
+    pub(crate) fn host(&self) -> String {
+        match self {
+            Target::Named { name, .. } => name.clone(),
+            Target::Secure(inner) => inner.host(),
+            Target::Endpoint(endpoint) => match endpoint.network() {
+                Some(HostPort { host: Host::Localhost, .. }) => "localhost".to_owned(),
+                Some(HostPort { host: Host::Address(address), .. }) => address.to_string(),
+                None => String::new(),
+            },
+        }
+    }
+
     /// The places to try, in order.
     ///
     /// # Errors
@@ -108,6 +136,7 @@ impl Target {
             Target::Endpoint(endpoint) => {
                 return Ok(endpoint.places(&runtime_directory_if_there().unwrap_or_default()));
             }
+            Target::Secure(inner) => return inner.places(deadline),
             Target::Named { transport, name, port } => (*transport, name, *port),
         };
         let mut addresses = look_up(name, port, deadline)?;
@@ -197,6 +226,29 @@ mod tests {
             assert!(matches!(target, Target::Endpoint(_)), "{target:?}");
             assert_eq!(target.to_string(), shown);
         }
+    }
+
+    #[cfg(feature = "tls")]
+    #[test]
+    fn target_with_tls_knows_the_name_that_its_certificate_has() {
+        for (text, host) in [
+            ("tls://Teacher.Local:65443", "teacher.local"),
+            ("tls://localhost:1", "localhost"),
+            ("tls://[::1]:1", "::1"),
+            ("tls://192.0.2.7:1", "192.0.2.7"),
+        ] {
+            let target = text.parse::<Target>().expect(text);
+            assert!(matches!(target, Target::Secure(_)), "{target:?}");
+            assert_eq!(target.to_string(), text.to_ascii_lowercase());
+            assert_eq!(target.host(), host);
+        }
+    }
+
+    #[cfg(not(feature = "tls"))]
+    #[test]
+    fn target_with_tls_needs_a_program_that_has_it() {
+        let error = "tls://localhost:1".parse::<Target>().unwrap_err();
+        assert!(error.contains("built without TLS"), "{error}");
     }
 
     #[test]

@@ -1,9 +1,10 @@
 //! A server with TLS, which answers as the daemon does: a thread for each connection.
 
-use std::io::{BufRead, BufReader, Write};
-use std::net::{TcpListener, TcpStream};
+use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -19,6 +20,8 @@ pub enum Voice {
     Multiply,
     /// The same, for clients with a certificate of the same authority alone.
     Certified,
+    /// Ends in the middle of the first answer, without the end that TLS has.
+    Cut,
 }
 
 pub struct Server {
@@ -26,13 +29,23 @@ pub struct Server {
 }
 
 impl Server {
+    /// In front of another server that has no TLS.
+    pub fn before(directory: &Path, certificate: &str, behind: SocketAddr) -> Server {
+        let config = Arc::new(config(directory, certificate, Voice::Multiply));
+        Server::with(move |stream| {
+            let connection = ServerConnection::new(config.clone()).unwrap();
+            // Gone on one side or the other: that is the client's test.
+            let _ = carry(StreamOwned::new(connection, stream), behind);
+        })
+    }
+
     /// With a certificate of this directory.
     pub fn start(directory: &Path, certificate: &str, voice: Voice) -> Server {
         let config = Arc::new(config(directory, certificate, voice));
         Server::with(move |stream| {
             let connection = ServerConnection::new(config.clone()).unwrap();
             // A client that does not trust us ends the connection: that is the client's test.
-            let _ = converse(StreamOwned::new(connection, stream));
+            let _ = converse(StreamOwned::new(connection, stream), voice);
         })
     }
 
@@ -56,7 +69,7 @@ fn config(directory: &Path, certificate: &str, voice: Voice) -> ServerConfig {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder = ServerConfig::builder_with_provider(provider.clone()).with_safe_default_protocol_versions();
     let builder = match voice {
-        Voice::Multiply => builder.unwrap().with_no_client_auth(),
+        Voice::Multiply | Voice::Cut => builder.unwrap().with_no_client_auth(),
         Voice::Certified => {
             let mut roots = RootCertStore::empty();
             roots.add(CertificateDer::from_pem_file(directory.join("ca.pem")).unwrap()).unwrap();
@@ -69,7 +82,7 @@ fn config(directory: &Path, certificate: &str, voice: Voice) -> ServerConfig {
     builder.with_single_cert(vec![chain], key).unwrap()
 }
 
-fn converse(stream: StreamOwned<ServerConnection, TcpStream>) -> std::io::Result<()> {
+fn converse(stream: StreamOwned<ServerConnection, TcpStream>, voice: Voice) -> std::io::Result<()> {
     let mut lines = BufReader::new(stream);
     let mut line = String::new();
     while lines.read_line(&mut line)? > 0 {
@@ -78,10 +91,48 @@ fn converse(stream: StreamOwned<ServerConnection, TcpStream>) -> std::io::Result
             other => format!("Data received\nError: not a number: {other:?}\n"),
         };
         line.clear();
+        if voice == Voice::Cut {
+            lines.get_mut().write_all(b"Data received\n")?;
+            lines.get_mut().flush()?;
+            return lines.get_mut().sock.shutdown(Shutdown::Both);
+        }
         lines.get_mut().write_all(answer.as_bytes())?;
         lines.get_mut().flush()?;
     }
     let mut stream = lines.into_inner();
     stream.conn.send_close_notify();
     stream.flush()
+}
+
+/// Carries bytes and ends both ways, each for a moment.
+fn carry(mut front: StreamOwned<ServerConnection, TcpStream>, behind: SocketAddr) -> std::io::Result<()> {
+    let moment = Some(Duration::from_millis(2));
+    let mut back = TcpStream::connect(behind)?;
+    front.sock.set_read_timeout(moment)?;
+    back.set_read_timeout(moment)?;
+    let mut buffer = [0; 16384];
+    let mut is_half = false;
+    loop {
+        match front.read(&mut buffer) {
+            Ok(0) if !is_half => {
+                is_half = true;
+                back.shutdown(Shutdown::Write)?;
+            }
+            Ok(count) => back.write_all(&buffer[..count])?,
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {}
+            Err(error) => return Err(error),
+        }
+        match back.read(&mut buffer) {
+            Ok(0) => break,
+            Ok(count) => {
+                front.sock.set_read_timeout(None)?;
+                front.write_all(&buffer[..count])?;
+                front.sock.set_read_timeout(moment)?;
+            }
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {}
+            Err(_) => break,
+        }
+    }
+    front.conn.send_close_notify();
+    front.flush()
 }

@@ -40,6 +40,7 @@ impl Carrier {
             Link::Stream(socket) => Carrier::lines(socket.try_clone()?.into(), socket.into()),
             Link::Packets(socket) => Carrier::Packets { socket: socket.into(), has_end: true },
             Link::Datagrams(socket) => Carrier::Packets { socket: socket.into(), has_end: false },
+            Link::Secure(_) => return Err(io::ErrorKind::Unsupported.into()),
             Link::Fifo { to, from } => Carrier::lines(to, from),
         })
     }

@@ -91,6 +91,11 @@ pub(crate) fn run(reach: &ConnectOptions, arguments: &Arguments) -> Result<(), C
                 "with --to only that endpoint is measured; leave out --only".to_owned(),
             ));
         }
+        Some(Target::Secure(_)) => {
+            return Err(CliError::Usage(
+                "bench does not measure TLS; give an endpoint without it, for example tcp://".to_owned(),
+            ));
+        }
         Some(target) => vec![one(reach, target, &plan, &ground)?],
         None => all(&arguments.only, &plan, &ground)?,
     };

@@ -101,8 +101,10 @@ fn configuration(server: &Pair, names: &[ServerName]) -> String {
 
 fn clients(made: &Made, first: &ServerName) -> String {
     let host = first.example();
+    let place = if host.contains(':') { format!("[{host}]:{PORT}") } else { format!("{host}:{PORT}") };
     format!(
-        "In Python:\n\n    \
+        "In a shell:\n\n    ipcctl --to tls://{place} --ca {} multiply 5 10\n\n\
+         In Python:\n\n    \
          import socket, ssl\n    \
          context = ssl.create_default_context(cafile={})\n    \
          plain = socket.create_connection((\"{host}\", {PORT}))\n    \
@@ -113,15 +115,30 @@ fn clients(made: &Made, first: &ServerName) -> String {
          if line != \"Data received\\n\":\n                \
          break\n\n\
          Whole clients in Python, Java, Node and C: ipcctl certificate --code java",
+        shell(&made.authority),
         literal(&made.authority),
     )
 }
 
 fn with_client_certificates(made: &Made) -> String {
-    format!(
-        "In ipcd.toml, for clients with certificates alone:\n\n    [tls]\n    client_ca = {}",
-        literal(&made.authority)
-    )
+    let mut lines = vec![
+        "In ipcd.toml, for clients with certificates alone:".to_owned(),
+        String::new(),
+        "    [tls]".to_owned(),
+        format!("    client_ca = {}", literal(&made.authority)),
+        String::new(),
+        "In a shell:".to_owned(),
+        String::new(),
+    ];
+    for client in &made.clients {
+        lines.push(format!(
+            "    ipcctl --to tls://SERVER:{PORT} --ca {} --client-certificate {} --client-key {} chat",
+            shell(&made.authority),
+            shell(&client.certificate),
+            shell(&client.key),
+        ));
+    }
+    lines.join("\n")
 }
 
 /// A path as a string of TOML and of Python.

@@ -300,8 +300,8 @@ impl Board {
 
     /// What to do where there is nothing to show.
     fn advice(&self) -> [String; 4] {
-        let place = match self.tie.place() {
-            ResolvedEndpoint::Tcp(address) if !address.ip().is_loopback() => format!("tcp://{address}"),
+        let place = match &**self.tie.place() {
+            ResolvedEndpoint::Tcp(address) if !address.ip().is_loopback() => self.tie.place().to_string(),
             // What others call this machine, it cannot know.
             _ => "tcp://HOST:33001".to_owned(),
         };
