@@ -8,7 +8,7 @@ use ipcd::engine::limits::Settings;
 use ipcd::engine::message::{CloseReason, EventKind, Kind, Prefix, Transport};
 use ipcd::engine::service::Service;
 
-use super::Stage;
+use super::stage::Stage;
 
 const KINDS: [Kind; 8] = [
     Kind::Line,
@@ -83,7 +83,7 @@ pub fn message_of_any_length_gets_one_reply_between_two_others(bytes: &[u8]) {
     }
     stage.send(client, &written(&["5 10"]));
     stage.pass(pause);
-    // Of a raw client the long one ends with a pause, and one that is not too long with its burst.
+    // With a raw client an overlong message ends with a pause, and any other with its burst.
     let is_alone = kind == Kind::Raw;
     let wire = if is_alone { written(&[&long]) } else { written(&[&long, "3 4"]) };
     let mut places: Vec<usize> =

@@ -47,7 +47,7 @@ impl Stage {
         stage
     }
 
-    /// So many connections, each of which has sent `first` already.
+    /// `count` connections that have already sent `first`.
     pub fn with(service: Service, count: u32, first: impl Fn(u32) -> String) -> Box<Stage> {
         let mut stage = Stage::new(service);
         for number in 1..=count {
@@ -57,7 +57,7 @@ impl Stage {
         stage
     }
 
-    /// So many members of the room, who have heard each other come.
+    /// `count` members of the room, each of which has seen the others join.
     pub fn room(members: u32) -> Box<Stage> {
         let stage = Stage::with(Service::Chat, members, |number| format!("member {number}\n"));
         assert_eq!(stage.engine.members(), members as usize);
@@ -162,7 +162,7 @@ impl House {
         house
     }
 
-    /// So many members of the room, who have heard each other come.
+    /// `count` members of the room, each of which has seen the others join.
     pub fn room(members: usize) -> Box<House> {
         let house = House::with(Service::Chat, members, |number| format!("member {}\n", number + 1));
         assert_eq!(house.reactor.engine.members(), members);

@@ -1,3 +1,3 @@
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| claims::hint_is_one_line_without_control_characters(bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| claims::texts::hint_is_one_line_without_control_characters(bytes));

@@ -1,3 +1,5 @@
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| claims::line_client_hears_the_same_at_every_cut(bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| claims::conversations::line_client_hears_the_same_at_every_cut(
+    bytes
+));

@@ -1,3 +1,5 @@
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| claims::packet_gets_the_same_reply_as_a_line(bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| claims::conversations::packet_gets_the_same_reply_as_a_line(
+    bytes
+));

@@ -1,3 +1,3 @@
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| claims::report_reads_back_as_it_is_kept(bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| claims::texts::report_reads_back_as_it_is_kept(bytes));

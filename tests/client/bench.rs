@@ -102,7 +102,7 @@ fn time_one_request_and_one_choice_of_mechanism_are_enough() {
 
 #[test]
 fn processes_are_pinned_only_with_two_processors() {
-    // Of this thread, and so of what it starts.
+    // It is set for this thread and inherited by what it starts.
     let allowed = sched_getaffinity(None).unwrap();
     let mut one = CpuSet::new();
     one.set((0..CpuSet::MAX_CPU).find(|processor| allowed.is_set(*processor)).unwrap());

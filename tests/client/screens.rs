@@ -14,7 +14,7 @@ fn daemon() -> Daemon {
     Daemon::with(&format!("{USUAL}{BESIDE}"))
 }
 
-/// One who watches on a screen on which no event needs two rows.
+/// A watcher on a screen so wide that no event needs two rows.
 fn watcher(daemon: &Daemon, prepare: impl FnOnce(&mut std::process::Command)) -> PtySession {
     let pty = PtySession::with(&["--to", &mux(daemon), "watch"], prepare);
     pty.see("watching: all");
@@ -383,7 +383,7 @@ fn top_resumes_after_the_daemon_returns() {
     daemon.stop();
     top.see("connection refused; next try in ");
     top.see(" s, Enter: now | 1 machine, by host");
-    // What was known stays, and grows old.
+    // Known reports stay, and their age grows.
     top.wait_for("it is older", |screen| rows(screen)[1].starts_with("before") && age(screen) >= Some(2));
     let command = ground.command();
     let daemon = ground.start(command);

@@ -114,11 +114,11 @@ fn each_connection_is_listed_with_its_state() {
     daemon.stop();
 }
 
-/// One who asks again and again, and reads when it likes: while questions of its wait, the daemon is not at its end.
+/// A client that asks again and again and reads when it likes: while its questions wait, the daemon has not finished.
 struct Asker(Client);
 
 impl Asker {
-    /// What has to stand in the configuration.
+    /// What the configuration must contain.
     const ENDPOINT: &str = "[status]\nlisten = [\"unix://{dir}/status.sock\"]\n";
 
     fn new(daemon: &Daemon) -> Asker {
@@ -150,7 +150,7 @@ fn connection_drains_at_stop_only_while_output_is_queued() {
     hearing.hear("Data received");
     let _idle = daemon.tcp(MULTIPLY);
     let mut asker = Asker::new(&daemon);
-    // So many reports fit into no buffer.
+    // No buffer holds this many reports.
     let questions = 2000;
     asker.ask(questions);
     assert_eq!(asker.find(1, "multiply", "serving").map(|serving| serving.len()), Some(2));

@@ -92,7 +92,7 @@ fn earlier_lines_can_be_scrolled_at_any_size() {
     ann.press("\x1b[5~");
     ann.see("| 20 more below | ");
     ann.wait_for("a page further up", |screen| rows(screen)[20].ends_with(" bob: line 79"));
-    // What comes now does not push it away.
+    // New lines do not push it away.
     bob.say("news\n");
     ann.see("| 22 more below, 1 new | ");
     ann.wait_for("the same", |screen| rows(screen)[20].ends_with(" bob: line 79"));
@@ -182,13 +182,13 @@ fn taken_name_gets_a_number() {
     second.see("you are in the room as ann-2");
     second.press("\x04");
     assert!(second.end().0.success());
-    // What no room takes as a name is not tried again.
+    // A name that no room accepts is not tried again.
     let wrong = PtySession::take(&["--to", &mux(&daemon), "chat", "--name", "a:b"]);
     wrong.see("ipcctl: a name has 1 to 32");
     assert_eq!(wrong.end().0.code(), Some(1));
 }
 
-/// What lies between a client and its daemon, and can break on one side alone.
+/// A relay between a client and its daemon that can break on one side only.
 struct Line {
     port: u16,
     near: std::sync::mpsc::Receiver<TcpStream>,
@@ -245,7 +245,7 @@ fn member_regains_its_name_after_a_broken_connection() {
     ann.press("\x04");
     assert!(ann.end().0.success());
     bob.hear("ann has left the chat.\n");
-    // Somebody else of that name is somebody else.
+    // Another member of that name is not confused with it.
     let other = PtySession::take(&["--to", &mux(&daemon), "chat", "--name", "bob"]);
     other.see("you are in the room as bob-2");
     daemon.stop();
@@ -294,7 +294,7 @@ fn peer_bytes_cannot_control_the_terminal() {
     let mut ann = PtySession::take(&["--to", &to, "chat", "--name", "ann"]);
     ann.see("bob: ]0;owned[31mred[2Jc5mend");
     ann.press("\x04");
-    // Nobody says farewell here: it is not waited for long.
+    // No farewell comes here, and the client does not wait long for one.
     let (status, bytes) = ann.end();
     assert!(status.success());
     assert_no_control_sequences(&bytes);

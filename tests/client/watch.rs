@@ -1,5 +1,5 @@
-//! Who watches sees what connections do, and each classic mistake of a first client named in words, whatever the filter's
-//! form; a slow watcher misses events, is told how many, and slows nobody.
+//! A watcher sees what connections do, and each classic mistake of a first client named in words, whatever the filter's
+//! form. A slow watcher misses events, learns how many, and delays nobody.
 
 use crate::harness::{BESIDE, CHAT, Client, Daemon, GREETING, HELLO, MULTIPLY, USUAL, wait_until};
 use serde_json::Value;
@@ -8,7 +8,7 @@ fn daemon() -> Daemon {
     Daemon::with(&format!("{USUAL}{BESIDE}"))
 }
 
-/// One who watches, and has been told so.
+/// A watcher that has had its confirmation.
 fn watcher(daemon: &Daemon, filter: &str) -> Client {
     let mut watcher = daemon.unix();
     watcher.say(format!("watch\n{filter}\n"));
@@ -185,7 +185,7 @@ fn half_closed_client_that_reads_on_gets_no_hint() {
             }
         }
     }
-    // One who closes is gone, and its kernel says so.
+    // A client that closes is gone, and its kernel reports that.
     let mut client = daemon.unix();
     client.say("5 10");
     assert_eq!(client.recv(), b"Data received");
@@ -322,7 +322,7 @@ fn watchers_see_the_same_events_but_not_each_other() {
     };
     let (one, other) = (what(&one), what(&other));
     assert!(one.ends_with(&other), "{one:?} {other:?}");
-    // Of the second, the first saw how it came, and nothing of what it is shown.
+    // The first saw the second arrive, and nothing of what the second is shown.
     let of_second: Vec<&String> = one[..one.len() - other.len()].iter().collect();
     assert!(of_second.last().unwrap().ends_with("chose watch"), "{of_second:?}");
     daemon.stop();

@@ -1,4 +1,4 @@
-//! What is written is true: the manual, the README, the page of faults.
+//! The documentation is true: the manual, the README, the page of faults.
 
 #[path = "../harness/mod.rs"]
 mod harness;

@@ -24,7 +24,7 @@ const IPCCTL: &str = include_str!("../../man/ipcctl.1");
 /// SWITCH: the client. It turns itself on: as soon as there is such a binary, Cargo sets the variable.
 const IPCCTL_BINARY: Option<&str> = option_env!("CARGO_BIN_EXE_ipcctl");
 
-/// What README.md and the manual promise of the exit status, whatever the source says.
+/// The exit statuses that README.md and the manual promise, independent of the source.
 const STATUSES: &[u8] = &[0, 1, 2, 69, 78];
 
 // ---- reading pages
@@ -122,7 +122,7 @@ fn sources(directory: &Path) -> Vec<std::path::PathBuf> {
 fn manual_states_the_default_memory_sum() {
     let mib = |bytes: usize| bytes as f64 / f64::from(1 << 20);
     let lines: Vec<&str> = IPCD.lines().collect();
-    // What a line begins with stands behind its number. Sizes of tables are the compiler's to choose, within bounds.
+    // The description follows its number. The compiler may choose the sizes of tables, within bounds.
     let is_told = |name: &str, bytes: usize| {
         lines.windows(2).any(|pair| {
             let number = pair[0].strip_prefix(".It Li \"").and_then(|rest| rest.strip_suffix(" MiB\""));

@@ -32,11 +32,11 @@ enum Step {
     Start(Vec<String>),
     /// A command, and all that it says.
     Command(String, Vec<String>),
-    /// Somebody opens a terminal with this command.
+    /// Opens a terminal with this command.
     Opens(String, String),
-    /// Somebody types this.
+    /// Types this.
     Types(String, String),
-    /// Somebody sees this line.
+    /// Waits for this line.
     Sees(String, String),
 }
 

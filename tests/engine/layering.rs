@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Who may import from whom. A name with `::` allows that part alone.
+/// The imports that are allowed. A name with `::` allows only that part.
 const ARROWS: &[(&str, &[&str])] = &[
     ("main", &["daemon", "usage"]),
     (
@@ -45,7 +45,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("wire", &[]),
 ];
 
-/// What would make the engine depend on anything but its arguments: crates, modules, and types by their own name.
+/// Everything that would make the engine depend on more than its arguments: crates, modules, and types by their own name.
 const IMPURE: &[&str] = &[
     "mio",
     "rustix",
@@ -76,7 +76,7 @@ const IMPURE: &[&str] = &[
     "RandomState",
 ];
 
-/// What would let the reactor know what is said.
+/// Everything that would let the reactor know the content.
 const SERVICES: &[&str] = &["chat", "multiply", "greeting", "Chat", "Multiply", "Greeting", "Mux"];
 
 fn sources(directory: &Path, found: &mut Vec<PathBuf>) {
@@ -323,7 +323,7 @@ fn service_is_its_file_dialogues_and_words() {
         let file = format!("src/engine/service/{service}.rs");
         let text = read(file.clone()).unwrap_or_else(|_| panic!("{service} has no {file}"));
         assert!(text.contains("pub const FACTS: Facts"), "{file} says nothing of {service}");
-        // Of these two no answer is the same twice: tests/client has their dialogues.
+        // The answers of these two are never the same twice: tests/client has their dialogues.
         let has_dialogues = ["status", "watch"].contains(&service.name())
             || dialogues.contains(&format!("Service::{service:?}"));
         assert!(has_dialogues, "{service} has no dialogue in tests/protocol/conversations/table.rs");

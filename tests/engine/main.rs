@@ -1,4 +1,4 @@
-//! What needs no daemon: the map of the source, numbers, the keys of the configuration, the claims of the fuzzers.
+//! Tests without a daemon: the map of the source, numbers, the keys of the configuration, the fuzz claims.
 
 mod fuzz;
 mod keys;

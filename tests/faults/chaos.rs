@@ -36,7 +36,7 @@ listen = ["tcp://{ip}:33001"]
 listen = ["unix://{dir}/ipcd.sock"]
 "#;
 
-/// Who commits a mischief after another, all at once.
+/// Threads that each do one mischief after another, all at once.
 const ROGUES: u64 = 4;
 
 /// A port that is in use, at the daemon's address.
@@ -164,7 +164,7 @@ fn random_faults_never_disturb_the_healthy_client() {
     let [served, refused] = [const { AtomicUsize::new(0) }; 2];
     let done: Mutex<BTreeMap<&str, usize>> = Mutex::default();
     let count = |what: &'static str| *done.lock().unwrap().entry(what).or_default() += 1;
-    // Who takes long is not waited for by the others: only the order of each one's own doings is the seed's.
+    // Threads do not wait for each other: the seed fixes only the order within each.
     std::thread::scope(|scope| {
         for rogue in 0..ROGUES {
             let (trial, count) = (&trial, &count);

@@ -1,4 +1,4 @@
-//! What clients do to a daemon that a person did not plan: one function a mischief, which nobody has to get anything from.
+//! What clients do to a daemon without a plan: one function for each mischief, which need not get any reply.
 //! Each ends by itself, soon, and whatever becomes of its connections.
 
 use std::fs::OpenOptions;
@@ -55,7 +55,7 @@ fn connected(domain: Domain, kind: Type, address: &SockAddr, wait: Duration) -> 
     let socket = Socket::new(domain, kind, None).unwrap();
     socket.set_write_timeout(Some(wait)).unwrap();
     socket.set_read_timeout(Some(wait)).unwrap();
-    // Of a Unix socket the queue may be full, and an endpoint may just be closed: then this one stays outside.
+    // The queue of a Unix socket may be full, and an endpoint may just be closed: then this client stays outside.
     socket.connect(address).ok()?;
     Some(socket)
 }
@@ -406,7 +406,7 @@ pub fn newcomer(daemon: &Daemon, chance: &mut Chance) -> bool {
         match (&socket).read(&mut buffer) {
             Ok(0) => break,
             Ok(count) => heard.extend_from_slice(&buffer[..count]),
-            // Who is refused without a descriptor is not lingered for.
+            // A client refused for want of descriptors gets no lingering close.
             Err(error)
                 if error.kind() == ErrorKind::ConnectionReset && REFUSED.as_bytes().starts_with(&heard) =>
             {

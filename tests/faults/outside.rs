@@ -1,4 +1,4 @@
-//! What is around the daemon is broken: its configuration, its log, what a service manager hands it, the network.
+//! The daemon's surroundings are broken: its configuration, its log, the service manager's descriptors, the network.
 
 use std::fs::File;
 use std::net::{TcpListener, UdpSocket};
@@ -118,7 +118,7 @@ fn mutated_configuration_is_read_or_every_error_has_a_place() {
     let mut control = trial.unix();
     control.say("control\n");
     for _ in 0..effort(20, 2_000) {
-        // What cannot be read as TOML: a mutant that can would close endpoints, as it should.
+        // Only what is not TOML: a valid mutant would close endpoints, and rightly.
         let mut bytes = mutated(&mut chance);
         bytes.extend_from_slice(b"\n[[[\n");
         std::fs::write(trial.directory.path().join("ipcd.toml"), bytes).unwrap();

@@ -67,7 +67,7 @@ fn too_slow(daemon: &Daemon) -> u64 {
     services.iter().find(|service| service["service"] == "chat").unwrap()["too_slow"].as_u64().unwrap()
 }
 
-/// Of twice `count` members half are sent `signal` amid a broadcast.
+/// Sends `signal` to half of twice `count` members during a broadcast.
 fn half_of_the_room(count: usize, signal: Signal) {
     let trial = Trial::with(&USUAL.replace("[chat]", "[chat]\nbacklog = \"64KiB\""));
     let crowd = Crowd::join(&trial, count);
@@ -233,7 +233,7 @@ fn said_control_characters_reach_no_terminal_and_no_log() {
         count += 1;
         // As a name, as a message, as a request, as what one talks, and as what nobody asked for.
         if count % 16 == 0 {
-            // Who begins with a NUL in it ends all messages with one.
+            // A client whose first message has a NUL ends all messages with one.
             let bytes: Vec<u8> = bytes.iter().copied().filter(|byte| *byte != 0).collect();
             let mut named = trial.tcp(CHAT);
             named.say([&bytes[..], &b"\n{quit}\n"[..]].concat());

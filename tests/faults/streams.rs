@@ -1,4 +1,4 @@
-//! What one connection, or ten thousand, can do to others: nothing.
+//! One connection, or ten thousand, can do nothing to the others.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
@@ -90,7 +90,7 @@ fn endless_line_gets_an_error_and_no_memory() {
     let mut most = 0;
     let chunk = vec![b'1'; 1 << 20];
     let mut sent = 0;
-    // What comes is read and dropped, until the line ends or has taken too long.
+    // The rest is read and dropped until the line ends or has taken too long.
     while sent < bytes {
         client.say(&chunk);
         sent += chunk.len();

@@ -59,7 +59,7 @@ impl Chance {
     }
 }
 
-/// What the healthy client's waits were, and in brackets without those for a processor.
+/// The healthy client's waits, and in brackets those without waits for a processor.
 pub fn figures(waits: Vec<Wait>) -> String {
     let at = |times: fn(&Wait) -> Duration| {
         let mut times: Vec<Duration> = waits.iter().map(times).collect();
@@ -100,7 +100,7 @@ impl Trial {
     pub fn on(daemon: Daemon) -> Trial {
         let healthy = Healthy::of(daemon.tcp(MULTIPLY), daemon.pid());
         let descriptors = daemon.descriptors();
-        // What is needed once is there before it is measured.
+        // One-time allocations happen before the measurement.
         drop(Client::member(&daemon, "first"));
         answered(&mut daemon.unix());
         let mut again = Client::member(&daemon, "second");
@@ -158,7 +158,7 @@ impl Trial {
         let healthy = self.healthy.take().expect("it ends once");
         let waits = healthy.waits_but_for(&self.stood_still());
         let worst = waits.iter().map(|wait| wait.owed).max().expect("it has asked at least once");
-        // Of a connection and of that of the healthy client itself, which has just ended.
+        // A connection, and the healthy client's own, which has just ended.
         let begun = self.descriptors - 1;
         wait_until("every descriptor is back", || (self.daemon.descriptors() == begun).then_some(()));
         let kept = self.grown();

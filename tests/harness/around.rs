@@ -1,4 +1,4 @@
-//! What is around a daemon: other processes, commands that end, a standard error that nobody reads.
+//! The surroundings of a daemon: other processes, commands that end, a standard error that nobody reads.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read};

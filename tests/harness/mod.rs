@@ -37,7 +37,7 @@ listen = ["tcp://{ip}:33000"]
 listen = ["unix://{dir}/ipcd.sock"]
 "#;
 
-/// What stands beside [`USUAL`] in a course.
+/// The services of a course beside [`USUAL`].
 pub const BESIDE: &str = r#"
 [hello]
 listen = ["tcp://{ip}:8080"]
@@ -54,7 +54,7 @@ pub const HELLO: u16 = 8080;
 pub const TALK: u16 = 5000;
 pub const STATS: u16 = 33001;
 
-/// What an HTTP client is told by a service, in a form that it shows.
+/// The error of a service for an HTTP client, in a form that the client shows.
 pub fn not_http(service: &str) -> String {
     let sentence = format!("this port speaks {service}, not HTTP\n");
     let length = sentence.len();
@@ -78,7 +78,7 @@ struct Log {
     changed: Condvar,
 }
 
-/// What `prepare` gives: everything but the process.
+/// The surroundings of a daemon: everything but the process.
 pub struct Ground {
     pub directory: tempfile::TempDir,
     pub ip: Ipv4Addr,

@@ -1,4 +1,4 @@
-//! What all tests of a process share: its addresses, and how many files it may have open.
+//! Shared by all tests of a process: its addresses, and its limit of open files.
 
 use std::net::Ipv4Addr;
 use std::os::linux::net::SocketAddrExt;
@@ -55,7 +55,7 @@ pub fn by_the_thousand() -> MutexGuard<'static, ()> {
     ONE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// As many open files as the process may have: many tests share it. What they start inherits that.
+/// Raises the limit of open files, which many tests share. Child processes inherit it.
 fn raise_open_files() {
     let limit = getrlimit(Resource::Nofile);
     setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }).unwrap();

@@ -192,7 +192,7 @@ impl Program {
         })
     }
 
-    /// What it complained of so far.
+    /// Its error output so far.
     pub fn errors(&self) -> String {
         self.errors.so_far()
     }

@@ -133,7 +133,7 @@ fn pid_file_and_log_are_private_to_the_owner() {
     daemon.stop();
     assert!(!pid_file.exists());
 
-    // What is no pid file is neither written to nor removed.
+    // A file that is no pid file is neither written to nor removed.
     fs::write(&pid_file, "somebody's words\n").unwrap();
     let output = start(&ground, "pid");
     let text = String::from_utf8(output.stderr).unwrap();
@@ -257,7 +257,7 @@ fn root_start_drops_to_the_user_once_root_only_things_are_open() {
         client.hear("Data received\n50.0\n");
     }
 
-    // What root alone could open is kept by a reload, and cannot be opened by one.
+    // A reload keeps what only root could open, and cannot open more of it.
     ground.write_config(&config.replace(":432", ":432\", \"tcp://{ip}:433"));
     kill_process(daemon.0, Signal::HUP).unwrap();
     let text = wait_until("the reload fails", || {
@@ -404,7 +404,7 @@ fn start_with_a_failure(call: &str, errno: &str, when: usize) -> String {
     } else {
         assert!(!said.contains("already running"), "{case}");
         wait_until(&format!("nothing is left: {case}"), || {
-            // Of a pid file that could not be locked nobody knows whose it is; it names nobody.
+            // A pid file that could not be locked may be another's, and is left empty.
             let is_gone = !at("pid").exists() || call == "flock" && fs::read(at("pid")).unwrap().is_empty();
             (!serves() && is_gone && !at("ipcd.sock").exists()).then_some(())
         });
@@ -415,7 +415,7 @@ fn start_with_a_failure(call: &str, errno: &str, when: usize) -> String {
     case
 }
 
-/// Whatever fails: who is told that the daemon runs has one, and who is told that it does not has none, nor anything of it.
+/// Whatever fails: a starter that reports success leaves a running daemon, and one that reports failure leaves nothing.
 #[test]
 fn starter_reports_every_failure() {
     if Command::new("strace").arg("-V").output().is_err() {

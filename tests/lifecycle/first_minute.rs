@@ -1,4 +1,4 @@
-//! What somebody meets who starts ipcd for the first time, by hand, in a terminal.
+//! The first minute with ipcd: started by hand, in a terminal.
 
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -108,7 +108,7 @@ fn nohup_daemon_outlives_its_terminal_and_reloads() {
     assert!(!told(&ground, "stopped").contains("the terminal is gone"));
 }
 
-/// What `--check`, or a start that fails or is ended when it is ready, says.
+/// The output of `--check`, or of a start that fails or is ended when it is ready.
 fn ready(command: &mut Command) -> String {
     let mut daemon = Helper(command.stdin(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap());
     let mut said = String::new();

@@ -72,7 +72,7 @@ fn later_lines_of_a_member_carry_its_name() {
     alice.hear_rest();
     drop(alice);
     daemon.wait_for_log(&format!("{peer}[Ann B.] closed: the peer quit"));
-    // Whoever comes after her on the same connection's number is somebody else.
+    // The next client in the same slot does not inherit her name.
     let other = daemon.tcp(CHAT);
     let peer = format!("info: tcp://{}:33000: 127.0.0.1:{}: ", daemon.ip, port_of(&other));
     drop(other);
@@ -374,7 +374,7 @@ fn journal_lines_begin_with_their_priority() {
         let file = File::create(&path).unwrap();
         let it = file.metadata().unwrap();
         let mut command = ground.command();
-        // Of another file, if it is not the journal: inherited by somebody whose standard error was redirected.
+        // The inode of another file: inherited by a process whose standard error was redirected.
         command.env("JOURNAL_STREAM", format!("{}:{}", it.dev(), it.ino() + u64::from(!is_journal)));
         let daemon = ground.start_unheard(command, file.into(), MULTIPLY);
         answered(&mut daemon.tcp(MULTIPLY));

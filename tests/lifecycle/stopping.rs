@@ -220,7 +220,7 @@ fn stop_finishes_a_partly_written_reply() {
     let mut daemon = Daemon::with(&format!("[limits]\nshutdown_grace = \"1min\"\n{USUAL}"));
     let mut stream = TcpStream::connect(daemon.address(MULTIPLY)).unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
-    // As many as the kernel takes while nobody reads: the daemon has stopped reading, and has bytes to send.
+    // Fills the kernel's buffers while nobody reads: the daemon has stopped reading, and has bytes to send.
     let mut sent = 0;
     let requests = "5 10\n".repeat(1000);
     stream.set_write_timeout(Some(Duration::from_millis(300))).unwrap();

@@ -1,4 +1,4 @@
-//! What is said on the wire, on every kind of endpoint.
+//! The protocol on every kind of endpoint.
 
 #[path = "../harness/mod.rs"]
 mod harness;

@@ -9,7 +9,7 @@ use crate::harness::{Client, Daemon, MULTIPLY, Stream, show};
 /// Bursts closer than this belong together, and so far apart are two replies.
 const GAP: Duration = Duration::from_millis(20);
 
-/// Who sends so, and what it hears; where each message is for one recv(), so many.
+/// A program that sends so, what it hears, and how many recv() calls that takes.
 struct Program {
     name: &'static str,
     sends: &'static [&'static [u8]],

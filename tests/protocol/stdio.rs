@@ -30,7 +30,7 @@ fn converse(command: &mut Command, input: &[u8]) -> (String, String) {
     let mut helper = Helper(command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap());
     let mut stdin = helper.0.stdin.take().unwrap();
     let input = input.to_vec();
-    // Who is told to go need not have read everything.
+    // A client that is closed need not have read everything.
     let writer = std::thread::spawn(move || drop(stdin.write_all(&input)));
     let (mut out, mut err) = (String::new(), String::new());
     helper.0.stdout.take().unwrap().read_to_string(&mut out).unwrap();
@@ -221,7 +221,7 @@ fn socket_is_half_closed_and_gets_no_log_lines() {
         client.hear_end();
         assert_eq!(ended(&mut helper.0), Some(0));
     }
-    // What is wrong with the command line is not the client's business either.
+    // The client does not see errors of the command line either.
     let (mut client, end) = sockets().swap_remove(0);
     let mut helper = on_socket(&ground, "chat", end);
     client.hear_end();

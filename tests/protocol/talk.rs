@@ -14,7 +14,7 @@ fn daemon() -> Daemon {
     Daemon::talkative(&format!("{USUAL}{BESIDE}"))
 }
 
-/// One who has come, and of whom the daemon knows.
+/// A client whose connection the daemon has accepted.
 fn come(daemon: &Daemon) -> Client {
     let since = daemon.log().len();
     let client = daemon.tcp(TALK);

@@ -1,4 +1,4 @@
-//! Who may come in: the lists of users and groups of an endpoint, and a share for each of those who do.
+//! Admission: an endpoint's lists of users and groups, and the share of each client that is admitted.
 
 use std::cell::Cell;
 use std::fs::{Permissions, set_permissions};
@@ -38,7 +38,7 @@ fn user(uid: u32, gid: u32) -> RemoteAddress {
     RemoteAddress::Process { uid, gid, pid: 1 }
 }
 
-/// What somebody hears who comes in, and what becomes of it when it does not close.
+/// What a client hears that is admitted, and its end when it does not close.
 fn come(engine: &mut Engine, index: u32, origin: RemoteAddress) -> (String, Vec<Output>, Vec<EventKind>) {
     let peer = ConnectionId { index, generation: 1 };
     engine.handle(Timestamp::at(0), Input::Opened { peer, binding: &binding(Transport::UNIX), origin });

@@ -100,7 +100,7 @@ fn fill_machines(daemon: &Daemon) {
     reporter.half_close();
     let heard = String::from_utf8(reporter.hear_rest()).unwrap();
     assert_eq!(heard.lines().filter(|line| *line == "Data received").count(), 64 * 61, "{heard:.200}");
-    // What takes most memory while it is read, for its length: small objects.
+    // Small objects take the most memory for their length while they are read.
     let mut worst = daemon.tcp(STATS);
     worst.say(format!("{{\"x\":[{}]}}\n", vec!["{\"a\":0}"; 2000].join(",")));
     assert_eq!(worst.hear_line(), "Data received");
@@ -153,7 +153,7 @@ fn attack_with_everything(daemon: &Daemon, probe: &mut Probe) -> Vec<Client> {
     let mut pipeliners: Vec<Client> = (0..60).map(|_| deaf(daemon, MULTIPLY)).collect();
     send_without_end(&mut pipeliners, "1 1\n".repeat(1000).as_bytes(), probe);
     all.append(&mut pipeliners);
-    // Those who ask for the list of the machines, and all who find no place any more.
+    // Clients that ask for the list of machines, and all that find no place any more.
     let mut askers: Vec<Client> = (0..30).map(|_| deaf(daemon, STATS)).collect();
     send_without_end(&mut askers, "latest\n".repeat(500).as_bytes(), probe);
     all.append(&mut askers);
@@ -205,7 +205,7 @@ fn attack_uses_less_than_the_memory_sum_and_at_least_a_sixth() {
 const DEAF: usize = 9000;
 const MORE: usize = 600;
 
-/// Of all that the daemon has told of, how often somebody went because the queues of all were full.
+/// How often the log says that a client was closed because all queues together were full.
 const HELD_MOST: &str = "all queues were full, and this client held the most";
 
 #[test]
@@ -241,7 +241,7 @@ fn worst_attack_stays_below_the_default_sum_and_evicts_top_holders() {
     }
     probe.wait();
     largest = largest.max(own(&daemon) - before);
-    // Those hold about as much as all may. A few more that hold twice as much are over it, however much the kernel took.
+    // These hold about as much as is allowed. A few more that hold twice as much exceed it, however much the kernel takes.
     for _ in 0..MORE {
         let mut deaf = daemon.unix();
         deaf.say(format!("stats\n{}", "latest\n".repeat(20)));

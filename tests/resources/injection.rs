@@ -1,7 +1,7 @@
 //! Every system call fails once, with each errno that its man page lists: at the start the daemon goes on or says in one
 //! line why not; later it goes on, and nobody but the peer whose call failed notices. strace makes the calls fail.
 //!
-//! Of each call and errno one use is tried, chosen by `IPCD_SEED`; with `IPCD_FAULTS=full` each of the first twenty before
+//! For each call and errno one use is tried, chosen by `IPCD_SEED`; with `IPCD_FAULTS=full` each of the first twenty before
 //! the daemon was ready and each of the first twenty after it: some ten minutes. `IPCD_CALL` chooses one call.
 
 mod run;

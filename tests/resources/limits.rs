@@ -172,7 +172,7 @@ fn missing_first_message_times_out_wherever_one_is_awaited() {
     }
     assert!(start.elapsed() >= Duration::from_millis(990));
     daemon.wait_for_log("closed: sent no message in time");
-    // Who has said something, has another time for it, or none, is not touched.
+    // Clients that have spoken, or have another timeout or none, stay.
     is_served(&mut busy);
     alice.say("hi\n");
     alice.hear("alice: hi\n");
@@ -346,7 +346,7 @@ fn client_that_never_closes_is_closed_after_two_seconds() {
     wait_until("the last closes", || (daemon.descriptors() <= before).then_some(()));
     let spent = start.elapsed();
     assert!(spent >= Duration::from_millis(1700) && spent < Duration::from_secs(5), "{spent:?}");
-    // What is sent to it now meets nobody.
+    // Nobody receives what is sent to it now.
     wait_until("a reset", || (!clients[0].try_say(b"x")).then_some(()));
 }
 

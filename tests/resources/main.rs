@@ -1,4 +1,4 @@
-//! What clients may take, and what happens when something runs out.
+//! What clients may use, and what happens when something runs out.
 
 #[path = "../harness/mod.rs"]
 mod harness;

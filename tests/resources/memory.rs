@@ -61,7 +61,7 @@ fn answers(ip: Ipv4Addr, directory: &Path) {
         packets.hear("Data received");
     }
     fs::remove_file(own).unwrap();
-    // What a process before has not answered any more is answered first.
+    // Requests that the previous process left unanswered are answered first.
     OpenOptions::new().write(true).open(directory.join("multiply.in")).unwrap().write_all(b"6 7\n").unwrap();
     let mut fifo = OpenOptions::new().read(true).write(true).open(directory.join("multiply.out")).unwrap();
     let mut line = [0; 14];

@@ -71,7 +71,7 @@ fn eight_speakers_are_heard_by_all_in_one_order() {
         }
     }
     let talks = members.into_iter().map(|mut member| {
-        // Who does not read is not read from, so that each talks and listens in threads of its own.
+        // The daemon does not read from a client that does not read, so each client talks and listens in threads of its own.
         let mut mouth = member.share();
         std::thread::spawn(move || {
             let talking = std::thread::spawn(move || {
@@ -144,7 +144,7 @@ fn raw_burst_with_name_and_message_is_split() {
     raw.say("stats{\"cpu\": 1, \"memory\": 2, \"disk\": 3}");
     raw.hear(format!("{CAVE}\n{}stats: {{\"cpu\": 1, \"memory\": 2, \"disk\": 3}}", welcome("stats")));
     alice.hear("stats has joined the chat!\nstats: {\"cpu\": 1, \"memory\": 2, \"disk\": 3}\n");
-    // What a name could be as long as is one, or an error: the end of somebody's name is no message.
+    // A text that could be a name is a name or an error: the end of a name is no message.
     let mut short = daemon.tcp(CHAT);
     short.say("Müller, Eva");
     short.hear(format!("{CAVE}\nError: a name has"));

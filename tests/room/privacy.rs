@@ -195,7 +195,7 @@ fn talk_text_is_in_no_watch_and_no_log() {
         let watchers = watchers(&daemon);
         let mut first = daemon.tcp(TALK);
         first.say(format!("{SECRET}\n"));
-        // What it says is a message once somebody hears it.
+        // Its text counts as a message once somebody hears it.
         daemon.wait_for_log(&format!(":{TALK}: 127.0.0.1:"));
         let mut second = daemon.unix();
         // Where talk is the mux's own, the first word is said in it.

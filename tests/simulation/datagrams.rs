@@ -16,10 +16,10 @@ use super::tally::Tally;
 
 /// A partner's answers arrive within this time, in microseconds: less than the engine gives a share back in.
 const DELAY_MAX: usize = 90_000;
-/// Of one that makes two of one; later, and each could be the first after the next part of a share.
+/// With a partner that doubles every message. Later, each could be the first after the next part of a share.
 const DELAY_MAX_OF_TWO: usize = 40_000;
 
-/// What is on its way at once; more, and there is no end to it.
+/// The most that may be in flight at once. More means an endless loop.
 const ON_THE_WAY_MAX: usize = 100_000;
 
 /// After so long nobody may still be talking who has not been asked.
@@ -28,7 +28,7 @@ const SILENCE: u64 = 120_000_000;
 const BURST: u64 = 100;
 const PER_SECOND: u64 = 10;
 
-/// Somebody who answers everything.
+/// A server that answers everything.
 #[derive(Clone, Copy)]
 struct Partner {
     origin: RemoteAddress,
@@ -37,7 +37,7 @@ struct Partner {
     /// Answers to each datagram.
     count: usize,
     delay_max: usize,
-    /// Of a hundred, how many of the engine's answers it has no room for.
+    /// The percentage of the engine's answers that it has no room for.
     deafness: usize,
 }
 
@@ -63,7 +63,7 @@ pub struct Net {
     partners: Vec<Partner>,
     on_the_way: BinaryHeap<Packet>,
     number: u64,
-    /// Of a hundred datagrams, how many are lost.
+    /// The percentage of datagrams that are lost.
     loss: usize,
     /// What each partner has been answered, and what has not reached it.
     answered: BTreeMap<usize, u64>,

@@ -163,7 +163,7 @@ impl World {
         }
     }
 
-    /// Somebody reads what is in `.out`.
+    /// A reader takes what is in `.out`.
     fn read_out(&mut self, index: usize) {
         let end = &mut self.ends[index];
         end.outbound = 0;
@@ -208,7 +208,7 @@ pub fn run(seed: u64, steps: u64, step: &Cell<u64>) -> Tally {
     for at in 0..steps {
         step.set(at);
         let index = world.random.below(2);
-        // Whoever writes ends the line sooner or later, and in time.
+        // Every writer ends its line in time.
         for _ in 0..world.random.within(0, 40) {
             if world.random.percent(3) {
                 let length = 4097 + world.random.below(3000);

@@ -136,7 +136,7 @@ impl Hall {
                 self.tell(Input::Bytes { peer, bytes: &buffer, more });
             }
         }
-        // As many turns as the work of this step takes.
+        // Turns until the work of this step is done.
         loop {
             self.tell(Input::Tick);
             while let Some(output) = self.engine.poll_output() {
@@ -194,7 +194,7 @@ impl Hall {
         }
     }
 
-    /// Nobody that reads nothing keeps its place for longer than the timeout and what follows it.
+    /// A client that reads nothing keeps its place no longer than the timeout and the lingering close.
     fn check_waits(&self, timeout: Duration) {
         for member in &self.members {
             let waited = self.now.since(member.stuck.unwrap_or(self.now));
@@ -206,7 +206,7 @@ impl Hall {
         }
     }
 
-    /// Those that read nothing were closed for that, and not before the timeout.
+    /// Clients that read nothing were closed for that, and not before the timeout.
     fn check_deaf(&self, timeout: Duration, tally: &mut Tally) {
         for member in &self.members {
             if let (Role::IsDeaf(_), Some((reason, at))) = (member.role, member.closed) {
@@ -239,7 +239,7 @@ impl Hall {
     }
 }
 
-/// Those who talk and read, one that floods, and one in each service that reads nothing. Returns the place of the flood.
+/// Adds members that talk and read, one that floods, and one in each service that reads nothing. Returns the index of the flood.
 fn fill(hall: &mut Hall, random: &mut Random) -> usize {
     let bytes = random.within(20, 500);
     for index in 0..random.within(4, 8) {
@@ -264,7 +264,7 @@ fn fill(hall: &mut Hall, random: &mut Random) -> usize {
     flood
 }
 
-/// So many seconds, with so many messages a second; how many of the slow readers were dropped, of how many.
+/// Runs for `seconds` at `per_second` messages. Returns how many slow readers were dropped, and how many there were.
 fn hold(random: &mut Random, seconds: usize, per_second: u32, tally: &mut Tally) -> (usize, usize) {
     let mut settings = Settings::default();
     for service in &mut settings.services {

@@ -2,6 +2,8 @@
 //! first bursts in pieces, C strings and whole arrays, lengths, and Telnet with its commands in between. Each hears exactly
 //! what it must, in its own form; and those who get one message per recv() get it so, with its pause.
 
+mod form;
+
 use std::cell::Cell;
 use std::collections::VecDeque;
 use std::rc::Rc;
@@ -16,78 +18,12 @@ use ipcd::engine::service::Service;
 
 use super::random::Random;
 use super::tally::Tally;
+use form::{COMMANDS, FORMS, Form, cut, decode};
 
 const CLIENTS: usize = 24;
 const GREETING: &str = "Greetings from the cave! Now type your name and press enter!\n";
 /// In the room the pause is this, or `raw_gap` where that is shorter.
 const ROOM_GAP: Duration = Duration::from_millis(5);
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Form {
-    Line,
-    /// Each character by itself.
-    Typed,
-    Raw,
-    C,
-    /// An array of 64 bytes, with the line end that fgets() leaves.
-    Array,
-    Big2,
-    Big4,
-    Little4,
-    Seven,
-    Telnet,
-}
-
-const FORMS: [Form; 10] = [
-    Form::Line,
-    Form::Typed,
-    Form::Raw,
-    Form::C,
-    Form::Array,
-    Form::Big2,
-    Form::Big4,
-    Form::Little4,
-    Form::Seven,
-    Form::Telnet,
-];
-
-/// What a Telnet client may say between two messages, and what it is answered the first time.
-const COMMANDS: [(&[u8], &[u8]); 3] =
-    [(b"\xff\xfb\x1f", b"\xff\xfe\x1f"), (b"\xff\xfd\x03", b"\xff\xfc\x03"), (b"\xff\xf1", b"")];
-
-impl Form {
-    fn says(self, text: &str) -> Vec<u8> {
-        match self {
-            Form::Line | Form::Typed => format!("{text}\n").into(),
-            Form::Array => {
-                let mut array = format!("{text}\n").into_bytes();
-                array.resize(64.max(array.len() + 1), 0);
-                array
-            }
-            _ => self.hears(text),
-        }
-    }
-
-    fn hears(self, text: &str) -> Vec<u8> {
-        let behind = |head: &[u8]| [head, text.as_bytes()].concat();
-        let length = text.len() as u32;
-        match self {
-            Form::Line | Form::Typed => format!("{text}\n").into(),
-            Form::Telnet => format!("{text}\r\n").into(),
-            Form::Raw => text.into(),
-            Form::C | Form::Array => format!("{text}\0").into(),
-            Form::Big2 => behind(&(length as u16).to_be_bytes()),
-            Form::Big4 => behind(&length.to_be_bytes()),
-            Form::Little4 => behind(&length.to_le_bytes()),
-            Form::Seven if length < 0x80 => behind(&[length as u8]),
-            Form::Seven => behind(&[length as u8 | 0x80, (length >> 7) as u8]),
-        }
-    }
-
-    fn is_paced(self) -> bool {
-        matches!(self, Form::Raw | Form::C | Form::Array)
-    }
-}
 
 /// A request and its reply; of a raw client's mistake the reply comes after a second of silence.
 fn request(random: &mut Random) -> (String, String) {
@@ -409,92 +345,7 @@ fn check_gaps(client: &Client, gap: Duration) {
     let is_paced = client.form.is_paced();
     for pair in moments.windows(2).filter(|_| is_paced) {
         let apart = pair[1].since(pair[0]);
-        // What was acknowledged before the kind was known is no paced message yet.
+        // An acknowledgement sent before the kind was known is not paced.
         assert!(apart >= gap || pair[0] == moments[0], "{}: {apart:?} of {gap:?}", client.name);
     }
-}
-
-/// What a client says, in pieces, each with the pause before it: such that its form can be told.
-fn cut(
-    random: &mut Random,
-    form: Form,
-    is_first: bool,
-    bytes: &[u8],
-    gap: Duration,
-) -> VecDeque<(Duration, Vec<u8>)> {
-    let micros = |random: &mut Random, max: Duration| {
-        Duration::from_micros(random.below(max.as_micros() as usize) as u64)
-    };
-    let close = gap - Duration::from_micros(100);
-    let mut pieces = VecDeque::new();
-    let mut rest = bytes;
-    let is_long = bytes.len() > 4096;
-    while !rest.is_empty() {
-        let most = match form {
-            // Of a raw client's, pieces that come close together.
-            Form::Raw if is_long && pieces.is_empty() => random.within(4097, rest.len()),
-            _ if is_long => random.within(1, rest.len()),
-            Form::Typed => 1,
-            // A later burst is a message; and a string that has its line end is a line until its NUL is there.
-            Form::Raw if !is_first => rest.len(),
-            Form::Array if is_first && rest.contains(&b'\n') && rest.len() > 1 => usize::MAX,
-            _ => random.within(1, rest.len()),
-        };
-        let count = match form {
-            Form::Array if most == usize::MAX => {
-                let text = rest.iter().position(|byte| *byte == b'\n').unwrap_or(0);
-                if text > 1 && random.percent(50) { random.within(1, text) } else { rest.len() }
-            }
-            _ => most.min(rest.len()),
-        };
-        let (piece, behind) = rest.split_at(count);
-        let pause = match form {
-            Form::Raw if is_long && !pieces.is_empty() => micros(random, close),
-            Form::Typed if is_first => gap + micros(random, Duration::from_millis(700)),
-            Form::Line | Form::Raw | Form::C | Form::Array | Form::Little4 if is_first => {
-                micros(random, close)
-            }
-            Form::Big2 | Form::Big4 | Form::Seven | Form::Telnet if is_first => {
-                micros(random, Duration::from_millis(900))
-            }
-            _ => micros(random, Duration::from_millis(900)),
-        };
-        pieces.push_back((pause, piece.to_vec()));
-        rest = behind;
-    }
-    pieces
-}
-
-/// The messages in what a client has heard.
-fn decode(form: Form, heard: &[u8], commands: &[&'static [u8]]) -> Vec<Vec<u8>> {
-    let mut rest = heard.to_vec();
-    if form == Form::Telnet {
-        for (command, answer) in COMMANDS.iter().filter(|(command, _)| commands.contains(command)) {
-            let at = rest.windows(answer.len().max(1)).position(|some| some == *answer);
-            let _ = command;
-            if let Some(at) = at {
-                rest.drain(at..at + answer.len());
-            }
-        }
-    }
-    let mut messages = Vec::new();
-    let mut rest = &rest[..];
-    while !rest.is_empty() {
-        let until =
-            |end: &[u8]| rest.windows(end.len()).position(|some| some == end).expect("a whole message");
-        let (start, length, taken) = match form {
-            Form::Line | Form::Typed => (0, until(b"\n"), 1),
-            Form::Telnet => (0, until(b"\r\n"), 2),
-            Form::C | Form::Array => (0, until(b"\0"), 1),
-            Form::Big2 => (2, usize::from(u16::from_be_bytes([rest[0], rest[1]])), 0),
-            Form::Big4 => (4, u32::from_be_bytes(rest[..4].try_into().expect("four")) as usize, 0),
-            Form::Little4 => (4, u32::from_le_bytes(rest[..4].try_into().expect("four")) as usize, 0),
-            Form::Seven if rest[0] < 0x80 => (1, usize::from(rest[0]), 0),
-            Form::Seven => (2, usize::from(rest[0] & 0x7f) | usize::from(rest[1]) << 7, 0),
-            Form::Raw => unreachable!("its sends are its messages"),
-        };
-        messages.push(rest[start..start + length].to_vec());
-        rest = &rest[start + length + taken..];
-    }
-    messages
 }

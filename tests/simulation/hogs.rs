@@ -226,7 +226,7 @@ pub fn run(seed: u64, steps: u64, step: &Cell<u64>) -> Tally {
             world.now = world.now + Duration::from_millis(100);
         }
     }
-    // Whoever waited for room in the room gets it.
+    // Members that waited for room in the queues get it.
     (0..1000).for_each(|_| world.turn());
     for (index, end) in world.ends[..OTHERS].iter().enumerate() {
         let heard = String::from_utf8_lossy(&end.heard);

@@ -23,7 +23,7 @@ impl Bytes {
 
     /// Where more can be written.
     pub fn growing(&mut self) -> &mut Vec<u8> {
-        // What was taken goes before it is more than what is left.
+        // Taken bytes are dropped before they outnumber the rest.
         if self.start >= self.len() {
             self.bytes.drain(..self.start);
             self.start = 0;
@@ -41,20 +41,20 @@ impl Bytes {
         *self = Bytes::default();
     }
 
-    /// What there is.
+    /// All bytes.
     pub fn all(&self) -> &[u8] {
         &self.bytes[self.start..]
     }
 }
 
-/// What a write came to.
+/// The outcome of a write.
 pub enum Written {
     Bytes(usize),
     Blocked,
     Broken,
 }
 
-/// What a read came to.
+/// The outcome of a read.
 pub enum Read {
     Bytes,
     EndOfFile,

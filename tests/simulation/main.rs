@@ -32,7 +32,7 @@ use world::World;
 const SEEDS: u64 = 400;
 const STEPS: u64 = 2000;
 
-/// Of a long run it is told how far it is.
+/// A long run reports its progress after this many seeds.
 const PROGRESS_SEEDS: u64 = 5000;
 
 fn number(name: &str) -> Option<u64> {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use ipcd::engine::limits::Settings;
 use ipcd::engine::message::Timestamp;
 
-/// What counts of the time between two turns: after a longer one everybody has its next deadline before it.
+/// The most that counts of the time between two turns: after a longer one every deadline is due.
 const TURN_MAX: Duration = Duration::from_secs(1);
 
 #[derive(Default)]

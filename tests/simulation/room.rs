@@ -138,7 +138,7 @@ impl Reference {
                 && (!record.complete || left.is_none() || live.len() == audible.len() || is_too_slow(record))
         };
         let longest = history_max.min(said_before.len()).min(public.len());
-        // Who did not read on may not even have heard all of the history.
+        // A member that stopped reading may not even have heard all of the history.
         let old: Vec<&str> = public.iter().rev().copied().collect();
         let broke_off = !record.complete
             && old.len() <= history_max
@@ -226,7 +226,7 @@ impl Reference {
         let told: Vec<&String> = self.audible(joined, left).iter().filter(of_it).collect();
         let whole = record.heard_out && left.is_some();
         assert!(
-            // Who goes away in the middle of a message has said what there was of it.
+            // A member that leaves in the middle of a message has said the first part of it.
             (told.len() <= record.said.len() || (told.len() == record.said.len() + 1 && !record.heard_out))
                 && told.iter().zip(&record.said).all(|(a, b)| *a == b)
                 && (!whole || told.len() == record.said.len()),

@@ -142,7 +142,7 @@ fn clients_that_close_without_reading_disturb_nobody() {
         run_python(&daemon, "hasty_client.py", port, &[request, "20"]);
     }
     wait_until("their descriptors are closed", || (daemon.descriptors() == before).then_some(()));
-    // Whoever of them was in the room, in time and by whatever name, has left it.
+    // All of them that were in the room have left it.
     alice.say("/who\n{quit}\n");
     let heard = String::from_utf8(alice.hear_rest()).unwrap();
     assert!(heard.ends_with("In the room: alice (1)\n{quit}\n"), "{heard}");

@@ -8,7 +8,7 @@ use crate::harness::program::{Finished, Program, command};
 use crate::harness::{CHAT, GREETING, MULTIPLY, PATIENCE, not_http, wait_until};
 use crate::{CAVE, WORDS, daemon};
 
-/// Nobody may be kept waiting for longer by a port that speaks something else.
+/// A port of another protocol may not keep a client waiting for longer.
 const QUICK: Duration = Duration::from_secs(2);
 
 #[track_caller]

@@ -205,7 +205,7 @@ impl Load for Short {
                 client.got += got;
                 let is_whole = client.got == reply.len();
                 ensure!(is_whole || got > 0, "the server closed a connection in the middle of its reply");
-                // Who only listens waits for the end as well.
+                // A client that only listens waits for the end as well.
                 if !is_whole || self.exchanges.is_none() && got > 0 {
                     continue;
                 }
@@ -227,7 +227,7 @@ pub fn nanoseconds(time: Duration) -> u32 {
     u32::try_from(time.as_nanos()).unwrap_or(u32::MAX)
 }
 
-/// What has come, and what should have.
+/// What has arrived, and what should have.
 pub fn compare(heard: &[u8], expected: &[u8]) -> Result<()> {
     if heard != expected {
         let at = heard.iter().zip(expected).take_while(|(a, b)| a == b).count();

@@ -171,7 +171,7 @@ fn run(arguments: Arguments) -> Result<ExitCode> {
     if is_whole {
         write(&report, &arguments.root)?;
     }
-    // What the others cannot do is a result; what these cannot is a mistake.
+    // A failure of the other servers is a result; a failure of ours is an error.
     let ours = [Peer::Ipcd, Peer::Limit, Peer::Tokio];
     let is_mistaken = report.failed.iter().any(|peer| ours.contains(peer));
     Ok(if is_mistaken { ExitCode::FAILURE } else { ExitCode::SUCCESS })

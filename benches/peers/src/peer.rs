@@ -1,4 +1,4 @@
-//! Who is measured: how each is started, and in whose words it is asked.
+//! The servers that are measured: how each is started, and in which protocol it is asked.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -33,7 +33,7 @@ pub struct Report {
     pub scaling: Vec<(Peer, Curve)>,
     /// For how long those that idle did.
     pub silence: Duration,
-    /// Who could not do what was asked.
+    /// Servers that could not do what was asked.
     pub failed: Vec<Peer>,
 }
 
@@ -181,7 +181,7 @@ fn cell(rounds: &[Round], limit: Option<&Vec<Round>>) -> String {
     match limit {
         None => format!("{cpu} ({rate})"),
         Some(limit) => {
-            // Of rounds that were side by side.
+            // Only rounds that ran side by side are compared.
             let ratio = median(rounds.iter().zip(limit).map(|(round, limit)| round.cpu / limit.cpu));
             format!("{cpu} ×{ratio:.2} ({rate})")
         }
@@ -245,7 +245,7 @@ fn grouped(value: usize) -> String {
     grouped
 }
 
-/// So many a second.
+/// A rate per second.
 fn rate(value: f64) -> String {
     match value {
         value if value >= 1e6 => format!("{:.1} M/s", value / 1e6),

@@ -26,7 +26,7 @@ const AFTER: Duration = Duration::from_secs(1);
 /// System calls are counted for so many requests, at least.
 const COUNTED: Duration = Duration::from_millis(300);
 
-/// Those who answer one request with one reply, or can be held open.
+/// Servers that answer one request with one reply, or keep a connection open.
 pub const PEERS: [Peer; 6] =
     [Peer::Limit, Peer::Ipcd, Peer::Redis, Peer::Tokio, Peer::Python, Peer::Memcached];
 

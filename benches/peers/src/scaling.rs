@@ -14,7 +14,7 @@ pub const PEERS: [Peer; 4] = [Peer::Limit, Peer::Ipcd, Peer::Redis, Peer::Tokio]
 /// Connections, one request in flight on each.
 pub const COUNTS: [usize; 7] = [1, 10, 100, 1000, 5000, 10_000, 19_000];
 
-/// Of one peer, its rounds at each count.
+/// The rounds of one peer at each count.
 pub type Curve = Vec<(usize, Vec<Round>)>;
 
 /// All peers at all counts that fit, in turn, round by round.

@@ -147,7 +147,7 @@ fn name(nth: usize) -> String {
     format!("m{nth:04}")
 }
 
-/// Of one length, so that a member's bytes tell how much it has heard.
+/// All have one length, so that a member's bytes show how much it has heard.
 fn text(nth: usize) -> String {
     format!("thing {nth:04} that is said in the room")
 }

@@ -1,4 +1,4 @@
-//! What is done to the servers, and who can be asked to do it.
+//! The workloads, and the servers that can take them.
 
 use std::time::Duration;
 
@@ -16,13 +16,13 @@ const SHORT_MAX: u64 = 300_000;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// So many connections, so many requests in flight on each.
+    /// The number of connections, and the requests in flight on each.
     Requests(usize, u64),
     Short,
     Greeting,
-    /// So many members, so many messages at once.
+    /// The number of members, and the messages sent at once.
     Chat(usize, usize),
-    /// So many members, so many messages a second.
+    /// The number of members, and the messages per second.
     Latency(usize, u64),
 }
 
@@ -69,7 +69,7 @@ impl Workload {
             }
             Kind::Greeting => matches!(peer, Peer::Limit | Peer::Ipcd | Peer::Tokio | Peer::Python),
             Kind::Chat(..) => peer != Peer::Memcached,
-            // What ncat reads at once it names once, and how much that is in an open loop nobody can foresee.
+            // ncat names the speaker once for each read, and in an open loop nobody can foresee how much that is.
             Kind::Latency(..) => !matches!(peer, Peer::Memcached | Peer::Ncat),
         }
     }

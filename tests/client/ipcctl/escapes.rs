@@ -33,7 +33,7 @@ fn line_of(client: &mut Client) -> String {
     String::from_utf8(line).unwrap()
 }
 
-/// Who says these lines to each who says anything, one after the other.
+/// A daemon that answers each message with the next of these lines.
 fn hostile(lines: Vec<String>) -> (String, std::thread::JoinHandle<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let to = format!("tcp://{}", listener.local_addr().unwrap());

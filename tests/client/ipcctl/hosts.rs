@@ -77,7 +77,7 @@ fn unreachable_host_is_one_error_line_in_time() {
     let nobody = Ground::new().ip;
     let (hole, _socket, _held) = black_hole(65432);
     let hosts = format!("{nobody} none.local\n{hole} hole.local\n{nobody} both.local\n{hole} both.local\n");
-    // Whom it asks for names and who never answers.
+    // A name server that never answers.
     let resolver = Ground::new().ip;
     let deaf = UdpSocket::bind((resolver, 53));
     let mut cases = vec![

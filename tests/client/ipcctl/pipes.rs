@@ -32,7 +32,7 @@ fn piped_line_is_sent_literally_and_none_ends_the_session() {
     while !heard.ends_with("cron has left the chat.\n") {
         heard += std::str::from_utf8(&bob.recv()).unwrap();
     }
-    // What makes a word no farewell is not to be seen.
+    // The character that keeps a word from being a farewell is invisible.
     let heard = heard.replace('\u{200b}', "");
     assert_eq!(heard, format!("cron has joined the chat!\n{}\ncron has left the chat.\n", said.join("\n")));
     daemon.stop();

@@ -31,7 +31,7 @@ fn chat_screen_fits_every_size() {
         assert!(shown[last].contains("F2: members | ") && shown[last].ends_with("/help"), "{shown:#?}");
         assert_eq!(shown[last - 1], ">");
         assert!(shown[last - 2].starts_with(" chat | ann | unix://"), "{shown:#?}");
-        // What was said stands below its time, in as many rows as it takes.
+        // The text stands below its time, in as many rows as it needs.
         let at = shown.iter().position(|row| row.contains("bob: a sentence")).unwrap();
         assert_eq!(&shown[at][5..10], " bob:", "{shown:#?}");
         let is_broken = shown[at + 1].starts_with("      ");
@@ -158,7 +158,7 @@ fn class_screen_and_traffic_of_a_row_fit_every_size() {
     let mut wrong =
         crate::harness::around::from([127, 80, 0, 20].into(), daemon.address(crate::harness::MULTIPLY));
     for (height, width) in SIZES {
-        // Of several mistakes within 10 ms the first one is kept.
+        // The first of several mistakes within 10 ms is kept.
         wait_until("it is the last mistake", || {
             wrong.say("3,14 2\n");
             wrong.hear("Data received\nError: not a number: '3,14'\n");
@@ -170,7 +170,7 @@ fn class_screen_and_traffic_of_a_row_fit_every_size() {
         let shown = pty.see(" class | 1 of 3");
         let last = usize::from(height) - 1;
         assert!(shown[last].starts_with(" class | 1 of 3"), "{shown:#?}");
-        // Who is in trouble is on top, with its name and, at any width, the beginning of what would be right.
+        // Rows in trouble are on top, with the name and, at any width, the beginning of the correction.
         assert!(shown[0].starts_with("CLIENT") && shown[1].contains("127.80.0.20"), "{shown:#?}");
         assert!(shown[1].contains("student 20") && shown[1].contains("'3,14' is no"), "{shown:#?}");
         assert_eq!(
@@ -179,7 +179,7 @@ fn class_screen_and_traffic_of_a_row_fit_every_size() {
             "{shown:#?}"
         );
         assert!(shown.iter().all(|row| row.chars().count() <= usize::from(width)), "{shown:#?}");
-        // Whoever is chosen has its hint in full below.
+        // The chosen row has its hint in full below.
         pty.press("\x1b[H");
         pty.wait_for("the whole hint", |screen| {
             let text: String = rows(screen)[4..].join(" ");

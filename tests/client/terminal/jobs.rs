@@ -190,7 +190,7 @@ fn pasted_lines_join_with_spaces_and_the_wheel_scrolls() {
     ann.see("| 6 more below");
     ann.press("\x1b[<65;10;5M");
     ann.see("| 3 more below");
-    // What a click or a move sends is nothing that anybody typed.
+    // Mouse events are not taken for typed text.
     ann.press("\x1b[<0;10;5M\x1b[<0;10;5m\x1b[<35;11;5Mx");
     ann.see_typed("x", 1);
     ann.press("\x03");

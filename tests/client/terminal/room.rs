@@ -61,7 +61,7 @@ fn tab_completes_commands_and_names_and_f2_lists_members() {
     ann.see("you are in the room");
     ann.press("/ms\t");
     ann.see_typed("/msg ", 5);
-    // Who has not spoken is asked for, without a word, and known the next time.
+    // Silent members are queried unseen, and known the next time.
     ann.press("bo");
     ann.wait_for("the name is known", |screen| {
         screen.contents().contains("> /msg Bob Miller") || {

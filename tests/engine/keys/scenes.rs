@@ -17,9 +17,9 @@ pub struct Scene {
     /// A value with which nothing happens; empty: the key is left out.
     pub without: &'static str,
     pub with: &'static str,
-    /// What else stands in the table.
+    /// Other keys in the table.
     pub beside: &'static str,
-    /// What is seen with it, and not without.
+    /// What it changes.
     pub sign: &'static str,
     pub play: fn(&mut Stage, Service) -> String,
 }
@@ -108,7 +108,7 @@ fn request(service: Service) -> &'static str {
     }
 }
 
-/// One who is in the service, past what it asks of newcomers, and has heard what it says to all. In talk it has a partner.
+/// A client that has entered the service and heard what it says to everyone. In talk it has a partner.
 fn guest(stage: &mut Stage, service: Service) -> (ConnectionId, Option<ConnectionId>) {
     let peer = stage.connect(service, 1);
     let other = (service == Service::Talk).then(|| stage.connect(service, 2));
@@ -173,7 +173,7 @@ fn half_a_line(stage: &mut Stage, service: Service) -> String {
     stage.heard(peer)
 }
 
-/// What is heard, by whoever hears it, a second after that was sent.
+/// What anyone hears within a second after that was sent.
 fn after_a_second(stage: &mut Stage, service: Service, bytes: String) -> String {
     let peer = stage.connect(service, 1);
     let partner = (service == Service::Talk).then(|| stage.connect(service, 2));
@@ -198,7 +198,7 @@ fn thirty_messages(stage: &mut Stage, service: Service) -> String {
     format!("{} messages", stage.engine.counters().of(service).messages)
 }
 
-/// What the reactor and the transport are told; that they do so is shown in the tests of a real daemon.
+/// What the reactor and the transport are configured with; the tests of a real daemon show that they do it.
 fn endpoints(stage: &mut Stage, service: Service) -> String {
     let listens = stage.config.listens.iter().filter(|listen| listen.service == service);
     listens.map(|listen| format!("{} {:o} {}", listen.endpoint, listen.mode, listen.group)).collect()

@@ -14,7 +14,7 @@ use ipcd::engine::service::Service;
 pub struct Client {
     pub heard: Vec<u8>,
     pub is_open: bool,
-    /// Nobody has yet tried to send it anything.
+    /// Nothing has been sent to it yet.
     pub is_slow: bool,
     /// It takes nothing of what is sent to it.
     pub is_deaf: bool,
@@ -76,7 +76,7 @@ impl Stage {
         Stage { config, engine, now: Timestamp::at(0), clients: Vec::new(), log: Vec::new() }
     }
 
-    /// Somebody at the service's own endpoint, whom its lists keep from nothing.
+    /// A client at the service's own endpoint that its lists admit.
     pub fn connect(&mut self, service: Service, uid: u32) -> ConnectionId {
         let binding = self.binding(service);
         self.connect_to(Binding { allowed: None, ..binding }, user(uid))
@@ -109,12 +109,12 @@ impl Stage {
         &mut self.clients[peer.index as usize]
     }
 
-    /// What it has heard since it was asked last.
+    /// What it has heard since the last call.
     pub fn heard(&mut self, peer: ConnectionId) -> String {
         String::from_utf8(std::mem::take(&mut self.client(peer).heard)).unwrap()
     }
 
-    /// What a datagram is answered, and the log says of it.
+    /// The reply to a datagram, and what the log says about it.
     pub fn ask(&mut self, service: Service, bytes: &[u8]) -> String {
         let binding = Binding { transport: ipcd::engine::message::Transport::UDP, ..self.binding(service) };
         let (binding, origin) = (Rc::new(binding), RemoteAddress::Address(([127, 0, 0, 1], 5000).into()));

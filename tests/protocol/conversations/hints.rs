@@ -14,7 +14,7 @@ use super::stage::Stage;
 #[derive(Clone, Copy, Debug)]
 enum Does {
     Says(&'static [u8]),
-    /// So many milliseconds pass.
+    /// This many milliseconds pass.
     Waits(u64),
     /// It shuts its sending side, and reads on.
     HalfCloses,
@@ -29,7 +29,7 @@ fn hints(service: Service, script: &[Does]) -> Vec<String> {
     let mut stage = Stage::new();
     let watcher = stage.connect(Service::Watch);
     stage.send(watcher, b"json\n");
-    // Somebody to talk with, and to be heard by; both came before.
+    // A partner for talk and a member of the room, both there before.
     let partner = stage.connect(if service == Talk { Talk } else { Chat });
     stage.send(partner, b"bob\n");
     let client = stage.connect(service);
@@ -77,7 +77,7 @@ const RIGHT: &[(Service, &[Does])] = &[
     (Multiply, &[Says(b"\xef\xbb\xbf"), Waits(30), Says(b"5 10\n"), Waits(1), HalfCloses]),
     (Multiply, &[Says("５\u{3000}１０\n".as_bytes()), Says("٥\u{a0}١٠\n".as_bytes()), Waits(1), HalfCloses]),
     (Multiply, &[Says(b"5*10\n"), Says(b"2**3\n"), Says(b"quit\n"), Waits(1), HalfCloses]),
-    // Somebody types: whole lines, or each character by itself.
+    // A person types: whole lines, or each character by itself.
     (Multiply, &[Waits(3000), Says(b"5 10\n"), Waits(20_000), Says(b"3 4\n"), Waits(9000), HalfCloses]),
     (
         Multiply,

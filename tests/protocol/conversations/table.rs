@@ -22,7 +22,7 @@ pub const BAD_NAME: &str = "Error: a name has 1 to 32 letters, digits, spaces or
 pub const HELP: &str =
     "Commands: /help, /who, /me TEXT, /msg NAME TEXT, /quit or {quit}; //TEXT says /TEXT\n";
 
-/// Who sits in the room already while a dialogue with the chat is held.
+/// The members that are in the room while a dialogue with the chat is held.
 pub const MEMBERS: [&str; 3] = ["bob", "Bob Smith", "Zoë"];
 
 /// Single requests to multiply, and what follows the acknowledgement.
@@ -95,22 +95,53 @@ pub fn requests() -> Vec<(Vec<u8>, String)> {
     requests
 }
 
-pub fn table() -> Vec<Dialogue> {
-    let mut table = Vec::new();
-    let mut add = |service, sends: &[u8], hears: String, foreign| {
-        table.push(Dialogue { service, sends: sends.to_vec(), hears: hears.into(), foreign });
-    };
+/// The dialogues as they are collected.
+#[derive(Default)]
+struct Table(Vec<Dialogue>);
 
-    // multiply: each request alone, with LF, with CR LF, with end of file; then many in a row
-    let answer = |reply: &str| format!("Data received\n{reply}\n");
+impl Table {
+    fn add(&mut self, service: Service, sends: &[u8], hears: String, foreign: bool) {
+        self.0.push(Dialogue { service, sends: sends.to_vec(), hears: hears.into(), foreign });
+    }
+}
+
+pub fn table() -> Vec<Dialogue> {
+    let mut table = Table::default();
+    multiply(&mut table);
+    multiply_lengths(&mut table);
+    greeting(&mut table);
+    chat(&mut table);
+    chat_names(&mut table);
+    chat_refused_names(&mut table);
+    chat_lengths(&mut table);
+    hello(&mut table);
+    talk(&mut table);
+    stats(&mut table);
+    mux(&mut table);
+    other_protocols(&mut table);
+    table.0
+}
+
+/// What multiply answers to a request.
+fn answer(reply: &str) -> String {
+    format!("Data received\n{reply}\n")
+}
+
+/// Each request alone, with LF, with CR LF, with end of file; then many in a row.
+fn multiply(table: &mut Table) {
     for (request, reply) in requests() {
         for end in ["\n", "\r\n", ""] {
-            add(Service::Multiply, &[&request, end.as_bytes()].concat(), answer(&reply), false);
+            table.add(Service::Multiply, &[&request, end.as_bytes()].concat(), answer(&reply), false);
         }
     }
     let pipelined: Vec<u8> =
         requests().into_iter().flat_map(|(request, _)| [&request, &b"\n"[..]].concat()).collect();
-    add(Service::Multiply, &pipelined, requests().iter().map(|(_, reply)| answer(reply)).collect(), false);
+    table.add(
+        Service::Multiply,
+        &pipelined,
+        requests().iter().map(|(_, reply)| answer(reply)).collect(),
+        false,
+    );
     for (sends, hears) in [
         ("", String::new()),
         ("\n", String::new()),
@@ -125,9 +156,12 @@ pub fn table() -> Vec<Dialogue> {
         ("5 10\r", answer("50.0")),
         ("5\r10\n", answer("50.0")),
     ] {
-        add(Service::Multiply, sends.as_bytes(), hears, false);
+        table.add(Service::Multiply, sends.as_bytes(), hears, false);
     }
-    // as long as a message may be, and longer
+}
+
+/// As long as a message may be, and longer.
+fn multiply_lengths(table: &mut Table) {
     let padded = |length: usize| format!("5 10{}", " ".repeat(length - 4));
     for (sends, hears) in [
         (padded(4096) + "\n3 4\n", answer("50.0") + &answer("12.0")),
@@ -145,15 +179,18 @@ pub fn table() -> Vec<Dialogue> {
             answer("12.0") + &TOO_LONG.repeat(2) + &answer("50.0"),
         ),
     ] {
-        add(Service::Multiply, sends.as_bytes(), hears, false);
+        table.add(Service::Multiply, sends.as_bytes(), hears, false);
     }
+}
 
-    // greeting
+fn greeting(table: &mut Table) {
     for sends in ["", "Hi", "Hi\n", "GET / HTTP/1.1\r\n\r\n"] {
-        add(Service::Greeting, sends.as_bytes(), GREETED.into(), false);
+        table.add(Service::Greeting, sends.as_bytes(), GREETED.into(), false);
     }
+}
 
-    // chat: what alice says in the room, and what she hears of it; `end` is whatever ended it
+/// What alice says in the room, and what she hears of it; the end of each is whatever ended it.
+fn chat(table: &mut Table) {
     let say = "alice: ";
     let in_room = [
         ("hi\n", "alice: hi\n".to_owned()),
@@ -190,22 +227,121 @@ pub fn table() -> Vec<Dialogue> {
         ("quitter\n/quitter\n", "alice: quitter\nError: unknown command: /quitter (try /help)\n".into()),
     ];
     for (sends, hears) in &in_room {
-        add(Service::Chat, format!("alice\n{sends}").as_bytes(), format!("{CAVE}{WELCOME}{hears}"), false);
+        table.add(
+            Service::Chat,
+            format!("alice\n{sends}").as_bytes(),
+            format!("{CAVE}{WELCOME}{hears}"),
+            false,
+        );
     }
-    add(Service::Chat, b"alice\r\nh\xffi\0\n", format!("{CAVE}{WELCOME}alice: h\u{fffd}i\n"), false);
-    // names
-    const RESERVED: &str =
-        "Error: a name must not be, or look like, words that the room itself uses; type another one\n";
-    const SCRIPTS: &str =
-        "Error: a name uses one script, or Latin and one East Asian script; type another one\n";
-    add(
-        Service::Chat,
-        b"J\xf6rg\n",
-        format!("{CAVE}Error: this is not UTF-8, it seems to be Latin-1 (Windows-1252); send UTF-8\n"),
-        false,
-    );
-    let taken = |name: &str| format!("Error: the name '{name}' is taken; choose another\n");
-    let long = "x".repeat(33);
+    table.add(Service::Chat, b"alice\r\nh\xffi\0\n", format!("{CAVE}{WELCOME}alice: h\u{fffd}i\n"), false);
+}
+
+fn chat_lengths(table: &mut Table) {
+    let words = "w".repeat(4096);
+    for (sends, hears) in [
+        (format!("alice\n{words}\n"), format!("{WELCOME}alice: {words}\n")),
+        (format!("alice\n{words}w\nhi\n"), format!("{WELCOME}{TOO_LONG}alice: hi\n")),
+        (format!("{words}w\nalice\n"), format!("{TOO_LONG}{WELCOME}")),
+    ] {
+        table.add(Service::Chat, sends.as_bytes(), format!("{CAVE}{hears}"), false);
+    }
+}
+
+fn hello(table: &mut Table) {
+    const HELLO: &str = "Hello from server\n";
+    for (sends, hears) in [
+        ("", ""),
+        ("\n \r\n", ""),
+        ("Hello from client", HELLO),
+        ("Hello from client\n", HELLO),
+        ("\n\0\r\nHello again\n", HELLO),
+    ] {
+        table.add(Service::Hello, sends.as_bytes(), hears.into(), false);
+    }
+    table.add(Service::Hello, "x".repeat(4097).as_bytes(), TOO_LONG.into(), false);
+    let after = "x".repeat(4097) + "\nHello\n";
+    table.add(Service::Hello, after.as_bytes(), format!("{TOO_LONG}{HELLO}"), false);
+}
+
+/// With nobody to talk with.
+fn talk(table: &mut Table) {
+    for sends in ["", "hi", "hi\nho\n", "bye\n"] {
+        table.add(Service::Talk, sends.as_bytes(), String::new(), false);
+    }
+}
+
+/// What depends on ages is tested elsewhere.
+fn stats(table: &mut Table) {
+    const TAKEN: &str = "Data received\n";
+    const WORDS: &str = "Requests: latest, latest HOST, history HOST, help; a report is one JSON object, for example: {\"host\":\"pc7\",\"cpu_percent\":12.5}\n";
+    let unknown = |word: &str| {
+        format!(
+            "Error: unknown request: '{word}' (known: latest, latest HOST, history HOST, help; a report starts with {{)\n"
+        )
+    };
+    for (sends, hears) in [
+        ("", String::new()),
+        ("\n \r\n", String::new()),
+        ("{}", TAKEN.into()),
+        ("{\"host\":\"pc7\",\"cpu_percent\":12.5}\r\n", TAKEN.into()),
+        (" {\"cpu_percent\":1}\n{\"virtual_memory\":{\"percent\":2}}\nhelp", TAKEN.repeat(2) + WORDS),
+        ("latest nobody\nhistory no\u{1b}body\n", "Error: no machine is called 'nobody' (latest lists them)\nError: no machine is called 'no\\u{1b}body' (latest lists them)\n".into()),
+        ("Latest\n[1]\n", unknown("Latest") + &unknown("[1]")),
+        ("history\n", "Error: history needs the name of a machine, for example: history pc7 (latest lists them)\n".into()),
+        ("{\"cpu_percent\":101}\n{}\n", "Error: cpu_percent must be a number from 0 to 100, not 101\n".to_owned() + TAKEN),
+        ("{\"cpu_percent\":NaN}\n", "Error: not JSON: expected value at byte 16; a report is one object on one line, for example: {\"host\":\"pc7\",\"cpu_percent\":12.5}\n".into()),
+    ] {
+        table.add(Service::Stats, sends.as_bytes(), hears, false);
+    }
+    let long = format!("{{\"x\":\"{}\"}}\n{{}}", "x".repeat(4096));
+    table.add(Service::Stats, long.as_bytes(), format!("{TOO_LONG}{TAKEN}"), false);
+}
+
+fn mux(table: &mut Table) {
+    let services: String = Service::offered().map(|service| format!("{service}\n")).collect();
+    for (sends, hears) in [
+        ("", String::new()),
+        ("help\n", services.clone()),
+        ("help", services.clone()),
+        ("help\n\r\n help \r\nmultiply\n5 10\n", services.repeat(2) + &answer("50.0")),
+        ("multiply", String::new()),
+        ("multiply\nhelp\n", answer("Error: expected two numbers, for example: 5 10")),
+        ("greeting", GREETED.into()),
+        ("mux\n", answer("Error: expected two numbers, for example: 5 10")),
+        ("multiply 5 10\n", answer("Error: expected two numbers, for example: 5 10")),
+    ] {
+        table.add(Service::Mux, sends.as_bytes(), hears, false);
+    }
+}
+
+/// Other protocols.
+fn other_protocols(table: &mut Table) {
+    for service in [Service::Hello, Service::Talk, Service::Stats] {
+        table.add(service, b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", not_http(service.name()), true);
+        let error = format!("Error: this port speaks {service}, not TLS\n");
+        table.add(service, b"\x16\x03\x01\x02\x00\x01", error, true);
+    }
+    let tls = b"\x16\x03\x01\x02\x00\x01\x00\n\xfc\x03\x03";
+    for (service, before) in [(Service::Multiply, ""), (Service::Chat, CAVE), (Service::Mux, "")] {
+        let (http_error, tls_error) = (
+            format!("{before}{}", not_http(service.name())),
+            format!("{before}Error: this port speaks {service}, not TLS\n"),
+        );
+        for request in [
+            "GET / HTTP/1.1\r\nHost: x\r\n\r\n",
+            "POST /a HTTP/1.0\n\n5 10\n",
+            "OPTIONS * HTTP/1.1",
+            "m-search * HTTP/1.1\r\n\r\n",
+        ] {
+            table.add(service, request.as_bytes(), http_error.clone(), true);
+        }
+        table.add(service, tls, tls_error, true);
+    }
+}
+
+/// Names that are accepted, and words that leave at once.
+fn chat_names(table: &mut Table) {
     for (sends, hears) in [
         ("", String::new()),
         ("\n \n", String::new()),
@@ -218,18 +354,38 @@ pub fn table() -> Vec<Dialogue> {
         ("exit", "{quit}\n".into()),
         ("bye\r\n", "{quit}\n".into()),
         ("O'Brien\n", "Welcome O'Brien! If you ever want to quit, type {quit} to exit.\n".into()),
-        ("Müller, Eva\n", BAD_NAME.to_owned()),
         (
             "alice bob\nhi\n",
             "Welcome alice bob! If you ever want to quit, type {quit} to exit.\nalice bob: hi\n".into(),
         ),
-        ("Error\nIn the room\nyou\nServer\nsystem.\nx has left the chat\n", RESERVED.repeat(6)),
-        ("Err0r\nErrοr\nЕггог\n", [RESERVED, SCRIPTS, RESERVED].concat()),
         (
             "ѕсоре\nx\u{301}\u{302}\u{303}\n",
             "Welcome ѕсоре! If you ever want to quit, type {quit} to exit.\nѕсоре: x\u{301}\u{302}\u{303}\n"
                 .into(),
         ),
+        ("٣\n", "Welcome ٣! If you ever want to quit, type {quit} to exit.\n".into()),
+    ] {
+        table.add(Service::Chat, sends.as_bytes(), format!("{CAVE}{hears}"), false);
+    }
+}
+
+const RESERVED: &str =
+    "Error: a name must not be, or look like, words that the room itself uses; type another one\n";
+const SCRIPTS: &str = "Error: a name uses one script, or Latin and one East Asian script; type another one\n";
+
+fn chat_refused_names(table: &mut Table) {
+    table.add(
+        Service::Chat,
+        b"J\xf6rg\n",
+        format!("{CAVE}Error: this is not UTF-8, it seems to be Latin-1 (Windows-1252); send UTF-8\n"),
+        false,
+    );
+    let taken = |name: &str| format!("Error: the name '{name}' is taken; choose another\n");
+    let long = "x".repeat(33);
+    for (sends, hears) in [
+        ("Müller, Eva\n", BAD_NAME.to_owned()),
+        ("Error\nIn the room\nyou\nServer\nsystem.\nx has left the chat\n", RESERVED.repeat(6)),
+        ("Err0r\nErrοr\nЕггог\n", [RESERVED, SCRIPTS, RESERVED].concat()),
         (
             "x\u{301}\u{302}\u{303}\n",
             "Error: a name has at most two marks on each letter; type another one\n".into(),
@@ -250,103 +406,9 @@ pub fn table() -> Vec<Dialogue> {
             "BOB\nｂｏｂ\nbob smith\nZoe\u{308}\nalice\n",
             taken("BOB") + &taken("ｂｏｂ") + &taken("bob smith") + &taken("Zoë") + WELCOME,
         ),
-        ("٣\n", "Welcome ٣! If you ever want to quit, type {quit} to exit.\n".into()),
     ] {
-        add(Service::Chat, sends.as_bytes(), format!("{CAVE}{hears}"), false);
+        table.add(Service::Chat, sends.as_bytes(), format!("{CAVE}{hears}"), false);
     }
-    let words = "w".repeat(4096);
-    for (sends, hears) in [
-        (format!("alice\n{words}\n"), format!("{WELCOME}alice: {words}\n")),
-        (format!("alice\n{words}w\nhi\n"), format!("{WELCOME}{TOO_LONG}alice: hi\n")),
-        (format!("{words}w\nalice\n"), format!("{TOO_LONG}{WELCOME}")),
-    ] {
-        add(Service::Chat, sends.as_bytes(), format!("{CAVE}{hears}"), false);
-    }
-
-    // hello
-    const HELLO: &str = "Hello from server\n";
-    for (sends, hears) in [
-        ("", ""),
-        ("\n \r\n", ""),
-        ("Hello from client", HELLO),
-        ("Hello from client\n", HELLO),
-        ("\n\0\r\nHello again\n", HELLO),
-    ] {
-        add(Service::Hello, sends.as_bytes(), hears.into(), false);
-    }
-    add(Service::Hello, "x".repeat(4097).as_bytes(), TOO_LONG.into(), false);
-    let after = "x".repeat(4097) + "\nHello\n";
-    add(Service::Hello, after.as_bytes(), format!("{TOO_LONG}{HELLO}"), false);
-
-    // talk, with nobody to talk with
-    for sends in ["", "hi", "hi\nho\n", "bye\n"] {
-        add(Service::Talk, sends.as_bytes(), String::new(), false);
-    }
-
-    // stats: what is told of ages is elsewhere
-    const TAKEN: &str = "Data received\n";
-    const WORDS: &str = "Requests: latest, latest HOST, history HOST, help; a report is one JSON object, for example: {\"host\":\"pc7\",\"cpu_percent\":12.5}\n";
-    let unknown = |word: &str| {
-        format!(
-            "Error: unknown request: '{word}' (known: latest, latest HOST, history HOST, help; a report starts with {{)\n"
-        )
-    };
-    for (sends, hears) in [
-        ("", String::new()),
-        ("\n \r\n", String::new()),
-        ("{}", TAKEN.into()),
-        ("{\"host\":\"pc7\",\"cpu_percent\":12.5}\r\n", TAKEN.into()),
-        (" {\"cpu_percent\":1}\n{\"virtual_memory\":{\"percent\":2}}\nhelp", TAKEN.repeat(2) + WORDS),
-        ("latest nobody\nhistory no\u{1b}body\n", "Error: no machine is called 'nobody' (latest lists them)\nError: no machine is called 'no\\u{1b}body' (latest lists them)\n".into()),
-        ("Latest\n[1]\n", unknown("Latest") + &unknown("[1]")),
-        ("history\n", "Error: history needs the name of a machine, for example: history pc7 (latest lists them)\n".into()),
-        ("{\"cpu_percent\":101}\n{}\n", "Error: cpu_percent must be a number from 0 to 100, not 101\n".to_owned() + TAKEN),
-        ("{\"cpu_percent\":NaN}\n", "Error: not JSON: expected value at byte 16; a report is one object on one line, for example: {\"host\":\"pc7\",\"cpu_percent\":12.5}\n".into()),
-    ] {
-        add(Service::Stats, sends.as_bytes(), hears, false);
-    }
-    let long = format!("{{\"x\":\"{}\"}}\n{{}}", "x".repeat(4096));
-    add(Service::Stats, long.as_bytes(), format!("{TOO_LONG}{TAKEN}"), false);
-    for service in [Service::Hello, Service::Talk, Service::Stats] {
-        add(service, b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", not_http(service.name()), true);
-        let error = format!("Error: this port speaks {service}, not TLS\n");
-        add(service, b"\x16\x03\x01\x02\x00\x01", error, true);
-    }
-
-    // the mux itself
-    let services: String = Service::offered().map(|service| format!("{service}\n")).collect();
-    for (sends, hears) in [
-        ("", String::new()),
-        ("help\n", services.clone()),
-        ("help", services.clone()),
-        ("help\n\r\n help \r\nmultiply\n5 10\n", services.repeat(2) + &answer("50.0")),
-        ("multiply", String::new()),
-        ("multiply\nhelp\n", answer("Error: expected two numbers, for example: 5 10")),
-        ("greeting", GREETED.into()),
-        ("mux\n", answer("Error: expected two numbers, for example: 5 10")),
-        ("multiply 5 10\n", answer("Error: expected two numbers, for example: 5 10")),
-    ] {
-        add(Service::Mux, sends.as_bytes(), hears, false);
-    }
-
-    // other protocols
-    let tls = b"\x16\x03\x01\x02\x00\x01\x00\n\xfc\x03\x03";
-    for (service, before) in [(Service::Multiply, ""), (Service::Chat, CAVE), (Service::Mux, "")] {
-        let (http_error, tls_error) = (
-            format!("{before}{}", not_http(service.name())),
-            format!("{before}Error: this port speaks {service}, not TLS\n"),
-        );
-        for request in [
-            "GET / HTTP/1.1\r\nHost: x\r\n\r\n",
-            "POST /a HTTP/1.0\n\n5 10\n",
-            "OPTIONS * HTTP/1.1",
-            "m-search * HTTP/1.1\r\n\r\n",
-        ] {
-            add(service, request.as_bytes(), http_error.clone(), true);
-        }
-        add(service, tls, tls_error, true);
-    }
-    table
 }
 
 impl Dialogue {

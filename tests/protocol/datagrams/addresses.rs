@@ -219,7 +219,7 @@ fn abstract_address_is_answered_where_it_is_the_senders() {
     }
     let daemon = open_to_all();
     let name = format!("ipcd-test-{}", std::process::id());
-    // Of the kernel's choice, and one of our own.
+    // An address that the kernel chooses, and one of our own.
     for address in ["''".to_owned(), format!("'\\0{name}'")] {
         let mut client = Elsewhere::new(Command::new("python3"), &format!("s.bind({address})"));
         client.send(&daemon);

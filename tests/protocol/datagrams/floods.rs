@@ -1,4 +1,4 @@
-//! Who sends too much, or reads nothing, or answers everything: it costs nobody else an answer.
+//! Clients that send too much, read nothing or answer everything cost nobody else a reply.
 
 use std::fs::{Permissions, set_permissions};
 use std::net::UdpSocket;

@@ -27,7 +27,7 @@ const QUIET: Duration = Duration::from_millis(500);
 /// Processor time in that, in ticks of 10 ms: a loop that never waits takes 50, or its share of a busy machine.
 const QUIET_TICKS_MAX: u64 = 4;
 
-/// What is left behind: FIFOs stay, so that writers wait.
+/// The files that remain: FIFOs stay, so that writers wait.
 const LEFT: [&str; 5] = ["ipcd.toml", "multiply.in", "multiply.out", "second.in", "second.out"];
 
 /// The socket file of a daemon that was killed, there from the beginning.
@@ -57,7 +57,7 @@ pub struct Fault {
 pub struct Usual {
     /// Whether the call has failed that was to fail.
     pub happened: bool,
-    /// Of each call, where none was to fail: its uses before the daemon's own code began, before it was ready, and in all.
+    /// The uses of each call in a run without failures: before the daemon's own code began, before it was ready, and in all.
     pub uses: HashMap<String, [usize; 3]>,
     /// Descriptors when all is over.
     pub descriptors: usize,
@@ -323,7 +323,7 @@ fn check_refusal(subject: &mut Subject, fault: Option<&Fault>, status: ExitStatu
 
 /// Whether the fault is such that a file may stay which should have gone.
 fn leaves_files(fault: &Fault) -> bool {
-    // Of a lock file that could not be locked nobody knows whose it is.
+    // A lock file that could not be locked may be another's.
     ["unlink", "newfstatat", "fstat", "flock"].contains(&fault.call.as_str())
 }
 

@@ -59,7 +59,7 @@ const AGAIN: Duration = Duration::from_millis(400);
 /// `Err`: what was heard instead.
 type Outcome = Result<(), String>;
 
-/// Somebody who talks with the daemon on a socket.
+/// A client of the daemon on a socket.
 struct Talk {
     socket: Socket,
     heard: Vec<u8>,

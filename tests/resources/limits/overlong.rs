@@ -23,7 +23,7 @@ fn overlong_chat_message_is_refused_and_the_member_stays() {
     alice.hear("line: before\nline: behind\n");
     line.hear(format!("line: before\n{TOO_LONG}\nline: behind\n"));
     raw.hear("line: beforeline: behind");
-    // Of a raw client's message a pause is the end, in however many pieces it comes: then it is told, and goes on.
+    // A pause ends a raw client's message, however many pieces it comes in: then the error is sent, and the session goes on.
     for piece in [4097, 50_000, 1] {
         raw.say("x".repeat(piece));
         std::thread::sleep(Duration::from_millis(2)); // the pause is what is tried
@@ -53,7 +53,7 @@ fn half_close_within_the_rest_still_gets_all_answers() {
         // To who ends its messages with NUL those were two empty ones, a blank, and one that the end of the stream ended.
         assert!(rest.contains(TOO_LONG) && rest.matches("Error").count() == 1, "{heard:?}: {rest:?}");
     }
-    // Of a raw client's message the end of the stream is an end too, and so it is of what is not known.
+    // The end of the stream ends a raw client's message too, and one of unknown kind.
     for first in [None, Some("5 10")] {
         let mut client = daemon.tcp(MULTIPLY);
         if let Some(first) = first {
@@ -114,7 +114,7 @@ fn invalid_length_ends_the_connection_with_an_error() {
     let mut client = daemon.tcp(MULTIPLY);
     client.say(b"\0\0\0\x045 10");
     client.hear("\0\0\0\rData received\0\0\0\x0450.0");
-    // What can be skipped is.
+    // What can be skipped is skipped.
     client.say([&b"\0\x01\0\0"[..], &[b'x'; 65_536], b"\0\0\0\x033 4"].concat());
     client.hear(format!("\0\0\0%{TOO_LONG}\0\0\0\rData received\0\0\0\x0412.0"));
     client.say(b"\x80\0\0\0");

@@ -1,4 +1,4 @@
-//! Whoever says more than so many messages a second waits, loses nothing, and costs nobody else anything.
+//! A client above its message rate waits, loses nothing, and costs nobody else anything.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Write};

@@ -1,4 +1,4 @@
-//! Whoever takes all places keeps neither the administrator out nor others in its neighbourhood's share.
+//! A client that takes all places keeps out neither the administrator nor its neighbours.
 
 use std::fs::{Permissions, set_permissions};
 use std::os::unix::fs::PermissionsExt;

@@ -1,4 +1,4 @@
-//! Whoever takes nothing of what is queued for it does not keep its place for ever, in whatever service.
+//! A client that reads nothing does not keep its place for ever, in any service.
 
 use std::io::{ErrorKind, Read, Write};
 use std::os::unix::net::UnixStream;

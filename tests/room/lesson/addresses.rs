@@ -1,4 +1,4 @@
-//! Whom `allow_addresses` lets in, and what `--check` says of a list.
+//! Which clients `allow_addresses` admits, and what `--check` says about a list.
 
 use std::net::{Ipv4Addr, UdpSocket};
 use std::time::Duration;
@@ -33,7 +33,7 @@ fn only_listed_networks_are_admitted_and_others_get_a_reason() {
     let mut elsewhere = from(OUTSIDE, daemon.address(65433));
     elsewhere.say("5 10\n");
     elsewhere.hear("Data received\n50.0\n");
-    // Who is let in already stays when the list changes, and the next one is asked by the new one.
+    // An admitted client stays when the list changes, and the new list decides about the next one.
     daemon.write_config(&LISTED.replace("127.77.1.0/24", "127.77.2.0/24"));
     daemon.signal(rustix::process::Signal::HUP);
     daemon.wait_for_log("reloaded");

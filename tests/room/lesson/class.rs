@@ -80,7 +80,7 @@ fn each_of_thirty_mistakes_is_named_in_two_seconds_unwatched() {
     });
     assert!(named < Duration::from_secs(2), "{named:?}");
     eprintln!("each of {STUDENTS} has its mistake after {named:?}");
-    // Those in trouble are on top, and each row says who it is.
+    // Rows in trouble are on top, and each row has a name.
     let in_trouble = |row: &Value| row["hint"]["is_open"] == true;
     let count = wanted.values().flatten().count();
     assert!(last[..count].iter().all(in_trouble) && !last[count..].iter().any(in_trouble), "{last:#?}");
@@ -119,7 +119,7 @@ fn success_clears_the_trouble_and_is_remembered_after_leaving() {
         })
     };
     assert_eq!(hint(true)["hint"]["mistake"], "comma");
-    // What it says elsewhere changes nothing; the next program run does.
+    // Its messages elsewhere change nothing; the next run of the program does.
     let mut member = from(at(2), daemon.address(CHAT));
     member.say("ann\nhi\n");
     member.hear_line_with("ann: hi");

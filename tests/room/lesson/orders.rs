@@ -129,7 +129,7 @@ fn teacher_speaks_with_a_mark_no_name_can_have() {
     let (status, said) = ipcctl(&daemon, &["say", "five", "more", "minutes: then", "--", "we", "stop"]);
     assert_eq!((status, said.as_str()), (0, "sent to 2 members\n")); // the FIFO is one
     ann.hear("[teacher] five more minutes: then -- we stop\n");
-    // Nobody else can be called so, or say it at the beginning of a line.
+    // No member can have this name, or begin a line with it.
     let mut eve = from([127, 78, 0, 9].into(), daemon.address(CHAT));
     eve.say("[teacher] x\n");
     eve.hear("Greetings from the cave! Now type your name and press enter!\nError: a name has");

@@ -51,7 +51,7 @@ impl fmt::Display for Who {
 pub struct Actor {
     pub peer: ConnectionId,
     pub who: Who,
-    /// The one that it has chosen, or else that of its endpoint.
+    /// The service that it has chosen, or else that of its endpoint.
     pub service: Service,
     pub link: Link,
     /// It was admitted.

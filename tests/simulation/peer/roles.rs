@@ -1,4 +1,4 @@
-//! Who there is: for each service what a peer of it says, and what it must hear then.
+//! The roles: for each service what a peer says there, and what it must hear.
 
 use std::rc::Rc;
 

@@ -60,7 +60,7 @@ impl World {
 
     /// Everybody leaves, the observer last.
     pub(super) fn empty(&mut self) {
-        // Nobody waits any more until it may say what it has sent already.
+        // No message waits for its pace any more.
         self.settings.services.iter_mut().for_each(|service| service.messages_per_second = 0);
         self.seen.push(self.settings.clone());
         self.tell(Input::Reconfigure(Box::new(self.settings.clone())));

@@ -9,7 +9,7 @@ use super::World;
 const TURNS_TO_REST: usize = 20_000;
 
 impl World {
-    /// What the engine promises for as many as there may be, told for as many as there are.
+    /// The engine's bounds, which hold for the greatest number of connections, computed for the present number.
     pub(super) fn bound_memory(&mut self) {
         let of = |service| memory::queues_bytes(&self.settings, service);
         let with_chat = of(Service::Chat);

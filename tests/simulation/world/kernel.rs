@@ -24,7 +24,7 @@ impl World {
             return self.tally.count("not read from");
         }
         if is_on_packets {
-            // As many as one read of the reactor's takes.
+            // At most as many as one read of the reactor takes.
             for _ in 0..50 {
                 if !self.is_reading(peer) || !self.receive(peer) {
                     break;

@@ -40,7 +40,7 @@ pub struct World {
     now: Timestamp,
     bindings: Vec<Rc<Binding>>,
     actors: Actors,
-    /// What was read last.
+    /// The bytes of the last read.
     buffer: Vec<u8>,
     ready: VecDeque<ConnectionId>,
     /// A peer is answered before the next one is read from, as in the reactor; otherwise at the end of the turn.

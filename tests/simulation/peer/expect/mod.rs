@@ -40,7 +40,7 @@ pub enum Conversation {
     Lists(Lists),
     /// It watches, if it may.
     Watcher(Watcher),
-    /// Whatever it hears is right.
+    /// Anything that it hears is right.
     Noise,
 }
 

@@ -140,7 +140,7 @@ impl Replies {
             self.next(),
             String::from_utf8_lossy(&self.tail)
         );
-        // What was acknowledged before the kind was known is ended by LF before the last words.
+        // An acknowledgement sent before the kind was known ends with LF before the last words.
         if self.at == ACKNOWLEDGEMENT.len() && outcome.framing.raw && self.tail.first() == Some(&b'\n') {
             self.tail.remove(0);
         }
@@ -189,7 +189,7 @@ fn due(outcome: &Outcome<'_>) -> u64 {
         }
         CloseReason::PeerClosed => outcome.sent + 1, // the end counts as an LF
         CloseReason::PeerForeign(_) | CloseReason::Served => outcome.sent,
-        // What may be an unfinished line is no request yet.
+        // A possibly unfinished line is no request yet.
         CloseReason::Stopping if outcome.stopped_fairly && outcome.is_prompt && is_known => {
             outcome.sent_at_stop
         }

@@ -44,7 +44,7 @@ impl Watcher {
         let heard = if words::help_before(who).starts_with(&*heard) { "" } else { &*heard };
         for line in whole_lines(heard) {
             let is_plain = ["+", "Watching: ", "… ", "Error: "].iter().any(|word| line.starts_with(word));
-            // What members whisper here.
+            // Members whisper this here.
             assert!(!line.contains("psst") && !line.contains("(to you): "), "{who}: {line}");
             if !line.starts_with('{') {
                 assert!(is_plain || outcome.service != Service::Watch, "{who}: heard {line:?}");

@@ -1,0 +1,321 @@
+//! The dialogues held with a real daemon, over endpoints of every kind.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::process::Stdio;
+
+use ipcd::engine::message::Transport;
+use ipcd::engine::service::Service;
+use ipcd::engine::service::facts::Openness;
+
+use super::in_the_room_by_fifo;
+use super::table::{Dialogue, MEMBERS, requests, table};
+use crate::harness::around::Helper;
+use crate::harness::packets::Packets;
+use crate::harness::{
+    BESIDE, Client, Daemon, Ground, HELLO, MULTIPLY, Probe, USUAL, not_http, show, wait_until,
+};
+
+/// Where a dialogue is held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Way {
+    Tcp,
+    /// On the Unix socket, its service chosen first.
+    Chosen,
+    /// On the Unix socket, as the default service; and the mux itself.
+    Default,
+}
+
+impl Way {
+    fn suits(self, dialogue: &Dialogue) -> bool {
+        match self {
+            Way::Tcp => dialogue.service != Service::Mux,
+            Way::Chosen => dialogue.service != Service::Mux && !dialogue.foreign,
+            Way::Default => {
+                dialogue.service == Service::Mux
+                    || (dialogue.service == Service::Multiply && !dialogue.foreign)
+            }
+        }
+    }
+
+    fn connect(self, daemon: &Daemon, service: Service) -> Client {
+        match (self, service) {
+            (Way::Chosen | Way::Default, _) | (_, Service::Mux) => daemon.unix(),
+            (Way::Tcp, service) => daemon.tcp(place(service).0),
+        }
+    }
+}
+
+/// Where a service is, and the line that puts it there, unless it is among the usual ones.
+fn place(service: Service) -> (u16, String) {
+    let usual = format!("{USUAL}{BESIDE}");
+    let table = format!("[{service}]\nlisten = [\"tcp://{{ip}}:");
+    match usual.split_once(&table) {
+        Some((_, rest)) => (rest.split('"').next().unwrap().parse().unwrap(), String::new()),
+        None => (7000 + service as u16, format!("{table}{}\"]\n", 7000 + service as u16)),
+    }
+}
+
+/// Longer than a pause between two pieces ever is, so that all clients are line clients.
+fn patient() -> Daemon {
+    // No two reports are the same.
+    let is_there = |service: &Service| service.facts().openness == Openness::Everybody;
+    let others = Service::offered().filter(is_there).map(|service| place(service).1).collect::<String>();
+    let daemon = Daemon::with(&format!("[limits]\nraw_gap = \"900ms\"\n{USUAL}{BESIDE}{others}"));
+    for name in MEMBERS {
+        let mut member = Client::member(&daemon, name);
+        std::thread::spawn(move || member.hear_until_gone());
+    }
+    daemon
+}
+
+/// Holds the table's dialogues on one way. Pieces are read one by one: the next is sent when the last is certainly read.
+fn hold_all(way: Way, pieces_of: impl Fn(&Dialogue) -> Vec<Vec<&[u8]>>) {
+    let daemon = patient();
+    let mut probe = Probe::new(&daemon);
+    let table = table();
+    for dialogue in table.iter().filter(|dialogue| way.suits(dialogue)) {
+        for pieces in pieces_of(dialogue) {
+            let mut client = way.connect(&daemon, dialogue.service);
+            let choice = format!("{}\n", dialogue.service);
+            if way == Way::Chosen {
+                client.say(&choice);
+            }
+            for (index, piece) in pieces.iter().enumerate() {
+                if index > 0 || way == Way::Chosen {
+                    probe.wait();
+                }
+                // The other end may be closing already, with all said: what it hears is what counts.
+                if !client.try_say(piece) {
+                    break;
+                }
+            }
+            client.half_close();
+            let lengths: Vec<usize> = pieces.iter().map(|piece| piece.len()).collect();
+            dialogue.check(&client.hear_rest(), &format!("{way:?} in pieces of {lengths:?}"));
+        }
+    }
+    drop(probe);
+    daemon.stop();
+}
+
+fn whole(dialogue: &Dialogue) -> Vec<Vec<&[u8]>> {
+    vec![vec![&dialogue.sends[..]]]
+}
+
+fn cut_at_every_byte(dialogue: &Dialogue) -> Vec<Vec<&[u8]>> {
+    let halves = |cut| vec![&dialogue.sends[..cut], &dialogue.sends[cut..]];
+    dialogue.cuts().into_iter().map(halves).collect()
+}
+
+fn byte_by_byte(dialogue: &Dialogue) -> Vec<Vec<&[u8]>> {
+    if dialogue.sends.len() > 40 { Vec::new() } else { vec![dialogue.sends.chunks(1).collect()] }
+}
+
+#[test]
+fn tcp_dialogues_whole() {
+    hold_all(Way::Tcp, whole);
+}
+
+#[test]
+fn tcp_dialogues_cut_at_every_byte() {
+    hold_all(Way::Tcp, cut_at_every_byte);
+}
+
+#[test]
+fn tcp_short_dialogues_byte_by_byte() {
+    hold_all(Way::Tcp, byte_by_byte);
+}
+
+#[test]
+fn unix_dialogues_with_a_chosen_service() {
+    hold_all(Way::Chosen, whole);
+    hold_all(Way::Chosen, byte_by_byte);
+}
+
+#[test]
+fn unix_dialogues_with_a_chosen_service_cut_at_every_byte() {
+    hold_all(Way::Chosen, cut_at_every_byte);
+}
+
+#[test]
+fn unix_dialogues_with_the_default_service() {
+    hold_all(Way::Default, whole);
+    hold_all(Way::Default, byte_by_byte);
+}
+
+#[test]
+fn unix_dialogues_with_the_default_service_cut_at_every_byte() {
+    hold_all(Way::Default, cut_at_every_byte);
+}
+
+/// One dialogue with a process of its own on its standard input and output.
+fn hold_on_pipes(ground: &Ground, dialogue: &Dialogue) -> Vec<u8> {
+    let mut command = ground.command();
+    command.args(["--stdio", dialogue.service.name()]).stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut helper = Helper(command.spawn().unwrap());
+    let (mut stdin, sends) = (helper.0.stdin.take().unwrap(), dialogue.sends.clone());
+    // It may have ended before it has read everything.
+    let writer = std::thread::spawn(move || drop(stdin.write_all(&sends)));
+    let mut heard = Vec::new();
+    helper.0.stdout.take().unwrap().read_to_end(&mut heard).unwrap();
+    writer.join().unwrap();
+    let status = wait_until("the session ends", || helper.0.try_wait().unwrap());
+    assert!(status.success(), "{} {}: {status}", dialogue.service, show(&dialogue.sends));
+    heard
+}
+
+#[test]
+fn stdio_dialogues_whole() {
+    let ground = Ground::new();
+    ground.write_config(&format!("[limits]\nraw_gap = \"900ms\"\n{USUAL}"));
+    let fits = |dialogue: &&Dialogue| {
+        // The list of what mux offers is another one there.
+        dialogue.service.fits(Transport::STDIO) && !dialogue.sends.starts_with(b"help")
+    };
+    let table = table();
+    for dialogue in table.iter().filter(fits) {
+        dialogue.check(&hold_on_pipes(&ground, dialogue), "on pipes");
+    }
+}
+
+/// Where each service is on the kinds of endpoint that carry packets and datagrams.
+const PACKETS: &str = r#"
+[limits]
+answers_per_second = 0
+[multiply]
+listen = ["unixseq://{dir}/multiply.seq", "udp://{ip}:65432", "unixgram://{dir}/multiply.gram", "fifo://{dir}/multiply"]
+[greeting]
+listen = ["unixseq://{dir}/greeting.seq"]
+[chat]
+listen = ["tcp://{ip}:33000", "unixseq://{dir}/chat.seq"]
+[hello]
+listen = ["unixseq://{dir}/hello.seq", "udp://{ip}:8080", "unixgram://{dir}/hello.gram"]
+[talk]
+listen = ["unixseq://{dir}/talk.seq"]
+[stats]
+listen = ["unixseq://{dir}/stats.seq"]
+[mux]
+listen = ["unixseq://{dir}/mux.seq"]
+"#;
+
+#[test]
+fn packet_dialogues_one_line_per_packet() {
+    let is_missing = |service: &Service| {
+        let facts = service.facts();
+        facts.openness == Openness::Everybody
+            && service.fits(Transport::UNIXSEQ)
+            && !PACKETS.contains(&format!("[{service}]"))
+    };
+    let others = Service::ALL.into_iter().filter(is_missing);
+    let others =
+        others.map(|service| format!("[{service}]\nlisten = [\"unixseq://{{dir}}/{service}.seq\"]\n"));
+    let daemon = Daemon::with(&format!("{PACKETS}{}", others.collect::<String>()));
+    let members = MEMBERS.map(|name| Client::member(&daemon, name));
+    let table = table();
+    // What `help` lists depends on what the medium can carry.
+    let dialogues = table
+        .iter()
+        .filter(|dialogue| dialogue.service.fits(Transport::UNIXSEQ) && !dialogue.sends.starts_with(b"help"));
+    let mut count = 0;
+    for dialogue in dialogues {
+        let path = daemon.directory.path().join(format!("{}.seq", dialogue.service));
+        let client = Packets::seq(&path);
+        for line in dialogue.sends.split_inclusive(|byte| *byte == b'\n') {
+            if !client.try_say(line) {
+                break; // it has said its last word
+            }
+        }
+        client.half_close();
+        let heard = String::from_utf8(client.hear_rest()).unwrap();
+        let heard = if dialogue.service == Service::Greeting { heard.replace('\n', "\r\n") } else { heard };
+        // No browser comes through packets: it is told in a sentence.
+        let service = dialogue.service.name();
+        let in_words = format!("Error: this port speaks {service}, not HTTP\n");
+        let mut hears = String::from_utf8_lossy(&dialogue.hears).replace(&not_http(service), &in_words);
+        if dialogue.service == Service::Mux {
+            hears = hears.replace('\r', ""); // greeting says no more there than elsewhere
+        }
+        let hears = Dialogue { hears: hears.into(), ..dialogue.clone() };
+        hears.check(heard.as_bytes(), "in packets");
+        count += 1;
+    }
+    assert!(count > 200, "{count}");
+    drop(members);
+    daemon.stop();
+}
+
+#[test]
+fn datagram_requests_alone() {
+    let daemon = Daemon::with(PACKETS);
+    let directory = daemon.directory.path();
+    let clients = |service: &str, port| {
+        [
+            Packets::udp(daemon.address(port)),
+            Packets::gram(
+                &directory.join(format!("{service}.gram")),
+                &directory.join(format!("{service} client")),
+            ),
+        ]
+    };
+    for client in clients("multiply", MULTIPLY) {
+        // NULs at the end are dropped: what is nothing else gets no answer, and any other one an answer with a NUL.
+        for (request, reply) in requests().into_iter().filter(|(request, _)| !request.ends_with(b"\0")) {
+            for end in [&b""[..], b"\n", b"\r\n"] {
+                client.say([&request, end].concat());
+                if !reply.starts_with("Error: ") {
+                    client.hear("Data received");
+                }
+                client.hear(&reply); // an error comes alone
+            }
+        }
+    }
+    for client in clients("hello", HELLO) {
+        for request in ["Hello from client", "x\n"] {
+            client.say(request);
+            client.hear("Hello from server");
+        }
+    }
+    daemon.stop();
+}
+
+#[test]
+fn fifo_requests_in_a_row() {
+    let daemon = Daemon::with(PACKETS);
+    let path = |end: &str| daemon.directory.path().join(format!("multiply{end}"));
+    let mut lines = BufReader::new(File::open(path(".out")).unwrap()).split(b'\n');
+    let mut input = File::options().write(true).open(path(".in")).unwrap();
+    for (request, reply) in requests() {
+        input.write_all(&[&request, &b"\n"[..]].concat()).unwrap();
+        assert_eq!(show(&lines.next().unwrap().unwrap()), "Data received");
+        assert_eq!(show(&lines.next().unwrap().unwrap()), show(reply.as_bytes()));
+    }
+    daemon.stop();
+}
+
+#[test]
+fn fifo_lines_reach_the_room() {
+    let config = USUAL.replace("tcp://{ip}:33000\"", "tcp://{ip}:33000\", \"fifo://{dir}/alice\"");
+    let daemon = Daemon::with(&config);
+    let path = |end: &str| daemon.directory.path().join(format!("alice{end}"));
+    let mut out = BufReader::new(File::open(path(".out")).unwrap());
+    let mut input = File::options().write(true).open(path(".in")).unwrap();
+    let members = MEMBERS.map(|name| Client::member(&daemon, name));
+    for name in MEMBERS {
+        let mut line = String::new();
+        out.read_line(&mut line).unwrap();
+        assert_eq!(line, format!("{name} has joined the chat!\n"));
+    }
+    // It was there before the others: `/who` has another order.
+    let dialogues = in_the_room_by_fifo(&table());
+    for dialogue in dialogues.iter().filter(|dialogue| !dialogue.sends.starts_with(b"/who")) {
+        // Written in one piece by somebody who goes again, as `echo` does.
+        input.write_all(&dialogue.sends).unwrap();
+        input = File::options().write(true).open(path(".in")).unwrap();
+        let mut heard = vec![0; dialogue.hears.len()];
+        out.read_exact(&mut heard).unwrap();
+        dialogue.check(&heard, "in the room through a real FIFO");
+    }
+    drop(members);
+    daemon.stop();
+}

@@ -1,0 +1,190 @@
+//! The files of FIFO endpoints: what they are at a start, a reload, a stop and a restart.
+
+use std::fs::{self, OpenOptions};
+use std::io::Write;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::process::Stdio;
+
+use rustix::fs::{CWD, FileType, Mode, mknodat};
+use rustix::process::Signal;
+
+use super::{BOTH, at, directory};
+use crate::harness::around::{Helper, failure};
+use crate::harness::manager::Manager;
+use crate::harness::{Client, Daemon, Ground, wait_until};
+
+#[test]
+fn only_a_fifo_is_used_and_two_daemons_share_none() {
+    let ground = Ground::new();
+    ground.write_config("[multiply]\nlisten = [\"fifo://{dir}/multiply\"]\n");
+    let (input, output) =
+        (ground.directory.path().join("multiply.in"), ground.directory.path().join("multiply.out"));
+    fs::write(&output, "somebody's").unwrap();
+    let said = failure(&mut ground.command(), 69);
+    assert!(said.contains("multiply.out is a regular file, not a FIFO; move it away"), "{said}");
+    assert_eq!(ground.names(), ["ipcd.toml", "multiply.out"]);
+    fs::remove_file(&output).unwrap();
+
+    // One of ours that is there already is taken over.
+    mknodat(CWD, &input, FileType::Fifo, Mode::from_raw_mode(0o600), 0).unwrap();
+    let (command, mut second) = (ground.command(), ground.command());
+    let daemon = ground.start(command);
+    let said = failure(&mut second, 69);
+    assert!(said.contains("address already in use (by pid"), "{said}");
+    assert_eq!(fs::metadata(&input).unwrap().mode() & 0o777, 0o620);
+    let mut far = at(&directory(&daemon), "multiply");
+    far.say("5 10\n");
+    far.hear("Data received\n50.0\n");
+    daemon.stop();
+}
+
+#[test]
+fn failed_start_leaves_nothing() {
+    let ground = Ground::new();
+    ground.write_config("[multiply]\nlisten = [\"fifo://{dir}/multiply\", \"unix://{dir}/gone/s\"]\n");
+    failure(&mut ground.command(), 69);
+    assert_eq!(ground.names(), ["ipcd.toml"]);
+}
+
+#[test]
+fn mode_and_group_follow_the_service_and_reloads() {
+    let daemon = Daemon::with("[multiply]\nmode = \"0666\"\nlisten = [\"fifo://{dir}/multiply\"]\n");
+    let inode = |name: &str, mode: u32| {
+        let there = fs::metadata(directory(&daemon).join(name)).unwrap();
+        assert!(there.file_type().is_fifo());
+        assert_eq!(there.mode() & 0o7777, mode, "{name}");
+        there.ino()
+    };
+    // Its users may write to the one and read from the other, and never the reverse.
+    let before = (inode("multiply.in", 0o622), inode("multiply.out", 0o644));
+    daemon.write_config("[multiply]\nmode = \"0660\"\nlisten = [\"fifo://{dir}/multiply\"]\n");
+    daemon.signal(Signal::HUP);
+    daemon.wait_for_log("reloaded");
+    assert_eq!((inode("multiply.in", 0o620), inode("multiply.out", 0o640)), before);
+    daemon.stop();
+}
+
+#[test]
+fn reload_keeps_fifo_content_and_removes_unlisted_fifos() {
+    let daemon = Daemon::with(BOTH);
+    let mut far = at(&directory(&daemon), "multiply");
+    let mut alice = Client::member(&daemon, "alice");
+    far.say("5 10\n");
+    far.say("3 "); // the first part of a line
+    daemon.write_config(
+        "[multiply]\nlisten = [\"fifo://{dir}/multiply\"]\n[chat]\nlisten = [\"tcp://{ip}:33000\"]\n",
+    );
+    daemon.signal(Signal::HUP);
+    daemon.wait_for_log("reloaded");
+    far.say("4\n");
+    far.hear("Data received\n50.0\nData received\n12.0\n");
+    alice.hear("chat has left the chat.\n");
+    for name in ["chat.in", "chat.out", "chat.in.lock"] {
+        assert!(!directory(&daemon).join(name).exists(), "{name}");
+    }
+    // And again, for another service this time; what fails changes nothing.
+    daemon.write_config(
+        "[chat]\nlisten = [\"tcp://{ip}:33000\", \"fifo://{dir}/multiply\", \"unix://{dir}/gone/s\"]\n",
+    );
+    let since = daemon.log().len();
+    daemon.signal(Signal::HUP);
+    daemon.wait_for_log_since(since, "reload failed");
+    far.say("5 10\n");
+    far.hear("Data received\n50.0\n");
+    daemon.write_config("[chat]\nlisten = [\"tcp://{ip}:33000\", \"fifo://{dir}/multiply\"]\n");
+    daemon.signal(Signal::HUP);
+    daemon.wait_for_log_since(since, "reloaded");
+    alice.hear("multiply has joined the chat!\n");
+    far.say("5 10\n");
+    alice.hear("multiply: 5 10\n");
+    daemon.stop();
+}
+
+#[test]
+fn stop_answers_pending_lines_and_keeps_files_for_later_writers() {
+    let ground = Ground::new();
+    ground.write_config(BOTH);
+    let (command, mut again) = (ground.command(), ground.command());
+    let daemon = ground.start(command);
+    let path = directory(&daemon);
+    let (mut far, mut chat) = (at(&path, "multiply"), at(&path, "chat"));
+    daemon.freeze();
+    far.say("5 10\n");
+    chat.say("bye\n");
+    let held = far.writer(); // a writer that stays does not hold it up
+    daemon.signal(Signal::TERM);
+    daemon.thaw();
+    far.hear("Data received\n50.0\n");
+    chat.hear("chat: bye\nServer is shutting down.\n");
+    wait_until("it ends", || (!path.join("multiply.in.lock").exists()).then_some(()));
+    drop((held, far, chat));
+    assert!(path.join("chat.in").exists());
+
+    // A writer that comes while nobody is there waits for the next daemon.
+    let input = path.join("multiply.in");
+    let writer =
+        std::thread::spawn(move || OpenOptions::new().write(true).open(input).unwrap().write_all(b"6 7\n"));
+    let mut again = Helper(again.stderr(Stdio::null()).spawn().unwrap());
+    writer.join().unwrap().unwrap();
+    let mut far = at(&path, "multiply");
+    far.hear("Data received\n42.0\n");
+    assert!(again.0.try_wait().unwrap().is_none());
+}
+
+#[test]
+fn stop_waits_for_no_reader() {
+    let daemon = Daemon::with("[multiply]\nlisten = [\"fifo://{dir}/multiply\"]\n");
+    let far = at(&directory(&daemon), "multiply");
+    far.say("5 10\n".repeat(20_000)); // more than fits into the pipe
+    let start = std::time::Instant::now();
+    daemon.stop();
+    assert!(start.elapsed() < std::time::Duration::from_secs(4), "before shutdown_grace");
+}
+
+#[test]
+fn fifo_counts_towards_no_limit() {
+    let daemon = Daemon::with(
+        "[limits]\nmax_connections = 1\n[multiply]\nmax_connections = 1\nlisten = [\"tcp://{ip}:65432\", \"fifo://{dir}/multiply\"]\n",
+    );
+    let mut client = daemon.tcp(65432);
+    client.say("5 10\n");
+    client.hear("Data received\n50.0\n");
+    let mut far = at(&directory(&daemon), "multiply");
+    far.say("5 10\n");
+    far.hear("Data received\n50.0\n");
+    daemon.stop();
+}
+
+#[test]
+fn fifo_content_survives_a_restart() {
+    let ground = Ground::new();
+    ground.write_config(&format!("{BOTH}[mux]\nlisten = [\"unix://{{dir}}/ipcd.sock\"]\n"));
+    let manager = Manager::new(&ground);
+    let mut daemon = ground.start_with(&manager, vec![]);
+    let path = directory(&daemon);
+    let (mut far, mut chat) = (at(&path, "multiply"), at(&path, "chat"));
+    let mut alice = Client::member(&daemon, "alice");
+    chat.hear("alice has joined the chat!\n");
+    let writer = far.writer();
+    far.say("1 1\n3 "); // an answer that nobody has read, and the first part of a line
+    let mut control = daemon.unix();
+    control.say("control\n");
+    control.say("handover\n");
+    control.hear("OK\n");
+    assert!(daemon.wait().success());
+    far.say("4\n5 10\n"); // while nobody is there; the manager holds what keeps it
+    assert_eq!(manager.stored()["ipcd-fifo"], 4);
+    let ground = Ground {
+        directory: std::mem::replace(&mut daemon.directory, tempfile::tempdir().unwrap()),
+        ip: daemon.ip,
+    };
+    let stored = manager.take_stored();
+    let daemon = ground.start_with(&manager, stored);
+    far.hear("Data received\n1.0\nData received\n12.0\nData received\n50.0\n");
+    drop(writer);
+    chat.say("here again\n");
+    alice.hear("chat: here again\n");
+    chat.hear("chat: here again\n");
+    assert!(!manager.stored().contains_key("ipcd-fifo"));
+    daemon.stop();
+}
