@@ -26,6 +26,9 @@ pub struct Outbox {
     /// Those of a paced style that wait are joined: there are no LFs between them.
     #[serde(default)]
     joined: bool,
+    /// What waits may be for this peer alone.
+    #[serde(skip)]
+    private: bool,
     /// Nothing goes out before this moment (a paced message has just gone).
     pause: Option<Timestamp>,
 }
@@ -65,6 +68,16 @@ impl Outbox {
     /// Whether it can be one that was saved.
     pub fn is_sound(&self) -> bool {
         self.start() <= self.bytes.len()
+    }
+
+    /// What is queued next is for this peer alone, and until nothing waits nobody else may see what does.
+    pub fn confide(&mut self) {
+        self.private = true;
+    }
+
+    /// Whether nobody else may see what waits.
+    pub fn is_private(&self) -> bool {
+        self.private
     }
 
     /// Queues a message.
@@ -199,6 +212,7 @@ impl Outbox {
             self.bytes = Vec::new();
             self.start = 0;
             self.joined = false;
+            self.private = false;
         } else if self.start() > self.bytes.len() / 2 {
             self.forget_sent();
         }

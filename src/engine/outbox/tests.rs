@@ -140,3 +140,26 @@ fn each_style_ends_an_open_message_in_its_own_way() {
         assert_eq!(outbox.ready(style), rest, "{style:?}");
     }
 }
+
+#[test]
+fn what_waits_is_private_until_it_was_sent_or_dropped() {
+    let confided = || {
+        let mut outbox = Outbox::default();
+        outbox.confide();
+        outbox.say(Style::Pairs, "ann whispers: hi");
+        outbox.say(Style::Pairs, "Bob: hi");
+        assert!(outbox.is_private());
+        outbox
+    };
+    let mut sent = confided();
+    sent.sent(Style::Pairs, 17, Timestamp::at(0), GAP);
+    assert!(sent.is_private(), "which of them was sent is not known");
+    sent.sent(Style::Pairs, 8, Timestamp::at(0), GAP);
+    let (mut dropped, mut cleared) = (confided(), confided());
+    assert_eq!(dropped.drop_oldest(0), 2);
+    cleared.clear();
+    for mut outbox in [sent, dropped, cleared] {
+        outbox.say(Style::Pairs, "Error: too slow");
+        assert!(!outbox.is_private());
+    }
+}

@@ -133,19 +133,22 @@ impl Dialogue {
     ) {
         if let Some(member_id) = self.member_id() {
             let mut unsent = Vec::new();
-            self.flags.confided |= shared.room.confides(member_id);
             let style = self.style();
             if style != Style::Pairs && !reason.is_too_slow() {
                 let late = (CATCH_UP.as_millis() / ROOM_GAP.as_millis()) as usize;
-                shared.room.take_lines(member_id, usize::MAX, |line, _| self.outbox.say(style, line));
+                self.take_lines(shared, member_id, style, usize::MAX);
                 if style.is_paced() && self.outbox.messages() > late {
                     self.outbox.join();
                 }
             }
+            let confides = shared.room.confides(member_id);
             match reason {
                 reason if reason.is_too_slow() => shared.room.drop_member(member_id, &mut unsent),
                 CloseReason::Stopping => shared.room.remove_all(member_id, &mut unsent),
                 _ => shared.room.leave(member_id, &mut unsent),
+            }
+            if confides && !unsent.is_empty() {
+                self.outbox.confide();
             }
             // With what is said behind it, or it would grow once more, by doubling.
             self.outbox.expect(unsent.len() + words.map_or(0, |words| words.len() + 2));

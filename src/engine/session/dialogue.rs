@@ -65,8 +65,6 @@ pub(super) struct Facts {
     pub(super) meeting: bool,
     /// Something was sent to it.
     pub(super) told: bool,
-    /// What is in its outbox may have been told to it alone.
-    pub(super) confided: bool,
     /// Its service is no longer offered: it is given the rest of a long reply, and no other.
     pub(super) withdrawn: bool,
 }

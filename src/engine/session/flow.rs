@@ -11,6 +11,7 @@ use crate::engine::limits::{
 };
 use crate::engine::message::Timestamp;
 use crate::engine::ready_list::Membership;
+use crate::engine::room::MemberId;
 
 impl Session {
     // ---- what comes in
@@ -154,7 +155,6 @@ impl Dialogue {
         self.outbox.sent(style, count, now, gap);
         if self.outbox.is_empty() {
             self.active = now;
-            self.flags.confided = false;
         }
         self.report_held(shared);
         if let Phase::Draining(_, progress) = &mut self.phase {
@@ -165,6 +165,22 @@ impl Dialogue {
     fn gap(&self, shared: &EngineState) -> Duration {
         let gap = self.settings(shared).raw_gap;
         if matches!(self.state, State::Chat(_)) { gap.min(ROOM_GAP) } else { gap }
+    }
+
+    /// Takes lines from the room, about `max` bytes of them.
+    pub(super) fn take_lines(
+        &mut self,
+        shared: &mut EngineState,
+        member_id: MemberId,
+        style: Style,
+        max: usize,
+    ) {
+        shared.room.take_lines(member_id, max, |line, is_private| {
+            if is_private {
+                self.outbox.confide();
+            }
+            self.outbox.say(style, line);
+        });
     }
 
     fn hear_room(&mut self, shared: &mut EngineState) {
@@ -185,13 +201,9 @@ impl Dialogue {
             }
         }
         let Some(room) = max.checked_sub(self.outbox.len()).filter(|room| *room > 0) else { return };
-        let Dialogue { outbox, flags, .. } = self;
-        shared.room.take_lines(member_id, room, |line, is_private| {
-            flags.confided |= is_private;
-            outbox.say(style, line);
-        });
+        self.take_lines(shared, member_id, style, room);
         if max == READ_BYTES_MAX {
-            outbox.join(); // also what was taken just now
+            self.outbox.join(); // also what was taken just now
         }
     }
 }

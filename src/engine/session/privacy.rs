@@ -44,7 +44,7 @@ impl Dialogue {
 impl Session {
     /// Whether what is in its outbox may be what somebody told it alone.
     pub(in crate::engine) fn is_confided_in(&self) -> bool {
-        self.dialogue.flags.confided || matches!(self.dialogue.state, State::Talk(_))
+        self.dialogue.outbox.is_private() || matches!(self.dialogue.state, State::Talk(_))
     }
 }
 
@@ -55,3 +55,6 @@ pub(in crate::engine) fn replied(reply: &[u8], is_private: bool) -> TraceEvent {
         false => TraceEvent::Replied(quote(reply)),
     }
 }
+
+#[cfg(test)]
+mod tests;

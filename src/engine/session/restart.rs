@@ -125,7 +125,10 @@ impl Session {
             (false, false) => Burst::GoesOn { full_reads: 0 },
         };
         // What waits there may have been told to it alone: it is not known any more.
-        let is_confided = matches!(state, State::Chat(_)) && !saved.outbox.is_empty();
+        let mut outbox = saved.outbox;
+        if matches!(state, State::Chat(_)) && !outbox.is_empty() {
+            outbox.confide();
+        }
         let is_standing = binding.transport.is_standing();
         let dialogue = Dialogue {
             held: 0,
@@ -139,10 +142,10 @@ impl Session {
             state,
             phase,
             kind: saved.kind,
-            outbox: saved.outbox,
+            outbox,
             // Perhaps it has said something: nobody is told of its silence.
             heard: if saved.spoke || is_standing { Heard::Message } else { Heard::Bytes },
-            flags: Facts { confided: is_confided, ..Facts::default() },
+            flags: Facts::default(),
         };
         let mut intake = Intake::restore(saved.inbox, saved.guess, saved.begun, burst, saved.skipping);
         intake.stalled = saved.stalled;
