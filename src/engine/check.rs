@@ -95,6 +95,8 @@ impl Engine {
         assert!(shared.paces.peers().all(here), "somebody who has gone has a pace");
         assert!(shared.guests.peers().all(here), "somebody who has gone is asked for a passphrase");
         assert!(shared.unread.peers().all(here), "somebody who has gone reads nothing");
+        let dry = shared.stop.as_ref().map(|stop| &stop.dry);
+        assert!(dry.into_iter().flatten().all(here), "somebody who has gone is known to be dry");
     }
 
     fn check_lists(&self) {

@@ -1,6 +1,6 @@
 //! What all sessions share.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::rc::Rc;
 
 use super::NOTES_MAX;
@@ -67,6 +67,8 @@ pub(super) struct Stop {
     pub(super) listening: bool,
     /// When everything is closed.
     pub(super) by: Timestamp,
+    /// Those of whom the kernel holds nothing more.
+    pub(super) dry: HashSet<ConnectionId>,
 }
 
 impl EngineState {

@@ -233,7 +233,7 @@ impl Engine {
             Input::EndOfFile { peer } => {
                 self.with(now, peer, |session, shared| session.handle_end_of_file(shared, now));
             }
-            Input::Dry { peer } => self.with(now, peer, |session, _| session.set_dry()),
+            Input::Dry { peer } => self.with(now, peer, |session, shared| session.set_dry(shared)),
             Input::Sent { peer, bytes } => self.handle_sent(now, peer, bytes),
             Input::Blocked { peer } => {
                 self.with(now, peer, |session, shared| {
@@ -259,7 +259,8 @@ impl Engine {
             Input::Tick => self.handle_tick(now),
             Input::Stop { by } => {
                 let grace = by.since(now);
-                self.shared.stop = Some(Stop { listen: now + grace / 2, listening: true, by });
+                let dry = self.shared.stop.take().map(|stop| stop.dry).unwrap_or_default();
+                self.shared.stop = Some(Stop { listen: now + grace / 2, listening: true, by, dry });
                 self.resume_all(now); // nobody is held to a pace any more
             }
             Input::Answer { peer, lines } => self.with(now, peer, |session, _| session.handle_answer(lines)),

@@ -2,6 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
+use std::time::Duration;
 
 use super::*;
 use crate::engine::effect::Effect;
@@ -114,6 +115,11 @@ fn check_finds_entries_in_other_tables_of_peers_that_are_not_there() {
         engine.shared.guests.set(GONE, Guest::Known);
     });
     assert_found(company(), "reads nothing", |engine| engine.shared.unread.set(GONE, Unread::Retried));
+    let mut stopping = company();
+    stopping.handle(NOW, Input::Stop { by: NOW + Duration::from_secs(9) });
+    assert_found(stopping, "is known to be dry", |engine| {
+        engine.shared.stop.as_mut().unwrap().dry.insert(GONE);
+    });
 }
 
 #[test]

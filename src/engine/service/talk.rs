@@ -30,25 +30,27 @@ pub const FACTS: Facts = Facts {
     own_words: &[],
 };
 
-/// One end of a line.
+/// One end of a line: twice the line's number, which is less than that of connections, and one more for the second end. So a
+/// session has room for it, and for how far it is in talk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PairEnd {
-    line: u32, // no more than there are connections
-    is_second: bool,
-}
+pub struct PairEnd(u32);
 
 impl PairEnd {
     fn new(line: usize, is_second: bool) -> PairEnd {
-        PairEnd { line: line as u32, is_second }
+        PairEnd(2 * line as u32 + u32::from(is_second))
     }
 
     fn other(self) -> PairEnd {
-        PairEnd { is_second: !self.is_second, ..self }
+        PairEnd(self.0 ^ 1)
     }
 
     /// The line's number, the same for both ends.
     pub fn line(self) -> usize {
-        self.line as usize
+        self.0 as usize / 2
+    }
+
+    fn place(self) -> usize {
+        self.0 as usize % 2
     }
 }
 
@@ -151,12 +153,12 @@ impl Pairs {
     }
 
     fn end(&self, chair: PairEnd) -> Option<&End> {
-        self.lines.get(chair.line())?[usize::from(chair.is_second)].as_ref()
+        self.lines.get(chair.line())?[chair.place()].as_ref()
     }
 
     /// `None` once one of the two has left: the line is gone.
     fn end_mut(&mut self, chair: PairEnd) -> Option<&mut End> {
-        self.lines.get_mut(chair.line())?[usize::from(chair.is_second)].as_mut()
+        self.lines.get_mut(chair.line())?[chair.place()].as_mut()
     }
 
     /// Gives somebody from before a restart a chair at the line that had this number.

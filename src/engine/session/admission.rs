@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use super::Session;
-use super::dialogue::{Dialogue, Facts, Heard, Phase, State};
+use super::dialogue::{Dialogue, Facts, Heard, Phase, State, Talk};
 use super::intake::Intake;
 use super::tally::Unreported;
 use crate::engine::EngineState;
@@ -82,7 +82,7 @@ impl Dialogue {
             Conduct::Multiply => State::Multiply,
             Conduct::Greeting => State::Greeting,
             Conduct::Chat => State::Chat(Err(now)),
-            Conduct::Talk => State::Talk(Some(shared.talk.sit(self.peer))),
+            Conduct::Talk => State::Talk(Talk::Here(shared.talk.sit(self.peer))),
             Conduct::Stats => State::Stats(None),
             // Who chose it has asked.
             Conduct::Status if self.binding.service != service => State::Status(Some(Progress::Begun)),

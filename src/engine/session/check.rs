@@ -75,8 +75,8 @@ impl Session {
 
     /// Its end of a line, if it talks or waits for somebody to talk with.
     pub(in crate::engine) fn pair_end(&self) -> Option<PairEnd> {
-        let State::Talk(end) = self.dialogue.state else { return None };
-        end
+        let State::Talk(talk) = self.dialogue.state else { return None };
+        talk.end()
     }
 }
 

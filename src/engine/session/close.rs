@@ -1,7 +1,7 @@
 //! How a connection ends: last words, a lingering close, or a reset.
 
 use super::Session;
-use super::dialogue::{Dialogue, Phase, State};
+use super::dialogue::{Dialogue, Phase, State, Talk};
 use crate::engine::codec::Style;
 use crate::engine::codec::shape::Unreadable;
 use crate::engine::counters::ErrorKind;
@@ -61,8 +61,10 @@ impl Session {
     }
 
     /// The kernel holds nothing more from it.
-    pub(in crate::engine) fn set_dry(&mut self) {
-        self.intake.dry = true;
+    pub(in crate::engine) fn set_dry(&self, shared: &mut EngineState) {
+        if let Some(stop) = &mut shared.stop {
+            stop.dry.insert(self.peer());
+        }
     }
 
     /// Whether all that it sent has been dealt with.
@@ -71,7 +73,7 @@ impl Session {
         let is_waiting = self.dialogue.is_alone(shared);
         let is_stalled = self.intake.stalled && !is_waiting;
         !self.is_serving()
-            || (self.intake.dry
+            || (shared.stop.as_ref().is_some_and(|stop| stop.dry.contains(&self.peer()))
                 && !is_stalled
                 && !self.intake.guess.holds_request()
                 && self.dialogue.report().is_none()
@@ -167,8 +169,8 @@ impl Dialogue {
     /// Leaves its partner, if it talks, and the others, if it watches.
     fn hang_up(&mut self, shared: &mut EngineState) {
         self.look_away(shared);
-        if let State::Talk(chair) = &mut self.state
-            && let Some(chair) = chair.take()
+        if let State::Talk(talk) = &mut self.state
+            && let Some(chair) = std::mem::replace(talk, Talk::Over).end()
             && let Some(partner) = shared.talk.leave(chair)
         {
             shared.tell(partner, SessionEvent::Left);
@@ -194,16 +196,22 @@ impl Dialogue {
 
     fn withdraw(&mut self, shared: &mut EngineState, now: Timestamp, service: Service) {
         if self.is_serving() && self.binding.service == service && self.service() == service {
-            self.flags.withdrawn = true;
-            self.leave_when_withdrawn(shared, now);
+            match self.report().is_none() && !self.is_telling() {
+                true => self.leave_withdrawn(shared, now),
+                false => self.phase = Phase::Withdrawn,
+            }
         }
     }
 
     fn leave_when_withdrawn(&mut self, shared: &mut EngineState, now: Timestamp) {
-        if self.flags.withdrawn && self.is_serving() && self.report().is_none() && !self.is_telling() {
-            let words = format!("Error: {} is no longer offered here", self.service());
-            self.finish(shared, now, CloseReason::Withdrawn, Some(&words));
+        if matches!(self.phase, Phase::Withdrawn) && self.report().is_none() && !self.is_telling() {
+            self.leave_withdrawn(shared, now);
         }
+    }
+
+    fn leave_withdrawn(&mut self, shared: &mut EngineState, now: Timestamp) {
+        let words = format!("Error: {} is no longer offered here", self.service());
+        self.finish(shared, now, CloseReason::Withdrawn, Some(&words));
     }
 
     /// It will say nothing more, and all that it has said is answered.
@@ -220,7 +228,7 @@ impl Dialogue {
 
     fn step(&mut self, shared: &mut EngineState, now: Timestamp, has_ended: bool) -> Option<Output> {
         match self.phase {
-            Phase::Serving => None,
+            Phase::Serving | Phase::Withdrawn => None,
             Phase::Draining(..) if !self.outbox.is_empty() => None,
             Phase::Draining(reason, _)
                 if reason.is_refusal()
@@ -275,7 +283,7 @@ impl Dialogue {
         }
         self.hang_up(shared);
         let reason = match self.phase {
-            Phase::Serving => CloseReason::Stopping,
+            Phase::Serving | Phase::Withdrawn => CloseReason::Stopping,
             Phase::Draining(reason, _) | Phase::Parting(reason, _) | Phase::Lingering(reason, _) => reason,
         };
         if self.is_counted() {
@@ -286,6 +294,9 @@ impl Dialogue {
         shared.paces.remove(self.peer);
         shared.guests.remove(self.peer);
         shared.unread.remove(self.peer);
+        if let Some(stop) = &mut shared.stop {
+            stop.dry.remove(&self.peer);
+        }
         self.hint_at_end(shared, reason);
         self.leave_roster(shared);
         self.note(shared, EventKind::Closed(reason));

@@ -61,12 +61,8 @@ pub(super) enum Heard {
 pub(super) struct Facts {
     /// The kernel takes nothing for it.
     pub(super) blocked: bool,
-    /// It is about to hear what its partner has said before it came: its own words wait for that.
-    pub(super) meeting: bool,
     /// Something was sent to it.
     pub(super) told: bool,
-    /// Its service is no longer offered: it is given the rest of a long reply, and no other.
-    pub(super) withdrawn: bool,
 }
 
 /// Where a connection is in its life.
@@ -74,6 +70,8 @@ pub(super) struct Facts {
 pub(super) enum Phase {
     /// It is served.
     Serving,
+    /// It is given the rest of a long reply, and no other: its service is no longer offered.
+    Withdrawn,
     /// Its last words are queued; progress was last made at the moment.
     Draining(CloseReason, Timestamp),
     /// It has its last words, and until the moment to read them; then comes a reset.
@@ -93,8 +91,7 @@ pub(super) enum State {
     Chat(Result<MemberId, Timestamp>),
     /// One that answers each message by itself.
     Plain(Service),
-    /// `None`: it talks no more.
-    Talk(Option<PairEnd>),
+    Talk(Talk),
     /// `Some`: it is being told the list of all machines.
     Stats(Option<Box<ListCursor>>),
     /// How far the report is that it is being given.
@@ -104,6 +101,27 @@ pub(super) enum State {
     Mux,
     /// The mux itself is spoken to, by somebody who may control the daemon.
     Control,
+}
+
+/// How far it is in talk.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Talk {
+    /// It has an end of a line; perhaps nobody is at the other.
+    Here(PairEnd),
+    /// The same, and it is about to hear what its partner has said before it came: its own words wait for that.
+    Meeting(PairEnd),
+    /// It talks no more.
+    Over,
+}
+
+impl Talk {
+    /// Its end of a line.
+    pub(super) fn end(self) -> Option<PairEnd> {
+        match self {
+            Talk::Here(end) | Talk::Meeting(end) => Some(end),
+            Talk::Over => None,
+        }
+    }
 }
 
 impl Dialogue {
@@ -132,7 +150,7 @@ impl Dialogue {
     }
 
     pub(super) fn is_serving(&self) -> bool {
-        matches!(self.phase, Phase::Serving)
+        matches!(self.phase, Phase::Serving | Phase::Withdrawn)
     }
 
     /// Whether it was let in, and counts among the connections.

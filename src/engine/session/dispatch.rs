@@ -1,7 +1,7 @@
 //! From bytes to answers: what comes is cut into messages, and each is given to the service.
 
 use super::Session;
-use super::dialogue::{Dialogue, Heard, State};
+use super::dialogue::{Dialogue, Heard, State, Talk};
 use super::intake::{Burst, First, Rest};
 use crate::engine::EngineState;
 use crate::engine::codec::detect;
@@ -388,8 +388,8 @@ impl Dialogue {
             State::Chat(Err(_)) => self.name(shared, now, message),
             State::Chat(Ok(member_id)) => self.chat(shared, now, member_id, message),
             State::Plain(service) => self.answer_plainly(shared, now, service, message),
-            State::Talk(Some(chair)) => self.talk(shared, now, chair, message),
-            State::Talk(None) => {}
+            State::Talk(Talk::Here(chair) | Talk::Meeting(chair)) => self.talk(shared, now, chair, message),
+            State::Talk(Talk::Over) => {}
             State::Stats(_) => self.stats(shared, now, message),
             State::Status(_) => self.state = State::Status(Some(status::asked(message))),
             State::Watch(_) => self.watch(shared, now, message),

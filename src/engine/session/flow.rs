@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::Session;
-use super::dialogue::{Dialogue, Phase, State};
+use super::dialogue::{Dialogue, Phase, State, Talk};
 use crate::engine::EngineState;
 use crate::engine::codec::Style;
 use crate::engine::limits::{
@@ -110,15 +110,16 @@ impl Session {
 impl Dialogue {
     /// Whether more may be asked of the services on this peer's behalf, while it is served.
     pub(super) fn has_room(&self, shared: &mut EngineState) -> bool {
-        if self.flags.withdrawn || self.paced_until(shared).is_some() {
+        if matches!(self.phase, Phase::Withdrawn) || self.paced_until(shared).is_some() {
             return false;
         }
         let is_member = match self.state {
             State::Status(Some(_)) | State::Stats(Some(_)) => return false, // one after the other
-            State::Talk(Some(chair)) => {
+            State::Talk(Talk::Here(chair)) => {
                 let max = super::talk::line_bytes_max(shared);
-                return !self.flags.meeting && shared.talk.has_room(chair, max);
+                return shared.talk.has_room(chair, max);
             }
+            State::Talk(Talk::Meeting(_)) => return false,
             State::Chat(Ok(_)) if shared.room.fresh() >= ROOM_BURST_BYTES => return false,
             State::Chat(Ok(_)) => true,
             State::Outside
@@ -126,7 +127,7 @@ impl Dialogue {
             | State::Greeting
             | State::Chat(Err(_))
             | State::Plain(_)
-            | State::Talk(None)
+            | State::Talk(Talk::Over)
             | State::Stats(None)
             | State::Status(None)
             | State::Watch(_)

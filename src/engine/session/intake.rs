@@ -32,8 +32,6 @@ pub struct Intake {
     skipping: bool,
     /// It holds messages that wait for room in a queue.
     pub stalled: bool,
-    /// The daemon stops, and the kernel holds nothing more.
-    pub dry: bool,
     /// The reactor was told not to read.
     pub paused: bool,
 }

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use thin_vec::ThinVec;
 
 use super::Session;
-use super::dialogue::{Dialogue, Facts, Heard, Phase, State};
+use super::dialogue::{Dialogue, Facts, Heard, Phase, State, Talk};
 use super::intake::{Burst, Intake};
 use super::tally::Unreported;
 use crate::engine::EngineState;
@@ -33,9 +33,11 @@ impl Session {
             State::Mux => SavedState::Mux,
             State::Plain(service) => SavedState::Plain(*service),
             State::Stats(telling) => SavedState::Stats(telling.as_deref().cloned()),
-            State::Talk(None) => SavedState::Parted,
-            State::Talk(Some(chair)) if shared.talk.partner(*chair).is_none() => SavedState::Waiting,
-            State::Talk(Some(chair)) => SavedState::Talking(chair.line()),
+            State::Talk(talk) => match talk.end() {
+                None => SavedState::Parted,
+                Some(chair) if shared.talk.partner(chair).is_none() => SavedState::Waiting,
+                Some(chair) => SavedState::Talking(chair.line()),
+            },
             State::Chat(_) if !self.is_serving() => SavedState::Left,
             State::Chat(Err(since)) => match shared.guests.get(dialogue.peer) {
                 Some(guest) => SavedState::Guest(*since, guest.clone()),
@@ -48,7 +50,7 @@ impl Session {
             }
         };
         let phase = match dialogue.phase {
-            Phase::Serving => SavedPhase::Serving,
+            Phase::Serving | Phase::Withdrawn => SavedPhase::Serving,
             Phase::Draining(reason, since) => SavedPhase::Draining(reason, since),
             Phase::Parting(reason, until) => SavedPhase::Parting(reason, until),
             Phase::Lingering(reason, until) => SavedPhase::Lingering(reason, until),
@@ -93,9 +95,9 @@ impl Session {
             SavedState::Plain(service) => State::Plain(service),
             SavedState::Hello => State::Plain(Service::Hello),
             SavedState::Stats(telling) => State::Stats(telling.map(Box::new)),
-            SavedState::Waiting => State::Talk(Some(shared.talk.sit(peer))),
-            SavedState::Talking(line) => State::Talk(Some(shared.talk.restore(peer, line))),
-            SavedState::Parted => State::Talk(None),
+            SavedState::Waiting => State::Talk(Talk::Here(shared.talk.sit(peer))),
+            SavedState::Talking(line) => State::Talk(Talk::Here(shared.talk.restore(peer, line))),
+            SavedState::Parted => State::Talk(Talk::Over),
             SavedState::Left => State::Chat(Err(now)),
             SavedState::Nameless(since) => State::Chat(Err(since)),
             SavedState::Guest(since, guest) => {

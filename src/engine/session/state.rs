@@ -47,10 +47,10 @@ impl Session {
             (Phase::Serving, State::Mux) => "choosing",
             (Phase::Serving, State::Chat(Err(_))) => "naming",
             (Phase::Serving, State::Talk(_)) if dialogue.is_alone(shared) => "waiting",
-            (Phase::Serving, _) => "serving",
+            (Phase::Serving | Phase::Withdrawn, _) => "serving",
         };
         let reason = match dialogue.phase {
-            Phase::Serving => None,
+            Phase::Serving | Phase::Withdrawn => None,
             Phase::Draining(reason, _) | Phase::Parting(reason, _) | Phase::Lingering(reason, _) => {
                 Some(reason.to_string())
             }
@@ -76,7 +76,7 @@ impl Session {
 impl Dialogue {
     pub(super) fn report(&self) -> Option<Progress> {
         match (&self.phase, &self.state) {
-            (Phase::Serving, State::Status(progress)) => *progress,
+            (Phase::Serving | Phase::Withdrawn, State::Status(progress)) => *progress,
             _ => None,
         }
     }

@@ -1,7 +1,7 @@
 //! A session in talk: one end of a line, and what comes from the other end.
 
 use super::Session;
-use super::dialogue::{Dialogue, State};
+use super::dialogue::{Dialogue, State, Talk};
 use crate::engine::EngineState;
 use crate::engine::effect::SessionEvent;
 use crate::engine::limits::OUTBOX_BYTES_HIGH;
@@ -34,11 +34,15 @@ impl Session {
                 self.dialogue.report_held(shared);
             }
             SessionEvent::GoOn => {
-                self.dialogue.flags.meeting = false;
+                if let State::Talk(talk @ Talk::Meeting(_)) = &mut self.dialogue.state
+                    && let Some(end) = talk.end()
+                {
+                    *talk = Talk::Here(end);
+                }
                 self.resume(shared, now);
             }
             SessionEvent::Left => {
-                self.dialogue.state = State::Talk(None);
+                self.dialogue.state = State::Talk(Talk::Over);
                 self.dialogue.finish(shared, now, CloseReason::PartnerLeft, None);
             }
             SessionEvent::Replaced(begun) => self.dialogue.make_way(shared, now, &begun),
@@ -49,19 +53,22 @@ impl Session {
 impl Dialogue {
     /// Whether it waits for somebody to talk with.
     pub(super) fn is_alone(&self, shared: &EngineState) -> bool {
-        matches!(self.state, State::Talk(Some(_))) && self.partner(shared).is_none()
+        matches!(self.state, State::Talk(talk) if talk.end().is_some()) && self.partner(shared).is_none()
     }
 
     /// Whom it talks with.
     pub(super) fn partner(&self, shared: &EngineState) -> Option<ConnectionId> {
-        let State::Talk(Some(chair)) = self.state else { return None };
-        shared.talk.partner(chair)
+        let State::Talk(talk) = self.state else { return None };
+        shared.talk.partner(talk.end()?)
     }
 
     /// Takes its place at a line; who waited there hears of it.
     pub(super) fn meet(&mut self, shared: &mut EngineState) {
-        if let Some(partner) = self.partner(shared) {
-            self.flags.meeting = true;
+        if let State::Talk(talk) = &mut self.state
+            && let Some(end) = talk.end()
+            && let Some(partner) = shared.talk.partner(end)
+        {
+            *talk = Talk::Meeting(end);
             shared.tell(partner, SessionEvent::Met(self.origin));
         }
     }
@@ -80,7 +87,8 @@ impl Dialogue {
 
     /// Its partner may say more once little enough waits to be sent.
     pub(super) fn report_held(&mut self, shared: &mut EngineState) {
-        if let State::Talk(Some(chair)) = self.state
+        if let State::Talk(talk) = self.state
+            && let Some(chair) = talk.end()
             && let Some(partner) = shared.talk.set_held(chair, self.outbox.len(), line_bytes_max(shared))
         {
             shared.tell(partner, SessionEvent::GoOn);

@@ -32,7 +32,7 @@ impl Session {
     pub(in crate::engine) fn deadline(&self, shared: &EngineState) -> Option<Timestamp> {
         let Dialogue { outbox, phase, .. } = &self.dialogue;
         match *phase {
-            Phase::Serving => earliest([
+            Phase::Serving | Phase::Withdrawn => earliest([
                 self.framing_deadline(),
                 outbox.pause(),
                 self.pace_deadline(shared),

@@ -76,7 +76,7 @@ impl Dialogue {
         }
         shared.unread.set(self.peer, Unread::Since(now));
         match self.phase {
-            Phase::Serving => {
+            Phase::Serving | Phase::Withdrawn => {
                 shared.counters.of_mut(self.service()).too_slow += 1;
                 let words = format!("Error: nothing read for {}", seconds(shared.settings.send_timeout));
                 // A report that is cut off has no end that something could be said behind.
