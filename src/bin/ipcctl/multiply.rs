@@ -83,7 +83,10 @@ fn is_operator(word: &str) -> bool {
 fn single(reach: &ConnectOptions, request: &str, json: bool) -> Result<(), CliError> {
     let mut daemon = Conversation::begin(reach, &MULTIPLY)?;
     daemon.say(request);
-    daemon.end();
+    // TLS 1.2 has no half-close (RFC 5246, section 7.2.1), and OpenSSL's servers have none in 1.3: the answer would be lost.
+    if !daemon.place.is_secure() {
+        daemon.end();
+    }
     let mut replies = Replies::default();
     while let Some(line) = daemon.hear()? {
         if let Some(answer) = replies.handle(line, &daemon)? {

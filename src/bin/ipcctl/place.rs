@@ -15,6 +15,10 @@ impl Place {
     pub(crate) fn new(endpoint: ResolvedEndpoint, is_secure: bool) -> Place {
         Place { endpoint, is_secure }
     }
+
+    pub(crate) fn is_secure(&self) -> bool {
+        self.is_secure
+    }
 }
 
 impl Deref for Place {

@@ -82,6 +82,14 @@ fn ten_thousand_requests_in_a_pipe_are_answered_in_order() {
 }
 
 #[test]
+fn server_that_ends_at_the_clients_end_has_answered_before() {
+    let directory = authority();
+    let server = Server::start(directory.path(), "server-localhost", Voice::Strict);
+    let finished = ipcctl(&reach(directory.path(), server.port), &["multiply", "5", "10"], "");
+    assert_eq!((finished.output.as_str(), finished.errors.as_str()), ("50.0\n", ""));
+}
+
+#[test]
 fn member_on_a_screen_comes_back_over_tls() {
     let directory = authority();
     let first = Ground::new();

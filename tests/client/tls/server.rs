@@ -22,6 +22,8 @@ pub enum Voice {
     Certified,
     /// Ends in the middle of the first answer, without the end that TLS has.
     Cut,
+    /// Ends when its client has declared its end, and answers nothing more.
+    Strict,
 }
 
 pub struct Server {
@@ -69,7 +71,7 @@ fn config(directory: &Path, certificate: &str, voice: Voice) -> ServerConfig {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder = ServerConfig::builder_with_provider(provider.clone()).with_safe_default_protocol_versions();
     let builder = match voice {
-        Voice::Multiply | Voice::Cut => builder.unwrap().with_no_client_auth(),
+        Voice::Multiply | Voice::Cut | Voice::Strict => builder.unwrap().with_no_client_auth(),
         Voice::Certified => {
             let mut roots = RootCertStore::empty();
             roots.add(CertificateDer::from_pem_file(directory.join("ca.pem")).unwrap()).unwrap();
@@ -95,6 +97,14 @@ fn converse(stream: StreamOwned<ServerConnection, TcpStream>, voice: Voice) -> s
             lines.get_mut().write_all(b"Data received\n")?;
             lines.get_mut().flush()?;
             return lines.get_mut().sock.shutdown(Shutdown::Both);
+        }
+        if voice == Voice::Strict {
+            let stream = lines.get_mut();
+            stream.sock.set_read_timeout(Some(Duration::from_millis(300)))?;
+            match stream.read(&mut [0; 100]) {
+                Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {}
+                _ => break,
+            }
         }
         lines.get_mut().write_all(answer.as_bytes())?;
         lines.get_mut().flush()?;

@@ -108,6 +108,22 @@ mod tests {
     }
 
     #[test]
+    fn alert_of_the_server_says_what_to_do() {
+        for (alert, advice) in [
+            (AlertDescription::CertificateRequired, "--client-certificate and --client-key"),
+            (AlertDescription::UnknownCA, "does not accept the client's certificate (alert UnknownCA)"),
+            (AlertDescription::CertificateExpired, "has expired; ask for a new one"),
+            (AlertDescription::ProtocolVersion, "ipcctl has 1.3 and 1.2"),
+            (AlertDescription::HandshakeFailure, "or it wants a certificate"),
+            (AlertDescription::UnrecognisedName, "use a name of the server with --to"),
+            (AlertDescription::InternalError, "the alert InternalError; its log says why"),
+        ] {
+            let said = sentence(&Error::AlertReceived(alert), true, None);
+            assert!(said.contains(advice), "{said}");
+        }
+    }
+
+    #[test]
     fn nothing_of_the_server_reaches_the_terminal_unescaped() {
         let name = rustls::pki_types::ServerName::try_from("a.example").unwrap();
         let presented = vec!["DnsName(\"\u{1b}[31m\")".to_owned()];
