@@ -16,6 +16,8 @@ pub const UNIX_PATH_BYTES_MAX: usize = 107;
 pub enum At<N> {
     /// `tcp://ADDRESS:PORT`
     Tcp(N),
+    /// `tls://ADDRESS:PORT`: TLS on TCP.
+    Tls(N),
     /// `udp://ADDRESS:PORT`
     Udp(N),
     /// `unix://PATH`, a stream socket.
@@ -64,10 +66,12 @@ pub struct Scheme {
 }
 
 /// Every kind of endpoint.
-pub static SCHEMES: [&Scheme; 6] = [&TCP, &UDP, &UNIX, &UNIXSEQ, &UNIXGRAM, &FIFO];
+pub static SCHEMES: [&Scheme; 7] = [&TCP, &TLS, &UDP, &UNIX, &UNIXSEQ, &UNIXGRAM, &FIFO];
 
 static TCP: Scheme =
     Scheme { name: "tcp", transport: Transport::TCP, parse: |rest| network(rest).map(At::Tcp) };
+static TLS: Scheme =
+    Scheme { name: "tls", transport: Transport::TLS, parse: |rest| encrypted(rest).map(At::Tls) };
 static UDP: Scheme =
     Scheme { name: "udp", transport: Transport::UDP, parse: |rest| network(rest).map(At::Udp) };
 static UNIX: Scheme =
@@ -90,6 +94,7 @@ impl<N> At<N> {
     pub fn scheme(&self) -> &'static Scheme {
         match self {
             At::Tcp(_) => &TCP,
+            At::Tls(_) => &TLS,
             At::Udp(_) => &UDP,
             At::Unix(_) => &UNIX,
             At::UnixSeq(_) => &UNIXSEQ,
@@ -101,7 +106,7 @@ impl<N> At<N> {
     /// Its network address; `None`: it is in the file system.
     pub fn network(&self) -> Option<&N> {
         match self {
-            At::Tcp(network) | At::Udp(network) => Some(network),
+            At::Tcp(network) | At::Tls(network) | At::Udp(network) => Some(network),
             At::Unix(_) | At::UnixSeq(_) | At::UnixGram(_) | At::Fifo(_) => None,
         }
     }
@@ -109,7 +114,7 @@ impl<N> At<N> {
     /// The path of an endpoint in the file system; of a FIFO without `.in` and `.out`.
     pub fn path(&self) -> Option<&Path> {
         match self {
-            At::Tcp(_) | At::Udp(_) => None,
+            At::Tcp(_) | At::Tls(_) | At::Udp(_) => None,
             At::Unix(path) | At::UnixSeq(path) | At::UnixGram(path) | At::Fifo(path) => Some(path),
         }
     }
@@ -118,11 +123,22 @@ impl<N> At<N> {
     pub fn map<M>(&self, network: impl FnOnce(&N) -> M, path: impl FnOnce(&Path) -> PathBuf) -> At<M> {
         match self {
             At::Tcp(at) => At::Tcp(network(at)),
+            At::Tls(at) => At::Tls(network(at)),
             At::Udp(at) => At::Udp(network(at)),
             At::Unix(at) => At::Unix(path(at)),
             At::UnixSeq(at) => At::UnixSeq(path(at)),
             At::UnixGram(at) => At::UnixGram(path(at)),
             At::Fifo(at) => At::Fifo(path(at)),
+        }
+    }
+}
+
+impl ResolvedEndpoint {
+    /// The endpoint of its bare socket, which is all that another process knows of it.
+    pub fn bare(&self) -> ResolvedEndpoint {
+        match self {
+            At::Tls(address) => At::Tcp(*address),
+            other => other.clone(),
         }
     }
 }
@@ -199,6 +215,16 @@ impl FromStr for Endpoint {
     }
 }
 
+/// The same for TLS, if this program has it.
+fn encrypted(rest: &str) -> Result<HostPort, String> {
+    if cfg!(not(feature = "tls")) {
+        return Err(
+            "this ipcd was built without TLS; build it with the feature tls, or use tcp://".to_owned()
+        );
+    }
+    network(rest)
+}
+
 /// `HOST:PORT`
 fn network(rest: &str) -> Result<HostPort, String> {
     let Some((host, port)) = rest.rsplit_once(':') else {
@@ -265,7 +291,7 @@ impl<N: fmt::Display> fmt::Display for At<N> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = self.scheme().name;
         match self {
-            At::Tcp(network) | At::Udp(network) => write!(f, "{name}://{network}"),
+            At::Tcp(network) | At::Tls(network) | At::Udp(network) => write!(f, "{name}://{network}"),
             At::Unix(path) | At::UnixSeq(path) | At::UnixGram(path) | At::Fifo(path) => {
                 write!(f, "{name}://{}", path.display())
             }
@@ -284,6 +310,7 @@ mod tests {
             "tcp://[::1]:65432",
             "tcp://localhost:9999",
             "tcp://0.0.0.0:1",
+            "tls://[::1]:65433",
             "unix:///run/ipcd/ipcd.sock",
             "unix://%t/ipcd/ipcd.sock",
             "udp://localhost:65432",
@@ -316,6 +343,7 @@ mod tests {
             (&long, "at most 107"),
             (&long.replace("unix:", "unixgram:"), "at most 107"),
             ("udp://localhost", "port is missing"),
+            ("tls://localhost:0", "1 to 65535"),
             ("fifo://multiply", "absolute"),
         ] {
             let error = text.parse::<Endpoint>().expect_err(text);

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use log::LevelFilter;
 
+use super::tls::TlsFiles;
 use crate::endpoint::Endpoint;
 use crate::engine::allow::Allowed;
 use crate::engine::limits::Settings;
@@ -29,6 +30,8 @@ pub struct Config {
     pub without_effect: Vec<String>,
     /// The transcript of the chat; `None`: none.
     pub transcript: Option<PathBuf>,
+    /// The files for TLS endpoints.
+    pub tls: TlsFiles,
     /// The settings of the engine.
     pub settings: Settings,
     /// The endpoints, by service in the order of [`Service::ALL`], then in the order of the file; no two conflict.
@@ -62,6 +65,11 @@ impl Listen {
 }
 
 impl Config {
+    /// The endpoints that need a certificate.
+    pub fn tls_listens(&self) -> impl Iterator<Item = &Listen> {
+        self.listens.iter().filter(|listen| listen.transport().is_encrypted)
+    }
+
     /// Where to make a change, for messages.
     pub fn file_to_change(&self) -> String {
         match &self.file {

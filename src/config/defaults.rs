@@ -6,6 +6,7 @@ use std::time::Duration;
 use log::LevelFilter;
 
 use super::checked::{Config, Listen};
+use super::tls::TlsFiles;
 use crate::endpoint::{Endpoint, Host, HostPort};
 use crate::engine::limits::Settings;
 use crate::engine::service::Service;
@@ -50,6 +51,7 @@ impl Config {
             shutdown_grace: SHUTDOWN_GRACE,
             without_effect: Vec::new(),
             transcript: None,
+            tls: TlsFiles::default(),
             settings: Settings::default(),
             listens: Vec::new(),
         }

@@ -77,7 +77,7 @@ impl<'t> Draft<'t> {
     /// The services that a key in this table applies to.
     pub(super) fn services(&mut self, table: Table) -> &mut [ServiceDraft] {
         match table {
-            Table::Log => &mut [],
+            Table::Log | Table::Tls => &mut [],
             Table::Limits => &mut self.services,
             Table::Service(service) => std::slice::from_mut(&mut self.services[service as usize]),
         }

@@ -4,6 +4,7 @@ use super::draft::Draft;
 use super::listen::listen;
 use super::readers::*;
 use super::table::Table;
+use super::tls::{certificate, client_ca, key, minimum};
 use super::value::Value;
 use crate::engine::service::Service;
 use crate::engine::service::facts::{First, Idle, Replies};
@@ -32,6 +33,10 @@ pub(super) const KEYS: &[Key] = &[
     Key { name: "raw_gap", within: Scope::LimitsAndServices, read: raw_gap },
     Key { name: "framing", within: Scope::LimitsAndServices, read: framing },
     Key { name: "messages_per_second", within: Scope::LimitsAndListening, read: messages_per_second },
+    Key { name: "certificate", within: Scope::Tls, read: certificate },
+    Key { name: "key", within: Scope::Tls, read: key },
+    Key { name: "client_ca", within: Scope::Tls, read: client_ca },
+    Key { name: "minimum", within: Scope::Tls, read: minimum },
     Key { name: "listen", within: Scope::Services, read: listen },
     Key { name: "mode", within: Scope::Services, read: mode },
     Key { name: "group", within: Scope::Services, read: group },
@@ -65,6 +70,7 @@ pub(super) fn is_secret(name: &str) -> bool {
 enum Scope {
     Log,
     Limits,
+    Tls,
     Services,
     LimitsAndServices,
     /// The services that expect a message and have no other timeout for the first one.
@@ -77,7 +83,7 @@ enum Scope {
 impl Scope {
     fn has(self, table: Table) -> bool {
         match (self, table) {
-            (Scope::Log, Table::Log) => true,
+            (Scope::Log, Table::Log) | (Scope::Tls, Table::Tls) => true,
             (Scope::Limits | Scope::LimitsAndServices, Table::Limits) => true,
             (Scope::LimitsAndAwaiting | Scope::LimitsAndListening, Table::Limits) => true,
             (Scope::LimitsAndListening, Table::Service(service)) => service.facts().first != First::Nothing,

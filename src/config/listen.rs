@@ -172,7 +172,7 @@ pub(super) fn place_listens(name: &str, text: &str, draft: &mut Draft) {
     for ListenDraft { at, service, endpoint, own } in std::mem::take(&mut draft.listens) {
         let (line, column) = cursor.advance(at);
         // Any path works here: it only has to be the same for all.
-        let sockets = endpoint.places(Path::new("%t"));
+        let sockets: Vec<_> = endpoint.places(Path::new("%t")).iter().map(ResolvedEndpoint::bare).collect();
         let service_draft = &draft.services[service as usize];
         let users = own.allowed_users.unwrap_or_else(|| service_draft.allowed_users.clone());
         let groups = own.allowed_groups.unwrap_or_else(|| service_draft.allowed_groups.clone());

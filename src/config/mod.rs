@@ -14,6 +14,7 @@ mod readers;
 mod suggest;
 mod syntax;
 mod table;
+mod tls;
 mod users;
 mod value;
 
@@ -22,6 +23,7 @@ use std::path::Path;
 pub use checked::{Config, Errors, Listen};
 pub use keys::{keys, without_effect};
 pub use read::FILE_BYTES_MAX;
+pub use tls::{TlsFiles, TlsVersion};
 
 impl Config {
     /// Reads a regular file of at most [`FILE_BYTES_MAX`] bytes. Never blocks, whatever is at that path.

@@ -7,18 +7,22 @@ use crate::engine::service::Service;
 pub(super) enum Table {
     Log,
     Limits,
+    Tls,
     Service(Service),
 }
 
 impl Table {
     pub(super) fn all() -> impl Iterator<Item = Table> {
-        [Table::Log, Table::Limits].into_iter().chain(Service::ALL.into_iter().map(Table::Service))
+        [Table::Log, Table::Limits, Table::Tls]
+            .into_iter()
+            .chain(Service::ALL.into_iter().map(Table::Service))
     }
 
     pub(super) fn name(self) -> &'static str {
         match self {
             Table::Log => "log",
             Table::Limits => "limits",
+            Table::Tls => "tls",
             Table::Service(service) => service.name(),
         }
     }

@@ -33,7 +33,12 @@ pub fn check(named: Option<&Path>) -> Result<Checked, Failure> {
         Some(file) => format!("OK: {}", file.display()),
         None => format!("OK: {DEFAULT_FILE} does not exist; the built-in endpoints are used"),
     };
-    let warnings = of_services(&config).into_iter().chain(of_this_machine(&config)).collect();
+    #[cfg(feature = "tls")]
+    let certificates = super::certificates::read(&config)?.warnings;
+    #[cfg(not(feature = "tls"))]
+    let certificates = Vec::new();
+    let warnings =
+        of_services(&config).into_iter().chain(of_this_machine(&config)).chain(certificates).collect();
     Ok(Checked { verdict, warnings })
 }
 
@@ -59,7 +64,9 @@ pub(super) fn of_passphrase(config: &Config) -> Vec<String> {
     }
     let listens =
         config.listens.iter().filter(|listen| matches!(listen.service, Service::Chat | Service::Mux));
-    let open = listens.filter(|listen| listen.endpoint.path().is_none() && !is_loopback(&listen.endpoint));
+    let open = listens.filter(|listen| {
+        listen.endpoint.path().is_none() && !listen.transport().is_encrypted && !is_loopback(&listen.endpoint)
+    });
     open.map(|listen| {
         format!(
             "{}: the passphrase under [chat] travels to {} as plain text, and anyone on the network can read it; use one that protects nothing else",

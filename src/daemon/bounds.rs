@@ -17,6 +17,10 @@ pub fn parts(settings: &Settings) -> Vec<Part> {
         settings.connections_max + PLACES_KEPT + settings.refused_lingering_max + settings.fifos;
     let mut parts = memory::parts(settings);
     parts.push(Part { name: "the loop's tables", bytes: reactor::memory_bytes_max(connections) });
+    #[cfg(feature = "tls")]
+    if settings.endpoints.iter().any(|(endpoint, _)| endpoint.starts_with("tls://")) {
+        parts.push(Part { name: "TLS", bytes: connections * crate::wire::tls::BYTES_MAX });
+    }
     let sum: usize = parts.iter().map(|part| part.bytes).sum();
     parts.push(Part { name: "the allocator's own", bytes: sum / ALLOCATOR_SHARE });
     parts

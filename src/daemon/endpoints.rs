@@ -140,11 +140,12 @@ impl Daemon {
 
     /// Listens on the socket that was handed over for this place, if there is one.
     fn take_handed(&mut self, want: &ListenSpec) -> bool {
-        let Some(index) = self.handed.iter().position(|(place, _)| *place == want.place) else {
+        let bare = want.place.bare();
+        let Some(index) = self.handed.iter().position(|(place, _)| *place == bare) else {
             return false;
         };
         let (place, listener) = self.handed.swap_remove(index);
-        match self.reactor.add(listener, want.binding()) {
+        match self.reactor.add(listener.at(want.place.clone()), want.binding()) {
             Ok(()) => true,
             Err(error) => {
                 log::warn!("{place}: cannot register the socket that was handed over: {error}");

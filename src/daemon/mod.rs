@@ -2,6 +2,8 @@
 
 pub mod advice;
 pub mod bounds;
+#[cfg(feature = "tls")]
+mod certificates;
 mod detach;
 mod endpoints;
 mod failure;
@@ -137,6 +139,8 @@ impl Daemon {
     ) -> Result<Daemon, Failure> {
         let terminal = Terminal::find();
         let config = configuration(run.config.as_deref())?;
+        #[cfg(feature = "tls")]
+        let certificates = certificates::read(&config)?;
         allocator::give_large_pieces_their_own_pages();
         host::log::init(config.log_level, run.log_level);
         let (manager, trouble) = Manager::find();
@@ -164,6 +168,11 @@ impl Daemon {
             units: bequest.units,
             manager,
         };
+        #[cfg(feature = "tls")]
+        {
+            certificates.warnings.iter().for_each(|line| log::warn!("{line}"));
+            daemon.reactor.accept_with(certificates.acceptor);
+        }
         let wanted = wanted(&config, &daemon.runtime).map_err(|line| Failure::Unavailable(vec![line]))?;
         if let Some(user) = user {
             daemon.become_user(user, &wanted)?;
@@ -242,6 +251,7 @@ impl Daemon {
                 let handed_over = request == Request::HandOver && answer.is_ok();
                 self.answer(peer, answer);
                 if handed_over {
+                    self.reactor.part_with_encrypted();
                     self.reactor.deliver(peer);
                     return Ok(());
                 }

@@ -76,9 +76,9 @@ impl Daemon {
 
 /// A network endpoint, and an address of it.
 fn network(listen: &Listen) -> Option<(&Listen, SocketAddr)> {
-    let Endpoint::Tcp(_) = listen.endpoint else { return None };
+    let (Endpoint::Tcp(_) | Endpoint::Tls(_)) = listen.endpoint else { return None };
     match listen.endpoint.places("".as_ref()).first() {
-        Some(ResolvedEndpoint::Tcp(address)) => Some((listen, *address)),
+        Some(ResolvedEndpoint::Tcp(address) | ResolvedEndpoint::Tls(address)) => Some((listen, *address)),
         _ => None,
     }
 }

@@ -1,5 +1,7 @@
 //! A reload: checks the whole new configuration and opens its endpoints before it closes anything old.
 
+#[cfg(feature = "tls")]
+use super::certificates;
 use super::endpoints::{ListenSpec, wanted};
 use super::limits::settings;
 use super::{Daemon, advice, configuration};
@@ -41,10 +43,18 @@ impl Daemon {
     fn try_reload(&mut self) -> Result<(), Vec<String>> {
         let config = configuration(self.named.as_deref())
             .map_err(|failure| failure.to_string().lines().map(str::to_owned).collect::<Vec<String>>())?;
+        #[cfg(feature = "tls")]
+        let certificates = certificates::read(&config)
+            .map_err(|failure| failure.to_string().lines().map(str::to_owned).collect::<Vec<String>>())?;
         let wanted = wanted(&config, &self.runtime).map_err(|line| vec![line])?;
         let transcript = self.transcript_of(config.transcript.as_deref()).map_err(|line| vec![line])?;
         self.open(&wanted)?;
         self.bound_receiving(&config.settings, &wanted);
+        #[cfg(feature = "tls")]
+        {
+            certificates.warnings.iter().for_each(|line| log::warn!("{line}"));
+            self.reactor.accept_with(certificates.acceptor);
+        }
         if let Some(transcript) = transcript {
             self.transcript = transcript;
         }

@@ -22,7 +22,7 @@ pub(super) fn meet(new: &ResolvedEndpoint, old: &ResolvedEndpoint, is_dual: bool
         // Sockets of every kind share the paths.
         return new.path().is_some() && new.path() == old.path();
     };
-    if new.scheme().name != old.scheme().name {
+    if new.bare().scheme().name != old.bare().scheme().name {
         return false;
     }
     let (ours, theirs) = (a.ip(), b.ip());
@@ -63,7 +63,7 @@ pub(super) fn explain(error: &OpenError, sockets: &[UnitSocket]) -> Option<Strin
     let place = &error.place;
     let socket = sockets.iter().find(|socket| socket.is_in_the_way_of(place))?;
     let (unit, theirs) = (socket.unit(), &socket.place);
-    Some(if *theirs == *place {
+    Some(if *theirs == place.bare() {
         format!(
             "{place}: address already in use (by {unit}, which holds it for ipcd and passes it only at a start); restart ipcd, or choose another one"
         )
@@ -87,6 +87,7 @@ mod tests {
     fn place(text: &str) -> ResolvedEndpoint {
         match text.split_once("://").unwrap() {
             ("tcp", address) => ResolvedEndpoint::Tcp(address.parse().unwrap()),
+            ("tls", address) => ResolvedEndpoint::Tls(address.parse().unwrap()),
             ("udp", address) => ResolvedEndpoint::Udp(address.parse().unwrap()),
             ("unix", path) => ResolvedEndpoint::Unix(path.into()),
             (_, path) => ResolvedEndpoint::UnixSeq(path.into()),
@@ -102,6 +103,7 @@ mod tests {
             ("tcp://127.0.0.1:5", "tcp://127.0.1.1:5", false, false),
             ("tcp://0.0.0.0:5", "tcp://127.0.0.1:6", false, false),
             ("udp://0.0.0.0:5", "tcp://127.0.0.1:5", false, false),
+            ("tls://0.0.0.0:5", "tcp://127.0.0.1:5", false, true),
             ("udp://0.0.0.0:5", "udp://127.0.0.1:5", false, true),
             ("tcp://[::]:5", "tcp://[::1]:5", false, true),
             ("tcp://[::]:5", "tcp://127.0.0.1:5", false, false),

@@ -78,7 +78,9 @@ impl ErrorKind {
             CloseReason::PeerNameless => ErrorKind::Nameless,
             CloseReason::PeerIdle => ErrorKind::Idle,
             CloseReason::PeerSilent => ErrorKind::Silent,
-            CloseReason::PeerForeign(_) | CloseReason::PeerUnreadable => ErrorKind::Foreign,
+            CloseReason::PeerForeign(_) | CloseReason::PeerUnreadable | CloseReason::PeerInClear => {
+                ErrorKind::Foreign
+            }
             CloseReason::PeerDenied => ErrorKind::Denied,
             _ => ErrorKind::Request,
         }

@@ -15,6 +15,7 @@ pub use super::dropped::Dropped;
 use super::figures::Figures;
 use super::foreign::Foreign;
 use super::limits::Settings;
+use super::secrecy::Secrecy;
 use super::service::Service;
 pub use super::transport::Transport;
 
@@ -202,6 +203,18 @@ pub enum Input<'a> {
         /// The connection.
         peer: ConnectionId,
     },
+    /// Something became known of the encryption of this connection.
+    Secrecy {
+        /// The connection.
+        peer: ConnectionId,
+        /// What.
+        what: Secrecy<'a>,
+    },
+    /// Another process goes on with all connections but this one, which has to end now.
+    Restarting {
+        /// The connection.
+        peer: ConnectionId,
+    },
     /// Time has passed: handle every deadline up to now, and continue with unfinished work.
     Tick,
     /// Stop gracefully: answer received requests, send the farewells, and end by `by`.
@@ -317,6 +330,10 @@ pub enum CloseReason {
     PeerForeign(Foreign),
     /// It sent data that is not text.
     PeerUnreadable,
+    /// It spoke plain text where TLS is spoken.
+    PeerInClear,
+    /// Its encryption failed.
+    PeerUnsecured,
     /// It asked for something that it may not use.
     PeerDenied,
     /// The administrator closed it.
@@ -364,6 +381,8 @@ impl fmt::Display for CloseReason {
             CloseReason::PeerForeign(foreign) => return write!(f, "spoke {}", foreign.name()),
             CloseReason::PeerNotReading => "read nothing for too long",
             CloseReason::PeerUnreadable => "sent data that is not text",
+            CloseReason::PeerInClear => "spoke no TLS",
+            CloseReason::PeerUnsecured => "its TLS failed",
             CloseReason::PeerDenied => "not allowed to control the daemon",
             CloseReason::PutOut => "removed by the administrator",
             CloseReason::NotAllowed => "refused: its user may not use this socket",
@@ -437,6 +456,12 @@ pub struct Note {
 pub enum EventKind {
     /// It was accepted.
     Opened,
+    /// The handshake is complete; by which version and cipher suite.
+    Secured(String),
+    /// Its encryption failed, or never began; with the reason.
+    Unsecured(String),
+    /// It ended its input without saying so in TLS.
+    Truncated,
     /// Its framing is known now.
     Decided(Kind),
     /// It chose a service through the mux.

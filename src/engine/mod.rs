@@ -73,6 +73,7 @@ mod digits;
 mod dropped;
 mod effect;
 mod encoding;
+mod encryption;
 mod engine_state;
 mod event_ring;
 pub mod figures;
@@ -100,6 +101,7 @@ pub mod record;
 mod reporting;
 mod room;
 mod roster;
+pub mod secrecy;
 pub mod service;
 mod session;
 mod session_table;
@@ -255,6 +257,10 @@ impl Engine {
             Input::Lost { peer } => {
                 self.with(now, peer, |session, shared| session.lose(shared));
                 self.remove(peer, Output::Close(peer));
+            }
+            Input::Secrecy { peer, what } => self.handle_secrecy(now, peer, what),
+            Input::Restarting { peer } => {
+                self.with(now, peer, |session, shared| session.part_at_restart(shared, now));
             }
             Input::Tick => self.handle_tick(now),
             Input::Stop { by } => {

@@ -37,6 +37,8 @@ pub struct Transport {
     pub is_alone: bool,
     /// What the kernel says of who is at the other end.
     pub identity: Identity,
+    /// Whether it is encrypted: its keys are this process's, and no other one can go on with it.
+    pub is_encrypted: bool,
 }
 
 /// What one read yields.
@@ -81,6 +83,8 @@ impl Transport {
         identity: Identity::Address,
         ..Transport::stream("Tcp")
     };
+    /// TLS on a TCP connection.
+    pub const TLS: Transport = Transport { name: "Tls", is_encrypted: true, ..Transport::TCP };
     /// A Unix stream socket.
     pub const UNIX: Transport = Transport::stream("Unix");
     /// A Unix sequenced-packet socket: each packet is one message.
@@ -110,8 +114,9 @@ impl Transport {
     pub const STDIO_SOCKET: Transport = Transport { is_alone: true, ..Transport::stream("Pipe") };
 
     /// All that differ in what is offered on them.
-    pub const ALL: [Transport; 7] = [
+    pub const ALL: [Transport; 8] = [
         Transport::TCP,
+        Transport::TLS,
         Transport::UNIX,
         Transport::UNIXSEQ,
         Transport::UDP,
@@ -132,6 +137,7 @@ impl Transport {
             acknowledges: false,
             is_alone: false,
             identity: Identity::Process,
+            is_encrypted: false,
         }
     }
 
@@ -180,7 +186,7 @@ mod tests {
         let written = Transport::ALL.map(|transport| serde_json::to_string(&transport).unwrap());
         assert_eq!(
             written,
-            ["Tcp", "Unix", "Packets", "Datagrams", "UnixDatagrams", "Fifo", "Pipe"]
+            ["Tcp", "Tls", "Unix", "Packets", "Datagrams", "UnixDatagrams", "Fifo", "Pipe"]
                 .map(|name| format!("\"{name}\""))
         );
         for (text, transport) in written.iter().zip(Transport::ALL) {
@@ -196,18 +202,18 @@ mod tests {
             let fits = Transport::ALL.into_iter().filter(|transport| service.fits(*transport));
             fits.map(|transport| transport.name).collect()
         };
-        let everywhere = ["Tcp", "Unix", "Packets", "Datagrams", "UnixDatagrams", "Fifo", "Pipe"];
-        let without_fifo = ["Tcp", "Unix", "Packets", "Datagrams", "UnixDatagrams", "Pipe"];
+        let everywhere = ["Tcp", "Tls", "Unix", "Packets", "Datagrams", "UnixDatagrams", "Fifo", "Pipe"];
+        let without_fifo = ["Tcp", "Tls", "Unix", "Packets", "Datagrams", "UnixDatagrams", "Pipe"];
         for (service, expected) in [
             (Service::Multiply, &everywhere[..]),
             (Service::Greeting, &without_fifo),
             (Service::Hello, &without_fifo),
-            (Service::Chat, &["Tcp", "Unix", "Packets", "Fifo"]),
-            (Service::Talk, &everywhere[..3]),
-            (Service::Stats, &everywhere[..3]),
-            (Service::Status, &everywhere[..2]),
-            (Service::Watch, &everywhere[..3]),
-            (Service::Mux, &["Tcp", "Unix", "Packets", "Pipe"]),
+            (Service::Chat, &["Tcp", "Tls", "Unix", "Packets", "Fifo"]),
+            (Service::Talk, &everywhere[..4]),
+            (Service::Stats, &everywhere[..4]),
+            (Service::Status, &everywhere[..3]),
+            (Service::Watch, &everywhere[..4]),
+            (Service::Mux, &["Tcp", "Tls", "Unix", "Packets", "Pipe"]),
         ] {
             assert_eq!(fitting(service), expected, "{service}");
         }

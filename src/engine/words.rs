@@ -20,6 +20,12 @@ pub fn is_greeting(line: &str) -> bool {
 /// Sent to everyone who quits.
 pub const FAREWELL: &str = "{quit}";
 
+/// Sent to those whose connection cannot be carried over a restart.
+pub const RESTARTING: &str = "Server is restarting.";
+
+/// The error, without [`ERROR`], for plain text where TLS is spoken.
+pub const SPEAKS_TLS: &str = "this port speaks TLS";
+
 /// The beginning of the list of commands. No member can send a line that begins like this: `Commands` is a reserved name.
 pub const COMMANDS: &str = "Commands: /help, ";
 

@@ -83,6 +83,9 @@ impl Reactor {
             Ok(peer) => peer,
             Err(error) => return self.report.trouble(now, EndpointError::Register, binding, &error),
         };
+        if !self.begin_wire(now, peer, binding) {
+            return self.close(peer);
+        }
         self.engine.handle(now, Input::Opened { peer, binding, origin });
         // Who connects has often sent something already. Not to a service that speaks first: an event tells if it has. What
         // somebody has sent who is refused is read first, so that its last words are not lost with it.
@@ -106,7 +109,9 @@ impl Reactor {
         }
         let refusal = match listener.accept() {
             Ok((connection, origin)) => {
-                let _ = connection.write(&[NO_DESCRIPTOR]);
+                if !binding.transport.is_encrypted {
+                    let _ = connection.write(&[NO_DESCRIPTOR]);
+                }
                 self.report.refused(now, binding, origin);
                 Refusal::Told
             }

@@ -6,9 +6,9 @@ use crate::engine::limits::READ_BYTES_MAX;
 use crate::engine::message::{ConnectionId, Input, Timestamp};
 
 use crate::transport::connection::Received;
-use crate::wire::Heard;
 
 use super::slots::{Ending, Reading, Writing};
+use super::wires::hear;
 use super::{DRYING, PACKET_COST, PARTING, Reactor};
 
 impl Reactor {
@@ -19,7 +19,11 @@ impl Reactor {
             return;
         }
         // Without a reader it does not matter what a writer beside it still says.
-        if slot.reading != Reading::On || !slot.is_socket() && slot.failed() {
+        let is_handshaking = slot.wire.is_handshaking();
+        if is_handshaking && !self.handshakes.take_step() {
+            return self.ready.push_peer(peer, slot);
+        }
+        if slot.reading != Reading::On && !is_handshaking || !slot.is_socket() && slot.failed() {
             if slot.failed() {
                 self.lose(now, peer);
             }
@@ -31,7 +35,10 @@ impl Reactor {
         match slot.read(&mut self.buffer[..READ_BYTES_MAX]) {
             Ok(0) => {
                 slot.readable = false;
-                self.end_of_file(now, peer);
+                let engine = &mut self.engine;
+                slot.reading = Reading::Ended;
+                let reading = &mut slot.reading;
+                slot.wire.receive_end(|heard| hear(engine, now, peer, reading, heard));
             }
             Ok(count) => {
                 let more = count == READ_BYTES_MAX;
@@ -45,15 +52,14 @@ impl Reactor {
                 }
                 let drained = !slot.readable;
                 let (engine, reading) = (&mut self.engine, &mut slot.reading);
-                slot.wire.receive(&mut self.buffer[..count], more, |heard| match heard {
-                    Heard::Bytes { bytes, more } => engine.handle(now, Input::Bytes { peer, bytes, more }),
-                    Heard::End => {
-                        *reading = Reading::Ended;
-                        engine.handle(now, Input::EndOfFile { peer });
-                    }
+                slot.wire.receive(&mut self.buffer[..count], more, |heard| {
+                    hear(engine, now, peer, reading, heard);
                 });
                 if slot.wire.is_holding() {
                     self.flush_held(now, peer);
+                }
+                if is_handshaking {
+                    self.look_at_handshake(now, peer);
                 }
                 if drained {
                     self.dry(now, peer);
@@ -213,6 +219,7 @@ impl Reactor {
                     Ending::Close => return self.close(peer),
                     Ending::None | Ending::ShutdownWrite => return self.fail(now, peer, error),
                 },
+                Ok(_) | Err(_) if slot.wire.is_handshaking() => return,
                 Ok(_) | Err(_) => {
                     slot.writing = Writing::Blocked;
                     return self.engine.handle(now, Input::Blocked { peer });

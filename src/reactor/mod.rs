@@ -14,6 +14,7 @@ mod readiness;
 mod report;
 mod signals;
 mod slots;
+mod wires;
 
 use std::collections::{HashMap, VecDeque};
 use std::io::{self, ErrorKind};
@@ -42,6 +43,7 @@ use report::EventLog;
 pub use signals::Signal;
 use signals::Signals;
 use slots::{Ending, Slots, Source, Writing};
+use wires::Handshakes;
 
 /// Events taken from the kernel at once.
 const EVENTS_PER_TURN: usize = 1024;
@@ -105,6 +107,10 @@ pub struct Reactor {
     spare: ReserveFd,
     /// When listeners that starved, and FIFOs that failed, are tried again.
     accept_paused: Option<Timestamp>,
+    /// What is shown to those who connect through encrypted endpoints.
+    #[cfg(feature = "tls")]
+    acceptor: Option<crate::wire::tls::Acceptor>,
+    handshakes: Handshakes,
     /// Peers who can be written to again, and whose wire holds something back.
     holding: Vec<ConnectionId>,
     /// Connections that are closed at the moment, if their wires still hold something back.
@@ -152,6 +158,9 @@ impl Reactor {
             buffer: vec![0; PACKET_BYTES_MAX].into(),
             spare: ReserveFd::new(),
             accept_paused: None,
+            #[cfg(feature = "tls")]
+            acceptor: None,
+            handshakes: Handshakes::default(),
             holding: Vec::new(),
             parting: VecDeque::new(),
             stopping: false,
@@ -185,6 +194,7 @@ impl Reactor {
             self.flush_held(now, peer);
         }
         self.look_at_parting(now);
+        self.look_at_handshakes(now);
         // Before deadlines, so that what came in time counts even if we were late.
         self.dispatch(now);
         self.engine.handle(now, Input::Tick);
@@ -229,6 +239,7 @@ impl Reactor {
             self.engine.poll_deadline(),
             self.accept_paused,
             self.attempts.deadline(),
+            self.handshakes.deadline(),
             self.report.deadline(),
             quiescing,
             parting,
@@ -253,8 +264,10 @@ impl Reactor {
                         self.ready.push_peer(peer, slot);
                     }
                     if (event.is_writable() || failed) && slot.writing == Writing::Blocked {
-                        slot.writing = Writing::Free;
-                        self.engine.handle(self.clock.now(), Input::Writable { peer });
+                        if !slot.wire.is_handshaking() {
+                            slot.writing = Writing::Free;
+                            self.engine.handle(self.clock.now(), Input::Writable { peer });
+                        }
                         if slot.wire.is_holding() {
                             self.holding.push(peer);
                         }
@@ -344,7 +357,7 @@ impl Reactor {
             }
             Output::Ask(peer, request) => self.requests.push((peer, request)),
             Output::Close(peer) => self.end_wire(now, peer, Ending::Close),
-            Output::Reset(peer) => self.slots.reset(peer),
+            Output::Reset(peer) => self.reset(peer),
         }
         self.report.take(now, &mut self.engine);
     }
@@ -364,13 +377,14 @@ impl Reactor {
         write(&handing.head())?;
         handing.machines().try_for_each(|piece| write(&piece))?;
         for peer in handing.peers() {
+            // What is missing there has left.
             let connection = self.slots.connection(peer);
             let Some(piece) = handing.session(peer, connection.map_or(0, Connection::number)) else {
                 continue;
             };
             write(&piece)?;
             // A FIFO's descriptors go their own way: see `fifos`.
-            links.extend(connection.filter(|connection| connection.is_socket()));
+            links.extend(connection.filter(|connection| connection.is_socket() && self.slots.is_plain(peer)));
         }
         write(&handing.end())?;
         Ok(links)

@@ -9,6 +9,7 @@ use super::budget::Budget;
 use super::names::Names;
 use crate::engine::Engine;
 use crate::engine::message::{Binding, EventKind, Kind, Note, RemoteAddress, Timestamp};
+use crate::engine::secrecy::TRUNCATED;
 use crate::engine::text::private;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -17,6 +18,8 @@ const SECOND: Duration = Duration::from_secs(1);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Line {
     Opened,
+    Secured,
+    Unsecured,
     Closed,
     Refused,
     Erred,
@@ -32,8 +35,10 @@ enum Line {
 }
 
 impl Line {
-    const ALL: [Line; 13] = [
+    const ALL: [Line; 15] = [
         Line::Opened,
+        Line::Secured,
+        Line::Unsecured,
         Line::Closed,
         Line::Refused,
         Line::Erred,
@@ -52,13 +57,14 @@ impl Line {
         match self {
             Line::Asked
             | Line::Opened
+            | Line::Unsecured
             | Line::Closed
             | Line::Erred
             | Line::Mistaken
             | Line::Remarked
             | Line::Joined
             | Line::Dropped => Level::Info,
-            Line::Decided | Line::Chose | Line::Said => Level::Debug,
+            Line::Secured | Line::Decided | Line::Chose | Line::Said => Level::Debug,
             Line::Refused | Line::EndpointError => Level::Warn,
         }
     }
@@ -67,6 +73,8 @@ impl Line {
     fn subject(self) -> &'static str {
         match self {
             Line::Opened => "connections opened",
+            Line::Secured => "TLS handshakes",
+            Line::Unsecured => "TLS failures",
             Line::Closed => "connections closed",
             Line::Refused => "connections refused",
             Line::Erred => "error replies",
@@ -116,6 +124,9 @@ impl EventLog {
         };
         match what {
             EventKind::Opened => line(Line::Opened, format_args!("connected")),
+            EventKind::Secured(how) => line(Line::Secured, format_args!("encrypted with {how}")),
+            EventKind::Unsecured(why) => line(Line::Unsecured, format_args!("TLS failed: {why}")),
+            EventKind::Truncated => line(Line::Unsecured, format_args!("{TRUNCATED}")),
             EventKind::Decided(Kind::Packet) => {} // known from the start
             EventKind::Decided(kind) => line(Line::Decided, format_args!("is a {} client", kind.name())),
             EventKind::Chose(service) => line(Line::Chose, format_args!("chose {service}")),

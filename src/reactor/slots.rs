@@ -211,6 +211,11 @@ impl Slots {
         slot.connection.as_ref().filter(|_| slot.generation == peer.generation)
     }
 
+    /// Whether what it says travels as it is.
+    pub(super) fn is_plain(&self, peer: ConnectionId) -> bool {
+        self.slots.get(peer.index as usize).is_some_and(|slot| matches!(slot.wire, Wire::Plain))
+    }
+
     /// Everybody who is connected.
     pub(super) fn peers(&self) -> impl Iterator<Item = ConnectionId> {
         let taken = self.slots.iter().enumerate().filter(|(_, slot)| slot.connection.is_some());

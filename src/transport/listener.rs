@@ -51,7 +51,7 @@ impl Listener {
         socket.set_nonblocking(true)?;
         socket.set_cloexec(true)?;
         match place {
-            ResolvedEndpoint::Tcp(_) => set_for_connections(&socket)?,
+            ResolvedEndpoint::Tcp(_) | ResolvedEndpoint::Tls(_) => set_for_connections(&socket)?,
             ResolvedEndpoint::Udp(_) | ResolvedEndpoint::UnixGram(_) => {
                 datagram::prepare(&fd, socket.domain()?)?
             }
@@ -118,6 +118,14 @@ impl Listener {
         self.traces.as_ref().is_some_and(SocketFiles::is_orphaned)
     }
 
+    /// The same socket as another endpoint, of which it is the [bare](ResolvedEndpoint::bare) one.
+    #[must_use]
+    pub fn at(mut self, place: ResolvedEndpoint) -> Self {
+        debug_assert_eq!(self.place.bare(), place.bare());
+        self.place = place;
+        self
+    }
+
     /// Its endpoint, as requested.
     pub fn place(&self) -> &ResolvedEndpoint {
         &self.place
@@ -145,7 +153,9 @@ impl Listener {
     /// setsockopt(2); none is expected.
     pub fn set_receive_bytes(&self, bytes: usize) -> io::Result<()> {
         match self.place {
-            ResolvedEndpoint::Tcp(_) => SockRef::from(&self.fd).set_recv_buffer_size(bytes),
+            ResolvedEndpoint::Tcp(_) | ResolvedEndpoint::Tls(_) => {
+                SockRef::from(&self.fd).set_recv_buffer_size(bytes)
+            }
             _ => Ok(()), // of other sockets it is the peer's memory, or bounded for the whole socket
         }
     }

@@ -24,7 +24,7 @@ pub struct Opened {
 /// An [`OpenError`] names the place, the obstacle, and what to do.
 pub fn open(place: &ResolvedEndpoint, options: &Options) -> Result<Opened, OpenError> {
     let opened = match place {
-        ResolvedEndpoint::Tcp(address) => {
+        ResolvedEndpoint::Tcp(address) | ResolvedEndpoint::Tls(address) => {
             inet::tcp(*address, options.backlog).map(|fd| (fd, None, Vec::new()))
         }
         ResolvedEndpoint::Unix(path) => unix::open(path, SocketType::STREAM, options)

@@ -3,6 +3,8 @@
 
 #[cfg(test)]
 pub(crate) mod masked;
+#[cfg(feature = "tls")]
+pub mod tls;
 
 use std::io;
 
@@ -12,6 +14,9 @@ pub enum Wire {
     /// What is said: nothing is copied, and nothing held back.
     #[default]
     Plain,
+    /// TLS records.
+    #[cfg(feature = "tls")]
+    Tls(Box<tls::Tls>),
     /// Records, as a cipher has them.
     #[cfg(test)]
     Masked(Box<masked::Masked>),
@@ -29,6 +34,14 @@ pub enum Heard<'a> {
     },
     /// The other side says nothing more.
     End,
+    /// From here on what is said is encrypted; with which version and cipher suite.
+    Secured(&'a str),
+    /// The end came without a word that it is the end: something may be missing before it.
+    Truncated,
+    /// What came is plain text, which this wire is from now on as well.
+    PlainText,
+    /// Nothing is heard or said any more; why. The reason may be held back, to be told.
+    Failed(&'a str),
 }
 
 impl Wire {
@@ -38,8 +51,55 @@ impl Wire {
     pub fn receive(&mut self, received: &mut [u8], more: bool, mut hear: impl FnMut(Heard<'_>)) {
         match self {
             Wire::Plain => hear(Heard::Bytes { bytes: received, more }),
+            #[cfg(feature = "tls")]
+            Wire::Tls(tls) => {
+                if tls.receive(received, more, &mut hear) == tls::Outcome::PlainText {
+                    *self = Wire::Plain;
+                    hear(Heard::PlainText);
+                }
+            }
             #[cfg(test)]
             Wire::Masked(masked) => masked.receive(received, more, hear),
+        }
+    }
+
+    /// The descriptor has nothing more.
+    pub fn receive_end(&mut self, mut hear: impl FnMut(Heard<'_>)) {
+        match self {
+            Wire::Plain => hear(Heard::End),
+            #[cfg(feature = "tls")]
+            Wire::Tls(tls) => tls.receive_end(hear),
+            #[cfg(test)]
+            Wire::Masked(_) => hear(Heard::End),
+        }
+    }
+
+    /// The handshake has had its time.
+    #[cfg_attr(not(feature = "tls"), expect(unused_variables, unused_mut))]
+    pub fn give_up_handshake(&mut self, why: &str, mut hear: impl FnMut(Heard<'_>)) {
+        match self {
+            Wire::Plain => {}
+            #[cfg(feature = "tls")]
+            Wire::Tls(tls) => {
+                if tls.give_up(why, &mut hear) == tls::Outcome::PlainText {
+                    *self = Wire::Plain;
+                    hear(Heard::PlainText);
+                }
+            }
+            #[cfg(test)]
+            Wire::Masked(_) => {}
+        }
+    }
+
+    /// Whether nothing can be said yet.
+    #[inline]
+    pub fn is_handshaking(&self) -> bool {
+        match self {
+            Wire::Plain => false,
+            #[cfg(feature = "tls")]
+            Wire::Tls(tls) => tls.is_handshaking(),
+            #[cfg(test)]
+            Wire::Masked(_) => false,
         }
     }
 
@@ -56,6 +116,8 @@ impl Wire {
     ) -> io::Result<usize> {
         match self {
             Wire::Plain => write(said),
+            #[cfg(feature = "tls")]
+            Wire::Tls(tls) => tls.send(said, write),
             #[cfg(test)]
             Wire::Masked(masked) => masked.send(said, write),
         }
@@ -66,6 +128,8 @@ impl Wire {
     pub fn is_holding(&self) -> bool {
         match self {
             Wire::Plain => false,
+            #[cfg(feature = "tls")]
+            Wire::Tls(tls) => tls.is_holding(),
             #[cfg(test)]
             Wire::Masked(masked) => masked.is_holding(),
         }
@@ -76,6 +140,8 @@ impl Wire {
     pub fn is_stuck(&self, has_taken_all: bool) -> bool {
         match self {
             Wire::Plain => !has_taken_all,
+            #[cfg(feature = "tls")]
+            Wire::Tls(tls) => tls.is_holding(),
             #[cfg(test)]
             Wire::Masked(masked) => masked.is_holding(),
         }
@@ -85,6 +151,8 @@ impl Wire {
     pub fn end(&mut self) {
         match self {
             Wire::Plain => {}
+            #[cfg(feature = "tls")]
+            Wire::Tls(tls) => tls.end(),
             #[cfg(test)]
             Wire::Masked(masked) => masked.end(),
         }
@@ -119,6 +187,8 @@ mod tests {
 
     #[test]
     fn wire_is_no_larger_than_a_pointer() {
-        assert!(size_of::<Wire>() <= size_of::<usize>());
+        // In a test there are two kinds of records, which takes a word to tell them apart.
+        let words = if cfg!(feature = "tls") { 2 } else { 1 };
+        assert!(size_of::<Wire>() <= words * size_of::<usize>());
     }
 }

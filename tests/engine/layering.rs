@@ -23,7 +23,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "usage",
         ],
     ),
-    ("daemon", &["config", "endpoint", "engine", "host", "reactor", "transport"]),
+    ("daemon", &["config", "endpoint", "engine", "host", "reactor", "transport", "wire"]),
     ("reactor", &["endpoint", "engine", "transport", "wire"]),
     (
         "config",

@@ -1,7 +1,7 @@
 //! One table of dialogues, held with the engine and with a real daemon, over TCP and over the Unix socket: whole, cut
 //! at every byte, and byte by byte.
 
-mod daemon;
+pub mod daemon;
 mod hints;
 mod kinds;
 mod stage;

@@ -14,3 +14,5 @@ mod stats;
 mod stdio;
 mod strangers;
 mod talk;
+#[cfg(feature = "tls")]
+mod tls;

@@ -383,6 +383,7 @@ fn carries(target: &Target, wanted: &ServiceSpec) -> Result<(), CliError> {
         Target::Named { transport: Transport::Udp, .. }
         | Target::Endpoint(Endpoint::Udp(_) | Endpoint::UnixGram(_)) => wanted.datagrams,
         Target::Endpoint(Endpoint::Fifo(_)) => wanted.fifo,
+        Target::Endpoint(Endpoint::Tls(_)) => false,
     };
     match can {
         true => Ok(()),
@@ -401,6 +402,7 @@ pub(crate) fn is_mux(place: &ResolvedEndpoint, name: &str) -> bool {
             path.file_stem().is_none_or(|stem| stem != name)
         }
         ResolvedEndpoint::Tcp(_)
+        | ResolvedEndpoint::Tls(_)
         | ResolvedEndpoint::Udp(_)
         | ResolvedEndpoint::UnixGram(_)
         | ResolvedEndpoint::Fifo(_) => false,

@@ -40,6 +40,7 @@ impl Link {
                 Ok(Link::Stream(connect::begin(place)?.into()))
             }
             ResolvedEndpoint::UnixSeq(_) => Ok(Link::Packets(connect::begin(place)?.into())),
+            ResolvedEndpoint::Tls(_) => Err(io::ErrorKind::Unsupported.into()),
             ResolvedEndpoint::Udp(_) | ResolvedEndpoint::UnixGram(_) | ResolvedEndpoint::Fifo(_) => {
                 Link::open(place, None)
             }
@@ -88,6 +89,7 @@ impl Link {
                 socket.connect(&SockAddr::unix(path)?)?;
                 Link::Datagrams(socket)
             }
+            ResolvedEndpoint::Tls(_) => return Err(io::ErrorKind::Unsupported.into()),
             ResolvedEndpoint::Fifo(path) => return fifo(path),
         };
         if let Link::Stream(socket) | Link::Packets(socket) | Link::Datagrams(socket) = &link {

@@ -48,7 +48,7 @@ history = "inside a table that is not understood"
 [mux]
 "#;
     let expected = r#"f:1:1: unknown key "history"; it belongs under [chat]
-f:2:1: unknown key "colour"; known tables: [log], [limits], [multiply], [greeting], [chat], [hello], [talk], [stats], [status], [watch], [mux]
+f:2:1: unknown key "colour"; known tables: [log], [limits], [tls], [multiply], [greeting], [chat], [hello], [talk], [stats], [status], [watch], [mux]
 f:3:1: mux is 7; it must be a table: [mux]
 f:4:2: unknown table [lgo]; did you mean [log]?
 f:6:9: loud is not a number; write text in quotes: "loud"
@@ -204,7 +204,7 @@ fn endpoint_that_cannot_carry_the_service_is_refused() {
     assert_eq!(
         errors("[chat]\nlisten = [\"udp://localhost:5\"]\n"),
         [
-            "f:2:11: udp://localhost:5 cannot carry chat; it can carry multiply, greeting, hello, and chat can be on tcp, unix, unixseq, fifo"
+            "f:2:11: udp://localhost:5 cannot carry chat; it can carry multiply, greeting, hello, and chat can be on tcp, tls, unix, unixseq, fifo"
         ]
     );
     // What turns text around is told as its number.

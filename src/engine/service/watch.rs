@@ -13,6 +13,7 @@ use crate::engine::diagnosis::Hint;
 use crate::engine::json;
 use crate::engine::message::{EventKind, Kind, RemoteAddress, Timestamp};
 use crate::engine::name::Key;
+use crate::engine::secrecy::TRUNCATED;
 use crate::engine::text::{clean, private, quote, words};
 
 /// What it is.
@@ -213,6 +214,8 @@ impl TraceEvent {
                 EventKind::Ordered(text)
                 | EventKind::Mistaken(text)
                 | EventKind::Joined(text)
+                | EventKind::Secured(text)
+                | EventKind::Unsecured(text)
                 | EventKind::Undelivered { to: text, .. },
             )
             | TraceEvent::Replied(text) => text.len(),
@@ -225,6 +228,9 @@ impl TraceEvent {
     fn parts(&self) -> (&'static str, Option<Cow<'_, str>>) {
         let (name, text) = match self {
             TraceEvent::Happened(EventKind::Opened) => return ("opened", None),
+            TraceEvent::Happened(EventKind::Secured(how)) => ("secured", how.into()),
+            TraceEvent::Happened(EventKind::Unsecured(why)) => ("unsecured", why.into()),
+            TraceEvent::Happened(EventKind::Truncated) => ("unsecured", TRUNCATED.into()),
             TraceEvent::Happened(EventKind::Decided(Kind::Packet)) => ("framing", "packet".into()),
             TraceEvent::Happened(EventKind::Decided(kind)) => ("framing", kind.name().into()),
             TraceEvent::Happened(EventKind::Chose(service)) => ("chose", service.name().into()),

@@ -21,6 +21,7 @@ mod plain;
 mod privacy;
 mod putting_out;
 mod restart;
+mod secrecy;
 mod standing;
 mod state;
 mod stats;

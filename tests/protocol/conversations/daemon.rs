@@ -18,7 +18,7 @@ use crate::harness::{
 
 /// Where a dialogue is held.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Way {
+pub enum Way {
     Tcp,
     /// On the Unix socket, its service chosen first.
     Chosen,
@@ -97,6 +97,23 @@ fn hold_all(way: Way, pieces_of: impl Fn(&Dialogue) -> Vec<Vec<&[u8]>>) {
     }
     drop(probe);
     daemon.stop();
+}
+
+/// Holds the table's dialogues with the usual services of a daemon, whole and cut at every byte, in whichever way `hold` does:
+/// at a port, in pieces, of which the next is sent when the last is certainly read.
+#[cfg(feature = "tls")]
+pub fn hold_on(daemon: &Daemon, way: Way, mut hold: impl FnMut(u16, &[&[u8]], &mut Probe) -> Vec<u8>) {
+    let mut probe = Probe::new(daemon);
+    let usual = [Service::Multiply, Service::Greeting];
+    let table = table();
+    let suits = |dialogue: &&Dialogue| way.suits(dialogue) && usual.contains(&dialogue.service);
+    for dialogue in table.iter().filter(suits) {
+        for pieces in whole(dialogue).into_iter().chain(cut_at_every_byte(dialogue)) {
+            let lengths: Vec<usize> = pieces.iter().map(|piece| piece.len()).collect();
+            let heard = hold(place(dialogue.service).0, &pieces, &mut probe);
+            dialogue.check(&heard, &format!("{way:?} in pieces of {lengths:?}"));
+        }
+    }
 }
 
 fn whole(dialogue: &Dialogue) -> Vec<Vec<&[u8]>> {

@@ -65,7 +65,9 @@ impl Actor {
             | CloseReason::PartnerLeft
             | CloseReason::Stopping
             | CloseReason::PeerForeign(_)
+            | CloseReason::PeerUnsecured
             | CloseReason::PeerUnreadable => one(""),
+            CloseReason::PeerInClear => one("Error: this port speaks TLS"),
             CloseReason::PeerIdle
             | CloseReason::PeerSilent
             | CloseReason::PeerUnfinished

@@ -77,7 +77,7 @@ impl Mechanism {
     /// The mechanism of an endpoint.
     pub(crate) fn of(place: &ResolvedEndpoint) -> Mechanism {
         match place {
-            ResolvedEndpoint::Tcp(_) => Mechanism::Tcp,
+            ResolvedEndpoint::Tcp(_) | ResolvedEndpoint::Tls(_) => Mechanism::Tcp,
             ResolvedEndpoint::Udp(_) => Mechanism::Udp,
             ResolvedEndpoint::Unix(_) => Mechanism::Unix,
             ResolvedEndpoint::UnixSeq(_) => Mechanism::UnixSeq,

@@ -1,0 +1,156 @@
+//! Handshakes: begun with a connection, a few in each turn, each with a deadline; and what a wire tells of itself.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use crate::engine::Engine;
+use crate::engine::message::{Binding, ConnectionId, Input, Timestamp};
+use crate::engine::secrecy::Secrecy;
+use crate::wire::{Heard, Wire};
+
+use super::Reactor;
+use super::slots::{Reading, Writing};
+
+/// How long a handshake may take.
+const HANDSHAKE: Duration = Duration::from_secs(10);
+
+/// Why it is given up then.
+const TOO_LONG: &str = "the handshake was not finished within 10 s";
+
+/// Steps of handshakes that are taken in one turn. The longest, in which a key is exchanged and something signed, takes a fifth
+/// of a millisecond: for so long others wait.
+const STEPS_PER_TURN: usize = 8;
+
+/// The handshakes that go on.
+#[derive(Debug, Default)]
+pub(super) struct Handshakes {
+    /// In the order in which they began.
+    deadlines: VecDeque<(Timestamp, ConnectionId)>,
+    steps: usize,
+}
+
+impl Handshakes {
+    /// When the next one is given up.
+    pub(super) fn deadline(&self) -> Option<Timestamp> {
+        self.deadlines.front().map(|(at, _)| *at)
+    }
+
+    /// Whether one more step has room in this turn.
+    pub(super) fn take_step(&mut self) -> bool {
+        self.steps += 1;
+        self.steps <= STEPS_PER_TURN
+    }
+}
+
+/// Tells the engine what a wire has heard.
+#[inline]
+pub(super) fn hear(
+    engine: &mut Engine,
+    now: Timestamp,
+    peer: ConnectionId,
+    reading: &mut Reading,
+    heard: Heard<'_>,
+) {
+    let what = match heard {
+        Heard::Bytes { bytes, more } => return engine.handle(now, Input::Bytes { peer, bytes, more }),
+        Heard::End => {
+            *reading = Reading::Ended;
+            return engine.handle(now, Input::EndOfFile { peer });
+        }
+        Heard::Secured(how) => Secrecy::Begun(how),
+        Heard::Truncated => Secrecy::Truncated,
+        Heard::PlainText => Secrecy::Missing,
+        Heard::Failed(why) => Secrecy::Failed(why),
+    };
+    engine.handle(now, Input::Secrecy { peer, what });
+}
+
+impl Reactor {
+    /// Whether a connection that came in through this binding has the wire it needs.
+    pub(super) fn begin_wire(&mut self, now: Timestamp, peer: ConnectionId, binding: &Binding) -> bool {
+        if !binding.transport.is_encrypted {
+            return true;
+        }
+        let Some(wire) = self.new_wire() else { return false };
+        let Some(slot) = self.slots.get_mut(peer) else { return false };
+        slot.wire = wire;
+        slot.writing = Writing::Blocked; // until the handshake is complete
+        self.handshakes.deadlines.push_back((now + HANDSHAKE, peer));
+        true
+    }
+
+    #[cfg(feature = "tls")]
+    fn new_wire(&self) -> Option<Wire> {
+        self.acceptor.as_ref()?.accept().ok()
+    }
+
+    #[cfg(not(feature = "tls"))]
+    fn new_wire(&self) -> Option<Wire> {
+        None
+    }
+
+    /// Those who connect through encrypted endpoints are shown these certificates from now on.
+    #[cfg(feature = "tls")]
+    pub fn accept_with(&mut self, acceptor: Option<crate::wire::tls::Acceptor>) {
+        self.acceptor = acceptor;
+    }
+
+    /// What was to be said in the meantime can be said, unless the handshake goes on.
+    pub(super) fn look_at_handshake(&mut self, now: Timestamp, peer: ConnectionId) {
+        let Some(slot) = self.slots.get_mut(peer) else { return };
+        if !slot.wire.is_handshaking() && slot.writing == Writing::Blocked {
+            slot.writing = Writing::Free;
+            self.engine.handle(now, Input::Writable { peer });
+            self.flush_held(now, peer);
+            self.flush(now, peer);
+        }
+    }
+
+    /// Begins another turn, and gives up handshakes that have had their time.
+    pub(super) fn look_at_handshakes(&mut self, now: Timestamp) {
+        self.handshakes.steps = 0;
+        while let Some((until, peer)) = self.handshakes.deadlines.front().copied() {
+            let slot = self.slots.get_mut(peer).filter(|slot| slot.wire.is_handshaking());
+            if slot.is_some() && until > now {
+                return;
+            }
+            self.handshakes.deadlines.pop_front();
+            if let Some(slot) = slot {
+                let (engine, reading) = (&mut self.engine, &mut slot.reading);
+                slot.wire.give_up_handshake(TOO_LONG, |heard| hear(engine, now, peer, reading, heard));
+                self.look_at_handshake(now, peer);
+            }
+        }
+    }
+
+    /// Closes it with a reset, behind the end of its wire, if it has one.
+    pub(super) fn reset(&mut self, peer: ConnectionId) {
+        if let Some(slot) = self.slots.get_mut(peer) {
+            slot.wire.end();
+            if slot.wire.is_holding() {
+                let _ = slot.send(&[]);
+            }
+        }
+        self.slots.reset(peer);
+    }
+
+    /// Says what is to be said last on encrypted connections, with which no other process can go on, and ends them. All others
+    /// stay as they are, and the engine is not to be asked for anything any more.
+    pub fn part_with_encrypted(&mut self) {
+        let now = self.now();
+        let peers: Vec<ConnectionId> = self.slots.peers().collect();
+        for peer in peers {
+            if self.slots.get_mut(peer).is_none_or(|slot| matches!(slot.wire, Wire::Plain)) {
+                continue;
+            }
+            self.engine.handle(now, Input::Restarting { peer });
+            self.flush(now, peer);
+            let Some(slot) = self.slots.get_mut(peer) else { continue };
+            slot.wire.end();
+            let _ = slot.send(&[]);
+            slot.shutdown_write();
+            // What lies there unread would make a reset of the end.
+            while slot.read(&mut self.buffer).is_ok_and(|count| count > 0) {}
+        }
+    }
+}

@@ -1,0 +1,191 @@
+//! Certificates and keys as others write them: PEM, with whatever stands between the blocks, in any order.
+
+use rustls::pki_types::pem::{self, PemObject, SectionKind};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use webpki::{EndEntityCert, Error, ExtendedKeyUsageValidator, KeyPurposeIdIter};
+
+use super::acceptor::moment;
+
+/// A time that no certificate outlives (9999-12-31, RFC 5280, section 4.1.2.5).
+const LATEST: u64 = 253_402_300_799;
+
+/// The chain that is shown to clients, as far as it matters to an administrator.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Certificates {
+    leaf: CertificateDer<'static>,
+    /// From when on all of them are valid, in seconds since 1970.
+    pub not_before: u64,
+    /// Until when all of them are valid, in seconds since 1970.
+    pub not_after: u64,
+}
+
+impl Certificates {
+    /// Of a chain that is in order.
+    ///
+    /// # Errors
+    /// The first one cannot be read.
+    pub(super) fn of(chain: &[CertificateDer<'static>]) -> Result<Certificates, String> {
+        let leaf = chain.first().ok_or_else(nothing)?.clone();
+        let (mut not_before, mut not_after) = (0, LATEST);
+        for (index, certificate) in chain.iter().enumerate() {
+            let (from, until) = validity(certificate).ok_or_else(|| {
+                format!("certificate {} of the chain cannot be read; write it anew", index + 1)
+            })?;
+            not_before = not_before.max(from);
+            not_after = not_after.min(until);
+        }
+        Ok(Certificates { leaf, not_before, not_after })
+    }
+
+    /// Whether the first one is valid for a host name or an address.
+    pub fn are_for(&self, name: &str) -> bool {
+        let Ok(leaf) = EndEntityCert::try_from(&self.leaf) else { return false };
+        let name = ServerName::try_from(name);
+        name.is_ok_and(|name| leaf.verify_is_valid_for_subject_name(&name).is_ok())
+    }
+
+    /// The host names of the first one.
+    pub fn names(&self) -> Vec<String> {
+        let leaf = EndEntityCert::try_from(&self.leaf);
+        leaf.map(|leaf| leaf.valid_dns_names().map(str::to_owned).collect()).unwrap_or_default()
+    }
+}
+
+/// Lets a certificate be for anything.
+struct ForAnything;
+
+impl ExtendedKeyUsageValidator for ForAnything {
+    fn validate(&self, _: KeyPurposeIdIter<'_, '_>) -> Result<(), Error> {
+        Ok(())
+    }
+}
+
+/// From when until when a certificate is valid: what it is found to be at the beginning of time, and at the end.
+fn validity(certificate: &CertificateDer<'_>) -> Option<(u64, u64)> {
+    let certificate = EndEntityCert::try_from(certificate).ok()?;
+    let at =
+        |time: UnixTime| certificate.verify_for_usage(&[], &[], &[], time, ForAnything, None, None).err();
+    let from = match at(moment(0))? {
+        Error::CertNotValidYet { not_before, .. } => not_before.as_secs(),
+        _ => 0,
+    };
+    let until = match at(moment(LATEST + 1))? {
+        Error::CertExpired { not_after, .. } => not_after.as_secs(),
+        _ => return None,
+    };
+    Some((from, until))
+}
+
+fn nothing() -> String {
+    "it holds no certificate; a certificate begins with -----BEGIN CERTIFICATE-----".to_owned()
+}
+
+/// Every block of a file, each with its kind. What is of no known kind is left out.
+fn blocks(text: &[u8]) -> Result<Vec<(SectionKind, Vec<u8>)>, String> {
+    let mut blocks = Vec::new();
+    for block in <(SectionKind, Vec<u8>)>::pem_slice_iter(text) {
+        let number = blocks.len() + 1;
+        blocks.push(block.map_err(|error| match error {
+            pem::Error::MissingSectionEnd { .. } => {
+                format!("block {number} has no end; is the file whole?")
+            }
+            pem::Error::IllegalSectionStart { .. } => {
+                format!("block {number} begins with a line that is none; it is written -----BEGIN KIND-----")
+            }
+            _ => format!("block {number} is no base64; is the file whole?"),
+        })?);
+    }
+    Ok(blocks)
+}
+
+/// All certificates in a file.
+///
+/// # Errors
+/// There is none, or what is there is no PEM.
+pub(super) fn certificates(text: &[u8]) -> Result<Vec<CertificateDer<'static>>, String> {
+    let blocks = blocks(text)?;
+    let has_key = blocks.iter().any(|(kind, _)| is_key(*kind));
+    let found: Vec<CertificateDer<'static>> = blocks
+        .into_iter()
+        .filter(|(kind, _)| *kind == SectionKind::Certificate)
+        .map(|(_, der)| der.into())
+        .collect();
+    if !found.is_empty() {
+        return Ok(found);
+    }
+    Err(match text {
+        _ if has_key => "it holds a key and no certificate; are key and certificate interchanged?".to_owned(),
+        [0x30, 0x80..=0x84, ..] => {
+            "it is DER; write it as PEM, for example with openssl x509 -inform der".to_owned()
+        }
+        _ => nothing(),
+    })
+}
+
+fn is_key(kind: SectionKind) -> bool {
+    matches!(kind, SectionKind::PrivateKey | SectionKind::RsaPrivateKey | SectionKind::EcPrivateKey)
+}
+
+/// The key in a file: PKCS#8, PKCS#1 or SEC1.
+///
+/// # Errors
+/// There is none, or it is protected by a passphrase.
+pub(super) fn key(text: &[u8]) -> Result<PrivateKeyDer<'static>, String> {
+    let blocks = blocks(text)?;
+    let has_certificate = blocks.iter().any(|(kind, _)| *kind == SectionKind::Certificate);
+    let key = blocks.into_iter().find_map(|(kind, der)| match kind {
+        SectionKind::PrivateKey => Some(PrivateKeyDer::Pkcs8(der.into())),
+        SectionKind::RsaPrivateKey => Some(PrivateKeyDer::Pkcs1(der.into())),
+        SectionKind::EcPrivateKey => Some(PrivateKeyDer::Sec1(der.into())),
+        _ => None,
+    });
+    let says = |words: &[u8]| text.windows(words.len()).any(|window| window == words);
+    match key {
+        _ if says(b"ENCRYPTED") => Err(
+            "the key is protected by a passphrase, and nobody is there to type it; write it without one, for example with openssl pkey"
+                .to_owned(),
+        ),
+        Some(key) => Ok(key),
+        None if has_certificate => {
+            Err("it holds a certificate and no key; are key and certificate interchanged?".to_owned())
+        }
+        None if matches!(text, [0x30, 0x80..=0x84, ..]) => {
+            Err("it is DER; write it as PEM, for example with openssl pkey -inform der".to_owned())
+        }
+        None => Err("it holds no private key; one begins with -----BEGIN PRIVATE KEY-----".to_owned()),
+    }
+}
+
+/// The certificate that `is_ours`, and behind it each one's issuer, as far as it is there.
+///
+/// # Errors
+/// None is ours.
+pub(super) fn in_order(
+    mut found: Vec<CertificateDer<'static>>,
+    is_ours: impl Fn(&CertificateDer<'static>) -> bool,
+) -> Result<Vec<CertificateDer<'static>>, String> {
+    for (index, certificate) in found.iter().enumerate() {
+        if EndEntityCert::try_from(certificate).is_err() {
+            return Err(format!("certificate {} in it cannot be read; write it anew", index + 1));
+        }
+    }
+    let Some(first) = found.iter().position(is_ours) else {
+        return Err(
+            "it does not belong to the key; each belongs to one key alone, so take the two that were made together"
+                .to_owned(),
+        );
+    };
+    let mut chain = vec![found.swap_remove(first)];
+    while let Some(next) = chain.last().and_then(|last| {
+        let last = EndEntityCert::try_from(last).ok()?;
+        if last.issuer() == last.subject() {
+            return None; // nobody stands behind it
+        }
+        found.iter().position(|other| {
+            EndEntityCert::try_from(other).is_ok_and(|other| other.subject() == last.issuer())
+        })
+    }) {
+        chain.push(found.swap_remove(next));
+    }
+    Ok(chain)
+}

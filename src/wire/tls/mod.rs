@@ -1,0 +1,370 @@
+//! A wire of TLS records. Nothing is held while nobody speaks but the keys: what is received is decrypted from where it lies,
+//! and what is said goes out in one write.
+
+mod acceptor;
+mod failure;
+mod material;
+
+use std::io::{self, ErrorKind};
+
+use rustls::server::UnbufferedServerConnection;
+use rustls::unbuffered::{ConnectionState, EncodeError, EncryptError, UnbufferedStatus};
+
+pub use acceptor::{Acceptor, Material, Rejected, Version};
+pub use material::Certificates;
+
+use super::Heard;
+
+/// Bytes of the longest record with its header (RFC 5246, section 6.2.3), and of the longest message of a handshake that is put
+/// together from several: more than a chain of four certificates.
+const BEGUN_BYTES_MAX: usize = 5 + (1 << 14) + 2048;
+
+/// Bytes of plain text in the longest record (RFC 8446, section 5.1).
+const RECORD_BYTES_MAX: usize = 1 << 14;
+
+/// Bytes of plain text in a record that fits into one segment of an Ethernet, whichever IP and options.
+const SEGMENT_BYTES: usize = 1400;
+
+/// Bytes after which records are as long as can be: who has read so much is better served so.
+const SEGMENTS_BYTES: usize = 64 * 1024;
+
+/// Bytes of plain text that are encrypted for one write.
+const BURST_BYTES_MAX: usize = 32 * 1024;
+
+/// Bytes that a record is longer than its plain text at most, by any suite that is offered: header, nonce, type and tag.
+const RECORD_OVERHEAD: usize = 5 + 8 + 1 + 16;
+
+/// The most memory that one wire takes: what rustls keeps of a connection, measured in an idle daemon and rounded up, what has
+/// come of a record, twice while the rest comes, and what is to be written.
+pub const BYTES_MAX: usize =
+    6 * 1024 + 2 * BEGUN_BYTES_MAX + BURST_BYTES_MAX / SEGMENT_BYTES * (SEGMENT_BYTES + RECORD_OVERHEAD);
+
+/// One side of a TLS connection: the server's.
+pub struct Tls {
+    connection: UnbufferedServerConnection,
+    phase: Phase,
+    /// The beginning of a record.
+    begun: Vec<u8>,
+    /// Records that are to be written, from `written` on.
+    held: Vec<u8>,
+    written: usize,
+    /// Bytes that were said since something was last heard.
+    said: usize,
+    /// The other side has said that it says nothing more.
+    has_heard_end: bool,
+}
+
+impl std::fmt::Debug for Tls {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Tls").field("phase", &self.phase).finish_non_exhaustive()
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    /// Nothing has come yet.
+    Silent,
+    Handshake,
+    Open,
+    /// Nothing more is said.
+    Ended,
+    /// Nothing is heard or said any more.
+    Failed,
+}
+
+/// What is left of a wire after it has received something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Outcome {
+    Records,
+    /// What came was plain text.
+    PlainText,
+}
+
+impl Tls {
+    fn new(connection: UnbufferedServerConnection) -> Tls {
+        Tls {
+            connection,
+            phase: Phase::Silent,
+            begun: Vec::new(),
+            held: Vec::new(),
+            written: 0,
+            said: 0,
+            has_heard_end: false,
+        }
+    }
+
+    pub(super) fn receive(
+        &mut self,
+        received: &mut [u8],
+        more: bool,
+        mut hear: impl FnMut(Heard<'_>),
+    ) -> Outcome {
+        match self.phase {
+            Phase::Silent if !is_record(received) => return Outcome::PlainText,
+            Phase::Silent => self.phase = Phase::Handshake,
+            Phase::Failed => return Outcome::Records,
+            Phase::Handshake | Phase::Open | Phase::Ended => {}
+        }
+        self.said = 0;
+        if self.begun.is_empty() {
+            let used = self.process(received, more, &mut hear);
+            self.begun.extend_from_slice(received.get(used..).unwrap_or_default());
+        } else {
+            let mut joined = std::mem::take(&mut self.begun);
+            joined.extend_from_slice(received);
+            let used = self.process(&mut joined, more, &mut hear);
+            self.begun.extend_from_slice(joined.get(used..).unwrap_or_default());
+        }
+        if self.phase == Phase::Failed || self.has_heard_end {
+            self.begun = Vec::new();
+        }
+        if self.begun.len() > BEGUN_BYTES_MAX {
+            self.begun = Vec::new();
+            self.fail("a message of the handshake is too long", hear);
+        }
+        Outcome::Records
+    }
+
+    /// Takes whole records; how many bytes they were.
+    fn process(&mut self, input: &mut [u8], more: bool, hear: &mut impl FnMut(Heard<'_>)) -> usize {
+        let mut used = 0;
+        let mut goes_on = false;
+        loop {
+            let rest = input.get_mut(used..).unwrap_or_default();
+            let follows = more || has_second_record(rest);
+            let UnbufferedStatus { mut discard, state } = self.connection.process_tls_records(rest);
+            match state {
+                Ok(ConnectionState::ReadTraffic(mut records)) => {
+                    while let Some(Ok(record)) = records.next_record() {
+                        discard += record.discard;
+                        if !record.payload.is_empty() {
+                            goes_on = follows;
+                            hear(Heard::Bytes { bytes: record.payload, more: follows });
+                        }
+                    }
+                }
+                Ok(ConnectionState::EncodeTlsData(mut message)) => encode(&mut message, &mut self.held),
+                Ok(ConnectionState::TransmitTlsData(message)) => message.done(),
+                Ok(ConnectionState::PeerClosed) => {
+                    self.has_heard_end = true;
+                    hear(Heard::End);
+                    goes_on = false;
+                }
+                Ok(ConnectionState::WriteTraffic(_)) if self.phase == Phase::Handshake => {
+                    used += discard;
+                    self.phase = Phase::Open;
+                    hear(Heard::Secured(&self.how()));
+                    continue;
+                }
+                Ok(_) => {
+                    used += discard;
+                    break;
+                }
+                Err(error) => {
+                    self.say_alert();
+                    let why = failure::sentence(&error, self.alert());
+                    self.fail(&why, &mut *hear);
+                    goes_on = false;
+                    break;
+                }
+            }
+            used += discard;
+        }
+        if goes_on && !more {
+            // What follows was no part of the conversation.
+            hear(Heard::Bytes { bytes: &[], more: false });
+        }
+        used
+    }
+
+    /// The socket has nothing more.
+    pub(super) fn receive_end(&mut self, mut hear: impl FnMut(Heard<'_>)) {
+        match self.phase {
+            Phase::Silent => self.fail("closed before the handshake", &mut hear),
+            Phase::Handshake => self.fail("closed in the middle of the handshake", &mut hear),
+            Phase::Open | Phase::Ended if !self.has_heard_end => hear(Heard::Truncated),
+            Phase::Open | Phase::Ended | Phase::Failed => {}
+        }
+        if !self.has_heard_end {
+            hear(Heard::End);
+        }
+    }
+
+    /// Gives up the handshake if nothing else is to be waited for; whether the other side has said nothing at all.
+    pub(super) fn give_up(&mut self, why: &str, hear: impl FnMut(Heard<'_>)) -> Outcome {
+        match self.phase {
+            Phase::Silent => return Outcome::PlainText,
+            Phase::Handshake => self.fail(why, hear),
+            Phase::Open | Phase::Ended | Phase::Failed => {}
+        }
+        Outcome::Records
+    }
+
+    fn fail(&mut self, why: &str, mut hear: impl FnMut(Heard<'_>)) {
+        self.phase = Phase::Failed;
+        hear(Heard::Failed(why));
+    }
+
+    /// The alert that is to be written, as far as it can be read: before there are keys.
+    fn alert(&self) -> Option<u8> {
+        match self.held.get(self.held.len().checked_sub(7)?..)? {
+            [21, 3, _, 0, 2, _, alert] => Some(*alert),
+            _ => None,
+        }
+    }
+
+    /// Holds what is to be said of a failure.
+    fn say_alert(&mut self) {
+        loop {
+            match self.connection.process_tls_records(&mut []).state {
+                Ok(ConnectionState::EncodeTlsData(mut message)) => encode(&mut message, &mut self.held),
+                Ok(ConnectionState::TransmitTlsData(message)) => message.done(),
+                Ok(_) | Err(_) => return,
+            }
+        }
+    }
+
+    /// Version and cipher suite.
+    fn how(&self) -> String {
+        let version = match self.connection.protocol_version() {
+            Some(rustls::ProtocolVersion::TLSv1_3) => "TLS 1.3",
+            _ => "TLS 1.2",
+        };
+        let suite = self.connection.negotiated_cipher_suite();
+        suite.map_or_else(|| version.to_owned(), |suite| format!("{version}, {:?}", suite.suite()))
+    }
+
+    pub(super) fn send(
+        &mut self,
+        said: &[&[u8]],
+        mut write: impl FnMut(&[&[u8]]) -> io::Result<usize>,
+    ) -> io::Result<usize> {
+        self.write(&mut write)?;
+        if said.iter().all(|piece| piece.is_empty()) {
+            return Ok(0);
+        }
+        match self.phase {
+            Phase::Open => {}
+            Phase::Silent | Phase::Handshake => return Err(ErrorKind::WouldBlock.into()),
+            Phase::Ended | Phase::Failed => return Err(ErrorKind::BrokenPipe.into()),
+        }
+        let taken = match said {
+            [one] => self.encrypt(&one[..one.len().min(BURST_BYTES_MAX)])?,
+            many => {
+                let mut burst = Vec::with_capacity(many.iter().map(|piece| piece.len()).sum());
+                many.iter().for_each(|piece| burst.extend_from_slice(piece));
+                self.encrypt(&burst[..burst.len().min(BURST_BYTES_MAX)])?
+            }
+        };
+        match self.write(&mut write) {
+            Err(error) if error.kind() != ErrorKind::WouldBlock => Err(error),
+            Ok(()) | Err(_) => Ok(taken),
+        }
+    }
+
+    /// Holds records with this in them: short ones first, so that who waits for the first byte has it with the first segment.
+    fn encrypt(&mut self, burst: &[u8]) -> io::Result<usize> {
+        self.held.reserve_exact(burst.len() + (burst.len() / SEGMENT_BYTES + 1) * RECORD_OVERHEAD);
+        let mut left = burst;
+        while !left.is_empty() {
+            let bytes_max = if self.said < SEGMENTS_BYTES { SEGMENT_BYTES } else { RECORD_BYTES_MAX };
+            let (record, rest) = left.split_at(left.len().min(bytes_max));
+            let encrypted = with_traffic(&mut self.connection, &mut self.held, |traffic, room| {
+                traffic.encrypt(record, room)
+            });
+            if !encrypted {
+                self.phase = Phase::Failed;
+                return Err(ErrorKind::BrokenPipe.into());
+            }
+            self.said += record.len();
+            left = rest;
+        }
+        Ok(burst.len())
+    }
+
+    fn write(&mut self, write: &mut impl FnMut(&[&[u8]]) -> io::Result<usize>) -> io::Result<()> {
+        while self.written < self.held.len() {
+            self.written += write(&[&self.held[self.written..]])?;
+        }
+        self.held = Vec::new();
+        self.written = 0;
+        Ok(())
+    }
+
+    pub(super) fn is_holding(&self) -> bool {
+        self.written < self.held.len()
+    }
+
+    pub(super) fn is_handshaking(&self) -> bool {
+        matches!(self.phase, Phase::Silent | Phase::Handshake)
+    }
+
+    pub(super) fn end(&mut self) {
+        if self.phase == Phase::Open {
+            self.phase = Phase::Ended;
+            with_traffic(&mut self.connection, &mut self.held, |traffic, room| {
+                traffic.queue_close_notify(room)
+            });
+        }
+    }
+}
+
+/// Whether this begins like TLS. Nothing that is text begins with such bytes, nor does anything that could be answered.
+fn is_record(received: &[u8]) -> bool {
+    match received {
+        // SSL 2 (RFC 6101, appendix E): what is in it is told from what is missing.
+        [length, _, 1, ..] if length & 0x80 != 0 => true,
+        [first, ..] => (20..=24).contains(first),
+        [] => true,
+    }
+}
+
+/// Whether behind the first record there is another whole one.
+fn has_second_record(records: &[u8]) -> bool {
+    fn rest(records: &[u8]) -> Option<&[u8]> {
+        let length = u16::from_be_bytes([*records.get(3)?, *records.get(4)?]);
+        records.get(5 + usize::from(length)..)
+    }
+    rest(records).and_then(rest).is_some()
+}
+
+type Message<'c> = rustls::unbuffered::EncodeTlsData<'c, rustls::server::ServerConnectionData>;
+type Traffic<'c> = rustls::unbuffered::WriteTraffic<'c, rustls::server::ServerConnectionData>;
+
+/// Appends a message of the handshake.
+fn encode(message: &mut Message<'_>, held: &mut Vec<u8>) {
+    let end = held.len();
+    match message.encode(&mut []) {
+        Err(EncodeError::InsufficientSize(size)) => held.resize(end + size.required_size, 0),
+        Ok(_) | Err(EncodeError::AlreadyEncoded) => return,
+    }
+    let count = message.encode(&mut held[end..]).unwrap_or_default();
+    held.truncate(end + count);
+}
+
+/// Appends records, if any can be said; whether they were.
+fn with_traffic(
+    connection: &mut UnbufferedServerConnection,
+    held: &mut Vec<u8>,
+    mut append: impl FnMut(&mut Traffic<'_>, &mut [u8]) -> Result<usize, EncryptError>,
+) -> bool {
+    loop {
+        match connection.process_tls_records(&mut []).state {
+            Ok(ConnectionState::EncodeTlsData(mut message)) => encode(&mut message, held),
+            Ok(ConnectionState::TransmitTlsData(message)) => message.done(),
+            Ok(ConnectionState::WriteTraffic(mut traffic)) => {
+                let end = held.len();
+                let room = match append(&mut traffic, &mut []) {
+                    Err(EncryptError::InsufficientSize(size)) => size.required_size,
+                    Ok(_) => return true,
+                    Err(EncryptError::EncryptExhausted) => return false,
+                };
+                held.resize(end + room, 0);
+                let count = append(&mut traffic, &mut held[end..]);
+                held.truncate(end + count.as_ref().copied().unwrap_or_default());
+                return count.is_ok();
+            }
+            Ok(_) | Err(_) => return false,
+        }
+    }
+}

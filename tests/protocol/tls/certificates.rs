@@ -1,0 +1,169 @@
+//! The files of `[tls]`: as others write them, and what is wrong with them in words.
+
+use std::os::unix::fs::PermissionsExt;
+use std::sync::Arc;
+
+use rustix::process::Signal;
+
+use super::client::{Authority, TlsClient, write};
+use super::{MULTIPLY, ground};
+use crate::harness::Ground;
+use crate::harness::around::outcome;
+
+/// What `--check` says with these files.
+fn check(ground: &Ground) -> (Option<i32>, String) {
+    let output = outcome(ground.command().arg("--check"));
+    (
+        output.status.code(),
+        String::from_utf8_lossy(&output.stderr).replace(ground.directory.path().to_str().unwrap(), "DIR"),
+    )
+}
+
+fn path(ground: &Ground, name: &str) -> std::path::PathBuf {
+    ground.directory.path().join(name)
+}
+
+#[test]
+fn files_that_cannot_be_used_are_errors_that_say_what_would_be_right() {
+    let (ground, authority) = ground("");
+    let read = |name: &str| std::fs::read_to_string(path(&ground, name)).unwrap();
+    let (certificate, key) = (read("certificate.pem"), read("key.pem"));
+    let (_, other_key) = authority.issue(&["localhost"], |_| {});
+    assert_eq!(check(&ground).0, Some(0), "{}", check(&ground).1);
+    for (file, text, expected) in [
+        ("key.pem", other_key.as_str(), "DIR/certificate.pem: it does not belong to the key"),
+        ("key.pem", &certificate, "DIR/key.pem: it holds a certificate and no key"),
+        ("key.pem", "nothing", "DIR/key.pem: it holds no private key"),
+        (
+            "key.pem",
+            "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n",
+            "DIR/key.pem: the key is protected by a passphrase",
+        ),
+        ("certificate.pem", &key, "DIR/certificate.pem: it holds a key and no certificate"),
+        ("certificate.pem", "", "DIR/certificate.pem: it holds no certificate"),
+        ("certificate.pem", "-----BEGIN CERTIFICATE-----\nAAAA\n", "DIR/certificate.pem: block 1 has no end"),
+        (
+            "certificate.pem",
+            "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
+            "DIR/certificate.pem: certificate 1 in it cannot be read",
+        ),
+    ] {
+        write(&path(&ground, file), text);
+        let (status, told) = check(&ground);
+        assert_eq!(status, Some(78), "{told}");
+        assert!(told.starts_with(expected), "{told}, not {expected}");
+        assert!(told.ends_with(" (under [tls] in DIR/ipcd.toml)\n") && told.contains("; "), "{told}");
+        write(&path(&ground, "certificate.pem"), &certificate);
+        write(&path(&ground, "key.pem"), &key);
+    }
+    std::fs::remove_file(path(&ground, "certificate.pem")).unwrap();
+    std::fs::set_permissions(path(&ground, "key.pem"), std::fs::Permissions::from_mode(0o644)).unwrap();
+    let (status, told) = check(&ground);
+    assert_eq!((status, told.lines().count()), (Some(78), 2), "both at once: {told}");
+    assert!(told.starts_with("DIR/certificate.pem: No such file"), "{told}");
+    assert!(
+        told.contains("\nDIR/key.pem: every user of this machine may use the key (mode 0644); chmod 600"),
+        "{told}"
+    );
+}
+
+#[test]
+fn certificates_and_keys_are_read_as_others_write_them() {
+    let (ground, authority) = ground("");
+    let read = |name: &str| std::fs::read_to_string(path(&ground, name)).unwrap();
+    let (certificate, key) = (read("certificate.pem"), read("key.pem"));
+    let openssl = |arguments: &[&str], file: &str| {
+        let output = outcome(
+            std::process::Command::new("openssl").args(arguments).arg("-in").arg(path(&ground, file)),
+        );
+        assert!(output.status.success(), "{arguments:?}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let sec1 = openssl(&["ec"], "key.pem");
+    assert!(sec1.contains("BEGIN EC PRIVATE KEY"), "{sec1}");
+    // The authority first, with words around the blocks, and the ends of lines of other systems.
+    let turned =
+        format!("Bag Attributes\n    friendlyName: x\n{}\nsubject=CN = x\n{certificate}\n", authority.pem());
+    for (certificate, key) in
+        [(&certificate, &sec1), (&turned, &key), (&turned.replace('\n', "\r\n"), &key.replace('\n', "\r\n"))]
+    {
+        write(&path(&ground, "certificate.pem"), certificate);
+        write(&path(&ground, "key.pem"), key);
+        assert_eq!(check(&ground).0, Some(0), "{}", check(&ground).1);
+    }
+    let daemon = {
+        let command = ground.command();
+        ground.start(command)
+    };
+    let mut client = TlsClient::connect(&daemon, MULTIPLY, &Arc::new(authority.client()));
+    client.say("5 10\n");
+    client.hear("Data received\n50.0\n");
+    assert_eq!(
+        client.stream.conn.peer_certificates().unwrap().len(),
+        2,
+        "ours first, its authority behind it"
+    );
+    daemon.stop();
+}
+
+#[test]
+fn dates_and_names_that_clients_refuse_are_warnings() {
+    let (ground, authority) = ground("");
+    let year = |year: i32| rcgen::date_time_ymd(year, 1, 2);
+    type Change = Box<dyn Fn(&mut rcgen::CertificateParams)>;
+    let cases: [(&[&str], Change, &str); 3] = [
+        (
+            &["localhost"],
+            Box::new(move |params| params.not_after = year(2001)),
+            "the certificate has expired on 2001-01-02T",
+        ),
+        (
+            &["localhost"],
+            Box::new(move |params| params.not_before = year(4000)),
+            "the certificate is not valid before 4000-01-02T",
+        ),
+        (&[], Box::new(|_| {}), "DIR/certificate.pem is for no host name"),
+    ];
+    for (names, change, expected) in cases {
+        let (certificate, key) = authority.issue(names, |params| change(params));
+        write(&path(&ground, "certificate.pem"), &certificate);
+        write(&path(&ground, "key.pem"), &key);
+        let (status, told) = check(&ground);
+        assert!(
+            status == Some(0) && told.contains(expected) && told.contains("warning: "),
+            "{told}, not {expected}"
+        );
+    }
+}
+
+#[test]
+fn reload_takes_renewed_files_for_new_connections_or_changes_nothing() {
+    let (ground, authority) = ground("");
+    let daemon = {
+        let command = ground.command();
+        ground.start(command)
+    };
+    let old = Arc::new(authority.client());
+    let mut stays = TlsClient::connect(&daemon, MULTIPLY, &old);
+    stays.say("5 10\n");
+    stays.hear("Data received\n50.0\n");
+    let renewed = Authority::new();
+    let (certificate, key) = renewed.issue(&["localhost"], |_| {});
+    let file = |name: &str| daemon.directory.path().join(name);
+    write(&file("certificate.pem"), &certificate);
+    daemon.signal(Signal::HUP);
+    daemon.wait_for_log("reload failed, nothing has changed");
+    let mut other = TlsClient::connect(&daemon, MULTIPLY, &old);
+    other.say("5 10\n");
+    other.hear("Data received\n50.0\n");
+    let since = daemon.log().len();
+    write(&file("key.pem"), &key);
+    daemon.signal(Signal::HUP);
+    daemon.wait_for_log_since(since, "reloaded: ");
+    let mut new = TlsClient::connect(&daemon, MULTIPLY, &Arc::new(renewed.client()));
+    new.say("6 7\n");
+    new.hear("Data received\n42.0\n");
+    stays.say("6 7\n");
+    stays.hear("Data received\n42.0\n");
+    daemon.stop();
+}

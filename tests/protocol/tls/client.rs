@@ -1,0 +1,149 @@
+//! A TLS client, and the certificates that a daemon and its clients have.
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::{Shutdown, TcpStream};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rcgen::{CertificateParams, CertifiedIssuer, KeyPair};
+use rustls::pki_types::ServerName;
+use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned, SupportedProtocolVersion};
+
+use crate::harness::{Daemon, PATIENCE, show};
+
+/// An authority.
+pub struct Authority(CertifiedIssuer<'static, KeyPair>);
+
+impl Authority {
+    pub fn new() -> Authority {
+        let mut params = CertificateParams::default();
+        params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+        params.distinguished_name.push(rcgen::DnType::CommonName, "a class");
+        Authority(CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap())
+    }
+
+    pub fn pem(&self) -> String {
+        self.0.pem()
+    }
+
+    /// A certificate for these names, and its key, as PEM.
+    pub fn issue(&self, names: &[&str], change: impl FnOnce(&mut CertificateParams)) -> (String, String) {
+        let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+        let mut params = CertificateParams::new(names).unwrap();
+        change(&mut params);
+        let key = KeyPair::generate().unwrap();
+        let certificate = params.signed_by(&key, &self.0).unwrap();
+        (certificate.pem(), key.serialize_pem())
+    }
+
+    /// A client that trusts this authority alone.
+    pub fn client(&self) -> ClientConfig {
+        self.client_of(rustls::DEFAULT_VERSIONS)
+    }
+
+    /// The same, with these versions alone.
+    pub fn client_of(&self, versions: &[&'static SupportedProtocolVersion]) -> ClientConfig {
+        let mut roots = RootCertStore::empty();
+        roots.add(self.0.der().clone()).unwrap();
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        ClientConfig::builder_with_provider(provider)
+            .with_protocol_versions(versions)
+            .unwrap()
+            .with_root_certificates(roots)
+            .with_no_client_auth()
+    }
+}
+
+/// Writes a file that nobody else can read.
+pub fn write(path: &Path, text: &str) {
+    std::fs::write(path, text).unwrap();
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).unwrap();
+}
+
+/// One side of a TLS connection.
+pub struct TlsClient {
+    pub stream: StreamOwned<ClientConnection, TcpStream>,
+    heard: Vec<u8>,
+}
+
+impl TlsClient {
+    pub fn connect(daemon: &Daemon, port: u16, config: &Arc<ClientConfig>) -> TlsClient {
+        let socket = TcpStream::connect(daemon.address(port)).unwrap();
+        socket.set_nodelay(true).unwrap();
+        socket.set_read_timeout(Some(PATIENCE)).unwrap();
+        let name = ServerName::try_from("localhost").unwrap();
+        let connection = ClientConnection::new(Arc::clone(config), name).unwrap();
+        let mut client = TlsClient { stream: StreamOwned::new(connection, socket), heard: Vec::new() };
+        while client.stream.conn.is_handshaking() {
+            client.stream.conn.complete_io(&mut client.stream.sock).unwrap();
+        }
+        client
+    }
+
+    pub fn say(&mut self, bytes: impl AsRef<[u8]>) {
+        self.stream.write_all(bytes.as_ref()).unwrap();
+    }
+
+    pub fn try_say(&mut self, bytes: &[u8]) -> bool {
+        self.stream.write_all(bytes).is_ok()
+    }
+
+    /// Says that nothing more follows; the socket's side stays open.
+    pub fn say_end(&mut self) {
+        self.stream.conn.send_close_notify();
+        let _ = self.stream.conn.write_tls(&mut self.stream.sock);
+    }
+
+    /// Ends the socket's side, without a word in TLS.
+    pub fn half_close(&mut self) {
+        let _ = self.stream.sock.shutdown(Shutdown::Write);
+    }
+
+    /// Expects exactly these bytes next.
+    #[track_caller]
+    pub fn hear(&mut self, expected: impl AsRef<[u8]>) {
+        let expected = expected.as_ref();
+        let mut buffer = [0; 65536];
+        while self.heard.len() < expected.len() {
+            match self.stream.read(&mut buffer) {
+                Ok(0) => break,
+                Ok(count) => self.heard.extend_from_slice(&buffer[..count]),
+                Err(error) => panic!("expected {}, got {} and {error}", show(expected), show(&self.heard)),
+            }
+        }
+        assert_eq!(show(&self.heard[..expected.len().min(self.heard.len())]), show(expected));
+        self.heard.drain(..expected.len());
+    }
+
+    /// One record, as one recv() of a client has it.
+    pub fn recv(&mut self) -> Vec<u8> {
+        let mut buffer = [0; 20_000];
+        let count = self.stream.read(&mut buffer).unwrap();
+        buffer[..count].to_vec()
+    }
+
+    /// Everything up to close_notify; what is not ended by one is an error.
+    #[track_caller]
+    pub fn hear_rest(&mut self) -> Vec<u8> {
+        let mut buffer = [0; 65536];
+        loop {
+            match self.stream.read(&mut buffer) {
+                Ok(0) => return std::mem::take(&mut self.heard),
+                Ok(count) => self.heard.extend_from_slice(&buffer[..count]),
+                Err(error) => panic!("expected close_notify, got {} and {error}", show(&self.heard)),
+            }
+        }
+    }
+}
+
+/// What a bare socket hears until its end, or until nothing comes for a while.
+pub fn hear_raw(socket: &mut TcpStream) -> Vec<u8> {
+    socket.set_read_timeout(Some(PATIENCE.min(Duration::from_secs(30)))).unwrap();
+    let mut heard = Vec::new();
+    match socket.read_to_end(&mut heard) {
+        Err(error) if error.kind() != ErrorKind::ConnectionReset => panic!("{error}: {}", show(&heard)),
+        _ => heard,
+    }
+}

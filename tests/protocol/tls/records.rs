@@ -1,0 +1,129 @@
+//! Records however they are cut on their way, and the table of dialogues in them.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::sync::Arc;
+
+use rustls::ClientConnection;
+use rustls::pki_types::ServerName;
+
+use super::client::TlsClient;
+use super::{MULTIPLY, daemon, ground};
+use crate::conversations::daemon::{Way, hold_on};
+use crate::harness::{self, PATIENCE, Probe, show};
+
+/// What a client says in one go, as records, after a handshake; and the connection for the answer.
+fn encrypted(
+    socket: &mut TcpStream,
+    config: &Arc<rustls::ClientConfig>,
+    says: &[u8],
+) -> (ClientConnection, Vec<u8>) {
+    let name = ServerName::try_from("localhost").unwrap();
+    let mut connection = ClientConnection::new(Arc::clone(config), name).unwrap();
+    while connection.is_handshaking() {
+        connection.complete_io(socket).unwrap();
+    }
+    connection.writer().write_all(says).unwrap();
+    connection.send_close_notify();
+    let mut records = Vec::new();
+    while connection.wants_write() {
+        connection.write_tls(&mut records).unwrap();
+    }
+    (connection, records)
+}
+
+fn answer(socket: &mut TcpStream, connection: &mut ClientConnection) -> Vec<u8> {
+    let mut heard = Vec::new();
+    loop {
+        let count = connection.read_tls(socket).unwrap();
+        let state = connection.process_new_packets().unwrap();
+        let mut piece = vec![0; state.plaintext_bytes_to_read()];
+        connection.reader().read_exact(&mut piece).unwrap();
+        heard.extend(piece);
+        if state.peer_has_closed() {
+            return heard;
+        }
+        assert!(count > 0, "close_notify is missing behind {}", show(&heard));
+    }
+}
+
+#[test]
+fn records_are_understood_wherever_they_are_cut() {
+    let (daemon, config) = daemon("");
+    let mut probe = Probe::new(&daemon);
+    let connect = || {
+        let socket = TcpStream::connect(daemon.address(MULTIPLY)).unwrap();
+        socket.set_nodelay(true).unwrap();
+        socket.set_read_timeout(Some(PATIENCE)).unwrap();
+        socket
+    };
+    let length = encrypted(&mut connect(), &config, b"5 10\n").1.len();
+    assert!(length > 40);
+    for cut in 1..length {
+        let mut socket = connect();
+        let (mut connection, records) = encrypted(&mut socket, &config, b"5 10\n");
+        socket.write_all(&records[..cut]).unwrap();
+        probe.wait();
+        socket.write_all(&records[cut..]).unwrap();
+        let heard = answer(&mut socket, &mut connection);
+        assert_eq!(show(&heard), show(b"Data received\n50.0\n"), "cut at {cut}");
+    }
+    drop(probe);
+    daemon.stop();
+}
+
+#[test]
+fn handshake_is_understood_byte_by_byte() {
+    let (daemon, config) = daemon("");
+    let mut socket = TcpStream::connect(daemon.address(MULTIPLY)).unwrap();
+    socket.set_nodelay(true).unwrap();
+    socket.set_read_timeout(Some(PATIENCE)).unwrap();
+    let name = ServerName::try_from("localhost").unwrap();
+    let mut connection = ClientConnection::new(config, name).unwrap();
+    while connection.is_handshaking() {
+        let mut flight = Vec::new();
+        while connection.wants_write() {
+            connection.write_tls(&mut flight).unwrap();
+        }
+        for byte in flight {
+            socket.write_all(&[byte]).unwrap();
+        }
+        if connection.is_handshaking() {
+            assert!(connection.read_tls(&mut socket).unwrap() > 0);
+            connection.process_new_packets().unwrap();
+        }
+    }
+    connection.writer().write_all(b"6 7\n").unwrap();
+    connection.send_close_notify();
+    while connection.wants_write() {
+        connection.write_tls(&mut socket).unwrap();
+    }
+    assert_eq!(answer(&mut socket, &mut connection), b"Data received\n42.0\n");
+    daemon.stop();
+}
+
+#[test]
+fn dialogues_are_the_same_over_tls() {
+    let (ground, authority) = ground("[limits]\nraw_gap = \"900ms\"\n");
+    let command = ground.command();
+    let daemon = ground.start(command);
+    let config = Arc::new(authority.client());
+    let mut held = 0;
+    hold_on(&daemon, Way::Tcp, |port, pieces: &[&[u8]], probe: &mut Probe| {
+        let port = if port == harness::MULTIPLY { MULTIPLY } else { port };
+        let mut client = TlsClient::connect(&daemon, port, &config);
+        for (index, piece) in pieces.iter().enumerate() {
+            if index > 0 {
+                probe.wait();
+            }
+            if !client.try_say(piece) {
+                break;
+            }
+        }
+        client.say_end();
+        held += 1;
+        client.hear_rest()
+    });
+    assert!(held > 50, "{held}");
+    daemon.stop();
+}
