@@ -3,6 +3,7 @@
 mod certificates;
 mod client;
 mod records;
+mod restart;
 mod wrong;
 
 use std::sync::Arc;

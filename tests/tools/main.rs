@@ -8,6 +8,12 @@ mod foreign;
 mod harness;
 mod netcat;
 mod telnet;
+#[cfg(feature = "tls")]
+mod tls;
+#[cfg(feature = "tls")]
+#[path = "../protocol/tls/client.rs"]
+#[allow(dead_code)] // each test program uses its part
+mod tls_client;
 mod window;
 
 use std::process::Command;

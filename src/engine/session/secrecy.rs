@@ -27,6 +27,8 @@ impl Session {
         if self.is_serving() {
             self.dialogue.finish(shared, now, CloseReason::Stopping, Some(words::RESTARTING));
         }
-        self.dialogue.outbox.join();
+        if self.dialogue.style().is_paced() {
+            self.dialogue.outbox.join(); // there is no time for pauses
+        }
     }
 }

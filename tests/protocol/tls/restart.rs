@@ -1,0 +1,100 @@
+//! A restart, which no keys outlive; and many who come at once.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::sync::Arc;
+
+use rustls::ClientConnection;
+use rustls::pki_types::ServerName;
+
+use super::client::{Authority, TlsClient, write};
+use super::{MULTIPLY, USUAL_TLS, daemon};
+use crate::harness::manager::Manager;
+use crate::harness::{CHAT, Client, Ground, Probe, wait_until};
+
+const PLAIN_CHAT: u16 = 33001;
+
+#[test]
+fn encrypted_members_are_told_of_a_restart_and_the_others_live_on() {
+    let (ground, authority) = (Ground::new(), Authority::new());
+    let (certificate, key) = authority.issue(&["localhost"], |_| {});
+    write(&ground.directory.path().join("certificate.pem"), &certificate);
+    write(&ground.directory.path().join("key.pem"), &key);
+    ground.write_config(&format!(
+        "{USUAL_TLS}[chat]\nlisten = [\"tls://{{ip}}:{CHAT}\", \"tcp://{{ip}}:{PLAIN_CHAT}\"]\n\
+         [mux]\nlisten = [\"unix://{{dir}}/ipcd.sock\"]\n"
+    ));
+    let manager = Manager::new(&ground);
+    let command = manager.command(&ground, Vec::new());
+    let mut before = ground.start(command);
+    let config = Arc::new(authority.client());
+    let mut ada = TlsClient::connect(&before, CHAT, &config);
+    ada.say("ada\n");
+    ada.hear("Greetings from the cave! Now type your name and press enter!\n");
+    ada.hear("Welcome ada! If you ever want to quit, type {quit} to exit.\n");
+    let mut bob: Client = before.tcp(PLAIN_CHAT);
+    bob.say("bob\n");
+    bob.hear("Greetings from the cave! Now type your name and press enter!\n");
+    bob.hear("Welcome bob! If you ever want to quit, type {quit} to exit.\n");
+    ada.hear("bob has joined the chat!\n");
+
+    let mut control = before.unix();
+    control.say("control\nhandover\n");
+    control.hear("OK\n");
+    assert_eq!(ada.hear_rest(), b"Server is restarting.\n", "and close_notify");
+    assert!(before.wait().success());
+    before.wait_for_log("handed over 1 connections");
+
+    let ground = Ground { directory: tempfile::tempdir().unwrap(), ip: before.ip };
+    std::fs::copy(before.directory.path().join("ipcd.toml"), ground.config_file()).unwrap();
+    let command = manager.command(&ground, manager.take_stored());
+    let after = ground.start(command);
+    after.wait_for_log("1 connections from before the restart continue");
+    bob.hear("ada has left the chat.\n");
+    bob.say("/who\n");
+    bob.hear("In the room: bob (1)\n");
+    let mut again = TlsClient::connect(&after, CHAT, &config);
+    again.say("ada\n");
+    bob.hear("ada has joined the chat!\n");
+    drop((again, bob));
+    after.stop();
+}
+
+#[test]
+fn nobody_waits_for_the_handshakes_of_many_who_come_at_once() {
+    const MANY: usize = 200;
+    /// As many as a few turns have room for.
+    const BEFORE_THE_REPLY: usize = 60;
+    let (daemon, config) = daemon("[log]\nlevel = \"warn\"\n");
+    let mut probe = Probe::new(&daemon);
+    let mut other = daemon.tcp(crate::harness::MULTIPLY);
+    let descriptors = daemon.descriptors();
+    let mut sockets: Vec<TcpStream> =
+        (0..MANY).map(|_| TcpStream::connect(daemon.address(MULTIPLY)).unwrap()).collect();
+    wait_until("all are accepted", || (daemon.descriptors() == descriptors + MANY).then_some(()));
+    probe.wait();
+    // All that is to be done is there before anything of it is done, the request last.
+    daemon.freeze();
+    for socket in &mut sockets {
+        let name = ServerName::try_from("localhost").unwrap();
+        let mut connection = ClientConnection::new(Arc::clone(&config), name).unwrap();
+        let mut hello = Vec::new();
+        while connection.wants_write() {
+            connection.write_tls(&mut hello).unwrap();
+        }
+        socket.write_all(&hello).unwrap();
+        socket.set_nonblocking(true).unwrap();
+    }
+    other.say("5 10\n");
+    daemon.thaw();
+    other.hear("Data received\n50.0\n");
+    let answered = |sockets: &mut [TcpStream]| {
+        sockets.iter_mut().filter(|socket| socket.peek(&mut [0]).is_ok_and(|count| count > 0)).count()
+    };
+    let before = answered(&mut sockets);
+    assert!(before <= BEFORE_THE_REPLY, "{before} handshakes were answered first");
+    wait_until("all handshakes are answered", || (answered(&mut sockets) == MANY).then_some(()));
+    assert!(sockets[0].read(&mut [0; 5]).unwrap() == 5);
+    drop((sockets, probe, other));
+    daemon.stop();
+}

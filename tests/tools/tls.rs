@@ -1,0 +1,82 @@
+//! Programs that speak TLS, each as a person would call it.
+
+use std::process::Command;
+
+use crate::harness::program::{Program, command};
+use crate::harness::{Daemon, GREETING, Ground, MULTIPLY, USUAL};
+use crate::tls_client::{Authority, write};
+use crate::{WORDS, exchange};
+
+/// The usual services on TLS, and the file of their authority.
+fn daemon() -> (Daemon, String) {
+    let (ground, authority) = (Ground::new(), Authority::new());
+    let file = |name: &str| ground.directory.path().join(name);
+    let ip = ground.ip.to_string();
+    let (certificate, key) = authority.issue(&["localhost", &ip], |_| {});
+    write(&file("certificate.pem"), &certificate);
+    write(&file("key.pem"), &key);
+    write(&file("ca.pem"), &authority.pem());
+    let ca = file("ca.pem").to_str().unwrap().to_owned();
+    let tls = "[tls]\ncertificate = \"{dir}/certificate.pem\"\nkey = \"{dir}/key.pem\"\n[limits]\nraw_gap = \"300ms\"\n";
+    ground.write_config(&format!("{tls}{}", USUAL.replace("tcp://", "tls://")));
+    let command = ground.command();
+    (ground.start(command), ca)
+}
+
+#[test]
+#[ignore = "needs other programs: see tests/harness/program.rs"]
+fn ncat_and_socat_are_answered_over_tls() {
+    let (daemon, ca) = daemon();
+    let at = |port: u16| {
+        let (ip, number) = (daemon.ip.to_string(), port.to_string());
+        [
+            command("ncat", ["--ssl", &ip, &number]),
+            command("socat", ["-t", "2", "-", &format!("OPENSSL:{ip}:{port},cafile={ca}")]),
+        ]
+    };
+    for tool in at(MULTIPLY) {
+        exchange(tool, "5 10\n10 / 4", "Data received\n50.0\nData received\n2.5\n");
+    }
+    for tool in at(GREETING) {
+        exchange(tool, "", WORDS);
+    }
+    daemon.stop();
+}
+
+#[test]
+#[ignore = "needs other programs: see tests/harness/program.rs"]
+fn openssl_of_every_version_is_answered_and_trusts_the_certificate() {
+    let (daemon, ca) = daemon();
+    for version in ["-tls1_3", "-tls1_2"] {
+        let at = daemon.address(MULTIPLY).to_string();
+        let arguments =
+            ["s_client", "-quiet", "-verify_return_error", "-CAfile", &ca, version, "-connect", &at];
+        let mut tool = Program::start(command("openssl", arguments));
+        tool.say("5 10\n");
+        tool.hear("Data received\n50.0\n");
+        tool.say("6 7\n");
+        tool.hear("Data received\n42.0\n");
+    }
+    daemon.stop();
+}
+
+#[test]
+#[ignore = "needs other programs: see tests/harness/program.rs"]
+fn python_hears_two_messages_and_the_end() {
+    const CODE: &str = "import socket, ssl, sys\n\
+        context = ssl.create_default_context(cafile=sys.argv[3])\n\
+        def connect(port):\n\
+        \x20   s = socket.create_connection((sys.argv[1], port))\n\
+        \x20   return context.wrap_socket(s, server_hostname='localhost')\n\
+        s = connect(int(sys.argv[2]))\n\
+        s.sendall(b'5 10')\n\
+        print(s.recv(1024), s.recv(1024))\n\
+        s = connect(9999)\n\
+        print(s.recv(1024), s.recv(1024))\n";
+    let (daemon, ca) = daemon();
+    let (ip, port) = (daemon.ip.to_string(), MULTIPLY.to_string());
+    let tool: Command = command("python3", ["-c", CODE, &ip, &port, &ca]);
+    let expected = "b'Data received' b'50.0'\nb'Message received. Thank you for connecting\\r\\n' b''\n";
+    exchange(tool, "", expected);
+    daemon.stop();
+}
