@@ -161,7 +161,8 @@ impl Tls {
                     break;
                 }
                 Err(error) => {
-                    self.say_alert();
+                    used += discard;
+                    self.say_alert(input.get_mut(used..).unwrap_or_default());
                     let why = failure::sentence(&error, self.alert());
                     self.fail(&why, &mut *hear);
                     goes_on = false;
@@ -213,10 +214,14 @@ impl Tls {
         }
     }
 
-    /// Holds what is to be said of a failure.
-    fn say_alert(&mut self) {
+    /// Holds what is to be said of a failure. `rest`: what was not taken, in which rustls may have found further messages.
+    fn say_alert(&mut self, rest: &mut [u8]) {
+        let mut used = 0;
         loop {
-            match self.connection.process_tls_records(&mut []).state {
+            let rest = rest.get_mut(used..).unwrap_or_default();
+            let UnbufferedStatus { discard, state } = self.connection.process_tls_records(rest);
+            used += discard;
+            match state {
                 Ok(ConnectionState::EncodeTlsData(mut message)) => encode(&mut message, &mut self.held),
                 Ok(ConnectionState::TransmitTlsData(message)) => message.done(),
                 Ok(_) | Err(_) => return,
@@ -269,9 +274,10 @@ impl Tls {
         while !left.is_empty() {
             let bytes_max = if self.said < SEGMENTS_BYTES { SEGMENT_BYTES } else { RECORD_BYTES_MAX };
             let (record, rest) = left.split_at(left.len().min(bytes_max));
-            let encrypted = with_traffic(&mut self.connection, &mut self.held, |traffic, room| {
-                traffic.encrypt(record, room)
-            });
+            let encrypted =
+                with_traffic(&mut self.connection, &mut self.begun, &mut self.held, |traffic, room| {
+                    traffic.encrypt(record, room)
+                });
             if !encrypted {
                 self.phase = Phase::Failed;
                 return Err(ErrorKind::BrokenPipe.into());
@@ -302,7 +308,7 @@ impl Tls {
     pub(super) fn end(&mut self) {
         if self.phase == Phase::Open {
             self.phase = Phase::Ended;
-            with_traffic(&mut self.connection, &mut self.held, |traffic, room| {
+            with_traffic(&mut self.connection, &mut self.begun, &mut self.held, |traffic, room| {
                 traffic.queue_close_notify(room)
             });
         }
@@ -342,14 +348,17 @@ fn encode(message: &mut Message<'_>, held: &mut Vec<u8>) {
     held.truncate(end + count);
 }
 
-/// Appends records, if any can be said; whether they were.
+/// Appends records, if any can be said; whether they were. `begun`: what has come of a record or message, of which rustls
+/// remembers where in it it stopped; it panics if it is then shown less.
 fn with_traffic(
     connection: &mut UnbufferedServerConnection,
+    begun: &mut Vec<u8>,
     held: &mut Vec<u8>,
     mut append: impl FnMut(&mut Traffic<'_>, &mut [u8]) -> Result<usize, EncryptError>,
 ) -> bool {
     loop {
-        match connection.process_tls_records(&mut []).state {
+        let UnbufferedStatus { discard, state } = connection.process_tls_records(begun);
+        match state {
             Ok(ConnectionState::EncodeTlsData(mut message)) => encode(&mut message, held),
             Ok(ConnectionState::TransmitTlsData(message)) => message.done(),
             Ok(ConnectionState::WriteTraffic(mut traffic)) => {
@@ -366,5 +375,6 @@ fn with_traffic(
             }
             Ok(_) | Err(_) => return false,
         }
+        begun.drain(..discard);
     }
 }

@@ -1,5 +1,6 @@
 //! The client over TLS, against a server of these tests.
 
+mod daemon;
 mod failures;
 pub mod server;
 

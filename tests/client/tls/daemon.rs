@@ -1,0 +1,125 @@
+//! The client and the daemon, with the certificates that the client makes.
+
+use std::fs;
+
+use super::{file, ipcctl};
+use crate::certificate::made;
+use crate::harness::pty::PtySession;
+use crate::harness::{Daemon, Ground};
+
+/// Every service of a course with TLS alone, on ports of an address of its own.
+const SERVICES: &str = r#"
+[tls]
+certificate = "{dir}/server-localhost.pem"
+key = "{dir}/server-localhost-key.pem"
+{more}
+[multiply]
+listen = ["tls://{ip}:65432"]
+[greeting]
+listen = ["tls://{ip}:9999"]
+[chat]
+listen = ["tls://{ip}:33000"]
+[hello]
+listen = ["tls://{ip}:8080"]
+[stats]
+listen = ["tls://{ip}:33001"]
+[mux]
+listen = ["tls://{ip}:7000"]
+"#;
+
+fn start(ground: Ground, more: &str) -> Daemon {
+    made(ground.directory.path(), &["localhost", &ground.ip.to_string(), "--client", "ann"]);
+    ground.write_config(&SERVICES.replace("{more}", more));
+    let command = ground.command();
+    ground.start(command)
+}
+
+fn reach(daemon: &Daemon, port: u16) -> [String; 4] {
+    let to = format!("tls://{}:{port}", daemon.ip);
+    ["--to".to_owned(), to, "--ca".to_owned(), file(daemon.directory.path(), "ca.pem")]
+}
+
+#[test]
+fn daemon_serves_its_own_client_with_its_own_certificates() {
+    let daemon = start(Ground::new(), "");
+    for (port, arguments, input, output) in [
+        (65432, &["multiply", "5", "10"][..], "", "50.0\n"),
+        (65432, &["multiply", "-"], "1 2\n\n3 4\n", "2.0\n\n12.0\n"),
+        (9999, &["greet"], "", ""),
+        (8080, &["hello"], "", "Hello from server"),
+        (33000, &["chat", "--name", "cron"], "hi\nho\n", "cron: hi\ncron: ho\n"),
+        (33001, &["top", "--once", "--json"], "", "[]\n"),
+    ] {
+        let finished = ipcctl(&reach(&daemon, port), arguments, input);
+        assert!(finished.status.success(), "{arguments:?}: {finished:?}");
+        assert!(
+            finished.output.starts_with(output) && !finished.output.is_empty(),
+            "{arguments:?}: {finished:?}"
+        );
+        assert_eq!(finished.errors, "", "{arguments:?}");
+    }
+    let finished = ipcctl(&reach(&daemon, 65432), &["multiply", "5", "x"], "");
+    assert_eq!((finished.status.code(), finished.errors.as_str()), (Some(1), "ipcctl: not a number: 'x'\n"));
+    let mut plain = reach(&daemon, 65432);
+    plain[1] = plain[1].replace("tls://", "tcp://");
+    let finished = ipcctl(&plain[..2], &["multiply", "5", "10"], "");
+    assert!(!finished.status.success() && finished.output.is_empty(), "{finished:?}");
+    daemon.stop();
+}
+
+#[test]
+fn daemon_with_a_client_authority_knows_its_clients() {
+    let daemon = start(Ground::new(), "client_ca = \"{dir}/ca.pem\"");
+    let directory = daemon.directory.path();
+    let own = [
+        "--client-certificate".to_owned(),
+        file(directory, "client-ann.pem"),
+        "--client-key".to_owned(),
+        file(directory, "client-ann-key.pem"),
+    ];
+    let here = reach(&daemon, 65432);
+    let finished = ipcctl(&[&here[..], &own].concat(), &["multiply", "5", "10"], "");
+    assert_eq!((finished.output.as_str(), finished.errors.as_str()), ("50.0\n", ""));
+    let finished = ipcctl(&here, &["multiply", "5", "10"], "");
+    assert!(finished.errors.contains("give your certificate with --client-certificate"), "{finished:?}");
+    // Of another authority with a name of its own.
+    let other = directory.join("other");
+    fs::create_dir(&other).unwrap();
+    made(&other, &["localhost", "--client", "ann"]);
+    let foreign = own.map(|argument| argument.replace("/client-", "/other/client-"));
+    let finished = ipcctl(&[&here[..], &foreign].concat(), &["multiply", "5", "10"], "");
+    assert!(finished.errors.contains("the server does not accept the client's certificate"), "{finished:?}");
+    daemon.stop();
+}
+
+#[test]
+fn member_on_a_screen_regains_its_name_after_a_restart_with_tls() {
+    let first = Ground::new();
+    let second = Ground { directory: tempfile::tempdir().unwrap(), ip: first.ip };
+    let daemon = start(first, "");
+    let ca = tempfile::tempdir().unwrap();
+    // The certificates move on with the daemon.
+    for name in fs::read_dir(daemon.directory.path()).unwrap().map(|entry| entry.unwrap().file_name()) {
+        if name.to_string_lossy().ends_with(".pem") {
+            fs::copy(daemon.directory.path().join(&name), second.directory.path().join(&name)).unwrap();
+            fs::copy(daemon.directory.path().join(&name), ca.path().join(&name)).unwrap();
+        }
+    }
+    let to = format!("tls://{}:33000", daemon.ip);
+    let ca = file(ca.path(), "ca.pem");
+    let mut ann = PtySession::take(&["--to", &to, "--ca", &ca, "chat", "--name", "ann"]);
+    ann.see("you are in the room as ann");
+    daemon.stop();
+    ann.see("next try in ");
+    second.write_config(&SERVICES.replace("{more}", ""));
+    let command = second.command();
+    let daemon = second.start(command);
+    ann.wait_for("in the room twice", |screen| {
+        screen.contents().matches("you are in the room as ann").count() == 2
+    });
+    ann.press("kept\r");
+    ann.see("ann: kept");
+    ann.press("\x04");
+    assert!(ann.end().0.success());
+    daemon.stop();
+}
