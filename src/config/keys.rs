@@ -60,11 +60,6 @@ pub(super) struct Key {
     pub(super) read: fn(&mut Draft, Table, Value<'_>) -> Result<(), String>,
 }
 
-/// Whether the value of a key is secret, so that no message shows it.
-pub(super) fn is_secret(name: &str) -> bool {
-    name == "passphrase"
-}
-
 /// The tables that may contain a key.
 #[derive(Clone, Copy)]
 enum Scope {

@@ -11,6 +11,7 @@ mod networks;
 mod parse;
 mod read;
 mod readers;
+mod secrets;
 mod suggest;
 mod syntax;
 mod table;

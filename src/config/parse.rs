@@ -9,8 +9,9 @@ use toml::de::{DeTable, DeValue};
 
 use super::checked::Config;
 use super::draft::Draft;
-use super::keys::{KEYS, belongs, is_secret, keys_of, without_effect};
+use super::keys::{KEYS, belongs, keys_of, without_effect};
 use super::listen::{check_networks, place_listens};
+use super::secrets::is_secret;
 use super::suggest::nearest;
 use super::syntax::{Cursor, Diagnostic, quoted, shown, visible, without_broken_lines};
 use super::table::Table;

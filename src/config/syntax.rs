@@ -7,7 +7,7 @@ use std::path::Path;
 
 use toml::de::DeTable;
 
-use super::keys::is_secret;
+use super::secrets::is_secret;
 use super::suggest::TYPOGRAPHIC_QUOTES;
 use crate::engine::limits::QUOTE_CHARS_MAX;
 

@@ -3,7 +3,8 @@
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use super::{DEFAULT_FILE, Failure, configuration};
+use super::failure::Failure;
+use super::file::{DEFAULT_FILE, configuration};
 use crate::config::{Config, Listen};
 use crate::endpoint::{Endpoint, Host, ResolvedEndpoint};
 use crate::engine::service::Service;

@@ -1,27 +1,17 @@
 //! Opens the endpoints of the configuration, all or none, at the start and at a reload.
 
-use std::cell::OnceCell;
-use std::collections::HashSet;
-use std::net::{IpAddr, SocketAddr};
-use std::path::{Path, PathBuf};
-
+use super::listens::ListenSpec;
 use super::{Daemon, handover, unit};
 use crate::config::{Config, Listen};
-use crate::endpoint::{HostPort, ResolvedEndpoint};
+use crate::endpoint::ResolvedEndpoint;
 use crate::engine::limits::Settings;
 use crate::engine::message::Binding;
-use crate::host::hosts;
-use crate::transport::directory::runtime_directory;
 use crate::transport::error::OpenError;
 use crate::transport::fifo::{self, Fifo};
-use crate::transport::group::may_give_to;
 use crate::transport::listener::Listener;
 use crate::transport::open::{Options, open};
 use crate::transport::owner::PortOwner;
 use crate::transport::sockopt::RECEIVE_BYTES_MIN;
-
-/// The runtime directory, `%t`, at its first use: the daemon may switch to another user later.
-pub(super) type Runtime = OnceCell<PathBuf>;
 
 /// A place that could not be opened.
 struct Unopened {
@@ -41,25 +31,6 @@ impl Unopened {
             is_address_missing: error.is_address_missing(),
             place: error.place.clone(),
             holder: error.holder().cloned(),
-        }
-    }
-}
-
-/// One socket to listen on, and its endpoint in the configuration.
-#[derive(Clone)]
-pub(super) struct ListenSpec<'a> {
-    pub(super) place: ResolvedEndpoint,
-    pub(super) listen: &'a Listen,
-    pub(super) options: Options,
-}
-
-impl ListenSpec<'_> {
-    pub(super) fn binding(&self) -> Binding {
-        Binding {
-            endpoint: self.place.to_string(),
-            service: self.listen.service,
-            transport: self.listen.transport(),
-            allowed: self.listen.allowed.clone(),
         }
     }
 }
@@ -284,56 +255,4 @@ fn told(errors: &[Unopened], config: &Config) -> Vec<String> {
         }
         _ => errors.iter().map(|error| error.line.clone()).collect(),
     }
-}
-
-/// Every socket of a configuration.
-pub(super) fn wanted<'a>(config: &'a Config, runtime: &Runtime) -> Result<Vec<ListenSpec<'a>>, String> {
-    let mut all = Vec::new();
-    for listen in &config.listens {
-        let relative = listen.endpoint.path().and_then(|path| path.strip_prefix("%t").ok());
-        if relative.is_some() && runtime.get().is_none() {
-            let _ = runtime.set(runtime_directory()?);
-        }
-        let runtime = runtime.get().map(PathBuf::as_path).unwrap_or(Path::new(""));
-        // The only directory that ipcd creates.
-        let make_directory =
-            relative.filter(|path| path.parent() == Some(Path::new("ipcd"))).map(|_| runtime.join("ipcd"));
-        // The default group is not an explicit request: if it does not exist, or we may not use it, our own group is fine.
-        let is_file = listen.endpoint.path().is_some();
-        let is_group = listen.is_group_given || is_file && may_give_to(&listen.group);
-        for place in listen.endpoint.places(runtime) {
-            let options = Options {
-                backlog: config.listen_backlog,
-                mode: listen.mode,
-                group: if is_group { listen.group.clone() } else { String::new() },
-                make_directory: make_directory.clone(),
-            };
-            all.push(ListenSpec { place, listen, options });
-        }
-    }
-    add_own_name(&mut all, &hosts::own_loopback_addresses());
-    Ok(all)
-}
-
-/// If the machine's own name means another loopback address (127.0.1.1 on Debian), `localhost` includes it, so that a client
-/// that connects to `gethostname()` finds us; unless the configuration has another endpoint there.
-fn add_own_name(all: &mut Vec<ListenSpec>, addresses: &[IpAddr]) {
-    let mut taken: HashSet<ResolvedEndpoint> = all.iter().map(|want| want.place.clone()).collect();
-    let mut added = Vec::new();
-    let mut previous: Option<&Listen> = None;
-    for want in all.iter().filter(|want| want.listen.endpoint.is_localhost()) {
-        // Both addresses of localhost are one endpoint.
-        if previous.is_some_and(|listen| std::ptr::eq(listen, want.listen)) {
-            continue;
-        }
-        previous = Some(want.listen);
-        for address in addresses {
-            let at_address = |network: &HostPort| SocketAddr::new(*address, network.port);
-            let place = want.listen.endpoint.map(at_address, Path::to_owned);
-            if taken.insert(place.clone()) {
-                added.push(ListenSpec { place, listen: want.listen, options: want.options.clone() });
-            }
-        }
-    }
-    all.extend(added);
 }

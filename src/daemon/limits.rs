@@ -4,7 +4,7 @@ use log::LevelFilter;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 use super::bounds;
-use super::endpoints::ListenSpec;
+use super::listens::ListenSpec;
 use crate::config::Config;
 use crate::engine::limits::{PLACES_KEPT, Settings};
 

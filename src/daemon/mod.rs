@@ -8,12 +8,15 @@ mod detach;
 mod endpoints;
 mod failure;
 mod figures;
+mod file;
 mod handover;
 mod limits;
+mod listens;
 mod notify;
 mod ready;
 mod record;
 mod reload;
+mod status;
 pub mod stdio;
 mod summary;
 mod transcript;
@@ -40,26 +43,14 @@ use crate::transport::listener::Listener;
 
 pub use detach::Detached;
 use detach::ForkSide;
-use endpoints::{Runtime, wanted};
 pub use failure::Failure;
+pub use file::{DEFAULT_FILE, configuration};
 use handover::Bequest;
 use limits::settings;
-use notify::Status;
+use listens::{Runtime, wanted};
+use status::Status;
 use transcript::Transcript;
 use unit::UnitSocket;
-
-/// The default configuration file, if it exists.
-pub const DEFAULT_FILE: &str = "/etc/ipcd/ipcd.toml";
-
-/// Reads the configuration that a start with `--config FILE`, or without, would use.
-pub fn configuration(named: Option<&Path>) -> Result<Config, Failure> {
-    match named {
-        Some(file) => Config::read(file),
-        None if Path::new(DEFAULT_FILE).symlink_metadata().is_ok() => Config::read(Path::new(DEFAULT_FILE)),
-        None => Ok(Config::built_in()),
-    }
-    .map_err(Failure::Config)
-}
 
 /// How to run the daemon.
 #[derive(Clone, Debug, Default)]
@@ -311,6 +302,28 @@ impl Daemon {
                 log::error!("handing over failed, nothing has changed: {error}");
                 Err(format!("handing over failed: {error}"))
             }
+        }
+    }
+
+    /// Opens the transcript of a configuration, if it is not open yet.
+    fn transcript_of(&self, path: Option<&Path>) -> Result<Option<Option<Transcript>>, String> {
+        let now = self.transcript.as_ref().map(|transcript| transcript.path.as_path());
+        match path {
+            _ if now == path => Ok(None),
+            Some(path) => Transcript::open(path).map(Some).map(Some),
+            None => Ok(Some(None)),
+        }
+    }
+
+    fn reopen_transcript(&mut self) {
+        if let Some(transcript) = &mut self.transcript {
+            transcript.reopen();
+        }
+    }
+
+    fn write_transcript(&mut self) {
+        if let Some(transcript) = &mut self.transcript {
+            transcript.take(&mut self.reactor.engine);
         }
     }
 }

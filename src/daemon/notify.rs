@@ -3,28 +3,12 @@
 use std::time::Duration;
 
 use super::Daemon;
+use super::status::Status;
 use crate::engine::message::Timestamp;
 use crate::engine::service::Service;
 
-/// The line in `systemctl status`, and the figures in it.
-#[derive(Debug, Default)]
-pub(super) struct Status {
-    pub(super) line: String,
-    at: Timestamp,
-    connections: usize,
-    messages: u64,
-    rate: u64,
-    pub(super) reload: Option<(bool, Timestamp)>,
-}
-
 /// The shortest time between two changes of the status line.
 const STATUS_INTERVAL: Duration = Duration::from_secs(1);
-
-impl Status {
-    pub(super) fn begun(at: Timestamp) -> Status {
-        Status { at, ..Status::default() }
-    }
-}
 
 impl Daemon {
     /// When the next message to the manager is due.

@@ -2,8 +2,8 @@
 
 #[cfg(feature = "tls")]
 use super::certificates;
-use super::endpoints::{ListenSpec, wanted};
 use super::limits::settings;
+use super::listens::{ListenSpec, wanted};
 use super::{Daemon, advice, configuration};
 use crate::endpoint::ResolvedEndpoint;
 use crate::engine::message::Input;

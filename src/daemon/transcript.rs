@@ -4,14 +4,13 @@ use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use super::Daemon;
 use crate::engine::Engine;
 use crate::host::{log_file, time};
 
 /// The open file.
 #[derive(Debug)]
 pub(super) struct Transcript {
-    path: PathBuf,
+    pub(super) path: PathBuf,
     file: File,
     /// Lines that could not be written since the last success.
     lost: u64,
@@ -38,7 +37,7 @@ impl Transcript {
     }
 
     /// Reopens the file at its path.
-    fn reopen(&mut self) {
+    pub(super) fn reopen(&mut self) {
         match Transcript::open(&self.path) {
             Ok(new) => self.file = new.file,
             Err(error) => log::warn!("{error}; the transcript stays in the old file"),
@@ -46,7 +45,7 @@ impl Transcript {
     }
 
     /// Writes the room's new lines, each with its time, in one write for each turn.
-    fn take(&mut self, engine: &mut Engine) {
+    pub(super) fn take(&mut self, engine: &mut Engine) {
         let Some(first) = engine.poll_transcript() else { return };
         let time = time::full();
         let mut text = String::new();
@@ -69,30 +68,6 @@ impl Transcript {
                 }
                 self.lost += count;
             }
-        }
-    }
-}
-
-impl Daemon {
-    /// Opens the transcript of a configuration, if it is not open yet.
-    pub(super) fn transcript_of(&self, path: Option<&Path>) -> Result<Option<Option<Transcript>>, String> {
-        let now = self.transcript.as_ref().map(|transcript| transcript.path.as_path());
-        match path {
-            _ if now == path => Ok(None),
-            Some(path) => Transcript::open(path).map(Some).map(Some),
-            None => Ok(Some(None)),
-        }
-    }
-
-    pub(super) fn reopen_transcript(&mut self) {
-        if let Some(transcript) = &mut self.transcript {
-            transcript.reopen();
-        }
-    }
-
-    pub(super) fn write_transcript(&mut self) {
-        if let Some(transcript) = &mut self.transcript {
-            transcript.take(&mut self.reactor.engine);
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 
-use super::endpoints::ListenSpec;
+use super::listens::ListenSpec;
 use super::{Daemon, Failure};
 use crate::host::user::{User, make_directory};
 

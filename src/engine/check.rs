@@ -1,38 +1,19 @@
 //! What holds between any two inputs, whatever peers do: counts are what they count, lists and the bits of those in them
 //! agree, and so do sessions and the tables that know of them.
 
+pub(super) mod interval;
+
 use std::collections::{HashMap, HashSet};
 
 use super::Engine;
-use super::NOTES_MAX;
 use super::connection_counts::ConnectionCounts;
+use super::engine_state::NOTES_MAX;
 use super::message::ConnectionId;
 use super::ready_list::ReadyList;
 use super::session::Session;
 
-/// Sessions that each input pays for: a check looks at all of them, and with so many or fewer each input is followed by one.
-const SESSIONS_PER_INPUT: usize = 16;
-
 /// Outputs that may wait for one peer: drivers take them after each input, or after a turn.
 const OUTPUTS_MAX: usize = 64;
-
-/// How many inputs have come since the last check, in a build with debug assertions.
-#[derive(Debug, Default)]
-pub(super) struct Checks {
-    unchecked: usize,
-}
-
-impl Checks {
-    /// Whether it is time, with so many sessions.
-    pub(super) fn is_due(&mut self, sessions: usize) -> bool {
-        self.unchecked += 1;
-        let due = self.unchecked * SESSIONS_PER_INPUT >= sessions;
-        if due {
-            self.unchecked = 0;
-        }
-        due
-    }
-}
 
 impl Engine {
     /// Asserts all of it, which takes time in proportion to the sessions. In builds with debug assertions the engine does so

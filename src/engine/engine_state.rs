@@ -3,13 +3,13 @@
 use std::collections::{HashSet, VecDeque};
 use std::rc::Rc;
 
-use super::NOTES_MAX;
 use super::connection_counts::ConnectionCounts;
 use super::counters::Counters;
 use super::diagnosis::Hint;
 use super::effect::{Effect, SessionEvent};
 use super::event_ring::{Event, EventRing};
 use super::figures::{self, Figures};
+use super::guest::Guest;
 use super::limits::Settings;
 use super::machines::Machines;
 use super::message::{Binding, ConnectionId, EventKind, Note, RemoteAddress, Timestamp};
@@ -21,7 +21,10 @@ use super::roster::Roster;
 use super::service::Service;
 use super::service::talk::Pairs;
 use super::service::watch::TraceEvent;
-use super::session::{Guest, Unread};
+use super::unread::Unread;
+
+/// Happenings kept for [`Engine::poll_note`]; the caller takes them after each input, so that this is never reached.
+pub(super) const NOTES_MAX: usize = 64 * 1024;
 
 /// What all sessions share.
 #[derive(Debug)]

@@ -7,9 +7,10 @@ use super::Engine;
 use super::effect::SessionEvent;
 use super::machines::Machine;
 use super::message::{Binding, ConnectionId, Output, Timestamp};
+use super::record::SavedSession;
 use super::record::piece::{Piece, Said};
-use super::record::{SavedLog, SavedSession};
 use super::session::Session;
+use crate::engine::record::SavedLog;
 
 /// What is handed over, while nothing changes: a piece for the room, one for each machine, one for each session, and the end.
 #[derive(Debug)]

@@ -10,9 +10,8 @@ use serde_json::Value;
 
 use super::crowding::Crowding;
 use super::json;
-use super::limits::{REPORT_BYTES_MAX, SAMPLES_MAX};
+use super::limits::{HOST_CHARS_MAX, REPORT_BYTES_MAX, SAMPLES_MAX};
 use super::message::Timestamp;
-use super::service::stats::Report;
 use super::source::Source;
 use super::text::{is_host, is_invisible};
 
@@ -29,6 +28,17 @@ pub struct Sample {
     pub loads: Option<[f64; 3]>,
 }
 
+/// One report, checked.
+#[derive(Debug, PartialEq)]
+pub struct Report {
+    /// The machine; `None`: it gave no name.
+    pub host: Option<String>,
+    /// All other fields, as one compact JSON object in which every character can be seen.
+    pub text: String,
+    /// What the history keeps of it.
+    pub sample: Sample,
+}
+
 /// One machine.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Machine {
@@ -39,6 +49,14 @@ pub struct Machine {
     /// Whose it is: who first reported under that name, so that nobody makes others' machines its own.
     #[serde(default)]
     source: Option<Source>,
+}
+
+/// A list of all machines that has begun and is not at its end.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(super) struct ListCursor {
+    /// The machine told last.
+    pub(super) after: Option<String>,
+    pub(super) told: usize,
 }
 
 /// All of them, by name.
@@ -158,6 +176,9 @@ impl Machines {
 
 /// Bytes of one entry of a history.
 pub const SAMPLE_BYTES: usize = size_of::<(Timestamp, Sample)>();
+
+/// Bytes that a machine's name, report and history can hold.
+pub const MACHINE_BYTES_MAX: usize = 4 * HOST_CHARS_MAX + REPORT_BYTES_MAX + SAMPLES_MAX * SAMPLE_BYTES;
 
 impl Machine {
     fn heard(&self) -> Timestamp {

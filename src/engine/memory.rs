@@ -3,14 +3,16 @@
 
 use super::codec::detect::BURST_BYTES;
 use super::event_ring::Event;
+use super::guest::NAME_BYTES_MAX;
 use super::limits::{self, NAME_CHARS_MAX, Settings};
+use super::machines;
 use super::message::ConnectionId;
 use super::pressure::HOLDER_BYTES;
 use super::room::{HISTORY_LINE_BYTES, MEMBER_BYTES};
 use super::roster;
 use super::service::Service;
 use super::service::facts::Keeps;
-use super::session::{NAME_BYTES_MAX, Session};
+use super::session::Session;
 use super::transcript;
 
 /// A queue of bytes takes up to twice its bytes, because it has grown by doubling.
@@ -43,15 +45,6 @@ pub struct Part {
     pub name: &'static str,
     /// How much of it there can be in bytes.
     pub bytes: usize,
-}
-
-/// Entries of a table whose memory is kept when there are none.
-const ENTRIES_KEPT: usize = 64;
-
-/// To what capacity a table with so many entries is to shrink after a peak; `None`: it is not worth it. What is left lets it
-/// double, so that one that goes up and down is not moved each time.
-pub fn shrunk(len: usize, capacity: usize) -> Option<usize> {
-    (capacity > 4 * len.max(ENTRIES_KEPT)).then(|| 2 * len)
 }
 
 /// What a connection takes that says nothing.
@@ -119,7 +112,8 @@ pub fn parts(settings: &Settings) -> Vec<Part> {
         Part { name: "the room's log and history", bytes: room },
         Part {
             name: "machines",
-            bytes: settings.machines_max * (GROWN * limits::MACHINE_BYTES_MAX + limits::MACHINE_ENTRY_BYTES),
+            bytes: settings.machines_max
+                * (GROWN * machines::MACHINE_BYTES_MAX + limits::MACHINE_ENTRY_BYTES),
         },
         Part {
             name: "events for watchers",

@@ -2,79 +2,21 @@
 //! Knows no socket and no clock: time is an argument, a peer is a number.
 
 use std::fmt;
-use std::net::SocketAddr;
-use std::num::NonZeroU64;
-use std::ops::Add;
 use std::rc::Rc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use super::allow::Allowed;
+pub use super::close_reason::CloseReason;
 pub use super::dropped::Dropped;
 use super::figures::Figures;
-use super::foreign::Foreign;
+pub use super::id::{ConnectionId, NO_GROUP, RemoteAddress, Timestamp};
+pub use super::kind::{Kind, Prefix};
 use super::limits::Settings;
 use super::secrecy::Secrecy;
 use super::service::Service;
 pub use super::transport::Transport;
-
-/// A point in time: microseconds since the daemon started, on a clock that never runs backwards.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(from = "u64", into = "u64")]
-pub struct Timestamp(NonZeroU64); // one more than the microseconds: a session has several that may not be set
-
-impl From<u64> for Timestamp {
-    fn from(micros: u64) -> Timestamp {
-        Timestamp::at(micros)
-    }
-}
-
-impl From<Timestamp> for u64 {
-    fn from(moment: Timestamp) -> u64 {
-        moment.micros()
-    }
-}
-
-impl Default for Timestamp {
-    fn default() -> Timestamp {
-        Timestamp::at(0)
-    }
-}
-
-impl Timestamp {
-    /// A number of microseconds after the start; at most half a million years.
-    pub const fn at(micros: u64) -> Timestamp {
-        Timestamp(NonZeroU64::MIN.saturating_add(micros))
-    }
-
-    /// Microseconds since the start.
-    pub const fn micros(self) -> u64 {
-        self.0.get() - 1
-    }
-
-    /// The time from `earlier` to here; zero if `earlier` is later.
-    pub fn since(self, earlier: Timestamp) -> Duration {
-        Duration::from_micros(self.micros().saturating_sub(earlier.micros()))
-    }
-}
-
-impl Add<Duration> for Timestamp {
-    type Output = Timestamp;
-    fn add(self, span: Duration) -> Timestamp {
-        Timestamp::at(self.micros().saturating_add(u64::try_from(span.as_micros()).unwrap_or(u64::MAX)))
-    }
-}
-
-/// The number of a connection: a place in a table, and a generation, so that nothing for a closed connection can
-/// reach a later one in the same place.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ConnectionId {
-    /// The place in the table.
-    pub index: u32,
-    /// The generation of that place.
-    pub generation: u32,
-}
 
 /// An open endpoint that accepts connections, and the service it offers.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -89,48 +31,6 @@ pub struct Binding {
     /// Who may connect; `None`: everyone. A saved binding does not check again.
     #[serde(skip)]
     pub allowed: Option<Allowed>,
-}
-
-/// No group: the number for "none" in chown(2), which no list can contain.
-pub const NO_GROUP: u32 = u32::MAX;
-
-/// The peer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum RemoteAddress {
-    /// An address and port (TCP).
-    Address(SocketAddr),
-    /// A process on this machine (SO_PEERCRED on a Unix socket).
-    Process {
-        /// User id.
-        uid: u32,
-        /// Group id: that of the process, not all that its user has; [`NO_GROUP`] if the kernel does not name it.
-        gid: u32,
-        /// Process id; 0: a process outside our PID namespace (pid_namespaces(7)).
-        pid: u32,
-    },
-    /// A process on this machine whose user the kernel cannot identify: equal to no user, and on no list.
-    Unknown {
-        /// Process id; 0: a process outside our PID namespace.
-        pid: u32,
-    },
-    /// The writer to our standard input.
-    Input,
-    /// All writers to a FIFO, which cannot be told apart.
-    Writers,
-}
-
-impl fmt::Display for RemoteAddress {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            RemoteAddress::Address(address) => write!(f, "{address}"),
-            RemoteAddress::Process { uid, pid: 0, .. } => write!(f, "pid unknown (uid {uid})"),
-            RemoteAddress::Process { uid, pid, .. } => write!(f, "pid {pid} (uid {uid})"),
-            RemoteAddress::Unknown { pid: 0 } => f.write_str("pid unknown (uid unknown)"),
-            RemoteAddress::Unknown { pid } => write!(f, "pid {pid} (uid unknown)"),
-            RemoteAddress::Input => f.write_str("standard input"),
-            RemoteAddress::Writers => f.write_str("FIFO writers"),
-        }
-    }
 }
 
 /// An input of the engine.
@@ -293,149 +193,6 @@ impl fmt::Display for Request {
             Request::HandOver => "asks for a handover",
         })
     }
-}
-
-/// Why a connection ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum CloseReason {
-    /// The service has sent everything.
-    Served,
-    /// End of file from the peer.
-    PeerClosed,
-    /// Reset by the peer, or its network is gone.
-    PeerReset,
-    /// The peer left (`{quit}`, `bye`).
-    PeerQuit,
-    /// It joined the room again through another connection.
-    PeerReplaced,
-    /// Its partner in talk has left.
-    PartnerLeft,
-    /// No complete message for `idle_timeout`.
-    PeerIdle,
-    /// No complete message within `first_message_timeout`.
-    PeerSilent,
-    /// A message was begun and not finished within `message_timeout`.
-    PeerUnfinished,
-    /// No name within `name_timeout`.
-    PeerNameless,
-    /// A message was longer than `max_message`.
-    PeerTooLong,
-    /// More than `backlog` was waiting for it.
-    PeerTooSlow,
-    /// The queues of all connections together were full, and it held the most of the client that held the most.
-    PeerHeldMost,
-    /// It read nothing of its queued data for `send_timeout`.
-    PeerNotReading,
-    /// It spoke another protocol.
-    PeerForeign(Foreign),
-    /// It sent data that is not text.
-    PeerUnreadable,
-    /// It spoke plain text where TLS is spoken.
-    PeerInClear,
-    /// Its encryption failed.
-    PeerUnsecured,
-    /// It asked for something that it may not use.
-    PeerDenied,
-    /// The administrator closed it.
-    PutOut,
-    /// Its user may not use the endpoint.
-    NotAllowed,
-    /// Its address may not use the endpoint.
-    AddressNotAllowed,
-    /// A limit on connections was reached.
-    TooMany,
-    /// Its service has no endpoint any more.
-    Withdrawn,
-    /// The daemon stops.
-    Stopping,
-}
-
-impl CloseReason {
-    /// Whether it was too slow to read.
-    pub fn is_too_slow(self) -> bool {
-        matches!(self, CloseReason::PeerTooSlow | CloseReason::PeerHeldMost | CloseReason::PeerNotReading)
-    }
-
-    /// Whether it was refused.
-    pub fn is_refusal(self) -> bool {
-        matches!(self, CloseReason::NotAllowed | CloseReason::AddressNotAllowed | CloseReason::TooMany)
-    }
-}
-
-impl fmt::Display for CloseReason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            CloseReason::Served => "served",
-            CloseReason::PeerClosed => "closed by the peer",
-            CloseReason::PeerReset => "reset by the peer",
-            CloseReason::PeerQuit => "the peer quit",
-            CloseReason::PeerReplaced => "joined again through another connection",
-            CloseReason::PartnerLeft => "its partner left",
-            CloseReason::PeerIdle => "idle for too long",
-            CloseReason::PeerSilent => "sent no message in time",
-            CloseReason::PeerUnfinished => "message not finished in time",
-            CloseReason::PeerNameless => "gave no name in time",
-            CloseReason::PeerTooLong => "message too long",
-            CloseReason::PeerTooSlow => "too slow: did not read what was sent",
-            CloseReason::PeerHeldMost => "too slow: all queues were full, and this client held the most",
-            CloseReason::PeerForeign(foreign) => return write!(f, "spoke {}", foreign.name()),
-            CloseReason::PeerNotReading => "read nothing for too long",
-            CloseReason::PeerUnreadable => "sent data that is not text",
-            CloseReason::PeerInClear => "spoke no TLS",
-            CloseReason::PeerUnsecured => "its TLS failed",
-            CloseReason::PeerDenied => "not allowed to control the daemon",
-            CloseReason::PutOut => "removed by the administrator",
-            CloseReason::NotAllowed => "refused: its user may not use this socket",
-            CloseReason::AddressNotAllowed => "refused: its address is not in allow_addresses",
-            CloseReason::TooMany => "refused: too many connections",
-            CloseReason::Withdrawn => "its service is no longer offered",
-            CloseReason::Stopping => "the daemon is stopping",
-        })
-    }
-}
-
-/// How a connection marks the end of a message.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Kind {
-    /// With LF.
-    Line,
-    /// Not at all: one send() is one message.
-    Raw,
-    /// With NUL.
-    C,
-    /// Not at all: its length precedes it.
-    Prefixed(Prefix),
-    /// With CR LF, or CR NUL, and there are commands in between.
-    Telnet,
-    /// Not at all: the transport keeps messages apart.
-    Packet,
-}
-
-impl Kind {
-    /// Its name in a report, a log and an event.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Kind::Line => "line",
-            Kind::Raw => "raw",
-            Kind::C => "c",
-            Kind::Prefixed(_) => "prefixed",
-            Kind::Telnet => "telnet",
-            Kind::Packet => "packets",
-        }
-    }
-}
-
-/// How a length is written in front of a message.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Prefix {
-    /// In two bytes, the high one first.
-    Big2,
-    /// In four bytes, the high one first.
-    Big4,
-    /// In four bytes, the low one first.
-    Little4,
-    /// In as many bytes as it takes, seven bits each, the low ones first.
-    Seven,
 }
 
 /// Something that happened, for the log.

@@ -60,9 +60,11 @@
 
 mod all_sessions;
 pub mod allow;
+pub mod capacity;
 mod check;
 mod claim;
 pub mod client;
+mod close_reason;
 pub mod codec;
 mod connection_counts;
 mod counters;
@@ -78,9 +80,12 @@ mod engine_state;
 mod event_ring;
 pub mod figures;
 pub mod foreign;
+mod guest;
 mod handing;
+mod id;
 mod inspect;
 pub mod json;
+mod kind;
 pub mod limits;
 pub mod looks;
 mod machines;
@@ -89,6 +94,7 @@ pub mod message;
 mod mutes;
 pub mod name;
 pub mod number;
+mod offering;
 mod orders;
 mod outbox;
 mod outgoing;
@@ -111,6 +117,7 @@ mod timer_queue;
 mod transcript;
 pub mod transport;
 mod turn;
+mod unread;
 pub mod words;
 
 use std::collections::VecDeque;
@@ -118,7 +125,7 @@ use std::rc::Rc;
 
 pub use counters::{Counters, ErrorKind, ServiceCounters, Turns};
 
-use check::Checks;
+use check::interval::Checks;
 use connection_counts::ConnectionCounts;
 use datagram::{Answer, Datagram, Shares};
 use effect::Effect;
@@ -140,13 +147,7 @@ use session::Session;
 use session_table::SessionTable;
 use timer_queue::TimerQueue;
 
-pub use outgoing::Outgoing;
-
-/// Happenings kept for [`Engine::poll_note`]; the caller takes them after each input, so that this is never reached.
-const NOTES_MAX: usize = 64 * 1024;
-
-/// Pieces of memory that one [`Outgoing`] can name.
-pub const SLICES_MAX: usize = 4;
+pub use outgoing::{Outgoing, SLICES_MAX};
 
 /// The daemon's state.
 #[derive(Debug)]

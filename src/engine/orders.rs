@@ -1,7 +1,7 @@
 //! The administrator's actions on other clients: kick, mute, say, close. Each gets an answer with its outcome,
 //! and is in the log and the transcript.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 
 use super::client::Client;
 use super::message::{ConnectionId, EventKind, RemoteAddress, Timestamp};
@@ -140,16 +140,4 @@ impl Engine {
         }
         Ok(done)
     }
-}
-
-/// Parses a target: an address, an address and port, `uid:N` or `pid:N`.
-pub fn target(text: &str) -> Option<Target> {
-    let number = |prefix: &str| text.strip_prefix(prefix)?.trim_start_matches([':', ' ']).parse().ok();
-    if let Ok(address) = text.parse::<IpAddr>() {
-        return Some(Target::Address(address.to_canonical()));
-    }
-    if let Ok(address) = text.parse::<SocketAddr>() {
-        return Some(Target::Socket(SocketAddr::new(address.ip().to_canonical(), address.port())));
-    }
-    number("uid").map(Target::User).or_else(|| number("pid").map(Target::Pid))
 }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::memory::shrunk;
+use super::capacity::shrunk;
 use super::message::ConnectionId;
 
 /// Values of those peers that have one.

@@ -8,7 +8,7 @@ use super::roster::Entry;
 use super::service::Service;
 use super::service::mux;
 use super::service::status::{self, ClientPart, EndpointPart, HintPart, MachinePart, Progress};
-use super::session::replied;
+use super::service::watch::TraceEvent;
 use super::{Engine, limits};
 
 impl Engine {
@@ -214,7 +214,7 @@ impl Engine {
         });
         for (reply, is_private) in replies.take(limits::WATCH_REPLIES_PER_WRITE) {
             let reply = reply.strip_suffix(b"\r").unwrap_or(reply);
-            session.show_to_watchers(&mut self.shared, || replied(reply, is_private));
+            session.show_to_watchers(&mut self.shared, || TraceEvent::replied(reply, is_private));
         }
     }
 }

@@ -5,6 +5,9 @@ mod check;
 mod delivery;
 mod history;
 mod log;
+mod member;
+mod offer;
+mod place;
 mod saved;
 mod timeline;
 
@@ -14,18 +17,16 @@ use memchr::memchr;
 use slab::Slab;
 
 use super::claim::{Claim, SECRET_BYTES_MAX};
-use super::limits::{ASIDE_BYTES, NAME_CHARS_MAX, WHO_BYTES_MAX};
+use super::limits::{NAME_CHARS_MAX, WHO_BYTES_MAX};
 use super::looks::Look;
-use super::message::{ConnectionId, Timestamp};
+use super::message::ConnectionId;
 use super::name::{Key, Name};
 use timeline::{Entry, Proposed, Timeline};
 
-pub use delivery::Offer;
-pub use saved::SavedPlace;
-
-/// A member's place in the room.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct MemberId(usize);
+pub use member::MemberId;
+use member::{DirectMessage, Member};
+pub use offer::Offer;
+pub use place::{SavedLog, SavedPlace};
 
 /// The room.
 #[derive(Debug, Default)]
@@ -49,47 +50,6 @@ pub struct Room {
     skipped: u64,
     /// What was said to single members and not yet sent, but for those who miss the oldest lines of it.
     aside_bytes: usize,
-}
-
-#[derive(Debug)]
-struct Member {
-    peer: ConnectionId,
-    name: Name,
-    /// What stands before its words.
-    prefix: Box<[u8]>,
-    joined: u64,
-    /// Up to where in the log it has been sent.
-    cursor: u64,
-    /// What was said to it alone.
-    asides: VecDeque<DirectMessage>,
-    aside_bytes: usize,
-    /// Since when it has been behind, if it is one of those that get message by message.
-    behind_since: Option<Timestamp>,
-    /// The kernel takes nothing for it at the moment.
-    blocked: bool,
-    /// It is already in the list of those to be offered something.
-    called: bool,
-    /// When it is too far behind, it misses the oldest lines and stays.
-    lossy: bool,
-    /// Who shows the same has its name.
-    claim: Option<Box<Claim>>,
-}
-
-/// What is said to one member alone, at its place in the room's order.
-#[derive(Debug)]
-struct DirectMessage {
-    at: u64,
-    text: Box<[u8]>,
-    sent: usize,
-    /// Another member said it.
-    is_private: bool,
-}
-
-impl DirectMessage {
-    /// What it counts for: many short ones must not take more memory than the backlog says.
-    fn bytes(&self) -> usize {
-        self.text.len() + ASIDE_BYTES
-    }
 }
 
 impl Room {

@@ -1,6 +1,6 @@
 //! The table of sessions: each stands at the index of its connection. Knows where they are; has never seen what they do.
 
-use super::memory::shrunk;
+use super::capacity::shrunk;
 use super::message::ConnectionId;
 use super::ready_list::Membership;
 use super::session::Session;

@@ -6,7 +6,7 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-use super::memory::shrunk;
+use super::capacity::shrunk;
 use super::message::{ConnectionId, Timestamp};
 
 /// Void entries that are not worth dropping.

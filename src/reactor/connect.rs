@@ -4,11 +4,10 @@ use std::io::{self, ErrorKind};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::time::Duration;
 
-use mio::Interest;
 use mio::unix::SourceFd;
+use mio::{Interest, Registry};
 
-use super::Reactor;
-use super::slots::Source;
+use super::slots::{Attempt, Source};
 use crate::endpoint::ResolvedEndpoint;
 use crate::engine::message::Timestamp;
 use crate::transport::connect;
@@ -16,10 +15,6 @@ use crate::transport::connection::Connection;
 
 /// The pause before a Unix listener is tried again whose queue is full: no event tells when it is not.
 const QUEUE_FULL: Duration = Duration::from_millis(50);
-
-/// The number of an attempt to connect: none has another's as long as the reactor is there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Attempt(pub(super) usize);
 
 /// An attempt that is neither made nor failed.
 #[derive(Debug)]
@@ -65,27 +60,28 @@ impl Attempts {
     pub(super) fn take_settled(&mut self) -> Vec<(Attempt, io::Result<Connection>)> {
         std::mem::take(&mut self.settled)
     }
-}
 
-impl Reactor {
-    /// Begins to connect to a place. A later turn [tells](super::Turn::connected) what has come of it: a connection, for
-    /// [`serve`](Self::serve) for example, or an error: that of connect(2); `TimedOut` at the deadline;
-    /// `Unsupported` if nobody connects to such a place.
-    pub fn connect(&mut self, place: ResolvedEndpoint, deadline: Timestamp) -> Attempt {
-        self.attempts.count += 1;
-        let attempt = Attempt(self.attempts.count);
-        let now = self.clock.now();
-        self.attempts.pending.push(Pending { attempt, place, deadline, progress: Progress::Paused(now) });
-        self.look_at_attempts(now);
+    /// Begins one.
+    pub(super) fn begin(
+        &mut self,
+        registry: &Registry,
+        now: Timestamp,
+        place: ResolvedEndpoint,
+        deadline: Timestamp,
+    ) -> Attempt {
+        self.count += 1;
+        let attempt = Attempt(self.count);
+        self.pending.push(Pending { attempt, place, deadline, progress: Progress::Paused(now) });
+        self.retry(registry, now);
         attempt
     }
 
     /// Tries again what it is time for, and gives up what has had its time.
-    pub(super) fn look_at_attempts(&mut self, now: Timestamp) {
+    pub(super) fn retry(&mut self, registry: &Registry, now: Timestamp) {
         let mut index = 0;
-        while let Some(pending) = self.attempts.pending.get_mut(index) {
+        while let Some(pending) = self.pending.get_mut(index) {
             let outcome = match pending.progress {
-                Progress::Paused(at) if at <= now => begin(self.poll.registry(), pending, now),
+                Progress::Paused(at) if at <= now => begin(registry, pending, now),
                 Progress::Begun(_) | Progress::Paused(_) => Ok(()),
             };
             let is_late = pending.deadline <= now;
@@ -94,32 +90,29 @@ impl Reactor {
                 outcome => {
                     let error = outcome.err().unwrap_or_else(|| ErrorKind::TimedOut.into());
                     // Its socket is closed, which ends the watch.
-                    let Pending { attempt, .. } = self.attempts.pending.swap_remove(index);
-                    self.attempts.settled.push((attempt, Err(error)));
+                    let Pending { attempt, .. } = self.pending.swap_remove(index);
+                    self.settled.push((attempt, Err(error)));
                 }
             }
         }
     }
 
     /// Something has come of an attempt.
-    pub(super) fn settle(&mut self, attempt: Attempt) {
-        let pending = &mut self.attempts.pending;
-        let Some(index) = pending.iter().position(|pending| pending.attempt == attempt) else { return };
-        let Progress::Begun(socket) = &pending[index].progress else { return };
+    pub(super) fn settle(&mut self, registry: &Registry, attempt: Attempt) {
+        let Some(index) = self.pending.iter().position(|pending| pending.attempt == attempt) else { return };
+        let Progress::Begun(socket) = &self.pending[index].progress else { return };
         let outcome = match connect::outcome(socket) {
             Err(error) if error.kind() == ErrorKind::WouldBlock => return,
             // It is watched anew by whoever has it.
-            outcome => {
-                outcome.and_then(|()| self.poll.registry().deregister(&mut SourceFd(&socket.as_raw_fd())))
-            }
+            outcome => outcome.and_then(|()| registry.deregister(&mut SourceFd(&socket.as_raw_fd()))),
         };
-        let Progress::Begun(socket) = pending.swap_remove(index).progress else { return };
-        self.attempts.settled.push((attempt, outcome.map(|()| Connection::of(socket))));
+        let Progress::Begun(socket) = self.pending.swap_remove(index).progress else { return };
+        self.settled.push((attempt, outcome.map(|()| Connection::of(socket))));
     }
 }
 
 /// Begins one, or puts it off.
-fn begin(registry: &mio::Registry, pending: &mut Pending, now: Timestamp) -> io::Result<()> {
+fn begin(registry: &Registry, pending: &mut Pending, now: Timestamp) -> io::Result<()> {
     pending.progress = match connect::begin(&pending.place) {
         Ok(socket) => {
             let token = Source::Attempt(pending.attempt).token();

@@ -3,6 +3,7 @@
 use std::io;
 use std::rc::Rc;
 
+use super::fifo_endpoint::FifoEndpoint;
 use super::report::EndpointError;
 use super::{Reactor, STARVED};
 use crate::endpoint::ResolvedEndpoint;
@@ -12,21 +13,6 @@ use crate::transport::fifo::Fifo;
 /// How often a FIFO that is closed is read from, to take what is in it: more than a pipe of the usual size has, and an end
 /// for writers that go on.
 const LAST_READS: usize = 8;
-
-/// An open FIFO.
-#[derive(Debug)]
-pub(super) struct FifoEndpoint {
-    fifo: Fifo,
-    binding: Rc<Binding>,
-    /// Its session, once it has begun.
-    peer: Option<ConnectionId>,
-}
-
-impl FifoEndpoint {
-    pub(super) fn place_and_binding(&self) -> (&ResolvedEndpoint, &Binding) {
-        (self.fifo.place(), &self.binding)
-    }
-}
 
 impl Reactor {
     /// Takes over a FIFO, whose session begins with [`begin_fifos`](Self::begin_fifos).

@@ -12,7 +12,7 @@ use crate::engine::message::Binding;
 use crate::transport::listener::Listener;
 
 use super::Reactor;
-use super::fifos::FifoEndpoint;
+use super::fifo_endpoint::FifoEndpoint;
 use super::slots::{ListenerSlot, Source};
 
 impl Reactor {

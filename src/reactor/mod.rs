@@ -7,6 +7,7 @@ mod bytes;
 mod clock;
 mod connect;
 mod datagrams;
+mod fifo_endpoint;
 mod fifos;
 mod listeners;
 mod names;
@@ -35,13 +36,13 @@ use crate::engine::{Engine, SLICES_MAX};
 use crate::transport::connection::{Connection, PIECES_MAX};
 
 use clock::Clock;
-pub use connect::Attempt;
 use connect::Attempts;
-use fifos::FifoEndpoint;
+use fifo_endpoint::FifoEndpoint;
 use readiness::{Ready, ReserveFd};
 use report::EventLog;
 pub use signals::Signal;
 use signals::Signals;
+pub use slots::Attempt;
 use slots::{Ending, Slots, Source, Writing};
 use wires::Handshakes;
 
@@ -189,7 +190,7 @@ impl Reactor {
         let signalled = self.note_readiness() || self.signals.have_come();
         self.feed_starved(now);
         self.look_at_drying(now);
-        self.look_at_attempts(now);
+        self.attempts.retry(self.poll.registry(), now);
         for peer in std::mem::take(&mut self.holding) {
             self.flush_held(now, peer);
         }
@@ -315,7 +316,7 @@ impl Reactor {
                     self.accept(now, listener_slot, ACCEPTS_PER_TURN)
                 }
                 Some(Source::ConnectionId(peer)) => self.read(now, peer),
-                Some(Source::Attempt(attempt)) => self.settle(attempt),
+                Some(Source::Attempt(attempt)) => self.attempts.settle(self.poll.registry(), attempt),
                 Some(Source::Signals) | None => {}
             }
             self.report.take(now, &mut self.engine);
@@ -431,6 +432,13 @@ impl Reactor {
         let peer = self.watch(connection)?;
         self.engine.handle(self.now(), Input::Opened { peer, binding: &Rc::new(binding), origin });
         Ok(())
+    }
+
+    /// Begins to connect to a place. A later turn [tells](Turn::connected) what has come of it: a connection, for
+    /// [`serve`](Self::serve) for example, or an error: that of connect(2); `TimedOut` at the deadline;
+    /// `Unsupported` if nobody connects to such a place.
+    pub fn connect(&mut self, place: ResolvedEndpoint, deadline: Timestamp) -> Attempt {
+        self.attempts.begin(self.poll.registry(), self.clock.now(), place, deadline)
     }
 
     /// Why a pair of descriptors failed, if that was nobody's leaving: a full disk, a directory to read from.

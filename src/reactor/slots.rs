@@ -7,13 +7,16 @@ use std::rc::Rc;
 
 use mio::Token;
 
-use super::connect::Attempt;
+use crate::engine::capacity::shrunk;
 use crate::engine::datagram::Ledger;
-use crate::engine::memory::shrunk;
 use crate::engine::message::{Binding, ConnectionId, Timestamp};
 use crate::transport::connection::{self, Connection, Received};
 use crate::transport::listener::Listener;
 use crate::wire::Wire;
+
+/// The number of an attempt to connect: none has another's as long as the reactor is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Attempt(pub(super) usize);
 
 /// What an event is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

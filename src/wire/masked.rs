@@ -4,7 +4,7 @@
 
 use std::io::{self, ErrorKind};
 
-use super::Heard;
+use super::heard::Heard;
 
 /// Bytes of the longest record, behind the one that is its length.
 const RECORD_BYTES_MAX: usize = 7;

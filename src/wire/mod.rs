@@ -1,12 +1,15 @@
 //! Between the bytes on a descriptor and the bytes of a conversation: a wire turns the ones into the others, both ways. Bytes
 //! in, bytes out: it has never seen a socket, and does not know what is said.
 
+mod heard;
 #[cfg(test)]
 pub(crate) mod masked;
 #[cfg(feature = "tls")]
 pub mod tls;
 
 use std::io;
+
+pub use heard::Heard;
 
 /// What one stream's bytes are on their way. It takes no more room in a connection's place than a pointer.
 #[derive(Debug, Default)]
@@ -20,28 +23,6 @@ pub enum Wire {
     /// Records, as a cipher has them.
     #[cfg(test)]
     Masked(Box<masked::Masked>),
-}
-
-/// What was in bytes that were received.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Heard<'a> {
-    /// Bytes of the conversation; `more`: others are there already, and follow.
-    Bytes {
-        /// The bytes.
-        bytes: &'a [u8],
-        /// Whether others follow.
-        more: bool,
-    },
-    /// The other side says nothing more.
-    End,
-    /// From here on what is said is encrypted; with which version and cipher suite.
-    Secured(&'a str),
-    /// The end came without a word that it is the end: something may be missing before it.
-    Truncated,
-    /// What came is plain text, which this wire is from now on as well.
-    PlainText,
-    /// Nothing is heard or said any more; why. The reason may be held back, to be told.
-    Failed(&'a str),
 }
 
 impl Wire {

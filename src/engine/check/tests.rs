@@ -4,8 +4,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::time::Duration;
 
+use super::interval::Checks;
 use super::*;
 use crate::engine::effect::Effect;
+use crate::engine::guest::Guest;
 use crate::engine::limits::Settings;
 use crate::engine::message::{
     Binding, EventKind, Input, Note, Output, RemoteAddress, Request, Timestamp, Transport,
@@ -14,8 +16,8 @@ use crate::engine::name::Name;
 use crate::engine::pace::Pace;
 use crate::engine::ready_list::{For, Membership};
 use crate::engine::service::Service;
-use crate::engine::session::{Guest, Unread};
 use crate::engine::timer_queue::{Timer, TimerQueue};
+use crate::engine::unread::Unread;
 
 const NOW: Timestamp = Timestamp::at(0);
 const ORIGIN: RemoteAddress = RemoteAddress::Process { uid: 1, gid: 1, pid: 1 };

@@ -2,7 +2,7 @@
 
 use memchr::memchr;
 
-use super::Found;
+use super::found::Found;
 use super::lines::without_cr;
 use super::raw::{PIECE_BYTES_MAX, pieces};
 

@@ -25,7 +25,7 @@ use crate::engine::message::{Kind, Timestamp};
 /// What has to be remembered beside bytes that wait: what the first bursts of a connection have told, as long as the kind of
 /// client is not known; the options of a Telnet client; or where the rest of a message ends that is too long.
 #[derive(Debug, Default, Clone, Serialize, Deserialize)]
-#[serde(from = "saved::Guess")]
+#[serde(from = "saved::Guess<State>")]
 pub struct Guess(Option<Box<State>>); // an idle connection has none
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -62,8 +62,8 @@ struct Cut {
 /// Memory that a burst takes while the kind is not known.
 pub const BURST_BYTES: usize = size_of::<Cut>();
 
-impl From<saved::Guess> for Guess {
-    fn from(saved: saved::Guess) -> Guess {
+impl From<saved::Guess<State>> for Guess {
+    fn from(saved: saved::Guess<State>) -> Guess {
         let (until, cuts, is_complete, is_typed) = match saved {
             saved::Guess::Now(state) => return Guess(state),
             saved::Guess::Old(saved::State::OneByte(until)) => (until, Vec::new(), true, true),

@@ -2,7 +2,7 @@
 
 use memchr::memchr;
 
-use super::Found;
+use super::found::Found;
 
 /// The next line. The end of the stream ends one too, which is not seen here.
 #[inline]

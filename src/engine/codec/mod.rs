@@ -3,6 +3,7 @@
 
 pub mod cstrings;
 pub mod detect;
+mod found;
 pub mod lines;
 pub mod packets;
 pub mod prefixed;
@@ -15,6 +16,8 @@ pub mod telnet;
 use super::message::{Kind, Prefix};
 use super::service::Service;
 use super::service::facts::Replies;
+
+pub use found::Found;
 
 /// How messages are told apart on the way out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,17 +82,6 @@ impl Style {
             Style::Prefixed(_) => b"",
         }
     }
-}
-
-/// Where the next message in some bytes is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Found {
-    /// How many bytes come before it.
-    pub start: usize,
-    /// Where it ends.
-    pub end: usize,
-    /// How many bytes they are in all, with what ends it.
-    pub taken: usize,
 }
 
 /// Looks for the next message in `bytes`, of which the first `scanned` hold no end of one. The end of a burst or of the

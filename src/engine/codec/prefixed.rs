@@ -2,7 +2,7 @@
 //! Python's struct `!I` and Erlang's `{packet, 4}` (four), Free Pascal and C on PCs (four, the low one first), and C#'s
 //! BinaryWriter (seven bits a byte, the low ones first).
 
-use super::Found;
+use super::found::Found;
 use crate::engine::message::Prefix;
 
 /// Bytes of seven bits that a length may take.

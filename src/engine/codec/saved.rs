@@ -2,14 +2,13 @@
 
 use serde::Deserialize;
 
-use super::detect;
 use crate::engine::message::Timestamp;
 
-/// Either of them.
+/// Either of them; `S` is what is remembered now.
 #[derive(Deserialize)]
 #[serde(untagged)]
-pub(super) enum Guess {
-    Now(Option<Box<detect::State>>),
+pub(super) enum Guess<S> {
+    Now(Option<Box<S>>),
     Old(State),
 }
 

@@ -8,6 +8,7 @@
 pub mod piece;
 pub mod reader;
 
+pub use super::room::SavedLog;
 use std::rc::Rc;
 
 use serde::{Deserialize, Serialize};
@@ -21,7 +22,8 @@ use super::outbox::Outbox;
 use super::room::SavedPlace;
 use super::service::Service;
 use super::service::facts::Conduct;
-use super::session::{Guest, ListCursor};
+use crate::engine::guest::Guest;
+use crate::engine::machines::ListCursor;
 
 /// The version that is written: to be raised when what was written before cannot be read any more.
 pub const VERSION: u32 = 5;
@@ -52,15 +54,6 @@ impl Record {
         self.sessions.iter_mut().for_each(|(_, saved)| saved.modernise());
         self
     }
-}
-
-/// The room's log.
-#[derive(Debug, Default)]
-pub struct SavedLog {
-    /// The place of its first byte.
-    pub base: u64,
-    /// What was said, in lines.
-    pub bytes: Vec<u8>,
 }
 
 /// How version 4 said how messages end.

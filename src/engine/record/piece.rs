@@ -6,8 +6,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::SavedSession;
-use crate::engine::limits::{self, Settings};
-use crate::engine::machines::Machine;
+use crate::engine::limits::Settings;
+use crate::engine::machines::{self, Machine};
 use crate::engine::message::{Binding, Timestamp};
 use crate::engine::service::Service;
 
@@ -27,7 +27,7 @@ const SESSION_BYTES: usize = 1024;
 pub fn bytes_max(settings: &Settings) -> usize {
     let chat = settings.of(Service::Chat).backlog_bytes_max;
     // Of a machine's history a number is up to twice as long as text.
-    let (log, history, machines) = (chat, chat, 2 * settings.machines_max * limits::MACHINE_BYTES_MAX);
+    let (log, history, machines) = (chat, chat, 2 * settings.machines_max * machines::MACHINE_BYTES_MAX);
     let backlog = settings.services.iter().map(|service| service.backlog_bytes_max).max().unwrap_or(0);
     let held = settings.queued_bytes_max + log + history + machines + settings.fifos * backlog;
     held + held / 10 + (settings.connections_max + settings.fifos) * SESSION_BYTES

@@ -4,25 +4,9 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::super::message::{ConnectionId, Timestamp};
-use super::log::Log;
-use super::{DirectMessage, Member, MemberId, Room};
-
-/// What a member can be sent next.
-pub enum Offer<'a> {
-    /// It has seen everything.
-    Nothing,
-    /// A piece said to it alone.
-    DirectMessage(&'a [u8]),
-    /// The room's log.
-    Log {
-        /// From this place on.
-        from: u64,
-        /// To this one.
-        to: u64,
-        /// Something that was said to it alone comes behind it.
-        goes_on: bool,
-    },
-}
+use super::Room;
+use super::member::MemberId;
+use super::offer::Offer;
 
 impl Room {
     /// Whether something that is between two members waits for one.
@@ -201,46 +185,5 @@ impl Room {
             }
         }
         slow
-    }
-}
-
-impl Member {
-    /// Bytes that it has not been sent, as they count.
-    fn behind(&self, end: u64) -> usize {
-        (end - self.cursor) as usize + self.aside_bytes
-    }
-
-    /// Leaves out the oldest lines until no more than `backlog` bytes wait for it; how many lines. One that was sent in
-    /// part is finished first.
-    fn skip_oldest(&mut self, log: &Log, backlog: usize) -> u64 {
-        let begun = match self.asides.front() {
-            Some(aside) if aside.at == self.cursor && aside.sent > 0 => self.asides.pop_front(),
-            _ if !log.is_at_line_start(self.cursor) => {
-                let end = log.line_end(self.cursor);
-                let mut text = vec![b'\n']; // stands for what was sent
-                log.pieces(self.cursor, end, |piece| text.extend_from_slice(piece));
-                self.cursor = end;
-                let aside = DirectMessage { at: end, text: text.into(), sent: 1, is_private: false };
-                self.aside_bytes += aside.bytes();
-                Some(aside)
-            }
-            _ => None,
-        };
-        let mut count = 0;
-        while self.behind(log.end) > backlog {
-            match self.asides.front() {
-                Some(aside) if aside.at == self.cursor => {
-                    self.aside_bytes -= aside.bytes();
-                    self.asides.pop_front();
-                }
-                _ if self.cursor < log.end => self.cursor = log.line_end(self.cursor),
-                _ => break,
-            }
-            count += 1;
-        }
-        if let Some(begun) = begun {
-            self.asides.push_front(DirectMessage { at: self.cursor, ..begun });
-        }
-        count
     }
 }

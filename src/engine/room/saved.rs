@@ -2,21 +2,11 @@
 
 use std::collections::VecDeque;
 
-use serde::{Deserialize, Serialize};
-
 use super::super::message::ConnectionId;
 use super::super::name::Name;
-use super::super::record::SavedLog;
-use super::{DirectMessage, MemberId, Room};
-
-/// How far a member is, for the process after a restart.
-#[derive(Debug, Serialize, Deserialize)]
-pub struct SavedPlace {
-    /// Up to where in the log it has been sent.
-    cursor: u64,
-    /// What was said to it alone: at which place, of how many bytes, and how many of them were sent.
-    asides: Vec<(u64, usize, usize)>,
-}
+use super::Room;
+use super::member::{DirectMessage, MemberId};
+use super::place::{SavedLog, SavedPlace};
 
 /// A place further than any log comes to.
 const PLACE_MAX: u64 = 1 << 62;

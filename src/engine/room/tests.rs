@@ -1,5 +1,6 @@
 //! The room by itself: what is heard, in which order, and what it takes.
 
+use super::super::limits::ASIDE_BYTES;
 use super::log::CHUNK;
 use super::*;
 

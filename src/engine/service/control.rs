@@ -4,7 +4,6 @@ use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 
 use crate::engine::message::Request;
-use crate::engine::orders;
 use crate::engine::text::{clean, quote};
 
 /// The known requests, for an error.
@@ -80,7 +79,7 @@ pub fn read(message: &[u8]) -> Result<Command, String> {
         "mute" => Order::Mute(rest),
         "unmute" => Order::Unmute(rest),
         "say" => Order::Say(rest),
-        "close" => Order::Close(orders::target(&rest).ok_or_else(|| {
+        "close" => Order::Close(target(&rest).ok_or_else(|| {
             format!(
                 "close needs an address, not '{}': for example close 192.168.1.20, close 192.168.1.20:51234, close uid:1000 or close pid:4711",
                 quote(rest.as_bytes())
@@ -88,6 +87,18 @@ pub fn read(message: &[u8]) -> Result<Command, String> {
         })?),
         _ => return Err(format!("unknown request: '{}' (known: {KNOWN})", quote(message))),
     }))
+}
+
+/// Parses a target: an address, an address and port, `uid:N` or `pid:N`.
+fn target(text: &str) -> Option<Target> {
+    let number = |prefix: &str| text.strip_prefix(prefix)?.trim_start_matches([':', ' ']).parse().ok();
+    if let Ok(address) = text.parse::<IpAddr>() {
+        return Some(Target::Address(address.to_canonical()));
+    }
+    if let Ok(address) = text.parse::<SocketAddr>() {
+        return Some(Target::Socket(SocketAddr::new(address.ip().to_canonical(), address.port())));
+    }
+    number("uid").map(Target::User).or_else(|| number("pid").map(Target::Pid))
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use super::facts::{Conduct, Facts, First, Idle, Keeps, Need, Openness, Replies, 
 use crate::engine::json;
 use crate::engine::limits::STATS_LINE_BYTES_MAX;
 use crate::engine::limits::{HOST_CHARS_MAX, REPORT_BYTES_MAX, REPORT_DEPTH_MAX, REPORT_TEXT_BYTES_MAX};
+pub use crate::engine::machines::Report;
 use crate::engine::machines::Sample;
 use crate::engine::text::{is_host, quote, trim};
 
@@ -54,17 +55,6 @@ pub enum Message {
     History(String),
     /// The list of these.
     Help,
-}
-
-/// One report, checked.
-#[derive(Debug, PartialEq)]
-pub struct Report {
-    /// The machine; `None`: it gave no name.
-    pub host: Option<String>,
-    /// All other fields, as one compact JSON object in which every character can be seen.
-    pub text: String,
-    /// What the history keeps of it.
-    pub sample: Sample,
 }
 
 /// What psutil's field of a name holds. `null` is right everywhere: psutil's `None`, what the machine does not know.

@@ -204,6 +204,14 @@ pub enum TraceEvent {
 }
 
 impl TraceEvent {
+    /// A reply; of a private one only the length.
+    pub fn replied(reply: &[u8], is_private: bool) -> TraceEvent {
+        match is_private {
+            true => TraceEvent::Confided(reply.len()),
+            false => TraceEvent::Replied(quote(reply)),
+        }
+    }
+
     /// Bytes of text in it.
     pub fn text_bytes(&self) -> usize {
         match self {

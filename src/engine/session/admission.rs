@@ -5,7 +5,7 @@ use std::rc::Rc;
 use super::Session;
 use super::dialogue::{Dialogue, Facts, Heard, Phase, State, Talk};
 use super::intake::Intake;
-use super::tally::Unreported;
+use super::unreported::Unreported;
 use crate::engine::EngineState;
 use crate::engine::allow;
 use crate::engine::codec::{Style, detect};

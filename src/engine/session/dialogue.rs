@@ -2,13 +2,13 @@
 
 use std::rc::Rc;
 
-use super::ListCursor;
-use super::tally::Unreported;
-use super::watching::Watcher;
+use super::unreported::Unreported;
+use super::watcher::Watcher;
 use crate::engine::EngineState;
 use crate::engine::codec::Style;
 use crate::engine::counters::ErrorKind;
 use crate::engine::limits::ServiceSettings;
+use crate::engine::machines::ListCursor;
 use crate::engine::message::{
     Binding, CloseReason, ConnectionId, EventKind, Kind, Note, RemoteAddress, Timestamp, Transport,
 };

@@ -2,29 +2,17 @@
 
 use std::borrow::Cow;
 
-use serde::{Deserialize, Serialize};
-
 use super::dialogue::{Dialogue, State};
 use crate::engine::EngineState;
 use crate::engine::counters::ErrorKind;
+use crate::engine::guest::Guest;
+use crate::engine::guest::NAME_BYTES_MAX;
 use crate::engine::message::{CloseReason, Timestamp};
 use crate::engine::service::chat;
 use crate::engine::words::{self, FAREWELL, is_quit};
 
 /// How often somebody may say another passphrase.
 const TRIES_MAX: u8 = 3;
-
-/// Bytes of a name that is kept until the passphrase has come: the longest is 32 characters, in whatever form they are typed.
-pub(in crate::engine) const NAME_BYTES_MAX: usize = 256;
-
-/// How far it is.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(in crate::engine) enum Guest {
-    /// It has said this name, and has been asked; how often it has said something else.
-    Asked(Box<[u8]>, u8),
-    /// It has said the passphrase.
-    Known,
-}
 
 impl Dialogue {
     /// What a message of somebody without a name says as a name; `None`: it is not to be taken for one, now or at all.

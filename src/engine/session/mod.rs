@@ -30,6 +30,8 @@ mod talk;
 mod tally;
 mod timeouts;
 mod unread;
+mod unreported;
+mod watcher;
 mod watching;
 
 use std::rc::Rc;
@@ -41,11 +43,7 @@ use super::room::MemberId;
 use super::service::Service;
 use super::timer_queue::Timer;
 use dialogue::Dialogue;
-pub(super) use guest::{Guest, NAME_BYTES_MAX};
 use intake::Intake;
-pub(super) use privacy::replied;
-pub(super) use stats::ListCursor;
-pub(super) use unread::Unread;
 
 /// One connection.
 #[derive(Debug)]

@@ -60,7 +60,8 @@ mod tests {
     use crate::engine::Engine;
     use crate::engine::limits::Settings;
     use crate::engine::message::{Binding, ConnectionId, Input, Output, RemoteAddress, Timestamp, Transport};
-    use crate::engine::record::{BindingOf, SavedLog, SavedSession, SavedState};
+    use crate::engine::record::SavedLog;
+    use crate::engine::record::{BindingOf, SavedSession, SavedState};
     use crate::engine::service::Service;
 
     const ANN: RemoteAddress = RemoteAddress::Process { uid: 1, gid: 1, pid: 1 };

@@ -6,7 +6,6 @@ use crate::engine::EngineState;
 use crate::engine::message::EventKind;
 use crate::engine::service::chat;
 use crate::engine::service::mux::{self, Choice};
-use crate::engine::service::watch::TraceEvent;
 use crate::engine::text::quote;
 
 impl Dialogue {
@@ -45,14 +44,6 @@ impl Session {
     /// Whether what is in its outbox may be what somebody told it alone.
     pub(in crate::engine) fn is_confided_in(&self) -> bool {
         self.dialogue.outbox.is_private() || matches!(self.dialogue.state, State::Talk(_))
-    }
-}
-
-/// What was sent to somebody, as others may see it.
-pub(in crate::engine) fn replied(reply: &[u8], is_private: bool) -> TraceEvent {
-    match is_private {
-        true => TraceEvent::Confided(reply.len()),
-        false => TraceEvent::Replied(quote(reply)),
     }
 }
 

@@ -7,7 +7,7 @@ use thin_vec::ThinVec;
 use super::Session;
 use super::dialogue::{Dialogue, Facts, Heard, Phase, State, Talk};
 use super::intake::{Burst, Intake};
-use super::tally::Unreported;
+use super::unreported::Unreported;
 use crate::engine::EngineState;
 use crate::engine::message::{ConnectionId, Timestamp};
 use crate::engine::ready_list::Membership;

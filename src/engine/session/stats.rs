@@ -1,25 +1,16 @@
 //! A session on stats: reports go into the table, and a list of all machines comes out of it piece by piece, as the peer
 //! reads, so that neither its length nor a peer that does not read costs anybody anything.
 
-use serde::{Deserialize, Serialize};
-
 use super::dialogue::{Dialogue, State};
 use crate::engine::EngineState;
 use crate::engine::counters::ErrorKind;
 use crate::engine::limits::OUTBOX_BYTES_HIGH;
 use crate::engine::machines;
+use crate::engine::machines::ListCursor;
 use crate::engine::message::{RemoteAddress, Timestamp};
 use crate::engine::service::Service;
 use crate::engine::service::stats::{self, Message};
 use crate::engine::text::quote;
-
-/// A list of all machines that has begun and is not at its end.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub(in crate::engine) struct ListCursor {
-    /// The machine told last.
-    after: Option<String>,
-    told: usize,
-}
 
 impl Dialogue {
     /// Whether it is being told a list: what else it asks waits.

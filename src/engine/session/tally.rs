@@ -3,29 +3,13 @@
 
 use super::Session;
 use super::dialogue::{Dialogue, Heard};
+use super::unreported::{LastMessage, Unreported};
 use crate::engine::EngineState;
 use crate::engine::client::Client;
 use crate::engine::diagnosis;
 use crate::engine::limits::{SILENCE, SILENCE_SEEN};
 use crate::engine::message::Timestamp;
 use crate::engine::roster::Tally;
-
-/// What the roster does not know yet.
-#[derive(Debug, Default)]
-pub(super) struct Unreported {
-    requests: u16,
-    errors: u8,
-    last: LastMessage,
-}
-
-/// What became of the last message.
-#[derive(Debug, Default, PartialEq, Eq)]
-enum LastMessage {
-    #[default]
-    Good,
-    /// Its sender was told an error.
-    Erred,
-}
 
 impl Session {
     /// Gives the roster what it does not know yet.

@@ -5,18 +5,7 @@ use super::dialogue::{Dialogue, Phase};
 use super::timeouts::seconds;
 use crate::engine::EngineState;
 use crate::engine::message::{CloseReason, Timestamp};
-
-/// How long the kernel has taken nothing for a peer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::engine) enum Unread {
-    /// Since the moment.
-    Since(Timestamp),
-    /// Its time is over: the kernel is asked once more, because it tells of room only once a third (TCP) or three quarters
-    /// (Unix) of its buffer are free, and a peer may take longer for that and read all the same.
-    RetryWanted,
-    /// The answer to that question is all that is waited for.
-    Retried,
-}
+use crate::engine::unread::Unread;
 
 impl Session {
     /// Whether the kernel is to be asked once more.

@@ -2,6 +2,7 @@
 
 use super::Session;
 use super::dialogue::{Dialogue, Heard, Phase, State};
+use super::watcher::Watcher;
 use crate::engine::EngineState;
 use crate::engine::client::Client;
 use crate::engine::codec::shape::Unreadable;
@@ -10,18 +11,9 @@ use crate::engine::diagnosis::{self, Hint, Mistake, Place, form};
 use crate::engine::event_ring::Event;
 use crate::engine::limits::{NEWLINE_LATE_MAX, PROGRAM, SILENCE, WATCH_BYTES_HIGH};
 use crate::engine::message::{CloseReason, Kind, Timestamp};
-use crate::engine::service::watch::{self, Actor, Filter, TraceEvent};
+use crate::engine::service::watch::{self, Actor, TraceEvent};
 use crate::engine::service::{Service, multiply};
 use crate::engine::text::private;
-
-/// One who watches.
-#[derive(Debug)]
-pub(super) struct Watcher {
-    filter: Filter,
-    since: Timestamp,
-    /// The number of the event that it is shown next.
-    next: u64,
-}
 
 impl Dialogue {
     // ---- seeing

@@ -6,7 +6,7 @@ use ipcd::engine::json;
 use serde_json::{Value, json};
 
 use super::authority::date;
-use super::make::{Made, Pair};
+use super::made::{Made, Pair};
 use super::names::ServerName;
 
 /// The port in the example.

@@ -6,35 +6,17 @@ use std::time::SystemTime;
 use super::super::error::{CliError, words};
 use super::super::output;
 use super::advice;
+use super::arguments::Arguments;
 use super::authority::{Authority, Issued};
 use super::files::{self, NewFile};
-use super::names::{self, ServerName};
+use super::made::{Made, Pair};
+use super::names;
 
 /// The authority's certificate and key.
 const AUTHORITY: &str = "ca.pem";
 const AUTHORITY_KEY: &str = "ca-key.pem";
 
-/// A certificate with its key, as files.
-pub(crate) struct Pair {
-    /// Whose it is.
-    pub(crate) name: String,
-    pub(crate) certificate: PathBuf,
-    pub(crate) key: PathBuf,
-    pub(crate) ends: SystemTime,
-}
-
-/// What was made.
-pub(crate) struct Made {
-    /// The authority's certificate.
-    pub(crate) authority: PathBuf,
-    /// The authority, if it is new.
-    pub(crate) new_authority: Option<Pair>,
-    pub(crate) names: Vec<ServerName>,
-    pub(crate) server: Option<Pair>,
-    pub(crate) clients: Vec<Pair>,
-}
-
-pub(crate) fn run(arguments: &super::Arguments) -> Result<(), CliError> {
+pub(crate) fn run(arguments: &Arguments) -> Result<(), CliError> {
     let now = SystemTime::now();
     let names = names::servers(&arguments.names).map_err(CliError::Usage)?;
     let clients: Result<Vec<String>, String> =

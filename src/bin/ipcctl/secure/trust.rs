@@ -13,8 +13,8 @@ use socket2::Socket;
 
 use super::super::error::{CliError, words};
 use super::super::output;
-use super::TlsOptions;
 use super::link::SecureLink;
+use super::options::TlsOptions;
 
 /// The largest file of authorities: several times what a system trusts.
 const FILE_BYTES_MAX: u64 = 4 << 20;

@@ -2,8 +2,8 @@ use super::*;
 use crate::engine::Engine;
 use crate::engine::check::tests::{ANN, ASKER, BOB, TALKER, WATCHER, assert_found, company, watched};
 use crate::engine::message::{CloseReason, ConnectionId, Timestamp};
-use crate::engine::session::Unread;
 use crate::engine::timer_queue::Timer;
+use crate::engine::unread::Unread;
 
 const NOW: Timestamp = Timestamp::at(0);
 

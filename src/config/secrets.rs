@@ -1,0 +1,6 @@
+//! The keys whose values no error and no log shows.
+
+/// Whether the value of a key is secret, so that no message shows it.
+pub(super) fn is_secret(name: &str) -> bool {
+    name == "passphrase"
+}

@@ -1,0 +1,47 @@
+//! The kinds of client, by how each marks the end of a message.
+
+use serde::{Deserialize, Serialize};
+
+/// How a connection marks the end of a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Kind {
+    /// With LF.
+    Line,
+    /// Not at all: one send() is one message.
+    Raw,
+    /// With NUL.
+    C,
+    /// Not at all: its length precedes it.
+    Prefixed(Prefix),
+    /// With CR LF, or CR NUL, and there are commands in between.
+    Telnet,
+    /// Not at all: the transport keeps messages apart.
+    Packet,
+}
+
+impl Kind {
+    /// Its name in a report, a log and an event.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Kind::Line => "line",
+            Kind::Raw => "raw",
+            Kind::C => "c",
+            Kind::Prefixed(_) => "prefixed",
+            Kind::Telnet => "telnet",
+            Kind::Packet => "packets",
+        }
+    }
+}
+
+/// How a length is written in front of a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Prefix {
+    /// In two bytes, the high one first.
+    Big2,
+    /// In four bytes, the high one first.
+    Big4,
+    /// In four bytes, the low one first.
+    Little4,
+    /// In as many bytes as it takes, seven bits each, the low ones first.
+    Seven,
+}

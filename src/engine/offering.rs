@@ -1,0 +1,46 @@
+//! Data to be written to a peer: its session's output queue, or the room's log.
+
+use super::Engine;
+use super::codec::Style;
+use super::message::ConnectionId;
+use super::outgoing::{Outgoing, SLICES_MAX};
+use super::room::{MemberId, Offer, Room};
+
+impl Engine {
+    /// What may be written to `peer` now.
+    pub fn outgoing(&mut self, peer: ConnectionId) -> Outgoing<'_> {
+        let mut outgoing = Outgoing { slices: [&[]; SLICES_MAX], count: 0, is_part: false };
+        let Some(session) = self.sessions.get(peer) else { return outgoing };
+        if let Some(member_id) = session.listening_member_id() {
+            offer_room(&self.shared.room, member_id, &mut outgoing);
+            return outgoing;
+        }
+        let style = session.style();
+        if style != Style::Pairs && session.member_id().is_some() {
+            self.hear_room(peer);
+        }
+        let Some(session) = self.sessions.at(peer.index as usize) else { return outgoing };
+        outgoing.push(session.outbox().ready(style));
+        outgoing.is_part = style.is_one_by_one();
+        if let Some(member_id) = session.member_id().filter(|_| style == Style::Pairs) {
+            offer_room(&self.shared.room, member_id, &mut outgoing);
+        }
+        outgoing
+    }
+}
+
+/// Adds what a member of the room can hear next.
+#[inline]
+fn offer_room<'a>(room: &'a Room, member_id: MemberId, outgoing: &mut Outgoing<'a>) {
+    match room.offer(member_id) {
+        Offer::Nothing => {}
+        Offer::DirectMessage(text) => {
+            outgoing.push(text);
+            outgoing.is_part = true;
+        }
+        Offer::Log { from, to, goes_on } => {
+            outgoing.count += room.slices(from, to, &mut outgoing.slices[outgoing.count..]);
+            outgoing.is_part |= outgoing.count == SLICES_MAX || goes_on;
+        }
+    }
+}

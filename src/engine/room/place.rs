@@ -1,0 +1,21 @@
+//! The log and a member's place in it, in the record of a restart.
+
+use serde::{Deserialize, Serialize};
+
+/// How far a member is, for the process after a restart.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct SavedPlace {
+    /// Up to where in the log it has been sent.
+    pub(super) cursor: u64,
+    /// What was said to it alone: at which place, of how many bytes, and how many of them were sent.
+    pub(super) asides: Vec<(u64, usize, usize)>,
+}
+
+/// The room's log.
+#[derive(Debug, Default)]
+pub struct SavedLog {
+    /// The place of its first byte.
+    pub base: u64,
+    /// What was said, in lines.
+    pub bytes: Vec<u8>,
+}

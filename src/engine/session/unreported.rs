@@ -1,0 +1,18 @@
+//! A session's requests that are not in the roster yet.
+
+/// What the roster does not know yet.
+#[derive(Debug, Default)]
+pub(super) struct Unreported {
+    pub(super) requests: u16,
+    pub(super) errors: u8,
+    pub(super) last: LastMessage,
+}
+
+/// What became of the last message.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) enum LastMessage {
+    #[default]
+    Good,
+    /// Its sender was told an error.
+    Erred,
+}
