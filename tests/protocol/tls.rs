@@ -2,6 +2,7 @@
 
 mod certificates;
 mod client;
+mod partial;
 mod records;
 mod restart;
 mod wrong;
