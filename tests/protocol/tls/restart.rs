@@ -68,6 +68,9 @@ fn nobody_waits_for_the_handshakes_of_many_who_come_at_once() {
     let (daemon, config) = daemon("[log]\nlevel = \"warn\"\n");
     let mut probe = Probe::new(&daemon);
     let mut other = daemon.tcp(crate::harness::MULTIPLY);
+    // It has been accepted, and counts.
+    other.say("1 1\n");
+    other.hear("Data received\n1.0\n");
     let descriptors = daemon.descriptors();
     let mut sockets: Vec<TcpStream> =
         (0..MANY).map(|_| TcpStream::connect(daemon.address(MULTIPLY)).unwrap()).collect();
