@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use log::LevelFilter;
 
-use super::tls::TlsFiles;
+use super::tls_files::TlsFiles;
 use crate::endpoint::Endpoint;
 use crate::engine::allow::Allowed;
 use crate::engine::limits::Settings;

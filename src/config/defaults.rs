@@ -6,7 +6,7 @@ use std::time::Duration;
 use log::LevelFilter;
 
 use super::checked::{Config, Listen};
-use super::tls::TlsFiles;
+use super::tls_files::TlsFiles;
 use crate::endpoint::{Endpoint, Host, HostPort};
 use crate::engine::limits::Settings;
 use crate::engine::service::Service;

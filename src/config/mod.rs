@@ -16,6 +16,7 @@ mod suggest;
 mod syntax;
 mod table;
 mod tls;
+mod tls_files;
 mod users;
 mod value;
 
@@ -24,7 +25,7 @@ use std::path::Path;
 pub use checked::{Config, Errors, Listen};
 pub use keys::{keys, without_effect};
 pub use read::FILE_BYTES_MAX;
-pub use tls::{TlsFiles, TlsVersion};
+pub use tls_files::{TlsFiles, TlsVersion};
 
 impl Config {
     /// Reads a regular file of at most [`FILE_BYTES_MAX`] bytes. Never blocks, whatever is at that path.

@@ -4,42 +4,8 @@ use std::path::PathBuf;
 
 use super::draft::Draft;
 use super::table::Table;
+use super::tls_files::TlsVersion;
 use super::value::{Text, Value, typed};
-
-/// The files for TLS endpoints.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TlsFiles {
-    /// The certificate, and those between it and its authority, as PEM. `%d` at its beginning is the directory of the
-    /// service's credentials.
-    pub certificate: PathBuf,
-    /// The certificate's private key, as PEM.
-    pub key: PathBuf,
-    /// The authorities whose certificates clients must have, as PEM; `None`: they need none.
-    pub client_ca: Option<PathBuf>,
-    /// The oldest version of TLS.
-    pub minimum: TlsVersion,
-}
-
-/// A version of TLS.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum TlsVersion {
-    /// TLS 1.2.
-    #[default]
-    Tls12,
-    /// TLS 1.3.
-    Tls13,
-}
-
-impl Default for TlsFiles {
-    fn default() -> TlsFiles {
-        TlsFiles {
-            certificate: "/etc/ipcd/tls/certificate.pem".into(),
-            key: "/etc/ipcd/tls/key.pem".into(),
-            client_ca: None,
-            minimum: TlsVersion::Tls12,
-        }
-    }
-}
 
 fn path(value: Value<'_>) -> Result<Option<PathBuf>, String> {
     let right = || {

@@ -9,6 +9,7 @@ mod connect;
 mod datagrams;
 mod fifo_endpoint;
 mod fifos;
+mod handshakes;
 mod listeners;
 mod names;
 mod readiness;
@@ -38,13 +39,13 @@ use crate::transport::connection::{Connection, PIECES_MAX};
 use clock::Clock;
 use connect::Attempts;
 use fifo_endpoint::FifoEndpoint;
+use handshakes::Handshakes;
 use readiness::{Ready, ReserveFd};
 use report::EventLog;
 pub use signals::Signal;
 use signals::Signals;
 pub use slots::Attempt;
 use slots::{Ending, Slots, Source, Writing};
-use wires::Handshakes;
 
 /// Events taken from the kernel at once.
 const EVENTS_PER_TURN: usize = 1024;

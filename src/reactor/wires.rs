@@ -1,11 +1,12 @@
 //! Handshakes: begun with a connection, a few in each turn, each with a deadline; and what a wire tells of itself.
 
-use std::collections::VecDeque;
 use std::time::Duration;
 
 use crate::engine::Engine;
 use crate::engine::message::{Binding, ConnectionId, Input, Timestamp};
 use crate::engine::secrecy::Secrecy;
+#[cfg(feature = "tls")]
+use crate::wire::tls::{Acceptor, Tls};
 use crate::wire::{Heard, Wire};
 
 use super::Reactor;
@@ -16,31 +17,6 @@ const HANDSHAKE: Duration = Duration::from_secs(10);
 
 /// Why it is given up then.
 const TOO_LONG: &str = "the handshake was not finished within 10 s";
-
-/// Steps of handshakes that are taken in one turn. The longest, in which a key is exchanged and something signed, takes a fifth
-/// of a millisecond: for so long others wait.
-const STEPS_PER_TURN: usize = 8;
-
-/// The handshakes that go on.
-#[derive(Debug, Default)]
-pub(super) struct Handshakes {
-    /// In the order in which they began.
-    deadlines: VecDeque<(Timestamp, ConnectionId)>,
-    steps: usize,
-}
-
-impl Handshakes {
-    /// When the next one is given up.
-    pub(super) fn deadline(&self) -> Option<Timestamp> {
-        self.deadlines.front().map(|(at, _)| *at)
-    }
-
-    /// Whether one more step has room in this turn.
-    pub(super) fn take_step(&mut self) -> bool {
-        self.steps += 1;
-        self.steps <= STEPS_PER_TURN
-    }
-}
 
 /// Tells the engine what a wire has heard.
 #[inline]
@@ -81,7 +57,7 @@ impl Reactor {
 
     #[cfg(feature = "tls")]
     fn new_wire(&self) -> Option<Wire> {
-        self.acceptor.as_ref()?.accept().ok()
+        Some(Wire::Tls(Box::new(Tls::accept(self.acceptor.as_ref()?).ok()?)))
     }
 
     #[cfg(not(feature = "tls"))]
@@ -91,7 +67,7 @@ impl Reactor {
 
     /// Those who connect through encrypted endpoints are shown these certificates from now on.
     #[cfg(feature = "tls")]
-    pub fn accept_with(&mut self, acceptor: Option<crate::wire::tls::Acceptor>) {
+    pub fn accept_with(&mut self, acceptor: Option<Acceptor>) {
         self.acceptor = acceptor;
     }
 

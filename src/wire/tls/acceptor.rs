@@ -2,18 +2,15 @@
 //! no file and no clock.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use rustls::crypto::ring;
-use rustls::pki_types::{CertificateDer, UnixTime};
+use rustls::pki_types::CertificateDer;
 use rustls::server::{NoServerSessionStorage, UnbufferedServerConnection, WebPkiClientVerifier};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::version::{TLS12, TLS13};
-use rustls::{RootCertStore, ServerConfig, SupportedProtocolVersion};
+use rustls::{Error, RootCertStore, ServerConfig, SupportedProtocolVersion};
 
-use super::Tls;
 use super::material::{self, Certificates};
-use crate::wire::Wire;
 
 /// The oldest version of TLS that is spoken.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -123,17 +120,11 @@ impl Acceptor {
         &self.certificates
     }
 
-    /// The wire of somebody who has connected.
+    /// The server's side of one more connection.
     ///
     /// # Errors
     /// There are no random numbers.
-    pub fn accept(&self) -> std::io::Result<Wire> {
-        let connection = UnbufferedServerConnection::new(Arc::clone(&self.config));
-        Ok(Wire::Tls(Box::new(Tls::new(connection.map_err(std::io::Error::other)?))))
+    pub(super) fn connection(&self) -> Result<UnbufferedServerConnection, Error> {
+        UnbufferedServerConnection::new(Arc::clone(&self.config))
     }
-}
-
-/// A moment, in seconds since 1970.
-pub(super) fn moment(seconds: u64) -> UnixTime {
-    UnixTime::since_unix_epoch(Duration::from_secs(seconds))
 }

@@ -1,10 +1,10 @@
 //! Certificates and keys as others write them: PEM, with whatever stands between the blocks, in any order.
 
+use std::time::Duration;
+
 use rustls::pki_types::pem::{self, PemObject, SectionKind};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use webpki::{EndEntityCert, Error, ExtendedKeyUsageValidator, KeyPurposeIdIter};
-
-use super::acceptor::moment;
 
 /// A time that no certificate outlives (9999-12-31, RFC 5280, section 4.1.2.5).
 const LATEST: u64 = 253_402_300_799;
@@ -74,6 +74,11 @@ fn validity(certificate: &CertificateDer<'_>) -> Option<(u64, u64)> {
         _ => return None,
     };
     Some((from, until))
+}
+
+/// A moment, in seconds since 1970.
+fn moment(seconds: u64) -> UnixTime {
+    UnixTime::since_unix_epoch(Duration::from_secs(seconds))
 }
 
 fn nothing() -> String {

@@ -81,16 +81,20 @@ pub(super) enum Outcome {
 }
 
 impl Tls {
-    fn new(connection: UnbufferedServerConnection) -> Tls {
-        Tls {
-            connection,
+    /// The wire of somebody who has connected.
+    ///
+    /// # Errors
+    /// There are no random numbers.
+    pub fn accept(acceptor: &Acceptor) -> io::Result<Tls> {
+        Ok(Tls {
+            connection: acceptor.connection().map_err(io::Error::other)?,
             phase: Phase::Silent,
             begun: Vec::new(),
             held: Vec::new(),
             written: 0,
             said: 0,
             has_heard_end: false,
-        }
+        })
     }
 
     pub(super) fn receive(
