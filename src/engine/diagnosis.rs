@@ -102,6 +102,11 @@ impl Mistake {
 }
 
 impl Mistake {
+    /// Whether it says only how a connection ended or what it does not do, and not what was wrong with what was said.
+    pub const fn is_vague(self) -> bool {
+        matches!(self, Mistake::Unread | Mistake::Silent | Mistake::ReadOnce | Mistake::SecondRecv)
+    }
+
     /// The bit of a mistake that is reported once for each connection, because its program makes it with each message, or
     /// because it replaces another one.
     pub const fn once(self) -> Option<u32> {
@@ -146,15 +151,20 @@ pub struct Place<'a> {
     pub endpoints: Endpoints<'a>,
 }
 
-/// The connection was reset after something had been sent to it.
-pub fn of_reset(service: Service) -> Hint {
-    let more = service.facts().unread;
-    Hint::new(
-        Mistake::Unread,
-        format!(
-            "it closed before it had read a reply, so the connection was reset: read until end of file, then close{more}"
-        ),
-    )
+/// The connection was reset after something had been sent to it. `None` for a service where others speak too: what it has
+/// not read there is no reply.
+pub fn of_reset(service: Service) -> Option<Hint> {
+    let facts = service.facts();
+    let more = facts.unread;
+    let what = if more.is_empty() { "all that was sent to it" } else { "the result" };
+    (!facts.is_shared).then(|| {
+        Hint::new(
+            Mistake::Unread,
+            format!(
+                "it closed before it had read {what}, so the connection was reset: read until end of file, then close{more}"
+            ),
+        )
+    })
 }
 
 /// It left between the two replies to a request.

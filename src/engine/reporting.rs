@@ -7,7 +7,7 @@ use super::message::{ConnectionId, Timestamp};
 use super::roster::Entry;
 use super::service::Service;
 use super::service::mux;
-use super::service::status::{self, ClientPart, EndpointPart, HintPart, MachinePart, Progress};
+use super::service::status::{self, ClientPart, EndpointPart, ErrorPart, HintPart, MachinePart, Progress};
 use super::service::watch::TraceEvent;
 use super::{Engine, limits};
 
@@ -154,6 +154,12 @@ impl Engine {
                 service: hint.service.name(),
                 age: now.since(hint.at).as_secs_f64(),
                 is_open: !hint.is_over,
+            }),
+            error: entry.error.as_ref().map(|error| ErrorPart {
+                text: &error.text,
+                service: error.service.name(),
+                age: now.since(error.at).as_secs_f64(),
+                is_open: !error.is_over,
             }),
             machine: machine.map(|&(at, sample)| MachinePart {
                 age: now.since(at).as_secs_f64(),

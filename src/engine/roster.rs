@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::client::Client;
 use super::diagnosis::{Hint, Mistake};
-use super::message::{RemoteAddress, Timestamp};
+use super::message::{ConnectionId, RemoteAddress, Timestamp};
 use super::service::Service;
 use super::source::Source;
 
@@ -19,8 +19,12 @@ pub const CLIENTS_MAX: usize = 1024;
 /// Of a hint's text, in bytes: the longest names where all services are.
 const HINT_BYTES_MAX: usize = 512;
 
-/// What one of them takes, in a table that has just grown: its entry, its name, its machine's name, and the hint.
-pub const CLIENT_BYTES: usize = 2 * size_of::<(Client, Entry)>() + 4 * (32 + 64) + HINT_BYTES_MAX + 4 * 16;
+/// Of an error's text, in bytes: all but the longest quotations fit.
+const ERROR_BYTES_MAX: usize = 256;
+
+/// What one of them takes, in a table that has just grown: its entry, its name, its machine's name, the hint and the error.
+pub const CLIENT_BYTES: usize =
+    2 * size_of::<(Client, Entry)>() + 4 * (32 + 64) + HINT_BYTES_MAX + ERROR_BYTES_MAX + 5 * 16;
 
 /// How many go at once when there is no place: one in so many.
 const LEAVING_SHARE: usize = 8;
@@ -47,6 +51,23 @@ pub struct Entry {
     pub seen: Timestamp,
     /// Its last mistake.
     pub hint: Option<LastHint>,
+    /// The last error that it was told.
+    pub error: Option<LastError>,
+}
+
+/// An error that a client was told, and when.
+#[derive(Debug)]
+pub struct LastError {
+    /// Its text, as the log has it.
+    pub text: Box<str>,
+    /// Where.
+    pub service: Service,
+    /// When.
+    pub at: Timestamp,
+    /// The same service has answered it since.
+    pub is_over: bool,
+    /// On which connection; `None`: a datagram.
+    peer: Option<ConnectionId>,
 }
 
 /// A mistake, and when it was made.
@@ -62,6 +83,8 @@ pub struct LastHint {
     pub at: Timestamp,
     /// The same service has answered it since.
     pub is_over: bool,
+    /// On which connection; `None`: a datagram.
+    peer: Option<ConnectionId>,
 }
 
 /// What a connection has done since it was asked last.
@@ -81,6 +104,9 @@ impl Entry {
         self.errors += u64::from(tally.errors);
         if let (Some(hint), Some(good)) = (&mut self.hint, tally.good) {
             hint.is_over |= hint.service == service && good > hint.at;
+        }
+        if let (Some(error), Some(good)) = (&mut self.error, tally.good) {
+            error.is_over |= error.service == service && good > error.at;
         }
     }
 }
@@ -136,18 +162,54 @@ impl Roster {
         last.is_none_or(|hint| now.since(hint.at) >= HINT_GAP)
     }
 
-    /// It has made a mistake.
-    pub fn set_hint(&mut self, now: Timestamp, client: Client, service: Service, hint: &Hint) {
+    /// Whether a connection has made a mistake, or was told an error, that says more than how it ended.
+    pub fn knows_better(&self, client: Client, peer: ConnectionId) -> bool {
+        self.0.get(&client).is_some_and(|entry| {
+            let hint = entry.hint.as_ref().filter(|hint| !hint.mistake.is_vague() && !hint.is_over);
+            let error = entry.error.as_ref().filter(|error| !error.is_over);
+            let peers = [hint.and_then(|hint| hint.peer), error.and_then(|error| error.peer)];
+            peers.contains(&Some(peer))
+        })
+    }
+
+    /// It has made a mistake. One that says little does not replace what says more, as long as that is not over.
+    pub fn set_hint(
+        &mut self,
+        now: Timestamp,
+        client: Client,
+        service: Service,
+        peer: Option<ConnectionId>,
+        hint: &Hint,
+    ) {
         let Some(entry) = self.entry(now, client) else { return };
-        let mut end = hint.text.len().min(HINT_BYTES_MAX - '…'.len_utf8());
-        while !hint.text.is_char_boundary(end) {
-            end -= 1;
+        let is_telling = |last: &LastHint| !last.mistake.is_vague() && !last.is_over;
+        let knows_better = entry.hint.as_ref().is_some_and(is_telling)
+            || entry.error.as_ref().is_some_and(|last| !last.is_over);
+        if hint.mistake.is_vague() && knows_better {
+            return;
         }
-        let ellipsis = if end < hint.text.len() { "…" } else { "" };
-        let text = format!("{}{ellipsis}", &hint.text[..end]).into();
+        let text = cut(&hint.text, HINT_BYTES_MAX);
         // That one is only slower for it.
         let is_over = hint.mistake == Mistake::NewlineApart;
-        entry.hint = Some(LastHint { mistake: hint.mistake, text, service, at: now, is_over });
+        entry.hint = Some(LastHint { mistake: hint.mistake, text, service, at: now, is_over, peer });
+    }
+
+    /// It was told an error.
+    pub fn set_error(
+        &mut self,
+        now: Timestamp,
+        client: Client,
+        service: Service,
+        peer: Option<ConnectionId>,
+        error: &str,
+    ) {
+        let Some(entry) = self.entry(now, client) else { return };
+        // Who errs again and again mostly does so in the same way.
+        let text = match entry.error.take() {
+            Some(last) if *last.text == *error => last.text,
+            _ => cut(error, ERROR_BYTES_MAX),
+        };
+        entry.error = Some(LastError { text, service, at: now, is_over: false, peer });
     }
 
     /// Whether it is known that it has been silent since that moment.
@@ -195,6 +257,7 @@ impl Roster {
             errors: 0,
             seen: now,
             hint: None,
+            error: None,
         });
         entry.seen = now;
         Some(entry)
@@ -215,6 +278,18 @@ impl Roster {
             self.0.remove(client);
         }
     }
+}
+
+/// A text of so many bytes at most, with `…` where it was cut.
+fn cut(text: &str, bytes_max: usize) -> Box<str> {
+    if text.len() <= bytes_max {
+        return text.into();
+    }
+    let mut end = bytes_max - '…'.len_utf8();
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    format!("{}…", &text[..end]).into()
 }
 
 fn source(client: Client) -> Source {
@@ -246,7 +321,7 @@ mod tests {
         let mut roster = Roster::default();
         let is_over = |roster: &Roster| roster.get(at(1)).unwrap().hint.as_ref().unwrap().is_over;
         roster.enter(Timestamp::at(0), at(1));
-        roster.set_hint(Timestamp::at(100), at(1), Service::Multiply, &hint("x"));
+        roster.set_hint(Timestamp::at(100), at(1), Service::Multiply, None, &hint("x"));
         let tally = |good: Option<u64>| Tally { requests: 2, errors: 1, good: good.map(Timestamp::at) };
         for (service, good, over) in [
             (Service::Multiply, None, false),
@@ -258,7 +333,7 @@ mod tests {
             roster.count(Timestamp::at(300), at(1), service, tally(good));
             assert_eq!(is_over(&roster), over, "{service} {good:?}");
         }
-        roster.set_hint(Timestamp::at(400), at(1), Service::Multiply, &hint("y"));
+        roster.set_hint(Timestamp::at(400), at(1), Service::Multiply, None, &hint("y"));
         assert!(!is_over(&roster), "it is another one");
         let entry = roster.get(at(1)).unwrap();
         assert_eq!((entry.requests, entry.errors, entry.connections), (10, 5, 1));
@@ -268,7 +343,7 @@ mod tests {
     fn many_mistakes_at_once_are_found_quickly() {
         let mut roster = Roster::default();
         assert!(roster.wants_hint(Timestamp::at(0), at(1)));
-        roster.set_hint(Timestamp::at(0), at(1), Service::Multiply, &hint(&"ä".repeat(1000)));
+        roster.set_hint(Timestamp::at(0), at(1), Service::Multiply, None, &hint(&"ä".repeat(1000)));
         assert!(
             !roster.wants_hint(Timestamp::at(9_999), at(1))
                 && roster.wants_hint(Timestamp::at(10_000), at(1))

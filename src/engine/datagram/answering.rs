@@ -55,9 +55,13 @@ impl Engine {
         let good = error.is_none().then_some(self.shared.now);
         let tally = Tally { requests: 1, errors: error.is_some().into(), good };
         self.shared.roster.count(self.shared.now, client, service, tally);
+        let words = replies.first().and_then(|reply| reply.strip_prefix("Error: "));
+        if let Some(words) = words.filter(|_| error.is_some()) {
+            self.shared.roster.set_error(self.shared.now, client, service, None, words);
+        }
         let hint = error.and_then(|_| self.hint(datagram, message));
         if let Some(hint) = hint.as_ref().filter(|_| self.shared.roster.wants_hint(self.shared.now, client)) {
-            self.shared.roster.set_hint(self.shared.now, client, service, hint);
+            self.shared.roster.set_hint(self.shared.now, client, service, None, hint);
             self.shared.note_hint(None, binding, origin, hint);
         }
         let (binding, replies, is_error) = (Rc::clone(binding), replies.into(), error.is_some());

@@ -171,6 +171,21 @@ pub struct ClientPart<'a> {
     pub machine: Option<MachinePart>,
     /// Its last mistake.
     pub hint: Option<HintPart<'a>>,
+    /// The last error that it was told.
+    pub error: Option<ErrorPart<'a>>,
+}
+
+/// What is said of an error.
+#[derive(Debug, Serialize)]
+pub struct ErrorPart<'a> {
+    /// Its text, as the log has it.
+    pub text: &'a str,
+    /// Where it was told.
+    pub service: &'a str,
+    /// Since then, in seconds.
+    pub age: f64,
+    /// The same service has not answered it since without an error.
+    pub is_open: bool,
 }
 
 /// What is said of a machine.

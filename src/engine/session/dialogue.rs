@@ -195,6 +195,7 @@ impl Dialogue {
     pub(super) fn note_error(&mut self, shared: &mut EngineState, kind: ErrorKind, error: String) {
         shared.counters.of_mut(self.service()).count_error(kind);
         self.count_error(shared);
+        self.remember_error(shared, kind, &error);
         self.note(shared, EventKind::Erred(error));
     }
 

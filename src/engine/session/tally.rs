@@ -2,10 +2,11 @@
 //! ends, it goes to the [roster](crate::engine::roster).
 
 use super::Session;
-use super::dialogue::{Dialogue, Heard};
+use super::dialogue::{Dialogue, Heard, State};
 use super::unreported::{LastMessage, Unreported};
 use crate::engine::EngineState;
 use crate::engine::client::Client;
+use crate::engine::counters::ErrorKind;
 use crate::engine::diagnosis;
 use crate::engine::limits::{SILENCE, SILENCE_SEEN};
 use crate::engine::message::Timestamp;
@@ -51,10 +52,36 @@ impl Dialogue {
         }
     }
 
+    /// Whether it looks at the daemon, or gives it orders.
+    fn is_observer(&self) -> bool {
+        matches!(self.state, State::Status(_) | State::Watch(_) | State::Control)
+    }
+
+    /// Lets the roster know what it was told, if that says something about what it does.
+    pub(super) fn remember_error(&self, shared: &mut EngineState, kind: ErrorKind, error: &str) {
+        let is_about_it = match kind {
+            ErrorKind::Request
+            | ErrorKind::Result
+            | ErrorKind::Name
+            | ErrorKind::Command
+            | ErrorKind::Unavailable
+            | ErrorKind::TooLong
+            | ErrorKind::Unfinished
+            | ErrorKind::Foreign => true,
+            ErrorKind::Nameless | ErrorKind::Idle | ErrorKind::Silent | ErrorKind::Denied => false,
+        };
+        if is_about_it && self.is_counted() && !self.is_observer() {
+            shared.roster.set_error(shared.now, self.client(), self.service(), Some(self.peer), error);
+        }
+    }
+
     fn take_tally(&mut self) -> Tally {
         let Unreported { requests, errors, last } = &mut self.unreported;
         let good = (*requests > 0 && *last == LastMessage::Good).then_some(self.active);
-        Tally { requests: std::mem::take(requests).into(), errors: std::mem::take(errors).into(), good }
+        let tally =
+            Tally { requests: std::mem::take(requests).into(), errors: std::mem::take(errors).into(), good };
+        // Who looks at the daemon is no student of what is looked at.
+        if self.is_observer() { Tally::default() } else { tally }
     }
 
     /// One who has said nothing for a while, where something is waited for, is in trouble too: that is looked for when
@@ -67,7 +94,7 @@ impl Dialogue {
         if is_silent && !is_known && shared.now.since(self.opened) >= patience {
             let service = self.service();
             if let Some(hint) = diagnosis::of_silence(service, false) {
-                shared.roster.set_hint(shared.now, self.client(), service, &hint);
+                shared.roster.set_hint(shared.now, self.client(), service, Some(self.peer), &hint);
             }
         }
     }

@@ -111,8 +111,11 @@ impl Dialogue {
             return;
         }
         let Some(hint) = hint(shared) else { return };
+        if hint.mistake.is_vague() && shared.roster.knows_better(client, self.peer) {
+            return;
+        }
         if is_new {
-            shared.roster.set_hint(shared.now, client, service, &hint);
+            shared.roster.set_hint(shared.now, client, service, Some(self.peer), &hint);
             shared.note_hint(Some(self.peer), &self.binding, self.origin, &hint);
         }
         if self.is_seen(shared) && shared.event_ring.is_news(self.peer, hint.mistake) {
@@ -133,14 +136,15 @@ impl Dialogue {
     }
 
     /// The connection was lost.
-    pub(super) fn hint_at_reset(&self, shared: &mut EngineState) {
+    pub(super) fn hint_at_reset(&mut self, shared: &mut EngineState) {
+        if self.is_counted() {
+            self.report_tally(shared); // whether an earlier mistake is over
+        }
         let (service, leaves_early) = (self.service(), shared.event_ring.suspects(self.peer));
         if self.flags.told && !self.transport().is_standing() {
-            self.hint(shared, |_| {
-                Some(match leaves_early {
-                    true => diagnosis::of_leaving_early(),
-                    false => diagnosis::of_reset(service),
-                })
+            self.hint(shared, |_| match leaves_early {
+                true => Some(diagnosis::of_leaving_early()),
+                false => diagnosis::of_reset(service),
             });
         }
     }

@@ -219,6 +219,19 @@ fn leaving_between_replies_gets_a_hint_and_half_closing_does_not() {
     check(Multiply, &[Says(b"5 10"), Waits(10), HalfCloses, Waits(3000)], &[]);
     check(Multiply, &[Says(b"5 10\n"), Waits(10), IsGone], &["unread"]);
     check(Hello, &[Says(b"hi\n"), IsGone], &["unread"]);
+    // What others say in the room is no reply.
+    check(Chat, &[Says(b"alice\nhi\n"), IsGone], &[]);
+    check(Talk, &[Says(b"hi\n"), IsGone], &[]);
+}
+
+#[test]
+fn named_mistake_is_not_followed_by_a_vaguer_hint() {
+    check(Multiply, &[Says(b"5,10\n"), Waits(30), IsGone], &["comma"]);
+    check(Multiply, &[Says(b"5,10"), Waits(1500), IsGone], &["comma"]);
+    // The error has named it.
+    check(Multiply, &[Says(b"5 x\n"), Waits(30), IsGone], &[]);
+    // Another request was right, so that mistake is over.
+    check(Multiply, &[Says(b"5,10\n"), Waits(30), Says(b"5 10\n"), Waits(10), IsGone], &["comma", "unread"]);
 }
 
 #[test]

@@ -105,6 +105,61 @@ fn each_of_thirty_mistakes_is_named_in_two_seconds_unwatched() {
     daemon.stop();
 }
 
+/// What gets an error and no hint: a student in trouble all the same.
+const ERRORS: [(u16, &str, &str); 5] = [
+    (MULTIPLY, "10 / 0\n", "division by zero"),
+    (MULTIPLY, "quit\n", "expected two numbers"),
+    (MULTIPLY, "5 x\n", "not a number: 'x'"),
+    (CHAT, "Ann\n", "the name 'Ann' is taken"),
+    (STATS, "cpu 50\n", "cpu 50"),
+];
+
+#[test]
+fn error_without_a_hint_puts_a_client_in_trouble_until_it_succeeds() {
+    let daemon = Daemon::with(&format!("{USUAL}[stats]\nlisten = [\"tcp://{{ip}}:33001\"]\n"));
+    let mut ann = from(at(2), daemon.address(CHAT));
+    ann.say("ann\n");
+    ann.hear_line_with("Welcome ann!");
+    let mut open = Vec::new();
+    for ((port, words, _), number) in ERRORS.iter().zip(3..) {
+        let mut client = from(at(number), daemon.address(*port));
+        client.say(*words);
+        client.hear_line_with("Error: ");
+        open.push(client);
+    }
+    let last = class(&daemon);
+    assert_eq!(row(&last, at(2))["error"], Value::Null);
+    for ((.., text), number) in ERRORS.iter().zip(3..) {
+        let row = row(&last, at(number));
+        assert!(row["error"]["text"].as_str().is_some_and(|error| error.contains(text)), "{row}");
+        assert_eq!((&row["error"]["is_open"], &row["hint"]), (&true.into(), &Value::Null));
+    }
+    assert!(last[..ERRORS.len()].iter().all(|row| row["error"]["is_open"] == true), "{last:#?}");
+    let (_, lines) = ipcctl(&daemon, &["class", "--once"]);
+    assert!(lines.lines().take(ERRORS.len() + 1).any(|line| line.contains("division by zero")), "{lines}");
+    open[0].say("10 / 4\n");
+    open[0].hear_line_with("2.5");
+    assert_eq!(row(&class(&daemon), at(3))["error"]["is_open"], false);
+    daemon.stop();
+}
+
+#[test]
+fn how_a_connection_ended_does_not_replace_its_mistake() {
+    let daemon = Daemon::with(USUAL);
+    let mut client = from(at(2), daemon.address(MULTIPLY));
+    client.say("5,10\n");
+    daemon.wait_for_log("has a comma between its numbers");
+    drop(client); // it has read nothing
+    daemon.wait_for_log("closed: reset by the peer");
+    assert_eq!(row(&class(&daemon), at(2))["hint"]["mistake"], "comma");
+    assert!(!daemon.log().iter().any(|line| line.contains("it closed before")), "{:#?}", daemon.log());
+    // Whoever looks is no student of what is looked at.
+    let class = class(&daemon);
+    let teacher = class.iter().find(|row| row["client"].as_str().is_some_and(|who| who.starts_with("uid ")));
+    assert_eq!(teacher.expect("the teacher")["requests"], 0);
+    daemon.stop();
+}
+
 #[test]
 fn success_clears_the_trouble_and_is_remembered_after_leaving() {
     let daemon = Daemon::with(&format!("{USUAL}[stats]\nlisten = [\"tcp://{{ip}}:33001\"]\n"));

@@ -19,7 +19,7 @@ pub(crate) struct Row {
     pub(crate) connections: String,
     pub(crate) requests: String,
     pub(crate) errors: String,
-    /// The age of the last hint.
+    /// The age of the last hint, or of the last error, if that is what it is in trouble with.
     pub(crate) when: String,
     pub(crate) hint: String,
     /// Whether it has had no success since.
@@ -35,15 +35,27 @@ pub(crate) fn sorted(clients: &mut [Value]) {
 }
 
 fn rank(client: &Value) -> (bool, f64) {
-    let is_open = client["hint"]["is_open"] == true;
-    (!is_open, if is_open { client["hint"]["age"].as_f64().unwrap_or(f64::MAX) } else { 0.0 })
+    let trouble = trouble(client);
+    (trouble.is_none(), trouble.map_or(0.0, |trouble| trouble["age"].as_f64().unwrap_or(f64::MAX)))
+}
+
+/// What a client is in trouble with: a hint, or an error that came later without one.
+fn trouble(client: &Value) -> Option<&Value> {
+    let age = |what: &Value| what["age"].as_f64().unwrap_or(f64::MAX);
+    let is_open = |what: &&Value| what["is_open"] == true;
+    let (hint, error) = (Some(&client["hint"]).filter(is_open), Some(&client["error"]).filter(is_open));
+    match (hint, error) {
+        (Some(hint), Some(error)) if age(error) < age(hint) => Some(error),
+        (hint, error) => hint.or(error),
+    }
 }
 
 impl Row {
     pub(crate) fn of(client: &Value) -> Row {
         let text = |value: &Value| value.as_str().map(|text| clean(text.as_bytes())).unwrap_or_default();
         let count = |name: &str| client[name].as_u64().unwrap_or(0).to_string();
-        let (hint, machine) = (&client["hint"], &client["machine"]);
+        let trouble = trouble(client);
+        let (hint, machine) = (trouble.unwrap_or(&client["hint"]), &client["machine"]);
         let is_fresh = machine["age"].as_f64().is_some_and(|age| age < REPORT_AGE_MAX);
         let percent = |name: &str| {
             let value = machine[name].as_f64().filter(|_| is_fresh);
@@ -65,7 +77,7 @@ impl Row {
             errors: count("errors"),
             when: hint["age"].as_f64().map(ago).unwrap_or_default(),
             hint: text(&hint["text"]),
-            is_in_trouble: hint["is_open"] == true,
+            is_in_trouble: trouble.is_some(),
         }
     }
 
