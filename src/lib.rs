@@ -12,7 +12,7 @@
 //!   reactor        the only loop: descriptors, readiness, the clock  when
 //!     │      │
 //!     ▼      ▼
-//!   engine   wire, transport    messages            │  how bytes come and go
+//!   engine   wire, transport    messages, and how bytes come and go
 //!            │
 //!            ▼
 //!          endpoint             where: "tcp://localhost:65432"

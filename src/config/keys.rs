@@ -117,5 +117,13 @@ pub fn keys() -> Vec<(&'static str, &'static str)> {
 pub(super) fn belongs(name: &str) -> String {
     let tables: Vec<_> =
         keys().into_iter().filter(|(_, key)| *key == name).map(|(table, _)| format!("[{table}]")).collect();
-    format!("it belongs under {}", tables.join(" or "))
+    // Many services have it.
+    let is_common = tables.len() > 3 && tables.iter().any(|table| table == "[chat]");
+    match is_common {
+        false => format!("it belongs under {}", tables.join(" or ")),
+        true if tables[0] == "[limits]" => {
+            "it belongs under [limits], or under a service, for example [chat]".to_owned()
+        }
+        true => "it belongs under a service, for example [chat]".to_owned(),
+    }
 }

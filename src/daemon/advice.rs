@@ -48,7 +48,7 @@ pub(super) fn of_services(config: &Config) -> Vec<String> {
     let mut warnings = config.without_effect.clone();
     if !config.listens.iter().any(|listen| listen.service == Service::Mux) {
         warnings.push(format!(
-            "{}: no endpoint under [mux], so ipcctl reload and systemctl reload cannot reach the daemon; add listen = [\"unix://%t/ipcd/ipcd.sock\"] under [mux], or reload with SIGHUP",
+            "{}: no endpoint under [mux], so ipcctl class, watch, status, kick and reload cannot reach the daemon, nor can systemctl reload; add listen = [\"unix://%t/ipcd/ipcd.sock\"] under [mux], or reload with SIGHUP",
             config.file_to_change(),
         ));
     }

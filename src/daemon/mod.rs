@@ -190,9 +190,7 @@ impl Daemon {
         let kept = connections.len();
         daemon.reactor.restore(bequest.record, connections);
         handover::forget(&daemon.manager);
-        config.without_effect.iter().for_each(|line| log::warn!("{line}"));
-        advice::of_passphrase(&config).iter().for_each(|line| log::warn!("{line}"));
-        advice::of_status(&config).iter().for_each(|line| log::warn!("{line}"));
+        advice::of_services(&config).iter().for_each(|line| log::warn!("{line}"));
         daemon.announce();
         if kept > 0 {
             log::info!("{kept} connections from before the restart continue");

@@ -1,25 +1,27 @@
 //! The log lines when the daemon is ready: where each service listens, and how other machines reach it.
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::path::Path;
 
 use nix::ifaddrs::getifaddrs;
 use nix::sys::socket::SockaddrStorage;
 
 use super::Daemon;
 use crate::config::Listen;
-use crate::endpoint::{Endpoint, ResolvedEndpoint};
+use crate::endpoint::{Endpoint, Host, ResolvedEndpoint};
 use crate::engine::service::Service;
 
 /// The most addresses of this machine that are logged.
 const ADDRESSES_MAX: usize = 4;
 
+/// A configuration with every service, to copy: in a checkout, and where the package puts it.
+const EXAMPLES: [&str; 2] = ["etc/classroom.toml", "/usr/share/doc/ipcd/examples/classroom.toml"];
+
 impl Daemon {
     /// Logs one line for each service, and then that the daemon is ready.
     pub(super) fn announce(&self) {
         self.places().iter().for_each(|line| log::info!("{line}"));
-        if let Some(line) = self.others() {
-            log::info!("{line}");
-        }
+        self.others().iter().for_each(|line| log::info!("{line}"));
         log::info!("ipcd {} is ready", env!("CARGO_PKG_VERSION"));
     }
 
@@ -45,17 +47,15 @@ impl Daemon {
     }
 
     /// How other machines can reach the services, or what to change so that they can.
-    fn others(&self) -> Option<String> {
+    fn others(&self) -> Vec<String> {
         let network: Vec<(&Listen, SocketAddr)> = self.config.listens.iter().filter_map(network).collect();
         let reachable: Vec<_> = network.iter().filter(|(_, address)| !address.ip().is_loopback()).collect();
         if reachable.is_empty() {
-            let (listen, address) = network.first()?;
-            return Some(format!(
-                "only this machine can connect; to let others connect, write for example \"tcp://0.0.0.0:{}\" under [{}] in {}",
-                address.port(),
-                listen.service,
-                self.config.file_to_change(),
-            ));
+            let Some((listen, _)) = network.first() else { return Vec::new() };
+            return match &self.config.file {
+                Some(file) => alone_with(&listen.endpoint, file),
+                None => alone(),
+            };
         }
         // A wildcard endpoint can be reached at all addresses of this machine.
         let everywhere: Vec<String> = reachable
@@ -64,14 +64,36 @@ impl Daemon {
             .map(|(listen, address)| format!("{} at port {}", listen.service, address.port()))
             .collect();
         if everywhere.is_empty() {
-            return None; // their addresses are already in the log
+            return Vec::new(); // their addresses are already in the log
         }
         let addresses: Vec<String> = addresses().iter().map(IpAddr::to_string).collect();
         match addresses.is_empty() {
-            true => None,
-            false => Some(format!("others connect to {}: {}", addresses.join(" or "), everywhere.join(", "))),
+            true => Vec::new(),
+            false => vec![format!("others connect to {}: {}", addresses.join(" or "), everywhere.join(", "))],
         }
     }
+}
+
+/// What to change in the configuration so that other machines can connect. Each line fits a terminal with its time.
+fn alone_with(endpoint: &Endpoint, file: &Path) -> Vec<String> {
+    let host = match endpoint.network().map(|network| network.host) {
+        Some(Host::Address(address)) => address.to_string(),
+        _ => "localhost".to_owned(),
+    };
+    vec![
+        format!("only this machine can connect; to let others in, replace {host}"),
+        format!("by 0.0.0.0 in {}, then reload", file.display()),
+    ]
+}
+
+/// The same without a configuration: one to copy, because a file with one service turns the others off.
+fn alone() -> Vec<String> {
+    let lead = "only this machine can connect; for others, give --config a";
+    let rest = match EXAMPLES.iter().find(|file| Path::new(file).is_file()) {
+        Some(file) => format!("copy of {file} with 0.0.0.0 for localhost"),
+        None => "file with 0.0.0.0 in its listen lines: see ipcd.toml(5)".to_owned(),
+    };
+    vec![lead.to_owned(), rest]
 }
 
 /// A network endpoint, and an address of it.

@@ -139,10 +139,22 @@ fn default_start_logs_a_line_per_service_and_no_warning() {
              info: greeting on tcp://localhost:9999\n\
              info: chat on tcp://localhost:33000\n\
              info: mux on unix:///run/ipcd/ipcd.sock\n\
-             info: only this machine can connect; to let others connect, write for example \"tcp://0.0.0.0:65432\" under [multiply] in a configuration of your own (ipcd --config FILE)\n\
+             info: only this machine can connect; for others, give --config a\n\
+             info: copy of etc/classroom.toml with 0.0.0.0 for localhost\n\
              info: ipcd {version} is ready\n"
         )
     );
+    // That advice, followed to the letter.
+    let ground = Ground::new();
+    let copy = fs::read_to_string("etc/classroom.toml").unwrap().replace("localhost", "0.0.0.0");
+    fs::write(ground.config_file(), copy).unwrap();
+    let advised = ready(&mut in_namespaces(
+        &["--net", "--mount"],
+        &format!("{prepare}; ip addr add 192.0.2.7/24 dev lo"),
+        &ground.command(),
+    ));
+    assert!(advised.contains("info: others connect to 192.0.2.7: multiply at port 65432, "), "{advised}");
+    assert!(!advised.contains("warning: "), "{advised}");
     // And a second one says once that there is one, and names no file that is not there.
     let both = format!(
         "{prepare}; \"$@\" 2> /dev/null & until \"$@\" --check > /dev/null && [ -S /run/ipcd/ipcd.sock ]; do sleep 0.05; done; sleep 0.2"
@@ -257,7 +269,7 @@ fn check_names_its_file_and_future_problems() {
     let ip = ground.ip;
     let expected = [
         format!(
-            "warning: {file}: no endpoint under [mux], so ipcctl reload and systemctl reload cannot reach the daemon; "
+            "warning: {file}: no endpoint under [mux], so ipcctl class, watch, status, kick and reload cannot reach the daemon, nor can systemctl reload; "
         ),
         format!(
             "warning: {file}:2:11: every client of tcp://{ip}:9 can see who else is connected, and from where; "

@@ -177,6 +177,11 @@ impl Speech {
     }
 }
 
+/// Whether the error, without `Error: `, says that the administrator wants this connection to end.
+pub(crate) fn is_removal(error: &str) -> bool {
+    [words::PUT_OUT, words::CLOSED].iter().any(|line| line.strip_prefix(ERROR) == Some(error))
+}
+
 /// Asks a person, who can answer.
 #[cfg_attr(not(feature = "tui"), allow(dead_code))]
 impl Speech {

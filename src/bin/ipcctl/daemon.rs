@@ -27,6 +27,9 @@ use super::target::{Target, Transport};
 /// The socket of the system's daemon.
 const SYSTEM_SOCKET: &str = "/run/ipcd/ipcd.sock";
 
+/// How long to wait for a service that speaks first.
+const GREETING: Duration = Duration::from_millis(250);
+
 /// The longest accepted line, in bytes: the state of ten thousand connections, at a few hundred bytes each.
 const LINE_BYTES_MAX: usize = 16 << 20;
 
@@ -70,7 +73,26 @@ impl Conversation {
             open(&places, reach.patience(), deadline).map_err(|tried| nobody(reach, wanted, &tried))?;
         let is_mux = is_mux(&place, wanted.name) && !reach.direct;
         let link = link.secured(secure.as_ref()).map_err(|error| CliError::Failed(words(&error)))?;
-        Ok(Conversation::over(link, place, secure, reach.timeout, is_mux, wanted))
+        let mut conversation = Conversation::over(link, place, secure, reach.timeout, is_mux, wanted);
+        if reach.to.is_some() && wanted.listens_first() && !is_mux {
+            conversation.beware_of_greeting(wanted)?;
+        }
+        Ok(conversation)
+    }
+
+    /// Waits a moment, before anything is sent, for the greeting of another service.
+    fn beware_of_greeting(&mut self, wanted: &ServiceSpec) -> Result<(), CliError> {
+        let until = Some(Instant::now() + GREETING);
+        while self.lines.is_empty()
+            && !self.is_over
+            && link::wait(self.interest(), until).map_err(|error| self.trouble(&error))?.contains(&true)
+        {
+            self.turn()?;
+        }
+        match self.lines.front() {
+            Some(line) if !line.starts_with("Error: ") => Err(self.not_there(wanted.name, line)),
+            _ => Ok(()),
+        }
     }
 
     /// Opens a new connection to the same place without waiting: if it fails, receiving reports it.
@@ -350,11 +372,13 @@ fn nobody(reach: &ConnectOptions, wanted: &ServiceSpec, tried: &Tried) -> CliErr
         ));
     }
     let Some(target) = &reach.to else {
-        let who = match wanted.port {
-            Some(_) => "no ipcd runs here",
-            None => "no ipcd with a Unix socket ([mux] in its configuration) runs here",
+        let text = match wanted.port {
+            Some(_) => "no ipcd runs here; start one with 'ipcd', or give an endpoint with --to",
+            None => {
+                "no ipcd runs here, or the one that runs has no [mux]; start one with 'ipcd', or add [mux] with listen = [\"unix://%t/ipcd/ipcd.sock\"] to its configuration and send it SIGHUP"
+            }
         };
-        return CliError::Unreachable(format!("{who}; start one with 'ipcd', or give an endpoint with --to"));
+        return CliError::Unreachable(text.to_owned());
     };
     let timeout = humantime::format_duration(reach.timeout);
     let mut reasons: Vec<String> = Vec::new();
@@ -378,6 +402,13 @@ fn nobody(reach: &ConnectOptions, wanted: &ServiceSpec, tried: &Tried) -> CliErr
 fn carries(target: &Target, wanted: &ServiceSpec) -> Result<(), CliError> {
     let can = match target {
         Target::Secure(inner) => return carries(inner, wanted),
+        Target::Named { transport: Transport::Tcp, .. } | Target::Endpoint(Endpoint::Tcp(_))
+            if wanted.mux_only =>
+        {
+            return Err(CliError::Usage(format!(
+                "{target}: only the daemon's Unix socket takes orders; leave --to out, or give that socket, for example --to unix:///run/ipcd/ipcd.sock"
+            )));
+        }
         Target::Named { transport: Transport::Tcp, .. }
         | Target::Endpoint(Endpoint::Tcp(_) | Endpoint::Unix(_) | Endpoint::UnixSeq(_)) => true,
         Target::Named { transport: Transport::Udp, .. }

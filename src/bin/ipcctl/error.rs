@@ -13,6 +13,8 @@ pub(crate) enum CliError {
     Unreachable(String),
     /// The daemon did not answer in time (EX_TEMPFAIL).
     TimedOut(String),
+    /// The administrator removed us from the room, or closed our connection (EX_NOPERM).
+    Removed(String),
     /// The connection failed, or the answer was invalid.
     Failed(String),
     /// A signal ends the program, after cleaning up.
@@ -29,6 +31,7 @@ impl CliError {
             CliError::Usage(_) => USAGE,
             CliError::Unreachable(_) => 69,
             CliError::TimedOut(_) => 75,
+            CliError::Removed(_) => 77,
         }
     }
 
@@ -38,6 +41,7 @@ impl CliError {
             CliError::Usage(line)
             | CliError::Unreachable(line)
             | CliError::TimedOut(line)
+            | CliError::Removed(line)
             | CliError::Failed(line) => std::slice::from_ref(line),
             CliError::Signal(_) => &[],
         }

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use rustix::event::PollFlags;
 
-use super::chat_protocol::{Heard, Speech};
+use super::chat_protocol::{Heard, Speech, is_removal};
 use super::connect::ConnectOptions;
 use super::daemon::Conversation;
 use super::error::CliError;
@@ -45,6 +45,9 @@ pub(crate) fn run(reach: &ConnectOptions, mut speech: Speech, lines: Lines) -> R
                         return Err(CliError::Refused(vec![error.to_owned()]));
                     }
                 },
+                Heard::NotIn(error) | Heard::Error(error) if is_removal(&error) => {
+                    return Err(CliError::Removed(error));
+                }
                 Heard::NotIn(error) => return Err(CliError::Refused(vec![error])),
                 Heard::Other(line) => return Err(daemon.not_there(speech.wanted().name, &line)),
                 Heard::Line(line) if speech.is_echoed() && is_from(&line, &speech.name()) => {

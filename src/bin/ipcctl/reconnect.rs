@@ -33,8 +33,8 @@ pub(crate) struct Reconnecting {
 enum State {
     /// Connected or connecting, with the deadline for an expected answer.
     Open { until: Option<Instant> },
-    /// Lost: the reason, and the time of the next try.
-    Lost { why: String, next: Instant },
+    /// Lost: the reason, and the time of the next try; `None`: when the user asks for it.
+    Lost { why: String, next: Option<Instant> },
 }
 
 /// The result of a deadline.
@@ -92,7 +92,8 @@ impl Reconnecting {
     /// Why it is not connected, and when the next try is, while waiting for it.
     pub(crate) fn waiting(&self) -> Option<String> {
         match &self.state {
-            State::Lost { why, next } => {
+            State::Lost { why, next: None } => Some(format!("{why}; Enter: join again")),
+            State::Lost { why, next: Some(next) } => {
                 let left = next.saturating_duration_since(Instant::now());
                 // Rounded up: at 0 the next try begins.
                 let seconds = left.as_millis().div_ceil(1000);
@@ -105,18 +106,18 @@ impl Reconnecting {
     /// When the text of [`Reconnecting::waiting`] changes.
     pub(crate) fn next_second(&self) -> Option<Instant> {
         match &self.state {
-            State::Lost { next, .. } => {
+            State::Lost { next: Some(next), .. } => {
                 let left = next.saturating_duration_since(Instant::now());
                 Some(Instant::now() + Duration::from_millis((left.as_millis() as u64) % 1000 + 1))
             }
-            State::Open { .. } => None,
+            State::Lost { next: None, .. } | State::Open { .. } => None,
         }
     }
 
     /// Tries at once, if it is waiting for the next try.
     pub(crate) fn try_now(&mut self) {
         if let State::Lost { next, .. } = &mut self.state {
-            *next = Instant::now();
+            *next = Some(Instant::now());
         }
     }
 
@@ -124,7 +125,7 @@ impl Reconnecting {
     pub(crate) fn deadline(&self) -> Option<Instant> {
         match &self.state {
             State::Open { until } => *until,
-            State::Lost { next, .. } => Some(*next),
+            State::Lost { next, .. } => *next,
         }
     }
 
@@ -151,9 +152,16 @@ impl Reconnecting {
         // The place is shown elsewhere.
         let place = format!("{}: ", self.conversation.place);
         let why = why.strip_prefix(&place).map(str::to_owned).unwrap_or(why);
-        self.state = State::Lost { why, next: Instant::now() + self.pause };
+        self.state = State::Lost { why, next: Some(Instant::now() + self.pause) };
         self.pause = (self.pause * 2).min(PAUSE_MAX);
         !std::mem::replace(&mut self.is_loss_told, true)
+    }
+
+    /// The other side wants the connection to end: there is no further try until the user asks for one.
+    pub(crate) fn part(&mut self, why: String) {
+        self.conversation.hang_up();
+        self.state = State::Lost { why, next: None };
+        self.is_loss_told = true;
     }
 
     /// Tries again, if it is time.

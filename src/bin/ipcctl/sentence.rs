@@ -17,13 +17,13 @@ pub(crate) struct Exchange {
 }
 
 pub(crate) const GREETING: Exchange = Exchange {
-    wanted: ServiceSpec { name: "greeting", port: Some(9999), datagrams: true, fifo: false },
+    wanted: ServiceSpec { name: "greeting", port: Some(9999), datagrams: true, fifo: false, mux_only: false },
     says: "Hi",
     hears: "Message received.",
 };
 
 pub(crate) const HELLO: Exchange = Exchange {
-    wanted: ServiceSpec { name: "hello", port: Some(8080), datagrams: true, fifo: false },
+    wanted: ServiceSpec { name: "hello", port: Some(8080), datagrams: true, fifo: false, mux_only: false },
     says: "Hello from ipcctl",
     hears: "Hello from server",
 };

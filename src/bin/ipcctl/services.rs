@@ -10,19 +10,30 @@ pub(crate) struct ServiceSpec {
     pub(crate) datagrams: bool,
     /// Whether it works over a pair of FIFOs.
     pub(crate) fifo: bool,
+    /// Whether it exists only behind a mux, which ipcctl uses on Unix sockets alone: elsewhere, another service would
+    /// take the request for a message.
+    pub(crate) mux_only: bool,
+}
+
+impl ServiceSpec {
+    /// Whether a first message to a wrong port could reach people: it would be a name in the chat, or go to a partner in
+    /// talk. These services wait for the client, so whatever speaks first is another one.
+    pub(crate) fn listens_first(&self) -> bool {
+        [STATUS.name, WATCH.name, STATS.name].contains(&self.name)
+    }
 }
 
 pub(crate) const MULTIPLY: ServiceSpec =
-    ServiceSpec { name: "multiply", port: Some(65432), datagrams: true, fifo: true };
+    ServiceSpec { name: "multiply", port: Some(65432), datagrams: true, fifo: true, mux_only: false };
 pub(crate) const CONTROL: ServiceSpec =
-    ServiceSpec { name: "control", port: None, datagrams: false, fifo: false };
+    ServiceSpec { name: "control", port: None, datagrams: false, fifo: false, mux_only: true };
 pub(crate) const CHAT: ServiceSpec =
-    ServiceSpec { name: "chat", port: Some(33000), datagrams: false, fifo: false };
+    ServiceSpec { name: "chat", port: Some(33000), datagrams: false, fifo: false, mux_only: false };
 pub(crate) const TALK: ServiceSpec =
-    ServiceSpec { name: "talk", port: Some(5000), datagrams: false, fifo: false };
+    ServiceSpec { name: "talk", port: Some(5000), datagrams: false, fifo: false, mux_only: false };
 pub(crate) const STATS: ServiceSpec =
-    ServiceSpec { name: "stats", port: Some(33001), datagrams: false, fifo: false };
+    ServiceSpec { name: "stats", port: Some(33001), datagrams: false, fifo: false, mux_only: false };
 pub(crate) const STATUS: ServiceSpec =
-    ServiceSpec { name: "status", port: None, datagrams: false, fifo: false };
+    ServiceSpec { name: "status", port: None, datagrams: false, fifo: false, mux_only: false };
 pub(crate) const WATCH: ServiceSpec =
-    ServiceSpec { name: "watch", port: None, datagrams: false, fifo: false };
+    ServiceSpec { name: "watch", port: None, datagrams: false, fifo: false, mux_only: false };

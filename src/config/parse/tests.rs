@@ -308,6 +308,10 @@ fn nearest_key_is_suggested() {
         // A key of another table, however much it looks like one of this.
         ("[limits]\nname_timeout = \"5s\"\n", "f:2:1: unknown key \"name_timeout\"; it belongs under [chat]"),
         (
+            "[limits]\nallow_addresses = []\n",
+            "f:2:1: unknown key \"allow_addresses\"; it belongs under a service, for example [chat]",
+        ),
+        (
             "[limits]\nhistroy = 5\n",
             "f:2:1: unknown key \"histroy\"; did you mean \"history\"? it belongs under [chat]",
         ),

@@ -166,6 +166,6 @@ fn missing_daemon_is_one_error_line_and_verbose_lists_attempts() {
         "{said}"
     );
     let output = here(&["reload"]);
-    let line = "ipcctl: no ipcd with a Unix socket ([mux] in its configuration) runs here; start one with 'ipcd', or give an endpoint with --to\n";
+    let line = "ipcctl: no ipcd runs here, or the one that runs has no [mux]; start one with 'ipcd', or add [mux] with listen = [\"unix://%t/ipcd/ipcd.sock\"] to its configuration and send it SIGHUP\n";
     assert_eq!((output.status.code(), text(&output.stderr)), (Some(69), line));
 }

@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use super::{ipcctl, socket, text};
-use crate::harness::Daemon;
+use crate::harness::{CHAT, Client, Daemon};
 
 #[test]
 fn star_expanded_by_the_shell_is_explained() {
@@ -37,6 +37,30 @@ fn star_expanded_by_the_shell_is_explained() {
     }
     let (status, _, said) = calculate("1 2 3 4");
     assert!(status == Some(2) && said.starts_with("ipcctl: multiply takes two numbers, "), "{said}");
+    daemon.stop();
+}
+
+#[test]
+fn chat_never_sees_orders_that_were_sent_to_its_port() {
+    let daemon = Daemon::usual();
+    let mut ann = Client::member(&daemon, "ann");
+    let to = format!("tcp://{}", daemon.address(CHAT));
+    for order in ["kick ann", "mute ann", "unmute ann", "say hello", "close 127.0.0.1", "reload", "handover"]
+    {
+        let arguments: Vec<&str> = ["--to", &to].into_iter().chain(order.split(' ')).collect();
+        let output = ipcctl(&arguments);
+        let said = format!(
+            "ipcctl: {to}: only the daemon's Unix socket takes orders; leave --to out, or give that socket, for example --to unix:///run/ipcd/ipcd.sock\n"
+        );
+        assert_eq!((output.status.code(), text(&output.stderr)), (Some(2), &*said), "{order}");
+    }
+    for question in ["status", "watch", "class", "top", "report"] {
+        let output = ipcctl(&["--to", &to, question]);
+        assert_eq!(output.status.code(), Some(1), "{question}: {output:?}");
+        assert!(text(&output.stderr).contains("unexpected reply 'Greetings from the cave! "), "{output:?}");
+    }
+    ann.say("still alone\n");
+    ann.hear("ann: still alone\n"); // and no one has joined
     daemon.stop();
 }
 

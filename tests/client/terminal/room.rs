@@ -2,6 +2,7 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
+use std::time::{Duration, Instant};
 
 use crate::harness::pty::{PtySession, mux, rows};
 use crate::harness::{BESIDE, Client, Daemon, MULTIPLY, STATS, USUAL};
@@ -181,4 +182,43 @@ fn unknown_room_server_gets_one_query_and_no_key() {
     ann.see("the connection ended");
     ann.press("\x03");
     assert!(ann.end().0.success());
+}
+
+#[test]
+fn removed_member_stays_out_until_enter_and_sees_no_line_twice() {
+    let daemon = Daemon::with(
+        "[chat]\nlisten = [\"tcp://{ip}:33000\"]\nhistory = 10\n[mux]\nlisten = [\"unix://{dir}/ipcd.sock\"]\n",
+    );
+    let mut bob = Client::member(&daemon, "bob");
+    let mut ann = PtySession::take(&["--to", &mux(&daemon), "chat", "--name", "ann"]);
+    ann.see("you are in the room");
+    bob.say("before\n/me waves\n");
+    ann.see("* bob waves");
+    ann.press("mine\r");
+    ann.see("ann: mine");
+    let kick = || {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_ipcctl"));
+        command.args(["--to", &mux(&daemon), "kick", "ann"]);
+        assert!(command.output().unwrap().status.success());
+    };
+    kick();
+    ann.see("you were removed from the room; press Enter to join again");
+    ann.see("you were removed from the room; Enter: join again");
+    bob.say("meanwhile\n");
+    // A lost connection is tried again after half a second; ann stays out.
+    let until = Instant::now() + Duration::from_secs(1);
+    while Instant::now() < until {
+        let shown = ann.see("Enter: join again");
+        assert!(!shown.iter().any(|row| row.contains("bob: meanwhile")), "{shown:?}");
+    }
+    ann.press("\r");
+    ann.see("bob: meanwhile");
+    bob.say("after\n");
+    let shown = ann.see("bob: after");
+    for line in ["bob: before", "* bob waves", "ann: mine", "bob: meanwhile", "bob: after"] {
+        assert_eq!(shown.iter().filter(|row| row.contains(line)).count(), 1, "{line}: {shown:?}");
+    }
+    ann.press("\x03");
+    assert!(ann.end().0.success());
+    daemon.stop();
 }

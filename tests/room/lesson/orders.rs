@@ -1,7 +1,7 @@
 //! What a teacher does to others with `kick`, `mute`, `say` and `close`: it is done, told, logged and in the transcript; and
 //! nobody else may do it.
 
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use crate::harness::around::{as_user, from, is_root, outcome};
 use crate::harness::{CHAT, Client, Daemon, MULTIPLY};
@@ -54,6 +54,17 @@ fn kicked_member_gets_the_reason_and_others_see_it_leave() {
     daemon.wait_for_log("[bob lee] closed: removed by the administrator");
     let written = transcript(&daemon);
     assert!(written.contains("(kicked bob lee, 127.78.0.3:") && written.contains(", by pid "), "{written}");
+    // A program in a pipe ends, with a status that says why.
+    let mut pipe = Command::new(env!("CARGO_BIN_EXE_ipcctl"));
+    pipe.arg("--to").arg(format!("unix://{}", daemon.socket().display())).args(["chat", "--name", "cron"]);
+    pipe.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped());
+    let pipe = pipe.spawn().expect("it starts");
+    ann.hear("cron has joined the chat!\n");
+    assert_eq!(ipcctl(&daemon, &["kick", "cron"]).0, 0);
+    let ended = pipe.wait_with_output().expect("it ends");
+    assert_eq!(ended.status.code(), Some(77));
+    assert_eq!(ended.stderr, b"ipcctl: you were removed from the room\n");
+    ann.hear("cron has left the chat.\n");
     // It may come back; and there is nobody else to put out.
     drop(member(&daemon, 3, "bob lee"));
     assert_eq!(

@@ -1,5 +1,6 @@
 //! chat and talk on a terminal: events and their meaning. The display is in [`screen`].
 
+mod again;
 mod complete;
 mod members;
 mod saying;
@@ -10,10 +11,11 @@ use std::time::{Duration, Instant};
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use ipcd::engine::words;
 
+use self::again::Again;
 use self::complete::Completion;
 use self::members::Members;
 use self::saying::Kind;
-use super::chat_protocol::{Heard, Speech, Try};
+use super::chat_protocol::{Heard, Speech, Try, is_removal};
 use super::connect::ConnectOptions;
 use super::daemon::{self, Conversation};
 use super::edit::Edit;
@@ -47,6 +49,8 @@ struct Room {
     /// The room has greeted us: further lines before we join are from the chat.
     is_greeted: bool,
     members: Members,
+    /// What was shown, so that the room's history is not shown again.
+    again: Again,
     /// The list of members is shown beside the lines.
     has_panel: bool,
     edit: Edit,
@@ -73,6 +77,7 @@ pub(crate) fn run(reach: &ConnectOptions, mut speech: Speech) -> Result<(), CliE
         was_in: false,
         is_greeted: false,
         members: Members::default(),
+        again: Again::default(),
         has_panel: false,
         edit: Edit::default(),
         completion: Completion::default(),
@@ -281,13 +286,17 @@ impl Room {
             (Heard::Nothing, _) => self.is_greeted = true,
             (Heard::Joined, Phase::Live(tie)) => {
                 tie.handle_answer();
-                self.was_in = true;
+                let is_again = std::mem::replace(&mut self.was_in, true);
                 self.members.clear();
                 self.note(&format!("you are in the room as {}", self.speech.name()));
                 // A room that is not ipcd's would show commands to everyone: before we send a key, we ask a
                 // harmless question. The answer also has the names.
-                if self.has_panel || !self.speech.is_certain() {
+                let is_certain = self.speech.is_certain();
+                if self.has_panel || is_again || !is_certain {
                     self.ask_for_members();
+                }
+                if is_again && is_certain {
+                    self.again.begin(); // the answer marks the end of the history
                 }
             }
             (Heard::Asked, Phase::Live(tie)) => match self.speech.passphrase() {
@@ -297,6 +306,10 @@ impl Room {
                     self.note("this room asks for a passphrase: type it, and press Enter");
                 }
             },
+            (Heard::NotIn(error) | Heard::Error(error), Phase::Live(tie)) if is_removal(&error) => {
+                tie.part(error.clone());
+                self.note(&format!("{error}; press Enter to join again"));
+            }
             (Heard::NotIn(error), _) if error == words::NOT_THE_PASSPHRASE => {
                 self.speech.is_wrong();
                 self.push(Kind::Error, error);
@@ -354,10 +367,30 @@ impl Room {
             self.push(Kind::Said { name_bytes: name.len() }, format!("{name}: {line}"));
             return;
         }
+        let is_answer = line.starts_with(words::WHO);
+        if is_answer || self.again.is_full() {
+            self.end_history();
+        }
         if self.members.handle(&line) {
             return;
         }
-        let (kind, text) = saying::of(line);
+        if let Some(line) = self.again.hold(line) {
+            self.show(line);
+        }
+    }
+
+    /// The room's history has arrived: shows what was not shown before.
+    fn end_history(&mut self) {
+        for line in self.again.end() {
+            self.show(line);
+        }
+    }
+
+    fn show(&mut self, line: String) {
+        let (kind, text) = saying::of(line.clone());
+        if matches!(kind, Kind::Said { .. } | Kind::Done | Kind::Teacher) {
+            self.again.shown(line);
+        }
         if self.scrollback.below() > 0 {
             if self.unread == 0 {
                 self.scrollback.push(Kind::New, "---- new ----".to_owned());
@@ -369,6 +402,7 @@ impl Room {
 
     /// The connection is lost; returns whether to continue.
     fn lose(&mut self, why: String) -> bool {
+        self.end_history();
         match std::mem::replace(&mut self.phase, Phase::Ended) {
             Phase::Live(mut tie) if self.speech.is_echoed() => {
                 let is_news = tie.lose(why.clone());
