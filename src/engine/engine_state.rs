@@ -21,7 +21,6 @@ use super::roster::Roster;
 use super::service::Service;
 use super::service::talk::Pairs;
 use super::service::watch::TraceEvent;
-use super::unread::Unread;
 
 /// Happenings kept for [`Engine::poll_note`]; the caller takes them after each input, so that this is never reached.
 pub(super) const NOTES_MAX: usize = 64 * 1024;
@@ -48,8 +47,8 @@ pub(super) struct EngineState {
     /// Of those who come to a room with a passphrase.
     pub(super) guests: Peers<Guest>,
     pub(super) mutes: Mutes,
-    /// Of those for whom the kernel takes nothing.
-    pub(super) unread: Peers<Unread>,
+    /// Of those for whom the kernel takes nothing: since when.
+    pub(super) unread: Peers<Timestamp>,
     /// The time of the input that is being handled.
     pub(super) now: Timestamp,
     /// What sessions leave to be done; applied before anything else happens.

@@ -117,7 +117,6 @@ mod timer_queue;
 mod transcript;
 pub mod transport;
 mod turn;
-mod unread;
 pub mod words;
 
 use std::collections::VecDeque;

@@ -21,8 +21,8 @@ pub struct Outbox {
     start: u32,
     /// The last message still lacks its end: the rest of the reply to it comes later.
     open: bool,
-    /// The message in front was sent in part.
-    partial: bool,
+    #[serde(rename = "partial")] // as records of earlier versions have it
+    front: Front,
     /// Those of a paced style that wait are joined: there are no LFs between them.
     #[serde(default)]
     joined: bool,
@@ -33,7 +33,37 @@ pub struct Outbox {
     pause: Option<Timestamp>,
 }
 
+/// What of the message in front was sent. In the record of a restart: whether it was sent in part.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "bool", into = "bool")]
+enum Front {
+    /// Nothing, and nothing of any before it.
+    #[default]
+    First,
+    /// Nothing.
+    Whole,
+    /// A part.
+    Rest,
+}
+
+impl From<bool> for Front {
+    fn from(is_rest: bool) -> Front {
+        if is_rest { Front::Rest } else { Front::First }
+    }
+}
+
+impl From<Front> for bool {
+    fn from(front: Front) -> bool {
+        front == Front::Rest
+    }
+}
+
 impl Outbox {
+    /// Whether anything was ever sent of it.
+    pub fn has_sent(&self) -> bool {
+        self.front != Front::First
+    }
+
     /// Bytes that wait.
     pub fn len(&self) -> usize {
         self.bytes.len() - self.start()
@@ -146,14 +176,14 @@ impl Outbox {
             let mut start = self.start();
             start += usize::from(self.bytes.get(start) == Some(&b'\n')) + count;
             let ended = self.bytes.get(start) == Some(&b'\n');
-            self.partial = !ended;
+            self.front = if ended { Front::Whole } else { Front::Rest };
             self.skip_to(start + usize::from(ended));
             if ended && style.is_paced() {
                 self.pause = Some(now + gap); // also for a message that is not there yet
             }
         } else if count > 0 {
             let start = self.start() + count;
-            self.partial = self.bytes[start - 1] != b'\n';
+            self.front = if self.bytes[start - 1] == b'\n' { Front::Whole } else { Front::Rest };
             self.skip_to(start);
         }
         self.compact();
@@ -226,7 +256,7 @@ impl Outbox {
             let rest = waiting.get(from..).unwrap_or_default();
             memchr(b'\n', rest).map_or(waiting.len(), |lf| from + lf + 1)
         };
-        let head = if self.partial { behind_lf(0) } else { 0 };
+        let head = if self.front == Front::Rest { behind_lf(0) } else { 0 };
         let end = behind_lf(head + excess - 1);
         let count = memchr_iter(b'\n', &waiting[head..end]).count();
         // The rest of the partial line is moved to where the lines go on.
@@ -286,7 +316,8 @@ impl Outbox {
 
     /// Drops all that waits.
     pub fn clear(&mut self) {
-        *self = Outbox::default();
+        let front = if self.has_sent() { Front::Whole } else { Front::First };
+        *self = Outbox { front, ..Outbox::default() };
     }
 }
 

@@ -21,11 +21,6 @@ impl<T> Peers<T> {
         self.0.get(&peer)
     }
 
-    /// The same, to be changed.
-    pub fn get_mut(&mut self, peer: ConnectionId) -> Option<&mut T> {
-        self.0.get_mut(&peer)
-    }
-
     /// Those who have one.
     pub fn peers(&self) -> impl Iterator<Item = &ConnectionId> {
         self.0.keys()

@@ -71,7 +71,7 @@ impl Engine {
         if is_flushable {
             self.outputs.push_reply(session);
         }
-        if session.is_to_be_retried(&mut self.shared) {
+        if session.take_retry() {
             self.outputs.push(Output::Retry(peer));
         }
         if let Some(reading) = session.change_reading(&self.shared, now) {

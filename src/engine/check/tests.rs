@@ -17,7 +17,6 @@ use crate::engine::pace::Pace;
 use crate::engine::ready_list::{For, Membership};
 use crate::engine::service::Service;
 use crate::engine::timer_queue::{Timer, TimerQueue};
-use crate::engine::unread::Unread;
 
 const NOW: Timestamp = Timestamp::at(0);
 const ORIGIN: RemoteAddress = RemoteAddress::Process { uid: 1, gid: 1, pid: 1 };
@@ -116,7 +115,7 @@ fn check_finds_entries_in_other_tables_of_peers_that_are_not_there() {
     assert_found(company(), "is asked for a passphrase", |engine| {
         engine.shared.guests.set(GONE, Guest::Known);
     });
-    assert_found(company(), "reads nothing", |engine| engine.shared.unread.set(GONE, Unread::Retried));
+    assert_found(company(), "reads nothing", |engine| engine.shared.unread.set(GONE, NOW));
     let mut stopping = company();
     stopping.handle(NOW, Input::Stop { by: NOW + Duration::from_secs(9) });
     assert_found(stopping, "is known to be dry", |engine| {

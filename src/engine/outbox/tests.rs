@@ -163,3 +163,26 @@ fn what_waits_is_private_until_it_was_sent_or_dropped() {
         assert!(!outbox.is_private());
     }
 }
+
+/// The names and values that earlier versions write and read.
+#[test]
+fn queue_is_written_as_earlier_versions_read_it() {
+    for written in [
+        r#"{"bytes":[],"start":0,"open":false,"partial":false,"joined":false,"pause":null}"#,
+        r#"{"bytes":[53],"start":0,"open":true,"partial":true,"joined":true,"pause":null}"#,
+        r#"{"bytes":[53,10],"start":1,"open":false,"partial":true,"joined":false,"pause":20}"#,
+    ] {
+        let outbox: Outbox = serde_json::from_str(written).unwrap();
+        assert_eq!(serde_json::to_string(&outbox).unwrap(), written);
+    }
+}
+
+#[test]
+fn cleared_queue_knows_that_something_was_sent() {
+    let mut outbox = Outbox::default();
+    outbox.say(Style::Pairs, "one");
+    assert!(!outbox.has_sent());
+    outbox.sent(Style::Pairs, 1, Timestamp::at(0), GAP);
+    outbox.clear();
+    assert!(outbox.has_sent() && outbox.front == Front::Whole);
+}

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use super::Session;
-use super::dialogue::{Dialogue, Facts, Heard, Phase, State, Talk};
+use super::dialogue::{Dialogue, Heard, Phase, Sending, State, Talk};
 use super::intake::Intake;
 use super::unreported::Unreported;
 use crate::engine::EngineState;
@@ -51,7 +51,7 @@ impl Session {
             },
             outbox: Outbox::default(),
             heard: Heard::default(),
-            flags: Facts::default(),
+            sending: Sending::default(),
         };
         dialogue.open(shared, now);
         Session { timer: Timer::default(), intake: Intake::default(), dialogue }

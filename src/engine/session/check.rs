@@ -24,7 +24,7 @@ impl Session {
             "{peer:?}: what the reactor was told of reading"
         );
         assert_eq!(self.counted_bytes(), self.own_bytes() as usize, "{peer:?}: the memory of its queues");
-        let (blocked, unread) = (self.dialogue.flags.blocked, shared.unread.get(peer).is_some());
+        let (blocked, unread) = (self.dialogue.is_blocked(), shared.unread.get(peer).is_some());
         assert_eq!(blocked, unread, "{peer:?}: whether it is blocked, and when that began");
         if let Some(member_id) = self.member_id() {
             assert_eq!(shared.room.peer(member_id), peer, "{peer:?} has another one's place in the room");

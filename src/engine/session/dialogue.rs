@@ -35,7 +35,7 @@ pub(super) struct Dialogue {
     pub(super) kind: Option<Kind>,
     pub(super) outbox: Outbox,
     pub(super) heard: Heard,
-    pub(super) flags: Facts,
+    pub(super) sending: Sending,
     pub(super) unreported: Unreported,
     // These two are the engine's business; here they fit where nothing else would.
     /// Memory that the session's queues took when it was [counted](super::Session::account).
@@ -56,13 +56,19 @@ pub(super) enum Heard {
     Message,
 }
 
-/// Facts about a session that are independent of its phase.
-#[derive(Debug, Default)]
-pub(super) struct Facts {
-    /// The kernel takes nothing for it.
-    pub(super) blocked: bool,
-    /// Something was sent to it.
-    pub(super) told: bool,
+/// Whether the kernel takes bytes for a peer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Sending {
+    /// It does.
+    #[default]
+    Free,
+    /// It does not, since the moment that [`EngineState::unread`] has.
+    Blocked,
+    /// It has not for too long, and is to be asked once more, because it tells of room only once a third (TCP) or three
+    /// quarters (Unix) of its buffer are free, and a peer may take longer for that and read all the same.
+    RetryWanted,
+    /// The answer to that question is all that is waited for.
+    Retried,
 }
 
 /// Where a connection is in its life.
@@ -147,6 +153,12 @@ impl Dialogue {
             (Phase::Serving, State::Chat(Ok(member_id))) => Some(*member_id),
             _ => None,
         }
+    }
+
+    /// Whether the kernel takes nothing for it.
+    #[inline]
+    pub(super) fn is_blocked(&self) -> bool {
+        self.sending != Sending::Free
     }
 
     pub(super) fn is_serving(&self) -> bool {

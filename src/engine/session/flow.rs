@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::Session;
-use super::dialogue::{Dialogue, Phase, State, Talk};
+use super::dialogue::{Dialogue, Phase, Sending, State, Talk};
 use crate::engine::EngineState;
 use crate::engine::codec::Style;
 use crate::engine::limits::{
@@ -42,9 +42,9 @@ impl Session {
                 || self.keeps_bursts_apart(shared)
         };
         (self.intake.stalled && !keeps())
-            || (dialogue.flags.blocked && dialogue.member_id().is_some())
+            || (dialogue.is_blocked() && dialogue.member_id().is_some())
             || dialogue.outbox.len() >= OUTBOX_BYTES_HIGH
-            || (dialogue.flags.blocked && !dialogue.outbox.is_empty())
+            || (dialogue.is_blocked() && !dialogue.outbox.is_empty())
     }
 
     /// What the reactor has to be told of it: that it is to be read from, or not. It has seen the end of the stream itself.
@@ -74,10 +74,9 @@ impl Session {
 
     /// The kernel takes bytes for it, or does not.
     pub(in crate::engine) fn set_blocked(&mut self, shared: &mut EngineState, now: Timestamp, blocked: bool) {
-        if blocked && self.dialogue.flags.blocked {
+        if blocked && self.dialogue.is_blocked() {
             return self.dialogue.give_up_sending(shared, now);
         }
-        self.dialogue.flags.blocked = blocked;
         self.dialogue.note_blocked(shared, now, blocked);
         if let Some(member_id) = self.member_id() {
             shared.room.set_blocked(member_id, blocked);
@@ -86,8 +85,8 @@ impl Session {
 
     /// Whether the outbox has something that may go out now.
     pub(in crate::engine) fn is_flushable(&self) -> bool {
-        let Dialogue { flags, outbox, .. } = &self.dialogue;
-        !flags.blocked && !outbox.is_empty() && outbox.pause().is_none()
+        let Dialogue { sending, outbox, .. } = &self.dialogue;
+        *sending == Sending::Free && !outbox.is_empty() && outbox.pause().is_none()
     }
 
     // ---- the engine's lists
@@ -102,7 +101,7 @@ impl Session {
         self.intake.stalled
             && self.member_id().is_some()
             && (self.dialogue.has_own_room(shared) || self.dialogue.transport().lossy)
-            && (!self.dialogue.flags.blocked || self.dialogue.transport().lossy)
+            && (!self.dialogue.is_blocked() || self.dialogue.transport().lossy)
             && self.dialogue.paced_until(shared).is_none()
     }
 }
@@ -134,10 +133,10 @@ impl Dialogue {
             | State::Mux
             | State::Control => false,
         };
-        if self.transport().lossy && self.flags.blocked {
+        if self.transport().lossy && self.is_blocked() {
             return true; // what nobody reads is dropped, and only then
         }
-        self.has_own_room(shared) && !(is_member && self.flags.blocked)
+        self.has_own_room(shared) && !(is_member && self.is_blocked())
     }
 
     /// Whether little enough waits in its own queue.
@@ -146,7 +145,6 @@ impl Dialogue {
     }
 
     fn handle_sent(&mut self, shared: &mut EngineState, now: Timestamp, count: usize) {
-        self.flags.told = true;
         let style = self.style();
         let mut gap = self.gap(shared);
         if let Some(stop) = shared.stop.as_ref().filter(|_| style.is_paced()) {
@@ -186,8 +184,7 @@ impl Dialogue {
 
     fn hear_room(&mut self, shared: &mut EngineState) {
         let style = self.style();
-        let Some(member_id) = self.member_id().filter(|_| style != Style::Pairs && !self.flags.blocked)
-        else {
+        let Some(member_id) = self.member_id().filter(|_| style != Style::Pairs && !self.is_blocked()) else {
             return;
         };
         let now = shared.now;

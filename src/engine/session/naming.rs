@@ -31,7 +31,7 @@ impl Dialogue {
         let style = self.style();
         self.outbox.expect(shared.room.history_bytes());
         shared.room.history().for_each(|line| self.outbox.say(style, line));
-        shared.room.set_blocked(member_id, self.flags.blocked);
+        shared.room.set_blocked(member_id, self.is_blocked());
         self.state = State::Chat(Ok(member_id));
         shared.roster.set_name(shared.now, self.client(), &name);
         self.note(shared, EventKind::Joined(name));

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use thin_vec::ThinVec;
 
 use super::Session;
-use super::dialogue::{Dialogue, Facts, Heard, Phase, State, Talk};
+use super::dialogue::{Dialogue, Heard, Phase, Sending, State, Talk};
 use super::intake::{Burst, Intake};
 use super::unreported::Unreported;
 use crate::engine::EngineState;
@@ -147,7 +147,7 @@ impl Session {
             outbox,
             // Perhaps it has said something: nobody is told of its silence.
             heard: if saved.spoke || is_standing { Heard::Message } else { Heard::Bytes },
-            flags: Facts::default(),
+            sending: Sending::default(),
         };
         let mut intake = Intake::restore(saved.inbox, saved.guess, saved.begun, burst, saved.skipping);
         intake.stalled = saved.stalled;

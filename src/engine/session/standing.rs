@@ -30,7 +30,7 @@ impl Dialogue {
 
     /// Of the replies that nobody reads, the oldest go. As long as the pipe takes them, none does.
     pub(super) fn drop_unread(&mut self, shared: &mut EngineState) {
-        if !self.flags.blocked {
+        if !self.is_blocked() {
             return;
         }
         let max = self.settings(shared).backlog_bytes_max;

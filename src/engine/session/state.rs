@@ -16,7 +16,7 @@ impl Session {
     /// Whether its report can go on: it keeps up with reading.
     pub(in crate::engine) fn can_report(&self) -> bool {
         self.report().is_some()
-            && !self.dialogue.flags.blocked
+            && !self.dialogue.is_blocked()
             && self.dialogue.outbox.len() < STATUS_BYTES_LOW
     }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::Session;
-use super::dialogue::{Dialogue, Heard, Phase, State};
+use super::dialogue::{Dialogue, Heard, Phase, Sending, State};
 use super::intake::Burst;
 use crate::engine::EngineState;
 use crate::engine::codec::shape;
@@ -45,7 +45,7 @@ impl Session {
             ]),
             Phase::Draining(..) => {
                 let patience = self.dialogue.draining_deadline(shared);
-                let patience = patience.filter(|_| !self.dialogue.is_retried(shared));
+                let patience = patience.filter(|_| self.dialogue.sending != Sending::Retried);
                 earliest([outbox.pause(), patience])
             }
             Phase::Parting(_, until) | Phase::Lingering(_, until) => Some(until),
@@ -123,10 +123,10 @@ impl Session {
         if let Phase::Draining(reason, _) = self.dialogue.phase
             && is_due(self.dialogue.draining_deadline(shared))
         {
-            if self.dialogue.flags.blocked && self.is_lossy() {
+            if self.dialogue.is_blocked() && self.is_lossy() {
                 self.dialogue.outbox.clear();
-            } else if self.dialogue.flags.blocked {
-                self.dialogue.retry(shared);
+            } else if self.dialogue.is_blocked() {
+                self.dialogue.retry();
             } else {
                 self.dialogue.phase = Phase::Draining(reason, now); // it was us who were late
             }
@@ -135,7 +135,7 @@ impl Session {
             return;
         }
         if is_due(self.dialogue.unread_deadline(shared)) {
-            self.dialogue.retry(shared);
+            self.dialogue.retry();
         }
         self.resume(shared, now); // it may be time for more of what it has said
         if !self.is_serving() {

@@ -1,44 +1,39 @@
 //! A peer that takes nothing of what is queued for it, and for how long that goes on.
 
 use super::Session;
-use super::dialogue::{Dialogue, Phase};
+use super::dialogue::{Dialogue, Phase, Sending};
 use super::timeouts::seconds;
 use crate::engine::EngineState;
 use crate::engine::message::{CloseReason, Timestamp};
-use crate::engine::unread::Unread;
 
 impl Session {
-    /// Whether the kernel is to be asked once more.
-    pub(in crate::engine) fn is_to_be_retried(&self, shared: &mut EngineState) -> bool {
-        let unread = match self.dialogue.flags.blocked {
-            true => shared.unread.get_mut(self.dialogue.peer),
-            false => None,
-        };
-        unread
-            .filter(|unread| **unread == Unread::RetryWanted)
-            .map(|unread| *unread = Unread::Retried)
-            .is_some()
+    /// Whether the kernel is to be asked once more; it is then taken for asked.
+    pub(in crate::engine) fn take_retry(&mut self) -> bool {
+        let is_wanted = self.dialogue.sending == Sending::RetryWanted;
+        if is_wanted {
+            self.dialogue.sending = Sending::Retried;
+        }
+        is_wanted
     }
 }
 
 impl Dialogue {
-    pub(super) fn note_blocked(&self, shared: &mut EngineState, now: Timestamp, blocked: bool) {
+    pub(super) fn note_blocked(&mut self, shared: &mut EngineState, now: Timestamp, blocked: bool) {
         match blocked {
-            true => shared.unread.set(self.peer, Unread::Since(now)),
-            false => shared.unread.remove(self.peer),
+            true => {
+                self.sending = Sending::Blocked;
+                shared.unread.set(self.peer, now);
+            }
+            false => {
+                self.sending = Sending::Free;
+                shared.unread.remove(self.peer);
+            }
         }
-    }
-
-    fn unread(&self, shared: &EngineState) -> Option<Unread> {
-        if self.flags.blocked { shared.unread.get(self.peer).copied() } else { None }
     }
 
     /// Since when the kernel takes nothing, as long as that is waited for.
     pub(super) fn unread_since(&self, shared: &EngineState) -> Option<Timestamp> {
-        match self.unread(shared) {
-            Some(Unread::Since(since)) => Some(since),
-            _ => None,
-        }
+        if self.sending == Sending::Blocked { shared.unread.get(self.peer).copied() } else { None }
     }
 
     /// When it must have taken something of what is queued for it. Of a lossy one nobody knows whether there is a reader.
@@ -48,22 +43,18 @@ impl Dialogue {
     }
 
     /// Its time is over.
-    pub(super) fn retry(&self, shared: &mut EngineState) {
-        if !self.is_retried(shared) {
-            shared.unread.set(self.peer, Unread::RetryWanted);
+    pub(super) fn retry(&mut self) {
+        if self.sending == Sending::Blocked {
+            self.sending = Sending::RetryWanted;
         }
-    }
-
-    pub(super) fn is_retried(&self, shared: &EngineState) -> bool {
-        self.unread(shared) == Some(Unread::Retried)
     }
 
     /// It has taken nothing in all its time: it is told so, if that can be sent, or its last words are given up.
     pub(super) fn give_up_sending(&mut self, shared: &mut EngineState, now: Timestamp) {
-        if !self.is_retried(shared) {
+        if self.sending != Sending::Retried {
             return;
         }
-        shared.unread.set(self.peer, Unread::Since(now));
+        self.note_blocked(shared, now, true);
         match self.phase {
             Phase::Serving | Phase::Withdrawn => {
                 shared.counters.of_mut(self.service()).too_slow += 1;

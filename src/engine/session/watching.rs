@@ -37,7 +37,7 @@ impl Dialogue {
         match (&self.phase, &self.state) {
             (Phase::Serving, State::Watch(Some(watcher))) => {
                 watcher.next < shared.event_ring.end()
-                    && !self.flags.blocked
+                    && !self.is_blocked()
                     && self.outbox.len() < WATCH_BYTES_HIGH
             }
             _ => false,
@@ -141,7 +141,7 @@ impl Dialogue {
             self.report_tally(shared); // whether an earlier mistake is over
         }
         let (service, leaves_early) = (self.service(), shared.event_ring.suspects(self.peer));
-        if self.flags.told && !self.transport().is_standing() {
+        if self.outbox.has_sent() && !self.transport().is_standing() {
             self.hint(shared, |_| match leaves_early {
                 true => Some(diagnosis::of_leaving_early()),
                 false => diagnosis::of_reset(service),
@@ -224,7 +224,7 @@ impl Session {
             Some(Kind::Raw | Kind::C) => !dialogue.outbox.is_empty(),
             Some(_) => false,
         };
-        let is_early = self.is_serving() && dialogue.flags.told && is_between;
+        let is_early = self.is_serving() && dialogue.outbox.has_sent() && is_between;
         if is_early && dialogue.is_multiplier(shared) && self.is_seen(shared) {
             shared.event_ring.suspect(dialogue.peer);
         }

@@ -2,8 +2,8 @@ use super::*;
 use crate::engine::Engine;
 use crate::engine::check::tests::{ANN, ASKER, BOB, TALKER, WATCHER, assert_found, company, watched};
 use crate::engine::message::{CloseReason, ConnectionId, Timestamp};
+use crate::engine::session::dialogue::Sending;
 use crate::engine::timer_queue::Timer;
-use crate::engine::unread::Unread;
 
 const NOW: Timestamp = Timestamp::at(0);
 
@@ -31,7 +31,7 @@ fn check_finds_a_session_that_disagrees_with_itself() {
 #[test]
 fn check_finds_a_session_that_the_tables_know_otherwise() {
     assert_found(company(), "whether it is blocked, and when", |engine| {
-        session(engine, ASKER).dialogue.flags.blocked = true;
+        session(engine, ASKER).dialogue.sending = Sending::Blocked;
     });
     assert_found(company(), "has another one's place in the room", |engine| {
         let member_id = session(engine, BOB).member_id().unwrap();
@@ -39,8 +39,8 @@ fn check_finds_a_session_that_the_tables_know_otherwise() {
     });
     assert_found(company(), "is blocked, here or in the room", |engine| {
         session(engine, ANN).intake.paused = true;
-        session(engine, ANN).dialogue.flags.blocked = true;
-        engine.shared.unread.set(ANN, Unread::Since(NOW));
+        session(engine, ANN).dialogue.sending = Sending::Blocked;
+        engine.shared.unread.set(ANN, NOW);
     });
     assert_found(watched(), "watches in secret", |engine| engine.shared.event_ring.leave(WATCHER));
     assert_found(company(), "has another one's end of a line", |engine| {
