@@ -4,4 +4,5 @@ mod circles;
 mod fuzz;
 mod keys;
 mod layering;
+mod map;
 mod numbers;
