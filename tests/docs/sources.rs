@@ -1,10 +1,16 @@
-//! The sources keep to their form: how long the name of a test is.
+//! The sources keep to their form: how long a file is, and the name of a test.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Characters. A longer name is no name but a paragraph.
 const NAME_MAX: usize = 70;
+
+/// Lines. Somebody who reads a longer file has lost its beginning at its end.
+const FILE_LINES_MAX: usize = 520;
+
+/// Half of the files have fewer lines.
+const FILE_LINES_MEDIAN_MAX: usize = 200;
 
 /// Every Rust file that the project maintains.
 fn sources() -> Vec<PathBuf> {
@@ -19,11 +25,31 @@ fn sources() -> Vec<PathBuf> {
         }
     }
     let mut found = Vec::new();
-    for directory in ["src", "tests", "fuzz", "benches"] {
+    for directory in ["src", "tests", "fuzz", "benches", "engine", "examples"] {
         collect(&Path::new(env!("CARGO_MANIFEST_DIR")).join(directory), &mut found);
     }
     assert!(found.len() > 200);
     found
+}
+
+#[test]
+fn files_have_at_most_520_lines_and_half_of_them_fewer_than_200() {
+    let mut lengths = Vec::new();
+    for file in sources() {
+        let lines = fs::read_to_string(&file).unwrap().lines().count();
+        assert!(
+            lines <= FILE_LINES_MAX,
+            "{} has {lines} lines, and {FILE_LINES_MAX} are allowed: move one of its parts to a file of its own",
+            file.display()
+        );
+        lengths.push(lines);
+    }
+    lengths.sort_unstable();
+    let median = lengths[lengths.len() / 2];
+    assert!(
+        median < FILE_LINES_MEDIAN_MAX,
+        "half of the files have {median} lines or more, and fewer than {FILE_LINES_MEDIAN_MAX} are right"
+    );
 }
 
 /// The names of the functions in a file that are tests.
