@@ -5,7 +5,7 @@ use std::fs::{Permissions, set_permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Stdio};
 
-use crate::harness::around::outcome;
+use crate::harness::around::{free_port, outcome};
 use crate::harness::{CHAT, Daemon, Ground};
 
 const ROOM: &str = "[chat]\npassphrase = \"open sesame\"\nlisten = [\"tcp://{ip}:33000\"]\n[watch]\n[mux]\nlisten = [\"unix://{dir}/ipcd.sock\"]\n";
@@ -93,12 +93,13 @@ fn check(config: &str) -> (Ground, String) {
 
 #[test]
 fn check_and_start_report_passphrase_readers_and_never_its_text() {
-    let open = "[chat]\npassphrase = \"sesame\"\nlisten = [\"tcp://localhost:33000\", \"tcp://0.0.0.0:33001\"]\n[mux]\nlisten = [\"unix://{dir}/s\"]\n";
-    let (ground, said) = check(open);
-    assert!(
-        said.contains("f:3:36: the passphrase under [chat] travels to tcp://0.0.0.0:33001 as plain text"),
-        "{said}"
+    let everywhere = format!("tcp://0.0.0.0:{}", free_port());
+    let open = format!(
+        "[chat]\npassphrase = \"sesame\"\nlisten = [\"tcp://localhost:33000\", \"{everywhere}\"]\n[mux]\nlisten = [\"unix://{{dir}}/s\"]\n"
     );
+    let warning = format!("the passphrase under [chat] travels to {everywhere} as plain text");
+    let (ground, said) = check(&open);
+    assert!(said.contains(&format!("f:3:36: {warning}")), "{said}");
     assert!(!said.contains("localhost:33000") && !said.contains("sesame"), "{said}");
     set_permissions(ground.config_file(), Permissions::from_mode(0o644)).expect("a mode");
     let told =
@@ -110,10 +111,9 @@ fn check_and_start_report_passphrase_readers_and_never_its_text() {
     );
     set_permissions(ground.config_file(), Permissions::from_mode(0o640)).expect("a mode");
     assert!(!told(&ground).contains("every user of this machine"), "{}", told(&ground));
-    let far = ROOM.replace("\"tcp://{ip}:33000\"", "\"tcp://{ip}:33000\", \"tcp://0.0.0.0:33991\"");
+    let far = ROOM.replace("\"tcp://{ip}:33000\"", &format!("\"tcp://{{ip}}:33000\", \"{everywhere}\""));
     let daemon = Daemon::with(&far);
-    let warning =
-        daemon.wait_for_log("the passphrase under [chat] travels to tcp://0.0.0.0:33991 as plain text");
+    let warning = daemon.wait_for_log(&warning);
     assert!(!warning.contains("sesame"));
     daemon.stop();
     for value in ["\" sesame\"", "\"\"\"sesame\n2\"\"\"", "sesame", "'sesame", "[\"sesame\"]"] {
