@@ -47,6 +47,7 @@ mod terminal;
 mod top;
 #[cfg(feature = "tui")]
 mod tty;
+mod updates;
 mod watch;
 
 use std::process::ExitCode;

@@ -14,7 +14,6 @@ use super::error::CliError;
 use super::figures::{self, Figures};
 use super::output;
 
-/// What `report` and `top` speak to.
 /// With shorter intervals, a report would measure mostly itself.
 pub(crate) const EVERY_MIN: Duration = Duration::from_millis(100);
 

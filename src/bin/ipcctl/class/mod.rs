@@ -6,7 +6,6 @@ pub(crate) mod rows;
 mod screen;
 
 use clients::{CLIENTS, clients};
-use std::time::{Duration, Instant};
 
 use clap::Args;
 use serde_json::Value;
@@ -14,8 +13,9 @@ use serde_json::Value;
 use super::connect::ConnectOptions;
 use super::daemon::{self, Conversation};
 use super::error::CliError;
+use super::output;
 use super::services::STATUS;
-use super::{output, report};
+use super::updates::Updates;
 use rows::{Row, lines, sorted};
 
 /// Show the progress of each address or user, those in trouble first; in a pipe: one line for each, at each update
@@ -23,13 +23,8 @@ use rows::{Row, lines, sorted};
 /// Each row has the name in the chat, the machine's name, its processor and memory load, connections, messages, errors, and the last hint with its age.
 #[derive(Args)]
 pub(crate) struct Arguments {
-    /// The time between two updates, at least 100ms
-    #[arg(long, value_name = "DURATION", default_value = "1s", value_parser = report::every)]
-    every: Duration,
-
-    /// Update once, and print lines on a terminal too
-    #[arg(long)]
-    once: bool,
+    #[command(flatten)]
+    updates: Updates,
 
     /// Print one JSON array for each update: an object for each address or user, as in the daemon's status
     #[arg(long)]
@@ -38,25 +33,26 @@ pub(crate) struct Arguments {
 
 pub(crate) fn run(reach: &ConnectOptions, arguments: &Arguments) -> Result<(), CliError> {
     let mut conversation = begin(reach)?;
-    let mut clients = hear(reach, &mut conversation)?;
+    let first = hear(reach, &mut conversation)?;
     #[cfg(feature = "tui")]
-    if output::is_interactive() && !arguments.json && !arguments.once {
-        return screen::run(reach, conversation, arguments.every, clients);
+    if let Some(every) = arguments.updates.on_screen(arguments.json) {
+        return screen::run(reach, conversation, every, first);
     }
-    loop {
-        let due = Instant::now() + arguments.every;
+    let mut first = Some(first);
+    arguments.updates.repeat(|| {
+        let mut clients = match first.take() {
+            Some(clients) => clients,
+            None => {
+                conversation.say(CLIENTS);
+                hear(reach, &mut conversation)?
+            }
+        };
         sorted(&mut clients);
         match arguments.json {
-            true => output::print_json(&clients)?,
-            false => output::print(&lines(&clients.iter().map(Row::of).collect::<Vec<_>>()))?,
+            true => output::print_json(&clients),
+            false => output::print(&lines(&clients.iter().map(Row::of).collect::<Vec<_>>())),
         }
-        if arguments.once {
-            return Ok(());
-        }
-        std::thread::sleep(due.saturating_duration_since(Instant::now()));
-        conversation.say(CLIENTS);
-        clients = hear(reach, &mut conversation)?;
-    }
+    })
 }
 
 /// Sends the first request.

@@ -1,6 +1,7 @@
 //! `ipcctl class` on the whole terminal: a row for each address or user, redrawn at each update.
 
-use std::time::{Duration, Instant};
+use std::ops::ControlFlow;
+use std::time::Duration;
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use ratatui::Frame;
@@ -16,7 +17,8 @@ use super::super::error::CliError;
 use super::super::reconnect::{Due, Reconnecting};
 use super::super::scrollback::{self, drawable};
 use super::super::services::STATUS;
-use super::super::terminal::{Happening, Screen};
+use super::super::terminal::Screen;
+use super::super::updates::screen::{self, Board};
 use super::super::{output, watch};
 use super::clients::{CLIENTS, clients};
 use super::rows::{Column, Row, fitting, sorted};
@@ -24,7 +26,8 @@ use super::rows::{Column, Row, fitting, sorted};
 /// The most rows for the selected hint below the table, if its column is too narrow.
 const HINT_ROWS_MAX: usize = 3;
 
-struct Desk {
+struct Desk<'a> {
+    reach: &'a ConnectOptions,
     tie: Reconnecting,
     /// Whether selecting the service is the request.
     is_mux: bool,
@@ -39,14 +42,6 @@ struct Desk {
     has_colour: bool,
 }
 
-/// The next step.
-enum Next {
-    Go,
-    Quit,
-    /// Show the traffic of this row.
-    Watch(String),
-}
-
 pub(super) fn run(
     reach: &ConnectOptions,
     conversation: Conversation,
@@ -54,6 +49,7 @@ pub(super) fn run(
     told: Vec<Value>,
 ) -> Result<(), CliError> {
     let mut desk = Desk {
+        reach,
         is_mux: !reach.direct && daemon::is_mux(&conversation.place, STATUS.name),
         tie: Reconnecting::around(conversation, &STATUS, reach.timeout),
         rows: Vec::new(),
@@ -66,35 +62,13 @@ pub(super) fn run(
     };
     desk.take(told);
     let mut screen = Screen::enter()?;
-    let mut next = Instant::now() + every;
-    loop {
-        screen.draw(|frame| desk.draw(frame))?;
-        let due = desk.tie.deadline().into_iter().chain(desk.tie.next_second()).fold(next, Instant::min);
-        match screen.next(desk.tie.conversation(), Some(due))? {
-            Happening::Key(key) => match desk.handle_key(key) {
-                Next::Go => {}
-                Next::Quit => return Ok(()),
-                Next::Watch(filter) => watch::look(&mut screen, reach, filter)?,
-            },
-            Happening::Wheel(rows) => desk.choose(-rows),
-            Happening::Paste(_) | Happening::Redraw => {}
-            Happening::Daemon(outcome) => desk.handle_daemon(outcome)?,
-            Happening::Due => {
-                desk.handle_deadline();
-                if next <= Instant::now() {
-                    next = Instant::now() + every;
-                    // A slow daemon gets no more requests than it answers.
-                    if !desk.is_asked {
-                        desk.ask();
-                    }
-                }
-            }
-        }
-    }
+    screen::run(&mut screen, &mut desk, every)
 }
 
-impl Desk {
-    // ---- the daemon
+impl Board for Desk<'_> {
+    fn tie(&mut self) -> &mut Reconnecting {
+        &mut self.tie
+    }
 
     fn ask(&mut self) {
         if self.tie.conversation().is_some() {
@@ -103,13 +77,18 @@ impl Desk {
         }
     }
 
-    fn handle_deadline(&mut self) {
+    fn is_asked(&self) -> bool {
+        self.is_asked
+    }
+
+    fn handle_deadline(&mut self) -> Result<(), CliError> {
         match self.tie.handle_deadline() {
             Due::Nothing => {}
             Due::Overdue(trouble) => self.lose(&trouble),
             Due::Begun if self.is_mux => self.is_asked = true,
             Due::Begun => self.ask(),
         }
+        Ok(())
     }
 
     fn handle_daemon(&mut self, outcome: Result<(), CliError>) -> Result<(), CliError> {
@@ -137,24 +116,13 @@ impl Desk {
         Ok(())
     }
 
-    fn lose(&mut self, trouble: &CliError) {
-        self.is_asked = false;
-        self.note = None;
-        self.tie.lose(trouble.lines().join("; "));
-    }
-
-    fn take(&mut self, mut told: Vec<Value>) {
-        sorted(&mut told);
-        self.rows = told.iter().map(Row::of).collect();
-    }
-
-    // ---- the user
-
-    fn handle_key(&mut self, key: KeyEvent) -> Next {
+    fn handle_key(&mut self, key: KeyEvent, screen: &mut Screen) -> Result<ControlFlow<()>, CliError> {
         self.note = None;
         match key.code {
-            KeyCode::Char('c') if key.modifiers.contains(KeyModifiers::CONTROL) => return Next::Quit,
-            KeyCode::Char('q') | KeyCode::Esc => return Next::Quit,
+            KeyCode::Char('c') if key.modifiers.contains(KeyModifiers::CONTROL) => {
+                return Ok(ControlFlow::Break(()));
+            }
+            KeyCode::Char('q') | KeyCode::Esc => return Ok(ControlFlow::Break(())),
             KeyCode::Char('j') | KeyCode::Down => self.choose(1),
             KeyCode::Char('k') | KeyCode::Up => self.choose(-1),
             KeyCode::PageDown => self.choose(self.page()),
@@ -165,14 +133,50 @@ impl Desk {
             KeyCode::Enter | KeyCode::Char('w') => {
                 let row = self.at().and_then(|at| self.rows.get(at));
                 match row.map(Row::filter) {
-                    Some(Some(filter)) => return Next::Watch(filter),
+                    Some(Some(filter)) => watch::look(screen, self.reach, filter)?,
                     Some(None) => self.note = Some("that client cannot be identified"),
                     None => self.note = Some("select a row first, with the arrow keys"),
                 }
             }
             _ => {}
         }
-        Next::Go
+        Ok(ControlFlow::Continue(()))
+    }
+
+    fn scroll(&mut self, rows: isize) {
+        self.choose(rows);
+    }
+
+    fn draw(&mut self, frame: &mut Frame<'_>) {
+        let width = usize::from(frame.area().width);
+        let hint = self.chosen_hint(width);
+        let below = u16::try_from(hint.len()).unwrap_or(0);
+        let areas = Layout::vertical([Constraint::Min(0), Constraint::Length(below), Constraint::Length(1)]);
+        let [above, middle, last] = areas.areas(frame.area());
+        self.room = usize::from(above.height).saturating_sub(1).max(1);
+        if let Some(at) = self.at() {
+            self.from = self.from.clamp((at + 1).saturating_sub(self.room), at);
+        }
+        self.from = self.from.min(self.rows.len().saturating_sub(self.room));
+        self.draw_rows(frame, above);
+        frame.render_widget(Text::from_iter(hint.into_iter().map(Line::from)), middle);
+        let status = format!("{:width$}", cut(&self.status(width), width));
+        frame.render_widget(Line::styled(status, Style::new().add_modifier(Modifier::REVERSED)), last);
+    }
+}
+
+impl Desk<'_> {
+    // ---- the daemon
+
+    fn lose(&mut self, trouble: &CliError) {
+        self.is_asked = false;
+        self.note = None;
+        self.tie.lose(trouble.lines().join("; "));
+    }
+
+    fn take(&mut self, mut told: Vec<Value>) {
+        sorted(&mut told);
+        self.rows = told.iter().map(Row::of).collect();
     }
 
     /// Almost a screenful: one row stays in view.
@@ -194,23 +198,6 @@ impl Desk {
     }
 
     // ---- drawing
-
-    fn draw(&mut self, frame: &mut Frame<'_>) {
-        let width = usize::from(frame.area().width);
-        let hint = self.chosen_hint(width);
-        let below = u16::try_from(hint.len()).unwrap_or(0);
-        let areas = Layout::vertical([Constraint::Min(0), Constraint::Length(below), Constraint::Length(1)]);
-        let [above, middle, last] = areas.areas(frame.area());
-        self.room = usize::from(above.height).saturating_sub(1).max(1);
-        if let Some(at) = self.at() {
-            self.from = self.from.clamp((at + 1).saturating_sub(self.room), at);
-        }
-        self.from = self.from.min(self.rows.len().saturating_sub(self.room));
-        self.draw_rows(frame, above);
-        frame.render_widget(Text::from_iter(hint.into_iter().map(Line::from)), middle);
-        let status = format!("{:width$}", cut(&self.status(width), width));
-        frame.render_widget(Line::styled(status, Style::new().add_modifier(Modifier::REVERSED)), last);
-    }
 
     fn draw_rows(&self, frame: &mut Frame<'_>, area: Rect) {
         if self.rows.is_empty() {

@@ -5,7 +5,6 @@ pub(crate) mod model;
 mod screen;
 
 use model::{List, Sort, lines, sorted};
-use std::time::{Duration, Instant};
 
 use clap::Args;
 use serde_json::Value;
@@ -13,18 +12,14 @@ use serde_json::Value;
 use super::connect::ConnectOptions;
 use super::daemon::Conversation;
 use super::error::CliError;
+use super::updates::Updates;
 use super::{output, report};
 
 /// Show all machines that report to stats; in a pipe: one line for each, at each update
 #[derive(Args)]
 pub(crate) struct Arguments {
-    /// The time between two updates, at least 100ms
-    #[arg(long, value_name = "DURATION", default_value = "1s", value_parser = report::every)]
-    every: Duration,
-
-    /// Update once, and print lines on a terminal too
-    #[arg(long)]
-    once: bool,
+    #[command(flatten)]
+    updates: Updates,
 
     /// The sort order of the machines
     #[arg(long, value_name = "FIGURE", default_value = "host")]
@@ -38,22 +33,17 @@ pub(crate) struct Arguments {
 pub(crate) fn run(reach: &ConnectOptions, arguments: &Arguments) -> Result<(), CliError> {
     let mut conversation = report::begin(reach)?;
     #[cfg(feature = "tui")]
-    if output::is_interactive() && !arguments.json && !arguments.once {
-        return screen::run(reach, conversation, arguments.every, arguments.sort);
+    if let Some(every) = arguments.updates.on_screen(arguments.json) {
+        return screen::run(reach, conversation, every, arguments.sort);
     }
-    loop {
-        let due = Instant::now() + arguments.every;
+    arguments.updates.repeat(|| {
         let told = ask(reach, &mut conversation)?;
         if arguments.json {
-            output::print_json(&told)?;
+            output::print_json(&told)
         } else {
-            output::print(&lines(&sorted(&told, arguments.sort)))?;
+            output::print(&lines(&sorted(&told, arguments.sort)))
         }
-        if arguments.once {
-            return Ok(());
-        }
-        std::thread::sleep(due.saturating_duration_since(Instant::now()));
-    }
+    })
 }
 
 /// Requests the whole list once.

@@ -1,7 +1,7 @@
 //! `ipcctl top` on the whole terminal: a row for each machine, redrawn at each update.
 
 use std::collections::{HashMap, VecDeque};
-use std::ops::Range;
+use std::ops::{ControlFlow, Range};
 use std::time::{Duration, Instant};
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
@@ -24,7 +24,8 @@ use super::super::reconnect::{Due, Reconnecting};
 use super::super::report;
 use super::super::scrollback::drawable;
 use super::super::services::STATS;
-use super::super::terminal::{Happening, Screen};
+use super::super::terminal::Screen;
+use super::super::updates::screen::{self, Board};
 
 use super::model::{List, Machine, Sort, sorted};
 
@@ -40,7 +41,7 @@ const SAME: Duration = Duration::from_millis(10);
 /// The length of the bar for 100 %.
 const BAR: usize = 10;
 
-struct Board {
+struct Machines {
     tie: Reconnecting,
     sort: Sort,
     /// The last list, with the times of its request and its arrival.
@@ -84,7 +85,7 @@ pub(crate) fn run(
     sort: Sort,
 ) -> Result<(), CliError> {
     let mut screen = Screen::enter()?;
-    let mut board = Board {
+    let mut board = Machines {
         tie: Reconnecting::around(conversation, &STATS, reach.timeout),
         sort,
         told: Vec::new(),
@@ -98,43 +99,25 @@ pub(crate) fn run(
         room: 1,
         has_colour: output::has_colour(),
     };
-    board.ask_latest();
-    let mut next = Instant::now() + every;
-    loop {
-        screen.draw(|frame| board.draw(frame))?;
-        let due = board.tie.deadline().into_iter().chain(board.tie.next_second()).fold(next, Instant::min);
-        match screen.next(board.tie.conversation(), Some(due))? {
-            Happening::Key(key) => {
-                if !board.handle_key(key) {
-                    return Ok(());
-                }
-            }
-            Happening::Wheel(rows) => board.scroll(-rows),
-            Happening::Paste(_) | Happening::Redraw => {}
-            Happening::Daemon(outcome) => board.handle_daemon(outcome)?,
-            Happening::Due => {
-                board.handle_deadline()?;
-                if next <= Instant::now() {
-                    next = Instant::now() + every;
-                    // A slow daemon gets no more requests than it answers.
-                    if board.asked.is_empty() {
-                        board.ask_latest();
-                    }
-                }
-            }
-        }
-    }
+    board.ask();
+    screen::run(&mut screen, &mut board, every)
 }
 
-impl Board {
-    // ---- the daemon
+impl Board for Machines {
+    fn tie(&mut self) -> &mut Reconnecting {
+        &mut self.tie
+    }
 
-    fn ask_latest(&mut self) {
+    fn ask(&mut self) {
         if self.tie.conversation().is_some() {
             self.tie.ask("latest");
             self.begun = Instant::now();
             self.asked.push_back(Question::Latest);
         }
+    }
+
+    fn is_asked(&self) -> bool {
+        !self.asked.is_empty()
     }
 
     fn handle_deadline(&mut self) -> Result<(), CliError> {
@@ -144,7 +127,7 @@ impl Board {
             Due::Begun => {
                 self.asked.clear();
                 self.coming = List::default();
-                self.ask_latest();
+                self.ask();
             }
         }
         Ok(())
@@ -165,6 +148,71 @@ impl Board {
             (Ok(()), _) => Ok(()),
         }
     }
+
+    fn handle_key(&mut self, key: KeyEvent, _: &mut Screen) -> Result<ControlFlow<()>, CliError> {
+        self.note = None;
+        match key.code {
+            KeyCode::Char('c') if key.modifiers.contains(KeyModifiers::CONTROL) => {
+                return Ok(ControlFlow::Break(()));
+            }
+            KeyCode::Char('q') | KeyCode::Esc => return Ok(ControlFlow::Break(())),
+            KeyCode::Char('j') | KeyCode::Down => self.scroll(1),
+            KeyCode::Char('k') | KeyCode::Up => self.scroll(-1),
+            KeyCode::PageDown => self.scroll(self.page()),
+            KeyCode::PageUp => self.scroll(-self.page()),
+            KeyCode::Home => self.from = 0,
+            KeyCode::End => self.scroll(isize::MAX),
+            KeyCode::Enter => self.tie.try_now(),
+            KeyCode::Char('s') => {
+                self.sort = match self.sort {
+                    Sort::Host => Sort::Cpu,
+                    Sort::Cpu => Sort::Memory,
+                    Sort::Memory => Sort::Load,
+                    Sort::Load => Sort::Age,
+                    Sort::Age => Sort::Host,
+                };
+            }
+            _ => {}
+        }
+        Ok(ControlFlow::Continue(()))
+    }
+
+    fn scroll(&mut self, rows: isize) {
+        let last = self.told.len().saturating_sub(1);
+        self.from = self.from.saturating_add_signed(rows).min(last);
+    }
+
+    fn draw(&mut self, frame: &mut Frame<'_>) {
+        let [above, below] =
+            Layout::vertical([Constraint::Min(0), Constraint::Length(1)]).areas(frame.area());
+        let mut machines = sorted(&self.told, self.sort);
+        if !self.tie.is_in() {
+            // Nobody says how old they are now.
+            let since = self.heard.elapsed().as_secs_f64();
+            machines.iter_mut().for_each(|machine| machine.age += since);
+        }
+        // No machine is out of sight while there is room for it.
+        self.room = usize::from(above.height).saturating_sub(1).max(1);
+        self.from = self.from.min(machines.len().saturating_sub(self.room));
+        let width = usize::from(above.width);
+        if machines.is_empty() {
+            let text = Text::from_iter(self.advice().map(|line| Line::from(line).centered()));
+            frame.render_widget(Paragraph::new(text).wrap(Wrap { trim: true }), above);
+        } else {
+            let hosts = machines.iter().map(|machine| drawable(&machine.host).width());
+            let columns = Columns::fitting(width, hosts.max().unwrap_or(0));
+            let shown =
+                machines[self.from..].iter().take(self.room).map(|machine| self.row(machine, &columns));
+            let rows = std::iter::once(heading(&columns)).chain(shown);
+            frame.render_widget(Text::from_iter(rows), above);
+        }
+        let status = format!("{:width$}", cut(&self.status(machines.len(), width), width));
+        frame.render_widget(Line::styled(status, Style::new().add_modifier(Modifier::REVERSED)), below);
+    }
+}
+
+impl Machines {
+    // ---- the daemon
 
     fn hear(&mut self, line: &str) -> Result<(), CliError> {
         match self.asked.front() {
@@ -230,73 +278,12 @@ impl Board {
 
     // ---- the person
 
-    /// Whether to continue.
-    fn handle_key(&mut self, key: KeyEvent) -> bool {
-        self.note = None;
-        match key.code {
-            KeyCode::Char('c') if key.modifiers.contains(KeyModifiers::CONTROL) => return false,
-            KeyCode::Char('q') | KeyCode::Esc => return false,
-            KeyCode::Char('j') | KeyCode::Down => self.scroll(1),
-            KeyCode::Char('k') | KeyCode::Up => self.scroll(-1),
-            KeyCode::PageDown => self.scroll(self.page()),
-            KeyCode::PageUp => self.scroll(-self.page()),
-            KeyCode::Home => self.from = 0,
-            KeyCode::End => self.scroll(isize::MAX),
-            KeyCode::Enter => self.tie.try_now(),
-            KeyCode::Char('s') => {
-                self.sort = match self.sort {
-                    Sort::Host => Sort::Cpu,
-                    Sort::Cpu => Sort::Memory,
-                    Sort::Memory => Sort::Load,
-                    Sort::Load => Sort::Age,
-                    Sort::Age => Sort::Host,
-                };
-            }
-            _ => {}
-        }
-        true
-    }
-
     /// Almost a screenful: a row stays in view.
     fn page(&self) -> isize {
         isize::try_from(self.room.saturating_sub(1).max(1)).unwrap_or(1)
     }
 
-    /// Moves down by rows, or up if negative.
-    fn scroll(&mut self, rows: isize) {
-        let last = self.told.len().saturating_sub(1);
-        self.from = self.from.saturating_add_signed(rows).min(last);
-    }
-
     // ---- drawing
-
-    fn draw(&mut self, frame: &mut Frame<'_>) {
-        let [above, below] =
-            Layout::vertical([Constraint::Min(0), Constraint::Length(1)]).areas(frame.area());
-        let mut machines = sorted(&self.told, self.sort);
-        if !self.tie.is_in() {
-            // Nobody says how old they are now.
-            let since = self.heard.elapsed().as_secs_f64();
-            machines.iter_mut().for_each(|machine| machine.age += since);
-        }
-        // No machine is out of sight while there is room for it.
-        self.room = usize::from(above.height).saturating_sub(1).max(1);
-        self.from = self.from.min(machines.len().saturating_sub(self.room));
-        let width = usize::from(above.width);
-        if machines.is_empty() {
-            let text = Text::from_iter(self.advice().map(|line| Line::from(line).centered()));
-            frame.render_widget(Paragraph::new(text).wrap(Wrap { trim: true }), above);
-        } else {
-            let hosts = machines.iter().map(|machine| drawable(&machine.host).width());
-            let columns = Columns::fitting(width, hosts.max().unwrap_or(0));
-            let shown =
-                machines[self.from..].iter().take(self.room).map(|machine| self.row(machine, &columns));
-            let rows = std::iter::once(heading(&columns)).chain(shown);
-            frame.render_widget(Text::from_iter(rows), above);
-        }
-        let status = format!("{:width$}", cut(&self.status(machines.len(), width), width));
-        frame.render_widget(Line::styled(status, Style::new().add_modifier(Modifier::REVERSED)), below);
-    }
 
     /// What to do where there is nothing to show.
     fn advice(&self) -> [String; 4] {
