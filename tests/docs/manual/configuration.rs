@@ -53,9 +53,20 @@ fn code_manual_and_example_agree_on_keys_and_defaults() {
     let page = keys_of_page();
     let code: BTreeSet<(String, String)> =
         ipcd::config::keys().into_iter().map(|(table, key)| (table.to_owned(), key.to_owned())).collect();
-    assert_eq!(page.keys().cloned().collect::<BTreeSet<_>>(), code);
+    let on_page: BTreeSet<(String, String)> = page.keys().cloned().collect();
+    let nothing: [&(String, String); 0] = [];
+    assert_eq!(code.difference(&on_page).collect::<Vec<_>>(), nothing, "are not in man/ipcd.toml.5");
+    assert_eq!(on_page.difference(&code).collect::<Vec<_>>(), nothing, "are in man/ipcd.toml.5, but no keys");
     // That the example gives the defaults of the code is tested beside the code.
-    assert_eq!(page, keys_of_example());
+    let example = keys_of_example();
+    let only_in = |one: &Keys, other: &Keys| -> Vec<_> {
+        one.iter()
+            .filter(|(key, value)| other.get(*key) != Some(*value))
+            .map(|(key, _)| key.clone())
+            .collect()
+    };
+    assert_eq!(only_in(&page, &example), [], "are missing in etc/ipcd.toml, or have another default there");
+    assert_eq!(only_in(&example, &page), [], "are missing in man/ipcd.toml.5, or have another default there");
 }
 
 /// What the page says of a key, in whatever table.
