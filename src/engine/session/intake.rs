@@ -490,4 +490,13 @@ mod tests {
         assert!(intake.has_ended() && !intake.goes_on(), "nothing more is there to be waited for");
         assert_eq!(taken(&mut intake, b"", Kind::Line), ["5 10"]);
     }
+
+    #[test]
+    fn stream_that_ends_within_a_burst_does_not_go_on() {
+        let mut intake = Intake::default();
+        intake.push(Some(Kind::Line), true);
+        assert!(intake.goes_on() && !intake.has_ended());
+        intake.end();
+        assert!(intake.is_at_end() && !intake.goes_on(), "a burst that goes on suspends timeouts");
+    }
 }
