@@ -291,6 +291,8 @@ fn watched_text_cannot_control_the_terminal() {
              {{\"event\":\"{orders}\",\"endpoint\":\"{orders}\",\"peer\":\"{orders}\",\"text\":\"{orders}\"}}\n\
              Error: \x1b[2J{orders}\n"
         );
+        // Who speaks before it is asked is taken for a service that greets.
+        assert_ne!(stream.read(&mut [0; 64]).unwrap(), 0);
         stream.write_all(lines.as_bytes()).unwrap();
         let _ = stream.read_to_end(&mut Vec::new());
     });

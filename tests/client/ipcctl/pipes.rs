@@ -2,6 +2,8 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixListener;
 use std::time::{Duration, Instant};
 
 use super::{ipcctl, ipcctl_with, socket, text};
@@ -53,13 +55,24 @@ fn commands_option_makes_a_pipe_an_ordinary_member() {
 
 /// A daemon that says `first`, a line to each of the first lines it hears, and then goes on as `rest` says.
 fn daemon_that(
+    takes_orders: bool,
     first: &'static [&'static str],
     rest: impl FnOnce(&TcpStream, &mut dyn Iterator<Item = std::io::Result<String>>) + Send + 'static,
 ) -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let to = format!("tcp://{}", listener.local_addr().unwrap());
+    let directory = tempfile::tempdir().unwrap();
+    // Orders go to Unix sockets only. Either kind of stream is written and read alike.
+    let path = directory.path().join("orders.sock");
+    let (orders, listener) = (UnixListener::bind(&path).unwrap(), TcpListener::bind("127.0.0.1:0").unwrap());
+    let to = match takes_orders {
+        true => format!("unix://{}", path.display()),
+        false => format!("tcp://{}", listener.local_addr().unwrap()),
+    };
     std::thread::spawn(move || {
-        let (stream, _) = listener.accept().unwrap();
+        let _directory = directory;
+        let stream = match takes_orders {
+            true => TcpStream::from(OwnedFd::from(orders.accept().unwrap().0)),
+            false => listener.accept().unwrap().0,
+        };
         let mut heard = BufReader::new(&stream).lines();
         for line in first {
             heard.next();
@@ -71,8 +84,8 @@ fn daemon_that(
 }
 
 /// One that says `rest` then, a piece every millisecond, until the client ends.
-fn endless(first: &'static [&'static str], rest: &'static str) -> String {
-    daemon_that(first, move |mut stream, _| {
+fn endless(takes_orders: bool, first: &'static [&'static str], rest: &'static str) -> String {
+    daemon_that(takes_orders, first, move |mut stream, _| {
         while stream.write_all(rest.as_bytes()).is_ok() {
             std::thread::sleep(Duration::from_millis(1));
         }
@@ -100,7 +113,7 @@ fn endless_answer_is_bounded_by_time_and_length() {
             &["chat", "--name", "cron"],
         ),
     ] {
-        let to = endless(first, rest);
+        let to = endless(arguments == ["reload"], first, rest);
         let begun = Instant::now();
         let output = ipcctl_with(&[&["--to", &to, "--timeout", "1s"], arguments].concat(), "hi\n");
         let took = begun.elapsed();
@@ -112,8 +125,8 @@ fn endless_answer_is_bounded_by_time_and_length() {
 }
 
 /// One that hears another line, and then says `rest` as fast as it is taken.
-fn torrent(first: &'static [&'static str], rest: &'static str) -> String {
-    daemon_that(first, move |mut stream, heard| {
+fn torrent(takes_orders: bool, first: &'static [&'static str], rest: &'static str) -> String {
+    daemon_that(takes_orders, first, move |mut stream, heard| {
         heard.next();
         let piece = rest.repeat(1 + (64 << 10) / rest.len());
         while stream.write_all(piece.as_bytes()).is_ok() {}
@@ -133,14 +146,14 @@ fn collected_answer_is_bounded() {
         (&[], "{", &["status"], "a line without an end"),
     ] {
         // Without a timeout: it is the length that ends it.
-        let to = torrent(first, rest);
+        let to = torrent(arguments == ["reload"], first, rest);
         let output = ipcctl(&[&["--to", &to, "--timeout", "0s"], arguments].concat());
         let said = text(&output.stderr);
         assert_eq!(output.status.code(), Some(1), "{arguments:?}: {said}");
         assert!(said.contains(says) && said.lines().count() == 1, "{said}");
     }
     // Answers to nothing are no results.
-    let to = torrent(&["Data received\n50.0\n"], "Data received\n50.0\n");
+    let to = torrent(false, &["Data received\n50.0\n"], "Data received\n50.0\n");
     let output = ipcctl_with(&["--to", &to, "multiply", "-"], "5 10\n6 7\n");
     let said = text(&output.stderr);
     assert!(output.status.code() == Some(1) && said.contains("; is this multiply?"), "{said}");
