@@ -86,14 +86,19 @@ fn alone_with(endpoint: &Endpoint, file: &Path) -> Vec<String> {
     ]
 }
 
+/// What of a terminal's 80 columns the time and the level leave, less a word.
+const COLUMNS: usize = 60;
+
 /// The same without a configuration: one to copy, because a file with one service turns the others off.
 fn alone() -> Vec<String> {
-    let lead = "only this machine can connect; for others, give --config a";
-    let rest = match EXAMPLES.iter().find(|file| Path::new(file).is_file()) {
-        Some(file) => format!("copy of {file} with 0.0.0.0 for localhost"),
-        None => "file with 0.0.0.0 in its listen lines: see ipcd.toml(5)".to_owned(),
-    };
-    vec![lead.to_owned(), rest]
+    let mut lines = vec!["only this machine can connect; for others, give --config a copy".to_owned()];
+    let change = "with 0.0.0.0 for localhost";
+    match EXAMPLES.iter().find(|file| Path::new(file).is_file()) {
+        Some(file) if file.len() + change.len() < COLUMNS => lines.push(format!("of {file} {change}")),
+        Some(file) => lines.extend([format!("of {file}"), change.to_owned()]),
+        None => lines.push("of a file with 0.0.0.0 in its listen lines: see ipcd.toml(5)".to_owned()),
+    }
+    lines
 }
 
 /// A network endpoint, and an address of it.
