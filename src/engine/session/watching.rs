@@ -112,6 +112,9 @@ impl Dialogue {
         }
         let Some(hint) = hint(shared) else { return };
         if hint.mistake.is_vague() && shared.roster.knows_better(client, self.peer) {
+            if self.is_seen(shared) {
+                shared.event_ring.is_news(self.peer, hint.mistake); // settled: a deadline may wait for this word
+            }
             return;
         }
         if is_new {
