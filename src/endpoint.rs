@@ -219,7 +219,7 @@ impl FromStr for Endpoint {
 fn encrypted(rest: &str) -> Result<HostPort, String> {
     if cfg!(not(feature = "tls")) {
         return Err(
-            "this ipcd was built without TLS; build it with the feature tls, or use tcp://".to_owned()
+            "this program was built without TLS; build it with the feature tls, or use tcp://".to_owned()
         );
     }
     network(rest)

@@ -19,7 +19,6 @@ use super::error::CliError;
 use super::error::words;
 use super::link::{self, Link};
 use super::output;
-use super::place::Place;
 use super::race::{self, Tried};
 use super::secure::Secure;
 use super::target::{Target, Transport};
@@ -39,7 +38,7 @@ pub(crate) struct Conversation {
     /// Whether the service was selected on a mux.
     is_mux: bool,
     /// Where it is.
-    pub(crate) place: Place,
+    pub(crate) place: ResolvedEndpoint,
     /// What TLS needs, if it is used.
     secure: Option<Secure>,
     timeout: Duration,
@@ -99,7 +98,7 @@ impl Conversation {
     #[cfg_attr(not(feature = "tui"), allow(dead_code))] // a line filter ends with its connection
     pub(crate) fn again(&self, wanted: &ServiceSpec) -> io::Result<Conversation> {
         let link = Link::open_soon(&self.place)?.secured(self.secure.as_ref())?;
-        let place = (*self.place).clone();
+        let place = self.place.clone();
         let again = Conversation::over(link, place, self.secure.clone(), self.timeout, self.is_mux, wanted);
         Ok(Conversation { is_json: self.is_json, ..again })
     }
@@ -121,7 +120,7 @@ impl Conversation {
         let mut conversation = Conversation {
             link,
             is_mux,
-            place: Place::new(place, secure.is_some()),
+            place,
             secure,
             timeout,
             outbox: Vec::new(),
@@ -343,7 +342,7 @@ fn open(
     deadline: Option<Instant>,
 ) -> Result<(Link, ResolvedEndpoint), Tried> {
     // Only a network connection can take long.
-    if places.iter().all(|place| matches!(place, ResolvedEndpoint::Tcp(_))) {
+    if places.iter().all(|place| matches!(place, ResolvedEndpoint::Tcp(_) | ResolvedEndpoint::Tls(_))) {
         return race::connect(places, deadline);
     }
     let mut tried = Tried::new();
@@ -401,20 +400,21 @@ fn nobody(reach: &ConnectOptions, wanted: &ServiceSpec, tried: &Tried) -> CliErr
 /// Whether such an endpoint can carry the service.
 fn carries(target: &Target, wanted: &ServiceSpec) -> Result<(), CliError> {
     let can = match target {
-        Target::Secure(inner) => return carries(inner, wanted),
-        Target::Named { transport: Transport::Tcp, .. } | Target::Endpoint(Endpoint::Tcp(_))
+        Target::Named { transport: Transport::Tcp | Transport::Tls, .. }
+        | Target::Endpoint(Endpoint::Tcp(_) | Endpoint::Tls(_))
             if wanted.mux_only =>
         {
             return Err(CliError::Usage(format!(
                 "{target}: only the daemon's Unix socket takes orders; leave --to out, or give that socket, for example --to unix:///run/ipcd/ipcd.sock"
             )));
         }
-        Target::Named { transport: Transport::Tcp, .. }
-        | Target::Endpoint(Endpoint::Tcp(_) | Endpoint::Unix(_) | Endpoint::UnixSeq(_)) => true,
+        Target::Named { transport: Transport::Tcp | Transport::Tls, .. }
+        | Target::Endpoint(Endpoint::Tcp(_) | Endpoint::Tls(_) | Endpoint::Unix(_) | Endpoint::UnixSeq(_)) => {
+            true
+        }
         Target::Named { transport: Transport::Udp, .. }
         | Target::Endpoint(Endpoint::Udp(_) | Endpoint::UnixGram(_)) => wanted.datagrams,
         Target::Endpoint(Endpoint::Fifo(_)) => wanted.fifo,
-        Target::Endpoint(Endpoint::Tls(_)) => false,
     };
     match can {
         true => Ok(()),

@@ -36,11 +36,10 @@ impl Link {
     /// it fails, the next read says why.
     pub(crate) fn open_soon(place: &ResolvedEndpoint) -> io::Result<Link> {
         match place {
-            ResolvedEndpoint::Tcp(_) | ResolvedEndpoint::Unix(_) => {
+            ResolvedEndpoint::Tcp(_) | ResolvedEndpoint::Tls(_) | ResolvedEndpoint::Unix(_) => {
                 Ok(Link::Stream(connect::begin(place)?.into()))
             }
             ResolvedEndpoint::UnixSeq(_) => Ok(Link::Packets(connect::begin(place)?.into())),
-            ResolvedEndpoint::Tls(_) => Err(io::ErrorKind::Unsupported.into()),
             ResolvedEndpoint::Udp(_) | ResolvedEndpoint::UnixGram(_) | ResolvedEndpoint::Fifo(_) => {
                 Link::open(place, None)
             }
@@ -55,7 +54,7 @@ impl Link {
             Ok(socket)
         };
         let link = match place {
-            ResolvedEndpoint::Tcp(address) => {
+            ResolvedEndpoint::Tcp(address) | ResolvedEndpoint::Tls(address) => {
                 let address = SockAddr::from(*address);
                 let socket = socket(address.domain(), Type::STREAM)?;
                 match timeout {
@@ -89,7 +88,6 @@ impl Link {
                 socket.connect(&SockAddr::unix(path)?)?;
                 Link::Datagrams(socket)
             }
-            ResolvedEndpoint::Tls(_) => return Err(io::ErrorKind::Unsupported.into()),
             ResolvedEndpoint::Fifo(path) => return fifo(path),
         };
         if let Link::Stream(socket) | Link::Packets(socket) | Link::Datagrams(socket) = &link {

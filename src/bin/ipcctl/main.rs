@@ -28,7 +28,6 @@ mod multiply;
 mod order;
 mod output;
 mod pace;
-mod place;
 mod race;
 #[cfg(feature = "tui")]
 mod reconnect;

@@ -2,6 +2,7 @@
 
 use super::services::MULTIPLY;
 use clap::Args;
+use ipcd::endpoint::ResolvedEndpoint;
 use ipcd::engine::json;
 use ipcd::engine::number;
 use ipcd::engine::text::{is_empty, quote};
@@ -84,7 +85,7 @@ fn single(reach: &ConnectOptions, request: &str, json: bool) -> Result<(), CliEr
     let mut daemon = Conversation::begin(reach, &MULTIPLY)?;
     daemon.say(request);
     // TLS 1.2 has no half-close (RFC 5246, section 7.2.1), and OpenSSL's servers have none in 1.3: the answer would be lost.
-    if !daemon.place.is_secure() {
+    if !matches!(daemon.place, ResolvedEndpoint::Tls(_)) {
         daemon.end();
     }
     let mut replies = Replies::default();

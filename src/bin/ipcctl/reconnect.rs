@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use super::daemon::Conversation;
 use super::error::CliError;
 use super::error::words;
-use super::place::Place;
 use super::services::ServiceSpec;
+use ipcd::endpoint::ResolvedEndpoint;
 
 /// The first pause before a new connection; each further one is twice as long.
 const PAUSE_MIN: Duration = Duration::from_millis(500);
@@ -74,7 +74,7 @@ impl Reconnecting {
     }
 
     /// Its current or last place.
-    pub(crate) fn place(&self) -> &Place {
+    pub(crate) fn place(&self) -> &ResolvedEndpoint {
         &self.conversation.place
     }
 

@@ -16,8 +16,8 @@ pub(crate) struct ServiceSpec {
 }
 
 impl ServiceSpec {
-    /// Whether a first message to a wrong port could reach people: it would be a name in the chat, or go to a partner in
-    /// talk. These services wait for the client, so whatever speaks first is another one.
+    /// Whether it waits for the client, so that whatever speaks first is another service: the chat greets, and a first
+    /// message there would be a name. A talk port, which says nothing first, cannot be told from it.
     pub(crate) fn listens_first(&self) -> bool {
         [STATUS.name, WATCH.name, STATS.name].contains(&self.name)
     }

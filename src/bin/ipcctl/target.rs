@@ -24,19 +24,18 @@ const ADDRESSES_MAX: usize = 16;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Target {
     Endpoint(Endpoint),
-    /// `tcp://NAME:PORT` or `udp://NAME:PORT`
+    /// `tcp://NAME:PORT`, `tls://NAME:PORT` or `udp://NAME:PORT`
     Named {
         transport: Transport,
         name: String,
         port: u16,
     },
-    /// `tls://HOST:PORT`: TLS at this target, which is TCP.
-    Secure(Box<Target>),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Transport {
     Tcp,
+    Tls,
     Udp,
 }
 
@@ -45,12 +44,6 @@ impl FromStr for Target {
 
     /// Parses a target; the error says what is wrong and what would be right, without repeating the text.
     fn from_str(text: &str) -> Result<Target, String> {
-        if let Some(rest) = text.strip_prefix("tls://") {
-            if cfg!(not(feature = "tls")) {
-                return Err("this ipcctl was built without TLS (cargo's feature tls); try tcp://".to_owned());
-            }
-            return format!("tcp://{rest}").parse().map(|target| Target::Secure(Box::new(target)));
-        }
         // Most people first type localhost:33000.
         let full = match text.contains("://") || text.starts_with(['/', '%', '.']) || !text.contains(':') {
             true => text.to_owned(),
@@ -67,6 +60,7 @@ impl FromStr for Target {
         };
         let (transport, rest) = match full.split_once("://") {
             Some(("tcp", rest)) => (Transport::Tcp, rest),
+            Some(("tls", rest)) if cfg!(feature = "tls") => (Transport::Tls, rest),
             Some(("udp", rest)) => (Transport::Udp, rest),
             _ => return Err(error),
         };
@@ -102,23 +96,24 @@ impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Target::Endpoint(endpoint) => endpoint.fmt(f),
-            Target::Secure(inner) => {
-                let text = inner.to_string();
-                write!(f, "tls://{}", text.strip_prefix("tcp://").unwrap_or(&text))
-            }
             Target::Named { transport: Transport::Tcp, name, port } => write!(f, "tcp://{name}:{port}"),
+            Target::Named { transport: Transport::Tls, name, port } => write!(f, "tls://{name}:{port}"),
             Target::Named { transport: Transport::Udp, name, port } => write!(f, "udp://{name}:{port}"),
         }
     }
 }
 
 impl Target {
+    /// Whether it is spoken to in TLS.
+    pub(crate) fn is_encrypted(&self) -> bool {
+        matches!(self, Target::Endpoint(Endpoint::Tls(_)) | Target::Named { transport: Transport::Tls, .. })
+    }
+
     /// The name or address that a certificate of this target has; empty if it is in the file system.
     #[cfg(feature = "tls")]
     pub(crate) fn host(&self) -> String {
         match self {
             Target::Named { name, .. } => name.clone(),
-            Target::Secure(inner) => inner.host(),
             Target::Endpoint(endpoint) => match endpoint.network() {
                 Some(HostPort { host: Host::Localhost, .. }) => "localhost".to_owned(),
                 Some(HostPort { host: Host::Address(address), .. }) => address.to_string(),
@@ -136,7 +131,6 @@ impl Target {
             Target::Endpoint(endpoint) => {
                 return Ok(endpoint.places(&runtime_directory_if_there().unwrap_or_default()));
             }
-            Target::Secure(inner) => return inner.places(deadline),
             Target::Named { transport, name, port } => (*transport, name, *port),
         };
         let mut addresses = look_up(name, port, deadline)?;
@@ -145,6 +139,7 @@ impl Target {
             .into_iter()
             .map(|address| match transport {
                 Transport::Tcp => ResolvedEndpoint::Tcp(address),
+                Transport::Tls => ResolvedEndpoint::Tls(address),
                 Transport::Udp => ResolvedEndpoint::Udp(address),
             })
             .collect())
@@ -238,7 +233,7 @@ mod tests {
             ("tls://192.0.2.7:1", "192.0.2.7"),
         ] {
             let target = text.parse::<Target>().expect(text);
-            assert!(matches!(target, Target::Secure(_)), "{target:?}");
+            assert!(target.is_encrypted(), "{target:?}");
             assert_eq!(target.to_string(), text.to_ascii_lowercase());
             assert_eq!(target.host(), host);
         }

@@ -91,7 +91,7 @@ pub(crate) fn run(reach: &ConnectOptions, arguments: &Arguments) -> Result<(), C
                 "with --to only that endpoint is measured; leave out --only".to_owned(),
             ));
         }
-        Some(Target::Secure(_)) => {
+        Some(target) if target.is_encrypted() => {
             return Err(CliError::Usage(
                 "bench does not measure TLS; give an endpoint without it, for example tcp://".to_owned(),
             ));

@@ -287,8 +287,12 @@ impl Machines {
 
     /// What to do where there is nothing to show.
     fn advice(&self) -> [String; 4] {
-        let place = match &**self.tie.place() {
-            ResolvedEndpoint::Tcp(address) if !address.ip().is_loopback() => self.tie.place().to_string(),
+        let place = match self.tie.place() {
+            ResolvedEndpoint::Tcp(address) | ResolvedEndpoint::Tls(address)
+                if !address.ip().is_loopback() =>
+            {
+                self.tie.place().to_string()
+            }
             // What others call this machine, it cannot know.
             _ => "tcp://HOST:33001".to_owned(),
         };
