@@ -54,6 +54,13 @@ fn chat_never_sees_orders_that_were_sent_to_its_port() {
         );
         assert_eq!((output.status.code(), text(&output.stderr)), (Some(2), &*said), "{order}");
     }
+    let secure = ipcctl(&["--to", "tls://127.0.0.1:1", "kick", "ann"]);
+    assert_eq!(secure.status.code(), Some(2), "{secure:?}");
+    assert!(
+        text(&secure.stderr)
+            .starts_with("ipcctl: tls://127.0.0.1:1: only the daemon's Unix socket takes orders;"),
+        "{secure:?}"
+    );
     for question in ["status", "watch", "class", "top", "report"] {
         let output = ipcctl(&["--to", &to, question]);
         assert_eq!(output.status.code(), Some(1), "{question}: {output:?}");

@@ -81,12 +81,40 @@ fn certificates_and_keys_are_read_as_others_write_them() {
     };
     let sec1 = openssl(&["ec"], "key.pem");
     assert!(sec1.contains("BEGIN EC PRIVATE KEY"), "{sec1}");
+    let key_and_certificate = [
+        "req",
+        "-x509",
+        "-newkey",
+        "rsa:2048",
+        "-nodes",
+        "-days",
+        "30",
+        "-subj",
+        "/CN=localhost",
+        "-addext",
+        "subjectAltName=DNS:localhost",
+        "-keyout",
+    ];
+    let made = std::process::Command::new("openssl")
+        .args(key_and_certificate)
+        .arg(path(&ground, "rsa.pem"))
+        .arg("-out")
+        .arg(path(&ground, "rsa-certificate.pem"))
+        .output()
+        .unwrap();
+    assert!(made.status.success(), "{made:?}");
+    let pkcs1 = openssl(&["rsa", "-traditional"], "rsa.pem");
+    assert!(pkcs1.contains("BEGIN RSA PRIVATE KEY"), "{pkcs1}");
+    let rsa = read("rsa-certificate.pem");
     // The authority first, with words around the blocks, and the ends of lines of other systems.
     let turned =
         format!("Bag Attributes\n    friendlyName: x\n{}\nsubject=CN = x\n{certificate}\n", authority.pem());
-    for (certificate, key) in
-        [(&certificate, &sec1), (&turned, &key), (&turned.replace('\n', "\r\n"), &key.replace('\n', "\r\n"))]
-    {
+    for (certificate, key) in [
+        (&rsa, &pkcs1),
+        (&certificate, &sec1),
+        (&turned, &key),
+        (&turned.replace('\n', "\r\n"), &key.replace('\n', "\r\n")),
+    ] {
         write(&path(&ground, "certificate.pem"), certificate);
         write(&path(&ground, "key.pem"), key);
         assert_eq!(check(&ground).0, Some(0), "{}", check(&ground).1);
@@ -166,4 +194,51 @@ fn reload_takes_renewed_files_for_new_connections_or_changes_nothing() {
     stays.say("6 7\n");
     stays.hear("Data received\n42.0\n");
     daemon.stop();
+}
+
+#[test]
+fn files_of_the_service_manager_are_found_in_its_directory() {
+    let (ground, _) = ground("");
+    let text = std::fs::read_to_string(ground.config_file()).unwrap();
+    let directory = ground.directory.path().to_str().unwrap();
+    let table = format!("certificate = \"{directory}/certificate.pem\"\nkey = \"{directory}/key.pem\"\n");
+    assert!(text.contains(&table), "{text}");
+    let ours = "certificate = \"%d/certificate.pem\"\nkey = \"%d/key.pem\"\n";
+    std::fs::write(ground.config_file(), text.replace(&table, ours)).unwrap();
+    let check = |credentials: Option<&str>| {
+        let mut command = ground.command();
+        command.arg("--check").env_remove("CREDENTIALS_DIRECTORY");
+        command.envs(credentials.map(|directory| ("CREDENTIALS_DIRECTORY", directory)));
+        let output = outcome(&mut command);
+        (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    assert_eq!(check(Some(directory)).0, Some(0), "{}", check(Some(directory)).1);
+    let (status, told) = check(None);
+    assert_eq!(status, Some(78), "{told}");
+    assert!(told.contains("there is no credentials directory (CREDENTIALS_DIRECTORY is not set)"), "{told}");
+}
+
+#[test]
+fn client_with_an_older_version_than_the_minimum_is_refused() {
+    let (ground, authority) = ground("minimum = \"1.3\"\n");
+    let stricter = {
+        let command = ground.command();
+        ground.start(command)
+    };
+    let begin = |version| {
+        let config = Arc::new(authority.client_of(&[version]));
+        let mut socket = std::net::TcpStream::connect(stricter.address(MULTIPLY)).unwrap();
+        socket.set_read_timeout(Some(crate::harness::PATIENCE)).unwrap();
+        let name = rustls::pki_types::ServerName::try_from("localhost").unwrap();
+        let mut connection = rustls::ClientConnection::new(config, name).unwrap();
+        while connection.is_handshaking() {
+            connection.complete_io(&mut socket)?;
+        }
+        std::io::Result::Ok(connection.protocol_version())
+    };
+    assert_eq!(begin(&rustls::version::TLS13).unwrap(), Some(rustls::ProtocolVersion::TLSv1_3));
+    let error = begin(&rustls::version::TLS12).unwrap_err().to_string();
+    assert!(error.contains("ProtocolVersion"), "{error}");
+    stricter.wait_for_log("TLS failed: ");
+    stricter.stop();
 }
