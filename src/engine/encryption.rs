@@ -1,16 +1,17 @@
-//! What the encryption of a connection means for its session.
+//! What the engine is told of the encryption of a connection. Knows no cipher.
 
-use super::Engine;
-use super::message::{ConnectionId, EventKind, Timestamp};
-use super::secrecy::Secrecy;
-
-impl Engine {
-    pub(super) fn handle_secrecy(&mut self, now: Timestamp, peer: ConnectionId, secrecy: Secrecy<'_>) {
-        self.with(now, peer, |session, shared| match secrecy {
-            Secrecy::Begun(how) => session.note(shared, EventKind::Secured(how.to_owned())),
-            Secrecy::Truncated => session.note(shared, EventKind::Truncated),
-            Secrecy::Missing => session.refuse_plain_text(shared, now),
-            Secrecy::Failed(why) => session.give_up_secrecy(shared, now, why),
-        });
-    }
+/// Something that happened to the encryption of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EncryptionEvent<'a> {
+    /// The handshake is complete; with which version and cipher suite.
+    Begun(&'a str),
+    /// The peer ended its input without saying so: the end may have been cut off.
+    Truncated,
+    /// The peer speaks plain text, or says nothing at all. It is told so in plain text, and nothing that it says is heard.
+    Missing,
+    /// The encryption failed; with the reason, already escaped. Nobody can be told anything any more.
+    Failed(&'a str),
 }
+
+/// What the log says of [`EncryptionEvent::Truncated`].
+pub const TRUNCATED: &str = "its input ended without close_notify";

@@ -10,11 +10,11 @@ use serde::{Deserialize, Serialize};
 use super::allow::Allowed;
 pub use super::close_reason::CloseReason;
 pub use super::dropped::Dropped;
+use super::encryption::EncryptionEvent;
 use super::figures::Figures;
 pub use super::id::{ConnectionId, NO_GROUP, RemoteAddress, Timestamp};
 pub use super::kind::{Kind, Prefix};
 use super::limits::Settings;
-use super::secrecy::Secrecy;
 use super::service::Service;
 pub use super::transport::Transport;
 
@@ -104,11 +104,11 @@ pub enum Input<'a> {
         peer: ConnectionId,
     },
     /// Something became known of the encryption of this connection.
-    Secrecy {
+    Encryption {
         /// The connection.
         peer: ConnectionId,
         /// What.
-        what: Secrecy<'a>,
+        event: EncryptionEvent<'a>,
     },
     /// Another process goes on with all connections but this one, which has to end now.
     Restarting {

@@ -75,7 +75,7 @@ mod digits;
 mod dropped;
 mod effect;
 mod encoding;
-mod encryption;
+pub mod encryption;
 mod engine_state;
 mod event_ring;
 pub mod figures;
@@ -107,7 +107,6 @@ pub mod record;
 mod reporting;
 mod room;
 mod roster;
-pub mod secrecy;
 pub mod service;
 mod session;
 mod session_table;
@@ -258,7 +257,9 @@ impl Engine {
                 self.with(now, peer, |session, shared| session.lose(shared));
                 self.remove(peer, Output::Close(peer));
             }
-            Input::Secrecy { peer, what } => self.handle_secrecy(now, peer, what),
+            Input::Encryption { peer, event } => {
+                self.with(now, peer, |session, shared| session.handle_encryption(shared, now, event));
+            }
             Input::Restarting { peer } => {
                 self.with(now, peer, |session, shared| session.part_at_restart(shared, now));
             }

@@ -8,8 +8,8 @@ use log::Level;
 use super::budget::Budget;
 use super::names::Names;
 use crate::engine::Engine;
+use crate::engine::encryption::TRUNCATED;
 use crate::engine::message::{Binding, EventKind, Kind, Note, RemoteAddress, Timestamp};
-use crate::engine::secrecy::TRUNCATED;
 use crate::engine::text::private;
 
 const SECOND: Duration = Duration::from_secs(1);

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use crate::engine::Engine;
+use crate::engine::encryption::EncryptionEvent;
 use crate::engine::message::{Binding, ConnectionId, Input, Timestamp};
-use crate::engine::secrecy::Secrecy;
 #[cfg(feature = "tls")]
 use crate::wire::tls::{Acceptor, Tls};
 use crate::wire::{Heard, Wire};
@@ -27,18 +27,18 @@ pub(super) fn hear(
     reading: &mut Reading,
     heard: Heard<'_>,
 ) {
-    let what = match heard {
+    let event = match heard {
         Heard::Bytes { bytes, more } => return engine.handle(now, Input::Bytes { peer, bytes, more }),
         Heard::End => {
             *reading = Reading::Ended;
             return engine.handle(now, Input::EndOfFile { peer });
         }
-        Heard::Secured(how) => Secrecy::Begun(how),
-        Heard::Truncated => Secrecy::Truncated,
-        Heard::PlainText => Secrecy::Missing,
-        Heard::Failed(why) => Secrecy::Failed(why),
+        Heard::Secured(how) => EncryptionEvent::Begun(how),
+        Heard::Truncated => EncryptionEvent::Truncated,
+        Heard::PlainText => EncryptionEvent::Missing,
+        Heard::Failed(why) => EncryptionEvent::Failed(why),
     };
-    engine.handle(now, Input::Secrecy { peer, what });
+    engine.handle(now, Input::Encryption { peer, event });
 }
 
 impl Reactor {

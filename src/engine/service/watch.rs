@@ -10,10 +10,10 @@ use serde::{Serialize, Serializer};
 use super::Service;
 use super::facts::{Conduct, Facts, First, Idle, Keeps, Need, Openness, Replies, is_anything, is_nothing};
 use crate::engine::diagnosis::Hint;
+use crate::engine::encryption::TRUNCATED;
 use crate::engine::json;
 use crate::engine::message::{EventKind, Kind, RemoteAddress, Timestamp};
 use crate::engine::name::Key;
-use crate::engine::secrecy::TRUNCATED;
 use crate::engine::text::{clean, private, quote, words};
 
 /// What it is.

@@ -7,6 +7,7 @@ mod check;
 mod close;
 mod dialogue;
 mod dispatch;
+mod encryption;
 
 mod flow;
 mod guest;
@@ -21,7 +22,6 @@ mod plain;
 mod privacy;
 mod putting_out;
 mod restart;
-mod secrecy;
 mod standing;
 mod state;
 mod stats;

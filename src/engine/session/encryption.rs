@@ -1,12 +1,27 @@
-//! How a session ends whose encryption never began, or failed.
+//! What the encryption of a connection means for its session.
 
 use super::Session;
+use crate::engine::encryption::EncryptionEvent;
 use crate::engine::message::{CloseReason, EventKind, Timestamp};
 use crate::engine::{EngineState, words};
 
 impl Session {
+    pub(in crate::engine) fn handle_encryption(
+        &mut self,
+        shared: &mut EngineState,
+        now: Timestamp,
+        event: EncryptionEvent<'_>,
+    ) {
+        match event {
+            EncryptionEvent::Begun(how) => self.note(shared, EventKind::Secured(how.to_owned())),
+            EncryptionEvent::Truncated => self.note(shared, EventKind::Truncated),
+            EncryptionEvent::Missing => self.refuse_plain_text(shared, now),
+            EncryptionEvent::Failed(why) => self.fail_encryption(shared, now, why),
+        }
+    }
+
     /// The peer speaks plain text where it should not: that is all it is told, also if something else was to be said.
-    pub(in crate::engine) fn refuse_plain_text(&mut self, shared: &mut EngineState, now: Timestamp) {
+    fn refuse_plain_text(&mut self, shared: &mut EngineState, now: Timestamp) {
         self.dialogue.outbox.clear();
         self.dialogue.end_lines_with_lf();
         self.dialogue.fail(shared, now, CloseReason::PeerInClear, words::SPEAKS_TLS.to_owned());
@@ -14,7 +29,7 @@ impl Session {
     }
 
     /// The encryption failed: nothing can be said any more, and the peer leaves.
-    pub(in crate::engine) fn give_up_secrecy(&mut self, shared: &mut EngineState, now: Timestamp, why: &str) {
+    fn fail_encryption(&mut self, shared: &mut EngineState, now: Timestamp, why: &str) {
         self.dialogue.note(shared, EventKind::Unsecured(why.to_owned()));
         if self.is_serving() {
             self.dialogue.finish(shared, now, CloseReason::PeerUnsecured, None);
