@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use super::{file, ipcctl};
+use super::{file, ipcctl, say_after_return};
 use crate::certificate::made;
 use crate::harness::pty::PtySession;
 use crate::harness::{Daemon, Ground};
@@ -114,12 +114,6 @@ fn member_on_a_screen_regains_its_name_after_a_restart_with_tls() {
     second.write_config(&SERVICES.replace("{more}", ""));
     let command = second.command();
     let daemon = second.start(command);
-    ann.wait_for("in the room twice", |screen| {
-        screen.contents().matches("you are in the room as ann").count() == 2
-    });
-    ann.press("kept\r");
-    ann.see("ann: kept");
-    ann.press("\x04");
-    assert!(ann.end().0.success());
+    say_after_return(ann);
     daemon.stop();
 }
