@@ -107,7 +107,7 @@ fn member_on_a_screen_regains_its_name_after_a_restart_with_tls() {
     }
     let to = format!("tls://{}:33000", daemon.ip);
     let ca = file(ca.path(), "ca.pem");
-    let mut ann = PtySession::take(&["--to", &to, "--ca", &ca, "chat", "--name", "ann"]);
+    let ann = PtySession::take(&["--to", &to, "--ca", &ca, "chat", "--name", "ann"]);
     ann.see("you are in the room as ann");
     daemon.stop();
     ann.see("next try in ");

@@ -103,7 +103,7 @@ fn member_on_a_screen_comes_back_over_tls() {
     let daemon = start(first);
     let front = Server::before(directory.path(), "server-localhost", daemon.address(CHAT));
     let [to, place, ca, file] = reach(directory.path(), front.port);
-    let mut ann = PtySession::take(&[&to, &place, &ca, &file, "chat", "--name", "ann"]);
+    let ann = PtySession::take(&[&to, &place, &ca, &file, "chat", "--name", "ann"]);
     ann.see("you are in the room as ann");
     daemon.stop();
     ann.see("Server is shutting down.");
