@@ -6,6 +6,9 @@ use crate::engine::message::{CloseReason, EventKind, Timestamp};
 use crate::engine::{EngineState, words};
 
 impl Session {
+    // Rare, and out of line: at every input its registers would be saved for it.
+    #[cold]
+    #[inline(never)]
     pub(in crate::engine) fn handle_encryption(
         &mut self,
         shared: &mut EngineState,
