@@ -115,9 +115,11 @@ fn background_screen_waits_for_the_terminal() {
     pty.wait_for("the shell's prompt", is_at_prompt);
     wait_until("it is stopped", || stat(job).filter(|(_, state)| *state == 'T'));
     pty.press("bg\n");
-    // It was woken, and stopped again when it wanted to draw.
     pty.wait_for("the job in the background", |screen| screen.contents().contains("ann &"));
-    wait_until("it is stopped", || stat(job).filter(|(_, state)| *state == 'T'));
+    // It is woken, and stopped again when it wants to draw. The shell learns that a little later; until then its `fg` would
+    // take the job to run and not wake it.
+    pty.press("until jobs | grep -q Stopped; do :; done; echo st\"\"opped again\n");
+    pty.see("stopped again");
     pty.wait_for("the shell's prompt", is_at_prompt);
     pty.wait_for("the shell's screen", |screen| !screen.alternate_screen());
     pty.press("fg\n");
