@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use ipcd::engine::Engine;
 use ipcd::engine::codec::shape::{self, Shape};
-use ipcd::engine::foreign::{self, Guess};
 use ipcd::engine::limits::Settings;
 use ipcd::engine::memory;
 use ipcd::engine::message::{Binding, Input, RemoteAddress, Timestamp, Transport};
 use ipcd::engine::record::{Record, reader};
 use ipcd::engine::service::Service;
+use ipcd::engine::wrong_protocol::{self, Guess};
 
 use super::is_obeyed;
 use super::stage::Stage;
@@ -49,7 +49,7 @@ pub fn line_client_hears_the_same_at_every_cut(bytes: &[u8]) {
         return;
     }
     // Another protocol is answered as soon as it is known, however it would have gone on.
-    if (1..=sends.len().min(64)).any(|end| matches!(foreign::look(&sends[..end]), Guess::Is(_))) {
+    if (1..=sends.len().min(64)).any(|end| matches!(wrong_protocol::look(&sends[..end]), Guess::Is(_))) {
         return;
     }
     let mut places: Vec<usize> = cuts.iter().map(|cut| usize::from(*cut) * sends.len() / 256).collect();
@@ -156,18 +156,18 @@ pub fn datagram_gets_its_reply_and_no_loop(bytes: &[u8]) {
     let mut answer = |service: Service, bytes: &[u8]| -> Vec<Vec<u8>> {
         let binding =
             Rc::new(Binding { endpoint: "stage".into(), service, transport: Transport::UDP, allowed: None });
-        let origin = RemoteAddress::Process { uid: 1, gid: 1, pid: 1 };
+        let remote = RemoteAddress::Process { uid: 1, gid: 1, pid: 1 };
         let (truncated, address) = (false, Some(&b"/own"[..]));
         engine.handle(
             Timestamp::at(0),
-            Input::Datagram { binding: &binding, origin, bytes, truncated, address },
+            Input::Datagram { binding: &binding, remote, bytes, truncated, address },
         );
         let mut replies = Vec::new();
         while let Some(reply) = engine.poll_reply() {
             engine.handle(Timestamp::at(0), Input::Replied(Ok(())));
             replies.push(reply);
         }
-        while engine.poll_note().is_some() {}
+        while engine.poll_event().is_some() {}
         replies
     };
     let replies = answer(service, bytes);

@@ -3,47 +3,47 @@
 
 use std::time::Duration;
 
-use ipcd::engine::codec::{self, Style};
+use ipcd::engine::codec::{self, Encoding};
 use ipcd::engine::limits::Settings;
-use ipcd::engine::message::{CloseReason, EventKind, Kind, Prefix, Transport};
+use ipcd::engine::message::{CloseReason, EventKind, FramingMode, Prefix, Transport};
 use ipcd::engine::service::Service;
 
 use super::stage::Stage;
 
-const KINDS: [Kind; 8] = [
-    Kind::Line,
-    Kind::Raw,
-    Kind::C,
-    Kind::Telnet,
-    Kind::Prefixed(Prefix::Big2),
-    Kind::Prefixed(Prefix::Big4),
-    Kind::Prefixed(Prefix::Little4),
-    Kind::Prefixed(Prefix::Seven),
+const KINDS: [FramingMode; 8] = [
+    FramingMode::Line,
+    FramingMode::Raw,
+    FramingMode::C,
+    FramingMode::Telnet,
+    FramingMode::Prefixed(Prefix::Big2),
+    FramingMode::Prefixed(Prefix::Big4),
+    FramingMode::Prefixed(Prefix::Little4),
+    FramingMode::Prefixed(Prefix::Seven),
 ];
 
 /// The first byte chooses the kind, the rest are messages between NULs; what no text of a kind has in it is left out.
 pub fn encoded_messages_decode_to_the_same(bytes: &[u8]) {
     let [kind, rest @ ..] = bytes else { return };
     let kind = KINDS[usize::from(*kind) % KINDS.len()];
-    let style = Style::of(Some(kind), Service::Chat);
+    let encoding = Encoding::of(Some(kind), Service::Chat);
     for message in rest.split(|byte| *byte == 0) {
         let message: Vec<u8> = match kind {
-            Kind::Prefixed(_) => message.to_vec(),
+            FramingMode::Prefixed(_) => message.to_vec(),
             _ => message.iter().copied().filter(|byte| !b"\r\n".contains(byte)).collect(),
         };
         let mut written = Vec::new();
-        style.encode(&message, &mut written);
+        encoding.encode(&message, &mut written);
         let mut read = Vec::new();
         // Where each message goes out on its own, an LF that is not sent stands behind each piece.
-        let sends: Vec<&[u8]> = match style.is_one_by_one() {
+        let sends: Vec<&[u8]> = match encoding.is_one_by_one() {
             true => {
                 written.split_inclusive(|byte| *byte == b'\n').map(|send| &send[..send.len() - 1]).collect()
             }
             false => vec![&written],
         };
         for mut send in sends {
-            assert!(!style.is_paced() || send.len() <= 1024, "{kind:?}: a piece of {}", send.len());
-            if kind == Kind::Raw {
+            assert!(!encoding.is_paced() || send.len() <= 1024, "{kind:?}: a piece of {}", send.len());
+            if kind == FramingMode::Raw {
                 read.extend_from_slice(send);
                 continue;
             }
@@ -69,22 +69,22 @@ pub fn message_of_any_length_gets_one_reply_between_two_others(bytes: &[u8]) {
         let mut wire = Vec::new();
         for text in texts {
             match kind {
-                Kind::Raw => wire.extend_from_slice(text.as_bytes()),
-                Kind::C => wire.extend([text.as_bytes(), b"\0"].concat()),
-                _ => Style::of(Some(kind), Service::Multiply).encode(text.as_bytes(), &mut wire),
+                FramingMode::Raw => wire.extend_from_slice(text.as_bytes()),
+                FramingMode::C => wire.extend([text.as_bytes(), b"\0"].concat()),
+                _ => Encoding::of(Some(kind), Service::Multiply).encode(text.as_bytes(), &mut wire),
             }
         }
         wire
     };
     let mut stage = Stage::new(settings);
     let client = stage.connect(Service::Multiply, Transport::TCP);
-    if kind == Kind::Telnet {
+    if kind == FramingMode::Telnet {
         stage.send(client, b"\xff\xf1"); // the command that does nothing
     }
     stage.send(client, &written(&["5 10"]));
     stage.pass(pause);
     // With a raw client an overlong message ends with a pause, and any other with its burst.
-    let is_alone = kind == Kind::Raw;
+    let is_alone = kind == FramingMode::Raw;
     let wire = if is_alone { written(&[&long]) } else { written(&[&long, "3 4"]) };
     let mut places: Vec<usize> =
         cuts.chunks_exact(2).map(|cut| usize::from(cut[0]) << 8 | usize::from(cut[1])).collect();
@@ -156,14 +156,14 @@ pub fn known_kind_never_gets_another_kinds_form(bytes: &[u8]) {
     }
     stage.pass(Duration::from_secs(6));
     let mut kinds = Vec::new();
-    for note in &stage.notes {
-        match note {
+    for event in &stage.events {
+        match event {
             EventKind::Decided(kind) => kinds.push(*kind),
-            EventKind::Closed(CloseReason::PeerForeign(_)) => return, // is told so in the form of its protocol
+            EventKind::Closed(CloseReason::PeerWrongProtocol(_)) => return, // is told so in the form of its protocol
             _ => {}
         }
     }
-    let is_once = matches!(kinds[..], [] | [_] | [Kind::Raw, Kind::Line]);
+    let is_once = matches!(kinds[..], [] | [_] | [FramingMode::Raw, FramingMode::Line]);
     assert!(is_once, "{kinds:?}");
     let heard = &stage.ends[client].heard[..];
     let shown = || heard.escape_ascii().to_string();
@@ -178,14 +178,14 @@ pub fn known_kind_never_gets_another_kinds_form(bytes: &[u8]) {
         text
     };
     match kinds[..] {
-        [Kind::Line] => {
+        [FramingMode::Line] => {
             assert!(!text().contains(&0) && (text().is_empty() || text().ends_with(b"\n")), "{}", shown());
         }
-        [Kind::Raw] => assert!(!heard.contains(&b'\n') && !heard.contains(&0), "{}", shown()),
-        [Kind::C] => {
+        [FramingMode::Raw] => assert!(!heard.contains(&b'\n') && !heard.contains(&0), "{}", shown()),
+        [FramingMode::C] => {
             assert!(!heard.contains(&b'\n') && (heard.is_empty() || heard.ends_with(b"\0")), "{}", shown());
         }
-        [kind @ Kind::Prefixed(_)] => {
+        [kind @ FramingMode::Prefixed(_)] => {
             let mut rest = heard;
             while !rest.is_empty() {
                 let found = codec::find(kind, rest, 0).unwrap_or_else(|| panic!("{kind:?}: {}", shown()));
@@ -194,7 +194,7 @@ pub fn known_kind_never_gets_another_kinds_form(bytes: &[u8]) {
                 rest = &rest[found.taken..];
             }
         }
-        [Kind::Telnet] => {
+        [FramingMode::Telnet] => {
             let bare = text().windows(2).any(|pair| pair[1] == b'\n' && pair[0] != b'\r');
             assert!(!bare && !text().starts_with(b"\n"), "{}", shown());
         }

@@ -15,7 +15,7 @@ pub struct Stage {
     pub engine: Engine,
     pub now: Timestamp,
     pub ends: Vec<End>,
-    pub notes: Vec<EventKind>,
+    pub events: Vec<EventKind>,
 }
 
 #[derive(Default)]
@@ -29,7 +29,7 @@ pub struct End {
 
 impl Stage {
     pub fn new(settings: Settings) -> Stage {
-        Stage { engine: Engine::new(settings), now: Timestamp::at(0), ends: Vec::new(), notes: Vec::new() }
+        Stage { engine: Engine::new(settings), now: Timestamp::at(0), ends: Vec::new(), events: Vec::new() }
     }
 
     pub fn place(&mut self) -> ConnectionId {
@@ -45,7 +45,7 @@ impl Stage {
             Input::Opened {
                 peer,
                 binding: &binding,
-                origin: RemoteAddress::Process { uid: 1, gid: 1, pid: 1 },
+                remote: RemoteAddress::Process { uid: 1, gid: 1, pid: 1 },
             },
         );
         self.settle();
@@ -112,8 +112,8 @@ impl Stage {
                     | Output::Ask(..) => {}
                 }
             }
-            while let Some(note) = self.engine.poll_note() {
-                self.notes.push(note.what);
+            while let Some(event) = self.engine.poll_event() {
+                self.events.push(event.what);
             }
             if !self.engine.has_work() {
                 return;

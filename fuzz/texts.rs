@@ -6,7 +6,7 @@ use ipcd::config::Config;
 use ipcd::endpoint::Endpoint;
 use ipcd::engine::diagnosis::form;
 use ipcd::engine::limits::{REPORT_BYTES_MAX, STATS_LINE_BYTES_MAX};
-use ipcd::engine::message::Kind;
+use ipcd::engine::message::FramingMode;
 use ipcd::engine::name::Name;
 use ipcd::engine::service::stats::{self, Message, Report};
 use ipcd::engine::service::{Service, watch};
@@ -136,15 +136,15 @@ pub fn watch_filter_is_read_or_gets_a_correction(bytes: &[u8]) {
 
 pub fn hint_is_one_line_without_control_characters(bytes: &[u8]) {
     let endpoints = [("tcp://[::1]:1".to_owned(), Service::Chat)];
-    let place = diagnosis::Place { here: "tcp://[::1]:2", endpoints: &endpoints };
+    let context = diagnosis::Context { here: "tcp://[::1]:2", endpoints: &endpoints };
     let name = String::from_utf8_lossy(bytes);
     let hints = [
-        diagnosis::of_request(bytes, place),
-        diagnosis::of_name(&name, place),
+        diagnosis::of_request(bytes, context),
+        diagnosis::of_name(&name, context),
         Some(diagnosis::of_unfinished(bytes)),
         Some(form::of_joined(2, bytes)),
         form::of_encoding(bytes),
-        form::of_kind(Kind::C, bytes),
+        form::of_kind(FramingMode::C, bytes),
     ];
     for hint in hints.into_iter().flatten() {
         assert!(!hint.text.chars().any(char::is_control), "{:?}", hint.text);

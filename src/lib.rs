@@ -37,7 +37,7 @@
 //!    before it reads from another peer. Messages of the room go out at the end of the turn, once for all senders.
 //! 6. If the kernel does not accept all of it, the rest stays queued, and the peer is not read from until the queue is empty.
 //!
-//! An idle session holds no buffer at all. [`Engine::poll_note`](engine::Engine::poll_note) returns the events on the way, and
+//! An idle session holds no buffer at all. [`Engine::poll_event`](engine::Engine::poll_event) returns the events on the way, and
 //! the reactor logs them.
 //!
 //! # Where a new service goes

@@ -18,7 +18,7 @@ use ipcd::transport::connection::Connection;
 /// How much later the next turn is.
 const TURN: Duration = Duration::from_micros(100);
 
-const ORIGIN: RemoteAddress = RemoteAddress::Process { uid: 1, gid: 1, pid: 1 };
+const REMOTE: RemoteAddress = RemoteAddress::Process { uid: 1, gid: 1, pid: 1 };
 
 fn binding(service: Service) -> Binding {
     Binding { endpoint: "stage".into(), service, transport: Transport::UNIX, allowed: None }
@@ -73,7 +73,7 @@ impl Stage {
     pub fn connect(&mut self) -> ConnectionId {
         let peer = Stage::peer(self.peers);
         self.peers += 1;
-        self.engine.handle(self.now, Input::Opened { peer, binding: &self.binding, origin: ORIGIN });
+        self.engine.handle(self.now, Input::Opened { peer, binding: &self.binding, remote: REMOTE });
         self.note();
         peer
     }
@@ -127,8 +127,8 @@ impl Stage {
     // Into its callers, however large a note is: what is counted is the engine, not calls of this.
     #[inline(always)]
     fn note(&mut self) {
-        while let Some(note) = self.engine.poll_note() {
-            black_box(note);
+        while let Some(event) = self.engine.poll_event() {
+            black_box(event);
         }
     }
 
@@ -176,7 +176,7 @@ impl House {
         let (ours, theirs) = UnixStream::pair().expect("a socket pair");
         ours.set_nonblocking(true).expect("fcntl");
         self.reactor
-            .serve(Connection::new(OwnedFd::from(ours)), ORIGIN, binding(self.service))
+            .serve(Connection::new(OwnedFd::from(ours)), REMOTE, binding(self.service))
             .expect("epoll");
         self.ends.push(theirs);
     }

@@ -14,8 +14,8 @@ fn main() {
     let (now, peer) = (Timestamp::at(0), ConnectionId { index: 0, generation: 1 });
     let (endpoint, service) = ("a program".to_owned(), Service::Multiply);
     let binding = Rc::new(Binding { endpoint, service, transport: Transport::UNIX, allowed: None });
-    let origin = RemoteAddress::Process { uid: 1000, gid: 1000, pid: 1 };
-    engine.handle(now, Input::Opened { peer, binding: &binding, origin });
+    let remote = RemoteAddress::Process { uid: 1000, gid: 1000, pid: 1 };
+    engine.handle(now, Input::Opened { peer, binding: &binding, remote });
     engine.handle(now, Input::Bytes { peer, bytes: b"5 10\n", more: false });
 
     let mut written = Vec::new();

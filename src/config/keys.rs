@@ -1,6 +1,6 @@
 //! Every configuration key: its name, its tables, and the function that reads it.
 
-use super::draft::Draft;
+use super::builder::Builder;
 use super::listen::listen;
 use super::readers::*;
 use super::table::Table;
@@ -57,7 +57,7 @@ pub(super) struct Key {
     pub(super) name: &'static str,
     within: Scope,
     /// The error says what would be right; the caller adds what is wrong.
-    pub(super) read: fn(&mut Draft, Table, Value<'_>) -> Result<(), String>,
+    pub(super) read: fn(&mut Builder, Table, Value<'_>) -> Result<(), String>,
 }
 
 /// The tables that may contain a key.

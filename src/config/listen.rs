@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 
 use toml::de::{DeTable, DeValue};
 
+use super::builder::{Builder, ListenBuilder, Own};
 use super::checked::Listen;
-use super::draft::{Draft, ListenDraft, Own};
 use super::networks;
 use super::suggest::{self, nearest};
 use super::syntax::{Cursor, Diagnostic, quoted};
@@ -25,7 +25,7 @@ use crate::engine::transport::Identity;
 /// The keys of an endpoint's own table.
 const KEYS: [&str; 6] = ["endpoint", "mode", "group", "allow_users", "allow_groups", "allow_addresses"];
 
-pub(super) fn listen(draft: &mut Draft, table: Table, value: Value<'_>) -> Result<(), String> {
+pub(super) fn listen(builder: &mut Builder, table: Table, value: Value<'_>) -> Result<(), String> {
     let Table::Service(service) = table else { return Ok(()) };
     let endpoints = match value.into_inner() {
         DeValue::Array(endpoints) => endpoints,
@@ -43,7 +43,7 @@ pub(super) fn listen(draft: &mut Draft, table: Table, value: Value<'_>) -> Resul
         let (mut at, mut own) = (element.span().start, Own::default());
         let text = if matches!(element.get_ref(), DeValue::Table(_)) {
             let DeValue::Table(entries) = element.into_inner() else { continue };
-            match read_table(draft, at, entries) {
+            match read_table(builder, at, entries) {
                 Some((place, text, keys)) => {
                     (at, own) = (place, keys);
                     Ok(text)
@@ -61,10 +61,10 @@ pub(super) fn listen(draft: &mut Draft, table: Table, value: Value<'_>) -> Resul
             })
         };
         match text.and_then(|text| read_endpoint(service, &text)) {
-            Ok(endpoint) => draft.listens.push(ListenDraft { at, service, endpoint, own }),
+            Ok(endpoint) => builder.listens.push(ListenBuilder { at, service, endpoint, own }),
             Err(error) => {
-                draft.fault(at, error);
-                draft.unclear.insert("listen");
+                builder.fault(at, error);
+                builder.unclear.insert("listen");
             }
         }
     }
@@ -87,9 +87,9 @@ fn read_endpoint(service: Service, text: &str) -> Result<Endpoint, String> {
 }
 
 /// Reads an endpoint's own table: the place and text of `endpoint`, if present, and the other keys.
-fn read_table(draft: &mut Draft, at: usize, entries: DeTable<'_>) -> Option<(usize, String, Own)> {
+fn read_table(builder: &mut Builder, at: usize, entries: DeTable<'_>) -> Option<(usize, String, Own)> {
     let (mut endpoint, mut own) = (None, Own::default());
-    let before = draft.faults.len();
+    let before = builder.faults.len();
     for (key, value) in entries {
         let (name, span) = (key.get_ref(), value.span());
         let place = span.start;
@@ -97,32 +97,32 @@ fn read_table(draft: &mut Draft, at: usize, entries: DeTable<'_>) -> Option<(usi
             "endpoint" => typed(value).map(|Text(text)| endpoint = Some((place, text))),
             "mode" => typed(value).map(|Permissions(mode)| own.mode = Some((place, mode))),
             "group" => typed(value).map(|Group(group)| own.group = Some((place, group))),
-            "allow_users" => users::read(UserDatabase::Users, value, &mut draft.faults)
+            "allow_users" => users::read(UserDatabase::Users, value, &mut builder.faults)
                 .map(|allowed| own.allowed_users = Some(allowed)),
-            "allow_groups" => users::read(UserDatabase::Groups, value, &mut draft.faults)
+            "allow_groups" => users::read(UserDatabase::Groups, value, &mut builder.faults)
                 .map(|allowed| own.allowed_groups = Some(allowed)),
-            "allow_addresses" => networks::read(value, &mut draft.faults)
+            "allow_addresses" => networks::read(value, &mut builder.faults)
                 .map(|networks| own.networks = Some((place, networks))),
             _ => {
                 let right = match nearest(name, KEYS.into_iter()) {
                     Some(near) => format!("did you mean {near:?}?"),
                     None => format!("known keys of an endpoint: {}", KEYS.join(", ")),
                 };
-                draft.fault(key.span().start, format!("unknown key \"{}\"; {right}", quoted(name)));
+                builder.fault(key.span().start, format!("unknown key \"{}\"; {right}", quoted(name)));
                 continue;
             }
         };
         if let Err(right) = read {
-            let value = draft.written(span);
-            draft.fault(place, format!("{name} is {value}; {right}"));
+            let value = builder.written(span);
+            builder.fault(place, format!("{name} is {value}; {right}"));
         }
     }
-    if endpoint.is_none() && draft.faults.len() == before {
+    if endpoint.is_none() && builder.faults.len() == before {
         let example = "{ endpoint = \"unix:///run/ipcd/multiply.sock\", allow_users = [\"root\"] }";
-        draft.fault(at, format!("the key \"endpoint\" is missing; add it, for example {example}"));
+        builder.fault(at, format!("the key \"endpoint\" is missing; add it, for example {example}"));
     }
-    if endpoint.is_none() || draft.faults.len() > before {
-        draft.unclear.insert("listen");
+    if endpoint.is_none() || builder.faults.len() > before {
+        builder.unclear.insert("listen");
     }
     endpoint.map(|(place, text)| (place, text, own))
 }
@@ -165,28 +165,28 @@ fn instead_of_list(service: Service, endpoint: &Endpoint) -> Option<&'static str
 }
 
 /// Gives each endpoint its place in the file, and finds conflicts between endpoints.
-pub(super) fn place_listens(name: &str, text: &str, draft: &mut Draft) {
-    draft.listens.sort_by_key(|listen| listen.at);
+pub(super) fn place_listens(name: &str, text: &str, builder: &mut Builder) {
+    builder.listens.sort_by_key(|listen| listen.at);
     let mut cursor = Cursor::new(text.as_bytes());
     let mut taken = Claims::default();
-    for ListenDraft { at, service, endpoint, own } in std::mem::take(&mut draft.listens) {
+    for ListenBuilder { at, service, endpoint, own } in std::mem::take(&mut builder.listens) {
         let (line, column) = cursor.advance(at);
         // Any path works here: it only has to be the same for all.
         let sockets: Vec<_> = endpoint.places(Path::new("%t")).iter().map(ResolvedEndpoint::bare).collect();
-        let service_draft = &draft.services[service as usize];
-        let users = own.allowed_users.unwrap_or_else(|| service_draft.allowed_users.clone());
-        let groups = own.allowed_groups.unwrap_or_else(|| service_draft.allowed_groups.clone());
+        let service_builder = &builder.services[service as usize];
+        let users = own.allowed_users.unwrap_or_else(|| service_builder.allowed_users.clone());
+        let groups = own.allowed_groups.unwrap_or_else(|| service_builder.allowed_groups.clone());
         let allowed = allow::listed(service, users.or(groups));
         let is_file = endpoint.path().is_some();
         let pointless = [own.mode.as_ref().map(|(at, _)| at), own.group.as_ref().map(|(at, _)| at)];
         for at in pointless.into_iter().flatten().filter(|_| !is_file) {
             let text = format!("{endpoint} is not a file, and has no mode or group; leave them out");
-            draft.faults.push(Diagnostic { at: *at, text });
+            builder.faults.push(Diagnostic { at: *at, text });
         }
         if allowed.is_some()
             && let Some(instead) = instead_of_list(service, &endpoint)
         {
-            draft.faults.push(Diagnostic { at, text: format!("{endpoint}: {instead}") });
+            builder.faults.push(Diagnostic { at, text: format!("{endpoint}: {instead}") });
         }
         let is_on_network = is_on_network(&endpoint);
         if let Some((at, _)) =
@@ -195,39 +195,39 @@ pub(super) fn place_listens(name: &str, text: &str, draft: &mut Draft) {
             let text = format!(
                 "{endpoint}: its clients have no network address; use allow_users and allow_groups instead of allow_addresses"
             );
-            draft.faults.push(Diagnostic { at: *at, text });
+            builder.faults.push(Diagnostic { at: *at, text });
         }
         let networks =
-            own.networks.map_or_else(|| service_draft.settings.networks.clone(), |(_, networks)| networks);
+            own.networks.map_or_else(|| service_builder.settings.networks.clone(), |(_, networks)| networks);
         let allowed = if is_on_network { Allowed::from_networks(networks) } else { allowed };
         let listen = Listen {
             endpoint,
             service,
-            mode: own.mode.map_or(service_draft.mode, |(_, mode)| mode),
-            is_group_given: own.group.is_some() || service_draft.is_group_given,
-            group: own.group.map_or_else(|| service_draft.group.clone(), |(_, group)| group),
+            mode: own.mode.map_or(service_builder.mode, |(_, mode)| mode),
+            is_group_given: own.group.is_some() || service_builder.is_group_given,
+            group: own.group.map_or_else(|| service_builder.group.clone(), |(_, group)| group),
             allowed,
             place: format!("{name}:{line}:{column}"),
         };
-        let index = draft.config.listens.len();
+        let index = builder.config.listens.len();
         match taken.take(&sockets, index) {
-            None => draft.config.listens.push(listen),
+            None => builder.config.listens.push(listen),
             Some(first) => {
-                let first = &draft.config.listens[first];
+                let first = &builder.config.listens[first];
                 let (shown, first_shown) = (listen.endpoint.to_string(), first.endpoint.to_string());
                 let what = if shown == first_shown {
                     format!("{shown} is already at {}", first.place)
                 } else {
                     format!("{shown} conflicts with {first_shown} at {}", first.place)
                 };
-                draft
+                builder
                     .faults
                     .push(Diagnostic { at, text: format!("{what}; remove one or choose another place") });
             }
         }
     }
     // The message must not depend on the order of the tables.
-    draft.config.listens.sort_by_key(|listen| listen.service);
+    builder.config.listens.sort_by_key(|listen| listen.service);
 }
 
 /// Whether clients of the endpoint have an address.
@@ -236,22 +236,22 @@ fn is_on_network(endpoint: &Endpoint) -> bool {
 }
 
 /// A list of networks that restricts nothing is an error, because somebody relies on it.
-pub(super) fn check_networks(draft: &mut Draft) {
-    if draft.unclear.contains("listen") {
+pub(super) fn check_networks(builder: &mut Builder) {
+    if builder.unclear.contains("listen") {
         return;
     }
     let on_network = |service: Service| {
-        draft.listens.iter().any(|listen| listen.service == service && is_on_network(&listen.endpoint))
+        builder.listens.iter().any(|listen| listen.service == service && is_on_network(&listen.endpoint))
     };
     let mux = on_network(Service::Mux);
     let pointless = Service::ALL.into_iter().filter(|service| !mux && !on_network(*service));
     let places =
-        pointless.filter_map(|service| Some((service, draft.services[service as usize].networks_at?)));
+        pointless.filter_map(|service| Some((service, builder.services[service as usize].networks_at?)));
     for (service, at) in places.collect::<Vec<_>>() {
         let text = format!(
             "allow_addresses: neither [{service}] nor [mux] has a network endpoint; leave it out, or add one, for example tcp://0.0.0.0:PORT"
         );
-        draft.faults.push(Diagnostic { at, text });
+        builder.faults.push(Diagnostic { at, text });
     }
 }
 
@@ -351,8 +351,8 @@ mod tests {
     }
 
     fn lets_in(listen: &Listen, uid: u32, gid: u32) -> bool {
-        let origin = RemoteAddress::Process { uid, gid, pid: 1 };
-        listen.allowed.as_ref().is_none_or(|allowed| allowed.refuses(origin, 990).is_none())
+        let remote = RemoteAddress::Process { uid, gid, pid: 1 };
+        listen.allowed.as_ref().is_none_or(|allowed| allowed.refuses(remote, 990).is_none())
     }
 
     #[test]

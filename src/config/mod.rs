@@ -1,10 +1,10 @@
 //! The configuration: checked as a whole, with defaults filled in ([`Config`]). `parse` reads the file, key by key with
-//! `keys` and `readers`; endpoints are read in `listen`, values in `value`, users and groups in `users`. `draft` holds the state
+//! `keys` and `readers`; endpoints are read in `listen`, values in `value`, users and groups in `users`. `builder` holds the state
 //! so far, `syntax` handles the text and its broken lines, and `read` reads the file as bytes.
 
+mod builder;
 mod checked;
 mod defaults;
-mod draft;
 mod keys;
 mod listen;
 mod networks;

@@ -7,8 +7,8 @@ use std::path::Path;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use super::builder::Builder;
 use super::checked::Config;
-use super::draft::Draft;
 use super::keys::{KEYS, belongs, keys_of, without_effect};
 use super::listen::{check_networks, place_listens};
 use super::secrets::is_secret;
@@ -27,21 +27,21 @@ pub(super) fn parse(name: &Path, text: &str) -> Result<Config, Vec<String>> {
     // A byte order mark is not part of the first line.
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let name_shown = shown(name);
-    let mut draft = Draft::new(text);
+    let mut builder = Builder::new(text);
 
-    let readable = without_broken_lines(text, &mut draft.faults);
-    if !draft.faults.is_empty() {
+    let readable = without_broken_lines(text, &mut builder.faults);
+    if !builder.faults.is_empty() {
         // They may be in the parts that were left out.
-        draft.unclear.extend(["listen", "max_message", "backlog"]);
+        builder.unclear.extend(["listen", "max_message", "backlog"]);
     }
     let (document, errors) = DeTable::parse_recoverable(&readable);
     if errors.is_empty() {
-        walk(document.into_inner(), &mut draft);
-        check_sizes(&mut draft);
-        check_networks(&mut draft);
-        place_listens(&name_shown, text, &mut draft);
-        if draft.config.listens.is_empty() && !draft.unclear.contains("listen") {
-            draft.fault(
+        walk(document.into_inner(), &mut builder);
+        check_sizes(&mut builder);
+        check_networks(&mut builder);
+        place_listens(&name_shown, text, &mut builder);
+        if builder.config.listens.is_empty() && !builder.unclear.contains("listen") {
+            builder.fault(
                 0,
                 "no service has an endpoint; add one, for example listen = [\"tcp://localhost:65432\"] under [multiply]"
                     .to_owned(),
@@ -49,13 +49,13 @@ pub(super) fn parse(name: &Path, text: &str) -> Result<Config, Vec<String>> {
         }
     }
 
-    if !draft.faults.is_empty() {
-        return Err(lines(&name_shown, text, draft.faults));
+    if !builder.faults.is_empty() {
+        return Err(lines(&name_shown, text, builder.faults));
     }
-    let mut config = draft.config;
+    let mut config = builder.config;
     config.file = Some(name.to_owned());
-    config.without_effect = lines(&name_shown, text, draft.idle);
-    for (service, drawn) in Service::ALL.into_iter().zip(draft.services) {
+    config.without_effect = lines(&name_shown, text, builder.idle);
+    for (service, drawn) in Service::ALL.into_iter().zip(builder.services) {
         let lists = drawn.allowed_users.or(drawn.allowed_groups);
         config.settings.services[service as usize] =
             ServiceSettings { allowed: allow::listed(service, lists), ..drawn.settings };
@@ -67,18 +67,18 @@ pub(super) fn parse(name: &Path, text: &str) -> Result<Config, Vec<String>> {
 }
 
 /// Goes through the tables, `[limits]` before the services.
-fn walk(document: DeTable<'_>, draft: &mut Draft) {
+fn walk(document: DeTable<'_>, builder: &mut Builder) {
     let mut tables = Vec::new();
     for (key, value) in document {
         let name = key.get_ref();
         match (Table::named(name), value.get_ref()) {
             (Some(table), DeValue::Table(_)) => tables.push((table, value)),
             (Some(table), _) => {
-                draft.unclear.extend(keys_of(table).map(|key| key.name));
-                let value = draft.written(value.span());
-                draft.fault(key.span().start, format!("{name} is {value}; it must be a table: [{name}]"));
+                builder.unclear.extend(keys_of(table).map(|key| key.name));
+                let value = builder.written(value.span());
+                builder.fault(key.span().start, format!("{name} is {value}; it must be a table: [{name}]"));
             }
-            (None, value) => unknown_table(&key, matches!(value, DeValue::Table(_)), draft),
+            (None, value) => unknown_table(&key, matches!(value, DeValue::Table(_)), builder),
         }
     }
     tables.sort_by_key(|(table, _)| *table);
@@ -86,7 +86,7 @@ fn walk(document: DeTable<'_>, draft: &mut Draft) {
         let DeValue::Table(entries) = value.into_inner() else { continue };
         for (key, value) in entries {
             let Some(known) = keys_of(table).find(|known| known.name == key.get_ref()) else {
-                unknown_key(&key, table, draft);
+                unknown_key(&key, table, builder);
                 continue;
             };
             let span = value.span();
@@ -94,21 +94,21 @@ fn walk(document: DeTable<'_>, draft: &mut Draft) {
                 && let Some(why) = without_effect(known.name, service)
             {
                 let text = format!("{} has no effect under [{service}]: {why}; leave it out", known.name);
-                draft.idle.push(Diagnostic { at: key.span().start, text });
+                builder.idle.push(Diagnostic { at: key.span().start, text });
             }
-            if let Err(right) = (known.read)(draft, table, value) {
+            if let Err(right) = (known.read)(builder, table, value) {
                 let text = match is_secret(known.name) {
                     true => format!("{}: {right}", known.name),
-                    false => format!("{} is {}; {right}", known.name, draft.written(span.clone())),
+                    false => format!("{} is {}; {right}", known.name, builder.written(span.clone())),
                 };
-                draft.fault(span.start, text);
-                draft.unclear.insert(known.name);
+                builder.fault(span.start, text);
+                builder.unclear.insert(known.name);
             }
         }
     }
 }
 
-fn unknown_table(key: &Spanned<Cow<'_, str>>, is_table: bool, draft: &mut Draft) {
+fn unknown_table(key: &Spanned<Cow<'_, str>>, is_table: bool, builder: &mut Builder) {
     let name = key.get_ref();
     let tables = || Table::all().map(Table::name);
     let known = || {
@@ -118,53 +118,53 @@ fn unknown_table(key: &Spanned<Cow<'_, str>>, is_table: bool, draft: &mut Draft)
     let text = if is_table {
         let near = nearest(name, tables());
         if let Some(table) = near.and_then(Table::named) {
-            draft.unclear.extend(keys_of(table).map(|key| key.name));
+            builder.unclear.extend(keys_of(table).map(|key| key.name));
         }
         let right = near.map_or_else(known, |near| format!("did you mean [{near}]?"));
         format!("unknown table [{}]; {right}", quoted(name))
     } else {
         // A key before the first table: its table is probably missing.
         let here = KEYS.iter().find(|key| key.name == name);
-        draft.unclear.extend(here.map(|key| key.name));
+        builder.unclear.extend(here.map(|key| key.name));
         let right = here.map_or_else(known, |key| belongs(key.name));
         format!("unknown key \"{}\"; {right}", quoted(name))
     };
-    draft.fault(key.span().start, text);
+    builder.fault(key.span().start, text);
 }
 
-fn unknown_key(key: &Spanned<Cow<'_, str>>, table: Table, draft: &mut Draft) {
+fn unknown_key(key: &Spanned<Cow<'_, str>>, table: Table, builder: &mut Builder) {
     let name = key.get_ref();
     let names = || keys_of(table).map(|key| key.name);
     let right = if KEYS.iter().any(|key| key.name == name) {
         belongs(name) // even if it resembles a key of this table
     } else if let Some(near) = nearest(name, names()) {
-        draft.unclear.insert(near);
+        builder.unclear.insert(near);
         format!("did you mean {near:?}?")
     } else if let Some(near) = nearest(name, KEYS.iter().map(|key| key.name)) {
         format!("did you mean {near:?}? {}", belongs(near))
     } else {
         format!("known in [{}]: {}", table.name(), names().collect::<Vec<_>>().join(", "))
     };
-    draft.fault(key.span().start, format!("unknown key \"{}\"; {right}", quoted(name)));
+    builder.fault(key.span().start, format!("unknown key \"{}\"; {right}", quoted(name)));
 }
 
-fn check_sizes(draft: &mut Draft) {
-    if draft.unclear.contains("max_message") || draft.unclear.contains("backlog") {
+fn check_sizes(builder: &mut Builder) {
+    if builder.unclear.contains("max_message") || builder.unclear.contains("backlog") {
         return;
     }
-    for service in &draft.services {
+    for service in &builder.services {
         let (message, backlog) = (service.settings.message_bytes_max, service.settings.backlog_bytes_max);
         if backlog < message {
-            draft.faults.push(Diagnostic {
+            builder.faults.push(Diagnostic {
                 at: service.sizes_at,
                 text: format!(
                     "a backlog of {backlog} bytes is too small for messages of {message}; it must be at least max_message"
                 ),
             });
         }
-        let queued = draft.config.settings.queued_bytes_max;
-        if queued / 4 < message && !draft.unclear.contains("max_queued") {
-            draft.faults.push(Diagnostic {
+        let queued = builder.config.settings.queued_bytes_max;
+        if queued / 4 < message && !builder.unclear.contains("max_queued") {
+            builder.faults.push(Diagnostic {
                 at: service.sizes_at,
                 text: format!(
                     "max_queued of {queued} bytes is too small for messages of {message}; it must be at least four times max_message"

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::draft::Draft;
+use super::builder::Builder;
 use super::table::Table;
 use super::tls_files::TlsVersion;
 use super::value::{Text, Value, typed};
@@ -30,25 +30,25 @@ fn required(value: Value<'_>) -> Result<PathBuf, String> {
         .ok_or_else(|| "TLS endpoints need it; name a file, for example \"/etc/ipcd/tls/key.pem\"".into())
 }
 
-pub(super) fn certificate(draft: &mut Draft, _: Table, value: Value<'_>) -> Result<(), String> {
-    draft.config.tls.certificate = required(value)?;
+pub(super) fn certificate(builder: &mut Builder, _: Table, value: Value<'_>) -> Result<(), String> {
+    builder.config.tls.certificate = required(value)?;
     Ok(())
 }
 
-pub(super) fn key(draft: &mut Draft, _: Table, value: Value<'_>) -> Result<(), String> {
-    draft.config.tls.key = required(value)?;
+pub(super) fn key(builder: &mut Builder, _: Table, value: Value<'_>) -> Result<(), String> {
+    builder.config.tls.key = required(value)?;
     Ok(())
 }
 
-pub(super) fn client_ca(draft: &mut Draft, _: Table, value: Value<'_>) -> Result<(), String> {
-    draft.config.tls.client_ca = path(value)?;
+pub(super) fn client_ca(builder: &mut Builder, _: Table, value: Value<'_>) -> Result<(), String> {
+    builder.config.tls.client_ca = path(value)?;
     Ok(())
 }
 
-pub(super) fn minimum(draft: &mut Draft, _: Table, value: Value<'_>) -> Result<(), String> {
+pub(super) fn minimum(builder: &mut Builder, _: Table, value: Value<'_>) -> Result<(), String> {
     let right = || "it must be \"1.2\" or \"1.3\", in quotes".to_owned();
     let Text(text) = typed(value).map_err(|_| right())?;
-    draft.config.tls.minimum = match text.as_str() {
+    builder.config.tls.minimum = match text.as_str() {
         "1.2" => TlsVersion::Tls12,
         "1.3" => TlsVersion::Tls13,
         _ => return Err(right()),

@@ -27,7 +27,7 @@ const READY: &str = "ready";
 
 /// The daemon's end of the pipe to the waiting parent.
 #[derive(Debug)]
-pub struct Terminal {
+pub struct ReadyPipe {
     writer: io::PipeWriter,
     /// A log file that a failed start must remove.
     made: Option<PathBuf>,
@@ -55,7 +55,7 @@ pub enum ForkSide {
     /// The parent, which only has to exit with this status.
     Parent(u8),
     /// The daemon; it must report its outcome to the terminal.
-    Daemon(Terminal),
+    Daemon(ReadyPipe),
 }
 
 /// Detaches. Must be called before opening anything that the daemon needs, and while there is only one
@@ -104,7 +104,7 @@ pub fn detach(files: &Detached, user: Option<&User>) -> Result<ForkSide, Failure
                     .map_err(|error| format!("{}: cannot be written: {error}", pid_file.display())),
                 Err(error) => Err(format!("cannot detach: {}", reason(&error))),
             };
-            let terminal = Terminal { writer, made, log_file, open_log, pid_file: PidFile(lock) };
+            let terminal = ReadyPipe { writer, made, log_file, open_log, pid_file: PidFile(lock) };
             match written {
                 Ok(()) => Ok(ForkSide::Daemon(terminal)),
                 Err(why) => {
@@ -175,7 +175,7 @@ fn retell(heard: io::Result<String>, log_file: &Path) -> u8 {
     status.parse().unwrap_or(1)
 }
 
-impl Terminal {
+impl ReadyPipe {
     /// Reports that the daemon is ready, so that the parent may exit. Keep the pid file as long as the daemon runs.
     ///
     /// # Errors

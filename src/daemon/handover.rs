@@ -98,10 +98,10 @@ impl Bequest {
 
 /// Unpacks the bundles. Connections that cannot be restored are closed, with a line in the log.
 pub(super) fn unpack(fd_bundles: Vec<OwnedFd>) -> Vec<Connection> {
-    let mut links = Vec::new();
+    let mut connections = Vec::new();
     for fd_bundle in fd_bundles {
         match fd_bundle::unpack(fd_bundle) {
-            Ok(connections) => links.extend(connections.into_iter().map(Connection::of)),
+            Ok(sockets) => connections.extend(sockets.into_iter().map(Connection::of)),
             Err(error) => {
                 log::warn!(
                     "connections from before the restart cannot be restored: {error}; they are closed"
@@ -109,7 +109,7 @@ pub(super) fn unpack(fd_bundles: Vec<OwnedFd>) -> Vec<Connection> {
             }
         }
     }
-    links
+    connections
 }
 
 /// Makes the manager forget what it kept: a copy of a connection held elsewhere would hide its end from the peer.
@@ -160,11 +160,11 @@ pub(super) fn hand_over(reactor: &Reactor, manager: &Manager) -> io::Result<Hand
 
 fn try_hand_over(reactor: &Reactor, manager: &Manager) -> io::Result<HandedOver> {
     let begun = Instant::now();
-    let (memory, links) = record::write(|write| reactor.save(write))?;
+    let (memory, connections) = record::write(|write| reactor.save(write))?;
     let record_took = begun.elapsed();
     let record_bytes = memory.metadata()?.len();
-    let links: Vec<_> = links.into_iter().map(AsFd::as_fd).collect();
-    let fd_bundles = fd_bundle::pack(&links)?;
+    let connections: Vec<_> = connections.into_iter().map(AsFd::as_fd).collect();
+    let fd_bundles = fd_bundle::pack(&connections)?;
     let fd_bundles: Vec<_> = fd_bundles.iter().map(AsFd::as_fd).collect();
     let listeners: Vec<_> = reactor.own_listeners().map(AsFd::as_fd).collect();
     manager.store(RECORD, &[memory.as_fd()])?;
@@ -173,5 +173,5 @@ fn try_hand_over(reactor: &Reactor, manager: &Manager) -> io::Result<HandedOver>
     manager.store(FIFO, &fifos)?;
     manager.store(CONNECTIONS, &fd_bundles)?;
     manager.wait_until_seen()?;
-    Ok(HandedOver { connections: links.len(), record_bytes, record_took })
+    Ok(HandedOver { connections: connections.len(), record_bytes, record_took })
 }

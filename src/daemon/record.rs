@@ -125,13 +125,13 @@ mod tests {
     /// A room of members who have heard nothing yet of what was said, and one who asked for a product.
     fn engine() -> Engine {
         let mut engine = Engine::new(Settings { chat_history: 1000, ..Settings::default() });
-        let origin = RemoteAddress::Process { uid: 1, gid: 1, pid: 1 };
+        let remote = RemoteAddress::Process { uid: 1, gid: 1, pid: 1 };
         for index in 0..21 {
             let service = if index == 20 { Service::Multiply } else { Service::Chat };
             let binding =
                 Binding { endpoint: "unix:/x".into(), service, transport: Transport::UNIX, allowed: None };
             let peer = ConnectionId { index, generation: 1 };
-            engine.handle(Timestamp::at(0), Input::Opened { peer, binding: &Rc::new(binding), origin });
+            engine.handle(Timestamp::at(0), Input::Opened { peer, binding: &Rc::new(binding), remote });
             let said = if index == 20 { b"5 10\n5 1".to_vec() } else { format!("m{index}\n").into_bytes() };
             engine.handle(Timestamp::at(0), Input::Bytes { peer, bytes: &said, more: false });
         }
@@ -239,8 +239,8 @@ mod tests {
             transport: Transport::UNIX,
             allowed: None,
         };
-        let (peer, origin) = (ConnectionId { index: 0, generation: 1 }, RemoteAddress::Input);
-        engine.handle(Timestamp::at(0), Input::Opened { peer, binding: &Rc::new(binding), origin });
+        let (peer, remote) = (ConnectionId { index: 0, generation: 1 }, RemoteAddress::Input);
+        engine.handle(Timestamp::at(0), Input::Opened { peer, binding: &Rc::new(binding), remote });
         engine.handle(Timestamp::at(0), Input::Bytes { peer, bytes: b"5 10\n5", more: false });
         let (mut file, _) = record(&engine);
         let bytes = bytes(&mut file);

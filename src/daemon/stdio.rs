@@ -42,14 +42,14 @@ pub fn serve(single: &Single) -> Result<u8, Failure> {
     let failed = |what: String| Failure::Runtime(what);
     let standard = stdio::take().map_err(failed)?;
     let mut settings = settings(&config);
-    if standard.origin == RemoteAddress::Input {
+    if standard.remote == RemoteAddress::Input {
         settings.send_timeout = Duration::MAX; // a reader of our output may pause, as a pager does
     }
     let mut reactor = Reactor::new(Engine::new(settings), Timestamp::default())
         .map_err(|error| failed(format!("cannot start: {error}")))?;
     let binding =
         Binding { endpoint: "stdio".to_owned(), service, transport: standard.transport, allowed: None };
-    let served = reactor.serve(standard.connection, standard.origin, binding);
+    let served = reactor.serve(standard.connection, standard.remote, binding);
     served.map_err(|error| failed(format!("cannot register standard input and output: {error}")))?;
     let mut stopping = false;
     while !reactor.engine.is_empty() {

@@ -43,7 +43,7 @@ impl Engine {
     pub(super) fn reconfigure(&mut self, now: Timestamp, settings: Settings) {
         let before = std::mem::replace(&mut self.shared.settings, settings);
         let counted = self.sessions.iter().filter(|session| session.is_counted());
-        let everybody = counted.map(|session| (session.service(), session.origin()));
+        let everybody = counted.map(|session| (session.service(), session.remote()));
         self.shared.connection_counts.retake(&self.shared.settings, everybody);
         self.shared.set_history();
         self.shared.machines.keep(self.shared.settings.machines_max);

@@ -73,15 +73,15 @@ impl Allowed {
     }
 
     /// Who may not come in, if that is so. Nobody is let in for a user whom the kernel does not name.
-    pub fn refuses(&self, origin: RemoteAddress, owner: u32) -> Option<Refused> {
-        if let RemoteAddress::Address(address) = origin
+    pub fn refuses(&self, remote: RemoteAddress, owner: u32) -> Option<Refused> {
+        if let RemoteAddress::Address(address) = remote
             && !self.networks.is_empty()
         {
             let address = address.ip().to_canonical();
             return (!self.networks.let_in(address)).then_some(Refused::Address(address));
         }
-        let RemoteAddress::Process { uid, gid, .. } = origin else { return Some(Refused::Unknown) };
-        let is_let_in = is_master(origin, owner) || self.users.contains(&uid) || self.groups.contains(&gid);
+        let RemoteAddress::Process { uid, gid, .. } = remote else { return Some(Refused::Unknown) };
+        let is_let_in = is_master(remote, owner) || self.users.contains(&uid) || self.groups.contains(&gid);
         (!is_let_in).then_some(Refused::User(uid))
     }
 }
@@ -93,8 +93,8 @@ pub fn listed(service: Service, lists: Allowed) -> Option<Allowed> {
 }
 
 /// Whether it is root or `owner`, the daemon's own user: as the kernel says, so on a Unix socket alone.
-pub fn is_master(origin: RemoteAddress, owner: u32) -> bool {
-    matches!(origin, RemoteAddress::Process { uid, .. } if uid == 0 || uid == owner)
+pub fn is_master(remote: RemoteAddress, owner: u32) -> bool {
+    matches!(remote, RemoteAddress::Process { uid, .. } if uid == 0 || uid == owner)
 }
 
 /// What somebody is told who may not come in.

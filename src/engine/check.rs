@@ -5,7 +5,7 @@ pub(super) mod interval;
 
 use super::Engine;
 use super::connection_counts::ConnectionCounts;
-use super::engine_state::NOTES_MAX;
+use super::engine_state::EVENTS_MAX;
 use super::message::ConnectionId;
 use super::ready_list::ReadyList;
 use super::session::Session;
@@ -29,9 +29,9 @@ impl Engine {
         self.check_tables();
         self.check_lists();
         self.check_timers();
-        shared.room.check(self.outputs.audience());
+        shared.room.check(self.outputs.ready_members());
         assert!(shared.effects.is_empty(), "effects were not applied: {:?}", shared.effects);
-        assert!(shared.notes.len() <= NOTES_MAX, "{} notes wait", shared.notes.len());
+        assert!(shared.events.len() <= EVENTS_MAX, "{} notes wait", shared.events.len());
     }
 
     fn check_table(&self) {
@@ -50,7 +50,7 @@ impl Engine {
         let shared = &self.shared;
         let mut counts = ConnectionCounts::default();
         let counted = self.sessions.iter().filter(|session| session.is_counted());
-        counts.retake(&shared.settings, counted.map(|session| (session.service(), session.origin())));
+        counts.retake(&shared.settings, counted.map(|session| (session.service(), session.remote())));
         assert_eq!(
             shared.connection_counts, counts,
             "the counts of connections, and the sessions that count"
@@ -69,7 +69,11 @@ impl Engine {
         let watching = self.sessions.iter().filter(|session| session.is_watching()).count();
         assert_eq!(shared.event_ring.watchers().count(), watching, "watchers, and sessions that watch");
         let seated = self.sessions.iter().filter(|session| session.pair_end().is_some()).count();
-        assert_eq!(shared.talk.taken_ends(), seated, "ends of lines that are taken, and sessions that talk");
+        assert_eq!(
+            shared.talk.participants(),
+            seated,
+            "ends of lines that are taken, and sessions that talk"
+        );
         let here = |peer: &ConnectionId| self.sessions.get(*peer).is_some();
         assert!(shared.paces.peers().all(here), "somebody who has gone has a pace");
         assert!(shared.guests.peers().all(here), "somebody who has gone is asked for a passphrase");
@@ -109,7 +113,7 @@ impl Engine {
 
     fn check_timers(&self) {
         let mut is_woken = vec![false; self.sessions.end()];
-        for (at, peer) in self.deadlines.entries() {
+        for (at, peer) in self.timers.entries() {
             if self.sessions.get(peer).is_some_and(|session| session.timer.is_for(at)) {
                 is_woken[peer.index as usize] = true;
             }
@@ -118,7 +122,7 @@ impl Engine {
             let (peer, at) = (session.peer(), session.timer.at());
             assert!(at.is_none() || is_woken[peer.index as usize], "nobody wakes {peer:?} at {at:?}");
         }
-        if let Some((at, peer)) = self.deadlines.first() {
+        if let Some((at, peer)) = self.timers.first() {
             let is_armed = self.sessions.get(peer).is_some_and(|session| session.timer.is_for(at));
             assert!(is_armed, "the first deadline is nobody's: {peer:?} at {at:?}");
         }

@@ -24,8 +24,8 @@ pub struct Claim {
 
 impl Claim {
     /// Reads a secret; `None` if the text cannot be one.
-    pub fn new(origin: RemoteAddress, secret: &str) -> Option<Claim> {
-        let user = match origin {
+    pub fn new(remote: RemoteAddress, secret: &str) -> Option<Claim> {
+        let user = match remote {
             RemoteAddress::Process { uid, .. } => Some(uid),
             RemoteAddress::Unknown { .. } => return None, // nobody's equal
             RemoteAddress::Address(_) | RemoteAddress::Input | RemoteAddress::Writers => None,
@@ -59,7 +59,7 @@ mod tests {
         );
         let far = RemoteAddress::Address("127.0.0.1:1".parse().unwrap());
         let secret = "0123456789abcdef0123456789abcdef";
-        let claim = |origin, secret: &str| Claim::new(origin, secret).unwrap();
+        let claim = |remote, secret: &str| Claim::new(remote, secret).unwrap();
         let first = claim(ann, secret);
         assert!(first.is_same(&claim(RemoteAddress::Process { uid: 1, gid: 5, pid: 9 }, secret)));
         for other in [

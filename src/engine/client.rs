@@ -22,8 +22,8 @@ pub enum Client {
 }
 
 impl From<RemoteAddress> for Client {
-    fn from(origin: RemoteAddress) -> Client {
-        match origin {
+    fn from(remote: RemoteAddress) -> Client {
+        match remote {
             RemoteAddress::Address(address) => Client::Address(address.ip().to_canonical()),
             RemoteAddress::Process { uid, .. } => Client::User(uid),
             RemoteAddress::Unknown { .. } => Client::Unknown,

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::foreign::Foreign;
+use super::wrong_protocol::WrongProtocol;
 
 /// Why a connection ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,7 +38,8 @@ pub enum CloseReason {
     /// It read nothing of its queued data for `send_timeout`.
     PeerNotReading,
     /// It spoke another protocol.
-    PeerForeign(Foreign),
+    #[serde(rename = "PeerForeign")] // as records of earlier versions have it
+    PeerWrongProtocol(WrongProtocol),
     /// It sent data that is not text.
     PeerUnreadable,
     /// It spoke plain text where TLS is spoken.
@@ -89,7 +90,7 @@ impl fmt::Display for CloseReason {
             CloseReason::PeerTooLong => "message too long",
             CloseReason::PeerTooSlow => "too slow: did not read what was sent",
             CloseReason::PeerHeldMost => "too slow: all queues were full, and this client held the most",
-            CloseReason::PeerForeign(foreign) => return write!(f, "spoke {}", foreign.name()),
+            CloseReason::PeerWrongProtocol(protocol) => return write!(f, "spoke {}", protocol.name()),
             CloseReason::PeerNotReading => "read nothing for too long",
             CloseReason::PeerUnreadable => "sent data that is not text",
             CloseReason::PeerInClear => "spoke no TLS",

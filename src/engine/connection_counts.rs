@@ -14,7 +14,7 @@ pub struct ConnectionCounts {
     total: usize,
     services: [usize; Service::ALL.len()],
     /// Sessions on FIFOs, which no limit keeps out and which keep nobody out.
-    standing: [usize; Service::ALL.len()],
+    exempt: [usize; Service::ALL.len()],
     /// Per source in total (`None`) and per service; kept only while some limit per address is set.
     sources: Option<HashMap<(Option<Service>, Source), usize>>,
 }
@@ -28,41 +28,41 @@ impl ConnectionCounts {
 
     /// Those of one service.
     pub fn of(&self, service: Service) -> usize {
-        self.services[service as usize] + self.standing[service as usize]
+        self.services[service as usize] + self.exempt[service as usize]
     }
 
     /// Counts a new connection, unless a limit is reached.
-    pub fn admit(&mut self, settings: &Settings, service: Service, origin: RemoteAddress) -> bool {
-        let kept = kept_for(settings, origin);
+    pub fn admit(&mut self, settings: &Settings, service: Service, remote: RemoteAddress) -> bool {
+        let kept = kept_for(settings, remote);
         let admitted = self.total < settings.connections_max + kept
-            && is_within(self.of_source(None, origin), settings.connections_per_address_max, kept)
-            && self.has_place(settings, service, origin);
+            && is_within(self.of_source(None, remote), settings.connections_per_address_max, kept)
+            && self.has_place(settings, service, remote);
         if admitted {
-            self.count(service, origin);
+            self.count(service, remote);
         }
         admitted
     }
 
     /// Counts a connection that goes on with another service, unless that one's limit is reached.
-    pub fn change(&mut self, settings: &Settings, from: Service, to: Service, origin: RemoteAddress) -> bool {
-        let admitted = self.has_place(settings, to, origin);
+    pub fn change(&mut self, settings: &Settings, from: Service, to: Service, remote: RemoteAddress) -> bool {
+        let admitted = self.has_place(settings, to, remote);
         if admitted {
-            self.release(from, origin);
-            self.count(to, origin);
+            self.release(from, remote);
+            self.count(to, remote);
         }
         admitted
     }
 
     /// Counts a connection out.
-    pub fn release(&mut self, service: Service, origin: RemoteAddress) {
-        if origin == RemoteAddress::Writers {
-            self.standing[service as usize] -= 1;
+    pub fn release(&mut self, service: Service, remote: RemoteAddress) {
+        if remote == RemoteAddress::Writers {
+            self.exempt[service as usize] -= 1;
             return;
         }
         self.total -= 1;
         self.services[service as usize] -= 1;
         if let Some(sources) = &mut self.sources {
-            for key in [(None, origin.into()), (Some(service), origin.into())] {
+            for key in [(None, remote.into()), (Some(service), remote.into())] {
                 if let Some(count) = sources.get_mut(&key) {
                     *count -= 1;
                     if *count == 0 {
@@ -78,39 +78,39 @@ impl ConnectionCounts {
         let limited = settings.connections_per_address_max > 0
             || settings.services.iter().any(|service| service.connections_per_address_max > 0);
         *self = ConnectionCounts { sources: limited.then(HashMap::new), ..ConnectionCounts::default() };
-        everybody.for_each(|(service, origin)| self.count(service, origin));
+        everybody.for_each(|(service, remote)| self.count(service, remote));
     }
 
-    fn has_place(&self, settings: &Settings, service: Service, origin: RemoteAddress) -> bool {
-        let (limits, kept) = (settings.of(service), kept_for(settings, origin));
+    fn has_place(&self, settings: &Settings, service: Service, remote: RemoteAddress) -> bool {
+        let (limits, kept) = (settings.of(service), kept_for(settings, remote));
         limits.connections_max.is_none_or(|max| self.services[service as usize] < max + kept)
-            && is_within(self.of_source(Some(service), origin), limits.connections_per_address_max, kept)
+            && is_within(self.of_source(Some(service), remote), limits.connections_per_address_max, kept)
     }
 
-    fn of_source(&self, service: Option<Service>, origin: RemoteAddress) -> usize {
+    fn of_source(&self, service: Option<Service>, remote: RemoteAddress) -> usize {
         let sources = self.sources.as_ref();
-        sources.and_then(|sources| sources.get(&(service, origin.into()))).copied().unwrap_or(0)
+        sources.and_then(|sources| sources.get(&(service, remote.into()))).copied().unwrap_or(0)
     }
 
     /// Counts a connection that has been let in before.
-    pub fn count(&mut self, service: Service, origin: RemoteAddress) {
-        if origin == RemoteAddress::Writers {
-            self.standing[service as usize] += 1;
+    pub fn count(&mut self, service: Service, remote: RemoteAddress) {
+        if remote == RemoteAddress::Writers {
+            self.exempt[service as usize] += 1;
             return;
         }
         self.total += 1;
         self.services[service as usize] += 1;
         if let Some(sources) = &mut self.sources {
-            *sources.entry((None, origin.into())).or_default() += 1;
-            *sources.entry((Some(service), origin.into())).or_default() += 1;
+            *sources.entry((None, remote.into())).or_default() += 1;
+            *sources.entry((Some(service), remote.into())).or_default() += 1;
         }
     }
 }
 
 /// Places beyond each limit that are kept for whoever may control the daemon, so that nobody who takes all others can
 /// keep a reload or a hand-over out.
-fn kept_for(settings: &Settings, origin: RemoteAddress) -> usize {
-    if allow::is_master(origin, settings.owner) { PLACES_KEPT } else { 0 }
+fn kept_for(settings: &Settings, remote: RemoteAddress) -> usize {
+    if allow::is_master(remote, settings.owner) { PLACES_KEPT } else { 0 }
 }
 
 /// Whether there is a place left; a limit of 0 is none.
@@ -181,8 +181,8 @@ mod tests {
         assert!(connection_counts.admit(&settings, Service::Mux, user(1)));
         assert!(connection_counts.admit(&settings, Service::Chat, user(2)));
         let from_root = RemoteAddress::Address("127.0.0.1:5".parse().unwrap());
-        for origin in [user(1), user(3), RemoteAddress::Input, from_root] {
-            assert!(!connection_counts.admit(&settings, Service::Mux, origin), "{origin}");
+        for remote in [user(1), user(3), RemoteAddress::Input, from_root] {
+            assert!(!connection_counts.admit(&settings, Service::Mux, remote), "{remote}");
         }
         for place in 0..PLACES_KEPT {
             let uid = if place % 2 == 0 { 0 } else { 990 };

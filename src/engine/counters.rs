@@ -30,7 +30,7 @@ pub enum ErrorKind {
     /// No first message within `first_message_timeout`.
     Silent,
     /// Another protocol.
-    Foreign,
+    WrongProtocol,
     /// Something that the peer may not ask for.
     Denied,
 }
@@ -48,7 +48,7 @@ impl ErrorKind {
         ErrorKind::Nameless,
         ErrorKind::Idle,
         ErrorKind::Silent,
-        ErrorKind::Foreign,
+        ErrorKind::WrongProtocol,
         ErrorKind::Denied,
     ];
 
@@ -65,7 +65,7 @@ impl ErrorKind {
             ErrorKind::Nameless => "nameless",
             ErrorKind::Idle => "idle",
             ErrorKind::Silent => "silent",
-            ErrorKind::Foreign => "foreign",
+            ErrorKind::WrongProtocol => "foreign",
             ErrorKind::Denied => "denied",
         }
     }
@@ -78,8 +78,8 @@ impl ErrorKind {
             CloseReason::PeerNameless => ErrorKind::Nameless,
             CloseReason::PeerIdle => ErrorKind::Idle,
             CloseReason::PeerSilent => ErrorKind::Silent,
-            CloseReason::PeerForeign(_) | CloseReason::PeerUnreadable | CloseReason::PeerInClear => {
-                ErrorKind::Foreign
+            CloseReason::PeerWrongProtocol(_) | CloseReason::PeerUnreadable | CloseReason::PeerInClear => {
+                ErrorKind::WrongProtocol
             }
             CloseReason::PeerDenied => ErrorKind::Denied,
             _ => ErrorKind::Request,

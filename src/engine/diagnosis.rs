@@ -3,10 +3,10 @@
 
 pub mod form;
 
-use super::foreign::Foreign;
 use super::number;
 use super::service::{Service, multiply};
 use super::text::{is_invisible, quote};
+use super::wrong_protocol::WrongProtocol;
 
 /// What went wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -144,7 +144,7 @@ pub type Endpoints<'a> = &'a [(String, Service)];
 
 /// Where a mistake is made.
 #[derive(Clone, Copy, Debug)]
-pub struct Place<'a> {
+pub struct Context<'a> {
     /// The endpoint that the peer came in through.
     pub here: &'a str,
     /// Everything that is open, in the configuration's order.
@@ -194,18 +194,18 @@ pub fn of_unfinished(bytes: &[u8]) -> Hint {
 }
 
 /// It spoke another protocol.
-pub fn of_foreign(foreign: Foreign, service: Service, place: Place<'_>) -> Hint {
-    let what = format!("it speaks {}, like {}", foreign.name(), foreign.speaker());
-    Hint::new(Mistake::WrongPort, format!("{what}, but this is {service}: {}", place.elsewhere(service)))
+pub fn of_wrong_protocol(protocol: WrongProtocol, service: Service, context: Context<'_>) -> Hint {
+    let what = format!("it speaks {}, like {}", protocol.name(), protocol.speaker());
+    Hint::new(Mistake::WrongPort, format!("{what}, but this is {service}: {}", context.elsewhere(service)))
 }
 
 /// Multiply could not read this request.
-pub fn of_request(request: &[u8], place: Place<'_>) -> Option<Hint> {
+pub fn of_request(request: &[u8], context: Context<'_>) -> Option<Hint> {
     let text = std::str::from_utf8(request).ok()?;
     if text.contains(|c: char| is_invisible(c) && !c.is_whitespace()) {
         return None; // binary or another encoding: a hint about words would be wrong
     }
-    of_wording(text).or_else(|| of_word(text)).or_else(|| of_text_without_number(text, place))
+    of_wording(text).or_else(|| of_word(text)).or_else(|| of_text_without_number(text, context))
 }
 
 /// Text that would be a request if it were written slightly differently.
@@ -285,7 +285,7 @@ fn of_word(text: &str) -> Option<Hint> {
 }
 
 /// It contains no number, so it is meant for another service; except words for leaving.
-fn of_text_without_number(text: &str, place: Place<'_>) -> Option<Hint> {
+fn of_text_without_number(text: &str, context: Context<'_>) -> Option<Hint> {
     const GOODBYES: [&str; 5] = ["quit", "exit", "bye", "{quit}", "/quit"];
     let has_number = |word: &str| number::parse(word).is_some();
     if text.contains(char::is_numeric)
@@ -294,14 +294,14 @@ fn of_text_without_number(text: &str, place: Place<'_>) -> Option<Hint> {
     {
         return None;
     }
-    let (said, others) = (quote(text.as_bytes()), place.elsewhere(Service::Multiply));
+    let (said, others) = (quote(text.as_bytes()), context.elsewhere(Service::Multiply));
     Some(Hint::new(Mistake::WrongPort, format!("'{said}' has no numbers, but this is multiply: {others}")))
 }
 
 /// A client gives this as its chat name.
-pub fn of_name(name: &str, place: Place<'_>) -> Option<Hint> {
+pub fn of_name(name: &str, context: Context<'_>) -> Option<Hint> {
     multiply::is_complete(name.as_bytes()).then(|| {
-        let (name, others) = (quote(name.as_bytes()), place.elsewhere(Service::Chat));
+        let (name, others) = (quote(name.as_bytes()), context.elsewhere(Service::Chat));
         Hint::new(
             Mistake::WrongPort,
             format!("'{name}' looks like a request for multiply, but here it is a chat name: {others}"),
@@ -309,7 +309,7 @@ pub fn of_name(name: &str, place: Place<'_>) -> Option<Hint> {
     })
 }
 
-impl Place<'_> {
+impl Context<'_> {
     /// The endpoints of the other services, one for each: of the same kind, because the peer can use that, or otherwise
     /// the first. In their order, however many endpoints each has.
     fn elsewhere(self, but: Service) -> String {
@@ -341,14 +341,14 @@ mod tests {
         vec![("tcp://[::1]:1".into(), Service::Multiply), ("tcp://[::1]:2".into(), Service::Chat)]
     }
 
-    fn place(endpoints: Endpoints<'_>) -> Place<'_> {
-        Place { here: "tcp://[::1]:1", endpoints }
+    fn context(endpoints: Endpoints<'_>) -> Context<'_> {
+        Context { here: "tcp://[::1]:1", endpoints }
     }
 
     #[test]
     fn decimal_comma_gets_a_correction_and_other_mistakes_do_not() {
         let endpoints = endpoints();
-        let of = |request: &str| of_request(request.as_bytes(), place(&endpoints));
+        let of = |request: &str| of_request(request.as_bytes(), context(&endpoints));
         assert_eq!(
             of("3,14 2").unwrap().text,
             "'3,14' is not a number here: write 3.14, with a decimal point"
@@ -382,7 +382,7 @@ mod tests {
             ("5", Mistake::OneNumber, "is one number"),
         ] {
             let hint =
-                of_request(said.as_bytes(), place(&endpoints)).unwrap_or_else(|| panic!("no hint: {said}"));
+                of_request(said.as_bytes(), context(&endpoints)).unwrap_or_else(|| panic!("no hint: {said}"));
             assert_eq!(hint.mistake, mistake, "{said}");
             assert!(hint.text.contains(meant), "{said}: {}", hint.text);
         }
@@ -404,7 +404,7 @@ mod tests {
             b"1 2 3",
         ];
         for said in cases {
-            assert_eq!(of_request(said, place(&endpoints)), None, "{}", said.escape_ascii());
+            assert_eq!(of_request(said, context(&endpoints)), None, "{}", said.escape_ascii());
         }
     }
 
@@ -412,30 +412,30 @@ mod tests {
     fn comma_between_numbers_is_no_decimal_comma() {
         let endpoints = endpoints();
         for said in ["5,10", "5, 10", "5 ,10", "5 , 10"] {
-            let hint = of_request(said.as_bytes(), place(&endpoints)).unwrap();
+            let hint = of_request(said.as_bytes(), context(&endpoints)).unwrap();
             let text = format!(
                 "'{said}' has a comma between its numbers: write 5 10, with only white space between them"
             );
             assert_eq!((hint.mistake, hint.text), (Mistake::Comma, text));
         }
-        let hint = of_request(b"5,*, 10", place(&endpoints)).unwrap();
+        let hint = of_request(b"5,*, 10", context(&endpoints)).unwrap();
         assert!(hint.text.contains("write 5 * 10,"), "{}", hint.text);
     }
 
     #[test]
     fn text_without_numbers_gets_the_other_open_services() {
         let endpoints = endpoints();
-        let place = place(&endpoints);
-        assert_eq!(of_request(b"Hi\x1b", place), None);
-        let hint = of_request(b"Hi!", place).unwrap();
+        let context = context(&endpoints);
+        assert_eq!(of_request(b"Hi\x1b", context), None);
+        let hint = of_request(b"Hi!", context).unwrap();
         assert_eq!(
             (hint.mistake, hint.text.as_str()),
             (Mistake::WrongPort, "'Hi!' has no numbers, but this is multiply: chat is on tcp://[::1]:2")
         );
-        let nothing = Place { endpoints: &[], ..place };
+        let nothing = Context { endpoints: &[], ..context };
         assert!(of_request(b"Hi", nothing).unwrap().text.ends_with("no other service is open"));
-        assert!(of_name("5 10", place).unwrap().text.ends_with("multiply is on tcp://[::1]:1"));
-        assert_eq!(of_name("alice", place), None);
+        assert!(of_name("5 10", context).unwrap().text.ends_with("multiply is on tcp://[::1]:1"));
+        assert_eq!(of_name("alice", context), None);
     }
 
     #[test]
@@ -446,7 +446,7 @@ mod tests {
         let mut endpoints: Vec<_> =
             all.flat_map(|(service, port)| kinds.map(|kind| (format!("{kind}:{port}"), service))).collect();
         endpoints.push(("unixseq:///stats".to_owned(), Service::Stats));
-        let hint = of_foreign(Foreign::Http, Service::Multiply, place(&endpoints));
+        let hint = of_wrong_protocol(WrongProtocol::Http, Service::Multiply, context(&endpoints));
         assert_eq!(
             hint.text,
             "it speaks HTTP, like a browser, but this is multiply: chat is on tcp://127.0.0.1:1, greeting is on \

@@ -7,12 +7,12 @@ use super::connection_counts::ConnectionCounts;
 use super::counters::Counters;
 use super::diagnosis::Hint;
 use super::effect::{Effect, SessionEvent};
-use super::event_ring::{Event, EventRing};
+use super::event_ring::{EventRing, RingEntry};
 use super::figures::{self, Figures};
 use super::guest::Guest;
 use super::limits::Settings;
 use super::machines::Machines;
-use super::message::{Binding, ConnectionId, EventKind, Note, RemoteAddress, Timestamp};
+use super::message::{Binding, ConnectionId, Event, EventKind, RemoteAddress, Timestamp};
 use super::mutes::Mutes;
 use super::pace::{Lately, Pace};
 use super::peers::Peers;
@@ -22,8 +22,8 @@ use super::service::Service;
 use super::service::talk::Pairs;
 use super::service::watch::TraceEvent;
 
-/// Happenings kept for [`Engine::poll_note`]; the caller takes them after each input, so that this is never reached.
-pub(super) const NOTES_MAX: usize = 64 * 1024;
+/// Happenings kept for [`Engine::poll_event`]; the caller takes them after each input, so that this is never reached.
+pub(super) const EVENTS_MAX: usize = 64 * 1024;
 
 /// What all sessions share.
 #[derive(Debug)]
@@ -36,7 +36,7 @@ pub(super) struct EngineState {
     pub(super) rates: figures::Pace,
     pub(super) roster: Roster,
     pub(super) counters: Counters,
-    pub(super) notes: VecDeque<Note>,
+    pub(super) events: VecDeque<Event>,
     pub(super) talk: Pairs,
     pub(super) machines: Machines,
     pub(super) event_ring: EventRing,
@@ -82,12 +82,12 @@ impl EngineState {
     }
 
     /// Lets watchers see what became of a datagram, which no session stands for.
-    pub(super) fn show_datagram(&mut self, binding: &Rc<Binding>, origin: RemoteAddress, sight: TraceEvent) {
+    pub(super) fn show_datagram(&mut self, binding: &Rc<Binding>, remote: RemoteAddress, sight: TraceEvent) {
         let service = binding.service;
-        self.event_ring.push(Event {
+        self.event_ring.push(RingEntry {
             at: self.now,
             binding: Rc::clone(binding),
-            origin,
+            remote,
             service,
             name: None,
             sight,
@@ -99,12 +99,12 @@ impl EngineState {
         &mut self,
         peer: Option<ConnectionId>,
         binding: &Rc<Binding>,
-        origin: RemoteAddress,
+        remote: RemoteAddress,
         hint: &Hint,
     ) {
-        if self.notes.len() < NOTES_MAX {
+        if self.events.len() < EVENTS_MAX {
             let what = EventKind::Mistaken(hint.text.clone());
-            self.notes.push_back(Note { peer, binding: Rc::clone(binding), origin, what });
+            self.events.push_back(Event { peer, binding: Rc::clone(binding), remote, what });
         }
     }
 
@@ -113,12 +113,12 @@ impl EngineState {
         self.effects.push_back(Effect::Tell(peer, event));
     }
 
-    pub(super) fn note(&mut self, note: Note) {
-        if note.peer.is_none() && self.event_ring.has_subscribers() {
-            self.show_datagram(&note.binding, note.origin, TraceEvent::Happened(note.what.clone()));
+    pub(super) fn note(&mut self, event: Event) {
+        if event.peer.is_none() && self.event_ring.has_subscribers() {
+            self.show_datagram(&event.binding, event.remote, TraceEvent::Happened(event.what.clone()));
         }
-        if self.notes.len() < NOTES_MAX {
-            self.notes.push_back(note);
+        if self.events.len() < EVENTS_MAX {
+            self.events.push_back(event);
         }
     }
 }

@@ -14,13 +14,13 @@ use super::source::Source;
 
 /// An event of a connection.
 #[derive(Debug)]
-pub struct Event {
+pub struct RingEntry {
     /// The time.
     pub at: Timestamp,
     /// The endpoint.
     pub binding: Rc<Binding>,
     /// The peer.
-    pub origin: RemoteAddress,
+    pub remote: RemoteAddress,
     /// The service.
     pub service: Service,
     /// Its name in the room.
@@ -29,7 +29,7 @@ pub struct Event {
     pub sight: TraceEvent,
 }
 
-impl Event {
+impl RingEntry {
     fn bytes(&self) -> usize {
         WATCH_EVENT_BYTES + self.sight.text_bytes() + self.name.as_ref().map_or(0, |name| name.len())
     }
@@ -62,7 +62,7 @@ impl fmt::Display for Full {
 #[derive(Debug, Default)]
 pub struct EventRing {
     watchers: Vec<(ConnectionId, Source)>,
-    events: VecDeque<Event>,
+    events: VecDeque<RingEntry>,
     bytes: usize,
     /// How many events were dropped from the ring.
     forgotten: u64,
@@ -90,14 +90,14 @@ impl EventRing {
     }
 
     /// Adds a watcher, unless there are `max` already, or the same user has its share of them.
-    pub fn enter(&mut self, peer: ConnectionId, origin: RemoteAddress, max: usize) -> Result<(), Full> {
+    pub fn enter(&mut self, peer: ConnectionId, remote: RemoteAddress, max: usize) -> Result<(), Full> {
         if self.watchers().any(|watcher| watcher == peer) {
             return Ok(());
         }
         if self.watchers.len() >= max {
             return Err(Full::All);
         }
-        let (user, share) = (Source::from(origin), (max / USERS_MIN).max(1));
+        let (user, share) = (Source::from(remote), (max / USERS_MIN).max(1));
         if self.watchers.iter().filter(|(_, other)| *other == user).count() >= share {
             return Err(Full::Share(share));
         }
@@ -117,7 +117,7 @@ impl EventRing {
     }
 
     /// Adds an event, if there are watchers; it replaces the oldest ones.
-    pub fn push(&mut self, event: Event) {
+    pub fn push(&mut self, event: RingEntry) {
         if !self.has_subscribers() {
             return;
         }
@@ -182,7 +182,7 @@ impl EventRing {
     }
 
     /// An event by its number, if it is in the ring.
-    pub fn event(&self, number: u64) -> Option<&Event> {
+    pub fn event(&self, number: u64) -> Option<&RingEntry> {
         self.events.get(usize::try_from(number.checked_sub(self.forgotten)?).ok()?)
     }
 
@@ -212,7 +212,7 @@ mod tests {
     use super::*;
     use crate::engine::message::Transport;
 
-    fn event(text: &str) -> Event {
+    fn event(text: &str) -> RingEntry {
         let binding = Binding {
             endpoint: "tcp".into(),
             service: Service::Chat,
@@ -220,10 +220,10 @@ mod tests {
             allowed: None,
         };
         let sight = TraceEvent::Replied(text.into());
-        Event {
+        RingEntry {
             at: Timestamp::at(0),
             binding: Rc::new(binding),
-            origin: RemoteAddress::Input,
+            remote: RemoteAddress::Input,
             service: Service::Chat,
             name: None,
             sight,

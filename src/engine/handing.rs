@@ -68,9 +68,9 @@ impl Engine {
         for peer in self.shared.talk.take_widowed() {
             self.with(now, peer, |session, shared| session.handle_event(shared, now, SessionEvent::Left));
         }
-        missing.iter().filter_map(SavedSession::name).for_each(|name| self.shared.room.miss(name));
+        missing.iter().filter_map(SavedSession::name).for_each(|name| self.shared.room.announce_left(name));
         for (peer, name) in nameless {
-            self.shared.room.miss(&name);
+            self.shared.room.announce_left(&name);
             self.with(now, peer, |session, shared| session.lose_name(shared, &name));
         }
         for peer in peers {

@@ -2,7 +2,7 @@
 //! sizes; counts nothing that is there.
 
 use super::codec::detect::BURST_BYTES;
-use super::event_ring::Event;
+use super::event_ring::RingEntry;
 use super::guest::NAME_BYTES_MAX;
 use super::limits::{self, NAME_CHARS_MAX, Settings};
 use super::machines;
@@ -117,7 +117,7 @@ pub fn parts(settings: &Settings) -> Vec<Part> {
         },
         Part {
             name: "events for watchers",
-            bytes: GROWN * limits::WATCH_EVENTS_MAX * size_of::<Event>() + limits::WATCH_RING_BYTES_MAX,
+            bytes: GROWN * limits::WATCH_EVENTS_MAX * size_of::<RingEntry>() + limits::WATCH_RING_BYTES_MAX,
         },
         Part {
             name: "senders of datagrams",

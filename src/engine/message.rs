@@ -12,8 +12,8 @@ pub use super::close_reason::CloseReason;
 pub use super::dropped::Dropped;
 use super::encryption::EncryptionEvent;
 use super::figures::Figures;
+pub use super::framing_mode::{FramingMode, Prefix};
 pub use super::id::{ConnectionId, NO_GROUP, RemoteAddress, Timestamp};
-pub use super::kind::{Kind, Prefix};
 use super::limits::Settings;
 use super::service::Service;
 pub use super::transport::Transport;
@@ -43,7 +43,7 @@ pub enum Input<'a> {
         /// The endpoint that accepted it.
         binding: &'a Rc<Binding>,
         /// The peer.
-        origin: RemoteAddress,
+        remote: RemoteAddress,
     },
     /// Bytes were read, or one packet. `more`: the read stopped at the end of our buffer, not at the end of what was
     /// there (and the rest of a packet is lost).
@@ -60,13 +60,13 @@ pub enum Input<'a> {
         /// The endpoint that received it.
         binding: &'a Rc<Binding>,
         /// Who sent it.
-        origin: RemoteAddress,
+        remote: RemoteAddress,
         /// Its bytes.
         bytes: &'a [u8],
         /// It was longer than our buffer.
         truncated: bool,
         /// The address that an answer can be sent to: on a Unix socket as the sender wrote it, on the network empty, for
-        /// `origin` says it; `None`: its sender has none.
+        /// `remote` says it; `None`: its sender has none.
         address: Option<&'a [u8]>,
     },
     /// The outcome of sending the last message of [`Engine::poll_reply`](super::Engine::poll_reply).
@@ -197,13 +197,13 @@ impl fmt::Display for Request {
 
 /// Something that happened, for the log.
 #[derive(Clone, Debug)]
-pub struct Note {
+pub struct Event {
     /// The connection; `None`: a datagram.
     pub peer: Option<ConnectionId>,
     /// The endpoint.
     pub binding: Rc<Binding>,
     /// The peer.
-    pub origin: RemoteAddress,
+    pub remote: RemoteAddress,
     /// What happened.
     pub what: EventKind,
 }
@@ -220,7 +220,7 @@ pub enum EventKind {
     /// It ended its input without saying so in TLS.
     Truncated,
     /// Its framing is known now.
-    Decided(Kind),
+    Decided(FramingMode),
     /// It chose a service through the mux.
     Chose(Service),
     /// It asked for this on the control service.

@@ -10,7 +10,7 @@
 //!   handle(Input::Tick)                 the time; begins a turn
 //!   for each peer that is ready, unless Output::Reading has said that its bytes stay where they are:
 //!     handle(Input::Bytes { .. })       what came from it
-//!     poll_note() until None            what happened, for the log
+//!     poll_event() until None            what happened, for the log
 //!     poll_urgent() until None          what to do before anybody else is read from
 //!       Output::Flush(peer)             outgoing(peer) lends the bytes; write them; handle(Input::Sent { .. })
 //!       Output::Close(peer)             and so on: each output says what it asks for
@@ -39,10 +39,10 @@
 //!     allowed: None,
 //! });
 //! let peer = ConnectionId { index: 0, generation: 1 };
-//! let origin = RemoteAddress::Process { uid: 1000, gid: 1000, pid: 4711 };
+//! let remote = RemoteAddress::Process { uid: 1000, gid: 1000, pid: 4711 };
 //!
 //! engine.handle(now, Input::Tick);
-//! engine.handle(now, Input::Opened { peer, binding: &binding, origin });
+//! engine.handle(now, Input::Opened { peer, binding: &binding, remote });
 //! engine.handle(now, Input::Bytes { peer, bytes: b"5 10\n", more: false });
 //!
 //! let mut written = Vec::new();
@@ -61,6 +61,7 @@
 mod all_sessions;
 pub mod allow;
 pub mod capacity;
+mod charset;
 mod check;
 mod claim;
 pub mod client;
@@ -74,18 +75,16 @@ pub mod diagnosis;
 mod digits;
 mod dropped;
 mod effect;
-mod encoding;
 pub mod encryption;
 mod engine_state;
 mod event_ring;
 pub mod figures;
-pub mod foreign;
+mod framing_mode;
 mod guest;
 mod handing;
 mod id;
 mod inspect;
 pub mod json;
-mod kind;
 pub mod limits;
 pub mod looks;
 mod machines;
@@ -117,6 +116,7 @@ mod transcript;
 pub mod transport;
 mod turn;
 pub mod words;
+pub mod wrong_protocol;
 
 use std::collections::VecDeque;
 use std::rc::Rc;
@@ -131,7 +131,7 @@ use engine_state::{EngineState, Stop};
 use event_ring::EventRing;
 use limits::Settings;
 use machines::Machines;
-use message::{Binding, ConnectionId, Input, Note, Output, RemoteAddress, Timestamp};
+use message::{Binding, ConnectionId, Event, Input, Output, RemoteAddress, Timestamp};
 use mutes::Mutes;
 use outputs::OutputQueue;
 use pace::Lately;
@@ -152,7 +152,7 @@ pub use outgoing::{Outgoing, SLICES_MAX};
 pub struct Engine {
     shared: EngineState,
     sessions: SessionTable,
-    deadlines: TimerQueue,
+    timers: TimerQueue,
     outputs: OutputQueue,
     /// The answer to the last datagram.
     answer: Option<Answer>,
@@ -181,7 +181,7 @@ impl Engine {
                 rates: figures::Pace::default(),
                 roster: Roster::default(),
                 counters: Counters::default(),
-                notes: VecDeque::new(),
+                events: VecDeque::new(),
                 talk: Pairs::default(),
                 machines: Machines::default(),
                 event_ring: EventRing::default(),
@@ -197,7 +197,7 @@ impl Engine {
                 held: 0,
             },
             sessions: SessionTable::default(),
-            deadlines: TimerQueue::default(),
+            timers: TimerQueue::default(),
             outputs: OutputQueue::default(),
             answer: None,
             shares: Shares::default(),
@@ -216,7 +216,7 @@ impl Engine {
     pub fn handle(&mut self, now: Timestamp, input: Input<'_>) {
         self.shared.now = now;
         match input {
-            Input::Opened { peer, binding, origin } => self.handle_opened(now, peer, binding, origin),
+            Input::Opened { peer, binding, remote } => self.handle_opened(now, peer, binding, remote),
             Input::Bytes { peer, bytes, more } => {
                 let mut is_unfinished = false;
                 self.with(now, peer, |session, shared| {
@@ -227,8 +227,8 @@ impl Engine {
                     self.outputs.push(Output::Acknowledge(peer));
                 }
             }
-            Input::Datagram { binding, origin, bytes, truncated, address } => {
-                self.handle_datagram(&Datagram { binding, origin, bytes, truncated, address });
+            Input::Datagram { binding, remote, bytes, truncated, address } => {
+                self.handle_datagram(&Datagram { binding, remote, bytes, truncated, address });
             }
             Input::Replied(outcome) => self.handle_replied(outcome),
             Input::EndOfFile { peer } => {
@@ -250,7 +250,7 @@ impl Engine {
                     session.resume(shared, now);
                 });
                 if self.sessions.get(peer).is_some_and(|session| session.member_id().is_some()) {
-                    self.call(peer); // the room may have gone on without it
+                    self.mark_ready(peer); // the room may have gone on without it
                 }
             }
             Input::Lost { peer } => {
@@ -302,9 +302,9 @@ impl Engine {
         now: Timestamp,
         peer: ConnectionId,
         binding: &Rc<Binding>,
-        origin: RemoteAddress,
+        remote: RemoteAddress,
     ) {
-        self.sessions.insert(Session::open(&mut self.shared, now, peer, binding, origin));
+        self.sessions.insert(Session::open(&mut self.shared, now, peer, binding, remote));
         self.settle(now, peer);
         self.relieve_when_full(now);
     }
@@ -324,7 +324,7 @@ impl Engine {
         self.with(now, peer, |session, shared| {
             shared.counters.of_mut(session.service()).bytes_out += bytes as u64;
             let mut left = bytes;
-            let own = session.outbox().ready(session.style()).len();
+            let own = session.outbox().ready(session.encoding()).len();
             if own > 0 {
                 session.handle_sent(shared, now, left.min(own));
                 left -= left.min(own);
@@ -342,8 +342,8 @@ impl Engine {
     // ---- what goes out
 
     /// What happened, oldest first. To be asked after each input until it says `None`.
-    pub fn poll_note(&mut self) -> Option<Note> {
-        self.shared.notes.pop_front()
+    pub fn poll_event(&mut self) -> Option<Event> {
+        self.shared.events.pop_front()
     }
 
     /// The next thing that the room heard and that is to be written down; to be asked after each turn until it says `None`.
@@ -369,7 +369,7 @@ impl Engine {
     /// When to tell the time with [`Input::Tick`], if nothing else happens before.
     pub fn poll_deadline(&self) -> Option<Timestamp> {
         let stop = self.shared.stop.as_ref().map(|stop| if stop.listening { stop.listen } else { stop.by });
-        [self.deadlines.next(), stop].into_iter().flatten().min()
+        [self.timers.next(), stop].into_iter().flatten().min()
     }
 }
 

@@ -295,7 +295,7 @@ impl Operator {
 
 /// Why two numbers have no result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fault {
+pub enum ArithmeticError {
     /// CPython's ZeroDivisionError.
     DivisionByZero,
     /// CPython's OverflowError: of the operators, only `**` of finite numbers raises it; the others answer `inf`.
@@ -304,24 +304,24 @@ pub enum Fault {
     NoRealResult,
 }
 
-impl fmt::Display for Fault {
+impl fmt::Display for ArithmeticError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Fault::DivisionByZero => "division by zero",
-            Fault::TooLarge => "result too large",
-            Fault::NoRealResult => "no real result",
+            ArithmeticError::DivisionByZero => "division by zero",
+            ArithmeticError::TooLarge => "result too large",
+            ArithmeticError::NoRealResult => "no real result",
         })
     }
 }
 
 /// What CPython answers to two floats.
-pub fn apply(left: f64, operator: Operator, right: f64) -> Result<f64, Fault> {
+pub fn apply(left: f64, operator: Operator, right: f64) -> Result<f64, ArithmeticError> {
     match operator {
         Operator::Add => Ok(left + right),
         Operator::Subtract => Ok(left - right),
         Operator::Multiply => Ok(left * right),
         Operator::Divide | Operator::FloorDivide | Operator::Remainder if right == 0.0 => {
-            Err(Fault::DivisionByZero)
+            Err(ArithmeticError::DivisionByZero)
         }
         Operator::Divide => Ok(left / right),
         Operator::FloorDivide => Ok(divide_floored(left, right).0),
@@ -350,7 +350,7 @@ fn divide_floored(left: f64, right: f64) -> (f64, f64) {
     (if quotient - floor > 0.5 { floor + 1.0 } else { floor }, remainder)
 }
 
-fn power(base: f64, exponent: f64) -> Result<f64, Fault> {
+fn power(base: f64, exponent: f64) -> Result<f64, ArithmeticError> {
     let odd = (exponent % 2.0).abs() == 1.0;
     // The special cases are CPython's own, so that they hold whatever the platform's pow says.
     if exponent == 0.0 || base == 1.0 {
@@ -368,21 +368,21 @@ fn power(base: f64, exponent: f64) -> Result<f64, Fault> {
         });
     }
     if base == 0.0 && exponent < 0.0 {
-        return Err(Fault::DivisionByZero);
+        return Err(ArithmeticError::DivisionByZero);
     }
     if base == 0.0 || base.is_infinite() {
         let magnitude = if base.is_infinite() == (exponent > 0.0) { f64::INFINITY } else { 0.0 };
         return Ok(if odd { magnitude.copysign(base) } else { magnitude });
     }
     if base < 0.0 && exponent.fract() != 0.0 {
-        return Err(Fault::NoRealResult);
+        return Err(ArithmeticError::NoRealResult);
     }
     let magnitude = match base.abs() {
         1.0 => 1.0, // also to a power too large for pow's patience
         magnitude => magnitude.powf(exponent),
     };
     if magnitude.is_infinite() {
-        return Err(Fault::TooLarge);
+        return Err(ArithmeticError::TooLarge);
     }
     Ok(if base < 0.0 && odd { -magnitude } else { magnitude })
 }

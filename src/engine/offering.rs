@@ -1,7 +1,7 @@
 //! Data to be written to a peer: its session's output queue, or the room's log.
 
 use super::Engine;
-use super::codec::Style;
+use super::codec::Encoding;
 use super::message::ConnectionId;
 use super::outgoing::{Outgoing, SLICES_MAX};
 use super::room::{MemberId, Offer, Room};
@@ -15,14 +15,14 @@ impl Engine {
             offer_room(&self.shared.room, member_id, &mut outgoing);
             return outgoing;
         }
-        let style = session.style();
-        if style != Style::Pairs && session.member_id().is_some() {
+        let encoding = session.encoding();
+        if encoding != Encoding::Lines && session.member_id().is_some() {
             self.hear_room(peer);
         }
         let Some(session) = self.sessions.at(peer.index as usize) else { return outgoing };
-        outgoing.push(session.outbox().ready(style));
-        outgoing.is_part = style.is_one_by_one();
-        if let Some(member_id) = session.member_id().filter(|_| style == Style::Pairs) {
+        outgoing.push(session.outbox().ready(encoding));
+        outgoing.is_part = encoding.is_one_by_one();
+        if let Some(member_id) = session.member_id().filter(|_| encoding == Encoding::Lines) {
             offer_room(&self.shared.room, member_id, &mut outgoing);
         }
         outgoing

@@ -29,7 +29,7 @@ impl Engine {
     /// Records the action and its author in the log and the transcript.
     fn record(&mut self, by: ConnectionId, done: &str) {
         let Some(session) = self.sessions.get(by) else { return };
-        let line = format!("({done}, by {})", session.origin());
+        let line = format!("({done}, by {})", session.remote());
         session.note(&mut self.shared, EventKind::Ordered(done.to_owned()));
         self.shared.room.write_down(&line);
     }
@@ -39,17 +39,17 @@ impl Engine {
         let member_id =
             member_id.ok_or_else(|| format!("nobody in the room is called '{}'", quote(name.as_bytes())))?;
         let peer = self.shared.room.peer(member_id);
-        let origin = self.sessions.get(peer).map_or(RemoteAddress::Writers, |session| session.origin());
-        Ok((member_id, peer, origin))
+        let remote = self.sessions.get(peer).map_or(RemoteAddress::Writers, |session| session.remote());
+        Ok((member_id, peer, remote))
     }
 
     fn kick(&mut self, now: Timestamp, by: ConnectionId, name: &str) -> Result<String, String> {
-        let (member_id, peer, origin) = self.member(name)?;
+        let (member_id, peer, remote) = self.member(name)?;
         let name = self.shared.room.name(member_id).to_owned();
-        if origin == RemoteAddress::Writers {
+        if remote == RemoteAddress::Writers {
             return Err(format!("{name} is a FIFO: remove it from the configuration, or mute it"));
         }
-        let done = format!("kicked {name}, {origin}");
+        let done = format!("kicked {name}, {remote}");
         self.record(by, &done);
         self.with(now, peer, |session, shared| session.put_out(shared, now, words::PUT_OUT));
         Ok(done)
@@ -61,21 +61,21 @@ impl Engine {
             let span = humantime::parse_duration(span).ok().filter(|span| !span.is_zero())?;
             Some((self.member(name).ok()?, span))
         });
-        let ((member_id, peer, origin), span) = match timed {
+        let ((member_id, peer, remote), span) = match timed {
             Some((member, span)) => (member, Some(span)),
             None => (self.member(text)?, None),
         };
         let name = self.shared.room.name(member_id).to_owned();
         let until = span.map(|span| now + span);
-        if !self.shared.mutes.add(now, Key::new(&name), Client::from(origin), until) {
+        if !self.shared.mutes.add(now, Key::new(&name), Client::from(remote), until) {
             return Err(format!("{} members are already muted; unmute one first", super::mutes::MUTES_MAX));
         }
         let how_long =
             span.map_or(String::new(), |span| format!(" for {}", humantime::format_duration(span)));
-        let done = format!("muted {name}, {origin}{how_long}");
+        let done = format!("muted {name}, {remote}{how_long}");
         self.record(by, &done);
         self.shared.room.tell(member_id, &format!("{}{}", words::ERROR, words::muted(span)));
-        self.call(peer);
+        self.mark_ready(peer);
         Ok(done)
     }
 
@@ -110,7 +110,7 @@ impl Engine {
     }
 
     fn close(&mut self, now: Timestamp, by: ConnectionId, target: Target) -> Result<String, String> {
-        let is_meant = |origin: RemoteAddress| match (target, origin) {
+        let is_meant = |remote: RemoteAddress| match (target, remote) {
             (Target::Address(wanted), RemoteAddress::Address(address)) => {
                 address.ip().to_canonical() == wanted
             }
@@ -125,7 +125,7 @@ impl Engine {
         };
         let sessions = self.sessions.iter();
         let meant = sessions.filter(|session| session.peer() != by && session.is_serving());
-        let meant = meant.filter(|session| is_meant(session.origin()));
+        let meant = meant.filter(|session| is_meant(session.remote()));
         let peers: Vec<ConnectionId> = meant.map(|session| session.peer()).collect();
         if peers.is_empty() {
             return Err(format!("nobody is connected from {target}"));

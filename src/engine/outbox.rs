@@ -6,7 +6,7 @@ use std::time::Duration;
 use memchr::{memchr, memchr_iter};
 use serde::{Deserialize, Serialize};
 
-use super::codec::Style;
+use super::codec::Encoding;
 use super::message::Timestamp;
 
 /// Bytes of room in a queue's memory, from which on it is going to grow, and the least that it takes: a common reply, which
@@ -111,14 +111,14 @@ impl Outbox {
     }
 
     /// Queues a message.
-    pub fn say(&mut self, style: Style, message: impl AsRef<[u8]>) {
+    pub fn say(&mut self, encoding: Encoding, message: impl AsRef<[u8]>) {
         let message = message.as_ref();
         self.make_room(message.len() + 2);
-        let is_open = std::mem::take(&mut self.open);
-        if style != Style::Pairs {
-            return self.encode(style, is_open, message);
+        let has_open_line = std::mem::take(&mut self.open);
+        if encoding != Encoding::Lines {
+            return self.encode(encoding, has_open_line, message);
         }
-        if is_open {
+        if has_open_line {
             self.bytes.push(b'\n');
         }
         self.bytes.extend_from_slice(message);
@@ -126,26 +126,26 @@ impl Outbox {
     }
 
     #[cold]
-    fn encode(&mut self, style: Style, is_open: bool, message: &[u8]) {
+    fn encode(&mut self, encoding: Encoding, has_open_line: bool, message: &[u8]) {
         let start = self.bytes.len();
-        if is_open {
-            self.bytes.extend_from_slice(style.end());
+        if has_open_line {
+            self.bytes.extend_from_slice(encoding.end());
         }
-        style.encode(message, &mut self.bytes);
-        if self.joined && style.is_paced() {
+        encoding.encode(message, &mut self.bytes);
+        if self.joined && encoding.is_paced() {
             let tail = self.bytes.split_off(start);
             self.bytes.extend(tail.into_iter().filter(|byte| *byte != b'\n'));
         }
     }
 
     /// Queues a message of which more is to come, perhaps, in the same line: its end is written before the next one.
-    pub fn say_openly(&mut self, message: &str) {
+    pub fn push_unterminated(&mut self, message: &str) {
         self.bytes.extend_from_slice(message.as_bytes());
         self.open = true;
     }
 
-    /// Whether the last message was said [openly](Self::say_openly) and nothing has followed it.
-    pub fn is_open(&self) -> bool {
+    /// Whether the last message was said [openly](Self::push_unterminated) and nothing has followed it.
+    pub fn has_open_line(&self) -> bool {
         self.open
     }
 
@@ -156,12 +156,12 @@ impl Outbox {
     }
 
     /// What may be sent now: nothing during a pause, also where the style has changed since.
-    pub fn ready(&self, style: Style) -> &[u8] {
+    pub fn ready(&self, encoding: Encoding) -> &[u8] {
         let waiting = self.waiting();
         if self.pause.is_some() {
             return &[];
         }
-        if !style.is_one_by_one() || self.joined {
+        if !encoding.is_one_by_one() || self.joined {
             return waiting;
         }
         // An LF in front only ends a message that has gone out already.
@@ -171,14 +171,14 @@ impl Outbox {
 
     /// The first `count` bytes of [`ready`](Self::ready) were sent at `now`; where messages are paced the next one waits for
     /// `gap`.
-    pub fn sent(&mut self, style: Style, count: usize, now: Timestamp, gap: Duration) {
-        if style.is_one_by_one() && !self.joined {
+    pub fn sent(&mut self, encoding: Encoding, count: usize, now: Timestamp, gap: Duration) {
+        if encoding.is_one_by_one() && !self.joined {
             let mut start = self.start();
             start += usize::from(self.bytes.get(start) == Some(&b'\n')) + count;
             let ended = self.bytes.get(start) == Some(&b'\n');
             self.front = if ended { Front::Whole } else { Front::Rest };
             self.skip_to(start + usize::from(ended));
-            if ended && style.is_paced() {
+            if ended && encoding.is_paced() {
                 self.pause = Some(now + gap); // also for a message that is not there yet
             }
         } else if count > 0 {

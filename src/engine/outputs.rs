@@ -20,7 +20,7 @@ pub(super) struct OutputQueue {
     /// At the end of the turn: what was asked of the daemon.
     requests: VecDeque<(ConnectionId, Request)>,
     /// At the end of the turn, behind these: members of the room with something new to hear.
-    audience: VecDeque<ConnectionId>,
+    ready_members: VecDeque<ConnectionId>,
     /// Of them, how many more have their turn in this one.
     flushes_left: usize,
 }
@@ -31,7 +31,7 @@ impl Default for OutputQueue {
             urgent: VecDeque::new(),
             replies: ReadyList::new(For::Reply),
             requests: VecDeque::new(),
-            audience: VecDeque::new(),
+            ready_members: VecDeque::new(),
             flushes_left: FLUSHES_PER_TURN,
         }
     }
@@ -77,9 +77,9 @@ impl OutputQueue {
         if let Some((peer, request)) = self.requests.pop_front() {
             return Some(Output::Ask(peer, request));
         }
-        room.call(&mut self.audience);
+        room.collect_ready(&mut self.ready_members);
         while self.flushes_left > 0
-            && let Some(peer) = self.audience.pop_front()
+            && let Some(peer) = self.ready_members.pop_front()
         {
             if let Some(member_id) = sessions.get(peer).and_then(Session::member_id) {
                 room.clear_ready(member_id);
@@ -87,7 +87,7 @@ impl OutputQueue {
                 return Some(Output::Flush(peer));
             }
         }
-        if self.audience.is_empty() {
+        if self.ready_members.is_empty() {
             room.trim_log();
         }
         None
@@ -95,7 +95,7 @@ impl OutputQueue {
 
     /// Whether every member of the room has been offered what there is.
     pub(super) fn is_room_heard(&self) -> bool {
-        self.audience.is_empty()
+        self.ready_members.is_empty()
     }
 
     /// Those with a reply of their own to send.
@@ -104,8 +104,8 @@ impl OutputQueue {
     }
 
     /// Members of the room that were called, in order.
-    pub(super) fn audience(&self) -> impl Iterator<Item = &ConnectionId> {
-        self.audience.iter()
+    pub(super) fn ready_members(&self) -> impl Iterator<Item = &ConnectionId> {
+        self.ready_members.iter()
     }
 
     /// Whom that is about that waits one by one.
@@ -119,6 +119,6 @@ impl OutputQueue {
         self.urgent.is_empty()
             && self.replies.is_empty()
             && self.requests.is_empty()
-            && self.audience.is_empty()
+            && self.ready_members.is_empty()
     }
 }

@@ -16,7 +16,7 @@ const ROUNDS: usize = 3;
 
 /// A connection whose queues hold something.
 #[derive(Debug)]
-pub(super) struct Holder {
+pub(super) struct MemoryHolder {
     peer: ConnectionId,
     client: Source,
     bytes: usize,
@@ -24,8 +24,10 @@ pub(super) struct Holder {
 
 /// Memory that a connection takes while those who hold most are looked for: its entry, and its client's in a table and in a
 /// heap, each with room to grow.
-pub(super) const HOLDER_BYTES: usize =
-    2 * (2 * size_of::<Holder>() + size_of::<(Source, Vec<Holder>)>() + size_of::<(usize, usize)>());
+pub(super) const HOLDER_BYTES: usize = 2
+    * (2 * size_of::<MemoryHolder>()
+        + size_of::<(Source, Vec<MemoryHolder>)>()
+        + size_of::<(usize, usize)>());
 
 impl Engine {
     /// Memory that the queues of all connections take, in bytes, as far as it counts.
@@ -56,12 +58,12 @@ impl Engine {
         }
     }
 
-    fn holders(&self) -> Vec<Holder> {
+    fn holders(&self) -> Vec<MemoryHolder> {
         let counted = self.sessions.iter().filter(|session| !session.is_lossy());
         counted
             .map(|session| {
-                let (peer, client) = (session.peer(), session.origin().into());
-                Holder { peer, client, bytes: session.held_bytes(&self.shared) }
+                let (peer, client) = (session.peer(), session.remote().into());
+                MemoryHolder { peer, client, bytes: session.held_bytes(&self.shared) }
             })
             .filter(|holder| holder.bytes > 0)
             .collect()
@@ -69,17 +71,18 @@ impl Engine {
 }
 
 /// Who gives way so that at least `excess` bytes become free, in this order.
-fn choose(holders: Vec<Holder>, excess: usize) -> Vec<ConnectionId> {
-    let mut clients: HashMap<Source, Vec<Holder>> = HashMap::new();
+fn choose(holders: Vec<MemoryHolder>, excess: usize) -> Vec<ConnectionId> {
+    let mut clients: HashMap<Source, Vec<MemoryHolder>> = HashMap::new();
     for holder in holders {
         clients.entry(holder.client).or_default().push(holder);
     }
-    let mut clients: Vec<Vec<Holder>> = clients.into_values().collect();
+    let mut clients: Vec<Vec<MemoryHolder>> = clients.into_values().collect();
     for connections in &mut clients {
         connections.sort_unstable_by_key(|holder| (holder.bytes, holder.peer));
     }
-    let total = |connections: &Vec<Holder>| connections.iter().map(|holder| holder.bytes).sum::<usize>();
-    let first = |connections: &Vec<Holder>| connections.first().map(|holder| holder.peer);
+    let total =
+        |connections: &Vec<MemoryHolder>| connections.iter().map(|holder| holder.bytes).sum::<usize>();
+    let first = |connections: &Vec<MemoryHolder>| connections.first().map(|holder| holder.peer);
     // Among equals it is not the table's secret order that decides.
     clients.sort_unstable_by_key(first);
     let mut heap: BinaryHeap<(usize, usize)> =
@@ -101,12 +104,12 @@ mod tests {
     use super::*;
     use crate::engine::message::RemoteAddress;
 
-    fn holder(index: u32, uid: u32, bytes: usize) -> Holder {
+    fn holder(index: u32, uid: u32, bytes: usize) -> MemoryHolder {
         let client = RemoteAddress::Process { uid, gid: 1, pid: 1 }.into();
-        Holder { peer: ConnectionId { index, generation: 1 }, client, bytes }
+        MemoryHolder { peer: ConnectionId { index, generation: 1 }, client, bytes }
     }
 
-    fn chosen(holders: Vec<Holder>, excess: usize) -> Vec<u32> {
+    fn chosen(holders: Vec<MemoryHolder>, excess: usize) -> Vec<u32> {
         choose(holders, excess).into_iter().map(|peer| peer.index).collect()
     }
 

@@ -1,7 +1,7 @@
 //! Status reports and what watchers see, on their way: a piece of each a turn, as far as its reader keeps up.
 
 use super::client::Client;
-use super::codec::{Style, prefixed};
+use super::codec::{Encoding, prefixed};
 use super::figures::FIGURES_AGE_MAX;
 use super::message::{ConnectionId, Timestamp};
 use super::roster::Entry;
@@ -22,7 +22,7 @@ impl Engine {
             let Some(peer) = self.reporting.pop(|peer| self.sessions.membership(peer)) else { continue };
             let Some(session) = self.sessions.get(peer) else { continue };
             let Some(progress) = session.report().filter(|_| session.can_report()) else { continue };
-            let origin = session.origin();
+            let remote = session.remote();
             if progress == Progress::Begun && self.lacks_figures(now) {
                 self.wants_figures = true;
                 if let Some(session) = self.sessions.get_mut(peer) {
@@ -31,7 +31,7 @@ impl Engine {
                 continue;
             }
             let mut text = Vec::new();
-            let may_watch = mux::refusal(&self.shared.settings, Service::Watch, origin).is_none();
+            let may_watch = mux::refusal(&self.shared.settings, Service::Watch, remote).is_none();
             let progress = match progress {
                 Progress::Tallies(at) => Some(self.take_tallies(at, &mut budget)),
                 _ => self.write_report(now, progress, may_watch, &mut text, &mut budget),
@@ -201,7 +201,7 @@ impl Engine {
         if session.service() == Service::Status {
             return; // a report is no news
         }
-        let style = session.style();
+        let encoding = session.encoding();
         let mut head = Vec::new();
         for slice in self.outgoing(peer).slices() {
             let room = bytes.min(limits::WATCH_REPLY_BYTES).saturating_sub(head.len());
@@ -209,13 +209,13 @@ impl Engine {
         }
         let Some(session) = self.sessions.get(peer) else { return };
         // Its own replies come first, then what the room has for it.
-        let own = head.len().min(session.outbox().ready(session.style()).len());
+        let own = head.len().min(session.outbox().ready(session.encoding()).len());
         let room_confides =
             session.member_id().is_some_and(|member_id| self.shared.room.offers_private(member_id));
         let (own, rooms) = head.split_at(own);
         let parts = [(own, session.is_confided_in()), (rooms, room_confides)];
         let replies = parts.into_iter().flat_map(|(part, is_private)| {
-            let replies = sent_messages(style, part).into_iter();
+            let replies = sent_messages(encoding, part).into_iter();
             replies.filter(|reply| !reply.is_empty()).map(move |reply| (reply, is_private))
         });
         for (reply, is_private) in replies.take(limits::WATCH_REPLIES_PER_WRITE) {
@@ -226,12 +226,12 @@ impl Engine {
 }
 
 /// The messages in what goes out.
-fn sent_messages(style: Style, mut bytes: &[u8]) -> Vec<&[u8]> {
-    match style {
-        Style::Pairs | Style::Telnet => bytes.split(|byte| *byte == b'\n').collect(),
-        Style::C => bytes.split(|byte| *byte == 0).collect(),
-        Style::Raw | Style::Packets => vec![bytes],
-        Style::Prefixed(prefix) => {
+fn sent_messages(encoding: Encoding, mut bytes: &[u8]) -> Vec<&[u8]> {
+    match encoding {
+        Encoding::Lines | Encoding::Telnet => bytes.split(|byte| *byte == b'\n').collect(),
+        Encoding::C => bytes.split(|byte| *byte == 0).collect(),
+        Encoding::Raw | Encoding::Packets => vec![bytes],
+        Encoding::Prefixed(prefix) => {
             let mut messages = Vec::new();
             while let Some(found) = prefixed::find(prefix, bytes) {
                 messages.push(&bytes[found.start..found.end]);

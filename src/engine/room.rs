@@ -179,7 +179,7 @@ impl Room {
     }
 
     /// A member did not come through a restart.
-    pub fn miss(&mut self, name: &str) {
+    pub fn announce_left(&mut self, name: &str) {
         self.propose(Entry::Left(name));
     }
 

@@ -29,8 +29,8 @@ pub enum Source {
 }
 
 impl From<RemoteAddress> for Source {
-    fn from(origin: RemoteAddress) -> Source {
-        match origin {
+    fn from(remote: RemoteAddress) -> Source {
+        match remote {
             RemoteAddress::Address(address) => match address.ip().to_canonical() {
                 IpAddr::V4(ip) if ip.is_loopback() => Source::Loopback,
                 IpAddr::V4(ip) => Source::Ipv4(ip),

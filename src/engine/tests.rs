@@ -2,7 +2,7 @@ use super::limits::READ_BYTES_MAX;
 use super::message::Transport;
 use super::*;
 
-const ORIGIN: RemoteAddress = RemoteAddress::Process { uid: 1, gid: 1, pid: 1 };
+const REMOTE: RemoteAddress = RemoteAddress::Process { uid: 1, gid: 1, pid: 1 };
 
 fn binding(service: Service) -> Rc<Binding> {
     Rc::new(Binding { endpoint: "unix:/x".into(), service, transport: Transport::UNIX, allowed: None })
@@ -15,7 +15,7 @@ fn reply_is_urgent_and_room_lines_wait_for_the_end_of_the_turn() {
     let now = Timestamp::at(0);
     let bytes = |peer, bytes| Input::Bytes { peer, bytes, more: false };
     for (peer, service) in [(ann, Service::Chat), (bob, Service::Chat), (asker, Service::Multiply)] {
-        engine.handle(now, Input::Opened { peer, binding: &binding(service), origin: ORIGIN });
+        engine.handle(now, Input::Opened { peer, binding: &binding(service), remote: REMOTE });
     }
     engine.handle(now, bytes(ann, b"Ann\n"));
     engine.handle(now, bytes(bob, b"Bob\n"));
@@ -52,7 +52,7 @@ fn connection_waiting_for_room_precedes_those_that_refill_it() {
         String::from_utf8(heard).unwrap()
     };
     for peer in &peers {
-        engine.handle(now, Input::Opened { peer: *peer, binding: &binding, origin: ORIGIN });
+        engine.handle(now, Input::Opened { peer: *peer, binding: &binding, remote: REMOTE });
         let name = format!("m{}\n", peer.index);
         engine.handle(now, Input::Bytes { peer: *peer, bytes: name.as_bytes(), more: false });
     }
@@ -81,7 +81,7 @@ fn idle_session_is_small_and_the_table_shrinks_after_a_peak() {
     let binding = binding(Service::Multiply);
     let peers = (0..300).map(|index| ConnectionId { index, generation: 1 });
     for peer in peers.clone() {
-        engine.handle(Timestamp::at(0), Input::Opened { peer, binding: &binding, origin: ORIGIN });
+        engine.handle(Timestamp::at(0), Input::Opened { peer, binding: &binding, remote: REMOTE });
     }
     for peer in peers {
         engine.handle(Timestamp::at(1), Input::Lost { peer });

@@ -12,12 +12,12 @@ impl Engine {
     pub(super) fn handle_tick(&mut self, now: Timestamp) {
         self.outputs.begin_turn();
         for _ in 0..ALARMS_PER_TURN {
-            let Some(peer) = self.deadlines.pop(now) else { break };
+            let Some(peer) = self.timers.pop(now) else { break };
             self.with(now, peer, |session, shared| {
-                session.timer.ring();
+                session.timer.mark_fired();
                 session.handle_time(shared, now);
             });
-            self.tidy_deadlines();
+            self.compact_timers();
         }
         if self.outputs.is_room_heard() {
             self.settle_room(now);
@@ -89,7 +89,7 @@ impl Engine {
         // What is flushed in this turn has another deadline then, or is blocked.
         if !is_flushable {
             let deadline = session.deadline(&self.shared);
-            self.deadlines.arm(peer, &mut session.timer, deadline);
+            self.timers.arm(peer, &mut session.timer, deadline);
         }
     }
 
@@ -100,16 +100,16 @@ impl Engine {
             session.hear_room(&mut self.shared);
             session.account(&mut self.shared);
             let deadline = session.deadline(&self.shared);
-            self.deadlines.arm(peer, &mut session.timer, deadline);
+            self.timers.arm(peer, &mut session.timer, deadline);
         }
     }
 
-    pub(super) fn tidy_deadlines(&mut self) {
+    pub(super) fn compact_timers(&mut self) {
         let sessions = &self.sessions;
-        self.deadlines.tidy(|peer, at| sessions.get(peer).is_some_and(|session| session.timer.is_for(at)));
+        self.timers.compact(|peer, at| sessions.get(peer).is_some_and(|session| session.timer.is_for(at)));
     }
 
-    pub(super) fn call(&mut self, peer: ConnectionId) {
+    pub(super) fn mark_ready(&mut self, peer: ConnectionId) {
         if let Some(session) = self.sessions.get_mut(peer) {
             self.outputs.push_reply(session);
         }
@@ -119,8 +119,8 @@ impl Engine {
         let Some(mut session) = self.sessions.remove(peer) else { return };
         session.depart(&mut self.shared);
         session.discharge(&mut self.shared);
-        self.deadlines.disarm(&mut session.timer);
-        self.tidy_deadlines();
+        self.timers.disarm(&mut session.timer);
+        self.compact_timers();
         self.outputs.push(last);
     }
 }

@@ -39,8 +39,8 @@ impl Reactor {
                 }
             }
             match listener.accept() {
-                Ok((connection, origin)) => {
-                    self.admit(now, connection, origin, &binding);
+                Ok((connection, remote)) => {
+                    self.admit(now, connection, remote, &binding);
                     self.report.take(now, &mut self.engine);
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return,
@@ -76,7 +76,7 @@ impl Reactor {
         &mut self,
         now: Timestamp,
         connection: Connection,
-        origin: RemoteAddress,
+        remote: RemoteAddress,
         binding: &Rc<Binding>,
     ) {
         let peer = match self.watch(connection) {
@@ -86,7 +86,7 @@ impl Reactor {
         if !self.begin_wire(now, peer, binding) {
             return self.close(peer);
         }
-        self.engine.handle(now, Input::Opened { peer, binding, origin });
+        self.engine.handle(now, Input::Opened { peer, binding, remote });
         // Who connects has often sent something already. Not to a service that speaks first: an event tells if it has. What
         // somebody has sent who is refused is read first, so that its last words are not lost with it.
         if self.engine.is_admitted(peer) && self.answer(now) {
@@ -108,11 +108,11 @@ impl Reactor {
             return Refusal::Impossible;
         }
         let refusal = match listener.accept() {
-            Ok((connection, origin)) => {
+            Ok((connection, remote)) => {
                 if !binding.transport.is_encrypted {
                     let _ = connection.write(&[NO_DESCRIPTOR]);
                 }
-                self.report.refused(now, binding, origin);
+                self.report.refused(now, binding, remote);
                 Refusal::Told
             }
             Err(error) if error.kind() == ErrorKind::WouldBlock => Refusal::NobodyWaits,

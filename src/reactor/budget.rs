@@ -51,9 +51,9 @@ impl<T: std::hash::Hash + Eq> Seen<T> {
 
 impl Budget {
     /// Whether one more line is written; otherwise it is counted.
-    pub(super) fn takes(&mut self, origin: RemoteAddress) -> bool {
-        let source = Source::from(origin);
-        let address = match origin {
+    pub(super) fn takes(&mut self, remote: RemoteAddress) -> bool {
+        let source = Source::from(remote);
+        let address = match remote {
             RemoteAddress::Address(address) if source == Source::Loopback => Some(address.ip()),
             _ => None,
         };

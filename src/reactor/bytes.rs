@@ -7,7 +7,7 @@ use crate::engine::message::{ConnectionId, Input, Timestamp};
 
 use crate::transport::connection::Received;
 
-use super::slots::{Ending, Reading, Writing};
+use super::slots::{Closing, Reading, Writing};
 use super::wires::hear;
 use super::{DRYING, PACKET_COST, PARTING, Reactor};
 
@@ -194,15 +194,15 @@ impl Reactor {
     }
 
     /// Ends the wire, and then our side of the connection or all of it, behind what the wire holds back.
-    pub(super) fn end_wire(&mut self, now: Timestamp, peer: ConnectionId, ending: Ending) {
+    pub(super) fn end_wire(&mut self, now: Timestamp, peer: ConnectionId, closing: Closing) {
         let Some(slot) = self.slots.get_mut(peer) else { return };
-        if slot.ending == Ending::None {
+        if slot.closing == Closing::None {
             slot.wire.end();
         }
-        slot.ending = ending;
+        slot.closing = closing;
         self.flush_held(now, peer);
         if let Some(slot) = self.slots.get_mut(peer)
-            && slot.ending == Ending::Close
+            && slot.closing == Closing::Close
         {
             self.parting.push_back((now + PARTING, peer));
         }
@@ -215,9 +215,9 @@ impl Reactor {
         if slot.wire.is_holding() {
             match slot.send(&[]) {
                 Ok(_) if !slot.wire.is_holding() => {}
-                Err(error) if error.kind() != ErrorKind::WouldBlock => match slot.ending {
-                    Ending::Close => return self.close(peer),
-                    Ending::None | Ending::ShutdownWrite => return self.fail(now, peer, error),
+                Err(error) if error.kind() != ErrorKind::WouldBlock => match slot.closing {
+                    Closing::Close => return self.close(peer),
+                    Closing::None | Closing::ShutdownWrite => return self.fail(now, peer, error),
                 },
                 Ok(_) | Err(_) if slot.wire.is_handshaking() => return,
                 Ok(_) | Err(_) => {
@@ -226,10 +226,10 @@ impl Reactor {
                 }
             }
         }
-        match slot.ending {
-            Ending::None => {}
-            Ending::ShutdownWrite => slot.shutdown_write(),
-            Ending::Close => self.close(peer),
+        match slot.closing {
+            Closing::None => {}
+            Closing::ShutdownWrite => slot.shutdown_write(),
+            Closing::Close => self.close(peer),
         }
     }
 
@@ -304,8 +304,8 @@ mod tests {
             let (service, transport) = (Service::Multiply, Transport::UNIX);
             let binding =
                 Rc::new(Binding { endpoint: "unix:///s".into(), service, transport, allowed: None });
-            let origin = RemoteAddress::Process { uid: 1, gid: 1, pid: 1 };
-            reactor.engine.handle(reactor.now(), Input::Opened { peer, binding: &binding, origin });
+            let remote = RemoteAddress::Process { uid: 1, gid: 1, pid: 1 };
+            reactor.engine.handle(reactor.now(), Input::Opened { peer, binding: &binding, remote });
             Client { reactor, socket, peer, heard: Vec::new(), has_ended: false }
         }
 
@@ -393,7 +393,7 @@ mod tests {
             client.turn();
         }
         let (peer, now) = (client.peer, client.reactor.now());
-        client.reactor.end_wire(now, peer, Ending::Close);
+        client.reactor.end_wire(now, peer, Closing::Close);
         client.reactor.look_at_parting(now);
         assert!(client.reactor.slots.get_mut(peer).is_some(), "it has time");
         client.reactor.look_at_parting(now + PARTING);

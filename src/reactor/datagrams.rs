@@ -21,14 +21,14 @@ impl Reactor {
         let Some(ListenerSlot { listener, ledger, .. }) = self.slots.listener_slot_mut(listener_slot) else {
             return Ok(());
         };
-        let Received { count, truncated, sender, origin } = listener.receive(&mut self.buffer)?;
+        let Received { count, truncated, sender, remote } = listener.receive(&mut self.buffer)?;
         let (bytes, address) = (&self.buffer[..count], sender.address());
-        self.engine.handle(now, Input::Datagram { binding, origin, bytes, truncated, address });
+        self.engine.handle(now, Input::Datagram { binding, remote, bytes, truncated, address });
         let mut way = None;
         while let Some(reply) = self.engine.poll_reply() {
             let way = way.get_or_insert_with(|| sender.find());
             let sent = way.as_ref().map_err(|why| *why);
-            let sent = sent.and_then(|way| send(listener, ledger, origin, way, &reply));
+            let sent = sent.and_then(|way| send(listener, ledger, remote, way, &reply));
             self.engine.handle(now, Input::Replied(sent));
         }
         self.report.take(now, &mut self.engine);
@@ -40,11 +40,11 @@ impl Reactor {
 fn send(
     listener: &Listener,
     ledger: &mut Ledger,
-    origin: RemoteAddress,
+    remote: RemoteAddress,
     way: &Return,
     reply: &[u8],
 ) -> Result<(), Dropped> {
-    let RemoteAddress::Process { uid, .. } = origin else { return listener.reply(way, reply) };
+    let RemoteAddress::Process { uid, .. } = remote else { return listener.reply(way, reply) };
     if let Some(room) = listener.room()
         && !ledger.allows(uid, room.unread, room.capacity)
     {

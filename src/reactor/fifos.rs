@@ -27,7 +27,7 @@ impl Reactor {
 
     /// All FIFOs.
     pub fn fifos(&self) -> impl Iterator<Item = &Fifo> {
-        self.fifos.iter().map(|standing| &standing.fifo)
+        self.fifos.iter().map(|endpoint| &endpoint.fifo)
     }
 
     /// Begins the session of each FIFO that has none. Where that fails it is tried again after a while: nobody connects to a
@@ -39,7 +39,7 @@ impl Reactor {
             match connection.and_then(|connection| self.watch(connection)) {
                 Ok(peer) => {
                     self.fifos[index].peer = Some(peer);
-                    let opened = Input::Opened { peer, binding: &binding, origin: RemoteAddress::Writers };
+                    let opened = Input::Opened { peer, binding: &binding, remote: RemoteAddress::Writers };
                     self.engine.handle(self.clock.now(), opened);
                 }
                 Err(error) => {
@@ -53,9 +53,9 @@ impl Reactor {
 
     /// If this is a FIFO's session, it has failed, and is over: another one begins after a while.
     pub(super) fn note_failed_fifo(&mut self, now: Timestamp, peer: ConnectionId, error: &io::Error) {
-        if let Some(standing) = self.fifos.iter_mut().find(|standing| standing.peer == Some(peer)) {
-            standing.peer = None;
-            self.report.trouble(now, EndpointError::Fifo, &standing.binding, error);
+        if let Some(endpoint) = self.fifos.iter_mut().find(|endpoint| endpoint.peer == Some(peer)) {
+            endpoint.peer = None;
+            self.report.trouble(now, EndpointError::Fifo, &endpoint.binding, error);
             self.accept_paused.get_or_insert(now + STARVED);
         }
     }
@@ -75,7 +75,7 @@ impl Reactor {
 
     /// Another service is another session.
     pub(super) fn redirect_fifo(&mut self, place: &ResolvedEndpoint, binding: &Binding) {
-        let Some(index) = self.fifos.iter().position(|standing| standing.fifo.place() == place) else {
+        let Some(index) = self.fifos.iter().position(|endpoint| endpoint.fifo.place() == place) else {
             return;
         };
         if *self.fifos[index].binding != *binding {
@@ -87,7 +87,7 @@ impl Reactor {
 
     /// Closes a FIFO. What is in it was sent to us.
     pub(super) fn remove_fifo(&mut self, place: &ResolvedEndpoint) {
-        if let Some(index) = self.fifos.iter().position(|standing| standing.fifo.place() == place) {
+        if let Some(index) = self.fifos.iter().position(|endpoint| endpoint.fifo.place() == place) {
             // The files first, so that nobody writes to what is not read any more.
             let FifoEndpoint { peer, .. } = self.fifos.swap_remove(index);
             self.end(peer);

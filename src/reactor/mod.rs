@@ -44,7 +44,7 @@ use report::EventLog;
 pub use signals::Signal;
 use signals::Signals;
 pub use slots::Attempt;
-use slots::{Ending, Slots, Source, Writing};
+use slots::{Closing, Slots, Source, Writing};
 
 /// Events taken from the kernel at once.
 const EVENTS_PER_TURN: usize = 1024;
@@ -348,7 +348,7 @@ impl Reactor {
             Output::Flush(peer) => self.flush(now, peer),
             Output::Retry(peer) => self.retry(now, peer),
             Output::ShutdownWrite(peer) => {
-                self.end_wire(now, peer, Ending::ShutdownWrite);
+                self.end_wire(now, peer, Closing::ShutdownWrite);
             }
             Output::Reading(peer, reading) => self.set_reading(peer, reading),
             Output::Acknowledge(peer) => {
@@ -357,7 +357,7 @@ impl Reactor {
                 }
             }
             Output::Ask(peer, request) => self.requests.push((peer, request)),
-            Output::Close(peer) => self.end_wire(now, peer, Ending::Close),
+            Output::Close(peer) => self.end_wire(now, peer, Closing::Close),
             Output::Reset(peer) => self.reset(peer),
         }
         self.report.take(now, &mut self.engine);
@@ -372,11 +372,11 @@ impl Reactor {
     pub fn serve(
         &mut self,
         connection: Connection,
-        origin: RemoteAddress,
+        remote: RemoteAddress,
         binding: Binding,
     ) -> io::Result<()> {
         let peer = self.watch(connection)?;
-        self.engine.handle(self.now(), Input::Opened { peer, binding: &Rc::new(binding), origin });
+        self.engine.handle(self.now(), Input::Opened { peer, binding: &Rc::new(binding), remote });
         Ok(())
     }
 

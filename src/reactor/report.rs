@@ -9,7 +9,7 @@ use super::budget::Budget;
 use super::names::Names;
 use crate::engine::Engine;
 use crate::engine::encryption::TRUNCATED;
-use crate::engine::message::{Binding, EventKind, Kind, Note, RemoteAddress, Timestamp};
+use crate::engine::message::{Binding, Event, EventKind, FramingMode, RemoteAddress, Timestamp};
 use crate::engine::text::private;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -111,23 +111,23 @@ impl EventLog {
     /// Logs the engine's events.
     #[inline] // nearly always there are none
     pub(super) fn take(&mut self, now: Timestamp, engine: &mut Engine) {
-        while let Some(note) = engine.poll_note() {
-            self.note(now, &note);
+        while let Some(event) = engine.poll_event() {
+            self.note(now, &event);
         }
     }
 
-    fn note(&mut self, now: Timestamp, Note { peer, binding, origin, what }: &Note) {
+    fn note(&mut self, now: Timestamp, Event { peer, binding, remote, what }: &Event) {
         let name = self.names.of(*peer, what);
         let mut line = |kind, text: std::fmt::Arguments| match &name {
-            Some(name) => self.line(now, kind, binding, Some(*origin), format_args!("[{name}] {text}")),
-            None => self.line(now, kind, binding, Some(*origin), text),
+            Some(name) => self.line(now, kind, binding, Some(*remote), format_args!("[{name}] {text}")),
+            None => self.line(now, kind, binding, Some(*remote), text),
         };
         match what {
             EventKind::Opened => line(Line::Opened, format_args!("connected")),
             EventKind::Secured(how) => line(Line::Secured, format_args!("encrypted with {how}")),
             EventKind::Unsecured(why) => line(Line::Unsecured, format_args!("TLS failed: {why}")),
             EventKind::Truncated => line(Line::Unsecured, format_args!("{TRUNCATED}")),
-            EventKind::Decided(Kind::Packet) => {} // known from the start
+            EventKind::Decided(FramingMode::Packet) => {} // known from the start
             EventKind::Decided(kind) => line(Line::Decided, format_args!("is a {} client", kind.name())),
             EventKind::Chose(service) => line(Line::Chose, format_args!("chose {service}")),
             EventKind::Asked(request) => line(Line::Asked, format_args!("{request}")),
@@ -158,10 +158,10 @@ impl EventLog {
     }
 
     /// A connection was refused because no descriptor was left.
-    pub(super) fn refused(&mut self, now: Timestamp, binding: &Binding, origin: RemoteAddress) {
+    pub(super) fn refused(&mut self, now: Timestamp, binding: &Binding, remote: RemoteAddress) {
         let text =
             format_args!("refused: no file descriptor left; raise the limit on open files (LimitNOFILE)");
-        self.line(now, Line::Refused, binding, Some(origin), text);
+        self.line(now, Line::Refused, binding, Some(remote), text);
     }
 
     /// Accepting failed for now.
@@ -185,7 +185,7 @@ impl EventLog {
         now: Timestamp,
         kind: Line,
         binding: &Binding,
-        origin: Option<RemoteAddress>,
+        remote: Option<RemoteAddress>,
         text: std::fmt::Arguments,
     ) {
         if !log::log_enabled!(kind.level()) {
@@ -193,15 +193,15 @@ impl EventLog {
         }
         self.settle(now);
         let budget = &mut self.budgets[kind as usize];
-        let takes = match origin {
-            Some(origin) => budget.takes(origin),
+        let takes = match remote {
+            Some(remote) => budget.takes(remote),
             None => budget.takes_one(),
         };
         if !takes {
             return;
         }
-        match origin {
-            Some(origin) => log::log!(kind.level(), "{}: {origin}: {text}", binding.endpoint),
+        match remote {
+            Some(remote) => log::log!(kind.level(), "{}: {remote}: {text}", binding.endpoint),
             None => log::log!(kind.level(), "{}: {text}", binding.endpoint),
         }
     }

@@ -16,7 +16,7 @@ impl Reactor {
     /// # Errors
     /// What `write` says.
     pub fn save(&self, mut write: impl FnMut(&Piece<'_>) -> io::Result<()>) -> io::Result<Vec<&Connection>> {
-        let mut links = Vec::new();
+        let mut connections = Vec::new();
         let mut handing = self.engine.hand_over(self.now());
         write(&handing.head())?;
         handing.machines().try_for_each(|piece| write(&piece))?;
@@ -28,10 +28,11 @@ impl Reactor {
             };
             write(&piece)?;
             // A FIFO's descriptors go their own way: see `fifos`.
-            links.extend(connection.filter(|connection| connection.is_socket() && self.slots.is_plain(peer)));
+            connections
+                .extend(connection.filter(|connection| connection.is_socket() && self.slots.is_plain(peer)));
         }
         write(&handing.end())?;
-        Ok(links)
+        Ok(connections)
     }
 
     /// Writes what waits for one peer, as far as the kernel takes it.
@@ -40,16 +41,16 @@ impl Reactor {
     }
 
     /// Goes on with the connections of the process before, as far as they are there.
-    pub fn restore(&mut self, record: Record, links: Vec<Connection>) {
+    pub fn restore(&mut self, record: Record, connections: Vec<Connection>) {
         let now = self.now();
-        let mut links: HashMap<u64, Connection> =
-            links.into_iter().map(|connection| (connection.number(), connection)).collect();
+        let mut connections: HashMap<u64, Connection> =
+            connections.into_iter().map(|connection| (connection.number(), connection)).collect();
         let mut present: Vec<(ConnectionId, SavedSession)> = Vec::new();
         let mut missing = Vec::new();
         for (number, saved) in record.sessions {
             let found = match saved.is_standing() {
                 true => self.restore_fifo(number),
-                false => links.remove(&number).and_then(|connection| self.watch(connection).ok()),
+                false => connections.remove(&number).and_then(|connection| self.watch(connection).ok()),
             };
             match found {
                 Some(peer) => present.push((peer, saved)),

@@ -68,7 +68,7 @@ pub(super) struct ListenerSlot {
 
 /// What follows behind what the wire holds back.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Ending {
+pub(super) enum Closing {
     /// More of the conversation.
     #[default]
     None,
@@ -117,7 +117,7 @@ pub(super) struct Slot {
     /// A read filled the whole buffer, and none was tried since that found nothing.
     pub(super) bulk_sender: bool,
     /// What follows behind what the wire holds back.
-    pub(super) ending: Ending,
+    pub(super) closing: Closing,
     /// What becomes of its bytes on their way.
     pub(super) wire: Wire,
     /// When what such a peer had sent was read to its end, while the daemon stops.

@@ -26,8 +26,8 @@ use crate::endpoint::ResolvedEndpoint;
 pub struct Fifo {
     place: ResolvedEndpoint,
     // Removed before the lock is released.
-    input: End,
-    output: End,
+    input: FifoEnd,
+    output: FifoEnd,
     _lock: Lock,
     _directory: Option<Directory>,
 }
@@ -72,7 +72,7 @@ impl Direction {
 
 /// One open FIFO.
 #[derive(Debug)]
-struct End {
+struct FifoEnd {
     direction: Direction,
     path: PathBuf,
     fd: OwnedFd,
@@ -81,7 +81,7 @@ struct End {
     fate: Cell<OnDrop>,
 }
 
-impl Drop for End {
+impl Drop for FifoEnd {
     fn drop(&mut self) {
         let goes = match self.fate.get() {
             OnDrop::AsBefore => self.made,
@@ -120,7 +120,7 @@ fn try_open(place: &ResolvedEndpoint, options: &Options) -> Result<(Fifo, Vec<St
 }
 
 /// Creates one FIFO if it does not exist, and opens it.
-fn open_end(path: PathBuf, direction: Direction, options: &Options) -> Result<End, OpenErrorKind> {
+fn open_end(path: PathBuf, direction: Direction, options: &Options) -> Result<FifoEnd, OpenErrorKind> {
     // Until the file has its final group, its mode lets no others in.
     let later = find_group(&options.group).is_some_and(|gid| gid != group_of_new_files(&path));
     let mode = direction.mode(if later { options.mode & 0o700 } else { options.mode });
@@ -154,7 +154,7 @@ fn open_end(path: PathBuf, direction: Direction, options: &Options) -> Result<En
     if (opened.st_dev, opened.st_ino) != (stat.st_dev, stat.st_ino) {
         return Err(other(Errno::STALE)); // another process is replacing files there
     }
-    Ok(End { direction, path, fd, stat: opened, made, fate: Cell::new(OnDrop::AsBefore) })
+    Ok(FifoEnd { direction, path, fd, stat: opened, made, fate: Cell::new(OnDrop::AsBefore) })
 }
 
 fn name_of(kind: FileType) -> &'static str {

@@ -70,13 +70,13 @@ impl Listener {
         let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
         if matches!(self.place, ResolvedEndpoint::Unix(_) | ResolvedEndpoint::UnixSeq(_)) {
             let fd = retry_on_intr(|| accept_with(&self.fd, flags))?;
-            let origin = credentials::of_peer(&fd);
+            let remote = credentials::of_peer(&fd);
             let is_packets = matches!(self.place, ResolvedEndpoint::UnixSeq(_));
             if !is_packets {
                 // This only saves memory. Not for packets, which must fit whole and may be longer.
                 let _ = SockRef::from(&fd).set_send_buffer_size(UNIX_SEND_BYTES);
             }
-            return Ok((if is_packets { Connection::packets(fd) } else { Connection::new(fd) }, origin));
+            return Ok((if is_packets { Connection::packets(fd) } else { Connection::new(fd) }, remote));
         }
         let (fd, address) = retry_on_intr(|| acceptfrom_with(&self.fd, flags))?;
         Ok((Connection::new(fd), RemoteAddress::Address(tcp_address(address)?)))

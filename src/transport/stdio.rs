@@ -26,7 +26,7 @@ pub struct Standard {
     /// Its transport.
     pub transport: Transport,
     /// The remote address.
-    pub origin: RemoteAddress,
+    pub remote: RemoteAddress,
     /// Must be dropped last.
     pub blocking: Blocking,
 }
@@ -60,13 +60,13 @@ pub fn take() -> Result<Standard, String> {
     let failed = |error: io::Error| format!("standard input and output: {error}");
     if is_socket(&from) && is_same(&from, &to) {
         let connection = Connection::new(shared(input, &mut blocking).map_err(failed)?);
-        let (origin, transport) = (origin(&connection), Transport::STDIO_SOCKET);
-        return Ok(Standard { connection, transport, origin, blocking });
+        let (remote, transport) = (remote(&connection), Transport::STDIO_SOCKET);
+        return Ok(Standard { connection, transport, remote, blocking });
     }
     let input = own(input, &from, OFlags::RDONLY, &mut blocking).map_err(failed)?;
     let output = own(output, &to, OFlags::WRONLY, &mut blocking).map_err(failed)?;
     let (connection, transport) = (Connection::pair(input, output), Transport::STDIO);
-    Ok(Standard { connection, transport, origin: RemoteAddress::Input, blocking })
+    Ok(Standard { connection, transport, remote: RemoteAddress::Input, blocking })
 }
 
 /// Whether output to standard error would reach the client, because it is the client's socket.
@@ -135,7 +135,7 @@ fn shared(fd: BorrowedFd<'_>, blocking: &mut Blocking) -> io::Result<OwnedFd> {
 }
 
 /// The peer of a socket.
-fn origin(connection: &Connection) -> RemoteAddress {
+fn remote(connection: &Connection) -> RemoteAddress {
     let address =
         getpeername(connection).ok().flatten().and_then(|address| SocketAddr::try_from(address).ok());
     match address {

@@ -39,9 +39,9 @@ fn user(uid: u32, gid: u32) -> RemoteAddress {
 }
 
 /// What a client hears that is admitted, and its end when it does not close.
-fn come(engine: &mut Engine, index: u32, origin: RemoteAddress) -> (String, Vec<Output>, Vec<EventKind>) {
+fn come(engine: &mut Engine, index: u32, remote: RemoteAddress) -> (String, Vec<Output>, Vec<EventKind>) {
     let peer = ConnectionId { index, generation: 1 };
-    engine.handle(Timestamp::at(0), Input::Opened { peer, binding: &binding(Transport::UNIX), origin });
+    engine.handle(Timestamp::at(0), Input::Opened { peer, binding: &binding(Transport::UNIX), remote });
     let (mut heard, mut outputs) = (Vec::new(), Vec::new());
     for now in [0, 1_999_999, 2_000_000].map(Timestamp::at) {
         engine.handle(now, Input::Tick);
@@ -55,25 +55,25 @@ fn come(engine: &mut Engine, index: u32, origin: RemoteAddress) -> (String, Vec<
             }
         }
     }
-    let notes = std::iter::from_fn(|| engine.poll_note()).map(|note| note.what).collect();
-    (String::from_utf8(heard).unwrap(), outputs, notes)
+    let events = std::iter::from_fn(|| engine.poll_event()).map(|event| event.what).collect();
+    (String::from_utf8(heard).unwrap(), outputs, events)
 }
 
 #[test]
 fn unlisted_user_is_refused_and_its_lingering_takes_no_place() {
     let mut engine = Engine::new(Settings { connections_max: 2, owner: 990, ..Settings::default() });
     for (index, (uid, gid)) in [(BOB, BOB), (65534, 65534), (BOB, ALICE)].into_iter().enumerate() {
-        let (heard, outputs, notes) = come(&mut engine, index as u32, user(uid, gid));
+        let (heard, outputs, events) = come(&mut engine, index as u32, user(uid, gid));
         let peer = ConnectionId { index: index as u32, generation: 1 };
         assert_eq!(heard, format!("Error: user {uid} may not use this socket\n"));
         assert_eq!(outputs, [Output::ShutdownWrite(peer), Output::Close(peer)]);
-        assert_eq!(notes, [EventKind::Closed(CloseReason::NotAllowed)]);
+        assert_eq!(events, [EventKind::Closed(CloseReason::NotAllowed)]);
     }
     let counters = *engine.counters().of(Service::Multiply);
     assert_eq!((counters.refused, counters.connections, engine.len()), (3, 0, 0));
     for (index, (uid, gid)) in [(ALICE, BOB), (BOB, STUDENTS)].into_iter().enumerate() {
-        let (heard, _, notes) = come(&mut engine, 10 + index as u32, user(uid, gid));
-        assert_eq!((heard.as_str(), notes), ("", vec![EventKind::Opened]));
+        let (heard, _, events) = come(&mut engine, 10 + index as u32, user(uid, gid));
+        assert_eq!((heard.as_str(), events), ("", vec![EventKind::Opened]));
     }
     for index in 0..=PLACES_KEPT {
         let (heard, ..) = come(&mut engine, 20 + index as u32, user(if index == 0 { 0 } else { 990 }, BOB));
@@ -90,12 +90,12 @@ fn unlisted_users_datagram_gets_no_reply() {
     let mut engine = Engine::new(Settings { owner: 990, ..Settings::default() });
     let binding = binding(Transport::UDP);
     let mut ask = |uid, bytes: &[u8], address| {
-        let origin = user(uid, BOB);
-        let datagram = Input::Datagram { binding: &binding, origin, bytes, truncated: false, address };
+        let remote = user(uid, BOB);
+        let datagram = Input::Datagram { binding: &binding, remote, bytes, truncated: false, address };
         engine.handle(Timestamp::at(0), datagram);
         let replies = std::iter::from_fn(|| engine.poll_reply()).count();
-        let refused = std::iter::from_fn(|| engine.poll_note())
-            .any(|note| note.what == EventKind::Refused(CloseReason::NotAllowed));
+        let refused = std::iter::from_fn(|| engine.poll_event())
+            .any(|event| event.what == EventKind::Refused(CloseReason::NotAllowed));
         (replies, refused)
     };
     let own = Some(&b"/own"[..]);

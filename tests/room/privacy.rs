@@ -106,8 +106,8 @@ impl Stage {
     fn come(&mut self, peer: ConnectionId, service: Service, says: &str) {
         let binding =
             Binding { endpoint: "unix:///s".into(), service, transport: Transport::UNIX, allowed: None };
-        let origin = RemoteAddress::Process { uid: 0, gid: 0, pid: peer.index };
-        self.0.handle(Timestamp::at(0), Input::Opened { peer, binding: &Rc::new(binding), origin });
+        let remote = RemoteAddress::Process { uid: 0, gid: 0, pid: peer.index };
+        self.0.handle(Timestamp::at(0), Input::Opened { peer, binding: &Rc::new(binding), remote });
         self.say(peer, says);
     }
 

@@ -31,7 +31,7 @@ const PER_SECOND: u64 = 10;
 /// A server that answers everything.
 #[derive(Clone, Copy)]
 struct Partner {
-    origin: RemoteAddress,
+    remote: RemoteAddress,
     address: &'static [u8],
     words: Words,
     /// Answers to each datagram.
@@ -129,7 +129,7 @@ impl Net {
         let now_ = Timestamp::at(now);
         let input = Input::Datagram {
             binding: &self.bindings[binding],
-            origin: partner.origin,
+            remote: partner.remote,
             bytes: &bytes,
             truncated: false,
             address: Some(partner.address),
@@ -144,8 +144,8 @@ impl Net {
                 heard.push(reply);
             }
         }
-        let lost = std::iter::from_fn(|| self.engine.poll_note())
-            .filter(|note| matches!(note.what, EventKind::Undelivered { .. }))
+        let lost = std::iter::from_fn(|| self.engine.poll_event())
+            .filter(|event| matches!(event.what, EventKind::Undelivered { .. }))
             .count() as u64;
         self.undelivered += lost;
         if lost > 0 || !heard.is_empty() {
@@ -176,7 +176,7 @@ impl Net {
 /// How many datagrams come of one of one byte in the name of each of so many servers that answer everything at once.
 pub fn length_of_loops(servers: usize) -> u64 {
     let partners = (0..servers).map(|index| Partner {
-        origin: RemoteAddress::Address(([127, 0, 0, 1], 5000 + index as u16).into()),
+        remote: RemoteAddress::Address(([127, 0, 0, 1], 5000 + index as u16).into()),
         address: b"",
         words: Words::Same(b"what?"),
         count: 1,
@@ -201,7 +201,7 @@ pub fn run(seed: u64, steps: u64, step: &Cell<u64>) -> Tally {
         let address = SocketAddr::from(([10, 0, 0, 1], 2000 + index as u16));
         let is_local = random.percent(40);
         Partner {
-            origin: if is_local { process(index as u32) } else { RemoteAddress::Address(address) },
+            remote: if is_local { process(index as u32) } else { RemoteAddress::Address(address) },
             address: if is_local { [&b"/a"[..], b"/b", b"b"][index] } else { b"" },
             words: if random.percent(20) { Words::Echo } else { Words::Same(random.pick(&words)) },
             count,
@@ -215,7 +215,7 @@ pub fn run(seed: u64, steps: u64, step: &Cell<u64>) -> Tally {
     let mut partners: Vec<Partner> = partners.collect();
     let asker = partners.len();
     partners.push(Partner {
-        origin: RemoteAddress::Address(([10, 0, 0, 2], 40_000).into()),
+        remote: RemoteAddress::Address(([10, 0, 0, 2], 40_000).into()),
         address: b"",
         words: Words::Same(b""),
         count: 0,

@@ -72,7 +72,7 @@ impl World {
         world
     }
 
-    fn open(&mut self, service: Service, transport: Transport, origin: RemoteAddress) {
+    fn open(&mut self, service: Service, transport: Transport, remote: RemoteAddress) {
         let peer = ConnectionId { index: self.ends.len() as u32, generation: 1 };
         let room = self.random.pick(PIPES);
         self.ends.push(End {
@@ -90,7 +90,7 @@ impl World {
             transport,
             allowed: None,
         });
-        self.engine.handle(self.now, Input::Opened { peer, binding: &binding, origin });
+        self.engine.handle(self.now, Input::Opened { peer, binding: &binding, remote });
     }
 
     /// A line with its number.
@@ -130,9 +130,9 @@ impl World {
     }
 
     fn notes(&mut self) {
-        while let Some(note) = self.engine.poll_note() {
-            if let EventKind::Closed(reason) = note.what {
-                self.ends[note.peer.expect("a connection").index as usize].closed = Some(reason);
+        while let Some(event) = self.engine.poll_event() {
+            if let EventKind::Closed(reason) = event.what {
+                self.ends[event.peer.expect("a connection").index as usize].closed = Some(reason);
             }
         }
     }

@@ -69,15 +69,15 @@ impl Hall {
         };
         let (heard, asked) = (String::new(), None);
         self.members.push(Member { peer, role, link, heard, said: 0, asked, stuck: None, closed: None });
-        let origin = RemoteAddress::Process { uid: 1000 + peer.index, gid: 1, pid: 1 };
-        self.tell(Input::Opened { peer, binding: &binding, origin });
+        let remote = RemoteAddress::Process { uid: 1000 + peer.index, gid: 1, pid: 1 };
+        self.tell(Input::Opened { peer, binding: &binding, remote });
         self.members[peer.index as usize].link.send(first.as_bytes());
     }
 
     fn tell(&mut self, input: Input<'_>) {
         self.engine.handle(self.now, input);
-        while let Some(note) = self.engine.poll_note() {
-            if let (EventKind::Closed(reason), Some(peer)) = (note.what, note.peer) {
+        while let Some(event) = self.engine.poll_event() {
+            if let (EventKind::Closed(reason), Some(peer)) = (event.what, event.peer) {
                 self.members[peer.index as usize].closed = Some((reason, self.now));
             }
         }

@@ -121,8 +121,8 @@ impl World {
         });
         let binding =
             Rc::new(Binding { endpoint: "tcp:x".into(), service, transport: Transport::TCP, allowed: None });
-        let origin = RemoteAddress::Process { uid: 1, gid: 1, pid: 1 };
-        self.engine.handle(self.now, Input::Opened { peer, binding: &binding, origin });
+        let remote = RemoteAddress::Process { uid: 1, gid: 1, pid: 1 };
+        self.engine.handle(self.now, Input::Opened { peer, binding: &binding, remote });
         if service == Service::Chat {
             self.clients[number].expected.extend(GREETING.as_bytes());
         }
@@ -222,8 +222,8 @@ impl World {
                     _ => {}
                 }
             }
-            while let Some(note) = self.engine.poll_note() {
-                self.note(note.peer.expect("a connection").index as usize, &note.what);
+            while let Some(event) = self.engine.poll_event() {
+                self.note(event.peer.expect("a connection").index as usize, &event.what);
             }
             if !self.engine.has_work() {
                 return;

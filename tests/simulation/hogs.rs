@@ -81,8 +81,8 @@ impl World {
         }
         let binding =
             Binding { endpoint: "unix:///x".into(), service, transport: Transport::UNIX, allowed: None };
-        let origin = RemoteAddress::Process { uid, gid: 1, pid: 1 };
-        self.tell(Input::Opened { peer, binding: &Rc::new(binding), origin });
+        let remote = RemoteAddress::Process { uid, gid: 1, pid: 1 };
+        self.tell(Input::Opened { peer, binding: &Rc::new(binding), remote });
     }
 
     /// Every step of the engine's keeps the bound.
@@ -91,8 +91,8 @@ impl World {
         let (counted, held) = self.engine.shared_bytes();
         assert_eq!(counted, held, "as it is counted, and as it is");
         assert!(held <= self.max, "{held} bytes are held, {} at most", self.max);
-        while let Some(note) = self.engine.poll_note() {
-            if let (Some(peer), EventKind::Closed(reason)) = (note.peer, note.what) {
+        while let Some(event) = self.engine.poll_event() {
+            if let (Some(peer), EventKind::Closed(reason)) = (event.peer, event.what) {
                 let end = &mut self.ends[peer.index as usize];
                 assert!(end.is_hog || reason == CloseReason::Stopping, "user of {}: {reason}", peer.index);
                 self.tally.count(match reason {

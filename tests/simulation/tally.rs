@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::fmt::Debug;
 
-use ipcd::engine::foreign::Foreign;
 use ipcd::engine::message::CloseReason;
+use ipcd::engine::wrong_protocol::WrongProtocol;
 
 #[derive(Default)]
 pub struct Tally {
@@ -63,8 +63,8 @@ impl Tally {
             CloseReason::PeerNameless,
             CloseReason::PeerTooSlow,
             CloseReason::PeerNotReading,
-            CloseReason::PeerForeign(Foreign::Http),
-            CloseReason::PeerForeign(Foreign::Tls),
+            CloseReason::PeerWrongProtocol(WrongProtocol::Http),
+            CloseReason::PeerWrongProtocol(WrongProtocol::Tls),
             CloseReason::TooMany,
             CloseReason::NotAllowed,
             CloseReason::Withdrawn,

@@ -10,7 +10,7 @@ use crate::engine::effect::Effect;
 use crate::engine::guest::Guest;
 use crate::engine::limits::Settings;
 use crate::engine::message::{
-    Binding, EventKind, Input, Note, Output, RemoteAddress, Request, Timestamp, Transport,
+    Binding, Event, EventKind, Input, Output, RemoteAddress, Request, Timestamp, Transport,
 };
 use crate::engine::name::Name;
 use crate::engine::pace::Pace;
@@ -19,7 +19,7 @@ use crate::engine::service::Service;
 use crate::engine::timer_queue::{Timer, TimerQueue};
 
 const NOW: Timestamp = Timestamp::at(0);
-const ORIGIN: RemoteAddress = RemoteAddress::Process { uid: 1, gid: 1, pid: 1 };
+const REMOTE: RemoteAddress = RemoteAddress::Process { uid: 1, gid: 1, pid: 1 };
 
 /// Somebody who is not there.
 const GONE: ConnectionId = ConnectionId { index: 99, generation: 1 };
@@ -37,7 +37,7 @@ fn binding(service: Service) -> Rc<Binding> {
 }
 
 fn connect(engine: &mut Engine, peer: ConnectionId, service: Service, words: &[u8]) {
-    engine.handle(NOW, Input::Opened { peer, binding: &binding(service), origin: ORIGIN });
+    engine.handle(NOW, Input::Opened { peer, binding: &binding(service), remote: REMOTE });
     engine.handle(NOW, Input::Bytes { peer, bytes: words, more: false });
     engine.handle(NOW, Input::Tick);
     while let Some(output) = engine.poll_output() {
@@ -93,7 +93,7 @@ fn check_finds_a_table_of_sessions_that_disagrees_with_itself() {
 #[test]
 fn check_finds_counts_that_are_not_what_they_count() {
     assert_found(company(), "the counts of connections", |engine| {
-        engine.shared.connection_counts.count(Service::Multiply, ORIGIN);
+        engine.shared.connection_counts.count(Service::Multiply, REMOTE);
     });
     assert_found(company(), "memory that the queues of all hold", |engine| engine.shared.held += 1);
     assert_found(company(), "refused connections that linger", |engine| engine.shared.refused_lingering += 1);
@@ -109,7 +109,7 @@ fn check_finds_entries_in_other_tables_of_peers_that_are_not_there() {
         engine.shared.event_ring.enter(GONE, other, 9).unwrap();
     });
     assert_found(company(), "ends of lines that are taken", |engine| {
-        engine.shared.talk.sit(GONE);
+        engine.shared.talk.join(GONE);
     });
     assert_found(company(), "has a pace", |engine| engine.shared.paces.set(GONE, Pace::default()));
     assert_found(company(), "is asked for a passphrase", |engine| {
@@ -148,7 +148,7 @@ fn check_finds_deadlines_that_nobody_wakes_for() {
         TimerQueue::default().arm(ASKER, &mut session.timer, Some(NOW));
     });
     assert_found(company(), "the first deadline is nobody's", |engine| {
-        engine.deadlines.arm(ASKER, &mut Timer::default(), Some(NOW));
+        engine.timers.arm(ASKER, &mut Timer::default(), Some(NOW));
     });
 }
 
@@ -158,9 +158,9 @@ fn check_finds_what_was_left_undone() {
         engine.shared.effects.push_back(Effect::Ask(ASKER, Request::Reload));
     });
     assert_found(company(), "notes wait", |engine| {
-        let note =
-            Note { peer: None, binding: binding(Service::Chat), origin: ORIGIN, what: EventKind::Opened };
-        engine.shared.notes.extend(vec![note; NOTES_MAX + 1]);
+        let event =
+            Event { peer: None, binding: binding(Service::Chat), remote: REMOTE, what: EventKind::Opened };
+        engine.shared.events.extend(vec![event; EVENTS_MAX + 1]);
     });
 }
 

@@ -20,7 +20,7 @@ use super::rest::Rest;
 use super::saved;
 use super::telnet::Telnet;
 use crate::engine::limits::{FramingRule, GUESS, TYPIST};
-use crate::engine::message::{Kind, Timestamp};
+use crate::engine::message::{FramingMode, Timestamp};
 
 /// What has to be remembered beside bytes that wait: what the first bursts of a connection have told, as long as the kind of
 /// client is not known; the options of a Telnet client; or where the rest of a message ends that is too long.
@@ -79,7 +79,7 @@ impl From<saved::Guess<State>> for Guess {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Decision {
     /// The kind is known.
-    Is(Kind),
+    Is(FramingMode),
     /// Wait; the bytes so far have just become a complete request.
     WaitComplete,
     /// Wait.
@@ -95,13 +95,13 @@ pub fn is_part_of_mark(bytes: &[u8]) -> bool {
 }
 
 /// The kind of client that a rule says it is.
-pub fn kind_of(rule: FramingRule) -> Option<Kind> {
+pub fn kind_of(rule: FramingRule) -> Option<FramingMode> {
     match rule {
         FramingRule::Auto => None,
-        FramingRule::Line => Some(Kind::Line),
-        FramingRule::Raw => Some(Kind::Raw),
-        FramingRule::C => Some(Kind::C),
-        FramingRule::Telnet => Some(Kind::Telnet),
+        FramingRule::Line => Some(FramingMode::Line),
+        FramingRule::Raw => Some(FramingMode::Raw),
+        FramingRule::C => Some(FramingMode::C),
+        FramingRule::Telnet => Some(FramingMode::Telnet),
     }
 }
 
@@ -232,7 +232,7 @@ impl Guess {
         is_complete: impl Fn(&[u8]) -> bool,
     ) -> Decision {
         if memchr(b'\n', bytes).is_some() {
-            return Decision::Is(Kind::Line);
+            return Decision::Is(FramingMode::Line);
         }
         let bursts = self.add(now, raw_gap, bytes);
         let is_whole = is_complete(bytes);
@@ -355,7 +355,10 @@ mod tests {
 
     /// Bursts, each with the pause before it in tenths of a millisecond; the kind and the time at which it is known, or the
     /// pause after which silence decides; and then what the messages are.
-    fn outcome(is_complete: fn(&[u8]) -> bool, bursts: &[(u64, &str)]) -> (Option<Kind>, u64, Vec<String>) {
+    fn outcome(
+        is_complete: fn(&[u8]) -> bool,
+        bursts: &[(u64, &str)],
+    ) -> (Option<FramingMode>, u64, Vec<String>) {
         let (mut guess, mut now, mut bytes) = (Guess::default(), 0, ThinVec::new());
         for (pause, burst) in bursts {
             now += pause * 100;
@@ -413,7 +416,7 @@ mod tests {
             &[(0, "5 x"), (9000, "\n")],
         ] {
             let all: String = bursts.iter().map(|(_, burst)| *burst).collect();
-            assert_eq!(outcome(is_product, bursts), (Some(Kind::Line), 0, vec![all]), "{bursts:?}");
+            assert_eq!(outcome(is_product, bursts), (Some(FramingMode::Line), 0, vec![all]), "{bursts:?}");
         }
     }
 

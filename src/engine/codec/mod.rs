@@ -13,7 +13,7 @@ mod saved;
 pub mod shape;
 pub mod telnet;
 
-use super::message::{Kind, Prefix};
+use super::message::{FramingMode, Prefix};
 use super::service::Service;
 use super::service::facts::Replies;
 
@@ -21,9 +21,9 @@ pub use found::Found;
 
 /// How messages are told apart on the way out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Style {
+pub enum Encoding {
     /// Each ends with LF.
-    Pairs,
+    Lines,
     /// Each ends with CR LF.
     Telnet,
     /// Each ends with nothing and goes out on its own, a gap after the one before: one recv() each.
@@ -36,50 +36,50 @@ pub enum Style {
     Packets,
 }
 
-impl Style {
+impl Encoding {
     /// How a client of that kind, if it is known, is spoken to by a service.
-    pub fn of(kind: Option<Kind>, service: Service) -> Style {
+    pub fn of(kind: Option<FramingMode>, service: Service) -> Encoding {
         let replies = service.facts().replies;
         match kind {
-            None | Some(Kind::Line) => Style::Pairs,
-            Some(Kind::Packet) => Style::Packets,
-            Some(_) if replies == Replies::Report => Style::Pairs,
-            Some(Kind::Raw | Kind::C) if replies == Replies::Events => Style::Pairs,
-            Some(Kind::Raw) => Style::Raw,
-            Some(Kind::C) => Style::C,
-            Some(Kind::Prefixed(prefix)) => Style::Prefixed(prefix),
-            Some(Kind::Telnet) => Style::Telnet,
+            None | Some(FramingMode::Line) => Encoding::Lines,
+            Some(FramingMode::Packet) => Encoding::Packets,
+            Some(_) if replies == Replies::Report => Encoding::Lines,
+            Some(FramingMode::Raw | FramingMode::C) if replies == Replies::Events => Encoding::Lines,
+            Some(FramingMode::Raw) => Encoding::Raw,
+            Some(FramingMode::C) => Encoding::C,
+            Some(FramingMode::Prefixed(prefix)) => Encoding::Prefixed(prefix),
+            Some(FramingMode::Telnet) => Encoding::Telnet,
         }
     }
 
     /// Whether each message goes out on its own; an LF behind it, which is not sent, says where it ends.
     pub fn is_one_by_one(self) -> bool {
-        matches!(self, Style::Raw | Style::C | Style::Packets)
+        matches!(self, Encoding::Raw | Encoding::C | Encoding::Packets)
     }
 
     /// Whether there is a pause between one and the next.
     pub fn is_paced(self) -> bool {
-        matches!(self, Style::Raw | Style::C)
+        matches!(self, Encoding::Raw | Encoding::C)
     }
 
     /// Appends a message as it waits to be sent.
     pub fn encode(self, message: &[u8], out: &mut Vec<u8>) {
         match self {
-            Style::Pairs | Style::Packets => lines::encode(message, out),
-            Style::Telnet => telnet::encode(message, out),
-            Style::Raw => raw::encode(message, out),
-            Style::C => cstrings::encode(message, out),
-            Style::Prefixed(prefix) => prefixed::encode(prefix, message, out),
+            Encoding::Lines | Encoding::Packets => lines::encode(message, out),
+            Encoding::Telnet => telnet::encode(message, out),
+            Encoding::Raw => raw::encode(message, out),
+            Encoding::C => cstrings::encode(message, out),
+            Encoding::Prefixed(prefix) => prefixed::encode(prefix, message, out),
         }
     }
 
     /// What ends a message that was sent before the kind of client was known, and before its end.
     pub fn end(self) -> &'static [u8] {
         match self {
-            Style::Pairs | Style::Raw | Style::Packets => b"\n",
-            Style::Telnet => b"\r\n",
-            Style::C => b"\0\n",
-            Style::Prefixed(_) => b"",
+            Encoding::Lines | Encoding::Raw | Encoding::Packets => b"\n",
+            Encoding::Telnet => b"\r\n",
+            Encoding::C => b"\0\n",
+            Encoding::Prefixed(_) => b"",
         }
     }
 }
@@ -87,11 +87,13 @@ impl Style {
 /// Looks for the next message in `bytes`, of which the first `scanned` hold no end of one. The end of a burst or of the
 /// stream, which may end one too, is not seen here.
 #[inline]
-pub fn find(kind: Kind, bytes: &[u8], scanned: usize) -> Option<Found> {
+pub fn find(kind: FramingMode, bytes: &[u8], scanned: usize) -> Option<Found> {
     match kind {
-        Kind::Line | Kind::Packet | Kind::Raw | Kind::Telnet => lines::find(bytes, scanned),
-        Kind::C => cstrings::find(bytes, scanned),
-        Kind::Prefixed(prefix) => prefixed::find(prefix, bytes),
+        FramingMode::Line | FramingMode::Packet | FramingMode::Raw | FramingMode::Telnet => {
+            lines::find(bytes, scanned)
+        }
+        FramingMode::C => cstrings::find(bytes, scanned),
+        FramingMode::Prefixed(prefix) => prefixed::find(prefix, bytes),
     }
 }
 
@@ -99,14 +101,14 @@ pub fn find(kind: Kind, bytes: &[u8], scanned: usize) -> Option<Found> {
 mod tests {
     use super::*;
 
-    const KINDS: [Kind; 7] = [
-        Kind::Line,
-        Kind::Telnet,
-        Kind::C,
-        Kind::Prefixed(Prefix::Big2),
-        Kind::Prefixed(Prefix::Big4),
-        Kind::Prefixed(Prefix::Little4),
-        Kind::Prefixed(Prefix::Seven),
+    const KINDS: [FramingMode; 7] = [
+        FramingMode::Line,
+        FramingMode::Telnet,
+        FramingMode::C,
+        FramingMode::Prefixed(Prefix::Big2),
+        FramingMode::Prefixed(Prefix::Big4),
+        FramingMode::Prefixed(Prefix::Little4),
+        FramingMode::Prefixed(Prefix::Seven),
     ];
 
     #[test]
@@ -114,15 +116,15 @@ mod tests {
         let long = "é".repeat(300);
         let messages = ["5 10", "x", "Hello from server", &long, "a\tb", "10", "{quit}"];
         for kind in KINDS {
-            let style = Style::of(Some(kind), Service::Chat);
+            let encoding = Encoding::of(Some(kind), Service::Chat);
             let mut wire = Vec::new();
             for message in messages {
                 let start = wire.len();
-                style.encode(message.as_bytes(), &mut wire);
-                if style.is_one_by_one() {
+                encoding.encode(message.as_bytes(), &mut wire);
+                if encoding.is_one_by_one() {
                     assert_eq!(wire.pop(), Some(b'\n'), "{kind:?}: the mark that is not sent");
                 }
-                assert!(!style.is_one_by_one() || !wire[start..].contains(&b'\n'), "{kind:?}");
+                assert!(!encoding.is_one_by_one() || !wire[start..].contains(&b'\n'), "{kind:?}");
             }
             let mut rest = &wire[..];
             for message in messages {

@@ -7,14 +7,14 @@ use memchr::{memchr, memchr2};
 use serde::{Deserialize, Serialize};
 
 use super::prefixed::{self, Head};
-use crate::engine::message::{Kind, Timestamp};
+use crate::engine::message::{FramingMode, Timestamp};
 
 /// The longest length that is one: programs keep lengths in 32 bits with a sign, so that what is longer was never a length.
 const LENGTH_MAX: usize = i32::MAX as usize;
 
 /// What tells where a message ends that is too long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum End {
+pub enum MessageEnd {
     /// The mark that ends each message of its kind.
     Mark,
     /// It ends behind so many more bytes.
@@ -25,17 +25,19 @@ pub enum End {
     Nowhere,
 }
 
-impl End {
+impl MessageEnd {
     /// Of a message of that kind, of which `bytes` are there, all without a mark.
-    pub fn of(kind: Kind, bytes: &[u8]) -> End {
+    pub fn of(kind: FramingMode, bytes: &[u8]) -> MessageEnd {
         match kind {
-            Kind::Line | Kind::C | Kind::Telnet | Kind::Packet => End::Mark,
-            Kind::Raw => End::Pause,
-            Kind::Prefixed(prefix) => match prefixed::head(prefix, bytes) {
+            FramingMode::Line | FramingMode::C | FramingMode::Telnet | FramingMode::Packet => {
+                MessageEnd::Mark
+            }
+            FramingMode::Raw => MessageEnd::Pause,
+            FramingMode::Prefixed(prefix) => match prefixed::head(prefix, bytes) {
                 Head::Length(length, start) if length <= LENGTH_MAX => {
-                    End::Behind((length - (bytes.len() - start).min(length)) as u32)
+                    MessageEnd::Behind((length - (bytes.len() - start).min(length)) as u32)
                 }
-                _ => End::Nowhere,
+                _ => MessageEnd::Nowhere,
             },
         }
     }
@@ -54,23 +56,27 @@ pub(super) enum Rest {
 
 /// How many of `bytes` belong to the rest, and what kind of client its end shows, if it is among them: `kind`, unless that is
 /// not known yet. `left`: how many are to come, where a length said so.
-pub fn find_end(kind: Option<Kind>, left: Option<&mut u32>, bytes: &[u8]) -> (usize, Option<Kind>) {
+pub fn find_end(
+    kind: Option<FramingMode>,
+    left: Option<&mut u32>,
+    bytes: &[u8],
+) -> (usize, Option<FramingMode>) {
     let end = match kind {
-        Some(Kind::Prefixed(_)) => {
+        Some(FramingMode::Prefixed(_)) => {
             let Some(left) = left else { return (0, kind) };
             let taken = bytes.len().min(*left as usize);
             *left -= taken as u32;
             return (taken, kind.filter(|_| *left == 0));
         }
-        Some(Kind::C) => memchr(0, bytes),
+        Some(FramingMode::C) => memchr(0, bytes),
         Some(_) => memchr(b'\n', bytes),
         None => memchr2(b'\n', 0, bytes),
     };
     let Some(end) = end else { return (bytes.len(), None) };
     let shown = match (bytes[end], bytes.get(end + 1)) {
         // An array into which a line was read has its line end and the NULs behind it.
-        (b'\n', Some(0)) | (0, _) => Kind::C,
-        _ => Kind::Line,
+        (b'\n', Some(0)) | (0, _) => FramingMode::C,
+        _ => FramingMode::Line,
     };
     (end + 1, Some(kind.unwrap_or(shown)))
 }
@@ -83,15 +89,15 @@ mod tests {
     #[test]
     fn rest_of_an_overlong_message_ends_as_its_kind_does() {
         for (kind, bytes, found) in [
-            (Some(Kind::Line), &b"xx\0x\n5 10"[..], (5, Some(Kind::Line))),
-            (Some(Kind::Raw), b"xx\n5 10", (3, Some(Kind::Raw))),
-            (Some(Kind::Telnet), b"xx\r\n", (4, Some(Kind::Telnet))),
-            (Some(Kind::C), b"x\n\x005 10", (3, Some(Kind::C))),
-            (None, b"x\n5 10", (2, Some(Kind::Line))),
-            (None, b"x\x005 10", (2, Some(Kind::C))),
-            (None, b"x\n\0\0", (2, Some(Kind::C))),
+            (Some(FramingMode::Line), &b"xx\0x\n5 10"[..], (5, Some(FramingMode::Line))),
+            (Some(FramingMode::Raw), b"xx\n5 10", (3, Some(FramingMode::Raw))),
+            (Some(FramingMode::Telnet), b"xx\r\n", (4, Some(FramingMode::Telnet))),
+            (Some(FramingMode::C), b"x\n\x005 10", (3, Some(FramingMode::C))),
+            (None, b"x\n5 10", (2, Some(FramingMode::Line))),
+            (None, b"x\x005 10", (2, Some(FramingMode::C))),
+            (None, b"x\n\0\0", (2, Some(FramingMode::C))),
             (None, b"xx", (2, None)),
-            (Some(Kind::C), b"x\n", (2, None)),
+            (Some(FramingMode::C), b"x\n", (2, None)),
         ] {
             assert_eq!(find_end(kind, None, bytes), found, "{kind:?} {}", bytes.escape_ascii());
         }
@@ -99,13 +105,18 @@ mod tests {
 
     #[test]
     fn announced_length_bounds_the_rest_and_invalid_length_never_ends() {
-        let kind = Kind::Prefixed(Prefix::Big4);
-        let End::Behind(mut left) = End::of(kind, b"\0\0\0\x0a123") else { panic!("it is one") };
+        let kind = FramingMode::Prefixed(Prefix::Big4);
+        let MessageEnd::Behind(mut left) = MessageEnd::of(kind, b"\0\0\0\x0a123") else {
+            panic!("it is one")
+        };
         assert_eq!(left, 7);
         assert_eq!(find_end(Some(kind), Some(&mut left), b"4567"), (4, None));
         assert_eq!(find_end(Some(kind), Some(&mut left), b"890\0\0"), (3, Some(kind)));
-        assert_eq!(End::of(kind, b"\x7f\xff\xff\xff"), End::Behind(i32::MAX as u32));
-        assert_eq!(End::of(kind, b"\x80\0\0\0"), End::Nowhere);
-        assert_eq!(End::of(Kind::Prefixed(Prefix::Seven), b"\xff\xff\xff\xff"), End::Nowhere);
+        assert_eq!(MessageEnd::of(kind, b"\x7f\xff\xff\xff"), MessageEnd::Behind(i32::MAX as u32));
+        assert_eq!(MessageEnd::of(kind, b"\x80\0\0\0"), MessageEnd::Nowhere);
+        assert_eq!(
+            MessageEnd::of(FramingMode::Prefixed(Prefix::Seven), b"\xff\xff\xff\xff"),
+            MessageEnd::Nowhere
+        );
     }
 }

@@ -5,7 +5,7 @@ use memchr::memchr;
 
 use super::prefixed::{self, Head};
 use super::telnet::{self, IAC};
-use crate::engine::message::{Kind, Prefix};
+use crate::engine::message::{FramingMode, Prefix};
 
 /// Bytes that the longest length takes.
 const HEAD_BYTES_MAX: usize = 4;
@@ -21,7 +21,7 @@ pub enum Shape {
     /// Text, of which LF or a pause tells the kind of client.
     Text,
     /// A client of this kind.
-    Is(Kind),
+    Is(FramingMode),
     /// The next bytes tell, or a second of silence.
     Unclear,
     /// A string with its NUL, or a message behind a length that could be text, if nothing follows for as long as parts of a
@@ -95,10 +95,10 @@ pub fn of(bytes: &[u8], message_bytes_max: usize) -> Shape {
         // Four bytes of a length with the low one first, though that one is a character by itself.
         [_, b, 0] if *b > 0 && is_control(*b) => Shape::Unclear,
         [_, b, 0, 0, ..] if is_control(*b) => match walk(Prefix::Little4, bytes, message_bytes_max) {
-            Walk::Exact => Shape::Is(Kind::Prefixed(Prefix::Little4)),
+            Walk::Exact => Shape::Is(FramingMode::Prefixed(Prefix::Little4)),
             Walk::Begun if bytes[1..] == [0, 0, 0] => half_of(bytes[0]),
             Walk::Begun if bytes.len() > message_bytes_max + HEAD_BYTES_MAX => {
-                Shape::Is(Kind::Prefixed(Prefix::Little4))
+                Shape::Is(FramingMode::Prefixed(Prefix::Little4))
             }
             Walk::Begun => Shape::Unclear,
             Walk::Wrong => of_nul(bytes),
@@ -112,7 +112,7 @@ fn of_iac(rest: &[u8]) -> Shape {
     match rest {
         [] | [0xfe] | [0xfe, _] => Shape::Unclear,
         [0xfe, _, 0, ..] => Shape::Unreadable(Unreadable::Utf16),
-        [command, ..] if telnet::is_command(*command) => Shape::Is(Kind::Telnet),
+        [command, ..] if telnet::is_command(*command) => Shape::Is(FramingMode::Telnet),
         _ => Shape::Text,
     }
 }
@@ -128,7 +128,7 @@ fn of_prefix(bytes: &[u8], max: usize) -> Shape {
     let mut begun = None;
     for prefix in [Prefix::Big4, Prefix::Little4, Prefix::Big2, Prefix::Seven] {
         match walk(prefix, bytes, max) {
-            Walk::Exact => return Shape::Is(Kind::Prefixed(prefix)),
+            Walk::Exact => return Shape::Is(FramingMode::Prefixed(prefix)),
             Walk::Begun => begun = begun.or(Some(prefix)),
             Walk::Wrong => {}
         }
@@ -136,7 +136,7 @@ fn of_prefix(bytes: &[u8], max: usize) -> Shape {
     match begun {
         // With a whole message in it, and no room for more. Escape begins what a terminal sends.
         Some(_) if bytes.len() > max + HEAD_BYTES_MAX && bytes[0] == ESCAPE => Shape::Text,
-        Some(prefix) if bytes.len() > max + HEAD_BYTES_MAX => Shape::Is(Kind::Prefixed(prefix)),
+        Some(prefix) if bytes.len() > max + HEAD_BYTES_MAX => Shape::Is(FramingMode::Prefixed(prefix)),
         Some(_) => Shape::Unclear,
         None => Shape::Text,
     }
@@ -226,7 +226,7 @@ fn of_nul(bytes: &[u8]) -> Shape {
         (1, [first, _] | [first, _, _]) => half_of(*first),
         (0, [_] | [_, _] | [_, _, _]) => Shape::Unclear,
         (0, _) => Shape::Text,
-        _ => Shape::Is(Kind::C),
+        _ => Shape::Is(FramingMode::C),
     }
 }
 
@@ -242,7 +242,7 @@ mod tests {
 
     /// All that has come, and what it must look like.
     fn cases() -> Vec<(Vec<u8>, Shape)> {
-        let prefixed = |prefix| Shape::Is(Kind::Prefixed(prefix));
+        let prefixed = |prefix| Shape::Is(FramingMode::Prefixed(prefix));
         let mut cases: Vec<(Vec<u8>, Shape)> = [
             (&b"5 10"[..], Shape::Text),
             (b"5 10\n", Shape::Text),
@@ -257,17 +257,17 @@ mod tests {
             (b"\t123 45678", Shape::String),
             (b"\t123 4567\n", Shape::Text),
             (b"\t5 10", Shape::Text),
-            (b"5 10\0", Shape::Is(Kind::C)),
-            (b"5 10\n\0\0\0", Shape::Is(Kind::C)),
+            (b"5 10\0", Shape::Is(FramingMode::C)),
+            (b"5 10\n\0\0\0", Shape::Is(FramingMode::C)),
             (b"5 10\nabc\0\n", Shape::Text),
             (b"\n\0\n", Shape::Text),
             (b"a\0", Shape::String),
             (b"a\0\0\0", Shape::String),
-            (b"a\0\0\0\0", Shape::Is(Kind::C)),
+            (b"a\0\0\0\0", Shape::Is(FramingMode::C)),
             (b"\n\0\0\x0010 letters", prefixed(Prefix::Little4)),
             (b",\x01\0", Shape::Unclear),
             (b",\x01\0\0x", Shape::Unclear),
-            (b",\x01\0\0\x05\0\0\0", Shape::Is(Kind::C)),
+            (b",\x01\0\0\x05\0\0\0", Shape::Is(FramingMode::C)),
             (b"\0\x045 10", prefixed(Prefix::Big2)),
             (b"\0\x045 10\0\x033 4", prefixed(Prefix::Big2)),
             (b"\0\0\0\x045 10", prefixed(Prefix::Big4)),
@@ -280,9 +280,9 @@ mod tests {
             (b"\x04", Shape::Unclear),
             (b"\0", Shape::Unclear),
             (b"\xff", Shape::Unclear),
-            (b"\xff\xfb\x1f", Shape::Is(Kind::Telnet)),
-            (b"\xff\xf4\xff\xfd\x06", Shape::Is(Kind::Telnet)),
-            (b"\xff\xfe\x01\xff", Shape::Is(Kind::Telnet)),
+            (b"\xff\xfb\x1f", Shape::Is(FramingMode::Telnet)),
+            (b"\xff\xf4\xff\xfd\x06", Shape::Is(FramingMode::Telnet)),
+            (b"\xff\xfe\x01\xff", Shape::Is(FramingMode::Telnet)),
             (b"\xffa", Shape::Text),
             (b"\xac\xed\0\x05t\0\x045 10", Shape::Unreadable(Unreadable::Java)),
             (b"\x80\x04\x95\n\0\0\0\0\0\0\0K\x05K\n\x86\x94.", Shape::Unreadable(Unreadable::Pickle)),
@@ -299,13 +299,13 @@ mod tests {
             (b"\x83ne\n", Shape::Text),
             (b"\x07\x0c\0\x045 10", Shape::Unreadable(Unreadable::Gob)),
             (b"\x08\x0c\0\x05alice", Shape::Unreadable(Unreadable::Gob)),
-            (b"\x07\x0c\0\x055 10", Shape::Is(Kind::C)),
+            (b"\x07\x0c\0\x055 10", Shape::Is(FramingMode::C)),
             (b"\x1b\xff\x81\x03\x01\x01\x01P\x01\xff\x82\0", Shape::Unreadable(Unreadable::Gob)),
             (b"%\xff\x81\x03\x01\x01\x04Pair\x01\xff\x82\0", Shape::Unreadable(Unreadable::Gob)),
             (b"\x0c\xff\x83\x02\x01\x02\xff\x84\0\x01\x04\0", Shape::Unreadable(Unreadable::Gob)),
             // Numbers as bytes are text with an LF by chance, or nothing that is known.
             (b"\0\0\0\x05\0\0\0\n", Shape::Text),
-            (b"\x05\0\0\0\n\0\0\0", Shape::Is(Kind::C)),
+            (b"\x05\0\0\0\n\0\0\0", Shape::Is(FramingMode::C)),
         ]
         .map(|(bytes, shape)| (bytes.to_vec(), shape))
         .into();
@@ -343,7 +343,7 @@ mod tests {
     fn long_message_with_varint_length_is_recognized() {
         let mut bytes = b"\xac\x02".to_vec();
         bytes.extend([b'x'; 300]);
-        assert_eq!(of(&bytes, 4096), Shape::Is(Kind::Prefixed(Prefix::Seven)));
+        assert_eq!(of(&bytes, 4096), Shape::Is(FramingMode::Prefixed(Prefix::Seven)));
         assert_eq!(of(&bytes, 200), Shape::Text, "longer than a message may be");
     }
 
@@ -356,7 +356,7 @@ mod tests {
             (Prefix::Little4, b"\x10\x27\0\0"),
             (Prefix::Big2, b"\x13\x02"),
         ] {
-            let kind = Shape::Is(Kind::Prefixed(prefix));
+            let kind = Shape::Is(FramingMode::Prefixed(prefix));
             let before = if head.len() == 4 { Shape::Unclear } else { Shape::Text };
             assert_eq!(of(&behind(head, 4096), 4096), before, "{head:?}");
             assert_eq!(of(&behind(head, 4097), 4096), kind, "{head:?}");
@@ -366,7 +366,10 @@ mod tests {
         // What a terminal sends, a line in Latin-1, and lengths that no program means.
         for head in [&b"\x1b["[..], b"\xe9 ", b"\x27\x10", b"\x01\0\0\0", b"\0\0\0\0"] {
             assert_ne!(of(&behind(head, 5000), 4096), Shape::Unclear);
-            assert!(!matches!(of(&behind(head, 5000), 4096), Shape::Is(Kind::Prefixed(_))), "{head:?}");
+            assert!(
+                !matches!(of(&behind(head, 5000), 4096), Shape::Is(FramingMode::Prefixed(_))),
+                "{head:?}"
+            );
         }
     }
 
@@ -384,7 +387,8 @@ mod tests {
             for cut in head.len() + 1..all.len() {
                 let shape = of(&all[..cut], 4096);
                 let is_whole = cut % (head.len() + length) == 0 || cut > 4100;
-                let expected = if is_whole { Shape::Is(Kind::Prefixed(prefix)) } else { Shape::Unclear };
+                let expected =
+                    if is_whole { Shape::Is(FramingMode::Prefixed(prefix)) } else { Shape::Unclear };
                 assert_eq!(shape, expected, "{prefix:?} {head:?} cut at {cut}");
             }
         }

@@ -25,7 +25,8 @@ pub fn is_command(byte: u8) -> bool {
 /// What has to be remembered of a Telnet client.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Telnet {
-    place: Place,
+    #[serde(rename = "place")] // as records of earlier versions have it
+    parser: Parser,
     /// The last byte of text was CR.
     is_behind_cr: bool,
     /// The options that were refused already, as DO and as WILL.
@@ -34,7 +35,7 @@ pub struct Telnet {
 
 /// Where in a command the last byte was.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-enum Place {
+enum Parser {
     #[default]
     Text,
     /// Behind IAC.
@@ -51,30 +52,30 @@ impl Telnet {
     /// Appends the text in `bytes` to `text`, and what is to be answered to `replies`; whether the input has ended.
     pub fn filter(&mut self, bytes: &[u8], text: &mut ThinVec<u8>, replies: &mut Vec<u8>) -> bool {
         for byte in bytes {
-            self.place = match (self.place, *byte) {
-                (Place::Text, IAC) => Place::Command,
-                (Place::Text, byte) => {
+            self.parser = match (self.parser, *byte) {
+                (Parser::Text, IAC) => Parser::Command,
+                (Parser::Text, byte) => {
                     self.push(byte, text);
-                    Place::Text
+                    Parser::Text
                 }
-                (Place::Command, IAC) => {
+                (Parser::Command, IAC) => {
                     self.push(IAC, text);
-                    Place::Text
+                    Parser::Text
                 }
-                (Place::Command, END_OF_FILE) => {
-                    self.place = Place::Text;
+                (Parser::Command, END_OF_FILE) => {
+                    self.parser = Parser::Text;
                     return true;
                 }
-                (Place::Command, SUBNEGOTIATION) => Place::Parameters,
-                (Place::Command, verb @ WILL..=DONT) => Place::Option(verb),
-                (Place::Command, _) => Place::Text,
-                (Place::Option(verb), option) => {
+                (Parser::Command, SUBNEGOTIATION) => Parser::Parameters,
+                (Parser::Command, verb @ WILL..=DONT) => Parser::Option(verb),
+                (Parser::Command, _) => Parser::Text,
+                (Parser::Option(verb), option) => {
                     self.refuse(verb, option, replies);
-                    Place::Text
+                    Parser::Text
                 }
-                (Place::Parameters, IAC) => Place::ParametersCommand,
-                (Place::ParametersCommand, SUBNEGOTIATION_END) => Place::Text,
-                (Place::Parameters | Place::ParametersCommand, _) => Place::Parameters,
+                (Parser::Parameters, IAC) => Parser::ParametersCommand,
+                (Parser::ParametersCommand, SUBNEGOTIATION_END) => Parser::Text,
+                (Parser::Parameters | Parser::ParametersCommand, _) => Parser::Parameters,
             };
         }
         false

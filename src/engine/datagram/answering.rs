@@ -6,28 +6,28 @@ use super::shares::Sender;
 use super::{Answer, CLIENT_PORT_MIN, Datagram, is_own, message_of};
 use crate::engine::client::Client;
 use crate::engine::counters::ErrorKind;
-use crate::engine::diagnosis::{self, Hint, Place};
-use crate::engine::message::{Dropped, EventKind, Note, RemoteAddress};
+use crate::engine::diagnosis::{self, Context, Hint};
+use crate::engine::message::{Dropped, Event, EventKind, RemoteAddress};
 use crate::engine::roster::Tally;
 use crate::engine::service::facts::{Conduct, First};
 use crate::engine::service::watch::TraceEvent;
 use crate::engine::service::{Service, greeting, multiply};
 use crate::engine::text::{is_empty, quote};
-use crate::engine::{Engine, foreign, number, words};
+use crate::engine::{Engine, number, words, wrong_protocol};
 
 impl Engine {
     /// Answers a datagram; the replies are for [`poll_reply`](Self::poll_reply).
     pub(in crate::engine) fn handle_datagram(&mut self, datagram: &Datagram<'_>) {
-        let Datagram { binding, origin, bytes, truncated, .. } = *datagram;
+        let Datagram { binding, remote, bytes, truncated, .. } = *datagram;
         let service = binding.service;
         self.shared.counters.of_mut(service).bytes_in += bytes.len() as u64;
         self.answer = None; // who asked for the last one does not want it any more
-        let note = |what| Note { peer: None, binding: Rc::clone(binding), origin, what };
+        let event = |what| Event { peer: None, binding: Rc::clone(binding), remote, what };
         // As on a connection, before a word is looked at; but nothing is said to a stranger's address.
         let allowed = binding.allowed.as_ref();
-        if let Some(who) = allowed.and_then(|allowed| allowed.refuses(origin, self.shared.settings.owner)) {
+        if let Some(who) = allowed.and_then(|allowed| allowed.refuses(remote, self.shared.settings.owner)) {
             self.shared.counters.of_mut(service).refused += 1;
-            return self.shared.note(note(EventKind::Refused(who.reason())));
+            return self.shared.note(event(EventKind::Refused(who.reason())));
         }
         if is_own(bytes) {
             return self.drop_datagram(datagram, Dropped::OwnWords);
@@ -38,10 +38,10 @@ impl Engine {
         }
         self.shared.counters.of_mut(service).messages += 1;
         if self.shared.settings.report_messages || self.shared.event_ring.has_subscribers() {
-            self.shared.note(note(EventKind::Said(quote(message))));
+            self.shared.note(event(EventKind::Said(quote(message))));
         }
         if service.facts().first == First::Nothing {
-            self.shared.note(note(EventKind::Remarked(quote(message.trim_ascii()))));
+            self.shared.note(event(EventKind::Remarked(quote(message.trim_ascii()))));
         }
         let to = match self.receiver_of(datagram) {
             Ok(address) => quote(address),
@@ -51,7 +51,7 @@ impl Engine {
         if let Some(kind) = error {
             self.shared.counters.of_mut(service).count_error(kind);
         }
-        let client = Client::from(origin);
+        let client = Client::from(remote);
         let good = error.is_none().then_some(self.shared.now);
         let tally = Tally { requests: 1, errors: error.is_some().into(), good };
         self.shared.roster.count(self.shared.now, client, service, tally);
@@ -62,19 +62,19 @@ impl Engine {
         let hint = error.and_then(|_| self.hint(datagram, message));
         if let Some(hint) = hint.as_ref().filter(|_| self.shared.roster.wants_hint(self.shared.now, client)) {
             self.shared.roster.set_hint(self.shared.now, client, service, None, hint);
-            self.shared.note_hint(None, binding, origin, hint);
+            self.shared.note_hint(None, binding, remote, hint);
         }
         let (binding, replies, is_error) = (Rc::clone(binding), replies.into(), error.is_some());
-        self.answer = Some(Answer { binding, origin, to, replies, current: None, is_error, has_nul, hint });
+        self.answer = Some(Answer { binding, remote, to, replies, current: None, is_error, has_nul, hint });
     }
 
     /// The address that is answered.
     fn receiver_of<'a>(&mut self, datagram: &Datagram<'a>) -> Result<&'a [u8], Dropped> {
         let address = datagram.address.ok_or(Dropped::NoAddress)?;
-        if matches!(datagram.origin, RemoteAddress::Address(from) if from.port() < CLIENT_PORT_MIN) {
+        if matches!(datagram.remote, RemoteAddress::Address(from) if from.port() < CLIENT_PORT_MIN) {
             return Err(Dropped::LowPort);
         }
-        let sender = Sender::of(datagram.origin, address).ok_or(Dropped::NoAddress)?;
+        let sender = Sender::of(datagram.remote, address).ok_or(Dropped::NoAddress)?;
         match self.shares.take(self.shared.now, sender, self.shared.settings.answers_per_second) {
             true => Ok(address),
             false => Err(Dropped::TooMany),
@@ -82,21 +82,21 @@ impl Engine {
     }
 
     fn drop_datagram(&mut self, datagram: &Datagram<'_>, why: Dropped) {
-        let Datagram { binding, origin, .. } = *datagram;
+        let Datagram { binding, remote, .. } = *datagram;
         self.shared.counters.of_mut(binding.service).count_dropped(why, 1);
         let (binding, what) = (Rc::clone(binding), EventKind::Dropped(why));
-        self.shared.note(Note { peer: None, binding, origin, what });
+        self.shared.note(Event { peer: None, binding, remote, what });
     }
 
     /// What was wrong with a request, for watchers if there are any.
     fn hint(&self, datagram: &Datagram<'_>, message: &[u8]) -> Option<Hint> {
         let binding = datagram.binding;
-        let is_wanted = self.shared.roster.wants_hint(self.shared.now, Client::from(datagram.origin));
+        let is_wanted = self.shared.roster.wants_hint(self.shared.now, Client::from(datagram.remote));
         if binding.service != Service::Multiply || !is_wanted && !self.shared.event_ring.has_subscribers() {
             return None;
         }
-        let place = Place { here: &binding.endpoint, endpoints: &self.shared.settings.endpoints };
-        diagnosis::of_request(message, place)
+        let context = Context { here: &binding.endpoint, endpoints: &self.shared.settings.endpoints };
+        diagnosis::of_request(message, context)
     }
 
     /// The messages of the answer; an error is one alone, and its kind is given.
@@ -112,8 +112,8 @@ impl Engine {
             return wrong(ErrorKind::TooLong, format!("message longer than {max} bytes"));
         }
         let is_heard = service.facts().first != First::Nothing;
-        if let Some(foreign) = foreign::of_message(message).filter(|_| is_heard) {
-            return wrong(ErrorKind::Foreign, words::not_spoken_here(service.name(), foreign.name()));
+        if let Some(protocol) = wrong_protocol::of_message(message).filter(|_| is_heard) {
+            return wrong(ErrorKind::WrongProtocol, words::not_spoken_here(service.name(), protocol.name()));
         }
         match service.facts().conduct {
             Conduct::Greeting => (vec![greeting::WORDS.trim_end().to_owned()], None),
@@ -155,14 +155,14 @@ impl Engine {
     pub(in crate::engine) fn handle_replied(&mut self, outcome: Result<(), Dropped>) {
         let Some(answer) = &mut self.answer else { return };
         let Some(reply) = answer.current.take() else { return };
-        let (binding, origin, hint) = (Rc::clone(&answer.binding), answer.origin, answer.hint.take());
+        let (binding, remote, hint) = (Rc::clone(&answer.binding), answer.remote, answer.hint.take());
         let counters = self.shared.counters.of_mut(binding.service);
         let what = match outcome {
             Ok(()) => {
                 counters.bytes_out += (reply.len() + usize::from(answer.has_nul)) as u64;
                 let is_error = answer.is_error;
                 if self.shared.event_ring.has_subscribers() {
-                    self.shared.show_datagram(&binding, origin, TraceEvent::Replied(quote(reply.as_bytes())));
+                    self.shared.show_datagram(&binding, remote, TraceEvent::Replied(quote(reply.as_bytes())));
                 }
                 let error = reply.strip_prefix("Error: ").filter(|_| is_error);
                 error.map(|error| EventKind::Erred(error.to_owned()))
@@ -175,10 +175,10 @@ impl Engine {
             }
         };
         if let Some(what) = what {
-            self.shared.note(Note { peer: None, binding: Rc::clone(&binding), origin, what });
+            self.shared.note(Event { peer: None, binding: Rc::clone(&binding), remote, what });
         }
         if let Some(hint) = hint {
-            self.shared.show_datagram(&binding, origin, TraceEvent::Mistaken(hint));
+            self.shared.show_datagram(&binding, remote, TraceEvent::Mistaken(hint));
         }
     }
 }
@@ -197,11 +197,11 @@ mod tests {
         RemoteAddress::Address(([127, 0, 0, 1], port).into())
     }
 
-    fn ask(engine: &mut Engine, service: Service, origin: RemoteAddress, bytes: &[u8]) -> Vec<Vec<u8>> {
+    fn ask(engine: &mut Engine, service: Service, remote: RemoteAddress, bytes: &[u8]) -> Vec<Vec<u8>> {
         let (binding, truncated, address) = (binding(service), bytes.len() > 60_000, Some(&b""[..]));
         engine.handle(
             Timestamp::at(0),
-            Input::Datagram { binding: &binding, origin, bytes, truncated, address },
+            Input::Datagram { binding: &binding, remote, bytes, truncated, address },
         );
         std::iter::from_fn(|| {
             let reply = engine.poll_reply();
@@ -270,13 +270,13 @@ mod tests {
     #[test]
     fn unsent_reply_is_not_counted_and_drops_the_rest() {
         let mut engine = Engine::new(Settings::default());
-        let (binding, origin) =
+        let (binding, remote) =
             (binding(Service::Multiply), RemoteAddress::Process { uid: 1, gid: 1, pid: 1 });
         let mut ask = |outcomes: &[Result<(), Dropped>], bytes: &[u8]| {
             let address = Some(&b"/tmp/a\x1b"[..]);
             engine.handle(
                 Timestamp::at(0),
-                Input::Datagram { binding: &binding, origin, bytes, truncated: false, address },
+                Input::Datagram { binding: &binding, remote, bytes, truncated: false, address },
             );
             let mut sent = 0;
             for outcome in outcomes {
@@ -285,8 +285,8 @@ mod tests {
                 sent += u32::from(outcome.is_ok());
             }
             assert_eq!(engine.poll_reply(), None);
-            let notes: Vec<_> = std::iter::from_fn(|| engine.poll_note()).map(|note| note.what).collect();
-            (sent, notes, engine.counters().of(Service::Multiply).dropped_of(Dropped::NoRoom))
+            let events: Vec<_> = std::iter::from_fn(|| engine.poll_event()).map(|event| event.what).collect();
+            (sent, events, engine.counters().of(Service::Multiply).dropped_of(Dropped::NoRoom))
         };
         let lost = |why| EventKind::Undelivered { to: "/tmp/a\\u{1b}".into(), why };
         assert_eq!(ask(&[Ok(()), Ok(())], b"5 10"), (2, vec![], 0));

@@ -29,7 +29,7 @@ const CLIENT_PORT_MIN: u16 = 1024;
 /// One datagram, with all that is known of it.
 pub(super) struct Datagram<'a> {
     pub(super) binding: &'a Rc<Binding>,
-    pub(super) origin: RemoteAddress,
+    pub(super) remote: RemoteAddress,
     pub(super) bytes: &'a [u8],
     pub(super) truncated: bool,
     pub(super) address: Option<&'a [u8]>,
@@ -39,7 +39,7 @@ pub(super) struct Datagram<'a> {
 #[derive(Debug)]
 pub(super) struct Answer {
     binding: Rc<Binding>,
-    origin: RemoteAddress,
+    remote: RemoteAddress,
     /// The Unix socket it is for, as it may be shown.
     to: String,
     /// What has not been sent yet, each a datagram.

@@ -19,12 +19,12 @@ pub enum Sender {
 
 impl Sender {
     /// The sender of a datagram from this address; `None`: nothing can be sent to it.
-    pub fn of(origin: RemoteAddress, address: &[u8]) -> Option<Sender> {
-        match origin {
+    pub fn of(remote: RemoteAddress, address: &[u8]) -> Option<Sender> {
+        match remote {
             RemoteAddress::Address(address) => Some(Sender::Network(address)),
             RemoteAddress::Process { .. } | RemoteAddress::Unknown { .. } => {
                 // What no user has as its number.
-                let uid = if let RemoteAddress::Process { uid, .. } = origin { uid } else { u32::MAX };
+                let uid = if let RemoteAddress::Process { uid, .. } = remote { uid } else { u32::MAX };
                 // With the same keys always: who looks for two sockets of the same digest shares with itself.
                 let mut digest = DefaultHasher::new();
                 address.hash(&mut digest);

@@ -2,10 +2,10 @@
 //! they come, and what is no text. Knows bytes and kinds; has never seen a pause.
 
 use super::{Hint, Mistake};
+use crate::engine::charset;
 use crate::engine::codec::cstrings;
 use crate::engine::codec::shape::Unreadable;
-use crate::engine::encoding;
-use crate::engine::message::{Kind, Prefix};
+use crate::engine::message::{FramingMode, Prefix};
 use crate::engine::text::quote;
 
 /// Several sends were taken for one message, which is no complete request. `said` is as it may be shown.
@@ -20,27 +20,27 @@ pub fn of_joined(sends: usize, said: &[u8]) -> Hint {
 }
 
 /// A client's kind is known, and its messages are no lines. `bytes` is what has come first.
-pub fn of_kind(kind: Kind, bytes: &[u8]) -> Option<Hint> {
+pub fn of_kind(kind: FramingMode, bytes: &[u8]) -> Option<Hint> {
     let (mistake, text) = match kind {
-        Kind::C if !is_text(bytes) => return None, // numbers as bytes
-        Kind::C if is_array(bytes) => (
+        FramingMode::C if !is_text(bytes) => return None, // numbers as bytes
+        FramingMode::C if is_array(bytes) => (
             Mistake::CString,
             "it sends a whole array, with the NULs after its text, as sizeof does: send strlen(text) bytes, and a newline",
         ),
-        Kind::C if has_garbage(bytes) => (
+        FramingMode::C if has_garbage(bytes) => (
             Mistake::CString,
             "it sends a whole array, with leftover bytes after the NUL, as sizeof does: send strlen(text) bytes, and a newline",
         ),
-        Kind::C => (
+        FramingMode::C => (
             Mistake::CString,
             "it ends its messages with NUL, as strlen(text) + 1 does: send strlen(text) bytes, and a newline",
         ),
-        Kind::Prefixed(prefix) => (Mistake::LengthPrefix, of_prefix(prefix)),
-        Kind::Telnet => (
+        FramingMode::Prefixed(prefix) => (Mistake::LengthPrefix, of_prefix(prefix)),
+        FramingMode::Telnet => (
             Mistake::Telnet,
             "it sends Telnet commands, as PuTTY does: choose the connection type Raw, or use nc",
         ),
-        Kind::Line | Kind::Raw | Kind::Packet => return None,
+        FramingMode::Line | FramingMode::Raw | FramingMode::Packet => return None,
     };
     Some(Hint::new(mistake, text))
 }
@@ -114,7 +114,7 @@ pub fn of_unreadable(what: Unreadable) -> Hint {
 pub fn of_encoding(message: &[u8]) -> Option<Hint> {
     // What has control characters in it is no text at all.
     let is_text = !message.iter().any(|byte| byte.is_ascii_control() && !byte.is_ascii_whitespace());
-    let encoding = encoding::guess(message).filter(|_| is_text)?;
+    let encoding = charset::guess(message).filter(|_| is_text)?;
     Some(Hint::new(Mistake::Encoding, format!("{encoding}, for example text.encode('utf-8') in Python")))
 }
 
@@ -141,20 +141,30 @@ mod tests {
     #[test]
     fn form_is_named_in_the_terms_of_its_language() {
         for (kind, bytes, mistake, words) in [
-            (Kind::C, &b"5 10\0"[..], Mistake::CString, "strlen(text) + 1"),
-            (Kind::C, b"5 10\0\0\0", Mistake::CString, "sizeof"),
-            (Kind::C, b"5 10\0\xa5\xa5\xa5", Mistake::CString, "leftover bytes"),
-            (Kind::C, b"5 10\x003 4\0", Mistake::CString, "strlen(text) + 1"),
-            (Kind::Prefixed(Prefix::Big2), b"\0\x045 10", Mistake::LengthPrefix, "Java's writeUTF"),
-            (Kind::Prefixed(Prefix::Big4), b"\0\0\0\x045 10", Mistake::LengthPrefix, "struct.pack('!I', …)"),
-            (Kind::Prefixed(Prefix::Little4), b"\x04\0\0\x005 10", Mistake::LengthPrefix, "Free Pascal"),
-            (Kind::Prefixed(Prefix::Seven), b"\x045 10", Mistake::LengthPrefix, "C#'s BinaryWriter"),
-            (Kind::Telnet, b"\xff\xfb\x1f", Mistake::Telnet, "PuTTY"),
+            (FramingMode::C, &b"5 10\0"[..], Mistake::CString, "strlen(text) + 1"),
+            (FramingMode::C, b"5 10\0\0\0", Mistake::CString, "sizeof"),
+            (FramingMode::C, b"5 10\0\xa5\xa5\xa5", Mistake::CString, "leftover bytes"),
+            (FramingMode::C, b"5 10\x003 4\0", Mistake::CString, "strlen(text) + 1"),
+            (FramingMode::Prefixed(Prefix::Big2), b"\0\x045 10", Mistake::LengthPrefix, "Java's writeUTF"),
+            (
+                FramingMode::Prefixed(Prefix::Big4),
+                b"\0\0\0\x045 10",
+                Mistake::LengthPrefix,
+                "struct.pack('!I', …)",
+            ),
+            (
+                FramingMode::Prefixed(Prefix::Little4),
+                b"\x04\0\0\x005 10",
+                Mistake::LengthPrefix,
+                "Free Pascal",
+            ),
+            (FramingMode::Prefixed(Prefix::Seven), b"\x045 10", Mistake::LengthPrefix, "C#'s BinaryWriter"),
+            (FramingMode::Telnet, b"\xff\xfb\x1f", Mistake::Telnet, "PuTTY"),
         ] {
             let hint = of_kind(kind, bytes).unwrap();
             assert!(hint.mistake == mistake && hint.text.contains(words), "{kind:?}: {}", hint.text);
         }
-        for kind in [Kind::Line, Kind::Raw, Kind::Packet] {
+        for kind in [FramingMode::Line, FramingMode::Raw, FramingMode::Packet] {
             assert_eq!(of_kind(kind, b"5 10"), None);
         }
     }

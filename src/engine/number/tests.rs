@@ -244,6 +244,6 @@ fn operators_answer_as_they_do_in_python() {
     ] {
         let operator = Operator::named(name).expect("an operator");
         let result = apply(parse(left).expect("a number"), operator, parse(right).expect("a number"));
-        assert_eq!(result.map_or_else(|fault| fault.to_string(), written), answer, "{left} {name} {right}");
+        assert_eq!(result.map_or_else(|error| error.to_string(), written), answer, "{left} {name} {right}");
     }
 }

@@ -5,48 +5,48 @@ const GAP: Duration = Duration::from_micros(20);
 #[test]
 fn paced_messages_leave_one_gap_apart() {
     let mut outbox = Outbox::default();
-    outbox.say(Style::Raw, "Data received");
-    outbox.say(Style::Raw, "50.0");
-    assert_eq!(outbox.ready(Style::Raw), b"Data received");
-    outbox.sent(Style::Raw, 4, Timestamp::at(0), GAP);
-    assert_eq!(outbox.ready(Style::Raw), b" received");
-    outbox.sent(Style::Raw, 9, Timestamp::at(5), GAP);
-    assert_eq!(outbox.ready(Style::Raw), b"");
+    outbox.say(Encoding::Raw, "Data received");
+    outbox.say(Encoding::Raw, "50.0");
+    assert_eq!(outbox.ready(Encoding::Raw), b"Data received");
+    outbox.sent(Encoding::Raw, 4, Timestamp::at(0), GAP);
+    assert_eq!(outbox.ready(Encoding::Raw), b" received");
+    outbox.sent(Encoding::Raw, 9, Timestamp::at(5), GAP);
+    assert_eq!(outbox.ready(Encoding::Raw), b"");
     assert!(!outbox.resume(Timestamp::at(24)) && outbox.resume(Timestamp::at(25)));
-    assert_eq!(outbox.ready(Style::Raw), b"50.0");
-    outbox.sent(Style::Raw, 4, Timestamp::at(25), GAP);
+    assert_eq!(outbox.ready(Encoding::Raw), b"50.0");
+    outbox.sent(Encoding::Raw, 4, Timestamp::at(25), GAP);
     assert!(outbox.is_empty() && outbox.pause().is_none(), "nothing follows, so nothing waits");
 }
 
 #[test]
 fn gap_applies_to_a_message_queued_after_the_queue_was_empty() {
     let mut outbox = Outbox::default();
-    outbox.say(Style::Raw, "50.0");
-    outbox.sent(Style::Raw, 4, Timestamp::at(0), GAP);
-    outbox.say(Style::Raw, "Data received");
-    assert_eq!((outbox.ready(Style::Raw), outbox.pause()), (&b""[..], Some(Timestamp::at(20))));
+    outbox.say(Encoding::Raw, "50.0");
+    outbox.sent(Encoding::Raw, 4, Timestamp::at(0), GAP);
+    outbox.say(Encoding::Raw, "Data received");
+    assert_eq!((outbox.ready(Encoding::Raw), outbox.pause()), (&b""[..], Some(Timestamp::at(20))));
     // A raw client that was told a list, and then chose a service that speaks in lines.
-    assert_eq!(outbox.ready(Style::Pairs), b"");
+    assert_eq!(outbox.ready(Encoding::Lines), b"");
     assert!(outbox.resume(Timestamp::at(20)));
-    assert_eq!(outbox.ready(Style::Raw), b"Data received");
-    assert_eq!(outbox.ready(Style::Pairs), b"Data received\n");
+    assert_eq!(outbox.ready(Encoding::Raw), b"Data received");
+    assert_eq!(outbox.ready(Encoding::Lines), b"Data received\n");
 }
 
 #[test]
 fn next_message_ends_an_open_message() {
     let mut lines = Outbox::default();
-    lines.say_openly("Data received");
-    assert_eq!(lines.ready(Style::Pairs), b"Data received");
-    lines.sent(Style::Pairs, 13, Timestamp::at(0), GAP);
-    lines.say(Style::Pairs, "50.0");
-    assert_eq!(lines.ready(Style::Pairs), b"\n50.0\n");
+    lines.push_unterminated("Data received");
+    assert_eq!(lines.ready(Encoding::Lines), b"Data received");
+    lines.sent(Encoding::Lines, 13, Timestamp::at(0), GAP);
+    lines.say(Encoding::Lines, "50.0");
+    assert_eq!(lines.ready(Encoding::Lines), b"\n50.0\n");
 
     let mut paced = Outbox::default();
-    paced.say_openly("Data received");
-    paced.sent(Style::Pairs, 13, Timestamp::at(0), GAP);
-    paced.say(Style::Raw, "50.0");
-    assert_eq!(paced.ready(Style::Raw), b"50.0");
-    paced.sent(Style::Raw, 4, Timestamp::at(20), GAP);
+    paced.push_unterminated("Data received");
+    paced.sent(Encoding::Lines, 13, Timestamp::at(0), GAP);
+    paced.say(Encoding::Raw, "50.0");
+    assert_eq!(paced.ready(Encoding::Raw), b"50.0");
+    paced.sent(Encoding::Raw, 4, Timestamp::at(20), GAP);
     assert!(paced.is_empty());
 }
 
@@ -54,21 +54,21 @@ fn next_message_ends_an_open_message() {
 fn oldest_whole_lines_are_dropped_when_unread() {
     let mut outbox = Outbox::default();
     for line in ["one", "two", "three", "four"] {
-        outbox.say(Style::Pairs, line);
+        outbox.say(Encoding::Lines, line);
     }
     assert_eq!(outbox.drop_oldest(100), 0);
-    assert_eq!((outbox.drop_oldest(12), outbox.ready(Style::Pairs)), (2, &b"three\nfour\n"[..]));
-    outbox.sent(Style::Pairs, 2, Timestamp::at(0), GAP);
-    outbox.say(Style::Pairs, "five");
-    assert_eq!((outbox.drop_oldest(9), outbox.ready(Style::Pairs)), (1, &b"ree\nfive\n"[..]));
+    assert_eq!((outbox.drop_oldest(12), outbox.ready(Encoding::Lines)), (2, &b"three\nfour\n"[..]));
+    outbox.sent(Encoding::Lines, 2, Timestamp::at(0), GAP);
+    outbox.say(Encoding::Lines, "five");
+    assert_eq!((outbox.drop_oldest(9), outbox.ready(Encoding::Lines)), (1, &b"ree\nfive\n"[..]));
     assert_eq!(
-        (outbox.drop_oldest(2), outbox.ready(Style::Pairs)),
+        (outbox.drop_oldest(2), outbox.ready(Encoding::Lines)),
         (1, &b"ree\n"[..]),
         "the rest of a line stays"
     );
     assert_eq!(outbox.drop_oldest(0), 0);
-    outbox.sent(Style::Pairs, 4, Timestamp::at(0), GAP);
-    outbox.say(Style::Pairs, "six");
+    outbox.sent(Encoding::Lines, 4, Timestamp::at(0), GAP);
+    outbox.say(Encoding::Lines, "six");
     assert_eq!((outbox.drop_oldest(3), outbox.is_empty()), (1, true));
 }
 
@@ -78,7 +78,7 @@ fn sent_bytes_are_freed_while_more_is_queued() {
     outbox.push(&[b'x'; 4096]);
     for _ in 0..1000 {
         outbox.push(&[b'y'; 1000]);
-        outbox.sent(Style::Pairs, 1000, Timestamp::at(0), GAP);
+        outbox.sent(Encoding::Lines, 1000, Timestamp::at(0), GAP);
         assert_eq!(outbox.len(), 4096);
         assert!(outbox.bytes.capacity() <= 2 * 5096, "{}", outbox.bytes.capacity());
     }
@@ -87,30 +87,30 @@ fn sent_bytes_are_freed_while_more_is_queued() {
 #[test]
 fn packets_are_offered_singly_without_a_pause() {
     let mut outbox = Outbox::default();
-    outbox.say(Style::Packets, "Data received");
-    outbox.say(Style::Packets, "50.0");
-    assert_eq!(outbox.ready(Style::Packets), b"Data received");
-    outbox.sent(Style::Packets, 13, Timestamp::at(0), GAP);
-    assert_eq!((outbox.ready(Style::Packets), outbox.pause()), (&b"50.0"[..], None));
-    outbox.sent(Style::Packets, 4, Timestamp::at(0), GAP);
+    outbox.say(Encoding::Packets, "Data received");
+    outbox.say(Encoding::Packets, "50.0");
+    assert_eq!(outbox.ready(Encoding::Packets), b"Data received");
+    outbox.sent(Encoding::Packets, 13, Timestamp::at(0), GAP);
+    assert_eq!((outbox.ready(Encoding::Packets), outbox.pause()), (&b"50.0"[..], None));
+    outbox.sent(Encoding::Packets, 4, Timestamp::at(0), GAP);
     assert!(outbox.is_empty());
 }
 
 #[test]
 fn late_reader_gets_all_pending_at_once_then_single_messages_again() {
-    for (style, joined, single) in [
-        (Style::Raw, &b"a: hib: hoc: he"[..], &b"d: ha"[..]),
-        (Style::C, b"a: hi\0b: ho\0c: he\0", b"d: ha\0"),
+    for (encoding, joined, single) in [
+        (Encoding::Raw, &b"a: hib: hoc: he"[..], &b"d: ha"[..]),
+        (Encoding::C, b"a: hi\0b: ho\0c: he\0", b"d: ha\0"),
     ] {
         let mut outbox = Outbox::default();
-        outbox.say(style, "a: hi");
-        outbox.say(style, "b: ho");
+        outbox.say(encoding, "a: hi");
+        outbox.say(encoding, "b: ho");
         outbox.join();
-        outbox.say(style, "c: he");
-        assert_eq!(outbox.ready(style), joined);
-        outbox.sent(style, joined.len(), Timestamp::at(0), GAP);
-        outbox.say(style, "d: ha");
-        assert_eq!(outbox.ready(style), single);
+        outbox.say(encoding, "c: he");
+        assert_eq!(outbox.ready(encoding), joined);
+        outbox.sent(encoding, joined.len(), Timestamp::at(0), GAP);
+        outbox.say(encoding, "d: ha");
+        assert_eq!(outbox.ready(encoding), single);
     }
 }
 
@@ -118,26 +118,26 @@ fn late_reader_gets_all_pending_at_once_then_single_messages_again() {
 fn long_message_leaves_in_pieces_with_pauses() {
     let mut outbox = Outbox::default();
     let long = "x".repeat(1023) + "é" + &"y".repeat(100);
-    outbox.say(Style::Raw, &long);
-    assert_eq!(outbox.ready(Style::Raw), "x".repeat(1023).as_bytes());
-    outbox.sent(Style::Raw, 1023, Timestamp::at(0), GAP);
-    assert!(outbox.ready(Style::Raw).is_empty() && outbox.resume(Timestamp::at(20)));
-    assert_eq!(outbox.ready(Style::Raw), ("é".to_owned() + &"y".repeat(100)).as_bytes());
+    outbox.say(Encoding::Raw, &long);
+    assert_eq!(outbox.ready(Encoding::Raw), "x".repeat(1023).as_bytes());
+    outbox.sent(Encoding::Raw, 1023, Timestamp::at(0), GAP);
+    assert!(outbox.ready(Encoding::Raw).is_empty() && outbox.resume(Timestamp::at(20)));
+    assert_eq!(outbox.ready(Encoding::Raw), ("é".to_owned() + &"y".repeat(100)).as_bytes());
 }
 
 #[test]
 fn each_style_ends_an_open_message_in_its_own_way() {
-    for (style, rest) in [
-        (Style::Pairs, &b"\n50.0\n"[..]),
-        (Style::Telnet, b"\r\n50.0\r\n"),
-        (Style::Raw, b"50.0"),
-        (Style::C, b"\0"),
+    for (encoding, rest) in [
+        (Encoding::Lines, &b"\n50.0\n"[..]),
+        (Encoding::Telnet, b"\r\n50.0\r\n"),
+        (Encoding::Raw, b"50.0"),
+        (Encoding::C, b"\0"),
     ] {
         let mut outbox = Outbox::default();
-        outbox.say_openly("Data received");
-        outbox.sent(Style::Pairs, 13, Timestamp::at(0), GAP);
-        outbox.say(style, "50.0");
-        assert_eq!(outbox.ready(style), rest, "{style:?}");
+        outbox.push_unterminated("Data received");
+        outbox.sent(Encoding::Lines, 13, Timestamp::at(0), GAP);
+        outbox.say(encoding, "50.0");
+        assert_eq!(outbox.ready(encoding), rest, "{encoding:?}");
     }
 }
 
@@ -146,20 +146,20 @@ fn what_waits_is_private_until_it_was_sent_or_dropped() {
     let confided = || {
         let mut outbox = Outbox::default();
         outbox.confide();
-        outbox.say(Style::Pairs, "ann whispers: hi");
-        outbox.say(Style::Pairs, "Bob: hi");
+        outbox.say(Encoding::Lines, "ann whispers: hi");
+        outbox.say(Encoding::Lines, "Bob: hi");
         assert!(outbox.is_private());
         outbox
     };
     let mut sent = confided();
-    sent.sent(Style::Pairs, 17, Timestamp::at(0), GAP);
+    sent.sent(Encoding::Lines, 17, Timestamp::at(0), GAP);
     assert!(sent.is_private(), "which of them was sent is not known");
-    sent.sent(Style::Pairs, 8, Timestamp::at(0), GAP);
+    sent.sent(Encoding::Lines, 8, Timestamp::at(0), GAP);
     let (mut dropped, mut cleared) = (confided(), confided());
     assert_eq!(dropped.drop_oldest(0), 2);
     cleared.clear();
     for mut outbox in [sent, dropped, cleared] {
-        outbox.say(Style::Pairs, "Error: too slow");
+        outbox.say(Encoding::Lines, "Error: too slow");
         assert!(!outbox.is_private());
     }
 }
@@ -180,9 +180,9 @@ fn queue_is_written_as_earlier_versions_read_it() {
 #[test]
 fn cleared_queue_knows_that_something_was_sent() {
     let mut outbox = Outbox::default();
-    outbox.say(Style::Pairs, "one");
+    outbox.say(Encoding::Lines, "one");
     assert!(!outbox.has_sent());
-    outbox.sent(Style::Pairs, 1, Timestamp::at(0), GAP);
+    outbox.sent(Encoding::Lines, 1, Timestamp::at(0), GAP);
     outbox.clear();
     assert!(outbox.has_sent() && outbox.front == Front::Whole);
 }

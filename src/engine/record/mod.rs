@@ -17,7 +17,7 @@ use thin_vec::ThinVec;
 use super::claim::Claim;
 use super::codec::detect::Guess;
 use super::machines::Machine;
-use super::message::{Binding, CloseReason, Kind, RemoteAddress, Timestamp};
+use super::message::{Binding, CloseReason, FramingMode, RemoteAddress, Timestamp};
 use super::outbox::Outbox;
 use super::room::SavedPlace;
 use super::service::Service;
@@ -62,7 +62,7 @@ impl Record {
 pub(super) enum Framing {
     Known {
         #[serde(rename = "Known")]
-        kind: Kind,
+        kind: FramingMode,
     },
     Guess(Guess),
     Opening(Opening),
@@ -88,11 +88,12 @@ pub(super) enum BindingOf {
 pub struct SavedSession {
     #[serde(rename = "door")] // as records of earlier versions have it
     pub(super) binding: BindingOf,
-    pub(super) origin: RemoteAddress,
+    #[serde(rename = "origin")] // as records of earlier versions have it
+    pub(super) remote: RemoteAddress,
     pub(super) state: SavedState,
     pub(super) phase: SavedPhase,
     #[serde(default)]
-    pub(super) kind: Option<Kind>,
+    pub(super) kind: Option<FramingMode>,
     #[serde(default)]
     pub(super) guess: Guess,
     /// What version 4 has for these two.
@@ -109,7 +110,8 @@ pub struct SavedSession {
     pub(super) ended: bool,
     pub(super) tail_is_message: bool,
     pub(super) stalled: bool,
-    pub(super) spoke: bool,
+    #[serde(rename = "spoke")] // as records of earlier versions have it
+    pub(super) first_message_seen: bool,
     pub(super) skipping: bool,
 }
 
@@ -149,7 +151,8 @@ pub(super) enum SavedState {
 pub(super) enum SavedPhase {
     Serving,
     Draining(CloseReason, Timestamp),
-    Parting(CloseReason, Timestamp),
+    #[serde(rename = "Parting")] // as records of earlier versions have it
+    AwaitingReset(CloseReason, Timestamp),
     Lingering(CloseReason, Timestamp),
 }
 

@@ -4,18 +4,18 @@ use super::super::message::ConnectionId;
 use super::{MemberId, Room};
 
 impl Room {
-    /// Asserts it; `audience` are those who stand in the list of members to be offered something.
-    pub fn check<'a>(&self, audience: impl Iterator<Item = &'a ConnectionId>) {
-        let mut audience: Vec<&ConnectionId> = audience.collect();
-        audience.sort_unstable();
+    /// Asserts it; `ready_members` are those who stand in the list of members to be offered something.
+    pub fn check<'a>(&self, ready_members: impl Iterator<Item = &'a ConnectionId>) {
+        let mut ready_members: Vec<&ConnectionId> = ready_members.collect();
+        ready_members.sort_unstable();
         for (_, member) in &self.members {
             let (peer, name) = (&member.peer, &member.name.shown);
             let places = self.timeline.log.base..=self.timeline.log.end;
             assert!(places.contains(&member.cursor), "{name} has heard {} of {places:?}", member.cursor);
             let asides: usize = member.asides.iter().map(|aside| aside.bytes()).sum();
             assert_eq!(member.aside_bytes, asides, "what was said to {name} alone");
-            let first = audience.partition_point(|other| *other < peer);
-            let times = audience[first..].iter().take_while(|other| **other == peer).count();
+            let first = ready_members.partition_point(|other| *other < peer);
+            let times = ready_members[first..].iter().take_while(|other| **other == peer).count();
             assert!(!member.called || times > 0, "{name} was called, and stands in no list");
             assert!(!member.called || times == 1, "{name} was called {times} times");
         }

@@ -135,7 +135,7 @@ impl Room {
     }
 
     /// Appends to `list` everybody who can be offered something new and is not in it yet.
-    pub fn call(&mut self, list: &mut VecDeque<ConnectionId>) {
+    pub fn collect_ready(&mut self, list: &mut VecDeque<ConnectionId>) {
         if !std::mem::take(&mut self.dirty) {
             return;
         }

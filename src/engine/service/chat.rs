@@ -1,8 +1,8 @@
 //! What a message means in the chat: a name, a command, or something said. Acts on the room; has never seen a socket.
 
 use super::facts::{Conduct, Facts, First, Idle, Keeps, Need, Openness, Replies, is_anything};
+use crate::engine::charset;
 use crate::engine::claim::Claim;
-use crate::engine::encoding;
 use crate::engine::limits::NAME_CHARS_MAX;
 use crate::engine::limits::REPLY_BYTES_MAX;
 use crate::engine::message::{ConnectionId, RemoteAddress};
@@ -38,7 +38,7 @@ const MISSED: &str = "a /msg that reached nobody";
 
 /// What became of a message.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub enum Outcome {
     /// It was said or done.
     Done,
     /// The visitor is in the room now, under this name. The rest of the message, if any, is the first thing it says.
@@ -70,19 +70,19 @@ fn is_simply_said(message: &[u8]) -> bool {
 pub fn handle_name(
     room: &mut Room,
     peer: ConnectionId,
-    origin: RemoteAddress,
+    remote: RemoteAddress,
     message: &[u8],
     bare: bool,
-) -> Verdict {
+) -> Outcome {
     let text = String::from_utf8_lossy(message);
     if is_quit(&text) {
-        return Verdict::Quit;
+        return Outcome::Quit;
     }
-    if let Some(encoding) = encoding::guess(message) {
-        return Verdict::Erred(encoding.to_string());
+    if let Some(encoding) = charset::guess(message) {
+        return Outcome::Erred(encoding.to_string());
     }
     if let Some(arguments) = text.trim().strip_prefix(KEY).filter(|rest| is_end_of_word(rest)) {
-        return show_key(room, peer, origin, arguments.trim()).unwrap_or_else(Verdict::Erred);
+        return show_key(room, peer, remote, arguments.trim()).unwrap_or_else(Outcome::Erred);
     }
     let mut rest = "";
     let mut name = Name::new(&text);
@@ -92,23 +92,23 @@ pub fn handle_name(
         (name, rest) = (Name::new(&text[..end]), &text[end..]);
     }
     match name {
-        Err(why) => Verdict::Erred(why.to_string()),
-        Ok(name) if room.member_id_of(&name.key).is_some() => Verdict::Erred(words::taken(&name.shown)),
-        Ok(name) if room.has(&name) => Verdict::Erred(words::alike(&name.shown)),
-        Ok(name) => Verdict::Joined(room.join(peer, name), rest.to_owned()),
+        Err(why) => Outcome::Erred(why.to_string()),
+        Ok(name) if room.member_id_of(&name.key).is_some() => Outcome::Erred(words::taken(&name.shown)),
+        Ok(name) if room.has(&name) => Outcome::Erred(words::alike(&name.shown)),
+        Ok(name) => Outcome::Joined(room.join(peer, name), rest.to_owned()),
     }
 }
 
 /// Whether a message of somebody who is not in the room would let it in under a name that is new there.
-pub fn is_new_name(room: &Room, origin: RemoteAddress, message: &[u8]) -> bool {
+pub fn is_new_name(room: &Room, remote: RemoteAddress, message: &[u8]) -> bool {
     let text = String::from_utf8_lossy(message);
-    if is_quit(&text) || encoding::guess(message).is_some() {
+    if is_quit(&text) || charset::guess(message).is_some() {
         return false;
     }
     match text.trim().strip_prefix(KEY).filter(|rest| is_end_of_word(rest)) {
         Some(arguments) => arguments.trim().split_once(char::is_whitespace).is_some_and(|(secret, name)| {
             let name = Name::new(name).ok().filter(|name| !room.has(name));
-            Claim::new(origin, secret).is_some() && name.is_some()
+            Claim::new(remote, secret).is_some() && name.is_some()
         }),
         None => {
             let end = text.find(|c| !is_name_char(c)).unwrap_or(text.len());
@@ -139,23 +139,23 @@ fn is_end_of_word(rest: &str) -> bool {
 fn show_key(
     room: &mut Room,
     peer: ConnectionId,
-    origin: RemoteAddress,
+    remote: RemoteAddress,
     arguments: &str,
-) -> Result<Verdict, String> {
+) -> Result<Outcome, String> {
     let (secret, name) = arguments.split_once(char::is_whitespace).ok_or(KEY_USAGE)?;
-    let claim = Claim::new(origin, secret).ok_or(KEY_USAGE)?;
+    let claim = Claim::new(remote, secret).ok_or(KEY_USAGE)?;
     let name = Name::new(name).map_err(|why| why.to_string())?;
     match room.member_id_of(&name.key) {
         Some(member_id) if room.claim(member_id).is_some_and(|own| own.is_same(&claim)) => {
             let (from, begun) = room.take_over(member_id, peer);
-            Ok(Verdict::Returned { member_id, from, begun })
+            Ok(Outcome::Returned { member_id, from, begun })
         }
         Some(_) => Err(words::not_the_key(&name.shown)),
         None if room.has(&name) => Err(words::alike(&name.shown)),
         None => {
             let member_id = room.join(peer, name);
             room.set_claim(member_id, claim);
-            Ok(Verdict::Joined(member_id, String::new()))
+            Ok(Outcome::Joined(member_id, String::new()))
         }
     }
 }
@@ -188,28 +188,28 @@ pub fn say(room: &mut Room, member_id: MemberId, message: &[u8]) {
 pub fn handle_message(
     room: &mut Room,
     member_id: MemberId,
-    origin: RemoteAddress,
+    remote: RemoteAddress,
     message: &[u8],
-) -> Verdict {
+) -> Outcome {
     if is_simply_said(message) {
         room.say(member_id, message);
-        return Verdict::Done;
+        return Outcome::Done;
     }
     let text = clean(message);
     let trimmed = text.trim();
     if trimmed.is_empty() {
-        return Verdict::Done;
+        return Outcome::Done;
     }
     if is_quit(trimmed) {
-        return Verdict::Quit;
+        return Outcome::Quit;
     }
     let Some(rest) = text.strip_prefix('/') else {
         room.say(member_id, text.as_bytes());
-        return Verdict::Done;
+        return Outcome::Done;
     };
     if rest.starts_with('/') {
         room.say(member_id, rest.as_bytes());
-        return Verdict::Done;
+        return Outcome::Done;
     }
     let (command, arguments) = rest.split_once(char::is_whitespace).unwrap_or((rest, ""));
     let arguments = arguments.trim();
@@ -232,12 +232,12 @@ pub fn handle_message(
             return whisper(room, member_id, arguments).map_or_else(
                 |error| {
                     room.whisper(member_id, &format!("Error: {error}"));
-                    Verdict::Erred(MISSED.to_owned()) // which name, or what was taken for one, is between the two
+                    Outcome::Erred(MISSED.to_owned()) // which name, or what was taken for one, is between the two
                 },
-                |()| Verdict::Done,
+                |()| Outcome::Done,
             );
         }
-        "key" => match Claim::new(origin, arguments) {
+        "key" => match Claim::new(remote, arguments) {
             Some(claim) => {
                 room.set_claim(member_id, claim);
                 Ok(())
@@ -247,10 +247,10 @@ pub fn handle_message(
         _ => Err(format!("unknown command: /{} (try /help)", quote(command.as_bytes()))),
     };
     match outcome {
-        Ok(()) => Verdict::Done,
+        Ok(()) => Outcome::Done,
         Err(error) => {
             room.tell(member_id, &format!("Error: {error}"));
-            Verdict::Erred(error)
+            Outcome::Erred(error)
         }
     }
 }

@@ -5,7 +5,7 @@ use std::fmt;
 use super::facts::{Conduct, Facts, First, Idle, Keeps, Openness, Replies, is_nothing};
 use crate::engine::counters::ErrorKind;
 use crate::engine::limits::REPLY_BYTES_MAX;
-use crate::engine::number::{self, Fault, Operator};
+use crate::engine::number::{self, ArithmeticError, Operator};
 use crate::engine::text::{quote, trim, words};
 
 /// What it is.
@@ -41,14 +41,14 @@ pub enum RequestError {
     /// This word, quoted, is no operator.
     UnknownOperator(String),
     /// There is no such result.
-    Fault(Fault),
+    Arithmetic(ArithmeticError),
 }
 
 impl RequestError {
     /// What kind of error it is.
     pub fn kind(&self) -> ErrorKind {
         match self {
-            RequestError::Fault(_) => ErrorKind::Result,
+            RequestError::Arithmetic(_) => ErrorKind::Result,
             _ => ErrorKind::Request,
         }
     }
@@ -62,7 +62,7 @@ impl fmt::Display for RequestError {
             RequestError::UnknownOperator(word) => {
                 write!(f, "unknown operator: '{word}' (known: {})", number::KNOWN)
             }
-            RequestError::Fault(fault) => fault.fmt(f),
+            RequestError::Arithmetic(error) => error.fmt(f),
         }
     }
 }
@@ -126,7 +126,7 @@ fn evaluate_any(message: &[u8]) -> Result<f64, RequestError> {
 }
 
 fn apply(left: f64, operator: Operator, right: f64) -> Result<f64, RequestError> {
-    number::apply(left, operator, right).map_err(RequestError::Fault)
+    number::apply(left, operator, right).map_err(RequestError::Arithmetic)
 }
 
 /// Two numbers and an operator between them, with white space around it or none: `5*10`, `2 **3`, `1e-5-2`.

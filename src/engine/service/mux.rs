@@ -56,8 +56,8 @@ pub fn choose(message: &[u8]) -> Choice {
 
 /// Why somebody may not choose a service on the mux, if that is so. What the daemon says of others is for those whom the
 /// kernel vouches for, and whom the service's own lists let in.
-pub fn refusal(settings: &Settings, service: Service, origin: RemoteAddress) -> Option<String> {
-    if let RemoteAddress::Address(address) = origin
+pub fn refusal(settings: &Settings, service: Service, remote: RemoteAddress) -> Option<String> {
+    if let RemoteAddress::Address(address) = remote
         && !settings.of(service).networks.let_in(address.ip())
     {
         let address = address.ip().to_canonical();
@@ -68,10 +68,10 @@ pub fn refusal(settings: &Settings, service: Service, origin: RemoteAddress) -> 
     if service.facts().openness == Openness::Everybody {
         return None;
     }
-    if !matches!(origin, RemoteAddress::Process { .. } | RemoteAddress::Unknown { .. }) {
+    if !matches!(remote, RemoteAddress::Process { .. } | RemoteAddress::Unknown { .. }) {
         return Some(format!("{service} needs a Unix socket, where the kernel identifies the user"));
     }
-    settings.of(service).allowed.as_ref()?.refuses(origin, settings.owner)?;
+    settings.of(service).allowed.as_ref()?.refuses(remote, settings.owner)?;
     Some(format!(
         "{service} is only for root, the daemon's own user, and those in allow_users or allow_groups under [{service}]"
     ))
@@ -117,7 +117,7 @@ mod tests {
         let user = |uid| RemoteAddress::Process { uid, gid: 50, pid: 1 };
         let (stranger, far) =
             (RemoteAddress::Unknown { pid: 1 }, RemoteAddress::Address("127.0.0.1:5".parse().unwrap()));
-        let is_for = |settings: &Settings, service, origin| refusal(settings, service, origin).is_none();
+        let is_for = |settings: &Settings, service, remote| refusal(settings, service, remote).is_none();
         for service in Service::ALL {
             let everybodys = service != Service::Watch;
             assert!(is_for(&settings, service, user(0)) && is_for(&settings, service, user(990)));
@@ -129,10 +129,10 @@ mod tests {
         for service in [Service::Status, Service::Watch, Service::Multiply] {
             settings.services[service as usize].allowed = Some(Allowed::new([1000], []));
         }
-        for (origin, is_listed) in [(user(1000), true), (user(1001), false), (stranger, false)] {
-            assert_eq!(is_for(&settings, Service::Watch, origin), is_listed);
-            assert_eq!(is_for(&settings, Service::Status, origin), is_listed);
-            assert!(is_for(&settings, Service::Multiply, origin), "its list is its endpoints'");
+        for (remote, is_listed) in [(user(1000), true), (user(1001), false), (stranger, false)] {
+            assert_eq!(is_for(&settings, Service::Watch, remote), is_listed);
+            assert_eq!(is_for(&settings, Service::Status, remote), is_listed);
+            assert!(is_for(&settings, Service::Multiply, remote), "its list is its endpoints'");
         }
     }
 }

@@ -57,7 +57,7 @@ impl PairEnd {
 /// Every line: two ends each, but for the one whose second end has not come yet.
 #[derive(Debug, Default)]
 pub struct Pairs {
-    lines: Slab<[Option<End>; 2]>,
+    lines: Slab<[Option<Participant>; 2]>,
     /// The line with one end free.
     waiting: Option<usize>,
     /// Lines from before a restart with one end so far, by the number they had then.
@@ -66,7 +66,7 @@ pub struct Pairs {
 
 /// Who sits at one end.
 #[derive(Debug)]
-struct End {
+struct Participant {
     peer: ConnectionId,
     /// Bytes that wait to be sent to it.
     held: usize,
@@ -74,9 +74,9 @@ struct End {
     awaited: bool,
 }
 
-impl End {
-    fn new(peer: ConnectionId) -> Option<End> {
-        Some(End { peer, held: 0, awaited: false })
+impl Participant {
+    fn new(peer: ConnectionId) -> Option<Participant> {
+        Some(Participant { peer, held: 0, awaited: false })
     }
 }
 
@@ -87,14 +87,14 @@ pub fn is_bye(message: &[u8]) -> bool {
 
 impl Pairs {
     /// Gives somebody who comes a chair, at the line of the one who waits, if there is one.
-    pub fn sit(&mut self, peer: ConnectionId) -> PairEnd {
+    pub fn join(&mut self, peer: ConnectionId) -> PairEnd {
         match self.waiting.take() {
             Some(line) => {
-                self.lines[line][1] = End::new(peer);
+                self.lines[line][1] = Participant::new(peer);
                 PairEnd::new(line, true)
             }
             None => {
-                let line = self.lines.insert([End::new(peer), None]);
+                let line = self.lines.insert([Participant::new(peer), None]);
                 self.waiting = Some(line);
                 PairEnd::new(line, false)
             }
@@ -102,80 +102,80 @@ impl Pairs {
     }
 
     /// Who sits at the other end.
-    pub fn partner(&self, chair: PairEnd) -> Option<ConnectionId> {
-        self.end(chair.other()).map(|end| end.peer)
+    pub fn partner(&self, pair_end: PairEnd) -> Option<ConnectionId> {
+        self.end(pair_end.other()).map(|end| end.peer)
     }
 
     /// Whether the other end can be told more, with no more than `max` bytes waiting for it. If not, the one at this
     /// end is to be [told](Self::set_held) when it can.
-    pub fn has_room(&mut self, chair: PairEnd, max: usize) -> bool {
-        let Some(end) = self.end_mut(chair.other()) else { return false };
+    pub fn has_room(&mut self, pair_end: PairEnd, max: usize) -> bool {
+        let Some(end) = self.end_mut(pair_end.other()) else { return false };
         end.awaited = end.held >= max;
         !end.awaited
     }
 
     /// So many bytes more wait for the other end.
-    pub fn add(&mut self, chair: PairEnd, bytes: usize) {
-        if let Some(end) = self.end_mut(chair.other()) {
+    pub fn add(&mut self, pair_end: PairEnd, bytes: usize) {
+        if let Some(end) = self.end_mut(pair_end.other()) {
             end.held += bytes;
         }
     }
 
     /// So many bytes wait for this end. Who is to be told that there is room again.
-    pub fn set_held(&mut self, chair: PairEnd, held: usize, max: usize) -> Option<ConnectionId> {
-        let end = self.end_mut(chair)?;
+    pub fn set_held(&mut self, pair_end: PairEnd, held: usize, max: usize) -> Option<ConnectionId> {
+        let end = self.end_mut(pair_end)?;
         end.held = held;
-        if held < max && std::mem::take(&mut end.awaited) { self.partner(chair) } else { None }
+        if held < max && std::mem::take(&mut end.awaited) { self.partner(pair_end) } else { None }
     }
 
     /// Leaves; who was at the other end sits there no longer either.
-    pub fn leave(&mut self, chair: PairEnd) -> Option<ConnectionId> {
-        let partner = self.partner(chair);
-        if self.lines.try_remove(chair.line()).is_some() && self.waiting == Some(chair.line()) {
+    pub fn leave(&mut self, pair_end: PairEnd) -> Option<ConnectionId> {
+        let partner = self.partner(pair_end);
+        if self.lines.try_remove(pair_end.line()).is_some() && self.waiting == Some(pair_end.line()) {
             self.waiting = None;
         }
         partner
     }
 
     /// Whether the line is still there: the other end may have left.
-    pub fn has(&self, chair: PairEnd) -> bool {
-        self.end(chair).is_some()
+    pub fn has(&self, pair_end: PairEnd) -> bool {
+        self.end(pair_end).is_some()
     }
 
     /// Who sits at an end.
-    pub fn peer(&self, chair: PairEnd) -> Option<ConnectionId> {
-        self.end(chair).map(|end| end.peer)
+    pub fn peer(&self, pair_end: PairEnd) -> Option<ConnectionId> {
+        self.end(pair_end).map(|end| end.peer)
     }
 
     /// How many sit at any.
-    pub fn taken_ends(&self) -> usize {
+    pub fn participants(&self) -> usize {
         self.lines.iter().map(|(_, ends)| ends.iter().flatten().count()).sum()
     }
 
-    fn end(&self, chair: PairEnd) -> Option<&End> {
-        self.lines.get(chair.line())?[chair.place()].as_ref()
+    fn end(&self, pair_end: PairEnd) -> Option<&Participant> {
+        self.lines.get(pair_end.line())?[pair_end.place()].as_ref()
     }
 
     /// `None` once one of the two has left: the line is gone.
-    fn end_mut(&mut self, chair: PairEnd) -> Option<&mut End> {
-        self.lines.get_mut(chair.line())?[chair.place()].as_mut()
+    fn end_mut(&mut self, pair_end: PairEnd) -> Option<&mut Participant> {
+        self.lines.get_mut(pair_end.line())?[pair_end.place()].as_mut()
     }
 
     /// Gives somebody from before a restart a chair at the line that had this number.
     pub fn restore(&mut self, peer: ConnectionId, line: usize) -> PairEnd {
         if let Some(half) = self.halves.remove(&line) {
-            self.lines[half.line()][1] = End::new(peer);
+            self.lines[half.line()][1] = Participant::new(peer);
             return half.other();
         }
-        let chair = PairEnd::new(self.lines.insert([End::new(peer), None]), false);
-        self.halves.insert(line, chair);
-        chair
+        let pair_end = PairEnd::new(self.lines.insert([Participant::new(peer), None]), false);
+        self.halves.insert(line, pair_end);
+        pair_end
     }
 
     /// Everybody from before a restart is there: who sits alone where two were, has been left.
     pub fn take_widowed(&mut self) -> Vec<ConnectionId> {
         let halves = std::mem::take(&mut self.halves);
-        let taken = halves.into_values().filter_map(|chair| self.lines.try_remove(chair.line()));
+        let taken = halves.into_values().filter_map(|pair_end| self.lines.try_remove(pair_end.line()));
         taken.flatten().flatten().map(|end| end.peer).collect()
     }
 }
@@ -191,29 +191,29 @@ mod tests {
     #[test]
     fn pairs_form_in_arrival_order() {
         let mut lines = Pairs::default();
-        let (early, first, second, third) = (lines.sit(peer(0)), peer(1), peer(2), peer(3));
+        let (early, first, second, third) = (lines.join(peer(0)), peer(1), peer(2), peer(3));
         assert_eq!(lines.leave(early), None);
-        let (first_chair, second_chair) = (lines.sit(first), lines.sit(second));
-        let third_chair = lines.sit(third);
-        assert_eq!(lines.partner(first_chair), Some(second));
-        assert_eq!(lines.partner(second_chair), Some(first));
-        assert_eq!(lines.partner(third_chair), None);
-        assert_eq!(lines.leave(first_chair), Some(second));
-        assert!(!lines.has(second_chair) && lines.has(third_chair));
-        assert_eq!(lines.leave(second_chair), None);
+        let (first_end, second_end) = (lines.join(first), lines.join(second));
+        let third_end = lines.join(third);
+        assert_eq!(lines.partner(first_end), Some(second));
+        assert_eq!(lines.partner(second_end), Some(first));
+        assert_eq!(lines.partner(third_end), None);
+        assert_eq!(lines.leave(first_end), Some(second));
+        assert!(!lines.has(second_end) && lines.has(third_end));
+        assert_eq!(lines.leave(second_end), None);
     }
 
     #[test]
     fn held_partner_is_resumed_once_when_there_is_room() {
         let mut lines = Pairs::default();
-        let (first, second) = (lines.sit(peer(1)), lines.sit(peer(2)));
+        let (first, second) = (lines.join(peer(1)), lines.join(peer(2)));
         assert!(lines.has_room(first, 10));
         lines.add(first, 10);
         assert!(!lines.has_room(first, 10) && lines.has_room(second, 10));
         assert_eq!(lines.set_held(second, 10, 10), None);
         assert_eq!(lines.set_held(second, 9, 10), Some(peer(1)));
         assert_eq!(lines.set_held(second, 0, 10), None, "once");
-        let alone = lines.sit(peer(3));
+        let alone = lines.join(peer(3));
         assert!(!lines.has_room(alone, 10), "there is nobody to be told");
     }
 

@@ -12,7 +12,7 @@ use super::facts::{Conduct, Facts, First, Idle, Keeps, Need, Openness, Replies, 
 use crate::engine::diagnosis::Hint;
 use crate::engine::encryption::TRUNCATED;
 use crate::engine::json;
-use crate::engine::message::{EventKind, Kind, RemoteAddress, Timestamp};
+use crate::engine::message::{EventKind, FramingMode, RemoteAddress, Timestamp};
 use crate::engine::name::Key;
 use crate::engine::text::{clean, private, quote, words};
 
@@ -161,11 +161,11 @@ impl Filter {
     pub fn wants(
         &self,
         service: Service,
-        origin: RemoteAddress,
+        remote: RemoteAddress,
         sight: &TraceEvent,
         names: [Option<&str>; 2],
     ) -> bool {
-        let is_address = |wanted: IpAddr| match origin {
+        let is_address = |wanted: IpAddr| match remote {
             RemoteAddress::Address(address) => address.ip().to_canonical() == wanted,
             _ => false,
         };
@@ -177,13 +177,13 @@ impl Filter {
         {
             return false;
         }
-        let is_peer = |wanted: &PeerFilter| match (wanted, origin) {
+        let is_peer = |wanted: &PeerFilter| match (wanted, remote) {
             (
                 PeerFilter::Pid(wanted),
                 RemoteAddress::Process { pid, .. } | RemoteAddress::Unknown { pid },
             ) => *wanted == pid,
             (PeerFilter::Uid(wanted), RemoteAddress::Process { uid, .. }) => *wanted == uid,
-            (PeerFilter::Text(text), _) => origin.to_string().starts_with(text.as_str()),
+            (PeerFilter::Text(text), _) => remote.to_string().starts_with(text.as_str()),
             _ => false,
         };
         self.service.is_none_or(|wanted| wanted == service) && self.peer.as_ref().is_none_or(is_peer)
@@ -239,7 +239,7 @@ impl TraceEvent {
             TraceEvent::Happened(EventKind::Secured(how)) => ("secured", how.into()),
             TraceEvent::Happened(EventKind::Unsecured(why)) => ("unsecured", why.into()),
             TraceEvent::Happened(EventKind::Truncated) => ("unsecured", TRUNCATED.into()),
-            TraceEvent::Happened(EventKind::Decided(Kind::Packet)) => ("framing", "packet".into()),
+            TraceEvent::Happened(EventKind::Decided(FramingMode::Packet)) => ("framing", "packet".into()),
             TraceEvent::Happened(EventKind::Decided(kind)) => ("framing", kind.name().into()),
             TraceEvent::Happened(EventKind::Chose(service)) => ("chose", service.name().into()),
             TraceEvent::Happened(EventKind::Asked(request)) => ("control", request.to_string().into()),
@@ -318,9 +318,9 @@ impl Line<'_> {
     }
 }
 
-fn shown<S: Serializer>(origin: &Option<RemoteAddress>, serializer: S) -> Result<S::Ok, S::Error> {
-    match origin {
-        Some(origin) => serializer.collect_str(origin),
+fn shown<S: Serializer>(remote: &Option<RemoteAddress>, serializer: S) -> Result<S::Ok, S::Error> {
+    match remote {
+        Some(remote) => serializer.collect_str(remote),
         None => serializer.serialize_none(),
     }
 }
@@ -352,7 +352,7 @@ pub struct Actor<'a> {
     /// The service it was in.
     pub service: Service,
     /// Who it is.
-    pub origin: RemoteAddress,
+    pub remote: RemoteAddress,
 }
 
 /// One event, for one who watches since a moment.
@@ -364,7 +364,7 @@ pub fn write(
     sight: &TraceEvent,
 ) -> String {
     let (event, text) = sight.parts();
-    let Actor { endpoint, service, origin } = actor;
+    let Actor { endpoint, service, remote } = actor;
     if filter.json {
         let mistake = match sight {
             TraceEvent::Mistaken(hint) => Some(hint.mistake.name()),
@@ -374,7 +374,7 @@ pub fn write(
             time: Some(seconds(at)),
             endpoint: Some(endpoint),
             service: Some(service.name()),
-            peer: Some(origin),
+            peer: Some(remote),
             mistake,
             text,
             ..Line::new(event)
@@ -383,7 +383,7 @@ pub fn write(
     }
     let text = text.unwrap_or_default();
     let mut line = String::with_capacity(LINE_BYTES);
-    let begun = write!(line, "+{:.6} s  {endpoint}  {origin}  ", at.since(since).as_secs_f64());
+    let begun = write!(line, "+{:.6} s  {endpoint}  {remote}  ", at.since(since).as_secs_f64());
     let is_private = matches!(sight, TraceEvent::Happened(EventKind::Confided(_)) | TraceEvent::Confided(_));
     let done = match event {
         "message" | "reply" if is_private => write!(line, "{event} {text}"),
@@ -433,8 +433,8 @@ mod tests {
     fn filter_matches_only_its_service_and_peer() {
         let (near, far) = ("127.0.0.1:40112".parse().unwrap(), "10.0.0.1:1".parse().unwrap());
         let sight = TraceEvent::Confided(1);
-        let wants = |filter: &str, origin| {
-            read(filter.as_bytes()).unwrap().wants(Service::Chat, origin, &sight, [None; 2])
+        let wants = |filter: &str, remote| {
+            read(filter.as_bytes()).unwrap().wants(Service::Chat, remote, &sight, [None; 2])
         };
         assert!(wants("all", RemoteAddress::Input) && wants("service=chat", RemoteAddress::Input));
         assert!(!wants("service=multiply", RemoteAddress::Input));
@@ -451,7 +451,7 @@ mod tests {
     #[test]
     fn event_is_one_line_plain_or_json() {
         let actor =
-            Actor { endpoint: "tcp://[::1]:1", service: Service::Multiply, origin: RemoteAddress::Input };
+            Actor { endpoint: "tcp://[::1]:1", service: Service::Multiply, remote: RemoteAddress::Input };
         let (since, at) = (Timestamp::at(1_000_000), Timestamp::at(2_234_567));
         let plain = read(b"all").unwrap();
         let said = TraceEvent::Happened(EventKind::Said("5 10".into()));

@@ -8,9 +8,9 @@ use super::intake::Intake;
 use super::unreported::Unreported;
 use crate::engine::EngineState;
 use crate::engine::allow;
-use crate::engine::codec::{Style, detect};
+use crate::engine::codec::{Encoding, detect};
 use crate::engine::message::{
-    Binding, CloseReason, ConnectionId, EventKind, Kind, RemoteAddress, Timestamp, Transport,
+    Binding, CloseReason, ConnectionId, EventKind, FramingMode, RemoteAddress, Timestamp, Transport,
 };
 use crate::engine::outbox::Outbox;
 use crate::engine::ready_list::Membership;
@@ -31,7 +31,7 @@ impl Session {
         now: Timestamp,
         peer: ConnectionId,
         binding: &Rc<Binding>,
-        origin: RemoteAddress,
+        remote: RemoteAddress,
     ) -> Session {
         let mut dialogue = Dialogue {
             held: 0,
@@ -39,14 +39,14 @@ impl Session {
             unreported: Unreported::default(),
             peer,
             binding: Rc::clone(binding),
-            origin,
+            remote,
             opened: now,
             active: now,
             state: State::Outside,
             phase: Phase::Serving,
             kind: match binding.transport {
-                Transport { unit: Unit::Message { .. }, .. } => Some(Kind::Packet),
-                Transport { many_writers: true, .. } => Some(Kind::Line),
+                Transport { unit: Unit::Message { .. }, .. } => Some(FramingMode::Packet),
+                Transport { many_writers: true, .. } => Some(FramingMode::Line),
                 _ => detect::kind_of(shared.settings.of(binding.service).framing),
             },
             outbox: Outbox::default(),
@@ -65,7 +65,7 @@ impl Dialogue {
             self.open_standing(shared, now);
         } else if let Some(who) = self.refused_user(shared) {
             self.refuse(shared, now, service, who.reason(), &allow::refusal(who));
-        } else if shared.connection_counts.admit(&shared.settings, service, self.origin) {
+        } else if shared.connection_counts.admit(&shared.settings, service, self.remote) {
             self.enter_roster(shared, now);
             self.note(shared, EventKind::Opened);
             self.enter(shared, now, service);
@@ -82,7 +82,7 @@ impl Dialogue {
             Conduct::Multiply => State::Multiply,
             Conduct::Greeting => State::Greeting,
             Conduct::Chat => State::Chat(Err(now)),
-            Conduct::Talk => State::Talk(Talk::Here(shared.talk.sit(self.peer))),
+            Conduct::Talk => State::Talk(Talk::Here(shared.talk.join(self.peer))),
             Conduct::Stats => State::Stats(None),
             // Who chose it has asked.
             Conduct::Status if self.binding.service != service => State::Status(Some(Progress::Begun)),
@@ -92,15 +92,17 @@ impl Dialogue {
         };
         self.active = now;
         shared.paces.remove(self.peer); // it has a burst of its own there
-        if let (State::Chat(_), Some(pace)) = (&self.state, shared.lately.of(now, self.origin.into())) {
+        if let (State::Chat(_), Some(pace)) = (&self.state, shared.lately.of(now, self.remote.into())) {
             shared.paces.set(self.peer, pace); // unless it was there just now
         }
         match self.state {
             State::Greeting => {
-                match self.style() {
-                    Style::Pairs | Style::Telnet => self.outbox.push(greeting::WORDS.as_bytes()),
-                    Style::Raw => self.outbox.push_joined(greeting::WORDS.as_bytes()),
-                    Style::C | Style::Prefixed(_) | Style::Packets => self.say(greeting::WORDS.trim_end()),
+                match self.encoding() {
+                    Encoding::Lines | Encoding::Telnet => self.outbox.push(greeting::WORDS.as_bytes()),
+                    Encoding::Raw => self.outbox.push_joined(greeting::WORDS.as_bytes()),
+                    Encoding::C | Encoding::Prefixed(_) | Encoding::Packets => {
+                        self.say(greeting::WORDS.trim_end())
+                    }
                 }
                 self.finish(shared, now, CloseReason::Served, None);
             }
@@ -120,7 +122,7 @@ impl Dialogue {
 
     /// The user who it is, if that one may not come in.
     fn refused_user(&self, shared: &EngineState) -> Option<allow::Refused> {
-        self.binding.allowed.as_ref()?.refuses(self.origin, shared.settings.owner)
+        self.binding.allowed.as_ref()?.refuses(self.remote, shared.settings.owner)
     }
 
     pub(super) fn refuse(

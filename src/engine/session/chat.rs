@@ -4,7 +4,7 @@ use super::dialogue::Dialogue;
 use crate::engine::EngineState;
 use crate::engine::counters::ErrorKind;
 use crate::engine::diagnosis;
-use crate::engine::message::{CloseReason, Kind, Timestamp};
+use crate::engine::message::{CloseReason, FramingMode, Timestamp};
 use crate::engine::room::MemberId;
 use crate::engine::service::chat;
 use crate::engine::text::is_empty;
@@ -14,22 +14,22 @@ impl Dialogue {
     /// Its first message, which is its name.
     pub(super) fn name(&mut self, shared: &mut EngineState, now: Timestamp, message: &[u8]) {
         let Some(message) = self.ask_passphrase(shared, now, message) else { return };
-        let bare = self.kind == Some(Kind::Raw);
-        match chat::handle_name(&mut shared.room, self.peer, self.origin, &message, bare) {
-            chat::Verdict::Joined(member_id, rest) => {
+        let bare = self.kind == Some(FramingMode::Raw);
+        match chat::handle_name(&mut shared.room, self.peer, self.remote, &message, bare) {
+            chat::Outcome::Joined(member_id, rest) => {
                 self.welcome(shared, member_id);
                 let name = shared.room.name(member_id).to_owned();
-                self.hint(shared, |shared| diagnosis::of_name(&name, self.place(shared)));
+                self.hint(shared, |shared| diagnosis::of_name(&name, self.context(shared)));
                 if !is_empty(rest.as_bytes()) {
                     self.chat(shared, now, member_id, rest.as_bytes());
                 }
             }
-            chat::Verdict::Returned { member_id, from, begun } => {
+            chat::Outcome::Returned { member_id, from, begun } => {
                 self.return_to(shared, member_id, from, begun)
             }
-            chat::Verdict::Erred(error) => self.err(shared, ErrorKind::Name, error),
-            chat::Verdict::Quit => self.finish(shared, now, CloseReason::PeerQuit, Some(FAREWELL)),
-            chat::Verdict::Done => {}
+            chat::Outcome::Erred(error) => self.err(shared, ErrorKind::Name, error),
+            chat::Outcome::Quit => self.finish(shared, now, CloseReason::PeerQuit, Some(FAREWELL)),
+            chat::Outcome::Done => {}
         }
     }
 
@@ -47,10 +47,10 @@ impl Dialogue {
         if self.transport().many_writers {
             return chat::say(&mut shared.room, member_id, message);
         }
-        match chat::handle_message(&mut shared.room, member_id, self.origin, message) {
-            chat::Verdict::Quit => self.finish(shared, now, CloseReason::PeerQuit, Some(FAREWELL)),
-            chat::Verdict::Erred(error) => self.note_error(shared, ErrorKind::Command, error), // it heard of it in the room
-            chat::Verdict::Done | chat::Verdict::Joined(..) | chat::Verdict::Returned { .. } => {}
+        match chat::handle_message(&mut shared.room, member_id, self.remote, message) {
+            chat::Outcome::Quit => self.finish(shared, now, CloseReason::PeerQuit, Some(FAREWELL)),
+            chat::Outcome::Erred(error) => self.note_error(shared, ErrorKind::Command, error), // it heard of it in the room
+            chat::Outcome::Done | chat::Outcome::Joined(..) | chat::Outcome::Returned { .. } => {}
         }
     }
 }

@@ -2,16 +2,16 @@
 
 use super::Session;
 use super::dialogue::{Dialogue, Phase, State, Talk};
-use crate::engine::codec::Style;
+use crate::engine::codec::Encoding;
 use crate::engine::codec::shape::Unreadable;
 use crate::engine::counters::ErrorKind;
 use crate::engine::diagnosis;
 use crate::engine::effect::SessionEvent;
-use crate::engine::foreign::Foreign;
 use crate::engine::limits::{CATCH_UP, LAST_WORDS, LEAVING, ROOM_GAP};
-use crate::engine::message::{CloseReason, EventKind, Kind, Output, Timestamp};
+use crate::engine::message::{CloseReason, EventKind, FramingMode, Output, Timestamp};
 use crate::engine::service::Service;
 use crate::engine::transport::Lifetime;
+use crate::engine::wrong_protocol::WrongProtocol;
 use crate::engine::{EngineState, words};
 
 impl Session {
@@ -82,17 +82,19 @@ impl Session {
 }
 
 impl Dialogue {
-    pub(super) fn reject(&mut self, shared: &mut EngineState, now: Timestamp, foreign: Foreign) {
-        let error = words::not_spoken_here(self.service().name(), foreign.name());
+    pub(super) fn reject(&mut self, shared: &mut EngineState, now: Timestamp, protocol: WrongProtocol) {
+        let error = words::not_spoken_here(self.service().name(), protocol.name());
         // The contract's sentence ends with LF whatever the other protocol looked like.
         self.end_lines_with_lf();
         let service = self.service();
-        self.hint(shared, |shared| Some(diagnosis::of_foreign(foreign, service, self.place(shared))));
-        let reason = CloseReason::PeerForeign(foreign);
-        match foreign {
-            Foreign::Http if self.kind != Some(Kind::Packet) => {
+        self.hint(shared, |shared| {
+            Some(diagnosis::of_wrong_protocol(protocol, service, self.context(shared)))
+        });
+        let reason = CloseReason::PeerWrongProtocol(protocol);
+        match protocol {
+            WrongProtocol::Http if self.kind != Some(FramingMode::Packet) => {
                 let answer = words::bad_request(&error);
-                self.note_error(shared, ErrorKind::Foreign, error);
+                self.note_error(shared, ErrorKind::WrongProtocol, error);
                 self.finish(shared, now, reason, None);
                 self.outbox.push(answer.as_bytes());
             }
@@ -135,11 +137,11 @@ impl Dialogue {
     ) {
         if let Some(member_id) = self.member_id() {
             let mut unsent = Vec::new();
-            let style = self.style();
-            if style != Style::Pairs && !reason.is_too_slow() {
+            let encoding = self.encoding();
+            if encoding != Encoding::Lines && !reason.is_too_slow() {
                 let late = (CATCH_UP.as_millis() / ROOM_GAP.as_millis()) as usize;
-                self.take_lines(shared, member_id, style, usize::MAX);
-                if style.is_paced() && self.outbox.messages() > late {
+                self.take_lines(shared, member_id, encoding, usize::MAX);
+                if encoding.is_paced() && self.outbox.messages() > late {
                     self.outbox.join();
                 }
             }
@@ -170,8 +172,8 @@ impl Dialogue {
     fn hang_up(&mut self, shared: &mut EngineState) {
         self.look_away(shared);
         if let State::Talk(talk) = &mut self.state
-            && let Some(chair) = std::mem::replace(talk, Talk::Over).end()
-            && let Some(partner) = shared.talk.leave(chair)
+            && let Some(pair_end) = std::mem::replace(talk, Talk::Over).end()
+            && let Some(partner) = shared.talk.leave(pair_end)
         {
             shared.tell(partner, SessionEvent::Left);
         }
@@ -245,7 +247,7 @@ impl Dialogue {
                 Some(Output::Close(self.peer))
             }
             Phase::Draining(reason, _) if self.parts_with_reset() => {
-                self.phase = Phase::Parting(reason, now + LAST_WORDS);
+                self.phase = Phase::AwaitingReset(reason, now + LAST_WORDS);
                 None
             }
             Phase::Draining(reason, _) => {
@@ -255,21 +257,21 @@ impl Dialogue {
                 }
                 Some(Output::ShutdownWrite(self.peer))
             }
-            Phase::Parting(..) | Phase::Lingering(..)
+            Phase::AwaitingReset(..) | Phase::Lingering(..)
                 if has_ended && !shared.event_ring.suspects(self.peer) =>
             {
                 Some(Output::Close(self.peer))
             }
-            Phase::Parting(_, until) if until <= now => Some(Output::Reset(self.peer)),
+            Phase::AwaitingReset(_, until) if until <= now => Some(Output::Reset(self.peer)),
             Phase::Lingering(_, until) if until <= now => Some(Output::Close(self.peer)),
-            Phase::Parting(..) | Phase::Lingering(..) => None,
+            Phase::AwaitingReset(..) | Phase::Lingering(..) => None,
         }
     }
 
     /// A raw chat window takes end of file for an endless row of empty messages, and stops at a reset.
     pub(super) fn parts_with_reset(&self) -> bool {
         let may_be_window = match self.kind {
-            Some(kind) => kind == Kind::Raw,
+            Some(kind) => kind == FramingMode::Raw,
             // A window waits for its user to type a name.
             None => matches!(self.state, State::Chat(_)),
         };
@@ -284,10 +286,12 @@ impl Dialogue {
         self.hang_up(shared);
         let reason = match self.phase {
             Phase::Serving | Phase::Withdrawn => CloseReason::Stopping,
-            Phase::Draining(reason, _) | Phase::Parting(reason, _) | Phase::Lingering(reason, _) => reason,
+            Phase::Draining(reason, _) | Phase::AwaitingReset(reason, _) | Phase::Lingering(reason, _) => {
+                reason
+            }
         };
         if self.is_counted() {
-            shared.connection_counts.release(self.service(), self.origin);
+            shared.connection_counts.release(self.service(), self.remote);
         } else if matches!(self.phase, Phase::Lingering(..)) {
             shared.refused_lingering -= 1;
         }

@@ -5,12 +5,12 @@ use std::rc::Rc;
 use super::unreported::Unreported;
 use super::watcher::Watcher;
 use crate::engine::EngineState;
-use crate::engine::codec::Style;
+use crate::engine::codec::Encoding;
 use crate::engine::counters::ErrorKind;
 use crate::engine::limits::ServiceSettings;
 use crate::engine::machines::ListCursor;
 use crate::engine::message::{
-    Binding, CloseReason, ConnectionId, EventKind, Kind, Note, RemoteAddress, Timestamp, Transport,
+    Binding, CloseReason, ConnectionId, Event, EventKind, FramingMode, RemoteAddress, Timestamp, Transport,
 };
 use crate::engine::outbox::Outbox;
 use crate::engine::ready_list::Membership;
@@ -25,14 +25,14 @@ use crate::engine::service::watch::TraceEvent;
 pub(super) struct Dialogue {
     pub(super) peer: ConnectionId,
     pub(super) binding: Rc<Binding>,
-    pub(super) origin: RemoteAddress,
+    pub(super) remote: RemoteAddress,
     pub(super) opened: Timestamp,
     /// The last complete message, or the moment when the last reply had gone out.
     pub(super) active: Timestamp,
     pub(super) state: State,
     pub(super) phase: Phase,
     /// How its messages end, once that is known.
-    pub(super) kind: Option<Kind>,
+    pub(super) kind: Option<FramingMode>,
     pub(super) outbox: Outbox,
     pub(super) heard: Heard,
     pub(super) sending: Sending,
@@ -81,7 +81,7 @@ pub(super) enum Phase {
     /// Its last words are queued; progress was last made at the moment.
     Draining(CloseReason, Timestamp),
     /// It has its last words, and until the moment to read them; then comes a reset.
-    Parting(CloseReason, Timestamp),
+    AwaitingReset(CloseReason, Timestamp),
     /// Our side is shut down; we wait for its end of file, until the moment at most.
     Lingering(CloseReason, Timestamp),
 }
@@ -180,22 +180,22 @@ impl Dialogue {
     }
 
     /// How its messages are told apart on the way out.
-    pub(super) fn style(&self) -> Style {
-        Style::of(self.kind, self.service())
+    pub(super) fn encoding(&self) -> Encoding {
+        Encoding::of(self.kind, self.service())
     }
 
     /// What is said next ends with LF, whoever hears it, unless that is a packet.
     pub(super) fn end_lines_with_lf(&mut self) {
-        if self.kind != Some(Kind::Packet) {
-            if self.style().is_paced() {
+        if self.kind != Some(FramingMode::Packet) {
+            if self.encoding().is_paced() {
                 self.outbox.join();
             }
-            self.kind = Some(Kind::Line);
+            self.kind = Some(FramingMode::Line);
         }
     }
 
     pub(super) fn say(&mut self, words: &str) {
-        self.outbox.say(self.style(), words);
+        self.outbox.say(self.encoding(), words);
     }
 
     /// Tells the peer what was wrong with its message.
@@ -213,10 +213,10 @@ impl Dialogue {
 
     pub(super) fn note(&self, shared: &mut EngineState, what: EventKind) {
         self.show_to_watchers(shared, || TraceEvent::Happened(what.clone()));
-        shared.note(Note {
+        shared.note(Event {
             peer: Some(self.peer),
             binding: Rc::clone(&self.binding),
-            origin: self.origin,
+            remote: self.remote,
             what,
         });
     }

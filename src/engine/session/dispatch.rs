@@ -8,15 +8,15 @@ use crate::engine::codec::detect;
 use crate::engine::codec::lines;
 use crate::engine::codec::telnet::{self, IAC};
 use crate::engine::diagnosis::form;
-use crate::engine::foreign;
 use crate::engine::limits::FramingRule;
-use crate::engine::message::{EventKind, Kind, Timestamp};
+use crate::engine::message::{EventKind, FramingMode, Timestamp};
 use crate::engine::service::facts::Keeps;
 use crate::engine::service::mux::{self, Choice};
 use crate::engine::service::status;
 use crate::engine::service::watch::TraceEvent;
 use crate::engine::service::{Service, multiply};
 use crate::engine::text::{is_empty, quote};
+use crate::engine::wrong_protocol;
 
 impl Session {
     /// Bytes came. `more`: the burst goes on.
@@ -36,15 +36,15 @@ impl Session {
             return dialogue.overhear(shared, bytes);
         }
         let kind = dialogue.kind;
-        if kind == Some(Kind::Packet) {
+        if kind == Some(FramingMode::Packet) {
             return self.handle_packet(shared, now, bytes, more);
         }
         self.intake.push(kind, more);
         dialogue.outbox.resume(now); // a pause that nothing waited for has no deadline
         match kind {
             None if matches!(bytes, [b'\n'] | [b'\r', b'\n']) => self.hint_at_late_newline(shared, now),
-            Some(Kind::Raw) if !more && bytes.ends_with(b"\n") => self.turn_to_lines(shared),
-            Some(Kind::Line | Kind::Telnet) if self.is_telnet(shared, now, bytes) => {
+            Some(FramingMode::Raw) if !more && bytes.ends_with(b"\n") => self.turn_to_lines(shared),
+            Some(FramingMode::Line | FramingMode::Telnet) if self.is_telnet(shared, now, bytes) => {
                 return self.take_text(shared, now, bytes);
             }
             _ => {}
@@ -68,7 +68,7 @@ impl Session {
             _ => false,
         };
         let is_one = match self.dialogue.kind {
-            Some(Kind::Telnet) => true,
+            Some(FramingMode::Telnet) => true,
             _ => {
                 let is_between = self.intake.is_empty() && !self.intake.is_skipping();
                 has_command
@@ -78,7 +78,7 @@ impl Session {
             }
         };
         if is_one {
-            self.dialogue.hint_at_kind(shared, Kind::Telnet, bytes);
+            self.dialogue.hint_at_kind(shared, FramingMode::Telnet, bytes);
             self.intake.guess.be_telnet();
         }
         is_one
@@ -111,9 +111,9 @@ impl Session {
         let mark = if self.dialogue.heard == Heard::Message { &[][..] } else { detect::BYTE_ORDER_MARK };
         let packet = packet.strip_prefix(mark).unwrap_or(packet);
         if self.dialogue.heard != Heard::Message
-            && let Some(foreign) = foreign::of_message(packet)
+            && let Some(protocol) = wrong_protocol::of_message(packet)
         {
-            self.dialogue.reject(shared, now, foreign);
+            self.dialogue.reject(shared, now, protocol);
         }
         if self.is_serving() {
             self.intake.push_packet(packet);
@@ -138,7 +138,7 @@ impl Session {
         }
         if self.is_serving() && !self.intake.is_empty() {
             if self.dialogue.kind.is_none() {
-                let kind = self.intake.kind_at_end(Kind::Line);
+                let kind = self.intake.kind_at_end(FramingMode::Line);
                 self.dialogue.hint_at_kind(shared, kind, self.intake.bytes());
                 self.decide(shared, kind);
             }
@@ -166,7 +166,7 @@ impl Session {
         if is_first {
             self.intake.drop_byte_order_mark(&mut fresh);
         }
-        if is_first && dialogue.reject_foreign(shared, now, self.intake.gather(&mut fresh)) {
+        if is_first && dialogue.reject_wrong_protocol(shared, now, self.intake.gather(&mut fresh)) {
             fresh = &[];
         } else if dialogue.kind.is_none() {
             self.look_first(shared, now, &mut fresh);
@@ -187,14 +187,20 @@ impl Session {
     #[inline]
     pub(in crate::engine) fn waits_for_rest(&self) -> bool {
         let is_told_later =
-            || self.dialogue.transport().acknowledges && self.dialogue.kind != Some(Kind::Raw);
+            || self.dialogue.transport().acknowledges && self.dialogue.kind != Some(FramingMode::Raw);
         !self.intake.is_empty()
             && is_told_later()
             && self.intake.burst() == Burst::Ended
             && !self.intake.stalled
     }
 
-    fn take_messages(&mut self, shared: &mut EngineState, now: Timestamp, kind: Kind, fresh: &mut &[u8]) {
+    fn take_messages(
+        &mut self,
+        shared: &mut EngineState,
+        now: Timestamp,
+        kind: FramingMode,
+        fresh: &mut &[u8],
+    ) {
         let Session { intake, dialogue, .. } = self;
         let mut is_behind_string = false;
         while intake.has_more(fresh) && dialogue.is_serving() {
@@ -223,7 +229,7 @@ impl Session {
             // One place where a message is handled, so that it is compiled into this loop.
             let message =
                 if let [0, ..] | [.., 0] = message { lines::without_nuls(message) } else { message };
-            is_behind_string |= kind == Kind::C && !message.is_empty();
+            is_behind_string |= kind == FramingMode::C && !message.is_empty();
             let before = dialogue.service();
             let is_request = before == Service::Mux && mux::choose(message) == Choice::Default;
             let own = if is_request { message.len() } else { 0 };
@@ -253,7 +259,7 @@ impl Session {
             First::Is(kind) => {
                 dialogue.hint_at_kind(shared, kind, intake.gather(fresh));
                 self.decide(shared, kind);
-                if kind == Kind::Telnet {
+                if kind == FramingMode::Telnet {
                     let (replies, has_ended) = self.intake.be_telnet(fresh);
                     self.dialogue.outbox.push(&replies);
                     if has_ended {
@@ -263,9 +269,9 @@ impl Session {
             }
             First::Unreadable(what) => dialogue.reject_unreadable(shared, now, what),
             First::Complete(bytes)
-                if !dialogue.outbox.is_open() && dialogue.is_multiplication(shared, bytes) =>
+                if !dialogue.outbox.has_open_line() && dialogue.is_multiplication(shared, bytes) =>
             {
-                dialogue.outbox.say_openly(multiply::ACKNOWLEDGEMENT);
+                dialogue.outbox.push_unterminated(multiply::ACKNOWLEDGEMENT);
             }
             First::Complete(_) | First::Unknown => {}
             First::TooLong(bytes) => {
@@ -280,7 +286,7 @@ impl Session {
     /// A raw client has ended a burst with LF: it is a line client after all, unless the configuration says that it is none.
     fn turn_to_lines(&mut self, shared: &mut EngineState) {
         if self.is_guessed(shared) {
-            self.decide(shared, Kind::Line);
+            self.decide(shared, FramingMode::Line);
             self.dialogue.outbox.end_pause();
         }
     }
@@ -288,7 +294,7 @@ impl Session {
     /// Silence has lasted: the kind of client is what can be made of what has come.
     pub(super) fn end_guessing(&mut self, shared: &mut EngineState, now: Timestamp) {
         if self.intake.guess.ends_with_pause() {
-            self.end_overlong(shared, now, Kind::Raw);
+            self.end_overlong(shared, now, FramingMode::Raw);
             return self.intake.note_progress(now);
         }
         let kind = self.intake.end_guessing(self.dialogue.is_complete(shared));
@@ -298,10 +304,10 @@ impl Session {
     }
 
     /// The kind of client is known now.
-    pub(super) fn decide(&mut self, shared: &mut EngineState, kind: Kind) {
+    pub(super) fn decide(&mut self, shared: &mut EngineState, kind: FramingMode) {
         self.intake.guess.settle();
         self.dialogue.kind = Some(kind);
-        if self.dialogue.style().is_paced() {
+        if self.dialogue.encoding().is_paced() {
             self.dialogue.outbox.end_lines();
         }
         self.dialogue.note(shared, EventKind::Decided(kind));
@@ -314,7 +320,7 @@ impl Dialogue {
         let (service, default) = (self.service(), shared.settings.mux_default);
         move |bytes| {
             !detect::is_part_of_mark(bytes)
-                && foreign::look(bytes) == foreign::Guess::No
+                && wrong_protocol::look(bytes) == wrong_protocol::Guess::No
                 && is_complete(service, default, bytes)
         }
     }
@@ -388,7 +394,9 @@ impl Dialogue {
             State::Chat(Err(_)) => self.name(shared, now, message),
             State::Chat(Ok(member_id)) => self.chat(shared, now, member_id, message),
             State::Plain(service) => self.answer_plainly(shared, now, service, message),
-            State::Talk(Talk::Here(chair) | Talk::Meeting(chair)) => self.talk(shared, now, chair, message),
+            State::Talk(Talk::Here(pair_end) | Talk::Meeting(pair_end)) => {
+                self.talk(shared, now, pair_end, message)
+            }
             State::Talk(Talk::Over) => {}
             State::Stats(_) => self.stats(shared, now, message),
             State::Status(_) => self.state = State::Status(Some(status::asked(message))),

@@ -45,7 +45,7 @@ impl Session {
         if self.is_serving() {
             self.dialogue.finish(shared, now, CloseReason::Stopping, Some(words::RESTARTING));
         }
-        if self.dialogue.style().is_paced() {
+        if self.dialogue.encoding().is_paced() {
             self.dialogue.outbox.join(); // there is no time for pauses
         }
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::Session;
 use super::dialogue::{Dialogue, Phase, Sending, State, Talk};
 use crate::engine::EngineState;
-use crate::engine::codec::Style;
+use crate::engine::codec::Encoding;
 use crate::engine::limits::{
     CATCH_UP, CATCH_UP_BYTES, OUTBOX_BYTES_HIGH, READ_BYTES_MAX, ROOM_BURST_BYTES, ROOM_GAP, ROOM_QUEUE_BYTES,
 };
@@ -114,9 +114,9 @@ impl Dialogue {
         }
         let is_member = match self.state {
             State::Status(Some(_)) | State::Stats(Some(_)) => return false, // one after the other
-            State::Talk(Talk::Here(chair)) => {
+            State::Talk(Talk::Here(pair_end)) => {
                 let max = super::talk::line_bytes_max(shared);
-                return shared.talk.has_room(chair, max);
+                return shared.talk.has_room(pair_end, max);
             }
             State::Talk(Talk::Meeting(_)) => return false,
             State::Chat(Ok(_)) if shared.room.fresh() >= ROOM_BURST_BYTES => return false,
@@ -145,13 +145,13 @@ impl Dialogue {
     }
 
     fn handle_sent(&mut self, shared: &mut EngineState, now: Timestamp, count: usize) {
-        let style = self.style();
+        let encoding = self.encoding();
         let mut gap = self.gap(shared);
-        if let Some(stop) = shared.stop.as_ref().filter(|_| style.is_paced()) {
+        if let Some(stop) = shared.stop.as_ref().filter(|_| encoding.is_paced()) {
             // A long paced queue must not outlast the grace.
             gap = gap.min(stop.by.since(now) / (2 * (self.outbox.messages() as u32 + 1)));
         }
-        self.outbox.sent(style, count, now, gap);
+        self.outbox.sent(encoding, count, now, gap);
         if self.outbox.is_empty() {
             self.active = now;
         }
@@ -171,26 +171,27 @@ impl Dialogue {
         &mut self,
         shared: &mut EngineState,
         member_id: MemberId,
-        style: Style,
+        encoding: Encoding,
         max: usize,
     ) {
         shared.room.take_lines(member_id, max, |line, is_private| {
             if is_private {
                 self.outbox.confide();
             }
-            self.outbox.say(style, line);
+            self.outbox.say(encoding, line);
         });
     }
 
     fn hear_room(&mut self, shared: &mut EngineState) {
-        let style = self.style();
-        let Some(member_id) = self.member_id().filter(|_| style != Style::Pairs && !self.is_blocked()) else {
+        let encoding = self.encoding();
+        let Some(member_id) = self.member_id().filter(|_| encoding != Encoding::Lines && !self.is_blocked())
+        else {
             return;
         };
         let now = shared.now;
         self.outbox.resume(now);
         let mut max = ROOM_QUEUE_BYTES;
-        if style.is_paced() {
+        if encoding.is_paced() {
             let lag = shared.room.lag(member_id, !self.outbox.is_empty(), now);
             // Nobody is dropped for our pauses, and nobody's place keeps the log for them.
             if lag > CATCH_UP || shared.room.behind(member_id) > CATCH_UP_BYTES {
@@ -199,7 +200,7 @@ impl Dialogue {
             }
         }
         let Some(room) = max.checked_sub(self.outbox.len()).filter(|room| *room > 0) else { return };
-        self.take_lines(shared, member_id, style, room);
+        self.take_lines(shared, member_id, encoding, room);
         if max == READ_BYTES_MAX {
             self.outbox.join(); // also what was taken just now
         }
@@ -227,8 +228,8 @@ mod tests {
             transport: Transport::UNIX,
             allowed: None,
         });
-        let origin = RemoteAddress::Process { uid: 1, gid: 1, pid: 1 };
-        engine.handle(NOW, Input::Opened { peer: PEER, binding: &binding, origin });
+        let remote = RemoteAddress::Process { uid: 1, gid: 1, pid: 1 };
+        engine.handle(NOW, Input::Opened { peer: PEER, binding: &binding, remote });
         (engine, binding)
     }
 

@@ -33,7 +33,7 @@ impl Dialogue {
                 shared.guests.set(self.peer, Guest::Asked(name, tries));
                 if tries < TRIES_MAX { Admission::Wrong } else { Admission::Refused }
             }
-            None if !chat::is_new_name(&shared.room, self.origin, message) => Admission::named(message),
+            None if !chat::is_new_name(&shared.room, self.remote, message) => Admission::named(message),
             None if message.len() > NAME_BYTES_MAX => Admission::TooMuch,
             None => {
                 shared.guests.set(self.peer, Guest::Asked(message.into(), 0));

@@ -8,11 +8,11 @@ use thin_vec::ThinVec;
 
 use crate::engine::codec::detect::{self, BYTE_ORDER_MARK, Decision, Guess};
 use crate::engine::codec::lines::without_cr;
-use crate::engine::codec::rest::End;
+use crate::engine::codec::rest::MessageEnd;
 use crate::engine::codec::shape::{self, Shape, Unreadable};
 use crate::engine::codec::{self, cstrings, lines, packets, prefixed};
 use crate::engine::limits::{GUESS, ServiceSettings};
-use crate::engine::message::{Kind, Prefix, Timestamp};
+use crate::engine::message::{FramingMode, Prefix, Timestamp};
 
 /// Bytes on their way to becoming messages. Holds no memory while none wait.
 #[derive(Debug, Default)]
@@ -59,7 +59,7 @@ pub enum Rest<'a> {
     /// A message: the end of a raw client's burst, or of the stream, is its end.
     Message(&'a [u8]),
     /// More than a message may be, and what ends that.
-    TooLong(&'a [u8], End),
+    TooLong(&'a [u8], MessageEnd),
     /// It may go on.
     Unfinished,
 }
@@ -68,7 +68,7 @@ pub enum Rest<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum First<'a> {
     /// The kind of client is known.
-    Is(Kind),
+    Is(FramingMode),
     /// What it sends is no text.
     Unreadable(Unreadable),
     /// It is not, and these bytes have just become a complete request.
@@ -146,8 +146,8 @@ impl Intake {
 
     /// Another read, of which the bytes are still to be [taken](Self::next). `more`: the burst goes on behind it.
     #[inline]
-    pub fn push(&mut self, kind: Option<Kind>, more: bool) {
-        if self.burst == Burst::Ended && kind == Some(Kind::Raw) && !self.is_empty() {
+    pub fn push(&mut self, kind: Option<FramingMode>, more: bool) {
+        if self.burst == Burst::Ended && kind == Some(FramingMode::Raw) && !self.is_empty() {
             self.bytes.push(b'\n'); // the burst before ended here
         }
         self.burst = match (more, self.burst) {
@@ -239,13 +239,13 @@ impl Intake {
     }
 
     /// Nothing has followed for so long that it is a raw client, unless there is another end of a message in what has come.
-    pub fn end_guessing(&mut self, is_complete: impl Fn(&[u8]) -> bool) -> Kind {
+    pub fn end_guessing(&mut self, is_complete: impl Fn(&[u8]) -> bool) -> FramingMode {
         let kind = match shape::is_behind_blank(&self.bytes) && !self.guess.is_typed() {
-            true => Kind::Prefixed(Prefix::Seven),
-            false => self.kind_at_end(Kind::Raw),
+            true => FramingMode::Prefixed(Prefix::Seven),
+            false => self.kind_at_end(FramingMode::Raw),
         };
         match kind {
-            Kind::Raw => self.guess.handle_silence(&mut self.bytes, is_complete),
+            FramingMode::Raw => self.guess.handle_silence(&mut self.bytes, is_complete),
             _ => self.guess.settle(),
         }
         self.scanned = 0;
@@ -253,10 +253,10 @@ impl Intake {
     }
 
     /// The kind of client, if nothing more comes; `otherwise` where there is neither an LF nor a NUL behind a text.
-    pub fn kind_at_end(&self, otherwise: Kind) -> Kind {
+    pub fn kind_at_end(&self, otherwise: FramingMode) -> FramingMode {
         match (memchr(0, &self.bytes), memchr(b'\n', &self.bytes)) {
-            (Some(1..), _) => Kind::C,
-            (_, Some(_)) => Kind::Line,
+            (Some(1..), _) => FramingMode::C,
+            (_, Some(_)) => FramingMode::Line,
             _ => otherwise,
         }
     }
@@ -295,7 +295,7 @@ impl Intake {
     /// [is](Self::has_more) something; `None` leaves the [rest](Self::rest), and what is left then is to be
     /// [kept](Self::keep).
     #[inline]
-    pub fn next<'a, 'b: 'a>(&'a mut self, fresh: &mut &'b [u8], kind: Kind) -> Option<&'a [u8]> {
+    pub fn next<'a, 'b: 'a>(&'a mut self, fresh: &mut &'b [u8], kind: FramingMode) -> Option<&'a [u8]> {
         let scanned = std::mem::take(&mut self.scanned) as usize;
         if self.bytes.is_empty() {
             let bytes = *fresh;
@@ -311,24 +311,26 @@ impl Intake {
     }
 
     /// What there is when there is no [next](Self::next) message.
-    pub fn rest<'a, 'b: 'a>(&'a mut self, fresh: &mut &'b [u8], kind: Kind, max: usize) -> Rest<'a> {
+    pub fn rest<'a, 'b: 'a>(&'a mut self, fresh: &mut &'b [u8], kind: FramingMode, max: usize) -> Rest<'a> {
         let bytes = if self.bytes.is_empty() { *fresh } else { &self.bytes[self.taken as usize..] };
         let message = match kind {
-            Kind::Prefixed(_) => &[][..],
-            Kind::C => without_cr(cstrings::without_line_end(bytes)),
-            Kind::Line => lines::without_nuls(without_cr(bytes)),
-            Kind::Raw | Kind::Telnet | Kind::Packet => without_cr(bytes),
+            FramingMode::Prefixed(_) => &[][..],
+            FramingMode::C => without_cr(cstrings::without_line_end(bytes)),
+            FramingMode::Line => lines::without_nuls(without_cr(bytes)),
+            FramingMode::Raw | FramingMode::Telnet | FramingMode::Packet => without_cr(bytes),
         };
         let length = match kind {
-            Kind::Prefixed(prefix) => prefixed::announced(prefix, bytes),
+            FramingMode::Prefixed(prefix) => prefixed::announced(prefix, bytes),
             _ => message.len(),
         };
         if length > max {
-            return Rest::TooLong(message, End::of(kind, bytes));
+            return Rest::TooLong(message, MessageEnd::of(kind, bytes));
         }
         let ends = match self.burst {
             Burst::GoesOn { .. } => false,
-            Burst::Ended => kind == Kind::Raw || kind == Kind::Line && message.is_empty() && bytes[0] == 0,
+            Burst::Ended => {
+                kind == FramingMode::Raw || kind == FramingMode::Line && message.is_empty() && bytes[0] == 0
+            }
             Burst::EndOfInput | Burst::EndOfStream => true,
         };
         if !ends {
@@ -341,16 +343,18 @@ impl Intake {
     }
 
     /// The message that was taken last waits on, before all else.
-    pub fn put_back(&mut self, kind: Kind, message: &[u8], fresh: &mut &[u8]) {
+    pub fn put_back(&mut self, kind: FramingMode, message: &[u8], fresh: &mut &[u8]) {
         let mut bytes = ThinVec::new();
         let mut whole = message.to_vec();
         match kind {
-            Kind::Prefixed(prefix) => {
+            FramingMode::Prefixed(prefix) => {
                 whole.clear();
                 prefixed::encode(prefix, message, &mut whole);
             }
-            Kind::C => whole.push(0),
-            Kind::Line | Kind::Raw | Kind::Telnet | Kind::Packet => whole.push(b'\n'),
+            FramingMode::C => whole.push(0),
+            FramingMode::Line | FramingMode::Raw | FramingMode::Telnet | FramingMode::Packet => {
+                whole.push(b'\n')
+            }
         }
         bytes.extend_from_slice(&whole);
         bytes.extend_from_slice(self.bytes());

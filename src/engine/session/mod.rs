@@ -23,8 +23,8 @@ mod privacy;
 mod putting_out;
 mod restart;
 mod standing;
-mod state;
 mod stats;
+mod status;
 mod strangers;
 mod talk;
 mod tally;
@@ -36,8 +36,8 @@ mod watching;
 
 use std::rc::Rc;
 
-use super::codec::Style;
-use super::message::{Binding, ConnectionId, Kind, RemoteAddress};
+use super::codec::Encoding;
+use super::message::{Binding, ConnectionId, FramingMode, RemoteAddress};
 use super::outbox::Outbox;
 use super::room::MemberId;
 use super::service::Service;
@@ -65,8 +65,8 @@ impl Session {
     }
 
     /// Who that is.
-    pub(super) fn origin(&self) -> RemoteAddress {
-        self.dialogue.origin
+    pub(super) fn remote(&self) -> RemoteAddress {
+        self.dialogue.remote
     }
 
     /// The service it is in.
@@ -81,7 +81,7 @@ impl Session {
 
     /// Its place in the room, if it is sent the room's own lines, only these wait for it, and nothing that it has said waits for room.
     pub(super) fn listening_member_id(&self) -> Option<MemberId> {
-        let is_line = self.dialogue.kind == Some(Kind::Line);
+        let is_line = self.dialogue.kind == Some(FramingMode::Line);
         self.member_id().filter(|_| is_line && self.dialogue.outbox.is_empty() && !self.intake.stalled)
     }
 
@@ -103,7 +103,7 @@ impl Session {
     }
 
     /// How its messages are told apart on the way out.
-    pub(super) fn style(&self) -> Style {
-        self.dialogue.style()
+    pub(super) fn encoding(&self) -> Encoding {
+        self.dialogue.encoding()
     }
 }

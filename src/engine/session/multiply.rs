@@ -9,15 +9,15 @@ use crate::engine::service::{Service, multiply};
 
 impl Dialogue {
     pub(super) fn multiply(&mut self, shared: &mut EngineState, message: &[u8]) {
-        let style = self.style();
-        if !self.outbox.is_open() {
-            self.outbox.say(style, multiply::ACKNOWLEDGEMENT);
+        let encoding = self.encoding();
+        if !self.outbox.has_open_line() {
+            self.outbox.say(encoding, multiply::ACKNOWLEDGEMENT);
         }
         match multiply::evaluate(message) {
-            Ok(value) => self.outbox.say(style, number::Text::of(value)),
+            Ok(value) => self.outbox.say(encoding, number::Text::of(value)),
             Err(complaint) => {
                 self.err(shared, complaint.kind(), complaint.to_string());
-                self.hint(shared, |shared| diagnosis::of_request(message, self.place(shared)));
+                self.hint(shared, |shared| diagnosis::of_request(message, self.context(shared)));
             }
         }
     }

@@ -19,7 +19,7 @@ impl Dialogue {
         let (service, is_first) = match mux::choose(message) {
             Choice::Help => {
                 let offered = Service::offered();
-                let is_for = |service| mux::refusal(&shared.settings, service, self.origin).is_none();
+                let is_for = |service| mux::refusal(&shared.settings, service, self.remote).is_none();
                 let offered: Vec<Service> =
                     offered.filter(|service| service.fits(transport) && is_for(*service)).collect();
                 offered.iter().for_each(|service| self.say(service.name()));
@@ -27,7 +27,7 @@ impl Dialogue {
             }
             // No daemon is behind standard input.
             Choice::Control
-                if !transport.is_alone && allow::is_master(self.origin, shared.settings.owner) =>
+                if !transport.is_alone && allow::is_master(self.remote, shared.settings.owner) =>
             {
                 self.state = State::Control;
                 return false;
@@ -48,11 +48,11 @@ impl Dialogue {
             self.err(shared, ErrorKind::Unavailable, error);
             return false;
         }
-        if let Some(error) = mux::refusal(&shared.settings, service, self.origin) {
+        if let Some(error) = mux::refusal(&shared.settings, service, self.remote) {
             self.err(shared, ErrorKind::Unavailable, error);
             return false;
         }
-        if !shared.connection_counts.change(&shared.settings, Service::Mux, service, self.origin) {
+        if !shared.connection_counts.change(&shared.settings, Service::Mux, service, self.remote) {
             self.refuse(shared, now, service, CloseReason::TooMany, TOO_MANY);
             return false;
         }

@@ -28,9 +28,9 @@ impl Dialogue {
     pub(super) fn welcome(&mut self, shared: &mut EngineState, member_id: MemberId) {
         let name = shared.room.name(member_id).to_owned();
         self.say(&words::welcome(&name));
-        let style = self.style();
+        let encoding = self.encoding();
         self.outbox.expect(shared.room.history_bytes());
-        shared.room.history().for_each(|line| self.outbox.say(style, line));
+        shared.room.history().for_each(|line| self.outbox.say(encoding, line));
         shared.room.set_blocked(member_id, self.is_blocked());
         self.state = State::Chat(Ok(member_id));
         shared.roster.set_name(shared.now, self.client(), &name);
@@ -81,7 +81,7 @@ mod tests {
             Stage { engine: Engine::new(settings), heard: Vec::new(), open: Vec::new(), said: Vec::new() }
         }
 
-        fn connect(&mut self, origin: RemoteAddress) -> ConnectionId {
+        fn connect(&mut self, remote: RemoteAddress) -> ConnectionId {
             let peer = ConnectionId { index: self.heard.len() as u32, generation: 1 };
             let binding = Binding {
                 endpoint: "unix:/x".into(),
@@ -91,7 +91,7 @@ mod tests {
             };
             self.heard.push(String::new());
             self.open.push(true);
-            self.engine.handle(Timestamp::at(0), Input::Opened { peer, binding: &Rc::new(binding), origin });
+            self.engine.handle(Timestamp::at(0), Input::Opened { peer, binding: &Rc::new(binding), remote });
             self.settle();
             peer
         }
@@ -104,8 +104,8 @@ mod tests {
             self.settle();
         }
 
-        fn join(&mut self, origin: RemoteAddress, name: &str) -> ConnectionId {
-            let peer = self.connect(origin);
+        fn join(&mut self, remote: RemoteAddress, name: &str) -> ConnectionId {
+            let peer = self.connect(remote);
             self.say(peer, name);
             peer
         }
@@ -127,8 +127,8 @@ mod tests {
                         _ => {}
                     }
                 }
-                while let Some(note) = self.engine.poll_note() {
-                    self.said.push(format!("{note:?}"));
+                while let Some(event) = self.engine.poll_event() {
+                    self.said.push(format!("{event:?}"));
                 }
                 if !self.engine.has_work() {
                     return;

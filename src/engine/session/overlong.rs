@@ -4,10 +4,10 @@
 use super::Session;
 use super::dialogue::{Dialogue, Heard};
 use crate::engine::EngineState;
-use crate::engine::codec::rest::End;
+use crate::engine::codec::rest::MessageEnd;
 use crate::engine::counters::ErrorKind;
 use crate::engine::limits::GUESS;
-use crate::engine::message::{CloseReason, Kind, Timestamp};
+use crate::engine::message::{CloseReason, FramingMode, Timestamp};
 
 impl Session {
     /// `bytes` are longer than a message may be, and what ends them is still to come. Where that is a pause, its sender is
@@ -18,21 +18,21 @@ impl Session {
         shared: &mut EngineState,
         now: Timestamp,
         fresh: &mut &[u8],
-        end: End,
+        end: MessageEnd,
     ) {
         let Session { intake, dialogue, .. } = self;
         let gap = dialogue.settings(shared).raw_gap;
         match end {
-            End::Nowhere => {
+            MessageEnd::Nowhere => {
                 let error = dialogue.too_long(shared);
                 dialogue.fail(shared, now, CloseReason::PeerTooLong, error);
                 *fresh = &[];
             }
-            End::Pause if !intake.has_ended() => intake.skip_rest(now, fresh, end, gap),
-            End::Pause | End::Mark | End::Behind(_) => {
+            MessageEnd::Pause if !intake.has_ended() => intake.skip_rest(now, fresh, end, gap),
+            MessageEnd::Pause | MessageEnd::Mark | MessageEnd::Behind(_) => {
                 dialogue.overflow(shared, now);
-                intake.skip_rest(now, fresh, End::Mark, gap);
-                if let End::Behind(left) = end {
+                intake.skip_rest(now, fresh, MessageEnd::Mark, gap);
+                if let MessageEnd::Behind(left) = end {
                     intake.guess.end_behind(left);
                 }
             }
@@ -50,7 +50,7 @@ impl Session {
         is_complete: bool,
     ) {
         let patience = if is_complete { self.dialogue.settings(shared).raw_gap } else { GUESS };
-        self.intake.skip_rest(now, fresh, End::Pause, patience);
+        self.intake.skip_rest(now, fresh, MessageEnd::Pause, patience);
     }
 
     /// Passes over what belongs to a message that is too long.
@@ -63,7 +63,7 @@ impl Session {
 
     /// It has ended, and so it is known what kind of client sent it.
     #[cold]
-    pub(super) fn end_overlong(&mut self, shared: &mut EngineState, now: Timestamp, kind: Kind) {
+    pub(super) fn end_overlong(&mut self, shared: &mut EngineState, now: Timestamp, kind: FramingMode) {
         let is_untold = self.intake.end_rest();
         if self.dialogue.kind.is_none() {
             self.decide(shared, kind);
@@ -76,7 +76,7 @@ impl Session {
     /// A pause may still end it, and nothing more is waited for: its sender is told now.
     pub(super) fn give_up_overlong(&mut self, shared: &mut EngineState, now: Timestamp) {
         if self.intake.guess.ends_with_pause() {
-            self.end_overlong(shared, now, Kind::Line);
+            self.end_overlong(shared, now, FramingMode::Line);
         }
     }
 }

@@ -3,7 +3,7 @@
 use super::Session;
 use super::dialogue::{Dialogue, State};
 use crate::engine::EngineState;
-use crate::engine::message::{Kind, Timestamp};
+use crate::engine::message::{FramingMode, Timestamp};
 use crate::engine::text::is_empty;
 
 impl Session {
@@ -16,7 +16,7 @@ impl Session {
     /// would become one message there. Not a matter of time, so that no moment passes unnoticed in which it is read from.
     pub(super) fn keeps_bursts_apart(&self, shared: &EngineState) -> bool {
         let settings = self.dialogue.settings(shared);
-        self.dialogue.kind == Some(Kind::Raw)
+        self.dialogue.kind == Some(FramingMode::Raw)
             && self.intake.len() < settings.message_bytes_max
             && settings.messages_per_second > 0
     }
@@ -55,7 +55,7 @@ impl Dialogue {
         pace.count(now, per_second);
         shared.paces.set(self.peer, pace);
         if matches!(self.state, State::Chat(_)) {
-            shared.lately.note(now, self.origin.into(), pace);
+            shared.lately.note(now, self.remote.into(), pace);
         }
     }
 }

@@ -39,7 +39,7 @@ impl Dialogue {
         }
         let key = Key::new(shared.room.name(member_id));
         let is_here = |key: &Key| shared.room.member_id_of(key).is_some();
-        let Some(until) = shared.mutes.of(now, &key, Client::from(self.origin), is_here) else {
+        let Some(until) = shared.mutes.of(now, &key, Client::from(self.remote), is_here) else {
             return false;
         };
         let error = words::muted(until.map(|until| until.since(now)));

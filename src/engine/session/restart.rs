@@ -35,8 +35,8 @@ impl Session {
             State::Stats(telling) => SavedState::Stats(telling.as_deref().cloned()),
             State::Talk(talk) => match talk.end() {
                 None => SavedState::Parted,
-                Some(chair) if shared.talk.partner(chair).is_none() => SavedState::Waiting,
-                Some(chair) => SavedState::Talking(chair.line()),
+                Some(pair_end) if shared.talk.partner(pair_end).is_none() => SavedState::Waiting,
+                Some(pair_end) => SavedState::Talking(pair_end.line()),
             },
             State::Chat(_) if !self.is_serving() => SavedState::Left,
             State::Chat(Err(since)) => match shared.guests.get(dialogue.peer) {
@@ -52,13 +52,13 @@ impl Session {
         let phase = match dialogue.phase {
             Phase::Serving | Phase::Withdrawn => SavedPhase::Serving,
             Phase::Draining(reason, since) => SavedPhase::Draining(reason, since),
-            Phase::Parting(reason, until) => SavedPhase::Parting(reason, until),
+            Phase::AwaitingReset(reason, until) => SavedPhase::AwaitingReset(reason, until),
             Phase::Lingering(reason, until) => SavedPhase::Lingering(reason, until),
         };
         let runs = [vec![self.intake.bytes()], vec![dialogue.outbox.waiting()], asides];
         let saved = dialogue.is_counted().then(|| SavedSession {
             binding: BindingOf::Number(binding),
-            origin: dialogue.origin,
+            remote: dialogue.remote,
             state,
             phase,
             kind: dialogue.kind,
@@ -73,7 +73,7 @@ impl Session {
             ended: self.intake.has_ended(),
             tail_is_message: !self.intake.goes_on(),
             stalled: self.intake.stalled,
-            spoke: dialogue.heard == Heard::Message,
+            first_message_seen: dialogue.heard == Heard::Message,
             skipping: self.intake.is_skipping(),
         });
         Some((saved?, runs))
@@ -95,7 +95,7 @@ impl Session {
             SavedState::Plain(service) => State::Plain(service),
             SavedState::Hello => State::Plain(Service::Hello),
             SavedState::Stats(telling) => State::Stats(telling.map(Box::new)),
-            SavedState::Waiting => State::Talk(Talk::Here(shared.talk.sit(peer))),
+            SavedState::Waiting => State::Talk(Talk::Here(shared.talk.join(peer))),
             SavedState::Talking(line) => State::Talk(Talk::Here(shared.talk.restore(peer, line))),
             SavedState::Parted => State::Talk(Talk::Over),
             SavedState::Left => State::Chat(Err(now)),
@@ -118,7 +118,7 @@ impl Session {
         let phase = match saved.phase {
             SavedPhase::Serving => Phase::Serving,
             SavedPhase::Draining(reason, since) => Phase::Draining(reason, since),
-            SavedPhase::Parting(reason, until) => Phase::Parting(reason, until),
+            SavedPhase::AwaitingReset(reason, until) => Phase::AwaitingReset(reason, until),
             SavedPhase::Lingering(reason, until) => Phase::Lingering(reason, until),
         };
         let burst = match (saved.ended, saved.tail_is_message) {
@@ -138,7 +138,7 @@ impl Session {
             unreported: Unreported::default(),
             peer,
             binding,
-            origin: saved.origin,
+            remote: saved.remote,
             opened: saved.opened,
             active: saved.active,
             state,
@@ -146,7 +146,7 @@ impl Session {
             kind: saved.kind,
             outbox,
             // Perhaps it has said something: nobody is told of its silence.
-            heard: if saved.spoke || is_standing { Heard::Message } else { Heard::Bytes },
+            heard: if saved.first_message_seen || is_standing { Heard::Message } else { Heard::Bytes },
             sending: Sending::default(),
         };
         let mut intake = Intake::restore(saved.inbox, saved.guess, saved.begun, burst, saved.skipping);
@@ -155,7 +155,7 @@ impl Session {
         if let (true, Some(member_id)) = (session.is_lossy(), session.member_id()) {
             shared.room.set_lossy(member_id);
         }
-        shared.connection_counts.count(session.service(), session.origin());
+        shared.connection_counts.count(session.service(), session.remote());
         session.dialogue.enter_roster(shared, now);
         if let Some(member_id) = session.member_id() {
             let name = shared.room.name(member_id).to_owned();

@@ -12,7 +12,7 @@ impl Dialogue {
     /// Begins it. No limit keeps it out: nobody could be told.
     pub(super) fn open_standing(&mut self, shared: &mut EngineState, now: Timestamp) {
         self.heard = Heard::Message; // nobody's first message can be known for one: no other protocol is looked for
-        shared.connection_counts.count(self.binding.service, self.origin);
+        shared.connection_counts.count(self.binding.service, self.remote);
         self.note(shared, EventKind::Opened);
         self.enter(shared, now, self.binding.service);
     }

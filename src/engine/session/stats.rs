@@ -25,7 +25,7 @@ impl Dialogue {
             Ok(Message::Report(mut report)) => {
                 let host = report.host.take().unwrap_or_else(|| self.address());
                 shared.roster.set_host(now, self.client(), &host);
-                let (source, max) = (self.origin.into(), shared.settings.machines_max);
+                let (source, max) = (self.remote.into(), shared.settings.machines_max);
                 shared.machines.handle_report(now, source, host, report, max);
                 Ok(stats::ACKNOWLEDGEMENT.to_owned())
             }
@@ -48,7 +48,7 @@ impl Dialogue {
 
     /// The name of a machine that gives none.
     fn address(&self) -> String {
-        match self.origin {
+        match self.remote {
             RemoteAddress::Address(address) => address.ip().to_canonical().to_string(),
             RemoteAddress::Process { .. }
             | RemoteAddress::Unknown { .. }
@@ -59,16 +59,16 @@ impl Dialogue {
 
     /// Tells more of the list, as much as may wait to be sent.
     pub(super) fn go_on_telling(&mut self, shared: &EngineState, now: Timestamp) {
-        let style = self.style();
+        let encoding = self.encoding();
         let high = OUTBOX_BYTES_HIGH.min(shared.settings.of(Service::Stats).backlog_bytes_max);
         let State::Stats(place) = &mut self.state else { return };
         let Some(mut telling) = place.take() else { return };
         while self.outbox.len() < high {
             let Some((host, line)) = shared.machines.next(now, telling.after.as_deref()) else {
-                return self.outbox.say(style, machines::last_line(telling.told));
+                return self.outbox.say(encoding, machines::last_line(telling.told));
             };
             *telling = ListCursor { after: Some(host.to_owned()), told: telling.told + 1 };
-            self.outbox.say(style, line);
+            self.outbox.say(encoding, line);
         }
         *place = Some(telling);
     }

@@ -2,16 +2,21 @@
 
 use super::dialogue::{Dialogue, Heard};
 use crate::engine::EngineState;
-use crate::engine::foreign::{self, Guess};
-use crate::engine::message::{Kind, Timestamp};
+use crate::engine::message::{FramingMode, Timestamp};
+use crate::engine::wrong_protocol::{self, Guess};
 
 impl Dialogue {
     /// Looks at what has come before there was any message, also while none can be taken; whether it was rejected.
-    pub(super) fn reject_foreign(&mut self, shared: &mut EngineState, now: Timestamp, bytes: &[u8]) -> bool {
+    pub(super) fn reject_wrong_protocol(
+        &mut self,
+        shared: &mut EngineState,
+        now: Timestamp,
+        bytes: &[u8],
+    ) -> bool {
         if self.heard != Heard::Message
-            && let Guess::Is(foreign) = foreign::look(bytes)
+            && let Guess::Is(protocol) = wrong_protocol::look(bytes)
         {
-            self.reject(shared, now, foreign);
+            self.reject(shared, now, protocol);
             return true;
         }
         false
@@ -23,21 +28,21 @@ impl Dialogue {
         if self.heard == Heard::Message {
             return false;
         }
-        let foreign = match foreign::look(message) {
-            Guess::Is(foreign) => foreign,
-            Guess::Likely(foreign) if self.kind == Some(Kind::Raw) => foreign,
+        let protocol = match wrong_protocol::look(message) {
+            Guess::Is(protocol) => protocol,
+            Guess::Likely(protocol) if self.kind == Some(FramingMode::Raw) => protocol,
             Guess::No | Guess::Perhaps | Guess::Likely(_) => return false,
         };
-        self.reject(shared, now, foreign);
+        self.reject(shared, now, protocol);
         true
     }
 
     /// Looks at a first message that has become too long before its end came; whether it was rejected.
     pub(super) fn reject_long(&mut self, shared: &mut EngineState, now: Timestamp, bytes: &[u8]) -> bool {
         if self.heard != Heard::Message
-            && let Guess::Likely(foreign) = foreign::look(bytes)
+            && let Guess::Likely(protocol) = wrong_protocol::look(bytes)
         {
-            self.reject(shared, now, foreign);
+            self.reject(shared, now, protocol);
             return true;
         }
         false
@@ -71,9 +76,9 @@ mod tests {
             let mut engine = Engine::new(Settings::default());
             let binding =
                 Binding { endpoint: "tcp://x".into(), service, transport: Transport::TCP, allowed: None };
-            let origin = RemoteAddress::Process { uid: 1, gid: 1, pid: 1 };
+            let remote = RemoteAddress::Process { uid: 1, gid: 1, pid: 1 };
             let now = Timestamp::at(0);
-            engine.handle(now, Input::Opened { peer: PEER, binding: &Rc::new(binding), origin });
+            engine.handle(now, Input::Opened { peer: PEER, binding: &Rc::new(binding), remote });
             let mut visit = Visit { engine, now, heard: Vec::new() };
             visit.settle();
             visit
@@ -108,12 +113,13 @@ mod tests {
         fn outcome(mut self, service: Service) -> (String, u64) {
             self.engine.handle(self.now, Input::Lost { peer: PEER });
             let messages = self.engine.counters().of(service).messages;
-            let notes = std::iter::from_fn(|| self.engine.poll_note()).collect::<Vec<_>>();
-            let joined = notes.iter().any(|note| matches!(note.what, EventKind::Joined(_)));
+            let events = std::iter::from_fn(|| self.engine.poll_event()).collect::<Vec<_>>();
+            let joined = events.iter().any(|event| matches!(event.what, EventKind::Joined(_)));
             assert!(!joined, "nothing of another protocol is a name");
             let heard = String::from_utf8(self.heard).unwrap();
-            let closed =
-                notes.iter().any(|note| matches!(note.what, EventKind::Closed(CloseReason::PeerForeign(_))));
+            let closed = events
+                .iter()
+                .any(|event| matches!(event.what, EventKind::Closed(CloseReason::PeerWrongProtocol(_))));
             assert!(closed, "{service}: {heard:?}");
             (heard.split_once("press enter!\n").map_or(heard.as_str(), |(_, rest)| rest).to_owned(), messages)
         }

@@ -69,15 +69,21 @@ impl Dialogue {
             && let Some(partner) = shared.talk.partner(end)
         {
             *talk = Talk::Meeting(end);
-            shared.tell(partner, SessionEvent::Met(self.origin));
+            shared.tell(partner, SessionEvent::Met(self.remote));
         }
     }
 
-    pub(super) fn talk(&mut self, shared: &mut EngineState, now: Timestamp, chair: PairEnd, message: &[u8]) {
-        let Some(partner) = shared.talk.partner(chair) else { return };
+    pub(super) fn talk(
+        &mut self,
+        shared: &mut EngineState,
+        now: Timestamp,
+        pair_end: PairEnd,
+        message: &[u8],
+    ) {
+        let Some(partner) = shared.talk.partner(pair_end) else { return };
         let text = clean(message);
         if !text.trim().is_empty() {
-            shared.talk.add(chair, text.len() + 1);
+            shared.talk.add(pair_end, text.len() + 1);
             shared.tell(partner, SessionEvent::Said(text));
         }
         if talk::is_bye(message) {
@@ -88,8 +94,8 @@ impl Dialogue {
     /// Its partner may say more once little enough waits to be sent.
     pub(super) fn report_held(&mut self, shared: &mut EngineState) {
         if let State::Talk(talk) = self.state
-            && let Some(chair) = talk.end()
-            && let Some(partner) = shared.talk.set_held(chair, self.outbox.len(), line_bytes_max(shared))
+            && let Some(pair_end) = talk.end()
+            && let Some(partner) = shared.talk.set_held(pair_end, self.outbox.len(), line_bytes_max(shared))
         {
             shared.tell(partner, SessionEvent::GoOn);
         }

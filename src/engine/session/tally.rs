@@ -24,7 +24,7 @@ impl Session {
 
 impl Dialogue {
     pub(super) fn client(&self) -> Client {
-        Client::from(self.origin)
+        Client::from(self.remote)
     }
 
     #[inline]
@@ -67,7 +67,7 @@ impl Dialogue {
             | ErrorKind::Unavailable
             | ErrorKind::TooLong
             | ErrorKind::Unfinished
-            | ErrorKind::Foreign => true,
+            | ErrorKind::WrongProtocol => true,
             ErrorKind::Nameless | ErrorKind::Idle | ErrorKind::Silent | ErrorKind::Denied => false,
         };
         if is_about_it && self.is_counted() && !self.is_observer() {

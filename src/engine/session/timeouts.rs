@@ -7,10 +7,10 @@ use super::dialogue::{Dialogue, Heard, Phase, Sending, State};
 use super::intake::Burst;
 use crate::engine::EngineState;
 use crate::engine::codec::shape;
-use crate::engine::foreign::{self, Guess};
 use crate::engine::limits::{LAST_WORDS, READ_BYTES_MAX};
 use crate::engine::message::{CloseReason, Timestamp};
 use crate::engine::service::facts::{First, Idle};
+use crate::engine::wrong_protocol::{self, Guess};
 
 /// Reads in a row that left something behind and had no message in them, for which a peer is not yet called late.
 const FULL_READS_MAX: usize = 1024;
@@ -48,7 +48,7 @@ impl Session {
                 let patience = patience.filter(|_| self.dialogue.sending != Sending::Retried);
                 earliest([outbox.pause(), patience])
             }
-            Phase::Parting(_, until) | Phase::Lingering(_, until) => Some(until),
+            Phase::AwaitingReset(_, until) | Phase::Lingering(_, until) => Some(until),
         }
     }
 
@@ -150,7 +150,7 @@ impl Session {
         if is_due(self.framing_deadline()) {
             let has_own_hint = shape::is_behind_blank(self.intake.bytes());
             if !self.intake.guess.holds_request()
-                && foreign::look(self.intake.bytes()) == Guess::No
+                && wrong_protocol::look(self.intake.bytes()) == Guess::No
                 && !has_own_hint
             {
                 self.hint_at_pause(shared);
@@ -228,8 +228,8 @@ mod tests {
         let mut engine = Engine::new(Settings::default());
         let binding =
             Binding { endpoint: "unix:/x".into(), service, transport: Transport::UNIX, allowed: None };
-        let origin = RemoteAddress::Process { uid: 1, gid: 1, pid: 1 };
-        engine.handle(Timestamp::at(0), Input::Opened { peer: PEER, binding: &Rc::new(binding), origin });
+        let remote = RemoteAddress::Process { uid: 1, gid: 1, pid: 1 };
+        engine.handle(Timestamp::at(0), Input::Opened { peer: PEER, binding: &Rc::new(binding), remote });
         told(&mut engine, Timestamp::at(0));
         engine
     }
@@ -267,8 +267,8 @@ mod tests {
             let mut engine = Engine::new(Settings::default());
             let service = Service::Multiply;
             let binding = Binding { endpoint: "x".into(), service, transport, allowed: None };
-            let origin = RemoteAddress::Process { uid: 1, gid: 1, pid: 1 };
-            engine.handle(Timestamp::at(0), Input::Opened { peer: PEER, binding: &Rc::new(binding), origin });
+            let remote = RemoteAddress::Process { uid: 1, gid: 1, pid: 1 };
+            engine.handle(Timestamp::at(0), Input::Opened { peer: PEER, binding: &Rc::new(binding), remote });
             for (burst, expected) in bursts {
                 engine.handle(
                     Timestamp::at(1),

@@ -64,7 +64,7 @@ impl Dialogue {
                 self.finish(shared, now, CloseReason::PeerNotReading, words.as_deref());
             }
             Phase::Draining(..) => self.outbox.clear(),
-            Phase::Parting(..) | Phase::Lingering(..) => {}
+            Phase::AwaitingReset(..) | Phase::Lingering(..) => {}
         }
     }
 }

@@ -7,10 +7,10 @@ use crate::engine::EngineState;
 use crate::engine::client::Client;
 use crate::engine::codec::shape::Unreadable;
 use crate::engine::counters::ErrorKind;
-use crate::engine::diagnosis::{self, Hint, Mistake, Place, form};
-use crate::engine::event_ring::Event;
+use crate::engine::diagnosis::{self, Context, Hint, Mistake, form};
+use crate::engine::event_ring::RingEntry;
 use crate::engine::limits::{NEWLINE_LATE_MAX, PROGRAM, SILENCE, WATCH_BYTES_HIGH};
-use crate::engine::message::{CloseReason, Kind, Timestamp};
+use crate::engine::message::{CloseReason, FramingMode, Timestamp};
 use crate::engine::service::watch::{self, Actor, TraceEvent};
 use crate::engine::service::{Service, multiply};
 use crate::engine::text::private;
@@ -24,7 +24,7 @@ impl Dialogue {
             Ok(filter) => filter,
             Err(error) => return self.err(shared, ErrorKind::Request, error),
         };
-        if let Err(full) = shared.event_ring.enter(self.peer, self.origin, shared.settings.watchers_max) {
+        if let Err(full) = shared.event_ring.enter(self.peer, self.remote, shared.settings.watchers_max) {
             return self.err(shared, ErrorKind::Unavailable, full.to_string());
         }
         self.say(&watch::begin(&filter, now));
@@ -58,10 +58,10 @@ impl Dialogue {
             }
             let Some(event) = shared.event_ring.event(watcher.next) else { return };
             watcher.next += 1;
-            let names = [event.name.as_deref(), shared.roster.name(Client::from(event.origin))];
-            if watcher.filter.wants(event.service, event.origin, &event.sight, names) {
+            let names = [event.name.as_deref(), shared.roster.name(Client::from(event.remote))];
+            if watcher.filter.wants(event.service, event.remote, &event.sight, names) {
                 let actor =
-                    Actor { endpoint: &event.binding.endpoint, service: event.service, origin: event.origin };
+                    Actor { endpoint: &event.binding.endpoint, service: event.service, remote: event.remote };
                 let line = watch::write(&watcher.filter, watcher.since, event.at, actor, &event.sight);
                 self.say(&line);
             }
@@ -80,8 +80,8 @@ impl Dialogue {
     // ---- being seen
 
     /// Where it makes its mistakes.
-    pub(super) fn place<'a>(&'a self, shared: &'a EngineState) -> Place<'a> {
-        Place { here: &self.binding.endpoint, endpoints: &shared.settings.endpoints }
+    pub(super) fn context<'a>(&'a self, shared: &'a EngineState) -> Context<'a> {
+        Context { here: &self.binding.endpoint, endpoints: &shared.settings.endpoints }
     }
 
     /// Lets watchers see it. Of a watcher they see nothing, or one would be shown what it is shown.
@@ -92,10 +92,10 @@ impl Dialogue {
     pub(super) fn show_to_watchers(&self, shared: &mut EngineState, sight: impl FnOnce() -> TraceEvent) {
         if self.is_seen(shared) {
             let (binding, at) = (std::rc::Rc::clone(&self.binding), shared.now);
-            shared.event_ring.push(Event {
+            shared.event_ring.push(RingEntry {
                 at,
                 binding,
-                origin: self.origin,
+                remote: self.remote,
                 service: self.service(),
                 name: self.member_id().map(|member_id| shared.room.name(member_id).into()),
                 sight: sight(),
@@ -119,7 +119,7 @@ impl Dialogue {
         }
         if is_new {
             shared.roster.set_hint(shared.now, client, service, Some(self.peer), &hint);
-            shared.note_hint(Some(self.peer), &self.binding, self.origin, &hint);
+            shared.note_hint(Some(self.peer), &self.binding, self.remote, &hint);
         }
         if self.is_seen(shared) && shared.event_ring.is_news(self.peer, hint.mistake) {
             self.show_to_watchers(shared, || TraceEvent::Mistaken(hint));
@@ -158,7 +158,7 @@ impl Dialogue {
     }
 
     /// It ends its messages in a way that is not the usual one.
-    pub(super) fn hint_at_kind(&self, shared: &mut EngineState, kind: Kind, bytes: &[u8]) {
+    pub(super) fn hint_at_kind(&self, shared: &mut EngineState, kind: FramingMode, bytes: &[u8]) {
         self.hint(shared, |_| form::of_kind(kind, bytes));
     }
 
@@ -223,8 +223,10 @@ impl Session {
     pub(super) fn suspect_leaving(&self, shared: &mut EngineState) {
         let dialogue = &self.dialogue;
         let is_between = match dialogue.kind {
-            None => self.intake.guess.is_gap() && dialogue.outbox.is_open() && dialogue.outbox.is_empty(),
-            Some(Kind::Raw | Kind::C) => !dialogue.outbox.is_empty(),
+            None => {
+                self.intake.guess.is_gap() && dialogue.outbox.has_open_line() && dialogue.outbox.is_empty()
+            }
+            Some(FramingMode::Raw | FramingMode::C) => !dialogue.outbox.is_empty(),
             Some(_) => false,
         };
         let is_early = self.is_serving() && dialogue.outbox.has_sent() && is_between;
@@ -246,7 +248,7 @@ impl Session {
         let (inbox, sends) = (self.intake.bytes(), self.intake.guess.sends());
         self.dialogue.hint(shared, |shared| {
             // The better hint comes when the message is read.
-            let named = asks.then(|| diagnosis::of_request(inbox, self.dialogue.place(shared))).flatten();
+            let named = asks.then(|| diagnosis::of_request(inbox, self.dialogue.context(shared))).flatten();
             let shown = self.dialogue.shown(shared, inbox);
             match named {
                 Some(hint) if hint.mistake != Mistake::OneNumber => None,
@@ -280,7 +282,7 @@ impl Session {
         if !dialogue.is_seen(shared) {
             return None;
         }
-        let has_asked = dialogue.kind == Some(Kind::Line)
+        let has_asked = dialogue.kind == Some(FramingMode::Line)
             && dialogue.heard == Heard::Message
             && matches!(dialogue.state, State::Multiply)
             && !dialogue.transport().many_writers;

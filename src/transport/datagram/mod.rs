@@ -31,15 +31,15 @@ pub struct Sender {
     address: Option<Address>,
     /// Our address that it was sent to.
     own: Option<Own>,
-    origin: RemoteAddress,
+    remote: RemoteAddress,
 }
 
 /// The resolved address for a sender's replies.
 #[derive(Debug)]
-pub struct Return(Way);
+pub struct Return(ReturnPath);
 
 #[derive(Debug)]
-enum Way {
+enum ReturnPath {
     Network(SockaddrStorage, Option<Own>),
     Unix(Target),
 }
@@ -71,10 +71,10 @@ impl Sender {
     /// # Errors
     /// Why it gets none.
     pub fn find(&self) -> Result<Return, Dropped> {
-        Ok(Return(match (&self.address, self.origin) {
-            (Some(Address::Network(address)), _) => Way::Network(*address, self.own),
+        Ok(Return(match (&self.address, self.remote) {
+            (Some(Address::Network(address)), _) => ReturnPath::Network(*address, self.own),
             (Some(Address::Unix(address)), RemoteAddress::Process { uid, pid, .. }) => {
-                Way::Unix(address::find(address, uid, pid)?)
+                ReturnPath::Unix(address::find(address, uid, pid)?)
             }
             // A user that the kernel cannot identify owns nothing.
             (Some(Address::Unix(_)), _) => return Err(Dropped::NotItsOwn),
@@ -93,7 +93,7 @@ pub struct Received {
     /// Its sender, for the answer.
     pub sender: Sender,
     /// The sender's identity, for the log.
-    pub origin: RemoteAddress,
+    pub remote: RemoteAddress,
 }
 
 /// A UDP socket at `address`. Without SO_REUSEADDR: with it, another process could take the datagrams away.
@@ -181,12 +181,12 @@ fn receive_from<S: SockaddrLike>(
     }
     let (count, truncated) = (message.bytes, message.flags.contains(MsgFlags::MSG_TRUNC));
     let address = message.address.and_then(read);
-    let origin = match address.as_ref() {
+    let remote = match address.as_ref() {
         Some(Address::Network(address)) => network(address).map(RemoteAddress::Address),
         _ => None,
     };
-    let origin = origin.or_else(|| process(control)).unwrap_or(RemoteAddress::Unknown { pid: 0 });
-    Ok(Received { count, truncated, sender: Sender { address, own, origin }, origin })
+    let remote = remote.or_else(|| process(control)).unwrap_or(RemoteAddress::Unknown { pid: 0 });
+    Ok(Received { count, truncated, sender: Sender { address, own, remote }, remote })
 }
 
 /// The credentials in a control buffer, where they come first (cmsg(3), unix(7)). Read here, because nix returns nothing if
@@ -213,7 +213,7 @@ pub(super) fn reply(socket: &impl AsRawFd, to: &Return, bytes: &[u8]) -> Result<
         (socket.as_raw_fd(), [IoSlice::new(bytes)], MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL);
     loop {
         let sent = match &to.0 {
-            Way::Network(address, own) => {
+            ReturnPath::Network(address, own) => {
                 let control = match own {
                     Some(Own::V4(own)) => Some(ControlMessage::Ipv4PacketInfo(own)),
                     Some(Own::V6(own)) => Some(ControlMessage::Ipv6PacketInfo(own)),
@@ -221,7 +221,7 @@ pub(super) fn reply(socket: &impl AsRawFd, to: &Return, bytes: &[u8]) -> Result<
                 };
                 sendmsg(fd, &slices, control.as_slice(), flags, Some(address))
             }
-            Way::Unix(target) => sendmsg(fd, &slices, &[], flags, Some(target.address())),
+            ReturnPath::Unix(target) => sendmsg(fd, &slices, &[], flags, Some(target.address())),
         };
         return match sent {
             Ok(_) => Ok(()),
@@ -286,8 +286,8 @@ mod tests {
             let received = receive(&ours, true, &mut [0; 8]).unwrap();
             assert_eq!((received.count, open_of(&file)), (4, 1), "of {count}");
             let uid = rustix::process::getuid().as_raw();
-            let is_us = |origin| matches!(origin, RemoteAddress::Process { uid: its, pid, .. } if (its, pid) == (uid, std::process::id()));
-            assert!(is_us(received.origin), "{:?}", received.origin);
+            let is_us = |remote| matches!(remote, RemoteAddress::Process { uid: its, pid, .. } if (its, pid) == (uid, std::process::id()));
+            assert!(is_us(received.remote), "{:?}", received.remote);
         }
     }
 

@@ -50,8 +50,8 @@ fn connection_has_nodelay_and_default_keepalive() {
         assert_eq!(listener.accept().unwrap_err().kind(), io::ErrorKind::WouldBlock);
         listener.set_receive_bytes(RECEIVE_BYTES_MIN).unwrap();
         let mut peer = TcpStream::connect(to).unwrap();
-        let (connection, origin) = listener.accept().unwrap();
-        assert_eq!(origin, RemoteAddress::Address(peer.local_addr().unwrap()));
+        let (connection, remote) = listener.accept().unwrap();
+        assert_eq!(remote, RemoteAddress::Address(peer.local_addr().unwrap()));
         assert!(sockopt::tcp_nodelay(&connection).unwrap());
         assert!(sockopt::socket_keepalive(&connection).unwrap());
         assert_eq!(sockopt::socket_recv_buffer_size(&connection).unwrap(), 2 * RECEIVE_BYTES_MIN);
@@ -171,11 +171,11 @@ fn unix_socket_names_its_peer_and_leaves_no_file() {
     assert_eq!(fs::metadata(directory.path().join("s.lock")).unwrap().mode() & 0o7777, 0o600);
 
     let _peer = UnixStream::connect(&path).unwrap();
-    let (connection, origin) = opened.listener.accept().unwrap();
+    let (connection, remote) = opened.listener.accept().unwrap();
     assert_eq!(sockopt::socket_send_buffer_size(&connection).unwrap(), 2 * UNIX_SEND_BYTES);
     let uid = rustix::process::geteuid().as_raw();
     let gid = rustix::process::getegid().as_raw();
-    assert_eq!(origin, RemoteAddress::Process { uid, gid, pid: std::process::id() });
+    assert_eq!(remote, RemoteAddress::Process { uid, gid, pid: std::process::id() });
     assert_eq!((opened.listener.place(), opened.listener.local_port()), (&place, None));
 
     drop(opened);
@@ -414,7 +414,7 @@ fn inherited_socket_is_used_and_its_file_kept() {
     let port = both.local_addr().unwrap().port();
     let listener = Listener::inherited(both.into(), tcp_at(&format!("[::]:{port}")), true).unwrap();
     let peer = TcpStream::connect(("127.0.0.1", port)).unwrap();
-    let (connection, origin) = listener.accept().unwrap();
-    assert_eq!(origin, RemoteAddress::Address(peer.local_addr().unwrap()));
+    let (connection, remote) = listener.accept().unwrap();
+    assert_eq!(remote, RemoteAddress::Address(peer.local_addr().unwrap()));
     assert!(sockopt::tcp_nodelay(&connection).unwrap());
 }

@@ -92,7 +92,7 @@ fn manual_lists_every_sentence_a_peer_can_get() {
         include_str!("../../../src/engine/service/multiply.rs"),
         include_str!("../../../src/engine/service/mux.rs"),
         include_str!("../../../src/engine/service/stats.rs"),
-        include_str!("../../../src/engine/session/state.rs"),
+        include_str!("../../../src/engine/session/status.rs"),
         include_str!("../../../src/engine/session/watching.rs"),
         include_str!("../../../src/engine/service/watch.rs"),
         include_str!("../../../src/engine/service/mux.rs"),
@@ -105,7 +105,7 @@ fn manual_lists_every_sentence_a_peer_can_get() {
         include_str!("../../../src/engine/session/close.rs"),
         include_str!("../../../src/engine/session/timeouts.rs"),
         include_str!("../../../src/engine/session/stats.rs"),
-        include_str!("../../../src/engine/encoding.rs"),
+        include_str!("../../../src/engine/charset.rs"),
         include_str!("../../../src/engine/name.rs"),
         include_str!("../../../src/engine/words.rs"),
     ] {

@@ -89,10 +89,10 @@ impl Stage {
         Binding { endpoint: listen.endpoint.to_string(), service, transport, allowed }
     }
 
-    pub fn connect_to(&mut self, binding: Binding, origin: RemoteAddress) -> ConnectionId {
+    pub fn connect_to(&mut self, binding: Binding, remote: RemoteAddress) -> ConnectionId {
         let peer = ConnectionId { index: self.clients.len() as u32, generation: 1 };
         self.clients.push(Client { is_open: true, ..Client::default() });
-        self.engine.handle(self.now, Input::Opened { peer, binding: &Rc::new(binding), origin });
+        self.engine.handle(self.now, Input::Opened { peer, binding: &Rc::new(binding), remote });
         self.settle();
         peer
     }
@@ -117,9 +117,9 @@ impl Stage {
     /// The reply to a datagram, and what the log says about it.
     pub fn ask(&mut self, service: Service, bytes: &[u8]) -> String {
         let binding = Binding { transport: ipcd::engine::message::Transport::UDP, ..self.binding(service) };
-        let (binding, origin) = (Rc::new(binding), RemoteAddress::Address(([127, 0, 0, 1], 5000).into()));
+        let (binding, remote) = (Rc::new(binding), RemoteAddress::Address(([127, 0, 0, 1], 5000).into()));
         let input =
-            Input::Datagram { binding: &binding, origin, bytes, truncated: false, address: Some(b"") };
+            Input::Datagram { binding: &binding, remote, bytes, truncated: false, address: Some(b"") };
         self.engine.handle(self.now, input);
         let mut answer = String::new();
         while let Some(reply) = self.engine.poll_reply() {
@@ -151,8 +151,8 @@ impl Stage {
                     Output::Reading(..) | Output::Acknowledge(_) | Output::Ask(..) => {}
                 }
             }
-            while let Some(note) = self.engine.poll_note() {
-                self.log.push(format!("{:?}", note.what));
+            while let Some(event) = self.engine.poll_event() {
+                self.log.push(format!("{:?}", event.what));
             }
             if self.engine.wants_figures() {
                 self.engine.handle(self.now, Input::Figures(Default::default()));

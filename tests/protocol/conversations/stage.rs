@@ -39,8 +39,8 @@ impl Stage {
         self.open.push(true);
         let binding =
             Rc::new(Binding { endpoint: "stage".into(), service, transport: Transport::TCP, allowed: None });
-        let origin = RemoteAddress::Process { uid: 1, gid: 1, pid: 1 };
-        self.engine.handle(self.now, Input::Opened { peer, binding: &binding, origin });
+        let remote = RemoteAddress::Process { uid: 1, gid: 1, pid: 1 };
+        self.engine.handle(self.now, Input::Opened { peer, binding: &binding, remote });
         self.settle();
         peer
     }
@@ -58,7 +58,7 @@ impl Stage {
             allowed: None,
         });
         self.engine
-            .handle(self.now, Input::Opened { peer, binding: &binding, origin: RemoteAddress::Writers });
+            .handle(self.now, Input::Opened { peer, binding: &binding, remote: RemoteAddress::Writers });
         self.settle();
         peer
     }
@@ -94,7 +94,7 @@ impl Stage {
                     | Output::Ask(..) => {}
                 }
             }
-            while self.engine.poll_note().is_some() {}
+            while self.engine.poll_event().is_some() {}
             if !self.engine.has_work() {
                 return;
             }

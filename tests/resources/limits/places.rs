@@ -132,11 +132,11 @@ fn ipv6_network_and_loopback_each_count_as_one() {
     .into_iter()
     .enumerate()
     {
-        let (peer, origin) = (
+        let (peer, remote) = (
             ConnectionId { index: index as u32, generation: 1 },
             RemoteAddress::Address(address.parse().unwrap()),
         );
-        engine.handle(Timestamp::at(0), Input::Opened { peer, binding: &binding, origin });
+        engine.handle(Timestamp::at(0), Input::Opened { peer, binding: &binding, remote });
         assert_eq!(engine.is_admitted(peer), is_let_in, "{address}");
         let words = engine.outgoing(peer).slices().concat();
         assert_eq!(String::from_utf8(words).unwrap(), if is_let_in { "" } else { TOO_MANY }, "{address}");

@@ -1,7 +1,7 @@
 //! How a peer marks the ends of its messages, and what the daemon takes it for.
 
 use ipcd::engine::limits::{FramingRule, Settings};
-use ipcd::engine::message::{Binding, Kind, Transport};
+use ipcd::engine::message::{Binding, FramingMode, Transport};
 
 use super::Who;
 use crate::random::Random;
@@ -10,7 +10,7 @@ pub struct Framing {
     /// It sends each message with one send() and no line end.
     pub raw: bool,
     pub rule: FramingRule,
-    pub decided: Option<Kind>,
+    pub decided: Option<FramingMode>,
     /// It could be taken for either, so that its replies cannot be foretold.
     pub ambiguous: bool,
 }
@@ -41,19 +41,19 @@ impl Framing {
     }
 
     pub fn is_known_raw(&self) -> bool {
-        self.decided == Some(Kind::Raw) || self.rule == FramingRule::Raw
+        self.decided == Some(FramingMode::Raw) || self.rule == FramingRule::Raw
     }
 
     pub fn is_known_line(&self) -> bool {
-        self.decided == Some(Kind::Line) || self.rule == FramingRule::Line
+        self.decided == Some(FramingMode::Line) || self.rule == FramingRule::Line
     }
 
     /// The daemon has decided; whether it was for the first time.
-    pub fn decide(&mut self, kind: Kind, who: &Who) -> bool {
+    pub fn decide(&mut self, kind: FramingMode, who: &Who) -> bool {
         assert_eq!(self.rule, FramingRule::Auto, "{who}: there was nothing to decide");
-        let is_first = self.decided.replace(kind) != Some(Kind::Raw);
+        let is_first = self.decided.replace(kind) != Some(FramingMode::Raw);
         // It may be taken for raw in the middle of a line, before the LF comes.
-        assert!(is_first || kind == Kind::Line && !self.raw, "{who}: decided twice");
+        assert!(is_first || kind == FramingMode::Line && !self.raw, "{who}: decided twice");
         is_first
     }
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use ipcd::engine::limits::{FramingRule, Settings};
-use ipcd::engine::message::{CloseReason, Kind, Timestamp};
+use ipcd::engine::message::{CloseReason, FramingMode, Timestamp};
 use ipcd::engine::service::Service;
 use ipcd::engine::service::facts::Conduct;
 
@@ -79,7 +79,10 @@ impl Actor {
             return;
         }
         // Other kinds have such bytes around their messages.
-        let is_text = matches!(self.framing.decided, None | Some(Kind::Line | Kind::Raw | Kind::Packet));
+        let is_text = matches!(
+            self.framing.decided,
+            None | Some(FramingMode::Line | FramingMode::Raw | FramingMode::Packet)
+        );
         if !self.framing.raw && is_text {
             let forbidden =
                 |byte: &u8| *byte < b' ' && !matches!(byte, b'\n' | b'\t' | b'\r') || *byte == 0x7f;

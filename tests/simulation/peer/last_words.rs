@@ -64,7 +64,7 @@ impl Actor {
             | CloseReason::PeerQuit
             | CloseReason::PartnerLeft
             | CloseReason::Stopping
-            | CloseReason::PeerForeign(_)
+            | CloseReason::PeerWrongProtocol(_)
             | CloseReason::PeerUnsecured
             | CloseReason::PeerUnreadable => one(""),
             CloseReason::PeerInClear => one("Error: this port speaks TLS"),
@@ -92,7 +92,7 @@ impl Actor {
     }
 
     fn not_allowed(&self, reason: CloseReason) -> String {
-        match (reason, self.who.origin) {
+        match (reason, self.who.remote) {
             (CloseReason::NotAllowed, RemoteAddress::Process { uid, .. }) => {
                 format!("Error: user {uid} may not use this socket")
             }

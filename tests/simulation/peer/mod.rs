@@ -14,7 +14,9 @@ use std::fmt;
 use std::rc::Rc;
 
 use ipcd::engine::limits::Settings;
-use ipcd::engine::message::{Binding, CloseReason, ConnectionId, Kind, RemoteAddress, Timestamp, Transport};
+use ipcd::engine::message::{
+    Binding, CloseReason, ConnectionId, FramingMode, RemoteAddress, Timestamp, Transport,
+};
 use ipcd::engine::service::Service;
 
 use crate::link::{Bytes, Link};
@@ -36,14 +38,14 @@ pub struct Who {
     /// 0: the observer.
     serial: u64,
     pub binding: Rc<Binding>,
-    pub origin: RemoteAddress,
+    pub remote: RemoteAddress,
 }
 
 impl fmt::Display for Who {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.serial {
             0 => f.write_str("the observer"),
-            serial => write!(f, "peer {serial} at {} from {}", self.binding.endpoint, self.origin),
+            serial => write!(f, "peer {serial} at {} from {}", self.binding.endpoint, self.remote),
         }
     }
 }
@@ -84,7 +86,7 @@ impl Actor {
     fn new(
         random: &mut Random,
         binding: &Rc<Binding>,
-        origin: RemoteAddress,
+        remote: RemoteAddress,
         settings: &Settings,
         serial: u64,
     ) -> Actor {
@@ -97,7 +99,7 @@ impl Actor {
         };
         Actor {
             peer: ConnectionId { index: 0, generation: 0 },
-            who: Who { serial, binding: Rc::clone(binding), origin },
+            who: Who { serial, binding: Rc::clone(binding), remote },
             service: binding.service,
             link,
             opened: false,
@@ -136,12 +138,12 @@ impl Actor {
         }
     }
 
-    pub fn note_decision(&mut self, kind: Kind) {
+    pub fn note_decision(&mut self, kind: FramingMode) {
         if !self.framing.decide(kind, &self.who) {
             return;
         }
         assert!(self.taken > 0 || self.link.fin, "{}: {kind:?} after nothing", self.who);
-        let wrong = (kind == Kind::Raw) != self.framing.raw;
+        let wrong = (kind == FramingMode::Raw) != self.framing.raw;
         if wrong && !matches!(self.conversation, Conversation::Noise) && !self.script.is_foreign {
             let excused = if self.framing.raw { self.link.fin } else { !self.manner.whole_first_line };
             assert!(
@@ -171,7 +173,7 @@ impl Actor {
 
     /// Whether its replies go out one by one, with pauses between.
     pub fn is_paced(&self) -> bool {
-        let is_one_by_one = self.framing.is_known_raw() || self.framing.decided == Some(Kind::C);
+        let is_one_by_one = self.framing.is_known_raw() || self.framing.decided == Some(FramingMode::C);
         is_one_by_one && !matches!(self.service, Service::Status | Service::Watch)
     }
 

@@ -27,11 +27,11 @@ impl Actor {
     pub fn any(
         random: &mut Random,
         binding: &Rc<Binding>,
-        origin: RemoteAddress,
+        remote: RemoteAddress,
         settings: &Settings,
         serial: u64,
     ) -> Actor {
-        let mut actor = Actor::new(random, binding, origin, settings, serial);
+        let mut actor = Actor::new(random, binding, remote, settings, serial);
         if random.percent(8) {
             actor.speak_otherwise(random);
             return actor;
@@ -66,10 +66,10 @@ impl Actor {
     pub fn observer(
         random: &mut Random,
         binding: &Rc<Binding>,
-        origin: RemoteAddress,
+        remote: RemoteAddress,
         settings: &Settings,
     ) -> Actor {
-        let mut actor = Actor::new(random, binding, origin, settings, 0);
+        let mut actor = Actor::new(random, binding, remote, settings, 0);
         actor.framing.raw = false;
         actor.is_observer = true;
         actor.link.outbound_room = usize::MAX;
@@ -84,7 +84,7 @@ impl Actor {
     fn choose(&self, random: &mut Random, settings: &Settings, exchanges: &mut Vec<Exchange>) -> Service {
         let transport = self.who.binding.transport;
         if random.percent(20) && !self.framing.raw {
-            exchanges.push(("help".into(), help(self.who.origin, transport).into()));
+            exchanges.push(("help".into(), help(self.who.remote, transport).into()));
         }
         if !random.percent(70) {
             return settings.mux_default;
@@ -180,7 +180,7 @@ impl Actor {
     /// Asks for reports, which it may not be allowed to have.
     fn ask(&mut self, random: &mut Random, exchanges: Vec<Exchange>) {
         let chosen = exchanges.last().is_some_and(|(text, _)| text == "status");
-        let is_known = !chosen || matches!(self.who.origin, RemoteAddress::Process { .. });
+        let is_known = !chosen || matches!(self.who.remote, RemoteAddress::Process { .. });
         let more = random.within(usize::from(!chosen), 3);
         let questions = (0..more).map(|_| "status".to_owned());
         self.say(exchanges.into_iter().map(|(text, _)| text).chain(questions));

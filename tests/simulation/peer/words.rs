@@ -11,8 +11,8 @@ pub const REFUSAL: &str = "Error: too many connections, try again later";
 pub const THANKS: &str = "Message received. Thank you for connecting\r\n";
 
 /// What `help` on the mux lists.
-pub fn help(origin: RemoteAddress, transport: Transport) -> String {
-    let is_for = |service| mux::refusal(&Settings::default(), service, origin).is_none();
+pub fn help(remote: RemoteAddress, transport: Transport) -> String {
+    let is_for = |service| mux::refusal(&Settings::default(), service, remote).is_none();
     let offered = Service::offered().filter(|service| is_for(*service) && service.fits(transport));
     offered.map(|service| format!("{service}\n")).collect()
 }
@@ -20,7 +20,7 @@ pub fn help(origin: RemoteAddress, transport: Transport) -> String {
 /// What a peer may have heard from the mux before its service answered; nothing on other endpoints.
 pub fn help_before(who: &Who) -> String {
     match who.binding.service {
-        Service::Mux => help(who.origin, who.binding.transport),
+        Service::Mux => help(who.remote, who.binding.transport),
         _ => String::new(),
     }
 }

@@ -17,7 +17,7 @@ impl World {
     pub(super) fn invite_observer(&mut self) {
         let binding = self.bindings.iter().find(|binding| binding.service == Service::Mux).map(Rc::clone);
         let binding = binding.expect("there is a door to the mux");
-        let origin = RemoteAddress::Process { uid: 77, gid: 1, pid: 1 };
+        let remote = RemoteAddress::Process { uid: 77, gid: 1, pid: 1 };
         // Let in whatever the limits: they begin once it is there.
         let mut free = self.settings.clone();
         (free.connections_max, free.connections_per_address_max) = (1, 0);
@@ -25,7 +25,7 @@ impl World {
             (service.connections_max, service.connections_per_address_max) = (None, 0);
         }
         self.engine.handle(self.now, Input::Reconfigure(Box::new(free)));
-        let actor = Actor::observer(&mut self.random, &binding, origin, &self.settings);
+        let actor = Actor::observer(&mut self.random, &binding, remote, &self.settings);
         self.observer = Some(self.open(actor));
         let peer = self.observer.expect("it was just invited");
         for _ in 0..5 {
@@ -44,7 +44,7 @@ impl World {
         for _ in 0..self.random.within(0, 2) {
             if present < self.crowd && self.random.percent(50) {
                 let binding = self.bindings[self.random.below(self.bindings.len())].clone();
-                let origin = if binding.transport == Transport::TCP {
+                let remote = if binding.transport == Transport::TCP {
                     let address = [127, 0, 0, self.random.within(1, 4) as u8];
                     RemoteAddress::Address((address, self.random.within(1024, 65535) as u16).into())
                 } else {
@@ -55,7 +55,7 @@ impl World {
                     }
                 };
                 self.serial += 1;
-                let actor = Actor::any(&mut self.random, &binding, origin, &self.settings, self.serial);
+                let actor = Actor::any(&mut self.random, &binding, remote, &self.settings, self.serial);
                 self.open(actor);
             }
         }
@@ -63,7 +63,7 @@ impl World {
 
     pub(super) fn open(&mut self, mut actor: Actor) -> ConnectionId {
         let peer = self.actors.reserve();
-        let (binding, origin, serial) = (Rc::clone(&actor.who.binding), actor.who.origin, self.serial);
+        let (binding, remote, serial) = (Rc::clone(&actor.who.binding), actor.who.remote, self.serial);
         (actor.since, actor.seen) = (self.now, self.seen.len());
         actor.peer = peer;
         actor.link.readable = true;
@@ -73,8 +73,8 @@ impl World {
         }
         self.actors.put(actor);
         self.push(peer);
-        let kept_out = self.is_full(&binding, origin) || !is_on_the_list(&binding, origin);
-        self.tell(Input::Opened { peer, binding: &binding, origin });
+        let kept_out = self.is_full(&binding, remote) || !is_on_the_list(&binding, remote);
+        self.tell(Input::Opened { peer, binding: &binding, remote });
         let opened = self.actors.get_mut(peer).is_some_and(|actor| actor.opened);
         if serial > 0 {
             assert_eq!(
@@ -87,10 +87,10 @@ impl World {
     }
 
     /// Whether some limit keeps a newcomer out.
-    pub(super) fn is_full(&self, binding: &Binding, origin: RemoteAddress) -> bool {
+    pub(super) fn is_full(&self, binding: &Binding, remote: RemoteAddress) -> bool {
         // Everybody comes from loopback here, which is one address. Root has places of its own.
-        let kept = if matches!(origin, RemoteAddress::Process { uid: 0, .. }) { PLACES_KEPT } else { 0 };
-        let near = |other: RemoteAddress| match (origin, other) {
+        let kept = if matches!(remote, RemoteAddress::Process { uid: 0, .. }) { PLACES_KEPT } else { 0 };
+        let near = |other: RemoteAddress| match (remote, other) {
             (RemoteAddress::Address(_), RemoteAddress::Address(_)) => true,
             (RemoteAddress::Process { uid: a, .. }, RemoteAddress::Process { uid: b, .. }) => a == b,
             _ => false,
@@ -102,18 +102,18 @@ impl World {
         inside().count() >= self.settings.connections_max + kept
             || limits.connections_max.is_some_and(|max| here().count() >= max + kept)
             || reached(
-                inside().filter(|actor| near(actor.who.origin)).count(),
+                inside().filter(|actor| near(actor.who.remote)).count(),
                 self.settings.connections_per_address_max,
             )
             || reached(
-                here().filter(|actor| near(actor.who.origin)).count(),
+                here().filter(|actor| near(actor.who.remote)).count(),
                 limits.connections_per_address_max,
             )
     }
 }
 
 /// Whether a binding's list, if there is one, admits a peer: root always, and the listed.
-fn is_on_the_list(binding: &Binding, origin: RemoteAddress) -> bool {
-    let RemoteAddress::Process { uid, gid, .. } = origin else { return binding.allowed.is_none() };
+fn is_on_the_list(binding: &Binding, remote: RemoteAddress) -> bool {
+    let RemoteAddress::Process { uid, gid, .. } = remote else { return binding.allowed.is_none() };
     binding.allowed.is_none() || uid == 0 || LISTED_USERS.contains(&uid) || gid == LISTED_GROUP
 }

@@ -4,9 +4,9 @@
 mod actors;
 mod arrivals;
 mod departures;
+mod events;
 mod invariants;
 mod kernel;
-mod notes;
 
 use std::cell::Cell;
 use std::collections::{HashMap, VecDeque};
@@ -228,8 +228,8 @@ impl World {
     /// Tells the engine something, and notes what happened.
     fn tell(&mut self, input: Input<'_>) {
         self.engine.handle(self.now, input);
-        while let Some(note) = self.engine.poll_note() {
-            self.note(note.peer.expect("a connection"), note.what);
+        while let Some(event) = self.engine.poll_event() {
+            self.note(event.peer.expect("a connection"), event.what);
         }
     }
 

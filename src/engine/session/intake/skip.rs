@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use super::Intake;
-use crate::engine::codec::rest::{self, End};
-use crate::engine::message::{Kind, Timestamp};
+use crate::engine::codec::rest::{self, MessageEnd};
+use crate::engine::message::{FramingMode, Timestamp};
 
 impl Intake {
     /// Drops all there is: it belongs to a message that is too long, and so does what comes until that ends; where a pause does,
     /// after `patience`.
-    pub fn skip_rest(&mut self, now: Timestamp, fresh: &mut &[u8], end: End, patience: Duration) {
+    pub fn skip_rest(&mut self, now: Timestamp, fresh: &mut &[u8], end: MessageEnd, patience: Duration) {
         if self.taken > 0 {
             self.begun = None; // that was another message
         }
@@ -18,15 +18,20 @@ impl Intake {
         *fresh = &[];
         self.skipping = true;
         match end {
-            End::Behind(left) => self.guess.end_behind(left),
-            End::Pause => self.guess.end_with_pause(now, patience),
-            End::Mark | End::Nowhere => {}
+            MessageEnd::Behind(left) => self.guess.end_behind(left),
+            MessageEnd::Pause => self.guess.end_with_pause(now, patience),
+            MessageEnd::Mark | MessageEnd::Nowhere => {}
         }
     }
 
     /// Passes over the rest of a message that was too long. If its end is there: the kind of client, as it is known or as
     /// that end shows it.
-    pub fn skip(&mut self, now: Timestamp, fresh: &mut &[u8], kind: Option<Kind>) -> Option<Kind> {
+    pub fn skip(
+        &mut self,
+        now: Timestamp,
+        fresh: &mut &[u8],
+        kind: Option<FramingMode>,
+    ) -> Option<FramingMode> {
         let bytes = if self.bytes.is_empty() { *fresh } else { &self.bytes[..] };
         let (count, kind) = rest::find_end(kind, self.guess.left(), bytes);
         if self.bytes.is_empty() {
@@ -59,7 +64,7 @@ mod tests {
 
     /// What there is of a message that is too long is dropped, and so is the rest of it; what is behind that.
     #[track_caller]
-    fn behind(kind: Kind, begun: &[u8], rest: &[u8]) -> String {
+    fn behind(kind: FramingMode, begun: &[u8], rest: &[u8]) -> String {
         let mut intake = Intake::default();
         let (now, mut fresh) = (Timestamp::at(0), begun);
         assert_eq!(intake.next(&mut fresh, kind), None);
@@ -80,9 +85,9 @@ mod tests {
 
     #[test]
     fn overlong_message_is_discarded_up_to_its_end() {
-        assert_eq!(behind(Kind::Line, b"123456789", b"1011\n3 4\n"), "3");
-        assert_eq!(behind(Kind::C, b"123456789", b"\n1\x003 4\n"), "");
-        let four = Kind::Prefixed(Prefix::Big4);
+        assert_eq!(behind(FramingMode::Line, b"123456789", b"1011\n3 4\n"), "3");
+        assert_eq!(behind(FramingMode::C, b"123456789", b"\n1\x003 4\n"), "");
+        let four = FramingMode::Prefixed(Prefix::Big4);
         assert_eq!(behind(four, b"\0\0\0\x0912", b"3456789\0\0\0\x01x"), "\0\0");
     }
 }

@@ -188,7 +188,7 @@ fn due(outcome: &Outcome<'_>) -> u64 {
             outcome.taken_at_error
         }
         CloseReason::PeerClosed => outcome.sent + 1, // the end counts as an LF
-        CloseReason::PeerForeign(_) | CloseReason::Served => outcome.sent,
+        CloseReason::PeerWrongProtocol(_) | CloseReason::Served => outcome.sent,
         // A possibly unfinished line is no request yet.
         CloseReason::Stopping if outcome.stopped_fairly && outcome.is_prompt && is_known => {
             outcome.sent_at_stop

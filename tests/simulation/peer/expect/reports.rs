@@ -29,7 +29,7 @@ impl Reports {
             let report: serde_json::Value = serde_json::from_str(line)
                 .unwrap_or_else(|error| panic!("{who}: {reason:?}: {error}: {line}"));
             let connections = report["connections"].as_array().expect("a list");
-            let itself = who.origin.to_string();
+            let itself = who.remote.to_string();
             assert!(connections.iter().any(|connection| connection["peer"] == itself), "{who}");
             reports += 1;
         }

@@ -14,13 +14,13 @@ use crate::engine::limits::ServiceSettings;
 use crate::engine::service::Service;
 
 /// The values of the file so far.
-pub(super) struct Draft<'t> {
+pub(super) struct Builder<'t> {
     text: &'t str,
     pub(super) config: Config,
     /// In the order of [`Service::ALL`]; a key under `[limits]` writes to all of them, and is read first.
-    pub(super) services: Vec<ServiceDraft>,
+    pub(super) services: Vec<ServiceBuilder>,
     /// Endpoints in the order of the file.
-    pub(super) listens: Vec<ListenDraft>,
+    pub(super) listens: Vec<ListenBuilder>,
     pub(super) faults: Vec<Diagnostic>,
     /// Warnings: valid settings without effect.
     pub(super) idle: Vec<Diagnostic>,
@@ -29,7 +29,7 @@ pub(super) struct Draft<'t> {
 }
 
 /// The values for one service.
-pub(super) struct ServiceDraft {
+pub(super) struct ServiceBuilder {
     pub(super) settings: ServiceSettings,
     pub(super) mode: u32,
     pub(super) group: String,
@@ -42,9 +42,9 @@ pub(super) struct ServiceDraft {
     pub(super) sizes_at: usize,
 }
 
-impl<'t> Draft<'t> {
-    pub(super) fn new(text: &'t str) -> Draft<'t> {
-        let service = |_| ServiceDraft {
+impl<'t> Builder<'t> {
+    pub(super) fn new(text: &'t str) -> Builder<'t> {
+        let service = |_| ServiceBuilder {
             settings: ServiceSettings::default(),
             mode: MODE,
             group: GROUP.to_owned(),
@@ -54,7 +54,7 @@ impl<'t> Draft<'t> {
             networks_at: None,
             sizes_at: 0,
         };
-        Draft {
+        Builder {
             text,
             config: Config::without_endpoints(),
             services: Service::ALL.map(service).into(),
@@ -75,7 +75,7 @@ impl<'t> Draft<'t> {
     }
 
     /// The services that a key in this table applies to.
-    pub(super) fn services(&mut self, table: Table) -> &mut [ServiceDraft] {
+    pub(super) fn services(&mut self, table: Table) -> &mut [ServiceBuilder] {
         match table {
             Table::Log | Table::Tls => &mut [],
             Table::Limits => &mut self.services,
@@ -85,7 +85,7 @@ impl<'t> Draft<'t> {
 }
 
 /// One endpoint, its place in the file, and its own table.
-pub(super) struct ListenDraft {
+pub(super) struct ListenBuilder {
     pub(super) at: usize,
     pub(super) service: Service,
     pub(super) endpoint: Endpoint,

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// How a connection marks the end of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Kind {
+pub enum FramingMode {
     /// With LF.
     Line,
     /// Not at all: one send() is one message.
@@ -19,16 +19,16 @@ pub enum Kind {
     Packet,
 }
 
-impl Kind {
+impl FramingMode {
     /// Its name in a report, a log and an event.
     pub const fn name(self) -> &'static str {
         match self {
-            Kind::Line => "line",
-            Kind::Raw => "raw",
-            Kind::C => "c",
-            Kind::Prefixed(_) => "prefixed",
-            Kind::Telnet => "telnet",
-            Kind::Packet => "packets",
+            FramingMode::Line => "line",
+            FramingMode::Raw => "raw",
+            FramingMode::C => "c",
+            FramingMode::Prefixed(_) => "prefixed",
+            FramingMode::Telnet => "telnet",
+            FramingMode::Packet => "packets",
         }
     }
 }

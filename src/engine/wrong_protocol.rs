@@ -7,7 +7,7 @@ use super::number;
 
 /// A protocol that is recognised in order to say that this is not it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Foreign {
+pub enum WrongProtocol {
     /// HTTP of any version: a request line (RFC 9112, section 3), HTTP/2's preface included.
     Http,
     /// A TLS ClientHello (RFC 8446, section 5.1).
@@ -30,50 +30,50 @@ pub enum Foreign {
     Redis,
 }
 
-impl Foreign {
+impl WrongProtocol {
     /// Every one.
-    pub const ALL: [Foreign; 10] = [
-        Foreign::Http,
-        Foreign::Tls,
-        Foreign::Ssh,
-        Foreign::Rdp,
-        Foreign::Smb,
-        Foreign::Socks,
-        Foreign::Proxy,
-        Foreign::Mqtt,
-        Foreign::Postgres,
-        Foreign::Redis,
+    pub const ALL: [WrongProtocol; 10] = [
+        WrongProtocol::Http,
+        WrongProtocol::Tls,
+        WrongProtocol::Ssh,
+        WrongProtocol::Rdp,
+        WrongProtocol::Smb,
+        WrongProtocol::Socks,
+        WrongProtocol::Proxy,
+        WrongProtocol::Mqtt,
+        WrongProtocol::Postgres,
+        WrongProtocol::Redis,
     ];
 
     /// Its name in an error.
     pub const fn name(self) -> &'static str {
         match self {
-            Foreign::Http => "HTTP",
-            Foreign::Tls => "TLS",
-            Foreign::Ssh => "SSH",
-            Foreign::Rdp => "RDP",
-            Foreign::Smb => "SMB",
-            Foreign::Socks => "SOCKS",
-            Foreign::Proxy => "PROXY",
-            Foreign::Mqtt => "MQTT",
-            Foreign::Postgres => "PostgreSQL",
-            Foreign::Redis => "Redis",
+            WrongProtocol::Http => "HTTP",
+            WrongProtocol::Tls => "TLS",
+            WrongProtocol::Ssh => "SSH",
+            WrongProtocol::Rdp => "RDP",
+            WrongProtocol::Smb => "SMB",
+            WrongProtocol::Socks => "SOCKS",
+            WrongProtocol::Proxy => "PROXY",
+            WrongProtocol::Mqtt => "MQTT",
+            WrongProtocol::Postgres => "PostgreSQL",
+            WrongProtocol::Redis => "Redis",
         }
     }
 
     /// Who speaks it, for a hint.
     pub const fn speaker(self) -> &'static str {
         match self {
-            Foreign::Http => "a browser",
-            Foreign::Tls => "https",
-            Foreign::Ssh => "an SSH client",
-            Foreign::Rdp => "a remote desktop client",
-            Foreign::Smb => "Windows file sharing",
-            Foreign::Socks => "a client of a SOCKS proxy",
-            Foreign::Proxy => "a load balancer",
-            Foreign::Mqtt => "an MQTT client",
-            Foreign::Postgres => "psql",
-            Foreign::Redis => "redis-cli",
+            WrongProtocol::Http => "a browser",
+            WrongProtocol::Tls => "https",
+            WrongProtocol::Ssh => "an SSH client",
+            WrongProtocol::Rdp => "a remote desktop client",
+            WrongProtocol::Smb => "Windows file sharing",
+            WrongProtocol::Socks => "a client of a SOCKS proxy",
+            WrongProtocol::Proxy => "a load balancer",
+            WrongProtocol::Mqtt => "an MQTT client",
+            WrongProtocol::Postgres => "psql",
+            WrongProtocol::Redis => "redis-cli",
         }
     }
 }
@@ -87,9 +87,9 @@ pub enum Guess {
     Perhaps,
     /// They begin as this one does and are not yet all of it. Without a line end they are never a message, however long
     /// the pause.
-    Likely(Foreign),
+    Likely(WrongProtocol),
     /// They are this one.
-    Is(Foreign),
+    Is(WrongProtocol),
 }
 
 /// Looks at all that has come so far on a connection on which there was no message yet.
@@ -98,7 +98,7 @@ pub fn look(bytes: &[u8]) -> Guess {
     match first {
         // No protocol here that begins with text has a method or name of one letter.
         b'!'..=b'~' if bytes.len() == 1 => Guess::No,
-        b'*' if is_redis(bytes) => Guess::Is(Foreign::Redis),
+        b'*' if is_redis(bytes) => Guess::Is(WrongProtocol::Redis),
         b'!'..=b'~' => match (look_for_http(bytes), look_for_greeting(bytes)) {
             (_, greeting @ Guess::Is(_)) | (Guess::No, greeting) => greeting,
             (http, _) => http,
@@ -108,9 +108,9 @@ pub fn look(bytes: &[u8]) -> Guess {
 }
 
 /// Whether a whole first message is another protocol's; without the line end that it may have had.
-pub fn of_message(message: &[u8]) -> Option<Foreign> {
+pub fn of_message(message: &[u8]) -> Option<WrongProtocol> {
     match look(message) {
-        Guess::Is(foreign) => Some(foreign),
+        Guess::Is(protocol) => Some(protocol),
         Guess::No | Guess::Perhaps | Guess::Likely(_) => None,
     }
 }
@@ -155,19 +155,19 @@ fn look_for_http(bytes: &[u8]) -> Guess {
     let version = rest.rsplit(is_blank).next().unwrap_or_default();
     let has_version = version.len() < rest.len();
     if is_target && has_version && matches!(version.strip_prefix(VERSION), Some([b'0'..=b'9', ..])) {
-        return Guess::Is(Foreign::Http);
+        return Guess::Is(WrongProtocol::Http);
     }
     if is_whole {
         return Guess::No;
     }
     // No word of ours goes on behind a method that everybody knows, and a blank.
     if rest.is_empty() && METHODS.contains(&method) {
-        return Guess::Likely(Foreign::Http);
+        return Guess::Likely(WrongProtocol::Http);
     }
     let words = rest.split(is_blank).filter(|word| !word.is_empty()).count();
     if is_target {
         let fits = words == 1 || words == 2 && (VERSION.starts_with(version) || version.is_empty());
-        return if fits { Guess::Likely(Foreign::Http) } else { Guess::No };
+        return if fits { Guess::Likely(WrongProtocol::Http) } else { Guess::No };
     }
     let is_scheme_begun = SCHEMES.iter().any(|scheme| is_beginning(rest, scheme));
     if is_scheme_begun { Guess::Perhaps } else { Guess::No }
@@ -204,14 +204,14 @@ const PROXY: [&[u8]; 3] = [b"PROXY TCP4 ", b"PROXY TCP6 ", b"PROXY UNKNOWN"];
 
 fn look_for_greeting(bytes: &[u8]) -> Guess {
     match bytes.strip_prefix(SSH) {
-        Some([b'0'..=b'9', b'.', ..]) => return Guess::Is(Foreign::Ssh),
+        Some([b'0'..=b'9', b'.', ..]) => return Guess::Is(WrongProtocol::Ssh),
         Some([] | [b'0'..=b'9']) => return Guess::Perhaps,
         Some(_) => return Guess::No,
         None if SSH.starts_with(bytes) => return Guess::Perhaps,
         None => {}
     }
     if PROXY.iter().any(|header| bytes.starts_with(header)) {
-        return Guess::Is(Foreign::Proxy);
+        return Guess::Is(WrongProtocol::Proxy);
     }
     if PROXY.iter().any(|header| header.starts_with(bytes)) { Guess::Perhaps } else { Guess::No }
 }
@@ -229,8 +229,8 @@ fn is_redis(bytes: &[u8]) -> bool {
 const PROXY_2: &[u8] = b"\r\n\r\n\0\r\nQUIT\n";
 
 fn look_for_binary(bytes: &[u8]) -> Guess {
-    use Foreign as F;
-    let is = |whole: bool, foreign| if whole { Guess::Is(foreign) } else { Guess::Perhaps };
+    use WrongProtocol as F;
+    let is = |whole: bool, protocol| if whole { Guess::Is(protocol) } else { Guess::Perhaps };
     match bytes {
         [0x16, 0x03, 0x00..=0x04, ..] => Guess::Is(F::Tls),
         [0x16] | [0x16, 0x03] => Guess::Perhaps,
@@ -291,7 +291,7 @@ fn look_for_mqtt(bytes: &[u8]) -> Guess {
     let name = bytes.get(more + 1..).unwrap_or_default();
     let names: [&[u8]; 2] = [b"\0\x04MQTT", b"\0\x06MQIsdp"];
     match names.iter().find(|whole| begins_alike(name, whole)) {
-        Some(whole) if name.len() >= whole.len() => Guess::Is(Foreign::Mqtt),
+        Some(whole) if name.len() >= whole.len() => Guess::Is(WrongProtocol::Mqtt),
         Some(_) => Guess::Perhaps,
         None => Guess::No,
     }
@@ -302,48 +302,50 @@ mod tests {
     use super::*;
 
     /// What each client says first.
-    const FIRST_BYTES: &[(Foreign, &[u8])] = &[
-        (Foreign::Http, b"GET / HTTP/1.1\r\n"),
-        (Foreign::Http, b"get /a?b HTTP/1.1\r\n"),
-        (Foreign::Http, b"M-SEARCH * HTTP/1.1\r\n"),
-        (Foreign::Http, b"x!#$%&'*+-.^_`|~ /a b HTTP/1.0\n"),
-        (Foreign::Http, b"CONNECT example.com:443 HTTP/1.1\r\n"),
-        (Foreign::Http, b"GET http://example.com/ HTTP/1.1\r\n"),
-        (Foreign::Http, b"GET\t/  HTTP/1.1\r\n"),
-        (Foreign::Http, b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"),
-        (Foreign::Tls, b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"),
-        (Foreign::Ssh, b"SSH-2.0-OpenSSH_9.2p1 Debian-2\r\n"),
-        (Foreign::Rdp, b"\x03\x00\x00\x2b\x26\xe0\x00\x00\x00\x00\x00Cookie: mstshash=x\r\n"),
-        (Foreign::Smb, b"\x00\x00\x00\x45\xffSMBr\x00\x00\x00\x00"),
-        (Foreign::Smb, b"\x00\x00\x00\xe8\xfeSMB@\x00"),
-        (Foreign::Socks, b"\x05\x01\x00"),
-        (Foreign::Socks, b"\x05\x03\x00\x01\x02"),
-        (Foreign::Socks, b"\x04\x01\x00\x50\x7f\x00\x00\x01user\x00"),
-        (Foreign::Proxy, b"PROXY TCP4 127.0.0.1 127.0.0.1 40000 33000\r\n"),
-        (Foreign::Proxy, b"PROXY UNKNOWN\r\n"),
-        (Foreign::Proxy, b"\r\n\r\n\x00\r\nQUIT\n\x21\x11\x00\x0c"),
-        (Foreign::Mqtt, b"\x10\x10\x00\x04MQTT\x04\x02\x00\x3c\x00\x04test"),
-        (Foreign::Mqtt, b"\x10\x90\x01\x00\x06MQIsdp\x03\x02"),
-        (Foreign::Postgres, b"\x00\x00\x00\x08\x04\xd2\x16\x2f"),
-        (Foreign::Postgres, b"\x00\x00\x00\x25\x00\x03\x00\x00user\x00x\x00"),
-        (Foreign::Redis, b"*1\r\n$4\r\nPING\r\n"),
+    const FIRST_BYTES: &[(WrongProtocol, &[u8])] = &[
+        (WrongProtocol::Http, b"GET / HTTP/1.1\r\n"),
+        (WrongProtocol::Http, b"get /a?b HTTP/1.1\r\n"),
+        (WrongProtocol::Http, b"M-SEARCH * HTTP/1.1\r\n"),
+        (WrongProtocol::Http, b"x!#$%&'*+-.^_`|~ /a b HTTP/1.0\n"),
+        (WrongProtocol::Http, b"CONNECT example.com:443 HTTP/1.1\r\n"),
+        (WrongProtocol::Http, b"GET http://example.com/ HTTP/1.1\r\n"),
+        (WrongProtocol::Http, b"GET\t/  HTTP/1.1\r\n"),
+        (WrongProtocol::Http, b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"),
+        (WrongProtocol::Tls, b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"),
+        (WrongProtocol::Ssh, b"SSH-2.0-OpenSSH_9.2p1 Debian-2\r\n"),
+        (WrongProtocol::Rdp, b"\x03\x00\x00\x2b\x26\xe0\x00\x00\x00\x00\x00Cookie: mstshash=x\r\n"),
+        (WrongProtocol::Smb, b"\x00\x00\x00\x45\xffSMBr\x00\x00\x00\x00"),
+        (WrongProtocol::Smb, b"\x00\x00\x00\xe8\xfeSMB@\x00"),
+        (WrongProtocol::Socks, b"\x05\x01\x00"),
+        (WrongProtocol::Socks, b"\x05\x03\x00\x01\x02"),
+        (WrongProtocol::Socks, b"\x04\x01\x00\x50\x7f\x00\x00\x01user\x00"),
+        (WrongProtocol::Proxy, b"PROXY TCP4 127.0.0.1 127.0.0.1 40000 33000\r\n"),
+        (WrongProtocol::Proxy, b"PROXY UNKNOWN\r\n"),
+        (WrongProtocol::Proxy, b"\r\n\r\n\x00\r\nQUIT\n\x21\x11\x00\x0c"),
+        (WrongProtocol::Mqtt, b"\x10\x10\x00\x04MQTT\x04\x02\x00\x3c\x00\x04test"),
+        (WrongProtocol::Mqtt, b"\x10\x90\x01\x00\x06MQIsdp\x03\x02"),
+        (WrongProtocol::Postgres, b"\x00\x00\x00\x08\x04\xd2\x16\x2f"),
+        (WrongProtocol::Postgres, b"\x00\x00\x00\x25\x00\x03\x00\x00user\x00x\x00"),
+        (WrongProtocol::Redis, b"*1\r\n$4\r\nPING\r\n"),
     ];
 
     #[test]
     fn each_protocol_is_known_by_its_first_bytes_and_any_prefix_waits() {
-        for (foreign, bytes) in FIRST_BYTES {
-            assert_eq!(look(bytes), Guess::Is(*foreign), "{}", bytes.escape_ascii());
-            let first = (1..=bytes.len()).find(|end| look(&bytes[..*end]) == Guess::Is(*foreign)).unwrap();
+        for (protocol, bytes) in FIRST_BYTES {
+            assert_eq!(look(bytes), Guess::Is(*protocol), "{}", bytes.escape_ascii());
+            let first = (1..=bytes.len()).find(|end| look(&bytes[..*end]) == Guess::Is(*protocol)).unwrap();
             for end in 0..=bytes.len() {
                 let guess = look(&bytes[..end]);
                 match guess {
-                    Guess::Is(found) => assert!(found == *foreign && end >= first, "{end}"),
-                    Guess::Likely(found) => assert!(found == *foreign && end < first),
+                    Guess::Is(found) => assert!(found == *protocol && end >= first, "{end}"),
+                    Guess::Likely(found) => assert!(found == *protocol && end < first),
                     Guess::No | Guess::Perhaps => assert!(end < first, "{}", bytes[..end].escape_ascii()),
                 }
             }
         }
-        assert!(Foreign::ALL.iter().all(|foreign| FIRST_BYTES.iter().any(|(known, _)| known == foreign)));
+        assert!(
+            WrongProtocol::ALL.iter().all(|protocol| FIRST_BYTES.iter().any(|(known, _)| known == protocol))
+        );
     }
 
     /// Where a client pauses does not matter: not within a method that everybody knows, not behind it.
@@ -353,14 +355,14 @@ mod tests {
             let guess = look(&b"GET / HTTP/1.1"[..end]);
             match end {
                 ..=3 => assert_eq!(guess, Guess::Perhaps, "{end}"),
-                4..=11 => assert_eq!(guess, Guess::Likely(Foreign::Http), "{end}"),
+                4..=11 => assert_eq!(guess, Guess::Likely(WrongProtocol::Http), "{end}"),
                 _ => {}
             }
         }
         for line in
             ["get /", "Foo /a", "PUT *", "get http://x", "connect x:1", "a / ", "a /b HT", "a /b HTTP/"]
         {
-            assert_eq!(look(line.as_bytes()), Guess::Likely(Foreign::Http), "{line}");
+            assert_eq!(look(line.as_bytes()), Guess::Likely(WrongProtocol::Http), "{line}");
         }
         for line in ["get ", "GET h", "get HTTPS:", "DE", "OPTIONS"] {
             assert_eq!(look(line.as_bytes()), Guess::Perhaps, "{line}");

@@ -4,7 +4,7 @@ use super::Session;
 use super::dialogue::{Dialogue, Phase, State};
 use crate::engine::EngineState;
 use crate::engine::limits::STATUS_BYTES_LOW;
-use crate::engine::message::{Kind, Timestamp};
+use crate::engine::message::{FramingMode, Timestamp};
 use crate::engine::service::status::{ConnectionPart, Progress};
 
 impl Session {
@@ -42,7 +42,7 @@ impl Session {
         let dialogue = &self.dialogue;
         let state = match (&dialogue.phase, &dialogue.state) {
             (Phase::Draining(..), _) => "draining",
-            (Phase::Parting(..), _) => "closing",
+            (Phase::AwaitingReset(..), _) => "closing",
             (Phase::Lingering(..), _) => "lingering",
             (Phase::Serving, State::Mux) => "choosing",
             (Phase::Serving, State::Chat(Err(_))) => "naming",
@@ -51,15 +51,15 @@ impl Session {
         };
         let reason = match dialogue.phase {
             Phase::Serving | Phase::Withdrawn => None,
-            Phase::Draining(reason, _) | Phase::Parting(reason, _) | Phase::Lingering(reason, _) => {
+            Phase::Draining(reason, _) | Phase::AwaitingReset(reason, _) | Phase::Lingering(reason, _) => {
                 Some(reason.to_string())
             }
         };
-        let kind = dialogue.kind.map(Kind::name);
+        let kind = dialogue.kind.map(FramingMode::name);
         ConnectionPart {
             service: self.service().name(),
             endpoint: &dialogue.binding.endpoint,
-            peer: dialogue.origin.to_string(),
+            peer: dialogue.remote.to_string(),
             kind,
             state,
             reason,

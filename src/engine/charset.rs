@@ -4,7 +4,7 @@ use std::fmt;
 
 /// An encoding that a text seems to have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Encoding {
+pub enum Charset {
     /// Western Europe's, of Unix and Windows: letters with accents are 0xC0 to 0xFF.
     Latin1,
     /// A Windows console's: letters with accents are 0x80 to 0xA5.
@@ -13,32 +13,32 @@ pub enum Encoding {
     Other,
 }
 
-impl fmt::Display for Encoding {
+impl fmt::Display for Charset {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Encoding::Latin1 => "this is not UTF-8, it seems to be Latin-1 (Windows-1252); send UTF-8",
-            Encoding::Console => {
+            Charset::Latin1 => "this is not UTF-8, it seems to be Latin-1 (Windows-1252); send UTF-8",
+            Charset::Console => {
                 "this is not UTF-8, it seems to be code page 850 of a Windows console; send UTF-8"
             }
-            Encoding::Other => "this is not UTF-8; send UTF-8",
+            Charset::Other => "this is not UTF-8; send UTF-8",
         })
     }
 }
 
 /// What a text seems to be that is no UTF-8; `None`: it is.
-pub fn guess(text: &[u8]) -> Option<Encoding> {
+pub fn guess(text: &[u8]) -> Option<Charset> {
     std::str::from_utf8(text).err()?;
     let strange = || text.iter().filter(|byte| !byte.is_ascii());
     // Words of such a text are mostly ASCII letters; one of two or more bytes a letter has few of them.
-    let session_events = text.iter().filter(|byte| byte.is_ascii_alphabetic()).count();
+    let letters = text.iter().filter(|byte| byte.is_ascii_alphabetic()).count();
     let encoding = match () {
         () if text.iter().any(|byte| byte.is_ascii_control() && !byte.is_ascii_whitespace()) => {
-            Encoding::Other
+            Charset::Other
         }
-        () if strange().count() > session_events => Encoding::Other,
-        () if strange().all(|byte| *byte >= 0xc0 && !matches!(byte, 0xd7 | 0xf7)) => Encoding::Latin1,
-        () if strange().all(|byte| matches!(byte, 0x80..=0x9a | 0xa0..=0xa5 | 0xe1)) => Encoding::Console,
-        () => Encoding::Other,
+        () if strange().count() > letters => Charset::Other,
+        () if strange().all(|byte| *byte >= 0xc0 && !matches!(byte, 0xd7 | 0xf7)) => Charset::Latin1,
+        () if strange().all(|byte| matches!(byte, 0x80..=0x9a | 0xa0..=0xa5 | 0xe1)) => Charset::Console,
+        () => Charset::Other,
     };
     Some(encoding)
 }
@@ -52,14 +52,14 @@ mod tests {
         for (text, encoding) in [
             (&b"alice"[..], None),
             ("Jörg".as_bytes(), None),
-            (b"J\xf6rg", Some(Encoding::Latin1)),
-            (b"Ren\xe9e", Some(Encoding::Latin1)),
-            (b"J\x94rg", Some(Encoding::Console)),
-            (b"M\x81ller", Some(Encoding::Console)),
-            (b"Gro\xe1mann", Some(Encoding::Latin1)), // as good a guess as the other
-            (b"\x82\xa0\x82\xa2", Some(Encoding::Other)), // Shift JIS
-            (b"\xff\xfeJ\0", Some(Encoding::Other)),
-            (b"x\xc3", Some(Encoding::Latin1)),
+            (b"J\xf6rg", Some(Charset::Latin1)),
+            (b"Ren\xe9e", Some(Charset::Latin1)),
+            (b"J\x94rg", Some(Charset::Console)),
+            (b"M\x81ller", Some(Charset::Console)),
+            (b"Gro\xe1mann", Some(Charset::Latin1)), // as good a guess as the other
+            (b"\x82\xa0\x82\xa2", Some(Charset::Other)), // Shift JIS
+            (b"\xff\xfeJ\0", Some(Charset::Other)),
+            (b"x\xc3", Some(Charset::Latin1)),
         ] {
             assert_eq!(guess(text), encoding, "{}", text.escape_ascii());
         }
