@@ -7,6 +7,9 @@ use ipcd::engine::text;
 pub mod conversations;
 #[path = "forms.rs"]
 pub mod forms;
+#[cfg(feature = "tls")]
+#[path = "records.rs"]
+pub mod records;
 #[path = "stage.rs"]
 mod stage;
 #[path = "texts.rs"]
@@ -56,6 +59,13 @@ pub const CLAIMS: &[Claim] = &[
         forms::message_of_any_length_gets_one_reply_between_two_others,
     ),
     ("status_prints_tables_whatever_the_daemon_sends", status_prints_tables_whatever_the_daemon_sends),
+    #[cfg(feature = "tls")]
+    (
+        "strange_records_are_refused_the_same_at_every_cut",
+        records::strange_records_are_refused_the_same_at_every_cut,
+    ),
+    #[cfg(feature = "tls")]
+    ("changed_records_never_say_what_was_not_said", records::changed_records_never_say_what_was_not_said),
 ];
 
 /// What `ipcctl watch` prints for a line, which it has cleaned before and JSON has escaped.

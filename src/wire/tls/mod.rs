@@ -218,10 +218,11 @@ impl Tls {
         }
     }
 
-    /// Holds what is to be said of a failure. `rest`: what was not taken, in which rustls may have found further messages.
+    /// Holds what is to be said of a failure. `rest`: what was not taken, in which rustls may have found further messages; it is
+    /// looked at no more, since there is an alert only once.
     fn say_alert(&mut self, rest: &mut [u8]) {
         let mut used = 0;
-        loop {
+        while self.connection.wants_write() {
             let rest = rest.get_mut(used..).unwrap_or_default();
             let UnbufferedStatus { discard, state } = self.connection.process_tls_records(rest);
             used += discard;
