@@ -18,6 +18,7 @@ mod random;
 mod room;
 mod settings;
 mod tally;
+mod wires;
 mod world;
 
 use std::cell::Cell;
@@ -154,5 +155,22 @@ fn peers_get_what_the_engine_promises() {
     println!("{total}");
     if is_enough {
         total.assert_everything_was_reached();
+    }
+}
+
+#[test]
+fn wires_of_records_carry_conversations_and_their_ends() {
+    let (total, is_enough) = play((SEEDS / 4, STEPS / 4), "wires", wires::run);
+    println!("{total}");
+    let reached = [
+        "wires: blocked",
+        "wires: closed: PeerUnsecured",
+        "wires: served to the end",
+        "wires: told in the clear",
+        "wires: told of a restart",
+        "wires: truncated and served",
+    ];
+    for what in reached {
+        assert!(!is_enough || total.of(what) > 0, "never reached: {what}");
     }
 }
