@@ -2,6 +2,7 @@
 
 mod certificates;
 mod client;
+mod malformed;
 mod partial;
 mod records;
 mod restart;

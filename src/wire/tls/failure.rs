@@ -1,6 +1,6 @@
 //! Why TLS failed, in one sentence. What a peer has sent is never part of it.
 
-use rustls::{AlertDescription, CertificateError, Error, PeerIncompatible};
+use rustls::{AlertDescription, CertificateError, Error, InvalidMessage, PeerIncompatible, PeerMisbehaved};
 
 /// The name of an alert, as RFC 8446 writes it.
 fn name(alert: AlertDescription) -> String {
@@ -16,6 +16,34 @@ fn name(alert: AlertDescription) -> String {
         return name;
     };
     format!("number {number}")
+}
+
+/// A fatal alert before there are keys.
+pub(super) const DECODE_ERROR: [u8; 7] = [21, 3, 3, 0, 2, 2, 50];
+
+/// Whether rustls makes no alert of it, though the other side should hear one: a message of the handshake longer than any, which
+/// comes before there are keys.
+pub(super) fn is_left_unanswered(error: &Error) -> bool {
+    matches!(error, Error::InvalidMessage(InvalidMessage::HandshakePayloadTooLarge))
+}
+
+/// The alert that rustls makes of an error, where it cannot be read because it is encrypted.
+pub(super) fn alert_of(error: &Error) -> Option<u8> {
+    let alert = match error {
+        Error::DecryptError => AlertDescription::BadRecordMac,
+        Error::PeerSentOversizedRecord => AlertDescription::RecordOverflow,
+        Error::InvalidMessage(_) => AlertDescription::DecodeError,
+        Error::InappropriateMessage { .. }
+        | Error::InappropriateHandshakeMessage { .. }
+        | Error::PeerMisbehaved(PeerMisbehaved::IllegalMiddleboxChangeCipherSpec) => {
+            AlertDescription::UnexpectedMessage
+        }
+        Error::PeerMisbehaved(_) => AlertDescription::IllegalParameter,
+        Error::InvalidCertificate(error) => error.clone().into(),
+        Error::NoCertificatesPresented => AlertDescription::CertificateRequired,
+        _ => return None,
+    };
+    Some(alert.into())
 }
 
 /// What went wrong; `alert`: what the other side is told, if it is known.

@@ -166,8 +166,15 @@ impl Tls {
                 }
                 Err(error) => {
                     used += discard;
+                    let before = self.held.len();
                     self.say_alert(input.get_mut(used..).unwrap_or_default());
-                    let why = failure::sentence(&error, self.alert());
+                    let has_keys = self.connection.protocol_version().is_some();
+                    if self.held.len() == before && !has_keys && failure::is_left_unanswered(&error) {
+                        self.held.extend(failure::DECODE_ERROR);
+                    }
+                    let is_answered = self.held.len() > before;
+                    let sealed = || failure::alert_of(&error).filter(|_| is_answered);
+                    let why = failure::sentence(&error, self.alert().or_else(sealed));
                     self.fail(&why, &mut *hear);
                     goes_on = false;
                     break;

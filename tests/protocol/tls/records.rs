@@ -10,25 +10,35 @@ use rustls::pki_types::ServerName;
 use super::client::TlsClient;
 use super::{MULTIPLY, daemon, ground};
 use crate::conversations::daemon::{Way, hold_on};
-use crate::harness::{self, PATIENCE, Probe, show};
+use crate::harness::{self, Daemon, PATIENCE, Probe, show};
 
-/// What a client says in one go, as records, after a handshake; and the connection for the answer.
+fn connect(daemon: &Daemon, port: u16) -> TcpStream {
+    let socket = TcpStream::connect(daemon.address(port)).unwrap();
+    socket.set_nodelay(true).unwrap();
+    socket.set_read_timeout(Some(PATIENCE)).unwrap();
+    socket
+}
+
+/// What a client says, a record for each piece, after a handshake; and the connection for the answer.
 fn encrypted(
     socket: &mut TcpStream,
     config: &Arc<rustls::ClientConfig>,
-    says: &[u8],
+    says: &[&[u8]],
 ) -> (ClientConnection, Vec<u8>) {
     let name = ServerName::try_from("localhost").unwrap();
     let mut connection = ClientConnection::new(Arc::clone(config), name).unwrap();
     while connection.is_handshaking() {
         connection.complete_io(socket).unwrap();
     }
-    connection.writer().write_all(says).unwrap();
-    connection.send_close_notify();
     let mut records = Vec::new();
-    while connection.wants_write() {
-        connection.write_tls(&mut records).unwrap();
+    for piece in says {
+        connection.writer().write_all(piece).unwrap();
+        while connection.wants_write() {
+            connection.write_tls(&mut records).unwrap();
+        }
     }
+    connection.send_close_notify();
+    connection.write_tls(&mut records).unwrap();
     (connection, records)
 }
 
@@ -51,17 +61,11 @@ fn answer(socket: &mut TcpStream, connection: &mut ClientConnection) -> Vec<u8> 
 fn records_are_understood_wherever_they_are_cut() {
     let (daemon, config) = daemon("");
     let mut probe = Probe::new(&daemon);
-    let connect = || {
-        let socket = TcpStream::connect(daemon.address(MULTIPLY)).unwrap();
-        socket.set_nodelay(true).unwrap();
-        socket.set_read_timeout(Some(PATIENCE)).unwrap();
-        socket
-    };
-    let length = encrypted(&mut connect(), &config, b"5 10\n").1.len();
+    let length = encrypted(&mut connect(&daemon, MULTIPLY), &config, &[b"5 10\n"]).1.len();
     assert!(length > 40);
     for cut in 1..length {
-        let mut socket = connect();
-        let (mut connection, records) = encrypted(&mut socket, &config, b"5 10\n");
+        let mut socket = connect(&daemon, MULTIPLY);
+        let (mut connection, records) = encrypted(&mut socket, &config, &[b"5 10\n"]);
         socket.write_all(&records[..cut]).unwrap();
         probe.wait();
         socket.write_all(&records[cut..]).unwrap();
@@ -75,9 +79,7 @@ fn records_are_understood_wherever_they_are_cut() {
 #[test]
 fn handshake_is_understood_byte_by_byte() {
     let (daemon, config) = daemon("");
-    let mut socket = TcpStream::connect(daemon.address(MULTIPLY)).unwrap();
-    socket.set_nodelay(true).unwrap();
-    socket.set_read_timeout(Some(PATIENCE)).unwrap();
+    let mut socket = connect(&daemon, MULTIPLY);
     let name = ServerName::try_from("localhost").unwrap();
     let mut connection = ClientConnection::new(config, name).unwrap();
     while connection.is_handshaking() {
@@ -123,6 +125,34 @@ fn dialogues_are_the_same_over_tls() {
         client.say_end();
         held += 1;
         client.hear_rest()
+    });
+    assert!(held > 50, "{held}");
+    daemon.stop();
+}
+
+/// Each dialogue in as many records as it has pieces, these cut at another place each time, whole dialogues at every byte.
+#[test]
+fn dialogues_are_the_same_wherever_their_records_are_cut() {
+    let (ground, authority) = ground("[limits]\nraw_gap = \"900ms\"\n");
+    let command = ground.command();
+    let daemon = ground.start(command);
+    let config = Arc::new(authority.client());
+    let mut held = 0;
+    hold_on(&daemon, Way::Tcp, |port, pieces: &[&[u8]], probe: &mut Probe| {
+        held += 1;
+        let mut socket = connect(&daemon, if port == harness::MULTIPLY { MULTIPLY } else { port });
+        let (mut connection, records) = encrypted(&mut socket, &config, pieces);
+        let at = if pieces.len() == 1 { 1 } else { 1 + held * 7 % (records.len() - 1) };
+        for (index, part) in records.chunks(at).enumerate() {
+            if index == 1 && pieces.len() > 1 {
+                probe.wait();
+            }
+            // Who closes early has said all.
+            if socket.write_all(part).is_err() {
+                break;
+            }
+        }
+        answer(&mut socket, &mut connection)
     });
     assert!(held > 50, "{held}");
     daemon.stop();
