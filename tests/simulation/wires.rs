@@ -68,9 +68,9 @@ impl World {
             self.random.pick(&[Service::Multiply, Service::Multiply, Service::Chat, Service::Greeting]);
         let end = End::any(&mut self.random, peer, service, self.now, self.serial);
         let binding = Binding { endpoint: "tls:x".into(), service, transport: Transport::TLS, allowed: None };
-        let origin = RemoteAddress::Address(([127, 0, 0, 1], 1024 + (self.serial % 60_000) as u16).into());
+        let remote = RemoteAddress::Address(([127, 0, 0, 1], 1024 + (self.serial % 60_000) as u16).into());
         self.ends.push(end);
-        self.tell(Input::Opened { peer, binding: &Rc::new(binding), origin });
+        self.tell(Input::Opened { peer, binding: &Rc::new(binding), remote });
     }
 
     fn at(&mut self, peer: ConnectionId) -> Option<&mut End> {
@@ -79,9 +79,9 @@ impl World {
 
     fn tell(&mut self, input: Input<'_>) {
         self.engine.handle(self.now, input);
-        while let Some(note) = self.engine.poll_note() {
-            let Some(end) = note.peer.and_then(|peer| self.at(peer)) else { continue };
-            match note.what {
+        while let Some(event) = self.engine.poll_event() {
+            let Some(end) = event.peer.and_then(|peer| self.at(peer)) else { continue };
+            match event.what {
                 EventKind::Secured(_) => end.told.secured += 1,
                 EventKind::Unsecured(_) => end.told.failed += 1,
                 EventKind::Truncated => end.told.truncated += 1,
