@@ -72,7 +72,7 @@ pub const CLAIMS: &[Claim] = &[
 pub fn watch_prints_lines_whatever_the_daemon_sends(bytes: &[u8]) {
     for line in bytes.split(|byte| *byte == b'\n').map(text::clean) {
         let shown = match event::WatchLine::of(&line) {
-            event::WatchLine::Seen(seen) => seen.line(seen.time),
+            event::WatchLine::Seen(seen) => seen.line(),
             event::WatchLine::Watching { filter, .. } => filter,
             event::WatchLine::Error(error) => error,
             event::WatchLine::Missed(_) | event::WatchLine::Other => continue,

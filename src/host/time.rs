@@ -5,6 +5,7 @@ use std::io::Read;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
+use std::time::SystemTime;
 
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, Zoned};
@@ -23,8 +24,12 @@ const ZONE_BYTES_MAX: u64 = 64 * 1024;
 static ZONE: OnceLock<TimeZone> = OnceLock::new();
 
 fn now() -> Zoned {
+    local(Timestamp::now())
+}
+
+fn local(time: Timestamp) -> Zoned {
     let zone = ZONE.get_or_init(|| zone(std::env::var("TZ").ok().as_deref()));
-    Timestamp::now().to_zoned(zone.clone())
+    time.to_zoned(zone.clone())
 }
 
 /// The time zone of TZ, or UTC. (jiff could find it too, but it reads all time zones.)
@@ -55,6 +60,11 @@ pub fn full() -> String {
 /// The time alone: `16:12:57`.
 pub fn short() -> String {
     clock(&now())
+}
+
+/// The same for another time; empty for one that no calendar has.
+pub fn short_of(time: SystemTime) -> String {
+    Timestamp::try_from(time).map(|time| clock(&local(time))).unwrap_or_default()
 }
 
 fn rfc_3339(time: &Zoned) -> String {

@@ -117,6 +117,11 @@ pub(crate) fn cut(text: &str, width: usize) -> String {
     shown
 }
 
+/// The first of these texts, the longest first, that fits in this many columns.
+pub(crate) fn longest(texts: &[impl AsRef<str>], columns: usize) -> Option<&str> {
+    texts.iter().map(AsRef::as_ref).find(|text| text.width() <= columns)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -142,6 +147,14 @@ mod tests {
                 let taken: usize = columns.others.iter().map(|(_, width)| width + 1).sum();
                 assert!(columns.host + taken <= width, "{width} {longest}: {columns:?}");
             }
+        }
+    }
+
+    #[test]
+    fn longest_text_that_fits_is_taken() {
+        let texts = ["字字 q: quit", "q: quit", "q"];
+        for (columns, taken) in [(12, Some(texts[0])), (11, Some("q: quit")), (1, Some("q")), (0, None)] {
+            assert_eq!(longest(&texts, columns), taken);
         }
     }
 

@@ -8,6 +8,8 @@ use std::ops::Range;
 use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
+use super::columns::cut;
+
 /// The most lines: a long day in a lively room, a minute of a busy daemon.
 const LINES_MAX: usize = 10_000;
 
@@ -17,14 +19,29 @@ const BYTES_MAX: usize = 16 << 20;
 /// On a narrower screen times are not shown.
 const STAMPED_COLUMNS_MIN: usize = 40;
 
+/// In fewer columns, little would be left of a line of one row.
+const ONE_ROW_COLUMNS_MIN: usize = 48;
+
 /// A line, and its kind `K` for the display.
 pub(crate) struct Line<K> {
     pub(crate) kind: K,
     pub(crate) text: String,
     /// The time before its first row, if there is space.
     pub(crate) stamp: String,
+    /// It has one row on all but narrow screens, however long it is: the display cuts it.
+    is_one_row: bool,
     /// Its number of rows at the last width.
     rows: usize,
+}
+
+impl<K> Line<K> {
+    /// Its rows in this many columns, as ranges of bytes.
+    fn broken(&self, columns: usize) -> Vec<Range<usize>> {
+        match self.is_one_row && columns >= ONE_ROW_COLUMNS_MIN {
+            true => std::iter::once(0..self.text.len()).collect(),
+            false => rows(&self.text, columns),
+        }
+    }
 }
 
 pub(crate) struct Scrollback<K> {
@@ -75,16 +92,27 @@ impl<K> Scrollback<K> {
     }
 
     pub(crate) fn push_at(&mut self, stamp: String, kind: K, text: String) {
+        self.push_line(stamp, kind, text, false);
+    }
+
+    /// The same for a line that has one row, however long it is, unless the screen is narrow.
+    pub(crate) fn push_row(&mut self, stamp: String, kind: K, text: String) {
+        self.push_line(stamp, kind, text, true);
+    }
+
+    fn push_line(&mut self, stamp: String, kind: K, text: String, is_one_row: bool) {
         // The width of a tab on the terminal is unknown.
         let text = drawable(&text.replace('\t', "    ")).into_owned();
-        let rows = rows(&text, self.columns - self.indent(self.columns)).len();
+        let mut line = Line { kind, text, stamp, is_one_row, rows: 0 };
+        line.rows = line.broken(self.columns - self.indent(self.columns)).len();
+        let (rows, bytes) = (line.rows, line.text.len() + line.stamp.len());
         self.held = self.held.map(|lines| lines + 1);
         if self.below > 0 || self.held.is_some() {
             self.below = self.below.saturating_add(rows);
         }
-        self.bytes += text.len() + stamp.len();
+        self.bytes += bytes;
         self.rows += rows;
-        self.lines.push_back(Line { kind, text, stamp, rows });
+        self.lines.push_back(line);
         while self.lines.len() > LINES_MAX || self.bytes > BYTES_MAX {
             let Some(oldest) = self.lines.pop_front() else { break };
             self.bytes -= oldest.text.len() + oldest.stamp.len();
@@ -135,7 +163,7 @@ impl<K> Scrollback<K> {
                 below -= line.rows;
                 continue;
             }
-            let shown = rows(&line.text, columns).into_iter().rev().skip(std::mem::take(&mut below));
+            let shown = line.broken(columns).into_iter().rev().skip(std::mem::take(&mut below));
             view.extend(shown.map(|row| (line, row)));
         }
         view.truncate(height);
@@ -159,7 +187,7 @@ impl<K> Scrollback<K> {
         }
         self.columns = columns;
         let columns = columns - self.indent(columns);
-        self.lines.iter_mut().for_each(|line| line.rows = rows(&line.text, columns).len());
+        self.lines.iter_mut().for_each(|line| line.rows = line.broken(columns).len());
         self.rows = self.lines.iter().map(|line| line.rows).sum();
         self.below = self.lines.iter().rev().take(after).map(|line| line.rows).sum();
     }
@@ -207,6 +235,17 @@ pub(crate) fn rows(text: &str, columns: usize) -> Vec<Range<usize>> {
     rows
 }
 
+/// The first rows of a text; the last of them ends in an ellipsis if there are more.
+pub(crate) fn first_rows(text: &str, columns: usize, count: usize) -> Vec<String> {
+    let all = rows(text, columns);
+    let mut shown: Vec<String> =
+        all.iter().take(count).map(|row| text[row.clone()].trim_end().to_owned()).collect();
+    if let Some(last) = shown.last_mut().filter(|_| all.len() > count) {
+        *last = cut(&format!("{last}…"), columns);
+    }
+    shown
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -222,6 +261,14 @@ mod tests {
         assert_eq!(broken("one two three", 7), ["one two ", "three"]);
         assert_eq!(broken("0123456789", 4), ["0123", "4567", "89"]);
         assert_eq!(broken("a 0123456789", 4), ["a ", "0123", "4567", "89"]);
+    }
+
+    #[test]
+    fn first_rows_show_that_there_are_more() {
+        assert_eq!(first_rows("one two three", 7, 2), ["one two", "three"]);
+        assert_eq!(first_rows("one two three four", 7, 2), ["one two", "three…"]);
+        assert_eq!(first_rows("one two three four", 5, 2), ["one", "two…"]);
+        assert_eq!(first_rows("0123456789", 4, 2), ["0123", "456…"]);
     }
 
     #[test]
@@ -254,6 +301,18 @@ mod tests {
         assert_eq!(texts(&mut scrollback, 5, 3), ["1", "2", "3"]);
         scrollback.scroll_to_end();
         assert_eq!(texts(&mut scrollback, 5, 3), ["8", "01234", "56789"]);
+    }
+
+    #[test]
+    fn line_of_one_row_is_broken_only_on_a_narrow_screen() {
+        let mut scrollback = Scrollback::default();
+        let long = "0123456789".repeat(7);
+        scrollback.push_row(String::new(), (), long.clone());
+        scrollback.push((), long.clone());
+        for (columns, rows) in [(70, 2), (69, 3), (48, 3), (47, 4)] {
+            let shown = texts(&mut scrollback, columns, 9);
+            assert_eq!((shown.len(), shown[0] == long), (rows, columns >= 48), "{columns}");
+        }
     }
 
     #[test]

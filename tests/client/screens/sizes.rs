@@ -62,19 +62,51 @@ fn talk_screen_fits_every_size() {
     daemon.stop();
 }
 
+/// Whether a row begins with a time of day, `12:34:56`, and a space.
+fn has_time(row: &str) -> bool {
+    let form: String = row.chars().take(9).map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
+    form == "00:00:00 "
+}
+
 #[test]
 fn watch_screen_fits_every_size() {
     let daemon = daemon();
+    let to = mux(&daemon);
     for (height, width) in SIZES {
-        let pty = PtySession::sized(height, width, &["--to", &mux(&daemon), "watch"]);
+        let pty = PtySession::sized(height, width, &["--to", &to, "watch"]);
         pty.see("watch | all | ");
+        let shown = pty.see("nothing has happened yet");
+        assert!(shown[0].contains("nothing has happened yet"), "{shown:#?}");
+        // The user's own tools are no clients.
+        for arguments in [&["status"][..], &["class", "--once"], &["top", "--once"], &["say", "hello"]] {
+            let mut command = Command::new(env!("CARGO_BIN_EXE_ipcctl"));
+            assert!(command.args(["--to", &to]).args(arguments).output().unwrap().status.success());
+        }
         let mut client = daemon.tcp(crate::harness::MULTIPLY);
-        client.say("3,14 2\n");
-        client.hear("Data received\nError: not a number: '3,14'\n");
-        let shown = pty.wait_for("the hint", |screen| screen.contents().contains("hint:"));
+        let long = "1".repeat(150);
+        client.say(format!("{long} 1\n3,14 2\n"));
+        client.hear(format!(
+            "Data received\n1.111111111111111e+149\nData received\nError: not a number: '3,14'\n"
+        ));
+        let shown = pty.wait_for("the last reply", |screen| {
+            let last = rows(screen)[usize::from(height) - 3].clone();
+            last.ends_with("'3,14''") && !last.contains("error reply")
+        });
         let last = usize::from(height) - 1;
-        assert!(shown[last].starts_with(" q: quit | "), "{shown:#?}");
+        assert!(shown[last].starts_with(" q: quit | p: pause | f: filter"), "{shown:#?}");
+        assert_eq!(shown[last].ends_with("look back"), width >= 80, "{shown:#?}");
         assert!(shown[last - 1].starts_with(" watch | all | "), "{shown:#?}");
+        assert!(shown[last - 1].ends_with('…') || shown[last - 1].contains("unix://"), "{shown:#?}");
+        // An event is one row with its time, and a cut one shows that it is; only a hint goes on, below its text.
+        if width >= 80 {
+            let at = |text: &str| shown.iter().position(|row| row.contains(text)).unwrap();
+            let (begun, hint) = (at("message '1111"), at("hint:"));
+            assert!(shown[begun..=hint].iter().all(|row| has_time(row)), "{shown:#?}");
+            assert!(shown[begun].ends_with(if width == 80 { "111…" } else { "111…'" }), "{shown:#?}");
+            assert!(!shown.iter().any(|row| row.contains("mux") || row.contains("stats")), "{shown:#?}");
+        }
+        let is_row = |row: &String| row.is_empty() || has_time(row) || row.starts_with("         ");
+        assert!(shown[..last - 1].iter().all(is_row), "{shown:#?}");
         leave(pty, "q");
     }
     daemon.stop();
@@ -105,6 +137,7 @@ fn top_screen_fits_every_size_with_and_without_reports() {
                 && rows(screen)[1].starts_with("laboratory-")
         });
         let (heading, ninth) = (&shown[0], shown[1..].iter().take(8).next_back().unwrap());
+        assert!(shown[usize::from(height) - 1].ends_with("q: quit"), "{shown:#?}");
         // Numbers end below the end of their headings.
         for (name, figure) in [("CPU", " 7.0%"), ("LOAD", " 7.00"), ("AGE", "s")] {
             let end = heading.find(name).unwrap_or_else(|| panic!("{name}: {heading}")) + name.len();
@@ -118,11 +151,11 @@ fn top_screen_fits_every_size_with_and_without_reports() {
         let room = usize::from(height) - 2;
         pty.press("\x1b[6~");
         let from = room.min(61 - room);
-        pty.see(&format!("60 machines, by host, {from} to {} shown", from + room - 1));
+        pty.see(&format!("60 machines, by host, {from} to {} ", from + room - 1));
         pty.press("\x1b[F");
-        pty.see(&format!(", {} to 60 shown", 61 - room));
+        pty.see(&format!(", {} to 60 ", 61 - room));
         pty.press("\x1b[5~\x1b[H");
-        pty.see(&format!(", 1 to {room} shown"));
+        pty.see(&format!(", 1 to {room} "));
         leave(pty, "q");
     }
     daemon.stop();
@@ -167,9 +200,14 @@ fn class_screen_and_traffic_of_a_row_fit_every_size() {
             String::from_utf8(output.stdout).unwrap().contains("'3,14'").then_some(())
         });
         let mut pty = PtySession::sized(height, width, &["--to", &to, "class", "--every", "100ms"]);
-        let shown = pty.see(" class | 1 of 3");
+        // The first row is selected, and has its hint in full below.
+        let shown = pty.wait_for("the whole hint", |screen| {
+            let text: String = rows(screen)[4..].join(" ");
+            text.contains("127.80.0.20: '3,14' is not") && text.contains("with a decimal point")
+        });
         let last = usize::from(height) - 1;
-        assert!(shown[last].starts_with(" class | 1 of 3"), "{shown:#?}");
+        assert!(shown[last].contains(" 1 of 3") && shown[last].ends_with("q: quit"), "{shown:#?}");
+        assert!(!shown[0].contains("HOST") && !shown[0].contains("CPU"), "no machine reports: {shown:#?}");
         // Rows in trouble are on top, with the name and, at any width, the beginning of the correction.
         assert!(shown[0].starts_with("CLIENT") && shown[1].contains("127.80.0.20"), "{shown:#?}");
         assert!(shown[1].contains("student 20") && shown[1].contains("'3,14' is no"), "{shown:#?}");
@@ -179,19 +217,15 @@ fn class_screen_and_traffic_of_a_row_fit_every_size() {
             "{shown:#?}"
         );
         assert!(shown.iter().all(|row| row.chars().count() <= usize::from(width)), "{shown:#?}");
-        // The chosen row has its hint in full below.
-        pty.press("\x1b[H");
-        pty.wait_for("the whole hint", |screen| {
-            let text: String = rows(screen)[4..].join(" ");
-            text.contains("127.80.0.20: '3,14' is not") && text.contains("with a decimal point")
-        });
         pty.press("\r");
-        pty.see(" watch | address=127.80.0.20");
+        let shown = pty.see(" watch | address=127.80.0.20");
+        assert!(shown[0].contains("nothing has happened yet"), "{shown:#?}");
+        assert!(shown[last].starts_with(" q: back"), "{shown:#?}");
         wrong.say("3,15 2\n");
         wrong.hear("Data received\nError: not a number: '3,15'\n");
         pty.wait_for("its traffic", |screen| screen.contents().contains("3,15"));
         pty.press("q");
-        pty.see(" class | 1 of 3");
+        pty.see(" 1 of 3");
         pty.press("\x1b[F");
         let has_all = height == 40;
         pty.wait_for("the last row", |screen| has_all || screen.contents().contains("to 3"));

@@ -9,7 +9,7 @@ use ratatui::text::{Line, Span};
 
 use unicode_width::UnicodeWidthStr;
 
-use super::super::columns::cut;
+use super::super::columns::{cut, longest};
 use super::super::scrollback::{self, drawable};
 use super::saying::Kind;
 use super::{Phase, Room};
@@ -64,8 +64,8 @@ impl Room {
         }
         if has_keys {
             let keys = if self.speech.is_echoed() { &CHAT_KEYS[..] } else { &TALK_KEYS };
-            let keys = keys.iter().find(|keys| keys.len() <= columns).unwrap_or(&"");
-            frame.render_widget(Line::styled(*keys, Style::new().add_modifier(Modifier::DIM)), row(1));
+            let keys = longest(keys, columns).unwrap_or_default();
+            frame.render_widget(Line::styled(keys, Style::new().add_modifier(Modifier::DIM)), row(1));
         }
         let prompt = if columns > 2 * PROMPT.len() { PROMPT } else { "" };
         let (text, cursor) = self.edit.view(columns - prompt.len());

@@ -9,9 +9,12 @@ use serde_json::Value;
 /// An address or user, safe to show on a terminal.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Row {
+    /// The address, or the user's number, as the daemon names it.
     pub(crate) client: String,
+    /// The same for people: with the user's name.
+    pub(crate) who: String,
     pub(crate) name: String,
-    /// The machine's name, or the user's.
+    /// The machine's name.
     pub(crate) host: String,
     /// The processor and memory load of that machine.
     pub(crate) cpu: String,
@@ -61,17 +64,14 @@ impl Row {
             let value = machine[name].as_f64().filter(|_| is_fresh);
             value.map(|value| format!("{value:.0}%")).unwrap_or_default()
         };
-        let who = text(&client["client"]);
-        let host = match text(&client["host"]) {
-            host if host.is_empty() => user(&who).unwrap_or_default(),
-            host => host,
-        };
+        let told = text(&client["client"]);
         Row {
+            who: user(&told).map_or_else(|| told.clone(), |user| format!("{user} ({told})")),
             name: text(&client["name"]),
-            host,
+            host: text(&client["host"]),
             cpu: percent("cpu_percent"),
             memory: percent("memory_percent"),
-            client: who,
+            client: told,
             connections: count("connections"),
             requests: count("requests"),
             errors: count("errors"),
@@ -154,7 +154,7 @@ impl Column {
 
     pub(crate) fn of(self, row: &Row) -> &str {
         match self {
-            Column::Client => &row.client,
+            Column::Client => &row.who,
             Column::Name => &row.name,
             Column::Host => &row.host,
             Column::Cpu => &row.cpu,
@@ -201,6 +201,14 @@ fn whole(column: Column, rows: &[Row]) -> usize {
 #[cfg_attr(not(feature = "tui"), allow(dead_code))]
 const HINT_MIN: usize = 24;
 
+/// The columns that have something to show: figures of machines only if one reports.
+fn used(rows: &[Row]) -> impl Iterator<Item = Column> {
+    ALL.into_iter().filter(|column| {
+        let may_be_empty = matches!(column, Column::Name | Column::Host | Column::Cpu | Column::Memory);
+        !may_be_empty || rows.iter().any(|row| !column.of(row).is_empty())
+    })
+}
+
 /// The columns that fit, with their widths; the hint gets the remaining space.
 #[cfg_attr(not(feature = "tui"), allow(dead_code))]
 pub(crate) fn fitting(rows: &[Row], width: usize) -> Vec<(Column, usize)> {
@@ -217,18 +225,12 @@ pub(crate) fn fitting(rows: &[Row], width: usize) -> Vec<(Column, usize)> {
     ];
     const NAME_MAX: usize = 16;
     let has_names = rows.iter().any(|row| !row.name.is_empty());
-    let mut shown: Vec<(Column, usize)> = ALL
-        .into_iter()
-        .filter(|column| {
-            let may_be_empty = matches!(column, Column::Name | Column::Host | Column::Cpu | Column::Memory);
-            !may_be_empty || rows.iter().any(|row| !column.of(row).is_empty())
-        })
-        .map(|column| match column {
-            Column::Name | Column::Host => (column, whole(column, rows).min(NAME_MAX)),
-            Column::Hint => (column, 0),
-            _ => (column, whole(column, rows)),
-        })
-        .collect();
+    let wide = |column| match column {
+        Column::Name | Column::Host => (column, whole(column, rows).min(NAME_MAX)),
+        Column::Hint => (column, 0),
+        _ => (column, whole(column, rows)),
+    };
+    let mut shown: Vec<(Column, usize)> = used(rows).map(wide).collect();
     let left = |shown: &[(Column, usize)]| {
         width.saturating_sub(shown.iter().map(|(_, width)| width + 1).sum::<usize>().saturating_sub(1))
     };
@@ -250,9 +252,10 @@ pub(crate) fn fitting(rows: &[Row], width: usize) -> Vec<(Column, usize)> {
 
 /// The whole table, for a pipe.
 pub(crate) fn lines(rows: &[Row]) -> String {
-    let widths = ALL.map(|column| if column == Column::Hint { 0 } else { whole(column, rows) });
+    let wide = |column| (column, if column == Column::Hint { 0 } else { whole(column, rows) });
+    let columns: Vec<(Column, usize)> = used(rows).map(wide).collect();
     let line = |cell: &dyn Fn(Column) -> String| {
-        let cells = ALL.into_iter().zip(widths).map(|(column, width)| column.cell(&cell(column), width));
+        let cells = columns.iter().map(|(column, width)| column.cell(&cell(*column), *width));
         cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
     };
     let heading = line(&|column| column.heading().to_owned());
@@ -298,6 +301,20 @@ mod tests {
             ),
             "{text}"
         );
+    }
+
+    #[test]
+    fn machines_columns_are_there_only_if_one_reports() {
+        let quiet =
+            [json!({"client": "127.0.0.2", "requests": 1}), json!({"client": "uid 0", "requests": 2})];
+        let rows: Vec<Row> = quiet.iter().map(Row::of).collect();
+        let heading = lines(&rows).lines().next().unwrap().to_owned();
+        assert_eq!(heading, "CLIENT        NOW  ASKED  ERRORS  AGO  LAST HINT");
+        assert_eq!((rows[1].who.as_str(), rows[1].client.as_str()), ("root (uid 0)", "uid 0"));
+        let kinds: Vec<Column> = fitting(&rows, 120).into_iter().map(|(column, _)| column).collect();
+        for empty in [Column::Name, Column::Host, Column::Cpu, Column::Memory] {
+            assert!(!kinds.contains(&empty), "{kinds:?}");
+        }
     }
 
     #[test]

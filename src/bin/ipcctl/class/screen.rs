@@ -10,7 +10,7 @@ use ratatui::style::{Color, Modifier, Style};
 use ratatui::text::{Line, Span, Text};
 use serde_json::Value;
 
-use super::super::columns::cut;
+use super::super::columns::{cut, longest};
 use super::super::connect::ConnectOptions;
 use super::super::daemon::{self, Conversation};
 use super::super::error::CliError;
@@ -23,7 +23,7 @@ use super::super::{output, watch};
 use super::clients::{CLIENTS, clients};
 use super::rows::{Column, Row, fitting, sorted};
 
-/// The most rows for the selected hint below the table, if its column is too narrow.
+/// The most rows for the selected hint below the table.
 const HINT_ROWS_MAX: usize = 3;
 
 struct Desk<'a> {
@@ -32,13 +32,14 @@ struct Desk<'a> {
     /// Whether selecting the service is the request.
     is_mux: bool,
     rows: Vec<Row>,
-    /// The selected client, wherever its row moves.
+    /// The client that the user selected, wherever its row moves; `None`: the first row.
     chosen: Option<String>,
     /// The first visible row, and how many fit, at the last drawing.
     from: usize,
     room: usize,
     is_asked: bool,
-    note: Option<&'static str>,
+    /// Shown until a key is pressed.
+    note: Option<String>,
     has_colour: bool,
 }
 
@@ -98,7 +99,7 @@ impl Board for Desk<'_> {
                 Ok(told) => {
                     self.is_asked = false;
                     if self.tie.handle_answer() {
-                        self.note = Some("the daemon is back");
+                        self.note = Some("the daemon is back".to_owned());
                     }
                     self.take(told);
                 }
@@ -127,15 +128,19 @@ impl Board for Desk<'_> {
             KeyCode::Char('k') | KeyCode::Up => self.choose(-1),
             KeyCode::PageDown => self.choose(self.page()),
             KeyCode::PageUp => self.choose(-self.page()),
-            KeyCode::Home => self.choose(isize::MIN),
+            KeyCode::Home => self.chosen = None,
             KeyCode::End => self.choose(isize::MAX),
             KeyCode::Enter if self.tie.waiting().is_some() => self.tie.try_now(),
             KeyCode::Enter | KeyCode::Char('w') => {
                 let row = self.at().and_then(|at| self.rows.get(at));
                 match row.map(Row::filter) {
-                    Some(Some(filter)) => watch::look(screen, self.reach, filter)?,
-                    Some(None) => self.note = Some("that client cannot be identified"),
-                    None => self.note = Some("select a row first, with the arrow keys"),
+                    Some(Some(filter)) => match watch::look(screen, self.reach, filter) {
+                        Err(trouble @ CliError::Signal(_)) => return Err(trouble),
+                        Err(trouble) => self.note = Some(trouble.lines().join("; ")),
+                        Ok(()) => {}
+                    },
+                    Some(None) => self.note = Some("the traffic of this row cannot be shown".to_owned()),
+                    None => self.note = Some("no clients yet".to_owned()),
                 }
             }
             _ => {}
@@ -184,10 +189,10 @@ impl Desk<'_> {
         isize::try_from(self.room.saturating_sub(1).max(1)).unwrap_or(1)
     }
 
-    /// The selected row.
+    /// The selected row: the first until the user selects one, or if that one is gone.
     fn at(&self) -> Option<usize> {
-        let chosen = self.chosen.as_ref()?;
-        self.rows.iter().position(|row| row.client == *chosen)
+        let is_chosen = |row: &Row| self.chosen.as_ref() == Some(&row.client);
+        (!self.rows.is_empty()).then(|| self.rows.iter().position(is_chosen).unwrap_or(0))
     }
 
     /// Moves the selection down by this many rows, or up if negative.
@@ -202,13 +207,15 @@ impl Desk<'_> {
     fn draw_rows(&self, frame: &mut Frame<'_>, area: Rect) {
         if self.rows.is_empty() {
             let text = "no clients yet; each address or user will get a row";
-            return frame.render_widget(Line::from(cut(text, usize::from(area.width))), area);
+            let rows = scrollback::first_rows(text, usize::from(area.width), usize::from(area.height));
+            return frame.render_widget(Text::from_iter(rows), area);
         }
         let columns = fitting(&self.rows, usize::from(area.width));
         let bold = Style::new().add_modifier(Modifier::BOLD);
         let heading = Line::styled(text_of(&columns, |column| column.heading()), bold);
-        let shown = self.rows[self.from..].iter().take(self.room).map(|row| {
-            let is_chosen = self.chosen.as_ref() == Some(&row.client);
+        let selected = self.at();
+        let shown = (self.from..).zip(&self.rows[self.from..]).take(self.room).map(|(at, row)| {
+            let is_chosen = selected == Some(at);
             let style = match row.is_in_trouble {
                 true if self.has_colour => Style::new().fg(Color::Yellow).add_modifier(Modifier::BOLD),
                 true => bold,
@@ -226,27 +233,32 @@ impl Desk<'_> {
         if row.hint.is_empty() {
             return Vec::new();
         }
-        let text = format!("{}: {}", row.client, row.hint);
-        let text = drawable(&text);
-        let rows = scrollback::rows(&text, width).into_iter().take(HINT_ROWS_MAX);
-        rows.map(|row| text[row].to_owned()).collect()
+        let text = format!("{}: {}", row.who, row.hint);
+        scrollback::first_rows(&drawable(&text), width, HINT_ROWS_MAX)
     }
 
     fn status(&self, width: usize) -> String {
         let count = self.rows.len();
         let trouble = self.rows.iter().filter(|row| row.is_in_trouble).count();
-        let how = self.tie.trouble_or(self.note).map_or(String::new(), |how| format!("{how} | "));
+        let how = self.tie.trouble_or(self.note.as_deref()).map_or(String::new(), |how| format!("{how} | "));
         let last = (self.from + self.room).min(count);
-        let shown = match last - self.from.min(last) == count {
-            true => String::new(),
-            false => format!(", {} to {last} shown", self.from + 1),
+        let (rows, short) = match last - self.from.min(last) == count {
+            true => Default::default(),
+            false => {
+                let rows = format!(", {} to {last}", self.from + 1);
+                (format!("{rows} shown"), rows)
+            }
         };
-        let status = format!(" class | {how}{trouble} of {count} in trouble{shown}");
-        let keys =
-            [" | arrows: choose | Enter: its traffic | q: quit", " | Enter: traffic | q: quit", " | q: quit"];
-        let fits = |keys: &&&str| status.chars().count() + keys.len() <= width;
-        let keys = keys.iter().find(fits).unwrap_or(&"");
-        status + keys
+        let status = format!(" class | {how}{trouble} of {count} in trouble{rows}");
+        let short = format!(" {how}{trouble} of {count} in trouble{short}");
+        let lines = [
+            format!("{status} | arrows: choose | Enter: its traffic | q: quit"),
+            format!("{status} | Enter: traffic | q: quit"),
+            format!("{status} | q: quit"),
+            format!("{short} | q: quit"),
+            status,
+        ];
+        longest(&lines, width).unwrap_or(&lines[4]).to_owned()
     }
 }
 

@@ -15,7 +15,7 @@ use ratatui::widgets::{Paragraph, Wrap};
 use serde_json::Value;
 use unicode_width::UnicodeWidthStr;
 
-use super::super::columns::{Column, Columns, cut};
+use super::super::columns::{Column, Columns, cut, longest};
 use super::super::connect::ConnectOptions;
 use super::super::daemon::Conversation;
 use super::super::error::CliError;
@@ -309,15 +309,22 @@ impl Machines {
         let order = format!("{:?}", self.sort).to_lowercase();
         let how = self.tie.trouble_or(self.note).map_or(String::new(), |how| format!("{how} | "));
         let last = (self.from + self.room).min(count);
-        let rows = match last - self.from == count {
-            true => String::new(),
-            false => format!(", {} to {last} shown", self.from + 1),
+        let (rows, short) = match last - self.from == count {
+            true => Default::default(),
+            false => {
+                let rows = format!(", {} to {last}", self.from + 1);
+                (format!("{rows} shown"), rows)
+            }
         };
-        let status = format!("{how}{count} {unit}, by {order}{rows}");
-        let keys = [" | s: sort | arrows, Page Up, Page Down: scroll | q: quit", " | s: sort | q: quit"];
-        let fits = |keys: &&&str| status.width() + keys.len() <= width;
-        let keys = keys.iter().find(fits).unwrap_or(&"");
-        status + keys
+        let status = format!("{how}{count} {unit}, by {order}");
+        let lines = [
+            format!("{status}{rows} | s: sort | arrows, Page Up, Page Down: scroll | q: quit"),
+            format!("{status}{rows} | s: sort | q: quit"),
+            format!("{status}{rows} | q: quit"),
+            format!("{status}{short} | q: quit"),
+            format!("{status}{rows}"),
+        ];
+        longest(&lines, width).unwrap_or(&lines[4]).to_owned()
     }
 
     fn row(&self, machine: &Machine, columns: &Columns) -> Line<'static> {

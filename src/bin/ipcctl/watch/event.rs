@@ -41,8 +41,12 @@ pub(crate) struct Sighting {
     pub(crate) kind: Kind,
     /// The daemon's clock, in seconds.
     pub(crate) time: f64,
-    endpoint: String,
-    peer: String,
+    pub(crate) service: String,
+    pub(crate) peer: String,
+    /// What was said, or done.
+    pub(crate) text: String,
+    /// The client said it.
+    pub(crate) is_message: bool,
     what: String,
 }
 
@@ -54,6 +58,9 @@ struct Event {
     time: f64,
     #[serde(default)]
     endpoint: String,
+    /// Missing in the events of a rejected client.
+    #[serde(default)]
+    service: String,
     #[serde(default)]
     peer: String,
     #[serde(default)]
@@ -69,8 +76,8 @@ impl WatchLine {
         }
         let Ok(event) = serde_json::from_str::<Event>(line) else { return WatchLine::Other };
         // JSON escapes have become control characters again.
-        let [endpoint, peer, text] =
-            [&event.endpoint, &event.peer, &event.text].map(|text| clean(text.as_bytes()));
+        let service = if event.service.is_empty() { &event.endpoint } else { &event.service };
+        let [service, peer, text] = [service, &event.peer, &event.text].map(|text| clean(text.as_bytes()));
         let (kind, what) = match event.event.as_str() {
             "watching" => return WatchLine::Watching { filter: text, time: event.time },
             "missed" => return WatchLine::Missed(event.count),
@@ -85,14 +92,25 @@ impl WatchLine {
             "met" => (Kind::Life, format!("talks with {text}")),
             name => (Kind::Life, format!("{}: {text}", clean(name.as_bytes()))),
         };
-        WatchLine::Seen(Sighting { kind, time: event.time, endpoint, peer, what })
+        let is_message = event.event == "message";
+        WatchLine::Seen(Sighting { kind, time: event.time, service, peer, text, is_message, what })
     }
 }
 
 impl Sighting {
-    /// Formats it as one line, with the seconds since the beginning.
-    pub(crate) fn line(&self, since: f64) -> String {
-        format!("+{since:.6} s  {}  {}  {}", self.endpoint, self.peer, self.what)
+    /// Formats it as one line: whom it is about, and what happened.
+    pub(crate) fn line(&self) -> String {
+        format!("{}  {}  {}", self.service, self.peer, self.what)
+    }
+
+    /// The connection begins.
+    pub(crate) fn is_beginning(&self) -> bool {
+        self.what == "opened"
+    }
+
+    /// The connection ends.
+    pub(crate) fn is_end(&self) -> bool {
+        self.what.starts_with("closed: ")
     }
 }
 
@@ -102,13 +120,13 @@ mod tests {
 
     fn seen(line: &str) -> (Kind, String) {
         match WatchLine::of(line) {
-            WatchLine::Seen(sighting) => (sighting.kind, sighting.line(sighting.time - 1.0)),
+            WatchLine::Seen(sighting) => (sighting.kind, sighting.line()),
             other => panic!("{line}: {other:?}"),
         }
     }
 
     #[test]
-    fn event_is_formatted_as_by_the_daemon() {
+    fn event_is_formatted_in_one_line() {
         let line = |event: &str, text: &str| {
             format!(
                 r#"{{"schema":1,"event":"{event}","time":2.5,"endpoint":"tcp://[::1]:1","service":"chat","peer":"[::1]:2","text":"{text}"}}"#
@@ -128,11 +146,11 @@ mod tests {
             ("closed", "served", Kind::Life, "closed: served"),
             ("new", "to us", Kind::Life, "new: to us"),
         ] {
-            let shown = format!("+1.500000 s  tcp://[::1]:1  [::1]:2  {what}");
+            let shown = format!("chat  [::1]:2  {what}");
             assert_eq!(seen(&line(event, text)), (kind, shown), "{event}");
         }
         let opened = r#"{"event":"opened","time":1,"endpoint":"e","peer":"p"}"#;
-        assert_eq!(seen(opened), (Kind::Life, "+0.000000 s  e  p  opened".to_owned()));
+        assert_eq!(seen(opened), (Kind::Life, "e  p  opened".to_owned()));
     }
 
     #[test]
@@ -149,6 +167,6 @@ mod tests {
         }
         let hostile = r#"{"event":"\u001b]0;x\u0007","endpoint":"\u001b[2J","peer":"\u009b5m\n","text":"\u202e\u001bc"}"#;
         let (kind, shown) = seen(hostile);
-        assert_eq!((kind, shown.as_str()), (Kind::Life, "+-1.000000 s  [2J  5m  ]0;x: c"));
+        assert_eq!((kind, shown.as_str()), (Kind::Life, "[2J  5m  ]0;x: c"));
     }
 }

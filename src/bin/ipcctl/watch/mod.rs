@@ -4,6 +4,8 @@
 mod event;
 #[cfg(feature = "tui")]
 mod screen;
+#[cfg(feature = "tui")]
+mod tools;
 
 use super::services::WATCH;
 use std::net::IpAddr;
@@ -133,7 +135,7 @@ pub(crate) fn look(
     let mut daemon = Conversation::begin(reach, &WATCH)?.in_json();
     daemon.say(&format!("json {filter}"));
     match daemon.hear()? {
-        Some(line) if line.starts_with('{') => screen::run_on(screen, reach, daemon, filter, &line),
+        Some(line) if line.starts_with('{') => screen::run_inside(screen, reach, daemon, filter, &line),
         Some(line) => Err(match line.strip_prefix("Error: ") {
             Some(error) => CliError::Refused(vec![error.to_owned()]),
             None => daemon.not_there(WATCH.name, &line),

@@ -2,14 +2,16 @@
 
 use std::collections::VecDeque;
 use std::ops::Range;
-use std::time::Instant;
+use std::time::{Duration, Instant, SystemTime};
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use ipcd::host::time::short_of;
 use ratatui::Frame;
 use ratatui::layout::{Position, Rect};
 use ratatui::style::{Color, Modifier, Style};
-use ratatui::text::Line;
+use ratatui::text::{Line, Span};
 
+use super::super::columns::{cut, longest};
 use super::super::connect::ConnectOptions;
 use super::super::daemon::Conversation;
 use super::super::edit::Edit;
@@ -19,13 +21,33 @@ use super::super::reconnect::{Due, Reconnecting};
 use super::super::scrollback::{self, Scrollback};
 use super::super::services::WATCH;
 use super::super::terminal::{Happening, Screen};
-use super::event::{Kind, WatchLine};
+use super::event::{Kind, Sighting, WatchLine};
+use super::tools::Tools;
 
 /// The prompt for a filter.
 const PROMPT: &str = "filter> ";
 
-/// The style of a screen without input.
-const KEYS: &str = " q: quit | p: pause | f: filter | Page Up, Page Down, Home, End: look back";
+/// Descriptions of the keys, the longest first; the first that fits is shown.
+const KEYS: [&str; 4] = [
+    " q: quit | p: pause | f: filter | Page Up, Page Down, Home, End: look back",
+    " q: quit | p: pause | f: filter | Page Up: look back",
+    " q: quit | p: pause | f: filter",
+    " q: quit",
+];
+
+/// The same where the user came from another screen.
+const KEYS_INSIDE: [&str; 4] = [
+    " q: back | p: pause | f: filter | Page Up, Page Down, Home, End: look back",
+    " q: back | p: pause | f: filter | Page Up: look back",
+    " q: back | p: pause | f: filter",
+    " q: back",
+];
+
+/// The columns of a time of day, `12:34:56`.
+const TIME: usize = 8;
+
+/// Shown until the first event.
+const NOTHING: &str = "nothing has happened yet; what clients do is shown here as they do it";
 
 /// The most rows for the daemon's error.
 const COMPLAINT_ROWS_MAX: usize = 4;
@@ -45,9 +67,11 @@ struct WatchScreen {
     events: u64,
     hints: u64,
     missed: u64,
-    /// The daemon's clock when ours began, in seconds; different for each daemon.
-    zero: Option<f64>,
-    begun: Instant,
+    /// A moment of the daemon's clock, in seconds, and of ours; different for each daemon.
+    zero: Option<(f64, SystemTime)>,
+    /// The user came from another screen, and goes back there.
+    is_inside: bool,
+    tools: Tools,
     scrollback: Scrollback<Kind>,
     has_colour: bool,
     /// Rows of events at the last drawing.
@@ -61,16 +85,27 @@ pub(crate) fn run(
     filter: String,
     first: &str,
 ) -> Result<(), CliError> {
-    run_on(&mut Screen::enter()?, reach, conversation, filter, first)
+    show(&mut Screen::enter()?, reach, conversation, filter, first, false)
 }
 
-/// The same on a screen that is already taken over: a process has only one reader of the keyboard.
-pub(crate) fn run_on(
+/// The same inside another screen: a process has only one reader of the keyboard.
+pub(crate) fn run_inside(
     screen: &mut Screen,
     reach: &ConnectOptions,
     conversation: Conversation,
     filter: String,
     first: &str,
+) -> Result<(), CliError> {
+    show(screen, reach, conversation, filter, first, true)
+}
+
+fn show(
+    screen: &mut Screen,
+    reach: &ConnectOptions,
+    conversation: Conversation,
+    filter: String,
+    first: &str,
+    is_inside: bool,
 ) -> Result<(), CliError> {
     let mut screen_state = WatchScreen {
         tie: Reconnecting::around(conversation, &WATCH, reach.timeout),
@@ -85,8 +120,9 @@ pub(crate) fn run_on(
         hints: 0,
         missed: 0,
         zero: None,
-        begun: Instant::now(),
-        scrollback: Scrollback::default(),
+        is_inside,
+        tools: Tools::of(rustix::process::getuid().as_raw()),
+        scrollback: Scrollback::stamped(TIME),
         has_colour: output::has_colour(),
         height: 0,
     };
@@ -99,24 +135,31 @@ impl WatchScreen {
     /// Handles one event; returns whether to continue.
     fn turn(&mut self, screen: &mut Screen) -> Result<bool, CliError> {
         screen.draw(|frame| self.draw(frame))?;
-        let deadline = self.tie.deadline().into_iter().chain(self.tie.next_second()).min();
+        let ours = self.tools.deadline().into_iter().chain(self.tie.next_second());
+        let deadline = self.tie.deadline().into_iter().chain(ours).min();
         match screen.next(self.tie.conversation(), deadline)? {
             Happening::Key(key) => return Ok(self.handle_key(key)),
             Happening::Paste(text) if self.is_typing => self.edit.insert(&text),
             Happening::Wheel(rows) => self.scrollback.scroll(rows),
             Happening::Paste(_) | Happening::Redraw => {}
             Happening::Daemon(outcome) => self.handle_daemon(outcome)?,
-            Happening::Due => match self.tie.handle_deadline() {
-                Due::Nothing => {}
-                Due::Overdue(trouble) => self.lose(&trouble.lines().join("; ")),
-                Due::Begun => {
-                    self.zero = None;
-                    self.asked.clear();
-                    self.ask(self.filter.clone());
-                }
-            },
+            Happening::Due => self.handle_deadline(),
         }
         Ok(true)
+    }
+
+    fn handle_deadline(&mut self) {
+        let shown = self.tools.handle_deadline(Instant::now());
+        self.see(shown);
+        match self.tie.handle_deadline() {
+            Due::Nothing => {}
+            Due::Overdue(trouble) => self.lose(&trouble.lines().join("; ")),
+            Due::Begun => {
+                self.zero = None;
+                self.asked.clear();
+                self.ask(self.filter.clone());
+            }
+        }
     }
 
     // ---- the user
@@ -207,27 +250,24 @@ impl WatchScreen {
 
     /// Handles one line from the daemon.
     fn hear(&mut self, line: &str) -> Result<(), CliError> {
-        let ours = self.begun.elapsed().as_secs_f64();
         match WatchLine::of(line) {
             WatchLine::Watching { filter, time } => {
                 if let Some(asked) = self.asked.pop_front() {
                     self.filter = asked;
                 }
-                let zero = *self.zero.get_or_insert(time - ours);
+                self.zero.get_or_insert((time, SystemTime::now()));
                 let again = if self.tie.handle_answer() { "the daemon is back; " } else { "" };
-                let at = time - zero;
-                self.scrollback.push(Kind::Note, format!("-- +{at:.6} s  {again}watching: {filter}"));
+                self.note(Kind::Note, format!("-- {again}watching: {filter}"));
                 self.shown = filter;
             }
+            WatchLine::Seen(event) if Tools::are_wanted(&self.shown) => self.see(vec![event]),
             WatchLine::Seen(event) => {
-                self.events += 1;
-                self.hints += u64::from(event.kind == Kind::Hint);
-                let since = event.time - self.zero.unwrap_or(event.time);
-                self.scrollback.push(event.kind, event.line(since));
+                let shown = self.tools.handle(Instant::now(), event);
+                self.see(shown);
             }
             WatchLine::Missed(count) => {
                 self.missed = self.missed.saturating_add(count);
-                self.scrollback.push(Kind::Missed, format!("… {count} events missed"));
+                self.note(Kind::Missed, format!("… {count} events missed"));
             }
             WatchLine::Error(error) => self.handle_error(error)?,
             WatchLine::Other => {
@@ -249,15 +289,41 @@ impl WatchScreen {
             // There may be a place later; any other error stays an error.
             Some(_) if is_full => self.lose(&error),
             Some(_) => return Err(CliError::Refused(vec![error])),
-            None => self.scrollback.push(Kind::Error, format!("-- {error}")),
+            None => self.note(Kind::Error, format!("-- {error}")),
         }
         Ok(())
     }
 
     fn lose(&mut self, why: &str) {
         if self.tie.lose(why.to_owned()) {
-            self.scrollback.push(Kind::Note, format!("-- {why}; trying again until the daemon is back"));
+            self.note(Kind::Note, format!("-- {why}; trying again until the daemon is back"));
         }
+    }
+
+    /// Adds events at their time of day.
+    fn see(&mut self, events: Vec<Sighting>) {
+        for event in events {
+            self.events += 1;
+            self.hints += u64::from(event.kind == Kind::Hint);
+            let time = short_of(self.time_of_day(event.time));
+            match event.kind {
+                // To be read to the end.
+                Kind::Hint => self.scrollback.push_at(time, event.kind, event.line()),
+                _ => self.scrollback.push_row(time, event.kind, event.line()),
+            }
+        }
+    }
+
+    fn note(&mut self, kind: Kind, text: String) {
+        self.scrollback.push_at(short_of(SystemTime::now()), kind, text);
+    }
+
+    /// A moment of the daemon's clock.
+    fn time_of_day(&self, time: f64) -> SystemTime {
+        let Some((zero, ours)) = self.zero else { return SystemTime::now() };
+        let since = |seconds| Duration::try_from_secs_f64(seconds).unwrap_or_default();
+        let later = ours.checked_add(since(time - zero));
+        later.and_then(|later| later.checked_sub(since(zero - time))).unwrap_or(ours)
     }
 
     // ---- drawing
@@ -271,11 +337,18 @@ impl WatchScreen {
         let row =
             |y: usize| Rect { y: area.y + u16::try_from(y).unwrap_or(0), height: area.height.min(1), ..area };
         let has_colour = self.has_colour;
+        let indent = self.scrollback.indent(columns);
         let rows = self.scrollback.view(columns, self.height);
         // The newest line is right above, as on paper.
         let top = self.height - rows.len();
         for (y, (line, bytes)) in (top..).zip(rows) {
-            frame.render_widget(painted(line, bytes, has_colour), row(y));
+            frame.render_widget(painted(line, bytes, has_colour, (indent, columns)), row(y));
+        }
+        if self.events == 0 && top > 0 {
+            let nothing = scrollback::rows(NOTHING, columns).into_iter().take(top);
+            for (y, bytes) in nothing.enumerate() {
+                frame.render_widget(Line::from(NOTHING[bytes].trim_end()).centered(), row(y));
+            }
         }
         for (y, text) in (self.height..).zip(&status[..shown]) {
             let style = Style::new().add_modifier(Modifier::REVERSED);
@@ -283,7 +356,9 @@ impl WatchScreen {
         }
         let last = row(height.saturating_sub(1));
         if !self.is_typing {
-            frame.render_widget(Line::styled(KEYS, Style::new().add_modifier(Modifier::DIM)), last);
+            let keys = if self.is_inside { &KEYS_INSIDE } else { &KEYS };
+            let keys = longest(keys, columns).unwrap_or_default();
+            frame.render_widget(Line::styled(keys, Style::new().add_modifier(Modifier::DIM)), last);
             return;
         }
         let prompt = if columns > 2 * PROMPT.len() { PROMPT } else { "" };
@@ -298,8 +373,10 @@ impl WatchScreen {
         let wide = |text: &str| format!("{text:columns$}");
         if let Some(complaint) = &self.complaint {
             let text = format!(" {complaint}");
-            let rows = scrollback::rows(&text, columns).into_iter().take(COMPLAINT_ROWS_MAX);
-            return rows.map(|row| wide(&text[row])).collect();
+            return scrollback::first_rows(&text, columns, COMPLAINT_ROWS_MAX)
+                .iter()
+                .map(|row| wide(row))
+                .collect();
         }
         let count = |count: u64, what: &str| match count {
             1 => format!("1 {what}"),
@@ -322,20 +399,30 @@ impl WatchScreen {
             Some(self.tie.place().to_string()),
         ];
         let text = parts.into_iter().flatten().collect::<Vec<_>>().join(" | ");
-        vec![wide(&text[scrollback::rows(&text, columns).swap_remove(0)])]
+        vec![wide(&cut(&text, columns))]
     }
 }
 
-/// A row of a line in its colours.
-fn painted(line: &scrollback::Line<Kind>, bytes: Range<usize>, has_colour: bool) -> Line<'_> {
+/// A row of a line in its colours, after the time of day: these columns of all.
+fn painted(
+    line: &scrollback::Line<Kind>,
+    bytes: Range<usize>,
+    has_colour: bool,
+    (indent, columns): (usize, usize),
+) -> Line<'static> {
     let bold = Style::new().add_modifier(Modifier::BOLD);
+    let dim = Style::new().add_modifier(Modifier::DIM);
     let style = match line.kind {
         Kind::Said => Style::new(),
-        Kind::Life | Kind::Note => Style::new().add_modifier(Modifier::DIM),
+        Kind::Life | Kind::Note => dim,
         Kind::Hint if has_colour => bold.fg(Color::Yellow),
         Kind::Error if has_colour => Style::new().fg(Color::Red),
         Kind::Missed if has_colour => Style::new().fg(Color::Magenta),
         Kind::Hint | Kind::Error | Kind::Missed => bold,
     };
-    Line::styled(&line.text[bytes], style)
+    let stamp = if bytes.start == 0 { line.stamp.as_str() } else { "" };
+    let time = Span::styled(cut(&format!("{stamp:indent$}"), indent), dim);
+    // Rows are broken at a space, which may stand beyond the last column.
+    let text = cut(line.text[bytes].trim_end_matches(' '), columns - indent);
+    Line::from_iter([time, Span::styled(text, style)])
 }
