@@ -11,6 +11,11 @@ use super::service::control::{Order, Target};
 use super::text::quote;
 use super::{Engine, words};
 
+/// A remote address for use within parentheses: `pid 5, uid 0`.
+fn within(origin: RemoteAddress) -> String {
+    origin.to_string().replace(" (", ", ").replace(')', "")
+}
+
 impl Engine {
     /// Carries out one action, and answers it.
     pub(super) fn carry_out(&mut self, now: Timestamp, by: ConnectionId, order: Order) {
@@ -49,7 +54,7 @@ impl Engine {
         if remote == RemoteAddress::Writers {
             return Err(format!("{name} is a FIFO: remove it from the configuration, or mute it"));
         }
-        let done = format!("kicked {name}, {remote}");
+        let done = format!("kicked {name} ({})", within(remote));
         self.record(by, &done);
         self.with(now, peer, |session, shared| session.put_out(shared, now, words::PUT_OUT));
         Ok(done)
@@ -59,20 +64,21 @@ impl Engine {
     fn mute(&mut self, now: Timestamp, by: ConnectionId, text: &str) -> Result<String, String> {
         let timed = text.trim().rsplit_once(char::is_whitespace).and_then(|(name, span)| {
             let span = humantime::parse_duration(span).ok().filter(|span| !span.is_zero())?;
-            Some((self.member(name).ok()?, span))
+            Some((self.member(name), span))
         });
-        let ((member_id, peer, remote), span) = match timed {
-            Some((member, span)) => (member, Some(span)),
-            None => (self.member(text)?, None),
+        let ((member_id, peer, remote), span) = match (timed, self.member(text)) {
+            (Some((Ok(member), span)), _) => (member, Some(span)),
+            (_, Ok(member)) => (member, None),
+            // Without the time.
+            (Some((Err(error), _)), Err(_)) | (None, Err(error)) => return Err(error),
         };
         let name = self.shared.room.name(member_id).to_owned();
         let until = span.map(|span| now + span);
         if !self.shared.mutes.add(now, Key::new(&name), Client::from(remote), until) {
             return Err(format!("{} members are already muted; unmute one first", super::mutes::MUTES_MAX));
         }
-        let how_long =
-            span.map_or(String::new(), |span| format!(" for {}", humantime::format_duration(span)));
-        let done = format!("muted {name}, {remote}{how_long}");
+        let how_long = span.map_or(String::new(), |span| format!(" for {}", words::spelled(span)));
+        let done = format!("muted {name} ({}){how_long}", within(remote));
         self.record(by, &done);
         self.shared.room.tell(member_id, &format!("{}{}", words::ERROR, words::muted(span)));
         self.mark_ready(peer);

@@ -71,12 +71,26 @@ pub const CLOSED: &str = "Error: the administrator closed your connection";
 /// Sent to a member when it is unmuted.
 pub const UNMUTED: &str = "You are no longer muted.";
 
+/// A time in words, rounded up to seconds: `1 hour 5 minutes`.
+pub fn spelled(time: Duration) -> String {
+    let seconds = time.as_secs() + u64::from(time.subsec_nanos() > 0);
+    let parts = [
+        (seconds / 86400, "day"),
+        (seconds / 3600 % 24, "hour"),
+        (seconds / 60 % 60, "minute"),
+        (seconds % 60, "second"),
+    ];
+    let spelled = parts.into_iter().filter(|(count, _)| *count > 0);
+    let plural = |count| if count == 1 { "" } else { "s" };
+    spelled.map(|(count, unit)| format!("{count} {unit}{}", plural(count))).collect::<Vec<_>>().join(" ")
+}
+
 /// The error, without [`ERROR`], for a muted member; `span` is the time left, if there is a limit.
 pub fn muted(span: Option<Duration>) -> String {
     match span {
         Some(span) => {
             let seconds = Duration::from_secs(span.as_secs().max(1));
-            format!("you are muted for {}: nobody sees your messages", humantime::format_duration(seconds))
+            format!("you are muted for {}: nobody sees your messages", spelled(seconds))
         }
         None => "you are muted: nobody sees your messages".to_owned(),
     }

@@ -112,7 +112,6 @@ fn each_failure_has_its_exit_status_and_remedy() {
         (&["--direct", "reload"], 2, "--to"),
         (&["--to", "tcp://localhost:99999", "reload"], 2, "a port is 1 to 65535"),
         (&["frobnicate"], 2, "see 'ipcctl --help'"),
-        (&[], 2, "see 'ipcctl --help'"),
     ] {
         let output = ipcctl(arguments);
         let said = text(&output.stderr);
@@ -178,7 +177,7 @@ fn json_option_prints_results_and_errors_as_json() {
         r#"{"request":"","result":null}"#,
     ];
     assert_eq!(text(&output.stdout).lines().collect::<Vec<_>>(), lines);
-    let output = ipcctl(&["--to", &to, "greet", "--json"]);
+    let output = ipcctl(&["--to", &to, "greeting", "--json"]);
     assert_eq!(text(&output.stdout), "{\"reply\":\"Message received. Thank you for connecting\"}\n");
     daemon.stop();
 }
@@ -187,16 +186,13 @@ fn json_option_prints_results_and_errors_as_json() {
 fn greet_prints_the_greeting_and_reports_a_missing_one() {
     let daemon = Daemon::usual();
     for to in [socket(&daemon), format!("tcp://{}:9999", daemon.ip)] {
-        let output = ipcctl(&["--to", &to, "greet"]);
+        let output = ipcctl(&["--to", &to, "greeting"]);
         assert_eq!(text(&output.stdout), "Message received. Thank you for connecting\n", "{output:?}");
         assert!(output.status.success());
     }
-    let output = ipcctl(&["--to", &format!("tcp://{}:65432", daemon.ip), "greet"]);
+    let output = ipcctl(&["--to", &format!("tcp://{}:65432", daemon.ip), "greeting"]);
     assert_eq!(output.status.code(), Some(1));
-    assert!(
-        text(&output.stderr).contains("unexpected reply 'Data received'; is this greeting?"),
-        "{output:?}"
-    );
+    assert!(text(&output.stderr).contains("this is multiply, not greeting"), "{output:?}");
     daemon.stop();
 }
 
@@ -213,7 +209,7 @@ fn completions_exist_for_three_shells() {
     for (shell, word) in [("bash", "complete"), ("zsh", "#compdef ipcctl"), ("fish", "complete -c ipcctl")] {
         let output = ipcctl(&["completions", shell]);
         assert!(output.status.success() && text(&output.stdout).contains(word), "{shell}");
-        for command in ["multiply", "greet", "hello", "chat", "talk", "--direct", "--json", "--name"] {
+        for command in ["multiply", "greeting", "hello", "chat", "talk", "--direct", "--json", "--name"] {
             let name = if shell == "fish" { command.trim_start_matches('-') } else { command };
             assert!(text(&output.stdout).contains(name), "{shell}: {command}");
         }

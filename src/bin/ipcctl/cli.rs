@@ -31,8 +31,9 @@ pub(crate) struct Arguments {
 pub(crate) enum Command {
     Multiply(multiply::Arguments),
     /// Print the greeting
-    #[command(visible_alias = "greeting")]
-    Greet(sentence::Arguments),
+    // Its name in earlier versions.
+    #[command(alias = "greet")]
+    Greeting(sentence::Arguments),
     /// Send hello and print the answer
     Hello(sentence::Arguments),
     Chat(chat::Arguments),

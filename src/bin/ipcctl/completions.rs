@@ -9,7 +9,7 @@ use super::output;
 /// Print completions for a shell
 #[derive(Args)]
 pub(crate) struct Arguments {
-    /// bash, zsh or fish
+    /// The shell
     shell: Shell,
 }
 

@@ -21,6 +21,7 @@ use super::link::{self, Link};
 use super::output;
 use super::race::{self, Tried};
 use super::secure::Secure;
+use super::stranger;
 use super::target::{Target, Transport};
 
 /// The socket of the system's daemon.
@@ -318,11 +319,10 @@ impl Conversation {
 
     /// The answer is not from the expected service.
     pub(crate) fn not_there(&self, name: &str, line: &str) -> CliError {
-        CliError::Failed(format!(
-            "{}: unexpected reply '{}'; is this {name}?",
-            self.place,
-            quote(line.as_bytes())
-        ))
+        CliError::Failed(match stranger::of(line).filter(|found| *found != name) {
+            Some(found) => format!("{}: this is {found}, not {name}", self.place),
+            None => format!("{}: unexpected reply '{}'; is this {name}?", self.place, quote(line.as_bytes())),
+        })
     }
 
     fn trouble(&self, error: &io::Error) -> CliError {
@@ -419,7 +419,7 @@ fn carries(target: &Target, wanted: &ServiceSpec) -> Result<(), CliError> {
     match can {
         true => Ok(()),
         false => Err(CliError::Usage(format!(
-            "{target}: {} needs a connection; give a tcp://, unix:// or unixseq:// endpoint with --to",
+            "{target}: {} needs a connection; use a tcp://, tls://, unix:// or unixseq:// endpoint instead",
             wanted.name
         ))),
     }

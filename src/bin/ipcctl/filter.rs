@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use ipcd::engine::words;
 use rustix::event::PollFlags;
 
 use super::chat_protocol::{Heard, Speech, is_removal};
@@ -9,10 +10,14 @@ use super::connect::ConnectOptions;
 use super::daemon::Conversation;
 use super::error::CliError;
 use super::input::Input;
-use super::{link, literal, output};
+use super::{link, literal, output, stranger};
 
 /// The most unsent bytes before more is read from standard input.
 const UNSENT_BYTES_MAX: usize = 64 << 10;
+
+/// The notice of a talk whose input has ended before its partner said anything: there may not be one for hours.
+const ENDED_ALONE: &str =
+    "the input has ended; waiting for the partner, who gets your lines, and bye (Ctrl-C: do not wait)";
 
 /// The meaning of lines from standard input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,6 +33,7 @@ pub(crate) fn run(reach: &ConnectOptions, mut speech: Speech, lines: Lines) -> R
     speech.opening().iter().for_each(|line| daemon.say(line));
     let mut input = Input::new();
     let mut has_erred = false;
+    let mut has_heard = false;
     let mut is_leaving = false;
     // Lines that we sent and that have not come back: each one extends the time to wait for the farewell; nothing else does.
     let mut unheard: u64 = 0;
@@ -48,7 +54,13 @@ pub(crate) fn run(reach: &ConnectOptions, mut speech: Speech, lines: Lines) -> R
                 Heard::NotIn(error) | Heard::Error(error) if is_removal(&error) => {
                     return Err(CliError::Removed(error));
                 }
-                Heard::NotIn(error) => return Err(CliError::Refused(vec![error])),
+                Heard::NotIn(error) => {
+                    let line = format!("{}{error}", words::ERROR);
+                    return Err(match stranger::of(&line) {
+                        Some(_) => daemon.not_there(speech.wanted().name, &line),
+                        None => CliError::Refused(vec![error]),
+                    });
+                }
                 Heard::Other(line) => return Err(daemon.not_there(speech.wanted().name, &line)),
                 Heard::Line(line) if speech.is_echoed() && is_from(&line, &speech.name()) => {
                     output::print(literal::heard(&line))?;
@@ -57,7 +69,10 @@ pub(crate) fn run(reach: &ConnectOptions, mut speech: Speech, lines: Lines) -> R
                         until = reach.deadline();
                     }
                 }
-                Heard::Line(line) => output::print(&line)?,
+                Heard::Line(line) => {
+                    has_heard = true;
+                    output::print(&line)?;
+                }
                 Heard::Error(error) => {
                     output::tell(&error);
                     has_erred = true;
@@ -85,6 +100,9 @@ pub(crate) fn run(reach: &ConnectOptions, mut speech: Speech, lines: Lines) -> R
         }
         if speech.is_in() && input.is_over() && !is_leaving {
             is_leaving = true;
+            if !speech.is_echoed() && !has_heard {
+                output::tell(ENDED_ALONE);
+            }
             // When it comes back, everything before it was delivered.
             daemon.say(speech.farewell());
             until = reach.deadline();

@@ -38,6 +38,7 @@ mod secure;
 mod sentence;
 mod services;
 mod status;
+mod stranger;
 mod tables;
 mod talk;
 mod target;
@@ -47,6 +48,7 @@ mod top;
 #[cfg(feature = "tui")]
 mod tty;
 mod updates;
+mod usage;
 mod watch;
 
 use std::process::ExitCode;
@@ -61,7 +63,7 @@ use output::{print, tell};
 fn run(Arguments { reach, command }: &Arguments) -> Result<(), CliError> {
     match command {
         Command::Multiply(arguments) => multiply::run(reach, arguments),
-        Command::Greet(arguments) => sentence::run(reach, arguments, &sentence::GREETING),
+        Command::Greeting(arguments) => sentence::run(reach, arguments, &sentence::GREETING),
         Command::Hello(arguments) => sentence::run(reach, arguments, &sentence::HELLO),
         Command::Chat(arguments) => chat::run(reach, arguments),
         Command::Talk => talk::run(reach),
@@ -71,7 +73,7 @@ fn run(Arguments { reach, command }: &Arguments) -> Result<(), CliError> {
         Command::Report(arguments) => report::run(reach, arguments),
         Command::Top(arguments) => top::run(reach, arguments),
         Command::Kick(order) => order::run(reach, &order.request()),
-        Command::Mute(order) => order::run(reach, &order.request()),
+        Command::Mute(order) => order::run(reach, &order.request()?),
         Command::Unmute(order) => order::run(reach, &order.request()),
         Command::Say(order) => order::run(reach, &order.request()),
         Command::Close(order) => order::run(reach, &order.request()),
@@ -91,6 +93,10 @@ fn main() -> ExitCode {
         Ok(arguments) => arguments,
         Err(error) if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) => {
             return finish(print(error.to_string().trim_end()));
+        }
+        Err(error) if error.kind() == ErrorKind::MissingSubcommand => {
+            tell(&usage::short());
+            return ExitCode::from(USAGE);
         }
         Err(error) => {
             tell(&format!("{}; see 'ipcctl --help'", ipcd::usage::one_line(&error.to_string())));

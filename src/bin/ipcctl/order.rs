@@ -1,9 +1,8 @@
 //! `ipcctl kick`, `mute`, `unmute`, `say` and `close`: actions of the administrator on other clients.
 
 use super::services::CONTROL;
-use std::time::Duration;
-
 use clap::Args;
+use ipcd::engine::text::quote;
 
 use super::connect::ConnectOptions;
 use super::daemon::Conversation;
@@ -24,8 +23,8 @@ pub(crate) struct Mute {
     name: String,
 
     /// For this time, for example 5min; without it: until unmute
-    #[arg(value_name = "FOR", value_parser = humantime::parse_duration)]
-    span: Option<Duration>,
+    #[arg(value_name = "FOR")]
+    span: Vec<String>,
 }
 
 /// Deliver a member's messages again
@@ -57,11 +56,19 @@ impl Kick {
 }
 
 impl Mute {
-    pub(crate) fn request(&self) -> String {
-        let span = self
-            .span
-            .map(|span| format!(" {}", humantime::format_duration(span).to_string().replace(' ', "")));
-        format!("mute {}{}", self.name, span.unwrap_or_default())
+    /// The time may be several words: `5 min`.
+    pub(crate) fn request(&self) -> Result<String, CliError> {
+        if self.span.is_empty() {
+            return Ok(format!("mute {}", self.name));
+        }
+        let span = humantime::parse_duration(&self.span.join(" ")).ok().filter(|span| !span.is_zero());
+        let span = span.ok_or_else(|| {
+            let said = quote(self.span.join(" ").as_bytes());
+            CliError::Usage(format!(
+                "'{said}' is not a time, for example 5min; a name of several words needs quotes: ipcctl mute 'ann lee' 5min"
+            ))
+        })?;
+        Ok(format!("mute {} {}", self.name, humantime::format_duration(span).to_string().replace(' ', "")))
     }
 }
 
@@ -107,9 +114,17 @@ mod tests {
 
     #[test]
     fn duration_is_one_word_after_the_name() {
-        let mute = |span| Mute { name: "ann lee".to_owned(), span }.request();
-        assert_eq!(mute(Some(Duration::from_secs(330))), "mute ann lee 5m30s");
-        assert_eq!(mute(None), "mute ann lee");
-        assert_eq!(humantime::parse_duration("5m30s").unwrap(), Duration::from_secs(330));
+        let mute = |span: &str| {
+            let span = span.split_whitespace().map(str::to_owned).collect();
+            Mute { name: "ann lee".to_owned(), span }.request().map_err(|error| error.lines().concat())
+        };
+        for span in ["5m30s", "330s", "5min 30s", "5 min 30 s"] {
+            assert_eq!(mute(span).as_deref(), Ok("mute ann lee 5m30s"), "{span}");
+        }
+        assert_eq!(mute("").as_deref(), Ok("mute ann lee"));
+        for wrong in ["lee", "5", "lee 5min", "0s", "5 parsecs"] {
+            let said = mute(wrong).unwrap_err();
+            assert!(said.starts_with(&format!("'{wrong}' is not a time, for example 5min;")), "{said}");
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! `ipcctl greet` and `ipcctl hello`: one message, one answer.
+//! `ipcctl greeting` and `ipcctl hello`: one message, one answer.
 
 use clap::Args;
 use serde_json::json;

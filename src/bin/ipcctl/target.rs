@@ -1,7 +1,7 @@
 //! The argument of `--to`: an endpoint as in the configuration, or a host name to look up.
 
 use std::fmt;
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::str::FromStr;
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
@@ -51,7 +51,7 @@ impl FromStr for Target {
         };
         let error = match full.parse::<Endpoint>() {
             Ok(endpoint) => return Ok(Target::Endpoint(endpoint)),
-            Err(error) => error,
+            Err(error) => portless(&full).unwrap_or(error),
         };
         let error = match error.starts_with("a host is ") {
             true => "a host is a name or an address, for example teacher.local, 192.168.1.7 or [fd00::7]"
@@ -74,6 +74,23 @@ impl FromStr for Target {
             _ => Err(error),
         }
     }
+}
+
+/// The error for a host without its port.
+fn portless(text: &str) -> Option<String> {
+    let (kind, host) = text.split_once("://").unwrap_or(("tcp", text));
+    let is_host = is_name(host) || host.parse::<IpAddr>().is_ok() || is_bracketed(host);
+    let has_port = !matches!(kind, "tcp" | "tls" | "udp");
+    (!has_port && is_host && !host.is_empty()).then(|| {
+        let host = if host.contains(':') && !is_bracketed(host) { format!("[{host}]") } else { host.to_owned() };
+        format!("the port is missing, for example {kind}://{host}:65432 for multiply, {kind}://{host}:33000 for the chat")
+    })
+}
+
+fn is_bracketed(host: &str) -> bool {
+    host.strip_prefix('[')
+        .and_then(|host| host.strip_suffix(']'))
+        .is_some_and(|host| host.parse::<IpAddr>().is_ok())
 }
 
 /// Whether this is a valid host name: labels of letters, digits, hyphens and underscores, separated by dots. An
@@ -220,6 +237,29 @@ mod tests {
             let target = text.parse::<Target>().expect(text);
             assert!(matches!(target, Target::Endpoint(_)), "{target:?}");
             assert_eq!(target.to_string(), shown);
+        }
+    }
+
+    #[test]
+    fn host_without_a_port_is_told_so() {
+        for (text, example) in [
+            ("localhost", "tcp://localhost:65432 for multiply"),
+            ("teacher.local", "tcp://teacher.local:65432"),
+            ("192.168.1.7", "tcp://192.168.1.7:65432"),
+            ("tcp://teacher", "tcp://teacher:65432"),
+            ("tls://localhost", "tls://localhost:65432"),
+            ("tcp://[::1]", "tcp://[::1]:65432"),
+            ("tcp://fd00::7", "tcp://[fd00::7]:65432"),
+        ] {
+            let error = text.parse::<Target>().unwrap_err();
+            assert!(
+                error.starts_with(&format!("the port is missing, for example {example}")),
+                "{text}: {error}"
+            );
+        }
+        for other in ["unix://", "tcp://", "localhost:", "localhost:x", "chat://localhost"] {
+            let error = other.parse::<Target>().unwrap_err();
+            assert!(!error.contains("the port is missing"), "{other}: {error}");
         }
     }
 

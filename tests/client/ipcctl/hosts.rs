@@ -120,8 +120,8 @@ fn invalid_host_is_a_usage_error_with_a_correction() {
             "tcp://a b:1",
             "a host is a name or an address, for example teacher.local, 192.168.1.7 or [fd00::7]",
         ),
-        ("teacher.local", "an endpoint is written KIND://PLACE"),
-        ("tcp://teacher.local", "a port is missing"),
+        ("teacher.local", "the port is missing, for example tcp://teacher.local:65432 for multiply"),
+        ("tcp://teacher.local", "the port is missing, for example tcp://teacher.local:65432"),
         ("udp://teacher.local:1", "chat needs a connection"),
     ] {
         let output = ipcctl(&["--to", to, "chat"]);

@@ -64,7 +64,7 @@ fn chat_never_sees_orders_that_were_sent_to_its_port() {
     for question in ["status", "watch", "class", "top", "report"] {
         let output = ipcctl(&["--to", &to, question]);
         assert_eq!(output.status.code(), Some(1), "{question}: {output:?}");
-        assert!(text(&output.stderr).contains("unexpected reply 'Greetings from the cave! "), "{output:?}");
+        assert!(text(&output.stderr).contains(": this is chat, not "), "{output:?}");
     }
     ann.say("still alone\n");
     ann.hear("ann: still alone\n"); // and no one has joined
@@ -79,5 +79,37 @@ fn greeting_works_under_the_services_name() {
         let output = ipcctl(&["--to", &to, name]);
         assert_eq!(text(&output.stdout), "Message received. Thank you for connecting\n", "{output:?}");
     }
+    daemon.stop();
+}
+
+#[test]
+fn ipcctl_alone_lists_its_commands() {
+    let output = ipcctl(&[]);
+    let said = text(&output.stderr);
+    assert_eq!((output.status.code(), said.lines().count()), (Some(2), 8), "{said}");
+    for word in ["ipcctl: which command? ", "multiply, greeting, hello", "'ipcctl --help'"] {
+        assert!(said.contains(word), "{said}");
+    }
+}
+
+#[test]
+fn muting_nobody_names_them_without_the_time() {
+    let daemon = Daemon::usual();
+    let to = socket(&daemon);
+    let mut ann = Client::member(&daemon, "ann");
+    for (arguments, status, said) in [
+        (&["nobody", "5min"][..], 1, "ipcctl: nobody in the room is called 'nobody'\n"),
+        (&["nobody"], 1, "ipcctl: nobody in the room is called 'nobody'\n"),
+        (&["ann", "lee"], 2, "ipcctl: 'lee' is not a time, for example 5min; "),
+        (&["ann", "5"], 2, "ipcctl: '5' is not a time, for example 5min; "),
+    ] {
+        let output = ipcctl(&[&["--to", &to, "mute"], arguments].concat());
+        assert_eq!(output.status.code(), Some(status), "{arguments:?}");
+        assert!(text(&output.stderr).starts_with(said), "{arguments:?}: {output:?}");
+    }
+    let output = ipcctl(&["--to", &to, "mute", "ann", "5", "min"]);
+    let said = text(&output.stdout);
+    assert!(said.starts_with("muted ann (") && said.ends_with(") for 5 minutes\n"), "{output:?}");
+    ann.hear("Error: you are muted for 5 minutes: nobody sees your messages\n");
     daemon.stop();
 }

@@ -45,7 +45,7 @@ fn daemon_serves_its_own_client_with_its_own_certificates() {
     for (port, arguments, input, output) in [
         (65432, &["multiply", "5", "10"][..], "", "50.0\n"),
         (65432, &["multiply", "-"], "1 2\n\n3 4\n", "2.0\n\n12.0\n"),
-        (9999, &["greet"], "", ""),
+        (9999, &["greeting"], "", ""),
         (8080, &["hello"], "", "Hello from server"),
         (33000, &["chat", "--name", "cron"], "hi\nho\n", "cron: hi\ncron: ho\n"),
         (33001, &["top", "--once", "--json"], "", "[]\n"),

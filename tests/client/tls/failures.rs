@@ -217,7 +217,7 @@ fn options_of_tls_without_tls_or_without_their_files_are_wrong_usage() {
             ],
             "there is no key in it",
         ),
-        (&["--to", "tls://localhost"], "a port is missing"),
+        (&["--to", "tls://localhost"], "the port is missing, for example tls://localhost:65432"),
         (&["--to", "tls:///run/x"], "a port is missing"),
     ] {
         let finished = ipcctl(&[], &[arguments, &["multiply", "5", "10"]].concat(), "");

@@ -51,7 +51,7 @@ fn every_service_is_had_over_tls() {
     let front = |port| Server::before(directory, "server-localhost", daemon.address(port));
     for (port, arguments, input, output) in [
         (MULTIPLY, &["multiply", "5", "10"][..], "", "50.0\n"),
-        (GREETING, &["greet"], "", ""),
+        (GREETING, &["greeting"], "", ""),
         (HELLO, &["hello"], "", "Hello from server"),
         (CHAT, &["chat", "--name", "cron"], "hi\nho\n", "cron: hi\ncron: ho\n"),
         (STATS, &["top", "--once", "--json"], "", "[]\n"),
