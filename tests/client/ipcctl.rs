@@ -6,6 +6,7 @@ mod escapes;
 mod hosts;
 mod pipes;
 mod status;
+mod targets;
 mod words;
 
 use std::io::{Read, Write};
@@ -60,7 +61,8 @@ fn multiply_works_on_its_own_unix_socket() {
     let output = ipcctl(&["--to", &to, "reload"]);
     assert_eq!(output.status.code(), Some(1));
     assert!(
-        text(&output.stderr).contains("this is not the mux of ipcd; give the daemon's Unix socket with --to")
+        text(&output.stderr)
+            .contains("this is not the mux of ipcd; leave --to out, or give the daemon's Unix socket")
     );
     daemon.stop();
 }

@@ -24,7 +24,10 @@ pub(crate) fn run(reach: &ConnectOptions, request: &str) -> Result<(), CliError>
         }
         match line.strip_prefix("Error: ") {
             None if line == "OK" => return Ok(()),
-            Some(error) => errors.push(error.to_owned()),
+            Some(error) => match daemon.refused(CONTROL.name, error) {
+                CliError::Refused(lines) => errors.extend(lines),
+                trouble => return Err(trouble),
+            },
             None => return Err(not_the_mux(&daemon)),
         }
         if errors.len() == 1 {
@@ -42,7 +45,7 @@ pub(crate) fn run(reach: &ConnectOptions, request: &str) -> Result<(), CliError>
 /// Another server answers there.
 pub(crate) fn not_the_mux(daemon: &Conversation) -> CliError {
     CliError::Failed(format!(
-        "{}: this is not the mux of ipcd; give the daemon's Unix socket with --to",
+        "{}: this is not the mux of ipcd; leave --to out, or give the daemon's Unix socket",
         daemon.place
     ))
 }

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use ipcd::endpoint::{Endpoint, Host, HostPort, ResolvedEndpoint};
 use ipcd::engine::json;
 use ipcd::engine::text::{clean, quote};
+use ipcd::engine::words::ERROR;
 use ipcd::transport::directory::runtime_directory_if_there;
 use rustix::event::PollFlags;
 
@@ -325,6 +326,15 @@ impl Conversation {
         })
     }
 
+    /// The meaning of an error, without its `Error: `: the service refuses, or another one does not understand us.
+    pub(crate) fn refused(&self, name: &str, error: &str) -> CliError {
+        let line = format!("{ERROR}{error}");
+        match stranger::of(&line).filter(|found| *found != name) {
+            Some(_) => self.not_there(name, &line),
+            None => CliError::Refused(vec![error.to_owned()]),
+        }
+    }
+
     fn trouble(&self, error: &io::Error) -> CliError {
         let text = format!("{}: {}", self.place, words(error));
         match error.kind() {
@@ -400,9 +410,8 @@ fn nobody(reach: &ConnectOptions, wanted: &ServiceSpec, tried: &Tried) -> CliErr
 /// Whether such an endpoint can carry the service.
 fn carries(target: &Target, wanted: &ServiceSpec) -> Result<(), CliError> {
     let can = match target {
-        Target::Named { transport: Transport::Tcp | Transport::Tls, .. }
-        | Target::Endpoint(Endpoint::Tcp(_) | Endpoint::Tls(_))
-            if wanted.mux_only =>
+        _ if wanted.mux_only
+            && !matches!(target, Target::Endpoint(Endpoint::Unix(_) | Endpoint::UnixSeq(_))) =>
         {
             return Err(CliError::Usage(format!(
                 "{target}: only the daemon's Unix socket takes orders; leave --to out, or give that socket, for example --to unix:///run/ipcd/ipcd.sock"

@@ -2,7 +2,6 @@
 
 use std::time::Instant;
 
-use ipcd::engine::words;
 use rustix::event::PollFlags;
 
 use super::chat_protocol::{Heard, Speech, is_removal};
@@ -10,7 +9,7 @@ use super::connect::ConnectOptions;
 use super::daemon::Conversation;
 use super::error::CliError;
 use super::input::Input;
-use super::{link, literal, output, stranger};
+use super::{link, literal, output};
 
 /// The most unsent bytes before more is read from standard input.
 const UNSENT_BYTES_MAX: usize = 64 << 10;
@@ -54,13 +53,7 @@ pub(crate) fn run(reach: &ConnectOptions, mut speech: Speech, lines: Lines) -> R
                 Heard::NotIn(error) | Heard::Error(error) if is_removal(&error) => {
                     return Err(CliError::Removed(error));
                 }
-                Heard::NotIn(error) => {
-                    let line = format!("{}{error}", words::ERROR);
-                    return Err(match stranger::of(&line) {
-                        Some(_) => daemon.not_there(speech.wanted().name, &line),
-                        None => CliError::Refused(vec![error]),
-                    });
-                }
+                Heard::NotIn(error) => return Err(daemon.refused(speech.wanted().name, &error)),
                 Heard::Other(line) => return Err(daemon.not_there(speech.wanted().name, &line)),
                 Heard::Line(line) if speech.is_echoed() && is_from(&line, &speech.name()) => {
                     output::print(literal::heard(&line))?;

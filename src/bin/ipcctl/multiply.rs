@@ -138,7 +138,7 @@ fn all(reach: &ConnectOptions, json: bool) -> Result<(), CliError> {
                 if pending.is_empty() {
                     // An answer without a request; or we were refused before the first request.
                     break Err(match line.strip_prefix("Error: ") {
-                        Some(error) => CliError::Refused(vec![error.to_owned()]),
+                        Some(error) => daemon.refused(MULTIPLY.name, error),
                         None => daemon.not_there(MULTIPLY.name, &line),
                     });
                 }
@@ -226,7 +226,7 @@ impl Replies {
             // An error without an acknowledgement is also an answer: for a message that is too long, or for a datagram.
             (false, Some(error)) if daemon.is_lossy() || error.starts_with(TOO_LONG) => Ok(Some(Err(error))),
             // The connection is refused, not this request.
-            (false, Some(error)) => Err(CliError::Refused(vec![error])),
+            (false, Some(error)) => Err(daemon.refused(MULTIPLY.name, &error)),
             (false, None) => Err(daemon.not_there(MULTIPLY.name, &line)),
         }
     }

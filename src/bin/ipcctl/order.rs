@@ -101,7 +101,7 @@ pub(crate) fn run(reach: &ConnectOptions, request: &str) -> Result<(), CliError>
     match daemon.hear_by(reach.deadline())? {
         Some(line) => match (line.strip_prefix("OK: "), line.strip_prefix("Error: ")) {
             (Some(done), _) => output::print(done),
-            (None, Some(error)) => Err(CliError::Refused(vec![error.to_owned()])),
+            (None, Some(error)) => Err(daemon.refused(CONTROL.name, error)),
             (None, None) => Err(control::not_the_mux(&daemon)),
         },
         None => Err(CliError::Failed("the daemon closed the connection without an answer".to_owned())),

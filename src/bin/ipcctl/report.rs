@@ -131,7 +131,7 @@ pub(crate) fn complaint(conversation: &Conversation, reply: &str) -> CliError {
         Some(error) if error.starts_with("idle for") || error.starts_with("too many connections") => {
             CliError::Failed(format!("{}: {error}", conversation.place))
         }
-        Some(error) => CliError::Refused(vec![error.to_owned()]),
+        Some(error) => conversation.refused(STATS.name, error),
         None => conversation.not_there(STATS.name, reply),
     }
 }

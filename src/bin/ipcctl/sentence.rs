@@ -46,7 +46,7 @@ pub(crate) fn run(
         return Err(CliError::Failed(format!("{}: closed without an answer", daemon.place)));
     };
     if let Some(error) = reply.strip_prefix("Error: ") {
-        return Err(CliError::Refused(vec![error.to_owned()]));
+        return Err(daemon.refused(exchange.wanted.name, error));
     }
     if !reply.starts_with(exchange.hears) {
         return Err(daemon.not_there(exchange.wanted.name, &reply));

@@ -38,7 +38,7 @@ pub(crate) fn run(reach: &ConnectOptions, arguments: &Arguments) -> Result<(), C
 /// Parses a line as a report.
 pub(crate) fn read(daemon: &Conversation, line: &str) -> Result<Value, CliError> {
     if let Some(error) = line.strip_prefix("Error: ") {
-        return Err(CliError::Refused(vec![error.to_owned()]));
+        return Err(daemon.refused(STATUS.name, error));
     }
     let Ok(report) = serde_json::from_str::<Value>(line) else {
         return Err(daemon.not_there(STATUS.name, line));

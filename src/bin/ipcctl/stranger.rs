@@ -3,12 +3,14 @@
 use ipcd::engine::words;
 
 /// The beginnings of the services' replies to a message that is not for them.
-const REPLIES: [(&str, &str); 8] = [
+const REPLIES: [(&str, &str); 10] = [
     ("Data received", "multiply"),
     ("Error: expected two numbers", "multiply"),
     ("Message received.", "greeting"),
     ("Hello from server", "hello"),
-    ("Error: unknown request: ", "stats or status"),
+    ("Error: unknown request: ", "stats"),
+    ("{\"schema\":1,\"version\":", "status"),
+    ("Error: unknown filter: ", "watch"),
     ("Watching: ", "watch"),
     ("HTTP/1.", "a web server"),
     ("SSH-", "an SSH server"),

@@ -5,7 +5,9 @@ use std::str::FromStr;
 
 use ipcd::engine::number;
 use ipcd::engine::service::multiply;
+use ipcd::engine::text::quote;
 
+use super::super::stranger;
 use super::carrier::Carrier;
 
 /// The longest request, in bytes: it and its replies easily fit into every mechanism's smallest message.
@@ -44,8 +46,13 @@ impl Question {
             match carrier.receive(heard) {
                 Ok(true) if heard == reply => {}
                 Ok(true) => {
-                    let (said, expected) = (heard.escape_ascii(), reply.escape_ascii());
-                    return Err(format!("it answers \"{said}\", but multiply would answer \"{expected}\""));
+                    if let Some(found) =
+                        stranger::of(&String::from_utf8_lossy(heard)).filter(|it| *it != "multiply")
+                    {
+                        return Err(format!("this is {found}, not multiply"));
+                    }
+                    let (said, expected) = (quote(heard), quote(reply));
+                    return Err(format!("it answers '{said}', but multiply would answer '{expected}'"));
                 }
                 Ok(false) => return Err("it ended without an answer".to_owned()),
                 Err(error) => return Err(error.to_string()),

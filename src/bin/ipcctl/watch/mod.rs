@@ -102,7 +102,7 @@ pub(crate) fn run(reach: &ConnectOptions, arguments: &Arguments) -> Result<(), C
         Some(line) if line.starts_with("Watching: ") => output::tell(line),
         Some(line) => {
             return Err(match line.strip_prefix("Error: ") {
-                Some(error) => CliError::Refused(vec![error.to_owned()]),
+                Some(error) => daemon.refused(WATCH.name, error),
                 None => daemon.not_there(WATCH.name, line),
             });
         }
@@ -137,7 +137,7 @@ pub(crate) fn look(
     match daemon.hear()? {
         Some(line) if line.starts_with('{') => screen::run_inside(screen, reach, daemon, filter, &line),
         Some(line) => Err(match line.strip_prefix("Error: ") {
-            Some(error) => CliError::Refused(vec![error.to_owned()]),
+            Some(error) => daemon.refused(WATCH.name, error),
             None => daemon.not_there(WATCH.name, &line),
         }),
         None => Err(CliError::Failed(format!("{}: closed without an answer", daemon.place))),
