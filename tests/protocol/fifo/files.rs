@@ -133,12 +133,13 @@ fn stop_answers_pending_lines_and_keeps_files_for_later_writers() {
 
 #[test]
 fn stop_waits_for_no_reader() {
-    let daemon = Daemon::with("[multiply]\nlisten = [\"fifo://{dir}/multiply\"]\n");
+    // Longer than a test has patience.
+    let daemon = Daemon::with(
+        "[limits]\nshutdown_grace = \"10min\"\n[multiply]\nlisten = [\"fifo://{dir}/multiply\"]\n",
+    );
     let far = at(&directory(&daemon), "multiply");
     far.say("5 10\n".repeat(20_000)); // more than fits into the pipe
-    let start = std::time::Instant::now();
     daemon.stop();
-    assert!(start.elapsed() < std::time::Duration::from_secs(4), "before shutdown_grace");
 }
 
 #[test]
