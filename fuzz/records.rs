@@ -35,6 +35,7 @@ fn sides() -> &'static Sides {
             certificate: certificate.as_bytes(),
             key: key.as_bytes(),
             client_ca: None,
+            client_crl: None,
             minimum: Version::Tls12,
         };
         let mut roots = RootCertStore::empty();
@@ -60,7 +61,7 @@ struct Server {
 
 impl Server {
     fn accept() -> Server {
-        let tls = Tls::accept(&sides().acceptor).expect("there are random numbers");
+        let tls = Tls::accept(&sides().acceptor, false).expect("there are random numbers");
         let wire = Wire::Tls(Box::new(tls));
         Server { wire, heard: Vec::new(), events: Vec::new(), has_ended: false, has_failed: false }
     }
@@ -75,7 +76,7 @@ impl Server {
                 self.heard.extend_from_slice(bytes);
             }
             Heard::End => self.has_ended = true,
-            Heard::Secured(how) => self.events.push(how.to_owned()),
+            Heard::Secured { how, .. } => self.events.push(how.to_owned()),
             Heard::Truncated => self.events.push("truncated".to_owned()),
             Heard::PlainText => self.events.push("plain text".to_owned()),
             Heard::Failed(why) => {

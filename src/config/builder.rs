@@ -9,6 +9,7 @@ use super::syntax::{Diagnostic, quoted};
 use super::table::Table;
 use crate::endpoint::Endpoint;
 use crate::engine::allow::Allowed;
+use crate::engine::allow::names::Names;
 use crate::engine::allow::networks::Networks;
 use crate::engine::limits::ServiceSettings;
 use crate::engine::service::Service;
@@ -21,6 +22,8 @@ pub(super) struct Builder<'t> {
     pub(super) services: Vec<ServiceBuilder>,
     /// Endpoints in the order of the file.
     pub(super) listens: Vec<ListenBuilder>,
+    /// The byte offset of `client_crl`, if it names a file.
+    pub(super) crl_at: Option<usize>,
     pub(super) faults: Vec<Diagnostic>,
     /// Warnings: valid settings without effect.
     pub(super) idle: Vec<Diagnostic>,
@@ -38,6 +41,8 @@ pub(super) struct ServiceBuilder {
     pub(super) allowed_groups: Allowed,
     /// The byte offset of `allow_addresses`, if it is not empty.
     pub(super) networks_at: Option<usize>,
+    /// The byte offset of `allow_names`, if it is not empty.
+    pub(super) names_at: Option<usize>,
     /// The byte offset of the `max_message` or `backlog` that was read last for it: in its own table, if present there.
     pub(super) sizes_at: usize,
 }
@@ -52,6 +57,7 @@ impl<'t> Builder<'t> {
             allowed_users: Allowed::default(),
             allowed_groups: Allowed::default(),
             networks_at: None,
+            names_at: None,
             sizes_at: 0,
         };
         Builder {
@@ -59,6 +65,7 @@ impl<'t> Builder<'t> {
             config: Config::without_endpoints(),
             services: Service::ALL.map(service).into(),
             listens: Vec::new(),
+            crl_at: None,
             faults: Vec::new(),
             idle: Vec::new(),
             unclear: BTreeSet::new(),
@@ -100,4 +107,6 @@ pub(super) struct Own {
     pub(super) allowed_users: Option<Allowed>,
     pub(super) allowed_groups: Option<Allowed>,
     pub(super) networks: Option<(usize, Networks)>,
+    pub(super) names: Option<(usize, Names)>,
+    pub(super) client_certificates: Option<(usize, bool)>,
 }

@@ -2,9 +2,10 @@
 
 use super::builder::Builder;
 use super::listen::listen;
+use super::names::allow_names;
 use super::readers::*;
 use super::table::Table;
-use super::tls::{certificate, client_ca, key, minimum};
+use super::tls::{certificate, client_ca, client_crl, key, minimum};
 use super::value::Value;
 use crate::engine::service::Service;
 use crate::engine::service::facts::{First, Idle, Replies};
@@ -36,6 +37,7 @@ pub(super) const KEYS: &[Key] = &[
     Key { name: "certificate", within: Scope::Tls, read: certificate },
     Key { name: "key", within: Scope::Tls, read: key },
     Key { name: "client_ca", within: Scope::Tls, read: client_ca },
+    Key { name: "client_crl", within: Scope::Tls, read: client_crl },
     Key { name: "minimum", within: Scope::Tls, read: minimum },
     Key { name: "listen", within: Scope::Services, read: listen },
     Key { name: "mode", within: Scope::Services, read: mode },
@@ -43,6 +45,7 @@ pub(super) const KEYS: &[Key] = &[
     Key { name: "allow_users", within: Scope::Services, read: allow_users },
     Key { name: "allow_groups", within: Scope::Services, read: allow_groups },
     Key { name: "allow_addresses", within: Scope::Services, read: allow_addresses },
+    Key { name: "allow_names", within: Scope::Services, read: allow_names },
     Key { name: "history", within: Scope::Only(Service::Chat), read: history },
     Key { name: "transcript", within: Scope::Only(Service::Chat), read: transcript },
     Key { name: "passphrase", within: Scope::Only(Service::Chat), read: passphrase },

@@ -9,6 +9,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::builder::{Builder, ListenBuilder, Own};
 use super::checked::Listen;
+use super::names;
 use super::networks;
 use super::suggest::{self, nearest};
 use super::syntax::{Cursor, Diagnostic, quoted};
@@ -23,7 +24,16 @@ use crate::engine::service::facts::Openness;
 use crate::engine::transport::Identity;
 
 /// The keys of an endpoint's own table.
-const KEYS: [&str; 6] = ["endpoint", "mode", "group", "allow_users", "allow_groups", "allow_addresses"];
+const KEYS: [&str; 8] = [
+    "endpoint",
+    "mode",
+    "group",
+    "allow_users",
+    "allow_groups",
+    "allow_addresses",
+    "allow_names",
+    "client_certificates",
+];
 
 pub(super) fn listen(builder: &mut Builder, table: Table, value: Value<'_>) -> Result<(), String> {
     let Table::Service(service) = table else { return Ok(()) };
@@ -103,6 +113,12 @@ fn read_table(builder: &mut Builder, at: usize, entries: DeTable<'_>) -> Option<
                 .map(|allowed| own.allowed_groups = Some(allowed)),
             "allow_addresses" => networks::read(value, &mut builder.faults)
                 .map(|networks| own.networks = Some((place, networks))),
+            "allow_names" => {
+                names::read(value, &mut builder.faults).map(|names| own.names = Some((place, names)))
+            }
+            "client_certificates" => {
+                names::read_flag(value).map(|flag| own.client_certificates = Some((place, flag)))
+            }
             _ => {
                 let right = match nearest(name, KEYS.into_iter()) {
                     Some(near) => format!("did you mean {near:?}?"),
@@ -174,6 +190,13 @@ pub(super) fn place_listens(name: &str, text: &str, builder: &mut Builder) {
         // Any path works here: it only has to be the same for all.
         let sockets: Vec<_> = endpoint.places(Path::new("%t")).iter().map(ResolvedEndpoint::bare).collect();
         let service_builder = &builder.services[service as usize];
+        let names = names::of_endpoint(
+            &builder.config,
+            (at, &endpoint),
+            &own,
+            &service_builder.settings.names,
+            &mut builder.faults,
+        );
         let users = own.allowed_users.unwrap_or_else(|| service_builder.allowed_users.clone());
         let groups = own.allowed_groups.unwrap_or_else(|| service_builder.allowed_groups.clone());
         let allowed = allow::listed(service, users.or(groups));
@@ -199,7 +222,7 @@ pub(super) fn place_listens(name: &str, text: &str, builder: &mut Builder) {
         }
         let networks =
             own.networks.map_or_else(|| service_builder.settings.networks.clone(), |(_, networks)| networks);
-        let allowed = if is_on_network { Allowed::from_networks(networks) } else { allowed };
+        let allowed = if is_on_network { Allowed::from_networks(networks, names) } else { allowed };
         let listen = Listen {
             endpoint,
             service,

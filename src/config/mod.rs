@@ -7,6 +7,7 @@ mod checked;
 mod defaults;
 mod keys;
 mod listen;
+mod names;
 mod networks;
 mod parse;
 mod read;

@@ -15,6 +15,7 @@ use super::secrets::is_secret;
 use super::suggest::nearest;
 use super::syntax::{Cursor, Diagnostic, quoted, shown, visible, without_broken_lines};
 use super::table::Table;
+use super::{names, tls};
 use crate::engine::allow;
 use crate::engine::limits::ServiceSettings;
 use crate::engine::service::Service;
@@ -39,6 +40,8 @@ pub(super) fn parse(name: &Path, text: &str) -> Result<Config, Vec<String>> {
         walk(document.into_inner(), &mut builder);
         check_sizes(&mut builder);
         check_networks(&mut builder);
+        names::check(&mut builder);
+        tls::check(&mut builder);
         place_listens(&name_shown, text, &mut builder);
         if builder.config.listens.is_empty() && !builder.unclear.contains("listen") {
             builder.fault(

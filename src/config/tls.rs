@@ -45,6 +45,21 @@ pub(super) fn client_ca(builder: &mut Builder, _: Table, value: Value<'_>) -> Re
     Ok(())
 }
 
+pub(super) fn client_crl(builder: &mut Builder, _: Table, value: Value<'_>) -> Result<(), String> {
+    let at = value.span().start;
+    builder.config.tls.client_crl = path(value)?;
+    builder.crl_at = builder.config.tls.client_crl.is_some().then_some(at);
+    Ok(())
+}
+
+/// Lists of what authorities have revoked, without an authority.
+pub(super) fn check(builder: &mut Builder) {
+    if let Some(at) = builder.crl_at.filter(|_| builder.config.tls.client_ca.is_none()) {
+        let text = "client_crl: no certificates of clients are asked for; set client_ca, or leave it out";
+        builder.fault(at, text.to_owned());
+    }
+}
+
 pub(super) fn minimum(builder: &mut Builder, _: Table, value: Value<'_>) -> Result<(), String> {
     let right = || "it must be \"1.2\" or \"1.3\", in quotes".to_owned();
     let Text(text) = typed(value).map_err(|_| right())?;

@@ -12,6 +12,8 @@ pub struct TlsFiles {
     pub key: PathBuf,
     /// The authorities whose certificates clients must have, as PEM; `None`: they need none.
     pub client_ca: Option<PathBuf>,
+    /// Lists of the certificates that these authorities have revoked, as PEM; `None`: none is.
+    pub client_crl: Option<PathBuf>,
     /// The oldest version of TLS.
     pub minimum: TlsVersion,
 }
@@ -32,6 +34,7 @@ impl Default for TlsFiles {
             certificate: "/etc/ipcd/tls/certificate.pem".into(),
             key: "/etc/ipcd/tls/key.pem".into(),
             client_ca: None,
+            client_crl: None,
             minimum: TlsVersion::Tls12,
         }
     }

@@ -1,10 +1,16 @@
 //! The sum of a configuration's memory bounds: the engine's, the loop's, and the allocator's overhead for both.
 
+#[cfg(feature = "tls")]
+use crate::engine::allow::names;
+#[cfg(feature = "tls")]
+use crate::engine::encryption;
 use crate::engine::limits::{PLACES_KEPT, Settings};
 use crate::engine::memory::{self, Part};
 use crate::engine::record::piece;
 use crate::reactor;
 use crate::transport::sockopt::KERNEL_BYTES;
+#[cfg(feature = "tls")]
+use crate::wire::tls;
 
 /// The allocator takes an eighth more: 16 bytes for each block, and fragmentation. Measured with glibc: after 4,000 idle
 /// connections have closed, 1 MiB remains, including the grown tables. Under attack
@@ -19,7 +25,8 @@ pub fn parts(settings: &Settings) -> Vec<Part> {
     parts.push(Part { name: "the loop's tables", bytes: reactor::memory_bytes_max(connections) });
     #[cfg(feature = "tls")]
     if settings.endpoints.iter().any(|(endpoint, _)| endpoint.starts_with("tls://")) {
-        parts.push(Part { name: "TLS", bytes: connections * crate::wire::tls::BYTES_MAX });
+        const { assert!(tls::NAME_BYTES_MAX <= names::NAME_BYTES_MAX) };
+        parts.push(Part { name: "TLS", bytes: connections * (tls::BYTES_MAX + encryption::ENTRY_BYTES) });
     }
     let sum: usize = parts.iter().map(|part| part.bytes).sum();
     parts.push(Part { name: "the allocator's own", bytes: sum / ALLOCATOR_SHARE });

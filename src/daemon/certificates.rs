@@ -40,10 +40,14 @@ pub(super) fn read(config: &Config) -> Result<Checked, Failure> {
     let certificate = load("certificate", &files.certificate, false);
     let key = load("key", &files.key, true);
     let client_ca = files.client_ca.as_deref().map(|path| load("client_ca", path, false)).transpose();
-    let (certificate, key, client_ca) = match (certificate, key, client_ca) {
-        (Ok(certificate), Ok(key), Ok(client_ca)) => (certificate, key, client_ca),
-        (certificate, key, client_ca) => {
-            let wrong = [certificate.err(), key.err(), client_ca.err()].into_iter().flatten();
+    let client_crl = files.client_crl.as_deref().map(|path| load("client_crl", path, false)).transpose();
+    let (certificate, key, client_ca, client_crl) = match (certificate, key, client_ca, client_crl) {
+        (Ok(certificate), Ok(key), Ok(client_ca), Ok(client_crl)) => {
+            (certificate, key, client_ca, client_crl)
+        }
+        (certificate, key, client_ca, client_crl) => {
+            let wrong = [certificate.err(), key.err(), client_ca.err(), client_crl.err()];
+            let wrong = wrong.into_iter().flatten();
             return Err(failure(config, wrong));
         }
     };
@@ -51,6 +55,7 @@ pub(super) fn read(config: &Config) -> Result<Checked, Failure> {
         certificate: &certificate.bytes,
         key: &key.bytes,
         client_ca: client_ca.as_ref().map(|file| &file.bytes[..]),
+        client_crl: client_crl.as_ref().map(|file| &file.bytes[..]),
         minimum: match files.minimum {
             TlsVersion::Tls12 => Version::Tls12,
             TlsVersion::Tls13 => Version::Tls13,
@@ -61,6 +66,7 @@ pub(super) fn read(config: &Config) -> Result<Checked, Failure> {
             Rejected::Certificate(why) => (Some(&certificate), why),
             Rejected::Key(why) => (Some(&key), why),
             Rejected::ClientCa(why) => (client_ca.as_ref(), why),
+            Rejected::ClientCrl(why) => (client_crl.as_ref(), why),
         };
         let path = file.map_or_else(String::new, |file| file.path.display().to_string());
         failure(config, [format!("{path}: {why}")])
@@ -69,6 +75,14 @@ pub(super) fn read(config: &Config) -> Result<Checked, Failure> {
     let path = certificate.path.display().to_string();
     let mut warnings =
         Vec::from_iter(of_dates(acceptor.certificates(), now).map(|text| format!("{path}: {text}")));
+    warnings.extend(acceptor.crl_until().filter(|until| now > *until).and_then(|until| {
+        let path = &client_crl.as_ref()?.path;
+        Some(format!(
+            "{}: the list of revoked certificates was to be replaced on {}; what was revoked since is still let in; fetch a new one, and reload",
+            path.display(),
+            date(until)
+        ))
+    }));
     warnings
         .extend(config.tls_listens().filter_map(|listen| of_name(listen, acceptor.certificates(), &path)));
     Ok(Checked { acceptor: Some(acceptor), warnings })
@@ -79,13 +93,14 @@ fn failure(config: &Config, lines: impl IntoIterator<Item = String>) -> Failure 
     Failure::Config(Errors::from(lines.into_iter().map(under).collect::<Vec<String>>()))
 }
 
+/// A moment, in seconds since 1970.
+fn date(seconds: u64) -> String {
+    let seconds = i64::try_from(seconds).unwrap_or(i64::MAX);
+    Timestamp::from_second(seconds).map_or_else(|_| "the end of time".to_owned(), |moment| moment.to_string())
+}
+
 /// Warns of certificates that are not valid today, or soon.
 fn of_dates(certificates: &Certificates, now: u64) -> Option<String> {
-    let date = |seconds: u64| {
-        let seconds = i64::try_from(seconds).unwrap_or(i64::MAX);
-        Timestamp::from_second(seconds)
-            .map_or_else(|_| "the end of time".to_owned(), |moment| moment.to_string())
-    };
     let Certificates { not_before, not_after, .. } = certificates;
     if now < *not_before {
         return Some(format!(

@@ -1,5 +1,6 @@
-//! Who may come in through a binding. Knows users and groups by their numbers; has never seen a name or a socket.
+//! Who may come in through a binding. Knows users and groups by their numbers; has never seen a certificate or a socket.
 
+pub mod names;
 pub mod networks;
 pub mod passphrase;
 
@@ -9,6 +10,8 @@ use std::net::IpAddr;
 use super::message::{CloseReason, RemoteAddress};
 use super::service::Service;
 use super::service::facts::Openness;
+use super::text::quote;
+use names::Names;
 use networks::Networks;
 
 /// Who may not come in.
@@ -38,6 +41,8 @@ pub struct Allowed {
     users: BTreeSet<u32>,
     groups: BTreeSet<u32>,
     networks: Networks,
+    /// Names in certificates; `None`: nobody is asked for one.
+    names: Option<Names>,
 }
 
 impl Allowed {
@@ -50,9 +55,20 @@ impl Allowed {
         }
     }
 
-    /// Those who come from these networks; `None`: everybody.
-    pub fn from_networks(networks: Networks) -> Option<Allowed> {
-        (!networks.is_empty()).then(|| Allowed { networks, ..Allowed::default() })
+    /// Those who come from these networks, and whose certificate has one of these names; `None` for `names`: nobody is asked
+    /// for a certificate. `None`: everybody.
+    pub fn from_networks(networks: Networks, names: Option<Names>) -> Option<Allowed> {
+        (!networks.is_empty() || names.is_some()).then(|| Allowed { networks, names, ..Allowed::default() })
+    }
+
+    /// Whether everybody is asked for a certificate.
+    pub fn asks_for_certificate(&self) -> bool {
+        self.names.is_some()
+    }
+
+    /// Whether the name in somebody's certificate is one that comes in; `None`: it has none.
+    pub fn lets_in_name(&self, name: Option<&str>) -> bool {
+        self.names.as_ref().is_none_or(|names| names.let_in(name))
     }
 
     /// From where.
@@ -75,7 +91,7 @@ impl Allowed {
     /// Who may not come in, if that is so. Nobody is let in for a user whom the kernel does not name.
     pub fn refuses(&self, remote: RemoteAddress, owner: u32) -> Option<Refused> {
         if let RemoteAddress::Address(address) = remote
-            && !self.networks.is_empty()
+            && (!self.networks.is_empty() || self.names.is_some())
         {
             let address = address.ip().to_canonical();
             return (!self.networks.let_in(address)).then_some(Refused::Address(address));
@@ -103,6 +119,14 @@ pub fn refusal(refused: Refused) -> String {
         Refused::User(uid) => format!("Error: user {uid} may not use this socket"),
         Refused::Unknown => "Error: an unknown user may not use this socket".to_owned(),
         Refused::Address(address) => format!("Error: {address} may not connect"),
+    }
+}
+
+/// What somebody is told whose certificate has this name, which may not come in; `None`: it has none.
+pub fn refusal_of_name(name: Option<&str>) -> String {
+    match name {
+        Some(name) => format!("Error: {} may not connect", quote(name.as_bytes())),
+        None => "Error: the certificate has no name".to_owned(),
     }
 }
 
@@ -152,7 +176,7 @@ mod tests {
     #[test]
     fn peer_from_a_listed_network_is_admitted_whatever_its_user() {
         let networks = Networks::new(["192.0.2.0/24".parse().unwrap()]);
-        let class = Allowed::from_networks(networks).unwrap();
+        let class = Allowed::from_networks(networks, None).unwrap();
         let refuses = |address: &str| class.refuses(RemoteAddress::Address(address.parse().unwrap()), 0);
         assert_eq!(refuses("192.0.2.7:5"), None);
         assert_eq!(refuses("[::ffff:192.0.2.7]:5"), None);
@@ -160,7 +184,24 @@ mod tests {
         assert_eq!(refused, Refused::Address("198.51.100.1".parse().unwrap()));
         assert_eq!(refusal(refused), "Error: 198.51.100.1 may not connect");
         assert_eq!(refused.reason(), CloseReason::AddressNotAllowed);
-        assert!(Allowed::from_networks(Networks::default()).is_none());
+        assert!(Allowed::from_networks(Networks::default(), None).is_none());
+    }
+
+    #[test]
+    fn list_of_names_lets_in_every_address() {
+        let names = Names::new(["ada".to_owned()]);
+        let class = Allowed::from_networks(Networks::default(), Some(names)).unwrap();
+        assert_eq!(class.refuses(RemoteAddress::Address("192.0.2.7:5".parse().unwrap()), 0), None);
+        assert_eq!(
+            class.refuses(RemoteAddress::Process { uid: 7, gid: 7, pid: 1 }, 990),
+            Some(Refused::User(7)),
+            "a name is none of a user"
+        );
+        assert!(class.asks_for_certificate() && class.lets_in_name(Some("ada")));
+        assert!(!class.lets_in_name(Some("eve")) && !class.lets_in_name(None));
+        let networks = Networks::new(["192.0.2.0/24".parse().unwrap()]);
+        let anybody = Allowed::from_networks(networks, None).unwrap();
+        assert!(!anybody.asks_for_certificate() && anybody.lets_in_name(None));
     }
 
     #[test]

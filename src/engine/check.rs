@@ -77,6 +77,7 @@ impl Engine {
         let here = |peer: &ConnectionId| self.sessions.get(*peer).is_some();
         assert!(shared.paces.peers().all(here), "somebody who has gone has a pace");
         assert!(shared.guests.peers().all(here), "somebody who has gone is asked for a passphrase");
+        assert!(shared.certified.peers().all(here), "somebody who has gone has a certificate");
         assert!(shared.unread.peers().all(here), "somebody who has gone reads nothing");
         let dry = shared.stop.as_ref().map(|stop| &stop.dry);
         assert!(dry.into_iter().flatten().all(here), "somebody who has gone is known to be dry");

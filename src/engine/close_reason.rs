@@ -54,6 +54,8 @@ pub enum CloseReason {
     NotAllowed,
     /// Its address may not use the endpoint.
     AddressNotAllowed,
+    /// The name in its certificate may not use the endpoint.
+    NameNotAllowed,
     /// A limit on connections was reached.
     TooMany,
     /// Its service has no endpoint any more.
@@ -70,7 +72,13 @@ impl CloseReason {
 
     /// Whether it was refused.
     pub fn is_refusal(self) -> bool {
-        matches!(self, CloseReason::NotAllowed | CloseReason::AddressNotAllowed | CloseReason::TooMany)
+        matches!(
+            self,
+            CloseReason::NotAllowed
+                | CloseReason::AddressNotAllowed
+                | CloseReason::NameNotAllowed
+                | CloseReason::TooMany
+        )
     }
 }
 
@@ -99,6 +107,7 @@ impl fmt::Display for CloseReason {
             CloseReason::PutOut => "removed by the administrator",
             CloseReason::NotAllowed => "refused: its user may not use this socket",
             CloseReason::AddressNotAllowed => "refused: its address is not in allow_addresses",
+            CloseReason::NameNotAllowed => "refused: the name in its certificate is not in allow_names",
             CloseReason::TooMany => "refused: too many connections",
             CloseReason::Withdrawn => "its service is no longer offered",
             CloseReason::Stopping => "the daemon is stopping",

@@ -46,6 +46,8 @@ pub(super) struct EngineState {
     pub(super) lately: Lately,
     /// Of those who come to a room with a passphrase.
     pub(super) guests: Peers<Guest>,
+    /// The names in certificates, of those who have shown one. Not escaped.
+    pub(super) certified: Peers<Box<str>>,
     pub(super) mutes: Mutes,
     /// Of those for whom the kernel takes nothing: since when.
     pub(super) unread: Peers<Timestamp>,

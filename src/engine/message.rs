@@ -215,6 +215,8 @@ pub enum EventKind {
     Opened,
     /// The handshake is complete; by which version and cipher suite.
     Secured(String),
+    /// Its certificate has this name.
+    Identified(String),
     /// Its encryption failed, or never began; with the reason.
     Unsecured(String),
     /// It ended its input without saying so in TLS.

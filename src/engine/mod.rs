@@ -188,6 +188,7 @@ impl Engine {
                 paces: Peers::default(),
                 lately: Lately::default(),
                 guests: Peers::default(),
+                certified: Peers::default(),
                 mutes: Mutes::default(),
                 unread: Peers::default(),
                 now: Timestamp::default(),

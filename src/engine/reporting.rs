@@ -31,7 +31,7 @@ impl Engine {
                 continue;
             }
             let mut text = Vec::new();
-            let may_watch = mux::refusal(&self.shared.settings, Service::Watch, remote).is_none();
+            let may_watch = mux::refusal(&self.shared.settings, Service::Watch, remote, None).is_none();
             let progress = match progress {
                 Progress::Tallies(at) => Some(self.take_tallies(at, &mut budget)),
                 _ => self.write_report(now, progress, may_watch, &mut text, &mut budget),
@@ -142,6 +142,7 @@ impl Engine {
         ClientPart {
             client: client.to_string(),
             name: entry.name.as_deref(),
+            certificate: entry.certificate.as_deref(),
             host: entry.host.as_deref(),
             connections: entry.connections,
             connections_total: entry.connections_total,

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use super::allow::names::NAME_BYTES_MAX;
 use super::client::Client;
 use super::diagnosis::{Hint, Mistake};
 use super::message::{ConnectionId, RemoteAddress, Timestamp};
@@ -22,9 +23,13 @@ const HINT_BYTES_MAX: usize = 512;
 /// Of an error's text, in bytes: all but the longest quotations fit.
 const ERROR_BYTES_MAX: usize = 256;
 
-/// What one of them takes, in a table that has just grown: its entry, its name, its machine's name, the hint and the error.
-pub const CLIENT_BYTES: usize =
-    2 * size_of::<(Client, Entry)>() + 4 * (32 + 64) + HINT_BYTES_MAX + ERROR_BYTES_MAX + 5 * 16;
+/// What one of them takes, in a table that has just grown: its entry, its names, its machine's name, the hint and the error.
+pub const CLIENT_BYTES: usize = 2 * size_of::<(Client, Entry)>()
+    + 4 * (32 + 64)
+    + NAME_BYTES_MAX
+    + HINT_BYTES_MAX
+    + ERROR_BYTES_MAX
+    + 6 * 16;
 
 /// How many go at once when there is no place: one in so many.
 const LEAVING_SHARE: usize = 8;
@@ -37,6 +42,8 @@ const HINT_GAP: Duration = Duration::from_millis(10);
 pub struct Entry {
     /// The last name that it had in the room.
     pub name: Option<Box<str>>,
+    /// The last name that it had in a certificate, as it is shown.
+    pub certificate: Option<Box<str>>,
     /// What its machine calls itself.
     pub host: Option<Box<str>>,
     /// Connections that are open.
@@ -147,6 +154,13 @@ impl Roster {
         }
     }
 
+    /// It has come with a certificate of this name.
+    pub fn set_certificate_name(&mut self, now: Timestamp, client: Client, name: &str) {
+        if let Some(entry) = self.entry(now, client) {
+            entry.certificate = Some(cut(name, NAME_BYTES_MAX));
+        }
+    }
+
     /// Its machine calls itself so.
     pub fn set_host(&mut self, now: Timestamp, client: Client, host: &str) {
         if let Some(entry) = self.entry(now, client)
@@ -250,6 +264,7 @@ impl Roster {
         }
         let entry = self.0.entry(client).or_insert_with(|| Entry {
             name: None,
+            certificate: None,
             host: None,
             connections: 0,
             connections_total: 0,

@@ -1,4 +1,4 @@
-//! Under which names peers have joined, for the lines that the log has of them later.
+//! Under which names peers have joined, or have come with a certificate, for the lines that the log has of them later.
 
 use std::collections::HashMap;
 
@@ -18,6 +18,9 @@ impl Names {
         let peer = peer?;
         match what {
             EventKind::Joined(name) => {
+                self.0.insert(peer, name.as_str().into()) // what its certificate says stands there once more
+            }
+            EventKind::Identified(name) => {
                 self.insert(peer, name);
                 None
             }

@@ -125,6 +125,7 @@ impl EventLog {
         match what {
             EventKind::Opened => line(Line::Opened, format_args!("connected")),
             EventKind::Secured(how) => line(Line::Secured, format_args!("encrypted with {how}")),
+            EventKind::Identified(name) => line(Line::Opened, format_args!("is {name}, by its certificate")),
             EventKind::Unsecured(why) => line(Line::Unsecured, format_args!("TLS failed: {why}")),
             EventKind::Truncated => line(Line::Unsecured, format_args!("{TRUNCATED}")),
             EventKind::Decided(FramingMode::Packet) => {} // known from the start

@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use crate::engine::Engine;
+#[cfg(feature = "tls")]
+use crate::engine::allow::Allowed;
 use crate::engine::encryption::EncryptionEvent;
 use crate::engine::message::{Binding, ConnectionId, Input, Timestamp};
 #[cfg(feature = "tls")]
@@ -33,7 +35,7 @@ pub(super) fn hear(
             *reading = Reading::Ended;
             return engine.handle(now, Input::EndOfFile { peer });
         }
-        Heard::Secured(how) => EncryptionEvent::Begun(how),
+        Heard::Secured { how, name } => EncryptionEvent::Begun { how, name },
         Heard::Truncated => EncryptionEvent::Truncated,
         Heard::PlainText => EncryptionEvent::Missing,
         Heard::Failed(why) => EncryptionEvent::Failed(why),
@@ -47,7 +49,7 @@ impl Reactor {
         if !binding.transport.is_encrypted {
             return true;
         }
-        let Some(wire) = self.new_wire() else { return false };
+        let Some(wire) = self.new_wire(binding) else { return false };
         let Some(slot) = self.slots.get_mut(peer) else { return false };
         slot.wire = wire;
         slot.writing = Writing::Blocked; // until the handshake is complete
@@ -56,12 +58,13 @@ impl Reactor {
     }
 
     #[cfg(feature = "tls")]
-    fn new_wire(&self) -> Option<Wire> {
-        Some(Wire::Tls(Box::new(Tls::accept(self.acceptor.as_ref()?).ok()?)))
+    fn new_wire(&self, binding: &Binding) -> Option<Wire> {
+        let asks = binding.allowed.as_ref().is_some_and(Allowed::asks_for_certificate);
+        Some(Wire::Tls(Box::new(Tls::accept(self.acceptor.as_ref()?, asks).ok()?)))
     }
 
     #[cfg(not(feature = "tls"))]
-    fn new_wire(&self) -> Option<Wire> {
+    fn new_wire(&self, _: &Binding) -> Option<Wire> {
         None
     }
 

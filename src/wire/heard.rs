@@ -12,8 +12,13 @@ pub enum Heard<'a> {
     },
     /// The other side says nothing more.
     End,
-    /// From here on what is said is encrypted; with which version and cipher suite.
-    Secured(&'a str),
+    /// From here on what is said is encrypted.
+    Secured {
+        /// Version and cipher suite.
+        how: &'a str,
+        /// The name in the other side's certificate, if it has shown one that has a name.
+        name: Option<&'a str>,
+    },
     /// The end came without a word that it is the end: something may be missing before it.
     Truncated,
     /// What came is plain text, which this wire is from now on as well.

@@ -212,6 +212,7 @@ const OWN_PARTS: &[(&str, &[&str])] = &[
     ("src/engine/service/", &["*"]),
     ("src/config/keys.rs", &["Chat", "Stats", "Watch", "Mux"]), // keys that one service alone has
     ("src/config/listen.rs", &["Chat", "Mux"]),
+    ("src/config/names.rs", &["Mux"]),
     ("src/config/defaults.rs", &["Mux"]),
     ("src/daemon/advice.rs", &["Chat", "Mux"]),
     ("src/engine/datagram/answering.rs", &["Multiply"]),

@@ -3,6 +3,7 @@
 mod certificates;
 mod client;
 mod malformed;
+mod names;
 mod partial;
 mod records;
 mod restart;

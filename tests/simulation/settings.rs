@@ -56,6 +56,7 @@ pub fn vary(random: &mut Random, settings: &mut Settings) {
             framing: service.framing,
             allowed: service.allowed.clone(),
             networks: service.networks.clone(),
+            names: service.names.clone(),
             messages_per_second: random.pick(&[0, 0, 0, 0, 1, 7, 100]),
             listening: random.percent(90),
         };

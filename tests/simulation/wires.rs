@@ -178,7 +178,7 @@ impl World {
                 }
                 return self.tell(Input::EndOfFile { peer });
             }
-            Heard::Opened => EncryptionEvent::Begun("no cipher"),
+            Heard::Opened => EncryptionEvent::Begun { how: "no cipher", name: None },
             Heard::Failed => EncryptionEvent::Failed("a strange record"),
             Heard::PlainText => {
                 if let Some(end) = self.at(peer) {

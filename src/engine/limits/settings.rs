@@ -6,6 +6,7 @@ use super::bounds::{
     ANSWERS_PER_SECOND, LINGER, MACHINES_MAX, QUEUED_BYTES_MAX, REFUSED_LINGERING_MAX, SEND_TIMEOUT,
     WATCHERS_MAX,
 };
+use crate::engine::allow::names::Names;
 use crate::engine::allow::networks::Networks;
 use crate::engine::allow::passphrase::Passphrase;
 use crate::engine::allow::{self, Allowed};
@@ -54,6 +55,8 @@ pub struct ServiceSettings {
     pub allowed: Option<Allowed>,
     /// From where somebody may choose it on a mux that is on the network.
     pub networks: Networks,
+    /// Under which name in its certificate.
+    pub names: Names,
     /// Messages a second that one peer may send beyond a burst of [`MESSAGES_BURST`](super::MESSAGES_BURST); 0: no bound.
     pub messages_per_second: u32,
     /// Whether the service has an endpoint of its own (it may be reached through the mux all the same).
@@ -74,6 +77,7 @@ impl Default for ServiceSettings {
             framing: FramingRule::Auto,
             allowed: None,
             networks: Networks::default(),
+            names: Names::default(),
             messages_per_second: 0,
             listening: false,
         }

@@ -5,7 +5,7 @@ use super::facts::{Conduct, Facts, First, Idle, Keeps, Need, Openness, Replies, 
 use crate::engine::limits::REPLY_BYTES_MAX;
 use crate::engine::limits::Settings;
 use crate::engine::message::RemoteAddress;
-use crate::engine::text::trim;
+use crate::engine::text::{quote, trim};
 
 /// What it is.
 pub const FACTS: Facts = Facts {
@@ -56,7 +56,13 @@ pub fn choose(message: &[u8]) -> Choice {
 
 /// Why somebody may not choose a service on the mux, if that is so. What the daemon says of others is for those whom the
 /// kernel vouches for, and whom the service's own lists let in.
-pub fn refusal(settings: &Settings, service: Service, remote: RemoteAddress) -> Option<String> {
+/// `name`: the one in its certificate.
+pub fn refusal(
+    settings: &Settings,
+    service: Service,
+    remote: RemoteAddress,
+    name: Option<&str>,
+) -> Option<String> {
     if let RemoteAddress::Address(address) = remote
         && !settings.of(service).networks.let_in(address.ip())
     {
@@ -64,6 +70,12 @@ pub fn refusal(settings: &Settings, service: Service, remote: RemoteAddress) -> 
         return Some(format!(
             "{address} may not use {service}: it is not in allow_addresses under [{service}]"
         ));
+    }
+    if matches!(remote, RemoteAddress::Address(_)) && !settings.of(service).names.let_in(name) {
+        return Some(match name.map(|name| quote(name.as_bytes())) {
+            Some(name) => format!("{name} may not use {service}: not in allow_names under [{service}]"),
+            None => format!("{service} needs a certificate with a name in allow_names under [{service}]"),
+        });
     }
     if service.facts().openness == Openness::Everybody {
         return None;
@@ -81,6 +93,7 @@ pub fn refusal(settings: &Settings, service: Service, remote: RemoteAddress) -> 
 mod tests {
     use super::*;
     use crate::engine::allow::Allowed;
+    use crate::engine::allow::names::Names;
 
     #[test]
     fn first_message_names_a_service_or_goes_to_the_default() {
@@ -99,16 +112,36 @@ mod tests {
         settings.services[Service::Chat as usize].networks =
             crate::engine::allow::networks::Networks::new(["192.0.2.0/24".parse().unwrap()]);
         let at = |address: &str| RemoteAddress::Address(address.parse().unwrap());
-        assert_eq!(refusal(&settings, Service::Chat, at("192.0.2.7:5")), None);
+        assert_eq!(refusal(&settings, Service::Chat, at("192.0.2.7:5"), None), None);
         assert_eq!(
-            refusal(&settings, Service::Chat, at("[::ffff:198.51.100.7]:5")).as_deref(),
+            refusal(&settings, Service::Chat, at("[::ffff:198.51.100.7]:5"), None).as_deref(),
             Some("198.51.100.7 may not use chat: it is not in allow_addresses under [chat]")
         );
-        assert_eq!(refusal(&settings, Service::Multiply, at("198.51.100.7:5")), None);
+        assert_eq!(refusal(&settings, Service::Multiply, at("198.51.100.7:5"), None), None);
         assert_eq!(
-            refusal(&settings, Service::Chat, RemoteAddress::Process { uid: 1, gid: 1, pid: 1 }),
+            refusal(&settings, Service::Chat, RemoteAddress::Process { uid: 1, gid: 1, pid: 1 }, None),
             None
         );
+    }
+
+    #[test]
+    fn network_client_may_choose_what_the_name_in_its_certificate_allows() {
+        let mut settings = Settings::default();
+        settings.services[Service::Chat as usize].names = Names::new(["ada".to_owned()]);
+        let far = RemoteAddress::Address("192.0.2.7:5".parse().unwrap());
+        let refusal = |service, origin, name| refusal(&settings, service, origin, name);
+        assert_eq!(refusal(Service::Chat, far, Some("ada")), None);
+        assert_eq!(
+            refusal(Service::Chat, far, Some("eve\u{202e}")).as_deref(),
+            Some("eve\\u{202e} may not use chat: not in allow_names under [chat]")
+        );
+        assert_eq!(
+            refusal(Service::Chat, far, None).as_deref(),
+            Some("chat needs a certificate with a name in allow_names under [chat]")
+        );
+        assert_eq!(refusal(Service::Multiply, far, None), None);
+        let user = RemoteAddress::Process { uid: 1, gid: 1, pid: 1 };
+        assert_eq!(refusal(Service::Chat, user, None), None, "the kernel says who that is");
     }
 
     #[test]
@@ -117,7 +150,8 @@ mod tests {
         let user = |uid| RemoteAddress::Process { uid, gid: 50, pid: 1 };
         let (stranger, far) =
             (RemoteAddress::Unknown { pid: 1 }, RemoteAddress::Address("127.0.0.1:5".parse().unwrap()));
-        let is_for = |settings: &Settings, service, remote| refusal(settings, service, remote).is_none();
+        let is_for =
+            |settings: &Settings, service, remote| refusal(settings, service, remote, None).is_none();
         for service in Service::ALL {
             let everybodys = service != Service::Watch;
             assert!(is_for(&settings, service, user(0)) && is_for(&settings, service, user(990)));

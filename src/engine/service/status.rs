@@ -136,6 +136,8 @@ pub struct ConnectionPart<'a> {
     pub reason: Option<String>,
     /// Its name in the room.
     pub name: Option<&'a str>,
+    /// The name in its certificate.
+    pub certificate: Option<String>,
     /// Since it came.
     pub age: f64,
     /// Since its last message, or since the last reply to it had gone out.
@@ -155,6 +157,8 @@ pub struct ClientPart<'a> {
     pub client: String,
     /// The last name that it had in the room.
     pub name: Option<&'a str>,
+    /// The last name that it had in a certificate.
+    pub certificate: Option<&'a str>,
     /// What its machine calls itself.
     pub host: Option<&'a str>,
     /// Connections that are open.

@@ -223,6 +223,7 @@ impl TraceEvent {
                 | EventKind::Mistaken(text)
                 | EventKind::Joined(text)
                 | EventKind::Secured(text)
+                | EventKind::Identified(text)
                 | EventKind::Unsecured(text)
                 | EventKind::Undelivered { to: text, .. },
             )
@@ -237,6 +238,7 @@ impl TraceEvent {
         let (name, text) = match self {
             TraceEvent::Happened(EventKind::Opened) => return ("opened", None),
             TraceEvent::Happened(EventKind::Secured(how)) => ("secured", how.into()),
+            TraceEvent::Happened(EventKind::Identified(name)) => ("identified", name.into()),
             TraceEvent::Happened(EventKind::Unsecured(why)) => ("unsecured", why.into()),
             TraceEvent::Happened(EventKind::Truncated) => ("unsecured", TRUNCATED.into()),
             TraceEvent::Happened(EventKind::Decided(FramingMode::Packet)) => ("framing", "packet".into()),

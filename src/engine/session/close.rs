@@ -297,6 +297,7 @@ impl Dialogue {
         }
         shared.paces.remove(self.peer);
         shared.guests.remove(self.peer);
+        shared.certified.remove(self.peer);
         shared.unread.remove(self.peer);
         if let Some(stop) = &mut shared.stop {
             stop.dry.remove(&self.peer);

@@ -1,9 +1,11 @@
 //! What the encryption of a connection means for its session.
 
 use super::Session;
+use crate::engine::client::Client;
 use crate::engine::encryption::EncryptionEvent;
 use crate::engine::message::{CloseReason, EventKind, Timestamp};
-use crate::engine::{EngineState, words};
+use crate::engine::text::quote;
+use crate::engine::{EngineState, allow, words};
 
 impl Session {
     // Rare, and out of line: at every input its registers would be saved for it.
@@ -16,10 +18,30 @@ impl Session {
         event: EncryptionEvent<'_>,
     ) {
         match event {
-            EncryptionEvent::Begun(how) => self.note(shared, EventKind::Secured(how.to_owned())),
+            EncryptionEvent::Begun { how, name } => self.begin_encryption(shared, now, how, name),
             EncryptionEvent::Truncated => self.note(shared, EventKind::Truncated),
             EncryptionEvent::Missing => self.refuse_plain_text(shared, now),
             EncryptionEvent::Failed(why) => self.fail_encryption(shared, now, why),
+        }
+    }
+
+    /// The handshake is complete: who somebody is by its certificate decides whether it comes in.
+    fn begin_encryption(&mut self, shared: &mut EngineState, now: Timestamp, how: &str, name: Option<&str>) {
+        self.note(shared, EventKind::Secured(how.to_owned()));
+        if let Some(name) = name {
+            let client = Client::from(self.remote());
+            let shown = quote(name.as_bytes());
+            shared.roster.set_certificate_name(now, client, &shown);
+            shared.certified.set(self.peer(), name.into());
+            self.note(shared, EventKind::Identified(shown));
+        }
+        let allowed = self.binding().allowed.as_ref();
+        if self.is_serving() && !allowed.is_none_or(|allowed| allowed.lets_in_name(name)) {
+            self.dialogue.outbox.clear();
+            let service = self.dialogue.service();
+            let words = allow::refusal_of_name(name);
+            self.dialogue.refuse(shared, now, service, CloseReason::NameNotAllowed, &words);
+            self.dialogue.outbox.end_pause();
         }
     }
 

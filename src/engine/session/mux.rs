@@ -19,7 +19,7 @@ impl Dialogue {
         let (service, is_first) = match mux::choose(message) {
             Choice::Help => {
                 let offered = Service::offered();
-                let is_for = |service| mux::refusal(&shared.settings, service, self.remote).is_none();
+                let is_for = |service| self.refusal(shared, service).is_none();
                 let offered: Vec<Service> =
                     offered.filter(|service| service.fits(transport) && is_for(*service)).collect();
                 offered.iter().for_each(|service| self.say(service.name()));
@@ -48,7 +48,7 @@ impl Dialogue {
             self.err(shared, ErrorKind::Unavailable, error);
             return false;
         }
-        if let Some(error) = mux::refusal(&shared.settings, service, self.remote) {
+        if let Some(error) = self.refusal(shared, service) {
             self.err(shared, ErrorKind::Unavailable, error);
             return false;
         }
@@ -59,6 +59,12 @@ impl Dialogue {
         self.note(shared, EventKind::Chose(service));
         self.enter(shared, now, service);
         is_first && self.is_serving() && !self.is_alone(shared)
+    }
+
+    /// Why it may not choose a service, if that is so.
+    fn refusal(&self, shared: &EngineState, service: Service) -> Option<String> {
+        let name = shared.certified.get(self.peer).map(Box::as_ref);
+        mux::refusal(&shared.settings, service, self.remote, name)
     }
 
     pub(super) fn control(&mut self, shared: &mut EngineState, message: &[u8]) {

@@ -6,6 +6,7 @@ use crate::engine::EngineState;
 use crate::engine::limits::STATUS_BYTES_LOW;
 use crate::engine::message::{FramingMode, Timestamp};
 use crate::engine::service::status::{ConnectionPart, Progress};
+use crate::engine::text::quote;
 
 impl Session {
     /// How far the report is that it is being given.
@@ -64,6 +65,7 @@ impl Session {
             state,
             reason,
             name: self.member_id().map(|member_id| shared.room.name(member_id)),
+            certificate: shared.certified.get(dialogue.peer).map(|name| quote(name.as_bytes())),
             age: now.since(dialogue.opened).as_secs_f64(),
             idle: now.since(dialogue.active).as_secs_f64(),
             inbox: self.intake.len(),

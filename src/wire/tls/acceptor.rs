@@ -3,14 +3,19 @@
 
 use std::sync::Arc;
 
-use rustls::crypto::ring;
+use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::CertificateDer;
-use rustls::server::{NoServerSessionStorage, UnbufferedServerConnection, WebPkiClientVerifier};
+use rustls::server::danger::ClientCertVerifier;
+use rustls::server::{
+    NoClientAuth, NoServerSessionStorage, ResolvesServerCert, UnbufferedServerConnection,
+    VerifierBuilderError, WebPkiClientVerifier,
+};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::version::{TLS12, TLS13};
 use rustls::{Error, RootCertStore, ServerConfig, SupportedProtocolVersion};
 
 use super::material::{self, Certificates};
+use super::revoked::Revoked;
 
 /// The oldest version of TLS that is spoken.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -39,8 +44,10 @@ pub struct Material<'a> {
     pub certificate: &'a [u8],
     /// Its private key, as PEM.
     pub key: &'a [u8],
-    /// The authorities whose certificates clients must have, as PEM; `None`: they need none.
+    /// The authorities whose certificates clients must have where they are asked for one, as PEM; `None`: nobody is asked.
     pub client_ca: Option<&'a [u8]>,
+    /// Lists of the certificates that these have revoked, as PEM; `None`: none is.
+    pub client_crl: Option<&'a [u8]>,
     /// The oldest version to speak.
     pub minimum: Version,
 }
@@ -54,13 +61,20 @@ pub enum Rejected {
     Key(String),
     /// The authorities of clients.
     ClientCa(String),
+    /// The lists of revoked certificates.
+    ClientCrl(String),
 }
 
 /// Makes the wires of those who connect.
 #[derive(Clone, Debug)]
 pub struct Acceptor {
+    /// For those who are not asked for a certificate.
     config: Arc<ServerConfig>,
+    /// For those who are. It has keys for tickets of its own: what was begun without a certificate goes on without one.
+    asking: Option<Arc<ServerConfig>>,
     certificates: Certificates,
+    /// Until when the lists of revoked certificates are good, in seconds since 1970; `None`: they do not say.
+    crl_until: Option<u64>,
 }
 
 impl Acceptor {
@@ -88,31 +102,21 @@ impl Acceptor {
         let certificates = Certificates::of(&chain).map_err(Rejected::Certificate)?;
         let certified = SingleCertAndKey::from(CertifiedKey::new(chain, key));
 
-        let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
-            .with_protocol_versions(material.minimum.and_later())
-            .map_err(|error| Rejected::Certificate(error.to_string()))?;
-        let builder = match material.client_ca {
-            None => builder.with_no_client_auth(),
+        let resolver: Arc<dyn ResolvesServerCert> = Arc::new(certified);
+        let revoked = match material.client_crl {
+            None => Revoked::default(),
+            Some(text) => Revoked::read(text).map_err(Rejected::ClientCrl)?,
+        };
+        let crl_until = revoked.until;
+        let asking = match material.client_ca {
+            None => None,
             Some(authorities) => {
-                let mut roots = RootCertStore::empty();
-                for authority in material::certificates(authorities).map_err(Rejected::ClientCa)? {
-                    roots.add(authority).map_err(|_| {
-                        Rejected::ClientCa("it holds a certificate that is none of an authority".into())
-                    })?;
-                }
-                let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider).build();
-                builder.with_client_cert_verifier(
-                    verifier.map_err(|error| Rejected::ClientCa(error.to_string()))?,
-                )
+                let verifier = verifier(&provider, authorities, revoked)?;
+                Some(config(&provider, material.minimum, verifier, Arc::clone(&resolver))?)
             }
         };
-        let mut config = builder.with_cert_resolver(Arc::new(certified));
-        // Sessions are kept by the clients, in tickets under keys that change every six hours; nothing is kept here.
-        config.session_storage = Arc::new(NoServerSessionStorage {});
-        config.ticketer = ring::Ticketer::new().map_err(|error| Rejected::Certificate(error.to_string()))?;
-        config.send_tls13_tickets = 1;
-        config.max_early_data_size = 0; // what can be replayed is not heard
-        Ok(Acceptor { config: Arc::new(config), certificates })
+        let config = config(&provider, material.minimum, Arc::new(NoClientAuth), resolver)?;
+        Ok(Acceptor { config, asking, certificates, crl_until })
     }
 
     /// The certificates that are shown.
@@ -120,11 +124,61 @@ impl Acceptor {
         &self.certificates
     }
 
-    /// The server's side of one more connection.
+    /// Until when the lists of revoked certificates are good, in seconds since 1970, if they say so.
+    pub fn crl_until(&self) -> Option<u64> {
+        self.crl_until
+    }
+
+    /// The server's side of one more connection, which may have to show a certificate.
     ///
     /// # Errors
-    /// There are no random numbers.
-    pub(super) fn connection(&self) -> Result<UnbufferedServerConnection, Error> {
-        UnbufferedServerConnection::new(Arc::clone(&self.config))
+    /// There are no random numbers, or no authority of clients.
+    pub(super) fn connection(&self, asks_for_certificate: bool) -> Result<UnbufferedServerConnection, Error> {
+        let config = match asks_for_certificate {
+            false => &self.config,
+            true => self.asking.as_ref().ok_or_else(|| Error::General("no authority of clients".into()))?,
+        };
+        UnbufferedServerConnection::new(Arc::clone(config))
     }
+}
+
+/// Checks what clients show.
+fn verifier(
+    provider: &Arc<CryptoProvider>,
+    authorities: &[u8],
+    revoked: Revoked,
+) -> Result<Arc<dyn ClientCertVerifier>, Rejected> {
+    let mut roots = RootCertStore::empty();
+    for authority in material::certificates(authorities).map_err(Rejected::ClientCa)? {
+        roots
+            .add(authority)
+            .map_err(|_| Rejected::ClientCa("it holds a certificate that is none of an authority".into()))?;
+    }
+    let builder = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(provider));
+    builder.with_crls(revoked.lists).build().map_err(|error| match error {
+        VerifierBuilderError::InvalidCrl(error) => {
+            Rejected::ClientCrl(format!("it holds a list that cannot be used ({error:?}); write it anew"))
+        }
+        error => Rejected::ClientCa(error.to_string()),
+    })
+}
+
+fn config(
+    provider: &Arc<CryptoProvider>,
+    minimum: Version,
+    verifier: Arc<dyn ClientCertVerifier>,
+    resolver: Arc<dyn ResolvesServerCert>,
+) -> Result<Arc<ServerConfig>, Rejected> {
+    let wrong = |error: Error| Rejected::Certificate(error.to_string());
+    let mut config = ServerConfig::builder_with_provider(Arc::clone(provider))
+        .with_protocol_versions(minimum.and_later())
+        .map_err(wrong)?
+        .with_client_cert_verifier(verifier)
+        .with_cert_resolver(resolver);
+    // Sessions are kept by the clients, in tickets under keys that change every six hours; nothing is kept here.
+    config.session_storage = Arc::new(NoServerSessionStorage {});
+    config.ticketer = ring::Ticketer::new().map_err(wrong)?;
+    config.send_tls13_tickets = 1;
+    config.max_early_data_size = 0; // what can be replayed is not heard
+    Ok(Arc::new(config))
 }

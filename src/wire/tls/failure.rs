@@ -86,7 +86,11 @@ pub(super) fn sentence(error: &Error, alert: Option<u8>) -> String {
                 "the client's certificate is not valid yet".to_owned()
             }
             CertificateError::Revoked => "the client's certificate is revoked".to_owned(),
-            CertificateError::UnknownIssuer => {
+            CertificateError::UnknownRevocationStatus => {
+                "client_crl has no list of the authority that made the client's certificate".to_owned()
+            }
+            // Another authority may have the same name.
+            CertificateError::UnknownIssuer | CertificateError::BadSignature => {
                 "the client's certificate is not of the authority in client_ca".to_owned()
             }
             _ => "the client's certificate is not valid".to_owned(),

@@ -86,7 +86,7 @@ fn nothing() -> String {
 }
 
 /// Every block of a file, each with its kind. What is of no known kind is left out.
-fn blocks(text: &[u8]) -> Result<Vec<(SectionKind, Vec<u8>)>, String> {
+pub(super) fn blocks(text: &[u8]) -> Result<Vec<(SectionKind, Vec<u8>)>, String> {
     let mut blocks = Vec::new();
     for block in <(SectionKind, Vec<u8>)>::pem_slice_iter(text) {
         let number = blocks.len() + 1;

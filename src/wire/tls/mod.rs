@@ -3,7 +3,9 @@
 
 mod acceptor;
 mod failure;
+mod identity;
 mod material;
+mod revoked;
 
 use std::io::{self, ErrorKind};
 
@@ -11,6 +13,7 @@ use rustls::server::UnbufferedServerConnection;
 use rustls::unbuffered::{ConnectionState, EncodeError, EncryptError, UnbufferedStatus};
 
 pub use acceptor::{Acceptor, Material, Rejected, Version};
+pub use identity::NAME_BYTES_MAX;
 pub use material::Certificates;
 
 use super::Heard;
@@ -81,13 +84,13 @@ pub(super) enum Outcome {
 }
 
 impl Tls {
-    /// The wire of somebody who has connected.
+    /// The wire of somebody who has connected, and may have to show a certificate.
     ///
     /// # Errors
-    /// There are no random numbers.
-    pub fn accept(acceptor: &Acceptor) -> io::Result<Tls> {
+    /// There are no random numbers, or no authority of clients.
+    pub fn accept(acceptor: &Acceptor, asks_for_certificate: bool) -> io::Result<Tls> {
         Ok(Tls {
-            connection: acceptor.connection().map_err(io::Error::other)?,
+            connection: acceptor.connection(asks_for_certificate).map_err(io::Error::other)?,
             phase: Phase::Silent,
             begun: Vec::new(),
             held: Vec::new(),
@@ -138,6 +141,19 @@ impl Tls {
             let follows = more || has_second_record(rest);
             let UnbufferedStatus { mut discard, state } = self.connection.process_tls_records(rest);
             match state {
+                Ok(ConnectionState::ReadTraffic(mut records)) if self.phase == Phase::Handshake => {
+                    // It came with the end of the handshake, and rustls tells of it first.
+                    let mut early = Vec::new();
+                    while let Some(Ok(record)) = records.next_record() {
+                        discard += record.discard;
+                        early.extend_from_slice(record.payload);
+                    }
+                    self.open(&mut *hear);
+                    if !early.is_empty() {
+                        goes_on = follows;
+                        hear(Heard::Bytes { bytes: &early, more: follows });
+                    }
+                }
                 Ok(ConnectionState::ReadTraffic(mut records)) => {
                     while let Some(Ok(record)) = records.next_record() {
                         discard += record.discard;
@@ -150,14 +166,16 @@ impl Tls {
                 Ok(ConnectionState::EncodeTlsData(mut message)) => encode(&mut message, &mut self.held),
                 Ok(ConnectionState::TransmitTlsData(message)) => message.done(),
                 Ok(ConnectionState::PeerClosed) => {
+                    if self.phase == Phase::Handshake && !self.connection.is_handshaking() {
+                        self.open(&mut *hear);
+                    }
                     self.has_heard_end = true;
                     hear(Heard::End);
                     goes_on = false;
                 }
                 Ok(ConnectionState::WriteTraffic(_)) if self.phase == Phase::Handshake => {
                     used += discard;
-                    self.phase = Phase::Open;
-                    hear(Heard::Secured(&self.how()));
+                    self.open(&mut *hear);
                     continue;
                 }
                 Ok(_) => {
@@ -187,6 +205,12 @@ impl Tls {
             hear(Heard::Bytes { bytes: &[], more: false });
         }
         used
+    }
+
+    /// The handshake is complete.
+    fn open(&mut self, hear: &mut impl FnMut(Heard<'_>)) {
+        self.phase = Phase::Open;
+        hear(Heard::Secured { how: &self.how(), name: self.name().as_deref() });
     }
 
     /// The socket has nothing more.
@@ -249,6 +273,11 @@ impl Tls {
         };
         let suite = self.connection.negotiated_cipher_suite();
         suite.map_or_else(|| version.to_owned(), |suite| format!("{version}, {:?}", suite.suite()))
+    }
+
+    /// Who the other side is, by its certificate.
+    fn name(&self) -> Option<String> {
+        identity::name(self.connection.peer_certificates()?.first()?)
     }
 
     pub(super) fn send(

@@ -3,7 +3,8 @@
 use std::fmt::Write;
 use std::time::Duration;
 
-use ipcd::engine::message::{Binding, ConnectionId, RemoteAddress, Transport};
+use ipcd::engine::encryption::EncryptionEvent;
+use ipcd::engine::message::{Binding, ConnectionId, Input, RemoteAddress, Transport};
 use ipcd::engine::service::Service;
 use ipcd::engine::service::facts::{First, Openness, Replies};
 
@@ -78,6 +79,7 @@ pub const SCENES: &[Scene] = &[
         ..scene("allow_addresses", "[]", "[\"192.0.2.0/24\"]", "198.51.100.7 may not connect", from_afar)
     },
     scene("allow_addresses", "[]", "[\"192.0.2.0/24\"]", "198.51.100.7", from_afar_through_mux),
+    scene("allow_names", "[]", "[\"ada\"]", "eve may not ", eve_through_mux),
     scene("max_queued", "\"256MiB\"", "\"1MiB\"", "too slow", hoarder),
     scene("listen_backlog", "7", "8", "listen_backlog: 8", the_process),
     scene("shutdown_grace", "\"7s\"", "\"8s\"", "shutdown_grace: 8s", the_process),
@@ -85,6 +87,10 @@ pub const SCENES: &[Scene] = &[
     scene("certificate", "\"/x/a.pem\"", "\"/x/b.pem\"", "certificate: \"/x/b.pem\"", the_process),
     scene("key", "\"%d/a.pem\"", "\"%d/b.pem\"", "key: \"%d/b.pem\"", the_process),
     scene("client_ca", "\"\"", "\"/x/b.pem\"", "client_ca: Some(\"/x/b.pem\")", the_process),
+    Scene {
+        beside: "client_ca = \"/x/ca.pem\"",
+        ..scene("client_crl", "\"\"", "\"/x/b.pem\"", "client_crl: Some(\"/x/b.pem\")", the_process)
+    },
     scene("minimum", "\"1.2\"", "\"1.3\"", "minimum: Tls13", the_process),
     scene("transcript", "", "\"/x/chat.log\"", "ann: one", transcript),
     scene("send_timeout", "\"10s\"", "\"1s\"", "gone", reads_nothing),
@@ -232,12 +238,26 @@ fn from_afar(stage: &mut Stage, service: Service) -> String {
     stage.heard(peer)
 }
 
-fn from_afar_through_mux(stage: &mut Stage, service: Service) -> String {
+/// A client at the mux's endpoint on the network.
+fn far_on_mux(stage: &mut Stage) -> ConnectionId {
     let allowed = stage.config.listens.iter().rfind(|listen| listen.service == Service::Mux).unwrap();
     let allowed = allowed.allowed.clone();
     let binding =
         Binding { endpoint: "tcp://x".into(), service: Service::Mux, transport: Transport::TCP, allowed };
-    let peer = stage.connect_to(binding, afar());
+    stage.connect_to(binding, afar())
+}
+
+fn from_afar_through_mux(stage: &mut Stage, service: Service) -> String {
+    let peer = far_on_mux(stage);
+    stage.send(peer, format!("{service}\n"));
+    stage.heard(peer)
+}
+
+/// Somebody whose certificate has this name.
+fn eve_through_mux(stage: &mut Stage, service: Service) -> String {
+    let peer = far_on_mux(stage);
+    let event = EncryptionEvent::Begun { how: "TLS", name: Some("eve") };
+    stage.engine.handle(stage.now, Input::Encryption { peer, event });
     stage.send(peer, format!("{service}\n"));
     stage.heard(peer)
 }

@@ -57,10 +57,14 @@ impl Stage {
             };
             let endpoint = match endpoint {
                 true if own.contains("allow_users") || own.contains("allow_groups") => on_unix(service),
+                true if lines.contains("allow_names") => listening(service).replace("tcp://", "tls://"),
                 true => listening(service),
                 false => String::new(),
             };
             text += &format!("[{service}]\n{endpoint}{own}\n");
+        }
+        if lines.contains("allow_names") {
+            text += "[tls]\nclient_ca = \"/x/ca.pem\"\n";
         }
         if Service::named(table).is_none() {
             text += &format!("[{table}]\n{lines}\n");

@@ -7,9 +7,12 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rcgen::{CertificateParams, CertifiedIssuer, KeyPair};
-use rustls::pki_types::ServerName;
-use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned, SupportedProtocolVersion};
+use rcgen::{CertificateParams, CertificateRevocationListParams, CertifiedIssuer, KeyPair};
+use rustls::client::WantsClientCert;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::{
+    ClientConfig, ClientConnection, ConfigBuilder, RootCertStore, StreamOwned, SupportedProtocolVersion,
+};
 
 use crate::harness::{Daemon, PATIENCE, show};
 
@@ -43,8 +46,29 @@ impl Authority {
         self.client_of(rustls::DEFAULT_VERSIONS)
     }
 
-    /// The same, with these versions alone.
+    /// A client that trusts this authority alone, and shows this certificate.
+    pub fn client_with(
+        &self,
+        chain: Vec<CertificateDer<'static>>,
+        key: PrivateKeyDer<'static>,
+    ) -> ClientConfig {
+        self.trusting(rustls::DEFAULT_VERSIONS).with_client_auth_cert(chain, key).unwrap()
+    }
+
+    /// A list of revoked certificates, as PEM.
+    pub fn sign_list(&self, list: CertificateRevocationListParams) -> String {
+        list.signed_by(&self.0).unwrap().pem().unwrap()
+    }
+
+    /// A client that trusts this authority alone, with these versions alone.
     pub fn client_of(&self, versions: &[&'static SupportedProtocolVersion]) -> ClientConfig {
+        self.trusting(versions).with_no_client_auth()
+    }
+
+    fn trusting(
+        &self,
+        versions: &[&'static SupportedProtocolVersion],
+    ) -> ConfigBuilder<ClientConfig, WantsClientCert> {
         let mut roots = RootCertStore::empty();
         roots.add(self.0.der().clone()).unwrap();
         let provider = Arc::new(rustls::crypto::ring::default_provider());
@@ -52,7 +76,6 @@ impl Authority {
             .with_protocol_versions(versions)
             .unwrap()
             .with_root_certificates(roots)
-            .with_no_client_auth()
     }
 }
 
@@ -69,17 +92,38 @@ pub struct TlsClient {
 }
 
 impl TlsClient {
+    #[track_caller]
     pub fn connect(daemon: &Daemon, port: u16, config: &Arc<ClientConfig>) -> TlsClient {
+        TlsClient::begin(daemon, port, config, b"").unwrap()
+    }
+
+    /// The same, if the handshake succeeds.
+    pub fn try_connect(daemon: &Daemon, port: u16, config: &Arc<ClientConfig>) -> Option<TlsClient> {
+        TlsClient::begin(daemon, port, config, b"").ok()
+    }
+
+    /// Says something in one write with the last message of the handshake.
+    pub fn connect_saying(daemon: &Daemon, port: u16, config: &Arc<ClientConfig>, said: &[u8]) -> TlsClient {
+        TlsClient::begin(daemon, port, config, said).unwrap()
+    }
+
+    fn begin(
+        daemon: &Daemon,
+        port: u16,
+        config: &Arc<ClientConfig>,
+        said: &[u8],
+    ) -> std::io::Result<TlsClient> {
         let socket = TcpStream::connect(daemon.address(port)).unwrap();
         socket.set_nodelay(true).unwrap();
         socket.set_read_timeout(Some(PATIENCE)).unwrap();
         let name = ServerName::try_from("localhost").unwrap();
-        let connection = ClientConnection::new(Arc::clone(config), name).unwrap();
+        let mut connection = ClientConnection::new(Arc::clone(config), name).unwrap();
+        connection.writer().write_all(said)?;
         let mut client = TlsClient { stream: StreamOwned::new(connection, socket), heard: Vec::new() };
         while client.stream.conn.is_handshaking() {
-            client.stream.conn.complete_io(&mut client.stream.sock).unwrap();
+            client.stream.conn.complete_io(&mut client.stream.sock)?;
         }
-        client
+        Ok(client)
     }
 
     pub fn say(&mut self, bytes: impl AsRef<[u8]>) {

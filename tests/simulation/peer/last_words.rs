@@ -80,7 +80,9 @@ impl Actor {
                 one("Error: control is only for root and the daemon's own user, on a Unix socket")
             }
             CloseReason::TooMany => one(REFUSAL),
-            CloseReason::NotAllowed | CloseReason::AddressNotAllowed => vec![self.not_allowed(reason)],
+            CloseReason::NotAllowed | CloseReason::AddressNotAllowed | CloseReason::NameNotAllowed => {
+                vec![self.not_allowed(reason)]
+            }
             CloseReason::PutOut => vec![
                 "Error: you were removed from the room".to_owned(),
                 "Error: the administrator closed your connection".to_owned(),

@@ -12,7 +12,7 @@ pub const THANKS: &str = "Message received. Thank you for connecting\r\n";
 
 /// What `help` on the mux lists.
 pub fn help(remote: RemoteAddress, transport: Transport) -> String {
-    let is_for = |service| mux::refusal(&Settings::default(), service, remote).is_none();
+    let is_for = |service| mux::refusal(&Settings::default(), service, remote, None).is_none();
     let offered = Service::offered().filter(|service| is_for(*service) && service.fits(transport));
     offered.map(|service| format!("{service}\n")).collect()
 }

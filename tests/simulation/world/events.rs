@@ -64,7 +64,10 @@ impl World {
                 let bounded = rates.iter().all(|rate| *rate > 0) && self.stop.is_none();
                 assert!(!bounded || actor.said as f64 <= most, "{}: {} in {spent} s", actor.who, actor.said);
             }
-            EventKind::Secured(_) | EventKind::Unsecured(_) | EventKind::Truncated => {}
+            EventKind::Secured(_)
+            | EventKind::Identified(_)
+            | EventKind::Unsecured(_)
+            | EventKind::Truncated => {}
             EventKind::Met(_)
             | EventKind::Dropped(_)
             | EventKind::Undelivered { .. }

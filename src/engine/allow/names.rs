@@ -1,0 +1,42 @@
+//! Names in clients' certificates: who may come in.
+
+use std::collections::BTreeSet;
+
+/// The longest name in a certificate, in bytes. A common name has at most 64 characters (RFC 5280, appendix A.1).
+pub const NAME_BYTES_MAX: usize = 128;
+
+/// A list of names; an empty one lets in everybody.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Names(BTreeSet<Box<str>>);
+
+impl Names {
+    /// Of these names, as the certificates have them.
+    pub fn new(names: impl IntoIterator<Item = String>) -> Names {
+        Names(names.into_iter().map(String::into_boxed_str).collect())
+    }
+
+    /// Whether it restricts nobody.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Whether somebody of this name may come in; `None`: without one.
+    pub fn let_in(&self, name: Option<&str>) -> bool {
+        self.is_empty() || name.is_some_and(|name| self.0.contains(name))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn name_is_let_in_as_it_is_written_and_nobody_without_one() {
+        let names = Names::new(["ada".to_owned(), "Zoë Müller".to_owned()]);
+        assert!(names.let_in(Some("ada")) && names.let_in(Some("Zoë Müller")));
+        for other in [None, Some(""), Some("Ada"), Some("ada "), Some("ad"), Some("bob")] {
+            assert!(!names.let_in(other), "{other:?}");
+            assert!(Names::default().let_in(other), "{other:?}");
+        }
+    }
+}
