@@ -4,7 +4,6 @@
 pub(super) mod interval;
 
 use super::Engine;
-use super::connection_counts::ConnectionCounts;
 use super::engine_state::EVENTS_MAX;
 use super::message::ConnectionId;
 use super::ready_list::ReadyList;
@@ -48,13 +47,10 @@ impl Engine {
     /// Sums over all sessions.
     fn check_counts(&self) {
         let shared = &self.shared;
-        let mut counts = ConnectionCounts::default();
         let counted = self.sessions.iter().filter(|session| session.is_counted());
-        counts.retake(&shared.settings, counted.map(|session| (session.service(), session.remote())));
-        assert_eq!(
-            shared.connection_counts, counts,
-            "the counts of connections, and the sessions that count"
-        );
+        shared
+            .connection_counts
+            .check(&shared.settings, counted.map(|session| (session.service(), session.remote())));
         let held: usize = self.sessions.iter().map(Session::counted_bytes).sum();
         assert_eq!(shared.held, held, "memory that the queues of all hold, and of each");
         let lingering = self.sessions.iter().filter(|session| session.is_refused_and_lingers()).count();

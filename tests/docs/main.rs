@@ -3,6 +3,7 @@
 #[path = "../harness/mod.rs"]
 mod harness;
 
+mod commands;
 mod manual;
 mod promises;
 mod readme;

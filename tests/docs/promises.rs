@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-fn root() -> &'static Path {
+pub(super) fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
@@ -15,13 +15,13 @@ fn named(page: &str) -> Vec<Vec<String>> {
 }
 
 /// The functions in a file that are tests.
-fn tests_in(file: &Path) -> Vec<String> {
+pub(super) fn tests_in(file: &Path) -> Vec<String> {
     let text = fs::read_to_string(file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
     let mut found = Vec::new();
     let mut is_test = false;
     for line in text.lines() {
-        is_test |= line == "#[test]";
-        if let Some(rest) = line.strip_prefix("fn ").filter(|_| is_test) {
+        is_test |= line.trim() == "#[test]";
+        if let Some(rest) = line.trim().strip_prefix("fn ").filter(|_| is_test) {
             found.push(rest.split('(').next().unwrap().to_owned());
             is_test = false;
         }

@@ -30,7 +30,7 @@ use std::time::Instant;
 use tally::Tally;
 use world::World;
 
-const SEEDS: u64 = 400;
+const SEEDS: u64 = 100;
 const STEPS: u64 = 2000;
 
 /// A long run reports its progress after this many seeds.
