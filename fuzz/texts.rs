@@ -140,7 +140,9 @@ pub fn hint_is_one_line_without_control_characters(bytes: &[u8]) {
     let name = String::from_utf8_lossy(bytes);
     let hints = [
         diagnosis::of_request(bytes, context),
-        diagnosis::of_name(&name, context),
+        diagnosis::of_name(&name, true, context),
+        diagnosis::of_name(&name, false, context),
+        diagnosis::of_stats_request(bytes, context),
         Some(diagnosis::of_unfinished(bytes)),
         Some(form::of_joined(2, bytes)),
         form::of_encoding(bytes),

@@ -4,16 +4,17 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::error::ErrorKind;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Parser, ValueEnum};
 use ipcd::daemon::stdio::{self, Single};
 use ipcd::daemon::{self, Detached, Run};
+use ipcd::usage;
 use log::LevelFilter;
 
 /// Every small server of a networking course in one daemon: multiply, greeting, chat.
 ///
 /// Without --config it reads /etc/ipcd/ipcd.toml if that file exists; otherwise it serves multiply (65432), greeting (9999)
-/// and chat (33000) on localhost, and all of them on a Unix socket. It runs in the foreground and logs to standard error.
+/// and chat (33000) on localhost, and every service on a Unix socket. It runs in the foreground and logs to standard error.
 #[derive(Parser)]
 #[command(name = "ipcd", version, max_term_width = 100)]
 struct Arguments {
@@ -26,15 +27,15 @@ struct Arguments {
     check: bool,
 
     /// Run in the background, for systems without systemd
-    #[arg(long, requires = "pid_file", requires = "log_file")]
+    #[arg(long)]
     daemon: bool,
 
     /// With --daemon: the file that holds the process id, locked while the daemon runs
-    #[arg(long, value_name = "FILE", requires = "daemon")]
+    #[arg(long, value_name = "FILE")]
     pid_file: Option<PathBuf>,
 
     /// With --daemon: the file to log to
-    #[arg(long, value_name = "FILE", requires = "daemon")]
+    #[arg(long, value_name = "FILE")]
     log_file: Option<PathBuf>,
 
     /// Started by root: switch to this user and its groups after opening what needs root
@@ -59,6 +60,24 @@ enum Level {
     Trace,
 }
 
+impl Arguments {
+    /// What is wrong with the three options that go together, if only some of them are given.
+    fn incomplete(&self) -> Option<String> {
+        let all = [
+            ("--daemon", self.daemon),
+            ("--pid-file", self.pid_file.is_some()),
+            ("--log-file", self.log_file.is_some()),
+        ];
+        let (given, missing): (Vec<_>, Vec<_>) = all.into_iter().partition(|(_, is_given)| *is_given);
+        let names = |options: Vec<(&str, bool)>| -> String {
+            options.into_iter().map(|(name, _)| name).collect::<Vec<_>>().join(" and ")
+        };
+        let verb = if given.len() == 1 { "needs" } else { "need" };
+        (!given.is_empty() && !missing.is_empty())
+            .then(|| format!("{} {verb} {}", names(given), names(missing)))
+    }
+}
+
 impl From<Level> for LevelFilter {
     fn from(level: Level) -> Self {
         match level {
@@ -79,6 +98,9 @@ fn main() -> ExitCode {
         Ok(arguments) => arguments,
         Err(error) => return explain(&error),
     };
+    if let Some(error) = arguments.incomplete() {
+        return misused(&error);
+    }
     let log_level = arguments.log_level.map(LevelFilter::from);
     let outcome = if let Some(service) = arguments.stdio {
         stdio::serve(&Single { config: arguments.config, log_level, service })
@@ -110,10 +132,18 @@ fn explain(error: &clap::Error) -> ExitCode {
     if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
         return ExitCode::from(print(error.to_string().trim_end()));
     }
-    tell(
-        std::io::stderr(),
-        &format!("ipcd: {}; see 'ipcd --help'", ipcd::usage::one_line(&error.to_string())),
-    );
+    let unexpected = match (error.kind(), error.get(ContextKind::InvalidArg)) {
+        (ErrorKind::UnknownArgument, Some(ContextValue::String(argument))) => {
+            usage::of_unexpected(argument, error.get(ContextKind::SuggestedArg).is_some())
+        }
+        _ => None,
+    };
+    misused(&unexpected.unwrap_or_else(|| usage::one_line(&error.to_string())))
+}
+
+/// One line about a wrong command line.
+fn misused(error: &str) -> ExitCode {
+    tell(std::io::stderr(), &format!("ipcd: {error}; see 'ipcd --help'"));
     ExitCode::from(USAGE)
 }
 

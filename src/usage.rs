@@ -1,5 +1,30 @@
 //! An error on the command line, in one line.
 
+/// Commands that are ipcctl's.
+const OF_IPCCTL: [&str; 12] = [
+    "status", "reload", "class", "watch", "kick", "mute", "unmute", "say", "close", "chat", "report", "bench",
+];
+
+/// What is right in place of an argument that the daemon does not have; `is_similar`: one of its options looks like it.
+pub fn of_unexpected(argument: &str, is_similar: bool) -> Option<String> {
+    let right = match argument {
+        "start" | "run" | "serve" => "ipcd without arguments starts the daemon".to_owned(),
+        "stop" => "to stop it, press Ctrl-C, or run 'systemctl stop ipcd'".to_owned(),
+        "restart" => "to restart it, run 'systemctl restart ipcd'".to_owned(),
+        "check" | "daemon" | "help" | "version" => format!("did you mean --{argument}?"),
+        "-c" | "-f" => "did you mean --config FILE?".to_owned(),
+        "-d" => "did you mean --daemon?".to_owned(),
+        "-p" | "--port" => {
+            "a port is part of an endpoint: listen in the configuration, see ipcd.toml(5)".to_owned()
+        }
+        "-v" | "--verbose" => "did you mean --log-level debug, or --version?".to_owned(),
+        _ if OF_IPCCTL.contains(&argument) => format!("did you mean 'ipcctl {argument}'?"),
+        _ if argument.starts_with('-') || is_similar => return None,
+        file => format!("a configuration is read with --config {}", file.escape_debug()),
+    };
+    Some(format!("unexpected argument '{}'; {right}", argument.escape_debug()))
+}
+
 /// Joins clap's error of several lines into one line: what is wrong, and a hint if there is one.
 pub fn one_line(text: &str) -> String {
     let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty());

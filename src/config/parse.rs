@@ -45,7 +45,7 @@ pub(super) fn parse(name: &Path, text: &str) -> Result<Config, Vec<String>> {
         place_listens(&name_shown, text, &mut builder);
         if builder.config.listens.is_empty() && !builder.unclear.contains("listen") {
             builder.fault(
-                0,
+                text.len(), // behind everything else that is wrong
                 "no service has an endpoint; add one, for example listen = [\"tcp://localhost:65432\"] under [multiply]"
                     .to_owned(),
             );
@@ -81,7 +81,13 @@ fn walk(document: DeTable<'_>, builder: &mut Builder) {
                 let value = builder.written(value.span());
                 builder.fault(key.span().start, format!("{name} is {value}; it must be a table: [{name}]"));
             }
-            (None, value) => unknown_table(&key, matches!(value, DeValue::Table(_)), builder),
+            (None, DeValue::Table(entries)) => {
+                if entries.contains_key("listen") {
+                    builder.unclear.insert("listen"); // a service was meant
+                }
+                unknown_table(&key, true, builder);
+            }
+            (None, _) => unknown_table(&key, false, builder),
         }
     }
     tables.sort_by_key(|(table, _)| *table);

@@ -35,10 +35,24 @@ impl Failure {
     }
 }
 
+/// An error in a file begins with its place, as a compiler's does; one about the whole file with the program's name.
+fn located(line: &str) -> String {
+    let place = line.split(": ").next().unwrap_or_default();
+    let is_number = |part: Option<&str>| part.is_some_and(|part| part.parse::<usize>().is_ok());
+    let mut parts = place.rsplit(':');
+    match is_number(parts.next()) && is_number(parts.next()) {
+        true => line.to_owned(),
+        false => format!("ipcd: {line}"),
+    }
+}
+
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Failure::Config(errors) => errors.fmt(f),
+            Failure::Config(errors) => {
+                let lines: Vec<String> = errors.iter().map(|line| located(line)).collect();
+                f.write_str(&lines.join("\n"))
+            }
             Failure::Unavailable(lines) => {
                 let lines: Vec<String> = lines.iter().map(|line| format!("ipcd: {line}")).collect();
                 f.write_str(&lines.join("\n"))

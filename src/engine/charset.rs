@@ -13,16 +13,28 @@ pub enum Charset {
     Other,
 }
 
+impl Charset {
+    /// What follows `this is not UTF-8`.
+    const fn advice(self) -> &'static str {
+        match self {
+            Charset::Latin1 => ", it seems to be Latin-1 (Windows-1252); send UTF-8",
+            Charset::Console => ", it seems to be code page 850 of a Windows console; send UTF-8",
+            Charset::Other => "; send UTF-8",
+        }
+    }
+}
+
 impl fmt::Display for Charset {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Charset::Latin1 => "this is not UTF-8, it seems to be Latin-1 (Windows-1252); send UTF-8",
-            Charset::Console => {
-                "this is not UTF-8, it seems to be code page 850 of a Windows console; send UTF-8"
-            }
-            Charset::Other => "this is not UTF-8; send UTF-8",
-        })
+        write!(f, "this is not UTF-8{}", self.advice())
     }
+}
+
+/// The same, with the first byte that is not UTF-8 and its position, from 1; `None`: it is UTF-8.
+pub fn complaint(text: &[u8]) -> Option<String> {
+    let at = std::str::from_utf8(text).err()?.valid_up_to();
+    let (encoding, byte) = (guess(text)?, text.get(at)?);
+    Some(format!("this is not UTF-8 (byte 0x{byte:02x} at position {}){}", at + 1, encoding.advice()))
 }
 
 /// What a text seems to be that is no UTF-8; `None`: it is.
@@ -62,6 +74,15 @@ mod tests {
             (b"x\xc3", Some(Charset::Latin1)),
         ] {
             assert_eq!(guess(text), encoding, "{}", text.escape_ascii());
+            assert_eq!(complaint(text).is_some(), encoding.is_some());
         }
+        let latin =
+            "this is not UTF-8 (byte 0xe9 at position 4), it seems to be Latin-1 (Windows-1252); send UTF-8";
+        assert_eq!(complaint(b"Jos\xe9").unwrap(), latin);
+        assert_eq!(
+            complaint("Zo\u{eb} \0".as_bytes().iter().chain(b"\xff").copied().collect::<Vec<_>>().as_slice())
+                .unwrap(),
+            "this is not UTF-8 (byte 0xff at position 7); send UTF-8"
+        );
     }
 }

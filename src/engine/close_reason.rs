@@ -82,6 +82,16 @@ impl CloseReason {
     }
 }
 
+impl CloseReason {
+    /// The whole phrase for the log.
+    pub fn phrase(self) -> String {
+        match self {
+            CloseReason::PeerClosed => self.to_string(),
+            _ => format!("closed: {self}"),
+        }
+    }
+}
+
 impl fmt::Display for CloseReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

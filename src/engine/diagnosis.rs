@@ -1,155 +1,18 @@
 //! The classic mistakes of a first client, in plain words with their corrections. Knows messages and their form, but no
 //! connection.
 
+mod context;
 pub mod form;
+mod literal;
+mod mistake;
+
+pub use context::{Context, Endpoints};
+pub use mistake::{Hint, Mistake};
 
 use super::number;
 use super::service::{Service, multiply};
 use super::text::{is_invisible, quote};
 use super::wrong_protocol::WrongProtocol;
-
-/// What went wrong.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mistake {
-    /// Closed before reading a reply, so the connection was reset.
-    Unread,
-    /// Connected, and sent nothing.
-    Silent,
-    /// Neither a line end nor a complete request.
-    Unfinished,
-    /// Read one of two replies.
-    ReadOnce,
-    /// Another service's port, or another protocol.
-    WrongPort,
-    /// A number with a comma.
-    Comma,
-    /// Quotes, brackets, semicolons and the like around or between the numbers.
-    Punctuation,
-    /// The name of the service in front of the request.
-    ServiceName,
-    /// A JSON object.
-    Json,
-    /// A minus sign that is not the keyboard's.
-    MinusSign,
-    /// One number alone.
-    OneNumber,
-    /// Several sends without a message end, which together are not a request.
-    JoinedSends,
-    /// Messages that end with NUL, or a whole array.
-    CString,
-    /// A length before each message.
-    LengthPrefix,
-    /// Telnet's commands.
-    Telnet,
-    /// An object as a library writes it.
-    Serialized,
-    /// UTF-16, Latin-1, or another encoding than UTF-8.
-    Encoding,
-    /// A newline in a segment of its own.
-    NewlineApart,
-    /// It waits for more replies than there are.
-    SecondRecv,
-}
-
-impl Mistake {
-    /// Every mistake.
-    pub const ALL: [Mistake; 19] = [
-        Mistake::Unread,
-        Mistake::Silent,
-        Mistake::Unfinished,
-        Mistake::ReadOnce,
-        Mistake::WrongPort,
-        Mistake::Comma,
-        Mistake::Punctuation,
-        Mistake::ServiceName,
-        Mistake::Json,
-        Mistake::MinusSign,
-        Mistake::OneNumber,
-        Mistake::JoinedSends,
-        Mistake::CString,
-        Mistake::LengthPrefix,
-        Mistake::Telnet,
-        Mistake::Serialized,
-        Mistake::Encoding,
-        Mistake::NewlineApart,
-        Mistake::SecondRecv,
-    ];
-
-    /// Its name in a watcher's JSON.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Mistake::Unread => "unread",
-            Mistake::Silent => "silent",
-            Mistake::Unfinished => "unfinished",
-            Mistake::ReadOnce => "read_once",
-            Mistake::WrongPort => "wrong_port",
-            Mistake::Comma => "comma",
-            Mistake::Punctuation => "punctuation",
-            Mistake::ServiceName => "service_name",
-            Mistake::Json => "json",
-            Mistake::MinusSign => "minus_sign",
-            Mistake::OneNumber => "one_number",
-            Mistake::JoinedSends => "joined_sends",
-            Mistake::CString => "c_string",
-            Mistake::LengthPrefix => "length_prefix",
-            Mistake::Telnet => "telnet",
-            Mistake::Serialized => "serialized",
-            Mistake::Encoding => "encoding",
-            Mistake::NewlineApart => "newline_apart",
-            Mistake::SecondRecv => "second_recv",
-        }
-    }
-}
-
-impl Mistake {
-    /// Whether it says only how a connection ended or what it does not do, and not what was wrong with what was said.
-    pub const fn is_vague(self) -> bool {
-        matches!(self, Mistake::Unread | Mistake::Silent | Mistake::ReadOnce | Mistake::SecondRecv)
-    }
-
-    /// The bit of a mistake that is reported once for each connection, because its program makes it with each message, or
-    /// because it replaces another one.
-    pub const fn once(self) -> Option<u32> {
-        Some(match self {
-            Mistake::Unread | Mistake::ReadOnce => 1,
-            Mistake::CString => 1 << 1,
-            Mistake::LengthPrefix => 1 << 2,
-            Mistake::Telnet => 1 << 3,
-            Mistake::Encoding => 1 << 4,
-            Mistake::NewlineApart => 1 << 5,
-            Mistake::SecondRecv => 1 << 6,
-            Mistake::Unfinished | Mistake::JoinedSends => 1 << 7,
-            _ => return None,
-        })
-    }
-}
-
-/// A mistake, and what to do about it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Hint {
-    /// Which one.
-    pub mistake: Mistake,
-    /// The text. Quotations from the peer are escaped.
-    pub text: String,
-}
-
-impl Hint {
-    fn new(mistake: Mistake, text: impl Into<String>) -> Hint {
-        Hint { mistake, text: text.into() }
-    }
-}
-
-/// The open endpoints and their services.
-pub type Endpoints<'a> = &'a [(String, Service)];
-
-/// Where a mistake is made.
-#[derive(Clone, Copy, Debug)]
-pub struct Context<'a> {
-    /// The endpoint that the peer came in through.
-    pub here: &'a str,
-    /// Everything that is open, in the configuration's order.
-    pub endpoints: Endpoints<'a>,
-}
 
 /// The connection was reset after something had been sent to it. `None` for a service where others speak too: what it has
 /// not read there is no reply.
@@ -196,16 +59,34 @@ pub fn of_unfinished(bytes: &[u8]) -> Hint {
 /// It spoke another protocol.
 pub fn of_wrong_protocol(protocol: WrongProtocol, service: Service, context: Context<'_>) -> Hint {
     let what = format!("it speaks {}, like {}", protocol.name(), protocol.speaker());
-    Hint::new(Mistake::WrongPort, format!("{what}, but this is {service}: {}", context.elsewhere(service)))
+    Hint::new(
+        Mistake::WrongPort,
+        format!("{what}, but this is {service}: {}", context.elsewhere(service, None)),
+    )
 }
 
 /// Multiply could not read this request.
 pub fn of_request(request: &[u8], context: Context<'_>) -> Option<Hint> {
+    if literal::is_part_of_binary(request) {
+        return Some(literal::of_binary());
+    }
+    if let Some(hint) = of_binary(request) {
+        return Some(hint);
+    }
     let text = std::str::from_utf8(request).ok()?;
     if text.contains(|c: char| is_invisible(c) && !c.is_whitespace()) {
         return None; // binary or another encoding: a hint about words would be wrong
     }
-    of_wording(text).or_else(|| of_word(text)).or_else(|| of_text_without_number(text, context))
+    literal::of_source(text)
+        .or_else(|| of_wording(text))
+        .or_else(|| literal::of_more_numbers(text))
+        .or_else(|| of_word(text))
+        .or_else(|| of_text_without_number(text, context))
+}
+
+/// Numbers that are not text.
+pub fn of_binary(bytes: &[u8]) -> Option<Hint> {
+    literal::is_binary(bytes).then(literal::of_binary)
 }
 
 /// Text that would be a request if it were written slightly differently.
@@ -247,20 +128,26 @@ fn of_wording(text: &str) -> Option<Hint> {
             format!("'{said}' begins with its length, {length}, as text: send only {meant} and a newline");
         return Some(Hint::new(Mistake::LengthPrefix, what));
     }
-    if text.trim_start().starts_with('{') && text.contains(':') {
+    if text.trim_start().starts_with('{') && text.contains(':') && !is_report(text.trim()) {
         let what =
             format!("'{said}' is JSON, but multiply reads plain text: write two numbers, for example 5 10");
         return Some(Hint::new(Mistake::Json, what));
     }
-    // b'5 10' is how Python shows bytes, (5, 10) a tuple, "5 10" a string in JSON.
+    // (5, 10) is how Python shows a tuple, "5 10" a string in JSON.
     const PUNCTUATION: [char; 14] = ['"', '\'', '`', '(', ')', '[', ']', '<', '>', ';', '|', ':', '=', ','];
-    let bare = text.trim().strip_prefix(['b', 'B']).filter(|rest| rest.starts_with(['"', '\'']));
-    let bare = bare.unwrap_or(text).replace(PUNCTUATION, " ");
+    let bare = text.replace(PUNCTUATION, " ");
     let bare = bare.strip_suffix(['.', '!', '?']).unwrap_or(&bare);
     if let Some(meant) = (bare != text).then(|| complete(bare)).flatten() {
         let what = format!(
             "'{said}' contains more than the numbers: write {meant}, with only white space between them"
         );
+        return Some(Hint::new(Mistake::Punctuation, what));
+    }
+    // 0x10 is one number, in another notation.
+    let signed = text.replace(['x', 'X', '\u{d7}', '\u{b7}'], " * ");
+    let is_hex = text.trim_start().starts_with("0x");
+    if let Some(meant) = (signed != text && !is_hex).then(|| complete(&signed)).flatten() {
+        let what = format!("'{said}' has another sign in place of '*': write {meant}");
         return Some(Hint::new(Mistake::Punctuation, what));
     }
     if number::parse(text.trim()).is_some() {
@@ -287,6 +174,12 @@ fn of_word(text: &str) -> Option<Hint> {
 /// It contains no number, so it is meant for another service; except words for leaving.
 fn of_text_without_number(text: &str, context: Context<'_>) -> Option<Hint> {
     const GOODBYES: [&str; 5] = ["quit", "exit", "bye", "{quit}", "/quit"];
+    if is_report(text.trim()) {
+        let others = context.elsewhere(Service::Multiply, likely(text));
+        let what =
+            format!("'{}' is a machine's report, but this is multiply: {others}", quote(text.as_bytes()));
+        return Some(Hint::new(Mistake::WrongPort, what));
+    }
     let has_number = |word: &str| number::parse(word).is_some();
     if text.contains(char::is_numeric)
         || text.split_whitespace().any(has_number)
@@ -294,14 +187,36 @@ fn of_text_without_number(text: &str, context: Context<'_>) -> Option<Hint> {
     {
         return None;
     }
-    let (said, others) = (quote(text.as_bytes()), context.elsewhere(Service::Multiply));
+    let said = quote(text.as_bytes());
+    let others = context.elsewhere(Service::Multiply, likely(text));
     Some(Hint::new(Mistake::WrongPort, format!("'{said}' has no numbers, but this is multiply: {others}")))
 }
 
-/// A client gives this as its chat name.
-pub fn of_name(name: &str, context: Context<'_>) -> Option<Hint> {
-    multiply::is_complete(name.as_bytes()).then(|| {
-        let (name, others) = (quote(name.as_bytes()), context.elsewhere(Service::Chat));
+/// The service that a text is most likely meant for.
+fn likely(text: &str) -> Option<Service> {
+    let text = text.trim();
+    let begins = |word: &str| text.get(..word.len()).is_some_and(|begun| begun.eq_ignore_ascii_case(word));
+    match () {
+        () if is_report(text) => Some(Service::Stats),
+        () if begins("hello") => Some(Service::Hello),
+        () if begins("/") => Some(Service::Chat),
+        () => None,
+    }
+}
+
+/// A machine's figures as JSON.
+fn is_report(text: &str) -> bool {
+    text.starts_with('{') && text.contains("_percent")
+}
+
+/// A client gives this as its chat name; `is_valid`: and it is one.
+pub fn of_name(name: &str, is_valid: bool, context: Context<'_>) -> Option<Hint> {
+    if let Some(hint) = literal::of_name(name) {
+        return Some(hint);
+    }
+    (is_valid && multiply::is_complete(name.as_bytes())).then(|| {
+        let (name, others) =
+            (quote(name.as_bytes()), context.elsewhere(Service::Chat, Some(Service::Multiply)));
         Hint::new(
             Mistake::WrongPort,
             format!("'{name}' looks like a request for multiply, but here it is a chat name: {others}"),
@@ -309,28 +224,15 @@ pub fn of_name(name: &str, context: Context<'_>) -> Option<Hint> {
     })
 }
 
-impl Context<'_> {
-    /// The endpoints of the other services, one for each: of the same kind, because the peer can use that, or otherwise
-    /// the first. In their order, however many endpoints each has.
-    fn elsewhere(self, but: Service) -> String {
-        let kind = |endpoint: &str| endpoint.split(':').next().map(str::to_owned);
-        let mut others: Vec<(&str, Service)> = Vec::new();
-        for (endpoint, service) in self.endpoints.iter().filter(|(_, service)| *service != but) {
-            match others.iter_mut().find(|(_, known)| known == service) {
-                None => others.push((endpoint, *service)),
-                Some((best, _)) if kind(best) != kind(self.here) && kind(endpoint) == kind(self.here) => {
-                    *best = endpoint;
-                }
-                Some(_) => {}
-            }
-        }
-        let list: Vec<String> =
-            others.iter().map(|(endpoint, service)| format!("{service} is on {endpoint}")).collect();
-        match list.is_empty() {
-            true => "no other service is open".to_owned(),
-            false => list.join(", "),
-        }
-    }
+/// Stats could not read this request.
+pub fn of_stats_request(request: &[u8], context: Context<'_>) -> Option<Hint> {
+    multiply::is_complete(request).then(|| {
+        let others = context.elsewhere(Service::Stats, Some(Service::Multiply));
+        Hint::new(
+            Mistake::WrongPort,
+            format!("'{}' looks like a request for multiply, but this is stats: {others}", quote(request)),
+        )
+    })
 }
 
 #[cfg(test)]
@@ -373,9 +275,16 @@ mod tests {
             ("5 * 10 =", Mistake::Punctuation, "write 5 * 10,"),
             ("5 10.", Mistake::Punctuation, "write 5 10,"),
             ("(5, 10)", Mistake::Punctuation, "write 5 10,"),
+            ("5x10", Mistake::Punctuation, "write 5 * 10"),
+            ("5 \u{d7} 10", Mistake::Punctuation, "write 5 * 10"),
             ("[5, 10]", Mistake::Punctuation, "write 5 10,"),
             ("\"5 10\"", Mistake::Punctuation, "write 5 10,"),
-            ("b'5 10'", Mistake::Punctuation, "write 5 10,"),
+            ("b'5 10'", Mistake::PrintedBytes, "send the bytes themselves"),
+            ("5 10\\n", Mistake::LiteralNewline, "a backslash and an n"),
+            ("{a} {b}", Mistake::Placeholder, "an f before the string"),
+            ("{a:d} {b:d}", Mistake::Placeholder, "an f before the string"),
+            ("1 2 3", Mistake::MoreNumbers, "has 3 numbers"),
+            ("4 5 10", Mistake::MoreNumbers, "has 3 numbers"),
             ("multiply 5 10", Mistake::ServiceName, "write 5 10"),
             ("{\"a\": 5, \"b\": 10}", Mistake::Json, "is JSON"),
             ("\u{2212}5 10", Mistake::MinusSign, "write -5 10,"),
@@ -392,16 +301,16 @@ mod tests {
     fn unknown_text_gets_no_guess() {
         let endpoints = endpoints();
         let cases: [&[u8]; 10] = [
+            b"0x10",
+            b"5 x",
             b"quit",
             b"EXIT",
             b"{quit}",
             b"\0\x045 10",
             b"5 10\0",
             b"\x80\x04\x95K\x05",
-            b"\0\0\0\x05\0\0\0",
             b"\xff\xfe5\0",
             "½ x".as_bytes(),
-            b"1 2 3",
         ];
         for said in cases {
             assert_eq!(of_request(said, context(&endpoints)), None, "{}", said.escape_ascii());
@@ -434,23 +343,36 @@ mod tests {
         );
         let nothing = Context { endpoints: &[], ..context };
         assert!(of_request(b"Hi", nothing).unwrap().text.ends_with("no other service is open"));
-        assert!(of_name("5 10", context).unwrap().text.ends_with("multiply is on tcp://[::1]:1"));
-        assert_eq!(of_name("alice", context), None);
+        assert!(of_name("5 10", true, context).unwrap().text.ends_with("multiply is on tcp://[::1]:1"));
+        assert_eq!(of_name("alice", true, context), None);
+        assert_eq!(of_name("5 * 10", false, context), None);
+        let hint = of_name("alice\\n", false, context).unwrap();
+        assert_eq!(hint.mistake, Mistake::LiteralNewline);
+        let hint = of_stats_request(b"5 10", context).unwrap();
+        assert_eq!((hint.mistake, of_stats_request(b"latest", context)), (Mistake::WrongPort, None));
     }
 
     #[test]
-    fn reachable_other_services_are_named_once_and_the_own_never() {
-        let kinds = ["udp://[::1]", "unix:///s", "tcp://127.0.0.1", "tcp://[::1]", "fifo:///f"];
-        let services = [Service::Chat, Service::Multiply, Service::Greeting, Service::Hello, Service::Talk];
-        let all = services.into_iter().zip(1..);
-        let mut endpoints: Vec<_> =
-            all.flat_map(|(service, port)| kinds.map(|kind| (format!("{kind}:{port}"), service))).collect();
-        endpoints.push(("unixseq:///stats".to_owned(), Service::Stats));
-        let hint = of_wrong_protocol(WrongProtocol::Http, Service::Multiply, context(&endpoints));
+    fn likely_service_is_named_alone_where_it_is_open() {
+        let all = [Service::Chat, Service::Hello, Service::Stats].into_iter().zip(1..);
+        let endpoints: Vec<_> = all.map(|(service, port)| (format!("tcp://[::1]:{port}"), service)).collect();
+        let context = Context { here: "tcp://[::1]:9", endpoints: &endpoints };
+        let report = "{\"host\":\"pc7\",\"cpu_percent\":12.5}";
+        for (said, place_named) in [
+            ("Hello from client", ": hello is on tcp://[::1]:2"),
+            ("/who", ": chat is on tcp://[::1]:1"),
+            (report, ": stats is on tcp://[::1]:3"),
+            ("Hi", ": chat is on tcp://[::1]:1, hello is on tcp://[::1]:2, stats is on tcp://[::1]:3"),
+        ] {
+            let hint = of_request(said.as_bytes(), context).unwrap();
+            assert!(hint.mistake == Mistake::WrongPort && hint.text.ends_with(place_named), "{}", hint.text);
+        }
+        let alone = Context { endpoints: &endpoints[..1], ..context };
+        assert!(of_request(b"Hello", alone).unwrap().text.ends_with(": chat is on tcp://[::1]:1"));
+        let hint = of_wrong_protocol(WrongProtocol::Http, Service::Multiply, alone);
         assert_eq!(
             hint.text,
-            "it speaks HTTP, like a browser, but this is multiply: chat is on tcp://127.0.0.1:1, greeting is on \
-             tcp://127.0.0.1:3, hello is on tcp://127.0.0.1:4, talk is on tcp://127.0.0.1:5, stats is on unixseq:///stats"
+            "it speaks HTTP, like a browser, but this is multiply: chat is on tcp://[::1]:1"
         );
     }
 }

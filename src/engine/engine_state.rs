@@ -119,6 +119,11 @@ impl EngineState {
         if event.peer.is_none() && self.event_ring.has_subscribers() {
             self.show_datagram(&event.binding, event.remote, TraceEvent::Happened(event.what.clone()));
         }
+        self.log(event);
+    }
+
+    /// Lets the log know alone.
+    pub(super) fn log(&mut self, event: Event) {
         if self.events.len() < EVENTS_MAX {
             self.events.push_back(event);
         }

@@ -134,8 +134,8 @@ impl EventRing {
     /// Whether a mistake of a connection is worth a word: it was not told of it yet, or is told each time.
     pub fn is_news(&mut self, peer: ConnectionId, mistake: Mistake) -> bool {
         match mistake.once() {
-            // Sends that were joined make one number of two.
-            None => mistake != Mistake::OneNumber || !self.knows(peer, Mistake::JoinedSends),
+            // Sends that were joined make one number of two, or three of four.
+            None => !mistake.is_count() || !self.knows(peer, Mistake::JoinedSends),
             Some(bit) => self.name(peer, bit),
         }
     }

@@ -49,7 +49,17 @@ impl Engine {
             + shared.roster.bytes()
     }
 
-    /// Of that, what counts against [`Settings::queued_bytes_max`](super::limits::Settings::queued_bytes_max); as it was counted, and as it is.
+    /// Of that, what the table of clients takes, in bytes.
+    pub fn roster_bytes(&self) -> usize {
+        self.shared.roster.bytes()
+    }
+
+    /// Addresses and users in that table.
+    pub fn clients(&self) -> usize {
+        self.shared.roster.len()
+    }
+
+    /// Of the queued bytes, what counts against [`Settings::queued_bytes_max`](super::limits::Settings::queued_bytes_max); as it was counted, and as it is.
     pub fn shared_bytes(&self) -> (usize, usize) {
         let sessions = self.sessions.iter().filter(|session| !session.is_lossy());
         (self.held_bytes(), sessions.map(|session| session.held_bytes(&self.shared)).sum())

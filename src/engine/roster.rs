@@ -176,8 +176,21 @@ impl Roster {
         last.is_none_or(|hint| now.since(hint.at) >= HINT_GAP)
     }
 
-    /// Whether a connection has made a mistake, or was told an error, that says more than how it ended.
-    pub fn knows_better(&self, client: Client, peer: ConnectionId) -> bool {
+    /// Whether what is known of a connection says more than this mistake does. For how it ended, that is any other mistake or
+    /// error; for the wording of a message, that there are no words at all.
+    pub fn knows_better(&self, client: Client, peer: ConnectionId, mistake: Mistake) -> bool {
+        match mistake.is_vague() {
+            true => self.has_trouble(client, peer),
+            false => mistake != Mistake::Binary && self.is_binary(client, peer),
+        }
+    }
+
+    fn is_binary(&self, client: Client, peer: ConnectionId) -> bool {
+        let last = self.0.get(&client).and_then(|entry| entry.hint.as_ref());
+        last.is_some_and(|last| last.mistake == Mistake::Binary && !last.is_over && last.peer == Some(peer))
+    }
+
+    fn has_trouble(&self, client: Client, peer: ConnectionId) -> bool {
         self.0.get(&client).is_some_and(|entry| {
             let hint = entry.hint.as_ref().filter(|hint| !hint.mistake.is_vague() && !hint.is_over);
             let error = entry.error.as_ref().filter(|error| !error.is_over);
@@ -246,6 +259,11 @@ impl Roster {
     #[cfg(test)]
     pub fn get(&self, client: Client) -> Option<&Entry> {
         self.0.get(&client)
+    }
+
+    /// Addresses and users in the table.
+    pub fn len(&self) -> usize {
+        self.0.len()
     }
 
     /// Bytes that the table holds, nearly.

@@ -86,30 +86,48 @@ pub fn private(bytes: usize) -> String {
     format!("(private, {bytes} bytes)")
 }
 
-/// What a peer said, as an error or the log may show it: control and invisible characters as `\u{1b}`, and no more
-/// than [`QUOTE_CHARS_MAX`] characters, the escapes counted as written; `…` where it was cut.
+/// What a peer said, as an error or the log may show it: control and invisible characters as `\u{1b}`, a backslash as `\\`, so
+/// that it can be read back, and no more than [`QUOTE_CHARS_MAX`] characters, the escapes counted as written; `…` where it
+/// was cut.
 pub fn quote(bytes: &[u8]) -> String {
     // A character has at most 4 bytes: what lies behind cannot be shown anyway.
     let head = &bytes[..bytes.len().min(4 * (QUOTE_CHARS_MAX + 1))];
     // Most of what is shown is short and plain.
     if head.len() <= QUOTE_CHARS_MAX
         && let Ok(text) = std::str::from_utf8(head)
-        && head.iter().all(|byte| matches!(byte, b' '..=b'~'))
+        && head.iter().all(|byte| matches!(byte, b' '..=b'[' | b']'..=b'~'))
     {
         return text.to_owned();
     }
     let mut shown = String::new();
     let mut room = QUOTE_CHARS_MAX;
     for c in String::from_utf8_lossy(head).chars() {
-        let width = if is_invisible(c) { c.escape_unicode().count() } else { 1 };
+        let width = match c {
+            '\\' => 2,
+            _ if is_invisible(c) => c.escape_unicode().count(),
+            _ => 1,
+        };
         if width > room {
             shown.push('…');
             break;
         }
         room -= width;
-        if is_invisible(c) { shown.extend(c.escape_unicode()) } else { shown.push(c) }
+        match c {
+            '\\' => shown.push_str("\\\\"),
+            _ if is_invisible(c) => shown.extend(c.escape_unicode()),
+            _ => shown.push(c),
+        }
     }
     shown
+}
+
+/// An error as the log has it: with the message that it is about, unless it quotes that already.
+pub fn about(error: &str, message: &[u8]) -> String {
+    let said = quote(trim(message));
+    match said.is_empty() || error.contains(&format!("'{said}'")) {
+        true => error.to_owned(),
+        false => format!("{error} (to '{said}')"),
+    }
 }
 
 /// Whether a character would not be seen, or would change how its neighbours are seen.
@@ -167,6 +185,8 @@ mod tests {
             (&b"abc"[..], "abc"),
             (b"\x1b[31mred", "\\u{1b}[31mred"),
             (b"a\tb\0", "a\\u{9}b\\u{0}"),
+            (b"5 10\\n", "5 10\\\\n"),
+            (b"\\u{1b}\x1b", "\\\\u{1b}\\u{1b}"),
             (b"\xff\xfe", "\u{fffd}\u{fffd}"),
             ("a\u{200b}b\u{202e}c\u{3164}".as_bytes(), "a\\u{200b}b\\u{202e}c\\u{3164}"),
             ("né".as_bytes(), "né"),
@@ -177,10 +197,20 @@ mod tests {
     }
 
     #[test]
+    fn error_in_the_log_quotes_the_message_once() {
+        assert_eq!(about("expected two numbers", b"5\x1b\n"), "expected two numbers (to '5\\u{1b}')");
+        assert_eq!(about("not a number: 'x'", b"5 x"), "not a number: 'x' (to '5 x')");
+        assert_eq!(about("not a number: 'x'", b"x"), "not a number: 'x'");
+        assert_eq!(about("no message", b" "), "no message");
+        assert!(about("too long", &[b'x'; 9000]).len() < 100);
+    }
+
+    #[test]
     fn quote_is_cut_at_64_characters_and_never_within_an_escape() {
         assert_eq!(quote(&[b'x'; 64]), "x".repeat(64));
         assert_eq!(quote(&[b'x'; 65]), "x".repeat(64) + "…");
         assert_eq!(quote(&[0x1b; 4096]), "\\u{1b}".repeat(10) + "…");
+        assert_eq!(quote(&[b'\\'; 4096]), "\\\\".repeat(32) + "…");
         assert_eq!(quote("é".repeat(4096).as_bytes()), "é".repeat(64) + "…");
     }
 

@@ -57,7 +57,7 @@ pub const TEACHER: &str = "[teacher] ";
 pub const ASK_PASSPHRASE: &str = "What is the passphrase of this room?";
 
 /// The error, without [`ERROR`], for a wrong passphrase.
-pub const NOT_THE_PASSPHRASE: &str = "wrong passphrase; type it again";
+pub const NOT_THE_PASSPHRASE: &str = "wrong passphrase; try again";
 
 /// The beginning of the error for the last wrong passphrase, before the connection is closed.
 pub const NO_PASSPHRASE: &str = "wrong passphrase";

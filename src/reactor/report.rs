@@ -149,7 +149,7 @@ impl EventLog {
             }
             EventKind::Refused(reason) => line(Line::Refused, format_args!("{reason}")),
             EventKind::Closed(reason) if reason.is_refusal() => line(Line::Refused, format_args!("{reason}")),
-            EventKind::Closed(reason) => line(Line::Closed, format_args!("closed: {reason}")),
+            EventKind::Closed(reason) => line(Line::Closed, format_args!("{}", reason.phrase())),
         }
     }
 

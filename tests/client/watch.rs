@@ -59,7 +59,7 @@ fn connection_is_watched_from_open_to_close() {
     client.half_close();
     client.hear_end();
     drop(client);
-    let seen = hear_of(&mut watcher, "closed: closed by the peer");
+    let seen = hear_of(&mut watcher, "closed by the peer");
     let place = format!("  tcp://{}:{MULTIPLY}  127.0.0.1:", daemon.ip);
     let what: Vec<&str> = seen
         .iter()
@@ -79,8 +79,8 @@ fn connection_is_watched_from_open_to_close() {
             "reply 'Data received'",
             "reply '50.0'",
             "reply 'Data received'",
-            "reply 'Error: not a number: 'x\\u{1b}''",
-            "closed: closed by the peer",
+            "reply 'Error: not a number: 'x\\\\u{1b}''",
+            "closed by the peer",
         ]
     );
     daemon.stop();

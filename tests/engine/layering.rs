@@ -216,7 +216,7 @@ const OWN_PARTS: &[(&str, &[&str])] = &[
     ("src/config/defaults.rs", &["Mux"]),
     ("src/daemon/advice.rs", &["Chat", "Mux"]),
     ("src/engine/datagram/answering.rs", &["Multiply"]),
-    ("src/engine/diagnosis.rs", &["Multiply", "Chat"]),
+    ("src/engine/diagnosis.rs", &["Multiply", "Chat", "Hello", "Stats"]),
     ("src/engine/limits/settings.rs", &["Multiply"]),
     ("src/engine/memory.rs", &["Chat", "Stats"]),
     ("src/engine/mod.rs", &["Chat"]),

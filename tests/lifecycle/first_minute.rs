@@ -172,6 +172,30 @@ fn default_start_logs_a_line_per_service_and_no_warning() {
 }
 
 #[test]
+fn advice_of_a_start_with_a_file_lets_others_in_when_followed() {
+    if !may_unshare() {
+        return;
+    }
+    for host in ["localhost", "127.0.0.1"] {
+        let ground = Ground::new();
+        let written = format!(
+            "[multiply]\nlisten = [\"tcp://{host}:65432\"]\n[chat]\nlisten = [\"tcp://{host}:33000\"]\n"
+        );
+        fs::write(ground.config_file(), &written).unwrap();
+        let start = |prepare: &str| ready(&mut in_namespaces(&["--net"], prepare, &ground.command()));
+        let said = start("ip link set lo up");
+        let advice = said.split_once("info: only this machine can connect; to let others in, replace ");
+        let (old, rest) = advice.unwrap_or_else(|| panic!("{said}")).1.split_once("\ninfo: by ").unwrap();
+        let (new, rest) = rest.split_once(" in ").unwrap();
+        assert!(rest.starts_with(&format!("{}, then reload\n", ground.config_file().display())), "{said}");
+        fs::write(ground.config_file(), written.replace(old, new)).unwrap();
+        let said = start("ip link set lo up; ip addr add 192.0.2.7/24 dev lo");
+        let others = "info: others connect to 192.0.2.7: multiply at port 65432, chat at port 33000\n";
+        assert!(said.contains(others) && !said.contains("only this machine"), "{said}");
+    }
+}
+
+#[test]
 fn classroom_start_logs_a_line_per_service_and_no_warning() {
     if !may_unshare() {
         return;

@@ -37,8 +37,8 @@ fn each_event_is_one_line_with_endpoint_and_peer() {
         "info: {peer}connected",
         "debug: {peer}is a line client",
         "debug: {peer}message '5 10'",
-        "info: {peer}error reply: expected two numbers, for example: 5 10",
-        "info: {peer}closed: closed by the peer",
+        "info: {peer}error reply: expected two numbers, for example: 5 10 (to 'abc')",
+        "info: {peer}closed by the peer",
     ] {
         let line = line.replace("{peer}", &peer);
         assert_eq!(daemon.wait_for_log(&line), line);
@@ -63,11 +63,14 @@ fn later_lines_of_a_member_carry_its_name() {
     let mut alice = daemon.tcp(CHAT);
     alice.hear("Greetings from the cave! Now type your name and press enter!\n");
     let peer = format!("info: tcp://{}:33000: 127.0.0.1:{}: ", daemon.ip, port_of(&alice));
-    alice.say("no/name\n");
-    daemon.wait_for_log(&format!("{peer}error reply: a name has"));
-    alice.say("Ann B.\n/dance\n");
+    alice.say("no!name\n");
+    let line = daemon.wait_for_log(&format!("{peer}error reply: a name has"));
+    assert!(line.ends_with("; type another one (to 'no!name')"), "{line}");
+    alice.say("Ann B.\n/msg nobody hush\n/key 5esame\n/dance\n");
     daemon.wait_for_log(&format!("{peer}joined as Ann B."));
     daemon.wait_for_log(&format!("{peer}[Ann B.] error reply: unknown command: /dance"));
+    let is_secret = |line: &&String| line.contains("hush") || line.contains("5esame");
+    assert_eq!(daemon.log().iter().find(is_secret), None);
     alice.say("{quit}\n");
     alice.hear_rest();
     drop(alice);
@@ -76,7 +79,7 @@ fn later_lines_of_a_member_carry_its_name() {
     let other = daemon.tcp(CHAT);
     let peer = format!("info: tcp://{}:33000: 127.0.0.1:{}: ", daemon.ip, port_of(&other));
     drop(other);
-    daemon.wait_for_log(&format!("{peer}closed: closed by the peer"));
+    daemon.wait_for_log(&format!("{peer}closed by the peer"));
     daemon.stop();
 }
 
@@ -178,7 +181,7 @@ fn flood_from_one_address_hides_no_other() {
                 let mut other = from(&daemon, last);
                 other.say("5 y\n");
                 let said = match other.recv().starts_with(b"Data received") {
-                    true => "error reply: not a number: 'y'",
+                    true => "error reply: not a number: 'y' (to '5 y')",
                     false => "refused: too many connections",
                 };
                 expected.push(format!("127.77.79.{last}:{}: {said}", port_of(&other)));

@@ -54,7 +54,18 @@ fn usage_error_is_one_line_and_status_2() {
         (&["--konfig", "x"][..], "--config"),
         (&["--config"], "--config"),
         (&["--log-level", "loud"], "loud"),
-        (&["extra"], "extra"),
+        (
+            &["ipcd.toml"],
+            "unexpected argument 'ipcd.toml'; a configuration is read with --config ipcd.toml; see",
+        ),
+        (&["-c", "ipcd.toml"], "unexpected argument '-c'; did you mean --config FILE?; see"),
+        (&["start"], "unexpected argument 'start'; ipcd without arguments starts the daemon; see"),
+        (&["reload"], "did you mean 'ipcctl reload'?"),
+        (&["check"], "did you mean --check?"),
+        (&["a\x1b[31m"], "--config a\\u{1b}[31m"),
+        (&["--pid-file", "p"], "ipcd: --pid-file needs --daemon and --log-file; see"),
+        (&["--daemon"], "ipcd: --daemon needs --pid-file and --log-file; see"),
+        (&["--daemon", "--log-file", "l"], "ipcd: --daemon and --log-file need --pid-file; see"),
         (&["--check", "--check"], "--check"),
     ] {
         let said = failure(&mut ipcd(arguments), 2);
@@ -127,6 +138,8 @@ fn non_configuration_file_is_refused_at_once() {
             }
             let said = failure(&mut command, 78);
             assert!(said.contains(at(name).to_str().unwrap()) && said.contains(says), "{said}");
+            // A place comes first; what is about the whole file begins with the program's name.
+            assert_eq!(said.starts_with("ipcd: "), name != "latin1", "{said}");
             assert_eq!(said.matches('\n').count(), 1, "{said}");
         }
     }

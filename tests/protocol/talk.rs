@@ -139,7 +139,7 @@ fn first_partner_that_leaves_early_leaves_nothing_behind() {
     early.half_close();
     early.hear_end();
     drop(early);
-    daemon.wait_for_log("closed: closed by the peer");
+    daemon.wait_for_log("closed by the peer");
     let (mut one, mut other) = pair(&daemon);
     say_and_hear(&mut one, &mut other, "hi");
     say_and_hear(&mut other, &mut one, "ho");

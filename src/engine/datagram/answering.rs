@@ -12,7 +12,7 @@ use crate::engine::roster::Tally;
 use crate::engine::service::facts::{Conduct, First};
 use crate::engine::service::watch::TraceEvent;
 use crate::engine::service::{Service, greeting, multiply};
-use crate::engine::text::{is_empty, quote};
+use crate::engine::text::{about, is_empty, quote};
 use crate::engine::{Engine, number, words, wrong_protocol};
 
 impl Engine {
@@ -64,8 +64,9 @@ impl Engine {
             self.shared.roster.set_hint(self.shared.now, client, service, None, hint);
             self.shared.note_hint(None, binding, remote, hint);
         }
-        let (binding, replies, is_error) = (Rc::clone(binding), replies.into(), error.is_some());
-        self.answer = Some(Answer { binding, remote, to, replies, current: None, is_error, has_nul, hint });
+        let error = words.filter(|_| error.is_some()).map(|words| about(words, message));
+        let (binding, replies) = (Rc::clone(binding), replies.into());
+        self.answer = Some(Answer { binding, remote, to, replies, current: None, error, has_nul, hint });
     }
 
     /// The address that is answered.
@@ -160,12 +161,19 @@ impl Engine {
         let what = match outcome {
             Ok(()) => {
                 counters.bytes_out += (reply.len() + usize::from(answer.has_nul)) as u64;
-                let is_error = answer.is_error;
+                let logged = answer.error.take();
                 if self.shared.event_ring.has_subscribers() {
                     self.shared.show_datagram(&binding, remote, TraceEvent::Replied(quote(reply.as_bytes())));
                 }
-                let error = reply.strip_prefix("Error: ").filter(|_| is_error);
-                error.map(|error| EventKind::Erred(error.to_owned()))
+                let error = reply.strip_prefix("Error: ").filter(|_| logged.is_some());
+                if let Some(error) = error.filter(|_| self.shared.event_ring.has_subscribers()) {
+                    let sight = TraceEvent::Happened(EventKind::Erred(error.to_owned()));
+                    self.shared.show_datagram(&binding, remote, sight);
+                }
+                if let Some(what) = logged.map(EventKind::Erred) {
+                    self.shared.log(Event { peer: None, binding: Rc::clone(&binding), remote, what });
+                }
+                None
             }
             Err(why) => {
                 // A result without its acknowledgement would be taken for one.

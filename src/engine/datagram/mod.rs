@@ -46,7 +46,8 @@ pub(super) struct Answer {
     replies: VecDeque<String>,
     /// The one that is being sent.
     current: Option<String>,
-    is_error: bool,
+    /// It is an error: as the log has it.
+    error: Option<String>,
     /// What was wrong with the question, for watchers, once they have seen what became of the answer.
     hint: Option<Hint>,
     /// Who asks ends its messages with NUL, and gets them so (C strings).

@@ -1,7 +1,8 @@
 //! What the form of a client's bytes gives away of the program that sends them: how its messages end, in how many pieces
 //! they come, and what is no text. Knows bytes and kinds; has never seen a pause.
 
-use super::{Hint, Mistake};
+use super::literal;
+use super::mistake::{Hint, Mistake};
 use crate::engine::charset;
 use crate::engine::codec::cstrings;
 use crate::engine::codec::shape::Unreadable;
@@ -22,7 +23,8 @@ pub fn of_joined(sends: usize, said: &[u8]) -> Hint {
 /// A client's kind is known, and its messages are no lines. `bytes` is what has come first.
 pub fn of_kind(kind: FramingMode, bytes: &[u8]) -> Option<Hint> {
     let (mistake, text) = match kind {
-        FramingMode::C if !is_text(bytes) => return None, // numbers as bytes
+        FramingMode::C if literal::is_binary(bytes) => return Some(literal::of_binary()),
+        FramingMode::C if !is_text(bytes) => return None,
         FramingMode::C if is_array(bytes) => (
             Mistake::CString,
             "it sends a whole array, with the NULs after its text, as sizeof does: send strlen(text) bytes, and a newline",

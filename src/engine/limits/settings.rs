@@ -123,7 +123,7 @@ pub struct Settings {
     pub owner: u32,
     /// What is open, as the log writes it, for the status report.
     pub endpoints: Vec<(String, Service)>,
-    /// What all bounds add up to in bytes, for the same; `None`: nobody has added them up.
+    /// What all bounds add up to in bytes, for the same; `None`: not computed.
     pub memory_bytes_max: Option<usize>,
     /// The daemon's process id, for the same.
     pub pid: Option<u32>,

@@ -79,7 +79,9 @@ pub fn handle_name(
         return Outcome::Quit;
     }
     if let Some(encoding) = charset::guess(message) {
-        return Outcome::Erred(encoding.to_string());
+        // A key is a secret.
+        let complaint = charset::complaint(message).filter(|_| !text.trim().starts_with(KEY));
+        return Outcome::Erred(complaint.unwrap_or_else(|| encoding.to_string()));
     }
     if let Some(arguments) = text.trim().strip_prefix(KEY).filter(|rest| is_end_of_word(rest)) {
         return show_key(room, peer, remote, arguments.trim()).unwrap_or_else(Outcome::Erred);

@@ -396,6 +396,7 @@ pub fn write(
         "joined" => write!(line, "joined as {text}"),
         "met" => write!(line, "talks with {text}"),
         "opened" => write!(line, "{event}"),
+        "closed" if text.starts_with(event) => write!(line, "{text}"),
         "chose" => write!(line, "chose {text}"),
         _ => write!(line, "{event}: {text}"),
     };

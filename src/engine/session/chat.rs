@@ -19,7 +19,7 @@ impl Dialogue {
             chat::Outcome::Joined(member_id, rest) => {
                 self.welcome(shared, member_id);
                 let name = shared.room.name(member_id).to_owned();
-                self.hint(shared, |shared| diagnosis::of_name(&name, self.context(shared)));
+                self.hint(shared, |shared| diagnosis::of_name(&name, true, self.context(shared)));
                 if !is_empty(rest.as_bytes()) {
                     self.chat(shared, now, member_id, rest.as_bytes());
                 }
@@ -27,10 +27,20 @@ impl Dialogue {
             chat::Outcome::Returned { member_id, from, begun } => {
                 self.return_to(shared, member_id, from, begun)
             }
-            chat::Outcome::Erred(error) => self.err(shared, ErrorKind::Name, error),
+            chat::Outcome::Erred(error) => self.refuse_name(shared, &message, error),
             chat::Outcome::Quit => self.finish(shared, now, CloseReason::PeerQuit, Some(FAREWELL)),
             chat::Outcome::Done => {}
         }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn refuse_name(&mut self, shared: &mut EngineState, message: &[u8], error: String) {
+        self.err_about(shared, ErrorKind::Name, message, error);
+        self.hint(shared, |shared| {
+            let name = std::str::from_utf8(message).ok().filter(|_| !self.is_private(shared, message))?;
+            diagnosis::of_name(name, false, self.context(shared))
+        });
     }
 
     /// What it says in the room.
@@ -49,7 +59,9 @@ impl Dialogue {
         }
         match chat::handle_message(&mut shared.room, member_id, self.remote, message) {
             chat::Outcome::Quit => self.finish(shared, now, CloseReason::PeerQuit, Some(FAREWELL)),
-            chat::Outcome::Erred(error) => self.note_error(shared, ErrorKind::Command, error), // it heard of it in the room
+            chat::Outcome::Erred(error) => {
+                self.note_error_about(shared, ErrorKind::Command, message, error); // it heard of it in the room
+            }
             chat::Outcome::Done | chat::Outcome::Joined(..) | chat::Outcome::Returned { .. } => {}
         }
     }

@@ -19,6 +19,7 @@ use crate::engine::service::Service;
 use crate::engine::service::status::Progress;
 use crate::engine::service::talk::PairEnd;
 use crate::engine::service::watch::TraceEvent;
+use crate::engine::text::about;
 
 /// The side of a session that faces its service.
 #[derive(Debug)]
@@ -204,15 +205,56 @@ impl Dialogue {
         self.note_error(shared, kind, error);
     }
 
-    pub(super) fn note_error(&mut self, shared: &mut EngineState, kind: ErrorKind, error: String) {
+    /// The same; the log quotes the message, if it is not private.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn err_about(
+        &mut self,
+        shared: &mut EngineState,
+        kind: ErrorKind,
+        message: &[u8],
+        error: String,
+    ) {
+        self.say(&format!("Error: {error}"));
+        self.note_error_about(shared, kind, message, error);
+    }
+
+    #[cold]
+    #[inline(never)]
+    pub(super) fn note_error_about(
+        &mut self,
+        shared: &mut EngineState,
+        kind: ErrorKind,
+        message: &[u8],
+        error: String,
+    ) {
+        let logged = match self.is_private(shared, message) {
+            true => error.clone(),
+            false => about(&error, message),
+        };
+        self.count_error_reply(shared, kind, &error);
+        // Whoever watches has just seen the message.
+        self.show_to_watchers(shared, || TraceEvent::Happened(EventKind::Erred(error)));
+        self.log(shared, EventKind::Erred(logged));
+    }
+
+    fn count_error_reply(&mut self, shared: &mut EngineState, kind: ErrorKind, error: &str) {
         shared.counters.of_mut(self.service()).count_error(kind);
         self.count_error(shared);
-        self.remember_error(shared, kind, &error);
+        self.remember_error(shared, kind, error);
+    }
+
+    pub(super) fn note_error(&mut self, shared: &mut EngineState, kind: ErrorKind, error: String) {
+        self.count_error_reply(shared, kind, &error);
         self.note(shared, EventKind::Erred(error));
     }
 
     pub(super) fn note(&self, shared: &mut EngineState, what: EventKind) {
         self.show_to_watchers(shared, || TraceEvent::Happened(what.clone()));
+        self.log(shared, what);
+    }
+
+    fn log(&self, shared: &mut EngineState, what: EventKind) {
         shared.note(Event {
             peer: Some(self.peer),
             binding: Rc::clone(&self.binding),

@@ -16,7 +16,7 @@ impl Dialogue {
         match multiply::evaluate(message) {
             Ok(value) => self.outbox.say(encoding, number::Text::of(value)),
             Err(complaint) => {
-                self.err(shared, complaint.kind(), complaint.to_string());
+                self.err_about(shared, complaint.kind(), message, complaint.to_string());
                 self.hint(shared, |shared| diagnosis::of_request(message, self.context(shared)));
             }
         }

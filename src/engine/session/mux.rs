@@ -74,7 +74,7 @@ impl Dialogue {
                 shared.effects.push_back(Effect::Ask(self.peer, request));
             }
             Ok(Command::Do(order)) => shared.effects.push_back(Effect::Order(self.peer, order)),
-            Err(error) => self.err(shared, ErrorKind::Command, error),
+            Err(error) => self.err_about(shared, ErrorKind::Command, message, error),
         }
     }
 }

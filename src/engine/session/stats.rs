@@ -4,6 +4,7 @@
 use super::dialogue::{Dialogue, State};
 use crate::engine::EngineState;
 use crate::engine::counters::ErrorKind;
+use crate::engine::diagnosis;
 use crate::engine::limits::OUTBOX_BYTES_HIGH;
 use crate::engine::machines;
 use crate::engine::machines::ListCursor;
@@ -42,7 +43,10 @@ impl Dialogue {
         };
         match said {
             Ok(line) => self.say(&line),
-            Err(error) => self.err(shared, ErrorKind::Request, error),
+            Err(error) => {
+                self.err_about(shared, ErrorKind::Request, message, error);
+                self.hint(shared, |shared| diagnosis::of_stats_request(message, self.context(shared)));
+            }
         }
     }
 

@@ -22,7 +22,7 @@ impl Dialogue {
     pub(super) fn watch(&mut self, shared: &mut EngineState, now: Timestamp, message: &[u8]) {
         let filter = match watch::read(message) {
             Ok(filter) => filter,
-            Err(error) => return self.err(shared, ErrorKind::Request, error),
+            Err(error) => return self.err_about(shared, ErrorKind::Request, message, error),
         };
         if let Err(full) = shared.event_ring.enter(self.peer, self.remote, shared.settings.watchers_max) {
             return self.err(shared, ErrorKind::Unavailable, full.to_string());
@@ -111,7 +111,7 @@ impl Dialogue {
             return;
         }
         let Some(hint) = hint(shared) else { return };
-        if hint.mistake.is_vague() && shared.roster.knows_better(client, self.peer) {
+        if shared.roster.knows_better(client, self.peer, hint.mistake) {
             if self.is_seen(shared) {
                 shared.event_ring.is_news(self.peer, hint.mistake); // settled: a deadline may wait for this word
             }
@@ -144,7 +144,14 @@ impl Dialogue {
             self.report_tally(shared); // whether an earlier mistake is over
         }
         let (service, leaves_early) = (self.service(), shared.event_ring.suspects(self.peer));
-        if self.outbox.has_sent() && !self.transport().is_standing() {
+        // Whom the daemon sends away may leave without reading.
+        let is_sent_away = match self.phase {
+            Phase::Serving | Phase::Withdrawn => false,
+            Phase::Draining(reason, _) | Phase::AwaitingReset(reason, _) | Phase::Lingering(reason, _) => {
+                matches!(reason, CloseReason::PutOut | CloseReason::Stopping)
+            }
+        };
+        if !is_sent_away && self.outbox.has_sent() && !self.transport().is_standing() {
             self.hint(shared, |_| match leaves_early {
                 true => Some(diagnosis::of_leaving_early()),
                 false => diagnosis::of_reset(service),
@@ -247,11 +254,14 @@ impl Session {
         let asks = self.dialogue.is_multiplier(shared);
         let (inbox, sends) = (self.intake.bytes(), self.intake.guess.sends());
         self.dialogue.hint(shared, |shared| {
-            // The better hint comes when the message is read.
+            // The better hint comes when the message is read, without the NULs around it.
+            if asks && let Some(binary) = diagnosis::of_binary(inbox) {
+                return Some(binary);
+            }
             let named = asks.then(|| diagnosis::of_request(inbox, self.dialogue.context(shared))).flatten();
             let shown = self.dialogue.shown(shared, inbox);
             match named {
-                Some(hint) if hint.mistake != Mistake::OneNumber => None,
+                Some(hint) if !hint.mistake.is_count() => None,
                 _ if sends > 1 => Some(form::of_joined(sends, &shown)),
                 None if !asks || multiply::is_begun(inbox) => Some(diagnosis::of_unfinished(&shown)),
                 _ => None,

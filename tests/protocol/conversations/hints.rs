@@ -96,12 +96,10 @@ const RIGHT: &[(Service, &[Does])] = &[
     (Multiply, &[Waits(900), Says(b"5 7"), Waits(900), Says(b"\n"), Waits(9), HalfCloses]), // Ctrl-D, and Return
     // A program that asks every other second, and one that asks many at once and leaves.
     (Multiply, &[Says(b"5 10\n"), Waits(2000), Says(b"5 10\n"), Waits(4000), Says(b"5 10\n"), HalfCloses]),
-    // Numbers as bytes, and what nobody can name, get their error alone.
-    (Multiply, &[Says(b"\0\0\0\x05\0\0\0\n"), Waits(30), HalfCloses]),
-    (Multiply, &[Says(b"@\x14\0\0\0\0\0\0"), Waits(2000), HalfCloses]),
+    // What nobody can name gets its error alone.
     (Multiply, &[Says(b"5 x"), Waits(2000), HalfCloses]),
-    (Multiply, &[Says(b"1 2 3\n"), Waits(30), HalfCloses]),
-    (Multiply, &[Says(b"4 5 10\n"), Waits(30), HalfCloses]),
+    (Multiply, &[Says(b"5 {x\n"), Waits(30), HalfCloses]),
+    (Multiply, &[Says(b"5\x07 10\n"), Says(b"\x1b[A\n"), Waits(30), HalfCloses]),
     // Blank lines, and a request that begins with white space.
     (Multiply, &[Says(b"\n5 10\n"), Says(b"\n12345 6789\n"), Says(b"\n"), Waits(1), HalfCloses]),
     (Multiply, &[Says(b"\n"), Waits(100), Says(b"12345 6789\n"), Waits(1), HalfCloses]),
@@ -114,6 +112,8 @@ const RIGHT: &[(Service, &[Does])] = &[
     (Hello, &[Says(b"H"), Waits(5), Says(b"ello"), Waits(2000), HalfCloses]),
     (Hello, &[Says(b"Hello from client\n"), Waits(9), HalfCloses]),
     (Greeting, &[Waits(9), HalfCloses]),
+    (Chat, &[Says(b"O'Neill\n"), Says(b"C:\\new b'x' {a} %d\\n\n"), Says(b"1 2 3\n"), Waits(9), HalfCloses]),
+    (Chat, &[Says(b"/key 0123456789abcdef alice\\n\n"), Waits(9), HalfCloses]),
     (Talk, &[Waits(9000), Says(b"hi"), Waits(9000), Says(b"bye")]),
     (Stats, &[Says(b"{\"host\":\"pc7\",\"cpu_percent\":12.5}\n"), Waits(9), HalfCloses]),
 ];
@@ -131,7 +131,7 @@ fn joined_sends_get_a_hint_and_split_requests_do_not() {
     check(Multiply, &[Says(b"5 1"), Says(b"0"), Says(b"3 4"), Waits(2000)], &["joined_sends"]);
     check(Multiply, &[Says(b"5 *"), Waits(2000), HalfCloses], &["unfinished"]);
     // What an end cannot make a request is told its error, or by its own name.
-    check(Multiply, &[Says(b"b'5 10'"), Waits(2000)], &["punctuation"]);
+    check(Multiply, &[Says(b"b'5 10'"), Waits(2000)], &["printed_bytes"]);
     check(Multiply, &[Says(b"4"), Says(b"         5 10"), Waits(2000)], &["length_prefix"]);
     check(Multiply, &[Says(b"5"), Waits(9000)], &["one_number"]);
 }
@@ -178,6 +178,53 @@ fn binary_data_is_named_by_language_and_text_by_encoding() {
     }
     check(Chat, &[Says(b"Jos\xe9\n"), Waits(30), Says(b"Jos\xe9\n"), Waits(30)], &["encoding"]);
     check(Chat, &[Says(b"alice\n"), Waits(30), Says(b"Gr\xfc\xdfe\n"), Says(b"\xfcber\n")], &["encoding"]);
+}
+
+#[test]
+fn source_text_in_place_of_its_meaning_is_named() {
+    for (message, mistake) in [
+        (&b"5 10\\n"[..], "literal_newline"),
+        (b"5 10\\r\\n", "literal_newline"),
+        (b"{a} {b}", "placeholder"),
+        (b"{} {}", "placeholder"),
+        (b"%d %d", "placeholder"),
+        (b"$a $b", "placeholder"),
+        (b"a={} b={}", "placeholder"),
+        (b"5x10", "punctuation"),
+        (b"b'5 10'", "printed_bytes"),
+        (b"b'5 10\\n'", "printed_bytes"),
+        (b"1 2 3", "more_numbers"),
+        (b"4 5 10", "more_numbers"),
+        (b"5 10 3 4", "more_numbers"),
+    ] {
+        let line: &'static [u8] = [message, b"\n"].concat().leak();
+        check(Multiply, &[Says(line), Waits(30), HalfCloses], &[mistake]);
+        check(Multiply, &[Says(message), Waits(1500), HalfCloses], &[mistake]);
+        check(Mux, &[Says(b"multiply\n"), Says(line), Waits(30), HalfCloses], &[mistake]);
+    }
+    for (message, mistake) in [(&b"alice\\n"[..], "literal_newline"), (b"b'alice'", "printed_bytes")] {
+        check(Chat, &[Says(message), Waits(1500), HalfCloses], &[mistake]);
+    }
+    check(Stats, &[Says(b"5 10\n"), Waits(30), HalfCloses], &["wrong_port"]);
+}
+
+#[test]
+fn numbers_as_bytes_are_named_once() {
+    for bytes in [
+        &b"\0\0\0\x05\0\0\0\n"[..], // 5 and 10: LF is among them
+        b"\x05\0\0\0\n\0\0\0",
+        b"\0\0\0\x05\0\0\0\x07",
+        b"\x05\0\0\0\x07\0\0\0",
+        b"\0\0\x002\0\0\0d",
+        b"2\0\0\0d\0\0\0",
+        b"\x05\x07",
+        b"\0\0\0\0\0\0\0\x05\0\0\0\0\0\0\0\x07",
+        b"@\x14\0\0\0\0\0\0@$\0\0\0\0\0\0",
+        b"\0\0\0\0\0\0\x14@\0\0\0\0\0\0$@",
+        b"\0\0\xa0@\0\0 A",
+    ] {
+        check(Multiply, &[Says(bytes), Waits(1500), Says(bytes), Waits(1500), HalfCloses], &["binary"]);
+    }
 }
 
 #[test]

@@ -377,7 +377,7 @@ fn chat_refused_names(table: &mut Table) {
     table.add(
         Service::Chat,
         b"J\xf6rg\n",
-        format!("{CAVE}Error: this is not UTF-8, it seems to be Latin-1 (Windows-1252); send UTF-8\n"),
+        format!("{CAVE}Error: this is not UTF-8 (byte 0xf6 at position 2), it seems to be Latin-1 (Windows-1252); send UTF-8\n"),
         false,
     );
     let taken = |name: &str| format!("Error: the name '{name}' is taken; choose another\n");

@@ -77,6 +77,25 @@ fn kicked_member_gets_the_reason_and_others_see_it_leave() {
 }
 
 #[test]
+fn whoever_is_sent_away_may_leave_without_reading_and_gets_no_hint() {
+    let daemon = Daemon::with(ROOM);
+    let mut client = from([127, 78, 0, 2].into(), daemon.address(MULTIPLY));
+    client.say("5 10\n");
+    daemon.wait_for_log("connected");
+    crate::harness::wait_until("it is served", || {
+        ipcctl(&daemon, &["class", "--once"]).1.contains("127.78.0.2").then_some(())
+    });
+    assert_eq!(
+        ipcctl(&daemon, &["close", "127.78.0.2"]),
+        (0, "closed one connection of 127.78.0.2\n".into())
+    );
+    drop(client); // with both replies and the last words unread
+    daemon.wait_for_log("closed: removed by the administrator");
+    assert_eq!(daemon.log().iter().find(|line| line.contains("hint: ")), None);
+    daemon.stop();
+}
+
+#[test]
 fn muted_member_hears_but_is_not_heard_until_it_expires() {
     let daemon = Daemon::with(ROOM);
     let (mut ann, mut bob) = (member(&daemon, 2, "ann"), member(&daemon, 3, "bob"));

@@ -20,7 +20,7 @@ fn passphrase_admits_and_others_stay_out() {
     ann.say("ann\n");
     ann.hear(format!("{GREETING}{QUESTION}\n"));
     ann.say("Open Sesame\n");
-    ann.hear(format!("{WRONG}; type it again\n"));
+    ann.hear(format!("{WRONG}; try again\n"));
     ann.say("open sesame\n");
     ann.hear("Welcome ann! If you ever want to quit, type {quit} to exit.\n");
     ann.say("open sesame\n"); // to the others, like anything else
@@ -28,7 +28,7 @@ fn passphrase_admits_and_others_stay_out() {
     // Three times is enough.
     let mut eve = daemon.tcp(CHAT);
     eve.say("eve\n1\n2\n3\nopen sesame\n");
-    eve.hear(format!("{GREETING}{QUESTION}\n{WRONG}; type it again\n{WRONG}; type it again\n{WRONG}: ask the administrator of this room\n"));
+    eve.hear(format!("{GREETING}{QUESTION}\n{WRONG}; try again\n{WRONG}; try again\n{WRONG}: ask the administrator of this room\n"));
     eve.hear_end();
     // A name that is none, or taken, is told first; and once the passphrase is said it is not asked for again.
     let mut bob = daemon.tcp(CHAT);
@@ -68,7 +68,7 @@ fn passphrase_is_in_no_log_and_no_watch() {
     ann.hear(format!("{GREETING}{QUESTION}\n{WRONG}"));
     ann.say("open ses"); // in two pieces
     ann.say("ame\n");
-    ann.hear("; type it again\nWelcome ann!");
+    ann.hear("; try again\nWelcome ann!");
     ann.say("that is all\n");
     let mut seen = Vec::new();
     while !seen.last().is_some_and(|line: &String| line.contains("that is all")) {

@@ -86,6 +86,7 @@ impl WatchLine {
             "error" => (Kind::Error, format!("error reply: {text}")),
             name @ ("dropped" | "refused") => (Kind::Error, format!("{name}: {text}")),
             "opened" => (Kind::Life, "opened".to_owned()),
+            name @ "closed" if text.starts_with(name) => (Kind::Life, text.clone()),
             "framing" => (Kind::Life, format!("is a {text} client")),
             "chose" => (Kind::Life, format!("chose {text}")),
             "joined" => (Kind::Life, format!("joined as {text}")),
@@ -144,6 +145,7 @@ mod tests {
             ("joined", "ann", Kind::Life, "joined as ann"),
             ("met", "[::1]:3", Kind::Life, "talks with [::1]:3"),
             ("closed", "served", Kind::Life, "closed: served"),
+            ("closed", "closed by the peer", Kind::Life, "closed by the peer"),
             ("new", "to us", Kind::Life, "new: to us"),
         ] {
             let shown = format!("chat  [::1]:2  {what}");
