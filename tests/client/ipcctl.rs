@@ -75,7 +75,7 @@ fn unwritable_result_is_a_failure() {
     let mut command = Command::new(env!("CARGO_BIN_EXE_ipcctl"));
     let output = command.args(["--to", &to, "multiply", "5", "10"]).stdout(full).output().unwrap();
     assert_eq!(output.status.code(), Some(1));
-    assert!(text(&output.stderr).starts_with("ipcctl: standard output: No space left"), "{output:?}");
+    assert!(text(&output.stderr).starts_with("ipcctl: standard output: no space left"), "{output:?}");
     daemon.stop();
 }
 

@@ -383,7 +383,7 @@ fn top_resumes_after_the_daemon_returns() {
     let ground = Ground { directory: tempfile::tempdir().unwrap(), ip: daemon.ip };
     ground.write_config(&format!("{USUAL}{BESIDE}"));
     daemon.stop();
-    top.see("connection refused; next try in ");
+    top.see("no daemon there; next try in ");
     top.see(" s, Enter: now | 1 machine, by host");
     // Known reports stay, and their age grows.
     top.wait_for("it is older", |screen| rows(screen)[1].starts_with("before") && age(screen) >= Some(2));

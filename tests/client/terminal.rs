@@ -136,7 +136,7 @@ fn members_keep_their_names_when_the_daemon_returns() {
     daemon.stop();
     ann.see("Server is shutting down.");
     ann.see("the connection ended; trying again until the daemon is back");
-    ann.see("not connected: connection refused; next try in ");
+    ann.see("not connected: no daemon there; next try in ");
     ann.see_once("trying again");
     ann.press("kept\r");
     ann.see("not connected: your line waits here");

@@ -9,7 +9,7 @@ use ipcd::engine::words::is_quit;
 
 use super::chat_protocol::Speech;
 use super::connect::ConnectOptions;
-use super::error::CliError;
+use super::error::{CliError, words};
 use super::filter::Lines;
 
 /// Join the chat room; in a pipe: send each line of standard input there, and print its messages
@@ -48,7 +48,7 @@ pub(crate) fn run(reach: &ConnectOptions, arguments: &Arguments) -> Result<(), C
 
 fn first_line(file: &Path) -> Result<String, CliError> {
     let wrong = |what: &str| CliError::Usage(format!("--passphrase-file {}: {what}", file.display()));
-    let text = std::fs::read_to_string(file).map_err(|error| wrong(&error.to_string()))?;
+    let text = std::fs::read_to_string(file).map_err(|error| wrong(&words(&error)))?;
     let line = text.lines().next().filter(|line| !line.trim().is_empty());
     line.map(str::to_owned).ok_or_else(|| wrong("its first line is empty"))
 }

@@ -20,7 +20,7 @@ pub(crate) struct ConnectOptions {
     pub(crate) direct: bool,
 
     /// Timeout for an answer; 0s: none
-    #[arg(long, value_name = "DURATION", global = true, default_value = "30s", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "DURATION", global = true, default_value = "30s", value_parser = span)]
     pub(crate) timeout: Duration,
 
     #[command(flatten)]
@@ -29,6 +29,12 @@ pub(crate) struct ConnectOptions {
     /// If no daemon can be reached, print each place that was tried
     #[arg(short, long, global = true)]
     pub(crate) verbose: bool,
+}
+
+/// A time that was typed.
+pub(crate) fn span(text: &str) -> Result<Duration, String> {
+    let wrong = |_| "a time is a number with a unit, for example 500ms, 10s or 5min".to_owned();
+    humantime::parse_duration(text).map_err(wrong)
 }
 
 impl ConnectOptions {

@@ -7,7 +7,7 @@ use rustix::event::PollFlags;
 use super::chat_protocol::{Heard, Speech, is_removal};
 use super::connect::ConnectOptions;
 use super::daemon::Conversation;
-use super::error::CliError;
+use super::error::{CliError, words};
 use super::input::Input;
 use super::{link, literal, output};
 
@@ -112,7 +112,7 @@ pub(crate) fn run(reach: &ConnectOptions, mut speech: Speech, lines: Lines) -> R
         let [from, to] = daemon.interest();
         let awaited = [output::reader(&stdout), (wanted, PollFlags::IN), from, to];
         let ready = link::wait(awaited, until_now);
-        match ready.map_err(|error| CliError::Failed(error.to_string()))? {
+        match ready.map_err(|error| CliError::Failed(words(&error)))? {
             [true, ..] => return Err(output::unread()),
             [false, false, false, false] => return Err(daemon.too_late()),
             [false, stdin, from, to] => {

@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 
 use rustix::buffer::spare_capacity;
 
-use super::error::CliError;
+use super::error::{CliError, words};
 
 /// The longest line, in bytes: the daemon accepts far less, and says so.
 const LINE_BYTES_MAX: usize = 1 << 20;
@@ -51,7 +51,7 @@ impl Input {
                 }
             }
             Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {}
-            Err(error) => return failed(&error.to_string()),
+            Err(error) => return failed(&words(&error)),
         }
         Ok(())
     }

@@ -99,7 +99,9 @@ fn main() -> ExitCode {
             return ExitCode::from(USAGE);
         }
         Err(error) => {
-            tell(&format!("{}; see 'ipcctl --help'", ipcd::usage::one_line(&error.to_string())));
+            let typed = std::env::args_os().skip(1).filter_map(|word| word.into_string().ok());
+            let wrong = ipcd::usage::one_line(&error.to_string());
+            tell(&format!("{wrong}; {}", usage::remedy(&typed.collect::<Vec<_>>(), error.kind())));
             return ExitCode::from(USAGE);
         }
     };

@@ -13,7 +13,7 @@ use std::time::Instant;
 
 use super::connect::ConnectOptions;
 use super::daemon::Conversation;
-use super::error::CliError;
+use super::error::{CliError, words};
 use super::input::Input;
 use super::pace::Pace;
 use super::{link, output};
@@ -59,6 +59,12 @@ pub(crate) fn run(reach: &ConnectOptions, arguments: &Arguments) -> Result<(), C
 
 /// Checks the arguments; the error says if the shell replaced a star.
 fn is_request(words: &[String]) -> Result<(), CliError> {
+    if let Some(option) = words.iter().find(|word| word.starts_with("--") && word.len() > 2) {
+        let option = quote(option.as_bytes());
+        return Err(CliError::Usage(format!(
+            "'{option}' is no number; options come before the numbers, for example: ipcctl multiply --json 5 10"
+        )));
+    }
     let [first, between @ .., last] = words else { return Ok(()) };
     let is_file = |word: &String| !is_operator(word) && std::fs::symlink_metadata(word).is_ok();
     if !between.is_empty() && between.iter().all(is_file) {
@@ -171,7 +177,7 @@ fn all(reach: &ConnectOptions, json: bool) -> Result<(), CliError> {
         let [from, to] = daemon.interest();
         let until = if pending.is_empty() { None } else { until };
         let ready = link::wait([(wanted, PollFlags::IN), from, to], until);
-        match ready.map_err(|error| CliError::Failed(error.to_string()))? {
+        match ready.map_err(|error| CliError::Failed(words(&error)))? {
             [false, false, false] => return Err(daemon.too_late()),
             [stdin, from, to] => {
                 if stdin {

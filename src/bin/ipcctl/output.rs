@@ -8,7 +8,7 @@ use rustix::event::PollFlags;
 use serde::Serialize;
 use signal_hook::consts::SIGPIPE;
 
-use super::error::CliError;
+use super::error::{CliError, words};
 
 /// Writes a result. A failure is an error; if the reader is gone, the program ends silently.
 pub(crate) fn print(text: &str) -> Result<(), CliError> {
@@ -16,7 +16,7 @@ pub(crate) fn print(text: &str) -> Result<(), CliError> {
     let written = writeln!(stdout, "{text}").and_then(|()| stdout.flush());
     written.map_err(|error| match error.kind() {
         ErrorKind::BrokenPipe => unread(),
-        _ => CliError::Failed(format!("standard output: {error}")),
+        _ => CliError::Failed(format!("standard output: {}", words(&error))),
     })
 }
 

@@ -2,6 +2,7 @@
 //! no message and no screen.
 
 use super::connect;
+use std::io::ErrorKind;
 use std::time::{Duration, Instant};
 
 use super::daemon::Conversation;
@@ -15,6 +16,9 @@ const PAUSE_MIN: Duration = Duration::from_millis(500);
 
 /// The longest pause.
 const PAUSE_MAX: Duration = Duration::from_secs(30);
+
+/// Why it is not connected, if nobody listens there.
+const NO_DAEMON: &str = "no daemon there";
 
 /// A conversation, connected or not.
 pub(crate) struct Reconnecting {
@@ -92,12 +96,20 @@ impl Reconnecting {
     /// Why it is not connected, and when the next try is, while waiting for it.
     pub(crate) fn waiting(&self) -> Option<String> {
         match &self.state {
-            State::Lost { why, next: None } => Some(format!("{why}; Enter: join again")),
-            State::Lost { why, next: Some(next) } => {
+            State::Lost { why, .. } => Some(format!("{why}; {}", self.next_try()?)),
+            State::Open { .. } => None,
+        }
+    }
+
+    /// Only when the next try is, for a narrow screen.
+    pub(crate) fn next_try(&self) -> Option<String> {
+        match &self.state {
+            State::Lost { next: None, .. } => Some("Enter: join again".to_owned()),
+            State::Lost { next: Some(next), .. } => {
                 let left = next.saturating_duration_since(Instant::now());
                 // Rounded up: at 0 the next try begins.
                 let seconds = left.as_millis().div_ceil(1000);
-                Some(format!("{why}; next try in {seconds} s, Enter: now"))
+                Some(format!("next try in {seconds} s, Enter: now"))
             }
             State::Open { .. } => None,
         }
@@ -152,6 +164,8 @@ impl Reconnecting {
         // The place is shown elsewhere.
         let place = format!("{}: ", self.conversation.place);
         let why = why.strip_prefix(&place).map(str::to_owned).unwrap_or(why);
+        // A connection over the network is refused later.
+        let why = if why == "connection refused" { NO_DAEMON.to_owned() } else { why };
         self.state = State::Lost { why, next: Some(Instant::now() + self.pause) };
         self.pause = (self.pause * 2).min(PAUSE_MAX);
         !std::mem::replace(&mut self.is_loss_told, true)
@@ -179,7 +193,10 @@ impl Reconnecting {
                 Due::Begun
             }
             Err(error) => {
-                self.lose(words(&error));
+                self.lose(match error.kind() {
+                    ErrorKind::NotFound | ErrorKind::ConnectionRefused => NO_DAEMON.to_owned(),
+                    _ => words(&error),
+                });
                 Due::Nothing
             }
         }

@@ -8,9 +8,9 @@ use ipcd::engine::json;
 use ipcd::engine::text::is_host;
 use serde_json::Value;
 
-use super::connect::ConnectOptions;
+use super::connect::{self, ConnectOptions};
 use super::daemon::Conversation;
-use super::error::CliError;
+use super::error::{CliError, words};
 use super::figures::{self, Figures};
 use super::output;
 
@@ -53,7 +53,7 @@ pub(crate) struct Arguments {
 
 /// The time between two reports or updates.
 pub(crate) fn every(text: &str) -> Result<Duration, String> {
-    let span = humantime::parse_duration(text).map_err(|error| error.to_string())?;
+    let span = connect::span(text)?;
     match span >= EVERY_MIN {
         true => Ok(span),
         false => Err("it must be at least 100ms".to_owned()),
@@ -79,7 +79,7 @@ enum Daemon {
 }
 
 pub(crate) fn run(reach: &ConnectOptions, arguments: &Arguments) -> Result<(), CliError> {
-    let unreadable = |error: std::io::Error| CliError::Failed(format!("/proc: {error}"));
+    let unreadable = |error: std::io::Error| CliError::Failed(format!("/proc: {}", words(&error)));
     let mut figures = Figures::new().map_err(unreadable)?;
     let mut daemon = match arguments.dry_run {
         true => Daemon::Unwanted,

@@ -1,7 +1,7 @@
 //! The argument of `--to`: an endpoint as in the configuration, or a host name to look up.
 
 use std::fmt;
-use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 use std::str::FromStr;
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
@@ -44,8 +44,9 @@ impl FromStr for Target {
 
     /// Parses a target; the error says what is wrong and what would be right, without repeating the text.
     fn from_str(text: &str) -> Result<Target, String> {
-        // Most people first type localhost:33000.
+        // Most people first type localhost:33000, or the path of a socket.
         let full = match text.contains("://") || text.starts_with(['/', '%', '.']) || !text.contains(':') {
+            true if text.starts_with('/') => format!("unix://{text}"),
             true => text.to_owned(),
             false => format!("tcp://{text}"),
         };
@@ -79,10 +80,10 @@ impl FromStr for Target {
 /// The error for a host without its port.
 fn portless(text: &str) -> Option<String> {
     let (kind, host) = text.split_once("://").unwrap_or(("tcp", text));
-    let is_host = is_name(host) || host.parse::<IpAddr>().is_ok() || is_bracketed(host);
-    let has_port = !matches!(kind, "tcp" | "tls" | "udp");
-    (!has_port && is_host && !host.is_empty()).then(|| {
-        let host = if host.contains(':') && !is_bracketed(host) { format!("[{host}]") } else { host.to_owned() };
+    // Without brackets, the end of an IPv6 address may be meant as the port.
+    let is_host = is_name(host) || host.parse::<Ipv4Addr>().is_ok() || is_bracketed(host);
+    let is_other = !matches!(kind, "tcp" | "tls" | "udp");
+    (!is_other && is_host).then(|| {
         format!("the port is missing, for example {kind}://{host}:65432 for multiply, {kind}://{host}:33000 for the chat")
     })
 }
@@ -90,7 +91,7 @@ fn portless(text: &str) -> Option<String> {
 fn is_bracketed(host: &str) -> bool {
     host.strip_prefix('[')
         .and_then(|host| host.strip_suffix(']'))
-        .is_some_and(|host| host.parse::<IpAddr>().is_ok())
+        .is_some_and(|host| host.parse::<Ipv6Addr>().is_ok())
 }
 
 /// Whether this is a valid host name: labels of letters, digits, hyphens and underscores, separated by dots. An
@@ -233,6 +234,7 @@ mod tests {
             ("127.0.0.1:5", "tcp://127.0.0.1:5"),
             ("[::1]:5", "tcp://[::1]:5"),
             ("unix:///run/x", "unix:///run/x"),
+            ("/run/x", "unix:///run/x"),
         ] {
             let target = text.parse::<Target>().expect(text);
             assert!(matches!(target, Target::Endpoint(_)), "{target:?}");
@@ -249,7 +251,6 @@ mod tests {
             ("tcp://teacher", "tcp://teacher:65432"),
             ("tls://localhost", "tls://localhost:65432"),
             ("tcp://[::1]", "tcp://[::1]:65432"),
-            ("tcp://fd00::7", "tcp://[fd00::7]:65432"),
         ] {
             let error = text.parse::<Target>().unwrap_err();
             assert!(
@@ -257,7 +258,7 @@ mod tests {
                 "{text}: {error}"
             );
         }
-        for other in ["unix://", "tcp://", "localhost:", "localhost:x", "chat://localhost"] {
+        for other in ["unix://", "tcp://", "localhost:", "localhost:x", "chat://localhost", "tcp://fd00::7"] {
             let error = other.parse::<Target>().unwrap_err();
             assert!(!error.contains("the port is missing"), "{other}: {error}");
         }
@@ -290,8 +291,8 @@ mod tests {
     fn invalid_host_is_refused_as_in_the_configuration() {
         let long = format!("tcp://{}:1", "x".repeat(64));
         for (text, reason) in [
-            ("tcp://teacher.local", "a port is missing"),
-            ("teacher.local", "KIND://PLACE"),
+            ("tcp://teacher.local", "the port is missing"),
+            ("./ipcd.sock", "KIND://PLACE"),
             ("tcp://teacher.local:0", "1 to 65535"),
             ("tcp://teacher.local:+8", "1 to 65535"),
             ("tcp://1.2.3:80", "a host is"),
@@ -303,7 +304,6 @@ mod tests {
             ("tcp://::1:80", "brackets"),
             ("tcp://caf\u{e9}.local:80", "a host is"),
             ("http://teacher.local:80", "unknown kind"),
-            ("/run/ipcd/ipcd.sock", "KIND://PLACE"),
             (&long, "a host is"),
         ] {
             let error = text.parse::<Target>().expect_err(text);

@@ -20,7 +20,7 @@ use rustix::process::{Signal, kill_current_process_group};
 use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 
 use super::daemon::Conversation;
-use super::error::CliError;
+use super::error::{CliError, words};
 use super::{link, tty};
 
 /// The rough maximum size of a frame: a large screen, all of it new.
@@ -226,5 +226,5 @@ fn keyboard() -> io::Result<(Receiver<io::Result<Event>>, UnixStream)> {
 }
 
 fn failed(error: &io::Error) -> CliError {
-    CliError::Failed(format!("terminal: {error}"))
+    CliError::Failed(format!("terminal: {}", words(error)))
 }

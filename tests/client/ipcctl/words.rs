@@ -113,3 +113,31 @@ fn muting_nobody_names_them_without_the_time() {
     ann.hear("Error: you are muted for 5 minutes: nobody sees your messages\n");
     daemon.stop();
 }
+
+#[test]
+fn usage_errors_say_what_would_be_right() {
+    for (arguments, says) in [
+        (&["multiply"][..], "for example: ipcctl multiply 5 10; see 'ipcctl multiply --help'"),
+        (
+            &["multiply", "5", "10", "--json"],
+            "options come before the numbers, for example: ipcctl multiply --json 5 10",
+        ),
+        (&["chat", "ann"], "unexpected argument 'ann' found; for example: ipcctl chat --name ann; see "),
+        (&["kick"], "for example: ipcctl kick ann; see 'ipcctl kick --help'"),
+        (
+            &["--timeout", "5", "status"],
+            "a time is a number with a unit, for example 500ms, 10s or 5min; see ",
+        ),
+        (&["top", "--every", "soon"], "a time is a number with a unit, for example 500ms, 10s or 5min; see "),
+        (&["class", "--every", "10ms"], "it must be at least 100ms; see 'ipcctl class --help'"),
+        (
+            &["chat", "--name", "ann", "--passphrase-file", "/nonexistent"],
+            "--passphrase-file /nonexistent: no such file or directory\n",
+        ),
+    ] {
+        let output = ipcctl(arguments);
+        let said = text(&output.stderr);
+        assert_eq!((output.status.code(), said.lines().count()), (Some(2), 1), "{said}");
+        assert!(said.starts_with("ipcctl: ") && said.contains(says), "{said}");
+    }
+}

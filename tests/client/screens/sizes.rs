@@ -250,3 +250,31 @@ fn passphrase_is_masked_at_every_size() {
         daemon.stop();
     }
 }
+
+#[test]
+fn lost_daemon_and_the_next_try_fit_every_size() {
+    for (height, width) in SIZES {
+        let daemon = daemon();
+        let to = mux(&daemon);
+        let screens = [
+            (&["chat", "--name", "ann"][..], "you are in the room as ann"),
+            (&["watch"], "watch | all | "),
+            (&["top"], "no machine reports yet"),
+            (&["class"], "in trouble"),
+        ];
+        let screens = screens.map(|(arguments, first)| {
+            let pty = PtySession::sized(height, width, &[&["--to", &to], arguments].concat());
+            pty.see(first);
+            pty
+        });
+        daemon.stop();
+        for pty in screens {
+            let shown = pty.see(" s, Enter: now");
+            assert!(!shown.concat().contains("os error"), "{shown:#?}");
+            if width >= 80 {
+                pty.see("no daemon there; next try in ");
+            }
+            leave(pty, "\x03");
+        }
+    }
+}

@@ -31,8 +31,8 @@ use self::question::Question;
 use self::report::{Report, Row};
 use self::setup::Setup;
 use self::workspace::Workspace;
-use super::connect::ConnectOptions;
-use super::error::CliError;
+use super::connect::{self, ConnectOptions};
+use super::error::{CliError, words};
 use super::target::Target;
 use super::{daemon, output};
 
@@ -51,7 +51,7 @@ pub(crate) struct Arguments {
     count: Option<u64>,
 
     /// Make round trips one by one for this time, and for the same time with several in flight
-    #[arg(long, value_name = "DURATION", default_value = "500ms", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "DURATION", default_value = "500ms", value_parser = connect::span)]
     duration: Duration,
 
     /// The request, one that multiply can answer
@@ -82,8 +82,8 @@ pub(crate) fn run(reach: &ConnectOptions, arguments: &Arguments) -> Result<(), C
         pins: arguments.pin.map(Pin::processors).transpose().map_err(CliError::Failed)?,
         timeout: reach.patience(),
     };
-    let ground =
-        Workspace::new().map_err(|error| CliError::Failed(format!("a private directory: {error}")))?;
+    let ground = Workspace::new()
+        .map_err(|error| CliError::Failed(format!("a private directory: {}", words(&error))))?;
     let watch = busy::Watch::begin();
     let rows = match &reach.to {
         Some(_) if !arguments.only.is_empty() => {
@@ -105,7 +105,7 @@ pub(crate) fn run(reach: &ConnectOptions, arguments: &Arguments) -> Result<(), C
     let report = Report::new(request, arguments.pin, machine::today(), rows, others);
     if let Some(path) = &arguments.svg {
         let written = std::fs::write(path, svg::plot(&report) + "\n");
-        written.map_err(|error| CliError::Failed(format!("{}: {error}", path.display())))?;
+        written.map_err(|error| CliError::Failed(format!("{}: {}", path.display(), words(&error))))?;
     }
     match (arguments.json, arguments.markdown) {
         (true, _) => output::print(&json::to_string_pretty(&report)),

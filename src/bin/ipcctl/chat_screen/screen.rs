@@ -143,9 +143,20 @@ impl Room {
             (rows, unread) => format!("{rows} more below, {unread} new | "),
         };
         let what = self.speech.wanted().name;
-        let text = match self.speech.is_echoed() {
+        let whole = match self.speech.is_echoed() {
             true => format!(" {what} | {name} | {more}{state}"),
             false => format!(" {what} | {more}{state}"),
+        };
+        let next_try = match &self.phase {
+            Phase::Live(tie) => tie.next_try(),
+            Phase::Leaving { .. } | Phase::Ended => None,
+        };
+        let text = match &next_try {
+            Some(next) => {
+                let shorter = [whole.clone(), format!(" {name} | {more}{next}"), format!(" {next}")];
+                longest(&shorter, columns).unwrap_or(next).to_owned()
+            }
+            None => whole,
         };
         format!("{:columns$}", cut(&text, columns))
     }

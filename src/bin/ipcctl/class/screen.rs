@@ -256,7 +256,7 @@ impl Desk<'_> {
             format!("{status} | Enter: traffic | q: quit"),
             format!("{status} | q: quit"),
             format!("{short} | q: quit"),
-            status,
+            self.tie.next_try().map_or(status, |next| format!(" class | {next}")),
         ];
         longest(&lines, width).unwrap_or(&lines[4]).to_owned()
     }

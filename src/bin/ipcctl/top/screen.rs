@@ -322,7 +322,7 @@ impl Machines {
             format!("{status}{rows} | s: sort | q: quit"),
             format!("{status}{rows} | q: quit"),
             format!("{status}{short} | q: quit"),
-            format!("{status}{rows}"),
+            self.tie.next_try().map_or(format!("{status}{rows}"), |next| format!("top | {next}")),
         ];
         longest(&lines, width).unwrap_or(&lines[4]).to_owned()
     }

@@ -14,7 +14,7 @@ use clap::Args;
 
 use super::connect::ConnectOptions;
 use super::daemon::Conversation;
-use super::error::CliError;
+use super::error::{CliError, words};
 use super::{link, output};
 
 /// Show live what connections do, and what was wrong with a client; in a pipe: one line for each event
@@ -119,7 +119,7 @@ pub(crate) fn run(reach: &ConnectOptions, arguments: &Arguments) -> Result<(), C
         match link::wait([output::reader(&stdout), from, to], None) {
             Ok([true, ..]) => return Err(output::unread()),
             Ok(_) => daemon.turn()?,
-            Err(error) => return Err(CliError::Failed(error.to_string())),
+            Err(error) => return Err(CliError::Failed(words(&error))),
         }
     }
     Err(CliError::Failed(format!("{}: the connection ended", daemon.place)))

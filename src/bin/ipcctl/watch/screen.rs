@@ -46,6 +46,9 @@ const KEYS_INSIDE: [&str; 4] = [
 /// The columns of a time of day, `12:34:56`.
 const TIME: usize = 8;
 
+/// A narrower status says only when the next try is, while it is not connected.
+const WHOLE_STATUS_COLUMNS_MIN: usize = 80;
+
 /// Shown until the first event.
 const NOTHING: &str = "nothing has happened yet; what clients do is shown here as they do it";
 
@@ -399,6 +402,8 @@ impl WatchScreen {
             Some(self.tie.place().to_string()),
         ];
         let text = parts.into_iter().flatten().collect::<Vec<_>>().join(" | ");
+        let short = self.tie.next_try().filter(|_| columns < WHOLE_STATUS_COLUMNS_MIN);
+        let text = short.map_or(text, |next| format!(" watch | {next}"));
         vec![wide(&cut(&text, columns))]
     }
 }
