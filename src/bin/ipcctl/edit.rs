@@ -8,10 +8,14 @@ use ipcd::engine::text::clean;
 use unicode_segmentation::{GraphemeCursor, UnicodeSegmentation};
 use unicode_width::UnicodeWidthStr;
 
+use super::columns::cut;
 use super::scrollback::drawable;
 
 /// The longest line, in bytes: the daemon's default limit on a message.
 const LINE_BYTES_MAX: usize = 4096;
+
+/// In fewer columns a mark for what is cut would take too much of the line.
+const MARKED_COLUMNS_MIN: usize = 12;
 
 /// The size of the history: more than anyone scrolls back.
 const HISTORY_LINES_MAX: usize = 500;
@@ -114,17 +118,27 @@ impl Edit {
     /// The part to show in this many columns, and the cursor's column in it.
     pub(crate) fn view(&self, columns: usize) -> (String, usize) {
         let [before, after] = [&self.text[..self.cursor], &self.text[self.cursor..]].map(drawable);
-        let mut start = 0;
-        let mut column = before.width();
         // The cursor may be after the last character, so it needs a column too.
+        if before.width() < columns {
+            return (self.cut_after(format!("{before}{after}"), columns), before.width());
+        }
+        let mark = if columns < MARKED_COLUMNS_MIN { "" } else { "…" };
+        let room = columns - mark.width();
+        let (mut start, mut column) = (0, before.width());
         for grapheme in before.graphemes(true) {
-            if column < columns {
+            if column < room {
                 break;
             }
             start += grapheme.len();
             column -= grapheme.width().min(column);
         }
-        (format!("{}{after}", &before[start..]), column)
+        (self.cut_after(format!("{mark}{}{after}", &before[start..]), columns), column + mark.width())
+    }
+
+    /// The end of a longer line is cut, which is seen unless the cursor is there.
+    fn cut_after(&self, text: String, columns: usize) -> String {
+        let is_at_end = self.cursor == self.text.len();
+        if is_at_end || columns < MARKED_COLUMNS_MIN { text } else { cut(&text, columns) }
     }
 
     fn delete(&mut self, from: usize, to: usize) {
@@ -246,6 +260,11 @@ mod tests {
         // Half of a wide character is no place to begin.
         assert_eq!(edit.view(4), ("字".to_owned(), 2));
         assert_eq!(edit.view(1), (String::new(), 0));
+        // Where there is room, what is cut is seen to be.
+        assert_eq!(edit.view(12), ("…456789字字".to_owned(), 11));
+        press(&mut edit, &[(KeyCode::Home, NONE)]);
+        assert_eq!(edit.view(12), ("0123456789…".to_owned(), 0));
+        press(&mut edit, &[(KeyCode::End, NONE)]);
         // Kept whole, and drawn as wide as every terminal draws it.
         edit.insert("\u{1f468}\u{200d}\u{1f469}");
         assert_eq!(edit.view(5), ("字\u{1f468}".to_owned(), 4));
