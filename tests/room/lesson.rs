@@ -4,3 +4,6 @@ mod addresses;
 mod class;
 mod orders;
 mod passphrase;
+
+/// At the end nobody waits for clients that a test keeps open.
+const BRISK: &str = "[limits]\nshutdown_grace = \"200ms\"\n";

@@ -134,8 +134,8 @@ fn watch_and_class_work_on_unix_sockets_and_say_what_is_elsewhere() {
         child.kill().unwrap();
         child.wait().unwrap();
     }
-    for (found, endpoint) in targets() {
-        let reach = reach(&daemon, &endpoint);
+    let check = |found: &str, endpoint: &str| {
+        let reach = reach(&daemon, endpoint);
         let class = ipcctl(&with(&reach, &["class", "--once"]));
         let (printed, said) = (text(&class.stdout), text(&class.stderr));
         match (found, endpoint.starts_with("unix")) {
@@ -156,7 +156,13 @@ fn watch_and_class_work_on_unix_sockets_and_say_what_is_elsewhere() {
             let watch = ipcctl(&with(&reach, &["watch"]));
             assert_eq!(text(&watch.stderr), format!("ipcctl: {}: this is {found}, not watch\n", reach[1]));
         }
-    }
+    };
+    std::thread::scope(|scope| {
+        for (found, endpoint) in targets() {
+            let check = &check;
+            scope.spawn(move || check(found, &endpoint));
+        }
+    });
     daemon.stop();
 }
 

@@ -3,7 +3,7 @@
 use crate::harness::{Client, Daemon, Ground, logged, wait_until};
 
 const WRITTEN: &str = "[chat]\nlisten = [\"tcp://{ip}:33000\", \"fifo://{dir}/board\"]\ntranscript = \"{dir}/chat.log\"\n\
-                       [mux]\nlisten = [\"unix://{dir}/ipcd.sock\"]\n";
+                       [mux]\nlisten = [\"unix://{dir}/ipcd.sock\"]\n[limits]\nshutdown_grace = \"200ms\"\n";
 
 /// The lines of a transcript without their times; each must have one.
 fn transcript(path: &std::path::Path) -> Vec<String> {

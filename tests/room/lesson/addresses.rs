@@ -1,5 +1,6 @@
 //! Which clients `allow_addresses` admits, and what `--check` says about a list.
 
+use super::BRISK;
 use std::net::{Ipv4Addr, UdpSocket};
 use std::time::Duration;
 
@@ -21,7 +22,7 @@ listen = ["tcp://{ip}:65434", "unix://{dir}/ipcd.sock"]
 
 #[test]
 fn only_listed_networks_are_admitted_and_others_get_a_reason() {
-    let daemon = Daemon::with(LISTED);
+    let daemon = Daemon::with(&format!("{LISTED}{BRISK}"));
     let mut inside = from(INSIDE, daemon.address(MULTIPLY));
     inside.say("5 10\n");
     inside.hear("Data received\n50.0\n");
@@ -46,7 +47,7 @@ fn only_listed_networks_are_admitted_and_others_get_a_reason() {
 
 #[test]
 fn unlisted_networks_datagram_gets_no_reply() {
-    let daemon = Daemon::with(LISTED);
+    let daemon = Daemon::with(&format!("{LISTED}{BRISK}"));
     let ask = |address: Ipv4Addr| {
         let socket = UdpSocket::bind((address, 0)).expect("a socket");
         socket.set_read_timeout(Some(Duration::from_secs(20))).expect("a timeout");
@@ -67,7 +68,7 @@ fn unlisted_networks_datagram_gets_no_reply() {
 
 #[test]
 fn service_list_applies_on_a_network_mux_too() {
-    let daemon = Daemon::with(LISTED);
+    let daemon = Daemon::with(&format!("{LISTED}{BRISK}"));
     for (address, service, heard) in [
         (
             OUTSIDE,

@@ -1,6 +1,7 @@
 //! Thirty students with all kinds of mistakes at thirty addresses: within two seconds a teacher sees the mistake of each,
 //! though nobody has watched, and the log has thirty names.
 
+use super::BRISK;
 use std::collections::{BTreeSet, HashMap};
 use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
@@ -55,7 +56,7 @@ const MISTAKES: [(&str, &str); 18] = [
 
 #[test]
 fn each_of_thirty_mistakes_is_named_in_two_seconds_unwatched() {
-    let daemon = Daemon::with(USUAL);
+    let daemon = Daemon::with(&format!("{BRISK}{USUAL}"));
     let mut open: Vec<Client> = Vec::new();
     let mut wanted: HashMap<Ipv4Addr, Option<&str>> = HashMap::new();
     let mut mistakes = MISTAKES.iter().cycle();
@@ -126,7 +127,7 @@ const ERRORS: [(u16, &str, &str); 5] = [
 
 #[test]
 fn error_without_a_hint_puts_a_client_in_trouble_until_it_succeeds() {
-    let daemon = Daemon::with(&format!("{USUAL}[stats]\nlisten = [\"tcp://{{ip}}:33001\"]\n"));
+    let daemon = Daemon::with(&format!("{BRISK}{USUAL}[stats]\nlisten = [\"tcp://{{ip}}:33001\"]\n"));
     let mut ann = from(at(2), daemon.address(CHAT));
     ann.say("ann\n");
     ann.hear_line_with("Welcome ann!");
@@ -155,7 +156,7 @@ fn error_without_a_hint_puts_a_client_in_trouble_until_it_succeeds() {
 
 #[test]
 fn how_a_connection_ended_does_not_replace_its_mistake() {
-    let daemon = Daemon::with(USUAL);
+    let daemon = Daemon::with(&format!("{BRISK}{USUAL}"));
     let mut client = from(at(2), daemon.address(MULTIPLY));
     client.say("5,10\n");
     daemon.wait_for_log("has a comma between its numbers");
@@ -172,7 +173,7 @@ fn how_a_connection_ended_does_not_replace_its_mistake() {
 
 #[test]
 fn success_clears_the_trouble_and_is_remembered_after_leaving() {
-    let daemon = Daemon::with(&format!("{USUAL}[stats]\nlisten = [\"tcp://{{ip}}:33001\"]\n"));
+    let daemon = Daemon::with(&format!("{BRISK}{USUAL}[stats]\nlisten = [\"tcp://{{ip}}:33001\"]\n"));
     let mut first = from(at(2), daemon.address(MULTIPLY));
     first.say("5,10\n");
     first.hear("Data received\nError: ");
@@ -221,7 +222,7 @@ fn success_clears_the_trouble_and_is_remembered_after_leaving() {
 
 #[test]
 fn class_needs_permission_to_watch() {
-    let daemon = Daemon::with(&format!("{}mode = \"0666\"\n[watch]\nallow_users = [64001]\n", USUAL));
+    let daemon = Daemon::with(&format!("{BRISK}{}mode = \"0666\"\n[watch]\nallow_users = [64001]\n", USUAL));
     if !is_root() {
         return;
     }
@@ -251,7 +252,7 @@ fn class_needs_permission_to_watch() {
 
 #[test]
 fn class_selects_by_name_address_or_hints() {
-    let daemon = Daemon::with(&format!("{USUAL}[watch]\nmax_watchers = 64\n"));
+    let daemon = Daemon::with(&format!("{BRISK}{USUAL}[watch]\nmax_watchers = 64\n"));
     let mut ann = from(at(2), daemon.address(CHAT));
     ann.say("ann lee\n");
     ann.hear_line_with("Welcome ann lee!");

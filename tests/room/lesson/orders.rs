@@ -1,6 +1,7 @@
 //! What a teacher does to others with `kick`, `mute`, `say` and `close`: it is done, told, logged and in the transcript; and
 //! nobody else may do it.
 
+use super::BRISK;
 use std::process::{Command, Stdio};
 
 use crate::harness::around::{as_user, from, is_root, outcome};
@@ -41,7 +42,7 @@ fn transcript(daemon: &Daemon) -> String {
 
 #[test]
 fn kicked_member_gets_the_reason_and_others_see_it_leave() {
-    let daemon = Daemon::with(ROOM);
+    let daemon = Daemon::with(&format!("{ROOM}{BRISK}"));
     let (mut ann, mut bob) = (member(&daemon, 2, "ann"), member(&daemon, 3, "bob lee"));
     ann.hear("bob lee has joined the chat!\n");
     let (status, said) = ipcctl(&daemon, &["kick", "Bob Lee"]);
@@ -97,7 +98,7 @@ fn whoever_is_sent_away_may_leave_without_reading_and_gets_no_hint() {
 
 #[test]
 fn muted_member_hears_but_is_not_heard_until_it_expires() {
-    let daemon = Daemon::with(ROOM);
+    let daemon = Daemon::with(&format!("{ROOM}{BRISK}"));
     let (mut ann, mut bob) = (member(&daemon, 2, "ann"), member(&daemon, 3, "bob"));
     ann.hear("bob has joined the chat!\n");
     let (status, said) = ipcctl(&daemon, &["mute", "bob", "10min"]);
@@ -157,7 +158,7 @@ fn muted_member_hears_but_is_not_heard_until_it_expires() {
 
 #[test]
 fn teacher_speaks_with_a_mark_no_name_can_have() {
-    let daemon = Daemon::with(ROOM);
+    let daemon = Daemon::with(&format!("{ROOM}{BRISK}"));
     let mut ann = member(&daemon, 2, "ann");
     let (status, said) = ipcctl(&daemon, &["say", "five", "more", "minutes: then", "--", "we", "stop"]);
     assert_eq!((status, said.as_str()), (0, "sent to 2 members\n")); // the FIFO is one
@@ -180,7 +181,7 @@ fn teacher_speaks_with_a_mark_no_name_can_have() {
 
 #[test]
 fn only_the_connections_of_an_address_are_closed() {
-    let daemon = Daemon::with(ROOM);
+    let daemon = Daemon::with(&format!("{ROOM}{BRISK}"));
     let (mut ann, mut bob) = (member(&daemon, 2, "ann"), member(&daemon, 3, "bob"));
     let mut also = from([127, 78, 0, 2].into(), daemon.address(MULTIPLY));
     also.say("5 10\n");
@@ -212,7 +213,8 @@ fn only_the_connections_of_an_address_are_closed() {
 fn orders_of_others_are_refused() {
     const REFUSAL: &str = "Error: control is only for root and the daemon's own user, on a Unix socket\n";
     let daemon = Daemon::with(
-        &ROOM.replace("[\"unix://{dir}/ipcd.sock\"]", "[\"unix://{dir}/ipcd.sock\", \"tcp://{ip}:65434\"]"),
+        &(ROOM.replace("[\"unix://{dir}/ipcd.sock\"]", "[\"unix://{dir}/ipcd.sock\", \"tcp://{ip}:65434\"]")
+            + BRISK),
     );
     let mut ann = member(&daemon, 2, "ann");
     let mut far = from([127, 78, 0, 3].into(), daemon.address(65434));

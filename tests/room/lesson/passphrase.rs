@@ -1,6 +1,7 @@
 //! A room with a passphrase: who says it comes in, it is shown to nobody, and who runs the room is warned where others can
 //! read it.
 
+use super::BRISK;
 use std::fs::{Permissions, set_permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Stdio};
@@ -15,7 +16,7 @@ const WRONG: &str = "Error: wrong passphrase";
 
 #[test]
 fn passphrase_admits_and_others_stay_out() {
-    let daemon = Daemon::with(ROOM);
+    let daemon = Daemon::with(&format!("{ROOM}{BRISK}"));
     let mut ann = daemon.tcp(CHAT);
     ann.say("ann\n");
     ann.hear(format!("{GREETING}{QUESTION}\n"));
@@ -111,7 +112,8 @@ fn check_and_start_report_passphrase_readers_and_never_its_text() {
     );
     set_permissions(ground.config_file(), Permissions::from_mode(0o640)).expect("a mode");
     assert!(!told(&ground).contains("every user of this machine"), "{}", told(&ground));
-    let far = ROOM.replace("\"tcp://{ip}:33000\"", &format!("\"tcp://{{ip}}:33000\", \"{everywhere}\""));
+    let far = BRISK.to_owned()
+        + &ROOM.replace("\"tcp://{ip}:33000\"", &format!("\"tcp://{{ip}}:33000\", \"{everywhere}\""));
     let daemon = Daemon::with(&far);
     let warning = daemon.wait_for_log(&warning);
     assert!(!warning.contains("sesame"));
@@ -128,7 +130,7 @@ fn check_and_start_report_passphrase_readers_and_never_its_text() {
 
 #[test]
 fn client_reads_the_passphrase_from_a_file_or_says_it_is_missing() {
-    let daemon = Daemon::with(ROOM);
+    let daemon = Daemon::with(&format!("{ROOM}{BRISK}"));
     let chat = |arguments: &[&str]| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_ipcctl"));
         command.arg("--to").arg(format!("unix://{}", daemon.socket().display()));
