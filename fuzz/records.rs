@@ -3,7 +3,7 @@
 use std::io::{Read, Write};
 use std::sync::{Arc, OnceLock};
 
-use ipcd::wire::tls::{Acceptor, Material, Tls, Version};
+use ipcd::wire::tls::{Acceptor, Material, Pair, Tls, Version};
 use ipcd::wire::{Heard, Wire};
 use rustls::pki_types::ServerName;
 use rustls::version::{TLS12, TLS13};
@@ -31,13 +31,9 @@ fn sides() -> &'static Sides {
     SIDES.get_or_init(|| {
         let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("a certificate");
         let (certificate, key) = (made.cert.pem(), made.signing_key.serialize_pem());
-        let material = Material {
-            certificate: certificate.as_bytes(),
-            key: key.as_bytes(),
-            client_ca: None,
-            client_crl: None,
-            minimum: Version::Tls12,
-        };
+        let pair = Pair { certificate: certificate.as_bytes(), key: key.as_bytes() };
+        let material =
+            Material { pairs: &[pair], client_ca: None, client_crl: None, minimum: Version::Tls12 };
         let mut roots = RootCertStore::empty();
         roots.add(made.cert.der().clone()).expect("it is one's own authority");
         let clients = [&TLS13, &TLS12].map(|version| {

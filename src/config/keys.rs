@@ -5,7 +5,7 @@ use super::listen::listen;
 use super::names::allow_names;
 use super::readers::*;
 use super::table::Table;
-use super::tls::{certificate, client_ca, client_crl, key, minimum};
+use super::tls::{certificate, certificates, client_ca, client_crl, key, minimum};
 use super::value::Value;
 use crate::engine::service::Service;
 use crate::engine::service::facts::{First, Idle, Replies};
@@ -36,6 +36,7 @@ pub(super) const KEYS: &[Key] = &[
     Key { name: "messages_per_second", within: Scope::LimitsAndListening, read: messages_per_second },
     Key { name: "certificate", within: Scope::Tls, read: certificate },
     Key { name: "key", within: Scope::Tls, read: key },
+    Key { name: "certificates", within: Scope::Tls, read: certificates },
     Key { name: "client_ca", within: Scope::Tls, read: client_ca },
     Key { name: "client_crl", within: Scope::Tls, read: client_crl },
     Key { name: "minimum", within: Scope::Tls, read: minimum },

@@ -2,10 +2,16 @@
 
 use std::path::PathBuf;
 
+use toml::de::DeValue;
+
 use super::builder::Builder;
+use super::syntax::quoted;
 use super::table::Table;
 use super::tls_files::TlsVersion;
 use super::value::{Text, Value, typed};
+
+/// The most further certificates. Guessed.
+const CERTIFICATES_MAX: usize = 64;
 
 fn path(value: Value<'_>) -> Result<Option<PathBuf>, String> {
     let right = || {
@@ -37,6 +43,42 @@ pub(super) fn certificate(builder: &mut Builder, _: Table, value: Value<'_>) -> 
 
 pub(super) fn key(builder: &mut Builder, _: Table, value: Value<'_>) -> Result<(), String> {
     builder.config.tls.key = required(value)?;
+    Ok(())
+}
+
+/// Further certificates with their keys: a list of tables.
+pub(super) fn certificates(builder: &mut Builder, _: Table, value: Value<'_>) -> Result<(), String> {
+    let right = || {
+        format!(
+            "it must be a list of at most {CERTIFICATES_MAX} tables, for example [{{ certificate = \"/etc/ipcd/tls/other.pem\", key = \"/etc/ipcd/tls/other-key.pem\" }}]"
+        )
+    };
+    let DeValue::Array(list) = value.into_inner() else { return Err(right()) };
+    if list.len() > CERTIFICATES_MAX {
+        return Err(right());
+    }
+    let mut all = Vec::new();
+    for element in list {
+        let at = element.span().start;
+        let DeValue::Table(entries) = element.into_inner() else { return Err(right()) };
+        let (mut certificate, mut key) = (None, None);
+        for (name, value) in entries {
+            let place = value.span().start;
+            let read = match &**name.get_ref() {
+                "certificate" => required(value).map(|path| certificate = Some(path)),
+                "key" => required(value).map(|path| key = Some(path)),
+                other => Err(format!("unknown key \"{}\"; there are certificate and key", quoted(other))),
+            };
+            if let Err(error) = read {
+                builder.fault(place, error);
+            }
+        }
+        match (certificate, key) {
+            (Some(certificate), Some(key)) => all.push((certificate, key)),
+            _ => builder.fault(at, "certificates: each needs both certificate and key".to_owned()),
+        }
+    }
+    builder.config.tls.more = all;
     Ok(())
 }
 

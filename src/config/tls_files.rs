@@ -10,6 +10,8 @@ pub struct TlsFiles {
     pub certificate: PathBuf,
     /// The certificate's private key, as PEM.
     pub key: PathBuf,
+    /// Further certificates, each with its key, for clients that ask for names in them.
+    pub more: Vec<(PathBuf, PathBuf)>,
     /// The authorities whose certificates clients must have, as PEM; `None`: they need none.
     pub client_ca: Option<PathBuf>,
     /// Lists of the certificates that these authorities have revoked, as PEM; `None`: none is.
@@ -33,6 +35,7 @@ impl Default for TlsFiles {
         TlsFiles {
             certificate: "/etc/ipcd/tls/certificate.pem".into(),
             key: "/etc/ipcd/tls/key.pem".into(),
+            more: Vec::new(),
             client_ca: None,
             client_crl: None,
             minimum: TlsVersion::Tls12,

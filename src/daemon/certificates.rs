@@ -4,27 +4,26 @@ use std::fs::File;
 use std::io::Read;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
 
-use jiff::Timestamp;
 use rustix::fs::{Mode, OFlags};
 
 use super::Failure;
+use super::dates::{Dates, Span, now};
+
 use crate::config::{Config, Errors, Listen, TlsVersion};
 use crate::endpoint::Host;
-use crate::wire::tls::{Acceptor, Certificates, Material, Rejected, Version};
+use crate::wire::tls::{Acceptor, Certificates, Material, Pair, Rejected, Version};
 
 /// The longest file, in bytes: the authorities of all browsers are 250 kB.
 const FILE_BYTES_MAX: u64 = 1024 * 1024;
-
-/// How long before a certificate ends its end is told.
-const SOON: u64 = 14 * 24 * 60 * 60;
 
 /// What TLS endpoints need, and warnings about it.
 #[derive(Debug)]
 pub(super) struct Checked {
     /// `None`: there is no TLS endpoint.
     pub(super) acceptor: Option<Acceptor>,
+    /// Until when they are good.
+    pub(super) dates: Dates,
     pub(super) warnings: Vec<String>,
 }
 
@@ -34,26 +33,41 @@ pub(super) struct Checked {
 /// A line for each file that cannot be used.
 pub(super) fn read(config: &Config) -> Result<Checked, Failure> {
     if config.tls_listens().next().is_none() {
-        return Ok(Checked { acceptor: None, warnings: Vec::new() });
+        return Ok(Checked { acceptor: None, dates: Dates::default(), warnings: Vec::new() });
     }
     let files = &config.tls;
-    let certificate = load("certificate", &files.certificate, false);
-    let key = load("key", &files.key, true);
-    let client_ca = files.client_ca.as_deref().map(|path| load("client_ca", path, false)).transpose();
-    let client_crl = files.client_crl.as_deref().map(|path| load("client_crl", path, false)).transpose();
-    let (certificate, key, client_ca, client_crl) = match (certificate, key, client_ca, client_crl) {
-        (Ok(certificate), Ok(key), Ok(client_ca), Ok(client_crl)) => {
-            (certificate, key, client_ca, client_crl)
+    let first = (&files.certificate, &files.key);
+    let pairs = std::iter::once(first).chain(files.more.iter().map(|(certificate, key)| (certificate, key)));
+    let mut wrong = Vec::new();
+    let mut pem = Vec::new();
+    for (certificate, key) in pairs {
+        let pair = (load("certificate", certificate, false), load("key", key, true));
+        match pair {
+            (Ok(certificate), Ok(key)) => pem.push((certificate, key)),
+            (certificate, key) => wrong.extend([certificate.err(), key.err()].into_iter().flatten()),
         }
-        (certificate, key, client_ca, client_crl) => {
-            let wrong = [certificate.err(), key.err(), client_ca.err(), client_crl.err()];
-            let wrong = wrong.into_iter().flatten();
-            return Err(failure(config, wrong));
-        }
-    };
+    }
+    let mut of_clients =
+        |key, path: &Option<PathBuf>| match path.as_deref().map(|path| load(key, path, false)) {
+            Some(Err(error)) => {
+                wrong.push(error);
+                None
+            }
+            loaded => loaded.and_then(Result::ok),
+        };
+    let client_ca = of_clients("client_ca", &files.client_ca);
+    let client_crl = of_clients("client_crl", &files.client_crl);
+    if !wrong.is_empty() {
+        return Err(failure(config, wrong));
+    }
+    let of_pair = |(certificate, key): &(Loaded, Loaded)| (certificate.path.clone(), key.path.clone());
+    let paths: Vec<(PathBuf, PathBuf)> = pem.iter().map(of_pair).collect();
+    let pairs: Vec<Pair<'_>> = pem
+        .iter()
+        .map(|(certificate, key)| Pair { certificate: &certificate.bytes, key: &key.bytes })
+        .collect();
     let material = Material {
-        certificate: &certificate.bytes,
-        key: &key.bytes,
+        pairs: &pairs,
         client_ca: client_ca.as_ref().map(|file| &file.bytes[..]),
         client_crl: client_crl.as_ref().map(|file| &file.bytes[..]),
         minimum: match files.minimum {
@@ -62,30 +76,28 @@ pub(super) fn read(config: &Config) -> Result<Checked, Failure> {
         },
     };
     let acceptor = Acceptor::new(material).map_err(|rejected| {
-        let (file, why) = match rejected {
-            Rejected::Certificate(why) => (Some(&certificate), why),
-            Rejected::Key(why) => (Some(&key), why),
-            Rejected::ClientCa(why) => (client_ca.as_ref(), why),
-            Rejected::ClientCrl(why) => (client_crl.as_ref(), why),
+        let (path, why) = match rejected {
+            Rejected::Certificate(index, why) => (paths.get(index).map(|(certificate, _)| certificate), why),
+            Rejected::Key(index, why) => (paths.get(index).map(|(_, key)| key), why),
+            Rejected::ClientCa(why) => (client_ca.as_ref().map(|file| &file.path), why),
+            Rejected::ClientCrl(why) => (client_crl.as_ref().map(|file| &file.path), why),
         };
-        let path = file.map_or_else(String::new, |file| file.path.display().to_string());
+        let path = path.map_or_else(String::new, |path| path.display().to_string());
         failure(config, [format!("{path}: {why}")])
     })?;
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-    let path = certificate.path.display().to_string();
-    let mut warnings =
-        Vec::from_iter(of_dates(acceptor.certificates(), now).map(|text| format!("{path}: {text}")));
-    warnings.extend(acceptor.crl_until().filter(|until| now > *until).and_then(|until| {
-        let path = &client_crl.as_ref()?.path;
-        Some(format!(
-            "{}: the list of revoked certificates was to be replaced on {}; what was revoked since is still let in; fetch a new one, and reload",
-            path.display(),
-            date(until)
-        ))
-    }));
-    warnings
-        .extend(config.tls_listens().filter_map(|listen| of_name(listen, acceptor.certificates(), &path)));
-    Ok(Checked { acceptor: Some(acceptor), warnings })
+    let shown = acceptor.certificates().iter().zip(&paths);
+    let spans = shown.map(|(certificates, (path, _))| Span {
+        path: path.display().to_string(),
+        not_before: certificates.not_before,
+        not_after: certificates.not_after,
+    });
+    let dates = Dates {
+        certificates: spans.collect(),
+        list: client_crl.map(|file| file.path.display().to_string()).zip(acceptor.crl_until()),
+    };
+    let mut warnings = dates.warnings(now());
+    warnings.extend(config.tls_listens().filter_map(|listen| of_name(listen, &acceptor, &dates)));
+    Ok(Checked { acceptor: Some(acceptor), dates, warnings })
 }
 
 fn failure(config: &Config, lines: impl IntoIterator<Item = String>) -> Failure {
@@ -93,43 +105,20 @@ fn failure(config: &Config, lines: impl IntoIterator<Item = String>) -> Failure 
     Failure::Config(Errors::from(lines.into_iter().map(under).collect::<Vec<String>>()))
 }
 
-/// A moment, in seconds since 1970.
-fn date(seconds: u64) -> String {
-    let seconds = i64::try_from(seconds).unwrap_or(i64::MAX);
-    Timestamp::from_second(seconds).map_or_else(|_| "the end of time".to_owned(), |moment| moment.to_string())
-}
-
-/// Warns of certificates that are not valid today, or soon.
-fn of_dates(certificates: &Certificates, now: u64) -> Option<String> {
-    let Certificates { not_before, not_after, .. } = certificates;
-    if now < *not_before {
-        return Some(format!(
-            "the certificate is not valid before {}, and clients refuse it; is the clock right?",
-            date(*not_before)
-        ));
-    }
-    if now > *not_after {
-        return Some(format!(
-            "the certificate has expired on {}, and clients refuse it; renew it, and reload",
-            date(*not_after)
-        ));
-    }
-    (not_after - now < SOON)
-        .then(|| format!("the certificate expires on {}; renew it before, and reload", date(*not_after)))
-}
-
-/// Warns of a certificate that is for other names than clients use here.
-fn of_name(listen: &Listen, certificates: &Certificates, path: &str) -> Option<String> {
+/// Warns of certificates that are for other names than clients use here.
+fn of_name(listen: &Listen, acceptor: &Acceptor, dates: &Dates) -> Option<String> {
     let network = listen.endpoint.network()?;
-    let names = certificates.names();
+    let all = acceptor.certificates();
+    let names: Vec<String> = all.iter().flat_map(Certificates::names).collect();
+    let are_for = |name: &str| all.iter().any(|certificates| certificates.are_for(name));
     let is_right = match network.host {
-        Host::Localhost => ["localhost", "127.0.0.1", "::1"].iter().any(|name| certificates.are_for(name)),
+        Host::Localhost => ["localhost", "127.0.0.1", "::1"].iter().any(|name| are_for(name)),
         Host::Address(address) if address.is_loopback() => {
-            certificates.are_for(&address.to_string()) || certificates.are_for("localhost")
+            are_for(&address.to_string()) || are_for("localhost")
         }
         // Clients use a name that means this address.
         Host::Address(_) if names.iter().any(|name| name != "localhost") => true,
-        Host::Address(address) => address.is_unspecified() || certificates.are_for(&address.to_string()),
+        Host::Address(address) => address.is_unspecified() || are_for(&address.to_string()),
     };
     let names = match names.is_empty() {
         true => "no host name".to_owned(),
@@ -137,9 +126,10 @@ fn of_name(listen: &Listen, certificates: &Certificates, path: &str) -> Option<S
     };
     (!is_right).then(|| {
         format!(
-            "{}: {}: the certificate in {path} is for {}, so that clients that connect there refuse it; use one for {}",
+            "{}: {}: the certificate in {} is for {}, so that clients that connect there refuse it; use one for {}",
             listen.place,
             listen.endpoint,
+            dates.paths(),
             names.escape_default(),
             network.host,
         )

@@ -4,6 +4,8 @@ pub mod advice;
 pub mod bounds;
 #[cfg(feature = "tls")]
 mod certificates;
+#[cfg(feature = "tls")]
+mod dates;
 mod detach;
 mod endpoints;
 mod failure;
@@ -16,6 +18,8 @@ mod notify;
 mod ready;
 mod record;
 mod reload;
+#[cfg(feature = "tls")]
+mod renewal;
 mod status;
 pub mod stdio;
 mod summary;
@@ -110,6 +114,12 @@ struct Daemon {
     terminal: Terminal,
     runtime: Runtime,
     transcript: Option<Transcript>,
+    /// Until when the files of `[tls]` are good.
+    #[cfg(feature = "tls")]
+    dates: dates::Dates,
+    /// When something is to be told of that.
+    #[cfg(feature = "tls")]
+    dates_due: Option<Timestamp>,
     config: Config,
     reactor: Reactor,
     /// Listening sockets that were handed over and do not have an endpoint yet.
@@ -151,6 +161,10 @@ impl Daemon {
             terminal,
             runtime: Runtime::new(),
             transcript: None,
+            #[cfg(feature = "tls")]
+            dates: dates::Dates::default(),
+            #[cfg(feature = "tls")]
+            dates_due: None,
             fed: reactor.now(),
             status: Status::begun(reactor.now()),
             config: config.clone(),
@@ -160,10 +174,7 @@ impl Daemon {
             manager,
         };
         #[cfg(feature = "tls")]
-        {
-            certificates.warnings.iter().for_each(|line| log::warn!("{line}"));
-            daemon.reactor.accept_with(certificates.acceptor);
-        }
+        daemon.take(certificates);
         let wanted = wanted(&config, &daemon.runtime).map_err(|line| Failure::Unavailable(vec![line]))?;
         if let Some(user) = user {
             daemon.become_user(user, &wanted)?;
@@ -246,6 +257,8 @@ impl Daemon {
                 }
             }
             self.report_to_manager();
+            #[cfg(feature = "tls")]
+            self.look_at_dates();
         }
         self.write_transcript();
         log::info!("stopped");

@@ -13,13 +13,24 @@ const STATUS_INTERVAL: Duration = Duration::from_secs(1);
 impl Daemon {
     /// When the next message to the manager is due.
     pub(super) fn next_report(&self) -> Option<Timestamp> {
+        let dates = self.dates_due();
         if !self.manager.is_there() {
-            return None;
+            return dates;
         }
         let news = (self.status.connections, self.status.messages) != self.state() || self.status.rate > 0;
         let status = news.then(|| self.status.at + STATUS_INTERVAL);
         let watchdog = self.manager.watchdog.map(|interval| self.fed + interval / 3);
-        [status, watchdog].into_iter().flatten().min()
+        [status, watchdog, dates].into_iter().flatten().min()
+    }
+
+    #[cfg(feature = "tls")]
+    fn dates_due(&self) -> Option<Timestamp> {
+        self.dates_due
+    }
+
+    #[cfg(not(feature = "tls"))]
+    fn dates_due(&self) -> Option<Timestamp> {
+        None
     }
 
     /// Connections now, and messages since the start.

@@ -51,10 +51,7 @@ impl Daemon {
         self.open(&wanted)?;
         self.bound_receiving(&config.settings, &wanted);
         #[cfg(feature = "tls")]
-        {
-            certificates.warnings.iter().for_each(|line| log::warn!("{line}"));
-            self.reactor.accept_with(certificates.acceptor);
-        }
+        self.take(certificates);
         if let Some(transcript) = transcript {
             self.transcript = transcript;
         }

@@ -1,6 +1,7 @@
 //! TLS endpoints: the same services, the ends, who comes wrongly, and certificates.
 
 mod certificates;
+mod choice;
 mod client;
 mod malformed;
 mod names;

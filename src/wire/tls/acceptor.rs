@@ -7,12 +7,12 @@ use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::CertificateDer;
 use rustls::server::danger::ClientCertVerifier;
 use rustls::server::{
-    NoClientAuth, NoServerSessionStorage, ResolvesServerCert, UnbufferedServerConnection,
+    ClientHello, NoClientAuth, NoServerSessionStorage, ResolvesServerCert, UnbufferedServerConnection,
     VerifierBuilderError, WebPkiClientVerifier,
 };
-use rustls::sign::{CertifiedKey, SingleCertAndKey};
+use rustls::sign::CertifiedKey;
 use rustls::version::{TLS12, TLS13};
-use rustls::{Error, RootCertStore, ServerConfig, SupportedProtocolVersion};
+use rustls::{Error, KeyLogFile, RootCertStore, ServerConfig, SupportedProtocolVersion};
 
 use super::material::{self, Certificates};
 use super::revoked::Revoked;
@@ -37,13 +37,20 @@ impl Version {
     }
 }
 
-/// What the files hold.
+/// A certificate and its key.
 #[derive(Clone, Copy, Debug)]
-pub struct Material<'a> {
+pub struct Pair<'a> {
     /// The certificate, and those between it and its authority, as PEM, in any order.
     pub certificate: &'a [u8],
     /// Its private key, as PEM.
     pub key: &'a [u8],
+}
+
+/// What the files hold.
+#[derive(Clone, Copy, Debug)]
+pub struct Material<'a> {
+    /// The certificates, each with its key; the first one is for those who ask for a name that none has, or for none.
+    pub pairs: &'a [Pair<'a>],
     /// The authorities whose certificates clients must have where they are asked for one, as PEM; `None`: nobody is asked.
     pub client_ca: Option<&'a [u8]>,
     /// Lists of the certificates that these have revoked, as PEM; `None`: none is.
@@ -55,10 +62,10 @@ pub struct Material<'a> {
 /// Which file cannot be used, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Rejected {
-    /// The certificate.
-    Certificate(String),
-    /// The key.
-    Key(String),
+    /// The certificate of this pair.
+    Certificate(usize, String),
+    /// The key of this pair.
+    Key(usize, String),
     /// The authorities of clients.
     ClientCa(String),
     /// The lists of revoked certificates.
@@ -72,7 +79,7 @@ pub struct Acceptor {
     config: Arc<ServerConfig>,
     /// For those who are. It has keys for tickets of its own: what was begun without a certificate goes on without one.
     asking: Option<Arc<ServerConfig>>,
-    certificates: Certificates,
+    certificates: Vec<Certificates>,
     /// Until when the lists of revoked certificates are good, in seconds since 1970; `None`: they do not say.
     crl_until: Option<u64>,
 }
@@ -88,21 +95,14 @@ impl Acceptor {
             provider.cipher_suites.retain(|suite| suite.tls13().is_some());
         }
         let provider = Arc::new(provider);
-        let chain = material::certificates(material.certificate).map_err(Rejected::Certificate)?;
-        let key = material::key(material.key).map_err(Rejected::Key)?;
-        let key = provider.key_provider.load_private_key(key).map_err(|_| {
-            Rejected::Key(
-                "it is of no kind that can be used; use ECDSA (P-256, P-384), Ed25519 or RSA".into(),
-            )
-        })?;
-        let matches = |certificate: &CertificateDer<'static>| {
-            CertifiedKey::new(vec![certificate.clone()], Arc::clone(&key)).keys_match().is_ok()
-        };
-        let chain = material::in_order(chain, matches).map_err(Rejected::Certificate)?;
-        let certificates = Certificates::of(&chain).map_err(Rejected::Certificate)?;
-        let certified = SingleCertAndKey::from(CertifiedKey::new(chain, key));
-
-        let resolver: Arc<dyn ResolvesServerCert> = Arc::new(certified);
+        let mut certificates = Vec::with_capacity(material.pairs.len());
+        let mut choices = Vec::with_capacity(material.pairs.len());
+        for (index, pair) in material.pairs.iter().enumerate() {
+            let (certified, chain) = certified(&provider, index, *pair)?;
+            choices.push((chain.clone(), Arc::new(certified)));
+            certificates.push(chain);
+        }
+        let resolver: Arc<dyn ResolvesServerCert> = Arc::new(Choice(choices));
         let revoked = match material.client_crl {
             None => Revoked::default(),
             Some(text) => Revoked::read(text).map_err(Rejected::ClientCrl)?,
@@ -119,8 +119,8 @@ impl Acceptor {
         Ok(Acceptor { config, asking, certificates, crl_until })
     }
 
-    /// The certificates that are shown.
-    pub fn certificates(&self) -> &Certificates {
+    /// The certificates that are shown, in the order of their pairs.
+    pub fn certificates(&self) -> &[Certificates] {
         &self.certificates
     }
 
@@ -139,6 +139,54 @@ impl Acceptor {
             true => self.asking.as_ref().ok_or_else(|| Error::General("no authority of clients".into()))?,
         };
         UnbufferedServerConnection::new(Arc::clone(config))
+    }
+}
+
+/// The certificates among which the name decides that a client asks for (server_name, RFC 6066).
+#[derive(Debug)]
+struct Choice(Vec<(Certificates, Arc<CertifiedKey>)>);
+
+impl ResolvesServerCert for Choice {
+    fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        let asked = hello.server_name();
+        let fits =
+            |(certificates, _): &&(Certificates, _)| asked.is_some_and(|name| certificates.are_for(name));
+        let (_, certified) = match &self.0[..] {
+            [only] => only,
+            several => several.iter().find(fits).or(several.first())?,
+        };
+        Some(Arc::clone(certified))
+    }
+}
+
+/// A certificate with its key, in order.
+fn certified(
+    provider: &CryptoProvider,
+    index: usize,
+    pair: Pair<'_>,
+) -> Result<(CertifiedKey, Certificates), Rejected> {
+    let wrong = |error| Rejected::Certificate(index, error);
+    let chain = material::certificates(pair.certificate).map_err(wrong)?;
+    let key = material::key(pair.key).map_err(|error| Rejected::Key(index, error))?;
+    let key = provider.key_provider.load_private_key(key).map_err(|_| {
+        let right = "it is of no kind that can be used; use ECDSA (P-256, P-384), Ed25519 or RSA";
+        Rejected::Key(index, right.to_owned())
+    })?;
+    let matches = |certificate: &CertificateDer<'static>| {
+        CertifiedKey::new(vec![certificate.clone()], Arc::clone(&key)).keys_match().is_ok()
+    };
+    let chain = material::in_order(chain, matches).map_err(wrong)?;
+    let certificates = Certificates::of(&chain).map_err(wrong)?;
+    Ok((CertifiedKey::new(chain, key), certificates))
+}
+
+/// The application protocols of an endpoint (RFC 7301), the best first: a client that names none is served, and one that names
+/// others alone is refused. `serves_page`: browsers come too.
+#[must_use]
+pub fn application_protocols(serves_page: bool) -> Vec<Vec<u8>> {
+    match serves_page {
+        true => vec![b"http/1.1".to_vec()],
+        false => vec![b"ipcd/1".to_vec()],
     }
 }
 
@@ -169,7 +217,7 @@ fn config(
     verifier: Arc<dyn ClientCertVerifier>,
     resolver: Arc<dyn ResolvesServerCert>,
 ) -> Result<Arc<ServerConfig>, Rejected> {
-    let wrong = |error: Error| Rejected::Certificate(error.to_string());
+    let wrong = |error: Error| Rejected::Certificate(0, error.to_string());
     let mut config = ServerConfig::builder_with_provider(Arc::clone(provider))
         .with_protocol_versions(minimum.and_later())
         .map_err(wrong)?
@@ -180,5 +228,9 @@ fn config(
     config.ticketer = ring::Ticketer::new().map_err(wrong)?;
     config.send_tls13_tickets = 1;
     config.max_early_data_size = 0; // what can be replayed is not heard
+    config.alpn_protocols = application_protocols(false);
+    if cfg!(debug_assertions) {
+        config.key_log = Arc::new(KeyLogFile::new()); // SSLKEYLOGFILE: whoever reads it reads everything
+    }
     Ok(Arc::new(config))
 }

@@ -41,6 +41,7 @@ pub(super) fn alert_of(error: &Error) -> Option<u8> {
         Error::PeerMisbehaved(_) => AlertDescription::IllegalParameter,
         Error::InvalidCertificate(error) => error.clone().into(),
         Error::NoCertificatesPresented => AlertDescription::CertificateRequired,
+        Error::NoApplicationProtocol => AlertDescription::NoApplicationProtocol,
         _ => return None,
     };
     Some(alert.into())

@@ -12,7 +12,7 @@ use std::io::{self, ErrorKind};
 use rustls::server::UnbufferedServerConnection;
 use rustls::unbuffered::{ConnectionState, EncodeError, EncryptError, UnbufferedStatus};
 
-pub use acceptor::{Acceptor, Material, Rejected, Version};
+pub use acceptor::{Acceptor, Material, Pair, Rejected, Version, application_protocols};
 pub use identity::NAME_BYTES_MAX;
 pub use material::Certificates;
 

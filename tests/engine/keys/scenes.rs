@@ -86,6 +86,13 @@ pub const SCENES: &[Scene] = &[
     scene("level", "\"info\"", "\"debug\"", "log_level: Debug", the_process),
     scene("certificate", "\"/x/a.pem\"", "\"/x/b.pem\"", "certificate: \"/x/b.pem\"", the_process),
     scene("key", "\"%d/a.pem\"", "\"%d/b.pem\"", "key: \"%d/b.pem\"", the_process),
+    scene(
+        "certificates",
+        "[]",
+        "[{ certificate = \"/x/c.pem\", key = \"/x/d.pem\" }]",
+        "more: [(\"/x/c.pem\", \"/x/d.pem\")]",
+        the_process,
+    ),
     scene("client_ca", "\"\"", "\"/x/b.pem\"", "client_ca: Some(\"/x/b.pem\")", the_process),
     Scene {
         beside: "client_ca = \"/x/ca.pem\"",

@@ -94,29 +94,43 @@ pub struct TlsClient {
 impl TlsClient {
     #[track_caller]
     pub fn connect(daemon: &Daemon, port: u16, config: &Arc<ClientConfig>) -> TlsClient {
-        TlsClient::begin(daemon, port, config, b"").unwrap()
+        TlsClient::begin(daemon, port, config, "localhost", b"").unwrap()
     }
 
     /// The same, if the handshake succeeds.
     pub fn try_connect(daemon: &Daemon, port: u16, config: &Arc<ClientConfig>) -> Option<TlsClient> {
-        TlsClient::begin(daemon, port, config, b"").ok()
+        TlsClient::begin(daemon, port, config, "localhost", b"").ok()
+    }
+
+    /// Asks for this name.
+    ///
+    /// # Errors
+    /// The handshake fails.
+    pub fn connect_to(
+        daemon: &Daemon,
+        port: u16,
+        config: &Arc<ClientConfig>,
+        name: &str,
+    ) -> std::io::Result<TlsClient> {
+        TlsClient::begin(daemon, port, config, name, b"")
     }
 
     /// Says something in one write with the last message of the handshake.
     pub fn connect_saying(daemon: &Daemon, port: u16, config: &Arc<ClientConfig>, said: &[u8]) -> TlsClient {
-        TlsClient::begin(daemon, port, config, said).unwrap()
+        TlsClient::begin(daemon, port, config, "localhost", said).unwrap()
     }
 
     fn begin(
         daemon: &Daemon,
         port: u16,
         config: &Arc<ClientConfig>,
+        name: &str,
         said: &[u8],
     ) -> std::io::Result<TlsClient> {
         let socket = TcpStream::connect(daemon.address(port)).unwrap();
         socket.set_nodelay(true).unwrap();
         socket.set_read_timeout(Some(PATIENCE)).unwrap();
-        let name = ServerName::try_from("localhost").unwrap();
+        let name = ServerName::try_from(name.to_owned()).unwrap();
         let mut connection = ClientConnection::new(Arc::clone(config), name).unwrap();
         connection.writer().write_all(said)?;
         let mut client = TlsClient { stream: StreamOwned::new(connection, socket), heard: Vec::new() };

@@ -1,0 +1,168 @@
+//! What is agreed on in a handshake: the certificate for a name, the application protocol, and sessions that go on.
+
+use std::process::Command;
+use std::sync::Arc;
+
+use rustix::process::Signal;
+use rustls::pki_types::ServerName;
+use rustls::version::{TLS12, TLS13};
+use rustls::{ClientConfig, HandshakeKind};
+
+use super::client::{TlsClient, write};
+use super::{MULTIPLY, daemon, ground};
+use crate::harness::around::outcome;
+use crate::harness::{Daemon, wait_until};
+
+/// The first certificate that a client is shown which asks for this name.
+fn shown(daemon: &Daemon, config: &Arc<ClientConfig>, name: &str) -> Vec<u8> {
+    let client = TlsClient::connect_to(daemon, MULTIPLY, config, name).unwrap();
+    client.stream.conn.peer_certificates().unwrap()[0].to_vec()
+}
+
+#[test]
+fn name_that_a_client_asks_for_chooses_the_certificate() {
+    let (ground, authority) = ground("");
+    let path = |name: &str| ground.directory.path().join(name);
+    for (file, names) in [("a", &["a.example", "*.wild.example"][..]), ("b", &["b.example", "localhost"])] {
+        let (certificate, key) = authority.issue(names, |_| {});
+        write(&path(&format!("{file}.pem")), &certificate);
+        write(&path(&format!("{file}-key.pem")), &key);
+    }
+    let text = std::fs::read_to_string(ground.config_file()).unwrap();
+    let more = "[tls]\ncertificates = [{ certificate = \"{dir}/a.pem\", key = \"{dir}/a-key.pem\" }, { certificate = \"{dir}/b.pem\", key = \"{dir}/b-key.pem\" }]\n";
+    ground.write_config(&text.replacen("[tls]\n", more, 1));
+    let command = ground.command();
+    let daemon = ground.start(command);
+    let config = Arc::new(authority.client());
+    // Each is checked to be for the name.
+    let [first, a, b] = ["localhost", "a.example", "b.example"].map(|name| shown(&daemon, &config, name));
+    assert!(first != a && a != b && first != b, "the first one has localhost too");
+    assert_eq!(shown(&daemon, &config, "pc.wild.example"), a);
+    // Who asks for another name is shown the first one, and refuses it.
+    let since = daemon.log().len();
+    let error = TlsClient::connect_to(&daemon, MULTIPLY, &config, "c.example").err().unwrap().to_string();
+    assert!(error.contains("certificate not valid for name \"c.example\""), "{error}");
+    daemon.wait_for_log_since(since, "TLS failed: the client sent the alert bad_certificate");
+    // An address is no name, so that none is asked for.
+    let error = TlsClient::connect_to(&daemon, MULTIPLY, &config, "192.0.2.1").err().unwrap().to_string();
+    assert!(error.contains("certificate not valid for name"), "{error}");
+    // All or nothing, and each file by its name.
+    let since = daemon.log().len();
+    write(&daemon.directory.path().join("b-key.pem"), "nothing");
+    daemon.signal(Signal::HUP);
+    daemon.wait_for_log_since(since, "b-key.pem: it holds no private key");
+    assert_eq!(shown(&daemon, &config, "b.example"), b);
+    daemon.stop();
+}
+
+#[test]
+fn application_protocol_is_ours_or_none_or_the_client_is_refused() {
+    let (daemon, config) = daemon("");
+    let with = |protocols: &[&str]| {
+        let mut config = ClientConfig::clone(&config);
+        config.alpn_protocols = protocols.iter().map(|name| name.as_bytes().to_vec()).collect();
+        Arc::new(config)
+    };
+    for (protocols, agreed) in
+        [(&[][..], None), (&["ipcd/1"], Some("ipcd/1")), (&["http/1.1", "ipcd/1"], Some("ipcd/1"))]
+    {
+        let mut client = TlsClient::connect(&daemon, MULTIPLY, &with(protocols));
+        client.say("5 10\n");
+        client.hear("Data received\n50.0\n");
+        assert_eq!(client.stream.conn.alpn_protocol(), agreed.map(str::as_bytes), "{protocols:?}");
+    }
+    let error =
+        TlsClient::connect_to(&daemon, MULTIPLY, &with(&["h2", "http/1.1"]), "localhost").err().unwrap();
+    assert!(error.to_string().contains("NoApplicationProtocol"), "{error}");
+    daemon.wait_for_log("TLS failed: no application protocol in common (alert no_application_protocol)");
+    daemon.stop();
+}
+
+#[test]
+fn session_goes_on_with_a_ticket_until_a_reload_and_never_with_early_data() {
+    let (ground, authority) = ground("");
+    let command = ground.command();
+    let daemon = ground.start(command);
+    for version in [&TLS13, &TLS12] {
+        let mut config = authority.client_of(&[version]);
+        config.enable_early_data = true;
+        let config = Arc::new(config);
+        let kind = || {
+            let mut client = TlsClient::connect(&daemon, MULTIPLY, &config);
+            let early = client.stream.conn.is_early_data_accepted();
+            client.say("5 10\n");
+            client.hear("Data received\n50.0\n");
+            (client.stream.conn.handshake_kind(), early)
+        };
+        assert_eq!(kind(), (Some(HandshakeKind::Full), false), "{version:?}");
+        assert_eq!(kind(), (Some(HandshakeKind::Resumed), false), "{version:?}");
+        assert_eq!(kind(), (Some(HandshakeKind::Resumed), false), "{version:?}: with the next ticket");
+        let name = ServerName::try_from("localhost").unwrap();
+        let mut next = rustls::ClientConnection::new(Arc::clone(&config), name).unwrap();
+        assert!(next.early_data().is_none(), "{version:?}: no ticket allows it");
+        // The keys of tickets are made anew.
+        let since = daemon.log().len();
+        daemon.signal(Signal::HUP);
+        daemon.wait_for_log_since(since, "reloaded: ");
+        assert_eq!(kind(), (Some(HandshakeKind::Full), false), "{version:?}: after a reload");
+    }
+    daemon.stop();
+}
+
+#[test]
+fn openssl_resumes_its_session() {
+    let (daemon, _) = daemon("");
+    let session = daemon.directory.path().join("session");
+    let to = daemon.address(MULTIPLY).to_string();
+    for version in ["-tls1_3", "-tls1_2"] {
+        let client = |option: &str| {
+            let command = format!(
+                "(printf '5 10\\n'; sleep 1) | openssl s_client -connect {to} {version} {option} {} 2>&1",
+                session.display()
+            );
+            let output = outcome(Command::new("sh").args(["-c", &command]));
+            String::from_utf8_lossy(&output.stdout).into_owned()
+        };
+        let first = client("-sess_out");
+        assert!(first.contains("New, TLSv1.") && first.contains("50.0"), "{first}");
+        assert!(!first.contains("Max Early Data: ") || first.contains("Max Early Data: 0"), "{first}");
+        let second = client("-sess_in");
+        assert!(second.contains("Reused, TLSv1.") && second.contains("50.0"), "{second}");
+    }
+    daemon.stop();
+}
+
+#[test]
+fn certificate_that_ends_in_14_days_is_told_when_that_moment_comes() {
+    let (ground, authority) = ground("");
+    let soon = std::time::SystemTime::now() + std::time::Duration::from_secs(14 * 24 * 60 * 60 + 8);
+    let (certificate, key) = authority.issue(&["localhost"], |params| params.not_after = soon.into());
+    write(&ground.directory.path().join("certificate.pem"), &certificate);
+    write(&ground.directory.path().join("key.pem"), &key);
+    let command = ground.command();
+    let daemon = ground.start(command);
+    let started = daemon.wait_for_log("is ready");
+    daemon.wait_for_log("certificate.pem: the certificate expires on ");
+    let log = daemon.stop();
+    let at = |text: &str| log.iter().position(|line| line.contains(text));
+    assert!(at(&started) < at("the certificate expires on "), "{log:?}");
+}
+
+#[test]
+fn keys_of_connections_are_written_down_by_debug_builds_alone() {
+    let (ground, authority) = ground("");
+    let keys = ground.directory.path().join("keys.log");
+    let mut command = ground.command();
+    command.env("SSLKEYLOGFILE", &keys);
+    let daemon = ground.start(command);
+    let mut client = TlsClient::connect(&daemon, MULTIPLY, &Arc::new(authority.client()));
+    client.say("5 10\n");
+    client.hear("Data received\n50.0\n");
+    let is_written =
+        || std::fs::read_to_string(&keys).is_ok_and(|text| text.contains("SERVER_TRAFFIC_SECRET"));
+    match cfg!(debug_assertions) {
+        true => wait_until("the keys are written", || is_written().then_some(())),
+        false => assert!(!keys.exists()),
+    }
+    daemon.stop();
+}
