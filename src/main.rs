@@ -143,7 +143,8 @@ fn explain(error: &clap::Error) -> ExitCode {
 
 /// One line about a wrong command line.
 fn misused(error: &str) -> ExitCode {
-    tell(std::io::stderr(), &format!("ipcd: {error}; see 'ipcd --help'"));
+    let joint = if error.ends_with('?') { "" } else { ";" };
+    tell(std::io::stderr(), &format!("ipcd: {error}{joint} see 'ipcd --help'"));
     ExitCode::from(USAGE)
 }
 

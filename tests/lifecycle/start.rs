@@ -58,7 +58,7 @@ fn usage_error_is_one_line_and_status_2() {
             &["ipcd.toml"],
             "unexpected argument 'ipcd.toml'; a configuration is read with --config ipcd.toml; see",
         ),
-        (&["-c", "ipcd.toml"], "unexpected argument '-c'; did you mean --config FILE?; see"),
+        (&["-c", "ipcd.toml"], "unexpected argument '-c'; did you mean --config FILE? see"),
         (&["start"], "unexpected argument 'start'; ipcd without arguments starts the daemon; see"),
         (&["reload"], "did you mean 'ipcctl reload'?"),
         (&["check"], "did you mean --check?"),

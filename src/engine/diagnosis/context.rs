@@ -39,7 +39,8 @@ fn reachable(endpoint: &str) -> String {
 }
 
 impl Context<'_> {
-    /// Where the other services are, each once, in their order; `likely` alone, if it is open.
+    /// Where the other services are, each once, in their order: those that can be reached in the same way, if there are any;
+    /// `likely` alone, if it is open.
     pub(super) fn elsewhere(self, but: Service, likely: Option<Service>) -> String {
         let mut others: Vec<(&str, Service)> = Vec::new();
         for (endpoint, service) in self.endpoints.iter().filter(|(_, service)| *service != but) {
@@ -53,6 +54,8 @@ impl Context<'_> {
         }
         if let Some(meant) = others.iter().find(|(_, service)| Some(*service) == likely).copied() {
             others = vec![meant];
+        } else if others.iter().any(|(endpoint, _)| fitness(endpoint, self.here) > 0) {
+            others.retain(|(endpoint, _)| fitness(endpoint, self.here) > 0);
         }
         let list: Vec<String> = others
             .iter()
@@ -85,12 +88,17 @@ mod tests {
         let of = |here, but, likely| Context { here, endpoints: &endpoints }.elsewhere(but, likely);
         assert_eq!(
             of("tcp://[::1]:2", Service::Multiply, None),
-            "chat is on tcp://[::1]:1, greeting is on tcp://[::1]:3, stats is on unixseq:///stats"
+            "chat is on tcp://[::1]:1, greeting is on tcp://[::1]:3"
         );
         assert_eq!(
             of("tcp://10.0.0.7:2", Service::Multiply, None),
-            "chat is on tcp://127.0.0.1:1, greeting is on tcp://127.0.0.1:3, stats is on unixseq:///stats"
+            "chat is on tcp://127.0.0.1:1, greeting is on tcp://127.0.0.1:3"
         );
+        assert_eq!(
+            of("tcp://[::1]:2", Service::Multiply, Some(Service::Stats)),
+            "stats is on unixseq:///stats"
+        );
+        assert!(of("unixgram:///m", Service::Multiply, None).contains(", stats is on unixseq:///stats"));
         assert!(of("unix:///m", Service::Multiply, None).starts_with("chat is on unix:///s:1, greeting"));
         assert_eq!(
             of("tcp://127.0.0.1:1", Service::Chat, Some(Service::Multiply)),

@@ -57,7 +57,7 @@ fn of_placeholders(text: &str) -> Option<Hint> {
     is_meant.then(|| {
         let said = quote(text.trim().as_bytes());
         let what = format!(
-            "'{said}' has placeholders in place of numbers: in Python, write an f before the string, as in f\"{{a}} {{b}}\"; in a shell, PHP and Ruby, use double quotes"
+            "'{said}' has placeholders in place of numbers: in Python, write an f before the string, as in f\"{{a}} {{b}}\"; in C, use dprintf; in a shell, PHP and Ruby, use double quotes"
         );
         Hint::new(Mistake::Placeholder, what)
     })
