@@ -147,17 +147,25 @@ fn idle_client_times_out_and_a_chat_member_does_not() {
         client.hear_end();
     }
     assert!(start.elapsed() >= Duration::from_millis(990));
-    let mut busy_until = Instant::now();
     busy.hear("Error: idle for 1 s\n");
     busy.hear_end();
-    let mut busy = daemon.tcp(MULTIPLY);
-    while start.elapsed() < Duration::from_millis(2500) {
-        is_served(&mut busy); // never a second of silence
-        busy_until = Instant::now();
-        std::thread::sleep(Duration::from_millis(100));
-    }
-    busy.hear("Error: idle for 1 s\n");
-    assert!(busy_until.elapsed() >= Duration::from_millis(990));
+    // On a busy machine this test itself may not run for a second: then it was silent, and tries again.
+    let is_served_throughout = (0..5).any(|_| {
+        let (mut busy, begun) = (daemon.tcp(MULTIPLY), Instant::now());
+        let mut busy_until = begun;
+        while begun.elapsed() < Duration::from_millis(2500) {
+            if busy_until.elapsed() > Duration::from_millis(800) || !busy.try_say(b"5 10\n") {
+                return false;
+            }
+            busy.hear("Data received\n50.0\n");
+            busy_until = Instant::now();
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        busy.hear("Error: idle for 1 s\n");
+        assert!(busy_until.elapsed() >= Duration::from_millis(990));
+        true
+    });
+    assert!(is_served_throughout, "the machine never lets this test run for a second");
     alice.say("hi\n");
     alice.hear("alice: hi\n");
 }

@@ -35,7 +35,7 @@ pub(crate) struct Arguments {
     once: bool,
 
     /// Report N times [default: until interrupted]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "N", value_parser = times)]
     count: Option<u64>,
 
     /// The machine's name [default: its host name]
@@ -49,6 +49,10 @@ pub(crate) struct Arguments {
     /// Print each report, but do not send it; no daemon is needed
     #[arg(long, conflicts_with = "to")]
     dry_run: bool,
+}
+
+fn times(text: &str) -> Result<u64, String> {
+    text.parse().ok().filter(|count| *count > 0).ok_or_else(|| "it must be a number, at least 1".to_owned())
 }
 
 /// The time between two reports or updates.

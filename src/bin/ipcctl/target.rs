@@ -84,7 +84,11 @@ fn portless(text: &str) -> Option<String> {
     let is_host = is_name(host) || host.parse::<Ipv4Addr>().is_ok() || is_bracketed(host);
     let is_other = !matches!(kind, "tcp" | "tls" | "udp");
     (!is_other && is_host).then(|| {
-        format!("the port is missing, for example {kind}://{host}:65432 for multiply, {kind}://{host}:33000 for the chat")
+        let multiply = format!("the port is missing, for example {kind}://{host}:65432 for multiply");
+        match kind {
+            "udp" => multiply,
+            _ => format!("{multiply}, {kind}://{host}:33000 for the chat"),
+        }
     })
 }
 

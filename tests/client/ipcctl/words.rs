@@ -129,6 +129,8 @@ fn usage_errors_say_what_would_be_right() {
             "a time is a number with a unit, for example 500ms, 10s or 5min; see ",
         ),
         (&["top", "--every", "soon"], "a time is a number with a unit, for example 500ms, 10s or 5min; see "),
+        (&["report", "--count", "0"], "it must be a number, at least 1; see 'ipcctl report --help'"),
+        (&["--to", "udp://teacher", "multiply", "5", "10"], "udp://teacher:65432 for multiply; see "),
         (&["class", "--every", "10ms"], "it must be at least 100ms; see 'ipcctl class --help'"),
         (
             &["chat", "--name", "ann", "--passphrase-file", "/nonexistent"],
