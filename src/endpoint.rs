@@ -18,6 +18,12 @@ pub enum At<N> {
     Tcp(N),
     /// `tls://ADDRESS:PORT`: TLS on TCP.
     Tls(N),
+    /// `http://ADDRESS:PORT`: HTTP, and WebSockets, on TCP.
+    Http(N),
+    /// `https://ADDRESS:PORT`: the same in TLS.
+    Https(N),
+    /// `http+unix://PATH`: the same on a stream socket, behind a proxy.
+    HttpUnix(PathBuf),
     /// `udp://ADDRESS:PORT`
     Udp(N),
     /// `unix://PATH`, a stream socket.
@@ -66,12 +72,22 @@ pub struct Scheme {
 }
 
 /// Every kind of endpoint.
-pub static SCHEMES: [&Scheme; 7] = [&TCP, &TLS, &UDP, &UNIX, &UNIXSEQ, &UNIXGRAM, &FIFO];
+pub static SCHEMES: [&Scheme; 10] =
+    [&TCP, &TLS, &UDP, &UNIX, &UNIXSEQ, &UNIXGRAM, &FIFO, &HTTP, &HTTPS, &HTTP_UNIX];
 
 static TCP: Scheme =
     Scheme { name: "tcp", transport: Transport::TCP, parse: |rest| network(rest).map(At::Tcp) };
 static TLS: Scheme =
     Scheme { name: "tls", transport: Transport::TLS, parse: |rest| encrypted(rest).map(At::Tls) };
+static HTTP: Scheme =
+    Scheme { name: "http", transport: Transport::HTTP, parse: |rest| web(rest, network).map(At::Http) };
+static HTTPS: Scheme =
+    Scheme { name: "https", transport: Transport::HTTPS, parse: |rest| web(rest, encrypted).map(At::Https) };
+static HTTP_UNIX: Scheme = Scheme {
+    name: "http+unix",
+    transport: Transport::HTTP_UNIX,
+    parse: |rest| socket_path(rest).map(At::HttpUnix),
+};
 static UDP: Scheme =
     Scheme { name: "udp", transport: Transport::UDP, parse: |rest| network(rest).map(At::Udp) };
 static UNIX: Scheme =
@@ -95,6 +111,9 @@ impl<N> At<N> {
         match self {
             At::Tcp(_) => &TCP,
             At::Tls(_) => &TLS,
+            At::Http(_) => &HTTP,
+            At::Https(_) => &HTTPS,
+            At::HttpUnix(_) => &HTTP_UNIX,
             At::Udp(_) => &UDP,
             At::Unix(_) => &UNIX,
             At::UnixSeq(_) => &UNIXSEQ,
@@ -106,16 +125,22 @@ impl<N> At<N> {
     /// Its network address; `None`: it is in the file system.
     pub fn network(&self) -> Option<&N> {
         match self {
-            At::Tcp(network) | At::Tls(network) | At::Udp(network) => Some(network),
-            At::Unix(_) | At::UnixSeq(_) | At::UnixGram(_) | At::Fifo(_) => None,
+            At::Tcp(network)
+            | At::Tls(network)
+            | At::Udp(network)
+            | At::Http(network)
+            | At::Https(network) => Some(network),
+            At::Unix(_) | At::UnixSeq(_) | At::UnixGram(_) | At::Fifo(_) | At::HttpUnix(_) => None,
         }
     }
 
     /// The path of an endpoint in the file system; of a FIFO without `.in` and `.out`.
     pub fn path(&self) -> Option<&Path> {
         match self {
-            At::Tcp(_) | At::Tls(_) | At::Udp(_) => None,
-            At::Unix(path) | At::UnixSeq(path) | At::UnixGram(path) | At::Fifo(path) => Some(path),
+            At::Tcp(_) | At::Tls(_) | At::Udp(_) | At::Http(_) | At::Https(_) => None,
+            At::Unix(path) | At::UnixSeq(path) | At::UnixGram(path) | At::Fifo(path) | At::HttpUnix(path) => {
+                Some(path)
+            }
         }
     }
 
@@ -124,6 +149,9 @@ impl<N> At<N> {
         match self {
             At::Tcp(at) => At::Tcp(network(at)),
             At::Tls(at) => At::Tls(network(at)),
+            At::Http(at) => At::Http(network(at)),
+            At::Https(at) => At::Https(network(at)),
+            At::HttpUnix(at) => At::HttpUnix(path(at)),
             At::Udp(at) => At::Udp(network(at)),
             At::Unix(at) => At::Unix(path(at)),
             At::UnixSeq(at) => At::UnixSeq(path(at)),
@@ -137,7 +165,8 @@ impl ResolvedEndpoint {
     /// The endpoint of its bare socket, which is all that another process knows of it.
     pub fn bare(&self) -> ResolvedEndpoint {
         match self {
-            At::Tls(address) => At::Tcp(*address),
+            At::Tls(address) | At::Http(address) | At::Https(address) => At::Tcp(*address),
+            At::HttpUnix(path) => At::Unix(path.clone()),
             other => other.clone(),
         }
     }
@@ -225,6 +254,14 @@ fn encrypted(rest: &str) -> Result<HostPort, String> {
     network(rest)
 }
 
+/// The same for a page, of which people write the address as a browser shows it.
+fn web(rest: &str, read: fn(&str) -> Result<HostPort, String>) -> Result<HostPort, String> {
+    if rest.starts_with(['/', '%']) {
+        return Err("a Unix socket for a proxy is written http+unix://PATH".to_owned());
+    }
+    read(rest.strip_suffix('/').unwrap_or(rest))
+}
+
 /// `HOST:PORT`
 fn network(rest: &str) -> Result<HostPort, String> {
     let Some((host, port)) = rest.rsplit_once(':') else {
@@ -290,11 +327,10 @@ fn socket_path(text: &str) -> Result<PathBuf, String> {
 impl<N: fmt::Display> fmt::Display for At<N> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = self.scheme().name;
-        match self {
-            At::Tcp(network) | At::Tls(network) | At::Udp(network) => write!(f, "{name}://{network}"),
-            At::Unix(path) | At::UnixSeq(path) | At::UnixGram(path) | At::Fifo(path) => {
-                write!(f, "{name}://{}", path.display())
-            }
+        match (self.network(), self.path()) {
+            (Some(network), _) => write!(f, "{name}://{network}"),
+            (None, Some(path)) => write!(f, "{name}://{}", path.display()),
+            (None, None) => f.write_str(name),
         }
     }
 }
@@ -318,6 +354,9 @@ mod tests {
             "unixseq:///run/ipcd/seq",
             "unixgram://%t/ipcd/gram",
             "fifo://%t/ipcd/multiply",
+            "http://localhost:33080",
+            "https://[::]:33443",
+            "http+unix://%t/ipcd/page.sock",
         ] {
             assert_eq!(text.parse::<Endpoint>().expect(text).to_string(), text);
         }
@@ -328,7 +367,11 @@ mod tests {
         let long = format!("unix:///{}", "x".repeat(107));
         for (text, reason) in [
             ("localhost:80", "KIND://PLACE"),
-            ("http://localhost:80", "unknown kind"),
+            ("gopher://localhost:80", "unknown kind"),
+            ("http:///run/page.sock", "http+unix://PATH"),
+            ("http://localhost", "port is missing"),
+            ("https://localhost:0", "1 to 65535"),
+            ("http+unix://page.sock", "absolute"),
             ("tcp://localhost", "port is missing"),
             ("tcp://localhost:0", "1 to 65535"),
             ("tcp://localhost:70000", "1 to 65535"),

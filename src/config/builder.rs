@@ -13,6 +13,7 @@ use crate::engine::allow::names::Names;
 use crate::engine::allow::networks::Networks;
 use crate::engine::limits::ServiceSettings;
 use crate::engine::service::Service;
+use crate::engine::service::facts::Need;
 
 /// The values of the file so far.
 pub(super) struct Builder<'t> {
@@ -49,8 +50,8 @@ pub(super) struct ServiceBuilder {
 
 impl<'t> Builder<'t> {
     pub(super) fn new(text: &'t str) -> Builder<'t> {
-        let service = |_| ServiceBuilder {
-            settings: ServiceSettings::default(),
+        let service = |service| ServiceBuilder {
+            settings: ServiceSettings::of(service),
             mode: MODE,
             group: GROUP.to_owned(),
             is_group_given: false,
@@ -79,6 +80,15 @@ impl<'t> Builder<'t> {
     /// A value as written in the file, for a message.
     pub(super) fn written(&self, span: Range<usize>) -> String {
         quoted(self.text.get(span).unwrap_or_default())
+    }
+
+    /// The same for a key that is about messages: a request for the page is none.
+    pub(super) fn services_of_messages(&mut self, table: Table) -> impl Iterator<Item = &mut ServiceBuilder> {
+        let is_meant =
+            move |service: Service| table != Table::Limits || !service.facts().needs.contains(&Need::Web);
+        let first = if let Table::Service(service) = table { service as usize } else { 0 };
+        let services = self.services(table).iter_mut().zip(&Service::ALL[first..]);
+        services.filter(move |(_, service)| is_meant(**service)).map(|(builder, _)| builder)
     }
 
     /// The services that a key in this table applies to.

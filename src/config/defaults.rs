@@ -10,6 +10,7 @@ use super::tls_files::TlsFiles;
 use crate::endpoint::{Endpoint, Host, HostPort};
 use crate::engine::limits::Settings;
 use crate::engine::service::Service;
+use crate::engine::service::facts::Need;
 
 /// The default number of connections that the kernel queues for each listener.
 const LISTEN_BACKLOG: i32 = 4096;
@@ -31,7 +32,10 @@ impl Config {
         let ports = Service::ALL.into_iter().filter_map(port);
         config.listens = ports
             .map(|(service, port)| {
-                built_in_listen(service, Endpoint::Tcp(HostPort { host: Host::Localhost, port }))
+                let localhost = HostPort { host: Host::Localhost, port };
+                let is_web = service.facts().needs.contains(&Need::Web);
+                let endpoint = if is_web { Endpoint::Http(localhost) } else { Endpoint::Tcp(localhost) };
+                built_in_listen(service, endpoint)
             })
             .chain([built_in_listen(Service::Mux, Endpoint::Unix(PathBuf::from("%t/ipcd/ipcd.sock")))])
             .collect();

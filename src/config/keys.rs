@@ -3,12 +3,13 @@
 use super::builder::Builder;
 use super::listen::listen;
 use super::names::allow_names;
+use super::page::{hosts, origins};
 use super::readers::*;
 use super::table::Table;
 use super::tls::{certificate, certificates, client_ca, client_crl, key, minimum};
 use super::value::Value;
 use crate::engine::service::Service;
-use crate::engine::service::facts::{First, Idle, Replies};
+use crate::engine::service::facts::{First, Idle, Need, Replies};
 
 /// Every key: its name, its tables, and the function that reads it.
 pub(super) const KEYS: &[Key] = &[
@@ -53,6 +54,8 @@ pub(super) const KEYS: &[Key] = &[
     Key { name: "name_timeout", within: Scope::Only(Service::Chat), read: name_timeout },
     Key { name: "max_machines", within: Scope::Only(Service::Stats), read: max_machines },
     Key { name: "max_watchers", within: Scope::Only(Service::Watch), read: max_watchers },
+    Key { name: "hosts", within: Scope::Only(Service::Page), read: hosts },
+    Key { name: "origins", within: Scope::Only(Service::Page), read: origins },
     Key { name: "default", within: Scope::Only(Service::Mux), read: mux_default },
 ];
 
@@ -101,6 +104,9 @@ pub fn without_effect(key: &str, service: Service) -> Option<&'static str> {
     match key {
         "idle_timeout" if facts.first == First::Name => Some("silent clients may stay there"),
         "idle_timeout" if facts.idle == Idle::Never => Some("it expects no message"),
+        "raw_gap" | "framing" if facts.needs.contains(&Need::Web) => {
+            Some("HTTP and WebSocket have their own framing")
+        }
         "message_timeout" | "raw_gap" if facts.first == First::Nothing => Some("it reads no messages"),
         "backlog" | "messages_per_second" if says_one_thing => Some("it sends one message and closes"),
         _ => None,

@@ -9,6 +9,7 @@ mod keys;
 mod listen;
 mod names;
 mod networks;
+mod page;
 mod parse;
 mod read;
 mod readers;

@@ -19,6 +19,7 @@ use super::{names, tls};
 use crate::engine::allow;
 use crate::engine::limits::ServiceSettings;
 use crate::engine::service::Service;
+use crate::engine::service::facts::Need;
 
 /// The most errors reported for one file; with more, it is probably not a configuration at all.
 const ERRORS_MAX: usize = 100;
@@ -161,7 +162,10 @@ fn check_sizes(builder: &mut Builder) {
     if builder.unclear.contains("max_message") || builder.unclear.contains("backlog") {
         return;
     }
-    for service in &builder.services {
+    // No reply repeats the head of a request.
+    let is_repeated = |service: &Service| !service.facts().needs.contains(&Need::Web);
+    let services = builder.services.iter().zip(Service::ALL).filter(|(_, service)| is_repeated(service));
+    for (service, _) in services {
         let (message, backlog) = (service.settings.message_bytes_max, service.settings.backlog_bytes_max);
         if backlog < message {
             builder.faults.push(Diagnostic {

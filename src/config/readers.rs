@@ -1,4 +1,4 @@
-//! One function for each key: it checks the value and stores it in the draft. Its error says what would be right.
+//! One function for each key: it checks the value and stores it in the builder. Its error says what would be right.
 
 use std::time::Duration;
 
@@ -59,7 +59,7 @@ pub(super) fn max_message(builder: &mut Builder, table: Table, value: Value<'_>)
     let at = value.span().start;
     let Size(bytes) = typed(value)?;
     let bytes = MESSAGE_BYTES.check(bytes)?;
-    for service in builder.services(table) {
+    for service in builder.services_of_messages(table) {
         service.settings.message_bytes_max = bytes;
         service.sizes_at = at;
     }
@@ -107,7 +107,9 @@ pub(super) fn idle_timeout(builder: &mut Builder, table: Table, value: Value<'_>
 
 pub(super) fn message_timeout(builder: &mut Builder, table: Table, value: Value<'_>) -> Result<(), String> {
     let timeout = time(value, &TIMEOUT)?;
-    builder.services(table).iter_mut().for_each(|service| service.settings.message_timeout = timeout);
+    for service in builder.services_of_messages(table) {
+        service.settings.message_timeout = timeout;
+    }
     Ok(())
 }
 

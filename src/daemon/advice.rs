@@ -63,8 +63,10 @@ pub(super) fn of_passphrase(config: &Config) -> Vec<String> {
     if config.settings.chat_passphrase.is_none() {
         return Vec::new();
     }
-    let listens =
-        config.listens.iter().filter(|listen| matches!(listen.service, Service::Chat | Service::Mux));
+    let listens = config
+        .listens
+        .iter()
+        .filter(|listen| matches!(listen.service, Service::Chat | Service::Mux | Service::Page));
     let open = listens.filter(|listen| {
         listen.endpoint.path().is_none() && !listen.transport().is_encrypted && !is_loopback(&listen.endpoint)
     });

@@ -24,7 +24,9 @@ pub fn parts(settings: &Settings) -> Vec<Part> {
     let mut parts = memory::parts(settings);
     parts.push(Part { name: "the loop's tables", bytes: reactor::memory_bytes_max(connections) });
     #[cfg(feature = "tls")]
-    if settings.endpoints.iter().any(|(endpoint, _)| endpoint.starts_with("tls://")) {
+    let is_encrypted = |endpoint: &str| endpoint.starts_with("tls://") || endpoint.starts_with("https://");
+    #[cfg(feature = "tls")]
+    if settings.endpoints.iter().any(|(endpoint, _)| is_encrypted(endpoint)) {
         const { assert!(tls::NAME_BYTES_MAX <= names::NAME_BYTES_MAX) };
         parts.push(Part { name: "TLS", bytes: connections * (tls::BYTES_MAX + encryption::ENTRY_BYTES) });
     }

@@ -15,11 +15,21 @@ const DESCRIPTORS_OF_OUR_OWN: usize = 24;
 /// The limit on open files if it cannot be read: Linux's default (INR_OPEN_CUR).
 const OPEN_FILES: usize = 1024;
 
+/// What this machine calls itself, also as others find it through mDNS: the page is asked for under these names.
+fn own_names() -> impl Iterator<Item = String> {
+    let uname = rustix::system::uname();
+    let name = uname.nodename().to_string_lossy().into_owned();
+    let label = name.split('.').next().unwrap_or_default().to_owned();
+    let local = format!("{label}.local");
+    [name, label, local].into_iter().filter(|name| !name.is_empty() && name != ".local")
+}
+
 /// The engine's settings: those of the configuration, within the limit on open files.
 pub(super) fn settings(config: &Config, wanted: &[ListenSpec]) -> Settings {
     let mut settings = config.settings.clone();
     settings.owner = rustix::process::geteuid().as_raw();
     settings.report_messages = log::max_level() >= LevelFilter::Debug;
+    settings.site.hosts.extend(own_names());
     settings.pid = Some(std::process::id());
     settings.endpoints = wanted.iter().map(|want| (want.place.to_string(), want.listen.service)).collect();
     let files = raise_open_files();

@@ -103,11 +103,10 @@ fn alone() -> Vec<String> {
 
 /// A network endpoint, and an address of it.
 fn network(listen: &Listen) -> Option<(&Listen, SocketAddr)> {
-    let (Endpoint::Tcp(_) | Endpoint::Tls(_)) = listen.endpoint else { return None };
-    match listen.endpoint.places("".as_ref()).first() {
-        Some(ResolvedEndpoint::Tcp(address) | ResolvedEndpoint::Tls(address)) => Some((listen, *address)),
-        _ => None,
-    }
+    let is_connection = !listen.transport().has_messages();
+    let places = listen.endpoint.places("".as_ref());
+    let address = places.first()?.network().filter(|_| is_connection)?;
+    Some((listen, *address))
 }
 
 /// The addresses that other machines can use; none if they cannot be read (a sandbox without AF_NETLINK).

@@ -46,6 +46,10 @@ pub enum CloseReason {
     PeerInClear,
     /// Its encryption failed.
     PeerUnsecured,
+    /// It sent a request that cannot be served.
+    PeerBadRequest,
+    /// It broke the rules of WebSocket frames.
+    PeerMisframed,
     /// It asked for something that it may not use.
     PeerDenied,
     /// The administrator closed it.
@@ -113,6 +117,8 @@ impl fmt::Display for CloseReason {
             CloseReason::PeerUnreadable => "sent data that is not text",
             CloseReason::PeerInClear => "spoke no TLS",
             CloseReason::PeerUnsecured => "its TLS failed",
+            CloseReason::PeerBadRequest => "sent a request that cannot be served",
+            CloseReason::PeerMisframed => "broke the rules of WebSocket frames",
             CloseReason::PeerDenied => "not allowed to control the daemon",
             CloseReason::PutOut => "removed by the administrator",
             CloseReason::NotAllowed => "refused: its user may not use this socket",

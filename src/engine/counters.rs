@@ -78,9 +78,10 @@ impl ErrorKind {
             CloseReason::PeerNameless => ErrorKind::Nameless,
             CloseReason::PeerIdle => ErrorKind::Idle,
             CloseReason::PeerSilent => ErrorKind::Silent,
-            CloseReason::PeerWrongProtocol(_) | CloseReason::PeerUnreadable | CloseReason::PeerInClear => {
-                ErrorKind::WrongProtocol
-            }
+            CloseReason::PeerWrongProtocol(_)
+            | CloseReason::PeerUnreadable
+            | CloseReason::PeerInClear
+            | CloseReason::PeerMisframed => ErrorKind::WrongProtocol,
             CloseReason::PeerDenied => ErrorKind::Denied,
             _ => ErrorKind::Request,
         }

@@ -17,6 +17,10 @@ pub enum FramingMode {
     Telnet,
     /// Not at all: the transport keeps messages apart.
     Packet,
+    /// With a blank line: each is the head of an HTTP request.
+    Http,
+    /// Not at all: each is in WebSocket frames.
+    WebSocket,
 }
 
 impl FramingMode {
@@ -29,6 +33,8 @@ impl FramingMode {
             FramingMode::Prefixed(_) => "prefixed",
             FramingMode::Telnet => "telnet",
             FramingMode::Packet => "packets",
+            FramingMode::Http => "http",
+            FramingMode::WebSocket => "websocket",
         }
     }
 }

@@ -82,6 +82,7 @@ pub mod figures;
 mod framing_mode;
 mod guest;
 mod handing;
+pub mod http;
 mod id;
 mod inspect;
 pub mod json;

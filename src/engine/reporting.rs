@@ -1,7 +1,7 @@
 //! Status reports and what watchers see, on their way: a piece of each a turn, as far as its reader keeps up.
 
 use super::client::Client;
-use super::codec::{Encoding, prefixed};
+use super::codec::{Encoding, prefixed, websocket};
 use super::figures::FIGURES_AGE_MAX;
 use super::message::{ConnectionId, Timestamp};
 use super::roster::Entry;
@@ -232,6 +232,8 @@ fn sent_messages(encoding: Encoding, mut bytes: &[u8]) -> Vec<&[u8]> {
         Encoding::Lines | Encoding::Telnet => bytes.split(|byte| *byte == b'\n').collect(),
         Encoding::C => bytes.split(|byte| *byte == 0).collect(),
         Encoding::Raw | Encoding::Packets => vec![bytes],
+        Encoding::WebSocket => websocket::texts(bytes),
+        Encoding::Http => bytes.split(|byte| *byte == b'\n').take(1).collect(),
         Encoding::Prefixed(prefix) => {
             let mut messages = Vec::new();
             while let Some(found) = prefixed::find(prefix, bytes) {

@@ -39,6 +39,8 @@ pub struct Transport {
     pub identity: Identity,
     /// Whether it is encrypted: its keys are this process's, and no other one can go on with it.
     pub is_encrypted: bool,
+    /// Whether a conversation begins with HTTP.
+    pub is_web: bool,
 }
 
 /// What one read yields.
@@ -85,6 +87,12 @@ impl Transport {
     };
     /// TLS on a TCP connection.
     pub const TLS: Transport = Transport { name: "Tls", is_encrypted: true, ..Transport::TCP };
+    /// HTTP, and WebSockets, on TCP.
+    pub const HTTP: Transport = Transport { name: "Http", is_web: true, ..Transport::TCP };
+    /// The same in TLS.
+    pub const HTTPS: Transport = Transport { name: "Https", is_web: true, ..Transport::TLS };
+    /// The same on a Unix stream socket.
+    pub const HTTP_UNIX: Transport = Transport { name: "HttpUnix", is_web: true, ..Transport::UNIX };
     /// A Unix stream socket.
     pub const UNIX: Transport = Transport::stream("Unix");
     /// A Unix sequenced-packet socket: each packet is one message.
@@ -114,7 +122,7 @@ impl Transport {
     pub const STDIO_SOCKET: Transport = Transport { is_alone: true, ..Transport::stream("Pipe") };
 
     /// All that differ in what is offered on them.
-    pub const ALL: [Transport; 8] = [
+    pub const ALL: [Transport; 11] = [
         Transport::TCP,
         Transport::TLS,
         Transport::UNIX,
@@ -123,6 +131,9 @@ impl Transport {
         Transport::UNIXGRAM,
         Transport::FIFO,
         Transport::STDIO_SOCKET,
+        Transport::HTTP,
+        Transport::HTTPS,
+        Transport::HTTP_UNIX,
     ];
 
     const fn stream(name: &'static str) -> Transport {
@@ -138,6 +149,7 @@ impl Transport {
             is_alone: false,
             identity: Identity::Process,
             is_encrypted: false,
+            is_web: false,
         }
     }
 
@@ -154,6 +166,11 @@ impl Transport {
     /// Whether the conversation is the endpoint's own, and lasts as long as that.
     pub const fn is_standing(&self) -> bool {
         matches!(self.lifetime, Lifetime::Endpoint)
+    }
+
+    /// What a conversation in a WebSocket on it is like.
+    pub const fn within(self) -> Transport {
+        Transport { is_web: false, ..self }
     }
 
     /// Whether each read is one message.
@@ -186,8 +203,20 @@ mod tests {
         let written = Transport::ALL.map(|transport| serde_json::to_string(&transport).unwrap());
         assert_eq!(
             written,
-            ["Tcp", "Tls", "Unix", "Packets", "Datagrams", "UnixDatagrams", "Fifo", "Pipe"]
-                .map(|name| format!("\"{name}\""))
+            [
+                "Tcp",
+                "Tls",
+                "Unix",
+                "Packets",
+                "Datagrams",
+                "UnixDatagrams",
+                "Fifo",
+                "Pipe",
+                "Http",
+                "Https",
+                "HttpUnix"
+            ]
+            .map(|name| format!("\"{name}\""))
         );
         for (text, transport) in written.iter().zip(Transport::ALL) {
             assert_eq!(serde_json::from_str::<Transport>(text).unwrap(), transport);
@@ -214,6 +243,7 @@ mod tests {
             (Service::Status, &everywhere[..3]),
             (Service::Watch, &everywhere[..4]),
             (Service::Mux, &["Tcp", "Tls", "Unix", "Packets", "Pipe"]),
+            (Service::Page, &["Http", "Https", "HttpUnix"]),
         ] {
             assert_eq!(fitting(service), expected, "{service}");
         }

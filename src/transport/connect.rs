@@ -16,10 +16,13 @@ use crate::endpoint::ResolvedEndpoint;
 /// no event reports a change: try again later. `Unsupported`: the endpoint has no connections.
 pub fn begin(place: &ResolvedEndpoint) -> io::Result<OwnedFd> {
     let (address, kind) = match place {
-        ResolvedEndpoint::Tcp(address) | ResolvedEndpoint::Tls(address) => {
-            (SockAddr::from(*address), Type::STREAM)
+        ResolvedEndpoint::Tcp(address)
+        | ResolvedEndpoint::Tls(address)
+        | ResolvedEndpoint::Http(address)
+        | ResolvedEndpoint::Https(address) => (SockAddr::from(*address), Type::STREAM),
+        ResolvedEndpoint::Unix(path) | ResolvedEndpoint::HttpUnix(path) => {
+            (SockAddr::unix(path)?, Type::STREAM)
         }
-        ResolvedEndpoint::Unix(path) => (SockAddr::unix(path)?, Type::STREAM),
         ResolvedEndpoint::UnixSeq(path) => (SockAddr::unix(path)?, Type::SEQPACKET),
         ResolvedEndpoint::Udp(_) | ResolvedEndpoint::UnixGram(_) | ResolvedEndpoint::Fifo(_) => {
             return Err(ErrorKind::Unsupported.into());

@@ -51,11 +51,16 @@ impl Listener {
         socket.set_nonblocking(true)?;
         socket.set_cloexec(true)?;
         match place {
-            ResolvedEndpoint::Tcp(_) | ResolvedEndpoint::Tls(_) => set_for_connections(&socket)?,
+            ResolvedEndpoint::Tcp(_)
+            | ResolvedEndpoint::Tls(_)
+            | ResolvedEndpoint::Http(_)
+            | ResolvedEndpoint::Https(_) => set_for_connections(&socket)?,
             ResolvedEndpoint::Udp(_) | ResolvedEndpoint::UnixGram(_) => {
                 datagram::prepare(&fd, socket.domain()?)?
             }
-            ResolvedEndpoint::Unix(_) | ResolvedEndpoint::UnixSeq(_) => refuse_descriptors(&fd),
+            ResolvedEndpoint::Unix(_) | ResolvedEndpoint::UnixSeq(_) | ResolvedEndpoint::HttpUnix(_) => {
+                refuse_descriptors(&fd)
+            }
             _ => {}
         }
         Ok(Listener { traces: None, fd, place, kept })
@@ -68,7 +73,7 @@ impl Listener {
     /// ENOMEM: it keeps waiting until resources are freed.
     pub fn accept(&self) -> io::Result<(Connection, RemoteAddress)> {
         let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
-        if matches!(self.place, ResolvedEndpoint::Unix(_) | ResolvedEndpoint::UnixSeq(_)) {
+        if self.place.path().is_some() {
             let fd = retry_on_intr(|| accept_with(&self.fd, flags))?;
             let remote = credentials::of_peer(&fd);
             let is_packets = matches!(self.place, ResolvedEndpoint::UnixSeq(_));
@@ -153,9 +158,10 @@ impl Listener {
     /// setsockopt(2); none is expected.
     pub fn set_receive_bytes(&self, bytes: usize) -> io::Result<()> {
         match self.place {
-            ResolvedEndpoint::Tcp(_) | ResolvedEndpoint::Tls(_) => {
-                SockRef::from(&self.fd).set_recv_buffer_size(bytes)
-            }
+            ResolvedEndpoint::Tcp(_)
+            | ResolvedEndpoint::Tls(_)
+            | ResolvedEndpoint::Http(_)
+            | ResolvedEndpoint::Https(_) => SockRef::from(&self.fd).set_recv_buffer_size(bytes),
             _ => Ok(()), // of other sockets it is the peer's memory, or bounded for the whole socket
         }
     }

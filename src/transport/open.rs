@@ -24,11 +24,16 @@ pub struct Opened {
 /// An [`OpenError`] names the place, the obstacle, and what to do.
 pub fn open(place: &ResolvedEndpoint, options: &Options) -> Result<Opened, OpenError> {
     let opened = match place {
-        ResolvedEndpoint::Tcp(address) | ResolvedEndpoint::Tls(address) => {
+        ResolvedEndpoint::Tcp(address)
+        | ResolvedEndpoint::Tls(address)
+        | ResolvedEndpoint::Http(address)
+        | ResolvedEndpoint::Https(address) => {
             inet::tcp(*address, options.backlog).map(|fd| (fd, None, Vec::new()))
         }
-        ResolvedEndpoint::Unix(path) => unix::open(path, SocketType::STREAM, options)
-            .map(|(fd, traces, warnings)| (fd, Some(traces), warnings)),
+        ResolvedEndpoint::Unix(path) | ResolvedEndpoint::HttpUnix(path) => {
+            unix::open(path, SocketType::STREAM, options)
+                .map(|(fd, traces, warnings)| (fd, Some(traces), warnings))
+        }
         ResolvedEndpoint::UnixSeq(path) => unix::open(path, SocketType::SEQPACKET, options)
             .map(|(fd, traces, warnings)| (fd, Some(traces), warnings)),
         ResolvedEndpoint::Udp(address) => inet::udp(*address).map(|fd| (fd, None, Vec::new())),

@@ -1,6 +1,7 @@
 //! Every key of the configuration has its effect: for each key, and each service in whose table it may stand, a scene that
 //! ends differently with it. A key or a service that is not in the table here fails by name.
 
+mod page;
 mod scenes;
 mod stage;
 
@@ -18,9 +19,10 @@ fn cast(scene: &Scene, table: &str) -> Vec<Service> {
     let may_have = |service: &Service| config::keys().contains(&(service.name(), scene.key));
     match Service::named(table) {
         Some(service) => vec![service],
-        None if table == "limits" && Service::ALL.iter().any(may_have) => {
-            Service::ALL.into_iter().filter(may_have).collect()
-        }
+        None if table == "limits" && Service::ALL.iter().any(may_have) => Service::ALL
+            .into_iter()
+            .filter(|service| may_have(service) && *service != Service::Page)
+            .collect(),
         None => vec![Service::Multiply],
     }
 }
@@ -75,7 +77,7 @@ fn meaningless_key_of_a_service_is_named_with_its_place() {
     for (table, key) in config::keys() {
         let service = Service::named(table);
         let why = service.and_then(|service| without_effect(key, service));
-        let value = SCENES.iter().find(|scene| scene.key == key).expect(key).with;
+        let value = SCENES.iter().find(|scene| scene.key == key && scene.is_of(table)).expect(key).with;
         if value.is_empty() || key.starts_with("allow_") || key == "client_crl" {
             continue;
         }

@@ -210,11 +210,11 @@ fn unsafe_code_is_in_one_place_with_reasons() {
 /// Files that may say which service they mean: each has a part of one service that no other has. `*`: any service.
 const OWN_PARTS: &[(&str, &[&str])] = &[
     ("src/engine/service/", &["*"]),
-    ("src/config/keys.rs", &["Chat", "Stats", "Watch", "Mux"]), // keys that one service alone has
+    ("src/config/keys.rs", &["Chat", "Stats", "Watch", "Mux", "Page"]), // keys that one service alone has
     ("src/config/listen.rs", &["Chat", "Mux"]),
     ("src/config/names.rs", &["Mux"]),
     ("src/config/defaults.rs", &["Mux"]),
-    ("src/daemon/advice.rs", &["Chat", "Mux"]),
+    ("src/daemon/advice.rs", &["Chat", "Mux", "Page"]),
     ("src/engine/datagram/answering.rs", &["Multiply"]),
     ("src/engine/diagnosis.rs", &["Multiply", "Chat", "Hello", "Stats"]),
     ("src/engine/limits/settings.rs", &["Multiply"]),
@@ -226,6 +226,7 @@ const OWN_PARTS: &[(&str, &[&str])] = &[
     ("src/engine/session/dispatch.rs", &["Mux", "Greeting"]),
     ("src/engine/session/multiply.rs", &["Multiply"]),
     ("src/engine/session/mux.rs", &["Mux"]),
+    ("src/engine/session/page.rs", &["Page"]),
     ("src/engine/session/restart.rs", &["Hello"]), // as records were written before
     ("src/engine/session/stats.rs", &["Stats"]),
     ("src/engine/session/talk.rs", &["Talk"]),
@@ -324,8 +325,8 @@ fn service_is_its_file_dialogues_and_words() {
         let file = format!("src/engine/service/{service}.rs");
         let text = read(file.clone()).unwrap_or_else(|_| panic!("{service} has no {file}"));
         assert!(text.contains("pub const FACTS: Facts"), "{file} says nothing of {service}");
-        // The answers of these two are never the same twice: tests/client has their dialogues.
-        let has_dialogues = ["status", "watch"].contains(&service.name())
+        // The answers of two are never the same twice: tests/client has their dialogues. The page's are in tests/protocol/page.
+        let has_dialogues = ["status", "watch", "page"].contains(&service.name())
             || dialogues.contains(&format!("Service::{service:?}"));
         assert!(has_dialogues, "{service} has no dialogue in tests/protocol/conversations/table.rs");
         let heading = |text: &str| {

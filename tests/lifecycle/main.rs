@@ -13,3 +13,4 @@ mod restart;
 mod start;
 mod stopping;
 mod upgrade;
+mod websockets;

@@ -6,6 +6,7 @@ mod hints;
 mod kinds;
 mod stage;
 mod table;
+mod websocket;
 
 use std::time::{Duration, Instant};
 

@@ -9,6 +9,7 @@ mod fifo;
 mod framing;
 mod outgoing;
 mod packets;
+mod page;
 mod pieces;
 mod stats;
 mod stdio;

@@ -424,6 +424,11 @@ fn carries(target: &Target, wanted: &ServiceSpec) -> Result<(), CliError> {
         Target::Named { transport: Transport::Udp, .. }
         | Target::Endpoint(Endpoint::Udp(_) | Endpoint::UnixGram(_)) => wanted.datagrams,
         Target::Endpoint(Endpoint::Fifo(_)) => wanted.fifo,
+        Target::Endpoint(Endpoint::Http(_) | Endpoint::Https(_) | Endpoint::HttpUnix(_)) => {
+            return Err(CliError::Usage(format!(
+                "{target}: that is for browsers; give a tcp://, tls://, unix:// or unixseq:// endpoint with --to"
+            )));
+        }
     };
     match can {
         true => Ok(()),
@@ -445,7 +450,10 @@ pub(crate) fn is_mux(place: &ResolvedEndpoint, name: &str) -> bool {
         | ResolvedEndpoint::Tls(_)
         | ResolvedEndpoint::Udp(_)
         | ResolvedEndpoint::UnixGram(_)
-        | ResolvedEndpoint::Fifo(_) => false,
+        | ResolvedEndpoint::Fifo(_)
+        | ResolvedEndpoint::Http(_)
+        | ResolvedEndpoint::Https(_)
+        | ResolvedEndpoint::HttpUnix(_) => false,
     }
 }
 

@@ -36,9 +36,12 @@ impl Link {
     /// it fails, the next read says why.
     pub(crate) fn open_soon(place: &ResolvedEndpoint) -> io::Result<Link> {
         match place {
-            ResolvedEndpoint::Tcp(_) | ResolvedEndpoint::Tls(_) | ResolvedEndpoint::Unix(_) => {
-                Ok(Link::Stream(connect::begin(place)?.into()))
-            }
+            ResolvedEndpoint::Tcp(_)
+            | ResolvedEndpoint::Tls(_)
+            | ResolvedEndpoint::Http(_)
+            | ResolvedEndpoint::Https(_)
+            | ResolvedEndpoint::Unix(_)
+            | ResolvedEndpoint::HttpUnix(_) => Ok(Link::Stream(connect::begin(place)?.into())),
             ResolvedEndpoint::UnixSeq(_) => Ok(Link::Packets(connect::begin(place)?.into())),
             ResolvedEndpoint::Udp(_) | ResolvedEndpoint::UnixGram(_) | ResolvedEndpoint::Fifo(_) => {
                 Link::open(place, None)
@@ -54,7 +57,10 @@ impl Link {
             Ok(socket)
         };
         let link = match place {
-            ResolvedEndpoint::Tcp(address) | ResolvedEndpoint::Tls(address) => {
+            ResolvedEndpoint::Tcp(address)
+            | ResolvedEndpoint::Tls(address)
+            | ResolvedEndpoint::Http(address)
+            | ResolvedEndpoint::Https(address) => {
                 let address = SockAddr::from(*address);
                 let socket = socket(address.domain(), Type::STREAM)?;
                 match timeout {
@@ -70,7 +76,7 @@ impl Link {
                 socket.connect(&address)?;
                 Link::Datagrams(socket)
             }
-            ResolvedEndpoint::Unix(path) => {
+            ResolvedEndpoint::Unix(path) | ResolvedEndpoint::HttpUnix(path) => {
                 let socket = socket(Domain::UNIX, Type::STREAM)?;
                 socket.connect(&SockAddr::unix(path)?)?;
                 Link::Stream(socket)

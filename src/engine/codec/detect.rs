@@ -19,11 +19,12 @@ use thin_vec::ThinVec;
 use super::rest::Rest;
 use super::saved;
 use super::telnet::Telnet;
+use super::websocket::Frames;
 use crate::engine::limits::{FramingRule, GUESS, TYPIST};
 use crate::engine::message::{FramingMode, Timestamp};
 
 /// What has to be remembered beside bytes that wait: what the first bursts of a connection have told, as long as the kind of
-/// client is not known; the options of a Telnet client; or where the rest of a message ends that is too long.
+/// client is not known; the options of a Telnet client; a WebSocket client's unfinished frame; or where the rest of a message ends that is too long.
 #[derive(Debug, Default, Clone, Serialize, Deserialize)]
 #[serde(from = "saved::Guess<State>")]
 pub struct Guess(Option<Box<State>>); // an idle connection has none
@@ -34,6 +35,7 @@ pub(super) enum State {
     Bursts(Bursts),
     Telnet(Telnet),
     Rest(Rest),
+    Frames(Frames),
 }
 
 /// What has come and has not told the kind of client.
@@ -109,7 +111,7 @@ impl Guess {
     fn bursts(&self) -> Option<&Bursts> {
         match self.0.as_deref() {
             Some(State::Bursts(bursts)) => Some(bursts),
-            Some(State::Telnet(_) | State::Rest(_)) | None => None,
+            Some(State::Telnet(_) | State::Rest(_) | State::Frames(_)) | None => None,
         }
     }
 
@@ -118,7 +120,7 @@ impl Guess {
         match self.0.as_deref()? {
             State::Bursts(bursts) => Some(bursts.until),
             State::Rest(Rest::Pause { ends, .. }) => Some(*ends),
-            State::Rest(Rest::Length { .. }) | State::Telnet(_) => None,
+            State::Rest(Rest::Length { .. }) | State::Telnet(_) | State::Frames(_) => None,
         }
     }
 
@@ -126,6 +128,7 @@ impl Guess {
     pub fn held_bytes(&self) -> usize {
         match self.0.as_deref() {
             Some(State::Bursts(bursts)) => size_of::<State>() + bursts.cuts.capacity() * size_of::<Cut>(),
+            Some(State::Frames(frames)) => size_of::<State>() + frames.held_bytes(),
             Some(State::Telnet(_) | State::Rest(_)) => size_of::<State>(),
             None => 0,
         }
@@ -159,6 +162,7 @@ impl Guess {
                 bursts.cuts.is_sorted_by_key(|cut| cut.end)
                     && bursts.cuts.last().is_none_or(|cut| cut.end as usize <= inbox_bytes)
             }
+            Some(State::Frames(frames)) => frames.is_sound(inbox_bytes),
             Some(State::Rest(_) | State::Telnet(_)) | None => true,
         }
     }
@@ -167,8 +171,29 @@ impl Guess {
     pub fn telnet(&mut self) -> Option<&mut Telnet> {
         match self.0.as_deref_mut() {
             Some(State::Telnet(telnet)) => Some(telnet),
-            Some(State::Bursts(_) | State::Rest(_)) | None => None,
+            Some(State::Bursts(_) | State::Rest(_) | State::Frames(_)) | None => None,
         }
+    }
+
+    /// A WebSocket client's unfinished frame, which is then to be given [back](Self::keep_frames).
+    pub fn take_frames(&mut self) -> Frames {
+        match self.0.take().map(|state| *state) {
+            Some(State::Frames(frames)) => frames,
+            _ => Frames::default(),
+        }
+    }
+
+    /// If there is one: whether it began with the last bytes, behind another.
+    pub fn unfinished_frames(&self) -> Option<bool> {
+        match self.0.as_deref() {
+            Some(State::Frames(frames)) => Some(frames.has_ended_one()),
+            _ => None,
+        }
+    }
+
+    /// The same goes on with the next bytes.
+    pub fn keep_frames(&mut self, frames: Frames) {
+        self.0 = (!frames.is_idle()).then(|| Box::new(State::Frames(frames)));
     }
 
     /// It is a Telnet client.

@@ -4,6 +4,7 @@
 pub mod cstrings;
 pub mod detect;
 mod found;
+pub mod http;
 pub mod lines;
 pub mod packets;
 pub mod prefixed;
@@ -12,7 +13,9 @@ pub mod rest;
 mod saved;
 pub mod shape;
 pub mod telnet;
+pub mod websocket;
 
+use super::http::{Response, Status};
 use super::message::{FramingMode, Prefix};
 use super::service::Service;
 use super::service::facts::Replies;
@@ -34,6 +37,10 @@ pub enum Encoding {
     Prefixed(Prefix),
     /// Each ends with nothing and is one packet.
     Packets,
+    /// Each is a text frame.
+    WebSocket,
+    /// Each is an answer of its own that says what was wrong.
+    Http,
 }
 
 impl Encoding {
@@ -43,6 +50,8 @@ impl Encoding {
         match kind {
             None | Some(FramingMode::Line) => Encoding::Lines,
             Some(FramingMode::Packet) => Encoding::Packets,
+            Some(FramingMode::WebSocket) => Encoding::WebSocket,
+            Some(FramingMode::Http) => Encoding::Http,
             Some(_) if replies == Replies::Report => Encoding::Lines,
             Some(FramingMode::Raw | FramingMode::C) if replies == Replies::Events => Encoding::Lines,
             Some(FramingMode::Raw) => Encoding::Raw,
@@ -70,6 +79,10 @@ impl Encoding {
             Encoding::Raw => raw::encode(message, out),
             Encoding::C => cstrings::encode(message, out),
             Encoding::Prefixed(prefix) => prefixed::encode(prefix, message, out),
+            Encoding::WebSocket => websocket::encode(message, out),
+            Encoding::Http => {
+                Response::text(Status::BadRequest, &String::from_utf8_lossy(message)).write(out)
+            }
         }
     }
 
@@ -79,7 +92,7 @@ impl Encoding {
             Encoding::Lines | Encoding::Raw | Encoding::Packets => b"\n",
             Encoding::Telnet => b"\r\n",
             Encoding::C => b"\0\n",
-            Encoding::Prefixed(_) => b"",
+            Encoding::Prefixed(_) | Encoding::WebSocket | Encoding::Http => b"",
         }
     }
 }
@@ -94,6 +107,8 @@ pub fn find(kind: FramingMode, bytes: &[u8], scanned: usize) -> Option<Found> {
         }
         FramingMode::C => cstrings::find(bytes, scanned),
         FramingMode::Prefixed(prefix) => prefixed::find(prefix, bytes),
+        FramingMode::WebSocket => websocket::find(bytes),
+        FramingMode::Http => http::find(bytes, scanned),
     }
 }
 

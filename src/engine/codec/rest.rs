@@ -39,6 +39,7 @@ impl MessageEnd {
                 }
                 _ => MessageEnd::Nowhere,
             },
+            FramingMode::WebSocket | FramingMode::Http => MessageEnd::Nowhere,
         }
     }
 }

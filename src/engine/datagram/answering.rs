@@ -134,7 +134,8 @@ impl Engine {
             | Conduct::Stats
             | Conduct::Status
             | Conduct::Watch
-            | Conduct::Mux => (Vec::new(), None),
+            | Conduct::Mux
+            | Conduct::Page => (Vec::new(), None),
         }
     }
 

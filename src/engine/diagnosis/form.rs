@@ -42,7 +42,11 @@ pub fn of_kind(kind: FramingMode, bytes: &[u8]) -> Option<Hint> {
             Mistake::Telnet,
             "it sends Telnet commands, as PuTTY does: choose the connection type Raw, or use nc",
         ),
-        FramingMode::Line | FramingMode::Raw | FramingMode::Packet => return None,
+        FramingMode::Line
+        | FramingMode::Raw
+        | FramingMode::Packet
+        | FramingMode::Http
+        | FramingMode::WebSocket => return None,
     };
     Some(Hint::new(mistake, text))
 }

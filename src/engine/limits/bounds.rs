@@ -186,5 +186,14 @@ pub const TYPIST: Duration = Duration::from_secs(5);
 /// The largest `max_message` a configuration may ask for, in bytes.
 pub const MESSAGE_BYTES_CEILING: usize = 16 * 1024 * 1024;
 
+/// Bytes of the longest file of the page, as it is.
+pub const PAGE_FILE_BYTES_MAX: usize = 64 * 1024;
+
+/// Bytes of the longest head of a request, unless the configuration says otherwise.
+pub const REQUEST_HEAD_BYTES_MAX: usize = 16 * 1024;
+
+/// How long a request may take from its first byte to its last, unless the configuration says otherwise.
+pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
+
 /// The largest `history` a configuration may ask for, in messages.
 pub const HISTORY_CEILING: usize = 10_000;

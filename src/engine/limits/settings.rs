@@ -3,14 +3,16 @@
 use std::time::Duration;
 
 use super::bounds::{
-    ANSWERS_PER_SECOND, LINGER, MACHINES_MAX, QUEUED_BYTES_MAX, REFUSED_LINGERING_MAX, SEND_TIMEOUT,
-    WATCHERS_MAX,
+    ANSWERS_PER_SECOND, LINGER, MACHINES_MAX, QUEUED_BYTES_MAX, REFUSED_LINGERING_MAX,
+    REQUEST_HEAD_BYTES_MAX, REQUEST_TIMEOUT, SEND_TIMEOUT, WATCHERS_MAX,
 };
 use crate::engine::allow::names::Names;
 use crate::engine::allow::networks::Networks;
 use crate::engine::allow::passphrase::Passphrase;
 use crate::engine::allow::{self, Allowed};
+use crate::engine::http::site::Site;
 use crate::engine::service::Service;
+use crate::engine::service::facts::Need;
 
 /// What `framing` in the configuration says.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -84,6 +86,20 @@ impl Default for ServiceSettings {
     }
 }
 
+impl ServiceSettings {
+    /// The defaults of a service.
+    pub fn of(service: Service) -> ServiceSettings {
+        match service.facts().needs.contains(&Need::Web) {
+            true => ServiceSettings {
+                message_bytes_max: REQUEST_HEAD_BYTES_MAX,
+                message_timeout: REQUEST_TIMEOUT,
+                ..ServiceSettings::default()
+            },
+            false => ServiceSettings::default(),
+        }
+    }
+}
+
 /// The settings that a configuration gives the engine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
@@ -117,6 +133,8 @@ pub struct Settings {
     pub chat_passphrase: Option<Passphrase>,
     /// Time to give a name in.
     pub chat_name_timeout: Duration,
+    /// Under which names the page is asked for, what other pages may do, and what there is to see.
+    pub site: Site,
     /// The service a first message on the mux goes to when it names none.
     pub mux_default: Service,
     /// The user, beside root, who may use the control service on the mux.
@@ -153,12 +171,13 @@ impl Default for Settings {
             answers_per_second: ANSWERS_PER_SECOND,
             services: Service::ALL.map(|service| ServiceSettings {
                 allowed: allow::listed(service, Allowed::default()),
-                ..ServiceSettings::default()
+                ..ServiceSettings::of(service)
             }),
             chat_history: 0,
             transcript: false,
             chat_passphrase: None,
             chat_name_timeout: Duration::from_secs(60),
+            site: Site::default(),
             mux_default: Service::Multiply,
             owner: 0,
             endpoints: Vec::new(),

@@ -120,6 +120,7 @@ pub(super) enum SavedState {
     Multiply,
     Greeting,
     Mux,
+    Page,
     Nameless(Timestamp),
     /// It is asked for the room's passphrase, or has said it.
     Guest(Timestamp, Guest),

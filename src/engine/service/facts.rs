@@ -64,6 +64,8 @@ pub enum Conduct {
     Watch,
     /// See [`mux`](super::mux).
     Mux,
+    /// See [`page`](super::page).
+    Page,
 }
 
 /// What a plain service says to a message.
@@ -117,6 +119,8 @@ pub enum Need {
     OneWriter,
     /// Other clients.
     Others,
+    /// HTTP, which nothing else is offered on.
+    Web,
 }
 
 impl Need {
@@ -126,6 +130,7 @@ impl Need {
             Need::Session => !matches!(transport.lifetime, Lifetime::Message),
             Need::OneWriter => !transport.many_writers,
             Need::Others => !transport.is_alone,
+            Need::Web => transport.is_web,
         }
     }
 }

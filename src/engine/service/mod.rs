@@ -7,6 +7,7 @@ pub mod greeting;
 pub mod hello;
 pub mod multiply;
 pub mod mux;
+pub mod page;
 pub mod stats;
 pub mod status;
 pub mod talk;
@@ -15,7 +16,7 @@ pub mod watch;
 use serde::{Deserialize, Serialize};
 
 use super::message::Transport;
-use facts::Facts;
+use facts::{Facts, Need, Openness};
 
 /// The services, in the order of their numbers; each has its file.
 macro_rules! services {
@@ -56,6 +57,8 @@ services! {
     Watch = watch,
     /// The first message chooses the service.
     Mux = mux,
+    /// The page, and each of the others as a WebSocket.
+    Page = page,
 }
 
 impl Service {
@@ -72,12 +75,25 @@ impl Service {
     /// Whether it can be offered on such an endpoint.
     pub fn fits(self, transport: Transport) -> bool {
         let facts = self.facts();
-        facts.needs.iter().all(|need| need.is_met_by(&transport)) && facts.replies.fit(transport.unit)
+        facts.needs.iter().all(|need| need.is_met_by(&transport))
+            && facts.replies.fit(transport.unit)
+            && facts.needs.contains(&Need::Web) == transport.is_web
+    }
+
+    /// Whether a peer that came in on such an endpoint can choose it there.
+    pub fn fits_within(self, transport: Transport) -> bool {
+        self.fits(transport.within()) && (!transport.is_web || self.is_at_a_path())
     }
 
     /// The services that a mux client can choose.
     pub fn offered() -> impl Iterator<Item = Service> {
-        Self::ALL.into_iter().filter(|service| *service != Service::Mux)
+        Self::ALL.into_iter().filter(|service| !matches!(service, Service::Mux | Service::Page))
+    }
+
+    /// Whether it is a WebSocket on the page's endpoints: not if it is for some users alone, because who comes through a proxy
+    /// is nobody whom the kernel names.
+    pub fn is_at_a_path(self) -> bool {
+        self != Service::Page && self.facts().openness == Openness::Everybody
     }
 
     /// The service of that name, if there is one.

@@ -47,6 +47,7 @@ impl Session {
             kind: match binding.transport {
                 Transport { unit: Unit::Message { .. }, .. } => Some(FramingMode::Packet),
                 Transport { many_writers: true, .. } => Some(FramingMode::Line),
+                Transport { is_web: true, .. } => Some(FramingMode::Http),
                 _ => detect::kind_of(shared.settings.of(binding.service).framing),
             },
             outbox: Outbox::default(),
@@ -89,6 +90,7 @@ impl Dialogue {
             Conduct::Status => State::Status(None),
             Conduct::Watch => State::Watch(None),
             Conduct::Mux => State::Mux,
+            Conduct::Page => State::Page,
         };
         self.active = now;
         shared.paces.remove(self.peer); // it has a burst of its own there
@@ -100,9 +102,11 @@ impl Dialogue {
                 match self.encoding() {
                     Encoding::Lines | Encoding::Telnet => self.outbox.push(greeting::WORDS.as_bytes()),
                     Encoding::Raw => self.outbox.push_joined(greeting::WORDS.as_bytes()),
-                    Encoding::C | Encoding::Prefixed(_) | Encoding::Packets => {
-                        self.say(greeting::WORDS.trim_end())
-                    }
+                    Encoding::C
+                    | Encoding::Prefixed(_)
+                    | Encoding::Packets
+                    | Encoding::WebSocket
+                    | Encoding::Http => self.say(greeting::WORDS.trim_end()),
                 }
                 self.finish(shared, now, CloseReason::Served, None);
             }
@@ -115,6 +119,7 @@ impl Dialogue {
             | State::Status(_)
             | State::Watch(_)
             | State::Mux
+            | State::Page
             | State::Outside
             | State::Control => {}
         }

@@ -83,7 +83,8 @@ impl Session {
 
 impl Dialogue {
     pub(super) fn reject(&mut self, shared: &mut EngineState, now: Timestamp, protocol: WrongProtocol) {
-        let error = words::not_spoken_here(self.service().name(), protocol.name());
+        let spoken = if self.kind == Some(FramingMode::Http) { "HTTP" } else { self.service().name() };
+        let error = words::not_spoken_here(spoken, protocol.name());
         // The contract's sentence ends with LF whatever the other protocol looked like.
         self.end_lines_with_lf();
         let service = self.service();
@@ -135,6 +136,18 @@ impl Dialogue {
         reason: CloseReason,
         words: Option<&str>,
     ) {
+        self.finish_with(shared, now, reason, words, None);
+    }
+
+    /// The same; a WebSocket is closed with this code, if there is one, and not with that of the reason.
+    pub(super) fn finish_with(
+        &mut self,
+        shared: &mut EngineState,
+        now: Timestamp,
+        reason: CloseReason,
+        words: Option<&str>,
+        code: Option<u16>,
+    ) {
         if let Some(member_id) = self.member_id() {
             let mut unsent = Vec::new();
             let encoding = self.encoding();
@@ -162,7 +175,9 @@ impl Dialogue {
         if let State::Stats(telling) = &mut self.state {
             *telling = None; // a list without its last line is one that was cut off
         }
-        if let Some(words) = words {
+        if let Some(FramingMode::Http | FramingMode::WebSocket) = self.kind {
+            self.say_last(reason, words, code);
+        } else if let Some(words) = words {
             self.say(words);
         }
         self.phase = Phase::Draining(reason, now);

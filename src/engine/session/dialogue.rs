@@ -106,6 +106,8 @@ pub(super) enum State {
     /// `None`: it has not said what it wants to see.
     Watch(Option<Box<Watcher>>),
     Mux,
+    /// It sends HTTP requests.
+    Page,
     /// The mux itself is spoken to, by somebody who may control the daemon.
     Control,
 }
@@ -145,6 +147,7 @@ impl Dialogue {
             State::Status(_) => Service::Status,
             State::Watch(_) => Service::Watch,
             State::Mux | State::Control => Service::Mux,
+            State::Page => Service::Page,
         }
     }
 
@@ -185,9 +188,9 @@ impl Dialogue {
         Encoding::of(self.kind, self.service())
     }
 
-    /// What is said next ends with LF, whoever hears it, unless that is a packet.
+    /// What is said next ends with LF, whoever hears it, unless that is a packet or a frame.
     pub(super) fn end_lines_with_lf(&mut self) {
-        if self.kind != Some(FramingMode::Packet) {
+        if !matches!(self.kind, Some(FramingMode::Packet | FramingMode::Http | FramingMode::WebSocket)) {
             if self.encoding().is_paced() {
                 self.outbox.join();
             }

@@ -36,8 +36,8 @@ impl Session {
             return dialogue.overhear(shared, bytes);
         }
         let kind = dialogue.kind;
-        if kind == Some(FramingMode::Packet) {
-            return self.handle_packet(shared, now, bytes, more);
+        if matches!(kind, Some(FramingMode::Packet | FramingMode::WebSocket)) {
+            return self.handle_framed(shared, now, bytes, more);
         }
         self.intake.push(kind, more);
         dialogue.outbox.resume(now); // a pause that nothing waited for has no deadline
@@ -103,6 +103,16 @@ impl Session {
         shared.settings.of(self.dialogue.binding.service).framing == FramingRule::Auto
     }
 
+    /// The transport keeps messages apart, or frames do.
+    #[cold]
+    #[inline(never)]
+    fn handle_framed(&mut self, shared: &mut EngineState, now: Timestamp, bytes: &[u8], more: bool) {
+        match self.dialogue.kind {
+            Some(FramingMode::WebSocket) => self.handle_frames(shared, now, bytes, more),
+            _ => self.handle_packet(shared, now, bytes, more),
+        }
+    }
+
     /// One packet is one message.
     fn handle_packet(&mut self, shared: &mut EngineState, now: Timestamp, packet: &[u8], truncated: bool) {
         if truncated {
@@ -129,7 +139,7 @@ impl Session {
     }
 
     /// What waits is all that comes.
-    fn take_last(&mut self, shared: &mut EngineState, now: Timestamp) {
+    pub(super) fn take_last(&mut self, shared: &mut EngineState, now: Timestamp) {
         if self.dialogue.is_alone(shared) {
             self.intake.clear();
         }
@@ -227,8 +237,10 @@ impl Session {
                 },
             };
             // One place where a message is handled, so that it is compiled into this loop.
-            let message =
-                if let [0, ..] | [.., 0] = message { lines::without_nuls(message) } else { message };
+            let message = match message {
+                [0, ..] | [.., 0] if kind != FramingMode::Http => lines::without_nuls(message),
+                _ => message,
+            };
             is_behind_string |= kind == FramingMode::C && !message.is_empty();
             let before = dialogue.service();
             let is_request = before == Service::Mux && mux::choose(message) == Choice::Default;
@@ -239,6 +251,9 @@ impl Session {
             let is_message = dialogue.handle_message(shared, now, message);
             if is_message {
                 intake.count_message();
+            }
+            if kind == FramingMode::Http && dialogue.kind != Some(kind) {
+                return self.begin_frames(shared, now, fresh);
             }
             if before == Service::Mux && dialogue.service() != before {
                 // It has chosen: what came with the choice is that service's, and the choice too, if it was a request.
@@ -402,6 +417,7 @@ impl Dialogue {
             State::Status(_) => self.state = State::Status(Some(status::asked(message))),
             State::Watch(_) => self.watch(shared, now, message),
             State::Mux => return self.choose(shared, now, message),
+            State::Page => self.serve_page(shared, now, message),
             State::Control => self.control(shared, message),
         }
         false

@@ -131,6 +131,7 @@ impl Dialogue {
             | State::Status(None)
             | State::Watch(_)
             | State::Mux
+            | State::Page
             | State::Control => false,
         };
         if self.transport().lossy && self.is_blocked() {

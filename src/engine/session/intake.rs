@@ -1,6 +1,7 @@
 //! What has come from one peer and is not yet a message: bytes in, messages out, one at a time. Knows how messages end;
 //! has never seen what they say, nor who hears them.
 
+mod frames;
 mod skip;
 
 use memchr::memchr;
@@ -10,7 +11,7 @@ use crate::engine::codec::detect::{self, BYTE_ORDER_MARK, Decision, Guess};
 use crate::engine::codec::lines::without_cr;
 use crate::engine::codec::rest::MessageEnd;
 use crate::engine::codec::shape::{self, Shape, Unreadable};
-use crate::engine::codec::{self, cstrings, lines, packets, prefixed};
+use crate::engine::codec::{self, cstrings, lines, packets, prefixed, websocket};
 use crate::engine::limits::{GUESS, ServiceSettings};
 use crate::engine::message::{FramingMode, Prefix, Timestamp};
 
@@ -314,10 +315,12 @@ impl Intake {
     pub fn rest<'a, 'b: 'a>(&'a mut self, fresh: &mut &'b [u8], kind: FramingMode, max: usize) -> Rest<'a> {
         let bytes = if self.bytes.is_empty() { *fresh } else { &self.bytes[self.taken as usize..] };
         let message = match kind {
-            FramingMode::Prefixed(_) => &[][..],
+            FramingMode::Prefixed(_) | FramingMode::WebSocket => &[][..],
             FramingMode::C => without_cr(cstrings::without_line_end(bytes)),
             FramingMode::Line => lines::without_nuls(without_cr(bytes)),
-            FramingMode::Raw | FramingMode::Telnet | FramingMode::Packet => without_cr(bytes),
+            FramingMode::Raw | FramingMode::Telnet | FramingMode::Packet | FramingMode::Http => {
+                without_cr(bytes)
+            }
         };
         let length = match kind {
             FramingMode::Prefixed(prefix) => prefixed::announced(prefix, bytes),
@@ -333,6 +336,7 @@ impl Intake {
             }
             Burst::EndOfInput | Burst::EndOfStream => true,
         };
+        let message = if kind == FramingMode::Http { &[][..] } else { message }; // half a request asks for nothing
         if !ends {
             self.scanned = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
             return Rest::Unfinished;
@@ -351,10 +355,16 @@ impl Intake {
                 whole.clear();
                 prefixed::encode(prefix, message, &mut whole);
             }
-            FramingMode::C => whole.push(0),
-            FramingMode::Line | FramingMode::Raw | FramingMode::Telnet | FramingMode::Packet => {
-                whole.push(b'\n')
+            FramingMode::WebSocket => {
+                whole.clear();
+                websocket::put_back(message, &mut whole);
             }
+            FramingMode::C => whole.push(0),
+            FramingMode::Line
+            | FramingMode::Raw
+            | FramingMode::Telnet
+            | FramingMode::Packet
+            | FramingMode::Http => whole.push(b'\n'),
         }
         bytes.extend_from_slice(&whole);
         bytes.extend_from_slice(self.bytes());

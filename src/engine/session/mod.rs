@@ -18,6 +18,7 @@ mod mux;
 mod naming;
 mod overlong;
 mod pace;
+mod page;
 mod plain;
 mod privacy;
 mod putting_out;

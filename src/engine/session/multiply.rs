@@ -39,6 +39,7 @@ impl Dialogue {
             | State::Status(_)
             | State::Watch(_)
             | State::Outside
+            | State::Page
             | State::Control => false,
         }
     }

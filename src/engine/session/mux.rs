@@ -21,13 +21,15 @@ impl Dialogue {
                 let offered = Service::offered();
                 let is_for = |service| self.refusal(shared, service).is_none();
                 let offered: Vec<Service> =
-                    offered.filter(|service| service.fits(transport) && is_for(*service)).collect();
+                    offered.filter(|service| service.fits_within(transport) && is_for(*service)).collect();
                 offered.iter().for_each(|service| self.say(service.name()));
                 return false;
             }
             // No daemon is behind standard input.
             Choice::Control
-                if !transport.is_alone && allow::is_master(self.remote, shared.settings.owner) =>
+                if !transport.is_alone
+                    && !transport.is_web
+                    && allow::is_master(self.remote, shared.settings.owner) =>
             {
                 self.state = State::Control;
                 return false;
@@ -40,9 +42,10 @@ impl Dialogue {
             Choice::Named(service) => (service, false),
             Choice::Default => (shared.settings.mux_default, true),
         };
-        if !service.fits(transport) {
+        if !service.fits_within(transport) {
             let error = match transport.is_alone {
                 true => format!("{service} is not available over --stdio; try help"),
+                false if transport.is_web => format!("{service} is not offered to browsers; try help"),
                 false => format!("{service} is not offered here: its answer is longer than a packet"),
             };
             self.err(shared, ErrorKind::Unavailable, error);
@@ -62,7 +65,7 @@ impl Dialogue {
     }
 
     /// Why it may not choose a service, if that is so.
-    fn refusal(&self, shared: &EngineState, service: Service) -> Option<String> {
+    pub(super) fn refusal(&self, shared: &EngineState, service: Service) -> Option<String> {
         let name = shared.certified.get(self.peer).map(Box::as_ref);
         mux::refusal(&shared.settings, service, self.remote, name)
     }

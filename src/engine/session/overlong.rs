@@ -86,12 +86,16 @@ impl Dialogue {
     #[cold]
     pub(super) fn overflow(&mut self, shared: &mut EngineState, now: Timestamp) {
         self.heard = Heard::Message;
+        if self.kind == Some(FramingMode::Http) {
+            let error = self.too_long(shared);
+            return self.fail(shared, now, CloseReason::PeerTooLong, error);
+        }
         self.count_for_pace(shared, now);
         let error = self.too_long(shared);
         self.err_in_order(shared, ErrorKind::TooLong, error);
     }
 
-    fn too_long(&self, shared: &EngineState) -> String {
+    pub(super) fn too_long(&self, shared: &EngineState) -> String {
         format!("message longer than {} bytes", self.settings(shared).message_bytes_max)
     }
 

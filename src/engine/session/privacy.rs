@@ -35,6 +35,7 @@ impl Dialogue {
             | State::Status(_)
             | State::Watch(_)
             | State::Mux
+            | State::Page
             | State::Control => false,
         }
     }

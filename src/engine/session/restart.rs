@@ -31,6 +31,7 @@ impl Session {
             State::Multiply => SavedState::Multiply,
             State::Greeting => SavedState::Greeting,
             State::Mux => SavedState::Mux,
+            State::Page => SavedState::Page,
             State::Plain(service) => SavedState::Plain(*service),
             State::Stats(telling) => SavedState::Stats(telling.as_deref().cloned()),
             State::Talk(talk) => match talk.end() {
@@ -92,6 +93,7 @@ impl Session {
             SavedState::Multiply => State::Multiply,
             SavedState::Greeting => State::Greeting,
             SavedState::Mux => State::Mux,
+            SavedState::Page => State::Page,
             SavedState::Plain(service) => State::Plain(service),
             SavedState::Hello => State::Plain(Service::Hello),
             SavedState::Stats(telling) => State::Stats(telling.map(Box::new)),

@@ -3,7 +3,7 @@
 use super::dialogue::{Dialogue, Heard};
 use crate::engine::EngineState;
 use crate::engine::message::{FramingMode, Timestamp};
-use crate::engine::wrong_protocol::{self, Guess};
+use crate::engine::wrong_protocol::{self, Guess, WrongProtocol};
 
 impl Dialogue {
     /// Looks at what has come before there was any message, also while none can be taken; whether it was rejected.
@@ -15,6 +15,7 @@ impl Dialogue {
     ) -> bool {
         if self.heard != Heard::Message
             && let Guess::Is(protocol) = wrong_protocol::look(bytes)
+            && !self.is_spoken(protocol)
         {
             self.reject(shared, now, protocol);
             return true;
@@ -33,6 +34,9 @@ impl Dialogue {
             Guess::Likely(protocol) if self.kind == Some(FramingMode::Raw) => protocol,
             Guess::No | Guess::Perhaps | Guess::Likely(_) => return false,
         };
+        if self.is_spoken(protocol) {
+            return false;
+        }
         self.reject(shared, now, protocol);
         true
     }
@@ -41,11 +45,19 @@ impl Dialogue {
     pub(super) fn reject_long(&mut self, shared: &mut EngineState, now: Timestamp, bytes: &[u8]) -> bool {
         if self.heard != Heard::Message
             && let Guess::Likely(protocol) = wrong_protocol::look(bytes)
+            && !self.is_spoken(protocol)
         {
             self.reject(shared, now, protocol);
             return true;
         }
         false
+    }
+}
+
+impl Dialogue {
+    /// Whether that protocol is the one here.
+    fn is_spoken(&self, protocol: WrongProtocol) -> bool {
+        protocol == WrongProtocol::Http && self.kind == Some(FramingMode::Http)
     }
 }
 

@@ -56,9 +56,11 @@ impl Dialogue {
             // Watch is for those alone whom the kernel names.
             let network = match service {
                 Service::Watch => String::new(),
+                Service::Page => format!("\"http://{{ip}}:{port}\", "),
                 _ => format!("\"tcp://{{ip}}:{port}\", "),
             };
-            let listen = format!("listen = [{network}\"unix://{{dir}}/{name}.sock\"]");
+            let scheme = if service == Service::Page { "http+unix" } else { "unix" };
+            let listen = format!("listen = [{network}\"{scheme}://{{dir}}/{name}.sock\"]");
             tables.insert(name.to_owned(), vec![listen]);
         }
         if self.by_recv {

@@ -8,6 +8,7 @@ use ipcd::engine::message::{Binding, ConnectionId, Input, RemoteAddress, Transpo
 use ipcd::engine::service::Service;
 use ipcd::engine::service::facts::{First, Openness, Replies};
 
+use super::page;
 use super::stage::{Stage, user};
 
 /// How a key is seen to have its effect.
@@ -29,6 +30,8 @@ impl Scene {
     pub fn is_of(&self, table: &str) -> bool {
         let service = Service::named(table);
         match self.table {
+            // It is spoken to in another language.
+            _ if service == Some(Service::Page) => self.table == "page",
             "" => true,
             SERVICES => service.is_some(),
             NETWORK => service.is_some_and(|service| service.facts().openness != Openness::Masters),
@@ -45,6 +48,16 @@ const fn scene(
     play: fn(&mut Stage, Service) -> String,
 ) -> Scene {
     Scene { key, table: "", without, with, beside: "", sign, play }
+}
+
+const fn page(
+    key: &'static str,
+    without: &'static str,
+    with: &'static str,
+    sign: &'static str,
+    play: fn(&mut Stage, Service) -> String,
+) -> Scene {
+    Scene { table: "page", ..scene(key, without, with, sign, play) }
 }
 
 /// For the tables of all services.
@@ -109,6 +122,28 @@ pub const SCENES: &[Scene] = &[
     scene("name_timeout", "\"10s\"", "\"1s\"", "Error: no name for 1 s", silence),
     scene("max_machines", "2", "1", "", machines),
     scene("max_watchers", "2", "1", "Error: ", watchers),
+    page("max_connections", "0", "1", "503", page::two_come),
+    page("max_connections_per_address", "0", "1", "503", page::one_comes_twice),
+    page("max_message", "\"1KiB\"", "\"64B\"", "431", page::long_request),
+    page("backlog", "\"1MiB\"", "\"4KiB\"", "", page::deaf_client),
+    page("first_message_timeout", "\"0s\"", "\"1s\"", "gone", page::silence),
+    page("idle_timeout", "\"10s\"", "\"1s\"", "gone", page::silence),
+    page("message_timeout", "\"10s\"", "\"1s\"", "408", page::half_a_request),
+    page("messages_per_second", "0", "1", "", page::thirty_requests),
+    page("raw_gap", "\"20ms\"", "\"2s\"", "", page::silence),
+    page("framing", "\"line\"", "\"c\"", "", page::silence),
+    page("listen", "[]", "[\"http://127.0.0.1:7\"]", "127.0.0.1:7", endpoints),
+    page("mode", "", "\"0600\"", "600", endpoints),
+    page("group", "", "\"other\"", "other", endpoints),
+    page("allow_users", "[]", "[1000]", "1000 comes in, 1001 does not", users),
+    page("allow_groups", "[]", "[1000]", "1000 comes in, 1001 does not", users),
+    Scene {
+        beside: "listen = [\"http://127.0.0.1:7\"]",
+        ..page("allow_addresses", "[]", "[\"192.0.2.0/24\"]", "198.51.100.7 may not connect", from_afar)
+    },
+    page("allow_names", "[]", "[\"ada\"]", "\"ada\"", the_process),
+    page("hosts", "[]", "[\"school.example\"]", "426", page::by_another_name),
+    page("origins", "[]", "[\"http://localhost:8000\"]", "101", page::from_another_page),
     scene("default", "\"multiply\"", "\"hello\"", "Hello from server", by_default),
 ];
 

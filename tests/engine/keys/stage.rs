@@ -32,13 +32,17 @@ pub struct Stage {
 
 /// Where a service is in the tests' configurations: on a Unix socket; mux on the network too.
 pub fn listening(service: Service) -> String {
+    if service == Service::Page {
+        return on_unix(service);
+    }
     let network = if service == Service::Mux { ", \"tcp://127.0.0.1:9\"" } else { "" };
     format!("listen = [\"unix:///run/x/{service}.sock\"{network}]\n")
 }
 
 /// There alone: nobody vouches for users of the network.
 fn on_unix(service: Service) -> String {
-    format!("listen = [\"unix:///run/x/{service}.sock\"]\n")
+    let scheme = if service == Service::Page { "http+unix" } else { "unix" };
+    format!("listen = [\"{scheme}:///run/x/{service}.sock\"]\n")
 }
 
 /// A user whom no rule knows.

@@ -1,7 +1,7 @@
 //! Every dialogue held by every kind of client: whole, cut at every byte, and with pauses between the cuts. What one says
 //! with line ends, the others say in their own form, and hear in it.
 
-mod client;
+pub mod client;
 
 use std::time::Duration;
 

@@ -33,12 +33,15 @@ impl Stage {
     }
 
     pub fn connect(&mut self, service: Service) -> ConnectionId {
+        self.connect_on(service, Transport::TCP)
+    }
+
+    pub fn connect_on(&mut self, service: Service, transport: Transport) -> ConnectionId {
         let peer = ConnectionId { index: self.heard.len() as u32, generation: 1 };
         self.heard.push(Vec::new());
         self.sent.push(Vec::new());
         self.open.push(true);
-        let binding =
-            Rc::new(Binding { endpoint: "stage".into(), service, transport: Transport::TCP, allowed: None });
+        let binding = Rc::new(Binding { endpoint: "stage".into(), service, transport, allowed: None });
         let remote = RemoteAddress::Process { uid: 1, gid: 1, pid: 1 };
         self.engine.handle(self.now, Input::Opened { peer, binding: &binding, remote });
         self.settle();

@@ -66,6 +66,8 @@ impl Actor {
             | CloseReason::Stopping
             | CloseReason::PeerWrongProtocol(_)
             | CloseReason::PeerUnsecured
+            | CloseReason::PeerBadRequest
+            | CloseReason::PeerMisframed
             | CloseReason::PeerUnreadable => one(""),
             CloseReason::PeerInClear => one("Error: this port speaks TLS"),
             CloseReason::PeerIdle

@@ -58,6 +58,7 @@ impl Actor {
             }
             Conduct::Stats => actor.report(random, exchanges),
             Conduct::Watch => actor.watch(random, exchanges),
+            Conduct::Page => unreachable!("its peers are in web.rs"),
         }
         actor
     }
@@ -140,7 +141,8 @@ impl Actor {
             | Conduct::Stats
             | Conduct::Status
             | Conduct::Watch
-            | Conduct::Mux => String::new(),
+            | Conduct::Mux
+            | Conduct::Page => String::new(),
         }
     }
 

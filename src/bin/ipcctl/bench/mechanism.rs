@@ -77,9 +77,12 @@ impl Mechanism {
     /// The mechanism of an endpoint.
     pub(crate) fn of(place: &ResolvedEndpoint) -> Mechanism {
         match place {
-            ResolvedEndpoint::Tcp(_) | ResolvedEndpoint::Tls(_) => Mechanism::Tcp,
+            ResolvedEndpoint::Tcp(_)
+            | ResolvedEndpoint::Tls(_)
+            | ResolvedEndpoint::Http(_)
+            | ResolvedEndpoint::Https(_) => Mechanism::Tcp,
             ResolvedEndpoint::Udp(_) => Mechanism::Udp,
-            ResolvedEndpoint::Unix(_) => Mechanism::Unix,
+            ResolvedEndpoint::Unix(_) | ResolvedEndpoint::HttpUnix(_) => Mechanism::Unix,
             ResolvedEndpoint::UnixSeq(_) => Mechanism::UnixSeq,
             ResolvedEndpoint::UnixGram(_) => Mechanism::UnixGram,
             ResolvedEndpoint::Fifo(_) => Mechanism::Fifo,

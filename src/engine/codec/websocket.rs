@@ -1,0 +1,393 @@
+//! WebSocket frames (RFC 6455): what a client sends is unmasked and joined to messages; what it is sent is one text frame for
+//! each. Knows bytes; has never seen what a message says.
+//!
+//! While they wait, messages stand behind their length, as [`Prefix::Little4`] has it; one that is not yet whole stands behind
+//! [`UNFINISHED`].
+
+use serde::{Deserialize, Serialize};
+use thin_vec::ThinVec;
+
+use super::found::Found;
+use super::prefixed;
+use crate::engine::message::Prefix;
+
+/// In place of the length of a message that is not yet whole: no message is that long.
+const UNFINISHED: [u8; 4] = [0xff; 4];
+
+/// Bytes of a length in front of a message that waits.
+const LENGTH_BYTES: usize = UNFINISHED.len();
+
+/// Bytes of the longest frame head: two, a length of eight, and a mask of four.
+const HEAD_BYTES_MAX: usize = 14;
+
+/// The longest payload of a control frame (RFC 6455, section 5.5).
+const CONTROL_BYTES_MAX: usize = 125;
+
+const FIN: u8 = 0x80;
+const RESERVED: u8 = 0x70;
+const MASKED: u8 = 0x80;
+
+const CONTINUATION: u8 = 0x0;
+const TEXT: u8 = 0x1;
+const BINARY: u8 = 0x2;
+const CLOSE: u8 = 0x8;
+const PING: u8 = 0x9;
+const PONG: u8 = 0xa;
+
+/// The code of a close frame (RFC 6455, section 7.4.1).
+pub mod code {
+    /// All was said.
+    pub const NORMAL: u16 = 1000;
+    /// The daemon stops, or the service is withdrawn.
+    pub const GOING_AWAY: u16 = 1001;
+    /// The peer broke the protocol.
+    pub const PROTOCOL: u16 = 1002;
+    /// A text message was not UTF-8.
+    pub const NOT_UTF_8: u16 = 1007;
+    /// The peer may not go on.
+    pub const POLICY: u16 = 1008;
+    /// A message was too long.
+    pub const TOO_BIG: u16 = 1009;
+}
+
+/// How a client's frames end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// It sent a close frame with this code.
+    Closed(u16),
+    /// A message is longer than one may be.
+    TooLong,
+    /// A text message, or the reason of a close frame, is not UTF-8.
+    NotUtf8,
+    /// It broke a rule, which this names.
+    Broken(&'static str),
+}
+
+/// What has to be remembered of a client in the middle of a frame, or of a message in several.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Frames {
+    /// The head of the frame, as far as it has come.
+    frame_head: ThinVec<u8>,
+    /// What kind of message is under way, if one is: its opcode.
+    #[serde(default)]
+    message: Option<u8>,
+    /// Bytes of it that have come.
+    message_bytes: u32,
+    /// Payload of the frame that is still to come, once its head is whole.
+    #[serde(default)]
+    payload_left: Option<u32>,
+    /// The bytes of a control frame that have come.
+    control: ThinVec<u8>,
+    /// The last bytes have ended a frame.
+    #[serde(skip)]
+    has_ended_one: bool,
+}
+
+/// What a head says.
+struct Head {
+    is_last: bool,
+    opcode: u8,
+    length: usize,
+    mask: [u8; 4],
+}
+
+impl Frames {
+    /// Whether there is nothing to be remembered.
+    pub fn is_idle(&self) -> bool {
+        self.frame_head.is_empty() && self.message.is_none()
+    }
+
+    /// Whether the last bytes have ended a frame: one that is unfinished now began with them.
+    pub fn has_ended_one(&self) -> bool {
+        self.has_ended_one
+    }
+
+    /// Memory that it takes beside itself.
+    pub fn held_bytes(&self) -> usize {
+        self.frame_head.capacity() + self.control.capacity()
+    }
+
+    /// Appends the messages in `bytes` to `messages`, and the answers to pings to `replies`; no message is longer than
+    /// `bytes_max`. How they end, if they do: what follows is not to be given to this any more.
+    pub fn filter(
+        &mut self,
+        mut bytes: &[u8],
+        bytes_max: usize,
+        messages: &mut ThinVec<u8>,
+        replies: &mut Vec<u8>,
+    ) -> Option<Ending> {
+        self.has_ended_one = false;
+        while !bytes.is_empty() {
+            if self.payload_left.is_none()
+                && let Err(ending) = self.read_head(&mut bytes, bytes_max, messages)
+            {
+                return Some(ending);
+            }
+            let left = self.payload_left?;
+            self.read_payload(&mut bytes, left, messages);
+            if self.payload_left == Some(0)
+                && let Err(ending) = self.end_frame(messages, replies)
+            {
+                return Some(ending);
+            }
+        }
+        None
+    }
+
+    /// Whether it can be that of a connection with so many bytes in its inbox.
+    pub fn is_sound(&self, inbox_bytes: usize) -> bool {
+        let is_whole = self.frame_head.len() == head_length(&self.frame_head);
+        let is_message_there = match self.message {
+            Some(_) => self.message_bytes as usize + LENGTH_BYTES <= inbox_bytes,
+            None => self.message_bytes == 0,
+        };
+        let is_payload_there = self.payload_left.is_none_or(|left| {
+            is_whole && left as usize <= self.head().length && self.is_payload_kept(left as usize)
+        });
+        self.frame_head.len() <= head_length(&self.frame_head) && is_message_there && is_payload_there
+    }
+
+    /// Whether as much of the frame's payload is kept as has come.
+    fn is_payload_kept(&self, left: usize) -> bool {
+        let head = self.head();
+        match head.opcode {
+            CLOSE.. => self.control.len() == head.length - left,
+            _ => self.message.is_some() && self.message_bytes as usize >= head.length - left,
+        }
+    }
+
+    /// Takes what belongs to the head of a frame, and looks at it once it is whole.
+    fn read_head(
+        &mut self,
+        bytes: &mut &[u8],
+        bytes_max: usize,
+        messages: &mut ThinVec<u8>,
+    ) -> Result<(), Ending> {
+        while self.frame_head.len() < head_length(&self.frame_head)
+            && let [byte, rest @ ..] = bytes
+        {
+            self.frame_head.push(*byte);
+            *bytes = rest;
+        }
+        check_head(&self.frame_head, self.message.is_some())?;
+        if self.frame_head.len() < head_length(&self.frame_head) {
+            return Ok(());
+        }
+        let head = self.head();
+        if head.opcode >= CLOSE {
+            self.payload_left = Some(head.length as u32);
+            return Ok(());
+        }
+        if head.length > bytes_max.saturating_sub(self.message_bytes as usize) {
+            return Err(Ending::TooLong);
+        }
+        if head.opcode != CONTINUATION {
+            self.message = Some(head.opcode);
+            messages.extend_from_slice(&UNFINISHED);
+        }
+        self.payload_left = Some(head.length as u32);
+        Ok(())
+    }
+
+    /// Takes payload of the frame, unmasked.
+    fn read_payload(&mut self, bytes: &mut &[u8], left: u32, messages: &mut ThinVec<u8>) {
+        let head = self.head();
+        let (payload, rest) = bytes.split_at(bytes.len().min(left as usize));
+        *bytes = rest;
+        let (into, at) = match head.opcode {
+            CLOSE.. => (&mut self.control, head.length - left as usize),
+            _ => {
+                self.message_bytes += payload.len() as u32;
+                (messages, head.length - left as usize)
+            }
+        };
+        let start = into.len();
+        into.extend_from_slice(payload);
+        unmask(&mut into[start..], head.mask, at);
+        self.payload_left = Some(left - payload.len() as u32);
+    }
+
+    /// The frame is whole.
+    fn end_frame(&mut self, messages: &mut ThinVec<u8>, replies: &mut Vec<u8>) -> Result<(), Ending> {
+        let Head { is_last, opcode, .. } = self.head();
+        self.frame_head = ThinVec::new();
+        self.payload_left = None;
+        self.has_ended_one = true;
+        match opcode {
+            PING => put_frame(PONG, &std::mem::take(&mut self.control), replies),
+            PONG => self.control = ThinVec::new(),
+            CLOSE => return Err(read_close(&std::mem::take(&mut self.control))),
+            _ if is_last => return self.end_message(messages),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// The message is whole.
+    fn end_message(&mut self, messages: &mut ThinVec<u8>) -> Result<(), Ending> {
+        let length = std::mem::take(&mut self.message_bytes);
+        let start = messages.len() - length as usize;
+        // What is binary is read as text, with U+FFFD for what is none, as everywhere.
+        if self.message.take() == Some(TEXT) && std::str::from_utf8(&messages[start..]).is_err() {
+            messages.truncate(start - LENGTH_BYTES);
+            return Err(Ending::NotUtf8);
+        }
+        messages[start - LENGTH_BYTES..start].copy_from_slice(&length.to_le_bytes());
+        Ok(())
+    }
+
+    fn head(&self) -> Head {
+        let bytes = &self.frame_head;
+        let [first, second] = [bytes[0], bytes[1]];
+        let mask_at = bytes.len() - 4;
+        let length = match second & !MASKED {
+            126 | 127 => bytes[2..mask_at].iter().fold(0, |length, byte| length << 8 | usize::from(*byte)),
+            short => usize::from(short),
+        };
+        let mask = [bytes[mask_at], bytes[mask_at + 1], bytes[mask_at + 2], bytes[mask_at + 3]];
+        Head { is_last: first & FIN != 0, opcode: first & 0x0f, length, mask }
+    }
+}
+
+/// Bytes of a head, as far as what has come of it says.
+fn head_length(head: &[u8]) -> usize {
+    match head.get(1).map(|second| second & !MASKED) {
+        None => 2,
+        Some(126) => 8,
+        Some(127) => HEAD_BYTES_MAX,
+        Some(_) => 6,
+    }
+}
+
+/// Looks for a broken rule in as much of a head as has come.
+fn check_head(head: &[u8], is_within_message: bool) -> Result<(), Ending> {
+    let broken = |rule| Err(Ending::Broken(rule));
+    let Some(first) = head.first() else { return Ok(()) };
+    if first & RESERVED != 0 {
+        return broken("a reserved bit is set, and no extension was agreed on");
+    }
+    let (is_last, opcode) = (first & FIN != 0, first & 0x0f);
+    match opcode {
+        CONTINUATION if !is_within_message => return broken("a continuation continues nothing"),
+        TEXT | BINARY if is_within_message => {
+            return broken("a message begins before the one before it has ended");
+        }
+        CONTINUATION | TEXT | BINARY => {}
+        CLOSE | PING | PONG if !is_last => return broken("a control frame is in fragments"),
+        CLOSE | PING | PONG => {}
+        _ => return broken("unknown opcode"),
+    }
+    let Some(second) = head.get(1) else { return Ok(()) };
+    let short = second & !MASKED;
+    if second & MASKED == 0 {
+        return broken("a client's frame is masked, and this one is not");
+    }
+    if opcode >= CLOSE && usize::from(short) > CONTROL_BYTES_MAX {
+        return broken("a control frame has at most 125 bytes");
+    }
+    match (short, head) {
+        (126, [_, _, high, low, ..]) if u16::from_be_bytes([*high, *low]) < 126 => {
+            broken("a length is written in the fewest bytes")
+        }
+        (127, [_, _, first, ..]) if first & 0x80 != 0 => broken("a length is less than 2^63"),
+        (127, [_, _, length @ ..]) if length.len() >= 8 && length[..6] == [0; 6] => {
+            broken("a length is written in the fewest bytes")
+        }
+        _ => Ok(()),
+    }
+}
+
+/// What the payload of a close frame says.
+fn read_close(payload: &[u8]) -> Ending {
+    let [high, low, reason @ ..] = payload else {
+        return match payload {
+            [] => Ending::Closed(code::NORMAL),
+            _ => Ending::Broken("half a close code"),
+        };
+    };
+    let code = u16::from_be_bytes([*high, *low]);
+    // Those that may be sent: the RFC's, IANA's since, and those for libraries and applications.
+    if !matches!(code, 1000..=1003 | 1007..=1014 | 3000..=4999) {
+        return Ending::Broken("a close code that may not be sent");
+    }
+    if std::str::from_utf8(reason).is_err() { Ending::NotUtf8 } else { Ending::Closed(code) }
+}
+
+/// Unmasks payload that begins `at` so many bytes behind the beginning of its frame's.
+fn unmask(payload: &mut [u8], mut mask: [u8; 4], at: usize) {
+    mask.rotate_left(at % 4);
+    let word = u64::from_ne_bytes([mask, mask].concat().try_into().unwrap_or_default());
+    let (words, rest) = payload.as_chunks_mut::<8>();
+    for chunk in words {
+        *chunk = (u64::from_ne_bytes(*chunk) ^ word).to_ne_bytes();
+    }
+    for (byte, mask) in rest.iter_mut().zip(mask.iter().cycle()) {
+        *byte ^= mask;
+    }
+}
+
+/// The next message among those that wait.
+#[inline]
+pub fn find(bytes: &[u8]) -> Option<Found> {
+    prefixed::find(Prefix::Little4, bytes)
+}
+
+/// A message as it waits.
+pub fn put_back(message: &[u8], out: &mut Vec<u8>) {
+    out.extend_from_slice(&(message.len() as u32).to_le_bytes());
+    out.extend_from_slice(message);
+}
+
+/// A message in a frame of its own. A text frame is UTF-8, whatever the message is.
+pub fn encode(message: &[u8], out: &mut Vec<u8>) {
+    match std::str::from_utf8(message) {
+        Ok(_) => put_frame(TEXT, message, out),
+        Err(_) => put_frame(TEXT, String::from_utf8_lossy(message).as_bytes(), out),
+    }
+}
+
+/// A close frame: the last one.
+pub fn encode_close(code: u16, out: &mut Vec<u8>) {
+    put_frame(CLOSE, &code.to_be_bytes(), out);
+}
+
+fn put_frame(opcode: u8, payload: &[u8], out: &mut Vec<u8>) {
+    out.push(FIN | opcode);
+    match payload.len() {
+        length @ ..126 => out.push(length as u8),
+        length @ ..0x1_0000 => {
+            out.push(126);
+            out.extend_from_slice(&(length as u16).to_be_bytes());
+        }
+        length => {
+            out.push(127);
+            out.extend_from_slice(&(length as u64).to_be_bytes());
+        }
+    }
+    out.extend_from_slice(payload);
+}
+
+/// The texts in frames that were put here, as far as they are whole: what a watcher is shown of them.
+pub fn texts(mut bytes: &[u8]) -> Vec<&[u8]> {
+    let mut texts = Vec::new();
+    while let [first, second, rest @ ..] = bytes {
+        let (length, rest) = match (second, rest) {
+            (126, [high, low, rest @ ..]) => (usize::from(u16::from_be_bytes([*high, *low])), rest),
+            (127, rest) if rest.len() >= 8 => {
+                let length = rest[..8].iter().fold(0, |length, byte| length << 8 | usize::from(*byte));
+                (length, &rest[8..])
+            }
+            (short @ ..126, rest) => (usize::from(*short), rest),
+            _ => break,
+        };
+        let Some((payload, rest)) = rest.split_at_checked(length) else { break };
+        if first & 0x0f == TEXT {
+            texts.push(payload);
+        }
+        bytes = rest;
+    }
+    texts
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,159 @@
+//! Under which names this site may be asked for, and which pages may open its WebSockets. Without these rules any site that
+//! somebody visits could speak to a daemon on that one's own machine, as its page.
+
+use std::net::{Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
+
+/// What the configuration says of the site.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Site {
+    /// Names under which it may be asked for beside addresses and `localhost`: the machine's own and those of the
+    /// configuration.
+    pub hosts: Vec<String>,
+    /// Other pages that may open WebSockets: `https://school.example`, or `null`.
+    pub origins: Vec<String>,
+    /// What there is to see.
+    pub files: Arc<[File]>,
+}
+
+/// One file of the page.
+#[derive(Debug, PartialEq, Eq)]
+pub struct File {
+    /// Its path: `/`, `/page.css`.
+    pub path: &'static str,
+    /// What it is.
+    pub content_type: &'static str,
+    /// As it is.
+    pub plain: &'static [u8],
+    /// Compressed with gzip.
+    pub gzip: &'static [u8],
+    /// What changes when it does, in quotes.
+    pub tag: String,
+}
+
+/// What a page may do here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// All: it is this page, or a listed one, or no page at all.
+    Own,
+    /// A file that was opened from disk, or a frame that any site may have made: it may have what everybody may.
+    Opaque,
+    /// Another site's.
+    Foreign,
+}
+
+impl Site {
+    /// Whether this is a name of this site: the value of a Host field.
+    pub fn is_host(&self, host: &str) -> bool {
+        let Some((name, _)) = split_port(host) else { return false };
+        self.is_name(name)
+    }
+
+    /// What the page with this origin may do that speaks to this host.
+    pub fn origin(&self, origin: Option<&str>, host: Option<&str>) -> Origin {
+        let Some(origin) = origin else { return Origin::Own };
+        if self.origins.iter().any(|known| known.eq_ignore_ascii_case(origin)) {
+            return Origin::Own;
+        }
+        if origin == "null" {
+            return Origin::Opaque;
+        }
+        let authority = ["http://", "https://"].iter().find_map(|scheme| origin.strip_prefix(scheme));
+        let own = authority.and_then(split_port).zip(host.and_then(split_port));
+        match own {
+            Some(((name, port), (_, host_port))) if self.is_name(name) && port == host_port => Origin::Own,
+            _ => Origin::Foreign,
+        }
+    }
+
+    fn is_name(&self, name: &str) -> bool {
+        let is_address = match name.strip_prefix('[').and_then(|name| name.strip_suffix(']')) {
+            Some(address) => address.parse::<Ipv6Addr>().is_ok(),
+            None => name.parse::<Ipv4Addr>().is_ok(),
+        };
+        let is_known = || self.hosts.iter().any(|known| known.eq_ignore_ascii_case(name));
+        is_address || name.eq_ignore_ascii_case("localhost") || is_known()
+    }
+}
+
+/// A name and its port; `None`: one that need not be said, 80 or 443.
+fn split_port(authority: &str) -> Option<(&str, Option<u16>)> {
+    let end = authority.rfind(']').map_or(0, |bracket| bracket + 1);
+    let (name, port) = match authority[end..].find(':') {
+        Some(colon) => authority.split_at(end + colon),
+        None => (authority, ""),
+    };
+    let port = match port.strip_prefix(':') {
+        None | Some("") => None,
+        Some(digits) if digits.bytes().all(|byte| byte.is_ascii_digit()) => Some(digits.parse().ok()?),
+        Some(_) => return None,
+    };
+    Some((name, port.filter(|port| !matches!(port, 80 | 443))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn site() -> Site {
+        let origins = vec!["https://school.example".to_owned()];
+        Site {
+            hosts: vec!["teacher".to_owned(), "ipcd.school.example".to_owned()],
+            origins,
+            files: Arc::default(),
+        }
+    }
+
+    #[test]
+    fn site_is_served_under_its_own_names_alone() {
+        for (host, is_own) in [
+            ("localhost:33080", true),
+            ("LOCALHOST", true),
+            ("127.0.0.1:33080", true),
+            ("192.168.1.7", true),
+            ("[::1]:33080", true),
+            ("[fe80::1]", true),
+            ("Teacher:33080", true),
+            ("ipcd.school.example", true),
+            ("evil.example:33080", false),
+            ("localhost.evil.example", false),
+            ("127.0.0.1.evil.example", false),
+            ("teacher.evil.example", false),
+            ("evil@localhost", false),
+            ("localhost:x", false),
+            ("localhost:99999", false),
+            ("[::1", false),
+            ("::1", false),
+            ("", false),
+            ("2130706433", false),
+        ] {
+            assert_eq!(site().is_host(host), is_own, "{host}");
+        }
+    }
+
+    #[test]
+    fn websockets_are_for_the_own_page_under_any_of_its_names() {
+        for (origin, host, may) in [
+            (None, "localhost:33080", Origin::Own),
+            (Some("http://localhost:33080"), "127.0.0.1:33080", Origin::Own),
+            (Some("http://127.0.0.1:33080"), "localhost:33080", Origin::Own),
+            (Some("http://[::1]:33080"), "localhost:33080", Origin::Own),
+            (Some("https://ipcd.school.example"), "ipcd.school.example", Origin::Own),
+            (Some("https://ipcd.school.example"), "ipcd.school.example:443", Origin::Own),
+            (Some("https://school.example"), "localhost:33080", Origin::Own),
+            (Some("https://SCHOOL.example"), "localhost:33080", Origin::Own),
+            (Some("null"), "localhost:33080", Origin::Opaque),
+            (Some("http://localhost:8000"), "localhost:33080", Origin::Foreign),
+            (Some("http://localhost"), "localhost:33080", Origin::Foreign),
+            (Some("http://evil.example:33080"), "localhost:33080", Origin::Foreign),
+            (Some("http://localhost:33080.evil.example"), "localhost:33080", Origin::Foreign),
+            (Some("file://"), "localhost:33080", Origin::Foreign),
+            (Some(""), "localhost:33080", Origin::Foreign),
+            (Some("http://school.example"), "localhost:33080", Origin::Foreign),
+        ] {
+            assert_eq!(site().origin(origin, Some(host)), may, "{origin:?} {host}");
+        }
+        let open = Site { origins: vec!["null".to_owned()], ..site() };
+        assert_eq!(open.origin(Some("null"), Some("localhost")), Origin::Own);
+    }
+}

@@ -1,0 +1,137 @@
+use super::*;
+
+const KEY: &str = "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
+
+fn site() -> Site {
+    let files = [
+        File {
+            path: "/",
+            content_type: "text/html",
+            plain: b"<p>hello",
+            gzip: b"packed",
+            tag: "\"1\"".to_owned(),
+        },
+        File {
+            path: "/page.js",
+            content_type: "text/javascript",
+            plain: b"1",
+            gzip: b"",
+            tag: "\"2\"".to_owned(),
+        },
+    ];
+    let origins = vec!["https://school.example".to_owned()];
+    Site { hosts: vec!["teacher".to_owned()], origins, files: files.into() }
+}
+
+/// The answer to a request for `localhost`, and whether another may follow.
+fn told(line: &str, fields: &str) -> (String, bool) {
+    let head = format!("{line} HTTP/1.1\r\nHost: localhost:33080\r\n{fields}\r\n");
+    match answer(&site(), head.as_bytes()) {
+        Reply::Answer { bytes, keeps_open, .. } => (String::from_utf8(bytes).unwrap(), keeps_open),
+        other => panic!("{line}: {other:?}"),
+    }
+}
+
+#[test]
+fn files_are_shown_compressed_where_asked_and_only_if_they_are_new() {
+    let (answer, keeps_open) = told("GET /?x", "");
+    assert!(answer.starts_with("HTTP/1.1 200 OK\r\n") && answer.ends_with("\r\n\r\n<p>hello") && keeps_open);
+    assert!(
+        answer.contains("ETag: \"1\"\r\n") && answer.contains("Content-Security-Policy: default-src 'none'")
+    );
+    let (answer, _) = told("GET /", "Accept-Encoding: gzip, br\r\n");
+    assert!(answer.contains("Content-Encoding: gzip\r\n") && answer.ends_with("packed"), "{answer}");
+    let (answer, _) = told("GET /page.js", "Accept-Encoding: gzip\r\n");
+    assert!(!answer.contains("gzip") && answer.ends_with("\r\n1"), "{answer}");
+    for tags in ["\"1\"", "\"0\", \"1\"", "W/\"1\"", "*"] {
+        let (answer, keeps_open) = told("GET /", &format!("If-None-Match: {tags}\r\n"));
+        assert!(
+            answer.starts_with("HTTP/1.1 304 ") && answer.ends_with("\r\n\r\n") && keeps_open,
+            "{answer}"
+        );
+    }
+    assert!(told("GET /", "If-None-Match: \"2\"\r\n").0.starts_with("HTTP/1.1 200 "));
+    let (answer, _) = told("HEAD /", "Connection: close\r\n");
+    assert!(answer.contains("Content-Length: 8\r\n") && answer.ends_with("\r\n\r\n"), "{answer}");
+    assert!(!told("GET /", "Connection: close\r\n").1);
+    assert!(told("GET /healthz", "").0.ends_with("\r\n\r\nok\n"));
+}
+
+#[test]
+fn what_is_not_served_is_said_in_plain_words() {
+    for (line, fields, status, words) in [
+        (
+            "GET /nothing",
+            "",
+            "404",
+            "there is no /nothing here; there are / and the WebSockets /multiply, /greeting, /chat",
+        ),
+        ("GET /\u{1b}[2J", "", "400", "the request line"),
+        ("POST /", "", "405", "only GET and HEAD"),
+        ("POST /", "Content-Length: 5\r\n", "413", "no request here has a body"),
+        ("GET /multiply", "", "426", "new WebSocket(\"ws://localhost:33080/multiply\")"),
+        ("GET /watch", KEY, "404", "there is no /watch here"),
+        ("GET /page", KEY, "404", "there is no /page here"),
+        ("GET /", KEY, "404", "there is no / here"),
+        ("GET /chat", "Upgrade: websocket\r\n", "400", "Connection: Upgrade is missing"),
+        ("GET /chat", &KEY.replace("13", "12"), "426", "version 13"),
+        ("GET /chat", "Transfer-Encoding: chunked\r\n", "400", "in pieces"),
+    ] {
+        let (answer, keeps_open) = told(line, fields);
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{line} {fields}: {answer}");
+        assert!(answer.contains(words), "{line} {fields}: {answer}");
+        assert_eq!(keeps_open, status == "404" && fields.is_empty(), "{line}: nobody knows what follows");
+    }
+    assert!(told("POST /", "").0.contains("\r\nAllow: GET, HEAD\r\n"));
+    assert!(told("GET /chat", &KEY.replace("13", "12")).0.contains("\r\nSec-WebSocket-Version: 13\r\n"));
+}
+
+#[test]
+fn other_names_of_this_machine_are_refused() {
+    for (host, is_served) in
+        [("localhost:33080", true), ("10.0.0.1", true), ("teacher:33080", true), ("evil.example", false)]
+    {
+        let head = format!("GET /multiply HTTP/1.1\r\nHost: {host}\r\n{KEY}\r\n");
+        match answer(&site(), head.as_bytes()) {
+            Reply::Open { service, .. } => assert!(is_served && service == Service::Multiply, "{host}"),
+            Reply::Answer { bytes, .. } => {
+                let answer = String::from_utf8(bytes).unwrap();
+                assert!(!is_served && answer.starts_with("HTTP/1.1 421 "), "{answer}");
+                assert!(answer.contains("nobody here is called evil.example; use an address"), "{answer}");
+            }
+        }
+    }
+}
+
+#[test]
+fn websockets_are_for_the_own_page_and_files_have_what_all_may() {
+    let may = |service: Service, origin: &str| {
+        let head = format!("GET /{service} HTTP/1.1\r\nHost: localhost:33080\r\n{KEY}{origin}\r\n");
+        match answer(&site(), head.as_bytes()) {
+            Reply::Open { bytes, service: opened } => {
+                assert_eq!(opened, service);
+                assert!(bytes.starts_with(b"HTTP/1.1 101 "));
+                true
+            }
+            Reply::Answer { bytes, .. } => {
+                let answer = String::from_utf8(bytes).unwrap();
+                let words = if origin.contains("null") {
+                    "opened as a file may have multiply"
+                } else {
+                    "may not speak to this daemon"
+                };
+                assert!(answer.starts_with("HTTP/1.1 403 ") && answer.contains(words), "{answer}");
+                assert!(answer.contains("origins"), "{answer}");
+                false
+            }
+        }
+    };
+    for service in Service::ALL.into_iter().filter(|service| service.is_at_a_path()) {
+        let is_anybodys = matches!(service, Service::Multiply | Service::Greeting | Service::Hello);
+        assert!(may(service, "") && may(service, "Origin: http://127.0.0.1:33080\r\n"), "{service}");
+        assert!(may(service, "Origin: https://school.example\r\n"), "{service}");
+        assert_eq!(may(service, "Origin: null\r\n"), is_anybodys, "{service}");
+        assert!(!may(service, "Origin: http://evil.example\r\n"), "{service}");
+    }
+    assert!(![Service::Status, Service::Watch, Service::Page].into_iter().any(Service::is_at_a_path));
+}

@@ -1,0 +1,34 @@
+//! A WebSocket client's frames on their way to becoming messages.
+
+use thin_vec::ThinVec;
+
+use super::Intake;
+use crate::engine::codec::websocket::Ending;
+use crate::engine::message::Timestamp;
+
+impl Intake {
+    /// Takes the messages out of a client's frames: what is to be answered to pings, and how the frames end, if they do.
+    pub fn push_frames(&mut self, bytes: &[u8], bytes_max: usize) -> (Vec<u8>, Option<Ending>) {
+        let mut replies = Vec::new();
+        let mut frames = self.guess.take_frames();
+        let ending = frames.filter(bytes, bytes_max, &mut self.bytes, &mut replies);
+        self.guess.keep_frames(frames);
+        (replies, ending)
+    }
+
+    /// After input: whether a frame is begun, of which perhaps nothing waits yet. `begun`: when the one before it was.
+    pub fn note_frames(&mut self, now: Timestamp, begun: Option<Timestamp>) {
+        if self.is_empty()
+            && let Some(has_ended_one) = self.guess.unfinished_frames()
+        {
+            self.begun = Some(begun.filter(|_| !has_ended_one).unwrap_or(now));
+        }
+    }
+
+    /// All that waits, with what was just read behind it; nothing waits any more.
+    pub fn take_all(&mut self, fresh: &mut &[u8]) -> Vec<u8> {
+        let all = [self.bytes(), std::mem::take(fresh)].concat();
+        (self.bytes, self.taken, self.scanned) = (ThinVec::new(), 0, 0);
+        all
+    }
+}

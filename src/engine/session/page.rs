@@ -1,0 +1,160 @@
+//! A session on the page: it answers requests, until one of them opens a WebSocket, in which another service begins.
+
+use super::Session;
+use super::admission::TOO_MANY;
+use super::dialogue::Dialogue;
+use crate::engine::EngineState;
+use crate::engine::codec::websocket::{self, Ending, code};
+use crate::engine::counters::ErrorKind;
+use crate::engine::http::{Response, Status};
+use crate::engine::message::{CloseReason, EventKind, FramingMode, Timestamp};
+use crate::engine::service::Service;
+use crate::engine::service::page::{self, Reply};
+
+impl Session {
+    /// Frames came.
+    pub(super) fn handle_frames(
+        &mut self,
+        shared: &mut EngineState,
+        now: Timestamp,
+        bytes: &[u8],
+        more: bool,
+    ) {
+        self.intake.push(self.dialogue.kind, more);
+        if self.intake.has_ended() {
+            return; // it has said that nothing more is for us
+        }
+        let begun = self.intake.begun();
+        let max = self.dialogue.settings(shared).message_bytes_max;
+        let (replies, ending) = self.intake.push_frames(bytes, max);
+        self.dialogue.outbox.push(&replies);
+        self.take_in(shared, now, &[]);
+        match ending {
+            Some(ending) if self.is_serving() => self.end_frames(shared, now, ending),
+            Some(_) => {}
+            None if self.is_serving() => self.intake.note_frames(now, begun),
+            None => {}
+        }
+    }
+
+    /// Its frames have come to an end. A close frame is answered once all is answered that was said before it.
+    fn end_frames(&mut self, shared: &mut EngineState, now: Timestamp, ending: Ending) {
+        let (reason, error) = match ending {
+            Ending::Closed(code) if self.intake.is_empty() => {
+                return self.dialogue.finish_with(shared, now, CloseReason::PeerClosed, None, Some(code));
+            }
+            Ending::Closed(_) => {
+                self.intake.end_input();
+                return self.take_last(shared, now);
+            }
+            Ending::TooLong => (CloseReason::PeerTooLong, self.dialogue.too_long(shared)),
+            Ending::NotUtf8 => {
+                (CloseReason::PeerUnreadable, "a text message is not UTF-8; send bytes as binary".to_owned())
+            }
+            Ending::Broken(rule) => (CloseReason::PeerMisframed, rule.to_owned()),
+        };
+        self.dialogue.fail(shared, now, reason, error);
+    }
+
+    /// A request has opened a WebSocket: what came behind it are frames.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn begin_frames(&mut self, shared: &mut EngineState, now: Timestamp, fresh: &mut &[u8]) {
+        let rest = self.intake.take_all(fresh);
+        let service = self.dialogue.service();
+        shared.counters.move_bytes_in(Service::Page, service, rest.len());
+        if self.is_serving() && !rest.is_empty() {
+            let more = self.intake.goes_on();
+            self.handle_frames(shared, now, &rest, more);
+        }
+    }
+}
+
+impl Dialogue {
+    /// Answers a request.
+    #[cold]
+    pub(super) fn serve_page(&mut self, shared: &mut EngineState, now: Timestamp, head: &[u8]) {
+        match page::answer(&shared.settings.site, head) {
+            Reply::Answer { bytes, keeps_open, error } => {
+                let reason = if error.is_some() { CloseReason::PeerBadRequest } else { CloseReason::Served };
+                if let Some(error) = error {
+                    self.note_error(shared, ErrorKind::Request, error);
+                }
+                self.outbox.push(&bytes);
+                if !keeps_open {
+                    self.finish(shared, now, reason, None);
+                }
+            }
+            Reply::Open { bytes, service } => self.open_frames(shared, now, service, &bytes),
+        }
+    }
+
+    /// Begins a service in a WebSocket.
+    fn open_frames(&mut self, shared: &mut EngineState, now: Timestamp, service: Service, opening: &[u8]) {
+        if let Some(error) = self.refusal(shared, service) {
+            return self.fail(shared, now, CloseReason::PeerDenied, error);
+        }
+        if !shared.connection_counts.change(&shared.settings, Service::Page, service, self.remote) {
+            return self.refuse(shared, now, service, CloseReason::TooMany, TOO_MANY);
+        }
+        self.outbox.push(opening);
+        self.kind = Some(FramingMode::WebSocket);
+        self.note(shared, EventKind::Chose(service));
+        self.enter(shared, now, service);
+    }
+
+    /// The last words in a form that the peer understands: an answer, or frames.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn say_last(&mut self, reason: CloseReason, words: Option<&str>, code: Option<u16>) {
+        let mut last = Vec::new();
+        match (self.kind, words) {
+            // Who has asked for nothing is told nothing: it would take it for the answer to its next request.
+            (Some(FramingMode::Http), Some(words)) => {
+                if let Some(status) = status_of(reason) {
+                    let body = format!("{}\n", words.strip_prefix("Error: ").unwrap_or(words));
+                    Response::text(status, &body).write(&mut last);
+                }
+            }
+            (Some(FramingMode::WebSocket), words) => {
+                if let Some(words) = words {
+                    websocket::encode(words.as_bytes(), &mut last);
+                }
+                websocket::encode_close(code.unwrap_or(code_of(reason)), &mut last);
+            }
+            _ => {}
+        }
+        self.outbox.push(&last);
+    }
+}
+
+/// The status of an answer to somebody whose connection is closed for this reason; `None`: none is expected.
+fn status_of(reason: CloseReason) -> Option<Status> {
+    match reason {
+        CloseReason::PeerUnfinished => Some(Status::RequestTimeout),
+        CloseReason::PeerTooLong => Some(Status::HeadTooLarge),
+        CloseReason::PeerDenied | CloseReason::NotAllowed | CloseReason::AddressNotAllowed => {
+            Some(Status::Forbidden)
+        }
+        CloseReason::TooMany => Some(Status::Unavailable),
+        CloseReason::PeerWrongProtocol(_) | CloseReason::PeerBadRequest => Some(Status::BadRequest),
+        _ => None,
+    }
+}
+
+/// The code of a close frame to somebody whose connection is closed for this reason.
+fn code_of(reason: CloseReason) -> u16 {
+    match reason {
+        CloseReason::Served
+        | CloseReason::PeerClosed
+        | CloseReason::PeerReset
+        | CloseReason::PeerQuit
+        | CloseReason::PeerReplaced
+        | CloseReason::PartnerLeft => code::NORMAL,
+        CloseReason::Stopping | CloseReason::Withdrawn => code::GOING_AWAY,
+        CloseReason::PeerMisframed => code::PROTOCOL,
+        CloseReason::PeerUnreadable => code::NOT_UTF_8,
+        CloseReason::PeerTooLong => code::TOO_BIG,
+        _ => code::POLICY,
+    }
+}

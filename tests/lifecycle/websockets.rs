@@ -1,0 +1,81 @@
+//! WebSockets over a restart under a service manager.
+
+use crate::harness::manager::Manager;
+use crate::harness::{Client, Ground, USUAL};
+
+const PAGE: &str = "[page]\nlisten = [\"http://{ip}:33080\"]\n";
+const OPENING: &str = "HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+     Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+const OPENED: &str = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+     Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
+
+/// A masked frame; the mask is 0.
+fn frame(first: u8, text: &str) -> Vec<u8> {
+    [&[first, 0x80 | text.len() as u8, 0, 0, 0, 0], text.as_bytes()].concat()
+}
+
+fn heard(text: &str) -> Vec<u8> {
+    [&[0x81, text.len() as u8], text.as_bytes()].concat()
+}
+
+#[test]
+fn websocket_goes_on_over_a_restart() {
+    let ground = Ground::new();
+    ground.write_config(&format!("{USUAL}{PAGE}"));
+    let manager = Manager::new(&ground);
+    let command = manager.command(&ground, Vec::new());
+    let mut before = ground.start(command);
+    let open = |service: &str| {
+        let mut client = before.tcp(33080);
+        client.say(format!("GET /{service} {OPENING}"));
+        client.hear(OPENED);
+        client
+    };
+    let mut chat = open("chat");
+    chat.hear(heard("Greetings from the cave! Now type your name and press enter!"));
+    chat.say(frame(0x81, "alice"));
+    chat.hear(heard("Welcome alice! If you ever want to quit, type {quit} to exit."));
+    let mut whole = open("multiply");
+    // In the middle of a head, of a payload, and of a message in several frames.
+    let (mut in_head, mut in_payload, mut in_message) =
+        (open("multiply"), open("multiply"), open("multiply"));
+    for (client, begun) in [
+        (&mut in_head, frame(0x81, "5 10")[..3].to_vec()),
+        (&mut in_payload, frame(0x81, "5 10")[..8].to_vec()),
+        (&mut in_message, frame(0x01, "5 ")),
+    ] {
+        client.say([&frame(0x81, "1 1")[..], &begun].concat());
+        client.hear([heard("Data received"), heard("1.0")].concat());
+    }
+    let mut request = before.tcp(33080);
+    request.say("GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\nGET /hea");
+    request.recv();
+
+    let mut control = before.unix();
+    control.say("control\nhandover\n");
+    control.hear("OK\n");
+    assert!(before.wait().success());
+    let next = Ground { directory: tempfile::tempdir().unwrap(), ip: before.ip };
+    std::fs::copy(before.directory.path().join("ipcd.toml"), next.config_file()).unwrap();
+    let command = manager.command(&next, manager.take_stored());
+    let after = next.start(command);
+
+    for (client, rest) in [
+        (&mut whole, frame(0x81, "5 10")),
+        (&mut in_head, frame(0x81, "5 10")[3..].to_vec()),
+        (&mut in_payload, frame(0x81, "5 10")[8..].to_vec()),
+        (&mut in_message, frame(0x80, "10")),
+    ] {
+        client.say(rest);
+        client.hear([heard("Data received"), heard("50.0")].concat());
+    }
+    request.say("lthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+    assert!(request.hear_rest().ends_with(b"ok\n"));
+    let mut bob = Client::member(&after, "bob");
+    chat.hear(heard("bob has joined the chat!"));
+    chat.say(frame(0x81, "still here"));
+    bob.hear("alice: still here\n");
+    chat.hear(heard("alice: still here"));
+    drop((bob, whole, in_head, in_payload, in_message));
+    after.stop();
+}

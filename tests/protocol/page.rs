@@ -1,0 +1,314 @@
+//! Browsers, and what calls itself one: HTTP and WebSockets with a real daemon.
+
+use crate::harness::{BESIDE, CHAT, Client, Daemon, USUAL};
+
+const PAGE: &str = "[page]\nlisten = [\"http://{ip}:33080\", \"http+unix://{dir}/page.sock\"]\n";
+const PORT: u16 = 33080;
+const CAVE: &str = "Greetings from the cave! Now type your name and press enter!";
+
+/// A request that opens the WebSocket of a service.
+pub fn upgrade(service: &str, fields: &str) -> String {
+    format!(
+        "GET /{service} HTTP/1.1\r\nHost: localhost:33080\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n{fields}\r\n"
+    )
+}
+
+/// What opens it.
+pub const OPENED: &str = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+     Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
+
+/// A frame as a server sends it.
+pub fn server_frame(first: u8, payload: &[u8]) -> Vec<u8> {
+    let mut frame = vec![first];
+    match u16::try_from(payload.len()) {
+        Ok(length @ ..126) => frame.push(length as u8),
+        Ok(length) => {
+            frame.push(126);
+            frame.extend(length.to_be_bytes());
+        }
+        Err(_) => {
+            frame.push(127);
+            frame.extend((payload.len() as u64).to_be_bytes());
+        }
+    }
+    frame.extend(payload);
+    frame
+}
+
+/// The same as a client sends it: masked.
+pub fn client_frame(first: u8, payload: &[u8]) -> Vec<u8> {
+    const MASK: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
+    let mut frame = server_frame(first, payload);
+    frame[1] |= 0x80;
+    let head = frame.len() - payload.len();
+    frame.truncate(head);
+    frame.extend(MASK);
+    frame.extend(payload.iter().zip(MASK.iter().cycle()).map(|(byte, mask)| byte ^ mask));
+    frame
+}
+
+fn daemon() -> Daemon {
+    Daemon::with(&format!("{USUAL}{BESIDE}{PAGE}"))
+}
+
+/// An open WebSocket.
+fn opened(daemon: &Daemon, service: &str) -> Client {
+    let mut client = daemon.tcp(PORT);
+    client.say(upgrade(service, ""));
+    client.hear(OPENED);
+    client
+}
+
+fn say(client: &mut Client, text: &str) {
+    client.say(client_frame(0x81, text.as_bytes()));
+}
+
+#[track_caller]
+fn hear(client: &mut Client, text: &str) {
+    client.hear(server_frame(0x81, text.as_bytes()));
+}
+
+#[track_caller]
+fn hear_close(client: &mut Client, code: u16) {
+    client.hear(server_frame(0x88, &code.to_be_bytes()));
+    client.hear_end();
+}
+
+#[test]
+fn websocket_socket_and_netcat_are_in_one_room() {
+    let daemon = daemon();
+    let mut alice = opened(&daemon, "chat");
+    hear(&mut alice, CAVE);
+    say(&mut alice, "alice");
+    hear(&mut alice, "Welcome alice! If you ever want to quit, type {quit} to exit.");
+    let mut bob = daemon.tcp(CHAT);
+    bob.say("bob\n");
+    bob.hear(format!("{CAVE}\nWelcome bob! If you ever want to quit, type {{quit}} to exit.\n"));
+    hear(&mut alice, "bob has joined the chat!");
+    let mut carol = Client::unix(&daemon.directory.path().join("page.sock"));
+    carol.say(upgrade("chat", ""));
+    carol.hear(OPENED);
+    hear(&mut carol, CAVE);
+    say(&mut carol, "carol");
+    hear(&mut carol, "Welcome carol! If you ever want to quit, type {quit} to exit.");
+    for line in ["bob: from nc", "alice: from a browser", "carol: 🙂 through a proxy"] {
+        let (name, said) = line.split_once(": ").unwrap();
+        match name {
+            "bob" => bob.say(format!("{said}\n")),
+            "alice" => say(&mut alice, said),
+            _ => say(&mut carol, said),
+        }
+        if name == "bob" {
+            hear(&mut alice, "carol has joined the chat!");
+            bob.hear("carol has joined the chat!\n");
+        }
+        hear(&mut alice, line);
+        hear(&mut carol, line);
+        bob.hear(format!("{line}\n"));
+    }
+    say(&mut alice, "/msg bob psst");
+    bob.hear("alice (to you): psst\n");
+    hear(&mut alice, "you (to bob): psst");
+    say(&mut alice, "{quit}");
+    hear(&mut alice, "{quit}");
+    hear_close(&mut alice, 1000);
+    bob.hear("alice has left the chat.\n");
+    drop(carol);
+    bob.hear("carol has left the chat.\n");
+    drop(bob);
+    daemon.stop();
+}
+
+#[test]
+fn every_service_is_a_websocket_of_its_own() {
+    let daemon = daemon();
+    let mut multiply = opened(&daemon, "multiply");
+    say(&mut multiply, "5 10");
+    hear(&mut multiply, "Data received");
+    hear(&mut multiply, "50.0");
+    multiply.say(client_frame(0x89, b"are you there"));
+    multiply.hear(server_frame(0x8a, b"are you there"));
+    multiply.say(client_frame(0x88, &4000_u16.to_be_bytes()));
+    hear_close(&mut multiply, 4000);
+    let mut greeting = opened(&daemon, "greeting");
+    hear(&mut greeting, "Message received. Thank you for connecting");
+    hear_close(&mut greeting, 1000);
+    let mut hello = opened(&daemon, "hello");
+    say(&mut hello, "Hello from client");
+    hear(&mut hello, "Hello from server");
+    hear_close(&mut hello, 1000);
+    let (mut one, mut other) = (opened(&daemon, "talk"), opened(&daemon, "talk"));
+    say(&mut one, "hi");
+    hear(&mut other, "hi");
+    say(&mut other, "bye");
+    hear(&mut one, "bye");
+    hear_close(&mut one, 1000);
+    // What is sent right behind the request, before it is answered, is not lost.
+    let mut hasty = daemon.tcp(PORT);
+    hasty.say([upgrade("multiply", "").as_bytes(), &client_frame(0x81, b"3 4")].concat());
+    hasty.hear(OPENED);
+    hear(&mut hasty, "Data received");
+    hear(&mut hasty, "12.0");
+    daemon.wait_for_log("multiply");
+    daemon.stop();
+    hear_close(&mut hasty, 1001);
+}
+
+#[test]
+fn requests_are_answered_in_order_and_the_connection_stays() {
+    let daemon = daemon();
+    let request =
+        |path: &str, fields: &str| format!("GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n{fields}\r\n");
+    let mut client = daemon.tcp(PORT);
+    let healthz = request("/healthz", "");
+    client.say(format!("{healthz}{}\r\n{healthz}", request("/nothing", "")));
+    client.say(request("/healthz", "Connection: close\r\n"));
+    let heard = String::from_utf8(client.hear_rest()).unwrap();
+    let lines: Vec<&str> = heard.split("HTTP/1.1 ").skip(1).map(|answer| &answer[..3]).collect();
+    assert_eq!(lines, ["200", "404", "200", "200"], "{heard}");
+    // Every path is found at every cut.
+    for cut in 1..healthz.len() {
+        let mut client = daemon.tcp(PORT);
+        client.say(&healthz[..cut]);
+        client.say(&healthz[cut..]);
+        client.half_close();
+        let heard = String::from_utf8(client.hear_rest()).unwrap();
+        assert!(
+            heard.starts_with("HTTP/1.1 200 ") && heard.ends_with("\r\n\r\nok\n"),
+            "cut at {cut}: {heard}"
+        );
+    }
+    daemon.stop();
+}
+
+#[test]
+fn requests_that_two_readers_could_understand_differently_are_refused() {
+    let daemon = daemon();
+    let smuggled = "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    for (fields, status) in [
+        ("Content-Length: 5\r\nContent-Length: 6\r\n", "400"),
+        ("Content-Length: 44\r\n", "413"),
+        ("Transfer-Encoding: chunked\r\n", "400"),
+        ("Transfer-Encoding: chunked\r\nContent-Length: 4\r\n", "400"),
+        ("A: b\r\n folded\r\n", "400"),
+        ("Host : x\r\n", "400"),
+        ("Host: x\r\n", "400"),
+        ("A: b\rc\r\n", "400"),
+    ] {
+        let mut client = daemon.tcp(PORT);
+        client.say(format!("POST / HTTP/1.1\r\nHost: localhost\r\n{fields}\r\n{smuggled}"));
+        let heard = String::from_utf8(client.hear_rest()).unwrap();
+        assert!(heard.starts_with(&format!("HTTP/1.1 {status} ")), "{fields:?}: {heard}");
+        assert_eq!(
+            heard.matches("HTTP/1.1 ").count(),
+            1,
+            "{fields:?}: what stands behind is no request: {heard}"
+        );
+    }
+    for (first, status) in [
+        ("GET / HTTP/2.0\r\nHost: x\r\n\r\n", "505"),
+        ("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "505"),
+        ("\x16\x03\x01\x02\x01\x01\x01\x01\n\n", "400"),
+        ("SSH-2.0-OpenSSH\r\n\r\n", "400"),
+        ("nonsense\r\n\r\n", "400"),
+    ] {
+        let mut client = daemon.tcp(PORT);
+        client.say(first);
+        let heard = String::from_utf8(client.hear_rest()).unwrap();
+        assert!(heard.starts_with(&format!("HTTP/1.1 {status} ")), "{first:?}: {heard}");
+    }
+    daemon.wait_for_log("closed: sent a request that cannot be served");
+    daemon.stop();
+}
+
+#[test]
+fn slow_and_long_heads_end_in_time() {
+    let daemon = Daemon::with(&format!("{USUAL}{PAGE}message_timeout = \"300ms\"\n"));
+    let mut slow = daemon.tcp(PORT);
+    let mut long = daemon.tcp(PORT);
+    let mut fields = daemon.tcp(PORT);
+    slow.say("GET / HTTP/1.1\r\nHost: loc");
+    long.say(format!("GET /{} HTTP/1.1\r\n", "x".repeat(17_000)));
+    fields.say(format!("GET / HTTP/1.1\r\n{}", "A: b\r\n".repeat(3000)));
+    // Neither costs anybody else anything.
+    let mut healthy = opened(&daemon, "multiply");
+    say(&mut healthy, "5 10");
+    hear(&mut healthy, "Data received");
+    hear(&mut healthy, "50.0");
+    for (client, status, words) in [
+        (&mut slow, "408", "message not finished after 0.3 s"),
+        (&mut long, "431", "message longer than 16384 bytes"),
+        (&mut fields, "431", "message longer than 16384 bytes"),
+    ] {
+        let heard = String::from_utf8(client.hear_rest()).unwrap();
+        assert!(heard.starts_with(&format!("HTTP/1.1 {status} ")) && heard.contains(words), "{heard}");
+    }
+    drop(healthy);
+    daemon.stop();
+}
+
+#[test]
+fn pages_of_other_sites_get_no_websocket() {
+    let daemon = daemon();
+    for (host, origin, service, status) in [
+        ("localhost:33080", "http://localhost:33080", "chat", "101"),
+        ("localhost:33080", "http://127.0.0.1:33080", "chat", "101"),
+        ("evil.example:33080", "http://evil.example:33080", "chat", "421"),
+        ("localhost:33080", "http://evil.example", "multiply", "403"),
+        ("localhost:33080", "null", "chat", "403"),
+        ("localhost:33080", "null", "multiply", "101"),
+    ] {
+        let mut client = daemon.tcp(PORT);
+        let origin = format!("Origin: {origin}\r\n");
+        client.say(
+            upgrade(service, &origin).replace("localhost:33080\r\nUpgrade", &format!("{host}\r\nUpgrade")),
+        );
+        client.half_close();
+        let heard = String::from_utf8_lossy(&client.hear_rest()).into_owned();
+        assert!(heard.starts_with(&format!("HTTP/1.1 {status} ")), "{host} {origin}: {heard}");
+    }
+    daemon.stop();
+}
+
+#[test]
+fn broken_frames_are_closed_with_the_code_of_the_rfc() {
+    let daemon =
+        Daemon::with(&format!("{USUAL}{PAGE}[limits]\nmessage_timeout = \"300ms\"\nmax_message = 64\n"));
+    let long = client_frame(0x81, &[b'x'; 65]);
+    for (frame, code, words) in [
+        (server_frame(0x81, b"5 10"), 1002, "a client's frame is masked, and this one is not"),
+        (client_frame(0xc1, b"5 10"), 1002, "a reserved bit is set, and no extension was agreed on"),
+        (client_frame(0x81, b"\xff"), 1007, "a text message is not UTF-8; send bytes as binary"),
+        (long, 1009, "message longer than 64 bytes"),
+        (client_frame(0x81, b"5 10")[..3].to_vec(), 1008, "message not finished after 0.3 s"),
+        (client_frame(0x01, b"5 10"), 1008, "message not finished after 0.3 s"),
+    ] {
+        let mut client = opened(&daemon, "multiply");
+        client.say([&client_frame(0x81, b"3 4")[..], &frame].concat());
+        hear(&mut client, "Data received");
+        hear(&mut client, "12.0");
+        hear(&mut client, &format!("Error: {words}"));
+        hear_close(&mut client, code);
+    }
+    daemon.wait_for_log("closed: broke the rules of WebSocket frames");
+    daemon.stop();
+}
+
+#[test]
+fn too_many_connections_are_told_in_http() {
+    let daemon = Daemon::with(&format!("{USUAL}max_connections = 1\n{PAGE}max_connections = 2\n"));
+    let _held = daemon.unix();
+    let mut first = daemon.tcp(PORT);
+    first.say("GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    first.recv();
+    let _second = daemon.tcp(PORT);
+    let mut third = daemon.tcp(PORT);
+    let heard = String::from_utf8(third.hear_rest()).unwrap();
+    assert!(heard.starts_with("HTTP/1.1 503 ") && heard.contains("too many connections"), "{heard}");
+    // A WebSocket counts among the connections of its service.
+    first.say(upgrade("mux", ""));
+    let heard = String::from_utf8(first.hear_rest()).unwrap();
+    assert!(heard.contains("HTTP/1.1 503 "), "{heard}");
+    daemon.stop();
+}
