@@ -8,15 +8,35 @@ use crate::engine::message::{ConnectionId, Timestamp};
 /// of a millisecond: for so long others wait.
 const STEPS_PER_TURN: usize = 8;
 
+/// So many deadlines are kept whatever became of their handshakes.
+const DEADLINES_MIN: usize = 1024;
+
 /// The handshakes that go on.
 #[derive(Debug, Default)]
 pub(super) struct Handshakes {
     /// In the order in which they began.
     pub(super) deadlines: VecDeque<(Timestamp, ConnectionId)>,
     pub(super) steps: usize,
+    /// With so many deadlines, those of handshakes that are over are forgotten.
+    crowded: usize,
 }
 
 impl Handshakes {
+    /// One begins. Those that are over may lie behind one that is not: they are forgotten when there are many, so that there
+    /// are never more than twice as many deadlines as handshakes, and some.
+    pub(super) fn begin(
+        &mut self,
+        until: Timestamp,
+        peer: ConnectionId,
+        mut goes_on: impl FnMut(ConnectionId) -> bool,
+    ) {
+        if self.deadlines.len() >= self.crowded.max(DEADLINES_MIN) {
+            self.deadlines.retain(|(_, peer)| goes_on(*peer));
+            self.crowded = 2 * self.deadlines.len();
+        }
+        self.deadlines.push_back((until, peer));
+    }
+
     /// When the next one is given up.
     pub(super) fn deadline(&self) -> Option<Timestamp> {
         self.deadlines.front().map(|(at, _)| *at)
@@ -26,5 +46,24 @@ impl Handshakes {
     pub(super) fn take_step(&mut self) -> bool {
         self.steps += 1;
         self.steps <= STEPS_PER_TURN
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_stalled_handshake_does_not_keep_the_deadlines_of_all_behind_it() {
+        let mut handshakes = Handshakes::default();
+        for index in 0..100_000 {
+            let peer = ConnectionId { index, generation: 1 };
+            handshakes.begin(Timestamp::at(u64::from(index)), peer, |peer| peer.index < 700);
+            assert!(handshakes.deadlines.len() <= 2 * 700 + DEADLINES_MIN);
+        }
+        assert!(
+            handshakes.deadlines.iter().take(700).all(|(_, peer)| peer.index < 700),
+            "those stay, in order"
+        );
     }
 }

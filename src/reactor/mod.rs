@@ -444,6 +444,7 @@ impl Reactor {
             self.remove(place, backlog);
         }
         let now = self.clock.now();
+        self.give_up_handshakes(now);
         self.engine.handle(now, Input::Stop { by: now + grace });
         // What the kernel holds for us was received, whether we were told of it or not.
         let peers: Vec<ConnectionId> = self.slots.peers().collect();

@@ -53,7 +53,9 @@ impl Reactor {
         let Some(slot) = self.slots.get_mut(peer) else { return false };
         slot.wire = wire;
         slot.writing = Writing::Blocked; // until the handshake is complete
-        self.handshakes.deadlines.push_back((now + HANDSHAKE, peer));
+        let slots = &mut self.slots;
+        let goes_on = |peer| slots.get_mut(peer).is_some_and(|slot| slot.wire.is_handshaking());
+        self.handshakes.begin(now + HANDSHAKE, peer, goes_on);
         true
     }
 
@@ -82,6 +84,16 @@ impl Reactor {
             self.engine.handle(now, Input::Writable { peer });
             self.flush_held(now, peer);
             self.flush(now, peer);
+        }
+    }
+
+    /// Whoever has not finished the handshake is not waited for any more: it cannot be told anything.
+    pub(super) fn give_up_handshakes(&mut self, now: Timestamp) {
+        for (_, peer) in std::mem::take(&mut self.handshakes.deadlines) {
+            if self.slots.get_mut(peer).is_some_and(|slot| slot.wire.is_handshaking()) {
+                let event = EncryptionEvent::Failed("the daemon is stopping");
+                self.engine.handle(now, Input::Encryption { peer, event });
+            }
         }
     }
 

@@ -6,6 +6,7 @@ mod escapes;
 mod hosts;
 mod pipes;
 mod status;
+#[cfg(feature = "tls")]
 mod targets;
 mod words;
 

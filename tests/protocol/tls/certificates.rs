@@ -15,7 +15,9 @@ fn check(ground: &Ground) -> (Option<i32>, String) {
     let output = outcome(ground.command().arg("--check"));
     (
         output.status.code(),
-        String::from_utf8_lossy(&output.stderr).replace(ground.directory.path().to_str().unwrap(), "DIR"),
+        String::from_utf8_lossy(&output.stderr)
+            .replace(ground.directory.path().to_str().unwrap(), "DIR")
+            .replace("ipcd: DIR", "DIR"),
     )
 }
 
@@ -193,6 +195,47 @@ fn reload_takes_renewed_files_for_new_connections_or_changes_nothing() {
     new.hear("Data received\n42.0\n");
     stays.say("6 7\n");
     stays.hear("Data received\n42.0\n");
+    daemon.stop();
+}
+
+#[test]
+fn deploy_hook_of_the_examples_renews_the_certificate() {
+    let (ground, authority) = ground("");
+    let command = ground.command();
+    let daemon = ground.start(command);
+    let directory = daemon.directory.path();
+    let lineage = directory.join("live");
+    let tools = directory.join("bin");
+    std::fs::create_dir_all(&lineage).and_then(|()| std::fs::create_dir_all(&tools)).unwrap();
+    let systemctl = tools.join("systemctl");
+    let script = format!("#!/bin/sh\n[ \"$*\" = 'reload ipcd.service' ] && kill -HUP {}\n", daemon.pid());
+    std::fs::write(&systemctl, script).unwrap();
+    std::fs::set_permissions(&systemctl, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let renewed = Authority::new();
+    let (certificate, key) = renewed.issue(&["localhost"], |_| {});
+    write(&lineage.join("fullchain.pem"), &format!("{certificate}{}", renewed.pem()));
+    write(&lineage.join("privkey.pem"), &key);
+    let hook = |lineage: Option<&std::path::Path>| {
+        let path = format!("{}:{}", tools.display(), std::env::var("PATH").unwrap());
+        let mut command = std::process::Command::new("packaging/examples/acme-deploy-hook");
+        command.env_remove("RENEWED_LINEAGE").env("PATH", path).env("IPCD_TLS", directory);
+        command.env("IPCD_GROUP", rustix::process::getgid().as_raw().to_string());
+        command.envs(lineage.map(|lineage| ("RENEWED_LINEAGE", lineage)));
+        outcome(&mut command)
+    };
+    let since = daemon.log().len();
+    let output = hook(Some(&lineage));
+    assert!(output.status.success(), "{output:?}");
+    daemon.wait_for_log_since(since, "reloaded: ");
+    let mut client = TlsClient::connect(&daemon, MULTIPLY, &Arc::new(renewed.client()));
+    client.say("5 10\n");
+    client.hear("Data received\n50.0\n");
+    let mode = std::fs::metadata(directory.join("key.pem")).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o640);
+    drop(authority);
+    let output = hook(None);
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+    assert!(String::from_utf8_lossy(&output.stderr).contains("set RENEWED_LINEAGE"), "{output:?}");
     daemon.stop();
 }
 

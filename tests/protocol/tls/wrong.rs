@@ -97,6 +97,18 @@ fn half_a_handshake_has_ten_seconds_and_nobody_waits_for_it() {
 }
 
 #[test]
+fn handshake_that_stalls_does_not_hold_a_stop() {
+    let (daemon, _) = daemon("[limits]\nshutdown_grace = \"1h\"\n");
+    // The room's greeting waits for it.
+    let mut half = TcpStream::connect(daemon.address(CHAT)).unwrap();
+    half.write_all(&client_hello([3, 3], &[0xc0, 0x2b], &[])[..20]).unwrap();
+    daemon.wait_for_log("connected");
+    let log = daemon.stop();
+    assert!(log.iter().any(|line| line.contains("TLS failed: the daemon is stopping")), "{log:?}");
+    assert!(log.iter().any(|line| line.ends_with("stopped")), "{log:?}");
+}
+
+#[test]
 fn handshake_that_breaks_off_is_logged_and_leaves_nothing() {
     let (daemon, _) = daemon("");
     let descriptors = daemon.descriptors();
