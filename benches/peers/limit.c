@@ -3,6 +3,10 @@
  *
  *     limit multiply|greeting|chat tcp PORT
  *     limit multiply|greeting|chat unix PATH
+ *
+ * With -DTLS -lssl -lcrypto it is limit-tls:
+ *
+ *     limit-tls multiply|chat tls PORT CERTIFICATE KEY
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -35,8 +39,16 @@ static void die(const char *what) {
     exit(1);
 }
 
+#ifdef TLS
+#include "limit-tls.h"
+#endif
+
 /* A reply that the kernel does not take whole would need a queue; no run of the benchmark makes one. */
 static void say(int fd, const char *text, size_t length) {
+#ifdef TLS
+    say_tls(fd, text, length);
+    return;
+#endif
     if (write(fd, text, length) != (ssize_t)length) die("write");
 }
 
@@ -99,9 +111,16 @@ static void chat(int fd, ssize_t length) {
     everybody(out, (size_t)(to - out));
 }
 
+static void end(int fd) {
+#ifdef TLS
+    close_tls(fd);
+#endif
+    close(fd);
+}
+
 static void leave(int fd) {
     int place = members[fd].place;
-    close(fd);
+    end(fd);
     if (place < 0) return;
     room[place] = room[--in_room];
     members[room[place]].place = place;
@@ -109,6 +128,38 @@ static void leave(int fd) {
     to = PUT(to, " has left the chat.\n");
     everybody(out, (size_t)(to - out));
 }
+
+static void greet(int fd) {
+    static const char greeting[] = "Greetings from the cave! Now type your name and press enter!\n";
+    say(fd, greeting, sizeof greeting - 1);
+    members[fd].place = -1;
+}
+
+/* Says what is to be said to one who can read something. */
+static void serve(char service, int fd, ssize_t length) {
+    if (length <= 0) {
+        if (service == 'c') leave(fd);
+        else end(fd);
+    } else if (service == 'm') multiply(fd, length);
+    else if (service == 'c') chat(fd, length);
+}
+
+#ifdef TLS
+static void look(char service, int fd) {
+    int was_shaking = is_shaking_tls(fd);
+    if (was_shaking && service == 'c') members[fd].place = -1;
+    for (;;) {
+        ssize_t length = take_tls(fd, in, sizeof in);
+        if (was_shaking && !is_shaking_tls(fd) && service == 'c') greet(fd);
+        was_shaking = 0;
+        if (length < 0) return;
+        serve(service, fd, length);
+        if (length == 0 || !has_more_tls(fd)) return;
+    }
+}
+#else
+static void look(char service, int fd) { serve(service, fd, read(fd, in, sizeof in)); }
+#endif
 
 static int listen_at(const char *kind, const char *where) {
     int listener;
@@ -132,10 +183,18 @@ static int listen_at(const char *kind, const char *where) {
 }
 
 int main(int argc, char **argv) {
+#ifdef TLS
+    if (argc != 6) {
+        fprintf(stderr, "usage: limit-tls multiply|chat tls PORT CERTIFICATE KEY\n");
+        return 2;
+    }
+    prepare_tls(argv[4], argv[5]);
+#else
     if (argc != 4) {
         fprintf(stderr, "usage: limit multiply|greeting|chat tcp|unix PORT|PATH\n");
         return 2;
     }
+#endif
     char service = argv[1][0];
     int listener = listen_at(argv[2], argv[3]);
     if (service == 'c' && !(members = calloc(DESCRIPTORS, sizeof *members))) die("calloc");
@@ -147,25 +206,22 @@ int main(int argc, char **argv) {
         for (int i = 0; i < ready; i++) {
             int fd = events[i].data.fd;
             if (fd != listener) {
-                ssize_t length = read(fd, in, sizeof in);
-                if (length <= 0) {
-                    if (service == 'c') leave(fd);
-                    else close(fd);
-                } else if (service == 'm') multiply(fd, length);
-                else if (service == 'c') chat(fd, length);
+                look(service, fd);
                 continue;
             }
             while ((fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK)) >= 0) {
+#ifdef TLS
+                accept_tls(fd);
+#else
                 if (service == 'g') {
                     static const char greeting[] = "Message received. Thank you for connecting\r\n";
                     say(fd, greeting, sizeof greeting - 1);
                     /* What the client may still send would, after close(), cost it the greeting. */
                     shutdown(fd, SHUT_WR);
                 } else if (service == 'c') {
-                    static const char greeting[] = "Greetings from the cave! Now type your name and press enter!\n";
-                    say(fd, greeting, sizeof greeting - 1);
-                    members[fd].place = -1;
+                    greet(fd);
                 }
+#endif
                 event.data.fd = fd;
                 epoll_ctl(poller, EPOLL_CTL_ADD, fd, &event);
             }

@@ -14,9 +14,10 @@ use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The programs that tests run, and the Debian packages they come from.
-const PACKAGES: [(&str, &str); 13] = [
+const PACKAGES: [(&str, &str); 14] = [
     ("bash", "bash"),
     ("curl", "curl"),
+    ("gnutls-cli", "gnutls-bin"),
     ("inetutils-telnet", "inetutils-telnet"),
     ("ip", "iproute2"),
     ("nc", "netcat-openbsd"),

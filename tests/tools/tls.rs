@@ -80,3 +80,55 @@ fn python_hears_two_messages_and_the_end() {
     exchange(tool, "", expected);
     daemon.stop();
 }
+
+#[test]
+#[ignore = "needs other programs: see tests/harness/program.rs"]
+fn gnutls_of_every_version_trusts_the_certificate_and_hears_the_end() {
+    let (daemon, ca) = daemon();
+    let at = |port: u16, version: &str| {
+        let (ip, port) = (daemon.ip.to_string(), port.to_string());
+        let priority = format!("--priority=NORMAL:-VERS-ALL:+VERS-{version}");
+        let trust = format!("--x509cafile={ca}");
+        command(
+            "gnutls-cli",
+            ["--logfile=/dev/null", &trust, &priority, "--verify-hostname=localhost", "-p", &port, &ip],
+        )
+    };
+    for version in ["TLS1.3", "TLS1.2"] {
+        exchange(at(MULTIPLY, version), "5 10\n10 / 4", "Data received\n50.0\nData received\n2.5\n");
+        exchange(at(GREETING, version), "", WORDS);
+    }
+    daemon.stop();
+}
+
+#[test]
+#[ignore = "needs other programs: see tests/harness/program.rs"]
+fn curl_hears_the_greeting_as_gopher_over_tls() {
+    let (daemon, ca) = daemon();
+    let place = format!("gophers://{}/1", daemon.address(GREETING));
+    exchange(command("curl", ["--silent", "--show-error", "--cacert", &ca, &place]), "", WORDS);
+    daemon.stop();
+}
+
+/// sslyze is no package of Debian's: `IPCD_SSLYZE` says where it is, unless it is found by its name.
+#[test]
+#[ignore = "needs other programs: see tests/harness/program.rs"]
+fn sslyze_finds_nothing_but_that_the_certificate_is_a_tests_own() {
+    let (daemon, ca) = daemon();
+    let name = std::env::var("IPCD_SSLYZE").unwrap_or("sslyze".to_owned());
+    let place = format!("localhost:{MULTIPLY}{{{}}}", daemon.ip);
+    let options = ["--mozilla_config", "intermediate", "--certinfo_ca_file", &ca, &place];
+    let finished = Program::run(command(&name, options), "");
+    let report = &finished.output;
+    let (scans, compliance) =
+        report.split_once("COMPLIANCE AGAINST").unwrap_or_else(|| panic!("{finished:?}"));
+    assert!(scans.contains("Not vulnerable to Heartbleed"), "{scans}");
+    let is_bad = |line: &&str| line.contains("VULNERABLE - ");
+    assert_eq!(scans.lines().find(is_bad), None, "{scans}");
+    let is_of_the_certificate =
+        |line: &str| line.starts_with("* certificate") || line.starts_with("* maximum_certificate");
+    let findings: Vec<&str> =
+        compliance.lines().map(str::trim).filter(|line| line.starts_with("* ")).collect();
+    assert!(findings.iter().all(|line| is_of_the_certificate(line)), "{findings:?}");
+    daemon.stop();
+}

@@ -9,6 +9,8 @@ use std::time::Duration;
 use nix::sys::socket::{setsockopt, sockopt};
 use socket2::{Domain, SockAddr, Socket, Type};
 
+use crate::stream::{ClientSide, Stream};
+
 /// How long a server may take for one thing, at the worst.
 pub const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -22,18 +24,29 @@ const PORT_FIRST: u16 = 21_000;
 #[derive(Clone, Debug)]
 pub enum Endpoint {
     Tcp(u16),
+    /// TCP, with TLS on it.
+    Tls(u16),
     Unix(PathBuf),
 }
 
 impl Endpoint {
     /// A port of this machine alone that nobody has.
     pub fn tcp() -> io::Result<Endpoint> {
+        Endpoint::free_port().map(Endpoint::Tcp)
+    }
+
+    /// The same, for TLS.
+    pub fn tls() -> io::Result<Endpoint> {
+        Endpoint::free_port().map(Endpoint::Tls)
+    }
+
+    fn free_port() -> io::Result<u16> {
         use std::sync::atomic::{AtomicU16, Ordering};
         static NEXT: AtomicU16 = AtomicU16::new(PORT_FIRST);
         for _ in 0..1000 {
             let port = NEXT.fetch_add(1, Ordering::Relaxed);
             if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
-                return Ok(Endpoint::Tcp(port));
+                return Ok(port);
             }
         }
         Err(io::ErrorKind::AddrInUse.into())
@@ -41,18 +54,20 @@ impl Endpoint {
 
     fn address(&self) -> io::Result<SockAddr> {
         match self {
-            Endpoint::Tcp(port) => Ok(SockAddr::from(SocketAddr::from((Ipv4Addr::LOCALHOST, *port)))),
+            Endpoint::Tcp(port) | Endpoint::Tls(port) => {
+                Ok(SockAddr::from(SocketAddr::from((Ipv4Addr::LOCALHOST, *port))))
+            }
             Endpoint::Unix(path) => SockAddr::unix(path),
         }
     }
 
     fn socket(&self) -> io::Result<Socket> {
         let domain = match self {
-            Endpoint::Tcp(_) => Domain::IPV4,
+            Endpoint::Tcp(_) | Endpoint::Tls(_) => Domain::IPV4,
             Endpoint::Unix(_) => Domain::UNIX,
         };
         let socket = Socket::new(domain, Type::STREAM, None)?;
-        if let Endpoint::Tcp(_) = self {
+        if let Endpoint::Tcp(_) | Endpoint::Tls(_) = self {
             socket.set_tcp_nodelay(true)?;
         }
         Ok(socket)
@@ -61,7 +76,7 @@ impl Endpoint {
     /// Whether somebody listens here, as the kernel's tables have it.
     pub fn is_listening(&self) -> io::Result<bool> {
         Ok(match self {
-            Endpoint::Tcp(port) => {
+            Endpoint::Tcp(port) | Endpoint::Tls(port) => {
                 let local = format!("0100007F:{port:04X}");
                 let is_listener = |line: &str| {
                     let mut columns = line.split_whitespace().skip(1);
@@ -79,19 +94,28 @@ impl Endpoint {
         })
     }
 
-    /// A connection that waits, but not for ever.
-    pub fn connect(&self) -> io::Result<Socket> {
+    /// A connection that waits, but not for ever; over TLS, with its handshake done.
+    pub fn connect(&self) -> io::Result<Stream> {
         let socket = self.socket()?;
         socket.connect(&self.address()?)?;
         socket.set_read_timeout(Some(PATIENCE))?;
         socket.set_write_timeout(Some(PATIENCE))?;
-        Ok(socket)
+        let mut stream = self.stream(socket, None)?;
+        stream.settle()?;
+        Ok(stream)
     }
 
-    /// A connection that will not last; the `nth`, which says where from.
-    pub fn connect_shortly(&self, nth: u64) -> io::Result<Socket> {
+    fn stream(&self, socket: Socket, resuming: Option<&ClientSide>) -> io::Result<Stream> {
+        match self {
+            Endpoint::Tls(_) => Stream::over_tls(socket, resuming),
+            Endpoint::Tcp(_) | Endpoint::Unix(_) => Ok(Stream::plain(socket)),
+        }
+    }
+
+    /// A connection that will not last; the `nth`, which says where from. Over TLS it may take up an earlier session.
+    pub fn connect_shortly(&self, nth: u64, resuming: Option<&ClientSide>) -> io::Result<Stream> {
         let socket = self.socket()?;
-        if let Endpoint::Tcp(_) = self {
+        if let Endpoint::Tcp(_) | Endpoint::Tls(_) = self {
             let source = Ipv4Addr::from(u32::from(Ipv4Addr::LOCALHOST) + (nth % u64::from(SOURCES)) as u32);
             // The port is chosen when connecting, where one in use towards others will do.
             setsockopt(&socket, sockopt::IpBindAddressNoPort, &true)?;
@@ -99,6 +123,6 @@ impl Endpoint {
         }
         socket.connect(&self.address()?)?;
         socket.set_nonblocking(true)?;
-        Ok(socket)
+        self.stream(socket, resuming)
     }
 }

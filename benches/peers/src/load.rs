@@ -3,18 +3,20 @@
 use std::io::{ErrorKind, Read, Write};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail, ensure};
-use socket2::Socket;
-
 use crate::endpoint::Endpoint;
 use crate::poller::Poller;
+use crate::stream::{ClientSide, Stream, resuming_client};
 use crate::words::{Exchange, GREETING};
+use anyhow::{Context, Result, bail, ensure};
 
 /// Bytes read at once.
 const BURST: usize = 64 * 1024;
 
 /// Short connections at once.
 const SHORT: usize = 16;
+
+/// The same that take up sessions: clients keep no more of them.
+const RESUMED: usize = 8;
 
 /// What a run did.
 #[derive(Clone, Default, Debug)]
@@ -47,7 +49,7 @@ pub trait Load {
 }
 
 struct Client {
-    socket: Socket,
+    socket: Stream,
     /// Which exchange.
     at: usize,
     /// Bytes of the reply that have come.
@@ -78,12 +80,12 @@ impl Requests {
         let mut buffer = vec![0; BURST];
         let mut clients = Vec::with_capacity(count);
         for nth in 0..count {
-            let socket = endpoint.connect().with_context(|| format!("connection {nth}"))?;
+            let mut socket = endpoint.connect().with_context(|| format!("connection {nth}"))?;
             let at = nth % exchanges.len();
             let Exchange { request, reply } = &exchanges[at];
-            (&socket).write_all(request)?;
+            socket.write_all(request)?;
             let heard = &mut buffer[..reply.len()];
-            (&socket).read_exact(heard).with_context(|| format!("connection {nth}, its first reply"))?;
+            socket.read_exact(heard).with_context(|| format!("connection {nth}, its first reply"))?;
             compare(heard, reply).with_context(|| format!("connection {nth}, its first reply"))?;
             socket.set_nonblocking(true)?;
             poller.add(&socket, nth)?;
@@ -105,7 +107,7 @@ impl Requests {
             client.since = Instant::now();
         }
         let request = &exchanges[client.at].request;
-        ensure!((&client.socket).write(request)? == request.len(), "a request was not taken whole");
+        ensure!(client.socket.write(request)? == request.len(), "a request was not taken whole");
         Ok(())
     }
 }
@@ -124,7 +126,10 @@ impl Load for Requests {
             for nth in 0..ready {
                 let client = &mut self.clients[self.poller.token(nth)];
                 let reply = &self.exchanges[client.at].reply;
-                let got = (&client.socket).read(&mut self.buffer).context("reading a reply")?;
+                let got = match client.socket.read(&mut self.buffer) {
+                    Err(error) if error.kind() == ErrorKind::WouldBlock => continue,
+                    got => got.context("reading a reply")?,
+                };
                 ensure!(got > 0, "the server closed a connection");
                 ensure!(client.got + got <= reply.len(), "more came than was asked for");
                 compare(&self.buffer[..got], &reply[client.got..client.got + got])?;
@@ -156,15 +161,41 @@ pub struct Short {
     made: u64,
     /// At the most in one run.
     bound: u64,
+    /// They take up earlier sessions.
+    resuming: Option<ClientSide>,
 }
 
 impl Short {
     pub fn new(endpoint: &Endpoint, exchanges: Option<Vec<Exchange>>, bound: u64) -> Short {
-        Short { endpoint: endpoint.clone(), exchanges, made: 0, bound }
+        Short { endpoint: endpoint.clone(), exchanges, made: 0, bound, resuming: None }
+    }
+
+    /// Has them take up the sessions of earlier connections: those of the first ones, which are made here, then each that of
+    /// another.
+    pub fn resuming(mut self) -> Result<Short> {
+        self.resuming = Some(resuming_client()?);
+        let mut poller = Poller::new()?;
+        let mut clients = (0..RESUMED).map(|place| self.begin(&poller, place)).collect::<Result<Vec<_>>>()?;
+        let mut heard = [false; RESUMED];
+        let mut buffer = vec![0; 4096];
+        while heard.contains(&false) {
+            for nth in 0..poller.wait()? {
+                let place = poller.token(nth);
+                match clients[place].socket.read(&mut buffer) {
+                    Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+                    got => {
+                        ensure!(got? > 0, "the server closed a connection");
+                        heard[place] = true;
+                    }
+                }
+            }
+        }
+        Ok(self)
     }
 
     fn begin(&mut self, poller: &Poller, place: usize) -> Result<Client> {
-        let socket = self.endpoint.connect_shortly(self.made).context("connecting")?;
+        let socket =
+            self.endpoint.connect_shortly(self.made, self.resuming.as_ref()).context("connecting")?;
         self.made += 1;
         let mut client = Client { socket, at: 0, got: 0, since: Instant::now() };
         if let Some(exchanges) = &self.exchanges {
@@ -183,7 +214,8 @@ impl Load for Short {
         let end = Instant::now() + time;
         let last = self.made + self.bound;
         let mut clients = Vec::new();
-        for place in 0..SHORT.min(self.bound as usize) {
+        let most = if self.resuming.is_some() { RESUMED } else { SHORT };
+        for place in 0..most.min(self.bound as usize) {
             clients.push(Some(self.begin(&poller, place)?));
         }
         let (mut waiting, mut done) = (clients.len(), 0);
@@ -196,7 +228,7 @@ impl Load for Short {
                     bail!("a connection that is closed can be read")
                 };
                 let reply = self.exchanges.as_ref().map_or(GREETING, |exchanges| &exchanges[client.at].reply);
-                let got = match (&client.socket).read(&mut buffer) {
+                let got = match client.socket.read(&mut buffer) {
                     Err(error) if error.kind() == ErrorKind::WouldBlock => continue,
                     got => got.context("reading a reply")?,
                 };
@@ -210,6 +242,9 @@ impl Load for Short {
                     continue;
                 }
                 done += 1;
+                client.socket.check_handshake()?;
+                // Who has closed already hears no end.
+                let _ = client.socket.end();
                 // Closed before the next one takes its place.
                 clients[place] = None;
                 if is_over || self.made >= last {

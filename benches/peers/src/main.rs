@@ -1,6 +1,7 @@
 //! Measures ipcd beside what people would use instead. `benches/run` builds everything and calls this.
 
 mod endpoint;
+mod flood;
 mod load;
 mod peer;
 mod plot;
@@ -10,6 +11,7 @@ mod rest;
 mod room;
 mod scaling;
 mod server;
+mod stream;
 mod words;
 mod workload;
 
@@ -22,9 +24,10 @@ use anyhow::{Context, Result, ensure};
 use clap::Parser;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
-use peer::{Ground, Peer};
+use peer::{Ground, Over, Peer};
 use report::Report;
 use server::Cores;
+use stream::Certificate;
 
 /// Measures ipcd beside what people would use instead: the processor time that a server takes for each request, and rates.
 #[derive(Parser)]
@@ -53,6 +56,8 @@ struct Arguments {
     #[arg(long, hide = true)]
     limit: PathBuf,
     #[arg(long, hide = true)]
+    limit_tls: PathBuf,
+    #[arg(long, hide = true)]
     tokio: PathBuf,
     /// The repository, for what is written there
     #[arg(long, hide = true)]
@@ -60,11 +65,15 @@ struct Arguments {
 }
 
 /// Workloads that are not about a request's processor time.
-const OTHERS: [(&str, &str); 4] = [
+const OTHERS: [(&str, &str); 8] = [
     ("idle", "as many idle connections as there can be: memory, processor time"),
     ("start", "from the start to the first reply"),
     ("calls", "system calls for a request"),
     ("scaling", "one request in flight on each of 1 to 19,000 connections"),
+    ("tls-idle", "over TLS: memory of idle connections"),
+    ("tls-start", "over TLS: from the start to the first reply"),
+    ("tls-calls", "over TLS: system calls for a request"),
+    ("tls-flood", "round trips of a client in the clear, while 1,000 handshakes begin at once"),
 ];
 
 /// Rounds of the last one, in which connecting takes most of the time.
@@ -111,6 +120,8 @@ fn run(arguments: Arguments) -> Result<ExitCode> {
     let ground = Ground {
         ipcd: arguments.ipcd.clone(),
         limit: arguments.limit.clone(),
+        limit_tls: arguments.limit_tls.clone(),
+        certificate: Certificate::make(directory.path())?,
         tokio: arguments.tokio.clone(),
         python: arguments.root.join("benches/peers/threaded.py"),
         directory: directory.path().to_owned(),
@@ -139,30 +150,56 @@ fn run(arguments: Arguments) -> Result<ExitCode> {
         }
         report.timed.push((workload, outcomes));
     }
-    let [idle, start, calls, scaling] = OTHERS;
+    let [idle, start, calls, scaling, tls_idle, tls_start, tls_calls, tls_flood] = OTHERS;
     let rest: Vec<Peer> = rest::PEERS.into_iter().filter(|peer| peers.contains(peer)).collect();
     report.silence = rest::silence(quick);
     if arguments.wants(idle.0) {
         eprintln!("{}", idle.1);
-        report.idle = each(&rest, &mut report.failed, |peer| rest::idle(peer, &ground, quick));
+        report.idle = each(&rest, &mut report.failed, |peer| rest::idle(peer, Over::Tcp, &ground, quick));
     }
     if arguments.wants(start.0) {
         eprintln!("{}", start.1);
         let times = if quick { 1 } else { 3 * rounds };
-        report.start = each(&rest, &mut report.failed, |peer| rest::start(peer, &ground, times));
+        report.start = each(&rest, &mut report.failed, |peer| rest::start(peer, Over::Tcp, &ground, times));
     }
     if arguments.wants(calls.0) && !rest::can_count() {
         eprintln!("strace is not installed: system calls are left out");
     } else if arguments.wants(calls.0) {
         eprintln!("{}", calls.1);
-        report.calls = each(&rest, &mut report.failed, |peer| rest::calls(peer, &ground));
+        report.calls = each(&rest, &mut report.failed, |peer| rest::calls(peer, Over::Tcp, &ground));
+    }
+    let (over_tls, over): (Vec<Peer>, _) =
+        (Peer::OVER_TLS.into_iter().filter(|peer| peers.contains(peer)).collect(), Over::Tls);
+    if arguments.wants(tls_idle.0) {
+        eprintln!("{}", tls_idle.1);
+        report.tls_idle = each(&over_tls, &mut report.failed, |peer| rest::idle(peer, over, &ground, quick));
+    }
+    if arguments.wants(tls_start.0) {
+        eprintln!("{}", tls_start.1);
+        let times = if quick { 1 } else { 3 * rounds };
+        report.tls_start =
+            each(&over_tls, &mut report.failed, |peer| rest::start(peer, over, &ground, times));
+    }
+    if arguments.wants(tls_calls.0) && rest::can_count() {
+        eprintln!("{}", tls_calls.1);
+        report.tls_calls = each(&over_tls, &mut report.failed, |peer| rest::calls(peer, over, &ground));
+    }
+    if arguments.wants(tls_flood.0) && peers.contains(&Peer::Ipcd) {
+        eprintln!("{}", tls_flood.1);
+        report.flood = Some(flood::measure(Peer::Ipcd, &ground, rounds, quick)?);
     }
     if arguments.wants(scaling.0) {
         eprintln!("{}", scaling.1);
         report.scaling = scaling::measure(&peers, rounds.min(SCALING_ROUNDS), time, quick, &ground)?;
     }
     println!("{}", report.heading());
-    for table in [report.timed_table(|_| true), report.rest_table(), report.scaling_table()] {
+    for table in [
+        report.timed_table(|_| true),
+        report.tls_table(),
+        report.flood_table(),
+        report.rest_table(),
+        report.scaling_table(),
+    ] {
         if table.lines().count() > 2 {
             println!("\n{table}");
         }
@@ -199,7 +236,9 @@ fn write(report: &Report, root: &Path) -> Result<()> {
         format!("{heading}\n\n{}", report.timed_table(|workload| report::TELLING.contains(&workload.title)));
     let [timed, rest, scaling] = [report.timed_table(|_| true), report.rest_table(), report.scaling_table()];
     report::rewrite(&root.join("README.md"), &few)?;
-    report::rewrite(&root.join("docs/performance.md"), &format!("{heading}\n\n{timed}\n{rest}\n{scaling}"))?;
+    let page = root.join("docs/performance.md");
+    report::rewrite(&page, &format!("{heading}\n\n{timed}\n{rest}\n{scaling}"))?;
+    report::rewrite_tls(&page, &format!("{heading}\n\n{}\n{}", report.tls_table(), report.flood_table()))?;
     let plot = root.join("docs/scaling.svg");
     fs::write(&plot, plot::scaling(&report.scaling, &heading)?).with_context(|| plot.display().to_string())
 }

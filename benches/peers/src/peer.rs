@@ -1,5 +1,7 @@
 //! The servers that are measured: how each is started, and in which protocol it is asked.
 
+mod front;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -8,6 +10,7 @@ use anyhow::{Result, bail};
 
 use crate::endpoint::Endpoint;
 use crate::server::{Cores, Server, is_installed};
+use crate::stream::Certificate;
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, clap::ValueEnum)]
 pub enum Peer {
@@ -19,6 +22,17 @@ pub enum Peer {
     Memcached,
     Ngircd,
     Ncat,
+    Haproxy,
+    Nginx,
+    Stunnel,
+}
+
+/// On what a service is had.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Over {
+    Tcp,
+    Unix,
+    Tls,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -29,7 +43,7 @@ pub enum Service {
 }
 
 impl Service {
-    fn name(self) -> &'static str {
+    pub fn name(self) -> &'static str {
         match self {
             Service::Multiply => "multiply",
             Service::Greeting => "greeting",
@@ -42,6 +56,8 @@ impl Service {
 pub struct Ground {
     pub ipcd: PathBuf,
     pub limit: PathBuf,
+    pub limit_tls: PathBuf,
+    pub certificate: Certificate,
     pub tokio: PathBuf,
     pub python: PathBuf,
     pub directory: PathBuf,
@@ -51,7 +67,7 @@ pub struct Ground {
 }
 
 impl Peer {
-    pub const ALL: [Peer; 8] = [
+    pub const ALL: [Peer; 11] = [
         Peer::Limit,
         Peer::Ipcd,
         Peer::Redis,
@@ -60,7 +76,19 @@ impl Peer {
         Peer::Memcached,
         Peer::Ngircd,
         Peer::Ncat,
+        Peer::Haproxy,
+        Peer::Nginx,
+        Peer::Stunnel,
     ];
+
+    /// Those that speak TLS: the last ones in front of the limit, which speaks none.
+    pub const OVER_TLS: [Peer; 7] =
+        [Peer::Limit, Peer::Ipcd, Peer::Tokio, Peer::Redis, Peer::Haproxy, Peer::Nginx, Peer::Stunnel];
+
+    /// Whether it only decrypts for another.
+    pub fn is_front(self) -> bool {
+        matches!(self, Peer::Haproxy | Peer::Nginx | Peer::Stunnel)
+    }
 
     pub fn title(self) -> &'static str {
         match self {
@@ -72,6 +100,9 @@ impl Peer {
             Peer::Memcached => "memcached",
             Peer::Ngircd => "ngircd",
             Peer::Ncat => "ncat",
+            Peer::Haproxy => "haproxy",
+            Peer::Nginx => "nginx",
+            Peer::Stunnel => "stunnel",
         }
     }
 
@@ -84,6 +115,9 @@ impl Peer {
             Peer::Memcached => Some("memcached"),
             Peer::Ngircd => Some("ngircd"),
             Peer::Ncat => Some("ncat"),
+            Peer::Haproxy => Some("haproxy"),
+            Peer::Nginx => Some("nginx"),
+            Peer::Stunnel => Some("stunnel4"),
         }
     }
 
@@ -93,32 +127,56 @@ impl Peer {
     }
 
     /// Starts it for one service at one place.
-    pub fn spawn(self, service: Service, on_unix: bool, ground: &Ground) -> Result<Server> {
-        let endpoint = if on_unix {
-            Endpoint::Unix(ground.directory.join(format!(
-                "{}-{}.sock",
-                self.title().replace(' ', "-"),
-                service.name()
-            )))
-        } else {
-            Endpoint::tcp()?
+    pub fn spawn(self, service: Service, over: Over, ground: &Ground) -> Result<Server> {
+        let endpoint = match over {
+            Over::Unix => {
+                let name = format!("{}-{}.sock", self.title().replace(' ', "-"), service.name());
+                Endpoint::Unix(ground.directory.join(name))
+            }
+            Over::Tcp => Endpoint::tcp()?,
+            Over::Tls => Endpoint::tls()?,
         };
+        if self.is_front() {
+            let behind = Peer::Limit.spawn(service, Over::Tcp, ground)?;
+            let command = front::command(self, service, &endpoint, &behind.endpoint, ground)?;
+            return Ok(Server::spawn(command, endpoint, ground.cores)?.before(behind));
+        }
         let command = self.command(service, &endpoint, ground)?;
         Server::spawn(command, endpoint, ground.cores)
+    }
+
+    /// Starts ipcd for `multiply` over TLS, which the server's endpoint is, and in the clear.
+    pub fn spawn_beside_tls(self, ground: &Ground) -> Result<(Server, Endpoint)> {
+        let (endpoint, plain) = (Endpoint::tls()?, Endpoint::tcp()?);
+        let Endpoint::Tcp(port) = plain else { bail!("a port of TCP") };
+        let clients = (ground.descriptors - 100).to_string();
+        let configuration = ipcd_configuration(Service::Multiply, &endpoint, &clients, &ground.certificate)
+            .replace("listen = [", &format!("listen = [\"tcp://127.0.0.1:{port}\", "));
+        let file = ground.directory.join("ipcd-beside-tls.toml");
+        fs::write(&file, configuration)?;
+        let mut command = Command::new(&ground.ipcd);
+        command.arg("--config").arg(file);
+        Ok((Server::spawn(command, endpoint, ground.cores)?, plain))
     }
 
     fn command(self, service: Service, endpoint: &Endpoint, ground: &Ground) -> Result<Command> {
         let (kind, place) = match endpoint {
             Endpoint::Tcp(port) => ("tcp", port.to_string()),
+            Endpoint::Tls(port) => ("tls", port.to_string()),
             Endpoint::Unix(path) => ("unix", path.display().to_string()),
         };
         let own = |program: &Path| {
             let mut command = Command::new(program);
             command.args([service.name(), kind, &place]);
+            if kind == "tls" {
+                command.arg(&ground.certificate.certificate).arg(&ground.certificate.key);
+            }
             command
         };
         let clients = (ground.descriptors - 100).to_string();
         Ok(match self {
+            Peer::Haproxy | Peer::Nginx | Peer::Stunnel => bail!("it serves nothing by itself"),
+            Peer::Limit if kind == "tls" => own(&ground.limit_tls),
             Peer::Limit => own(&ground.limit),
             Peer::Tokio => own(&ground.tokio),
             Peer::Python => {
@@ -130,7 +188,7 @@ impl Peer {
             }
             Peer::Ipcd => {
                 let file = ground.directory.join(format!("ipcd-{}-{kind}.toml", service.name()));
-                fs::write(&file, ipcd_configuration(service, endpoint, &clients))?;
+                fs::write(&file, ipcd_configuration(service, endpoint, &clients, &ground.certificate))?;
                 let mut command = Command::new(&ground.ipcd);
                 command.arg("--config").arg(file);
                 command
@@ -139,6 +197,14 @@ impl Peer {
                 let mut command = Command::new("redis-server");
                 match endpoint {
                     Endpoint::Tcp(_) => command.args(["--port", &place, "--bind", "127.0.0.1"]),
+                    Endpoint::Tls(_) => {
+                        let files = &ground.certificate;
+                        command.args(["--port", "0", "--tls-port", &place, "--bind", "127.0.0.1"]);
+                        command.args(["--tls-auth-clients", "no", "--tls-protocols", "TLSv1.3"]);
+                        command.arg("--tls-cert-file").arg(&files.certificate);
+                        command.arg("--tls-key-file").arg(&files.key);
+                        command.arg("--tls-ca-cert-file").arg(&files.certificate)
+                    }
                     Endpoint::Unix(_) => command.args(["--port", "0", "--unixsocket", &place]),
                 };
                 command.args([
@@ -181,19 +247,28 @@ impl Peer {
     }
 }
 
-fn sbin(program: &str) -> PathBuf {
+pub fn sbin(program: &str) -> PathBuf {
     let path = Path::new("/usr/sbin").join(program);
     if path.is_file() { path } else { program.into() }
 }
 
 /// Limits so far up that none is met, and no descriptors kept for those who are refused; all else as it is by default.
-fn ipcd_configuration(service: Service, endpoint: &Endpoint, clients: &str) -> String {
+fn ipcd_configuration(service: Service, endpoint: &Endpoint, clients: &str, files: &Certificate) -> String {
+    let tls = match endpoint {
+        Endpoint::Tls(_) => format!(
+            "[tls]\ncertificate = \"{}\"\nkey = \"{}\"\n\n",
+            files.certificate.display(),
+            files.key.display()
+        ),
+        Endpoint::Tcp(_) | Endpoint::Unix(_) => String::new(),
+    };
     let endpoint = match endpoint {
+        Endpoint::Tls(port) => format!("tls://127.0.0.1:{port}"),
         Endpoint::Tcp(port) => format!("tcp://127.0.0.1:{port}"),
         Endpoint::Unix(path) => format!("unix://{}", path.display()),
     };
     format!(
-        "[limits]\nmax_connections = {clients}\nmax_connections_per_address = 0\nmax_refused_lingering = 16\n\n[{}]\nlisten = [\"{endpoint}\"]\n",
+        "{tls}[limits]\nmax_connections = {clients}\nmax_connections_per_address = 0\nmax_refused_lingering = 16\n\n[{}]\nlisten = [\"{endpoint}\"]\n",
         service.name()
     )
 }

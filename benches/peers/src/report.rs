@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 
-use crate::peer::{Ground, Peer};
+use crate::flood::Flood;
+use crate::peer::{Ground, Over, Peer};
 use crate::rest::{self, Calls, Idle, Start};
 use crate::scaling::{self, Curve};
 use crate::workload::{Kind, Outcome, Round, Workload};
@@ -30,6 +31,11 @@ pub struct Report {
     pub idle: Vec<(Peer, Idle)>,
     pub start: Vec<(Peer, Start)>,
     pub calls: Vec<(Peer, Calls)>,
+    /// The same over TLS.
+    pub tls_idle: Vec<(Peer, Idle)>,
+    pub tls_start: Vec<(Peer, Start)>,
+    pub tls_calls: Vec<(Peer, Calls)>,
+    pub flood: Option<Flood>,
     pub scaling: Vec<(Peer, Curve)>,
     /// For how long those that idle did.
     pub silence: Duration,
@@ -63,6 +69,10 @@ impl Report {
             idle: Vec::new(),
             start: Vec::new(),
             calls: Vec::new(),
+            tls_idle: Vec::new(),
+            tls_start: Vec::new(),
+            tls_calls: Vec::new(),
+            flood: None,
             scaling: Vec::new(),
             silence: Duration::ZERO,
             failed: Vec::new(),
@@ -80,7 +90,36 @@ impl Report {
 
     /// Processor time, ratio to the limit, rate, of the workloads that are `wanted`.
     pub fn timed_table(&self, wanted: impl Fn(&Workload) -> bool) -> String {
-        let peers: Vec<Peer> = Peer::ALL.into_iter().filter(|&peer| peer != Peer::Memcached).collect();
+        let is_timed = |peer: &Peer| *peer != Peer::Memcached && !peer.is_front();
+        let peers: Vec<Peer> = Peer::ALL.into_iter().filter(is_timed).collect();
+        self.timed(&peers, |workload| workload.over != Over::Tls && wanted(workload))
+    }
+
+    /// The same over TLS, and what it takes beside.
+    pub fn tls_table(&self) -> String {
+        let mut table = self.timed(&Peer::OVER_TLS, |workload| workload.over == Over::Tls);
+        beside(&mut table, &Peer::OVER_TLS, (&self.tls_idle, &self.tls_start, &self.tls_calls));
+        table
+    }
+
+    /// What a client in the clear notices of handshakes.
+    pub fn flood_table(&self) -> String {
+        let Some(flood) = &self.flood else { return String::new() };
+        let titles = ["p50", "p99", "max"];
+        let mut table = header("ipcd, µs of a round trip in the clear", titles.into_iter());
+        let count = grouped(flood.handshakes);
+        for (title, latency) in [
+            ("with nobody else".to_owned(), flood.quiet),
+            (format!("while {count} handshakes begin at once"), flood.hellos),
+            (format!("while {count} handshakes end at once, each with a request"), flood.finished),
+        ] {
+            let cells = [latency.p50, latency.p99, latency.max].map(|time| format!("{time:.0}"));
+            row(&mut table, &title, cells.into_iter());
+        }
+        table
+    }
+
+    fn timed(&self, peers: &[Peer], wanted: impl Fn(&Workload) -> bool) -> String {
         let mut table = header("µs of the server's processor time", peers.iter().map(|peer| peer.title()));
         for (workload, outcomes) in self.timed.iter().filter(|(workload, _)| wanted(workload)) {
             let of = |peer| outcomes.iter().find(|(other, _)| *other == peer).map(|(_, outcome)| outcome);
@@ -102,25 +141,11 @@ impl Report {
     /// Memory, idling, starting, system calls.
     pub fn rest_table(&self) -> String {
         let mut table = header("", rest::PEERS.iter().map(|peer| peer.title()));
-        if let Some((_, Idle { connections, .. })) = self.idle.first() {
-            let title = format!("bytes of memory for each of {} idle connections", grouped(*connections));
-            line(&mut table, &title, &self.idle, |idle| format!("{:.0}", idle.each));
-            let title = "kept of it when all have closed";
-            line(&mut table, title, &self.idle, |idle| format!("{:.0} %", idle.kept * 100.0));
+        beside(&mut table, &rest::PEERS, (&self.idle, &self.start, &self.calls));
+        if !self.idle.is_empty() {
             let title = format!("ms of processor time in {} s with all idle", self.silence.as_secs_f64());
-            line(&mut table, &title, &self.idle, |idle| format!("{:.1}", idle.cpu_ms));
+            line(&mut table, &title, &rest::PEERS, &self.idle, |idle| format!("{:.1}", idle.cpu_ms));
         }
-        line(&mut table, "ms from the start to the first reply", &self.start, |start| {
-            format!("{:.1}", start.ms)
-        });
-        let mebibytes = |bytes: u64| format!("{:.1}", bytes as f64 / f64::from(1 << 20));
-        line(&mut table, "MiB resident at rest", &self.start, |start| mebibytes(start.resident));
-        let calls = |title, which: fn(&Calls) -> f64, table: &mut String| {
-            line(table, title, &self.calls, |calls| significant(which(calls)));
-        };
-        calls("system calls for a request, 1 in flight", |calls| calls.one, &mut table);
-        calls("the same, 32 in flight", |calls| calls.pipelined, &mut table);
-        calls("system calls for a short connection", |calls| calls.short, &mut table);
         table
     }
 
@@ -145,8 +170,29 @@ impl Report {
     }
 }
 
+/// What each of a few servers takes beside processor time.
+type Beside<'a> = (&'a [(Peer, Idle)], &'a [(Peer, Start)], &'a [(Peer, Calls)]);
+
+fn beside(table: &mut String, peers: &[Peer], (idle, start, calls): Beside<'_>) {
+    if let Some((_, Idle { connections, .. })) = idle.first() {
+        let title = format!("bytes of memory for each of {} idle connections", grouped(*connections));
+        line(table, &title, peers, idle, |idle| format!("{:.0}", idle.each));
+        let title = "kept of it when all have closed";
+        line(table, title, peers, idle, |idle| format!("{:.0} %", idle.kept * 100.0));
+    }
+    line(table, "ms from the start to the first reply", peers, start, |start| format!("{:.1}", start.ms));
+    let mebibytes = |bytes: u64| format!("{:.1}", bytes as f64 / f64::from(1 << 20));
+    line(table, "MiB resident at rest", peers, start, |start| mebibytes(start.resident));
+    let mut counted = |title, which: fn(&Calls) -> f64| {
+        line(table, title, peers, calls, |calls| significant(which(calls)));
+    };
+    counted("system calls for a request, 1 in flight", |calls| calls.one);
+    counted("the same, 32 in flight", |calls| calls.pipelined);
+    counted("system calls for a short connection", |calls| calls.short);
+}
+
 /// A row of what those had that were asked; none, if nobody was.
-fn line<T>(table: &mut String, title: &str, all: &[(Peer, T)], cell: impl Fn(&T) -> String) {
+fn line<T>(table: &mut String, title: &str, peers: &[Peer], all: &[(Peer, T)], cell: impl Fn(&T) -> String) {
     if all.is_empty() {
         return;
     }
@@ -154,25 +200,35 @@ fn line<T>(table: &mut String, title: &str, all: &[(Peer, T)], cell: impl Fn(&T)
     row(
         table,
         title,
-        rest::PEERS.iter().map(|&peer| of(peer).map_or(NOTHING.to_owned(), |(_, figures)| cell(figures))),
+        peers.iter().map(|&peer| of(peer).map_or(NOTHING.to_owned(), |(_, figures)| cell(figures))),
     );
 }
 
 /// Puts a text between two lines of a file, which stay.
 pub fn rewrite(path: &Path, text: &str) -> Result<()> {
+    rewrite_between(path, text, LINES)
+}
+
+/// The same for what was measured over TLS.
+pub fn rewrite_tls(path: &Path, text: &str) -> Result<()> {
+    rewrite_between(path, text, TLS)
+}
+
+fn rewrite_between(path: &Path, text: &str, lines: [&str; 2]) -> Result<()> {
     let name = path.display();
     let old = fs::read_to_string(path).with_context(|| name.to_string())?;
-    let new = between(&old, text).with_context(|| format!("{name}: no line {BEGIN} with {END} behind it"))?;
+    let new = between(&old, text, lines)
+        .with_context(|| format!("{name}: no line {} with {} behind it", lines[0], lines[1]))?;
     fs::write(path, new).with_context(|| name.to_string())
 }
 
-const BEGIN: &str = "<!-- benches/run -->\n";
-const END: &str = "<!-- end of benches/run -->";
+const LINES: [&str; 2] = ["<!-- benches/run -->\n", "<!-- end of benches/run -->"];
+const TLS: [&str; 2] = ["<!-- benches/run, TLS -->\n", "<!-- end of benches/run, TLS -->"];
 
-fn between(old: &str, text: &str) -> Option<String> {
-    let (before, rest) = old.split_once(BEGIN)?;
-    let (_, after) = rest.split_once(END)?;
-    Some(format!("{before}{BEGIN}\n{}\n\n{END}{after}", text.trim_end()))
+fn between(old: &str, text: &str, [begin, end]: [&str; 2]) -> Option<String> {
+    let (before, rest) = old.split_once(begin)?;
+    let (_, after) = rest.split_once(end)?;
+    Some(format!("{before}{begin}\n{}\n\n{end}{after}", text.trim_end()))
 }
 
 fn cell(rounds: &[Round], limit: Option<&Vec<Round>>) -> String {
@@ -267,9 +323,10 @@ mod tests {
 
     #[test]
     fn only_the_part_between_the_marker_lines_is_replaced() {
-        let old = format!("a\n{BEGIN}old\n{END}\nb\n");
-        assert_eq!(between(&old, "new\n").unwrap(), format!("a\n{BEGIN}\nnew\n\n{END}\nb\n"));
-        assert_eq!(between(END, "new"), None);
+        let [begin, end] = LINES;
+        let old = format!("a\n{begin}old\n{end}\nb\n");
+        assert_eq!(between(&old, "new\n", LINES).unwrap(), format!("a\n{begin}\nnew\n\n{end}\nb\n"));
+        assert_eq!(between(end, "new", LINES), None);
     }
 
     #[test]

@@ -12,7 +12,7 @@ use nix::unistd::Pid;
 
 use crate::endpoint::PATIENCE;
 use crate::load::{Load, Requests, Short, compare};
-use crate::peer::{Ground, Peer, Service};
+use crate::peer::{Ground, Over, Peer, Service};
 use crate::report::median;
 use crate::server::{Server, is_installed};
 use crate::words::exchanges;
@@ -47,14 +47,16 @@ pub fn silence(quick: bool) -> Duration {
     if quick { Duration::from_millis(100) } else { Duration::from_secs(10) }
 }
 
-pub fn idle(peer: Peer, ground: &Ground, quick: bool) -> Result<Idle> {
-    let mut server = peer.spawn(Service::Multiply, false, ground)?;
+pub fn idle(peer: Peer, over: Over, ground: &Ground, quick: bool) -> Result<Idle> {
+    let mut server = peer.spawn(Service::Multiply, over, ground)?;
     server.wait()?;
     let ask = |count| Requests::connect(&server.endpoint, count, exchanges(peer, 1), 1);
     // What one connection needs once is no other's.
     drop(ask(1)?);
     let before = server.memory("Rss")?;
-    let connections = if quick { 200 } else { ground.descriptors.saturating_sub(SPARE).min(19_600) as usize };
+    // Each is a handshake, and who stands in front of another needs two descriptors.
+    let most = if over == Over::Tls { 4000 } else { 19_600 };
+    let connections = if quick { 200 } else { ground.descriptors.saturating_sub(SPARE).min(most) as usize };
     let clients = ask(connections)?;
     let full = server.memory("Rss")?;
     // Replies just given are answered with acknowledgements.
@@ -78,11 +80,11 @@ pub struct Start {
     pub resident: u64,
 }
 
-pub fn start(peer: Peer, ground: &Ground, times: usize) -> Result<Start> {
+pub fn start(peer: Peer, over: Over, ground: &Ground, times: usize) -> Result<Start> {
     let (mut all, mut resident) = (Vec::new(), 0);
     for _ in 0..times {
         let started = Instant::now();
-        let mut server = peer.spawn(Service::Multiply, false, ground)?;
+        let mut server = peer.spawn(Service::Multiply, over, ground)?;
         let mut socket = server.wait_to_connect()?;
         let exchange = &exchanges(peer, 1)[0];
         socket.write_all(&exchange.request)?;
@@ -109,8 +111,8 @@ pub fn can_count() -> bool {
     is_installed("strace")
 }
 
-pub fn calls(peer: Peer, ground: &Ground) -> Result<Calls> {
-    let mut server = peer.spawn(Service::Multiply, false, ground)?;
+pub fn calls(peer: Peer, over: Over, ground: &Ground) -> Result<Calls> {
+    let mut server = peer.spawn(Service::Multiply, over, ground)?;
     server.wait()?;
     let count = |load: &mut dyn Load| count(&server, load, ground);
     let endpoint = &server.endpoint;
@@ -124,7 +126,10 @@ pub fn calls(peer: Peer, ground: &Ground) -> Result<Calls> {
 fn count(server: &Server, load: &mut dyn Load, ground: &Ground) -> Result<f64> {
     let summary = ground.directory.join("strace");
     let mut strace = Command::new("strace");
-    strace.args(["-f", "-c", "-p", &server.pid().to_string(), "-o"]).arg(&summary);
+    strace.args(["-f", "-c", "-o"]).arg(&summary);
+    for pid in server.pids() {
+        strace.args(["-p", &pid.to_string()]);
+    }
     let mut strace = Tracer(strace.stdin(Stdio::null()).stderr(Stdio::null()).spawn().context("strace")?);
     let status = format!("/proc/{}/status", server.pid());
     let deadline = Instant::now() + PATIENCE;

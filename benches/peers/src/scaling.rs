@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 
 use crate::load::Requests;
-use crate::peer::{Ground, Peer, Service};
+use crate::peer::{Ground, Over, Peer, Service};
 use crate::words::exchanges;
 use crate::workload::{Round, round};
 
@@ -43,7 +43,7 @@ pub fn measure(
 }
 
 fn once(peer: Peer, count: usize, time: Duration, ground: &Ground) -> Result<Round> {
-    let mut server = peer.spawn(Service::Multiply, false, ground)?;
+    let mut server = peer.spawn(Service::Multiply, Over::Tcp, ground)?;
     server.wait()?;
     let mut clients = Requests::connect(&server.endpoint, count, exchanges(peer, 1), 1)?.with_latency();
     round(&server, &mut clients, time)

@@ -12,9 +12,9 @@ use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
 use nix::sys::signal::{Signal, kill};
 use nix::time::{ClockId, clock_getcpuclockid, clock_gettime};
 use nix::unistd::Pid;
-use socket2::Socket;
 
 use crate::endpoint::{Endpoint, PATIENCE};
+use crate::stream::Stream;
 
 /// How often it is looked whether it is there, or gone.
 const LOOK: Duration = Duration::from_micros(100);
@@ -61,6 +61,8 @@ pub struct Server {
     child: Child,
     clock: ClockId,
     pub endpoint: Endpoint,
+    /// Who does the work behind it, and counts as a part of it.
+    behind: Option<Box<Server>>,
 }
 
 impl Server {
@@ -77,16 +79,25 @@ impl Server {
         let program = command.get_program().to_string_lossy().into_owned();
         let child = child.with_context(|| format!("starting {program}"))?;
         let clock = clock_getcpuclockid(Pid::from_raw(child.id() as i32))?;
-        Ok(Server { child, clock, endpoint })
+        Ok(Server { child, clock, endpoint, behind: None })
+    }
+
+    /// The same, with another server behind it.
+    pub fn before(mut self, behind: Server) -> Server {
+        self.behind = Some(Box::new(behind));
+        self
     }
 
     /// Waits until it listens, and does not connect: to some, who comes and goes is somebody.
     pub fn wait(&mut self) -> Result<()> {
+        if let Some(behind) = &mut self.behind {
+            behind.wait()?;
+        }
         self.wait_for(|server| Ok(server.endpoint.is_listening()?.then_some(())))
     }
 
     /// Waits until it lets somebody in.
-    pub fn wait_to_connect(&mut self) -> Result<Socket> {
+    pub fn wait_to_connect(&mut self) -> Result<Stream> {
         self.wait_for(|server| match server.endpoint.connect() {
             Ok(socket) => Ok(Some(socket)),
             Err(error) if is_early(&error) => Ok(None),
@@ -114,9 +125,15 @@ impl Server {
         self.child.id()
     }
 
+    /// Its number, and that of who works behind it.
+    pub fn pids(&self) -> impl Iterator<Item = u32> {
+        std::iter::once(self.pid()).chain(self.behind.as_ref().map(|behind| behind.pid()))
+    }
+
     /// Processor time of all its threads, ended ones too, to the nanosecond.
     pub fn cpu(&self) -> Result<Duration> {
-        Ok(Duration::from(clock_gettime(self.clock)?))
+        let behind = self.behind.as_ref().map_or(Ok(Duration::ZERO), |behind| behind.cpu())?;
+        Ok(Duration::from(clock_gettime(self.clock)?) + behind)
     }
 
     /// A line of smaps_rollup, in bytes.
@@ -125,7 +142,8 @@ impl Server {
         let text = fs::read_to_string(&path).with_context(|| path.clone())?;
         let line = text.lines().find_map(|line| line.strip_prefix(which)?.strip_prefix(':'));
         let kib = line.and_then(|rest| rest.split_whitespace().next()?.parse::<u64>().ok());
-        Ok(kib.with_context(|| format!("{path}: no {which}"))? * 1024)
+        let behind = self.behind.as_ref().map_or(Ok(0), |behind| behind.memory(which))?;
+        Ok(kib.with_context(|| format!("{path}: no {which}"))? * 1024 + behind)
     }
 }
 

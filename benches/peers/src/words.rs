@@ -58,6 +58,7 @@ impl Room {
     pub fn of(peer: Peer) -> Result<Room> {
         Ok(match peer {
             Peer::Limit | Peer::Ipcd | Peer::Tokio | Peer::Python => Room::Cave,
+            Peer::Haproxy | Peer::Nginx | Peer::Stunnel => Room::Cave, // the limit is behind them
             Peer::Redis => Room::Redis,
             Peer::Ngircd => Room::Irc,
             Peer::Ncat => Room::Ncat,

@@ -6,7 +6,7 @@ use anyhow::Result;
 
 use crate::endpoint::Endpoint;
 use crate::load::{Load, Requests, Short};
-use crate::peer::{Ground, Peer, Service};
+use crate::peer::{Ground, Over, Peer, Service};
 use crate::room::Chat;
 use crate::server::Server;
 use crate::words::exchanges;
@@ -19,6 +19,8 @@ pub enum Kind {
     /// The number of connections, and the requests in flight on each.
     Requests(usize, u64),
     Short,
+    /// The same, each with a session of the one before.
+    Resumed,
     Greeting,
     /// The number of members, and the messages sent at once.
     Chat(usize, usize),
@@ -30,20 +32,24 @@ pub struct Workload {
     pub name: &'static str,
     pub title: &'static str,
     pub kind: Kind,
-    pub is_unix: bool,
+    pub over: Over,
 }
 
 const fn tcp(name: &'static str, title: &'static str, kind: Kind) -> Workload {
-    Workload { name, title, kind, is_unix: false }
+    Workload { name, title, kind, over: Over::Tcp }
 }
 
 const fn unix(name: &'static str, title: &'static str, kind: Kind) -> Workload {
-    Workload { name, title, kind, is_unix: true }
+    Workload { name, title, kind, over: Over::Unix }
 }
 
-use Kind::{Chat as Room, Greeting, Latency, Requests as Ask, Short as Brief};
+const fn tls(name: &'static str, title: &'static str, kind: Kind) -> Workload {
+    Workload { name, title, kind, over: Over::Tls }
+}
 
-pub const ALL: [Workload; 15] = [
+use Kind::{Chat as Room, Greeting, Latency, Requests as Ask, Resumed, Short as Brief};
+
+pub const ALL: [Workload; 21] = [
     tcp("tcp-64x1", "multiply, TCP, 64 connections, 1 in flight", Ask(64, 1)),
     tcp("tcp-1000x1", "multiply, TCP, 1,000 connections, 1 in flight", Ask(1000, 1)),
     tcp("tcp-64x32", "multiply, TCP, 64 connections, 32 in flight", Ask(64, 32)),
@@ -59,12 +65,20 @@ pub const ALL: [Workload; 15] = [
     tcp("bulk-100", "chat, 100 members, 32 messages a write", Room(100, 32)),
     tcp("bulk-1000", "chat, 1,000 members, 32 messages a write", Room(1000, 32)),
     tcp("latency", "chat, 100 members, 1,000 messages a second", Latency(100, 1000)),
+    tls("tls-64x1", "multiply, 64 connections, 1 in flight", Ask(64, 1)),
+    tls("tls-64x32", "multiply, 64 connections, 32 in flight", Ask(64, 32)),
+    tls("tls-chat-100", "chat, 100 members, single messages", Room(100, 1)),
+    tls("tls-bulk-100", "chat, 100 members, 32 messages a write", Room(100, 32)),
+    tls("tls-full", "full handshake, multiply, close", Brief),
+    tls("tls-resumed", "resumed handshake, multiply, close", Resumed),
 ];
 
 impl Workload {
     pub fn can(&self, peer: Peer) -> bool {
         match self.kind {
-            Kind::Requests(..) | Kind::Short => {
+            _ if self.over == Over::Tls => Peer::OVER_TLS.contains(&peer),
+            _ if peer.is_front() => false,
+            Kind::Requests(..) | Kind::Short | Kind::Resumed => {
                 matches!(peer, Peer::Limit | Peer::Ipcd | Peer::Redis | Peer::Tokio | Peer::Python)
             }
             Kind::Greeting => matches!(peer, Peer::Limit | Peer::Ipcd | Peer::Tokio | Peer::Python),
@@ -77,11 +91,11 @@ impl Workload {
     /// Starts a server and opens its connections; `quick`: few of them.
     pub fn prepare(&self, peer: Peer, ground: &Ground, quick: bool) -> Result<(Server, Box<dyn Load>)> {
         let service = match self.kind {
-            Kind::Requests(..) | Kind::Short => Service::Multiply,
+            Kind::Requests(..) | Kind::Short | Kind::Resumed => Service::Multiply,
             Kind::Greeting => Service::Greeting,
             Kind::Chat(..) | Kind::Latency(..) => Service::Chat,
         };
-        let mut server = peer.spawn(service, self.is_unix, ground)?;
+        let mut server = peer.spawn(service, self.over, ground)?;
         server.wait()?;
         let few = |count: usize| if quick { count.min(100) } else { count };
         let endpoint = &server.endpoint;
@@ -95,6 +109,7 @@ impl Workload {
                 Box::new(Requests::connect(endpoint, few(clients), exchanges(peer, depth), depth)?)
             }
             Kind::Short => Box::new(Short::new(endpoint, Some(exchanges(peer, 1)), SHORT_MAX)),
+            Kind::Resumed => Box::new(Short::new(endpoint, Some(exchanges(peer, 1)), SHORT_MAX).resuming()?),
             Kind::Greeting => Box::new(Short::new(endpoint, None, SHORT_MAX)),
             Kind::Chat(members, burst) => Box::new(Chat::enter(peer, endpoint, few(members), burst, None)?),
             Kind::Latency(members, pace) => {

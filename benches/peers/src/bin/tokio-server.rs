@@ -3,6 +3,7 @@
 //!
 //!     tokio-server multiply|greeting|chat tcp PORT
 //!     tokio-server multiply|greeting unix PATH
+//!     tokio-server multiply|chat tls PORT CERTIFICATE KEY
 
 use std::collections::HashMap;
 use std::io::{self, Write};
@@ -10,8 +11,13 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
-use tokio::net::{TcpSocket, TcpStream, UnixListener};
+use tokio::net::{TcpSocket, UnixListener};
 use tokio::sync::mpsc;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::ServerConfig;
+use tokio_rustls::rustls::crypto::ring;
+use tokio_rustls::rustls::pki_types::pem::PemObject;
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 const BACKLOG: u32 = 4096;
 
@@ -48,8 +54,12 @@ enum Service {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> io::Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [service, kind, place] = &arguments[..] else {
-        return Err(io::Error::other("usage: tokio-server multiply|greeting|chat tcp|unix PORT|PATH"));
+    let [service, kind, place, files @ ..] = &arguments[..] else {
+        return Err(io::Error::other("usage: tokio-server multiply|greeting|chat tcp|unix|tls PORT|PATH"));
+    };
+    let acceptor = match files {
+        [certificate, key] => Some(acceptor(certificate, key).map_err(io::Error::other)?),
+        _ => None,
     };
     let service = match service.as_str() {
         "multiply" => Service::Multiply,
@@ -72,11 +82,40 @@ async fn main() -> io::Result<()> {
     loop {
         let (stream, _) = listener.accept().await?;
         stream.set_nodelay(true)?;
-        match service {
-            Service::Chat => drop(tokio::spawn(chat(stream, Arc::clone(&room)))),
-            _ => drop(tokio::spawn(serve(service, stream))),
+        match (&acceptor, service) {
+            (Some(acceptor), service) => {
+                let (handshake, room) = (acceptor.accept(stream), Arc::clone(&room));
+                tokio::spawn(async move {
+                    let stream = handshake.await?;
+                    match service {
+                        Service::Chat => {
+                            let (reader, writer) = tokio::io::split(stream);
+                            chat(reader, writer, room).await
+                        }
+                        _ => serve(service, stream).await,
+                    }
+                });
+            }
+            (None, Service::Chat) => {
+                let (reader, writer) = stream.into_split();
+                tokio::spawn(chat(reader, writer, Arc::clone(&room)));
+            }
+            (None, _) => drop(tokio::spawn(serve(service, stream))),
         }
     }
+}
+
+/// As in the daemon: ring, and one ticket for each connection.
+fn acceptor(certificate: &str, key: &str) -> Result<TlsAcceptor, Box<dyn std::error::Error + Send + Sync>> {
+    let certificate = CertificateDer::from_pem_file(certificate)?;
+    let key = PrivateKeyDer::from_pem_file(key)?;
+    let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()?
+        .with_no_client_auth()
+        .with_single_cert(vec![certificate], key)?;
+    config.ticketer = ring::Ticketer::new()?;
+    config.send_tls13_tickets = 1;
+    Ok(TlsAcceptor::from(Arc::new(config)))
 }
 
 async fn serve(service: Service, stream: impl AsyncRead + AsyncWrite + Unpin) -> io::Result<()> {
@@ -101,9 +140,10 @@ async fn multiply(mut stream: impl AsyncRead + AsyncWrite + Unpin) -> io::Result
         }
         request.drain(..=end);
         stream.write_all(&reply).await?;
+        stream.flush().await?;
         reply.clear();
     }
-    Ok(())
+    stream.shutdown().await
 }
 
 fn product(line: &[u8]) -> Option<f64> {
@@ -121,16 +161,21 @@ async fn greeting(mut stream: impl AsyncRead + AsyncWrite + Unpin) -> io::Result
     Ok(())
 }
 
-async fn chat(stream: TcpStream, room: Shared) -> io::Result<()> {
-    let (reader, mut writer) = stream.into_split();
+async fn chat(
+    reader: impl AsyncRead + Unpin,
+    mut writer: impl AsyncWrite + Unpin,
+    room: Shared,
+) -> io::Result<()> {
     let mut reader = BufReader::with_capacity(BURST, reader);
     writer.write_all(b"Greetings from the cave! Now type your name and press enter!\n").await?;
+    writer.flush().await?;
     let mut name = String::new();
     reader.read_line(&mut name).await?;
     let name = name.trim_end();
     let (sender, mut heard) = mpsc::channel(WAITING);
     let welcome = format!("Welcome {name}! If you ever want to quit, type {{quit}} to exit.\n");
     writer.write_all(welcome.as_bytes()).await?;
+    writer.flush().await?;
     let id = {
         let mut room = room.lock().unwrap_or_else(PoisonError::into_inner);
         room.say(format!("{name} has joined the chat!\n").as_bytes());
@@ -148,6 +193,7 @@ async fn chat(stream: TcpStream, room: Shared) -> io::Result<()> {
                 gathered.extend_from_slice(&next);
             }
             writer.write_all(&gathered).await?;
+            writer.flush().await?;
         }
         io::Result::Ok(())
     };
