@@ -75,7 +75,7 @@ impl Conversation {
         let is_mux = is_mux(&place, wanted.name) && !reach.direct;
         let link = link.secured(secure.as_ref()).map_err(|error| CliError::Failed(words(&error)))?;
         let mut conversation = Conversation::over(link, place, secure, reach.timeout, is_mux, wanted);
-        if reach.to.is_some() && wanted.listens_first() && !is_mux {
+        if reach.to.is_some() && wanted.listens_first() && !is_mux && !conversation.is_lossy() {
             conversation.beware_of_greeting(wanted)?;
         }
         Ok(conversation)
@@ -91,7 +91,9 @@ impl Conversation {
             self.turn()?;
         }
         match self.lines.front() {
-            Some(line) if !line.starts_with("Error: ") => Err(self.not_there(wanted.name, line)),
+            Some(line) if !line.starts_with("Error: ") && stranger::of(line) != Some(wanted.name) => {
+                Err(self.not_there(wanted.name, line))
+            }
             _ => Ok(()),
         }
     }

@@ -16,10 +16,10 @@ pub(crate) struct ServiceSpec {
 }
 
 impl ServiceSpec {
-    /// Whether it waits for the client, so that whatever speaks first is another service: the chat greets, and a first
-    /// message there would be a name. A talk port, which says nothing first, cannot be told from it.
+    /// Whether to wait a moment for another service that speaks first: the chat greets, and a first message there would be a
+    /// name. Not for multiply, which scripts call in a loop. A talk port, which says nothing first, cannot be told from it.
     pub(crate) fn listens_first(&self) -> bool {
-        [STATUS.name, WATCH.name, STATS.name].contains(&self.name)
+        [STATUS.name, WATCH.name, STATS.name, "hello", "greeting"].contains(&self.name)
     }
 }
 

@@ -61,7 +61,7 @@ fn chat_never_sees_orders_that_were_sent_to_its_port() {
             .starts_with("ipcctl: tls://127.0.0.1:1: only the daemon's Unix socket takes orders;"),
         "{secure:?}"
     );
-    for question in ["status", "watch", "class", "top", "report"] {
+    for question in ["status", "watch", "class", "top", "report", "hello", "greeting"] {
         let output = ipcctl(&["--to", &to, question]);
         assert_eq!(output.status.code(), Some(1), "{question}: {output:?}");
         assert!(text(&output.stderr).contains(": this is chat, not "), "{output:?}");
