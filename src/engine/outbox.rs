@@ -19,13 +19,12 @@ pub struct Outbox {
     /// Messages as they are sent, from `start` on not yet; where each goes out on its own, an LF stands behind it.
     bytes: Vec<u8>,
     start: u32,
-    /// The last message still lacks its end: the rest of the reply to it comes later.
-    open: bool,
+    #[serde(rename = "open")] // as records of earlier versions have it
+    last: Last,
     #[serde(rename = "partial")] // as records of earlier versions have it
     front: Front,
-    /// Those of a paced style that wait are joined: there are no LFs between them.
-    #[serde(default)]
-    joined: bool,
+    #[serde(default, rename = "joined")]
+    between: Between,
     /// What waits may be for this peer alone.
     #[serde(skip)]
     private: bool,
@@ -55,6 +54,53 @@ impl From<bool> for Front {
 impl From<Front> for bool {
     fn from(front: Front) -> bool {
         front == Front::Rest
+    }
+}
+
+/// Whether the message that was queued last has its end. In the record of a restart: whether it has not.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "bool", into = "bool")]
+enum Last {
+    /// It has.
+    #[default]
+    Ended,
+    /// Not yet: the rest of the reply comes later.
+    Unterminated,
+}
+
+impl From<bool> for Last {
+    fn from(is_unterminated: bool) -> Last {
+        if is_unterminated { Last::Unterminated } else { Last::Ended }
+    }
+}
+
+impl From<Last> for bool {
+    fn from(last: Last) -> bool {
+        last == Last::Unterminated
+    }
+}
+
+/// What stands between two messages that wait, where each goes out on its own. In the record of a restart: whether nothing
+/// does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "bool", into = "bool")]
+enum Between {
+    /// An LF, which is not sent.
+    #[default]
+    Mark,
+    /// Nothing: until none of them waits, they go out together.
+    Nothing,
+}
+
+impl From<bool> for Between {
+    fn from(is_nothing: bool) -> Between {
+        if is_nothing { Between::Nothing } else { Between::Mark }
+    }
+}
+
+impl From<Between> for bool {
+    fn from(between: Between) -> bool {
+        between == Between::Nothing
     }
 }
 
@@ -114,11 +160,11 @@ impl Outbox {
     pub fn say(&mut self, encoding: Encoding, message: impl AsRef<[u8]>) {
         let message = message.as_ref();
         self.make_room(message.len() + 2);
-        let has_open_line = std::mem::take(&mut self.open);
+        let last = std::mem::take(&mut self.last);
         if encoding != Encoding::Lines {
-            return self.encode(encoding, has_open_line, message);
+            return self.encode(encoding, last, message);
         }
-        if has_open_line {
+        if last == Last::Unterminated {
             self.bytes.push(b'\n');
         }
         self.bytes.extend_from_slice(message);
@@ -126,13 +172,13 @@ impl Outbox {
     }
 
     #[cold]
-    fn encode(&mut self, encoding: Encoding, has_open_line: bool, message: &[u8]) {
+    fn encode(&mut self, encoding: Encoding, last: Last, message: &[u8]) {
         let start = self.bytes.len();
-        if has_open_line {
+        if last == Last::Unterminated {
             self.bytes.extend_from_slice(encoding.end());
         }
         encoding.encode(message, &mut self.bytes);
-        if self.joined && encoding.is_paced() {
+        if self.is_joined() && encoding.is_paced() {
             let tail = self.bytes.split_off(start);
             self.bytes.extend(tail.into_iter().filter(|byte| *byte != b'\n'));
         }
@@ -141,12 +187,12 @@ impl Outbox {
     /// Queues a message of which more is to come, perhaps, in the same line: its end is written before the next one.
     pub fn push_unterminated(&mut self, message: &str) {
         self.bytes.extend_from_slice(message.as_bytes());
-        self.open = true;
+        self.last = Last::Unterminated;
     }
 
-    /// Whether the last message was said [openly](Self::push_unterminated) and nothing has followed it.
+    /// Whether the last message was [queued without its end](Self::push_unterminated), and nothing has followed it.
     pub fn has_open_line(&self) -> bool {
-        self.open
+        self.last == Last::Unterminated
     }
 
     /// Queues bytes as they are.
@@ -161,7 +207,7 @@ impl Outbox {
         if self.pause.is_some() {
             return &[];
         }
-        if !encoding.is_one_by_one() || self.joined {
+        if !encoding.is_one_by_one() || self.is_joined() {
             return waiting;
         }
         // An LF in front only ends a message that has gone out already.
@@ -172,7 +218,7 @@ impl Outbox {
     /// The first `count` bytes of [`ready`](Self::ready) were sent at `now`; where messages are paced the next one waits for
     /// `gap`.
     pub fn sent(&mut self, encoding: Encoding, count: usize, now: Timestamp, gap: Duration) {
-        if encoding.is_one_by_one() && !self.joined {
+        if encoding.is_one_by_one() && !self.is_joined() {
             let mut start = self.start();
             start += usize::from(self.bytes.get(start) == Some(&b'\n')) + count;
             let ended = self.bytes.get(start) == Some(&b'\n');
@@ -211,6 +257,10 @@ impl Outbox {
         }
     }
 
+    fn is_joined(&self) -> bool {
+        self.between == Between::Nothing
+    }
+
     fn start(&self) -> usize {
         self.start as usize
     }
@@ -241,7 +291,7 @@ impl Outbox {
             // The memory goes back as well: an idle session holds none.
             self.bytes = Vec::new();
             self.start = 0;
-            self.joined = false;
+            self.between = Between::Mark;
             self.private = false;
         } else if self.start() > self.bytes.len() / 2 {
             self.forget_sent();
@@ -294,23 +344,25 @@ impl Outbox {
     /// Queues bytes as they are, also where LFs stand between messages that wait.
     pub fn push_joined(&mut self, bytes: &[u8]) {
         self.join();
-        self.joined = true;
+        self.between = Between::Nothing;
         self.push(bytes);
     }
 
     /// From now on each message goes out on its own. Lines that wait do so as they are, with what comes behind them until they
     /// have gone.
     pub fn end_lines(&mut self) {
-        self.joined |= memchr(b'\n', self.waiting()).is_some();
+        if memchr(b'\n', self.waiting()).is_some() {
+            self.between = Between::Nothing;
+        }
     }
 
     /// What waits in a paced style, and what comes until nothing does, goes out together and without pauses.
     pub fn join(&mut self) {
         self.pause = None;
-        if !self.joined && !self.is_empty() {
+        if !self.is_joined() && !self.is_empty() {
             self.forget_sent();
             self.bytes.retain(|byte| *byte != b'\n');
-            self.joined = true;
+            self.between = Between::Nothing;
         }
     }
 

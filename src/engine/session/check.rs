@@ -15,7 +15,7 @@ impl Session {
             "{peer:?} is not served, and its bytes are kept"
         );
         assert!(
-            !self.intake.stalled || !self.intake.is_empty(),
+            !self.intake.is_stalled() || !self.intake.is_empty(),
             "{peer:?} waits for room, and has nothing that could wait"
         );
         assert_eq!(
@@ -44,8 +44,8 @@ impl Session {
             assert_eq!(shared.talk.peer(end), Some(peer), "{peer:?} has another one's end of a line");
         }
         // What is flushed has another deadline then; and what is told those who watch is not told for their coming.
-        let has_open_line = self.is_flushable() || shared.event_ring.has_subscribers();
-        let deadline = if has_open_line { None } else { self.deadline(shared) };
+        let is_going_out = self.is_flushable() || shared.event_ring.has_subscribers();
+        let deadline = if is_going_out { None } else { self.deadline(shared) };
         let armed = self.timer.at();
         assert!(
             deadline.is_none_or(|deadline| armed.is_some_and(|armed| armed <= deadline)),

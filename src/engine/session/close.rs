@@ -71,7 +71,7 @@ impl Session {
     pub(in crate::engine) fn is_settled(&self, shared: &EngineState) -> bool {
         // What is kept for somebody who has not come is dealt with.
         let is_waiting = self.dialogue.is_alone(shared);
-        let is_stalled = self.intake.stalled && !is_waiting;
+        let is_stalled = self.intake.is_stalled() && !is_waiting;
         !self.is_serving()
             || (shared.stop.as_ref().is_some_and(|stop| stop.dry.contains(&self.peer()))
                 && !is_stalled

@@ -159,7 +159,7 @@ impl Session {
     /// There may be room in the queues again.
     pub(in crate::engine) fn resume(&mut self, shared: &mut EngineState, now: Timestamp) {
         self.dialogue.go_on_telling(shared, now);
-        if self.is_serving() && self.intake.stalled && self.dialogue.has_room(shared) {
+        if self.is_serving() && self.intake.is_stalled() && self.dialogue.has_room(shared) {
             self.take_in(shared, now, &[]);
         }
     }
@@ -167,8 +167,7 @@ impl Session {
     /// Takes whole messages off what waits, with `fresh` behind it.
     pub(super) fn take_in(&mut self, shared: &mut EngineState, now: Timestamp, fresh: &[u8]) {
         let mut fresh = fresh;
-        self.intake.stalled = false;
-        if self.intake.is_skipping() {
+        if self.intake.go_on() {
             self.skip_overlong(shared, now, &mut fresh);
         }
         let dialogue = &mut self.dialogue;
@@ -201,7 +200,7 @@ impl Session {
         !self.intake.is_empty()
             && is_told_later()
             && self.intake.burst() == Burst::Ended
-            && !self.intake.stalled
+            && !self.intake.is_stalled()
     }
 
     fn take_messages(
@@ -218,7 +217,7 @@ impl Session {
                 return;
             }
             if !dialogue.has_room(shared) {
-                intake.stalled = true;
+                intake.stall();
                 dialogue.reject_first(shared, now, intake.gather(fresh));
                 return;
             }

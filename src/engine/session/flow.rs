@@ -34,14 +34,14 @@ impl Session {
     pub(super) fn is_held_back(&self, shared: &EngineState) -> bool {
         let dialogue = &self.dialogue;
         if dialogue.transport().lossy {
-            return self.intake.stalled;
+            return self.intake.is_stalled();
         }
         // What is said before a partner has come is kept for that one.
         let keeps = || {
             dialogue.is_alone(shared) && self.intake.len() < dialogue.settings(shared).backlog_bytes_max
                 || self.keeps_bursts_apart(shared)
         };
-        (self.intake.stalled && !keeps())
+        (self.intake.is_stalled() && !keeps())
             || (dialogue.is_blocked() && dialogue.member_id().is_some())
             || dialogue.outbox.len() >= OUTBOX_BYTES_HIGH
             || (dialogue.is_blocked() && !dialogue.outbox.is_empty())
@@ -98,7 +98,7 @@ impl Session {
 
     /// Whether it holds messages for which its own queue has room: it waits for the room's.
     pub(in crate::engine) fn is_waiting_for_room(&self, shared: &EngineState) -> bool {
-        self.intake.stalled
+        self.intake.is_stalled()
             && self.member_id().is_some()
             && (self.dialogue.has_own_room(shared) || self.dialogue.transport().lossy)
             && (!self.dialogue.is_blocked() || self.dialogue.transport().lossy)

@@ -29,12 +29,21 @@ pub struct Intake {
     /// How many of the others are known to hold no end of a message.
     scanned: u32,
     burst: Burst,
-    /// The rest of a message that was too long is still to come.
-    skipping: bool,
-    /// It holds messages that wait for room in a queue.
-    pub stalled: bool,
+    taking: Taking,
     /// The reactor was told not to read.
     pub paused: bool,
+}
+
+/// What becomes of the bytes that wait, and of the next ones.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Taking {
+    /// Messages are cut out of them.
+    #[default]
+    Messages,
+    /// They hold messages, which wait for room in a queue.
+    Nothing,
+    /// They are the rest of a message that was too long, and are dropped.
+    RestOfOverlong,
 }
 
 /// How what has come ends.
@@ -87,9 +96,9 @@ impl Intake {
         guess: Guess,
         begun: Option<Timestamp>,
         burst: Burst,
-        skipping: bool,
+        taking: Taking,
     ) -> Intake {
-        Intake { bytes, guess, begun, burst, skipping, ..Intake::default() }
+        Intake { bytes, guess, begun, burst, taking, ..Intake::default() }
     }
 
     /// How much waits.
@@ -142,7 +151,28 @@ impl Intake {
     /// Whether the rest of a message that was too long is still to come.
     #[inline]
     pub fn is_skipping(&self) -> bool {
-        self.skipping
+        self.taking == Taking::RestOfOverlong
+    }
+
+    /// Whether it holds messages that wait for room in a queue.
+    #[inline]
+    pub fn is_stalled(&self) -> bool {
+        self.taking == Taking::Nothing
+    }
+
+    /// There is no room in a queue: the messages wait.
+    pub fn stall(&mut self) {
+        self.taking = Taking::Nothing;
+    }
+
+    /// Messages are taken again, if there is room. Whether bytes are to be [skipped](Self::skip) first.
+    #[inline]
+    pub fn go_on(&mut self) -> bool {
+        let is_skipping = self.is_skipping();
+        if !is_skipping {
+            self.taking = Taking::Messages;
+        }
+        is_skipping
     }
 
     /// Another read, of which the bytes are still to be [taken](Self::next). `more`: the burst goes on behind it.
@@ -409,9 +439,9 @@ impl Intake {
     /// After input: whether a message is begun. One that waits for room was not begun just now.
     #[inline]
     pub fn note_progress(&mut self, now: Timestamp) {
-        if self.is_empty() && !self.skipping {
+        if self.is_empty() && !self.is_skipping() {
             self.begun = None;
-        } else if !self.stalled {
+        } else if !self.is_stalled() {
             self.begun.get_or_insert(now);
         }
     }
@@ -424,17 +454,15 @@ impl Intake {
     /// A message that was begun is given up, and the next one begins anew. Whether it had been too long already.
     pub fn give_up(&mut self) -> bool {
         self.begun = None;
-        let was_skipping = std::mem::take(&mut self.skipping);
         self.drop_all();
-        was_skipping
+        std::mem::take(&mut self.taking) == Taking::RestOfOverlong
     }
 
     /// Drops what waits; nothing of it is going to be read.
     pub fn clear(&mut self) {
         self.drop_all();
         self.begun = None;
-        self.skipping = false;
-        self.stalled = false;
+        self.taking = Taking::Messages;
     }
 
     fn drop_all(&mut self) {

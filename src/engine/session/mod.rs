@@ -83,7 +83,7 @@ impl Session {
     /// Its place in the room, if it is sent the room's own lines, only these wait for it, and nothing that it has said waits for room.
     pub(super) fn listening_member_id(&self) -> Option<MemberId> {
         let is_line = self.dialogue.kind == Some(FramingMode::Line);
-        self.member_id().filter(|_| is_line && self.dialogue.outbox.is_empty() && !self.intake.stalled)
+        self.member_id().filter(|_| is_line && self.dialogue.outbox.is_empty() && !self.intake.is_stalled())
     }
 
     pub(super) fn is_serving(&self) -> bool {

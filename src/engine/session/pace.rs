@@ -9,7 +9,7 @@ use crate::engine::text::is_empty;
 impl Session {
     /// When something of it that waits for its pace may go on.
     pub(super) fn pace_deadline(&self, shared: &EngineState) -> Option<Timestamp> {
-        if self.intake.stalled { self.dialogue.paced_until(shared) } else { None }
+        if self.intake.is_stalled() { self.dialogue.paced_until(shared) } else { None }
     }
 
     /// Whether it is read from although what it has said waits: two bursts of a raw client that both wait in the kernel

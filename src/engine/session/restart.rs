@@ -6,7 +6,7 @@ use thin_vec::ThinVec;
 
 use super::Session;
 use super::dialogue::{Dialogue, Heard, Phase, Sending, State, Talk};
-use super::intake::{Burst, Intake};
+use super::intake::{Burst, Intake, Taking};
 use super::unreported::Unreported;
 use crate::engine::EngineState;
 use crate::engine::message::{ConnectionId, Timestamp};
@@ -73,7 +73,7 @@ impl Session {
             active: dialogue.active,
             ended: self.intake.has_ended(),
             tail_is_message: !self.intake.goes_on(),
-            stalled: self.intake.stalled,
+            stalled: self.intake.is_stalled(),
             first_message_seen: dialogue.heard == Heard::Message,
             skipping: self.intake.is_skipping(),
         });
@@ -151,8 +151,12 @@ impl Session {
             heard: if saved.first_message_seen || is_standing { Heard::Message } else { Heard::Bytes },
             sending: Sending::default(),
         };
-        let mut intake = Intake::restore(saved.inbox, saved.guess, saved.begun, burst, saved.skipping);
-        intake.stalled = saved.stalled;
+        let taking = match (saved.skipping, saved.stalled) {
+            (true, _) => Taking::RestOfOverlong,
+            (false, true) => Taking::Nothing,
+            (false, false) => Taking::Messages,
+        };
+        let intake = Intake::restore(saved.inbox, saved.guess, saved.begun, burst, taking);
         let session = Session { timer: Timer::default(), intake, dialogue };
         if let (true, Some(member_id)) = (session.is_lossy(), session.member_id()) {
             shared.room.set_lossy(member_id);

@@ -70,7 +70,7 @@ impl Session {
     pub(super) fn unfinished_deadline(&self, shared: &EngineState) -> Option<Timestamp> {
         let begun = self.intake.begun()?;
         // What waits for room with us is whole, and that it is still read from does not make it late.
-        let waits = self.intake.stalled || self.is_held_back(shared);
+        let waits = self.intake.is_stalled() || self.is_held_back(shared);
         // Nor while more of it is there already. Who sends on and on has no message that could be waited for.
         let goes_on = match self.intake.is_skipping() {
             true => self.is_in_burst(shared),
@@ -94,7 +94,7 @@ impl Session {
             return None; // it has another one
         }
         // What waits for room with us, for somebody to talk with, or for a line end that may follow it, was said in time.
-        let waits = self.intake.stalled
+        let waits = self.intake.is_stalled()
             || self.is_in_burst(shared)
             || self.is_held_back(shared)
             || self.intake.guess.holds_request();
@@ -105,7 +105,7 @@ impl Session {
         if self.dialogue.transport().is_standing() || self.is_in_burst(shared) {
             return None;
         }
-        let is_quiet = self.dialogue.outbox.is_empty() && !self.intake.stalled;
+        let is_quiet = self.dialogue.outbox.is_empty() && !self.intake.is_stalled();
         let service = self.dialogue.service();
         let waits = match service.facts().idle {
             Idle::Never => false,

@@ -19,7 +19,7 @@ fn check_finds_a_session_that_disagrees_with_itself() {
         session.intake.keep(b"5");
     });
     assert_found(company(), "has nothing that could wait", |engine| {
-        session(engine, ASKER).intake.stalled = true;
+        session(engine, ASKER).intake.stall();
     });
     assert_found(company(), "what the reactor was told of reading", |engine| {
         session(engine, ASKER).intake.paused = true;

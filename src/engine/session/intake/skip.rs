@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::Intake;
+use super::{Intake, Taking};
 use crate::engine::codec::rest::{self, MessageEnd};
 use crate::engine::message::{FramingMode, Timestamp};
 
@@ -16,7 +16,7 @@ impl Intake {
         self.begun.get_or_insert(now);
         self.drop_all();
         *fresh = &[];
-        self.skipping = true;
+        self.taking = Taking::RestOfOverlong;
         match end {
             MessageEnd::Behind(left) => self.guess.end_behind(left),
             MessageEnd::Pause => self.guess.end_with_pause(now, patience),
@@ -51,7 +51,7 @@ impl Intake {
     /// The message that was too long has ended; whether the peer has not been told of it, because only a pause could end it.
     pub fn end_rest(&mut self) -> bool {
         self.begun = None;
-        self.skipping = false;
+        self.taking = Taking::Messages;
         self.guess.end_rest()
     }
 }
