@@ -10,6 +10,10 @@ pub mod forms;
 #[cfg(feature = "tls")]
 #[path = "records.rs"]
 pub mod records;
+#[path = "services.rs"]
+mod services;
+#[path = "settle.rs"]
+mod settle;
 #[path = "stage.rs"]
 mod stage;
 #[path = "texts.rs"]

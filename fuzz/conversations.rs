@@ -10,9 +10,11 @@ use ipcd::engine::memory;
 use ipcd::engine::message::{Binding, Input, RemoteAddress, Timestamp, Transport};
 use ipcd::engine::record::{Record, reader};
 use ipcd::engine::service::Service;
+use ipcd::engine::service::facts::First;
 use ipcd::engine::wrong_protocol::{self, Guess};
 
 use super::is_obeyed;
+use super::services::{choose, is_report};
 use super::stage::Stage;
 
 /// The first line is a name, the others are what its owner says. Another member, who says nothing, hears no line that only the
@@ -40,8 +42,7 @@ pub fn no_member_speaks_as_the_room(bytes: &[u8]) {
 /// The first byte chooses the service, the second how many cuts follow, a byte each; then what the client sends.
 pub fn line_client_hears_the_same_at_every_cut(bytes: &[u8]) {
     let [service, cuts, rest @ ..] = bytes else { return };
-    let service = [Service::Multiply, Service::Greeting, Service::Chat, Service::Mux, Service::Stats]
-        [usize::from(service % 5)];
+    let service = choose(*service, |service| !is_report(service));
     let Some((cuts, sends)) = rest.split_at_checked(usize::from(cuts % 8)) else { return };
     // How a client that never ends a line is framed depends on when it pauses. And an unterminated request that is
     // complete so far is acknowledged before it can grow too long.
@@ -70,12 +71,11 @@ pub fn line_client_hears_the_same_at_every_cut(bytes: &[u8]) {
 /// The first byte chooses the service, the second the method, the third says how many cuts follow, two bytes each: where,
 /// and how long a pause is made there; then the target and the fields.
 pub fn http_request_is_never_executed(bytes: &[u8]) {
-    const SERVICES: [Service; 6] =
-        [Service::Multiply, Service::Chat, Service::Hello, Service::Talk, Service::Stats, Service::Mux];
     const METHODS: [&str; 8] =
         ["GET", "POST", "PATCH", "CONNECT", "get", "m-search", "x!#$%&'*+.^_`|~1", "e"];
     let [service, method, cuts, rest @ ..] = bytes else { return };
-    let service = SERVICES[usize::from(*service) % SERVICES.len()];
+    let is_heard = |service: Service| service.facts().first != First::Nothing;
+    let service = choose(*service, |service| is_heard(service) && !is_report(service));
     let method = METHODS[usize::from(*method) % METHODS.len()];
     let Some((cuts, rest)) = rest.split_at_checked(2 * usize::from(cuts % 8)) else { return };
     let (target, fields) =
@@ -151,7 +151,7 @@ pub fn packet_gets_the_same_reply_as_a_line(bytes: &[u8]) {
 /// falls silent.
 pub fn datagram_gets_its_reply_and_no_loop(bytes: &[u8]) {
     let [service, bytes @ ..] = bytes else { return };
-    let service = [Service::Multiply, Service::Greeting, Service::Hello][usize::from(service % 3)];
+    let service = choose(*service, |service| service.fits(Transport::UDP));
     let mut engine = Engine::new(Settings::default());
     let mut answer = |service: Service, bytes: &[u8]| -> Vec<Vec<u8>> {
         let binding =

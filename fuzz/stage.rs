@@ -6,9 +6,11 @@ use std::time::Duration;
 use ipcd::engine::Engine;
 use ipcd::engine::limits::Settings;
 use ipcd::engine::message::{
-    Binding, ConnectionId, EventKind, Input, Output, RemoteAddress, Timestamp, Transport,
+    Binding, ConnectionId, Event, EventKind, Input, RemoteAddress, Timestamp, Transport,
 };
 use ipcd::engine::service::Service;
+
+use super::settle;
 
 /// The engine, and the far end of each connection.
 pub struct Stage {
@@ -25,6 +27,35 @@ pub struct End {
     pub ended: bool,
     /// It does not read.
     pub stuck: bool,
+}
+
+impl settle::Stage for Stage {
+    fn engine(&mut self) -> (&mut Engine, Timestamp) {
+        (&mut self.engine, self.now)
+    }
+
+    fn flush(&mut self, peer: ConnectionId) {
+        loop {
+            let bytes = self.engine.outgoing(peer).slices().concat();
+            let end = &mut self.ends[peer.index as usize];
+            if bytes.is_empty() {
+                return;
+            }
+            if end.stuck {
+                return self.engine.handle(self.now, Input::Blocked { peer });
+            }
+            end.heard.extend_from_slice(&bytes);
+            self.engine.handle(self.now, Input::Sent { peer, bytes: bytes.len() });
+        }
+    }
+
+    fn close(&mut self, peer: ConnectionId) {
+        self.ends[peer.index as usize].is_open = false;
+    }
+
+    fn handle_event(&mut self, event: Event) {
+        self.events.push(event.what);
+    }
 }
 
 impl Stage {
@@ -95,45 +126,9 @@ impl Stage {
         }
     }
 
-    /// Does what the engine asks, until nothing is left to be done at this moment.
+    /// Does what the engine asks, until nothing is left to be done at this time.
     pub fn settle(&mut self) {
-        loop {
-            self.engine.handle(self.now, Input::Tick);
-            while let Some(output) = self.engine.poll_output() {
-                match output {
-                    Output::Flush(peer) => self.flush(peer),
-                    Output::Close(peer) | Output::Reset(peer) => {
-                        self.ends[peer.index as usize].is_open = false
-                    }
-                    Output::Retry(_)
-                    | Output::ShutdownWrite(_)
-                    | Output::Reading(..)
-                    | Output::Acknowledge(_)
-                    | Output::Ask(..) => {}
-                }
-            }
-            while let Some(event) = self.engine.poll_event() {
-                self.events.push(event.what);
-            }
-            if !self.engine.has_work() {
-                return;
-            }
-        }
-    }
-
-    pub fn flush(&mut self, peer: ConnectionId) {
-        loop {
-            let bytes = self.engine.outgoing(peer).slices().concat();
-            let end = &mut self.ends[peer.index as usize];
-            if bytes.is_empty() {
-                return;
-            }
-            if end.stuck {
-                return self.engine.handle(self.now, Input::Blocked { peer });
-            }
-            end.heard.extend_from_slice(&bytes);
-            self.engine.handle(self.now, Input::Sent { peer, bytes: bytes.len() });
-        }
+        settle::settle(self);
     }
 
     pub fn pass(&mut self, span: Duration) {

@@ -5,6 +5,7 @@ mod configuration;
 mod dialogues;
 mod page;
 mod sentences;
+mod services;
 
 use std::collections::BTreeSet;
 use std::path::Path;

@@ -67,6 +67,26 @@ fn too_slow(daemon: &Daemon) -> u64 {
     services.iter().find(|service| service["service"] == "chat").unwrap()["too_slow"].as_u64().unwrap()
 }
 
+/// Waits until so many are in the room, the speaker among them.
+fn wait_for_members(speaker: &mut Client, count: usize) {
+    wait_until("everybody is in", || {
+        speaker.say("/who\n");
+        speaker.hear_line().ends_with(&format!("({count})")).then_some(())
+    });
+}
+
+/// Asserts that each of the crowd has left, and once.
+fn assert_each_left_once(left: &HashMap<String, usize>, count: usize) {
+    let all_once = (0..count).all(|number| left.get(&format!("p{number}")) == Some(&1));
+    assert!(all_once && left.len() == count, "each has left once: {left:?}");
+}
+
+/// What one in a hundred exceeds.
+fn p99(mut waits: Vec<Duration>) -> Duration {
+    waits.sort();
+    waits[waits.len() * 99 / 100]
+}
+
 /// Sends `signal` to half of twice `count` members during a broadcast.
 fn half_of_the_room(count: usize, signal: Signal) {
     let trial = Trial::with(&USUAL.replace("[chat]", "[chat]\nbacklog = \"64KiB\""));
@@ -74,10 +94,7 @@ fn half_of_the_room(count: usize, signal: Signal) {
     let mut members: Vec<Client> =
         (0..count).map(|number| Client::member(&trial, &format!("m{number}"))).collect();
     let mut speaker = Client::member(&trial, "speaker");
-    wait_until("everybody is in", || {
-        speaker.say("/who\n");
-        speaker.hear_line().ends_with(&format!("({})", 2 * count + 1)).then_some(())
-    });
+    wait_for_members(&mut speaker, 2 * count + 1);
     let before = trial.resident_bytes();
     let over = AtomicBool::new(false);
     let (mut waits, mut said, mut grown) = ([Vec::new(), Vec::new()], 0, 0);
@@ -126,18 +143,14 @@ fn half_of_the_room(count: usize, signal: Signal) {
         speaker.say("end\n");
         hearing.into_iter().map(|thread| thread.join().unwrap()).collect()
     });
-    for (messages, left) in &heard {
+    heard.iter().for_each(|(messages, left)| {
         assert_eq!(*messages, said);
-        let all_once = (0..count).all(|number| left.get(&format!("p{number}")) == Some(&1));
-        assert!(all_once && left.len() == count, "each has left once: {left:?}");
-    }
+        assert_each_left_once(left, count);
+    });
     // One log for all, and for each that is too slow the line begun and its last words.
     let bound = (8 << 20) + count * 16 * 1024;
     assert!(grown < bound || is_sanitized(), "{grown} bytes more");
-    let [before, after] = waits.map(|mut waits| {
-        waits.sort();
-        waits[waits.len() * 99 / 100]
-    });
+    let [before, after] = waits.map(p99);
     let dropped = too_slow(&trial);
     assert!(signal == Signal::KILL || dropped == count as u64, "{dropped} dropped with the right word");
     drop((crowd, members, speaker));

@@ -199,6 +199,32 @@ fn identity(pid: Pid) -> [String; 4] {
     })
 }
 
+/// Starts a daemon as root that goes on as `user`.
+fn start_as(ground: &Ground, user: &str) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ipcd"));
+    command.args(["--config", "ipcd.toml", "--daemon", "--log-file", "log", "--pid-file", "pid"]);
+    command.args(["--user", user]);
+    let output = command.current_dir(ground.directory.path()).env_remove("RUST_LOG").output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+}
+
+/// A reload keeps what only root could open, and cannot open more of it.
+fn assert_reload_keeps_low_port(ground: &Ground, daemon: &Detached, log: &Path, config: &str) {
+    ground.write_config(&config.replace(":432", ":432\", \"tcp://{ip}:433"));
+    kill_process(daemon.0, Signal::HUP).unwrap();
+    let text = wait_until("the reload fails", || {
+        fs::read_to_string(log).ok().filter(|log| log.contains("reload failed"))
+    });
+    assert!(text.contains(":433: permission denied: a port below 1024 needs privileges"), "{text}");
+    answers(Client::tcp((ground.ip, 432).into()));
+    ground.write_config(config);
+    kill_process(daemon.0, Signal::HUP).unwrap();
+    wait_until("the next one succeeds", || {
+        fs::read_to_string(log).unwrap().contains("reloaded: ").then_some(())
+    });
+    answers(Client::tcp((ground.ip, 432).into()));
+}
+
 #[test]
 fn root_start_drops_to_the_user_once_root_only_things_are_open() {
     if !is_root() {
@@ -218,20 +244,7 @@ fn root_start_drops_to_the_user_once_root_only_things_are_open() {
     let config = "[multiply]\nlisten = [\"tcp://{ip}:432\", \"unix://{dir}/sockets/s\", \"fifo://{dir}/sockets/f\"]\n\
                   [mux]\nlisten = [\"unix://{dir}/sockets/mux\"]\n";
     ground.write_config(config);
-    let mut command = Command::new(env!("CARGO_BIN_EXE_ipcd"));
-    command.args([
-        "--config",
-        "ipcd.toml",
-        "--daemon",
-        "--log-file",
-        "log",
-        "--pid-file",
-        "pid",
-        "--user",
-        user,
-    ]);
-    let output = command.current_dir(ground.directory.path()).env_remove("RUST_LOG").output().unwrap();
-    assert!(output.status.success(), "{output:?}");
+    start_as(&ground, user);
     let (pid_file, log) = (ground.directory.path().join("pid"), ground.directory.path().join("log"));
     let daemon = Detached::of(&pid_file);
 
@@ -257,20 +270,7 @@ fn root_start_drops_to_the_user_once_root_only_things_are_open() {
         client.hear("Data received\n50.0\n");
     }
 
-    // A reload keeps what only root could open, and cannot open more of it.
-    ground.write_config(&config.replace(":432", ":432\", \"tcp://{ip}:433"));
-    kill_process(daemon.0, Signal::HUP).unwrap();
-    let text = wait_until("the reload fails", || {
-        fs::read_to_string(&log).ok().filter(|log| log.contains("reload failed"))
-    });
-    assert!(text.contains(":433: permission denied: a port below 1024 needs privileges"), "{text}");
-    answers(Client::tcp((ground.ip, 432).into()));
-    ground.write_config(config);
-    kill_process(daemon.0, Signal::HUP).unwrap();
-    wait_until("the next one succeeds", || {
-        fs::read_to_string(&log).unwrap().contains("reloaded: ").then_some(())
-    });
-    answers(Client::tcp((ground.ip, 432).into()));
+    assert_reload_keeps_low_port(&ground, &daemon, &log, config);
     daemon.stop();
     assert_eq!(
         fs::read_to_string(&pid_file).unwrap_or_default(),

@@ -4,6 +4,8 @@
 pub mod daemon;
 mod hints;
 mod kinds;
+#[path = "../../fuzz/settle.rs"]
+mod settle;
 mod stage;
 mod table;
 mod websocket;

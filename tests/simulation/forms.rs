@@ -12,11 +12,12 @@ use std::time::Duration;
 use ipcd::engine::Engine;
 use ipcd::engine::limits::Settings;
 use ipcd::engine::message::{
-    Binding, ConnectionId, EventKind, Input, Output, RemoteAddress, Timestamp, Transport,
+    Binding, ConnectionId, Event, EventKind, Input, RemoteAddress, Timestamp, Transport,
 };
 use ipcd::engine::service::Service;
 
 use super::random::Random;
+use super::settle;
 use super::tally::Tally;
 use form::{COMMANDS, FORMS, Form, cut, decode};
 
@@ -94,6 +95,35 @@ pub fn run(seed: u64, steps: u64, step: &Cell<u64>) -> Tally {
     world.end();
     world.tally.add("forms: steps", steps);
     world.tally
+}
+
+impl settle::Stage for World {
+    fn engine(&mut self) -> (&mut Engine, Timestamp) {
+        (&mut self.engine, self.now)
+    }
+
+    fn flush(&mut self, peer: ConnectionId) {
+        loop {
+            let bytes = self.engine.outgoing(peer).slices().concat();
+            if bytes.is_empty() {
+                return;
+            }
+            let client = &mut self.clients[peer.index as usize];
+            // A kernel may take a part; of a short message it takes all.
+            let count = if client.form.is_paced() { bytes.len() } else { self.random.within(1, bytes.len()) };
+            client.heard.extend_from_slice(&bytes[..count]);
+            client.sends.push((self.now, bytes[..count].to_vec()));
+            self.engine.handle(self.now, Input::Sent { peer, bytes: count });
+        }
+    }
+
+    fn close(&mut self, peer: ConnectionId) {
+        self.clients[peer.index as usize].is_open = false;
+    }
+
+    fn handle_event(&mut self, event: Event) {
+        self.note(event.peer.expect("a connection").index as usize, &event.what);
+    }
 }
 
 impl World {
@@ -211,24 +241,7 @@ impl World {
     }
 
     fn settle(&mut self) {
-        loop {
-            self.engine.handle(self.now, Input::Tick);
-            while let Some(output) = self.engine.poll_output() {
-                match output {
-                    Output::Flush(peer) => self.flush(peer),
-                    Output::Close(peer) | Output::Reset(peer) => {
-                        self.clients[peer.index as usize].is_open = false;
-                    }
-                    _ => {}
-                }
-            }
-            while let Some(event) = self.engine.poll_event() {
-                self.note(event.peer.expect("a connection").index as usize, &event.what);
-            }
-            if !self.engine.has_work() {
-                return;
-            }
-        }
+        settle::settle(self);
     }
 
     /// What the room says follows from who came and who said what, in the order in which the engine tells of it.
@@ -248,21 +261,6 @@ impl World {
                 );
             }
             _ => {}
-        }
-    }
-
-    fn flush(&mut self, peer: ConnectionId) {
-        loop {
-            let bytes = self.engine.outgoing(peer).slices().concat();
-            if bytes.is_empty() {
-                return;
-            }
-            let client = &mut self.clients[peer.index as usize];
-            // A kernel may take a part; of a short message it takes all.
-            let count = if client.form.is_paced() { bytes.len() } else { self.random.within(1, bytes.len()) };
-            client.heard.extend_from_slice(&bytes[..count]);
-            client.sends.push((self.now, bytes[..count].to_vec()));
-            self.engine.handle(self.now, Input::Sent { peer, bytes: count });
         }
     }
 

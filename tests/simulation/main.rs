@@ -17,6 +17,8 @@ mod peer;
 mod random;
 mod room;
 mod settings;
+#[path = "../../fuzz/settle.rs"]
+mod settle;
 mod tally;
 mod wires;
 mod world;

@@ -89,40 +89,8 @@ impl Session {
         saved: SavedSession,
     ) -> Option<Session> {
         let binding = Rc::clone(saved.binding()?);
-        let state = match saved.state {
-            SavedState::Multiply => State::Multiply,
-            SavedState::Greeting => State::Greeting,
-            SavedState::Mux => State::Mux,
-            SavedState::Page => State::Page,
-            SavedState::Plain(service) => State::Plain(service),
-            SavedState::Hello => State::Plain(Service::Hello),
-            SavedState::Stats(telling) => State::Stats(telling.map(Box::new)),
-            SavedState::Waiting => State::Talk(Talk::Here(shared.talk.join(peer))),
-            SavedState::Talking(line) => State::Talk(Talk::Here(shared.talk.restore(peer, line))),
-            SavedState::Parted => State::Talk(Talk::Over),
-            SavedState::Left => State::Chat(Err(now)),
-            SavedState::Nameless(since) => State::Chat(Err(since)),
-            SavedState::Guest(since, guest) => {
-                shared.guests.set(peer, guest);
-                State::Chat(Err(since))
-            }
-            SavedState::Member { name, joined, place, claim } => {
-                let member_id = shared.room.restore_member(peer, &name, joined);
-                if let (Some(member_id), Some(claim)) = (member_id, claim) {
-                    shared.room.set_claim(member_id, *claim);
-                }
-                if let (Some(member_id), Some(place)) = (member_id, place) {
-                    shared.room.restore_place(member_id, place, &saved.asides);
-                }
-                State::Chat(member_id.ok_or(now))
-            }
-        };
-        let phase = match saved.phase {
-            SavedPhase::Serving => Phase::Serving,
-            SavedPhase::Draining(reason, since) => Phase::Draining(reason, since),
-            SavedPhase::AwaitingReset(reason, until) => Phase::AwaitingReset(reason, until),
-            SavedPhase::Lingering(reason, until) => Phase::Lingering(reason, until),
-        };
+        let state = restore_state(shared, now, peer, saved.state, &saved.asides);
+        let phase = saved.phase.into();
         let burst = match (saved.ended, saved.tail_is_message) {
             (true, _) => Burst::EndOfStream,
             (false, true) => Burst::Ended,
@@ -168,5 +136,54 @@ impl Session {
             shared.roster.set_name(now, session.dialogue.client(), &name);
         }
         Some(session)
+    }
+}
+
+/// What its service knew of it.
+fn restore_state(
+    shared: &mut EngineState,
+    now: Timestamp,
+    peer: ConnectionId,
+    saved: SavedState,
+    asides: &[u8],
+) -> State {
+    match saved {
+        SavedState::Multiply => State::Multiply,
+        SavedState::Greeting => State::Greeting,
+        SavedState::Mux => State::Mux,
+        SavedState::Page => State::Page,
+        SavedState::Plain(service) => State::Plain(service),
+        SavedState::Hello => State::Plain(Service::Hello),
+        SavedState::Stats(telling) => State::Stats(telling.map(Box::new)),
+        SavedState::Waiting => State::Talk(Talk::Here(shared.talk.join(peer))),
+        SavedState::Talking(line) => State::Talk(Talk::Here(shared.talk.restore(peer, line))),
+        SavedState::Parted => State::Talk(Talk::Over),
+        SavedState::Left => State::Chat(Err(now)),
+        SavedState::Nameless(since) => State::Chat(Err(since)),
+        SavedState::Guest(since, guest) => {
+            shared.guests.set(peer, guest);
+            State::Chat(Err(since))
+        }
+        SavedState::Member { name, joined, place, claim } => {
+            let member_id = shared.room.restore_member(peer, &name, joined);
+            if let (Some(member_id), Some(claim)) = (member_id, claim) {
+                shared.room.set_claim(member_id, *claim);
+            }
+            if let (Some(member_id), Some(place)) = (member_id, place) {
+                shared.room.restore_place(member_id, place, asides);
+            }
+            State::Chat(member_id.ok_or(now))
+        }
+    }
+}
+
+impl From<SavedPhase> for Phase {
+    fn from(saved: SavedPhase) -> Phase {
+        match saved {
+            SavedPhase::Serving => Phase::Serving,
+            SavedPhase::Draining(reason, since) => Phase::Draining(reason, since),
+            SavedPhase::AwaitingReset(reason, until) => Phase::AwaitingReset(reason, until),
+            SavedPhase::Lingering(reason, until) => Phase::Lingering(reason, until),
+        }
     }
 }

@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use ipcd::engine::Engine;
 use ipcd::engine::limits::{READ_BYTES_MAX, Settings};
-use ipcd::engine::message::{Binding, ConnectionId, Input, Output, RemoteAddress, Timestamp, Transport};
+use ipcd::engine::message::{Binding, ConnectionId, Event, Input, RemoteAddress, Timestamp, Transport};
 use ipcd::engine::service::Service;
 
+use super::settle;
 use super::table::MEMBERS;
 
 /// An engine and the far ends of its connections.
@@ -18,6 +19,30 @@ pub struct Stage {
     /// The same, by the sends in which it came.
     pub sent: Vec<Vec<Vec<u8>>>,
     pub open: Vec<bool>,
+}
+
+impl settle::Stage for Stage {
+    fn engine(&mut self) -> (&mut Engine, Timestamp) {
+        (&mut self.engine, self.now)
+    }
+
+    fn flush(&mut self, peer: ConnectionId) {
+        loop {
+            let bytes = self.engine.outgoing(peer).slices().concat();
+            if bytes.is_empty() {
+                return;
+            }
+            self.heard[peer.index as usize].extend_from_slice(&bytes);
+            self.sent[peer.index as usize].push(bytes.clone());
+            self.engine.handle(self.now, Input::Sent { peer, bytes: bytes.len() });
+        }
+    }
+
+    fn close(&mut self, peer: ConnectionId) {
+        self.open[peer.index as usize] = false;
+    }
+
+    fn handle_event(&mut self, _: Event) {}
 }
 
 impl Stage {
@@ -82,38 +107,9 @@ impl Stage {
         self.settle();
     }
 
-    /// Does what the engine asks, until nothing is left to be done at this moment.
+    /// Does what the engine asks, until nothing is left to be done at this time.
     pub fn settle(&mut self) {
-        loop {
-            self.engine.handle(self.now, Input::Tick);
-            while let Some(output) = self.engine.poll_output() {
-                match output {
-                    Output::Flush(peer) => self.flush(peer),
-                    Output::Close(peer) | Output::Reset(peer) => self.open[peer.index as usize] = false,
-                    Output::Retry(_)
-                    | Output::ShutdownWrite(_)
-                    | Output::Reading(..)
-                    | Output::Acknowledge(_)
-                    | Output::Ask(..) => {}
-                }
-            }
-            while self.engine.poll_event().is_some() {}
-            if !self.engine.has_work() {
-                return;
-            }
-        }
-    }
-
-    pub fn flush(&mut self, peer: ConnectionId) {
-        loop {
-            let bytes = self.engine.outgoing(peer).slices().concat();
-            if bytes.is_empty() {
-                return;
-            }
-            self.heard[peer.index as usize].extend_from_slice(&bytes);
-            self.sent[peer.index as usize].push(bytes.clone());
-            self.engine.handle(self.now, Input::Sent { peer, bytes: bytes.len() });
-        }
+        settle::settle(self);
     }
 
     pub fn pass(&mut self, span: Duration) {

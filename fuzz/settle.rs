@@ -1,0 +1,41 @@
+//! What every stage does between two inputs: it carries out what the engine asks, until nothing is left to be done at this time.
+
+use ipcd::engine::Engine;
+use ipcd::engine::message::{ConnectionId, Event, Input, Output, Timestamp};
+
+/// An engine, and the far ends of its connections.
+pub trait Stage {
+    /// The engine, and the time.
+    fn engine(&mut self) -> (&mut Engine, Timestamp);
+    /// Takes what there is for this peer.
+    fn flush(&mut self, peer: ConnectionId);
+    /// The connection is closed.
+    fn close(&mut self, peer: ConnectionId);
+    /// Something happened.
+    fn handle_event(&mut self, event: Event);
+}
+
+/// Does what the engine asks, until nothing is left to be done at this time.
+pub fn settle(stage: &mut impl Stage) {
+    loop {
+        let (engine, now) = stage.engine();
+        engine.handle(now, Input::Tick);
+        while let Some(output) = stage.engine().0.poll_output() {
+            match output {
+                Output::Flush(peer) => stage.flush(peer),
+                Output::Close(peer) | Output::Reset(peer) => stage.close(peer),
+                Output::Retry(_)
+                | Output::ShutdownWrite(_)
+                | Output::Reading(..)
+                | Output::Acknowledge(_)
+                | Output::Ask(..) => {}
+            }
+        }
+        while let Some(event) = stage.engine().0.poll_event() {
+            stage.handle_event(event);
+        }
+        if !stage.engine().0.has_work() {
+            return;
+        }
+    }
+}
