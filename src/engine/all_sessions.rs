@@ -1,4 +1,4 @@
-//! What goes through all sessions: the stop, new settings, and who is too slow in the room.
+//! What concerns all sessions: the stop, new settings, and members that are too slow.
 
 use super::Engine;
 use super::engine_state::EngineState;
@@ -8,7 +8,7 @@ use super::service::Service;
 use super::session::Session;
 
 impl Engine {
-    /// Everybody in the room has been offered what there is: who is too far behind goes.
+    /// Every member has been offered what there is: closes those that are too far behind.
     pub(super) fn settle_room(&mut self, now: Timestamp) {
         let backlog = self.shared.settings.of(Service::Chat).backlog_bytes_max;
         for peer in self.shared.room.settle(backlog) {
@@ -65,7 +65,7 @@ impl Engine {
         self.sessions.iter().map(Session::peer).collect()
     }
 
-    /// Everybody's deadlines may have changed, and what they wait for, so that everybody is looked at.
+    /// The deadlines of all sessions may have changed, and what they wait for: looks at each.
     pub(super) fn resume_all(&mut self, now: Timestamp) {
         for peer in self.peers() {
             self.with(now, peer, |session, shared| session.resume(shared, now));

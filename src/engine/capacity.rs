@@ -1,10 +1,10 @@
-//! How tables give memory back after a peak.
+//! How tables free memory after a peak.
 
-/// Entries of a table whose memory is kept when there are none.
+/// A table keeps memory for so many entries even if it is empty.
 const ENTRIES_KEPT: usize = 64;
 
-/// To what capacity a table with so many entries is to shrink after a peak; `None`: it is not worth it. What is left lets it
-/// double, so that one that goes up and down is not moved each time.
+/// The capacity to which a table with so many entries should shrink after a peak; `None`: it is not worth it. It may still
+/// double, so that a table that grows and shrinks is not moved each time.
 pub fn shrunk(len: usize, capacity: usize) -> Option<usize> {
     (capacity > 4 * len.max(ENTRIES_KEPT)).then(|| 2 * len)
 }

@@ -1,5 +1,5 @@
-//! What holds between any two inputs, whatever peers do: counts are what they count, lists and the bits of those in them
-//! agree, and so do sessions and the tables that know of them.
+//! The invariants between two inputs, whatever peers do: counts are correct, lists and their membership bits agree, and so
+//! do sessions and the tables that refer to them.
 
 pub(super) mod interval;
 
@@ -13,11 +13,11 @@ use super::session::Session;
 const OUTPUTS_MAX: usize = 64;
 
 impl Engine {
-    /// Asserts all of it, which takes time in proportion to the sessions. In builds with debug assertions the engine does so
-    /// itself: after each input while there are few sessions, and now and then with many.
+    /// Asserts the invariants, in time proportional to the sessions. With debug assertions the engine calls it: after each
+    /// input while there are few sessions, and from time to time with many.
     ///
     /// # Panics
-    /// Something of it does not hold: the message says what, and of whom.
+    /// An invariant does not hold: the message says which, and of which connection.
     pub fn check(&self) {
         let shared = &self.shared;
         self.check_table();
@@ -57,7 +57,7 @@ impl Engine {
         assert_eq!(shared.refused_lingering, lingering, "refused connections that linger");
     }
 
-    /// Tables beside that of the sessions: of each session they know no more than once, and of nobody who has gone.
+    /// The tables beside that of the sessions: they have each session at most once, and none that has gone.
     fn check_tables(&self) {
         let shared = &self.shared;
         let members = self.sessions.iter().filter(|session| session.member_id().is_some()).count();

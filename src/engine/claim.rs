@@ -1,5 +1,5 @@
-//! What proves that somebody is the one who has a name: a secret that it has chosen, and the user that the kernel says it
-//! is. Knows no name, and shows nobody the secret.
+//! The proof that a client owns a name: a secret that it has chosen, and its user as the kernel reports it. Knows no name,
+//! and shows the secret to nobody.
 
 use std::fmt;
 
@@ -8,16 +8,16 @@ use serde::{Deserialize, Serialize};
 
 use super::message::RemoteAddress;
 
-/// The shortest secret in bytes: 128 bits in hexadecimal. One that can be guessed protects nothing.
+/// The shortest secret, in bytes: 128 bits in hexadecimal. A secret that can be guessed protects nothing.
 pub const SECRET_BYTES_MIN: usize = 32;
 
-/// The longest.
+/// The longest secret, in bytes.
 pub const SECRET_BYTES_MAX: usize = 64;
 
-/// A secret and whose it is.
+/// A secret and its owner.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct Claim {
-    /// The user, where the kernel vouches for it: on a Unix socket. Elsewhere the secret alone counts.
+    /// The user, if the kernel reports it: on a Unix socket. Elsewhere the secret alone counts.
     user: Option<u32>,
     secret: Box<str>,
 }
@@ -35,7 +35,7 @@ impl Claim {
         fits.then(|| Claim { user, secret: secret.into() })
     }
 
-    /// Whether it is the same user with the same secret. How long that takes tells nothing of how much of it is right.
+    /// Whether it is the same user with the same secret. The comparison takes constant time.
     pub fn is_same(&self, other: &Claim) -> bool {
         self.user == other.user && constant_time_eq(self.secret.as_bytes(), other.secret.as_bytes())
     }

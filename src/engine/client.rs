@@ -1,5 +1,5 @@
-//! Who somebody is for a person who looks: one machine's address, or one user of this machine. Finer than a
-//! [source](super::source), which shares are counted for: 127.0.0.1 and 127.0.0.2 are two.
+//! A client as a person sees it: the address of a machine, or a user of this machine. Finer than a [source](super::source),
+//! by which shares are counted: 127.0.0.1 and 127.0.0.2 are two clients.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -13,11 +13,11 @@ pub enum Client {
     Address(IpAddr),
     /// A user on a Unix socket.
     User(u32),
-    /// All users whom the kernel does not name.
+    /// All users that the kernel does not report.
     Unknown,
-    /// Whoever writes to our standard input.
+    /// The writer to our standard input.
     Input,
-    /// All who write to FIFOs.
+    /// All writers to FIFOs.
     Writers,
 }
 

@@ -111,7 +111,7 @@ impl ConnectionCounts {
         assert_eq!(kept.len(), distinct, "sources that are counted, and those that have connections");
     }
 
-    /// Counts everybody anew, for new settings.
+    /// Counts all connections again, for new settings.
     pub fn retake(&mut self, settings: &Settings, everybody: impl Iterator<Item = (Service, RemoteAddress)>) {
         *self = ConnectionCounts {
             sources: is_limited(settings).then(HashMap::new),

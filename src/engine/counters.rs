@@ -5,19 +5,19 @@ use std::time::Duration;
 use super::message::{CloseReason, Dropped};
 use super::service::Service;
 
-/// What was wrong, when a peer is told an error.
+/// The kinds of errors that a peer can get.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum ErrorKind {
     /// A message that the service cannot read.
     Request,
-    /// A request that has no result.
+    /// A request without a result.
     Result,
-    /// A name that nobody can have, or somebody has.
+    /// A name that is not allowed, or taken.
     Name,
-    /// A command that there is not.
+    /// An unknown command.
     Command,
-    /// A service that is not to be had there.
+    /// A service that is not available there.
     Unavailable,
     /// A message longer than `max_message`.
     TooLong,
@@ -31,7 +31,7 @@ pub enum ErrorKind {
     Silent,
     /// Another protocol.
     WrongProtocol,
-    /// Something that the peer may not ask for.
+    /// A request that the peer is not authorized for.
     Denied,
 }
 
@@ -70,7 +70,7 @@ impl ErrorKind {
         }
     }
 
-    /// What a connection is told that is closed for this reason.
+    /// The kind of the error that comes with this close reason.
     pub fn of(reason: CloseReason) -> ErrorKind {
         match reason {
             CloseReason::PeerTooLong => ErrorKind::TooLong,
@@ -91,9 +91,9 @@ impl ErrorKind {
 /// Counts since the start, of one service.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ServiceCounters {
-    /// Connections that were let in, those that chose the service on the mux included.
+    /// Admitted connections, with those that chose the service on the mux.
     pub connections: u64,
-    /// Connections that a limit or an endpoint's list kept out, and datagrams that a list did.
+    /// Connections refused by a limit or by an endpoint's lists, and datagrams refused by a list.
     pub refused: u64,
     /// Complete messages.
     pub messages: u64,
@@ -106,7 +106,7 @@ pub struct ServiceCounters {
     dropped: [u64; Dropped::ALL.len()],
     /// Bytes received from peers.
     pub bytes_in: u64,
-    /// Bytes the kernel took for peers.
+    /// Bytes that the kernel accepted for peers.
     pub bytes_out: u64,
 }
 
@@ -142,7 +142,7 @@ impl ServiceCounters {
     }
 }
 
-/// How long turns of the loop took: each bucket counts those of up to twice the time of the one before.
+/// How long turns of the loop took: each bucket counts durations up to twice those of the one before.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Turns([u64; Turns::BUCKETS]);
 
@@ -157,7 +157,8 @@ impl Turns {
         self.0[(bucket as usize).min(Self::BUCKETS - 1)] += 1;
     }
 
-    /// Each bucket: the longest time that is counted in it, in microseconds, and how many turns are. The last has no
+    /// Each bucket: its longest duration in microseconds, and how many turns it counts. The last one has no longest
+    /// duration.
     /// longest time.
     pub fn buckets(&self) -> impl Iterator<Item = (Option<u64>, u64)> {
         let bound = |at| (at < Self::BUCKETS - 1).then(|| 1_u64 << at);
@@ -169,7 +170,7 @@ impl Turns {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Counters {
     services: [ServiceCounters; Service::ALL.len()],
-    /// Turns of the loop, by the time they took.
+    /// Turns of the loop, by duration.
     pub turns: Turns,
 }
 
@@ -179,12 +180,12 @@ impl Counters {
         &self.services[service as usize]
     }
 
-    /// The same, to count on.
+    /// The same, to be changed.
     pub fn of_mut(&mut self, service: Service) -> &mut ServiceCounters {
         &mut self.services[service as usize]
     }
 
-    /// Bytes that were counted for one service are another's.
+    /// Moves bytes from one service's count to another's.
     pub fn move_bytes_in(&mut self, from: Service, to: Service, bytes: usize) {
         let moved = self.of(from).bytes_in.min(bytes as u64);
         self.of_mut(from).bytes_in -= moved;
@@ -196,7 +197,7 @@ impl Counters {
         self.services.iter().map(|service| service.bytes_in).sum()
     }
 
-    /// Bytes the kernel took for peers, of all services.
+    /// Bytes that the kernel accepted for peers, of all services.
     pub fn bytes_out(&self) -> u64 {
         self.services.iter().map(|service| service.bytes_out).sum()
     }

@@ -1,5 +1,6 @@
-//! Which of many makes room for one more: the oldest of the source that has most. So nobody can push others out but as far
-//! as they have more than it has itself. Knows names, times and sources; has never seen what they stand for.
+//! When a table is full: which entry makes room for a new one. It is the oldest of the source that has most entries, so
+//! nobody can displace more than others have beyond its own share. Knows names, times and sources; has never seen what they
+//! stand for.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, HashMap};
@@ -8,12 +9,12 @@ use std::rc::Rc;
 use super::message::Timestamp;
 use super::source::Source;
 
-/// Names by whose they are and how old.
+/// Names, by source and age.
 #[derive(Debug, Default)]
 pub struct Crowding {
-    /// `None`: whose they are is not known; they count as one's.
+    /// `None`: the source is not known; all of these count as one source.
     ages: HashMap<Option<Source>, BTreeSet<(Timestamp, Rc<str>)>>,
-    /// The source with most names comes last, among equals the one that has the oldest.
+    /// The source with most names comes last; among equals, the one that has the oldest.
     ranking: BTreeSet<(usize, Reverse<Timestamp>, Option<Source>)>,
 }
 
@@ -23,19 +24,19 @@ impl Crowding {
         self.change(source, |names| names.insert((at, name)));
     }
 
-    /// Takes one away, which was added with that source and moment.
+    /// Removes a name that was added with that source and time.
     pub fn remove(&mut self, source: Option<Source>, at: Timestamp, name: &Rc<str>) {
         self.change(source, |names| names.remove(&(at, Rc::clone(name))));
     }
 
-    /// The one to go, for another of `source`'s.
+    /// The name that makes room for one of `source`'s.
     pub fn choose(&self, source: Option<Source>) -> Option<Rc<str>> {
         let (most, _, holder) = self.ranking.last()?;
         let own = self.ages.get(&source).filter(|names| names.len() + 1 > *most);
         self.oldest(if own.is_some() { &source } else { holder })
     }
 
-    /// The one to go, whatever comes.
+    /// The name that makes room, whatever comes.
     pub fn choose_any(&self) -> Option<Rc<str>> {
         self.ranking.last().and_then(|(_, _, holder)| self.oldest(holder))
     }
@@ -73,7 +74,7 @@ mod tests {
     struct Table(Crowding, Vec<(Option<Source>, Timestamp, Rc<str>)>);
 
     impl Table {
-        /// Adds one where there is room for `max`; who went.
+        /// Adds a name to a table of at most `max`; returns the one that made room.
         fn add(&mut self, uid: u32, at: u64, max: usize) -> Option<String> {
             let source = Some(Source::User(uid));
             let gone = if self.1.len() >= max { self.0.choose(source) } else { None };

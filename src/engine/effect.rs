@@ -1,31 +1,31 @@
-//! What handling one session leaves for the engine to do: to other sessions, by the daemon. The engine applies it once the
-//! session's own step is over, in the order in which it came.
+//! What a session asks the engine to do to others: to another session, or to the daemon. The engine applies effects after
+//! the session's own step, in order.
 
 use super::message::{ConnectionId, RemoteAddress, Request};
 use super::service::control::Order;
 
-/// One thing to do.
+/// One effect.
 #[derive(Debug)]
 pub(super) enum Effect {
-    /// This session is told something.
+    /// Tells another session something.
     Tell(ConnectionId, SessionEvent),
-    /// This one asks something of the daemon.
+    /// A session has a request to the daemon.
     Ask(ConnectionId, Request),
-    /// This one wants something done to others.
+    /// A session gives an order about other clients.
     Order(ConnectionId, Order),
 }
 
-/// What one session has for another.
+/// What one session tells another.
 #[derive(Debug)]
 pub(super) enum SessionEvent {
-    /// Somebody to talk with has come.
+    /// A partner has come.
     Met(RemoteAddress),
-    /// This was said to it.
+    /// The partner said this.
     Said(String),
     /// There is room for what it has to say.
     GoOn,
-    /// The one it talked with has left.
+    /// Its partner has left.
     Left,
-    /// Another connection has its place in the room. The rest of a line that was sent in part.
+    /// Another connection has taken its place in the room; with the rest of a line that was sent in part.
     Replaced(Vec<u8>),
 }

@@ -1,4 +1,4 @@
-//! What all sessions share.
+//! The state that all sessions share.
 
 use std::collections::{HashSet, VecDeque};
 use std::rc::Rc;
@@ -22,16 +22,16 @@ use super::service::Service;
 use super::service::talk::Pairs;
 use super::service::watch::TraceEvent;
 
-/// Happenings kept for [`Engine::poll_event`]; the caller takes them after each input, so that this is never reached.
+/// How many events are kept for [`Engine::poll_event`]. Callers take them after each input, so this is never reached.
 pub(super) const EVENTS_MAX: usize = 64 * 1024;
 
-/// What all sessions share.
+/// The state that all sessions share.
 #[derive(Debug)]
 pub(super) struct EngineState {
     pub(super) settings: Settings,
     pub(super) room: Room,
     pub(super) connection_counts: ConnectionCounts,
-    /// What the process has told of itself last, and when.
+    /// The latest figures of the process, and their time.
     pub(super) figures: Option<(Timestamp, Figures)>,
     pub(super) rates: figures::Pace,
     pub(super) roster: Roster,
@@ -40,50 +40,50 @@ pub(super) struct EngineState {
     pub(super) talk: Pairs,
     pub(super) machines: Machines,
     pub(super) event_ring: EventRing,
-    /// Of those who have sent something where they are held to a pace.
+    /// The rate limits of clients that have sent something.
     pub(super) paces: Peers<Pace>,
-    /// Of those who come from one source, in the room.
+    /// The same by source, in the room.
     pub(super) lately: Lately,
-    /// Of those who come to a room with a passphrase.
+    /// The guests of a room with a passphrase.
     pub(super) guests: Peers<Guest>,
     /// The names in certificates, of those who have shown one. Not escaped.
     pub(super) certified: Peers<Box<str>>,
     pub(super) mutes: Mutes,
-    /// Of those for whom the kernel takes nothing: since when.
+    /// The connections for which the kernel accepts nothing, and since when.
     pub(super) unread: Peers<Timestamp>,
     /// The time of the input that is being handled.
     pub(super) now: Timestamp,
-    /// What sessions leave to be done; applied before anything else happens.
+    /// The effects of sessions, applied before anything else happens.
     pub(super) effects: VecDeque<Effect>,
     /// Refused connections that linger.
     pub(super) refused_lingering: usize,
     pub(super) stop: Option<Stop>,
-    /// Memory that the queues of all connections take, but for what the room holds for them.
+    /// The memory of all connections' queues, without what the room holds for them.
     pub(super) held: usize,
 }
 
 /// The daemon is stopping.
 #[derive(Debug)]
 pub(super) struct Stop {
-    /// Until when connections that keep sending are listened to.
+    /// Until when connections that keep sending are read.
     pub(super) listen: Timestamp,
-    /// That moment has not come yet.
+    /// That time has not come yet.
     pub(super) listening: bool,
     /// When everything is closed.
     pub(super) by: Timestamp,
-    /// Those of whom the kernel holds nothing more.
+    /// Connections of which the kernel holds no more input.
     pub(super) dry: HashSet<ConnectionId>,
 }
 
 impl EngineState {
-    /// A newcomer is shown no more than it may be behind.
+    /// The history for a new member is no longer than a member may be behind.
     pub(super) fn set_history(&mut self) {
         let bytes_max = self.settings.of(Service::Chat).backlog_bytes_max;
         self.room.set_history(self.settings.chat_history, bytes_max);
         self.room.keep_transcript(self.settings.transcript);
     }
 
-    /// Lets watchers see what became of a datagram, which no session stands for.
+    /// Shows watchers what happened to a datagram, which has no session.
     pub(super) fn show_datagram(&mut self, binding: &Rc<Binding>, remote: RemoteAddress, sight: TraceEvent) {
         let service = binding.service;
         self.event_ring.push(RingEntry {
@@ -96,7 +96,7 @@ impl EngineState {
         });
     }
 
-    /// Tells the log alone of a mistake.
+    /// Reports a mistake to the log only.
     pub(super) fn note_hint(
         &mut self,
         peer: Option<ConnectionId>,
@@ -110,7 +110,7 @@ impl EngineState {
         }
     }
 
-    /// Another session is to be told something.
+    /// Tells another session something.
     pub(super) fn tell(&mut self, peer: ConnectionId, event: SessionEvent) {
         self.effects.push_back(Effect::Tell(peer, event));
     }

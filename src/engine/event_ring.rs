@@ -1,5 +1,5 @@
-//! Recent events for watchers: one bounded ring of events, of which each watcher has read a part. Knows
-//! the watchers, and is empty while there are none.
+//! Recent events for watchers: one bounded ring, in which each watcher has its own position. It is empty while there are no
+//! watchers.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -35,7 +35,7 @@ impl RingEntry {
     }
 }
 
-/// The number of users that can always watch: no user can take all places.
+/// So many users can always watch: no user can take all places.
 const USERS_MIN: usize = 4;
 
 /// Why a client may not watch now.
@@ -66,16 +66,16 @@ pub struct EventRing {
     bytes: usize,
     /// How many events were dropped from the ring.
     forgotten: u64,
-    /// Some watcher may be shown more.
+    /// Some watcher may have events to be shown.
     stirred: bool,
-    /// The mistakes that some connections were told of lately, each by its bit.
+    /// The mistakes that connections were told of lately, one bit each.
     named: VecDeque<(ConnectionId, u32)>,
 }
 
-/// What is remembered beside mistakes: it may have left between two replies.
+/// Remembered beside mistakes: it may have left between two replies.
 const LEAVES_EARLY: u32 = 1 << 31;
 
-/// Connections of which the mistakes that are told once are remembered; of older ones one is told again.
+/// For so many connections the mistakes that are told once are remembered; an older one is told again.
 const NAMED_MAX: usize = 256;
 
 impl EventRing {
@@ -89,7 +89,7 @@ impl EventRing {
         self.watchers.iter().map(|(peer, _)| *peer)
     }
 
-    /// Adds a watcher, unless there are `max` already, or the same user has its share of them.
+    /// Adds a watcher, unless there are `max`, or its user has its share of them.
     pub fn enter(&mut self, peer: ConnectionId, remote: RemoteAddress, max: usize) -> Result<(), Full> {
         if self.watchers().any(|watcher| watcher == peer) {
             return Ok(());
@@ -131,7 +131,7 @@ impl EventRing {
         self.stirred = true;
     }
 
-    /// Whether a mistake of a connection is worth a word: it was not told of it yet, or is told each time.
+    /// Whether to tell a connection's mistake: it was not told yet, or is told each time.
     pub fn is_news(&mut self, peer: ConnectionId, mistake: Mistake) -> bool {
         match mistake.once() {
             // Sends that were joined make one number of two, or three of four.
@@ -159,7 +159,7 @@ impl EventRing {
         self.named.iter().any(|(other, bits)| *other == peer && bits & bit > 0)
     }
 
-    /// Remembers something of a connection; whether that is new.
+    /// Remembers something about a connection; returns whether it is new.
     fn name(&mut self, peer: ConnectionId, bit: u32) -> bool {
         if let Some((_, bits)) = self.named.iter_mut().find(|(other, _)| *other == peer) {
             return std::mem::replace(bits, *bits | bit) & bit == 0;
@@ -191,17 +191,17 @@ impl EventRing {
         self.bytes
     }
 
-    /// Some watcher may be shown more.
+    /// Some watcher may have events to be shown.
     pub fn mark_pending(&mut self) {
         self.stirred = true;
     }
 
-    /// Whether some watcher may be shown more.
+    /// Whether some watcher may have events to be shown.
     pub fn is_stirred(&self) -> bool {
         self.stirred
     }
 
-    /// The same, once.
+    /// The same; clears the mark.
     pub fn take_stirred(&mut self) -> bool {
         std::mem::take(&mut self.stirred)
     }
@@ -234,7 +234,7 @@ mod tests {
         ConnectionId { index, generation: 1 }
     }
 
-    /// Each is another user.
+    /// Each has another user.
     fn enter(event_ring: &mut EventRing, index: u32, max: usize) -> Result<(), Full> {
         event_ring.enter(peer(index), RemoteAddress::Process { uid: index, gid: 1, pid: 1 }, max)
     }

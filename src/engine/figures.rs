@@ -1,4 +1,4 @@
-//! What the process that the engine lives in tells of itself, for the status report; and how fast things go. Knows no process.
+//! Figures about the process that the engine runs in, for the status report, and rates. Knows no process.
 
 use std::time::Duration;
 
@@ -6,28 +6,28 @@ use super::counters::Counters;
 use super::message::Timestamp;
 use super::service::Service;
 
-/// How old what the process tells may be before it is asked again.
+/// Figures that are older than this are asked for again.
 pub const FIGURES_AGE_MAX: Duration = Duration::from_millis(100);
 
-/// A rate is that of the last ten seconds or more, twenty at most while anything happens.
+/// A rate covers the last ten seconds or more, at most twenty while anything happens.
 const WINDOW: Duration = Duration::from_secs(10);
 
-/// What the process tells of itself; `None`: it does not know.
+/// Figures about the process; `None`: it does not know.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Figures {
-    /// Memory that it takes, in bytes (RSS).
+    /// Its memory in bytes (RSS).
     pub resident_bytes: Option<u64>,
     /// Descriptors that are open, and how many can be.
     pub descriptors: Option<u64>,
     /// See there.
     pub descriptors_max: Option<u64>,
-    /// Lines of the log that could not be written since the start.
+    /// Log lines that could not be written, since the start.
     pub log_lines_dropped: u64,
-    /// Whether the last reload succeeded, and when that was.
+    /// Whether the last reload succeeded, and its time.
     pub reload: Option<(bool, Timestamp)>,
 }
 
-/// The counts of two earlier moments.
+/// The counts at two earlier times.
 #[derive(Debug, Default)]
 pub struct Pace {
     older: (Timestamp, Counters),
@@ -42,7 +42,7 @@ impl Pace {
         }
     }
 
-    /// Messages, bytes received, and bytes sent of a service, each a second.
+    /// Messages, bytes received and bytes sent of a service, each per second.
     pub fn of(&self, now: Timestamp, counters: &Counters, service: Service) -> [f64; 3] {
         let since = now.since(self.older.0).as_secs_f64().max(1.0);
         let (then, now) = (self.older.1.of(service), counters.of(service));

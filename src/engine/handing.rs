@@ -1,4 +1,4 @@
-//! The engine over a restart: what it hands to the process that follows, piece by piece, and how that one goes on.
+//! The engine over a restart: what it hands to the next process, piece by piece, and how that one continues.
 
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -12,19 +12,19 @@ use super::record::piece::{Piece, Said};
 use super::session::Session;
 use crate::engine::record::SavedLog;
 
-/// What is handed over, while nothing changes: a piece for the room, one for each machine, one for each session, and the end.
+/// A hand-over, while nothing changes: a piece for the room, one for each machine, one for each session, and the end.
 #[derive(Debug)]
 pub struct Handing<'e> {
     engine: &'e Engine,
     now: Timestamp,
-    /// Where sessions came in, and by which number each is known.
+    /// The bindings of sessions, each with its number.
     bindings: Vec<&'e Rc<Binding>>,
     numbers: HashMap<*const Binding, u32>,
     sessions: usize,
 }
 
 impl Engine {
-    /// Begins to hand over. Sessions of which there is no piece are not carried over.
+    /// Begins to hand over. Sessions without a piece are not carried over.
     pub fn hand_over(&self, now: Timestamp) -> Handing<'_> {
         let (mut bindings, mut numbers) = (Vec::new(), HashMap::new());
         for session in self.sessions.iter() {
@@ -36,13 +36,13 @@ impl Engine {
         Handing { engine: self, now, bindings, numbers, sessions: 0 }
     }
 
-    /// Takes the machines' reports from the process before.
+    /// Takes the machines' reports of the previous process.
     pub fn restore_machines(&mut self, now: Timestamp, saved: Vec<(String, Machine)>) {
         self.shared.machines.restore(now, saved, self.shared.settings.machines_max);
     }
 
-    /// Goes on where the process before left off: `present` with the connections that are there, `missing` are those
-    /// that are not. A session that no engine can have saved is closed.
+    /// Continues the work of the previous process: `present` are sessions with their connections, `missing` are those
+    /// without. A session that no engine can have saved is closed.
     pub fn restore(
         &mut self,
         now: Timestamp,
@@ -75,7 +75,7 @@ impl Engine {
         }
         for peer in peers {
             self.with(now, peer, |session, shared| session.resume(shared, now));
-            // The end of its stream was seen by the process before.
+            // The previous process has seen the end of its stream.
             if self.sessions.get(peer).is_some_and(Session::is_at_end) {
                 self.outputs.push(Output::Reading(peer, false));
             }

@@ -1,4 +1,4 @@
-//! What the engine is asked about itself; nothing changes.
+//! Queries about the engine; nothing changes.
 
 use super::Engine;
 use super::counters::Counters;
@@ -7,12 +7,12 @@ use super::service::Service;
 use super::session::Session;
 
 impl Engine {
-    /// Connections in the table, closing and refused ones included.
+    /// Connections in the table, with closing and refused ones.
     pub fn len(&self) -> usize {
         self.sessions.len()
     }
 
-    /// Whether the peer was let in.
+    /// Whether the peer was admitted.
     pub fn is_admitted(&self, peer: ConnectionId) -> bool {
         self.sessions.get(peer).is_some_and(Session::is_counted)
     }
@@ -22,7 +22,7 @@ impl Engine {
         self.sessions.len() == 0
     }
 
-    /// Connections of a service that were let in.
+    /// Admitted connections of a service.
     pub fn connections_of(&self, service: Service) -> usize {
         self.shared.connection_counts.of(service)
     }
@@ -37,8 +37,8 @@ impl Engine {
         &self.shared.counters
     }
 
-    /// Memory that queues, the room's log and history, the machines' reports and the events for those who watch take, in
-    /// bytes, for a status summary and for tests of the bound: [`memory::parts`](super::memory::parts) has the most that it can be.
+    /// The memory of queues, of the room's log and history, of machines' reports and of events for watchers, in bytes: for a
+    /// status summary and for tests of the bound. [`memory::parts`](super::memory::parts) has its maximum.
     pub fn queued_bytes(&self) -> usize {
         let shared = &self.shared;
         let sessions: usize = self.sessions.iter().map(|session| session.held_bytes(shared)).sum();
@@ -65,12 +65,12 @@ impl Engine {
         (self.held_bytes(), sessions.map(|session| session.held_bytes(&self.shared)).sum())
     }
 
-    /// Whether the peer is to be read from, as [`Output::Reading`](super::message::Output::Reading) has said last.
+    /// Whether to read from the peer: what [`Output::Reading`](super::message::Output::Reading) said last.
     pub fn is_reading(&self, peer: ConnectionId) -> bool {
         self.sessions.get(peer).is_some_and(Session::is_reading)
     }
 
-    /// Whether there is work left over that only needs another turn.
+    /// Whether work is left that needs only another turn.
     pub fn has_work(&self) -> bool {
         !self.outputs.is_empty()
             || !self.waiting.is_empty()
@@ -79,7 +79,7 @@ impl Engine {
             || self.shared.room.is_dirty()
     }
 
-    /// Whether [`Input::Figures`](super::message::Input::Figures) is waited for; to be asked after each turn.
+    /// Whether it wants [`Input::Figures`](super::message::Input::Figures); ask after each turn.
     pub fn wants_figures(&self) -> bool {
         self.wants_figures
     }
@@ -89,7 +89,7 @@ impl Engine {
         self.shared.stop.is_some() && self.sessions.len() == 0
     }
 
-    /// Who is in the room, by name: of those who came before a restart no note tells.
+    /// The members of the room by name, for members of an earlier process, whose joining no event reports.
     pub fn member_names(&self) -> impl Iterator<Item = (ConnectionId, &str)> {
         self.shared.room.members()
     }

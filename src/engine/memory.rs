@@ -1,5 +1,5 @@
-//! What all bounds add up to: the most memory that peers can make the engine hold, whatever they do. Knows settings and
-//! sizes; counts nothing that is there.
+//! The sum of all bounds: the most memory that peers can make the engine hold, whatever they do. Knows settings and sizes;
+//! counts nothing that is there.
 
 use super::codec::detect::BURST_BYTES;
 use super::event_ring::RingEntry;
@@ -15,27 +15,27 @@ use super::service::facts::Keeps;
 use super::session::Session;
 use super::transcript;
 
-/// A queue of bytes takes up to twice its bytes, because it has grown by doubling.
+/// A queue of bytes takes up to twice its bytes, because it grows by doubling.
 const GROWN: usize = 2;
 
-/// The outbox takes up to three times what waits in it: it has grown, and up to a quarter of it has been sent already.
+/// An outbox takes up to three times what waits in it: it has grown, and up to a quarter of it has been sent.
 const GROWN_AND_PARTLY_SENT: usize = 3;
 
-/// What a connection's entries in lists and tables take: its deadline, its source among those that are counted (twice), its chair,
-/// the lists of those to be flushed, offered, heard or reported to, and of those who hold most, its pace, its name while a
-/// passphrase is waited for, and since when it reads nothing. Counted by hand, each with room to grow.
+/// A connection's entries in lists and tables: its deadline, its source in the counts (twice), its end of a pair, the lists
+/// of connections to flush, to offer to, to read or to report to, and of those with the largest queues, its rate limit, its
+/// name while a passphrase is asked for, and since when it reads nothing. Counted by hand, each with room to grow.
 const ENTRIES_BYTES: usize =
     2 * (4 * 16 + 2 * 64 + 48 + 8 * size_of::<ConnectionId>() + 48 + 56 + 48) + NAME_BYTES_MAX + HOLDER_BYTES;
 
-/// What the room is told of one who comes or leaves.
+/// What the room says when a member joins or leaves.
 const ANNOUNCEMENT_BYTES: usize = 4 * NAME_CHARS_MAX + 32;
 
-/// Memory that a report in JSON takes for each byte of its text while it is read. Objects of one short field are the worst:
-/// 8 bytes of text are a node of 632 bytes in a map, a key of 32, and a place of 32 in a list that has grown.
+/// The memory of a JSON report for each byte of its text while it is parsed. Objects with one short field are the worst: 8
+/// bytes of text become a map node of 632 bytes, a key of 32, and 32 in a list that has grown.
 const JSON_BYTES_PER_BYTE: usize = 96;
 
-/// What one turn has in hand: notes for the log, one piece of a status report, one rendering for a raw member, one number.
-/// Most of it are notes: the mistakes in one read, of which each takes some 200 bytes.
+/// What one turn has in hand: events for the log, one piece of a status report, one message for a raw member, one number.
+/// Most of it is events: the mistakes in one read, which take some 200 bytes each.
 const IN_HAND_BYTES: usize = 1024 * 1024;
 
 /// One line of the sum.
@@ -43,11 +43,11 @@ const IN_HAND_BYTES: usize = 1024 * 1024;
 pub struct Part {
     /// What it is.
     pub name: &'static str,
-    /// How much of it there can be in bytes.
+    /// Its maximum, in bytes.
     pub bytes: usize,
 }
 
-/// What a connection takes that says nothing.
+/// The memory of a connection that sends nothing.
 pub fn connection_bytes() -> usize {
     // A table that has just grown is half empty.
     GROWN * size_of::<Option<Session>>() + MEMBER_BYTES + ENTRIES_BYTES
@@ -65,18 +65,18 @@ pub fn queues_bytes(settings: &Settings, service: Service) -> usize {
     };
     let inbox = GROWN * (limits.message_bytes_max + limits::READ_BYTES_MAX + kept);
     let outbox = GROWN_AND_PARTLY_SENT * (limits::OUTBOX_BYTES_HIGH + reply + limits.message_bytes_max);
-    // Where the first bursts ended, while it is not known what kind of client it is: as many as bytes, if each is one.
-    // Nothing has been answered then.
+    // The ends of the first bursts, while the framing is not known: as many as bytes, if each burst is one byte. Nothing has
+    // been answered then.
     let cuts = GROWN * limits.message_bytes_max * BURST_BYTES;
     inbox + outbox.max(cuts) + unheard
 }
 
-/// The most that the queues of one connection take, whatever the service.
+/// The most that the queues of one connection take, in any service.
 pub fn queues_bytes_max(settings: &Settings) -> usize {
     Service::ALL.into_iter().map(|service| queues_bytes(settings, service)).max().unwrap_or(0)
 }
 
-/// All that these settings bound, part by part. What an engine holds without connections is not in it.
+/// Everything that these settings bound, part by part. The memory of an engine without connections is not included.
 pub fn parts(settings: &Settings) -> Vec<Part> {
     let largest = queues_bytes_max(settings);
     let backlog = settings.services.iter().map(|service| service.backlog_bytes_max).max().unwrap_or(0);
@@ -95,7 +95,7 @@ pub fn parts(settings: &Settings) -> Vec<Part> {
         + settings.chat_history * HISTORY_LINE_BYTES
         + GROWN * 2 * chat.backlog_bytes_max
         + if settings.transcript { GROWN * transcript::TRANSCRIPT_BYTES_MAX + message } else { 0 };
-    // The bound on all is seen to after each step, and one connection's queues may be filled in one.
+    // The bound on all queues is enforced after each step, and one step may fill one connection's queues.
     let queues = (served * largest).min(settings.queued_bytes_max) + largest;
     vec![
         Part {
@@ -124,12 +124,12 @@ pub fn parts(settings: &Settings) -> Vec<Part> {
             bytes: limits::DATAGRAM_SENDERS_MAX * limits::DATAGRAM_SENDER_BYTES,
         },
         Part { name: "addresses and users", bytes: roster::CLIENTS_MAX * roster::CLIENT_BYTES },
-        // One message, cut out of its queue and cleaned, and what a report in it becomes.
+        // One message, taken out of its queue and cleaned, and what a report in it becomes.
         Part { name: "the message in hand", bytes: GROWN * message + report + IN_HAND_BYTES },
     ]
 }
 
-/// The same in one number.
+/// The sum in one number.
 pub fn bytes_max(settings: &Settings) -> usize {
     parts(settings).iter().map(|part| part.bytes).sum()
 }

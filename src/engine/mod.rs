@@ -1,5 +1,5 @@
-//! PURE: the whole daemon without its sockets. No socket, no clock, no file, no log: time and bytes come in as
-//! arguments, what is to be done and what has happened go out as values.
+//! PURE: the whole daemon without its sockets. It has no socket, clock, file or log: time and bytes come in as arguments,
+//! and requests and events go out as values.
 //!
 //! It is a crate of its own as well, `ipcd-engine` in `engine/`: these files, and none of the crates that the daemon needs
 //! beside them.
@@ -157,13 +157,13 @@ pub struct Engine {
     outputs: OutputQueue,
     /// The answer to the last datagram.
     answer: Option<Answer>,
-    /// What each sender of datagrams may still be answered.
+    /// How much each sender of datagrams may still be answered.
     shares: Shares,
-    /// Members with messages that wait until everybody has been offered the last ones.
+    /// Members whose messages wait until every member has been offered the last ones.
     waiting: ReadyList,
-    /// Peers whose status report goes on.
+    /// Peers that are receiving a status report.
     reporting: ReadyList,
-    /// A status report waits for what the process tells of itself.
+    /// A status report waits for figures about the process.
     wants_figures: bool,
     checks: Checks,
 }
@@ -212,7 +212,7 @@ impl Engine {
         engine
     }
 
-    // ---- what comes in
+    // ---- input
 
     /// Takes one input, at the time `now`.
     pub fn handle(&mut self, now: Timestamp, input: Input<'_>) {
@@ -286,7 +286,7 @@ impl Engine {
         }
     }
 
-    /// Does what sessions have left to be done.
+    /// Applies the effects of sessions.
     fn apply_effects(&mut self, now: Timestamp) {
         while let Some(effect) = self.shared.effects.pop_front() {
             match effect {
@@ -319,7 +319,7 @@ impl Engine {
         if let Some(session) = self.sessions.get(peer)
             && let Some(member_id) = session.listening_member_id()
         {
-            // Nothing follows from it for the session itself: of all that is sent in a large room this is nearly all.
+            // The session itself has nothing to do then: in a large room that is nearly everything that is sent.
             shared.counters.of_mut(Service::Chat).bytes_out += bytes as u64;
             return shared.room.sent(member_id, bytes);
         }
@@ -341,25 +341,25 @@ impl Engine {
         });
     }
 
-    // ---- what goes out
+    // ---- output
 
-    /// What happened, oldest first. To be asked after each input until it says `None`.
+    /// What happened, oldest first. Call it after each input until it returns `None`.
     pub fn poll_event(&mut self) -> Option<Event> {
         self.shared.events.pop_front()
     }
 
-    /// The next thing that the room heard and that is to be written down; to be asked after each turn until it says `None`.
+    /// The next line of the room for the transcript. Call it after each turn until it returns `None`.
     pub fn poll_transcript(&mut self) -> Option<Box<str>> {
         self.shared.room.poll_transcript()
     }
 
-    /// What is to be done next for somebody of its own, before anybody else is listened to. To be asked until it says
-    /// `None`. What the room has for its members waits, so that one write carries what all have said in a turn.
+    /// The next urgent request: do it before another peer is read from. Call it until it returns `None`. The room's messages
+    /// are not urgent, so that one write carries all messages of a turn.
     pub fn poll_urgent(&mut self) -> Option<Output> {
         self.outputs.poll_urgent(&mut self.sessions)
     }
 
-    /// What is to be done next, the room's words included. To be asked until it says `None`; a [`Input::Tick`] opens the
+    /// The next request of the turn, with the room's messages. Call it until it returns `None`. [`Input::Tick`] begins the
     /// next turn.
     pub fn poll_output(&mut self) -> Option<Output> {
         if let Some(output) = self.poll_urgent() {
@@ -368,7 +368,7 @@ impl Engine {
         self.outputs.poll_end_of_turn(&self.sessions, &mut self.shared.room)
     }
 
-    /// When to tell the time with [`Input::Tick`], if nothing else happens before.
+    /// When to call [`Input::Tick`] if nothing else happens before.
     pub fn poll_deadline(&self) -> Option<Timestamp> {
         let stop = self.shared.stop.as_ref().map(|stop| if stop.listening { stop.listen } else { stop.by });
         [self.timers.next(), stop].into_iter().flatten().min()

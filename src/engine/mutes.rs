@@ -1,11 +1,11 @@
-//! Who may not speak in the room for a while. A mute is on a name; and while nobody has that name, on the address or user
-//! that had it, so that it is not left behind by coming back under another one. Knows no room and no connection.
+//! Who may not speak in the room for a while. A mute belongs to a name and, while no member has that name, to the address or
+//! user that had it, so that another name does not lift it. Knows no room and no connection.
 
 use super::client::Client;
 use super::message::Timestamp;
 use super::name::Key;
 
-/// As many as can be muted at once: more than that is a matter for `close` or a list.
+/// How many can be muted at once; for more, use `close` or a list.
 pub const MUTES_MAX: usize = 64;
 
 #[derive(Debug)]
@@ -16,17 +16,17 @@ struct Mute {
     until: Option<Timestamp>,
 }
 
-/// Everybody who is muted.
+/// All mutes.
 #[derive(Debug, Default)]
 pub struct Mutes(Vec<Mute>);
 
 impl Mutes {
-    /// Whether nobody is, as nearly always.
+    /// Whether there are none, as nearly always.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// Mutes somebody, or changes until when; `false`: too many are muted already.
+    /// Mutes a name, or changes the end of its mute; `false`: too many are muted already.
     pub fn add(&mut self, now: Timestamp, key: Key, client: Client, until: Option<Timestamp>) -> bool {
         self.0.retain(|mute| mute.key != key && mute.until.is_none_or(|until| until > now));
         if self.0.len() >= MUTES_MAX {
@@ -36,14 +36,14 @@ impl Mutes {
         true
     }
 
-    /// Lets somebody speak again; whether it was muted.
+    /// Lifts a mute; returns whether there was one.
     pub fn lift(&mut self, key: &Key) -> bool {
         let before = self.0.len();
         self.0.retain(|mute| mute.key != *key);
         self.0.len() < before
     }
 
-    /// Until when a member may not speak, if that is so. `is_here` says of a name whether somebody in the room has it.
+    /// Until when a member may not speak, if it is muted. `is_here` says whether a name is in the room.
     pub fn of(
         &self,
         now: Timestamp,
@@ -71,7 +71,7 @@ mod tests {
         let present = |_: &Key| true;
         assert_eq!(mutes.of(later, &ann, one, present), Some(Some(end)));
         assert_eq!(mutes.of(end, &ann, one, present), None, "it is over");
-        // Whoever takes the name has the mute with it; others at that address have not, as long as it is there.
+        // A client that takes the name is muted too; others at that address are not, as long as the name is in the room.
         assert_eq!(mutes.of(later, &ann, other, present), Some(Some(end)));
         assert_eq!(mutes.of(later, &bob, one, present), None);
         assert_eq!(

@@ -1,5 +1,5 @@
-//! What waits to be sent to one peer, and where one message to it ends and the next begins.
-//! Knows bytes; has never seen what they say. Holds no memory while nothing waits.
+//! The bytes that wait to be sent to one peer, and where each message ends. Knows bytes; has never seen what they say. Holds
+//! no memory while nothing waits.
 
 use std::time::Duration;
 
@@ -9,14 +9,15 @@ use serde::{Deserialize, Serialize};
 use super::codec::Encoding;
 use super::message::Timestamp;
 
-/// Bytes of room in a queue's memory, from which on it is going to grow, and the least that it takes: a common reply, which
-/// is an acknowledgement and a result.
+/// The least memory that a queue takes, and how much it keeps free before it grows: a common reply, which is an
+/// acknowledgement and a result, fits.
 const ROOM: usize = 64;
 
 /// One peer's queue.
 #[derive(Debug, Default, Clone, Serialize, Deserialize)]
 pub struct Outbox {
-    /// Messages as they are sent, from `start` on not yet; where each goes out on its own, an LF stands behind it.
+    /// Messages as they are sent; those before `start` have been sent. Where each message goes out on its own, an LF follows
+    /// it.
     bytes: Vec<u8>,
     start: u32,
     #[serde(rename = "open")] // as records of earlier versions have it
@@ -25,23 +26,23 @@ pub struct Outbox {
     front: Front,
     #[serde(default, rename = "joined")]
     between: Between,
-    /// What waits may be for this peer alone.
+    /// What waits may be private to this peer.
     #[serde(skip)]
     private: bool,
-    /// Nothing goes out before this moment (a paced message has just gone).
+    /// Nothing goes out before this time, because a paced message has just been sent.
     pause: Option<Timestamp>,
 }
 
-/// What of the message in front was sent. In the record of a restart: whether it was sent in part.
+/// How much of the first message was sent. In the record of a restart: whether a part of it was.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "bool", into = "bool")]
 enum Front {
-    /// Nothing, and nothing of any before it.
+    /// Nothing of it, and nothing of any message before it.
     #[default]
     First,
-    /// Nothing.
+    /// Nothing of it.
     Whole,
-    /// A part.
+    /// A part of it.
     Rest,
 }
 
@@ -57,14 +58,14 @@ impl From<Front> for bool {
     }
 }
 
-/// Whether the message that was queued last has its end. In the record of a restart: whether it has not.
+/// Whether the last queued message has its end. In the record of a restart: whether it lacks it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "bool", into = "bool")]
 enum Last {
-    /// It has.
+    /// It has its end.
     #[default]
     Ended,
-    /// Not yet: the rest of the reply comes later.
+    /// It lacks its end: the rest of the reply comes later.
     Unterminated,
 }
 
@@ -80,15 +81,14 @@ impl From<Last> for bool {
     }
 }
 
-/// What stands between two messages that wait, where each goes out on its own. In the record of a restart: whether nothing
-/// does.
+/// What separates two queued messages where each goes out on its own. In the record of a restart: whether nothing does.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "bool", into = "bool")]
 enum Between {
     /// An LF, which is not sent.
     #[default]
     Mark,
-    /// Nothing: until none of them waits, they go out together.
+    /// Nothing: they go out together, until the queue is empty.
     Nothing,
 }
 
@@ -105,12 +105,12 @@ impl From<Between> for bool {
 }
 
 impl Outbox {
-    /// Whether anything was ever sent of it.
+    /// Whether any of it was ever sent.
     pub fn has_sent(&self) -> bool {
         self.front != Front::First
     }
 
-    /// Bytes that wait.
+    /// How many bytes wait.
     pub fn len(&self) -> usize {
         self.bytes.len() - self.start()
     }
@@ -120,38 +120,38 @@ impl Outbox {
         self.len() == 0
     }
 
-    /// All that is known of it but what waits.
+    /// A copy of all but the bytes.
     pub fn without_bytes(&self) -> Outbox {
         Outbox { bytes: Vec::new(), start: 0, ..*self }
     }
 
-    /// This waits again.
+    /// Puts the bytes back.
     pub fn fill(&mut self, bytes: Vec<u8>) {
         (self.bytes, self.start) = (bytes, 0);
     }
 
-    /// The memory that it takes.
+    /// Its memory, in bytes.
     pub fn capacity(&self) -> usize {
         self.bytes.capacity()
     }
 
-    /// Gives back what memory it does not need.
+    /// Frees unused memory.
     pub fn fit(&mut self) {
         self.forget_sent();
         self.bytes.shrink_to_fit();
     }
 
-    /// Whether it can be one that was saved.
+    /// Whether it is consistent, as a saved one must be.
     pub fn is_sound(&self) -> bool {
         self.start() <= self.bytes.len()
     }
 
-    /// What is queued next is for this peer alone, and until nothing waits nobody else may see what does.
+    /// What is queued from now on is private to this peer. Until the queue is empty, nobody else may see its bytes.
     pub fn confide(&mut self) {
         self.private = true;
     }
 
-    /// Whether nobody else may see what waits.
+    /// Whether the queued bytes are private.
     pub fn is_private(&self) -> bool {
         self.private
     }
@@ -184,7 +184,7 @@ impl Outbox {
         }
     }
 
-    /// Queues a message of which more is to come, perhaps, in the same line: its end is written before the next one.
+    /// Queues a message that may go on in the same line. Its end is written before the next message.
     pub fn push_unterminated(&mut self, message: &str) {
         self.bytes.extend_from_slice(message.as_bytes());
         self.last = Last::Unterminated;
@@ -201,7 +201,7 @@ impl Outbox {
         self.bytes.extend_from_slice(bytes);
     }
 
-    /// What may be sent now: nothing during a pause, also where the style has changed since.
+    /// What may be sent now. During a pause that is nothing, also where the encoding has changed since.
     pub fn ready(&self, encoding: Encoding) -> &[u8] {
         let waiting = self.waiting();
         if self.pause.is_some() {
@@ -210,12 +210,12 @@ impl Outbox {
         if !encoding.is_one_by_one() || self.is_joined() {
             return waiting;
         }
-        // An LF in front only ends a message that has gone out already.
+        // An LF in front only ends a message that has been sent already.
         let message = &waiting[usize::from(waiting.first() == Some(&b'\n'))..];
         &message[..memchr(b'\n', message).unwrap_or(message.len())]
     }
 
-    /// The first `count` bytes of [`ready`](Self::ready) were sent at `now`; where messages are paced the next one waits for
+    /// The first `count` bytes of [`ready`](Self::ready) were sent at `now`. A paced message is followed by a pause of
     /// `gap`.
     pub fn sent(&mut self, encoding: Encoding, count: usize, now: Timestamp, gap: Duration) {
         if encoding.is_one_by_one() && !self.is_joined() {
@@ -235,19 +235,19 @@ impl Outbox {
         self.compact();
     }
 
-    /// So many bytes come next: their memory need not be guessed.
+    /// So many bytes come next: reserves exactly that.
     pub fn expect(&mut self, bytes: usize) {
         self.bytes.reserve_exact(bytes);
     }
 
-    /// So many bytes come.
+    /// Makes room for so many bytes.
     fn make_room(&mut self, bytes: usize) {
         if self.bytes.capacity() - self.bytes.len() < bytes {
             self.grow(bytes);
         }
     }
 
-    /// The memory is full: what was sent goes, if that is worth the copying. The first memory is enough for a common reply.
+    /// The memory is full. Drops sent bytes if that is worth the copying. The first allocation fits a common reply.
     #[cold]
     fn grow(&mut self, bytes: usize) {
         if self.bytes.capacity() == 0 {
@@ -265,12 +265,12 @@ impl Outbox {
         self.start as usize
     }
 
-    /// All that waits.
+    /// All bytes that wait.
     pub fn waiting(&self) -> &[u8] {
         &self.bytes[self.start()..]
     }
 
-    /// What comes before was sent, or is dropped.
+    /// Everything before `start` was sent, or is dropped.
     fn skip_to(&mut self, start: usize) {
         match u32::try_from(start) {
             Ok(start) => self.start = start,
@@ -288,7 +288,7 @@ impl Outbox {
 
     fn compact(&mut self) {
         if self.start() == self.bytes.len() {
-            // The memory goes back as well: an idle session holds none.
+            // The memory is freed as well: an idle session holds none.
             self.bytes = Vec::new();
             self.start = 0;
             self.between = Between::Mark;
@@ -298,7 +298,7 @@ impl Outbox {
         }
     }
 
-    /// Drops the oldest lines, so that no more than `max` bytes wait; how many. One that was sent in part stays.
+    /// Drops the oldest lines until at most `max` bytes wait, and returns how many. A line that was sent in part stays.
     pub fn drop_oldest(&mut self, max: usize) -> u64 {
         let Some(excess) = self.len().checked_sub(max).filter(|excess| *excess > 0) else { return 0 };
         let waiting = self.waiting();
@@ -309,7 +309,7 @@ impl Outbox {
         let head = if self.front == Front::Rest { behind_lf(0) } else { 0 };
         let end = behind_lf(head + excess - 1);
         let count = memchr_iter(b'\n', &waiting[head..end]).count();
-        // The rest of the partial line is moved to where the lines go on.
+        // The rest of the partly sent line moves to the front of the lines that stay.
         let start = self.start();
         self.bytes.copy_within(start..start + head, start + end - head);
         self.skip_to(start + end - head);
@@ -317,17 +317,17 @@ impl Outbox {
         count as u64
     }
 
-    /// Messages that wait, where each goes out on its own.
+    /// How many messages wait, where each goes out on its own.
     pub fn messages(&self) -> usize {
         memchr_iter(b'\n', self.waiting()).count()
     }
 
-    /// When the pause after a paced message ends, if another one waits for that.
+    /// When the pause after a paced message ends, if another message waits for it.
     pub fn pause(&self) -> Option<Timestamp> {
         self.pause.filter(|_| !self.is_empty())
     }
 
-    /// Ends the pause if its time has come; whether it did.
+    /// Ends the pause if its time has come, and returns whether it did.
     pub fn resume(&mut self, now: Timestamp) -> bool {
         let over = self.pause.is_some_and(|pause| pause <= now);
         if over {
@@ -336,27 +336,27 @@ impl Outbox {
         over
     }
 
-    /// What waits goes on without pauses.
+    /// Ends the pause: what waits goes out without one.
     pub fn end_pause(&mut self) {
         self.pause = None;
     }
 
-    /// Queues bytes as they are, also where LFs stand between messages that wait.
+    /// Queues bytes as they are, also where LFs separate the messages that wait.
     pub fn push_joined(&mut self, bytes: &[u8]) {
         self.join();
         self.between = Between::Nothing;
         self.push(bytes);
     }
 
-    /// From now on each message goes out on its own. Lines that wait do so as they are, with what comes behind them until they
-    /// have gone.
+    /// From now on each message goes out on its own. Lines that already wait go out as they are, together with what is
+    /// queued until they have gone.
     pub fn end_lines(&mut self) {
         if memchr(b'\n', self.waiting()).is_some() {
             self.between = Between::Nothing;
         }
     }
 
-    /// What waits in a paced style, and what comes until nothing does, goes out together and without pauses.
+    /// Joins the messages of a paced encoding: until the queue is empty, all go out together and without pauses.
     pub fn join(&mut self) {
         self.pause = None;
         if !self.is_joined() && !self.is_empty() {

@@ -1,5 +1,5 @@
-//! What the engine asks of the reactor, in two classes. What is urgent comes before anybody else is read from; the rest waits
-//! for the end of the turn, so that one write carries what all have said in it.
+//! The engine's requests to the reactor, in two classes. Urgent ones are done before another peer is read from; the others
+//! wait for the end of the turn, so that one write carries all messages of it.
 
 use std::collections::VecDeque;
 
@@ -15,13 +15,13 @@ use super::session_table::SessionTable;
 pub(super) struct OutputQueue {
     /// Urgent.
     urgent: VecDeque<Output>,
-    /// Urgent, behind these: peers with a reply of their own to send.
+    /// Urgent, after these: peers with a reply of their own to send.
     replies: ReadyList,
-    /// At the end of the turn: what was asked of the daemon.
+    /// At the end of the turn: requests to the daemon.
     requests: VecDeque<(ConnectionId, Request)>,
-    /// At the end of the turn, behind these: members of the room with something new to hear.
+    /// At the end of the turn, after these: members of the room with something new to receive.
     ready_members: VecDeque<ConnectionId>,
-    /// Of them, how many more have their turn in this one.
+    /// How many of them are still due in this turn.
     flushes_left: usize,
 }
 
@@ -43,7 +43,7 @@ impl OutputQueue {
         self.flushes_left = FLUSHES_PER_TURN;
     }
 
-    /// Adds something urgent.
+    /// Adds an urgent request.
     pub(super) fn push(&mut self, output: Output) {
         self.urgent.push_back(output);
     }
@@ -54,12 +54,12 @@ impl OutputQueue {
         self.replies.push(session.peer(), session.membership());
     }
 
-    /// Adds something for the end of the turn: a session asks this of the daemon.
+    /// Adds a request for the end of the turn: a session asks this of the daemon.
     pub(super) fn push_request(&mut self, peer: ConnectionId, request: Request) {
         self.requests.push_back((peer, request));
     }
 
-    /// Takes what is urgent and comes first.
+    /// Takes the next urgent request.
     pub(super) fn poll_urgent(&mut self, sessions: &mut SessionTable) -> Option<Output> {
         if let Some(output) = self.urgent.pop_front() {
             return Some(output);
@@ -72,7 +72,7 @@ impl OutputQueue {
         None
     }
 
-    /// Takes what comes first at the end of the turn, once nothing urgent is left.
+    /// Takes the next request at the end of the turn, once no urgent one is left.
     pub(super) fn poll_end_of_turn(&mut self, sessions: &SessionTable, room: &mut Room) -> Option<Output> {
         if let Some((peer, request)) = self.requests.pop_front() {
             return Some(Output::Ask(peer, request));
@@ -98,12 +98,12 @@ impl OutputQueue {
         self.ready_members.is_empty()
     }
 
-    /// Those with a reply of their own to send.
+    /// Peers with a reply of their own to send.
     pub(super) fn replies(&self) -> &ReadyList {
         &self.replies
     }
 
-    /// Members of the room that were called, in order.
+    /// Members of the room with something to receive, in order.
     pub(super) fn ready_members(&self) -> impl Iterator<Item = &ConnectionId> {
         self.ready_members.iter()
     }
@@ -114,7 +114,7 @@ impl OutputQueue {
         self.urgent.iter().map(Output::peer).chain(asked)
     }
 
-    /// Whether nothing is to be polled.
+    /// Whether there is nothing to poll.
     pub(super) fn is_empty(&self) -> bool {
         self.urgent.is_empty()
             && self.replies.is_empty()

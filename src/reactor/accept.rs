@@ -1,4 +1,4 @@
-//! Newcomers: accepted within a budget, let in, or refused for want of a descriptor.
+//! New connections: accepted within a budget, admitted, or refused when no descriptor is left.
 
 use std::io::{self, ErrorKind};
 use std::rc::Rc;
@@ -12,11 +12,11 @@ use super::report::EndpointError;
 use super::slots::{ListenerSlot, Source};
 use super::{NO_DESCRIPTOR, Reactor, STARVED};
 
-/// What became of an attempt to refuse a connection for want of a descriptor.
+/// The outcome of an attempt to refuse a connection for lack of a descriptor.
 enum Refusal {
     Told,
     NobodyWaits,
-    /// It waits in the queue, until something is freed.
+    /// It stays in the backlog until a descriptor is free.
     Impossible,
 }
 
@@ -31,7 +31,7 @@ impl Reactor {
                 match self.take_datagram(now, listener_slot, &binding) {
                     Ok(()) => continue,
                     Err(error) if error.kind() == ErrorKind::WouldBlock => return,
-                    // An error of an earlier datagram's (ip(7)), or memory is short for this one: the next.
+                    // An error of an earlier datagram (ip(7)), or memory is short for this one: go on with the next.
                     Err(error) => {
                         self.report.trouble(now, EndpointError::Accept, &binding, &error);
                         continue;
@@ -45,13 +45,14 @@ impl Reactor {
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return,
                 Err(error) => match Errno::from_io_error(&error) {
-                    // Said of an empty queue as well: the kernel looks for a descriptor first.
+                    // The kernel also says this of an empty backlog: it looks for a descriptor first.
                     Some(Errno::MFILE | Errno::NFILE) => match self.refuse(now, listener_slot, &binding) {
                         Refusal::Told => {}
                         Refusal::NobodyWaits => return,
                         Refusal::Impossible => return self.starve(now, listener_slot, &binding, &error),
                     },
-                    // The connection was gone before it was accepted, or its network failed (accept(2)): the next one.
+                    // The connection was gone before it was accepted, or its network failed (accept(2)): go on with the
+                    // next.
                     Some(
                         Errno::CONNABORTED
                         | Errno::INTR
@@ -87,8 +88,8 @@ impl Reactor {
             return self.close(peer);
         }
         self.engine.handle(now, Input::Opened { peer, binding, remote });
-        // Who connects has often sent something already. Not to a service that speaks first: an event tells if it has. What
-        // somebody has sent who is refused is read first, so that its last words are not lost with it.
+        // A new client has often sent something already, so it is read from at once, unless its service speaks first: then
+        // an event tells. A refused client is read first as well, so that its last words are not lost in a reset.
         if self.engine.is_admitted(peer) && self.answer(now) {
             return;
         }
@@ -99,7 +100,7 @@ impl Reactor {
         self.answer(now);
     }
 
-    /// Takes one connection through the spare descriptor, tells it that there is no place, and closes it.
+    /// Accepts one connection with the reserve descriptor, sends it an error, and closes it.
     fn refuse(&mut self, now: Timestamp, listener_slot: usize, binding: &Binding) -> Refusal {
         let Some(ListenerSlot { listener, .. }) = self.slots.listener_slot(listener_slot) else {
             return Refusal::NobodyWaits;
@@ -122,8 +123,8 @@ impl Reactor {
         refusal
     }
 
-    /// An edge-triggered listener is not told when descriptors are free again: it is tried when one is closed here, and
-    /// after a while.
+    /// No edge tells a listener that descriptors are free again: it is tried when a connection closes here, and after a
+    /// while.
     fn starve(&mut self, now: Timestamp, listener_slot: usize, binding: &Binding, error: &io::Error) {
         self.report.trouble(now, EndpointError::Accept, binding, error);
         self.ready.starve(listener_slot);

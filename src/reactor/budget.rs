@@ -1,5 +1,5 @@
-//! How many lines of one kind a second has room for, so that a flood costs little and hides nobody. Knows who lines are
-//! about; has never seen what they say.
+//! How many log lines of one kind fit into a second, so that a flood costs little and hides no peer. Knows which peer a line
+//! is about; has never seen its text.
 
 use std::collections::HashSet;
 use std::net::IpAddr;
@@ -7,14 +7,14 @@ use std::net::IpAddr;
 use crate::engine::message::RemoteAddress;
 use crate::engine::source::Source;
 
-/// Lines of one kind a second, whomever they are about: a class that connects at once is a line for each.
+/// Lines of one kind in a second, about any peers: a class that connects at once takes one for each student.
 const LINES_PER_SECOND: usize = 200;
 
-/// Lines on top of these for those who have had none of that kind in this second: so many sources, and so many addresses,
-/// because all of loopback is one source.
+/// Extra lines for peers that had none of that kind in this second: for so many sources, and so many addresses, because all
+/// of loopback is one source.
 const LINES_FOR_OTHERS: usize = 100;
 
-/// What the current second has had of one kind.
+/// What was used in the current second, of one kind.
 #[derive(Debug, Default)]
 pub(super) struct Budget {
     written: usize,
@@ -23,7 +23,7 @@ pub(super) struct Budget {
     addresses: Seen<(Source, Option<IpAddr>)>,
 }
 
-/// Who has had a line, and how many of them had theirs on top.
+/// Which peers have had a line, and how many of these were extra.
 #[derive(Debug)]
 struct Seen<T> {
     had: HashSet<T>,
@@ -41,7 +41,7 @@ impl<T: std::hash::Hash + Eq> Seen<T> {
         self.had.insert(who);
     }
 
-    /// Whether the first line of somebody has room on top.
+    /// Whether a peer's first line fits among the extra ones.
     fn takes_on_top(&mut self, who: &T) -> bool {
         let takes = self.on_top < LINES_FOR_OTHERS && !self.had.contains(who);
         self.on_top += usize::from(takes);
@@ -50,7 +50,7 @@ impl<T: std::hash::Hash + Eq> Seen<T> {
 }
 
 impl Budget {
-    /// Whether one more line is written; otherwise it is counted.
+    /// Whether one more line is written; if not, it is counted.
     pub(super) fn takes(&mut self, remote: RemoteAddress) -> bool {
         let source = Source::from(remote);
         let address = match remote {
@@ -70,7 +70,7 @@ impl Budget {
         takes
     }
 
-    /// The same for a line about none of them, of which a second has room for one.
+    /// The same for a line about no peer; one of these fits into a second.
     pub(super) fn takes_one(&mut self) -> bool {
         let takes = self.written == 0;
         self.written += 1;
@@ -78,12 +78,12 @@ impl Budget {
         takes
     }
 
-    /// Whether lines were counted and not written.
+    /// Whether lines were suppressed and counted.
     pub(super) fn has_suppressed(&self) -> bool {
         self.suppressed > 0
     }
 
-    /// Begins another second; how many lines were not written in the last one.
+    /// Begins another second; returns how many lines were suppressed in the last one.
     pub(super) fn renew(&mut self) -> u64 {
         if self.written == 0 {
             return 0;

@@ -1,4 +1,4 @@
-//! Bytes from and to one peer: read within its budget, flushed once for a burst, lost and retried.
+//! Bytes from and to one peer: read within its budget, written once for a burst, retried, or lost.
 
 use std::io::{self, ErrorKind};
 
@@ -18,7 +18,7 @@ impl Reactor {
         if !slot.readable {
             return;
         }
-        // Without a reader it does not matter what a writer beside it still says.
+        // If nobody reads, it does not matter what another writer still sends.
         let is_handshaking = slot.wire.is_handshaking();
         if is_handshaking && !self.handshakes.take_step() {
             return self.ready.push_peer(peer, slot);
@@ -43,8 +43,8 @@ impl Reactor {
             Ok(count) => {
                 let more = count == READ_BYTES_MAX;
                 slot.bulk_sender |= more;
-                // A short read has drained the socket (epoll(7)), unless its end is waiting behind the bytes. Of a
-                // terminal one read is one line.
+                // A short read has drained the socket (epoll(7)), unless its end of file waits behind the bytes. A terminal
+                // gives one line per read.
                 slot.readable = more || slot.ended || !slot.is_socket();
                 slot.more = more;
                 if slot.readable {
@@ -85,7 +85,7 @@ impl Reactor {
         self.engine.handle(now, Input::EndOfFile { peer });
     }
 
-    /// A peer is to be read from again, or is not to be for a while.
+    /// The engine starts or stops reading from a peer.
     pub(super) fn set_reading(&mut self, peer: ConnectionId, reading: bool) {
         let Some(slot) = self.slots.get_mut(peer).filter(|slot| slot.reading != Reading::Ended) else {
             return;
@@ -96,7 +96,8 @@ impl Reactor {
         }
     }
 
-    /// Takes packets, as many as one read takes bytes. Each is answered before the next: the peer may not be read from then.
+    /// Takes packets, as many as one read takes bytes. Each is answered before the next, because the peer may not be read
+    /// from then.
     pub(super) fn receive(&mut self, now: Timestamp, peer: ConnectionId) {
         let mut budget = READ_BYTES_MAX;
         loop {
@@ -143,7 +144,7 @@ impl Reactor {
         }
     }
 
-    /// A descriptor failed. Of a socket that is its peer's doing, and of a pair that its reader has gone.
+    /// A descriptor failed. With a socket, its peer did that; with a pair, its reader is gone.
     pub(super) fn fail(&mut self, now: Timestamp, peer: ConnectionId, error: io::Error) {
         self.note_failed_fifo(now, peer, &error);
         if self.slots.get_mut(peer).is_some_and(|slot| !slot.is_socket())
@@ -158,7 +159,7 @@ impl Reactor {
         self.engine.handle(now, Input::Lost { peer });
     }
 
-    /// Writes until nothing is left or the kernel takes no more.
+    /// Writes until nothing is left or the kernel accepts no more.
     pub(super) fn flush(&mut self, now: Timestamp, peer: ConnectionId) {
         loop {
             let Some(slot) = self.slots.get_mut(peer) else { return };
@@ -193,7 +194,7 @@ impl Reactor {
         }
     }
 
-    /// Ends the wire, and then our side of the connection or all of it, behind what the wire holds back.
+    /// Ends the wire, and then our side of the connection or all of it, after the bytes that the wire holds back.
     pub(super) fn end_wire(&mut self, now: Timestamp, peer: ConnectionId, closing: Closing) {
         let Some(slot) = self.slots.get_mut(peer) else { return };
         if slot.closing == Closing::None {
@@ -208,7 +209,7 @@ impl Reactor {
         }
     }
 
-    /// Writes what the wire holds back, and does what is to follow.
+    /// Writes the bytes that the wire holds back, and then does what follows.
     #[cold]
     pub(super) fn flush_held(&mut self, now: Timestamp, peer: ConnectionId) {
         let Some(slot) = self.slots.get_mut(peer) else { return };
@@ -233,7 +234,7 @@ impl Reactor {
         }
     }
 
-    /// Closes what has had its time to take the last of what was said.
+    /// Closes a connection whose time to take its last bytes is over.
     pub(super) fn look_at_parting(&mut self, now: Timestamp) {
         while let Some((until, peer)) = self.parting.front().copied()
             && until <= now
@@ -243,7 +244,7 @@ impl Reactor {
         }
     }
 
-    /// Writes to a peer for which the kernel takes nothing, as far as we know.
+    /// Writes to a peer for which the kernel accepts nothing, as far as we know.
     pub(super) fn retry(&mut self, now: Timestamp, peer: ConnectionId) {
         let Some(slot) = self.slots.get_mut(peer).filter(|slot| slot.writing == Writing::Blocked) else {
             return;
@@ -283,7 +284,7 @@ mod tests {
     use crate::wire::Wire;
     use crate::wire::masked::{QUESTION, mask, unmask};
 
-    /// A client of `multiply` behind a wire of records.
+    /// A client of `multiply` on a wire of records.
     struct Client {
         reactor: Reactor,
         socket: UnixStream,
@@ -314,7 +315,7 @@ mod tests {
             self.reactor.turn(Some(now)).unwrap();
         }
 
-        /// Takes what is there.
+        /// Receives what is there.
         fn listen(&mut self) {
             let mut buffer = [0; 1000];
             match self.socket.read(&mut buffer) {
@@ -369,7 +370,7 @@ mod tests {
     fn late_reader_gets_everything_and_the_wire_ends_before_the_socket() {
         const REQUESTS: usize = 3000;
         let mut client = Client::connect();
-        // Nothing is read until the kernel takes no more of the replies.
+        // Nothing is read until the kernel accepts the replies.
         let requests = "5 10\n".repeat(REQUESTS);
         client.say(&mask(requests.as_bytes()));
         client.say(&[0]);

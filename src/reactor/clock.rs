@@ -1,17 +1,17 @@
-//! The clock: one reading a turn, and no time passes while the process does not run.
+//! The clock: read once a turn. Time in which the process does not run does not count.
 
 use std::time::{Duration, Instant};
 
 use crate::engine::message::Timestamp;
 
-/// A turn that takes longer than it asked for by more than this did not run for the rest of the time (it was stopped, or
-/// the machine slept): no peer is to blame for that, and no deadline comes nearer.
+/// If a turn takes longer than it asked for by more than this, the process did not run for the rest of it (it was stopped,
+/// or the machine slept). No peer is to blame, and no deadline comes closer.
 const LATE_MAX: Duration = Duration::from_secs(1);
 
-/// What is counted of a turn that was late: not nothing, or deadlines would never come where every turn is.
+/// How much of a late turn counts. Not zero, or deadlines would never come if every turn were late.
 const LATE_COUNTED: Duration = Duration::from_millis(100);
 
-/// Time since the start, without the stretches in which the process did not run.
+/// The time since the start, without the periods in which the process did not run.
 #[derive(Debug)]
 pub(super) struct Clock {
     read: Instant,
@@ -19,33 +19,33 @@ pub(super) struct Clock {
 }
 
 impl Clock {
-    /// A clock that goes on from `now`, which is zero unless this process follows another one.
+    /// A clock that starts at `now`, which is zero unless this process continues another one.
     pub(super) fn start(now: Timestamp) -> Clock {
         Clock { read: Instant::now(), now: Duration::from_micros(now.micros()) }
     }
 
-    /// The time at the last reading.
+    /// The time of the last reading.
     pub(super) fn now(&self) -> Timestamp {
         Timestamp::at(u64::try_from(self.now.as_micros()).unwrap_or(u64::MAX))
     }
 
-    /// Reads the clock, after a turn that asked to sleep for `asked` at most.
+    /// Reads the clock, after a turn that asked to sleep for at most `asked`.
     pub(super) fn advance(&mut self, asked: Option<Duration>) -> Timestamp {
         let read = Instant::now();
         let elapsed = read - self.read;
         self.read = read;
-        // The sleep lasts until the nearest deadline: to count all of it would be to blame that deadline's peers.
+        // The sleep lasts until the nearest deadline; counting all of it would blame the peers of that deadline.
         let is_late = asked.is_some_and(|asked| elapsed > asked + LATE_MAX);
         self.now += if is_late { LATE_COUNTED } else { elapsed };
         self.now()
     }
 
-    /// How long ago the clock was read, by another reading.
+    /// How long ago the clock was read.
     pub(super) fn since_reading(&self) -> Duration {
         self.read.elapsed()
     }
 
-    /// How long to sleep until `deadline`; a little longer rather than a little shorter.
+    /// How long to sleep until `deadline`, rounded up.
     pub(super) fn until(&self, deadline: Timestamp) -> Duration {
         deadline.since(self.now()).saturating_sub(self.read.elapsed())
     }

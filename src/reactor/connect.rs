@@ -1,4 +1,4 @@
-//! Outgoing connections: begun, waited for, and told as a value: the connection, or why there is none.
+//! Outgoing connections: begun, waited for, and reported as a value: the connection, or an error.
 
 use std::io::{self, ErrorKind};
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -13,10 +13,10 @@ use crate::engine::message::Timestamp;
 use crate::transport::connect;
 use crate::transport::connection::Connection;
 
-/// The pause before a Unix listener is tried again whose queue is full: no event tells when it is not.
+/// The pause before a Unix listener with a full backlog is tried again: no event tells that it has room.
 const QUEUE_FULL: Duration = Duration::from_millis(50);
 
-/// An attempt that is neither made nor failed.
+/// An attempt that has neither succeeded nor failed.
 #[derive(Debug)]
 struct Pending {
     attempt: Attempt,
@@ -27,9 +27,9 @@ struct Pending {
 
 #[derive(Debug)]
 enum Progress {
-    /// An event tells when its outcome is known.
+    /// An event tells when it is decided.
     Begun(OwnedFd),
-    /// It is tried again at the moment.
+    /// It is tried again at this time.
     Paused(Timestamp),
 }
 
@@ -38,12 +38,12 @@ enum Progress {
 pub(super) struct Attempts {
     count: usize,
     pending: Vec<Pending>,
-    /// Those whose outcome is known, until the turn ends.
+    /// Those that are decided, until the turn ends.
     settled: Vec<(Attempt, io::Result<Connection>)>,
 }
 
 impl Attempts {
-    /// When one of them has to be looked at, though nothing comes; `None`: never.
+    /// When one of them must be looked at even if no event comes; `None`: never.
     pub(super) fn deadline(&self) -> Option<Timestamp> {
         let next = |pending: &Pending| match pending.progress {
             Progress::Begun(_) => pending.deadline,
@@ -52,7 +52,7 @@ impl Attempts {
         self.pending.iter().map(next).min()
     }
 
-    /// Whether the outcome of one is to be told.
+    /// Whether one of them is decided.
     pub(super) fn has_settled(&self) -> bool {
         !self.settled.is_empty()
     }
@@ -61,7 +61,7 @@ impl Attempts {
         std::mem::take(&mut self.settled)
     }
 
-    /// Begins one.
+    /// Begins an attempt.
     pub(super) fn begin(
         &mut self,
         registry: &Registry,
@@ -76,7 +76,7 @@ impl Attempts {
         attempt
     }
 
-    /// Tries again what it is time for, and gives up what has had its time.
+    /// Retries attempts that are due, and gives up those past their deadline.
     pub(super) fn retry(&mut self, registry: &Registry, now: Timestamp) {
         let mut index = 0;
         while let Some(pending) = self.pending.get_mut(index) {
@@ -89,7 +89,7 @@ impl Attempts {
                 Ok(()) if !is_late => index += 1,
                 outcome => {
                     let error = outcome.err().unwrap_or_else(|| ErrorKind::TimedOut.into());
-                    // Its socket is closed, which ends the watch.
+                    // Closing its socket ends the registration.
                     let Pending { attempt, .. } = self.pending.swap_remove(index);
                     self.settled.push((attempt, Err(error)));
                 }
@@ -97,13 +97,13 @@ impl Attempts {
         }
     }
 
-    /// Something has come of an attempt.
+    /// An attempt is decided.
     pub(super) fn settle(&mut self, registry: &Registry, attempt: Attempt) {
         let Some(index) = self.pending.iter().position(|pending| pending.attempt == attempt) else { return };
         let Progress::Begun(socket) = &self.pending[index].progress else { return };
         let outcome = match connect::outcome(socket) {
             Err(error) if error.kind() == ErrorKind::WouldBlock => return,
-            // It is watched anew by whoever has it.
+            // Its new owner registers it again.
             outcome => outcome.and_then(|()| registry.deregister(&mut SourceFd(&socket.as_raw_fd()))),
         };
         let Progress::Begun(socket) = self.pending.swap_remove(index).progress else { return };
@@ -111,7 +111,7 @@ impl Attempts {
     }
 }
 
-/// Begins one, or puts it off.
+/// Begins an attempt, or puts it off.
 fn begin(registry: &Registry, pending: &mut Pending, now: Timestamp) -> io::Result<()> {
     pending.progress = match connect::begin(&pending.place) {
         Ok(socket) => {

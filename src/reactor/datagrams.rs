@@ -1,4 +1,4 @@
-//! Datagrams: taken one at a time and answered before the next. Whoever does not take an answer goes without.
+//! Datagrams: taken one at a time, each answered before the next. An answer that its receiver does not take is dropped.
 
 use std::io;
 use std::rc::Rc;
@@ -36,7 +36,7 @@ impl Reactor {
     }
 }
 
-/// Sends one reply, if it finds its place in the buffer that all receivers share.
+/// Sends one reply, if it fits into the buffer that all receivers share.
 fn send(
     listener: &Listener,
     ledger: &mut Ledger,

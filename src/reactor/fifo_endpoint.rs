@@ -1,4 +1,4 @@
-//! An open FIFO. Nobody connects to it, so it has one session for as long as it is open.
+//! An open FIFO. No client connects to it, so it has one session for as long as it is open.
 
 use std::rc::Rc;
 

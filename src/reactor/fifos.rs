@@ -1,4 +1,4 @@
-//! FIFOs: no one connects to them, so that each has one session as long as it is open.
+//! FIFOs: no client connects to one, so each has one session for as long as it is open.
 
 use std::io;
 use std::rc::Rc;
@@ -10,12 +10,11 @@ use crate::endpoint::ResolvedEndpoint;
 use crate::engine::message::{Binding, ConnectionId, Input, RemoteAddress, Timestamp};
 use crate::transport::fifo::Fifo;
 
-/// How often a FIFO that is closed is read from, to take what is in it: more than a pipe of the usual size has, and an end
-/// for writers that go on.
+/// How often a closing FIFO is read from, to empty it: enough for a pipe of the usual size, and an end if its writers go on.
 const LAST_READS: usize = 8;
 
 impl Reactor {
-    /// Takes over a FIFO, whose session begins with [`begin_fifos`](Self::begin_fifos).
+    /// Adds a FIFO; [`begin_fifos`](Self::begin_fifos) begins its session.
     pub fn add_fifo(&mut self, fifo: Fifo, binding: Binding) {
         self.fifos.push(FifoEndpoint { fifo, binding: Rc::new(binding), peer: None });
     }
@@ -30,8 +29,8 @@ impl Reactor {
         self.fifos.iter().map(|endpoint| &endpoint.fifo)
     }
 
-    /// Begins the session of each FIFO that has none. Where that fails it is tried again after a while: nobody connects to a
-    /// FIFO, and so nobody would bring it about.
+    /// Begins the session of each FIFO that has none. If that fails, it is tried again after a while, because no event
+    /// would.
     pub fn begin_fifos(&mut self) {
         for index in 0..self.fifos.len() {
             let FifoEndpoint { fifo, binding, peer: None } = &self.fifos[index] else { continue };
@@ -51,7 +50,7 @@ impl Reactor {
         }
     }
 
-    /// If this is a FIFO's session, it has failed, and is over: another one begins after a while.
+    /// If this is the session of a FIFO, it has failed and ends; another one begins after a while.
     pub(super) fn note_failed_fifo(&mut self, now: Timestamp, peer: ConnectionId, error: &io::Error) {
         if let Some(endpoint) = self.fifos.iter_mut().find(|endpoint| endpoint.peer == Some(peer)) {
             endpoint.peer = None;
@@ -60,7 +59,7 @@ impl Reactor {
         }
     }
 
-    /// Gives the FIFO whose `.in` has this number to the session that was on it before a restart.
+    /// Gives the FIFO whose `.in` has this inode to the session that it had before a restart.
     pub(super) fn restore_fifo(&mut self, number: u64) -> Option<ConnectionId> {
         for index in 0..self.fifos.len() {
             let connection = self.fifos[index].fifo.connection().ok()?;
@@ -73,7 +72,7 @@ impl Reactor {
         None
     }
 
-    /// Another service is another session.
+    /// Another service needs another session.
     pub(super) fn redirect_fifo(&mut self, place: &ResolvedEndpoint, binding: &Binding) {
         let Some(index) = self.fifos.iter().position(|endpoint| endpoint.fifo.place() == place) else {
             return;
@@ -85,10 +84,10 @@ impl Reactor {
         }
     }
 
-    /// Closes a FIFO. What is in it was sent to us.
+    /// Closes a FIFO, after reading what it still holds.
     pub(super) fn remove_fifo(&mut self, place: &ResolvedEndpoint) {
         if let Some(index) = self.fifos.iter().position(|endpoint| endpoint.fifo.place() == place) {
-            // The files first, so that nobody writes to what is not read any more.
+            // First the files, so that no client writes to a FIFO that is not read any more.
             let FifoEndpoint { peer, .. } = self.fifos.swap_remove(index);
             self.end(peer);
         }

@@ -1,11 +1,11 @@
-//! The handshakes that go on: when each is given up, and how many steps a turn has room for.
+//! The running handshakes: when each is given up, and how many steps fit into a turn.
 
 use std::collections::VecDeque;
 
 use crate::engine::message::{ConnectionId, Timestamp};
 
-/// Steps of handshakes that are taken in one turn. The longest, in which a key is exchanged and something signed, takes a fifth
-/// of a millisecond: for so long others wait.
+/// Handshake steps in one turn. The longest, a key exchange with a signature, takes a fifth of a millisecond, in which other
+/// peers wait.
 const STEPS_PER_TURN: usize = 8;
 
 /// So many deadlines are kept whatever became of their handshakes.
@@ -42,7 +42,7 @@ impl Handshakes {
         self.deadlines.front().map(|(at, _)| *at)
     }
 
-    /// Whether one more step has room in this turn.
+    /// Whether one more step fits into this turn.
     pub(super) fn take_step(&mut self) -> bool {
         self.steps += 1;
         self.steps <= STEPS_PER_TURN

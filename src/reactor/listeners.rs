@@ -1,4 +1,4 @@
-//! The listeners: added, moved to another binding, and removed while the loop runs.
+//! The listeners: added, given another binding, and removed while the loop runs.
 
 use std::io;
 use std::rc::Rc;
@@ -39,7 +39,7 @@ impl Reactor {
         Ok(())
     }
 
-    /// The places that are listened on, and the binding each is.
+    /// The endpoints that are listened on, and the binding of each.
     pub fn places(&self) -> impl Iterator<Item = (&ResolvedEndpoint, &Binding)> {
         let listener_slots = self
             .slots
@@ -48,7 +48,7 @@ impl Reactor {
         listener_slots.chain(self.fifos.iter().map(FifoEndpoint::place_and_binding))
     }
 
-    /// The listener at a place.
+    /// The listener at an endpoint.
     pub fn listener(&self, place: &ResolvedEndpoint) -> Option<&Listener> {
         self.slots
             .listener_slots()
@@ -56,7 +56,7 @@ impl Reactor {
             .find(|listener| listener.place() == place)
     }
 
-    /// Connections that come in at `place` from now on come in through another binding.
+    /// New connections at `place` belong to another binding from now on.
     pub fn redirect(&mut self, place: &ResolvedEndpoint, binding: Binding) {
         self.redirect_fifo(place, &binding);
         if let Some(listener_slot) = self.listener_slot_at(place) {
@@ -64,7 +64,7 @@ impl Reactor {
         }
     }
 
-    /// Stops listening at a place, after what waits there, as much as its `backlog` lets wait, has been accepted.
+    /// Stops listening at an endpoint, after it has accepted what waits there, up to its `backlog`.
     pub fn remove(&mut self, place: &ResolvedEndpoint, backlog: usize) {
         self.remove_fifo(place);
         self.accept_waiting(place, backlog);
@@ -80,23 +80,23 @@ impl Reactor {
             .map(|(index, _)| index)
     }
 
-    /// The listeners that nobody else keeps open, as far as another process can go on with them: a Unix socket's file and
-    /// lock are this process's.
+    /// The listeners that no other process keeps open and that another process could continue. A Unix socket's file and lock
+    /// belong to this process.
     pub fn own_listeners(&self) -> impl Iterator<Item = &Listener> {
         let listeners = self.slots.listener_slots().map(|(_, listener_slot)| &listener_slot.listener);
         listeners.filter(|listener| !listener.is_kept() && listener.place().network().is_some())
     }
 
-    /// The listeners on Unix sockets that nobody else keeps open.
+    /// The listeners on Unix sockets that no other process keeps open.
     pub fn own_unix_listeners(&self) -> impl Iterator<Item = &Listener> {
         let listeners = self.slots.listener_slots().map(|(_, listener_slot)| &listener_slot.listener);
         listeners.filter(|listener| !listener.is_kept() && listener.place().path().is_some())
     }
 
-    /// Accepts what waits at a place, as much as its `backlog` lets wait.
+    /// Accepts what waits at an endpoint, up to its `backlog`.
     pub fn accept_waiting(&mut self, place: &ResolvedEndpoint, backlog: usize) {
         if let Some(listener_slot) = self.listener_slot_at(place) {
-            // The kernel lets one more wait than it was asked for.
+            // The kernel queues one more than it was asked for.
             self.accept(self.clock.now(), listener_slot, backlog + 1);
         }
     }

@@ -1,5 +1,5 @@
-//! The only loop. Owns every descriptor and the clock; moves bytes between the kernel and the engine, and does what the
-//! engine asks. Knows no service: it could not spell "chat".
+//! The only loop. Owns every descriptor and the clock, moves bytes between the kernel and the engine, and carries out what
+//! the engine asks. Knows no service.
 
 mod accept;
 mod budget;
@@ -49,50 +49,50 @@ use slots::{Closing, Slots, Source, Writing};
 /// Events taken from the kernel at once.
 const EVENTS_PER_TURN: usize = 1024;
 
-/// Connections accepted from one listener in one turn. Guessed; measure before trusting.
+/// Connections accepted from one listener in one turn. A guess; measure before trusting it.
 const ACCEPTS_PER_TURN: usize = 64;
 
-/// What a packet counts for in its peer's budget beside its bytes.
+/// What a packet costs of its peer's budget besides its bytes.
 const PACKET_COST: usize = 128;
 
-/// How long a listener waits that could accept nothing for want of a descriptor or memory, and a FIFO that failed: nothing
-/// else may wake them.
+/// How long a listener pauses after it could accept nothing for lack of a descriptor or memory, and a FIFO after it failed.
+/// Nothing else may wake them.
 const STARVED: Duration = Duration::from_millis(100);
 
-/// How long nothing more may come, while the daemon stops, from a peer that has just sent as much as the kernel takes:
-/// the rest of what it has written waits in its own kernel, until ours has room.
+/// While the daemon stops: how long to wait for more from a peer that has just filled our kernel buffer. The rest of what it
+/// wrote is in its own kernel until ours has room.
 const DRYING: Duration = Duration::from_millis(100);
 
-/// How long a wire that holds something back when its connection is to be closed has to write it. Guessed.
+/// How long a wire has to write the bytes that it holds back when its connection closes. A guess.
 const PARTING: Duration = Duration::from_secs(5);
 
-/// How often in a row epoll_wait(2) may fail: with what never comes from outside, and each time without having waited.
+/// How often in a row epoll_wait(2) may fail at once, with an error that no peer can cause.
 const POLL_FAILURES_MAX: u32 = 16;
 
-// What is written in part may go on at once only if the kernel was given all of it.
+// After a partial write it may go on at once only if the kernel was offered all of it.
 const _: () = assert!(SLICES_MAX <= PIECES_MAX);
 
-/// Said through the spare descriptor when there is no other.
+/// Sent through the reserve descriptor when no other is left.
 const NO_DESCRIPTOR: &[u8] = b"Error: too many connections, try again later\n";
 
-/// The most memory that the loop takes for so many connections, beside what they themselves hold.
+/// The most memory that the loop takes for so many connections, besides what they hold themselves.
 pub fn memory_bytes_max(connections: usize) -> usize {
     // An event is 12 bytes (epoll_event, epoll_wait(2)), or 16.
     connections * (slots::CONNECTION_BYTES + names::NAME_BYTES_MAX) + PACKET_BYTES_MAX + EVENTS_PER_TURN * 16
 }
 
-/// What a turn leaves to the daemon.
+/// What the daemon has to do after a turn.
 #[derive(Debug, Default)]
 pub struct Turn {
     /// Signals that came.
     pub signals: Vec<Signal>,
-    /// What was asked for on the control service, to be answered with [`Input::Answer`].
+    /// Requests on the control service, to be answered with [`Input::Answer`].
     pub requests: Vec<(ConnectionId, Request)>,
-    /// What has come of attempts to [connect](Reactor::connect).
+    /// The outcomes of attempts to [connect](Reactor::connect).
     pub connected: Vec<(Attempt, io::Result<Connection>)>,
 }
 
-/// The loop and all that it owns.
+/// The loop and everything that it owns.
 pub struct Reactor {
     poll: Poll,
     events: Events,
@@ -106,30 +106,30 @@ pub struct Reactor {
     clock: Clock,
     buffer: Box<[u8]>,
     spare: ReserveFd,
-    /// When listeners that starved, and FIFOs that failed, are tried again.
+    /// When paused listeners and failed FIFOs are tried again.
     accept_paused: Option<Timestamp>,
-    /// What is shown to those who connect through encrypted endpoints.
+    /// The certificates for encrypted endpoints.
     #[cfg(feature = "tls")]
     acceptor: Option<crate::wire::tls::Acceptor>,
     handshakes: Handshakes,
-    /// Peers who can be written to again, and whose wire holds something back.
+    /// Peers that can be written to again, and whose wire holds bytes back.
     holding: Vec<ConnectionId>,
-    /// Connections that are closed at the moment, if their wires still hold something back.
+    /// Closing connections whose wires still hold bytes back.
     parting: VecDeque<(Timestamp, ConnectionId)>,
-    /// Peers are told to be dry once nothing more comes from them.
+    /// Whether the engine is told that a peer's input is drained.
     stopping: bool,
-    /// Peers that are dry if nothing comes from them until the moment.
+    /// Peers whose input counts as drained if nothing comes until this time.
     quiescing: VecDeque<(Timestamp, ConnectionId)>,
     attempts: Attempts,
     report: EventLog,
     fifos: Vec<FifoEndpoint>,
     /// Why a pair of descriptors failed.
     failure: Option<io::Error>,
-    /// What was asked of the daemon in this turn.
+    /// What the daemon was asked to do in this turn.
     requests: Vec<(ConnectionId, Request)>,
 }
 
-/// Whether the kernel refused to watch a file because it never makes one wait (epoll_ctl(2), EPERM).
+/// Whether the kernel refused to watch a file because it never blocks (epoll_ctl(2), EPERM).
 fn is_always_ready(registered: io::Result<()>) -> io::Result<bool> {
     match registered {
         Ok(()) => Ok(false),
@@ -142,7 +142,7 @@ impl Reactor {
     /// A reactor with nothing to wait for but signals, its clock at `now`.
     ///
     /// # Errors
-    /// epoll or the signals are not to be had (EMFILE, ENFILE, ENOMEM); the text says which.
+    /// epoll or the signals are not available (EMFILE, ENFILE, ENOMEM); the text says which.
     pub fn new(engine: Engine, now: Timestamp) -> io::Result<Reactor> {
         let named = |what: &str, error: io::Error| io::Error::new(error.kind(), format!("{what}: {error}"));
         let poll = Poll::new().map_err(|error| named("epoll", error))?;
@@ -174,15 +174,15 @@ impl Reactor {
         })
     }
 
-    /// The time, as the engine is told it.
+    /// The time, as the engine gets it.
     pub fn now(&self) -> Timestamp {
         self.clock.now()
     }
 
-    /// One turn: wait, until `latest` at most, take in what came, see to what is due, send what is to be sent.
+    /// One turn: waits, at most until `latest`, takes what came, handles what is due, and sends what is ready.
     ///
     /// # Errors
-    /// epoll_wait(2) fails again and again, which no peer can bring about.
+    /// epoll_wait(2) fails again and again, which no peer can cause.
     pub fn turn(&mut self, latest: Option<Timestamp>) -> io::Result<Turn> {
         let timeout = self.timeout(latest);
         self.wait(timeout)?;
@@ -196,7 +196,7 @@ impl Reactor {
         }
         self.look_at_parting(now);
         self.look_at_handshakes(now);
-        // Before deadlines, so that what came in time counts even if we were late.
+        // Before deadlines, so that what came in time counts even if this turn is late.
         self.dispatch(now);
         self.engine.handle(now, Input::Tick);
         self.report.take(now, &mut self.engine);
@@ -223,12 +223,12 @@ impl Reactor {
         if error.kind() == ErrorKind::Interrupted {
             return Ok(());
         }
-        // No edge is lost by it, so that it costs nobody anything if it passes.
+        // No edge is lost by it, so passing it on costs nothing.
         self.poll_failures += 1;
         if self.poll_failures < POLL_FAILURES_MAX { Ok(()) } else { Err(error) }
     }
 
-    /// How long to wait for events: not at all while work is left over.
+    /// How long to wait for events: not at all while work is left.
     fn timeout(&self, latest: Option<Timestamp>) -> Option<Duration> {
         let has_work = !self.ready.is_empty() || self.engine.has_work() || self.attempts.has_settled();
         if has_work || self.signals.have_come() {
@@ -249,7 +249,7 @@ impl Reactor {
         deadlines.into_iter().flatten().min().map(|deadline| self.clock.until(deadline))
     }
 
-    /// Remembers what the kernel says: an edge is told once. Whether a signal came.
+    /// Remembers the kernel's events, because an edge is told only once. Returns whether a signal came.
     fn note_readiness(&mut self) -> bool {
         let mut signalled = false;
         for event in self.events.iter() {
@@ -279,7 +279,7 @@ impl Reactor {
         signalled
     }
 
-    /// Puts starved listeners back on the ready list when it is time to try again.
+    /// Puts paused listeners back on the ready list when they are due.
     fn feed_starved(&mut self, now: Timestamp) {
         if self.accept_paused.is_some_and(|at| at <= now) {
             self.accept_paused = None;
@@ -291,7 +291,7 @@ impl Reactor {
         }
     }
 
-    /// Reads once more from those from whom nothing has come for a while.
+    /// Reads once more from peers that have sent nothing for a while.
     fn look_at_drying(&mut self, now: Timestamp) {
         while self.quiescing.front().is_some_and(|(at, _)| *at <= now) {
             let Some((at, peer)) = self.quiescing.pop_front() else { return };
@@ -304,10 +304,10 @@ impl Reactor {
         }
     }
 
-    // ---- in
+    // ---- input
 
-    /// Accepts and reads, once for each on the ready list, and answers each before the next: what the kernel and the
-    /// engine know of it is still in the processor's caches.
+    /// Accepts and reads, once for each on the ready list. Each is answered before the next, while the kernel's and the
+    /// engine's data about it is still in the processor's caches.
     fn dispatch(&mut self, now: Timestamp) {
         self.answer(now); // who may write again may be read from
         for _ in 0..self.ready.len() {
@@ -324,9 +324,9 @@ impl Reactor {
         }
     }
 
-    // ---- out
+    // ---- output
 
-    /// Does what the engine asks for those who were just listened to; whether that was anything.
+    /// Carries out what the engine asks for the peers that were just read; returns whether that was anything.
     pub(super) fn answer(&mut self, now: Timestamp) -> bool {
         let mut any = false;
         while let Some(output) = self.engine.poll_urgent() {
@@ -336,7 +336,7 @@ impl Reactor {
         any
     }
 
-    /// Does what the engine asks, until it asks for nothing more in this turn.
+    /// Carries out what the engine asks, until it asks for nothing more in this turn.
     fn finish(&mut self, now: Timestamp) {
         while let Some(output) = self.engine.poll_output() {
             self.execute(now, output);
@@ -363,12 +363,12 @@ impl Reactor {
         self.report.take(now, &mut self.engine);
     }
 
-    // ---- what the daemon asks for
+    // ---- for the daemon
 
-    /// Serves a connection that nobody had to accept.
+    /// Serves a connection that was not accepted from a listener.
     ///
     /// # Errors
-    /// It cannot be watched (epoll_ctl(2): ENOMEM or ENOSPC).
+    /// It cannot be registered (epoll_ctl(2): ENOMEM or ENOSPC).
     pub fn serve(
         &mut self,
         connection: Connection,
@@ -380,19 +380,19 @@ impl Reactor {
         Ok(())
     }
 
-    /// Begins to connect to a place. A later turn [tells](Turn::connected) what has come of it: a connection, for
-    /// [`serve`](Self::serve) for example, or an error: that of connect(2); `TimedOut` at the deadline;
-    /// `Unsupported` if nobody connects to such a place.
+    /// Begins to connect to an endpoint. A later turn [tells](Turn::connected) the outcome: a connection, for example for
+    /// [`serve`](Self::serve), or an error: that of connect(2); `TimedOut` at the deadline; `Unsupported` if this kind of
+    /// endpoint has no connections.
     pub fn connect(&mut self, place: ResolvedEndpoint, deadline: Timestamp) -> Attempt {
         self.attempts.begin(self.poll.registry(), self.clock.now(), place, deadline)
     }
 
-    /// Why a pair of descriptors failed, if that was nobody's leaving: a full disk, a directory to read from.
+    /// Why a pair of descriptors failed, if not because its reader left: for example a full disk, or a directory as input.
     pub fn take_failure(&mut self) -> Option<io::Error> {
         self.failure.take()
     }
 
-    /// Gives a connection a place, and watches it.
+    /// Gives a connection a slot, and registers it.
     fn watch(&mut self, connection: Connection) -> io::Result<ConnectionId> {
         let peer = self.slots.insert(connection);
         let Some(slot) = self.slots.get_mut(peer) else { return Err(ErrorKind::NotFound.into()) };
@@ -401,7 +401,7 @@ impl Reactor {
         let registered = slot.sources().try_for_each(|source| {
             let registered =
                 self.poll.registry().register(&mut SourceFd(&source.fd.as_raw_fd()), token, source.interest);
-            // An input that is always ready is read from until its end: no event is missed.
+            // An input that is always ready is read until its end: no event is missed.
             always_writable |= is_always_ready(registered)? && source.interest.is_writable();
             Ok(())
         });
@@ -422,7 +422,7 @@ impl Reactor {
     fn close(&mut self, peer: ConnectionId) {
         if let Some(slot) = self.slots.get_mut(peer) {
             for source in slot.sources().filter(|source| source.is_shared) {
-                // A regular file is not watched.
+                // A regular file is not registered.
                 let _ = self.poll.registry().deregister(&mut SourceFd(&source.fd.as_raw_fd()));
             }
         }
@@ -431,10 +431,10 @@ impl Reactor {
 
     // ---- the end
 
-    /// Begins to stop: takes what waits to be accepted, closes the listeners, and lets the engine finish within `grace`.
+    /// Begins to stop: accepts what waits, closes the listeners, and gives the engine `grace` to finish.
     pub fn stop(&mut self, grace: Duration, backlog: usize) {
         self.stopping = true;
-        // FIFOs stay open: there is nobody to be sent away, and what is in them is to be answered.
+        // FIFOs stay open: what they hold is to be answered.
         let places: Vec<ResolvedEndpoint> = self
             .slots
             .listener_slots()
@@ -446,7 +446,7 @@ impl Reactor {
         let now = self.clock.now();
         self.give_up_handshakes(now);
         self.engine.handle(now, Input::Stop { by: now + grace });
-        // What the kernel holds for us was received, whether we were told of it or not.
+        // What the kernel holds for us was received, whether an event told us or not.
         let peers: Vec<ConnectionId> = self.slots.peers().collect();
         for peer in peers {
             if let Some(slot) = self.slots.get_mut(peer) {

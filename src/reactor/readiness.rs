@@ -1,5 +1,5 @@
-//! What is ready: the kernel tells of an edge once, so it is remembered until a call says WouldBlock. Each entry gets one
-//! budget of work a turn, in the order of arrival, so that nobody starves.
+//! What is ready. The kernel tells of an edge once, so it is remembered until a call returns WouldBlock. Each entry gets one
+//! budget of work a turn, in order of arrival, so that none starves.
 
 use std::collections::VecDeque;
 use std::fs::File;
@@ -11,7 +11,7 @@ use crate::engine::message::ConnectionId;
 #[derive(Debug, Default)]
 pub(super) struct Ready {
     queue: VecDeque<Source>,
-    /// Listeners that could not accept for want of a descriptor or memory.
+    /// Listeners that could not accept for lack of a descriptor or memory.
     accept_paused: Vec<usize>,
 }
 
@@ -24,14 +24,14 @@ impl Ready {
         self.queue.is_empty()
     }
 
-    /// A listener, unless it is in the list. Each has one event a turn at most, so that the list may be looked through.
+    /// Adds a listener, unless it is in the list. Each has at most one event a turn, so searching the list is cheap enough.
     pub(super) fn push(&mut self, source: Source) {
         if !self.queue.contains(&source) {
             self.queue.push_back(source);
         }
     }
 
-    /// A peer, unless it is in the list.
+    /// Adds a peer, unless it is in the list.
     pub(super) fn push_peer(&mut self, peer: ConnectionId, slot: &mut Slot) {
         if !std::mem::replace(&mut slot.queued, true) {
             self.queue.push_back(Source::ConnectionId(peer));
@@ -42,7 +42,7 @@ impl Ready {
         self.queue.pop_front()
     }
 
-    /// This listener has to wait until something is freed.
+    /// This listener waits until a descriptor or memory is free.
     pub(super) fn starve(&mut self, listener_slot: usize) {
         if !self.accept_paused.contains(&listener_slot) {
             self.accept_paused.push(listener_slot);
@@ -57,8 +57,7 @@ impl Ready {
     }
 }
 
-/// A descriptor kept for the moment when there is no other: given back, it makes room for accepting one connection and
-/// telling it so.
+/// A reserve descriptor: freed when there is no other, it allows accepting one connection and sending it an error.
 #[derive(Debug)]
 pub(super) struct ReserveFd(Option<File>);
 
@@ -67,7 +66,7 @@ impl ReserveFd {
         ReserveFd(File::open("/dev/null").ok())
     }
 
-    /// Gives the descriptor back to the system; whether there was one.
+    /// Frees the descriptor; returns whether there was one.
     pub(super) fn lend(&mut self) -> bool {
         self.0.take().is_some()
     }

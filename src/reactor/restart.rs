@@ -1,4 +1,4 @@
-//! A restart: the connections that go on in another process, and those that come from the one before.
+//! A restart: the connections that continue in another process, and those of the previous one.
 
 use std::collections::HashMap;
 use std::io;
@@ -10,24 +10,24 @@ use crate::engine::record::{Record, SavedSession};
 use crate::transport::connection::Connection;
 
 impl Reactor {
-    /// Every connection that can go on in another process; the record of them goes to `write`, piece by piece. Nothing
-    /// changes here.
+    /// Every connection that can continue in another process. Their record goes to `write`, piece by piece. Nothing changes
+    /// here.
     ///
     /// # Errors
-    /// What `write` says.
+    /// The error of `write`.
     pub fn save(&self, mut write: impl FnMut(&Piece<'_>) -> io::Result<()>) -> io::Result<Vec<&Connection>> {
         let mut connections = Vec::new();
         let mut handing = self.engine.hand_over(self.now());
         write(&handing.head())?;
         handing.machines().try_for_each(|piece| write(&piece))?;
         for peer in handing.peers() {
-            // What is missing there has left.
+            // Those that are missing there have left.
             let connection = self.slots.connection(peer);
             let Some(piece) = handing.session(peer, connection.map_or(0, Connection::number)) else {
                 continue;
             };
             write(&piece)?;
-            // A FIFO's descriptors go their own way: see `fifos`.
+            // The descriptors of FIFOs are handed over apart from these: see `fifos`.
             connections
                 .extend(connection.filter(|connection| connection.is_socket() && self.slots.is_plain(peer)));
         }
@@ -35,12 +35,12 @@ impl Reactor {
         Ok(connections)
     }
 
-    /// Writes what waits for one peer, as far as the kernel takes it.
+    /// Writes what waits for one peer, as much as the kernel accepts.
     pub fn deliver(&mut self, peer: ConnectionId) {
         self.flush(self.clock.now(), peer);
     }
 
-    /// Goes on with the connections of the process before, as far as they are there.
+    /// Continues the connections of the previous process, as far as they are there.
     pub fn restore(&mut self, record: Record, connections: Vec<Connection>) {
         let now = self.now();
         let mut connections: HashMap<u64, Connection> =

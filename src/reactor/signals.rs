@@ -9,12 +9,12 @@ use signal_hook::consts::signal::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
 
 use super::slots::Source;
 
-/// What a signal asks the daemon to do.
+/// What a signal asks of the daemon.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Signal {
     /// SIGTERM, SIGINT: stop; the second time at once.
     Stop,
-    /// SIGHUP: read the configuration again, or stop, if it says that the terminal is gone.
+    /// SIGHUP: read the configuration again, or stop if the terminal is gone.
     Hangup,
     /// SIGUSR1: write a summary to the log.
     Status,
@@ -22,7 +22,7 @@ pub enum Signal {
 
 pub(super) struct Signals {
     events: signal_hook_mio::v1_0::Signals,
-    /// One came. The event that says so may be missing: its handler writes to a socket, and may find no memory for it.
+    /// A signal came. Its event may be missing: the handler writes to a socket, and the kernel may have no memory for that.
     came: Arc<AtomicBool>,
 }
 

@@ -1,5 +1,5 @@
-//! Tokens and what they stand for. A token carries a generation, so that an event which was queued for a closed
-//! connection never reaches the one that took its place; the dead are reaped between turns.
+//! Tokens and what they mean. A token carries a generation, so an event that was queued for a closed connection never
+//! reaches the next one in its slot. Closed slots are freed between turns.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -14,7 +14,7 @@ use crate::transport::connection::{self, Connection, Received};
 use crate::transport::listener::Listener;
 use crate::wire::Wire;
 
-/// The number of an attempt to connect: none has another's as long as the reactor is there.
+/// The number of an attempt to connect, unique as long as the reactor exists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Attempt(pub(super) usize);
 
@@ -32,7 +32,7 @@ pub(super) enum Source {
 /// Tokens from here on are not peers: a generation has 31 bits.
 const LISTENERS: u64 = 1 << 63;
 
-/// And from here on they are no listeners.
+/// From here on they are not listeners either.
 const ATTEMPTS: u64 = LISTENERS | 1 << 62;
 
 impl Source {
@@ -57,16 +57,16 @@ impl Source {
     }
 }
 
-/// A listener and the binding it is.
+/// A listener and its binding.
 #[derive(Debug)]
 pub(super) struct ListenerSlot {
     pub(super) listener: Listener,
     pub(super) binding: Rc<Binding>,
-    /// Whose answers lie unread in its buffer, where it takes datagrams.
+    /// Whose answers are unread in its buffer, if it takes datagrams.
     pub(super) ledger: Ledger,
 }
 
-/// What follows behind what the wire holds back.
+/// What follows the bytes that the wire holds back.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Closing {
     /// More of the conversation.
@@ -74,11 +74,11 @@ pub(super) enum Closing {
     None,
     /// The end of our side.
     ShutdownWrite,
-    /// The end of the connection, of which the engine knows no more.
+    /// The end of the connection, which the engine has forgotten already.
     Close,
 }
 
-/// Whether the engine wants a connection read from.
+/// Whether the engine wants this connection read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Reading {
     #[default]
@@ -93,13 +93,13 @@ pub(super) enum Reading {
 pub(super) enum Writing {
     #[default]
     Free,
-    /// A write said WouldBlock, and no edge was seen since.
+    /// A write returned WouldBlock, and no edge was seen since.
     Blocked,
-    /// Epoll takes no such file (a regular one): a write never waits, and no event would tell that it can go on.
+    /// Epoll takes no such file (a regular one): a write never blocks, and no event would tell that it can go on.
     Always,
 }
 
-/// One connection's place.
+/// One connection's slot.
 #[derive(Debug, Default)]
 pub(super) struct Slot {
     connection: Option<Connection>,
@@ -107,20 +107,20 @@ pub(super) struct Slot {
     /// An edge was seen, and no WouldBlock since.
     pub(super) readable: bool,
     pub(super) reading: Reading,
-    /// Its end of file, or an error, is waiting behind what can still be read.
+    /// Its end of file, or an error, follows what can still be read.
     pub(super) ended: bool,
-    /// The last read filled the buffer: the burst goes on, unless there was nothing behind it.
+    /// The last read filled the buffer: the burst goes on, unless nothing follows.
     pub(super) more: bool,
     pub(super) writing: Writing,
-    /// It stands on the ready list.
+    /// It is on the ready list.
     pub(super) queued: bool,
-    /// A read filled the whole buffer, and none was tried since that found nothing.
+    /// A read filled the whole buffer, and no later read has found nothing.
     pub(super) bulk_sender: bool,
-    /// What follows behind what the wire holds back.
+    /// What follows the bytes that the wire holds back.
     pub(super) closing: Closing,
-    /// What becomes of its bytes on their way.
+    /// How its bytes are encoded on the way.
     pub(super) wire: Wire,
-    /// When what such a peer had sent was read to its end, while the daemon stops.
+    /// While the daemon stops: when its input was last read to the end.
     pub(super) drained: Option<Timestamp>,
 }
 
@@ -129,7 +129,7 @@ impl Slot {
         self.connection.as_ref().ok_or_else(|| io::ErrorKind::NotConnected.into())
     }
 
-    /// The descriptors that are waited for.
+    /// The descriptors to wait for.
     pub(super) fn sources(&self) -> impl Iterator<Item = connection::Source<'_>> {
         self.connection.iter().flat_map(Connection::sources).flatten()
     }
@@ -152,7 +152,7 @@ impl Slot {
         self.connection()?.receive(buffer)
     }
 
-    /// Writes what is said, behind what the wire holds back; how much of it is off the speaker's hands.
+    /// Writes `said`, after the bytes that the wire holds back; returns how much of it was taken.
     pub(super) fn send(&mut self, said: &[&[u8]]) -> io::Result<usize> {
         let connection = self.connection.as_ref().ok_or(io::ErrorKind::NotConnected)?;
         self.wire.send(said, |pieces| connection.write(pieces))
@@ -165,11 +165,11 @@ impl Slot {
     }
 
     pub(super) fn shutdown_write(&self) {
-        // ENOTCONN: it is gone already, and the next read says so.
+        // ENOTCONN: it is gone already, and the next read tells so.
         let _ = self.connection().and_then(Connection::shutdown_write);
     }
 
-    /// Whether the connection has failed, for one that is not being read from.
+    /// Whether the connection has failed, for one that is not being read.
     pub(super) fn failed(&self) -> bool {
         self.ended && self.connection.as_ref().is_some_and(Connection::has_failed)
     }
@@ -178,19 +178,19 @@ impl Slot {
 /// The tables of connections and listeners.
 #[derive(Debug, Default)]
 pub(super) struct Slots {
-    /// The last one is taken, or was left in this turn: after a peak the memory goes back.
+    /// The last slot is in use, or was freed in this turn: after a peak the memory is freed.
     slots: Vec<Slot>,
     /// The lowest is taken first, so that the end of the table becomes free.
     free: BTreeSet<u32>,
-    /// That of the newest tenant: it is 2^31 tenants until a number comes again.
+    /// The newest generation in each slot: a number returns after 2^31 connections.
     generation: u32,
-    /// Places that were left in this turn.
+    /// Slots that were freed in this turn.
     dead: Vec<u32>,
     listener_slots: Vec<Option<ListenerSlot>>,
 }
 
 impl Slots {
-    /// Gives a connection a place.
+    /// Gives a connection a slot.
     pub(super) fn insert(&mut self, connection: Connection) -> ConnectionId {
         let index = self.free.pop_first().unwrap_or_else(|| {
             self.slots.push(Slot::default());
@@ -202,7 +202,7 @@ impl Slots {
         ConnectionId { index, generation }
     }
 
-    /// The peer's place, if it is still its.
+    /// The peer's slot, if it still has it.
     pub(super) fn get_mut(&mut self, peer: ConnectionId) -> Option<&mut Slot> {
         let slot = self.slots.get_mut(peer.index as usize)?;
         (slot.generation == peer.generation && slot.connection.is_some()).then_some(slot)
@@ -214,12 +214,12 @@ impl Slots {
         slot.connection.as_ref().filter(|_| slot.generation == peer.generation)
     }
 
-    /// Whether what it says travels as it is.
+    /// Whether its bytes travel unencrypted.
     pub(super) fn is_plain(&self, peer: ConnectionId) -> bool {
         self.slots.get(peer.index as usize).is_some_and(|slot| matches!(slot.wire, Wire::Plain))
     }
 
-    /// Everybody who is connected.
+    /// All connections.
     pub(super) fn peers(&self) -> impl Iterator<Item = ConnectionId> {
         let taken = self.slots.iter().enumerate().filter(|(_, slot)| slot.connection.is_some());
         taken.map(|(index, slot)| ConnectionId { index: index as u32, generation: slot.generation })
@@ -241,7 +241,7 @@ impl Slots {
         }
     }
 
-    /// Lets the places that were left be taken again; how many.
+    /// Makes freed slots available again; returns how many.
     pub(super) fn reap(&mut self) -> usize {
         let count = self.dead.len();
         self.free.extend(self.dead.drain(..));
@@ -260,7 +260,7 @@ impl Slots {
     }
 
     pub(super) fn insert_listener(&mut self, listener_slot: ListenerSlot) -> usize {
-        // A number is not used twice while the daemon runs, so that no old event can mean a new listener.
+        // A number is not used twice while the daemon runs, so no old event can mean a new listener.
         self.listener_slots.push(Some(listener_slot));
         self.listener_slots.len() - 1
     }
@@ -293,7 +293,7 @@ impl Slots {
     }
 }
 
-/// What one connection takes in these tables, which have just grown, and on the lists of those that are ready.
+/// What one connection takes in these tables right after they have grown, and on the ready lists.
 pub(super) const CONNECTION_BYTES: usize = 2
     * (size_of::<Slot>()
         + 2 * size_of::<u32>()
@@ -337,7 +337,7 @@ mod tests {
 
     #[test]
     fn slot_takes_half_a_cache_line() {
-        // A wire of records takes a pointer more.
+        // A wire of records takes one pointer more.
         assert!(size_of::<Slot>() - size_of::<Wire>() <= 32, "{}", size_of::<Slot>());
     }
 

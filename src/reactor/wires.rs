@@ -1,4 +1,4 @@
-//! Handshakes: begun with a connection, a few in each turn, each with a deadline; and what a wire tells of itself.
+//! Handshakes: begun with a connection, a few steps in each turn, each with a deadline; and what a wire reports.
 
 use std::time::Duration;
 
@@ -17,10 +17,10 @@ use super::slots::{Reading, Writing};
 /// How long a handshake may take.
 const HANDSHAKE: Duration = Duration::from_secs(10);
 
-/// Why it is given up then.
+/// The error when it takes longer.
 const TOO_LONG: &str = "the handshake was not finished within 10 s";
 
-/// Tells the engine what a wire has heard.
+/// Tells the engine what a wire has received.
 #[inline]
 pub(super) fn hear(
     engine: &mut Engine,
@@ -44,7 +44,7 @@ pub(super) fn hear(
 }
 
 impl Reactor {
-    /// Whether a connection that came in through this binding has the wire it needs.
+    /// Whether a connection of this binding has the wire that it needs.
     pub(super) fn begin_wire(&mut self, now: Timestamp, peer: ConnectionId, binding: &Binding) -> bool {
         if !binding.transport.is_encrypted {
             return true;
@@ -70,13 +70,13 @@ impl Reactor {
         None
     }
 
-    /// Those who connect through encrypted endpoints are shown these certificates from now on.
+    /// From now on, encrypted endpoints present these certificates.
     #[cfg(feature = "tls")]
     pub fn accept_with(&mut self, acceptor: Option<Acceptor>) {
         self.acceptor = acceptor;
     }
 
-    /// What was to be said in the meantime can be said, unless the handshake goes on.
+    /// What was queued in the meantime can be sent now, unless the handshake goes on.
     pub(super) fn look_at_handshake(&mut self, now: Timestamp, peer: ConnectionId) {
         let Some(slot) = self.slots.get_mut(peer) else { return };
         if !slot.wire.is_handshaking() && slot.writing == Writing::Blocked {
@@ -114,7 +114,7 @@ impl Reactor {
         }
     }
 
-    /// Closes it with a reset, behind the end of its wire, if it has one.
+    /// Closes it with a reset, after the end of its wire if it has one.
     pub(super) fn reset(&mut self, peer: ConnectionId) {
         if let Some(slot) = self.slots.get_mut(peer) {
             slot.wire.end();
@@ -125,8 +125,8 @@ impl Reactor {
         self.slots.reset(peer);
     }
 
-    /// Says what is to be said last on encrypted connections, with which no other process can go on, and ends them. All others
-    /// stay as they are, and the engine is not to be asked for anything any more.
+    /// Sends the last words on encrypted connections, which no other process can continue, and ends them. The others stay as
+    /// they are. Do not ask the engine for anything afterwards.
     pub fn part_with_encrypted(&mut self) {
         let now = self.now();
         let peers: Vec<ConnectionId> = self.slots.peers().collect();
@@ -140,7 +140,7 @@ impl Reactor {
             slot.wire.end();
             let _ = slot.send(&[]);
             slot.shutdown_write();
-            // What lies there unread would make a reset of the end.
+            // Unread input would make a reset of the end.
             while slot.read(&mut self.buffer).is_ok_and(|count| count > 0) {}
         }
     }

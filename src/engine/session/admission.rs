@@ -1,4 +1,4 @@
-//! How a connection is let in, or refused, and enters a service.
+//! How a connection is admitted or refused, and how it enters a service.
 
 use std::rc::Rc;
 
@@ -21,11 +21,11 @@ use crate::engine::timer_queue::Timer;
 use crate::engine::transport::Unit;
 use crate::engine::words::GREETING;
 
-/// Said when a limit on connections is reached.
+/// The error when a limit on connections is reached.
 pub(super) const TOO_MANY: &str = "Error: too many connections, try again later";
 
 impl Session {
-    /// A connection comes in: it is let in and told what its service tells everybody, or refused.
+    /// A connection was accepted: admits it and sends its service's greeting, or refuses it.
     pub(in crate::engine) fn open(
         shared: &mut EngineState,
         now: Timestamp,
@@ -75,7 +75,7 @@ impl Dialogue {
         }
     }
 
-    /// Begins a service.
+    /// Enters a service.
     pub(super) fn enter(&mut self, shared: &mut EngineState, now: Timestamp, service: Service) {
         shared.counters.of_mut(service).connections += 1;
         self.state = match service.facts().conduct {
@@ -125,7 +125,7 @@ impl Dialogue {
         }
     }
 
-    /// The user who it is, if that one may not come in.
+    /// The user or address, if it may not use the endpoint.
     fn refused_user(&self, shared: &EngineState) -> Option<allow::Refused> {
         self.binding.allowed.as_ref()?.refuses(self.remote, shared.settings.owner)
     }

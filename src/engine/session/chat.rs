@@ -1,4 +1,4 @@
-//! A session in the chat: on its way in, and in the room.
+//! A session in the chat: before it has a name, and as a member of the room.
 
 use super::dialogue::Dialogue;
 use crate::engine::EngineState;
@@ -11,7 +11,7 @@ use crate::engine::text::is_empty;
 use crate::engine::words::FAREWELL;
 
 impl Dialogue {
-    /// Its first message, which is its name.
+    /// Handles its first message, which is its name.
     pub(super) fn name(&mut self, shared: &mut EngineState, now: Timestamp, message: &[u8]) {
         let Some(message) = self.ask_passphrase(shared, now, message) else { return };
         let bare = self.kind == Some(FramingMode::Raw);

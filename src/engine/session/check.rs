@@ -1,4 +1,4 @@
-//! What holds of one session between any two inputs, and of what the tables beside it know of it.
+//! The invariants of one session between two inputs, and of what other tables hold about it.
 
 use super::Session;
 use super::dialogue::{Phase, State};
@@ -43,7 +43,7 @@ impl Session {
         if let Some(end) = self.pair_end() {
             assert_eq!(shared.talk.peer(end), Some(peer), "{peer:?} has another one's end of a line");
         }
-        // What is flushed has another deadline then; and what is told those who watch is not told for their coming.
+        // A session that can be flushed has another deadline then; and new subscribers do not set deadlines.
         let is_going_out = self.is_flushable() || shared.event_ring.has_subscribers();
         let deadline = if is_going_out { None } else { self.deadline(shared) };
         let armed = self.timer.at();
@@ -53,27 +53,27 @@ impl Session {
         );
     }
 
-    /// Memory of its queues, as it was counted last.
+    /// The memory of its queues, as counted last.
     pub(in crate::engine) fn counted_bytes(&self) -> usize {
         self.dialogue.held as usize
     }
 
-    /// Whether it stands in a list.
+    /// Whether it is in a list.
     pub(in crate::engine) fn is_in(&self, list: For) -> bool {
         self.dialogue.membership.is_in(list)
     }
 
-    /// Whether it is one of the refused connections that linger.
+    /// Whether it was refused and lingers.
     pub(in crate::engine) fn is_refused_and_lingers(&self) -> bool {
         !self.is_counted() && matches!(self.dialogue.phase, Phase::Lingering(..))
     }
 
-    /// Whether it is shown what others do.
+    /// Whether it is a watcher.
     pub(in crate::engine) fn is_watching(&self) -> bool {
         matches!(self.dialogue.state, State::Watch(Some(_)))
     }
 
-    /// Its end of a line, if it talks or waits for somebody to talk with.
+    /// Its end of a pair, if it talks or waits for a partner.
     pub(in crate::engine) fn pair_end(&self) -> Option<PairEnd> {
         let State::Talk(talk) = self.dialogue.state else { return None };
         talk.end()

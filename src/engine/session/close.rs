@@ -15,23 +15,23 @@ use crate::engine::wrong_protocol::WrongProtocol;
 use crate::engine::{EngineState, words};
 
 impl Session {
-    /// The connection is gone: nobody is left to be told anything.
+    /// The connection is gone; nothing can be sent any more.
     pub(in crate::engine) fn lose(&mut self, shared: &mut EngineState) {
         self.dialogue.lose(shared);
     }
 
-    /// More than its backlog waits for it: it is told so, if that can be sent.
+    /// More waits for it than its backlog allows: it gets an error, if that can be sent.
     pub(in crate::engine) fn drop_slow(&mut self, shared: &mut EngineState, now: Timestamp) {
         self.dialogue.drop_slow(shared, now);
     }
 
-    /// A service has no endpoint any more: who came through one of them has to go, and one that is in the middle of a long
-    /// reply once it has it.
+    /// A service has lost its last endpoint: its clients are closed. A client in the middle of a long reply is closed after
+    /// it.
     pub(in crate::engine) fn withdraw(&mut self, shared: &mut EngineState, now: Timestamp, service: Service) {
         self.dialogue.withdraw(shared, now, service);
     }
 
-    /// The next step towards the end, if it is time for it. The last word is [`Output::Close`] or [`Output::Reset`].
+    /// The next step of closing, if it is due. The last one is [`Output::Close`] or [`Output::Reset`].
     pub(in crate::engine) fn step(&mut self, shared: &mut EngineState, now: Timestamp) -> Option<Output> {
         let has_ended = self.intake.has_ended();
         self.dialogue.leave_when_withdrawn(shared, now);
@@ -41,7 +41,7 @@ impl Session {
         if !self.is_serving() && !self.intake.is_empty() {
             self.intake.clear(); // it is heard no more
         }
-        // Who has only said that its input ends may still send, and would be answered with a reset.
+        // A peer that has only ended its input may still send, and would get a reset.
         self.dialogue.step(shared, now, self.intake.is_at_end())
     }
 
@@ -50,26 +50,26 @@ impl Session {
         self.dialogue.depart(shared);
     }
 
-    /// What the daemon's end means for it, once nothing more of it is in the kernel's buffer or in ours.
+    /// Ends the session at the daemon's stop, once neither the kernel nor the session holds any of its input.
     pub(in crate::engine) fn stop(&mut self, shared: &mut EngineState, now: Timestamp) {
         self.dialogue.stop(shared, now);
     }
 
-    /// The room closes, and every line.
+    /// The room closes, and so do all pairs.
     pub(in crate::engine) fn stop_talking(&mut self, shared: &mut EngineState, now: Timestamp) {
         self.dialogue.stop_talking(shared, now);
     }
 
-    /// The kernel holds nothing more from it.
+    /// The kernel holds no more input of it.
     pub(in crate::engine) fn set_dry(&self, shared: &mut EngineState) {
         if let Some(stop) = &mut shared.stop {
             stop.dry.insert(self.peer());
         }
     }
 
-    /// Whether all that it sent has been dealt with.
+    /// Whether everything that it sent has been handled.
     pub(in crate::engine) fn is_settled(&self, shared: &EngineState) -> bool {
-        // What is kept for somebody who has not come is dealt with.
+        // What is kept for a partner who has not come counts as handled.
         let is_waiting = self.dialogue.is_alone(shared);
         let is_stalled = self.intake.is_stalled() && !is_waiting;
         !self.is_serving()
@@ -103,7 +103,7 @@ impl Dialogue {
         }
     }
 
-    /// What it sends is no text: that is named, and nothing of it is done.
+    /// It sends no text: the error says what it sends, and none of it is executed.
     pub(super) fn reject_unreadable(&mut self, shared: &mut EngineState, now: Timestamp, what: Unreadable) {
         self.hint_at_unreadable(shared, what);
         let error = match what {
@@ -128,7 +128,7 @@ impl Dialogue {
         self.finish(shared, now, reason, Some(&format!("Error: {error}")));
     }
 
-    /// Begins the end: what is queued and `words` are still sent.
+    /// Begins to close: what is queued is still sent, then `words`.
     pub(super) fn finish(
         &mut self,
         shared: &mut EngineState,
@@ -167,7 +167,7 @@ impl Dialogue {
             if confides && !unsent.is_empty() {
                 self.outbox.confide();
             }
-            // With what is said behind it, or it would grow once more, by doubling.
+            // Reserves room for what follows as well; otherwise the memory would double once more.
             self.outbox.expect(unsent.len() + words.map_or(0, |words| words.len() + 2));
             self.outbox.push(&unsent);
         }
@@ -183,7 +183,7 @@ impl Dialogue {
         self.phase = Phase::Draining(reason, now);
     }
 
-    /// Leaves its partner, if it talks, and the others, if it watches.
+    /// Leaves its partner and stops watching.
     fn hang_up(&mut self, shared: &mut EngineState) {
         self.look_away(shared);
         if let State::Talk(talk) = &mut self.state
@@ -231,10 +231,10 @@ impl Dialogue {
         self.finish(shared, now, CloseReason::Withdrawn, Some(&words));
     }
 
-    /// It will say nothing more, and all that it has said is answered.
+    /// It will send nothing more, and everything that it sent has been answered.
     fn leave_at_end(&mut self, shared: &mut EngineState, now: Timestamp) {
         if self.is_serving() && self.report().is_none() && !self.is_telling() {
-            // The end of a standing one is its endpoint's: its writers come and go.
+            // The end of a standing session comes with its endpoint: writers come and go.
             let reason = match self.transport().lifetime {
                 Lifetime::Endpoint => CloseReason::Withdrawn,
                 Lifetime::Connection | Lifetime::Message => CloseReason::PeerClosed,
@@ -283,11 +283,11 @@ impl Dialogue {
         }
     }
 
-    /// A raw chat window takes end of file for an endless row of empty messages, and stops at a reset.
+    /// A raw chat window takes end of file for an endless row of empty messages; a reset stops it.
     pub(super) fn parts_with_reset(&self) -> bool {
         let may_be_window = match self.kind {
             Some(kind) => kind == FramingMode::Raw,
-            // A window waits for its user to type a name.
+            // The user of such a window still types a name.
             None => matches!(self.state, State::Chat(_)),
         };
         may_be_window && self.transport().reset && self.service().facts().is_shared

@@ -1,4 +1,4 @@
-//! What a service says to one peer, and what it knows of it. Takes whole messages; has never seen how they are cut.
+//! What a service says to one peer, and what it knows about it. Takes whole messages; has never seen how they are cut.
 
 use std::rc::Rc;
 
@@ -21,89 +21,89 @@ use crate::engine::service::talk::PairEnd;
 use crate::engine::service::watch::TraceEvent;
 use crate::engine::text::about;
 
-/// The side of a session that faces its service.
+/// The part of a session that its service uses.
 #[derive(Debug)]
 pub(super) struct Dialogue {
     pub(super) peer: ConnectionId,
     pub(super) binding: Rc<Binding>,
     pub(super) remote: RemoteAddress,
     pub(super) opened: Timestamp,
-    /// The last complete message, or the moment when the last reply had gone out.
+    /// When the last complete message came, or the last reply had been sent.
     pub(super) active: Timestamp,
     pub(super) state: State,
     pub(super) phase: Phase,
-    /// How its messages end, once that is known.
+    /// Its framing, once that is known.
     pub(super) kind: Option<FramingMode>,
     pub(super) outbox: Outbox,
     pub(super) heard: Heard,
     pub(super) sending: Sending,
     pub(super) unreported: Unreported,
-    // These two are the engine's business; here they fit where nothing else would.
-    /// Memory that the session's queues took when it was [counted](super::Session::account).
+    // The engine uses these two; they are here because they fit into a gap of this struct.
+    /// The memory of the session's queues, as [counted](super::Session::account) last.
     pub(super) held: u32,
     pub(super) membership: Membership,
 }
 
-/// How much has come from a peer.
+/// How much a peer has sent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Heard {
     #[default]
     Nothing,
-    /// The same, and watchers know of its silence.
+    /// Nothing, and watchers were told about its silence.
     NothingYet,
-    /// Bytes, and no message in them.
+    /// Bytes, but no whole message.
     Bytes,
-    /// Its first message has been looked at.
+    /// A whole message, which has been looked at.
     Message,
 }
 
 /// Whether the kernel takes bytes for a peer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Sending {
-    /// It does.
+    /// It accepts them.
     #[default]
     Free,
-    /// It does not, since the moment that [`EngineState::unread`] has.
+    /// It accepts none, since the time in [`EngineState::unread`].
     Blocked,
-    /// It has not for too long, and is to be asked once more, because it tells of room only once a third (TCP) or three
-    /// quarters (Unix) of its buffer are free, and a peer may take longer for that and read all the same.
+    /// It has accepted none for too long, and is to be asked once more. The kernel reports room only once a third (TCP) or
+    /// three quarters (Unix) of the buffer are free, which a slow reader may not reach in time.
     RetryWanted,
-    /// The answer to that question is all that is waited for.
+    /// It was asked once more; the answer decides.
     Retried,
 }
 
-/// Where a connection is in its life.
+/// The phases of a connection.
 #[derive(Debug)]
 pub(super) enum Phase {
     /// It is served.
     Serving,
-    /// It is given the rest of a long reply, and no other: its service is no longer offered.
+    /// It gets the rest of a long reply and no other: its service is no longer offered.
     Withdrawn,
-    /// Its last words are queued; progress was last made at the moment.
+    /// Its last words are queued; the time is that of the last progress.
     Draining(CloseReason, Timestamp),
-    /// It has its last words, and until the moment to read them; then comes a reset.
+    /// It has its last words, and until this time to read them; then it gets a reset.
     AwaitingReset(CloseReason, Timestamp),
-    /// Our side is shut down; we wait for its end of file, until the moment at most.
+    /// Our side is shut down; we wait for its end of file, until this time at most.
     Lingering(CloseReason, Timestamp),
 }
 
-/// What is said to it, and what its service knows of it.
+/// The service, and what it knows about the client.
 #[derive(Debug)]
 pub(super) enum State {
-    /// It has not been let in, or never is: it counts nowhere.
+    /// It has not been admitted, or never will be; it is not counted.
     Outside,
     Multiply,
     Greeting,
-    /// `Err`: it has no name yet, since the moment.
+    /// `Err`: it has no name yet, since this time.
     Chat(Result<MemberId, Timestamp>),
-    /// One that answers each message by itself.
+    /// A service that answers each message by itself.
     Plain(Service),
     Talk(Talk),
-    /// `Some`: it is being told the list of all machines.
+    /// `Some`: it is receiving the list of all machines.
     Stats(Option<Box<ListCursor>>),
-    /// How far the report is that it is being given.
+    /// How far the report is that it is receiving.
     Status(Option<Progress>),
-    /// `None`: it has not said what it wants to see.
+    /// `None`: it has not sent its filter yet.
     Watch(Option<Box<Watcher>>),
     Mux,
     /// It sends HTTP requests.
@@ -112,19 +112,19 @@ pub(super) enum State {
     Control,
 }
 
-/// How far it is in talk.
+/// The phases of talk.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Talk {
-    /// It has an end of a line; perhaps nobody is at the other.
+    /// It has an end of a pair; the other end may be free.
     Here(PairEnd),
-    /// The same, and it is about to hear what its partner has said before it came: its own words wait for that.
+    /// The same, and it is about to receive what its partner said before it came. Its own messages wait until then.
     Meeting(PairEnd),
-    /// It talks no more.
+    /// It has left its pair.
     Over,
 }
 
 impl Talk {
-    /// Its end of a line.
+    /// Its end of a pair.
     pub(super) fn end(self) -> Option<PairEnd> {
         match self {
             Talk::Here(end) | Talk::Meeting(end) => Some(end),
@@ -134,7 +134,7 @@ impl Talk {
 }
 
 impl Dialogue {
-    /// The service it is in.
+    /// Its service.
     pub(super) fn service(&self) -> Service {
         match self.state {
             State::Outside => self.binding.service,
@@ -151,7 +151,7 @@ impl Dialogue {
         }
     }
 
-    /// Its place in the room, while it has one.
+    /// Its id in the room, while it is a member.
     pub(super) fn member_id(&self) -> Option<MemberId> {
         match (&self.phase, &self.state) {
             (Phase::Serving, State::Chat(Ok(member_id))) => Some(*member_id),
@@ -159,7 +159,7 @@ impl Dialogue {
         }
     }
 
-    /// Whether the kernel takes nothing for it.
+    /// Whether the kernel accepts nothing for it.
     #[inline]
     pub(super) fn is_blocked(&self) -> bool {
         self.sending != Sending::Free
@@ -169,12 +169,12 @@ impl Dialogue {
         matches!(self.phase, Phase::Serving | Phase::Withdrawn)
     }
 
-    /// Whether it was let in, and counts among the connections.
+    /// Whether it was admitted, and is counted.
     pub(super) fn is_counted(&self) -> bool {
         !matches!(self.state, State::Outside)
     }
 
-    /// What it travels on.
+    /// How its bytes travel.
     pub(super) fn transport(&self) -> &Transport {
         &self.binding.transport
     }
@@ -183,7 +183,7 @@ impl Dialogue {
         shared.settings.of(self.service())
     }
 
-    /// How its messages are told apart on the way out.
+    /// How its messages are encoded.
     pub(super) fn encoding(&self) -> Encoding {
         Encoding::of(self.kind, self.service())
     }
@@ -202,7 +202,7 @@ impl Dialogue {
         self.outbox.say(self.encoding(), words);
     }
 
-    /// Tells the peer what was wrong with its message.
+    /// Sends an error about a message.
     pub(super) fn err(&mut self, shared: &mut EngineState, kind: ErrorKind, error: String) {
         self.say(&format!("Error: {error}"));
         self.note_error(shared, kind, error);

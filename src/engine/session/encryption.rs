@@ -25,7 +25,7 @@ impl Session {
         }
     }
 
-    /// The handshake is complete: who somebody is by its certificate decides whether it comes in.
+    /// The handshake is complete. The name in the client's certificate decides whether it is admitted.
     fn begin_encryption(&mut self, shared: &mut EngineState, now: Timestamp, how: &str, name: Option<&str>) {
         self.note(shared, EventKind::Secured(how.to_owned()));
         if let Some(name) = name {
@@ -45,7 +45,7 @@ impl Session {
         }
     }
 
-    /// The peer speaks plain text where it should not: that is all it is told, also if something else was to be said.
+    /// The peer speaks plain text on an encrypted endpoint. It gets this error and nothing else, even if more was queued.
     fn refuse_plain_text(&mut self, shared: &mut EngineState, now: Timestamp) {
         self.dialogue.outbox.clear();
         self.dialogue.end_lines_with_lf();

@@ -1,4 +1,4 @@
-//! Whether a peer is read from, whether its messages go on, and what has gone out to it: backpressure.
+//! Backpressure: whether a peer is read from, whether its messages are handled, and what has been sent to it.
 
 use std::time::Duration;
 
@@ -14,9 +14,9 @@ use crate::engine::ready_list::Membership;
 use crate::engine::room::MemberId;
 
 impl Session {
-    // ---- what comes in
+    // ---- input
 
-    /// Whether the peer is to be read from: not when it does not read itself.
+    /// Whether to read from the peer: not while it does not read itself.
     pub(in crate::engine) fn wants_input(&self, shared: &EngineState) -> bool {
         !self.intake.is_at_end() && (!self.is_serving() || !self.is_held_back(shared))
     }
@@ -26,7 +26,7 @@ impl Session {
         self.intake.is_at_end()
     }
 
-    /// Whether the reactor was told to read from it.
+    /// Whether the reactor reads from it.
     pub(in crate::engine) fn is_reading(&self) -> bool {
         !self.intake.paused
     }
@@ -36,7 +36,7 @@ impl Session {
         if dialogue.transport().lossy {
             return self.intake.is_stalled();
         }
-        // What is said before a partner has come is kept for that one.
+        // What a client says before its partner comes is kept for the partner.
         let keeps = || {
             dialogue.is_alone(shared) && self.intake.len() < dialogue.settings(shared).backlog_bytes_max
                 || self.keeps_bursts_apart(shared)
@@ -47,7 +47,8 @@ impl Session {
             || (dialogue.is_blocked() && !dialogue.outbox.is_empty())
     }
 
-    /// What the reactor has to be told of it: that it is to be read from, or not. It has seen the end of the stream itself.
+    /// What the reactor must be told about reading from it, if that has changed. The reactor has seen the end of the stream
+    /// itself.
     #[inline]
     pub(in crate::engine) fn change_reading(&mut self, shared: &EngineState, now: Timestamp) -> Option<bool> {
         let reading = self.wants_input(shared);
@@ -60,19 +61,19 @@ impl Session {
         (!self.intake.is_at_end()).then_some(reading)
     }
 
-    // ---- what goes out
+    // ---- output
 
-    /// The first `count` bytes of the outbox's offer were sent.
+    /// The first `count` bytes of the outbox were sent.
     pub(in crate::engine) fn handle_sent(&mut self, shared: &mut EngineState, now: Timestamp, count: usize) {
         self.dialogue.handle_sent(shared, now, count);
     }
 
-    /// Takes what the room has for it, where its messages are not the lines of the room's log.
+    /// Takes its messages from the room, if it does not get the room's log as it is.
     pub(in crate::engine) fn hear_room(&mut self, shared: &mut EngineState) {
         self.dialogue.hear_room(shared);
     }
 
-    /// The kernel takes bytes for it, or does not.
+    /// The kernel accepts bytes for it again, or no more.
     pub(in crate::engine) fn set_blocked(&mut self, shared: &mut EngineState, now: Timestamp, blocked: bool) {
         if blocked && self.dialogue.is_blocked() {
             return self.dialogue.give_up_sending(shared, now);
@@ -83,7 +84,7 @@ impl Session {
         }
     }
 
-    /// Whether the outbox has something that may go out now.
+    /// Whether the outbox holds bytes that may be sent now.
     pub(in crate::engine) fn is_flushable(&self) -> bool {
         let Dialogue { sending, outbox, .. } = &self.dialogue;
         *sending == Sending::Free && !outbox.is_empty() && outbox.pause().is_none()
@@ -91,12 +92,12 @@ impl Session {
 
     // ---- the engine's lists
 
-    /// In which of them it stands.
+    /// The lists that it is in.
     pub(in crate::engine) fn membership(&mut self) -> &mut Membership {
         &mut self.dialogue.membership
     }
 
-    /// Whether it holds messages for which its own queue has room: it waits for the room's.
+    /// Whether it has messages, and room for their replies, and waits only for the room's log.
     pub(in crate::engine) fn is_waiting_for_room(&self, shared: &EngineState) -> bool {
         self.intake.is_stalled()
             && self.member_id().is_some()
@@ -107,7 +108,7 @@ impl Session {
 }
 
 impl Dialogue {
-    /// Whether more may be asked of the services on this peer's behalf, while it is served.
+    /// Whether services may handle more of its messages, while it is served.
     pub(super) fn has_room(&self, shared: &mut EngineState) -> bool {
         if matches!(self.phase, Phase::Withdrawn) || self.paced_until(shared).is_some() {
             return false;
@@ -149,7 +150,7 @@ impl Dialogue {
         let encoding = self.encoding();
         let mut gap = self.gap(shared);
         if let Some(stop) = shared.stop.as_ref().filter(|_| encoding.is_paced()) {
-            // A long paced queue must not outlast the grace.
+            // A long paced queue must not last longer than the grace period.
             gap = gap.min(stop.by.since(now) / (2 * (self.outbox.messages() as u32 + 1)));
         }
         self.outbox.sent(encoding, count, now, gap);
@@ -161,13 +162,13 @@ impl Dialogue {
             *progress = now;
         }
     }
-    /// The pause between two messages to a client that gets each by itself.
+    /// The pause between two messages to a client that gets each on its own.
     fn gap(&self, shared: &EngineState) -> Duration {
         let gap = self.settings(shared).raw_gap;
         if matches!(self.state, State::Chat(_)) { gap.min(ROOM_GAP) } else { gap }
     }
 
-    /// Takes lines from the room, about `max` bytes of them.
+    /// Takes about `max` bytes of lines from the room.
     pub(super) fn take_lines(
         &mut self,
         shared: &mut EngineState,
@@ -194,7 +195,7 @@ impl Dialogue {
         let mut max = ROOM_QUEUE_BYTES;
         if encoding.is_paced() {
             let lag = shared.room.lag(member_id, !self.outbox.is_empty(), now);
-            // Nobody is dropped for our pauses, and nobody's place keeps the log for them.
+            // Our pauses drop no member as too slow, and hold no place in the log.
             if lag > CATCH_UP || shared.room.behind(member_id) > CATCH_UP_BYTES {
                 max = READ_BYTES_MAX;
                 self.outbox.join();
@@ -234,7 +235,7 @@ mod tests {
         (engine, binding)
     }
 
-    /// What the reactor is told of reading.
+    /// What the reactor is told about reading.
     fn told(engine: &mut Engine) -> Vec<bool> {
         let outputs = std::iter::from_fn(|| engine.poll_output());
         let told = outputs.filter_map(|output| match output {

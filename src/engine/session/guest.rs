@@ -1,4 +1,4 @@
-//! One who has said its name to a room that wants a passphrase, and has not said that yet.
+//! A client that has given its name to a room with a passphrase, and not the passphrase yet.
 
 use std::borrow::Cow;
 
@@ -11,11 +11,11 @@ use crate::engine::message::{CloseReason, Timestamp};
 use crate::engine::service::chat;
 use crate::engine::words::{self, FAREWELL, is_quit};
 
-/// How often somebody may say another passphrase.
+/// How many wrong passphrases a client may send.
 const TRIES_MAX: u8 = 3;
 
 impl Dialogue {
-    /// What a message of somebody without a name says as a name; `None`: it is not to be taken for one, now or at all.
+    /// The name in a message of a client without a name; `None`: the message is not a name, now or at all.
     pub(super) fn let_in<'m>(&self, shared: &mut EngineState, message: &'m [u8]) -> Admission<'m> {
         let Some(passphrase) = shared.settings.chat_passphrase.as_ref() else {
             return Admission::named(message);
@@ -42,7 +42,7 @@ impl Dialogue {
         }
     }
 
-    /// The same, with what is said about it; the name, if there is one.
+    /// The same, with what watchers may see of it; the name, if there is one.
     pub(super) fn ask_passphrase<'m>(
         &mut self,
         shared: &mut EngineState,
@@ -66,25 +66,25 @@ impl Dialogue {
         None
     }
 
-    /// Whether what it says next is a passphrase.
+    /// Whether its next message is a passphrase.
     pub(super) fn is_asked(&self, shared: &EngineState) -> bool {
         matches!(self.state, State::Chat(Err(_)))
             && matches!(shared.guests.get(self.peer), Some(Guest::Asked(..)))
     }
 }
 
-/// What becomes of a message of somebody without a name.
+/// What a message of a client without a name means.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Admission<'m> {
-    /// It is a name, or something else that needs no passphrase.
+    /// A name, or something else that needs no passphrase.
     Named(Cow<'m, [u8]>),
-    /// It is a name, and the passphrase is asked for.
+    /// A name; the passphrase is asked for.
     Asked,
-    /// It is another passphrase.
+    /// A wrong passphrase.
     Wrong,
-    /// And once too often.
+    /// One wrong passphrase too many.
     Refused,
-    /// It is a name with more behind it than is kept.
+    /// A name, and more behind it than is kept.
     TooMuch,
     Quit,
 }

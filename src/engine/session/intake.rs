@@ -1,5 +1,5 @@
-//! What has come from one peer and is not yet a message: bytes in, messages out, one at a time. Knows how messages end;
-//! has never seen what they say, nor who hears them.
+//! What has come from one peer and is not yet a message: bytes in, messages out, one at a time. Knows how messages end; has
+//! never seen what they say.
 
 mod frames;
 mod skip;
@@ -18,19 +18,19 @@ use crate::engine::message::{FramingMode, Prefix, Timestamp};
 /// Bytes on their way to becoming messages. Holds no memory while none wait.
 #[derive(Debug, Default)]
 pub struct Intake {
-    /// Bytes that are not yet a message, or that wait because too much waits to be sent.
+    /// Bytes that are not yet a message, or that wait because the output queue is full.
     bytes: ThinVec<u8>,
-    /// What the first bursts have told of the kind of client, until that is known.
+    /// What the first bursts have shown of the framing, until it is known.
     pub guess: Guess,
     /// When the unfinished message began.
     begun: Option<Timestamp>,
-    /// How many of the bytes have been taken already: no message, read or backlog is as long as u32 can say.
+    /// How many of the bytes have been taken. A u32 holds the length of any message, read or backlog.
     taken: u32,
-    /// How many of the others are known to hold no end of a message.
+    /// How many of the others hold no end of a message.
     scanned: u32,
     burst: Burst,
     taking: Taking,
-    /// The reactor was told not to read.
+    /// The reactor does not read from this peer.
     pub paused: bool,
 }
 
@@ -46,51 +46,51 @@ pub enum Taking {
     RestOfOverlong,
 }
 
-/// How what has come ends.
+/// How the input ends, so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Burst {
-    /// With a burst.
+    /// At the end of a burst.
     #[default]
     Ended,
-    /// It does not: more of the burst has come than was read, and the next read says how it goes on.
+    /// It does not: the kernel has more of the burst, and the next read tells how it goes on.
     GoesOn {
-        /// How often in a row that was so, since the last message.
+        /// How many reads in a row were full, since the last message.
         full_reads: u16,
     },
-    /// With Telnet's command for the end of the input: what still comes is no input, and the stream goes on.
+    /// With Telnet's command for the end of the input: what follows is not input, and the stream goes on.
     EndOfInput,
     /// With the end of the stream: nothing more will come.
     EndOfStream,
 }
 
-/// What is left when no message has an end of its own.
+/// What is left when there is no message with an end of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rest<'a> {
-    /// A message: the end of a raw client's burst, or of the stream, is its end.
+    /// A message that ends with a raw client's burst, or with the stream.
     Message(&'a [u8]),
-    /// More than a message may be, and what ends that.
+    /// Too long for a message; and how it ends.
     TooLong(&'a [u8], MessageEnd),
-    /// It may go on.
+    /// The beginning of a message, perhaps.
     Unfinished,
 }
 
-/// What the first bursts say.
+/// What the first bursts show.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum First<'a> {
-    /// The kind of client is known.
+    /// The framing is known.
     Is(FramingMode),
-    /// What it sends is no text.
+    /// It sends no text.
     Unreadable(Unreadable),
-    /// It is not, and these bytes have just become a complete request.
+    /// The framing is not known, and these bytes have just become a complete request.
     Complete(&'a [u8]),
-    /// It is not.
+    /// The framing is not known.
     Unknown,
-    /// These are longer than a message may be, and have no end.
+    /// These bytes are too long for a message, and have no end.
     TooLong(&'a [u8]),
 }
 
 impl Intake {
-    /// What the process before had not yet read.
+    /// The input that the previous process had not handled.
     pub fn restore(
         bytes: ThinVec<u8>,
         guess: Guess,
@@ -101,7 +101,7 @@ impl Intake {
         Intake { bytes, guess, begun, burst, taking, ..Intake::default() }
     }
 
-    /// How much waits.
+    /// How many bytes wait.
     pub fn len(&self) -> usize {
         self.bytes.len() - self.taken as usize
     }
@@ -112,22 +112,22 @@ impl Intake {
         self.len() == 0
     }
 
-    /// Memory that it takes beside itself.
+    /// Its memory besides its own size, in bytes.
     pub fn held_bytes(&self) -> usize {
         self.bytes.capacity() + self.guess.held_bytes()
     }
 
-    /// What waits.
+    /// The bytes that wait.
     pub fn bytes(&self) -> &[u8] {
         &self.bytes[self.taken as usize..]
     }
 
-    /// How what has come ends.
+    /// How the input ends, so far.
     pub fn burst(&self) -> Burst {
         self.burst
     }
 
-    /// Whether nothing more will come that is to be heard.
+    /// Whether no more input will come.
     pub fn has_ended(&self) -> bool {
         matches!(self.burst, Burst::EndOfInput | Burst::EndOfStream)
     }
@@ -137,7 +137,7 @@ impl Intake {
         self.burst == Burst::EndOfStream
     }
 
-    /// Whether more of the burst is there already.
+    /// Whether the kernel has more of the burst.
     #[inline]
     pub fn goes_on(&self) -> bool {
         matches!(self.burst, Burst::GoesOn { .. })
@@ -175,7 +175,7 @@ impl Intake {
         is_skipping
     }
 
-    /// Another read, of which the bytes are still to be [taken](Self::next). `more`: the burst goes on behind it.
+    /// Another read begins; its bytes are then [taken](Self::next). `more`: the burst goes on behind them.
     #[inline]
     pub fn push(&mut self, kind: Option<FramingMode>, more: bool) {
         if self.burst == Burst::Ended && kind == Some(FramingMode::Raw) && !self.is_empty() {
@@ -196,17 +196,17 @@ impl Intake {
         self.bytes.extend(packets::as_line(packet));
     }
 
-    /// The stream has ended: what waits is all there is.
+    /// The stream has ended: no more than what waits will come.
     pub fn end(&mut self) {
         self.burst = Burst::EndOfStream;
     }
 
-    /// A Telnet client has said that its input ends: what waits is all there is, though its connection goes on.
+    /// A Telnet client has ended its input: no more than what waits will come, though the connection goes on.
     pub fn end_input(&mut self) {
         self.burst = Burst::EndOfInput;
     }
 
-    /// All that waits, with `fresh` behind it, which has just been read.
+    /// All that waits, followed by `fresh`, which has just been read.
     pub fn gather<'a, 'b: 'a>(&'a mut self, fresh: &mut &'b [u8]) -> &'a [u8] {
         if self.bytes.is_empty() {
             return fresh;
@@ -215,7 +215,7 @@ impl Intake {
         &self.bytes[self.taken as usize..]
     }
 
-    /// Drops a byte order mark from the beginning of what waits; it tells nothing of the kind of client.
+    /// Drops a byte order mark from the beginning; it shows nothing of the framing.
     pub fn drop_byte_order_mark(&mut self, fresh: &mut &[u8]) {
         if self.bytes.is_empty() {
             *fresh = fresh.strip_prefix(BYTE_ORDER_MARK).unwrap_or(fresh);
@@ -231,7 +231,7 @@ impl Intake {
         }
     }
 
-    /// Looks at the first bursts, as long as the kind of client is not known.
+    /// Looks at the first bursts, while the framing is not known.
     pub fn look<'a, 'b: 'a>(
         &'a mut self,
         now: Timestamp,
@@ -269,7 +269,7 @@ impl Intake {
         }
     }
 
-    /// Nothing has followed for so long that it is a raw client, unless there is another end of a message in what has come.
+    /// Nothing has followed for so long that the client is raw, unless what has come has another end of a message.
     pub fn end_guessing(&mut self, is_complete: impl Fn(&[u8]) -> bool) -> FramingMode {
         let kind = match shape::is_behind_blank(&self.bytes) && !self.guess.is_typed() {
             true => FramingMode::Prefixed(Prefix::Seven),
@@ -283,7 +283,7 @@ impl Intake {
         kind
     }
 
-    /// The kind of client, if nothing more comes; `otherwise` where there is neither an LF nor a NUL behind a text.
+    /// The framing if nothing more comes; `otherwise` if there is neither an LF nor a NUL behind a text.
     pub fn kind_at_end(&self, otherwise: FramingMode) -> FramingMode {
         match (memchr(0, &self.bytes), memchr(b'\n', &self.bytes)) {
             (Some(1..), _) => FramingMode::C,
@@ -292,8 +292,8 @@ impl Intake {
         }
     }
 
-    /// It is a Telnet client: what waits, with `fresh` behind it, is text with commands in between. What is to be answered to
-    /// them, and whether one of them has ended the input.
+    /// It is a Telnet client: takes the commands out of what waits and of `fresh`. Returns the replies to them, and whether
+    /// one of them ended the input.
     pub fn be_telnet(&mut self, fresh: &mut &[u8]) -> (Vec<u8>, bool) {
         if self.guess.telnet().is_none() {
             self.guess.be_telnet();
@@ -308,7 +308,7 @@ impl Intake {
         (replies, has_ended)
     }
 
-    /// The same of further bytes; those that wait are text already.
+    /// The same for further bytes; those that wait are text already.
     pub fn push_telnet(&mut self, bytes: &[u8]) -> (Vec<u8>, bool) {
         let mut replies = Vec::new();
         let Some(telnet) = self.guess.telnet() else { return (replies, false) };
@@ -316,15 +316,14 @@ impl Intake {
         (replies, has_ended)
     }
 
-    /// Whether there is anything to be taken.
+    /// Whether there are bytes to take messages from.
     #[inline]
     pub fn has_more(&self, fresh: &[u8]) -> bool {
         !fresh.is_empty() || !self.is_empty()
     }
 
-    /// The next message: in what waits, or else in `fresh`, which then is cut and not copied. To be asked while there
-    /// [is](Self::has_more) something; `None` leaves the [rest](Self::rest), and what is left then is to be
-    /// [kept](Self::keep).
+    /// The next message: from the bytes that wait, or else from `fresh`, which is not copied then. Call it only while there
+    /// [are](Self::has_more) bytes. After `None`, ask for the [rest](Self::rest), and [keep](Self::keep) what is left.
     #[inline]
     pub fn next<'a, 'b: 'a>(&'a mut self, fresh: &mut &'b [u8], kind: FramingMode) -> Option<&'a [u8]> {
         let scanned = std::mem::take(&mut self.scanned) as usize;
@@ -376,7 +375,7 @@ impl Intake {
         Rest::Message(message)
     }
 
-    /// The message that was taken last waits on, before all else.
+    /// Puts the message that was taken last back in front of all else.
     pub fn put_back(&mut self, kind: FramingMode, message: &[u8], fresh: &mut &[u8]) {
         let mut bytes = ThinVec::new();
         let mut whole = message.to_vec();
@@ -402,7 +401,7 @@ impl Intake {
         (self.bytes, self.taken, self.scanned) = (bytes, 0, 0);
     }
 
-    /// One of the messages that were taken had something to say: what comes is no endless burst of nothing.
+    /// One of the taken messages was not empty: this is no endless burst of nothing.
     #[inline]
     pub fn count_message(&mut self) {
         if let Burst::GoesOn { full_reads } = &mut self.burst {
@@ -410,7 +409,7 @@ impl Intake {
         }
     }
 
-    /// Drops what stands behind a C string in the same burst, if it is no text: an array was sent whole.
+    /// Drops what follows a C string in the same burst if it is no text: the client sent a whole array.
     #[cold]
     pub fn drop_garbage(&mut self, fresh: &mut &[u8]) -> bool {
         let bytes = if self.bytes.is_empty() { *fresh } else { self.bytes() };
@@ -422,7 +421,7 @@ impl Intake {
         is_garbage
     }
 
-    /// Nothing more is taken at the moment: what is left of `fresh` waits.
+    /// No more messages are taken for now: what is left of `fresh` waits.
     #[inline]
     pub fn keep(&mut self, fresh: &[u8]) {
         let taken = std::mem::take(&mut self.taken);
@@ -436,7 +435,7 @@ impl Intake {
         self.bytes.extend_from_slice(fresh);
     }
 
-    /// After input: whether a message is begun. One that waits for room was not begun just now.
+    /// After input: notes when the unfinished message began. A message that waits for room did not begin just now.
     #[inline]
     pub fn note_progress(&mut self, now: Timestamp) {
         if self.is_empty() && !self.is_skipping() {
@@ -446,19 +445,19 @@ impl Intake {
         }
     }
 
-    /// It could not go on: its time starts again.
+    /// It could not continue: its time starts again.
     pub fn begin_again(&mut self, now: Timestamp) {
         self.begun = self.begun.map(|_| now);
     }
 
-    /// A message that was begun is given up, and the next one begins anew. Whether it had been too long already.
+    /// Gives up a message that has begun; the next one begins anew. Returns whether it had been too long.
     pub fn give_up(&mut self) -> bool {
         self.begun = None;
         self.drop_all();
         std::mem::take(&mut self.taking) == Taking::RestOfOverlong
     }
 
-    /// Drops what waits; nothing of it is going to be read.
+    /// Drops all input; no more is handled.
     pub fn clear(&mut self) {
         self.drop_all();
         self.begun = None;

@@ -1,4 +1,4 @@
-//! One peer. [`Intake`] makes messages of its bytes, [`Dialogue`] is what its service says to it; here they meet: bytes fall
+//! One peer. [`Intake`] cuts its bytes into messages, and [`Dialogue`] is its conversation with the service: bytes go
 //! through [`Session::handle_bytes`] → intake → [`Dialogue::handle_message`] → outbox.
 
 mod admission;
@@ -55,32 +55,33 @@ pub(super) struct Session {
 }
 
 impl Session {
-    /// Whom it is with.
+    /// Its connection.
     pub(super) fn peer(&self) -> ConnectionId {
         self.dialogue.peer
     }
 
-    /// Where it came in.
+    /// The endpoint it came through.
     pub(super) fn binding(&self) -> &Rc<Binding> {
         &self.dialogue.binding
     }
 
-    /// Who that is.
+    /// Its remote address.
     pub(super) fn remote(&self) -> RemoteAddress {
         self.dialogue.remote
     }
 
-    /// The service it is in.
+    /// Its service.
     pub(super) fn service(&self) -> Service {
         self.dialogue.service()
     }
 
-    /// Its place in the room, while it has one.
+    /// Its id in the room, while it is a member.
     pub(super) fn member_id(&self) -> Option<MemberId> {
         self.dialogue.member_id()
     }
 
-    /// Its place in the room, if it is sent the room's own lines, only these wait for it, and nothing that it has said waits for room.
+    /// Its id in the room, if it gets the lines of the room's log as they are and neither its own queue nor its input holds
+    /// anything.
     pub(super) fn listening_member_id(&self) -> Option<MemberId> {
         let is_line = self.dialogue.kind == Some(FramingMode::Line);
         self.member_id().filter(|_| is_line && self.dialogue.outbox.is_empty() && !self.intake.is_stalled())
@@ -94,7 +95,7 @@ impl Session {
         self.dialogue.is_counted()
     }
 
-    /// Whether what nobody reads is dropped.
+    /// Whether replies that are not read are dropped.
     pub(super) fn is_lossy(&self) -> bool {
         self.dialogue.transport().lossy
     }
@@ -103,7 +104,7 @@ impl Session {
         &self.dialogue.outbox
     }
 
-    /// How its messages are told apart on the way out.
+    /// How its messages are encoded.
     pub(super) fn encoding(&self) -> Encoding {
         self.dialogue.encoding()
     }

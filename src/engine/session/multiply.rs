@@ -22,7 +22,7 @@ impl Dialogue {
         }
     }
 
-    /// Whether `bytes`, a complete request, is multiply's to answer.
+    /// Whether multiply answers `bytes`, a complete request.
     pub(super) fn is_multiplication(&self, shared: &EngineState, bytes: &[u8]) -> bool {
         match self.state {
             State::Multiply => true,

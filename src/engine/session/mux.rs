@@ -13,7 +13,7 @@ use crate::engine::service::control::{self, Command};
 use crate::engine::service::mux::{self, Choice};
 
 impl Dialogue {
-    /// Enters the service that the message chooses. Whether the message is that one's first, and somebody hears it.
+    /// Enters the service that the message selects. Returns whether the message also is the first one to that service.
     pub(super) fn choose(&mut self, shared: &mut EngineState, now: Timestamp, message: &[u8]) -> bool {
         let transport = self.binding.transport;
         let (service, is_first) = match mux::choose(message) {
@@ -25,7 +25,7 @@ impl Dialogue {
                 offered.iter().for_each(|service| self.say(service.name()));
                 return false;
             }
-            // No daemon is behind standard input.
+            // There is no daemon behind standard input.
             Choice::Control
                 if !transport.is_alone
                     && !transport.is_web
@@ -83,7 +83,7 @@ impl Dialogue {
 }
 
 impl Session {
-    /// What became of a request.
+    /// The outcome of a request.
     pub(in crate::engine) fn handle_answer(&mut self, lines: &[String]) {
         if let Dialogue { phase: Phase::Serving, state: State::Control, .. } = self.dialogue {
             lines.iter().for_each(|line| self.dialogue.say(line));

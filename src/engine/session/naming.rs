@@ -1,4 +1,4 @@
-//! How a connection comes by a name in the room that somebody has: by showing whose it is, or after a restart.
+//! How a connection gets a name in the room that is taken: with the secret of its owner, or after a restart.
 
 use super::Session;
 use super::dialogue::{Dialogue, State};
@@ -11,8 +11,8 @@ use crate::engine::room::MemberId;
 use crate::engine::words;
 
 impl Dialogue {
-    /// It has shown that it is the one who sits there: the connection `from` has to go. The others hear nothing of it: for
-    /// them it was there all the time.
+    /// It has shown that it is the member of this name: the connection `from` is closed. The others are told nothing: for
+    /// them the member never left.
     pub(super) fn return_to(
         &mut self,
         shared: &mut EngineState,
@@ -24,7 +24,7 @@ impl Dialogue {
         self.welcome(shared, member_id);
     }
 
-    /// It is in the room: it is told so, and what was said there last.
+    /// It has joined the room: it gets a confirmation and the history.
     pub(super) fn welcome(&mut self, shared: &mut EngineState, member_id: MemberId) {
         let name = shared.room.name(member_id).to_owned();
         self.say(&words::welcome(&name));
@@ -37,7 +37,7 @@ impl Dialogue {
         self.note(shared, EventKind::Joined(name));
     }
 
-    /// Another connection has taken its place in the room. What was sent of a line in part is finished.
+    /// Another connection has taken its place in the room. A line that was sent in part is completed.
     pub(super) fn make_way(&mut self, shared: &mut EngineState, now: Timestamp, begun: &[u8]) {
         self.state = State::Chat(Err(now));
         self.outbox.push(begun);
@@ -46,7 +46,7 @@ impl Dialogue {
 }
 
 impl Session {
-    /// After a restart its name is none any more, or somebody else's: it is asked for another one.
+    /// After a restart its name is not allowed any more, or taken: it is asked for another one.
     pub(in crate::engine) fn lose_name(&mut self, shared: &mut EngineState, name: &str) {
         let why = Name::new(name).err().map_or_else(|| words::taken(name), |why| why.to_string());
         self.dialogue.err(shared, ErrorKind::Name, why);
@@ -68,7 +68,7 @@ mod tests {
     const BOB: RemoteAddress = RemoteAddress::Process { uid: 2, gid: 1, pid: 2 };
     const SECRET: &str = "0123456789abcdef0123456789abcdef";
 
-    /// A room, and what everybody has heard.
+    /// A room, and what its members receive.
     struct Stage {
         engine: Engine,
         heard: Vec<String>,
@@ -136,7 +136,7 @@ mod tests {
             }
         }
 
-        /// What was heard since this was last asked.
+        /// What was received since the last call.
         fn heard(&mut self, peer: ConnectionId) -> String {
             std::mem::take(&mut self.heard[peer.index as usize])
         }
@@ -170,7 +170,7 @@ mod tests {
                 .iter()
                 .any(|note| note.contains(&format!("Confided({})", "/key ".len() + SECRET.len())))
         );
-        // And once more, with the same secret, which went along.
+        // And once more, with the same secret, which was carried over.
         let third = stage.connect(ANN);
         stage.say(third, &format!("/key {SECRET} Ann"));
         assert!(stage.heard(third).contains("Welcome Ann!") && !stage.open[again.index as usize]);
@@ -205,11 +205,11 @@ mod tests {
             stage.say(peer, &line);
             assert_eq!(stage.heard(peer), error, "{line}");
         }
-        // What others say in the room is none of it.
+        // What others say in the room is not part of it.
         stage.say(bob, &format!("//key {SECRET} ann"));
         stage.say(bob, &format!("/me /key {SECRET} ann"));
         assert_eq!((stage.open[ann.index as usize], stage.engine.members()), (true, 2));
-        // A free name is had with a secret too.
+        // A free name can be taken with a secret too.
         stage.say(eve, &format!("/key {SECRET} eve"));
         assert!(stage.heard(eve).starts_with("Welcome eve!"));
     }
@@ -228,7 +228,7 @@ mod tests {
             saved.binding = BindingOf::Binding(Rc::clone(session.binding()));
             saved
         });
-        // As a version had it that let this be a name.
+        // A record of a version that allowed this name.
         let SavedState::Member { name, .. } = &mut sessions[2].state else { panic!("a member") };
         *name = "Error".to_owned();
         let mut next = Stage::new(Settings::default());

@@ -1,5 +1,4 @@
-//! A message that is longer than a message may be: its sender is told so, the rest of it is passed over, and the connection
-//! goes on.
+//! A message that is too long: its sender gets an error, the rest of it is dropped, and the connection goes on.
 
 use super::Session;
 use super::dialogue::{Dialogue, Heard};
@@ -10,8 +9,8 @@ use crate::engine::limits::GUESS;
 use crate::engine::message::{CloseReason, FramingMode, Timestamp};
 
 impl Session {
-    /// `bytes` are longer than a message may be, and what ends them is still to come. Where that is a pause, its sender is
-    /// told when it has been: who is answered goes on, and what it says then would be taken for the rest.
+    /// `bytes` are too long for a message, whose end is still to come. If a pause ends it, the error comes after the pause:
+    /// a client that gets a reply goes on, and its next message would be taken for the rest.
     #[cold]
     pub(super) fn begin_overlong(
         &mut self,
@@ -39,8 +38,8 @@ impl Session {
         }
     }
 
-    /// The same, and not even the kind of client is known: an LF or a NUL that ends it shows that, or a pause, which is as long
-    /// as if the message were one that can be done.
+    /// The same while the framing is not known: an LF or a NUL at its end shows it, or a pause, which is as long as after a
+    /// valid message.
     #[cold]
     pub(super) fn begin_overlong_guess(
         &mut self,
@@ -53,7 +52,7 @@ impl Session {
         self.intake.skip_rest(now, fresh, MessageEnd::Pause, patience);
     }
 
-    /// Passes over what belongs to a message that is too long.
+    /// Drops what belongs to a message that is too long.
     #[cold]
     pub(super) fn skip_overlong(&mut self, shared: &mut EngineState, now: Timestamp, fresh: &mut &[u8]) {
         if let Some(kind) = self.intake.skip(now, fresh, self.dialogue.kind) {
@@ -61,7 +60,7 @@ impl Session {
         }
     }
 
-    /// It has ended, and so it is known what kind of client sent it.
+    /// It has ended, and so the framing of its sender is known.
     #[cold]
     pub(super) fn end_overlong(&mut self, shared: &mut EngineState, now: Timestamp, kind: FramingMode) {
         let is_untold = self.intake.end_rest();
@@ -73,7 +72,7 @@ impl Session {
         }
     }
 
-    /// A pause may still end it, and nothing more is waited for: its sender is told now.
+    /// A pause may still end it, and we do not wait for more: its sender gets the error now.
     pub(super) fn give_up_overlong(&mut self, shared: &mut EngineState, now: Timestamp) {
         if self.intake.guess.ends_with_pause() {
             self.end_overlong(shared, now, FramingMode::Line);
@@ -99,7 +98,7 @@ impl Dialogue {
         format!("message longer than {} bytes", self.settings(shared).message_bytes_max)
     }
 
-    /// Tells what was wrong, in the order in which it came: in the room behind what was said there.
+    /// Sends an error in the order of events: in the room, after what was said before.
     pub(super) fn err_in_order(&mut self, shared: &mut EngineState, kind: ErrorKind, error: String) {
         match self.member_id() {
             Some(member_id) => {

@@ -1,4 +1,4 @@
-//! A session that is held to a pace: what it sends too fast waits with it, and nobody else does.
+//! A session with a rate limit: what it sends too fast waits, without effect on other sessions.
 
 use super::Session;
 use super::dialogue::{Dialogue, State};
@@ -7,13 +7,13 @@ use crate::engine::message::{FramingMode, Timestamp};
 use crate::engine::text::is_empty;
 
 impl Session {
-    /// When something of it that waits for its pace may go on.
+    /// When its waiting messages may go on.
     pub(super) fn pace_deadline(&self, shared: &EngineState) -> Option<Timestamp> {
         if self.intake.is_stalled() { self.dialogue.paced_until(shared) } else { None }
     }
 
-    /// Whether it is read from although what it has said waits: two bursts of a raw client that both wait in the kernel
-    /// would become one message there. Not a matter of time, so that no moment passes unnoticed in which it is read from.
+    /// Whether to read from it although its messages wait. Two bursts of a raw client that both wait in the kernel would
+    /// become one message there. This does not depend on the time, so that reading never has to start at a deadline.
     pub(super) fn keeps_bursts_apart(&self, shared: &EngineState) -> bool {
         let settings = self.dialogue.settings(shared);
         self.dialogue.kind == Some(FramingMode::Raw)
@@ -21,15 +21,15 @@ impl Session {
             && settings.messages_per_second > 0
     }
 
-    /// It has another pace from now on, and a burst of its own there.
+    /// It has another rate limit from now on, and a full burst.
     pub(in crate::engine) fn renew_pace(&self, shared: &mut EngineState) {
         shared.paces.remove(self.dialogue.peer);
     }
 }
 
 impl Dialogue {
-    /// Until when nothing more is taken from it, because it has said so much. Once the daemon stops, everybody is
-    /// answered what was received.
+    /// Until when no message is taken, because it has sent too many. Once the daemon stops, all received messages are
+    /// answered.
     pub(super) fn paced_until(&self, shared: &EngineState) -> Option<Timestamp> {
         let per_second = self.settings(shared).messages_per_second;
         if per_second == 0 || shared.stop.is_some() {
@@ -38,7 +38,7 @@ impl Dialogue {
         shared.paces.get(self.peer)?.until(shared.now, per_second)
     }
 
-    /// One whole message counts, if there is anything in it.
+    /// Counts one whole message, unless it is empty.
     #[inline]
     pub(super) fn keep_pace(&self, shared: &mut EngineState, now: Timestamp, message: &[u8]) {
         if self.settings(shared).messages_per_second > 0 && !is_empty(message) {

@@ -1,4 +1,4 @@
-//! A session on a service that answers each message by itself.
+//! A session on a service that answers each message on its own.
 
 use super::dialogue::Dialogue;
 use crate::engine::EngineState;

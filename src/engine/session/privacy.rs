@@ -1,4 +1,4 @@
-//! What two members tell one another is for the two: nobody who watches, and no log, has its text.
+//! Private messages of two members: neither a watcher nor a log gets their text.
 
 use super::Session;
 use super::dialogue::{Dialogue, State};
@@ -9,7 +9,7 @@ use crate::engine::service::mux::{self, Choice};
 use crate::engine::text::quote;
 
 impl Dialogue {
-    /// A message of its own as others may see it.
+    /// One of its messages, as others may see it.
     pub(super) fn saying(&self, shared: &EngineState, message: &[u8]) -> EventKind {
         match self.is_private(shared, message) {
             true => EventKind::Confided(message.len()),
@@ -17,11 +17,11 @@ impl Dialogue {
         }
     }
 
-    /// Whether what it says, or begins to say, is for one other alone.
+    /// Whether its message, or the beginning of one, is private.
     pub(super) fn is_private(&self, shared: &EngineState, message: &[u8]) -> bool {
         match self.state {
             State::Talk(_) => true,
-            // What has many writers is said to all as it is.
+            // With many writers, everything is said to the whole room.
             State::Chat(Ok(_)) => !self.transport().many_writers && chat::is_private(message),
             State::Chat(Err(_)) => self.is_asked(shared) || chat::is_private_behind_name(message),
             State::Mux if mux::choose(message) == Choice::Default => {
@@ -42,7 +42,7 @@ impl Dialogue {
 }
 
 impl Session {
-    /// Whether what is in its outbox may be what somebody told it alone.
+    /// Whether its outbox may hold private messages.
     pub(in crate::engine) fn is_confided_in(&self) -> bool {
         self.dialogue.outbox.is_private() || matches!(self.dialogue.state, State::Talk(_))
     }

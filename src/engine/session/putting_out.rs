@@ -1,4 +1,4 @@
-//! A session that whoever runs the daemon puts out or mutes, and what such a one may still do.
+//! A session that an administrator kicks or mutes, and what a muted member may still do.
 
 use super::Session;
 use super::dialogue::Dialogue;
@@ -12,21 +12,21 @@ use crate::engine::service::chat;
 use crate::engine::words::{self, ERROR};
 
 impl Session {
-    /// It has to go, and is told why.
+    /// It is closed, with the reason.
     pub(in crate::engine) fn put_out(&mut self, shared: &mut EngineState, now: Timestamp, words: &str) {
         if self.is_serving() {
             self.dialogue.finish(shared, now, CloseReason::PutOut, Some(words));
         }
     }
 
-    /// Something that it had done is told to the log and to those who watch.
+    /// An order of its own is reported to the log and the watchers.
     pub(in crate::engine) fn note(&self, shared: &mut EngineState, what: EventKind) {
         self.dialogue.note(shared, what);
     }
 }
 
 impl Dialogue {
-    /// Whether a member who is muted wanted to be heard: it is told that it is not.
+    /// Whether a muted member tried to speak: it gets an error.
     pub(super) fn is_muted(
         &mut self,
         shared: &mut EngineState,

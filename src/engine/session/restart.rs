@@ -1,4 +1,4 @@
-//! What of a session goes into the record for the process that follows, and how it comes out again.
+//! What a session writes into the record of a restart, and how it is restored.
 
 use std::rc::Rc;
 
@@ -17,8 +17,8 @@ use crate::engine::service::Service;
 use crate::engine::timer_queue::Timer;
 
 impl Session {
-    /// All that the process which follows has to know of it, with the number of its binding, and beside it the bytes of its
-    /// queues; `None`: it is not carried over.
+    /// What the next process must know of it, with the number of its binding, and apart from it the bytes of its queues;
+    /// `None`: it is not carried over.
     pub(in crate::engine) fn save<'s>(
         &'s self,
         shared: &'s EngineState,
@@ -80,8 +80,8 @@ impl Session {
         Some((saved?, runs))
     }
 
-    /// Goes on where the process before left off; `None`: it came in nowhere that is known. A member of the room takes its
-    /// place there without a word.
+    /// Restores a session of the previous process; `None`: its endpoint is not known any more. A member returns to the room
+    /// without a word.
     pub(in crate::engine) fn restore(
         shared: &mut EngineState,
         now: Timestamp,
@@ -96,7 +96,7 @@ impl Session {
             (false, true) => Burst::Ended,
             (false, false) => Burst::GoesOn { full_reads: 0 },
         };
-        // What waits there may have been told to it alone: it is not known any more.
+        // The bytes that wait may be private; nobody knows any more.
         let mut outbox = saved.outbox;
         if matches!(state, State::Chat(_)) && !outbox.is_empty() {
             outbox.confide();
@@ -115,7 +115,7 @@ impl Session {
             phase,
             kind: saved.kind,
             outbox,
-            // Perhaps it has said something: nobody is told of its silence.
+            // It may have said something: no watcher is told about its silence.
             heard: if saved.first_message_seen || is_standing { Heard::Message } else { Heard::Bytes },
             sending: Sending::default(),
         };
@@ -139,7 +139,7 @@ impl Session {
     }
 }
 
-/// What its service knew of it.
+/// The state of its service.
 fn restore_state(
     shared: &mut EngineState,
     now: Timestamp,

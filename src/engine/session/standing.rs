@@ -1,5 +1,5 @@
-//! A session that lasts as long as its endpoint, as on a FIFO: any number of writers come and go. It has no first message, no
-//! last one, and nobody whom a close would reach; so what is wrong is said and passed over.
+//! A session that lasts as long as its endpoint, such as a FIFO: any number of writers come and go. It has no first message
+//! and no last one, and no client that a close would reach. So it answers errors and goes on.
 
 use super::Session;
 use super::dialogue::{Dialogue, Heard, State};
@@ -9,7 +9,7 @@ use crate::engine::message::{Dropped, EventKind, Timestamp};
 use crate::engine::service::chat;
 
 impl Dialogue {
-    /// Begins it. No limit keeps it out: nobody could be told.
+    /// Begins it. No limit refuses it, since no client could be told.
     pub(super) fn open_standing(&mut self, shared: &mut EngineState, now: Timestamp) {
         self.heard = Heard::Message; // nobody's first message can be known for one: no other protocol is looked for
         shared.connection_counts.count(self.binding.service, self.remote);
@@ -17,7 +17,7 @@ impl Dialogue {
         self.enter(shared, now, self.binding.service);
     }
 
-    /// Takes a place in the room, under the file's name and without a word of our own.
+    /// Joins the room, under the file's name and without a greeting.
     pub(super) fn join_as_endpoint(&mut self, shared: &mut EngineState) {
         let name = self.binding.endpoint.rsplit('/').next().unwrap_or_default();
         let member_id = chat::enter_as(&mut shared.room, self.peer, name);
@@ -28,7 +28,7 @@ impl Dialogue {
         self.note(shared, EventKind::Joined(shared.room.name(member_id).to_owned()));
     }
 
-    /// Of the replies that nobody reads, the oldest go. As long as the pipe takes them, none does.
+    /// Drops the oldest of the replies that nobody reads. As long as the pipe accepts them, none is dropped.
     pub(super) fn drop_unread(&mut self, shared: &mut EngineState) {
         if !self.is_blocked() {
             return;
@@ -40,9 +40,9 @@ impl Dialogue {
 }
 
 impl Session {
-    /// A line that was begun is not finished in time: whoever wrote it may have gone, and the next one begins anew.
+    /// An unfinished line has timed out: its writer may have gone, and the next line begins anew.
     pub(super) fn drop_fragment(&mut self, shared: &mut EngineState, error: String) {
-        // Of one that was too long it was said already.
+        // If it was too long, the error was sent already.
         if !self.intake.give_up() {
             self.dialogue.err_in_order(shared, ErrorKind::Unfinished, error);
         }

@@ -1,5 +1,5 @@
-//! A session on stats: reports go into the table, and a list of all machines comes out of it piece by piece, as the peer
-//! reads, so that neither its length nor a peer that does not read costs anybody anything.
+//! A session on stats: reports go into the table. The list of all machines is sent piece by piece, as the peer reads, so
+//! that neither its length nor a slow reader matters to other clients.
 
 use super::dialogue::{Dialogue, State};
 use crate::engine::EngineState;
@@ -14,7 +14,7 @@ use crate::engine::service::stats::{self, Message};
 use crate::engine::text::quote;
 
 impl Dialogue {
-    /// Whether it is being told a list: what else it asks waits.
+    /// Whether it is receiving a list: its further requests wait.
     pub(super) fn is_telling(&self) -> bool {
         matches!(self.state, State::Stats(Some(_)))
     }
@@ -61,7 +61,7 @@ impl Dialogue {
         }
     }
 
-    /// Tells more of the list, as much as may wait to be sent.
+    /// Queues more of the list, as much as may wait to be sent.
     pub(super) fn go_on_telling(&mut self, shared: &EngineState, now: Timestamp) {
         let encoding = self.encoding();
         let high = OUTBOX_BYTES_HIGH.min(shared.settings.of(Service::Stats).backlog_bytes_max);

@@ -1,4 +1,4 @@
-//! What a session says of itself in a status report, and its part in giving one.
+//! A session's part in a status report: its own entry, and how it receives one.
 
 use super::Session;
 use super::dialogue::{Dialogue, Phase, State};
@@ -9,19 +9,19 @@ use crate::engine::service::status::{ConnectionPart, Progress};
 use crate::engine::text::quote;
 
 impl Session {
-    /// How far the report is that it is being given.
+    /// How far the report is that it is receiving.
     pub(in crate::engine) fn report(&self) -> Option<Progress> {
         self.dialogue.report()
     }
 
-    /// Whether its report can go on: it keeps up with reading.
+    /// Whether its report can go on: it reads fast enough.
     pub(in crate::engine) fn can_report(&self) -> bool {
         self.report().is_some()
             && !self.dialogue.is_blocked()
             && self.dialogue.outbox.len() < STATUS_BYTES_LOW
     }
 
-    /// The next piece of its report; `None`: it was the last.
+    /// The next piece of its report; `None`: this was the last.
     pub(in crate::engine) fn go_on_reporting(
         &mut self,
         shared: &mut EngineState,
@@ -34,7 +34,7 @@ impl Session {
         self.resume(shared, now);
     }
 
-    /// What a status report says of it.
+    /// Its entry in a status report.
     pub(in crate::engine) fn describe<'a>(
         &'a self,
         shared: &'a EngineState,

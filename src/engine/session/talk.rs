@@ -1,4 +1,4 @@
-//! A session in talk: one end of a line, and what comes from the other end.
+//! A session in talk: one end of a pair, and what comes from the other end.
 
 use super::Session;
 use super::dialogue::{Dialogue, State, Talk};
@@ -51,18 +51,18 @@ impl Session {
 }
 
 impl Dialogue {
-    /// Whether it waits for somebody to talk with.
+    /// Whether it waits for a partner.
     pub(super) fn is_alone(&self, shared: &EngineState) -> bool {
         matches!(self.state, State::Talk(talk) if talk.end().is_some()) && self.partner(shared).is_none()
     }
 
-    /// Whom it talks with.
+    /// Its partner.
     pub(super) fn partner(&self, shared: &EngineState) -> Option<ConnectionId> {
         let State::Talk(talk) = self.state else { return None };
         shared.talk.partner(talk.end()?)
     }
 
-    /// Takes its place at a line; who waited there hears of it.
+    /// Joins a pair; a waiting partner is told.
     pub(super) fn meet(&mut self, shared: &mut EngineState) {
         if let State::Talk(talk) = &mut self.state
             && let Some(end) = talk.end()
@@ -102,7 +102,7 @@ impl Dialogue {
     }
 }
 
-/// Bytes waiting for a talker, from which on its partner's next messages wait.
+/// When so many bytes wait for a client, its partner's next messages wait.
 pub(super) fn line_bytes_max(shared: &EngineState) -> usize {
     OUTBOX_BYTES_HIGH.min(shared.settings.of(Service::Talk).backlog_bytes_max)
 }

@@ -1,5 +1,5 @@
-//! What a session has asked, and how often that was wrong, counted where it costs an addition; now and then, and when it
-//! ends, it goes to the [roster](crate::engine::roster).
+//! Counts a session's requests and errors, at the cost of an addition; now and then, and at its end, they go to the
+//! [roster](crate::engine::roster).
 
 use super::Session;
 use super::dialogue::{Dialogue, Heard, State};
@@ -13,7 +13,7 @@ use crate::engine::message::Timestamp;
 use crate::engine::roster::Tally;
 
 impl Session {
-    /// Gives the roster what it does not know yet.
+    /// Reports to the roster what it does not know yet.
     pub(in crate::engine) fn report_tally(&mut self, shared: &mut EngineState) {
         if self.is_counted() {
             self.dialogue.report_tally(shared);
@@ -44,7 +44,7 @@ impl Dialogue {
         }
     }
 
-    /// Gives the roster what it does not know yet.
+    /// Reports to the roster what it does not know yet.
     pub(super) fn report_tally(&mut self, shared: &mut EngineState) {
         if (self.unreported.requests, self.unreported.errors) != (0, 0) {
             let tally = self.take_tally();
@@ -52,12 +52,12 @@ impl Dialogue {
         }
     }
 
-    /// Whether it looks at the daemon, or gives it orders.
+    /// Whether it observes the daemon or gives it orders.
     fn is_observer(&self) -> bool {
         matches!(self.state, State::Status(_) | State::Watch(_) | State::Control)
     }
 
-    /// Lets the roster know what it was told, if that says something about what it does.
+    /// Reports an error to the roster, if it says something about its client's program.
     pub(super) fn remember_error(&self, shared: &mut EngineState, kind: ErrorKind, error: &str) {
         let is_about_it = match kind {
             ErrorKind::Request
@@ -80,15 +80,15 @@ impl Dialogue {
         let good = (*requests > 0 && *last == LastMessage::Good).then_some(self.active);
         let tally =
             Tally { requests: std::mem::take(requests).into(), errors: std::mem::take(errors).into(), good };
-        // Who looks at the daemon is no student of what is looked at.
+        // A client that observes the daemon is not one of the students.
         if self.is_observer() { Tally::default() } else { tally }
     }
 
-    /// One who has said nothing for a while, where something is waited for, is in trouble too: that is looked for when
-    /// somebody looks.
+    /// A client that has said nothing for a while, where a message is expected, has a problem too. This is found out when a
+    /// report asks.
     fn note_silence(&self, shared: &mut EngineState) {
         let is_silent = self.is_serving() && self.heard < Heard::Bytes;
-        // A person reads before it types.
+        // A person reads before typing.
         let patience = if self.service().facts().is_typed { SILENCE } else { SILENCE_SEEN };
         let is_known = shared.roster.knows_of_silence(self.client(), self.opened);
         if is_silent && !is_known && shared.now.since(self.opened) >= patience {
@@ -99,7 +99,7 @@ impl Dialogue {
         }
     }
 
-    /// It was let in.
+    /// It was admitted.
     pub(super) fn enter_roster(&self, shared: &mut EngineState, now: Timestamp) {
         shared.roster.enter(now, self.client());
     }

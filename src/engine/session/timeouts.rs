@@ -1,4 +1,4 @@
-//! When patience with a peer ends, and what happens then.
+//! The timeouts of a session, and what happens then.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use crate::engine::message::{CloseReason, Timestamp};
 use crate::engine::service::facts::{First, Idle};
 use crate::engine::wrong_protocol::{self, Guess};
 
-/// Reads in a row that left something behind and had no message in them, for which a peer is not yet called late.
+/// So many full reads in a row without a message do not make a peer late.
 const FULL_READS_MAX: usize = 1024;
 
 fn earliest<const COUNT: usize>(deadlines: [Option<Timestamp>; COUNT]) -> Option<Timestamp> {
@@ -28,7 +28,7 @@ fn earliest<const COUNT: usize>(deadlines: [Option<Timestamp>; COUNT]) -> Option
 }
 
 impl Session {
-    /// When it has to be woken, if nothing comes before.
+    /// When it must be woken if nothing comes before.
     pub(in crate::engine) fn deadline(&self, shared: &EngineState) -> Option<Timestamp> {
         let Dialogue { outbox, phase, .. } = &self.dialogue;
         match *phase {
@@ -52,13 +52,13 @@ impl Session {
         }
     }
 
-    /// When a pause decides what kind of client it is. While a burst goes on there is none.
+    /// When a pause decides the framing. While a burst goes on, there is none.
     fn framing_deadline(&self) -> Option<Timestamp> {
         self.intake.guess.deadline().filter(|_| !self.intake.goes_on())
     }
 
-    /// Whether the rest of a burst is there, and is going to be read: who seems to be late is not. Unless it has sent
-    /// more than any message has room for, and none was in it.
+    /// Whether the kernel has the rest of a burst and it will be read: then the peer is not late, unless it has sent more
+    /// than any message may have, without one.
     fn is_in_burst(&self, shared: &EngineState) -> bool {
         let Burst::GoesOn { full_reads } = self.intake.burst() else { return false };
         let reads_max =
@@ -69,9 +69,9 @@ impl Session {
     #[inline]
     pub(super) fn unfinished_deadline(&self, shared: &EngineState) -> Option<Timestamp> {
         let begun = self.intake.begun()?;
-        // What waits for room with us is whole, and that it is still read from does not make it late.
+        // What waits for room is whole, so that reading goes on does not make it late.
         let waits = self.intake.is_stalled() || self.is_held_back(shared);
-        // Nor while more of it is there already. Who sends on and on has no message that could be waited for.
+        // Nor is it late while the kernel has more of it. A client that sends without end has no message to wait for.
         let goes_on = match self.intake.is_skipping() {
             true => self.is_in_burst(shared),
             false => self.intake.goes_on(),
@@ -93,7 +93,7 @@ impl Session {
         if service.facts().first != First::Message {
             return None; // it has another one
         }
-        // What waits for room with us, for somebody to talk with, or for a line end that may follow it, was said in time.
+        // It was in time if it waits for room, for a partner, or for a line end that may follow.
         let waits = self.intake.is_stalled()
             || self.is_in_burst(shared)
             || self.is_held_back(shared)
@@ -109,14 +109,14 @@ impl Session {
         let service = self.dialogue.service();
         let waits = match service.facts().idle {
             Idle::Never => false,
-            // It may have said something already, which waits as it does.
+            // It may have said something already, which waits as well.
             Idle::Alone => self.dialogue.is_alone(shared),
             Idle::Silent => is_quiet && !self.dialogue.is_listening(),
         };
         if waits { Some(self.dialogue.active + shared.settings.of(service).idle_timeout) } else { None }
     }
 
-    /// Acts on the deadlines that have passed.
+    /// Handles the deadlines that have passed.
     pub(in crate::engine) fn handle_time(&mut self, shared: &mut EngineState, now: Timestamp) {
         let is_due = |deadline: Option<Timestamp>| deadline.is_some_and(|deadline| deadline <= now);
         self.dialogue.outbox.resume(now);
@@ -181,7 +181,7 @@ impl Session {
         }
     }
 
-    /// It is not waited for any longer. If its last message is too long, and may have ended, it is told that first.
+    /// It has timed out. If its last message was too long and may have ended, it gets that error first.
     fn give_up(&mut self, shared: &mut EngineState, now: Timestamp, reason: CloseReason, error: String) {
         self.give_up_overlong(shared, now);
         self.dialogue.fail(shared, now, reason, error);
@@ -189,18 +189,18 @@ impl Session {
 }
 
 impl Dialogue {
-    /// Whether it has asked for something that is still being said to it, and need say nothing more.
+    /// Whether it is receiving the reply to a request, and need say nothing more.
     fn is_listening(&self) -> bool {
         matches!(self.state, State::Status(Some(_)) | State::Watch(Some(_)))
     }
 
-    /// When a closing connection must have given a sign that its peer reads.
+    /// When a closing connection must have shown that its peer reads.
     fn draining_deadline(&self, shared: &EngineState) -> Option<Timestamp> {
         let Phase::Draining(reason, progress) = self.phase else { return None };
         Some(match reason {
             _ if self.transport().lossy => progress + LAST_WORDS, // perhaps there is no reader, and there need not be one
             _ if reason.is_refusal() || reason.is_too_slow() => progress + shared.settings.linger,
-            // It may have taken nothing for a while before it was to be closed.
+            // It may have accepted nothing for a while before it began to close.
             _ => self.unread_since(shared).unwrap_or(progress) + shared.settings.send_timeout,
         })
     }
@@ -223,7 +223,7 @@ mod tests {
 
     const PEER: ConnectionId = ConnectionId { index: 0, generation: 1 };
 
-    /// An engine to which somebody has connected at the start.
+    /// An engine with one client that has connected at the start.
     fn connected_to(service: Service) -> Engine {
         let mut engine = Engine::new(Settings::default());
         let binding =
@@ -234,7 +234,7 @@ mod tests {
         engine
     }
 
-    /// Takes what it is told.
+    /// Receives what there is for it.
     fn told(engine: &mut Engine, now: Timestamp) -> String {
         let mut told = Vec::new();
         while let Some(output) = engine.poll_output() {

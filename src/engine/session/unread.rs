@@ -1,4 +1,4 @@
-//! A peer that takes nothing of what is queued for it, and for how long that goes on.
+//! A peer that accepts none of its queued bytes, and how long that may last.
 
 use super::Session;
 use super::dialogue::{Dialogue, Phase, Sending};
@@ -7,7 +7,7 @@ use crate::engine::EngineState;
 use crate::engine::message::{CloseReason, Timestamp};
 
 impl Session {
-    /// Whether the kernel is to be asked once more; it is then taken for asked.
+    /// Whether to write to it once more; it then counts as asked.
     pub(in crate::engine) fn take_retry(&mut self) -> bool {
         let is_wanted = self.dialogue.sending == Sending::RetryWanted;
         if is_wanted {
@@ -31,12 +31,12 @@ impl Dialogue {
         }
     }
 
-    /// Since when the kernel takes nothing, as long as that is waited for.
+    /// Since when the kernel accepts nothing, as long as we wait for that.
     pub(super) fn unread_since(&self, shared: &EngineState) -> Option<Timestamp> {
         if self.sending == Sending::Blocked { shared.unread.get(self.peer).copied() } else { None }
     }
 
-    /// When it must have taken something of what is queued for it. Of a lossy one nobody knows whether there is a reader.
+    /// When it must have accepted something. Whether a lossy connection has a reader is not known.
     pub(super) fn unread_deadline(&self, shared: &EngineState) -> Option<Timestamp> {
         let since = self.unread_since(shared).filter(|_| !self.transport().lossy);
         since.map(|since| since + shared.settings.send_timeout)
@@ -49,7 +49,7 @@ impl Dialogue {
         }
     }
 
-    /// It has taken nothing in all its time: it is told so, if that can be sent, or its last words are given up.
+    /// It has accepted nothing in all its time: it gets an error, if that can be sent, or its last words are dropped.
     pub(super) fn give_up_sending(&mut self, shared: &mut EngineState, now: Timestamp) {
         if self.sending != Sending::Retried {
             return;
@@ -59,7 +59,7 @@ impl Dialogue {
             Phase::Serving | Phase::Withdrawn => {
                 shared.counters.of_mut(self.service()).too_slow += 1;
                 let words = format!("Error: nothing read for {}", seconds(shared.settings.send_timeout));
-                // A report that is cut off has no end that something could be said behind.
+                // A report that is cut off has no end after which an error could follow.
                 let words = Some(words).filter(|_| self.report().is_none());
                 self.finish(shared, now, CloseReason::PeerNotReading, words.as_deref());
             }

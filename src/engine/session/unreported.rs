@@ -8,11 +8,11 @@ pub(super) struct Unreported {
     pub(super) last: LastMessage,
 }
 
-/// What became of the last message.
+/// The outcome of the last message.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) enum LastMessage {
     #[default]
     Good,
-    /// Its sender was told an error.
+    /// Its sender got an error.
     Erred,
 }

@@ -3,11 +3,11 @@
 use crate::engine::message::Timestamp;
 use crate::engine::service::watch::Filter;
 
-/// One who watches.
+/// A watcher.
 #[derive(Debug)]
 pub(super) struct Watcher {
     pub(super) filter: Filter,
     pub(super) since: Timestamp,
-    /// The number of the event that it is shown next.
+    /// The number of the next event to show.
     pub(super) next: u64,
 }

@@ -1,4 +1,4 @@
-//! A session that watches the others, and what others see of a session: its mistakes among it.
+//! A session that watches others, and what watchers see of a session, its mistakes included.
 
 use super::Session;
 use super::dialogue::{Dialogue, Heard, Phase, State};
@@ -16,9 +16,9 @@ use crate::engine::service::{Service, multiply};
 use crate::engine::text::private;
 
 impl Dialogue {
-    // ---- seeing
+    // ---- watching
 
-    /// Begins to watch, or goes on with another filter.
+    /// Begins to watch, or changes the filter.
     pub(super) fn watch(&mut self, shared: &mut EngineState, now: Timestamp, message: &[u8]) {
         let filter = match watch::read(message) {
             Ok(filter) => filter,
@@ -32,7 +32,7 @@ impl Dialogue {
             State::Watch(Some(Box::new(Watcher { filter, since: now, next: shared.event_ring.end() })));
     }
 
-    /// Whether it can be shown more: there is more, and it reads.
+    /// Whether it can be shown more: there are events, and it reads.
     fn is_to_be_shown_more(&self, shared: &EngineState) -> bool {
         match (&self.phase, &self.state) {
             (Phase::Serving, State::Watch(Some(watcher))) => {
@@ -44,7 +44,7 @@ impl Dialogue {
         }
     }
 
-    /// Shows it events, `budget` at most; those it was too slow for are counted.
+    /// Shows it at most `budget` events. Those that it was too slow for are counted.
     fn show(&mut self, shared: &EngineState, mut budget: usize) {
         while budget > 0 && self.is_to_be_shown_more(shared) {
             budget -= 1;
@@ -77,14 +77,14 @@ impl Dialogue {
         }
     }
 
-    // ---- being seen
+    // ---- being watched
 
-    /// Where it makes its mistakes.
+    /// The context of its mistakes.
     pub(super) fn context<'a>(&'a self, shared: &'a EngineState) -> Context<'a> {
         Context { here: &self.binding.endpoint, endpoints: &shared.settings.endpoints }
     }
 
-    /// Lets watchers see it. Of a watcher they see nothing, or one would be shown what it is shown.
+    /// Shows watchers an event of it. Of watchers themselves they see nothing, or each would be shown what it is shown.
     pub(super) fn is_seen(&self, shared: &EngineState) -> bool {
         shared.event_ring.has_subscribers() && self.service() != Service::Watch
     }
@@ -103,7 +103,7 @@ impl Dialogue {
         }
     }
 
-    /// Lets the roster, the log and those who watch know of a mistake.
+    /// Reports a mistake to the roster, the log and the watchers.
     pub(super) fn hint(&self, shared: &mut EngineState, hint: impl FnOnce(&EngineState) -> Option<Hint>) {
         let (client, service) = (self.client(), self.service());
         let is_new = shared.roster.wants_hint(shared.now, client) && service != Service::Watch;
@@ -126,7 +126,7 @@ impl Dialogue {
         }
     }
 
-    /// When silence from the beginning on becomes worth a word, while somebody watches.
+    /// When its silence from the beginning becomes a hint, while there are watchers.
     pub(super) fn silence_deadline(&self, shared: &EngineState) -> Option<Timestamp> {
         let is_silent = self.heard == Heard::Nothing && self.is_seen(shared);
         (is_silent && diagnosis::of_silence(self.service(), false).is_some()).then(|| self.opened + SILENCE)
@@ -159,17 +159,17 @@ impl Dialogue {
         }
     }
 
-    /// What it sends is no text.
+    /// It sends no text.
     pub(super) fn hint_at_unreadable(&self, shared: &mut EngineState, what: Unreadable) {
         self.hint(shared, |_| Some(form::of_unreadable(what)));
     }
 
-    /// It ends its messages in a way that is not the usual one.
+    /// Its messages end in an unusual way.
     pub(super) fn hint_at_kind(&self, shared: &mut EngineState, kind: FramingMode, bytes: &[u8]) {
         self.hint(shared, |_| form::of_kind(kind, bytes));
     }
 
-    /// What it says, as it may be shown.
+    /// A message of it, as watchers may see it.
     fn shown(&self, shared: &EngineState, said: &[u8]) -> Vec<u8> {
         match self.is_private(shared, said) {
             true => private(said.len()).into_bytes(),
@@ -177,7 +177,7 @@ impl Dialogue {
         }
     }
 
-    /// Whether what it says next is multiply's.
+    /// Whether multiply answers its next message.
     fn is_multiplier(&self, shared: &EngineState) -> bool {
         let is_choosing = matches!(self.state, State::Mux);
         let service = if is_choosing { shared.settings.mux_default } else { self.service() };
@@ -202,17 +202,17 @@ impl Dialogue {
 }
 
 impl Session {
-    /// Whether it can be shown more: there is more, and it reads.
+    /// Whether it can be shown more: there are events, and it reads.
     pub(in crate::engine) fn is_to_be_shown_more(&self, shared: &EngineState) -> bool {
         self.dialogue.is_to_be_shown_more(shared)
     }
 
-    /// Shows it events, `budget` at most; those it was too slow for are counted.
+    /// Shows it at most `budget` events. Those that it was too slow for are counted.
     pub(in crate::engine) fn show(&mut self, shared: &EngineState, budget: usize) {
         self.dialogue.show(shared, budget);
     }
 
-    /// Lets watchers see it. Of a watcher they see nothing, or one would be shown what it is shown.
+    /// Shows watchers an event of it. Of watchers themselves they see nothing, or each would be shown what it is shown.
     pub(in crate::engine) fn is_seen(&self, shared: &EngineState) -> bool {
         self.dialogue.is_seen(shared)
     }
@@ -225,8 +225,8 @@ impl Session {
         self.dialogue.show_to_watchers(shared, sight);
     }
 
-    /// It sends nothing more, after the acknowledgement and before the result. Perhaps it reads on, as `nc -N` does, and
-    /// perhaps it has left: then its kernel answers the result with a reset, which is waited for while somebody watches.
+    /// It ended its input after the acknowledgement and before the result. Perhaps it goes on reading, as `nc -N` does.
+    /// Perhaps it has left: then its kernel answers the result with a reset, which we wait for while there are watchers.
     pub(super) fn suspect_leaving(&self, shared: &mut EngineState) {
         let dialogue = &self.dialogue;
         let is_between = match dialogue.kind {
@@ -242,14 +242,14 @@ impl Session {
         }
     }
 
-    /// It is given up in the middle of a message.
+    /// Its unfinished message has timed out.
     pub(super) fn hint_at_fragment(&self, shared: &mut EngineState) {
         let inbox = self.intake.bytes();
         self.dialogue
             .hint(shared, |shared| Some(diagnosis::of_unfinished(&self.dialogue.shown(shared, inbox))));
     }
 
-    /// It has paused after what is no complete request, which is read all the same.
+    /// It has paused after an incomplete request, which is read all the same.
     pub(super) fn hint_at_pause(&self, shared: &mut EngineState) {
         let asks = self.dialogue.is_multiplier(shared);
         let (inbox, sends) = (self.intake.bytes(), self.intake.guess.sends());
@@ -269,7 +269,7 @@ impl Session {
         });
     }
 
-    /// A line end has come by itself: whether right behind its text, as a program sends it with a second call.
+    /// A line end came on its own: whether right after its text, as from a program that sends it with a second call.
     pub(super) fn hint_at_late_newline(&self, shared: &mut EngineState, now: Timestamp) {
         const TEXT_BYTES: std::ops::Range<usize> = 2..1024; // a longer one may have been cut on its way
         let is_soon = self.intake.begun().is_some_and(|begun| now.since(begun) < NEWLINE_LATE_MAX);
@@ -278,7 +278,7 @@ impl Session {
         }
     }
 
-    /// When there is a word for those who watch, as long as there are any.
+    /// When there is a hint for the watchers, as long as there are any.
     pub(super) fn watched_deadline(&self, shared: &EngineState) -> Option<Timestamp> {
         if !shared.event_ring.has_subscribers() {
             return None;
@@ -286,7 +286,7 @@ impl Session {
         [self.dialogue.silence_deadline(shared), self.waiting_deadline(shared)].into_iter().flatten().min()
     }
 
-    /// When a program that has all its replies, and was quick to ask, is waiting for more than there is.
+    /// When a fast program has all its replies and waits for more than will come.
     pub(super) fn waiting_deadline(&self, shared: &EngineState) -> Option<Timestamp> {
         let dialogue = &self.dialogue;
         if !dialogue.is_seen(shared) {

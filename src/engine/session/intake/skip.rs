@@ -1,4 +1,4 @@
-//! The rest of a message that is too long: it is passed over as it comes, and nothing of it is kept.
+//! The rest of a message that is too long: it is dropped as it comes.
 
 use std::time::Duration;
 
@@ -7,8 +7,8 @@ use crate::engine::codec::rest::{self, MessageEnd};
 use crate::engine::message::{FramingMode, Timestamp};
 
 impl Intake {
-    /// Drops all there is: it belongs to a message that is too long, and so does what comes until that ends; where a pause does,
-    /// after `patience`.
+    /// Drops all bytes: they belong to a message that is too long, as does what follows until it ends. If a pause ends it,
+    /// then after `patience`.
     pub fn skip_rest(&mut self, now: Timestamp, fresh: &mut &[u8], end: MessageEnd, patience: Duration) {
         if self.taken > 0 {
             self.begun = None; // that was another message
@@ -24,8 +24,8 @@ impl Intake {
         }
     }
 
-    /// Passes over the rest of a message that was too long. If its end is there: the kind of client, as it is known or as
-    /// that end shows it.
+    /// Drops the rest of a message that was too long. If its end is there, returns the framing: the known one, or what that
+    /// end shows.
     pub fn skip(
         &mut self,
         now: Timestamp,
@@ -48,7 +48,8 @@ impl Intake {
         kind
     }
 
-    /// The message that was too long has ended; whether the peer has not been told of it, because only a pause could end it.
+    /// The message that was too long has ended. Returns whether its sender has not got the error yet, because only a pause
+    /// could end it.
     pub fn end_rest(&mut self) -> bool {
         self.begun = None;
         self.taking = Taking::Messages;
@@ -62,7 +63,7 @@ mod tests {
     use super::*;
     use crate::engine::message::Prefix;
 
-    /// What there is of a message that is too long is dropped, and so is the rest of it; what is behind that.
+    /// A message that is too long is dropped, and so is the rest of it; returns what follows.
     #[track_caller]
     fn behind(kind: FramingMode, begun: &[u8], rest: &[u8]) -> String {
         let mut intake = Intake::default();
