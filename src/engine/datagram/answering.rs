@@ -301,7 +301,7 @@ mod tests {
         assert_eq!(ask(&[Ok(()), Ok(())], b"5 10"), (2, vec![], 0));
         assert_eq!(ask(&[Err(Dropped::NoRoom)], b"5 10"), (0, vec![lost(Dropped::NoRoom)], 2));
         assert_eq!(ask(&[Ok(()), Err(Dropped::NoRoom)], b"5 10"), (1, vec![lost(Dropped::NoRoom)], 3));
-        let told = EventKind::Erred("division by zero".into());
+        let told = EventKind::Erred("division by zero (to '1 / 0')".into());
         assert_eq!(ask(&[Ok(())], b"1 / 0"), (1, vec![told], 3));
         assert_eq!(ask(&[Err(Dropped::Gone)], b"1 / 0"), (0, vec![lost(Dropped::Gone)], 3));
     }

@@ -173,8 +173,9 @@ fn host(value: Value) -> Result<String, String> {
     ))
 }
 
+/// A value as JSON, which has escapes of its own.
 fn shown(value: &Value) -> String {
-    quote(value.to_string().as_bytes())
+    quote(value.to_string().as_bytes()).replace("\\\\", "\\")
 }
 
 impl Shape {
