@@ -130,6 +130,8 @@ struct Daemon {
     status: Status,
     /// The last sign of life to the watchdog.
     fed: Timestamp,
+    /// The most connections since free memory was last returned.
+    peak: usize,
 }
 
 impl Daemon {
@@ -166,6 +168,7 @@ impl Daemon {
             #[cfg(feature = "tls")]
             dates_due: None,
             fed: reactor.now(),
+            peak: 0,
             status: Status::begun(reactor.now()),
             config: config.clone(),
             reactor,
@@ -218,6 +221,7 @@ impl Daemon {
             let turn = turn.map_err(|error| Failure::Runtime(format!("epoll: {error}")))?;
             self.write_transcript();
             self.tell_figures();
+            self.return_memory();
             for signal in turn.signals {
                 match self.meaning(signal, stopping) {
                     Meaning::Nothing => {}

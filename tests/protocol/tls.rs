@@ -4,6 +4,7 @@ mod certificates;
 mod choice;
 mod client;
 mod malformed;
+mod memory;
 mod names;
 mod partial;
 mod records;

@@ -14,3 +14,15 @@ pub fn give_large_pieces_their_own_pages() {
         nix::libc::mallopt(nix::libc::M_MMAP_THRESHOLD, PAGES_OF_ITS_OWN_BYTES);
     }
 }
+
+/// Returns the pages that lie free between blocks (malloc_trim(3)): glibc by itself returns only those at the end of its
+/// heap, where one block holds back all below. It visits all free blocks: a few milliseconds after thousands of connections. Other
+/// C libraries are not affected.
+pub fn return_free_pages() {
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    // SAFETY: malloc_trim(3) takes a number and changes no block that is in use. No other thread of this process allocates
+    // meanwhile: there is none.
+    unsafe {
+        nix::libc::malloc_trim(0);
+    }
+}
