@@ -45,19 +45,29 @@ pub enum Encoding {
 
 impl Encoding {
     /// How a client of that kind, if it is known, is spoken to by a service.
+    #[inline]
     pub fn of(kind: Option<FramingMode>, service: Service) -> Encoding {
-        let replies = service.facts().replies;
         match kind {
             None | Some(FramingMode::Line) => Encoding::Lines,
-            Some(FramingMode::Packet) => Encoding::Packets,
-            Some(FramingMode::WebSocket) => Encoding::WebSocket,
-            Some(FramingMode::Http) => Encoding::Http,
-            Some(_) if replies == Replies::Report => Encoding::Lines,
-            Some(FramingMode::Raw | FramingMode::C) if replies == Replies::Events => Encoding::Lines,
-            Some(FramingMode::Raw) => Encoding::Raw,
-            Some(FramingMode::C) => Encoding::C,
-            Some(FramingMode::Prefixed(prefix)) => Encoding::Prefixed(prefix),
-            Some(FramingMode::Telnet) => Encoding::Telnet,
+            Some(kind) => Encoding::of_others(kind, service),
+        }
+    }
+
+    /// The same for those that do not send lines. Not inlined: each reply asks, and nearly all are lines.
+    #[inline(never)]
+    fn of_others(kind: FramingMode, service: Service) -> Encoding {
+        let replies = service.facts().replies;
+        match kind {
+            FramingMode::Line => Encoding::Lines,
+            FramingMode::Packet => Encoding::Packets,
+            FramingMode::WebSocket => Encoding::WebSocket,
+            FramingMode::Http => Encoding::Http,
+            _ if replies == Replies::Report => Encoding::Lines,
+            FramingMode::Raw | FramingMode::C if replies == Replies::Events => Encoding::Lines,
+            FramingMode::Raw => Encoding::Raw,
+            FramingMode::C => Encoding::C,
+            FramingMode::Prefixed(prefix) => Encoding::Prefixed(prefix),
+            FramingMode::Telnet => Encoding::Telnet,
         }
     }
 
@@ -101,6 +111,17 @@ impl Encoding {
 /// stream, which may end one too, is not seen here.
 #[inline]
 pub fn find(kind: FramingMode, bytes: &[u8], scanned: usize) -> Option<Found> {
+    match kind {
+        FramingMode::Line | FramingMode::Packet | FramingMode::Raw | FramingMode::Telnet => {
+            lines::find(bytes, scanned)
+        }
+        _ => find_of_others(kind, bytes, scanned),
+    }
+}
+
+/// The same for what LF does not end.
+#[inline(never)]
+fn find_of_others(kind: FramingMode, bytes: &[u8], scanned: usize) -> Option<Found> {
     match kind {
         FramingMode::Line | FramingMode::Packet | FramingMode::Raw | FramingMode::Telnet => {
             lines::find(bytes, scanned)

@@ -184,6 +184,7 @@ impl Dialogue {
     }
 
     /// How its messages are encoded.
+    #[inline]
     pub(super) fn encoding(&self) -> Encoding {
         Encoding::of(self.kind, self.service())
     }
