@@ -11,7 +11,7 @@ use super::pressure::HOLDER_BYTES;
 use super::room::{HISTORY_LINE_BYTES, MEMBER_BYTES};
 use super::roster;
 use super::service::Service;
-use super::service::facts::Keeps;
+use super::service::facts::{Keeps, Need};
 use super::session::Session;
 use super::transcript;
 
@@ -63,11 +63,13 @@ pub fn queues_bytes(settings: &Settings, service: Service) -> usize {
         // What was said to it alone; and the history, or what it has not heard when it leaves, in its outbox.
         Keeps::OfRoom => (0, 2 * limits.backlog_bytes_max),
     };
+    // No reply repeats the head of a request, and nobody guesses how it ends.
+    let repeated = if service.facts().needs.contains(&Need::Web) { 0 } else { limits.message_bytes_max };
     let inbox = GROWN * (limits.message_bytes_max + limits::READ_BYTES_MAX + kept);
-    let outbox = GROWN_AND_PARTLY_SENT * (limits::OUTBOX_BYTES_HIGH + reply + limits.message_bytes_max);
+    let outbox = GROWN_AND_PARTLY_SENT * (limits::OUTBOX_BYTES_HIGH + reply + repeated);
     // The ends of the first bursts, while the framing is not known: as many as bytes, if each burst is one byte. Nothing has
     // been answered then.
-    let cuts = GROWN * limits.message_bytes_max * BURST_BYTES;
+    let cuts = GROWN * repeated * BURST_BYTES;
     inbox + outbox.max(cuts) + unheard
 }
 

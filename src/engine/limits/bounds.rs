@@ -187,7 +187,7 @@ pub const TYPIST: Duration = Duration::from_secs(5);
 pub const MESSAGE_BYTES_CEILING: usize = 16 * 1024 * 1024;
 
 /// Bytes of the longest file of the page, as it is.
-pub const PAGE_FILE_BYTES_MAX: usize = 64 * 1024;
+pub const PAGE_FILE_BYTES_MAX: usize = 16 * 1024;
 
 /// Bytes of the longest head of a request, unless the configuration says otherwise.
 pub const REQUEST_HEAD_BYTES_MAX: usize = 16 * 1024;
