@@ -3,8 +3,8 @@
 use log::LevelFilter;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
-use super::bounds;
 use super::listens::ListenSpec;
+use super::{bounds, page};
 use crate::config::Config;
 use crate::engine::limits::{PLACES_KEPT, Settings};
 
@@ -30,6 +30,7 @@ pub(super) fn settings(config: &Config, wanted: &[ListenSpec]) -> Settings {
     settings.owner = rustix::process::geteuid().as_raw();
     settings.report_messages = log::max_level() >= LevelFilter::Debug;
     settings.site.hosts.extend(own_names());
+    settings.site.files = page::files();
     settings.pid = Some(std::process::id());
     settings.endpoints = wanted.iter().map(|want| (want.place.to_string(), want.listen.service)).collect();
     let files = raise_open_files();

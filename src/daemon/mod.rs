@@ -15,6 +15,7 @@ mod handover;
 mod limits;
 mod listens;
 mod notify;
+mod page;
 mod ready;
 mod record;
 mod reload;

@@ -6,7 +6,7 @@ use std::path::Path;
 use nix::ifaddrs::getifaddrs;
 use nix::sys::socket::SockaddrStorage;
 
-use super::Daemon;
+use super::{Daemon, page};
 use crate::config::Listen;
 use crate::endpoint::{Endpoint, Host, ResolvedEndpoint};
 use crate::engine::service::Service;
@@ -22,6 +22,7 @@ impl Daemon {
     pub(super) fn announce(&self) {
         self.places().iter().for_each(|line| log::info!("{line}"));
         self.others().iter().for_each(|line| log::info!("{line}"));
+        page::address(&self.config).iter().for_each(|address| log::info!("open {address}"));
         log::info!("ipcd {} is ready", env!("CARGO_PKG_VERSION"));
     }
 

@@ -142,6 +142,7 @@ fn default_start_logs_a_line_per_service_and_no_warning() {
              info: page on http://localhost:33080\n\
              info: only this machine can connect; for others, give --config a copy\n\
              info: of etc/classroom.toml with 0.0.0.0 for localhost\n\
+             info: open http://localhost:33080\n\
              info: ipcd {version} is ready\n"
         )
     );

@@ -7,6 +7,7 @@ mod foreign;
 #[path = "../harness/mod.rs"]
 mod harness;
 mod netcat;
+mod page;
 mod telnet;
 #[cfg(feature = "tls")]
 mod tls;

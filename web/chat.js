@@ -1,0 +1,206 @@
+import texts from './texts.js';
+import { read, welcomed } from './line.js';
+
+const LINES_MAX = 5000;
+const PAUSE_MAX = 30;
+const at = (id) => document.getElementById(id);
+const [log, line, form, send, prompt, state, members, newest] =
+  ['log', 'line', 'say', 'send', 'prompt', 'state', 'members', 'newest'].map(at);
+const fill = (text, what) => text.replace('{}', what);
+
+for (const element of document.querySelectorAll('[data-text]')) element.textContent = texts[element.dataset.text];
+document.title = texts.title;
+
+let socket = null;
+let name = null;      // as the room has it, once it has
+let wanted = null;    // the name to come back with
+let present = new Set();
+let asksWho = false;  // the next list of members is our own question's
+let waits = false;    // for the name to be answered
+let quits = false;
+let pause = 1;
+let unread = 0;
+let tries = 0;
+let last = '';        // the name that was tried
+
+function tell(text, isLost = false) {
+  state.textContent = text;
+  state.classList.toggle('lost', isLost);
+}
+
+function ask(text, button) {
+  prompt.textContent = text;
+  send.textContent = button;
+}
+
+function isAtEnd() {
+  return log.scrollHeight - log.scrollTop - log.clientHeight < 40;
+}
+
+function toEnd() {
+  log.scrollTop = log.scrollHeight;
+  newest.hidden = true;
+}
+
+// Lines wait for the next frame: a thousand of them are one layout.
+let pending = [];
+function show(what) {
+  if (pending.length > 2 * LINES_MAX) pending = pending.slice(-LINES_MAX);
+  if (pending.push([what, new Date()]) === 1) (document.hidden ? setTimeout : requestAnimationFrame)(draw, 0);
+}
+
+function draw() {
+  const follows = isAtEnd();
+  const fragment = document.createDocumentFragment();
+  for (const [what, now] of pending.splice(0).slice(-LINES_MAX)) fragment.append(paragraph(what, now));
+  log.append(fragment);
+  while (log.childElementCount > LINES_MAX) log.firstElementChild.remove();
+  if (follows) toEnd();
+  else newest.hidden = false;
+}
+
+function paragraph(what, now) {
+  const p = document.createElement('p');
+  p.className = [what.kind, what.own ? 'own' : ''].join(' ').trim();
+  const time = document.createElement('time');
+  time.dateTime = now.toISOString();
+  time.textContent = now.toLocaleTimeString([], { hour: '2-digit', minute: '2-digit' });
+  p.append(time);
+  if (what.name) {
+    const b = document.createElement('b');
+    b.textContent = what.name;
+    p.append(b, ': ');
+  }
+  p.append(what.text);
+  return p;
+}
+
+function count() {
+  document.title = unread ? `(${unread}) ${texts.title}` : texts.title;
+}
+
+function showPeople() {
+  at('people-title').textContent = name ? fill(texts.peopleCount, present.size) : texts.people;
+  const sorted = [...present].sort((a, b) => a.localeCompare(b));
+  members.replaceChildren(...sorted.map((who) => {
+    const item = document.createElement('li');
+    const button = document.createElement('button');
+    button.type = 'button';
+    button.textContent = who;
+    button.title = fill(texts.whisper, who);
+    button.addEventListener('click', () => {
+      const before = [...present].map((other) => `/msg ${other} `).find((start) => line.value.startsWith(start)) ?? '';
+      line.value = `/msg ${who} ${line.value.slice(before.length)}`;
+      line.focus();
+    });
+    item.append(button);
+    return item;
+  }));
+}
+
+function hear(text) {
+  const welcome = name === null && welcomed(text);
+  if (welcome) {
+    name = wanted = welcome;
+    waits = false;
+    pause = 1;
+    tries = 0;
+    ask(fill(texts.message, name), texts.send);
+    tell(texts.connected);
+    asksWho = true;
+    socket.send('/who');
+    return;
+  }
+  if (text === '{quit}') { quits = true; return; }
+  if (name === null) {
+    if (text.startsWith('Greetings from the cave!')) return;
+    if (text.startsWith('What is the passphrase')) {
+      ask(texts.passphrase, texts.send);
+      line.type = 'password';
+      waits = false;
+      return;
+    }
+    if (text.startsWith('Error: ')) refuse(text);
+    else show({ kind: 'note', text });
+    return;
+  }
+  const what = read(text, name);
+  if (what.who && asksWho) {
+    asksWho = false;
+    present = new Set(what.who);
+    return showPeople();
+  }
+  if (what.joined) present.add(what.joined);
+  if (what.left) present.delete(what.left);
+  if (what.joined || what.left) showPeople();
+  if (document.hidden && !what.joined && !what.left) { unread += 1; count(); }
+  show(what);
+}
+
+// The name is another's: perhaps our own connection before, which the daemon does not yet know to be gone.
+function refuse(text) {
+  waits = false;
+  if (wanted && tries < 5 && text.includes('is taken')) {
+    tries += 1;
+    setTimeout(() => { if (socket?.readyState === 1 && name === null) socket.send(wanted); }, 1000);
+    return;
+  }
+  wanted = null;
+  show({ kind: 'error', text });
+  line.value ||= last;
+  ask(texts.name, texts.join);
+  line.type = 'text';
+}
+
+function connect() {
+  tell(texts.connecting);
+  const scheme = location.protocol === 'https:' ? 'wss' : 'ws';
+  socket = new WebSocket(`${scheme}://${location.host}/chat`);
+  let wasOpen = false;
+  socket.addEventListener('open', () => {
+    wasOpen = true;
+    tell(texts.connected);
+    if (wanted) {
+      show({ kind: 'note', text: texts.back });
+      socket.send(wanted);
+    } else ask(texts.name, texts.join);
+  });
+  socket.addEventListener('message', (event) => hear(event.data));
+  socket.addEventListener('close', () => {
+    name = null;
+    asksWho = false;
+    present.clear();
+    showPeople();
+    if (quits) return tell(texts.left);
+    if (wasOpen) pause = 1;
+    let left = pause;
+    pause = Math.min(pause * 2, PAUSE_MAX);
+    const wait = () => {
+      if (left <= 0) return connect();
+      tell(fill(texts.lost, left), true);
+      left -= 1;
+      setTimeout(wait, 1000);
+    };
+    wait();
+  });
+}
+
+form.addEventListener('submit', (event) => {
+  event.preventDefault();
+  const text = line.value.trim();
+  if (!text || waits) return;
+  if (socket?.readyState !== 1 || (name === null && wanted)) return tell(texts.unsent, true);
+  if (name === null && line.type === 'text') { waits = true; last = text; }
+  socket.send(text);
+  line.value = '';
+  line.type = 'text';
+  toEnd();
+});
+newest.addEventListener('click', () => { toEnd(); line.focus(); });
+log.addEventListener('scroll', () => { if (isAtEnd()) newest.hidden = true; });
+document.addEventListener('visibilitychange', () => { if (!document.hidden) { unread = 0; count(); } });
+addEventListener('resize', () => { if (newest.hidden) toEnd(); });
+
+showPeople();
+connect();
+line.focus();

@@ -1,0 +1,22 @@
+// Every sentence of the page. A school that translates it changes this file alone. {} is filled in.
+export default {
+  title: 'ipcd chat',
+  room: 'Messages',
+  name: 'Your name',
+  message: 'Your message, {}',
+  passphrase: 'The passphrase of this room',
+  join: 'Join',
+  send: 'Send',
+  newest: 'To the newest message',
+  hint: '/me waves · /msg NAME text for one person alone · {quit} leaves',
+  people: 'In the room',
+  peopleCount: 'In the room ({})',
+  whisper: 'Whisper to {}',
+  connecting: 'Connecting…',
+  connected: 'Connected',
+  lost: 'The connection is lost. What you type is kept. Trying again in {} s…',
+  back: 'Connected again.',
+  left: 'You have left. Reload the page to join again.',
+  refused: 'The daemon does not let this page in; its log says why.',
+  unsent: 'Not sent: there is no connection. Your line is still there.',
+};
