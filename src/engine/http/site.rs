@@ -1,7 +1,7 @@
 //! Under which names this site may be asked for, and which pages may open its WebSockets. Without these rules any site that
 //! somebody visits could speak to a daemon on that one's own machine, as its page.
 
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::Arc;
 
 /// What the configuration says of the site.
@@ -61,18 +61,33 @@ impl Site {
         let authority = ["http://", "https://"].iter().find_map(|scheme| origin.strip_prefix(scheme));
         let own = authority.and_then(split_port).zip(host.and_then(split_port));
         match own {
-            Some(((name, port), (_, host_port))) if self.is_name(name) && port == host_port => Origin::Own,
+            Some(((name, port), (host, host_port)))
+                if port == host_port && (name.eq_ignore_ascii_case(host) || self.is_own_name(name)) =>
+            {
+                Origin::Own
+            }
             _ => Origin::Foreign,
         }
     }
 
+    /// Whether this may stand in a Host field: any address may, since nobody can give an address of ours to a page of theirs.
     fn is_name(&self, name: &str) -> bool {
-        let is_address = match name.strip_prefix('[').and_then(|name| name.strip_suffix(']')) {
-            Some(address) => address.parse::<Ipv6Addr>().is_ok(),
-            None => name.parse::<Ipv4Addr>().is_ok(),
-        };
-        let is_known = || self.hosts.iter().any(|known| known.eq_ignore_ascii_case(name));
-        is_address || name.eq_ignore_ascii_case("localhost") || is_known()
+        address(name).is_some() || self.is_own_name(name)
+    }
+
+    /// Whether only a page of this machine has this name. The page of an address that is not loopback may be anybody's.
+    fn is_own_name(&self, name: &str) -> bool {
+        address(name).is_some_and(|address| address.is_loopback())
+            || name.eq_ignore_ascii_case("localhost")
+            || self.hosts.iter().any(|known| known.eq_ignore_ascii_case(name))
+    }
+}
+
+/// The address that a name is; that of IPv6 stands in brackets.
+fn address(name: &str) -> Option<IpAddr> {
+    match name.strip_prefix('[').and_then(|name| name.strip_suffix(']')) {
+        Some(address) => address.parse().map(IpAddr::V6).ok(),
+        None => name.parse().map(IpAddr::V4).ok(),
     }
 }
 
@@ -140,6 +155,12 @@ mod tests {
             (Some("http://[::1]:33080"), "localhost:33080", Origin::Own),
             (Some("https://ipcd.school.example"), "ipcd.school.example", Origin::Own),
             (Some("https://ipcd.school.example"), "ipcd.school.example:443", Origin::Own),
+            (Some("http://192.168.1.7:33080"), "192.168.1.7:33080", Origin::Own),
+            (Some("http://[fe80::1]:33080"), "[fe80::1]:33080", Origin::Own),
+            (Some("http://localhost:33080"), "192.168.1.7:33080", Origin::Own),
+            (Some("http://192.168.1.8:33080"), "192.168.1.7:33080", Origin::Foreign),
+            (Some("http://203.0.113.5:33080"), "localhost:33080", Origin::Foreign),
+            (Some("http://[2001:db8::1]:33080"), "[::1]:33080", Origin::Foreign),
             (Some("https://school.example"), "localhost:33080", Origin::Own),
             (Some("https://SCHOOL.example"), "localhost:33080", Origin::Own),
             (Some("null"), "localhost:33080", Origin::Opaque),

@@ -1,5 +1,5 @@
-//! The page, and the door to all other services: each is a WebSocket at the path of its name. Answers requests; has never seen a
-//! connection.
+//! The page, and how all other services are reached from a browser: each is a WebSocket at the path of its name. Answers
+//! requests, given their heads as bytes.
 
 use super::Service;
 use super::facts::{Conduct, Facts, First, Idle, Keeps, Need, Openness, Replies, is_anything, is_nothing};
