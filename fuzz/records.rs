@@ -57,7 +57,7 @@ struct Server {
 
 impl Server {
     fn accept() -> Server {
-        let tls = Tls::accept(&sides().acceptor, false).expect("there are random numbers");
+        let tls = Tls::accept(&sides().acceptor, false, false).expect("there are random numbers");
         let wire = Wire::Tls(Box::new(tls));
         Server { wire, heard: Vec::new(), events: Vec::new(), has_ended: false, has_failed: false }
     }

@@ -62,7 +62,8 @@ impl Reactor {
     #[cfg(feature = "tls")]
     fn new_wire(&self, binding: &Binding) -> Option<Wire> {
         let asks = binding.allowed.as_ref().is_some_and(Allowed::asks_for_certificate);
-        Some(Wire::Tls(Box::new(Tls::accept(self.acceptor.as_ref()?, asks).ok()?)))
+        let serves_page = binding.transport.is_web;
+        Some(Wire::Tls(Box::new(Tls::accept(self.acceptor.as_ref()?, asks, serves_page).ok()?)))
     }
 
     #[cfg(not(feature = "tls"))]

@@ -76,12 +76,27 @@ pub enum Rejected {
 #[derive(Clone, Debug)]
 pub struct Acceptor {
     /// For those who are not asked for a certificate.
-    config: Arc<ServerConfig>,
+    config: Configs,
     /// For those who are. It has keys for tickets of its own: what was begun without a certificate goes on without one.
-    asking: Option<Arc<ServerConfig>>,
+    asking: Option<Configs>,
     certificates: Vec<Certificates>,
     /// Until when the lists of revoked certificates are good, in seconds since 1970; `None`: they do not say.
     crl_until: Option<u64>,
+}
+
+/// The same for the services themselves, and for the page, which browsers ask for by another application protocol.
+#[derive(Clone, Debug)]
+struct Configs {
+    services: Arc<ServerConfig>,
+    page: Arc<ServerConfig>,
+}
+
+impl Configs {
+    fn of(services: ServerConfig) -> Configs {
+        let mut page = services.clone();
+        page.alpn_protocols = application_protocols(true);
+        Configs { services: Arc::new(services), page: Arc::new(page) }
+    }
 }
 
 impl Acceptor {
@@ -129,15 +144,20 @@ impl Acceptor {
         self.crl_until
     }
 
-    /// The server's side of one more connection, which may have to show a certificate.
+    /// The server's side of one more connection, which may have to show a certificate, or be a browser's.
     ///
     /// # Errors
     /// There are no random numbers, or no authority of clients.
-    pub(super) fn connection(&self, asks_for_certificate: bool) -> Result<UnbufferedServerConnection, Error> {
-        let config = match asks_for_certificate {
+    pub(super) fn connection(
+        &self,
+        asks_for_certificate: bool,
+        serves_page: bool,
+    ) -> Result<UnbufferedServerConnection, Error> {
+        let configs = match asks_for_certificate {
             false => &self.config,
             true => self.asking.as_ref().ok_or_else(|| Error::General("no authority of clients".into()))?,
         };
+        let config = if serves_page { &configs.page } else { &configs.services };
         UnbufferedServerConnection::new(Arc::clone(config))
     }
 }
@@ -216,7 +236,7 @@ fn config(
     minimum: Version,
     verifier: Arc<dyn ClientCertVerifier>,
     resolver: Arc<dyn ResolvesServerCert>,
-) -> Result<Arc<ServerConfig>, Rejected> {
+) -> Result<Configs, Rejected> {
     let wrong = |error: Error| Rejected::Certificate(0, error.to_string());
     let mut config = ServerConfig::builder_with_provider(Arc::clone(provider))
         .with_protocol_versions(minimum.and_later())
@@ -232,5 +252,5 @@ fn config(
     if cfg!(debug_assertions) {
         config.key_log = Arc::new(KeyLogFile::new()); // SSLKEYLOGFILE: whoever reads it reads everything
     }
-    Ok(Arc::new(config))
+    Ok(Configs::of(config))
 }

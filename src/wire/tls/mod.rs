@@ -84,13 +84,13 @@ pub(super) enum Outcome {
 }
 
 impl Tls {
-    /// The wire of somebody who has connected, and may have to show a certificate.
+    /// The wire of somebody who has connected, and may have to show a certificate. `serves_page`: browsers come.
     ///
     /// # Errors
     /// There are no random numbers, or no authority of clients.
-    pub fn accept(acceptor: &Acceptor, asks_for_certificate: bool) -> io::Result<Tls> {
+    pub fn accept(acceptor: &Acceptor, asks_for_certificate: bool, serves_page: bool) -> io::Result<Tls> {
         Ok(Tls {
-            connection: acceptor.connection(asks_for_certificate).map_err(io::Error::other)?,
+            connection: acceptor.connection(asks_for_certificate, serves_page).map_err(io::Error::other)?,
             phase: Phase::Silent,
             begun: Vec::new(),
             held: Vec::new(),

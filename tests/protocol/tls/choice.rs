@@ -12,6 +12,7 @@ use super::client::{TlsClient, write};
 use super::{MULTIPLY, daemon, ground};
 use crate::harness::around::outcome;
 use crate::harness::{Daemon, wait_until};
+use crate::page::{OPENED, client_frame, server_frame, upgrade};
 
 /// The first certificate that a client is shown which asks for this name.
 fn shown(daemon: &Daemon, config: &Arc<ClientConfig>, name: &str) -> Vec<u8> {
@@ -52,6 +53,26 @@ fn name_that_a_client_asks_for_chooses_the_certificate() {
     daemon.signal(Signal::HUP);
     daemon.wait_for_log_since(since, "b-key.pem: it holds no private key");
     assert_eq!(shown(&daemon, &config, "b.example"), b);
+    daemon.stop();
+}
+
+#[test]
+fn browser_agrees_on_http_with_a_page_and_has_websockets_there() {
+    let (daemon, config) = daemon("[page]\nlisten = [\"https://{ip}:33443\"]\n");
+    let mut config = ClientConfig::clone(&config);
+    config.alpn_protocols = ["h2", "http/1.1"].map(|name| name.as_bytes().to_vec()).into();
+    let config = Arc::new(config);
+    let mut client = TlsClient::connect(&daemon, 33443, &config);
+    client.say("GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+    let heard = String::from_utf8(client.hear_rest()).unwrap();
+    assert!(heard.starts_with("HTTP/1.1 200 ") && heard.ends_with("\r\n\r\nok\n"), "{heard}");
+    assert_eq!(client.stream.conn.alpn_protocol(), Some(&b"http/1.1"[..]));
+    let mut client = TlsClient::connect(&daemon, 33443, &config);
+    client.say(upgrade("multiply", "Origin: https://localhost:33080\r\n"));
+    client.hear(OPENED);
+    client.say(client_frame(0x81, b"5 10"));
+    client.hear([server_frame(0x81, b"Data received"), server_frame(0x81, b"50.0")].concat());
+    drop(client);
     daemon.stop();
 }
 
