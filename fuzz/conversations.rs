@@ -42,7 +42,7 @@ pub fn no_member_speaks_as_the_room(bytes: &[u8]) {
 /// The first byte chooses the service, the second how many cuts follow, a byte each; then what the client sends.
 pub fn line_client_hears_the_same_at_every_cut(bytes: &[u8]) {
     let [service, cuts, rest @ ..] = bytes else { return };
-    let service = choose(*service, |service| !is_report(service));
+    let service = choose(*service, Transport::TCP, |service| !is_report(service));
     let Some((cuts, sends)) = rest.split_at_checked(usize::from(cuts % 8)) else { return };
     // How a client that never ends a line is framed depends on when it pauses. And an unterminated request that is
     // complete so far is acknowledged before it can grow too long.
@@ -75,7 +75,7 @@ pub fn http_request_is_never_executed(bytes: &[u8]) {
         ["GET", "POST", "PATCH", "CONNECT", "get", "m-search", "x!#$%&'*+.^_`|~1", "e"];
     let [service, method, cuts, rest @ ..] = bytes else { return };
     let is_heard = |service: Service| service.facts().first != First::Nothing;
-    let service = choose(*service, |service| is_heard(service) && !is_report(service));
+    let service = choose(*service, Transport::TCP, |service| is_heard(service) && !is_report(service));
     let method = METHODS[usize::from(*method) % METHODS.len()];
     let Some((cuts, rest)) = rest.split_at_checked(2 * usize::from(cuts % 8)) else { return };
     let (target, fields) =
@@ -151,7 +151,7 @@ pub fn packet_gets_the_same_reply_as_a_line(bytes: &[u8]) {
 /// falls silent.
 pub fn datagram_gets_its_reply_and_no_loop(bytes: &[u8]) {
     let [service, bytes @ ..] = bytes else { return };
-    let service = choose(*service, |service| service.fits(Transport::UDP));
+    let service = choose(*service, Transport::UDP, |_| true);
     let mut engine = Engine::new(Settings::default());
     let mut answer = |service: Service, bytes: &[u8]| -> Vec<Vec<u8>> {
         let binding =

@@ -129,7 +129,7 @@ fn bursts(mut bytes: &[u8]) -> impl Iterator<Item = (&[u8], Duration)> {
 pub fn every_prefix_has_a_deadline(bytes: &[u8]) {
     let [service, rest @ ..] = bytes else { return };
     let waits = |service: Service| service.facts().first != First::Nothing;
-    let service = choose(*service, |service| waits(service) && !is_report(service));
+    let service = choose(*service, Transport::TCP, |service| waits(service) && !is_report(service));
     let mut stage = Stage::new(Settings::default());
     let client = stage.connect(service, Transport::TCP);
     for (burst, pause) in bursts(rest) {
