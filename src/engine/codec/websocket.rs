@@ -2,7 +2,7 @@
 //! each. Knows bytes; has never seen what a message says.
 //!
 //! While they wait, messages stand behind their length, as [`Prefix::Little4`] has it; one that is not yet whole stands behind
-//! [`UNFINISHED`].
+//! `UNFINISHED`.
 
 use serde::{Deserialize, Serialize};
 use thin_vec::ThinVec;
