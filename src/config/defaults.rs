@@ -39,6 +39,7 @@ impl Config {
             })
             .chain([built_in_listen(Service::Mux, Endpoint::Unix(PathBuf::from("%t/ipcd/ipcd.sock")))])
             .collect();
+        config.listens.sort_by_key(|listen| listen.service); // as a file's
         for listen in &config.listens {
             config.settings.services[listen.service as usize].listening = true;
         }
