@@ -426,11 +426,8 @@ fn carries(target: &Target, wanted: &ServiceSpec) -> Result<(), CliError> {
         Target::Named { transport: Transport::Udp, .. }
         | Target::Endpoint(Endpoint::Udp(_) | Endpoint::UnixGram(_)) => wanted.datagrams,
         Target::Endpoint(Endpoint::Fifo(_)) => wanted.fifo,
-        Target::Endpoint(Endpoint::Http(_) | Endpoint::Https(_) | Endpoint::HttpUnix(_)) => {
-            return Err(CliError::Usage(format!(
-                "{target}: that is for browsers; give a tcp://, tls://, unix:// or unixseq:// endpoint with --to"
-            )));
-        }
+        // None of these is ever a target.
+        Target::Endpoint(Endpoint::Http(_) | Endpoint::Https(_) | Endpoint::HttpUnix(_)) => false,
     };
     match can {
         true => Ok(()),

@@ -32,6 +32,9 @@ pub(crate) enum Target {
     },
 }
 
+/// What is said of an endpoint that speaks HTTP.
+const FOR_BROWSERS: &str = "that is for browsers; give a tcp://, tls://, unix:// or unixseq:// endpoint";
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Transport {
     Tcp,
@@ -50,6 +53,10 @@ impl FromStr for Target {
             true => text.to_owned(),
             false => format!("tcp://{text}"),
         };
+        if ["http", "https", "http+unix", "ws", "wss"].contains(&full.split("://").next().unwrap_or_default())
+        {
+            return Err(FOR_BROWSERS.to_owned());
+        }
         let error = match full.parse::<Endpoint>() {
             Ok(endpoint) => return Ok(Target::Endpoint(endpoint)),
             Err(error) => portless(&full).unwrap_or(error),
@@ -307,7 +314,11 @@ mod tests {
             ("tcp://user@host:80", "a host is"),
             ("tcp://::1:80", "brackets"),
             ("tcp://caf\u{e9}.local:80", "a host is"),
-            ("http://teacher.local:80", "unknown kind"),
+            ("gopher://teacher.local:70", "unknown kind"),
+            ("http://teacher.local:80", FOR_BROWSERS),
+            ("https://192.168.1.7:443", FOR_BROWSERS),
+            ("http+unix:///run/ipcd/page.sock", FOR_BROWSERS),
+            ("ws://localhost:33080/chat", FOR_BROWSERS),
             (&long, "a host is"),
         ] {
             let error = text.parse::<Target>().expect_err(text);
