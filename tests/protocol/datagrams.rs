@@ -34,11 +34,19 @@ fn udp(daemon: &Daemon, port: u16) -> Packets {
     Packets::udp(daemon.address(port))
 }
 
-/// How many were dropped of a service, as the status in the log tells.
+/// How many were dropped of a service, as the status in the log tells: it leaves out a service that nobody has used. Another
+/// status behind it shows that it is whole.
 fn dropped(daemon: &Daemon, service: &str) -> u64 {
-    let since = daemon.log().len();
+    let first = daemon.log().len();
     daemon.signal(Signal::USR1);
-    let line = daemon.wait_for_log_since(since, &format!("status: {service}: "));
+    daemon.wait_for_log_since(first, "status: up ");
+    let second = daemon.log().len();
+    daemon.signal(Signal::USR1);
+    daemon.wait_for_log_since(second, "status: up ");
+    let lines = daemon.log().split_off(first);
+    let Some(line) = lines.iter().find(|line| line.contains(&format!("status: {service}: "))) else {
+        return 0;
+    };
     let count = line.split(", ").find_map(|part| part.strip_suffix(" dropped"));
     count.unwrap_or_else(|| panic!("{line}")).parse().unwrap()
 }

@@ -152,7 +152,7 @@ fn prepared_tmp_directory_of_another_user_is_refused() {
 fn classroom_configuration_serves_all_its_endpoints() {
     let ground = Ground::new();
     let text = include_str!("../../../etc/classroom.toml");
-    let local = text.replace("tcp://localhost", "tcp://{ip}").replace("udp://localhost", "udp://{ip}");
+    let local = text.replace("://localhost", "://{ip}");
     ground.write_config(&local.replace("%t/ipcd", "{dir}"));
     let command = ground.command();
     let daemon = ground.start(command);
