@@ -296,7 +296,8 @@ fn unread_peer_leaves_little_in_kernel_buffers() {
     wait_until("the daemon's kernel holds some of it", || {
         send_without_end(std::slice::from_mut(&mut client), asked.as_bytes(), &mut probe);
         let unread = unread(&daemon, &client);
-        assert!(unread <= 32 * 1024, "{unread}");
+        // A segment on the loopback interface has up to 64 KiB, and one that is let in is taken whole.
+        assert!(unread <= 64 * 1024, "{unread}");
         (unread > 0).then_some(())
     });
     drop((client, probe));

@@ -36,8 +36,13 @@ fn member(daemon: &Daemon, last: u8, name: &str) -> Client {
     client
 }
 
-fn transcript(daemon: &Daemon) -> String {
-    std::fs::read_to_string(daemon.socket().with_file_name("chat.log")).expect("a transcript")
+/// Waits until the transcript has all of these; all that it has.
+fn wait_for_transcript(daemon: &Daemon, wanted: &[&str]) -> String {
+    let file = daemon.socket().with_file_name("chat.log");
+    crate::harness::wait_until(&format!("the transcript has {wanted:?}"), || {
+        let written = std::fs::read_to_string(&file).expect("a transcript");
+        wanted.iter().all(|text| written.contains(text)).then_some(written)
+    })
 }
 
 #[test]
@@ -53,8 +58,7 @@ fn kicked_member_gets_the_reason_and_others_see_it_leave() {
     let logged = daemon.wait_for_log("kicked bob lee (127.78.0.3:");
     assert!(logged.contains("ipcd.sock") && logged.contains("uid "), "{logged}");
     daemon.wait_for_log("[bob lee] closed: removed by the administrator");
-    let written = transcript(&daemon);
-    assert!(written.contains("(kicked bob lee (127.78.0.3:") && written.contains(", by pid "), "{written}");
+    wait_for_transcript(&daemon, &["(kicked bob lee (127.78.0.3:", ", by pid "]);
     // A program in a pipe ends, with a status that says why.
     let mut pipe = Command::new(env!("CARGO_BIN_EXE_ipcctl"));
     pipe.arg("--to").arg(format!("unix://{}", daemon.socket().display())).args(["chat", "--name", "cron"]);
@@ -140,15 +144,13 @@ fn muted_member_hears_but_is_not_heard_until_it_expires() {
         other.say("now\n");
         other.hear_line().starts_with("robert: ").then_some(())
     });
-    let written = transcript(&daemon);
-    for line in [
+    let wanted = [
         "(muted bob (127.78.0.3:",
         ") for 10 minutes, by pid ",
         "(unmuted bob, by pid ",
         "(unmuted robert, by pid ",
-    ] {
-        assert!(written.contains(line), "{line}: {written}");
-    }
+    ];
+    let written = wait_for_transcript(&daemon, &wanted);
     assert!(
         !written.contains("psst") && !written.contains("waves") && !written.contains("it is me"),
         "{written}"
@@ -174,7 +176,7 @@ fn teacher_speaks_with_a_mark_no_name_can_have() {
     bob.say("bob\n");
     bob.hear("Greetings from the cave! Now type your name and press enter!\nWelcome bob! If you ever want to quit, type {quit} to exit.\n[teacher] five");
     daemon.wait_for_log("said to the room: 'five more minutes: then -- we stop'");
-    assert!(transcript(&daemon).contains(" [teacher] five more minutes"));
+    wait_for_transcript(&daemon, &[" [teacher] five more minutes"]);
     assert_eq!(ipcctl(&daemon, &["say", "a\nb"]).0, 2);
     daemon.stop();
 }
@@ -194,7 +196,7 @@ fn only_the_connections_of_an_address_are_closed() {
     }
     bob.hear("ann has left the chat.\n");
     daemon.wait_for_log("closed 2 connections of 127.78.0.2");
-    assert!(transcript(&daemon).contains("(closed 2 connections of 127.78.0.2, by pid "));
+    wait_for_transcript(&daemon, &["(closed 2 connections of 127.78.0.2, by pid "]);
     let (status, said) = ipcctl(&daemon, &["close", "127.78.0.2"]);
     assert_eq!((status, said.as_str()), (1, "ipcctl: nobody is connected from 127.78.0.2\n"));
     assert!(ipcctl(&daemon, &["close", "teacher"]).1.contains("for example close 192.168.1.20"));
