@@ -17,6 +17,5 @@ export default {
   lost: 'The connection is lost. What you type is kept. Trying again in {} s…',
   back: 'Connected again.',
   left: 'You have left. Reload the page to join again.',
-  refused: 'The daemon does not let this page in; its log says why.',
   unsent: 'Not sent: there is no connection. Your line is still there.',
 };

@@ -41,6 +41,8 @@ pub(super) fn address(config: &Config) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
     use crate::engine::limits::PAGE_FILE_BYTES_MAX;
 
@@ -66,21 +68,20 @@ mod tests {
             assert!(!text.contains("<script>") && !text.contains("<style"), "{}", file.path);
         }
         assert!(bytes <= 60 * 1024, "{bytes}");
+        // Every text that is named is there, and each that is there is named.
         let every_text = std::str::from_utf8(files()[4].plain).unwrap();
-        for name in files().iter().flat_map(|file| {
+        let mut named = BTreeSet::new();
+        for file in files().iter() {
             let text = std::str::from_utf8(file.plain).unwrap();
-            let named = text
-                .split("texts.")
-                .skip(1)
-                .map(|rest| rest.split(|c: char| !c.is_ascii_alphabetic()).next().unwrap());
-            let marked = text.split("data-text=\"").skip(1).map(|rest| rest.split('"').next().unwrap());
-            named
-                .chain(marked)
-                .filter(|name| !matches!(*name, "js" | ""))
-                .map(str::to_owned)
-                .collect::<Vec<_>>()
-        }) {
-            assert!(every_text.contains(&format!("  {name}: ")), "{name} is no text");
+            let used =
+                text.split("texts.").skip(1).map(|rest| rest.split(|c: char| !c.is_ascii_alphabetic()));
+            named.extend(used.filter_map(|mut rest| rest.next().map(str::to_owned)));
+            let marked = text.split("data-text=\"").skip(1).filter_map(|rest| rest.split('"').next());
+            named.extend(marked.map(str::to_owned));
         }
+        named.retain(|name| !name.is_empty() && name != "js");
+        let keys = every_text.lines().filter_map(|line| line.strip_prefix("  ")?.split_once(": "));
+        let there: BTreeSet<String> = keys.map(|(key, _)| key.to_owned()).collect();
+        assert_eq!(named, there);
     }
 }
