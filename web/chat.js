@@ -114,11 +114,10 @@ function hear(text) {
   if (text === '{quit}') { quits = true; return; }
   if (name === null) {
     if (text.startsWith('Greetings from the cave!')) return;
-    if (text.startsWith('What is the passphrase')) {
-      ask(texts.passphrase, texts.send);
-      line.type = 'password';
-      waits = false;
-      return;
+    if (text.startsWith('What is the passphrase')) return askPassphrase();
+    if (text.startsWith('Error: wrong passphrase')) {
+      show({ kind: 'error', text });
+      return askPassphrase();
     }
     if (text.startsWith('Error: ')) refuse(text);
     else show({ kind: 'note', text });
@@ -135,6 +134,12 @@ function hear(text) {
   if (what.joined || what.left) showPeople();
   if (document.hidden && !what.joined && !what.left) { unread += 1; count(); }
   show(what);
+}
+
+function askPassphrase() {
+  waits = false;
+  ask(texts.passphrase, texts.send);
+  line.type = 'password';
 }
 
 // The name is another's: perhaps our own connection before, which the daemon does not yet know to be gone.
@@ -189,7 +194,7 @@ form.addEventListener('submit', (event) => {
   event.preventDefault();
   const text = line.value.trim();
   if (!text || waits) return;
-  if (socket?.readyState !== 1 || (name === null && wanted)) return tell(texts.unsent, true);
+  if (socket?.readyState !== 1 || (name === null && wanted && line.type !== 'password')) return tell(texts.unsent, true);
   if (name === null && line.type === 'text') { waits = true; last = text; }
   socket.send(text);
   line.value = '';

@@ -1,10 +1,13 @@
 // What a line of the room is. Names and messages are text here, and stay text.
 const JOINED = ' has joined the chat!', LEFT = ' has left the chat.', WHO = 'In the room: ';
 
+// What somebody says has a colon behind the name, and an action begins with a star: neither is the room's own word.
+const isRooms = (text) => !text.includes(': ') && !text.startsWith('* ');
+
 export function read(text, own) {
   if (text.startsWith('Error: ')) return { kind: 'error', text };
-  if (text.endsWith(JOINED)) return { kind: 'note', text, joined: text.slice(0, -JOINED.length) };
-  if (text.endsWith(LEFT)) return { kind: 'note', text, left: text.slice(0, -LEFT.length) };
+  if (isRooms(text) && text.endsWith(JOINED)) return { kind: 'note', text, joined: text.slice(0, -JOINED.length) };
+  if (isRooms(text) && text.endsWith(LEFT)) return { kind: 'note', text, left: text.slice(0, -LEFT.length) };
   if (text.startsWith(WHO)) return { kind: 'note', text, who: names(text.slice(WHO.length)) };
   if (text.startsWith('* ')) return { kind: 'action', text, own: text.startsWith(`* ${own} `) };
   const whisper = /^(you \(to .+?\)|.+? \(to you\)): /.exec(text);

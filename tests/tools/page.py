@@ -1,11 +1,12 @@
-"""Two browsers and a line client in one room, by keyboard alone: `page.py PAGE_URL CHAT_HOST CHAT_PORT [DIRECTORY]`.
+"""Two browsers and a line client in one room, by keyboard alone: `page.py meet PAGE_URL CHAT_HOST CHAT_PORT [DIRECTORY]`; or one in a
+room with the passphrase `open sesame`, whose connection a command closes: `page.py enter PAGE_URL COMMAND...`.
 
 Drives Chromium with chromedriver (WebDriver, W3C). Says `ok` at the end, or what was expected. With a directory: pictures go there.
 """
 import base64, json, os, socket, subprocess, sys, time, urllib.request
 
-URL, HOST, PORT = sys.argv[1], sys.argv[2], int(sys.argv[3])
-PICTURES = sys.argv[4] if len(sys.argv) > 4 else None
+MODE, URL, REST = sys.argv[1], sys.argv[2], sys.argv[3:]
+PICTURES = REST[2] if MODE == "meet" and len(REST) > 2 else None
 ENTER = "\ue007"
 
 
@@ -84,7 +85,10 @@ def main():
                 if time.monotonic() > end:
                     raise
                 time.sleep(0.1)
-        meet(Browser(address, 390, 844), Browser(address, 1920, 1080, "dark"))
+        if MODE == "enter":
+            enter(Browser(address, 390, 844))
+        else:
+            meet(Browser(address, 390, 844), Browser(address, 1920, 1080, "dark"))
     finally:
         driver.terminate()
         driver.wait()
@@ -107,7 +111,7 @@ def meet(phone, projector):
     projector.run("document.getElementById('line').value = ''")
     projector.type("Ben" + ENTER)
     phone.wait_for_line("Ben has joined the chat!")
-    with socket.create_connection((HOST, PORT)) as nc:
+    with socket.create_connection((REST[0], int(REST[1]))) as nc:
         lines = nc.makefile("rw", encoding="utf-8", newline="\n")
         print("carol", file=lines, flush=True)
         for browser in (phone, projector):
@@ -117,6 +121,8 @@ def meet(phone, projector):
             browser.wait_for_line("carol: <img src=x onerror=alert(1)> & hello")
             if browser.run("return document.querySelectorAll('#log img').length"):
                 sys.exit("a message has become markup")
+        print("eve has joined the chat!", file=lines, flush=True)
+        phone.wait_for_line("carol: eve has joined the chat!")
         projector.type("good morning" + ENTER)
         phone.wait_for_line("Ben: good morning")
         projector.type("/me waves" + ENTER)
@@ -139,6 +145,27 @@ def meet(phone, projector):
         sys.exit(f"the browser complains: {complaints}")
     phone.close()
     projector.close()
+
+
+def enter(browser):
+    is_in = "document.querySelector('#prompt').textContent === 'Your message, Ann'"
+    asks = "document.querySelector('#prompt').textContent === 'The passphrase of this room'"
+    browser.open(URL)
+    browser.wait("the field for the name", "document.getElementById('state').textContent === 'Connected'")
+    browser.type("Ann" + ENTER)
+    browser.wait("the question", asks)
+    browser.type("open, please" + ENTER)
+    browser.wait_for_line("Error: wrong passphrase; try again")
+    browser.wait("the question again", asks)
+    if browser.run("const line = document.getElementById('line'); return line.type + line.value") != "password":
+        sys.exit("the next try could be read")
+    browser.type("open sesame" + ENTER)
+    browser.wait("Ann is in", is_in)
+    subprocess.run(REST, check=True, stdout=subprocess.DEVNULL)
+    browser.wait("the question after the connection was lost", asks)
+    browser.type("open sesame" + ENTER)
+    browser.wait("Ann is in again", is_in)
+    browser.close()
 
 
 main()
