@@ -117,7 +117,7 @@ fn without_certificates(endpoint: &Endpoint, is_encrypted: bool) -> String {
             "{endpoint}: its clients have no certificates, so that allow_names would let in nobody; use tls://, or allow_names = [] for this endpoint"
         ),
         true => format!(
-            "{endpoint}: its clients need no certificates, so that allow_names would let in nobody; set client_ca under [tls], and client_certificates = false nowhere"
+            "{endpoint}: its clients need no certificates, so that allow_names would let in nobody; set client_ca under [tls], and do not set client_certificates = false"
         ),
     }
 }

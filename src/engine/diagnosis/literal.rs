@@ -143,7 +143,8 @@ pub(super) fn is_part_of_binary(message: &[u8]) -> bool {
     !message.is_empty() && message.iter().all(is_of_number)
 }
 
-/// In no text. Escape begins what a terminal sends for a key.
+/// Whether a byte occurs in numbers as a program holds them, and not within a line of text. Escape is left out: it begins what
+/// a terminal sends for a key.
 fn is_of_number(byte: &u8) -> bool {
     byte.is_ascii_control() && *byte != 0x1b && !byte.is_ascii_whitespace() || matches!(byte, b'\n' | b'\r')
 }

@@ -111,9 +111,7 @@ impl Mistake {
             Mistake::Binary => "binary",
         }
     }
-}
 
-impl Mistake {
     /// Whether it says only how a connection ended or what it does not do, and not what was wrong with what was said.
     pub const fn is_vague(self) -> bool {
         matches!(self, Mistake::Unread | Mistake::Silent | Mistake::ReadOnce | Mistake::SecondRecv)

@@ -1,5 +1,5 @@
 //! Under which names this site may be asked for, and which pages may open its WebSockets. Without these rules any site that
-//! somebody visits could speak to a daemon on that one's own machine, as its page.
+//! somebody visits could speak to the daemon on that person's machine as if it were the daemon's own page.
 
 use std::net::IpAddr;
 use std::sync::Arc;

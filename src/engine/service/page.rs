@@ -7,6 +7,7 @@ use crate::engine::http::site::{File, Origin, Site};
 use crate::engine::http::upgrade::{self, Unopened};
 use crate::engine::http::{Request, Response, Status, Unreadable};
 use crate::engine::limits::PAGE_FILE_BYTES_MAX;
+use crate::engine::text::quote;
 
 /// What it is.
 pub const FACTS: Facts = Facts {
@@ -28,10 +29,13 @@ pub const FACTS: Facts = Facts {
     own_words: &[],
 };
 
-/// Bytes of an answer's head, and more than that.
+/// Where the page is for somebody who does not say how it was found (HTTP/1.0).
+const LOCALHOST: &str = "localhost:33080";
+
+/// More bytes than the head of any answer has.
 const HEAD_BYTES: usize = 1024;
 
-/// What pages may have that are nobody's: it does and tells nothing that is not for everybody.
+/// The services that a page of unknown origin may use: they neither do nor tell anything that is not for everybody.
 const FOR_ANY_PAGE: [Service; 3] = [Service::Multiply, Service::Greeting, Service::Hello];
 
 /// What is to be done for a request.
@@ -65,7 +69,7 @@ pub fn answer(site: &Site, head: &[u8]) -> Reply {
         Err(Unreadable::Bad(why)) => return refuse(Status::BadRequest, why),
     };
     if let Some(host) = request.host.filter(|host| !site.is_host(host)) {
-        let host = crate::engine::text::quote(host.as_bytes());
+        let host = quote(host.as_bytes());
         let why = format!(
             "nobody here is called {host}; use an address, localhost, or a name from hosts under [page] in the configuration"
         );
@@ -91,7 +95,7 @@ pub fn answer(site: &Site, head: &[u8]) -> Reply {
         (Ok(None), Some(service)) => {
             let upgrade = "Upgrade: websocket\r\n".to_owned();
             let response = Response { fields: upgrade, ..Response::text(Status::UpgradeRequired, "") };
-            let host = request.host.unwrap_or("localhost:33080");
+            let host = request.host.unwrap_or(LOCALHOST);
             let why = format!(
                 "{service} is a WebSocket: open it in a program, for example new WebSocket(\"ws://{host}/{service}\")"
             );
@@ -116,7 +120,7 @@ fn open(site: &Site, request: &Request<'_>, service: Service, bytes: Vec<u8>) ->
             refuse(Status::Forbidden, &why)
         }
         Origin::Foreign => {
-            let origin = crate::engine::text::quote(origin.unwrap_or_default().as_bytes());
+            let origin = quote(origin.unwrap_or_default().as_bytes());
             let why = format!(
                 "pages of {origin} may not speak to this daemon, unless origins under [page] in the configuration names it"
             );
@@ -128,23 +132,19 @@ fn open(site: &Site, request: &Request<'_>, service: Service, bytes: Vec<u8>) ->
 
 /// Shows a file, or says what there is.
 fn show(site: &Site, request: &Request<'_>) -> Reply {
-    let plain = |body: &str| {
+    let plain = |status: Status, body: &str, error: Option<String>| {
         let (is_head, keeps_open) = (request.method == "HEAD", request.keeps_open);
         let mut bytes = Vec::new();
-        Response { is_head, keeps_open, ..Response::text(Status::Ok, body) }.write(&mut bytes);
-        Reply::Answer { bytes, keeps_open, error: None }
+        Response { is_head, keeps_open, ..Response::text(status, body) }.write(&mut bytes);
+        Reply::Answer { bytes, keeps_open, error }
     };
     match (request.path, site.files.iter().find(|file| file.path == request.path)) {
         (_, Some(file)) => show_file(request, file),
-        ("/healthz", None) => plain("ok\n"),
-        ("/", None) => plain(&listing(request.host.unwrap_or("localhost:33080"))),
+        ("/healthz", None) => plain(Status::Ok, "ok\n", None),
+        ("/", None) => plain(Status::Ok, &listing(request.host.unwrap_or(LOCALHOST)), None),
         (path, None) => {
             let why = unknown(path);
-            let body = format!("{why}\n");
-            let (is_head, keeps_open) = (request.method == "HEAD", request.keeps_open);
-            let mut bytes = Vec::new();
-            Response { is_head, keeps_open, ..Response::text(Status::NotFound, &body) }.write(&mut bytes);
-            Reply::Answer { bytes, keeps_open, error: Some(why) }
+            plain(Status::NotFound, &format!("{why}\n"), Some(why))
         }
     }
 }
@@ -173,15 +173,18 @@ fn show_file(request: &Request<'_>, file: &File) -> Reply {
 
 /// What there is, where no page is built in.
 fn listing(host: &str) -> String {
-    let services = Service::ALL.into_iter().filter(|service| service.is_at_a_path());
-    let lines: String = services.map(|service| format!("ws://{host}/{service}\n")).collect();
+    let lines: String = offered().map(|service| format!("ws://{host}/{service}\n")).collect();
     format!("ipcd: each of its services is a WebSocket.\n{lines}")
 }
 
+/// The services that are WebSockets here.
+fn offered() -> impl Iterator<Item = Service> {
+    Service::ALL.into_iter().filter(|service| service.is_at_a_path())
+}
+
 fn unknown(path: &str) -> String {
-    let services = Service::ALL.into_iter().filter(|service| service.is_at_a_path());
-    let names: Vec<String> = services.map(|service| format!("/{service}")).collect();
-    let path = crate::engine::text::quote(path.as_bytes());
+    let names: Vec<String> = offered().map(|service| format!("/{service}")).collect();
+    let path = quote(path.as_bytes());
     format!("there is no {path} here; there are / and the WebSockets {}", names.join(", "))
 }
 

@@ -84,7 +84,7 @@ pub struct Acceptor {
     crl_until: Option<u64>,
 }
 
-/// The same for the services themselves, and for the page, which browsers ask for by another application protocol.
+/// The same for the services themselves, and for the page, whose clients, browsers, name another application protocol.
 #[derive(Clone, Debug)]
 struct Configs {
     services: Arc<ServerConfig>,
@@ -200,8 +200,8 @@ fn certified(
     Ok((CertifiedKey::new(chain, key), certificates))
 }
 
-/// The application protocols of an endpoint (RFC 7301), the best first: a client that names none is served, and one that names
-/// others alone is refused. `serves_page`: browsers come too.
+/// The application protocols of an endpoint (RFC 7301): a client that names none is served, and one that names others alone is
+/// refused. `serves_page`: it is the page's, which speaks HTTP.
 #[must_use]
 pub fn application_protocols(serves_page: bool) -> Vec<Vec<u8>> {
     match serves_page {
