@@ -1,5 +1,9 @@
 //! Browsers, and what calls itself one: HTTP and WebSockets with a real daemon.
 
+use std::io::Read as _;
+
+use flate2::read::GzDecoder;
+
 use crate::harness::{BESIDE, CHAT, Client, Daemon, USUAL};
 
 const PAGE: &str = "[page]\nlisten = [\"http://{ip}:33080\", \"http+unix://{dir}/page.sock\"]\n";
@@ -183,6 +187,31 @@ fn requests_are_answered_in_order_and_the_connection_stays() {
 }
 
 #[test]
+fn page_is_sent_compressed_and_only_if_it_is_new() {
+    let daemon = daemon();
+    let ask = |fields: &str| {
+        let mut client = daemon.tcp(PORT);
+        let close = "Connection: close\r\n";
+        client.say(format!("GET / HTTP/1.1\r\nHost: localhost\r\n{close}{fields}\r\n"));
+        let heard = client.hear_rest();
+        let end = heard.windows(4).position(|four| four == b"\r\n\r\n").unwrap() + 4;
+        (String::from_utf8(heard[..end].to_vec()).unwrap(), heard[end..].to_vec())
+    };
+    let (head, plain) = ask("");
+    assert!(head.starts_with("HTTP/1.1 200 ") && !head.contains("Content-Encoding"), "{head}");
+    assert!(String::from_utf8(plain.clone()).unwrap().starts_with("<!doctype html>"), "the page as it is");
+    let (head, packed) = ask("Accept-Encoding: gzip, deflate, br\r\n");
+    assert!(head.contains("\r\nContent-Encoding: gzip\r\n"), "{head}");
+    let mut unpacked = Vec::new();
+    GzDecoder::new(&packed[..]).read_to_end(&mut unpacked).unwrap();
+    assert!(unpacked == plain && packed.len() < plain.len());
+    let tag = head.lines().find_map(|line| line.strip_prefix("ETag: ")).unwrap();
+    let (head, body) = ask(&format!("Accept-Encoding: gzip\r\nIf-None-Match: {tag}\r\n"));
+    assert!(head.starts_with("HTTP/1.1 304 ") && body.is_empty(), "{head}");
+    daemon.stop();
+}
+
+#[test]
 fn requests_that_two_readers_could_understand_differently_are_refused() {
     let daemon = daemon();
     let smuggled = "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n";
@@ -228,6 +257,9 @@ fn slow_and_long_heads_end_in_time() {
     let mut slow = daemon.tcp(PORT);
     let mut long = daemon.tcp(PORT);
     let mut fields = daemon.tcp(PORT);
+    let (mut slow_head, mut long_head) = (daemon.tcp(PORT), daemon.tcp(PORT));
+    slow_head.say("HEAD / HTTP/1.1\r\nHost: loc");
+    long_head.say(format!("HEAD /{} HTTP/1.1\r\n", "x".repeat(17_000)));
     slow.say("GET / HTTP/1.1\r\nHost: loc");
     long.say(format!("GET /{} HTTP/1.1\r\n", "x".repeat(17_000)));
     fields.say(format!("GET / HTTP/1.1\r\n{}", "A: b\r\n".repeat(3000)));
@@ -243,6 +275,10 @@ fn slow_and_long_heads_end_in_time() {
     ] {
         let heard = String::from_utf8(client.hear_rest()).unwrap();
         assert!(heard.starts_with(&format!("HTTP/1.1 {status} ")) && heard.contains(words), "{heard}");
+    }
+    for (client, status) in [(&mut slow_head, "408"), (&mut long_head, "431")] {
+        let heard = String::from_utf8(client.hear_rest()).unwrap();
+        assert!(heard.starts_with(&format!("HTTP/1.1 {status} ")) && heard.ends_with("\r\n\r\n"), "{heard}");
     }
     drop(healthy);
     daemon.stop();

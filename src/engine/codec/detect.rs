@@ -191,6 +191,14 @@ impl Guess {
         }
     }
 
+    /// The code that a WebSocket client has closed with, if messages in front of that wait.
+    pub fn close_code(&self) -> Option<u16> {
+        match self.0.as_deref()? {
+            State::Frames(frames) => frames.close_code(),
+            _ => None,
+        }
+    }
+
     /// The same goes on with the next bytes.
     pub fn keep_frames(&mut self, frames: Frames) {
         self.0 = (!frames.is_idle()).then(|| Box::new(State::Frames(frames)));

@@ -78,6 +78,9 @@ pub struct Frames {
     payload_left: Option<u32>,
     /// The bytes of a control frame that have come.
     control: ThinVec<u8>,
+    /// The code of the close frame that has come, while messages in front of it wait.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    closed: Option<u16>,
     /// The last bytes have ended a frame.
     #[serde(skip)]
     has_ended_one: bool,
@@ -94,7 +97,17 @@ struct Head {
 impl Frames {
     /// Whether there is nothing to be remembered.
     pub fn is_idle(&self) -> bool {
-        self.frame_head.is_empty() && self.message.is_none()
+        self.frame_head.is_empty() && self.message.is_none() && self.closed.is_none()
+    }
+
+    /// Of a client that has closed with this code, and of whose messages some wait.
+    pub fn closed_with(code: u16) -> Frames {
+        Frames { closed: Some(code), ..Frames::default() }
+    }
+
+    /// The code that it has closed with.
+    pub fn close_code(&self) -> Option<u16> {
+        self.closed
     }
 
     /// Whether the last bytes have ended a frame: one that is unfinished now began with them.

@@ -20,15 +20,17 @@ pub struct Site {
 #[derive(Debug, PartialEq, Eq)]
 pub struct File {
     /// Its path: `/`, `/page.css`.
-    pub path: &'static str,
+    pub path: String,
     /// What it is.
     pub content_type: &'static str,
     /// As it is.
     pub plain: &'static [u8],
-    /// Compressed with gzip.
+    /// Compressed with gzip; empty where that is no shorter.
     pub gzip: &'static [u8],
     /// What changes when it does, in quotes.
-    pub tag: String,
+    pub plain_tag: String,
+    /// The same of what is compressed: two forms of a file have two tags (RFC 9110, section 8.8.3).
+    pub gzip_tag: String,
 }
 
 /// What a page may do here.

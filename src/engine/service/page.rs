@@ -59,57 +59,96 @@ pub enum Reply {
     },
 }
 
+/// Why a request is not served: an answer that ends the connection, because nobody knows what follows the request.
+struct Refusal {
+    status: Status,
+    /// A further field, with CR LF.
+    field: &'static str,
+    why: String,
+}
+
+impl Refusal {
+    fn new(status: Status, why: impl Into<String>) -> Refusal {
+        Refusal { status, field: "", why: why.into() }
+    }
+}
+
 /// Answers a request.
 pub fn answer(site: &Site, head: &[u8]) -> Reply {
+    let refusal = match serve(site, head) {
+        Ok(reply) => return reply,
+        Err(refusal) => refusal,
+    };
+    let mut bytes = Vec::new();
+    let body = format!("{}\n", refusal.why);
+    let response = Response { fields: refusal.field.to_owned(), ..Response::text(refusal.status, &body) };
+    Response { is_head: is_for_head(head), ..response }.write(&mut bytes);
+    Reply::Answer { bytes, keeps_open: false, error: Some(refusal.why) }
+}
+
+/// Whether a request, as far as it has come, is one for a head: no answer to it has a body, whatever it says.
+pub fn is_for_head(head: &[u8]) -> bool {
+    head.starts_with(b"HEAD ")
+}
+
+fn serve(site: &Site, head: &[u8]) -> Result<Reply, Refusal> {
     let request = match Request::read(head) {
         Ok(request) => request,
         Err(Unreadable::Version) => {
-            return refuse(Status::VersionNotSupported, "send HTTP/1.1: no other version is spoken here");
+            let why = "send HTTP/1.1: no other version is spoken here";
+            return Err(Refusal::new(Status::VersionNotSupported, why));
         }
-        Err(Unreadable::Bad(why)) => return refuse(Status::BadRequest, why),
+        Err(Unreadable::Bad(why)) => return Err(Refusal::new(Status::BadRequest, why)),
     };
     if let Some(host) = request.host.filter(|host| !site.is_host(host)) {
         let host = quote(host.as_bytes());
         let why = format!(
             "nobody here is called {host}; use an address, localhost, or a name from hosts under [page] in the configuration"
         );
-        return refuse(Status::Misdirected, &why);
+        return Err(Refusal::new(Status::Misdirected, why));
     }
     if request.has_body {
-        return refuse(Status::ContentTooLarge, "no request here has a body");
+        return Err(Refusal::new(Status::ContentTooLarge, "no request here has a body"));
     }
     if !matches!(request.method, "GET" | "HEAD") {
-        let why = "only GET and HEAD are known here";
-        let allow = "Allow: GET, HEAD\r\n".to_owned();
-        return refused(Response { fields: allow, ..Response::text(Status::MethodNotAllowed, "") }, why);
+        let refusal = Refusal::new(Status::MethodNotAllowed, "only GET and HEAD are known here");
+        return Err(Refusal { field: "Allow: GET, HEAD\r\n", ..refusal });
     }
     let service = request.path.strip_prefix('/').and_then(Service::named);
-    match (upgrade::open(&request), service.filter(|service| service.is_at_a_path())) {
-        (Ok(Some(bytes)), Some(service)) => open(site, &request, service, bytes),
-        (Err(Unopened::Bad(why)), _) => refuse(Status::BadRequest, why),
-        (Err(Unopened::Version), _) => {
-            let version = "Sec-WebSocket-Version: 13\r\n".to_owned();
-            let response = Response { fields: version, ..Response::text(Status::UpgradeRequired, "") };
-            refused(response, "WebSockets here are of version 13 (RFC 6455)")
-        }
-        (Ok(None), Some(service)) => {
-            let upgrade = "Upgrade: websocket\r\n".to_owned();
-            let response = Response { fields: upgrade, ..Response::text(Status::UpgradeRequired, "") };
-            let host = request.host.unwrap_or(LOCALHOST);
+    let service = service.filter(|service| service.is_at_a_path());
+    let opening = upgrade::open(&request).map_err(|unopened| match unopened {
+        Unopened::Bad(why) => Refusal::new(Status::BadRequest, why),
+        Unopened::Version => Refusal {
+            field: "Sec-WebSocket-Version: 13\r\n",
+            ..Refusal::new(Status::UpgradeRequired, "WebSockets here are of version 13 (RFC 6455)")
+        },
+    })?;
+    let host = request.host.unwrap_or(LOCALHOST);
+    match (opening, service) {
+        (Some(bytes), Some(service)) => open(site, &request, service, bytes),
+        (None, Some(service)) => {
             let why = format!(
                 "{service} is a WebSocket: open it in a program, for example new WebSocket(\"ws://{host}/{service}\")"
             );
-            refused(response, &why)
+            let field = "Upgrade: websocket\r\n";
+            Err(Refusal { field, ..Refusal::new(Status::UpgradeRequired, why) })
         }
-        (Ok(Some(_)), None) => refuse(Status::NotFound, &unknown(request.path)),
-        (Ok(None), None) => show(site, &request),
+        (Some(_), None) => {
+            let path = quote(request.path.as_bytes());
+            let why = format!(
+                "there is no WebSocket at {path}; each service has one at its name, for example new WebSocket(\"ws://{host}/multiply\"): {}",
+                offered()
+            );
+            Err(Refusal::new(Status::NotFound, why))
+        }
+        (None, None) => Ok(show(site, &request)),
     }
 }
 
 /// Opens the WebSocket of a service, if the page that wants it may have it.
-fn open(site: &Site, request: &Request<'_>, service: Service, bytes: Vec<u8>) -> Reply {
+fn open(site: &Site, request: &Request<'_>, service: Service, bytes: Vec<u8>) -> Result<Reply, Refusal> {
     if request.values("origin").count() > 1 {
-        return refuse(Status::BadRequest, "there are two Origin fields");
+        return Err(Refusal::new(Status::BadRequest, "there are two Origin fields"));
     }
     let origin = request.value("origin");
     match site.origin(origin, request.host) {
@@ -117,16 +156,16 @@ fn open(site: &Site, request: &Request<'_>, service: Service, bytes: Vec<u8>) ->
             let why = format!(
                 "a page that was opened as a file may have multiply, greeting and hello; for {service} serve it (python3 -m http.server 8000) and add origins = [\"http://localhost:8000\"] under [page] in the configuration"
             );
-            refuse(Status::Forbidden, &why)
+            Err(Refusal::new(Status::Forbidden, why))
         }
         Origin::Foreign => {
             let origin = quote(origin.unwrap_or_default().as_bytes());
             let why = format!(
                 "pages of {origin} may not speak to this daemon, unless origins under [page] in the configuration names it"
             );
-            refuse(Status::Forbidden, &why)
+            Err(Refusal::new(Status::Forbidden, why))
         }
-        Origin::Own | Origin::Opaque => Reply::Open { bytes, service },
+        Origin::Own | Origin::Opaque => Ok(Reply::Open { bytes, service }),
     }
 }
 
@@ -141,7 +180,6 @@ fn show(site: &Site, request: &Request<'_>) -> Reply {
     match (request.path, site.files.iter().find(|file| file.path == request.path)) {
         (_, Some(file)) => show_file(request, file),
         ("/healthz", None) => plain(Status::Ok, "ok\n", None),
-        ("/", None) => plain(Status::Ok, &listing(request.host.unwrap_or(LOCALHOST)), None),
         (path, None) => {
             let why = unknown(path);
             plain(Status::NotFound, &format!("{why}\n"), Some(why))
@@ -150,19 +188,19 @@ fn show(site: &Site, request: &Request<'_>) -> Reply {
 }
 
 fn show_file(request: &Request<'_>, file: &File) -> Reply {
+    let is_compressed = request.takes_gzip() && !file.gzip.is_empty();
+    let (body, tag, encoding) = match is_compressed {
+        true => (file.gzip, &file.gzip_tag, "Content-Encoding: gzip\r\n"),
+        false => (file.plain, &file.plain_tag, ""),
+    };
     let is_known = request
         .tokens("if-none-match")
-        .any(|tag| tag == "*" || tag.strip_prefix("W/").unwrap_or(tag) == file.tag.as_str());
-    let is_compressed = request.takes_gzip() && !file.gzip.is_empty();
-    let encoding = if is_compressed { "Content-Encoding: gzip\r\n" } else { "" };
+        .any(|known| known == "*" || known.strip_prefix("W/").unwrap_or(known) == tag.as_str());
     let response = Response {
         status: if is_known { Status::NotModified } else { Status::Ok },
         content_type: file.content_type,
-        fields: format!(
-            "ETag: {}\r\nCache-Control: no-cache\r\nVary: Accept-Encoding\r\n{encoding}",
-            file.tag
-        ),
-        body: if is_compressed { file.gzip } else { file.plain },
+        fields: format!("ETag: {tag}\r\nCache-Control: no-cache\r\nVary: Accept-Encoding\r\n{encoding}"),
+        body,
         keeps_open: request.keeps_open,
         is_head: request.method == "HEAD",
     };
@@ -171,33 +209,15 @@ fn show_file(request: &Request<'_>, file: &File) -> Reply {
     Reply::Answer { bytes, keeps_open: request.keeps_open, error: None }
 }
 
-/// What there is, where no page is built in.
-fn listing(host: &str) -> String {
-    let lines: String = offered().map(|service| format!("ws://{host}/{service}\n")).collect();
-    format!("ipcd: each of its services is a WebSocket.\n{lines}")
-}
-
-/// The services that are WebSockets here.
-fn offered() -> impl Iterator<Item = Service> {
-    Service::ALL.into_iter().filter(|service| service.is_at_a_path())
+/// The services that are WebSockets here: `/multiply, /greeting`.
+fn offered() -> String {
+    let services = Service::ALL.into_iter().filter(|service| service.is_at_a_path());
+    services.map(|service| format!("/{service}")).collect::<Vec<_>>().join(", ")
 }
 
 fn unknown(path: &str) -> String {
-    let names: Vec<String> = offered().map(|service| format!("/{service}")).collect();
     let path = quote(path.as_bytes());
-    format!("there is no {path} here; there are / and the WebSockets {}", names.join(", "))
-}
-
-/// An answer that ends the connection, because nobody knows what follows the request.
-fn refuse(status: Status, why: &str) -> Reply {
-    refused(Response::text(status, ""), why)
-}
-
-fn refused(response: Response<'_>, why: &str) -> Reply {
-    let body = format!("{why}\n");
-    let mut bytes = Vec::new();
-    Response { body: body.as_bytes(), ..response }.write(&mut bytes);
-    Reply::Answer { bytes, keeps_open: false, error: Some(why.to_owned()) }
+    format!("there is no {path} here; there are /, /healthz and the WebSockets {}", offered())
 }
 
 #[cfg(test)]

@@ -36,7 +36,7 @@ impl Session {
         let has_ended = self.intake.has_ended();
         self.dialogue.leave_when_withdrawn(shared, now);
         if has_ended && self.intake.is_empty() {
-            self.dialogue.leave_at_end(shared, now);
+            self.dialogue.leave_at_end(shared, now, self.intake.guess.close_code());
         }
         if !self.is_serving() && !self.intake.is_empty() {
             self.intake.clear(); // it is heard no more
@@ -232,14 +232,14 @@ impl Dialogue {
     }
 
     /// It will send nothing more, and everything that it sent has been answered.
-    fn leave_at_end(&mut self, shared: &mut EngineState, now: Timestamp) {
+    fn leave_at_end(&mut self, shared: &mut EngineState, now: Timestamp, code: Option<u16>) {
         if self.is_serving() && self.report().is_none() && !self.is_telling() {
             // The end of a standing session comes with its endpoint: writers come and go.
             let reason = match self.transport().lifetime {
                 Lifetime::Endpoint => CloseReason::Withdrawn,
                 Lifetime::Connection | Lifetime::Message => CloseReason::PeerClosed,
             };
-            self.finish(shared, now, reason, None);
+            self.finish_with(shared, now, reason, None, code);
         }
     }
 

@@ -364,7 +364,7 @@ impl Dialogue {
         loop {
             // The length first: whether a blank line is too long must not depend on how it was cut on its way.
             if is_too_long(self, shared) {
-                self.overflow(shared, now);
+                self.reject_overlong(shared, now, message);
                 return false;
             }
             if is_empty(message) {

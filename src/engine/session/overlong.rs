@@ -24,7 +24,8 @@ impl Session {
         match end {
             MessageEnd::Nowhere => {
                 let error = dialogue.too_long(shared);
-                dialogue.fail(shared, now, CloseReason::PeerTooLong, error);
+                let head = intake.gather(fresh);
+                dialogue.fail_request(shared, now, CloseReason::PeerTooLong, error, head);
                 *fresh = &[];
             }
             MessageEnd::Pause if !intake.has_ended() => intake.skip_rest(now, fresh, end, gap),
@@ -81,14 +82,21 @@ impl Session {
 }
 
 impl Dialogue {
+    /// This whole message is too long.
+    #[cold]
+    pub(super) fn reject_overlong(&mut self, shared: &mut EngineState, now: Timestamp, message: &[u8]) {
+        if self.kind == Some(FramingMode::Http) {
+            self.heard = Heard::Message;
+            let error = self.too_long(shared);
+            return self.fail_request(shared, now, CloseReason::PeerTooLong, error, message);
+        }
+        self.overflow(shared, now);
+    }
+
     /// A message is too long.
     #[cold]
     pub(super) fn overflow(&mut self, shared: &mut EngineState, now: Timestamp) {
         self.heard = Heard::Message;
-        if self.kind == Some(FramingMode::Http) {
-            let error = self.too_long(shared);
-            return self.fail(shared, now, CloseReason::PeerTooLong, error);
-        }
         self.count_for_pace(shared, now);
         let error = self.too_long(shared);
         self.err_in_order(shared, ErrorKind::TooLong, error);

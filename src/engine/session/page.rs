@@ -43,8 +43,8 @@ impl Session {
             Ending::Closed(code) if self.intake.is_empty() => {
                 return self.dialogue.finish_with(shared, now, CloseReason::PeerClosed, None, Some(code));
             }
-            Ending::Closed(_) => {
-                self.intake.end_input();
+            Ending::Closed(code) => {
+                self.intake.end_frames(code);
                 return self.take_last(shared, now);
             }
             Ending::TooLong => (CloseReason::PeerTooLong, self.dialogue.too_long(shared)),
@@ -86,6 +86,29 @@ impl Dialogue {
                 }
             }
             Reply::Open { bytes, service } => self.open_frames(shared, now, service, &bytes),
+        }
+    }
+
+    /// A request, of which this much has come, cannot be served: what is wrong with it, in a form that its client understands.
+    #[cold]
+    pub(super) fn fail_request(
+        &mut self,
+        shared: &mut EngineState,
+        now: Timestamp,
+        reason: CloseReason,
+        error: String,
+        request: &[u8],
+    ) {
+        match status_of(reason) {
+            Some(status) if self.kind == Some(FramingMode::Http) && page::is_for_head(request) => {
+                let mut answer = Vec::new();
+                Response { is_head: true, ..Response::text(status, &format!("{error}\n")) }
+                    .write(&mut answer);
+                self.note_error(shared, ErrorKind::of(reason), error);
+                self.finish(shared, now, reason, None);
+                self.outbox.push(&answer);
+            }
+            _ => self.fail(shared, now, reason, error),
         }
     }
 
@@ -156,5 +179,60 @@ fn code_of(reason: CloseReason) -> u16 {
         CloseReason::PeerUnreadable => code::NOT_UTF_8,
         CloseReason::PeerTooLong => code::TOO_BIG,
         _ => code::POLICY,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::rc::Rc;
+
+    use crate::engine::Engine;
+    use crate::engine::limits::Settings;
+    use crate::engine::message::{Binding, ConnectionId, Input, RemoteAddress, Timestamp, Transport};
+    use crate::engine::service::Service;
+
+    const PEER: ConnectionId = ConnectionId { index: 0, generation: 1 };
+    const NOW: Timestamp = Timestamp::at(0);
+    const OPENING: &[u8] =
+        b"GET /chat HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+        Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+
+    /// A frame whose mask is 0.
+    fn client_frame(first: u8, payload: &[u8]) -> Vec<u8> {
+        [&[first, 0x80 | payload.len() as u8, 0, 0, 0, 0], payload].concat()
+    }
+
+    /// Receives what there is.
+    fn told(engine: &mut Engine) -> Vec<u8> {
+        let mut told = Vec::new();
+        for _ in 0..4 {
+            while engine.poll_output().is_some() {}
+            let bytes = engine.outgoing(PEER).slices().concat();
+            engine.handle(NOW, Input::Sent { peer: PEER, bytes: bytes.len() });
+            told.extend(bytes);
+        }
+        told
+    }
+
+    #[test]
+    fn close_frame_behind_words_that_wait_is_answered_with_its_code() {
+        let mut engine = Engine::new(Settings::default());
+        let (service, transport) = (Service::Page, Transport::HTTP);
+        let binding = Binding { endpoint: "x".into(), service, transport, allowed: None };
+        let remote = RemoteAddress::Address("127.0.0.1:5".parse().unwrap());
+        engine.handle(NOW, Input::Opened { peer: PEER, binding: &Rc::new(binding), remote });
+        let say = |engine: &mut Engine, bytes: &[u8]| {
+            engine.handle(NOW, Input::Bytes { peer: PEER, bytes, more: false });
+        };
+        say(&mut engine, &[OPENING, &client_frame(0x81, b"alice")].concat());
+        told(&mut engine);
+        engine.handle(NOW, Input::Blocked { peer: PEER });
+        let closing = client_frame(0x88, &4001_u16.to_be_bytes());
+        say(&mut engine, &[client_frame(0x81, b"hey"), closing].concat());
+        assert!(engine.outgoing(PEER).is_empty(), "it waits");
+        engine.handle(NOW, Input::Writable { peer: PEER });
+        let told = told(&mut engine);
+        let expected = [&b"\x81\x0aalice: hey"[..], b"\x88\x02", &4001_u16.to_be_bytes()].concat();
+        assert_eq!(told.escape_ascii().to_string(), expected.escape_ascii().to_string());
     }
 }

@@ -184,7 +184,7 @@ impl Session {
     /// It has timed out. If its last message was too long and may have ended, it gets that error first.
     fn give_up(&mut self, shared: &mut EngineState, now: Timestamp, reason: CloseReason, error: String) {
         self.give_up_overlong(shared, now);
-        self.dialogue.fail(shared, now, reason, error);
+        self.dialogue.fail_request(shared, now, reason, error, self.intake.bytes());
     }
 }
 

@@ -5,18 +5,20 @@ const KEY: &str = "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Ve
 fn site() -> Site {
     let files = [
         File {
-            path: "/",
+            path: "/".to_owned(),
             content_type: "text/html",
             plain: b"<p>hello",
             gzip: b"packed",
-            tag: "\"1\"".to_owned(),
+            plain_tag: "\"1\"".to_owned(),
+            gzip_tag: "\"1-gzip\"".to_owned(),
         },
         File {
-            path: "/page.js",
+            path: "/page.js".to_owned(),
             content_type: "text/javascript",
             plain: b"1",
             gzip: b"",
-            tag: "\"2\"".to_owned(),
+            plain_tag: "\"2\"".to_owned(),
+            gzip_tag: "\"2-gzip\"".to_owned(),
         },
     ];
     let origins = vec!["https://school.example".to_owned()];
@@ -41,6 +43,11 @@ fn files_are_shown_compressed_where_asked_and_only_if_they_are_new() {
     );
     let (answer, _) = told("GET /", "Accept-Encoding: gzip, br\r\n");
     assert!(answer.contains("Content-Encoding: gzip\r\n") && answer.ends_with("packed"), "{answer}");
+    assert!(answer.contains("ETag: \"1-gzip\"\r\n"), "{answer}");
+    for (tag, status) in [("1-gzip", "304"), ("1", "200")] {
+        let (answer, _) = told("GET /", &format!("Accept-Encoding: gzip\r\nIf-None-Match: \"{tag}\"\r\n"));
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{tag}: {answer}");
+    }
     let (answer, _) = told("GET /page.js", "Accept-Encoding: gzip\r\n");
     assert!(!answer.contains("gzip") && answer.ends_with("\r\n1"), "{answer}");
     for tags in ["\"1\"", "\"0\", \"1\"", "W/\"1\"", "*"] {
@@ -64,15 +71,20 @@ fn what_is_not_served_is_said_in_plain_words() {
             "GET /nothing",
             "",
             "404",
-            "there is no /nothing here; there are / and the WebSockets /multiply, /greeting, /chat",
+            "there is no /nothing here; there are /, /healthz and the WebSockets /multiply, /greeting, /chat",
         ),
         ("GET /\u{1b}[2J", "", "400", "the request line"),
         ("POST /", "", "405", "only GET and HEAD"),
         ("POST /", "Content-Length: 5\r\n", "413", "no request here has a body"),
         ("GET /multiply", "", "426", "new WebSocket(\"ws://localhost:33080/multiply\")"),
-        ("GET /watch", KEY, "404", "there is no /watch here"),
-        ("GET /page", KEY, "404", "there is no /page here"),
-        ("GET /", KEY, "404", "there is no / here"),
+        ("GET /watch", KEY, "404", "there is no WebSocket at /watch"),
+        ("GET /page", KEY, "404", "there is no WebSocket at /page"),
+        (
+            "GET /",
+            KEY,
+            "404",
+            "new WebSocket(\"ws://localhost:33080/multiply\"): /multiply, /greeting, /chat",
+        ),
         ("GET /chat", "Upgrade: websocket\r\n", "400", "Connection: Upgrade is missing"),
         ("GET /chat", &KEY.replace("13", "12"), "426", "version 13"),
         ("GET /chat", "Transfer-Encoding: chunked\r\n", "400", "in pieces"),
@@ -134,4 +146,25 @@ fn websockets_are_for_the_own_page_and_files_have_what_all_may() {
         assert!(!may(service, "Origin: http://evil.example\r\n"), "{service}");
     }
     assert!(![Service::Status, Service::Watch, Service::Page].into_iter().any(Service::is_at_a_path));
+}
+
+#[test]
+fn no_answer_to_head_has_a_body() {
+    for (path, fields, status) in [
+        ("/", "", "200"),
+        ("/healthz", "", "200"),
+        ("/nothing", "", "404"),
+        ("/multiply", "", "426"),
+        ("/", "Content-Length: 5\r\n", "413"),
+        ("/", "Host: two\r\n", "400"),
+        ("/", "A : b\r\n", "400"),
+        ("/chat", KEY, "400"),
+    ] {
+        let (answer, _) = told(&format!("HEAD {path}"), fields);
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{path} {fields}: {answer}");
+        assert!(
+            answer.contains("Content-Length: ") && answer.ends_with("\r\n\r\n"),
+            "{path} {fields}: {answer}"
+        );
+    }
 }

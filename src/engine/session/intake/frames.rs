@@ -3,7 +3,7 @@
 use thin_vec::ThinVec;
 
 use super::Intake;
-use crate::engine::codec::websocket::Ending;
+use crate::engine::codec::websocket::{Ending, Frames};
 use crate::engine::message::Timestamp;
 
 impl Intake {
@@ -14,6 +14,12 @@ impl Intake {
         let ending = frames.filter(bytes, bytes_max, &mut self.bytes, &mut replies);
         self.guess.keep_frames(frames);
         (replies, ending)
+    }
+
+    /// A close frame came behind messages that wait: nothing that follows is for us.
+    pub fn end_frames(&mut self, code: u16) {
+        self.guess.keep_frames(Frames::closed_with(code));
+        self.end_input();
     }
 
     /// After input: whether a frame is begun, of which perhaps nothing waits yet. `begun`: when the one before it was.
