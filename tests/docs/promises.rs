@@ -1,4 +1,4 @@
-//! docs/faults.md and the tests that it names say the same.
+//! docs/faults.md and SECURITY.md, and the tests that they name, say the same.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -37,16 +37,34 @@ fn file_of(path: &[String]) -> PathBuf {
 }
 
 #[test]
-fn faults_page_names_only_existing_tests() {
-    let page = fs::read_to_string(root().join("docs/faults.md")).unwrap();
-    let names = named(&page);
-    assert!(names.len() > 30);
-    for path in names {
-        let tests = tests_in(&file_of(&path));
-        let function = path.last().unwrap();
-        let is_there = if function.is_empty() { !tests.is_empty() } else { tests.contains(function) };
-        assert!(is_there, "docs/faults.md names {}, which is no test", path.join("::"));
+fn pages_name_only_existing_tests() {
+    for (file, at_least) in [("docs/faults.md", 100), ("SECURITY.md", 15)] {
+        let names = named(&fs::read_to_string(root().join(file)).unwrap());
+        assert!(names.len() > at_least, "{file} names {} tests", names.len());
+        for path in names {
+            let tests = tests_in(&file_of(&path));
+            let function = path.last().unwrap();
+            let is_there = if function.is_empty() { !tests.is_empty() } else { tests.contains(function) };
+            assert!(is_there, "{file} names {}, which is no test", path.join("::"));
+        }
     }
+}
+
+/// In the order of the page: attacker, aim, bound, test.
+#[test]
+fn every_threat_has_its_test() {
+    let page = fs::read_to_string(root().join("SECURITY.md")).unwrap();
+    let rows = page.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| attacker"));
+    let checks = fs::read_to_string(root().join("packaging/test-boot")).unwrap();
+    let mut count = 0;
+    for row in rows {
+        let test = row.trim_end_matches(" |").rsplit(" | ").next().unwrap();
+        let check = test.strip_prefix("`packaging/test-boot`, ");
+        let is_there = check.map_or(test.contains("::"), |check| checks.contains(&format!("check {check} ")));
+        assert!(is_there, "no test: {row}");
+        count += 1;
+    }
+    assert!(count > 15, "{count}");
 }
 
 #[test]

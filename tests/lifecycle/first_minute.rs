@@ -108,8 +108,8 @@ fn nohup_daemon_outlives_its_terminal_and_reloads() {
     assert!(!told(&ground, "stopped").contains("the terminal is gone"));
 }
 
-/// The output of `--check`, or of a start that fails or is ended when it is ready.
-fn ready(command: &mut Command) -> String {
+/// A daemon that is ready, or has failed to start, and its output so far.
+fn started(command: &mut Command) -> (Helper, String) {
     let mut daemon = Helper(command.stdin(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap());
     let mut said = String::new();
     for line in BufReader::new(daemon.0.stderr.take().unwrap()).lines() {
@@ -118,7 +118,43 @@ fn ready(command: &mut Command) -> String {
             break;
         }
     }
-    untimed_lines(&said)
+    (daemon, untimed_lines(&said))
+}
+
+/// The output of a start, which is ended when it is ready.
+fn ready(command: &mut Command) -> String {
+    started(command).1
+}
+
+/// A start without configuration, in namespaces of its own, where `prepare` was run.
+fn default_start() -> (Command, &'static str) {
+    let prepare =
+        "ip link set lo up; mount -t tmpfs tmpfs /run; [ ! -d /etc/ipcd ] || mount -t tmpfs tmpfs /etc/ipcd";
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ipcd"));
+    command.env_remove("RUST_LOG").env_remove("JOURNAL_STREAM");
+    (command, prepare)
+}
+
+#[test]
+fn every_built_in_tcp_endpoint_is_on_loopback() {
+    if !may_unshare() {
+        return;
+    }
+    let (command, prepare) = default_start();
+    let (daemon, said) = started(&mut in_namespaces(&["--net", "--mount"], prepare, &command));
+    // Addresses as proc_net_tcp(5) has them: of the namespace, in which nothing else listens.
+    let mut ports = Vec::new();
+    for (table, loopback) in [("tcp", "0100007F"), ("tcp6", "00000000000000000000000001000000")] {
+        let sockets = fs::read_to_string(format!("/proc/{}/net/{table}", daemon.0.id())).unwrap_or_default();
+        for line in sockets.lines().skip(1) {
+            let (address, port) = line.split_whitespace().nth(1).unwrap().split_once(':').unwrap();
+            assert_eq!(address, loopback, "{line}");
+            ports.push(u16::from_str_radix(port, 16).unwrap());
+        }
+    }
+    for port in [65432, 9999, 33000, 33080] {
+        assert!(ports.contains(&port), "{ports:?} after: {said}");
+    }
 }
 
 #[test]
@@ -126,10 +162,7 @@ fn default_start_logs_a_line_per_service_and_no_warning() {
     if !may_unshare() {
         return;
     }
-    let prepare =
-        "ip link set lo up; mount -t tmpfs tmpfs /run; [ ! -d /etc/ipcd ] || mount -t tmpfs tmpfs /etc/ipcd";
-    let mut command = Command::new(env!("CARGO_BIN_EXE_ipcd"));
-    command.env_remove("RUST_LOG").env_remove("JOURNAL_STREAM");
+    let (command, prepare) = default_start();
     let said = ready(&mut in_namespaces(&["--net", "--mount"], prepare, &command));
     let version = env!("CARGO_PKG_VERSION");
     assert_eq!(
