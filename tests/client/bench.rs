@@ -386,7 +386,7 @@ fn bench_partner_runs_no_program_of_the_callers_choice() {
         &["lines", path],
     ] {
         let mut command = Command::new(env!("CARGO_BIN_EXE_ipcctl"));
-        command.args(["bench-partner", &own]).args(task);
+        command.args(["bench-responder", &own]).args(task);
         let output = command.env("PATH", directory.path()).stdin(Stdio::null()).output().unwrap();
         assert!(!output.status.success() && !mark.exists(), "{task:?}: {output:?}");
     }
@@ -395,9 +395,9 @@ fn bench_partner_runs_no_program_of_the_callers_choice() {
     std::fs::write(&config, "[multiply]\nlisten = [\"unix:///x\"]\n").unwrap();
     for task in ["daemon-on-pipes", "daemon", "lines"] {
         let mut command = Command::new(env!("CARGO_BIN_EXE_ipcctl"));
-        command.args(["bench-partner", &own, task]).args((task != "lines").then_some(&config));
+        command.args(["bench-responder", &own, task]).args((task != "lines").then_some(&config));
         let output = command.stdin(Stdio::null()).output().unwrap();
-        let refusal = "ipcctl: bench-partner is only for ipcctl bench\n";
+        let refusal = "ipcctl: bench-responder is only for ipcctl bench\n";
         assert_eq!((output.status.code(), text(&output.stderr)), (Some(2), refusal), "{task}");
     }
     // Nor does the bench find its daemon where a variable says.

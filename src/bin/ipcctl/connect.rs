@@ -39,7 +39,7 @@ pub(crate) fn span(text: &str) -> Result<Duration, String> {
 
 impl ConnectOptions {
     /// How long to wait; `None`: without a limit.
-    pub(crate) fn patience(&self) -> Option<Duration> {
+    pub(crate) fn time_limit(&self) -> Option<Duration> {
         (!self.timeout.is_zero()).then_some(self.timeout)
     }
 

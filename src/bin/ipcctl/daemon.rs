@@ -71,7 +71,7 @@ impl Conversation {
             None => local(wanted.port),
         };
         let (link, place) =
-            open(&places, reach.patience(), deadline).map_err(|tried| nobody(reach, wanted, &tried))?;
+            open(&places, reach.time_limit(), deadline).map_err(|tried| nobody(reach, wanted, &tried))?;
         let is_mux = is_mux(&place, wanted.name) && !reach.direct;
         let link = link.secured(secure.as_ref()).map_err(|error| CliError::Failed(words(&error)))?;
         let mut conversation = Conversation::over(link, place, secure, reach.timeout, is_mux, wanted);
@@ -350,7 +350,7 @@ impl Conversation {
 /// Opens the first of these places that has a daemon.
 fn open(
     places: &[ResolvedEndpoint],
-    patience: Option<Duration>,
+    time_limit: Option<Duration>,
     deadline: Option<Instant>,
 ) -> Result<(Link, ResolvedEndpoint), Tried> {
     // Only a network connection can take long.
@@ -359,7 +359,7 @@ fn open(
     }
     let mut tried = Tried::new();
     for place in places {
-        match Link::open(place, patience) {
+        match Link::open(place, time_limit) {
             Ok(link) => return Ok((link, place.clone())),
             Err(error) => tried.push((place.clone(), error)),
         }

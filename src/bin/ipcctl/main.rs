@@ -86,7 +86,7 @@ fn run(Arguments { reach, command }: &Arguments) -> Result<(), CliError> {
 }
 
 fn main() -> ExitCode {
-    if let Some(outcome) = bench::partner::run() {
+    if let Some(outcome) = bench::responder::run() {
         return finish(outcome);
     }
     let arguments = match Arguments::try_parse() {

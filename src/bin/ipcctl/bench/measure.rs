@@ -12,10 +12,10 @@ use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use serde::Serialize;
 
 use super::super::error::words;
-use super::carrier::Carrier;
-use super::question::Question;
+use super::channel::Channel;
 use super::setup::Setup;
-use super::workspace::{Partner, Workspace};
+use super::workload::Workload;
+use super::workspace::{Responder, Workspace};
 
 /// The most round trips that are timed: each is stored (8 bytes), so that percentiles are exact.
 pub(crate) const ROUND_TRIPS_MAX: u64 = 10_000_000;
@@ -42,7 +42,7 @@ pub(crate) enum Limit {
 
 #[derive(Clone, Debug)]
 pub(crate) struct Plan {
-    pub(crate) question: Question,
+    pub(crate) workload: Workload,
     pub(crate) limit: Limit,
     /// The processor for this process, and the one for the other.
     pub(crate) pins: Option<[usize; 2]>,
@@ -78,7 +78,7 @@ pub(crate) struct Pipelined {
 
 /// Why there are no figures.
 #[derive(Clone, Debug)]
-pub(crate) enum Fault {
+pub(crate) enum MeasureError {
     /// The mechanism or the endpoint does not exist.
     Missing(String),
     /// No answer in time.
@@ -87,10 +87,10 @@ pub(crate) enum Fault {
     Broke(String),
 }
 
-impl Fault {
+impl MeasureError {
     pub(crate) fn text(&self) -> &str {
         match self {
-            Fault::Missing(text) | Fault::TimedOut(text) | Fault::Broke(text) => text,
+            MeasureError::Missing(text) | MeasureError::TimedOut(text) | MeasureError::Broke(text) => text,
         }
     }
 }
@@ -100,14 +100,14 @@ impl Fault {
 pub(crate) fn run(
     plan: &Plan,
     setup: Setup,
-    ground: &Workspace,
+    workspace: &Workspace,
     tell: impl Fn(f64),
-) -> Result<Figures, Fault> {
-    let Setup { partner, open } = setup;
+) -> Result<Figures, MeasureError> {
+    let Setup { responder, open } = setup;
     let (result, outcome) = channel();
     let done = Arc::new(AtomicU64::new(0));
     let (their_plan, their_done, pid) =
-        (plan.clone(), Arc::clone(&done), partner.as_ref().map(|partner| partner.pid));
+        (plan.clone(), Arc::clone(&done), responder.as_ref().map(|responder| responder.pid));
     std::thread::spawn(move || {
         // After a timeout, nobody receives this.
         let _ = result.send(work(&their_plan, open, pid, &their_done));
@@ -116,28 +116,30 @@ pub(crate) fn run(
     let (mut seen, mut since) = (0, started);
     loop {
         match outcome.recv_timeout(LOOK) {
-            Ok(Err(Fault::Broke(error))) => {
-                let end = partner.as_ref().and_then(|partner| end_soon(ground, partner));
-                return Err(Fault::Broke(end.unwrap_or(error)));
+            Ok(Err(MeasureError::Broke(error))) => {
+                let end = responder.as_ref().and_then(|responder| end_soon(workspace, responder));
+                return Err(MeasureError::Broke(end.unwrap_or(error)));
             }
             Ok(outcome) => return outcome,
             Err(RecvTimeoutError::Disconnected) => {
-                return Err(Fault::Broke("the measurement ended without figures".to_owned()));
+                return Err(MeasureError::Broke("the measurement ended without figures".to_owned()));
             }
             Err(RecvTimeoutError::Timeout) => {}
         }
         let count = done.load(Ordering::Relaxed);
         if count != seen {
             (seen, since) = (count, Instant::now());
-        } else if let Some(end) = partner.as_ref().and_then(|partner| ground.end_of(partner)) {
+        } else if let Some(end) = responder.as_ref().and_then(|responder| workspace.end_of(responder)) {
             // It also ends after the measurement, a moment before the figures arrive.
             return match outcome.recv_timeout(END) {
                 Ok(Ok(figures)) => Ok(figures),
-                _ => Err(Fault::Broke(end)),
+                _ => Err(MeasureError::Broke(end)),
             };
         } else if let Some(timeout) = plan.timeout.filter(|timeout| since.elapsed() > *timeout) {
             let timeout = humantime::format_duration(timeout);
-            return Err(Fault::TimedOut(format!("no answer within {timeout}; --timeout changes this time")));
+            return Err(MeasureError::TimedOut(format!(
+                "no answer within {timeout}; --timeout changes this time"
+            )));
         }
         tell(match plan.limit {
             Limit::Count(all) => seen as f64 / (2 * all) as f64,
@@ -147,10 +149,10 @@ pub(crate) fn run(
 }
 
 /// How the other process ended: this says more than the error here, which is seen a moment earlier.
-fn end_soon(ground: &Workspace, partner: &Partner) -> Option<String> {
+fn end_soon(workspace: &Workspace, responder: &Responder) -> Option<String> {
     let deadline = Instant::now() + END;
     loop {
-        match ground.end_of(partner) {
+        match workspace.end_of(responder) {
             None if Instant::now() < deadline => std::thread::sleep(LOOK / 10),
             end => return end,
         }
@@ -159,18 +161,18 @@ fn end_soon(ground: &Workspace, partner: &Partner) -> Option<String> {
 
 fn work(
     plan: &Plan,
-    open: impl FnOnce() -> io::Result<Carrier>,
-    partner: Option<Pid>,
+    open: impl FnOnce() -> io::Result<Channel>,
+    responder: Option<Pid>,
     done: &AtomicU64,
-) -> Result<Figures, Fault> {
+) -> Result<Figures, MeasureError> {
     if let Some([ours, theirs]) = plan.pins {
         pin(None, ours)?;
-        if partner.is_some() {
-            pin(partner, theirs)?;
+        if responder.is_some() {
+            pin(responder, theirs)?;
         }
     }
-    let mut carrier = open().map_err(|error| Fault::Missing(words(&error)))?;
-    measure(plan, &mut carrier, done).map_err(Fault::Broke)
+    let mut channel = open().map_err(|error| MeasureError::Missing(words(&error)))?;
+    measure(plan, &mut channel, done).map_err(MeasureError::Broke)
 }
 
 /// The processors of the two processes.
@@ -195,16 +197,16 @@ impl Pin {
     }
 }
 
-fn pin(process: Option<Pid>, processor: usize) -> Result<(), Fault> {
+fn pin(process: Option<Pid>, processor: usize) -> Result<(), MeasureError> {
     let mut set = CpuSet::new();
     set.set(processor);
     sched_setaffinity(process, &set)
-        .map_err(|error| Fault::Broke(format!("cannot be bound to processor {processor}: {error}")))
+        .map_err(|error| MeasureError::Broke(format!("cannot be bound to processor {processor}: {error}")))
 }
 
 impl Limit {
     /// Whether a part that began at `start` continues after this many round trips.
-    fn goes_on(self, count: u64, start: Instant, now: Instant) -> bool {
+    fn continues(self, count: u64, start: Instant, now: Instant) -> bool {
         match self {
             Limit::Count(all) => count < all,
             Limit::Time(time) => count < ROUND_TRIPS_MAX && now.duration_since(start) < time,
@@ -219,28 +221,28 @@ impl Limit {
     }
 }
 
-fn measure(plan: &Plan, carrier: &mut Carrier, done: &AtomicU64) -> Result<Figures, String> {
-    let (question, limit) = (&plan.question, plan.limit);
+fn measure(plan: &Plan, channel: &mut Channel, done: &AtomicU64) -> Result<Figures, String> {
+    let (workload, limit) = (&plan.workload, plan.limit);
     let mut heard = Vec::new();
-    let mut trip = |carrier: &mut Carrier| -> Result<(), String> {
-        question.ask(carrier).map_err(|error| error.to_string())?;
-        question.hear(carrier, &mut heard)?;
+    let mut trip = |channel: &mut Channel| -> Result<(), String> {
+        workload.ask(channel).map_err(|error| error.to_string())?;
+        workload.hear(channel, &mut heard)?;
         done.fetch_add(1, Ordering::Relaxed);
         Ok(())
     };
 
     let (start, mut count) = (Instant::now(), 0);
-    while count == 0 || (count < WARM_UP && limit.warm_up().goes_on(count, start, Instant::now())) {
-        trip(carrier)?;
+    while count == 0 || (count < WARM_UP && limit.warm_up().continues(count, start, Instant::now())) {
+        trip(channel)?;
         count += 1;
     }
 
     let mut samples = Vec::new();
     let start = Instant::now();
     let mut now = start;
-    while samples.is_empty() || limit.goes_on(samples.len() as u64, start, now) {
+    while samples.is_empty() || limit.continues(samples.len() as u64, start, now) {
         let before = Instant::now();
-        trip(carrier)?;
+        trip(channel)?;
         now = Instant::now();
         samples.push(u64::try_from(now.duration_since(before).as_nanos()).unwrap_or(u64::MAX));
     }
@@ -249,12 +251,12 @@ fn measure(plan: &Plan, carrier: &mut Carrier, done: &AtomicU64) -> Result<Figur
 
     let start = Instant::now();
     let (mut now, mut asked, mut answered) = (start, 0, 0);
-    while answered == 0 || answered < asked || limit.goes_on(asked, start, now) {
-        while asked - answered < IN_FLIGHT && (asked == 0 || limit.goes_on(asked, start, now)) {
-            question.ask(carrier).map_err(|error| error.to_string())?;
+    while answered == 0 || answered < asked || limit.continues(asked, start, now) {
+        while asked - answered < IN_FLIGHT && (asked == 0 || limit.continues(asked, start, now)) {
+            workload.ask(channel).map_err(|error| error.to_string())?;
             asked += 1;
         }
-        question.hear(carrier, &mut heard)?;
+        workload.hear(channel, &mut heard)?;
         answered += 1;
         done.fetch_add(1, Ordering::Relaxed);
         now = Instant::now();

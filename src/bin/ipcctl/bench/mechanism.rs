@@ -26,7 +26,7 @@ pub(crate) enum Mechanism {
 /// The answering side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub(crate) enum Partner {
+pub(crate) enum Responder {
     /// The daemon, with its event loop, framing and limits.
     Ipcd,
     /// A second ipcctl that only answers.
@@ -57,7 +57,7 @@ impl Mechanism {
         format!("{self:?}").to_lowercase()
     }
 
-    pub(crate) fn partner(self) -> Partner {
+    pub(crate) fn responder(self) -> Responder {
         match self {
             Mechanism::Tcp
             | Mechanism::Unix
@@ -65,18 +65,18 @@ impl Mechanism {
             | Mechanism::Udp
             | Mechanism::UnixGram
             | Mechanism::Fifo
-            | Mechanism::Stdio => Partner::Ipcd,
+            | Mechanism::Stdio => Responder::Ipcd,
             Mechanism::Pipes
             | Mechanism::SocketPair
             | Mechanism::MQueue
             | Mechanism::Futex
-            | Mechanism::EventFd => Partner::Ipcctl,
+            | Mechanism::EventFd => Responder::Ipcctl,
         }
     }
 
     /// The mechanism of an endpoint.
-    pub(crate) fn of(place: &ResolvedEndpoint) -> Mechanism {
-        match place {
+    pub(crate) fn of(endpoint: &ResolvedEndpoint) -> Mechanism {
+        match endpoint {
             ResolvedEndpoint::Tcp(_)
             | ResolvedEndpoint::Tls(_)
             | ResolvedEndpoint::Http(_)

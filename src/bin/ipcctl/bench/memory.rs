@@ -40,15 +40,15 @@ pub(crate) enum Wakeup {
 pub(crate) struct Memory {
     words: SharedWords,
     side: Side,
-    bells: Wakeup,
+    wakeup: Wakeup,
     /// Our own positions for writing and reading. The other side's copy is not trusted.
     written: u32,
     read: u32,
 }
 
 impl Memory {
-    pub(crate) fn new(words: SharedWords, side: Side, bells: Wakeup) -> Memory {
-        Memory { words, side, bells, written: 0, read: 0 }
+    pub(crate) fn new(words: SharedWords, side: Side, wakeup: Wakeup) -> Memory {
+        Memory { words, side, wakeup, written: 0, read: 0 }
     }
 
     fn ring(&self, of: Side) -> &[AtomicU32] {
@@ -82,7 +82,7 @@ impl Memory {
             }
         }
         ring[WRITTEN].store(at, Ordering::Release);
-        match &self.bells {
+        match &self.wakeup {
             Wakeup::Futex => drop(futex::wake(&ring[WRITTEN], futex::Flags::empty(), 1)?),
             Wakeup::EventFd { to, .. } => drop(retry_on_intr(|| write(to, &1_u64.to_ne_bytes()))?),
         }
@@ -99,7 +99,7 @@ impl Memory {
             if written != at {
                 break written;
             }
-            match &self.bells {
+            match &self.wakeup {
                 // Does not sleep if something has been written since.
                 Wakeup::Futex => match futex::wait(&ring[WRITTEN], futex::Flags::empty(), at, None) {
                     Ok(()) | Err(Errno::AGAIN | Errno::INTR) => {}

@@ -1,19 +1,19 @@
 //! `ipcctl bench`: round trips of one request over every mechanism, with ipcd and between two bare processes.
 
 mod busy;
-mod carrier;
+mod channel;
 mod machine;
 mod measure;
 mod mechanism;
 mod memory;
 mod narrow;
-pub(crate) mod partner;
 mod protocol;
-mod question;
 mod report;
+pub(crate) mod responder;
 mod server;
 mod setup;
 mod svg;
+mod workload;
 mod workspace;
 
 use std::path::PathBuf;
@@ -25,11 +25,11 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use ipcd::endpoint::ResolvedEndpoint;
 use ipcd::engine::json;
 
-use self::measure::{Fault, Figures, Limit, Pin, Plan, ROUND_TRIPS_MAX};
+use self::measure::{Figures, Limit, MeasureError, Pin, Plan, ROUND_TRIPS_MAX};
 use self::mechanism::Mechanism;
-use self::question::Question;
 use self::report::{Report, Row};
 use self::setup::Setup;
+use self::workload::Workload;
 use self::workspace::Workspace;
 use super::connect::{self, ConnectOptions};
 use super::error::{CliError, words};
@@ -56,7 +56,7 @@ pub(crate) struct Arguments {
 
     /// The request, one that multiply can answer
     #[arg(long, value_name = "REQUEST", default_value = "5 10", allow_hyphen_values = true)]
-    request: Question,
+    request: Workload,
 
     /// Keep the two processes on fixed processors: apart (the default) on two, together on one
     #[arg(long, value_name = "WHERE", num_args = 0..=1, require_equals = true, default_missing_value = "apart")]
@@ -77,12 +77,12 @@ pub(crate) struct Arguments {
 
 pub(crate) fn run(reach: &ConnectOptions, arguments: &Arguments) -> Result<(), CliError> {
     let plan = Plan {
-        question: arguments.request.clone(),
+        workload: arguments.request.clone(),
         limit: arguments.count.map_or(Limit::Time(arguments.duration), Limit::Count),
         pins: arguments.pin.map(Pin::processors).transpose().map_err(CliError::Failed)?,
-        timeout: reach.patience(),
+        timeout: reach.time_limit(),
     };
-    let ground = Workspace::new()
+    let workspace = Workspace::new()
         .map_err(|error| CliError::Failed(format!("a private directory: {}", words(&error))))?;
     let watch = busy::Watch::begin();
     let rows = match &reach.to {
@@ -96,10 +96,10 @@ pub(crate) fn run(reach: &ConnectOptions, arguments: &Arguments) -> Result<(), C
                 "bench does not measure TLS; give an endpoint without it, for example tcp://".to_owned(),
             ));
         }
-        Some(target) => vec![one(reach, target, &plan, &ground)?],
-        None => all(&arguments.only, &plan, &ground)?,
+        Some(target) => vec![one(reach, target, &plan, &workspace)?],
+        None => all(&arguments.only, &plan, &workspace)?,
     };
-    let request = plan.question.request;
+    let request = plan.workload.request;
     // A daemon that is already running uses processor time for us that we cannot measure.
     let others = watch.filter(|_| reach.to.is_none()).and_then(|watch| watch.others());
     let report = Report::new(request, arguments.pin, machine::today(), rows, others);
@@ -118,57 +118,60 @@ pub(crate) fn run(reach: &ConnectOptions, arguments: &Arguments) -> Result<(), C
 }
 
 /// A row for each mechanism, including those that this machine lacks; an error if it has none.
-fn all(only: &[Mechanism], plan: &Plan, ground: &Workspace) -> Result<Vec<Row>, CliError> {
+fn all(only: &[Mechanism], plan: &Plan, workspace: &Workspace) -> Result<Vec<Row>, CliError> {
     let chosen = |mechanism: &&Mechanism| only.is_empty() || only.contains(mechanism);
     let mechanisms: Vec<Mechanism> = Mechanism::value_variants().iter().filter(chosen).copied().collect();
     let bar = progress(mechanisms.len() as u64);
-    let (mut rows, mut faults) = (Vec::new(), Vec::new());
+    let (mut rows, mut failures) = (Vec::new(), Vec::new());
     for (at, mechanism) in (0..).zip(mechanisms) {
         bar.set_message(mechanism.title());
         let tell = |part: f64| bar.set_position(at * STEPS + (part.min(1.0) * STEPS as f64) as u64);
         tell(0.0);
-        let outcome = Setup::of(mechanism, ground, plan.timeout)
-            .map_err(Fault::Missing)
-            .and_then(|setup| measure::run(plan, setup, ground, tell));
-        // One after the other, each with its own partner.
-        ground.sweep();
-        faults.extend(outcome.as_ref().err().map(|fault| format!("{}: {}", mechanism.name(), fault.text())));
+        let outcome = Setup::of(mechanism, workspace, plan.timeout)
+            .map_err(MeasureError::Missing)
+            .and_then(|setup| measure::run(plan, setup, workspace, tell));
+        // One after the other, each with its own responder.
+        workspace.sweep();
+        failures
+            .extend(outcome.as_ref().err().map(|error| format!("{}: {}", mechanism.name(), error.text())));
         rows.push(Row::new(mechanism, &outcome));
     }
     bar.finish_and_clear();
-    match faults.len() == rows.len() {
-        true => Err(CliError::Refused(faults)),
+    match failures.len() == rows.len() {
+        true => Err(CliError::Refused(failures)),
         false => Ok(rows),
     }
 }
 
 /// The row of an endpoint of a running daemon.
-fn one(reach: &ConnectOptions, target: &Target, plan: &Plan, ground: &Workspace) -> Result<Row, CliError> {
+fn one(reach: &ConnectOptions, target: &Target, plan: &Plan, workspace: &Workspace) -> Result<Row, CliError> {
     let bar = progress(1);
     bar.set_message("the endpoint");
     let mut tried = Vec::new();
-    for place in target.places(reach.deadline())? {
-        let service = (daemon::is_mux(&place, "multiply") && !reach.direct).then_some("multiply");
-        let setup = Setup::at(place.clone(), service, plan.timeout);
+    for endpoint in target.places(reach.deadline())? {
+        let service = (daemon::is_mux(&endpoint, "multiply") && !reach.direct).then_some("multiply");
+        let setup = Setup::at(endpoint.clone(), service, plan.timeout);
         let outcome =
-            measure::run(plan, setup, ground, |part| bar.set_position((part * STEPS as f64) as u64));
+            measure::run(plan, setup, workspace, |part| bar.set_position((part * STEPS as f64) as u64));
         match outcome {
             Ok(figures) => {
                 bar.finish_and_clear();
-                let mut row = Row::new(Mechanism::of(&place), &Ok::<Figures, Fault>(figures));
-                row.title = place.to_string();
+                let mut row = Row::new(Mechanism::of(&endpoint), &Ok::<Figures, MeasureError>(figures));
+                row.title = endpoint.to_string();
                 return Ok(row);
             }
-            Err(Fault::Missing(error)) => tried.push(error),
-            Err(Fault::TimedOut(error))
-                if matches!(place, ResolvedEndpoint::Udp(_) | ResolvedEndpoint::UnixGram(_)) =>
+            Err(MeasureError::Missing(error)) => tried.push(error),
+            Err(MeasureError::TimedOut(error))
+                if matches!(endpoint, ResolvedEndpoint::Udp(_) | ResolvedEndpoint::UnixGram(_)) =>
             {
                 return Err(CliError::TimedOut(format!(
-                    "{place}: {error}; the daemon limits the answers to each sender of datagrams: set answers_per_second = 0 under [limits]"
+                    "{endpoint}: {error}; the daemon limits the answers to each sender of datagrams: set answers_per_second = 0 under [limits]"
                 )));
             }
-            Err(Fault::TimedOut(error)) => return Err(CliError::TimedOut(format!("{place}: {error}"))),
-            Err(Fault::Broke(error)) => return Err(CliError::Failed(format!("{place}: {error}"))),
+            Err(MeasureError::TimedOut(error)) => {
+                return Err(CliError::TimedOut(format!("{endpoint}: {error}")));
+            }
+            Err(MeasureError::Broke(error)) => return Err(CliError::Failed(format!("{endpoint}: {error}"))),
         }
     }
     Err(CliError::Unreachable(format!("no ipcd at {target}: {}", tried.join("; "))))

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::mechanism::Partner;
+use super::mechanism::Responder;
 use super::report::{Outcome, Report, grouped, micro, wrapped};
 
 /// Columns of the figures: a latency and a throughput.
@@ -23,10 +23,10 @@ pub(super) fn table(report: &Report, width: usize) -> String {
     let mut lines: Vec<String> = report.heading().map(|line| wrapped(&line, width, "")).into();
     lines.push(String::new());
     lines.push(format!("{:title_width$}{:>8}{:>10}", "", "p50, µs", "a second"));
-    for partner in [Partner::Ipcd, Partner::Ipcctl] {
-        let rows: Vec<_> = report.mechanisms.iter().filter(|row| row.partner == partner).collect();
+    for responder in [Responder::Ipcd, Responder::Ipcctl] {
+        let rows: Vec<_> = report.mechanisms.iter().filter(|row| row.responder == responder).collect();
         if !rows.is_empty() {
-            lines.push(wrapped(partner.heading(), width, ""));
+            lines.push(wrapped(responder.heading(), width, ""));
         }
         for row in rows {
             let mut line = format!(" {}", row.title);

@@ -3,8 +3,8 @@
 /// The largest message, in bytes: far longer than any that is used.
 pub(crate) const MESSAGE_BYTES_MAX: usize = 1024;
 
-/// The first argument of this program as the bench's partner.
-pub(crate) const PARTNER: &str = "bench-partner";
+/// The first argument of this program as the bench's responder.
+pub(crate) const RESPONDER: &str = "bench-responder";
 
 /// The log text of a daemon that is ready.
 pub(crate) const READY: &str = "is ready";

@@ -6,8 +6,8 @@ use serde::Serialize;
 
 use super::busy;
 use super::machine::Machine;
-use super::measure::{Fault, Figures, IN_FLIGHT, Pin};
-use super::mechanism::{Mechanism, Partner};
+use super::measure::{Figures, IN_FLIGHT, MeasureError, Pin};
+use super::mechanism::{Mechanism, Responder};
 
 /// Raised for every change of the JSON except a new member.
 const SCHEMA: u32 = 1;
@@ -41,7 +41,7 @@ pub(crate) struct Report {
 pub(crate) struct Row {
     pub(crate) name: String,
     pub(crate) title: String,
-    pub(crate) partner: Partner,
+    pub(crate) responder: Responder,
     #[serde(flatten)]
     pub(crate) outcome: Outcome,
 }
@@ -54,15 +54,15 @@ pub(crate) enum Outcome {
 }
 
 impl Row {
-    pub(crate) fn new(mechanism: Mechanism, outcome: &Result<Figures, Fault>) -> Row {
+    pub(crate) fn new(mechanism: Mechanism, outcome: &Result<Figures, MeasureError>) -> Row {
         let outcome = match outcome {
             Ok(figures) => Outcome::Measured(figures.clone()),
-            Err(fault) => Outcome::Missing { error: fault.text().to_owned() },
+            Err(error) => Outcome::Missing { error: error.text().to_owned() },
         };
         Row {
             name: mechanism.name(),
             title: mechanism.title().to_owned(),
-            partner: mechanism.partner(),
+            responder: mechanism.responder(),
             outcome,
         }
     }
@@ -75,18 +75,18 @@ impl Row {
     }
 }
 
-impl Partner {
+impl Responder {
     pub(super) fn heading(self) -> &'static str {
         match self {
-            Partner::Ipcd => "with the daemon: event loop, framing, limits",
-            Partner::Ipcctl => "between two bare processes that do nothing else",
+            Responder::Ipcd => "with the daemon: event loop, framing, limits",
+            Responder::Ipcctl => "between two bare processes that do nothing else",
         }
     }
 
     fn name(self) -> &'static str {
         match self {
-            Partner::Ipcd => "ipcd",
-            Partner::Ipcctl => "a bare process",
+            Responder::Ipcd => "ipcd",
+            Responder::Ipcctl => "a bare process",
         }
     }
 }
@@ -180,7 +180,7 @@ impl Report {
         };
         let has_several = self.mechanisms.iter().filter_map(p50).count() > 1;
         let all = fastest(&mut self.mechanisms.iter()).filter(|_| has_several);
-        let of_ipcd = |row: &&Row| row.partner == Partner::Ipcd;
+        let of_ipcd = |row: &&Row| row.responder == Responder::Ipcd;
         let sentence = all.map(|all| match fastest(&mut self.mechanisms.iter().filter(of_ipcd)) {
             Some(ipcd) if ipcd != all => format!("Fastest here: {all}; with the daemon: {ipcd}."),
             _ => format!("Fastest here: {all}."),
@@ -192,11 +192,11 @@ impl Report {
 
     /// A line for each row that `write` handles.
     fn grouped_rows(&self, text: &mut String, write: impl Fn(&Row) -> Option<String>) {
-        for partner in [Partner::Ipcd, Partner::Ipcctl] {
-            let rows = self.mechanisms.iter().filter(|row| row.partner == partner);
+        for responder in [Responder::Ipcd, Responder::Ipcctl] {
+            let rows = self.mechanisms.iter().filter(|row| row.responder == responder);
             let rows: Vec<_> = rows.filter_map(|row| Some((row, write(row)?))).collect();
             if !rows.is_empty() {
-                let _ = writeln!(text, "{}", partner.heading());
+                let _ = writeln!(text, "{}", responder.heading());
             }
             for (row, rest) in rows {
                 let title = format!(" {}", row.title);
@@ -266,7 +266,7 @@ impl Report {
         );
         let _ = writeln!(text, "|---|---|--:|--:|--:|--:|--:|--:|--:|");
         for row in &self.mechanisms {
-            let _ = write!(text, "| {} | {} |", row.title, row.partner.name());
+            let _ = write!(text, "| {} | {} |", row.title, row.responder.name());
             match &row.outcome {
                 Outcome::Measured(Figures { latency_ns, per_second, pipelined, .. }) => {
                     let values = latency_ns.all().map(|value| format!(" {} |", micro(value)));
@@ -332,7 +332,7 @@ mod tests {
         let mut rows: Vec<Row> = rows.collect();
         rows.push(Row::new(
             Mechanism::Tcp,
-            &Err(Fault::Missing("it is not there for a long reason ".repeat(9))),
+            &Err(MeasureError::Missing("it is not there for a long reason ".repeat(9))),
         ));
         rows[1].title = "unix:///run/user/1000/some/where/multiply.sock".to_owned();
         let report = Report::new("5 10".to_owned(), None, "2026-11-21".to_owned(), rows, Some(25.0));

@@ -13,7 +13,7 @@ use ipcd::endpoint::ResolvedEndpoint;
 use rustix::pipe::{PipeFlags, pipe_with};
 
 use super::mechanism::Mechanism;
-use super::workspace::{Partner, Workspace};
+use super::workspace::{Responder, Workspace};
 
 /// Another process may take a port between our choice and the daemon's start.
 const PORTS_TRIED: usize = 3;
@@ -21,21 +21,21 @@ const PORTS_TRIED: usize = 3;
 /// Starts a daemon at an endpoint that the bench chooses.
 pub(crate) fn start(
     mechanism: Mechanism,
-    ground: &Workspace,
+    workspace: &Workspace,
     timeout: Option<Duration>,
-) -> Result<(Partner, ResolvedEndpoint), String> {
+) -> Result<(Responder, ResolvedEndpoint), String> {
     find()?;
     let mut tries = PORTS_TRIED;
     loop {
         tries -= 1;
-        let place = place(mechanism, ground).map_err(|error| error.to_string())?;
-        let config = configure(ground, &place)?;
+        let endpoint = endpoint(mechanism, workspace).map_err(|error| error.to_string())?;
+        let config = configure(workspace, &endpoint)?;
         let arguments = [OsString::from("daemon"), config.into()];
-        let partner = ground
+        let responder = workspace
             .start(arguments, Stdio::null(), Stdio::null())
             .map_err(|error| format!("cannot start another process: {error}"))?;
-        match partner.wait_until_ready(timeout) {
-            Ok(()) => return Ok((partner, place)),
+        match responder.wait_until_ready(timeout) {
+            Ok(()) => return Ok((responder, endpoint)),
             Err(error) if tries > 0 && error.contains("in use") => {}
             Err(error) => return Err(format!("ipcd: {error}")),
         }
@@ -43,24 +43,24 @@ pub(crate) fn start(
 }
 
 /// Starts a daemon on two pipes; returns the ends to write to and to read from.
-pub(crate) fn start_on_pipes(ground: &Workspace) -> Result<(Partner, OwnedFd, OwnedFd), String> {
+pub(crate) fn start_on_pipes(workspace: &Workspace) -> Result<(Responder, OwnedFd, OwnedFd), String> {
     let make = || -> io::Result<_> { Ok((pipe_with(PipeFlags::CLOEXEC)?, pipe_with(PipeFlags::CLOEXEC)?)) };
     let ((theirs_in, to), (from, theirs_out)) = make().map_err(|error| error.to_string())?;
     // The system's configuration must not matter; the endpoint is not opened.
-    let config = configure(ground, &ResolvedEndpoint::Unix(ground.path("multiply.sock")))?;
+    let config = configure(workspace, &ResolvedEndpoint::Unix(workspace.path("multiply.sock")))?;
     find()?;
     let arguments = [OsString::from("daemon-on-pipes"), config.into()];
-    let partner = ground
+    let responder = workspace
         .start(arguments, theirs_in.into(), theirs_out.into())
         .map_err(|error| format!("cannot start another process: {error}"))?;
-    Ok((partner, to, from))
+    Ok((responder, to, from))
 }
 
 /// Writes the configuration of a daemon with only this endpoint.
-fn configure(ground: &Workspace, place: &ResolvedEndpoint) -> Result<PathBuf, String> {
-    let config = ground.path("ipcd.toml");
+fn configure(workspace: &Workspace, endpoint: &ResolvedEndpoint) -> Result<PathBuf, String> {
+    let config = workspace.path("ipcd.toml");
     // A JSON string is also a TOML string.
-    let listen = serde_json::Value::from(place.to_string());
+    let listen = serde_json::Value::from(endpoint.to_string());
     // No limit on datagrams a second: their rate is what is measured.
     let text = format!("[limits]\nanswers_per_second = 0\n[multiply]\nlisten = [{listen}]\n");
     let written = std::fs::write(&config, text);
@@ -77,15 +77,15 @@ pub(crate) fn find() -> Result<PathBuf, String> {
     found.ok_or_else(|| "no ipcd found in the directory of ipcctl or in /usr/sbin".to_owned())
 }
 
-fn place(mechanism: Mechanism, ground: &Workspace) -> io::Result<ResolvedEndpoint> {
+fn endpoint(mechanism: Mechanism, workspace: &Workspace) -> io::Result<ResolvedEndpoint> {
     const ANY: (&str, u16) = ("127.0.0.1", 0);
     Ok(match mechanism {
         Mechanism::Tcp => ResolvedEndpoint::Tcp(TcpListener::bind(ANY)?.local_addr()?),
         Mechanism::Udp => ResolvedEndpoint::Udp(UdpSocket::bind(ANY)?.local_addr()?),
-        Mechanism::Unix => ResolvedEndpoint::Unix(ground.path("multiply.sock")),
-        Mechanism::UnixSeq => ResolvedEndpoint::UnixSeq(ground.path("multiply.seq")),
-        Mechanism::UnixGram => ResolvedEndpoint::UnixGram(ground.path("multiply.gram")),
-        Mechanism::Fifo => ResolvedEndpoint::Fifo(ground.path("multiply")),
+        Mechanism::Unix => ResolvedEndpoint::Unix(workspace.path("multiply.sock")),
+        Mechanism::UnixSeq => ResolvedEndpoint::UnixSeq(workspace.path("multiply.seq")),
+        Mechanism::UnixGram => ResolvedEndpoint::UnixGram(workspace.path("multiply.gram")),
+        Mechanism::Fifo => ResolvedEndpoint::Fifo(workspace.path("multiply")),
         _ => return Err(io::Error::other("the daemon has no such endpoint")),
     })
 }

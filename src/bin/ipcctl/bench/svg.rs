@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::measure::IN_FLIGHT;
-use super::mechanism::Partner;
+use super::mechanism::Responder;
 use super::report::{Outcome, Report, Row, grouped, micro};
 
 /// Lengths, in the plot's own units (pixels, where it is not scaled).
@@ -45,13 +45,13 @@ pub(crate) fn plot(report: &Report) -> String {
         draw(&mut svg, report, row, TOP + ROW * at);
     }
     let bottom = height - 20;
-    for (x, partner, words) in
-        [(16, Partner::Ipcd, "with ipcd"), (120, Partner::Ipcctl, "between two bare processes")]
+    for (x, responder, words) in
+        [(16, Responder::Ipcd, "with ipcd"), (120, Responder::Ipcctl, "between two bare processes")]
     {
         let _ = writeln!(
             svg,
             r#"<rect fill="{}" x="{x}" y="{}" width="12" height="12"/>"#,
-            colours(partner)[0],
+            colours(responder)[0],
             bottom - 10
         );
         let _ = writeln!(svg, r#"<text {SMALL} x="{}" y="{bottom}">{words}</text>"#, x + 18);
@@ -60,16 +60,16 @@ pub(crate) fn plot(report: &Report) -> String {
     svg
 }
 
-/// The colours of a bar's first part and of the rest. The partners also differ in lightness.
-fn colours(partner: Partner) -> [&'static str; 2] {
-    match partner {
-        Partner::Ipcd => ["#1b6ca8", "#a9c9e2"],
-        Partner::Ipcctl => ["#e08e2b", "#f5d7b0"],
+/// The colours of a bar's first part and of the rest. The pairs also differ in lightness.
+fn colours(responder: Responder) -> [&'static str; 2] {
+    match responder {
+        Responder::Ipcd => ["#1b6ca8", "#a9c9e2"],
+        Responder::Ipcctl => ["#e08e2b", "#f5d7b0"],
     }
 }
 
 fn draw(svg: &mut String, report: &Report, row: &Row, top: usize) {
-    let (middle, [full, light]) = (top + 16, colours(row.partner));
+    let (middle, [full, light]) = (top + 16, colours(row.responder));
     let _ = writeln!(svg, r#"<text x="16" y="{middle}">{}</text>"#, escape(&row.title));
     let figures = match &row.outcome {
         Outcome::Measured(figures) => figures,

@@ -1,7 +1,7 @@
 //! The temporary resources of a measurement: a private directory, other processes, message queues. A
 //! signal that ends ipcctl removes them first; if it is killed, the processes end with it (PR_SET_PDEATHSIG).
 
-use super::protocol::{PARTNER, READY, VARIABLES};
+use super::protocol::{READY, RESPONDER, VARIABLES};
 use std::ffi::OsStr;
 use std::io::{self, BufRead, BufReader};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
@@ -33,9 +33,9 @@ struct Resources {
 
 /// Another process.
 #[derive(Clone)]
-pub(crate) struct Partner {
+pub(crate) struct Responder {
     pub(crate) pid: Pid,
-    voice: Arc<StderrMonitor>,
+    monitor: Arc<StderrMonitor>,
 }
 
 /// The standard error of a process.
@@ -57,8 +57,8 @@ impl Workspace {
     pub(crate) fn new() -> io::Result<Workspace> {
         let directory = tempfile::Builder::new().prefix("ipcctl-bench-").tempdir()?;
         let belongings = Resources { directory: Some(directory), ..Resources::default() };
-        let ground = Workspace(Arc::new(Mutex::new(belongings)));
-        let theirs = Arc::clone(&ground.0);
+        let workspace = Workspace(Arc::new(Mutex::new(belongings)));
+        let theirs = Arc::clone(&workspace.0);
         let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP])?;
         std::thread::spawn(move || {
             for signal in signals.forever() {
@@ -69,7 +69,7 @@ impl Workspace {
                 let _ = signal_hook::low_level::emulate_default_handler(signal);
             }
         });
-        Ok(ground)
+        Ok(workspace)
     }
 
     /// A path in the private directory.
@@ -89,10 +89,10 @@ impl Workspace {
         arguments: impl IntoIterator<Item = impl AsRef<OsStr>>,
         stdin: Stdio,
         stdout: Stdio,
-    ) -> io::Result<Partner> {
+    ) -> io::Result<Responder> {
         // This program as it was started, even if a newer one has replaced the file.
         let mut command = Command::new("/proc/self/exe");
-        command.arg0("ipcctl").arg(PARTNER).arg(getpid().as_raw_nonzero().to_string());
+        command.arg0("ipcctl").arg(RESPONDER).arg(getpid().as_raw_nonzero().to_string());
         command.args(arguments).stdin(stdin).stdout(stdout).stderr(Stdio::piped());
         // Only this process gets the terminal's Ctrl-C, and ends the others in order.
         command.process_group(0);
@@ -105,22 +105,22 @@ impl Workspace {
         let (pid, stderr) = (Pid::from_child(&child), child.stderr.take());
         belongings.children.push(child);
         drop(belongings);
-        let voice = Arc::new(StderrMonitor::default());
-        let listener = Arc::clone(&voice);
+        let monitor = Arc::new(StderrMonitor::default());
+        let listener = Arc::clone(&monitor);
         std::thread::spawn(move || listener.listen(stderr));
-        Ok(Partner { pid, voice })
+        Ok(Responder { pid, monitor })
     }
 
     /// How a process ended, in words; `None`: it is running.
-    pub(crate) fn end_of(&self, partner: &Partner) -> Option<String> {
+    pub(crate) fn end_of(&self, responder: &Responder) -> Option<String> {
         let mut belongings = lock(&self.0);
         let mut children = belongings.children.iter_mut();
-        let child = children.find(|child| Pid::from_child(child) == partner.pid)?;
+        let child = children.find(|child| Pid::from_child(child) == responder.pid)?;
         let status = child.try_wait().ok()??;
         drop(belongings);
         Some(match (status.code(), status.signal()) {
             (_, Some(signal)) => format!("the other process was ended by signal {signal}"),
-            (code, None) => partner.voice.last_words().unwrap_or_else(|| {
+            (code, None) => responder.monitor.last_words().unwrap_or_else(|| {
                 format!("the other process ended with status {}", code.unwrap_or_default())
             }),
         })
@@ -175,11 +175,11 @@ fn end(child: &mut Child) {
     let _ = child.wait();
 }
 
-impl Partner {
+impl Responder {
     /// Waits until it reports that it is ready.
     pub(crate) fn wait_until_ready(&self, timeout: Option<Duration>) -> Result<(), String> {
         let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
-        let mut heard = lock(&self.voice.heard);
+        let mut heard = lock(&self.monitor.heard);
         loop {
             if heard.is_ready {
                 return Ok(());
@@ -192,10 +192,10 @@ impl Partner {
             heard = match left {
                 Some(Duration::ZERO) => return Err("it was not ready in time".to_owned()),
                 Some(left) => {
-                    let woken = self.voice.changed.wait_timeout(heard, left);
+                    let woken = self.monitor.changed.wait_timeout(heard, left);
                     woken.unwrap_or_else(PoisonError::into_inner).0
                 }
-                None => self.voice.changed.wait(heard).unwrap_or_else(PoisonError::into_inner),
+                None => self.monitor.changed.wait(heard).unwrap_or_else(PoisonError::into_inner),
             };
         }
     }
@@ -219,8 +219,8 @@ impl StderrMonitor {
     /// The last line of a process that has ended.
     fn last_words(&self) -> Option<String> {
         let heard = lock(&self.heard);
-        let patience = Duration::from_secs(1); // another process may also have its standard error
-        let over = self.changed.wait_timeout_while(heard, patience, |heard| !heard.is_over);
+        let timeout = Duration::from_secs(1); // another process may also have its standard error
+        let over = self.changed.wait_timeout_while(heard, timeout, |heard| !heard.is_over);
         over.unwrap_or_else(PoisonError::into_inner).0.last.clone()
     }
 }

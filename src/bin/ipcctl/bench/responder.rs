@@ -2,7 +2,7 @@
 //! the daemon, which then ends with the bench. Only the bench can start it, so that a sudo(8) rule or a profile
 //! that allows ipcctl allows nothing more: no other program, and no daemon with other files.
 
-use super::protocol::PARTNER;
+use super::protocol::RESPONDER;
 use std::fs;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -19,10 +19,10 @@ use nix::sys::stat::Mode;
 use rustix::process::{Signal, getppid, set_parent_process_death_signal};
 
 use super::super::error::CliError;
-use super::carrier::Carrier;
+use super::channel::Channel;
 use super::memory::{Memory, Side, WORDS, Wakeup};
-use super::question::answer;
 use super::server;
+use super::workload::answer;
 
 #[derive(Parser)]
 struct Arguments {
@@ -51,10 +51,10 @@ enum Task {
 /// Runs the task, if the bench started this process for one.
 pub(crate) fn run() -> Option<Result<(), CliError>> {
     let mut arguments = std::env::args_os().skip(1).peekable();
-    if arguments.peek()? != PARTNER {
+    if arguments.peek()? != RESPONDER {
         return None;
     }
-    let wrong = |_| CliError::Usage(format!("{PARTNER} is only for ipcctl bench"));
+    let wrong = |_| CliError::Usage(format!("{RESPONDER} is only for ipcctl bench"));
     Some(Arguments::try_parse_from(arguments).map_err(wrong).and_then(|arguments| work(&arguments)))
 }
 
@@ -64,12 +64,12 @@ fn work(arguments: &Arguments) -> Result<(), CliError> {
     // The bench may have ended before that was set.
     let is_parent = getppid().is_some_and(|parent| parent.as_raw_nonzero().get() == arguments.bench);
     if !is_parent || !is_this_program(arguments.bench) {
-        return Err(CliError::Usage(format!("{PARTNER} is only for ipcctl bench")));
+        return Err(CliError::Usage(format!("{RESPONDER} is only for ipcctl bench")));
     }
     match &arguments.task {
         Task::Daemon { config } => become_daemon(&[], config),
         Task::DaemonOnPipes { config } => become_daemon(&["--stdio", "multiply"], config),
-        task => carrier(task).and_then(|mut carrier| answer(&mut carrier)).map_err(failed),
+        task => channel(task).and_then(|mut channel| answer(&mut channel)).map_err(failed),
     }
 }
 
@@ -87,25 +87,25 @@ fn become_daemon(arguments: &[&str], config: &Path) -> Result<(), CliError> {
     Err(CliError::Failed(format!("{}: {error}", program.display())))
 }
 
-fn carrier(task: &Task) -> io::Result<Carrier> {
+fn channel(task: &Task) -> io::Result<Channel> {
     Ok(match task {
         Task::Daemon { .. } | Task::DaemonOnPipes { .. } => return Err(io::Error::other("the daemon")),
         Task::Lines => {
             let [from, to] = given()?;
-            Carrier::lines(to, from)
+            Channel::lines(to, from)
         }
         Task::Futex => {
             let [memory] = given()?;
-            Carrier::Memory(Memory::new(SharedWords::map(memory, WORDS)?, Side::Answers, Wakeup::Futex))
+            Channel::Memory(Memory::new(SharedWords::map(memory, WORDS)?, Side::Answers, Wakeup::Futex))
         }
         Task::EventFd => {
             let [memory, to, from] = given()?;
-            let bells = Wakeup::EventFd { to, from };
-            Carrier::Memory(Memory::new(SharedWords::map(memory, WORDS)?, Side::Answers, bells))
+            let wakeup = Wakeup::EventFd { to, from };
+            Channel::Memory(Memory::new(SharedWords::map(memory, WORDS)?, Side::Answers, wakeup))
         }
         Task::Queues { requests, replies } => {
             let open = |name: &str, flag| mq_open(name, flag | MQ_OFlag::O_CLOEXEC, Mode::empty(), None);
-            Carrier::Queues {
+            Channel::Queues {
                 to: open(replies, MQ_OFlag::O_WRONLY)?,
                 from: open(requests, MQ_OFlag::O_RDONLY)?,
             }
@@ -119,7 +119,7 @@ fn given<const N: usize>() -> io::Result<[OwnedFd; N]> {
     descriptors.try_into().map_err(|_| io::Error::other("standard input is not from ipcctl bench"))
 }
 
-/// Standard input for a partner with these descriptors.
+/// Standard input for a responder with these descriptors.
 pub(crate) fn giving(descriptors: &[&OwnedFd]) -> io::Result<OwnedFd> {
     let borrowed: Vec<BorrowedFd<'_>> = descriptors.iter().map(|fd| fd.as_fd()).collect();
     let bundle = pack(&borrowed)?.pop();

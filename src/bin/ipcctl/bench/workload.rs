@@ -8,22 +8,22 @@ use ipcd::engine::service::multiply;
 use ipcd::engine::text::quote;
 
 use super::super::stranger;
-use super::carrier::Carrier;
+use super::channel::Channel;
 
 /// The longest request, in bytes: it and its replies easily fit into every mechanism's smallest message.
 const REQUEST_BYTES_MAX: usize = 256;
 
 /// A valid request to multiply, and its replies.
 #[derive(Clone, Debug)]
-pub(crate) struct Question {
+pub(crate) struct Workload {
     pub(crate) request: String,
     replies: [Vec<u8>; 2],
 }
 
-impl FromStr for Question {
+impl FromStr for Workload {
     type Err = String;
 
-    fn from_str(request: &str) -> Result<Question, String> {
+    fn from_str(request: &str) -> Result<Workload, String> {
         if request.len() > REQUEST_BYTES_MAX || request.contains(char::is_control) {
             return Err(format!("a request is one line of at most {REQUEST_BYTES_MAX} bytes"));
         }
@@ -31,19 +31,19 @@ impl FromStr for Question {
         let mut result = Vec::new();
         number::write(value, &mut result);
         let replies = [multiply::ACKNOWLEDGEMENT.as_bytes().to_vec(), result];
-        Ok(Question { request: request.to_owned(), replies })
+        Ok(Workload { request: request.to_owned(), replies })
     }
 }
 
-impl Question {
-    pub(crate) fn ask(&self, carrier: &mut Carrier) -> io::Result<()> {
-        carrier.send(&[self.request.as_bytes()])
+impl Workload {
+    pub(crate) fn ask(&self, channel: &mut Channel) -> io::Result<()> {
+        channel.send(&[self.request.as_bytes()])
     }
 
     /// Waits for both messages; `heard` is the buffer for them.
-    pub(crate) fn hear(&self, carrier: &mut Carrier, heard: &mut Vec<u8>) -> Result<(), String> {
+    pub(crate) fn hear(&self, channel: &mut Channel, heard: &mut Vec<u8>) -> Result<(), String> {
         for reply in &self.replies {
-            match carrier.receive(heard) {
+            match channel.receive(heard) {
                 Ok(true) if heard == reply => {}
                 Ok(true) => {
                     if let Some(found) =
@@ -63,15 +63,15 @@ impl Question {
 }
 
 /// Answers every request until the end.
-pub(crate) fn answer(carrier: &mut Carrier) -> io::Result<()> {
+pub(crate) fn answer(channel: &mut Channel) -> io::Result<()> {
     let (mut request, mut result) = (Vec::new(), Vec::new());
-    while carrier.receive(&mut request)? {
+    while channel.receive(&mut request)? {
         result.clear();
         match multiply::evaluate(&request) {
             Ok(value) => number::write(value, &mut result),
             Err(complaint) => result.extend(format!("Error: {complaint}").bytes()),
         }
-        carrier.send(&[multiply::ACKNOWLEDGEMENT.as_bytes(), &result])?;
+        channel.send(&[multiply::ACKNOWLEDGEMENT.as_bytes(), &result])?;
     }
     Ok(())
 }

@@ -15,7 +15,7 @@ use super::memory::Memory;
 /// The size of a read from a stream, in bytes.
 const READ_BYTES: usize = 64 << 10;
 
-pub(crate) enum Carrier {
+pub(crate) enum Channel {
     /// Bytes, in which each message ends with LF.
     Lines { to: OwnedFd, from: OwnedFd, heard: Vec<u8> },
     /// A socket that keeps messages apart.
@@ -26,29 +26,29 @@ pub(crate) enum Carrier {
     Memory(Memory),
 }
 
-impl Carrier {
-    pub(crate) fn lines(to: OwnedFd, from: OwnedFd) -> Carrier {
-        Carrier::Lines { to, from, heard: Vec::new() }
+impl Channel {
+    pub(crate) fn lines(to: OwnedFd, from: OwnedFd) -> Channel {
+        Channel::Lines { to, from, heard: Vec::new() }
     }
 
     /// Over a connection to an endpoint.
-    pub(crate) fn over(link: Link) -> io::Result<Carrier> {
+    pub(crate) fn over(link: Link) -> io::Result<Channel> {
         let (from, to) = link.descriptors();
         ioctl_fionbio(from, false)?;
         ioctl_fionbio(to, false)?;
         Ok(match link {
-            Link::Stream(socket) => Carrier::lines(socket.try_clone()?.into(), socket.into()),
-            Link::Packets(socket) => Carrier::Packets { socket: socket.into(), has_end: true },
-            Link::Datagrams(socket) => Carrier::Packets { socket: socket.into(), has_end: false },
+            Link::Stream(socket) => Channel::lines(socket.try_clone()?.into(), socket.into()),
+            Link::Packets(socket) => Channel::Packets { socket: socket.into(), has_end: true },
+            Link::Datagrams(socket) => Channel::Packets { socket: socket.into(), has_end: false },
             Link::Secure(_) => return Err(io::ErrorKind::Unsupported.into()),
-            Link::Fifo { to, from } => Carrier::lines(to, from),
+            Link::Fifo { to, from } => Channel::lines(to, from),
         })
     }
 
     /// Sends messages that belong together, in one call if the mechanism can.
     pub(crate) fn send(&mut self, messages: &[&[u8]]) -> io::Result<()> {
         match self {
-            Carrier::Lines { to, .. } => {
+            Channel::Lines { to, .. } => {
                 let mut bytes = Vec::with_capacity(MESSAGE_BYTES_MAX);
                 for message in messages {
                     bytes.extend_from_slice(message);
@@ -60,17 +60,17 @@ impl Carrier {
                     rest = &rest[count..];
                 }
             }
-            Carrier::Packets { socket, .. } => {
+            Channel::Packets { socket, .. } => {
                 for message in messages {
                     retry_on_intr(|| write(&*socket, message))?;
                 }
             }
-            Carrier::Queues { to, .. } => {
+            Channel::Queues { to, .. } => {
                 for message in messages {
                     mq_send(to, message, 0)?;
                 }
             }
-            Carrier::Memory(memory) => memory.send(messages)?,
+            Channel::Memory(memory) => memory.send(messages)?,
         }
         Ok(())
     }
@@ -79,7 +79,7 @@ impl Carrier {
     pub(crate) fn receive(&mut self, message: &mut Vec<u8>) -> io::Result<bool> {
         message.clear();
         match self {
-            Carrier::Lines { from, heard, .. } => loop {
+            Channel::Lines { from, heard, .. } => loop {
                 if let Some(end) = memchr(b'\n', heard) {
                     message.extend_from_slice(&heard[..end]);
                     heard.drain(..=end);
@@ -93,18 +93,18 @@ impl Carrier {
                     return Ok(false);
                 }
             },
-            Carrier::Packets { socket, has_end } => {
+            Channel::Packets { socket, has_end } => {
                 message.reserve(MESSAGE_BYTES_MAX);
                 let count = retry_on_intr(|| read(&*socket, spare_capacity(message)))?;
                 Ok(count > 0 || !*has_end)
             }
-            Carrier::Queues { from, .. } => {
+            Channel::Queues { from, .. } => {
                 message.resize(MESSAGE_BYTES_MAX, 0);
                 let count = mq_receive(from, message, &mut 0)?;
                 message.truncate(count);
                 Ok(true)
             }
-            Carrier::Memory(memory) => memory.receive(message).map(|()| true),
+            Channel::Memory(memory) => memory.receive(message).map(|()| true),
         }
     }
 }
