@@ -7,7 +7,7 @@ use clap::Args;
 use ipcd::engine::text::{is_empty, quote};
 use ipcd::engine::words::is_quit;
 
-use super::chat_protocol::Speech;
+use super::chat_protocol::ChatProtocol;
 use super::connect::ConnectOptions;
 use super::error::{CliError, words};
 use super::filter::Lines;
@@ -28,7 +28,7 @@ pub(crate) struct Arguments {
     commands: bool,
 }
 
-pub(crate) fn run(reach: &ConnectOptions, arguments: &Arguments) -> Result<(), CliError> {
+pub(crate) fn run(options: &ConnectOptions, arguments: &Arguments) -> Result<(), CliError> {
     let name = arguments.name.clone().or_else(login_name);
     let name =
         name.ok_or_else(|| CliError::Usage("no login name found; give a name with --name".to_owned()))?;
@@ -43,7 +43,7 @@ pub(crate) fn run(reach: &ConnectOptions, arguments: &Arguments) -> Result<(), C
     let has_commands = arguments.commands || std::io::stdin().is_terminal();
     let lines = if has_commands { Lines::Commands } else { Lines::AsTheyAre };
     let passphrase = arguments.passphrase_file.as_deref().map(first_line).transpose()?;
-    super::talk::hold(reach, Speech::chat(name).with_passphrase(passphrase), lines)
+    super::talk::hold(options, ChatProtocol::chat(name).with_passphrase(passphrase), lines)
 }
 
 fn first_line(file: &Path) -> Result<String, CliError> {

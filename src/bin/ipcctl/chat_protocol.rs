@@ -11,7 +11,7 @@ use super::services::ServiceSpec;
 const BYE: &str = "bye";
 
 /// The client's side of a conversation.
-pub(crate) enum Speech {
+pub(crate) enum ChatProtocol {
     /// In the room, or joining it.
     Chat {
         /// The requested name.
@@ -58,9 +58,9 @@ pub(crate) enum Heard {
     Farewell,
 }
 
-impl Speech {
-    pub(crate) fn chat(name: String) -> Speech {
-        Speech::Chat {
+impl ChatProtocol {
+    pub(crate) fn chat(name: String) -> ChatProtocol {
+        ChatProtocol::Chat {
             name,
             number: 1,
             is_in: false,
@@ -76,16 +76,16 @@ impl Speech {
 
     /// Marks the room as certainly ipcd's.
     #[cfg_attr(not(feature = "tui"), allow(dead_code))]
-    pub(crate) fn at_ipcd(mut self, is_certain: bool) -> Speech {
-        if let Speech::Chat { is_ipcd, .. } = &mut self {
+    pub(crate) fn at_ipcd(mut self, is_certain: bool) -> ChatProtocol {
+        if let ChatProtocol::Chat { is_ipcd, .. } = &mut self {
             *is_ipcd = is_certain;
         }
         self
     }
 
     /// Adds the room's passphrase.
-    pub(crate) fn with_passphrase(mut self, known: Option<String>) -> Speech {
-        if let Speech::Chat { passphrase, .. } = &mut self {
+    pub(crate) fn with_passphrase(mut self, known: Option<String>) -> ChatProtocol {
+        if let ChatProtocol::Chat { passphrase, .. } = &mut self {
             *passphrase = known;
         }
         self
@@ -93,64 +93,64 @@ impl Speech {
 
     /// The passphrase, if known.
     pub(crate) fn passphrase(&mut self) -> Option<String> {
-        let Speech::Chat { passphrase, is_asked, .. } = self else { return None };
+        let ChatProtocol::Chat { passphrase, is_asked, .. } = self else { return None };
         *is_asked &= passphrase.is_none();
         passphrase.clone()
     }
 
     pub(crate) fn wanted(&self) -> &'static ServiceSpec {
         match self {
-            Speech::Chat { .. } => &CHAT,
-            Speech::Talk => &TALK,
+            ChatProtocol::Chat { .. } => &CHAT,
+            ChatProtocol::Talk => &TALK,
         }
     }
 
     /// Our current name.
     pub(crate) fn name(&self) -> String {
         match self {
-            Speech::Chat { name, number: 1, .. } => name.clone(),
-            Speech::Chat { name, number, .. } => format!("{name}-{number}"),
-            Speech::Talk => "you".to_owned(),
+            ChatProtocol::Chat { name, number: 1, .. } => name.clone(),
+            ChatProtocol::Chat { name, number, .. } => format!("{name}-{number}"),
+            ChatProtocol::Talk => "you".to_owned(),
         }
     }
 
     /// The first line on a new connection.
     pub(crate) fn opening(&mut self) -> Option<String> {
         match self {
-            Speech::Chat { number, is_in, is_key_tried, is_key_said, is_asked, .. } => {
+            ChatProtocol::Chat { number, is_in, is_key_tried, is_key_said, is_asked, .. } => {
                 (*number, *is_in, *is_asked) = (1, false, false);
                 (*is_key_tried, *is_key_said) = (false, false);
                 Some(self.name())
             }
-            Speech::Talk => None,
+            ChatProtocol::Talk => None,
         }
     }
 
     /// Whether lines that we send now reach other people.
     pub(crate) fn is_in(&self) -> bool {
         match self {
-            Speech::Chat { is_in, .. } => *is_in,
-            Speech::Talk => true,
+            ChatProtocol::Chat { is_in, .. } => *is_in,
+            ChatProtocol::Talk => true,
         }
     }
 
     /// The word to leave.
     pub(crate) fn farewell(&self) -> &'static str {
         match self {
-            Speech::Chat { .. } => FAREWELL,
-            Speech::Talk => BYE,
+            ChatProtocol::Chat { .. } => FAREWELL,
+            ChatProtocol::Talk => BYE,
         }
     }
 
     /// Whether our own lines come back to us.
     pub(crate) fn is_echoed(&self) -> bool {
-        matches!(self, Speech::Chat { .. })
+        matches!(self, ChatProtocol::Chat { .. })
     }
 
     pub(crate) fn handle(&mut self, line: String) -> Heard {
         // No member's line begins like this: it begins with a name, and this is not a valid name.
         let error = line.strip_prefix(ERROR).map(str::to_owned);
-        if let Speech::Chat { is_ipcd, is_in, .. } = self {
+        if let ChatProtocol::Chat { is_ipcd, is_in, .. } = self {
             let is_certain = match is_in {
                 true => error.is_some() || words::is_answer(&line),
                 false => line == words::ASK_PASSPHRASE || error.as_deref().is_some_and(words::is_taken),
@@ -158,21 +158,21 @@ impl Speech {
             *is_ipcd |= is_certain;
         }
         match self {
-            Speech::Chat { is_in: true, .. } if line == FAREWELL => Heard::Farewell,
+            ChatProtocol::Chat { is_in: true, .. } if line == FAREWELL => Heard::Farewell,
             // No member's line comes before the welcome.
-            Speech::Chat { is_in: false, .. } if words::is_greeting(&line) => Heard::Nothing,
-            Speech::Chat { is_in: false, is_asked, .. } if line == words::ASK_PASSPHRASE => {
+            ChatProtocol::Chat { is_in: false, .. } if words::is_greeting(&line) => Heard::Nothing,
+            ChatProtocol::Chat { is_in: false, is_asked, .. } if line == words::ASK_PASSPHRASE => {
                 *is_asked = true;
                 Heard::Asked
             }
-            Speech::Chat { is_in: is_in @ false, is_asked, .. } if words::is_welcome(&line) => {
+            ChatProtocol::Chat { is_in: is_in @ false, is_asked, .. } if words::is_welcome(&line) => {
                 (*is_in, *is_asked) = (true, false);
                 Heard::Joined
             }
-            Speech::Chat { is_in: false, .. } => error.map_or(Heard::Other(line), Heard::NotIn),
+            ChatProtocol::Chat { is_in: false, .. } => error.map_or(Heard::Other(line), Heard::NotIn),
             // A partner may say anything, even that.
-            Speech::Talk => Heard::Line(line),
-            Speech::Chat { .. } => error.map_or(Heard::Line(line), Heard::Error),
+            ChatProtocol::Talk => Heard::Line(line),
+            ChatProtocol::Chat { .. } => error.map_or(Heard::Line(line), Heard::Error),
         }
     }
 }
@@ -184,38 +184,38 @@ pub(crate) fn is_removal(error: &str) -> bool {
 
 /// Asks a person, who can answer.
 #[cfg_attr(not(feature = "tui"), allow(dead_code))]
-impl Speech {
+impl ChatProtocol {
     /// The most names to try until one is free.
     const NAMES_MAX: u32 = 99;
 
     /// Whether the room waits for its passphrase, and the user must type it.
     pub(crate) fn is_asked(&self) -> bool {
-        matches!(self, Speech::Chat { is_asked: true, .. })
+        matches!(self, ChatProtocol::Chat { is_asked: true, .. })
     }
 
     /// The user has typed it.
     pub(crate) fn is_told(&mut self, typed: String) {
-        if let Speech::Chat { passphrase, is_asked, .. } = self {
+        if let ChatProtocol::Chat { passphrase, is_asked, .. } = self {
             (*passphrase, *is_asked) = (Some(typed), false);
         }
     }
 
     /// The typed passphrase was wrong.
     pub(crate) fn is_wrong(&mut self) {
-        if let Speech::Chat { passphrase, is_asked, .. } = self {
+        if let ChatProtocol::Chat { passphrase, is_asked, .. } = self {
             (*passphrase, *is_asked) = (None, true);
         }
     }
 
     /// Whether commands to the room stay private.
     pub(crate) fn is_certain(&self) -> bool {
-        matches!(self, Speech::Chat { is_in: true, is_ipcd: true, .. })
+        matches!(self, ChatProtocol::Chat { is_in: true, is_ipcd: true, .. })
     }
 
     /// The line that sets the key, once, so that we can take our name back after a half-lost connection.
     pub(crate) fn key_line(&mut self) -> Option<String> {
         let is_certain = self.is_certain();
-        let Speech::Chat { key, is_key_set, is_key_said, .. } = self else { return None };
+        let ChatProtocol::Chat { key, is_key_set, is_key_said, .. } = self else { return None };
         if !is_certain || std::mem::replace(is_key_said, true) {
             return None;
         }
@@ -230,11 +230,11 @@ impl Speech {
     pub(crate) fn another_try(&mut self) -> Option<Try> {
         let asked = self.name();
         match self {
-            Speech::Chat { key: Some(key), is_key_set: true, is_key_tried: tried @ false, .. } => {
+            ChatProtocol::Chat { key: Some(key), is_key_set: true, is_key_tried: tried @ false, .. } => {
                 *tried = true;
                 Some(Try::Key(format!("/key {key} {asked}")))
             }
-            Speech::Chat { number, is_key_tried, .. } if *number < Self::NAMES_MAX => {
+            ChatProtocol::Chat { number, is_key_tried, .. } if *number < Self::NAMES_MAX => {
                 *number += 1;
                 *is_key_tried = false;
                 Some(Try::Name(self.name()))
@@ -246,8 +246,8 @@ impl Speech {
     /// Whether our line is that word, or one like it.
     pub(crate) fn is_farewell(&self, line: &str) -> bool {
         match self {
-            Speech::Chat { .. } => words::is_quit(line),
-            Speech::Talk => line.trim().eq_ignore_ascii_case(BYE),
+            ChatProtocol::Chat { .. } => words::is_quit(line),
+            ChatProtocol::Talk => line.trim().eq_ignore_ascii_case(BYE),
         }
     }
 }
@@ -285,35 +285,35 @@ mod tests {
 
     #[test]
     fn taken_name_is_retried_with_a_number_up_to_the_limit() {
-        let mut speech = Speech::chat("ann".to_owned());
-        assert_eq!(speech.opening().as_deref(), Some("ann"));
-        assert_eq!(speech.handle(words::GREETING.to_owned()), Heard::Nothing);
+        let mut protocol = ChatProtocol::chat("ann".to_owned());
+        assert_eq!(protocol.opening().as_deref(), Some("ann"));
+        assert_eq!(protocol.handle(words::GREETING.to_owned()), Heard::Nothing);
         let taken = "the name 'ann' is taken; choose another";
-        assert_eq!(speech.handle(format!("Error: {taken}")), Heard::NotIn(taken.to_owned()));
+        assert_eq!(protocol.handle(format!("Error: {taken}")), Heard::NotIn(taken.to_owned()));
         assert!(words::is_taken(taken));
-        assert_eq!(speech.another_try(), Some(Try::Name("ann-2".to_owned())));
-        assert_eq!(speech.handle(words::welcome("ann-2")), Heard::Joined);
-        assert_eq!(speech.name(), "ann-2");
+        assert_eq!(protocol.another_try(), Some(Try::Name("ann-2".to_owned())));
+        assert_eq!(protocol.handle(words::welcome("ann-2")), Heard::Joined);
+        assert_eq!(protocol.name(), "ann-2");
         // A new connection asks for the name that was wanted.
-        assert_eq!(speech.opening().as_deref(), Some("ann"));
-        assert_eq!(std::iter::from_fn(|| speech.another_try()).count(), 98);
+        assert_eq!(protocol.opening().as_deref(), Some("ann"));
+        assert_eq!(std::iter::from_fn(|| protocol.another_try()).count(), 98);
     }
 
     #[test]
     fn own_name_is_reclaimed_once_with_the_key_before_another_is_tried() {
-        let mut speech = Speech::chat("ann".to_owned()).at_ipcd(true);
-        speech.opening();
-        speech.handle(words::welcome("ann"));
-        let key = speech.key_line().unwrap();
-        assert!(key.len() == "/key ".len() + 32 && speech.key_line().is_none(), "once");
-        speech.opening();
-        speech.handle(words::welcome("ann"));
-        assert_eq!(speech.key_line().as_ref(), Some(&key), "the same for the next room");
-        speech.opening();
-        assert_eq!(speech.another_try(), Some(Try::Key(format!("{key} ann"))));
-        assert_eq!(speech.another_try(), Some(Try::Name("ann-2".to_owned())));
-        assert_eq!(speech.another_try(), Some(Try::Key(format!("{key} ann-2"))));
-        let mut other = Speech::chat("ann".to_owned()).at_ipcd(true);
+        let mut protocol = ChatProtocol::chat("ann".to_owned()).at_ipcd(true);
+        protocol.opening();
+        protocol.handle(words::welcome("ann"));
+        let key = protocol.key_line().unwrap();
+        assert!(key.len() == "/key ".len() + 32 && protocol.key_line().is_none(), "once");
+        protocol.opening();
+        protocol.handle(words::welcome("ann"));
+        assert_eq!(protocol.key_line().as_ref(), Some(&key), "the same for the next room");
+        protocol.opening();
+        assert_eq!(protocol.another_try(), Some(Try::Key(format!("{key} ann"))));
+        assert_eq!(protocol.another_try(), Some(Try::Name("ann-2".to_owned())));
+        assert_eq!(protocol.another_try(), Some(Try::Key(format!("{key} ann-2"))));
+        let mut other = ChatProtocol::chat("ann".to_owned()).at_ipcd(true);
         other.handle(words::welcome("ann"));
         assert_ne!(other.key_line(), Some(key));
     }
@@ -327,20 +327,20 @@ mod tests {
             ("Commands: /help, /who", true),
             ("Error: unknown command", true),
         ] {
-            let mut speech = Speech::chat("ann".to_owned());
-            speech.handle(words::welcome("ann"));
-            assert_eq!((speech.is_certain(), speech.key_line()), (false, None));
-            speech.handle(line.to_owned());
+            let mut protocol = ChatProtocol::chat("ann".to_owned());
+            protocol.handle(words::welcome("ann"));
+            assert_eq!((protocol.is_certain(), protocol.key_line()), (false, None));
+            protocol.handle(line.to_owned());
             assert_eq!(
-                (speech.is_certain(), speech.key_line().is_some()),
+                (protocol.is_certain(), protocol.key_line().is_some()),
                 (is_certain, is_certain),
                 "{line}"
             );
         }
-        let mut speech = Speech::chat("ann".to_owned());
-        speech.handle(words::ASK_PASSPHRASE.to_owned());
-        speech.handle(words::welcome("ann"));
-        assert!(speech.is_certain());
+        let mut protocol = ChatProtocol::chat("ann".to_owned());
+        protocol.handle(words::ASK_PASSPHRASE.to_owned());
+        protocol.handle(words::welcome("ann"));
+        assert!(protocol.is_certain());
     }
 
     #[test]
@@ -363,14 +363,17 @@ mod tests {
 
     #[test]
     fn only_the_room_can_confirm_joining_or_the_end() {
-        let mut speech = Speech::chat("ann".to_owned());
-        speech.handle(words::welcome("ann"));
-        assert_eq!(Speech::chat("ann".to_owned()).handle("50.0".to_owned()), Heard::Other("50.0".to_owned()));
+        let mut protocol = ChatProtocol::chat("ann".to_owned());
+        protocol.handle(words::welcome("ann"));
+        assert_eq!(
+            ChatProtocol::chat("ann".to_owned()).handle("50.0".to_owned()),
+            Heard::Other("50.0".to_owned())
+        );
         for line in ["Welcome ann! If", "bob: {quit}", "Greetings from the cave!"] {
-            assert_eq!(speech.handle(line.to_owned()), Heard::Line(line.to_owned()));
+            assert_eq!(protocol.handle(line.to_owned()), Heard::Line(line.to_owned()));
         }
-        assert_eq!(speech.handle("Error: x".to_owned()), Heard::Error("x".to_owned()));
-        assert_eq!(speech.handle("{quit}".to_owned()), Heard::Farewell);
-        assert_eq!(Speech::Talk.handle("{quit}".to_owned()), Heard::Line("{quit}".to_owned()));
+        assert_eq!(protocol.handle("Error: x".to_owned()), Heard::Error("x".to_owned()));
+        assert_eq!(protocol.handle("{quit}".to_owned()), Heard::Farewell);
+        assert_eq!(ChatProtocol::Talk.handle("{quit}".to_owned()), Heard::Line("{quit}".to_owned()));
     }
 }

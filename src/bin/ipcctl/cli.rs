@@ -4,7 +4,7 @@ use clap::{Parser, Subcommand};
 
 use super::connect::ConnectOptions;
 use super::{
-    bench, certificate, chat, class, completions, multiply, order, report, sentence, status, top, watch,
+    bench, certificate, chat, class, completions, multiply, one_shot, order, report, status, top, watch,
 };
 
 /// The client for ipcd.
@@ -20,7 +20,7 @@ use super::{
 )]
 pub(crate) struct Arguments {
     #[command(flatten)]
-    pub(crate) reach: ConnectOptions,
+    pub(crate) options: ConnectOptions,
 
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -33,9 +33,9 @@ pub(crate) enum Command {
     /// Print the greeting
     // Its name in earlier versions.
     #[command(alias = "greet")]
-    Greeting(sentence::Arguments),
+    Greeting(one_shot::Arguments),
     /// Send hello and print the answer
-    Hello(sentence::Arguments),
+    Hello(one_shot::Arguments),
     Chat(chat::Arguments),
     /// Talk to the next client that connects; in a pipe: send each line of standard input, and print what comes
     Talk,

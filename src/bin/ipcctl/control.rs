@@ -11,12 +11,12 @@ const ERRORS_MAX: usize = 1000;
 /// Their bytes.
 const ERRORS_BYTES_MAX: usize = 1 << 20;
 
-pub(crate) fn run(reach: &ConnectOptions, request: &str) -> Result<(), CliError> {
-    let mut daemon = Conversation::begin(reach, &CONTROL)?;
+pub(crate) fn run(options: &ConnectOptions, request: &str) -> Result<(), CliError> {
+    let mut daemon = Conversation::begin(options, &CONTROL)?;
     daemon.say(request);
     let mut errors = Vec::new();
     let mut bytes = 0;
-    let deadline = reach.deadline();
+    let deadline = options.deadline();
     while let Some(line) = daemon.hear_by(deadline)? {
         bytes += line.len();
         if errors.len() == ERRORS_MAX || bytes > ERRORS_BYTES_MAX {

@@ -16,13 +16,13 @@ use ipcd::transport::directory::runtime_directory_if_there;
 use rustix::event::PollFlags;
 
 use super::connect::ConnectOptions;
+use super::connection::{self, Connection};
 use super::error::CliError;
 use super::error::words;
-use super::link::{self, Link};
+use super::other_service;
 use super::output;
 use super::race::{self, Tried};
 use super::secure::Secure;
-use super::stranger;
 use super::target::{Target, Transport};
 
 /// The socket of the system's daemon.
@@ -36,7 +36,7 @@ const LINE_BYTES_MAX: usize = 16 << 20;
 
 /// A connection to a service, in messages of one line each. Received lines have no control characters.
 pub(crate) struct Conversation {
-    link: Link,
+    connection: Connection,
     /// Whether the service was selected on a mux.
     is_mux: bool,
     /// Where it is.
@@ -60,22 +60,23 @@ pub(crate) struct Conversation {
 
 impl Conversation {
     /// Connects to the given endpoint, or to the local daemon, and selects the service on a mux.
-    pub(crate) fn begin(reach: &ConnectOptions, wanted: &ServiceSpec) -> Result<Conversation, CliError> {
-        let deadline = reach.deadline();
-        let secure = reach.tls.at(reach.to.as_ref())?;
-        let places = match &reach.to {
+    pub(crate) fn begin(options: &ConnectOptions, wanted: &ServiceSpec) -> Result<Conversation, CliError> {
+        let deadline = options.deadline();
+        let secure = options.tls.at(options.to.as_ref())?;
+        let places = match &options.to {
             Some(target) => {
                 carries(target, wanted)?;
                 target.places(deadline)?
             }
             None => local(wanted.port),
         };
-        let (link, place) =
-            open(&places, reach.time_limit(), deadline).map_err(|tried| nobody(reach, wanted, &tried))?;
-        let is_mux = is_mux(&place, wanted.name) && !reach.direct;
-        let link = link.secured(secure.as_ref()).map_err(|error| CliError::Failed(words(&error)))?;
-        let mut conversation = Conversation::over(link, place, secure, reach.timeout, is_mux, wanted);
-        if reach.to.is_some() && wanted.listens_first() && !is_mux && !conversation.is_lossy() {
+        let (connection, place) =
+            open(&places, options.time_limit(), deadline).map_err(|tried| nobody(options, wanted, &tried))?;
+        let is_mux = is_mux(&place, wanted.name) && !options.direct;
+        let connection =
+            connection.secured(secure.as_ref()).map_err(|error| CliError::Failed(words(&error)))?;
+        let mut conversation = Conversation::over(connection, place, secure, options.timeout, is_mux, wanted);
+        if options.to.is_some() && wanted.listens_first() && !is_mux && !conversation.is_lossy() {
             conversation.beware_of_greeting(wanted)?;
         }
         Ok(conversation)
@@ -86,12 +87,12 @@ impl Conversation {
         let until = Some(Instant::now() + GREETING);
         while self.lines.is_empty()
             && !self.is_over
-            && link::wait(self.interest(), until).map_err(|error| self.trouble(&error))?.contains(&true)
+            && connection::wait(self.interest(), until).map_err(|error| self.trouble(&error))?.contains(&true)
         {
             self.turn()?;
         }
         match self.lines.front() {
-            Some(line) if !line.starts_with("Error: ") && stranger::of(line) != Some(wanted.name) => {
+            Some(line) if !line.starts_with("Error: ") && other_service::of(line) != Some(wanted.name) => {
                 Err(self.not_there(wanted.name, line))
             }
             _ => Ok(()),
@@ -101,9 +102,10 @@ impl Conversation {
     /// Opens a new connection to the same place without waiting: if it fails, receiving reports it.
     #[cfg_attr(not(feature = "tui"), allow(dead_code))] // a line filter ends with its connection
     pub(crate) fn again(&self, wanted: &ServiceSpec) -> io::Result<Conversation> {
-        let link = Link::open_soon(&self.place)?.secured(self.secure.as_ref())?;
+        let connection = Connection::open_soon(&self.place)?.secured(self.secure.as_ref())?;
         let place = self.place.clone();
-        let again = Conversation::over(link, place, self.secure.clone(), self.timeout, self.is_mux, wanted);
+        let again =
+            Conversation::over(connection, place, self.secure.clone(), self.timeout, self.is_mux, wanted);
         Ok(Conversation { is_json: self.is_json, ..again })
     }
 
@@ -114,7 +116,7 @@ impl Conversation {
     }
 
     fn over(
-        link: Link,
+        connection: Connection,
         place: ResolvedEndpoint,
         secure: Option<Secure>,
         timeout: Duration,
@@ -122,7 +124,7 @@ impl Conversation {
         wanted: &ServiceSpec,
     ) -> Conversation {
         let mut conversation = Conversation {
-            link,
+            connection,
             is_mux,
             place,
             secure,
@@ -156,7 +158,7 @@ impl Conversation {
     #[cfg_attr(not(feature = "tui"), allow(dead_code))] // a line filter ends with its connection
     pub(crate) fn hang_up(&mut self) {
         // A lost connection needs nothing.
-        let _ = self.link.hang_up();
+        let _ = self.connection.hang_up();
     }
 
     /// The number of bytes still to send.
@@ -166,7 +168,7 @@ impl Conversation {
 
     /// Whether each message is answered separately and can be lost: then no pipelining.
     pub(crate) fn is_lossy(&self) -> bool {
-        matches!(self.link, Link::Datagrams(_))
+        matches!(self.connection, Connection::Datagrams(_))
     }
 
     /// The next line, or `None` at the end; an error if it takes longer than the timeout.
@@ -192,7 +194,7 @@ impl Conversation {
                 return Err(self.too_late());
             }
             let [read, write] =
-                link::wait(self.interest(), deadline).map_err(|error| self.trouble(&error))?;
+                connection::wait(self.interest(), deadline).map_err(|error| self.trouble(&error))?;
             if !read && !write {
                 return Err(self.too_late());
             }
@@ -209,11 +211,11 @@ impl Conversation {
         self.is_over && self.lines.is_empty()
     }
 
-    /// What to wait for, for [`link::wait`].
+    /// What to wait for, for [`connection::wait`].
     pub(crate) fn interest(&self) -> [(Option<BorrowedFd<'_>>, PollFlags); 2] {
-        let (from, to) = self.link.descriptors();
+        let (from, to) = self.connection.descriptors();
         let has_more = !self.outbox.is_empty() || self.is_ending;
-        let has_more = self.link.wants_write(has_more);
+        let has_more = self.connection.wants_write(has_more);
         [((!self.is_over).then_some(from), PollFlags::IN), (has_more.then_some(to), PollFlags::OUT)]
     }
 
@@ -234,10 +236,10 @@ impl Conversation {
         while sent < self.outbox.len() {
             let rest = &self.outbox[sent..];
             let line = rest.iter().position(|byte| *byte == b'\n').map_or(rest.len(), |at| at + 1);
-            let written = match self.link.has_messages() {
+            let written = match self.connection.has_messages() {
                 // Whole or not at all.
-                true => self.link.write(&rest[..line - 1]).map(|_| line),
-                false => self.link.write(rest),
+                true => self.connection.write(&rest[..line - 1]).map(|_| line),
+                false => self.connection.write(rest),
             };
             match written {
                 Ok(count) => sent += count,
@@ -250,21 +252,21 @@ impl Conversation {
             }
         }
         self.outbox.drain(..sent);
-        if self.is_ending && self.outbox.is_empty() && self.link.is_open() && outcome.is_ok() {
+        if self.is_ending && self.outbox.is_empty() && self.connection.is_open() && outcome.is_ok() {
             self.is_ending = false;
             // The other side may have closed; its last lines can still be read.
-            let _ = self.link.half_close();
+            let _ = self.connection.half_close();
         }
         outcome
     }
 
     fn receive(&mut self) -> io::Result<()> {
-        match self.link.read(&mut self.partial) {
-            Ok(count) if count == 0 && self.link.has_end() || self.link.is_ended() => {
+        match self.connection.read(&mut self.partial) {
+            Ok(count) if count == 0 && self.connection.has_end() || self.connection.is_ended() => {
                 self.is_over = true;
                 self.cut(self.partial.len());
             }
-            Ok(_) if self.link.has_messages() => {
+            Ok(_) if self.connection.has_messages() => {
                 self.lines.push_back(self.harmless(&self.partial));
                 self.partial.clear();
             }
@@ -322,7 +324,7 @@ impl Conversation {
 
     /// The answer is not from the expected service.
     pub(crate) fn not_there(&self, name: &str, line: &str) -> CliError {
-        CliError::Failed(match stranger::of(line).filter(|found| *found != name) {
+        CliError::Failed(match other_service::of(line).filter(|found| *found != name) {
             Some(found) => format!("{}: this is {found}, not {name}", self.place),
             None => format!("{}: unexpected reply '{}'; is this {name}?", self.place, quote(line.as_bytes())),
         })
@@ -331,7 +333,7 @@ impl Conversation {
     /// The meaning of an error, without its `Error: `: the service refuses, or another one does not understand us.
     pub(crate) fn refused(&self, name: &str, error: &str) -> CliError {
         let line = format!("{ERROR}{error}");
-        match stranger::of(&line).filter(|found| *found != name) {
+        match other_service::of(&line).filter(|found| *found != name) {
             Some(_) => self.not_there(name, &line),
             None => CliError::Refused(vec![error.to_owned()]),
         }
@@ -352,15 +354,15 @@ fn open(
     places: &[ResolvedEndpoint],
     time_limit: Option<Duration>,
     deadline: Option<Instant>,
-) -> Result<(Link, ResolvedEndpoint), Tried> {
+) -> Result<(Connection, ResolvedEndpoint), Tried> {
     // Only a network connection can take long.
     if places.iter().all(|place| matches!(place, ResolvedEndpoint::Tcp(_) | ResolvedEndpoint::Tls(_))) {
         return race::connect(places, deadline);
     }
     let mut tried = Tried::new();
     for place in places {
-        match Link::open(place, time_limit) {
-            Ok(link) => return Ok((link, place.clone())),
+        match Connection::open(place, time_limit) {
+            Ok(connection) => return Ok((connection, place.clone())),
             Err(error) => tried.push((place.clone(), error)),
         }
     }
@@ -368,8 +370,8 @@ fn open(
 }
 
 /// The error when no daemon can be reached: one line, and on request each place that was tried.
-fn nobody(reach: &ConnectOptions, wanted: &ServiceSpec, tried: &Tried) -> CliError {
-    if reach.verbose {
+fn nobody(options: &ConnectOptions, wanted: &ServiceSpec, tried: &Tried) -> CliError {
+    if options.verbose {
         tried.iter().for_each(|(place, error)| output::tell(&format!("tried {place}: {}", words(error))));
     }
     let is_of = |kind: ErrorKind| tried.iter().find(|(_, error)| error.kind() == kind);
@@ -382,7 +384,7 @@ fn nobody(reach: &ConnectOptions, wanted: &ServiceSpec, tried: &Tried) -> CliErr
             "{place}: permission denied; only its owner and group may use it ('ls -l' shows them, 'id' shows your groups)"
         ));
     }
-    let Some(target) = &reach.to else {
+    let Some(target) = &options.to else {
         let text = match wanted.port {
             Some(_) => "no ipcd runs here; start one with 'ipcd', or give an endpoint with --to",
             None => {
@@ -391,7 +393,7 @@ fn nobody(reach: &ConnectOptions, wanted: &ServiceSpec, tried: &Tried) -> CliErr
         };
         return CliError::Unreachable(text.to_owned());
     };
-    let timeout = humantime::format_duration(reach.timeout);
+    let timeout = humantime::format_duration(options.timeout);
     let mut reasons: Vec<String> = Vec::new();
     for (_, error) in tried {
         let reason = match error.kind() {

@@ -4,12 +4,12 @@ use std::time::Instant;
 
 use rustix::event::PollFlags;
 
-use super::chat_protocol::{Heard, Speech, is_removal};
+use super::chat_protocol::{ChatProtocol, Heard, is_removal};
 use super::connect::ConnectOptions;
 use super::daemon::Conversation;
 use super::error::{CliError, words};
 use super::input::Input;
-use super::{link, literal, output};
+use super::{connection, literal, output};
 
 /// The most unsent bytes before more is read from standard input.
 const UNSENT_BYTES_MAX: usize = 64 << 10;
@@ -27,23 +27,27 @@ pub(crate) enum Lines {
     Commands,
 }
 
-pub(crate) fn run(reach: &ConnectOptions, mut speech: Speech, lines: Lines) -> Result<(), CliError> {
-    let mut daemon = Conversation::begin(reach, speech.wanted())?;
-    speech.opening().iter().for_each(|line| daemon.say(line));
+pub(crate) fn run(
+    options: &ConnectOptions,
+    mut protocol: ChatProtocol,
+    lines: Lines,
+) -> Result<(), CliError> {
+    let mut daemon = Conversation::begin(options, protocol.wanted())?;
+    protocol.opening().iter().for_each(|line| daemon.say(line));
     let mut input = Input::new();
     let mut has_erred = false;
     let mut has_heard = false;
     let mut is_leaving = false;
     // Lines that we sent and that have not come back: each one extends the time to wait for the farewell; nothing else does.
     let mut unheard: u64 = 0;
-    let mut until = reach.deadline();
+    let mut until = options.deadline();
     let stdout = std::io::stdout();
     loop {
         while let Some(line) = daemon.heard() {
-            match speech.handle(line) {
+            match protocol.handle(line) {
                 Heard::Nothing => {}
-                Heard::Joined => until = reach.deadline(),
-                Heard::Asked => match speech.passphrase() {
+                Heard::Joined => until = options.deadline(),
+                Heard::Asked => match protocol.passphrase() {
                     Some(passphrase) => daemon.say(&passphrase),
                     None => {
                         let error = "this room asks for a passphrase: give a file that contains it with --passphrase-file";
@@ -53,13 +57,13 @@ pub(crate) fn run(reach: &ConnectOptions, mut speech: Speech, lines: Lines) -> R
                 Heard::NotIn(error) | Heard::Error(error) if is_removal(&error) => {
                     return Err(CliError::Removed(error));
                 }
-                Heard::NotIn(error) => return Err(daemon.refused(speech.wanted().name, &error)),
-                Heard::Other(line) => return Err(daemon.not_there(speech.wanted().name, &line)),
-                Heard::Line(line) if speech.is_echoed() && is_from(&line, &speech.name()) => {
+                Heard::NotIn(error) => return Err(daemon.refused(protocol.wanted().name, &error)),
+                Heard::Other(line) => return Err(daemon.not_there(protocol.wanted().name, &line)),
+                Heard::Line(line) if protocol.is_echoed() && is_from(&line, &protocol.name()) => {
                     output::print(literal::heard(&line))?;
                     if unheard > 0 {
                         unheard -= 1;
-                        until = reach.deadline();
+                        until = options.deadline();
                     }
                 }
                 Heard::Line(line) => {
@@ -74,36 +78,36 @@ pub(crate) fn run(reach: &ConnectOptions, mut speech: Speech, lines: Lines) -> R
             }
         }
         if daemon.is_over() {
-            return match speech {
-                Speech::Talk => ended(has_erred),
-                Speech::Chat { .. } => {
+            return match protocol {
+                ChatProtocol::Talk => ended(has_erred),
+                ChatProtocol::Chat { .. } => {
                     Err(CliError::Failed(format!("{}: the connection ended", daemon.place)))
                 }
             };
         }
-        while speech.is_in()
+        while protocol.is_in()
             && daemon.unsent() < UNSENT_BYTES_MAX
             && let Some(line) = input.line()
         {
-            match (&speech, lines) {
-                (Speech::Chat { .. }, Lines::AsTheyAre) => daemon.say(&literal::message(&line)),
+            match (&protocol, lines) {
+                (ChatProtocol::Chat { .. }, Lines::AsTheyAre) => daemon.say(&literal::message(&line)),
                 _ => daemon.say(&line),
             }
             unheard += 1;
         }
-        if speech.is_in() && input.is_over() && !is_leaving {
+        if protocol.is_in() && input.is_over() && !is_leaving {
             is_leaving = true;
-            if !speech.is_echoed() && !has_heard {
+            if !protocol.is_echoed() && !has_heard {
                 output::tell(ENDED_ALONE);
             }
             // When it comes back, everything before it was delivered.
-            daemon.say(speech.farewell());
-            until = reach.deadline();
+            daemon.say(protocol.farewell());
+            until = options.deadline();
         }
         let wanted =
-            if speech.is_in() && daemon.unsent() < UNSENT_BYTES_MAX { input.descriptor() } else { None };
+            if protocol.is_in() && daemon.unsent() < UNSENT_BYTES_MAX { input.descriptor() } else { None };
         // A partner may take any time to connect.
-        let is_urgent = speech.is_echoed() && (is_leaving || !speech.is_in());
+        let is_urgent = protocol.is_echoed() && (is_leaving || !protocol.is_in());
         let until_now = until.filter(|_| is_urgent);
         // Messages of other members do not show that the room answers us.
         if until_now.is_some_and(|until| until <= Instant::now()) {
@@ -111,7 +115,7 @@ pub(crate) fn run(reach: &ConnectOptions, mut speech: Speech, lines: Lines) -> R
         }
         let [from, to] = daemon.interest();
         let awaited = [output::reader(&stdout), (wanted, PollFlags::IN), from, to];
-        let ready = link::wait(awaited, until_now);
+        let ready = connection::wait(awaited, until_now);
         match ready.map_err(|error| CliError::Failed(words(&error)))? {
             [true, ..] => return Err(output::unread()),
             [false, false, false, false] => return Err(daemon.too_late()),

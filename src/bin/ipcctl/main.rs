@@ -13,19 +13,21 @@ mod cli;
 mod columns;
 mod completions;
 mod connect;
+mod connection;
 mod control;
 mod daemon;
 #[cfg(feature = "tui")]
 mod edit;
 mod error;
-mod figures;
 mod filter;
+mod host_metrics;
 mod input;
-mod link;
 mod literal;
 mod loop_latency;
 mod multiply;
+mod one_shot;
 mod order;
+mod other_service;
 mod output;
 mod pace;
 mod race;
@@ -35,10 +37,8 @@ mod report;
 #[cfg(feature = "tui")]
 mod scrollback;
 mod secure;
-mod sentence;
 mod services;
 mod status;
-mod stranger;
 mod tables;
 mod talk;
 mod target;
@@ -60,26 +60,26 @@ use cli::{Arguments, Command};
 use error::{CliError, USAGE};
 use output::{print, tell};
 
-fn run(Arguments { reach, command }: &Arguments) -> Result<(), CliError> {
+fn run(Arguments { options, command }: &Arguments) -> Result<(), CliError> {
     match command {
-        Command::Multiply(arguments) => multiply::run(reach, arguments),
-        Command::Greeting(arguments) => sentence::run(reach, arguments, &sentence::GREETING),
-        Command::Hello(arguments) => sentence::run(reach, arguments, &sentence::HELLO),
-        Command::Chat(arguments) => chat::run(reach, arguments),
-        Command::Talk => talk::run(reach),
-        Command::Status(arguments) => status::run(reach, arguments),
-        Command::Watch(arguments) => watch::run(reach, arguments),
-        Command::Class(arguments) => class::run(reach, arguments),
-        Command::Report(arguments) => report::run(reach, arguments),
-        Command::Top(arguments) => top::run(reach, arguments),
-        Command::Kick(order) => order::run(reach, &order.request()),
-        Command::Mute(order) => order::run(reach, &order.request()?),
-        Command::Unmute(order) => order::run(reach, &order.request()),
-        Command::Say(order) => order::run(reach, &order.request()),
-        Command::Close(order) => order::run(reach, &order.request()),
-        Command::Reload => control::run(reach, "reload"),
-        Command::Handover => control::run(reach, "handover"),
-        Command::Bench(arguments) => bench::run(reach, arguments),
+        Command::Multiply(arguments) => multiply::run(options, arguments),
+        Command::Greeting(arguments) => one_shot::run(options, arguments, &one_shot::GREETING),
+        Command::Hello(arguments) => one_shot::run(options, arguments, &one_shot::HELLO),
+        Command::Chat(arguments) => chat::run(options, arguments),
+        Command::Talk => talk::run(options),
+        Command::Status(arguments) => status::run(options, arguments),
+        Command::Watch(arguments) => watch::run(options, arguments),
+        Command::Class(arguments) => class::run(options, arguments),
+        Command::Report(arguments) => report::run(options, arguments),
+        Command::Top(arguments) => top::run(options, arguments),
+        Command::Kick(order) => order::run(options, &order.request()),
+        Command::Mute(order) => order::run(options, &order.request()?),
+        Command::Unmute(order) => order::run(options, &order.request()),
+        Command::Say(order) => order::run(options, &order.request()),
+        Command::Close(order) => order::run(options, &order.request()),
+        Command::Reload => control::run(options, "reload"),
+        Command::Handover => control::run(options, "handover"),
+        Command::Bench(arguments) => bench::run(options, arguments),
         Command::Certificate(arguments) => certificate::run(arguments),
         Command::Completions(arguments) => completions::run(arguments, Arguments::command()),
     }

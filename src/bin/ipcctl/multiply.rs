@@ -16,7 +16,7 @@ use super::daemon::Conversation;
 use super::error::{CliError, words};
 use super::input::Input;
 use super::pace::Pace;
-use super::{link, output};
+use super::{connection, output};
 
 /// The acknowledgement before each result.
 const ACKNOWLEDGEMENT: &str = "Data received";
@@ -44,15 +44,15 @@ pub(crate) struct Arguments {
 /// A result, or the error.
 type Answer = Result<String, String>;
 
-pub(crate) fn run(reach: &ConnectOptions, arguments: &Arguments) -> Result<(), CliError> {
+pub(crate) fn run(options: &ConnectOptions, arguments: &Arguments) -> Result<(), CliError> {
     match &arguments.request[..] {
-        [dash] if dash == "-" => all(reach, arguments.json),
+        [dash] if dash == "-" => all(options, arguments.json),
         [one] if number::parse(one).is_some() => {
             Err(CliError::Usage(format!("multiply {one}: the second number is missing; or use - alone")))
         }
         request => {
             is_request(request)?;
-            single(reach, &request.join(" "), arguments.json)
+            single(options, &request.join(" "), arguments.json)
         }
     }
 }
@@ -87,8 +87,8 @@ fn is_operator(word: &str) -> bool {
     matches!(word, "+" | "-" | "*" | "/" | "//" | "%" | "**")
 }
 
-fn single(reach: &ConnectOptions, request: &str, json: bool) -> Result<(), CliError> {
-    let mut daemon = Conversation::begin(reach, &MULTIPLY)?;
+fn single(options: &ConnectOptions, request: &str, json: bool) -> Result<(), CliError> {
+    let mut daemon = Conversation::begin(options, &MULTIPLY)?;
     daemon.say(request);
     // TLS 1.2 has no half-close (RFC 5246, section 7.2.1), and OpenSSL's servers have none in 1.3: the answer would be lost.
     if !matches!(daemon.place, ResolvedEndpoint::Tls(_)) {
@@ -107,8 +107,8 @@ fn single(reach: &ConnectOptions, request: &str, json: bool) -> Result<(), CliEr
 }
 
 /// Prints one line for each input line, in every case.
-fn all(reach: &ConnectOptions, json: bool) -> Result<(), CliError> {
-    let mut daemon = Conversation::begin(reach, &MULTIPLY)?;
+fn all(options: &ConnectOptions, json: bool) -> Result<(), CliError> {
+    let mut daemon = Conversation::begin(options, &MULTIPLY)?;
     // A datagram can be lost: then we know which one.
     let most = if daemon.is_lossy() { 1 } else { REQUESTS_MAX };
     let mut input = Input::new();
@@ -116,7 +116,7 @@ fn all(reach: &ConnectOptions, json: bool) -> Result<(), CliError> {
     let mut pace = Pace::default();
     let mut pending: VecDeque<String> = VecDeque::new();
     let (mut count, mut failures) = (0, 0);
-    let mut until = reach.deadline();
+    let mut until = options.deadline();
     loop {
         while pending.len() < most
             && let Some(line) = input.line()
@@ -125,7 +125,7 @@ fn all(reach: &ConnectOptions, json: bool) -> Result<(), CliError> {
                 std::thread::sleep(pace.take(Instant::now()));
             }
             if pending.is_empty() {
-                until = reach.deadline();
+                until = options.deadline();
             }
             // The daemon does not answer an empty message.
             if !is_empty(line.as_bytes()) {
@@ -158,7 +158,7 @@ fn all(reach: &ConnectOptions, json: bool) -> Result<(), CliError> {
             failures += usize::from(answer.is_err());
             answers += &shown(&request, &answer, json);
             answers.push('\n');
-            until = reach.deadline();
+            until = options.deadline();
         };
         if let Some(answers) = answers.strip_suffix('\n') {
             output::print(answers)?;
@@ -176,7 +176,7 @@ fn all(reach: &ConnectOptions, json: bool) -> Result<(), CliError> {
         let wanted = if pending.len() < most { input.descriptor() } else { None };
         let [from, to] = daemon.interest();
         let until = if pending.is_empty() { None } else { until };
-        let ready = link::wait([(wanted, PollFlags::IN), from, to], until);
+        let ready = connection::wait([(wanted, PollFlags::IN), from, to], until);
         match ready.map_err(|error| CliError::Failed(words(&error)))? {
             [false, false, false] => return Err(daemon.too_late()),
             [stdin, from, to] => {

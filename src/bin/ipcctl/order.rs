@@ -91,14 +91,14 @@ impl Close {
 }
 
 /// Sends the request and prints the result.
-pub(crate) fn run(reach: &ConnectOptions, request: &str) -> Result<(), CliError> {
+pub(crate) fn run(options: &ConnectOptions, request: &str) -> Result<(), CliError> {
     if request.contains(char::is_control) {
         let what = request.escape_debug();
         return Err(CliError::Usage(format!("'{what}': it must be one line without control characters")));
     }
-    let mut daemon = Conversation::begin(reach, &CONTROL)?;
+    let mut daemon = Conversation::begin(options, &CONTROL)?;
     daemon.say(request);
-    match daemon.hear_by(reach.deadline())? {
+    match daemon.hear_by(options.deadline())? {
         Some(line) => match (line.strip_prefix("OK: "), line.strip_prefix("Error: ")) {
             (Some(done), _) => output::print(done),
             (None, Some(error)) => Err(daemon.refused(CONTROL.name, error)),

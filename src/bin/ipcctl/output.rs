@@ -25,7 +25,7 @@ pub(crate) fn print_json(value: &impl Serialize) -> Result<(), CliError> {
     print(&json::to_string(value))
 }
 
-/// For [`super::link::wait`]: detects without writing that standard output has no reader any more. See [`unread`].
+/// For [`super::connection::wait`]: detects without writing that standard output has no reader any more. See [`unread`].
 pub(crate) fn reader(stdout: &io::Stdout) -> (Option<BorrowedFd<'_>>, PollFlags) {
     (Some(stdout.as_fd()), PollFlags::empty())
 }

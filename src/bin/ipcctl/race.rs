@@ -8,7 +8,7 @@ use ipcd::endpoint::ResolvedEndpoint;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 
-use super::link::Link;
+use super::connection::Connection;
 
 /// How long to wait for an address before trying the next one in parallel.
 const HEAD_START: Duration = Duration::from_millis(250);
@@ -23,18 +23,18 @@ pub(crate) type Tried = Vec<(ResolvedEndpoint, io::Error)>;
 pub(crate) fn connect(
     places: &[ResolvedEndpoint],
     deadline: Option<Instant>,
-) -> Result<(Link, ResolvedEndpoint), Tried> {
+) -> Result<(Connection, ResolvedEndpoint), Tried> {
     let mut tried = Tried::new();
-    let mut pending: Vec<(Link, ResolvedEndpoint)> = Vec::new();
+    let mut pending: Vec<(Connection, ResolvedEndpoint)> = Vec::new();
     let mut waiting = places.iter();
     let mut next_at = Instant::now();
     loop {
         let now = Instant::now();
         if pending.is_empty() || now >= next_at {
             match waiting.next() {
-                Some(place) => match Link::open_soon(place) {
-                    Ok(link) => {
-                        pending.push((link, place.clone()));
+                Some(place) => match Connection::open_soon(place) {
+                    Ok(connection) => {
+                        pending.push((connection, place.clone()));
                         next_at = now + HEAD_START;
                     }
                     Err(error) => {
@@ -72,8 +72,8 @@ pub(crate) fn connect(
 }
 
 /// Waits until one of them succeeds or fails.
-fn wait(pending: &[(Link, ResolvedEndpoint)], until: Option<Instant>) -> Vec<bool> {
-    let descriptors = pending.iter().map(|(link, _)| link.descriptors().1);
+fn wait(pending: &[(Connection, ResolvedEndpoint)], until: Option<Instant>) -> Vec<bool> {
+    let descriptors = pending.iter().map(|(connection, _)| connection.descriptors().1);
     let mut fds: Vec<PollFd<'_>> =
         descriptors.map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::OUT)).collect();
     let left = until.map(|until| until.saturating_duration_since(Instant::now()));

@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::connect::{self, ConnectOptions};
 use super::daemon::Conversation;
 use super::error::{CliError, words};
-use super::figures::{self, Figures};
+use super::host_metrics::{self, HostMetrics};
 use super::output;
 
 /// With shorter intervals, a report would measure mostly itself.
@@ -82,20 +82,20 @@ enum Daemon {
     },
 }
 
-pub(crate) fn run(reach: &ConnectOptions, arguments: &Arguments) -> Result<(), CliError> {
+pub(crate) fn run(options: &ConnectOptions, arguments: &Arguments) -> Result<(), CliError> {
     let unreadable = |error: std::io::Error| CliError::Failed(format!("/proc: {}", words(&error)));
-    let mut figures = Figures::new().map_err(unreadable)?;
+    let mut metrics = HostMetrics::new().map_err(unreadable)?;
     let mut daemon = match arguments.dry_run {
         true => Daemon::Unwanted,
-        false => Daemon::There(begin(reach)?),
+        false => Daemon::There(begin(options)?),
     };
-    let host = arguments.host.clone().unwrap_or_else(figures::host);
+    let host = arguments.host.clone().unwrap_or_else(host_metrics::host);
     let count = if arguments.once { Some(1) } else { arguments.count };
     let mut due = Instant::now() + FIRST.min(arguments.every);
     let mut reported = 0;
     loop {
         daemon.wait(due);
-        let mut report = figures.read().map_err(unreadable)?;
+        let mut report = metrics.read().map_err(unreadable)?;
         report.insert("host".to_owned(), Value::from(host.as_str()));
         let report = json::to_string(&report);
         if arguments.json || arguments.dry_run {
@@ -103,7 +103,7 @@ pub(crate) fn run(reach: &ConnectOptions, arguments: &Arguments) -> Result<(), C
         }
         reported += 1;
         let is_last = count == Some(reported);
-        let outcome = daemon.report(reach, &report, is_last);
+        let outcome = daemon.report(options, &report, is_last);
         match outcome {
             // The user waits for this report.
             Err(trouble) if is_last => return Err(trouble),
@@ -118,8 +118,8 @@ pub(crate) fn run(reach: &ConnectOptions, arguments: &Arguments) -> Result<(), C
 }
 
 /// Connects, and makes sure that it is stats: multiply, for example, also answers `Data received`.
-pub(crate) fn begin(reach: &ConnectOptions) -> Result<Conversation, CliError> {
-    let mut conversation = Conversation::begin(reach, &STATS)?.in_json();
+pub(crate) fn begin(options: &ConnectOptions) -> Result<Conversation, CliError> {
+    let mut conversation = Conversation::begin(options, &STATS)?.in_json();
     conversation.say("help");
     match conversation.hear()? {
         Some(reply) if reply.starts_with("Requests: latest") => Ok(conversation),
@@ -151,12 +151,12 @@ impl Daemon {
     }
 
     /// Sends a report, and reconnects if necessary.
-    fn report(&mut self, reach: &ConnectOptions, report: &str, is_last: bool) -> Result<(), CliError> {
+    fn report(&mut self, options: &ConnectOptions, report: &str, is_last: bool) -> Result<(), CliError> {
         if let Daemon::Lost { next, .. } = self {
             if *next > Instant::now() && !is_last {
                 return Ok(());
             }
-            *self = Daemon::There(begin(reach)?);
+            *self = Daemon::There(begin(options)?);
             output::tell("the daemon is back");
         }
         let Daemon::There(conversation) = self else { return Ok(()) };

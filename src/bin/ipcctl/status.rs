@@ -22,10 +22,10 @@ pub(crate) struct Arguments {
     json: bool,
 }
 
-pub(crate) fn run(reach: &ConnectOptions, arguments: &Arguments) -> Result<(), CliError> {
-    let mut daemon = Conversation::begin(reach, &STATUS)?.in_json();
+pub(crate) fn run(options: &ConnectOptions, arguments: &Arguments) -> Result<(), CliError> {
+    let mut daemon = Conversation::begin(options, &STATUS)?.in_json();
     // On the mux, selecting the service is the request.
-    if reach.direct || !daemon::is_mux(&daemon.place, STATUS.name) {
+    if options.direct || !daemon::is_mux(&daemon.place, STATUS.name) {
         daemon.say(STATUS.name);
     }
     let Some(line) = daemon.hear()? else {

@@ -21,13 +21,13 @@ use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 
 use super::daemon::Conversation;
 use super::error::{CliError, words};
-use super::{link, tty};
+use super::{connection, tty};
 
 /// The rough maximum size of a frame: a large screen, all of it new.
 const FRAME_BYTES: usize = 64 << 10;
 
 /// An event.
-pub(crate) enum Happening {
+pub(crate) enum ScreenEvent {
     /// A key.
     Key(KeyEvent),
     /// Pasted text, unchanged.
@@ -53,12 +53,12 @@ pub(crate) struct Screen {
     area: Rect,
     keys: Receiver<io::Result<Event>>,
     /// A byte for each key.
-    key_bell: UnixStream,
+    key_waker: UnixStream,
     /// A byte for each signal that ends the program.
-    signal_bell: UnixStream,
+    signal_waker: UnixStream,
     signal: Arc<AtomicUsize>,
     /// A byte each time the program continues after a stop.
-    wake_bell: UnixStream,
+    resume_waker: UnixStream,
 }
 
 impl Screen {
@@ -71,7 +71,7 @@ impl Screen {
     }
 
     fn open() -> io::Result<Screen> {
-        let (signal_bell, ringer) = UnixStream::pair()?;
+        let (signal_waker, ringer) = UnixStream::pair()?;
         ringer.set_nonblocking(true)?;
         let signal = Arc::default();
         for number in [SIGTERM, SIGINT, SIGHUP, SIGQUIT] {
@@ -84,9 +84,9 @@ impl Screen {
             tty::give_back();
             before(panic);
         }));
-        let (wake_bell, ringer) = UnixStream::pair()?;
+        let (resume_waker, ringer) = UnixStream::pair()?;
         ringer.set_nonblocking(true)?;
-        wake_bell.set_nonblocking(true)?;
+        resume_waker.set_nonblocking(true)?;
         signal_hook::low_level::pipe::register(SIGCONT, ringer)?;
         tty::take()?;
         let area = area()?;
@@ -94,8 +94,8 @@ impl Screen {
         // One write for each frame, so that a partial frame is never visible.
         let stdout = BufWriter::with_capacity(FRAME_BYTES, io::stdout());
         let terminal = ManuallyDrop::new(Terminal::with_options(CrosstermBackend::new(stdout), options)?);
-        let (keys, key_bell) = keyboard()?;
-        Ok(Screen { terminal, area, keys, key_bell, signal_bell, signal, wake_bell })
+        let (keys, key_waker) = keyboard()?;
+        Ok(Screen { terminal, area, keys, key_waker, signal_waker, signal, resume_waker })
     }
 
     /// Draws a frame; only changes are written.
@@ -136,17 +136,17 @@ impl Screen {
         &mut self,
         daemon: Option<&mut Conversation>,
         deadline: Option<Instant>,
-    ) -> Result<Happening, CliError> {
+    ) -> Result<ScreenEvent, CliError> {
         loop {
             let nothing = [(None, PollFlags::IN), (None, PollFlags::OUT)];
             let [from, to] = daemon.as_ref().map_or(nothing, |daemon| daemon.interest());
-            let key = (Some(self.key_bell.as_fd()), PollFlags::IN);
-            let signal = (Some(self.signal_bell.as_fd()), PollFlags::IN);
+            let key = (Some(self.key_waker.as_fd()), PollFlags::IN);
+            let signal = (Some(self.signal_waker.as_fd()), PollFlags::IN);
             // POLLHUP is always reported; the keyboard's thread would not notice the end.
             let stdin = io::stdin();
             let hangup = (Some(stdin.as_fd()), PollFlags::empty());
-            let wake = (Some(self.wake_bell.as_fd()), PollFlags::IN);
-            let ready = link::wait([signal, hangup, wake, key, from, to], deadline);
+            let wake = (Some(self.resume_waker.as_fd()), PollFlags::IN);
+            let ready = connection::wait([signal, hangup, wake, key, from, to], deadline);
             let [signal, hangup, wake, key, read, write] = ready.map_err(|error| failed(&error))?;
             if signal {
                 return Err(CliError::Signal(self.signal.load(Ordering::SeqCst) as i32));
@@ -155,35 +155,35 @@ impl Screen {
                 return Err(CliError::Failed("the terminal is gone".to_owned()));
             }
             if wake {
-                while matches!(self.wake_bell.read(&mut [0; 64]), Ok(1..)) {}
+                while matches!(self.resume_waker.read(&mut [0; 64]), Ok(1..)) {}
                 self.resume().map_err(|error| failed(&error))?;
-                return Ok(Happening::Redraw);
+                return Ok(ScreenEvent::Redraw);
             }
             if key {
-                self.key_bell.read_exact(&mut [0]).map_err(|error| failed(&error))?;
+                self.key_waker.read_exact(&mut [0]).map_err(|error| failed(&error))?;
                 match self.keys.recv() {
                     Ok(Ok(Event::Key(key))) if is_suspend(key) => {
                         self.suspend().map_err(|error| failed(&error))?;
-                        return Ok(Happening::Redraw);
+                        return Ok(ScreenEvent::Redraw);
                     }
                     Ok(Ok(Event::Mouse(MouseEvent { kind: MouseEventKind::ScrollUp, .. }))) => {
-                        return Ok(Happening::Wheel(WHEEL_ROWS));
+                        return Ok(ScreenEvent::Wheel(WHEEL_ROWS));
                     }
                     Ok(Ok(Event::Mouse(MouseEvent { kind: MouseEventKind::ScrollDown, .. }))) => {
-                        return Ok(Happening::Wheel(-WHEEL_ROWS));
+                        return Ok(ScreenEvent::Wheel(-WHEEL_ROWS));
                     }
                     Ok(Ok(Event::Key(key))) if key.kind != KeyEventKind::Release => {
-                        return Ok(Happening::Key(key));
+                        return Ok(ScreenEvent::Key(key));
                     }
-                    Ok(Ok(Event::Paste(text))) => return Ok(Happening::Paste(text)),
-                    Ok(Ok(Event::Resize(..))) => return Ok(Happening::Redraw),
+                    Ok(Ok(Event::Paste(text))) => return Ok(ScreenEvent::Paste(text)),
+                    Ok(Ok(Event::Resize(..))) => return Ok(ScreenEvent::Redraw),
                     Ok(Err(error)) => return Err(failed(&error)),
                     Ok(Ok(_)) | Err(_) => continue,
                 }
             }
             match daemon {
-                Some(daemon) if read || write => return Ok(Happening::Daemon(daemon.turn())),
-                _ => return Ok(Happening::Due),
+                Some(daemon) if read || write => return Ok(ScreenEvent::Daemon(daemon.turn())),
+                _ => return Ok(ScreenEvent::Due),
             }
         }
     }
@@ -211,7 +211,7 @@ fn area() -> io::Result<Rect> {
 
 /// Reads the keyboard in a thread, because crossterm can only wait for the keyboard; each event wakes the main thread.
 fn keyboard() -> io::Result<(Receiver<io::Result<Event>>, UnixStream)> {
-    let (bell, mut ringer) = UnixStream::pair()?;
+    let (waker, mut ringer) = UnixStream::pair()?;
     let (sender, keys) = mpsc::sync_channel(64);
     std::thread::Builder::new().name("keyboard".to_owned()).spawn(move || {
         loop {
@@ -222,7 +222,7 @@ fn keyboard() -> io::Result<(Receiver<io::Result<Event>>, UnixStream)> {
             }
         }
     })?;
-    Ok((keys, bell))
+    Ok((keys, waker))
 }
 
 fn failed(error: &io::Error) -> CliError {

@@ -9,7 +9,7 @@ use nix::mqueue::{MqdT, mq_receive, mq_send};
 use rustix::buffer::spare_capacity;
 use rustix::io::{ioctl_fionbio, read, retry_on_intr, write};
 
-use super::super::link::Link;
+use super::super::connection::Connection;
 use super::memory::Memory;
 
 /// The size of a read from a stream, in bytes.
@@ -32,16 +32,16 @@ impl Channel {
     }
 
     /// Over a connection to an endpoint.
-    pub(crate) fn over(link: Link) -> io::Result<Channel> {
-        let (from, to) = link.descriptors();
+    pub(crate) fn over(connection: Connection) -> io::Result<Channel> {
+        let (from, to) = connection.descriptors();
         ioctl_fionbio(from, false)?;
         ioctl_fionbio(to, false)?;
-        Ok(match link {
-            Link::Stream(socket) => Channel::lines(socket.try_clone()?.into(), socket.into()),
-            Link::Packets(socket) => Channel::Packets { socket: socket.into(), has_end: true },
-            Link::Datagrams(socket) => Channel::Packets { socket: socket.into(), has_end: false },
-            Link::Secure(_) => return Err(io::ErrorKind::Unsupported.into()),
-            Link::Fifo { to, from } => Channel::lines(to, from),
+        Ok(match connection {
+            Connection::Stream(socket) => Channel::lines(socket.try_clone()?.into(), socket.into()),
+            Connection::Packets(socket) => Channel::Packets { socket: socket.into(), has_end: true },
+            Connection::Datagrams(socket) => Channel::Packets { socket: socket.into(), has_end: false },
+            Connection::Secure(_) => return Err(io::ErrorKind::Unsupported.into()),
+            Connection::Fifo { to, from } => Channel::lines(to, from),
         })
     }
 

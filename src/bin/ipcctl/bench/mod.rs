@@ -75,17 +75,17 @@ pub(crate) struct Arguments {
     svg: Option<PathBuf>,
 }
 
-pub(crate) fn run(reach: &ConnectOptions, arguments: &Arguments) -> Result<(), CliError> {
+pub(crate) fn run(options: &ConnectOptions, arguments: &Arguments) -> Result<(), CliError> {
     let plan = Plan {
         workload: arguments.request.clone(),
         limit: arguments.count.map_or(Limit::Time(arguments.duration), Limit::Count),
         pins: arguments.pin.map(Pin::processors).transpose().map_err(CliError::Failed)?,
-        timeout: reach.time_limit(),
+        timeout: options.time_limit(),
     };
     let workspace = Workspace::new()
         .map_err(|error| CliError::Failed(format!("a private directory: {}", words(&error))))?;
     let watch = busy::Watch::begin();
-    let rows = match &reach.to {
+    let rows = match &options.to {
         Some(_) if !arguments.only.is_empty() => {
             return Err(CliError::Usage(
                 "with --to only that endpoint is measured; leave out --only".to_owned(),
@@ -96,12 +96,12 @@ pub(crate) fn run(reach: &ConnectOptions, arguments: &Arguments) -> Result<(), C
                 "bench does not measure TLS; give an endpoint without it, for example tcp://".to_owned(),
             ));
         }
-        Some(target) => vec![one(reach, target, &plan, &workspace)?],
+        Some(target) => vec![one(options, target, &plan, &workspace)?],
         None => all(&arguments.only, &plan, &workspace)?,
     };
     let request = plan.workload.request;
     // A daemon that is already running uses processor time for us that we cannot measure.
-    let others = watch.filter(|_| reach.to.is_none()).and_then(|watch| watch.others());
+    let others = watch.filter(|_| options.to.is_none()).and_then(|watch| watch.others());
     let report = Report::new(request, arguments.pin, machine::today(), rows, others);
     if let Some(path) = &arguments.svg {
         let written = std::fs::write(path, svg::plot(&report) + "\n");
@@ -144,12 +144,17 @@ fn all(only: &[Mechanism], plan: &Plan, workspace: &Workspace) -> Result<Vec<Row
 }
 
 /// The row of an endpoint of a running daemon.
-fn one(reach: &ConnectOptions, target: &Target, plan: &Plan, workspace: &Workspace) -> Result<Row, CliError> {
+fn one(
+    options: &ConnectOptions,
+    target: &Target,
+    plan: &Plan,
+    workspace: &Workspace,
+) -> Result<Row, CliError> {
     let bar = progress(1);
     bar.set_message("the endpoint");
     let mut tried = Vec::new();
-    for endpoint in target.places(reach.deadline())? {
-        let service = (daemon::is_mux(&endpoint, "multiply") && !reach.direct).then_some("multiply");
+    for endpoint in target.places(options.deadline())? {
+        let service = (daemon::is_mux(&endpoint, "multiply") && !options.direct).then_some("multiply");
         let setup = Setup::at(endpoint.clone(), service, plan.timeout);
         let outcome =
             measure::run(plan, setup, workspace, |part| bar.set_position((part * STEPS as f64) as u64));

@@ -12,7 +12,7 @@ use rustix::event::{EventfdFlags, eventfd};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 use rustix::pipe::{PipeFlags, pipe_with};
 
-use super::super::link::Link;
+use super::super::connection::Connection;
 use super::channel::Channel;
 use super::mechanism::Mechanism;
 use super::memory::{Memory, Side, WORDS, Wakeup};
@@ -43,7 +43,7 @@ impl Setup {
         timeout: Option<Duration>,
     ) -> Setup {
         let open = move || {
-            let mut channel = Channel::over(Link::open(&endpoint, timeout)?)?;
+            let mut channel = Channel::over(Connection::open(&endpoint, timeout)?)?;
             if let Some(service) = service {
                 channel.send(&[service.as_bytes()])?;
             }

@@ -7,7 +7,7 @@ use ipcd::engine::number;
 use ipcd::engine::service::multiply;
 use ipcd::engine::text::quote;
 
-use super::super::stranger;
+use super::super::other_service;
 use super::channel::Channel;
 
 /// The longest request, in bytes: it and its replies easily fit into every mechanism's smallest message.
@@ -47,7 +47,7 @@ impl Workload {
                 Ok(true) if heard == reply => {}
                 Ok(true) => {
                     if let Some(found) =
-                        stranger::of(&String::from_utf8_lossy(heard)).filter(|it| *it != "multiply")
+                        other_service::of(&String::from_utf8_lossy(heard)).filter(|it| *it != "multiply")
                     {
                         return Err(format!("this is {found}, not multiply"));
                     }

@@ -2,8 +2,8 @@
 
 mod again;
 mod complete;
+mod line_kind;
 mod members;
-mod saying;
 mod screen;
 
 use std::time::{Duration, Instant};
@@ -13,9 +13,9 @@ use ipcd::engine::words;
 
 use self::again::Again;
 use self::complete::Completion;
+use self::line_kind::ChatLineKind;
 use self::members::Members;
-use self::saying::Kind;
-use super::chat_protocol::{Heard, Speech, Try, is_removal};
+use super::chat_protocol::{ChatProtocol, Heard, Try, is_removal};
 use super::connect::ConnectOptions;
 use super::daemon::{self, Conversation};
 use super::edit::Edit;
@@ -23,7 +23,7 @@ use super::error::CliError;
 use super::output;
 use super::reconnect::{Due, Reconnecting};
 use super::scrollback::Scrollback;
-use super::terminal::{Happening, Screen};
+use super::terminal::{Screen, ScreenEvent};
 
 /// How long to wait for the room's farewell.
 const FAREWELL: Duration = Duration::from_secs(2);
@@ -42,7 +42,7 @@ enum Phase {
 }
 
 struct Room {
-    speech: Speech,
+    protocol: ChatProtocol,
     phase: Phase,
     /// We have joined once: the other side is the chat.
     was_in: bool,
@@ -55,7 +55,7 @@ struct Room {
     has_panel: bool,
     edit: Edit,
     completion: Completion,
-    scrollback: Scrollback<Kind>,
+    scrollback: Scrollback<ChatLineKind>,
     /// Lines that arrived while the user scrolled back.
     unread: usize,
     has_colour: bool,
@@ -63,17 +63,17 @@ struct Room {
     height: usize,
 }
 
-pub(crate) fn run(reach: &ConnectOptions, mut speech: Speech) -> Result<(), CliError> {
-    let conversation = Conversation::begin(reach, speech.wanted())?;
+pub(crate) fn run(options: &ConnectOptions, mut protocol: ChatProtocol) -> Result<(), CliError> {
+    let conversation = Conversation::begin(options, protocol.wanted())?;
     // A mux belongs to ipcd.
-    let is_mux = !reach.direct && daemon::is_mux(&conversation.place, speech.wanted().name);
-    speech = speech.at_ipcd(is_mux);
-    let mut tie = Reconnecting::around(conversation, speech.wanted(), reach.timeout);
-    speech.opening().iter().for_each(|line| tie.ask(line));
+    let is_mux = !options.direct && daemon::is_mux(&conversation.place, protocol.wanted().name);
+    protocol = protocol.at_ipcd(is_mux);
+    let mut reconnecting = Reconnecting::around(conversation, protocol.wanted(), options.timeout);
+    protocol.opening().iter().for_each(|line| reconnecting.ask(line));
     let mut screen = Screen::enter()?;
     let mut room = Room {
-        speech,
-        phase: Phase::Live(tie),
+        protocol,
+        phase: Phase::Live(reconnecting),
         was_in: false,
         is_greeted: false,
         members: Members::default(),
@@ -86,7 +86,7 @@ pub(crate) fn run(reach: &ConnectOptions, mut speech: Speech) -> Result<(), CliE
         has_colour: output::has_colour(),
         height: 0,
     };
-    if !room.speech.is_echoed() {
+    if !room.protocol.is_echoed() {
         room.note("your lines go to your partner, as soon as there is one; bye or Ctrl-D ends the talk");
     }
     while room.turn(&mut screen)? {}
@@ -98,26 +98,26 @@ impl Room {
     fn turn(&mut self, screen: &mut Screen) -> Result<bool, CliError> {
         screen.draw(|frame| self.draw(frame))?;
         let (conversation, deadline) = match &mut self.phase {
-            Phase::Live(tie) => {
-                let deadline = tie.deadline().into_iter().chain(tie.next_second()).min();
-                (tie.conversation(), deadline)
+            Phase::Live(reconnecting) => {
+                let deadline = reconnecting.deadline().into_iter().chain(reconnecting.next_second()).min();
+                (reconnecting.conversation(), deadline)
             }
             Phase::Leaving { conversation, until } => (Some(conversation), Some(*until)),
             Phase::Ended => (None, None),
         };
         match screen.next(conversation, deadline)? {
-            Happening::Key(key) => self.handle_key(key),
-            Happening::Paste(text) => {
+            ScreenEvent::Key(key) => self.handle_key(key),
+            ScreenEvent::Paste(text) => {
                 self.edit.insert(&text);
                 Ok(true)
             }
-            Happening::Wheel(rows) => {
+            ScreenEvent::Wheel(rows) => {
                 self.scroll(rows);
                 Ok(true)
             }
-            Happening::Redraw => Ok(true),
-            Happening::Daemon(outcome) => self.handle_daemon(outcome),
-            Happening::Due => Ok(self.handle_deadline()),
+            ScreenEvent::Redraw => Ok(true),
+            ScreenEvent::Daemon(outcome) => self.handle_daemon(outcome),
+            ScreenEvent::Due => Ok(self.handle_deadline()),
         }
     }
 
@@ -137,8 +137,8 @@ impl Room {
             KeyCode::Enter => return Ok(self.enter()),
             // An Enter that was typed before we took over the terminal arrives like this.
             KeyCode::Char('j') if control => return Ok(self.enter()),
-            KeyCode::Tab if self.speech.is_echoed() => self.complete(),
-            KeyCode::F(2) if self.speech.is_echoed() => {
+            KeyCode::Tab if self.protocol.is_echoed() => self.complete(),
+            KeyCode::F(2) if self.protocol.is_echoed() => {
                 self.has_panel = !self.has_panel;
                 if self.has_panel {
                     self.ask_for_members();
@@ -173,16 +173,16 @@ impl Room {
         match self.completion.next(&before, self.members.names()) {
             Some((from, way)) => self.edit.complete(from, &way),
             // Perhaps a member that has not spoken: known next time.
-            None if self.speech.is_certain() => self.ask_for_members(),
+            None if self.protocol.is_certain() => self.ask_for_members(),
             None => {}
         }
     }
 
     /// Asks for the members, without showing the answer.
     fn ask_for_members(&mut self) {
-        if let Phase::Live(tie) = &mut self.phase
-            && self.speech.is_in()
-            && let Some(conversation) = tie.conversation()
+        if let Phase::Live(reconnecting) = &mut self.phase
+            && self.protocol.is_in()
+            && let Some(conversation) = reconnecting.conversation()
         {
             conversation.say("/who");
             self.members.ask();
@@ -191,7 +191,7 @@ impl Room {
 
     /// The line is complete; returns whether to continue.
     fn enter(&mut self) -> bool {
-        if self.speech.is_farewell(self.edit.text()) {
+        if self.protocol.is_farewell(self.edit.text()) {
             self.edit.take();
             return self.leave();
         }
@@ -200,24 +200,28 @@ impl Room {
             self.edit.take();
         }
         match &mut self.phase {
-            Phase::Live(tie) if self.speech.is_asked() && tie.waiting().is_none() && !is_blank => {
+            Phase::Live(reconnecting)
+                if self.protocol.is_asked() && reconnecting.waiting().is_none() && !is_blank =>
+            {
                 let passphrase = self.edit.take();
-                tie.ask(&passphrase);
-                self.speech.is_told(passphrase);
+                reconnecting.ask(&passphrase);
+                self.protocol.is_told(passphrase);
             }
-            Phase::Live(tie) if self.speech.is_in() && tie.waiting().is_none() => {
-                let Some(conversation) = tie.conversation().filter(|_| !is_blank) else { return true };
+            Phase::Live(reconnecting) if self.protocol.is_in() && reconnecting.waiting().is_none() => {
+                let Some(conversation) = reconnecting.conversation().filter(|_| !is_blank) else {
+                    return true;
+                };
                 let line = self.edit.take();
                 conversation.say(&line);
-                if !self.speech.is_echoed() {
-                    let text = format!("{}: {line}", self.speech.name());
-                    let name_bytes = self.speech.name().len();
-                    self.push(Kind::Said { name_bytes }, text);
+                if !self.protocol.is_echoed() {
+                    let text = format!("{}: {line}", self.protocol.name());
+                    let name_bytes = self.protocol.name().len();
+                    self.push(ChatLineKind::Said { name_bytes }, text);
                 }
                 self.scroll_to_end();
             }
-            Phase::Live(tie) => {
-                tie.try_now();
+            Phase::Live(reconnecting) => {
+                reconnecting.try_now();
                 if !is_blank {
                     self.note("not connected: your line waits here");
                 }
@@ -230,9 +234,9 @@ impl Room {
     /// Sends the farewell, if connected; returns whether to wait until it was received.
     fn leave(&mut self) -> bool {
         match std::mem::replace(&mut self.phase, Phase::Ended) {
-            Phase::Live(tie) if self.speech.is_in() && tie.waiting().is_none() => {
-                let mut conversation = tie.into_conversation();
-                conversation.say(self.speech.farewell());
+            Phase::Live(reconnecting) if self.protocol.is_in() && reconnecting.waiting().is_none() => {
+                let mut conversation = reconnecting.into_conversation();
+                conversation.say(self.protocol.farewell());
                 self.phase = Phase::Leaving { conversation, until: Instant::now() + FAREWELL };
                 true
             }
@@ -244,7 +248,7 @@ impl Room {
 
     fn heard(&mut self) -> Option<String> {
         match &mut self.phase {
-            Phase::Live(tie) => tie.conversation()?.heard(),
+            Phase::Live(reconnecting) => reconnecting.conversation()?.heard(),
             Phase::Leaving { conversation, .. } => conversation.heard(),
             Phase::Ended => None,
         }
@@ -252,14 +256,16 @@ impl Room {
 
     fn handle_daemon(&mut self, outcome: Result<(), CliError>) -> Result<bool, CliError> {
         while let Some(line) = self.heard() {
-            let heard = self.speech.handle(line);
+            let heard = self.protocol.handle(line);
             if !self.handle_heard(heard)? {
                 return Ok(false);
             }
             self.say_key();
         }
         let is_over = match &mut self.phase {
-            Phase::Live(tie) => tie.conversation().is_some_and(|conversation| conversation.is_over()),
+            Phase::Live(reconnecting) => {
+                reconnecting.conversation().is_some_and(|conversation| conversation.is_over())
+            }
             Phase::Leaving { conversation, .. } => conversation.is_over(),
             Phase::Ended => false,
         };
@@ -272,9 +278,9 @@ impl Room {
 
     /// Sends the key that gives us our name back, as soon as only the room can see it.
     fn say_key(&mut self) {
-        if let Phase::Live(tie) = &mut self.phase
-            && let Some(conversation) = tie.conversation()
-            && let Some(line) = self.speech.key_line()
+        if let Phase::Live(reconnecting) = &mut self.phase
+            && let Some(conversation) = reconnecting.conversation()
+            && let Some(line) = self.protocol.key_line()
         {
             conversation.say(&line);
         }
@@ -284,14 +290,14 @@ impl Room {
     fn handle_heard(&mut self, heard: Heard) -> Result<bool, CliError> {
         match (heard, &mut self.phase) {
             (Heard::Nothing, _) => self.is_greeted = true,
-            (Heard::Joined, Phase::Live(tie)) => {
-                tie.handle_answer();
+            (Heard::Joined, Phase::Live(reconnecting)) => {
+                reconnecting.handle_answer();
                 let is_again = std::mem::replace(&mut self.was_in, true);
                 self.members.clear();
-                self.note(&format!("you are in the room as {}", self.speech.name()));
+                self.note(&format!("you are in the room as {}", self.protocol.name()));
                 // A room that is not ipcd's would show commands to everyone: before we send a key, we ask a
                 // harmless question. The answer also has the names.
-                let is_certain = self.speech.is_certain();
+                let is_certain = self.protocol.is_certain();
                 if self.has_panel || is_again || !is_certain {
                     self.ask_for_members();
                 }
@@ -299,33 +305,33 @@ impl Room {
                     self.again.begin(); // the answer marks the end of the history
                 }
             }
-            (Heard::Asked, Phase::Live(tie)) => match self.speech.passphrase() {
-                Some(passphrase) => tie.ask(&passphrase),
+            (Heard::Asked, Phase::Live(reconnecting)) => match self.protocol.passphrase() {
+                Some(passphrase) => reconnecting.ask(&passphrase),
                 None => {
-                    tie.handle_answer();
+                    reconnecting.handle_answer();
                     self.note("this room asks for a passphrase: type it, and press Enter");
                 }
             },
-            (Heard::NotIn(error) | Heard::Error(error), Phase::Live(tie)) if is_removal(&error) => {
-                tie.part(error.clone());
+            (Heard::NotIn(error) | Heard::Error(error), Phase::Live(reconnecting)) if is_removal(&error) => {
+                reconnecting.part(error.clone());
                 self.note(&format!("{error}; press Enter to join again"));
             }
             (Heard::NotIn(error), _) if error == words::NOT_THE_PASSPHRASE => {
-                self.speech.is_wrong();
-                self.push(Kind::Error, error);
+                self.protocol.is_wrong();
+                self.push(ChatLineKind::Error, error);
             }
             (Heard::NotIn(error), _) if error.starts_with(words::NO_PASSPHRASE) => {
                 return Err(CliError::Refused(vec![error]));
             }
-            (Heard::NotIn(error), Phase::Live(tie))
+            (Heard::NotIn(error), Phase::Live(reconnecting))
                 if words::is_taken(&error) || words::is_not_the_key(&error) =>
             {
-                match self.speech.another_try() {
+                match self.protocol.another_try() {
                     Some(Try::Name(name)) => {
-                        tie.ask(&name);
+                        reconnecting.ask(&name);
                         self.note(&format!("{error}: trying {name}"));
                     }
-                    Some(Try::Key(line)) => tie.ask(&line),
+                    Some(Try::Key(line)) => reconnecting.ask(&line),
                     None => return Err(CliError::Refused(vec![error])),
                 }
             }
@@ -344,7 +350,7 @@ impl Room {
                 return Err(self.not_there(&format!("Error: {error}")));
             }
             (Heard::NotIn(error) | Heard::Other(error) | Heard::Error(error), _) => {
-                self.push(Kind::Error, error);
+                self.push(ChatLineKind::Error, error);
             }
             (Heard::Line(line), _) => self.hear(line),
             (Heard::Farewell, _) => return Ok(false),
@@ -354,17 +360,17 @@ impl Room {
     }
 
     fn not_there(&mut self, line: &str) -> CliError {
-        let name = self.speech.wanted().name;
+        let name = self.protocol.wanted().name;
         match &mut self.phase {
-            Phase::Live(tie) => tie.not_there(name, line),
+            Phase::Live(reconnecting) => reconnecting.not_there(name, line),
             _ => CliError::Failed(line.to_owned()),
         }
     }
 
     fn hear(&mut self, line: String) {
-        if !self.speech.is_echoed() {
+        if !self.protocol.is_echoed() {
             let name = "partner";
-            self.push(Kind::Said { name_bytes: name.len() }, format!("{name}: {line}"));
+            self.push(ChatLineKind::Said { name_bytes: name.len() }, format!("{name}: {line}"));
             return;
         }
         let is_answer = line.starts_with(words::WHO);
@@ -387,13 +393,13 @@ impl Room {
     }
 
     fn show(&mut self, line: String) {
-        let (kind, text) = saying::of(line.clone());
-        if matches!(kind, Kind::Said { .. } | Kind::Done | Kind::Teacher) {
+        let (kind, text) = line_kind::of(line.clone());
+        if matches!(kind, ChatLineKind::Said { .. } | ChatLineKind::Done | ChatLineKind::Teacher) {
             self.again.shown(line);
         }
         if self.scrollback.below() > 0 {
             if self.unread == 0 {
-                self.scrollback.push(Kind::New, "---- new ----".to_owned());
+                self.scrollback.push(ChatLineKind::New, "---- new ----".to_owned());
             }
             self.unread += 1;
         }
@@ -404,16 +410,16 @@ impl Room {
     fn lose(&mut self, why: String) -> bool {
         self.end_history();
         match std::mem::replace(&mut self.phase, Phase::Ended) {
-            Phase::Live(mut tie) if self.speech.is_echoed() => {
-                let is_news = tie.lose(why.clone());
-                self.phase = Phase::Live(tie);
+            Phase::Live(mut reconnecting) if self.protocol.is_echoed() => {
+                let is_news = reconnecting.lose(why.clone());
+                self.phase = Phase::Live(reconnecting);
                 if is_news {
                     self.note(&format!("{why}; trying again until the daemon is back"));
                 }
                 true
             }
-            Phase::Live(tie) => {
-                tie.into_conversation().hang_up();
+            Phase::Live(reconnecting) => {
+                reconnecting.into_conversation().hang_up();
                 self.note("the talk has ended; press any key");
                 true
             }
@@ -423,20 +429,20 @@ impl Room {
 
     /// Whether to continue.
     fn handle_deadline(&mut self) -> bool {
-        let Phase::Live(tie) = &mut self.phase else { return false };
-        match tie.handle_deadline() {
+        let Phase::Live(reconnecting) = &mut self.phase else { return false };
+        match reconnecting.handle_deadline() {
             Due::Nothing => {}
             Due::Overdue(trouble) => return self.lose(trouble.lines().join("; ")),
-            Due::Begun => self.speech.opening().iter().for_each(|line| tie.ask(line)),
+            Due::Begun => self.protocol.opening().iter().for_each(|line| reconnecting.ask(line)),
         }
         true
     }
 
     fn note(&mut self, text: &str) {
-        self.push(Kind::Note, format!("-- {text}"));
+        self.push(ChatLineKind::Note, format!("-- {text}"));
     }
 
-    fn push(&mut self, kind: Kind, text: String) {
+    fn push(&mut self, kind: ChatLineKind, text: String) {
         let time = ipcd::host::time::short().chars().take(TIME).collect();
         self.scrollback.push_at(time, kind, text);
     }

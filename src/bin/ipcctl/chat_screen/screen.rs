@@ -11,7 +11,7 @@ use unicode_width::UnicodeWidthStr;
 
 use super::super::columns::{cut, longest};
 use super::super::scrollback::{self, drawable};
-use super::saying::Kind;
+use super::line_kind::ChatLineKind;
 use super::{Phase, Room};
 
 /// The prompt of the input line.
@@ -63,14 +63,14 @@ impl Room {
             frame.render_widget(Line::styled(self.status(columns), style), row(below));
         }
         if has_keys {
-            let keys = if self.speech.is_echoed() { &CHAT_KEYS[..] } else { &TALK_KEYS };
+            let keys = if self.protocol.is_echoed() { &CHAT_KEYS[..] } else { &TALK_KEYS };
             let keys = longest(keys, columns).unwrap_or_default();
             frame.render_widget(Line::styled(keys, Style::new().add_modifier(Modifier::DIM)), row(1));
         }
         let prompt = if columns > 2 * PROMPT.len() { PROMPT } else { "" };
         let (text, cursor) = self.edit.view(columns - prompt.len());
         // A passphrase is not shown.
-        let text = if self.speech.is_asked() { "*".repeat(text.width()) } else { text };
+        let text = if self.protocol.is_asked() { "*".repeat(text.width()) } else { text };
         let typed = row(below - 1);
         frame.render_widget(Line::from_iter([prompt, &text]), typed);
         let x = all.x + u16::try_from(prompt.len() + cursor).unwrap_or(0);
@@ -127,12 +127,12 @@ impl Room {
 
     /// As wide as the screen.
     fn status(&self, columns: usize) -> String {
-        let name = self.speech.name();
+        let name = self.protocol.name();
         let state = match &self.phase {
-            Phase::Live(tie) => match tie.waiting() {
+            Phase::Live(reconnecting) => match reconnecting.waiting() {
                 Some(why) => format!("not connected: {why}"),
-                None if self.speech.is_in() => tie.place().to_string(),
-                None => format!("joining {}", tie.place()),
+                None if self.protocol.is_in() => reconnecting.place().to_string(),
+                None => format!("joining {}", reconnecting.place()),
             },
             Phase::Leaving { .. } => "leaving".to_owned(),
             Phase::Ended => "ended; press any key".to_owned(),
@@ -142,13 +142,13 @@ impl Room {
             (rows, 0) => format!("{rows} more below | "),
             (rows, unread) => format!("{rows} more below, {unread} new | "),
         };
-        let what = self.speech.wanted().name;
-        let whole = match self.speech.is_echoed() {
+        let what = self.protocol.wanted().name;
+        let whole = match self.protocol.is_echoed() {
             true => format!(" {what} | {name} | {more}{state}"),
             false => format!(" {what} | {more}{state}"),
         };
         let next_try = match &self.phase {
-            Phase::Live(tie) => tie.next_try(),
+            Phase::Live(reconnecting) => reconnecting.next_try(),
             Phase::Leaving { .. } | Phase::Ended => None,
         };
         let text = match &next_try {
@@ -163,9 +163,9 @@ impl Room {
 }
 
 /// A row of a line in its colours.
-fn painted(line: &scrollback::Line<Kind>, bytes: Range<usize>, has_colour: bool) -> Line<'_> {
+fn painted(line: &scrollback::Line<ChatLineKind>, bytes: Range<usize>, has_colour: bool) -> Line<'_> {
     let style = match line.kind {
-        Kind::Said { name_bytes } => {
+        ChatLineKind::Said { name_bytes } => {
             // The drawn text may be shorter than the line.
             let name_bytes = if line.text.is_char_boundary(name_bytes) { name_bytes } else { 0 };
             let name_end = name_bytes.clamp(bytes.start, bytes.end);
@@ -175,15 +175,15 @@ fn painted(line: &scrollback::Line<Kind>, bytes: Range<usize>, has_colour: bool)
             );
             return Line::from_iter([name, Span::raw(&line.text[name_end..bytes.end])]);
         }
-        Kind::Done => Style::new().add_modifier(Modifier::ITALIC),
-        Kind::Private if has_colour => Style::new().fg(Color::Magenta).add_modifier(Modifier::ITALIC),
-        Kind::Private => Style::new().add_modifier(Modifier::ITALIC | Modifier::UNDERLINED),
-        Kind::Teacher if has_colour => Style::new().fg(Color::Yellow).add_modifier(Modifier::BOLD),
-        Kind::Teacher => Style::new().add_modifier(Modifier::BOLD | Modifier::REVERSED),
-        Kind::New => Style::new().add_modifier(Modifier::BOLD),
-        Kind::Room | Kind::Note => Style::new().add_modifier(Modifier::DIM),
-        Kind::Error if has_colour => Style::new().fg(Color::Red),
-        Kind::Error => Style::new().add_modifier(Modifier::BOLD),
+        ChatLineKind::Done => Style::new().add_modifier(Modifier::ITALIC),
+        ChatLineKind::Private if has_colour => Style::new().fg(Color::Magenta).add_modifier(Modifier::ITALIC),
+        ChatLineKind::Private => Style::new().add_modifier(Modifier::ITALIC | Modifier::UNDERLINED),
+        ChatLineKind::Teacher if has_colour => Style::new().fg(Color::Yellow).add_modifier(Modifier::BOLD),
+        ChatLineKind::Teacher => Style::new().add_modifier(Modifier::BOLD | Modifier::REVERSED),
+        ChatLineKind::New => Style::new().add_modifier(Modifier::BOLD),
+        ChatLineKind::Room | ChatLineKind::Note => Style::new().add_modifier(Modifier::DIM),
+        ChatLineKind::Error if has_colour => Style::new().fg(Color::Red),
+        ChatLineKind::Error => Style::new().add_modifier(Modifier::BOLD),
     };
     Line::styled(&line.text[bytes], style)
 }

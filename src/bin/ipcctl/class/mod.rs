@@ -31,12 +31,12 @@ pub(crate) struct Arguments {
     json: bool,
 }
 
-pub(crate) fn run(reach: &ConnectOptions, arguments: &Arguments) -> Result<(), CliError> {
-    let mut conversation = begin(reach)?;
-    let first = hear(reach, &mut conversation)?;
+pub(crate) fn run(options: &ConnectOptions, arguments: &Arguments) -> Result<(), CliError> {
+    let mut conversation = begin(options)?;
+    let first = hear(options, &mut conversation)?;
     #[cfg(feature = "tui")]
     if let Some(every) = arguments.updates.on_screen(arguments.json) {
-        return screen::run(reach, conversation, every, first);
+        return screen::run(options, conversation, every, first);
     }
     let mut first = Some(first);
     arguments.updates.repeat(|| {
@@ -44,7 +44,7 @@ pub(crate) fn run(reach: &ConnectOptions, arguments: &Arguments) -> Result<(), C
             Some(clients) => clients,
             None => {
                 conversation.say(CLIENTS);
-                hear(reach, &mut conversation)?
+                hear(options, &mut conversation)?
             }
         };
         sorted(&mut clients);
@@ -56,17 +56,17 @@ pub(crate) fn run(reach: &ConnectOptions, arguments: &Arguments) -> Result<(), C
 }
 
 /// Sends the first request.
-fn begin(reach: &ConnectOptions) -> Result<Conversation, CliError> {
-    let mut conversation = Conversation::begin(reach, &STATUS)?.in_json();
+fn begin(options: &ConnectOptions) -> Result<Conversation, CliError> {
+    let mut conversation = Conversation::begin(options, &STATUS)?.in_json();
     // On the mux, selecting the service is the request.
-    if reach.direct || !daemon::is_mux(&conversation.place, STATUS.name) {
+    if options.direct || !daemon::is_mux(&conversation.place, STATUS.name) {
         conversation.say(CLIENTS);
     }
     Ok(conversation)
 }
 
-fn hear(reach: &ConnectOptions, conversation: &mut Conversation) -> Result<Vec<Value>, CliError> {
-    match conversation.hear_by(reach.deadline())? {
+fn hear(options: &ConnectOptions, conversation: &mut Conversation) -> Result<Vec<Value>, CliError> {
+    match conversation.hear_by(options.deadline())? {
         Some(line) => clients(conversation, &line),
         None => Err(CliError::Failed(format!("{}: the connection ended", conversation.place))),
     }

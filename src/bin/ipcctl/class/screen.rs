@@ -18,7 +18,7 @@ use super::super::reconnect::{Due, Reconnecting};
 use super::super::scrollback::{self, drawable};
 use super::super::services::STATUS;
 use super::super::terminal::Screen;
-use super::super::updates::screen::{self, Board};
+use super::super::updates::screen::{self, ListScreen};
 use super::super::{output, watch};
 use super::clients::{CLIENTS, clients};
 use super::rows::{Column, Row, fitting, sorted};
@@ -27,8 +27,8 @@ use super::rows::{Column, Row, fitting, sorted};
 const HINT_ROWS_MAX: usize = 3;
 
 struct Desk<'a> {
-    reach: &'a ConnectOptions,
-    tie: Reconnecting,
+    options: &'a ConnectOptions,
+    reconnecting: Reconnecting,
     /// Whether selecting the service is the request.
     is_mux: bool,
     rows: Vec<Row>,
@@ -44,15 +44,15 @@ struct Desk<'a> {
 }
 
 pub(super) fn run(
-    reach: &ConnectOptions,
+    options: &ConnectOptions,
     conversation: Conversation,
     every: Duration,
     told: Vec<Value>,
 ) -> Result<(), CliError> {
     let mut desk = Desk {
-        reach,
-        is_mux: !reach.direct && daemon::is_mux(&conversation.place, STATUS.name),
-        tie: Reconnecting::around(conversation, &STATUS, reach.timeout),
+        options,
+        is_mux: !options.direct && daemon::is_mux(&conversation.place, STATUS.name),
+        reconnecting: Reconnecting::around(conversation, &STATUS, options.timeout),
         rows: Vec::new(),
         chosen: None,
         from: 0,
@@ -66,14 +66,14 @@ pub(super) fn run(
     screen::run(&mut screen, &mut desk, every)
 }
 
-impl Board for Desk<'_> {
-    fn tie(&mut self) -> &mut Reconnecting {
-        &mut self.tie
+impl ListScreen for Desk<'_> {
+    fn reconnecting(&mut self) -> &mut Reconnecting {
+        &mut self.reconnecting
     }
 
     fn ask(&mut self) {
-        if self.tie.conversation().is_some() {
-            self.tie.ask(CLIENTS);
+        if self.reconnecting.conversation().is_some() {
+            self.reconnecting.ask(CLIENTS);
             self.is_asked = true;
         }
     }
@@ -83,7 +83,7 @@ impl Board for Desk<'_> {
     }
 
     fn handle_deadline(&mut self) -> Result<(), CliError> {
-        match self.tie.handle_deadline() {
+        match self.reconnecting.handle_deadline() {
             Due::Nothing => {}
             Due::Overdue(trouble) => self.lose(&trouble),
             Due::Begun if self.is_mux => self.is_asked = true,
@@ -93,12 +93,12 @@ impl Board for Desk<'_> {
     }
 
     fn handle_daemon(&mut self, outcome: Result<(), CliError>) -> Result<(), CliError> {
-        while let Some(line) = self.tie.conversation().and_then(Conversation::heard) {
-            let Some(conversation) = self.tie.conversation() else { break };
+        while let Some(line) = self.reconnecting.conversation().and_then(Conversation::heard) {
+            let Some(conversation) = self.reconnecting.conversation() else { break };
             match clients(conversation, &line) {
                 Ok(told) => {
                     self.is_asked = false;
-                    if self.tie.handle_answer() {
+                    if self.reconnecting.handle_answer() {
                         self.note = Some("the daemon is back".to_owned());
                     }
                     self.take(told);
@@ -109,7 +109,7 @@ impl Board for Desk<'_> {
         }
         match outcome {
             Err(trouble) => self.lose(&trouble),
-            Ok(()) if self.tie.conversation().is_some_and(|conversation| conversation.is_over()) => {
+            Ok(()) if self.reconnecting.conversation().is_some_and(|conversation| conversation.is_over()) => {
                 self.lose(&CliError::Failed("the connection ended".to_owned()));
             }
             Ok(()) => {}
@@ -130,11 +130,11 @@ impl Board for Desk<'_> {
             KeyCode::PageUp => self.choose(-self.page()),
             KeyCode::Home => self.chosen = None,
             KeyCode::End => self.choose(isize::MAX),
-            KeyCode::Enter if self.tie.waiting().is_some() => self.tie.try_now(),
+            KeyCode::Enter if self.reconnecting.waiting().is_some() => self.reconnecting.try_now(),
             KeyCode::Enter | KeyCode::Char('w') => {
                 let row = self.at().and_then(|at| self.rows.get(at));
                 match row.map(Row::filter) {
-                    Some(Some(filter)) => match watch::look(screen, self.reach, filter) {
+                    Some(Some(filter)) => match watch::look(screen, self.options, filter) {
                         Err(trouble @ CliError::Signal(_)) => return Err(trouble),
                         Err(trouble) => self.note = Some(trouble.lines().join("; ")),
                         Ok(()) => {}
@@ -176,7 +176,7 @@ impl Desk<'_> {
     fn lose(&mut self, trouble: &CliError) {
         self.is_asked = false;
         self.note = None;
-        self.tie.lose(trouble.lines().join("; "));
+        self.reconnecting.lose(trouble.lines().join("; "));
     }
 
     fn take(&mut self, mut told: Vec<Value>) {
@@ -240,7 +240,10 @@ impl Desk<'_> {
     fn status(&self, width: usize) -> String {
         let count = self.rows.len();
         let trouble = self.rows.iter().filter(|row| row.is_in_trouble).count();
-        let how = self.tie.trouble_or(self.note.as_deref()).map_or(String::new(), |how| format!("{how} | "));
+        let how = self
+            .reconnecting
+            .trouble_or(self.note.as_deref())
+            .map_or(String::new(), |how| format!("{how} | "));
         let last = (self.from + self.room).min(count);
         let (rows, short) = match last - self.from.min(last) == count {
             true => Default::default(),
@@ -256,7 +259,7 @@ impl Desk<'_> {
             format!("{status} | Enter: traffic | q: quit"),
             format!("{status} | q: quit"),
             format!("{short} | q: quit"),
-            self.tie.next_try().map_or(status, |next| format!(" class | {next}")),
+            self.reconnecting.next_try().map_or(status, |next| format!(" class | {next}")),
         ];
         longest(&lines, width).unwrap_or(&lines[4]).to_owned()
     }

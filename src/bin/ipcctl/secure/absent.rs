@@ -10,15 +10,15 @@ use socket2::Socket;
 pub(crate) enum Secure {}
 
 /// Never there: this program was built without TLS.
-pub(crate) enum SecureLink {}
+pub(crate) enum SecureConnection {}
 
 impl Secure {
-    pub(crate) fn over(&self, _: Socket) -> io::Result<SecureLink> {
+    pub(crate) fn over(&self, _: Socket) -> io::Result<SecureConnection> {
         match *self {}
     }
 }
 
-impl SecureLink {
+impl SecureConnection {
     pub(crate) fn socket(&self) -> &Socket {
         match *self {}
     }

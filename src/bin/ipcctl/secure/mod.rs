@@ -3,7 +3,7 @@
 #[cfg(not(feature = "tls"))]
 mod absent;
 #[cfg(feature = "tls")]
-mod link;
+mod connection;
 mod options;
 #[cfg(feature = "tls")]
 mod trust;
@@ -14,9 +14,9 @@ use super::error::CliError;
 use super::target::Target;
 
 #[cfg(not(feature = "tls"))]
-pub(crate) use absent::{Secure, SecureLink};
+pub(crate) use absent::{Secure, SecureConnection};
 #[cfg(feature = "tls")]
-pub(crate) use link::SecureLink;
+pub(crate) use connection::SecureConnection;
 pub(crate) use options::TlsOptions;
 #[cfg(feature = "tls")]
 pub(crate) use trust::Secure;

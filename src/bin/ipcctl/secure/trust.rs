@@ -13,7 +13,7 @@ use socket2::Socket;
 
 use super::super::error::{CliError, words};
 use super::super::output;
-use super::link::SecureLink;
+use super::connection::SecureConnection;
 use super::options::TlsOptions;
 
 /// The largest file of authorities: several times what a system trusts.
@@ -66,9 +66,9 @@ impl Secure {
     }
 
     /// The encrypted connection over this socket, which does not block.
-    pub(crate) fn over(&self, socket: Socket) -> io::Result<SecureLink> {
+    pub(crate) fn over(&self, socket: Socket) -> io::Result<SecureConnection> {
         let tls = ClientConnection::new(self.config.clone(), self.name.clone()).map_err(io::Error::other)?;
-        Ok(SecureLink::new(socket, tls, self.ca.clone()))
+        Ok(SecureConnection::new(socket, tls, self.ca.clone()))
     }
 }
 

@@ -30,14 +30,14 @@ pub(crate) struct Arguments {
     json: bool,
 }
 
-pub(crate) fn run(reach: &ConnectOptions, arguments: &Arguments) -> Result<(), CliError> {
-    let mut conversation = report::begin(reach)?;
+pub(crate) fn run(options: &ConnectOptions, arguments: &Arguments) -> Result<(), CliError> {
+    let mut conversation = report::begin(options)?;
     #[cfg(feature = "tui")]
     if let Some(every) = arguments.updates.on_screen(arguments.json) {
-        return screen::run(reach, conversation, every, arguments.sort);
+        return screen::run(options, conversation, every, arguments.sort);
     }
     arguments.updates.repeat(|| {
-        let told = ask(reach, &mut conversation)?;
+        let told = ask(options, &mut conversation)?;
         if arguments.json {
             output::print_json(&told)
         } else {
@@ -47,9 +47,9 @@ pub(crate) fn run(reach: &ConnectOptions, arguments: &Arguments) -> Result<(), C
 }
 
 /// Requests the whole list once.
-fn ask(reach: &ConnectOptions, conversation: &mut Conversation) -> Result<Vec<Value>, CliError> {
+fn ask(options: &ConnectOptions, conversation: &mut Conversation) -> Result<Vec<Value>, CliError> {
     conversation.say("latest");
-    let deadline = reach.deadline();
+    let deadline = options.deadline();
     let mut list = List::default();
     loop {
         let line = conversation.hear_by(deadline)?.ok_or_else(|| report::gone(conversation))?;

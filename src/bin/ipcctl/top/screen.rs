@@ -25,7 +25,7 @@ use super::super::report;
 use super::super::scrollback::drawable;
 use super::super::services::STATS;
 use super::super::terminal::Screen;
-use super::super::updates::screen::{self, Board};
+use super::super::updates::screen::{self, ListScreen};
 
 use super::model::{List, Machine, Sort, sorted};
 
@@ -42,7 +42,7 @@ const SAME: Duration = Duration::from_millis(10);
 const BAR: usize = 10;
 
 struct Machines {
-    tie: Reconnecting,
+    reconnecting: Reconnecting,
     sort: Sort,
     /// The last list, with the times of its request and its arrival.
     told: Vec<Value>,
@@ -79,14 +79,14 @@ struct Sparkline {
 }
 
 pub(crate) fn run(
-    reach: &ConnectOptions,
+    options: &ConnectOptions,
     conversation: Conversation,
     every: Duration,
     sort: Sort,
 ) -> Result<(), CliError> {
     let mut screen = Screen::enter()?;
-    let mut board = Machines {
-        tie: Reconnecting::around(conversation, &STATS, reach.timeout),
+    let mut list = Machines {
+        reconnecting: Reconnecting::around(conversation, &STATS, options.timeout),
         sort,
         told: Vec::new(),
         begun: Instant::now(),
@@ -99,18 +99,18 @@ pub(crate) fn run(
         room: 1,
         has_colour: output::has_colour(),
     };
-    board.ask();
-    screen::run(&mut screen, &mut board, every)
+    list.ask();
+    screen::run(&mut screen, &mut list, every)
 }
 
-impl Board for Machines {
-    fn tie(&mut self) -> &mut Reconnecting {
-        &mut self.tie
+impl ListScreen for Machines {
+    fn reconnecting(&mut self) -> &mut Reconnecting {
+        &mut self.reconnecting
     }
 
     fn ask(&mut self) {
-        if self.tie.conversation().is_some() {
-            self.tie.ask("latest");
+        if self.reconnecting.conversation().is_some() {
+            self.reconnecting.ask("latest");
             self.begun = Instant::now();
             self.asked.push_back(Question::Latest);
         }
@@ -121,7 +121,7 @@ impl Board for Machines {
     }
 
     fn handle_deadline(&mut self) -> Result<(), CliError> {
-        match self.tie.handle_deadline() {
+        match self.reconnecting.handle_deadline() {
             Due::Nothing => {}
             Due::Overdue(trouble) => self.lose(trouble)?,
             Due::Begun => {
@@ -134,12 +134,12 @@ impl Board for Machines {
     }
 
     fn handle_daemon(&mut self, outcome: Result<(), CliError>) -> Result<(), CliError> {
-        while let Some(line) = self.tie.conversation().and_then(Conversation::heard) {
+        while let Some(line) = self.reconnecting.conversation().and_then(Conversation::heard) {
             if let Err(trouble) = self.hear(&line) {
                 return self.lose(trouble);
             }
         }
-        match (outcome, self.tie.conversation()) {
+        match (outcome, self.reconnecting.conversation()) {
             (Err(trouble), _) => self.lose(trouble),
             (Ok(()), Some(conversation)) if conversation.is_over() => {
                 let trouble = report::gone(conversation);
@@ -162,7 +162,7 @@ impl Board for Machines {
             KeyCode::PageUp => self.scroll(-self.page()),
             KeyCode::Home => self.from = 0,
             KeyCode::End => self.scroll(isize::MAX),
-            KeyCode::Enter => self.tie.try_now(),
+            KeyCode::Enter => self.reconnecting.try_now(),
             KeyCode::Char('s') => {
                 self.sort = match self.sort {
                     Sort::Host => Sort::Cpu,
@@ -186,7 +186,7 @@ impl Board for Machines {
         let [above, below] =
             Layout::vertical([Constraint::Min(0), Constraint::Length(1)]).areas(frame.area());
         let mut machines = sorted(&self.told, self.sort);
-        if !self.tie.is_in() {
+        if !self.reconnecting.is_in() {
             // Nobody says how old they are now.
             let since = self.heard.elapsed().as_secs_f64();
             machines.iter_mut().for_each(|machine| machine.age += since);
@@ -224,14 +224,14 @@ impl Machines {
                 }
             }
             _ => {
-                let Some(conversation) = self.tie.conversation() else { return Ok(()) };
+                let Some(conversation) = self.reconnecting.conversation() else { return Ok(()) };
                 if self.coming.take(conversation, line)? {
                     self.asked.pop_front();
                     self.handle_latest();
                 }
             }
         }
-        if self.asked.is_empty() && self.tie.handle_answer() {
+        if self.asked.is_empty() && self.reconnecting.handle_answer() {
             self.note = Some("the daemon is back");
         }
         Ok(())
@@ -250,7 +250,7 @@ impl Machines {
                 Some(curve) => curve.push(machine, reported),
                 None => {
                     self.curves.insert(machine.host.clone(), Sparkline::beginning(machine, reported));
-                    self.tie.ask(&format!("history {}", machine.name));
+                    self.reconnecting.ask(&format!("history {}", machine.name));
                     self.asked.push_back(Question::History);
                 }
             }
@@ -272,7 +272,7 @@ impl Machines {
             return Err(trouble);
         }
         self.note = None;
-        self.tie.lose(trouble.lines().join("; "));
+        self.reconnecting.lose(trouble.lines().join("; "));
         Ok(())
     }
 
@@ -287,11 +287,11 @@ impl Machines {
 
     /// What to do where there is nothing to show.
     fn advice(&self) -> [String; 4] {
-        let place = match self.tie.place() {
+        let place = match self.reconnecting.place() {
             ResolvedEndpoint::Tcp(address) | ResolvedEndpoint::Tls(address)
                 if !address.ip().is_loopback() =>
             {
-                self.tie.place().to_string()
+                self.reconnecting.place().to_string()
             }
             // What others call this machine, it cannot know.
             _ => "tcp://HOST:33001".to_owned(),
@@ -307,7 +307,7 @@ impl Machines {
     fn status(&self, count: usize, width: usize) -> String {
         let unit = if count == 1 { "machine" } else { "machines" };
         let order = format!("{:?}", self.sort).to_lowercase();
-        let how = self.tie.trouble_or(self.note).map_or(String::new(), |how| format!("{how} | "));
+        let how = self.reconnecting.trouble_or(self.note).map_or(String::new(), |how| format!("{how} | "));
         let last = (self.from + self.room).min(count);
         let (rows, short) = match last - self.from == count {
             true => Default::default(),
@@ -322,7 +322,7 @@ impl Machines {
             format!("{status}{rows} | s: sort | q: quit"),
             format!("{status}{rows} | q: quit"),
             format!("{status}{short} | q: quit"),
-            self.tie.next_try().map_or(format!("{status}{rows}"), |next| format!("top | {next}")),
+            self.reconnecting.next_try().map_or(format!("{status}{rows}"), |next| format!("top | {next}")),
         ];
         longest(&lines, width).unwrap_or(&lines[4]).to_owned()
     }

@@ -8,11 +8,11 @@ use ratatui::Frame;
 
 use super::super::error::CliError;
 use super::super::reconnect::Reconnecting;
-use super::super::terminal::{Happening, Screen};
+use super::super::terminal::{Screen, ScreenEvent};
 
 /// A list on the screen.
-pub(crate) trait Board {
-    fn tie(&mut self) -> &mut Reconnecting;
+pub(crate) trait ListScreen {
+    fn reconnecting(&mut self) -> &mut Reconnecting;
     fn draw(&mut self, frame: &mut Frame<'_>);
     /// Moves down by this many rows.
     fn scroll(&mut self, rows: isize);
@@ -28,28 +28,29 @@ pub(crate) trait Board {
 }
 
 /// Shows the board until the user quits; requests the list at each update.
-pub(crate) fn run(screen: &mut Screen, board: &mut impl Board, every: Duration) -> Result<(), CliError> {
+pub(crate) fn run(screen: &mut Screen, list: &mut impl ListScreen, every: Duration) -> Result<(), CliError> {
     let mut next = Instant::now() + every;
     loop {
-        screen.draw(|frame| board.draw(frame))?;
-        let tie = board.tie();
-        let due = tie.deadline().into_iter().chain(tie.next_second()).fold(next, Instant::min);
-        match screen.next(tie.conversation(), Some(due))? {
-            Happening::Key(key) => {
-                if board.handle_key(key, screen)?.is_break() {
+        screen.draw(|frame| list.draw(frame))?;
+        let reconnecting = list.reconnecting();
+        let due =
+            reconnecting.deadline().into_iter().chain(reconnecting.next_second()).fold(next, Instant::min);
+        match screen.next(reconnecting.conversation(), Some(due))? {
+            ScreenEvent::Key(key) => {
+                if list.handle_key(key, screen)?.is_break() {
                     return Ok(());
                 }
             }
-            Happening::Wheel(rows) => board.scroll(-rows),
-            Happening::Paste(_) | Happening::Redraw => {}
-            Happening::Daemon(outcome) => board.handle_daemon(outcome)?,
-            Happening::Due => {
-                board.handle_deadline()?;
+            ScreenEvent::Wheel(rows) => list.scroll(-rows),
+            ScreenEvent::Paste(_) | ScreenEvent::Redraw => {}
+            ScreenEvent::Daemon(outcome) => list.handle_daemon(outcome)?,
+            ScreenEvent::Due => {
+                list.handle_deadline()?;
                 if next <= Instant::now() {
                     next = Instant::now() + every;
                     // A slow daemon gets no more requests than it answers.
-                    if !board.is_asked() {
-                        board.ask();
+                    if !list.is_asked() {
+                        list.ask();
                     }
                 }
             }

@@ -5,7 +5,7 @@ use serde::Deserialize;
 
 /// The kind of a line, for its display.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub(crate) enum WatchLineKind {
     /// A message, or a reply.
     Said,
     /// The beginning, the end and the state of a connection.
@@ -26,7 +26,7 @@ pub(crate) enum WatchLine {
     /// This filter is now active; with the daemon's clock, in seconds.
     Watching { filter: String, time: f64 },
     /// An event.
-    Seen(Sighting),
+    Seen(WatchEvent),
     /// This many events were missed.
     Missed(u64),
     /// A filter is invalid, or we may not watch; without `Error: `.
@@ -37,8 +37,8 @@ pub(crate) enum WatchLine {
 
 /// One event, without control characters for a terminal.
 #[derive(Debug, PartialEq)]
-pub(crate) struct Sighting {
-    pub(crate) kind: Kind,
+pub(crate) struct WatchEvent {
+    pub(crate) kind: WatchLineKind,
     /// The daemon's clock, in seconds.
     pub(crate) time: f64,
     pub(crate) service: String,
@@ -81,24 +81,24 @@ impl WatchLine {
         let (kind, what) = match event.event.as_str() {
             "watching" => return WatchLine::Watching { filter: text, time: event.time },
             "missed" => return WatchLine::Missed(event.count),
-            name @ ("message" | "reply") => (Kind::Said, format!("{name} '{text}'")),
-            "hint" => (Kind::Hint, format!("hint: {text}")),
-            "error" => (Kind::Error, format!("error reply: {text}")),
-            name @ ("dropped" | "refused") => (Kind::Error, format!("{name}: {text}")),
-            "opened" => (Kind::Life, "opened".to_owned()),
-            name @ "closed" if text.starts_with(name) => (Kind::Life, text.clone()),
-            "framing" => (Kind::Life, format!("is a {text} client")),
-            "chose" => (Kind::Life, format!("chose {text}")),
-            "joined" => (Kind::Life, format!("joined as {text}")),
-            "met" => (Kind::Life, format!("talks with {text}")),
-            name => (Kind::Life, format!("{}: {text}", clean(name.as_bytes()))),
+            name @ ("message" | "reply") => (WatchLineKind::Said, format!("{name} '{text}'")),
+            "hint" => (WatchLineKind::Hint, format!("hint: {text}")),
+            "error" => (WatchLineKind::Error, format!("error reply: {text}")),
+            name @ ("dropped" | "refused") => (WatchLineKind::Error, format!("{name}: {text}")),
+            "opened" => (WatchLineKind::Life, "opened".to_owned()),
+            name @ "closed" if text.starts_with(name) => (WatchLineKind::Life, text.clone()),
+            "framing" => (WatchLineKind::Life, format!("is a {text} client")),
+            "chose" => (WatchLineKind::Life, format!("chose {text}")),
+            "joined" => (WatchLineKind::Life, format!("joined as {text}")),
+            "met" => (WatchLineKind::Life, format!("talks with {text}")),
+            name => (WatchLineKind::Life, format!("{}: {text}", clean(name.as_bytes()))),
         };
         let is_message = event.event == "message";
-        WatchLine::Seen(Sighting { kind, time: event.time, service, peer, text, is_message, what })
+        WatchLine::Seen(WatchEvent { kind, time: event.time, service, peer, text, is_message, what })
     }
 }
 
-impl Sighting {
+impl WatchEvent {
     /// Formats it as one line: whom it is about, and what happened.
     pub(crate) fn line(&self) -> String {
         format!("{}  {}  {}", self.service, self.peer, self.what)
@@ -119,9 +119,9 @@ impl Sighting {
 mod tests {
     use super::*;
 
-    fn seen(line: &str) -> (Kind, String) {
+    fn seen(line: &str) -> (WatchLineKind, String) {
         match WatchLine::of(line) {
-            WatchLine::Seen(sighting) => (sighting.kind, sighting.line()),
+            WatchLine::Seen(watch_event) => (watch_event.kind, watch_event.line()),
             other => panic!("{line}: {other:?}"),
         }
     }
@@ -134,25 +134,25 @@ mod tests {
             )
         };
         for (event, text, kind, what) in [
-            ("message", "hint: x", Kind::Said, "message 'hint: x'"),
-            ("reply", "50.0", Kind::Said, "reply '50.0'"),
-            ("hint", "call recv() twice", Kind::Hint, "hint: call recv() twice"),
-            ("error", "not a number", Kind::Error, "error reply: not a number"),
-            ("refused", "too many", Kind::Error, "refused: too many"),
-            ("dropped", "too slow", Kind::Error, "dropped: too slow"),
-            ("framing", "raw", Kind::Life, "is a raw client"),
-            ("chose", "chat", Kind::Life, "chose chat"),
-            ("joined", "ann", Kind::Life, "joined as ann"),
-            ("met", "[::1]:3", Kind::Life, "talks with [::1]:3"),
-            ("closed", "served", Kind::Life, "closed: served"),
-            ("closed", "closed by the peer", Kind::Life, "closed by the peer"),
-            ("new", "to us", Kind::Life, "new: to us"),
+            ("message", "hint: x", WatchLineKind::Said, "message 'hint: x'"),
+            ("reply", "50.0", WatchLineKind::Said, "reply '50.0'"),
+            ("hint", "call recv() twice", WatchLineKind::Hint, "hint: call recv() twice"),
+            ("error", "not a number", WatchLineKind::Error, "error reply: not a number"),
+            ("refused", "too many", WatchLineKind::Error, "refused: too many"),
+            ("dropped", "too slow", WatchLineKind::Error, "dropped: too slow"),
+            ("framing", "raw", WatchLineKind::Life, "is a raw client"),
+            ("chose", "chat", WatchLineKind::Life, "chose chat"),
+            ("joined", "ann", WatchLineKind::Life, "joined as ann"),
+            ("met", "[::1]:3", WatchLineKind::Life, "talks with [::1]:3"),
+            ("closed", "served", WatchLineKind::Life, "closed: served"),
+            ("closed", "closed by the peer", WatchLineKind::Life, "closed by the peer"),
+            ("new", "to us", WatchLineKind::Life, "new: to us"),
         ] {
             let shown = format!("chat  [::1]:2  {what}");
             assert_eq!(seen(&line(event, text)), (kind, shown), "{event}");
         }
         let opened = r#"{"event":"opened","time":1,"endpoint":"e","peer":"p"}"#;
-        assert_eq!(seen(opened), (Kind::Life, "e  p  opened".to_owned()));
+        assert_eq!(seen(opened), (WatchLineKind::Life, "e  p  opened".to_owned()));
     }
 
     #[test]
@@ -169,6 +169,6 @@ mod tests {
         }
         let hostile = r#"{"event":"\u001b]0;x\u0007","endpoint":"\u001b[2J","peer":"\u009b5m\n","text":"\u202e\u001bc"}"#;
         let (kind, shown) = seen(hostile);
-        assert_eq!((kind, shown.as_str()), (Kind::Life, "[2J  5m  ]0;x: c"));
+        assert_eq!((kind, shown.as_str()), (WatchLineKind::Life, "[2J  5m  ]0;x: c"));
     }
 }

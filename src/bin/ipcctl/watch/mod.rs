@@ -15,7 +15,7 @@ use clap::Args;
 use super::connect::ConnectOptions;
 use super::daemon::Conversation;
 use super::error::{CliError, words};
-use super::{link, output};
+use super::{connection, output};
 
 /// Show live what connections do, and what was wrong with a client; in a pipe: one line for each event
 ///
@@ -79,13 +79,13 @@ impl Arguments {
     }
 }
 
-pub(crate) fn run(reach: &ConnectOptions, arguments: &Arguments) -> Result<(), CliError> {
+pub(crate) fn run(options: &ConnectOptions, arguments: &Arguments) -> Result<(), CliError> {
     let filter = arguments.filter()?;
     #[cfg(feature = "tui")]
     let is_screen = output::is_interactive() && !arguments.json;
     #[cfg(not(feature = "tui"))]
     let is_screen = false;
-    let mut daemon = Conversation::begin(reach, &WATCH)?;
+    let mut daemon = Conversation::begin(options, &WATCH)?;
     if arguments.json || is_screen {
         daemon = daemon.in_json();
         daemon.say(&format!("json {filter}"));
@@ -96,7 +96,7 @@ pub(crate) fn run(reach: &ConnectOptions, arguments: &Arguments) -> Result<(), C
     match first.as_deref() {
         #[cfg(feature = "tui")]
         Some(line) if is_screen && line.starts_with('{') => {
-            return screen::run(reach, daemon, filter, line);
+            return screen::run(options, daemon, filter, line);
         }
         Some(line) if arguments.json && line.starts_with('{') => output::print(line)?,
         Some(line) if line.starts_with("Watching: ") => output::tell(line),
@@ -116,7 +116,7 @@ pub(crate) fn run(reach: &ConnectOptions, arguments: &Arguments) -> Result<(), C
         }
         // There may be no event for hours, and so no failing write to show that the reader is gone.
         let [from, to] = daemon.interest();
-        match link::wait([output::reader(&stdout), from, to], None) {
+        match connection::wait([output::reader(&stdout), from, to], None) {
             Ok([true, ..]) => return Err(output::unread()),
             Ok(_) => daemon.turn()?,
             Err(error) => return Err(CliError::Failed(words(&error))),
@@ -129,13 +129,13 @@ pub(crate) fn run(reach: &ConnectOptions, arguments: &Arguments) -> Result<(), C
 #[cfg(feature = "tui")]
 pub(crate) fn look(
     screen: &mut super::terminal::Screen,
-    reach: &ConnectOptions,
+    options: &ConnectOptions,
     filter: String,
 ) -> Result<(), CliError> {
-    let mut daemon = Conversation::begin(reach, &WATCH)?.in_json();
+    let mut daemon = Conversation::begin(options, &WATCH)?.in_json();
     daemon.say(&format!("json {filter}"));
     match daemon.hear()? {
-        Some(line) if line.starts_with('{') => screen::run_inside(screen, reach, daemon, filter, &line),
+        Some(line) if line.starts_with('{') => screen::run_inside(screen, options, daemon, filter, &line),
         Some(line) => Err(match line.strip_prefix("Error: ") {
             Some(error) => daemon.refused(WATCH.name, error),
             None => daemon.not_there(WATCH.name, &line),

@@ -20,8 +20,8 @@ use super::super::output;
 use super::super::reconnect::{Due, Reconnecting};
 use super::super::scrollback::{self, Scrollback};
 use super::super::services::WATCH;
-use super::super::terminal::{Happening, Screen};
-use super::event::{Kind, Sighting, WatchLine};
+use super::super::terminal::{Screen, ScreenEvent};
+use super::event::{WatchEvent, WatchLine, WatchLineKind};
 use super::tools::Tools;
 
 /// The prompt for a filter.
@@ -56,7 +56,7 @@ const NOTHING: &str = "nothing has happened yet; what clients do is shown here a
 const COMPLAINT_ROWS_MAX: usize = 4;
 
 struct WatchScreen {
-    tie: Reconnecting,
+    reconnecting: Reconnecting,
     /// The active filter, as requested, and as the daemon shows it.
     filter: String,
     shown: String,
@@ -75,7 +75,7 @@ struct WatchScreen {
     /// The user came from another screen, and goes back there.
     is_inside: bool,
     tools: Tools,
-    scrollback: Scrollback<Kind>,
+    scrollback: Scrollback<WatchLineKind>,
     has_colour: bool,
     /// Rows of events at the last drawing.
     height: usize,
@@ -83,35 +83,35 @@ struct WatchScreen {
 
 /// Continues a conversation in which `filter` was requested and `first` was the answer.
 pub(crate) fn run(
-    reach: &ConnectOptions,
+    options: &ConnectOptions,
     conversation: Conversation,
     filter: String,
     first: &str,
 ) -> Result<(), CliError> {
-    show(&mut Screen::enter()?, reach, conversation, filter, first, false)
+    show(&mut Screen::enter()?, options, conversation, filter, first, false)
 }
 
 /// The same inside another screen: a process has only one reader of the keyboard.
 pub(crate) fn run_inside(
     screen: &mut Screen,
-    reach: &ConnectOptions,
+    options: &ConnectOptions,
     conversation: Conversation,
     filter: String,
     first: &str,
 ) -> Result<(), CliError> {
-    show(screen, reach, conversation, filter, first, true)
+    show(screen, options, conversation, filter, first, true)
 }
 
 fn show(
     screen: &mut Screen,
-    reach: &ConnectOptions,
+    options: &ConnectOptions,
     conversation: Conversation,
     filter: String,
     first: &str,
     is_inside: bool,
 ) -> Result<(), CliError> {
     let mut screen_state = WatchScreen {
-        tie: Reconnecting::around(conversation, &WATCH, reach.timeout),
+        reconnecting: Reconnecting::around(conversation, &WATCH, options.timeout),
         filter: filter.clone(),
         shown: String::new(),
         asked: VecDeque::from([filter]),
@@ -138,15 +138,15 @@ impl WatchScreen {
     /// Handles one event; returns whether to continue.
     fn turn(&mut self, screen: &mut Screen) -> Result<bool, CliError> {
         screen.draw(|frame| self.draw(frame))?;
-        let ours = self.tools.deadline().into_iter().chain(self.tie.next_second());
-        let deadline = self.tie.deadline().into_iter().chain(ours).min();
-        match screen.next(self.tie.conversation(), deadline)? {
-            Happening::Key(key) => return Ok(self.handle_key(key)),
-            Happening::Paste(text) if self.is_typing => self.edit.insert(&text),
-            Happening::Wheel(rows) => self.scrollback.scroll(rows),
-            Happening::Paste(_) | Happening::Redraw => {}
-            Happening::Daemon(outcome) => self.handle_daemon(outcome)?,
-            Happening::Due => self.handle_deadline(),
+        let ours = self.tools.deadline().into_iter().chain(self.reconnecting.next_second());
+        let deadline = self.reconnecting.deadline().into_iter().chain(ours).min();
+        match screen.next(self.reconnecting.conversation(), deadline)? {
+            ScreenEvent::Key(key) => return Ok(self.handle_key(key)),
+            ScreenEvent::Paste(text) if self.is_typing => self.edit.insert(&text),
+            ScreenEvent::Wheel(rows) => self.scrollback.scroll(rows),
+            ScreenEvent::Paste(_) | ScreenEvent::Redraw => {}
+            ScreenEvent::Daemon(outcome) => self.handle_daemon(outcome)?,
+            ScreenEvent::Due => self.handle_deadline(),
         }
         Ok(true)
     }
@@ -154,7 +154,7 @@ impl WatchScreen {
     fn handle_deadline(&mut self) {
         let shown = self.tools.handle_deadline(Instant::now());
         self.see(shown);
-        match self.tie.handle_deadline() {
+        match self.reconnecting.handle_deadline() {
             Due::Nothing => {}
             Due::Overdue(trouble) => self.lose(&trouble.lines().join("; ")),
             Due::Begun => {
@@ -185,7 +185,7 @@ impl WatchScreen {
                     self.edit.insert(&self.filter);
                 }
             }
-            KeyCode::Enter => self.tie.try_now(),
+            KeyCode::Enter => self.reconnecting.try_now(),
             KeyCode::Up | KeyCode::Char('k') => self.scrollback.scroll(1),
             KeyCode::Down | KeyCode::Char('j') => self.scrollback.scroll(-1),
             KeyCode::Home => self.scrollback.scroll(isize::MAX),
@@ -202,7 +202,7 @@ impl WatchScreen {
                 self.edit.take();
                 self.is_typing = false;
             }
-            _ if (key.code == KeyCode::Enter || is_line_feed) && !self.tie.is_in() => {
+            _ if (key.code == KeyCode::Enter || is_line_feed) && !self.reconnecting.is_in() => {
                 self.complaint = Some("not connected: your filter waits here".to_owned());
             }
             _ if key.code == KeyCode::Enter || is_line_feed => {
@@ -233,17 +233,17 @@ impl WatchScreen {
     // ---- the daemon
 
     fn ask(&mut self, filter: String) {
-        self.tie.ask(&format!("json {filter}"));
+        self.reconnecting.ask(&format!("json {filter}"));
         self.asked.push_back(filter);
     }
 
     fn handle_daemon(&mut self, outcome: Result<(), CliError>) -> Result<(), CliError> {
-        while let Some(line) = self.tie.conversation().and_then(Conversation::heard) {
+        while let Some(line) = self.reconnecting.conversation().and_then(Conversation::heard) {
             self.hear(&line)?;
         }
         match outcome {
             Err(trouble) => self.lose(&trouble.lines().join("; ")),
-            Ok(()) if self.tie.conversation().is_some_and(|conversation| conversation.is_over()) => {
+            Ok(()) if self.reconnecting.conversation().is_some_and(|conversation| conversation.is_over()) => {
                 self.lose("the connection ended");
             }
             Ok(()) => {}
@@ -259,8 +259,8 @@ impl WatchScreen {
                     self.filter = asked;
                 }
                 self.zero.get_or_insert((time, SystemTime::now()));
-                let again = if self.tie.handle_answer() { "the daemon is back; " } else { "" };
-                self.note(Kind::Note, format!("-- {again}watching: {filter}"));
+                let again = if self.reconnecting.handle_answer() { "the daemon is back; " } else { "" };
+                self.note(WatchLineKind::Note, format!("-- {again}watching: {filter}"));
                 self.shown = filter;
             }
             WatchLine::Seen(event) if Tools::are_wanted(&self.shown) => self.see(vec![event]),
@@ -270,11 +270,12 @@ impl WatchScreen {
             }
             WatchLine::Missed(count) => {
                 self.missed = self.missed.saturating_add(count);
-                self.note(Kind::Missed, format!("… {count} events missed"));
+                self.note(WatchLineKind::Missed, format!("… {count} events missed"));
             }
             WatchLine::Error(error) => self.handle_error(error)?,
             WatchLine::Other => {
-                let trouble = self.tie.conversation().map(|daemon| daemon.not_there(WATCH.name, line));
+                let trouble =
+                    self.reconnecting.conversation().map(|daemon| daemon.not_there(WATCH.name, line));
                 self.lose(&trouble.iter().flat_map(CliError::lines).cloned().collect::<String>());
             }
         }
@@ -285,39 +286,39 @@ impl WatchScreen {
         let is_full = error.starts_with("too many ");
         match self.asked.pop_front() {
             // It is already watching, and continues as before.
-            Some(_) if self.tie.is_in() => {
-                self.tie.handle_answer();
+            Some(_) if self.reconnecting.is_in() => {
+                self.reconnecting.handle_answer();
                 self.complaint = Some(error);
             }
             // There may be a place later; any other error stays an error.
             Some(_) if is_full => self.lose(&error),
             Some(_) => return Err(CliError::Refused(vec![error])),
-            None => self.note(Kind::Error, format!("-- {error}")),
+            None => self.note(WatchLineKind::Error, format!("-- {error}")),
         }
         Ok(())
     }
 
     fn lose(&mut self, why: &str) {
-        if self.tie.lose(why.to_owned()) {
-            self.note(Kind::Note, format!("-- {why}; trying again until the daemon is back"));
+        if self.reconnecting.lose(why.to_owned()) {
+            self.note(WatchLineKind::Note, format!("-- {why}; trying again until the daemon is back"));
         }
     }
 
     /// Adds events at their time of day.
-    fn see(&mut self, events: Vec<Sighting>) {
+    fn see(&mut self, events: Vec<WatchEvent>) {
         for event in events {
             self.events += 1;
-            self.hints += u64::from(event.kind == Kind::Hint);
+            self.hints += u64::from(event.kind == WatchLineKind::Hint);
             let time = short_of(self.time_of_day(event.time));
             match event.kind {
                 // To be read to the end.
-                Kind::Hint => self.scrollback.push_at(time, event.kind, event.line()),
+                WatchLineKind::Hint => self.scrollback.push_at(time, event.kind, event.line()),
                 _ => self.scrollback.push_row(time, event.kind, event.line()),
             }
         }
     }
 
-    fn note(&mut self, kind: Kind, text: String) {
+    fn note(&mut self, kind: WatchLineKind, text: String) {
         self.scrollback.push_at(short_of(SystemTime::now()), kind, text);
     }
 
@@ -385,7 +386,7 @@ impl WatchScreen {
             1 => format!("1 {what}"),
             _ => format!("{count} {what}s"),
         };
-        let why = match (self.tie.waiting(), self.tie.is_in()) {
+        let why = match (self.reconnecting.waiting(), self.reconnecting.is_in()) {
             (Some(why), _) => Some(format!("not connected: {why}")),
             (None, false) => Some("not connected: trying".to_owned()),
             (None, true) => None,
@@ -399,10 +400,10 @@ impl WatchScreen {
             Some(self.shown.clone()),
             Some(format!("{}, {}", count(self.events, "event"), count(self.hints, "hint"))),
             (self.missed > 0).then(|| format!("missed {}", count(self.missed, "event"))),
-            Some(self.tie.place().to_string()),
+            Some(self.reconnecting.place().to_string()),
         ];
         let text = parts.into_iter().flatten().collect::<Vec<_>>().join(" | ");
-        let short = self.tie.next_try().filter(|_| columns < WHOLE_STATUS_COLUMNS_MIN);
+        let short = self.reconnecting.next_try().filter(|_| columns < WHOLE_STATUS_COLUMNS_MIN);
         let text = short.map_or(text, |next| format!(" watch | {next}"));
         vec![wide(&cut(&text, columns))]
     }
@@ -410,7 +411,7 @@ impl WatchScreen {
 
 /// A row of a line in its colours, after the time of day: these columns of all.
 fn painted(
-    line: &scrollback::Line<Kind>,
+    line: &scrollback::Line<WatchLineKind>,
     bytes: Range<usize>,
     has_colour: bool,
     (indent, columns): (usize, usize),
@@ -418,12 +419,12 @@ fn painted(
     let bold = Style::new().add_modifier(Modifier::BOLD);
     let dim = Style::new().add_modifier(Modifier::DIM);
     let style = match line.kind {
-        Kind::Said => Style::new(),
-        Kind::Life | Kind::Note => dim,
-        Kind::Hint if has_colour => bold.fg(Color::Yellow),
-        Kind::Error if has_colour => Style::new().fg(Color::Red),
-        Kind::Missed if has_colour => Style::new().fg(Color::Magenta),
-        Kind::Hint | Kind::Error | Kind::Missed => bold,
+        WatchLineKind::Said => Style::new(),
+        WatchLineKind::Life | WatchLineKind::Note => dim,
+        WatchLineKind::Hint if has_colour => bold.fg(Color::Yellow),
+        WatchLineKind::Error if has_colour => Style::new().fg(Color::Red),
+        WatchLineKind::Missed if has_colour => Style::new().fg(Color::Magenta),
+        WatchLineKind::Hint | WatchLineKind::Error | WatchLineKind::Missed => bold,
     };
     let stamp = if bytes.start == 0 { line.stamp.as_str() } else { "" };
     let time = Span::styled(cut(&format!("{stamp:indent$}"), indent), dim);

@@ -4,7 +4,7 @@
 use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
 
-use super::event::Sighting;
+use super::event::WatchEvent;
 
 /// How long the beginning of a connection is held back until it shows what it is.
 const HOLD: Duration = Duration::from_secs(1);
@@ -23,7 +23,7 @@ pub(crate) struct Tools {
     /// The end of the user's peers: `(uid 1000)`.
     own: String,
     /// The beginnings of connections, by peer.
-    held: HashMap<String, (Instant, Vec<Sighting>)>,
+    held: HashMap<String, (Instant, Vec<WatchEvent>)>,
     /// Peers that are tools.
     known: HashSet<String>,
 }
@@ -40,7 +40,7 @@ impl Tools {
     }
 
     /// Takes an event; returns those that are to be shown now.
-    pub(crate) fn handle(&mut self, now: Instant, event: Sighting) -> Vec<Sighting> {
+    pub(crate) fn handle(&mut self, now: Instant, event: WatchEvent) -> Vec<WatchEvent> {
         if !event.peer.ends_with(&self.own) {
             return vec![event];
         }
@@ -83,7 +83,7 @@ impl Tools {
     }
 
     /// Connections that said nothing for too long: to be shown now, in the order of their beginnings.
-    pub(crate) fn handle_deadline(&mut self, now: Instant) -> Vec<Sighting> {
+    pub(crate) fn handle_deadline(&mut self, now: Instant) -> Vec<WatchEvent> {
         let due = |until: &Instant| *until <= now;
         let mut peers: Vec<(Instant, String)> = self
             .held
@@ -113,7 +113,7 @@ mod tests {
         seen + tools.handle_deadline(now + HOLD).len()
     }
 
-    fn event(peer: &str, service: &str, kind: &str, text: &str) -> Sighting {
+    fn event(peer: &str, service: &str, kind: &str, text: &str) -> WatchEvent {
         let line =
             serde_json::json!({"event": kind, "service": service, "peer": peer, "text": text}).to_string();
         match WatchLine::of(&line) {

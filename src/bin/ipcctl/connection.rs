@@ -5,7 +5,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use super::secure::{Secure, SecureLink};
+use super::secure::{Secure, SecureConnection};
 use ipcd::endpoint::ResolvedEndpoint;
 use ipcd::transport::connect;
 use rustix::buffer::spare_capacity;
@@ -17,8 +17,8 @@ use socket2::{Domain, SockAddr, Socket, Type};
 /// The largest packet, in bytes: more than the kernel's default for a Unix socket (208 KiB).
 const PACKET_BYTES_MAX: usize = 256 << 10;
 
-/// An open connection to an endpoint. Nothing here blocks, except [`Link::open`].
-pub(crate) enum Link {
+/// An open connection to an endpoint. Nothing here blocks, except [`Connection::open`].
+pub(crate) enum Connection {
     /// Bytes.
     Stream(Socket),
     /// Messages, and an end.
@@ -26,37 +26,37 @@ pub(crate) enum Link {
     /// Messages.
     Datagrams(Socket),
     /// Encrypted bytes on a stream.
-    Secure(Box<SecureLink>),
+    Secure(Box<SecureConnection>),
     /// Bytes.
     Fifo { to: OwnedFd, from: OwnedFd },
 }
 
-impl Link {
+impl Connection {
     /// Connects to a stream or packet endpoint without waiting: until it is connected, nothing goes out or comes in, and if
     /// it fails, the next read says why.
-    pub(crate) fn open_soon(place: &ResolvedEndpoint) -> io::Result<Link> {
+    pub(crate) fn open_soon(place: &ResolvedEndpoint) -> io::Result<Connection> {
         match place {
             ResolvedEndpoint::Tcp(_)
             | ResolvedEndpoint::Tls(_)
             | ResolvedEndpoint::Http(_)
             | ResolvedEndpoint::Https(_)
             | ResolvedEndpoint::Unix(_)
-            | ResolvedEndpoint::HttpUnix(_) => Ok(Link::Stream(connect::begin(place)?.into())),
-            ResolvedEndpoint::UnixSeq(_) => Ok(Link::Packets(connect::begin(place)?.into())),
+            | ResolvedEndpoint::HttpUnix(_) => Ok(Connection::Stream(connect::begin(place)?.into())),
+            ResolvedEndpoint::UnixSeq(_) => Ok(Connection::Packets(connect::begin(place)?.into())),
             ResolvedEndpoint::Udp(_) | ResolvedEndpoint::UnixGram(_) | ResolvedEndpoint::Fifo(_) => {
-                Link::open(place, None)
+                Connection::open(place, None)
             }
         }
     }
 
     /// Connects; `timeout`: `None` waits without a limit.
-    pub(crate) fn open(place: &ResolvedEndpoint, timeout: Option<Duration>) -> io::Result<Link> {
+    pub(crate) fn open(place: &ResolvedEndpoint, timeout: Option<Duration>) -> io::Result<Connection> {
         let socket = |domain, kind| -> io::Result<Socket> {
             let socket = Socket::new(domain, kind, None)?;
             socket.set_write_timeout(timeout)?; // connect() on a Unix socket keeps it
             Ok(socket)
         };
-        let link = match place {
+        let connection = match place {
             ResolvedEndpoint::Tcp(address)
             | ResolvedEndpoint::Tls(address)
             | ResolvedEndpoint::Http(address)
@@ -68,23 +68,23 @@ impl Link {
                     None => socket.connect(&address)?,
                 }
                 socket.set_tcp_nodelay(true)?;
-                Link::Stream(socket)
+                Connection::Stream(socket)
             }
             ResolvedEndpoint::Udp(address) => {
                 let address = SockAddr::from(*address);
                 let socket = socket(address.domain(), Type::DGRAM)?;
                 socket.connect(&address)?;
-                Link::Datagrams(socket)
+                Connection::Datagrams(socket)
             }
             ResolvedEndpoint::Unix(path) | ResolvedEndpoint::HttpUnix(path) => {
                 let socket = socket(Domain::UNIX, Type::STREAM)?;
                 socket.connect(&SockAddr::unix(path)?)?;
-                Link::Stream(socket)
+                Connection::Stream(socket)
             }
             ResolvedEndpoint::UnixSeq(path) => {
                 let socket = socket(Domain::UNIX, Type::SEQPACKET)?;
                 socket.connect(&SockAddr::unix(path)?)?;
-                Link::Packets(socket)
+                Connection::Packets(socket)
             }
             ResolvedEndpoint::UnixGram(path) => {
                 let socket = socket(Domain::UNIX, Type::DGRAM)?;
@@ -92,47 +92,51 @@ impl Link {
                 // file system (PrivateTmp=, ProtectHome=) could not see our file.
                 rustix::net::bind(&socket, &rustix::net::SocketAddrUnix::new_unnamed())?;
                 socket.connect(&SockAddr::unix(path)?)?;
-                Link::Datagrams(socket)
+                Connection::Datagrams(socket)
             }
             ResolvedEndpoint::Fifo(path) => return fifo(path),
         };
-        if let Link::Stream(socket) | Link::Packets(socket) | Link::Datagrams(socket) = &link {
+        if let Connection::Stream(socket) | Connection::Packets(socket) | Connection::Datagrams(socket) =
+            &connection
+        {
             socket.set_nonblocking(true)?;
         }
-        Ok(link)
+        Ok(connection)
     }
 
     /// The same stream with TLS. The handshake goes on with each read and write.
-    pub(crate) fn secured(self, secure: Option<&Secure>) -> io::Result<Link> {
+    pub(crate) fn secured(self, secure: Option<&Secure>) -> io::Result<Connection> {
         match (self, secure) {
-            (Link::Stream(socket), Some(secure)) => Ok(Link::Secure(Box::new(secure.over(socket)?))),
-            (link, _) => Ok(link),
+            (Connection::Stream(socket), Some(secure)) => {
+                Ok(Connection::Secure(Box::new(secure.over(socket)?)))
+            }
+            (connection, _) => Ok(connection),
         }
     }
 
     /// Completes a connection that was begun, when it is writable: it is connected, or the reason why not.
     pub(crate) fn connected(&self) -> io::Result<()> {
         match self {
-            Link::Stream(socket) | Link::Packets(socket) => connect::outcome(socket),
-            Link::Secure(link) => connect::outcome(link.socket()),
-            Link::Datagrams(_) | Link::Fifo { .. } => Ok(()),
+            Connection::Stream(socket) | Connection::Packets(socket) => connect::outcome(socket),
+            Connection::Secure(connection) => connect::outcome(connection.socket()),
+            Connection::Datagrams(_) | Connection::Fifo { .. } => Ok(()),
         }
     }
 
     /// Whether one write is one message.
     pub(crate) fn has_messages(&self) -> bool {
-        matches!(self, Link::Packets(_) | Link::Datagrams(_))
+        matches!(self, Connection::Packets(_) | Connection::Datagrams(_))
     }
 
     /// Whether the other side can close it.
     pub(crate) fn has_end(&self) -> bool {
-        !matches!(self, Link::Datagrams(_))
+        !matches!(self, Connection::Datagrams(_))
     }
 
     /// Whether bytes can be sent, as soon as there is room: TLS has made its handshake.
     pub(crate) fn is_open(&self) -> bool {
         match self {
-            Link::Secure(link) => link.is_open(),
+            Connection::Secure(connection) => connection.is_open(),
             _ => true,
         }
     }
@@ -140,22 +144,24 @@ impl Link {
     /// Whether to wait until there is room for sending; `has_more`: there are bytes to send, or the end.
     pub(crate) fn wants_write(&self, has_more: bool) -> bool {
         match self {
-            Link::Secure(link) => link.wants_write() || has_more && link.is_open(),
+            Connection::Secure(connection) => connection.wants_write() || has_more && connection.is_open(),
             _ => has_more,
         }
     }
 
     /// Whether the end has come together with the last bytes.
     pub(crate) fn is_ended(&self) -> bool {
-        matches!(self, Link::Secure(link) if link.is_ended())
+        matches!(self, Connection::Secure(connection) if connection.is_ended())
     }
 
     /// Sends end of file, if the kind of endpoint has it.
     pub(crate) fn half_close(&mut self) -> io::Result<()> {
         match self {
-            Link::Secure(link) => link.end(),
-            Link::Stream(socket) | Link::Packets(socket) => socket.shutdown(std::net::Shutdown::Write),
-            Link::Datagrams(_) | Link::Fifo { .. } => Ok(()),
+            Connection::Secure(connection) => connection.end(),
+            Connection::Stream(socket) | Connection::Packets(socket) => {
+                socket.shutdown(std::net::Shutdown::Write)
+            }
+            Connection::Datagrams(_) | Connection::Fifo { .. } => Ok(()),
         }
     }
 
@@ -163,27 +169,29 @@ impl Link {
     #[cfg_attr(not(feature = "tui"), allow(dead_code))] // a line filter ends with its connection
     pub(crate) fn hang_up(&mut self) -> io::Result<()> {
         match self {
-            Link::Secure(link) => {
-                let _ = link.end(); // a lost connection needs none
-                link.socket().shutdown(std::net::Shutdown::Both)
+            Connection::Secure(connection) => {
+                let _ = connection.end(); // a lost connection needs none
+                connection.socket().shutdown(std::net::Shutdown::Both)
             }
-            Link::Stream(socket) | Link::Packets(socket) => socket.shutdown(std::net::Shutdown::Both),
-            Link::Datagrams(_) | Link::Fifo { .. } => Ok(()),
+            Connection::Stream(socket) | Connection::Packets(socket) => {
+                socket.shutdown(std::net::Shutdown::Both)
+            }
+            Connection::Datagrams(_) | Connection::Fifo { .. } => Ok(()),
         }
     }
 
     /// Sends as much of `bytes` as the kernel accepts, and returns the number.
     pub(crate) fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match self {
-            Link::Secure(link) => link.write(bytes),
+            Connection::Secure(connection) => connection.write(bytes),
             _ => Ok(rustix::io::write(self.descriptors().1, bytes)?),
         }
     }
 
     /// Appends the available data, and returns the number of bytes.
     pub(crate) fn read(&mut self, into: &mut Vec<u8>) -> io::Result<usize> {
-        if let Link::Secure(link) = self {
-            return link.read(into);
+        if let Connection::Secure(connection) = self {
+            return connection.read(into);
         }
         into.reserve(PACKET_BYTES_MAX);
         Ok(rustix::io::read(self.descriptors().0, spare_capacity(into))?)
@@ -192,16 +200,16 @@ impl Link {
     /// The descriptors to read from and to write to.
     pub(crate) fn descriptors(&self) -> (BorrowedFd<'_>, BorrowedFd<'_>) {
         match self {
-            Link::Stream(socket) | Link::Packets(socket) | Link::Datagrams(socket) => {
+            Connection::Stream(socket) | Connection::Packets(socket) | Connection::Datagrams(socket) => {
                 (socket.as_fd(), socket.as_fd())
             }
-            Link::Secure(link) => (link.descriptor(), link.descriptor()),
-            Link::Fifo { to, from } => (from.as_fd(), to.as_fd()),
+            Connection::Secure(connection) => (connection.descriptor(), connection.descriptor()),
+            Connection::Fifo { to, from } => (from.as_fd(), to.as_fd()),
         }
     }
 }
 
-fn fifo(path: &Path) -> io::Result<Link> {
+fn fifo(path: &Path) -> io::Result<Connection> {
     let open = |end: &str, flags| -> io::Result<OwnedFd> {
         let mut path = path.as_os_str().to_owned();
         path.push(end);
@@ -214,13 +222,13 @@ fn fifo(path: &Path) -> io::Result<Link> {
     };
     // A write end without a reader cannot be opened (ENXIO): there is no daemon.
     let (to, from) = (open(".in", OFlags::WRONLY)?, open(".out", OFlags::RDONLY)?);
-    let mut link = Link::Fifo { to, from };
+    let mut connection = Connection::Fifo { to, from };
     // Replies to another client that nobody read.
     let mut stale = Vec::new();
-    while link.read(&mut stale).is_ok_and(|count| count > 0) {
+    while connection.read(&mut stale).is_ok_and(|count| count > 0) {
         stale.clear();
     }
-    Ok(link)
+    Ok(connection)
 }
 
 /// Waits until one of these is ready, or until the deadline, and returns the ready ones.

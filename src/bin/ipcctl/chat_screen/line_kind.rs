@@ -6,7 +6,7 @@ use super::super::chat_protocol;
 
 /// The kind of a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub(crate) enum ChatLineKind {
     /// A member's message; the first bytes are the name.
     Said { name_bytes: usize },
     /// A member's action (/me).
@@ -30,19 +30,23 @@ const PRIVATE: &str = "[private] ";
 
 /// The kind of a line, and its displayed text. The text before a colon is a name only if it can be one: names have
 /// no colon or parenthesis, and do not begin with a star.
-pub(crate) fn of(line: String) -> (Kind, String) {
+pub(crate) fn of(line: String) -> (ChatLineKind, String) {
     if words::is_answer(&line) {
-        return (Kind::Room, line);
+        return (ChatLineKind::Room, line);
     }
     if line.starts_with(words::TEACHER) {
-        return (Kind::Teacher, line);
+        return (ChatLineKind::Teacher, line);
     }
     if line.starts_with("* ") {
-        return (Kind::Done, line);
+        return (ChatLineKind::Done, line);
     }
     match line.split_once(": ") {
-        Some((name, _)) if name.contains(" (to ") => (Kind::Private, format!("{PRIVATE}{line}")),
-        _ => (chat_protocol::speaker(&line).map_or(Kind::Room, |name_bytes| Kind::Said { name_bytes }), line),
+        Some((name, _)) if name.contains(" (to ") => (ChatLineKind::Private, format!("{PRIVATE}{line}")),
+        _ => (
+            chat_protocol::speaker(&line)
+                .map_or(ChatLineKind::Room, |name_bytes| ChatLineKind::Said { name_bytes }),
+            line,
+        ),
     }
 }
 
@@ -52,23 +56,23 @@ mod tests {
 
     #[test]
     fn room_lines_have_no_speaker_and_private_ones_look_private() {
-        let said = |name: &str| Kind::Said { name_bytes: name.len() };
+        let said = |name: &str| ChatLineKind::Said { name_bytes: name.len() };
         for (line, kind) in [
-            ("Commands: /help, /who, /me TEXT", Kind::Room),
-            ("In the room: ann, bob (2)", Kind::Room),
-            ("bob has joined the chat!", Kind::Room),
-            ("Server is shutting down.", Kind::Room),
-            ("Commands: listen to me", Kind::Room), // nobody can be called that
+            ("Commands: /help, /who, /me TEXT", ChatLineKind::Room),
+            ("In the room: ann, bob (2)", ChatLineKind::Room),
+            ("bob has joined the chat!", ChatLineKind::Room),
+            ("Server is shutting down.", ChatLineKind::Room),
+            ("Commands: listen to me", ChatLineKind::Room), // nobody can be called that
             ("bob: In the room: nobody (0)", said("bob")),
-            ("* bob says: hello", Kind::Done),
-            ("[teacher] bob (to you): listen", Kind::Teacher),
+            ("* bob says: hello", ChatLineKind::Done),
+            ("[teacher] bob (to you): listen", ChatLineKind::Teacher),
             ("bob: [teacher] no homework", said("bob")),
             ("bob: (to you): hi", said("bob")),
         ] {
             assert_eq!(of(line.to_owned()), (kind, line.to_owned()));
         }
         for line in ["bob (to you): psst: x", "you (to bob): psst"] {
-            assert_eq!(of(line.to_owned()), (Kind::Private, format!("[private] {line}")));
+            assert_eq!(of(line.to_owned()), (ChatLineKind::Private, format!("[private] {line}")));
         }
     }
 }

@@ -8,13 +8,13 @@ use procfs::{CpuInfo, CpuTime, Current, CurrentSI, KernelStats, LoadAverage, Mem
 use serde_json::{Map, Value, json};
 
 /// Reads the figures repeatedly: percentages of time cover the time since the last reading.
-pub(crate) struct Figures {
+pub(crate) struct HostMetrics {
     before: CpuTime,
 }
 
-impl Figures {
-    pub(crate) fn new() -> io::Result<Figures> {
-        Ok(Figures { before: KernelStats::current().map_err(io::Error::other)?.total })
+impl HostMetrics {
+    pub(crate) fn new() -> io::Result<HostMetrics> {
+        Ok(HostMetrics { before: KernelStats::current().map_err(io::Error::other)?.total })
     }
 
     /// A report, without the machine's name. Values that this machine does not provide are null, like psutil's `None`.
@@ -166,8 +166,8 @@ mod tests {
 
     #[test]
     fn figures_read_here_are_accepted_by_the_daemon() {
-        let mut figures = Figures::new().unwrap();
-        let report = Value::Object(figures.read().unwrap()).to_string();
+        let mut metrics = HostMetrics::new().unwrap();
+        let report = Value::Object(metrics.read().unwrap()).to_string();
         let read = ipcd::engine::service::stats::read(report.as_bytes());
         assert!(matches!(read, Ok(ipcd::engine::service::stats::Message::Report(_))), "{report}: {read:?}");
         assert!(report.len() < 4096, "{}", report.len());

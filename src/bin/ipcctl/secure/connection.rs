@@ -12,7 +12,7 @@ use super::words::sentence;
 const READ_BYTES_MAX: usize = 256 << 10;
 
 /// An encrypted connection. Nothing here blocks.
-pub(crate) struct SecureLink {
+pub(crate) struct SecureConnection {
     socket: Socket,
     tls: ClientConnection,
     /// The authority's file, for errors.
@@ -23,10 +23,10 @@ pub(crate) struct SecureLink {
     is_ended: bool,
 }
 
-impl SecureLink {
+impl SecureConnection {
     /// The handshake begins with the first read or write.
-    pub(super) fn new(socket: Socket, tls: ClientConnection, ca: Option<String>) -> SecureLink {
-        SecureLink { socket, tls, ca, has_heard: false, is_ended: false }
+    pub(super) fn new(socket: Socket, tls: ClientConnection, ca: Option<String>) -> SecureConnection {
+        SecureConnection { socket, tls, ca, has_heard: false, is_ended: false }
     }
 
     pub(crate) fn socket(&self) -> &Socket {
@@ -145,7 +145,7 @@ impl SecureLink {
     }
 }
 
-impl Drop for SecureLink {
+impl Drop for SecureConnection {
     /// So that the server knows that nothing was cut off.
     fn drop(&mut self) {
         if self.is_open() {

@@ -36,11 +36,11 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(
-    reach: &ConnectOptions,
+    options: &ConnectOptions,
     arguments: &Arguments,
     exchange: &Exchange,
 ) -> Result<(), CliError> {
-    let mut daemon = Conversation::begin(reach, &exchange.wanted)?;
+    let mut daemon = Conversation::begin(options, &exchange.wanted)?;
     daemon.say(exchange.says);
     let Some(reply) = daemon.hear()? else {
         return Err(CliError::Failed(format!("{}: closed without an answer", daemon.place)));
