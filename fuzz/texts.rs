@@ -20,7 +20,7 @@ pub fn endpoint_reads_back_as_it_is_written(bytes: &[u8]) {
         Ok(endpoint) => {
             let written = endpoint.to_string();
             assert_eq!(written.parse::<Endpoint>().as_ref(), Ok(&endpoint), "{written}");
-            assert!(!endpoint.places(Path::new("/run")).is_empty());
+            assert!(!endpoint.resolve(Path::new("/run")).is_empty());
         }
         Err(reason) => assert!(!reason.is_empty()),
     }

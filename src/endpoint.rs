@@ -173,8 +173,8 @@ impl ResolvedEndpoint {
 }
 
 impl Endpoint {
-    /// The places of this endpoint: two for `localhost`, otherwise one.
-    pub fn places(&self, runtime_directory: &Path) -> Vec<ResolvedEndpoint> {
+    /// The resolved endpoints: two for `localhost`, otherwise one.
+    pub fn resolve(&self, runtime_directory: &Path) -> Vec<ResolvedEndpoint> {
         let at =
             |family| self.map(|network| network.address(family), |path| resolve(path, runtime_directory));
         match self.is_localhost() {
@@ -397,12 +397,12 @@ mod tests {
     #[test]
     fn localhost_is_both_families_and_percent_t_is_the_runtime_directory() {
         let run = Path::new("/run/user/7");
-        let both = "tcp://localhost:5".parse::<Endpoint>().unwrap().places(run);
+        let both = "tcp://localhost:5".parse::<Endpoint>().unwrap().resolve(run);
         assert_eq!(
             both.iter().map(ResolvedEndpoint::to_string).collect::<Vec<_>>(),
             ["tcp://127.0.0.1:5", "tcp://[::1]:5"]
         );
-        let path = "unix://%t/ipcd/ipcd.sock".parse::<Endpoint>().unwrap().places(run);
+        let path = "unix://%t/ipcd/ipcd.sock".parse::<Endpoint>().unwrap().resolve(run);
         assert_eq!(path, [ResolvedEndpoint::Unix(PathBuf::from("/run/user/7/ipcd/ipcd.sock"))]);
     }
 }

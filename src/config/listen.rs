@@ -188,7 +188,7 @@ pub(super) fn place_listens(name: &str, text: &str, builder: &mut Builder) {
     for ListenBuilder { at, service, endpoint, own } in std::mem::take(&mut builder.listens) {
         let (line, column) = cursor.advance(at);
         // Any path works here: it only has to be the same for all.
-        let sockets: Vec<_> = endpoint.places(Path::new("%t")).iter().map(ResolvedEndpoint::bare).collect();
+        let sockets: Vec<_> = endpoint.resolve(Path::new("%t")).iter().map(ResolvedEndpoint::bare).collect();
         let service_builder = &builder.services[service as usize];
         let names = names::of_endpoint(
             &builder.config,

@@ -169,7 +169,7 @@ fn missing_directory(endpoint: &Endpoint, runtime: Option<&Path>) -> Option<Path
     if is_made || written.starts_with("%t") && runtime.is_none() {
         return None;
     }
-    let places = endpoint.places(runtime.unwrap_or(Path::new("")));
+    let places = endpoint.resolve(runtime.unwrap_or(Path::new("")));
     let directory = places.first().and_then(ResolvedEndpoint::path)?.parent()?.to_owned();
     (!directory.is_dir()).then_some(directory)
 }

@@ -50,7 +50,7 @@ pub(super) fn wanted<'a>(config: &'a Config, runtime: &Runtime) -> Result<Vec<Li
         // The default group is not an explicit request: if it does not exist, or we may not use it, our own group is fine.
         let is_file = listen.endpoint.path().is_some();
         let is_group = listen.is_group_given || is_file && may_give_to(&listen.group);
-        for place in listen.endpoint.places(runtime) {
+        for place in listen.endpoint.resolve(runtime) {
             let options = Options {
                 backlog: config.listen_backlog,
                 mode: listen.mode,

@@ -39,7 +39,7 @@ impl Daemon {
     /// The open places of one endpoint; `localhost` is one place, unless one of its addresses is missing.
     fn places_of(&self, listen: &Listen) -> Vec<String> {
         let runtime = self.runtime.get().cloned().unwrap_or_default();
-        let places = listen.endpoint.places(&runtime);
+        let places = listen.endpoint.resolve(&runtime);
         let open = |place: &ResolvedEndpoint| self.reactor.places().any(|(other, _)| other == place);
         if places.len() > 1 && places.iter().all(open) {
             return vec![listen.endpoint.to_string()];
@@ -105,7 +105,7 @@ fn alone() -> Vec<String> {
 /// A network endpoint, and an address of it.
 fn network(listen: &Listen) -> Option<(&Listen, SocketAddr)> {
     let is_connection = !listen.transport().has_messages();
-    let places = listen.endpoint.places("".as_ref());
+    let places = listen.endpoint.resolve("".as_ref());
     let address = places.first()?.network().filter(|_| is_connection)?;
     Some((listen, *address))
 }

@@ -26,7 +26,7 @@ pub(crate) struct ConnectOptions {
     #[command(flatten)]
     pub(crate) tls: TlsOptions,
 
-    /// If no daemon can be reached, print each place that was tried
+    /// If no daemon can be reached, print each endpoint that was tried
     #[arg(short, long, global = true)]
     pub(crate) verbose: bool,
 }

@@ -34,29 +34,29 @@ pub(crate) enum Connection {
 impl Connection {
     /// Connects to a stream or packet endpoint without waiting: until it is connected, nothing goes out or comes in, and if
     /// it fails, the next read says why.
-    pub(crate) fn open_soon(place: &ResolvedEndpoint) -> io::Result<Connection> {
-        match place {
+    pub(crate) fn open_soon(endpoint: &ResolvedEndpoint) -> io::Result<Connection> {
+        match endpoint {
             ResolvedEndpoint::Tcp(_)
             | ResolvedEndpoint::Tls(_)
             | ResolvedEndpoint::Http(_)
             | ResolvedEndpoint::Https(_)
             | ResolvedEndpoint::Unix(_)
-            | ResolvedEndpoint::HttpUnix(_) => Ok(Connection::Stream(connect::begin(place)?.into())),
-            ResolvedEndpoint::UnixSeq(_) => Ok(Connection::Packets(connect::begin(place)?.into())),
+            | ResolvedEndpoint::HttpUnix(_) => Ok(Connection::Stream(connect::begin(endpoint)?.into())),
+            ResolvedEndpoint::UnixSeq(_) => Ok(Connection::Packets(connect::begin(endpoint)?.into())),
             ResolvedEndpoint::Udp(_) | ResolvedEndpoint::UnixGram(_) | ResolvedEndpoint::Fifo(_) => {
-                Connection::open(place, None)
+                Connection::open(endpoint, None)
             }
         }
     }
 
     /// Connects; `timeout`: `None` waits without a limit.
-    pub(crate) fn open(place: &ResolvedEndpoint, timeout: Option<Duration>) -> io::Result<Connection> {
+    pub(crate) fn open(endpoint: &ResolvedEndpoint, timeout: Option<Duration>) -> io::Result<Connection> {
         let socket = |domain, kind| -> io::Result<Socket> {
             let socket = Socket::new(domain, kind, None)?;
             socket.set_write_timeout(timeout)?; // connect() on a Unix socket keeps it
             Ok(socket)
         };
-        let connection = match place {
+        let connection = match endpoint {
             ResolvedEndpoint::Tcp(address)
             | ResolvedEndpoint::Tls(address)
             | ResolvedEndpoint::Http(address)

@@ -46,6 +46,6 @@ pub(crate) fn run(options: &ConnectOptions, request: &str) -> Result<(), CliErro
 pub(crate) fn not_the_mux(daemon: &Conversation) -> CliError {
     CliError::Failed(format!(
         "{}: this is not the mux of ipcd; leave --to out, or give the daemon's Unix socket",
-        daemon.place
+        daemon.endpoint
     ))
 }

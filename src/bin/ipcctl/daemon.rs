@@ -40,7 +40,7 @@ pub(crate) struct Conversation {
     /// Whether the service was selected on a mux.
     is_mux: bool,
     /// Where it is.
-    pub(crate) place: ResolvedEndpoint,
+    pub(crate) endpoint: ResolvedEndpoint,
     /// What TLS needs, if it is used.
     secure: Option<Secure>,
     timeout: Duration,
@@ -63,19 +63,20 @@ impl Conversation {
     pub(crate) fn begin(options: &ConnectOptions, wanted: &ServiceSpec) -> Result<Conversation, CliError> {
         let deadline = options.deadline();
         let secure = options.tls.at(options.to.as_ref())?;
-        let places = match &options.to {
+        let endpoints = match &options.to {
             Some(target) => {
                 carries(target, wanted)?;
-                target.places(deadline)?
+                target.resolve(deadline)?
             }
             None => local(wanted.port),
         };
-        let (connection, place) =
-            open(&places, options.time_limit(), deadline).map_err(|tried| nobody(options, wanted, &tried))?;
-        let is_mux = is_mux(&place, wanted.name) && !options.direct;
+        let (connection, endpoint) = open(&endpoints, options.time_limit(), deadline)
+            .map_err(|tried| nobody(options, wanted, &tried))?;
+        let is_mux = is_mux(&endpoint, wanted.name) && !options.direct;
         let connection =
             connection.secured(secure.as_ref()).map_err(|error| CliError::Failed(words(&error)))?;
-        let mut conversation = Conversation::over(connection, place, secure, options.timeout, is_mux, wanted);
+        let mut conversation =
+            Conversation::over(connection, endpoint, secure, options.timeout, is_mux, wanted);
         if options.to.is_some() && wanted.listens_first() && !is_mux && !conversation.is_lossy() {
             conversation.beware_of_greeting(wanted)?;
         }
@@ -99,13 +100,13 @@ impl Conversation {
         }
     }
 
-    /// Opens a new connection to the same place without waiting: if it fails, receiving reports it.
+    /// Opens a new connection to the same endpoint without waiting: if it fails, receiving reports it.
     #[cfg_attr(not(feature = "tui"), allow(dead_code))] // a line filter ends with its connection
     pub(crate) fn again(&self, wanted: &ServiceSpec) -> io::Result<Conversation> {
-        let connection = Connection::open_soon(&self.place)?.secured(self.secure.as_ref())?;
-        let place = self.place.clone();
+        let connection = Connection::open_soon(&self.endpoint)?.secured(self.secure.as_ref())?;
+        let endpoint = self.endpoint.clone();
         let again =
-            Conversation::over(connection, place, self.secure.clone(), self.timeout, self.is_mux, wanted);
+            Conversation::over(connection, endpoint, self.secure.clone(), self.timeout, self.is_mux, wanted);
         Ok(Conversation { is_json: self.is_json, ..again })
     }
 
@@ -117,7 +118,7 @@ impl Conversation {
 
     fn over(
         connection: Connection,
-        place: ResolvedEndpoint,
+        endpoint: ResolvedEndpoint,
         secure: Option<Secure>,
         timeout: Duration,
         is_mux: bool,
@@ -126,7 +127,7 @@ impl Conversation {
         let mut conversation = Conversation {
             connection,
             is_mux,
-            place,
+            endpoint,
             secure,
             timeout,
             outbox: Vec::new(),
@@ -154,7 +155,7 @@ impl Conversation {
         self.is_ending = true;
     }
 
-    /// Gives up the connection; only its place still matters. So a daemon that is stopping does not wait for us.
+    /// Gives up the connection; only its endpoint still matters. So a daemon that is stopping does not wait for us.
     #[cfg_attr(not(feature = "tui"), allow(dead_code))] // a line filter ends with its connection
     pub(crate) fn hang_up(&mut self) {
         // A lost connection needs nothing.
@@ -314,19 +315,24 @@ impl Conversation {
     /// The daemon did not answer within the timeout.
     pub(crate) fn too_late(&self) -> CliError {
         let timeout = humantime::format_duration(self.timeout);
-        CliError::TimedOut(format!("{}: no answer within {timeout}; --timeout changes this time", self.place))
+        CliError::TimedOut(format!(
+            "{}: no answer within {timeout}; --timeout changes this time",
+            self.endpoint
+        ))
     }
 
     /// The answer is longer than any daemon's.
     pub(crate) fn too_much(&self, bound: &str) -> CliError {
-        CliError::Failed(format!("{}: its answer is longer than {bound}; this is not ipcd", self.place))
+        CliError::Failed(format!("{}: its answer is longer than {bound}; this is not ipcd", self.endpoint))
     }
 
     /// The answer is not from the expected service.
     pub(crate) fn not_there(&self, name: &str, line: &str) -> CliError {
         CliError::Failed(match other_service::of(line).filter(|found| *found != name) {
-            Some(found) => format!("{}: this is {found}, not {name}", self.place),
-            None => format!("{}: unexpected reply '{}'; is this {name}?", self.place, quote(line.as_bytes())),
+            Some(found) => format!("{}: this is {found}, not {name}", self.endpoint),
+            None => {
+                format!("{}: unexpected reply '{}'; is this {name}?", self.endpoint, quote(line.as_bytes()))
+            }
         })
     }
 
@@ -340,7 +346,7 @@ impl Conversation {
     }
 
     fn trouble(&self, error: &io::Error) -> CliError {
-        let text = format!("{}: {}", self.place, words(error));
+        let text = format!("{}: {}", self.endpoint, words(error));
         match error.kind() {
             // A datagram was rejected: this is known only now.
             ErrorKind::ConnectionRefused => CliError::Unreachable(text),
@@ -349,39 +355,46 @@ impl Conversation {
     }
 }
 
-/// Opens the first of these places that has a daemon.
+/// Opens the first of these endpoints that has a daemon.
 fn open(
-    places: &[ResolvedEndpoint],
+    endpoints: &[ResolvedEndpoint],
     time_limit: Option<Duration>,
     deadline: Option<Instant>,
 ) -> Result<(Connection, ResolvedEndpoint), Tried> {
     // Only a network connection can take long.
-    if places.iter().all(|place| matches!(place, ResolvedEndpoint::Tcp(_) | ResolvedEndpoint::Tls(_))) {
-        return race::connect(places, deadline);
+    if endpoints
+        .iter()
+        .all(|endpoint| matches!(endpoint, ResolvedEndpoint::Tcp(_) | ResolvedEndpoint::Tls(_)))
+    {
+        return race::connect(endpoints, deadline);
     }
     let mut tried = Tried::new();
-    for place in places {
-        match Connection::open(place, time_limit) {
-            Ok(connection) => return Ok((connection, place.clone())),
-            Err(error) => tried.push((place.clone(), error)),
+    for endpoint in endpoints {
+        match Connection::open(endpoint, time_limit) {
+            Ok(connection) => return Ok((connection, endpoint.clone())),
+            Err(error) => tried.push((endpoint.clone(), error)),
         }
     }
     Err(tried)
 }
 
-/// The error when no daemon can be reached: one line, and on request each place that was tried.
+/// The error when no daemon can be reached: one line, and on request each endpoint that was tried.
 fn nobody(options: &ConnectOptions, wanted: &ServiceSpec, tried: &Tried) -> CliError {
     if options.verbose {
-        tried.iter().for_each(|(place, error)| output::tell(&format!("tried {place}: {}", words(error))));
+        tried
+            .iter()
+            .for_each(|(endpoint, error)| output::tell(&format!("tried {endpoint}: {}", words(error))));
     }
     let is_of = |kind: ErrorKind| tried.iter().find(|(_, error)| error.kind() == kind);
     // A Unix socket's queue that stays full for the whole timeout: its listener does not accept.
-    if let Some((place, _)) = is_of(ErrorKind::WouldBlock) {
-        return CliError::TimedOut(format!("{place}: connect timed out: listen queue full"));
+    if let Some((endpoint, _)) = is_of(ErrorKind::WouldBlock) {
+        return CliError::TimedOut(format!("{endpoint}: connect timed out: listen queue full"));
     }
-    if let Some((place, _)) = is_of(ErrorKind::PermissionDenied).filter(|(place, _)| place.path().is_some()) {
+    if let Some((endpoint, _)) =
+        is_of(ErrorKind::PermissionDenied).filter(|(endpoint, _)| endpoint.path().is_some())
+    {
         return CliError::Unreachable(format!(
-            "{place}: permission denied; only its owner and group may use it ('ls -l' shows them, 'id' shows your groups)"
+            "{endpoint}: permission denied; only its owner and group may use it ('ls -l' shows them, 'id' shows your groups)"
         ));
     }
     let Some(target) = &options.to else {
@@ -442,8 +455,8 @@ fn carries(target: &Target, wanted: &ServiceSpec) -> Result<(), CliError> {
 
 /// Whether the service must be selected there: on a Unix socket with connections, unless its file is named after the
 /// service, as in `chat.sock`.
-pub(crate) fn is_mux(place: &ResolvedEndpoint, name: &str) -> bool {
-    match place {
+pub(crate) fn is_mux(endpoint: &ResolvedEndpoint, name: &str) -> bool {
+    match endpoint {
         ResolvedEndpoint::Unix(path) | ResolvedEndpoint::UnixSeq(path) => {
             path.file_stem().is_none_or(|stem| stem != name)
         }
@@ -458,13 +471,13 @@ pub(crate) fn is_mux(place: &ResolvedEndpoint, name: &str) -> bool {
     }
 }
 
-/// The places of a local daemon, the most likely first.
+/// The endpoints of a local daemon, the most likely first.
 fn local(port: Option<u16>) -> Vec<ResolvedEndpoint> {
     let own = runtime_directory_if_there().map(|directory| directory.join("ipcd/ipcd.sock"));
     let mut sockets: Vec<PathBuf> = own.into_iter().chain([PathBuf::from(SYSTEM_SOCKET)]).collect();
     sockets.dedup();
-    let mut places: Vec<ResolvedEndpoint> = sockets.into_iter().map(ResolvedEndpoint::Unix).collect();
+    let mut endpoints: Vec<ResolvedEndpoint> = sockets.into_iter().map(ResolvedEndpoint::Unix).collect();
     let tcp = port.map(|port| Endpoint::Tcp(HostPort { host: Host::Localhost, port }));
-    places.extend(tcp.into_iter().flat_map(|endpoint| endpoint.places(Path::new(""))));
-    places
+    endpoints.extend(tcp.into_iter().flat_map(|endpoint| endpoint.resolve(Path::new(""))));
+    endpoints
 }

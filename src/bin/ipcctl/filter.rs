@@ -81,7 +81,7 @@ pub(crate) fn run(
             return match protocol {
                 ChatProtocol::Talk => ended(has_erred),
                 ChatProtocol::Chat { .. } => {
-                    Err(CliError::Failed(format!("{}: the connection ended", daemon.place)))
+                    Err(CliError::Failed(format!("{}: the connection ended", daemon.endpoint)))
                 }
             };
         }

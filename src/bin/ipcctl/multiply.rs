@@ -91,7 +91,7 @@ fn single(options: &ConnectOptions, request: &str, json: bool) -> Result<(), Cli
     let mut daemon = Conversation::begin(options, &MULTIPLY)?;
     daemon.say(request);
     // TLS 1.2 has no half-close (RFC 5246, section 7.2.1), and OpenSSL's servers have none in 1.3: the answer would be lost.
-    if !matches!(daemon.place, ResolvedEndpoint::Tls(_)) {
+    if !matches!(daemon.endpoint, ResolvedEndpoint::Tls(_)) {
         daemon.end();
     }
     let mut replies = Replies::default();
@@ -103,7 +103,7 @@ fn single(options: &ConnectOptions, request: &str, json: bool) -> Result<(), Cli
             return answer.map(|_| ()).map_err(|error| CliError::Refused(vec![error]));
         }
     }
-    Err(CliError::Failed(format!("{}: closed without an answer", daemon.place)))
+    Err(CliError::Failed(format!("{}: closed without an answer", daemon.endpoint)))
 }
 
 /// Prints one line for each input line, in every case.
@@ -171,7 +171,7 @@ fn all(options: &ConnectOptions, json: bool) -> Result<(), CliError> {
             continue;
         }
         if daemon.is_over() {
-            return Err(CliError::Failed(format!("{}: closed before the last answer", daemon.place)));
+            return Err(CliError::Failed(format!("{}: closed before the last answer", daemon.endpoint)));
         }
         let wanted = if pending.len() < most { input.descriptor() } else { None };
         let [from, to] = daemon.interest();

@@ -43,7 +43,7 @@ pub(crate) fn run(
     let mut daemon = Conversation::begin(options, &exchange.wanted)?;
     daemon.say(exchange.says);
     let Some(reply) = daemon.hear()? else {
-        return Err(CliError::Failed(format!("{}: closed without an answer", daemon.place)));
+        return Err(CliError::Failed(format!("{}: closed without an answer", daemon.endpoint)));
     };
     if let Some(error) = reply.strip_prefix("Error: ") {
         return Err(daemon.refused(exchange.wanted.name, error));

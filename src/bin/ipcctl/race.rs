@@ -21,24 +21,24 @@ pub(crate) type Tried = Vec<(ResolvedEndpoint, io::Error)>;
 /// # Errors
 /// Why each of them failed; those still waiting at the deadline are `TimedOut`.
 pub(crate) fn connect(
-    places: &[ResolvedEndpoint],
+    endpoints: &[ResolvedEndpoint],
     deadline: Option<Instant>,
 ) -> Result<(Connection, ResolvedEndpoint), Tried> {
     let mut tried = Tried::new();
     let mut pending: Vec<(Connection, ResolvedEndpoint)> = Vec::new();
-    let mut waiting = places.iter();
+    let mut waiting = endpoints.iter();
     let mut next_at = Instant::now();
     loop {
         let now = Instant::now();
         if pending.is_empty() || now >= next_at {
             match waiting.next() {
-                Some(place) => match Connection::open_soon(place) {
+                Some(endpoint) => match Connection::open_soon(endpoint) {
                     Ok(connection) => {
-                        pending.push((connection, place.clone()));
+                        pending.push((connection, endpoint.clone()));
                         next_at = now + HEAD_START;
                     }
                     Err(error) => {
-                        tried.push((place.clone(), error));
+                        tried.push((endpoint.clone(), error));
                         continue;
                     }
                 },
@@ -47,8 +47,8 @@ pub(crate) fn connect(
             }
         }
         if deadline.is_some_and(|deadline| now >= deadline) {
-            let late = |place| (place, io::Error::from(ErrorKind::TimedOut));
-            tried.extend(pending.into_iter().map(|(_, place)| late(place)));
+            let late = |endpoint| (endpoint, io::Error::from(ErrorKind::TimedOut));
+            tried.extend(pending.into_iter().map(|(_, endpoint)| late(endpoint)));
             tried.extend(waiting.cloned().map(late));
             return Err(tried);
         }

@@ -77,9 +77,9 @@ impl Reconnecting {
         self.conversation.not_there(name, line)
     }
 
-    /// Its current or last place.
-    pub(crate) fn place(&self) -> &ResolvedEndpoint {
-        &self.conversation.place
+    /// Its current or last endpoint.
+    pub(crate) fn endpoint(&self) -> &ResolvedEndpoint {
+        &self.conversation.endpoint
     }
 
     /// Whether it is connected and something was received.
@@ -161,9 +161,9 @@ impl Reconnecting {
     /// The connection is lost; returns whether this is news.
     pub(crate) fn lose(&mut self, why: String) -> bool {
         self.conversation.hang_up();
-        // The place is shown elsewhere.
-        let place = format!("{}: ", self.conversation.place);
-        let why = why.strip_prefix(&place).map(str::to_owned).unwrap_or(why);
+        // The endpoint is shown elsewhere.
+        let endpoint = format!("{}: ", self.conversation.endpoint);
+        let why = why.strip_prefix(&endpoint).map(str::to_owned).unwrap_or(why);
         // A connection over the network is refused later.
         let why = if why == "connection refused" { NO_DAEMON.to_owned() } else { why };
         self.state = State::Lost { why, next: Some(Instant::now() + self.pause) };

@@ -133,7 +133,7 @@ pub(crate) fn complaint(conversation: &Conversation, reply: &str) -> CliError {
     match reply.strip_prefix("Error: ") {
         // Idle for too long, or too many connections: the next try may succeed.
         Some(error) if error.starts_with("idle for") || error.starts_with("too many connections") => {
-            CliError::Failed(format!("{}: {error}", conversation.place))
+            CliError::Failed(format!("{}: {error}", conversation.endpoint))
         }
         Some(error) => conversation.refused(STATS.name, error),
         None => conversation.not_there(STATS.name, reply),
@@ -141,7 +141,7 @@ pub(crate) fn complaint(conversation: &Conversation, reply: &str) -> CliError {
 }
 
 pub(crate) fn gone(conversation: &Conversation) -> CliError {
-    CliError::Failed(format!("{}: the connection is closed", conversation.place))
+    CliError::Failed(format!("{}: the connection is closed", conversation.endpoint))
 }
 
 impl Daemon {

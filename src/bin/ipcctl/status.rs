@@ -25,11 +25,11 @@ pub(crate) struct Arguments {
 pub(crate) fn run(options: &ConnectOptions, arguments: &Arguments) -> Result<(), CliError> {
     let mut daemon = Conversation::begin(options, &STATUS)?.in_json();
     // On the mux, selecting the service is the request.
-    if options.direct || !daemon::is_mux(&daemon.place, STATUS.name) {
+    if options.direct || !daemon::is_mux(&daemon.endpoint, STATUS.name) {
         daemon.say(STATUS.name);
     }
     let Some(line) = daemon.hear()? else {
-        return Err(CliError::Failed(format!("{}: closed without an answer", daemon.place)));
+        return Err(CliError::Failed(format!("{}: closed without an answer", daemon.endpoint)));
     };
     let report = read(&daemon, &line)?;
     output::print(&if arguments.json { line } else { show(&report) })
@@ -47,7 +47,7 @@ pub(crate) fn read(daemon: &Conversation, line: &str) -> Result<Value, CliError>
         let schema = clean(report["schema"].to_string().as_bytes());
         return Err(CliError::Failed(format!(
             "{}: its report has schema {schema}, but this ipcctl reads {SCHEMA}; use the ipcctl that came with the daemon",
-            daemon.place
+            daemon.endpoint
         )));
     }
     Ok(report)

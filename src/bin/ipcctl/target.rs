@@ -151,14 +151,14 @@ impl Target {
         }
     }
 
-    /// The places to try, in order.
+    /// The endpoints to try, in order.
     ///
     /// # Errors
     /// The name is unknown, or the lookup timed out.
-    pub(crate) fn places(&self, deadline: Option<Instant>) -> Result<Vec<ResolvedEndpoint>, CliError> {
+    pub(crate) fn resolve(&self, deadline: Option<Instant>) -> Result<Vec<ResolvedEndpoint>, CliError> {
         let (transport, name, port) = match self {
             Target::Endpoint(endpoint) => {
-                return Ok(endpoint.places(&runtime_directory_if_there().unwrap_or_default()));
+                return Ok(endpoint.resolve(&runtime_directory_if_there().unwrap_or_default()));
             }
             Target::Named { transport, name, port } => (*transport, name, *port),
         };

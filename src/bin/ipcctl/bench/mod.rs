@@ -153,7 +153,7 @@ fn one(
     let bar = progress(1);
     bar.set_message("the endpoint");
     let mut tried = Vec::new();
-    for endpoint in target.places(options.deadline())? {
+    for endpoint in target.resolve(options.deadline())? {
         let service = (daemon::is_mux(&endpoint, "multiply") && !options.direct).then_some("multiply");
         let setup = Setup::at(endpoint.clone(), service, plan.timeout);
         let outcome =

@@ -101,9 +101,9 @@ fn configuration(server: &Pair, names: &[ServerName]) -> String {
 
 fn clients(made: &Made, first: &ServerName) -> String {
     let host = first.example();
-    let place = if host.contains(':') { format!("[{host}]:{PORT}") } else { format!("{host}:{PORT}") };
+    let authority = if host.contains(':') { format!("[{host}]:{PORT}") } else { format!("{host}:{PORT}") };
     format!(
-        "In a shell:\n\n    ipcctl --to tls://{place} --ca {} multiply 5 10\n\n\
+        "In a shell:\n\n    ipcctl --to tls://{authority} --ca {} multiply 5 10\n\n\
          In Python:\n\n    \
          import socket, ssl\n    \
          context = ssl.create_default_context(cafile={})\n    \

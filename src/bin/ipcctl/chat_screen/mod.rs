@@ -66,7 +66,7 @@ struct Room {
 pub(crate) fn run(options: &ConnectOptions, mut protocol: ChatProtocol) -> Result<(), CliError> {
     let conversation = Conversation::begin(options, protocol.wanted())?;
     // A mux belongs to ipcd.
-    let is_mux = !options.direct && daemon::is_mux(&conversation.place, protocol.wanted().name);
+    let is_mux = !options.direct && daemon::is_mux(&conversation.endpoint, protocol.wanted().name);
     protocol = protocol.at_ipcd(is_mux);
     let mut reconnecting = Reconnecting::around(conversation, protocol.wanted(), options.timeout);
     protocol.opening().iter().for_each(|line| reconnecting.ask(line));

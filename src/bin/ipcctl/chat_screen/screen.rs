@@ -131,8 +131,8 @@ impl Room {
         let state = match &self.phase {
             Phase::Live(reconnecting) => match reconnecting.waiting() {
                 Some(why) => format!("not connected: {why}"),
-                None if self.protocol.is_in() => reconnecting.place().to_string(),
-                None => format!("joining {}", reconnecting.place()),
+                None if self.protocol.is_in() => reconnecting.endpoint().to_string(),
+                None => format!("joining {}", reconnecting.endpoint()),
             },
             Phase::Leaving { .. } => "leaving".to_owned(),
             Phase::Ended => "ended; press any key".to_owned(),

@@ -59,7 +59,7 @@ pub(crate) fn run(options: &ConnectOptions, arguments: &Arguments) -> Result<(),
 fn begin(options: &ConnectOptions) -> Result<Conversation, CliError> {
     let mut conversation = Conversation::begin(options, &STATUS)?.in_json();
     // On the mux, selecting the service is the request.
-    if options.direct || !daemon::is_mux(&conversation.place, STATUS.name) {
+    if options.direct || !daemon::is_mux(&conversation.endpoint, STATUS.name) {
         conversation.say(CLIENTS);
     }
     Ok(conversation)
@@ -68,6 +68,6 @@ fn begin(options: &ConnectOptions) -> Result<Conversation, CliError> {
 fn hear(options: &ConnectOptions, conversation: &mut Conversation) -> Result<Vec<Value>, CliError> {
     match conversation.hear_by(options.deadline())? {
         Some(line) => clients(conversation, &line),
-        None => Err(CliError::Failed(format!("{}: the connection ended", conversation.place))),
+        None => Err(CliError::Failed(format!("{}: the connection ended", conversation.endpoint))),
     }
 }

@@ -51,7 +51,7 @@ pub(super) fn run(
 ) -> Result<(), CliError> {
     let mut desk = Desk {
         options,
-        is_mux: !options.direct && daemon::is_mux(&conversation.place, STATUS.name),
+        is_mux: !options.direct && daemon::is_mux(&conversation.endpoint, STATUS.name),
         reconnecting: Reconnecting::around(conversation, &STATUS, options.timeout),
         rows: Vec::new(),
         chosen: None,

@@ -287,11 +287,11 @@ impl Machines {
 
     /// What to do where there is nothing to show.
     fn advice(&self) -> [String; 4] {
-        let place = match self.reconnecting.place() {
+        let endpoint = match self.reconnecting.endpoint() {
             ResolvedEndpoint::Tcp(address) | ResolvedEndpoint::Tls(address)
                 if !address.ip().is_loopback() =>
             {
-                self.reconnecting.place().to_string()
+                self.reconnecting.endpoint().to_string()
             }
             // What others call this machine, it cannot know.
             _ => "tcp://HOST:33001".to_owned(),
@@ -299,7 +299,7 @@ impl Machines {
         [
             String::new(),
             "no machine reports yet; run on each:".to_owned(),
-            format!("ipcctl --to {place} report"),
+            format!("ipcctl --to {endpoint} report"),
             "and on this one (HOST): ipcctl report".to_owned(),
         ]
     }

@@ -106,7 +106,7 @@ pub(crate) fn run(options: &ConnectOptions, arguments: &Arguments) -> Result<(),
                 None => daemon.not_there(WATCH.name, line),
             });
         }
-        None => return Err(CliError::Failed(format!("{}: closed without an answer", daemon.place))),
+        None => return Err(CliError::Failed(format!("{}: closed without an answer", daemon.endpoint))),
     }
     let is_coloured = output::has_colour() && !arguments.json;
     let stdout = std::io::stdout();
@@ -122,7 +122,7 @@ pub(crate) fn run(options: &ConnectOptions, arguments: &Arguments) -> Result<(),
             Err(error) => return Err(CliError::Failed(words(&error))),
         }
     }
-    Err(CliError::Failed(format!("{}: the connection ended", daemon.place)))
+    Err(CliError::Failed(format!("{}: the connection ended", daemon.endpoint)))
 }
 
 /// Shows the events of a filter on a screen that is already taken over, until the user quits.
@@ -140,7 +140,7 @@ pub(crate) fn look(
             Some(error) => daemon.refused(WATCH.name, error),
             None => daemon.not_there(WATCH.name, &line),
         }),
-        None => Err(CliError::Failed(format!("{}: closed without an answer", daemon.place))),
+        None => Err(CliError::Failed(format!("{}: closed without an answer", daemon.endpoint))),
     }
 }
 

@@ -290,7 +290,7 @@ impl WatchScreen {
                 self.reconnecting.handle_answer();
                 self.complaint = Some(error);
             }
-            // There may be a place later; any other error stays an error.
+            // An endpoint may be free later; any other error stays an error.
             Some(_) if is_full => self.lose(&error),
             Some(_) => return Err(CliError::Refused(vec![error])),
             None => self.note(WatchLineKind::Error, format!("-- {error}")),
@@ -400,7 +400,7 @@ impl WatchScreen {
             Some(self.shown.clone()),
             Some(format!("{}, {}", count(self.events, "event"), count(self.hints, "hint"))),
             (self.missed > 0).then(|| format!("missed {}", count(self.missed, "event"))),
-            Some(self.reconnecting.place().to_string()),
+            Some(self.reconnecting.endpoint().to_string()),
         ];
         let text = parts.into_iter().flatten().collect::<Vec<_>>().join(" | ");
         let short = self.reconnecting.next_try().filter(|_| columns < WHOLE_STATUS_COLUMNS_MIN);
