@@ -189,68 +189,78 @@ pub(super) fn place_listens(name: &str, text: &str, builder: &mut Builder) {
         let (line, column) = cursor.advance(at);
         // Any path works here: it only has to be the same for all.
         let sockets: Vec<_> = endpoint.resolve(Path::new("%t")).iter().map(ResolvedEndpoint::bare).collect();
-        let service_builder = &builder.services[service as usize];
-        let names = names::of_endpoint(
-            &builder.config,
-            (at, &endpoint),
-            &own,
-            &service_builder.settings.names,
-            &mut builder.faults,
-        );
-        let users = own.allowed_users.unwrap_or_else(|| service_builder.allowed_users.clone());
-        let groups = own.allowed_groups.unwrap_or_else(|| service_builder.allowed_groups.clone());
-        let allowed = allow::listed(service, users.or(groups));
-        let is_file = endpoint.path().is_some();
-        let pointless = [own.mode.as_ref().map(|(at, _)| at), own.group.as_ref().map(|(at, _)| at)];
-        for at in pointless.into_iter().flatten().filter(|_| !is_file) {
-            let text = format!("{endpoint} is not a file, and has no mode or group; leave them out");
-            builder.faults.push(Diagnostic { at: *at, text });
-        }
-        if allowed.is_some()
-            && let Some(instead) = instead_of_list(service, &endpoint)
-        {
-            builder.faults.push(Diagnostic { at, text: format!("{endpoint}: {instead}") });
-        }
-        let is_on_network = is_on_network(&endpoint);
-        if let Some((at, _)) =
-            own.networks.as_ref().filter(|(_, networks)| !is_on_network && !networks.is_empty())
-        {
-            let text = format!(
-                "{endpoint}: its clients have no network address; use allow_users and allow_groups instead of allow_addresses"
-            );
-            builder.faults.push(Diagnostic { at: *at, text });
-        }
-        let networks =
-            own.networks.map_or_else(|| service_builder.settings.networks.clone(), |(_, networks)| networks);
-        let allowed = if is_on_network { Allowed::from_networks(networks, names) } else { allowed };
-        let listen = Listen {
-            endpoint,
-            service,
-            mode: own.mode.map_or(service_builder.mode, |(_, mode)| mode),
-            is_group_given: own.group.is_some() || service_builder.is_group_given,
-            group: own.group.map_or_else(|| service_builder.group.clone(), |(_, group)| group),
-            allowed,
-            place: format!("{name}:{line}:{column}"),
-        };
+        let place = format!("{name}:{line}:{column}");
+        let listen = checked(ListenBuilder { at, service, endpoint, own }, place, builder);
         let index = builder.config.listens.len();
         match taken.take(&sockets, index) {
             None => builder.config.listens.push(listen),
             Some(first) => {
-                let first = &builder.config.listens[first];
-                let (shown, first_shown) = (listen.endpoint.to_string(), first.endpoint.to_string());
-                let what = if shown == first_shown {
-                    format!("{shown} is already at {}", first.place)
-                } else {
-                    format!("{shown} conflicts with {first_shown} at {}", first.place)
-                };
-                builder
-                    .faults
-                    .push(Diagnostic { at, text: format!("{what}; remove one or choose another place") });
+                let text = conflict(&listen, &builder.config.listens[first]);
+                builder.faults.push(Diagnostic { at, text });
             }
         }
     }
     // The message must not depend on the order of the tables.
     builder.config.listens.sort_by_key(|listen| listen.service);
+}
+
+/// The endpoint with the settings of its own table and of its service; finds what does not go with its kind.
+fn checked(listen: ListenBuilder, place: String, builder: &mut Builder) -> Listen {
+    let ListenBuilder { at, service, endpoint, own } = listen;
+    let service_builder = &builder.services[service as usize];
+    let names = names::of_endpoint(
+        &builder.config,
+        (at, &endpoint),
+        &own,
+        &service_builder.settings.names,
+        &mut builder.faults,
+    );
+    let users = own.allowed_users.unwrap_or_else(|| service_builder.allowed_users.clone());
+    let groups = own.allowed_groups.unwrap_or_else(|| service_builder.allowed_groups.clone());
+    let allowed = allow::listed(service, users.or(groups));
+    let is_file = endpoint.path().is_some();
+    let pointless = [own.mode.as_ref().map(|(at, _)| at), own.group.as_ref().map(|(at, _)| at)];
+    for at in pointless.into_iter().flatten().filter(|_| !is_file) {
+        let text = format!("{endpoint} is not a file, and has no mode or group; leave them out");
+        builder.faults.push(Diagnostic { at: *at, text });
+    }
+    if allowed.is_some()
+        && let Some(instead) = instead_of_list(service, &endpoint)
+    {
+        builder.faults.push(Diagnostic { at, text: format!("{endpoint}: {instead}") });
+    }
+    let is_on_network = is_on_network(&endpoint);
+    if let Some((at, _)) =
+        own.networks.as_ref().filter(|(_, networks)| !is_on_network && !networks.is_empty())
+    {
+        let text = format!(
+            "{endpoint}: its clients have no network address; use allow_users and allow_groups instead of allow_addresses"
+        );
+        builder.faults.push(Diagnostic { at: *at, text });
+    }
+    let networks =
+        own.networks.map_or_else(|| service_builder.settings.networks.clone(), |(_, networks)| networks);
+    let allowed = if is_on_network { Allowed::from_networks(networks, names) } else { allowed };
+    Listen {
+        endpoint,
+        service,
+        mode: own.mode.map_or(service_builder.mode, |(_, mode)| mode),
+        is_group_given: own.group.is_some() || service_builder.is_group_given,
+        group: own.group.map_or_else(|| service_builder.group.clone(), |(_, group)| group),
+        allowed,
+        place,
+    }
+}
+
+/// The error about an endpoint that has an address or file in common with an earlier one.
+fn conflict(listen: &Listen, first: &Listen) -> String {
+    let (shown, first_shown) = (listen.endpoint.to_string(), first.endpoint.to_string());
+    let what = if shown == first_shown {
+        format!("{shown} is already at {}", first.place)
+    } else {
+        format!("{shown} conflicts with {first_shown} at {}", first.place)
+    };
+    format!("{what}; remove one or choose another place")
 }
 
 /// Whether clients of the endpoint have an address.

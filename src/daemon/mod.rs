@@ -189,16 +189,7 @@ impl Daemon {
             .transcript_of(config.transcript.as_deref())
             .map_err(|line| Failure::Unavailable(vec![line]))?
             .flatten();
-        for (place, listener) in std::mem::take(&mut daemon.handed) {
-            let is_kept = listener.is_kept();
-            drop(listener); // before the warning
-            if is_kept {
-                let file = config.file_to_change();
-                log::warn!(
-                    "{place}: handed over by the service manager, but no service listens there; closed; add it to a listen in {file}, or remove it from ipcd.socket"
-                );
-            }
-        }
+        daemon.close_unclaimed();
         let now = daemon.reactor.now();
         daemon.reactor.engine.handle(now, Input::Reconfigure(Box::new(settings(&config, &wanted))));
         let connections = handover::unpack(bequest.fd_bundles);
@@ -213,6 +204,20 @@ impl Daemon {
         daemon.tell_status();
         daemon.manager.ready(&daemon.status.line);
         Ok(daemon)
+    }
+
+    /// Closes the sockets that were handed over, but that no endpoint uses.
+    fn close_unclaimed(&mut self) {
+        for (place, listener) in std::mem::take(&mut self.handed) {
+            let is_kept = listener.is_kept();
+            drop(listener); // before the warning
+            if is_kept {
+                let file = self.config.file_to_change();
+                log::warn!(
+                    "{place}: handed over by the service manager, but no service listens there; closed; add it to a listen in {file}, or remove it from ipcd.socket"
+                );
+            }
+        }
     }
 
     fn serve(&mut self) -> Result<(), Failure> {

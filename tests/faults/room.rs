@@ -87,6 +87,22 @@ fn p99(mut waits: Vec<Duration>) -> Duration {
     waits[waits.len() * 99 / 100]
 }
 
+/// The speaker says its `nth` line and waits for its echo; how many members left before it.
+fn say_and_hear(speaker: &mut Client, nth: usize, waits: &mut Vec<Duration>) -> usize {
+    let text = format!("{nth} {}", "z".repeat(1000));
+    let asked = Instant::now();
+    speaker.say(format!("{text}\n"));
+    let mut left = 0;
+    loop {
+        let line = speaker.hear_line();
+        if line.strip_prefix("speaker: ") == Some(&text) {
+            waits.push(asked.elapsed());
+            return left;
+        }
+        left += usize::from(line.ends_with(" has left the chat."));
+    }
+}
+
 /// Sends `signal` to half of twice `count` members during a broadcast.
 fn half_of_the_room(count: usize, signal: Signal) {
     let trial = Trial::with(&USUAL.replace("[chat]", "[chat]\nbacklog = \"64KiB\""));
@@ -112,18 +128,8 @@ fn half_of_the_room(count: usize, signal: Signal) {
         let hearing: Vec<_> = hearing.collect();
         let mut left = 0;
         let mut say = |speaker: &mut Client, waits: &mut Vec<Duration>| {
-            let text = format!("{said} {}", "z".repeat(1000));
-            let asked = Instant::now();
-            speaker.say(format!("{text}\n"));
+            left += say_and_hear(speaker, said, waits);
             said += 1;
-            loop {
-                let line = speaker.hear_line();
-                if line.strip_prefix("speaker: ") == Some(&text) {
-                    waits.push(asked.elapsed());
-                    break;
-                }
-                left += usize::from(line.ends_with(" has left the chat."));
-            }
             grown = grown.max(trial.resident_bytes().saturating_sub(before));
             // Its pace: a room that is talked in, not a flood.
             sleep(Duration::from_millis(4));

@@ -7,7 +7,7 @@ use anyhow::{Result, ensure};
 
 use crate::endpoint::{Endpoint, PATIENCE};
 use crate::load::{Latency, compare, nanoseconds};
-use crate::peer::{Ground, Peer};
+use crate::peer::{Environment, Peer};
 use crate::poller::Poller;
 use crate::stream::Stream;
 use crate::words::{Exchange, exchanges};
@@ -62,9 +62,9 @@ impl Client {
     }
 }
 
-pub fn measure(peer: Peer, ground: &Ground, rounds: usize, quick: bool) -> Result<Flood> {
+pub fn measure(peer: Peer, environment: &Environment, rounds: usize, quick: bool) -> Result<Flood> {
     let count = if quick { 20 } else { HANDSHAKES };
-    let (mut server, plain) = peer.spawn_beside_tls(ground)?;
+    let (mut server, plain) = peer.spawn_beside_tls(environment)?;
     server.wait()?;
     let stream = plain.connect()?;
     let mut client = Client { stream, exchanges: exchanges(peer, 1), at: 0, times: Vec::new() };

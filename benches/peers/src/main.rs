@@ -24,7 +24,7 @@ use anyhow::{Context, Result, ensure};
 use clap::Parser;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
-use peer::{Ground, Over, Peer};
+use peer::{Environment, Over, Peer};
 use report::Report;
 use server::Cores;
 use stream::Certificate;
@@ -76,7 +76,7 @@ const OTHERS: [(&str, &str); 8] = [
     ("tls-flood", "round trips of a client in the clear, while 1,000 handshakes begin at once"),
 ];
 
-/// Rounds of the last one, in which connecting takes most of the time.
+/// Rounds of `scaling`, in which connecting takes most of the time.
 const SCALING_ROUNDS: usize = 3;
 
 impl Arguments {
@@ -113,36 +113,14 @@ fn run(arguments: Arguments) -> Result<ExitCode> {
         false => (arguments.rounds, Duration::try_from_secs_f64(arguments.seconds)?),
     };
     ensure!(rounds > 0, "at least one round");
-    let (_, descriptors) = getrlimit(Resource::RLIMIT_NOFILE)?;
-    setrlimit(Resource::RLIMIT_NOFILE, descriptors, descriptors)
-        .context("raising the limit of open files")?;
     let directory = tempfile::Builder::new().prefix("ipcd-peers-").tempdir()?;
-    let ground = Ground {
-        ipcd: arguments.ipcd.clone(),
-        limit: arguments.limit.clone(),
-        limit_tls: arguments.limit_tls.clone(),
-        certificate: Certificate::make(directory.path())?,
-        tokio: arguments.tokio.clone(),
-        python: arguments.root.join("benches/peers/threaded.py"),
-        directory: directory.path().to_owned(),
-        cores: Cores::choose()?,
-        descriptors: descriptors.min(1_000_000),
-    };
-    let mut peers = Vec::new();
-    for peer in Peer::ALL {
-        if !arguments.peers.is_empty() && !arguments.peers.contains(&peer) {
-            continue;
-        }
-        match peer.missing() {
-            Some(program) => eprintln!("{program} is not installed: {} is left out", peer.title()),
-            None => peers.push(peer),
-        }
-    }
-    let mut report = Report::new(&ground, rounds, time);
+    let environment = environment(&arguments, directory.path())?;
+    let peers = installed(&arguments.peers);
+    let mut report = Report::new(&environment, rounds, time);
     let quick = arguments.quick;
     for workload in workload::ALL.iter().filter(|workload| arguments.wants(workload.name)) {
         eprintln!("{}", workload.title);
-        let outcomes = workload::measure(workload, &peers, rounds, time, quick, &ground);
+        let outcomes = workload::measure(workload, &peers, rounds, time, quick, &environment);
         for (peer, outcome) in &outcomes {
             if let Err(error) = outcome {
                 report.fail(*peer, error);
@@ -150,47 +128,12 @@ fn run(arguments: Arguments) -> Result<ExitCode> {
         }
         report.timed.push((workload, outcomes));
     }
-    let [idle, start, calls, scaling, tls_idle, tls_start, tls_calls, tls_flood] = OTHERS;
-    let rest: Vec<Peer> = rest::PEERS.into_iter().filter(|peer| peers.contains(peer)).collect();
-    report.silence = rest::silence(quick);
-    if arguments.wants(idle.0) {
-        eprintln!("{}", idle.1);
-        report.idle = each(&rest, &mut report.failed, |peer| rest::idle(peer, Over::Tcp, &ground, quick));
-    }
-    if arguments.wants(start.0) {
-        eprintln!("{}", start.1);
-        let times = if quick { 1 } else { 3 * rounds };
-        report.start = each(&rest, &mut report.failed, |peer| rest::start(peer, Over::Tcp, &ground, times));
-    }
-    if arguments.wants(calls.0) && !rest::can_count() {
-        eprintln!("strace is not installed: system calls are left out");
-    } else if arguments.wants(calls.0) {
-        eprintln!("{}", calls.1);
-        report.calls = each(&rest, &mut report.failed, |peer| rest::calls(peer, Over::Tcp, &ground));
-    }
-    let (over_tls, over): (Vec<Peer>, _) =
-        (Peer::OVER_TLS.into_iter().filter(|peer| peers.contains(peer)).collect(), Over::Tls);
-    if arguments.wants(tls_idle.0) {
-        eprintln!("{}", tls_idle.1);
-        report.tls_idle = each(&over_tls, &mut report.failed, |peer| rest::idle(peer, over, &ground, quick));
-    }
-    if arguments.wants(tls_start.0) {
-        eprintln!("{}", tls_start.1);
-        let times = if quick { 1 } else { 3 * rounds };
-        report.tls_start =
-            each(&over_tls, &mut report.failed, |peer| rest::start(peer, over, &ground, times));
-    }
-    if arguments.wants(tls_calls.0) && rest::can_count() {
-        eprintln!("{}", tls_calls.1);
-        report.tls_calls = each(&over_tls, &mut report.failed, |peer| rest::calls(peer, over, &ground));
-    }
-    if arguments.wants(tls_flood.0) && peers.contains(&Peer::Ipcd) {
-        eprintln!("{}", tls_flood.1);
-        report.flood = Some(flood::measure(Peer::Ipcd, &ground, rounds, quick)?);
-    }
-    if arguments.wants(scaling.0) {
-        eprintln!("{}", scaling.1);
-        report.scaling = scaling::measure(&peers, rounds.min(SCALING_ROUNDS), time, quick, &ground)?;
+    measure_plain(&arguments, &mut report, &peers, rounds, &environment);
+    measure_tls(&arguments, &mut report, &peers, rounds, &environment)?;
+    let [_, _, _, (name, title), ..] = OTHERS;
+    if arguments.wants(name) {
+        eprintln!("{title}");
+        report.scaling = scaling::measure(&peers, rounds.min(SCALING_ROUNDS), time, quick, &environment)?;
     }
     println!("{}", report.heading());
     for table in [
@@ -212,6 +155,101 @@ fn run(arguments: Arguments) -> Result<ExitCode> {
     let ours = [Peer::Ipcd, Peer::Limit, Peer::Tokio];
     let is_mistaken = report.failed.iter().any(|peer| ours.contains(peer));
     Ok(if is_mistaken { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+/// Everything that the servers need. Raises the limit of open files to the most that this process may have.
+fn environment(arguments: &Arguments, directory: &Path) -> Result<Environment> {
+    let (_, descriptors) = getrlimit(Resource::RLIMIT_NOFILE)?;
+    setrlimit(Resource::RLIMIT_NOFILE, descriptors, descriptors)
+        .context("raising the limit of open files")?;
+    Ok(Environment {
+        ipcd: arguments.ipcd.clone(),
+        limit: arguments.limit.clone(),
+        limit_tls: arguments.limit_tls.clone(),
+        certificate: Certificate::make(directory)?,
+        tokio: arguments.tokio.clone(),
+        python: arguments.root.join("benches/peers/threaded.py"),
+        directory: directory.to_owned(),
+        cores: Cores::choose()?,
+        descriptors: descriptors.min(1_000_000),
+    })
+}
+
+/// The servers to compare: these, or all if none is named, unless a program is missing.
+fn installed(wanted: &[Peer]) -> Vec<Peer> {
+    let mut peers = Vec::new();
+    for peer in Peer::ALL {
+        if !wanted.is_empty() && !wanted.contains(&peer) {
+            continue;
+        }
+        match peer.missing() {
+            Some(program) => eprintln!("{program} is not installed: {} is left out", peer.title()),
+            None => peers.push(peer),
+        }
+    }
+    peers
+}
+
+fn measure_plain(
+    arguments: &Arguments,
+    report: &mut Report,
+    peers: &[Peer],
+    rounds: usize,
+    environment: &Environment,
+) {
+    let [idle, start, calls, ..] = OTHERS;
+    let quick = arguments.quick;
+    let rest: Vec<Peer> = rest::PEERS.into_iter().filter(|peer| peers.contains(peer)).collect();
+    report.silence = rest::silence(quick);
+    if arguments.wants(idle.0) {
+        eprintln!("{}", idle.1);
+        report.idle = each(&rest, &mut report.failed, |peer| rest::idle(peer, Over::Tcp, environment, quick));
+    }
+    if arguments.wants(start.0) {
+        eprintln!("{}", start.1);
+        let times = if quick { 1 } else { 3 * rounds };
+        report.start =
+            each(&rest, &mut report.failed, |peer| rest::start(peer, Over::Tcp, environment, times));
+    }
+    if arguments.wants(calls.0) && !rest::can_count() {
+        eprintln!("strace is not installed: system calls are left out");
+    } else if arguments.wants(calls.0) {
+        eprintln!("{}", calls.1);
+        report.calls = each(&rest, &mut report.failed, |peer| rest::calls(peer, Over::Tcp, environment));
+    }
+}
+
+fn measure_tls(
+    arguments: &Arguments,
+    report: &mut Report,
+    peers: &[Peer],
+    rounds: usize,
+    environment: &Environment,
+) -> Result<()> {
+    let [.., tls_idle, tls_start, tls_calls, tls_flood] = OTHERS;
+    let quick = arguments.quick;
+    let (over_tls, over): (Vec<Peer>, _) =
+        (Peer::OVER_TLS.into_iter().filter(|peer| peers.contains(peer)).collect(), Over::Tls);
+    if arguments.wants(tls_idle.0) {
+        eprintln!("{}", tls_idle.1);
+        report.tls_idle =
+            each(&over_tls, &mut report.failed, |peer| rest::idle(peer, over, environment, quick));
+    }
+    if arguments.wants(tls_start.0) {
+        eprintln!("{}", tls_start.1);
+        let times = if quick { 1 } else { 3 * rounds };
+        report.tls_start =
+            each(&over_tls, &mut report.failed, |peer| rest::start(peer, over, environment, times));
+    }
+    if arguments.wants(tls_calls.0) && rest::can_count() {
+        eprintln!("{}", tls_calls.1);
+        report.tls_calls = each(&over_tls, &mut report.failed, |peer| rest::calls(peer, over, environment));
+    }
+    if arguments.wants(tls_flood.0) && peers.contains(&Peer::Ipcd) {
+        eprintln!("{}", tls_flood.1);
+        report.flood = Some(flood::measure(Peer::Ipcd, environment, rounds, quick)?);
+    }
+    Ok(())
 }
 
 /// Asks all of them, and keeps what they have in figures.

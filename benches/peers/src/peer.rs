@@ -53,7 +53,7 @@ impl Service {
 }
 
 /// Where the programs are, and a directory for what they need.
-pub struct Ground {
+pub struct Environment {
     pub ipcd: PathBuf,
     pub limit: PathBuf,
     pub limit_tls: PathBuf,
@@ -127,39 +127,40 @@ impl Peer {
     }
 
     /// Starts it for one service at one place.
-    pub fn spawn(self, service: Service, over: Over, ground: &Ground) -> Result<Server> {
+    pub fn spawn(self, service: Service, over: Over, environment: &Environment) -> Result<Server> {
         let endpoint = match over {
             Over::Unix => {
                 let name = format!("{}-{}.sock", self.title().replace(' ', "-"), service.name());
-                Endpoint::Unix(ground.directory.join(name))
+                Endpoint::Unix(environment.directory.join(name))
             }
             Over::Tcp => Endpoint::tcp()?,
             Over::Tls => Endpoint::tls()?,
         };
         if self.is_front() {
-            let behind = Peer::Limit.spawn(service, Over::Tcp, ground)?;
-            let command = front::command(self, service, &endpoint, &behind.endpoint, ground)?;
-            return Ok(Server::spawn(command, endpoint, ground.cores)?.before(behind));
+            let behind = Peer::Limit.spawn(service, Over::Tcp, environment)?;
+            let command = front::command(self, service, &endpoint, &behind.endpoint, environment)?;
+            return Ok(Server::spawn(command, endpoint, environment.cores)?.before(behind));
         }
-        let command = self.command(service, &endpoint, ground)?;
-        Server::spawn(command, endpoint, ground.cores)
+        let command = self.command(service, &endpoint, environment)?;
+        Server::spawn(command, endpoint, environment.cores)
     }
 
     /// Starts ipcd for `multiply` over TLS, which the server's endpoint is, and in the clear.
-    pub fn spawn_beside_tls(self, ground: &Ground) -> Result<(Server, Endpoint)> {
+    pub fn spawn_beside_tls(self, environment: &Environment) -> Result<(Server, Endpoint)> {
         let (endpoint, plain) = (Endpoint::tls()?, Endpoint::tcp()?);
         let Endpoint::Tcp(port) = plain else { bail!("a port of TCP") };
-        let clients = (ground.descriptors - 100).to_string();
-        let configuration = ipcd_configuration(Service::Multiply, &endpoint, &clients, &ground.certificate)
-            .replace("listen = [", &format!("listen = [\"tcp://127.0.0.1:{port}\", "));
-        let file = ground.directory.join("ipcd-beside-tls.toml");
+        let clients = (environment.descriptors - 100).to_string();
+        let configuration =
+            ipcd_configuration(Service::Multiply, &endpoint, &clients, &environment.certificate)
+                .replace("listen = [", &format!("listen = [\"tcp://127.0.0.1:{port}\", "));
+        let file = environment.directory.join("ipcd-beside-tls.toml");
         fs::write(&file, configuration)?;
-        let mut command = Command::new(&ground.ipcd);
+        let mut command = Command::new(&environment.ipcd);
         command.arg("--config").arg(file);
-        Ok((Server::spawn(command, endpoint, ground.cores)?, plain))
+        Ok((Server::spawn(command, endpoint, environment.cores)?, plain))
     }
 
-    fn command(self, service: Service, endpoint: &Endpoint, ground: &Ground) -> Result<Command> {
+    fn command(self, service: Service, endpoint: &Endpoint, environment: &Environment) -> Result<Command> {
         let (kind, place) = match endpoint {
             Endpoint::Tcp(port) => ("tcp", port.to_string()),
             Endpoint::Tls(port) => ("tls", port.to_string()),
@@ -169,59 +170,31 @@ impl Peer {
             let mut command = Command::new(program);
             command.args([service.name(), kind, &place]);
             if kind == "tls" {
-                command.arg(&ground.certificate.certificate).arg(&ground.certificate.key);
+                command.arg(&environment.certificate.certificate).arg(&environment.certificate.key);
             }
             command
         };
-        let clients = (ground.descriptors - 100).to_string();
+        let clients = (environment.descriptors - 100).to_string();
         Ok(match self {
             Peer::Haproxy | Peer::Nginx | Peer::Stunnel => bail!("it serves nothing by itself"),
-            Peer::Limit if kind == "tls" => own(&ground.limit_tls),
-            Peer::Limit => own(&ground.limit),
-            Peer::Tokio => own(&ground.tokio),
+            Peer::Limit if kind == "tls" => own(&environment.limit_tls),
+            Peer::Limit => own(&environment.limit),
+            Peer::Tokio => own(&environment.tokio),
             Peer::Python => {
                 // Debian's rather than a version manager's, which is a script around it.
                 let debian = "/usr/bin/python3";
                 let mut command = Command::new(if is_installed(debian) { debian } else { "python3" });
-                command.arg(&ground.python).args([service.name(), kind, &place]);
+                command.arg(&environment.python).args([service.name(), kind, &place]);
                 command
             }
             Peer::Ipcd => {
-                let file = ground.directory.join(format!("ipcd-{}-{kind}.toml", service.name()));
-                fs::write(&file, ipcd_configuration(service, endpoint, &clients, &ground.certificate))?;
-                let mut command = Command::new(&ground.ipcd);
+                let file = environment.directory.join(format!("ipcd-{}-{kind}.toml", service.name()));
+                fs::write(&file, ipcd_configuration(service, endpoint, &clients, &environment.certificate))?;
+                let mut command = Command::new(&environment.ipcd);
                 command.arg("--config").arg(file);
                 command
             }
-            Peer::Redis => {
-                let mut command = Command::new("redis-server");
-                match endpoint {
-                    Endpoint::Tcp(_) => command.args(["--port", &place, "--bind", "127.0.0.1"]),
-                    Endpoint::Tls(_) => {
-                        let files = &ground.certificate;
-                        command.args(["--port", "0", "--tls-port", &place, "--bind", "127.0.0.1"]);
-                        command.args(["--tls-auth-clients", "no", "--tls-protocols", "TLSv1.3"]);
-                        command.arg("--tls-cert-file").arg(&files.certificate);
-                        command.arg("--tls-key-file").arg(&files.key);
-                        command.arg("--tls-ca-cert-file").arg(&files.certificate)
-                    }
-                    Endpoint::Unix(_) => command.args(["--port", "0", "--unixsocket", &place]),
-                };
-                command.args([
-                    "--save",
-                    "",
-                    "--appendonly",
-                    "no",
-                    "--daemonize",
-                    "no",
-                    "--loglevel",
-                    "warning",
-                ]);
-                command.args(["--protected-mode", "no", "--tcp-backlog", "4096", "--maxclients", &clients]);
-                command.args(["--client-output-buffer-limit", "pubsub 0 0 0"]);
-                command.arg("--dir").arg(&ground.directory);
-                command
-            }
+            Peer::Redis => redis(endpoint, &place, &clients, environment),
             Peer::Memcached => {
                 let mut command = Command::new("memcached");
                 command.args(["-l", "127.0.0.1", "-p", &place, "-U", "0", "-t", "1", "-b", "4096"]);
@@ -229,7 +202,7 @@ impl Peer {
                 command
             }
             Peer::Ngircd => {
-                let file = ground.directory.join("ngircd.conf");
+                let file = environment.directory.join("ngircd.conf");
                 fs::write(&file, ngircd_configuration(&place))?;
                 let mut command = Command::new(sbin("ngircd"));
                 command.args(["--nodaemon", "--config"]).arg(file);
@@ -245,6 +218,27 @@ impl Peer {
             }
         })
     }
+}
+
+fn redis(endpoint: &Endpoint, place: &str, clients: &str, environment: &Environment) -> Command {
+    let mut command = Command::new("redis-server");
+    match endpoint {
+        Endpoint::Tcp(_) => command.args(["--port", place, "--bind", "127.0.0.1"]),
+        Endpoint::Tls(_) => {
+            let files = &environment.certificate;
+            command.args(["--port", "0", "--tls-port", place, "--bind", "127.0.0.1"]);
+            command.args(["--tls-auth-clients", "no", "--tls-protocols", "TLSv1.3"]);
+            command.arg("--tls-cert-file").arg(&files.certificate);
+            command.arg("--tls-key-file").arg(&files.key);
+            command.arg("--tls-ca-cert-file").arg(&files.certificate)
+        }
+        Endpoint::Unix(_) => command.args(["--port", "0", "--unixsocket", place]),
+    };
+    command.args(["--save", "", "--appendonly", "no", "--daemonize", "no", "--loglevel", "warning"]);
+    command.args(["--protected-mode", "no", "--tcp-backlog", "4096", "--maxclients", clients]);
+    command.args(["--client-output-buffer-limit", "pubsub 0 0 0"]);
+    command.arg("--dir").arg(&environment.directory);
+    command
 }
 
 pub fn sbin(program: &str) -> PathBuf {

@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 
 use crate::flood::Flood;
-use crate::peer::{Ground, Over, Peer};
+use crate::peer::{Environment, Over, Peer};
 use crate::rest::{self, Calls, Idle, Start};
 use crate::scaling::{self, Curve};
 use crate::workload::{Kind, Outcome, Round, Workload};
@@ -44,7 +44,7 @@ pub struct Report {
 }
 
 impl Report {
-    pub fn new(ground: &Ground, rounds: usize, time: Duration) -> Report {
+    pub fn new(environment: &Environment, rounds: usize, time: Duration) -> Report {
         let cpuinfo = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
         let model = cpuinfo.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
         let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
@@ -60,7 +60,7 @@ impl Report {
         let how = format!(
             "{rounds} rounds of {} s for each peer in turn; {}",
             time.as_secs_f64(),
-            ground.cores.as_words()
+            environment.cores.as_words()
         );
         Report {
             machine,

@@ -12,7 +12,7 @@ use nix::unistd::Pid;
 
 use crate::endpoint::PATIENCE;
 use crate::load::{Load, Requests, Short, compare};
-use crate::peer::{Ground, Over, Peer, Service};
+use crate::peer::{Environment, Over, Peer, Service};
 use crate::report::median;
 use crate::server::{Server, is_installed};
 use crate::words::exchanges;
@@ -47,8 +47,8 @@ pub fn silence(quick: bool) -> Duration {
     if quick { Duration::from_millis(100) } else { Duration::from_secs(10) }
 }
 
-pub fn idle(peer: Peer, over: Over, ground: &Ground, quick: bool) -> Result<Idle> {
-    let mut server = peer.spawn(Service::Multiply, over, ground)?;
+pub fn idle(peer: Peer, over: Over, environment: &Environment, quick: bool) -> Result<Idle> {
+    let mut server = peer.spawn(Service::Multiply, over, environment)?;
     server.wait()?;
     let ask = |count| Requests::connect(&server.endpoint, count, exchanges(peer, 1), 1);
     // What one connection needs once is no other's.
@@ -56,7 +56,8 @@ pub fn idle(peer: Peer, over: Over, ground: &Ground, quick: bool) -> Result<Idle
     let before = server.memory("Rss")?;
     // Each is a handshake, and who stands in front of another needs two descriptors.
     let most = if over == Over::Tls { 4000 } else { 19_600 };
-    let connections = if quick { 200 } else { ground.descriptors.saturating_sub(SPARE).min(most) as usize };
+    let connections =
+        if quick { 200 } else { environment.descriptors.saturating_sub(SPARE).min(most) as usize };
     let clients = ask(connections)?;
     let full = server.memory("Rss")?;
     // Replies just given are answered with acknowledgements.
@@ -80,11 +81,11 @@ pub struct Start {
     pub resident: u64,
 }
 
-pub fn start(peer: Peer, over: Over, ground: &Ground, times: usize) -> Result<Start> {
+pub fn start(peer: Peer, over: Over, environment: &Environment, times: usize) -> Result<Start> {
     let (mut all, mut resident) = (Vec::new(), 0);
     for _ in 0..times {
         let started = Instant::now();
-        let mut server = peer.spawn(Service::Multiply, over, ground)?;
+        let mut server = peer.spawn(Service::Multiply, over, environment)?;
         let mut socket = server.wait_to_connect()?;
         let exchange = &exchanges(peer, 1)[0];
         socket.write_all(&exchange.request)?;
@@ -111,10 +112,10 @@ pub fn can_count() -> bool {
     is_installed("strace")
 }
 
-pub fn calls(peer: Peer, over: Over, ground: &Ground) -> Result<Calls> {
-    let mut server = peer.spawn(Service::Multiply, over, ground)?;
+pub fn calls(peer: Peer, over: Over, environment: &Environment) -> Result<Calls> {
+    let mut server = peer.spawn(Service::Multiply, over, environment)?;
     server.wait()?;
-    let count = |load: &mut dyn Load| count(&server, load, ground);
+    let count = |load: &mut dyn Load| count(&server, load, environment);
     let endpoint = &server.endpoint;
     Ok(Calls {
         one: count(&mut Requests::connect(endpoint, 64, exchanges(peer, 1), 1)?)?,
@@ -123,8 +124,8 @@ pub fn calls(peer: Peer, over: Over, ground: &Ground) -> Result<Calls> {
     })
 }
 
-fn count(server: &Server, load: &mut dyn Load, ground: &Ground) -> Result<f64> {
-    let summary = ground.directory.join("strace");
+fn count(server: &Server, load: &mut dyn Load, environment: &Environment) -> Result<f64> {
+    let summary = environment.directory.join("strace");
     let mut strace = Command::new("strace");
     strace.args(["-f", "-c", "-o"]).arg(&summary);
     for pid in server.pids() {

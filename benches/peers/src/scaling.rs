@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 
 use crate::load::Requests;
-use crate::peer::{Ground, Over, Peer, Service};
+use crate::peer::{Environment, Over, Peer, Service};
 use crate::words::exchanges;
 use crate::workload::{Round, round};
 
@@ -23,9 +23,9 @@ pub fn measure(
     rounds: usize,
     time: Duration,
     quick: bool,
-    ground: &Ground,
+    environment: &Environment,
 ) -> Result<Vec<(Peer, Curve)>> {
-    let most = if quick { 100 } else { ground.descriptors as usize - 200 };
+    let most = if quick { 100 } else { environment.descriptors as usize - 200 };
     let counts = COUNTS.into_iter().filter(|&count| count <= most);
     let curve: Curve = counts.map(|count| (count, Vec::new())).collect();
     let mut curves: Vec<_> =
@@ -34,7 +34,7 @@ pub fn measure(
         for at in 0..curve.len() {
             for (peer, curve) in &mut curves {
                 let (count, done) = &mut curve[at];
-                let once = once(*peer, *count, time, ground);
+                let once = once(*peer, *count, time, environment);
                 done.push(once.with_context(|| format!("{}, {count} connections", peer.title()))?);
             }
         }
@@ -42,8 +42,8 @@ pub fn measure(
     Ok(curves)
 }
 
-fn once(peer: Peer, count: usize, time: Duration, ground: &Ground) -> Result<Round> {
-    let mut server = peer.spawn(Service::Multiply, Over::Tcp, ground)?;
+fn once(peer: Peer, count: usize, time: Duration, environment: &Environment) -> Result<Round> {
+    let mut server = peer.spawn(Service::Multiply, Over::Tcp, environment)?;
     server.wait()?;
     let mut clients = Requests::connect(&server.endpoint, count, exchanges(peer, 1), 1)?.with_latency();
     round(&server, &mut clients, time)

@@ -6,7 +6,7 @@ use anyhow::Result;
 
 use crate::endpoint::Endpoint;
 use crate::load::{Load, Requests, Short};
-use crate::peer::{Ground, Over, Peer, Service};
+use crate::peer::{Environment, Over, Peer, Service};
 use crate::room::Chat;
 use crate::server::Server;
 use crate::words::exchanges;
@@ -89,13 +89,18 @@ impl Workload {
     }
 
     /// Starts a server and opens its connections; `quick`: few of them.
-    pub fn prepare(&self, peer: Peer, ground: &Ground, quick: bool) -> Result<(Server, Box<dyn Load>)> {
+    pub fn prepare(
+        &self,
+        peer: Peer,
+        environment: &Environment,
+        quick: bool,
+    ) -> Result<(Server, Box<dyn Load>)> {
         let service = match self.kind {
             Kind::Requests(..) | Kind::Short | Kind::Resumed => Service::Multiply,
             Kind::Greeting => Service::Greeting,
             Kind::Chat(..) | Kind::Latency(..) => Service::Chat,
         };
-        let mut server = peer.spawn(service, self.over, ground)?;
+        let mut server = peer.spawn(service, self.over, environment)?;
         server.wait()?;
         let few = |count: usize| if quick { count.min(100) } else { count };
         let endpoint = &server.endpoint;
@@ -137,12 +142,12 @@ pub fn measure(
     rounds: usize,
     time: Duration,
     quick: bool,
-    ground: &Ground,
+    environment: &Environment,
 ) -> Vec<(Peer, Outcome)> {
     let mut all: Vec<_> = peers
         .iter()
         .filter(|&&peer| workload.can(peer))
-        .map(|&peer| (peer, workload.prepare(peer, ground, quick), Vec::new()))
+        .map(|&peer| (peer, workload.prepare(peer, environment, quick), Vec::new()))
         .collect();
     for _ in 0..rounds {
         for (_, prepared, done) in &mut all {

@@ -1,5 +1,6 @@
 //! chat and talk without a terminal: lines in, lines out, without losses.
 
+use std::ops::ControlFlow;
 use std::time::Instant;
 
 use rustix::event::PollFlags;
@@ -34,109 +35,158 @@ pub(crate) fn run(
 ) -> Result<(), CliError> {
     let mut daemon = Conversation::begin(options, protocol.wanted())?;
     protocol.opening().iter().for_each(|line| daemon.say(line));
-    let mut input = Input::new();
-    let mut has_erred = false;
-    let mut has_heard = false;
-    let mut is_leaving = false;
-    // Lines that we sent and that have not come back: each one extends the time to wait for the farewell; nothing else does.
-    let mut unheard: u64 = 0;
-    let mut until = options.deadline();
-    let stdout = std::io::stdout();
+    let mut filter = Filter {
+        options,
+        daemon,
+        protocol,
+        lines,
+        input: Input::new(),
+        has_erred: false,
+        has_heard: false,
+        is_leaving: false,
+        unheard: 0,
+        until: options.deadline(),
+    };
     loop {
-        while let Some(line) = daemon.heard() {
-            match protocol.handle(line) {
-                Heard::Nothing => {}
-                Heard::Joined => until = options.deadline(),
-                Heard::Asked => match protocol.passphrase() {
-                    Some(passphrase) => daemon.say(&passphrase),
-                    None => {
-                        let error = "this room asks for a passphrase: give a file that contains it with --passphrase-file";
-                        return Err(CliError::Refused(vec![error.to_owned()]));
-                    }
-                },
-                Heard::NotIn(error) | Heard::Error(error) if is_removal(&error) => {
-                    return Err(CliError::Removed(error));
-                }
-                Heard::NotIn(error) => return Err(daemon.refused(protocol.wanted().name, &error)),
-                Heard::Other(line) => return Err(daemon.not_there(protocol.wanted().name, &line)),
-                Heard::Line(line) if protocol.is_echoed() && is_from(&line, &protocol.name()) => {
-                    output::print(literal::heard(&line))?;
-                    if unheard > 0 {
-                        unheard -= 1;
-                        until = options.deadline();
-                    }
-                }
-                Heard::Line(line) => {
-                    has_heard = true;
-                    output::print(&line)?;
-                }
-                Heard::Error(error) => {
-                    output::tell(&error);
-                    has_erred = true;
-                }
-                Heard::Farewell => return ended(has_erred),
+        while let Some(line) = filter.daemon.heard() {
+            if filter.handle(line)?.is_break() {
+                return filter.outcome();
             }
         }
-        if daemon.is_over() {
-            return match protocol {
-                ChatProtocol::Talk => ended(has_erred),
+        if filter.daemon.is_over() {
+            return match filter.protocol {
+                ChatProtocol::Talk => filter.outcome(),
                 ChatProtocol::Chat { .. } => {
-                    Err(CliError::Failed(format!("{}: the connection ended", daemon.endpoint)))
+                    Err(CliError::Failed(format!("{}: the connection ended", filter.daemon.endpoint)))
                 }
             };
         }
-        while protocol.is_in()
-            && daemon.unsent() < UNSENT_BYTES_MAX
-            && let Some(line) = input.line()
+        filter.send();
+        filter.leave();
+        filter.wait()?;
+    }
+}
+
+/// A member that says the lines of standard input, and prints what it hears.
+struct Filter<'o> {
+    options: &'o ConnectOptions,
+    daemon: Conversation,
+    protocol: ChatProtocol,
+    lines: Lines,
+    input: Input,
+    has_erred: bool,
+    has_heard: bool,
+    is_leaving: bool,
+    /// Lines that we sent and that have not come back: each one extends the time to wait for the farewell; nothing else does.
+    unheard: u64,
+    until: Option<Instant>,
+}
+
+impl Filter<'_> {
+    /// Handles a line; breaks at the farewell.
+    fn handle(&mut self, line: String) -> Result<ControlFlow<()>, CliError> {
+        match self.protocol.handle(line) {
+            Heard::Nothing => {}
+            Heard::Joined => self.until = self.options.deadline(),
+            Heard::Asked => match self.protocol.passphrase() {
+                Some(passphrase) => self.daemon.say(&passphrase),
+                None => {
+                    let error = "this room asks for a passphrase: give a file that contains it with --passphrase-file";
+                    return Err(CliError::Refused(vec![error.to_owned()]));
+                }
+            },
+            Heard::NotIn(error) | Heard::Error(error) if is_removal(&error) => {
+                return Err(CliError::Removed(error));
+            }
+            Heard::NotIn(error) => return Err(self.daemon.refused(self.protocol.wanted().name, &error)),
+            Heard::Other(line) => return Err(self.daemon.not_there(self.protocol.wanted().name, &line)),
+            Heard::Line(line) if self.protocol.is_echoed() && is_from(&line, &self.protocol.name()) => {
+                output::print(literal::heard(&line))?;
+                if self.unheard > 0 {
+                    self.unheard -= 1;
+                    self.until = self.options.deadline();
+                }
+            }
+            Heard::Line(line) => {
+                self.has_heard = true;
+                output::print(&line)?;
+            }
+            Heard::Error(error) => {
+                output::tell(&error);
+                self.has_erred = true;
+            }
+            Heard::Farewell => return Ok(ControlFlow::Break(())),
+        }
+        Ok(ControlFlow::Continue(()))
+    }
+
+    fn may_send(&self) -> bool {
+        self.protocol.is_in() && self.daemon.unsent() < UNSENT_BYTES_MAX
+    }
+
+    /// Sends the lines that are here, as many as may be unsent.
+    fn send(&mut self) {
+        while self.may_send()
+            && let Some(line) = self.input.line()
         {
-            match (&protocol, lines) {
-                (ChatProtocol::Chat { .. }, Lines::AsTheyAre) => daemon.say(&literal::message(&line)),
-                _ => daemon.say(&line),
+            match (&self.protocol, self.lines) {
+                (ChatProtocol::Chat { .. }, Lines::AsTheyAre) => self.daemon.say(&literal::message(&line)),
+                _ => self.daemon.say(&line),
             }
-            unheard += 1;
+            self.unheard += 1;
         }
-        if protocol.is_in() && input.is_over() && !is_leaving {
-            is_leaving = true;
-            if !protocol.is_echoed() && !has_heard {
-                output::tell(ENDED_ALONE);
-            }
-            // When it comes back, everything before it was delivered.
-            daemon.say(protocol.farewell());
-            until = options.deadline();
+    }
+
+    /// Says farewell at the end of the input.
+    fn leave(&mut self) {
+        if !self.protocol.is_in() || !self.input.is_over() || self.is_leaving {
+            return;
         }
-        let wanted =
-            if protocol.is_in() && daemon.unsent() < UNSENT_BYTES_MAX { input.descriptor() } else { None };
+        self.is_leaving = true;
+        if !self.protocol.is_echoed() && !self.has_heard {
+            output::tell(ENDED_ALONE);
+        }
+        // When it comes back, everything before it was delivered.
+        self.daemon.say(self.protocol.farewell());
+        self.until = self.options.deadline();
+    }
+
+    /// Waits for the daemon and for input, and takes what is there.
+    fn wait(&mut self) -> Result<(), CliError> {
+        let wanted = if self.may_send() { self.input.descriptor() } else { None };
         // A partner may take any time to connect.
-        let is_urgent = protocol.is_echoed() && (is_leaving || !protocol.is_in());
-        let until_now = until.filter(|_| is_urgent);
+        let is_urgent = self.protocol.is_echoed() && (self.is_leaving || !self.protocol.is_in());
+        let until = self.until.filter(|_| is_urgent);
         // Messages of other members do not show that the room answers us.
-        if until_now.is_some_and(|until| until <= Instant::now()) {
-            return Err(daemon.too_late());
+        if until.is_some_and(|until| until <= Instant::now()) {
+            return Err(self.daemon.too_late());
         }
-        let [from, to] = daemon.interest();
+        let stdout = std::io::stdout();
+        let [from, to] = self.daemon.interest();
         let awaited = [output::reader(&stdout), (wanted, PollFlags::IN), from, to];
-        let ready = connection::wait(awaited, until_now);
+        let ready = connection::wait(awaited, until);
         match ready.map_err(|error| CliError::Failed(words(&error)))? {
             [true, ..] => return Err(output::unread()),
-            [false, false, false, false] => return Err(daemon.too_late()),
+            [false, false, false, false] => return Err(self.daemon.too_late()),
             [false, stdin, from, to] => {
                 if stdin {
-                    input.turn()?;
+                    self.input.turn()?;
                 }
                 if from || to {
-                    daemon.turn()?;
+                    self.daemon.turn()?;
                 }
             }
         }
+        Ok(())
+    }
+
+    /// Errors on the way were reported at once.
+    fn outcome(&self) -> Result<(), CliError> {
+        if self.has_erred { Err(CliError::Refused(Vec::new())) } else { Ok(()) }
     }
 }
 
 /// Whether the line is this member's message. No name contains a colon.
 fn is_from(line: &str, name: &str) -> bool {
     line.strip_prefix(name).is_some_and(|rest| rest.starts_with(": "))
-}
-
-/// Errors on the way were reported at once.
-fn ended(has_erred: bool) -> Result<(), CliError> {
-    if has_erred { Err(CliError::Refused(Vec::new())) } else { Ok(()) }
 }

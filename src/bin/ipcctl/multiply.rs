@@ -108,90 +108,143 @@ fn single(options: &ConnectOptions, request: &str, json: bool) -> Result<(), Cli
 
 /// Prints one line for each input line, in every case.
 fn all(options: &ConnectOptions, json: bool) -> Result<(), CliError> {
-    let mut daemon = Conversation::begin(options, &MULTIPLY)?;
+    let daemon = Conversation::begin(options, &MULTIPLY)?;
     // A datagram can be lost: then we know which one.
     let most = if daemon.is_lossy() { 1 } else { REQUESTS_MAX };
-    let mut input = Input::new();
-    let mut replies = Replies::default();
-    let mut pace = Pace::default();
-    let mut pending: VecDeque<String> = VecDeque::new();
-    let (mut count, mut failures) = (0, 0);
-    let mut until = options.deadline();
+    let mut stream = Stream {
+        options,
+        is_json: json,
+        daemon,
+        most,
+        input: Input::new(),
+        replies: Replies::default(),
+        pace: Pace::default(),
+        pending: VecDeque::new(),
+        count: 0,
+        failures: 0,
+        until: options.deadline(),
+    };
     loop {
-        while pending.len() < most
-            && let Some(line) = input.line()
+        stream.send();
+        stream.print_answers()?;
+        if stream.pending.is_empty() && stream.input.is_over() {
+            break;
+        }
+        if stream.may_send() && stream.input.has_line() {
+            continue;
+        }
+        if stream.daemon.is_over() {
+            let endpoint = &stream.daemon.endpoint;
+            return Err(CliError::Failed(format!("{endpoint}: closed before the last answer")));
+        }
+        stream.wait()?;
+    }
+    match stream.failures {
+        0 => Ok(()),
+        failures => Err(CliError::Refused(vec![format!("{failures} of {} requests failed", stream.count)])),
+    }
+}
+
+/// Requests from standard input, several in flight.
+struct Stream<'o> {
+    options: &'o ConnectOptions,
+    is_json: bool,
+    daemon: Conversation,
+    /// The most requests in flight.
+    most: usize,
+    input: Input,
+    replies: Replies,
+    pace: Pace,
+    /// The requests in flight.
+    pending: VecDeque<String>,
+    count: usize,
+    failures: usize,
+    until: Option<Instant>,
+}
+
+impl Stream<'_> {
+    fn may_send(&self) -> bool {
+        self.pending.len() < self.most
+    }
+
+    fn send(&mut self) {
+        while self.may_send()
+            && let Some(line) = self.input.line()
         {
-            if daemon.is_lossy() && !is_empty(line.as_bytes()) {
-                std::thread::sleep(pace.take(Instant::now()));
+            if self.daemon.is_lossy() && !is_empty(line.as_bytes()) {
+                std::thread::sleep(self.pace.take(Instant::now()));
             }
-            if pending.is_empty() {
-                until = options.deadline();
+            if self.pending.is_empty() {
+                self.until = self.options.deadline();
             }
             // The daemon does not answer an empty message.
             if !is_empty(line.as_bytes()) {
-                daemon.say(&line);
+                self.daemon.say(&line);
             }
-            pending.push_back(line);
-            count += 1;
+            self.pending.push_back(line);
+            self.count += 1;
         }
-        // Complete answers are printed, even if an error follows.
+    }
+
+    /// Prints the complete answers, even if an error follows.
+    fn print_answers(&mut self) -> Result<(), CliError> {
         let mut answers = String::new();
         let outcome = loop {
-            let answer = if pending.front().is_some_and(|line| is_empty(line.as_bytes())) {
-                Ok(String::new())
-            } else {
-                let Some(line) = daemon.heard() else { break Ok(()) };
-                if pending.is_empty() {
-                    // An answer without a request; or we were refused before the first request.
-                    break Err(match line.strip_prefix("Error: ") {
-                        Some(error) => daemon.refused(MULTIPLY.name, error),
-                        None => daemon.not_there(MULTIPLY.name, &line),
-                    });
-                }
-                match replies.handle(line, &daemon) {
-                    Ok(None) => continue,
-                    Ok(Some(answer)) => answer,
-                    Err(trouble) => break Err(trouble),
-                }
+            let answer = match self.next_answer() {
+                Ok(Some(answer)) => answer,
+                Ok(None) => break Ok(()),
+                Err(error) => break Err(error),
             };
-            let request = pending.pop_front().unwrap_or_default();
-            failures += usize::from(answer.is_err());
-            answers += &shown(&request, &answer, json);
+            let request = self.pending.pop_front().unwrap_or_default();
+            self.failures += usize::from(answer.is_err());
+            answers += &shown(&request, &answer, self.is_json);
             answers.push('\n');
-            until = options.deadline();
+            self.until = self.options.deadline();
         };
         if let Some(answers) = answers.strip_suffix('\n') {
             output::print(answers)?;
         }
-        outcome?;
-        if pending.is_empty() && input.is_over() {
-            break;
+        outcome
+    }
+
+    /// The answer to the first request in flight, if it is complete.
+    fn next_answer(&mut self) -> Result<Option<Answer>, CliError> {
+        if self.pending.front().is_some_and(|line| is_empty(line.as_bytes())) {
+            return Ok(Some(Ok(String::new())));
         }
-        if pending.len() < most && input.has_line() {
-            continue;
+        while let Some(line) = self.daemon.heard() {
+            if self.pending.is_empty() {
+                // An answer without a request; or we were refused before the first request.
+                return Err(match line.strip_prefix("Error: ") {
+                    Some(error) => self.daemon.refused(MULTIPLY.name, error),
+                    None => self.daemon.not_there(MULTIPLY.name, &line),
+                });
+            }
+            if let Some(answer) = self.replies.handle(line, &self.daemon)? {
+                return Ok(Some(answer));
+            }
         }
-        if daemon.is_over() {
-            return Err(CliError::Failed(format!("{}: closed before the last answer", daemon.endpoint)));
-        }
-        let wanted = if pending.len() < most { input.descriptor() } else { None };
-        let [from, to] = daemon.interest();
-        let until = if pending.is_empty() { None } else { until };
+        Ok(None)
+    }
+
+    /// Waits for the daemon and for input, and takes what is there.
+    fn wait(&mut self) -> Result<(), CliError> {
+        let wanted = if self.may_send() { self.input.descriptor() } else { None };
+        let [from, to] = self.daemon.interest();
+        let until = if self.pending.is_empty() { None } else { self.until };
         let ready = connection::wait([(wanted, PollFlags::IN), from, to], until);
         match ready.map_err(|error| CliError::Failed(words(&error)))? {
-            [false, false, false] => return Err(daemon.too_late()),
+            [false, false, false] => return Err(self.daemon.too_late()),
             [stdin, from, to] => {
                 if stdin {
-                    input.turn()?;
+                    self.input.turn()?;
                 }
                 if from || to {
-                    daemon.turn()?;
+                    self.daemon.turn()?;
                 }
             }
         }
-    }
-    match failures {
-        0 => Ok(()),
-        _ => Err(CliError::Refused(vec![format!("{failures} of {count} requests failed")])),
+        Ok(())
     }
 }
 

@@ -240,10 +240,10 @@ mod tests {
             .collect()
     }
 
-    /// All that has come, and what it must look like.
-    fn cases() -> Vec<(Vec<u8>, Shape)> {
+    /// Bytes that a service can read, and their shape.
+    fn readable() -> Vec<(&'static [u8], Shape)> {
         let prefixed = |prefix| Shape::Is(FramingMode::Prefixed(prefix));
-        let mut cases: Vec<(Vec<u8>, Shape)> = [
+        vec![
             (&b"5 10"[..], Shape::Text),
             (b"5 10\n", Shape::Text),
             ("Zoë".as_bytes(), Shape::Text),
@@ -284,6 +284,12 @@ mod tests {
             (b"\xff\xf4\xff\xfd\x06", Shape::Is(FramingMode::Telnet)),
             (b"\xff\xfe\x01\xff", Shape::Is(FramingMode::Telnet)),
             (b"\xffa", Shape::Text),
+        ]
+    }
+
+    /// Bytes of encodings that no service reads, and similar ones that are text.
+    fn unreadable() -> Vec<(&'static [u8], Shape)> {
+        vec![
             (b"\xac\xed\0\x05t\0\x045 10", Shape::Unreadable(Unreadable::Java)),
             (b"\x80\x04\x95\n\0\0\0\0\0\0\0K\x05K\n\x86\x94.", Shape::Unreadable(Unreadable::Pickle)),
             (b"\x01\0\0\0", Shape::Unclear),
@@ -307,8 +313,12 @@ mod tests {
             (b"\0\0\0\x05\0\0\0\n", Shape::Text),
             (b"\x05\0\0\0\n\0\0\0", Shape::Is(FramingMode::C)),
         ]
-        .map(|(bytes, shape)| (bytes.to_vec(), shape))
-        .into();
+    }
+
+    fn cases() -> Vec<(Vec<u8>, Shape)> {
+        let written = readable().into_iter().chain(unreadable());
+        let mut cases: Vec<(Vec<u8>, Shape)> =
+            written.map(|(bytes, shape)| (bytes.to_vec(), shape)).collect();
         for text in ["5 10", "5 10\n", "alice", "hi"] {
             for is_big in [true, false] {
                 cases.push((utf16(text, is_big), Shape::Unreadable(Unreadable::Utf16)));

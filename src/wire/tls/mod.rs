@@ -184,16 +184,7 @@ impl Tls {
                 }
                 Err(error) => {
                     used += discard;
-                    let before = self.held.len();
-                    self.say_alert(input.get_mut(used..).unwrap_or_default());
-                    let has_keys = self.connection.protocol_version().is_some();
-                    if self.held.len() == before && !has_keys && failure::is_left_unanswered(&error) {
-                        self.held.extend(failure::DECODE_ERROR);
-                    }
-                    let is_answered = self.held.len() > before;
-                    let sealed = || failure::alert_of(&error).filter(|_| is_answered);
-                    let why = failure::sentence(&error, self.alert().or_else(sealed));
-                    self.fail(&why, &mut *hear);
+                    self.handle_error(&error, input.get_mut(used..).unwrap_or_default(), hear);
                     goes_on = false;
                     break;
                 }
@@ -205,6 +196,20 @@ impl Tls {
             hear(Heard::Bytes { bytes: &[], more: false });
         }
         used
+    }
+
+    /// Answers an error with its alert, and fails. `rest`: what has come and is not processed.
+    fn handle_error(&mut self, error: &rustls::Error, rest: &mut [u8], hear: &mut impl FnMut(Heard<'_>)) {
+        let before = self.held.len();
+        self.say_alert(rest);
+        let has_keys = self.connection.protocol_version().is_some();
+        if self.held.len() == before && !has_keys && failure::is_left_unanswered(error) {
+            self.held.extend(failure::DECODE_ERROR);
+        }
+        let is_answered = self.held.len() > before;
+        let sealed = || failure::alert_of(error).filter(|_| is_answered);
+        let why = failure::sentence(error, self.alert().or_else(sealed));
+        self.fail(&why, hear);
     }
 
     /// The handshake is complete.

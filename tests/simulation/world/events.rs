@@ -50,20 +50,7 @@ impl World {
                 actor.closed = Some(reason);
                 self.tally.count_case("closed", &reason);
             }
-            EventKind::Said(_) => {
-                actor.said += 1;
-                let rates = |settings: &Settings| {
-                    [Service::Mux, actor.service].map(|service| settings.of(service).messages_per_second)
-                };
-                let rates: Vec<u32> = self.seen.iter().flat_map(rates).collect();
-                let spent = self.now.since(actor.since).as_secs_f64();
-                // On the mux, in the service chosen there, and after each reload.
-                let bursts = 2 + self.seen.len() - actor.seen;
-                let fastest = f64::from(rates.iter().copied().max().unwrap_or(0));
-                let most = (bursts * BURST + 1) as f64 + fastest * spent;
-                let bounded = rates.iter().all(|rate| *rate > 0) && self.stop.is_none();
-                assert!(!bounded || actor.said as f64 <= most, "{}: {} in {spent} s", actor.who, actor.said);
-            }
+            EventKind::Said(_) => self.note_said(peer),
             EventKind::Secured(_)
             | EventKind::Identified(_)
             | EventKind::Unsecured(_)
@@ -79,5 +66,22 @@ impl World {
             | EventKind::Confided(_)
             | EventKind::Joined(_) => {}
         }
+    }
+
+    /// A message was taken: no more than the rates of its services allow.
+    fn note_said(&mut self, peer: ConnectionId) {
+        let actor = self.actors.get_mut(peer).expect("somebody said it");
+        actor.said += 1;
+        let rates = |settings: &Settings| {
+            [Service::Mux, actor.service].map(|service| settings.of(service).messages_per_second)
+        };
+        let rates: Vec<u32> = self.seen.iter().flat_map(rates).collect();
+        let spent = self.now.since(actor.since).as_secs_f64();
+        // On the mux, in the service chosen there, and after each reload.
+        let bursts = 2 + self.seen.len() - actor.seen;
+        let fastest = f64::from(rates.iter().copied().max().unwrap_or(0));
+        let most = (bursts * BURST + 1) as f64 + fastest * spent;
+        let bounded = rates.iter().all(|rate| *rate > 0) && self.stop.is_none();
+        assert!(!bounded || actor.said as f64 <= most, "{}: {} in {spent} s", actor.who, actor.said);
     }
 }

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use anyhow::{Result, bail};
 
-use super::{Ground, Peer, Service, sbin};
+use super::{Environment, Peer, Service, sbin};
 use crate::endpoint::Endpoint;
 
 const SUITE: &str = "TLS_AES_256_GCM_SHA384";
@@ -17,15 +17,15 @@ pub fn command(
     service: Service,
     endpoint: &Endpoint,
     behind: &Endpoint,
-    ground: &Ground,
+    environment: &Environment,
 ) -> Result<Command> {
     let (Endpoint::Tls(port), Endpoint::Tcp(behind)) = (endpoint, behind) else {
         bail!("it speaks TLS to those who connect, and none to those behind it");
     };
-    let files = &ground.certificate;
+    let files = &environment.certificate;
     let (both, certificate, key) = (files.both.display(), files.certificate.display(), files.key.display());
-    let clients = ground.descriptors / 2 - 100;
-    let directory = ground.directory.display();
+    let clients = environment.descriptors / 2 - 100;
+    let directory = environment.directory.display();
     let (program, options, text) = match peer {
         Peer::Haproxy => (
             "haproxy",
@@ -48,7 +48,7 @@ pub fn command(
              stream {{\n tcp_nodelay on;\n server {{\n listen 127.0.0.1:{port} ssl backlog=4096;\n \
              ssl_certificate {certificate};\n ssl_certificate_key {key};\n ssl_protocols TLSv1.3;\n \
              ssl_ecdh_curve X25519;\n ssl_session_tickets on;\n proxy_timeout 1h;\n proxy_pass 127.0.0.1:{behind};\n }}\n}}\n",
-                ground.descriptors
+                environment.descriptors
             ),
         ),
         Peer::Stunnel => (
@@ -62,7 +62,7 @@ pub fn command(
         ),
         other => bail!("{} serves by itself", other.title()),
     };
-    let file = ground.directory.join(format!("{program}-{}-{port}.conf", service.name()));
+    let file = environment.directory.join(format!("{program}-{}-{port}.conf", service.name()));
     fs::write(&file, text)?;
     let mut command = Command::new(sbin(program));
     command.args(options).arg(file);

@@ -286,24 +286,29 @@ impl Room {
         }
     }
 
+    /// We are in the room, for the first time or again.
+    fn handle_joined(&mut self) {
+        let is_again = std::mem::replace(&mut self.was_in, true);
+        self.members.clear();
+        self.note(&format!("you are in the room as {}", self.protocol.name()));
+        // A room that is not ipcd's would show commands to everyone: before we send a key, we ask a
+        // harmless question. The answer also has the names.
+        let is_certain = self.protocol.is_certain();
+        if self.has_panel || is_again || !is_certain {
+            self.ask_for_members();
+        }
+        if is_again && is_certain {
+            self.again.begin(); // the answer marks the end of the history
+        }
+    }
+
     /// Handles a line; returns whether to continue.
     fn handle_heard(&mut self, heard: Heard) -> Result<bool, CliError> {
         match (heard, &mut self.phase) {
             (Heard::Nothing, _) => self.is_greeted = true,
             (Heard::Joined, Phase::Live(reconnecting)) => {
                 reconnecting.handle_answer();
-                let is_again = std::mem::replace(&mut self.was_in, true);
-                self.members.clear();
-                self.note(&format!("you are in the room as {}", self.protocol.name()));
-                // A room that is not ipcd's would show commands to everyone: before we send a key, we ask a
-                // harmless question. The answer also has the names.
-                let is_certain = self.protocol.is_certain();
-                if self.has_panel || is_again || !is_certain {
-                    self.ask_for_members();
-                }
-                if is_again && is_certain {
-                    self.again.begin(); // the answer marks the end of the history
-                }
+                self.handle_joined();
             }
             (Heard::Asked, Phase::Live(reconnecting)) => match self.protocol.passphrase() {
                 Some(passphrase) => reconnecting.ask(&passphrase),
