@@ -261,7 +261,7 @@ mod tests {
         Options { backlog: 0, mode, group: String::new(), make_directory: None }
     }
 
-    fn ground() -> (TempDir, ResolvedEndpoint) {
+    fn directory_and_endpoint() -> (TempDir, ResolvedEndpoint) {
         let directory = tempfile::tempdir().unwrap();
         let place = ResolvedEndpoint::Fifo(directory.path().join("f"));
         (directory, place)
@@ -277,7 +277,7 @@ mod tests {
 
     #[test]
     fn both_fifos_have_their_mode_and_never_end() {
-        let (directory, place) = ground();
+        let (directory, place) = directory_and_endpoint();
         for (mode, input, output) in [
             (0o660, 0o620, 0o640),
             (0o622, 0o622, 0o600),
@@ -302,7 +302,7 @@ mod tests {
 
     #[test]
     fn failed_start_removes_only_what_it_made() {
-        let (directory, place) = ground();
+        let (directory, place) = directory_and_endpoint();
         drop(open(&place, &options(0o660)).unwrap());
         assert_eq!(names(&directory), [""; 0]);
         let (fifo, _) = open(&place, &options(0o660)).unwrap();
@@ -320,7 +320,7 @@ mod tests {
 
     #[test]
     fn anything_but_a_fifo_is_kept_and_named() {
-        let (directory, place) = ground();
+        let (directory, place) = directory_and_endpoint();
         let path = directory.path().join("f.out");
         fs::write(&path, "somebody's").unwrap();
         let error = open(&place, &options(0o660)).unwrap_err();
@@ -340,7 +340,7 @@ mod tests {
 
     #[test]
     fn two_daemons_never_share_a_fifo() {
-        let (_directory, place) = ground();
+        let (_directory, place) = directory_and_endpoint();
         let (fifo, _) = open(&place, &options(0o660)).unwrap();
         assert!(open(&place, &options(0o660)).unwrap_err().is_in_use());
         assert!(!fifo.is_orphaned(), "the second one has removed nothing");
@@ -348,7 +348,7 @@ mod tests {
 
     #[test]
     fn missing_group_is_a_warning_per_file() {
-        let (_directory, place) = ground();
+        let (_directory, place) = directory_and_endpoint();
         let with = Options { group: "no-such-group".to_owned(), ..options(0o640) };
         let (fifo, warnings) = open(&place, &with).unwrap();
         assert_eq!(warnings.len(), 2);

@@ -164,9 +164,9 @@ fn authority_of_the_directory_signs_again_with_another_number() {
 
 #[test]
 fn authority_that_is_not_whole_or_not_ours_is_refused() {
-    let ground = tempfile::tempdir().unwrap();
+    let test_dir = tempfile::tempdir().unwrap();
     let new = |name: &str| {
-        let directory = ground.path().join(name);
+        let directory = test_dir.path().join(name);
         fs::create_dir(&directory).unwrap();
         made(&directory, &["a.example"]);
         directory
@@ -183,7 +183,7 @@ fn authority_that_is_not_whole_or_not_ours_is_refused() {
     let error = refused(&second, &["b.example"], 1);
     assert!(error.contains("ca-key.pem: others may read this key (mode 0640)"), "{error}");
     // One that another program has made.
-    let foreign = ground.path().join("foreign");
+    let foreign = test_dir.path().join("foreign");
     fs::create_dir(&foreign).unwrap();
     let make = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -keyout ca-key.pem -out ca.pem -subj /CN=theirs -days 400";
     openssl(&foreign, make);
@@ -252,8 +252,8 @@ fn json_names_the_files_and_the_end() {
 
 #[test]
 fn printed_configuration_is_toml_whatever_the_directory_is_called() {
-    let ground = tempfile::tempdir().unwrap();
-    let directory = ground.path().join("it's \"mine\" \\ here");
+    let test_dir = tempfile::tempdir().unwrap();
+    let directory = test_dir.path().join("it's \"mine\" \\ here");
     fs::create_dir(&directory).unwrap();
     let said = made(&directory, &["localhost"]);
     let lines = said.lines().skip_while(|line| *line != "In ipcd.toml:").skip(2);
@@ -272,8 +272,8 @@ fn printed(said: &str, title: &str) -> String {
 
 #[test]
 fn printed_shell_line_multiplies() {
-    let ground = tempfile::tempdir().unwrap();
-    let directory = ground.path().join("it's here");
+    let test_dir = tempfile::tempdir().unwrap();
+    let directory = test_dir.path().join("it's here");
     fs::create_dir(&directory).unwrap();
     let said = made(&directory, &["localhost"]);
     let server = Server::start(&directory, "server-localhost", Voice::Multiply);
@@ -296,8 +296,8 @@ fn printed_python_lines_multiply() {
 #[test]
 #[ignore = "needs other programs: python3, a C compiler and OpenSSL's headers; node and java if they are there"]
 fn printed_clients_of_each_language_multiply_and_check_whom_they_reach() {
-    let ground = tempfile::tempdir().unwrap();
-    let (directory, other) = (ground.path().join("own"), ground.path().join("other"));
+    let test_dir = tempfile::tempdir().unwrap();
+    let (directory, other) = (test_dir.path().join("own"), test_dir.path().join("other"));
     for directory in [&directory, &other] {
         fs::create_dir(directory).unwrap();
         made(directory, &["localhost"]);
@@ -309,9 +309,9 @@ fn printed_clients_of_each_language_multiply_and_check_whom_they_reach() {
     for (language, file) in
         [("python", "client.py"), ("node", "client.js"), ("java", "MultiplyTls.java"), ("c", "client.c")]
     {
-        let path = ground.path().join(file).display().to_string();
-        fs::write(&path, made(ground.path(), &["--code", language])).unwrap();
-        let program = ground.path().join("client").display().to_string();
+        let path = test_dir.path().join(file).display().to_string();
+        fs::write(&path, made(test_dir.path(), &["--code", language])).unwrap();
+        let program = test_dir.path().join("client").display().to_string();
         let words = match language {
             "python" => vec!["python3".to_owned(), path],
             "node" => vec!["node".to_owned(), path],

@@ -4,7 +4,7 @@
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Output, Stdio};
 
-use crate::harness::{BESIDE, Client, Daemon, Ground, STATS, USUAL, wait_until};
+use crate::harness::{BESIDE, Client, Daemon, STATS, TestDir, USUAL, wait_until};
 use serde_json::Value;
 
 fn daemon() -> Daemon {
@@ -85,8 +85,8 @@ fn dry_run_prints_the_report_without_a_daemon() {
 
 #[test]
 fn unavailable_figures_are_an_error_with_exit_status() {
-    let ground = Ground::new();
-    let nobody = format!("tcp://{}:{STATS}", ground.ip);
+    let test_dir = TestDir::new();
+    let nobody = format!("tcp://{}:{STATS}", test_dir.ip);
     for (arguments, status, says) in [
         (vec!["--to", &nobody, "report"], 69, "no ipcd at "),
         (vec!["report", "--every", "0s"], 2, "it must be at least 100ms"),
@@ -125,13 +125,13 @@ fn report_resumes_after_the_daemon_returns() {
     let mut told = BufReader::new(reporter.0.stderr.take().unwrap()).lines();
     wait_until("a report", || latest(&daemon, "pc7"));
 
-    let ground = Ground { directory: tempfile::tempdir().unwrap(), ip: daemon.ip };
-    ground.write_config(&format!("{USUAL}{BESIDE}"));
+    let test_dir = TestDir { directory: tempfile::tempdir().unwrap(), ip: daemon.ip };
+    test_dir.write_config(&format!("{USUAL}{BESIDE}"));
     daemon.stop();
     let line = told.next().unwrap().unwrap();
     assert!(line.starts_with("ipcctl: ") && line.ends_with("; trying again"), "{line}");
-    let command = ground.command();
-    let after = ground.start(command);
+    let command = test_dir.command();
+    let after = test_dir.start(command);
     assert_eq!(told.next().unwrap().unwrap(), "ipcctl: the daemon is back");
     wait_until("a report to the one that is back", || latest(&after, "pc7"));
     drop(reporter);
@@ -140,8 +140,8 @@ fn report_resumes_after_the_daemon_returns() {
 
 #[test]
 fn hostile_daemon_cannot_control_the_terminal() {
-    let ground = Ground::new();
-    let listener = std::net::TcpListener::bind((ground.ip, 0)).unwrap();
+    let test_dir = TestDir::new();
+    let listener = std::net::TcpListener::bind((test_dir.ip, 0)).unwrap();
     let to = format!("tcp://{}", listener.local_addr().unwrap());
     let mut command = ipcctl(&["--to", &to, "report", "--once", "--every", "100ms"]);
     let child = command.stderr(Stdio::piped()).spawn().unwrap();

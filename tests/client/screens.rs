@@ -7,7 +7,7 @@ use std::io::{Read, Write};
 use std::net::TcpListener;
 
 use crate::harness::pty::{PtySession, assert_no_control_sequences, count, mux, rows};
-use crate::harness::{BESIDE, Client, Daemon, Ground, HELLO, MULTIPLY, STATS, USUAL, not_http};
+use crate::harness::{BESIDE, Client, Daemon, HELLO, MULTIPLY, STATS, TestDir, USUAL, not_http};
 use rustix::process::Signal;
 
 fn daemon() -> Daemon {
@@ -232,14 +232,14 @@ fn watch_resumes_with_its_filter_after_a_restart() {
         "[mux]\nlisten = [\"unix://{}\"]\n[hello]\nlisten = [\"tcp://{{ip}}:{HELLO}\"]\n",
         path.display()
     );
-    let ground = Ground::new();
-    let second = Ground { directory: tempfile::tempdir().unwrap(), ip: ground.ip };
-    let start = |ground: Ground| {
-        ground.write_config(&config);
-        let command = ground.command();
-        ground.start(command)
+    let test_dir = TestDir::new();
+    let second = TestDir { directory: tempfile::tempdir().unwrap(), ip: test_dir.ip };
+    let start = |test_dir: TestDir| {
+        test_dir.write_config(&config);
+        let command = test_dir.command();
+        test_dir.start(command)
     };
-    let daemon = start(ground);
+    let daemon = start(test_dir);
     let to = format!("unix://{}", path.display());
     let mut pty = PtySession::take(&["--to", &to, "watch", "--service", "hello"]);
     pty.see("watching: service=hello");
@@ -380,15 +380,15 @@ fn top_resumes_after_the_daemon_returns() {
     daemon.tcp(STATS).say("{\"host\":\"before\",\"cpu_percent\":5}\n");
     let mut top = PtySession::take(&["--to", &to, "top", "--every", "100ms"]);
     top.see("1 machine, by host");
-    let ground = Ground { directory: tempfile::tempdir().unwrap(), ip: daemon.ip };
-    ground.write_config(&format!("{USUAL}{BESIDE}"));
+    let test_dir = TestDir { directory: tempfile::tempdir().unwrap(), ip: daemon.ip };
+    test_dir.write_config(&format!("{USUAL}{BESIDE}"));
     daemon.stop();
     top.see("no daemon there; next try in ");
     top.see(" s, Enter: now | 1 machine, by host");
     // Known reports stay, and their age grows.
     top.wait_for("it is older", |screen| rows(screen)[1].starts_with("before") && age(screen) >= Some(2));
-    let command = ground.command();
-    let daemon = ground.start(command);
+    let command = test_dir.command();
+    let daemon = test_dir.start(command);
     top.see("the daemon is back | 0 machines, by host");
     daemon.tcp(STATS).say("{\"host\":\"after\",\"cpu_percent\":5}\n");
     top.see("the daemon is back | 1 machine, by host");

@@ -7,7 +7,7 @@ use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 
 use crate::harness::pty::{PtySession, assert_no_control_sequences, mux, rows};
-use crate::harness::{CHAT, Client, Daemon, Ground, USUAL};
+use crate::harness::{CHAT, Client, Daemon, TestDir, USUAL};
 use rustix::process::Signal;
 
 #[test]
@@ -122,12 +122,12 @@ fn earlier_lines_can_be_scrolled_at_any_size() {
 
 #[test]
 fn members_keep_their_names_when_the_daemon_returns() {
-    let first = Ground::new();
-    let second = Ground { directory: tempfile::tempdir().unwrap(), ip: first.ip };
-    let start = |ground: Ground| {
-        ground.write_config(USUAL);
-        let command = ground.command();
-        ground.start(command)
+    let first = TestDir::new();
+    let second = TestDir { directory: tempfile::tempdir().unwrap(), ip: first.ip };
+    let start = |test_dir: TestDir| {
+        test_dir.write_config(USUAL);
+        let command = test_dir.command();
+        test_dir.start(command)
     };
     let daemon = start(first);
     let to = format!("tcp://{}:33000", daemon.ip);

@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, prlimit};
 
-use super::mischief::{MISCHIEFS, newcomer};
-use super::trial::{Chance, Healthy, Trial, answered, effort, figures, number, step_back};
+use super::abuse::{ABUSES, newcomer};
+use super::fixture::{Chance, Fixture, Healthy, answered, effort, figures, number, step_back};
 use crate::harness::packets::Packets;
 use crate::harness::{CHAT, GREETING, HELLO, MULTIPLY, STATS, TALK, wait_until};
 
@@ -36,7 +36,7 @@ listen = ["tcp://{ip}:33001"]
 listen = ["unix://{dir}/ipcd.sock"]
 "#;
 
-/// Threads that each do one mischief after another, all at once.
+/// Threads that each abuse the daemon in one way after another, all at the same time.
 const ROGUES: u64 = 4;
 
 /// A port that is in use, at the daemon's address.
@@ -46,87 +46,87 @@ const TAKEN: u16 = 7001;
 /// pieces of the heap between them. Measured: 7.5 MiB after 8 s and after 40 s.
 const KEPT_BYTES_MAX: usize = 16 << 20;
 
-fn descriptors_allowed(trial: &Trial, count: u64) {
+fn descriptors_allowed(fixture: &Fixture, count: u64) {
     let maximum = getrlimit(Resource::Nofile).maximum;
     let new = Rlimit { current: Some(count.min(maximum.unwrap_or(u64::MAX))), maximum };
-    prlimit(Some(Pid::from_raw(trial.pid()).unwrap()), Resource::Nofile, new).unwrap();
+    prlimit(Some(Pid::from_raw(fixture.pid()).unwrap()), Resource::Nofile, new).unwrap();
 }
 
 /// Another configuration, good or bad, that leaves the healthy clients their endpoints.
-fn reload(trial: &Trial, chance: &mut Chance) {
+fn reload(fixture: &Fixture, chance: &mut Chance) {
     for _ in 0..1 + chance.below(3) {
         match chance.below(7) {
-            0 => trial.write_config("[multiply]\nlisten = [\n"),
-            1 => trial.write_config("[caht]\n"),
-            2 => trial.write_config(&EVERYTHING.replace("8080", "7001")),
-            3 => trial.write_config(&EVERYTHING.replace("8080", "7000")),
-            4 => trial.write_config(&EVERYTHING.split("[hello]").next().map_or(String::new(), |most| {
+            0 => fixture.write_config("[multiply]\nlisten = [\n"),
+            1 => fixture.write_config("[caht]\n"),
+            2 => fixture.write_config(&EVERYTHING.replace("8080", "7001")),
+            3 => fixture.write_config(&EVERYTHING.replace("8080", "7000")),
+            4 => fixture.write_config(&EVERYTHING.split("[hello]").next().map_or(String::new(), |most| {
                 format!("{most}[mux]\nlisten = [\"unix://{{dir}}/ipcd.sock\"]\n")
             })),
-            5 => trial.write_config(&format!(
+            5 => fixture.write_config(&format!(
                 "[limits]\nmax_connections_per_address = {}\n{}",
                 200 + chance.below(100),
                 EVERYTHING.replacen("[limits]\n", "", 1)
             )),
-            _ => trial.write_config(EVERYTHING),
+            _ => fixture.write_config(EVERYTHING),
         }
-        trial.signal(Signal::HUP);
+        fixture.signal(Signal::HUP);
         sleep(Duration::from_millis(chance.below(20) as u64));
     }
 }
 
 /// What is done to the process itself.
-fn to_the_process(trial: &Trial, chance: &mut Chance) -> &'static str {
+fn to_the_process(fixture: &Fixture, chance: &mut Chance) -> &'static str {
     match chance.below(8) {
         0..4 => {
-            reload(trial, chance);
+            reload(fixture, chance);
             "reloads"
         }
         4..6 => {
-            let count = chance.pick(&[0, trial.descriptors() as u64, 40]);
-            descriptors_allowed(trial, count);
+            let count = chance.pick(&[0, fixture.descriptors() as u64, 40]);
+            descriptors_allowed(fixture, count);
             sleep(Duration::from_millis(chance.below(300) as u64));
-            descriptors_allowed(trial, u64::MAX);
+            descriptors_allowed(fixture, u64::MAX);
             "descriptors withheld"
         }
         6 => {
-            trial.stand_still(Duration::from_millis(chance.below(500) as u64));
+            fixture.stand_still(Duration::from_millis(chance.below(500) as u64));
             "stood still"
         }
         _ => {
             // The next reload makes it anew.
             let name = chance.pick(&["chat.sock", "chat.seq", "multiply.gram", "chat.in"]);
-            let _ = std::fs::remove_file(trial.directory.path().join(name));
+            let _ = std::fs::remove_file(fixture.directory.path().join(name));
             "files removed"
         }
     }
 }
 
 /// Every service answers on every kind of endpoint.
-fn everything_serves(trial: &Trial) {
+fn everything_serves(fixture: &Fixture) {
     // An earlier reload may still be running, with another file: this one is known by an endpoint of its own.
-    let last = trial.directory.path().join("last.sock");
+    let last = fixture.directory.path().join("last.sock");
     let own = format!("[talk]\nlisten = [\"unix://{}\", ", last.display());
     for config in [&EVERYTHING.replace("[talk]\nlisten = [", &own), EVERYTHING] {
-        trial.write_config(config);
-        trial.signal(Signal::HUP);
+        fixture.write_config(config);
+        fixture.signal(Signal::HUP);
         wait_until("the reload is done", || (last.exists() == (config != EVERYTHING)).then_some(()));
     }
-    answered(&mut trial.tcp(MULTIPLY));
-    answered(&mut trial.unix());
-    trial.tcp(GREETING).hear("Message received. Thank you for connecting\r\n");
-    let mut hello = trial.tcp(HELLO);
+    answered(&mut fixture.tcp(MULTIPLY));
+    answered(&mut fixture.unix());
+    fixture.tcp(GREETING).hear("Message received. Thank you for connecting\r\n");
+    let mut hello = fixture.tcp(HELLO);
     hello.say("hi\n");
     hello.hear("Hello from server\n");
-    let mut stats = trial.tcp(STATS);
+    let mut stats = fixture.tcp(STATS);
     stats.say("{\"host\": \"pc1\", \"cpu_percent\": 1}\n");
     stats.hear("Data received\n");
-    let (mut one, mut other) = (trial.tcp(TALK), trial.tcp(TALK));
+    let (mut one, mut other) = (fixture.tcp(TALK), fixture.tcp(TALK));
     one.say("hi\n");
     other.hear("hi\n");
-    let file = |name: &str| trial.directory.path().join(name);
+    let file = |name: &str| fixture.directory.path().join(name);
     for packets in [
-        Packets::udp(trial.address(MULTIPLY)),
+        Packets::udp(fixture.address(MULTIPLY)),
         Packets::seq(&file("multiply.seq")),
         Packets::gram(&file("multiply.gram"), &file("own")),
     ] {
@@ -135,13 +135,13 @@ fn everything_serves(trial: &Trial) {
         packets.hear("50.0");
     }
     std::fs::remove_file(file("own")).unwrap();
-    let mut member = trial.tcp(CHAT);
+    let mut member = fixture.tcp(CHAT);
     member.say("the last\n/me was here\n");
     while member.hear_line() != "* the last was here" {}
     // A rogue may have left a line without an end in the FIFO: it ends here.
     std::fs::write(file("chat.in"), "\nfrom the FIFO\n").unwrap();
     while member.hear_line() != "chat: from the FIFO" {}
-    let mut status = trial.unix();
+    let mut status = fixture.unix();
     status.say("status\n");
     let report: serde_json::Value = serde_json::from_str(&status.hear_line()).unwrap();
     assert!(report["services"].is_array(), "{report}");
@@ -151,7 +151,7 @@ fn everything_serves(trial: &Trial) {
 fn random_faults_never_disturb_the_healthy_client() {
     let (seed, seconds) = (number("IPCD_SEED", 1), number("IPCD_SECONDS", effort(5, 60)));
     eprintln!("IPCD_SEED={seed} IPCD_SECONDS={seconds} repeats this");
-    let trial = Trial::with(EVERYTHING)
+    let fixture = Fixture::with(EVERYTHING)
         .keep_at_most(KEPT_BYTES_MAX)
         .expect_in_log("reload")
         .expect_in_log("ipcd.toml:")
@@ -163,8 +163,8 @@ fn random_faults_never_disturb_the_healthy_client() {
         .expect_in_log("no file descriptor left")
         .expect_in_log("Too many open files")
         .expect_in_log("more lines suppressed");
-    let _taken = TcpListener::bind((trial.ip, TAKEN)).unwrap();
-    let beside = Healthy::of(trial.unix(), trial.pid());
+    let _taken = TcpListener::bind((fixture.ip, TAKEN)).unwrap();
+    let beside = Healthy::of(fixture.unix(), fixture.pid());
     let end = Instant::now() + Duration::from_secs(seconds);
     let [served, refused] = [const { AtomicUsize::new(0) }; 2];
     let done: Mutex<BTreeMap<&str, usize>> = Mutex::default();
@@ -172,13 +172,13 @@ fn random_faults_never_disturb_the_healthy_client() {
     // Threads do not wait for each other: the seed fixes only the order within each.
     std::thread::scope(|scope| {
         for rogue in 0..ROGUES {
-            let (trial, count) = (&trial, &count);
+            let (fixture, count) = (&fixture, &count);
             scope.spawn(move || {
                 step_back();
                 let mut chance = Chance::new(100 + rogue);
                 while Instant::now() < end {
-                    let (name, commit) = chance.pick(MISCHIEFS);
-                    commit(trial, &mut Chance::new(chance.next()));
+                    let (name, commit) = chance.pick(ABUSES);
+                    commit(fixture, &mut Chance::new(chance.next()));
                     count(name);
                 }
             });
@@ -187,23 +187,23 @@ fn random_faults_never_disturb_the_healthy_client() {
             step_back();
             let mut chance = Chance::new(98);
             while Instant::now() < end {
-                let which = if newcomer(&trial, &mut chance) { &served } else { &refused };
+                let which = if newcomer(&fixture, &mut chance) { &served } else { &refused };
                 which.fetch_add(1, Ordering::Relaxed);
             }
         });
         let mut chance = Chance::new(99);
         while Instant::now() < end {
             sleep(Duration::from_millis(chance.below(100) as u64));
-            count(to_the_process(&trial, &mut Chance::new(chance.next())));
+            count(to_the_process(&fixture, &mut Chance::new(chance.next())));
         }
     });
-    everything_serves(&trial);
-    let waits = beside.waits_but_for(&trial.stood_still());
+    everything_serves(&fixture);
+    let waits = beside.waits_but_for(&fixture.stood_still());
     let (served, refused) = (served.into_inner(), refused.into_inner());
     assert!(served > 0, "no newcomer was served, {refused} were refused");
     let done: Vec<String> =
         done.into_inner().unwrap().into_iter().map(|(what, count)| format!("{what} {count}")).collect();
     eprintln!("{}", done.join(", "));
     eprintln!("H on the Unix socket {}; newcomers: {served} served, {refused} refused", figures(waits));
-    trial.end(&format!("chaos for {seconds} s with seed {seed}"));
+    fixture.end(&format!("chaos for {seconds} s with seed {seed}"));
 }

@@ -8,10 +8,10 @@ use std::process::Stdio;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use super::trial::{Chance, Healthy, Trial, answered, effort, step_back};
+use super::fixture::{Chance, Fixture, Healthy, answered, effort, step_back};
 use crate::harness::around::{Helper, failure};
 use crate::harness::manager::Manager;
-use crate::harness::{Client, Daemon, Ground, MULTIPLY, USUAL, wait_until};
+use crate::harness::{Client, Daemon, MULTIPLY, TestDir, USUAL, wait_until};
 use rustix::process::Signal;
 
 #[test]
@@ -64,40 +64,40 @@ fn stop_under_load_answers_every_received_request() {
 #[test]
 fn storm_of_good_and_bad_reloads_costs_no_session() {
     let rounds = effort(300, 10_000);
-    let trial =
-        Trial::with(USUAL).expect_in_log("reload").expect_in_log("ipcd.toml:").expect_in_log("in use");
-    let taken = TcpListener::bind((trial.ip, 7001)).unwrap();
+    let fixture =
+        Fixture::with(USUAL).expect_in_log("reload").expect_in_log("ipcd.toml:").expect_in_log("in use");
+    let taken = TcpListener::bind((fixture.ip, 7001)).unwrap();
     let several = USUAL.replace(
         "[greeting]",
         "[hello]\nlisten = [\"tcp://{ip}:7000\", \"tcp://{ip}:7001\", \"tcp://{ip}:7002\"]\n[greeting]",
     );
-    let mut alice = Client::member(&trial, "alice");
+    let mut alice = Client::member(&fixture, "alice");
     let over = AtomicBool::new(false);
     let requests = AtomicUsize::new(0);
     std::thread::scope(|scope| {
         for worker in 0..4 {
-            let (trial, over, requests) = (&trial, &over, &requests);
+            let (fixture, over, requests) = (&fixture, &over, &requests);
             scope.spawn(move || {
                 step_back();
-                let mut lasting = if worker % 2 == 0 { trial.tcp(MULTIPLY) } else { trial.unix() };
+                let mut lasting = if worker % 2 == 0 { fixture.tcp(MULTIPLY) } else { fixture.unix() };
                 while !over.load(Ordering::Relaxed) {
                     answered(&mut lasting);
                     // The endpoints that stay refuse nobody.
-                    answered(&mut if worker % 2 == 0 { trial.unix() } else { trial.tcp(MULTIPLY) });
+                    answered(&mut if worker % 2 == 0 { fixture.unix() } else { fixture.tcp(MULTIPLY) });
                     requests.fetch_add(2, Ordering::Relaxed);
                 }
             });
         }
         for round in 0..rounds {
             match round % 5 {
-                0 => trial.write_config("[multiply]\nlisten = [\n"),
-                1 => trial.write_config(&USUAL.replace(":9999", ":6000")),
-                2 => trial.write_config("[caht]\n"),
-                3 => trial.write_config(&several),
-                _ => trial.write_config(&format!("[limits]\nmax_message = {}\n{USUAL}", 100 + round)),
+                0 => fixture.write_config("[multiply]\nlisten = [\n"),
+                1 => fixture.write_config(&USUAL.replace(":9999", ":6000")),
+                2 => fixture.write_config("[caht]\n"),
+                3 => fixture.write_config(&several),
+                _ => fixture.write_config(&format!("[limits]\nmax_message = {}\n{USUAL}", 100 + round)),
             }
             let before = requests.load(Ordering::Relaxed);
-            trial.signal(Signal::HUP);
+            fixture.signal(Signal::HUP);
             if round % 3 == 0 {
                 // Some come in a row; after others there is work in between.
                 wait_until("requests go on", || (requests.load(Ordering::Relaxed) > before).then_some(()));
@@ -105,55 +105,55 @@ fn storm_of_good_and_bad_reloads_costs_no_session() {
             alice.say(format!("{round}\n"));
             alice.hear(format!("alice: {round}\n"));
             if round % 5 == 3 {
-                let mut control = trial.unix();
+                let mut control = fixture.unix();
                 control.say("control\nreload\n");
                 assert!(control.hear_line().contains("7001: address already in use"));
-                let opened = [7000, 7002].map(|port| TcpStream::connect(trial.address(port)).is_ok());
+                let opened = [7000, 7002].map(|port| TcpStream::connect(fixture.address(port)).is_ok());
                 assert_eq!(opened, [false; 2], "all of several ports, or none");
             }
         }
         over.store(true, Ordering::Relaxed);
     });
     for text in ["reloaded: ", "reload failed", "address already in use"] {
-        trial.wait_for_log(text);
+        fixture.wait_for_log(text);
     }
-    let since = trial.log().len();
-    trial.write_config(USUAL);
-    trial.signal(Signal::HUP);
-    trial.wait_for_log_since(since, "reloaded");
+    let since = fixture.log().len();
+    fixture.write_config(USUAL);
+    fixture.signal(Signal::HUP);
+    fixture.wait_for_log_since(since, "reloaded");
     drop((alice, taken));
     let requests = requests.into_inner();
-    trial.end(&format!("{rounds} reloads, {requests} requests beside them"));
+    fixture.end(&format!("{rounds} reloads, {requests} requests beside them"));
 }
 
 /// SIGKILL at any moment, also amid a start, leaves nothing that keeps the next one from starting.
 #[test]
 fn start_after_a_kill_serves() {
     let rounds = effort(30, 1_000);
-    let beside = Trial::with(USUAL);
+    let beside = Fixture::with(USUAL);
     let mut chance = Chance::new(13);
-    let mut ground = Ground::new();
+    let mut test_dir = TestDir::new();
     let with_fifo = format!(
         "{USUAL}[hello]\nlisten = [\"unixseq://{{dir}}/hello.seq\", \"unixgram://{{dir}}/hello.gram\"]\n"
     );
-    ground.write_config(
+    test_dir.write_config(
         &with_fifo.replace("[multiply]\nlisten = [", "[multiply]\nlisten = [\"fifo://{dir}/multiply\", "),
     );
     for _ in 0..rounds {
-        let mut early = Helper(ground.command().stderr(Stdio::null()).spawn().unwrap());
+        let mut early = Helper(test_dir.command().stderr(Stdio::null()).spawn().unwrap());
         // Not to wait for something: the moment of the kill is what varies, from before the first endpoint to after the last.
         std::thread::sleep(Duration::from_micros(chance.below(12_000) as u64));
         early.0.kill().unwrap();
         early.0.wait().unwrap();
-        let command = ground.command();
-        let (directory, ip) = (ground.directory, ground.ip);
-        let mut daemon = Ground { directory, ip }.start(command);
+        let command = test_dir.command();
+        let (directory, ip) = (test_dir.directory, test_dir.ip);
+        let mut daemon = TestDir { directory, ip }.start(command);
         answered(&mut daemon.unix());
         answered(&mut daemon.tcp(MULTIPLY));
         daemon.signal(Signal::KILL);
         daemon.wait();
-        ground =
-            Ground { directory: std::mem::replace(&mut daemon.directory, tempfile::tempdir().unwrap()), ip };
+        test_dir =
+            TestDir { directory: std::mem::replace(&mut daemon.directory, tempfile::tempdir().unwrap()), ip };
     }
     beside.end(&format!("{} kills, {rounds} starts after them", 2 * rounds));
 }
@@ -161,15 +161,15 @@ fn start_after_a_kill_serves() {
 #[test]
 fn exactly_one_of_two_simultaneous_starts_wins() {
     let rounds = effort(40, 1_000);
-    let beside = Trial::with(USUAL);
-    let ground = Ground::new();
-    ground.write_config("[mux]\nlisten = [\"unix://{dir}/ipcd.sock\"]\n");
+    let beside = Fixture::with(USUAL);
+    let test_dir = TestDir::new();
+    test_dir.write_config("[mux]\nlisten = [\"unix://{dir}/ipcd.sock\"]\n");
     let mut slowest = Duration::ZERO;
     for round in 0..rounds {
         if round % 2 == 1 {
-            drop(UnixListener::bind(ground.socket()).unwrap()); // both find a stale one
+            drop(UnixListener::bind(test_dir.socket()).unwrap()); // both find a stale one
         }
-        let mut both = [0, 1].map(|_| Helper(ground.command().stderr(Stdio::piped()).spawn().unwrap()));
+        let mut both = [0, 1].map(|_| Helper(test_dir.command().stderr(Stdio::piped()).spawn().unwrap()));
         let loser = wait_until("one gives up", || {
             both.iter_mut().position(|one| one.0.try_wait().unwrap().is_some())
         });
@@ -178,14 +178,14 @@ fn exactly_one_of_two_simultaneous_starts_wins() {
         both[loser].0.stderr.take().unwrap().read_to_string(&mut said).unwrap();
         assert!(said.contains("address already in use") && said.matches('\n').count() == 1, "{said}");
         let winner = &mut both[1 - loser].0;
-        wait_until("the winner listens", || std::os::unix::net::UnixStream::connect(ground.socket()).ok());
-        let healthy = Healthy::on(Client::unix(&ground.socket()));
-        let late = failure(&mut ground.command(), 69);
+        wait_until("the winner listens", || std::os::unix::net::UnixStream::connect(test_dir.socket()).ok());
+        let healthy = Healthy::on(Client::unix(&test_dir.socket()));
+        let late = failure(&mut test_dir.command(), 69);
         assert!(late.contains("address already in use"), "{late}");
         slowest = slowest.max(healthy.end().pop().unwrap());
         rustix::process::kill_process(rustix::process::Pid::from_child(winner), Signal::TERM).unwrap();
         assert!(wait_until("the winner ends", || winner.try_wait().unwrap()).success());
-        assert_eq!(ground.names(), ["ipcd.toml"]);
+        assert_eq!(test_dir.names(), ["ipcd.toml"]);
     }
     beside.end(&format!(
         "{rounds} times two starts at once, and a third beside H on the winner, {slowest:.0?} at worst"
@@ -196,17 +196,17 @@ fn exactly_one_of_two_simultaneous_starts_wins() {
 #[test]
 fn restarts_under_a_manager_refuse_and_reset_nobody() {
     let rounds = effort(10, 1_000);
-    let ground = Ground::new();
-    ground.write_config(USUAL);
-    let ip = ground.ip;
+    let test_dir = TestDir::new();
+    test_dir.write_config(USUAL);
+    let ip = test_dir.ip;
     let kept: Vec<OwnedFd> = [MULTIPLY, 9999, 33000]
         .map(|port| TcpListener::bind((ip, port)).unwrap().into())
         .into_iter()
-        .chain([UnixListener::bind(ground.socket()).unwrap().into()])
+        .chain([UnixListener::bind(test_dir.socket()).unwrap().into()])
         .collect();
     let inherited = || kept.iter().map(|fd| ("ipcd.socket".to_owned(), fd.try_clone().unwrap()));
-    let manager = Manager::new(&ground);
-    let mut daemon = ground.start_with(&manager, inherited().collect());
+    let manager = Manager::new(&test_dir);
+    let mut daemon = test_dir.start_with(&manager, inherited().collect());
     let healthy = Healthy::on(daemon.tcp(MULTIPLY));
     let mut alice = Client::member(&daemon, "alice");
     let (over, newcomers, longest) = (AtomicBool::new(false), AtomicUsize::new(0), AtomicUsize::new(0));
@@ -236,9 +236,9 @@ fn restarts_under_a_manager_refuse_and_reset_nobody() {
             let bad = log.iter().find(|line| line.starts_with("error") || line.contains("panicked"));
             assert_eq!(bad, None);
             let directory = std::mem::replace(&mut daemon.directory, tempfile::tempdir().unwrap());
-            let ground = Ground { directory, ip };
+            let test_dir = TestDir { directory, ip };
             let descriptors = inherited().chain(manager.take_stored()).collect();
-            daemon = ground.start_with(&manager, descriptors);
+            daemon = test_dir.start_with(&manager, descriptors);
             alice.say(format!("{round}\n"));
             alice.hear(format!("alice: {round}\n"));
         }
@@ -300,19 +300,19 @@ fn wall_clock_jump_ends_no_session() {
         .filter_map(|entry| Some(entry.ok()?.path().join("faketime/libfaketime.so.1")))
         .find(|path| path.exists())
         .expect("libfaketime is installed (Debian: libfaketime)");
-    let ground = Ground::new();
-    ground.write_config(&format!("[limits]\nmessage_timeout = \"20s\"\n{USUAL}"));
-    let clock = ground.directory.path().join("clock");
+    let test_dir = TestDir::new();
+    test_dir.write_config(&format!("[limits]\nmessage_timeout = \"20s\"\n{USUAL}"));
+    let clock = test_dir.directory.path().join("clock");
     let set = |offset: &str| std::fs::write(&clock, offset).unwrap();
     set("+0");
-    let mut command = ground.command();
+    let mut command = test_dir.command();
     command.env("LD_PRELOAD", library).env("FAKETIME_TIMESTAMP_FILE", &clock);
     // The daemon lives by the monotonic clock; only the wall clock moves, as an administrator or NTP moves it.
     command.env("FAKETIME_NO_CACHE", "1").env("FAKETIME_DONT_FAKE_MONOTONIC", "1");
     let clock = clock.clone();
-    let trial = Trial::on(ground.start(command));
-    let mut begun: Vec<Client> = (0..100).map(|_| trial.tcp(MULTIPLY)).collect();
-    let mut alice = Client::member(&trial, "alice");
+    let fixture = Fixture::on(test_dir.start(command));
+    let mut begun: Vec<Client> = (0..100).map(|_| fixture.tcp(MULTIPLY)).collect();
+    let mut alice = Client::member(&fixture, "alice");
     for client in &mut begun {
         answered(client);
         client.say("5 ");
@@ -322,7 +322,7 @@ fn wall_clock_jump_ends_no_session() {
         for _ in 0..20 {
             alice.say("tick\n");
             alice.hear("alice: tick\n");
-            answered(&mut trial.tcp(MULTIPLY));
+            answered(&mut fixture.tcp(MULTIPLY));
         }
     }
     for client in &mut begun {
@@ -330,5 +330,5 @@ fn wall_clock_jump_ends_no_session() {
         client.hear("Data received\n50.0\n");
     }
     drop((begun, alice));
-    trial.end("the wall clock moved by 3, 20 and 30 years");
+    fixture.end("the wall clock moved by 3, 20 and 30 years");
 }

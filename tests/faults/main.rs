@@ -5,12 +5,12 @@
 //!
 //! `IPCD_FAULTS=full IPCD_SEED=1 cargo test --release --test faults -- --include-ignored --nocapture --test-threads=1`
 
+mod abuse;
 mod chaos;
+mod fixture;
 #[path = "../harness/mod.rs"]
 mod harness;
 mod life;
-mod mischief;
 mod outside;
 mod room;
 mod streams;
-mod trial;

@@ -11,9 +11,9 @@ use std::time::{Duration, Instant};
 use ipcd::config::Config;
 use rustix::process::Signal;
 
-use super::trial::{Chance, Healthy, Trial, answered, effort};
+use super::fixture::{Chance, Fixture, Healthy, answered, effort};
 use crate::harness::around::failure;
-use crate::harness::{Daemon, Ground, MULTIPLY, PATIENCE, USUAL, wait_until};
+use crate::harness::{Daemon, MULTIPLY, PATIENCE, TestDir, USUAL, wait_until};
 
 const SHIPPED: [&str; 2] = [include_str!("../../etc/ipcd.toml"), include_str!("../../etc/classroom.toml")];
 
@@ -79,9 +79,9 @@ fn has_a_place(file: &Path, line: &str) {
 #[test]
 fn mutated_configuration_is_read_or_every_error_has_a_place() {
     let count = effort(5_000, 1_000_000);
-    let trial = Trial::with(USUAL).expect_in_log("reload").expect_in_log("ipcd.toml");
+    let fixture = Fixture::with(USUAL).expect_in_log("reload").expect_in_log("ipcd.toml");
     let (mut chance, mut good, mut longest) = (Chance::new(17), 0, Duration::ZERO);
-    let file = trial.directory.path().join("mutated.toml");
+    let file = fixture.directory.path().join("mutated.toml");
     for _ in 0..count {
         let bytes = mutated(&mut chance);
         // A new file: one that is cut and written again is waited for by some file systems until it is on the disk.
@@ -115,13 +115,13 @@ fn mutated_configuration_is_read_or_every_error_has_a_place() {
             }
         }
     }
-    let mut control = trial.unix();
+    let mut control = fixture.unix();
     control.say("control\n");
     for _ in 0..effort(20, 2_000) {
         // Only what is not TOML: a valid mutant would close endpoints, and rightly.
         let mut bytes = mutated(&mut chance);
         bytes.extend_from_slice(b"\n[[[\n");
-        std::fs::write(trial.directory.path().join("ipcd.toml"), bytes).unwrap();
+        std::fs::write(fixture.directory.path().join("ipcd.toml"), bytes).unwrap();
         control.say("reload\n");
         assert!(control.hear_line().starts_with("Error: "));
         // There may be several.
@@ -129,14 +129,14 @@ fn mutated_configuration_is_read_or_every_error_has_a_place() {
         while !control.hear_line().contains("unknown request: 'x'") {}
     }
     drop(control);
-    trial.end(&format!("{count} mutants, {good} of them right, the slowest read in {longest:.0?}"));
+    fixture.end(&format!("{count} mutants, {good} of them right, the slowest read in {longest:.0?}"));
 }
 
 #[test]
 fn non_configuration_is_refused_at_once_even_on_reload() {
-    let trial = Trial::with(USUAL).expect_in_log("reload").expect_in_log("ipcd.toml");
-    let file = trial.directory.path().join("ipcd.toml");
-    let mut control = trial.unix();
+    let fixture = Fixture::with(USUAL).expect_in_log("reload").expect_in_log("ipcd.toml");
+    let file = fixture.directory.path().join("ipcd.toml");
+    let mut control = fixture.unix();
     control.say("control\n");
     let mode = rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR;
     for _ in 0..effort(3, 100) {
@@ -166,19 +166,19 @@ fn non_configuration_is_refused_at_once_even_on_reload() {
         }
     }
     let _ = std::fs::remove_dir(&file);
-    trial.write_config(USUAL);
+    fixture.write_config(USUAL);
     control.say("reload\n");
     control.hear("OK\n");
     drop(control);
-    trial.end("a FIFO, a directory, 1 GiB, a loop of links in the configuration's place");
+    fixture.end("a FIFO, a directory, 1 GiB, a loop of links in the configuration's place");
 }
 
 /// A million mistakes: most are counted, few are written, and nobody waits.
 #[test]
 fn flood_of_mistakes_is_counted_not_logged() {
     let count = effort(50_000, 1_000_000);
-    let trial = Trial::with(USUAL).expect_in_log("more lines suppressed");
-    let mut client = trial.tcp(MULTIPLY);
+    let fixture = Fixture::with(USUAL).expect_in_log("more lines suppressed");
+    let mut client = fixture.tcp(MULTIPLY);
     let (lines, reply) = ("5 x\n".repeat(1000), "Data received\nError: not a number: 'x'\n".repeat(1000));
     for _ in 0..count / 1000 {
         client.say(&lines);
@@ -190,10 +190,10 @@ fn flood_of_mistakes_is_counted_not_logged() {
         let more = log.iter().filter(|line| line.ends_with(" more lines suppressed: error replies"));
         written + more.map(|line| line.split(' ').nth(1).unwrap().parse::<usize>().unwrap()).sum::<usize>()
     };
-    wait_until("all are counted", || (counted(&trial.log()) == count).then_some(()));
-    let lines = trial.log().len();
+    wait_until("all are counted", || (counted(&fixture.log()) == count).then_some(()));
+    let lines = fixture.log().len();
     assert!(lines < 5_000, "{lines} lines");
-    trial.end(&format!("{count} mistakes, {lines} lines in the log"));
+    fixture.end(&format!("{count} mistakes, {lines} lines in the log"));
 }
 
 /// Standard error takes nothing: a full disk, a pipe whose reader sleeps, or nobody.
@@ -208,11 +208,11 @@ fn blocked_log_costs_only_lines() {
         ("a pipe without a reader", writer.into()),
     ];
     for (what, stderr) in outlets {
-        let ground = Ground::new();
-        ground.write_config(USUAL);
-        let mut command = ground.command();
+        let test_dir = TestDir::new();
+        test_dir.write_config(USUAL);
+        let mut command = test_dir.command();
         command.args(["--log-level", "trace"]);
-        let mut daemon = ground.start_unheard(command, stderr, MULTIPLY);
+        let mut daemon = test_dir.start_unheard(command, stderr, MULTIPLY);
         let healthy = Healthy::on(daemon.tcp(MULTIPLY));
         let descriptors = daemon.descriptors();
         for _ in 0..effort(2_000, 50_000) {
@@ -235,21 +235,21 @@ fn blocked_log_costs_only_lines() {
 fn wrong_descriptor_is_never_taken_for_an_endpoint() {
     use crate::harness::manager::Manager;
     for _ in 0..effort(2, 100) {
-        let ground = Ground::new();
-        ground.write_config(USUAL);
-        let manager = Manager::new(&ground);
-        let at = |name: &str| ground.directory.path().join(name);
-        let listener = TcpListener::bind((ground.ip, 4000)).unwrap();
+        let test_dir = TestDir::new();
+        test_dir.write_config(USUAL);
+        let manager = Manager::new(&test_dir);
+        let at = |name: &str| test_dir.directory.path().join(name);
+        let listener = TcpListener::bind((test_dir.ip, 4000)).unwrap();
         let (connected, other_end) = UnixStream::pair().unwrap();
         let (pipe, pipe_end) = std::io::pipe().unwrap();
         let bound = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
-        bound.bind(&std::net::SocketAddr::from((ground.ip, 4001)).into()).unwrap();
+        bound.bind(&std::net::SocketAddr::from((test_dir.ip, 4001)).into()).unwrap();
         let wrong: Vec<(&str, OwnedFd)> = vec![
             ("elsewhere", listener.into()),
             ("connected", connected.into()),
             ("pipe", pipe.into()),
-            ("file", File::open(ground.config_file()).unwrap().into()),
-            ("datagrams", UdpSocket::bind((ground.ip, MULTIPLY)).unwrap().into()),
+            ("file", File::open(test_dir.config_file()).unwrap().into()),
+            ("datagrams", UdpSocket::bind((test_dir.ip, MULTIPLY)).unwrap().into()),
             ("unix datagrams", UnixDatagram::bind(at("gram")).unwrap().into()),
             ("elsewhere", UnixListener::bind(at("elsewhere.sock")).unwrap().into()),
             ("not listening", bound.into()),
@@ -259,7 +259,7 @@ fn wrong_descriptor_is_never_taken_for_an_endpoint() {
         ];
         let count = wrong.len();
         let wrong = wrong.into_iter().map(|(name, fd)| (name.to_owned(), fd)).collect();
-        let daemon = ground.start_with(&manager, wrong);
+        let daemon = test_dir.start_with(&manager, wrong);
         let healthy = Healthy::on(daemon.tcp(MULTIPLY));
         answered(&mut daemon.unix());
         let fresh = Daemon::usual();
@@ -290,11 +290,11 @@ fn deaf_or_missing_manager_delays_nothing() {
     for socket in
         [full.to_str().unwrap(), missing.to_str().unwrap(), "relative", "", "@ipcd-test-nobody", "/dev/null"]
     {
-        let ground = Ground::new();
-        ground.write_config(USUAL);
-        let mut command = ground.command();
+        let test_dir = TestDir::new();
+        test_dir.write_config(USUAL);
+        let mut command = test_dir.command();
         command.env("NOTIFY_SOCKET", socket).env("WATCHDOG_USEC", "200000");
-        let mut daemon = ground.start_unheard(command, Stdio::null(), MULTIPLY);
+        let mut daemon = test_dir.start_unheard(command, Stdio::null(), MULTIPLY);
         let healthy = Healthy::on(daemon.tcp(MULTIPLY));
         for _ in 0..effort(100, 2_000) {
             answered(&mut daemon.tcp(MULTIPLY));
@@ -313,10 +313,10 @@ fn datagrams_get_at_most_one_reply_and_loops_end() {
     let config =
         format!("[limits]\nanswers_per_second = 0\n{USUAL}[hello]\nlisten = [\"udp://{{ip}}:8080\"]\n")
             .replace("[multiply]\nlisten = [", "[multiply]\nlisten = [\"udp://{ip}:65432\", ");
-    let (trial, other) = (Trial::with(&config), Daemon::with(&config));
-    let socket = UdpSocket::bind((trial.ip, 0)).unwrap();
+    let (fixture, other) = (Fixture::with(&config), Daemon::with(&config));
+    let socket = UdpSocket::bind((fixture.ip, 0)).unwrap();
     socket.set_read_timeout(Some(PATIENCE)).unwrap();
-    let to = trial.address(MULTIPLY);
+    let to = fixture.address(MULTIPLY);
     let huge = vec![b'7'; 65_507];
     let mut chance = Chance::new(23);
     let mut buffer = [0; 65_536];
@@ -346,8 +346,8 @@ fn datagrams_get_at_most_one_reply_and_loops_end() {
     // As root, with the other daemon's address as the sender's; each would answer the other for ever.
     if rustix::process::geteuid().is_root() {
         for (from, to) in [
-            (other.address(MULTIPLY), trial.address(MULTIPLY)),
-            (other.address(8080), trial.address(MULTIPLY)),
+            (other.address(MULTIPLY), fixture.address(MULTIPLY)),
+            (other.address(8080), fixture.address(MULTIPLY)),
         ] {
             spoof(from, to, b"5 10");
         }
@@ -358,12 +358,12 @@ fn datagrams_get_at_most_one_reply_and_loops_end() {
         let count = socket.recv(&mut buffer).unwrap();
         assert_eq!(std::str::from_utf8(&buffer[..count]), Ok(reply));
     }
-    let ticks = (trial.cpu_ticks(), other.cpu_ticks());
+    let ticks = (fixture.cpu_ticks(), other.cpu_ticks());
     // To let time pass: it is looked at what the two do when nobody asks.
     std::thread::sleep(Duration::from_millis(500));
-    assert!(trial.cpu_ticks() - ticks.0 < 10 && other.cpu_ticks() - ticks.1 < 5, "they go on answering");
+    assert!(fixture.cpu_ticks() - ticks.0 < 10 && other.cpu_ticks() - ticks.1 < 5, "they go on answering");
     other.stop();
-    trial.end("datagrams: empty, 65,507 bytes, its own words, spoofed");
+    fixture.end("datagrams: empty, 65,507 bytes, its own words, spoofed");
 }
 
 /// A datagram that another has not sent.

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{Builder, sleep};
 use std::time::{Duration, Instant};
 
-use super::trial::{Chance, Trial, effort, step_back};
+use super::fixture::{Chance, Fixture, effort, step_back};
 use crate::harness::{BESIDE, CHAT, Client, Daemon, MULTIPLY, TALK, USUAL, is_sanitized, wait_until};
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -105,13 +105,13 @@ fn say_and_hear(speaker: &mut Client, nth: usize, waits: &mut Vec<Duration>) -> 
 
 /// Sends `signal` to half of twice `count` members during a broadcast.
 fn half_of_the_room(count: usize, signal: Signal) {
-    let trial = Trial::with(&USUAL.replace("[chat]", "[chat]\nbacklog = \"64KiB\""));
-    let crowd = Crowd::join(&trial, count);
+    let fixture = Fixture::with(&USUAL.replace("[chat]", "[chat]\nbacklog = \"64KiB\""));
+    let crowd = Crowd::join(&fixture, count);
     let mut members: Vec<Client> =
-        (0..count).map(|number| Client::member(&trial, &format!("m{number}"))).collect();
-    let mut speaker = Client::member(&trial, "speaker");
+        (0..count).map(|number| Client::member(&fixture, &format!("m{number}"))).collect();
+    let mut speaker = Client::member(&fixture, "speaker");
     wait_for_members(&mut speaker, 2 * count + 1);
-    let before = trial.resident_bytes();
+    let before = fixture.resident_bytes();
     let over = AtomicBool::new(false);
     let (mut waits, mut said, mut grown) = ([Vec::new(), Vec::new()], 0, 0);
     let heard: Vec<_> = std::thread::scope(|scope| {
@@ -130,7 +130,7 @@ fn half_of_the_room(count: usize, signal: Signal) {
         let mut say = |speaker: &mut Client, waits: &mut Vec<Duration>| {
             left += say_and_hear(speaker, said, waits);
             said += 1;
-            grown = grown.max(trial.resident_bytes().saturating_sub(before));
+            grown = grown.max(fixture.resident_bytes().saturating_sub(before));
             // Its pace: a room that is talked in, not a flood.
             sleep(Duration::from_millis(4));
             left
@@ -157,10 +157,10 @@ fn half_of_the_room(count: usize, signal: Signal) {
     let bound = (8 << 20) + count * 16 * 1024;
     assert!(grown < bound || is_sanitized(), "{grown} bytes more");
     let [before, after] = waits.map(p99);
-    let dropped = too_slow(&trial);
+    let dropped = too_slow(&fixture);
     assert!(signal == Signal::KILL || dropped == count as u64, "{dropped} dropped with the right word");
     drop((crowd, members, speaker));
-    trial.end(&format!(
+    fixture.end(&format!(
         "{count} of {} members {signal:?}: an echo's p99 {before:.0?} before, {after:.0?} after; {} KiB more; {dropped} dropped as too slow",
         2 * count,
         grown / 1024,
@@ -227,12 +227,12 @@ fn harmless(what: &str, text: &str) {
 
 #[test]
 fn said_control_characters_reach_no_terminal_and_no_log() {
-    let ground = crate::harness::Ground::new();
-    ground.write_config(&format!("{USUAL}{BESIDE}"));
-    let mut command = ground.command();
+    let test_dir = crate::harness::TestDir::new();
+    test_dir.write_config(&format!("{USUAL}{BESIDE}"));
+    let mut command = test_dir.command();
     command.args(["--log-level", "debug"]); // every message is logged
-    let trial = Trial::on(ground.start(command)).expect_in_log("debug: ");
-    let mut ear = Client::member(&trial, "ear");
+    let fixture = Fixture::on(test_dir.start(command)).expect_in_log("debug: ");
+    let mut ear = Client::member(&fixture, "ear");
     let mut chance = Chance::new(3);
     let mut said: Vec<Vec<u8>> = CORPUS.iter().map(|text| text.as_bytes().to_vec()).collect();
     for byte in 0x80..=0x9f {
@@ -246,7 +246,7 @@ fn said_control_characters_reach_no_terminal_and_no_log() {
         bytes.retain(|byte| *byte != b'\n');
         said.push(bytes);
     }
-    let mut mouth = Client::member(&trial, "mouth");
+    let mut mouth = Client::member(&fixture, "mouth");
     let mut count = 0;
     for bytes in &said {
         count += 1;
@@ -254,14 +254,14 @@ fn said_control_characters_reach_no_terminal_and_no_log() {
         if count % 16 == 0 {
             // A client whose first message has a NUL ends all messages with one.
             let bytes: Vec<u8> = bytes.iter().copied().filter(|byte| *byte != 0).collect();
-            let mut named = trial.tcp(CHAT);
+            let mut named = fixture.tcp(CHAT);
             named.say([&bytes[..], &b"\n{quit}\n"[..]].concat());
             harmless("who was refused", &String::from_utf8_lossy(&named.hear_rest()).replace('\n', ""));
-            let (mut one, mut other) = (trial.tcp(TALK), trial.tcp(TALK));
+            let (mut one, mut other) = (fixture.tcp(TALK), fixture.tcp(TALK));
             one.say([&bytes[..], &b"\nbye\n"[..]].concat());
             other.say("hello\n");
             harmless("a talker", &String::from_utf8_lossy(&other.hear_rest()).replace('\n', ""));
-            let mut asking = trial.tcp(MULTIPLY);
+            let mut asking = fixture.tcp(MULTIPLY);
             asking.say([b"7 ", &bytes[..], b"\n"].concat());
             asking.half_close();
             harmless("who asked", &String::from_utf8_lossy(&asking.hear_rest()).replace('\n', ""));
@@ -277,9 +277,9 @@ fn said_control_characters_reach_no_terminal_and_no_log() {
         }
         while mouth.hear_line() != format!("* mouth {count}") {}
     }
-    for line in trial.log() {
+    for line in fixture.log() {
         harmless("the log", &line);
     }
     drop((ear, mouth));
-    trial.end(&format!("{} words of the corpus and their mutants", said.len()));
+    fixture.end(&format!("{} words of the corpus and their mutants", said.len()));
 }

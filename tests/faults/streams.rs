@@ -5,7 +5,7 @@ use std::net::{Shutdown, TcpStream};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use super::trial::{Chance, Trial, answered, effort, is_full, step_back};
+use super::fixture::{Chance, Fixture, answered, effort, is_full, step_back};
 use crate::harness::{
     BESIDE, CHAT, Client, HELLO, MULTIPLY, PATIENCE, Probe, USUAL, is_sanitized, not_http, wait_until,
 };
@@ -15,17 +15,17 @@ const REPLIES: &str = "Data received\n50.0\n";
 
 #[test]
 fn repeated_connect_and_reset_leaks_nothing() {
-    let trial = Trial::with(USUAL);
+    let fixture = Fixture::with(USUAL);
     let each = effort(2_500, 250_000);
     std::thread::scope(|scope| {
         for worker in 0..4 {
-            let trial = &trial;
+            let fixture = &fixture;
             scope.spawn(move || {
                 step_back();
                 let mut chance = Chance::new(worker);
                 for _ in 0..each {
                     let port = chance.pick(&[MULTIPLY, MULTIPLY, CHAT]);
-                    let Ok(stream) = TcpStream::connect(trial.address(port)) else { continue };
+                    let Ok(stream) = TcpStream::connect(fixture.address(port)) else { continue };
                     let words = chance.pick(&["", "5 10\n", "5 1", "5 10\n5 10\nx\n"]);
                     if port == MULTIPLY {
                         let _ = (&stream).write(words.as_bytes());
@@ -35,17 +35,17 @@ fn repeated_connect_and_reset_leaks_nothing() {
             });
         }
     });
-    trial.end(&format!("{} connections reset", 4 * each));
+    fixture.end(&format!("{} connections reset", 4 * each));
 }
 
 #[test]
 fn slow_writers_time_out_and_one_that_finishes_is_answered() {
     let (count, seconds) = effort((200, 3), (1_000, 30));
-    let trial = Trial::with(&format!("[limits]\nmessage_timeout = \"{seconds}s\"\n{USUAL}"));
-    let mut finishing = trial.tcp(MULTIPLY);
+    let fixture = Fixture::with(&format!("[limits]\nmessage_timeout = \"{seconds}s\"\n{USUAL}"));
+    let mut finishing = fixture.tcp(MULTIPLY);
     answered(&mut finishing);
     let begun = Instant::now();
-    let mut slow: Vec<Client> = (0..count).map(|_| trial.tcp(MULTIPLY)).collect();
+    let mut slow: Vec<Client> = (0..count).map(|_| fixture.tcp(MULTIPLY)).collect();
     for client in &mut slow {
         client.say("5 10\n1"); // a line client from the first burst on
         client.hear(REPLIES);
@@ -76,15 +76,15 @@ fn slow_writers_time_out_and_one_that_finishes_is_answered() {
     slow.iter_mut().for_each(Client::hear_end);
     assert!(lateness >= Duration::from_secs(seconds), "the deadline counts from the message's first byte");
     drop((slow, finishing));
-    trial.end(&format!("{count} slow writers, all told {:.1?} after they began", lateness));
+    fixture.end(&format!("{count} slow writers, all told {:.1?} after they began", lateness));
 }
 
 #[test]
 fn endless_line_gets_an_error_and_no_memory() {
     let bytes: usize = effort(64 << 20, 1 << 30);
-    let trial = Trial::with(USUAL);
-    let mut client = trial.tcp(MULTIPLY);
-    let before = trial.resident_bytes();
+    let fixture = Fixture::with(USUAL);
+    let mut client = fixture.tcp(MULTIPLY);
+    let before = fixture.resident_bytes();
     client.say("1 1\n");
     client.hear("Data received\n1.0\n");
     let mut most = 0;
@@ -94,20 +94,20 @@ fn endless_line_gets_an_error_and_no_memory() {
     while sent < bytes {
         client.say(&chunk);
         sent += chunk.len();
-        most = most.max(trial.resident_bytes().saturating_sub(before));
+        most = most.max(fixture.resident_bytes().saturating_sub(before));
     }
     client.hear("Error: message longer than 4096 bytes\n");
     client.say("\n5 10\n");
     client.hear("Data received\n50.0\n");
     drop(client);
     assert!(most <= 64 * 1024 || is_sanitized(), "{most} bytes more for {sent} bytes in a line");
-    trial.end(&format!("a line of {} MiB, {} KiB more meanwhile", sent >> 20, most / 1024));
+    fixture.end(&format!("a line of {} MiB, {} KiB more meanwhile", sent >> 20, most / 1024));
 }
 
 #[test]
 fn firehose_is_answered_in_order() {
     const COUNT: usize = 100_000;
-    let trial = Trial::with(USUAL);
+    let fixture = Fixture::with(USUAL);
     let mut requests = String::new();
     let mut replies = String::new();
     for number in 0..COUNT {
@@ -115,7 +115,7 @@ fn firehose_is_answered_in_order() {
         replies += &format!("Data received\n{}.0\n", number * 3);
     }
     for _ in 0..effort(2, 20) {
-        let stream = TcpStream::connect(trial.address(MULTIPLY)).unwrap();
+        let stream = TcpStream::connect(fixture.address(MULTIPLY)).unwrap();
         let mut client = Client::of(stream.try_clone().unwrap());
         std::thread::scope(|scope| {
             scope.spawn(|| {
@@ -130,21 +130,21 @@ fn firehose_is_answered_in_order() {
             });
         });
     }
-    trial.end("100,000 requests in one write");
+    fixture.end("100,000 requests in one write");
 }
 
 #[test]
 fn reply_arrives_whole_while_the_client_still_sends() {
     let (count, workers) = (effort(1_000, 10_000), 8);
-    let trial = Trial::with(&format!("{USUAL}{BESIDE}"));
+    let fixture = Fixture::with(&format!("{USUAL}{BESIDE}"));
     let whole = AtomicUsize::new(0);
     std::thread::scope(|scope| {
         for _ in 0..workers {
-            let (trial, whole) = (&trial, &whole);
+            let (fixture, whole) = (&fixture, &whole);
             scope.spawn(move || {
                 step_back();
                 for _ in 0..count / workers {
-                    let mut stream = TcpStream::connect(trial.address(HELLO)).unwrap();
+                    let mut stream = TcpStream::connect(fixture.address(HELLO)).unwrap();
                     stream.set_read_timeout(Some(PATIENCE)).unwrap();
                     stream.write_all(b"Hello from client\n").unwrap();
                     // More than it will ever read, sent while it answers and closes.
@@ -160,40 +160,40 @@ fn reply_arrives_whole_while_the_client_still_sends() {
         }
     });
     assert_eq!(whole.into_inner(), count);
-    trial.end(&format!("{count} of {count} replies whole"));
+    fixture.end(&format!("{count} of {count} replies whole"));
 }
 
 #[test]
 fn client_that_never_closes_is_bounded_by_lingering() {
     let count = effort(200, 2_000);
-    let trial = Trial::with(&format!("{USUAL}{BESIDE}"));
-    let before = trial.descriptors();
-    let mut held: Vec<Client> = (0..count).map(|_| trial.tcp(HELLO)).collect();
+    let fixture = Fixture::with(&format!("{USUAL}{BESIDE}"));
+    let before = fixture.descriptors();
+    let mut held: Vec<Client> = (0..count).map(|_| fixture.tcp(HELLO)).collect();
     for client in &mut held {
         client.say("Hello from client\n");
         client.hear("Hello from server\n");
         client.hear_end();
     }
     let begun = Instant::now();
-    wait_until("all are closed by the daemon", || (trial.descriptors() == before).then_some(()));
+    wait_until("all are closed by the daemon", || (fixture.descriptors() == before).then_some(()));
     let took = begun.elapsed();
     drop(held);
-    trial.end(&format!("{count} never closed, gone {took:.1?} after the last was told"));
+    fixture.end(&format!("{count} never closed, gone {took:.1?} after the last was told"));
 }
 
 /// Each batch of events holds closes, and right behind them newcomers who get the same places.
 #[test]
 fn reused_slot_never_gets_its_predecessors_bytes() {
     let (rounds, batch) = effort((40, 250), (4_000, 250));
-    let trial = Trial::with(USUAL);
+    let fixture = Fixture::with(USUAL);
     let mut chance = Chance::new(11);
-    let mut probe = Probe::new(&trial);
+    let mut probe = Probe::new(&fixture);
     let mut wrong = 0;
     let mut old: Vec<(usize, TcpStream)> = Vec::new();
     let mut serial = 0;
     for _ in 0..rounds {
         // All of this waits in the kernel, and comes as one batch.
-        trial.freeze();
+        fixture.freeze();
         for (number, stream) in old.drain(..) {
             // Half of them with requests that are answered to nobody.
             if number % 2 == 0 {
@@ -205,12 +205,12 @@ fn reused_slot_never_gets_its_predecessors_bytes() {
         }
         for _ in 0..batch {
             serial += 1;
-            let stream = TcpStream::connect(trial.address(MULTIPLY)).unwrap();
+            let stream = TcpStream::connect(fixture.address(MULTIPLY)).unwrap();
             stream.set_read_timeout(Some(PATIENCE)).unwrap();
             (&stream).write_all(format!("{serial} 1\n").as_bytes()).unwrap();
             old.push((serial, stream));
         }
-        trial.thaw();
+        fixture.thaw();
         for (number, stream) in &mut old {
             let reply = format!("Data received\n{number}.0\n");
             let mut heard = vec![0; reply.len()];
@@ -221,13 +221,13 @@ fn reused_slot_never_gets_its_predecessors_bytes() {
     }
     assert_eq!(wrong, 0);
     drop((old, probe));
-    trial.end(&format!("{} places taken again, 0 bytes to the wrong peer", rounds * batch));
+    fixture.end(&format!("{} places taken again, 0 bytes to the wrong peer", rounds * batch));
 }
 
 /// What a browser and a TLS client say first, to a port that speaks something else.
 #[test]
 fn foreign_protocol_gets_one_error_and_is_closed() {
-    let trial = Trial::with(&format!("{USUAL}{BESIDE}"));
+    let fixture = Fixture::with(&format!("{USUAL}{BESIDE}"));
     let tls = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03";
     let hellos: [(&[u8], &str); 5] = [
         (b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n", "HTTP"),
@@ -243,7 +243,7 @@ fn foreign_protocol_gets_one_error_and_is_closed() {
                 (CHAT, "chat", "Greetings from the cave! Now type your name and press enter!\n"),
                 (HELLO, "hello", ""),
             ] {
-                let (mut client, begun) = (trial.tcp(port), Instant::now());
+                let (mut client, begun) = (fixture.tcp(port), Instant::now());
                 client.say(hello);
                 client.hear(greeting);
                 let error = format!("Error: this port speaks {service}, not {name}\n");
@@ -253,7 +253,7 @@ fn foreign_protocol_gets_one_error_and_is_closed() {
             }
         }
     }
-    trial.end("hellos of other protocols");
+    fixture.end("hellos of other protocols");
 }
 
 /// From the freeing of descriptors until the last of two hundred in the queue is served.
@@ -262,23 +262,23 @@ const FREED_MAX: Duration = Duration::from_millis(150);
 #[test]
 fn descriptor_shortage_idles_then_serves_the_waiting() {
     use rustix::process::{Pid, Resource, Rlimit, prlimit};
-    let trial = Trial::with(USUAL).expect_in_log("cannot accept now").expect_in_log("endpoint errors");
+    let fixture = Fixture::with(USUAL).expect_in_log("cannot accept now").expect_in_log("endpoint errors");
     let limit = |files: u64| {
         let maximum = rustix::process::getrlimit(Resource::Nofile).maximum;
         let new = Rlimit { current: Some(files), maximum };
-        prlimit(Some(Pid::from_raw(trial.pid()).unwrap()), Resource::Nofile, new).unwrap();
+        prlimit(Some(Pid::from_raw(fixture.pid()).unwrap()), Resource::Nofile, new).unwrap();
     };
-    let mut inside: Vec<Client> = (0..200).map(|_| trial.tcp(MULTIPLY)).collect();
+    let mut inside: Vec<Client> = (0..200).map(|_| fixture.tcp(MULTIPLY)).collect();
     inside.iter_mut().for_each(answered);
     limit(0);
-    let mut waiting: Vec<Client> = (0..200).map(|_| trial.tcp(MULTIPLY)).collect();
+    let mut waiting: Vec<Client> = (0..200).map(|_| fixture.tcp(MULTIPLY)).collect();
     waiting.iter_mut().for_each(|client| client.say(REQUESTS));
-    trial.wait_for_log("cannot accept now");
-    let ticks = trial.cpu_ticks();
+    fixture.wait_for_log("cannot accept now");
+    let ticks = fixture.cpu_ticks();
     let quiet = Instant::now();
     // To let time pass: it is looked at what the daemon does beside the healthy client's hundred requests a second.
     std::thread::sleep(Duration::from_secs(1));
-    let share = (trial.cpu_ticks() - ticks) as f64 / 100.0 / quiet.elapsed().as_secs_f64();
+    let share = (fixture.cpu_ticks() - ticks) as f64 / 100.0 / quiet.elapsed().as_secs_f64();
     assert!(share < 0.15, "it idles: {share}");
     limit(10_000);
     let freed = Instant::now();
@@ -291,7 +291,7 @@ fn descriptor_shortage_idles_then_serves_the_waiting() {
     assert!(after < FREED_MAX || !is_full(), "{after:?} after the freeing");
     inside.iter_mut().for_each(answered);
     drop((inside, waiting));
-    trial.end(&format!(
+    fixture.end(&format!(
         "no descriptor left: {:.0} % of a processor; {refused} told, the other {} served {after:.0?} after the freeing",
         share * 100.0,
         200 - refused,

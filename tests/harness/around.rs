@@ -12,7 +12,7 @@ use rustix::process::{Gid, Pid, Signal, Uid};
 use rustix::thread::{set_thread_groups, set_thread_res_gid, set_thread_res_uid};
 
 use super::logged::untimed_lines;
-use super::{Client, Daemon, Ground, Log, wait_until};
+use super::{Client, Daemon, Log, TestDir, wait_until};
 
 /// Another process, ended when dropped.
 pub struct Helper(pub Child);
@@ -142,7 +142,7 @@ pub fn as_user<T: Send>(uid: u32, gid: u32, act: impl FnOnce() -> T + Send) -> T
     std::thread::scope(|scope| scope.spawn(change).join()).unwrap_or_else(|cause| resume_unwind(cause))
 }
 
-impl Ground {
+impl TestDir {
     /// Names of all that is in the directory.
     pub fn names(&self) -> Vec<String> {
         let entries = fs::read_dir(self.directory.path()).unwrap();
@@ -245,7 +245,7 @@ pub fn from(address: std::net::Ipv4Addr, to: std::net::SocketAddr) -> Client {
 
 /// A port that is free on every address, and that the kernel gives nobody who asks for any (ip_local_port_range, ip(7)).
 pub fn free_port() -> u16 {
-    let seed = Ground::new().ip.octets();
+    let seed = TestDir::new().ip.octets();
     let first = u16::from_be_bytes([seed[2], seed[3]]) ^ std::process::id() as u16;
     let candidates = (0..1000u16).map(|n| 10_000 + first.wrapping_add(n.wrapping_mul(7)) % 20_000);
     let is_free = |port: &u16| std::net::TcpListener::bind(("0.0.0.0", *port)).is_ok();

@@ -13,7 +13,7 @@ use std::time::Duration;
 use command_fds::{CommandFdExt, FdMapping};
 use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg};
 
-use super::{Ground, wait_until};
+use super::{TestDir, wait_until};
 
 #[derive(Default)]
 struct Heard {
@@ -28,8 +28,8 @@ pub struct Manager {
 }
 
 impl Manager {
-    pub fn new(ground: &Ground) -> Manager {
-        let path = ground.directory.path().join("notify");
+    pub fn new(test_dir: &TestDir) -> Manager {
+        let path = test_dir.directory.path().join("notify");
         let socket = UnixDatagram::bind(&path).unwrap();
         let heard = Arc::new(Mutex::new(Heard::default()));
         let shared = Arc::downgrade(&heard);
@@ -43,14 +43,19 @@ impl Manager {
     }
 
     /// The command that starts ipcd under this manager, with `descriptors` from 3 on.
-    pub fn command(&self, ground: &Ground, descriptors: Vec<(String, OwnedFd)>) -> Command {
+    pub fn command(&self, test_dir: &TestDir, descriptors: Vec<(String, OwnedFd)>) -> Command {
         // LISTEN_PID is the process's own id, which only the process itself knows before it becomes ipcd.
-        self.command_by("export LISTEN_PID=$$; exec \"$@\"", ground, descriptors)
+        self.command_by("export LISTEN_PID=$$; exec \"$@\"", test_dir, descriptors)
     }
 
     /// The same by a script of one's own, whose arguments are the command.
-    pub fn command_by(&self, script: &str, ground: &Ground, descriptors: Vec<(String, OwnedFd)>) -> Command {
-        let ipcd = ground.command();
+    pub fn command_by(
+        &self,
+        script: &str,
+        test_dir: &TestDir,
+        descriptors: Vec<(String, OwnedFd)>,
+    ) -> Command {
+        let ipcd = test_dir.command();
         let mut command = Command::new("sh");
         command.arg("-c").arg(script).arg("sh").arg(ipcd.get_program());
         command.args(ipcd.get_args()).env_remove("RUST_LOG").env_remove("JOURNAL_STREAM");

@@ -79,15 +79,15 @@ struct Log {
 }
 
 /// The surroundings of a daemon: everything but the process.
-pub struct Ground {
+pub struct TestDir {
     pub directory: tempfile::TempDir,
     pub ip: Ipv4Addr,
 }
 
-impl Ground {
+impl TestDir {
     /// A directory and an address that no other test uses.
-    pub fn new() -> Ground {
-        Ground { directory: tempfile::tempdir().unwrap(), ip: process::address() }
+    pub fn new() -> TestDir {
+        TestDir { directory: tempfile::tempdir().unwrap(), ip: process::address() }
     }
 
     /// Fills in `{ip}` and `{dir}`.
@@ -151,19 +151,19 @@ impl Daemon {
 
     /// One with this configuration.
     pub fn with(config: &str) -> Daemon {
-        let ground = Ground::new();
-        ground.write_config(config);
-        let command = ground.command();
-        ground.start(command)
+        let test_dir = TestDir::new();
+        test_dir.write_config(config);
+        let command = test_dir.command();
+        test_dir.start(command)
     }
 
     /// One that logs every message as well.
     pub fn talkative(config: &str) -> Daemon {
-        let ground = Ground::new();
-        ground.write_config(config);
-        let mut command = ground.command();
+        let test_dir = TestDir::new();
+        test_dir.write_config(config);
+        let mut command = test_dir.command();
         command.args(["--log-level", "debug"]);
-        ground.start(command)
+        test_dir.start(command)
     }
 
     pub fn pid(&self) -> i32 {

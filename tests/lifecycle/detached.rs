@@ -7,7 +7,7 @@ use std::process::{Command, Output, Stdio};
 
 use crate::harness::around::{failure, has_ended, is_root};
 use crate::harness::logged::is_timed;
-use crate::harness::{Client, Ground, MULTIPLY, wait_until};
+use crate::harness::{Client, MULTIPLY, TestDir, wait_until};
 use rustix::process::{Pid, Signal, kill_process};
 
 fn answers(mut client: Client) {
@@ -41,29 +41,29 @@ impl Drop for Detached {
 }
 
 /// Starts it in the test's directory, with relative paths.
-fn start(ground: &Ground, pid_file: &str) -> Output {
+fn start(test_dir: &TestDir, pid_file: &str) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_ipcd"));
     command.args(["--config", "ipcd.toml", "--daemon", "--log-file", "log", "--pid-file", pid_file]);
-    command.current_dir(ground.directory.path()).env_remove("RUST_LOG").output().unwrap()
+    command.current_dir(test_dir.directory.path()).env_remove("RUST_LOG").output().unwrap()
 }
 
 #[test]
 fn detached_daemon_is_ready_on_return_and_its_pid_file_is_removed() {
-    let ground = Ground::new();
-    ground.write_config(CONFIG);
-    let output = start(&ground, "pid");
+    let test_dir = TestDir::new();
+    test_dir.write_config(CONFIG);
+    let output = start(&test_dir, "pid");
     assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
-    let pid_file = ground.directory.path().join("pid");
+    let pid_file = test_dir.directory.path().join("pid");
     let daemon = Detached::of(&pid_file);
 
-    let mut client = Client::tcp((ground.ip, MULTIPLY).into());
+    let mut client = Client::tcp((test_dir.ip, MULTIPLY).into());
     client.say("5 10\n");
     client.hear("Data received\n50.0\n");
     drop(client);
 
-    ground.write_config("[multiply]\nlisten = [\"tcp://{ip}:65432\", \"tcp://{ip}:5000\"]\n");
+    test_dir.write_config("[multiply]\nlisten = [\"tcp://{ip}:65432\", \"tcp://{ip}:5000\"]\n");
     kill_process(daemon.0, Signal::HUP).unwrap();
-    let log = ground.directory.path().join("log");
+    let log = test_dir.directory.path().join("log");
     wait_until("the relative configuration is found again", || {
         fs::read_to_string(&log).unwrap().contains("reloaded").then_some(())
     });
@@ -75,12 +75,12 @@ fn detached_daemon_is_ready_on_return_and_its_pid_file_is_removed() {
 
 #[test]
 fn failed_start_is_reported_on_the_terminal_with_its_status() {
-    let ground = Ground::new();
-    ground.write_config(CONFIG);
-    assert!(start(&ground, "pid").status.success());
-    let first = Detached::of(&ground.directory.path().join("pid"));
+    let test_dir = TestDir::new();
+    test_dir.write_config(CONFIG);
+    assert!(start(&test_dir, "pid").status.success());
+    let first = Detached::of(&test_dir.directory.path().join("pid"));
 
-    let second = start(&ground, "pid");
+    let second = start(&test_dir, "pid");
     let text = String::from_utf8(second.stderr).unwrap();
     assert_eq!(second.status.code(), Some(1), "{text}");
     assert_eq!(text.lines().count(), 1, "{text}");
@@ -88,27 +88,27 @@ fn failed_start_is_reported_on_the_terminal_with_its_status() {
         format!("/pid: a daemon with this pid file is already running (pid {}, ipcd); stop it", first.0);
     assert!(text.contains(&runs), "{text}");
 
-    let third = start(&ground, "another");
+    let third = start(&test_dir, "another");
     let text = String::from_utf8(third.stderr).unwrap();
     assert_eq!(third.status.code(), Some(69), "{text}");
     assert!(
-        text.contains(&format!("tcp://{}:65432: address already in use (by pid {}", ground.ip, first.0)),
+        text.contains(&format!("tcp://{}:65432: address already in use (by pid {}", test_dir.ip, first.0)),
         "{text}"
     );
-    assert!(!ground.directory.path().join("another").exists());
+    assert!(!test_dir.directory.path().join("another").exists());
 
     let mut command = Command::new(env!("CARGO_BIN_EXE_ipcd"));
     command.args(["--config", "ipcd.toml", "--daemon", "--log-file", "new", "--pid-file", "another"]);
-    assert_eq!(command.current_dir(ground.directory.path()).output().unwrap().status.code(), Some(69));
-    assert!(!ground.directory.path().join("new").exists(), "what a failed start had made is gone");
+    assert_eq!(command.current_dir(test_dir.directory.path()).output().unwrap().status.code(), Some(69));
+    assert!(!test_dir.directory.path().join("new").exists(), "what a failed start had made is gone");
 
-    ground.write_config("[multiply]\nlisten = 5\n");
-    let fourth = start(&ground, "another");
+    test_dir.write_config("[multiply]\nlisten = 5\n");
+    let fourth = start(&test_dir, "another");
     let text = String::from_utf8(fourth.stderr).unwrap();
     assert_eq!(fourth.status.code(), Some(78), "{text}");
     assert!(text.contains("ipcd.toml:2:10: "), "{text}");
 
-    let mut client = Client::tcp((ground.ip, MULTIPLY).into());
+    let mut client = Client::tcp((test_dir.ip, MULTIPLY).into());
     client.say("1 1\n");
     client.hear("Data received\n1.0\n");
     drop(client);
@@ -121,13 +121,13 @@ fn mode(path: &Path) -> u32 {
 
 #[test]
 fn pid_file_and_log_are_private_to_the_owner() {
-    let ground = Ground::new();
-    ground.write_config(CONFIG);
-    let (pid_file, log) = (ground.directory.path().join("pid"), ground.directory.path().join("log"));
+    let test_dir = TestDir::new();
+    test_dir.write_config(CONFIG);
+    let (pid_file, log) = (test_dir.directory.path().join("pid"), test_dir.directory.path().join("log"));
     // One that somebody could have locked, as an earlier version made it.
     fs::write(&pid_file, "4711\n").unwrap();
     fs::set_permissions(&pid_file, PermissionsExt::from_mode(0o644)).unwrap();
-    assert!(start(&ground, "pid").status.success());
+    assert!(start(&test_dir, "pid").status.success());
     let daemon = Detached::of(&pid_file);
     assert_eq!((mode(&pid_file), mode(&log)), (0o600, 0o640));
     daemon.stop();
@@ -135,7 +135,7 @@ fn pid_file_and_log_are_private_to_the_owner() {
 
     // A file that is no pid file is neither written to nor removed.
     fs::write(&pid_file, "somebody's words\n").unwrap();
-    let output = start(&ground, "pid");
+    let output = start(&test_dir, "pid");
     let text = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(1), "{text}");
     assert!(text.contains("/pid: this is not a pid file; move it away"), "{text}");
@@ -144,10 +144,10 @@ fn pid_file_and_log_are_private_to_the_owner() {
 
 #[test]
 fn sighup_reopens_the_log_even_if_the_reload_fails() {
-    let ground = Ground::new();
-    ground.write_config(CONFIG);
-    let at = |name: &str| ground.directory.path().join(name);
-    assert!(start(&ground, "pid").status.success());
+    let test_dir = TestDir::new();
+    test_dir.write_config(CONFIG);
+    let at = |name: &str| test_dir.directory.path().join(name);
+    assert!(start(&test_dir, "pid").status.success());
     let daemon = Detached::of(&at("pid"));
     let told = |name: &str, text: &str| {
         wait_until(text, || fs::read_to_string(at(name)).ok().filter(|log| log.contains(text)))
@@ -156,7 +156,7 @@ fn sighup_reopens_the_log_even_if_the_reload_fails() {
 
     // As logrotate(8) does it, once with a reload that succeeds and once with one that fails.
     for (old, config, outcome) in [("log.2", CONFIG, "reloaded: "), ("log.1", "[chat\n", "reload failed")] {
-        ground.write_config(config);
+        test_dir.write_config(config);
         fs::rename(at("log"), at(old)).unwrap();
         kill_process(daemon.0, Signal::HUP).unwrap();
         told("log", outcome);
@@ -179,11 +179,11 @@ fn sighup_reopens_the_log_even_if_the_reload_fails() {
 
 #[test]
 fn failure_in_the_log_file_has_a_time() {
-    let ground = Ground::new();
-    let log = ground.directory.path().join("log");
+    let test_dir = TestDir::new();
+    let log = test_dir.directory.path().join("log");
     fs::write(&log, "").unwrap(); // there already, so that it stays
-    ground.write_config("[multiply]\nlisten = 5\n");
-    assert_eq!(start(&ground, "pid").status.code(), Some(78));
+    test_dir.write_config("[multiply]\nlisten = 5\n");
+    assert_eq!(start(&test_dir, "pid").status.code(), Some(78));
     let text = wait_until("it is written", || {
         fs::read_to_string(&log).ok().filter(|text| text.contains("ipcd.toml:2:10: "))
     });
@@ -200,29 +200,29 @@ fn identity(pid: Pid) -> [String; 4] {
 }
 
 /// Starts a daemon as root that goes on as `user`.
-fn start_as(ground: &Ground, user: &str) {
+fn start_as(test_dir: &TestDir, user: &str) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_ipcd"));
     command.args(["--config", "ipcd.toml", "--daemon", "--log-file", "log", "--pid-file", "pid"]);
     command.args(["--user", user]);
-    let output = command.current_dir(ground.directory.path()).env_remove("RUST_LOG").output().unwrap();
+    let output = command.current_dir(test_dir.directory.path()).env_remove("RUST_LOG").output().unwrap();
     assert!(output.status.success(), "{output:?}");
 }
 
 /// A reload keeps what only root could open, and cannot open more of it.
-fn assert_reload_keeps_low_port(ground: &Ground, daemon: &Detached, log: &Path, config: &str) {
-    ground.write_config(&config.replace(":432", ":432\", \"tcp://{ip}:433"));
+fn assert_reload_keeps_low_port(test_dir: &TestDir, daemon: &Detached, log: &Path, config: &str) {
+    test_dir.write_config(&config.replace(":432", ":432\", \"tcp://{ip}:433"));
     kill_process(daemon.0, Signal::HUP).unwrap();
     let text = wait_until("the reload fails", || {
         fs::read_to_string(log).ok().filter(|log| log.contains("reload failed"))
     });
     assert!(text.contains(":433: permission denied: a port below 1024 needs privileges"), "{text}");
-    answers(Client::tcp((ground.ip, 432).into()));
-    ground.write_config(config);
+    answers(Client::tcp((test_dir.ip, 432).into()));
+    test_dir.write_config(config);
     kill_process(daemon.0, Signal::HUP).unwrap();
     wait_until("the next one succeeds", || {
         fs::read_to_string(log).unwrap().contains("reloaded: ").then_some(())
     });
-    answers(Client::tcp((ground.ip, 432).into()));
+    answers(Client::tcp((test_dir.ip, 432).into()));
 }
 
 #[test]
@@ -231,21 +231,21 @@ fn root_start_drops_to_the_user_once_root_only_things_are_open() {
         eprintln!("not tested: only root can go on as another user");
         return;
     }
-    let ground = Ground::new();
+    let test_dir = TestDir::new();
     let user = "nobody";
     let nobody = uzers::get_user_by_name(user).unwrap();
     let (uid, gid) = (nobody.uid(), nobody.primary_group_id());
     let groups: Vec<u32> = nobody.groups().unwrap().iter().map(uzers::Group::gid).collect();
     // A port below 1024, and a directory in which that user may make a socket.
-    let sockets = ground.directory.path().join("sockets");
+    let sockets = test_dir.directory.path().join("sockets");
     fs::create_dir(&sockets).unwrap();
     std::os::unix::fs::chown(&sockets, Some(uid), Some(gid)).unwrap();
-    fs::set_permissions(ground.directory.path(), PermissionsExt::from_mode(0o755)).unwrap();
+    fs::set_permissions(test_dir.directory.path(), PermissionsExt::from_mode(0o755)).unwrap();
     let config = "[multiply]\nlisten = [\"tcp://{ip}:432\", \"unix://{dir}/sockets/s\", \"fifo://{dir}/sockets/f\"]\n\
                   [mux]\nlisten = [\"unix://{dir}/sockets/mux\"]\n";
-    ground.write_config(config);
-    start_as(&ground, user);
-    let (pid_file, log) = (ground.directory.path().join("pid"), ground.directory.path().join("log"));
+    test_dir.write_config(config);
+    start_as(&test_dir, user);
+    let (pid_file, log) = (test_dir.directory.path().join("pid"), test_dir.directory.path().join("log"));
     let daemon = Detached::of(&pid_file);
 
     let [uids, gids, shown, capabilities] = identity(daemon.0);
@@ -265,12 +265,12 @@ fn root_start_drops_to_the_user_once_root_only_things_are_open() {
     for name in ["s", "mux", "f.in", "f.out", "s.lock"] {
         assert_eq!(fs::metadata(sockets.join(name)).unwrap().uid(), uid, "{name}");
     }
-    for mut client in [Client::tcp((ground.ip, 432).into()), Client::unix(&sockets.join("mux"))] {
+    for mut client in [Client::tcp((test_dir.ip, 432).into()), Client::unix(&sockets.join("mux"))] {
         client.say("5 10\n");
         client.hear("Data received\n50.0\n");
     }
 
-    assert_reload_keeps_low_port(&ground, &daemon, &log, config);
+    assert_reload_keeps_low_port(&test_dir, &daemon, &log, config);
     daemon.stop();
     assert_eq!(
         fs::read_to_string(&pid_file).unwrap_or_default(),
@@ -287,15 +287,15 @@ fn root_follows_no_link_at_another_users_log_path() {
     if !is_root() {
         return;
     }
-    let ground = Ground::new();
-    ground.write_config(CONFIG);
-    let logs = ground.directory.path().join("logs");
+    let test_dir = TestDir::new();
+    test_dir.write_config(CONFIG);
+    let logs = test_dir.directory.path().join("logs");
     fs::create_dir(&logs).unwrap();
-    let (log, made, roots) = (logs.join("log"), logs.join("made"), ground.directory.path().join("roots"));
+    let (log, made, roots) = (logs.join("log"), logs.join("made"), test_dir.directory.path().join("roots"));
     fs::write(&roots, "as it was").unwrap();
     let start = || {
-        let mut command = ground.command();
-        command.current_dir(ground.directory.path());
+        let mut command = test_dir.command();
+        command.current_dir(test_dir.directory.path());
         let files = ["--daemon", "--log-file", "logs/log", "--pid-file", "pid", "--user", "nobody"];
         failure(command.args(files), 1)
     };
@@ -313,13 +313,13 @@ fn root_follows_no_link_at_another_users_log_path() {
 
 #[test]
 fn unknown_user_is_a_usage_error() {
-    let ground = Ground::new();
-    ground.write_config(CONFIG);
-    let said = |user: &str| failure(ground.command().args(["--user", user]), 2);
+    let test_dir = TestDir::new();
+    test_dir.write_config(CONFIG);
+    let said = |user: &str| failure(test_dir.command().args(["--user", user]), 2);
     assert_eq!(said("root"), "ipcd: --user root: that is root; name a user without privileges\n");
     assert!(said("no\u{1b}body").starts_with("ipcd: --user no\\u{1b}body: no such user"));
     if is_root() {
-        let mut command = ground.command_as(65534);
+        let mut command = test_dir.command_as(65534);
         let said = failure(command.args(["--user", "daemon"]), 2);
         assert_eq!(said, "ipcd: --user daemon: only root can switch to another user; leave it out\n");
     }
@@ -327,30 +327,30 @@ fn unknown_user_is_a_usage_error() {
 
 #[test]
 fn unopenable_files_are_named() {
-    let ground = Ground::new();
-    ground.write_config(CONFIG);
-    let output = start(&ground, "missing/pid");
+    let test_dir = TestDir::new();
+    test_dir.write_config(CONFIG);
+    let output = start(&test_dir, "missing/pid");
     assert_eq!(output.status.code(), Some(1));
     let text = String::from_utf8(output.stderr).unwrap();
     assert!(text.contains("missing/pid: directory ") && text.contains("choose a path"), "{text}");
-    assert!(!ground.directory.path().join("log").exists());
+    assert!(!test_dir.directory.path().join("log").exists());
 }
 
 #[test]
 fn start_without_descriptors_leaves_no_files() {
-    let ground = Ground::new();
-    ground.write_config(CONFIG);
+    let test_dir = TestDir::new();
+    test_dir.write_config(CONFIG);
     for limit in 4..=7 {
         // Without the descriptors that whoever runs the tests may have passed on.
         let mut command = Command::new("sh");
         command.args(["-c", r#"exec 3<&- 4<&- 5<&- 6<&- 7<&- 8<&- 9<&-; exec "$@""#, "sh", "prlimit"]);
         command.arg(format!("--nofile={limit}")).arg(env!("CARGO_BIN_EXE_ipcd"));
         command.args(["--config", "ipcd.toml", "--daemon", "--log-file", "log", "--pid-file", "pid"]);
-        let output = command.current_dir(ground.directory.path()).output().unwrap();
+        let output = command.current_dir(test_dir.directory.path()).output().unwrap();
         let text = String::from_utf8(output.stderr).unwrap();
         assert_eq!((output.status.code(), text.lines().count()), (Some(1), 1), "{limit}: {text}");
         assert!(text.contains("Too many open files"), "{limit}: {text}");
-        assert_eq!(ground.names(), ["ipcd.toml"], "{limit}");
+        assert_eq!(test_dir.names(), ["ipcd.toml"], "{limit}");
     }
 }
 
@@ -371,9 +371,9 @@ const FAILING: &[(&str, &str, usize)] = &[
 
 /// One start of which one call fails; what was told.
 fn start_with_a_failure(call: &str, errno: &str, when: usize) -> String {
-    let ground = Ground::new();
-    ground.write_config(&format!("{CONFIG}[mux]\nlisten = [\"unix://{{dir}}/ipcd.sock\"]\n"));
-    let at = |name: &str| ground.directory.path().join(name);
+    let test_dir = TestDir::new();
+    test_dir.write_config(&format!("{CONFIG}[mux]\nlisten = [\"unix://{{dir}}/ipcd.sock\"]\n"));
+    let at = |name: &str| test_dir.directory.path().join(name);
     let beside = tempfile::tempdir().unwrap();
     let said = beside.path().join("said");
     let mut command = Command::new("strace");
@@ -381,12 +381,12 @@ fn start_with_a_failure(call: &str, errno: &str, when: usize) -> String {
     command.args(["-D", "-f", "-qq", "-esignal=none", "-o"]).arg(beside.path().join("trace"));
     command.arg(format!("-etrace={call}")).arg(format!("-einject={call}:error={errno}:when={when}"));
     command.arg(env!("CARGO_BIN_EXE_ipcd")).args(["--config", "ipcd.toml", "--daemon"]);
-    command.args(["--log-file", "log", "--pid-file", "pid"]).current_dir(ground.directory.path());
+    command.args(["--log-file", "log", "--pid-file", "pid"]).current_dir(test_dir.directory.path());
     command.env_remove("RUST_LOG").stdin(Stdio::null()).stdout(Stdio::null());
     let status = command.stderr(fs::File::create(&said).unwrap()).status().unwrap();
     let said = fs::read_to_string(said).unwrap();
     let case = format!("{call}:{errno}:{when}: {status}: {said}");
-    let serves = || std::net::TcpStream::connect((ground.ip, MULTIPLY)).is_ok();
+    let serves = || std::net::TcpStream::connect((test_dir.ip, MULTIPLY)).is_ok();
     if status.success() {
         assert!(serves(), "{case}");
         Detached::of(&at("pid")).stop();

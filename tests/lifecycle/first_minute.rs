@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::harness::around::{Helper, has_ended, in_namespaces, may_unshare, outcome};
 use crate::harness::logged::untimed_lines;
-use crate::harness::{Client, Ground, MULTIPLY, PATIENCE, wait_until};
+use crate::harness::{Client, MULTIPLY, PATIENCE, TestDir, wait_until};
 use rustix::process::{Pid, Signal, kill_process};
 
 fn answers(mut client: Client) {
@@ -22,7 +22,7 @@ const CONFIG: &str =
 struct Window(Child);
 
 impl Window {
-    fn open(ground: &Ground, shell: &str) -> (Window, Pid) {
+    fn open(test_dir: &TestDir, shell: &str) -> (Window, Pid) {
         // What the tests themselves were started with, as by nohup, is not what a window's shell has. And a window stays when
         // nobody has its terminal open any more, as nohup's program has not.
         const PYTHON: &str = "import os, pty, signal, sys\n\
@@ -32,13 +32,13 @@ impl Window {
             \x20 try: data = os.read(terminal, 4096)\n\
             \x20 except OSError: signal.pause()\n\
             \x20 sys.stdout.buffer.write(data); sys.stdout.flush()";
-        let ipcd = format!("{} --config {}", env!("CARGO_BIN_EXE_ipcd"), ground.config_file().display());
-        let shell = shell.replace("ipcd", &ipcd).replace("LOG", log(ground).to_str().unwrap());
+        let ipcd = format!("{} --config {}", env!("CARGO_BIN_EXE_ipcd"), test_dir.config_file().display());
+        let shell = shell.replace("ipcd", &ipcd).replace("LOG", log(test_dir).to_str().unwrap());
         let mut command = Command::new("python3");
         command.args(["-c", PYTHON, &shell]).env_remove("RUST_LOG").env_remove("JOURNAL_STREAM");
         let window = Window(command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap());
-        told(ground, "is ready");
-        let holder = ipcd::transport::owner::of_tcp((ground.ip, MULTIPLY).into()).expect("it listens");
+        told(test_dir, "is ready");
+        let holder = ipcd::transport::owner::of_tcp((test_dir.ip, MULTIPLY).into()).expect("it listens");
         (window, Pid::from_raw(holder.pid).unwrap())
     }
 
@@ -56,15 +56,15 @@ impl Drop for Window {
     }
 }
 
-fn log(ground: &Ground) -> std::path::PathBuf {
-    ground.directory.path().join("log")
+fn log(test_dir: &TestDir) -> std::path::PathBuf {
+    test_dir.directory.path().join("log")
 }
 
 #[track_caller]
-fn told(ground: &Ground, text: &str) -> String {
+fn told(test_dir: &TestDir, text: &str) -> String {
     let deadline = Instant::now() + PATIENCE;
     loop {
-        let said = fs::read_to_string(log(ground)).unwrap_or_default();
+        let said = fs::read_to_string(log(test_dir)).unwrap_or_default();
         if said.contains(text) {
             return said;
         }
@@ -77,35 +77,35 @@ fn told(ground: &Ground, text: &str) -> String {
 fn closed_terminal_ends_a_foreground_daemon() {
     // As the shell's child, and in the shell's place.
     for shell in ["ipcd 2> LOG; true", "exec ipcd 2> LOG"] {
-        let ground = Ground::new();
-        ground.write_config(CONFIG);
-        let (window, pid) = Window::open(&ground, shell);
+        let test_dir = TestDir::new();
+        test_dir.write_config(CONFIG);
+        let (window, pid) = Window::open(&test_dir, shell);
         // As long as it is there, SIGHUP is what it always was.
         kill_process(pid, Signal::HUP).unwrap();
-        told(&ground, "reloaded: ");
-        answers(Client::tcp((ground.ip, MULTIPLY).into()));
+        told(&test_dir, "reloaded: ");
+        answers(Client::tcp((test_dir.ip, MULTIPLY).into()));
         window.close();
         wait_until("it ends", || has_ended(pid).then_some(()));
-        let text = untimed_lines(&told(&ground, "info: stopped\n"));
+        let text = untimed_lines(&told(&test_dir, "info: stopped\n"));
         assert!(
             text.contains("info: the terminal is gone\n") && !text.contains("stopping at once"),
             "{text}"
         );
-        assert!(!ground.names().contains(&"ipcd.sock".to_owned()));
+        assert!(!test_dir.names().contains(&"ipcd.sock".to_owned()));
     }
 }
 
 #[test]
 fn nohup_daemon_outlives_its_terminal_and_reloads() {
-    let ground = Ground::new();
-    ground.write_config(CONFIG);
-    let (window, pid) = Window::open(&ground, "exec nohup ipcd 2> LOG > /dev/null");
+    let test_dir = TestDir::new();
+    test_dir.write_config(CONFIG);
+    let (window, pid) = Window::open(&test_dir, "exec nohup ipcd 2> LOG > /dev/null");
     window.close();
-    told(&ground, "reloaded: "); // the kernel said SIGHUP
-    answers(Client::tcp((ground.ip, MULTIPLY).into()));
+    told(&test_dir, "reloaded: "); // the kernel said SIGHUP
+    answers(Client::tcp((test_dir.ip, MULTIPLY).into()));
     kill_process(pid, Signal::TERM).unwrap();
     wait_until("it ends", || has_ended(pid).then_some(()));
-    assert!(!told(&ground, "stopped").contains("the terminal is gone"));
+    assert!(!told(&test_dir, "stopped").contains("the terminal is gone"));
 }
 
 /// A daemon that is ready, or has failed to start, and its output so far.
@@ -180,13 +180,13 @@ fn default_start_logs_a_line_per_service_and_no_warning() {
         )
     );
     // That advice, followed to the letter.
-    let ground = Ground::new();
+    let test_dir = TestDir::new();
     let copy = fs::read_to_string("etc/classroom.toml").unwrap().replace("localhost", "0.0.0.0");
-    fs::write(ground.config_file(), copy).unwrap();
+    fs::write(test_dir.config_file(), copy).unwrap();
     let advised = ready(&mut in_namespaces(
         &["--net", "--mount"],
         &format!("{prepare}; ip addr add 192.0.2.7/24 dev lo"),
-        &ground.command(),
+        &test_dir.command(),
     ));
     assert!(advised.contains("info: others connect to 192.0.2.7: multiply at port 65432, "), "{advised}");
     assert!(!advised.contains("warning: "), "{advised}");
@@ -212,18 +212,18 @@ fn advice_of_a_start_with_a_file_lets_others_in_when_followed() {
         return;
     }
     for host in ["localhost", "127.0.0.1"] {
-        let ground = Ground::new();
+        let test_dir = TestDir::new();
         let written = format!(
             "[multiply]\nlisten = [\"tcp://{host}:65432\"]\n[chat]\nlisten = [\"tcp://{host}:33000\"]\n"
         );
-        fs::write(ground.config_file(), &written).unwrap();
-        let start = |prepare: &str| ready(&mut in_namespaces(&["--net"], prepare, &ground.command()));
+        fs::write(test_dir.config_file(), &written).unwrap();
+        let start = |prepare: &str| ready(&mut in_namespaces(&["--net"], prepare, &test_dir.command()));
         let said = start("ip link set lo up");
         let advice = said.split_once("info: only this machine can connect; to let others in, replace ");
         let (old, rest) = advice.unwrap_or_else(|| panic!("{said}")).1.split_once("\ninfo: by ").unwrap();
         let (new, rest) = rest.split_once(" in ").unwrap();
-        assert!(rest.starts_with(&format!("{}, then reload\n", ground.config_file().display())), "{said}");
-        fs::write(ground.config_file(), written.replace(old, new)).unwrap();
+        assert!(rest.starts_with(&format!("{}, then reload\n", test_dir.config_file().display())), "{said}");
+        fs::write(test_dir.config_file(), written.replace(old, new)).unwrap();
         let said = start("ip link set lo up; ip addr add 192.0.2.7/24 dev lo");
         let others = "info: others connect to 192.0.2.7: multiply at port 65432, chat at port 33000\n";
         assert!(said.contains(others) && !said.contains("only this machine"), "{said}");
@@ -256,10 +256,10 @@ fn wildcard_listener_logs_where_to_connect() {
     if !may_unshare() {
         return;
     }
-    let ground = Ground::new();
-    ground.write_config("[multiply]\nlisten = [\"tcp://0.0.0.0:65432\"]\n[chat]\nlisten = [\"tcp://localhost:33000\", \"tcp://0.0.0.0:33001\"]\n");
+    let test_dir = TestDir::new();
+    test_dir.write_config("[multiply]\nlisten = [\"tcp://0.0.0.0:65432\"]\n[chat]\nlisten = [\"tcp://localhost:33000\", \"tcp://0.0.0.0:33001\"]\n");
     let prepare = "ip link set lo up; ip addr add 192.0.2.7/24 dev lo";
-    let said = ready(&mut in_namespaces(&["--net"], prepare, &ground.command()));
+    let said = ready(&mut in_namespaces(&["--net"], prepare, &test_dir.command()));
     assert!(said.contains("info: chat on tcp://localhost:33000, tcp://0.0.0.0:33001\n"), "{said}");
     assert!(
         said.contains("info: others connect to 192.0.2.7: multiply at port 65432, chat at port 33001\n"),
@@ -272,20 +272,20 @@ fn localhost_is_found_under_the_machines_own_name() {
     if !may_unshare() {
         return;
     }
-    let ground = Ground::new();
-    ground.write_config("[multiply]\nlisten = [\"tcp://localhost:65432\"]\n[greeting]\nlisten = [\"tcp://127.0.1.1:9999\", \"tcp://localhost:9998\"]\n");
+    let test_dir = TestDir::new();
+    test_dir.write_config("[multiply]\nlisten = [\"tcp://localhost:65432\"]\n[greeting]\nlisten = [\"tcp://127.0.1.1:9999\", \"tcp://localhost:9998\"]\n");
     // As Debian's installer writes it; and a resolver that would never answer.
-    let hosts = ground.directory.path().join("hosts");
+    let hosts = test_dir.directory.path().join("hosts");
     fs::write(&hosts, "127.0.0.1 localhost\n127.0.1.1 classroom.example classroom\n::1 localhost\n").unwrap();
-    let resolver = ground.directory.path().join("resolv.conf");
+    let resolver = test_dir.directory.path().join("resolv.conf");
     fs::write(&resolver, "nameserver 192.0.2.1\noptions timeout:30 attempts:5\n").unwrap();
     let prepare = format!(
         "ip link set lo up; hostname classroom; mount --bind {} /etc/hosts; [ ! -e /etc/resolv.conf ] || mount --bind {} /etc/resolv.conf",
         hosts.display(),
         resolver.display()
     );
-    let command = in_namespaces(&["--net", "--mount", "--uts"], &prepare, &ground.command());
-    let daemon = ground.start(command);
+    let command = in_namespaces(&["--net", "--mount", "--uts"], &prepare, &test_dir.command());
+    let daemon = test_dir.start(command);
     let code = "import socket\n\
         for host in socket.gethostname(), '127.0.0.1', '::1':\n\
         \x20 s = socket.create_connection((host, 65432)); peer = s.getpeername()[0]; s.sendall(b'5 10\\n'); s.shutdown(1)\n\
@@ -313,19 +313,19 @@ fn checked(command: &mut Command) -> (String, Vec<String>) {
 
 #[test]
 fn check_names_its_file_and_future_problems() {
-    let ground = Ground::new();
-    let file = ground.config_file().display().to_string();
-    ground.write_config(CONFIG);
-    assert_eq!(checked(&mut ground.command()), (format!("OK: {file}\n"), vec![]));
+    let test_dir = TestDir::new();
+    let file = test_dir.config_file().display().to_string();
+    test_dir.write_config(CONFIG);
+    assert_eq!(checked(&mut test_dir.command()), (format!("OK: {file}\n"), vec![]));
 
-    ground.write_config(
+    test_dir.write_config(
         "[status]\nlisten = [\"tcp://{ip}:9\", \"unix://{dir}/missing/s\"]\ngroup = \"no-such-group\"\n\
          [chat]\nlisten = [\"fifo://{dir}/chat\"]\ntranscript = \"{dir}/gone/chat.log\"\n",
     );
-    let (verdict, warnings) = checked(&mut ground.command());
+    let (verdict, warnings) = checked(&mut test_dir.command());
     assert_eq!(verdict, format!("OK: {file}\n"));
-    let directory = ground.directory.path().display();
-    let ip = ground.ip;
+    let directory = test_dir.directory.path().display();
+    let ip = test_dir.ip;
     let expected = [
         format!(
             "warning: {file}: no endpoint under [mux], so ipcctl class, watch, status, kick and reload cannot reach the daemon, nor can systemctl reload; "
@@ -362,10 +362,10 @@ fn check_names_its_file_and_future_problems() {
 
 #[test]
 fn reload_that_removes_the_mux_explains_the_consequence() {
-    let ground = Ground::new();
-    ground.write_config(CONFIG);
-    let command = ground.command();
-    let daemon = ground.start(command);
+    let test_dir = TestDir::new();
+    test_dir.write_config(CONFIG);
+    let command = test_dir.command();
+    let daemon = test_dir.start(command);
     daemon.write_config(CONFIG.split("[mux]").next().unwrap());
     daemon.signal(Signal::HUP);
     daemon.wait_for_log("reloaded: ");

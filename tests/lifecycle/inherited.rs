@@ -7,19 +7,19 @@ use std::os::unix::net::UnixListener;
 
 use crate::harness::around::{failure, free_port, is_root};
 use crate::harness::manager::Manager;
-use crate::harness::{Client, Daemon, Ground, USUAL};
+use crate::harness::{Client, Daemon, TestDir, USUAL};
 use rustix::process::Signal;
 use socket2::{Domain, Socket, Type};
 
 const UNIT: &str = "ipcd.socket";
 
-/// A ground, and a listening socket of a unit there, at a port of the test's own: the tests beside it have wildcards too.
-fn ground() -> (Ground, Manager, TcpListener, u16) {
-    let ground = Ground::new();
-    let manager = Manager::new(&ground);
-    let socket = TcpListener::bind((ground.ip, 0)).unwrap();
+/// A directory, and a unit's listening socket at a port of this test alone: the tests beside it have wildcards too.
+fn test_dir() -> (TestDir, Manager, TcpListener, u16) {
+    let test_dir = TestDir::new();
+    let manager = Manager::new(&test_dir);
+    let socket = TcpListener::bind((test_dir.ip, 0)).unwrap();
     let port = socket.local_addr().unwrap().port();
-    (ground, manager, socket, port)
+    (test_dir, manager, socket, port)
 }
 
 fn held(fd: impl Into<OwnedFd>) -> Vec<(String, OwnedFd)> {
@@ -33,39 +33,39 @@ fn with_chat(endpoint: &str) -> String {
 
 #[test]
 fn unit_covering_part_of_an_endpoint_is_named_with_the_fix() {
-    let (ground, manager, socket, port) = ground();
-    ground.write_config(&with_chat(&format!("tcp://0.0.0.0:{port}")));
-    let said = failure(&mut manager.command(&ground, held(socket)), 69);
+    let (test_dir, manager, socket, port) = test_dir();
+    test_dir.write_config(&with_chat(&format!("tcp://0.0.0.0:{port}")));
+    let said = failure(&mut manager.command(&test_dir, held(socket)), 69);
     let expected = format!(
         "tcp://0.0.0.0:{port}: address already in use (by tcp://{ip}:{port} of ipcd.socket, handed over by the service \
          manager); let ipcd.socket open tcp://0.0.0.0:{port} in its place, or choose tcp://{ip}:{port} or another one \
          under [chat] in {file}",
-        ip = ground.ip,
-        file = ground.config_file().display()
+        ip = test_dir.ip,
+        file = test_dir.config_file().display()
     );
     assert!(said.contains(&expected), "{said}");
 }
 
 #[test]
 fn unit_with_a_dual_stack_wildcard_is_named_to_an_ipv4_endpoint() {
-    let (ground, manager, ..) = ground();
+    let (test_dir, manager, ..) = test_dir();
     let socket = Socket::new(Domain::IPV6, Type::STREAM, None).unwrap();
     socket.set_only_v6(false).unwrap();
     socket.bind(&"[::]:0".parse::<SocketAddr>().unwrap().into()).unwrap();
     socket.listen(1).unwrap();
     let port = socket.local_addr().unwrap().as_socket().unwrap().port();
-    ground.write_config(&with_chat(&format!("tcp://{{ip}}:{port}")));
-    let said = failure(&mut manager.command(&ground, held(socket)), 69);
+    test_dir.write_config(&with_chat(&format!("tcp://{{ip}}:{port}")));
+    let said = failure(&mut manager.command(&test_dir, held(socket)), 69);
     assert!(said.contains(&format!("(by tcp://[::]:{port} of ipcd.socket, handed over")), "{said}");
 }
 
 #[test]
 fn unit_with_another_socket_type_at_the_path_is_named() {
-    let (ground, manager, ..) = ground();
-    ground.write_config("[multiply]\nlisten = [\"unixseq://{dir}/s\"]\n");
-    let path = ground.directory.path().join("s");
+    let (test_dir, manager, ..) = test_dir();
+    test_dir.write_config("[multiply]\nlisten = [\"unixseq://{dir}/s\"]\n");
+    let path = test_dir.directory.path().join("s");
     let socket = UnixListener::bind(&path).unwrap();
-    let said = failure(&mut manager.command(&ground, held(socket)), 69);
+    let said = failure(&mut manager.command(&test_dir, held(socket)), 69);
     let shown = path.display();
     let expected =
         format!("unixseq://{shown}: address already in use (by unix://{shown} of ipcd.socket, handed over");
@@ -75,19 +75,19 @@ fn unit_with_another_socket_type_at_the_path_is_named() {
 
 #[test]
 fn foreign_port_holder_beside_a_unit_is_named() {
-    let (ground, manager, socket, port) = ground();
+    let (test_dir, manager, socket, port) = test_dir();
     let other = crate::harness::around::Helper::on_tcp("127.0.0.1", port);
-    ground.write_config(&with_chat(&format!("tcp://127.0.0.1:{port}")));
-    let said = failure(&mut manager.command(&ground, held(socket)), 69);
+    test_dir.write_config(&with_chat(&format!("tcp://127.0.0.1:{port}")));
+    let said = failure(&mut manager.command(&test_dir, held(socket)), 69);
     assert!(said.contains(&format!("address already in use (by {})", other.shown())), "{said}");
 }
 
 /// A daemon whose chat is on a unit's socket, of which a copy is held here, as a service manager does.
 fn started() -> (Daemon, TcpListener, u16) {
-    let (ground, manager, socket, port) = ground();
-    ground.write_config(&with_chat(&format!("tcp://{{ip}}:{port}")));
+    let (test_dir, manager, socket, port) = test_dir();
+    test_dir.write_config(&with_chat(&format!("tcp://{{ip}}:{port}")));
     let kept = socket.try_clone().unwrap();
-    (ground.start_with(&manager, held(socket)), kept, port)
+    (test_dir.start_with(&manager, held(socket)), kept, port)
 }
 
 fn refuse_reload(daemon: &Daemon, config: &str, expected: &str) {
@@ -138,10 +138,10 @@ fn released_socket_returns_at_restart_and_is_reported() {
 
 #[test]
 fn restart_with_a_wider_address_releases_the_stored_one() {
-    let (ground, manager, _, _) = ground();
+    let (test_dir, manager, _, _) = test_dir();
     let port = free_port();
-    ground.write_config(&with_chat(&format!("tcp://{{ip}}:{port}")));
-    let mut before = ground.start_with(&manager, Vec::new());
+    test_dir.write_config(&with_chat(&format!("tcp://{{ip}}:{port}")));
+    let mut before = test_dir.start_with(&manager, Vec::new());
     let mut alice = before.tcp(port);
     alice.say("alice\n");
     alice.hear("Greetings from the cave! Now type your name and press enter!\nWelcome alice! If you ever want to quit, type {quit} to exit.\n");
@@ -149,11 +149,11 @@ fn restart_with_a_wider_address_releases_the_stored_one() {
     control.say("control\nhandover\n");
     control.hear("OK\n");
     assert!(before.wait().success());
-    let ground = Ground { directory: tempfile::tempdir().unwrap(), ip: before.ip };
-    ground.write_config(&with_chat(&format!("tcp://0.0.0.0:{port}")));
+    let test_dir = TestDir { directory: tempfile::tempdir().unwrap(), ip: before.ip };
+    test_dir.write_config(&with_chat(&format!("tcp://0.0.0.0:{port}")));
     // The manager keeps its copies until it is told to forget them.
     let stored = manager.copy_stored();
-    let after = ground.start_with(&manager, stored);
+    let after = test_dir.start_with(&manager, stored);
     alice.say("still here\n");
     alice.hear("alice: still here\n");
     let mut other = Client::tcp(SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
@@ -166,11 +166,11 @@ fn restart_with_a_wider_address_releases_the_stored_one() {
 
 #[test]
 fn foreign_descriptors_and_watchdog_are_reported_by_name() {
-    let (ground, manager, socket, _) = ground();
-    ground.write_config(USUAL);
+    let (test_dir, manager, socket, _) = test_dir();
+    test_dir.write_config(USUAL);
     let script = "export LISTEN_PID=4711 WATCHDOG_PID=4711 WATCHDOG_USEC=30000000; exec \"$@\"";
-    let command = manager.command_by(script, &ground, held(socket));
-    let daemon = ground.start(command);
+    let command = manager.command_by(script, &test_dir, held(socket));
+    let daemon = test_dir.start(command);
     let pid = daemon.pid();
     let line = daemon.wait_for_log("LISTEN_PID");
     assert!(
@@ -192,15 +192,15 @@ fn socket_inherited_for_another_process_is_not_blamed_on_ipcd() {
     if !is_root() {
         return;
     }
-    let (ground, manager, socket, port) = ground();
-    ground.write_config(&with_chat(&format!("tcp://{{ip}}:{port}")));
+    let (test_dir, manager, socket, port) = test_dir();
+    test_dir.write_config(&with_chat(&format!("tcp://{{ip}}:{port}")));
     // As PrivatePIDs= does on systemd 257: the process is the first one of a namespace, and the number is another's.
     let script = "export LISTEN_PID=$$; exec unshare --pid --fork --kill-child --mount-proc \"$@\"";
-    let said = failure(&mut manager.command_by(script, &ground, held(socket)), 69);
+    let said = failure(&mut manager.command_by(script, &test_dir, held(socket)), 69);
     assert!(said.contains("but this is process 1: the 1 descriptors"), "{said}");
     let expected = format!(
         "tcp://{}:{port}: address already in use (by a socket that this process inherited); pass it with LISTEN_PID (see ipcd(8)) or choose another port",
-        ground.ip
+        test_dir.ip
     );
     assert!(said.contains(&expected), "{said}");
     assert!(!said.contains("pid 1, "), "{said}");

@@ -10,7 +10,7 @@ use std::time::Instant;
 
 use crate::harness::around::Helper;
 use crate::harness::logged::{is_timed, untimed};
-use crate::harness::{CHAT, Client, Daemon, GREETING, Ground, MULTIPLY, Stream, USUAL, wait_until};
+use crate::harness::{CHAT, Client, Daemon, GREETING, MULTIPLY, Stream, TestDir, USUAL, wait_until};
 use rustix::pipe::{PipeFlags, pipe_with};
 
 #[track_caller]
@@ -220,11 +220,11 @@ fn serves_on(daemon: &Daemon) {
 }
 
 fn unheard(stderr: Stdio, level: &str) -> Daemon {
-    let ground = Ground::new();
-    ground.write_config(USUAL);
-    let mut command = ground.command();
+    let test_dir = TestDir::new();
+    test_dir.write_config(USUAL);
+    let mut command = test_dir.command();
     command.args(["--log-level", level]);
-    ground.start_unheard(command, stderr, MULTIPLY)
+    test_dir.start_unheard(command, stderr, MULTIPLY)
 }
 
 fn ends_well(mut daemon: Daemon) {
@@ -276,13 +276,13 @@ fn missing_or_unread_standard_error_never_stops_the_daemon() {
     serves_on(&daemon);
     ends_well(daemon);
 
-    let ground = Ground::new();
-    ground.write_config(USUAL);
+    let test_dir = TestDir::new();
+    test_dir.write_config(USUAL);
     let mut command = Command::new("sh");
     command
         .args(["-c", "exec \"$0\" \"$@\" 2>&-", env!("CARGO_BIN_EXE_ipcd"), "--config"])
-        .arg(ground.config_file());
-    let daemon = ground.start_unheard(command, Stdio::null(), MULTIPLY);
+        .arg(test_dir.config_file());
+    let daemon = test_dir.start_unheard(command, Stdio::null(), MULTIPLY);
     serves_on(&daemon);
     ends_well(daemon);
 }
@@ -296,16 +296,16 @@ fn log_level_comes_from_command_line_then_environment_then_file() {
         ("warn", Some("error"), Some("debug"), "debug"),
         ("info", Some("ipcd=debug"), None, "debug"),
     ] {
-        let ground = Ground::new();
-        ground.write_config(&format!("[log]\nlevel = \"{file}\"\n{USUAL}"));
-        let mut command = ground.command();
+        let test_dir = TestDir::new();
+        test_dir.write_config(&format!("[log]\nlevel = \"{file}\"\n{USUAL}"));
+        let mut command = test_dir.command();
         if let Some(value) = environment {
             command.env("RUST_LOG", value);
         }
         if let Some(level) = option {
             command.args(["--log-level", level]);
         }
-        let daemon = ground.start(command);
+        let daemon = test_dir.start(command);
         answered(&mut daemon.tcp(MULTIPLY));
         daemon.wait_for_log("connected");
         let log = daemon.stop();
@@ -317,15 +317,15 @@ fn log_level_comes_from_command_line_then_environment_then_file() {
 #[test]
 fn silenced_targets_are_silent() {
     for (environment, option) in [(Some("error"), None), (Some("debug"), Some("error"))] {
-        let ground = Ground::new();
-        ground.write_config(USUAL);
-        let path = ground.directory.path().join("log");
-        let mut command = ground.command();
+        let test_dir = TestDir::new();
+        test_dir.write_config(USUAL);
+        let path = test_dir.directory.path().join("log");
+        let mut command = test_dir.command();
         command.env("RUST_LOG", environment.unwrap_or_default());
         if let Some(level) = option {
             command.args(["--log-level", level]);
         }
-        let daemon = ground.start_unheard(command, File::create(&path).unwrap().into(), MULTIPLY);
+        let daemon = test_dir.start_unheard(command, File::create(&path).unwrap().into(), MULTIPLY);
         answered(&mut daemon.tcp(MULTIPLY));
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "");
         ends_well(daemon);
@@ -334,11 +334,11 @@ fn silenced_targets_are_silent() {
 
 #[test]
 fn terminal_lines_begin_with_the_time_of_day() {
-    let ground = Ground::new();
-    ground.write_config(USUAL);
-    let path = ground.directory.path().join("shown");
+    let test_dir = TestDir::new();
+    test_dir.write_config(USUAL);
+    let path = test_dir.directory.path().join("shown");
     let mut command = Command::new("script");
-    let inner = format!("{} --config {}", env!("CARGO_BIN_EXE_ipcd"), ground.config_file().display());
+    let inner = format!("{} --config {}", env!("CARGO_BIN_EXE_ipcd"), test_dir.config_file().display());
     command
         .args(["-q", "-e", "-f", "-c", &inner])
         .arg(&path)
@@ -355,7 +355,7 @@ fn terminal_lines_begin_with_the_time_of_day() {
         assert_eq!(time.replace(|c: char| c.is_ascii_digit(), "9"), "99:99:99", "{line}");
     }
     rustix::process::kill_process(
-        rustix::process::Pid::from_raw(pid_of_listener(ground.ip)).unwrap(),
+        rustix::process::Pid::from_raw(pid_of_listener(test_dir.ip)).unwrap(),
         rustix::process::Signal::TERM,
     )
     .unwrap();
@@ -371,15 +371,15 @@ fn pid_of_listener(ip: std::net::Ipv4Addr) -> i32 {
 #[test]
 fn journal_lines_begin_with_their_priority() {
     for is_journal in [true, false] {
-        let ground = Ground::new();
-        ground.write_config(USUAL);
-        let path = ground.directory.path().join("log");
+        let test_dir = TestDir::new();
+        test_dir.write_config(USUAL);
+        let path = test_dir.directory.path().join("log");
         let file = File::create(&path).unwrap();
         let it = file.metadata().unwrap();
-        let mut command = ground.command();
+        let mut command = test_dir.command();
         // The inode of another file: inherited by a process whose standard error was redirected.
         command.env("JOURNAL_STREAM", format!("{}:{}", it.dev(), it.ino() + u64::from(!is_journal)));
-        let daemon = ground.start_unheard(command, file.into(), MULTIPLY);
+        let daemon = test_dir.start_unheard(command, file.into(), MULTIPLY);
         answered(&mut daemon.tcp(MULTIPLY));
         let text = wait_until("it says so", || {
             std::fs::read_to_string(&path).ok().filter(|text| text.contains("connected"))

@@ -8,7 +8,7 @@ use std::process::Command;
 
 use crate::harness::around::{as_user, in_namespaces, is_root};
 use crate::harness::packets::Packets;
-use crate::harness::{Client, Daemon, Ground, USUAL};
+use crate::harness::{Client, Daemon, TestDir, USUAL};
 use rustix::process::{Pid, Signal, kill_process};
 
 const ALICE: u32 = 64_001;
@@ -50,13 +50,13 @@ impl Deref for Apart {
 }
 
 /// One that `unshare` makes, with more options.
-fn apart(config: &str, ipcd: impl Fn(&Ground) -> Command, options: &[&str]) -> Apart {
-    let ground = Ground::new();
-    ground.write_config(config);
-    set_permissions(ground.directory.path(), Permissions::from_mode(0o755)).unwrap();
+fn apart(config: &str, ipcd: impl Fn(&TestDir) -> Command, options: &[&str]) -> Apart {
+    let test_dir = TestDir::new();
+    test_dir.write_config(config);
+    set_permissions(test_dir.directory.path(), Permissions::from_mode(0o755)).unwrap();
     let options = [&["--pid", "--fork", "--kill-child", "--mount-proc"], options].concat();
-    let command = in_namespaces(&options, "", &ipcd(&ground));
-    Apart(ground.start(command))
+    let command = in_namespaces(&options, "", &ipcd(&test_dir));
+    Apart(test_dir.start(command))
 }
 
 #[test]
@@ -64,7 +64,7 @@ fn user_outside_the_pid_namespace_has_its_true_uid() {
     if !is_root() {
         return;
     }
-    let daemon = apart(LISTED, Ground::command, &[]);
+    let daemon = apart(LISTED, TestDir::command, &[]);
     let path = |name: &str| daemon.directory.path().join(name);
     let mut alice = as_user(ALICE, ALICE, || Client::unix(&path("s")));
     alice.say("5 10\n");
@@ -90,9 +90,9 @@ fn daemon_running_as_nobody_trusts_no_stranger() {
     if !is_root() {
         return;
     }
-    let own = |ground: &Ground| {
-        chown(ground.directory.path(), Some(NOBODY), Some(NOBODY)).unwrap();
-        ground.command_as(NOBODY)
+    let own = |test_dir: &TestDir| {
+        chown(test_dir.directory.path(), Some(NOBODY), Some(NOBODY)).unwrap();
+        test_dir.command_as(NOBODY)
     };
     let daemon = apart(LISTED, own, &[]);
     let asked = |uid: u32| {
@@ -113,7 +113,7 @@ fn unmapped_user_matches_no_list_not_even_nobodys() {
     }
     // As PrivateUsers=yes: this user alone has a number, all others are 65534.
     let config = LISTED.replace("[64001]", "[65534]") + "allow_users = []\n";
-    let daemon = apart(&config, Ground::command, &["--user", "--map-root-user"]);
+    let daemon = apart(&config, TestDir::command, &["--user", "--map-root-user"]);
     let mut alice = as_user(ALICE, ALICE, || Client::unix(&daemon.directory.path().join("s")));
     alice.hear("Error: an unknown user may not use this socket\n");
     alice.hear_end();
@@ -131,10 +131,10 @@ fn socket_with_an_outside_listener_is_kept() {
     if !is_root() {
         return;
     }
-    let ground = Ground::new();
-    ground.write_config(USUAL);
-    let _other = std::os::unix::net::UnixListener::bind(ground.socket()).unwrap();
+    let test_dir = TestDir::new();
+    test_dir.write_config(USUAL);
+    let _other = std::os::unix::net::UnixListener::bind(test_dir.socket()).unwrap();
     let options = ["--pid", "--fork", "--kill-child", "--mount-proc"];
-    let said = crate::harness::around::failure(&mut in_namespaces(&options, "", &ground.command()), 69);
+    let said = crate::harness::around::failure(&mut in_namespaces(&options, "", &test_dir.command()), 69);
     assert!(said.contains("address already in use; stop what listens there"), "{said}");
 }

@@ -5,7 +5,7 @@ use std::os::unix::fs::MetadataExt;
 use std::time::Duration;
 
 use crate::harness::around::{Helper, free_port};
-use crate::harness::{CHAT, Client, Daemon, GREETING, Ground, MULTIPLY, USUAL};
+use crate::harness::{CHAT, Client, Daemon, GREETING, MULTIPLY, TestDir, USUAL};
 use rustix::process::Signal;
 
 /// Makes this configuration count; what the daemon says of it.
@@ -197,7 +197,7 @@ fn failed_reload_restores_the_closed_endpoint() {
     let daemon = Daemon::with(&one);
     let mut old = daemon.tcp(port);
     answered(&mut old);
-    let elsewhere = Ground::new().ip;
+    let elsewhere = TestDir::new().ip;
     let holder = Helper::on_tcp(elsewhere, port);
     for _ in 0..3 {
         let log = bad(&daemon, &on("0.0.0.0", port));

@@ -6,30 +6,30 @@ use std::os::unix::net::UnixListener;
 
 use crate::harness::healthy::Healthy;
 use crate::harness::manager::Manager;
-use crate::harness::{CHAT, Client, Daemon, Ground, MULTIPLY, USUAL, wait_until};
+use crate::harness::{CHAT, Client, Daemon, MULTIPLY, TestDir, USUAL, wait_until};
 use ipcd::host::fd_bundle;
 use rustix::process::Signal;
 
-fn ground(config: &str) -> Ground {
-    let ground = Ground::new();
-    ground.write_config(config);
-    ground
+fn test_dir(config: &str) -> TestDir {
+    let test_dir = TestDir::new();
+    test_dir.write_config(config);
+    test_dir
 }
 
-/// The ground of the process that follows: the same address and configuration, so that it finds the same endpoints.
-fn after(before: &Daemon) -> Ground {
-    let ground = Ground { directory: tempfile::tempdir().unwrap(), ip: before.ip };
-    std::fs::copy(before.directory.path().join("ipcd.toml"), ground.config_file()).unwrap();
-    ground
+/// The directory of the next process: the same address and configuration, so that it finds the same endpoints.
+fn after(before: &Daemon) -> TestDir {
+    let test_dir = TestDir { directory: tempfile::tempdir().unwrap(), ip: before.ip };
+    std::fs::copy(before.directory.path().join("ipcd.toml"), test_dir.config_file()).unwrap();
+    test_dir
 }
 
 #[test]
 fn manager_gets_ready_reloading_status_watchdog_and_stopping() {
-    let ground = ground(USUAL);
-    let manager = Manager::new(&ground);
-    let mut command = manager.command(&ground, Vec::new());
+    let test_dir = test_dir(USUAL);
+    let manager = Manager::new(&test_dir);
+    let mut command = manager.command(&test_dir, Vec::new());
     command.env("WATCHDOG_USEC", "300000");
-    let daemon = ground.start(command);
+    let daemon = test_dir.start(command);
     manager.wait_for("READY=1");
     manager.wait_for("WATCHDOG=1");
     let mut client = daemon.tcp(MULTIPLY);
@@ -49,10 +49,10 @@ fn manager_gets_ready_reloading_status_watchdog_and_stopping() {
 
 #[test]
 fn restart_under_a_manager_goes_unnoticed() {
-    let ground = ground(USUAL);
-    let manager = Manager::new(&ground);
-    let command = manager.command(&ground, Vec::new());
-    let mut before = ground.start(command);
+    let test_dir = test_dir(USUAL);
+    let manager = Manager::new(&test_dir);
+    let command = manager.command(&test_dir, Vec::new());
+    let mut before = test_dir.start(command);
 
     let mut alice = Client::member(&before, "alice");
     let mut bob = before.tcp(CHAT);
@@ -83,9 +83,9 @@ fn restart_under_a_manager_goes_unnoticed() {
     let mut early = before.tcp(MULTIPLY);
     early.say("3 3\n");
 
-    let ground = after(&before);
-    let command = manager.command(&ground, manager.take_stored());
-    let after = ground.start(command);
+    let test_dir = after(&before);
+    let command = manager.command(&test_dir, manager.take_stored());
+    let after = test_dir.start(command);
     manager.wait_for("READY=1");
     after.wait_for_log("5 connections from before the restart continue");
     half.hear("Data received\n50.0\n");
@@ -112,9 +112,9 @@ fn restart_under_a_manager_goes_unnoticed() {
 
 #[test]
 fn member_whose_connection_is_lost_in_a_restart_has_left() {
-    let ground = ground(USUAL);
-    let manager = Manager::new(&ground);
-    let mut before = ground.start_with(&manager, Vec::new());
+    let test_dir = test_dir(USUAL);
+    let manager = Manager::new(&test_dir);
+    let mut before = test_dir.start_with(&manager, Vec::new());
     let mut alice = Client::member(&before, "alice");
     let bob = Client::member(&before, "bob");
     alice.hear("bob has joined the chat!\n");
@@ -131,8 +131,8 @@ fn member_whose_connection_is_lost_in_a_restart_has_left() {
             *fd = fd_bundle::pack(&rest).unwrap().remove(0);
         }
     }
-    let ground = after(&before);
-    let after = ground.start_with(&manager, stored);
+    let test_dir = after(&before);
+    let after = test_dir.start_with(&manager, stored);
     alice.hear("bob has left the chat.\n");
     drop((alice, bob));
     after.stop();
@@ -140,9 +140,9 @@ fn member_whose_connection_is_lost_in_a_restart_has_left() {
 
 #[test]
 fn connections_without_a_valid_record_close_and_the_daemon_starts() {
-    let ground = ground(USUAL);
-    let manager = Manager::new(&ground);
-    let mut before = ground.start_with(&manager, Vec::new());
+    let test_dir = test_dir(USUAL);
+    let manager = Manager::new(&test_dir);
+    let mut before = test_dir.start_with(&manager, Vec::new());
     let mut alice = Client::member(&before, "alice");
     let mut control = before.unix();
     control.say("control\nhandover\n");
@@ -154,8 +154,8 @@ fn connections_without_a_valid_record_close_and_the_daemon_starts() {
             *fd = tempfile::tempfile().unwrap().into();
         }
     }
-    let ground = after(&before);
-    let after = ground.start_with(&manager, stored);
+    let test_dir = after(&before);
+    let after = test_dir.start_with(&manager, stored);
     after.wait_for_log(
         "the record of connections before the restart cannot be read: it is not a sealed memory file",
     );
@@ -169,13 +169,13 @@ fn connections_without_a_valid_record_close_and_the_daemon_starts() {
 
 #[test]
 fn inherited_sockets_match_by_address_and_the_rest_is_closed() {
-    let ground = ground(USUAL);
-    let manager = Manager::new(&ground);
-    let listen = |port: u16| TcpListener::bind((ground.ip, port)).unwrap();
+    let test_dir = test_dir(USUAL);
+    let manager = Manager::new(&test_dir);
+    let listen = |port: u16| TcpListener::bind((test_dir.ip, port)).unwrap();
     let multiply = listen(MULTIPLY);
     let mut waiting = Client::tcp(multiply.local_addr().unwrap());
     waiting.say("5 10\n");
-    let unix = UnixListener::bind(ground.directory.path().join("ipcd.sock")).unwrap();
+    let unix = UnixListener::bind(test_dir.directory.path().join("ipcd.sock")).unwrap();
     let stray = listen(4711);
     let stray_address = stray.local_addr().unwrap();
     let file = tempfile::tempfile().unwrap();
@@ -185,7 +185,7 @@ fn inherited_sockets_match_by_address_and_the_rest_is_closed() {
         ("ipcd.socket".to_owned(), multiply.into()),
         ("x".to_owned(), file.into()),
     ];
-    let daemon = ground.start_with(&manager, descriptors);
+    let daemon = test_dir.start_with(&manager, descriptors);
     waiting.hear("Data received\n50.0\n");
     let mut mux = daemon.unix();
     mux.say("2 2\n");
@@ -209,18 +209,18 @@ fn invalid_descriptor_variables_are_ignored() {
     for (fds, names) in
         [("5", ""), ("-1", ""), ("x", ""), ("99999999999", ""), ("2", "one"), ("2147483647", "")]
     {
-        let ground = ground(USUAL);
+        let test_dir = test_dir(USUAL);
         let mut command = std::process::Command::new("sh");
         command
             .arg("-c")
             .arg("export LISTEN_PID=$$; exec \"$@\"")
             .arg("sh")
-            .arg(ground.command().get_program());
-        command.args(ground.command().get_args()).env("LISTEN_FDS", fds);
+            .arg(test_dir.command().get_program());
+        command.args(test_dir.command().get_args()).env("LISTEN_FDS", fds);
         if !names.is_empty() {
             command.env("LISTEN_FDNAMES", names);
         }
-        let daemon = ground.start(command);
+        let daemon = test_dir.start(command);
         daemon.wait_for_log("LISTEN_FDS");
         Healthy::on(daemon.tcp(MULTIPLY)).end();
         daemon.stop();

@@ -10,7 +10,7 @@ use std::process::Command;
 
 use crate::harness::around::{Helper, failure, outcome};
 use crate::harness::healthy::Healthy;
-use crate::harness::{Daemon, Ground, MULTIPLY, USUAL, wait_until};
+use crate::harness::{Daemon, MULTIPLY, TestDir, USUAL, wait_until};
 use rustix::process::{Pid, Signal, kill_process};
 
 const SOCKET: &str = "[mux]\nlisten = [\"unix://{dir}/ipcd.sock\"]\n";
@@ -23,8 +23,8 @@ fn ipcd(arguments: &[&str]) -> Command {
 
 /// The one line that a failed start says, warnings aside.
 #[track_caller]
-fn refused(ground: &Ground, status: i32) -> String {
-    let text = failure(&mut ground.command(), status);
+fn refused(test_dir: &TestDir, status: i32) -> String {
+    let text = failure(&mut test_dir.command(), status);
     let text: String = text.split_inclusive('\n').filter(|line| !line.starts_with("warning: ")).collect();
     assert_eq!(text.matches('\n').count(), 1, "{text}");
     text.trim_end().to_owned()
@@ -94,12 +94,12 @@ fn check_says_ok_and_opens_nothing() {
 
 #[test]
 fn check_and_start_report_every_error_with_its_place() {
-    let ground = Ground::new();
-    ground.write_config(
+    let test_dir = TestDir::new();
+    test_dir.write_config(
         "[multiply]\nlisten = [\"tcp://{ip}:70000\"]\nbacklock = 5\n[limits]\nmax_message = \"4XB\"\n[caht]\n[log]\nlevel = \"loud\"\n",
     );
-    let file = ground.config_file();
-    let check = failure(ground.command().arg("--check"), 78);
+    let file = test_dir.config_file();
+    let check = failure(test_dir.command().arg("--check"), 78);
     let places: Vec<&str> =
         check.lines().map(|line| line.strip_prefix(file.to_str().unwrap()).unwrap()).collect();
     let lines: Vec<u32> = places.iter().map(|it| it.split(':').nth(1).unwrap().parse().unwrap()).collect();
@@ -109,13 +109,13 @@ fn check_and_start_report_every_error_with_its_place() {
         assert!(column > 0 && place.splitn(4, ':').nth(3).unwrap().starts_with(' '), "{place}");
     }
     assert!(places[0].contains("a port is 1 to 65535") && places[1].contains("backlog"), "{check}");
-    assert_eq!(failure(&mut ground.command(), 78), check);
+    assert_eq!(failure(&mut test_dir.command(), 78), check);
 }
 
 #[test]
 fn non_configuration_file_is_refused_at_once() {
-    let ground = Ground::new();
-    let at = |name: &str| ground.directory.path().join(name);
+    let test_dir = TestDir::new();
+    let at = |name: &str| test_dir.directory.path().join(name);
     fs::create_dir(at("directory")).unwrap();
     let mode = rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR;
     rustix::fs::mknodat(rustix::fs::CWD, at("fifo"), rustix::fs::FileType::Fifo, mode, 0).unwrap();
@@ -149,19 +149,19 @@ fn non_configuration_file_is_refused_at_once() {
 
 #[test]
 fn port_in_use_is_reported_with_its_holder() {
-    let ground = Ground::new();
-    ground.write_config(USUAL);
-    let holder = Helper::on_tcp(ground.ip, MULTIPLY);
+    let test_dir = TestDir::new();
+    test_dir.write_config(USUAL);
+    let holder = Helper::on_tcp(test_dir.ip, MULTIPLY);
     assert_eq!(
-        refused(&ground, 69),
+        refused(&test_dir, 69),
         format!(
             "ipcd: tcp://{}:65432: address already in use (by {}); stop it or choose another port under [multiply] in {}",
-            ground.ip,
+            test_dir.ip,
             holder.shown(),
-            ground.config_file().display()
+            test_dir.config_file().display()
         )
     );
-    assert_eq!(ground.names(), ["ipcd.toml"], "a start that fails removes what it had made");
+    assert_eq!(test_dir.names(), ["ipcd.toml"], "a start that fails removes what it had made");
 }
 
 #[test]
@@ -182,7 +182,7 @@ fn all_endpoints_in_use_are_reported_together() {
         )
     );
     // What is in the way of the rest is told, each for itself, when somebody else has something.
-    let other = Ground::new();
+    let other = TestDir::new();
     let holder = Helper::on_tcp(other.ip, MULTIPLY);
     std::fs::write(
         other.config_file(),

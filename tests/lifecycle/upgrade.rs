@@ -6,7 +6,7 @@ use std::net::{TcpListener, TcpStream};
 use std::os::fd::{AsFd, OwnedFd};
 
 use crate::harness::manager::Manager;
-use crate::harness::{CHAT, Client, Ground, MULTIPLY, STATS, TALK};
+use crate::harness::{CHAT, Client, MULTIPLY, STATS, TALK, TestDir};
 use ipcd::host::fd_bundle;
 use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, fstat, memfd_create};
 
@@ -38,12 +38,12 @@ fn sealed(first_line: &str, body: &str) -> OwnedFd {
 
 #[test]
 fn connections_from_0_1_0_continue_after_the_upgrade() {
-    let ground = Ground::new();
-    ground.write_config(CONFIG);
-    let manager = Manager::new(&ground);
+    let test_dir = TestDir::new();
+    test_dir.write_config(CONFIG);
+    let manager = Manager::new(&test_dir);
     // The ends that the old daemon had, and those of its clients.
-    let listener = TcpListener::bind((ground.ip, 0)).unwrap();
-    let mut body = ground.fill(RECORD);
+    let listener = TcpListener::bind((test_dir.ip, 0)).unwrap();
+    let mut body = test_dir.fill(RECORD);
     let mut kept: Vec<OwnedFd> = Vec::new();
     let mut clients = ["ann", "bob", "half", "talker", "stats", "deaf", "mux", "fresh"].map(|name| {
         let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
@@ -58,7 +58,7 @@ fn connections_from_0_1_0_continue_after_the_upgrade() {
     let mut stored = vec![("ipcd-record".to_owned(), record)];
     stored.extend(fd_bundles.into_iter().map(|fd_bundle| ("ipcd-connections".to_owned(), fd_bundle)));
 
-    let daemon = ground.start_with(&manager, stored);
+    let daemon = test_dir.start_with(&manager, stored);
     daemon.wait_for_log("8 connections from before the restart continue");
     let [ann, bob, half, talker, stats, deaf, mux, fresh] = &mut clients;
     bob.hear("ann: are you there?"); // was queued for it
@@ -96,11 +96,11 @@ fn unknown_record_version_is_reported_and_the_daemon_starts() {
         ("ipcd-record 4 5 00000000", "it has 2 bytes, not 5; they are closed"),
         ("ipcd-record 5", "it is cut off; they are closed"),
     ] {
-        let ground = Ground::new();
-        ground.write_config(CONFIG);
-        let manager = Manager::new(&ground);
+        let test_dir = TestDir::new();
+        test_dir.write_config(CONFIG);
+        let manager = Manager::new(&test_dir);
         let stored = vec![("ipcd-record".to_owned(), sealed(first_line, "{}"))];
-        let daemon = ground.start_with(&manager, stored);
+        let daemon = test_dir.start_with(&manager, stored);
         let line = daemon.wait_for_log("the record of connections before the restart cannot be read: ");
         assert!(line.starts_with("warning: ") && line.ends_with(why), "{line}");
         drop(daemon.tcp(MULTIPLY));

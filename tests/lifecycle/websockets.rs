@@ -1,7 +1,7 @@
 //! WebSockets over a restart under a service manager.
 
 use crate::harness::manager::Manager;
-use crate::harness::{Client, Ground, USUAL};
+use crate::harness::{Client, TestDir, USUAL};
 
 const PAGE: &str = "[page]\nlisten = [\"http://{ip}:33080\"]\n";
 const OPENING: &str = "HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
@@ -20,11 +20,11 @@ fn heard(text: &str) -> Vec<u8> {
 
 #[test]
 fn websocket_goes_on_over_a_restart() {
-    let ground = Ground::new();
-    ground.write_config(&format!("{USUAL}{PAGE}"));
-    let manager = Manager::new(&ground);
-    let command = manager.command(&ground, Vec::new());
-    let mut before = ground.start(command);
+    let test_dir = TestDir::new();
+    test_dir.write_config(&format!("{USUAL}{PAGE}"));
+    let manager = Manager::new(&test_dir);
+    let command = manager.command(&test_dir, Vec::new());
+    let mut before = test_dir.start(command);
     let open = |service: &str| {
         let mut client = before.tcp(33080);
         client.say(format!("GET /{service} {OPENING}"));
@@ -55,7 +55,7 @@ fn websocket_goes_on_over_a_restart() {
     control.say("control\nhandover\n");
     control.hear("OK\n");
     assert!(before.wait().success());
-    let next = Ground { directory: tempfile::tempdir().unwrap(), ip: before.ip };
+    let next = TestDir { directory: tempfile::tempdir().unwrap(), ip: before.ip };
     std::fs::copy(before.directory.path().join("ipcd.toml"), next.config_file()).unwrap();
     let command = manager.command(&next, manager.take_stored());
     let after = next.start(command);

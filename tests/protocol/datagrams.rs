@@ -10,7 +10,7 @@ use std::path::PathBuf;
 
 use crate::harness::manager::Manager;
 use crate::harness::packets::Packets;
-use crate::harness::{Daemon, Ground, HELLO, MULTIPLY, wait_until};
+use crate::harness::{Daemon, HELLO, MULTIPLY, TestDir, wait_until};
 use rustix::process::Signal;
 
 const CONFIG: &str = r#"
@@ -227,10 +227,10 @@ fn two_daemons_aimed_at_each_other_fall_silent() {
 
 #[test]
 fn port_in_use_is_reported_with_its_holder() {
-    let ground = Ground::new();
-    let taken = UdpSocket::bind((ground.ip, MULTIPLY)).unwrap();
-    ground.write_config("[multiply]\nlisten = [\"udp://{ip}:65432\"]\n");
-    let error = crate::harness::around::failure(&mut ground.command(), 69);
+    let test_dir = TestDir::new();
+    let taken = UdpSocket::bind((test_dir.ip, MULTIPLY)).unwrap();
+    test_dir.write_config("[multiply]\nlisten = [\"udp://{ip}:65432\"]\n");
+    let error = crate::harness::around::failure(&mut test_dir.command(), 69);
     let expected = format!(
         "ipcd: udp://{}: address already in use (by pid {}, ",
         taken.local_addr().unwrap(),
@@ -276,10 +276,10 @@ fn reload_opens_closes_and_replaces_datagram_endpoints() {
 
 #[test]
 fn datagrams_survive_stop_and_restart() {
-    let ground = Ground::new();
-    ground.write_config(CONFIG);
-    let manager = Manager::new(&ground);
-    let mut before = ground.start_with(&manager, Vec::new());
+    let test_dir = TestDir::new();
+    test_dir.write_config(CONFIG);
+    let manager = Manager::new(&test_dir);
+    let mut before = test_dir.start_with(&manager, Vec::new());
     let client = udp(&before, MULTIPLY);
     let mut control_ready = before.tcp(MULTIPLY);
     control_ready.say("1 1\n");
@@ -295,13 +295,13 @@ fn datagrams_survive_stop_and_restart() {
     let gram_socket = UnixDatagram::bind(&path).unwrap();
     let early = Packets::udp(before.address(MULTIPLY));
     early.say("2 3");
-    let ground = Ground {
+    let test_dir = TestDir {
         directory: std::mem::replace(&mut before.directory, tempfile::tempdir().unwrap()),
         ip: before.ip,
     };
     let descriptors =
         vec![("ipcd.socket".to_owned(), udp_socket.into()), ("ipcd.socket".to_owned(), gram_socket.into())];
-    let daemon = ground.start_with(&manager, descriptors);
+    let daemon = test_dir.start_with(&manager, descriptors);
     early.hear("Data received");
     early.hear("6.0");
     let client = named(&daemon, "multiply", "client");

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use crate::harness::manager::Manager;
 use crate::harness::packets::Packets;
-use crate::harness::{Client, Daemon, Ground};
+use crate::harness::{Client, Daemon, TestDir};
 use ipcd::engine::message::Transport;
 use ipcd::engine::service::Service;
 use rustix::process::Signal;
@@ -187,10 +187,10 @@ fn late_reader_gets_everything() {
 
 #[test]
 fn restart_keeps_the_connection_and_its_packet_boundaries() {
-    let ground = Ground::new();
-    ground.write_config(CONFIG);
-    let manager = Manager::new(&ground);
-    let mut before = ground.start_with(&manager, Vec::new());
+    let test_dir = TestDir::new();
+    test_dir.write_config(CONFIG);
+    let manager = Manager::new(&test_dir);
+    let mut before = test_dir.start_with(&manager, Vec::new());
     let client = connect(&before, "multiply");
     client.say("5 10");
     client.hear("Data received");
@@ -201,9 +201,9 @@ fn restart_keeps_the_connection_and_its_packet_boundaries() {
     assert!(before.wait().success());
     client.say("6 7");
     client.say("7 8");
-    let ground = Ground { directory: tempfile::tempdir().unwrap(), ip: before.ip };
-    ground.write_config(CONFIG);
-    let after = ground.start_with(&manager, manager.take_stored());
+    let test_dir = TestDir { directory: tempfile::tempdir().unwrap(), ip: before.ip };
+    test_dir.write_config(CONFIG);
+    let after = test_dir.start_with(&manager, manager.take_stored());
     for result in ["42.0", "56.0"] {
         client.hear("Data received");
         client.hear(result);
@@ -214,22 +214,22 @@ fn restart_keeps_the_connection_and_its_packet_boundaries() {
 #[test]
 fn live_socket_of_another_type_is_kept_and_a_stale_one_replaced() {
     let daemon = Daemon::with(CONFIG);
-    let ground = Ground::new();
+    let test_dir = TestDir::new();
     let live = path(&daemon, "multiply");
-    ground.write_config(&format!("[multiply]\nlisten = [\"unix://{}\"]\n", live.display()));
-    let error = crate::harness::around::failure(&mut ground.command(), 69);
+    test_dir.write_config(&format!("[multiply]\nlisten = [\"unix://{}\"]\n", live.display()));
+    let error = crate::harness::around::failure(&mut test_dir.command(), 69);
     assert!(error.contains("address already in use (by "), "{error}");
     let client = connect(&daemon, "multiply");
     client.say("1 1");
     client.hear("Data received");
     daemon.stop();
 
-    let ground = Ground::new();
-    let dead = ground.directory.path().join("multiply.seq");
+    let test_dir = TestDir::new();
+    let dead = test_dir.directory.path().join("multiply.seq");
     drop(std::os::unix::net::UnixDatagram::bind(&dead).unwrap());
-    ground.write_config("[multiply]\nlisten = [\"unixseq://{dir}/multiply.seq\"]\n");
-    let command = ground.command();
-    let daemon = ground.start(command);
+    test_dir.write_config("[multiply]\nlisten = [\"unixseq://{dir}/multiply.seq\"]\n");
+    let command = test_dir.command();
+    let daemon = test_dir.start(command);
     let client = connect(&daemon, "multiply");
     client.say("1 1");
     client.hear("Data received");

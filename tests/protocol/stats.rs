@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader, Write};
 
 use crate::harness::manager::Manager;
-use crate::harness::{BESIDE, Client, Daemon, Ground, PATIENCE, Probe, STATS, USUAL};
+use crate::harness::{BESIDE, Client, Daemon, PATIENCE, Probe, STATS, TestDir, USUAL};
 use ipcd::engine::limits::{MACHINES_MAX, SAMPLES_MAX};
 use serde_json::Value;
 
@@ -215,11 +215,11 @@ fn overlong_report_is_refused_and_a_larger_limit_accepts_it() {
 
 #[test]
 fn reports_survive_a_restart_and_a_list_resumes() {
-    let ground = Ground::new();
-    ground.write_config(&format!("{USUAL}{BESIDE}"));
-    let manager = Manager::new(&ground);
-    let command = manager.command(&ground, Vec::new());
-    let mut before = ground.start(command);
+    let test_dir = TestDir::new();
+    test_dir.write_config(&format!("{USUAL}{BESIDE}"));
+    let manager = Manager::new(&test_dir);
+    let command = manager.command(&test_dir, Vec::new());
+    let mut before = test_dir.start(command);
     let mut asker = Asker::new(&before);
     for number in 0..MACHINES_MAX {
         asker.report(&format!("{{\"host\":\"pc{number:03}\",\"x\":\"{}\"}}", "x".repeat(3900)));
@@ -232,7 +232,7 @@ fn reports_survive_a_restart_and_a_list_resumes() {
     control.hear("OK\n");
     assert!(before.wait().success());
 
-    let after = Ground { directory: tempfile::tempdir().unwrap(), ip: before.ip };
+    let after = TestDir { directory: tempfile::tempdir().unwrap(), ip: before.ip };
     std::fs::copy(before.directory.path().join("ipcd.toml"), after.config_file()).unwrap();
     let stored = manager.take_stored();
     let after = after.start_with(&manager, stored);

@@ -10,17 +10,17 @@ use std::time::Duration;
 
 use crate::harness::around::{Helper, failure};
 use crate::harness::logged::untimed_lines;
-use crate::harness::{Client, Ground, PATIENCE, Stream, not_http, show, wait_until};
+use crate::harness::{Client, PATIENCE, Stream, TestDir, not_http, show, wait_until};
 use rustix::fs::{OFlags, fcntl_getfl};
 use rustix::process::{Pid, Signal, kill_process};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 
 /// With the defaults, whatever this machine has in /etc.
-fn ipcd(ground: &Ground, service: &str) -> Command {
-    if !ground.config_file().exists() {
-        ground.write_config("[multiply]\nlisten = [\"unix://{dir}/s\"]\n");
+fn ipcd(test_dir: &TestDir, service: &str) -> Command {
+    if !test_dir.config_file().exists() {
+        test_dir.write_config("[multiply]\nlisten = [\"unix://{dir}/s\"]\n");
     }
-    let mut command = ground.command();
+    let mut command = test_dir.command();
     command.args(["--stdio", service]).stderr(Stdio::piped());
     command
 }
@@ -56,7 +56,7 @@ fn blocks(fd: impl AsFd) -> bool {
 
 #[test]
 fn pipe_is_answered_to_its_end_with_status_0() {
-    let ground = Ground::new();
+    let test_dir = TestDir::new();
     for (service, input, output) in [
         (
             "multiply",
@@ -68,36 +68,36 @@ fn pipe_is_answered_to_its_end_with_status_0() {
         ("greeting", "", "Message received. Thank you for connecting\r\n"),
         ("mux", "multiply\n5 10\n", "Data received\n50.0\n"),
     ] {
-        assert_eq!(converse(&mut ipcd(&ground, service), input.as_bytes()), (output.into(), String::new()));
+        assert_eq!(converse(&mut ipcd(&test_dir, service), input.as_bytes()), (output.into(), String::new()));
     }
 }
 
 #[test]
 fn hundred_thousand_requests_are_all_answered() {
-    let ground = Ground::new();
-    let (out, _) = converse(&mut ipcd(&ground, "multiply"), "5 10\n".repeat(100_000).as_bytes());
+    let test_dir = TestDir::new();
+    let (out, _) = converse(&mut ipcd(&test_dir, "multiply"), "5 10\n".repeat(100_000).as_bytes());
     assert!(out == "Data received\n50.0\n".repeat(100_000), "{} bytes", out.len());
 }
 
 #[test]
 fn daemon_only_service_is_refused_with_status_2_and_a_reason() {
-    let ground = Ground::new();
-    let said = failure(&mut ipcd(&ground, "chat"), 2);
+    let test_dir = TestDir::new();
+    let said = failure(&mut ipcd(&test_dir, "chat"), 2);
     assert!(said.starts_with("ipcd: --stdio chat: this service needs the other clients"), "{said}");
-    let said = failure(&mut ipcd(&ground, "mutliply"), 2);
+    let said = failure(&mut ipcd(&test_dir, "mutliply"), 2);
     assert!(said.contains("no such service; known: multiply, greeting,"), "{said}");
     for option in [&["--check"][..], &["--daemon", "--pid-file", "p", "--log-file", "l"]] {
-        let said = failure(ipcd(&ground, "multiply").args(option), 2);
+        let said = failure(ipcd(&test_dir, "multiply").args(option), 2);
         assert!(said.contains("cannot be used with"), "{said}");
     }
-    ground.write_config("[multiply]\nbacklog = 1\n");
-    assert!(failure(&mut ipcd(&ground, "multiply"), 78).contains("backlog"));
+    test_dir.write_config("[multiply]\nbacklog = 1\n");
+    assert!(failure(&mut ipcd(&test_dir, "multiply"), 78).contains("backlog"));
 }
 
 #[test]
 fn mux_explains_unavailable_services_and_lists_the_rest() {
-    let ground = Ground::new();
-    let (out, _) = converse(&mut ipcd(&ground, "mux"), b"help\nchat\ncontrol\n");
+    let test_dir = TestDir::new();
+    let (out, _) = converse(&mut ipcd(&test_dir, "mux"), b"help\nchat\ncontrol\n");
     assert!(out.starts_with("multiply\ngreeting\n") && !out.contains("\nchat\n"), "{out}");
     assert!(out.contains("Error: chat is not available over --stdio; try help\n"), "{out}");
     assert!(
@@ -108,20 +108,20 @@ fn mux_explains_unavailable_services_and_lists_the_rest() {
 
 #[test]
 fn configuration_applies_without_opening_its_endpoints() {
-    let ground = Ground::new();
-    ground.write_config(
+    let test_dir = TestDir::new();
+    test_dir.write_config(
         "[limits]\nmax_connections = 1\n[multiply]\nmax_message = 8\nlisten = [\"unix://{dir}/s\"]\n",
     );
-    let (out, _) = converse(&mut ipcd(&ground, "multiply"), b"5 10\n5 1000000\n3 4\n");
+    let (out, _) = converse(&mut ipcd(&test_dir, "multiply"), b"5 10\n5 1000000\n3 4\n");
     assert_eq!(out, "Data received\n50.0\nError: message longer than 8 bytes\nData received\n12.0\n");
-    assert_eq!(ground.names(), ["ipcd.toml"]);
+    assert_eq!(test_dir.names(), ["ipcd.toml"]);
 }
 
 #[test]
 fn raw_client_gets_two_messages_in_two_reads() {
-    let ground = Ground::new();
+    let test_dir = TestDir::new();
     let mut helper =
-        Helper(ipcd(&ground, "multiply").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap());
+        Helper(ipcd(&test_dir, "multiply").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap());
     let (mut stdin, mut stdout) = (helper.0.stdin.take().unwrap(), helper.0.stdout.take().unwrap());
     for (request, reply) in [("5 10", "50.0"), ("3 4", "12.0")] {
         stdin.write_all(request.as_bytes()).unwrap();
@@ -135,9 +135,9 @@ fn raw_client_gets_two_messages_in_two_reads() {
 
 #[test]
 fn closed_reader_ends_it_without_an_error() {
-    let ground = Ground::new();
+    let test_dir = TestDir::new();
     for goes_on in [true, false] {
-        let mut command = ipcd(&ground, "multiply");
+        let mut command = ipcd(&test_dir, "multiply");
         let mut helper = Helper(command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap());
         let mut stdin = helper.0.stdin.take().unwrap();
         stdin.write_all(b"5 10\n").unwrap();
@@ -155,48 +155,48 @@ fn closed_reader_ends_it_without_an_error() {
 
 #[test]
 fn regular_and_special_files_are_read_and_written() {
-    let ground = Ground::new();
-    let path = |name: &str| ground.directory.path().join(name);
+    let test_dir = TestDir::new();
+    let path = |name: &str| test_dir.directory.path().join(name);
     fs::write(path("in"), "5 10\n".repeat(10_000)).unwrap();
     fs::write(path("out"), "before\n").unwrap();
     // Both have a place in the file that is not its beginning.
     let mut input = File::open(path("in")).unwrap();
     input.read_exact(&mut [0; 5]).unwrap();
     let output = fs::OpenOptions::new().append(true).open(path("out")).unwrap();
-    let mut helper = Helper(ipcd(&ground, "multiply").stdin(input).stdout(output).spawn().unwrap());
+    let mut helper = Helper(ipcd(&test_dir, "multiply").stdin(input).stdout(output).spawn().unwrap());
     assert_eq!(ended(&mut helper.0), Some(0));
     let heard = fs::read_to_string(path("out")).unwrap();
     assert!(heard == format!("before\n{}", "Data received\n50.0\n".repeat(9_999)), "{} bytes", heard.len());
 
     let nothing = || File::options().read(true).write(true).open("/dev/null").unwrap();
-    let mut helper = Helper(ipcd(&ground, "multiply").stdin(nothing()).stdout(nothing()).spawn().unwrap());
+    let mut helper = Helper(ipcd(&test_dir, "multiply").stdin(nothing()).stdout(nothing()).spawn().unwrap());
     assert_eq!(ended(&mut helper.0), Some(0));
 
-    let said = failure(&mut shell(&ground, "exec \"$@\" < in > /dev/full"), 1);
+    let said = failure(&mut shell(&test_dir, "exec \"$@\" < in > /dev/full"), 1);
     assert!(said.contains("No space left"), "{said}");
 }
 
 /// The same by a shell in the test's directory, which sees to its descriptors.
-fn shell(ground: &Ground, script: &str) -> Command {
-    let inner = ipcd(ground, "multiply");
+fn shell(test_dir: &TestDir, script: &str) -> Command {
+    let inner = ipcd(test_dir, "multiply");
     let mut command = Command::new("sh");
     command.args(["-c", script, "sh"]).arg(inner.get_program()).args(inner.get_args());
-    command.current_dir(ground.directory.path()).env_remove("RUST_LOG");
+    command.current_dir(test_dir.directory.path()).env_remove("RUST_LOG");
     command
 }
 
 #[test]
 fn closed_descriptors_are_no_error() {
-    let ground = Ground::new();
+    let test_dir = TestDir::new();
     for script in ["exec \"$@\" <&-", "echo 5 10 | \"$@\" >&-", "exec \"$@\" <&- >&- 2>&-"] {
-        let output = crate::harness::around::outcome(&mut shell(&ground, script));
+        let output = crate::harness::around::outcome(&mut shell(&test_dir, script));
         assert_eq!((output.status.code(), output.stdout), (Some(0), vec![]), "{script}");
     }
 }
 
 /// ipcd on one end of a connection, as inetd and socat start it, standard error included.
-fn on_socket(ground: &Ground, service: &str, end: OwnedFd) -> Helper {
-    let mut command = ipcd(ground, service);
+fn on_socket(test_dir: &TestDir, service: &str, end: OwnedFd) -> Helper {
+    let mut command = ipcd(test_dir, service);
     command.args(["--log-level", "debug"]);
     command.stdin(end.try_clone().unwrap()).stdout(end.try_clone().unwrap()).stderr(end);
     Helper(command.spawn().unwrap())
@@ -212,9 +212,9 @@ fn sockets() -> Vec<(Client, OwnedFd)> {
 
 #[test]
 fn socket_is_half_closed_and_gets_no_log_lines() {
-    let ground = Ground::new();
+    let test_dir = TestDir::new();
     for (mut client, end) in sockets() {
-        let mut helper = on_socket(&ground, "multiply", end);
+        let mut helper = on_socket(&test_dir, "multiply", end);
         client.say("5 10");
         client.hear("Data received50.0");
         client.half_close();
@@ -223,16 +223,16 @@ fn socket_is_half_closed_and_gets_no_log_lines() {
     }
     // The client does not see errors of the command line either.
     let (mut client, end) = sockets().swap_remove(0);
-    let mut helper = on_socket(&ground, "chat", end);
+    let mut helper = on_socket(&test_dir, "chat", end);
     client.hear_end();
     assert_eq!(ended(&mut helper.0), Some(2));
 }
 
 #[test]
 fn still_sending_socket_client_gets_its_last_words_without_reset() {
-    let ground = Ground::new();
+    let test_dir = TestDir::new();
     for (mut client, end) in sockets() {
-        let mut helper = on_socket(&ground, "multiply", end);
+        let mut helper = on_socket(&test_dir, "multiply", end);
         client.try_say(b"GET / HTTP/1.1\r\n");
         for _ in 0..4 {
             client.try_say(&[b'x'; 1 << 20]);
@@ -246,11 +246,11 @@ fn still_sending_socket_client_gets_its_last_words_without_reset() {
 
 #[test]
 fn shared_descriptor_never_keeps_o_nonblock() {
-    let ground = Ground::new();
+    let test_dir = TestDir::new();
     // Pipes are opened anew, and are as they were even while it runs.
     let ((input, mut writer), (mut reader, output)) = (io::pipe().unwrap(), io::pipe().unwrap());
     let (shared_input, shared_output) = (input.try_clone().unwrap(), output.try_clone().unwrap());
-    let mut helper = Helper(ipcd(&ground, "multiply").stdin(input).stdout(output).spawn().unwrap());
+    let mut helper = Helper(ipcd(&test_dir, "multiply").stdin(input).stdout(output).spawn().unwrap());
     writer.write_all(b"5 10\n").unwrap();
     hear(&mut reader, "Data received\n50.0\n");
     assert!(blocks(&shared_input) && blocks(&shared_output));
@@ -259,7 +259,7 @@ fn shared_descriptor_never_keeps_o_nonblock() {
 
     // A socket cannot be; it is in the end.
     for (mut client, end) in sockets() {
-        let mut helper = on_socket(&ground, "multiply", end.try_clone().unwrap());
+        let mut helper = on_socket(&test_dir, "multiply", end.try_clone().unwrap());
         client.say("5 10\n");
         client.hear("Data received\n50.0\n");
         assert!(!blocks(&end));
@@ -271,14 +271,14 @@ fn shared_descriptor_never_keeps_o_nonblock() {
 
 #[test]
 fn terminal_gets_lines_and_keeps_its_flags() {
-    let ground = Ground::new();
+    let test_dir = TestDir::new();
     let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
     grantpt(&master).unwrap();
     unlockpt(&master).unwrap();
     let name = ptsname(&master, Vec::new()).unwrap();
     let terminal = File::options().read(true).write(true).open(name.to_str().unwrap()).unwrap();
     let copy = || terminal.try_clone().unwrap();
-    let mut helper = Helper(ipcd(&ground, "multiply").stdin(copy()).stdout(copy()).spawn().unwrap());
+    let mut helper = Helper(ipcd(&test_dir, "multiply").stdin(copy()).stdout(copy()).spawn().unwrap());
     let mut master = File::from(master);
     // Several lines in one write: of a terminal each read is one of them.
     master.write_all(b"5 10\n1 2\n3 4\n").unwrap();
@@ -297,9 +297,9 @@ fn terminal_gets_lines_and_keeps_its_flags() {
 
 #[test]
 fn stop_signal_answers_pending_requests_with_status_0() {
-    let ground = Ground::new();
+    let test_dir = TestDir::new();
     let mut helper =
-        Helper(ipcd(&ground, "multiply").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap());
+        Helper(ipcd(&test_dir, "multiply").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap());
     let mut stdin = helper.0.stdin.take().unwrap();
     let mut stdout = helper.0.stdout.take().unwrap();
     stdin.write_all(b"1 1\n").unwrap();
@@ -316,9 +316,9 @@ fn stop_signal_answers_pending_requests_with_status_0() {
 
 #[test]
 fn waiting_uses_no_processor_time() {
-    let ground = Ground::new();
+    let test_dir = TestDir::new();
     let mut helper =
-        Helper(ipcd(&ground, "multiply").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap());
+        Helper(ipcd(&test_dir, "multiply").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap());
     let mut stdin = helper.0.stdin.take().unwrap();
     stdin.write_all(b"1 1\n").unwrap();
     hear(helper.0.stdout.as_mut().unwrap(), "Data received\n1.0\n");

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use crate::harness::manager::Manager;
-use crate::harness::{BESIDE, Client, Daemon, Ground, HELLO, Stream, TALK, USUAL, wait_until};
+use crate::harness::{BESIDE, Client, Daemon, HELLO, Stream, TALK, TestDir, USUAL, wait_until};
 use ipcd::host::fd_bundle;
 use rustix::process::Signal;
 
@@ -244,10 +244,10 @@ fn stop_delivers_earlier_words_and_notifies_both() {
 
 #[test]
 fn talk_survives_a_restart_and_a_lost_partner_is_reported() {
-    let ground = Ground::new();
-    ground.write_config(&format!("{USUAL}{BESIDE}"));
-    let manager = Manager::new(&ground);
-    let mut before = ground.start_with(&manager, Vec::new());
+    let test_dir = TestDir::new();
+    test_dir.write_config(&format!("{USUAL}{BESIDE}"));
+    let manager = Manager::new(&test_dir);
+    let mut before = test_dir.start_with(&manager, Vec::new());
     let (mut one, mut other) = (before.tcp(TALK), before.tcp(TALK));
     say_and_hear(&mut one, &mut other, "before");
     let mut alone = before.tcp(TALK);
@@ -259,11 +259,11 @@ fn talk_survives_a_restart_and_a_lost_partner_is_reported() {
     control.say("control\nhandover\n");
     control.hear("OK\n");
     assert!(before.wait().success());
-    let ground = Ground {
+    let test_dir = TestDir {
         directory: std::mem::replace(&mut before.directory, tempfile::tempdir().unwrap()),
         ip: before.ip,
     };
-    let after = ground.start_with(&manager, manager.take_stored());
+    let after = test_dir.start_with(&manager, manager.take_stored());
     say_and_hear(&mut one, &mut other, "after");
     say_and_hear(&mut other, &mut one, "and back");
     let mut late = after.tcp(TALK);
@@ -289,11 +289,11 @@ fn talk_survives_a_restart_and_a_lost_partner_is_reported() {
         let links: Vec<_> = links.iter().map(AsFd::as_fd).collect();
         *fd = fd_bundle::pack(&links).unwrap().remove(0);
     }
-    let ground = Ground {
+    let test_dir = TestDir {
         directory: std::mem::replace(&mut after.directory, tempfile::tempdir().unwrap()),
         ip: after.ip,
     };
-    let last = ground.start_with(&manager, stored);
+    let last = test_dir.start_with(&manager, stored);
     one.hear_end();
     say_and_hear(&mut late, &mut alone, "still here");
     last.stop();

@@ -16,7 +16,7 @@ use std::sync::Arc;
 use rustls::ClientConfig;
 use rustls::version::{TLS12, TLS13};
 
-use crate::harness::{CHAT, Daemon, Ground, USUAL};
+use crate::harness::{CHAT, Daemon, TestDir, USUAL};
 use client::{Authority, TlsClient, write};
 
 /// Where multiply is on TLS; on its usual port it is in the clear.
@@ -26,32 +26,32 @@ pub const MULTIPLY: u16 = 65433;
 pub const USUAL_TLS: &str = "[tls]\ncertificate = \"{dir}/certificate.pem\"\nkey = \"{dir}/key.pem\"\n";
 
 /// A directory with a certificate in it, its authority, and the configuration of [`USUAL_TLS`].
-fn ground(more: &str) -> (Ground, Authority) {
-    let (ground, authority) = (Ground::new(), Authority::new());
+fn test_dir(more: &str) -> (TestDir, Authority) {
+    let (test_dir, authority) = (TestDir::new(), Authority::new());
     let (certificate, key) = authority.issue(&["localhost"], |_| {});
-    write(&ground.directory.path().join("certificate.pem"), &certificate);
-    write(&ground.directory.path().join("key.pem"), &key);
+    write(&test_dir.directory.path().join("certificate.pem"), &certificate);
+    write(&test_dir.directory.path().join("key.pem"), &key);
     let usual = USUAL
         .replace("tcp://", "tls://")
         .replace("tls://{ip}:65432", "tcp://{ip}:65432\", \"tls://{ip}:65433");
-    ground.write_config(&format!("{USUAL_TLS}{more}{}", usual));
-    (ground, authority)
+    test_dir.write_config(&format!("{USUAL_TLS}{more}{}", usual));
+    (test_dir, authority)
 }
 
 /// A daemon there, which logs every message, and clients that trust it.
 fn daemon(more: &str) -> (Daemon, Arc<ClientConfig>) {
-    let (ground, authority) = ground(more);
-    let mut command = ground.command();
+    let (test_dir, authority) = test_dir(more);
+    let mut command = test_dir.command();
     command.args(["--log-level", "debug"]);
-    (ground.start(command), Arc::new(authority.client()))
+    (test_dir.start(command), Arc::new(authority.client()))
 }
 
 #[test]
 fn both_versions_of_tls_carry_a_conversation_and_its_ends() {
-    let (ground, authority) = ground("");
-    let mut command = ground.command();
+    let (test_dir, authority) = test_dir("");
+    let mut command = test_dir.command();
     command.args(["--log-level", "debug"]);
-    let daemon = ground.start(command);
+    let daemon = test_dir.start(command);
     for (version, name) in [(&TLS13, "TLS 1.3"), (&TLS12, "TLS 1.2")] {
         let config = Arc::new(authority.client_of(&[version]));
         let since = daemon.log().len();
@@ -80,14 +80,14 @@ fn raw_client_gets_each_message_in_a_record_of_its_own() {
 
 #[test]
 fn room_is_shared_with_those_who_come_in_the_clear() {
-    let (ground, authority) = ground("[talk]\nlisten = [\"tls://{ip}:5000\"]\n");
-    let config = ground.config_file();
+    let (test_dir, authority) = test_dir("[talk]\nlisten = [\"tls://{ip}:5000\"]\n");
+    let config = test_dir.config_file();
     let text = std::fs::read_to_string(&config).unwrap();
-    let both = text.replace(":33000\"]", &format!(":33000\", \"tcp://{}:33001\"]", ground.ip));
-    ground.write_config(&both);
+    let both = text.replace(":33000\"]", &format!(":33000\", \"tcp://{}:33001\"]", test_dir.ip));
+    test_dir.write_config(&both);
     let daemon = {
-        let command = ground.command();
-        ground.start(command)
+        let command = test_dir.command();
+        test_dir.start(command)
     };
     let mut ada = TlsClient::connect(&daemon, CHAT, &Arc::new(authority.client()));
     ada.hear("Greetings from the cave! Now type your name and press enter!\n");

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::harness::around::Helper;
 use crate::harness::healthy::Healthy;
-use crate::harness::{Client, Daemon, Ground, MULTIPLY, Stream, USUAL, wait_until};
+use crate::harness::{Client, Daemon, MULTIPLY, Stream, TestDir, USUAL, wait_until};
 use rustix::process::{Pid, Resource, Rlimit, Signal, prlimit};
 
 const REFUSED: &str = "Error: too many connections, try again later\n";
@@ -43,15 +43,15 @@ fn highest_descriptor(daemon: &Daemon) -> usize {
 
 #[test]
 fn low_rlimit_lowers_max_connections_and_refuses_the_excess() {
-    let ground = Ground::new();
-    ground.write_config(USUAL);
+    let test_dir = TestDir::new();
+    test_dir.write_config(USUAL);
     let mut command = Command::new("prlimit");
     command
         .args(["--nofile=128", "--"])
         .arg(env!("CARGO_BIN_EXE_ipcd"))
         .arg("--config")
-        .arg(ground.config_file());
-    let daemon = ground.start(command);
+        .arg(test_dir.config_file());
+    let daemon = test_dir.start(command);
     let warning = daemon.wait_for_log("warning: max_connections is ");
     assert!(warning.contains("not 10000: the limit on open files is 128; raise it"), "{warning}");
     let max: usize = warning.split_whitespace().nth(3).unwrap().trim_end_matches(',').parse().unwrap();

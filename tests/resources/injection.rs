@@ -11,7 +11,7 @@ mod table;
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::harness::Ground;
+use crate::harness::TestDir;
 use crate::harness::around::is_root;
 use run::{Fault, Usual, run};
 use table::{NEVER_FAIL, TABLE};
@@ -73,7 +73,7 @@ fn any_failing_call_is_survived_or_explains_the_failed_start() {
     }
     let (seed, full) =
         (number("IPCD_SEED").unwrap_or(1), std::env::var("IPCD_FAULTS").is_ok_and(|it| it == "full"));
-    let usual = run(Ground::new().ip, None, &Usual::default())
+    let usual = run(TestDir::new().ip, None, &Usual::default())
         .unwrap_or_else(|what| panic!("without a fault: {what}"));
     let known = |call: &str| {
         NEVER_FAIL.contains(&call) || TABLE.iter().any(|row| row.calls.split(' ').any(|it| it == call))
@@ -96,7 +96,7 @@ fn any_failing_call_is_survived_or_explains_the_failed_start() {
     let faults = faults(&usual, seed, full);
     let [next, happened, failures] = [const { AtomicUsize::new(0) }; 3];
     let work = || {
-        let ip = Ground::new().ip;
+        let ip = TestDir::new().ip;
         while let Some(fault) = faults.get(next.fetch_add(1, Ordering::Relaxed)) {
             match run(ip, Some(fault), &usual) {
                 Ok(learnt) => happened.fetch_add(usize::from(learnt.happened), Ordering::Relaxed),

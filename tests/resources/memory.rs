@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use crate::harness::around::{Helper, has_ended, outcome};
 use crate::harness::logged::untimed_lines;
 use crate::harness::packets::Packets;
-use crate::harness::{CHAT, Client, Ground, MULTIPLY, PATIENCE, show, wait_until};
+use crate::harness::{CHAT, Client, MULTIPLY, PATIENCE, TestDir, show, wait_until};
 use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process, prlimit};
 
 /// Every kind of endpoint that leaves something in the file system, and more room than there is for what nobody reads.
@@ -70,18 +70,18 @@ fn answers(ip: Ipv4Addr, directory: &Path) {
 }
 
 /// A place for daemons, whose group is ours, so that nothing is to be warned of.
-fn ground() -> Ground {
-    let ground = Ground::new();
+fn test_dir() -> TestDir {
+    let test_dir = TestDir::new();
     let group = uzers::get_effective_groupname().unwrap().into_string().unwrap();
-    ground.write_config(&CONFIG.replace("{group}", &group));
-    ground
+    test_dir.write_config(&CONFIG.replace("{group}", &group));
+    test_dir
 }
 
 /// Starts it, its standard error in a file, and waits until it is ready.
 #[track_caller]
-fn start(ground: &Ground) -> Helper {
-    let stderr = ground.directory.path().join("stderr");
-    let mut command = ground.command();
+fn start(test_dir: &TestDir) -> Helper {
+    let stderr = test_dir.directory.path().join("stderr");
+    let mut command = test_dir.command();
     command.env_remove("RUST_BACKTRACE").stdin(Stdio::null()).stderr(fs::File::create(&stderr).unwrap());
     let mut daemon = Helper(command.spawn().unwrap());
     wait_until("it is ready", || {
@@ -93,9 +93,9 @@ fn start(ground: &Ground) -> Helper {
 }
 
 /// How it ended, and what it had said.
-fn end_of(ground: &Ground, daemon: &mut Helper) -> (ExitStatus, String) {
+fn end_of(test_dir: &TestDir, daemon: &mut Helper) -> (ExitStatus, String) {
     let status = wait_until("it ends", || daemon.0.try_wait().unwrap());
-    let stderr = ground.directory.path().join("stderr");
+    let stderr = test_dir.directory.path().join("stderr");
     let log = untimed_lines(&fs::read_to_string(&stderr).unwrap());
     fs::remove_file(stderr).unwrap();
     (status, log)
@@ -103,38 +103,42 @@ fn end_of(ground: &Ground, daemon: &mut Helper) -> (ExitStatus, String) {
 
 /// A daemon that starts where another one has ended serves on every endpoint, and leaves what it should.
 #[track_caller]
-fn starts_as_if_nothing_had_been(ground: &Ground) {
-    let mut daemon = start(ground);
-    answers(ground.ip, ground.directory.path());
+fn starts_as_if_nothing_had_been(test_dir: &TestDir) {
+    let mut daemon = start(test_dir);
+    answers(test_dir.ip, test_dir.directory.path());
     kill_process(Pid::from_child(&daemon.0), Signal::TERM).unwrap();
-    let (status, log) = end_of(ground, &mut daemon);
+    let (status, log) = end_of(test_dir, &mut daemon);
     assert!(
         status.success() && !log.contains("warning: ") && log.ends_with("info: stopped\n"),
         "{status}: {log}"
     );
-    assert_eq!(ground.names(), LEFT);
+    assert_eq!(test_dir.names(), LEFT);
 }
 
 /// Whether the daemon needs more stack than the 132 KiB that the kernel gives it at once, as without optimization: where it
 /// may not have that, the kernel ends it before it can say a word (setrlimit(2), RLIMIT_AS).
-fn stack_grows(ground: &Ground) -> bool {
-    let mut daemon = start(ground);
+fn stack_grows(test_dir: &TestDir) -> bool {
+    let mut daemon = start(test_dir);
     let status = fs::read_to_string(format!("/proc/{}/status", daemon.0.id())).unwrap();
     kill_process(Pid::from_child(&daemon.0), Signal::TERM).unwrap();
-    end_of(ground, &mut daemon);
+    end_of(test_dir, &mut daemon);
     let size = status.lines().find_map(|line| line.strip_prefix("VmStk:")).unwrap();
     size.trim().trim_end_matches(" kB").parse::<u64>().unwrap() > 132
 }
 
 #[test]
 fn start_without_enough_memory_fails_cleanly() {
-    let ground = ground();
-    let grows = stack_grows(&ground);
+    let test_dir = test_dir();
+    let grows = stack_grows(&test_dir);
     let (mut refused, mut served) = (0, 0);
     for limit in (4 * MIB..64 * MIB).step_by(48 * KIB as usize) {
         let mut command = Command::new("prlimit");
         command.arg(format!("--as={limit}")).arg(env!("CARGO_BIN_EXE_ipcd"));
-        command.arg("--config").arg(ground.config_file()).env_remove("RUST_LOG").env_remove("JOURNAL_STREAM");
+        command
+            .arg("--config")
+            .arg(test_dir.config_file())
+            .env_remove("RUST_LOG")
+            .env_remove("JOURNAL_STREAM");
         command
             .env_remove("RUST_BACKTRACE")
             .stdin(Stdio::null())
@@ -143,7 +147,7 @@ fn start_without_enough_memory_fails_cleanly() {
         let mut daemon = Helper(command.spawn().unwrap());
         let deadline = Instant::now() + PATIENCE;
         while daemon.0.try_wait().unwrap().is_none() {
-            if TcpStream::connect((ground.ip, CHAT)).is_ok() {
+            if TcpStream::connect((test_dir.ip, CHAT)).is_ok() {
                 let _ = kill_process(Pid::from_child(&daemon.0), Signal::TERM);
             }
             assert!(Instant::now() < deadline, "neither refused nor stopped with {limit} bytes");
@@ -173,7 +177,7 @@ fn start_without_enough_memory_fails_cleanly() {
             "{limit}: {status} {text}"
         );
         assert!(!text.contains("panicked"), "{limit}: {status} {text}");
-        starts_as_if_nothing_had_been(&ground);
+        starts_as_if_nothing_had_been(&test_dir);
     }
     assert!(refused > 0 && served == 3, "{refused} refused, {served} served");
 }
@@ -234,23 +238,23 @@ fn attack_until_it_ends(ip: Ipv4Addr, pid: Pid, log: impl Fn() -> String) {
 
 #[test]
 fn memory_shortage_under_attack_ends_with_a_message_and_not_before() {
-    let ground = ground();
+    let test_dir = test_dir();
     for (more, ends) in [(MIB, true), (16 * MIB, true), (4096 * MIB, false)] {
-        let mut daemon = start(&ground);
+        let mut daemon = start(&test_dir);
         let pid = Pid::from_child(&daemon.0);
         limit(pid, more);
         if ends {
-            let stderr = ground.directory.path().join("stderr");
-            attack_until_it_ends(ground.ip, pid, || fs::read_to_string(&stderr).unwrap());
+            let stderr = test_dir.directory.path().join("stderr");
+            attack_until_it_ends(test_dir.ip, pid, || fs::read_to_string(&stderr).unwrap());
         } else {
-            attack(ground.ip, 64 * MIB);
-            answers(ground.ip, ground.directory.path());
+            attack(test_dir.ip, 64 * MIB);
+            answers(test_dir.ip, test_dir.directory.path());
             kill_process(pid, Signal::TERM).unwrap();
         }
-        let (status, log) = end_of(&ground, &mut daemon);
+        let (status, log) = end_of(&test_dir, &mut daemon);
         assert_eq!((status.signal(), log.contains(WORD)), (ends.then_some(ABORT), ends), "{status}: {log}");
         assert!(!log.contains("panicked"), "{log}");
-        starts_as_if_nothing_had_been(&ground);
+        starts_as_if_nothing_had_been(&test_dir);
     }
 }
 
@@ -267,10 +271,10 @@ impl Drop for Detached {
 
 #[test]
 fn detached_daemon_logs_memory_shortage_and_frees_its_pid_file() {
-    let ground = ground();
-    let path = |name: &str| ground.directory.path().join(name);
+    let test_dir = test_dir();
+    let path = |name: &str| test_dir.directory.path().join(name);
     let start = || {
-        let mut command = ground.command();
+        let mut command = test_dir.command();
         command.arg("--daemon").arg("--pid-file").arg(path("pid")).arg("--log-file").arg(path("log"));
         let output = outcome(command.env_remove("RUST_BACKTRACE"));
         assert!(output.status.success(), "{output:?}");
@@ -280,11 +284,11 @@ fn detached_daemon_logs_memory_shortage_and_frees_its_pid_file() {
     let is_gone = |daemon: &Detached| wait_until("the daemon ends", || has_ended(daemon.0).then_some(()));
     let first = start();
     limit(first.0, MIB);
-    attack_until_it_ends(ground.ip, first.0, || fs::read_to_string(path("log")).unwrap());
+    attack_until_it_ends(test_dir.ip, first.0, || fs::read_to_string(path("log")).unwrap());
     assert!(path("pid").exists() && fs::read_to_string(path("log")).unwrap().contains(WORD));
     let second = start();
-    answers(ground.ip, ground.directory.path());
+    answers(test_dir.ip, test_dir.directory.path());
     kill_process(second.0, Signal::TERM).unwrap();
     is_gone(&second);
-    assert_eq!(ground.names(), ["ipcd.toml", "log", "multiply.in", "multiply.out"]);
+    assert_eq!(test_dir.names(), ["ipcd.toml", "log", "multiply.in", "multiply.out"]);
 }

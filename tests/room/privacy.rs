@@ -332,12 +332,12 @@ fn user_takes_a_quarter_of_watch_places_and_others_find_theirs() {
 
 #[test]
 fn watch_on_a_network_endpoint_is_a_configuration_error() {
-    let ground = crate::harness::Ground::new();
-    ground.write_config("[watch]\nlisten = [\"tcp://{ip}:33002\"]\n");
-    let said = crate::harness::around::failure(&mut ground.command(), 78);
+    let test_dir = crate::harness::TestDir::new();
+    test_dir.write_config("[watch]\nlisten = [\"tcp://{ip}:33002\"]\n");
+    let said = crate::harness::around::failure(&mut test_dir.command(), 78);
     let right = format!(
         "tcp://{}:33002: watch is only for users whom the kernel identifies: root, the daemon's own, and those in allow_users or allow_groups; give it a Unix endpoint",
-        ground.ip
+        test_dir.ip
     );
     assert!(said.contains(&right), "{said}");
 }

@@ -12,7 +12,7 @@ use ipcd::engine::message::{Binding, Dropped, EventKind, Input, RemoteAddress, T
 use ipcd::engine::service::Service;
 
 use super::random::Random;
-use super::tally::Tally;
+use super::totals::Totals;
 
 /// A partner's answers arrive within this time, in microseconds: less than the engine gives a share back in.
 const DELAY_MAX: usize = 90_000;
@@ -192,8 +192,8 @@ pub fn length_of_loops(servers: usize) -> u64 {
 }
 
 /// Some of them, all kinds; and somebody who only asks, and hears what it asked for.
-pub fn run(seed: u64, steps: u64, step: &Cell<u64>) -> Tally {
-    let (mut random, mut tally) = (Random::new(seed), Tally::default());
+pub fn run(seed: u64, steps: u64, step: &Cell<u64>) -> Totals {
+    let (mut random, mut totals) = (Random::new(seed), Totals::default());
     let servers = random.within(1, 3);
     let partners = (0..servers).map(|index| {
         let count = random.pick(&[1, 1, 1, 2]);
@@ -235,7 +235,7 @@ pub fn run(seed: u64, steps: u64, step: &Cell<u64>) -> Tally {
     for at in 0..steps.min(200) {
         let before = net.number;
         net.send(at * 100_000, asker, 0, b"6 7".to_vec());
-        tally.add("datagrams: asked", net.number - before);
+        totals.add("datagrams: asked", net.number - before);
     }
     let asked = net.on_the_way.iter().filter(|packet| packet.from == asker).count() as u64;
     while net.step() {
@@ -248,10 +248,10 @@ pub fn run(seed: u64, steps: u64, step: &Cell<u64>) -> Tally {
     assert_eq!(sum(|of| of.bytes_out), net.sent_bytes, "what was not taken is not counted as sent");
     let no_room = sum(|of| of.dropped_of(Dropped::NoRoom));
     assert!((net.undelivered..=2 * net.undelivered).contains(&no_room), "{no_room} of {}", net.undelivered);
-    tally.add("datagrams: came", net.came);
-    tally.add("datagrams: not delivered", no_room);
-    tally.add("datagrams: too many", sum(|of| of.dropped_of(Dropped::TooMany)));
-    tally.add("datagrams: own words", sum(|of| of.dropped_of(Dropped::OwnWords)));
-    tally.count_case("datagrams: servers that fell silent", &servers);
-    tally
+    totals.add("datagrams: came", net.came);
+    totals.add("datagrams: not delivered", no_room);
+    totals.add("datagrams: too many", sum(|of| of.dropped_of(Dropped::TooMany)));
+    totals.add("datagrams: own words", sum(|of| of.dropped_of(Dropped::OwnWords)));
+    totals.count_case("datagrams: servers that fell silent", &servers);
+    totals
 }

@@ -16,7 +16,7 @@ use ipcd::engine::service::Service;
 
 use super::link::Bytes;
 use super::random::Random;
-use super::tally::Tally;
+use super::totals::Totals;
 
 /// Bytes that a pipe holds.
 const PIPES: &[usize] = &[1, 7, 64, 500, 4096, 65536];
@@ -201,10 +201,10 @@ fn settings(random: &mut Random) -> Settings {
 }
 
 /// Runs one seed.
-pub fn run(seed: u64, steps: u64, step: &Cell<u64>) -> Tally {
+pub fn run(seed: u64, steps: u64, step: &Cell<u64>) -> Totals {
     let mut world = World::new(seed);
     let mut told = <[Told; 2]>::default();
-    let mut tally = Tally::default();
+    let mut totals = Totals::default();
     for at in 0..steps {
         step.set(at);
         let index = world.random.below(2);
@@ -214,7 +214,7 @@ pub fn run(seed: u64, steps: u64, step: &Cell<u64>) -> Tally {
                 let length = 4097 + world.random.below(3000);
                 world.give(index, &[&vec![b'x'; length][..], b"\n"].concat());
                 told[index].errors += 1;
-                tally.count("FIFO: too long");
+                totals.count("FIFO: too long");
             } else if index == 1 && world.random.percent(3) {
                 world.give(index, b"\x07\n"); // nothing is left of it
             } else {
@@ -246,8 +246,8 @@ pub fn run(seed: u64, steps: u64, step: &Cell<u64>) -> Tally {
         world.ends.iter().all(|end| end.closed.is_none()),
         "nothing ends a FIFO, and nobody waits for it"
     );
-    check_multiply(&world, &told[0], &mut tally);
-    check_chat(&world, &told[1], &mut tally);
+    check_multiply(&world, &told[0], &mut totals);
+    check_chat(&world, &told[1], &mut totals);
     world.engine.handle(world.now, Input::Stop { by: world.now + Duration::from_secs(5) });
     for index in 0..3 {
         let peer = world.ends[index].peer;
@@ -259,7 +259,7 @@ pub fn run(seed: u64, steps: u64, step: &Cell<u64>) -> Tally {
     }
     let reasons: Vec<_> = world.ends[..2].iter().map(|end| end.closed).collect();
     assert_eq!(reasons, [Some(CloseReason::Stopping); 2], "a reader that is not there is not waited for");
-    tally
+    totals
 }
 
 fn lines(end: &End) -> Vec<&str> {
@@ -268,7 +268,7 @@ fn lines(end: &End) -> Vec<&str> {
     text.lines().collect()
 }
 
-fn check_multiply(world: &World, told: &Told, tally: &mut Tally) {
+fn check_multiply(world: &World, told: &Told, totals: &mut Totals) {
     let lines = lines(&world.ends[0]);
     let numbers: Vec<f64> = lines.iter().filter_map(|line| line.parse().ok()).collect();
     let errors = lines.iter().filter(|line| line.starts_with("Error: message longer than ")).count();
@@ -284,10 +284,10 @@ fn check_multiply(world: &World, told: &Told, tally: &mut Tally) {
         (2 * told.lines + told.errors) as u64,
         "what is missing was counted"
     );
-    tally.add("FIFO: replies dropped", dropped);
+    totals.add("FIFO: replies dropped", dropped);
 }
 
-fn check_chat(world: &World, told: &Told, tally: &mut Tally) {
+fn check_chat(world: &World, told: &Told, totals: &mut Totals) {
     let said = |line: &&str| line.starts_with("chat: ");
     let heard = lines(&world.ends[1]);
     let from_fifo: Vec<&str> = heard.iter().copied().filter(said).collect();
@@ -302,5 +302,5 @@ fn check_chat(world: &World, told: &Told, tally: &mut Tally) {
         (told.lines + told.errors + 1) as u64,
         "what is missing was counted"
     );
-    tally.add("FIFO: lines of the room missed", dropped);
+    totals.add("FIFO: lines of the room missed", dropped);
 }

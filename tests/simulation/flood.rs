@@ -14,7 +14,7 @@ use ipcd::engine::service::Service;
 
 use super::link::{Link, Read, Written};
 use super::random::Random;
-use super::tally::Tally;
+use super::totals::Totals;
 
 const STEP: Duration = Duration::from_millis(50);
 
@@ -207,14 +207,14 @@ impl Hall {
     }
 
     /// Clients that read nothing were closed for that, and not before the timeout.
-    fn check_deaf(&self, timeout: Duration, tally: &mut Tally) {
+    fn check_deaf(&self, timeout: Duration, totals: &mut Totals) {
         for member in &self.members {
             if let (Role::IsDeaf(_), Some((reason, at))) = (member.role, member.closed) {
                 let late = [CloseReason::PeerNotReading, CloseReason::PeerTooSlow, CloseReason::PeerNameless];
                 let is_it = late.contains(&reason);
                 let in_time = reason != CloseReason::PeerNotReading || at > Timestamp::at(0) + timeout;
                 assert!(is_it && in_time, "{:?}: {reason:?} at {at:?}", member.role);
-                tally.count("deaf ones closed");
+                totals.count("deaf ones closed");
             }
         }
     }
@@ -265,7 +265,7 @@ fn fill(hall: &mut Hall, random: &mut Random) -> usize {
 }
 
 /// Runs for `seconds` at `per_second` messages. Returns how many slow readers were dropped, and how many there were.
-fn hold(random: &mut Random, seconds: usize, per_second: u32, tally: &mut Tally) -> (usize, usize) {
+fn hold(random: &mut Random, seconds: usize, per_second: u32, totals: &mut Totals) -> (usize, usize) {
     let mut settings = Settings::default();
     for service in &mut settings.services {
         service.backlog_bytes_max = 64 * 1024;
@@ -283,7 +283,7 @@ fn hold(random: &mut Random, seconds: usize, per_second: u32, tally: &mut Tally)
         hall.check_words();
         hall.check_waits(timeout);
     }
-    hall.check_deaf(timeout, tally);
+    hall.check_deaf(timeout, totals);
     hall.check_flood(flood, seconds, per_second);
     for member in &hall.members {
         if member.role == Role::Talks(usize::MAX) {
@@ -297,12 +297,12 @@ fn hold(random: &mut Random, seconds: usize, per_second: u32, tally: &mut Tally)
 }
 
 /// The same with a pace and without.
-pub fn run(seed: u64, _: u64, _: &Cell<u64>) -> Tally {
-    let mut tally = Tally::default();
-    let (dropped, slow) = hold(&mut Random::new(seed), 100, 3, &mut tally);
+pub fn run(seed: u64, _: u64, _: &Cell<u64>) -> Totals {
+    let mut totals = Totals::default();
+    let (dropped, slow) = hold(&mut Random::new(seed), 100, 3, &mut totals);
     assert_eq!(dropped, 0, "of {slow} who read slowly so many were dropped");
-    tally.add("slow ones, one floods at 3 messages a second", slow as u64);
-    let (dropped, _) = hold(&mut Random::new(seed), 10, 0, &mut tally);
-    tally.add("slow ones dropped where it has no pace", dropped as u64);
-    tally
+    totals.add("slow ones, one floods at 3 messages a second", slow as u64);
+    let (dropped, _) = hold(&mut Random::new(seed), 10, 0, &mut totals);
+    totals.add("slow ones dropped where it has no pace", dropped as u64);
+    totals
 }

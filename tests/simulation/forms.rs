@@ -18,7 +18,7 @@ use ipcd::engine::service::Service;
 
 use super::random::Random;
 use super::settle;
-use super::tally::Tally;
+use super::totals::Totals;
 use form::{COMMANDS, FORMS, Form, cut, decode};
 
 const CLIENTS: usize = 24;
@@ -65,10 +65,10 @@ struct World {
     clients: Vec<Client>,
     /// What the room has said, in its order, and which of it each member came before.
     room: Vec<String>,
-    tally: Tally,
+    totals: Totals,
 }
 
-pub fn run(seed: u64, steps: u64, step: &Cell<u64>) -> Tally {
+pub fn run(seed: u64, steps: u64, step: &Cell<u64>) -> Totals {
     let mut random = Random::new(seed);
     let mut settings = Settings::default();
     let gap = Duration::from_millis(random.pick(&[1, 5, 20, 20, 200]));
@@ -81,7 +81,7 @@ pub fn run(seed: u64, steps: u64, step: &Cell<u64>) -> Tally {
         now: Timestamp::at(0),
         clients: Vec::new(),
         room: Vec::new(),
-        tally: Tally::default(),
+        totals: Totals::default(),
     };
     for number in 0..CLIENTS {
         world.open(number);
@@ -93,8 +93,8 @@ pub fn run(seed: u64, steps: u64, step: &Cell<u64>) -> Tally {
         }
     }
     world.end();
-    world.tally.add("forms: steps", steps);
-    world.tally
+    world.totals.add("forms: steps", steps);
+    world.totals
 }
 
 impl settle::Stage for World {
@@ -223,7 +223,7 @@ impl World {
                 let error = form.hears("Error: message longer than 4096 bytes");
                 client.expected.extend_from_slice(&error);
                 client.messages.push(error);
-                self.tally.count("forms: too long");
+                self.totals.count("forms: too long");
             }
             Service::Multiply => {
                 let (request, reply) = request(random);
@@ -237,7 +237,7 @@ impl World {
             _ => bytes.extend(form.says(&format!("{} é {}", client.left, "w".repeat(random.below(40))))),
         }
         client.pieces = cut(random, form, is_first, &bytes, self.gap);
-        self.tally.count("forms: messages");
+        self.totals.count("forms: messages");
     }
 
     fn settle(&mut self) {
@@ -247,10 +247,10 @@ impl World {
     /// What the room says follows from who came and who said what, in the order in which the engine tells of it.
     fn note(&mut self, index: usize, what: &EventKind) {
         match what {
-            EventKind::Decided(kind) => self.tally.count_case("forms: decided", &kind.name()),
+            EventKind::Decided(kind) => self.totals.count_case("forms: decided", &kind.name()),
             EventKind::Joined(name) => {
                 assert_eq!(*name, self.clients[index].name, "nobody has another's name");
-                self.tally.count("forms: joined");
+                self.totals.count("forms: joined");
             }
             EventKind::Erred(error) => {
                 assert_eq!(
@@ -282,7 +282,7 @@ impl World {
         for client in &self.clients {
             assert!(!client.is_open && client.has_ended, "{} is still there", client.name);
             if client.service == Service::Multiply && client.is_decided {
-                self.tally.count("forms: verified");
+                self.totals.count("forms: verified");
                 let (heard, expected) = (client.heard.escape_ascii(), client.expected.escape_ascii());
                 assert_eq!(heard.to_string(), expected.to_string(), "{}", client.name);
                 // The acknowledgement to a C string's text may have gone out before its NUL came.
@@ -330,7 +330,7 @@ impl World {
                 format!("Welcome {}! If you ever want to quit, type {{quit}} to exit.", client.name);
             assert_eq!(lines[0], welcome, "{}", client.name);
             assert!(self.room.ends_with(&lines[1..]), "{}: {lines:?}\n{:?}", client.name, self.room);
-            self.tally.add("forms: heard in the room", lines.len() as u64);
+            self.totals.add("forms: heard in the room", lines.len() as u64);
             check_gaps(client, self.gap.min(ROOM_GAP));
         }
     }

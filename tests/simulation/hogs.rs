@@ -14,7 +14,7 @@ use ipcd::engine::message::{
 use ipcd::engine::service::Service;
 
 use super::random::Random;
-use super::tally::Tally;
+use super::totals::Totals;
 
 /// Users who harm, and their connections.
 const HOGS: u32 = 3;
@@ -41,7 +41,7 @@ struct World {
     max: usize,
     now: Timestamp,
     ends: Vec<End>,
-    tally: Tally,
+    totals: Totals,
 }
 
 impl World {
@@ -56,7 +56,7 @@ impl World {
         let max = settings.queued_bytes_max;
         let engine = Engine::new(settings);
         let mut world =
-            World { random, engine, max, now: Timestamp::at(0), ends: Vec::new(), tally: Tally::default() };
+            World { random, engine, max, now: Timestamp::at(0), ends: Vec::new(), totals: Totals::default() };
         for number in 0..OTHERS {
             let service = if number < OTHERS / 2 { Service::Chat } else { Service::Multiply };
             world.open(number, service, HOGS + number as u32);
@@ -95,7 +95,7 @@ impl World {
             if let (Some(peer), EventKind::Closed(reason)) = (event.peer, event.what) {
                 let end = &mut self.ends[peer.index as usize];
                 assert!(end.is_hog || reason == CloseReason::Stopping, "user of {}: {reason}", peer.index);
-                self.tally.count(match reason {
+                self.totals.count(match reason {
                     CloseReason::PeerHeldMost => "hogs: held most",
                     CloseReason::PeerTooSlow => "hogs: too slow",
                     _ => "hogs: closed",
@@ -152,7 +152,7 @@ impl World {
     }
 
     /// A hog does what it can.
-    fn mischief(&mut self) {
+    fn misbehave(&mut self) {
         let index = OTHERS + self.random.below(HOGS as usize * GREED);
         if self.ends.get(index).is_none_or(|end| !end.is_open) {
             let services = [Service::Multiply, Service::Chat, Service::Talk, Service::Stats, Service::Mux];
@@ -211,11 +211,11 @@ impl World {
 }
 
 /// Runs one seed.
-pub fn run(seed: u64, steps: u64, step: &Cell<u64>) -> Tally {
+pub fn run(seed: u64, steps: u64, step: &Cell<u64>) -> Totals {
     let mut world = World::new(seed);
     for at in 0..steps {
         step.set(at);
-        world.mischief();
+        world.misbehave();
         if world.random.percent(20) {
             world.ask();
         }
@@ -248,5 +248,5 @@ pub fn run(seed: u64, steps: u64, step: &Cell<u64>) -> Tally {
         world.now = world.now + Duration::from_millis(500);
     }
     assert!(world.engine.is_done());
-    world.tally
+    world.totals
 }

@@ -19,7 +19,7 @@ mod room;
 mod settings;
 #[path = "../../fuzz/settle.rs"]
 mod settle;
-mod tally;
+mod totals;
 mod wires;
 mod world;
 
@@ -29,7 +29,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
-use tally::Tally;
+use totals::Totals;
 use world::World;
 
 const SEEDS: u64 = 100;
@@ -48,8 +48,8 @@ fn number(name: &str) -> Option<u64> {
 fn play(
     default: (u64, u64),
     test: &str,
-    run: impl Fn(u64, u64, &Cell<u64>) -> Tally + Sync,
-) -> (Tally, bool) {
+    run: impl Fn(u64, u64, &Cell<u64>) -> Totals + Sync,
+) -> (Totals, bool) {
     let steps = number("IPCD_SIM_STEPS").unwrap_or(default.1);
     let run = |seed| {
         let step = Cell::new(0);
@@ -68,7 +68,7 @@ fn play(
     }
     let seeds = number("IPCD_SIM_SEEDS").unwrap_or(default.0);
     let first = number("IPCD_SIM_FIRST").unwrap_or(0);
-    let (next, total, began) = (AtomicU64::new(0), Mutex::new(Tally::default()), Instant::now());
+    let (next, total, began) = (AtomicU64::new(0), Mutex::new(Totals::default()), Instant::now());
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     std::thread::scope(|scope| {
         let work = || {
@@ -83,11 +83,11 @@ fn play(
                         began.elapsed()
                     );
                 }
-                let tally = catch_unwind(AssertUnwindSafe(|| run(first + seed))).unwrap_or_else(|cause| {
+                let totals = catch_unwind(AssertUnwindSafe(|| run(first + seed))).unwrap_or_else(|cause| {
                     next.store(seeds, Ordering::Relaxed); // the others need not go on
                     resume_unwind(cause)
                 });
-                total.lock().expect("no other seed has failed").merge(tally);
+                total.lock().expect("no other seed has failed").merge(totals);
             }
         };
         let workers: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::tally::Tally;
+use super::totals::Totals;
 
 pub const GREETING: &str = "Greetings from the cave! Now type your name and press enter!";
 
@@ -76,7 +76,7 @@ impl Reference {
         reference
     }
 
-    pub fn check(&self, record: &Record, history_max: usize, tally: &mut Tally) {
+    pub fn check(&self, record: &Record, history_max: usize, totals: &mut Totals) {
         let Some(joined) =
             self.joins.get(&record.name).and_then(|places| places.get(record.ordinal - 1)).copied()
         else {
@@ -93,9 +93,9 @@ impl Reference {
         }
         self.check_said(record, joined, left);
         if record.complete && left.is_some() {
-            tally.count("members verified to their end");
+            totals.count("members verified to their end");
         }
-        tally.count("members verified");
+        totals.count("members verified");
     }
 
     /// The public lines that a member can have heard, up to its own leaving.

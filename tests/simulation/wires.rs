@@ -18,7 +18,7 @@ use ipcd::engine::message::{
 use ipcd::engine::service::Service;
 
 use super::random::Random;
-use super::tally::Tally;
+use super::totals::Totals;
 use codec::{Heard, Phase};
 use end::{After, End};
 
@@ -36,17 +36,17 @@ struct World {
     now: Timestamp,
     ends: Vec<End>,
     serial: usize,
-    tally: Tally,
+    totals: Totals,
 }
 
-pub fn run(seed: u64, steps: u64, step: &Cell<u64>) -> Tally {
+pub fn run(seed: u64, steps: u64, step: &Cell<u64>) -> Totals {
     let mut world = World {
         random: Random::new(seed),
         engine: Engine::new(Settings::default()),
         now: Timestamp::at(0),
         ends: Vec::new(),
         serial: 0,
-        tally: Tally::default(),
+        totals: Totals::default(),
     };
     for at in 0..steps {
         step.set(at);
@@ -56,8 +56,8 @@ pub fn run(seed: u64, steps: u64, step: &Cell<u64>) -> Tally {
         world.turn();
     }
     world.finish(seed);
-    world.tally.add("steps", steps);
-    world.tally
+    world.totals.add("steps", steps);
+    world.totals
 }
 
 impl World {
@@ -125,7 +125,7 @@ impl World {
         let (gone, there) = std::mem::take(&mut self.ends).into_iter().partition(End::is_over);
         self.ends = there;
         for mut end in gone {
-            end.judge(&mut self.tally);
+            end.judge(&mut self.totals);
         }
     }
 
@@ -280,7 +280,7 @@ impl World {
                     end.blocked = is_stuck;
                     self.tell(Input::Sent { peer, bytes: count });
                     if is_stuck {
-                        self.tally.count("wires: blocked");
+                        self.totals.count("wires: blocked");
                         return self.tell(Input::Blocked { peer });
                     }
                 }
@@ -348,7 +348,7 @@ impl World {
             }
             for end in &mut self.ends {
                 end.drain();
-                end.judge(&mut self.tally);
+                end.judge(&mut self.totals);
             }
             return;
         }

@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use crate::harness::program::{Program, command};
-use crate::harness::{CHAT, Daemon, GREETING, Ground, MULTIPLY};
+use crate::harness::{CHAT, Daemon, GREETING, MULTIPLY, TestDir};
 use crate::{CAVE, WORDS, daemon, exchange, nc, welcome};
 
 /// Every tool at a TCP port, in the way that passes on the end of its input.
@@ -44,9 +44,9 @@ fn every_tool_multiplies_by_line() {
 #[test]
 #[ignore = "needs other programs: see tests/harness/program.rs"]
 fn socat_connects_a_session_over_socket_or_pipes() {
-    let ground = Ground::new();
-    ground.write_config("[limits]\nraw_gap = \"300ms\"\n[multiply]\nlisten = [\"unix://{dir}/s\"]\n");
-    let (ipcd, config) = (env!("CARGO_BIN_EXE_ipcd"), ground.config_file());
+    let test_dir = TestDir::new();
+    test_dir.write_config("[limits]\nraw_gap = \"300ms\"\n[multiply]\nlisten = [\"unix://{dir}/s\"]\n");
+    let (ipcd, config) = (env!("CARGO_BIN_EXE_ipcd"), test_dir.config_file());
     let session = format!("{ipcd} --config {} --stdio multiply", config.display());
     // Standard error would be lost in the conversation if it came through.
     for how in ["", ",pipes", ",pty,rawer", ",stderr"] {

@@ -3,24 +3,24 @@
 use std::process::Command;
 
 use crate::harness::program::{Program, command};
-use crate::harness::{Daemon, GREETING, Ground, MULTIPLY, USUAL};
+use crate::harness::{Daemon, GREETING, MULTIPLY, TestDir, USUAL};
 use crate::tls_client::{Authority, write};
 use crate::{WORDS, exchange};
 
 /// The usual services on TLS, and the file of their authority.
 fn daemon() -> (Daemon, String) {
-    let (ground, authority) = (Ground::new(), Authority::new());
-    let file = |name: &str| ground.directory.path().join(name);
-    let ip = ground.ip.to_string();
+    let (test_dir, authority) = (TestDir::new(), Authority::new());
+    let file = |name: &str| test_dir.directory.path().join(name);
+    let ip = test_dir.ip.to_string();
     let (certificate, key) = authority.issue(&["localhost", &ip], |_| {});
     write(&file("certificate.pem"), &certificate);
     write(&file("key.pem"), &key);
     write(&file("ca.pem"), &authority.pem());
     let ca = file("ca.pem").to_str().unwrap().to_owned();
     let tls = "[tls]\ncertificate = \"{dir}/certificate.pem\"\nkey = \"{dir}/key.pem\"\n[limits]\nraw_gap = \"300ms\"\n";
-    ground.write_config(&format!("{tls}{}", USUAL.replace("tcp://", "tls://")));
-    let command = ground.command();
-    (ground.start(command), ca)
+    test_dir.write_config(&format!("{tls}{}", USUAL.replace("tcp://", "tls://")));
+    let command = test_dir.command();
+    (test_dir.start(command), ca)
 }
 
 #[test]

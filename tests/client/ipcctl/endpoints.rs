@@ -10,7 +10,7 @@ use rustix::fs::{CWD, Mode, mkfifoat};
 use socket2::{Domain, SockAddr, Socket, Type};
 
 use super::{ipcctl, ipcctl_with, text};
-use crate::harness::{Daemon, Ground};
+use crate::harness::{Daemon, TestDir};
 
 /// What multiply answers to `6 7`, as two messages.
 const REPLY: [&[u8]; 2] = [b"Data received", b"42.0"];
@@ -72,7 +72,7 @@ fn datagram_is_answered_over_udp_and_a_bound_unix_socket() {
 #[test]
 fn lost_and_refused_datagrams_have_their_exit_status() {
     // At an address of its own: nobody else takes the port once it is free.
-    let silent = UdpSocket::bind((Ground::new().ip, 0)).unwrap();
+    let silent = UdpSocket::bind((TestDir::new().ip, 0)).unwrap();
     let to = format!("udp://{}", silent.local_addr().unwrap());
     let output = ipcctl(&["--to", &to, "--timeout", "50ms", "multiply", "6", "7"]);
     assert_eq!(output.status.code(), Some(75), "{output:?}");

@@ -9,7 +9,7 @@ use socket2::{Domain, Socket, Type};
 
 use super::{ipcctl, text};
 use crate::harness::around::{in_namespaces, may_unshare, outcome};
-use crate::harness::{Daemon, Ground};
+use crate::harness::{Daemon, TestDir};
 
 /// ipcctl where the files that say what a name means are these.
 fn among(hosts: &str, resolver: IpAddr, arguments: &[&str]) -> Output {
@@ -31,7 +31,7 @@ fn among(hosts: &str, resolver: IpAddr, arguments: &[&str]) -> Output {
 
 /// An address at which a connection is neither made nor refused: its queue is full, and nobody takes anything out of it.
 fn black_hole(port: u16) -> (IpAddr, Socket, Vec<TcpStream>) {
-    let ip = Ground::new().ip;
+    let ip = TestDir::new().ip;
     let address = SocketAddr::from((ip, port));
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
     socket.set_reuse_address(true).unwrap();
@@ -50,7 +50,7 @@ fn host_name_is_resolved_and_every_address_tried() {
         return;
     }
     let daemon = Daemon::usual();
-    let nobody = Ground::new().ip;
+    let nobody = TestDir::new().ip;
     let (hole, _socket, _held) = black_hole(65432);
     let resolver = daemon.ip.into();
     for (hosts, to) in [
@@ -74,11 +74,11 @@ fn unreachable_host_is_one_error_line_in_time() {
     if !may_unshare() {
         return;
     }
-    let nobody = Ground::new().ip;
+    let nobody = TestDir::new().ip;
     let (hole, _socket, _held) = black_hole(65432);
     let hosts = format!("{nobody} none.local\n{hole} hole.local\n{nobody} both.local\n{hole} both.local\n");
     // A name server that never answers.
-    let resolver = Ground::new().ip;
+    let resolver = TestDir::new().ip;
     let deaf = UdpSocket::bind((resolver, 53));
     let mut cases = vec![
         ("tcp://none.local:65432", 69, "no ipcd at tcp://none.local:65432: connection refused"),
@@ -134,7 +134,7 @@ fn invalid_host_is_a_usage_error_with_a_correction() {
 #[test]
 fn missing_daemon_is_one_error_line_and_verbose_lists_attempts() {
     let free = {
-        let listener = TcpListener::bind((Ground::new().ip, 0)).unwrap();
+        let listener = TcpListener::bind((TestDir::new().ip, 0)).unwrap();
         listener.local_addr().unwrap()
     };
     let to = format!("tcp://{free}");

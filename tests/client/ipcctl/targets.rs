@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 
 use super::{ipcctl, ipcctl_with, text};
 use crate::certificate::made;
-use crate::harness::{Daemon, Ground};
+use crate::harness::{Daemon, TestDir};
 
 /// The services, each on a port for TCP and the next one for TLS.
 const SERVICES: [(&str, u16); 6] = [
@@ -36,8 +36,8 @@ const ORDERS: [&str; 7] =
     ["reload", "kick ann", "mute ann", "unmute ann", "say hi", "close 127.9.9.9", "handover"];
 
 fn daemon() -> Daemon {
-    let ground = Ground::new();
-    made(ground.directory.path(), &["localhost", &ground.ip.to_string()]);
+    let test_dir = TestDir::new();
+    made(test_dir.directory.path(), &["localhost", &test_dir.ip.to_string()]);
     let mut config = "[tls]\ncertificate = \"{dir}/server-localhost.pem\"\nkey = \"{dir}/server-localhost-key.pem\"\n\
                       [mux]\nlisten = [\"unix://{dir}/ipcd.sock\", \"unixseq://{dir}/packets.sock\"]\n\
                       [talk]\nlisten = [\"tcp://{ip}:7070\", \"tls://{ip}:7071\", \"unix://{dir}/talk.sock\"]\n\
@@ -49,9 +49,9 @@ fn daemon() -> Daemon {
             port + 1
         );
     }
-    ground.write_config(&config);
-    let command = ground.command();
-    ground.start(command)
+    test_dir.write_config(&config);
+    let command = test_dir.command();
+    test_dir.start(command)
 }
 
 /// The options for an endpoint, written with `{ip}` and `{dir}`.

@@ -5,7 +5,7 @@ use std::fs;
 use super::{file, ipcctl, say_after_return};
 use crate::certificate::made;
 use crate::harness::pty::PtySession;
-use crate::harness::{Daemon, Ground};
+use crate::harness::{Daemon, TestDir};
 
 /// Every service of a course with TLS alone, on ports of an address of its own.
 const SERVICES: &str = r#"
@@ -27,11 +27,11 @@ listen = ["tls://{ip}:33001"]
 listen = ["tls://{ip}:7000"]
 "#;
 
-fn start(ground: Ground, more: &str) -> Daemon {
-    made(ground.directory.path(), &["localhost", &ground.ip.to_string(), "--client", "ann"]);
-    ground.write_config(&SERVICES.replace("{more}", more));
-    let command = ground.command();
-    ground.start(command)
+fn start(test_dir: TestDir, more: &str) -> Daemon {
+    made(test_dir.directory.path(), &["localhost", &test_dir.ip.to_string(), "--client", "ann"]);
+    test_dir.write_config(&SERVICES.replace("{more}", more));
+    let command = test_dir.command();
+    test_dir.start(command)
 }
 
 fn reach(daemon: &Daemon, port: u16) -> [String; 4] {
@@ -41,7 +41,7 @@ fn reach(daemon: &Daemon, port: u16) -> [String; 4] {
 
 #[test]
 fn daemon_serves_its_own_client_with_its_own_certificates() {
-    let daemon = start(Ground::new(), "");
+    let daemon = start(TestDir::new(), "");
     for (port, arguments, input, output) in [
         (65432, &["multiply", "5", "10"][..], "", "50.0\n"),
         (65432, &["multiply", "-"], "1 2\n\n3 4\n", "2.0\n\n12.0\n"),
@@ -69,7 +69,7 @@ fn daemon_serves_its_own_client_with_its_own_certificates() {
 
 #[test]
 fn daemon_with_a_client_authority_knows_its_clients() {
-    let daemon = start(Ground::new(), "client_ca = \"{dir}/ca.pem\"");
+    let daemon = start(TestDir::new(), "client_ca = \"{dir}/ca.pem\"");
     let directory = daemon.directory.path();
     let own = [
         "--client-certificate".to_owned(),
@@ -94,8 +94,8 @@ fn daemon_with_a_client_authority_knows_its_clients() {
 
 #[test]
 fn member_on_a_screen_regains_its_name_after_a_restart_with_tls() {
-    let first = Ground::new();
-    let second = Ground { directory: tempfile::tempdir().unwrap(), ip: first.ip };
+    let first = TestDir::new();
+    let second = TestDir { directory: tempfile::tempdir().unwrap(), ip: first.ip };
     let daemon = start(first, "");
     let ca = tempfile::tempdir().unwrap();
     // The certificates move on with the daemon.

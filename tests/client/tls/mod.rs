@@ -11,7 +11,7 @@ use std::process::Command;
 use crate::certificate::made;
 use crate::harness::program::{Finished, Program};
 use crate::harness::pty::PtySession;
-use crate::harness::{BESIDE, CHAT, Daemon, GREETING, Ground, HELLO, MULTIPLY, STATS, USUAL};
+use crate::harness::{BESIDE, CHAT, Daemon, GREETING, HELLO, MULTIPLY, STATS, TestDir, USUAL};
 use server::{Server, Voice};
 use tempfile::TempDir;
 
@@ -93,12 +93,12 @@ fn server_that_ends_at_the_clients_end_has_answered_before() {
 #[test]
 fn member_on_a_screen_comes_back_over_tls() {
     let directory = authority();
-    let first = Ground::new();
-    let second = Ground { directory: tempfile::tempdir().unwrap(), ip: first.ip };
-    let start = |ground: Ground| {
-        ground.write_config(USUAL);
-        let command = ground.command();
-        ground.start(command)
+    let first = TestDir::new();
+    let second = TestDir { directory: tempfile::tempdir().unwrap(), ip: first.ip };
+    let start = |test_dir: TestDir| {
+        test_dir.write_config(USUAL);
+        let command = test_dir.command();
+        test_dir.start(command)
     };
     let daemon = start(first);
     let front = Server::before(directory.path(), "server-localhost", daemon.address(CHAT));

@@ -7,7 +7,7 @@ use std::process::Command;
 use super::{Answers, ipcd};
 use crate::harness::around::{Helper, failure, in_namespaces, is_root, may_unshare, outcome};
 use crate::harness::packets::Packets;
-use crate::harness::{Client, Daemon, Ground, MULTIPLY};
+use crate::harness::{Client, Daemon, MULTIPLY, TestDir};
 use rustix::process::Signal;
 
 /// Runs Python in the network and file systems that a daemon sees.
@@ -24,11 +24,11 @@ fn localhost_is_ipv4_with_a_warning_without_ipv6() {
     if !may_unshare() {
         return;
     }
-    let ground = Ground::new();
-    ground.write_config("[multiply]\nlisten = [\"tcp://localhost:65432\"]\n");
+    let test_dir = TestDir::new();
+    test_dir.write_config("[multiply]\nlisten = [\"tcp://localhost:65432\"]\n");
     let prepare = "ip link set lo up; echo 1 > /proc/sys/net/ipv6/conf/all/disable_ipv6";
-    let command = in_namespaces(&["--net"], prepare, &ground.command());
-    let daemon = ground.start(command);
+    let command = in_namespaces(&["--net"], prepare, &test_dir.command());
+    let daemon = test_dir.start(command);
     let warning = daemon.wait_for_log("warning: ");
     assert!(warning.ends_with("tcp://localhost:65432 means only tcp://127.0.0.1:65432"), "{warning}");
     let code = "import socket\ns = socket.create_connection(('127.0.0.1', 65432))\n\
@@ -43,11 +43,11 @@ fn default_endpoints_are_localhost_and_the_unix_socket() {
     if !may_unshare() {
         return;
     }
-    let ground = Ground::new();
+    let test_dir = TestDir::new();
     let prepare =
         "ip link set lo up; mount -t tmpfs tmpfs /run; [ ! -d /etc/ipcd ] || mount -t tmpfs tmpfs /etc/ipcd";
     let command = in_namespaces(&["--net", "--mount"], prepare, &ipcd(&[]));
-    let daemon = ground.start(command);
+    let daemon = test_dir.start(command);
     let code = "import os, socket, stat\n\
         def say(s, words):\n  s.sendall(words); s.shutdown(1); return s.makefile('rb').read()\n\
         for host in '127.0.0.1', '::1':\n\
@@ -91,23 +91,23 @@ fn percent_t_is_the_users_runtime_directory() {
     if !is_root() {
         return;
     }
-    let (ground, user) = (Ground::new(), Nobody::new(0));
-    ground.write_config(PERCENT_T);
-    let session = ground.directory.path().join("session");
+    let (test_dir, user) = (TestDir::new(), Nobody::new(0));
+    test_dir.write_config(PERCENT_T);
+    let session = test_dir.directory.path().join("session");
     fs::create_dir(&session).unwrap();
     std::os::unix::fs::chown(&session, Some(user.0), Some(user.0)).unwrap();
     let command = || {
-        let mut command = ground.command_as(user.0);
+        let mut command = test_dir.command_as(user.0);
         command.env("XDG_RUNTIME_DIR", &session);
         command
     };
-    let holder = Helper::on_tcp(ground.ip, MULTIPLY);
+    let holder = Helper::on_tcp(test_dir.ip, MULTIPLY);
     failure(&mut command(), 69);
     assert_eq!(fs::read_dir(&session).unwrap().count(), 0, "a start that fails removes what it had made");
     drop(holder);
 
     let command = command();
-    let mut daemon = ground.start(command);
+    let mut daemon = test_dir.start(command);
     crate::harness::Client::unix(&session.join("ipcd/ipcd.sock")).hear_answer();
     assert!(!user.directory().exists());
     daemon.signal(Signal::TERM);
@@ -120,10 +120,10 @@ fn percent_t_is_a_private_directory_in_tmp_without_a_session() {
     if !is_root() {
         return;
     }
-    let (ground, user) = (Ground::new(), Nobody::new(1));
-    ground.write_config(PERCENT_T);
-    let command = ground.command_as(user.0);
-    let daemon = ground.start(command);
+    let (test_dir, user) = (TestDir::new(), Nobody::new(1));
+    test_dir.write_config(PERCENT_T);
+    let command = test_dir.command_as(user.0);
+    let daemon = test_dir.start(command);
     let it = fs::symlink_metadata(user.directory()).unwrap();
     assert_eq!((it.mode() & 0o7777, it.uid()), (0o700, user.0));
     crate::harness::Client::unix(&user.directory().join("ipcd/ipcd.sock")).hear_answer();
@@ -135,11 +135,11 @@ fn prepared_tmp_directory_of_another_user_is_refused() {
     if !is_root() {
         return;
     }
-    let (ground, user) = (Ground::new(), Nobody::new(2));
-    ground.write_config(PERCENT_T);
+    let (test_dir, user) = (TestDir::new(), Nobody::new(2));
+    test_dir.write_config(PERCENT_T);
     fs::create_dir(user.directory()).unwrap();
     fs::set_permissions(user.directory(), Permissions::from_mode(0o777)).unwrap();
-    let said = failure(&mut ground.command_as(user.0), 69);
+    let said = failure(&mut test_dir.command_as(user.0), 69);
     assert!(
         said.starts_with(&format!("ipcd: {}: belongs to another user (uid 0)", user.directory().display())),
         "{said}"
@@ -150,12 +150,12 @@ fn prepared_tmp_directory_of_another_user_is_refused() {
 
 #[test]
 fn classroom_configuration_serves_all_its_endpoints() {
-    let ground = Ground::new();
+    let test_dir = TestDir::new();
     let text = include_str!("../../../etc/classroom.toml");
     let local = text.replace("://localhost", "://{ip}");
-    ground.write_config(&local.replace("%t/ipcd", "{dir}"));
-    let command = ground.command();
-    let daemon = ground.start(command);
+    test_dir.write_config(&local.replace("%t/ipcd", "{dir}"));
+    let command = test_dir.command();
+    let daemon = test_dir.start(command);
     let mut client = daemon.tcp(MULTIPLY);
     client.say("5 10\n");
     client.hear("Data received\n50.0\n");

@@ -11,16 +11,16 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use super::{Answers, SOCKET, refused, terminate};
 use crate::harness::around::{Helper, failure, in_namespaces, is_root, may_unshare};
 use crate::harness::healthy::Healthy;
-use crate::harness::{Daemon, Ground, wait_until};
+use crate::harness::{Daemon, TestDir, wait_until};
 use rustix::process::Signal;
 
 #[test]
 fn stale_socket_file_is_replaced_and_removed_at_the_end() {
-    let ground = Ground::new();
-    ground.write_config(SOCKET);
-    drop(UnixListener::bind(ground.socket()).unwrap());
-    let command = ground.command();
-    let daemon = ground.start(command);
+    let test_dir = TestDir::new();
+    test_dir.write_config(SOCKET);
+    drop(UnixListener::bind(test_dir.socket()).unwrap());
+    let command = test_dir.command();
+    let daemon = test_dir.start(command);
     daemon.unix().hear_answer();
     let directory = daemon.directory.path().to_owned();
     let names = || fs::read_dir(&directory).unwrap().map(|e| e.unwrap().file_name()).collect::<Vec<_>>();
@@ -32,22 +32,22 @@ fn stale_socket_file_is_replaced_and_removed_at_the_end() {
 
 #[test]
 fn live_socket_is_left_alone() {
-    let ground = Ground::new();
-    ground.write_config(SOCKET);
-    let path = ground.socket();
+    let test_dir = TestDir::new();
+    test_dir.write_config(SOCKET);
+    let path = test_dir.socket();
     let holder = Helper::on_unix(&path);
     let before = fs::symlink_metadata(&path).unwrap().ino();
     assert_eq!(
-        refused(&ground, 69),
+        refused(&test_dir, 69),
         format!(
             "ipcd: unix://{}: address already in use (by {}); stop it or choose another path under [mux] in {}",
             path.display(),
             holder.shown(),
-            ground.config_file().display()
+            test_dir.config_file().display()
         )
     );
     assert_eq!(fs::symlink_metadata(&path).unwrap().ino(), before);
-    assert_eq!(ground.names(), ["ipcd.sock", "ipcd.toml"]);
+    assert_eq!(test_dir.names(), ["ipcd.sock", "ipcd.toml"]);
     crate::harness::Client::unix(&path).hear("still here");
 }
 
@@ -58,16 +58,17 @@ fn anything_but_a_socket_is_never_removed() {
         ("a directory", |path| fs::create_dir(path).unwrap()),
         ("a symbolic link", |path| symlink("elsewhere", path).unwrap()),
     ] {
-        let ground = Ground::new();
-        ground.write_config(SOCKET);
-        make(&ground.socket());
-        let before = fs::symlink_metadata(ground.socket()).unwrap();
-        let said = refused(&ground, 69);
-        let expected = format!("ipcd: unix://{}: there is {what}, not a socket; ", ground.socket().display());
+        let test_dir = TestDir::new();
+        test_dir.write_config(SOCKET);
+        make(&test_dir.socket());
+        let before = fs::symlink_metadata(test_dir.socket()).unwrap();
+        let said = refused(&test_dir, 69);
+        let expected =
+            format!("ipcd: unix://{}: there is {what}, not a socket; ", test_dir.socket().display());
         assert!(said.starts_with(&expected), "{said}");
-        let after = fs::symlink_metadata(ground.socket()).unwrap();
+        let after = fs::symlink_metadata(test_dir.socket()).unwrap();
         assert_eq!((before.ino(), before.len(), before.mtime()), (after.ino(), after.len(), after.mtime()));
-        assert_eq!(ground.names(), ["ipcd.sock", "ipcd.toml"]);
+        assert_eq!(test_dir.names(), ["ipcd.sock", "ipcd.toml"]);
     }
 }
 
@@ -75,10 +76,10 @@ fn anything_but_a_socket_is_never_removed() {
 fn link_to_a_live_socket_is_not_replaced() {
     let daemon = Daemon::usual();
     let healthy = Healthy::on(daemon.unix());
-    let ground = Ground::new();
-    ground.write_config(SOCKET);
-    symlink(daemon.socket(), ground.socket()).unwrap();
-    assert!(refused(&ground, 69).contains("a symbolic link"));
+    let test_dir = TestDir::new();
+    test_dir.write_config(SOCKET);
+    symlink(daemon.socket(), test_dir.socket()).unwrap();
+    assert!(refused(&test_dir, 69).contains("a symbolic link"));
     healthy.end();
     daemon.unix().hear_answer();
     daemon.stop();
@@ -86,11 +87,11 @@ fn link_to_a_live_socket_is_not_replaced() {
 
 #[test]
 fn missing_or_read_only_directory_is_named() {
-    let ground = Ground::new();
-    ground.write_config("[mux]\nlisten = [\"unix://{dir}/none/s\"]\n");
-    let none = ground.directory.path().join("none");
+    let test_dir = TestDir::new();
+    test_dir.write_config("[mux]\nlisten = [\"unix://{dir}/none/s\"]\n");
+    let none = test_dir.directory.path().join("none");
     assert!(
-        refused(&ground, 69).contains(&format!("directory {} does not exist; create it", none.display()))
+        refused(&test_dir, 69).contains(&format!("directory {} does not exist; create it", none.display()))
     );
     assert!(!none.exists());
 
@@ -98,7 +99,7 @@ fn missing_or_read_only_directory_is_named() {
         fs::create_dir(&none).unwrap();
         let none = none.display();
         let prepare = format!("mount --bind {none} {none}; mount -o remount,bind,ro {none}");
-        let said = failure(&mut in_namespaces(&["--mount"], &prepare, &ground.command()), 69);
+        let said = failure(&mut in_namespaces(&["--mount"], &prepare, &test_dir.command()), 69);
         assert!(said.contains(&format!("cannot write in the directory {none}: ")), "{said}");
         assert_eq!(said.matches('\n').count(), 1, "{said}");
     }
@@ -106,7 +107,7 @@ fn missing_or_read_only_directory_is_named() {
 
 #[test]
 fn mode_and_group_are_right_from_creation() {
-    let ground = Ground::new();
+    let test_dir = TestDir::new();
     let group = "daemon"; // every Debian has it; only root can give a file to it
     let gid = uzers::get_group_by_name(group).filter(|_| is_root()).map(|group| group.gid());
     let ours = rustix::process::getegid().as_raw();
@@ -118,8 +119,8 @@ fn mode_and_group_are_right_from_creation() {
         cases.push(("mode = \"0660\"\ngroup = \"daemon\"", seen, 6));
     }
     for (keys, allowed, starts) in cases {
-        ground.write_config(&format!("{SOCKET}{keys}\n"));
-        let (path, over, looks) = (ground.socket(), AtomicBool::new(false), AtomicUsize::new(0));
+        test_dir.write_config(&format!("{SOCKET}{keys}\n"));
+        let (path, over, looks) = (test_dir.socket(), AtomicBool::new(false), AtomicUsize::new(0));
         let seen = std::thread::scope(|scope| {
             let watcher = scope.spawn(|| {
                 let mut seen = BTreeSet::new();
@@ -138,7 +139,7 @@ fn mode_and_group_are_right_from_creation() {
             };
             look("the watcher looks");
             for _ in 0..starts {
-                let mut one = Helper(ground.command().stderr(Stdio::null()).spawn().unwrap());
+                let mut one = Helper(test_dir.command().stderr(Stdio::null()).spawn().unwrap());
                 wait_until("it listens", || UnixStream::connect(&path).ok());
                 look("the watcher sees the socket");
                 terminate(&mut one);

@@ -13,7 +13,7 @@ use super::table::{Dialogue, MEMBERS, requests, table};
 use crate::harness::around::Helper;
 use crate::harness::packets::Packets;
 use crate::harness::{
-    BESIDE, Client, Daemon, Ground, HELLO, MULTIPLY, Probe, USUAL, not_http, show, wait_until,
+    BESIDE, Client, Daemon, HELLO, MULTIPLY, Probe, TestDir, USUAL, not_http, show, wait_until,
 };
 
 /// Where a dialogue is held.
@@ -167,8 +167,8 @@ fn unix_dialogues_with_the_default_service_cut_at_every_byte() {
 }
 
 /// One dialogue with a process of its own on its standard input and output.
-fn hold_on_pipes(ground: &Ground, dialogue: &Dialogue) -> Vec<u8> {
-    let mut command = ground.command();
+fn hold_on_pipes(test_dir: &TestDir, dialogue: &Dialogue) -> Vec<u8> {
+    let mut command = test_dir.command();
     command.args(["--stdio", dialogue.service.name()]).stdin(Stdio::piped()).stdout(Stdio::piped());
     let mut helper = Helper(command.spawn().unwrap());
     let (mut stdin, sends) = (helper.0.stdin.take().unwrap(), dialogue.sends.clone());
@@ -184,15 +184,15 @@ fn hold_on_pipes(ground: &Ground, dialogue: &Dialogue) -> Vec<u8> {
 
 #[test]
 fn stdio_dialogues_whole() {
-    let ground = Ground::new();
-    ground.write_config(&format!("[limits]\nraw_gap = \"900ms\"\n{USUAL}"));
+    let test_dir = TestDir::new();
+    test_dir.write_config(&format!("[limits]\nraw_gap = \"900ms\"\n{USUAL}"));
     let fits = |dialogue: &&Dialogue| {
         // The list of what mux offers is another one there.
         dialogue.service.fits(Transport::STDIO) && !dialogue.sends.starts_with(b"help")
     };
     let table = table();
     for dialogue in table.iter().filter(fits) {
-        dialogue.check(&hold_on_pipes(&ground, dialogue), "on pipes");
+        dialogue.check(&hold_on_pipes(&test_dir, dialogue), "on pipes");
     }
 }
 

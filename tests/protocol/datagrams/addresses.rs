@@ -13,7 +13,7 @@ use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg}
 
 use crate::harness::around::{as_user, in_namespaces, is_root, may_unshare};
 use crate::harness::packets::Packets;
-use crate::harness::{Client, Daemon, Ground, PATIENCE, wait_until};
+use crate::harness::{Client, Daemon, PATIENCE, TestDir, wait_until};
 
 /// Two users that no machine has.
 const ALICE: u32 = 64_001;
@@ -181,11 +181,12 @@ fn sender_outside_the_pid_namespace_has_a_user_but_no_relative_path() {
         return;
     }
     let list = "listen = [{ endpoint = \"unixgram://{dir}/multiply.gram\", allow_users = [64001] }]";
-    let ground = Ground::new();
-    ground.write_config(&format!("[multiply]\nmode = \"0666\"\n{list}\n"));
-    set_permissions(ground.directory.path(), Permissions::from_mode(0o755)).unwrap();
-    let command = in_namespaces(&["--pid", "--fork", "--mount-proc", "--kill-child"], "", &ground.command());
-    let daemon = ground.start(command);
+    let test_dir = TestDir::new();
+    test_dir.write_config(&format!("[multiply]\nmode = \"0666\"\n{list}\n"));
+    set_permissions(test_dir.directory.path(), Permissions::from_mode(0o755)).unwrap();
+    let command =
+        in_namespaces(&["--pid", "--fork", "--mount-proc", "--kill-child"], "", &test_dir.command());
+    let daemon = test_dir.start(command);
     let home = common();
     let gram = daemon.directory.path().join("multiply.gram");
     let alice = as_user(ALICE, ALICE, || {
@@ -249,11 +250,11 @@ fn unwritable_socket_file_gets_no_reply_and_is_reported() {
     if !is_root() {
         return;
     }
-    let ground = Ground::new();
-    ground.write_config(OPEN);
-    let command = ground.command_as(IPCD);
-    fs::set_permissions(ground.directory.path(), Permissions::from_mode(0o777)).unwrap();
-    let daemon = ground.start(command);
+    let test_dir = TestDir::new();
+    test_dir.write_config(OPEN);
+    let command = test_dir.command_as(IPCD);
+    fs::set_permissions(test_dir.directory.path(), Permissions::from_mode(0o777)).unwrap();
+    let daemon = test_dir.start(command);
     let (home, mut watcher) = (common(), watcher(&daemon));
     let own = home.path().join("textbook");
     let alice = as_user(ALICE, ALICE, || {
@@ -280,11 +281,11 @@ fn invisible_directorys_socket_file_gets_no_reply_and_is_reported() {
     if !may_unshare() {
         return;
     }
-    let (ground, home) = (Ground::new(), common());
-    ground.write_config(OPEN);
+    let (test_dir, home) = (TestDir::new(), common());
+    test_dir.write_config(OPEN);
     let hide = format!("mount -t tmpfs none '{}'", home.path().display());
-    let command = in_namespaces(&["--mount"], &hide, &ground.command());
-    let daemon = ground.start(command);
+    let command = in_namespaces(&["--mount"], &hide, &test_dir.command());
+    let daemon = test_dir.start(command);
     let mut watcher = watcher(&daemon);
     let own = home.path().join("own");
     let client = Packets::gram(&daemon.directory.path().join("multiply.gram"), &own);
@@ -303,8 +304,8 @@ fn path_that_would_block_the_kernel_delays_nobody() {
     if !may_unshare() {
         return;
     }
-    let (ground, home) = (Ground::new(), common());
-    ground.write_config(OPEN);
+    let (test_dir, home) = (TestDir::new(), common());
+    test_dir.write_config(OPEN);
     let auto = home.path().join("auto");
     fs::create_dir_all(auto.join("host")).unwrap();
     let (pipe, auto_shown) = (home.path().join("pipe").display().to_string(), auto.display());
@@ -319,8 +320,8 @@ fn path_that_would_block_the_kernel_delays_nobody() {
         eprintln!("not tested: autofs cannot be mounted here");
         return;
     }
-    let command = in_namespaces(&["--mount"], &mount, &ground.command());
-    let daemon = ground.start(command);
+    let command = in_namespaces(&["--mount"], &mount, &test_dir.command());
+    let daemon = test_dir.start(command);
     let client = Packets::gram(&daemon.directory.path().join("multiply.gram"), &auto.join("host/own"));
     client.say("5 10");
     let mut other = daemon.tcp(crate::harness::MULTIPLY);

@@ -11,24 +11,24 @@ use rustix::process::Signal;
 use super::{BOTH, at, directory};
 use crate::harness::around::{Helper, failure};
 use crate::harness::manager::Manager;
-use crate::harness::{Client, Daemon, Ground, wait_until};
+use crate::harness::{Client, Daemon, TestDir, wait_until};
 
 #[test]
 fn only_a_fifo_is_used_and_two_daemons_share_none() {
-    let ground = Ground::new();
-    ground.write_config("[multiply]\nlisten = [\"fifo://{dir}/multiply\"]\n");
+    let test_dir = TestDir::new();
+    test_dir.write_config("[multiply]\nlisten = [\"fifo://{dir}/multiply\"]\n");
     let (input, output) =
-        (ground.directory.path().join("multiply.in"), ground.directory.path().join("multiply.out"));
+        (test_dir.directory.path().join("multiply.in"), test_dir.directory.path().join("multiply.out"));
     fs::write(&output, "somebody's").unwrap();
-    let said = failure(&mut ground.command(), 69);
+    let said = failure(&mut test_dir.command(), 69);
     assert!(said.contains("multiply.out is a regular file, not a FIFO; move it away"), "{said}");
-    assert_eq!(ground.names(), ["ipcd.toml", "multiply.out"]);
+    assert_eq!(test_dir.names(), ["ipcd.toml", "multiply.out"]);
     fs::remove_file(&output).unwrap();
 
     // One of ours that is there already is taken over.
     mknodat(CWD, &input, FileType::Fifo, Mode::from_raw_mode(0o600), 0).unwrap();
-    let (command, mut second) = (ground.command(), ground.command());
-    let daemon = ground.start(command);
+    let (command, mut second) = (test_dir.command(), test_dir.command());
+    let daemon = test_dir.start(command);
     let said = failure(&mut second, 69);
     assert!(said.contains("address already in use (by pid"), "{said}");
     assert_eq!(fs::metadata(&input).unwrap().mode() & 0o777, 0o620);
@@ -40,10 +40,10 @@ fn only_a_fifo_is_used_and_two_daemons_share_none() {
 
 #[test]
 fn failed_start_leaves_nothing() {
-    let ground = Ground::new();
-    ground.write_config("[multiply]\nlisten = [\"fifo://{dir}/multiply\", \"unix://{dir}/gone/s\"]\n");
-    failure(&mut ground.command(), 69);
-    assert_eq!(ground.names(), ["ipcd.toml"]);
+    let test_dir = TestDir::new();
+    test_dir.write_config("[multiply]\nlisten = [\"fifo://{dir}/multiply\", \"unix://{dir}/gone/s\"]\n");
+    failure(&mut test_dir.command(), 69);
+    assert_eq!(test_dir.names(), ["ipcd.toml"]);
 }
 
 #[test]
@@ -102,10 +102,10 @@ fn reload_keeps_fifo_content_and_removes_unlisted_fifos() {
 
 #[test]
 fn stop_answers_pending_lines_and_keeps_files_for_later_writers() {
-    let ground = Ground::new();
-    ground.write_config(BOTH);
-    let (command, mut again) = (ground.command(), ground.command());
-    let daemon = ground.start(command);
+    let test_dir = TestDir::new();
+    test_dir.write_config(BOTH);
+    let (command, mut again) = (test_dir.command(), test_dir.command());
+    let daemon = test_dir.start(command);
     let path = directory(&daemon);
     let (mut far, mut chat) = (at(&path, "multiply"), at(&path, "chat"));
     daemon.freeze();
@@ -158,10 +158,10 @@ fn fifo_counts_towards_no_limit() {
 
 #[test]
 fn fifo_content_survives_a_restart() {
-    let ground = Ground::new();
-    ground.write_config(&format!("{BOTH}[mux]\nlisten = [\"unix://{{dir}}/ipcd.sock\"]\n"));
-    let manager = Manager::new(&ground);
-    let mut daemon = ground.start_with(&manager, vec![]);
+    let test_dir = TestDir::new();
+    test_dir.write_config(&format!("{BOTH}[mux]\nlisten = [\"unix://{{dir}}/ipcd.sock\"]\n"));
+    let manager = Manager::new(&test_dir);
+    let mut daemon = test_dir.start_with(&manager, vec![]);
     let path = directory(&daemon);
     let (mut far, mut chat) = (at(&path, "multiply"), at(&path, "chat"));
     let mut alice = Client::member(&daemon, "alice");
@@ -175,12 +175,12 @@ fn fifo_content_survives_a_restart() {
     assert!(daemon.wait().success());
     far.say("4\n5 10\n"); // while nobody is there; the manager holds what keeps it
     assert_eq!(manager.stored()["ipcd-fifo"], 4);
-    let ground = Ground {
+    let test_dir = TestDir {
         directory: std::mem::replace(&mut daemon.directory, tempfile::tempdir().unwrap()),
         ip: daemon.ip,
     };
     let stored = manager.take_stored();
-    let daemon = ground.start_with(&manager, stored);
+    let daemon = test_dir.start_with(&manager, stored);
     far.hear("Data received\n1.0\nData received\n12.0\nData received\n50.0\n");
     drop(writer);
     chat.say("here again\n");

@@ -4,7 +4,7 @@ use rustix::process::Signal;
 
 use super::{BOTH, at, directory};
 use crate::harness::around::failure;
-use crate::harness::{Client, Daemon, Ground};
+use crate::harness::{Client, Daemon, TestDir};
 
 #[test]
 fn fifo_is_a_member_of_the_room() {
@@ -41,9 +41,9 @@ fn taken_name_gets_a_number_and_invalid_one_is_refused() {
     chat.hear("chat-2 has joined the chat!\n");
     daemon.stop();
 
-    let ground = Ground::new();
-    ground.write_config("[chat]\nlisten = [\"fifo://{dir}/cave!\"]\n");
-    let said = failure(ground.command().arg("--check"), 78);
+    let test_dir = TestDir::new();
+    test_dir.write_config("[chat]\nlisten = [\"fifo://{dir}/cave!\"]\n");
+    let said = failure(test_dir.command().arg("--check"), 78);
     assert!(said.contains("2:11: ") && said.contains("the file name is its name in the chat"), "{said}");
 }
 

@@ -6,32 +6,32 @@ use std::sync::Arc;
 use rustix::process::Signal;
 
 use super::client::{Authority, TlsClient, write};
-use super::{MULTIPLY, ground};
-use crate::harness::Ground;
+use super::{MULTIPLY, test_dir};
+use crate::harness::TestDir;
 use crate::harness::around::outcome;
 
 /// What `--check` says with these files.
-fn check(ground: &Ground) -> (Option<i32>, String) {
-    let output = outcome(ground.command().arg("--check"));
+fn check(test_dir: &TestDir) -> (Option<i32>, String) {
+    let output = outcome(test_dir.command().arg("--check"));
     (
         output.status.code(),
         String::from_utf8_lossy(&output.stderr)
-            .replace(ground.directory.path().to_str().unwrap(), "DIR")
+            .replace(test_dir.directory.path().to_str().unwrap(), "DIR")
             .replace("ipcd: DIR", "DIR"),
     )
 }
 
-fn path(ground: &Ground, name: &str) -> std::path::PathBuf {
-    ground.directory.path().join(name)
+fn path(test_dir: &TestDir, name: &str) -> std::path::PathBuf {
+    test_dir.directory.path().join(name)
 }
 
 #[test]
 fn files_that_cannot_be_used_are_errors_that_say_what_would_be_right() {
-    let (ground, authority) = ground("");
-    let read = |name: &str| std::fs::read_to_string(path(&ground, name)).unwrap();
+    let (test_dir, authority) = test_dir("");
+    let read = |name: &str| std::fs::read_to_string(path(&test_dir, name)).unwrap();
     let (certificate, key) = (read("certificate.pem"), read("key.pem"));
     let (_, other_key) = authority.issue(&["localhost"], |_| {});
-    assert_eq!(check(&ground).0, Some(0), "{}", check(&ground).1);
+    assert_eq!(check(&test_dir).0, Some(0), "{}", check(&test_dir).1);
     for (file, text, expected) in [
         ("key.pem", other_key.as_str(), "DIR/certificate.pem: it does not belong to the key"),
         ("key.pem", &certificate, "DIR/key.pem: it holds a certificate and no key"),
@@ -50,17 +50,17 @@ fn files_that_cannot_be_used_are_errors_that_say_what_would_be_right() {
             "DIR/certificate.pem: certificate 1 in it cannot be read",
         ),
     ] {
-        write(&path(&ground, file), text);
-        let (status, told) = check(&ground);
+        write(&path(&test_dir, file), text);
+        let (status, told) = check(&test_dir);
         assert_eq!(status, Some(78), "{told}");
         assert!(told.starts_with(expected), "{told}, not {expected}");
         assert!(told.ends_with(" (under [tls] in DIR/ipcd.toml)\n") && told.contains("; "), "{told}");
-        write(&path(&ground, "certificate.pem"), &certificate);
-        write(&path(&ground, "key.pem"), &key);
+        write(&path(&test_dir, "certificate.pem"), &certificate);
+        write(&path(&test_dir, "key.pem"), &key);
     }
-    std::fs::remove_file(path(&ground, "certificate.pem")).unwrap();
-    std::fs::set_permissions(path(&ground, "key.pem"), std::fs::Permissions::from_mode(0o644)).unwrap();
-    let (status, told) = check(&ground);
+    std::fs::remove_file(path(&test_dir, "certificate.pem")).unwrap();
+    std::fs::set_permissions(path(&test_dir, "key.pem"), std::fs::Permissions::from_mode(0o644)).unwrap();
+    let (status, told) = check(&test_dir);
     assert_eq!((status, told.lines().count()), (Some(78), 2), "both at once: {told}");
     assert!(told.starts_with("DIR/certificate.pem: No such file"), "{told}");
     assert!(
@@ -71,12 +71,12 @@ fn files_that_cannot_be_used_are_errors_that_say_what_would_be_right() {
 
 #[test]
 fn certificates_and_keys_are_read_as_others_write_them() {
-    let (ground, authority) = ground("");
-    let read = |name: &str| std::fs::read_to_string(path(&ground, name)).unwrap();
+    let (test_dir, authority) = test_dir("");
+    let read = |name: &str| std::fs::read_to_string(path(&test_dir, name)).unwrap();
     let (certificate, key) = (read("certificate.pem"), read("key.pem"));
     let openssl = |arguments: &[&str], file: &str| {
         let output = outcome(
-            std::process::Command::new("openssl").args(arguments).arg("-in").arg(path(&ground, file)),
+            std::process::Command::new("openssl").args(arguments).arg("-in").arg(path(&test_dir, file)),
         );
         assert!(output.status.success(), "{arguments:?}");
         String::from_utf8(output.stdout).unwrap()
@@ -99,9 +99,9 @@ fn certificates_and_keys_are_read_as_others_write_them() {
     ];
     let made = std::process::Command::new("openssl")
         .args(key_and_certificate)
-        .arg(path(&ground, "rsa.pem"))
+        .arg(path(&test_dir, "rsa.pem"))
         .arg("-out")
-        .arg(path(&ground, "rsa-certificate.pem"))
+        .arg(path(&test_dir, "rsa-certificate.pem"))
         .output()
         .unwrap();
     assert!(made.status.success(), "{made:?}");
@@ -117,13 +117,13 @@ fn certificates_and_keys_are_read_as_others_write_them() {
         (&turned, &key),
         (&turned.replace('\n', "\r\n"), &key.replace('\n', "\r\n")),
     ] {
-        write(&path(&ground, "certificate.pem"), certificate);
-        write(&path(&ground, "key.pem"), key);
-        assert_eq!(check(&ground).0, Some(0), "{}", check(&ground).1);
+        write(&path(&test_dir, "certificate.pem"), certificate);
+        write(&path(&test_dir, "key.pem"), key);
+        assert_eq!(check(&test_dir).0, Some(0), "{}", check(&test_dir).1);
     }
     let daemon = {
-        let command = ground.command();
-        ground.start(command)
+        let command = test_dir.command();
+        test_dir.start(command)
     };
     let mut client = TlsClient::connect(&daemon, MULTIPLY, &Arc::new(authority.client()));
     client.say("5 10\n");
@@ -138,7 +138,7 @@ fn certificates_and_keys_are_read_as_others_write_them() {
 
 #[test]
 fn dates_and_names_that_clients_refuse_are_warnings() {
-    let (ground, authority) = ground("");
+    let (test_dir, authority) = test_dir("");
     let year = |year: i32| rcgen::date_time_ymd(year, 1, 2);
     type Change = Box<dyn Fn(&mut rcgen::CertificateParams)>;
     let cases: [(&[&str], Change, &str); 3] = [
@@ -156,9 +156,9 @@ fn dates_and_names_that_clients_refuse_are_warnings() {
     ];
     for (names, change, expected) in cases {
         let (certificate, key) = authority.issue(names, |params| change(params));
-        write(&path(&ground, "certificate.pem"), &certificate);
-        write(&path(&ground, "key.pem"), &key);
-        let (status, told) = check(&ground);
+        write(&path(&test_dir, "certificate.pem"), &certificate);
+        write(&path(&test_dir, "key.pem"), &key);
+        let (status, told) = check(&test_dir);
         assert!(
             status == Some(0) && told.contains(expected) && told.contains("warning: "),
             "{told}, not {expected}"
@@ -168,10 +168,10 @@ fn dates_and_names_that_clients_refuse_are_warnings() {
 
 #[test]
 fn reload_takes_renewed_files_for_new_connections_or_changes_nothing() {
-    let (ground, authority) = ground("");
+    let (test_dir, authority) = test_dir("");
     let daemon = {
-        let command = ground.command();
-        ground.start(command)
+        let command = test_dir.command();
+        test_dir.start(command)
     };
     let old = Arc::new(authority.client());
     let mut stays = TlsClient::connect(&daemon, MULTIPLY, &old);
@@ -200,9 +200,9 @@ fn reload_takes_renewed_files_for_new_connections_or_changes_nothing() {
 
 #[test]
 fn deploy_hook_of_the_examples_renews_the_certificate() {
-    let (ground, authority) = ground("");
-    let command = ground.command();
-    let daemon = ground.start(command);
+    let (test_dir, authority) = test_dir("");
+    let command = test_dir.command();
+    let daemon = test_dir.start(command);
     let directory = daemon.directory.path();
     let lineage = directory.join("live");
     let tools = directory.join("bin");
@@ -241,15 +241,15 @@ fn deploy_hook_of_the_examples_renews_the_certificate() {
 
 #[test]
 fn files_of_the_service_manager_are_found_in_its_directory() {
-    let (ground, _) = ground("");
-    let text = std::fs::read_to_string(ground.config_file()).unwrap();
-    let directory = ground.directory.path().to_str().unwrap();
+    let (test_dir, _) = test_dir("");
+    let text = std::fs::read_to_string(test_dir.config_file()).unwrap();
+    let directory = test_dir.directory.path().to_str().unwrap();
     let table = format!("certificate = \"{directory}/certificate.pem\"\nkey = \"{directory}/key.pem\"\n");
     assert!(text.contains(&table), "{text}");
     let ours = "certificate = \"%d/certificate.pem\"\nkey = \"%d/key.pem\"\n";
-    std::fs::write(ground.config_file(), text.replace(&table, ours)).unwrap();
+    std::fs::write(test_dir.config_file(), text.replace(&table, ours)).unwrap();
     let check = |credentials: Option<&str>| {
-        let mut command = ground.command();
+        let mut command = test_dir.command();
         command.arg("--check").env_remove("CREDENTIALS_DIRECTORY");
         command.envs(credentials.map(|directory| ("CREDENTIALS_DIRECTORY", directory)));
         let output = outcome(&mut command);
@@ -263,10 +263,10 @@ fn files_of_the_service_manager_are_found_in_its_directory() {
 
 #[test]
 fn client_with_an_older_version_than_the_minimum_is_refused() {
-    let (ground, authority) = ground("minimum = \"1.3\"\n");
+    let (test_dir, authority) = test_dir("minimum = \"1.3\"\n");
     let stricter = {
-        let command = ground.command();
-        ground.start(command)
+        let command = test_dir.command();
+        test_dir.start(command)
     };
     let begin = |version| {
         let config = Arc::new(authority.client_of(&[version]));

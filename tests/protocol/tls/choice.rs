@@ -9,7 +9,7 @@ use rustls::version::{TLS12, TLS13};
 use rustls::{ClientConfig, HandshakeKind};
 
 use super::client::{TlsClient, write};
-use super::{MULTIPLY, daemon, ground};
+use super::{MULTIPLY, daemon, test_dir};
 use crate::harness::around::outcome;
 use crate::harness::{Daemon, wait_until};
 use crate::page::{OPENED, client_frame, server_frame, upgrade};
@@ -22,18 +22,18 @@ fn shown(daemon: &Daemon, config: &Arc<ClientConfig>, name: &str) -> Vec<u8> {
 
 #[test]
 fn name_that_a_client_asks_for_chooses_the_certificate() {
-    let (ground, authority) = ground("");
-    let path = |name: &str| ground.directory.path().join(name);
+    let (test_dir, authority) = test_dir("");
+    let path = |name: &str| test_dir.directory.path().join(name);
     for (file, names) in [("a", &["a.example", "*.wild.example"][..]), ("b", &["b.example", "localhost"])] {
         let (certificate, key) = authority.issue(names, |_| {});
         write(&path(&format!("{file}.pem")), &certificate);
         write(&path(&format!("{file}-key.pem")), &key);
     }
-    let text = std::fs::read_to_string(ground.config_file()).unwrap();
+    let text = std::fs::read_to_string(test_dir.config_file()).unwrap();
     let more = "[tls]\ncertificates = [{ certificate = \"{dir}/a.pem\", key = \"{dir}/a-key.pem\" }, { certificate = \"{dir}/b.pem\", key = \"{dir}/b-key.pem\" }]\n";
-    ground.write_config(&text.replacen("[tls]\n", more, 1));
-    let command = ground.command();
-    let daemon = ground.start(command);
+    test_dir.write_config(&text.replacen("[tls]\n", more, 1));
+    let command = test_dir.command();
+    let daemon = test_dir.start(command);
     let config = Arc::new(authority.client());
     // Each is checked to be for the name.
     let [first, a, b] = ["localhost", "a.example", "b.example"].map(|name| shown(&daemon, &config, name));
@@ -101,9 +101,9 @@ fn application_protocol_is_ours_or_none_or_the_client_is_refused() {
 
 #[test]
 fn session_goes_on_with_a_ticket_until_a_reload_and_never_with_early_data() {
-    let (ground, authority) = ground("");
-    let command = ground.command();
-    let daemon = ground.start(command);
+    let (test_dir, authority) = test_dir("");
+    let command = test_dir.command();
+    let daemon = test_dir.start(command);
     for version in [&TLS13, &TLS12] {
         let mut config = authority.client_of(&[version]);
         config.enable_early_data = true;
@@ -155,13 +155,13 @@ fn openssl_resumes_its_session() {
 
 #[test]
 fn certificate_that_ends_in_14_days_is_told_when_that_moment_comes() {
-    let (ground, authority) = ground("");
+    let (test_dir, authority) = test_dir("");
     let soon = std::time::SystemTime::now() + std::time::Duration::from_secs(14 * 24 * 60 * 60 + 8);
     let (certificate, key) = authority.issue(&["localhost"], |params| params.not_after = soon.into());
-    write(&ground.directory.path().join("certificate.pem"), &certificate);
-    write(&ground.directory.path().join("key.pem"), &key);
-    let command = ground.command();
-    let daemon = ground.start(command);
+    write(&test_dir.directory.path().join("certificate.pem"), &certificate);
+    write(&test_dir.directory.path().join("key.pem"), &key);
+    let command = test_dir.command();
+    let daemon = test_dir.start(command);
     let started = daemon.wait_for_log("is ready");
     daemon.wait_for_log("certificate.pem: the certificate expires on ");
     let log = daemon.stop();
@@ -171,11 +171,11 @@ fn certificate_that_ends_in_14_days_is_told_when_that_moment_comes() {
 
 #[test]
 fn keys_of_connections_are_written_down_by_debug_builds_alone() {
-    let (ground, authority) = ground("");
-    let keys = ground.directory.path().join("keys.log");
-    let mut command = ground.command();
+    let (test_dir, authority) = test_dir("");
+    let keys = test_dir.directory.path().join("keys.log");
+    let mut command = test_dir.command();
     command.env("SSLKEYLOGFILE", &keys);
-    let daemon = ground.start(command);
+    let daemon = test_dir.start(command);
     let mut client = TlsClient::connect(&daemon, MULTIPLY, &Arc::new(authority.client()));
     client.say("5 10\n");
     client.hear("Data received\n50.0\n");

@@ -9,8 +9,8 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 use super::client::{Authority, TlsClient, write};
-use super::{MULTIPLY, ground};
-use crate::harness::{CHAT, Daemon, Ground};
+use super::{MULTIPLY, test_dir};
+use crate::harness::{CHAT, Daemon, TestDir};
 
 /// Where nobody is asked for a certificate.
 const FREE: u16 = 65434;
@@ -39,14 +39,14 @@ listen = ["unix://{dir}/ipcd.sock", "tls://{ip}:65436"]
 "#;
 
 /// A daemon that asks for certificates of this authority.
-fn daemon(more: &str, prepare: impl FnOnce(&Ground, &Authority)) -> (Daemon, Authority) {
-    let (ground, authority) = ground("");
-    write(&ground.directory.path().join("ca.pem"), &authority.pem());
-    prepare(&ground, &authority);
-    ground.write_config(&ENDPOINTS.replace("{more}", more));
-    let mut command = ground.command();
+fn daemon(more: &str, prepare: impl FnOnce(&TestDir, &Authority)) -> (Daemon, Authority) {
+    let (test_dir, authority) = test_dir("");
+    write(&test_dir.directory.path().join("ca.pem"), &authority.pem());
+    prepare(&test_dir, &authority);
+    test_dir.write_config(&ENDPOINTS.replace("{more}", more));
+    let mut command = test_dir.command();
     command.args(["--log-level", "debug"]);
-    (ground.start(command), authority)
+    (test_dir.start(command), authority)
 }
 
 /// A client whose certificate is of `authority`, and has this common name and serial number.
@@ -214,8 +214,8 @@ fn list(authority: &Authority, serials: &[u64], until: i32) -> String {
 
 #[test]
 fn revoked_certificate_is_refused_and_a_reload_reads_the_list_again() {
-    let (daemon, authority) = daemon("client_crl = \"{dir}/crl.pem\"\n", |ground, authority| {
-        write(&ground.directory.path().join("crl.pem"), &list(authority, &[8], 3000));
+    let (daemon, authority) = daemon("client_crl = \"{dir}/crl.pem\"\n", |test_dir, authority| {
+        write(&test_dir.directory.path().join("crl.pem"), &list(authority, &[8], 3000));
     });
     let path = daemon.directory.path().join("crl.pem");
     let [ada, eve] =

@@ -9,7 +9,7 @@ use rustls::version::TLS13;
 use rustls::{ConnectionTrafficSecrets, ContentType, ProtocolVersion, SupportedCipherSuite};
 
 use super::client::TlsClient;
-use super::ground;
+use super::test_dir;
 use crate::harness::{CHAT, Probe};
 
 /// The first three of the five bytes that ask for new keys (RFC 8446, section 4.6.3).
@@ -18,9 +18,9 @@ const BEGINNING: &[u8] = &[24, 0, 0];
 #[test]
 #[allow(deprecated)] // what replaces it needs a connection of another kind
 fn member_whose_key_update_is_not_whole_yet_is_still_spoken_to() {
-    let (ground, authority) = ground("");
-    let command = ground.command();
-    let daemon = ground.start(command);
+    let (test_dir, authority) = test_dir("");
+    let command = test_dir.command();
+    let daemon = test_dir.start(command);
     let mut config = authority.client_of(&[&TLS13]);
     config.enable_secret_extraction = true;
     let mut ada = TlsClient::connect(&daemon, CHAT, &Arc::new(config));

@@ -8,7 +8,7 @@ use rustls::ClientConnection;
 use rustls::pki_types::ServerName;
 
 use super::client::TlsClient;
-use super::{MULTIPLY, daemon, ground};
+use super::{MULTIPLY, daemon, test_dir};
 use crate::conversations::daemon::{Way, hold_on};
 use crate::harness::{self, Daemon, PATIENCE, Probe, show};
 
@@ -106,9 +106,9 @@ fn handshake_is_understood_byte_by_byte() {
 
 #[test]
 fn dialogues_are_the_same_over_tls() {
-    let (ground, authority) = ground("[limits]\nraw_gap = \"900ms\"\n");
-    let command = ground.command();
-    let daemon = ground.start(command);
+    let (test_dir, authority) = test_dir("[limits]\nraw_gap = \"900ms\"\n");
+    let command = test_dir.command();
+    let daemon = test_dir.start(command);
     let config = Arc::new(authority.client());
     let mut held = 0;
     hold_on(&daemon, Way::Tcp, |port, pieces: &[&[u8]], probe: &mut Probe| {
@@ -133,9 +133,9 @@ fn dialogues_are_the_same_over_tls() {
 /// Each dialogue in as many records as it has pieces, these cut at another place each time, whole dialogues at every byte.
 #[test]
 fn dialogues_are_the_same_wherever_their_records_are_cut() {
-    let (ground, authority) = ground("[limits]\nraw_gap = \"900ms\"\n");
-    let command = ground.command();
-    let daemon = ground.start(command);
+    let (test_dir, authority) = test_dir("[limits]\nraw_gap = \"900ms\"\n");
+    let command = test_dir.command();
+    let daemon = test_dir.start(command);
     let config = Arc::new(authority.client());
     let mut held = 0;
     hold_on(&daemon, Way::Tcp, |port, pieces: &[&[u8]], probe: &mut Probe| {

@@ -10,23 +10,23 @@ use rustls::pki_types::ServerName;
 use super::client::{Authority, TlsClient, write};
 use super::{MULTIPLY, USUAL_TLS, daemon};
 use crate::harness::manager::Manager;
-use crate::harness::{CHAT, Client, Ground, Probe, wait_until};
+use crate::harness::{CHAT, Client, Probe, TestDir, wait_until};
 
 const PLAIN_CHAT: u16 = 33001;
 
 #[test]
 fn encrypted_members_are_told_of_a_restart_and_the_others_live_on() {
-    let (ground, authority) = (Ground::new(), Authority::new());
+    let (test_dir, authority) = (TestDir::new(), Authority::new());
     let (certificate, key) = authority.issue(&["localhost"], |_| {});
-    write(&ground.directory.path().join("certificate.pem"), &certificate);
-    write(&ground.directory.path().join("key.pem"), &key);
-    ground.write_config(&format!(
+    write(&test_dir.directory.path().join("certificate.pem"), &certificate);
+    write(&test_dir.directory.path().join("key.pem"), &key);
+    test_dir.write_config(&format!(
         "{USUAL_TLS}[chat]\nlisten = [\"tls://{{ip}}:{CHAT}\", \"tcp://{{ip}}:{PLAIN_CHAT}\"]\n\
          [mux]\nlisten = [\"unix://{{dir}}/ipcd.sock\"]\n"
     ));
-    let manager = Manager::new(&ground);
-    let command = manager.command(&ground, Vec::new());
-    let mut before = ground.start(command);
+    let manager = Manager::new(&test_dir);
+    let command = manager.command(&test_dir, Vec::new());
+    let mut before = test_dir.start(command);
     let config = Arc::new(authority.client());
     let mut ada = TlsClient::connect(&before, CHAT, &config);
     ada.say("ada\n");
@@ -45,10 +45,10 @@ fn encrypted_members_are_told_of_a_restart_and_the_others_live_on() {
     assert!(before.wait().success());
     before.wait_for_log("handed over 1 connections");
 
-    let ground = Ground { directory: tempfile::tempdir().unwrap(), ip: before.ip };
-    std::fs::copy(before.directory.path().join("ipcd.toml"), ground.config_file()).unwrap();
-    let command = manager.command(&ground, manager.take_stored());
-    let after = ground.start(command);
+    let test_dir = TestDir { directory: tempfile::tempdir().unwrap(), ip: before.ip };
+    std::fs::copy(before.directory.path().join("ipcd.toml"), test_dir.config_file()).unwrap();
+    let command = manager.command(&test_dir, manager.take_stored());
+    let after = test_dir.start(command);
     after.wait_for_log("1 connections from before the restart continue");
     bob.hear("ada has left the chat.\n");
     bob.say("/who\n");

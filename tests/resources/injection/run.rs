@@ -13,7 +13,7 @@ use tempfile::TempDir;
 
 use super::script::{self, CONFIG, RELOADED, SECOND};
 use crate::harness::logged::untimed_lines;
-use crate::harness::{Ground, MULTIPLY};
+use crate::harness::{MULTIPLY, TestDir};
 
 /// How long a start, a reload, or a stop may take.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -66,7 +66,7 @@ pub struct Usual {
 /// A daemon, killed when dropped: `-D` makes it our own child, and strace ends with it.
 struct Subject {
     child: Child,
-    ground: Ground,
+    test_dir: TestDir,
     /// What it says and what strace says.
     beside: TempDir,
 }
@@ -78,31 +78,31 @@ impl Drop for Subject {
     }
 }
 
-fn ground(ip: Ipv4Addr) -> Ground {
-    let ground = Ground { directory: tempfile::tempdir().unwrap(), ip };
-    ground.write_config(CONFIG);
+fn test_dir(ip: Ipv4Addr) -> TestDir {
+    let test_dir = TestDir { directory: tempfile::tempdir().unwrap(), ip };
+    test_dir.write_config(CONFIG);
     // One that a daemon which was killed has left.
-    drop(UnixListener::bind(ground.directory.path().join(STALE)).unwrap());
-    ground
+    drop(UnixListener::bind(test_dir.directory.path().join(STALE)).unwrap());
+    test_dir
 }
 
 impl Subject {
     /// Under strace with these options.
-    fn start(ground: Ground, options: &[String]) -> Subject {
+    fn start(test_dir: TestDir, options: &[String]) -> Subject {
         let beside = tempfile::tempdir().unwrap();
-        let ipcd = ground.command();
+        let ipcd = test_dir.command();
         let mut command = Command::new("strace");
         command.args(["-D", "-qq", "-o"]).arg(beside.path().join("trace")).args(options);
         command.arg(ipcd.get_program()).args(ipcd.get_args());
         command.env_remove("RUST_LOG").env_remove("JOURNAL_STREAM").env_remove("NOTIFY_SOCKET");
         let stderr = File::create(beside.path().join("stderr")).unwrap();
         let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(stderr).spawn();
-        Subject { child: child.expect("strace is to be installed"), ground, beside }
+        Subject { child: child.expect("strace is to be installed"), test_dir, beside }
     }
 
     /// The next daemon, in the place of one that has ended, and without strace.
     fn start_again(&mut self) {
-        let mut command = self.ground.command();
+        let mut command = self.test_dir.command();
         self.child =
             command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     }
@@ -144,7 +144,7 @@ impl Subject {
     }
 
     fn names(&self) -> Vec<String> {
-        let mut names = self.ground.names();
+        let mut names = self.test_dir.names();
         names.retain(|name| name != "own");
         names
     }
@@ -168,7 +168,7 @@ impl Subject {
             if let Some(status) = self.ended() {
                 return Ok(Err(status));
             }
-            match script::line(&self.ground, MULTIPLY) {
+            match script::line(&self.test_dir, MULTIPLY) {
                 Ok(()) => return Ok(Ok(lost)),
                 Err(error) if error.contains("os error 111") => {} // nobody listens there yet
                 Err(error) => lost.push(format!("first: {error}")),
@@ -184,7 +184,7 @@ impl Subject {
 /// One round; adds to `lost` who was not answered, which nobody may be who came after the fault.
 fn round(subject: &mut Subject, reloaded: bool, lost: &mut Vec<String>) -> Result<(), String> {
     let over = subject.injected().is_some();
-    let now = script::round(&subject.ground, reloaded);
+    let now = script::round(&subject.test_dir, reloaded);
     if let Some(status) = subject.ended() {
         return Err(format!("it has ended: {status}"));
     }
@@ -197,7 +197,7 @@ fn round(subject: &mut Subject, reloaded: bool, lost: &mut Vec<String>) -> Resul
 
 /// Reloads until it has succeeded, which it has to the second time.
 fn reload(subject: &Subject, fault: Option<&Fault>) -> Result<(), String> {
-    subject.ground.write_config(RELOADED);
+    subject.test_dir.write_config(RELOADED);
     for _ in 0..2 {
         let (over, mark) = (subject.injected().is_some(), subject.log().len());
         let silent = fault.is_some_and(|fault| fault.call.starts_with("write"));
@@ -219,7 +219,7 @@ fn reload(subject: &Subject, fault: Option<&Fault>) -> Result<(), String> {
         if over || subject.injected().is_none() || (failed.starts_with("nothing") && !silent) {
             return Err(failed);
         }
-        if silent && script::line(&subject.ground, SECOND).is_ok() {
+        if silent && script::line(&subject.test_dir, SECOND).is_ok() {
             return Ok(());
         }
     }
@@ -239,7 +239,7 @@ pub fn run(ip: Ipv4Addr, fault: Option<&Fault>, usual: &Usual) -> Result<Usual, 
         ],
         None => Vec::new(),
     };
-    let mut subject = Subject::start(ground(ip), &options);
+    let mut subject = Subject::start(test_dir(ip), &options);
     let outcome = live(&mut subject, fault, usual);
     let context = || {
         let injected = subject.injected().unwrap_or_else(|| "not injected".to_owned());

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use rustix::fs::OFlags;
 use socket2::{Domain, SockAddr, Socket, Type};
 
-use crate::harness::{CHAT, GREETING, Ground, MULTIPLY, show};
+use crate::harness::{CHAT, GREETING, MULTIPLY, TestDir, show};
 
 /// Every kind of endpoint. `{more}` is what a reload brings.
 pub const CONFIG: &str = r#"
@@ -88,8 +88,8 @@ impl Talk {
         Ok(Talk { socket, heard: Vec::new() })
     }
 
-    fn tcp(ground: &Ground, port: u16) -> Result<Talk, String> {
-        Talk::on(Domain::IPV4, Type::STREAM, &SocketAddr::from((ground.ip, port)).into(), None)
+    fn tcp(test_dir: &TestDir, port: u16) -> Result<Talk, String> {
+        Talk::on(Domain::IPV4, Type::STREAM, &SocketAddr::from((test_dir.ip, port)).into(), None)
     }
 
     fn unix(path: &Path, kind: Type) -> Result<Talk, String> {
@@ -149,8 +149,8 @@ impl Talk {
     }
 }
 
-pub fn line(ground: &Ground, port: u16) -> Outcome {
-    let mut talk = Talk::tcp(ground, port)?;
+pub fn line(test_dir: &TestDir, port: u16) -> Outcome {
+    let mut talk = Talk::tcp(test_dir, port)?;
     talk.say("5 10\n")?;
     talk.hear("Data received\n50.0\n")?;
     talk.say("6 7\n2 3\n")?;
@@ -159,8 +159,8 @@ pub fn line(ground: &Ground, port: u16) -> Outcome {
     talk.hear_end()
 }
 
-fn raw(ground: &Ground) -> Outcome {
-    let mut talk = Talk::tcp(ground, MULTIPLY)?;
+fn raw(test_dir: &TestDir) -> Outcome {
+    let mut talk = Talk::tcp(test_dir, MULTIPLY)?;
     for (numbers, product) in [("5 10", "50.0"), ("6 7", "42.0")] {
         talk.say(numbers)?;
         talk.hear(product)?;
@@ -168,42 +168,42 @@ fn raw(ground: &Ground) -> Outcome {
     Ok(())
 }
 
-fn greeted(ground: &Ground) -> Outcome {
-    let mut talk = Talk::tcp(ground, GREETING)?;
+fn greeted(test_dir: &TestDir) -> Outcome {
+    let mut talk = Talk::tcp(test_dir, GREETING)?;
     talk.hear("Message received. Thank you for connecting\r\n")?;
     talk.hear_end()
 }
 
 /// A browser, which is sent away.
-fn refused(ground: &Ground) -> Outcome {
-    let mut talk = Talk::tcp(ground, MULTIPLY)?;
+fn refused(test_dir: &TestDir) -> Outcome {
+    let mut talk = Talk::tcp(test_dir, MULTIPLY)?;
     talk.say("GET / HTTP/1.1\r\n\r\n")?;
     talk.hear("this port speaks multiply, not HTTP")
 }
 
-fn chosen(ground: &Ground) -> Outcome {
-    let mut talk = Talk::unix(&ground.directory.path().join("ipcd.sock"), Type::STREAM)?;
+fn chosen(test_dir: &TestDir) -> Outcome {
+    let mut talk = Talk::unix(&test_dir.directory.path().join("ipcd.sock"), Type::STREAM)?;
     talk.say("multiply\n6 7\n")?;
     talk.hear("42.0\n")
 }
 
-fn packets(ground: &Ground) -> Outcome {
-    let mut talk = Talk::unix(&ground.directory.path().join("multiply.seq"), Type::SEQPACKET)?;
+fn packets(test_dir: &TestDir) -> Outcome {
+    let mut talk = Talk::unix(&test_dir.directory.path().join("multiply.seq"), Type::SEQPACKET)?;
     talk.say("6 7")?;
     talk.hear("Data received")?;
     talk.hear("42.0")
 }
 
-fn datagram(ground: &Ground) -> Outcome {
-    let address = SocketAddr::from((ground.ip, MULTIPLY));
+fn datagram(test_dir: &TestDir) -> Outcome {
+    let address = SocketAddr::from((test_dir.ip, MULTIPLY));
     let mut talk = Talk::on(Domain::IPV4, Type::DGRAM, &address.into(), None)?;
     talk.hear_at_last("6 7", "42.0")
 }
 
-fn local_datagram(ground: &Ground) -> Outcome {
-    let own = ground.directory.path().join("own");
+fn local_datagram(test_dir: &TestDir) -> Outcome {
+    let own = test_dir.directory.path().join("own");
     let _ = std::fs::remove_file(&own);
-    let address = SockAddr::unix(ground.directory.path().join("multiply.dgram")).map_err(text)?;
+    let address = SockAddr::unix(test_dir.directory.path().join("multiply.dgram")).map_err(text)?;
     let mut talk = Talk::on(Domain::UNIX, Type::DGRAM, &address, Some(&own))?;
     let outcome = talk.hear_at_last("6 7", "42.0");
     let _ = std::fs::remove_file(&own);
@@ -211,8 +211,8 @@ fn local_datagram(ground: &Ground) -> Outcome {
 }
 
 /// A line on a FIFO; what was said there before, and heard by nobody, comes first.
-fn on_fifo(ground: &Ground, name: &str) -> Outcome {
-    let end = |suffix: &str| -> PathBuf { ground.directory.path().join(format!("{name}.{suffix}")) };
+fn on_fifo(test_dir: &TestDir, name: &str) -> Outcome {
+    let end = |suffix: &str| -> PathBuf { test_dir.directory.path().join(format!("{name}.{suffix}")) };
     let nonblocking = OFlags::NONBLOCK.bits() as i32;
     let open = |options: &mut OpenOptions, suffix| {
         options
@@ -245,9 +245,9 @@ fn on_fifo(ground: &Ground, name: &str) -> Outcome {
 }
 
 /// Two in the room, one of whom leaves, and a third who finds it full.
-fn chat(ground: &Ground, lost: &mut Vec<String>) {
+fn chat(test_dir: &TestDir, lost: &mut Vec<String>) {
     let enter = |name: &str| {
-        let mut member = Talk::tcp(ground, CHAT)?;
+        let mut member = Talk::tcp(test_dir, CHAT)?;
         member.say(&format!("{name}\nhello\n"))?;
         member.hear("type {quit} to exit.\n")?;
         member.hear(&format!("{name}: hello\n"))?;
@@ -257,7 +257,7 @@ fn chat(ground: &Ground, lost: &mut Vec<String>) {
     if bob.is_ok() {
         alice = alice.and_then(|mut alice| alice.hear("bob has joined the chat!\n").map(|_| alice));
     }
-    let third = Talk::tcp(ground, CHAT).and_then(|mut third| third.hear("Error: too many connections"));
+    let third = Talk::tcp(test_dir, CHAT).and_then(|mut third| third.hear("Error: too many connections"));
     if let (Ok(_), Ok(_), Err(error)) = (&alice, &bob, third) {
         lost.push(format!("the third: {error}"));
     }
@@ -288,26 +288,26 @@ fn chat(ground: &Ground, lost: &mut Vec<String>) {
 }
 
 /// Everybody once; those who were not answered. After a reload there is a second port and a second FIFO.
-pub fn round(ground: &Ground, reloaded: bool) -> Vec<String> {
+pub fn round(test_dir: &TestDir, reloaded: bool) -> Vec<String> {
     let mut lost = Vec::new();
     let mut took = |who: &str, outcome: Outcome| {
         if let Err(error) = outcome {
             lost.push(format!("{who}: {error}"));
         }
     };
-    took("line", line(ground, MULTIPLY));
-    took("raw", raw(ground));
-    took("greeted", greeted(ground));
-    took("refused", refused(ground));
-    took("mux", chosen(ground));
-    took("packets", packets(ground));
-    took("datagram", datagram(ground));
-    took("local datagram", local_datagram(ground));
-    took("fifo", on_fifo(ground, "multiply"));
+    took("line", line(test_dir, MULTIPLY));
+    took("raw", raw(test_dir));
+    took("greeted", greeted(test_dir));
+    took("refused", refused(test_dir));
+    took("mux", chosen(test_dir));
+    took("packets", packets(test_dir));
+    took("datagram", datagram(test_dir));
+    took("local datagram", local_datagram(test_dir));
+    took("fifo", on_fifo(test_dir, "multiply"));
     if reloaded {
-        took("second line", line(ground, SECOND));
-        took("second fifo", on_fifo(ground, "second"));
+        took("second line", line(test_dir, SECOND));
+        took("second fifo", on_fifo(test_dir, "second"));
     }
-    chat(ground, &mut lost);
+    chat(test_dir, &mut lost);
     lost
 }

@@ -15,7 +15,7 @@ use ipcd::engine::service::Service;
 use super::{TOO_MANY, is_refused, is_served, served_again};
 use crate::harness::around::{as_user, is_root, outcome};
 use crate::harness::manager::Manager;
-use crate::harness::{Client, Daemon, Ground, MULTIPLY, USUAL};
+use crate::harness::{Client, Daemon, MULTIPLY, TestDir, USUAL};
 
 /// A user that no machine has.
 const ALICE: u32 = 64_001;
@@ -78,16 +78,16 @@ fn administrator_can_reload_when_one_user_takes_all_unix_places() {
 
 #[test]
 fn restart_hands_everyone_over_when_all_places_are_taken() {
-    let ground = Ground::new();
-    ground.write_config(&few());
-    let manager = Manager::new(&ground);
-    let command = manager.command(&ground, Vec::new());
-    let mut before = ground.start(command);
+    let test_dir = TestDir::new();
+    test_dir.write_config(&few());
+    let manager = Manager::new(&test_dir);
+    let command = manager.command(&test_dir, Vec::new());
+    let mut before = test_dir.start(command);
     let mut others = take_all(|| before.tcp(MULTIPLY));
     works(&ipcctl(&before.socket(), "handover"));
     assert!(before.wait().success());
 
-    let after = Ground { directory: tempfile::tempdir().unwrap(), ip: before.ip };
+    let after = TestDir { directory: tempfile::tempdir().unwrap(), ip: before.ip };
     after.write_config(&few());
     let stored = manager.take_stored();
     let after = after.start_with(&manager, stored);

@@ -1,6 +1,6 @@
 //! The transcript that the daemon writes of the room.
 
-use crate::harness::{Client, Daemon, Ground, logged, wait_until};
+use crate::harness::{Client, Daemon, TestDir, logged, wait_until};
 
 const WRITTEN: &str = "[chat]\nlisten = [\"tcp://{ip}:33000\", \"fifo://{dir}/board\"]\ntranscript = \"{dir}/chat.log\"\n\
                        [mux]\nlisten = [\"unix://{dir}/ipcd.sock\"]\n[limits]\nshutdown_grace = \"200ms\"\n";
@@ -74,22 +74,22 @@ fn transcript_has_timed_room_lines_and_nothing_private() {
 
 #[test]
 fn transcript_on_a_full_disk_costs_only_lines() {
-    let ground = Ground::new();
-    ground.write_config(WRITTEN);
-    std::fs::create_dir(ground.directory.path().join("chat.log")).unwrap();
-    let said = crate::harness::around::failure(&mut ground.command(), 69);
+    let test_dir = TestDir::new();
+    test_dir.write_config(WRITTEN);
+    std::fs::create_dir(test_dir.directory.path().join("chat.log")).unwrap();
+    let said = crate::harness::around::failure(&mut test_dir.command(), 69);
     assert!(said.contains("/chat.log: cannot be written to: Is a directory"), "{said}");
-    std::fs::remove_dir(ground.directory.path().join("chat.log")).unwrap();
+    std::fs::remove_dir(test_dir.directory.path().join("chat.log")).unwrap();
 
     // The largest file that the process may write is the full disk here (setrlimit(2), RLIMIT_FSIZE).
     let mut command = std::process::Command::new("sh");
-    let inner = ground.command();
+    let inner = test_dir.command();
     command
         .args(["-c", "trap '' XFSZ; ulimit -f 1; exec \"$@\"", "sh"])
         .arg(inner.get_program())
         .args(inner.get_args());
     command.env_remove("RUST_LOG").env_remove("JOURNAL_STREAM");
-    let daemon = ground.start(command);
+    let daemon = test_dir.start(command);
     let file = daemon.directory.path().join("chat.log");
     let mut alice = Client::member(&daemon, "alice");
     for number in 0..40 {

@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, UdpSocket};
 use std::time::Duration;
 
 use crate::harness::around::{from, outcome};
-use crate::harness::{Daemon, Ground, MULTIPLY};
+use crate::harness::{Daemon, MULTIPLY, TestDir};
 
 const INSIDE: Ipv4Addr = Ipv4Addr::new(127, 77, 1, 9);
 const OUTSIDE: Ipv4Addr = Ipv4Addr::new(127, 77, 2, 9);
@@ -98,10 +98,10 @@ fn service_list_applies_on_a_network_mux_too() {
 
 /// What `--check` says.
 fn check(config: &str) -> String {
-    let ground = Ground::new();
-    ground.write_config(config);
-    let output = outcome(ground.command().arg("--check"));
-    String::from_utf8_lossy(&output.stderr).replace(&ground.config_file().display().to_string(), "f")
+    let test_dir = TestDir::new();
+    test_dir.write_config(config);
+    let output = outcome(test_dir.command().arg("--check"));
+    String::from_utf8_lossy(&output.stderr).replace(&test_dir.config_file().display().to_string(), "f")
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Stdio};
 
 use crate::harness::around::{free_port, outcome};
-use crate::harness::{CHAT, Daemon, Ground};
+use crate::harness::{CHAT, Daemon, TestDir};
 
 const ROOM: &str = "[chat]\npassphrase = \"open sesame\"\nlisten = [\"tcp://{ip}:33000\"]\n[watch]\n[mux]\nlisten = [\"unix://{dir}/ipcd.sock\"]\n";
 const GREETING: &str = "Greetings from the cave! Now type your name and press enter!\n";
@@ -83,13 +83,13 @@ fn passphrase_is_in_no_log_and_no_watch() {
     daemon.stop();
 }
 
-fn check(config: &str) -> (Ground, String) {
-    let ground = Ground::new();
-    ground.write_config(config);
-    let output = outcome(ground.command().arg("--check"));
+fn check(config: &str) -> (TestDir, String) {
+    let test_dir = TestDir::new();
+    test_dir.write_config(config);
+    let output = outcome(test_dir.command().arg("--check"));
     let text =
-        String::from_utf8_lossy(&output.stderr).replace(&ground.config_file().display().to_string(), "f");
-    (ground, text)
+        String::from_utf8_lossy(&output.stderr).replace(&test_dir.config_file().display().to_string(), "f");
+    (test_dir, text)
 }
 
 #[test]
@@ -99,19 +99,20 @@ fn check_and_start_report_passphrase_readers_and_never_its_text() {
         "[chat]\npassphrase = \"sesame\"\nlisten = [\"tcp://localhost:33000\", \"{everywhere}\"]\n[mux]\nlisten = [\"unix://{{dir}}/s\"]\n"
     );
     let warning = format!("the passphrase under [chat] travels to {everywhere} as plain text");
-    let (ground, said) = check(&open);
+    let (test_dir, said) = check(&open);
     assert!(said.contains(&format!("f:3:36: {warning}")), "{said}");
     assert!(!said.contains("localhost:33000") && !said.contains("sesame"), "{said}");
-    set_permissions(ground.config_file(), Permissions::from_mode(0o644)).expect("a mode");
-    let told =
-        |ground: &Ground| String::from_utf8(outcome(ground.command().arg("--check")).stderr).expect("text");
+    set_permissions(test_dir.config_file(), Permissions::from_mode(0o644)).expect("a mode");
+    let told = |test_dir: &TestDir| {
+        String::from_utf8(outcome(test_dir.command().arg("--check")).stderr).expect("text")
+    };
     assert!(
-        told(&ground).contains("every user of this machine can read the passphrase"),
+        told(&test_dir).contains("every user of this machine can read the passphrase"),
         "{}",
-        told(&ground)
+        told(&test_dir)
     );
-    set_permissions(ground.config_file(), Permissions::from_mode(0o640)).expect("a mode");
-    assert!(!told(&ground).contains("every user of this machine"), "{}", told(&ground));
+    set_permissions(test_dir.config_file(), Permissions::from_mode(0o640)).expect("a mode");
+    assert!(!told(&test_dir).contains("every user of this machine"), "{}", told(&test_dir));
     let far = BRISK.to_owned()
         + &ROOM.replace("\"tcp://{ip}:33000\"", &format!("\"tcp://{{ip}}:33000\", \"{everywhere}\""));
     let daemon = Daemon::with(&far);

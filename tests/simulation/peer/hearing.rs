@@ -12,7 +12,7 @@ use super::behaviour::Reading;
 use super::expect::{Arrival, Conversation, Outcome};
 use super::words::{ACKNOWLEDGEMENT, THANKS};
 use crate::room::Record;
-use crate::tally::Tally;
+use crate::totals::Totals;
 
 /// A raw client: what its recv() returned so far.
 #[derive(Default)]
@@ -32,7 +32,7 @@ impl Actor {
         bytes: &[u8],
         whole: bool,
         gap: Option<Duration>,
-        tally: &mut Tally,
+        totals: &mut Totals,
     ) {
         let (framing, receiver) = (&self.framing, &mut self.receiver);
         let begins = receiver.recvs == 0 && !receiver.is_off;
@@ -62,7 +62,7 @@ impl Actor {
             }
         }
         receiver.recvs += 1;
-        tally.count("raw recv verified");
+        totals.count("raw recv verified");
     }
 
     /// A packet, as the line that it is here.
@@ -99,7 +99,7 @@ impl Actor {
         seen: &[Settings],
         stop: Option<bool>,
         over: bool,
-        tally: &mut Tally,
+        totals: &mut Totals,
     ) -> Option<Record> {
         self.receive(usize::MAX);
         let reason = self.closed.expect("closed without a reason");
@@ -114,14 +114,14 @@ impl Actor {
             self.judge_silence(seen);
         }
         if self.framing.ambiguous {
-            tally.count("ambiguous");
+            totals.count("ambiguous");
             return None;
         }
         if !self.opened {
             assert!(reason.is_refusal(), "{}: never admitted, {reason:?}", self.who);
         }
         let conversation = std::mem::replace(&mut self.conversation, Conversation::Noise);
-        conversation.verify(&self.outcome(reason, seen, stop, over), tally)
+        conversation.verify(&self.outcome(reason, seen, stop, over), totals)
     }
 
     fn outcome(&self, reason: CloseReason, seen: &[Settings], stop: Option<bool>, over: bool) -> Outcome<'_> {

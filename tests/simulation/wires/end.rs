@@ -8,7 +8,7 @@ use ipcd::engine::service::Service;
 use super::codec::{Codec, Heard, Phase, STRANGE};
 use crate::random::Random;
 use crate::room::GREETING;
-use crate::tally::Tally;
+use crate::totals::Totals;
 
 const THANKS: &str = "Message received. Thank you for connecting\r\n";
 
@@ -281,11 +281,11 @@ impl End {
         self.take(self.outbound.len());
     }
 
-    pub fn judge(&mut self, tally: &mut Tally) {
+    pub fn judge(&mut self, totals: &mut Totals) {
         assert!(self.told.closed.is_some() || self.has_restarted, "{self}: no word of its end");
         let reason = self.told.closed.unwrap_or(CloseReason::Stopping);
-        tally.count_case("wires", &self.manner);
-        tally.count_case("wires: closed", &reason);
+        totals.count_case("wires", &self.manner);
+        totals.count_case("wires: closed", &reason);
         assert!(self.told.secured <= 1 && self.told.failed <= 1 && self.told.truncated <= 1, "{self}");
         let heard = String::from_utf8_lossy(&self.heard).into_owned();
         if self.manner == Manner::PlainText || self.manner == Manner::Silent {
@@ -293,7 +293,7 @@ impl End {
             assert!(self.told.secured == 0, "{self}");
             if reason == CloseReason::PeerInClear {
                 assert_eq!(heard, SPEAKS_TLS, "{self}");
-                tally.count("wires: told in the clear");
+                totals.count("wires: told in the clear");
             }
             return;
         }
@@ -311,15 +311,15 @@ impl End {
         let is_served =
             matches!(reason, CloseReason::Served | CloseReason::PeerClosed | CloseReason::PeerQuit);
         if is_regular && is_served {
-            self.judge_whole(&heard, tally);
+            self.judge_whole(&heard, totals);
         }
         assert!(!is_regular || self.told.failed == 0 || reason == CloseReason::PeerUnsecured, "{self}");
         if self.has_restarted && heard.ends_with("Server is restarting.\n") {
-            tally.count("wires: told of a restart");
+            totals.count("wires: told of a restart");
         }
     }
 
-    fn judge_whole(&self, heard: &str, tally: &mut Tally) {
+    fn judge_whole(&self, heard: &str, totals: &mut Totals) {
         assert!(self.has_heard_end, "{self}: the end was not said");
         if self.service == Service::Chat {
             let (greeting, rest) = heard.split_once('\n').unwrap_or_default();
@@ -330,7 +330,7 @@ impl End {
             assert_eq!(heard, self.expected, "{self}");
         }
         let has_fallen_silent = self.manner == Manner::Truncating && self.told.truncated == 1;
-        tally.count(if has_fallen_silent {
+        totals.count(if has_fallen_silent {
             "wires: truncated and served"
         } else {
             "wires: served to the end"

@@ -82,7 +82,7 @@ impl World {
                 "let in although a limit was reached or a list has it not, or refused"
             );
         }
-        self.tally.count(if opened { "let in" } else { "refused at the door" });
+        self.totals.count(if opened { "let in" } else { "refused at the door" });
         peer
     }
 

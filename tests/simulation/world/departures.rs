@@ -17,7 +17,7 @@ impl World {
     pub(super) fn end(&mut self, mut actor: Actor) {
         let over = self.stop.is_some_and(|(by, _)| self.now >= by);
         let fair = self.stop.map(|(_, fair)| fair);
-        let record = actor.judge(&self.seen, fair, over, &mut self.tally);
+        let record = actor.judge(&self.seen, fair, over, &mut self.totals);
         if self.observer == Some(actor.peer) {
             self.observer = None;
             let record = record.expect("the observer was in the room");
@@ -27,7 +27,7 @@ impl World {
         } else {
             self.records.extend(record);
         }
-        self.tally.count("peers");
+        self.totals.count("peers");
     }
 
     pub(super) fn stop(&mut self) {
@@ -40,7 +40,7 @@ impl World {
         let by = self.now + grace;
         self.stop = Some((by, fair));
         self.tell(Input::Stop { by });
-        self.tally.count("stopped");
+        self.totals.count("stopped");
         for index in 0..self.actors.places() {
             let Some(actor) = self.actors.at_mut(index) else { continue };
             actor.note_stop();
@@ -91,7 +91,7 @@ impl World {
         self.check_empty();
         assert_eq!(self.engine.poll_deadline(), None, "nobody is there, and somebody is to be woken");
         assert!(!self.engine.has_work());
-        self.tally.count("emptied");
+        self.totals.count("emptied");
     }
 
     pub(super) fn check_empty(&mut self) {
@@ -113,7 +113,7 @@ impl World {
         let reference = Reference::new(&heard, "observer", self.stop.is_some());
         let history_max = self.seen.iter().map(|settings| settings.chat_history).max().unwrap_or(0);
         for record in std::mem::take(&mut self.records) {
-            reference.check(&record, history_max, &mut self.tally);
+            reference.check(&record, history_max, &mut self.totals);
         }
     }
 }

@@ -16,7 +16,7 @@ impl World {
             *count += 1;
             let ordinal = *count;
             self.actors.get_mut(peer).expect("somebody joined").note_joined(name, ordinal);
-            self.tally.count("joined");
+            self.totals.count("joined");
             return;
         }
         let actor = self.actors.get_mut(peer);
@@ -26,7 +26,7 @@ impl World {
             EventKind::Opened => assert!(!std::mem::replace(&mut actor.opened, true), "opened twice"),
             EventKind::Decided(kind) => {
                 actor.note_decision(kind);
-                self.tally.count_case("decided", &kind);
+                self.totals.count_case("decided", &kind);
             }
             EventKind::Chose(service) => {
                 actor.service = service;
@@ -40,15 +40,15 @@ impl World {
             EventKind::Erred(error) => {
                 actor.note_error(&error, serial);
                 if error.starts_with("message longer than ") {
-                    self.tally.count("told that a message was too long");
+                    self.totals.count("told that a message was too long");
                 }
             }
             EventKind::Closed(reason) => {
                 if reason == CloseReason::TooMany && actor.opened {
-                    self.tally.count("refused on the mux");
+                    self.totals.count("refused on the mux");
                 }
                 actor.closed = Some(reason);
-                self.tally.count_case("closed", &reason);
+                self.totals.count_case("closed", &reason);
             }
             EventKind::Said(_) => self.note_said(peer),
             EventKind::Secured(_)

@@ -57,7 +57,7 @@ impl World {
             assert!(turn < TURNS_TO_REST, "no rest: work {}, deadline due {due}", self.engine.has_work());
             self.turn();
         }
-        let World { actors, engine, settings, tally, .. } = self;
+        let World { actors, engine, settings, totals, .. } = self;
         for actor in actors.iter() {
             let (link, wanted) = (&actor.link, engine.is_reading(actor.peer));
             assert!(
@@ -69,7 +69,7 @@ impl World {
                 // Or it is its partner who does not read.
                 let held = actor.may_be_held(settings);
                 if held {
-                    tally.count("held to a pace");
+                    totals.count("held to a pace");
                 }
                 let waits = held || link.blocked || actor.is_paced() || actor.service == Service::Talk;
                 assert!(waits, "{}: has read all and is not read from", actor.who);

@@ -21,7 +21,7 @@ impl World {
             if link.ended && link.failed {
                 self.tell(Input::Lost { peer });
             }
-            return self.tally.count("not read from");
+            return self.totals.count("not read from");
         }
         if is_on_packets {
             // At most as many as one read of the reactor takes.
@@ -103,7 +103,7 @@ impl World {
                 let bytes = std::mem::take(&mut self.buffer);
                 actor.taken += bytes.len() as u64 + u64::from(line.is_none()); // its end counts as an LF
                 self.push(peer);
-                self.tally.count("packets");
+                self.totals.count("packets");
                 self.tell(Input::Bytes { peer, bytes: &bytes, more: false });
                 self.buffer = bytes;
             }
@@ -135,10 +135,10 @@ impl World {
                 if reading && link.readable {
                     self.push(peer);
                 }
-                self.tally.count(if reading { "read from again" } else { "held back" });
+                self.totals.count(if reading { "read from again" } else { "held back" });
             }
             Output::Acknowledge(peer) => {
-                self.tally.count("acknowledged within a message");
+                self.totals.count("acknowledged within a message");
                 let actor = self.actors.get_mut(peer).expect("nobody is waited for");
                 assert_eq!(
                     actor.who.binding.transport,
@@ -152,7 +152,7 @@ impl World {
                 let mut actor = self.actors.remove(peer).expect("nobody is closed");
                 assert!(actor.closed.is_some(), "{}: closed, and nothing was said of it", actor.who);
                 if matches!(output, Output::Reset(_)) {
-                    self.tally.count("reset by the engine");
+                    self.totals.count("reset by the engine");
                 }
                 if actor.may_be_window() {
                     // Its last words may have been given up some time ago: nothing tells of it.
@@ -184,7 +184,7 @@ impl World {
                     Written::Bytes(_) => self.tell(Input::Sent { peer, bytes: wanted }),
                     Written::Blocked => {
                         actor.link.blocked = true;
-                        self.tally.count("blocked");
+                        self.totals.count("blocked");
                         return self.tell(Input::Blocked { peer });
                     }
                     Written::Broken => return self.tell(Input::Lost { peer }),
@@ -196,18 +196,18 @@ impl World {
                     let gap = Some(self.gap_min).filter(|_| self.stop.is_none());
                     let bytes = outgoing.slices()[0];
                     let whole = count == wanted && outgoing.slices().len() == 1;
-                    actor.note_written(self.now, bytes, whole, gap, &mut self.tally);
+                    actor.note_written(self.now, bytes, whole, gap, &mut self.totals);
                     actor.link.blocked = count < wanted;
                     let blocked = actor.link.blocked;
                     self.tell(Input::Sent { peer, bytes: count });
                     if blocked {
-                        self.tally.count("blocked");
+                        self.totals.count("blocked");
                         return self.tell(Input::Blocked { peer });
                     }
                 }
                 Written::Blocked => {
                     actor.link.blocked = true;
-                    self.tally.count("blocked");
+                    self.totals.count("blocked");
                     return self.tell(Input::Blocked { peer });
                 }
                 Written::Broken => return self.tell(Input::Lost { peer }),
@@ -230,11 +230,11 @@ impl World {
         } else {
             (0, actor.link.write(outgoing.slices()))
         };
-        self.tally.count("written to once more");
+        self.totals.count("written to once more");
         match written {
             Written::Bytes(count) => {
                 actor.link.blocked = false;
-                self.tally.count("written to once more, and it took something");
+                self.totals.count("written to once more, and it took something");
                 self.tell(Input::Sent { peer, bytes: if wanted > 0 { wanted } else { count } });
                 self.tell(Input::Writable { peer });
             }

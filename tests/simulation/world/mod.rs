@@ -22,7 +22,7 @@ use ipcd::engine::service::Service;
 use crate::random::Random;
 use crate::room::Record;
 use crate::settings;
-use crate::tally::Tally;
+use crate::totals::Totals;
 use actors::Actors;
 use arrivals::{LISTED_GROUP, LISTED_USERS};
 
@@ -59,7 +59,7 @@ pub struct World {
     records: Vec<Record>,
     /// The most that a connection may hold, that one in the chat may, and that the room may, with any settings so far.
     memory_max: [usize; 3],
-    tally: Tally,
+    totals: Totals,
 }
 
 impl World {
@@ -106,13 +106,13 @@ impl World {
             joins: HashMap::new(),
             records: Vec::new(),
             memory_max: [0; 3],
-            tally: Tally::default(),
+            totals: Totals::default(),
             settings,
             random,
         }
     }
 
-    pub fn run(mut self, steps: u64, step: &Cell<u64>) -> Tally {
+    pub fn run(mut self, steps: u64, step: &Cell<u64>) -> Totals {
         self.bound_memory();
         let observed = self.settings.of(Service::Mux).framing != FramingRule::Raw && !self.random.percent(12);
         if observed {
@@ -137,8 +137,8 @@ impl World {
             self.empty()
         }
         self.check_room();
-        self.tally.add("steps", steps);
-        self.tally
+        self.totals.add("steps", steps);
+        self.totals
     }
 
     fn act_all(&mut self, hurry: bool) {
@@ -239,7 +239,7 @@ impl World {
         self.gap_min = self.gap_min.min(shortest_gap(&self.settings));
         self.bound_memory();
         self.tell(Input::Reconfigure(Box::new(self.settings.clone())));
-        self.tally.count("reconfigured");
+        self.totals.count("reconfigured");
     }
 }
 

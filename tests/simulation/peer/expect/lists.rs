@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::super::words;
 use super::{Outcome, after_help};
-use crate::tally::Tally;
+use crate::totals::Totals;
 
 /// A line of a list of machines, with all that they report here.
 #[expect(dead_code, reason = "of the other fields only that they can be read is asked")]
@@ -32,7 +32,7 @@ impl Lists {
         self.heard.extend_from_slice(bytes);
     }
 
-    pub fn verify(self, outcome: &Outcome<'_>, tally: &mut Tally) {
+    pub fn verify(self, outcome: &Outcome<'_>, totals: &mut Totals) {
         let Outcome { who, reason, last_words, .. } = outcome;
         if words::help_before(who).as_bytes().starts_with(&self.heard) {
             return; // it came through the mux and got no further
@@ -64,6 +64,6 @@ impl Lists {
             let may_be_cut = *reason != CloseReason::PeerClosed;
             assert!(may_be_cut || hosts.is_empty(), "{who}: a list was cut after {hosts:?}");
         }
-        tally.add("lists verified", lists);
+        totals.add("lists verified", lists);
     }
 }

@@ -17,7 +17,7 @@ use super::Who;
 use super::framing::Framing;
 use super::words;
 use crate::room::Record;
-use crate::tally::Tally;
+use crate::totals::Totals;
 
 pub use chat::{Chat, Effect, Lines, message};
 pub use lists::Lists;
@@ -101,14 +101,14 @@ impl Conversation {
     }
 
     /// Panics if something heard is wrong or missing. Returns what the room's log must say of a member.
-    pub fn verify(self, outcome: &Outcome<'_>, tally: &mut Tally) -> Option<Record> {
+    pub fn verify(self, outcome: &Outcome<'_>, totals: &mut Totals) -> Option<Record> {
         match self {
-            Conversation::Replies(replies) => replies.verify(outcome, tally),
+            Conversation::Replies(replies) => replies.verify(outcome, totals),
             Conversation::Chat(chat) => return chat.verify(outcome),
-            Conversation::Partner(partner) => partner.verify(outcome, tally),
-            Conversation::Reports(reports) => reports.verify(outcome, tally),
-            Conversation::Lists(lists) => lists.verify(outcome, tally),
-            Conversation::Watcher(watcher) => watcher.verify(outcome, tally),
+            Conversation::Partner(partner) => partner.verify(outcome, totals),
+            Conversation::Reports(reports) => reports.verify(outcome, totals),
+            Conversation::Lists(lists) => lists.verify(outcome, totals),
+            Conversation::Watcher(watcher) => watcher.verify(outcome, totals),
             Conversation::Noise => {}
         }
         None

@@ -1,7 +1,7 @@
 //! One of two in a talk: it hears each message of its partner once and in order.
 
 use super::{Outcome, after_help};
-use crate::tally::Tally;
+use crate::totals::Totals;
 
 pub struct Partner {
     /// Its own messages have this number.
@@ -18,7 +18,7 @@ impl Partner {
         self.heard.extend_from_slice(bytes);
     }
 
-    pub fn verify(self, outcome: &Outcome<'_>, tally: &mut Tally) {
+    pub fn verify(self, outcome: &Outcome<'_>, totals: &mut Totals) {
         let who = outcome.who;
         // Line ends do not matter: the partner may have been taken for a raw client, with each burst a message.
         let mut heard = after_help(&self.heard, who).into_owned();
@@ -36,7 +36,7 @@ impl Partner {
             assert_ne!(whose, self.serial.to_string(), "{who}: heard itself");
             assert_eq!(*partner.get_or_insert(whose), whose, "{who}: heard two");
         }
-        tally.add("said between two", messages.len() as u64);
+        totals.add("said between two", messages.len() as u64);
         if outcome.complete {
             let (reason, words) = (outcome.reason, &outcome.last_words);
             let fits = |words: &String| {

@@ -7,7 +7,7 @@ use ipcd::engine::message::CloseReason;
 
 use super::super::words::ACKNOWLEDGEMENT;
 use super::{Arrival, Outcome};
-use crate::tally::Tally;
+use crate::totals::Totals;
 
 /// A reply, and where in what the peer sends the request for it ends.
 struct Reply {
@@ -111,20 +111,20 @@ impl Replies {
         }
     }
 
-    pub fn verify(mut self, outcome: &Outcome<'_>, tally: &mut Tally) {
+    pub fn verify(mut self, outcome: &Outcome<'_>, totals: &mut Totals) {
         self.check_last_words(outcome);
         self.check_nothing_is_missing(outcome);
         let answered = self.answered as u64;
-        tally.add("requests verified", answered);
+        totals.add("requests verified", answered);
         if outcome.complete && outcome.reason == CloseReason::PeerClosed {
-            tally.add("requests verified to the end of file", answered);
+            totals.add("requests verified to the end of file", answered);
         }
         if outcome.complete
             && outcome.reason == CloseReason::Stopping
             && outcome.stopped_fairly
             && outcome.is_prompt
         {
-            tally.add("answered after stop", answered);
+            totals.add("answered after stop", answered);
         }
     }
 

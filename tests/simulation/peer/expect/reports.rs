@@ -3,7 +3,7 @@
 use ipcd::engine::message::CloseReason;
 
 use super::{Outcome, after_help, whole_lines};
-use crate::tally::Tally;
+use crate::totals::Totals;
 
 pub struct Reports {
     heard: Vec<u8>,
@@ -21,7 +21,7 @@ impl Reports {
         self.heard.extend_from_slice(bytes);
     }
 
-    pub fn verify(self, outcome: &Outcome<'_>, tally: &mut Tally) {
+    pub fn verify(self, outcome: &Outcome<'_>, totals: &mut Totals) {
         let Outcome { who, reason, .. } = outcome;
         let heard = after_help(&self.heard, who);
         let mut reports = 0;
@@ -33,7 +33,7 @@ impl Reports {
             assert!(connections.iter().any(|connection| connection["peer"] == itself), "{who}");
             reports += 1;
         }
-        tally.add("reports verified", reports as u64);
+        totals.add("reports verified", reports as u64);
         assert!(self.is_known || reports == 0, "{who}: got a report that it may not have");
         assert!(reports <= self.asked, "{who}: {reports} reports for {} questions", self.asked);
         let is_whole = outcome.complete && outcome.opened && !outcome.has_abandoned;

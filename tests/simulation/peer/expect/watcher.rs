@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::super::words::{self, REFUSAL};
 use super::{Outcome, after_help, whole_lines};
-use crate::tally::Tally;
+use crate::totals::Totals;
 
 /// An event, with every field that it may have.
 #[expect(dead_code, reason = "of the other fields only that they can be read is asked")]
@@ -37,7 +37,7 @@ impl Watcher {
         self.heard.extend_from_slice(bytes);
     }
 
-    pub fn verify(self, outcome: &Outcome<'_>, tally: &mut Tally) {
+    pub fn verify(self, outcome: &Outcome<'_>, totals: &mut Totals) {
         let Outcome { who, reason, .. } = outcome;
         let heard = after_help(&self.heard, who);
         // It may have left in the middle of the help.
@@ -56,11 +56,11 @@ impl Watcher {
             if event.service == Some("talk") && matches!(event.event, "message" | "reply") {
                 let text = event.text.as_deref().unwrap_or_default();
                 assert!(text.starts_with("(private, ") || is_refusal(text), "{who}: {line}");
-                tally.count("private events verified");
+                totals.count("private events verified");
             }
-            tally.count("events verified");
+            totals.count("events verified");
             if matches!(event.event, "missed" | "hint") {
-                tally.count_case("events", &event.event);
+                totals.count_case("events", &event.event);
             }
         }
     }

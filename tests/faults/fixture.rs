@@ -74,7 +74,7 @@ pub fn figures(waits: Vec<Wait>) -> String {
 }
 
 /// One fault, and a healthy client beside it.
-pub struct Trial {
+pub struct Fixture {
     daemon: Daemon,
     healthy: Option<Healthy>,
     descriptors: usize,
@@ -84,7 +84,7 @@ pub struct Trial {
     still: Mutex<Vec<(Instant, Instant)>>,
 }
 
-impl Deref for Trial {
+impl Deref for Fixture {
     type Target = Daemon;
 
     fn deref(&self) -> &Daemon {
@@ -92,12 +92,12 @@ impl Deref for Trial {
     }
 }
 
-impl Trial {
-    pub fn with(config: &str) -> Trial {
-        Trial::on(Daemon::with(config))
+impl Fixture {
+    pub fn with(config: &str) -> Fixture {
+        Fixture::on(Daemon::with(config))
     }
 
-    pub fn on(daemon: Daemon) -> Trial {
+    pub fn on(daemon: Daemon) -> Fixture {
         let healthy = Healthy::of(daemon.tcp(MULTIPLY), daemon.pid());
         let descriptors = daemon.descriptors();
         // One-time allocations happen before the measurement.
@@ -111,7 +111,7 @@ impl Trial {
             (daemon.descriptors() == descriptors).then_some(())
         });
         let resident = daemon.resident_bytes();
-        Trial {
+        Fixture {
             daemon,
             healthy: Some(healthy),
             descriptors,
@@ -123,13 +123,13 @@ impl Trial {
     }
 
     /// Something in warnings and errors that this fault is right to make.
-    pub fn expect_in_log(mut self, text: &'static str) -> Trial {
+    pub fn expect_in_log(mut self, text: &'static str) -> Fixture {
         self.expected.push(text);
         self
     }
 
     /// As much memory may stay, where a fault leaves more behind that does not grow with it.
-    pub fn keep_at_most(mut self, bytes: usize) -> Trial {
+    pub fn keep_at_most(mut self, bytes: usize) -> Fixture {
         self.kept_bytes_max = bytes;
         self
     }

@@ -1,5 +1,5 @@
-//! What clients do to a daemon without a plan: one function for each mischief, which need not get any reply.
-//! Each ends by itself, soon, and whatever becomes of its connections.
+//! Random abuse of a daemon by clients: one function for each kind, which need not get any reply.
+//! Each ends soon by itself, whatever happens to its connections.
 
 use std::fs::OpenOptions;
 use std::io::{ErrorKind, Read, Write};
@@ -10,14 +10,14 @@ use std::time::Duration;
 
 use socket2::{Domain, SockAddr, Socket, Type};
 
+use super::fixture::Chance;
 use super::room::CORPUS;
-use super::trial::Chance;
 use crate::harness::{CHAT, Daemon, GREETING, HELLO, MULTIPLY, PATIENCE, STATS, TALK, show};
 
-/// A mischief, as it is called in what is printed.
-pub type Mischief = (&'static str, fn(&Daemon, &mut Chance));
+/// A kind of abuse, with its printed name.
+pub type Abuse = (&'static str, fn(&Daemon, &mut Chance));
 
-pub const MISCHIEFS: &[Mischief] = &[
+pub const ABUSES: &[Abuse] = &[
     ("resets", resets),
     ("slow writers", slow_writers),
     ("an endless line", endless_line),
@@ -38,7 +38,7 @@ pub const MISCHIEFS: &[Mischief] = &[
     ("reports", reports),
 ];
 
-/// How long a mischief waits for a daemon that does not take, or does not say, anything.
+/// How long an abuser waits for a daemon that does not read or does not write.
 const WAIT: Duration = Duration::from_millis(200);
 
 const PORTS: [u16; 6] = [MULTIPLY, GREETING, CHAT, HELLO, TALK, STATS];
@@ -383,7 +383,8 @@ fn reports(daemon: &Daemon, chance: &mut Chance) {
 
 const REFUSED: &str = "Error: too many connections, try again later\n";
 
-/// No mischief: one who asks as it should, and is answered rightly, or told that there is no room. Whether it was answered.
+/// No abuse: a client that asks correctly; it gets the right answer, or is refused for lack of room.
+/// Returns whether it was answered.
 pub fn newcomer(daemon: &Daemon, chance: &mut Chance) -> bool {
     let (a, b) = (chance.below(100_000), chance.below(100_000));
     let (asked, reply) = match chance.below(3) {

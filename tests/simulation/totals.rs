@@ -7,13 +7,13 @@ use ipcd::engine::message::CloseReason;
 use ipcd::engine::wrong_protocol::WrongProtocol;
 
 #[derive(Default)]
-pub struct Tally {
+pub struct Totals {
     /// Some things happen several times a step: each place that counts is told by where its word lies in memory.
     counts: Vec<(&'static str, u64)>,
     composed: BTreeMap<String, u64>,
 }
 
-impl Tally {
+impl Totals {
     pub fn count(&mut self, what: &'static str) {
         self.add(what, 1);
     }
@@ -30,24 +30,24 @@ impl Tally {
         *self.composed.entry(format!("{what}: {case:?}")).or_default() += 1;
     }
 
-    pub fn merge(&mut self, other: Tally) {
-        for (what, count) in other.totals() {
+    pub fn merge(&mut self, other: Totals) {
+        for (what, count) in other.all() {
             *self.composed.entry(what).or_default() += count;
         }
     }
 
     /// How often it happened.
     pub fn of(&self, what: &str) -> u64 {
-        self.totals().get(what).copied().unwrap_or(0)
+        self.all().get(what).copied().unwrap_or(0)
     }
 
     /// By their words, in their order.
-    fn totals(&self) -> BTreeMap<String, u64> {
-        let mut totals = self.composed.clone();
+    fn all(&self) -> BTreeMap<String, u64> {
+        let mut all = self.composed.clone();
         for (what, count) in &self.counts {
-            *totals.entry((*what).to_owned()).or_default() += count;
+            *all.entry((*what).to_owned()).or_default() += count;
         }
-        totals
+        all
     }
 
     /// Every reason, both kinds, and the troubles must have been met.
@@ -97,15 +97,15 @@ impl Tally {
             "events: \"hint\"",
             "told that a message was too long",
         ];
-        let totals = self.totals();
+        let all = self.all();
         for what in reasons.chain(others.iter().map(|what| (*what).to_owned())) {
-            assert!(totals.contains_key(&what), "never reached: {what}");
+            assert!(all.contains_key(&what), "never reached: {what}");
         }
     }
 }
 
-impl std::fmt::Display for Tally {
+impl std::fmt::Display for Totals {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.totals().iter().try_for_each(|(what, count)| writeln!(f, "{count:>12}  {what}"))
+        self.all().iter().try_for_each(|(what, count)| writeln!(f, "{count:>12}  {what}"))
     }
 }
