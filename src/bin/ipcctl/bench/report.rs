@@ -41,6 +41,7 @@ pub(crate) struct Report {
 pub(crate) struct Row {
     pub(crate) name: String,
     pub(crate) title: String,
+    #[serde(rename = "partner")] // as its documentation has it
     pub(crate) responder: Responder,
     #[serde(flatten)]
     pub(crate) outcome: Outcome,
