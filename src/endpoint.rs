@@ -162,7 +162,7 @@ impl<N> At<N> {
 }
 
 impl ResolvedEndpoint {
-    /// The endpoint of its bare socket, which is all that another process knows of it.
+    /// The endpoint of its bare socket: another process knows only that.
     pub fn bare(&self) -> ResolvedEndpoint {
         match self {
             At::Tls(address) | At::Http(address) | At::Https(address) => At::Tcp(*address),

@@ -61,7 +61,7 @@ enum Level {
 }
 
 impl Arguments {
-    /// What is wrong with the three options that go together, if only some of them are given.
+    /// The error if only some of the three options are given that go together.
     fn incomplete(&self) -> Option<String> {
         let all = [
             ("--daemon", self.daemon),

@@ -5,7 +5,7 @@ const OF_IPCCTL: [&str; 12] = [
     "status", "reload", "class", "watch", "kick", "mute", "unmute", "say", "close", "chat", "report", "bench",
 ];
 
-/// What is right in place of an argument that the daemon does not have; `is_similar`: one of its options looks like it.
+/// The correct form of an argument that the daemon does not have; `is_similar`: one of its options looks like it.
 pub fn of_unexpected(argument: &str, is_similar: bool) -> Option<String> {
     let right = match argument {
         "start" | "run" | "serve" => "ipcd without arguments starts the daemon".to_owned(),
@@ -25,7 +25,7 @@ pub fn of_unexpected(argument: &str, is_similar: bool) -> Option<String> {
     Some(format!("unexpected argument '{}'; {right}", argument.escape_debug()))
 }
 
-/// Joins clap's error of several lines into one line: what is wrong, and a hint if there is one.
+/// Joins clap's error of several lines into one line: the error, and a hint if there is one.
 pub fn one_line(text: &str) -> String {
     let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
     let what = lines.next().unwrap_or_default().trim_start_matches("error: ");

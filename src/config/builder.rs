@@ -19,7 +19,7 @@ use crate::engine::service::facts::Need;
 pub(super) struct Builder<'t> {
     text: &'t str,
     pub(super) config: Config,
-    /// In the order of [`Service::ALL`]; a key under `[limits]` writes to all of them, and is read first.
+    /// In the order of [`Service::ALL`]; a key under `[limits]` applies to all of them, and is read first.
     pub(super) services: Vec<ServiceBuilder>,
     /// Endpoints in the order of the file.
     pub(super) listens: Vec<ListenBuilder>,

@@ -141,7 +141,7 @@ mod tests {
 
     #[test]
     fn invalid_byte_never_panics() {
-        // Comments left out: what stands in them is all the same.
+        // Without comments, whose contents do not matter.
         let full = shipped_in_full();
         let bare: Vec<_> = full.lines().filter(|line| !line.starts_with('#') && !line.is_empty()).collect();
         let mut bytes = bare.join("\n").into_bytes();

@@ -1,4 +1,4 @@
-//! `allow_names` and `client_certificates`: who may come in by the name in a certificate. Knows no certificate.
+//! `allow_names` and `client_certificates`: who may connect by the name in a certificate. Knows no certificate.
 
 use toml::de::DeValue;
 
@@ -14,7 +14,7 @@ use crate::engine::service::Service;
 /// The most names in a list: a school. Guessed.
 const NAMES_MAX: usize = 4096;
 
-/// Reads a list; what is wrong with one of its names goes to `faults`.
+/// Reads a list; errors in its names go to `faults`.
 pub(super) fn read(value: Value<'_>, faults: &mut Vec<Diagnostic>) -> Result<Names, String> {
     let list = match value.into_inner() {
         DeValue::Array(list) => list,
@@ -72,8 +72,8 @@ pub(super) fn read_flag(value: Value<'_>) -> Result<bool, String> {
     }
 }
 
-/// The names that an endpoint lets in, of its own list or its service's; `None`: it asks for no certificate. What cannot be
-/// so goes to `faults`.
+/// The names that an endpoint accepts, from its own list or its service's; `None`: it requests no certificate.
+/// Contradictions go to `faults`.
 pub(super) fn of_endpoint(
     config: &Config,
     (at, endpoint): (usize, &Endpoint),
@@ -150,7 +150,7 @@ mod tests {
     use super::*;
     use crate::engine::allow::Allowed;
 
-    /// What each endpoint lets in, or the errors.
+    /// The names that each endpoint accepts, or the errors.
     fn read(text: &str) -> Result<Vec<Option<Allowed>>, String> {
         let config = Config::parse(Path::new("f"), text).map_err(|errors| errors.to_string())?;
         Ok(config.listens.into_iter().map(|listen| listen.allowed).collect())

@@ -1,4 +1,4 @@
-//! Guesses what was meant by a wrong name or value.
+//! Guesses the intended name or value from a wrong one.
 
 use crate::endpoint::Endpoint;
 use crate::engine::limits::QUOTE_CHARS_MAX;

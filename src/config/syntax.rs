@@ -14,7 +14,7 @@ use crate::engine::limits::QUOTE_CHARS_MAX;
 /// How often a file is parsed again without its broken lines, to find further errors.
 const ROUNDS_MAX: usize = 8;
 
-/// One error: the byte offset of its place, and what is wrong there.
+/// One error: the byte offset of its place, and its text.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Diagnostic {
     pub(super) at: usize,

@@ -12,7 +12,7 @@ pub struct TlsFiles {
     pub key: PathBuf,
     /// Further certificates, each with its key, for clients that ask for names in them.
     pub more: Vec<(PathBuf, PathBuf)>,
-    /// The authorities whose certificates clients must have, as PEM; `None`: they need none.
+    /// The authorities that issue the required client certificates, as PEM; `None`: clients need none.
     pub client_ca: Option<PathBuf>,
     /// Lists of the certificates that these authorities have revoked, as PEM; `None`: none is.
     pub client_crl: Option<PathBuf>,

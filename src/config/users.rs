@@ -46,7 +46,7 @@ impl UserDatabase {
 
 /// Users with this primary group are identified by the group itself; only the database knows its other members.
 fn group_and_members(group: &uzers::Group) -> Allowed {
-    // A member that is no longer a user cannot connect.
+    // A group member without a user account cannot connect.
     let members = group.members().iter().filter_map(uzers::get_user_by_name);
     Allowed::new(members.map(|user| user.uid()), [group.gid()])
 }

@@ -278,7 +278,7 @@ meaning! {
 
     /// A user or a group, by name or number; the system's databases know whether the name exists.
     Person(Principal), "a name in quotes or a number, for example \"root\" or 1000", |raw| match raw {
-        // The highest number means nobody (chown(2)).
+        // The highest number means "none" (chown(2)).
         Raw::Integer(id) => u32::try_from(id).ok().filter(|id| *id < u32::MAX).map(Principal::Id),
         Raw::Text(name) => is_name(&name).then_some(Principal::Name(name)),
         Raw::Other => None,

@@ -123,7 +123,8 @@ pub(super) fn of_status(config: &Config) -> Vec<String> {
     warnings
 }
 
-/// What does not work on this machine. If it makes a start fail, the start reports it itself.
+/// Parts of the configuration that do not work on this machine. If one makes a start fail, the start reports it
+/// itself.
 fn of_this_machine(config: &Config) -> Vec<String> {
     let mut warnings = Vec::from_iter(of_file(config));
     let runtime = runtime_directory_if_there();

@@ -1,4 +1,5 @@
-//! The files of `[tls]`: read and checked whole, at a start, a reload and `--check`. What they hold is for the wire to say.
+//! The files of `[tls]`: read and checked as a whole, at a start, a reload and `--check`. Their contents are for the
+//! wire to judge.
 
 use std::fs::File;
 use std::io::Read;
@@ -17,7 +18,7 @@ use crate::wire::tls::{Acceptor, Certificates, Material, Pair, Rejected, Version
 /// The longest file, in bytes: the authorities of all browsers are 250 kB.
 const FILE_BYTES_MAX: u64 = 1024 * 1024;
 
-/// What TLS endpoints need, and warnings about it.
+/// The certificates and settings of TLS endpoints, and warnings about them.
 #[derive(Debug)]
 pub(super) struct Checked {
     /// `None`: there is no TLS endpoint.

@@ -4,10 +4,10 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use jiff::Timestamp;
 
-/// How long before a certificate ends its end is told, in seconds.
+/// How long before a certificate expires the first warning comes, in seconds.
 const SOON: u64 = 14 * 24 * 60 * 60;
 
-/// How often it is told from then on, in seconds.
+/// The interval of the warnings from then on, in seconds.
 const AGAIN: u64 = 24 * 60 * 60;
 
 /// When a certificate is valid, in seconds since 1970.
@@ -26,7 +26,7 @@ pub(super) struct Dates {
     pub(super) list: Option<(String, u64)>,
 }
 
-/// What the clock says, in seconds since 1970.
+/// The clock's time, in seconds since 1970.
 pub(super) fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
@@ -38,7 +38,7 @@ impl Dates {
         paths.join(", ")
     }
 
-    /// What is to be told at a moment.
+    /// The warnings that are due at a time.
     pub(super) fn warnings(&self, now: u64) -> Vec<String> {
         let of_certificates = self.certificates.iter().filter_map(|span| {
             let text = span.warning(now)?;
@@ -53,7 +53,7 @@ impl Dates {
         of_certificates.chain(of_list).collect()
     }
 
-    /// How long after `now` there is something to be told again; `None`: never.
+    /// The time from `now` until the next warning is due; `None`: never.
     pub(super) fn next(&self, now: u64) -> Option<Duration> {
         let ends = self
             .certificates

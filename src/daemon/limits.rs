@@ -15,7 +15,7 @@ const DESCRIPTORS_OF_OUR_OWN: usize = 24;
 /// The limit on open files if it cannot be read: Linux's default (INR_OPEN_CUR).
 const OPEN_FILES: usize = 1024;
 
-/// What this machine calls itself, also as others find it through mDNS: the page is asked for under these names.
+/// The names of this machine, also those that others find through mDNS: the page may be requested under them.
 fn own_names() -> impl Iterator<Item = String> {
     let uname = rustix::system::uname();
     let name = uname.nodename().to_string_lossy().into_owned();

@@ -98,7 +98,7 @@ pub fn run(mut run: Run) -> Result<u8, Failure> {
     Ok(outcome.map_or_else(|failure| detach::note(&failure), |()| 0))
 }
 
-/// What a signal asks the daemon to do.
+/// A signal's request to the daemon.
 enum Meaning {
     Nothing,
     Stop,
@@ -118,7 +118,7 @@ struct Daemon {
     /// Until when the files of `[tls]` are good.
     #[cfg(feature = "tls")]
     dates: dates::Dates,
-    /// When something is to be told of that.
+    /// When the next warning about that is due.
     #[cfg(feature = "tls")]
     dates_due: Option<Timestamp>,
     config: Config,
@@ -275,7 +275,7 @@ impl Daemon {
         Ok(())
     }
 
-    /// What a signal means in the current state.
+    /// The meaning of a signal in the current state.
     fn meaning(&mut self, signal: Signal, stopping: bool) -> Meaning {
         match signal {
             Signal::Stop => Meaning::Stop,

@@ -87,7 +87,7 @@ fn alone_with(endpoint: &Endpoint, file: &Path) -> Vec<String> {
     ]
 }
 
-/// What of a terminal's 80 columns the time and the level leave, less a word.
+/// The part of a terminal's 80 columns that the time and the level leave, less a word.
 const COLUMNS: usize = 60;
 
 /// The same without a configuration: one to copy, because a file with one service turns the others off.

@@ -122,7 +122,7 @@ mod tests {
     use crate::engine::message::{Binding, ConnectionId, Input, Output, RemoteAddress, Timestamp, Transport};
     use crate::engine::service::Service;
 
-    /// A room of members who have heard nothing yet of what was said, and one who asked for a product.
+    /// A room of members that have not heard its messages yet, and a client that asked for a product.
     fn engine() -> Engine {
         let mut engine = Engine::new(Settings { chat_history: 1000, ..Settings::default() });
         let remote = RemoteAddress::Process { uid: 1, gid: 1, pid: 1 };
@@ -178,7 +178,7 @@ mod tests {
         parse(bytes, bytes.len() as u64)
     }
 
-    /// What each would be sent, all of it.
+    /// The complete output for each client.
     fn outgoing(engine: &mut Engine) -> Vec<Vec<u8>> {
         (0..21)
             .map(|index| {
@@ -224,7 +224,7 @@ mod tests {
     fn record_overhead_is_at_most_a_tenth_of_the_queued_bytes() {
         let (mut file, count) = record(&engine());
         let all = bytes(&mut file).len();
-        // The log once, and not for each of the 20; the history; and what was said to two of them alone.
+        // The log once, and not for each of the 20; the history; and direct messages to two of them.
         let (line, aside) = ("m0: ".len() + 900 + 1, "m0 (to you): ".len() + 500);
         let waits = 60 * (2 * line + 2 * aside);
         assert!(all < waits * 11 / 10 + 1024 * count, "{all} for {waits}");

@@ -5,7 +5,7 @@ use super::certificates::Checked;
 use super::dates::now;
 
 impl Daemon {
-    /// Those who connect from now on are shown these certificates.
+    /// New clients are shown these certificates from now on.
     pub(super) fn take(&mut self, checked: Checked) {
         checked.warnings.iter().for_each(|line| log::warn!("{line}"));
         self.reactor.accept_with(checked.acceptor);
@@ -13,7 +13,7 @@ impl Daemon {
         self.plan_dates();
     }
 
-    /// Tells what is to be told of dates, once its moment has come.
+    /// Logs the warnings about dates, once they are due.
     pub(super) fn look_at_dates(&mut self) {
         if self.dates_due.is_some_and(|due| self.reactor.now() >= due) {
             self.dates.warnings(now()).iter().for_each(|line| log::warn!("{line}"));

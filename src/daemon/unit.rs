@@ -1,5 +1,5 @@
-//! Sockets that the service manager handed over and keeps open, whatever ipcd does with its own copy: what they
-//! block, and the error for it.
+//! Sockets that the service manager handed over and keeps open, whatever ipcd does with its own copy: which endpoints
+//! they block, and the error about it.
 
 use crate::endpoint::ResolvedEndpoint;
 use crate::transport::open::{OpenError, OpenErrorKind};

@@ -1,4 +1,4 @@
-//! What concerns all sessions: the stop, new settings, and members that are too slow.
+//! Work that concerns all sessions: the stop, new settings, and members that are too slow.
 
 use super::Engine;
 use super::engine_state::EngineState;
@@ -65,7 +65,7 @@ impl Engine {
         self.sessions.iter().map(Session::peer).collect()
     }
 
-    /// The deadlines of all sessions may have changed, and what they wait for: looks at each.
+    /// Rechecks all sessions, because their deadlines and what they wait for may have changed.
     pub(super) fn resume_all(&mut self, now: Timestamp) {
         for peer in self.peers() {
             self.with(now, peer, |session, shared| session.resume(shared, now));

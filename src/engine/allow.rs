@@ -1,4 +1,4 @@
-//! Who may come in through a binding. Knows users and groups by their numbers; has never seen a certificate or a socket.
+//! Who may connect through a binding. Knows users and groups by number; has never seen a certificate or a socket.
 
 pub mod names;
 pub mod networks;
@@ -14,14 +14,14 @@ use super::text::quote;
 use names::Names;
 use networks::Networks;
 
-/// Who may not come in.
+/// A peer that may not connect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refused {
     /// This user.
     User(u32),
-    /// Somebody whom the kernel does not name.
+    /// A user that the kernel does not identify.
     Unknown,
-    /// Somebody at this address.
+    /// A client at this address.
     Address(IpAddr),
 }
 
@@ -35,13 +35,14 @@ impl Refused {
     }
 }
 
-/// Whom an endpoint lets in: on a Unix socket users, beside root and the daemon's own; on the network addresses.
+/// The peers that an endpoint accepts: on a Unix socket users, besides root and the daemon's own; elsewhere network
+/// addresses.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Allowed {
     users: BTreeSet<u32>,
     groups: BTreeSet<u32>,
     networks: Networks,
-    /// Names in certificates; `None`: nobody is asked for one.
+    /// Names in certificates; `None`: no certificate is requested.
     names: Option<Names>,
 }
 
@@ -55,8 +56,8 @@ impl Allowed {
         }
     }
 
-    /// Those who come from these networks, and whose certificate has one of these names; `None` for `names`: nobody is asked
-    /// for a certificate. `None`: everybody.
+    /// Clients from these networks whose certificate has one of these names; `None` for `names`: no certificate is
+    /// requested. `None`: everyone.
     pub fn from_networks(networks: Networks, names: Option<Names>) -> Option<Allowed> {
         (!networks.is_empty() || names.is_some()).then(|| Allowed { networks, names, ..Allowed::default() })
     }
@@ -66,17 +67,17 @@ impl Allowed {
         self.names.is_some()
     }
 
-    /// Whether the name in somebody's certificate is one that comes in; `None`: it has none.
+    /// Whether this name in a certificate is allowed; `None`: the certificate has no name.
     pub fn lets_in_name(&self, name: Option<&str>) -> bool {
         self.names.as_ref().is_none_or(|names| names.let_in(name))
     }
 
-    /// From where.
+    /// The network address.
     pub fn networks(&self) -> &Networks {
         &self.networks
     }
 
-    /// Whoever is in one of the two.
+    /// Whether a user is in one of the two lists.
     pub fn or(mut self, other: Allowed) -> Allowed {
         self.users.extend(other.users);
         self.groups.extend(other.groups);
@@ -88,7 +89,7 @@ impl Allowed {
         self.users.is_empty() && self.groups.is_empty()
     }
 
-    /// Who may not come in, if that is so. Nobody is let in for a user whom the kernel does not name.
+    /// Why the peer may not connect, if it may not. A user that the kernel does not identify is never allowed.
     pub fn refuses(&self, remote: RemoteAddress, owner: u32) -> Option<Refused> {
         if let RemoteAddress::Address(address) = remote
             && (!self.networks.is_empty() || self.names.is_some())
@@ -102,8 +103,8 @@ impl Allowed {
     }
 }
 
-/// Whom the lists of a service let in; `None`: everybody. Those of watch, which shows what others say, let in nobody else
-/// while they are empty.
+/// The peers that a service's lists allow; `None`: everyone. The lists of watch, which shows what others say, allow
+/// nobody else while they are empty.
 pub fn listed(service: Service, lists: Allowed) -> Option<Allowed> {
     (service.facts().openness == Openness::Masters || !lists.is_empty()).then_some(lists)
 }
@@ -113,7 +114,7 @@ pub fn is_master(remote: RemoteAddress, owner: u32) -> bool {
     matches!(remote, RemoteAddress::Process { uid, .. } if uid == 0 || uid == owner)
 }
 
-/// What somebody is told who may not come in.
+/// The error for a peer that may not connect.
 pub fn refusal(refused: Refused) -> String {
     match refused {
         Refused::User(uid) => format!("Error: user {uid} may not use this socket"),
@@ -122,7 +123,7 @@ pub fn refusal(refused: Refused) -> String {
     }
 }
 
-/// What somebody is told whose certificate has this name, which may not come in; `None`: it has none.
+/// The error for a peer whose certificate has this name, which is not allowed; `None`: it has none.
 pub fn refusal_of_name(name: Option<&str>) -> String {
     match name {
         Some(name) => format!("Error: {} may not connect", quote(name.as_bytes())),

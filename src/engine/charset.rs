@@ -1,4 +1,4 @@
-//! Text that is no UTF-8, and what it seems to be instead. Knows bytes; has never seen who sent them.
+//! Text that is not UTF-8, and its probable encoding. Knows bytes; has never seen who sent them.
 
 use std::fmt;
 
@@ -9,12 +9,12 @@ pub enum Charset {
     Latin1,
     /// A Windows console's: letters with accents are 0x80 to 0xA5.
     Console,
-    /// None that can be told.
+    /// None that can be recognized.
     Other,
 }
 
 impl Charset {
-    /// What follows `this is not UTF-8`.
+    /// The text behind `this is not UTF-8`.
     const fn advice(self) -> &'static str {
         match self {
             Charset::Latin1 => ", it seems to be Latin-1 (Windows-1252); send UTF-8",
@@ -37,11 +37,11 @@ pub fn complaint(text: &[u8]) -> Option<String> {
     Some(format!("this is not UTF-8 (byte 0x{byte:02x} at position {}){}", at + 1, encoding.advice()))
 }
 
-/// What a text seems to be that is no UTF-8; `None`: it is.
+/// The probable encoding of text that is not UTF-8; `None`: it is UTF-8.
 pub fn guess(text: &[u8]) -> Option<Charset> {
     std::str::from_utf8(text).err()?;
     let strange = || text.iter().filter(|byte| !byte.is_ascii());
-    // Words of such a text are mostly ASCII letters; one of two or more bytes a letter has few of them.
+    // Words of such a text are mostly ASCII letters; an encoding with two or more bytes a letter has few of them.
     let letters = text.iter().filter(|byte| byte.is_ascii_alphabetic()).count();
     let encoding = match () {
         () if text.iter().any(|byte| byte.is_ascii_control() && !byte.is_ascii_whitespace()) => {

@@ -57,7 +57,7 @@ impl Engine {
         assert_eq!(shared.refused_lingering, lingering, "refused connections that linger");
     }
 
-    /// The tables beside that of the sessions: they have each session at most once, and none that has gone.
+    /// The tables beside the session table: each has a session at most once, and none that has gone.
     fn check_tables(&self) {
         let shared = &self.shared;
         let members = self.sessions.iter().filter(|session| session.member_id().is_some()).count();

@@ -1,5 +1,5 @@
-//! The proof that a client owns a name: a secret that it has chosen, and its user as the kernel reports it. Knows no name,
-//! and shows the secret to nobody.
+//! The proof that a client owns a name: a secret that it has chosen, and its user as the kernel reports it. Knows no
+//! name, and shows the secret to nobody.
 
 use std::fmt;
 
@@ -27,7 +27,7 @@ impl Claim {
     pub fn new(remote: RemoteAddress, secret: &str) -> Option<Claim> {
         let user = match remote {
             RemoteAddress::Process { uid, .. } => Some(uid),
-            RemoteAddress::Unknown { .. } => return None, // nobody's equal
+            RemoteAddress::Unknown { .. } => return None, // equal to no user
             RemoteAddress::Address(_) | RemoteAddress::Input | RemoteAddress::Writers => None,
         };
         let fits = (SECRET_BYTES_MIN..=SECRET_BYTES_MAX).contains(&secret.len())

@@ -1,4 +1,4 @@
-//! How many connections there are, of which service and from where. Knows limits; has never seen a connection.
+//! The number of connections of each service and from each source. Knows limits; has never seen a connection.
 
 use std::collections::HashMap;
 
@@ -13,7 +13,7 @@ use super::source::Source;
 pub struct ConnectionCounts {
     total: usize,
     services: [usize; Service::ALL.len()],
-    /// Sessions on FIFOs, which no limit keeps out and which keep nobody out.
+    /// Sessions on FIFOs: no limit refuses them, and they take nobody's place.
     exempt: [usize; Service::ALL.len()],
     /// Per source in total (`None`) and per service; kept only while some limit per address is set.
     sources: Option<HashMap<(Option<Service>, Source), usize>>,
@@ -43,7 +43,7 @@ impl ConnectionCounts {
         admitted
     }
 
-    /// Counts a connection that goes on with another service, unless that one's limit is reached.
+    /// Counts a connection that changes to another service, unless that one's limit is reached.
     pub fn change(&mut self, settings: &Settings, from: Service, to: Service, remote: RemoteAddress) -> bool {
         let admitted = self.has_place(settings, to, remote);
         if admitted {
@@ -152,8 +152,8 @@ fn is_limited(settings: &Settings) -> bool {
         || settings.services.iter().any(|service| service.connections_per_address_max > 0)
 }
 
-/// Places beyond each limit that are kept for whoever may control the daemon, so that nobody who takes all others can
-/// keep a reload or a hand-over out.
+/// Places beyond each limit that are kept for users who may control the daemon, so that nobody who takes all others
+/// can prevent a reload or a restart.
 fn kept_for(settings: &Settings, remote: RemoteAddress) -> usize {
     if allow::is_master(remote, settings.owner) { PLACES_KEPT } else { 0 }
 }

@@ -1,4 +1,4 @@
-//! What has happened so far, in numbers.
+//! Counters since the start.
 
 use std::time::Duration;
 
@@ -101,8 +101,8 @@ pub struct ServiceCounters {
     errors: [u64; ErrorKind::ALL.len()],
     /// Connections closed because they did not read.
     pub too_slow: u64,
-    /// Lines on FIFOs that nobody read, datagrams that were not answered, and answers that did not reach their receiver, by
-    /// [reason](Dropped).
+    /// Lines on FIFOs that nobody read, datagrams that were not answered, and answers that did not reach their
+    /// receiver, by [reason](Dropped).
     dropped: [u64; Dropped::ALL.len()],
     /// Bytes received from peers.
     pub bytes_in: u64,
@@ -116,17 +116,17 @@ impl ServiceCounters {
         self.errors[kind as usize] += 1;
     }
 
-    /// Counts what was dropped for a reason.
+    /// Counts drops for a reason.
     pub fn count_dropped(&mut self, why: Dropped, count: u64) {
         self.dropped[why as usize] += count;
     }
 
-    /// What was dropped for one reason.
+    /// The number of drops for one reason.
     pub fn dropped_of(&self, why: Dropped) -> u64 {
         self.dropped[why as usize]
     }
 
-    /// What was dropped for any reason.
+    /// The number of drops for all reasons.
     pub fn dropped(&self) -> u64 {
         self.dropped.iter().sum()
     }
@@ -142,12 +142,12 @@ impl ServiceCounters {
     }
 }
 
-/// How long turns of the loop took: each bucket counts durations up to twice those of the one before.
+/// The duration of turns of the loop: each bucket counts durations up to twice those of the one before.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Turns([u64; Turns::BUCKETS]);
 
 impl Turns {
-    /// From 1 µs to some 4 s, and one for what takes longer.
+    /// From 1 µs to about 4 s, and one for longer turns.
     const BUCKETS: usize = 24;
 
     /// Counts one turn.
@@ -157,9 +157,8 @@ impl Turns {
         self.0[(bucket as usize).min(Self::BUCKETS - 1)] += 1;
     }
 
-    /// Each bucket: its longest duration in microseconds, and how many turns it counts. The last one has no longest
+    /// Each bucket: its longest duration in microseconds, and its number of turns. The last one has no longest
     /// duration.
-    /// longest time.
     pub fn buckets(&self) -> impl Iterator<Item = (Option<u64>, u64)> {
         let bound = |at| (at < Self::BUCKETS - 1).then(|| 1_u64 << at);
         self.0.iter().enumerate().map(move |(at, count)| (bound(at), *count))

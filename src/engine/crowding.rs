@@ -1,6 +1,6 @@
-//! When a table is full: which entry makes room for a new one. It is the oldest of the source that has most entries, so
-//! nobody can displace more than others have beyond its own share. Knows names, times and sources; has never seen what they
-//! stand for.
+//! Which entry makes room for a new one when a table is full: the oldest entry of the source that has the most, so
+//! nobody can displace more than others have beyond its own share. Knows names, times and sources; has never seen what
+//! they stand for.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, HashMap};

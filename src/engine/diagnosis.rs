@@ -14,8 +14,8 @@ use super::service::{Service, multiply};
 use super::text::{is_invisible, quote};
 use super::wrong_protocol::WrongProtocol;
 
-/// The connection was reset after something had been sent to it. `None` for a service where others speak too: what it has
-/// not read there is no reply.
+/// The connection was reset after something had been sent to it. `None` for a service where others speak too: unread
+/// data there is not a reply.
 pub fn of_reset(service: Service) -> Option<Hint> {
     let facts = service.facts();
     let more = facts.unread;

@@ -3,7 +3,7 @@
 use icu_properties::CodePointMapData;
 use icu_properties::props::GeneralCategory;
 
-/// Decimal digits stand in rows of ten, in order, beginning with zero (Unicode's stability policy, since 6.3).
+/// Decimal digits are in rows of ten, in order, beginning with zero (Unicode's stability policy, since 6.3).
 const ROW: u32 = 10;
 
 /// The text with every decimal digit (Unicode's general category Nd) as the ASCII digit of its value, as CPython's
@@ -15,7 +15,7 @@ pub fn to_ascii(text: &str) -> Option<String> {
         .collect()
 }
 
-/// What a decimal digit is worth.
+/// The value of a decimal digit.
 fn value(c: char) -> Option<u8> {
     let categories = CodePointMapData::<GeneralCategory>::new();
     let is_digit = |point: &u32| categories.get32(*point) == GeneralCategory::DecimalNumber;

@@ -1,5 +1,5 @@
-//! What a session asks the engine to do to others: to another session, or to the daemon. The engine applies effects after
-//! the session's own step, in order.
+//! What a session asks the engine to do to others: to another session, or to the daemon. The engine applies effects
+//! after the session's own step, in order.
 
 use super::message::{ConnectionId, RemoteAddress, Request};
 use super::service::control::Order;
@@ -22,7 +22,7 @@ pub(super) enum SessionEvent {
     Met(RemoteAddress),
     /// The partner said this.
     Said(String),
-    /// There is room for what it has to say.
+    /// The other end has room again.
     GoOn,
     /// Its partner has left.
     Left,

@@ -22,7 +22,8 @@ use super::service::Service;
 use super::service::talk::Pairs;
 use super::service::watch::TraceEvent;
 
-/// How many events are kept for [`Engine::poll_event`]. Callers take them after each input, so this is never reached.
+/// The most events that are kept for [`Engine::poll_event`]. Callers take them after each input, so this is never
+/// reached.
 pub(super) const EVENTS_MAX: usize = 64 * 1024;
 
 /// The state that all sessions share.
@@ -46,7 +47,7 @@ pub(super) struct EngineState {
     pub(super) lately: Lately,
     /// The guests of a room with a passphrase.
     pub(super) guests: Peers<Guest>,
-    /// The names in certificates, of those who have shown one. Not escaped.
+    /// The names in the clients' certificates. Not escaped.
     pub(super) certified: Peers<Box<str>>,
     pub(super) mutes: Mutes,
     /// The connections for which the kernel accepts nothing, and since when.
@@ -58,7 +59,7 @@ pub(super) struct EngineState {
     /// Refused connections that linger.
     pub(super) refused_lingering: usize,
     pub(super) stop: Option<Stop>,
-    /// The memory of all connections' queues, without what the room holds for them.
+    /// The memory of all connections' queues, without their part of the room.
     pub(super) held: usize,
 }
 
@@ -76,7 +77,7 @@ pub(super) struct Stop {
 }
 
 impl EngineState {
-    /// The history for a new member is no longer than a member may be behind.
+    /// The history for a new member is never longer than a member may be behind.
     pub(super) fn set_history(&mut self) {
         let bytes_max = self.settings.of(Service::Chat).backlog_bytes_max;
         self.room.set_history(self.settings.chat_history, bytes_max);

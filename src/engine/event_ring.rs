@@ -64,18 +64,18 @@ pub struct EventRing {
     watchers: Vec<(ConnectionId, Source)>,
     events: VecDeque<RingEntry>,
     bytes: usize,
-    /// How many events were dropped from the ring.
+    /// The number of events that were dropped from the ring.
     forgotten: u64,
     /// Some watcher may have events to be shown.
     stirred: bool,
-    /// The mistakes that connections were told of lately, one bit each.
+    /// The mistakes that connections were told lately, one bit each.
     named: VecDeque<(ConnectionId, u32)>,
 }
 
-/// Remembered beside mistakes: it may have left between two replies.
+/// Remembered besides mistakes: it may have left between two replies.
 const LEAVES_EARLY: u32 = 1 << 31;
 
-/// For so many connections the mistakes that are told once are remembered; an older one is told again.
+/// The number of connections for which mistakes that are told once are remembered; an older one is told again.
 const NAMED_MAX: usize = 256;
 
 impl EventRing {

@@ -13,7 +13,7 @@ pub enum FramingMode {
     C,
     /// Not at all: its length precedes it.
     Prefixed(Prefix),
-    /// With CR LF, or CR NUL, and there are commands in between.
+    /// With CR LF or CR NUL, and with commands in between.
     Telnet,
     /// Not at all: the transport keeps messages apart.
     Packet,
@@ -39,15 +39,15 @@ impl FramingMode {
     }
 }
 
-/// How a length is written in front of a message.
+/// The format of a length before a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Prefix {
-    /// In two bytes, the high one first.
+    /// Two bytes, the high one first.
     Big2,
-    /// In four bytes, the high one first.
+    /// Four bytes, the high one first.
     Big4,
-    /// In four bytes, the low one first.
+    /// Four bytes, the low one first.
     Little4,
-    /// In as many bytes as it takes, seven bits each, the low ones first.
+    /// As many bytes as necessary, seven bits each, the low ones first.
     Seven,
 }

@@ -1,4 +1,4 @@
-//! The engine over a restart: what it hands to the next process, piece by piece, and how that one continues.
+//! The engine over a restart: its state for the next process, piece by piece, and how that process restores it.
 
 use std::collections::HashMap;
 use std::rc::Rc;

@@ -87,7 +87,7 @@ pub enum RemoteAddress {
         /// Process id; 0: a process outside our PID namespace.
         pid: u32,
     },
-    /// Whoever writes to our standard input.
+    /// The writer to our standard input.
     Input,
     /// All writers to a FIFO, which cannot be told apart.
     Writers,

@@ -49,7 +49,7 @@ impl Engine {
             + shared.roster.bytes()
     }
 
-    /// Of that, what the table of clients takes, in bytes.
+    /// The table of clients' part of it, in bytes.
     pub fn roster_bytes(&self) -> usize {
         self.shared.roster.bytes()
     }
@@ -59,7 +59,8 @@ impl Engine {
         self.shared.roster.len()
     }
 
-    /// Of the queued bytes, what counts against [`Settings::queued_bytes_max`](super::limits::Settings::queued_bytes_max); as it was counted, and as it is.
+    /// The queued bytes that count against [`Settings::queued_bytes_max`](super::limits::Settings::queued_bytes_max):
+    /// as counted, and as they are.
     pub fn shared_bytes(&self) -> (usize, usize) {
         let sessions = self.sessions.iter().filter(|session| !session.is_lossy());
         (self.held_bytes(), sessions.map(|session| session.held_bytes(&self.shared)).sum())

@@ -43,7 +43,7 @@ pub fn write(out: &mut Vec<u8>, value: &impl Serialize) {
 
 const SERIALIZABLE: &str = "memory takes every byte, and every key is text";
 
-/// JSON that somebody else wrote, with the same meaning. Text that is no JSON is harmless afterwards too.
+/// JSON from outside, with the same meaning. Text that is not JSON is harmless afterwards too.
 pub fn escape(text: &str) -> Cow<'_, str> {
     if text.bytes().all(|byte| matches!(byte, b' '..=b'~' | b'\n')) {
         return Cow::Borrowed(text);

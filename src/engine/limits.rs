@@ -1,5 +1,5 @@
-//! Every bound of the engine: name, unit, reason. What a configuration may change is in [`Settings`];
-//! what it may not is a constant.
+//! Every bound of the engine: name, unit, reason. Those that a configuration may change are in [`Settings`]; the
+//! others are constants.
 
 mod bounds;
 mod settings;

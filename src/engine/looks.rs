@@ -1,5 +1,5 @@
-//! What a name looks like: when two of them can be taken for each other, and when one can be taken for the room itself.
-//! By UTS 39, Unicode Security Mechanisms. Knows Unicode; has never seen a room.
+//! The look of a name: whether it can be taken for another name, or for the room itself. By UTS 39, Unicode Security
+//! Mechanisms. Knows Unicode; has never seen a room.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::LazyLock;
@@ -12,9 +12,9 @@ use unicode_security::skeleton;
 
 use super::words::{RESERVED, RESERVED_WITHIN};
 
-/// What a name looks like: the UTS 39 skeleton of it as it is written, `AIice` with a capital I being `Alice`, and of it in
-/// small letters, `MIKE` being `mike` and so `rnike`. Both with their case folded again and each gap one space, because that
-/// is how people compare names. Two names of which one of these is the same can be taken for each other.
+/// The look of a name: its UTS 39 skeleton as written (`AIice` with a capital I is `Alice`) and in small letters
+/// (`MIKE` is `mike` and so `rnike`). Both are case-folded again and have one space for each gap, because people
+/// compare names like this. Two names that share one of these skeletons can be taken for each other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Looks([Look; 2]);
 
@@ -24,7 +24,7 @@ pub struct Looks([Look; 2]);
 pub struct Look(u64);
 
 impl Looks {
-    /// Those of a text; `None`: it can be taken for what the room itself says.
+    /// The look of a text; `None`: it can be taken for words of the room itself.
     pub fn of(text: &str) -> Option<Looks> {
         let seen = seen(text);
         let hash = |case: usize| {
@@ -41,7 +41,7 @@ impl Looks {
     }
 }
 
-/// A text as it is seen: as written, and in small letters.
+/// A text as people see it: as written, and in small letters.
 fn seen(text: &str) -> [String; 2] {
     let nfkc = ComposingNormalizerBorrowed::new_nfkc().normalize(text); // full-width letters are letters; their case stays
     [nfkc.into_owned(), fold(text).into()].map(|text| {
@@ -50,7 +50,7 @@ fn seen(text: &str) -> [String; 2] {
     })
 }
 
-/// Whether what is seen can be taken for words of the room.
+/// Whether the text can be taken for words of the room.
 fn is_reserved(name: &[String; 2]) -> bool {
     type Words = LazyLock<Vec<[String; 2]>>;
     static WHOLE: Words = LazyLock::new(|| RESERVED.map(seen).into());
@@ -60,7 +60,7 @@ fn is_reserved(name: &[String; 2]) -> bool {
     };
     is_like(&WHOLE, |name, words| name.trim_end_matches(|c: char| !c.is_alphanumeric()) == words)
         || is_like(&WITHIN, |name, words| name.contains(words))
-        // What ends a name where it is shown: a visarga within a word is no colon.
+        // The end of a displayed name: a visarga within a word is not a colon.
         || name.iter().any(|name| name.ends_with(':') || name.contains(": "))
 }
 
@@ -75,7 +75,7 @@ pub(super) fn fold(text: &str) -> Box<str> {
     nfkc.normalize(&fold.fold_string(&once)).into()
 }
 
-/// Whether the text is of one script, or of those that are written together: Latin with Han and what goes with it in
+/// Whether the text has one script, or scripts that are written together: Latin with Han and its companions in
 /// Japanese, Chinese or Korean (UTS 39, section 5.2, "highly restrictive", for any script).
 pub fn is_highly_restrictive(text: &str) -> bool {
     if text.is_ascii() {
@@ -169,7 +169,7 @@ mod tests {
         ] {
             assert_eq!(Name::new(text), Err(NoName::Reserved), "{text}");
         }
-        // What looks like a colon, and is a letter.
+        // Letters that look like a colon.
         for text in ["bob\u{2d0}", "Error\u{2d0} x", "bob\u{a4fd}"] {
             assert!(matches!(Name::new(text), Err(NoName::Reserved | NoName::Scripts)), "{text}");
         }

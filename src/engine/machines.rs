@@ -1,5 +1,5 @@
-//! The machines that report, each with its last report and a short history. Knows names, times and JSON as text; has never
-//! seen who sent it: what a name says is what was sent last under it, and it counts for whoever sent it first.
+//! The machines that report, each with its last report and a short history. Knows names, times and JSON as text; has
+//! never seen a sender: a name stands for the last report under it, and belongs to its first sender.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::Bound;
@@ -15,7 +15,7 @@ use super::message::Timestamp;
 use super::source::Source;
 use super::text::{is_host, is_invisible};
 
-/// What is kept of a report after the next one has come.
+/// The data that are kept of a report after the next one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Sample {
     /// `cpu_percent`.
@@ -35,7 +35,7 @@ pub struct Report {
     pub host: Option<String>,
     /// All other fields, as one compact JSON object in which every character can be seen.
     pub text: String,
-    /// What the history keeps of it.
+    /// The history's part of it.
     pub sample: Sample,
 }
 
@@ -44,9 +44,9 @@ pub struct Report {
 pub struct Machine {
     /// A compact JSON object.
     pub(super) latest: String,
-    /// What it reported and when, oldest first, the last report included.
+    /// Its reports and their times, oldest first, with the last one.
     history: VecDeque<(Timestamp, Sample)>,
-    /// Whose it is: who first reported under that name, so that nobody makes others' machines its own.
+    /// Its owner: the first that reported under that name, so that nobody can take over the machines of others.
     #[serde(default)]
     source: Option<Source>,
 }
@@ -63,15 +63,15 @@ pub(super) struct ListCursor {
 #[derive(Debug, Default)]
 pub struct Machines {
     machines: BTreeMap<Rc<str>, Machine>,
-    /// The same names, by whose they are and when they were heard of last.
+    /// The same names, by owner and by the time of the last report.
     crowding: Crowding,
     /// Bytes of names, reports and histories.
     bytes: usize,
 }
 
 impl Machines {
-    /// Takes a report. When there are `max` machines, one makes room for a new one: of those whose source has most, the one
-    /// heard of longest ago.
+    /// Takes a report. When there are `max` machines, one makes room for a new one: the one that has been silent
+    /// longest, among those of the source that has most.
     pub fn handle_report(
         &mut self,
         now: Timestamp,
@@ -128,7 +128,7 @@ impl Machines {
         Some(latest_line(now, host, self.machines.get(host)?))
     }
 
-    /// What a machine has reported last, and when.
+    /// A machine's last report, and its time.
     pub fn last(&self, host: &str) -> Option<&(Timestamp, Sample)> {
         self.machines.get(host)?.history.back()
     }
@@ -156,12 +156,12 @@ impl Machines {
         })
     }
 
-    /// How many there are.
+    /// The number of machines.
     pub fn len(&self) -> usize {
         self.machines.len()
     }
 
-    /// What the process before had, `max` at most; what it cannot have had is left out.
+    /// The machines of the process before, `max` at most; impossible data are left out.
     pub fn restore(&mut self, now: Timestamp, saved: Vec<(String, Machine)>, max: usize) {
         for (host, mut machine) in saved {
             if is_host(&host) && machine.is_sound() {
@@ -206,7 +206,7 @@ fn latest_line(now: Timestamp, host: &str, machine: &Machine) -> String {
     }
 }
 
-/// What follows the last machine of a list: how many there were.
+/// The end of a list of machines: their number.
 pub fn last_line(count: usize) -> String {
     format!("{{\"machines\":{count}}}")
 }

@@ -27,21 +27,21 @@ const GROWN_AND_PARTLY_SENT: usize = 3;
 const ENTRIES_BYTES: usize =
     2 * (4 * 16 + 2 * 64 + 48 + 8 * size_of::<ConnectionId>() + 48 + 56 + 48) + NAME_BYTES_MAX + HOLDER_BYTES;
 
-/// What the room says when a member joins or leaves.
+/// The room's words when a member joins or leaves.
 const ANNOUNCEMENT_BYTES: usize = 4 * NAME_CHARS_MAX + 32;
 
 /// The memory of a JSON report for each byte of its text while it is parsed. Objects with one short field are the worst: 8
 /// bytes of text become a map node of 632 bytes, a key of 32, and 32 in a list that has grown.
 const JSON_BYTES_PER_BYTE: usize = 96;
 
-/// What one turn has in hand: events for the log, one piece of a status report, one message for a raw member, one number.
-/// Most of it is events: the mistakes in one read, which take some 200 bytes each.
+/// The memory in use during one turn: events for the log, one piece of a status report, one message for a raw member,
+/// one number. Most of it is events: the mistakes in one read, which take some 200 bytes each.
 const IN_HAND_BYTES: usize = 1024 * 1024;
 
 /// One line of the sum.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Part {
-    /// What it is.
+    /// Its kind.
     pub name: &'static str,
     /// Its maximum, in bytes.
     pub bytes: usize,
@@ -60,7 +60,7 @@ pub fn queues_bytes(settings: &Settings, service: Service) -> usize {
     let (kept, unheard) = match service.facts().keeps {
         Keeps::Nothing => (0, 0),
         Keeps::ForPartner => (limits.backlog_bytes_max, 0),
-        // What was said to it alone; and the history, or what it has not heard when it leaves, in its outbox.
+        // Direct messages to it; and in its outbox the history, or the unheard messages when it leaves.
         Keeps::OfRoom => (0, 2 * limits.backlog_bytes_max),
     };
     // No reply repeats the head of a request, and nobody guesses how it ends.
@@ -87,8 +87,9 @@ pub fn parts(settings: &Settings) -> Vec<Part> {
     let connections = served + settings.refused_lingering_max + settings.fifos;
     let message = settings.services.iter().map(|service| service.message_bytes_max).max().unwrap_or(0);
     let report = stats.message_bytes_max.min(limits::REPORT_TEXT_BYTES_MAX) * JSON_BYTES_PER_BYTE;
-    // The log up to the slowest member, in chunks, and what is said before all have been offered it; all may come or leave
-    // in one turn; the history, line by line; what one who leaves has not heard, on its way to its outbox.
+    // The log up to the slowest member, in chunks, and the messages of one turn, before all members have been offered
+    // them; all may come or leave in one turn; the history, line by line; the unheard messages of a member that
+    // leaves, on their way to its outbox.
     let room = chat.backlog_bytes_max
         + 3 * (limits::ROOM_BURST_BYTES + chat.message_bytes_max)
         + 2 * served * ANNOUNCEMENT_BYTES
@@ -126,7 +127,7 @@ pub fn parts(settings: &Settings) -> Vec<Part> {
             bytes: limits::DATAGRAM_SENDERS_MAX * limits::DATAGRAM_SENDER_BYTES,
         },
         Part { name: "addresses and users", bytes: roster::CLIENTS_MAX * roster::CLIENT_BYTES },
-        // One message, taken out of its queue and cleaned, and what a report in it becomes.
+        // One message, taken out of its queue and cleaned, and the parsed form of a report in it.
         Part { name: "the message in hand", bytes: GROWN * message + report + IN_HAND_BYTES },
     ]
 }

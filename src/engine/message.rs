@@ -59,7 +59,7 @@ pub enum Input<'a> {
     Datagram {
         /// The endpoint that received it.
         binding: &'a Rc<Binding>,
-        /// Who sent it.
+        /// The sender.
         remote: RemoteAddress,
         /// Its bytes.
         bytes: &'a [u8],
@@ -76,12 +76,12 @@ pub enum Input<'a> {
         /// The connection.
         peer: ConnectionId,
     },
-    /// Nothing more is in the kernel's buffer for us at the moment. Told only after [`Input::Stop`].
+    /// The kernel's buffer holds no more input of it at the moment. Sent only after [`Input::Stop`].
     Dry {
         /// The connection.
         peer: ConnectionId,
     },
-    /// The first `bytes` of what [`Engine::outgoing`](super::Engine::outgoing) offered were taken.
+    /// The first `bytes` of the bytes that [`Engine::outgoing`](super::Engine::outgoing) offered were accepted.
     Sent {
         /// The connection.
         peer: ConnectionId,
@@ -107,10 +107,10 @@ pub enum Input<'a> {
     Encryption {
         /// The connection.
         peer: ConnectionId,
-        /// What.
+        /// The event.
         event: EncryptionEvent<'a>,
     },
-    /// Another process goes on with all connections but this one, which has to end now.
+    /// Another process continues all connections except this one, which must end now.
     Restarting {
         /// The connection.
         peer: ConnectionId,
@@ -137,21 +137,21 @@ pub enum Input<'a> {
     Reconfigure(Box<Settings>),
 }
 
-/// What the engine asks the reactor to do.
+/// A request of the engine to the reactor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Output {
     /// There is something to write: offer `outgoing(peer)` to the kernel.
     Flush(ConnectionId),
-    /// Write once more to this peer, for which the kernel takes nothing: it tells that there is room only once there is
-    /// much. The answer is [`Input::Writable`] and what follows from it, or [`Input::Blocked`].
+    /// Write once more to this peer, whose kernel accepts nothing: it reports room only once there is much. The answer
+    /// is [`Input::Writable`] and its consequences, or [`Input::Blocked`].
     Retry(ConnectionId),
     /// Shut down the sending side; keep reading (and tell us), for a lingering close.
     ShutdownWrite(ConnectionId),
-    /// Whether this peer is to be read from. One that has come is, until this says otherwise; one whose end of file has
-    /// come is not, and this says nothing more of it.
+    /// Whether to read from this peer. A new peer is read from until this says otherwise; after its end of file it is
+    /// not, and this is not sent for it any more.
     Reading(ConnectionId, bool),
-    /// A burst has ended within a message: acknowledge at once what has come (TCP_QUICKACK, tcp(7)), because the rest may wait
-    /// for that in the sender's kernel.
+    /// A burst has ended within a message: acknowledge the received bytes at once (TCP_QUICKACK, tcp(7)), because the
+    /// sender's kernel may hold back the rest until then.
     Acknowledge(ConnectionId),
     /// An authorized peer has a request to the daemon; the answer is [`Input::Answer`].
     Ask(ConnectionId, Request),
@@ -162,7 +162,7 @@ pub enum Output {
 }
 
 impl Output {
-    /// Whom it is about.
+    /// The connection that it is about.
     pub fn peer(&self) -> ConnectionId {
         match *self {
             Output::Flush(peer)
@@ -204,11 +204,11 @@ pub struct Event {
     pub binding: Rc<Binding>,
     /// The peer.
     pub remote: RemoteAddress,
-    /// What happened.
+    /// The event.
     pub what: EventKind,
 }
 
-/// What can happen to a connection. Text that came from the peer is already escaped.
+/// An event of a connection. Text from the peer is already escaped.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum EventKind {
     /// It was accepted.

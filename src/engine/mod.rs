@@ -270,7 +270,7 @@ impl Engine {
                 let grace = by.since(now);
                 let dry = self.shared.stop.take().map(|stop| stop.dry).unwrap_or_default();
                 self.shared.stop = Some(Stop { listen: now + grace / 2, listening: true, by, dry });
-                self.resume_all(now); // nobody is held to a pace any more
+                self.resume_all(now); // no rate limit applies any more
             }
             Input::Answer { peer, lines } => self.with(now, peer, |session, _| session.handle_answer(lines)),
             Input::Figures(figures) => {
@@ -343,7 +343,7 @@ impl Engine {
 
     // ---- output
 
-    /// What happened, oldest first. Call it after each input until it returns `None`.
+    /// The events so far, oldest first. Call it after each input until it returns `None`.
     pub fn poll_event(&mut self) -> Option<Event> {
         self.shared.events.pop_front()
     }

@@ -1,11 +1,11 @@
-//! Who may not speak in the room for a while. A mute belongs to a name and, while no member has that name, to the address or
-//! user that had it, so that another name does not lift it. Knows no room and no connection.
+//! The members that may not speak in the room for a while. A mute belongs to a name and, while no member has that
+//! name, to the address or user that had it, so that another name does not lift it. Knows no room and no connection.
 
 use super::client::Client;
 use super::message::Timestamp;
 use super::name::Key;
 
-/// How many can be muted at once; for more, use `close` or a list.
+/// The most mutes at once; for more, use `close` or a list.
 pub const MUTES_MAX: usize = 64;
 
 #[derive(Debug)]

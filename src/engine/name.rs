@@ -13,18 +13,18 @@ use super::looks::{self, Looks};
 /// Marks on one letter. More of them build towers into the lines above.
 const MARKS_MAX: usize = 2;
 
-/// A name that somebody in the room can have.
+/// A name that a member of the room can have.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Name {
-    /// As it is shown: trimmed, in NFC.
+    /// As displayed: trimmed, in NFC.
     pub shown: Box<str>,
-    /// As it is compared with what somebody types.
+    /// As compared with typed names.
     pub key: Key,
-    /// As it is compared with other names.
+    /// As compared with other names.
     pub looks: Looks,
 }
 
-/// A name as it is typed: two texts with the same key are the same name.
+/// A typed name: two texts with the same key are the same name.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Key(Box<str>);
 
@@ -42,7 +42,7 @@ pub enum NoName {
 }
 
 impl NoName {
-    /// What a name is.
+    /// The definition of a name.
     pub const fn rule(self) -> &'static str {
         match self {
             NoName::Form => {

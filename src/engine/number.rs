@@ -27,7 +27,7 @@ pub fn parse(text: &str) -> Option<f64> {
 /// A decimal number without its sign, once its text is known to be right.
 struct Decimal<'a> {
     text: &'a str,
-    /// How much of `text` comes before the exponent.
+    /// The part of `text` before the exponent.
     significand_bytes: usize,
     /// All digits as one integer, if it is below [`Decimal::INTEGER_MAX`].
     integer: Option<u64>,
@@ -177,7 +177,7 @@ pub struct Text {
 }
 
 impl Text {
-    /// What `repr()` writes for `value`.
+    /// The text that `repr()` writes for `value`.
     pub fn of(value: f64) -> Text {
         let mut text = Text::default();
         write_to(value, &mut text);
@@ -258,7 +258,7 @@ fn write_integer(mut integer: u64, digits_min: usize, out: &mut Text) {
     out.len += digits;
 }
 
-/// What may stand between two numbers.
+/// The characters that may be between two numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Operator {
     /// `+`
@@ -314,7 +314,7 @@ impl fmt::Display for ArithmeticError {
     }
 }
 
-/// What CPython answers to two floats.
+/// CPython's answer for two floats.
 pub fn apply(left: f64, operator: Operator, right: f64) -> Result<f64, ArithmeticError> {
     match operator {
         Operator::Add => Ok(left + right),

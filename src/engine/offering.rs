@@ -7,7 +7,7 @@ use super::outgoing::{Outgoing, SLICES_MAX};
 use super::room::{MemberId, Offer, Room};
 
 impl Engine {
-    /// What may be written to `peer` now.
+    /// The bytes that may be written to `peer` now.
     pub fn outgoing(&mut self, peer: ConnectionId) -> Outgoing<'_> {
         let mut outgoing = Outgoing { slices: [&[]; SLICES_MAX], count: 0, is_part: false };
         let Some(session) = self.sessions.get(peer) else { return outgoing };
@@ -29,7 +29,7 @@ impl Engine {
     }
 }
 
-/// Adds what a member of the room can hear next.
+/// Adds the next messages of the room for a member.
 #[inline]
 fn offer_room<'a>(room: &'a Room, member_id: MemberId, outgoing: &mut Outgoing<'a>) {
     match room.offer(member_id) {

@@ -1,5 +1,5 @@
-//! The bytes that wait to be sent to one peer, and where each message ends. Knows bytes; has never seen what they say. Holds
-//! no memory while nothing waits.
+//! The unsent bytes of one peer, and where each message ends. Knows bytes; has never seen what they say. Holds no
+//! memory while it is empty.
 
 use std::time::Duration;
 
@@ -16,8 +16,8 @@ const ROOM: usize = 64;
 /// One peer's queue.
 #[derive(Debug, Default, Clone, Serialize, Deserialize)]
 pub struct Outbox {
-    /// Messages as they are sent; those before `start` have been sent. Where each message goes out on its own, an LF follows
-    /// it.
+    /// Messages as they are sent; those before `start` have been sent. If each message goes out on its own, an LF
+    /// follows it.
     bytes: Vec<u8>,
     start: u32,
     #[serde(rename = "open")] // as records of earlier versions have it
@@ -26,7 +26,7 @@ pub struct Outbox {
     front: Front,
     #[serde(default, rename = "joined")]
     between: Between,
-    /// What waits may be private to this peer.
+    /// The queued bytes may be private to this peer.
     #[serde(skip)]
     private: bool,
     /// Nothing goes out before this time, because a paced message has just been sent.
@@ -81,14 +81,15 @@ impl From<Last> for bool {
     }
 }
 
-/// What separates two queued messages where each goes out on its own. In the record of a restart: whether nothing does.
+/// The separator of two queued messages if each goes out on its own. In the record of a restart: whether there is
+/// none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "bool", into = "bool")]
 enum Between {
     /// An LF, which is not sent.
     #[default]
     Mark,
-    /// Nothing: they go out together, until the queue is empty.
+    /// None: they go out together, until the queue is empty.
     Nothing,
 }
 
@@ -110,7 +111,7 @@ impl Outbox {
         self.front != Front::First
     }
 
-    /// How many bytes wait.
+    /// The number of queued bytes.
     pub fn len(&self) -> usize {
         self.bytes.len() - self.start()
     }
@@ -146,7 +147,8 @@ impl Outbox {
         self.start() <= self.bytes.len()
     }
 
-    /// What is queued from now on is private to this peer. Until the queue is empty, nobody else may see its bytes.
+    /// Bytes that are queued from now on are private to this peer. Until the queue is empty, nobody else may see its
+    /// bytes.
     pub fn confide(&mut self) {
         self.private = true;
     }
@@ -201,7 +203,7 @@ impl Outbox {
         self.bytes.extend_from_slice(bytes);
     }
 
-    /// What may be sent now. During a pause that is nothing, also where the encoding has changed since.
+    /// The bytes that may be sent now. During a pause there are none, even if the encoding has changed since.
     pub fn ready(&self, encoding: Encoding) -> &[u8] {
         let waiting = self.waiting();
         if self.pause.is_some() {
@@ -317,7 +319,7 @@ impl Outbox {
         count as u64
     }
 
-    /// How many messages wait, where each goes out on its own.
+    /// The number of queued messages, if each goes out on its own.
     pub fn messages(&self) -> usize {
         memchr_iter(b'\n', self.waiting()).count()
     }
@@ -341,15 +343,15 @@ impl Outbox {
         self.pause = None;
     }
 
-    /// Queues bytes as they are, also where LFs separate the messages that wait.
+    /// Queues bytes as they are, even if LFs separate the queued messages.
     pub fn push_joined(&mut self, bytes: &[u8]) {
         self.join();
         self.between = Between::Nothing;
         self.push(bytes);
     }
 
-    /// From now on each message goes out on its own. Lines that already wait go out as they are, together with what is
-    /// queued until they have gone.
+    /// From now on each message goes out on its own. Lines that are already queued go out as they are, together with
+    /// everything that is queued until they have gone.
     pub fn end_lines(&mut self) {
         if memchr(b'\n', self.waiting()).is_some() {
             self.between = Between::Nothing;

@@ -1,9 +1,9 @@
-//! What may be written to a peer, as it lies in memory.
+//! The bytes that may be written to a peer, at their place in memory.
 
 /// Pieces of memory that one [`Outgoing`] can name.
 pub const SLICES_MAX: usize = 4;
 
-/// What may be written to a peer now, in the order in which it is to be sent.
+/// The bytes that may be written to a peer now, in order.
 #[derive(Debug)]
 pub struct Outgoing<'a> {
     pub(super) slices: [&'a [u8]; SLICES_MAX],

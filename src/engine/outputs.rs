@@ -1,5 +1,5 @@
-//! The engine's requests to the reactor, in two classes. Urgent ones are done before another peer is read from; the others
-//! wait for the end of the turn, so that one write carries all messages of it.
+//! The engine's requests to the reactor, in two classes. Urgent ones are done before another peer is read from; the
+//! others wait for the end of the turn, so that one write carries all messages of it.
 
 use std::collections::VecDeque;
 
@@ -21,7 +21,7 @@ pub(super) struct OutputQueue {
     requests: VecDeque<(ConnectionId, Request)>,
     /// At the end of the turn, after these: members of the room with something new to receive.
     ready_members: VecDeque<ConnectionId>,
-    /// How many of them are still due in this turn.
+    /// The number of them that are still due in this turn.
     flushes_left: usize,
 }
 
@@ -108,7 +108,7 @@ impl OutputQueue {
         self.ready_members.iter()
     }
 
-    /// Whom that is about that waits one by one.
+    /// The connection that a request is about, for those that wait one by one.
     pub(super) fn peers(&self) -> impl Iterator<Item = ConnectionId> {
         let asked = self.requests.iter().map(|(peer, _)| *peer);
         self.urgent.iter().map(Output::peer).chain(asked)

@@ -1,4 +1,4 @@
-//! How fast one peer may go on: so many messages a second, and a burst on top. Knows moments; has never seen a message.
+//! The rate limit of one peer: messages per second, and a burst on top. Knows timestamps; has never seen a message.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -7,13 +7,13 @@ use super::limits::{MESSAGES_BURST, PACES_OF_SOURCES_MAX, PER_SECOND_MAX};
 use super::message::Timestamp;
 use super::source::Source;
 
-/// What a peer has left of its burst (a token bucket, kept as the one moment at which it is full again; ATM Forum
-/// TM 4.0 calls that the generic cell rate algorithm).
+/// The rest of a peer's burst (a token bucket, stored as the time at which it is full again; ATM Forum TM 4.0 calls
+/// that the generic cell rate algorithm).
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Pace(Timestamp);
 
 impl Pace {
-    /// From when on one more message may be taken, if that is not now. `per_second` 0 is no bound.
+    /// The time at which one more message may be taken, if that is not now. `per_second` 0 is no bound.
     pub fn until(self, now: Timestamp, per_second: u32) -> Option<Timestamp> {
         let gap = gap(per_second)?;
         let early = (MESSAGES_BURST - 1) * gap;
@@ -29,7 +29,7 @@ impl Pace {
     }
 }
 
-/// What was left lately of the bursts of those who come from one source: who leaves and comes again has no new one.
+/// The remaining bursts of recent clients by source: a client that leaves and comes again has no new one.
 #[derive(Debug, Default)]
 pub struct Lately(HashMap<Source, Pace>);
 
@@ -46,7 +46,7 @@ impl Lately {
         least.0 = least.0.max(pace.0);
     }
 
-    /// What somebody begins with who comes from there; `None`: with all of a burst.
+    /// The remaining burst of a new client from this source; `None`: all of it.
     pub fn of(&self, now: Timestamp, source: Source) -> Option<Pace> {
         self.0.get(&source).copied().filter(|pace| pace.0 > now)
     }
@@ -61,7 +61,7 @@ fn gap(per_second: u32) -> Option<Duration> {
 mod tests {
     use super::*;
 
-    /// How many of as many messages as anybody can send are taken until then, from a peer that is new.
+    /// The number of messages that are taken until then from a new peer that sends as many as it can.
     fn taken(per_second: u32, until: u64) -> usize {
         let (mut pace, mut now, mut count) = (Pace::default(), Timestamp::at(5), 0);
         loop {

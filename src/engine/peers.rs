@@ -1,4 +1,4 @@
-//! What is known of some peers only: a table beside the sessions, which stay small that way.
+//! Facts about a few peers only: a table beside the sessions, which stay small in this way.
 
 use std::collections::HashMap;
 
@@ -21,7 +21,7 @@ impl<T> Peers<T> {
         self.0.get(&peer)
     }
 
-    /// Those who have one.
+    /// The peers that have one.
     pub fn peers(&self) -> impl Iterator<Item = &ConnectionId> {
         self.0.keys()
     }

@@ -1,8 +1,9 @@
-//! Which connections give way when the queues of all together are full. Knows who holds how much; has never seen of what.
+//! Which connections are closed when the queues of all together are full. Knows who holds how much; has never seen the
+//! contents.
 //!
-//! Of the clients (an address, or on Unix sockets a user) the one that holds most loses the connection that holds most, and
-//! so on until there is room. A client that holds no more than an equal share of the whole is never the one: nobody can push
-//! another out, with however many connections.
+//! Of the clients (an address, or on Unix sockets a user) the one that holds most loses the connection that holds
+//! most, and so on until there is room. A client that holds no more than an equal share of the whole loses none:
+//! nobody can displace another client, whatever the number of connections.
 
 use std::collections::{BinaryHeap, HashMap};
 
@@ -11,10 +12,11 @@ use super::limits::RELIEF_SHARE;
 use super::message::{ConnectionId, Timestamp};
 use super::source::Source;
 
-/// How often those who hold most are looked for at once: who gives way keeps a few words, and loses them the second time.
+/// The number of searches for the largest ones at once: a connection that must go keeps a few words, and loses them
+/// the second time.
 const ROUNDS: usize = 3;
 
-/// A connection whose queues hold something.
+/// A connection whose queues are not empty.
 #[derive(Debug)]
 pub(super) struct MemoryHolder {
     peer: ConnectionId,
@@ -22,8 +24,8 @@ pub(super) struct MemoryHolder {
     bytes: usize,
 }
 
-/// Memory that a connection takes while those who hold most are looked for: its entry, and its client's in a table and in a
-/// heap, each with room to grow.
+/// The memory of a connection during the search: its entry, and its client's in a table and in a heap, each with room
+/// to grow.
 pub(super) const HOLDER_BYTES: usize = 2
     * (2 * size_of::<MemoryHolder>()
         + size_of::<(Source, Vec<MemoryHolder>)>()
@@ -70,7 +72,7 @@ impl Engine {
     }
 }
 
-/// Who gives way so that at least `excess` bytes become free, in this order.
+/// The connections to close so that at least `excess` bytes become free, in order.
 fn choose(holders: Vec<MemoryHolder>, excess: usize) -> Vec<ConnectionId> {
     let mut clients: HashMap<Source, Vec<MemoryHolder>> = HashMap::new();
     for holder in holders {

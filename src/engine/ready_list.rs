@@ -1,5 +1,5 @@
-//! Lists of sessions that are ready for something, each session once. That it stands in a list is a bit in the session, and
-//! only the list sets and clears it.
+//! Lists of sessions that are ready for something, each session once. Membership in a list is a bit in the session,
+//! and only the list sets and clears it.
 
 use std::collections::VecDeque;
 
@@ -16,18 +16,18 @@ pub(super) enum For {
     Report = 4,
 }
 
-/// In which lists a session stands: a bit each, for a session has no room for more.
+/// The lists that contain a session: a bit each, because a session has no room for more.
 #[derive(Debug, Default)]
 pub(super) struct Membership(u8);
 
 impl Membership {
-    /// Whether it stands in the list.
+    /// Whether the list contains the session.
     pub(super) fn is_in(&self, list: For) -> bool {
         self.0 & list as u8 != 0
     }
 }
 
-/// One list, first come, first served. A session that has gone leaves its entry behind, which means nobody.
+/// One list, first come, first served. A session that has gone leaves its entry behind, which is then ignored.
 #[derive(Debug)]
 pub(super) struct ReadyList {
     list: For,
@@ -35,12 +35,12 @@ pub(super) struct ReadyList {
 }
 
 impl ReadyList {
-    /// A list in which nobody stands.
+    /// An empty list.
     pub(super) fn new(list: For) -> ReadyList {
         ReadyList { list, queue: VecDeque::new() }
     }
 
-    /// How many entries it has.
+    /// The number of entries.
     pub(super) fn len(&self) -> usize {
         self.queue.len()
     }
@@ -55,7 +55,7 @@ impl ReadyList {
         self.list
     }
 
-    /// Who stands in it, in order; those who have gone included.
+    /// The sessions in it, in order, including those that have gone.
     pub(super) fn peers(&self) -> impl Iterator<Item = ConnectionId> {
         self.queue.iter().copied()
     }

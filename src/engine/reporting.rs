@@ -40,7 +40,7 @@ impl Engine {
         }
     }
 
-    /// Whether a process that can tell of itself is to be asked. (An engine alone is in none.)
+    /// Whether to ask a process for its own figures. (An engine alone is in none.)
     fn lacks_figures(&self, now: Timestamp) -> bool {
         let is_old = |at: Timestamp| now.since(at) >= FIGURES_AGE_MAX;
         self.shared.settings.pid.is_some() && self.shared.figures.is_none_or(|(at, _)| is_old(at))
@@ -78,7 +78,7 @@ impl Engine {
                         Progress::Connections(0, false)
                     }
                 },
-                // What connections have done lately is the table's before it is told.
+                // The table takes the latest counts of connections before it is reported.
                 Progress::Connections(at, _) if at as usize >= self.sessions.end() && may_watch => {
                     status::write_turn_to_clients(out);
                     return Some(Progress::Tallies(0));
@@ -184,7 +184,7 @@ impl Engine {
         status::write_head(out, daemon, (&figures, now), uptime, room, &shared.counters, services);
     }
 
-    /// Shows watchers what has happened.
+    /// Shows events to watchers.
     pub(super) fn show_events(&mut self, now: Timestamp) {
         if !self.shared.event_ring.take_stirred() {
             return;
@@ -194,7 +194,7 @@ impl Engine {
         }
     }
 
-    /// Shows watchers what the kernel took for a peer: the beginning of the current offer.
+    /// Shows watchers the bytes that the kernel accepted for a peer: the beginning of the current offer.
     pub(super) fn show_reply(&mut self, peer: ConnectionId, bytes: usize) {
         let Some(session) = self.sessions.get(peer).filter(|session| session.is_seen(&self.shared)) else {
             return;
@@ -209,7 +209,7 @@ impl Engine {
             head.extend_from_slice(&slice[..slice.len().min(room)]);
         }
         let Some(session) = self.sessions.get(peer) else { return };
-        // Its own replies come first, then what the room has for it.
+        // Its own replies come first, then the room's messages.
         let own = head.len().min(session.outbox().ready(session.encoding()).len());
         let room_confides =
             session.member_id().is_some_and(|member_id| self.shared.room.offers_private(member_id));
@@ -226,7 +226,7 @@ impl Engine {
     }
 }
 
-/// The messages in what goes out.
+/// The messages in the sent bytes.
 fn sent_messages(encoding: Encoding, mut bytes: &[u8]) -> Vec<&[u8]> {
     match encoding {
         Encoding::Lines | Encoding::Telnet => bytes.split(|byte| *byte == b'\n').collect(),

@@ -1,5 +1,6 @@
-//! The chat room: one shared log of what was said, and a cursor into it for each member. Fan-out copies nothing, a slow
-//! member is a cursor that lags, and the memory bound is one number. Knows peers by number; has never seen a socket.
+//! The chat room: one shared log of everything said, and a cursor into it for each member. Fan-out copies nothing, a
+//! slow member is a cursor that lags, and the memory bound is one number. Knows peers by number; has never seen a
+//! socket.
 
 mod check;
 mod delivery;
@@ -34,26 +35,26 @@ pub struct Room {
     timeline: Timeline,
     members: Slab<Member>,
     keys: HashMap<Key, MemberId>,
-    /// What the members' names look like.
+    /// The looks of the members' names.
     looks: HashSet<Look>,
-    /// How many have ever joined: the order of `/who`.
+    /// The number of members that have ever joined: the order of `/who`.
     joins: u64,
-    /// Somebody has something new to be offered.
+    /// A member can be offered something new.
     dirty: bool,
     /// Something was said, sent or left since the room was [settled](Self::settle): a quiet room costs a turn nothing.
     stirred: bool,
-    /// Something was sent, or somebody has left, since what all have heard was [forgotten](Self::forget_heard).
+    /// Something was sent, or a member has left, since the heard part of the log was [trimmed](Self::trim_log).
     moved: bool,
     /// Members for which the kernel takes nothing.
     blocked: usize,
     /// Lines that members missed since this was last asked.
     skipped: u64,
-    /// What was said to single members and not yet sent, but for those who miss the oldest lines of it.
+    /// The unsent direct messages, except those of members that miss the oldest lines.
     aside_bytes: usize,
 }
 
 impl Room {
-    /// How many are in the room.
+    /// The number of members.
     pub fn len(&self) -> usize {
         self.members.len()
     }
@@ -75,7 +76,7 @@ impl Room {
         (self.timeline.log.end - member.cursor) as usize + asides
     }
 
-    /// What is held of what was said to single members and is not yet sent, but for those who miss the oldest lines of it.
+    /// The memory of unsent direct messages, except those of members that miss the oldest lines.
     pub fn aside_bytes(&self) -> usize {
         self.aside_bytes
     }
@@ -85,32 +86,32 @@ impl Room {
         self.members[member_id.0].aside_bytes
     }
 
-    /// The same of those who miss the oldest lines.
+    /// The same for members that miss the oldest lines.
     pub fn lossy_aside_bytes(&self) -> usize {
         self.members.iter().map(|(_, member)| if member.lossy { member.aside_bytes } else { 0 }).sum()
     }
 
-    /// Whether somebody has something new to hear and has not been [called](Self::call).
+    /// Whether a member has something new to hear and has not been [collected](Self::collect_ready).
     pub fn is_dirty(&self) -> bool {
         self.dirty
     }
 
-    /// Whether somebody has that name, or one that can be taken for it.
+    /// Whether a member has that name, or one that can be taken for it.
     pub fn has(&self, name: &Name) -> bool {
         self.keys.contains_key(&name.key) || name.looks.each().iter().any(|look| self.looks.contains(look))
     }
 
-    /// Who has that name.
+    /// The member with that name.
     pub fn member_id_of(&self, key: &Key) -> Option<MemberId> {
         self.keys.get(key).copied()
     }
 
-    /// A member's name, as it is shown.
+    /// A member's name, as displayed.
     pub fn name(&self, member_id: MemberId) -> &str {
         &self.members[member_id.0].name.shown
     }
 
-    /// What was said last, oldest first.
+    /// The last messages, oldest first.
     pub fn history(&self) -> impl Iterator<Item = &str> {
         self.timeline.history.lines()
     }
@@ -120,7 +121,7 @@ impl Room {
         self.timeline.history.bytes() + self.timeline.history.len()
     }
 
-    /// Lets a member in; everybody who was in before hears of it, the newcomer hears what is said from now on.
+    /// Lets a member in; all other members hear of it, and the newcomer hears everything from now on.
     pub fn join(&mut self, peer: ConnectionId, name: Name) -> MemberId {
         self.propose(Entry::Joined(&name.shown));
         self.joins += 1;
@@ -149,18 +150,18 @@ impl Room {
         member_id
     }
 
-    /// What a member has set to have its name back.
+    /// The secret with which a member can get its name back.
     pub fn claim(&self, member_id: MemberId) -> Option<&Claim> {
         self.members[member_id.0].claim.as_deref()
     }
 
-    /// Who shows the same from now on has the member's name.
+    /// A client with the same secret owns the member's name from now on.
     pub fn set_claim(&mut self, member_id: MemberId, claim: Claim) {
         self.members[member_id.0].claim = Some(Box::new(claim));
     }
 
-    /// Gives a member's place to another connection, without a word to anybody; it hears what is said from now on. Whose it
-    /// was, and the rest of a line that was sent there in part.
+    /// Gives a member's place to another connection, without a word to anyone; it hears everything from now on.
+    /// Returns the previous connection, and the rest of a line that was sent there in part.
     pub fn take_over(&mut self, member_id: MemberId, peer: ConnectionId) -> (ConnectionId, Vec<u8>) {
         let mut begun = Vec::new();
         self.finish_line(member_id, &mut begun);
@@ -173,7 +174,7 @@ impl Room {
         (std::mem::replace(&mut member.peer, peer), begun)
     }
 
-    /// What was said before a restart.
+    /// The messages from before a restart.
     pub fn restore_history(&mut self, history: Vec<String>) {
         history.into_iter().for_each(|line| self.timeline.history.remember(line.into()));
     }
@@ -183,13 +184,13 @@ impl Room {
         self.propose(Entry::Left(name));
     }
 
-    /// Lets a member go. What it has not been sent yet is appended to `unsent`; the others hear that it left.
+    /// Removes a member. Its unsent messages are appended to `unsent`; the others hear that it left.
     pub fn leave(&mut self, member_id: MemberId, unsent: &mut Vec<u8>) {
         self.take_unsent(member_id, unsent);
         self.remove(member_id);
     }
 
-    /// The same when all go because the room closes: nobody stays to hear that a member left.
+    /// The same when all members go because the room closes: nobody stays to hear that a member left.
     pub fn remove_all(&mut self, member_id: MemberId, unsent: &mut Vec<u8>) {
         self.take_unsent(member_id, unsent);
         self.forget_member(member_id);
@@ -262,7 +263,7 @@ impl Room {
         }
     }
 
-    /// Everybody hears what a member does, likewise.
+    /// Everyone hears a member's action, likewise.
     pub fn act(&mut self, member_id: MemberId, text: &str) {
         let name = &self.members[member_id.0].name.shown;
         match self.timeline.propose(Entry::Acted { name, text }, true) {
@@ -275,22 +276,22 @@ impl Room {
         self.propose(Entry::Announced(line));
     }
 
-    /// The transcript has a line that nobody hears.
+    /// Only the transcript has this line.
     pub fn write_down(&mut self, line: &str) {
         self.timeline.transcript.add(&[line.as_bytes()]);
     }
 
-    /// Whose place it is.
+    /// The connection of a member.
     pub fn peer(&self, member_id: MemberId) -> ConnectionId {
         self.members[member_id.0].peer
     }
 
-    /// How much newcomers are shown: so many messages, and of those no more than so many bytes.
+    /// The size of the history for newcomers: the most messages, and the most bytes of them.
     pub fn set_history(&mut self, max: usize, bytes_max: usize) {
         self.timeline.history.set_bounds(max, bytes_max);
     }
 
-    /// Whether what is heard is to be written down.
+    /// Whether there is a transcript.
     pub fn keep_transcript(&mut self, is_kept: bool) {
         self.timeline.transcript.keep(is_kept);
     }
@@ -300,7 +301,7 @@ impl Room {
         self.timeline.transcript.poll()
     }
 
-    /// Who is in the room, by name.
+    /// The members of the room, by name.
     pub fn members(&self) -> impl Iterator<Item = (ConnectionId, &str)> {
         self.members.iter().map(|(_, member)| (member.peer, &*member.name.shown))
     }
@@ -319,12 +320,12 @@ impl Room {
         self.stirred = true;
     }
 
-    /// One member hears `line`, after all that was said before.
+    /// One member hears `line`, after everything that was said before.
     pub fn tell(&mut self, member_id: MemberId, line: &str) {
         self.tell_alone(member_id, line, false);
     }
 
-    /// The same for what is between two members, and for nobody else's eyes.
+    /// The same for a direct message, which nobody else may see.
     pub fn whisper(&mut self, member_id: MemberId, line: &str) {
         self.tell_alone(member_id, line, true);
     }
@@ -368,15 +369,16 @@ impl Room {
     }
 }
 
-/// What a member takes beside its session and what is said to it: its place, its name as shown, before words and as compared,
-/// each at its longest, and its entries among the names and their looks, in tables that have room to grow.
+/// The memory of a member beside its session and its direct messages: its place, its name as displayed, before
+/// messages and as compared, each at its longest, and its entries among the names and their looks, in tables that have
+/// room to grow.
 pub const MEMBER_BYTES: usize =
     2 * size_of::<(usize, Member)>() + 2 * size_of::<(Key, MemberId)>() + 21 * NAME_CHARS_MAX + LOOKS_BYTES;
 
-/// What a member's name looks like among all names, in a table that has room to grow; and the secret that it has set.
+/// The memory of a name's look among all names, in a table that has room to grow; and of its secret.
 const LOOKS_BYTES: usize = 2 * 2 * (size_of::<Look>() + 1) + size_of::<Claim>() + SECRET_BYTES_MAX + 32;
 
-/// What a line of the history takes beside its text.
+/// The memory of a line of the history beside its text.
 pub const HISTORY_LINE_BYTES: usize = 2 * size_of::<Box<str>>() + 24;
 
 #[cfg(test)]

@@ -1,6 +1,5 @@
-//! Who has been here, and how each gets on: for every address or user its name in the room, its machine, what it has asked
-//! and how often that was wrong, and its last classic mistake. Bounded, and kept whether or not anybody looks. Knows no
-//! connection.
+//! The recent clients and their progress: for every address or user its name in the room, its machine, its requests
+//! and errors, and its last classic mistake. Bounded, and kept whether or not anybody looks. Knows no connection.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
@@ -17,13 +16,14 @@ use super::source::Source;
 /// Addresses and users that are remembered: a school, and some. Guessed.
 pub const CLIENTS_MAX: usize = 1024;
 
-/// Of a hint's text, in bytes: the longest names where all services are.
+/// The most bytes of a hint's text: the longest names where all services are.
 const HINT_BYTES_MAX: usize = 512;
 
-/// Of an error's text, in bytes: all but the longest quotations fit.
+/// The most bytes of an error's text: all but the longest quotations fit.
 const ERROR_BYTES_MAX: usize = 256;
 
-/// What one of them takes, in a table that has just grown: its entry, its names, its machine's name, the hint and the error.
+/// The memory of an entry, in a table that has just grown: the entry, its names, its machine's name, the hint and the
+/// error.
 pub const CLIENT_BYTES: usize = 2 * size_of::<(Client, Entry)>()
     + 4 * (32 + 64)
     + NAME_BYTES_MAX
@@ -31,20 +31,20 @@ pub const CLIENT_BYTES: usize = 2 * size_of::<(Client, Entry)>()
     + ERROR_BYTES_MAX
     + 6 * 16;
 
-/// How many go at once when there is no place: one in so many.
+/// The share of entries that are dropped at once when the table is full: one in this many.
 const LEAVING_SHARE: usize = 8;
 
-/// One who errs again and again is looked at so often.
+/// How often a client that errs again and again is examined.
 const HINT_GAP: Duration = Duration::from_millis(10);
 
-/// What is known of one address or user.
+/// The data about one address or user.
 #[derive(Debug)]
 pub struct Entry {
     /// The last name that it had in the room.
     pub name: Option<Box<str>>,
-    /// The last name that it had in a certificate, as it is shown.
+    /// The last name in its certificate, as displayed.
     pub certificate: Option<Box<str>>,
-    /// What its machine calls itself.
+    /// Its machine's own name.
     pub host: Option<Box<str>>,
     /// Connections that are open.
     pub connections: u32,
@@ -52,22 +52,22 @@ pub struct Entry {
     pub connections_total: u64,
     /// Messages, as far as they have been counted.
     pub requests: u64,
-    /// Errors that it was told, likewise.
+    /// Error replies, likewise.
     pub errors: u64,
-    /// When something was heard of it last.
+    /// The time of its last activity.
     pub seen: Timestamp,
     /// Its last mistake.
     pub hint: Option<LastHint>,
-    /// The last error that it was told.
+    /// The last error reply.
     pub error: Option<LastError>,
 }
 
-/// An error that a client was told, and when.
+/// An error reply, and its time.
 #[derive(Debug)]
 pub struct LastError {
     /// Its text, as the log has it.
     pub text: Box<str>,
-    /// Where.
+    /// The service.
     pub service: Service,
     /// When.
     pub at: Timestamp,
@@ -84,7 +84,7 @@ pub struct LastHint {
     pub mistake: Mistake,
     /// What to do about it.
     pub text: Box<str>,
-    /// Where it was made.
+    /// The service where it happened.
     pub service: Service,
     /// When.
     pub at: Timestamp,
@@ -94,12 +94,12 @@ pub struct LastHint {
     peer: Option<ConnectionId>,
 }
 
-/// What a connection has done since it was asked last.
+/// A connection's requests and errors since the last report.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Tally {
     /// Messages.
     pub requests: u32,
-    /// Errors that it was told.
+    /// Error replies.
     pub errors: u32,
     /// When its last message came, if that was answered.
     pub good: Option<Timestamp>,
@@ -118,8 +118,8 @@ impl Entry {
     }
 }
 
-/// The table: a tree, because in one that is small nothing is found with fewer instructions, and nobody can choose addresses
-/// that lie badly in it.
+/// The table: a tree, because a small tree finds entries with the fewest instructions, and nobody can choose addresses
+/// that make it slow.
 #[derive(Debug, Default)]
 pub struct Roster(BTreeMap<Client, Entry>);
 
@@ -132,7 +132,7 @@ impl Roster {
         }
     }
 
-    /// One has gone, and had done this on a service.
+    /// A connection has ended, with these counts on a service.
     pub fn leave(&mut self, client: Client, service: Service, tally: Tally) {
         if let Some(entry) = self.0.get_mut(&client) {
             entry.connections = entry.connections.saturating_sub(1);
@@ -170,14 +170,14 @@ impl Roster {
         }
     }
 
-    /// Whether one more mistake is looked at: it costs time, and somebody may send thousands.
+    /// Whether to examine one more mistake: it costs time, and a client may send thousands.
     pub fn wants_hint(&self, now: Timestamp, client: Client) -> bool {
         let last = self.0.get(&client).and_then(|entry| entry.hint.as_ref());
         last.is_none_or(|hint| now.since(hint.at) >= HINT_GAP)
     }
 
-    /// Whether what is known of a connection says more than this mistake does. For how it ended, that is any other mistake or
-    /// error; for the wording of a message, that there are no words at all.
+    /// Whether the known mistake says more than this one. Any other mistake or error says more than how a connection
+    /// ended; no words at all say more than the wording of a message.
     pub fn knows_better(&self, client: Client, peer: ConnectionId, mistake: Mistake) -> bool {
         match mistake.is_vague() {
             true => self.has_trouble(client, peer),
@@ -221,7 +221,7 @@ impl Roster {
         entry.hint = Some(LastHint { mistake: hint.mistake, text, service, at: now, is_over, peer });
     }
 
-    /// It was told an error.
+    /// An error reply was sent.
     pub fn set_error(
         &mut self,
         now: Timestamp,
@@ -231,7 +231,7 @@ impl Roster {
         error: &str,
     ) {
         let Some(entry) = self.entry(now, client) else { return };
-        // Who errs again and again mostly does so in the same way.
+        // A client that errs again and again mostly does so in the same way.
         let text = match entry.error.take() {
             Some(last) if *last.text == *error => last.text,
             _ => cut(error, ERROR_BYTES_MAX),
@@ -255,7 +255,7 @@ impl Roster {
         self.0.iter().map(|(client, entry)| (*client, entry))
     }
 
-    /// What is known of one.
+    /// The data about a client.
     #[cfg(test)]
     pub fn get(&self, client: Client) -> Option<&Entry> {
         self.0.get(&client)
@@ -271,9 +271,9 @@ impl Roster {
         self.0.len() * CLIENT_BYTES
     }
 
-    /// The entry of one, made if there is a place; `None`: nobody can be forgotten for it.
+    /// A client's entry, created if there is room; `None`: no entry can be dropped for it.
     fn entry(&mut self, now: Timestamp, client: Client) -> Option<&mut Entry> {
-        // With room there is one search.
+        // If there is room, this is one search.
         if self.0.len() >= CLIENTS_MAX && !self.0.contains_key(&client) {
             self.forget_some();
             if self.0.len() >= CLIENTS_MAX {
@@ -296,8 +296,8 @@ impl Roster {
         Some(entry)
     }
 
-    /// Forgets those who are not connected: first of the source that has most of them, so that one network's many addresses
-    /// push out their own, and the oldest first.
+    /// Drops clients that are not connected: first of the source that has most of them, so that one network's many
+    /// addresses displace their own, and the oldest first.
     fn forget_some(&mut self) {
         let mut counts: HashMap<Source, usize> = HashMap::new();
         for client in self.0.keys() {
@@ -403,7 +403,7 @@ mod tests {
             assert!(roster.0.len() <= CLIENTS_MAX);
         }
         assert!((0..60).all(|number| roster.get(at(number)).is_some()));
-        // With everybody connected nobody is forgotten, and no newcomer is known.
+        // If everyone is connected, no entry is dropped, and no newcomer gets one.
         let mut roster = Roster::default();
         (0..2 * CLIENTS_MAX as u32).for_each(|number| roster.enter(Timestamp::at(0), at(number)));
         assert_eq!((roster.0.len(), roster.get(at(CLIENTS_MAX as u32)).is_some()), (CLIENTS_MAX, false));

@@ -1,4 +1,4 @@
-//! The table of sessions: each stands at the index of its connection. Knows where they are; has never seen what they do.
+//! The table of sessions: each is at the index of its connection. Knows where they are; has never seen what they do.
 
 use super::capacity::shrunk;
 use super::message::ConnectionId;
@@ -8,18 +8,19 @@ use super::session::Session;
 /// Every session.
 #[derive(Debug, Default)]
 pub(super) struct SessionTable {
-    /// By [`ConnectionId::index`]; the reactor keeps the indices dense. The last one is taken: after a peak the memory goes back.
+    /// By [`ConnectionId::index`]; the reactor keeps the indices dense. The last place is always taken, so memory is
+    /// freed after a peak.
     places: Vec<Option<Session>>,
     taken: usize,
 }
 
 impl SessionTable {
-    /// How many there are.
+    /// The number of sessions.
     pub(super) fn len(&self) -> usize {
         self.taken
     }
 
-    /// One more than the highest index that is taken.
+    /// One more than the highest index in use.
     pub(super) fn end(&self) -> usize {
         self.places.len()
     }
@@ -48,7 +49,7 @@ impl SessionTable {
         self.places.get_mut(index)?.as_mut()
     }
 
-    /// In which lists the peer's session stands.
+    /// The lists that contain the peer's session.
     #[inline]
     pub(super) fn membership(&mut self, peer: ConnectionId) -> Option<&mut Membership> {
         self.get_mut(peer).map(Session::membership)
@@ -87,7 +88,7 @@ impl SessionTable {
         Some(session)
     }
 
-    /// How many there is memory for.
+    /// The number of sessions that there is memory for.
     #[cfg(test)]
     pub(super) fn capacity(&self) -> usize {
         self.places.capacity()

@@ -1,4 +1,4 @@
-//! Whom a share is counted for: one who has one address has many. Knows origins; counts nothing itself.
+//! The owner of a share: a client that has one address often has many. Knows addresses; counts nothing itself.
 
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -6,9 +6,10 @@ use serde::{Deserialize, Serialize};
 
 use super::message::RemoteAddress;
 
-/// Those who share one share: of the places for connections, of the table of machines, of the lines in the log.
+/// Clients that have one share together: of the places for connections, of the table of machines, of the lines in the
+/// log.
 ///
-/// Whoever has an IPv6 address has 2^64 of them (RFC 4291, 2.5.1), so that a /64 counts as one; and whoever is on this
+/// The owner of an IPv6 address has 2^64 of them (RFC 4291, 2.5.1), so a /64 counts as one; and a process on this
 /// machine has all of 127.0.0.0/8. An IPv4-mapped IPv6 address is the IPv4 address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Source {
@@ -20,11 +21,11 @@ pub enum Source {
     Ipv6(u64),
     /// A user on a Unix socket.
     User(u32),
-    /// All users whom the kernel does not name.
+    /// All users that the kernel does not identify.
     Unknown,
-    /// Whoever writes to our standard input.
+    /// The writer to our standard input.
     Input,
-    /// All who write to FIFOs.
+    /// All writers to FIFOs.
     Writers,
 }
 

@@ -6,14 +6,15 @@ use icu_properties::{CodePointMapData, CodePointSetData};
 
 use super::limits::{HOST_CHARS_MAX, QUOTE_CHARS_MAX};
 
-/// What CPython's `str.split()` splits ASCII text at: the isspace() characters and the four separators U+001C to U+001F.
+/// The separators of CPython's `str.split()` in ASCII text: the isspace() characters and the four separators U+001C to
+/// U+001F.
 pub const fn is_blank(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t'..=b'\r' | 0x1c..=0x1f)
 }
 
-/// How many bytes the white space takes that the text begins with, one character of it; 0: it begins with none. White
-/// space is what CPython's `str.split()` splits at: U+0085, U+00A0, U+1680, U+2000 to U+200A, U+2028, U+2029, U+202F,
-/// U+205F and U+3000 (the space of an input method) beside the ASCII ones.
+/// The length in bytes of one white space character at the beginning of the text; 0: there is none. White space is
+/// what CPython's `str.split()` splits at: U+0085, U+00A0, U+1680, U+2000 to U+200A, U+2028, U+2029, U+202F, U+205F
+/// and U+3000 (the space of an input method) beside the ASCII ones.
 const fn blank_bytes(text: &[u8]) -> usize {
     match text {
         [byte, ..] if is_blank(*byte) => 1,
@@ -81,18 +82,18 @@ pub fn is_empty(message: &[u8]) -> bool {
     trim_start(message).is_empty()
 }
 
-/// What stands for a text of so many bytes that is not for whoever looks.
+/// Replaces a private text of this many bytes.
 pub fn private(bytes: usize) -> String {
     format!("(private, {bytes} bytes)")
 }
 
-/// What a peer said, as an error or the log may show it: control and invisible characters as `\u{1b}`, a backslash as `\\`, so
-/// that it can be read back, and no more than [`QUOTE_CHARS_MAX`] characters, the escapes counted as written; `…` where it
-/// was cut.
+/// A peer's text as errors and the log show it: control and invisible characters as `\u{1b}`, a backslash as `\\`, so
+/// that it can be read back, and no more than [`QUOTE_CHARS_MAX`] characters, with escapes counted as written; `…`
+/// where it was cut.
 pub fn quote(bytes: &[u8]) -> String {
     // A character has at most 4 bytes: what lies behind cannot be shown anyway.
     let head = &bytes[..bytes.len().min(4 * (QUOTE_CHARS_MAX + 1))];
-    // Most of what is shown is short and plain.
+    // Most texts are short and plain.
     if head.len() <= QUOTE_CHARS_MAX
         && let Ok(text) = std::str::from_utf8(head)
         && head.iter().all(|byte| matches!(byte, b' '..=b'[' | b']'..=b'~'))
@@ -149,13 +150,13 @@ pub fn is_invisible(c: char) -> bool {
     ) || CodePointSetData::new::<DefaultIgnorableCodePoint>().contains(c)
 }
 
-/// Whether a machine can be called that.
+/// Whether a machine can have that name.
 pub fn is_host(name: &str) -> bool {
     !name.is_empty() && name.chars().count() <= HOST_CHARS_MAX && !name.chars().any(is_invisible)
 }
 
-/// Whether a character is taken out of what is said to others: C0 but tab, DEL, C1, the line and paragraph
-/// separators, and the bidirectional controls, so that no terminal obeys it and no line is forged.
+/// Whether a character is removed from messages to others: C0 except tab, DEL, C1, the line and paragraph separators,
+/// and the bidirectional controls, so that no terminal obeys it and no line is forged.
 const fn is_removed(c: char) -> bool {
     matches!(c, '\0'..='\u{8}' | '\n'..='\u{1f}' | '\u{7f}'..='\u{9f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
@@ -166,7 +167,7 @@ pub fn is_plain(bytes: &[u8]) -> bool {
     bytes.iter().fold(true, |plain, byte| plain & matches!(byte, b'\t' | b' '..=b'~'))
 }
 
-/// What is said to others, of what was received: bad UTF-8 as U+FFFD, control characters removed.
+/// A received text as it is sent to others: bad UTF-8 as U+FFFD, control characters removed.
 pub fn clean(bytes: &[u8]) -> String {
     let mut text = String::from_utf8_lossy(bytes).into_owned();
     if !is_plain(bytes) {
@@ -226,7 +227,7 @@ mod tests {
         let words = |text: &'static [u8]| words(text).map(|word| word.to_vec()).collect::<Vec<_>>();
         assert_eq!(words(b" 5\t10\x0b\x0c\x1c7\x1f\r"), [&b"5"[..], b"10", b"7"]);
         assert!(is_empty(b" \t\r\x1c") && is_empty(b"") && !is_empty(b"\0"));
-        // What CPython 3.11 takes for white space, of all characters.
+        // All characters that CPython 3.11 takes for white space.
         let blank = |c: &char| {
             matches!(c, '\t'..='\r' | '\u{1c}'..=' ' | '\u{85}' | '\u{a0}' | '\u{1680}' | '\u{2000}'..='\u{200a}')
                 || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202f}' | '\u{205f}' | '\u{3000}')

@@ -1,7 +1,8 @@
-//! Which peer must be woken when. Each peer has one entry, and it is lazy: a deadline that moves later costs nothing until the
-//! old one comes, so a request on a busy connection touches no timer at all. An entry that has become stale is not looked for:
-//! it is dropped when it comes to the front, or when half of all are stale. So there are at most twice as many entries as peers,
-//! and, where the deadlines of all peers come closer at once, for a short time one more for each kind of deadline.
+//! The time at which each peer must be handled. Each peer has one entry, and it is lazy: a deadline that moves later
+//! costs nothing until the old one comes, so a request on a busy connection touches no timer at all. A stale entry is
+//! not searched for: it is dropped when it comes to the front, or when half of all are stale. So there are at most
+//! twice as many entries as peers, and, when the deadlines of all peers come closer at once, for a short time one more
+//! for each kind of deadline.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -42,7 +43,7 @@ impl TimerQueue {
         self.stale += usize::from(timer.0.take().is_some());
     }
 
-    /// Drops stale entries at the front, so that nobody wakes for them, and all of them once they are many. `is_armed`
+    /// Drops stale entries at the front, so that they cause no wakeup, and all of them once they are many. `is_armed`
     /// says whether a peer's timer has that time.
     pub fn compact(&mut self, is_armed: impl Fn(ConnectionId, Timestamp) -> bool) {
         if self.stale > KEPT + self.entries.len() / 2 {
@@ -75,7 +76,7 @@ impl TimerQueue {
         self.entries.peek().map(|Reverse(entry)| *entry)
     }
 
-    /// Takes the next peer whose time has come. Then call [`Timer::mark_fired`] and [`compact`](Self::compact).
+    /// Takes the next peer whose deadline has passed. Then call [`Timer::mark_fired`] and [`compact`](Self::compact).
     pub fn pop(&mut self, now: Timestamp) -> Option<ConnectionId> {
         if self.next()? > now {
             return None;

@@ -1,15 +1,15 @@
-//! What the room has heard and somebody is to write down: who came, what was said and done, who left. What one member tells
-//! another alone is not in it. Knows no file.
+//! The transcript of the room: who came, what was said and done, who left. Direct messages are not in it. Knows no
+//! file.
 
 use std::collections::VecDeque;
 
-/// The most that waits to be written down, in bytes, each line with what holds it: what a room hears in some turns of the loop.
+/// The most unwritten bytes, with the overhead of each line: the room's messages in some turns of the loop.
 pub const TRANSCRIPT_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 /// Places that an empty queue keeps.
 const LINES_KEPT: usize = 64;
 
-/// What a line takes beside its text: its place in the queue, and what the allocator adds.
+/// The overhead of a line: its place in the queue, and what the allocator adds.
 const LINE_BYTES: usize = 64;
 
 /// Lines that wait to be written down, in the order in which the room heard them.
@@ -23,7 +23,7 @@ pub(super) struct Transcript {
 }
 
 impl Transcript {
-    /// Whether anything is to be written down from now on.
+    /// Whether there is a transcript from now on.
     pub(super) fn keep(&mut self, is_kept: bool) {
         self.is_kept = is_kept;
         if !is_kept {

@@ -1,41 +1,41 @@
-//! What a conversation travels on, as its properties: whoever depends on one asks for it, and nobody for a kind. A mechanism
-//! is a row here.
+//! The transport of a conversation, as its properties: code that depends on one asks for it, and never for a kind of
+//! transport. A mechanism is a row here.
 
 use std::borrow::Cow;
 
 use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// The longest packet that is taken whole: more than a sender's buffer holds at its default size (net.core.wmem_default, socket(7)).
-/// Of the buffer for it, pages that nobody fills cost nothing.
+/// The longest packet that is received whole: longer than a sender's buffer at its default size
+/// (net.core.wmem_default, socket(7)). Untouched pages of the buffer for it cost nothing.
 pub const PACKET_BYTES_MAX: usize = 256 * 1024;
 
 /// The longest datagram on the network: 65535 bytes less the headers of IPv4 and UDP (udp(7)).
 const UDP_BYTES_MAX: usize = 65_507;
 
-/// What a conversation travels on, as far as it matters to what is said.
+/// The properties of a transport that matter to a conversation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Transport {
     /// Its name in the record of a restart, which later versions read: it never changes.
     name: &'static str,
-    /// What one read yields.
+    /// The unit of one read.
     pub unit: Unit,
     /// How long a conversation lasts.
     pub lifetime: Lifetime,
-    /// Whether our side can end while the other one goes on (shutdown(2)).
+    /// Whether our side can end while the other one continues (shutdown(2)).
     pub half_close: bool,
     /// Whether it can be closed with a reset (SO_LINGER 0, socket(7)).
     pub reset: bool,
-    /// Whether what nobody reads is dropped: perhaps there is no reader, and there need not be one.
+    /// Whether unread data are dropped: perhaps there is no reader, and there need not be one.
     pub lossy: bool,
-    /// Whether anybody may write, and nobody is told apart: it has lines, no first message, and no person to be told what
-    /// was wrong.
+    /// Whether there are many writers that cannot be told apart: then there are lines, no first message, and no person
+    /// to get an error.
     pub many_writers: bool,
     /// Whether the rest of a message may wait in the sender's kernel until its beginning is acknowledged (TCP_QUICKACK, tcp(7)).
     pub acknowledges: bool,
     /// Whether it is the only connection of its process.
     pub is_alone: bool,
-    /// What the kernel says of who is at the other end.
+    /// How the kernel identifies the peer.
     pub identity: Identity,
     /// Whether it is encrypted: its keys are this process's, and no other one can go on with it.
     pub is_encrypted: bool,
@@ -43,7 +43,7 @@ pub struct Transport {
     pub is_web: bool,
 }
 
-/// What one read yields.
+/// The unit of one read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unit {
     /// Bytes, as many as are there.
@@ -58,7 +58,7 @@ pub enum Unit {
 /// How long a conversation lasts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lifetime {
-    /// From a client's coming to its leaving.
+    /// From a client's connect to its leaving.
     Connection,
     /// As long as the endpoint is open: clients come and go without a word.
     Endpoint,
@@ -66,14 +66,14 @@ pub enum Lifetime {
     Message,
 }
 
-/// What the kernel says of who is at the other end.
+/// How the kernel identifies the peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Identity {
     /// An address and port.
     Address,
     /// A process and its user (SO_PEERCRED, SCM_CREDENTIALS: unix(7)).
     Process,
-    /// Nothing.
+    /// Not at all.
     Nobody,
 }
 
@@ -115,13 +115,13 @@ impl Transport {
         identity: Identity::Nobody,
         ..Transport::stream("Fifo")
     };
-    /// Standard input and output, whatever they are, but for one socket.
+    /// Standard input and output, of any kind except one socket.
     pub const STDIO: Transport =
         Transport { half_close: false, identity: Identity::Nobody, ..Transport::STDIO_SOCKET };
     /// Standard input and output that are one stream socket, as inetd(8) has it.
     pub const STDIO_SOCKET: Transport = Transport { is_alone: true, ..Transport::stream("Pipe") };
 
-    /// All that differ in what is offered on them.
+    /// All that differ in the services that they can carry.
     pub const ALL: [Transport; 11] = [
         Transport::TCP,
         Transport::TLS,
@@ -168,7 +168,7 @@ impl Transport {
         matches!(self.lifetime, Lifetime::Endpoint)
     }
 
-    /// What a conversation in a WebSocket on it is like.
+    /// The transport of a conversation in a WebSocket on it.
     pub const fn within(self) -> Transport {
         Transport { is_web: false, ..self }
     }

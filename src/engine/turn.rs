@@ -1,11 +1,11 @@
-//! A turn of the engine: what is due, and what follows from a change to a session.
+//! A turn of the engine: what is due, and the consequences of a change to a session.
 
 use super::Engine;
 use super::engine_state::EngineState;
 use super::message::{ConnectionId, Output, Timestamp};
 use super::session::Session;
 
-/// Deadlines acted on in one turn, so that a thousand that come at once delay nobody else for long.
+/// Deadlines handled in one turn, so that a thousand at once delay nobody else for long.
 const ALARMS_PER_TURN: usize = 256;
 
 impl Engine {
@@ -35,7 +35,7 @@ impl Engine {
         }
     }
 
-    /// Does something with a session, if it is still there, and sees to what follows from it.
+    /// Does something with a session, if it still exists, and handles the consequences.
     pub(super) fn with(
         &mut self,
         now: Timestamp,
@@ -58,7 +58,7 @@ impl Engine {
         self.settle(now, peer);
     }
 
-    /// What follows from a change to a session: output, another deadline, its end.
+    /// The consequences of a change to a session: output, another deadline, its end.
     pub(super) fn settle(&mut self, now: Timestamp, peer: ConnectionId) {
         let Some(session) = self.sessions.at_mut(peer.index as usize) else { return };
         match session.step(&mut self.shared, now) {
@@ -86,14 +86,15 @@ impl Engine {
         if session.is_to_be_shown_more(&self.shared) {
             self.shared.event_ring.mark_pending();
         }
-        // What is flushed in this turn has another deadline then, or is blocked.
+        // A session that is flushed in this turn has another deadline then, or is blocked.
         if !is_flushable {
             let deadline = session.deadline(&self.shared);
             self.timers.arm(peer, &mut session.timer, deadline);
         }
     }
 
-    /// Takes what the room has for a member whose messages are not lines, and sees to it that a pause before them ends.
+    /// Takes the room's messages for a member whose messages are not lines, and arranges that a pause before them
+    /// ends.
     #[cold]
     pub(super) fn hear_room(&mut self, peer: ConnectionId) {
         if let Some(session) = self.sessions.get_mut(peer) {

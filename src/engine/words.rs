@@ -37,7 +37,8 @@ pub fn is_answer(line: &str) -> bool {
 /// The beginning of the list of members.
 pub const WHO: &str = "In the room: ";
 
-/// Reserved names, which no member can have, nor one that looks like them: the room uses them in its own lines.
+/// Reserved names: no member can have them, or a name that looks like them, because the room uses them in its own
+/// lines.
 pub const RESERVED: [&str; 7] =
     ["Error", "In the room", "Commands", "you", "server", "system", "Server is shutting down"];
 

@@ -1,5 +1,5 @@
-//! Other protocols, told apart by the first bytes of a connection, so that nothing of them is taken for a message.
-//! Knows bytes; has never seen a connection, a pause or a service.
+//! Other protocols, recognized by the first bytes of a connection, so that none of them is taken for a message. Knows
+//! bytes; has never seen a connection, a pause or a service.
 
 use serde::{Deserialize, Serialize};
 
@@ -61,7 +61,7 @@ impl WrongProtocol {
         }
     }
 
-    /// Who speaks it, for a hint.
+    /// Its user, for a hint.
     pub const fn speaker(self) -> &'static str {
         match self {
             WrongProtocol::Http => "a browser",
@@ -78,14 +78,14 @@ impl WrongProtocol {
     }
 }
 
-/// What the first bytes of a connection say.
+/// The meaning of a connection's first bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Guess {
     /// They begin no other protocol.
     No,
     /// They may still become one, and as well be a message: worth a pause, and a message after it.
     Perhaps,
-    /// They begin as this one does and are not yet all of it. Without a line end they are never a message, however long
+    /// They are the incomplete beginning of this protocol. Without a line end they are never a message, however long
     /// the pause.
     Likely(WrongProtocol),
     /// They are this one.
@@ -160,7 +160,7 @@ fn look_for_http(bytes: &[u8]) -> Guess {
     if is_whole {
         return Guess::No;
     }
-    // No word of ours goes on behind a method that everybody knows, and a blank.
+    // No message of ours continues like this after a well-known method and a blank.
     if rest.is_empty() && METHODS.contains(&method) {
         return Guess::Likely(WrongProtocol::Http);
     }
@@ -173,7 +173,7 @@ fn look_for_http(bytes: &[u8]) -> Guess {
     if is_scheme_begun { Guess::Perhaps } else { Guess::No }
 }
 
-/// Whether what follows the method begins as a target does (RFC 9112, section 3.2).
+/// Whether the text after the method begins like a target (RFC 9112, section 3.2).
 fn is_target(method: &[u8], rest: &[u8]) -> bool {
     let target = rest.split(|byte| matches!(byte, b' ' | b'\t')).next().unwrap_or_default();
     let scheme = target.windows(3).position(|three| three == b"://").map(|end| &target[..end]);
@@ -191,7 +191,7 @@ fn is_token_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
-/// Whether `bytes` is the beginning of `whole`, in any case, and not all of it. Nothing is the beginning of everything.
+/// Whether `bytes` is an incomplete beginning of `whole`, in any case. The empty text is the beginning of everything.
 fn is_beginning(bytes: &[u8], whole: &[u8]) -> bool {
     whole.get(..bytes.len()).is_some_and(|beginning| beginning.eq_ignore_ascii_case(bytes))
 }
@@ -301,7 +301,7 @@ fn look_for_mqtt(bytes: &[u8]) -> Guess {
 mod tests {
     use super::*;
 
-    /// What each client says first.
+    /// Each client's first bytes.
     const FIRST_BYTES: &[(WrongProtocol, &[u8])] = &[
         (WrongProtocol::Http, b"GET / HTTP/1.1\r\n"),
         (WrongProtocol::Http, b"get /a?b HTTP/1.1\r\n"),
@@ -348,7 +348,7 @@ mod tests {
         );
     }
 
-    /// Where a client pauses does not matter: not within a method that everybody knows, not behind it.
+    /// It does not matter where a client pauses: within a well-known method or after it.
     #[test]
     fn request_line_prefix_is_not_taken_for_a_message() {
         for end in 2.."GET / HTTP/1.1".len() {

@@ -302,7 +302,7 @@ mod tests {
 
     #[test]
     fn env_logger_accepts_the_kept_rust_log() {
-        // It says what it does not take on standard error only; so at least it must not panic.
+        // It reports ignored parts only on standard error; so at least it must not panic.
         for value in ["warn, =x ,ipcd=loud", "a/b/c", ",,,", "=", "==", "/", "info/"] {
             let (kept, _) = directives(OsStr::new(value));
             let logger = env_logger::Builder::new().parse_filters(&kept).build();

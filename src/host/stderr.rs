@@ -64,7 +64,7 @@ impl Style {
 pub struct Sink {
     way: WriteMode,
     style: Style,
-    /// How many lines were dropped since the last one that was written.
+    /// The number of lines dropped since the last one that was written.
     lost: u64,
     /// The total of dropped lines.
     dropped: u64,
@@ -121,12 +121,12 @@ impl Sink {
         *self = Sink { lost: self.lost + cut, dropped: self.dropped + cut, ..other };
     }
 
-    /// How many lines were dropped in all.
+    /// The number of lines dropped in all.
     pub fn dropped(&self) -> u64 {
         self.dropped
     }
 
-    /// How many lines were dropped and not yet reported.
+    /// The number of lines dropped and not yet reported.
     pub fn lost(&self) -> u64 {
         self.lost
     }
@@ -236,7 +236,7 @@ mod tests {
 
     const LINE: &[u8] = b"info: 0123456789 0123456789 0123456789 0123456789 0123456\n";
 
-    /// What begins with the time of a terminal's line, without it.
+    /// A terminal's line without the time at its beginning.
     fn untimed(text: &str) -> &str {
         let (time, rest) = text.split_once(' ').unwrap();
         assert!(time.len() == 8 && time.chars().all(|c| c == ':' || c.is_ascii_digit()), "{text}");
@@ -253,7 +253,7 @@ mod tests {
         written - 3
     }
 
-    /// A sink that is full takes lines again once somebody has read, and says what was lost.
+    /// A full sink accepts lines again once somebody has read, and reports the lost ones.
     fn loses_and_recovers(sink: &mut Sink, reader: &mut (impl Read + AsFd)) {
         let written = fill(sink);
         assert!(written > 0);

@@ -18,7 +18,7 @@ impl Reactor {
         if !slot.readable {
             return;
         }
-        // If nobody reads, it does not matter what another writer still sends.
+        // If nobody reads, input from other writers does not matter.
         let is_handshaking = slot.wire.is_handshaking();
         if is_handshaking && !self.handshakes.take_step() {
             return self.ready.push_peer(peer, slot);
@@ -182,7 +182,7 @@ impl Reactor {
                         return self.engine.handle(now, Input::Blocked { peer });
                     }
                     if count == wanted && !is_part {
-                        return; // what comes of it asks for another flush
+                        return; // its handling asks for another flush
                     }
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
@@ -209,7 +209,7 @@ impl Reactor {
         }
     }
 
-    /// Writes the bytes that the wire holds back, and then does what follows.
+    /// Writes the bytes that the wire holds back, and then handles the consequences.
     #[cold]
     pub(super) fn flush_held(&mut self, now: Timestamp, peer: ConnectionId) {
         let Some(slot) = self.slots.get_mut(peer) else { return };
@@ -234,7 +234,7 @@ impl Reactor {
         }
     }
 
-    /// Closes a connection whose time to take its last bytes is over.
+    /// Closes a connection that has had enough time to take its last bytes.
     pub(super) fn look_at_parting(&mut self, now: Timestamp) {
         while let Some((until, peer)) = self.parting.front().copied()
             && until <= now
@@ -315,7 +315,7 @@ mod tests {
             self.reactor.turn(Some(now)).unwrap();
         }
 
-        /// Receives what is there.
+        /// Receives the available bytes.
         fn listen(&mut self) {
             let mut buffer = [0; 1000];
             match self.socket.read(&mut buffer) {

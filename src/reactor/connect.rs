@@ -16,7 +16,7 @@ use crate::transport::connection::Connection;
 /// The pause before a Unix listener with a full backlog is tried again: no event tells that it has room.
 const QUEUE_FULL: Duration = Duration::from_millis(50);
 
-/// An attempt that has neither succeeded nor failed.
+/// An attempt without a result yet.
 #[derive(Debug)]
 struct Pending {
     attempt: Attempt,

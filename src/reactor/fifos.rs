@@ -10,7 +10,7 @@ use crate::endpoint::ResolvedEndpoint;
 use crate::engine::message::{Binding, ConnectionId, Input, RemoteAddress, Timestamp};
 use crate::transport::fifo::Fifo;
 
-/// How often a closing FIFO is read from, to empty it: enough for a pipe of the usual size, and an end if its writers go on.
+/// The most reads that empty a closing FIFO: enough for a pipe of the usual size, and a bound if its writers continue.
 const LAST_READS: usize = 8;
 
 impl Reactor {
@@ -84,7 +84,7 @@ impl Reactor {
         }
     }
 
-    /// Closes a FIFO, after reading what it still holds.
+    /// Closes a FIFO, after reading the rest of its contents.
     pub(super) fn remove_fifo(&mut self, place: &ResolvedEndpoint) {
         if let Some(index) = self.fifos.iter().position(|endpoint| endpoint.fifo.place() == place) {
             // First the files, so that no client writes to a FIFO that is not read any more.

@@ -14,10 +14,10 @@ const DEADLINES_MIN: usize = 1024;
 /// The handshakes that go on.
 #[derive(Debug, Default)]
 pub(super) struct Handshakes {
-    /// In the order in which they began.
+    /// In the order of their beginning.
     pub(super) deadlines: VecDeque<(Timestamp, ConnectionId)>,
     pub(super) steps: usize,
-    /// With so many deadlines, those of handshakes that are over are forgotten.
+    /// Once there are this many deadlines, those of finished handshakes are dropped.
     crowded: usize,
 }
 

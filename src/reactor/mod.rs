@@ -52,36 +52,36 @@ const EVENTS_PER_TURN: usize = 1024;
 /// Connections accepted from one listener in one turn. A guess; measure before trusting it.
 const ACCEPTS_PER_TURN: usize = 64;
 
-/// What a packet costs of its peer's budget besides its bytes.
+/// The cost of a packet to its peer's budget, besides its bytes.
 const PACKET_COST: usize = 128;
 
-/// How long a listener pauses after it could accept nothing for lack of a descriptor or memory, and a FIFO after it failed.
-/// Nothing else may wake them.
+/// How long a listener pauses after a lack of descriptors or memory, and a FIFO after a failure. Nothing else may wake
+/// them.
 const STARVED: Duration = Duration::from_millis(100);
 
-/// While the daemon stops: how long to wait for more from a peer that has just filled our kernel buffer. The rest of what it
-/// wrote is in its own kernel until ours has room.
+/// While the daemon stops: how long to wait for more from a peer that has just filled our kernel buffer. The rest of
+/// its data is in its own kernel until ours has room.
 const DRYING: Duration = Duration::from_millis(100);
 
-/// How long a wire has to write the bytes that it holds back when its connection closes. A guess.
+/// How long a wire has to write its held-back bytes when its connection closes. A guess.
 const PARTING: Duration = Duration::from_secs(5);
 
-/// How often in a row epoll_wait(2) may fail at once, with an error that no peer can cause.
+/// The most consecutive failures of epoll_wait(2), with an error that no peer can cause.
 const POLL_FAILURES_MAX: u32 = 16;
 
-// After a partial write it may go on at once only if the kernel was offered all of it.
+// After a partial write it may continue at once only if the kernel was offered everything.
 const _: () = assert!(SLICES_MAX <= PIECES_MAX);
 
 /// Sent through the reserve descriptor when no other is left.
 const NO_DESCRIPTOR: &[u8] = b"Error: too many connections, try again later\n";
 
-/// The most memory that the loop takes for so many connections, besides what they hold themselves.
+/// The loop's memory for this many connections, besides what they hold themselves.
 pub fn memory_bytes_max(connections: usize) -> usize {
     // An event is 12 bytes (epoll_event, epoll_wait(2)), or 16.
     connections * (slots::CONNECTION_BYTES + names::NAME_BYTES_MAX) + PACKET_BYTES_MAX + EVENTS_PER_TURN * 16
 }
 
-/// What the daemon has to do after a turn.
+/// The daemon's tasks after a turn.
 #[derive(Debug, Default)]
 pub struct Turn {
     /// Signals that came.
@@ -101,7 +101,7 @@ pub struct Reactor {
     slots: Slots,
     ready: Ready,
     signals: Signals,
-    /// How often in a row epoll_wait(2) has failed.
+    /// The number of consecutive failures of epoll_wait(2).
     poll_failures: u32,
     clock: Clock,
     buffer: Box<[u8]>,
@@ -125,7 +125,7 @@ pub struct Reactor {
     fifos: Vec<FifoEndpoint>,
     /// Why a pair of descriptors failed.
     failure: Option<io::Error>,
-    /// What the daemon was asked to do in this turn.
+    /// The requests to the daemon in this turn.
     requests: Vec<(ConnectionId, Request)>,
 }
 
@@ -196,7 +196,7 @@ impl Reactor {
         }
         self.look_at_parting(now);
         self.look_at_handshakes(now);
-        // Before deadlines, so that what came in time counts even if this turn is late.
+        // Before deadlines, so that timely input counts even if this turn is late.
         self.dispatch(now);
         self.engine.handle(now, Input::Tick);
         self.report.take(now, &mut self.engine);
@@ -291,7 +291,7 @@ impl Reactor {
         }
     }
 
-    /// Reads once more from peers that have sent nothing for a while.
+    /// Reads again from peers that have sent nothing for a while.
     fn look_at_drying(&mut self, now: Timestamp) {
         while self.quiescing.front().is_some_and(|(at, _)| *at <= now) {
             let Some((at, peer)) = self.quiescing.pop_front() else { return };
@@ -309,7 +309,7 @@ impl Reactor {
     /// Accepts and reads, once for each on the ready list. Each is answered before the next, while the kernel's and the
     /// engine's data about it is still in the processor's caches.
     fn dispatch(&mut self, now: Timestamp) {
-        self.answer(now); // who may write again may be read from
+        self.answer(now); // a peer that may write again may be read from
         for _ in 0..self.ready.len() {
             match self.ready.pop() {
                 Some(Source::ListenerSlot(listener_slot)) => {
@@ -326,7 +326,7 @@ impl Reactor {
 
     // ---- output
 
-    /// Carries out what the engine asks for the peers that were just read; returns whether that was anything.
+    /// Executes the engine's requests for the peers that were just read; returns whether there were any.
     pub(super) fn answer(&mut self, now: Timestamp) -> bool {
         let mut any = false;
         while let Some(output) = self.engine.poll_urgent() {
@@ -336,7 +336,7 @@ impl Reactor {
         any
     }
 
-    /// Carries out what the engine asks, until it asks for nothing more in this turn.
+    /// Executes the engine's requests, until there are no more in this turn.
     fn finish(&mut self, now: Timestamp) {
         while let Some(output) = self.engine.poll_output() {
             self.execute(now, output);
@@ -413,7 +413,7 @@ impl Reactor {
             return Err(error);
         }
         if !slot.is_socket() {
-            slot.readable = true; // epoll tells nothing of a regular file
+            slot.readable = true; // epoll reports nothing about a regular file
             self.ready.push_peer(peer, slot);
         }
         Ok(peer)
@@ -434,7 +434,7 @@ impl Reactor {
     /// Begins to stop: accepts what waits, closes the listeners, and gives the engine `grace` to finish.
     pub fn stop(&mut self, grace: Duration, backlog: usize) {
         self.stopping = true;
-        // FIFOs stay open: what they hold is to be answered.
+        // FIFOs stay open: their contents are still answered.
         let places: Vec<ResolvedEndpoint> = self
             .slots
             .listener_slots()
@@ -446,7 +446,7 @@ impl Reactor {
         let now = self.clock.now();
         self.give_up_handshakes(now);
         self.engine.handle(now, Input::Stop { by: now + grace });
-        // What the kernel holds for us was received, whether an event told us or not.
+        // The contents of the kernel's buffers count as received, whether or not an event reported them.
         let peers: Vec<ConnectionId> = self.slots.peers().collect();
         for peer in peers {
             if let Some(slot) = self.slots.get_mut(peer) {

@@ -18,7 +18,7 @@ impl Names {
         let peer = peer?;
         match what {
             EventKind::Joined(name) => {
-                self.0.insert(peer, name.as_str().into()) // what its certificate says stands there once more
+                self.0.insert(peer, name.as_str().into()) // the name in its certificate is repeated there
             }
             EventKind::Identified(name) => {
                 self.insert(peer, name);

@@ -1,5 +1,5 @@
-//! What is ready. The kernel tells of an edge once, so it is remembered until a call returns WouldBlock. Each entry gets one
-//! budget of work a turn, in order of arrival, so that none starves.
+//! The ready descriptors. The kernel reports an edge once, so it is remembered until a call returns WouldBlock. Each
+//! entry gets one budget of work a turn, in order of arrival, so that none starves.
 
 use std::collections::VecDeque;
 use std::fs::File;

@@ -91,7 +91,7 @@ impl Line {
     }
 }
 
-/// What went wrong when the daemon opened a connection.
+/// The error when the daemon opened a connection.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum EndpointError {
     Accept,

@@ -40,7 +40,7 @@ impl Reactor {
         self.flush(self.clock.now(), peer);
     }
 
-    /// Continues the connections of the previous process, as far as they are there.
+    /// Continues those connections of the previous process that were handed over.
     pub fn restore(&mut self, record: Record, connections: Vec<Connection>) {
         let now = self.now();
         let mut connections: HashMap<u64, Connection> =

@@ -9,7 +9,7 @@ use signal_hook::consts::signal::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
 
 use super::slots::Source;
 
-/// What a signal asks of the daemon.
+/// A signal's request to the daemon.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Signal {
     /// SIGTERM, SIGINT: stop; the second time at once.

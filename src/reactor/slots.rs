@@ -1,4 +1,4 @@
-//! Tokens and what they mean. A token carries a generation, so an event that was queued for a closed connection never
+//! Tokens and their meaning. A token carries a generation, so an event that was queued for a closed connection never
 //! reaches the next one in its slot. Closed slots are freed between turns.
 
 use std::collections::BTreeSet;
@@ -18,7 +18,7 @@ use crate::wire::Wire;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Attempt(pub(super) usize);
 
-/// What an event is about.
+/// The source of an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Source {
     Signals,
@@ -32,7 +32,7 @@ pub(super) enum Source {
 /// Tokens from here on are not peers: a generation has 31 bits.
 const LISTENERS: u64 = 1 << 63;
 
-/// From here on they are not listeners either.
+/// Higher numbers are not listeners either.
 const ATTEMPTS: u64 = LISTENERS | 1 << 62;
 
 impl Source {
@@ -62,11 +62,11 @@ impl Source {
 pub(super) struct ListenerSlot {
     pub(super) listener: Listener,
     pub(super) binding: Rc<Binding>,
-    /// Whose answers are unread in its buffer, if it takes datagrams.
+    /// The users with unread answers in its buffer, if it takes datagrams.
     pub(super) ledger: Ledger,
 }
 
-/// What follows the bytes that the wire holds back.
+/// The action after the bytes that the wire holds back.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Closing {
     /// More of the conversation.
@@ -109,16 +109,16 @@ pub(super) struct Slot {
     pub(super) reading: Reading,
     /// Its end of file, or an error, follows what can still be read.
     pub(super) ended: bool,
-    /// The last read filled the buffer: the burst goes on, unless nothing follows.
+    /// The last read filled the buffer: the burst continues, unless nothing follows.
     pub(super) more: bool,
     pub(super) writing: Writing,
     /// It is on the ready list.
     pub(super) queued: bool,
     /// A read filled the whole buffer, and no later read has found nothing.
     pub(super) bulk_sender: bool,
-    /// What follows the bytes that the wire holds back.
+    /// The action after the bytes that the wire holds back.
     pub(super) closing: Closing,
-    /// How its bytes are encoded on the way.
+    /// The encoding of its bytes on the network.
     pub(super) wire: Wire,
     /// While the daemon stops: when its input was last read to the end.
     pub(super) drained: Option<Timestamp>,
@@ -152,7 +152,7 @@ impl Slot {
         self.connection()?.receive(buffer)
     }
 
-    /// Writes `said`, after the bytes that the wire holds back; returns how much of it was taken.
+    /// Writes `said` after the bytes that the wire holds back; returns how many bytes of it were taken.
     pub(super) fn send(&mut self, said: &[&[u8]]) -> io::Result<usize> {
         let connection = self.connection.as_ref().ok_or(io::ErrorKind::NotConnected)?;
         self.wire.send(said, |pieces| connection.write(pieces))
@@ -180,7 +180,7 @@ impl Slot {
 pub(super) struct Slots {
     /// The last slot is in use, or was freed in this turn: after a peak the memory is freed.
     slots: Vec<Slot>,
-    /// The lowest is taken first, so that the end of the table becomes free.
+    /// The lowest index is used first, so that the end of the table becomes free.
     free: BTreeSet<u32>,
     /// The newest generation in each slot: a number returns after 2^31 connections.
     generation: u32,
@@ -293,7 +293,7 @@ impl Slots {
     }
 }
 
-/// What one connection takes in these tables right after they have grown, and on the ready lists.
+/// The memory of one connection in these tables right after they have grown, and on the ready lists.
 pub(super) const CONNECTION_BYTES: usize = 2
     * (size_of::<Slot>()
         + 2 * size_of::<u32>()

@@ -1,4 +1,4 @@
-//! Handshakes: begun with a connection, a few steps in each turn, each with a deadline; and what a wire reports.
+//! Handshakes: begun with a connection, a few steps in each turn, each with a deadline; and the reports of wires.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use crate::wire::{Heard, Wire};
 use super::Reactor;
 use super::slots::{Reading, Writing};
 
-/// How long a handshake may take.
+/// The time for a handshake.
 const HANDSHAKE: Duration = Duration::from_secs(10);
 
 /// The error when it takes longer.
@@ -77,7 +77,7 @@ impl Reactor {
         self.acceptor = acceptor;
     }
 
-    /// What was queued in the meantime can be sent now, unless the handshake goes on.
+    /// Output that was queued in the meantime can be sent now, unless the handshake continues.
     pub(super) fn look_at_handshake(&mut self, now: Timestamp, peer: ConnectionId) {
         let Some(slot) = self.slots.get_mut(peer) else { return };
         if !slot.wire.is_handshaking() && slot.writing == Writing::Blocked {
@@ -88,7 +88,7 @@ impl Reactor {
         }
     }
 
-    /// Whoever has not finished the handshake is not waited for any more: it cannot be told anything.
+    /// A client that has not finished the handshake is not waited for any more: no error can reach it.
     pub(super) fn give_up_handshakes(&mut self, now: Timestamp) {
         for (_, peer) in std::mem::take(&mut self.handshakes.deadlines) {
             if self.slots.get_mut(peer).is_some_and(|slot| slot.wire.is_handshaking()) {

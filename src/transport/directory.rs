@@ -41,7 +41,7 @@ fn runtime_directory_of(uid: u32, session: Option<&OsStr>, temporary: &Path) -> 
     if uid == 0 {
         return Ok(PathBuf::from("/run"));
     }
-    // The specification: a relative path is to be ignored (XDG Base Directory Specification).
+    // The specification says to ignore a relative path (XDG Base Directory Specification).
     match session.map(Path::new) {
         Some(session) if session.is_absolute() => Ok(session.to_owned()),
         _ => private(uid, temporary.join(format!("ipcd-{uid}"))),

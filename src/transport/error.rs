@@ -16,7 +16,7 @@ use crate::endpoint::{ResolvedEndpoint, UNIX_PATH_BYTES_MAX};
 pub struct OpenError {
     /// The place that was to be opened.
     pub place: ResolvedEndpoint,
-    /// What is in the way.
+    /// The obstacle.
     pub obstacle: OpenErrorKind,
 }
 
@@ -81,7 +81,7 @@ impl OpenError {
         }
     }
 
-    /// What to do about it. The last suggestion is always a change of the configuration.
+    /// The remedy. Its last suggestion is always a change of the configuration.
     pub fn remedy(&self) -> &'static str {
         let tcp = self.place.network().is_some();
         match &self.obstacle {
@@ -131,7 +131,7 @@ impl OpenErrorKind {
         holder: fn(SocketAddr) -> Option<PortOwner>,
     ) -> OpenErrorKind {
         match Errno::from_io_error(&error) {
-            // From listen(2) too: two sockets with SO_REUSEADDR can be bound to one port, and not both listen.
+            // From listen(2) too: two sockets with SO_REUSEADDR can be bound to one port, but not both can listen.
             Some(Errno::ADDRINUSE) => OpenErrorKind::InUse { holder: holder(address) },
             Some(Errno::AFNOSUPPORT) => OpenErrorKind::NoSuchFamily,
             Some(Errno::ADDRNOTAVAIL) => OpenErrorKind::NotOurAddress,

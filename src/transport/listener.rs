@@ -108,7 +108,7 @@ impl Listener {
         datagram::reply(&self.fd, to, bytes)
     }
 
-    /// How much of its send buffer is filled with unread answers; only a Unix socket has this.
+    /// The part of its send buffer that unread answers fill; only a Unix socket has this.
     pub fn room(&self) -> Option<Room> {
         matches!(self.place, ResolvedEndpoint::UnixGram(_)).then(|| datagram::room(&self.fd))?
     }

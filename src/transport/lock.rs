@@ -209,7 +209,7 @@ mod tests {
         use std::os::unix::fs::{MetadataExt, PermissionsExt};
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("pid");
-        // What an earlier version left, which anybody could open and so lock.
+        // A file of an earlier version, which anyone could open and so lock.
         std::fs::write(&path, "4711\n").unwrap();
         std::fs::set_permissions(&path, PermissionsExt::from_mode(0o644)).unwrap();
         let lock = Lock::on_pid_file(&path).unwrap();

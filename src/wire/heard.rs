@@ -1,6 +1,6 @@
-//! What a wire found in received bytes.
+//! The contents that a wire found in received bytes.
 
-/// What was in bytes that were received.
+/// The contents of received bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Heard<'a> {
     /// Bytes of the conversation; `more`: others are there already, and follow.
@@ -12,7 +12,7 @@ pub enum Heard<'a> {
     },
     /// The other side says nothing more.
     End,
-    /// From here on what is said is encrypted.
+    /// The conversation is encrypted from here on.
     Secured {
         /// Version and cipher suite.
         how: &'a str,
@@ -21,8 +21,8 @@ pub enum Heard<'a> {
     },
     /// The end came without a word that it is the end: something may be missing before it.
     Truncated,
-    /// What came is plain text, which this wire is from now on as well.
+    /// The peer sends plain text, and from now on so does this wire.
     PlainText,
-    /// Nothing is heard or said any more; why. The reason may be held back, to be told.
+    /// The conversation is over, with the reason. An alert about it may be held back, still to be sent.
     Failed(&'a str),
 }

@@ -1,6 +1,6 @@
-//! A wire for tests: records of a few bytes, masked. It does to sizes and moments what a cipher does, so that whoever drives a
-//! wire is seen to bear it: a record is cut on its way, one read holds several, what is said is taken before it is written,
-//! and the end is a record of its own.
+//! A wire for tests: masked records of a few bytes. It affects sizes and times like a cipher does, so that tests show
+//! that the users of a wire cope with it: a record arrives in parts, one read holds several, output is taken before it
+//! is written, and the end is a record of its own.
 
 use std::io::{self, ErrorKind};
 
@@ -9,24 +9,24 @@ use super::heard::Heard;
 /// Bytes of the longest record, behind the one that is its length.
 const RECORD_BYTES_MAX: usize = 7;
 
-/// Bytes that are held back at most, before something else is taken.
+/// The most bytes that are held back before more output is taken.
 const HELD_BYTES_MAX: usize = 64;
 
 const MASK: u8 = 0xa5;
 
-/// The length of what is no record, but a question of the wire itself; the answer is the same.
+/// The length of a record that is really a question of the wire itself; the answer is the same.
 pub(crate) const QUESTION: u8 = 0xff;
 
-/// Its state: whatever is whole neither in nor out.
+/// Its state: incomplete records in both directions.
 #[derive(Debug, Default)]
 pub struct Masked {
     /// The beginning of a record.
     begun: Vec<u8>,
-    /// What is to be written.
+    /// The bytes to write.
     held: Vec<u8>,
 }
 
-/// What `bytes` are on the way.
+/// The encoded form of `bytes`.
 pub(crate) fn mask(bytes: &[u8]) -> Vec<u8> {
     let record = |piece: &[u8]| {
         let masked = piece.iter().map(|byte| byte ^ MASK);
@@ -35,7 +35,7 @@ pub(crate) fn mask(bytes: &[u8]) -> Vec<u8> {
     bytes.chunks(RECORD_BYTES_MAX).flat_map(record).collect()
 }
 
-/// What was on the way, as far as whole records have come, and whether the end was among them.
+/// The decoded contents, as far as whole records have arrived, and whether the end was among them.
 pub(crate) fn unmask(mut bytes: &[u8]) -> (Vec<u8>, bool) {
     let mut said = Vec::new();
     while let [length, rest @ ..] = bytes

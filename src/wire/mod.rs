@@ -1,5 +1,5 @@
-//! Between the bytes on a descriptor and the bytes of a conversation: a wire turns the ones into the others, both ways. Bytes
-//! in, bytes out: it has never seen a socket, and does not know what is said.
+//! Between the bytes on a descriptor and the bytes of a conversation: a wire converts them in both directions. Bytes
+//! in, bytes out: it has never seen a socket, and does not know what the bytes mean.
 
 mod heard;
 #[cfg(test)]
@@ -11,10 +11,10 @@ use std::io;
 
 pub use heard::Heard;
 
-/// What one stream's bytes are on their way. It takes no more room in a connection's place than a pointer.
+/// The encoding of one stream's bytes. It takes no more room in a connection's slot than a pointer.
 #[derive(Debug, Default)]
 pub enum Wire {
-    /// What is said: nothing is copied, and nothing held back.
+    /// The conversation's bytes unchanged: nothing is copied, and nothing held back.
     #[default]
     Plain,
     /// TLS records.
@@ -72,7 +72,7 @@ impl Wire {
         }
     }
 
-    /// Whether nothing can be said yet.
+    /// Whether output is impossible for now.
     #[inline]
     pub fn is_handshaking(&self) -> bool {
         match self {
@@ -104,7 +104,7 @@ impl Wire {
         }
     }
 
-    /// Whether something waits to be written that nobody will offer again: [`send`](Self::send) writes it.
+    /// Whether bytes wait to be written that nobody will offer again: [`send`](Self::send) writes them.
     #[inline]
     pub fn is_holding(&self) -> bool {
         match self {
@@ -116,7 +116,7 @@ impl Wire {
         }
     }
 
-    /// Whether the descriptor takes no more: `send` has taken all that was said, or not.
+    /// Whether the descriptor accepts no more, whether or not `send` has taken everything.
     #[inline]
     pub fn is_stuck(&self, has_taken_all: bool) -> bool {
         match self {
@@ -128,7 +128,7 @@ impl Wire {
         }
     }
 
-    /// Nothing more is said: what tells the other side so is held back.
+    /// Ends the output: the message about it to the other side is held back.
     pub fn end(&mut self) {
         match self {
             Wire::Plain => {}

@@ -39,9 +39,9 @@ pub(crate) struct Conversation {
     connection: Connection,
     /// Whether the service was selected on a mux.
     is_mux: bool,
-    /// Where it is.
+    /// Its endpoint.
     pub(crate) endpoint: ResolvedEndpoint,
-    /// What TLS needs, if it is used.
+    /// The settings of TLS, if it is used.
     secure: Option<Secure>,
     timeout: Duration,
     /// Lines to send, each with its LF.

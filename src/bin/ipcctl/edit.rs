@@ -260,7 +260,7 @@ mod tests {
         // Half of a wide character is no place to begin.
         assert_eq!(edit.view(4), ("字".to_owned(), 2));
         assert_eq!(edit.view(1), (String::new(), 0));
-        // Where there is room, what is cut is seen to be.
+        // If there is room, marks show what is cut.
         assert_eq!(edit.view(12), ("…456789字字".to_owned(), 11));
         press(&mut edit, &[(KeyCode::Home, NONE)]);
         assert_eq!(edit.view(12), ("0123456789…".to_owned(), 0));

@@ -67,7 +67,7 @@ pub(crate) fn run(
     }
 }
 
-/// A member that says the lines of standard input, and prints what it hears.
+/// A member that sends the lines of standard input, and prints the received ones.
 struct Filter<'o> {
     options: &'o ConnectOptions,
     daemon: Conversation,
@@ -151,7 +151,7 @@ impl Filter<'_> {
         self.until = self.options.deadline();
     }
 
-    /// Waits for the daemon and for input, and takes what is there.
+    /// Waits for the daemon and for input, and takes what has arrived.
     fn wait(&mut self) -> Result<(), CliError> {
         let wanted = if self.may_send() { self.input.descriptor() } else { None };
         // A partner may take any time to connect.

@@ -227,7 +227,7 @@ impl Stream<'_> {
         Ok(None)
     }
 
-    /// Waits for the daemon and for input, and takes what is there.
+    /// Waits for the daemon and for input, and takes what has arrived.
     fn wait(&mut self) -> Result<(), CliError> {
         let wanted = if self.may_send() { self.input.descriptor() } else { None };
         let [from, to] = self.daemon.interest();

@@ -1,4 +1,4 @@
-//! How fast datagrams may be sent so that a daemon answers all of them. Knows only times.
+//! The rate at which datagrams may be sent so that a daemon answers all of them. Knows only times.
 
 use std::time::{Duration, Instant};
 

@@ -1,5 +1,5 @@
-//! Connecting to a host with several addresses: the next address is tried when one has failed, or after a quarter of a second
-//! in any case (RFC 8305, section 5); the first connection wins. Knows no message.
+//! Connects to a host with several addresses: the next address is tried when one has failed, or after a quarter of a
+//! second in any case (RFC 8305, section 5); the first connection wins. Knows no message.
 
 use std::io::{self, ErrorKind};
 use std::time::{Duration, Instant};

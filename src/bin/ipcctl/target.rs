@@ -32,7 +32,7 @@ pub(crate) enum Target {
     },
 }
 
-/// What is said of an endpoint that speaks HTTP.
+/// The error for an endpoint that speaks HTTP.
 const FOR_BROWSERS: &str = "that is for browsers; give a tcp://, tls://, unix:// or unixseq:// endpoint";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

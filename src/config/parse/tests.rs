@@ -207,7 +207,7 @@ fn endpoint_that_cannot_carry_the_service_is_refused() {
             "f:2:11: udp://localhost:5 cannot carry chat; it can carry multiply, greeting, hello, and chat can be on tcp, tls, unix, unixseq, fifo"
         ]
     );
-    // What turns text around is told as its number.
+    // Characters that reverse text are shown as their numbers.
     let turned = errors("[chat]\nlisten = [\"unixgram:///a\\u202eb\"]\n");
     assert!(turned[0].starts_with("f:2:11: unixgram:///a\\u{202e}b cannot carry chat"), "{turned:?}");
     for (service, endpoint) in [("greeting", "fifo:///a"), ("mux", "unixgram:///a")] {
@@ -260,14 +260,14 @@ fn only_overlapping_endpoints_are_refused() {
 #[test]
 fn file_without_endpoints_is_refused_with_what_to_add() {
     let expected = "no service has an endpoint; add one, for example listen = [\"tcp://localhost:65432\"] under [multiply]";
-    // At the end, where one would be added, and behind everything else that is wrong.
+    // At the end, where one would be added, and after all other errors.
     for text in ["", "# nothing\n", "[chat]\nhistory = 5\n", "[chat]\nlisten = []\n"] {
         assert_eq!(errors(text), [format!("f:{}:1: {expected}", text.lines().count() + 1)], "{text}");
     }
     let both = errors("# nothing\n[echo]\n");
     assert!(both.len() == 2 && both[0].starts_with("f:2:2: unknown table [echo]; "), "{both:?}");
     assert!(both[1].ends_with(expected), "{both:?}");
-    // Whoever meant to add one is told only what is wrong with it.
+    // A user who meant to add one gets only the error in it.
     for text in [
         "[chat]\nlisten = [\"tcp://localhost\"]\n",
         "[chat]\nlisten = 5\n",
@@ -288,7 +288,7 @@ fn number_of_reported_mistakes_is_limited() {
     let of = |count| errors(&(0..count).map(|n| format!("k{n} = 1\n")).collect::<String>());
     let many = of(150);
     assert_eq!(many.len(), ERRORS_MAX + 1);
-    // The one that nobody listens is among them.
+    // The service without a listener is among them.
     assert_eq!(many[ERRORS_MAX], "f: 51 more errors; correct these first");
     let just = of(ERRORS_MAX);
     assert!(just.len() == ERRORS_MAX + 1 && !just[ERRORS_MAX].contains("more mistakes"), "{just:?}");
@@ -310,7 +310,7 @@ fn table_names_are_distinct() {
 #[test]
 fn nearest_key_is_suggested() {
     for (text, expected) in [
-        // A key of another table, however much it looks like one of this.
+        // A key of another table, however similar it is to one of this table.
         ("[limits]\nname_timeout = \"5s\"\n", "f:2:1: unknown key \"name_timeout\"; it belongs under [chat]"),
         (
             "[limits]\nallow_addresses = []\n",

@@ -1,4 +1,5 @@
-//! From which networks somebody may come in. Knows addresses; has never seen how a network is written, or a socket.
+//! The networks from which clients may connect. Knows addresses; has never seen a socket, nor how a network is
+//! written.
 
 use std::net::IpAddr;
 
@@ -19,13 +20,13 @@ impl Networks {
         self.0.is_empty()
     }
 
-    /// Whether somebody at that address may come in. An IPv4-mapped IPv6 address is the IPv4 address.
+    /// Whether a client at that address may connect. An IPv4-mapped IPv6 address is the IPv4 address.
     pub fn let_in(&self, address: IpAddr) -> bool {
         let address = address.to_canonical();
         self.is_empty() || self.0.iter().any(|network| network.contains(&address))
     }
 
-    /// Whether nobody on this machine may come in through its loopback addresses.
+    /// Whether the loopback addresses of this machine are all excluded.
     pub fn keep_out_loopback(&self) -> bool {
         let is_loopback = |network: &IpNet| match network {
             IpNet::V4(network) => network.network().is_loopback() || network.prefix_len() == 0,

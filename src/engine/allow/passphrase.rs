@@ -1,4 +1,4 @@
-//! The word that a room wants from newcomers. Shows it to nobody: neither a log, nor an error, nor a debugger's dump.
+//! The passphrase that a room requires of newcomers. It appears in no log, error or debug output.
 
 use std::fmt;
 
@@ -6,7 +6,7 @@ use icu_normalizer::ComposingNormalizerBorrowed;
 
 use crate::engine::text::{clean, trim};
 
-/// Characters that it has at most: somebody has to type it.
+/// The most characters: people have to type it.
 pub const PASSPHRASE_CHARS_MAX: usize = 128;
 
 /// A passphrase.
@@ -14,7 +14,8 @@ pub const PASSPHRASE_CHARS_MAX: usize = 128;
 pub struct Passphrase(Box<str>);
 
 impl Passphrase {
-    /// Reads one; `None` if nobody can type it: it is empty, too long, has white space at an end or a control character.
+    /// Reads a passphrase; `None` if nobody can type it: it is empty or too long, begins or ends with white space, or
+    /// has a control character.
     pub fn new(text: &str) -> Option<Passphrase> {
         let is_typed = !text.is_empty()
             && text.chars().count() <= PASSPHRASE_CHARS_MAX
@@ -23,7 +24,7 @@ impl Passphrase {
         is_typed.then(|| Passphrase(normalized(text).into()))
     }
 
-    /// Whether a message says it. What is typed may be composed differently.
+    /// Whether a message is the passphrase. Typed characters may be composed differently.
     pub fn is_said_by(&self, message: &[u8]) -> bool {
         std::str::from_utf8(trim(message)).is_ok_and(|text| normalized(text) == *self.0)
     }

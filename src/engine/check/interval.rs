@@ -3,7 +3,7 @@
 /// Sessions that each input pays for: a check looks at all of them, and with so many or fewer each input is followed by one.
 const SESSIONS_PER_INPUT: usize = 4;
 
-/// How many inputs have come since the last check, in a build with debug assertions.
+/// The number of inputs since the last check, in a build with debug assertions.
 #[derive(Debug, Default)]
 pub(in crate::engine) struct Checks {
     unchecked: usize,

@@ -1,4 +1,4 @@
-//! Each assertion can fail: an engine with that one thing broken is found out, and the message says what it is.
+//! Each assertion can fail: an engine with exactly that fault is detected, and the message names the fault.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
@@ -21,15 +21,15 @@ use crate::engine::timer_queue::{Timer, TimerQueue};
 const NOW: Timestamp = Timestamp::at(0);
 const REMOTE: RemoteAddress = RemoteAddress::Process { uid: 1, gid: 1, pid: 1 };
 
-/// Somebody who is not there.
+/// A connection that does not exist.
 const GONE: ConnectionId = ConnectionId { index: 99, generation: 1 };
 
-/// Those who are, all in one service each but for the two in the room.
+/// The existing ones: each in a service of its own, except two in the room.
 pub(in crate::engine) const ANN: ConnectionId = ConnectionId { index: 0, generation: 1 };
 pub(in crate::engine) const BOB: ConnectionId = ConnectionId { index: 1, generation: 1 };
 pub(in crate::engine) const ASKER: ConnectionId = ConnectionId { index: 2, generation: 1 };
 pub(in crate::engine) const TALKER: ConnectionId = ConnectionId { index: 3, generation: 1 };
-/// Of [`watched`] alone.
+/// For [`watched`] alone.
 pub(in crate::engine) const WATCHER: ConnectionId = ConnectionId { index: 4, generation: 1 };
 
 fn binding(service: Service) -> Rc<Binding> {
@@ -58,7 +58,7 @@ pub(in crate::engine) fn company() -> Engine {
     engine
 }
 
-/// The same, and somebody who watches them.
+/// The same, and a watcher.
 pub(in crate::engine) fn watched() -> Engine {
     let mut engine = company();
     connect(&mut engine, WATCHER, Service::Watch, b"all\n");

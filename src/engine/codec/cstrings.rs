@@ -13,7 +13,7 @@ pub fn find(bytes: &[u8], scanned: usize) -> Option<Found> {
     Some(Found { start: 0, end: without_line_end(&bytes[..nul]).len(), taken: nul + 1 })
 }
 
-/// A message in pieces that fit one recv(), each a string of its own: a NUL behind it, and an LF that is not sent.
+/// A message in pieces that fit one recv(), each a string of its own: a NUL at its end, and no LF.
 pub fn encode(message: &[u8], out: &mut Vec<u8>) {
     for piece in pieces(message, PIECE_BYTES_MAX - 1) {
         out.extend_from_slice(piece);
@@ -34,7 +34,7 @@ pub fn is_garbage(bytes: &[u8]) -> bool {
     piece.iter().any(is_control) || is_no_utf8(piece) && !piece.iter().any(u8::is_ascii_alphanumeric)
 }
 
-/// Whether it is none however it goes on.
+/// Whether it cannot become a string, whatever follows.
 fn is_no_utf8(bytes: &[u8]) -> bool {
     std::str::from_utf8(bytes).is_err_and(|error| error.error_len().is_some())
 }

@@ -1,12 +1,12 @@
 //! The place of a message in the received bytes.
 
-/// Where the next message in some bytes is.
+/// The position of the next message in some bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Found {
-    /// How many bytes come before it.
+    /// The number of bytes before it.
     pub start: usize,
-    /// Where it ends.
+    /// Its end.
     pub end: usize,
-    /// How many bytes they are in all, with what ends it.
+    /// The number of bytes with the mark that ends it.
     pub taken: usize,
 }

@@ -1,12 +1,12 @@
-//! The heads of HTTP/1.1 requests (RFC 9112): each ends with a blank line, and nothing follows it that belongs to it. Knows
-//! where one ends; has never seen what it asks for.
+//! The heads of HTTP/1.1 requests (RFC 9112): each ends with a blank line, and has no body. Knows where a head ends;
+//! has never seen what it requests.
 
 use memchr::memchr_iter;
 
 use super::found::Found;
 
-/// The next head: its request line, its fields, and the blank line. Of the bytes the first `scanned` hold no end of one. A
-/// blank line in front of it is found as a head of its own, with nothing in it.
+/// The next head: its request line, its fields, and the blank line. The first `scanned` bytes contain no end of a
+/// head. A blank line before it is found as an empty head of its own.
 pub fn find(bytes: &[u8], scanned: usize) -> Option<Found> {
     // The line end in front of a blank line may have been looked at already.
     let from = scanned.saturating_sub(2).min(bytes.len());

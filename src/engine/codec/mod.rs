@@ -1,5 +1,5 @@
-//! Bytes ⇄ messages, one file for each way in which clients mark where a message ends: how it is cut out of what comes, and
-//! how it is marked on the way out. Knows bytes; has never seen what they say.
+//! Bytes ⇄ messages, with one file for each way in which clients mark the end of a message: how received bytes are
+//! split into messages, and how sent ones are marked. Knows bytes; has never seen what they say.
 
 pub mod cstrings;
 pub mod detect;
@@ -22,7 +22,7 @@ use super::service::facts::Replies;
 
 pub use found::Found;
 
-/// How messages are told apart on the way out.
+/// How sent messages are separated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Encoding {
     /// Each ends with LF.
@@ -33,18 +33,18 @@ pub enum Encoding {
     Raw,
     /// The same, with a NUL at its end.
     C,
-    /// Each stands behind its length.
+    /// Each follows its length.
     Prefixed(Prefix),
     /// Each ends with nothing and is one packet.
     Packets,
     /// Each is a text frame.
     WebSocket,
-    /// Each is an answer of its own that says what was wrong.
+    /// Each is an answer of its own with the error.
     Http,
 }
 
 impl Encoding {
-    /// How a client of that kind, if it is known, is spoken to by a service.
+    /// The encoding of a service's messages to a client of that kind, if its kind is known.
     #[inline]
     pub fn of(kind: Option<FramingMode>, service: Service) -> Encoding {
         match kind {
@@ -96,7 +96,7 @@ impl Encoding {
         }
     }
 
-    /// What ends a message that was sent before the kind of client was known, and before its end.
+    /// The end of a message that was sent before the kind of client was known, and before the end of input.
     pub fn end(self) -> &'static [u8] {
         match self {
             Encoding::Lines | Encoding::Raw | Encoding::Packets => b"\n",

@@ -1,6 +1,6 @@
-//! Messages that stand behind their length: Java's writeUTF and Erlang's `{packet, 2}` (two bytes, the high one first),
-//! Python's struct `!I` and Erlang's `{packet, 4}` (four), Free Pascal and C on PCs (four, the low one first), and C#'s
-//! BinaryWriter (seven bits a byte, the low ones first).
+//! Messages that follow their length: Java's writeUTF and Erlang's `{packet, 2}` (two bytes, the high one first),
+//! Python's struct `!I` and Erlang's `{packet, 4}` (four), Free Pascal and C on PCs (four, the low one first), and
+//! C#'s BinaryWriter (seven bits a byte, the low ones first).
 
 use super::found::Found;
 use crate::engine::message::Prefix;
@@ -8,14 +8,14 @@ use crate::engine::message::Prefix;
 /// Bytes of seven bits that a length may take.
 const SEVENS_MAX: usize = 4;
 
-/// What the beginning of some bytes is.
+/// The meaning of some bytes as a length.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Head {
     /// A length, and how many bytes that took.
     Length(usize, usize),
     /// Not yet all of one.
     Short,
-    /// No length.
+    /// Not a length.
     Wrong,
 }
 
@@ -50,7 +50,7 @@ pub fn find(prefix: Prefix, bytes: &[u8]) -> Option<Found> {
     }
 }
 
-/// How long the message is that these bytes begin with, as far as that is known.
+/// The length of the message at the beginning of these bytes, if enough of it has arrived.
 pub fn announced(prefix: Prefix, bytes: &[u8]) -> usize {
     match head(prefix, bytes) {
         Head::Length(length, _) => length,
@@ -59,7 +59,7 @@ pub fn announced(prefix: Prefix, bytes: &[u8]) -> usize {
     }
 }
 
-/// A message behind its length. What is longer than a length can say goes out as several.
+/// A message after its length. A message that is longer than its length field allows goes out as several.
 pub fn encode(prefix: Prefix, message: &[u8], out: &mut Vec<u8>) {
     let max = if prefix == Prefix::Big2 { usize::from(u16::MAX) } else { (1 << (7 * SEVENS_MAX)) - 1 };
     for piece in super::raw::pieces(message, max) {

@@ -1,4 +1,4 @@
-//! Messages that end with nothing: each is a send() of its own, for one recv().
+//! Messages without a mark at the end: each is a send() of its own, for one recv().
 
 /// Bytes that one recv() of a first program has room for. A longer message goes out in pieces.
 pub const PIECE_BYTES_MAX: usize = 1024;

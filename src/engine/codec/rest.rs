@@ -1,5 +1,5 @@
-//! The rest of a message that is longer than a message may be: it is dropped as it comes, up to its end. Knows bytes and
-//! time; has never seen what a message says.
+//! The rest of a message that is too long: it is dropped as it arrives, up to its end. Knows bytes and time; has never
+//! seen what a message says.
 
 use std::time::Duration;
 
@@ -9,10 +9,10 @@ use serde::{Deserialize, Serialize};
 use super::prefixed::{self, Head};
 use crate::engine::message::{FramingMode, Timestamp};
 
-/// The longest length that is one: programs keep lengths in 32 bits with a sign, so that what is longer was never a length.
+/// The longest plausible length: programs keep lengths in signed 32-bit numbers, so a longer one was never a length.
 const LENGTH_MAX: usize = i32::MAX as usize;
 
-/// What tells where a message ends that is too long.
+/// How the end of a message that is too long is recognized.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MessageEnd {
     /// The mark that ends each message of its kind.
@@ -21,12 +21,12 @@ pub enum MessageEnd {
     Behind(u32),
     /// A pause, unless there is a mark before it.
     Pause,
-    /// Nothing: it began with a length that is none.
+    /// It has no end: it began with an impossible length.
     Nowhere,
 }
 
 impl MessageEnd {
-    /// Of a message of that kind, of which `bytes` are there, all without a mark.
+    /// A message of that kind, of which `bytes` have arrived without a mark.
     pub fn of(kind: FramingMode, bytes: &[u8]) -> MessageEnd {
         match kind {
             FramingMode::Line | FramingMode::C | FramingMode::Telnet | FramingMode::Packet => {
@@ -44,19 +44,19 @@ impl MessageEnd {
     }
 }
 
-/// What has to be remembered of the rest where no mark ends it.
+/// The state of a rest that no mark ends.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(untagged)]
 pub(super) enum Rest {
     /// So many bytes are still to come.
     Length { left: u32 },
-    /// It ends when nothing has come for as long as `patience`; whose message it was is told then, and not before: who is
-    /// answered at once goes on at once, and would be taken for the rest.
+    /// It ends after a pause of `patience`, and only then the sender gets the error: a client that gets an answer at
+    /// once also continues at once, and its next message would be taken for the rest.
     Pause { ends: Timestamp, patience: Duration },
 }
 
-/// How many of `bytes` belong to the rest, and what kind of client its end shows, if it is among them: `kind`, unless that is
-/// not known yet. `left`: how many are to come, where a length said so.
+/// The number of `bytes` that belong to the rest, and the kind of client that its end shows, if the end is among them:
+/// `kind`, unless that is not known yet. `left`: the number still to come, if a length announced it.
 pub fn find_end(
     kind: Option<FramingMode>,
     left: Option<&mut u32>,

@@ -1,10 +1,10 @@
-//! What a guess is in the record of a restart: as it is now, or as ipcd 0.1.0 wrote it.
+//! A guess in the record of a restart: in the present form, or as ipcd 0.1.0 wrote it.
 
 use serde::Deserialize;
 
 use crate::engine::message::Timestamp;
 
-/// Either of them; `S` is what is remembered now.
+/// Either of them; `S` is the present form.
 #[derive(Deserialize)]
 #[serde(untagged)]
 pub(super) enum Guess<S> {

@@ -1,4 +1,4 @@
-//! What the first bytes of a connection look like, where that tells the kind of client without a pause: a Telnet command, a
+//! The shape of a connection's first bytes, where it decides the kind of client without a pause: a Telnet command, a
 //! length, a NUL; and what cannot be served. Knows bytes; has never seen a pause or a service.
 
 use memchr::memchr;
@@ -10,12 +10,12 @@ use crate::engine::message::{FramingMode, Prefix};
 /// Bytes that the longest length takes.
 const HEAD_BYTES_MAX: usize = 4;
 
-/// The longest length that is believed of what comes first, in bytes.
+/// The longest believable length at the beginning of a connection, in bytes.
 const LONG_MAX: usize = 1 << 20;
 
 const ESCAPE: u8 = 0x1b;
 
-/// What they look like.
+/// The shape of the bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Shape {
     /// Text, of which LF or a pause tells the kind of client.
@@ -27,29 +27,29 @@ pub enum Shape {
     /// A string with its NUL, or a message behind a length that could be text, if nothing follows for as long as parts of a
     /// message are apart.
     String,
-    /// What is no text, and cannot be served.
+    /// Data that is not text and cannot be served.
     Unreadable(Unreadable),
 }
 
-/// What a client may send in place of text.
+/// Encodings that a client may send instead of text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unreadable {
     /// UTF-16, with or without a byte order mark.
     Utf16,
-    /// What Java's ObjectOutputStream begins with.
+    /// The beginning of Java's ObjectOutputStream.
     Java,
-    /// What Python's pickle begins with.
+    /// The beginning of Python's pickle.
     Pickle,
-    /// What Erlang's term_to_binary begins with.
+    /// The beginning of Erlang's term_to_binary.
     Erlang,
-    /// What Go's encoding/gob begins with.
+    /// The beginning of Go's encoding/gob.
     Gob,
-    /// What Ada's String'Output begins with: the first and the last index.
+    /// The beginning of Ada's String'Output: the first and the last index.
     Ada,
 }
 
-/// The byte with which Erlang's external term format begins, and those of its tags for what a first program sends: tuples,
-/// strings, binaries, lists, numbers, maps and atoms.
+/// The first byte of Erlang's external term format, and its tags for the terms of first programs: tuples, strings,
+/// binaries, lists, numbers, maps and atoms.
 const ERLANG: u8 = 131;
 const ERLANG_TAGS: &[u8] = b"hkmlabtdwsn";
 
@@ -74,16 +74,16 @@ pub fn of(bytes: &[u8], message_bytes_max: usize) -> Shape {
         [0x80, 2..=5, ..] => Shape::Unreadable(Unreadable::Pickle),
         [ERLANG] => Shape::Unclear,
         [ERLANG, tag] if ERLANG_TAGS.contains(tag) => Shape::Unclear,
-        // No text has a control character there.
+        // Text never has a control character there.
         [ERLANG, tag, next, ..] if ERLANG_TAGS.contains(tag) && is_control(*next) => {
             Shape::Unreadable(Unreadable::Erlang)
         }
-        // How a type is defined: its number, the kind of type, and its name or its own number first.
+        // The definition of a type begins with its number, the kind of type, and its name or its own number.
         [_, 0xff, 0x81..=0xbf, 1..=7, 1, ..] => Shape::Unreadable(Unreadable::Gob),
         // A string: the whole length, its type, nothing, and its own length.
         [4..=0x7f, 0x0c, 0] => Shape::Unclear,
         [whole @ 4..=0x7f, 0x0c, 0, length, ..] if *length == whole - 3 => Shape::Unreadable(Unreadable::Gob),
-        // A length that is white space by itself: C#'s BinaryWriter, unless more follows.
+        // A length that is white space as a character: C#'s BinaryWriter, unless more follows.
         _ if is_behind_blank(bytes) => Shape::String,
         [b'\n', rest @ ..] if rest.len() < 10 && is_one_text(rest) => Shape::Unclear,
         [first, ..] if is_control(*first) || *first >= 0x80 => match of_prefix(bytes, message_bytes_max) {
@@ -92,7 +92,7 @@ pub fn of(bytes: &[u8], message_bytes_max: usize) -> Shape {
         },
         // A blank line, or the first byte of a length of ten.
         [b'\n', 0] | [b'\n', 0, 0] => Shape::Unclear,
-        // Four bytes of a length with the low one first, though that one is a character by itself.
+        // Four bytes of a length with the low one first, although that one is also a character.
         [_, b, 0] if *b > 0 && is_control(*b) => Shape::Unclear,
         [_, b, 0, 0, ..] if is_control(*b) => match walk(Prefix::Little4, bytes, message_bytes_max) {
             Walk::Exact => Shape::Is(FramingMode::Prefixed(Prefix::Little4)),
@@ -134,7 +134,7 @@ fn of_prefix(bytes: &[u8], max: usize) -> Shape {
         }
     }
     match begun {
-        // With a whole message in it, and no room for more. Escape begins what a terminal sends.
+        // Contains a whole message and has no room for more. Escape begins what a terminal sends.
         Some(_) if bytes.len() > max + HEAD_BYTES_MAX && bytes[0] == ESCAPE => Shape::Text,
         Some(prefix) if bytes.len() > max + HEAD_BYTES_MAX => Shape::Is(FramingMode::Prefixed(prefix)),
         Some(_) => Shape::Unclear,
@@ -153,7 +153,7 @@ fn walk(prefix: Prefix, bytes: &[u8], max: usize) -> Walk {
     loop {
         let (length, start) = match prefixed::head(prefix, rest) {
             Head::Length(length, start) => (length, start),
-            // What has come of a length must leave room for one that is not too large.
+            // The bytes of a length that have arrived must allow for one that is not too large.
             Head::Short if could_be_length(prefix, rest) => return Walk::Begun,
             Head::Short | Head::Wrong => return Walk::Wrong,
         };
@@ -165,8 +165,8 @@ fn walk(prefix: Prefix, bytes: &[u8], max: usize) -> Walk {
             return Walk::Wrong;
         }
         if length > max {
-            // No text begins so. Two bytes are believed when more of it has come than a message may be, four at once: there
-            // are NULs among them.
+            // No text begins like this. A length of two bytes is believed once more has arrived than a message may
+            // have; one of four bytes at once, because it contains NULs.
             let is_length = is_control(bytes[0]) && bytes[0] != ESCAPE;
             let is_second = rest.len() < bytes.len();
             return match is_length && rest[..start].iter().any(|byte| is_control(*byte) || *byte >= 0x80) {
@@ -205,7 +205,7 @@ fn of_ada(bytes: &[u8]) -> Option<Shape> {
     }
 }
 
-/// What a character with a NUL behind it is, if nothing follows: a string, unless there is nothing in it.
+/// The meaning of a character with a NUL after it, if nothing follows: a string, unless it is empty.
 fn half_of(first: u8) -> Shape {
     if first.is_ascii_whitespace() { Shape::Unclear } else { Shape::String }
 }

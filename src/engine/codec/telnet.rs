@@ -1,4 +1,4 @@
-//! A Telnet client's bytes (RFC 854): commands and options are taken out, and lines are left.
+//! A Telnet client's bytes (RFC 854): commands and options are removed, lines remain.
 
 use serde::{Deserialize, Serialize};
 use thin_vec::ThinVec;
@@ -22,7 +22,7 @@ pub fn is_command(byte: u8) -> bool {
     (END_OF_FILE..=DONT).contains(&byte)
 }
 
-/// What has to be remembered of a Telnet client.
+/// The state of a Telnet client.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Telnet {
     #[serde(rename = "place")] // as records of earlier versions have it
@@ -33,7 +33,7 @@ pub struct Telnet {
     refused: [[u64; 4]; 2],
 }
 
-/// Where in a command the last byte was.
+/// The position of the last byte in a command.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 enum Parser {
     #[default]
@@ -49,7 +49,8 @@ enum Parser {
 }
 
 impl Telnet {
-    /// Appends the text in `bytes` to `text`, and what is to be answered to `replies`; whether the input has ended.
+    /// Appends the text in `bytes` to `text`, and the answers to commands to `replies`; returns whether the input has
+    /// ended.
     pub fn filter(&mut self, bytes: &[u8], text: &mut ThinVec<u8>, replies: &mut Vec<u8>) -> bool {
         for byte in bytes {
             self.parser = match (self.parser, *byte) {
@@ -81,7 +82,7 @@ impl Telnet {
         false
     }
 
-    /// CR NUL is the Return key, and CR LF too; a NUL by itself means nothing.
+    /// CR NUL is the Return key, and so is CR LF; a NUL alone has no meaning.
     fn push(&mut self, byte: u8, text: &mut ThinVec<u8>) {
         let is_behind_cr = std::mem::replace(&mut self.is_behind_cr, byte == b'\r');
         match byte {
@@ -115,7 +116,7 @@ pub fn encode(message: &[u8], out: &mut Vec<u8>) {
 mod tests {
     use super::*;
 
-    /// What is left of some bytes, what is answered, and whether they end the input, however they are cut.
+    /// The remaining text of some bytes, the answers, and whether they end the input, at every way to split them.
     #[track_caller]
     fn filtered(bytes: &[u8]) -> (Vec<u8>, Vec<u8>, bool) {
         let of = |pieces: &[&[u8]]| {

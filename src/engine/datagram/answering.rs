@@ -21,9 +21,10 @@ impl Engine {
         let Datagram { binding, remote, bytes, truncated, .. } = *datagram;
         let service = binding.service;
         self.shared.counters.of_mut(service).bytes_in += bytes.len() as u64;
-        self.answer = None; // who asked for the last one does not want it any more
+        self.answer = None; // the sender of the last one no longer waits for the rest
         let event = |what| Event { peer: None, binding: Rc::clone(binding), remote, what };
-        // As on a connection, before a word is looked at; but nothing is said to a stranger's address.
+        // As on a connection, this comes before any word is parsed; but nothing is sent to an address that may be
+        // forged.
         let allowed = binding.allowed.as_ref();
         if let Some(who) = allowed.and_then(|allowed| allowed.refuses(remote, self.shared.settings.owner)) {
             self.shared.counters.of_mut(service).refused += 1;
@@ -89,7 +90,7 @@ impl Engine {
         self.shared.note(Event { peer: None, binding, remote, what });
     }
 
-    /// What was wrong with a request, for watchers if there are any.
+    /// The error in a request, if there are watchers.
     fn hint(&self, datagram: &Datagram<'_>, message: &[u8]) -> Option<Hint> {
         let binding = datagram.binding;
         let is_wanted = self.shared.roster.wants_hint(self.shared.now, Client::from(datagram.remote));
@@ -139,8 +140,8 @@ impl Engine {
         }
     }
 
-    /// The next message of the answer to the last datagram; each is one datagram to its sender. What became of it is told
-    /// with [`Input::Replied`](crate::engine::message::Input::Replied) before the next one is asked for.
+    /// The next message of the answer to the last datagram; each is one datagram to its sender. Report what happened
+    /// to it with [`Input::Replied`](crate::engine::message::Input::Replied) before asking for the next one.
     pub fn poll_reply(&mut self) -> Option<Vec<u8>> {
         let answer = self.answer.as_mut()?;
         answer.current = answer.replies.pop_front();
@@ -153,7 +154,7 @@ impl Engine {
         Some(bytes)
     }
 
-    /// What became of the last reply. Only what was sent is shown as sent.
+    /// The outcome of the last reply. Only sent replies are shown as sent.
     pub(in crate::engine) fn handle_replied(&mut self, outcome: Result<(), Dropped>) {
         let Some(answer) = &mut self.answer else { return };
         let Some(reply) = answer.current.take() else { return };
@@ -262,7 +263,7 @@ mod tests {
         ] {
             assert_eq!(answer(&mut engine, Service::Multiply, bytes), replies, "{}", bytes.escape_ascii());
         }
-        // NULs and all, nothing in it is taken for something else than without them.
+        // With NULs, nothing in it is taken for anything else than without them.
         assert_eq!(answer(&mut engine, Service::Multiply, b"Data received\0"), [""; 0]);
     }
 

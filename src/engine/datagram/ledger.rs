@@ -1,17 +1,17 @@
-//! Whose unread answers lie in the send buffer of a Unix datagram endpoint, which is one for all. The kernel tells their
-//! sum; the rest is reckoned from what is sent. Knows users and bytes; has never seen a socket.
+//! Whose unread answers are in the send buffer of a Unix datagram endpoint, which all users share. The kernel reports
+//! their sum; the rest is estimated from what is sent. Knows users and bytes; has never seen a socket.
 
-/// Of the buffer, one user's unread answers may take one part in so many.
+/// One user's unread answers may take one part in this many of the buffer.
 const PARTS: usize = 4;
 
-/// What one answer takes of the buffer at most, with what the kernel needs around it: 513 bytes take 1,280 on 6.18.
+/// The most that one answer takes of the buffer, with the kernel's overhead: 513 bytes take 1,280 on 6.18.
 pub const ANSWER_BYTES: usize = 1536;
 
 /// The unread answers of one endpoint.
 #[derive(Debug, Default)]
 pub struct Ledger {
-    /// Bytes by user, of those who have some, the one who was sent to last at the end. `None`: what was there before us.
-    /// The buffer bounds how many there are.
+    /// Bytes by user, for users that have some; the one that was sent to last is at the end. `None`: unread answers
+    /// from before our start. The buffer bounds their number.
     unread: Vec<(Option<u32>, usize)>,
     total: usize,
 }
@@ -24,14 +24,15 @@ impl Ledger {
         its == 0 || its + ANSWER_BYTES <= capacity / PARTS
     }
 
-    /// Something was sent to a user; now `unread` bytes are taken.
+    /// Something was sent to a user; now `unread` bytes are in the buffer.
     pub fn sent(&mut self, user: u32, unread: usize) {
         self.settle(unread, Some(user));
     }
 
-    /// Who has read what the sum has lost is not told. It is taken to be those who were sent to last: whoever reads does it
-    /// at once, and whoever does not is soon not sent to any more. With everybody a little late the share of one who never
-    /// reads comes to three tenths instead of a quarter, with everybody as late as not to nearly a half.
+    /// The kernel does not say who has read. We assume the users that were sent to last: a user that reads does it at
+    /// once, and a user that does not read is soon not sent to any more. If everyone is a little late, the share of
+    /// one user that never reads is three tenths instead of a quarter; if everyone is late half of the time, nearly a
+    /// half.
     fn settle(&mut self, unread: usize, user: Option<u32>) {
         if let Some(mut more) = unread.checked_sub(self.total).filter(|more| *more > 0) {
             if let Some(at) = self.unread.iter().position(|(other, _)| *other == user) {
@@ -59,7 +60,7 @@ mod tests {
     const CAPACITY: usize = 212_992;
     const MESSAGE: usize = 768;
 
-    /// A buffer as the kernel keeps it, and what each of three users has not read of it.
+    /// A buffer as the kernel keeps it, and the unread bytes of three users.
     #[derive(Default)]
     struct Buffer {
         ledger: Ledger,
@@ -86,8 +87,8 @@ mod tests {
         }
     }
 
-    /// Three users are sent to in an order by chance, one of whom never reads; the others are late in `late` of a hundred
-    /// cases. The most that the one had in the buffer.
+    /// Three users are sent to in random order; one of them never reads, the others are late in `late` of a hundred
+    /// cases. Returns the most that the first one had in the buffer.
     fn most_of_the_deaf(late: u64) -> usize {
         let (mut buffer, mut chance, mut most) = (Buffer::default(), 1_u64, 0);
         let mut next = |bound: u64| {

@@ -1,4 +1,4 @@
-//! Datagrams: each is one message, and each message of its answer is one. There is no connection, and nothing is kept but
+//! Datagrams: each is one message, and each message of its answer is one. There is no connection, and no state except
 //! how much each sender has been answered.
 
 mod answering;
@@ -22,11 +22,10 @@ fn is_own(bytes: &[u8]) -> bool {
     own.any(|words| bytes.starts_with(words.as_bytes()))
 }
 
-/// From here on UDP ports are a client's. What comes from one below was not sent by a client, but by a service, or in its
-/// name.
+/// Ports of UDP clients begin here. A datagram from a lower port comes from a service, or from a forged address.
 const CLIENT_PORT_MIN: u16 = 1024;
 
-/// One datagram, with all that is known of it.
+/// One datagram, with its sender.
 pub(super) struct Datagram<'a> {
     pub(super) binding: &'a Rc<Binding>,
     pub(super) remote: RemoteAddress,
@@ -42,19 +41,19 @@ pub(super) struct Answer {
     remote: RemoteAddress,
     /// The Unix socket it is for, as it may be shown.
     to: String,
-    /// What has not been sent yet, each a datagram.
+    /// Unsent replies, each a datagram.
     replies: VecDeque<String>,
     /// The one that is being sent.
     current: Option<String>,
     /// It is an error: as the log has it.
     error: Option<String>,
-    /// What was wrong with the question, for watchers, once they have seen what became of the answer.
+    /// The error in the request, for watchers, after they have seen the outcome of the answer.
     hint: Option<Hint>,
-    /// Who asks ends its messages with NUL, and gets them so (C strings).
+    /// The sender ends its messages with NUL, and gets replies like this (C strings).
     has_nul: bool,
 }
 
-/// A message without what ends it: NULs, and an LF with its CR; and whether a NUL was the last of it.
+/// A message without its end: NULs, and an LF with its CR; and whether its last character was NUL.
 fn message_of(bytes: &[u8]) -> (&[u8], bool) {
     let message = without_nuls(bytes);
     let message = without_nuls(without_cr(message.strip_suffix(b"\n").unwrap_or(message)));

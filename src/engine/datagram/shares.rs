@@ -1,5 +1,5 @@
-//! How many answers each sender of datagrams may have: so that whoever answers everything, and whoever writes in
-//! another's name, cannot make us talk for ever. Knows addresses and times; has never seen a message.
+//! The number of answers for each sender of datagrams, so that a peer that answers everything, or one that forges
+//! addresses, cannot make us send for ever. Knows addresses and times; has never seen a message.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -9,7 +9,7 @@ use std::time::Duration;
 use crate::engine::limits::{ANSWER_BURST_SECONDS, DATAGRAM_SENDERS_MAX};
 use crate::engine::message::{RemoteAddress, Timestamp};
 
-/// Who gets a share: an address and port of the network, or a user's socket.
+/// The owner of a share: an address and port of the network, or a user's socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Sender {
     Network(SocketAddr),
@@ -23,9 +23,10 @@ impl Sender {
         match remote {
             RemoteAddress::Address(address) => Some(Sender::Network(address)),
             RemoteAddress::Process { .. } | RemoteAddress::Unknown { .. } => {
-                // What no user has as its number.
+                // A number that no user has.
                 let uid = if let RemoteAddress::Process { uid, .. } = remote { uid } else { u32::MAX };
-                // With the same keys always: who looks for two sockets of the same digest shares with itself.
+                // Always with the same keys: somebody who looks for two sockets with the same digest only shares with
+                // itself.
                 let mut digest = DefaultHasher::new();
                 address.hash(&mut digest);
                 Some(Sender::Local(uid, digest.finish()))
@@ -35,8 +36,8 @@ impl Sender {
     }
 }
 
-/// The shares that are not whole, each as the time at which it will be: every answer moves that away by what one answer
-/// takes (a leaky bucket as a meter, or the generic cell rate algorithm).
+/// The shares in use, each as the time at which it will be whole again: every answer moves that time by the cost of
+/// one answer (a leaky bucket as a meter, or the generic cell rate algorithm).
 #[derive(Debug, Default)]
 pub struct Shares {
     by_sender: BTreeMap<Sender, Timestamp>,
@@ -74,7 +75,7 @@ impl Shares {
         self.by_sender.len()
     }
 
-    /// Who has not used any of its share need not be remembered.
+    /// A sender that has used nothing of its share need not be remembered.
     fn forget_whole(&mut self, now: Timestamp) {
         while self.by_time.first().is_some_and(|(whole, _)| *whole <= now) {
             self.forget_first();

@@ -1,11 +1,11 @@
-//! Where a mistake is made, and where the service is that the client may have meant. Knows endpoints as they are written.
+//! The place of a mistake, and the endpoint of the service that the client may have meant. Knows endpoints as text.
 
 use crate::engine::service::Service;
 
 /// The open endpoints and their services.
 pub type Endpoints<'a> = &'a [(String, Service)];
 
-/// Where a mistake is made.
+/// The place of a mistake.
 #[derive(Clone, Copy, Debug)]
 pub struct Context<'a> {
     /// The endpoint that the peer came in through.
@@ -23,14 +23,13 @@ fn parts(endpoint: &str) -> (&str, &str, Option<&str>) {
     }
 }
 
-/// How well an endpoint serves a client that came in through another one: through the same address, or at least in the
-/// same way.
+/// How suitable an endpoint is for a client of another one: the same address, or at least the same kind.
 fn fitness(endpoint: &str, here: &str) -> u8 {
     let ((scheme, host, _), (own_scheme, own_host, _)) = (parts(endpoint), parts(here));
     u8::from(scheme == own_scheme) * (1 + u8::from(host == own_host))
 }
 
-/// An endpoint in words that a client can use: nobody connects to the address that means every address.
+/// An endpoint as a client can use it: nobody connects to the address that means every address.
 fn reachable(endpoint: &str) -> String {
     match parts(endpoint) {
         (scheme, "0.0.0.0" | "[::]", Some(port)) => format!("{scheme} port {port} of this host"),
@@ -39,8 +38,8 @@ fn reachable(endpoint: &str) -> String {
 }
 
 impl Context<'_> {
-    /// Where the other services are, each once, in their order: those that can be reached in the same way, if there are any;
-    /// `likely` alone, if it is open.
+    /// The endpoints of the other services, each once, in order: those of the same kind, if there are any; only
+    /// `likely`, if it is open.
     pub(super) fn elsewhere(self, but: Service, likely: Option<Service>) -> String {
         let mut others: Vec<(&str, Service)> = Vec::new();
         for (endpoint, service) in self.endpoints.iter().filter(|(_, service)| *service != but) {

@@ -1,5 +1,5 @@
-//! What the form of a client's bytes gives away of the program that sends them: how its messages end, in how many pieces
-//! they come, and what is no text. Knows bytes and kinds; has never seen a pause.
+//! What the form of a client's bytes says about its program: how its messages end, in how many pieces they arrive, and
+//! what is not text. Knows bytes and kinds; has never seen a pause.
 
 use super::literal;
 use super::mistake::{Hint, Mistake};
@@ -9,7 +9,7 @@ use crate::engine::codec::shape::Unreadable;
 use crate::engine::message::{FramingMode, Prefix};
 use crate::engine::text::quote;
 
-/// Several sends were taken for one message, which is no complete request. `said` is as it may be shown.
+/// Several sends became one message, which is not a complete request. `said` is safe to show.
 pub fn of_joined(sends: usize, said: &[u8]) -> Hint {
     let said = quote(said);
     Hint::new(
@@ -20,7 +20,7 @@ pub fn of_joined(sends: usize, said: &[u8]) -> Hint {
     )
 }
 
-/// A client's kind is known, and its messages are no lines. `bytes` is what has come first.
+/// The kind of a client is known, and its messages are not lines. `bytes`: its first bytes.
 pub fn of_kind(kind: FramingMode, bytes: &[u8]) -> Option<Hint> {
     let (mistake, text) = match kind {
         FramingMode::C if literal::is_binary(bytes) => return Some(literal::of_binary()),
@@ -51,13 +51,13 @@ pub fn of_kind(kind: FramingMode, bytes: &[u8]) -> Option<Hint> {
     Some(Hint::new(mistake, text))
 }
 
-/// Whether what stands before the first NUL is text.
+/// Whether the bytes before the first NUL are text.
 fn is_text(bytes: &[u8]) -> bool {
     let text = bytes.split(|byte| *byte == 0).next().unwrap_or_default();
     std::str::from_utf8(text).is_ok_and(|text| !text.contains(|c: char| c.is_control() && !c.is_whitespace()))
 }
 
-/// Something stands behind the NUL that is no text.
+/// The bytes after the NUL are not text.
 fn has_garbage(bytes: &[u8]) -> bool {
     let behind = bytes.iter().position(|byte| *byte == 0).map_or(&[][..], |nul| &bytes[nul + 1..]);
     cstrings::is_garbage(behind)
@@ -85,7 +85,7 @@ fn of_prefix(prefix: Prefix) -> &'static str {
     }
 }
 
-/// What it sends is no text.
+/// It does not send text.
 pub fn of_unreadable(what: Unreadable) -> Hint {
     let (mistake, text) = match what {
         Unreadable::Utf16 => (
@@ -116,15 +116,15 @@ pub fn of_unreadable(what: Unreadable) -> Hint {
     Hint::new(mistake, text)
 }
 
-/// A message is no UTF-8. What it may say is not shown.
+/// A message is not UTF-8. Its contents are not shown.
 pub fn of_encoding(message: &[u8]) -> Option<Hint> {
-    // What has control characters in it is no text at all.
+    // A message with control characters is not text at all.
     let is_text = !message.iter().any(|byte| byte.is_ascii_control() && !byte.is_ascii_whitespace());
     let encoding = charset::guess(message).filter(|_| is_text)?;
     Some(Hint::new(Mistake::Encoding, format!("{encoding}, for example text.encode('utf-8') in Python")))
 }
 
-/// A line's end has come by itself, right behind its text.
+/// A line end arrived alone, shortly after its text.
 pub fn of_late_newline() -> Hint {
     Hint::new(
         Mistake::NewlineApart,

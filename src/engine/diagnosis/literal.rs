@@ -1,6 +1,5 @@
-//! Requests that show a program's source in place of what it means, or its memory in place of text: a line end as two
-//! characters, the names of variables, bytes as Python prints them, numbers as their bytes. Knows messages, but no
-//! connection.
+//! Requests that contain a program's source or memory instead of text: a line end as two characters, names of
+//! variables, bytes as Python prints them, numbers as their bytes. Knows messages, but no connection.
 
 use super::mistake::{Hint, Mistake};
 use crate::engine::number;
@@ -138,7 +137,7 @@ pub(super) fn of_more_numbers(text: &str) -> Option<Hint> {
     })
 }
 
-/// What is left of numbers as bytes, when an LF among them has cut them and the NULs are gone from the ends.
+/// The remainder of binary numbers, if an LF among them has split them and the NULs at the ends are removed.
 pub(super) fn is_part_of_binary(message: &[u8]) -> bool {
     !message.is_empty() && message.iter().all(is_of_number)
 }
@@ -183,7 +182,7 @@ fn are_doubles(bytes: &[u8]) -> bool {
             || words.iter().all(|word| is_usual(f64::from_le_bytes(*word))))
 }
 
-/// What is said of numbers as bytes.
+/// The hint about binary numbers.
 pub(super) fn of_binary() -> Hint {
     let what = "it sends numbers as bytes, as struct.pack, bytes([5, 10]) and a C int do: send their digits as text and a newline, as f\"{a} {b}\\n\".encode() does in Python";
     Hint::new(Mistake::Binary, what)

@@ -1,6 +1,6 @@
 //! The names of the mistakes. Knows no message and no connection.
 
-/// What went wrong.
+/// Mistakes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mistake {
     /// Closed before reading a reply, so the connection was reset.
@@ -112,7 +112,8 @@ impl Mistake {
         }
     }
 
-    /// Whether it says only how a connection ended or what it does not do, and not what was wrong with what was said.
+    /// Whether it is only about how a connection ended or what the client does not do, and not about the contents of a
+    /// message.
     pub const fn is_vague(self) -> bool {
         matches!(self, Mistake::Unread | Mistake::Silent | Mistake::ReadOnce | Mistake::SecondRecv)
     }

@@ -6,15 +6,15 @@ const FIELDS_MAX: usize = 64;
 /// One request.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Request<'a> {
-    /// Its method, as it was sent.
+    /// Its method, as sent.
     pub method: &'a str,
     /// The path, without a query.
     pub path: &'a str,
-    /// Whom it is for: `localhost:33080`; `None`: HTTP/1.0 need not say.
+    /// The host it is for: `localhost:33080`; `None`: HTTP/1.0 does not require one.
     pub host: Option<&'a str>,
     /// Whether the connection stays open for another request.
     pub keeps_open: bool,
-    /// It has a body, which nobody here wants.
+    /// It has a body, which no answer here needs.
     pub has_body: bool,
     /// HTTP/1.0.
     pub is_old: bool,
@@ -26,7 +26,7 @@ pub struct Request<'a> {
 pub enum Unreadable {
     /// It breaks a rule, which this says.
     Bad(&'static str),
-    /// It is of a version of HTTP that nobody here speaks.
+    /// Its HTTP version is not supported.
     Version,
 }
 
@@ -34,6 +34,7 @@ impl<'a> Request<'a> {
     /// Reads a whole head.
     ///
     /// # Errors
+    ///
     /// What is wrong with it.
     pub fn read(head: &'a [u8]) -> Result<Request<'a>, Unreadable> {
         use Unreadable::Bad;

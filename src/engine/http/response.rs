@@ -9,7 +9,7 @@ pub enum Status {
     NotModified,
     /// The request cannot be read.
     BadRequest,
-    /// Not for whoever asks.
+    /// This client may not have it.
     Forbidden,
     /// There is no such thing.
     NotFound,
@@ -52,8 +52,8 @@ impl Status {
     }
 }
 
-/// What every answer says to a browser: nothing is loaded from elsewhere, no code is inline, nobody else may frame it or read
-/// it, and its address goes to nobody.
+/// Headers of every answer, for browsers: nothing is loaded from elsewhere, no code is inline, no other site may frame
+/// or read it, and its address is sent to nobody.
 const SAFETY: &str = "Content-Security-Policy: default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
      connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'\r\n\
      X-Content-Type-Options: nosniff\r\n\
@@ -67,7 +67,7 @@ const TEXT: &str = "text/plain; charset=utf-8";
 pub struct Response<'a> {
     /// Its status.
     pub status: Status,
-    /// What its body is.
+    /// The body's type.
     pub content_type: &'a str,
     /// Further fields, each with CR LF.
     pub fields: String,
@@ -92,12 +92,12 @@ impl<'a> Response<'a> {
         }
     }
 
-    /// As it is sent.
+    /// The answer as it is sent.
     pub fn write(&self, out: &mut Vec<u8>) {
         let Response { status, content_type, fields, body, .. } = self;
         let connection = if self.keeps_open { "" } else { "Connection: close\r\n" };
         let mut head = format!("HTTP/1.1 {}\r\n{SAFETY}{fields}{connection}", status.line());
-        // An answer without a body says nothing of one.
+        // An answer without a body has no header about one.
         if *status != Status::NotModified {
             let length = body.len();
             head.push_str(&format!("Content-Type: {content_type}\r\nContent-Length: {length}\r\n"));

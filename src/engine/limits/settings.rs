@@ -14,7 +14,7 @@ use crate::engine::http::site::Site;
 use crate::engine::service::Service;
 use crate::engine::service::facts::Need;
 
-/// What `framing` in the configuration says.
+/// The value of `framing` in the configuration.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum FramingRule {
     /// Look at the first burst.
@@ -52,16 +52,16 @@ pub struct ServiceSettings {
     pub raw_gap: Duration,
     /// How messages end.
     pub framing: FramingRule,
-    /// Who, beside root and the daemon's own user, may choose it on the mux, where it is one that asks (status and watch);
-    /// `None`: everybody.
+    /// Who, besides root and the daemon's own user, may select it on the mux, if it is restricted (status and watch);
+    /// `None`: everyone.
     pub allowed: Option<Allowed>,
-    /// From where somebody may choose it on a mux that is on the network.
+    /// The networks from which it may be selected on a mux on the network.
     pub networks: Networks,
     /// Under which name in its certificate.
     pub names: Names,
     /// Messages a second that one peer may send beyond a burst of [`MESSAGES_BURST`](super::MESSAGES_BURST); 0: no bound.
     pub messages_per_second: u32,
-    /// Whether the service has an endpoint of its own (it may be reached through the mux all the same).
+    /// Whether the service has an endpoint of its own (it may still be reachable through the mux).
     pub listening: bool,
 }
 
@@ -107,19 +107,19 @@ pub struct Settings {
     pub connections_max: usize,
     /// Connections from one address, or on Unix sockets one user, of all services; 0: no bound.
     pub connections_per_address_max: usize,
-    /// Bytes of memory that the queues of all connections together may take. Beyond it those give way who hold most.
+    /// Bytes of memory for the queues of all connections together. Beyond it, the largest ones are closed.
     pub queued_bytes_max: usize,
-    /// Sessions on FIFOs: as many as there are such endpoints, beside all connections.
+    /// Sessions on FIFOs: one for each such endpoint, in addition to all connections.
     pub fifos: usize,
     /// Connections beyond these limits that linger at once.
     pub refused_lingering_max: usize,
     /// How long a lingering close waits for the peer's end of file.
     pub linger: Duration,
-    /// How long a connection may take nothing of what is queued for it.
+    /// How long a connection may accept nothing of its queued data.
     pub send_timeout: Duration,
     /// Machines that stats keeps the reports of: at least 1.
     pub machines_max: usize,
-    /// Those who watch at once: at least 1.
+    /// Simultaneous watchers: at least 1.
     pub watchers_max: usize,
     /// Answers a second that one sender of datagrams gets; 0: no bound.
     pub answers_per_second: u32,
@@ -127,9 +127,10 @@ pub struct Settings {
     pub services: [ServiceSettings; Service::ALL.len()],
     /// Messages of the room that a newcomer is shown.
     pub chat_history: usize,
-    /// Whether somebody writes down what the room hears, and [`poll_transcript`](crate::engine::Engine::poll_transcript)s it.
+    /// Whether a transcript of the room is written: [`poll_transcript`](crate::engine::Engine::poll_transcript)
+    /// returns its lines.
     pub transcript: bool,
-    /// What a newcomer has to say behind its name.
+    /// The passphrase that a newcomer must send after its name.
     pub chat_passphrase: Option<Passphrase>,
     /// Time to give a name in.
     pub chat_name_timeout: Duration,
@@ -137,11 +138,11 @@ pub struct Settings {
     pub site: Site,
     /// The service a first message on the mux goes to when it names none.
     pub mux_default: Service,
-    /// The user, beside root, who may use the control service on the mux.
+    /// The user, besides root, who may use the control service on the mux.
     pub owner: u32,
-    /// What is open, as the log writes it, for the status report.
+    /// The open endpoints as the log shows them, for the status report.
     pub endpoints: Vec<(String, Service)>,
-    /// What all bounds add up to in bytes, for the same; `None`: not computed.
+    /// The sum of all bounds in bytes, for the status report; `None`: not computed.
     pub memory_bytes_max: Option<usize>,
     /// The daemon's process id, for the same.
     pub pid: Option<u32>,

@@ -1,9 +1,9 @@
-//! What the process that follows after a restart has to know: every session and the room, as values. Moments are those of
-//! the clock that the next process goes on with.
+//! The data for the process after a restart: every session and the room, as values. Timestamps are those of the clock
+//! that the next process continues.
 //!
-//! Version 4, of ipcd 0.1.0, was one JSON text in which every byte of a queue was a number. Later ones are written [piece by
-//! piece](piece), and [read](reader) so. What is in the JSON may get more fields, with a default for those who do not write
-//! them yet; both versions are read as long as that is possible.
+//! Version 4, of ipcd 0.1.0, was one JSON text in which every byte of a queue was a number. Later versions are written
+//! [piece by piece](piece), and [read](reader) like that. The JSON may get more fields, with a default for versions
+//! that do not write them yet; both versions are read as long as possible.
 
 pub mod piece;
 pub mod reader;
@@ -25,7 +25,7 @@ use super::service::facts::Conduct;
 use crate::engine::guest::Guest;
 use crate::engine::machines::ListCursor;
 
-/// The version that is written: to be raised when what was written before cannot be read any more.
+/// The version that is written: to be raised when earlier records cannot be read any more.
 pub const VERSION: u32 = 5;
 
 /// The version that was one JSON text.
@@ -34,11 +34,11 @@ pub const VERSION_OF_ONE_TEXT: u32 = 4;
 /// The engine at one moment.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Record {
-    /// When it was taken.
+    /// Its timestamp.
     pub now: Timestamp,
-    /// What newcomers to the room are shown, oldest first.
+    /// The history for newcomers to the room, oldest first.
     pub history: Vec<String>,
-    /// What was said in the room, and not yet sent to all of its members.
+    /// Messages of the room that were not yet sent to all of its members.
     #[serde(skip)]
     pub log: SavedLog,
     /// The machines that report, by name.
@@ -56,7 +56,7 @@ impl Record {
     }
 }
 
-/// How version 4 said how messages end.
+/// Version 4's words for how messages end.
 #[derive(Debug, Deserialize)]
 #[serde(untagged)]
 pub(super) enum Framing {
@@ -68,13 +68,13 @@ pub(super) enum Framing {
     Opening(Opening),
 }
 
-/// Nothing had come.
+/// Nothing had been received.
 #[derive(Debug, Deserialize)]
 pub(super) enum Opening {
     Opening,
 }
 
-/// Where a session came in.
+/// The binding of a session.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(untagged)]
 pub(super) enum BindingOf {
@@ -96,12 +96,12 @@ pub struct SavedSession {
     pub(super) kind: Option<FramingMode>,
     #[serde(default)]
     pub(super) guess: Guess,
-    /// What version 4 has for these two.
+    /// Version 4's form of these two.
     #[serde(default, skip_serializing)]
     pub(super) framing: Option<Framing>,
     pub(super) inbox: ThinVec<u8>,
     pub(super) outbox: Outbox,
-    /// What was said to it alone in the room, one text behind the other.
+    /// Direct messages to it in the room, one text after the other.
     #[serde(skip)]
     pub(super) asides: Vec<u8>,
     pub(super) opened: Timestamp,
@@ -127,20 +127,20 @@ pub(super) enum SavedState {
     Member {
         name: String,
         joined: u64,
-        /// Up to where it has heard what was said; `None`: all of it.
+        /// The position up to which it has heard the room; `None`: all of it.
         #[serde(default)]
         place: Option<SavedPlace>,
-        /// What it has set to have its name back.
+        /// The secret with which it can get its name back.
         #[serde(default)]
         claim: Option<Box<Claim>>,
     },
     /// It was in the chat and is on its way out.
     Left,
     Plain(Service),
-    /// As it was written before there were several such.
+    /// As it was written before there were several.
     Hello,
     Stats(Option<ListCursor>),
-    /// It waits for somebody to talk with.
+    /// It waits for a partner.
     Waiting,
     /// It talks, on the line of this number.
     Talking(usize),
@@ -170,7 +170,7 @@ impl SavedSession {
         }
     }
 
-    /// Where it came in; `None`: nowhere that is known.
+    /// Where it came in; `None`: unknown.
     pub(super) fn binding(&self) -> Option<&Rc<Binding>> {
         match &self.binding {
             BindingOf::Binding(binding) => Some(binding),
@@ -178,7 +178,7 @@ impl SavedSession {
         }
     }
 
-    /// Whether the engine can have saved it: what is read from a file is not taken for granted.
+    /// Whether the engine can have saved it: data from a file are not taken for granted.
     pub(super) fn is_sound(&self) -> bool {
         self.binding().is_some()
             && self.outbox.is_sound()
@@ -192,7 +192,7 @@ impl SavedSession {
         matches!(service.facts().conduct, Conduct::Plain(_))
     }
 
-    /// Whether its endpoint is opened anew, with it, and nothing is handed over.
+    /// Whether its endpoint is opened again, and the session with it, so that no descriptor is handed over.
     pub fn is_standing(&self) -> bool {
         self.binding().is_some_and(|binding| binding.transport.is_standing())
     }

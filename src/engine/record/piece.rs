@@ -1,7 +1,8 @@
-//! How a record is written: piece by piece, each a short text that says what it is, and behind it the bytes of its queues as
-//! they are. Knows lengths; has never seen what is in the queues.
+//! The format of a record: piece by piece, each with a short text and after it the bytes of its queues, unchanged.
+//! Knows lengths; has never seen the contents of the queues.
 //!
-//! A piece is four lengths of eight bytes each, little-endian, and then as many bytes: JSON, and three times bytes.
+//! A piece is four lengths of eight bytes each, little-endian, and then that many bytes: JSON, and three runs of
+//! bytes.
 
 use serde::{Deserialize, Serialize};
 
@@ -23,22 +24,22 @@ pub const JSON_BYTES_MAX: u64 = 64 * 1024 * 1024;
 /// Bytes of the JSON of a session, its lengths included: 600 were seen.
 const SESSION_BYTES: usize = 1024;
 
-/// The most that a record takes in bytes: what queues, the room and machines hold, as it is, and the JSON of all.
+/// The largest record in bytes: the contents of queues, room and machines, unchanged, and the JSON of all.
 pub fn bytes_max(settings: &Settings) -> usize {
     let chat = settings.of(Service::Chat).backlog_bytes_max;
-    // Of a machine's history a number is up to twice as long as text.
+    // A number of a machine's history is up to twice as long as text.
     let (log, history, machines) = (chat, chat, 2 * settings.machines_max * machines::MACHINE_BYTES_MAX);
     let backlog = settings.services.iter().map(|service| service.backlog_bytes_max).max().unwrap_or(0);
     let held = settings.queued_bytes_max + log + history + machines + settings.fifos * backlog;
     held + held / 10 + (settings.connections_max + settings.fifos) * SESSION_BYTES
 }
 
-/// What a piece says. One at a time is in hand: boxed, the larger ones would cost an allocation each.
+/// The contents of a piece. Only one exists at a time: boxing the larger ones would cost an allocation each.
 #[derive(Debug, Serialize, Deserialize)]
 #[allow(clippy::large_enum_variant)]
 pub(in crate::engine) enum Said {
-    /// The first: when it was taken, where sessions come in, and the place in the room's log where its bytes begin. Beside
-    /// it: those bytes, and the history, a line each.
+    /// The first: its timestamp, the bindings of sessions, and the position in the room's log at which its bytes
+    /// begin. Beside it: those bytes, and the history, a line each.
     Head {
         now: Timestamp,
         #[serde(rename = "doors")] // as records of earlier versions have it
@@ -62,12 +63,12 @@ pub struct Piece<'a> {
 
 impl<'a> Piece<'a> {
     pub(in crate::engine) fn new(said: &Said, runs: [Vec<&'a [u8]>; RUNS]) -> Piece<'a> {
-        // No map in it has keys that are not text, and none of its values fails to be written.
+        // No map in it has keys that are not text, and all of its values can be written.
         let json = serde_json::to_vec(said).unwrap_or_default();
         Piece { json, runs }
     }
 
-    /// Its bytes, in the order in which they are to be written: lengths and JSON in one, and the runs as they lie in memory.
+    /// Its bytes, in the order of writing: lengths and JSON in one, and the runs at their place in memory.
     pub fn parts(&self) -> (Vec<u8>, impl Iterator<Item = &'a [u8]>) {
         let length = |run: &Vec<&[u8]>| run.iter().map(|bytes| bytes.len()).sum::<usize>();
         let sizes = [self.json.len()].into_iter().chain(self.runs.iter().map(length));
@@ -82,7 +83,7 @@ impl<'a> Piece<'a> {
 pub struct Sizes {
     /// Of the JSON, in bytes.
     pub json: u64,
-    /// Of what stands beside it.
+    /// Of the runs beside it.
     pub runs: [u64; RUNS],
 }
 

@@ -1,4 +1,4 @@
-//! How a record is read: piece by piece, as it was written, and nothing in it is taken for granted.
+//! Reads a record piece by piece, as it was written. Nothing in it is taken for granted.
 
 use std::rc::Rc;
 
@@ -65,9 +65,10 @@ impl Reader {
         Ok(())
     }
 
-    /// What was read.
+    /// The complete record.
     ///
     /// # Errors
+    ///
     /// The last piece is missing.
     pub fn finish(self) -> Result<Record, String> {
         if self.is_complete { Ok(self.record) } else { Err("it is cut off".to_owned()) }

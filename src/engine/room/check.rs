@@ -1,10 +1,10 @@
-//! What holds of the room between any two inputs.
+//! The invariants of the room between any two inputs.
 
 use super::super::message::ConnectionId;
 use super::{MemberId, Room};
 
 impl Room {
-    /// Asserts it; `ready_members` are those who stand in the list of members to be offered something.
+    /// Asserts them; `ready_members`: the list of members that can be offered something.
     pub fn check<'a>(&self, ready_members: impl Iterator<Item = &'a ConnectionId>) {
         let mut ready_members: Vec<&ConnectionId> = ready_members.collect();
         ready_members.sort_unstable();

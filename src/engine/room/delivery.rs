@@ -1,4 +1,4 @@
-//! What each member is offered next, what it was sent, and who is too slow.
+//! The next offer to each member, what it was sent, and which members are too slow.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -14,13 +14,13 @@ impl Room {
         self.members[member_id.0].asides.iter().any(|aside| aside.is_private)
     }
 
-    /// Whether what the member can be sent next is that.
+    /// Whether the member's next offer is that.
     pub fn offers_private(&self, member_id: MemberId) -> bool {
         let member = &self.members[member_id.0];
         member.asides.front().is_some_and(|aside| aside.is_private && aside.at == member.cursor)
     }
 
-    /// What the member can be sent next.
+    /// The next offer to a member.
     pub fn offer(&self, member_id: MemberId) -> Offer<'_> {
         let member = &self.members[member_id.0];
         let from = member.cursor;
@@ -48,8 +48,8 @@ impl Room {
         count
     }
 
-    /// Takes what the member hears next, line by line without their ends, until that are `max` bytes or a little more. `each`
-    /// is told whether a line is between two members.
+    /// Takes the member's next messages, line by line without their ends, until they have `max` bytes or a little
+    /// more. `each` is also told whether a line is a direct message.
     pub fn take_lines(&mut self, member_id: MemberId, max: usize, mut each: impl FnMut(&[u8], bool)) {
         let (mut left, mut text) = (max, Vec::new());
         while left > 0 {
@@ -80,7 +80,7 @@ impl Room {
         }
     }
 
-    /// How long the member has been behind; `waits`: something that was taken for it was not sent yet.
+    /// How long the member has been behind; `waits`: whether something that was taken for it is still unsent.
     pub fn lag(&mut self, member_id: MemberId, waits: bool, now: Timestamp) -> Duration {
         let (end, member) = (self.timeline.log.end, &mut self.members[member_id.0]);
         let is_behind = waits || member.cursor < end || !member.asides.is_empty();
@@ -117,7 +117,7 @@ impl Room {
 
     /// The kernel takes nothing more for this member, or does again.
     pub fn set_blocked(&mut self, member_id: MemberId, blocked: bool) {
-        self.stirred = true; // who was not slow may be now
+        self.stirred = true; // a member that was not slow may be now
         let was_blocked = std::mem::replace(&mut self.members[member_id.0].blocked, blocked);
         self.blocked = self.blocked + usize::from(blocked) - usize::from(was_blocked);
     }
@@ -134,7 +134,7 @@ impl Room {
         std::mem::take(&mut self.skipped)
     }
 
-    /// Appends to `list` everybody who can be offered something new and is not in it yet.
+    /// Appends to `list` each member that can be offered something new and is not in it yet.
     pub fn collect_ready(&mut self, list: &mut VecDeque<ConnectionId>) {
         if !std::mem::take(&mut self.dirty) {
             return;
@@ -153,7 +153,7 @@ impl Room {
         self.members[member_id.0].called = false;
     }
 
-    /// Everybody has been offered what there is: what all have heard is forgotten, before more is said.
+    /// Everyone has been offered everything: the heard part is trimmed before more is said.
     pub fn trim_log(&mut self) {
         if std::mem::take(&mut self.moved) {
             let cursors = self.members.iter().map(|(_, member)| member.cursor);
@@ -161,8 +161,8 @@ impl Room {
         }
     }
 
-    /// Everybody has been offered what there is, and had time to take it: new messages are welcome again. Returns those
-    /// who are more than `backlog` bytes behind because they do not read.
+    /// Everyone has been offered everything and had time to read it: new messages are welcome again. Returns the
+    /// members that are more than `backlog` bytes behind because they do not read.
     pub fn settle(&mut self, backlog: usize) -> Vec<ConnectionId> {
         if !std::mem::take(&mut self.stirred) {
             return Vec::new();
@@ -174,7 +174,7 @@ impl Room {
         let end = self.timeline.log.end;
         let mut slow = Vec::new();
         for (_, member) in &mut self.members {
-            // Who takes what it is offered is behind only by what was said in this turn.
+            // A member that accepts its offers is only behind by the messages of this turn.
             if member.blocked && member.behind(end) > backlog {
                 if member.lossy {
                     self.skipped += member.skip_oldest(&self.timeline.log, backlog);

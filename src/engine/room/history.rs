@@ -1,4 +1,4 @@
-//! What newcomers are shown: the last messages, bounded in number and in bytes.
+//! The history for newcomers: the last messages, bounded in number and in bytes.
 
 use std::collections::VecDeque;
 

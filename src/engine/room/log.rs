@@ -1,4 +1,4 @@
-//! What was said, as bytes in chunks, of which the front can be forgotten.
+//! Everything that was said, as bytes in chunks, whose front can be trimmed.
 
 use std::collections::VecDeque;
 
@@ -17,7 +17,7 @@ pub(super) struct Log {
 }
 
 impl Log {
-    /// What its chunks take.
+    /// The memory of its chunks.
     pub(super) fn memory_bytes(&self) -> usize {
         self.chunks.len() * CHUNK
     }
@@ -91,8 +91,8 @@ impl Log {
         before == Some(&b'\n')
     }
 
-    /// Forgets what lies before `place`, but for the last byte, which says whether a line starts there; a single chunk that
-    /// nobody needs any more is kept for the next message.
+    /// Drops everything before `place`, except the last byte, which shows whether a line starts there; an unused
+    /// single chunk is kept for the next message.
     pub(super) fn forget(&mut self, place: u64) {
         while self.chunks.len() > 1 && place > self.base + CHUNK as u64 {
             self.chunks.pop_front();

@@ -16,12 +16,12 @@ pub struct MemberId(pub(super) usize);
 pub(super) struct Member {
     pub(super) peer: ConnectionId,
     pub(super) name: Name,
-    /// What stands before its words.
+    /// The text before its messages.
     pub(super) prefix: Box<[u8]>,
     pub(super) joined: u64,
     /// Up to where in the log it has been sent.
     pub(super) cursor: u64,
-    /// What was said to it alone.
+    /// Direct messages to it.
     pub(super) asides: VecDeque<DirectMessage>,
     pub(super) aside_bytes: usize,
     /// Since when it has been behind, if it is one of those that get message by message.
@@ -32,11 +32,11 @@ pub(super) struct Member {
     pub(super) called: bool,
     /// When it is too far behind, it misses the oldest lines and stays.
     pub(super) lossy: bool,
-    /// Who shows the same has its name.
+    /// A client with the same secret owns its name.
     pub(super) claim: Option<Box<Claim>>,
 }
 
-/// What is said to one member alone, at its place in the room's order.
+/// A direct message, at its place in the room's order.
 #[derive(Debug)]
 pub(super) struct DirectMessage {
     pub(super) at: u64,
@@ -47,7 +47,7 @@ pub(super) struct DirectMessage {
 }
 
 impl DirectMessage {
-    /// What it counts for: many short ones must not take more memory than the backlog says.
+    /// Its counted size: many short ones must not take more memory than the backlog allows.
     pub(super) fn bytes(&self) -> usize {
         self.text.len() + ASIDE_BYTES
     }
@@ -66,7 +66,7 @@ impl Member {
             Some(aside) if aside.at == self.cursor && aside.sent > 0 => self.asides.pop_front(),
             _ if !log.is_at_line_start(self.cursor) => {
                 let end = log.line_end(self.cursor);
-                let mut text = vec![b'\n']; // stands for what was sent
+                let mut text = vec![b'\n']; // in place of the sent part
                 log.pieces(self.cursor, end, |piece| text.extend_from_slice(piece));
                 self.cursor = end;
                 let aside = DirectMessage { at: end, text: text.into(), sent: 1, is_private: false };

@@ -1,6 +1,6 @@
 //! The next piece to write to a member.
 
-/// What a member can be sent next.
+/// An offer to a member.
 pub enum Offer<'a> {
     /// It has seen everything.
     Nothing,
@@ -8,11 +8,11 @@ pub enum Offer<'a> {
     DirectMessage(&'a [u8]),
     /// The room's log.
     Log {
-        /// From this place on.
+        /// Its beginning.
         from: u64,
-        /// To this one.
+        /// Its end.
         to: u64,
-        /// Something that was said to it alone comes behind it.
+        /// A direct message follows.
         goes_on: bool,
     },
 }

@@ -2,12 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
-/// How far a member is, for the process after a restart.
+/// A member's progress, for the process after a restart.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct SavedPlace {
     /// Up to where in the log it has been sent.
     pub(super) cursor: u64,
-    /// What was said to it alone: at which place, of how many bytes, and how many of them were sent.
+    /// Direct messages to it: the position, length, and sent bytes of each.
     pub(super) asides: Vec<(u64, usize, usize)>,
 }
 
@@ -16,6 +16,6 @@ pub struct SavedPlace {
 pub struct SavedLog {
     /// The place of its first byte.
     pub base: u64,
-    /// What was said, in lines.
+    /// The messages, in lines.
     pub bytes: Vec<u8>,
 }

@@ -1,4 +1,4 @@
-//! What the process after a restart is told of the room.
+//! The room's data for the process after a restart.
 
 use std::collections::VecDeque;
 
@@ -8,12 +8,12 @@ use super::Room;
 use super::member::{DirectMessage, MemberId};
 use super::place::{SavedLog, SavedPlace};
 
-/// A place further than any log comes to.
+/// A position that no log reaches.
 const PLACE_MAX: u64 = 1 << 62;
 
 impl Room {
-    /// What the process after a restart has to know of a member: its name, when it joined, and how far it is; appended to
-    /// `texts` what was said to it alone.
+    /// A member's data for the process after a restart: its name, when it joined, and its progress; direct messages to
+    /// it are appended to `texts`.
     pub fn save_member<'r>(
         &'r self,
         member_id: MemberId,
@@ -30,7 +30,7 @@ impl Room {
         (self.timeline.log.base, self.timeline.log.chunks.iter().map(Vec::as_slice).collect())
     }
 
-    /// What the room had said before a restart.
+    /// The room's messages from before a restart.
     pub fn restore_log(&mut self, log: SavedLog) {
         if log.base < PLACE_MAX {
             (self.timeline.log.base, self.timeline.log.end) = (log.base, log.base);
@@ -38,7 +38,7 @@ impl Room {
         }
     }
 
-    /// Where a member was before a restart. Of a place that cannot have been, nothing is taken.
+    /// A member's progress from before a restart. An impossible position is ignored.
     pub fn restore_place(&mut self, member_id: MemberId, place: SavedPlace, texts: &[u8]) {
         let mut asides = VecDeque::with_capacity(place.asides.len());
         let (mut after, mut texts) = (place.cursor, texts);
@@ -47,7 +47,7 @@ impl Room {
                 return;
             }
             let (text, rest) = texts.split_at(bytes);
-            // Which of them are between two members is not kept: all are taken for that.
+            // The record does not say which of them are direct messages: all are treated like that.
             asides.push_back(DirectMessage { at, text: text.into(), sent, is_private: true });
             (after, texts) = (at, rest);
         }

@@ -1,4 +1,4 @@
-//! The room by itself: what is heard, in which order, and what it takes.
+//! The room alone: what members hear, in which order, and its memory.
 
 use super::super::limits::ASIDE_BYTES;
 use super::log::CHUNK;
@@ -25,7 +25,7 @@ fn line_cut_at_a_chunk_boundary_is_still_recognized() {
     drain(&mut room, member_id, 100);
     say(&mut room, &"x".repeat(2 * CHUNK));
     drain(&mut room, other, CHUNK);
-    // It takes what is left of the first chunk, and then nothing.
+    // It takes the rest of the first chunk, and then nothing.
     let Offer::Log { from, .. } = room.offer(member_id) else { panic!("nothing to hear") };
     room.sent(member_id, CHUNK - from as usize);
     room.set_blocked(member_id, true);
@@ -51,7 +51,7 @@ fn many_short_private_lines_count_with_their_overhead() {
     }
     assert_eq!(count, backlog / (2 + ASIDE_BYTES) + 1);
     let (member, words) = (&room.members[member_id.0], count * 2);
-    // Each has a place of its own, and its text in the smallest piece that the allocator gives.
+    // Each has a place of its own, and its text in the allocator's smallest piece.
     assert!(member.asides.capacity() * size_of::<DirectMessage>() + count * 32 <= backlog * 3 / 2);
     assert_eq!((room.behind(member_id), room.aside_bytes()), (words, words + count * ASIDE_BYTES));
     assert_eq!(drain(&mut room, member_id, 100).len(), words);

@@ -1,5 +1,5 @@
-//! The one order in which everybody in the room hears the same things. Whoever has something for the room proposes it; what
-//! is committed is in the log. Here a proposal is committed at once: its arrival is the order.
+//! The one order in which all members hear the same things. A message is proposed, and then committed to the log. Here
+//! a proposal is committed at once: the order is that of arrival.
 
 use super::super::transcript::Transcript;
 use super::super::words;
@@ -21,7 +21,7 @@ pub(super) enum Entry<'a> {
     Announced(&'a str),
 }
 
-/// Who decides on the order.
+/// The authority that decides on the order.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Order {
     /// This room alone.
@@ -29,7 +29,7 @@ enum Order {
     Local,
 }
 
-/// What became of a proposal.
+/// The outcome of a proposal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
 pub(super) enum Proposed {
@@ -37,7 +37,7 @@ pub(super) enum Proposed {
     Committed,
 }
 
-/// What the room has heard: the log that members are sent, the history that newcomers are shown, and the transcript.
+/// The room's messages: the log that members are sent, the history for newcomers, and the transcript.
 #[derive(Debug, Default)]
 pub(super) struct Timeline {
     order: Order,

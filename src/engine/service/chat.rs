@@ -1,4 +1,5 @@
-//! What a message means in the chat: a name, a command, or something said. Acts on the room; has never seen a socket.
+//! The meaning of a message in the chat: a name, a command, or words for the room. Acts on the room; has never seen a
+//! socket.
 
 use super::facts::{Conduct, Facts, First, Idle, Keeps, Need, Openness, Replies, is_anything};
 use crate::engine::charset;
@@ -11,7 +12,7 @@ use crate::engine::room::{MemberId, Room};
 use crate::engine::text::{clean, is_plain, quote};
 use crate::engine::words::{self, is_quit};
 
-/// What it is.
+/// Its facts.
 pub const FACTS: Facts = Facts {
     name: "chat",
     conduct: Conduct::Chat,
@@ -33,18 +34,18 @@ pub const FACTS: Facts = Facts {
 
 const HELP: &str = "Commands: /help, /who, /me TEXT, /msg NAME TEXT, /quit or {quit}; //TEXT says /TEXT";
 
-/// What others see of a `/msg` that reached nobody.
+/// Others see this in place of a `/msg` that reached nobody.
 const MISSED: &str = "a /msg that reached nobody";
 
-/// What became of a message.
+/// The outcome of a message.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// It was said or done.
     Done,
     /// The visitor is in the room now, under this name. The rest of the message, if any, is the first thing it says.
     Joined(MemberId, String),
-    /// The visitor has shown that it is the one who sits there; its connection was `from` until now, and the rest of a line
-    /// that was sent there in part is `begun`.
+    /// The visitor has proved that it is this member; its connection was `from` until now, and `begun` is the rest of
+    /// a line that was sent there in part.
     Returned {
         /// Its place.
         member_id: MemberId,
@@ -59,14 +60,13 @@ pub enum Outcome {
     Quit,
 }
 
-/// Whether a message is what it seems to be, as most are: words without a character to be removed, no command, and not for
-/// leaving.
+/// Whether a message is plain, as most are: words without a character to be removed, no command, and not for leaving.
 fn is_simply_said(message: &[u8]) -> bool {
     is_plain(message) && !matches!(message.trim_ascii(), b"" | [b'/' | b'{', ..] | b"quit" | b"exit" | b"bye")
 }
 
-/// The first message of somebody who is not in the room: its name, and from a raw client perhaps a first
-/// message in the same burst.
+/// The first message of a client that is not in the room: its name, and from a raw client perhaps a first message in
+/// the same burst.
 pub fn handle_name(
     room: &mut Room,
     peer: ConnectionId,
@@ -89,7 +89,8 @@ pub fn handle_name(
     let mut rest = "";
     let mut name = Name::new(&text);
     if name.is_err() && bare && text.trim().chars().nth(NAME_CHARS_MAX).is_some() {
-        // A raw client whose name and first message came as one burst: no name has the character that begins the message.
+        // A raw client whose name and first message came as one burst: no name has the character that begins the
+        // message.
         let end = text.find(|c| !is_name_char(c)).unwrap_or(text.len());
         (name, rest) = (Name::new(&text[..end]), &text[end..]);
     }
@@ -101,7 +102,7 @@ pub fn handle_name(
     }
 }
 
-/// Whether a message of somebody who is not in the room would let it in under a name that is new there.
+/// Whether a message of a visitor would let it in under a name that is new there.
 pub fn is_new_name(room: &Room, remote: RemoteAddress, message: &[u8]) -> bool {
     let text = String::from_utf8_lossy(message);
     if is_quit(&text) || charset::guess(message).is_some() {
@@ -120,7 +121,7 @@ pub fn is_new_name(room: &Room, remote: RemoteAddress, message: &[u8]) -> bool {
     }
 }
 
-/// Whether somebody else is to hear a message of a member.
+/// Whether anyone else may see a message of a member.
 pub fn is_to_be_heard(message: &[u8]) -> bool {
     let text = clean(message);
     let text = text.trim();
@@ -128,7 +129,8 @@ pub fn is_to_be_heard(message: &[u8]) -> bool {
     !(text.is_empty() || is_quit(text) || matches!(command, Some("help" | "who" | "key")))
 }
 
-/// What a visitor shows, or a member sets, to have its name back should its connection be lost by half.
+/// The secret of `/key`: a visitor proves its name with it, or a member sets it, to have its name back if its
+/// connection is lost.
 const KEY: &str = "/key";
 
 const KEY_USAGE: &str = "/key needs a secret of 32 to 64 letters, digits or signs, and then a name";
@@ -137,7 +139,7 @@ fn is_end_of_word(rest: &str) -> bool {
     rest.chars().next().is_none_or(char::is_whitespace)
 }
 
-/// `/key SECRET NAME` from a visitor: it is the one who has that name, or has it from now on.
+/// `/key SECRET NAME` from a visitor: it is the owner of that name, or becomes it.
 fn show_key(
     room: &mut Room,
     peer: ConnectionId,
@@ -162,13 +164,13 @@ fn show_key(
     }
 }
 
-/// Lets in somebody whom nobody can ask for another name: if `wanted` is taken it is `wanted-2`, and so on.
+/// Lets in a client that cannot be asked for another name: if `wanted` is taken it becomes `wanted-2`, and so on.
 pub fn enter_as(room: &mut Room, peer: ConnectionId, wanted: &str) -> MemberId {
     let mut number = 1;
     let name = loop {
         let suffix = if number == 1 { String::new() } else { format!("-{number}") };
         let base: String = wanted.chars().take(NAME_CHARS_MAX - suffix.len()).collect();
-        // A configuration is refused in which that is no name; somebody comes in all the same.
+        // A configuration with a bad name is refused; the client comes in nevertheless.
         let name = Name::new(&format!("{base}{suffix}")).or_else(|_| Name::new(&format!("fifo{suffix}")));
         match name.ok().filter(|name| !room.has(name)) {
             Some(name) => break name,
@@ -178,7 +180,7 @@ pub fn enter_as(room: &mut Room, peer: ConnectionId, wanted: &str) -> MemberId {
     room.join(peer, name)
 }
 
-/// Says a message in the room as it is, whatever it begins with.
+/// Says a message in the room unchanged, whatever it begins with.
 pub fn say(room: &mut Room, member_id: MemberId, message: &[u8]) {
     let text = clean(message);
     if !text.trim().is_empty() {
@@ -186,7 +188,7 @@ pub fn say(room: &mut Room, member_id: MemberId, message: &[u8]) {
     }
 }
 
-/// A message from somebody in the room.
+/// A message from a member.
 pub fn handle_message(
     room: &mut Room,
     member_id: MemberId,
@@ -234,7 +236,7 @@ pub fn handle_message(
             return whisper(room, member_id, arguments).map_or_else(
                 |error| {
                     room.whisper(member_id, &format!("Error: {error}"));
-                    Outcome::Erred(MISSED.to_owned()) // which name, or what was taken for one, is between the two
+                    Outcome::Erred(MISSED.to_owned()) // a name, real or mistaken, is between the two
                 },
                 |()| Outcome::Done,
             );
@@ -257,8 +259,8 @@ pub fn handle_message(
     }
 }
 
-/// Whether what somebody in the room says is for one other alone, or may have been meant so: every command but those that are
-/// known to say nothing of the kind.
+/// Whether a member's message is for one other member alone, or may have been meant like that: every command except
+/// those that are known not to be.
 pub fn is_private(message: &[u8]) -> bool {
     let text = clean(message);
     let Some(command) = text.strip_prefix('/') else { return false };
@@ -266,13 +268,13 @@ pub fn is_private(message: &[u8]) -> bool {
     !(command.starts_with('/') || matches!(word, "help" | "who" | "me" | "quit"))
 }
 
-/// The same for what comes before a name is given, or behind one in its burst.
+/// The same for the first message, or the text after a name in its burst.
 pub fn is_private_behind_name(message: &[u8]) -> bool {
     let text = clean(message);
     text.find('/').is_some_and(|at| is_private(&text.as_bytes()[at..]))
 }
 
-/// `/msg NAME TEXT`: the name is the longest one in the room that the text starts with, as whole words: what is meant for
+/// `/msg NAME TEXT`: the name is the longest one in the room that the text starts with, as whole words: a message for
 /// bobby does not go to bob.
 fn whisper(room: &mut Room, member_id: MemberId, text: &str) -> Result<(), String> {
     const USAGE: &str = "/msg needs a name and a text, for example: /msg bob hi";

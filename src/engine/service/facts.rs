@@ -1,5 +1,5 @@
-//! What a service is, apart from what it says: each service's file has its [`Facts`], and whatever depends on the service
-//! reads them. So nothing else asks which service it is.
+//! The facts of a service, apart from its words: each service's file has its [`Facts`], and everything that depends on
+//! the service reads them. So nothing else asks which service it is.
 
 use std::borrow::Cow;
 
@@ -13,37 +13,37 @@ pub struct Facts {
     pub name: &'static str,
     /// What a session does in it.
     pub conduct: Conduct,
-    /// What it needs of what carries it, beside room for its longest reply.
+    /// Its requirements for a transport, beside room for its longest reply.
     pub needs: &'static [Need],
     /// The TCP port of localhost that it has without a configuration.
     pub default_port: Option<u16>,
-    /// What it waits for when somebody has connected.
+    /// What it waits for after a client has connected.
     pub first: First,
-    /// Whether a connection that says nothing is closed.
+    /// Whether a silent connection is closed.
     pub idle: Idle,
-    /// What is missing when somebody says nothing, for a hint; `None`: nobody has to begin.
+    /// The missing message of a silent client, for a hint; `None`: no client has to begin.
     pub waits_for: Option<&'static str>,
-    /// Whether people type what it waits for: they read before they do.
+    /// Whether people type its messages: they read before they do.
     pub is_typed: bool,
     /// Whether the first bytes, as far as they have come, are a whole request.
     pub is_complete: fn(&[u8]) -> bool,
-    /// Whether a first message is for one other alone, and for nobody who watches.
+    /// Whether a first message is for one other alone, and hidden from watchers.
     pub is_private: fn(&[u8]) -> bool,
-    /// Whether those who are connected hear each other: it closes when everybody has been answered, with a word.
+    /// Whether its clients hear each other: at a stop it closes when everyone has been answered, with a word.
     pub is_shared: bool,
-    /// Who may choose it on the mux.
+    /// Who may select it on the mux.
     pub openness: Openness,
-    /// How long what it says is.
+    /// The length of its output.
     pub replies: Replies,
     /// What else it keeps in a connection's queues.
     pub keeps: Keeps,
-    /// What a hint adds when a reply was left unread.
+    /// The addition to a hint when a reply was left unread.
     pub unread: &'static str,
-    /// How everything begins that it says in datagrams, so that two daemons do not answer each other for ever.
+    /// The beginnings of all of its datagrams, so that two daemons do not answer each other for ever.
     pub own_words: &'static [&'static str],
 }
 
-/// What a session does in a service. One that is a function of its message needs no kind of its own.
+/// What a session does in a service. A service whose answer is a function of the message needs no kind of its own.
 #[derive(Clone, Copy, Debug)]
 pub enum Conduct {
     /// It answers each message by itself.
@@ -68,19 +68,19 @@ pub enum Conduct {
     Page,
 }
 
-/// What a plain service says to a message.
+/// The answer of a plain service to a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answer {
-    /// One message. Not what the peer has sent, unless that is text of at most `max_message` bytes.
+    /// One message. It is the peer's only if it is text of at most `max_message` bytes.
     pub words: Cow<'static, str>,
     /// Whether the connection is closed then.
     pub closes: bool,
 }
 
-/// What a service waits for when somebody has connected.
+/// What a service waits for after a client has connected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum First {
-    /// Nothing: it speaks, and closes. It listens to nobody, so that no bound on messages means anything there.
+    /// Nothing: it speaks, and closes. It reads no input, so bounds on messages do not apply.
     Nothing,
     /// A name, for which there is `name_timeout`.
     Name,
@@ -99,21 +99,21 @@ pub enum Idle {
     Silent,
 }
 
-/// Who may choose a service on the mux, beside what networks and lists say.
+/// Who may select a service on the mux, in addition to networks and lists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Openness {
     /// Everybody.
     Everybody,
-    /// Whom the kernel names, and the service's lists let in.
+    /// Users that the kernel identifies and the service's lists allow.
     Named,
-    /// The same, and empty lists let in nobody but root and the daemon's own user.
+    /// The same, but empty lists allow only root and the daemon's own user.
     Masters,
 }
 
-/// What a service needs of what carries it.
+/// A service's requirements for its transport.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Need {
-    /// Somebody who stays, because what was said before counts.
+    /// A client that stays, because earlier messages count.
     Session,
     /// Messages of one client: it says something to that one, or is over for that one.
     OneWriter,
@@ -135,27 +135,27 @@ impl Need {
     }
 }
 
-/// How long what a service says is, and so how it can be sent.
+/// The length of a service's output, and so how it can be sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Replies {
     /// One reply, and then it closes: nothing queues up.
     One,
     /// Lines of at most so many bytes, each for one recv().
     Pairs(usize),
-    /// A report that has no length before it is written: lines for whoever does not get packets.
+    /// A report whose length is unknown before it is written: lines for clients that do not get packets.
     Report,
-    /// Events without end: lines for whoever would wait for the end of a burst.
+    /// Events without end: lines for clients that would wait for the end of a burst.
     Events,
 }
 
-/// What a service keeps in a connection's queues beside messages and replies, as far as `backlog` lets it.
+/// What a service keeps in a connection's queues beside messages and replies, up to `backlog`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Keeps {
     /// Nothing.
     Nothing,
-    /// What is said before a partner has come.
+    /// Messages from before a partner has come.
     ForPartner,
-    /// What is told one alone in the room, and what one who leaves has not heard.
+    /// Direct messages in the room, and the unheard messages of a member that leaves.
     OfRoom,
 }
 
@@ -178,12 +178,12 @@ impl Replies {
     }
 }
 
-/// For services to whom any message is a whole one.
+/// For services that accept any message as complete.
 pub(super) const fn is_anything(_: &[u8]) -> bool {
     true
 }
 
-/// For services in which nothing is for one other alone.
+/// For services without messages for one other alone.
 pub(super) const fn is_nothing(_: &[u8]) -> bool {
     false
 }

@@ -2,7 +2,7 @@
 
 use super::facts::{Conduct, Facts, First, Idle, Keeps, Need, Openness, Replies, is_anything, is_nothing};
 
-/// What it is.
+/// Its facts.
 pub const FACTS: Facts = Facts {
     name: "greeting",
     conduct: Conduct::Greeting,

@@ -4,7 +4,7 @@ use super::facts::{
     Answer, Conduct, Facts, First, Idle, Keeps, Need, Openness, Replies, is_anything, is_nothing,
 };
 
-/// What it is.
+/// Its facts.
 pub const FACTS: Facts = Facts {
     name: "hello",
     conduct: Conduct::Plain(answer),
@@ -27,7 +27,7 @@ pub const FACTS: Facts = Facts {
 /// All that it ever says.
 pub const WORDS: &str = "Hello from server";
 
-/// What it answers, whatever it is told.
+/// Its answer to every message.
 pub fn answer(_: &[u8]) -> Answer {
     Answer { words: WORDS.into(), closes: true }
 }

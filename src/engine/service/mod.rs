@@ -21,7 +21,7 @@ use facts::{Facts, Need, Openness};
 /// The services, in the order of their numbers; each has its file.
 macro_rules! services {
     ($($(#[$doc:meta])* $name:ident = $file:ident),+ $(,)?) => {
-        /// What is said on an endpoint.
+        /// The services of endpoints.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
         #[repr(u8)]
         pub enum Service {
@@ -33,7 +33,7 @@ macro_rules! services {
             pub const ALL: [Service; [$(Service::$name),+].len()] = [$(Service::$name),+];
         }
 
-        /// What each of them is, in the same order.
+        /// The facts of each service, in the same order.
         static TABLE: [&Facts; Service::ALL.len()] = [$(&$file::FACTS),+];
     };
 }
@@ -47,13 +47,13 @@ services! {
     Chat = chat,
     /// One message in, one sentence out.
     Hello = hello,
-    /// Two who come one after the other talk to each other.
+    /// Pairs two clients that come one after the other.
     Talk = talk,
     /// Machines report their figures, and anybody asks for them.
     Stats = stats,
-    /// What the daemon is and does, as JSON.
+    /// The daemon's state, as JSON.
     Status = status,
-    /// What connections do, as it happens.
+    /// The events of connections, as they happen.
     Watch = watch,
     /// The first message chooses the service.
     Mux = mux,
@@ -62,7 +62,7 @@ services! {
 }
 
 impl Service {
-    /// What it is.
+    /// Its facts.
     pub const fn facts(self) -> &'static Facts {
         TABLE[self as usize]
     }
@@ -90,8 +90,8 @@ impl Service {
         Self::ALL.into_iter().filter(|service| !matches!(service, Service::Mux | Service::Page))
     }
 
-    /// Whether it is a WebSocket on the page's endpoints: not if it is for some users alone, because who comes through a proxy
-    /// is nobody whom the kernel names.
+    /// Whether it is a WebSocket on the page's endpoints: not if it is for some users alone, because the kernel
+    /// identifies no user behind a proxy.
     pub fn is_at_a_path(self) -> bool {
         self != Service::Page && self.facts().openness == Openness::Everybody
     }

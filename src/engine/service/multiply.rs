@@ -8,7 +8,7 @@ use crate::engine::limits::REPLY_BYTES_MAX;
 use crate::engine::number::{self, ArithmeticError, Operator};
 use crate::engine::text::{quote, trim, words};
 
-/// What it is.
+/// Its facts.
 pub const FACTS: Facts = Facts {
     name: "multiply",
     conduct: Conduct::Multiply,
@@ -28,7 +28,7 @@ pub const FACTS: Facts = Facts {
     own_words: &[ACKNOWLEDGEMENT, "Error: "],
 };
 
-/// What is said before each result.
+/// The acknowledgement before each result.
 pub const ACKNOWLEDGEMENT: &str = "Data received";
 
 /// Why there is no result.
@@ -45,7 +45,7 @@ pub enum RequestError {
 }
 
 impl RequestError {
-    /// What kind of error it is.
+    /// The kind of error.
     pub fn kind(&self) -> ErrorKind {
         match self {
             RequestError::Arithmetic(_) => ErrorKind::Result,
@@ -148,7 +148,8 @@ pub fn is_begun(message: &[u8]) -> bool {
     [&b"1"[..], b" 1", b"1 1"].iter().any(|end| is_complete(&[message, end].concat()))
 }
 
-/// Whether the bytes are a request that could be answered as it stands: two numbers, perhaps an operator between them.
+/// Whether the bytes are a request that could be answered unchanged: two numbers, perhaps with an operator between
+/// them.
 pub fn is_complete(bytes: &[u8]) -> bool {
     let mut words = words(bytes);
     match (words.next(), words.next(), words.next(), words.next()) {

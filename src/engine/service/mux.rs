@@ -7,7 +7,7 @@ use crate::engine::limits::Settings;
 use crate::engine::message::RemoteAddress;
 use crate::engine::text::{quote, trim};
 
-/// What it is.
+/// Its facts.
 pub const FACTS: Facts = Facts {
     name: "mux",
     conduct: Conduct::Mux,
@@ -27,7 +27,7 @@ pub const FACTS: Facts = Facts {
     own_words: &[],
 };
 
-/// What a first message asks for.
+/// The request in a first message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Choice {
     /// The list of services.
@@ -54,9 +54,8 @@ pub fn choose(message: &[u8]) -> Choice {
     }
 }
 
-/// Why somebody may not choose a service on the mux, if that is so. What the daemon says of others is for those whom the
-/// kernel vouches for, and whom the service's own lists let in.
-/// `name`: the one in its certificate.
+/// Why a client may not select a service on the mux, if it may not. The daemon's reports about others are for users
+/// that the kernel identifies and the service's own lists allow. `name`: the one in its certificate.
 pub fn refusal(
     settings: &Settings,
     service: Service,

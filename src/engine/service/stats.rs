@@ -1,5 +1,5 @@
-//! What machines report of themselves, with psutil's names, and what can be asked of it. Knows one message; has never seen
-//! the table in which reports are kept.
+//! Reports of machines about themselves, with psutil's names, and the requests for them. Knows one message; has never
+//! seen the table of reports.
 
 use serde_json::{Map, Value};
 
@@ -11,7 +11,7 @@ pub use crate::engine::machines::Report;
 use crate::engine::machines::Sample;
 use crate::engine::text::{is_host, quote, trim};
 
-/// What it is.
+/// Its facts.
 pub const FACTS: Facts = Facts {
     name: "stats",
     conduct: Conduct::Stats,
@@ -31,7 +31,7 @@ pub const FACTS: Facts = Facts {
     own_words: &[],
 };
 
-/// Said to whoever reported, so that a raw client has something to receive.
+/// The acknowledgement of a report, so that a raw client has something to receive.
 pub const ACKNOWLEDGEMENT: &str = "Data received";
 
 /// A report, as errors and `help` show one.
@@ -44,7 +44,7 @@ pub fn help() -> String {
     )
 }
 
-/// What a message is.
+/// The meaning of a message.
 #[derive(Debug, PartialEq)]
 pub enum Message {
     /// A machine's figures.
@@ -57,7 +57,7 @@ pub enum Message {
     Help,
 }
 
-/// What psutil's field of a name holds. `null` is right everywhere: psutil's `None`, what the machine does not know.
+/// The type of psutil's field of a name. `null` is right everywhere: psutil's `None`, for unknown.
 #[derive(Clone, Copy)]
 enum Shape {
     Percent,
@@ -104,7 +104,7 @@ pub fn read(message: &[u8]) -> Result<Message, String> {
 }
 
 fn read_report(text: &str) -> Result<Report, String> {
-    // Before it is taken apart: its parts take up to a hundred times as much as its text.
+    // Before it is parsed: its parts take up to a hundred times as much as its text.
     if text.len() > REPORT_TEXT_BYTES_MAX {
         return Err(too_long());
     }
@@ -126,7 +126,7 @@ fn read_report(text: &str) -> Result<Report, String> {
         frequency: number_in(&fields, "cpu_freq", "current"),
         loads: fields.get("getloadavg").and_then(loads),
     };
-    // Numbers may be longer here than as they were sent, and so may what has to be escaped.
+    // Numbers and escapes may be longer here than as sent.
     let text = json::to_string(&fields);
     if text.len() > REPORT_BYTES_MAX {
         return Err(too_long());
@@ -316,7 +316,7 @@ mod tests {
 
     #[test]
     fn depth_and_length_of_a_report_are_bounded() {
-        // What is far too long is not even looked at, be it the beginning of one that is no JSON.
+        // A message that is far too long is not even parsed, even if it is the beginning of invalid JSON.
         let spaces = " ".repeat(REPORT_TEXT_BYTES_MAX - 3);
         assert!(matches!(read(format!("{{{spaces}}}").as_bytes()), Ok(Message::Report(_))));
         for text in [format!("{{{spaces}  }}"), format!("{{{spaces}  x")] {
@@ -327,7 +327,7 @@ mod tests {
         for depth in [REPORT_DEPTH_MAX + 1, 100, 200, 5000] {
             assert_eq!(read(nested(depth).as_bytes()), Err(too_deep()), "{depth}");
         }
-        // DEL is one byte as it is sent, six as it is kept.
+        // DEL is one byte as sent, six as kept.
         let fits = "\u{7f}".repeat((REPORT_BYTES_MAX - 8) / 6);
         assert!(read(format!("{{\"x\":\"{fits}\"}}").as_bytes()).is_ok());
         let error = read(format!("{{\"x\":\"{fits}\u{7f}\"}}").as_bytes()).unwrap_err();

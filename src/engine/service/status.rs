@@ -1,5 +1,5 @@
-//! What the daemon is and does at the moment, as JSON. Knows the words and the order of a report, which is written piece
-//! by piece; has never seen a connection. docs/status.schema.json says the same to a validator.
+//! The daemon's present state, as JSON. Knows the words and the order of a report, which is written piece by piece;
+//! has never seen a connection. docs/status.schema.json describes the same for a validator.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use crate::engine::message::{Dropped, Timestamp};
 use crate::engine::text::trim;
 use crate::engine::words::CLIENTS;
 
-/// What it is.
+/// Its facts.
 pub const FACTS: Facts = Facts {
     name: "status",
     conduct: Conduct::Status,
@@ -34,10 +34,10 @@ pub const FACTS: Facts = Facts {
     own_words: &[],
 };
 
-/// The version of what is said: raised when a field goes or means something else, not when one is added.
+/// The version of the format: raised when a field goes or changes its meaning, not when one is added.
 pub const SCHEMA: u32 = 1;
 
-/// How far a report has come.
+/// The progress of a report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Progress {
     /// Nothing is written yet.
@@ -46,20 +46,20 @@ pub enum Progress {
     ClientsAlone,
     /// The endpoints from this one on come next.
     Endpoints(u32),
-    /// The connections from this place in the table on come next; whether one has been written.
+    /// The next connections are those from this index of the table on; whether one has been written.
     Connections(u32, bool),
-    /// The tallies of the connections from this place on are taken next.
+    /// The next counts are those of the connections from this index on.
     Tallies(u32),
     /// The addresses and users from this one on come next.
     Clients(u32),
 }
 
-/// What a message asks for: [`CLIENTS`] a part, anything else a report.
+/// The request in a message: [`CLIENTS`] for a part, anything else for a report.
 pub fn asked(message: &[u8]) -> Progress {
     if trim(message) == CLIENTS.as_bytes() { Progress::ClientsAlone } else { Progress::Begun }
 }
 
-/// What is said of the whole daemon. Times are in seconds.
+/// The state of the whole daemon. Times are in seconds.
 #[derive(Debug, Serialize)]
 pub struct Head<'a> {
     schema: u32,
@@ -90,7 +90,7 @@ struct Bucket {
     count: u64,
 }
 
-/// What is said of a service.
+/// The state of a service.
 #[derive(Debug, Serialize)]
 struct ServicePart<'a> {
     service: &'a str,
@@ -110,27 +110,27 @@ struct ServicePart<'a> {
     dropped_by_reason: BTreeMap<&'a str, u64>,
 }
 
-/// What is said of an endpoint.
+/// An endpoint.
 #[derive(Debug, Serialize)]
 pub struct EndpointPart<'a> {
     /// The endpoint as the log writes it.
     pub endpoint: &'a str,
-    /// What is said there.
+    /// Its service.
     pub service: &'a str,
 }
 
-/// What is said of a connection. Times are in seconds, queues in bytes.
+/// The state of a connection. Times are in seconds, queues in bytes.
 #[derive(Debug, Serialize)]
 pub struct ConnectionPart<'a> {
     /// The service it is in.
     pub service: &'a str,
-    /// Where it came in.
+    /// Its endpoint.
     pub endpoint: &'a str,
-    /// Who it is, as the log writes it.
+    /// Its peer, as the log shows it.
     pub peer: String,
-    /// How it marks the end of a message, if that is known.
+    /// How it ends its messages, if that is known.
     pub kind: Option<&'a str>,
-    /// Where it is in its life.
+    /// Its phase.
     pub state: &'a str,
     /// Why it is closed, if it is on its way out.
     pub reason: Option<String>,
@@ -142,24 +142,24 @@ pub struct ConnectionPart<'a> {
     pub age: f64,
     /// Since its last message, or since the last reply to it had gone out.
     pub idle: f64,
-    /// Of what it sent: not yet a message, or waiting.
+    /// Received, but not yet a message, or waiting.
     pub inbox: usize,
-    /// Of what it is sent: not yet taken by the kernel.
+    /// Not yet accepted by its kernel.
     pub outbox: usize,
     /// Said in the room and not yet sent to it.
     pub behind: usize,
 }
 
-/// What is said of an address or user, to those who may watch. Times are in seconds.
+/// The state of an address or user, for those who may watch. Times are in seconds.
 #[derive(Debug, Serialize)]
 pub struct ClientPart<'a> {
-    /// Who it is: an address, or `uid 1000`.
+    /// An address, or `uid 1000`.
     pub client: String,
     /// The last name that it had in the room.
     pub name: Option<&'a str>,
     /// The last name that it had in a certificate.
     pub certificate: Option<&'a str>,
-    /// What its machine calls itself.
+    /// Its machine's own name.
     pub host: Option<&'a str>,
     /// Connections that are open.
     pub connections: u32,
@@ -167,24 +167,24 @@ pub struct ClientPart<'a> {
     pub connections_total: u64,
     /// Messages.
     pub requests: u64,
-    /// Errors that it was told.
+    /// Error replies.
     pub errors: u64,
     /// Since something was counted of it last.
     pub seen: f64,
-    /// What its machine has reported last.
+    /// Its machine's last report.
     pub machine: Option<MachinePart>,
     /// Its last mistake.
     pub hint: Option<HintPart<'a>>,
-    /// The last error that it was told.
+    /// The last error reply.
     pub error: Option<ErrorPart<'a>>,
 }
 
-/// What is said of an error.
+/// An error reply.
 #[derive(Debug, Serialize)]
 pub struct ErrorPart<'a> {
     /// Its text, as the log has it.
     pub text: &'a str,
-    /// Where it was told.
+    /// The service.
     pub service: &'a str,
     /// Since then, in seconds.
     pub age: f64,
@@ -192,7 +192,7 @@ pub struct ErrorPart<'a> {
     pub is_open: bool,
 }
 
-/// What is said of a machine.
+/// A machine.
 #[derive(Debug, Serialize)]
 pub struct MachinePart {
     /// Since it reported.
@@ -205,14 +205,14 @@ pub struct MachinePart {
     pub load: Option<f64>,
 }
 
-/// What is said of a mistake.
+/// A mistake.
 #[derive(Debug, Serialize)]
 pub struct HintPart<'a> {
     /// Its name, as in what watch shows.
     pub mistake: &'a str,
-    /// What would be right.
+    /// How to correct it.
     pub text: &'a str,
-    /// Where it was made.
+    /// The service where it happened.
     pub service: &'a str,
     /// Since then, in seconds.
     pub age: f64,
@@ -272,7 +272,7 @@ pub fn write_head(
             services,
         },
     );
-    // The object goes on.
+    // The object continues.
     out.pop();
     out.extend_from_slice(b",\"endpoints\":[");
 }
@@ -290,7 +290,7 @@ pub fn write_turn_to_connections(out: &mut Vec<u8>) {
     out.extend_from_slice(b"],\"connections\":[");
 }
 
-/// Begins a report of the addresses and users alone; whoever may not see them is told no more.
+/// Begins a report of the addresses and users alone; it is empty for a client that may not see them.
 pub fn write_head_of_clients(out: &mut Vec<u8>, may_watch: bool) {
     out.extend_from_slice(format!("{{\"schema\":{SCHEMA}").as_bytes());
     out.extend_from_slice(if may_watch { b",\"clients\":[" } else { b"}\n" });

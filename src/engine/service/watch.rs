@@ -1,4 +1,4 @@
-//! What connections do, told to those who watch: which of it a watcher wants, and how it is written. Has never seen a
+//! The activity of connections, for watchers: each watcher's filter, and the form of an event. Has never seen a
 //! connection.
 
 use std::borrow::Cow;
@@ -16,7 +16,7 @@ use crate::engine::message::{EventKind, FramingMode, RemoteAddress, Timestamp};
 use crate::engine::name::Key;
 use crate::engine::text::{clean, private, quote, words};
 
-/// What it is.
+/// Its facts.
 pub const FACTS: Facts = Facts {
     name: "watch",
     conduct: Conduct::Watch,
@@ -39,22 +39,22 @@ pub const FACTS: Facts = Facts {
 /// The version of the JSON: raised when a field goes or means something else, not when one is added.
 pub const SCHEMA: u32 = 1;
 
-/// What stands before a name, to the end of a message.
+/// The text before a name, which reaches to the end of a message.
 const NAME: &[u8] = b"name=";
 
 /// Bytes of a common line.
 const LINE_BYTES: usize = 128;
 
-/// What a watcher wants to see, and how.
+/// What a watcher wants to see, and in which form.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Filter {
     /// This service alone.
     service: Option<Service>,
-    /// Those alone whose peer is shown so from its beginning on.
+    /// Only those whose displayed peer begins like this.
     peer: Option<PeerFilter>,
     /// This address alone.
     address: Option<IpAddr>,
-    /// Those alone who have this name in the room, or had it last; and as it was asked for.
+    /// Only those with this name in the room, now or last; and the name as requested.
     name: Option<(Key, String)>,
     /// Hints alone.
     hints: bool,
@@ -141,7 +141,7 @@ pub fn read(message: &[u8]) -> Result<Filter, String> {
     Ok(filter)
 }
 
-/// Where a word begins in a message.
+/// The beginning of a word in a message.
 fn find(message: &[u8], word: &[u8]) -> Option<usize> {
     let begins = |at: usize| at == 0 || message[at - 1].is_ascii_whitespace();
     (0..message.len()).find(|at| message[*at..].starts_with(word) && begins(*at))
@@ -190,10 +190,10 @@ impl Filter {
     }
 }
 
-/// What a watcher can see. Text that came from the peer is already escaped.
+/// An event for watchers. Text from the peer is already escaped.
 #[derive(Clone, Debug)]
 pub enum TraceEvent {
-    /// What the log is told as well.
+    /// An event that the log has as well.
     Happened(EventKind),
     /// The kernel took this reply for it.
     Replied(String),
@@ -327,7 +327,7 @@ fn shown<S: Serializer>(remote: &Option<RemoteAddress>, serializer: S) -> Result
     }
 }
 
-/// What a watcher is told first.
+/// The first line for a watcher.
 pub fn begin(filter: &Filter, now: Timestamp) -> String {
     match filter.json {
         true => {
@@ -338,7 +338,7 @@ pub fn begin(filter: &Filter, now: Timestamp) -> String {
     }
 }
 
-/// What a watcher is told that did not keep up.
+/// The line for a watcher that was too slow.
 pub fn missed(filter: &Filter, count: u64) -> String {
     match filter.json {
         true => Line { count: Some(count), ..Line::new("missed") }.write(),
@@ -346,18 +346,18 @@ pub fn missed(filter: &Filter, count: u64) -> String {
     }
 }
 
-/// Who did it, and where.
+/// The peer, and its endpoint.
 #[derive(Clone, Copy, Debug)]
 pub struct Actor<'a> {
     /// The endpoint it came in through.
     pub endpoint: &'a str,
     /// The service it was in.
     pub service: Service,
-    /// Who it is.
+    /// The peer.
     pub remote: RemoteAddress,
 }
 
-/// One event, for one who watches since a moment.
+/// One event, for a watcher since a time.
 pub fn write(
     filter: &Filter,
     since: Timestamp,

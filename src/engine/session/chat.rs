@@ -43,7 +43,7 @@ impl Dialogue {
         });
     }
 
-    /// What it says in the room.
+    /// Its words in the room.
     pub(super) fn chat(
         &mut self,
         shared: &mut EngineState,

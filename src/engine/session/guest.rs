@@ -73,7 +73,7 @@ impl Dialogue {
     }
 }
 
-/// What a message of a client without a name means.
+/// The meaning of a message of a client without a name.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Admission<'m> {
     /// A name, or something else that needs no passphrase.

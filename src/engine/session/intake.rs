@@ -1,5 +1,5 @@
-//! What has come from one peer and is not yet a message: bytes in, messages out, one at a time. Knows how messages end; has
-//! never seen what they say.
+//! The bytes that one peer has sent and that are not yet a message: bytes in, messages out, one at a time. Knows how
+//! messages end; has never seen what they say.
 
 mod frames;
 mod skip;
@@ -26,7 +26,7 @@ pub struct Intake {
     begun: Option<Timestamp>,
     /// How many of the bytes have been taken. A u32 holds the length of any message, read or backlog.
     taken: u32,
-    /// How many of the others hold no end of a message.
+    /// The number of the others that contain no end of a message.
     scanned: u32,
     burst: Burst,
     taking: Taking,
@@ -34,10 +34,10 @@ pub struct Intake {
     pub paused: bool,
 }
 
-/// What becomes of the bytes that wait, and of the next ones.
+/// The treatment of the waiting and the next bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Taking {
-    /// Messages are cut out of them.
+    /// They are split into messages.
     #[default]
     Messages,
     /// They hold messages, which wait for room in a queue.
@@ -46,24 +46,24 @@ pub enum Taking {
     RestOfOverlong,
 }
 
-/// How the input ends, so far.
+/// The end of the input, so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Burst {
     /// At the end of a burst.
     #[default]
     Ended,
-    /// It does not: the kernel has more of the burst, and the next read tells how it goes on.
+    /// Not at an end: the kernel has more of the burst, which the next read shows.
     GoesOn {
-        /// How many reads in a row were full, since the last message.
+        /// The number of consecutive full reads since the last message.
         full_reads: u16,
     },
-    /// With Telnet's command for the end of the input: what follows is not input, and the stream goes on.
+    /// With Telnet's command for the end of the input: the following bytes are not input, and the stream continues.
     EndOfInput,
-    /// With the end of the stream: nothing more will come.
+    /// With the end of the stream: nothing follows.
     EndOfStream,
 }
 
-/// What is left when there is no message with an end of its own.
+/// The remainder when there is no message with an end of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rest<'a> {
     /// A message that ends with a raw client's burst, or with the stream.
@@ -74,7 +74,7 @@ pub enum Rest<'a> {
     Unfinished,
 }
 
-/// What the first bursts show.
+/// The evidence of the first bursts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum First<'a> {
     /// The framing is known.
@@ -101,7 +101,7 @@ impl Intake {
         Intake { bytes, guess, begun, burst, taking, ..Intake::default() }
     }
 
-    /// How many bytes wait.
+    /// The number of waiting bytes.
     pub fn len(&self) -> usize {
         self.bytes.len() - self.taken as usize
     }
@@ -122,7 +122,7 @@ impl Intake {
         &self.bytes[self.taken as usize..]
     }
 
-    /// How the input ends, so far.
+    /// The end of the input, so far.
     pub fn burst(&self) -> Burst {
         self.burst
     }
@@ -175,7 +175,7 @@ impl Intake {
         is_skipping
     }
 
-    /// Another read begins; its bytes are then [taken](Self::next). `more`: the burst goes on behind them.
+    /// Another read begins; its bytes are then [taken](Self::next). `more`: the burst continues after them.
     #[inline]
     pub fn push(&mut self, kind: Option<FramingMode>, more: bool) {
         if self.burst == Burst::Ended && kind == Some(FramingMode::Raw) && !self.is_empty() {
@@ -201,7 +201,7 @@ impl Intake {
         self.burst = Burst::EndOfStream;
     }
 
-    /// A Telnet client has ended its input: no more than what waits will come, though the connection goes on.
+    /// A Telnet client has ended its input: only the waiting bytes are left, although the connection continues.
     pub fn end_input(&mut self) {
         self.burst = Burst::EndOfInput;
     }
@@ -269,7 +269,7 @@ impl Intake {
         }
     }
 
-    /// Nothing has followed for so long that the client is raw, unless what has come has another end of a message.
+    /// The pause was long enough to show that the client is raw, unless its bytes have another end of a message.
     pub fn end_guessing(&mut self, is_complete: impl Fn(&[u8]) -> bool) -> FramingMode {
         let kind = match shape::is_behind_blank(&self.bytes) && !self.guess.is_typed() {
             true => FramingMode::Prefixed(Prefix::Seven),
@@ -283,7 +283,7 @@ impl Intake {
         kind
     }
 
-    /// The framing if nothing more comes; `otherwise` if there is neither an LF nor a NUL behind a text.
+    /// The framing if nothing follows; `otherwise` if there is neither an LF nor a NUL after a text.
     pub fn kind_at_end(&self, otherwise: FramingMode) -> FramingMode {
         match (memchr(0, &self.bytes), memchr(b'\n', &self.bytes)) {
             (Some(1..), _) => FramingMode::C,
@@ -322,8 +322,9 @@ impl Intake {
         !fresh.is_empty() || !self.is_empty()
     }
 
-    /// The next message: from the bytes that wait, or else from `fresh`, which is not copied then. Call it only while there
-    /// [are](Self::has_more) bytes. After `None`, ask for the [rest](Self::rest), and [keep](Self::keep) what is left.
+    /// The next message: from the waiting bytes, or else from `fresh`, which is not copied then. Call it only while
+    /// there [are](Self::has_more) bytes. After `None`, ask for the [rest](Self::rest), and [keep](Self::keep) the
+    /// remainder.
     #[inline]
     pub fn next<'a, 'b: 'a>(&'a mut self, fresh: &mut &'b [u8], kind: FramingMode) -> Option<&'a [u8]> {
         let scanned = std::mem::take(&mut self.scanned) as usize;
@@ -340,7 +341,7 @@ impl Intake {
         Some(&bytes[found.start..found.end])
     }
 
-    /// What there is when there is no [next](Self::next) message.
+    /// The rest when there is no [next](Self::next) message.
     pub fn rest<'a, 'b: 'a>(&'a mut self, fresh: &mut &'b [u8], kind: FramingMode, max: usize) -> Rest<'a> {
         let bytes = if self.bytes.is_empty() { *fresh } else { &self.bytes[self.taken as usize..] };
         let message = match kind {
@@ -375,7 +376,7 @@ impl Intake {
         Rest::Message(message)
     }
 
-    /// Puts the message that was taken last back in front of all else.
+    /// Puts the last message back in front of everything else.
     pub fn put_back(&mut self, kind: FramingMode, message: &[u8], fresh: &mut &[u8]) {
         let mut bytes = ThinVec::new();
         let mut whole = message.to_vec();
@@ -409,7 +410,7 @@ impl Intake {
         }
     }
 
-    /// Drops what follows a C string in the same burst if it is no text: the client sent a whole array.
+    /// Drops the bytes after a C string in the same burst if they are not text: the client sent a whole array.
     #[cold]
     pub fn drop_garbage(&mut self, fresh: &mut &[u8]) -> bool {
         let bytes = if self.bytes.is_empty() { *fresh } else { self.bytes() };
@@ -421,12 +422,12 @@ impl Intake {
         is_garbage
     }
 
-    /// No more messages are taken for now: what is left of `fresh` waits.
+    /// Takes no more messages for now: the remainder of `fresh` waits.
     #[inline]
     pub fn keep(&mut self, fresh: &[u8]) {
         let taken = std::mem::take(&mut self.taken);
         if taken > 0 {
-            self.begun = None; // what is left is another message
+            self.begun = None; // the remainder is another message
             self.bytes.drain(..taken as usize);
             if self.bytes.is_empty() {
                 self.bytes = ThinVec::new();
@@ -450,7 +451,7 @@ impl Intake {
         self.begun = self.begun.map(|_| now);
     }
 
-    /// Gives up a message that has begun; the next one begins anew. Returns whether it had been too long.
+    /// Gives up an unfinished message; the next one begins afresh. Returns whether it had been too long.
     pub fn give_up(&mut self) -> bool {
         self.begun = None;
         self.drop_all();

@@ -80,8 +80,8 @@ impl Session {
         self.dialogue.member_id()
     }
 
-    /// Its id in the room, if it gets the lines of the room's log as they are and neither its own queue nor its input holds
-    /// anything.
+    /// Its id in the room, if it gets the lines of the room's log unchanged and neither its own queue nor its input
+    /// holds anything.
     pub(super) fn listening_member_id(&self) -> Option<MemberId> {
         let is_line = self.dialogue.kind == Some(FramingMode::Line);
         self.member_id().filter(|_| is_line && self.dialogue.outbox.is_empty() && !self.intake.is_stalled())

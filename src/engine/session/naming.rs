@@ -170,7 +170,7 @@ mod tests {
                 .iter()
                 .any(|note| note.contains(&format!("Confided({})", "/key ".len() + SECRET.len())))
         );
-        // And once more, with the same secret, which was carried over.
+        // And again, with the same secret, which was carried over.
         let third = stage.connect(ANN);
         stage.say(third, &format!("/key {SECRET} Ann"));
         assert!(stage.heard(third).contains("Welcome Ann!") && !stage.open[again.index as usize]);
@@ -188,7 +188,7 @@ mod tests {
         let usage = "Error: /key needs a secret of 32 to 64 letters, digits or signs, and then a name\n";
         for (peer, line, error) in [
             (eve, format!("/key {SECRET} ann"), wrong.to_owned()), // another user
-            (far, format!("/key {SECRET} ann"), wrong.to_owned()), // nobody knows which
+            (far, format!("/key {SECRET} ann"), wrong.to_owned()), // unknown
             (eve, format!("/key {SECRET}0 ann"), wrong.to_owned()),
             (eve, format!("/key {} ann", &SECRET[1..]), usage.to_owned()),
             (eve, "/key  ann".to_owned(), usage.to_owned()),

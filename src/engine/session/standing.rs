@@ -9,9 +9,9 @@ use crate::engine::message::{Dropped, EventKind, Timestamp};
 use crate::engine::service::chat;
 
 impl Dialogue {
-    /// Begins it. No limit refuses it, since no client could be told.
+    /// Begins it. No limit refuses it, since no client would get the error.
     pub(super) fn open_standing(&mut self, shared: &mut EngineState, now: Timestamp) {
-        self.heard = Heard::Message; // nobody's first message can be known for one: no other protocol is looked for
+        self.heard = Heard::Message; // no byte is known to be a client's first one: other protocols cannot be detected
         shared.connection_counts.count(self.binding.service, self.remote);
         self.note(shared, EventKind::Opened);
         self.enter(shared, now, self.binding.service);
@@ -40,7 +40,7 @@ impl Dialogue {
 }
 
 impl Session {
-    /// An unfinished line has timed out: its writer may have gone, and the next line begins anew.
+    /// An unfinished line has timed out: its writer may have gone, and the next line begins afresh.
     pub(super) fn drop_fragment(&mut self, shared: &mut EngineState, error: String) {
         // If it was too long, the error was sent already.
         if !self.intake.give_up() {

@@ -9,7 +9,7 @@ use crate::engine::service::status::{ConnectionPart, Progress};
 use crate::engine::text::quote;
 
 impl Session {
-    /// How far the report is that it is receiving.
+    /// The progress of the current report.
     pub(in crate::engine) fn report(&self) -> Option<Progress> {
         self.dialogue.report()
     }

@@ -13,7 +13,7 @@ use crate::engine::message::Timestamp;
 use crate::engine::roster::Tally;
 
 impl Session {
-    /// Reports to the roster what it does not know yet.
+    /// Reports new counts to the roster.
     pub(in crate::engine) fn report_tally(&mut self, shared: &mut EngineState) {
         if self.is_counted() {
             self.dialogue.report_tally(shared);
@@ -44,7 +44,7 @@ impl Dialogue {
         }
     }
 
-    /// Reports to the roster what it does not know yet.
+    /// Reports new counts to the roster.
     pub(super) fn report_tally(&mut self, shared: &mut EngineState) {
         if (self.unreported.requests, self.unreported.errors) != (0, 0) {
             let tally = self.take_tally();

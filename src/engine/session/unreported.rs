@@ -1,6 +1,6 @@
 //! A session's requests that are not in the roster yet.
 
-/// What the roster does not know yet.
+/// Counts that the roster does not have yet.
 #[derive(Debug, Default)]
 pub(super) struct Unreported {
     pub(super) requests: u16,

@@ -144,7 +144,7 @@ impl Dialogue {
             self.report_tally(shared); // whether an earlier mistake is over
         }
         let (service, leaves_early) = (self.service(), shared.event_ring.suspects(self.peer));
-        // Whom the daemon sends away may leave without reading.
+        // A client that the daemon disconnects may leave without reading.
         let is_sent_away = match self.phase {
             Phase::Serving | Phase::Withdrawn => false,
             Phase::Draining(reason, _) | Phase::AwaitingReset(reason, _) | Phase::Lingering(reason, _) => {

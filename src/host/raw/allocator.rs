@@ -1,4 +1,4 @@
-//! How the C library's allocator handles large blocks.
+//! The C library's treatment of large blocks.
 
 /// The size from which a block has its own pages, in bytes (mallopt(3), M_MMAP_THRESHOLD).
 const PAGES_OF_ITS_OWN_BYTES: i32 = 32 * 1024;

@@ -49,7 +49,7 @@ pub(super) fn find(address: &UnixAddr, uid: u32, pid: u32) -> Result<Target, Dro
     }
     let Some(path) = address.path() else { return Err(Dropped::NoAddress) };
     let file = open(path, pid)?;
-    // From the cache only: no server is asked.
+    // From the cache only: no server is contacted.
     let (flags, wanted) =
         (AtFlags::EMPTY_PATH | AtFlags::STATX_DONT_SYNC, StatxFlags::TYPE | StatxFlags::UID);
     let there = statx(&file, "", flags, wanted).map_err(|_| Dropped::Failed)?;

@@ -1,4 +1,4 @@
-//! How full the send buffer of a Unix datagram socket is: it holds what its receivers have not read.
+//! The unread part of a Unix datagram socket's send buffer.
 
 use std::os::fd::AsFd;
 

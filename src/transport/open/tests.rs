@@ -76,7 +76,7 @@ fn congestion_control_of_remote_peers_is_the_systems() {
 
 #[test]
 fn both_families_can_share_a_port() {
-    // A port that is free for IPv6 may be somebody else's for IPv4.
+    // A port that is free for IPv6 may be in use for IPv4.
     let both = || {
         let v6 = open(&tcp_at("[::]:0"), &options()).unwrap().listener;
         assert!(sockopt::ipv6_v6only(&v6).unwrap());
@@ -312,7 +312,7 @@ fn missing_directory_is_reported_or_made_and_removed() {
     drop(opened);
     assert!(names(&base).is_empty());
 
-    // What was there before stays; so does one that is not empty; a failed attempt leaves none.
+    // An existing directory stays; so does one that is not empty; a failed attempt leaves none.
     let opened = open(&place, &making).unwrap();
     fs::write(directory.join("note"), "").unwrap();
     drop(opened);
@@ -392,8 +392,8 @@ fn group_is_set_if_permitted_with_a_warning_otherwise() {
 #[test]
 fn umask_is_restored() {
     let (directory, _, place) = at_s();
-    // The mask belongs to the process, and other tests in it open sockets too: it is compared with the one that the parent
-    // has handed down, until it is that.
+    // The mask belongs to the process, and other tests in it open sockets too: we compare it with the mask that the
+    // parent has passed down, until they are equal.
     let parent = std::os::unix::process::parent_id();
     let status = fs::read_to_string(format!("/proc/{parent}/status")).unwrap();
     let mask = status.lines().find_map(|line| line.strip_prefix("Umask:")).unwrap();

@@ -1,4 +1,4 @@
-//! Why TLS failed, in one sentence. What a peer has sent is never part of it.
+//! Why TLS failed, in one sentence. It never contains anything that a peer has sent.
 
 use rustls::{AlertDescription, CertificateError, Error, InvalidMessage, PeerIncompatible, PeerMisbehaved};
 
@@ -47,7 +47,7 @@ pub(super) fn alert_of(error: &Error) -> Option<u8> {
     Some(alert.into())
 }
 
-/// What went wrong; `alert`: what the other side is told, if it is known.
+/// The failure; `alert`: the alert for the other side, if it is known.
 pub(super) fn sentence(error: &Error, alert: Option<u8>) -> String {
     let why = match error {
         Error::AlertReceived(alert) => {

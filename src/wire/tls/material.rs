@@ -1,4 +1,4 @@
-//! Certificates and keys as others write them: PEM, with whatever stands between the blocks, in any order.
+//! Certificates and keys in the files of other programs: PEM, with any text between the blocks, in any order.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ const LATEST: u64 = 253_402_300_799;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Certificates {
     leaf: CertificateDer<'static>,
-    /// From when on all of them are valid, in seconds since 1970.
+    /// The beginning of their common validity, in seconds since 1970.
     pub not_before: u64,
     /// Until when all of them are valid, in seconds since 1970.
     pub not_after: u64,
@@ -60,7 +60,7 @@ impl ExtendedKeyUsageValidator for ForAnything {
     }
 }
 
-/// From when until when a certificate is valid: what it is found to be at the beginning of time, and at the end.
+/// The validity of a certificate: checked at the beginning of time, and at the end.
 fn validity(certificate: &CertificateDer<'_>) -> Option<(u64, u64)> {
     let certificate = EndEntityCert::try_from(certificate).ok()?;
     let at =
@@ -85,7 +85,7 @@ fn nothing() -> String {
     "it holds no certificate; a certificate begins with -----BEGIN CERTIFICATE-----".to_owned()
 }
 
-/// Every block of a file, each with its kind. What is of no known kind is left out.
+/// All blocks of a file, each with its kind. Blocks of unknown kinds are left out.
 pub(super) fn blocks(text: &[u8]) -> Result<Vec<(SectionKind, Vec<u8>)>, String> {
     let mut blocks = Vec::new();
     for block in <(SectionKind, Vec<u8>)>::pem_slice_iter(text) {
@@ -184,7 +184,7 @@ pub(super) fn in_order(
     while let Some(next) = chain.last().and_then(|last| {
         let last = EndEntityCert::try_from(last).ok()?;
         if last.issuer() == last.subject() {
-            return None; // nobody stands behind it
+            return None; // it is the last one
         }
         found.iter().position(|other| {
             EndEntityCert::try_from(other).is_ok_and(|other| other.subject() == last.issuer())

@@ -30,7 +30,7 @@ const WARM_UP: u64 = 1000;
 /// How often the progress of a measurement is checked.
 const LOOK: Duration = Duration::from_millis(50);
 
-/// How much later than its descriptors a process can be seen to end.
+/// How late the end of a process may be noticed after the end of its descriptors.
 const END: Duration = Duration::from_secs(1);
 
 /// When to stop each of the two parts of a measurement.
@@ -148,7 +148,7 @@ pub(crate) fn run(
     }
 }
 
-/// How the other process ended: this says more than the error here, which is seen a moment earlier.
+/// The end of the other process: it says more than the error here, which comes a moment earlier.
 fn end_soon(workspace: &Workspace, responder: &Responder) -> Option<String> {
     let deadline = Instant::now() + END;
     loop {

@@ -1,4 +1,4 @@
-//! A small certificate authority, and what it signs. Knows no file and no argument.
+//! A small certificate authority, and its certificates. Knows no file and no argument.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -23,10 +23,10 @@ const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 /// How long an authority lasts: longer than a class, and than most machines.
 const AUTHORITY_DAYS: u32 = 10 * 365;
 
-/// How long a certificate lasts. Apple's systems take none of a server that lasts longer than 398 days in all.
+/// The validity of a certificate. Apple's systems reject a server's certificate that is valid for more than 398 days.
 const CERTIFICATE_DAYS: u32 = 396;
 
-/// How long before now it begins, for clients whose clock is behind.
+/// How far in the past its validity begins, for clients whose clock is behind.
 const HEAD_START: Duration = DAY;
 
 /// An authority that ends sooner signs nothing any more.
@@ -116,7 +116,7 @@ impl Authority {
         Ok(issued)
     }
 
-    /// What all certificates have in common.
+    /// The common parts of all certificates.
     fn params(&self, now: SystemTime) -> Result<CertificateParams, Trouble> {
         let ends = self.ends.min(now + DAY * CERTIFICATE_DAYS);
         let mut params = lasting(now, ends, &self.provider)?;

@@ -23,7 +23,7 @@ pub(crate) struct NewFile {
 /// # Errors
 /// One of them is there already, or cannot be written.
 pub(crate) fn write(files: &[NewFile]) -> Result<(), CliError> {
-    // Before anything is written; what comes in between, the kernel refuses below.
+    // Before anything is written; the kernel refuses files that appear in between.
     if let Some(file) = files.iter().find(|file| fs::symlink_metadata(&file.path).is_ok()) {
         return Err(in_the_way(&file.path));
     }

@@ -1,4 +1,4 @@
-//! What was made, for what is printed.
+//! The new and reused certificates, for the printed report.
 
 use std::path::PathBuf;
 use std::time::SystemTime;
@@ -7,14 +7,14 @@ use super::names::ServerName;
 
 /// A certificate with its key, as files.
 pub(crate) struct Pair {
-    /// Whose it is.
+    /// Its owner.
     pub(crate) name: String,
     pub(crate) certificate: PathBuf,
     pub(crate) key: PathBuf,
     pub(crate) ends: SystemTime,
 }
 
-/// What was made.
+/// The certificates.
 pub(crate) struct Made {
     /// The authority's certificate.
     pub(crate) authority: PathBuf,

@@ -1,4 +1,4 @@
-//! Makes what was asked for: checks all of it, signs, and then writes all files or none.
+//! Makes the requested certificates: checks everything, signs, and then writes all files or none.
 
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;

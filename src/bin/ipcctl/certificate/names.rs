@@ -1,4 +1,4 @@
-//! What a certificate may be for: host names and addresses, and the people who use one. Knows no key and no file.
+//! The subjects of certificates: host names and addresses, and people. Knows no key and no file.
 
 use std::fmt;
 use std::net::IpAddr;

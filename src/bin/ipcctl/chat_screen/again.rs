@@ -1,4 +1,4 @@
-//! What to leave out of the room's history after joining again: what was shown already. Knows no screen.
+//! Leaves out the room's history after joining again, as far as it was shown already. Knows no screen.
 
 use std::collections::VecDeque;
 
@@ -31,7 +31,7 @@ impl Again {
         }
     }
 
-    /// No history is as long as what is held.
+    /// No history is as long as the kept lines.
     pub(crate) fn is_full(&self) -> bool {
         self.held.as_ref().is_some_and(|held| held.len() >= LINES_MAX)
     }
@@ -60,7 +60,7 @@ impl Again {
 mod tests {
     use super::*;
 
-    /// What is shown of a history after these lines.
+    /// The shown part of a history after these lines.
     fn after(shown: &[&str], history: &[&str]) -> Vec<String> {
         let mut again = Again::default();
         shown.iter().for_each(|line| again.shown((*line).to_owned()));

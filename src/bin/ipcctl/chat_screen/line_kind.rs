@@ -62,7 +62,7 @@ mod tests {
             ("In the room: ann, bob (2)", ChatLineKind::Room),
             ("bob has joined the chat!", ChatLineKind::Room),
             ("Server is shutting down.", ChatLineKind::Room),
-            ("Commands: listen to me", ChatLineKind::Room), // nobody can be called that
+            ("Commands: listen to me", ChatLineKind::Room), // no member can have that name
             ("bob: In the room: nobody (0)", said("bob")),
             ("* bob says: hello", ChatLineKind::Done),
             ("[teacher] bob (to you): listen", ChatLineKind::Teacher),

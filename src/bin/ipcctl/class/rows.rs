@@ -22,7 +22,7 @@ pub(crate) struct Row {
     pub(crate) connections: String,
     pub(crate) requests: String,
     pub(crate) errors: String,
-    /// The age of the last hint, or of the last error, if that is what it is in trouble with.
+    /// The age of the last hint, or of the last error, whichever is the client's problem.
     pub(crate) when: String,
     pub(crate) hint: String,
     /// Whether it has had no success since.
@@ -42,7 +42,7 @@ fn rank(client: &Value) -> (bool, f64) {
     (trouble.is_none(), trouble.map_or(0.0, |trouble| trouble["age"].as_f64().unwrap_or(f64::MAX)))
 }
 
-/// What a client is in trouble with: a hint, or an error that came later without one.
+/// A client's problem: a hint, or a later error without one.
 fn trouble(client: &Value) -> Option<&Value> {
     let age = |what: &Value| what["age"].as_f64().unwrap_or(f64::MAX);
     let is_open = |what: &&Value| what["is_open"] == true;

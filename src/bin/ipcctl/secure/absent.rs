@@ -1,4 +1,4 @@
-//! What stands for TLS in a program that was built without it.
+//! Replaces TLS in a program that was built without it.
 
 use std::io;
 use std::os::fd::BorrowedFd;

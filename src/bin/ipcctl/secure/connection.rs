@@ -67,7 +67,7 @@ impl SecureConnection {
         }
     }
 
-    /// Sends what is encrypted and not sent, as far as the kernel takes it.
+    /// Sends the encrypted data that are still unsent, as far as the kernel accepts them.
     fn flush(&mut self) -> io::Result<()> {
         while self.tls.wants_write() {
             match self.tls.write_tls(&mut &self.socket) {
@@ -100,7 +100,7 @@ impl SecureConnection {
                 return Err(self.ended_in_the_handshake());
             }
             let processed = self.tls.process_new_packets();
-            // The answer of the handshake, or the alert that says why there is none.
+            // The answer of the handshake, or the alert with the reason for its failure.
             let flushed = self.flush();
             if let Err(error) = processed {
                 let text = sentence(&error, !self.has_heard, self.ca.as_deref());

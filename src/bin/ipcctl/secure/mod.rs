@@ -1,4 +1,5 @@
-//! TLS for the client: whom it trusts, who it is, and the encrypted connection. Without the feature `tls`, that there is none.
+//! TLS for the client: the authorities that it trusts, its own certificate, and the encrypted connection. Without the
+//! feature `tls`, only the error that it is missing.
 
 #[cfg(not(feature = "tls"))]
 mod absent;

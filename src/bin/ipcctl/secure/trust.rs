@@ -1,4 +1,4 @@
-//! Whom the client trusts, and who it is: from the options to what rustls needs.
+//! The authorities that the client trusts, and its own certificate: from the options to rustls's configuration.
 
 use std::io::{self, Read};
 use std::path::Path;
@@ -22,7 +22,7 @@ const FILE_BYTES_MAX: u64 = 4 << 20;
 /// The most certificates in the chain of a client.
 const CHAIN_MAX: usize = 16;
 
-/// What every connection to the server needs.
+/// The configuration for every connection to the server.
 #[derive(Clone)]
 pub(crate) struct Secure {
     config: Arc<ClientConfig>,
@@ -149,7 +149,7 @@ fn identified(
     })
 }
 
-/// Accepts every certificate, but only from who has its key.
+/// Accepts every certificate, but only from the owner of its key.
 #[derive(Debug)]
 struct Unchecked(Arc<CryptoProvider>);
 

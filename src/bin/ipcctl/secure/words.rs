@@ -1,4 +1,4 @@
-//! What went wrong with TLS, as a sentence that says what to do.
+//! An error of TLS, as a sentence that says what to do.
 
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -8,7 +8,7 @@ use rustls::{AlertDescription, CertificateError, Error};
 /// `is_first`: nothing was understood before. `ca`: the file of `--ca`, if given.
 pub(super) fn sentence(error: &Error, is_first: bool, ca: Option<&str>) -> String {
     match error {
-        // What a server without TLS says is no record, and too long, of no version, or of no type.
+        // The reply of a server without TLS is no record: too long, of no version, or of no type.
         Error::InvalidMessage(_) | Error::PeerSentOversizedRecord if is_first => {
             "this port does not speak TLS; try tcp:// instead of tls://".to_owned()
         }

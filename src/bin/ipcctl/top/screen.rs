@@ -187,7 +187,7 @@ impl ListScreen for Machines {
             Layout::vertical([Constraint::Min(0), Constraint::Length(1)]).areas(frame.area());
         let mut machines = sorted(&self.told, self.sort);
         if !self.reconnecting.is_in() {
-            // Nobody says how old they are now.
+            // Their present age is unknown.
             let since = self.heard.elapsed().as_secs_f64();
             machines.iter_mut().for_each(|machine| machine.age += since);
         }
@@ -285,7 +285,7 @@ impl Machines {
 
     // ---- drawing
 
-    /// What to do where there is nothing to show.
+    /// The advice for an empty list.
     fn advice(&self) -> [String; 4] {
         let endpoint = match self.reconnecting.endpoint() {
             ResolvedEndpoint::Tcp(address) | ResolvedEndpoint::Tls(address)
@@ -293,7 +293,7 @@ impl Machines {
             {
                 self.reconnecting.endpoint().to_string()
             }
-            // What others call this machine, it cannot know.
+            // It cannot know the name by which others reach this machine.
             _ => "tcp://HOST:33001".to_owned(),
         };
         [
@@ -379,7 +379,7 @@ impl Sparkline {
         Sparkline { percents, figures: figures(machine), reported: reported.end }
     }
 
-    /// Takes what was reported then, unless it is what the last look has told already.
+    /// Takes the reported values, unless the last look has shown them already.
     fn push(&mut self, machine: &Machine, reported: Range<Instant>) {
         let figures = figures(machine);
         let is_later = reported.start > self.reported + SAME;

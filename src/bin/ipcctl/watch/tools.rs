@@ -12,10 +12,10 @@ const HOLD: Duration = Duration::from_secs(1);
 /// The most connections that are held back, or known as tools: more than one user starts at once.
 const PEERS_MAX: usize = 64;
 
-/// What is chosen on the mux by `ipcctl status`, `class`, `watch` and the administrator's commands.
+/// The services that `ipcctl status`, `class`, `watch` and the administrator's commands select on the mux.
 const TOOLS: [&str; 3] = ["status", "watch", "control"];
 
-/// What `ipcctl top` asks stats for. `ipcctl report` begins with `help` as well.
+/// The request of `ipcctl top` to stats. `ipcctl report` begins with `help` as well.
 const QUESTIONS: [&str; 2] = ["latest", "history "];
 
 /// Decides about events of the user's own connections to the Unix socket.
@@ -101,7 +101,7 @@ mod tests {
     use super::super::event::WatchLine;
     use super::*;
 
-    /// What is shown of these events of a peer, each a service, a kind and a text.
+    /// The shown events of these events of a peer, each a service, a kind and a text.
     fn shown(peer: &str, events: &[(&str, &str, &str)]) -> usize {
         let mut tools = Tools::of(7);
         let now = Instant::now();

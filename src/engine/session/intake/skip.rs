@@ -7,8 +7,8 @@ use crate::engine::codec::rest::{self, MessageEnd};
 use crate::engine::message::{FramingMode, Timestamp};
 
 impl Intake {
-    /// Drops all bytes: they belong to a message that is too long, as does what follows until it ends. If a pause ends it,
-    /// then after `patience`.
+    /// Drops all bytes: they belong to a message that is too long, as do the following bytes until its end. If a pause
+    /// ends it, then after `patience`.
     pub fn skip_rest(&mut self, now: Timestamp, fresh: &mut &[u8], end: MessageEnd, patience: Duration) {
         if self.taken > 0 {
             self.begun = None; // that was another message
@@ -63,7 +63,7 @@ mod tests {
     use super::*;
     use crate::engine::message::Prefix;
 
-    /// A message that is too long is dropped, and so is the rest of it; returns what follows.
+    /// Drops a message that is too long, and the rest of it; returns the bytes after it.
     #[track_caller]
     fn behind(kind: FramingMode, begun: &[u8], rest: &[u8]) -> String {
         let mut intake = Intake::default();
